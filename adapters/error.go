@@ -1,0 +1,104 @@
+package adapters
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A Class is what an outcome means for what happens next.
+type Class string
+
+// The outcome classes (design "Words").
+const (
+	Accepted  Class = "accepted"
+	Permanent Class = "permanent" // never retry unchanged; tell the sender
+	Transient Class = "transient" // retry with growing delay
+	Throttled Class = "throttled" // pause the lane for RetryAfter
+	Auth      Class = "auth"      // pause the connection, alert, keep the mail
+	Unknown   Class = "unknown"   // it may have been sent: verify, never blindly repeat
+)
+
+// A Scope is what a failure concerns beyond the one message.
+type Scope string
+
+// The scopes.
+const (
+	ScopeMessage    Scope = "message"
+	ScopeLane       Scope = "lane"       // the mailbox
+	ScopeConnection Scope = "connection" // the credential or the host
+)
+
+// A Text is one sentence in the languages that administrators read.
+type Text struct {
+	EN string `json:"en"`
+	IT string `json:"it,omitempty"`
+}
+
+// In gives the sentence in lang ("it", "en", "it-IT"), English when there is no other.
+func (t Text) In(lang string) string {
+	if len(lang) >= 2 && lang[:2] == "it" && t.IT != "" {
+		return t.IT
+	}
+	return t.EN
+}
+
+// An Error is the one error type of everything that sends. Error() and every
+// field but Err are safe to show: they hold no secret and no provider body.
+type Error struct {
+	Class      Class
+	Scope      Scope
+	Provider   Provider
+	Code       string        // provider's code: "ErrorSendAsDenied", "AADSTS7000215", "rateLimitExceeded", "554 5.2.252"
+	Status     int           // HTTP status or SMTP reply code, 0 when none was read
+	Enhanced   string        // enhanced status code for the sender (RFC 3463), such as "5.7.1"
+	RetryAfter time.Duration // how long the provider asked to wait, 0 when it did not say
+	Sentence   Text          // what happened
+	Remedy     Text          // what to do about it, and who
+	RequestID  string        // provider's correlation id
+	ProviderID string        // what Verify needs to find the message: a draft's immutable id
+	NoRetry    bool          // contracts D5, F30: repeating harms the mailbox (send-as refusals)
+	TooLarge   bool          // this route cannot carry the size; another might
+	Err        error         // cause, for errors.Is and debug logs only after redaction; never shown
+}
+
+// Error is the sentence and its remedy in English.
+func (e *Error) Error() string {
+	s := e.Sentence.EN
+	if s == "" {
+		s = string(e.Class) + " failure"
+	}
+	if e.Code != "" {
+		s = fmt.Sprintf("%s (%s)", s, e.Code)
+	}
+	if e.Remedy.EN != "" {
+		s += ": " + e.Remedy.EN
+	}
+	return s
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// AsError gives the *Error in err's chain; an error of another type becomes
+// one of class Unknown, because nothing is known of it. nil stays nil.
+func AsError(err error) *Error {
+	if err == nil {
+		return nil
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Class: Unknown, Scope: ScopeMessage, Err: err, Sentence: Text{
+		EN: "the provider's answer is not known",
+		IT: "la risposta del provider non è nota",
+	}}
+}
+
+// ClassOf is the class of err: Accepted for nil.
+func ClassOf(err error) Class {
+	if err == nil {
+		return Accepted
+	}
+	return AsError(err).Class
+}

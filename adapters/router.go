@@ -1,0 +1,94 @@
+package adapters
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// A Factory makes the adapter of one connection without touching the network.
+type Factory func(c *Connection) (Adapter, error)
+
+// A Router finds the adapter of a connection by its provider, makes it once
+// and keeps it until the connection changes. Safe for concurrent use.
+type Router struct {
+	factories map[Provider]Factory
+	mu        sync.Mutex
+	kept      map[string]routed
+}
+
+type routed struct {
+	conn    *Connection
+	adapter Adapter
+}
+
+// NewRouter makes a Router over factories, one a provider.
+func NewRouter(factories map[Provider]Factory) *Router {
+	return &Router{factories: factories, kept: make(map[string]routed)}
+}
+
+// Adapter gives the adapter of c. Connections are told apart by ID (by Name
+// where there is none) and compared by Revision; with the same revision the
+// pointer must be the same too, or a new adapter takes over. The one it
+// replaces is closed; its Sends in flight finish.
+func (r *Router) Adapter(c *Connection) (Adapter, error) {
+	key := c.ID
+	if key == "" {
+		key = "name:" + c.Name
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old, ok := r.kept[key]
+	if ok && (old.conn == c || c.Revision != 0 && old.conn.Revision == c.Revision) {
+		return old.adapter, nil
+	}
+	f := r.factories[c.Provider]
+	if f == nil {
+		return nil, &Error{Class: Permanent, Scope: ScopeConnection, Provider: c.Provider, Code: "unknown_provider",
+			Sentence: Text{EN: fmt.Sprintf("no adapter for provider %q", c.Provider), IT: fmt.Sprintf("nessun adattatore per il provider %q", c.Provider)},
+			Remedy:   Text{EN: "choose graph, gmail or smtp", IT: "scegliere graph, gmail o smtp"}}
+	}
+	a, err := f(c)
+	if err != nil {
+		return nil, err
+	}
+	r.kept[key] = routed{c, a}
+	if ok {
+		return a, old.adapter.Close()
+	}
+	return a, nil
+}
+
+// Send sends over the connection's adapter.
+func (r *Router) Send(ctx context.Context, c *Connection, out Outgoing) (Receipt, error) {
+	a, err := r.Adapter(c)
+	if err != nil {
+		return Receipt{}, err
+	}
+	return a.Send(ctx, out)
+}
+
+// Forget closes and drops the adapter of a connection that was removed.
+func (r *Router) Forget(id string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old, ok := r.kept[id]
+	if !ok {
+		return nil
+	}
+	delete(r.kept, id)
+	return old.adapter.Close()
+}
+
+// Close closes every adapter.
+func (r *Router) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var errs []error
+	for k, v := range r.kept {
+		errs = append(errs, v.adapter.Close())
+		delete(r.kept, k)
+	}
+	return errors.Join(errs...)
+}

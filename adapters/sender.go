@@ -1,0 +1,102 @@
+package adapters
+
+import (
+	"strings"
+
+	"github.com/postino-mail/postino/mime"
+)
+
+// LaneLimits are the limits of a lane with the defaults filled in; 0 means none.
+type LaneLimits struct {
+	Concurrency      int
+	PerMinute        int
+	RecipientsPerDay int
+}
+
+// EffectiveLimits fills the provider's defaults into Limits.
+func (c *Connection) EffectiveLimits() LaneLimits {
+	l := LaneLimits{Concurrency: 4}
+	microsoft := c.Provider == Graph || c.SMTP != nil && (c.SMTP.OAuth != nil && c.SMTP.OAuth.Provider == "entra" ||
+		strings.HasSuffix(strings.ToLower(c.SMTP.Host), ".office365.com"))
+	google := c.Provider == Gmail || c.SMTP != nil && (c.SMTP.OAuth != nil && c.SMTP.OAuth.Provider == "google" ||
+		strings.EqualFold(c.SMTP.Host, "smtp.gmail.com"))
+	switch {
+	case microsoft:
+		l = LaneLimits{Concurrency: 4, PerMinute: 30, RecipientsPerDay: 10000} // contracts B7.2, B7.9, B7.10
+		if c.Provider == SMTP {
+			l.Concurrency = 3 // contracts D4
+		}
+	case google:
+		l = LaneLimits{Concurrency: 4, PerMinute: 60, RecipientsPerDay: 3000} // contracts C3.4, C3.8
+	}
+	set := func(dst *int, v *int) {
+		if v != nil {
+			*dst = *v
+		}
+	}
+	set(&l.Concurrency, c.Limits.Concurrency)
+	set(&l.PerMinute, c.Limits.PerMinute)
+	set(&l.RecipientsPerDay, c.Limits.RecipientsPerDay)
+	return l
+}
+
+// Mailbox is the mailbox that a message From this sender leaves through, for
+// the APIs: the configured one, else the connection's From, else the sender itself.
+func (c *Connection) Mailbox(from string) string {
+	box := ""
+	switch {
+	case c.Graph != nil:
+		box = c.Graph.Mailbox
+	case c.Gmail != nil:
+		box = c.Gmail.Subject
+	case c.SMTP != nil:
+		box = c.SMTP.Login
+	}
+	if box != "" {
+		return box
+	}
+	if _, pattern := c.FromPattern(); c.From != "" && !pattern {
+		return c.From
+	}
+	return from
+}
+
+// AllowsFrom reports whether a message with this From may leave through the
+// connection (contracts B4.6, F8): the mailbox, the connection's From, an alias.
+// A plain SMTP connection leaves the question to its server.
+func (c *Connection) AllowsFrom(from string) bool {
+	if c.Provider == SMTP || mime.SameAddress(from, c.Mailbox(from)) {
+		return true
+	}
+	return c.MatchesFrom(from)
+}
+
+// MatchesFrom reports whether From or an alias of the connection covers the address.
+func (c *Connection) MatchesFrom(from string) bool {
+	for _, allowed := range append([]string{c.From}, c.Aliases...) {
+		if d, ok := strings.CutPrefix(allowed, "*@"); ok {
+			allowed = from[:strings.LastIndexByte(from, '@')+1] + d
+		}
+		if allowed != "" && mime.SameAddress(from, allowed) {
+			return true
+		}
+	}
+	return false
+}
+
+// Lane names everything that shares one mailbox's limits at one provider. Two
+// connections to the same mailbox share a lane.
+func (c *Connection) Lane(from string) string {
+	box := strings.ToLower(c.Mailbox(from))
+	switch c.Provider {
+	case Graph:
+		return "graph:" + strings.ToLower(c.Graph.Tenant) + ":" + box
+	case Gmail:
+		return "gmail:" + box
+	default:
+		if box == "" {
+			box = c.ID
+		}
+		return "smtp:" + strings.ToLower(c.SMTP.Address()) + ":" + box
+	}
+}
