@@ -46,20 +46,20 @@ func (t Text) In(lang string) string {
 // An Error is the one error type of everything that sends. Error() and every
 // field but Err are safe to show: they hold no secret and no provider body.
 type Error struct {
-	Class      Class
-	Scope      Scope
-	Provider   Provider
-	Code       string        // provider's code: "ErrorSendAsDenied", "AADSTS7000215", "rateLimitExceeded", "554 5.2.252"
-	Status     int           // HTTP status or SMTP reply code, 0 when none was read
-	Enhanced   string        // enhanced status code for the sender (RFC 3463), such as "5.7.1"
-	RetryAfter time.Duration // how long the provider asked to wait, 0 when it did not say
-	Sentence   Text          // what happened
-	Remedy     Text          // what to do about it, and who
-	RequestID  string        // provider's correlation id
-	ProviderID string        // what Verify needs to find the message: a draft's immutable id
-	NoRetry    bool          // contracts D5, F30: repeating harms the mailbox (send-as refusals)
-	TooLarge   bool          // this route cannot carry the size; another might
-	Err        error         // cause, for errors.Is and debug logs only after redaction; never shown
+	Class      Class         `json:"class"`
+	Scope      Scope         `json:"scope,omitempty"`
+	Provider   Provider      `json:"provider,omitempty"`
+	Code       string        `json:"code,omitempty"`           // provider's code: "ErrorSendAsDenied", "AADSTS7000215", "rateLimitExceeded", "554 5.2.252"
+	Status     int           `json:"status,omitempty"`         // HTTP status or SMTP reply code, 0 when none was read
+	Enhanced   string        `json:"enhanced,omitempty"`       // enhanced status code for the sender (RFC 3463), such as "5.7.1"
+	RetryAfter time.Duration `json:"retry_after_ns,omitempty"` // how long the provider asked to wait, 0 when it did not say
+	Sentence   Text          `json:"sentence"`                 // what happened
+	Remedy     Text          `json:"remedy"`                   // what to do about it, and who
+	RequestID  string        `json:"request_id,omitempty"`     // provider's correlation id
+	ProviderID string        `json:"provider_id,omitempty"`    // what Verify needs to find the message: a draft's immutable id
+	NoRetry    bool          `json:"no_retry,omitempty"`       // contracts D5, F30: repeating harms the mailbox (send-as refusals)
+	TooLarge   bool          `json:"too_large,omitempty"`      // this route cannot carry the size; another might
+	Err        error         `json:"-"`                        // cause, for errors.Is and debug logs only after redaction; never shown
 }
 
 // Error is the sentence and its remedy in English.

@@ -65,10 +65,7 @@ func (c *Connection) Mailbox(from string) string {
 // connection (contracts B4.6, F8): the mailbox, the connection's From, an alias.
 // A plain SMTP connection leaves the question to its server.
 func (c *Connection) AllowsFrom(from string) bool {
-	if c.Provider == SMTP || mime.SameAddress(from, c.Mailbox(from)) {
-		return true
-	}
-	return c.MatchesFrom(from)
+	return c.Provider == SMTP || mime.SameAddress(from, c.Mailbox("")) || c.MatchesFrom(from)
 }
 
 // MatchesFrom reports whether From or an alias of the connection covers the address.

@@ -1,0 +1,169 @@
+package adapters
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+)
+
+const graphJSON = `{"name":"Ufficio","provider":"graph","from":"erp@contoso.it","graph":{"tenant":"t1","client_id":"c","client_secret":"s3cr3t-value"}}`
+
+func TestParseConnection(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, json, wantErr string }{
+		{"graph", graphJSON, ""},
+		{"gmail", `{"name":"G","provider":"gmail","from":"a@b.it","gmail":{"service_account_file":"/k.json"}}`, ""},
+		{"smtp", `{"name":"S","provider":"smtp","from":"a@b.it","smtp":{"host":"smtp.b.it","port":465,"encryption":"tls","login":"a","password":"p"}}`, ""},
+		{"smtp with oauth", `{"name":"S","provider":"smtp","from":"a@b.it","smtp":{"host":"smtp.office365.com","login":"a@b.it","auth":"xoauth2","oauth":{"provider":"entra","tenant":"t","client_id":"c","client_secret":"x"}}}`, ""},
+		{"domain sender", `{"name":"D","provider":"graph","from":"*@contoso.it","graph":{"tenant":"t","client_id":"c","managed_identity":false,"client_secret":"x"}}`, ""},
+		{"unknown field", `{"name":"x","provider":"smtp","smtp":{"host":"h"},"limit":3}`, `unknown field "limit"`},
+		{"two objects", graphJSON + `{}`, "followed by something else"},
+		{"no provider object", `{"name":"x","provider":"gmail","from":"a@b.it"}`, "object is missing"},
+		{"wrong object", `{"name":"x","provider":"gmail","from":"a@b.it","gmail":{"service_account_file":"f"},"smtp":{"host":"h"}}`, "leave this object out"},
+		{"unknown provider", `{"name":"x","provider":"yahoo"}`, "none of graph, gmail, smtp"},
+		{"two credentials", `{"name":"x","provider":"graph","from":"a@b.it","graph":{"tenant":"t","client_id":"c","client_secret":"s","certificate_file":"f"}}`, "exactly one credential"},
+		{"common tenant", `{"name":"x","provider":"graph","from":"a@b.it","graph":{"tenant":"common","client_id":"c","client_secret":"s"}}`, "makes no sense"},
+		{"tenant with a path", `{"name":"x","provider":"graph","from":"a@b.it","graph":{"tenant":"a/b","client_id":"c","client_secret":"s"}}`, "only letters"},
+		{"plain http graph", `{"name":"x","provider":"graph","from":"a@b.it","graph":{"tenant":"t","client_id":"c","client_secret":"s","graph_url":"http://example.com"}}`, "only https"},
+		{"password in the clear", `{"name":"x","provider":"smtp","smtp":{"host":"smtp.b.it","encryption":"none","login":"a","password":"p"}}`, "without encryption is refused"},
+		{"password in the clear to loopback", `{"name":"x","provider":"smtp","smtp":{"host":"127.0.0.1","encryption":"none","login":"a","password":"p"}}`, ""},
+		{"password in the clear, admin's word", `{"name":"x","provider":"smtp","smtp":{"host":"h","encryption":"none","login":"a","password":"p","allow_insecure":true}}`, ""},
+		{"host with scheme", `{"name":"x","provider":"smtp","smtp":{"host":"smtp://h"}}`, "without port or scheme"},
+		{"negative limit", `{"name":"x","provider":"smtp","limits":{"per_minute":-1},"smtp":{"host":"h"}}`, "0 means no limit"},
+		{"own fallback", `{"name":"x","provider":"smtp","fallback":["x"],"smtp":{"host":"h"}}`, "own fallback"},
+		{"header injection in the name", `{"name":"x\nBcc: y@z.it","provider":"smtp","smtp":{"host":"h"}}`, "control characters"},
+		{"not JSON", `hello`, "cannot be read"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := ParseConnection([]byte(c.json))
+			switch {
+			case c.wantErr == "" && err != nil:
+				t.Errorf("refused: %v", err)
+			case c.wantErr != "" && (err == nil || !strings.Contains(err.Error(), c.wantErr)):
+				t.Errorf("error %v, want one with %q", err, c.wantErr)
+			}
+		})
+	}
+}
+
+func TestSecretNeverShows(t *testing.T) {
+	t.Parallel()
+	c, err := ParseConnection([]byte(graphJSON))
+	if err != nil {
+		t.Fatal(err)
+	}
+	js, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "conn", c, "secret", c.Graph.ClientSecret)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "conn", c, "graph", *c.Graph)
+	s := c.Graph.ClientSecret
+	shown := string(js) + log.String() + fmt.Sprintf("%v %+v %#v %s %q %x %d", s, *c.Graph, *c.Graph, s, s, s, s)
+	if strings.Contains(shown, "s3cr3t") || strings.Contains(shown, fmt.Sprintf("%x", "s3cr3t")) {
+		t.Errorf("the secret shows: %s", shown)
+	}
+	if !strings.Contains(string(js), `"client_secret":"***"`) {
+		t.Errorf("a set secret should read back as ***: %s", js)
+	}
+	if s.Reveal() != "s3cr3t-value" {
+		t.Error("Reveal does not reveal")
+	}
+}
+
+func TestSecretsListsEveryField(t *testing.T) {
+	t.Parallel()
+	c := &Connection{Provider: SMTP, SMTP: &SMTPSettings{Password: "a", OAuth: &OAuthSettings{
+		GraphSettings: GraphSettings{ClientSecret: "b", CertificatePassword: "c"}, GmailSettings: GmailSettings{ServiceAccountJSON: "d"}}}}
+	var got []string
+	for _, f := range c.Clone().Secrets() {
+		got = append(got, f.Path+"="+f.Value.Reveal())
+		*f.Value = "gone"
+	}
+	want := "smtp.password=a smtp.oauth.client_secret=b smtp.oauth.certificate_password=c smtp.oauth.service_account_json=d"
+	if strings.Join(got, " ") != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+	if c.SMTP.Password != "a" || c.SMTP.OAuth.ClientSecret != "b" {
+		t.Error("Clone shares memory with the original")
+	}
+}
+
+func TestMailboxAndLane(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, json, from, mailbox, lane string
+		allowed                         bool
+	}{
+		{"own sender", graphJSON, "erp@contoso.it", "erp@contoso.it", "graph:t1:erp@contoso.it", true},
+		{"domain folded", graphJSON, "erp@CONTOSO.it", "erp@contoso.it", "graph:t1:erp@contoso.it", true},
+		{"stranger", graphJSON, "boss@contoso.it", "erp@contoso.it", "graph:t1:erp@contoso.it", false},
+		{"alias", strings.Replace(graphJSON, `"from"`, `"aliases":["*@fabrikam.it"],"from"`, 1), "x@fabrikam.it", "erp@contoso.it", "graph:t1:erp@contoso.it", true},
+		{"any of the domain", strings.Replace(graphJSON, "erp@", "*@", 1), "anna@contoso.it", "anna@contoso.it", "graph:t1:anna@contoso.it", true},
+		{"another domain", strings.Replace(graphJSON, "erp@", "*@", 1), "anna@evil.example", "anna@evil.example", "graph:t1:anna@evil.example", false},
+		{"shared mailbox", strings.Replace(graphJSON, `"tenant"`, `"mailbox":"shared@contoso.it","tenant"`, 1), "erp@contoso.it", "shared@contoso.it", "graph:t1:shared@contoso.it", true},
+		{"smtp leaves it to the server", `{"name":"S","provider":"smtp","from":"a@b.it","smtp":{"host":"H","login":"u"}}`, "who@c.it", "u", "smtp:h:587:u", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			conn, err := ParseConnection([]byte(c.json))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := conn.Mailbox(c.from); got != c.mailbox {
+				t.Errorf("mailbox %q, want %q", got, c.mailbox)
+			}
+			if got := conn.Lane(c.from); got != c.lane {
+				t.Errorf("lane %q, want %q", got, c.lane)
+			}
+			if got := conn.AllowsFrom(c.from); got != c.allowed {
+				t.Errorf("allowed %v, want %v", got, c.allowed)
+			}
+		})
+	}
+}
+
+func TestEffectiveLimits(t *testing.T) {
+	t.Parallel()
+	zero, two := 0, 2
+	for _, c := range []struct {
+		name string
+		conn Connection
+		want LaneLimits
+	}{
+		{"graph defaults", Connection{Provider: Graph}, LaneLimits{4, 30, 10000}},
+		{"graph without pace", Connection{Provider: Graph, Limits: Limits{PerMinute: &zero, Concurrency: &two}}, LaneLimits{2, 0, 10000}},
+		{"gmail defaults", Connection{Provider: Gmail}, LaneLimits{4, 60, 3000}},
+		{"office smtp", Connection{Provider: SMTP, SMTP: &SMTPSettings{Host: "smtp.office365.com"}}, LaneLimits{3, 30, 10000}},
+		{"any smtp", Connection{Provider: SMTP, SMTP: &SMTPSettings{Host: "smtp.aruba.it"}}, LaneLimits{4, 0, 0}},
+	} {
+		if got := c.conn.EffectiveLimits(); got != c.want {
+			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
+		}
+	}
+}
+
+func FuzzParseConnection(f *testing.F) {
+	f.Add([]byte(graphJSON))
+	f.Add([]byte(`{"name":"S","provider":"smtp","smtp":{"host":"h","oauth":{"provider":"google"}}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := ParseConnection(data)
+		if err != nil {
+			return
+		}
+		const sentinel = "5e471ne1-5ecret"
+		for _, s := range c.Secrets() {
+			*s.Value = sentinel
+		}
+		if js, err := json.Marshal(c); err != nil || bytes.Contains(js, []byte(sentinel)) {
+			t.Errorf("a secret shows (%v): %s", err, js)
+		}
+		c.Lane("a@b.it")
+		c.AllowsFrom("a@b.it")
+	})
+}
