@@ -1,0 +1,83 @@
+// Command postino is an outbound mail gateway: it takes a message through a
+// door that programs know and sends it through Microsoft Graph, the Gmail API
+// or plain SMTP.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/postino-mail/postino/internal/app"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr}))
+}
+
+// stdio is where a command reads and writes.
+type stdio struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+type commands struct {
+	Lang string `help:"Language of sentences: en or it (default: from the environment)." env:"POSTINO_LANG" placeholder:"LANG"`
+
+	Demo    demoCommand    `cmd:"" help:"Send one real message through all three routes, in a sandbox on this machine."`
+	Send    sendCommand    `cmd:"" help:"Send one message now, through the connection of a file."`
+	Sandbox sandboxCommand `cmd:"" help:"Run fake Entra, Graph, Gmail and SMTP servers to develop against."`
+	Version versionCommand `cmd:"" help:"Print version, Go version and platform."`
+}
+
+// language is the reader's language from --lang or the locale (POSIX 8.2).
+func (c *commands) language() string {
+	if c.Lang != "" {
+		return c.Lang
+	}
+	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
+		if v := os.Getenv(name); v != "" {
+			return v
+		}
+	}
+	return "en"
+}
+
+// run runs one command line and gives its exit code.
+func run(ctx context.Context, args []string, std stdio) int {
+	var cli commands
+	exited := -1 // what kong wants to end the process with, after --help
+	parser, err := kong.New(&cli, kong.Name("postino"), kong.Description("Outbound mail gateway: SMTP, HTTP and sendmail in; Microsoft Graph, Gmail API and SMTP out."),
+		kong.Writers(std.out, std.err), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Exit(func(code int) { exited = max(exited, code) }), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(std, &cli))
+	if err != nil {
+		fmt.Fprintln(std.err, "postino:", err)
+		return app.ExitSoftware
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if exited >= 0 {
+		return exited
+	}
+	if err != nil {
+		fmt.Fprintf(std.err, "postino: %v\nSee 'postino --help'.\n", err)
+		return app.ExitUsage
+	}
+	if err := parsed.Run(); err != nil {
+		if !app.Reported(err) {
+			fmt.Fprintln(std.err, "postino:", strings.ReplaceAll(err.Error(), "\n", "\n  "))
+		}
+		return app.ExitCode(err)
+	}
+	return app.ExitOK
+}

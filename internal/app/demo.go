@@ -1,0 +1,240 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/sandbox"
+	"github.com/postino-mail/postino/mime"
+	demofiles "github.com/postino-mail/postino/testdata/demo"
+)
+
+// DemoOptions of `postino demo`.
+type DemoOptions struct {
+	Keep     bool // leave the sandbox up until the context ends
+	Language string
+	Stdout   io.Writer
+}
+
+// The people of the demo. example and .example names are reserved (RFC 2606).
+const (
+	demoFrom = "erp@contoso.example"
+	demoTo   = "niccolo.pero@fabrikam.example"
+	demoCc   = "acquisti@fabrikam.example"
+	demoBcc  = "archivio@contoso.example"
+)
+
+// Demo sends one real message through all three routes of a sandbox, shows
+// what arrived, then one failure of each class. Any surprise is an error.
+func Demo(ctx context.Context, o DemoOptions) (err error) {
+	s, err := sandbox.Start(sandbox.Options{})
+	if err != nil {
+		return fmt.Errorf("the sandbox does not start: %w", err)
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	ways := NewOutbound(s.CertPool(), nil)
+	defer func() { err = errors.Join(err, ways.Close()) }()
+	d := &demo{ctx: ctx, out: o.Stdout, lang: o.Language, sandbox: s, ways: ways}
+	message, err := demoMessage()
+	if err != nil {
+		return err
+	}
+	d.routes(message)
+	d.envelope(message)
+	d.failures(message)
+	if d.err != nil {
+		return d.err
+	}
+	if o.Keep {
+		if err := describeSandbox(s, SandboxOptions{Dir: s.Dir(), From: demoFrom, Stdout: o.Stdout}); err != nil {
+			return err
+		}
+		<-ctx.Done()
+	}
+	return nil
+}
+
+// demoMessage builds the message, once: an Italian invoice with a PDF, a logo
+// inside the HTML and one hidden recipient.
+func demoMessage() (*mime.Message, error) {
+	text, err := demofiles.FS.ReadFile("body.txt")
+	if err != nil {
+		return nil, err
+	}
+	html, err := demofiles.FS.ReadFile("body.html")
+	if err != nil {
+		return nil, err
+	}
+	file := func(name string) func() (io.ReadCloser, error) {
+		return func() (io.ReadCloser, error) { return demofiles.FS.Open(name) }
+	}
+	return mime.Build(&mime.Draft{
+		From:    mime.Address{Name: "Contoso Società Cooperativa", Address: demoFrom},
+		To:      []mime.Address{{Name: "Niccolò Però", Address: demoTo}},
+		Cc:      []mime.Address{{Name: "Ufficio Acquisti", Address: demoCc}},
+		Bcc:     []mime.Address{{Address: demoBcc}},
+		Subject: "Fattura n° 42 del 22/11/2026 – perché la qualità è già qui",
+		Text:    string(text), HTML: string(html),
+		Attachments: []mime.Attachment{
+			{Filename: "logo.png", ContentID: "logo", Inline: true, Open: file("logo.png")},
+			{Filename: "Fattura n° 42 – Società.pdf", ContentType: "application/pdf", Open: file("fattura.pdf")},
+		},
+	})
+}
+
+// demo carries what every step needs; the first error stops the steps.
+type demo struct {
+	ctx     context.Context
+	out     io.Writer
+	lang    string
+	sandbox *sandbox.Sandbox
+	ways    *Outbound
+	err     error
+}
+
+func (d *demo) printf(format string, args ...any) {
+	if d.err == nil {
+		_, d.err = fmt.Fprintf(d.out, format, args...)
+	}
+}
+
+func (d *demo) fail(format string, args ...any) {
+	if d.err == nil {
+		d.err = fmt.Errorf(format, args...)
+	}
+}
+
+func demoOutgoing(m *mime.Message, rcpts ...string) adapters.Outgoing {
+	out := adapters.Outgoing{Message: m, ID: uuid.NewString(), Envelope: mime.Envelope{From: demoFrom}}
+	for _, r := range rcpts {
+		out.Envelope.Recipients = append(out.Envelope.Recipients, mime.Recipient{Address: r})
+	}
+	return out
+}
+
+func (d *demo) connections() []*adapters.Connection {
+	return sandboxConnections(d.sandbox, demoFrom)[:3]
+}
+
+// routes sends the message through each route, twice, and compares.
+func (d *demo) routes(m *mime.Message) {
+	d.printf("One message, built once: %d bytes\n  From     %s\n  To       %s\n  Cc       %s\n  Bcc      %s (hidden)\n  Subject  %s\n  carries  %s\n\n",
+		m.Size(), demoFrom, demoTo, demoCc, demoBcc, m.Subject(), strings.Join(demoParts(m), ", "))
+	content := ""
+	for i, c := range d.connections() {
+		if d.err != nil {
+			return
+		}
+		began := time.Now()
+		receipt, err := d.ways.Router.Send(d.ctx, c, demoOutgoing(m, demoTo, demoCc, demoBcc))
+		if err != nil {
+			d.fail("%s: %w", c.Name, err)
+			return
+		}
+		got, ok := d.last(c)
+		if !ok {
+			return
+		}
+		if content == "" {
+			content = got.ContentSHA256
+		}
+		d.printf("%d. %s\n   accepted  status %d, route %s, %s\n   arrived   for %s\n   bytes     %d sent, SHA-256 %.16s…; without address lines %.16s… %s\n   hidden    %s\n   tokens    %s\n",
+			i+1, demoTitle(c.Provider), receipt.Status, got.Route, time.Since(began).Round(time.Millisecond), strings.Join(got.Recipients, ", "),
+			got.Size, got.SHA256, got.ContentSHA256, same(got.ContentSHA256 == content), d.hidden(got), d.tokenRequests(c.Provider))
+		if got.ContentSHA256 != content || got.SHA256 != receipt.SHA256 {
+			d.fail("%s: the bytes that arrived are not the bytes that were built", c.Name)
+		}
+		if want := slices.Sorted(slices.Values([]string{demoTo, demoCc, demoBcc})); !slices.Equal(got.Recipients, want) {
+			d.fail("%s: arrived for %v, the envelope was %v", c.Name, got.Recipients, want)
+		}
+	}
+	d.printf("\n")
+}
+
+func same(ok bool) string {
+	if ok {
+		return "(the same on every route)"
+	}
+	return "(DIFFERENT)"
+}
+
+func demoTitle(p adapters.Provider) string {
+	switch p {
+	case adapters.Graph:
+		return "Microsoft Graph sendMail"
+	case adapters.Gmail:
+		return "Gmail API messages.send"
+	}
+	return "SMTP with STARTTLS and AUTH"
+}
+
+func demoParts(m *mime.Message) []string {
+	tree, err := m.Structure()
+	if err != nil {
+		return []string{err.Error()}
+	}
+	var out []string
+	var walk func(p *mime.Part)
+	walk = func(p *mime.Part) {
+		for _, sub := range p.Parts {
+			walk(sub)
+		}
+		if len(p.Parts) == 0 {
+			out = append(out, strings.TrimSpace(p.MediaType+" "+p.Filename))
+		}
+	}
+	walk(tree)
+	return out
+}
+
+// last is the newest delivery of the connection's service.
+func (d *demo) last(c *adapters.Connection) (sandbox.Delivery, bool) {
+	all := d.sandbox.Deliveries()
+	for _, got := range slices.Backward(all) {
+		if got.Service == string(c.Provider) {
+			return got, true
+		}
+	}
+	d.fail("%s accepted the message, but nothing arrived", c.Name)
+	return sandbox.Delivery{}, false
+}
+
+// hidden says whether the recipients' view names the hidden recipient.
+func (d *demo) hidden(got sandbox.Delivery) string {
+	r, err := d.sandbox.Shown(got)
+	if err != nil {
+		d.fail("the delivered message cannot be read: %w", err)
+		return ""
+	}
+	defer r.Close()
+	shown, err := io.ReadAll(r)
+	if err != nil {
+		d.fail("the delivered message cannot be read: %w", err)
+		return ""
+	}
+	if bytes.Contains(shown, []byte(demoBcc)) {
+		d.fail("the hidden recipient shows")
+		return "SHOWN"
+	}
+	return demoBcc + " got a copy and appears in nobody's"
+}
+
+func (d *demo) tokenRequests(p adapters.Provider) string {
+	n := d.sandbox.Counters()
+	switch p {
+	case adapters.Graph:
+		return fmt.Sprintf("%d request to Entra", n["entra.token"])
+	case adapters.Gmail:
+		return fmt.Sprintf("%d request to Google", n["google.token"])
+	}
+	return "none: login and password"
+}

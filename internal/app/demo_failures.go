@@ -1,0 +1,130 @@
+package app
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/sandbox"
+	"github.com/postino-mail/postino/mime"
+)
+
+// envelope shows that the envelope decides who is mailed: one of the header's
+// recipients is not in it.
+func (d *demo) envelope(m *mime.Message) {
+	d.printf("The same message again, its envelope naming %s alone:\n", demoTo)
+	for _, c := range d.connections() {
+		if d.err != nil {
+			return
+		}
+		if _, err := d.ways.Router.Send(d.ctx, c, demoOutgoing(m, demoTo)); err != nil {
+			d.fail("%s: %w", c.Name, err)
+			return
+		}
+		got, ok := d.last(c)
+		if !ok {
+			return
+		}
+		d.printf("   %-6s arrived for %s\n", c.Name, strings.Join(got.Recipients, ", "))
+		if !slices.Equal(got.Recipients, []string{demoTo}) {
+			d.fail("%s: mailed %v", c.Name, got.Recipients)
+		}
+	}
+	n := d.sandbox.Counters()
+	d.printf("   token requests so far: Entra %d, Google %d, for 4 sends\n\n", n["entra.token"], n["google.token"])
+	if n["entra.token"] != 1 || n["google.token"] != 1 {
+		d.fail("a token was asked for more than once")
+	}
+}
+
+// demoFailure is one failure of one class on one route.
+type demoFailure struct {
+	class adapters.Class
+	title string
+	conn  func(s *sandbox.Sandbox) *adapters.Connection
+	fault sandbox.Fault
+	want  int // messages that arrive all the same
+}
+
+func demoFailures() []demoFailure {
+	graph := func(s *sandbox.Sandbox) *adapters.Connection { return s.GraphConnection(demoFrom) }
+	return []demoFailure{
+		{adapters.Permanent, "Graph refuses the sender", graph, sandbox.Fault{Service: "graph", Op: "sendMail", Status: 403, Code: "ErrorSendAsDenied"}, 0},
+		{adapters.Transient, "The SMTP server is restarting", func(s *sandbox.Sandbox) *adapters.Connection { return s.SMTPConnection(demoFrom) },
+			sandbox.Fault{Service: "smtp", Op: "mail", Reply: "421 4.3.2 Service shutting down"}, 0},
+		{adapters.Throttled, "Graph: too many at once", graph, sandbox.Fault{Service: "graph", Op: "sendMail", Status: 429, Code: "ApplicationThrottled", RetryAfter: 17 * time.Second}, 0},
+		{adapters.Auth, "The client secret has expired", func(s *sandbox.Sandbox) *adapters.Connection {
+			c := s.GraphConnection(demoFrom)
+			c.Graph.ClientSecret = sandbox.ExpiredSecret
+			return c
+		}, sandbox.Fault{}, 0},
+		{adapters.Unknown, "Gmail accepts, its answer is lost", func(s *sandbox.Sandbox) *adapters.Connection { return s.GmailConnection(demoFrom) },
+			sandbox.Fault{Service: "gmail", Op: "send", After: true, Reset: true}, 1},
+	}
+}
+
+// failures shows one failure of each class with its sentence and remedy.
+func (d *demo) failures(m *mime.Message) {
+	d.printf("One failure of each class:\n")
+	for _, f := range demoFailures() {
+		if d.err != nil {
+			return
+		}
+		c := f.conn(d.sandbox)
+		c.Name = f.title
+		if f.fault.Service != "" {
+			f.fault.Times = 1
+			d.sandbox.Inject(f.fault)
+		}
+		before := len(d.sandbox.Deliveries())
+		out := demoOutgoing(m, demoTo)
+		_, err := d.ways.Router.Send(d.ctx, c, out)
+		e := adapters.AsError(err)
+		if e == nil || e.Class != f.class {
+			d.fail("%s: expected class %s, got %v", f.title, f.class, err)
+			return
+		}
+		d.printf("   %-10s %s\n              %s", e.Class, f.title, e.Sentence.In(d.lang))
+		if e.Code != "" {
+			d.printf(" (%s)", e.Code)
+		}
+		if e.RetryAfter > 0 {
+			d.printf("; wait %v", e.RetryAfter)
+		}
+		d.printf("\n")
+		if r := e.Remedy.In(d.lang); r != "" {
+			d.printf("              -> %s\n", r)
+		}
+		if f.class == adapters.Unknown {
+			d.verified(c, out, e)
+		}
+		if got := len(d.sandbox.Deliveries()) - before; got != f.want {
+			d.fail("%s: %d messages arrived, expected %d", f.title, got, f.want)
+		}
+	}
+	d.printf("\nDone. Connect a real provider: see README.md.\n")
+}
+
+// verified asks the provider about the unknown outcome instead of sending again.
+func (d *demo) verified(c *adapters.Connection, out adapters.Outgoing, e *adapters.Error) {
+	adapter, err := d.ways.Router.Adapter(c)
+	if err != nil {
+		d.fail("%s: %w", c.Name, err)
+		return
+	}
+	v, ok := adapter.(adapters.Verifier)
+	if !ok {
+		d.fail("%s cannot verify", c.Name)
+		return
+	}
+	ctx, cancel := context.WithTimeout(d.ctx, 30*time.Second)
+	defer cancel()
+	verdict, _, err := v.Verify(ctx, out, e.ProviderID)
+	if err != nil || verdict != adapters.Sent {
+		d.fail("the unknown outcome was not cleared up: %s, %v", verdict, err)
+		return
+	}
+	d.printf("              asked the provider instead of sending again: it was sent, once\n")
+}

@@ -1,0 +1,72 @@
+package app
+
+import (
+	"errors"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
+)
+
+// Exit codes as in sysexits.h, for send and sendmail.
+const (
+	ExitOK          = 0
+	ExitFailure     = 1
+	ExitUsage       = 64 // wrong flags
+	ExitData        = 65 // the message is wrong
+	ExitNoInput     = 66 // a file cannot be read
+	ExitUnavailable = 69 // refused for good
+	ExitSoftware    = 70
+	ExitTempFail    = 75 // try again later
+	ExitProtocol    = 76 // the outcome is unknown: do not repeat before looking
+	ExitNoPerm      = 77 // the credential or its permission
+	ExitConfig      = 78 // the connection is wrong
+)
+
+// An ExitError is an error with its exit code.
+type ExitError struct {
+	Code int
+	Err  error
+}
+
+func (e *ExitError) Error() string { return e.Err.Error() }
+func (e *ExitError) Unwrap() error { return e.Err }
+
+// exit gives err an exit code; nil stays nil.
+func exit(code int, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &ExitError{code, err}
+}
+
+// ExitCode is the exit code of any error of this package.
+func ExitCode(err error) int {
+	var x *ExitError
+	var a *adapters.Error
+	var m *mime.Error
+	switch {
+	case err == nil:
+		return ExitOK
+	case errors.As(err, &x):
+		return x.Code
+	case errors.As(err, &m):
+		return ExitData
+	case errors.As(err, &a):
+		return exitOfClass(a.Class)
+	}
+	return ExitFailure
+}
+
+func exitOfClass(c adapters.Class) int {
+	switch c {
+	case adapters.Accepted:
+		return ExitOK
+	case adapters.Permanent:
+		return ExitUnavailable
+	case adapters.Auth:
+		return ExitNoPerm
+	case adapters.Unknown:
+		return ExitProtocol
+	}
+	return ExitTempFail
+}

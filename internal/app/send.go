@@ -1,0 +1,292 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/spool"
+	"github.com/postino-mail/postino/mime"
+)
+
+// SendOptions say what `postino send` sends and how.
+type SendOptions struct {
+	ConnectionFile string
+	EML            string // file, or "-" for standard input; empty: Compose
+	Compose        ComposeOptions
+	Recipients     []string // the envelope; empty: the headers
+	EnvelopeFrom   string   // empty: the header's
+	CAFile         string
+	JSON           bool
+	Language       string
+	Wait           time.Duration // how long to ask the provider about an unknown outcome
+	Stdin          io.Reader
+	Stdout         io.Writer
+}
+
+// Send sends one message now, through the connection of a file, without a
+// store. The error carries the exit code.
+func Send(ctx context.Context, o SendOptions) (err error) {
+	conn, err := readConnection(o.ConnectionFile)
+	if err != nil {
+		return err
+	}
+	roots, err := LoadRoots(o.CAFile)
+	if err != nil {
+		return exit(ExitConfig, err)
+	}
+	in, err := o.message()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	out, err := o.outgoing(in.message)
+	if err != nil {
+		return err
+	}
+	ways := NewOutbound(roots, nil)
+	defer func() { err = errors.Join(err, ways.Close()) }()
+	adapter, err := ways.Router.Adapter(conn)
+	if err != nil {
+		return exit(ExitConfig, err)
+	}
+	if err := adapter.Check(out); err != nil {
+		return o.report(conn, adapters.Receipt{}, err)
+	}
+	receipt, err := adapter.Send(ctx, out)
+	if adapters.ClassOf(err) == adapters.Unknown && conn.OnUnknown != adapters.UnknownHold {
+		if found, ok := verify(ctx, adapter, out, adapters.AsError(err).ProviderID, o.Wait); ok {
+			receipt, err = found, nil
+		}
+	}
+	return o.report(conn, receipt, err)
+}
+
+// readConnection reads the JSON of one connection.
+func readConnection(file string) (*adapters.Connection, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, exit(ExitNoInput, fmt.Errorf("the connection file cannot be read: %w", err))
+	}
+	conn, err := adapters.ParseConnection(data)
+	if err != nil {
+		return nil, exit(ExitConfig, fmt.Errorf("%s: %w", file, err))
+	}
+	return conn, nil
+}
+
+// An intake is a message with the spools that hold it.
+type intake struct {
+	message *mime.Message
+	spools  []*spool.Buffer
+}
+
+func (in *intake) Close() error {
+	var errs []error
+	for _, b := range in.spools {
+		errs = append(errs, b.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (in *intake) newSpool() *spool.Buffer {
+	b := spool.New("", 1<<20, 0)
+	in.spools = append(in.spools, b)
+	return b
+}
+
+func (o *SendOptions) message() (in *intake, err error) {
+	in = new(intake)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, in.Close())
+		}
+	}()
+	b := in.newSpool()
+	if o.EML == "" {
+		draft, err := o.Compose.draft(o.Stdin)
+		if err != nil {
+			return in, err
+		}
+		if err := mime.Compose(b, draft); err != nil {
+			return in, localized(err, o.Language)
+		}
+	} else if err := readEML(b, o.EML, o.Stdin); err != nil {
+		return in, exit(ExitNoInput, err)
+	}
+	src, err := b.Source()
+	if err != nil {
+		return in, err
+	}
+	host, err := os.Hostname()
+	if err != nil || !strings.Contains(host, ".") {
+		host = "postino.localdomain"
+	}
+	// Lenient: files on disk have the line ends of their system.
+	in.message, err = mime.Accept(src, mime.AcceptOptions{Hostname: host, Lenient: true,
+		Spool: func() (mime.Spool, error) { return in.newSpool(), nil }})
+	return in, localized(err, o.Language)
+}
+
+func readEML(w io.Writer, name string, stdin io.Reader) error {
+	r := stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return fmt.Errorf("the message cannot be read: %w", err)
+		}
+		defer f.Close() //nolint:errcheck // only read
+		r = f
+	}
+	if _, err := io.Copy(struct{ io.Writer }{w}, r); err != nil {
+		return fmt.Errorf("the message cannot be read: %w", err)
+	}
+	return nil
+}
+
+// localized is a *mime.Error with the sentence in the reader's language.
+func localized(err error, lang string) error {
+	var m *mime.Error
+	if errors.As(err, &m) && strings.HasPrefix(lang, "it") && m.TextIT != "" {
+		c := *m
+		c.Text = m.TextIT
+		return &c
+	}
+	return err
+}
+
+func (o *SendOptions) outgoing(m *mime.Message) (adapters.Outgoing, error) {
+	out := adapters.Outgoing{Message: m, ID: uuid.NewString()}
+	out.Envelope.From = o.EnvelopeFrom
+	if from := append(m.Sender(), m.From()...); out.Envelope.From == "" && len(from) > 0 {
+		out.Envelope.From = from[0].Address
+	}
+	rcpts := o.Recipients
+	if len(rcpts) == 0 {
+		rcpts = m.Recipients()
+	}
+	if len(rcpts) == 0 {
+		return out, exit(ExitData, errors.New("nobody to send to: the message has no To, Cc or Bcc, and no --rcpt was given"))
+	}
+	seen := map[string]bool{}
+	for _, r := range rcpts {
+		a, err := mime.NormalizeAddress(r)
+		if err != nil {
+			return out, exit(ExitUsage, fmt.Errorf("recipient %q: %w", r, err))
+		}
+		if !seen[a] {
+			seen[a] = true
+			out.Envelope.Recipients = append(out.Envelope.Recipients, mime.Recipient{Address: a})
+		}
+	}
+	return out, nil
+}
+
+// verify asks the provider about an unknown outcome until it knows or the time is over.
+func verify(ctx context.Context, a adapters.Adapter, out adapters.Outgoing, id string, wait time.Duration) (adapters.Receipt, bool) {
+	v, ok := a.(adapters.Verifier)
+	if !ok || wait <= 0 {
+		return adapters.Receipt{}, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	for pause := time.Second; ; pause *= 2 {
+		verdict, receipt, err := v.Verify(ctx, out, id)
+		if err == nil && verdict == adapters.Sent {
+			return receipt, true
+		}
+		if err == nil && verdict == adapters.CannotTell {
+			return receipt, false
+		}
+		select {
+		case <-ctx.Done():
+			return adapters.Receipt{}, false
+		case <-time.After(pause):
+		}
+	}
+}
+
+// sendResult is the JSON of `postino send --json`.
+type sendResult struct {
+	Outcome    adapters.Class    `json:"outcome"`
+	Connection string            `json:"connection"`
+	Receipt    *adapters.Receipt `json:"receipt,omitempty"`
+	Error      *adapters.Error   `json:"error,omitempty"`
+}
+
+func (o *SendOptions) report(conn *adapters.Connection, r adapters.Receipt, err error) error {
+	res := sendResult{Outcome: adapters.ClassOf(err), Connection: conn.Name}
+	code := exitOfClass(res.Outcome)
+	if err == nil {
+		res.Receipt = &r
+		for _, rr := range r.Recipients {
+			if rr.Err != nil {
+				code = max(code, exitOfClass(rr.Err.Class))
+			}
+		}
+	} else {
+		res.Error = adapters.AsError(err)
+	}
+	if o.JSON {
+		enc := json.NewEncoder(o.Stdout)
+		enc.SetIndent("", "  ")
+		if err := enc.Encode(res); err != nil {
+			return exit(ExitSoftware, err)
+		}
+	} else if _, err := io.WriteString(o.Stdout, res.sentence(o.Language)); err != nil {
+		return exit(ExitSoftware, err)
+	}
+	if code != ExitOK {
+		return &ExitError{code, errReported}
+	}
+	return nil
+}
+
+// errReported says that the failure has been told already.
+var errReported = errors.New("not sent")
+
+// Reported tells whether the error's text has been printed.
+func Reported(err error) bool { return errors.Is(err, errReported) }
+
+func (s *sendResult) sentence(lang string) string {
+	var b strings.Builder
+	if s.Error != nil {
+		fmt.Fprintf(&b, "%s: %s: %s", s.Connection, s.Outcome, s.Error.Sentence.In(lang))
+		if s.Error.Code != "" {
+			fmt.Fprintf(&b, " (%s)", s.Error.Code)
+		}
+		b.WriteByte('\n')
+		if t := s.Error.Remedy.In(lang); t != "" {
+			fmt.Fprintf(&b, "  %s\n", t)
+		}
+		if s.Error.RetryAfter > 0 {
+			fmt.Fprintf(&b, "  Retry-After: %v\n", s.Error.RetryAfter)
+		}
+		return b.String()
+	}
+	fmt.Fprintf(&b, "%s: accepted by %s (%s, status %d), %d bytes, Message-ID %s", s.Connection, s.Receipt.Provider, s.Receipt.Route, s.Receipt.Status, s.Receipt.Bytes, s.Receipt.MessageID)
+	if s.Receipt.ProviderID != "" {
+		fmt.Fprintf(&b, ", id %s", s.Receipt.ProviderID)
+	}
+	if s.Receipt.RequestID != "" {
+		fmt.Fprintf(&b, ", request-id %s", s.Receipt.RequestID)
+	}
+	b.WriteByte('\n')
+	for _, rr := range s.Receipt.Recipients {
+		if rr.Err != nil {
+			fmt.Fprintf(&b, "  %s: %s: %s %s\n", rr.Address, rr.Err.Class, rr.Err.Sentence.In(lang), rr.Err.Remedy.In(lang))
+		}
+	}
+	for _, l := range s.Receipt.Lost {
+		fmt.Fprintf(&b, "  %s\n", l)
+	}
+	return b.String()
+}
