@@ -1,16 +1,16 @@
-// Package sandbox is fake Entra, Microsoft Graph, Google, Gmail and SMTP
-// servers on loopback, as strict as the real ones are known to be
-// (contracts.md, section G), for the demo, the tests and users' own tests.
 package sandbox
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
 	"time"
-
-	"github.com/postino-mail/postino/adapters"
 )
 
 // Options of a sandbox; all may be zero.
@@ -18,104 +18,154 @@ type Options struct {
 	Dir         string           // CA, keys and delivered messages; a temporary folder, removed by Close, when empty
 	ControlAddr string           // of the HTTP control; "127.0.0.1:0" when empty
 	Log         *slog.Logger     // nil: silent
-	Now         func() time.Time // nil: time.Now
+	Now         func() time.Time // nil: time.Now. Token lifetimes, sessions and GraphSettle follow it; delays are real time
 }
 
 // A Sandbox runs all servers. Safe for concurrent use.
-type Sandbox struct{}
+type Sandbox struct {
+	dir      string
+	tempDir  bool // dir is ours to remove
+	log      *slog.Logger
+	clock    func() time.Time
+	ca       *authority
+	client   *http.Client
+	control  string
+	services []service
+	entra    *entraServer
+	graph    *graphServer
 
-// Start starts every server on 127.0.0.1 on free ports.
-func Start(o Options) (*Sandbox, error) { return nil, errors.New("sandbox: being written") }
+	store    *store
+	faults   faultList
+	counters counters
+	flights  flights
 
-// Close ends every server and its connections.
-func (s *Sandbox) Close() error { return nil }
+	ctx       context.Context // ends with Close; delays and streams end with it
+	cancel    context.CancelFunc
+	listeners listeners
+	closeOnce sync.Once
+	closeErr  error
 
-// ControlURL is where the HTTP control answers.
-func (s *Sandbox) ControlURL() string { return "" }
-
-// CAFile is the PEM file of the private CA; CertPool and HTTPClient trust it.
-func (s *Sandbox) CAFile() string           { return "" }
-func (s *Sandbox) CertPool() *x509.CertPool { return nil }
-func (s *Sandbox) HTTPClient() *http.Client { return nil }
-
-// GraphConnection, GmailConnection and SMTPConnection give complete, validated
-// connections to the sandbox that send as from. The mailbox exists.
-func (s *Sandbox) GraphConnection(from string) *adapters.Connection { return nil }
-func (s *Sandbox) GmailConnection(from string) *adapters.Connection { return nil }
-func (s *Sandbox) SMTPConnection(from string) *adapters.Connection  { return nil } // STARTTLS, PLAIN
-// SMTPOAuthConnection authenticates by XOAUTH2 with a token of the fake "entra" or "google".
-func (s *Sandbox) SMTPOAuthConnection(from, provider string) *adapters.Connection { return nil }
-
-// A Delivery is one message that a fake provider delivered, as its recipients would get it.
-type Delivery struct {
-	Seq           int       `json:"seq"`
-	Service       string    `json:"service"` // graph, gmail, smtp
-	Route         string    `json:"route"`   // graph: mime, json, draft; gmail: raw, media, multipart, resumable; smtp: data, bdat
-	Mailbox       string    `json:"mailbox"` // or SMTP login
-	EnvelopeFrom  string    `json:"envelope_from"`
-	Recipients    []string  `json:"recipients"` // who really gets a copy, sorted
-	MessageID     string    `json:"message_id"`
-	Subject       string    `json:"subject"`
-	Size          int64     `json:"size"`
-	SHA256        string    `json:"sha256"`         // of the bytes as received from the client
-	ContentSHA256 string    `json:"content_sha256"` // of the same without address lines (From Sender Reply-To To Cc Bcc X-Postino-Not-Sent)
-	File          string    `json:"file"`           // the bytes as received, in Dir; the recipients' view is without Bcc
-	At            time.Time `json:"at"`
+	mu  sync.RWMutex
+	set Switches
 }
 
-// Deliveries lists what was delivered so far, in order.
-func (s *Sandbox) Deliveries() []Delivery { return nil }
-
-// Counters counts requests by "service.op", such as "entra.token", "graph.sendMail".
-func (s *Sandbox) Counters() map[string]int { return nil }
-
-// Reset forgets deliveries, counters, faults and drafts; switches go back to their defaults.
-func (s *Sandbox) Reset() {}
-
-// A Fault makes matching requests fail. The first fault in the list that
-// matches acts.
-type Fault struct {
-	Service     string        `json:"service"`               // entra, graph, upload, google, gmail, smtp
-	Op          string        `json:"op"`                    // see the service's documentation; empty: any
-	Match       string        `json:"match,omitempty"`       // only this mailbox, login, tenant or subject
-	Times       int           `json:"times"`                 // then it is spent; 0: until Reset
-	Probability float64       `json:"probability,omitempty"` // 0 means always
-	After       bool          `json:"after,omitempty"`       // act after the message was accepted: the ambiguous case
-	Status      int           `json:"status,omitempty"`
-	Code        string        `json:"code,omitempty"` // error code or reason in the provider's own error shape
-	Message     string        `json:"message,omitempty"`
-	Body        string        `json:"body,omitempty"` // raw body in place of the provider's shape (HTML, garbage)
-	RetryAfter  time.Duration `json:"retry_after,omitempty"`
-	Reply       string        `json:"reply,omitempty"` // SMTP reply line(s), "\n" between
-	Reset       bool          `json:"reset,omitempty"` // TCP reset instead of an answer
-	Delay       time.Duration `json:"delay,omitempty"` // before answering
+// Start starts every server on 127.0.0.1 on free ports. Nothing listens when
+// it returns an error.
+func Start(o Options) (*Sandbox, error) {
+	s := &Sandbox{dir: o.Dir, log: o.Log, clock: o.Now, set: defaultSwitches()}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.clock == nil {
+		s.clock = time.Now
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	if err := s.start(o.ControlAddr); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
 
-// Inject adds a fault.
-func (s *Sandbox) Inject(f Fault) {}
-
-// Switches are the behaviours that are not known for certain (contracts [S] and [U] rows).
-type Switches struct {
-	GraphFrom          string        `json:"graph_from"`            // keep (default), overwrite, deny: B4.5
-	GraphBodyLimit     int64         `json:"graph_body_limit"`      // 4194304 (default) or 4000000: B2
-	GraphGzip          bool          `json:"graph_gzip"`            // accept gzip: B10.6
-	GraphMailRead      bool          `json:"graph_mail_read"`       // the app has Mail.ReadWrite (default true)
-	GraphSettle        time.Duration `json:"graph_settle"`          // how long a message stays in Drafts after 202: B1.8
-	GraphKeepMessageID bool          `json:"graph_keep_message_id"` // default true: B6.6
-	GraphRoles         bool          `json:"graph_roles"`           // tokens carry roles (default true): A3.5
-	GraphConcurrency   int           `json:"graph_concurrency"`     // 4: B7.2
-	GraphLatency       time.Duration `json:"graph_latency"`
-	TokenLifetime      time.Duration `json:"token_lifetime"`      // 3599 s
-	GmailFrom          string        `json:"gmail_from"`          // rewrite (default) or keep: C5.1
-	GmailDropSilently  bool          `json:"gmail_drop_silently"` // 200 but not sent: C4
-	GmailReadScope     bool          `json:"gmail_read_scope"`    // domain-wide delegation includes gmail.readonly (default true)
-	GmailLatency       time.Duration `json:"gmail_latency"`
-	SMTPStyle          string        `json:"smtp_style"`       // plain (default), exchange, gmail: how AUTH fails
-	SMTPHide           []string      `json:"smtp_hide"`        // extensions not offered: PIPELINING, 8BITMIME, SMTPUTF8, DSN, CHUNKING, SIZE, STARTTLS
-	SMTPSize           int64         `json:"smtp_size"`        // 0: no limit
-	SMTPConcurrency    int           `json:"smtp_concurrency"` // 0: none; 3 answers 432: D4
-	SMTPLatency        time.Duration `json:"smtp_latency"`
+func (s *Sandbox) start(controlAddr string) error {
+	if s.dir == "" {
+		dir, err := os.MkdirTemp("", "postino-sandbox-")
+		if err != nil {
+			return fmt.Errorf("sandbox: no temporary folder: %w", err)
+		}
+		s.dir, s.tempDir = dir, true
+	}
+	var err error
+	// Files are named absolutely: connections carry the names, and whoever
+	// reads a connection may run in another folder.
+	if s.dir, err = filepath.Abs(s.dir); err != nil {
+		return fmt.Errorf("sandbox: %w", err)
+	}
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return fmt.Errorf("sandbox: %w", err)
+	}
+	if s.store, err = newStore(s.dir); err != nil {
+		return fmt.Errorf("sandbox: message store: %w", err)
+	}
+	if s.ca, err = newAuthority(s.dir); err != nil {
+		return fmt.Errorf("sandbox: private CA: %w", err)
+	}
+	s.client = newClient(s.ca.pool)
+	for _, v := range s.build() {
+		if err := v.start(s); err != nil {
+			return fmt.Errorf("sandbox: %w", err)
+		}
+		s.services = append(s.services, v)
+	}
+	if controlAddr == "" {
+		controlAddr = "127.0.0.1:0"
+	}
+	s.control, err = s.listeners.serveHTTP(s, controlAddr, s.controlHandler())
+	return err
 }
 
-// Configure changes switches; it holds for requests that begin afterwards.
-func (s *Sandbox) Configure(change func(*Switches)) {}
+// Close ends every server and its connections, waits for their handlers and
+// removes a temporary Dir. Further calls give the first one's result.
+func (s *Sandbox) Close() error {
+	s.closeOnce.Do(func() {
+		s.cancel()
+		var errs []error
+		for _, v := range s.services {
+			errs = append(errs, v.close())
+		}
+		errs = append(errs, s.listeners.close())
+		if s.client != nil {
+			s.client.CloseIdleConnections()
+		}
+		if s.store != nil {
+			errs = append(errs, s.store.close())
+		}
+		if s.tempDir {
+			errs = append(errs, os.RemoveAll(s.dir))
+		}
+		s.closeErr = errors.Join(errs...)
+	})
+	return s.closeErr
+}
+
+// Dir is the folder of CA, keys and delivered messages, absolute.
+func (s *Sandbox) Dir() string { return s.dir }
+
+// ControlURL is where the HTTP control answers: scheme, host and port.
+func (s *Sandbox) ControlURL() string { return s.control }
+
+// CAFile is the PEM file of the private CA; CertPool and HTTPClient trust it
+// and nothing else.
+func (s *Sandbox) CAFile() string { return s.ca.file }
+
+// CertPool holds the private CA. Do not add to it.
+func (s *Sandbox) CertPool() *x509.CertPool { return s.ca.pool }
+
+// HTTPClient is one client for all callers; it retries nothing of its own and
+// Close closes its idle connections.
+func (s *Sandbox) HTTPClient() *http.Client { return s.client }
+
+// Counters counts requests by "service.op", such as "entra.token",
+// "graph.sendMail"; refused ones are counted too. The map is a copy.
+func (s *Sandbox) Counters() map[string]int { return s.counters.snapshot() }
+
+// MaxInFlight is the largest number of requests (SMTP: sessions) that one
+// mailbox of the service had open at once since the last Reset, refused ones
+// included.
+func (s *Sandbox) MaxInFlight(service string) int { return s.flights.max(service) }
+
+// Reset forgets deliveries, counters, faults and drafts; switches go back to
+// their defaults. Tokens that were issued stay good.
+func (s *Sandbox) Reset() {
+	s.mu.Lock()
+	s.set = defaultSwitches()
+	s.mu.Unlock()
+	s.faults.clear()
+	s.counters.reset()
+	s.flights.reset()
+	for _, v := range s.services {
+		v.reset()
+	}
+	if err := s.store.reset(); err != nil {
+		s.log.Error("old messages stay on disk", "error", err)
+	}
+}
