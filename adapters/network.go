@@ -1,0 +1,214 @@
+package adapters
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// NetworkError describes a failure to reach host or to exchange bytes with it:
+// DNS, refusal, timeout, TLS, cancellation. The class is Transient, because
+// alone from err nobody can tell what the peer received; a caller that had
+// handed over the whole message makes it Unknown. now is the local clock, used
+// to tell an expired certificate from a clock that is wrong.
+func NetworkError(p Provider, host string, err error, now time.Time) *Error {
+	var ue *url.Error
+	if errors.As(err, &ue) {
+		err = ue.Err // a url.Error shows the URL, and an upload's URL is a capability
+	}
+	e := &Error{Class: Transient, Scope: ScopeConnection, Provider: p, Err: err}
+	for _, describe := range []func(*Error, string, error, time.Time) bool{
+		describeContext, describeTLS, describeDNS, describeDial, describeLost,
+	} {
+		if describe(e, host, err, now) {
+			return e
+		}
+	}
+	e.Code = "network"
+	e.Sentence = Text{
+		EN: fmt.Sprintf("the network failed while talking to %s", host),
+		IT: fmt.Sprintf("la rete è caduta durante il dialogo con %s", host)}
+	e.Remedy = Text{EN: "it will be tried again; check the network if this goes on", IT: "verrà ritentato; se continua controllare la rete"}
+	return e
+}
+
+func describeContext(e *Error, host string, err error, _ time.Time) bool {
+	switch {
+	case errors.Is(err, context.Canceled):
+		e.Code = "cancelled"
+		e.Sentence = Text{
+			EN: fmt.Sprintf("the request to %s was cancelled here", host),
+			IT: fmt.Sprintf("la richiesta a %s è stata annullata da questo lato", host)}
+		e.Remedy = Text{EN: "none; it will be tried again", IT: "nessuno; verrà ritentato"}
+		return true
+	case isTimeout(err):
+		e.Code = "timeout"
+		e.Sentence = Text{
+			EN: fmt.Sprintf("%s did not answer in time", host),
+			IT: fmt.Sprintf("%s non ha risposto in tempo", host)}
+		e.Remedy = Text{
+			EN: fmt.Sprintf("check that the firewall lets this machine reach %s, and that no proxy is needed", host),
+			IT: fmt.Sprintf("verificare che il firewall lasci raggiungere %s e che non serva un proxy", host)}
+		return true
+	}
+	return false
+}
+
+func isTimeout(err error) bool {
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		return false // told apart below
+	}
+	var n net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &n) && n.Timeout()
+}
+
+func describeDNS(e *Error, host string, err error, _ time.Time) bool {
+	var dns *net.DNSError
+	if !errors.As(err, &dns) {
+		return false
+	}
+	if dns.IsNotFound {
+		e.Code = "dns_not_found"
+		e.Sentence = Text{
+			EN: fmt.Sprintf("the name %s does not exist in DNS", dns.Name),
+			IT: fmt.Sprintf("il nome %s non esiste nel DNS", dns.Name)}
+		e.Remedy = Text{
+			EN: "check the spelling of the host in the connection, and the DNS server of this machine",
+			IT: "controllare il nome del server nella connessione e il DNS di questa macchina"}
+		return true
+	}
+	e.Code = "dns_failed"
+	e.Sentence = Text{
+		EN: fmt.Sprintf("DNS gave no answer for %s", dns.Name),
+		IT: fmt.Sprintf("il DNS non ha risposto per %s", dns.Name)}
+	e.Remedy = Text{
+		EN: "check the DNS server and the network of this machine; it will be tried again",
+		IT: "controllare il server DNS e la rete di questa macchina; verrà ritentato"}
+	return true
+}
+
+func describeDial(e *Error, host string, err error, _ time.Time) bool {
+	var op *net.OpError
+	proxy := errors.As(err, &op) && op.Op == "proxyconnect" || strings.Contains(err.Error(), "proxyconnect")
+	switch {
+	case proxy:
+		e.Code = "proxy"
+		e.Sentence = Text{
+			EN: fmt.Sprintf("the proxy on the way to %s cannot be reached or refused", host),
+			IT: fmt.Sprintf("il proxy verso %s non è raggiungibile o ha rifiutato", host)}
+		e.Remedy = Text{
+			EN: "check HTTPS_PROXY and NO_PROXY of the service, and the proxy's rules",
+			IT: "controllare HTTPS_PROXY e NO_PROXY del servizio e le regole del proxy"}
+	case errors.Is(err, syscall.ECONNREFUSED):
+		e.Code = "connection_refused"
+		e.Sentence = Text{
+			EN: fmt.Sprintf("%s refused the connection", host),
+			IT: fmt.Sprintf("%s ha rifiutato la connessione", host)}
+		e.Remedy = Text{
+			EN: "check host and port in the connection, and that a firewall does not refuse them",
+			IT: "controllare server e porta nella connessione, e che un firewall non li rifiuti"}
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
+		e.Code = "unreachable"
+		e.Sentence = Text{
+			EN: fmt.Sprintf("there is no network path to %s", host),
+			IT: fmt.Sprintf("nessun percorso di rete verso %s", host)}
+		e.Remedy = Text{
+			EN: "check the network and the default route of this machine",
+			IT: "controllare la rete e il gateway di questa macchina"}
+	default:
+		return false
+	}
+	return true
+}
+
+func describeLost(e *Error, host string, err error, _ time.Time) bool {
+	lost := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNABORTED) ||
+		strings.Contains(err.Error(), "server closed idle connection")
+	if !lost {
+		return false
+	}
+	e.Code = "connection_lost"
+	e.Sentence = Text{
+		EN: fmt.Sprintf("%s closed the connection before it had answered", host),
+		IT: fmt.Sprintf("%s ha chiuso la connessione prima di rispondere", host)}
+	e.Remedy = Text{
+		EN: "if this goes on, look for a firewall or proxy that cuts connections",
+		IT: "se continua, cercare un firewall o un proxy che interrompe le connessioni"}
+	return true
+}
+
+func describeTLS(e *Error, host string, err error, now time.Time) bool {
+	var (
+		invalid  x509.CertificateInvalidError
+		unknown  x509.UnknownAuthorityError
+		hostname x509.HostnameError
+		record   tls.RecordHeaderError
+		alert    tls.AlertError
+		verify   *tls.CertificateVerificationError
+	)
+	switch {
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil && now.Before(invalid.Cert.NotBefore):
+		e.Code = "tls_not_yet_valid"
+		e.Sentence = Text{
+			EN: fmt.Sprintf("the certificate of %s is not valid before %s, and this machine's clock shows %s", host, day(invalid.Cert.NotBefore), day(now)),
+			IT: fmt.Sprintf("il certificato di %s non vale prima del %s e l'orologio di questa macchina segna %s", host, day(invalid.Cert.NotBefore), day(now))}
+		e.Remedy = Text{EN: "set this machine's clock (NTP)", IT: "regolare l'orologio di questa macchina (NTP)"}
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		e.Code = "tls_expired"
+		until := ""
+		if invalid.Cert != nil {
+			until = " (" + day(invalid.Cert.NotAfter) + ")"
+		}
+		e.Sentence = Text{
+			EN: fmt.Sprintf("the certificate of %s has expired%s", host, until),
+			IT: fmt.Sprintf("il certificato di %s è scaduto%s", host, until)}
+		e.Remedy = Text{
+			EN: "the server's administrator must renew it; first make sure that this machine's clock is right",
+			IT: "deve rinnovarlo chi amministra il server; prima verificare che l'orologio di questa macchina sia giusto"}
+	case errors.As(err, &unknown):
+		e.Code = "tls_untrusted"
+		e.Sentence = Text{
+			EN: fmt.Sprintf("the certificate of %s comes from an authority that this machine does not trust", host),
+			IT: fmt.Sprintf("il certificato di %s proviene da un'autorità che questa macchina non riconosce", host)}
+		e.Remedy = Text{
+			EN: "if a proxy inspects TLS or the server has a private CA, add that CA to the system's trust store",
+			IT: "se un proxy ispeziona il TLS o il server usa una CA privata, aggiungere la CA a quelle del sistema"}
+	case errors.As(err, &hostname):
+		e.Code = "tls_wrong_name"
+		e.Sentence = Text{
+			EN: fmt.Sprintf("the certificate that %s shows is for another name", host),
+			IT: fmt.Sprintf("il certificato che %s presenta è di un altro nome", host)}
+		e.Remedy = Text{
+			EN: "use the name that the certificate carries, or look for a proxy in between",
+			IT: "usare il nome scritto nel certificato, o cercare un proxy nel mezzo"}
+	case errors.As(err, &record):
+		e.Code = "tls_not_spoken"
+		e.Sentence = Text{
+			EN: fmt.Sprintf("%s does not speak TLS on this port", host),
+			IT: fmt.Sprintf("%s non parla TLS su questa porta", host)}
+		e.Remedy = Text{EN: "check port and encryption of the connection", IT: "controllare porta e cifratura della connessione"}
+	case errors.As(err, &alert), errors.As(err, &verify), strings.Contains(err.Error(), "tls: "), strings.Contains(err.Error(), "x509: "):
+		e.Code = "tls_failed"
+		e.Sentence = Text{
+			EN: fmt.Sprintf("no secure connection to %s could be made", host),
+			IT: fmt.Sprintf("non è stato possibile stabilire una connessione sicura con %s", host)}
+		e.Remedy = Text{
+			EN: "look for a proxy or firewall that inspects TLS, and check the server's certificate and TLS version",
+			IT: "cercare un proxy o firewall che ispeziona il TLS, e controllare certificato e versione TLS del server"}
+	default:
+		return false
+	}
+	return true
+}
+
+func day(t time.Time) string { return t.UTC().Format("2006-01-02") }
