@@ -1,0 +1,132 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// A Filter chooses deliveries; zero fields choose all.
+type Filter struct {
+	States     []State
+	Connection string // id
+	Lane       string
+	Client     string // id
+	Message    ID
+	MessageID  string // with angle brackets
+	From       string // of the header or the envelope, letter case folded
+	Recipient  string // a part of a recipient's address, letter case folded
+	Tag        string
+	Since      time.Time // created at or after
+	Before     time.Time // created before
+}
+
+// A ListRequest asks for one page.
+type ListRequest struct {
+	Filter
+	After  string // Page.Next of the page before
+	Limit  int    // at most 1,000; 0: 50
+	Oldest bool   // oldest first; else newest first
+}
+
+// An Entry is one line of the queue's list.
+type Entry struct {
+	Delivery Delivery `json:"delivery"`
+	Message  Message  `json:"message"`
+}
+
+// A Page is one page of a list. Next is empty on the last one. Paging through
+// gives every entry that exists all the while exactly once.
+type Page struct {
+	Entries []Entry `json:"entries"`
+	Next    string  `json:"next,omitempty"`
+}
+
+// A Verb is what a person does to deliveries.
+type Verb string
+
+// The verbs and the states in which they apply. Every one raises the epoch.
+const (
+	// DoRetry: Queued, Unverified, Held, Failed, Expired, Cancelled -> Queued, due
+	// at once; recipients that failed or were cancelled are pending again; of an
+	// Unverified or a Held one with UnknownSince set the duplicate mark is set.
+	DoRetry Verb = "retry"
+	// DoCancel: Queued, Unverified, Held -> Cancelled; pending recipients too.
+	DoCancel Verb = "cancel"
+	// DoHold: Queued, Unverified -> Held.
+	DoHold Verb = "hold"
+	// DoRelease: Held -> Queued, or Unverified when UnknownSince is set; due at once.
+	DoRelease Verb = "release"
+)
+
+// An Action is one verb for many deliveries: those named, or, when none is
+// named, those that the filter chooses.
+type Action struct {
+	Verb       Verb
+	Deliveries []ID
+	Filter     Filter
+	Now        time.Time
+	ExpiresAt  time.Time // new one for DoRetry and DoRelease; zero: as before
+	Max        int       // stop after so many; 0: 10,000
+}
+
+// An ActionResult counts what an Action did. Skipped ones were in a state in
+// which the verb does not apply: a delivery that is being sent cannot be held.
+type ActionResult struct {
+	Changed int  `json:"changed"`
+	Skipped int  `json:"skipped"`
+	More    bool `json:"more,omitempty"` // stopped at Max: call again
+}
+
+// Stats is the state of the queue in numbers.
+type Stats struct {
+	States    map[State]int64 `json:"states"`
+	OldestDue time.Time       `json:"oldest_due,omitzero"` // NextAt of the due delivery that waits longest
+	Lanes     int             `json:"lanes"`
+	Paused    int             `json:"paused_lanes"`
+	BodyBytes int64           `json:"body_bytes"` // of messages whose bytes are kept
+}
+
+// A PurgeRequest removes what retention no longer keeps. Only messages whose
+// deliveries are all final are touched; zero times remove nothing.
+type PurgeRequest struct {
+	Now     time.Time // idempotency keys that expired before are removed
+	Bodies  time.Time // bytes of messages received before
+	Records time.Time // messages received before, with deliveries and ledger
+	Events  time.Time // events older than this
+	Max     int       // messages at one call; 0: 1,000
+}
+
+// A PurgeResult counts what was removed.
+type PurgeResult struct {
+	Bodies, Records, Events int
+	More                    bool // Max was reached: call again
+}
+
+// Admin is what people and housekeeping do with the queue.
+type Admin interface {
+	// List gives one page of deliveries with their messages.
+	List(ctx context.Context, r ListRequest) (Page, error)
+	// Delivery gives one delivery.
+	Delivery(ctx context.Context, id ID) (*Delivery, error)
+	// Deliveries gives those of one message, in the order of their making; none
+	// is no error.
+	Deliveries(ctx context.Context, message ID) ([]Delivery, error)
+	// Attempts gives the ledger of one delivery, first attempt first; one that
+	// runs is the last, without EndedAt.
+	Attempts(ctx context.Context, delivery ID) ([]Attempt, error)
+	// Act applies the verb to each delivery by itself; see Verb. An id that does
+	// not exist is ErrNotFound, and then nothing changes.
+	Act(ctx context.Context, a Action) (ActionResult, error)
+	// Resend makes a new delivery of a stored message, whatever became of the
+	// earlier ones. ErrGone when its bytes are removed.
+	Resend(ctx context.Context, now time.Time, message ID, d NewDelivery) (ID, error)
+	// Stats counts.
+	Stats(ctx context.Context, now time.Time) (Stats, error)
+	// Purge removes what retention no longer keeps; bytes are unlinked after the
+	// transaction.
+	Purge(ctx context.Context, r PurgeRequest) (PurgeResult, error)
+	// Sweep removes spool files that no row names and that are older than age,
+	// by the real clock: leavings of processes that died. Files being written
+	// are never touched.
+	Sweep(ctx context.Context, age time.Duration) (removed int, err error)
+}

@@ -1,0 +1,154 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+)
+
+// A Sealer keeps the secrets of connections unreadable in the store; the vault
+// implements it. Both are safe for concurrent use.
+type Sealer interface {
+	// Seal encrypts secret so that Open gives it back for the same owner and
+	// path alone.
+	Seal(owner, path string, secret adapters.Secret) ([]byte, error)
+	Open(owner, path string, sealed []byte) (adapters.Secret, error)
+}
+
+// ConnectionState is what is known of a connection besides its settings.
+type ConnectionState struct {
+	Connection  string          `json:"connection"`
+	PausedUntil time.Time       `json:"paused_until,omitzero"` // Never: until somebody resumes it or edits the connection
+	Error       *adapters.Error `json:"error,omitempty"`       // why
+	Breaker     Breaker         `json:"breaker,omitzero"`
+	ChangedAt   time.Time       `json:"changed_at,omitzero"`
+}
+
+// A Breaker is the outbox's account of a route that keeps failing; the store
+// keeps it and reads nothing in it.
+type Breaker struct {
+	State     string    `json:"state,omitempty"` // "" or closed, open, half-open
+	Failures  int       `json:"failures,omitempty"`
+	OpenUntil time.Time `json:"open_until,omitzero"`
+	OpenedAt  time.Time `json:"opened_at,omitzero"`
+}
+
+// A ConnectionChange alters a ConnectionState; nil fields leave things as they are.
+type ConnectionChange struct {
+	// PauseUntil makes none of the connection's deliveries begin before; a
+	// moment that is past resumes.
+	PauseUntil *time.Time
+	Error      *adapters.Error // why; removed by a resume
+	Breaker    *Breaker
+}
+
+// Connections is the port on the connections. Their secrets are sealed at rest
+// and open in what the port gives.
+type Connections interface {
+	// Connection gives the one with this id; ConnectionNamed the one with this
+	// name, letter case folded.
+	Connection(ctx context.Context, id string) (*adapters.Connection, error)
+	ConnectionNamed(ctx context.Context, name string) (*adapters.Connection, error)
+	// Connections gives all, by name.
+	Connections(ctx context.Context) ([]*adapters.Connection, error)
+
+	// PutConnection stores a new connection (empty ID: one is made; Revision 0)
+	// or a new state of one (Revision as it was read, or ErrConflict), and gives
+	// the stored one with ID and Revision. It checks nothing but what only a store
+	// can: a name that another has is ErrExists, letter case folded. Secrets that
+	// are adapters.Redacted keep their stored value. When c is the default,
+	// every other connection ceases to be in the same transaction.
+	//
+	// Editing ends a pause of the connection, gives its limits to its lanes, and
+	// an inactive connection's deliveries wait.
+	PutConnection(ctx context.Context, now time.Time, c *adapters.Connection) (*adapters.Connection, error)
+
+	// DeleteConnection removes the connection and its secrets. ErrInUse while
+	// deliveries that are not final name it.
+	DeleteConnection(ctx context.Context, now time.Time, id string) error
+
+	// ConnectionState gives the state; of a connection without a story it is
+	// empty, not an error. ConnectionStates gives those that have one.
+	ConnectionState(ctx context.Context, id string) (ConnectionState, error)
+	ConnectionStates(ctx context.Context) ([]ConnectionState, error)
+	// ChangeConnection alters the state and wakes the nodes. A delivery claimed
+	// after it returned obeys it. The connection itself need not exist.
+	ChangeConnection(ctx context.Context, now time.Time, id string, c ConnectionChange) error
+
+	// ConnectionsVersion changes whenever any connection was put or deleted, by
+	// any process: a cache compares it.
+	ConnectionsVersion(ctx context.Context) (int64, error)
+}
+
+// SealConnection splits c into JSON without secrets and the sealed secrets by
+// path, for the stores. c is not changed; c.ID must be set.
+func SealConnection(c *adapters.Connection, s Sealer) (doc, sealed []byte, err error) {
+	plain := c.Clone()
+	secrets := map[string][]byte{}
+	for _, f := range plain.Secrets() {
+		if *f.Value == "" {
+			continue
+		}
+		if s == nil {
+			return nil, nil, fmt.Errorf("the store was opened without a key: the secret %s cannot be kept", f.Path)
+		}
+		if secrets[f.Path], err = s.Seal(c.ID, f.Path, *f.Value); err != nil {
+			return nil, nil, fmt.Errorf("the secret %s cannot be sealed: %w", f.Path, err)
+		}
+		*f.Value = ""
+	}
+	if doc, err = json.Marshal(plain); err != nil {
+		return nil, nil, fmt.Errorf("the connection cannot be written: %w", err)
+	}
+	if sealed, err = json.Marshal(secrets); err != nil {
+		return nil, nil, fmt.Errorf("the connection cannot be written: %w", err)
+	}
+	return doc, sealed, nil
+}
+
+// OpenConnection puts together what SealConnection split.
+func OpenConnection(doc, sealed []byte, s Sealer) (*adapters.Connection, error) {
+	c := new(adapters.Connection)
+	if err := json.Unmarshal(doc, c); err != nil {
+		return nil, fmt.Errorf("a stored connection cannot be read: %w", err)
+	}
+	secrets := map[string][]byte{}
+	if err := json.Unmarshal(sealed, &secrets); err != nil {
+		return nil, fmt.Errorf("the stored secrets of connection %q cannot be read: %w", c.Name, err)
+	}
+	for _, f := range c.Secrets() {
+		b, ok := secrets[f.Path]
+		if !ok {
+			continue
+		}
+		if s == nil {
+			return nil, fmt.Errorf("the store was opened without a key: the secrets of connection %q stay closed", c.Name)
+		}
+		v, err := s.Open(c.ID, f.Path, b)
+		if err != nil {
+			return nil, fmt.Errorf("the secret %s of connection %q cannot be opened: %w", f.Path, c.Name, err)
+		}
+		*f.Value = v
+	}
+	return c, nil
+}
+
+// KeepSecrets puts the secrets of old where c says adapters.Redacted, so that a
+// connection that was shown can be edited without knowing them. One that old
+// does not have is emptied.
+func KeepSecrets(c, old *adapters.Connection) {
+	had := map[string]adapters.Secret{}
+	if old != nil {
+		for _, f := range old.Secrets() {
+			had[f.Path] = *f.Value
+		}
+	}
+	for _, f := range c.Secrets() {
+		if *f.Value == adapters.Redacted {
+			*f.Value = had[f.Path]
+		}
+	}
+}

@@ -1,0 +1,191 @@
+package store
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
+)
+
+// A State is where a delivery stands. The numbers are stored: never change them.
+type State int
+
+// The states. Queued and Unverified deliveries are claimed when they are due;
+// Held waits for a person; from Done on nothing happens by itself any more.
+const (
+	Queued     State = 0 // waits for its NextAt, to be sent
+	Unverified State = 1 // it may have been sent: waits for its NextAt, to be verified, never sent as it is
+	Leased     State = 2 // a node works on it: its attempt is in the ledger
+	Held       State = 3
+	Done       State = 4 // no recipient is pending and at least one was accepted
+	Failed     State = 5
+	Expired    State = 6
+	Cancelled  State = 7
+)
+
+// States are all of them, in order.
+func States() []State {
+	return []State{Queued, Unverified, Leased, Held, Done, Failed, Expired, Cancelled}
+}
+
+// String is the name in JSON and on the command line.
+func (s State) String() string {
+	switch s {
+	case Queued:
+		return "queued"
+	case Unverified:
+		return "unverified"
+	case Leased:
+		return "sending"
+	case Held:
+		return "held"
+	case Done:
+		return "sent"
+	case Failed:
+		return "failed"
+	case Expired:
+		return "expired"
+	case Cancelled:
+		return "cancelled"
+	}
+	return "invalid"
+}
+
+// Final reports that nothing happens by itself any more.
+func (s State) Final() bool { return s >= Done }
+
+// MarshalText is String.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText is ParseState.
+func (s *State) UnmarshalText(b []byte) (err error) {
+	*s, err = ParseState(string(b))
+	return err
+}
+
+// A RecipientState is where one recipient of a delivery stands.
+type RecipientState string
+
+// The states of a recipient.
+const (
+	Pending           RecipientState = "pending"
+	RecipientSent     RecipientState = "sent"
+	RecipientFailed   RecipientState = "failed"
+	RecipientCanceled RecipientState = "cancelled"
+)
+
+// A Recipient is one recipient of a delivery with its DSN wishes and the last
+// word that a provider had on it.
+type Recipient struct {
+	mime.Recipient
+	State RecipientState  `json:"state"`
+	Error *adapters.Error `json:"error,omitempty"`
+	At    time.Time       `json:"at,omitzero"` // of the last change
+}
+
+// A Route is the way that a delivery takes now.
+type Route struct {
+	Connection string              `json:"connection"` // id
+	Position   int                 `json:"position"`   // in the chain of fallbacks: 0 is the first choice
+	Lane       string              `json:"lane"`       // adapters.Connection.Lane
+	Limits     adapters.LaneLimits `json:"-"`          // of the lane; those given last hold
+}
+
+// A NewDelivery is one delivery of a new message.
+type NewDelivery struct {
+	ID         ID // made when zero
+	Route      Route
+	Recipients []mime.Recipient // at least one
+	NextAt     time.Time        // when it is due; Submission.Now when zero
+	ExpiresAt  time.Time        // when it is given up
+	WarnAt     time.Time        // when its sender is told of the delay; zero: never
+	Held       bool             // wait for a person
+}
+
+// A Delivery is one message on its way out.
+type Delivery struct {
+	ID         ID          `json:"id"`
+	Message    ID          `json:"message"`
+	Client     string      `json:"client"`
+	Route      Route       `json:"route"`
+	Recipients []Recipient `json:"recipients"`
+	State      State       `json:"state"`
+	NextAt     time.Time   `json:"next_at,omitzero"` // meaningful while Queued or Unverified
+	CreatedAt  time.Time   `json:"created_at"`
+	ExpiresAt  time.Time   `json:"expires_at"`
+	WarnAt     time.Time   `json:"warn_at,omitzero"` // zero: told already, or never
+	FinishedAt time.Time   `json:"finished_at,omitzero"`
+
+	Attempts int       `json:"attempts"`       // how many the ledger holds, the running one included
+	Epoch    int64     `json:"epoch"`          // fencing token: grows with every claim and every action
+	Node     string    `json:"node,omitempty"` // owner while Leased
+	Kind     Kind      `json:"kind,omitempty"` // of the running attempt
+	Since    time.Time `json:"since,omitzero"` // start of the running attempt
+
+	Word
+}
+
+// Word is what the outbox remembers of a delivery between two attempts. The
+// store keeps it and reads nothing in it.
+type Word struct {
+	Class        adapters.Class  `json:"class,omitempty"`              // of the attempt that ended last
+	Error        *adapters.Error `json:"error,omitempty"`              // of the same
+	ProviderID   string          `json:"provider_id,omitempty"`        // what Verify needs, or the evidence of acceptance
+	Duplicate    bool            `json:"possible_duplicate,omitempty"` // it may have gone out twice
+	Failures     int             `json:"failures,omitempty"`           // in a row on this route
+	UnknownSince time.Time       `json:"unknown_since,omitzero"`       // start of the attempt whose outcome is open
+}
+
+// Pending are the addresses that still wait to be accepted.
+func (d *Delivery) Pending() []mime.Recipient {
+	var out []mime.Recipient
+	for _, r := range d.Recipients {
+		if r.State == Pending {
+			out = append(out, r.Recipient)
+		}
+	}
+	return out
+}
+
+// A Kind is what an attempt was for.
+type Kind string
+
+// The kinds.
+const (
+	Send   Kind = "send"
+	Verify Kind = "verify"
+)
+
+// An Attempt is one line of the ledger.
+type Attempt struct {
+	Delivery   ID        `json:"delivery"`
+	No         int       `json:"no"` // from 1 on
+	Kind       Kind      `json:"kind"`
+	Connection string    `json:"connection"`
+	Lane       string    `json:"lane"`
+	Node       string    `json:"node"`
+	Epoch      int64     `json:"epoch"`
+	StartedAt  time.Time `json:"started_at"`
+	Recipients int       `json:"recipients"` // how many were asked for
+	Outcome
+}
+
+// An Outcome is how an attempt ended; the zero Outcome is one that runs.
+type Outcome struct {
+	EndedAt time.Time         `json:"ended_at,omitzero"`
+	Class   adapters.Class    `json:"class,omitempty"`   // of a Verify: what it found
+	Verdict adapters.Verdict  `json:"verdict,omitempty"` // of a Verify
+	Error   *adapters.Error   `json:"error,omitempty"`
+	Receipt *adapters.Receipt `json:"receipt,omitempty"`
+}
+
+// ParseState reads the name of a state.
+func ParseState(name string) (State, error) {
+	for _, s := range States() {
+		if s.String() == name {
+			return s, nil
+		}
+	}
+	return 0, fmt.Errorf("%q is no state of a delivery: use one of queued, unverified, sending, held, sent, failed, expired, cancelled", name)
+}

@@ -1,0 +1,35 @@
+package store
+
+import "errors"
+
+// The errors of the ports, to be told apart with errors.Is. Their text is safe
+// to show.
+var (
+	// ErrNotFound: no record has this id, name or key.
+	ErrNotFound = errors.New("there is no such record")
+	// ErrExists: the name or the id is taken.
+	ErrExists = errors.New("this name is taken already")
+	// ErrConflict: the record was changed by somebody else since it was read,
+	// or its state does not allow the action.
+	ErrConflict = errors.New("the record has changed meanwhile: read it again")
+	// ErrInUse: unfinished deliveries still need the record.
+	ErrInUse = errors.New("there are messages under way that need this connection: cancel or move them first")
+	// ErrLeaseLost: another node owns the delivery now. What the caller did with
+	// it is in the ledger and decides nothing.
+	ErrLeaseLost = errors.New("the lease on the delivery was lost to another node")
+	// ErrNodeLost: the node's heartbeat ran out or a newer process runs under
+	// the same node id. The node must stop sending and register again.
+	ErrNodeLost = errors.New("this node is no longer registered: its heartbeat ran out, or another process uses the same node id")
+	// ErrUnavailable: disk full, read-only, input/output error, no connection to
+	// the database. Temporary: the caller says 4xx or 503 and nothing was stored.
+	ErrUnavailable = errors.New("the store cannot work at the moment")
+	// ErrCorrupt: the stored bytes of a message are missing, cut or changed.
+	// Trying again does not help.
+	ErrCorrupt = errors.New("the stored bytes of the message are damaged or missing")
+	// ErrGone: the bytes were removed by the retention rules, the record is kept.
+	ErrGone = errors.New("the bytes of the message were removed when their retention ended")
+	// ErrIdempotency: the key was used before with another request.
+	ErrIdempotency = errors.New("this idempotency key was used with another request")
+	// ErrLocked: another server runs on the same data directory.
+	ErrLocked = errors.New("another postino server runs on this data directory")
+)

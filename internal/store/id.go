@@ -1,0 +1,93 @@
+package store
+
+import (
+	"database/sql/driver"
+	"encoding/base32"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// An ID names a message or a delivery: a UUID of version 7 (RFC 9562 section
+// 5.7), so that ids made later sort later. The zero ID is none.
+type ID [16]byte
+
+// Crockford's alphabet in lower case sorts as the bytes do.
+var idText = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+
+// NewID makes an ID; within one process each sorts after the one before.
+func NewID() ID {
+	u, err := uuid.NewV7()
+	if err != nil {
+		// crypto/rand never fails on the systems Go runs on (it ends the process instead).
+		u = uuid.New()
+	}
+	return ID(u)
+}
+
+// ParseID reads the text form; letter case does not matter.
+func ParseID(s string) (ID, error) {
+	var id ID
+	b, err := idText.DecodeString(strings.ToLower(s))
+	if err != nil || len(b) != len(id) {
+		return ID{}, fmt.Errorf("%q is not an id: %w", s, ErrNotFound)
+	}
+	return ID(b), nil
+}
+
+// String is 26 characters of lower-case base32; empty for the zero ID.
+func (id ID) String() string {
+	if id.IsZero() {
+		return ""
+	}
+	return idText.EncodeToString(id[:])
+}
+
+// IsZero reports the zero ID.
+func (id ID) IsZero() bool { return id == ID{} }
+
+// Time is when the ID was made, to the millisecond.
+func (id ID) Time() time.Time {
+	sec, nsec := uuid.UUID(id).Time().UnixTime()
+	return time.Unix(sec, nsec).UTC()
+}
+
+// MarshalText and UnmarshalText are the text form, for JSON.
+func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText reads the text form; nothing is the zero ID.
+func (id *ID) UnmarshalText(b []byte) (err error) {
+	if len(b) == 0 {
+		*id = ID{}
+		return nil
+	}
+	*id, err = ParseID(string(b))
+	return err
+}
+
+// Value stores the 16 bytes (database/sql).
+func (id ID) Value() (driver.Value, error) { return id[:], nil }
+
+// Scan reads the 16 bytes, or a UUID's text as PostgreSQL gives it.
+func (id *ID) Scan(src any) error {
+	switch v := src.(type) {
+	case nil:
+		*id = ID{}
+		return nil
+	case []byte:
+		if len(v) == len(id) {
+			copy(id[:], v)
+			return nil
+		}
+	case [16]byte:
+		*id = v
+		return nil
+	case string:
+		u, err := uuid.Parse(v)
+		*id = ID(u)
+		return err
+	}
+	return fmt.Errorf("store: %T is not an id", src)
+}

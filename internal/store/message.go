@@ -1,0 +1,135 @@
+package store
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/postino-mail/postino/internal/spool"
+	"github.com/postino-mail/postino/mime"
+)
+
+// A Message is what is known of a stored message besides its bytes.
+type Message struct {
+	ID           ID            `json:"id"`
+	MessageID    string        `json:"message_id"` // with angle brackets
+	Subject      string        `json:"subject"`
+	From         string        `json:"from"` // address of the From header, of the stored bytes
+	OriginalFrom string        `json:"original_from,omitempty"`
+	Envelope     mime.Envelope `json:"envelope"` // everybody, joined siblings included
+	Size         int64         `json:"size"`     // header and body
+	BodySHA256   []byte        `json:"body_sha256"`
+	BodyKept     bool          `json:"body_kept"` // false once retention removed header and body
+	Client       string        `json:"client"`    // id of the client
+	Door         string        `json:"door"`      // smtp, api, sendmail, pickup, go, postino
+	Class        string        `json:"class"`     // transactional or bulk
+	Tag          string        `json:"tag,omitempty"`
+	Notification bool          `json:"notification,omitempty"` // a DSN or warning of our own: never answered by another
+	ReceivedAt   time.Time     `json:"received_at"`
+	NotBefore    time.Time     `json:"not_before,omitzero"` // scheduled sending
+}
+
+// A NewMessage is one message to be stored with its deliveries.
+type NewMessage struct {
+	// Message is stored as given. A zero ID is made, Size, BodySHA256 and
+	// BodyKept are filled in.
+	Message
+
+	// Head is the header block with the empty line that ends it.
+	Head []byte
+	// Body is what follows Head; it must stay readable until Submit returns.
+	Body mime.Source
+	// Buffer, when not nil, is the file or memory that Body is the end of:
+	// Body's bytes are Buffer's from BodyOffset on. A Buffer whose file lies in
+	// Store.SpoolDir is taken over without copying; the caller still closes it.
+	Buffer     *spool.Buffer
+	BodyOffset int64
+
+	// Deliveries are at least one.
+	Deliveries []NewDelivery
+
+	// Join, when not nil, makes the message wait for its siblings, or join one
+	// that waits: see Submitter.Submit. Only with exactly one delivery.
+	Join *Join
+}
+
+// Join lets several transactions that carry one message, each with some of its
+// recipients, leave as one (issue "Envelope exactness").
+type Join struct {
+	// Key is the same for siblings alone: a digest of client, Message-ID,
+	// content and sender.
+	Key string
+	// Until ends the waiting; the delivery is not due before.
+	Until time.Time
+	// MaxRecipients keeps a joined delivery within what its route carries; 0: no limit.
+	MaxRecipients int
+}
+
+// An Idempotency key makes the repeat of a submission give the first one's answer.
+type Idempotency struct {
+	Client    string
+	Key       string
+	Request   []byte    // digest of the request that the key belongs to
+	ExpiresAt time.Time // Purge forgets it after this
+}
+
+// A Submission is stored as a whole or not at all.
+type Submission struct {
+	Now         time.Time
+	Messages    []NewMessage
+	Idempotency *Idempotency
+	Events      []NewEvent
+}
+
+// Submitted says what became of one message of a Submission.
+type Submitted struct {
+	ID         ID   `json:"id"`         // of the message; of the sibling that it joined
+	Deliveries []ID `json:"deliveries"` // in the order given
+	Joined     bool `json:"joined,omitempty"`
+	Replayed   bool `json:"-"` // the idempotency key was known: nothing was stored now
+}
+
+// Content is the stored bytes of a message, header and body, readable at any
+// offset by many goroutines until Close.
+type Content interface {
+	mime.Source
+	io.Closer
+}
+
+// A Submitter takes messages in.
+type Submitter interface {
+	// Submit stores all messages with their deliveries in one transaction. When
+	// it returns nil everything is durable: spool files and their folders were
+	// synced before the rows that name them. Concurrent calls share syncs.
+	//
+	// A message with Join looks for a delivery with the same Key that nobody has
+	// claimed yet and whose window has not ended at Now; the new recipients are
+	// added to that delivery and to its message's envelope (each address once,
+	// mime.SameAddress), in the same transaction, and Submitted names them with
+	// Joined set. Adding and claiming exclude each other: a recipient is never
+	// added to a delivery that is on its way. Otherwise the message is stored
+	// and its delivery waits until Join.Until.
+	//
+	// A known Idempotency key with the same Request gives the stored answer with
+	// Replayed set, with another one ErrIdempotency. Of two concurrent calls with
+	// one key, one stores and the other replays.
+	//
+	// ErrUnavailable: nothing was acknowledged, the client must try again.
+	Submit(ctx context.Context, s Submission) ([]Submitted, error)
+
+	// SpoolDir is the folder in which spool.New should make its files so that
+	// Submit need not copy them. It exists while the store is open, and what is
+	// left in it by a process that died is removed by the next one.
+	SpoolDir() string
+}
+
+// Messages gives stored messages back.
+type Messages interface {
+	// Message gives the record of one message.
+	Message(ctx context.Context, id ID) (*Message, error)
+
+	// Content opens the stored bytes after checking size and digest. ErrCorrupt:
+	// they are not what was stored; ErrGone: retention removed them. The caller
+	// closes it; a purge meanwhile does not disturb the reader.
+	Content(ctx context.Context, id ID) (Content, error)
+}
