@@ -1,6 +1,11 @@
 package sandbox
 
-import "github.com/postino-mail/postino/adapters"
+import (
+	"path/filepath"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+)
 
 // DefaultFrom is the sender of the connections that the control lists.
 const DefaultFrom = "erp@contoso.example"
@@ -32,7 +37,11 @@ func (s *Sandbox) GraphConnection(from string) *adapters.Connection {
 // GraphCertificateConnection is GraphConnection with a certificate.
 func (s *Sandbox) GraphCertificateConnection(from string) *adapters.Connection {
 	c := s.graphConnection("Sandbox Graph certificate", from)
-	c.Graph.CertificateFile = s.entra.certificateFile
+	file, err := s.entra.certificateFile()
+	if err != nil { // the connection fails with the file's name in its error
+		s.log.Error("no client certificate", "error", err)
+	}
+	c.Graph.CertificateFile = file
 	return c
 }
 
@@ -40,7 +49,10 @@ func (s *Sandbox) GraphCertificateConnection(from string) *adapters.Connection {
 // token lives for an hour; WriteFederatedToken makes a new one.
 func (s *Sandbox) GraphFederatedConnection(from string) *adapters.Connection {
 	c := s.graphConnection("Sandbox Graph federated", from)
-	c.Graph.FederatedTokenFile = s.entra.federatedFile
+	c.Graph.FederatedTokenFile = filepath.Join(s.dir, "federated-token.jwt")
+	if err := s.WriteFederatedToken(c.Graph.FederatedTokenFile, FederatedSubject, time.Hour); err != nil {
+		s.log.Error("no federated token", "error", err) // as above
+	}
 	return c
 }
 
