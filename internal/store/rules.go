@@ -1,0 +1,333 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
+)
+
+// This file holds what happens to a record, apart from where it is kept: both
+// implementations load a Delivery, call one of these, and store it again in
+// one transaction.
+
+// Micro is t as it is stored: microseconds, UTC. The zero time stays zero.
+func Micro(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC().Truncate(time.Microsecond)
+}
+
+// Prepare checks the submission and makes the ids that are missing. An error
+// is a mistake of the caller, not of the client.
+func (s *Submission) Prepare() error {
+	if s.Now.IsZero() {
+		return errors.New("store: a submission without a time")
+	}
+	s.Now = Micro(s.Now)
+	for i := range s.Messages {
+		if err := s.Messages[i].prepare(s.Now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *NewMessage) prepare(now time.Time) error {
+	if m.ID.IsZero() {
+		m.ID = NewID()
+	}
+	if m.ReceivedAt.IsZero() {
+		m.ReceivedAt = now
+	}
+	m.ReceivedAt, m.NotBefore = Micro(m.ReceivedAt), Micro(m.NotBefore)
+	switch {
+	case len(m.Deliveries) == 0:
+		return errors.New("store: a message without a delivery")
+	case m.Join != nil && len(m.Deliveries) != 1:
+		return errors.New("store: only a message with one delivery can wait for siblings")
+	case len(m.Head) == 0:
+		return errors.New("store: a message without a head")
+	case m.Body == nil:
+		m.Body = mime.Bytes(nil)
+	}
+	if m.Buffer != nil && m.Buffer.Size()-m.BodyOffset != m.Body.Size() {
+		return fmt.Errorf("store: a body of %d bytes is not the end of a buffer of %d from %d on", m.Body.Size(), m.Buffer.Size(), m.BodyOffset)
+	}
+	m.Size = int64(len(m.Head)) + m.Body.Size()
+	m.BodyKept = true
+	for i := range m.Deliveries {
+		if err := m.Deliveries[i].Prepare(now); err != nil {
+			return err
+		}
+	}
+	if m.Join != nil {
+		m.Deliveries[0].NextAt = Micro(m.Join.Until)
+	}
+	return nil
+}
+
+// Prepare checks the delivery and fills in what is missing.
+func (d *NewDelivery) Prepare(now time.Time) error {
+	if d.ID.IsZero() {
+		d.ID = NewID()
+	}
+	if d.NextAt.IsZero() {
+		d.NextAt = now
+	}
+	d.NextAt, d.ExpiresAt, d.WarnAt = Micro(d.NextAt), Micro(d.ExpiresAt), Micro(d.WarnAt)
+	if len(d.Recipients) == 0 || d.ExpiresAt.IsZero() || d.Route.Lane == "" {
+		return errors.New("store: a delivery needs recipients, a lane and an end")
+	}
+	return nil
+}
+
+// Record is the delivery as it is stored first.
+func (d *NewDelivery) Record(message ID, client string, now time.Time) Delivery {
+	out := Delivery{ID: d.ID, Message: message, Client: client, Route: d.Route, State: Queued,
+		NextAt: d.NextAt, CreatedAt: Micro(now), ExpiresAt: d.ExpiresAt, WarnAt: d.WarnAt}
+	if d.Held {
+		out.State = Held
+	}
+	for _, r := range d.Recipients {
+		out.Recipients = append(out.Recipients, Recipient{Recipient: r, State: Pending})
+	}
+	return out
+}
+
+// Merge adds a sibling's recipients to a delivery that waits and to its
+// message's envelope, each address once. It reports false, and changes
+// nothing, when limit recipients (0: no limit) would not hold them.
+func (d *Delivery) Merge(m *Message, more []mime.Recipient, limit int) bool {
+	var fresh []mime.Recipient
+	known := func(a string) bool {
+		for _, r := range d.Recipients {
+			if mime.SameAddress(r.Address, a) {
+				return true
+			}
+		}
+		for _, r := range fresh {
+			if mime.SameAddress(r.Address, a) {
+				return true
+			}
+		}
+		return false
+	}
+	for _, r := range more {
+		if !known(r.Address) {
+			fresh = append(fresh, r)
+		}
+	}
+	if limit > 0 && len(d.Recipients)+len(fresh) > limit {
+		return false
+	}
+	for _, r := range fresh {
+		d.Recipients = append(d.Recipients, Recipient{Recipient: r, State: Pending})
+	}
+	m.Envelope.Recipients = append(m.Envelope.Recipients, fresh...)
+	return true
+}
+
+// CountPending is how many recipients wait.
+func (d *Delivery) CountPending() int {
+	n := 0
+	for _, r := range d.Recipients {
+		if r.State == Pending {
+			n++
+		}
+	}
+	return n
+}
+
+// Deadline is when Deadlines must show the delivery: Never when it is on its
+// way or final.
+func (d *Delivery) Deadline() time.Time {
+	if d.State == Leased || d.State.Final() {
+		return Never()
+	}
+	if !d.WarnAt.IsZero() && d.WarnAt.Before(d.ExpiresAt) {
+		return d.WarnAt
+	}
+	return d.ExpiresAt
+}
+
+// Waits reports that Claim gives the delivery when it is due.
+func (d *Delivery) Waits() bool { return d.State == Queued || d.State == Unverified }
+
+// Lease gives the delivery to a node. The attempt is in the record from here
+// on (Attempts, Kind, Node, Since) and becomes a line of its own by Running.
+func (d *Delivery) Lease(node string, now time.Time) Lease {
+	d.Kind = Send
+	if d.State == Unverified {
+		d.Kind = Verify
+	}
+	d.State, d.Node, d.Since = Leased, node, Micro(now)
+	d.Epoch++
+	d.Attempts++
+	return Lease{Delivery: d.ID, Epoch: d.Epoch, No: d.Attempts, Node: node}
+}
+
+// Running is the ledger line of the attempt under way.
+func (d *Delivery) Running() Attempt {
+	n := 0
+	if d.Kind == Send {
+		n = d.CountPending()
+	}
+	return Attempt{Delivery: d.ID, No: d.Attempts, Kind: d.Kind, Connection: d.Route.Connection, Lane: d.Route.Lane,
+		Node: d.Node, Epoch: d.Epoch, StartedAt: d.Since, Recipients: n}
+}
+
+func (d *Delivery) unlease() { d.Node, d.Kind, d.Since = "", "", time.Time{} }
+
+// Unlease undoes Lease, for a call that never began.
+func (d *Delivery) Unlease() {
+	d.State = Queued
+	if d.Kind == Verify {
+		d.State = Unverified
+	}
+	d.Attempts--
+	d.Epoch++
+	d.unlease()
+}
+
+// Reap ends the attempt of a node that died and gives its ledger line. The
+// epoch stays, so that the node's own word still counts should it come before
+// anybody else's.
+func (d *Delivery) Reap(now time.Time) Attempt {
+	now = Micro(now)
+	a := d.Running()
+	a.Outcome = Outcome{EndedAt: now, Class: adapters.Unknown, Error: NodeDied()}
+	if d.UnknownSince.IsZero() {
+		d.UnknownSince = d.Since
+	}
+	d.Class, d.Error = a.Class, a.Error
+	d.State, d.NextAt = Unverified, now
+	d.unlease()
+	return a
+}
+
+// NodeDied is the outcome of an attempt whose node ended before it.
+func NodeDied() *adapters.Error {
+	return &adapters.Error{Class: adapters.Unknown, Scope: adapters.ScopeMessage, Code: "node_lost",
+		Sentence: adapters.Text{
+			EN: "postino stopped, or lost its store, while this message was being sent",
+			IT: "postino si è fermato, o ha perso il suo archivio, durante l'invio di questo messaggio"},
+		Remedy: adapters.Text{
+			EN: "nothing now: the provider is asked whether the message went out before anything is sent again",
+			IT: "per ora niente: prima di un nuovo invio si chiede al provider se il messaggio è partito"}}
+}
+
+// Check refuses a step that makes no sense.
+func (s *Step) Check() error {
+	if s.State == Leased || s.State < Queued || s.State > Cancelled {
+		return fmt.Errorf("store: no step leads to the state %v", s.State)
+	}
+	if (s.State == Queued || s.State == Unverified) && s.NextAt.IsZero() {
+		return errors.New("store: a delivery that waits needs a time")
+	}
+	if s.Route != nil && s.Route.Lane == "" {
+		return errors.New("store: a route needs a lane")
+	}
+	return nil
+}
+
+// Apply takes the step; the caller has compared the epoch.
+func (d *Delivery) Apply(s Step) {
+	d.unlease()
+	d.State, d.NextAt = s.State, time.Time{}
+	if d.Waits() {
+		d.NextAt = Micro(s.NextAt)
+	}
+	if s.Route != nil {
+		d.Route = *s.Route
+	}
+	if s.Recipients != nil {
+		d.Recipients = s.Recipients
+	}
+	d.Word = s.Word
+	d.UnknownSince = Micro(d.UnknownSince)
+	if !s.ExpiresAt.IsZero() {
+		d.ExpiresAt = Micro(s.ExpiresAt)
+	}
+	if s.Warned {
+		d.WarnAt = time.Time{}
+	}
+	d.Epoch++
+	d.finish(s.Now)
+}
+
+func (d *Delivery) finish(now time.Time) {
+	d.FinishedAt = time.Time{}
+	if d.State.Final() {
+		d.FinishedAt = Micro(now)
+	}
+}
+
+// Move puts a delivery that is Queued on another route; it reports whether
+// that was possible.
+func (d *Delivery) Move(r Reroute) bool {
+	if d.State != Queued || d.Epoch != r.Epoch {
+		return false
+	}
+	d.Route, d.NextAt = r.Route, Micro(r.NextAt)
+	d.Failures = 0
+	d.Epoch++
+	return true
+}
+
+// Act does what the verb says; it reports whether that was possible.
+func (d *Delivery) Act(v Verb, now, expires time.Time) bool {
+	now = Micro(now)
+	switch v {
+	case DoRetry:
+		if d.State == Leased || d.State == Done {
+			return false
+		}
+		if d.State == Unverified || !d.UnknownSince.IsZero() {
+			d.Duplicate = true // the person decides what could not be verified
+		}
+		for i := range d.Recipients {
+			if r := &d.Recipients[i]; r.State == RecipientFailed || r.State == RecipientCanceled {
+				r.State, r.At = Pending, now
+			}
+		}
+		d.State, d.NextAt, d.Failures, d.UnknownSince = Queued, now, 0, time.Time{}
+	case DoCancel:
+		if !d.Waits() && d.State != Held {
+			return false
+		}
+		for i := range d.Recipients {
+			if r := &d.Recipients[i]; r.State == Pending {
+				r.State, r.At = RecipientCanceled, now
+			}
+		}
+		d.State, d.NextAt = Cancelled, time.Time{}
+	case DoHold:
+		if !d.Waits() {
+			return false
+		}
+		if d.State == Unverified && d.UnknownSince.IsZero() {
+			d.UnknownSince = now // so that a release verifies again
+		}
+		d.State, d.NextAt = Held, time.Time{}
+	case DoRelease:
+		if d.State != Held {
+			return false
+		}
+		d.State, d.NextAt = Queued, now
+		if !d.UnknownSince.IsZero() {
+			d.State = Unverified
+		}
+	default:
+		return false
+	}
+	if !expires.IsZero() && (v == DoRetry || v == DoRelease) {
+		d.ExpiresAt = Micro(expires)
+	}
+	d.Epoch++
+	d.finish(now)
+	return true
+}
