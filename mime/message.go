@@ -1,12 +1,12 @@
 package mime
 
 import (
-	"errors"
 	"io"
+	netmail "net/mail"
+	"strings"
+	"sync"
 	"time"
 )
-
-var errStub = errors.New("mime: being written")
 
 // An Address is one mailbox of an address header.
 type Address struct {
@@ -34,7 +34,17 @@ type Recipient struct {
 // safe for concurrent use. The bytes of a message that was read are kept:
 // nothing is serialised again that need not change.
 type Message struct {
-	src Source
+	src   Source
+	lim   Limits
+	head  block
+	lists [kindBcc + 1]*addrList // joined over several fields of a name; nil when there is none
+
+	smtpOnce sync.Once
+	smtp     Source
+
+	treeOnce sync.Once
+	tree     *Part
+	treeErr  error
 }
 
 // Limits bound what Read accepts; zero fields take the defaults.
@@ -45,9 +55,62 @@ type Limits struct {
 	Recipients  int // default 10,000: addresses in all address headers together
 }
 
-// Read reads the header of src (the body only when Structure is called).
-// Errors are *Error and say what is wrong with the message and what to do.
-func Read(src Source, lim Limits) (*Message, error) { return nil, errStub }
+func (l Limits) withDefaults() Limits {
+	set := func(v *int, def int) {
+		if *v <= 0 {
+			*v = def
+		}
+	}
+	set(&l.HeaderBytes, 1<<20)
+	set(&l.Parts, 1000)
+	set(&l.Depth, 100)
+	set(&l.Recipients, maxRecipients)
+	return l
+}
+
+// Read reads the header of src (the body only when Structure is called). Line
+// ends may be CRLF or LF; what goes to a provider should have passed Accept or
+// come from Compose. Entries of address headers that cannot be read are no
+// error here (see BadAddresses): an envelope may do without them. Errors are
+// *Error and say what is wrong with the message and what to do.
+func Read(src Source, lim Limits) (*Message, error) {
+	lim = lim.withDefaults()
+	raw, err := readBlock(src, 0, lim.HeaderBytes)
+	if err != nil {
+		return nil, err
+	}
+	m := &Message{src: src, lim: lim}
+	if m.head, err = parseBlock(raw); err != nil {
+		return nil, err
+	}
+	if m.lists, err = m.head.addressLists(lim.Recipients); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// addressLists parses all address fields; Resent-* fields are not among them
+// (contracts F9).
+func (b *block) addressLists(limit int) (lists [kindBcc + 1]*addrList, err *Error) {
+	left := limit
+	for _, f := range b.fields {
+		if f.kind == kindOther || f.kind > kindBcc {
+			continue
+		}
+		l := lists[f.kind]
+		if l == nil {
+			l = &addrList{}
+			lists[f.kind] = l
+		}
+		before := len(l.boxes)
+		parseAddresses(l, b.value(f), before+left)
+		if left -= len(l.boxes) - before; left < 0 {
+			return lists, newError("too_many_recipients", addressNames[f.kind], "The header names more than %d addresses: send the message in several parts.",
+				"L'intestazione contiene più di %d indirizzi: dividere l'invio in più messaggi.", limit)
+		}
+	}
+	return lists, nil
+}
 
 // Source is the stored bytes as they are.
 func (m *Message) Source() Source { return m.src }
@@ -55,93 +118,138 @@ func (m *Message) Source() Source { return m.src }
 // Size is the number of stored bytes.
 func (m *Message) Size() int64 { return m.src.Size() }
 
-// Head is the stored header block including the empty line that ends it.
-func (m *Message) Head() []byte { return nil }
+// Head is the stored header block including the empty line that ends it. It
+// must not be changed.
+func (m *Message) Head() []byte { return m.head.raw }
 
 // Body is what follows the header block.
-func (m *Message) Body() Source { return nil }
-
-// Get is the first value of the named header field, unfolded and decoded
-// (RFC 2047); empty when absent.
-func (m *Message) Get(name string) string { return "" }
-
-// Values are all raw (unfolded, not decoded) values of the named field.
-func (m *Message) Values(name string) []string { return nil }
-
-// From, Sender, ReplyTo, To, Cc and Bcc are the parsed address headers;
-// groups are flattened.
-func (m *Message) From() []Address    { return nil }
-func (m *Message) Sender() []Address  { return nil }
-func (m *Message) ReplyTo() []Address { return nil }
-func (m *Message) To() []Address      { return nil }
-func (m *Message) Cc() []Address      { return nil }
-func (m *Message) Bcc() []Address     { return nil }
-
-// Recipients are the addresses of To, Cc and Bcc in that order, each once
-// (SameAddress): the envelope of a message that comes without one.
-func (m *Message) Recipients() []string { return nil }
-
-// Subject is the decoded subject.
-func (m *Message) Subject() string { return "" }
-
-// MessageID is the Message-ID with its angle brackets, empty when absent.
-func (m *Message) MessageID() string { return "" }
-
-// Date is the Date field; the zero time when absent or unreadable.
-func (m *Message) Date() time.Time { return time.Time{} }
-
-// IsBulk reports Precedence: bulk|list|junk, List-Unsubscribe or List-Id.
-func (m *Message) IsBulk() bool { return false }
-
-// NeedsUTF8 reports an address in a header that only SMTPUTF8 can carry, or a
-// raw non-ASCII header.
-func (m *Message) NeedsUTF8() bool { return false }
-
-// ForSMTP is the view of the message for SMTP: the stored bytes without Bcc
-// (and Resent-Bcc) fields. Identical on every call.
-func (m *Message) ForSMTP() Source { return nil }
-
-// ForAPI is the view for an API that takes its recipients from the header
-// (contracts F1-F5, C5.4): address lines first, a Bcc with every recipient of
-// the envelope that To and Cc do not show, and without header recipients who
-// are not in the envelope; who was removed is named in the field
-// "X-Postino-Not-Sent". All other fields and the body are identical to the
-// byte to ForSMTP. Identical on every call with the same recipients.
-func (m *Message) ForAPI(recipients []string) (Source, error) { return nil, errStub }
-
-// A Part is one node of the MIME tree.
-type Part struct {
-	MediaType   string            // lower case, "text/plain" when absent
-	Params      map[string]string // decoded (RFC 2231)
-	Disposition string            // "attachment", "inline" or ""
-	Filename    string            // decoded: RFC 2231, RFC 2047 in quotes tolerated
-	ContentID   string            // without angle brackets
-	Encoding    string            // lower case transfer encoding, "7bit" when absent
-	Parts       []*Part           // of a multipart
-	// HeaderStart, BodyStart, End are byte offsets in the Source of the
-	// message; the body excludes the line end that belongs to the boundary.
-	HeaderStart, BodyStart, End int64
-	EightBit                    bool // raw octets over 127 in the body
-	LongLine                    int  // longest line of the body in octets without CRLF
+func (m *Message) Body() Source {
+	n := int64(len(m.head.raw))
+	return io.NewSectionReader(m.src, n, m.src.Size()-n)
 }
 
-// Structure reads the whole message once and gives its tree. The result is
-// cached and must not be changed.
-func (m *Message) Structure() (*Part, error) { return nil, errStub }
+// Get is the first value of the named header field, unfolded and decoded
+// (RFC 2047); empty when absent. It is always a single line.
+func (m *Message) Get(name string) string { return decodeWords(m.head.get(name)) }
 
-// Open gives the decoded content of a leaf (transfer encoding undone, charset
-// as it is), as a stream.
-func (m *Message) Open(p *Part) io.Reader { return nil }
+// Values are all raw (unfolded, not decoded) values of the named field.
+func (m *Message) Values(name string) []string {
+	var out []string
+	for _, f := range m.head.fields {
+		if m.head.is(f, name) {
+			out = append(out, unfold(m.head.value(f)))
+		}
+	}
+	return out
+}
 
-// Protected reports a signed or encrypted message (S/MIME, PGP/MIME), or one
-// with a DKIM-Signature header when dkim is true: whose bytes must stay.
-func (m *Message) Protected() (bool, error) { return false, errStub }
+// From, Sender, ReplyTo, To, Cc and Bcc are the parsed address headers;
+// groups are flattened, entries that cannot be read are left out.
+func (m *Message) From() []Address    { return m.lists[kindFrom].addresses() }
+func (m *Message) Sender() []Address  { return m.lists[kindSender].addresses() }
+func (m *Message) ReplyTo() []Address { return m.lists[kindReplyTo].addresses() }
+func (m *Message) To() []Address      { return m.lists[kindTo].addresses() }
+func (m *Message) Cc() []Address      { return m.lists[kindCc].addresses() }
+func (m *Message) Bcc() []Address     { return m.lists[kindBcc].addresses() }
 
-// SameAddress compares two addr-specs as RFC 5321 section 2.4 says: domain
-// case-folded and IDN-normalised, local part as it is.
-func SameAddress(a, b string) bool { return a == b }
+// Recipients are the addresses of To, Cc and Bcc in that order, each once
+// (SameAddress): the envelope of a message that comes without one. A caller
+// that takes them for an envelope must look at BadAddresses first.
+func (m *Message) Recipients() []string {
+	var out []string
+	seen := map[string]bool{}
+	for k := kindTo; k <= kindBcc; k++ {
+		if m.lists[k] == nil {
+			continue
+		}
+		for i := range m.lists[k].boxes {
+			b := &m.lists[k].boxes[i]
+			if !b.bad && !seen[b.addr.Address] {
+				seen[b.addr.Address] = true
+				out = append(out, b.addr.Address)
+			}
+		}
+	}
+	return out
+}
 
-// NormalizeAddress gives the form under which equal addresses are equal
-// strings: local part kept, domain lower-case A-labels. Syntax errors are
-// *Error.
-func NormalizeAddress(addr string) (string, error) { return addr, nil }
+// BadAddresses are the entries of To, Cc and Bcc that are no address, one
+// *Error each (Field names the header). Nobody is mailed for them; an API view
+// leaves them out, because a provider may refuse the whole message for one
+// (contracts B5.4).
+func (m *Message) BadAddresses() []*Error {
+	var out []*Error
+	for k := kindTo; k <= kindBcc; k++ {
+		if m.lists[k] == nil {
+			continue
+		}
+		for i := range m.lists[k].boxes {
+			if b := &m.lists[k].boxes[i]; b.bad {
+				out = append(out, badEntry(addressNames[k], b))
+			}
+		}
+	}
+	return out
+}
+
+func badEntry(field string, b *box) *Error {
+	return newError("bad_address", field, "%s contains %q, which is no mail address: write Name <name@example.com> and separate addresses with commas.",
+		"%s contiene %q, che non è un indirizzo di posta: scrivere Nome <nome@esempio.it> e separare gli indirizzi con virgole.", field, shorten(toUTF8(b.raw)))
+}
+
+// Subject is the decoded subject.
+func (m *Message) Subject() string { return m.Get("Subject") }
+
+// MessageID is the Message-ID with its angle brackets, empty when absent. One
+// that is malformed is given as it stands.
+func (m *Message) MessageID() string {
+	v := m.head.get("Message-ID")
+	if i := strings.IndexByte(v, '<'); i >= 0 {
+		if j := strings.IndexByte(v[i:], '>'); j > 0 {
+			return sanitize(v[i : i+j+1])
+		}
+	}
+	return sanitize(v)
+}
+
+// Date is the Date field; the zero time when absent or unreadable.
+func (m *Message) Date() time.Time { return parseDate(m.head.get("Date")) }
+
+func parseDate(v string) time.Time {
+	t, err := netmail.ParseDate(v)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
+// IsBulk reports Precedence: bulk|list|junk, List-Unsubscribe or List-Id.
+func (m *Message) IsBulk() bool {
+	for _, f := range m.head.fields {
+		switch {
+		case m.head.is(f, "List-Unsubscribe"), m.head.is(f, "List-Id"):
+			return true
+		case m.head.is(f, "Precedence"):
+			switch strings.ToLower(unfold(m.head.value(f))) {
+			case "bulk", "list", "junk":
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// NeedsUTF8 reports that the SMTP view has octets over 127 in its header,
+// which a strict server takes only with SMTPUTF8 (RFC 6532). ASCIIHeader gives
+// a form for other servers, unless the local part of an address needs it.
+func (m *Message) NeedsUTF8() bool {
+	if isASCII(m.head.raw) {
+		return false
+	}
+	for _, f := range m.head.fields {
+		if f.kind != kindBcc && f.kind != kindResentBcc && !isASCII(m.head.line(f)) {
+			return true
+		}
+	}
+	return false
+}
