@@ -135,6 +135,7 @@ type Word struct {
 	Duplicate    bool            `json:"possible_duplicate,omitempty"` // it may have gone out twice
 	Failures     int             `json:"failures,omitempty"`           // in a row on this route
 	UnknownSince time.Time       `json:"unknown_since,omitzero"`       // start of the attempt whose outcome is open
+	Origin       string          `json:"origin,omitempty"`             // id of the connection whose chain of fallbacks is followed, once Route left it
 }
 
 // Pending are the addresses that still wait to be accepted.
