@@ -31,6 +31,8 @@ type Connection struct {
 	OnUnknown   UnknownPolicy  `json:"on_unknown,omitempty"`
 	Owner       string         `json:"owner,omitempty"`
 	Limits      Limits         `json:"limits,omitzero"`
+	Retry       *Retry         `json:"retry,omitempty"`
+	WhenSpent   string         `json:"when_spent,omitempty"` // "wait" (or empty) or "fallback": the daily budget is used up
 	Graph       *GraphSettings `json:"graph,omitempty"`
 	Gmail       *GmailSettings `json:"gmail,omitempty"`
 	SMTP        *SMTPSettings  `json:"smtp,omitempty"`
@@ -50,12 +52,20 @@ const (
 type UnknownPolicy string
 
 // The policies: verify asks the provider and then behaves as hold when it
-// cannot tell; retry sends again, marked as possible duplicate.
+// cannot tell; retry asks too, where the provider can be asked, and else sends
+// again, marked as possible duplicate; hold waits for a person.
 const (
 	UnknownVerify UnknownPolicy = "verify"
 	UnknownRetry  UnknownPolicy = "retry"
 	UnknownHold   UnknownPolicy = "hold"
 )
+
+// Retry is a connection's own schedule; 0 takes the gateway's default.
+type Retry struct {
+	FirstSeconds int `json:"first_seconds,omitempty"` // after the first failure, then doubling
+	MaxSeconds   int `json:"max_seconds,omitempty"`
+	GiveUpHours  int `json:"give_up_hours,omitempty"` // 72
+}
 
 // Limits of a lane. nil takes the provider's default, 0 means none.
 type Limits struct {
@@ -122,6 +132,18 @@ type OAuthSettings struct {
 	Provider string `json:"provider"` // entra or google
 	GraphSettings
 	GmailSettings
+}
+
+// EffectiveOnUnknown is OnUnknown, or verify for the APIs and retry for SMTP,
+// where nobody can be asked and every mail server sends again (RFC 5321 4.5.4.1).
+func (c *Connection) EffectiveOnUnknown() UnknownPolicy {
+	switch {
+	case c.OnUnknown != "":
+		return c.OnUnknown
+	case c.Provider == SMTP:
+		return UnknownRetry
+	}
+	return UnknownVerify
 }
 
 // IsActive reports whether the connection may be used.

@@ -78,6 +78,10 @@ func (c *Connection) Validate() error {
 			bad(f, "0 means no limit; a negative one has no meaning")
 		}
 	}
+	oneOf(bad, "when_spent", c.WhenSpent, "", "wait", "fallback")
+	if r := c.Retry; r != nil && (r.FirstSeconds < 0 || r.MaxSeconds < 0 || r.GiveUpHours < 0) {
+		bad("retry", "times cannot be negative")
+	}
 	if slices.Contains(c.Fallback, c.Name) {
 		bad("fallback", "a connection cannot be its own fallback")
 	}
@@ -281,6 +285,7 @@ func (c *Connection) Clone() *Connection {
 	d.Aliases, d.Fallback = slices.Clone(c.Aliases), slices.Clone(c.Fallback)
 	d.Active = clonePtr(c.Active)
 	d.Limits = Limits{clonePtr(c.Limits.Concurrency), clonePtr(c.Limits.PerMinute), clonePtr(c.Limits.RecipientsPerDay)}
+	d.Retry = clonePtr(c.Retry)
 	d.Graph, d.Gmail, d.SMTP = clonePtr(c.Graph), clonePtr(c.Gmail), clonePtr(c.SMTP)
 	if d.SMTP != nil {
 		d.SMTP.OAuth = clonePtr(c.SMTP.OAuth)
