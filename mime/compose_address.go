@@ -1,0 +1,108 @@
+package mime
+
+import (
+	"errors"
+	netmail "net/mail"
+	"strings"
+)
+
+// maxRecipients is the default of Limits.Recipients: what Compose writes, Read accepts.
+const maxRecipients = 10_000
+
+// addresses adds an address list to the field, in the wire form of RFC 5322
+// section 3.4: domains as A-labels, a local part that is not ASCII as raw UTF-8
+// (RFC 6532), a display name as atoms, quoted string or encoded words.
+func (f *fieldWriter) addresses(name string, list []Address) error {
+	for i, a := range list {
+		spec, err := wireAddress(name, a.Address)
+		if err != nil {
+			return err
+		}
+		if err := checkValue(name, a.Name); err != nil {
+			return err
+		}
+		comma := ""
+		if i < len(list)-1 {
+			comma = ","
+		}
+		display := strings.TrimSpace(a.Name)
+		if display == "" {
+			f.word(" ", spec+comma)
+			continue
+		}
+		f.phrase(display)
+		f.word(" ", "<"+spec+">"+comma)
+	}
+	return nil
+}
+
+// phrase adds a display name.
+func (f *fieldWriter) phrase(s string) {
+	const longest = 60 // a longer one is encoded: only encoded words can be folded safely
+	switch {
+	case needsEncoding(s) || strings.Contains(s, "\t") || len(s) > longest:
+		f.encoded(" ", s)
+	case isAtoms(s):
+		for _, w := range splitWords(s) {
+			f.word(" ", w.text)
+		}
+	default:
+		f.word(" ", quote(s))
+	}
+}
+
+// isAtoms reports words of atext with one space between them (RFC 5322 section 3.2.3).
+func isAtoms(s string) bool {
+	for w := range strings.SplitSeq(s, " ") {
+		if w == "" {
+			return false
+		}
+		for i := range len(w) {
+			if !isAtext(w[i]) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// wireAddress checks an addr-spec and gives it as it goes on the wire.
+func wireAddress(name, addr string) (string, error) {
+	if err := checkValue(name, addr); err != nil {
+		return "", err
+	}
+	spec, err := NormalizeAddress(addr)
+	var e *Error
+	switch {
+	case err == nil:
+		return spec, nil
+	case errors.As(err, &e):
+		return "", (&Error{Code: e.Code, Field: name, Text: name + ": " + e.Text, TextIT: name + ": " + e.TextIT}).because(err)
+	}
+	return "", err
+}
+
+// isAddressField names further fields that hold addresses, whose display names
+// would break if they were encoded as text.
+func isAddressField(lower string) bool {
+	switch lower {
+	case "disposition-notification-to", "return-receipt-to", "x-confirm-reading-to", "errors-to":
+		return true
+	}
+	return false
+}
+
+// parseList reads the value of such a field.
+func parseList(name, value string) ([]Address, error) {
+	parsed, err := netmail.ParseAddressList(value)
+	if err != nil {
+		return nil, newError("bad_address", name,
+			"The value of %s is not a list of addresses: write name@example.com, separated by commas.",
+			"Il valore di %s non è un elenco di indirizzi: scrivere nome@esempio.it, separati da virgole.", name).because(err)
+	}
+	list := make([]Address, len(parsed))
+	for i, p := range parsed {
+		list[i] = Address{Name: p.Name, Address: p.Address}
+	}
+	return list, nil
+}

@@ -1,0 +1,110 @@
+package mime
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// checkValue refuses what must not reach a header value: what would begin
+// another line or another field, octets that no reader agrees about, and text
+// that is not UTF-8. TAB is allowed.
+func checkValue(name, v string) error {
+	if err := checkText(name, v); err != nil {
+		return err
+	}
+	for i := range len(v) {
+		switch c := v[i]; {
+		case c == '\r' || c == '\n':
+			return newError("header_injection", name,
+				"The value of %s contains a line end; a header field is one line: remove it.",
+				"Il valore di %s contiene un a capo; un'intestazione è una riga sola: toglierlo.", name)
+		case c < ' ' && c != '\t' || c == 0x7f:
+			return newError("control", name,
+				"The value of %[1]s contains the control character 0x%02[2]X: remove it.",
+				"Il valore di %[1]s contiene il carattere di controllo 0x%02[2]X: toglierlo.", name, c)
+		}
+	}
+	return nil
+}
+
+// checkText refuses NUL and text that is not UTF-8.
+func checkText(name, v string) error {
+	if strings.IndexByte(v, 0) >= 0 {
+		return newError("nul", name, "%s contains a NUL character: remove it.",
+			"%s contiene un carattere NUL: toglierlo.", name)
+	}
+	if !utf8.ValidString(v) {
+		return newError("not_utf8", name, "%s is not UTF-8 text: convert it from its character set first.",
+			"%s non è testo UTF-8: convertirlo prima dal suo set di caratteri.", name)
+	}
+	return nil
+}
+
+// checkID gives a message or content identifier without its angle brackets
+// (RFC 5322 section 3.6.4, loosely: identifiers of foreign messages are quoted
+// back as they are).
+func checkID(name, id string) (string, error) {
+	s := strings.TrimSpace(id)
+	if strings.HasPrefix(s, "<") && strings.HasSuffix(s, ">") && len(s) > 1 {
+		s = s[1 : len(s)-1]
+	}
+	ok := s != "" && len(s) <= maxToken
+	for i := 0; ok && i < len(s); i++ {
+		ok = s[i] > ' ' && s[i] <= '~' && s[i] != '<' && s[i] != '>'
+	}
+	if !ok {
+		return "", newError("bad_id", name,
+			"The identifier %q in %s is not valid: it is printable ASCII without spaces, such as <1234@example.com>.",
+			"L'identificativo %q in %s non è valido: è ASCII stampabile senza spazi, per esempio <1234@example.com>.", shorten(id), name)
+	}
+	return s, nil
+}
+
+// checkMessageID is checkID for the message's own Message-ID, which must be
+// well-formed or a provider replaces it (contracts C5.5).
+func checkMessageID(id string) (string, error) {
+	s, err := checkID("Message-ID", id)
+	if err != nil {
+		return "", err
+	}
+	left, domain, _ := strings.Cut(s, "@")
+	if left == "" || strings.Contains(domain, "@") || !strings.Contains(domain, ".") ||
+		strings.HasPrefix(domain, ".") || strings.HasSuffix(domain, ".") {
+		return "", newError("bad_id", "Message-ID",
+			"The Message-ID %q is not valid: it has one @ and a domain with a dot, such as <1234@example.com>; or leave it empty.",
+			"Il Message-ID %q non è valido: ha una sola @ e un dominio con un punto, per esempio <1234@example.com>; oppure lasciarlo vuoto.", shorten(id))
+	}
+	return s, nil
+}
+
+// checkFieldName accepts the name of a further field (RFC 5322 section 3.6.8)
+// that neither the draft, nor mail servers, nor the gateway write themselves.
+func checkFieldName(name string) error {
+	ok := name != "" && len(name) <= maxName
+	for i := 0; ok && i < len(name); i++ {
+		ok = name[i] > ' ' && name[i] <= '~' && name[i] != ':'
+	}
+	if !ok {
+		return newError("bad_header_name", "Headers",
+			"The header name %q is not valid: use letters, digits and hyphens, such as X-Order.",
+			"Il nome di intestazione %q non è valido: usare lettere, cifre e trattini, per esempio X-Ordine.", shorten(name))
+	}
+	switch lower := strings.ToLower(name); {
+	case strings.HasPrefix(lower, "content-"), strings.HasPrefix(lower, "resent-"):
+	case isReserved(lower):
+	default:
+		return nil
+	}
+	return newError("reserved_header", name,
+		"The header %s cannot be added: it is written from the draft's own fields or by mail servers.",
+		"L'intestazione %s non può essere aggiunta: la scrivono i campi propri del messaggio o i server di posta.", name)
+}
+
+func isReserved(lower string) bool {
+	switch lower {
+	case "from", "sender", "reply-to", "to", "cc", "bcc", "subject", "date", "message-id", "in-reply-to", "references",
+		"list-unsubscribe", "list-unsubscribe-post", "mime-version", "return-path", "received", "x-postino-not-sent":
+		return true
+	}
+	return false
+}
