@@ -1,0 +1,222 @@
+package fallback
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/net/idna"
+
+	"github.com/postino-mail/postino/adapters"
+)
+
+// An adapter sends over one plain SMTP connection.
+type adapter struct {
+	conn     *adapters.Connection
+	set      *adapters.SMTPSettings
+	opt      Options
+	host     string // ASCII
+	addr     string // host and port
+	hostname string // for EHLO
+	tls      *tls.Config
+	tokens   adapters.TokenSource // nil without oauth
+	pool     *pool
+	maxSize  atomic.Int64 // the SIZE last seen
+}
+
+// New makes the adapter of an SMTP connection without touching the network.
+// The envelope sender of each message goes out as it is, the empty one as <>.
+func New(conn *adapters.Connection, opt Options) (adapters.Adapter, error) {
+	if conn == nil || conn.SMTP == nil {
+		return nil, configError("provider", errors.New("the connection has no smtp object"))
+	}
+	opt = opt.filled()
+	host, err := idna.Lookup.ToASCII(conn.SMTP.Host)
+	if err != nil {
+		host = conn.SMTP.Host // an address, or a name that only this network knows
+	}
+	set := *conn.SMTP
+	set.Host = host
+	a := &adapter{conn: conn, set: &set, opt: opt, host: host, addr: set.Address(), hostname: set.Hostname}
+	if a.hostname == "" {
+		if name, err := os.Hostname(); err == nil { // without one the address literal serves
+			a.hostname = name
+		}
+	}
+	if opt.Dialer != nil && set.SourceAddress != "" {
+		return nil, configError("source_address", errors.New("it needs the built-in dialer"))
+	}
+	if a.tls, err = tlsConfig(host, set.CAFile, opt.RootCAs, opt.Now); err != nil {
+		return nil, configError("ca_file", err)
+	}
+	if set.OAuth != nil {
+		if opt.Tokens == nil {
+			return nil, configError("oauth", errors.New("no token sources were given"))
+		}
+		audience := adapters.AudienceOutlookSMTP // contracts A1.5, D2.4
+		if set.OAuth.Provider == "google" {
+			audience = adapters.AudienceGmailSMTP // contracts D3.2
+		}
+		if a.tokens, err = opt.Tokens.TokenSource(conn, audience); err != nil {
+			return nil, err
+		}
+	}
+	a.pool = &pool{limit: conn.EffectiveLimits().Concurrency, idle: opt.IdleTimeout, maxAge: 5 * time.Minute,
+		maxUse: opt.MaxMessages, now: opt.Now, lanes: make(map[string]*lane)}
+	return a, nil
+}
+
+// staleAfter is the idle time from which a kept session is tested before use.
+const staleAfter = 5 * time.Second
+
+// Send implements adapters.Adapter. A kept connection that turns out to be
+// closed before any of the message was sent is replaced once.
+func (a *adapter) Send(ctx context.Context, out adapters.Outgoing) (adapters.Receipt, error) {
+	p, err := a.plan(out)
+	if err != nil {
+		return adapters.Receipt{}, err
+	}
+	if err := allRefused(p.rcpts); err != nil {
+		return a.receipt(&transaction{plan: p, rcpts: p.rcpts}, nil), err
+	}
+	user := a.user(out)
+	l, err := a.pool.enter(ctx, user)
+	if err != nil {
+		return adapters.Receipt{}, a.cancelled(ctx)
+	}
+	var s *session
+	defer func() { a.pool.leave(user, l, s) }()
+	for try := 0; ; try++ {
+		if s, err = a.session(ctx, l, user, try > 0); err != nil {
+			s = nil
+			return adapters.Receipt{}, err
+		}
+		release := s.bind(ctx)
+		rec, usable, err := a.transact(ctx, s, p)
+		if !release() || !usable {
+			kept := s.kept
+			s.kill()
+			s = nil
+			var st *staleError
+			if errors.As(err, &st) && kept && try == 0 && ctx.Err() == nil {
+				a.opt.Log.DebugContext(ctx, "smtp: kept connection was closed, reconnecting", "host", a.host)
+				continue
+			}
+		}
+		return rec, err
+	}
+}
+
+// session gives a kept session that is alive, or a new one.
+func (a *adapter) session(ctx context.Context, l *lane, user string, fresh bool) (*session, error) {
+	for !fresh {
+		s := a.pool.take(l)
+		if s == nil {
+			break
+		}
+		if a.opt.Now().Sub(s.used) < staleAfter {
+			return s, nil
+		}
+		release := s.bind(ctx)
+		if alive := s.alive(); release() && alive {
+			return s, nil
+		}
+		s.kill()
+		if ctx.Err() != nil {
+			return nil, a.cancelled(ctx)
+		}
+	}
+	return a.login(ctx, user)
+}
+
+// user is the mailbox that a message leaves through.
+func (a *adapter) user(out adapters.Outgoing) string {
+	from := out.Envelope.From
+	if h := out.Message.From(); len(h) > 0 {
+		from = h[0].Address
+	}
+	if from == "" && a.conn.SMTP.Login == "" {
+		return a.conn.From
+	}
+	return a.conn.Mailbox(from)
+}
+
+// Check implements adapters.Adapter.
+func (a *adapter) Check(out adapters.Outgoing) error {
+	p, err := a.plan(out)
+	if err != nil {
+		return err
+	}
+	if err := allRefused(p.rcpts); err != nil {
+		return err
+	}
+	if limit := a.maxSize.Load(); limit > 0 && p.view.Size() > limit {
+		return a.errTooLarge(p.view.Size(), limit)
+	}
+	return nil
+}
+
+// MaxSize implements adapters.Adapter: the SIZE that the server announced last.
+func (a *adapter) MaxSize() int64 { return a.maxSize.Load() }
+
+func (a *adapter) learned(c capabilities) { a.maxSize.Store(c.size()) }
+
+// Probe implements adapters.Adapter: connect, TLS, EHLO, AUTH, NOOP, QUIT.
+func (a *adapter) Probe(ctx context.Context) error {
+	user := a.conn.Mailbox("")
+	if user == "" && a.tokens != nil {
+		return configError("login", errors.New("no mailbox is named to test with"))
+	}
+	l, err := a.pool.enter(ctx, user)
+	if err != nil {
+		return a.cancelled(ctx)
+	}
+	defer a.pool.leave(user, l, nil)
+	if old := a.pool.take(l); old != nil {
+		a.pool.part(old) // its place is needed: the provider counts connections (contracts D4)
+	}
+	s, err := a.login(ctx, user)
+	if err != nil {
+		return err
+	}
+	defer a.pool.part(s)
+	release := s.bind(ctx)
+	r, err := s.cmd("NOOP", a.opt.Timeouts.Command)
+	if !release() {
+		return a.cancelled(ctx)
+	}
+	if err != nil {
+		return a.ioError(ctx, s, atHello, err)
+	}
+	if !r.ok() {
+		return a.refused(s, atHello, r)
+	}
+	return nil
+}
+
+// Close implements adapters.Adapter.
+func (a *adapter) Close() error {
+	a.pool.close()
+	return nil
+}
+
+func configError(field string, err error) *adapters.Error {
+	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: "config", Err: err,
+		Sentence: text("the setting smtp.%s of the connection cannot be used (%s)", "l'impostazione smtp.%s della connessione non è utilizzabile (%s)", field, shown(err.Error())),
+		Remedy:   text("correct smtp.%s", "correggere smtp.%s", field)}
+}
+
+// text makes a sentence in both languages with the same arguments.
+func text(en, it string, args ...any) adapters.Text {
+	if len(args) == 0 {
+		return adapters.Text{EN: en, IT: it}
+	}
+	return adapters.Text{EN: fmt.Sprintf(en, args...), IT: fmt.Sprintf(it, args...)}
+}
+
+// shown makes a name or path of the configuration safe to show.
+func shown(s string) string { return (&censor{}).show(s) }

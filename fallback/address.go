@@ -1,0 +1,128 @@
+package fallback
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/postino-mail/postino/mime"
+)
+
+// A path is one reverse-path or forward-path, checked and ready for the wire.
+type path struct {
+	addr string // without angle brackets; empty is the null reverse-path
+	utf8 bool   // only SMTPUTF8 carries it (RFC 6531)
+}
+
+func (p path) String() string { return "<" + p.addr + ">" }
+
+// parsePath checks an address so that nothing of it can end the command line
+// or begin a parameter, and brings its domain to A-labels.
+func parsePath(addr string) (path, error) {
+	norm, err := mime.NormalizeAddress(addr)
+	if err != nil {
+		return path{}, err
+	}
+	if len(norm) > maxPath {
+		return path{}, errors.New("the address is too long")
+	}
+	eight := false
+	for _, c := range []byte(norm) {
+		if c < ' ' || c == 0x7f || norm[0] != '"' && strings.IndexByte(" <>", c) >= 0 {
+			return path{}, errors.New("the address holds a character that SMTP cannot carry")
+		}
+		eight = eight || c > 0x7f
+	}
+	return path{addr: norm, utf8: eight}, nil
+}
+
+// maxPath is more than RFC 5321 section 4.5.3.1.3 allows (256 with brackets):
+// the server decides.
+const maxPath = 400
+
+// mailLine is the MAIL command (RFC 5321 section 4.1.1.2) with the parameters that the server takes.
+func mailLine(from path, env mime.Envelope, c capabilities, size int64, eightBit, utf8 bool) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "MAIL FROM:%s", from)
+	if c.has("SIZE") {
+		fmt.Fprintf(&b, " SIZE=%d", size) // RFC 1870
+	}
+	if eightBit {
+		b.WriteString(" BODY=8BITMIME") // RFC 6152
+	}
+	if utf8 {
+		b.WriteString(" SMTPUTF8") // RFC 6531 section 3.4
+	}
+	if c.has("DSN") { // RFC 3461 sections 4.3, 4.4
+		if env.Ret == "FULL" || env.Ret == "HDRS" {
+			b.WriteString(" RET=" + env.Ret)
+		}
+		if id := xtext(env.EnvID); id != "" && len(id) <= 100 {
+			b.WriteString(" ENVID=" + id)
+		}
+	}
+	return b.String()
+}
+
+// rcptLine is the RCPT command with the recipient's DSN wishes (RFC 3461 sections 4.1, 4.2).
+func rcptLine(to path, r mime.Recipient, dsn bool) string {
+	line := "RCPT TO:" + to.String()
+	if !dsn {
+		return line
+	}
+	if n := notify(r.Notify); n != "" {
+		line += " NOTIFY=" + n
+	}
+	if kind, addr, ok := strings.Cut(r.ORcpt, ";"); ok && isAtom(kind) && addr != "" {
+		enc := xtext(addr)
+		if strings.EqualFold(kind, "utf-8") {
+			enc = utf8Xtext(addr)
+		}
+		if len(kind)+1+len(enc) <= 500 {
+			line += " ORCPT=" + kind + ";" + enc
+		}
+	}
+	return line
+}
+
+// notify gives the value of NOTIFY, empty when the wishes are none or contradict each other.
+func notify(wishes []string) string {
+	for _, w := range wishes {
+		if !slices.Contains([]string{"NEVER", "SUCCESS", "FAILURE", "DELAY"}, w) || w == "NEVER" && len(wishes) > 1 {
+			return ""
+		}
+	}
+	return strings.Join(wishes, ",")
+}
+
+func isAtom(s string) bool {
+	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") == ""
+}
+
+// xtext encodes as RFC 3461 section 4 says.
+func xtext(s string) string {
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		if c < '!' || c > '~' || c == '+' || c == '=' {
+			fmt.Fprintf(&b, "+%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// utf8Xtext encodes as utf-8-addr-xtext (RFC 6533 section 3), which is valid
+// with and without SMTPUTF8.
+func utf8Xtext(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if r < '!' || r > '~' || r == '+' || r == '=' || r == '\\' {
+			fmt.Fprintf(&b, `\x{%X}`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,213 @@
+package fallback
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/emersion/go-sasl"
+
+	"github.com/postino-mail/postino/adapters"
+)
+
+// maxCommandLine is RFC 5321 section 4.5.3.1.4: AUTH with an initial response
+// over it must be sent in two steps (RFC 4954 section 4, contracts D1.2).
+const maxCommandLine = 512
+
+// Mechanisms that "auto" tries, strongest first.
+var (
+	passwordMechanisms = [...]string{"SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5", "PLAIN", "LOGIN"}
+	tokenMechanisms    = [...]string{"XOAUTH2", "OAUTHBEARER"}
+)
+
+// bearsSecret reports a mechanism that hands the server the secret itself.
+func bearsSecret(mech string) bool {
+	return !strings.HasPrefix(mech, "SCRAM-") && mech != "CRAM-MD5"
+}
+
+// authenticate proves the connection's identity. A refused token comes back
+// as errRefusedToken inside the *adapters.Error's cause.
+func (a *adapter) authenticate(ctx context.Context, s *session, token string) error {
+	if !a.wantsAuth() {
+		return nil
+	}
+	c := credentials{user: s.user, password: a.set.Password.Reveal(), token: token, host: a.host, port: a.set.EffectivePort()}
+	s.censor.hide(c.password)
+	s.censor.hide(c.token)
+	mechs, err := a.mechanisms(s)
+	if err != nil {
+		return err
+	}
+	for i, name := range mechs {
+		r, err := a.exchange(ctx, s, mechanism(name, c))
+		if err != nil {
+			return err
+		}
+		if r.Code == 235 {
+			s.authed = true
+			return nil
+		}
+		if r.Code == 504 && i+1 < len(mechs) { // offered, yet not for this login (RFC 4954 section 6)
+			continue
+		}
+		return a.refused(s, atAuth, r)
+	}
+	return nil // mechanisms never gives an empty list
+}
+
+func (a *adapter) wantsAuth() bool {
+	return a.set.Auth != "none" && (a.set.Login != "" && a.set.Password != "" || a.set.OAuth != nil)
+}
+
+// mechanisms lists what to try, in order: never empty with a nil error.
+func (a *adapter) mechanisms(s *session) ([]string, error) {
+	wanted := passwordMechanisms[:]
+	if a.set.OAuth != nil {
+		wanted = tokenMechanisms[:]
+	}
+	if a.set.Auth != "" && a.set.Auth != "auto" {
+		wanted = []string{strings.ToUpper(a.set.Auth)}
+	}
+	var offered, usable []string
+	for _, m := range wanted {
+		if !slices.Contains(s.caps.auth, m) {
+			continue
+		}
+		offered = append(offered, m)
+		if !bearsSecret(m) || s.tls || a.set.AllowInsecure || s.local() {
+			usable = append(usable, m)
+		}
+	}
+	switch {
+	case len(usable) > 0:
+		return usable, nil
+	case len(offered) > 0:
+		return nil, a.errPlaintextAuth()
+	}
+	return nil, a.errNoMechanism(s, wanted)
+}
+
+// local reports a peer on this machine: nothing of it crosses a network.
+func (s *session) local() bool {
+	addr, ok := s.raw.RemoteAddr().(*net.TCPAddr)
+	return ok && addr.IP.IsLoopback()
+}
+
+// exchange runs one AUTH command (RFC 4954 section 4) up to its final reply.
+func (a *adapter) exchange(ctx context.Context, s *session, mech sasl.Client) (reply, error) {
+	name, initial, err := mech.Start()
+	if err != nil {
+		return reply{}, a.errMechanism(err)
+	}
+	line, inline := "AUTH "+name, false
+	if initial != nil {
+		enc := encodeResponse(initial)
+		if len(line)+1+len(enc)+2 <= maxCommandLine {
+			line, inline = line+" "+enc, true
+			if enc == "" {
+				line += "="
+			}
+		}
+		s.censor.hide(string(initial))
+	}
+	r, err := s.cmd(line, a.opt.Timeouts.Command)
+	for err == nil && r.Code == 334 {
+		var answer []byte
+		var bad error
+		challenge, cerr := base64.StdEncoding.DecodeString(strings.TrimSpace(r.text()))
+		switch {
+		case initial != nil && !inline: // the second of the two steps
+			answer, inline = initial, true
+		case cerr != nil && name != "LOGIN": // LOGIN's questions are not looked at
+			bad = &errSASL{"a challenge is not in base64"}
+		default:
+			answer, bad = mech.Next(challenge)
+		}
+		if bad != nil {
+			if _, err := s.cmd("*", a.opt.Timeouts.Command); err != nil { // the answer is 501, whatever it says
+				return reply{}, a.ioError(ctx, s, atAuth, err)
+			}
+			return reply{}, a.errMechanism(bad)
+		}
+		s.censor.hide(string(answer))
+		r, err = s.cmd(encodeResponse(answer), a.opt.Timeouts.Command)
+	}
+	if err != nil {
+		return reply{}, a.ioError(ctx, s, atAuth, err)
+	}
+	if r.Code == 235 {
+		if err := finished(mech); err != nil {
+			return reply{}, a.errMechanism(err)
+		}
+	}
+	return r, nil
+}
+
+func encodeResponse(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
+
+// login opens and authenticates a session for user. A token that the server
+// refuses is renewed once: the cached one may have been revoked.
+func (a *adapter) login(ctx context.Context, user string) (*session, error) {
+	var token string
+	if a.tokens != nil {
+		var err error
+		if token, err = a.tokens.Token(ctx); err != nil {
+			return nil, a.tokenError(ctx, err)
+		}
+	}
+	s, err := a.attempt(ctx, user, token)
+	var refused *refusal
+	if a.tokens == nil || !errors.As(err, &refused) || refused.at != atAuth || refused.Code != 535 {
+		return s, err
+	}
+	fresh, rerr := a.tokens.Renew(ctx, token)
+	if rerr != nil {
+		return nil, a.tokenError(ctx, rerr)
+	}
+	if fresh == token {
+		return nil, err
+	}
+	a.opt.Log.DebugContext(ctx, "smtp: token refused, renewed", "host", a.host)
+	return a.attempt(ctx, user, fresh)
+}
+
+// attempt opens one connection and authenticates it.
+func (a *adapter) attempt(ctx context.Context, user, token string) (*session, error) {
+	s, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.user = user
+	release := s.bind(ctx)
+	err = a.authenticate(ctx, s, token)
+	if !release() && err == nil {
+		err = a.cancelled(ctx)
+	}
+	if err != nil {
+		var refused *refusal
+		if errors.As(err, &refused) && refused.Code != 421 && ctx.Err() == nil {
+			a.pool.part(s) // the server waits for another command: say goodbye
+		} else {
+			s.kill()
+		}
+		return nil, err
+	}
+	return s, nil
+}
+
+// tokenError passes on what the token source says, which is an *adapters.Error.
+func (a *adapter) tokenError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return a.cancelled(ctx)
+	}
+	var e *adapters.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: "token", Err: err,
+		Sentence: text("no access token could be had", "non è stato possibile ottenere un token di accesso"),
+		Remedy:   text("check the oauth settings of the connection", "controllare le impostazioni oauth della connessione")}
+}

@@ -1,0 +1,131 @@
+package fallback
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+)
+
+// A stage is where in the dialogue a reply came.
+type stage uint
+
+const (
+	atGreeting stage = 1 << iota
+	atHello
+	atTLS
+	atAuth
+	atReset
+	atMail
+	atRcpt
+	atData
+	atDot
+
+	atLogin    = atGreeting | atHello | atTLS | atAuth // before any message
+	atEnvelope = atMail | atRcpt
+	atMessage  = atData | atDot
+)
+
+// A refusal is a reply that was not the wanted one, as the cause of an
+// *adapters.Error. Its text is safe to show.
+type refusal struct {
+	reply
+	at    stage
+	shown string
+}
+
+func (r *refusal) Error() string {
+	return strings.TrimSpace(fmt.Sprintf("smtp: %s %s", r.code(), r.shown))
+}
+
+// A row says what one kind of reply means. The first row that matches counts.
+type row struct {
+	code     int    // 0: any of the class; 4 or 5: the class of codes
+	enhanced string // "5.7.1", or "5.7." for all that begin so; empty: any
+	contains string // in the reply's text, lower case; alternatives between "|"; empty: any
+	at       stage  // 0: anywhere
+	meaning
+}
+
+// A meaning is what to do about a reply.
+type meaning struct {
+	class    adapters.Class
+	scope    adapters.Scope // empty: the message
+	after    time.Duration  // where the provider's own rules name a time
+	noRetry  bool
+	tooLarge bool
+	sentence adapters.Text
+	remedy   adapters.Text
+}
+
+func (w *row) matches(r reply, text string, at stage) bool {
+	switch {
+	case w.at != 0 && w.at&at == 0:
+		return false
+	case w.code >= 200 && w.code != r.Code, w.code > 0 && w.code < 10 && w.code != r.Code/100:
+		return false
+	case w.enhanced != "" && w.enhanced != r.Enhanced && (!strings.HasSuffix(w.enhanced, ".") || !strings.HasPrefix(r.Enhanced, w.enhanced)):
+		return false
+	case w.contains == "":
+		return true
+	}
+	for word := range strings.SplitSeq(w.contains, "|") {
+		if strings.Contains(text, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// classify finds the meaning of a reply at a stage of the dialogue.
+func classify(r reply, at stage) meaning {
+	text := strings.ToLower(r.text())
+	for _, table := range [][]row{providerRows(), genericRows()} {
+		for i := range table {
+			if table[i].matches(r, text, at) {
+				return table[i].meaning
+			}
+		}
+	}
+	return meaning{class: adapters.Transient, scope: adapters.ScopeConnection, // a code that answers nothing that was asked
+		sentence: text2("the server gave an answer that does not fit", "il server ha dato una risposta che non c'entra"),
+		remedy:   text2("check host and port", "controllare host e porta")}
+}
+
+// refused makes the error of a reply.
+func (a *adapter) refused(s *session, at stage, r reply) *adapters.Error {
+	m := classify(r, at)
+	if at == atRcpt && r.Code/100 == 5 && !s.authed && strings.Contains(strings.ToLower(r.text()), "relay") {
+		m = notAllowedToRelay() // not the recipient's fault: everybody would be refused
+	}
+	if m.scope == "" {
+		m.scope = adapters.ScopeMessage
+	}
+	why := s.censor.show(r.text())
+	e := &adapters.Error{Class: m.class, Scope: m.scope, Provider: adapters.SMTP, Code: r.code(), Status: r.Code, Enhanced: r.Enhanced,
+		RetryAfter: m.after, NoRetry: m.noRetry, TooLarge: m.tooLarge, Sentence: m.sentence, Remedy: m.remedy,
+		Err: &refusal{reply: reply{Code: r.Code, Enhanced: r.Enhanced}, at: at, shown: why}}
+	if why != "" {
+		e.Sentence.EN += fmt.Sprintf(`; %s says "%s"`, a.host, why)
+		e.Sentence.IT += fmt.Sprintf(`; %s dice "%s"`, a.host, why)
+	}
+	return e
+}
+
+// refusedRcpt makes the error of one recipient, accepted others having been
+// taken before. Too many recipients concern the transaction, not the person:
+// the rest go in another one (RFC 5321 section 4.5.3.1.10, contracts D5).
+func (a *adapter) refusedRcpt(s *session, r reply, accepted int) *adapters.Error {
+	e := a.refused(s, atRcpt, r)
+	tooMany := r.Enhanced == "4.5.3" || r.Enhanced == "5.5.3" || r.Enhanced == "" && (r.Code == 452 || r.Code == 552)
+	if accepted > 0 && tooMany {
+		e.Class, e.TooLarge = adapters.Transient, false
+		e.Sentence, e.Remedy = text2("the server takes no more recipients in one transaction", "il server non accetta altri destinatari in una sola transazione"),
+			text2("none; the others follow in another transaction", "nessuno; gli altri seguono in un'altra transazione")
+	}
+	return e
+}
+
+// text2 is text without arguments, for tables.
+func text2(en, it string) adapters.Text { return adapters.Text{EN: en, IT: it} }

@@ -1,0 +1,137 @@
+package fallback
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+)
+
+// open connects, encrypts and greets, so that the session is ready for AUTH.
+// Errors are *adapters.Error. The socket is closed when it fails.
+func (a *adapter) open(ctx context.Context) (_ *session, err error) {
+	conn, err := a.dial(ctx)
+	if err != nil {
+		return nil, a.dialError(ctx, err)
+	}
+	s := &session{raw: conn, t: a.opt.Timeouts, now: a.opt.Now, born: a.opt.Now()}
+	s.attach(conn)
+	release := s.bind(ctx)
+	defer func() {
+		if !release() && err == nil {
+			err = a.cancelled(ctx)
+		}
+		if err != nil {
+			s.kill()
+		}
+	}()
+	implicit := a.set.EffectiveEncryption() == adapters.EncryptionTLS
+	if implicit {
+		if err := a.handshake(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	greeting, err := s.read(a.opt.Timeouts.Greeting)
+	if err != nil {
+		return nil, a.ioError(ctx, s, atGreeting, err)
+	}
+	if greeting.Code != 220 {
+		return nil, a.refused(s, atGreeting, greeting)
+	}
+	if err := a.hello(ctx, s); err != nil {
+		return nil, err
+	}
+	if !implicit && a.set.EffectiveEncryption() == adapters.EncryptionSTARTTLS {
+		if err := a.startTLS(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	a.learned(s.caps)
+	return s, nil
+}
+
+func (a *adapter) dial(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.opt.Timeouts.Dial)
+	defer cancel()
+	if a.opt.Dialer != nil {
+		return a.opt.Dialer(ctx, "tcp", a.addr)
+	}
+	d, network := net.Dialer{KeepAlive: 30 * time.Second}, "tcp"
+	if a.set.SourceAddress != "" {
+		ip := net.ParseIP(a.set.SourceAddress)
+		d.LocalAddr = &net.TCPAddr{IP: ip}
+		network = "tcp6" // the other family could not be reached from this address
+		if ip.To4() != nil {
+			network = "tcp4"
+		}
+	}
+	return d.DialContext(ctx, network, a.addr)
+}
+
+func (a *adapter) handshake(ctx context.Context, s *session) error {
+	hctx, cancel := context.WithTimeout(ctx, a.opt.Timeouts.TLS)
+	defer cancel()
+	if err := s.raw.SetDeadline(time.Time{}); err != nil {
+		return a.ioError(ctx, s, atTLS, err)
+	}
+	c := tls.Client(s.raw, a.tls)
+	if err := c.HandshakeContext(hctx); err != nil {
+		if ctx.Err() != nil {
+			return a.cancelled(ctx)
+		}
+		return tlsError(a.host, a.set.EffectivePort(), err, a.opt.Now())
+	}
+	s.attach(c)
+	s.tls = true
+	return nil
+}
+
+// startTLS upgrades the session (RFC 3207). It is required: a server, or
+// somebody in between, that does not offer it gets nothing.
+func (a *adapter) startTLS(ctx context.Context, s *session) error {
+	if !s.caps.has("STARTTLS") {
+		return a.errNoSTARTTLS()
+	}
+	r, err := s.cmd("STARTTLS", a.opt.Timeouts.Command)
+	if err != nil {
+		return a.ioError(ctx, s, atTLS, err)
+	}
+	if r.Code != 220 {
+		return a.refused(s, atTLS, r)
+	}
+	// Plaintext behind the answer was put there by somebody who wants it read
+	// as if it had come encrypted (response injection, RFC 3207 section 6).
+	if s.r.Buffered() > 0 {
+		return a.errInjected()
+	}
+	if err := a.handshake(ctx, s); err != nil {
+		return err
+	}
+	return a.hello(ctx, s) // what was learned before is forgotten: RFC 3207 section 4.2
+}
+
+// hello sends EHLO, and HELO where the server knows no extensions (RFC 5321 section 3.2).
+func (a *adapter) hello(ctx context.Context, s *session) error {
+	name := ehloName(a.hostname, s.raw.LocalAddr())
+	r, err := s.cmd("EHLO "+name, a.opt.Timeouts.Command)
+	if err != nil {
+		return a.ioError(ctx, s, atHello, err)
+	}
+	if r.ok() {
+		s.caps = parseEHLO(r)
+		return nil
+	}
+	if r.Code == 500 || r.Code == 502 || r.Code == 504 || r.Code == 550 || r.Code == 554 {
+		h, err := s.cmd("HELO "+name, a.opt.Timeouts.Command)
+		if err != nil {
+			return a.ioError(ctx, s, atHello, err)
+		}
+		if h.ok() {
+			s.caps = capabilities{}
+			return nil
+		}
+	}
+	return a.refused(s, atHello, r)
+}

@@ -1,0 +1,161 @@
+package fallback
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+)
+
+// errLineEnd is a message with a bare CR or LF, which never goes on the wire:
+// servers disagree about where such a line ends (SMTP smuggling; contracts F17).
+type errLineEnd struct{ offset int64 }
+
+func (e *errLineEnd) Error() string {
+	return fmt.Sprintf("a bare CR or LF at byte %d", e.offset)
+}
+
+// A dotWriter writes a message as the content of DATA (RFC 5321 section 4.5.2):
+// a dot before each line that begins with one, and nothing else changed. It
+// refuses bare CR and LF before the line that holds them leaves its buffer.
+type dotWriter struct {
+	w      *bufio.Writer
+	offset int64
+	inLine bool // the last octet was not a line end
+	cr     bool // the last octet was CR
+}
+
+// Write takes the next bytes of the message. A CR at the end of p is held back
+// until its LF has come.
+func (d *dotWriter) Write(p []byte) (int, error) {
+	n := len(p)
+	if d.cr && n > 0 {
+		if p[0] != '\n' {
+			return 0, &errLineEnd{d.offset - 1}
+		}
+		if _, err := d.w.WriteString("\r\n"); err != nil {
+			return 0, err
+		}
+		d.cr, d.inLine = false, false
+		p = p[1:]
+	}
+	for len(p) > 0 {
+		if !d.inLine && p[0] == '.' {
+			if err := d.w.WriteByte('.'); err != nil {
+				return 0, err
+			}
+		}
+		nl := bytes.IndexByte(p, '\n')
+		line := p
+		if nl >= 0 {
+			line = p[:nl+1]
+		}
+		if err := d.line(line, nl >= 0, d.offset+int64(n-len(p))); err != nil {
+			return 0, err
+		}
+		p = p[len(line):]
+	}
+	d.offset += int64(n)
+	return n, nil
+}
+
+// line writes one line, or the beginning of one when ended is false; at is its offset.
+func (d *dotWriter) line(b []byte, ended bool, at int64) error {
+	cr := bytes.IndexByte(b, '\r')
+	switch {
+	case ended && (cr < 0 || cr != len(b)-2):
+		if cr < 0 {
+			cr = len(b) - 1 // the LF itself
+		}
+		return &errLineEnd{at + int64(cr)}
+	case !ended && cr >= 0 && cr != len(b)-1:
+		return &errLineEnd{at + int64(cr)}
+	}
+	d.inLine = !ended
+	if !ended && cr >= 0 {
+		d.cr = true
+		b = b[:len(b)-1]
+	}
+	_, err := d.w.Write(b)
+	return err
+}
+
+// end gives what must follow the message: the final dot, after a line end when
+// the message has none.
+func (d *dotWriter) end() (string, error) {
+	if d.cr {
+		return "", &errLineEnd{d.offset - 1}
+	}
+	if d.inLine {
+		return "\r\n.\r\n", nil
+	}
+	return ".\r\n", nil
+}
+
+// finish writes tail so that it leaves in one piece with nothing but buffered
+// bytes before it, and reports whether the server may have seen all of it.
+func finish(w *bufio.Writer, tail string) (seen bool, err error) {
+	if w.Available() < len(tail) {
+		if err := w.Flush(); err != nil {
+			return false, err
+		}
+	}
+	if _, err := w.WriteString(tail); err != nil {
+		return false, err
+	}
+	err = w.Flush()
+	// What the network did not take is still buffered: with even the last octet
+	// of the tail unsent, the message cannot have been accepted.
+	return err == nil || w.Buffered() == 0, err
+}
+
+// lineEnds checks what is written to it as dotWriter does, and changes nothing.
+type lineEnds struct {
+	offset int64
+	cr     bool
+}
+
+func (l *lineEnds) Write(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	rest, base := p, l.offset
+	if l.cr && p[0] != '\n' {
+		return 0, &errLineEnd{base - 1}
+	}
+	if l.cr {
+		rest = p[1:]
+	}
+	l.cr = false
+	for len(rest) > 0 {
+		at := base + int64(len(p)-len(rest))
+		i := bytes.IndexAny(rest, "\r\n")
+		switch {
+		case i < 0:
+			rest = nil
+			continue
+		case rest[i] == '\n' || i+1 < len(rest) && rest[i+1] != '\n':
+			return 0, &errLineEnd{at + int64(i)}
+		case i+1 == len(rest):
+			l.cr = true
+		}
+		rest = rest[min(i+2, len(rest)):]
+	}
+	l.offset += int64(len(p))
+	return len(p), nil
+}
+
+// last refuses a message that ends in CR, before any of it is sent.
+func (l *lineEnds) last(src io.ReaderAt, size int64) error {
+	if size == 0 {
+		return nil
+	}
+	var b [1]byte
+	if n, err := src.ReadAt(b[:], size-1); n != 1 {
+		return &errSource{err}
+	}
+	if b[0] == '\r' {
+		return &errLineEnd{size - 1}
+	}
+	return nil
+}

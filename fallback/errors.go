@@ -1,0 +1,138 @@
+package fallback
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/postino-mail/postino/adapters"
+)
+
+// cancelled is the caller giving up before the message can have been accepted.
+func (a *adapter) cancelled(ctx context.Context) *adapters.Error {
+	return adapters.NetworkError(adapters.SMTP, a.host, context.Cause(ctx), a.opt.Now())
+}
+
+// ioError is a connection that failed before the message can have been accepted.
+func (a *adapter) ioError(ctx context.Context, s *session, at stage, err error) *adapters.Error {
+	if ctx.Err() != nil {
+		return a.cancelled(ctx)
+	}
+	var g *errGarbage
+	if errors.As(err, &g) {
+		return a.errGarbage(g)
+	}
+	e := adapters.NetworkError(adapters.SMTP, a.host, err, a.opt.Now())
+	if at == atGreeting && !s.tls && (e.Code == "timeout" || e.Code == "connection_lost") {
+		e.Code = "no_greeting"
+		e.Sentence = text("%s accepted the connection on port %d and said nothing", "%s ha accettato la connessione sulla porta %d e non ha detto nulla", a.host, a.set.EffectivePort())
+		e.Remedy = text("if the port speaks TLS from the first byte (465), choose the encryption tls; otherwise look for a firewall in between",
+			"se la porta parla TLS dal primo byte (465) scegliere la cifratura tls; altrimenti cercare un firewall nel mezzo")
+	}
+	return e
+}
+
+// dialError is a connection that never came to be.
+func (a *adapter) dialError(ctx context.Context, err error) *adapters.Error {
+	if ctx.Err() != nil {
+		return a.cancelled(ctx)
+	}
+	e := adapters.NetworkError(adapters.SMTP, a.host, err, a.opt.Now())
+	if a.set.SourceAddress != "" && strings.Contains(err.Error(), "bind") {
+		e.Code = "source_address"
+		e.Sentence = text("this machine cannot send from the address %s", "questa macchina non può inviare dall'indirizzo %s", shown(a.set.SourceAddress))
+		e.Remedy = text("correct smtp.source_address: it must be an address of this machine", "correggere smtp.source_address: deve essere un indirizzo di questa macchina")
+	}
+	return e
+}
+
+// unknown is a connection that died between the final dot and its reply.
+func (a *adapter) unknown(ctx context.Context, err error) *adapters.Error {
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return &adapters.Error{Class: adapters.Unknown, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "no_reply", Err: err,
+		Sentence: text("%s received the whole message and the connection ended before its answer: it may have been sent", "%s ha ricevuto tutto il messaggio e la connessione è caduta prima della risposta: può essere stato inviato", a.host),
+		Remedy: text("look in the sent mail or ask the recipient before it is sent again",
+			"controllare la posta inviata o chiedere al destinatario prima di rispedirlo")}
+}
+
+func (a *adapter) errGarbage(g *errGarbage) *adapters.Error {
+	e := &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: "garbage", Err: g,
+		Sentence: text("%s answered something that is not SMTP", "%s ha risposto qualcosa che non è SMTP", a.host),
+		Remedy:   text("check host and port, and look for a proxy or firewall that alters mail", "controllare host e porta, e cercare un proxy o firewall che altera la posta")}
+	if g.tls {
+		e.Code = "tls_port"
+		e.Sentence = text("port %d of %s speaks TLS from the first byte", "la porta %d di %s parla TLS dal primo byte", a.set.EffectivePort(), a.host)
+		e.Remedy = text("choose the encryption tls for this port", "scegliere la cifratura tls per questa porta")
+	}
+	return e
+}
+
+func (a *adapter) connectionError(code, enhanced string, sentence, remedy adapters.Text) *adapters.Error {
+	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: code, Enhanced: enhanced, Sentence: sentence, Remedy: remedy}
+}
+
+func (a *adapter) errNoSTARTTLS() *adapters.Error {
+	return a.connectionError("no_starttls", "5.7.10",
+		text("%s does not offer STARTTLS, so nothing was sent to it", "%s non offre STARTTLS, quindi non gli è stato inviato nulla", a.host),
+		text("check host and port (587); for port 465 choose the encryption tls; if it worked before, somebody may be in between",
+			"controllare host e porta (587); per la porta 465 scegliere la cifratura tls; se prima funzionava, qualcuno potrebbe essersi messo in mezzo"))
+}
+
+func (a *adapter) errInjected() *adapters.Error {
+	return a.connectionError("starttls_injection", "5.7.0",
+		text("%s sent data between its answer to STARTTLS and the encryption: the connection may be tampered with", "%s ha inviato dati tra la risposta a STARTTLS e la cifratura: la connessione può essere manomessa", a.host),
+		text("use port 465 with the encryption tls, and look for a proxy that alters mail", "usare la porta 465 con la cifratura tls, e cercare un proxy che altera la posta"))
+}
+
+func (a *adapter) errPlaintextAuth() *adapters.Error {
+	return a.connectionError("plaintext_auth", "5.7.11",
+		text("%s wants the password in the clear over an unencrypted connection", "%s vuole la password in chiaro su una connessione non cifrata", a.host),
+		text("choose the encryption starttls or tls; only an administrator can allow it by allow_insecure", "scegliere la cifratura starttls o tls; solo un amministratore può permetterlo con allow_insecure"))
+}
+
+func (a *adapter) errNoMechanism(s *session, wanted []string) *adapters.Error {
+	offered := s.censor.show(strings.Join(s.caps.auth, " "))
+	if offered == "" {
+		return a.connectionError("no_auth", "5.7.4",
+			text("%s offers no authentication on port %d", "%s non offre autenticazione sulla porta %d", a.host, a.set.EffectivePort()),
+			text("use the submission port (587 with starttls, 465 with tls), or remove login and password", "usare la porta di invio (587 con starttls, 465 con tls), o togliere login e password"))
+	}
+	return a.connectionError("no_auth_mechanism", "5.7.4",
+		text("%s offers %s and this connection needs %s", "%s offre %s e questa connessione richiede %s", a.host, offered, strings.Join(wanted, " / ")),
+		text("set smtp.auth to auto, or use a credential that the server takes (a password or oauth)", "impostare smtp.auth su auto, o usare una credenziale che il server accetta (password o oauth)"))
+}
+
+// errMechanism is a server that breaks the rules of the mechanism.
+func (a *adapter) errMechanism(err error) *adapters.Error {
+	e := a.connectionError("sasl", "5.7.0",
+		text("the authentication with %s broke down (%s)", "l'autenticazione con %s non è riuscita (%s)", a.host, shown(err.Error())),
+		text("check host and login; try another smtp.auth", "controllare host e login; provare un altro smtp.auth"))
+	e.Err = err
+	return e
+}
+
+func (a *adapter) errNoRecipients() *adapters.Error {
+	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "no_recipients", Enhanced: "5.5.1",
+		Sentence: text("the envelope names no recipient", "la busta non indica alcun destinatario"),
+		Remedy:   text("give at least one recipient", "indicare almeno un destinatario")}
+}
+
+func (a *adapter) errNeedsUTF8() *adapters.Error {
+	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "no_smtputf8", Enhanced: "5.6.7",
+		Sentence: text("an address with non-ASCII letters needs SMTPUTF8, which %s does not offer", "un indirizzo con lettere non ASCII richiede SMTPUTF8, che %s non offre", a.host),
+		Remedy:   text("use an ASCII address for this person, or another connection", "usare un indirizzo ASCII per questa persona, o un'altra connessione")}
+}
+
+func (a *adapter) errLineEnds(err *errLineEnd) *adapters.Error {
+	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "bare_line_end", Enhanced: "5.6.0", Err: err,
+		Sentence: text("the message has a bare CR or LF at byte %d, which SMTP must not carry", "il messaggio ha un CR o LF isolato al byte %d, che SMTP non deve trasportare", err.offset),
+		Remedy:   text("end every line with CRLF, or hand the message over with lenient line ends", "terminare ogni riga con CRLF, o consegnare il messaggio con fine riga tollerante")}
+}
+
+func (a *adapter) errUnreadable(err error) *adapters.Error {
+	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "unreadable", Err: err,
+		Sentence: text("the stored message could not be read, so sending it was broken off", "il messaggio salvato non è leggibile, quindi l'invio è stato interrotto"),
+		Remedy:   text("look at the disk or the database, then try again", "controllare il disco o il database e riprovare")}
+}

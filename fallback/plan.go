@@ -1,0 +1,136 @@
+package fallback
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
+)
+
+// A plan is what can be settled about a message before any connection.
+type plan struct {
+	out   adapters.Outgoing
+	from  path
+	rcpts []rcpt
+	view  mime.Source
+	utf8  bool // the message or its sender needs SMTPUTF8
+}
+
+// plan checks the envelope. Recipients with an unusable address are refused
+// one by one; errors are *adapters.Error and concern all.
+func (a *adapter) plan(out adapters.Outgoing) (*plan, error) {
+	p := &plan{out: out, rcpts: make([]rcpt, len(out.Envelope.Recipients))}
+	if len(p.rcpts) == 0 {
+		return nil, a.errNoRecipients()
+	}
+	if out.Envelope.From != "" { // empty: the null reverse-path, RFC 5321 section 4.5.5
+		var err error
+		if p.from, err = parsePath(out.Envelope.From); err != nil {
+			return nil, a.errAddress(err, true)
+		}
+	}
+	for i, r := range out.Envelope.Recipients {
+		p.rcpts[i].Recipient = r
+		var err error
+		if p.rcpts[i].path, err = parsePath(r.Address); err != nil {
+			p.rcpts[i].err = a.errAddress(err, false)
+		}
+	}
+	p.view = out.Message.ForSMTP()
+	p.utf8 = p.from.utf8 || out.Message.NeedsUTF8()
+	return p, nil
+}
+
+// A transaction is a plan fitted to what the server offers.
+type transaction struct {
+	*plan
+	rcpts    []rcpt
+	view     mime.Source
+	eightBit bool
+	smtputf8 bool
+	chunking bool
+}
+
+// adapt fits the plan to the session's server, or says why it cannot take the message.
+func (a *adapter) adapt(s *session, p *plan) (*transaction, error) {
+	tx := &transaction{plan: p, rcpts: append([]rcpt(nil), p.rcpts...), view: p.view,
+		eightBit: s.caps.has("8BITMIME"), chunking: a.opt.Chunking && s.caps.has("CHUNKING")}
+	utf8 := s.caps.has("SMTPUTF8")
+	if p.utf8 && !utf8 { // RFC 6531 section 3.2: never sent all the same
+		return nil, a.errNeedsUTF8()
+	}
+	tx.smtputf8 = p.utf8
+	for i := range tx.rcpts {
+		switch r := &tx.rcpts[i]; {
+		case r.err != nil || !r.path.utf8:
+		case utf8:
+			tx.smtputf8 = true
+		default:
+			r.err = a.errNeedsUTF8()
+		}
+	}
+	if !tx.eightBit {
+		view, err := sevenBit(p.out.Message, p.view)
+		if err != nil {
+			return nil, a.errSevenBit(err)
+		}
+		tx.view = view
+	}
+	if limit := s.caps.size(); limit > 0 && tx.view.Size() > limit { // RFC 1870 section 6.1: do not even ask
+		return nil, a.errTooLarge(tx.view.Size(), limit)
+	}
+	return tx, nil
+}
+
+// commands are the lines of the envelope in order.
+func (tx *transaction) commands(s *session) []command {
+	var out []command
+	if s.reset {
+		out = append(out, command{line: "RSET", at: atReset})
+	}
+	out = append(out, command{line: mailLine(tx.from, tx.out.Envelope, s.caps, tx.view.Size(), tx.eightBit, tx.smtputf8), at: atMail})
+	dsn := s.caps.has("DSN")
+	for i, r := range tx.rcpts {
+		if r.err == nil {
+			out = append(out, command{line: rcptLine(r.path, r.Recipient, dsn), at: atRcpt, rcpt: i})
+		}
+	}
+	if !tx.chunking {
+		out = append(out, command{line: "DATA", at: atData})
+	}
+	return out
+}
+
+// forgive forgets refusals that the server only gave because MAIL had failed.
+func (tx *transaction) forgive() {
+	for i := range tx.rcpts {
+		tx.rcpts[i].err = tx.plan.rcpts[i].err
+	}
+}
+
+// errProtected is an 8-bit message whose bytes must stay, for a 7-bit server.
+var errProtected = errors.New("the message is signed or encrypted")
+
+func (a *adapter) errAddress(err error, sender bool) *adapters.Error {
+	e := &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "bad_address", Enhanced: "5.1.3", Err: err,
+		Sentence: text("the recipient's address cannot be used", "l'indirizzo del destinatario non è utilizzabile"),
+		Remedy:   text("correct the address", "correggere l'indirizzo")}
+	if sender {
+		e.Enhanced = "5.1.7"
+		e.Sentence = text("the sender's address cannot be used", "l'indirizzo del mittente non è utilizzabile")
+	}
+	var m *mime.Error
+	if errors.As(err, &m) {
+		e.Sentence = adapters.Text{EN: m.Text, IT: m.TextIT}
+	}
+	return e
+}
+
+func (a *adapter) errTooLarge(size, limit int64) *adapters.Error {
+	const mb = 1 << 20
+	is, most := fmt.Sprintf("%.1f", float64(size)/mb), fmt.Sprintf("%.1f", float64(limit)/mb)
+	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "too_large", Enhanced: "5.3.4", TooLarge: true,
+		Sentence: text("the message has %s MB and %s takes at most %s MB", "il messaggio è di %s MB e %s accetta al massimo %s MB", is, a.host, most),
+		Remedy:   text("send smaller attachments, or through a connection that carries more", "inviare allegati più piccoli, o da una connessione con un limite più alto")}
+}

@@ -1,0 +1,155 @@
+package fallback
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Bounds of one reply. RFC 5321 section 4.5.3.1.5 allows 512 octets a line;
+// SASL challenges (RFC 4954 section 4) may be 12,288.
+const (
+	maxReplyLine  = 12288 + 64
+	maxReplyLines = 200
+	maxReplyBytes = 64 << 10
+)
+
+// A reply is one SMTP reply (RFC 5321 section 4.2).
+type reply struct {
+	Code     int
+	Enhanced string   // RFC 3463, when the reply begins with one of the code's class
+	Lines    []string // text of each line, without code and enhanced code
+}
+
+func (r reply) ok() bool { return r.Code >= 200 && r.Code <= 299 }
+
+// text is the reply's text in one line, as the server sent it: not for showing.
+func (r reply) text() string { return strings.Join(r.Lines, " ") }
+
+// code names the reply as "554 5.2.252" or "554".
+func (r reply) code() string {
+	if r.Enhanced == "" {
+		return fmt.Sprint(r.Code)
+	}
+	return fmt.Sprintf("%d %s", r.Code, r.Enhanced)
+}
+
+// errGarbage is an answer that is no SMTP reply. Its text holds nothing of the answer.
+type errGarbage struct {
+	why string
+	tls bool // the bytes look like TLS
+}
+
+func (e *errGarbage) Error() string { return "not an SMTP reply: " + e.why }
+
+// readReply reads one reply, however many lines it has. Errors are *errGarbage
+// or those of the connection.
+func readReply(r *bufio.Reader) (reply, error) {
+	var rep reply
+	total := 0
+	for n := 0; ; n++ {
+		if n == maxReplyLines {
+			return reply{}, &errGarbage{why: "too many lines"}
+		}
+		line, err := readReplyLine(r)
+		if err != nil {
+			return reply{}, err
+		}
+		if total += len(line); total > maxReplyBytes {
+			return reply{}, &errGarbage{why: "too long"}
+		}
+		code, last, text, err := splitReplyLine(line)
+		if err != nil {
+			return reply{}, err
+		}
+		switch {
+		case n == 0:
+			rep.Code = code
+		case code != rep.Code:
+			return reply{}, &errGarbage{why: "its lines have different codes"}
+		}
+		enh, rest := cutEnhanced(code, text)
+		if n == 0 {
+			rep.Enhanced = enh
+		}
+		if enh != "" && enh == rep.Enhanced {
+			text = rest
+		}
+		rep.Lines = append(rep.Lines, text)
+		if last {
+			return rep, nil
+		}
+	}
+}
+
+// readReplyLine reads up to LF and cuts the line end; a line end without CR is tolerated.
+func readReplyLine(r *bufio.Reader) (string, error) {
+	var b []byte
+	for {
+		part, err := r.ReadSlice('\n')
+		if len(b) == 0 && len(part) >= 2 && (part[0] == 0x15 || part[0] == 0x16) && part[1] == 0x03 {
+			return "", &errGarbage{why: "TLS records", tls: true}
+		}
+		b = append(b, part...)
+		if len(b) > maxReplyLine {
+			return "", &errGarbage{why: "a line is too long"}
+		}
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case err != nil:
+			if len(b) >= 2 && (b[0] == 0x15 || b[0] == 0x16) && b[1] == 0x03 {
+				return "", &errGarbage{why: "TLS records", tls: true}
+			}
+			return "", err
+		}
+		b = b[:len(b)-1]
+		if n := len(b); n > 0 && b[n-1] == '\r' {
+			b = b[:n-1]
+		}
+		return string(b), nil
+	}
+}
+
+func splitReplyLine(line string) (code int, last bool, text string, err error) {
+	if len(line) < 3 {
+		return 0, false, "", &errGarbage{why: "a line has no reply code"}
+	}
+	for i := range 3 {
+		if line[i] < '0' || line[i] > '9' {
+			return 0, false, "", &errGarbage{why: "a line has no reply code"}
+		}
+		code = code*10 + int(line[i]-'0')
+	}
+	if code < 200 || code > 599 {
+		return 0, false, "", &errGarbage{why: "the reply code is out of range"}
+	}
+	if len(line) == 3 {
+		return code, true, "", nil
+	}
+	switch line[3] {
+	case ' ':
+		return code, true, line[4:], nil
+	case '-':
+		return code, false, line[4:], nil
+	}
+	return 0, false, "", &errGarbage{why: "a line has no reply code"}
+}
+
+// cutEnhanced splits an enhanced status code off (RFC 2034 section 4). One
+// whose class contradicts the reply code is text.
+func cutEnhanced(code int, text string) (enhanced, rest string) {
+	word, rest, _ := strings.Cut(text, " ")
+	word = strings.TrimSuffix(word, ":")
+	parts := strings.Split(word, ".")
+	if len(parts) != 3 || parts[0] != fmt.Sprint(code/100) {
+		return "", text
+	}
+	for _, p := range parts[1:] {
+		if len(p) == 0 || len(p) > 3 || strings.Trim(p, "0123456789") != "" {
+			return "", text
+		}
+	}
+	return word, strings.TrimLeft(rest, " ")
+}

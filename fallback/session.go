@@ -1,0 +1,116 @@
+package fallback
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"strings"
+	"time"
+)
+
+// A session is one connection to the server. One goroutine uses it at a time.
+type session struct {
+	raw  net.Conn // the socket: closing it ends every wait at once
+	conn net.Conn // raw, or TLS over it
+	r    *bufio.Reader
+	w    *bufio.Writer
+	t    Timeouts
+	now  func() time.Time
+
+	caps   capabilities
+	tls    bool
+	authed bool
+	censor censor
+
+	user  string    // the mailbox it is authenticated for
+	born  time.Time // when it was opened
+	used  time.Time // when it was last put back
+	sent  int       // messages carried
+	reset bool      // a transaction is open: RSET before the next
+	kept  bool      // it came from the pool
+}
+
+const (
+	readBuffer  = 4 << 10
+	writeBuffer = 32 << 10
+)
+
+func (s *session) attach(conn net.Conn) {
+	s.conn = conn
+	if s.r == nil {
+		s.r, s.w = bufio.NewReaderSize(conn, readBuffer), bufio.NewWriterSize(conn, writeBuffer)
+		return
+	}
+	s.r.Reset(conn)
+	s.w.Reset(conn)
+}
+
+// bind makes the end of ctx close the socket; the returned function undoes it
+// and reports whether the session is still alive.
+func (s *session) bind(ctx context.Context) func() bool {
+	return context.AfterFunc(ctx, s.kill)
+}
+
+// kill closes the socket without a word. Safe from any goroutine.
+func (s *session) kill() { _ = s.raw.Close() } // nothing is left to do with an error
+
+// read reads one reply.
+func (s *session) read(timeout time.Duration) (reply, error) {
+	if err := s.conn.SetReadDeadline(time.Now().Add(timeout)); err != nil {
+		return reply{}, err
+	}
+	return readReply(s.r)
+}
+
+// flush sends what is buffered.
+func (s *session) flush(timeout time.Duration) error {
+	if err := s.deadlineForWrite(timeout); err != nil {
+		return err
+	}
+	return s.w.Flush()
+}
+
+func (s *session) deadlineForWrite(timeout time.Duration) error {
+	return s.conn.SetWriteDeadline(time.Now().Add(timeout))
+}
+
+// put buffers one command line.
+func (s *session) put(line string) error {
+	if strings.ContainsAny(line, "\r\n\x00") { // every part was checked before; never let one out all the same
+		return &errGarbage{why: "a command holds a line end"}
+	}
+	if _, err := s.w.WriteString(line); err != nil {
+		return err
+	}
+	_, err := s.w.WriteString("\r\n")
+	return err
+}
+
+// cmd sends one command and reads its reply.
+func (s *session) cmd(line string, timeout time.Duration) (reply, error) {
+	if err := s.deadlineForWrite(timeout); err != nil { // a long line may leave before flush
+		return reply{}, err
+	}
+	if err := s.put(line); err != nil {
+		return reply{}, err
+	}
+	if err := s.flush(timeout); err != nil {
+		return reply{}, err
+	}
+	return s.read(timeout)
+}
+
+// alive tests a kept connection with NOOP: one that a firewall forgot would
+// otherwise hold the message until a timeout.
+func (s *session) alive() bool {
+	r, err := s.cmd("NOOP", s.t.Liveness)
+	return err == nil && r.ok()
+}
+
+// quit says goodbye and closes. It waits for no more than Timeouts.Quit.
+func (s *session) quit() {
+	defer s.kill()
+	if _, err := s.cmd("QUIT", s.t.Quit); err != nil {
+		return // the connection is gone, which is what was wanted
+	}
+}

@@ -1,0 +1,66 @@
+package fallback
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+)
+
+// tlsConfig verifies the server's certificate against roots, the system's
+// where nil, with the certificates of caFile added.
+func tlsConfig(host, caFile string, roots *x509.CertPool, now func() time.Time) (*tls.Config, error) {
+	cfg := &tls.Config{
+		ServerName: host, RootCAs: roots, Time: now, MinVersion: tls.VersionTLS12,
+		ClientSessionCache: tls.NewLRUClientSessionCache(4),
+	}
+	if caFile == "" {
+		return cfg, nil
+	}
+	pem, err := os.ReadFile(caFile)
+	if err != nil {
+		return nil, err
+	}
+	if roots != nil {
+		cfg.RootCAs = roots.Clone()
+	} else if cfg.RootCAs, err = x509.SystemCertPool(); err != nil {
+		return nil, fmt.Errorf("the system's trust store: %w", err)
+	}
+	if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, errors.New("the file holds no certificate in PEM form")
+	}
+	return cfg, nil
+}
+
+// tlsError says why a handshake failed. Only what mail knows better than
+// adapters.NetworkError is said here.
+func tlsError(host string, port int, err error, now time.Time) *adapters.Error {
+	e := adapters.NetworkError(adapters.SMTP, host, err, now)
+	var (
+		header tls.RecordHeaderError
+		alert  tls.AlertError
+	)
+	switch {
+	case e.Code == "tls_untrusted":
+		e.Remedy = text("for a company's own authority give its certificate in ca_file; otherwise the server's administrator must install a certificate of a public authority, with its chain",
+			"per un'autorità aziendale indicarne il certificato in ca_file; altrimenti l'amministratore del server deve installare un certificato di un'autorità pubblica, con la sua catena")
+	case errors.As(err, &header) && string(header.RecordHeader[:3]) == "220":
+		e.Code = "tls_plaintext_port"
+		e.Sentence = text("port %d of %s does not begin with TLS: the server greets in plain text", "la porta %d di %s non inizia con TLS: il server saluta in chiaro", port, host)
+		e.Remedy = text("choose the encryption starttls for this port (usually 587), or port 465 with tls",
+			"scegliere la cifratura starttls per questa porta (di solito 587), oppure la porta 465 con tls")
+	case errors.As(err, &alert) && alert == alertProtocolVersion || strings.Contains(err.Error(), "server selected unsupported protocol version"):
+		e.Code = "tls_old_version"
+		e.Sentence = text("%s offers no TLS version that is still safe (1.2 or later)", "%s non offre una versione di TLS ancora sicura (1.2 o successiva)", host)
+		e.Remedy = text("the server's administrator must enable TLS 1.2", "l'amministratore del server deve abilitare TLS 1.2")
+	}
+	return e
+}
+
+// alertProtocolVersion is RFC 8446 section 6.2.
+const alertProtocolVersion tls.AlertError = 70

@@ -1,0 +1,267 @@
+package fallback
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"strings"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
+)
+
+// rcptWindow is how many commands are sent ahead of their replies: few enough
+// that the replies fit the socket's buffers, or both sides would wait for each
+// other (RFC 2920 section 3.1).
+const rcptWindow = 100
+
+// A rcpt is one recipient on its way through a transaction.
+type rcpt struct {
+	mime.Recipient
+	path path
+	err  *adapters.Error // why it is refused
+}
+
+// A staleError marks a failure before any of the message was sent, on a
+// connection that the server seems to have closed.
+type staleError struct{ error }
+
+func (e *staleError) Unwrap() error { return e.error }
+
+// transact carries one message over the session. It reports whether the
+// session can carry another. The receipt tells the recipients' fates with an
+// error too.
+func (a *adapter) transact(ctx context.Context, s *session, p *plan) (rec adapters.Receipt, usable bool, err error) {
+	tx, err := a.adapt(s, p)
+	if err != nil {
+		return adapters.Receipt{}, true, err
+	}
+	if err := allRefused(tx.rcpts); err != nil { // those left cannot be reached through this server
+		return a.receipt(tx, nil), true, err
+	}
+	begun, err := a.envelope(ctx, s, tx)
+	if err != nil {
+		return a.receipt(tx, err), !errors.As(err, new(*staleError)), err
+	}
+	if !begun {
+		err := refusedByAll(tx.rcpts)
+		return a.receipt(tx, nil), true, err
+	}
+	sum, r, err := a.body(ctx, s, tx)
+	if err != nil {
+		return a.receipt(tx, err), false, err
+	}
+	s.reset = !r.ok() // after a refused BDAT the server may still be inside (RFC 3030 section 2)
+	if !r.ok() {
+		err := a.refused(s, atDot, r)
+		return a.receipt(tx, err), r.Code != 421, err
+	}
+	s.sent++
+	rec = a.receipt(tx, nil)
+	rec.Provider, rec.Route, rec.MessageID = adapters.SMTP, "smtp", p.out.Message.MessageID()
+	rec.ProviderID, rec.Reply = queueID(r.text()), s.censor.show(r.code()+" "+r.text())
+	rec.Status, rec.Bytes, rec.SHA256, rec.At = r.Code, tx.view.Size(), hex.EncodeToString(sum), a.opt.Now()
+	return rec, true, nil
+}
+
+// receipt gives the recipients' fates; those who were not refused share whole.
+func (a *adapter) receipt(tx *transaction, whole error) adapters.Receipt {
+	rec := adapters.Receipt{Provider: adapters.SMTP, Route: "smtp", Recipients: make([]adapters.RecipientResult, len(tx.rcpts))}
+	for i, r := range tx.rcpts {
+		e := r.err
+		if e == nil && whole != nil {
+			e = adapters.AsError(whole)
+		}
+		rec.Recipients[i] = adapters.RecipientResult{Address: r.Address, Err: e}
+	}
+	return rec
+}
+
+// A command is one line of the envelope with its place in the transaction.
+type command struct {
+	line string
+	at   stage
+	rcpt int // index, of atRcpt
+}
+
+// envelope sends MAIL, RCPT and DATA and settles who is accepted. begun is true
+// when somebody is and the server waits for the body; recipients that were
+// refused carry their error. An error concerns them all.
+func (a *adapter) envelope(ctx context.Context, s *session, tx *transaction) (begun bool, err error) {
+	cmds := tx.commands(s)
+	window := 1
+	if s.caps.has("PIPELINING") {
+		window = rcptWindow
+	}
+	s.reset = true
+	var mailErr error
+	accepted, data := 0, reply{}
+	for len(cmds) > 0 && mailErr == nil {
+		batch := cmds[:min(window, len(cmds))]
+		cmds = cmds[len(batch):]
+		if batch[0].at == atData && accepted == 0 {
+			return false, nil
+		}
+		replies, err := a.ask(s, batch)
+		for i, r := range replies {
+			if r.Code == 421 { // the server is leaving; what it said before counts no more
+				return false, stale(a.refused(s, batch[i].at, r))
+			}
+			switch batch[i].at {
+			case atReset: // its failure shows in MAIL's reply
+			case atMail:
+				if !r.ok() {
+					mailErr = a.refused(s, atMail, r)
+				}
+			case atRcpt:
+				if r.ok() {
+					accepted++
+				} else {
+					tx.rcpts[batch[i].rcpt].err = a.refusedRcpt(s, r, accepted)
+				}
+			case atData:
+				data = r
+			}
+		}
+		if err != nil {
+			at := batch[min(len(replies), len(batch)-1)].at
+			return false, stale(a.ioError(ctx, s, at, err))
+		}
+	}
+	if data.Code == 354 && (mailErr != nil || accepted == 0) {
+		if err := a.emptyBody(ctx, s); err != nil {
+			return false, err
+		}
+	}
+	switch {
+	case mailErr != nil:
+		tx.forgive() // who followed a refused MAIL got 503, which says nothing of them
+		return false, mailErr
+	case accepted == 0:
+		return false, nil
+	case tx.chunking, data.Code == 354:
+		return true, nil
+	case data.Code >= 400:
+		return false, a.refused(s, atData, data)
+	}
+	return false, stale(a.ioError(ctx, s, atData, &errGarbage{why: "DATA was answered with " + data.code()}))
+}
+
+// stale marks an error that ended the connection before the body.
+func stale(e *adapters.Error) *adapters.Error {
+	if e.Err == nil {
+		e.Err = errors.New(e.Code)
+	}
+	e.Err = &staleError{e.Err}
+	return e
+}
+
+// ask sends a batch of commands and reads their replies: as many as came, and
+// the error that ended them.
+func (a *adapter) ask(s *session, batch []command) ([]reply, error) {
+	timeout := a.opt.Timeouts.Command
+	if batch[len(batch)-1].at == atData {
+		timeout = max(timeout, a.opt.Timeouts.DataInit)
+		if len(batch) == 1 {
+			timeout = a.opt.Timeouts.DataInit
+		}
+	}
+	if err := s.deadlineForWrite(timeout); err != nil {
+		return nil, err
+	}
+	for _, c := range batch {
+		if err := s.put(c.line); err != nil {
+			return nil, err
+		}
+	}
+	werr := s.flush(timeout)
+	replies := make([]reply, 0, len(batch))
+	for range batch {
+		r, err := s.read(timeout) // after a failed write too: a 421 may wait there
+		if err != nil {
+			if werr != nil {
+				err = werr
+			}
+			return replies, err
+		}
+		if replies = append(replies, r); r.Code == 421 {
+			break
+		}
+	}
+	return replies, nil
+}
+
+// emptyBody ends a DATA that the server let begin although nobody is accepted
+// (RFC 2920 section 3.1): the lone dot is no message, whatever is answered.
+func (a *adapter) emptyBody(ctx context.Context, s *session) error {
+	if _, err := s.cmd(".", a.opt.Timeouts.DataEnd); err != nil {
+		return stale(a.ioError(ctx, s, atData, err))
+	}
+	return nil
+}
+
+// allRefused is the error of recipients none of whom is left.
+func allRefused(rcpts []rcpt) error {
+	for i := range rcpts {
+		if rcpts[i].err == nil {
+			return nil
+		}
+	}
+	return refusedByAll(rcpts)
+}
+
+// refusedByAll is the error of a transaction in which nobody was accepted: the
+// least final of the refusals, so that nobody is given up who may yet be reached.
+func refusedByAll(rcpts []rcpt) error {
+	rank := map[adapters.Class]int{adapters.Auth: 4, adapters.Throttled: 3, adapters.Transient: 2, adapters.Permanent: 1}
+	var worst *adapters.Error
+	for i := range rcpts {
+		if e := rcpts[i].err; e != nil && (worst == nil || rank[e.Class] > rank[worst.Class]) {
+			worst = e
+		}
+	}
+	if worst == nil {
+		return nil
+	}
+	return worst
+}
+
+// queueID finds the server's name for the message in its reply, empty when
+// the reply has no form that is known.
+func queueID(text string) string {
+	low := strings.ToLower(text)
+	for _, mark := range []string{"queued as ", "queued mail for delivery id ", "id=", "queued with id "} {
+		i := strings.Index(low, mark)
+		if i < 0 || mark == "id=" && i > 0 && low[i-1] != ' ' {
+			continue
+		}
+		word, _, _ := strings.Cut(text[i+len(mark):], " ")
+		return cleanID(word)
+	}
+	words := strings.Fields(text)
+	switch {
+	case strings.HasSuffix(low, "message accepted for delivery") && len(words) > 4: // sendmail, OpenSMTPD
+		return cleanID(words[len(words)-5])
+	case strings.HasSuffix(low, "- gsmtp") && len(words) > 3: // OK  1700000000 abc-20020a.12 - gsmtp
+		return cleanID(words[len(words)-3])
+	case len(words) > 1 && strings.EqualFold(words[0], "ok") && strings.HasPrefix(words[1], "<"): // Exchange: OK <id> [Hostname=...]
+		return cleanID(words[1])
+	case len(words) == 2 && strings.EqualFold(words[0], "ok") && len(words[1]) >= 16: // Amazon SES
+		return cleanID(words[1])
+	}
+	return ""
+}
+
+// cleanID bounds a server's word to what an identifier may be.
+func cleanID(s string) string {
+	s = strings.Trim(s, "<>[]().,;\"'")
+	if len(s) > 128 {
+		return ""
+	}
+	for _, c := range []byte(s) {
+		if c <= ' ' || c > '~' {
+			return ""
+		}
+	}
+	return s
+}
