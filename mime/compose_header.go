@@ -18,7 +18,7 @@ func (c *composer) header() error {
 		return newError("no_from", "From", "The message has no sender: set From.",
 			"Il messaggio non ha mittente: indicare From.")
 	}
-	if n := len(d.To) + len(d.Cc) + len(d.Bcc) + len(d.ReplyTo); n > maxRecipients {
+	if n := 2 + len(d.To) + len(d.Cc) + len(d.Bcc) + len(d.ReplyTo); n > maxRecipients { // with From and Sender
 		return newError("too_many_recipients", "To", "The message names %d addresses, at most %d are possible: send it in parts.",
 			"Il messaggio indica %d indirizzi, al massimo %d sono possibili: inviarlo in più parti.", n, maxRecipients)
 	}
