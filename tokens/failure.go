@@ -1,0 +1,235 @@
+package tokens
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+)
+
+const codeLoop = "AADSTS50196"
+
+// A row of a table of refusals: what a code means and what to do (contracts A5, C6).
+type row struct {
+	class    adapters.Class
+	sentence adapters.Text
+	remedy   adapters.Text
+	clock    bool // a wrong clock causes it: compare with the issuer's
+}
+
+func (r row) found() bool { return r.class != "" }
+
+// failure says in words why a fetch gave no token.
+func (x *exchange) failure(w want) *adapters.Error {
+	if x.err != nil {
+		e := adapters.NetworkError(w.provider, x.host, x.err, x.now())
+		e.Enhanced = "4.4.1"
+		if w.key.credential == "managed" {
+			e.Sentence = text("no managed identity service answers on this machine", "su questa macchina non risponde il servizio di identità gestita")
+			e.Remedy = text("managed identity works on Azure hosts only: run there and assign an identity, or choose another credential",
+				"l'identità gestita esiste solo su host Azure: eseguire lì il servizio e assegnare un'identità, o scegliere un'altra credenziale")
+		}
+		return e
+	}
+	if x.requests == 0 {
+		return misconfigured("credential_unusable",
+			"the credential of the connection cannot be used", "le credenziali della connessione non sono utilizzabili",
+			"enter tenant, client id and credential again", "inserire di nuovo tenant, client id e credenziale")
+	}
+	ans := parseAnswer(x.body)
+	e := &adapters.Error{Status: x.status, RetryAfter: x.retryAfter(), RequestID: ans.requestID, Enhanced: "4.7.0"}
+	var r row
+	switch {
+	case w.key.credential == "managed":
+		e.Code, r = managedRow(ans, x.status)
+	case ans.code == "":
+		e.Code, r = x.strange()
+	case w.key.issuer == "google":
+		e.Code, r = googleRow(ans, x.status)
+	default:
+		e.Code, r = entraRow(ans, x.status)
+	}
+	e.Class, e.Sentence, e.Remedy = r.class, r.sentence, r.remedy
+	if r.clock {
+		x.explainClock(e)
+	}
+	if e.Code == "AADSTS700027" || e.Code == "AADSTS50012" {
+		x.explainCertificate(e)
+	}
+	return e
+}
+
+// strange tells answers that are not the issuer's own.
+func (x *exchange) strange() (string, row) {
+	trimmed := bytes.TrimSpace(x.body)
+	html := bytes.HasPrefix(trimmed, []byte("<")) || strings.Contains(x.header.Get("Content-Type"), "html")
+	proxy := text("a proxy, firewall or captive portal stands in between: let this machine reach "+x.host+" directly, or configure the proxy",
+		"c'è di mezzo un proxy, un firewall o un captive portal: permettere a questa macchina di raggiungere "+x.host+" direttamente, o configurare il proxy")
+	again := text("it will be tried again; if this goes on, look for a proxy in between", "verrà ritentato; se continua, cercare un proxy nel mezzo")
+	say := func(en, it string) adapters.Text { return text(x.host+" "+en, x.host+" "+it) }
+	switch {
+	case x.status == http.StatusProxyAuthRequired:
+		return "proxy_auth", row{class: adapters.Transient, sentence: say("is behind a proxy that wants a password", "è dietro un proxy che chiede una password"), remedy: proxy}
+	case x.status == http.StatusTooManyRequests:
+		return "429", row{class: adapters.Throttled, sentence: say("limits the token requests", "limita le richieste di token"), remedy: again}
+	case x.status >= 300 && x.status < 400:
+		return "redirect", row{class: adapters.Transient, sentence: say("answered with a redirect instead of a token", "ha risposto con un reindirizzamento invece di un token"), remedy: proxy}
+	case html:
+		return "html", row{class: adapters.Transient, sentence: say(fmt.Sprintf("answered with a web page (%d) instead of a token", x.status),
+			fmt.Sprintf("ha risposto con una pagina web (%d) invece di un token", x.status)), remedy: proxy}
+	case x.status >= 500:
+		return strconv.Itoa(x.status), row{class: adapters.Transient, sentence: say(fmt.Sprintf("has a fault of its own (%d)", x.status), fmt.Sprintf("ha un guasto interno (%d)", x.status)), remedy: again}
+	case len(trimmed) == 0:
+		return "empty", row{class: adapters.Transient, sentence: say(fmt.Sprintf("gave an empty answer (%d) instead of a token", x.status),
+			fmt.Sprintf("ha dato una risposta vuota (%d) invece di un token", x.status)), remedy: again}
+	}
+	return "garbage", row{class: adapters.Transient, sentence: say(fmt.Sprintf("gave an answer (%d) that is no token", x.status),
+		fmt.Sprintf("ha dato una risposta (%d) che non è un token", x.status)), remedy: proxy}
+}
+
+// explainClock compares this machine's clock with the issuer's Date header.
+func (x *exchange) explainClock(e *adapters.Error) {
+	theirs, err := http.ParseTime(x.header.Get("Date"))
+	if err != nil {
+		return
+	}
+	skew := x.at.Sub(theirs)
+	en, it := "ahead of", "avanti"
+	if skew < 0 {
+		skew, en, it = -skew, "behind", "indietro"
+	}
+	if skew < 2*time.Minute {
+		return
+	}
+	m := int(skew.Round(time.Minute) / time.Minute)
+	e.Sentence = text(fmt.Sprintf("this machine's clock is %d minutes %s the one of %s, so that its requests are refused", m, en, x.host),
+		fmt.Sprintf("l'orologio di questa macchina è %d minuti %s rispetto a quello di %s, perciò le richieste sono rifiutate", m, it, x.host))
+	e.Remedy = text("set this machine's clock and keep it right with NTP", "regolare l'orologio di questa macchina e mantenerlo esatto con NTP")
+}
+
+// explainCertificate adds what the Entra page of the app shows beside each certificate.
+func (x *exchange) explainCertificate(e *adapters.Error) {
+	if x.certificate == nil {
+		return
+	}
+	print := thumbprint(x.certificate)
+	if now := x.now(); now.After(x.certificate.NotAfter) {
+		day := x.certificate.NotAfter.UTC().Format(time.DateOnly)
+		e.Sentence = text("the client certificate expired on "+day+" (thumbprint "+print+")", "il certificato del client è scaduto il "+day+" (thumbprint "+print+")")
+		e.Remedy = text("make a new certificate, upload it to the app registration and put it in place of the old file",
+			"creare un nuovo certificato, caricarlo nella registrazione dell'app e sostituire il vecchio file")
+		return
+	}
+	e.Remedy.EN += "; the thumbprint must be " + print
+	e.Remedy.IT += "; il thumbprint deve essere " + print
+}
+
+// retryAfter reads the header in both its forms (RFC 9110 section 10.2.3).
+func (x *exchange) retryAfter() time.Duration {
+	v := strings.TrimSpace(x.header.Get("Retry-After"))
+	if s, err := strconv.ParseInt(v, 10, 32); err == nil {
+		return min(max(time.Duration(s)*time.Second, 0), 24*time.Hour)
+	}
+	if t, err := http.ParseTime(v); err == nil {
+		return min(max(t.Sub(x.at), 0), 24*time.Hour)
+	}
+	return 0
+}
+
+// An answer is an error answer of Entra or Google, in their words that are
+// safe to branch on; the description is never shown.
+type answer struct {
+	code        string // error
+	codes       []int  // error_codes of Entra
+	description string
+	requestID   string
+}
+
+func parseAnswer(body []byte) answer {
+	var flat struct {
+		Error       json.RawMessage `json:"error"`
+		Description string          `json:"error_description"`
+		Codes       []int           `json:"error_codes"`
+		TraceID     string          `json:"trace_id"`
+	}
+	if json.Unmarshal(body, &flat) != nil {
+		// One odd field must not hide the rest.
+		flat.Codes = nil
+		var least struct {
+			Error       json.RawMessage `json:"error"`
+			Description any             `json:"error_description"`
+		}
+		if json.Unmarshal(body, &least) != nil {
+			return answer{}
+		}
+		flat.Error = least.Error
+		flat.Description, _ = least.Description.(string)
+	}
+	a := answer{codes: flat.Codes, description: flat.Description, requestID: word(flat.TraceID)}
+	var name string
+	var nested struct {
+		Status  string `json:"status"`
+		Message string `json:"message"`
+	}
+	switch {
+	case json.Unmarshal(flat.Error, &name) == nil:
+		a.code = word(name)
+	case json.Unmarshal(flat.Error, &nested) == nil: // the shape of Google's other APIs
+		a.code, a.description = word(strings.ToLower(nested.Status)), nested.Message
+	}
+	if len(a.codes) == 0 {
+		a.codes = codesIn(a.description)
+	}
+	if a.code == "" && len(a.codes) > 0 {
+		a.code = "error"
+	}
+	return a
+}
+
+// codesIn finds AADSTS codes in a description, for answers without error_codes.
+func codesIn(s string) []int {
+	_, after, ok := strings.Cut(s, "AADSTS")
+	if !ok {
+		return nil
+	}
+	end := 0
+	for end < len(after) && end < 9 && after[end] >= '0' && after[end] <= '9' {
+		end++
+	}
+	n, err := strconv.Atoi(after[:end])
+	if err != nil {
+		return nil
+	}
+	return []int{n}
+}
+
+// word lets only what can be a code or an id through to logs and pages.
+func word(s string) string {
+	if len(s) > 64 {
+		return ""
+	}
+	for _, c := range s {
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("_-.", c)) {
+			return ""
+		}
+	}
+	return s
+}
+
+func rejectedError(p adapters.Provider) *adapters.Error {
+	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: p, Code: "token_rejected", Status: http.StatusUnauthorized, Enhanced: "4.7.0",
+		Sentence: text("the provider refuses a token that was issued just now", "il provider rifiuta un token appena emesso"),
+		Remedy: text("the credential is right, the access is not: check cloud, tenant and the app's permissions, and that the mailbox belongs to them",
+			"la credenziale è giusta, l'accesso no: controllare cloud, tenant e permessi dell'app, e che la casella appartenga ad essi")}
+}
+
+func closedError(p adapters.Provider) *adapters.Error {
+	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: p, Code: "closed", Enhanced: "4.3.2",
+		Sentence: text("the program is shutting down", "il programma si sta chiudendo"),
+		Remedy:   text("none; it will be tried again after the start", "nessuno; verrà ritentato al riavvio")}
+}

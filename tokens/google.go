@@ -1,0 +1,153 @@
+package tokens
+
+import (
+	"context"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/google"
+	"golang.org/x/oauth2/jwt"
+
+	"github.com/postino-mail/postino/adapters"
+)
+
+// defaultGoogleLife is assumed where Google does not tell expires_in.
+const defaultGoogleLife = 5 * time.Minute
+
+func googleScope(a adapters.Audience) string {
+	switch a {
+	case adapters.AudienceGmailRead:
+		return "https://www.googleapis.com/auth/gmail.readonly"
+	case adapters.AudienceGmailSMTP:
+		return "https://mail.google.com/" // contracts D3.2
+	}
+	return "https://www.googleapis.com/auth/gmail.send" // contracts C1.3
+}
+
+func googleWant(g adapters.GmailSettings, subject string, a adapters.Audience) (want, error) {
+	if subject == "" { // contracts C4: a service account without sub has no mailbox
+		return want{}, misconfigured("no_subject",
+			"the connection does not say whose mailbox the service account acts for", "la connessione non indica per quale casella agisce il service account",
+			"set subject, or from, to the mailbox user's address", "impostare subject, o from, con l'indirizzo dell'utente della casella")
+	}
+	w := want{file: g.ServiceAccountFile, host: "oauth2.googleapis.com",
+		key: key{issuer: "google", authority: g.TokenURL, subject: strings.ToLower(subject), scope: googleScope(a)}}
+	if g.TokenURL != "" {
+		w.host = hostOf(g.TokenURL)
+	}
+	switch {
+	case g.ServiceAccountJSON != "":
+		w.key.credential = "key:" + fingerprint(g.ServiceAccountJSON.Reveal())
+	case g.ServiceAccountFile != "":
+		w.key.credential = "file:" + g.ServiceAccountFile
+	default:
+		return want{}, misconfigured("no_credential",
+			"the connection has no credential for Google", "la connessione non ha credenziali per Google",
+			"give service_account_file or service_account_json", "indicare service_account_file o service_account_json")
+	}
+	w.fetch = googleAccount{settings: g, subject: subject, scope: w.key.scope}.fetch
+	return w, nil
+}
+
+// A googleAccount gets tokens for one mailbox user through a service account
+// with domain-wide delegation (contracts C6).
+type googleAccount struct {
+	settings adapters.GmailSettings
+	subject  string
+	scope    string
+}
+
+func (g googleAccount) fetch(ctx context.Context, x *exchange, _ bool) (string, time.Duration, error) {
+	data := []byte(g.settings.ServiceAccountJSON.Reveal())
+	if len(data) == 0 {
+		var err error
+		if data, err = readCredentialFile(g.settings.ServiceAccountFile); err != nil {
+			return "", 0, err
+		}
+	}
+	conf, err := googleConfig(data, g.settings.TokenURL, g.scope)
+	if err != nil {
+		return "", 0, err
+	}
+	conf.Subject = g.subject
+	// The library takes its HTTP client from the context, drops the context
+	// itself and hides transport errors (contracts C6.4, C6.6): x puts the
+	// context back into the request and keeps what really happened.
+	ctx = context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: x,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }})
+	t, err := conf.TokenSource(ctx).Token()
+	if err != nil {
+		return "", 0, err
+	}
+	if t.Expiry.IsZero() {
+		return t.AccessToken, defaultGoogleLife, nil
+	}
+	return t.AccessToken, time.Until(t.Expiry), nil
+}
+
+// googleConfig reads a service account key. The token_uri in it is not
+// trusted beyond Google's own hosts: whoever answers there gets an assertion
+// that Google would take (contracts C6.7).
+func googleConfig(data []byte, tokenURL, scope string) (*jwt.Config, error) {
+	var kind struct {
+		Type string `json:"type"`
+	}
+	if json.Unmarshal(data, &kind) != nil {
+		return nil, keyFileError("is not the JSON key of a service account", "non è la chiave JSON di un service account")
+	}
+	if kind.Type != "service_account" {
+		return nil, keyFileError("is JSON, but not the key of a service account (type is not service_account)", "è JSON, ma non la chiave di un service account (type non è service_account)")
+	}
+	conf, err := google.JWTConfigFromJSON(data, scope)
+	if err != nil {
+		return nil, keyFileError("is not the JSON key of a service account", "non è la chiave JSON di un service account")
+	}
+	if conf.Email == "" {
+		return nil, keyFileError("lacks client_email", "non contiene client_email")
+	}
+	if !isRSAKey(conf.PrivateKey) {
+		return nil, keyFileError("has no readable private_key", "non ha una private_key leggibile")
+	}
+	if tokenURL != "" {
+		conf.TokenURL = tokenURL
+	} else if !googleTokenURL(conf.TokenURL) {
+		return nil, misconfigured("token_uri",
+			fmt.Sprintf("the service account key names a token_uri at %q, which is not Google", hostOf(conf.TokenURL)),
+			fmt.Sprintf("la chiave del service account indica una token_uri su %q, che non è Google", hostOf(conf.TokenURL)),
+			"download the key again from the Google Cloud console; for a proxy set token_url in the connection",
+			"scaricare di nuovo la chiave dalla console Google Cloud; per un proxy impostare token_url nella connessione")
+	}
+	conf.Audience = "" // the token URL; a field of that name in the file has no say
+	return conf, nil
+}
+
+func googleTokenURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Scheme == "https" && u.User == nil && (u.Host == "oauth2.googleapis.com" || u.Host == "accounts.google.com")
+}
+
+func isRSAKey(data []byte) bool {
+	if b, _ := pem.Decode(data); b != nil {
+		data = b.Bytes
+	}
+	if _, err := x509.ParsePKCS1PrivateKey(data); err == nil {
+		return true
+	}
+	k, err := x509.ParsePKCS8PrivateKey(data)
+	_, ok := k.(*rsa.PrivateKey)
+	return err == nil && ok
+}
+
+func keyFileError(en, it string) error {
+	return misconfigured("service_account_key", "the service account key "+en, "la chiave del service account "+it,
+		"create a JSON key for the service account in the Google Cloud console (IAM > Service accounts > Keys) and give that file",
+		"creare una chiave JSON del service account nella console Google Cloud (IAM > Account di servizio > Chiavi) e usare quel file")
+}
