@@ -36,4 +36,4 @@ type Spool interface {
 // would break a signature), Message-ID and Date added when absent, Bcc kept in
 // the stored header (both views deal with it). All other header lines and the
 // body keep their bytes. Errors are *Error.
-func Accept(src Source, opt AcceptOptions) (*Message, error) { return nil, errStub }
+func Accept(src Source, opt AcceptOptions) (*Message, error) { return Read(src, opt.Limits) }

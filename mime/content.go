@@ -1,0 +1,161 @@
+package mime
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"io"
+	"mime/quotedprintable"
+	"strings"
+
+	"github.com/emersion/go-message/charset"
+)
+
+// Raw is the body of a part as it is stored.
+func (m *Message) Raw(p *Part) Source {
+	return io.NewSectionReader(m.src, p.BodyStart, p.End-p.BodyStart)
+}
+
+// PartHead is the raw header block of a part with the empty line that ends it.
+func (m *Message) PartHead(p *Part) ([]byte, error) {
+	b := make([]byte, p.BodyStart-p.HeaderStart)
+	if n, err := m.src.ReadAt(b, p.HeaderStart); n < len(b) {
+		return nil, unreadable(err)
+	}
+	return b, nil
+}
+
+// Open gives the decoded content of a leaf (transfer encoding undone, charset
+// as it is), as a stream. Content that does not fit its transfer encoding is an
+// *Error with code "bad_encoding" at the place where it stops to fit.
+func (m *Message) Open(p *Part) io.Reader {
+	raw := io.Reader(NewReader(m.Raw(p)))
+	switch p.Encoding {
+	case "base64":
+		raw = base64.NewDecoder(base64.RawStdEncoding, &base64Text{r: bufio.NewReaderSize(raw, 32<<10)})
+	case "quoted-printable":
+		// The decoder takes lines as long as the buffer it is given.
+		raw = quotedprintable.NewReader(bufio.NewReaderSize(raw, 64<<10))
+	default:
+		return raw
+	}
+	return &contentReader{r: raw, p: p}
+}
+
+// DecodedSize is the number of bytes that Open gives, counted without holding them.
+func (m *Message) DecodedSize(p *Part) (int64, error) {
+	if p.identity() {
+		return p.End - p.BodyStart, nil
+	}
+	return io.Copy(io.Discard, m.Open(p))
+}
+
+// contentReader makes errors of a decoder ours.
+type contentReader struct {
+	r io.Reader
+	p *Part
+}
+
+func (c *contentReader) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	if err == nil || err == io.EOF {
+		return n, err
+	}
+	var own *Error
+	if errors.As(err, &own) {
+		return n, own
+	}
+	what := c.p.Filename
+	if what == "" {
+		what = c.p.MediaType
+	}
+	return n, newError("bad_encoding", "Content-Transfer-Encoding", "The part %q is not valid %s: the program that made the message encodes it wrongly.",
+		"La parte %q non è %s valido: il programma che ha creato il messaggio la codifica male.", shorten(what), c.p.Encoding).because(err)
+}
+
+// base64Text drops white space and the padding at the end, which many senders
+// leave out or write too often (RFC 4648 section 3.2). Anything after padding
+// that is not padding stays and is an error of the decoder.
+type base64Text struct {
+	r   *bufio.Reader
+	pad bool
+}
+
+func (t *base64Text) Read(b []byte) (int, error) {
+	n := 0
+	for n == 0 {
+		m, err := t.r.Read(b)
+		for _, c := range b[:m] {
+			switch {
+			case c == '\r' || c == '\n' || c == ' ' || c == '\t':
+				continue
+			case c == '=':
+				t.pad = true
+				continue
+			case t.pad:
+				c = '!' // data after the end: outside of the alphabet on purpose
+			}
+			b[n] = c
+			n++
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// TextBodies gives the readable text of the message as UTF-8: the first
+// text/plain and the first text/html leaf that are no attachments, each cut at
+// limit bytes. Meant for previews, searches and tests. The error is that of the
+// first of them which cannot be decoded; what could be is returned with it.
+func (m *Message) TextBodies(limit int64) (plain, html string, err error) {
+	root, err := m.Structure()
+	if err != nil {
+		return "", "", err
+	}
+	var seenPlain, seenHTML bool
+	root.Walk(false, func(p *Part) bool {
+		if p.Multipart() || p.Disposition == "attachment" {
+			return true
+		}
+		var out *string
+		switch {
+		case p.MediaType == "text/plain" && !seenPlain:
+			out, seenPlain = &plain, true
+		case p.MediaType == "text/html" && !seenHTML:
+			out, seenHTML = &html, true
+		default:
+			return true
+		}
+		var e error
+		if *out, e = m.text(p, limit); e != nil && err == nil {
+			err = e
+		}
+		return !seenPlain || !seenHTML
+	})
+	return plain, html, err
+}
+
+// text decodes a text leaf to UTF-8.
+func (m *Message) text(p *Part, limit int64) (string, error) {
+	raw, err := io.ReadAll(io.LimitReader(m.Open(p), limit))
+	cs := strings.ToLower(strings.TrimSpace(p.Params["charset"]))
+	switch cs {
+	case "", "utf-8", "utf8", "us-ascii":
+		return toUTF8(raw), err
+	}
+	r, cerr := charset.Reader(cs, bytes.NewReader(raw))
+	if cerr != nil {
+		if err == nil {
+			err = newError("bad_charset", "Content-Type", "The character set %q is not known.", "Il set di caratteri %q non è conosciuto.", shorten(cs)).because(cerr)
+		}
+		return toUTF8(raw), err
+	}
+	out, cerr := io.ReadAll(r)
+	if cerr != nil && err == nil {
+		err = newError("bad_charset", "Content-Type", "The text is not valid in the character set %q.", "Il testo non è valido nel set di caratteri %q.", shorten(cs)).because(cerr)
+	}
+	return strings.ToValidUTF8(string(out), "\uFFFD"), err
+}
