@@ -1,0 +1,256 @@
+package graph
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
+)
+
+// A refusal is the cause inside an *adapters.Error: what Graph answered, for
+// debug logs. The message is the provider's own, shortened, without the token.
+type refusal struct {
+	status  int
+	codes   []string
+	message string
+}
+
+func (r *refusal) Error() string {
+	return fmt.Sprintf("graph answered %d %s: %s", r.status, strings.Join(r.codes, "/"), r.message)
+}
+
+// classify turns a result that is not what was wanted into an *adapters.Error.
+func (a *Adapter) classify(ctx context.Context, rq *request, res *result) error {
+	if res.err != nil {
+		return a.transportError(ctx, rq, res)
+	}
+	od := parseError(res.body)
+	fromGraph := len(od.codes) > 0 || requestID(res.header) != ""
+	code, r, known := "", rule{}, false
+	for i := len(od.codes) - 1; i >= 0 && !known; i-- { // the most specific known one (contracts B9)
+		code = od.codes[i]
+		r, known = ruleFor(code)
+	}
+	if !known {
+		r = statusRule(res.status, fromGraph)
+		if len(od.codes) > 0 {
+			code = od.codes[0]
+		} else {
+			code = fmt.Sprintf("HTTP %d", res.status)
+		}
+	}
+	if code == "ErrorAccessDenied" && strings.Contains(od.message, "[RAOP]") { // contracts B8.2: the text is all that tells
+		r = accessPolicyRule()
+	}
+	e := a.error(r, rq)
+	e.Code, e.Status = code, res.status
+	e.RetryAfter = retryAfter(res.header, a.now())
+	if e.RetryAfter == 0 {
+		e.RetryAfter = r.wait
+	}
+	if e.RequestID = requestID(res.header); e.RequestID == "" {
+		e.RequestID = od.requestID
+	}
+	if !printable(e.RequestID) {
+		e.RequestID = ""
+	}
+	e.Err = &refusal{res.status, od.codes, redact(od.message, res.token)}
+	if r.ambiguous {
+		e.Class = adapters.Transient
+		if rq.sends && res.complete {
+			e.Class = adapters.Unknown
+		}
+	}
+	return e
+}
+
+// redact shortens a provider's message and takes the token out of it.
+func redact(s, token string) string {
+	if token != "" {
+		s = strings.ReplaceAll(s, token, adapters.Redacted)
+	}
+	if len(s) > 300 {
+		s = strings.ToValidUTF8(s[:300], "") + "..."
+	}
+	return s
+}
+
+// transportError classifies a round trip without an answer: Unknown when the
+// provider may have all of a request that sends, Transient otherwise, because
+// a request is not acted on before its last byte.
+func (a *Adapter) transportError(ctx context.Context, rq *request, res *result) error {
+	if res.source != nil {
+		return a.local(res.source)
+	}
+	r := connectionRule(ctx, res.err)
+	e := a.error(r, rq)
+	e.Code, e.Err = r.code, res.err
+	if rq.sends && res.complete {
+		u := lostAnswerRule()
+		e.Class, e.Scope, e.Sentence, e.Remedy, e.Enhanced = adapters.Unknown, u.scope, u.say, u.do, u.enhanced
+	}
+	return e
+}
+
+// connectionRule tells apart why there was no answer.
+func connectionRule(ctx context.Context, err error) rule {
+	var (
+		dns  *net.DNSError
+		cert *tls.CertificateVerificationError
+		op   *net.OpError
+		rec  tls.RecordHeaderError
+		ne   net.Error
+	)
+	r := rule{class: adapters.Transient, scope: adapters.ScopeConnection, enhanced: "4.4.1"}
+	switch {
+	case ctx.Err() != nil:
+		return cancelledRule()
+	case errors.As(err, &cert), errors.As(err, &rec):
+		r.code = "tls_certificate"
+		r.say = text("the TLS certificate at Microsoft Graph's address cannot be trusted",
+			"il certificato TLS all'indirizzo di Microsoft Graph non è affidabile")
+		r.do = text("check the server's clock, its trust store and a proxy that inspects TLS; check graph_url if it is set",
+			"controllare l'orologio del server, i certificati radice e un eventuale proxy che ispeziona il TLS; controllare graph_url se impostato")
+	case errors.As(err, &dns):
+		r.code = "dns"
+		r.say = text("the name of Microsoft Graph's server cannot be resolved", "il nome del server di Microsoft Graph non si risolve")
+		r.do = text("check DNS and network on this server, and graph_url or cloud of the connection",
+			"controllare DNS e rete di questo server, e graph_url o cloud della connessione")
+	case errors.As(err, &op) && op.Op == "dial":
+		r.code = "connect"
+		r.say = text("Microsoft Graph cannot be reached", "Microsoft Graph non è raggiungibile")
+		r.do = text("check that the firewall lets this server reach it on port 443 (HTTPS)",
+			"controllare che il firewall lasci raggiungere la porta 443 (HTTPS)")
+	case errors.Is(err, errQuiet), errors.As(err, &ne) && ne.Timeout():
+		r.code = "timeout"
+		r.say = text("Microsoft Graph did not answer in time", "Microsoft Graph non ha risposto in tempo")
+		r.do = text("nothing, it is tried again; if it stays so, check line and firewall",
+			"nulla, si riprova; se continua, controllare linea e firewall")
+	default:
+		r.code = "connection"
+		r.say = text("the connection to Microsoft Graph broke", "la connessione a Microsoft Graph si è interrotta")
+		r.do = text("nothing, it is tried again; if it stays so, check line and firewall",
+			"nulla, si riprova; se continua, controllare linea e firewall")
+	}
+	return r
+}
+
+// error makes an *adapters.Error of a rule, with the names that its sentences ask for.
+func (a *Adapter) error(r rule, rq *request) *adapters.Error {
+	mailbox, from := a.conn.Mailbox(a.conn.From), a.conn.From
+	if rq != nil && rq.job != nil {
+		mailbox, from = rq.job.mailbox, rq.job.from
+	}
+	fill := func(t adapters.Text) adapters.Text {
+		n := strings.NewReplacer("{mailbox}", mailbox, "{from}", from)
+		return text(n.Replace(t.EN), n.Replace(t.IT))
+	}
+	return &adapters.Error{Class: r.class, Scope: r.scope, Provider: adapters.Graph, Enhanced: r.enhanced,
+		NoRetry: r.noRetry, TooLarge: r.tooLarge, Sentence: fill(r.say), Remedy: fill(r.do)}
+}
+
+// refuse is a permanent failure of the message that needs no provider to know.
+func (a *Adapter) refuse(code, enhanced string, say, do adapters.Text) *adapters.Error {
+	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.Graph,
+		Code: code, Enhanced: enhanced, Sentence: say, Remedy: do}
+}
+
+// local is a failure to read the stored message: its own fault when mime says
+// so, the store's otherwise.
+func (a *Adapter) local(err error) error {
+	var e *adapters.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	var bad *mime.Error
+	if errors.As(err, &bad) {
+		e = a.refuse(bad.Code, "5.6.0", text(bad.Text, bad.TextIT),
+			text("correct the message in the program that makes it", "correggere il messaggio nel programma che lo produce"))
+		e.Err = err
+		return e
+	}
+	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Provider: adapters.Graph,
+		Code: "unreadable", Enhanced: "4.3.0", Err: err,
+		Sentence: text("the stored message cannot be read", "il messaggio memorizzato non si può leggere"),
+		Remedy: text("check the disk that holds the spool; it is tried again",
+			"controllare il disco che contiene lo spool; si riprova")}
+}
+
+// tokenError passes on what the token source says. No token means that nothing was sent.
+func (a *Adapter) tokenError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		e := a.error(cancelledRule(), nil)
+		e.Code, e.Err = "cancelled", err
+		return e
+	}
+	var e *adapters.Error
+	if errors.As(err, &e) {
+		if e.Class == adapters.Unknown {
+			c := *e
+			c.Class = adapters.Transient
+			return &c
+		}
+		return e
+	}
+	e = a.error(rule{class: adapters.Transient, scope: adapters.ScopeConnection, enhanced: "4.7.0",
+		say: text("no access token could be had", "non è stato possibile ottenere un token di accesso"),
+		do:  text("check the connection's credential", "controllare le credenziali della connessione")}, nil)
+	e.Code, e.Err = "token", err
+	return e
+}
+
+func text(en, it string) adapters.Text { return adapters.Text{EN: en, IT: it} }
+
+// A rule is what a code or status means and what to do about it.
+type rule struct {
+	code      string
+	class     adapters.Class
+	ambiguous bool // the class is Unknown for a complete request that sends, Transient otherwise
+	scope     adapters.Scope
+	enhanced  string
+	noRetry   bool
+	tooLarge  bool
+	wait      time.Duration // when the provider does not say
+	say, do   adapters.Text
+}
+
+// statusRule is for answers without a code that is known. Those that do not
+// come from Graph (a proxy's page, a wrong address) never refuse the message.
+func statusRule(status int, fromGraph bool) rule {
+	switch {
+	case status == http.StatusUnauthorized:
+		return tokenRule()
+	case status == http.StatusRequestEntityTooLarge: // contracts B2.1; also without a body
+		return tooLargeRule()
+	case status == http.StatusTooManyRequests, status == 509: // contracts B7.6, B7.8
+		return throttledRule()
+	case status >= 500, status == http.StatusRequestTimeout: // contracts B9: 408, 500, 503, 504
+		return ambiguousRule()
+	case status < 300: // not the success that was wanted, and no refusal either
+		r := ambiguousRule()
+		r.say = text("the answer is not one that Microsoft Graph gives", "la risposta non è una di quelle di Microsoft Graph")
+		r.do = strangerRule().do
+		return r
+	case !fromGraph || status < 400 || status == http.StatusProxyAuthRequired:
+		return strangerRule()
+	case status == http.StatusForbidden:
+		return accessRule()
+	case status == http.StatusNotFound:
+		return noMailboxRule()
+	case status == http.StatusLocked: // contracts B9: 423
+		return movingRule()
+	case status == http.StatusConflict, status == http.StatusPreconditionFailed,
+		status == http.StatusMisdirectedRequest, status == http.StatusTooEarly:
+		return rule{class: adapters.Transient, scope: adapters.ScopeMessage, enhanced: "4.4.0",
+			say: text("Microsoft Graph could not take the message at this moment", "Microsoft Graph non ha potuto accettare il messaggio in questo momento"),
+			do:  text("nothing, it is tried again", "nulla, si riprova")}
+	}
+	return badRequestRule() // contracts B9: a 400 stays one
+}

@@ -1,0 +1,207 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
+)
+
+// Sizes in bytes of the message as it goes to the API.
+const (
+	// MIMECeiling is the largest message that sendMail takes as MIME: base64
+	// makes 4,000,000 of it, which passes whether "4 MB" is decimal or not
+	// (contracts B2.2).
+	MIMECeiling = 3_000_000
+	// MaxSize is the largest message of the draft and upload-session path
+	// (contracts B2.3, B2.4). Mailboxes allow 35 MB unless their administrator
+	// raised that.
+	MaxSize = 150_000_000
+	// MaxRecipients is what no mailbox can exceed (contracts B7.11). Between 500
+	// and this the tenant's own setting decides, which only the provider knows.
+	MaxRecipients = 1000
+)
+
+// Options of adapters; only Tokens is required.
+type Options struct {
+	Tokens     adapters.TokenSources
+	HTTPClient *http.Client     // nil: one with the package's own transport
+	Now        func() time.Time // nil: time.Now
+	Log        *slog.Logger     // nil: silent
+}
+
+// An Adapter sends over one connection. It is an adapters.Adapter and an
+// adapters.Verifier, safe for concurrent use.
+type Adapter struct {
+	conn    *adapters.Connection
+	tokens  adapters.TokenSource
+	client  *http.Client
+	owns    bool   // the client's transport is this package's
+	base    string // https://host/v1.0
+	now     func() time.Time
+	log     *slog.Logger
+	quiet   time.Duration // how long a request may make no progress
+	wait    func(context.Context, time.Duration) error
+	cleanup time.Duration // for requests that tidy up after a failure
+}
+
+var (
+	_ adapters.Adapter  = (*Adapter)(nil)
+	_ adapters.Verifier = (*Adapter)(nil)
+)
+
+// New makes the adapter of a graph connection without touching the network.
+func New(conn *adapters.Connection, opt Options) (adapters.Adapter, error) {
+	if conn.Graph == nil {
+		return nil, errors.New("graph: the connection has no graph object")
+	}
+	if opt.Tokens == nil {
+		return nil, errors.New("graph: Options.Tokens is required")
+	}
+	src, err := opt.Tokens.TokenSource(conn, adapters.AudienceGraph)
+	if err != nil {
+		return nil, err
+	}
+	a := &Adapter{conn: conn, tokens: src, base: baseURL(conn.Graph), now: opt.Now, log: opt.Log,
+		quiet: quietTime, wait: sleep, cleanup: 15 * time.Second}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
+	client := http.Client{Transport: nil}
+	if opt.HTTPClient != nil {
+		client = *opt.HTTPClient
+	} else {
+		client.Transport, a.owns = newTransport(), true
+	}
+	// A redirect is no answer of Graph, and following one would send again.
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	a.client = &client
+	return a, nil
+}
+
+// Factory makes adapters that share one HTTP client.
+func Factory(opt Options) adapters.Factory {
+	if opt.HTTPClient == nil {
+		opt.HTTPClient = &http.Client{Transport: newTransport()}
+	}
+	return func(c *adapters.Connection) (adapters.Adapter, error) { return New(c, opt) }
+}
+
+// baseURL is where the connection's Graph answers (contracts A4).
+func baseURL(g *adapters.GraphSettings) string {
+	host := g.GraphURL
+	if host == "" {
+		switch g.Cloud {
+		case "gcchigh":
+			host = "https://graph.microsoft.us"
+		case "dod":
+			host = "https://dod-graph.microsoft.us"
+		case "china":
+			host = "https://microsoftgraph.chinacloudapi.cn"
+		default:
+			host = "https://graph.microsoft.com"
+		}
+	}
+	return strings.TrimRight(host, "/") + "/v1.0"
+}
+
+// MaxSize is the largest message that the upload path carries.
+func (a *Adapter) MaxSize() int64 { return MaxSize }
+
+// Close ends kept connections when the transport is the adapter's own.
+func (a *Adapter) Close() error {
+	if a.owns {
+		a.client.CloseIdleConnections()
+	}
+	return nil
+}
+
+// Check refuses what can be known to fail: sender, number of recipients, size,
+// a protected message that would have to be rebuilt, text that is too long.
+func (a *Adapter) Check(out adapters.Outgoing) error {
+	job, err := a.prepare(out)
+	if err != nil {
+		return err
+	}
+	if job.view.Size() <= MIMECeiling {
+		return nil
+	}
+	_, err = a.plan(out.Message, job.view)
+	return err
+}
+
+// A job is one message made ready for this connection.
+type job struct {
+	out     adapters.Outgoing
+	view    mime.Source
+	mailbox string
+	from    string
+}
+
+// prepare settles sender, mailbox and view, all without the network.
+func (a *Adapter) prepare(out adapters.Outgoing) (*job, error) {
+	j := &job{out: out}
+	var err error
+	if j.from, j.mailbox, err = a.sender(out.Message); err != nil {
+		return nil, err
+	}
+	switch n := len(out.Envelope.Recipients); {
+	case n == 0: // contracts B5.3
+		return nil, a.refuse("no_recipients", "5.1.3",
+			text("the message has no recipient", "il messaggio non ha destinatari"),
+			text("give at least one recipient", "indicare almeno un destinatario"))
+	case n > MaxRecipients:
+		return nil, a.refuse("too_many_recipients", "5.5.3",
+			text("the message has more recipients than Microsoft 365 allows for one message (1,000)",
+				"il messaggio ha più destinatari di quanti Microsoft 365 ne ammetta per un messaggio (1.000)"),
+			text("send it in several messages, or use a service made for bulk mail",
+				"inviarlo in più messaggi, oppure usare un servizio adatto agli invii massivi"))
+	}
+	if j.view, err = out.Message.ForAPI(out.Addresses()); err != nil {
+		return nil, a.local(err)
+	}
+	if j.view.Size() > MaxSize {
+		e := a.refuse("message_too_large", "5.3.4",
+			text("the message is larger than the 150 MB that Microsoft Graph carries",
+				"il messaggio supera i 150 MB che Microsoft Graph accetta"),
+			text("send a link to the file in place of the file", "inviare un collegamento al file al posto del file"))
+		e.TooLarge = true
+		return nil, e
+	}
+	return j, nil
+}
+
+// sender finds the header's sender and the mailbox that it leaves through
+// (contracts B4.6, F7, F8).
+func (a *Adapter) sender(m *mime.Message) (from, mailbox string, err error) {
+	authors := m.From()
+	switch {
+	case len(authors) == 1:
+		from = authors[0].Address
+	case len(authors) > 1 && len(m.Sender()) == 1:
+		from = m.Sender()[0].Address
+	default:
+		return "", "", a.refuse("no_sender", "5.1.7",
+			text("the message needs one From address, or several with one Sender",
+				"il messaggio deve avere un solo indirizzo From, oppure più indirizzi con un Sender"),
+			text("correct the From header in the program that sends", "correggere l'intestazione From nel programma che invia"))
+	}
+	for _, f := range slices.Concat(authors, []mime.Address{{Address: from}}) {
+		if !a.conn.AllowsFrom(f.Address) {
+			return "", "", a.refuse("sender_not_allowed", "5.7.1",
+				text("this connection may not send as "+f.Address, "questa connessione non può inviare come "+f.Address),
+				text("send as "+a.conn.Mailbox(from)+", or add the address to the connection's aliases and grant the mailbox Send As on it in the Exchange admin center",
+					"inviare come "+a.conn.Mailbox(from)+", oppure aggiungere l'indirizzo agli alias della connessione e concedere alla casella il permesso Invia come nell'interfaccia di amministrazione di Exchange"))
+		}
+	}
+	return from, a.conn.Mailbox(from), nil
+}
