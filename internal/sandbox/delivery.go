@@ -61,8 +61,10 @@ func (s *Sandbox) OpenShown(d Delivery) (io.ReadCloser, error) {
 
 // edits are what recipients see differently from the bytes received.
 type edits struct {
-	drop []string          // names of fields, lower case; bcc is always dropped
+	drop []string          // names of fields, lower case; bcc is dropped but for keepBcc
 	set  map[string]string // lower-case name to the whole new line, with CRLF; added at the top when absent
+	// keepBcc shows Bcc, which servers without knowledge of it do: SMTP (contracts F3).
+	keepBcc bool
 }
 
 // deliver records d. Filled here: Seq, Size, both hashes, File, At, and from

@@ -199,7 +199,7 @@ func (w *rewriter) writeHeader() error {
 		if c := line[0]; c != ' ' && c != '\t' {
 			name := fieldName(line)
 			to, replace := w.edits.set[name]
-			skip = name == "bcc" || replace || slices.Contains(w.edits.drop, name)
+			skip = name == "bcc" && !w.edits.keepBcc || replace || slices.Contains(w.edits.drop, name)
 			if replace && !seen[name] {
 				b.WriteString(to)
 			}

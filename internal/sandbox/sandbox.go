@@ -33,6 +33,9 @@ type Sandbox struct {
 	services []service
 	entra    *entraServer
 	graph    *graphServer
+	google   *googleServer
+	gmail    *gmailServer
+	smtp     *smtpServer
 
 	store    *store
 	faults   faultList

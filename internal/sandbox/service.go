@@ -33,7 +33,8 @@ type service interface {
 // build makes the services in their order of start.
 func (s *Sandbox) build() []service {
 	s.entra, s.graph = new(entraServer), new(graphServer)
-	return []service{s.entra, s.graph}
+	s.google, s.gmail, s.smtp = new(googleServer), new(gmailServer), new(smtpServer)
+	return []service{s.entra, s.graph, s.google, s.gmail, s.smtp}
 }
 
 func (s *Sandbox) now() time.Time { return s.clock() }

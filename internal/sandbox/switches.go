@@ -23,12 +23,15 @@ type Switches struct {
 	GmailFrom          string        `json:"gmail_from"`            // rewrite (default) or keep: C5.1
 	GmailDropSilently  bool          `json:"gmail_drop_silently"`   // 200 but not sent: C4
 	GmailReadScope     bool          `json:"gmail_read_scope"`      // domain-wide delegation includes gmail.readonly (default true)
+	GmailIgnoresOrder  bool          `json:"gmail_ignores_order"`   // Cc and Bcc count wherever they stand (default false): C5.4
 	GmailLatency       time.Duration `json:"gmail_latency"`
 	SMTPStyle          string        `json:"smtp_style"`       // plain (default), exchange, gmail: how AUTH fails
-	SMTPHide           []string      `json:"smtp_hide"`        // extensions not offered: PIPELINING, 8BITMIME, SMTPUTF8, DSN, CHUNKING, SIZE, STARTTLS
+	SMTPHide           []string      `json:"smtp_hide"`        // extensions not offered: PIPELINING, 8BITMIME, SMTPUTF8, DSN, CHUNKING, SIZE, STARTTLS, ENHANCEDSTATUSCODES, or SASL mechanisms
 	SMTPSize           int64         `json:"smtp_size"`        // 0: no limit
 	SMTPConcurrency    int           `json:"smtp_concurrency"` // 0: none; 3 answers 432: D4
-	SMTPLatency        time.Duration `json:"smtp_latency"`
+	SMTPLongAuth       bool          `json:"smtp_long_auth"`   // AUTH command lines may exceed 512 octets (default false): D1.2
+	SMTPOpen           bool          `json:"smtp_open"`        // MAIL without AUTH, as relays inside a company take it
+	SMTPLatency        time.Duration `json:"smtp_latency"`     // before the reply to a message's end
 }
 
 func defaultSwitches() Switches {
