@@ -85,12 +85,13 @@ func readReply(r *bufio.Reader) (reply, error) {
 
 // readReplyLine reads up to LF and cuts the line end; a line end without CR is tolerated.
 func readReplyLine(r *bufio.Reader) (string, error) {
+	// A TLS alert or handshake record (RFC 8446 section 5.1) has no line end to wait for.
+	if first, err := r.Peek(1); err == nil && (first[0] == 0x15 || first[0] == 0x16) {
+		return "", &errGarbage{why: "TLS records", tls: true}
+	}
 	var b []byte
 	for {
 		part, err := r.ReadSlice('\n')
-		if len(b) == 0 && len(part) >= 2 && (part[0] == 0x15 || part[0] == 0x16) && part[1] == 0x03 {
-			return "", &errGarbage{why: "TLS records", tls: true}
-		}
 		b = append(b, part...)
 		if len(b) > maxReplyLine {
 			return "", &errGarbage{why: "a line is too long"}
@@ -99,9 +100,6 @@ func readReplyLine(r *bufio.Reader) (string, error) {
 		case errors.Is(err, bufio.ErrBufferFull):
 			continue
 		case err != nil:
-			if len(b) >= 2 && (b[0] == 0x15 || b[0] == 0x16) && b[1] == 0x03 {
-				return "", &errGarbage{why: "TLS records", tls: true}
-			}
 			return "", err
 		}
 		b = b[:len(b)-1]
