@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
 	"syscall"
@@ -191,7 +192,7 @@ func describeTLS(e *Error, host string, err error, now time.Time) bool {
 		e.Remedy = Text{
 			EN: "use the name that the certificate carries, or look for a proxy in between",
 			IT: "usare il nome scritto nel certificato, o cercare un proxy nel mezzo"}
-	case errors.As(err, &record):
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		e.Code = "tls_not_spoken"
 		e.Sentence = Text{
 			EN: fmt.Sprintf("%s does not speak TLS on this port", host),

@@ -162,7 +162,7 @@ func managedRow(a answer, status int) (string, row) {
 	if code == "" {
 		code = strconv.Itoa(status)
 	}
-	if status == http.StatusBadRequest || strings.Contains(strings.ToLower(a.description), "identity not found") {
+	if status == http.StatusBadRequest || status < 500 && strings.Contains(strings.ToLower(a.description), "identity not found") {
 		return code, row{class: adapters.Auth, sentence: text("this machine does not have the managed identity", "questa macchina non ha l'identità gestita"),
 			remedy: text("assign the identity to the machine in the Azure portal, and check client_id of a user-assigned one",
 				"assegnare l'identità alla macchina nel portale Azure e controllare client_id se è assegnata dall'utente")}

@@ -28,6 +28,7 @@ type exchange struct {
 	at          time.Time // local clock when the answer came
 	err         error
 	certificate *x509.Certificate // that the assertion is signed with, if any
+	clientID    string            // numeric id of the service account, as its key file tells it
 }
 
 // Do implements policy.Transporter of azcore.

@@ -58,6 +58,9 @@ func (x *exchange) failure(w want) *adapters.Error {
 	if r.clock {
 		x.explainClock(e)
 	}
+	if w.key.issuer == "google" && (e.Code == "unauthorized_client" || e.Code == "access_denied" || e.Code == "invalid_scope") {
+		x.explainDelegation(e, w.key.scope)
+	}
 	if e.Code == "AADSTS700027" || e.Code == "AADSTS50012" {
 		x.explainCertificate(e)
 	}
@@ -110,6 +113,16 @@ func (x *exchange) explainClock(e *adapters.Error) {
 	e.Sentence = text(fmt.Sprintf("this machine's clock is %d minutes %s the one of %s, so that its requests are refused", m, en, x.host),
 		fmt.Sprintf("l'orologio di questa macchina è %d minuti %s rispetto a quello di %s, perciò le richieste sono rifiutate", m, it, x.host))
 	e.Remedy = text("set this machine's clock and keep it right with NTP", "regolare l'orologio di questa macchina e mantenerlo esatto con NTP")
+}
+
+// explainDelegation adds what has to be typed into the Admin console.
+func (x *exchange) explainDelegation(e *adapters.Error, scope string) {
+	e.Remedy.EN += "; the scope is " + scope
+	e.Remedy.IT += "; lo scope è " + scope
+	if x.clientID != "" {
+		e.Remedy.EN += " and the client id " + x.clientID
+		e.Remedy.IT += " e l'id client " + x.clientID
+	}
 }
 
 // explainCertificate adds what the Entra page of the app shows beside each certificate.

@@ -78,6 +78,7 @@ func (g googleAccount) fetch(ctx context.Context, x *exchange, _ bool) (string, 
 		return "", 0, err
 	}
 	conf.Subject = g.subject
+	x.clientID = numericID(data)
 	// The library takes its HTTP client from the context, drops the context
 	// itself and hides transport errors (contracts C6.4, C6.6): x puts the
 	// context back into the request and keeps what really happened.
@@ -127,6 +128,18 @@ func googleConfig(data []byte, tokenURL, scope string) (*jwt.Config, error) {
 	}
 	conf.Audience = "" // the token URL; a field of that name in the file has no say
 	return conf, nil
+}
+
+// numericID is the client id that domain-wide delegation is granted to; empty
+// when the key file does not tell it.
+func numericID(data []byte) string {
+	var f struct {
+		ClientID string `json:"client_id"`
+	}
+	if json.Unmarshal(data, &f) != nil || len(f.ClientID) > 30 || strings.Trim(f.ClientID, "0123456789") != "" {
+		return ""
+	}
+	return f.ClientID
 }
 
 func googleTokenURL(s string) bool {
