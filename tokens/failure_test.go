@@ -297,7 +297,7 @@ func FuzzAnswer(f *testing.F) {
 			if e.Class == "" || e.Class == adapters.Accepted || e.Sentence.IT == "" || e.Remedy.EN == "" || e.Code == "" {
 				t.Errorf("%+v", e)
 			}
-			if strings.ContainsAny(e.Error(), "<>\r\n\x00") {
+			if strings.ContainsAny(e.Error(), "<\r\n\x00") || word(e.Code) != e.Code {
 				t.Errorf("foreign bytes show: %q", e.Error())
 			}
 		}
