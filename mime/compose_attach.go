@@ -81,6 +81,7 @@ func (c *composer) attachment(a *Attachment) (*node, error) {
 		if err != nil {
 			return nil, err
 		}
+		n.id = id
 		f := newField("Content-ID")
 		f.word(" ", "<"+id+">")
 		n.fields = append(n.fields, f.raw())

@@ -24,7 +24,8 @@ type node struct {
 	fields    [][]byte // Content-Type and those that follow it
 	children  []*node
 	boundary  string
-	eightBit  bool // RFC 2045 section 6.4: a multipart says so too
+	id        string // Content-ID without brackets
+	eightBit  bool   // RFC 2045 section 6.4: a multipart says so too
 	body      func(io.Writer) error
 }
 
@@ -48,14 +49,14 @@ func (c *composer) tree() (*node, error) {
 		if err != nil {
 			return nil, err
 		}
-		if id := a.ContentID; id != "" {
+		if id := n.id; id != "" {
 			if ids[id] {
 				return nil, newError("duplicate_content_id", "Attachments", "Two attachments have the Content-ID %q: give each its own.",
 					"Due allegati hanno il Content-ID %q: darne a ciascuno uno proprio.", shorten(id))
 			}
 			ids[id] = true
 		}
-		if a.Inline && a.ContentID != "" && d.HTML != "" {
+		if a.Inline && n.id != "" && d.HTML != "" {
 			related = append(related, n)
 		} else {
 			mixed = append(mixed, n)

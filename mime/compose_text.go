@@ -19,8 +19,8 @@ func canonicalLines(s string) string {
 }
 
 // encodeText chooses the transfer encoding of a text in canonical lines: as it
-// is where every system on the way leaves it alone, else the shorter of
-// quoted-printable and base64.
+// is where every system on the way leaves it alone, else
+// quoted-printable, or base64 where that would be escapes more than text.
 func encodeText(s string) (encoding string, body func(io.Writer) error) {
 	escapes, longest, plain := 0, 0, true
 	for line := range strings.SplitSeq(s, crlf) {
@@ -43,7 +43,7 @@ func encodeText(s string) (encoding string, body func(io.Writer) error) {
 			_, err := io.WriteString(w, s)
 			return err
 		}
-	case escapes <= len(s)/6: // three octets for one, against four for three
+	case escapes <= len(s)/3: // mostly readable as it is
 		return "quoted-printable", func(w io.Writer) error { return writeQuotedPrintable(w, s) }
 	}
 	return "base64", func(w io.Writer) error { return newBase64Lines().copy(w, strings.NewReader(s)) }

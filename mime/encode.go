@@ -56,7 +56,7 @@ func (f *fieldWriter) word(ws, s string) {
 
 // encoded adds text as encoded words (RFC 2047), each of whole characters.
 func (f *fieldWriter) encoded(ws, text string) {
-	enc := shorterEncoding(text)
+	enc := fitEncoding(text)
 	for text != "" {
 		w, rest := encodeWord(enc, text, min(maxWord, foldAt-f.col-len(ws)))
 		if w == "" || rest != "" && len(w) < 24 && f.col > 0 {
@@ -134,14 +134,15 @@ func isAlnum(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-func shorterEncoding(s string) byte {
+// fitEncoding prefers Q, which a person can read, unless it is half as long again.
+func fitEncoding(s string) byte {
 	q := 0
 	for i := range len(s) {
 		if q++; !qSafe(s[i]) && s[i] != ' ' {
 			q += 2
 		}
 	}
-	if q <= (len(s)+2)/3*4 {
+	if q <= (len(s)+2)/3*4*3/2 {
 		return 'q'
 	}
 	return 'b'

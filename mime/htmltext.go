@@ -44,16 +44,17 @@ func (t *textMaker) read(h string) {
 const maxNesting = 20
 
 type textMaker struct {
-	out     strings.Builder
-	breaks  int    // line ends due before the next text
-	space   bool   // a space is due
-	cells   int    // cell separators due
-	rowText bool   // the table row has text
-	marker  string // list marker due
-	dirty   bool   // the current line has text
-	pre     int
-	quotes  int
-	lists   []int // number of the next item, 0 for a bulleted list
+	out       strings.Builder
+	breaks    int    // line ends due before the next text
+	space     bool   // a space is due
+	cells     int    // cell separators due
+	rowText   bool   // the table row has text
+	cellStart bool   // the table cell has none yet
+	marker    string // list marker due
+	dirty     bool   // the current line has text
+	pre       int
+	quotes    int
+	lists     []int // number of the next item, 0 for a bulleted list
 
 	skip       string // inside an element that is not shown
 	skipDepth  int
@@ -77,7 +78,9 @@ func (t *textMaker) start(tok html.Token) {
 	}
 	switch name {
 	case "br":
-		t.breaks++
+		if !t.cellStart {
+			t.breaks++
+		}
 	case "hr":
 		t.need(1)
 		t.write("----")
@@ -94,8 +97,8 @@ func (t *textMaker) start(tok html.Token) {
 	case "li":
 		t.item()
 	case "tr":
+		t.cells, t.rowText, t.cellStart = 0, false, false
 		t.need(1)
-		t.cells, t.rowText = 0, false
 	case "td", "th":
 		t.cell()
 	case "pre", "textarea":
@@ -132,14 +135,16 @@ func (t *textMaker) end(name string) {
 	case "li":
 		t.marker, t.breaks = "", 1 // a paragraph inside does not space out the list
 	case "tr":
-		t.cells, t.rowText = 0, false
-		t.need(1)
+		t.cells, t.rowText, t.cellStart, t.breaks = 0, false, false, 1
 	case "pre", "textarea":
 		t.pre = max(t.pre-1, 0)
 		t.need(2)
 	case "blockquote":
 		t.need(2)
 		t.quotes = max(t.quotes-1, 0)
+	case "table":
+		t.cellStart = false
+		t.need(2)
 	default:
 		t.need(blankAround(name))
 	}
@@ -157,10 +162,10 @@ func blankAround(name string) int {
 	return 0
 }
 
-// need asks for line ends before the next text; a list marker and its
-// paragraph stay together.
+// need asks for line ends before the next text; a list marker or the start of
+// a table cell and their paragraph stay together.
 func (t *textMaker) need(n int) {
-	if t.marker == "" {
+	if t.marker == "" && !t.cellStart {
 		t.breaks = max(t.breaks, n)
 	}
 }
@@ -202,6 +207,7 @@ func (t *textMaker) cell() {
 		t.cells++
 		t.breaks, t.space = 0, false
 	}
+	t.cellStart = true
 }
 
 func (t *textMaker) text(s string) {
@@ -268,7 +274,7 @@ func (t *textMaker) write(s string) {
 		t.linkStart = t.out.Len()
 	}
 	t.out.WriteString(strings.ReplaceAll(s, "\u00a0", " "))
-	t.dirty, t.rowText = true, true
+	t.dirty, t.rowText, t.cellStart = true, true, false
 }
 
 // closeLink adds the address of a link to its text, where it says more.
