@@ -170,7 +170,7 @@ func (a *Adapter) local(err error) error {
 		return e
 	}
 	var bad *mime.Error
-	if errors.As(err, &bad) {
+	if errors.As(err, &bad) && bad.Code != "unreadable" {
 		e = a.refuse(bad.Code, "5.6.0", text(bad.Text, bad.TextIT),
 			text("correct the message in the program that makes it", "correggere il messaggio nel programma che lo produce"))
 		e.Err = err

@@ -24,12 +24,23 @@ type draft struct {
 	InternetMessageID string      `json:"internetMessageId"`
 	Subject           string      `json:"subject"`
 	IsDraft           *bool       `json:"isDraft"`
-	Created           time.Time   `json:"createdDateTime"`
-	Modified          time.Time   `json:"lastModifiedDateTime"`
-	Sent              time.Time   `json:"sentDateTime"`
+	Created           stamp       `json:"createdDateTime"`
+	Modified          stamp       `json:"lastModifiedDateTime"`
+	Sent              stamp       `json:"sentDateTime"`
 	To                []recipient `json:"toRecipients"`
 	Cc                []recipient `json:"ccRecipients"`
 	Bcc               []recipient `json:"bccRecipients"`
+}
+
+// A stamp is a time as Graph writes it. One that cannot be read spoils nothing else.
+type stamp string
+
+func (s stamp) time() time.Time {
+	t, err := time.Parse(time.RFC3339, string(s))
+	if err != nil {
+		return time.Time{}
+	}
+	return t
 }
 
 type recipient struct {
@@ -109,14 +120,15 @@ func (a *Adapter) checkRecipients(ctx context.Context, j *job, d *draft) error {
 	}
 	have := d.recipients()
 	var missing []recipient
-	for _, addr := range j.out.Addresses() {
+	envelope := unique(j.out.Addresses())
+	for _, addr := range envelope {
 		if !slices.ContainsFunc(have, func(r recipient) bool { return strings.EqualFold(r.EmailAddress.Address, addr) }) {
 			var r recipient
 			r.EmailAddress.Address = addr
 			missing = append(missing, r)
 		}
 	}
-	unexpected := len(have) - (len(j.out.Envelope.Recipients) - len(missing))
+	unexpected := len(have) - (len(envelope) - len(missing))
 	if unexpected > len(missing) {
 		e := a.refuse("draft_recipients", "5.3.4",
 			text("Microsoft Graph's draft names people who are not recipients of the message", "la bozza di Microsoft Graph contiene persone che non sono destinatari del messaggio"),
@@ -136,6 +148,20 @@ func (a *Adapter) checkRecipients(ctx context.Context, j *job, d *draft) error {
 		open: func() (io.Reader, error) { return bytes.NewReader(body), nil },
 		want: []int{http.StatusOK, http.StatusNoContent}, reply: draftReply, id: j.out.ID, job: j})
 	return err
+}
+
+// unique gives each address once, domains in the form that the API view has.
+func unique(addrs []string) []string {
+	out := make([]string, 0, len(addrs))
+	for _, addr := range addrs {
+		if n, err := mime.NormalizeAddress(addr); err == nil {
+			addr = n
+		}
+		if !slices.Contains(out, addr) {
+			out = append(out, addr)
+		}
+	}
+	return out
 }
 
 // discard deletes a draft that will not be sent (contracts B3.4), also when
@@ -173,7 +199,7 @@ func (a *Adapter) sweep(ctx context.Context, j *job, age time.Duration) {
 	}
 	oldest := server.Add(-age - a.now().Sub(began) - time.Second)
 	for _, d := range found {
-		if d.IsDraft != nil && *d.IsDraft && d.Created.After(oldest) {
+		if d.IsDraft != nil && *d.IsDraft && d.Created.time().After(oldest) {
 			a.discard(ctx, j, d.ID)
 		}
 	}

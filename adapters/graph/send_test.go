@@ -312,10 +312,10 @@ func TestCancelled(t *testing.T) {
 type failingSource struct{ mime.Source }
 
 func (f failingSource) ReadAt(p []byte, off int64) (int, error) {
-	if off > 1000 {
+	if off > 40_000 {
 		return 0, errors.New("disk error")
 	}
-	return f.Source.ReadAt(p[:min(len(p), 2000)], off)
+	return f.Source.ReadAt(p, off)
 }
 
 func TestUnreadableMessage(t *testing.T) {
@@ -329,7 +329,7 @@ func TestUnreadableMessage(t *testing.T) {
 	raw := strings.ReplaceAll(small, "\n", "\r\n") + strings.Repeat("x\r\n", 100_000)
 	m, err := mime.Read(failingSource{mime.Bytes([]byte(raw))}, mime.Limits{})
 	if err != nil {
-		t.Skipf("the header itself could not be read: %v", err)
+		t.Fatal(err)
 	}
 	_, err = a.Send(t.Context(), outgoing(m, "anna@example.com"))
 	if e := wantClass(t, err, adapters.Transient); e.Code != "unreadable" || calls.Load() != 0 {

@@ -31,9 +31,8 @@ const (
 // A session is an upload session's answer, at its creation and after a chunk.
 // Keys come in two spellings, which encoding/json does not mind (contracts B3).
 type session struct {
-	UploadURL string    `json:"uploadUrl"`
-	Expires   time.Time `json:"expirationDateTime"`
-	Next      []string  `json:"nextExpectedRanges"`
+	UploadURL string   `json:"uploadUrl"`
+	Next      []string `json:"nextExpectedRanges"`
 }
 
 // upload is contracts B3 steps 2 to 4. A chunk that is sent again is no second

@@ -12,7 +12,7 @@ import (
 )
 
 // staleDraft is how long a draft may lie still before it counts as never sent.
-const staleDraft = 10 * time.Minute
+const staleDraft = 30 * time.Minute
 
 const messageFields = "id,internetMessageId,subject,isDraft,createdDateTime,lastModifiedDateTime,sentDateTime"
 
@@ -20,7 +20,7 @@ const messageFields = "id,internetMessageId,subject,isDraft,createdDateTime,last
 // id of its draft, then by Message-ID in the whole mailbox. It needs
 // Mail.ReadWrite or Mail.Read and gives CannotTell without.
 //
-// A draft of the upload path that lies still for ten minutes was never sent.
+// A draft of the upload path that lies still for half an hour was never sent.
 // Verify deletes it: once it is gone nothing can send it, which is what makes
 // NotSent certain. Because Graph does not promise to keep a Message-ID (B6.6),
 // a message that is the same in subject and date gives CannotTell, not NotSent.
@@ -78,13 +78,15 @@ func (a *Adapter) look(ctx context.Context, j *job, id string) (adapters.Verdict
 		return adapters.InProgress, nil, nil, nil
 	}
 	alike, err := a.lookalike(ctx, j)
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", nil, nil, err
+	case alike == nil:
+		return adapters.NotSent, nil, nil, nil
+	case !sent(alike):
+		return adapters.InProgress, nil, nil, nil
 	}
-	if alike {
-		return adapters.CannotTell, nil, nil, nil
-	}
-	return adapters.NotSent, nil, nil, nil
+	return adapters.CannotTell, nil, nil, nil
 }
 
 func sent(d *draft) bool { return d.IsDraft != nil && !*d.IsDraft }
@@ -95,9 +97,9 @@ func (a *Adapter) draftVerdict(ctx context.Context, j *job, d *draft, res *resul
 	if err != nil {
 		server = a.now()
 	}
-	touched := d.Modified
+	touched := d.Modified.time()
 	if touched.IsZero() {
-		touched = d.Created
+		touched = d.Created.time()
 	}
 	if touched.IsZero() || server.Sub(touched) < staleDraft {
 		return adapters.InProgress, nil, nil, nil
@@ -135,29 +137,29 @@ func (a *Adapter) byMessageID(ctx context.Context, j *job) ([]*draft, *result, e
 	return a.search(ctx, j, "internetMessageId eq "+quote(id))
 }
 
-// lookalike reports a message that may be this one under another Message-ID.
-func (a *Adapter) lookalike(ctx context.Context, j *job) (bool, error) {
+// lookalike finds a message that may be this one under another Message-ID; nil: none.
+func (a *Adapter) lookalike(ctx context.Context, j *job) (*draft, error) {
 	m := j.out.Message
 	if m.Date().IsZero() {
-		return false, nil
+		return nil, nil
 	}
 	// createdDateTime cannot be before the message was made, clocks apart.
 	since := m.Date().UTC().Add(-time.Hour).Format(time.RFC3339)
 	found, _, err := a.search(ctx, j, "createdDateTime ge "+since+" and subject eq "+quote(m.Subject()))
 	if e := adapters.AsError(err); e != nil && (e.Status == http.StatusBadRequest || e.Status == http.StatusNotImplemented) {
 		a.log.DebugContext(ctx, "the search by subject is not possible here", "err", err)
-		return false, nil // it is a second net: the first one has answered
+		return nil, nil // it is a second net: the first one has answered
 	}
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	for _, d := range found {
 		// contracts B6.7: sentDateTime is the Date of the MIME.
-		if sent(d) && d.Subject == m.Subject() && d.Sent.Sub(m.Date()).Abs() < 2*time.Second {
-			return true, nil
+		if d.Subject == m.Subject() && d.Sent.time().Sub(m.Date()).Abs() < 2*time.Second {
+			return d, nil
 		}
 	}
-	return false, nil
+	return nil, nil
 }
 
 // search finds messages in all folders of the mailbox.

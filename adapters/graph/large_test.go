@@ -1,0 +1,551 @@
+package graph
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
+)
+
+// blob is n octets that do not repeat early.
+func blob(n int, seed byte) []byte {
+	b := make([]byte, n)
+	x := uint32(seed) + 1
+	for i := range b {
+		x = x*1664525 + 1013904223
+		b[i] = byte(x >> 24)
+	}
+	return b
+}
+
+// base64Lines is b as a MIME body.
+func base64Lines(b []byte) string {
+	var out strings.Builder
+	s := base64.StdEncoding.EncodeToString(b)
+	for len(s) > 76 {
+		out.WriteString(s[:76] + "\n")
+		s = s[76:]
+	}
+	return out.String() + s + "\n"
+}
+
+func filePart(header string, content []byte) string {
+	return header + "\nContent-Transfer-Encoding: base64\n\n" + base64Lines(content)
+}
+
+const largeHead = "From: ERP <erp@contoso.it>\nTo: Anna <anna@example.com>\nSubject: Disegni\nDate: Sun, 22 Nov 2026 10:00:00 +0100\n" +
+	"Message-ID: <large@contoso.it>\nIn-Reply-To: <before@example.com>\nReferences: <before@example.com>\nX-Erp: 42\nMIME-Version: 1.0\n"
+
+// invoice is mixed > related > alternative with an inline image, two large
+// files, a small one and an attached message.
+func invoice(pdf, zip, image, eml []byte) string {
+	return largeHead + "Content-Type: multipart/mixed; boundary=M\n\npreamble\n--M\nContent-Type: multipart/related; boundary=R\n\n--R\n" +
+		"Content-Type: multipart/alternative; boundary=A\n\n--A\nContent-Type: text/plain; charset=utf-8\n\nCiao Anna\n--A\n" +
+		"Content-Type: text/html\n\n<p>Ciao</p><img src=\"cid:logo@x\">\n--A--\n--R\n" +
+		filePart("Content-Type: image/png; name=logo.png\nContent-ID: <logo@x>\nContent-Disposition: inline; filename=logo.png", image) + "--R--\n--M\n" +
+		filePart("Content-Type: application/pdf\nContent-Disposition: attachment; filename*=utf-8''Quantit%C3%A0.pdf", pdf) + "--M\n" +
+		filePart("Content-Type: text/csv; charset=utf-8\nContent-Disposition: attachment; filename=small.csv", []byte("a;b\n")) + "--M\n" +
+		"Content-Type: message/rfc822\n\n" + string(eml) + "\n--M\n" +
+		filePart("Content-Type: application/zip\nContent-Disposition: attachment; filename=dwg.zip", zip) + "--M--\nepilogue\n"
+}
+
+func TestLarge(t *testing.T) {
+	t.Parallel()
+	pdf, zip, image := blob(9_000_000, 1), blob(3_500_000, 2), blob(2_600_000, 3)
+	eml := []byte("From: x@example.com\nSubject: inner\n\n" + strings.Repeat("innermost line of text\n", 60_000))
+	f, a, _ := newLargeFake(t)
+	m := message(t, invoice(pdf, zip, image, eml))
+	out := outgoing(m, "anna@example.com", "hidden@example.com")
+	if err := a.Check(out); err != nil {
+		t.Fatal(err)
+	}
+	r, err := a.Send(t.Context(), out)
+	if err != nil {
+		t.Fatal(err, f.ops)
+	}
+	if r.Route != "upload-session" || r.ProviderID != "draft-1" || r.MessageID != "<changed@exchange>" || r.SHA256 != "" || r.Status != 202 || len(r.Recipients) != 2 {
+		t.Errorf("%+v", r)
+	}
+	if f.sent != 1 || !f.draft || slices.Contains(f.ops, "delete") {
+		t.Errorf("sent %d times: %v", f.sent, f.ops)
+	}
+	want := map[string]string{
+		"Quantità.pdf application/pdf false <nil>": string(pdf), "dwg.zip application/zip false <nil>": string(zip), "logo.png image/png true logo@x": string(image),
+	}
+	for name, content := range want {
+		if f.files[name] != content {
+			t.Errorf("%s: %d octets arrived, want %d", name, len(f.files[name]), len(content))
+		}
+	}
+	if len(f.files) != len(want) {
+		t.Errorf("%d parts taken out; the largest three are enough", len(f.files))
+	}
+	for _, h := range f.auth {
+		if h != "" {
+			t.Error("the token went to the upload host")
+		}
+	}
+	// What stayed is MIME that keeps header, alternatives and small parts.
+	d, err := mime.Read(mime.Bytes(f.mime), mime.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Get("In-Reply-To") != "<before@example.com>" || d.Get("X-Erp") != "42" || len(d.Bcc()) != 1 || d.Bcc()[0].Address != "hidden@example.com" {
+		t.Errorf("header of the draft:\n%s", d.Head())
+	}
+	root, err := d.Structure()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := shape(root); got != "multipart/mixed(multipart/related(multipart/alternative(text/plain text/html)) text/csv message/rfc822)" {
+		t.Error(got)
+	}
+	for _, s := range []string{"preamble\r\n--M\r\n", "--M--\r\nepilogue\r\n", "Ciao Anna", "YTtiCg=="} {
+		if !bytes.Contains(f.mime, []byte(s)) {
+			t.Errorf("the draft lacks %q", s)
+		}
+	}
+	if len(r.Lost) < 4 || !strings.Contains(strings.Join(r.Lost, "\n"), "Quantità.pdf") {
+		t.Errorf("lost: %q", r.Lost)
+	}
+}
+
+func shape(p *mime.Part) string {
+	if len(p.Parts) == 0 {
+		return p.MediaType
+	}
+	var in []string
+	for _, c := range p.Parts {
+		in = append(in, shape(c))
+	}
+	return p.MediaType + "(" + strings.Join(in, " ") + ")"
+}
+
+// TestSplit: what is taken out of messages of other shapes, and what stays.
+func TestSplit(t *testing.T) {
+	t.Parallel()
+	a, _ := adapterOn(t, "http://127.0.0.1:1", http.DefaultClient)
+	big, mid := blob(4_000_000, 1), blob(1_500_000, 2)
+	mixed := func(parts ...string) string {
+		return largeHead + "Content-Type: multipart/mixed; boundary=M\n\n--M\n" + strings.Join(parts, "\n--M\n") + "\n--M--\n"
+	}
+	text := "Content-Type: text/plain\n\nCiao"
+	att := func(name string, b []byte) string {
+		return filePart("Content-Type: application/pdf\nContent-Disposition: attachment; filename="+name, b)
+	}
+	for _, c := range []struct {
+		name, raw string
+		parts     string
+		stays     string
+	}{
+		{"the only part of a mixed", mixed(att("a.pdf", big)), "a.pdf", "text/plain"},
+		{"first of two", mixed(att("a.pdf", big), text), "a.pdf", "multipart/mixed(text/plain)"},
+		{"two in front", mixed(att("a.pdf", big), att("b.pdf", mid), text, att("c.pdf", mid)), "a.pdf b.pdf", "multipart/mixed(text/plain application/pdf)"},
+		{"in the middle", mixed(text, att("a.pdf", big), text), "a.pdf", "multipart/mixed(text/plain text/plain)"},
+		{"neighbours", mixed(text, att("a.pdf", big), att("b.pdf", big), text), "a.pdf b.pdf", "multipart/mixed(text/plain text/plain)"},
+		{"no part at all", largeHead + filePart("Content-Type: application/pdf; name=scan.pdf", big), "scan.pdf", "text/plain"},
+		{"without a name", mixed(text, filePart("Content-Type: image/jpeg", big)), "attachment.jpg", "multipart/mixed(text/plain)"},
+		{"an attached message", mixed(text, "Content-Type: message/rfc822\n\nSubject: in\n\n"+strings.Repeat("0123456789\n", 400_000)), "message.eml", "multipart/mixed(text/plain)"},
+		{"a multipart that becomes empty", mixed(text, "Content-Type: multipart/mixed; boundary=I\n\n--I\n"+att("a.pdf", big)+"\n--I\n"+att("b.pdf", big)+"\n--I--"), "a.pdf b.pdf", "multipart/mixed(text/plain)"},
+		{"a multipart in front that becomes empty", mixed("Content-Type: multipart/mixed; boundary=I\n\n--I\n"+att("a.pdf", big)+"\n--I--", text), "a.pdf", "multipart/mixed(text/plain)"},
+		{"Apple: mixed within an alternative", largeHead + "Content-Type: multipart/alternative; boundary=M\n\n--M\n" + text +
+			"\n--M\nContent-Type: multipart/mixed; boundary=I\n\n--I\nContent-Type: text/html\n\n<p>Ciao\n--I\n" + att("a.pdf", big) + "\n--I\nContent-Type: text/html\n\nend\n--I--\n--M--\n",
+			"a.pdf", "multipart/alternative(text/plain multipart/mixed(text/html text/html))"},
+		{"a log as attachment", mixed(text, "Content-Type: text/plain; name=log.txt\n\n"+strings.Repeat("0123456789\n", 400_000)), "log.txt", "multipart/mixed(text/plain)"},
+		{"no end", strings.TrimSuffix(mixed(text, att("a.pdf", big)), "\n--M--\n"), "a.pdf", "multipart/mixed(text/plain)"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			m := message(t, c.raw)
+			view, err := m.ForAPI([]string{"anna@example.com"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := a.plan(m, view)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var names []string
+			for _, part := range p.parts {
+				names = append(names, fileName(part))
+			}
+			if got := strings.Join(names, " "); got != c.parts {
+				t.Errorf("taken out: %s, want %s", got, c.parts)
+			}
+			if p.skeleton.Size() > MIMECeiling {
+				t.Errorf("%d octets are left", p.skeleton.Size())
+			}
+			d, err := mime.Read(p.skeleton, mime.Limits{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			root, err := d.Structure()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := shape(root); got != c.stays {
+				raw, _ := io.ReadAll(mime.NewReader(p.skeleton))
+				t.Errorf("stays: %s, want %s\n%.600s", got, c.stays, raw)
+			}
+			if d.Get("References") != "<before@example.com>" {
+				t.Error("threading is lost")
+			}
+		})
+	}
+}
+
+func TestLargeRefusals(t *testing.T) {
+	t.Parallel()
+	a, _ := adapterOn(t, "http://127.0.0.1:1", http.DefaultClient)
+	text := strings.Repeat("Lorem ipsum dolor sit amet\n", 150_000)
+	signed := largeHead + "Content-Type: multipart/signed; protocol=\"application/pkcs7-signature\"; boundary=S\n\n--S\n" +
+		filePart("Content-Type: application/pdf", blob(4_000_000, 1)) + "--S\nContent-Type: application/pkcs7-signature\n\nAAAA\n--S--\n"
+	for code, raw := range map[string]string{
+		"text_too_large":      largeHead + "Content-Type: text/html\n\n" + text,
+		"protected_too_large": signed,
+	} {
+		out := outgoing(message(t, raw), "anna@example.com")
+		_, sendErr := a.Send(t.Context(), out)
+		for _, err := range []error{a.Check(out), sendErr} {
+			if e := wantClass(t, err, adapters.Permanent); e.Code != code || !e.TooLarge {
+				t.Errorf("%+v, want %s", e, code)
+			}
+		}
+	}
+	huge := mime.Join(mime.Bytes([]byte(strings.ReplaceAll(small, "\n", "\r\n"))), zeros{MaxSize})
+	m, err := mime.Read(huge, mime.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := wantClass(t, a.Check(outgoing(m, "anna@example.com")), adapters.Permanent); !e.TooLarge || e.Code != "message_too_large" {
+		t.Errorf("%+v", e)
+	}
+}
+
+type zeros struct{ size int64 }
+
+func (z zeros) Size() int64 { return z.size }
+func (z zeros) ReadAt(p []byte, off int64) (int, error) {
+	n := int(min(int64(len(p)), z.size-off))
+	clear(p[:n])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// oneFile is a message with one attachment of n octets.
+func oneFile(t testing.TB, n int) adapters.Outgoing {
+	return outgoing(message(t, largeHead+"Content-Type: multipart/mixed; boundary=M\n\n--M\nContent-Type: text/plain\n\nCiao\n--M\n"+
+		filePart("Content-Type: application/pdf\nContent-Disposition: attachment; filename=a.pdf", blob(n, 7))+"--M--\n"), "anna@example.com", "hidden@example.com")
+}
+
+// TestAttachmentSizes: "3 MB" is a different number for everybody.
+func TestAttachmentSizes(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{2_500_000, sessionMin - 1, sessionMin, 3<<20 - 1, 3 << 20, chunkSize - 1, chunkSize, chunkSize + 1, 2 * chunkSize} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			f, a, _ := newLargeFake(t)
+			if _, err := a.Send(t.Context(), oneFile(t, n)); err != nil {
+				t.Fatal(err, f.ops)
+			}
+			if got := f.files["a.pdf application/pdf false <nil>"]; got != string(blob(n, 7)) {
+				t.Errorf("%d octets arrived", len(got))
+			}
+		})
+	}
+}
+
+// TestChunkTrouble: chunks are sent again from where the server says.
+func TestChunkTrouble(t *testing.T) {
+	t.Parallel()
+	const n = 3*chunkSize + 17
+	for _, c := range []struct {
+		name string
+		hook func(f *largeFake) func(op string, n int, w http.ResponseWriter, r *http.Request) bool
+	}{
+		{"503 before", func(f *largeFake) func(string, int, http.ResponseWriter, *http.Request) bool {
+			return func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
+				if op == "chunk" && n == 2 {
+					_, _ = io.Copy(io.Discard, r.Body)
+					f.fail(w, 503, "ServiceUnavailable")
+					return true
+				}
+				return false
+			}
+		}},
+		{"answer lost", func(f *largeFake) func(string, int, http.ResponseWriter, *http.Request) bool {
+			return func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
+				if op == "chunk" && n == 2 {
+					body, _ := io.ReadAll(r.Body)
+					s := f.sessions["0"]
+					s.data = append(s.data, body...)
+					panic(http.ErrAbortHandler)
+				}
+				return false
+			}
+		}},
+		{"cut in the middle", func(f *largeFake) func(string, int, http.ResponseWriter, *http.Request) bool {
+			return func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
+				if op == "chunk" && n == 2 {
+					_, _ = io.CopyN(io.Discard, r.Body, 100_000)
+					panic(http.ErrAbortHandler)
+				}
+				return false
+			}
+		}},
+		{"half a chunk kept", func(f *largeFake) func(string, int, http.ResponseWriter, *http.Request) bool {
+			return func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
+				if op == "chunk" && n == 2 {
+					body, _ := io.ReadAll(r.Body)
+					s := f.sessions["0"]
+					s.data = append(s.data, body[:len(body)/2]...)
+					f.json(w, 200, map[string]any{"nextExpectedRanges": []string{fmt.Sprint(len(s.data), "-")}})
+					return true
+				}
+				return false
+			}
+		}},
+		{"throttled", func(f *largeFake) func(string, int, http.ResponseWriter, *http.Request) bool {
+			return func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
+				if (op == "chunk" || op == "session" || op == "create") && n == 1 {
+					_, _ = io.Copy(io.Discard, r.Body)
+					w.Header().Set("Retry-After", "1")
+					f.fail(w, 429, "ApplicationThrottled")
+					return true
+				}
+				return false
+			}
+		}},
+		{"a new token in between", func(f *largeFake) func(string, int, http.ResponseWriter, *http.Request) bool {
+			return func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
+				if op == "send" && n == 1 {
+					f.fail(w, 401, "InvalidAuthenticationToken")
+					return true
+				}
+				return false
+			}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			f, a, _ := newLargeFake(t)
+			f.hook = c.hook(f)
+			if _, err := a.Send(t.Context(), oneFile(t, n)); err != nil {
+				t.Fatal(err, errors.Unwrap(err), f.ops)
+			}
+			if f.files["a.pdf application/pdf false <nil>"] != string(blob(n, 7)) || f.sent != 1 {
+				t.Errorf("the file did not arrive whole: %v", f.ops)
+			}
+		})
+	}
+}
+
+// TestOrphans: whatever fails before /send leaves no draft and is no unknown outcome.
+func TestOrphans(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		op, name string
+		status   int
+		code     string
+		class    adapters.Class
+		tooLarge bool
+	}{
+		{"create", "no permission", 403, "ErrorAccessDenied", adapters.Permanent, true},
+		{"create", "full mailbox", 400, "ErrorQuotaExceeded", adapters.Transient, false},
+		{"create", "server error after creation", 500, "", adapters.Transient, false},
+		{"create", "answer lost after creation", 0, "", adapters.Transient, false},
+		{"create", "HTML", 201, "", adapters.Transient, false},
+		{"session", "long throttling", 429, "ApplicationThrottled", adapters.Throttled, false},
+		{"session", "server error", 500, "ErrorInternalServerError", adapters.Transient, false},
+		{"chunk", "session expired", 404, "ErrorItemNotFound", adapters.Transient, false},
+		{"chunk", "always 503", 503, "ServiceUnavailable", adapters.Transient, false},
+		{"chunk", "always 400", 400, "ErrorInvalidParameter", adapters.Transient, false},
+		{"chunk", "message too large", 400, "ErrorMessageSizeExceeded", adapters.Permanent, true},
+		{"chunk", "never an answer", 0, "", adapters.Transient, false},
+		{"send", "send-as refused", 403, "ErrorSendAsDenied", adapters.Permanent, false},
+		{"send", "throttled", 429, "ApplicationThrottled", adapters.Throttled, false},
+	} {
+		t.Run(c.op+": "+c.name, func(t *testing.T) {
+			t.Parallel()
+			f, a, _ := newLargeFake(t)
+			f.hook = func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
+				if op != c.op {
+					return false
+				}
+				_, _ = io.Copy(io.Discard, r.Body)
+				if c.code == "" && op == "create" {
+					f.draft = true
+				}
+				switch {
+				case c.status == 0:
+					panic(http.ErrAbortHandler)
+				case c.code == "":
+					w.WriteHeader(c.status)
+					fmt.Fprint(w, "<html>")
+				default:
+					w.Header().Set("Retry-After", "3600")
+					f.fail(w, c.status, c.code)
+				}
+				return true
+			}
+			_, err := a.Send(t.Context(), oneFile(t, 5_000_000))
+			if e := wantClass(t, err, c.class); e.TooLarge != c.tooLarge || e.ProviderID != "" {
+				t.Errorf("%+v", e)
+			}
+			for cause := err; cause != nil; cause = errors.Unwrap(cause) {
+				if strings.Contains(cause.Error(), "UPLOADSECRET") {
+					t.Errorf("the upload URL shows: %v", cause)
+				}
+			}
+			if f.draft || f.sent != 0 {
+				t.Errorf("a draft is left, or it was sent: %v", f.ops)
+			}
+			if c.op == "chunk" && !slices.Contains(f.ops, "cancel") {
+				t.Error("the session was not cancelled")
+			}
+		})
+	}
+}
+
+// TestSendUnknown: once /send may have worked, the draft is evidence and stays.
+func TestSendUnknown(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{0, 500, 503, 504, 404} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			t.Parallel()
+			f, a, _ := newLargeFake(t)
+			f.hook = func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
+				if op != "send" {
+					return false
+				}
+				if r.Header.Get("Content-Length") != "0" { // contracts B3 step 5
+					t.Errorf("Content-Length %q", r.Header.Get("Content-Length"))
+				}
+				f.sent++
+				if status == 0 {
+					panic(http.ErrAbortHandler)
+				}
+				f.fail(w, status, "ErrorItemNotFound")
+				return true
+			}
+			_, err := a.Send(t.Context(), oneFile(t, 4_000_000))
+			if e := wantClass(t, err, adapters.Unknown); e.ProviderID != "draft-1" {
+				t.Errorf("%+v", e)
+			}
+			if !f.draft || f.sent != 1 {
+				t.Errorf("draft %v, sent %d", f.draft, f.sent)
+			}
+		})
+	}
+}
+
+func TestCancelledUpload(t *testing.T) {
+	t.Parallel()
+	f, a, _ := newLargeFake(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	f.hook = func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
+		if op == "chunk" && n == 2 {
+			cancel()
+		}
+		return false
+	}
+	_, err := a.Send(ctx, oneFile(t, 12_000_000))
+	wantClass(t, err, adapters.Transient)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.draft || f.sent != 0 || !slices.Contains(f.ops, "cancel") {
+		t.Errorf("left behind: %v", f.ops)
+	}
+}
+
+// TestDraftRecipients: the draft mails the envelope, or nothing is sent.
+func TestDraftRecipients(t *testing.T) {
+	t.Parallel()
+	create := func(f *largeFake, change func(map[string]any)) func(string, int, http.ResponseWriter, *http.Request) bool {
+		return func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
+			if op != "create" {
+				return false
+			}
+			body, _ := io.ReadAll(r.Body)
+			f.mime, _ = base64.StdEncoding.DecodeString(string(body))
+			f.draft = true
+			doc := f.resource()
+			change(doc)
+			f.json(w, 201, doc)
+			return true
+		}
+	}
+	var stranger recipient
+	stranger.EmailAddress.Address = "stranger@example.com"
+	for _, c := range []struct {
+		name   string
+		change func(map[string]any)
+		bcc    []string
+		class  adapters.Class
+	}{
+		{"Bcc lost", func(d map[string]any) { d["bccRecipients"] = []recipient{} }, []string{"hidden@example.com"}, adapters.Accepted},
+		{"Bcc resolved to another address", func(d map[string]any) { d["bccRecipients"] = []recipient{stranger} }, nil, adapters.Accepted},
+		{"somebody more", func(d map[string]any) {
+			d["ccRecipients"] = []recipient{stranger}
+		}, nil, adapters.Permanent},
+		{"not shown", func(d map[string]any) {
+			delete(d, "toRecipients")
+			delete(d, "ccRecipients")
+			delete(d, "bccRecipients")
+		}, nil, adapters.Accepted},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			f, a, _ := newLargeFake(t)
+			f.hook = create(f, c.change)
+			_, err := a.Send(t.Context(), oneFile(t, 2_500_000))
+			if adapters.ClassOf(err) != c.class || !slices.Equal(f.bcc, c.bcc) || f.draft != (c.class == adapters.Accepted) {
+				t.Errorf("%v, Bcc added %v, %v", err, f.bcc, f.ops)
+			}
+		})
+	}
+}
+
+func FuzzNextOffset(f *testing.F) {
+	for _, s := range []string{`{"nextExpectedRanges":["2097152"]}`, `{"NextExpectedRanges":["2097152-"]}`, `{"nextExpectedRanges":["0-5","9-"]}`,
+		`{"nextExpectedRanges":[]}`, `{"nextExpectedRanges":["-1"]}`, `{"nextExpectedRanges":["99999999999999999999"]}`, ``, `[]`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if n, ok := nextOffset(body, 1000); ok && (n < 0 || n > 1000) {
+			t.Errorf("%d", n)
+		}
+	})
+}
+
+func TestNextOffset(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]int64{
+		`{"ExpirationDateTime":"x","nextExpectedRanges":["2097152"]}`: 2097152,
+		`{"nextExpectedRanges":["2097152"]}`:                          2097152,
+		`{"nextExpectedRanges":["2097152-"]}`:                         2097152,
+		`{"nextExpectedRanges":["2097152-4194303"]}`:                  2097152,
+		`{"nextExpectedRanges":["5000000"]}`:                          -1,
+		`{"nextExpectedRanges":[]}`:                                   -1,
+		``:                                                            -1,
+	} {
+		n, ok := nextOffset([]byte(body), 4_194_304)
+		if !ok {
+			n = -1
+		}
+		if n != want {
+			t.Errorf("%s: %d, want %d", body, n, want)
+		}
+	}
+}
