@@ -1,0 +1,126 @@
+package outbox
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// The breaker of a connection: so many failures in a row that concern the
+// connection itself open it, and it stays open for a time that doubles with
+// every probe that fails. While it is open the connection is paused, so the
+// state is seen, shared by all nodes, and reset by a person through the store.
+const (
+	breakerAfter = 5
+	breakerFirst = time.Minute
+	breakerMax   = 15 * time.Minute
+	refusedFirst = 5 * time.Minute
+	refusedMax   = time.Hour
+)
+
+type breakers struct {
+	mu sync.Mutex
+	m  map[string]*breakerState
+}
+
+type breakerState struct {
+	revision int64
+	failures int
+	opened   int // times in a row
+	refused  int // credential refusals in a row
+	until    time.Time
+}
+
+func newBreakers() *breakers { return &breakers{m: make(map[string]*breakerState)} }
+
+// account is the breaker of one connection as a rule sees it.
+type account struct {
+	all  *breakers
+	conn *adapters.Connection
+}
+
+func (b *breakers) of(c *adapters.Connection) account { return account{b, c} }
+
+// state gives the entry; an edited connection starts anew. The lock is held.
+func (a account) state() *breakerState {
+	s := a.all.m[a.conn.ID]
+	if s == nil || s.revision != a.conn.Revision {
+		s = &breakerState{revision: a.conn.Revision}
+		a.all.m[a.conn.ID] = s
+	}
+	return s
+}
+
+// failed counts a failure of the connection; not nil: the breaker opens.
+func (a account) failed(now time.Time, e *adapters.Error) *store.ConnectionChange {
+	a.all.mu.Lock()
+	defer a.all.mu.Unlock()
+	s := a.state()
+	s.failures++
+	if s.failures < breakerAfter && s.opened == 0 {
+		return nil
+	}
+	if now.Before(s.until) { // was in flight when it opened
+		return &store.ConnectionChange{}
+	}
+	s.until = now.Add(min(breakerFirst<<min(s.opened, 8), breakerMax))
+	s.opened++
+	return &store.ConnectionChange{PauseUntil: &s.until, Error: shown(e),
+		Breaker: &store.Breaker{State: "open", Failures: s.failures, OpenUntil: s.until, OpenedAt: now}}
+}
+
+// refused counts a refused credential and says until when to leave it alone.
+func (a account) refused(now time.Time, e *adapters.Error) (time.Time, *store.ConnectionChange) {
+	a.all.mu.Lock()
+	defer a.all.mu.Unlock()
+	s := a.state()
+	if !now.Before(s.until) {
+		s.until = now.Add(max(e.RetryAfter, min(refusedFirst<<min(s.refused, 8), refusedMax)))
+		s.refused++
+	}
+	until := s.until
+	return until, &store.ConnectionChange{PauseUntil: &until, Error: shown(e),
+		Breaker: &store.Breaker{State: "open", Failures: s.failures, OpenUntil: until, OpenedAt: now}}
+}
+
+// succeeded closes the breaker; nil: it was closed.
+func (a account) succeeded(now time.Time) *store.ConnectionChange {
+	a.all.mu.Lock()
+	defer a.all.mu.Unlock()
+	s := a.all.m[a.conn.ID]
+	if s == nil {
+		return nil
+	}
+	delete(a.all.m, a.conn.ID)
+	if s.opened == 0 && s.refused == 0 {
+		return nil
+	}
+	return &store.ConnectionChange{PauseUntil: &now, Breaker: &store.Breaker{State: "closed"}}
+}
+
+// shown is e without its cause, which no record may keep.
+func shown(e *adapters.Error) *adapters.Error {
+	c := *e
+	c.Err = nil
+	return &c
+}
+
+// loadBreakers takes over what an earlier process knew.
+func (o *Outbox) loadBreakers(ctx context.Context) {
+	states, err := o.opt.Store.ConnectionStates(ctx)
+	if err != nil {
+		o.opt.Log.Warn("the state of the connections cannot be read; breakers start closed", "err", err)
+		return
+	}
+	for _, st := range states {
+		if st.Breaker.State != "open" {
+			continue
+		}
+		if c, err := o.conns.ByID(ctx, st.Connection); err == nil {
+			o.brk.m[c.ID] = &breakerState{revision: c.Revision, failures: st.Breaker.Failures, opened: 1, until: st.Breaker.OpenUntil}
+		}
+	}
+}

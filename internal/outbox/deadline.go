@@ -1,0 +1,72 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+const deadlineBatch = 100
+
+// deadlines ends deliveries whose time is over and warns senders of those that
+// are late, also while their lane or connection is paused.
+func (o *Outbox) deadlines(ctx context.Context) {
+	for {
+		now := time.Now()
+		due, next, err := o.opt.Store.Deadlines(ctx, now, deadlineBatch)
+		if err != nil {
+			if !pause(ctx, 5*time.Second) {
+				return
+			}
+			continue
+		}
+		failed := false
+		for i := range due {
+			if err := o.deadline(ctx, now, &due[i]); err != nil && !errors.Is(err, store.ErrConflict) {
+				failed = true
+				if ctx.Err() == nil {
+					o.opt.Log.Warn("a deadline cannot be kept now", "delivery", due[i].ID.String(), "err", err)
+				}
+			}
+		}
+		wait := idle
+		switch {
+		case failed:
+			wait = 5 * time.Second
+		case len(due) == deadlineBatch:
+			continue
+		case !next.IsZero():
+			wait = min(max(time.Until(next), 10*time.Millisecond), idle)
+		}
+		if !pause(ctx, wait) {
+			return
+		}
+	}
+}
+
+func (o *Outbox) deadline(ctx context.Context, now time.Time, d *store.Delivery) error {
+	m, err := o.opt.Store.Message(ctx, d.Message)
+	if err != nil {
+		return err
+	}
+	conn, err := o.conns.ByID(ctx, d.Route.Connection)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if !d.ExpiresAt.After(now) {
+		r := expired(now, d)
+		f := o.complete(ctx, store.Lease{}, d, m, conn, r)
+		f.Step.Delivery, f.Step.Epoch = d.ID, d.Epoch
+		return o.opt.Store.Settle(ctx, f.Step)
+	}
+	var late []store.Recipient
+	for _, r := range d.Recipients {
+		if r.State == store.Pending {
+			late = append(late, r)
+		}
+	}
+	return o.opt.Store.Settle(ctx, store.Step{Delivery: d.ID, Epoch: d.Epoch, Now: now, State: d.State, NextAt: d.NextAt, Word: d.Word,
+		Warned: true, Messages: o.report(ctx, d, m, conn, reportDelayed, late)})
+}

@@ -1,0 +1,203 @@
+package outbox
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	stdmime "mime"
+	"mime/quotedprintable"
+	"strings"
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// reportInput is what a delivery status notification is made from.
+type reportInput struct {
+	kind        reportKind
+	now         time.Time
+	host        string
+	from        string
+	displayName string
+	message     *store.Message
+	about       []store.Recipient
+	original    returnedMessage
+}
+
+// composeReport writes a multipart/report (RFC 6522) with message/delivery-status
+// (RFC 3464), or the global forms of RFC 6533 when an address is not ASCII. It
+// is ordinary mail to the sender, marked Auto-Submitted (RFC 3834 section 5).
+func composeReport(in reportInput) ([]byte, error) {
+	var random [16]byte
+	if _, err := rand.Read(random[:]); err != nil {
+		return nil, err
+	}
+	boundary := "postino-" + hex.EncodeToString(random[:8])
+	eai := !ascii(in.message.Envelope.From)
+	for _, r := range in.about {
+		eai = eai || !ascii(r.Address)
+	}
+	name := in.displayName
+	if name == "" {
+		name = "postino"
+	}
+	var b bytes.Buffer
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\r\n", args...) }
+	line("From: %s <%s>", quotedName(name), in.from)
+	line("To: <%s>", in.message.Envelope.From)
+	line("Subject: %s", map[reportKind]string{
+		reportFailed:  "Mancata consegna / Undelivered message",
+		reportDelayed: "Consegna in ritardo / Delayed message",
+		reportRelayed: "Messaggio inoltrato / Message relayed"}[in.kind])
+	line("Date: %s", in.now.Format(time.RFC1123Z))
+	line("Message-ID: <%s@%s>", hex.EncodeToString(random[:]), in.host)
+	if in.message.MessageID != "" {
+		line("In-Reply-To: %s", in.message.MessageID)
+		line("References: %s", in.message.MessageID)
+	}
+	line("Auto-Submitted: auto-replied")
+	line("MIME-Version: 1.0")
+	status, headers := "message/delivery-status", "text/rfc822-headers"
+	if eai {
+		status, headers = "message/global-delivery-status", "message/global-headers"
+	}
+	if in.original.whole {
+		headers = map[bool]string{false: "message/rfc822", true: "message/global"}[eai]
+	}
+	line("Content-Type: multipart/report; report-type=%s;\r\n boundary=\"%s\"\r\n", strings.TrimPrefix(status, "message/"), boundary)
+
+	line("--%s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n", boundary)
+	qp := quotedprintable.NewWriter(&b)
+	if _, err := qp.Write([]byte(strings.ReplaceAll(in.text(), "\n", "\r\n"))); err != nil {
+		return nil, err
+	}
+	if err := qp.Close(); err != nil {
+		return nil, err
+	}
+	line("\r\n--%s\r\nContent-Type: %s", boundary, status)
+	if eai {
+		line("Content-Transfer-Encoding: 8bit")
+	}
+	line("")
+	in.fields(line)
+	if len(in.original.bytes) > 0 {
+		line("--%s\r\nContent-Type: %s", boundary, headers)
+		if !asciiBytes(in.original.bytes) {
+			line("Content-Transfer-Encoding: 8bit")
+		}
+		line("")
+		b.Write(in.original.bytes)
+		if !bytes.HasSuffix(in.original.bytes, []byte("\r\n")) {
+			line("")
+		}
+	}
+	line("--%s--", boundary)
+	return b.Bytes(), nil
+}
+
+// fields writes the per-message and per-recipient fields of RFC 3464 section 2.
+func (in *reportInput) fields(line func(string, ...any)) {
+	if id := in.message.Envelope.EnvID; id != "" {
+		line("Original-Envelope-Id: %s", oneLine(id))
+	}
+	line("Reporting-MTA: dns; %s", in.host)
+	line("Arrival-Date: %s", in.message.ReceivedAt.Format(time.RFC1123Z))
+	for _, r := range in.about {
+		line("")
+		kind := "rfc822"
+		if !ascii(r.Address) {
+			kind = "utf-8"
+		}
+		if r.ORcpt != "" {
+			line("Original-Recipient: %s", oneLine(r.ORcpt))
+		}
+		line("Final-Recipient: %s; %s", kind, r.Address)
+		line("Action: %s", in.kind)
+		line("Status: %s", in.status(r))
+		if r.Error != nil && r.Error.Status != 0 {
+			proto := "smtp"
+			if r.Error.Provider != "" && r.Error.Provider != "smtp" {
+				proto = "X-" + string(r.Error.Provider)
+			}
+			line("Diagnostic-Code: %s; %d %s", proto, r.Error.Status, oneLine(r.Error.Code))
+		}
+		if in.kind == reportDelayed {
+			line("Last-Attempt-Date: %s", in.now.Format(time.RFC1123Z))
+		}
+	}
+	line("")
+}
+
+func (in *reportInput) status(r store.Recipient) string {
+	switch {
+	case in.kind == reportRelayed:
+		return "2.0.0"
+	case in.kind == reportDelayed:
+		return "4.4.7"
+	case r.Error != nil && strings.HasPrefix(r.Error.Enhanced, "5."):
+		return r.Error.Enhanced
+	}
+	return "5.0.0"
+}
+
+// text is what the person reads, in both languages.
+func (in *reportInput) text() string {
+	var b strings.Builder
+	what := map[reportKind][2]string{
+		reportFailed:  {"Il messaggio non è stato consegnato a questi destinatari:", "The message was not delivered to these recipients:"},
+		reportDelayed: {"Il messaggio non è ancora partito verso questi destinatari; non serve rinviarlo:", "The message has not left yet for these recipients; there is no need to send it again:"},
+		reportRelayed: {"Il messaggio è stato accettato dal provider per questi destinatari:", "The provider accepted the message for these recipients:"},
+	}[in.kind]
+	for lang, head := range []string{what[0], what[1]} {
+		fmt.Fprintf(&b, "%s\n\n", head)
+		for _, r := range in.about {
+			fmt.Fprintf(&b, "  %s\n", r.Address)
+			if r.Error == nil || in.kind == reportRelayed {
+				continue
+			}
+			l := [2]string{"it", "en"}[lang]
+			fmt.Fprintf(&b, "    %s", r.Error.Sentence.In(l))
+			if r.Error.Code != "" {
+				fmt.Fprintf(&b, " (%s)", r.Error.Code)
+			}
+			if t := r.Error.Remedy.In(l); t != "" {
+				fmt.Fprintf(&b, "\n    -> %s", t)
+			}
+			b.WriteByte('\n')
+		}
+		b.WriteByte('\n')
+	}
+	fmt.Fprintf(&b, "Oggetto / Subject: %s\nMessage-ID: %s\n", in.message.Subject, in.message.MessageID)
+	return b.String()
+}
+
+// quotedName is a display name as a quoted-string or encoded words of at most
+// 75 characters, one a line (RFC 2047 section 2).
+func quotedName(s string) string {
+	s = oneLine(s)
+	if ascii(s) {
+		return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+	}
+	return strings.ReplaceAll(stdmime.BEncoding.Encode("utf-8", s), "?= =?", "?=\r\n =?")
+}
+
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+func ascii(s string) bool { return asciiBytes([]byte(s)) }
+
+func asciiBytes(b []byte) bool {
+	for _, c := range b {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return true
+}

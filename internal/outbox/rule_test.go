@@ -1,0 +1,182 @@
+package outbox
+
+import (
+	"testing"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/mime"
+)
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+func situationFor(kind store.Kind, r result, change func(*situation)) situation {
+	d := &store.Delivery{Kind: kind, Since: noon.Add(-time.Second), State: store.Leased, Route: store.Route{Connection: "c1", Lane: "l"}}
+	for _, a := range []string{"a@x.it", "b@x.it"} {
+		d.Recipients = append(d.Recipients, store.Recipient{Recipient: mime.Recipient{Address: a}, State: store.Pending})
+	}
+	conn := &adapters.Connection{ID: "c1", Provider: adapters.Graph, Revision: 1}
+	s := situation{now: noon, delivery: d, conn: conn, result: r, schedule: Schedule{First: time.Minute, Max: time.Hour, GiveUp: 72 * time.Hour},
+		timing: timing{5 * time.Second, 2 * time.Minute, 15 * time.Minute}, account: newBreakers().of(conn)}
+	if change != nil {
+		change(&s)
+	}
+	return s
+}
+
+func failure(c adapters.Class, change func(*adapters.Error)) result {
+	e := &adapters.Error{Class: c, Scope: adapters.ScopeMessage, Sentence: adapters.Text{EN: "it failed"}}
+	if change != nil {
+		change(e)
+	}
+	return result{err: e}
+}
+
+func TestRule(t *testing.T) {
+	t.Parallel()
+	fallback := func(s *situation) { s.next = &move{route: store.Route{Connection: "c2", Position: 1}, origin: "c1"} }
+	smtp := func(s *situation) { s.conn.Provider = adapters.SMTP }
+	unknownFor := func(d time.Duration) func(*situation) {
+		return func(s *situation) { s.delivery.UnknownSince = noon.Add(-d) }
+	}
+	partial := result{receipt: adapters.Receipt{ProviderID: "q1", Recipients: []adapters.RecipientResult{
+		{Address: "a@x.it"}, {Address: "b@x.it", Err: &adapters.Error{Class: adapters.Transient}}}}}
+	refusedOne := result{receipt: adapters.Receipt{Recipients: []adapters.RecipientResult{
+		{Address: "a@x.it"}, {Address: "b@x.it", Err: &adapters.Error{Class: adapters.Permanent}}}}}
+	for _, c := range []struct {
+		name      string
+		kind      store.Kind
+		result    result
+		change    func(*situation)
+		state     store.State
+		class     adapters.Class
+		after     [2]time.Duration // NextAt between
+		moved     bool
+		failed    int
+		notMailed int
+		lanePause time.Duration
+		connPause bool
+	}{
+		{name: "accepted ends it", result: result{}, state: store.Done, class: adapters.Accepted},
+		{name: "partly refused for now: only those again", result: partial, state: store.Queued, class: adapters.Accepted, after: [2]time.Duration{48 * time.Second, 72 * time.Second}, notMailed: 1},
+		{name: "partly refused for good", result: refusedOne, state: store.Done, class: adapters.Accepted, failed: 1, notMailed: 1},
+		{name: "permanent ends it and is told", result: failure(adapters.Permanent, nil), state: store.Failed, class: adapters.Permanent, failed: 2, notMailed: 2},
+		{name: "permanent does not fail over", result: failure(adapters.Permanent, nil), change: fallback, state: store.Failed, class: adapters.Permanent, failed: 2, notMailed: 2},
+		{name: "a size the route cannot carry fails over", result: failure(adapters.Permanent, func(e *adapters.Error) { e.TooLarge = true }), change: fallback, state: store.Queued, class: adapters.Permanent, moved: true, notMailed: 2},
+		{name: "transient waits", result: failure(adapters.Transient, nil), state: store.Queued, class: adapters.Transient, after: [2]time.Duration{48 * time.Second, 72 * time.Second}, notMailed: 2},
+		{name: "transient grows", result: failure(adapters.Transient, nil), change: func(s *situation) { s.delivery.Failures = 3 }, state: store.Queued, class: adapters.Transient, after: [2]time.Duration{384 * time.Second, 576 * time.Second}, notMailed: 2},
+		{name: "transient obeys Retry-After", result: failure(adapters.Transient, func(e *adapters.Error) { e.RetryAfter = time.Hour }), state: store.Queued, class: adapters.Transient, after: [2]time.Duration{time.Hour, time.Hour}, notMailed: 2},
+		{name: "a stop costs nothing", result: failure(adapters.Transient, nil), change: func(s *situation) { s.stopped = true }, state: store.Queued, class: adapters.Transient, notMailed: 2},
+		{name: "throttled pauses the lane", result: failure(adapters.Throttled, func(e *adapters.Error) { e.RetryAfter = 17 * time.Second }), state: store.Queued, class: adapters.Throttled, after: [2]time.Duration{17 * time.Second, 17 * time.Second}, lanePause: 17 * time.Second, notMailed: 2},
+		{name: "throttled without a time", result: failure(adapters.Throttled, nil), state: store.Queued, class: adapters.Throttled, after: [2]time.Duration{30 * time.Second, 30 * time.Second}, lanePause: 30 * time.Second, notMailed: 2},
+		{name: "throttled for hours fails over", result: failure(adapters.Throttled, func(e *adapters.Error) { e.RetryAfter = 4 * time.Hour }), change: fallback, state: store.Queued, class: adapters.Throttled, lanePause: 4 * time.Hour, moved: true, notMailed: 2},
+		{name: "auth pauses the connection, mail stays", result: failure(adapters.Auth, func(e *adapters.Error) { e.Scope = adapters.ScopeConnection }), state: store.Queued, class: adapters.Auth, connPause: true, notMailed: 2},
+		{name: "auth of one mailbox pauses its lane", result: failure(adapters.Auth, func(e *adapters.Error) { e.Scope = adapters.ScopeLane }), state: store.Queued, class: adapters.Auth, lanePause: 5 * time.Minute, notMailed: 2},
+		{name: "auth fails over", result: failure(adapters.Auth, func(e *adapters.Error) { e.Scope = adapters.ScopeConnection }), change: fallback, state: store.Queued, class: adapters.Auth, connPause: true, moved: true, notMailed: 2},
+		{name: "unknown is verified", result: failure(adapters.Unknown, nil), state: store.Unverified, class: adapters.Unknown, after: [2]time.Duration{5 * time.Second, 5 * time.Second}},
+		{name: "unknown never fails over", result: failure(adapters.Unknown, nil), change: fallback, state: store.Unverified, class: adapters.Unknown, after: [2]time.Duration{5 * time.Second, 5 * time.Second}},
+		{name: "unknown with hold waits for a person", result: failure(adapters.Unknown, nil), change: func(s *situation) { s.conn.OnUnknown = adapters.UnknownHold }, state: store.Held, class: adapters.Unknown},
+
+		{name: "verified as sent", kind: store.Verify, result: result{verdict: adapters.Sent}, change: unknownFor(time.Minute), state: store.Done, class: adapters.Accepted},
+		{name: "not found yet: ask again", kind: store.Verify, result: result{verdict: adapters.NotSent}, change: unknownFor(time.Minute), state: store.Unverified, class: adapters.Unknown, after: [2]time.Duration{30 * time.Second, time.Minute}},
+		{name: "not found after the settle time: send", kind: store.Verify, result: result{verdict: adapters.NotSent}, change: unknownFor(2 * time.Minute), state: store.Queued, class: adapters.Transient, notMailed: 2},
+		{name: "the provider still works on it", kind: store.Verify, result: result{verdict: adapters.InProgress}, change: unknownFor(3 * time.Minute), state: store.Unverified, class: adapters.Unknown, after: [2]time.Duration{90 * time.Second, 90 * time.Second}},
+		{name: "stuck in the drafts", kind: store.Verify, result: result{verdict: adapters.InProgress}, change: unknownFor(time.Hour), state: store.Held, class: adapters.Unknown},
+		{name: "cannot tell: hold", kind: store.Verify, result: result{verdict: adapters.CannotTell}, change: unknownFor(time.Minute), state: store.Held, class: adapters.Unknown},
+		{name: "cannot tell over SMTP: again, marked", kind: store.Verify, result: result{verdict: adapters.CannotTell}, change: smtp, state: store.Queued, class: adapters.Unknown, after: [2]time.Duration{48 * time.Second, 72 * time.Second}},
+		{name: "the question is not allowed", kind: store.Verify, result: failure(adapters.Auth, nil), change: unknownFor(time.Minute), state: store.Held, class: adapters.Unknown},
+		{name: "the question fails for now", kind: store.Verify, result: failure(adapters.Transient, nil), change: unknownFor(time.Minute), state: store.Unverified, class: adapters.Unknown, after: [2]time.Duration{5 * time.Second, time.Minute}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if c.kind == "" {
+				c.kind = store.Send
+			}
+			r := rule(situationFor(c.kind, c.result, c.change))
+			if r.step.State != c.state || r.outcome.Class != c.class {
+				t.Errorf("state %v class %s, want %v %s", r.step.State, r.outcome.Class, c.state, c.class)
+			}
+			if c.state == store.Queued || c.state == store.Unverified {
+				if wait := r.step.NextAt.Sub(noon); wait < c.after[0] || wait > c.after[1] {
+					t.Errorf("next after %v, want %v", wait, c.after)
+				}
+			}
+			if (r.step.Route != nil) != c.moved {
+				t.Errorf("moved %v, want %v", r.step.Route != nil, c.moved)
+			}
+			if len(r.failed) != c.failed || r.notMailed != c.notMailed {
+				t.Errorf("failed %d not mailed %d, want %d %d", len(r.failed), r.notMailed, c.failed, c.notMailed)
+			}
+			var pause time.Duration
+			if r.step.Lane != nil {
+				pause = r.step.Lane.PauseUntil.Sub(noon)
+			}
+			if pause != c.lanePause {
+				t.Errorf("lane paused for %v, want %v", pause, c.lanePause)
+			}
+			if (r.step.Connection != nil) != c.connPause {
+				t.Errorf("connection change %v, want %v", r.step.Connection, c.connPause)
+			}
+			if r.step.State == store.Queued && c.kind == store.Verify && c.class == adapters.Unknown && !r.step.Word.Duplicate {
+				t.Error("a second send without proof must be marked")
+			}
+			for _, p := range r.step.Recipients {
+				if (r.step.State == store.Failed) != (p.State == store.RecipientFailed) && c.name != "partly refused for good" {
+					t.Errorf("recipient %s is %s in a delivery that is %v", p.Address, p.State, r.step.State)
+				}
+			}
+		})
+	}
+}
+
+func TestBreaker(t *testing.T) {
+	t.Parallel()
+	b := newBreakers()
+	conn := &adapters.Connection{ID: "c", Revision: 1}
+	down := &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection}
+	now := noon
+	for i := range breakerAfter - 1 {
+		if c := b.of(conn).failed(now, down); c != nil {
+			t.Fatalf("open after %d failures", i+1)
+		}
+	}
+	if b.of(conn).succeeded(now) != nil {
+		t.Error("a closed breaker has nothing to close")
+	}
+	for range breakerAfter - 1 {
+		b.of(conn).failed(now, down)
+	}
+	want := breakerFirst
+	for range 8 { // opens, then a probe fails at each end
+		c := b.of(conn).failed(now, down)
+		if c == nil || c.Breaker == nil || c.Breaker.State != "open" || c.PauseUntil.Sub(now) != want {
+			t.Fatalf("want open for %v, got %+v", want, c)
+		}
+		if c := b.of(conn).failed(now, down); c == nil || c.PauseUntil != nil {
+			t.Errorf("what was in flight must not prolong it: %+v", c)
+		}
+		now = now.Add(want)
+		want = min(2*want, breakerMax)
+	}
+	if c := b.of(conn).succeeded(now); c == nil || c.Breaker.State != "closed" || c.PauseUntil.After(now) {
+		t.Errorf("success must close it: %+v", c)
+	}
+	b.of(conn).refused(now, down)
+	conn2 := &adapters.Connection{ID: "c", Revision: 2}
+	if until, _ := b.of(conn2).refused(now.Add(time.Second), down); until.Sub(now) != refusedFirst+time.Second {
+		t.Errorf("an edited connection starts anew, paused for %v", until.Sub(now))
+	}
+}
+
+func TestScheduleDelay(t *testing.T) {
+	t.Parallel()
+	s := Schedule{First: time.Minute, Max: 10 * time.Minute}
+	for failures, mean := range map[int]time.Duration{1: time.Minute, 2: 2 * time.Minute, 4: 8 * time.Minute, 5: 10 * time.Minute, 1000: 10 * time.Minute} {
+		for range 100 {
+			if d := s.Delay(failures); d < mean*4/5 || d > mean*6/5 {
+				t.Fatalf("Delay(%d) = %v, want about %v", failures, d, mean)
+			}
+		}
+	}
+}

@@ -1,0 +1,315 @@
+package submit
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/spool"
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/mime"
+)
+
+// prepared is a request that was checked and completed.
+type prepared struct {
+	message store.NewMessage
+	result  Result
+	event   store.NewEvent
+	spools  []*spool.Buffer // made on the way
+}
+
+func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time) (*prepared, error) {
+	if err := s.allow(r.Client); err != nil {
+		return nil, err
+	}
+	src, err := r.Message.Source()
+	if err != nil {
+		return nil, err
+	}
+	p := new(prepared)
+	accept := mime.AcceptOptions{Hostname: s.opt.Hostname, Lenient: r.Lenient, Remove: []string{ConnectionHeader},
+		Limits: mime.Limits{Recipients: s.opt.MaxRecipients},
+		Spool: func() (mime.Spool, error) {
+			b := spool.New(s.opt.Store.SpoolDir(), 0, 0)
+			p.spools = append(p.spools, b)
+			return b, nil
+		}}
+	conn, original, err := s.route(ctx, r, src, accept.Limits)
+	if err != nil {
+		return p, err
+	}
+	if conn.Default == adapters.DefaultAlways {
+		accept.From, accept.ReplyTo = replacement(conn)
+	}
+	m, err := mime.Accept(src, accept)
+	if err != nil {
+		return p, badMessage(err)
+	}
+	env, err := s.envelope(r, m, conn)
+	if err != nil {
+		return p, err
+	}
+	out := adapters.Outgoing{Message: m, Envelope: env}
+	way, err := s.carrier(ctx, conn, out)
+	if err != nil {
+		return p, err
+	}
+	from := m.From()[0].Address
+	msg := store.NewMessage{Head: m.Head(), Body: m.Body(), Message: store.Message{
+		MessageID: m.MessageID(), Subject: m.Subject(), From: from, Envelope: env, Door: r.Door, Class: s.class(r, m), Tag: r.Tag,
+		ReceivedAt: now, NotBefore: r.NotBefore}}
+	if original != from {
+		msg.OriginalFrom = original
+	}
+	if r.Client != nil {
+		msg.Client = r.Client.ID
+	}
+	s.lendSpool(r, p, &msg)
+	msg.Deliveries = s.deliveries(r, way, env, from, now)
+	if msg.Join, err = s.join(r, m, way, env, now); err != nil {
+		return p, err
+	}
+	if msg.Join != nil && len(msg.Deliveries) != 1 {
+		msg.Join = nil // too many recipients to wait for more
+	}
+	p.message = msg
+	p.result = Result{MessageID: m.MessageID(), Connection: way.conn, Recipients: env.Recipients, Size: m.Size()}
+	p.event, err = accepted(&p.message, way.conn)
+	return p, err
+}
+
+// route reads the header once and chooses the connection.
+func (s *Submitter) route(ctx context.Context, r *Request, src mime.Source, lim mime.Limits) (*adapters.Connection, string, error) {
+	m, err := mime.Read(src, lim)
+	if err != nil {
+		return nil, "", badMessage(err)
+	}
+	if len(m.From()) == 0 {
+		return nil, "", refuse(http.StatusUnprocessableEntity, 554, "5.6.0", "no_from", "From",
+			"the message has no From", "il messaggio non ha il mittente (From)",
+			"set the sender in the program that sends it", "impostare il mittente nel programma che invia")
+	}
+	from := m.From()[0].Address
+	if sender := m.Sender(); len(m.From()) > 1 && len(sender) > 0 { // contracts F7
+		from = sender[0].Address
+	}
+	conns, err := s.conns.All(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	named := r.Connection
+	if named == "" {
+		named = m.Get(ConnectionHeader)
+	}
+	conn, err := choose(conns, routing{client: r.Client, from: from, named: named, class: s.class(r, m)})
+	if err != nil {
+		return nil, "", err
+	}
+	if conn.Default != adapters.DefaultAlways && r.Client != nil {
+		for _, a := range append(m.From(), m.Sender()...) {
+			if !senderAllowed(r.Client, a.Address) {
+				return nil, "", senderRefused(a.Address)
+			}
+		}
+	}
+	return conn, from, nil
+}
+
+func (s *Submitter) class(r *Request, m *mime.Message) string {
+	switch {
+	case r.Class != "":
+		return r.Class
+	case r.Client != nil && r.Client.Class != "":
+		return r.Client.Class
+	case m.IsBulk():
+		return ClassBulk
+	}
+	return ClassTransactional
+}
+
+// replacement is the From and Reply-To that a default connection in mode
+// "always" writes over those of the message.
+func replacement(c *adapters.Connection) (from, replyTo *mime.Address) {
+	from = &mime.Address{Name: c.DisplayName, Address: c.Mailbox(c.From)}
+	if _, pattern := c.FromPattern(); !pattern && c.From != "" {
+		from.Address = c.From
+	}
+	replyTo = &mime.Address{Address: from.Address}
+	if c.ReplyTo != "" {
+		replyTo.Address = c.ReplyTo
+	}
+	return from, replyTo
+}
+
+// envelope settles who is mailed. The header's recipients count only when the
+// door gave none.
+func (s *Submitter) envelope(r *Request, m *mime.Message, conn *adapters.Connection) (mime.Envelope, error) {
+	env := r.Envelope
+	env.Recipients = nil
+	rcpts := r.Envelope.Recipients
+	if len(rcpts) == 0 {
+		for _, a := range m.Recipients() {
+			rcpts = append(rcpts, mime.Recipient{Address: a})
+		}
+	}
+	if len(rcpts) == 0 {
+		return env, refuse(http.StatusUnprocessableEntity, 554, "5.5.1", "no_recipients", "to", "the message has no recipient", "il messaggio non ha destinatari",
+			"name at least one", "indicarne almeno uno")
+	}
+	if len(rcpts) > s.opt.MaxRecipients {
+		return env, refuse(http.StatusUnprocessableEntity, 452, "4.5.3", "too_many_recipients", "to",
+			fmt.Sprintf("the message has %d recipients, at most %d are taken at once", len(rcpts), s.opt.MaxRecipients),
+			fmt.Sprintf("il messaggio ha %d destinatari, se ne accettano al massimo %d", len(rcpts), s.opt.MaxRecipients),
+			"split it", "dividerlo")
+	}
+	seen := make(map[string]bool, len(rcpts))
+	for _, x := range rcpts {
+		a, err := mime.NormalizeAddress(x.Address)
+		if err != nil {
+			r := badMessage(err)
+			if ref := AsRefusal(r); ref.Field == "" {
+				ref.Field = "to"
+			}
+			return env, r
+		}
+		x.Address = a
+		if !seen[a] {
+			seen[a] = true
+			env.Recipients = append(env.Recipients, x)
+		}
+	}
+	if conn.Default == adapters.DefaultAlways {
+		env.From = m.From()[0].Address
+	}
+	if env.From == "" && conn.Provider != adapters.SMTP { // contracts F6
+		return env, refuse(http.StatusUnprocessableEntity, 550, "5.7.1", "null_sender", "",
+			fmt.Sprintf("connection %q cannot send with an empty envelope sender", conn.Name), fmt.Sprintf("la connessione %q non può inviare con mittente di busta vuoto", conn.Name),
+			"this gateway is not for bounces: give the sender's address", "questo gateway non inoltra notifiche di errore: indicare l'indirizzo del mittente")
+	}
+	return env, nil
+}
+
+// lendSpool lets the store take the file that holds the body without copying:
+// the one it was written anew into, or else the one it came in.
+func (s *Submitter) lendSpool(r *Request, p *prepared, msg *store.NewMessage) {
+	b := r.Message
+	if len(p.spools) > 0 {
+		b = p.spools[len(p.spools)-1]
+	}
+	offset := b.Size() - msg.Body.Size()
+	if b.File() == nil || offset < 0 || len(p.spools) > 0 && offset != 0 || !endsWith(b, msg.Body, offset) {
+		return
+	}
+	msg.Buffer, msg.BodyOffset = b, offset
+}
+
+// endsWith reports whether the body is the end of the buffer. A body that was
+// not written anew is, but for a line end that Accept may have added: first
+// and last bytes tell.
+func endsWith(b *spool.Buffer, body mime.Source, offset int64) bool {
+	src, err := b.Source()
+	if err != nil {
+		return false
+	}
+	n := min(body.Size(), 4096)
+	x, y := make([]byte, n), make([]byte, n)
+	same := func(at int64) bool {
+		_, e1 := io.ReadFull(io.NewSectionReader(src, offset+at, n), x)
+		_, e2 := io.ReadFull(io.NewSectionReader(body, at, n), y)
+		return e1 == nil && e2 == nil && slices.Equal(x, y)
+	}
+	return n > 0 && same(0) && same(body.Size()-n)
+}
+
+// deliveries splits the recipients where one message cannot have them all
+// (contracts C3.2, F5).
+func (s *Submitter) deliveries(r *Request, way capacity, env mime.Envelope, from string, now time.Time) []store.NewDelivery {
+	base := store.NewDelivery{NextAt: now, ExpiresAt: now.Add(s.opt.GiveUp(way.conn)),
+		Route: store.Route{Connection: way.conn.ID, Lane: way.conn.Lane(from), Limits: way.conn.EffectiveLimits()}}
+	if r.NotBefore.After(now) {
+		base.NextAt = r.NotBefore
+		base.ExpiresAt = r.NotBefore.Add(s.opt.GiveUp(way.conn))
+	}
+	if s.opt.WarnAfter > 0 {
+		base.WarnAt = base.NextAt.Add(s.opt.WarnAfter)
+	}
+	size := len(env.Recipients)
+	if way.split > 0 {
+		size = way.split
+	}
+	var out []store.NewDelivery
+	for part := range slices.Chunk(env.Recipients, size) {
+		d := base
+		d.Recipients = part
+		out = append(out, d)
+	}
+	return out
+}
+
+// join makes a message wait for its siblings where an API would otherwise show
+// each recipient another message: its headers name people outside its envelope
+// (contracts F2).
+func (s *Submitter) join(r *Request, m *mime.Message, way capacity, env mime.Envelope, now time.Time) (*store.Join, error) {
+	if s.opt.JoinWindow < 0 || way.conn.Provider == adapters.SMTP || r.NotBefore.After(now) || len(r.Envelope.Recipients) == 0 {
+		return nil, nil
+	}
+	inside := make(map[string]bool, len(env.Recipients))
+	for _, x := range env.Recipients {
+		inside[x.Address] = true
+	}
+	outside := false
+	for _, a := range append(m.To(), m.Cc()...) {
+		outside = outside || !inside[a.Address]
+	}
+	if !outside {
+		return nil, nil
+	}
+	h := sha256.New()
+	client := ""
+	if r.Client != nil {
+		client = r.Client.ID
+	}
+	fmt.Fprintf(h, "%q %q %q %q\n", client, m.MessageID(), env.From, way.conn.ID)
+	// Date may have been added here, so the stored header is not compared: what
+	// the client wrote of To, Cc and Subject is.
+	for _, name := range []string{"To", "Cc", "Subject"} {
+		fmt.Fprintf(h, "%s %q\n", name, m.Values(name))
+	}
+	if _, err := io.Copy(h, mime.NewReader(m.Body())); err != nil {
+		return nil, fmt.Errorf("the message cannot be read: %w", err)
+	}
+	return &store.Join{Key: hex.EncodeToString(h.Sum(nil)), Until: now.Add(s.opt.JoinWindow), MaxRecipients: way.split}, nil
+}
+
+func accepted(m *store.NewMessage, c *adapters.Connection) (store.NewEvent, error) {
+	data, err := json.Marshal(struct {
+		MessageID  string   `json:"message_id"`
+		Connection string   `json:"connection"`
+		From       string   `json:"from"`
+		Subject    string   `json:"subject"`
+		Tag        string   `json:"tag,omitempty"`
+		Recipients []string `json:"recipients"`
+	}{m.MessageID, c.ID, m.From, m.Subject, m.Tag, recipientAddresses(m.Envelope)})
+	if err != nil {
+		return store.NewEvent{}, err
+	}
+	if m.ID.IsZero() {
+		m.ID = store.NewID()
+	}
+	return store.NewEvent{Type: "message.accepted", At: m.ReceivedAt, Client: m.Client, Message: m.ID, Data: data}, nil
+}
+
+func recipientAddresses(e mime.Envelope) []string {
+	out := make([]string, len(e.Recipients))
+	for i, r := range e.Recipients {
+		out[i] = r.Address
+	}
+	return out
+}

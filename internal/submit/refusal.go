@@ -1,0 +1,89 @@
+package submit
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/mime"
+)
+
+// A Refusal says why a submission was not taken, in the words of every door.
+// Its text is safe to show.
+type Refusal struct {
+	Code     string // stable, such as "no_route", "too_large"
+	SMTP     int    // reply code (RFC 5321)
+	Enhanced string // RFC 3463
+	HTTP     int    // status
+	Field    string // of the request or the header, when one is to blame
+	Sentence adapters.Text
+	Remedy   adapters.Text
+	Err      error // cause; never shown
+}
+
+func (r *Refusal) Error() string {
+	if r.Remedy.EN == "" {
+		return r.Sentence.EN
+	}
+	return r.Sentence.EN + ": " + r.Remedy.EN
+}
+
+func (r *Refusal) Unwrap() error { return r.Err }
+
+// Temporary reports that the same submission may be taken later.
+func (r *Refusal) Temporary() bool { return r.SMTP >= 400 && r.SMTP < 500 }
+
+// AsRefusal gives the refusal in err's chain; any other error is a temporary
+// refusal that says nothing of its cause. nil stays nil.
+func AsRefusal(err error) *Refusal {
+	var r *Refusal
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &r):
+		return r
+	case errors.Is(err, store.ErrUnavailable):
+		return &Refusal{Code: "store_unavailable", SMTP: 451, Enhanced: "4.3.0", HTTP: http.StatusServiceUnavailable, Err: err,
+			Sentence: adapters.Text{EN: "the message could not be stored and was not taken", IT: "il messaggio non è stato conservato e non è stato preso in carico"},
+			Remedy:   adapters.Text{EN: "send it again later; the administrator should look at the disk or the database", IT: "inviarlo di nuovo più tardi; l'amministratore controlli il disco o il database"}}
+	case errors.Is(err, store.ErrIdempotency):
+		return refuse(http.StatusUnprocessableEntity, 554, "5.5.0", "idempotency_key", "",
+			"this Idempotency-Key was used with another request", "questa Idempotency-Key è già stata usata con un'altra richiesta",
+			"use a new key for a new message", "usare una chiave nuova per un messaggio nuovo")
+	}
+	return &Refusal{Code: "internal", SMTP: 451, Enhanced: "4.3.0", HTTP: http.StatusInternalServerError, Err: err,
+		Sentence: adapters.Text{EN: "the message was not taken because of an error in the gateway", IT: "il messaggio non è stato preso in carico per un errore del gateway"},
+		Remedy:   adapters.Text{EN: "send it again later; the log says more", IT: "inviarlo di nuovo più tardi; il registro dice di più"}}
+}
+
+func refuse(status, smtp int, enhanced, code, field, en, it, remedyEN, remedyIT string) *Refusal {
+	return &Refusal{Code: code, SMTP: smtp, Enhanced: enhanced, HTTP: status, Field: field,
+		Sentence: adapters.Text{EN: en, IT: it}, Remedy: adapters.Text{EN: remedyEN, IT: remedyIT}}
+}
+
+// badMessage is a refusal for what mime found wrong.
+func badMessage(err error) error {
+	var m *mime.Error
+	if !errors.As(err, &m) {
+		return err
+	}
+	r := refuse(http.StatusUnprocessableEntity, 554, "5.6.0", m.Code, m.Field, m.Text, m.TextIT, "", "")
+	r.Err = err
+	return r
+}
+
+// cannotCarry is a refusal for what an adapter's Check found.
+func cannotCarry(c *adapters.Connection, e *adapters.Error) *Refusal {
+	r := &Refusal{Code: e.Code, SMTP: 550, Enhanced: e.Enhanced, HTTP: http.StatusUnprocessableEntity, Sentence: e.Sentence, Remedy: e.Remedy, Err: e}
+	if e.TooLarge {
+		r.SMTP, r.Enhanced, r.HTTP = 552, "5.3.4", http.StatusRequestEntityTooLarge
+	}
+	if r.Enhanced == "" {
+		r.Enhanced = "5.7.1"
+	}
+	r.Sentence.EN = fmt.Sprintf("connection %q: %s", c.Name, r.Sentence.EN)
+	r.Sentence.IT = fmt.Sprintf("connessione %q: %s", c.Name, e.Sentence.In("it"))
+	return r
+}

@@ -1,0 +1,216 @@
+// Package submit is the one door inside: every door outside hands a message to
+// it. It checks and completes the message, settles the envelope, chooses the
+// connection, makes sure that the size can leave on some route, and has it all
+// durable before it answers.
+package submit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/registry"
+	"github.com/postino-mail/postino/internal/spool"
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/mime"
+)
+
+// ConnectionHeader names a connection from inside a message; it is removed.
+const ConnectionHeader = "X-Postino-Connection"
+
+// Adapters finds the adapter of a connection; *adapters.Router does.
+type Adapters interface {
+	Adapter(c *adapters.Connection) (adapters.Adapter, error)
+}
+
+// Options of a Submitter; zero fields take the defaults.
+type Options struct {
+	Store       store.Store
+	Connections *registry.Connections
+	Adapters    Adapters
+	Hostname    string // domain of Message-IDs that must be made
+
+	MaxSize       int64                                    // of a message, whatever routes carry; 150 MiB (contracts B2.4)
+	MaxRecipients int                                      // of a submission; 10,000
+	JoinWindow    time.Duration                            // how long a message waits for its siblings; 2 s, negative: never
+	GiveUp        func(*adapters.Connection) time.Duration // when a delivery expires; 72 h
+	WarnAfter     time.Duration                            // when the sender of a late one is told; 4 h, negative: never
+	Events        bool
+}
+
+// A Submitter takes messages in. Safe for concurrent use.
+type Submitter struct {
+	opt   Options
+	conns *registry.Connections
+
+	mu     sync.Mutex
+	limits map[string]*clientLimit
+}
+
+type clientLimit struct {
+	perMinute int
+	*rate.Limiter
+}
+
+// New makes a Submitter.
+func New(o Options) (*Submitter, error) {
+	if o.Store == nil || o.Adapters == nil || o.Connections == nil {
+		return nil, errors.New("submit: a store, its connections and adapters are needed")
+	}
+	if o.MaxSize <= 0 {
+		o.MaxSize = 150 << 20
+	}
+	if o.MaxRecipients <= 0 {
+		o.MaxRecipients = 10000
+	}
+	if o.JoinWindow == 0 {
+		o.JoinWindow = 2 * time.Second
+	}
+	if o.WarnAfter == 0 {
+		o.WarnAfter = 4 * time.Hour
+	}
+	if o.GiveUp == nil {
+		o.GiveUp = func(*adapters.Connection) time.Duration { return 72 * time.Hour }
+	}
+	if o.Hostname == "" {
+		o.Hostname = "postino.localdomain"
+	}
+	return &Submitter{opt: o, conns: o.Connections, limits: make(map[string]*clientLimit)}, nil
+}
+
+// A Request is one message as a door hands it over.
+type Request struct {
+	Client     *store.Client // who submits; nil: this machine's administrator
+	Door       string        // smtp, api, sendmail, pickup, go
+	Message    *spool.Buffer // raw; the caller closes it after Submit
+	Envelope   mime.Envelope // no recipients: those of the header are taken
+	Connection string        // by name or id; empty: the header X-Postino-Connection, or routing
+	Class      string        // transactional, bulk; empty: by the client or the message
+	Tag        string
+	NotBefore  time.Time // scheduled sending; zero: now
+	Lenient    bool      // repair what old devices do (mime.AcceptOptions)
+}
+
+// A Result says what will happen to a message that was taken.
+type Result struct {
+	store.Submitted
+	MessageID  string // RFC 5322, with angle brackets
+	Connection *adapters.Connection
+	Recipients []mime.Recipient
+	Size       int64
+}
+
+// Submit takes one message. When it returns nil, the message is durable. The
+// error is a *Refusal.
+func (s *Submitter) Submit(ctx context.Context, r Request) (Result, error) {
+	out, err := s.SubmitAll(ctx, []Request{r}, nil)
+	if err != nil {
+		return Result{}, err
+	}
+	return out[0], nil
+}
+
+// SubmitAll takes several messages in one transaction: all or none. With an
+// idempotency key that was used before with the same request, the answer of
+// then is given and nothing is stored.
+func (s *Submitter) SubmitAll(ctx context.Context, list []Request, key *store.Idempotency) ([]Result, error) {
+	sub := store.Submission{Now: time.Now(), Idempotency: key}
+	out := make([]Result, len(list))
+	var spools []*spool.Buffer
+	defer func() {
+		for _, b := range spools {
+			b.Close() // only an unread temporary file: nothing is lost with it
+		}
+	}()
+	for i := range list {
+		p, err := s.prepare(ctx, &list[i], sub.Now)
+		if p != nil {
+			spools = append(spools, p.spools...)
+		}
+		if err != nil {
+			r := AsRefusal(err)
+			if len(list) > 1 {
+				c := *r
+				c.Field = strings.TrimSuffix(fmt.Sprintf("messages[%d].%s", i, r.Field), ".")
+				r = &c
+			}
+			return nil, r
+		}
+		sub.Messages = append(sub.Messages, p.message)
+		out[i] = p.result
+		if s.opt.Events {
+			sub.Events = append(sub.Events, p.event)
+		}
+	}
+	done, err := s.opt.Store.Submit(ctx, sub)
+	if err != nil {
+		return nil, AsRefusal(err)
+	}
+	if len(done) != len(out) { // an answer of another request under the same key
+		return nil, AsRefusal(store.ErrIdempotency)
+	}
+	for i := range done {
+		out[i].Submitted = done[i]
+	}
+	return out, nil
+}
+
+// CheckMail refuses at MAIL FROM what can be known then: the sender a client
+// may not use, the size that no route carries (0: not declared), too fast a client.
+func (s *Submitter) CheckMail(ctx context.Context, c *store.Client, from string, size int64) error {
+	limit, err := s.MaxSize(ctx)
+	if err != nil {
+		return AsRefusal(err)
+	}
+	if size > limit {
+		return tooLarge(size, limit)
+	}
+	if c != nil && from != "" && !senderAllowed(c, from) {
+		return senderRefused(from)
+	}
+	return nil
+}
+
+func tooLarge(size, limit int64) *Refusal {
+	return refuse(http.StatusRequestEntityTooLarge, 552, "5.3.4", "too_large", "",
+		fmt.Sprintf("the message has %d bytes and no route carries more than %d", size, limit),
+		fmt.Sprintf("il messaggio è di %d byte e nessuna via ne accetta più di %d", size, limit),
+		"send smaller attachments, or add a connection that carries this size", "inviare allegati più piccoli o aggiungere una connessione che accetti questa dimensione")
+}
+
+func senderAllowed(c *store.Client, from string) bool {
+	return len(c.Senders) == 0 || (&adapters.Connection{Aliases: c.Senders}).MatchesFrom(from)
+}
+
+func senderRefused(from string) *Refusal {
+	return refuse(http.StatusForbidden, 550, "5.7.1", "sender_not_allowed", "from",
+		fmt.Sprintf("this client may not send as %s", from), fmt.Sprintf("questo client non può inviare come %s", from),
+		"ask the administrator to add the sender to the client", "chiedere all'amministratore di aggiungere il mittente al client")
+}
+
+// allow counts a submission against the client's rate.
+func (s *Submitter) allow(c *store.Client) error {
+	if c == nil || c.PerMinute <= 0 {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.limits[c.ID]
+	if l == nil || l.perMinute != c.PerMinute {
+		l = &clientLimit{c.PerMinute, rate.NewLimiter(rate.Limit(float64(c.PerMinute)/60), c.PerMinute)}
+		s.limits[c.ID] = l
+	}
+	if !l.Allow() {
+		return refuse(http.StatusTooManyRequests, 450, "4.7.1", "rate", "",
+			fmt.Sprintf("this client may submit %d messages a minute", c.PerMinute), fmt.Sprintf("questo client può inviare %d messaggi al minuto", c.PerMinute),
+			"wait a minute, or ask the administrator to raise the rate", "attendere un minuto o chiedere all'amministratore di alzare il limite")
+	}
+	return nil
+}
