@@ -1,0 +1,288 @@
+// Package config reads the settings of the server: a TOML file, then
+// environment variables, then what the command line says. Connections and
+// clients do not live here but in the store.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+)
+
+// A Config is everything that `postino serve` can be told.
+type Config struct {
+	Data     string `toml:"data"`     // folder of the embedded store and of the key
+	Database string `toml:"database"` // postgres://…; empty: the embedded store
+	Hostname string `toml:"hostname"` // name of this gateway: greeting, Message-IDs, notifications
+	Node     string `toml:"node"`     // name of this node among several; the host's when empty
+	Workers  int    `toml:"workers"`  // most deliveries in work at once
+
+	Log       Log        `toml:"log"`
+	HTTP      HTTP       `toml:"http"`
+	SMTP      []Listener `toml:"smtp"`
+	Limits    Limits     `toml:"limits"`
+	Outbox    Outbox     `toml:"outbox"`
+	Notify    Notify     `toml:"notify"`
+	Retention Retention  `toml:"retention"`
+	Pickup    Pickup     `toml:"pickup"`
+}
+
+// Log says what is logged and how.
+type Log struct {
+	Level  string `toml:"level"`  // debug, info (default), warn, error
+	Format string `toml:"format"` // text (default) or json
+}
+
+// HTTP is the door for programs.
+type HTTP struct {
+	Address  string `toml:"address"` // empty: no HTTP
+	CertFile string `toml:"cert_file"`
+	KeyFile  string `toml:"key_file"`
+}
+
+// A Listener is one SMTP address with its policy.
+type Listener struct {
+	Address        string   `toml:"address"`
+	TLS            string   `toml:"tls"`       // implicit, starttls (required), optional (default), none
+	MinTLS         string   `toml:"min_tls"`   // 1.2 (default), 1.3; 1.0 and 1.1 only as a legacy allowance
+	CertFile       string   `toml:"cert_file"` // reloaded when it changes; empty: a self-made one
+	KeyFile        string   `toml:"key_file"`
+	Networks       []string `toml:"networks"`         // who may connect; empty: loopback alone unless Auth is required
+	Auth           string   `toml:"auth"`             // required (default off loopback), optional, off
+	PlaintextAuth  bool     `toml:"plaintext_auth"`   // legacy: AUTH without TLS
+	BareLF         bool     `toml:"bare_lf"`          // legacy: lines that end in LF alone
+	MissingHeaders bool     `toml:"missing_headers"`  // legacy: Date and Message-ID may be absent without a word
+	LaxHelo        bool     `toml:"lax_helo"`         // legacy: any HELO argument, or none
+	MaxConnections int      `toml:"max_connections"`  // 1,000
+	MaxPerAddress  int      `toml:"max_per_address"`  // 100
+	MessagesPerMin int      `toml:"messages_per_min"` // for each address; 0: none
+	MaxRecipients  int      `toml:"max_recipients"`   // of one transaction; 1,000
+}
+
+// Legacy reports an allowance that is only accepted together with an address range.
+func (l *Listener) Legacy() bool {
+	return l.PlaintextAuth || l.BareLF || l.LaxHelo || l.MissingHeaders || l.MinTLS == "1.0" || l.MinTLS == "1.1"
+}
+
+// Limits of submissions.
+type Limits struct {
+	MaxSize       Size     `toml:"max_size"`       // 150 MiB
+	MaxRecipients int      `toml:"max_recipients"` // 10,000
+	JoinWindow    Duration `toml:"join_window"`    // 2s; negative: never wait for siblings
+}
+
+// Outbox is the pace of sending.
+type Outbox struct {
+	Lease         Duration `toml:"lease"`
+	RetryFirst    Duration `toml:"retry_first"`
+	RetryMax      Duration `toml:"retry_max"`
+	GiveUp        Duration `toml:"give_up"`
+	VerifyAfter   Duration `toml:"verify_after"`
+	Settle        Duration `toml:"settle"`
+	FailoverAfter Duration `toml:"failover_after"`
+	Grace         Duration `toml:"grace"`
+}
+
+// Notify says how senders are told of failures.
+type Notify struct {
+	Off       bool     `toml:"off"`
+	WarnAfter Duration `toml:"warn_after"` // 4h; negative: never
+}
+
+// Retention says how long what was finished is kept; 0 keeps it for ever.
+type Retention struct {
+	Bodies  Duration `toml:"bodies"`  // 30 days
+	Records Duration `toml:"records"` // 400 days
+	Events  Duration `toml:"events"`  // 30 days
+}
+
+// Pickup is a folder that messages are dropped into.
+type Pickup struct {
+	Dir    string `toml:"dir"`    // empty: none
+	Client string `toml:"client"` // name of the client that they count as
+}
+
+// A Duration is written as Go does, with days: "90s", "4h", "30d".
+type Duration time.Duration
+
+// UnmarshalText reads a Duration.
+func (d *Duration) UnmarshalText(b []byte) error {
+	s := string(b)
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		n, err := strconv.ParseFloat(days, 64)
+		if err != nil {
+			return fmt.Errorf("%q is not a duration: write 90s, 4h or 30d", s)
+		}
+		*d = Duration(n * 24 * float64(time.Hour))
+		return nil
+	}
+	v, err := time.ParseDuration(s)
+	if err != nil {
+		return fmt.Errorf("%q is not a duration: write 90s, 4h or 30d", s)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// A Size is bytes, with the units KiB, MiB and GiB.
+type Size int64
+
+// UnmarshalText reads a Size.
+func (z *Size) UnmarshalText(b []byte) error {
+	s := strings.TrimSpace(string(b))
+	unit := int64(1)
+	for suffix, n := range map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30} {
+		if rest, ok := strings.CutSuffix(s, suffix); ok {
+			s, unit = strings.TrimSpace(rest), n
+		}
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 {
+		return fmt.Errorf("%q is not a size: write 26214400 or 25MiB", string(b))
+	}
+	*z = Size(n * unit)
+	return nil
+}
+
+// Default is the configuration of `postino serve` without anything.
+func Default() Config {
+	return Config{
+		Data:      "postino-data",
+		HTTP:      HTTP{Address: "127.0.0.1:8025"},
+		SMTP:      []Listener{{Address: "127.0.0.1:2525"}},
+		Retention: Retention{Bodies: Duration(30 * 24 * time.Hour), Records: Duration(400 * 24 * time.Hour), Events: Duration(30 * 24 * time.Hour)},
+	}
+}
+
+// Load reads file over the default ("" reads none), then the environment.
+// Unknown keys are errors: a misspelt limit must not be silently without effect.
+func Load(file string, getenv func(string) string) (Config, error) {
+	c := Default()
+	if file != "" {
+		own := c.SMTP
+		c.SMTP = nil // listeners of the file replace the default one
+		meta, err := toml.DecodeFile(file, &c)
+		if err != nil {
+			return c, fmt.Errorf("the configuration cannot be read: %w", err)
+		}
+		if unknown := meta.Undecoded(); len(unknown) > 0 {
+			return c, fmt.Errorf("%s: unknown setting %q", file, unknown[0].String())
+		}
+		if !meta.IsDefined("smtp") {
+			c.SMTP = own
+		}
+	}
+	for name, dst := range map[string]*string{"POSTINO_DATA": &c.Data, "POSTINO_DATABASE": &c.Database, "POSTINO_HOSTNAME": &c.Hostname,
+		"POSTINO_NODE": &c.Node, "POSTINO_HTTP": &c.HTTP.Address} {
+		if v := getenv(name); v != "" {
+			*dst = v
+		}
+	}
+	if v := getenv("POSTINO_SMTP"); v != "" {
+		c.SMTP = []Listener{{Address: v}}
+	}
+	return c, nil
+}
+
+// Validate fills in host names and checks what can be checked without opening
+// anything. A configuration that would relay for strangers does not pass.
+func (c *Config) Validate() error {
+	var errs []error
+	if c.Hostname == "" {
+		host, err := os.Hostname()
+		if err != nil || !strings.Contains(host, ".") {
+			host = "postino.localdomain"
+		}
+		c.Hostname = host
+	}
+	if c.Node == "" {
+		node, err := os.Hostname()
+		if err != nil {
+			node = "node"
+		}
+		c.Node = node
+	}
+	for i := range c.SMTP {
+		if err := c.SMTP[i].validate(); err != nil {
+			errs = append(errs, fmt.Errorf("smtp listener %s: %w", c.SMTP[i].Address, err))
+		}
+	}
+	if (c.HTTP.CertFile == "") != (c.HTTP.KeyFile == "") {
+		errs = append(errs, errors.New("http: cert_file and key_file go together"))
+	}
+	return errors.Join(errs...)
+}
+
+func (l *Listener) validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	host, _, err := net.SplitHostPort(l.Address)
+	if err != nil {
+		bad("%q is not host:port", l.Address)
+	}
+	if _, err := l.Prefixes(); err != nil {
+		bad("%w", err)
+	}
+	if !oneOf(l.TLS, "", "implicit", "starttls", "optional", "none") {
+		bad("tls %q is none of implicit, starttls, optional, none", l.TLS)
+	}
+	if !oneOf(l.MinTLS, "", "1.0", "1.1", "1.2", "1.3") {
+		bad("min_tls %q is none of 1.2, 1.3 (or 1.0, 1.1 for old devices)", l.MinTLS)
+	}
+	if !oneOf(l.Auth, "", "required", "optional", "off") {
+		bad("auth %q is none of required, optional, off", l.Auth)
+	}
+	if (l.CertFile == "") != (l.KeyFile == "") {
+		bad("cert_file and key_file go together")
+	}
+	ip, ipErr := netip.ParseAddr(host)
+	loopback := host == "localhost" || ipErr == nil && ip.IsLoopback()
+	if l.Legacy() && len(l.Networks) == 0 {
+		bad("an allowance for old devices needs networks: name the addresses of the devices")
+	}
+	if l.Auth == "off" && len(l.Networks) == 0 && !loopback {
+		bad("auth is off and no networks are named: anybody could send; name the networks or require auth")
+	}
+	if l.Auth == "off" || l.Auth == "optional" {
+		for _, n := range l.Networks {
+			if p, err := netip.ParsePrefix(n); err == nil && p.Bits() == 0 {
+				bad("network %s is everybody: without required auth this is an open relay", n)
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Prefixes are the Networks; a single address is a prefix of its own.
+func (l *Listener) Prefixes() ([]netip.Prefix, error) { return ParsePrefixes(l.Networks) }
+
+// ParsePrefixes reads networks such as 192.168.1.0/24, and single addresses.
+func ParsePrefixes(list []string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, n := range list {
+		if p, err := netip.ParsePrefix(n); err == nil {
+			out = append(out, p.Masked())
+		} else if a, err := netip.ParseAddr(n); err == nil {
+			out = append(out, netip.PrefixFrom(a, a.BitLen()))
+		} else {
+			return nil, fmt.Errorf("%q is not a network: write 192.168.1.0/24 or one address", n)
+		}
+	}
+	return out, nil
+}
+
+func oneOf(v string, allowed ...string) bool {
+	for _, a := range allowed {
+		if v == a {
+			return true
+		}
+	}
+	return false
+}
