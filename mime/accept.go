@@ -1,6 +1,7 @@
 package mime
 
 import (
+	"bytes"
 	"io"
 	"time"
 )
@@ -9,17 +10,19 @@ import (
 type AcceptOptions struct {
 	Limits   Limits
 	Now      func() time.Time
-	Hostname string   // domain of a Message-ID that must be made
+	Hostname string   // domain of a Message-ID that must be made; one without a dot is not used
 	Remove   []string // header fields to drop, such as X-Postino-Connection; Return-Path is always dropped
 	// From, when not nil, replaces From (and Reply-To when ReplyTo is set) and removes Sender: a default
 	// connection in mode "always".
 	From    *Address
 	ReplyTo *Address
-	// Lenient repairs what old devices do: bare LF and bare CR become CRLF. Without it bare
-	// CR and bare LF are refused. NUL is refused always.
+	// Lenient repairs what old devices do: bare LF and bare CR become CRLF, a missing
+	// empty line after the header is added, of two different Subject, Date or
+	// Message-ID fields the first counts. Without it these are refused. NUL is
+	// refused always.
 	Lenient bool
 	// Spool receives the body where it must be written anew (line ends, lines over 998
-	// octets). nil: memory.
+	// octets). nil: memory. It may be called twice for one message.
 	Spool func() (Spool, error)
 }
 
@@ -30,10 +33,244 @@ type Spool interface {
 	Source() (Source, error)
 }
 
+// memorySpool is the Spool of who gives none.
+type memorySpool struct{ bytes.Buffer }
+
+func (s *memorySpool) Source() (Source, error) { return Bytes(s.Bytes()), nil }
+
 // Accept checks a message that a client handed over and makes the bytes that
 // are stored: one From (or several with a Sender, contracts F7), a sane header,
 // no NUL, CRLF line ends, lines under 998 octets re-encoded (refused where that
 // would break a signature), Message-ID and Date added when absent, Bcc kept in
 // the stored header (both views deal with it). All other header lines and the
-// body keep their bytes. Errors are *Error.
-func Accept(src Source, opt AcceptOptions) (*Message, error) { return Read(src, opt.Limits) }
+// body keep their bytes.
+//
+// What is repaired always: a byte order mark or an mbox "From " line at the
+// start, white space before a colon, lines of white space in the header, header
+// fields that occur several times (lists are joined, equal ones dropped), raw
+// header octets that are not UTF-8, a Message-ID that Gmail would replace
+// (contracts C5.5, F11; the old one moves to X-Postino-Original-Message-ID), an
+// unreadable Date (to X-Postino-Original-Date), a missing MIME-Version, a last
+// line without end.
+//
+// Head() and Body() of the result are what a store keeps; a Read of their Join
+// gives the same message. Body shares the bytes of src unless they had to be
+// written to the Spool. Accepting the result again changes nothing. Errors are
+// *Error.
+func Accept(src Source, opt AcceptOptions) (*Message, error) {
+	opt.Limits = opt.Limits.withDefaults()
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	raw, start, err := foreignHead(src, &opt)
+	if err != nil {
+		return nil, err
+	}
+	c := &completer{opt: &opt}
+	head, err := c.header(raw)
+	if err != nil {
+		return nil, err
+	}
+	b := &bodyCheck{opt: &opt, head: head, body: io.NewSectionReader(src, start, src.Size()-start)}
+	return b.run()
+}
+
+// bodyCheck makes the stored body.
+type bodyCheck struct {
+	opt  *AcceptOptions
+	head []byte
+	body Source
+}
+
+func (b *bodyCheck) run() (*Message, error) {
+	m, s, err := b.scan()
+	if err != nil {
+		return nil, err
+	}
+	if s.nul {
+		return nil, errNUL()
+	}
+	if s.bareCR || s.bareLF {
+		if !b.opt.Lenient {
+			return nil, errLineEnds(s.bareCR)
+		}
+		if err := b.rewrite(func(w io.Writer) error {
+			n := &lineEnds{w: w}
+			if err := copyRange(n, b.body, 0, b.body.Size()); err != nil {
+				return err
+			}
+			return n.close()
+		}); err != nil {
+			return nil, err
+		}
+		// A repaired line end can make a delimiter: look again.
+		if m, s, err = b.scan(); err != nil {
+			return nil, err
+		}
+	}
+	if longLines(s.root) {
+		if err := b.shorten(m); err != nil {
+			return nil, err
+		}
+		if m, _, err = b.scan(); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// scan gives the message as it would be stored now, and what is in its body.
+func (b *bodyCheck) scan() (*Message, *scanner, error) {
+	if err := b.endLine(); err != nil {
+		return nil, nil, err
+	}
+	m, err := Read(Join(Bytes(b.head), b.body), b.opt.Limits)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := scanBody(&m.head, b.body, int64(len(b.head)), b.opt.Limits)
+	if err != nil {
+		return nil, nil, err
+	}
+	m.tree = s.root
+	return m, s, nil
+}
+
+// endLine ends the last line of the body.
+func (b *bodyCheck) endLine() error {
+	n := b.body.Size()
+	if n == 0 {
+		return nil
+	}
+	var last [1]byte
+	if k, err := b.body.ReadAt(last[:], n-1); k < 1 {
+		return unreadable(err)
+	}
+	if last[0] != '\n' {
+		b.body = Join(b.body, Bytes([]byte(crlf)))
+	}
+	return nil
+}
+
+// rewrite replaces the body by what write writes.
+func (b *bodyCheck) rewrite(write func(w io.Writer) error) error {
+	var spool Spool = &memorySpool{}
+	if b.opt.Spool != nil {
+		s, err := b.opt.Spool()
+		if err != nil {
+			return errSpool(err)
+		}
+		spool = s
+	}
+	if err := write(spool); err != nil {
+		return errSpool(err)
+	}
+	src, err := spool.Source()
+	if err != nil {
+		return errSpool(err)
+	}
+	b.body = src
+	return nil
+}
+
+// shorten encodes the parts with long lines anew.
+func (b *bodyCheck) shorten(m *Message) error {
+	r := &recoder{m: m}
+	encoding, err := r.plan()
+	if err != nil {
+		return err
+	}
+	if m.signedByDKIM() {
+		return r.sealedError(m.tree)
+	}
+	old := int64(len(b.head))
+	if encoding != "" {
+		head, err := m.head.recode(headEdit{encoding: encoding})
+		if err != nil {
+			return err
+		}
+		b.head = head
+		if _, has := m.head.first("MIME-Version"); !has { // RFC 2045 section 4
+			b.head = append(bytes.TrimSuffix(head, []byte(crlf)), "MIME-Version: 1.0\r\n\r\n"...)
+		}
+	}
+	for i := range r.edits {
+		r.edits[i].start -= old
+		r.edits[i].end -= old
+	}
+	// The edits read from m, whose source stays as it was.
+	body := b.body
+	return b.rewrite(func(w io.Writer) error { return applyEdits(w, body, r.edits) })
+}
+
+// longLines reports a line over maxLine anywhere in the tree.
+func longLines(root *Part) bool {
+	return !root.Walk(true, func(p *Part) bool {
+		return p.LongLine <= maxLine && (p == root || p.headLine <= maxLine)
+	})
+}
+
+func errSpool(err error) *Error {
+	if e, ok := err.(*Error); ok { //nolint:errorlint // our own, not wrapped: it says more than this one
+		return e
+	}
+	return newError("spool", "", "The message could not be written to disk: check space and permissions, then send it again.",
+		"Il messaggio non si è potuto scrivere su disco: controllare spazio e permessi e inviarlo di nuovo.").because(err)
+}
+
+func errLineEnds(cr bool) *Error {
+	what, code := "LF", "bare_lf"
+	if cr {
+		what, code = "CR", "bare_cr"
+	}
+	return newError(code, "", "The message has lines that do not end with CR LF (a bare %s): the sending program must end every line with CR LF (RFC 5321 section 2.3.8).",
+		"Il messaggio ha righe che non terminano con CR LF (un %s isolato): il programma deve terminare ogni riga con CR LF (RFC 5321, 2.3.8).", what)
+}
+
+// lineEnds makes every line end CRLF: LF, CR, CRLF, and the CR CR LF of
+// programs that convert twice.
+type lineEnds struct {
+	w   io.Writer
+	crs int // CRs seen last, not yet written
+}
+
+func (l *lineEnds) Write(b []byte) (int, error) {
+	out := make([]byte, 0, len(b)+len(b)/16)
+	for _, c := range b {
+		switch {
+		case c == '\r':
+			l.crs++
+			continue
+		case c == '\n':
+			l.crs = 0
+			out = append(out, crlf...)
+			continue
+		}
+		if l.crs > 0 {
+			if out = l.flush(out); len(out) > 1<<20 {
+				if _, err := l.w.Write(out); err != nil {
+					return 0, err
+				}
+				out = out[:0]
+			}
+		}
+		out = append(out, c)
+	}
+	if l.crs > 32<<10 { // a run of CRs alone must not be held in a counter for ever
+		out = l.flush(out)
+	}
+	_, err := l.w.Write(out)
+	return len(b), err
+}
+
+func (l *lineEnds) flush(out []byte) []byte {
+	for ; l.crs > 0; l.crs-- {
+		out = append(out, crlf...)
+	}
+	return out
+}
+
+func (l *lineEnds) close() error {
+	_, err := l.w.Write(l.flush(nil))
+	return err
+}

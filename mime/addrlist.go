@@ -85,7 +85,7 @@ func parseAddresses(list *addrList, value []byte, limit int) {
 }
 
 func (p *addrParser) run() {
-	angle := false
+	angle, route := false, false // inside <>; before the colon of an obsolete source route in it
 	for len(p.list.boxes) <= p.limit {
 		t := p.next()
 		switch t.kind {
@@ -96,14 +96,14 @@ func (p *addrParser) run() {
 			}
 			return
 		case ',':
-			if angle && p.route() {
+			if route { // commas do not separate there (RFC 5322 section 4.4)
 				break
 			}
 			angle = false
 			p.flush(false)
 			continue
 		case ';':
-			angle = false
+			angle, route = false, false
 			if p.group >= 0 {
 				p.flush(true)
 				p.group = -1
@@ -119,33 +119,16 @@ func (p *addrParser) run() {
 			if !angle && p.group < 0 && p.startGroup() {
 				continue
 			}
+			route = false
 		case '<':
 			angle = true
+		case '@':
+			route = route || angle && len(p.toks) > 0 && p.toks[len(p.toks)-1].kind == '<'
 		case '>':
-			angle = false
+			angle, route = false, false
 		}
 		p.toks = append(p.toks, t)
 	}
-}
-
-// route reports that the open angle address begins with an obsolete source
-// route, in which commas do not separate (RFC 5322 section 4.4).
-func (p *addrParser) route() bool {
-	for i, t := range p.toks {
-		if t.kind == '<' {
-			return i+1 < len(p.toks) && p.toks[i+1].kind == '@' && !p.has(':')
-		}
-	}
-	return false
-}
-
-func (p *addrParser) has(kind byte) bool {
-	for _, t := range p.toks {
-		if t.kind == kind {
-			return true
-		}
-	}
-	return false
 }
 
 // peekEntry reports that something other than a separator follows.
@@ -171,7 +154,7 @@ func (p *addrParser) startGroup() bool {
 		}
 	}
 	name := p.v[p.toks[0].start:p.toks[len(p.toks)-1].end]
-	if !utf8.Valid(name) || p.has(tokComment) {
+	if !utf8.Valid(name) || hasToken(p.toks, tokComment) {
 		p.list.odd = true
 	}
 	p.list.groups = append(p.list.groups, string(name))
@@ -286,7 +269,7 @@ func (p *addrParser) read(b *box, toks []token) {
 		}
 	}
 	comment := ""
-	if p.has2(toks, tokComment) {
+	if hasToken(toks, tokComment) {
 		var kept []token
 		for _, t := range spec {
 			if t.kind == tokComment {
@@ -330,7 +313,7 @@ func (p *addrParser) read(b *box, toks []token) {
 	}
 }
 
-func (p *addrParser) has2(toks []token, kind byte) bool {
+func hasToken(toks []token, kind byte) bool {
 	for _, t := range toks {
 		if t.kind == kind {
 			return true
@@ -341,6 +324,9 @@ func (p *addrParser) has2(toks []token, kind byte) bool {
 
 // spec reads local "@" domain.
 func (p *addrParser) spec(b *box, toks []token) (string, bool) {
+	if len(toks) > maxPath { // each is an octet at least
+		return "", false
+	}
 	at := -1
 	for i, t := range toks {
 		if t.space && i > 0 {

@@ -23,7 +23,7 @@ type Part struct {
 	delim    int64 // start of the delimiter line before the part
 	close    int64 // of a multipart: start of its close-delimiter line, or where that would be
 	headLine int   // longest line of the part's header
-	cte      bool  // the header has a Content-Transfer-Encoding
+	head8    bool  // raw octets over 127 in the part's header
 }
 
 // Multipart reports a part that was divided into Parts.
@@ -131,14 +131,13 @@ func (p *Part) describe(h *block, parent *Part) {
 	}
 	p.Filename = decodeWords(p.Filename)
 	p.ContentID = strings.Trim(h.get("Content-ID"), "<> \t")
-	enc, ok := h.first("Content-Transfer-Encoding")
-	p.cte = ok
-	e, _ := cutParam(cutComment(unfold(enc)))
+	e, _ := cutParam(cutComment(h.get("Content-Transfer-Encoding")))
 	if p.Encoding = strings.ToLower(strings.Trim(e, " \t\"")); p.Encoding == "" {
 		p.Encoding = "7bit"
 	}
 	for _, f := range h.fields {
 		p.headLine = max(p.headLine, longestLine(h.line(f)))
+		p.head8 = p.head8 || !isASCII(h.line(f))
 	}
 }
 

@@ -1,0 +1,194 @@
+package mime
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+)
+
+func TestSevenBit(t *testing.T) {
+	t.Parallel()
+	in := crlfText(`
+From: Nicolò <nico@münchen.de>
+To: "Città, di" <b@x.it>
+Bcc: hidden@x.it
+Subject: è
+MIME-Version: 1.0
+Content-Transfer-Encoding: 8bit
+Content-Type: multipart/mixed; boundary=b
+
+préambule
+--b
+Content-Type: text/plain; charset=utf-8
+Content-Transfer-Encoding: 8bit
+
+perché = no
+--b
+Content-Type: application/pdf; name="però.pdf"
+Content-Transfer-Encoding: binary
+
+ééé
+--b
+Content-Type: multipart/signed; boundary=s
+
+--s
+
+signed, 7 bit
+--s--
+--b--
+`)
+	m := mustRead(t, in)
+	if !m.NeedsUTF8() {
+		t.Error("NeedsUTF8")
+	}
+	write, err := m.SevenBit()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a, b bytes.Buffer
+	if err := write(&a); err != nil {
+		t.Fatal(err)
+	}
+	if err := write(&b); err != nil || !bytes.Equal(a.Bytes(), b.Bytes()) {
+		t.Error("second call differs")
+	}
+	want := crlfText(`
+From: =?utf-8?q?Nicol=C3=B2?= <nico@xn--mnchen-3ya.de>
+To: =?utf-8?q?Citt=C3=A0=2C_di?= <b@x.it>
+Subject: =?utf-8?q?=C3=A8?=
+MIME-Version: 1.0
+Content-Transfer-Encoding: 7bit
+Content-Type: multipart/mixed; boundary=b
+
+pr??ambule
+--b
+Content-Type: text/plain; charset=utf-8
+Content-Transfer-Encoding: quoted-printable
+
+perch=C3=A9 =3D no
+--b
+Content-Type: application/pdf; name*=utf-8''per%C3%B2.pdf
+Content-Transfer-Encoding: base64
+
+w6nDqcOp
+--b
+Content-Type: multipart/signed; boundary=s
+
+--s
+
+signed, 7 bit
+--s--
+--b--
+`)
+	if a.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", a.String(), want)
+	}
+	src, err := m.ASCIIHeader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := text(t, src); !strings.HasPrefix(got, want[:strings.Index(want, "MIME-Version")]) || !strings.HasSuffix(got, in[strings.Index(in, "Content-Type"):]) {
+		t.Errorf("ASCIIHeader: %q", got)
+	}
+}
+
+func TestSevenBitRefuses(t *testing.T) {
+	t.Parallel()
+	for in, code := range map[string]string{
+		"Content-Type: multipart/signed; boundary=s\r\n\r\n--s\r\n\r\né\r\n--s--":        "eight_bit_signed",
+		"Content-Type: multipart/signed; boundary=s\r\n\r\n--s\r\nX: é\r\n\r\n\r\n--s--": "eight_bit_signed",
+		"DKIM-Signature: x\r\n\r\né": "eight_bit_signed",
+		"To: é@x.it\r\n\r\n":         "needs_utf8",
+		"Content-Type: multipart/mixed; boundary=é\r\n\r\n--é\r\n\r\n\r\n--é--":            "eight_bit",
+		"Content-Type: message/partial\r\n\r\né":                                           "eight_bit",
+		"Content-Transfer-Encoding: x-uuencode\r\n\r\né":                                   "eight_bit",
+		"Content-Type: multipart/mixed\r\n\r\n" + "é" + strings.Repeat("x", 2000) + "\r\n": "long_line",
+	} {
+		_, err := mustRead(t, in).SevenBit()
+		var e *Error
+		if !asError(err, &e) || e.Code != code {
+			t.Errorf("%q: %v", in, err)
+		}
+	}
+	// Plain mail passes as it is.
+	in := okHead + "\r\nhello\r\n"
+	write, err := mustRead(t, in).SevenBit()
+	var out bytes.Buffer
+	if err != nil || write(&out) != nil || out.String() != in {
+		t.Errorf("%v %q", err, out.String())
+	}
+}
+
+func TestRewrap(t *testing.T) {
+	t.Parallel()
+	in := strings.Repeat("=C3=A0bc d", 100) + "=\r\n" + strings.Repeat("x", 75) + "=\r\ny = z=\r\n\r\nend="
+	var out bytes.Buffer
+	if err := rewrapQuoted(&out, strings.NewReader(in)); err != nil {
+		t.Fatal(err)
+	}
+	if n := longestLine(out.Bytes()); n > wireLine {
+		t.Errorf("line of %d", n)
+	}
+	decode := func(s string) string {
+		m := mustRead(t, "Content-Transfer-Encoding: quoted-printable\r\n\r\n"+s)
+		p, err := m.Structure()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := io.ReadAll(m.Open(p)) //nolint:errcheck // the end is broken on purpose
+		return string(b)
+	}
+	if a, b := decode(in), decode(out.String()); a != b {
+		t.Errorf("%q\n%q", a, b)
+	}
+	var b64 bytes.Buffer
+	if err := rewrapBase64(&b64, strings.NewReader(strings.Repeat("QUJD", 40)+"\r\n*")); err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.Repeat("QUJD", 19) + "\r\n" + strings.Repeat("QUJD", 19) + "\r\nQUJDQUJD*"; b64.String() != want {
+		t.Errorf("%q", b64.String())
+	}
+}
+
+func TestWriteWithout(t *testing.T) {
+	t.Parallel()
+	head := "From: a@x.it\nTo: b@x.it\n"
+	typ := "Content-Type: multipart/mixed; boundary=o\n"
+	inner := "--o\nContent-Type: multipart/related; boundary=i\n\npre\n--i\nContent-Type: text/html\n\nhtml\n--i\nContent-Type: image/png\n\npng\n--i--\nepi\n"
+	pdf := "--o\nContent-Type: application/pdf\n\npdf\n"
+	zip := "--o\nContent-Type: application/zip\n\n"
+	for _, tt := range []struct{ name, in, drop, want string }{
+		{"last", head + typ + "\n" + inner + pdf + zip + "\n--o--\nend\n", "application/zip", head + typ + "\n" + inner + pdf + "--o--\nend\n"},
+		{"first and inside", head + typ + "\n" + pdf + inner + zip + "\n--o--\n", "application/pdf image/png", head + typ + "\n" +
+			"--o\nContent-Type: multipart/related; boundary=i\n\npre\n--i\nContent-Type: text/html\n\nhtml\n--i--\nepi\n" + zip + "\n--o--\n"},
+		{"a multipart becomes empty", head + typ + "\n" + pdf + inner + "--o--\n", "text/html image/png", head + typ + "\n" + pdf + "--o--\n"},
+		{"nothing left", head + typ + "\n" + pdf + "--o--\n", "application/pdf", head + "Content-Type: text/plain; charset=us-ascii\n\n\n"},
+		{"a single leaf", head + "Content-Type: application/pdf\nX: y\nContent-Transfer-Encoding: base64\n\nQUJD\n", "application/pdf", head + "X: y\nContent-Type: text/plain; charset=us-ascii\n\n\n"},
+		{"never closed", head + typ + "\n" + pdf + zip, "application/zip", head + typ + "\n" + pdf},
+		{"nothing to drop", head + typ + "\n" + pdf + zip, "x/y", head + typ + "\n" + pdf + zip},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			m := mustRead(t, crlfText(tt.in))
+			root, err := m.Structure()
+			if err != nil {
+				t.Fatal(err)
+			}
+			drop := map[*Part]bool{}
+			root.Walk(true, func(p *Part) bool {
+				if strings.Contains(tt.drop, p.MediaType) {
+					drop[p] = true
+				}
+				return true
+			})
+			src, err := m.WriteWithout([]string{"b@x.it"}, drop)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := text(t, src); got != crlfText(tt.want) {
+				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,172 @@
+package mime
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// downgrade writes a field with raw octets over 127 in ASCII: encoded words in
+// text and display names, A-labels in domains, RFC 2231 in parameters. It is
+// false when the local part of an address needs SMTPUTF8 (RFC 6532).
+func downgrade(name string, value []byte) ([]byte, bool) {
+	if isAddressList(name) {
+		list := &addrList{}
+		parseAddresses(list, value, len(value))
+		if list.usable() {
+			for i := range list.boxes {
+				b := &list.boxes[i]
+				if !isASCII(b.addr.Address) {
+					return nil, false
+				}
+				b.plain = b.plain && isASCII(b.raw)
+			}
+			return writeList(name, list, func(*box) bool { return true }), true
+		}
+	}
+	if isParameterized(name) {
+		return writeParams(name, value), true
+	}
+	f := newField(name)
+	f.text(sanitize(toUTF8([]byte(unfold(value)))))
+	return f.raw(), true
+}
+
+// usable reports a list of which every entry is an address.
+func (l *addrList) usable() bool {
+	for i := range l.boxes {
+		if l.boxes[i].bad {
+			return false
+		}
+	}
+	return len(l.boxes) > 0
+}
+
+// refold writes a field whose lines are longer than maxLine on shorter ones
+// without changing what it says; an error where white space to fold at is missing.
+func refold(name string, value []byte) ([]byte, *Error) {
+	var out []byte
+	list := &addrList{}
+	if isAddressList(name) {
+		parseAddresses(list, value, len(value))
+	}
+	switch {
+	case list.usable():
+		out = writeList(name, list, func(*box) bool { return true })
+	case isParameterized(name):
+		out = writeParams(name, value)
+	case strings.EqualFold(name, "Subject"), strings.EqualFold(name, "Comments"), strings.EqualFold(name, "Content-Description"):
+		f := newField(name)
+		f.text(decodeWords(unfold(value)))
+		out = f.raw()
+	default:
+		f := newField(name)
+		text := unfold(value)
+		if strings.EqualFold(name, "References") || strings.EqualFold(name, "In-Reply-To") {
+			text = strings.ReplaceAll(text, "><", "> <")
+		}
+		for _, w := range splitWords(text) {
+			f.word(w.ws, w.text)
+		}
+		out = f.raw()
+	}
+	if longestLine(out) > maxLine {
+		return nil, newError("long_header", name, "The header field %s has a line of more than %d octets without a space to fold it at: shorten it.",
+			"Il campo %s ha una riga di oltre %d byte senza uno spazio dove spezzarla: abbreviarlo.", shorten(name), maxLine)
+	}
+	return out, nil
+}
+
+// isAddressList reports the fields whose value is an address list.
+func isAddressList(name string) bool {
+	if k := kindOf(name); k != kindOther {
+		return true
+	}
+	low := strings.ToLower(name)
+	return isAddressField(low) || strings.HasPrefix(low, "resent-") && low != "resent-date" && low != "resent-message-id"
+}
+
+func isParameterized(name string) bool {
+	return strings.EqualFold(name, "Content-Type") || strings.EqualFold(name, "Content-Disposition")
+}
+
+// writeParams writes a Content-Type or Content-Disposition anew.
+func writeParams(name string, value []byte) []byte {
+	first, params := parseParams(unfold(value))
+	f := newField(name)
+	f.word(" ", strings.ToValidUTF8(sanitize(first), "?"))
+	for _, k := range sortedKeys(params) {
+		if isToken(k) && isASCII(k) {
+			f.param(k, sanitize(decodeName(k, params[k])))
+		}
+	}
+	return f.raw()
+}
+
+// decodeName undoes RFC 2047 in the parameters that hold file names.
+func decodeName(param, v string) string {
+	if param == "name" || param == "filename" {
+		return decodeWords(v)
+	}
+	return v
+}
+
+// headEdit says how recode changes a header block.
+type headEdit struct {
+	encoding string // new Content-Transfer-Encoding; empty: as it is
+	ascii    bool   // downgrade raw octets over 127
+	hide     bool   // leave out Bcc and Resent-Bcc
+}
+
+// recode gives h with the changes of e and no line over maxLine; all other
+// fields keep their bytes. The empty line at the end is there.
+func (h *block) recode(e headEdit) ([]byte, *Error) {
+	out := make([]byte, 0, len(h.raw)+128)
+	eol := h.eol()
+	enc := e.encoding
+	for _, f := range h.fields {
+		raw := h.line(f)
+		switch {
+		case e.hide && (f.kind == kindBcc || f.kind == kindResentBcc):
+			continue
+		case e.encoding != "" && h.is(f, "Content-Transfer-Encoding"):
+			if enc == "" {
+				continue // a second one
+			}
+			raw, enc = withEOL([]byte(h.name(f)+": "+enc+crlf), eol), ""
+		case e.ascii && !isASCII(raw):
+			b, ok := downgrade(h.name(f), h.value(f))
+			if !ok {
+				return nil, newError("needs_utf8", h.name(f), "%s holds an address with letters outside ASCII before the @, which this server does not take (no SMTPUTF8): use another address or another connection.",
+					"%s contiene un indirizzo con lettere non ASCII prima della @, che questo server non accetta (senza SMTPUTF8): usare un altro indirizzo o un'altra connessione.", shorten(h.name(f)))
+			}
+			raw = withEOL(b, eol)
+		case longestLine(raw) > maxLine:
+			b, err := refold(h.name(f), h.value(f))
+			if err != nil {
+				return nil, err
+			}
+			raw = withEOL(b, eol)
+		}
+		out = append(out, raw...)
+		if n := len(out); n > 0 && out[n-1] != '\n' {
+			out = append(out, eol...)
+		}
+	}
+	if enc != "" {
+		out = append(out, "Content-Transfer-Encoding: "+enc+eol...)
+	}
+	if rest := h.rest(); len(rest) > 0 {
+		return append(out, rest...), nil
+	}
+	return append(out, eol...), nil
+}
+
+// repairCharset writes a field anew whose raw octets are not UTF-8, nil when
+// they are.
+func repairCharset(name string, raw, value []byte) []byte {
+	if utf8.Valid(raw) {
+		return nil
+	}
+	b, _ := downgrade(name, value) // an address with such octets is no address, so this always succeeds
+	return b
+}
