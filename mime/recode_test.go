@@ -151,7 +151,7 @@ func TestRewrap(t *testing.T) {
 	}
 }
 
-func TestWriteWithout(t *testing.T) {
+func TestWithout(t *testing.T) {
 	t.Parallel()
 	head := "From: a@x.it\nTo: b@x.it\n"
 	typ := "Content-Type: multipart/mixed; boundary=o\n"
@@ -182,7 +182,7 @@ func TestWriteWithout(t *testing.T) {
 				}
 				return true
 			})
-			src, err := m.WriteWithout([]string{"b@x.it"}, drop)
+			src, err := m.Without([]string{"b@x.it"}, drop)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -6,13 +6,13 @@ import (
 	"sort"
 )
 
-// WriteWithout is the API view for recipients without the given leaf parts,
+// Without is the API view for recipients without the given leaf parts,
 // which the caller sends on another way (contracts B3): each goes with its
 // header and delimiter line, a multipart that becomes empty goes too, and all
 // else is identical to the byte. When nothing is left of the body, an empty text
 // stands in its place. The parts are those of Structure; parts inside attached
 // messages cannot be dropped. Dropping anything breaks a signature: see Protected.
-func (m *Message) WriteWithout(recipients []string, drop map[*Part]bool) (Source, error) {
+func (m *Message) Without(recipients []string, drop map[*Part]bool) (Source, error) {
 	root, err := m.Structure()
 	if err != nil {
 		return nil, err
