@@ -99,8 +99,9 @@ func (a *authority) serverTLS(names ...string) (*tls.Config, error) {
 
 func newClient(pool *x509.CertPool) *http.Client {
 	return &http.Client{Transport: &http.Transport{
-		TLSClientConfig:     &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
-		MaxIdleConnsPerHost: 256, // load tests: no new handshake for each request
-		IdleConnTimeout:     time.Minute,
+		TLSClientConfig:       &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
+		MaxIdleConnsPerHost:   256, // load tests: no new handshake for each request
+		IdleConnTimeout:       time.Minute,
+		ExpectContinueTimeout: time.Minute,
 	}}
 }

@@ -132,7 +132,7 @@ func (e *entraServer) scope(scope string) (resource string, bad *aadError) {
 		if i := strings.LastIndexByte(v, '/'); i >= 0 {
 			res, name = v[:i], v[i+1:]
 		}
-		if strings.ContainsAny(v, `"\<>`) || name == "" || strings.Trim(res, "/") == "" || strings.HasSuffix(res, ":/") || strings.HasSuffix(res, ":") {
+		if strings.ContainsAny(v, `"\<>`) || name == "" || strings.Trim(res, "/") == "" || strings.HasSuffix(strings.TrimRight(res, "/"), ":") {
 			return "", invalid("The scope " + v + " is not valid.")
 		}
 		resources, names = append(resources, res), append(names, name)

@@ -36,6 +36,7 @@ func (s *Sandbox) httpFault(w http.ResponseWriter, r *http.Request, service, op,
 
 // applyHTTP acts. It is false when the request goes on.
 func (s *Sandbox) applyHTTP(w http.ResponseWriter, r *http.Request, f Fault, fail errorWriter) (answered bool) {
+	s.log.Debug("a fault acts", "service", f.Service, "path", r.URL.Path, "after", f.After)
 	if f.Delay > 0 && !s.sleep(r.Context(), f.Delay) {
 		resetConnection(w)
 		return true

@@ -108,7 +108,9 @@ func (c *graphCall) readAllowed() *graphError {
 	kind, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
 	switch {
 	case err == nil && kind == "text/plain" && c.op.body != bodyJSON:
-		c.body.mime, err = c.g.s.receive(decodeBase64(body))
+		decoded, done := decodeBase64(body)
+		c.body.mime, err = c.g.s.receive(decoded)
+		done()
 	case err == nil && kind == "application/json" && c.op.body != bodyMIME:
 		c.body.json, err = io.ReadAll(body)
 	default:

@@ -90,17 +90,8 @@ func newItemID(prefix string) (string, error) {
 
 // newItem makes an item that is in no mailbox yet.
 func newItem(now time.Time) (*item, error) {
-	it := &item{created: now}
-	for _, id := range []struct {
-		to     *string
-		prefix string
-	}{{&it.immutable, "AAkALg"}, {&it.draftID, "AAMkAGD"}, {&it.sentID, "AAMkAGS"}} {
-		var err error
-		if *id.to, err = newItemID(id.prefix); err != nil {
-			return nil, err
-		}
-	}
-	return it, nil
+	id, err := newItemID("")
+	return &item{created: now, immutable: "AAkALg" + id, draftID: "AAMkAGD" + id, sentID: "AAMkAGS" + id}, err
 }
 
 // folder is where the item is now.

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/mail"
@@ -71,8 +72,7 @@ func (it *item) setMIME(c *graphCall) *graphError {
 		return &graphError{http.StatusInternalServerError, "", err.Error()}
 	}
 	it.mime = m
-	fields, ok := parseFields(m.header)
-	if !ok || len(fields) == 0 || strings.ContainsRune(string(m.header), 0) { // F18
+	if !m.wellFormed || len(m.fields) == 0 || bytes.IndexByte(m.header, 0) >= 0 { // F18
 		return &graphError{http.StatusBadRequest, "ErrorMimeContentInvalid", "The MIME content is invalid."}
 	}
 	it.summary = summary{

@@ -79,7 +79,7 @@ func fieldName(line []byte) string {
 // A field is one header field, unfolded and trimmed, not decoded.
 type field struct{ name, value string }
 
-// fields are the header fields in order. ok is false when a line is no field.
+// parseFields gives the header fields in order. ok is false when a line is no field.
 func parseFields(header []byte) (fields []field, ok bool) {
 	ok = true
 	for line := range bytes.Lines(header) {
@@ -118,8 +118,7 @@ func (m *message) field(name string) string {
 
 // fieldsNamed are the values of all fields of that name.
 func (m *message) fieldsNamed(name string) (values []string) {
-	fields, _ := parseFields(m.header)
-	for _, f := range fields {
+	for _, f := range m.fields {
 		if strings.EqualFold(f.name, name) {
 			values = append(values, f.value)
 		}

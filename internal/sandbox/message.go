@@ -23,6 +23,8 @@ type message struct {
 	sha256        string
 	contentSHA256 string // see Delivery
 	header        []byte // up to and with the empty line, as received
+	fields        []field
+	wellFormed    bool // every header line is a field
 
 	store   *store
 	buf     []byte // until persist, when there is no file
@@ -89,6 +91,7 @@ func (w *messageWriter) finish() error {
 	m := w.m
 	w.filter.end(w.content)
 	m.header = w.filter.header
+	m.fields, m.wellFormed = parseFields(m.header)
 	m.content.size = m.size
 	m.sha256 = hex.EncodeToString(w.all.Sum(nil))
 	m.contentSHA256 = hex.EncodeToString(w.content.Sum(nil))
