@@ -152,3 +152,20 @@ func KeepSecrets(c, old *adapters.Connection) {
 		}
 	}
 }
+
+// Change applies c.
+func (st *ConnectionState) Change(now time.Time, c ConnectionChange) {
+	st.ChangedAt = Micro(now)
+	if c.PauseUntil != nil {
+		st.PausedUntil = Micro(*c.PauseUntil)
+		if !st.PausedUntil.After(now) {
+			st.PausedUntil, st.Error = time.Time{}, nil
+		}
+	}
+	if c.Error != nil {
+		st.Error = c.Error
+	}
+	if c.Breaker != nil {
+		st.Breaker = *c.Breaker
+	}
+}

@@ -8,8 +8,9 @@ import (
 	"github.com/postino-mail/postino/adapters"
 )
 
-// Never is later than every moment that is stored.
-func Never() time.Time { return time.UnixMicro(math.MaxInt64 / 2).UTC() }
+// Never is later than every other moment that is stored: the last second that
+// JSON can name (RFC 3339 has four digits for the year).
+func Never() time.Time { return time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC) }
 
 // A Lane is everything that shares one mailbox's limits, with what counts
 // against them now. All nodes share it.
@@ -119,8 +120,8 @@ func (l *Lane) Undo(now, since time.Time, k Kind, recipients int) {
 
 // A LaneChange alters a lane; nil fields leave things as they are.
 type LaneChange struct {
-	// PauseUntil makes nothing begin before; a moment that is past resumes.
-	// Without Shorten an existing longer pause stays.
+	// PauseUntil makes nothing begin before. A pause that lasts longer stays,
+	// unless Shorten is set: then a moment that is past resumes.
 	PauseUntil *time.Time
 	Shorten    bool
 	Reason     adapters.Text
@@ -128,6 +129,19 @@ type LaneChange struct {
 	Cap      int
 	CapUntil time.Time
 	Limits   *adapters.LaneLimits
+}
+
+// Change applies c.
+func (l *Lane) Change(c LaneChange) {
+	if c.PauseUntil != nil && (c.Shorten || c.PauseUntil.After(l.PausedUntil)) {
+		l.PausedUntil, l.Reason = Micro(*c.PauseUntil), c.Reason
+	}
+	if c.Cap > 0 {
+		l.Cap, l.CapUntil = c.Cap, Micro(c.CapUntil)
+	}
+	if c.Limits != nil {
+		l.Limits = *c.Limits
+	}
 }
 
 // Lanes is the port on the lanes.

@@ -81,8 +81,8 @@ type Reroute struct {
 type Queue interface {
 	// Register makes name a node until the moment given and takes back, at once,
 	// what an earlier process of that name had leased, as Reap does. The earlier
-	// process, should it still live, gets ErrNodeLost and ErrLeaseLost from then
-	// on. reaped is how many deliveries were taken back.
+	// process, should it still live, gets ErrNodeLost from then on, and ErrLeaseLost
+	// for what has a new owner. reaped is how many deliveries were taken back.
 	Register(ctx context.Context, name string, now, until time.Time) (n Node, reaped int, err error)
 
 	// Heartbeat keeps the node and all its leases until the moment given: one

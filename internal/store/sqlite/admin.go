@@ -1,0 +1,229 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// chosen puts a filter into SQL over deliveries d, messages m, flows f, lanes l.
+func chosen(f store.Filter) (where []string, args []any) {
+	and := func(cond string, v ...any) {
+		where = append(where, cond)
+		args = append(args, v...)
+	}
+	if len(f.States) > 0 {
+		var in []string
+		for _, s := range f.States {
+			in = append(in, strconv.Itoa(int(s)))
+		}
+		and("d.state IN (" + strings.Join(in, ", ") + ")")
+	}
+	for _, c := range []struct{ column, v string }{
+		{"f.connection", f.Connection}, {"l.key", f.Lane}, {"f.client", f.Client}, {"m.message_id", f.MessageID}, {"m.tag", f.Tag},
+	} {
+		if c.v != "" {
+			and(c.column+" = ?", c.v)
+		}
+	}
+	if !f.Message.IsZero() {
+		and("d.msg = (SELECT seq FROM messages WHERE id = ?)", f.Message)
+	}
+	if f.From != "" {
+		and("(m.from_addr = ? OR m.env_from = ?)", fold(f.From), fold(f.From))
+	}
+	if f.Recipient != "" {
+		and("EXISTS (SELECT 1 FROM json_each(d.recipients) WHERE instr(lower(value ->> '$.address'), ?))", fold(f.Recipient))
+	}
+	if !f.Since.IsZero() {
+		and("d.created_at >= ?", us(f.Since))
+	}
+	if !f.Before.IsZero() {
+		and("d.created_at < ?", us(f.Before))
+	}
+	return where, args
+}
+
+// from is the table of deliveries by the index that fits the filter: what is
+// open or under way is little beside what is done.
+func from(f store.Filter) (table string, where []string) {
+	open, leased := len(f.States) > 0, len(f.States) == 1
+	for _, s := range f.States {
+		open = open && s != store.Leased && s != store.Done
+		leased = leased && s == store.Leased
+	}
+	switch {
+	case !f.Message.IsZero():
+		return "deliveries d INDEXED BY deliveries_msg", nil
+	case leased:
+		return "deliveries d INDEXED BY deliveries_leased", nil
+	case open && len(f.States) == 1: // in this index a state's rows lie in order
+		return "deliveries d INDEXED BY deliveries_open", []string{"d.state <> 2 AND d.state <> 4"}
+	}
+	return "deliveries d", nil
+}
+
+// List implements store.Admin.
+func (s *Store) List(ctx context.Context, r store.ListRequest) (store.Page, error) {
+	if r.Limit <= 0 {
+		r.Limit = 50
+	}
+	r.Limit = min(r.Limit, 1000)
+	table, where := from(r.Filter)
+	more, args := chosen(r.Filter)
+	where = append(where, more...)
+	order := "DESC"
+	if r.Oldest {
+		order = "ASC"
+	}
+	if r.After != "" {
+		seq, err := strconv.ParseInt(r.After, 36, 64)
+		if err != nil {
+			return store.Page{}, fmt.Errorf("%q is not the mark of a page: %w", r.After, store.ErrNotFound)
+		}
+		where = append(where, map[bool]string{true: "d.seq > ?", false: "d.seq < ?"}[r.Oldest])
+		args = append(args, seq)
+	}
+	cond := ""
+	if len(where) > 0 {
+		cond = " WHERE " + strings.Join(where, " AND ")
+	}
+	var p store.Page
+	var last int64
+	err := s.list(ctx, `SELECT `+deliveryColumns+`, `+messageColumns+` FROM `+table+deliveryTables+cond+` ORDER BY d.seq `+order+` LIMIT ?`,
+		append(args, r.Limit+1), func(sc scan) error {
+			var row claimedRow
+			if err := sc(append(row.columns(), row.message.columns()...)...); err != nil {
+				return dbErr(err)
+			}
+			if len(p.Entries) == r.Limit {
+				p.Next = strconv.FormatInt(last, 36)
+				return nil
+			}
+			d, err := row.decode()
+			if err != nil {
+				return err
+			}
+			m, err := row.message.decode()
+			last = row.seq
+			p.Entries = append(p.Entries, store.Entry{Delivery: *d, Message: *m})
+			return err
+		})
+	if err != nil {
+		return store.Page{}, err
+	}
+	return p, nil
+}
+
+// actChunk is how many deliveries change in one transaction when a filter
+// chooses: a million of them must not stop the submissions.
+const actChunk = 500
+
+// Act implements store.Admin.
+func (s *Store) Act(ctx context.Context, a store.Action) (store.ActionResult, error) {
+	if a.Max <= 0 {
+		a.Max = 10000
+	}
+	a.Now = store.Micro(a.Now)
+	switch a.Verb {
+	case store.DoRetry, store.DoCancel, store.DoHold, store.DoRelease:
+	default:
+		return store.ActionResult{}, fmt.Errorf("%q is none of retry, cancel, hold, release", a.Verb)
+	}
+	if len(a.Deliveries) > 0 {
+		var res store.ActionResult
+		err := s.do(ctx, func(t *tx) (err error) {
+			res, err = t.act(a, a.Deliveries)
+			return err
+		})
+		return res, err
+	}
+	var all store.ActionResult
+	req := store.ListRequest{Filter: a.Filter, Limit: actChunk, Oldest: true}
+	for {
+		p, err := s.List(ctx, req)
+		if err != nil {
+			return all, err
+		}
+		ids := make([]store.ID, 0, len(p.Entries))
+		for _, e := range p.Entries {
+			ids = append(ids, e.Delivery.ID)
+		}
+		if rest := a.Max - all.Changed - all.Skipped; len(ids) > rest {
+			ids, all.More, p.Next = ids[:rest], true, ""
+		}
+		var res store.ActionResult
+		if err := s.do(ctx, func(t *tx) (err error) {
+			res, err = t.act(a, ids)
+			return err
+		}); err != nil {
+			return all, err
+		}
+		all.Changed += res.Changed
+		all.Skipped += res.Skipped
+		if p.Next == "" {
+			return all, nil
+		}
+		req.After = p.Next
+	}
+}
+
+func (t *tx) act(a store.Action, ids []store.ID) (res store.ActionResult, err error) {
+	rows := make([]*deliveryRow, 0, len(ids))
+	for _, id := range ids {
+		r, err := t.delivery(id)
+		if errors.Is(err, store.ErrNotFound) && len(a.Deliveries) == 0 {
+			continue // purged since it was chosen
+		}
+		if err != nil {
+			return res, err
+		}
+		rows = append(rows, r)
+	}
+	for _, r := range rows {
+		if probe := r.d; !probe.Act(a.Verb, a.Now, a.ExpiresAt) {
+			res.Skipped++
+			continue
+		}
+		// probe and r.d share their recipients, and doing it twice is doing it once.
+		if err := t.save(a.Now, r, func(d *store.Delivery) { d.Act(a.Verb, a.Now, a.ExpiresAt) }); err != nil {
+			return res, err
+		}
+		res.Changed++
+	}
+	return res, nil
+}
+
+// Resend implements store.Admin.
+func (s *Store) Resend(ctx context.Context, now time.Time, message store.ID, nd store.NewDelivery) (store.ID, error) {
+	now = store.Micro(now)
+	if err := nd.Prepare(now); err != nil {
+		return store.ID{}, err
+	}
+	err := s.do(ctx, func(t *tx) error {
+		var seq int64
+		var client string
+		var kept bool
+		if err := t.row(`SELECT seq, client, kept FROM messages WHERE id = ?`, []any{message}, &seq, &client, &kept); err != nil {
+			return notFound(err)
+		}
+		if !kept {
+			return store.ErrGone
+		}
+		d := nd.Record(message, client, now)
+		recipients, _, err := encodeDelivery(&d)
+		if err != nil {
+			return err
+		}
+		return t.place(now, seq, &d, recipients, nil)
+	})
+	if err != nil {
+		return store.ID{}, err
+	}
+	return nd.ID, nil
+}

@@ -1,0 +1,205 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// A claimedRow is a delivery that was claimed, not decoded yet.
+type claimedRow struct {
+	deliveryRow
+	message messageRow
+	lease   store.Lease
+}
+
+// Claim implements store.Queue.
+func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claimed, error) {
+	if r.Max <= 0 {
+		return nil, nil
+	}
+	r.Now = store.Micro(r.Now)
+	var rows []*claimedRow
+	if err := s.do(ctx, func(t *tx) (err error) {
+		rows, err = t.claim(r)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	out := make([]store.Claimed, len(rows))
+	for i, row := range rows {
+		m, err := row.message.decode()
+		if err != nil {
+			return nil, err
+		}
+		out[i] = store.Claimed{Lease: row.lease, Delivery: row.d, Message: *m}
+	}
+	return out, nil
+}
+
+func (t *tx) claim(r store.ClaimRequest) ([]*claimedRow, error) {
+	if err := t.alive(r.Node); err != nil {
+		return nil, err
+	}
+	// What earlier ops of the batch changed must be in the index that is read now.
+	if err := t.flush(); err != nil {
+		return nil, err
+	}
+	var lanes []*lane
+	if err := t.each(`SELECT `+laneColumns+` FROM lanes WHERE ready_at <= ? ORDER BY ready_at, served LIMIT ?`, []any{us(r.Now), r.Max}, func(sc scan) error {
+		l, err := scanLane(sc)
+		if err == nil {
+			lanes = append(lanes, t.keep(l))
+		}
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	var out []*claimedRow
+	c := &claimer{tx: t, r: r, flows: map[*lane][]*flow{}}
+	// Everybody gets an equal part of what is left; who has less due leaves the
+	// rest to the others in the next round.
+	for len(lanes) > 0 && len(out) < r.Max {
+		left := r.Max - len(out)
+		part := max(1, left/len(lanes))
+		var on []*lane
+		for _, l := range lanes {
+			want := min(part, r.Max-len(out))
+			if want == 0 {
+				break
+			}
+			got, err := c.fromLane(l, want)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, got...)
+			if len(got) == want {
+				on = append(on, l)
+			}
+		}
+		lanes = on
+	}
+	return out, nil
+}
+
+// alive checks that the node was neither reaped nor replaced.
+func (t *tx) alive(n store.Node) error {
+	var ok bool
+	if err := t.row(`SELECT EXISTS (SELECT 1 FROM nodes WHERE name = ? AND incarnation = ?)`, []any{n.Name, n.Incarnation}, &ok); err != nil {
+		return err
+	}
+	if !ok {
+		return store.ErrNodeLost
+	}
+	return nil
+}
+
+type claimer struct {
+	*tx
+	r     store.ClaimRequest
+	flows map[*lane][]*flow // that may have something due, who is served next first
+}
+
+// fromLane claims up to want deliveries of a lane, its flows taking turns.
+func (c *claimer) fromLane(l *lane, want int) (out []*claimedRow, err error) {
+	l.now, l.dirty = c.r.Now, true
+	l.turn = us(c.r.Now)
+	l.served++
+	if _, ok := c.flows[l]; !ok {
+		l.gate = 0
+		if c.flows[l], err = c.readyFlows(l, want); err != nil {
+			return nil, err
+		}
+	}
+	for len(c.flows[l]) > 0 && len(out) < want {
+		room := min(l.Room(c.r.Now).Deliveries, want-len(out))
+		if room == 0 {
+			break
+		}
+		part := max(1, room/len(c.flows[l]))
+		var on []*flow
+		for i, f := range c.flows[l] {
+			n := min(part, want-len(out), l.Room(c.r.Now).Deliveries)
+			if n == 0 {
+				on = append(on, c.flows[l][i:]...)
+				break
+			}
+			got, full, err := c.fromFlow(l, f, n)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, got...)
+			if full { // the daily budget has no room for who is first in line
+				c.flows[l] = nil
+				return out, nil
+			}
+			if len(got) == n {
+				on = append(on, f)
+			}
+		}
+		c.flows[l] = on
+	}
+	return out, nil
+}
+
+func (c *claimer) readyFlows(l *lane, want int) (out []*flow, err error) {
+	err = c.each(`SELECT `+flowColumns+` FROM flows INDEXED BY flows_ready WHERE lane = ? AND ready_at <= ? ORDER BY ready_at, served LIMIT ?`,
+		[]any{l.id, us(c.r.Now), max(want, 16)}, func(sc scan) error {
+			f, err := scanFlow(sc)
+			if err == nil {
+				out = append(out, c.keepFlow(f))
+			}
+			return err
+		})
+	return out, err
+}
+
+// fromFlow claims up to n deliveries of a flow in the order in which they are due.
+func (c *claimer) fromFlow(l *lane, f *flow, n int) (out []*claimedRow, full bool, err error) {
+	now := us(c.r.Now)
+	var found []*claimedRow
+	if err := c.each(`SELECT `+deliveryColumns+`, `+messageColumns+` FROM deliveries d INDEXED BY deliveries_queue`+deliveryTables+`
+		WHERE d.flow = ? AND d.state <= 1 AND d.next_at <= ? ORDER BY d.next_at LIMIT ?`, []any{f.id, now, n}, func(sc scan) error {
+		row := &claimedRow{}
+		found = append(found, row)
+		return dbErr(sc(append(row.columns(), row.message.columns()...)...))
+	}); err != nil {
+		return nil, false, err
+	}
+	for _, row := range found {
+		d, err := row.decode()
+		if err != nil {
+			return nil, false, err
+		}
+		if d.State == store.Queued {
+			if ok, when := l.Fits(c.r.Now, d.CountPending()); !ok {
+				l.gate, full = us(when), true
+				break
+			}
+		}
+		row.lease = d.Lease(c.r.Node.Name, c.r.Now)
+		l.Begin(c.r.Now, d.Kind, d.CountPending())
+		if err := c.exec(`UPDATE deliveries SET state = 2, deadline_at = ?, attempts = ?, epoch = ?, node = ?, kind = ?, since = ?, join_key = NULL WHERE seq = ?`,
+			us(d.Deadline()), d.Attempts, d.Epoch, d.Node, string(d.Kind), us(d.Since), row.seq); err != nil {
+			return nil, false, err
+		}
+		out = append(out, row)
+	}
+	c.left(f, int64(len(out)))
+	f.turn = now
+	f.served++
+	return out, full, nil
+}
+
+// NextDue implements store.Queue.
+func (s *Store) NextDue(ctx context.Context, _ time.Time) (time.Time, error) {
+	var next int64
+	if err := s.read(ctx, `SELECT coalesce(min(ready_at), 0) FROM lanes`, nil, &next); err != nil {
+		return time.Time{}, err
+	}
+	if next >= never() {
+		return time.Time{}, nil
+	}
+	return at(next), nil
+}

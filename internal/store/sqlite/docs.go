@@ -1,0 +1,219 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// A table keeps records of one type as JSON, by id and by one unique key.
+type table[T any] struct {
+	name   string
+	id     func(*T) *string
+	rev    func(*T) *int64
+	lookup func(*T) string
+}
+
+func clients() table[store.Client] {
+	return table[store.Client]{"clients", func(c *store.Client) *string { return &c.ID }, func(c *store.Client) *int64 { return &c.Revision },
+		func(c *store.Client) string { return fold(c.Name) }}
+}
+
+func apiKeys() table[store.APIKey] {
+	return table[store.APIKey]{"api_keys", func(k *store.APIKey) *string { return &k.ID }, func(k *store.APIKey) *int64 { return &k.Revision },
+		func(k *store.APIKey) string { return k.Hash }}
+}
+
+func webhooks() table[store.Webhook] {
+	return table[store.Webhook]{"webhooks", func(w *store.Webhook) *string { return &w.ID }, func(w *store.Webhook) *int64 { return &w.Revision },
+		func(w *store.Webhook) string { return w.ID }}
+}
+
+func (tb table[T]) get(ctx context.Context, s *Store, column, key string) (*T, error) {
+	var doc []byte
+	if err := s.read(ctx, `SELECT doc FROM `+tb.name+` WHERE `+column+` = ?`, []any{key}, &doc); err != nil {
+		return nil, err
+	}
+	v := new(T)
+	if err := json.Unmarshal(doc, v); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+func (tb table[T]) all(ctx context.Context, s *Store) (out []T, err error) {
+	err = s.list(ctx, `SELECT doc FROM `+tb.name+` ORDER BY lookup`, nil, func(sc scan) error {
+		var doc []byte
+		var v T
+		if err := sc(&doc); err != nil {
+			return dbErr(err)
+		}
+		err := json.Unmarshal(doc, &v)
+		out = append(out, v)
+		return err
+	})
+	return out, err
+}
+
+func (tb table[T]) put(t *tx, in T) (*T, error) {
+	v := &in
+	if *tb.id(v) == "" {
+		*tb.id(v) = store.NewID().String()
+	}
+	var rev int64
+	switch err := t.row(`SELECT revision FROM `+tb.name+` WHERE id = ?`, []any{*tb.id(v)}, &rev); {
+	case errors.Is(err, sql.ErrNoRows):
+		if *tb.rev(v) != 0 {
+			return nil, store.ErrNotFound
+		}
+	case err != nil:
+		return nil, err
+	case rev != *tb.rev(v):
+		return nil, store.ErrConflict
+	}
+	var taken bool
+	if err := t.row(`SELECT EXISTS (SELECT 1 FROM `+tb.name+` WHERE lookup = ? AND id <> ?)`, []any{tb.lookup(v), *tb.id(v)}, &taken); err != nil {
+		return nil, err
+	}
+	if taken {
+		return nil, store.ErrExists
+	}
+	*tb.rev(v)++
+	return v, tb.write(t, v)
+}
+
+func (tb table[T]) write(t *tx, v *T) error {
+	doc, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return t.exec(`INSERT OR REPLACE INTO `+tb.name+` (id, lookup, revision, doc) VALUES (?, ?, ?, ?)`, *tb.id(v), tb.lookup(v), *tb.rev(v), string(doc))
+}
+
+func (tb table[T]) remove(t *tx, id string) error {
+	n, err := t.change(`DELETE FROM `+tb.name+` WHERE id = ?`, id)
+	if err == nil && n == 0 {
+		err = store.ErrNotFound
+	}
+	return err
+}
+
+// putIn is put in a transaction of its own; version, when given, is counted up.
+func putIn[T any](ctx context.Context, s *Store, tb table[T], v T, version string) (out *T, err error) {
+	err = s.do(ctx, func(t *tx) (err error) {
+		if out, err = tb.put(t, v); err != nil || version == "" {
+			return err
+		}
+		return t.bump(version)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Client implements store.Clients.
+func (s *Store) Client(ctx context.Context, id string) (*store.Client, error) {
+	return clients().get(ctx, s, "id", id)
+}
+
+// ClientNamed implements store.Clients.
+func (s *Store) ClientNamed(ctx context.Context, name string) (*store.Client, error) {
+	return clients().get(ctx, s, "lookup", fold(name))
+}
+
+// Clients implements store.Clients.
+func (s *Store) Clients(ctx context.Context) ([]store.Client, error) { return clients().all(ctx, s) }
+
+// PutClient implements store.Clients.
+func (s *Store) PutClient(ctx context.Context, c store.Client) (*store.Client, error) {
+	return putIn(ctx, s, clients(), c, "clients_version")
+}
+
+// DeleteClient implements store.Clients.
+func (s *Store) DeleteClient(ctx context.Context, id string) error {
+	return s.do(ctx, func(t *tx) error {
+		if err := clients().remove(t, id); err != nil {
+			return err
+		}
+		return errors.Join(t.exec(`DELETE FROM api_keys WHERE doc ->> '$.client' = ?`, id), t.bump("clients_version"))
+	})
+}
+
+// ClientsVersion implements store.Clients.
+func (s *Store) ClientsVersion(ctx context.Context) (int64, error) {
+	return s.version(ctx, "clients_version")
+}
+
+// APIKeyByHash implements store.Clients.
+func (s *Store) APIKeyByHash(ctx context.Context, hash string) (*store.APIKey, error) {
+	return apiKeys().get(ctx, s, "lookup", hash)
+}
+
+// APIKeys implements store.Clients.
+func (s *Store) APIKeys(ctx context.Context, client string) ([]store.APIKey, error) {
+	all, err := apiKeys().all(ctx, s)
+	if err != nil || client == "" {
+		return all, err
+	}
+	var out []store.APIKey
+	for _, k := range all {
+		if k.Client == client {
+			out = append(out, k)
+		}
+	}
+	return out, nil
+}
+
+// PutAPIKey implements store.Clients.
+func (s *Store) PutAPIKey(ctx context.Context, k store.APIKey) (*store.APIKey, error) {
+	return putIn(ctx, s, apiKeys(), k, "clients_version")
+}
+
+// DeleteAPIKey implements store.Clients.
+func (s *Store) DeleteAPIKey(ctx context.Context, id string) error {
+	return s.do(ctx, func(t *tx) error {
+		if err := apiKeys().remove(t, id); err != nil {
+			return err
+		}
+		return t.bump("clients_version")
+	})
+}
+
+// TouchAPIKey implements store.Clients.
+func (s *Store) TouchAPIKey(ctx context.Context, id string, when time.Time) error {
+	return s.do(ctx, func(t *tx) error {
+		var doc []byte
+		var k store.APIKey
+		if err := t.row(`SELECT doc FROM api_keys WHERE id = ?`, []any{id}, &doc); err != nil {
+			return notFound(err)
+		}
+		if err := json.Unmarshal(doc, &k); err != nil {
+			return err
+		}
+		k.LastUsedAt = store.Micro(when)
+		return apiKeys().write(t, &k)
+	})
+}
+
+// Webhook implements store.Events.
+func (s *Store) Webhook(ctx context.Context, id string) (*store.Webhook, error) {
+	return webhooks().get(ctx, s, "id", id)
+}
+
+// Webhooks implements store.Events.
+func (s *Store) Webhooks(ctx context.Context) ([]store.Webhook, error) { return webhooks().all(ctx, s) }
+
+// PutWebhook implements store.Events.
+func (s *Store) PutWebhook(ctx context.Context, w store.Webhook) (*store.Webhook, error) {
+	return putIn(ctx, s, webhooks(), w, "")
+}
+
+// DeleteWebhook implements store.Events.
+func (s *Store) DeleteWebhook(ctx context.Context, id string) error {
+	return s.do(ctx, func(t *tx) error { return webhooks().remove(t, id) })
+}

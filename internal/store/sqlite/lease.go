@@ -1,0 +1,357 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// Register implements store.Queue.
+func (s *Store) Register(ctx context.Context, name string, now, until time.Time) (n store.Node, reaped int, err error) {
+	if name == "" {
+		return n, 0, errors.New("store: a node needs a name")
+	}
+	now = store.Micro(now)
+	err = s.do(ctx, func(t *tx) (err error) {
+		if reaped, err = t.reap(now, name); err != nil {
+			return err
+		}
+		if err := t.setClock(now); err != nil {
+			return err
+		}
+		n = store.Node{Name: name}
+		return t.row(`INSERT INTO nodes (name, incarnation, until_at) VALUES (?1, 1, ?2)
+			ON CONFLICT (name) DO UPDATE SET incarnation = incarnation + 1, until_at = ?2 RETURNING incarnation`, []any{name, us(until)}, &n.Incarnation)
+	})
+	return n, reaped, err
+}
+
+// setClock forgets turns that were taken in the future: the clock was wrong
+// then, and they would put off what is due.
+func (t *tx) setClock(now time.Time) error {
+	var flows []*flow
+	if err := t.each(`SELECT `+flowColumns+` FROM flows WHERE turn_at > ?`, []any{us(now)}, func(sc scan) error {
+		f, err := scanFlow(sc)
+		if err == nil {
+			flows = append(flows, t.keepFlow(f))
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	for _, f := range flows {
+		f.turn, f.dirty = 0, true
+	}
+	var lanes []*lane
+	if err := t.each(`SELECT `+laneColumns+` FROM lanes WHERE turn_at > ?`, []any{us(now)}, func(sc scan) error {
+		l, err := scanLane(sc)
+		if err == nil {
+			lanes = append(lanes, t.keep(l))
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	for _, l := range lanes {
+		l.turn, l.now, l.dirty = 0, now, true
+	}
+	return nil
+}
+
+// Heartbeat implements store.Queue.
+func (s *Store) Heartbeat(ctx context.Context, n store.Node, _, until time.Time) error {
+	return s.do(ctx, func(t *tx) error {
+		if err := t.alive(n); err != nil {
+			return err
+		}
+		return t.exec(`UPDATE nodes SET until_at = ? WHERE name = ?`, us(until), n.Name)
+	})
+}
+
+// Reap implements store.Queue.
+func (s *Store) Reap(ctx context.Context, now time.Time) (reaped int, err error) {
+	now = store.Micro(now)
+	err = s.do(ctx, func(t *tx) error {
+		reaped = 0
+		var dead []string
+		if err := t.each(`SELECT name FROM nodes WHERE until_at < ?`, []any{us(now)}, func(sc scan) error {
+			var name string
+			err := dbErr(sc(&name))
+			dead = append(dead, name)
+			return err
+		}); err != nil {
+			return err
+		}
+		for _, name := range dead {
+			n, err := t.forget(now, name)
+			if err != nil {
+				return err
+			}
+			reaped += n
+		}
+		return nil
+	})
+	return reaped, err
+}
+
+// forget ends a node. Its row stays with incarnation kept, so that the name's
+// next process gets a higher one: it is only marked as nobody's.
+func (t *tx) forget(now time.Time, name string) (int, error) {
+	n, err := t.reap(now, name)
+	if err != nil {
+		return 0, err
+	}
+	return n, t.exec(`UPDATE nodes SET incarnation = incarnation + 1, until_at = ? WHERE name = ?`, never(), name)
+}
+
+// Leave implements store.Queue.
+func (s *Store) Leave(ctx context.Context, n store.Node, now time.Time) error {
+	return s.do(ctx, func(t *tx) error {
+		if err := t.alive(n); err != nil {
+			return err
+		}
+		_, err := t.forget(store.Micro(now), n.Name)
+		return err
+	})
+}
+
+// reap ends every attempt that the node has under way.
+func (t *tx) reap(now time.Time, node string) (int, error) {
+	var rows []*deliveryRow
+	if err := t.each(`SELECT `+deliveryColumns+` FROM deliveries d INDEXED BY deliveries_leased`+deliveryTables+` WHERE d.node = ? AND d.state = 2`,
+		[]any{node}, func(sc scan) error {
+			r := &deliveryRow{}
+			rows = append(rows, r)
+			return dbErr(sc(r.columns()...))
+		}); err != nil {
+		return 0, err
+	}
+	for _, r := range rows {
+		if _, err := r.decode(); err != nil {
+			return 0, err
+		}
+		if err := t.freeSlot(now, r, func(l *lane) { l.End(now, r.d.Since, 0) }); err != nil {
+			return 0, err
+		}
+		flow := r.flow
+		var a store.Attempt
+		if err := t.save(now, r, func(d *store.Delivery) { a = d.Reap(now) }); err != nil {
+			return 0, err
+		}
+		if err := t.attempt(r, flow, a); err != nil {
+			return 0, err
+		}
+	}
+	return len(rows), nil
+}
+
+// freeSlot changes the account of the lane in which r was leased.
+func (t *tx) freeSlot(now time.Time, r *deliveryRow, change func(*lane)) error {
+	f, err := t.flowByID(r.flow)
+	if err != nil {
+		return err
+	}
+	l, err := t.laneByID(now, f.lane)
+	if err != nil {
+		return err
+	}
+	change(l)
+	l.gate, l.dirty, t.wake = 0, true, true
+	return nil
+}
+
+// Release implements store.Queue.
+func (s *Store) Release(ctx context.Context, now time.Time, leases []store.Lease) error {
+	now = store.Micro(now)
+	return s.do(ctx, func(t *tx) error {
+		for _, le := range leases {
+			r, err := t.delivery(le.Delivery)
+			if errors.Is(err, store.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if r.d.State != store.Leased || r.d.Epoch != le.Epoch {
+				continue
+			}
+			if err := t.freeSlot(now, r, func(l *lane) { l.Undo(now, r.d.Since, r.d.Kind, r.d.CountPending()) }); err != nil {
+				return err
+			}
+			if err := t.save(now, r, func(d *store.Delivery) { d.Unlease() }); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Finish implements store.Queue.
+func (s *Store) Finish(ctx context.Context, f store.Finish) error {
+	f.Step.Delivery, f.Step.Epoch = f.Lease.Delivery, f.Lease.Epoch
+	f.Outcome.EndedAt = store.Micro(f.Outcome.EndedAt)
+	return s.step(ctx, f.Step, func(t *tx, st *store.Step) (*deliveryRow, error) {
+		r, err := t.delivery(f.Lease.Delivery)
+		if err != nil {
+			return nil, err
+		}
+		if r.d.Epoch != f.Lease.Epoch {
+			return nil, t.testify(r, f)
+		}
+		flow := r.flow
+		var a store.Attempt
+		if r.d.State == store.Leased {
+			a = r.d.Running()
+			if err := t.freeSlot(st.Now, r, func(l *lane) { l.End(st.Now, r.d.Since, f.NotMailed) }); err != nil {
+				return nil, err
+			}
+		} else if a, err = t.line(r, f.Lease.No); err != nil { // reaped, and nobody has taken it since
+			return nil, err
+		}
+		a.Outcome = f.Outcome
+		return r, t.attempt(r, flow, a)
+	})
+}
+
+// testify writes what a node that lost its lease knows into the ledger.
+func (t *tx) testify(r *deliveryRow, f store.Finish) error {
+	a, err := t.line(r, f.Lease.No)
+	if err == nil && a.Epoch == f.Lease.Epoch && a.Class == "unknown" && a.Error != nil && a.Error.Code == store.NodeDied().Code {
+		a.Outcome = f.Outcome
+		var flow int64
+		if err := t.row(`SELECT flow FROM attempts WHERE delivery = ? AND no = ?`, []any{r.seq, a.No}, &flow); err != nil {
+			return err
+		}
+		if err := t.attempt(r, flow, a); err != nil {
+			return err
+		}
+		return &keptError{store.ErrLeaseLost}
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return store.ErrLeaseLost
+}
+
+// A keptError is an answer that does not undo what was written with it.
+type keptError struct{ err error }
+
+func (e *keptError) Error() string { return e.err.Error() }
+func (e *keptError) Unwrap() error { return e.err }
+
+// Settle implements store.Queue.
+func (s *Store) Settle(ctx context.Context, st store.Step) error {
+	return s.step(ctx, st, func(t *tx, st *store.Step) (*deliveryRow, error) {
+		r, err := t.delivery(st.Delivery)
+		if err != nil {
+			return nil, err
+		}
+		if r.d.Epoch != st.Epoch || r.d.State == store.Leased || r.d.State.Final() {
+			return nil, store.ErrConflict
+		}
+		return r, nil
+	})
+}
+
+// step takes st with the delivery that get gives, all in one transaction.
+func (s *Store) step(ctx context.Context, st store.Step, get func(*tx, *store.Step) (*deliveryRow, error)) error {
+	if err := st.Check(); err != nil {
+		return err
+	}
+	st.Now = store.Micro(st.Now)
+	sub := store.Submission{Now: st.Now, Messages: st.Messages}
+	if err := sub.Prepare(); err != nil {
+		return fmt.Errorf("a notification: %w", err)
+	}
+	msgs, bytes, err := s.ready(ctx, st.Now, sub.Messages)
+	if err != nil {
+		return err
+	}
+	var out []store.Submitted
+	err = s.doSized(ctx, bytes, func(t *tx) error {
+		r, err := get(t, &st)
+		if err != nil {
+			return err
+		}
+		from := r.d.Route
+		if err := t.save(st.Now, r, func(d *store.Delivery) { d.Apply(st) }); err != nil {
+			return err
+		}
+		if st.Lane != nil {
+			if err := t.changeLane(st.Now, from.Lane, *st.Lane); err != nil {
+				return err
+			}
+		}
+		if st.Connection != nil {
+			if err := t.changeConnection(st.Now, from.Connection, *st.Connection); err != nil {
+				return err
+			}
+		}
+		if len(msgs) > 0 {
+			if out, err = t.submit(&sub, msgs); err != nil {
+				return err
+			}
+		}
+		return t.events(st.Events)
+	})
+	s.settleBodies(msgs, out, err)
+	return err
+}
+
+// Reroute implements store.Queue.
+func (s *Store) Reroute(ctx context.Context, now time.Time, rr []store.Reroute) (moved int, err error) {
+	now = store.Micro(now)
+	err = s.do(ctx, func(t *tx) error {
+		moved = 0
+		for _, m := range rr {
+			r, err := t.delivery(m.Delivery)
+			if errors.Is(err, store.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if r.d.State != store.Queued || r.d.Epoch != m.Epoch {
+				continue
+			}
+			if err := t.save(now, r, func(d *store.Delivery) { d.Move(m) }); err != nil {
+				return err
+			}
+			moved++
+		}
+		return nil
+	})
+	return moved, err
+}
+
+// Deadlines implements store.Queue.
+func (s *Store) Deadlines(ctx context.Context, now time.Time, n int) (due []store.Delivery, next time.Time, err error) {
+	err = s.list(ctx, `SELECT `+deliveryColumns+` FROM deliveries d INDEXED BY deliveries_deadline`+deliveryTables+`
+		WHERE (d.state <= 1 OR d.state = 3) AND d.deadline_at <= ? ORDER BY d.deadline_at LIMIT ?`, []any{us(now), n}, func(sc scan) error {
+		d, err := scanDelivery(sc)
+		if err == nil {
+			due = append(due, *d)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	var first int64
+	if err := s.read(ctx, `SELECT coalesce(min(deadline_at), 0) FROM deliveries INDEXED BY deliveries_deadline WHERE (state <= 1 OR state = 3) AND deadline_at > ?`,
+		[]any{us(now)}, &first); err != nil {
+		return nil, time.Time{}, err
+	}
+	return due, at(first), nil
+}
+
+func scanDelivery(sc scan) (*store.Delivery, error) {
+	r := &deliveryRow{}
+	if err := sc(r.columns()...); err != nil {
+		return nil, dbErr(err)
+	}
+	return r.decode()
+}

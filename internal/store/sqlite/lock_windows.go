@@ -1,0 +1,30 @@
+package sqlite
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/windows"
+)
+
+// renamesOpen: a file that is open without FILE_SHARE_DELETE, as the library
+// opens it, cannot be renamed.
+const renamesOpen = false
+
+// lockFile takes the lock that the kernel gives back when the process ends,
+// however it ends.
+func lockFile(name string) (*os.File, error) {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	err = windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, new(windows.Overlapped))
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// syncDir does nothing: NTFS writes the names with its own journal, and a
+// folder cannot be synced from here.
+func syncDir(string) error { return nil }

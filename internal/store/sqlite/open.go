@@ -1,0 +1,208 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // the driver
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// DefaultInline is how large a body may be to live in the database.
+const DefaultInline = 64 << 10
+
+// Options of a store; all but Dir may be zero.
+type Options struct {
+	// Dir is the data folder; it is made with mode 0700 when it is missing.
+	Dir string
+	// Server takes the folder for a server: a second one gets
+	// store.ErrLocked. Commands leave it false and work beside the server.
+	Server bool
+	// Sealer keeps the connections' secrets; nil: none can be stored.
+	Sealer store.Sealer
+	// Inline is the size up to which bodies live in the database; 0: DefaultInline.
+	Inline int64
+	// Log tells of what the store recovers from by itself; nil: silent.
+	Log *slog.Logger
+
+	files   files        // for tests: faults of the file system
+	fault   func() error // for tests: asked in place of every commit
+	maxPage int          // for tests: a full disk
+}
+
+// A Store implements store.Store.
+type Store struct {
+	opt     Options
+	dir     string
+	lock    *os.File // of the folder, while Server
+	spool   *spoolDir
+	readers *sql.DB
+	stmts   stmtCache // of the readers
+	w       *writer
+	wake    chan struct{}
+	closing sync.Once
+	closed  error
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open opens or makes the store in o.Dir and brings its schema up to date.
+// Errors tell the administrator what to do.
+func Open(ctx context.Context, o Options) (_ *Store, err error) {
+	if o.Inline == 0 {
+		o.Inline = DefaultInline
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.files == nil {
+		o.files = osFiles{}
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("the data folder cannot be made: %w", err)
+	}
+	s := &Store{opt: o, dir: o.Dir, wake: make(chan struct{}, 1)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.release())
+		}
+	}()
+	if o.Server {
+		if s.lock, err = lockFile(filepath.Join(o.Dir, "server.lock")); err != nil {
+			return nil, fmt.Errorf("%w: %s (%w)", store.ErrLocked, o.Dir, err)
+		}
+	}
+	if s.spool, err = openSpool(filepath.Join(o.Dir, "spool"), o.files); err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, s.file()); err != nil {
+		return nil, err
+	}
+	if s.readers, err = sql.Open("sqlite", dsn(s.file(), false)); err != nil {
+		return nil, fmt.Errorf("the database cannot be opened: %w", err)
+	}
+	s.readers.SetMaxOpenConns(8)
+	s.readers.SetMaxIdleConns(8)
+	s.stmts.db = s.readers
+	s.w = newWriter(s)
+	if err := s.w.open(ctx); err != nil {
+		return nil, unavailable(err)
+	}
+	go s.w.run()
+	return s, nil
+}
+
+func (s *Store) file() string { return filepath.Join(s.dir, "postino.db") }
+
+// dsn names the database for the driver. busy_timeout is how long a command
+// and the server wait for each other.
+func dsn(file string, write bool) string {
+	q := url.Values{}
+	q.Add("_pragma", "busy_timeout(10000)")
+	if write {
+		q.Add("_pragma", "journal_mode(WAL)")
+		q.Add("_pragma", "synchronous(FULL)")
+		q.Add("_pragma", "wal_autocheckpoint(4000)")
+		q.Add("_pragma", "journal_size_limit(67108864)")
+		q.Add("_pragma", "cache_size(-32768)")
+	} else {
+		q.Add("_pragma", "query_only(1)")
+		q.Add("_pragma", "cache_size(-4096)")
+	}
+	u := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(file), RawQuery: q.Encode()}
+	return u.String()
+}
+
+// migrate brings the schema up to date, forward only.
+func migrate(ctx context.Context, file string) (err error) {
+	fresh := false
+	if _, serr := os.Stat(file); errors.Is(serr, fs.ErrNotExist) {
+		fresh = true
+	}
+	db, err := sql.Open("sqlite", dsn(file, true))
+	if err != nil {
+		return fmt.Errorf("the database cannot be opened: %w", err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	db.SetMaxOpenConns(1)
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, sub)
+	if err != nil {
+		return fmt.Errorf("the database's schema cannot be read: %w", err)
+	}
+	have, want, err := p.GetVersions(ctx)
+	if err != nil {
+		return unavailable(fmt.Errorf("the database %s cannot be read: %w", file, err))
+	}
+	if have > want {
+		return fmt.Errorf("the database %s was written by a newer postino (schema %d, this one knows %d): install that version again", file, have, want)
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return unavailable(fmt.Errorf("the database %s cannot be brought to schema %d: %w", file, want, err))
+	}
+	if fresh {
+		if err := os.Chmod(file, 0o600); err != nil {
+			return fmt.Errorf("the database's mode cannot be set: %w", err)
+		}
+		return syncDir(filepath.Dir(file))
+	}
+	return nil
+}
+
+// Close implements store.Store.
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		s.w.stop()
+		s.closed = s.release()
+	})
+	return s.closed
+}
+
+func (s *Store) release() error {
+	var errs []error
+	if s.readers != nil {
+		errs = append(errs, s.stmts.close(), s.readers.Close())
+	}
+	if s.spool != nil {
+		errs = append(errs, s.spool.close())
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Ping implements store.Store.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.do(ctx, func(t *tx) error {
+		return t.exec(`INSERT INTO settings VALUES ('ping', ?1) ON CONFLICT (name) DO UPDATE SET value = ?1`, time.Now().UTC().Format(time.RFC3339Nano))
+	})
+}
+
+// Wake implements store.Queue.
+func (s *Store) Wake() <-chan struct{} { return s.wake }
+
+func (s *Store) wakeUp() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,164 @@
+package sqlite
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/mime"
+)
+
+// messageDoc is what of a message no query asks for.
+type messageDoc struct {
+	Subject      string        `json:"s,omitempty"`
+	From         string        `json:"f,omitempty"`
+	OriginalFrom string        `json:"o,omitempty"`
+	Envelope     mime.Envelope `json:"e"`
+	Door         string        `json:"d,omitempty"`
+	Class        string        `json:"c,omitempty"`
+	Notification bool          `json:"n,omitempty"`
+	NotBefore    time.Time     `json:"b,omitzero"`
+}
+
+func encodeMessage(m *store.Message) (string, error) {
+	b, err := json.Marshal(messageDoc{m.Subject, m.From, m.OriginalFrom, m.Envelope, m.Door, m.Class, m.Notification, m.NotBefore})
+	return string(b), err
+}
+
+const messageColumns = `m.id, m.client, m.received_at, m.size, m.sha256, m.kept, m.message_id, m.tag, m.doc`
+
+// A messageRow is a message as read, not decoded yet: that is left to the
+// goroutine that asked.
+type messageRow struct {
+	m        store.Message
+	received int64
+	doc      []byte
+}
+
+func (r *messageRow) columns() []any {
+	return []any{&r.m.ID, &r.m.Client, &r.received, &r.m.Size, &r.m.BodySHA256, &r.m.BodyKept, &r.m.MessageID, &r.m.Tag, &r.doc}
+}
+
+func (r *messageRow) decode() (*store.Message, error) {
+	var d messageDoc
+	if err := json.Unmarshal(r.doc, &d); err != nil {
+		return nil, err
+	}
+	m := &r.m
+	m.ReceivedAt = at(r.received)
+	m.Subject, m.From, m.OriginalFrom, m.Envelope, m.Door, m.Class, m.Notification, m.NotBefore =
+		d.Subject, d.From, d.OriginalFrom, d.Envelope, d.Door, d.Class, d.Notification, d.NotBefore
+	return m, nil
+}
+
+const (
+	deliveryColumns = `d.seq, d.msg, d.flow, d.id, m.id, f.client, f.connection, l.key, d.position, d.state, d.next_at, d.created_at, d.expires_at,
+		d.warn_at, d.finished_at, d.attempts, d.epoch, d.node, d.kind, d.since, d.recipients, d.word`
+	deliveryTables = ` CROSS JOIN messages m ON m.seq = d.msg CROSS JOIN flows f ON f.id = d.flow CROSS JOIN lanes l ON l.id = f.lane`
+)
+
+// A deliveryRow is a delivery as read, with its keys.
+type deliveryRow struct {
+	seq, msg, flow                                int64
+	d                                             store.Delivery
+	next, created, expires, warn, finished, since int64
+	recipients, word                              []byte
+}
+
+func (r *deliveryRow) columns() []any {
+	d := &r.d
+	return []any{&r.seq, &r.msg, &r.flow, &d.ID, &d.Message, &d.Client, &d.Route.Connection, &d.Route.Lane, &d.Route.Position, &d.State,
+		&r.next, &r.created, &r.expires, &r.warn, &r.finished, &d.Attempts, &d.Epoch, &d.Node, &d.Kind, &r.since, &r.recipients, &r.word}
+}
+
+func (r *deliveryRow) decode() (*store.Delivery, error) {
+	d := &r.d
+	d.NextAt, d.CreatedAt, d.ExpiresAt, d.WarnAt, d.FinishedAt, d.Since = at(r.next), at(r.created), at(r.expires), at(r.warn), at(r.finished), at(r.since)
+	if err := json.Unmarshal(r.recipients, &d.Recipients); err != nil {
+		return nil, err
+	}
+	if len(r.word) > 0 {
+		if err := json.Unmarshal(r.word, &d.Word); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+func encodeDelivery(d *store.Delivery) (recipients, word string, err error) {
+	rs, err := json.Marshal(d.Recipients)
+	if err != nil {
+		return "", "", err
+	}
+	if d.Word != (store.Word{}) {
+		w, err := json.Marshal(d.Word)
+		return string(rs), string(w), err
+	}
+	return string(rs), "", nil
+}
+
+// delivery loads one delivery; store.ErrNotFound when there is none.
+func (t *tx) delivery(id store.ID) (*deliveryRow, error) {
+	r := &deliveryRow{}
+	if err := t.row(`SELECT `+deliveryColumns+` FROM deliveries d`+deliveryTables+` WHERE d.id = ?`, []any{id}, r.columns()...); err != nil {
+		return nil, notFound(err)
+	}
+	_, err := r.decode()
+	return r, err
+}
+
+// save writes r, which change altered, and keeps the account of its flows. A
+// delivery that changes no longer waits for siblings.
+func (t *tx) save(now time.Time, r *deliveryRow, change func(*store.Delivery)) error {
+	from, err := t.flowByID(r.flow)
+	if err != nil {
+		return err
+	}
+	waited := r.d.Waits()
+	change(&r.d)
+	d := &r.d
+	to := from
+	l, err := t.laneOf(from)
+	if err != nil {
+		return err
+	}
+	if l.now.IsZero() {
+		l.now = now
+	}
+	if d.Route.Connection != from.name.connection || d.Route.Lane != l.Key {
+		if to, err = t.flow(now, d.Route, d.Client); err != nil {
+			return err
+		}
+	}
+	recipients, word, err := encodeDelivery(d)
+	if err != nil {
+		return err
+	}
+	if err := t.exec(`UPDATE deliveries SET flow = ?, position = ?, state = ?, next_at = ?, deadline_at = ?, expires_at = ?, warn_at = ?, finished_at = ?,
+		attempts = ?, epoch = ?, node = ?, kind = ?, since = ?, join_key = NULL, recipients = ?, word = ? WHERE seq = ?`,
+		to.id, d.Route.Position, int(d.State), us(d.NextAt), us(d.Deadline()), us(d.ExpiresAt), us(d.WarnAt), us(d.FinishedAt),
+		d.Attempts, d.Epoch, d.Node, string(d.Kind), us(d.Since), recipients, word, r.seq); err != nil {
+		return err
+	}
+	r.flow = to.id
+	if waited {
+		t.left(from, 1)
+	}
+	if d.Waits() {
+		t.arrived(to, d.NextAt)
+	}
+	return nil
+}
+
+// attempt writes a line of the ledger, over an earlier state of the same line.
+func (t *tx) attempt(r *deliveryRow, flow int64, a store.Attempt) error {
+	out, err := json.Marshal(a.Outcome)
+	if err != nil {
+		return err
+	}
+	return t.exec(`INSERT OR REPLACE INTO attempts (delivery, no, kind, flow, node, epoch, started_at, recipients, outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.seq, a.No, string(a.Kind), flow, a.Node, a.Epoch, us(a.StartedAt), a.Recipients, string(out))
+}
+
+func fold(s string) string { return strings.ToLower(s) }

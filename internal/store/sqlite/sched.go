@@ -1,0 +1,330 @@
+package sqlite
+
+import (
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// A lane is a row of lanes while a transaction works on it.
+type lane struct {
+	id int64
+	store.Lane
+	gate, turn, ready int64
+	served            int64
+	now               time.Time // of the last op that touched it
+	dirty             bool
+}
+
+// A flow is a row of flows while a transaction works on it.
+type flow struct {
+	id, lane        int64
+	name            flowName
+	queued          int64
+	due, gate, turn int64
+	served          int64
+	dirty, staleDue bool
+}
+
+type flowName struct {
+	lane               int64
+	connection, client string
+}
+
+func never() int64 { return store.Never().UnixMicro() }
+
+const laneColumns = `id, key, concurrency, per_minute, per_day, paused_until, reason, cap, cap_until, in_flight, minute, day, gate_at, turn_at, served, ready_at`
+
+func scanLane(sc scan) (*lane, error) {
+	l := &lane{}
+	var paused, capUntil int64
+	var reason, minute, day []byte
+	if err := sc(&l.id, &l.Key, &l.Limits.Concurrency, &l.Limits.PerMinute, &l.Limits.RecipientsPerDay, &paused, &reason, &l.Cap, &capUntil,
+		&l.InFlight, &minute, &day, &l.gate, &l.turn, &l.served, &l.ready); err != nil {
+		return nil, dbErr(err)
+	}
+	l.PausedUntil, l.CapUntil = at(paused), at(capUntil)
+	if len(reason) > 0 {
+		if err := json.Unmarshal(reason, &l.Reason); err != nil {
+			return nil, err
+		}
+	}
+	return l, errors.Join(l.Minute.UnmarshalBinary(minute), l.Day.UnmarshalBinary(day))
+}
+
+func (t *tx) keep(l *lane) *lane {
+	if have := t.lanes[l.id]; have != nil {
+		return have
+	}
+	t.lanes[l.id], t.keys[l.Key] = l, l
+	return l
+}
+
+// lane gives the lane with this key, making it when limits are given;
+// sql.ErrNoRows when there is none and none is to be made.
+func (t *tx) lane(now time.Time, key string, limits *adapters.LaneLimits) (*lane, error) {
+	l := t.keys[key]
+	if l == nil {
+		err := t.each(`SELECT `+laneColumns+` FROM lanes WHERE key = ?`, []any{key}, func(sc scan) (err error) {
+			l, err = scanLane(sc)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if l == nil {
+			if limits == nil {
+				return nil, sql.ErrNoRows
+			}
+			l = &lane{Lane: store.Lane{Key: key, Limits: *limits}, ready: never(), dirty: true}
+			if l.id, err = t.insert(`INSERT INTO lanes (key, ready_at) VALUES (?, ?)`, key, l.ready); err != nil {
+				return nil, err
+			}
+		}
+		l = t.keep(l)
+	}
+	l.now = now
+	if limits != nil && l.Limits != *limits {
+		l.Limits, l.gate, l.dirty = *limits, 0, true
+	}
+	return l, nil
+}
+
+func (t *tx) laneByID(now time.Time, id int64) (*lane, error) {
+	l := t.lanes[id]
+	if l == nil {
+		err := t.each(`SELECT `+laneColumns+` FROM lanes WHERE id = ?`, []any{id}, func(sc scan) (err error) {
+			l, err = scanLane(sc)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if l == nil {
+			return nil, dbErr(errors.New("a lane that is named does not exist"))
+		}
+		l = t.keep(l)
+	}
+	l.now = now
+	return l, nil
+}
+
+const flowColumns = `id, lane, connection, client, queued, due_at, gate_at, turn_at, served`
+
+func scanFlow(sc scan) (*flow, error) {
+	f := &flow{}
+	err := sc(&f.id, &f.lane, &f.name.connection, &f.name.client, &f.queued, &f.due, &f.gate, &f.turn, &f.served)
+	f.name.lane = f.lane
+	return f, dbErr(err)
+}
+
+func (t *tx) keepFlow(f *flow) *flow {
+	if have := t.flows[f.id]; have != nil {
+		return have
+	}
+	t.flows[f.id], t.names[f.name] = f, f
+	return f
+}
+
+// flow gives the flow of a route, making lane and flow when they are missing.
+func (t *tx) flow(now time.Time, r store.Route, client string) (*flow, error) {
+	l, err := t.lane(now, r.Lane, &r.Limits)
+	if err != nil {
+		return nil, err
+	}
+	name := flowName{l.id, r.Connection, client}
+	if f := t.names[name]; f != nil {
+		return f, nil
+	}
+	var f *flow
+	err = t.each(`SELECT `+flowColumns+` FROM flows WHERE lane = ? AND connection = ? AND client = ?`, []any{name.lane, name.connection, name.client}, func(sc scan) (err error) {
+		f, err = scanFlow(sc)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if f == nil {
+		f = &flow{lane: l.id, name: name, due: never()}
+		if f.gate, err = t.connectionGate(name.connection); err != nil {
+			return nil, err
+		}
+		if f.id, err = t.insert(`INSERT INTO flows (lane, connection, client, due_at, gate_at, ready_at) VALUES (?, ?, ?, ?, ?, ?)`,
+			f.lane, name.connection, name.client, never(), f.gate, never()); err != nil {
+			return nil, err
+		}
+	}
+	return t.keepFlow(f), nil
+}
+
+func (t *tx) flowByID(id int64) (*flow, error) {
+	if f := t.flows[id]; f != nil {
+		return f, nil
+	}
+	var f *flow
+	err := t.each(`SELECT `+flowColumns+` FROM flows WHERE id = ?`, []any{id}, func(sc scan) (err error) {
+		f, err = scanFlow(sc)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if f == nil {
+		return nil, dbErr(errors.New("a flow that is named does not exist"))
+	}
+	return t.keepFlow(f), nil
+}
+
+// connectionGate is before when nothing of the connection may begin. One that
+// the store does not know has no gate.
+func (t *tx) connectionGate(id string) (int64, error) {
+	var active sql.NullInt64
+	var paused sql.NullInt64
+	if err := t.row(`SELECT (SELECT active FROM connections WHERE id = ?1), (SELECT paused_until FROM connection_states WHERE connection = ?1)`,
+		[]any{id}, &active, &paused); err != nil {
+		return 0, err
+	}
+	if active.Valid && active.Int64 == 0 {
+		return never(), nil
+	}
+	return paused.Int64, nil
+}
+
+// regate gives the connection's gate to all its flows.
+func (t *tx) regate(now time.Time, id string, limits *adapters.LaneLimits) error {
+	gate, err := t.connectionGate(id)
+	if err != nil {
+		return err
+	}
+	var found []*flow
+	if err := t.each(`SELECT `+flowColumns+` FROM flows WHERE connection = ?`, []any{id}, func(sc scan) error {
+		f, err := scanFlow(sc)
+		if err == nil {
+			found = append(found, t.keepFlow(f))
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	for _, f := range found {
+		f.gate, f.dirty = gate, true
+		l, err := t.laneByID(now, f.lane)
+		if err != nil {
+			return err
+		}
+		if limits != nil {
+			l.Limits, l.gate, l.dirty = *limits, 0, true
+		}
+	}
+	t.wake = true
+	return nil
+}
+
+// arrived and left keep the flow's account of what waits in it.
+func (t *tx) arrived(f *flow, next time.Time) {
+	if n := us(next); f.queued == 0 && !f.staleDue || n < f.due {
+		f.due = n
+	}
+	f.queued++
+	f.dirty, t.wake = true, true
+}
+
+func (t *tx) left(f *flow, n int64) {
+	f.queued = max(0, f.queued-n)
+	f.dirty, f.staleDue = true, true
+}
+
+// flush writes the flows and lanes that were touched, first of all when each
+// is ready next.
+func (t *tx) flush() error {
+	for _, f := range t.flows {
+		if !f.dirty {
+			continue
+		}
+		if err := t.flushFlow(f); err != nil {
+			return err
+		}
+		l, err := t.laneOf(f)
+		if err != nil {
+			return err
+		}
+		l.dirty = true
+	}
+	for _, l := range t.lanes {
+		if !l.dirty {
+			continue
+		}
+		if err := t.flushLane(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) laneOf(f *flow) (*lane, error) {
+	if l := t.lanes[f.lane]; l != nil {
+		return l, nil
+	}
+	return t.laneByID(time.Time{}, f.lane)
+}
+
+func (t *tx) flushFlow(f *flow) error {
+	if f.staleDue || f.queued == 0 {
+		f.due = never()
+		err := t.row(`SELECT next_at FROM deliveries INDEXED BY deliveries_queue WHERE flow = ? AND state <= 1 ORDER BY next_at LIMIT 1`, []any{f.id}, &f.due)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+	}
+	f.dirty, f.staleDue = false, false
+	return t.exec(`UPDATE flows SET queued = ?, due_at = ?, gate_at = ?, turn_at = ?, served = ?, ready_at = ? WHERE id = ?`,
+		f.queued, f.due, f.gate, f.turn, f.served, f.ready(), f.id)
+}
+
+// ready is when a claim may give something of the flow, its turn regarded.
+func (f *flow) ready() int64 {
+	if f.due == never() {
+		return never()
+	}
+	return max(f.due, f.gate, f.turn)
+}
+
+func (t *tx) flushLane(l *lane) error {
+	l.dirty = false
+	l.ready = never()
+	err := t.row(`SELECT ready_at FROM flows INDEXED BY flows_ready WHERE lane = ? ORDER BY ready_at LIMIT 1`, []any{l.id}, &l.ready)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	if l.ready < never() {
+		l.ready = max(l.ready, l.gate, l.turn)
+		if !l.now.IsZero() {
+			if r := l.Room(l.now); r.Deliveries == 0 {
+				l.ready = max(l.ready, us(r.At))
+			}
+		}
+	}
+	minute, _ := l.Minute.MarshalBinary() // cannot fail
+	day, _ := l.Day.MarshalBinary()
+	var reason []byte
+	if l.Reason != (adapters.Text{}) {
+		if reason, err = json.Marshal(l.Reason); err != nil {
+			return err
+		}
+	}
+	return t.exec(`UPDATE lanes SET concurrency = ?, per_minute = ?, per_day = ?, paused_until = ?, reason = ?, cap = ?, cap_until = ?, in_flight = ?,
+		minute = ?, day = ?, gate_at = ?, turn_at = ?, served = ?, ready_at = ? WHERE id = ?`,
+		l.Limits.Concurrency, l.Limits.PerMinute, l.Limits.RecipientsPerDay, us(l.PausedUntil), string(reason), l.Cap, us(l.CapUntil), l.InFlight,
+		nonNil(minute), nonNil(day), l.gate, l.turn, l.served, l.ready, l.id)
+}
+
+func nonNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}

@@ -1,0 +1,263 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/mime"
+)
+
+// files is what the spool asks of the file system; tests put faults in.
+type files interface {
+	Sync(f *os.File) error
+	Rename(from, to string) error
+	SyncDir(dir string) error
+}
+
+type osFiles struct{}
+
+func (osFiles) Sync(f *os.File) error        { return f.Sync() }
+func (osFiles) Rename(from, to string) error { return os.Rename(from, to) }
+func (osFiles) SyncDir(dir string) error     { return syncDir(dir) }
+
+// A spoolDir holds large bodies: root/xx/ID for those that a row names, and
+// root/incoming/N for what this process is writing, with a lock that tells the
+// living from the dead.
+type spoolDir struct {
+	root, incoming string
+	lock           *os.File
+	fs             files
+}
+
+const incomingLock = ".lock"
+
+func openSpool(root string, f files) (_ *spoolDir, err error) {
+	s := &spoolDir{root: root, fs: f}
+	all := filepath.Join(root, "incoming")
+	if err := os.MkdirAll(all, 0o700); err != nil {
+		return nil, unavailable(fmt.Errorf("the spool folder cannot be made: %w", err))
+	}
+	if s.incoming, err = os.MkdirTemp(all, "*"); err != nil {
+		return nil, unavailable(fmt.Errorf("the spool folder cannot be written: %w", err))
+	}
+	if s.lock, err = lockFile(filepath.Join(s.incoming, incomingLock)); err != nil {
+		return nil, unavailable(fmt.Errorf("the spool folder cannot be locked: %w", err))
+	}
+	// The new folders must outlive a power cut before the first file in them.
+	return s, errors.Join(syncDir(all), syncDir(root), syncDir(filepath.Dir(root)))
+}
+
+func (s *spoolDir) close() error {
+	return errors.Join(s.lock.Close(), os.RemoveAll(s.incoming))
+}
+
+func (s *spoolDir) path(id store.ID) string {
+	t := id.String()
+	return filepath.Join(s.root, t[len(t)-2:], t) // the last characters are random
+}
+
+// A body is stored bytes before their row is: inline, or in a synced file.
+type body struct {
+	inline []byte
+	file   string // "" when inline
+	start  int64
+	sum    []byte
+}
+
+func (b *body) column() any {
+	if b.file != "" {
+		return nil
+	}
+	return nonNil(b.inline)
+}
+
+// take reads and digests the body of m. A small one is given inline; a large
+// one is on the disk, synced with its folder, when take returns.
+func (s *spoolDir) take(ctx context.Context, m *store.NewMessage, inline int64) (*body, error) {
+	h := sha256.New()
+	size := m.Body.Size()
+	if size <= inline {
+		b := &body{inline: make([]byte, size)}
+		if _, err := io.ReadFull(mime.NewReader(m.Body), b.inline); err != nil {
+			return nil, fmt.Errorf("the body of the message cannot be read: %w", err)
+		}
+		h.Write(b.inline)
+		b.sum = h.Sum(nil)
+		return b, nil
+	}
+	b := &body{file: s.path(m.ID)}
+	if renamesOpen && m.Buffer != nil && m.Buffer.File() != nil && filepath.Dir(m.Buffer.File().Name()) == filepath.Clean(s.incoming) {
+		b.start = m.BodyOffset
+		n, err := copyCtx(ctx, h, m.Body)
+		if err == nil && n != size {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return nil, fmt.Errorf("the body of the message cannot be read: %w", err)
+		}
+		if err := s.keep(m.Buffer.File(), b.file); err != nil {
+			return nil, err
+		}
+		m.Buffer.Keep()
+	} else if err := s.copy(ctx, m.Body, h, b.file); err != nil {
+		return nil, err
+	}
+	b.sum = h.Sum(nil)
+	return b, nil
+}
+
+// keep syncs f and gives it its lasting name.
+func (s *spoolDir) keep(f *os.File, name string) error {
+	if err := s.fs.Sync(f); err != nil {
+		return unavailable(fmt.Errorf("the spool file cannot be synced: %w", err))
+	}
+	return s.place(f.Name(), name)
+}
+
+// place gives a synced file its lasting name and syncs that.
+func (s *spoolDir) place(from, name string) error {
+	dir := filepath.Dir(name)
+	fresh := false
+	if err := os.Mkdir(dir, 0o700); err == nil {
+		fresh = true
+	} else if !errors.Is(err, fs.ErrExist) {
+		return unavailable(fmt.Errorf("the spool cannot be written: %w", err))
+	}
+	if err := s.fs.Rename(from, name); err != nil {
+		return unavailable(fmt.Errorf("the spool file cannot be put in place: %w", err))
+	}
+	err := s.fs.SyncDir(dir)
+	if err == nil && fresh {
+		err = s.fs.SyncDir(s.root)
+	}
+	if err != nil {
+		return unavailable(errors.Join(fmt.Errorf("the spool folder cannot be synced: %w", err), os.Remove(name)))
+	}
+	return nil
+}
+
+func (s *spoolDir) copy(ctx context.Context, src mime.Source, h io.Writer, name string) error {
+	f, err := os.CreateTemp(s.incoming, "copy-*")
+	if err != nil {
+		return unavailable(fmt.Errorf("the spool cannot be written: %w", err))
+	}
+	_, err = copyCtx(ctx, io.MultiWriter(f, h), src)
+	if err == nil {
+		err = s.fs.Sync(f)
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = s.place(f.Name(), name)
+	}
+	if err == nil {
+		return nil
+	}
+	if rerr := os.Remove(f.Name()); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
+		err = errors.Join(err, rerr)
+	}
+	if ctx.Err() != nil {
+		return err
+	}
+	return unavailable(fmt.Errorf("the spool cannot be written: %w", err))
+}
+
+// copyCtx copies src in pieces of bounded size.
+func copyCtx(ctx context.Context, w io.Writer, src mime.Source) (int64, error) {
+	buf := make([]byte, 128<<10)
+	var off int64
+	for off < src.Size() {
+		if err := ctx.Err(); err != nil {
+			return off, err
+		}
+		n, err := src.ReadAt(buf[:min(int64(len(buf)), src.Size()-off)], off)
+		if n > 0 {
+			if _, werr := w.Write(buf[:n]); werr != nil {
+				return off, werr
+			}
+		}
+		off += int64(n)
+		if err != nil && (err != io.EOF || off < src.Size()) {
+			return off, err
+		}
+	}
+	return off, nil
+}
+
+func (s *spoolDir) discard(log *slog.Logger, b *body) {
+	if b == nil || b.file == "" {
+		return
+	}
+	if err := os.Remove(b.file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		log.Warn("a spool file that is not needed cannot be removed", "file", b.file, "error", err)
+	}
+}
+
+// Sweep implements store.Admin.
+func (s *Store) Sweep(ctx context.Context, age time.Duration) (removed int, err error) {
+	before := time.Now().Add(-age)
+	dirs, err := filepath.Glob(filepath.Join(s.spool.root, "??"))
+	if err != nil {
+		return 0, err
+	}
+	for _, dir := range dirs {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			return removed, unavailable(err)
+		}
+		for _, e := range entries {
+			if err := ctx.Err(); err != nil {
+				return removed, err
+			}
+			id, err := store.ParseID(e.Name())
+			if err != nil || id.Time().After(before) {
+				continue
+			}
+			var named bool
+			if err := s.read(ctx, `SELECT EXISTS (SELECT 1 FROM messages WHERE id = ? AND kept = 1)`, []any{id}, &named); err != nil {
+				return removed, err
+			}
+			if !named {
+				if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+					return removed, unavailable(err)
+				}
+				removed++
+			}
+		}
+	}
+	n, err := s.sweepIncoming(before)
+	return removed + n, err
+}
+
+// sweepIncoming removes the folders of processes that died: their locks are free.
+func (s *Store) sweepIncoming(before time.Time) (removed int, err error) {
+	all := filepath.Join(s.spool.root, "incoming")
+	entries, err := os.ReadDir(all)
+	if err != nil {
+		return 0, unavailable(err)
+	}
+	for _, e := range entries {
+		dir := filepath.Join(all, e.Name())
+		info, err := e.Info()
+		if err != nil || dir == filepath.Clean(s.spool.incoming) || info.ModTime().After(before) {
+			continue // gone meanwhile, ours, or just being made
+		}
+		lock, err := lockFile(filepath.Join(dir, incomingLock))
+		if err != nil {
+			continue // its process lives
+		}
+		left, err := os.ReadDir(dir)
+		if err = errors.Join(err, lock.Close(), os.RemoveAll(dir)); err != nil {
+			return removed, unavailable(err)
+		}
+		removed += max(0, len(left)-1)
+	}
+	return removed, nil
+}

@@ -1,0 +1,238 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// A newMessage is a message made ready by the caller's goroutine, so that the
+// writer has only to put it into rows.
+type newMessage struct {
+	*store.NewMessage
+	doc        string
+	body       *body
+	deliveries []newDelivery
+}
+
+type newDelivery struct {
+	store.Delivery
+	recipients string
+}
+
+// SpoolDir implements store.Submitter.
+func (s *Store) SpoolDir() string { return s.spool.incoming }
+
+// Submit implements store.Submitter.
+func (s *Store) Submit(ctx context.Context, sub store.Submission) ([]store.Submitted, error) {
+	if err := sub.Prepare(); err != nil {
+		return nil, err
+	}
+	msgs, bytes, err := s.ready(ctx, sub.Now, sub.Messages)
+	if err != nil {
+		return nil, err
+	}
+	var out []store.Submitted
+	err = s.doSized(ctx, bytes, func(t *tx) (err error) {
+		out, err = t.submit(&sub, msgs)
+		return err
+	})
+	s.settleBodies(msgs, out, err)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// settleBodies removes the spool files that no row names. After an error that
+// leaves the commit in doubt they stay: Sweep knows.
+func (s *Store) settleBodies(msgs []newMessage, out []store.Submitted, err error) {
+	if errors.Is(err, store.ErrUnavailable) {
+		return
+	}
+	for i := range msgs {
+		if err != nil || i >= len(out) || out[i].Joined || out[i].Replayed {
+			s.spool.discard(s.opt.Log, msgs[i].body)
+		}
+	}
+}
+
+// ready encodes the messages and syncs their spool files.
+func (s *Store) ready(ctx context.Context, now time.Time, in []store.NewMessage) (out []newMessage, size int64, err error) {
+	defer func() {
+		if err != nil {
+			for _, m := range out {
+				s.spool.discard(s.opt.Log, m.body)
+			}
+		}
+	}()
+	for i := range in {
+		m := newMessage{NewMessage: &in[i]}
+		if m.doc, err = encodeMessage(&m.Message); err != nil {
+			return out, 0, err
+		}
+		for j := range m.Deliveries {
+			d := newDelivery{Delivery: m.Deliveries[j].Record(m.ID, m.Client, now)}
+			if d.recipients, _, err = encodeDelivery(&d.Delivery); err != nil {
+				return out, 0, err
+			}
+			m.deliveries = append(m.deliveries, d)
+		}
+		if m.body, err = s.spool.take(ctx, m.NewMessage, s.opt.Inline); err != nil {
+			return out, 0, err
+		}
+		m.BodySHA256 = m.body.sum
+		out = append(out, m)
+		size += int64(len(m.Head) + len(m.body.inline))
+	}
+	return out, size, nil
+}
+
+func (t *tx) submit(sub *store.Submission, msgs []newMessage) ([]store.Submitted, error) {
+	if k := sub.Idempotency; k != nil {
+		out, err := t.replay(sub.Now, k)
+		if out != nil || err != nil {
+			return out, err
+		}
+	}
+	out := make([]store.Submitted, len(msgs))
+	for i := range msgs {
+		m := &msgs[i]
+		if m.Join != nil {
+			joined, err := t.join(sub.Now, m, &out[i])
+			if err != nil {
+				return nil, err
+			}
+			if joined {
+				continue
+			}
+		}
+		if err := t.message(sub.Now, m, &out[i]); err != nil {
+			return nil, err
+		}
+	}
+	if k := sub.Idempotency; k != nil {
+		answer, err := json.Marshal(out)
+		if err != nil {
+			return nil, err
+		}
+		if err := t.exec(`INSERT OR REPLACE INTO idempotency (client, key, request, answer, expires_at) VALUES (?, ?, ?, ?, ?)`,
+			k.Client, k.Key, nonNil(k.Request), string(answer), us(k.ExpiresAt)); err != nil {
+			return nil, err
+		}
+	}
+	return out, t.events(sub.Events)
+}
+
+func (t *tx) replay(now time.Time, k *store.Idempotency) ([]store.Submitted, error) {
+	var request, answer []byte
+	err := t.row(`SELECT request, answer FROM idempotency WHERE client = ? AND key = ? AND expires_at > ?`, []any{k.Client, k.Key, us(now)}, &request, &answer)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(request, k.Request) {
+		return nil, store.ErrIdempotency
+	}
+	var out []store.Submitted
+	if err := json.Unmarshal(answer, &out); err != nil {
+		return nil, err
+	}
+	for i := range out {
+		out[i].Replayed = true
+	}
+	return out, nil
+}
+
+// message stores m with its deliveries.
+func (t *tx) message(now time.Time, m *newMessage, out *store.Submitted) error {
+	seq, err := t.insert(`INSERT INTO messages (id, client, received_at, size, sha256, kept, message_id, from_addr, env_from, tag, doc) VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)`,
+		m.ID, m.Client, us(m.ReceivedAt), m.Size, m.BodySHA256, m.MessageID, fold(m.From), fold(m.Envelope.From), m.Tag, m.doc)
+	if err != nil {
+		return err
+	}
+	if err := t.exec(`INSERT INTO bodies (msg, head, body, start) VALUES (?, ?, ?, ?)`, seq, m.Head, m.body.column(), m.body.start); err != nil {
+		return err
+	}
+	*out = store.Submitted{ID: m.ID}
+	for i := range m.deliveries {
+		d := &m.deliveries[i]
+		var join any
+		if m.Join != nil && d.State == store.Queued {
+			join = m.Join.Key
+		}
+		if err := t.place(now, seq, &d.Delivery, d.recipients, join); err != nil {
+			return err
+		}
+		out.Deliveries = append(out.Deliveries, d.ID)
+	}
+	return nil
+}
+
+// place stores a new delivery.
+func (t *tx) place(now time.Time, msg int64, d *store.Delivery, recipients string, join any) error {
+	f, err := t.flow(now, d.Route, d.Client)
+	if err != nil {
+		return err
+	}
+	if err := t.exec(`INSERT INTO deliveries (id, msg, flow, position, state, next_at, deadline_at, created_at, expires_at, warn_at, finished_at,
+		attempts, epoch, node, kind, since, join_key, recipients, word) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, '', '', 0, ?, ?, '')`,
+		d.ID, msg, f.id, d.Route.Position, int(d.State), us(d.NextAt), us(d.Deadline()), us(d.CreatedAt), us(d.ExpiresAt), us(d.WarnAt), join, recipients); err != nil {
+		return err
+	}
+	if d.Waits() {
+		t.arrived(f, d.NextAt)
+	}
+	return nil
+}
+
+// join adds m's recipients to a sibling that waits, if there is one.
+func (t *tx) join(now time.Time, m *newMessage, out *store.Submitted) (bool, error) {
+	want := m.deliveries[0].Route
+	var id store.ID
+	err := t.row(`SELECT id FROM deliveries INDEXED BY deliveries_join WHERE join_key = ? AND state = 0 AND next_at > ? ORDER BY seq DESC LIMIT 1`,
+		[]any{m.Join.Key, us(now)}, &id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	r, err := t.delivery(id)
+	if err != nil {
+		return false, err
+	}
+	if r.d.Client != m.Client || r.d.Route.Connection != want.Connection || r.d.Route.Lane != want.Lane {
+		return false, nil
+	}
+	var mr messageRow
+	if err := t.row(`SELECT `+messageColumns+` FROM messages m WHERE m.seq = ?`, []any{r.msg}, mr.columns()...); err != nil {
+		return false, err
+	}
+	msg, err := mr.decode()
+	if err != nil {
+		return false, err
+	}
+	if !r.d.Merge(msg, m.Deliveries[0].Recipients, m.Join.MaxRecipients) {
+		return false, nil
+	}
+	doc, err := encodeMessage(msg)
+	if err != nil {
+		return false, err
+	}
+	recipients, _, err := encodeDelivery(&r.d)
+	if err != nil {
+		return false, err
+	}
+	*out = store.Submitted{ID: msg.ID, Deliveries: []store.ID{r.d.ID}, Joined: true}
+	return true, errors.Join(
+		t.exec(`UPDATE messages SET doc = ? WHERE seq = ?`, doc, r.msg),
+		t.exec(`UPDATE deliveries SET recipients = ? WHERE seq = ?`, recipients, r.seq))
+}

@@ -1,0 +1,190 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// A tx is one transaction of the writer, shared by the ops of a batch. Lanes
+// and flows that ops touch are held here and written once, by flush.
+type tx struct {
+	w      *writer
+	writes int
+	wake   bool     // something may be claimable or due earlier
+	after  []func() // once committed
+	lanes  map[int64]*lane
+	keys   map[string]*lane
+	flows  map[int64]*flow
+	names  map[flowName]*flow
+}
+
+func newTx(w *writer) *tx {
+	return &tx{w: w, lanes: map[int64]*lane{}, keys: map[string]*lane{}, flows: map[int64]*flow{}, names: map[flowName]*flow{}}
+}
+
+// stmt gives the prepared statement; the texts are constants of this package,
+// so the number of statements is bounded.
+func (t *tx) stmt(q string) (*sql.Stmt, error) {
+	if t.w.conn == nil {
+		return nil, dbErr(errors.New("the database connection is closed"))
+	}
+	if st := t.w.stmts[q]; st != nil {
+		return st, nil
+	}
+	st, err := t.w.conn.PrepareContext(context.Background(), q)
+	if err != nil {
+		return nil, dbErr(err)
+	}
+	t.w.stmts[q] = st
+	return st, nil
+}
+
+func (t *tx) exec(q string, args ...any) error {
+	_, err := t.change(q, args...)
+	return err
+}
+
+// change is exec with the number of rows.
+func (t *tx) change(q string, args ...any) (int64, error) {
+	st, err := t.stmt(q)
+	if err != nil {
+		return 0, err
+	}
+	t.writes++
+	r, err := st.ExecContext(context.Background(), args...)
+	if err != nil {
+		return 0, dbErr(err)
+	}
+	return r.RowsAffected()
+}
+
+// insert is exec with the key of the row that was made.
+func (t *tx) insert(q string, args ...any) (int64, error) {
+	st, err := t.stmt(q)
+	if err != nil {
+		return 0, err
+	}
+	t.writes++
+	r, err := st.ExecContext(context.Background(), args...)
+	if err != nil {
+		return 0, dbErr(err)
+	}
+	return r.LastInsertId()
+}
+
+// row scans the one row of a query; sql.ErrNoRows when there is none.
+func (t *tx) row(q string, args []any, dst ...any) error {
+	st, err := t.stmt(q)
+	if err != nil {
+		return err
+	}
+	return dbErr(st.QueryRowContext(context.Background(), args...).Scan(dst...))
+}
+
+// each calls f for every row of a query.
+func (t *tx) each(q string, args []any, f func(scan) error) error {
+	st, err := t.stmt(q)
+	if err != nil {
+		return err
+	}
+	rows, err := st.QueryContext(context.Background(), args...)
+	return eachRow(rows, err, f)
+}
+
+// A scan reads the columns of the current row.
+type scan func(dst ...any) error
+
+func eachRow(rows *sql.Rows, err error, f func(scan) error) error {
+	if err != nil {
+		return dbErr(err)
+	}
+	for rows.Next() {
+		if err := f(rows.Scan); err != nil {
+			return errors.Join(err, dbErr(rows.Close()))
+		}
+	}
+	return dbErr(errors.Join(rows.Err(), rows.Close()))
+}
+
+// A stmtCache keeps the readers' prepared statements of constant texts.
+type stmtCache struct {
+	db *sql.DB
+	mu sync.Mutex
+	m  map[string]*sql.Stmt
+}
+
+func (c *stmtCache) get(q string) (*sql.Stmt, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if st := c.m[q]; st != nil {
+		return st, nil
+	}
+	st, err := c.db.Prepare(q)
+	if err != nil {
+		return nil, err
+	}
+	if c.m == nil {
+		c.m = map[string]*sql.Stmt{}
+	}
+	c.m[q] = st
+	return st, nil
+}
+
+func (c *stmtCache) close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var errs []error
+	for _, st := range c.m {
+		errs = append(errs, st.Close())
+	}
+	c.m = nil
+	return errors.Join(errs...)
+}
+
+// read scans one row on a reader's connection; store.ErrNotFound when there is none.
+func (s *Store) read(ctx context.Context, q string, args []any, dst ...any) error {
+	st, err := s.stmts.get(q)
+	if err != nil {
+		return readErr(ctx, dbErr(err))
+	}
+	return readErr(ctx, dbErr(st.QueryRowContext(ctx, args...).Scan(dst...)))
+}
+
+// list calls f for every row of a query on a reader's connection. The text is
+// not kept: use it for queries that are put together.
+func (s *Store) list(ctx context.Context, q string, args []any, f func(scan) error) error {
+	rows, err := s.readers.QueryContext(ctx, q, args...)
+	return readErr(ctx, eachRow(rows, err, f))
+}
+
+func readErr(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sql.ErrNoRows):
+		return store.ErrNotFound
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return outward(err)
+}
+
+// us and at turn times into columns and back.
+func us(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+func at(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}
