@@ -45,7 +45,7 @@ type line struct {
 
 // scanBody reads body, which begins at offset off of the message with header h.
 func scanBody(h *block, body Source, off int64, lim Limits) (*scanner, error) {
-	s := &scanner{r: bufio.NewReaderSize(NewReader(body), 64<<10), off: off, lim: lim, parts: 1}
+	s := &scanner{r: bufio.NewReaderSize(NewReader(body), int(min(max(body.Size()+1, 512), 64<<10))), off: off, lim: lim, parts: 1}
 	s.root = &Part{BodyStart: off, delim: -1}
 	s.root.describe(h, nil)
 	if err := s.enter(s.root); err != nil {
