@@ -81,6 +81,9 @@ func decodeBody(t testing.TB, res *http.Response) map[string]any {
 		t.Fatal(err)
 	}
 	var out map[string]any
+	if kind := res.Header.Get("Content-Type"); kind != "" && !strings.HasPrefix(kind, "application/json") {
+		return map[string]any{"raw": string(data)}
+	}
 	if len(data) > 0 {
 		if err := json.Unmarshal(data, &out); err != nil {
 			t.Fatalf("%v in %q", err, data)
