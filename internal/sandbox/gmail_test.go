@@ -1,0 +1,424 @@
+package sandbox
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+const gmailFrom = "erp@contoso.example"
+
+// A gmailClient speaks plain HTTP to the fake.
+type gmailClient struct {
+	t     testing.TB
+	s     *Sandbox
+	token string
+}
+
+func newGmailClient(t testing.TB, s *Sandbox) *gmailClient {
+	t.Helper()
+	return &gmailClient{t, s, gmailToken(t, s, gmailFrom, scopeSend, scopeRead)}
+}
+
+type gmailReply struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (r gmailReply) reason() string {
+	var doc struct {
+		Error struct {
+			Code   int
+			Status string
+			Errors []struct{ Reason string }
+		}
+	}
+	if json.Unmarshal([]byte(r.body), &doc) != nil || len(doc.Error.Errors) != 1 || doc.Error.Code != r.status || doc.Error.Status == "" {
+		return "no error body: " + r.body
+	}
+	return doc.Error.Errors[0].Reason
+}
+
+func (c *gmailClient) do(method, target string, body io.Reader, header ...string) gmailReply {
+	c.t.Helper()
+	if !strings.HasPrefix(target, "https://") {
+		target = c.s.gmail.url + target
+	}
+	req, err := http.NewRequestWithContext(c.t.Context(), method, target, body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := c.s.HTTPClient().Do(req)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	data, err := io.ReadAll(res.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return gmailReply{res.StatusCode, res.Header, string(data)}
+}
+
+const gmailUploadPath = "/upload/gmail/v1/users/me/messages/send?uploadType="
+
+func (c *gmailClient) media(msg string) gmailReply {
+	c.t.Helper()
+	return c.do("POST", gmailUploadPath+"media", strings.NewReader(msg), "Content-Type", "message/rfc822")
+}
+
+func gmailSample(extra string) string {
+	return "From: ERP <" + gmailFrom + ">\r\nTo: Anna <anna@example.com>\r\n" + extra +
+		"Subject: =?utf-8?q?Fattura_n=C2=B0_1?=\r\nMessage-ID: <1@contoso.example>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\nciao\r\n"
+}
+
+func TestGmailForms(t *testing.T) {
+	t.Parallel()
+	s := startSandbox(t)
+	c := newGmailClient(t, s)
+	msg := gmailSample("Cc: bob@example.com\r\nBcc: Carol@Example.com, " + gmailFrom + "\r\n")
+	raw := func(enc *base64.Encoding) func() gmailReply {
+		return func() gmailReply {
+			return c.do("POST", "/gmail/v1/users/"+url.PathEscape(gmailFrom)+"/messages/send?alt=json",
+				strings.NewReader(`{"raw":"`+enc.EncodeToString([]byte(msg))+`"}`), "Content-Type", "application/json; charset=UTF-8")
+		}
+	}
+	for _, f := range []struct {
+		route string
+		send  func() gmailReply
+	}{
+		{"raw", raw(base64.URLEncoding)},
+		{"raw", raw(base64.RawURLEncoding)},
+		{"media", func() gmailReply { return c.media(msg) }},
+		{"multipart", func() gmailReply { return c.multipart(msg, "message/rfc822", 2) }},
+		{"resumable", func() gmailReply { return c.resumable(msg, "") }},
+		{"resumable", func() gmailReply { return c.resumable(msg, "/resumable") }},
+	} {
+		r := f.send()
+		var sent gmailSent
+		if err := json.Unmarshal([]byte(r.body), &sent); err != nil || r.status != http.StatusOK || sent.ID == "" || sent.ThreadID == "" {
+			t.Fatalf("%s: %d %s", f.route, r.status, r.body)
+		}
+		if !slices.Equal(sent.LabelIDs, []string{"SENT", "INBOX"}) {
+			t.Errorf("%s: labels %q", f.route, sent.LabelIDs)
+		}
+		all := s.Deliveries()
+		d := all[len(all)-1]
+		if d.Route != f.route || d.Mailbox != gmailFrom || d.EnvelopeFrom != gmailFrom || d.MessageID != "<1@contoso.example>" || d.Size != int64(len(msg)) ||
+			d.Subject != "Fattura n° 1" || strings.Join(d.Recipients, " ") != "anna@example.com bob@example.com carol@example.com "+gmailFrom {
+			t.Errorf("%s: %+v", f.route, d)
+		}
+		if d.SHA256 != all[0].SHA256 {
+			t.Errorf("%s: other bytes arrived", f.route)
+		}
+	}
+	if shown := readAll(t, s.OpenShown, s.Deliveries()[0]); strings.Contains(shown, "Carol") {
+		t.Errorf("Bcc is shown:\n%s", shown)
+	}
+}
+
+func (c *gmailClient) multipart(msg, contentType string, parts int) gmailReply {
+	c.t.Helper()
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	for i, p := range []struct{ ct, body string }{{"application/json", "{}"}, {contentType, msg}, {"text/plain", "more"}} {
+		if i == parts {
+			break
+		}
+		pw, err := w.CreatePart(textproto.MIMEHeader{"Content-Type": {p.ct}})
+		if err == nil {
+			_, err = io.WriteString(pw, p.body)
+		}
+		if err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		c.t.Fatal(err)
+	}
+	return c.do("POST", gmailUploadPath+"multipart", &b, "Content-Type", "multipart/related; boundary="+w.Boundary())
+}
+
+func (c *gmailClient) resumable(msg, prefix string) gmailReply {
+	c.t.Helper()
+	r := c.do("POST", prefix+gmailUploadPath+"resumable", nil, "X-Upload-Content-Type", "message/rfc822", "X-Upload-Content-Length", fmt.Sprint(len(msg)))
+	if r.status != http.StatusOK || r.header.Get("Location") == "" {
+		c.t.Fatalf("start: %+v", r)
+	}
+	return c.do("PUT", r.header.Get("Location"), strings.NewReader(msg), "Content-Range", fmt.Sprintf("bytes 0-%d/%d", len(msg)-1, len(msg)))
+}
+
+func TestGmailRefusals(t *testing.T) {
+	t.Parallel()
+	s := startSandbox(t)
+	c := newGmailClient(t, s)
+	post := func(target, body string, header ...string) gmailReply {
+		return c.do("POST", target, strings.NewReader(body), header...)
+	}
+	many := "Bcc: a0@example.com"
+	for i := range gmailMaxRecipients - 1 {
+		many += fmt.Sprintf(",\r\n b%d@example.com", i)
+	}
+	readOnly := "Bearer " + gmailToken(t, s, gmailFrom, scopeRead)
+	noSubject := "Bearer " + gmailToken(t, s, "", scopeSend)
+	noLicense := "Bearer " + gmailToken(t, s, "nolicense@contoso.example", scopeSend)
+	for name, r := range map[string]struct {
+		got    gmailReply
+		status int
+		reason string
+	}{
+		"no token":         {post(gmailUploadPath+"media", "x", "Authorization", ""), 401, "authError"},
+		"wrong token":      {post(gmailUploadPath+"media", "x", "Authorization", "Bearer nonsense"), 401, "authError"},
+		"scope":            {post(gmailUploadPath+"media", gmailSample(""), "Authorization", readOnly, "Content-Type", "message/rfc822"), 403, "insufficientPermissions"},
+		"no subject":       {post(gmailUploadPath+"media", gmailSample(""), "Authorization", noSubject, "Content-Type", "message/rfc822"), 400, "failedPrecondition"},
+		"no license":       {post(gmailUploadPath+"media", gmailSample(""), "Authorization", noLicense, "Content-Type", "message/rfc822"), 400, "failedPrecondition"},
+		"other mailbox":    {post("/gmail/v1/users/other@contoso.example/messages/send", "{}", "Content-Type", "application/json"), 403, "delegationDenied"},
+		"sniffed type":     {post(gmailUploadPath+"media", gmailSample(""), "Content-Type", "text/plain"), 400, "badContent"},
+		"raw as message":   {post("/gmail/v1/users/me/messages/send", gmailSample(""), "Content-Type", "message/rfc822"), 400, "badRequest"},
+		"no raw":           {post("/gmail/v1/users/me/messages/send", "{}", "Content-Type", "application/json"), 400, "invalidArgument"},
+		"standard base64":  {post("/gmail/v1/users/me/messages/send", `{"raw":"++++"}`, "Content-Type", "application/json"), 400, "invalidArgument"},
+		"no JSON":          {post("/gmail/v1/users/me/messages/send", `{"raw"`, "Content-Type", "application/json"), 400, "parseError"},
+		"no upload type":   {post("/upload/gmail/v1/users/me/messages/send", gmailSample(""), "Content-Type", "message/rfc822"), 400, "badRequest"},
+		"no recipients":    {c.media("From: " + gmailFrom + "\r\nTo: undisclosed-recipients:;\r\n\r\nx\r\n"), 400, "invalidArgument"},
+		"bad address":      {c.media("From: " + gmailFrom + "\r\nTo: anna\r\n\r\nx\r\n"), 400, "invalidArgument"},
+		"101 recipients":   {c.media(gmailSample(many + "\r\n")), 400, "invalidArgument"},
+		"NUL":              {c.media(gmailSample("X-A: \x00\r\n")), 400, "invalidArgument"},
+		"multipart type":   {c.multipart(gmailSample(""), "text/plain", 2), 400, "badContent"},
+		"multipart one":    {c.multipart(gmailSample(""), "message/rfc822", 1), 400, "badRequest"},
+		"multipart three":  {c.multipart(gmailSample(""), "message/rfc822", 3), 400, "badRequest"},
+		"unknown path":     {post("/gmail/v1/users/me/drafts", "{}"), 404, "notFound"},
+		"unknown session":  {post(gmailUploadPath+"resumable&upload_id=x", "x"), 404, "notFound"},
+		"resumable type":   {post(gmailUploadPath+"resumable", ""), 400, "badContent"},
+		"resumable length": {post(gmailUploadPath+"resumable", "", "X-Upload-Content-Type", "message/rfc822", "X-Upload-Content-Length", "36700161"), 413, "uploadTooLarge"},
+	} {
+		if r.got.status != r.status || r.got.reason() != r.reason {
+			t.Errorf("%s: %d %s", name, r.got.status, r.got.body)
+		}
+	}
+	if n := len(s.Deliveries()); n != 0 {
+		t.Errorf("%d deliveries", n)
+	}
+	if r := c.media(gmailSample(strings.Replace(many, "a0@example.com,\r\n ", "", 1) + "\r\n")); r.status != http.StatusOK {
+		t.Errorf("100 recipients: %d %s", r.status, r.body)
+	}
+}
+
+func TestGmailSizeLimit(t *testing.T) {
+	t.Parallel()
+	s := startSandbox(t)
+	c := newGmailClient(t, s)
+	msg := gmailSample("")
+	for _, size := range []int{gmailMaxSize, gmailMaxSize + 1} {
+		body := io.MultiReader(strings.NewReader(msg), io.LimitReader(letters{}, int64(size-len(msg))))
+		r := c.do("POST", gmailUploadPath+"media", body, "Content-Type", "message/rfc822")
+		if size == gmailMaxSize && r.status != http.StatusOK || size > gmailMaxSize && (r.status != 413 || r.reason() != "uploadTooLarge") {
+			t.Errorf("%d bytes: %d %s", size, r.status, r.body)
+		}
+	}
+	if all := s.Deliveries(); len(all) != 1 || all[0].Size != gmailMaxSize || all[0].File == "" {
+		t.Errorf("%+v", all)
+	}
+}
+
+// letters is endless text.
+type letters struct{}
+
+func (letters) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'x'
+	}
+	return len(p), nil
+}
+
+// TestGmailChangesMessage is contracts C5.
+func TestGmailChangesMessage(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		from, id, mode string
+		wantFrom       string
+		rewritten      bool // From
+		newID          bool
+	}{
+		"own":          {"ERP <" + gmailFrom + ">", "<a@b.example>", "", "ERP <" + gmailFrom + ">", false, false},
+		"other":        {"Boss <boss@contoso.example>", "<a@b.example>", "", `"Boss" <` + gmailFrom + ">", true, false},
+		"other, kept":  {"Boss <boss@contoso.example>", "<a@b.example>", "keep", "Boss <boss@contoso.example>", false, false},
+		"alias":        {"alias2@contoso.example", "<a@b.example>", "", "alias2@contoso.example", false, false},
+		"foreign":      {"alias2@other.example", "<a@b.example>", "", gmailFrom, true, false},
+		"none":         {"", "", "", gmailFrom, true, true},
+		"two at":       {gmailFrom, "<a@b@c.example>", "", gmailFrom, false, true},
+		"no dot":       {gmailFrom, "<a@localhost>", "", gmailFrom, false, true},
+		"dot at end":   {gmailFrom, "<a@b.example.>", "", gmailFrom, false, true},
+		"space":        {gmailFrom, "<a b@c.example>", "", gmailFrom, false, true},
+		"no brackets":  {gmailFrom, "a@b.example", "", gmailFrom, false, true},
+		"empty left":   {gmailFrom, "<@b.example>", "", gmailFrom, false, true},
+		"double angle": {gmailFrom, "<<a@b.example>>", "", gmailFrom, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startSandbox(t)
+			if c.mode != "" {
+				s.Configure(func(sw *Switches) { sw.GmailFrom = c.mode })
+			}
+			cl := newGmailClient(t, s)
+			head := "To: anna@example.com\r\n"
+			if c.from != "" {
+				head += "From: " + c.from + "\r\n"
+			}
+			if c.id != "" {
+				head += "Message-ID: " + c.id + "\r\n"
+			}
+			if r := cl.media(head + "\r\nx\r\n"); r.status != http.StatusOK {
+				t.Fatal(r)
+			}
+			d := s.Deliveries()[0]
+			shown := readAll(t, s.OpenShown, d)
+			if d.From != c.wantFrom || strings.Contains(shown, "X-Google-Original-From: ") != (c.rewritten && c.from != "") || !strings.Contains(shown, "From: "+c.wantFrom+"\r\n") {
+				t.Errorf("From %q\n%s", d.From, shown)
+			}
+			if (d.MessageID != c.id) != c.newID || !strings.Contains(shown, "Message-ID: "+d.MessageID+"\r\n") {
+				t.Errorf("Message-ID %q\n%s", d.MessageID, shown)
+			}
+			if strings.Contains(shown, "X-Google-Original-Message-ID: "+c.id) != (c.newID && c.id != "") {
+				t.Errorf("original id\n%s", shown)
+			}
+		})
+	}
+}
+
+// TestGmailHeaderOrder is contracts C5.4.
+func TestGmailHeaderOrder(t *testing.T) {
+	t.Parallel()
+	s := startSandbox(t)
+	c := newGmailClient(t, s)
+	const msg = "From: " + gmailFrom + "\r\nCc: one@example.com\r\nMIME-Version: 1.0\r\nTo: two@example.com\r\nCc: three@example.com\r\nBcc: four@example.com\r\n\r\nx\r\n"
+	c.media(msg)
+	s.Configure(func(sw *Switches) { sw.GmailIgnoresOrder = true })
+	c.media(msg)
+	var got []string
+	for _, d := range s.Deliveries() {
+		got = append(got, strings.Join(d.Recipients, " "))
+	}
+	if want := []string{"one@example.com two@example.com", "four@example.com one@example.com three@example.com two@example.com"}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestGmailSearchAndGet(t *testing.T) {
+	t.Parallel()
+	s := startSandbox(t)
+	c := newGmailClient(t, s)
+	var sent gmailSent
+	if err := json.Unmarshal([]byte(c.media(gmailSample("Bcc: carol@example.com\r\n")).body), &sent); err != nil {
+		t.Fatal(err)
+	}
+	find := func(q string, header ...string) gmailReply {
+		return c.do("GET", "/gmail/v1/users/me/messages?q="+url.QueryEscape(q), nil, header...)
+	}
+	for _, q := range []string{"rfc822msgid:1@contoso.example", "rfc822msgid:<1@contoso.example>"} {
+		if r := find(q); r.status != 200 || !strings.Contains(r.body, sent.ID) {
+			t.Errorf("%s: %d %s", q, r.status, r.body)
+		}
+	}
+	if r := find("rfc822msgid:2@contoso.example"); r.status != 200 || strings.Contains(r.body, "messages") {
+		t.Errorf("%d %s", r.status, r.body)
+	}
+	if r := find("rfc822msgid:1@contoso.example", "Authorization", "Bearer "+gmailToken(t, s, gmailFrom, scopeSend)); r.reason() != "insufficientPermissions" {
+		t.Errorf("%d %s", r.status, r.body)
+	}
+	if r := find("rfc822msgid:1@contoso.example", "Authorization", "Bearer "+gmailToken(t, s, "other@contoso.example", scopeRead)); strings.Contains(r.body, sent.ID) {
+		t.Error("another mailbox finds it")
+	}
+	if r := c.do("GET", "/gmail/v1/users/me/messages/"+sent.ID+"?format=metadata", nil); !strings.Contains(r.body, "carol@example.com") || !strings.Contains(r.body, "1@contoso.example") {
+		t.Errorf("%s", r.body)
+	}
+	if r := c.do("GET", "/gmail/v1/users/me/messages/"+sent.ID+"?format=minimal", nil); r.status != 200 || strings.Contains(r.body, "payload") {
+		t.Errorf("%s", r.body)
+	}
+	if r := c.do("GET", "/gmail/v1/users/me/messages/nothing?format=minimal", nil); r.status != 404 {
+		t.Errorf("%d", r.status)
+	}
+	if r := c.do("GET", "/gmail/v1/users/me/profile", nil); !strings.Contains(r.body, gmailFrom) {
+		t.Errorf("%s", r.body)
+	}
+	s.Configure(func(sw *Switches) { sw.GmailDropSilently = true })
+	if r := c.media(strings.Replace(gmailSample(""), "<1@", "<3@", 1)); r.status != 200 || len(s.Deliveries()) != 1 {
+		t.Errorf("dropped: %d %s", r.status, r.body)
+	}
+	if r := find("rfc822msgid:3@contoso.example"); strings.Contains(r.body, "messages") {
+		t.Errorf("dropped and found: %s", r.body)
+	}
+	if n := s.Counters()["gmail.search"]; n != 6 {
+		t.Errorf("%d searches", n)
+	}
+}
+
+func TestGmailFaults(t *testing.T) {
+	t.Parallel()
+	clk := newClock()
+	s, err := Start(Options{Dir: t.TempDir(), Now: clk.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	c := newGmailClient(t, s)
+	for _, f := range []struct {
+		fault  Fault
+		status int
+		want   string
+	}{
+		{Fault{Status: 429, Code: "mailSendingLimit", RetryAfter: time.Hour}, 429, "Retry after " + clk.now().Add(time.Hour).UTC().Format("2006-01-02T15:04:05.000Z") + " (Mail sending)"},
+		{Fault{Status: 429, Code: "concurrentRequests"}, 429, "Too many concurrent requests for user"},
+		{Fault{Status: 429, RetryAfter: 17 * time.Second}, 429, `"rateLimitExceeded"`},
+		{Fault{Status: 403, Code: "accessNotConfigured"}, 403, "SERVICE_DISABLED"},
+		{Fault{Status: 403, Code: "domainPolicy"}, 403, "PERMISSION_DENIED"},
+		{Fault{Status: 400, Code: "failedPrecondition"}, 400, "FAILED_PRECONDITION"},
+		{Fault{Status: 503}, 503, "backendError"},
+		{Fault{Status: 502, Body: "<html>bad gateway</html>"}, 502, "<html>"},
+	} {
+		f.fault.Service, f.fault.Op, f.fault.Times, f.fault.Match = "gmail", "send", 1, gmailFrom
+		s.Inject(f.fault)
+		r := c.media(gmailSample(""))
+		if r.status != f.status || !strings.Contains(r.body, f.want) {
+			t.Errorf("%+v: %d %s", f.fault, r.status, r.body)
+		}
+		if f.fault.Code == "mailSendingLimit" && r.header.Get("Retry-After") != "" {
+			t.Error("the daily limit has no Retry-After")
+		}
+	}
+	if n := len(s.Deliveries()); n != 0 {
+		t.Errorf("%d deliveries", n)
+	}
+	s.Inject(Fault{Service: "gmail", Op: "send", Times: 1, After: true, Status: 503})
+	if r := c.media(gmailSample("")); r.status != 503 || len(s.Deliveries()) != 1 {
+		t.Errorf("after: %d, %d deliveries", r.status, len(s.Deliveries()))
+	}
+	s.Inject(Fault{Service: "gmail", Op: "send", Times: 1, After: true, Reset: true})
+	req, err := http.NewRequestWithContext(t.Context(), "POST", s.gmail.url+gmailUploadPath+"media", strings.NewReader(gmailSample("")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	req.Header.Set("Content-Type", "message/rfc822")
+	if res, err := s.HTTPClient().Do(req); err == nil {
+		res.Body.Close()
+		t.Error("an answer in place of a reset")
+	}
+	if len(s.Deliveries()) != 2 {
+		t.Error("not accepted before the reset")
+	}
+}
