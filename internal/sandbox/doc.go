@@ -1,4 +1,64 @@
 // Package sandbox is fake Entra, Microsoft Graph, Google, Gmail and SMTP
 // servers on loopback, as strict as the real ones are known to be
 // (contracts.md, section G), for the demo, the tests and users' own tests.
+//
+//	s, err := sandbox.Start(sandbox.Options{})
+//	defer s.Close()
+//	c := s.GraphConnection("erp@contoso.example")  // complete, with its secret
+//	... send over c, with s.HTTPClient() or the CA in s.CAFile() ...
+//	for _, d := range s.Deliveries() { ... }
+//
+// They are real servers: TLS with a private CA made at the start, real tokens,
+// real uploads, bodies streamed to disk. What is not known for certain about a
+// provider is a field of Switches; what goes wrong is a Fault.
+//
+// # Who exists
+//
+// Every address is a mailbox, except these local parts (any domain), which
+// Graph refuses: nouser (404 ErrorInvalidUser), notfound (404
+// ResourceNotFound), nomailbox and onprem (404 MailboxNotEnabledForRESTAPI),
+// blocked (403, the ApplicationAccessPolicy text), denied (403
+// ErrorAccessDenied), disabled (403 ErrorAccountDisabled), moving (423), full
+// (400 ErrorQuotaExceeded when something is stored). Mail to unknown people is
+// not known to the sandbox: nothing bounces.
+//
+// The directory has the tenants and applications of the constants. Graph takes
+// the requests of an application with consent (Mail.Send and Mail.ReadWrite as
+// roles) or, with Switches.GraphRoles off, with RBAC for Applications.
+// Concurrency is counted for each application and mailbox.
+//
+// # Faults
+//
+// A Fault names a service and an operation. The operations, which are also the
+// names in Counters:
+//
+//	entra   token, discovery, instance                            Match: tenant as in the URL
+//	graph   sendMail, create, send, get, list, folder, delete,
+//	        attach, attachments, createUploadSession,
+//	        getMime, putMime, user                                Match: mailbox
+//	upload  chunk, status, cancel                                 Match: mailbox
+//
+// and those of google, gmail and smtp as their files say. Without After a
+// fault acts when the request was read and before anything is done; with After
+// when the message was delivered and before the answer. Code is an error code
+// in the provider's shape: an AADSTS number for entra.
+//
+// # Control
+//
+// ControlURL answers plain HTTP with JSON; durations are nanoseconds.
+//
+//	GET    /                    this list, in short
+//	GET    /deliveries          array of Delivery, in order; ?service= ?mailbox= ?since=SEQ ?limit=N
+//	GET    /deliveries/SEQ/raw  the bytes as received; ?view=shown: as a recipient sees them
+//	GET    /counters            {"counters":{"graph.sendMail":1},"max_in_flight":{"graph":1}}
+//	GET    /faults              the faults that are not spent
+//	POST   /faults              one Fault; 201
+//	DELETE /faults              204
+//	GET    /switches            Switches
+//	PATCH  /switches            the fields to change; answers Switches
+//	POST   /reset               204, see Reset
+//	GET    /connections         a connection of each kind with its secrets, which open nothing but this sandbox; ?from=ADDRESS
+//	GET    /ca.pem              the private CA
+//
+// An error is {"error":"..."} with status 400, 404 or 500.
 package sandbox
