@@ -1,0 +1,153 @@
+package gmail
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+)
+
+const maxWait = 24 * time.Hour // contracts C3.5
+
+// failure says what an answer that proves no acceptance means. final: the
+// request carried the message, or its end, so that an answer which does not
+// refuse leaves the outcome unknown (design rule 5).
+func (a *Adapter) failure(ans answer, final bool) *adapters.Error {
+	if ans.local != nil {
+		return a.localFailure(ans.local)
+	}
+	if ans.cancelled {
+		return a.transient("upload_cancelled", ans,
+			text("Gmail did not receive the whole upload, which was then cancelled", "Gmail non ha ricevuto l'intero caricamento, che è stato annullato"))
+	}
+	var e *adapters.Error
+	switch {
+	case ans.err != nil:
+		e = a.network(ans.err)
+	default:
+		e = a.refused(ans)
+	}
+	if final && ans.handed && !refuses(e, ans) {
+		return unknown(e)
+	}
+	return e
+}
+
+// refuses reports an answer that says for certain that the message was not taken.
+func refuses(e *adapters.Error, ans answer) bool {
+	switch {
+	case ans.err != nil, ans.status < 300, ans.status >= 500, incomplete(ans):
+		return false
+	}
+	return e.Class != adapters.Unknown
+}
+
+// unknown makes e the story of a message that may have been sent.
+func unknown(e *adapters.Error) *adapters.Error {
+	e.Class, e.Scope, e.Enhanced, e.RetryAfter = adapters.Unknown, adapters.ScopeMessage, "4.4.0", 0
+	e.Sentence = text("Gmail had received the whole message when this happened: "+e.Sentence.EN+"; whether it was sent is not known",
+		"Gmail aveva già ricevuto l'intero messaggio quando è successo questo: "+e.Sentence.IT+"; non si sa se sia stato inviato")
+	e.Remedy = text("look into the mailbox's Sent folder before sending it again; with the scope gmail.readonly in the domain-wide delegation this is checked by itself",
+		"prima di inviarlo di nuovo controllare la posta inviata della casella; con lo scope gmail.readonly nella delega a livello di dominio il controllo è automatico")
+	return e
+}
+
+// refused describes an HTTP answer without success.
+func (a *Adapter) refused(ans answer) *adapters.Error {
+	if said := said(ans.status, ans.header, ans.body); said.known() {
+		e := row(said, a.now())
+		e.Provider, e.Status = adapters.Gmail, ans.status
+		e.RetryAfter = min(max(e.RetryAfter, retryAfter(ans.header, a.now())), maxWait)
+		e.RequestID = word(ans.header.Get("X-GUploader-UploadID"))
+		return e
+	}
+	return a.strange(ans)
+}
+
+// strange describes answers that are not Gmail's own.
+func (a *Adapter) strange(ans answer) *adapters.Error {
+	status := strconv.Itoa(ans.status)
+	html := strings.HasPrefix(strings.TrimSpace(string(ans.body)), "<") || strings.Contains(ans.header.Get("Content-Type"), "html")
+	switch {
+	case ans.status == http.StatusRequestEntityTooLarge: // contracts C4: exact body unconfirmed
+		e := row(words{status: ans.status}, a.now())
+		e.Provider, e.Status = adapters.Gmail, ans.status
+		return e
+	case ans.status == http.StatusUnauthorized, ans.status == http.StatusTooManyRequests:
+		e := row(words{status: ans.status}, a.now())
+		e.Provider, e.Status, e.RetryAfter = adapters.Gmail, ans.status, min(max(e.RetryAfter, retryAfter(ans.header, a.now())), maxWait)
+		return e
+	case ans.status == http.StatusNotFound && !html, ans.status == http.StatusGone:
+		return a.transient("session_gone", ans, text("the upload session has ended", "la sessione di caricamento è terminata"))
+	case html:
+		return a.transient("html", ans, text("a web page ("+status+") came instead of Gmail's answer", "al posto della risposta di Gmail è arrivata una pagina web ("+status+")"))
+	case len(ans.body) == 0:
+		return a.transient("empty", ans, text("Gmail's answer ("+status+") is empty", "la risposta di Gmail ("+status+") è vuota"))
+	case ans.status >= 500:
+		return a.transient(status, ans, text("Gmail has a fault of its own ("+status+")", "Gmail ha un guasto interno ("+status+")"))
+	}
+	return a.transient("garbage", ans, text("Gmail's answer ("+status+") cannot be read", "la risposta di Gmail ("+status+") non è leggibile"))
+}
+
+func (a *Adapter) transient(code string, ans answer, sentence adapters.Text) *adapters.Error {
+	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: adapters.Gmail, Code: code, Status: ans.status, Enhanced: "4.4.2",
+		RetryAfter: min(retryAfter(ans.header, a.now()), maxWait), Sentence: sentence,
+		Remedy: text("it will be tried again; if this goes on, look for a proxy or firewall in front of "+a.host(),
+			"verrà ritentato; se continua, cercare un proxy o un firewall davanti a "+a.host())}
+}
+
+// stalled is an upload that does not get on; nothing has been sent by it.
+func (a *Adapter) stalled(ans answer) *adapters.Error {
+	e := a.failure(ans, false)
+	if incomplete(ans) {
+		e = a.transient("upload_stalled", ans, text("the upload to Gmail does not get on", "il caricamento su Gmail non avanza"))
+	}
+	return e
+}
+
+func (a *Adapter) protocolError(what string) *adapters.Error {
+	return a.transient("protocol", answer{}, text("Gmail's upload answered with "+what, "il caricamento di Gmail ha dato una risposta imprevista ("+what+")"))
+}
+
+func (a *Adapter) network(err error) *adapters.Error {
+	e := adapters.NetworkError(adapters.Gmail, a.host(), err, a.now())
+	e.Enhanced = "4.4.1"
+	return e
+}
+
+func (a *Adapter) localFailure(err error) *adapters.Error {
+	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Provider: adapters.Gmail, Code: "message_unreadable", Enhanced: "4.3.0", Err: err,
+		Sentence: text("the stored message could not be read", "il messaggio memorizzato non è leggibile"),
+		Remedy:   text("check the disk that holds the queue", "controllare il disco che contiene la coda")}
+}
+
+func (a *Adapter) host() string {
+	u, err := url.Parse(a.base)
+	if err != nil {
+		return "Gmail"
+	}
+	return u.Host
+}
+
+// retryAfter reads the header in both its forms (RFC 9110 section 10.2.3), 0 when absent.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	v := strings.TrimSpace(h.Get("Retry-After"))
+	if s, err := strconv.ParseInt(v, 10, 32); err == nil {
+		return max(time.Duration(s)*time.Second, 0)
+	}
+	if t, err := http.ParseTime(v); err == nil {
+		return max(t.Sub(now), 0)
+	}
+	return 0
+}
+
+// toldTime finds the moment that a sending limit's text names (contracts C4).
+func toldTime(s string) (time.Time, bool) {
+	m := regexp.MustCompile(`\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z`).FindString(s)
+	t, err := time.Parse(time.RFC3339Nano, m)
+	return t, err == nil
+}

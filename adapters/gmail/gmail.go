@@ -1,0 +1,143 @@
+package gmail
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+)
+
+const (
+	// MaxSize is the largest message in bytes (contracts C1.2).
+	MaxSize = 36_700_160
+	// MaxRecipients of one message (contracts C3.2).
+	MaxRecipients = 100
+
+	defaultURL = "https://gmail.googleapis.com"
+	mediaLimit = 5_000_000 // above: resumable (contracts C1.6, "up to 5 MB")
+	chunkUnit  = 256 << 10 // contracts C1.8
+	chunkSize  = 32 * chunkUnit
+	quietTime  = 2 * time.Minute // a request may be silent for so long
+)
+
+// Options of adapters; only Tokens is required.
+type Options struct {
+	Tokens     adapters.TokenSources
+	HTTPClient *http.Client     // nil: the system's proxy settings and trust store
+	Now        func() time.Time // nil: time.Now
+}
+
+// An Adapter sends over one connection. It is an adapters.Adapter and an
+// adapters.Verifier, safe for concurrent use.
+type Adapter struct {
+	conn   *adapters.Connection
+	tokens adapters.TokenSources
+	client *http.Client
+	own    *http.Transport // nil when the client is the caller's
+	base   string          // scheme and host; uploads live at its root (contracts C2.8)
+	now    func() time.Time
+	quiet  time.Duration
+	pause  func(context.Context, time.Duration) error
+
+	mu      sync.Mutex
+	sources map[sourceKey]adapters.TokenSource
+}
+
+type sourceKey struct {
+	mailbox  string
+	audience adapters.Audience
+}
+
+var (
+	_ adapters.Adapter  = (*Adapter)(nil)
+	_ adapters.Verifier = (*Adapter)(nil)
+)
+
+// Factory makes adapters with the same options.
+func Factory(opt Options) adapters.Factory {
+	return func(c *adapters.Connection) (adapters.Adapter, error) { return New(c, opt) }
+}
+
+// New makes the adapter of a Gmail connection without touching the network.
+func New(conn *adapters.Connection, opt Options) (adapters.Adapter, error) {
+	if conn.Gmail == nil {
+		return nil, errors.New("gmail: the connection has no gmail object")
+	}
+	if opt.Tokens == nil {
+		return nil, errors.New("gmail: Options.Tokens is required")
+	}
+	a := &Adapter{conn: conn, tokens: opt.Tokens, base: defaultURL, now: opt.Now, quiet: quietTime, pause: pause,
+		sources: make(map[sourceKey]adapters.TokenSource)}
+	if conn.Gmail.GmailURL != "" {
+		a.base = strings.TrimSuffix(conn.Gmail.GmailURL, "/")
+	}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	var client http.Client
+	if opt.HTTPClient != nil {
+		client = *opt.HTTPClient
+	} else {
+		a.own = &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 8,
+			IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second, DisableCompression: true}
+		client.Transport = a.own
+	}
+	// A redirect would repeat a send elsewhere, and 308 is part of resumable uploads.
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	a.client = &client
+	return a, nil
+}
+
+// MaxSize implements adapters.Adapter.
+func (a *Adapter) MaxSize() int64 { return MaxSize }
+
+// Close implements adapters.Adapter.
+func (a *Adapter) Close() error {
+	if a.own != nil {
+		a.own.CloseIdleConnections()
+	}
+	return nil
+}
+
+// maxSources bounds what a connection for a whole domain keeps.
+const maxSources = 1024
+
+// source gives the token source of a mailbox. A connection for "*@domain"
+// without a subject acts for each sender's own mailbox.
+func (a *Adapter) source(mailbox string, audience adapters.Audience) (adapters.TokenSource, error) {
+	k := sourceKey{mailbox, audience}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s := a.sources[k]; s != nil {
+		return s, nil
+	}
+	conn := a.conn
+	if conn.Gmail.Subject == "" && mailbox != "" {
+		conn = conn.Clone()
+		conn.Gmail.Subject = mailbox
+	}
+	s, err := a.tokens.TokenSource(conn, audience)
+	if err != nil {
+		return nil, err
+	}
+	if len(a.sources) >= maxSources {
+		clear(a.sources)
+	}
+	a.sources[k] = s
+	return s, nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

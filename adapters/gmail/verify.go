@@ -1,0 +1,133 @@
+package gmail
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	gmailapi "google.golang.org/api/gmail/v1"
+	"google.golang.org/api/googleapi"
+	"google.golang.org/api/option"
+
+	"github.com/postino-mail/postino/adapters"
+)
+
+// Verify implements adapters.Verifier: it looks for the Message-ID among the
+// sent messages of the mailbox, where every send leaves a copy (contracts
+// C5.8). This needs the scope gmail.readonly in the domain-wide delegation;
+// without it the verdict is CannotTell. A passing failure is an error beside
+// CannotTell: ask again.
+func (a *Adapter) Verify(ctx context.Context, out adapters.Outgoing, _ string) (adapters.Verdict, adapters.Receipt, error) {
+	id := strings.Trim(out.Message.MessageID(), "<>")
+	from := out.Message.From()
+	if !searchable(id) || len(from) == 0 {
+		return adapters.CannotTell, adapters.Receipt{}, nil
+	}
+	src, err := a.source(a.conn.Mailbox(from[0].Address), adapters.AudienceGmailRead)
+	if err != nil {
+		return cannotTell(err)
+	}
+	var found *gmailapi.ListMessagesResponse
+	err = a.call(ctx, src, func(s *gmailapi.Service, header func(http.Header)) error {
+		// Spam and trash too: the user may have thrown the sent copy away.
+		call := s.Users.Messages.List("me").Q("rfc822msgid:" + id).LabelIds("SENT").IncludeSpamTrash(true).MaxResults(2).Context(ctx)
+		header(call.Header())
+		var err error
+		found, err = call.Do()
+		return err
+	})
+	if err != nil {
+		return cannotTell(err)
+	}
+	if len(found.Messages) == 0 {
+		return adapters.NotSent, adapters.Receipt{}, nil
+	}
+	r := adapters.Receipt{Provider: adapters.Gmail, Route: "search", MessageID: out.Message.MessageID(), ProviderID: word(found.Messages[0].Id),
+		Status: found.HTTPStatusCode, At: a.now()}
+	for _, addr := range out.Addresses() {
+		r.Recipients = append(r.Recipients, adapters.RecipientResult{Address: addr})
+	}
+	return adapters.Sent, r, nil
+}
+
+// cannotTell is final when access is missing, and an error when it may pass.
+func cannotTell(err error) (adapters.Verdict, adapters.Receipt, error) {
+	switch adapters.ClassOf(err) {
+	case adapters.Auth, adapters.Permanent:
+		return adapters.CannotTell, adapters.Receipt{}, nil
+	}
+	return adapters.CannotTell, adapters.Receipt{}, err
+}
+
+// searchable reports an id that Gmail has kept as it was (contracts C5.5) and
+// that a query can carry. The search would miss others, which proves nothing.
+func searchable(id string) bool {
+	left, domain, ok := strings.Cut(id, "@")
+	if !ok || left == "" || len(id) > 900 || strings.Contains(domain, "@") || !strings.Contains(domain, ".") ||
+		strings.HasPrefix(domain, ".") || strings.HasSuffix(domain, ".") || strings.Contains(domain, "..") {
+		return false
+	}
+	return !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"<>(){}\`, r) })
+}
+
+// Probe implements adapters.Adapter: a token for sending, and whether Gmail's
+// API answers for the mailbox. The least scope, gmail.send, may read nothing:
+// Gmail's refusal for want of scope then is the good answer. That a message
+// would be accepted is not tested.
+func (a *Adapter) Probe(ctx context.Context) error {
+	src, err := a.source(a.conn.Mailbox(""), adapters.AudienceGmailSend)
+	if err != nil {
+		return err
+	}
+	err = a.call(ctx, src, func(s *gmailapi.Service, header func(http.Header)) error {
+		call := s.Users.GetProfile("me").Context(ctx)
+		header(call.Header())
+		_, err := call.Do()
+		return err
+	})
+	if e := adapters.AsError(err); e != nil && (e.Code == "insufficientPermissions" || e.Code == "ACCESS_TOKEN_SCOPE_INSUFFICIENT") {
+		return nil
+	}
+	return err
+}
+
+// call makes a call that sends nothing through Google's client, once more
+// with a renewed token after a 401. The error is an *adapters.Error.
+func (a *Adapter) call(ctx context.Context, src adapters.TokenSource, do func(*gmailapi.Service, func(http.Header)) error) error {
+	service, err := gmailapi.NewService(ctx, option.WithHTTPClient(a.client), option.WithEndpoint(a.base+"/"), option.WithUserAgent("postino"))
+	if err != nil {
+		return a.network(err)
+	}
+	token, err := src.Token(ctx)
+	if err != nil {
+		return err
+	}
+	for renewed := false; ; renewed = true {
+		err := do(service, func(h http.Header) { h.Set("Authorization", "Bearer "+token) })
+		if err == nil {
+			return nil
+		}
+		var ge *googleapi.Error
+		if !errors.As(err, &ge) {
+			return a.unreadable(err)
+		}
+		if ge.Code != http.StatusUnauthorized || renewed {
+			return a.refused(answer{status: ge.Code, header: ge.Header, body: []byte(ge.Body)})
+		}
+		if token, err = src.Renew(ctx, token); err != nil {
+			return err
+		}
+	}
+}
+
+// unreadable is a call that failed in the network or whose answer was none.
+func (a *Adapter) unreadable(err error) error {
+	e := a.network(err)
+	if e.Code == "network" { // the library's words for garbage; they may quote the body
+		e.Err = nil
+		e.Code = "garbage"
+		e.Sentence = text("Gmail's answer cannot be read", "la risposta di Gmail non è leggibile")
+	}
+	return e
+}
