@@ -66,7 +66,7 @@ func startSandbox(t testing.TB) *Sandbox {
 }
 
 type dialogue struct {
-	t    *testing.T
+	t    testing.TB
 	s    *Sandbox
 	at   string
 	conn net.Conn
