@@ -210,7 +210,7 @@ func (d *demo) last(c *adapters.Connection) (sandbox.Delivery, bool) {
 
 // hidden says whether the recipients' view names the hidden recipient.
 func (d *demo) hidden(got sandbox.Delivery) string {
-	r, err := d.sandbox.Shown(got)
+	r, err := d.sandbox.OpenShown(got)
 	if err != nil {
 		d.fail("the delivered message cannot be read: %w", err)
 		return ""

@@ -95,7 +95,8 @@ func (o *Outbox) reportWay(ctx context.Context, d *store.Delivery, m *store.Mess
 			continue
 		}
 		st, err := o.opt.Store.ConnectionState(ctx, c.ID)
-		if err != nil || st.PausedUntil.After(time.Now()) {
+		// A breaker that is open stays so until something goes through.
+		if err != nil || st.PausedUntil.After(time.Now()) || st.Breaker.State == "open" {
 			continue
 		}
 		return c, from

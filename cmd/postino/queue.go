@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/postino-mail/postino/internal/app"
+)
+
+type queueCommand struct {
+	List    queueList    `cmd:"" help:"List deliveries, newest first."`
+	Show    queueShow    `cmd:"" help:"Show one delivery with every attempt."`
+	Retry   queueRetry   `cmd:"" help:"Send again now, also what has failed."`
+	Cancel  queueCancel  `cmd:"" help:"Give up what has not left."`
+	Hold    queueHold    `cmd:"" help:"Keep from being sent until released."`
+	Release queueRelease `cmd:"" help:"Let go what was held."`
+	Stats   queueStats   `cmd:"" help:"The queue in numbers."`
+	Export  queueExport  `cmd:"" help:"Write messages and their records as files."`
+}
+
+// queueFlags are common to all commands on the queue.
+type queueFlags struct {
+	storeFlags
+	JSON bool `help:"Print JSON." name:"json"`
+}
+
+func (f queueFlags) jobs(std stdio, cli *commands) app.QueueCommands {
+	return app.QueueCommands{Storage: f.storage(), JSON: f.JSON, Language: cli.language(), Stdout: std.out}
+}
+
+// filterFlags choose deliveries.
+type filterFlags struct {
+	State      []string      `help:"queued, unverified, sending, held, sent, failed, expired, cancelled." placeholder:"STATE"`
+	Connection string        `help:"Of this connection." placeholder:"NAME"`
+	Client     string        `help:"Of this client." placeholder:"NAME"`
+	From       string        `help:"From this sender." placeholder:"ADDRESS"`
+	To         string        `help:"To a recipient with this in the address." placeholder:"TEXT"`
+	MessageID  string        `help:"With this Message-ID." placeholder:"<ID>"`
+	Tag        string        `help:"With this tag." placeholder:"TAG"`
+	Since      time.Duration `help:"Not older than this." placeholder:"1h"`
+}
+
+func (f filterFlags) filter() app.QueueFilter {
+	return app.QueueFilter{States: f.State, Connection: f.Connection, Client: f.Client, From: f.From, To: f.To, MessageID: f.MessageID, Tag: f.Tag, Since: f.Since}
+}
+
+type queueList struct {
+	queueFlags
+	filterFlags
+	Limit int `help:"At most so many; 0: all." default:"50"`
+}
+
+// Help shows examples below the flags.
+func (queueList) Help() string {
+	return "Examples:\n  postino queue list --state queued --state held\n  postino queue list --to fabrikam --since 24h --json"
+}
+
+func (c *queueList) Run(ctx context.Context, std stdio, cli *commands) error {
+	return c.jobs(std, cli).List(ctx, c.filter(), c.Limit)
+}
+
+type queueShow struct {
+	queueFlags
+	ID string `arg:"" help:"Id of the delivery."`
+}
+
+// Help shows examples below the flags.
+func (queueShow) Help() string { return "Example:\n  postino queue show 01ka8z…" }
+
+func (c *queueShow) Run(ctx context.Context, std stdio, cli *commands) error {
+	return c.jobs(std, cli).Show(ctx, c.ID)
+}
+
+// actFlags choose what a verb is applied to.
+type actFlags struct {
+	queueFlags
+	filterFlags
+	ID  []string `arg:"" optional:"" help:"Ids of deliveries."`
+	All bool     `help:"Everything that the filter chooses."`
+}
+
+func (c *actFlags) act(ctx context.Context, std stdio, cli *commands, v string) error {
+	return c.jobs(std, cli).Act(ctx, v, c.ID, c.filter(), c.All)
+}
+
+type queueRetry struct{ actFlags }
+
+// Help shows examples below the flags.
+func (queueRetry) Help() string {
+	return "Examples:\n  postino queue retry 01ka8z…\n  postino queue retry --all --state failed --since 24h"
+}
+
+func (c *queueRetry) Run(ctx context.Context, std stdio, cli *commands) error {
+	return c.act(ctx, std, cli, "retry")
+}
+
+type queueCancel struct{ actFlags }
+
+// Help shows examples below the flags.
+func (queueCancel) Help() string {
+	return "Examples:\n  postino queue cancel 01ka8z…\n  postino queue cancel --all --tag newsletter"
+}
+
+func (c *queueCancel) Run(ctx context.Context, std stdio, cli *commands) error {
+	return c.act(ctx, std, cli, "cancel")
+}
+
+type queueHold struct{ actFlags }
+
+// Help shows examples below the flags.
+func (queueHold) Help() string { return "Example:\n  postino queue hold --all --connection Ufficio" }
+
+func (c *queueHold) Run(ctx context.Context, std stdio, cli *commands) error {
+	return c.act(ctx, std, cli, "hold")
+}
+
+type queueRelease struct{ actFlags }
+
+// Help shows examples below the flags.
+func (queueRelease) Help() string {
+	return "Example:\n  postino queue release --all --connection Ufficio"
+}
+
+func (c *queueRelease) Run(ctx context.Context, std stdio, cli *commands) error {
+	return c.act(ctx, std, cli, "release")
+}
+
+type queueStats struct{ queueFlags }
+
+// Help shows examples below the flags.
+func (queueStats) Help() string { return "Example:\n  postino queue stats --json" }
+
+func (c *queueStats) Run(ctx context.Context, std stdio, cli *commands) error {
+	return c.jobs(std, cli).Stats(ctx)
+}
+
+type queueExport struct {
+	queueFlags
+	filterFlags
+	Dir string `help:"Folder to write into." required:"" type:"path" placeholder:"DIR"`
+}
+
+// Help shows examples below the flags.
+func (queueExport) Help() string {
+	return "Example:\n  postino queue export --state failed --dir ./failed\n\nWrites ID.eml and ID.json for each delivery."
+}
+
+func (c *queueExport) Run(ctx context.Context, std stdio, cli *commands) error {
+	return c.jobs(std, cli).Export(ctx, c.filter(), c.Dir)
+}

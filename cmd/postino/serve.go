@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/postino-mail/postino/internal/app"
+)
+
+type serveCommand struct {
+	Config   string   `help:"Configuration file (TOML)." env:"POSTINO_CONFIG" placeholder:"FILE" type:"existingfile"`
+	Data     string   `help:"Folder of the store (default: ./postino-data)." placeholder:"DIR" type:"path"`
+	Database string   `help:"PostgreSQL in place of the embedded store." placeholder:"URL"`
+	SMTP     []string `help:"Address of the SMTP door (default: 127.0.0.1:2525)." placeholder:"ADDR" name:"smtp"`
+	HTTP     string   `help:"Address of the HTTP door (default: 127.0.0.1:8025)." placeholder:"ADDR" name:"http"`
+	CAFile   string   `help:"PEM file of a further certificate authority to trust." placeholder:"FILE" name:"ca-file" env:"POSTINO_CA_FILE"`
+}
+
+// Help shows examples below the flags.
+func (serveCommand) Help() string {
+	return `Examples:
+  postino serve
+  postino serve --data /var/lib/postino --smtp 127.0.0.1:2525 --http 127.0.0.1:8025
+  postino serve --config /etc/postino.toml
+  postino serve --database postgres://postino@db/postino
+
+SIGTERM ends it after what is in flight is finished or given back; SIGHUP reads the
+configuration's log level and the certificates again.`
+}
+
+func (c *serveCommand) Run(ctx context.Context, std stdio) error {
+	return app.Serve(ctx, app.ServeOptions{ConfigFile: c.Config, Data: c.Data, Database: c.Database, SMTP: c.SMTP, HTTP: c.HTTP, CAFile: c.CAFile,
+		Stderr: std.err, Getenv: os.Getenv, Ready: func(a app.Addresses) {
+			for _, addr := range a.SMTP {
+				fmt.Fprintf(std.out, "smtp %s\n", addr)
+			}
+			if a.HTTP != "" {
+				fmt.Fprintf(std.out, "http %s\n", a.HTTP)
+			}
+		}})
+}

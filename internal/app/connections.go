@@ -1,0 +1,261 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// ConnectionCommands are the jobs of `postino connection`.
+type ConnectionCommands struct {
+	Storage  Storage
+	JSON     bool
+	Language string
+	Stdin    io.Reader
+	Stdout   io.Writer
+}
+
+// Add stores the connection of a JSON file, "-" for standard input.
+func (k ConnectionCommands) Add(ctx context.Context, file string) error {
+	var b strings.Builder
+	if err := readEML(&b, file, k.Stdin); err != nil {
+		return exit(ExitNoInput, err)
+	}
+	c, err := adapters.ParseConnection([]byte(b.String()))
+	if err != nil {
+		return exit(ExitConfig, err)
+	}
+	for _, s := range c.Secrets() {
+		if *s.Value == adapters.Redacted {
+			return exit(ExitConfig, fmt.Errorf("%s is %q: give the secret itself", s.Path, adapters.Redacted))
+		}
+	}
+	c.ID, c.Revision = "", 0
+	return withStore(ctx, k.Storage, func(st store.Store) error {
+		stored, err := st.PutConnection(ctx, time.Now(), c)
+		if errors.Is(err, store.ErrExists) {
+			return exit(ExitConfig, fmt.Errorf("there is a connection %q already: edit it or choose another name", c.Name))
+		}
+		if err != nil {
+			return err
+		}
+		return k.one(stored, "added")
+	})
+}
+
+// Edit applies a JSON merge patch (RFC 7396) to a connection. Secrets that the
+// patch leaves out, or gives as "***", stay.
+func (k ConnectionCommands) Edit(ctx context.Context, name, file string) error {
+	var b strings.Builder
+	if err := readEML(&b, file, k.Stdin); err != nil {
+		return exit(ExitNoInput, err)
+	}
+	var patch map[string]any
+	if err := json.Unmarshal([]byte(b.String()), &patch); err != nil {
+		return exit(ExitConfig, fmt.Errorf("the changes are no JSON object: %w", err))
+	}
+	return k.change(ctx, name, "changed", func(c *adapters.Connection) (*adapters.Connection, error) { return Patch(c, patch) })
+}
+
+// Patch applies a JSON merge patch to a connection and validates the result.
+// Secrets stay where the patch does not replace them.
+func Patch(c *adapters.Connection, patch map[string]any) (*adapters.Connection, error) {
+	doc, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	var tree map[string]any
+	if err := json.Unmarshal(doc, &tree); err != nil {
+		return nil, err
+	}
+	mergePatch(tree, patch)
+	if doc, err = json.Marshal(tree); err != nil {
+		return nil, err
+	}
+	next, err := adapters.DecodeConnection(doc)
+	if err != nil {
+		return nil, exit(ExitConfig, err)
+	}
+	next.ID, next.Revision = c.ID, c.Revision
+	store.KeepSecrets(next, c)
+	if err := next.Validate(); err != nil {
+		return nil, exit(ExitConfig, err)
+	}
+	return next, nil
+}
+
+// mergePatch is RFC 7396 section 2.
+func mergePatch(target, patch map[string]any) {
+	for name, v := range patch {
+		sub, isObject := v.(map[string]any)
+		old, wasObject := target[name].(map[string]any)
+		switch {
+		case v == nil:
+			delete(target, name)
+		case isObject && wasObject:
+			mergePatch(old, sub)
+		default:
+			target[name] = v
+		}
+	}
+}
+
+// SetActive switches a connection on or off.
+func (k ConnectionCommands) SetActive(ctx context.Context, name string, active bool) error {
+	word := map[bool]string{true: "switched on", false: "switched off; its mail waits"}[active]
+	return k.change(ctx, name, word, func(c *adapters.Connection) (*adapters.Connection, error) {
+		next := c.Clone()
+		next.Active = &active
+		return next, nil
+	})
+}
+
+// SetDefault makes a connection the default one in a mode, or none ("no").
+func (k ConnectionCommands) SetDefault(ctx context.Context, name, mode string) error {
+	return k.change(ctx, name, "default: "+mode, func(c *adapters.Connection) (*adapters.Connection, error) {
+		next := c.Clone()
+		next.Default = adapters.DefaultMode(mode)
+		return next, next.Validate()
+	})
+}
+
+func (k ConnectionCommands) change(ctx context.Context, name, word string, change func(*adapters.Connection) (*adapters.Connection, error)) error {
+	return withStore(ctx, k.Storage, func(st store.Store) error {
+		id, err := named(ctx, st, name)
+		if err != nil {
+			return err
+		}
+		c, err := st.Connection(ctx, id)
+		if err != nil {
+			return err
+		}
+		next, err := change(c)
+		if err != nil {
+			return err
+		}
+		stored, err := st.PutConnection(ctx, time.Now(), next)
+		if err != nil {
+			return err
+		}
+		return k.one(stored, word)
+	})
+}
+
+// Resume ends a pause of a connection and closes its breaker.
+func (k ConnectionCommands) Resume(ctx context.Context, name string) error {
+	return withStore(ctx, k.Storage, func(st store.Store) error {
+		id, err := named(ctx, st, name)
+		if err != nil {
+			return err
+		}
+		now := time.Now()
+		if err := st.ChangeConnection(ctx, now, id, store.ConnectionChange{PauseUntil: &now, Breaker: &store.Breaker{State: "closed"}}); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(k.Stdout, "%s: resumed\n", name)
+		return err
+	})
+}
+
+// Remove deletes a connection that no unfinished message needs.
+func (k ConnectionCommands) Remove(ctx context.Context, name string) error {
+	return withStore(ctx, k.Storage, func(st store.Store) error {
+		id, err := named(ctx, st, name)
+		if err != nil {
+			return err
+		}
+		if err := st.DeleteConnection(ctx, time.Now(), id); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(k.Stdout, "%s: removed\n", name)
+		return err
+	})
+}
+
+// Show prints one connection as JSON, without secrets.
+func (k ConnectionCommands) Show(ctx context.Context, name string) error {
+	return withStore(ctx, k.Storage, func(st store.Store) error {
+		id, err := named(ctx, st, name)
+		if err != nil {
+			return err
+		}
+		c, err := st.Connection(ctx, id)
+		if err != nil {
+			return err
+		}
+		state, err := st.ConnectionState(ctx, id)
+		if err != nil {
+			return err
+		}
+		return writeJSON(k.Stdout, struct {
+			*adapters.Connection
+			State store.ConnectionState `json:"state"`
+		}{c, state})
+	})
+}
+
+// List prints all connections.
+func (k ConnectionCommands) List(ctx context.Context) error {
+	return withStore(ctx, k.Storage, func(st store.Store) error {
+		all, err := st.Connections(ctx)
+		if err != nil {
+			return err
+		}
+		if k.JSON {
+			if all == nil {
+				all = []*adapters.Connection{}
+			}
+			return writeJSON(k.Stdout, all)
+		}
+		w := tabwriter.NewWriter(k.Stdout, 0, 4, 2, ' ', 0)
+		fmt.Fprintln(w, "NAME\tPROVIDER\tFROM\tACTIVE\tDEFAULT\tSTATE")
+		for _, c := range all {
+			st, err := st.ConnectionState(ctx, c.ID)
+			if err != nil {
+				return err
+			}
+			def := string(c.Default)
+			if def == "" {
+				def = "no"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%t\t%s\t%s\n", c.Name, c.Provider, c.From, c.IsActive(), def, connectionState(st, k.Language))
+		}
+		return w.Flush()
+	})
+}
+
+func connectionState(st store.ConnectionState, lang string) string {
+	if !st.PausedUntil.After(time.Now()) {
+		return "ok"
+	}
+	s := "paused until " + st.PausedUntil.Local().Format("2006-01-02 15:04")
+	if st.Error != nil {
+		s += ": " + st.Error.Sentence.In(lang)
+		if r := st.Error.Remedy.In(lang); r != "" {
+			s += " -> " + r
+		}
+	}
+	return s
+}
+
+func (k ConnectionCommands) one(c *adapters.Connection, word string) error {
+	if k.JSON {
+		return writeJSON(k.Stdout, c)
+	}
+	_, err := fmt.Fprintf(k.Stdout, "%s: %s\n", c.Name, word)
+	return err
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}

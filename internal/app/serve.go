@@ -1,0 +1,238 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/config"
+	"github.com/postino-mail/postino/internal/outbox"
+	"github.com/postino-mail/postino/internal/registry"
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/submit"
+)
+
+// ServeOptions of `postino serve`; what is given here overrules file and environment.
+type ServeOptions struct {
+	ConfigFile string
+	Data       string
+	Database   string
+	SMTP       []string
+	HTTP       string
+	CAFile     string
+	Stderr     io.Writer
+	Getenv     func(string) string
+	Ready      func(Addresses) // called once everything listens; may be nil
+}
+
+// Addresses are where the doors listen.
+type Addresses struct {
+	SMTP []string
+	HTTP string
+}
+
+func (o *ServeOptions) load() (config.Config, error) {
+	c, err := config.Load(o.ConfigFile, o.Getenv)
+	if err != nil {
+		return c, err
+	}
+	if o.Data != "" {
+		c.Data = o.Data
+	}
+	if o.Database != "" {
+		c.Database = o.Database
+	}
+	if o.HTTP != "" {
+		c.HTTP.Address = o.HTTP
+	}
+	if len(o.SMTP) > 0 {
+		c.SMTP = nil
+		for _, a := range o.SMTP {
+			c.SMTP = append(c.SMTP, config.Listener{Address: a})
+		}
+	}
+	return c, c.Validate()
+}
+
+// A server is everything that `postino serve` runs.
+type server struct {
+	conf    config.Config
+	log     *slog.Logger
+	level   *slog.LevelVar
+	store   store.Store
+	ways    *Outbound
+	conns   *registry.Connections
+	clients *registry.Clients
+	submit  *submit.Submitter
+	outbox  *outbox.Outbox
+}
+
+// A door takes messages in until its context ends.
+type door interface {
+	Serve(ctx context.Context) error
+}
+
+// Serve runs the gateway until ctx ends: then the doors close, what is in
+// flight is finished or given back, and the store is closed.
+func Serve(ctx context.Context, o ServeOptions) (err error) {
+	conf, err := o.load()
+	if err != nil {
+		return exit(ExitConfig, err)
+	}
+	s := &server{conf: conf, level: new(slog.LevelVar)}
+	if s.log, err = newLogger(conf.Log, o.Stderr, s.level); err != nil {
+		return exit(ExitConfig, err)
+	}
+	roots, err := LoadRoots(o.CAFile)
+	if err != nil {
+		return exit(ExitConfig, err)
+	}
+	if s.store, err = OpenStore(ctx, Storage{Data: conf.Data, Database: conf.Database}, true, s.log); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.store.Close()) }()
+	s.ways = NewOutbound(roots, s.log)
+	defer func() { err = errors.Join(err, s.ways.Close()) }()
+	if err := s.wire(); err != nil {
+		return err
+	}
+	doors, addresses, err := s.doors()
+	if err != nil {
+		return exit(ExitConfig, err)
+	}
+	if o.Ready != nil {
+		o.Ready(addresses)
+	}
+	s.log.Info("postino serves", "smtp", addresses.SMTP, "http", addresses.HTTP, "data", conf.Data, "node", conf.Node)
+	return s.run(ctx, o, doors)
+}
+
+func (s *server) wire() (err error) {
+	c := s.conf
+	s.conns, s.clients = registry.NewConnections(s.store), registry.NewClients(s.store)
+	schedule := outbox.Schedule{First: time.Duration(c.Outbox.RetryFirst), Max: time.Duration(c.Outbox.RetryMax), GiveUp: time.Duration(c.Outbox.GiveUp)}
+	if schedule.GiveUp <= 0 {
+		schedule.GiveUp = 72 * time.Hour
+	}
+	s.submit, err = submit.New(submit.Options{Store: s.store, Connections: s.conns, Adapters: s.ways.Router, Hostname: c.Hostname,
+		MaxSize: int64(c.Limits.MaxSize), MaxRecipients: c.Limits.MaxRecipients, JoinWindow: time.Duration(c.Limits.JoinWindow),
+		WarnAfter: time.Duration(c.Notify.WarnAfter), Events: true,
+		GiveUp: func(conn *adapters.Connection) time.Duration { return outbox.ScheduleOf(conn, schedule).GiveUp }})
+	if err != nil {
+		return err
+	}
+	s.outbox, err = outbox.New(outbox.Options{Store: s.store, Adapters: s.ways.Router, Node: c.Node, Log: s.log, Workers: c.Workers, Retry: schedule,
+		Lease: time.Duration(c.Outbox.Lease), Grace: time.Duration(c.Outbox.Grace), VerifyAfter: time.Duration(c.Outbox.VerifyAfter),
+		Settle: time.Duration(c.Outbox.Settle), FailoverAfter: time.Duration(c.Outbox.FailoverAfter), Events: true,
+		Notify: outbox.Notify{Off: c.Notify.Off, Hostname: c.Hostname, Client: s.notifyOff}})
+	return err
+}
+
+func (s *server) notifyOff(ctx context.Context, id string) (bool, error) {
+	c, err := s.clients.ByID(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	return c.NotifyOff, nil
+}
+
+// run keeps everything going. The doors close first, so that nothing is taken
+// in while the outbox ends; one that fails by itself ends all.
+func (s *server) run(ctx context.Context, o ServeOptions, doors []door) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	sending, stopSending := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopSending()
+	var in, out sync.WaitGroup
+	for _, d := range doors {
+		in.Go(func() {
+			if err := d.Serve(ctx); err != nil && ctx.Err() == nil {
+				stop(fmt.Errorf("a door closed: %w", err))
+			}
+		})
+	}
+	out.Go(func() {
+		if err := s.outbox.Run(sending); err != nil && sending.Err() == nil {
+			stop(fmt.Errorf("the outbox ended: %w", err))
+		}
+	})
+	out.Go(func() { s.keepHouse(sending) })
+	hangups := make(chan os.Signal, 1)
+	if signals := reloadSignals(); len(signals) > 0 { // none would mean all
+		signal.Notify(hangups, signals...)
+		defer signal.Stop(hangups)
+	}
+	s.notifySystemd("READY=1")
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-hangups:
+			s.reload(o, doors)
+		}
+	}
+	s.notifySystemd("STOPPING=1")
+	s.log.Info("stopping: the doors close", "in_flight", s.outbox.InFlight())
+	in.Wait()
+	stopSending()
+	out.Wait()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+// reload reads the configuration again. What cannot change while running
+// (addresses, the store) is left as it is.
+func (s *server) reload(o ServeOptions, doors []door) {
+	s.notifySystemd("RELOADING=1")
+	defer s.notifySystemd("READY=1")
+	conf, err := o.load()
+	if err == nil {
+		err = setLevel(s.level, conf.Log.Level)
+	}
+	if err != nil {
+		s.log.Error("the configuration was not read again", "err", err)
+		return
+	}
+	for _, d := range doors {
+		if r, ok := d.(interface{ Reload() error }); ok {
+			if err := r.Reload(); err != nil {
+				s.log.Error("a door keeps its old settings", "err", err)
+			}
+		}
+	}
+	s.conns.Stale()
+	s.log.Info("configuration and certificates were read again")
+}
+
+func newLogger(c config.Log, w io.Writer, level *slog.LevelVar) (*slog.Logger, error) {
+	if err := setLevel(level, c.Level); err != nil {
+		return nil, err
+	}
+	o := &slog.HandlerOptions{Level: level}
+	switch c.Format {
+	case "", "text":
+		return slog.New(slog.NewTextHandler(w, o)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, o)), nil
+	}
+	return nil, fmt.Errorf("log.format %q is none of text, json", c.Format)
+}
+
+func setLevel(v *slog.LevelVar, name string) error {
+	var l slog.Level
+	if name != "" {
+		if err := l.UnmarshalText([]byte(name)); err != nil {
+			return fmt.Errorf("log.level %q is none of debug, info, warn, error", name)
+		}
+	}
+	v.Set(l)
+	return nil
+}

@@ -1,0 +1,80 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/sqlite"
+	"github.com/postino-mail/postino/internal/vault"
+)
+
+// Storage says where the store is.
+type Storage struct {
+	Data     string // folder of the embedded store, and of the key
+	Database string // postgres://…: used in place of the embedded store
+}
+
+// OpenStore opens the store. server takes the embedded store's folder for this
+// process alone; commands leave it false and work beside the server.
+func OpenStore(ctx context.Context, s Storage, server bool, log *slog.Logger) (store.Store, error) {
+	dir, err := filepath.Abs(s.Data)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := vault.Open(dir)
+	if err != nil {
+		return nil, exit(ExitConfig, err)
+	}
+	var st store.Store
+	if s.Database != "" {
+		st, err = openPostgres(ctx, s.Database, keys, log)
+	} else {
+		st, err = sqlite.Open(ctx, sqlite.Options{Dir: dir, Server: server, Sealer: keys, Log: log})
+	}
+	if err != nil {
+		return nil, exit(ExitTempFail, fmt.Errorf("the store cannot be opened: %w", err))
+	}
+	return st, nil
+}
+
+// withStore runs a command's work on the store.
+func withStore(ctx context.Context, s Storage, work func(store.Store) error) (err error) {
+	st, err := OpenStore(ctx, s, false, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	return work(st)
+}
+
+func openPostgres(context.Context, string, *vault.Vault, *slog.Logger) (store.Store, error) {
+	return nil, errors.New("PostgreSQL is not built in")
+}
+
+// named finds a connection by name or id.
+func named(ctx context.Context, st store.Store, name string) (string, error) {
+	c, err := st.ConnectionNamed(ctx, name)
+	if errors.Is(err, store.ErrNotFound) {
+		c, err = st.Connection(ctx, name)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		all, lerr := st.Connections(ctx)
+		if lerr != nil {
+			return "", lerr
+		}
+		var names []string
+		for _, x := range all {
+			names = append(names, x.Name)
+		}
+		return "", exit(ExitUsage, fmt.Errorf("there is no connection %q; there are: %s", name, strings.Join(names, ", ")))
+	}
+	if err != nil {
+		return "", err
+	}
+	return c.ID, nil
+}

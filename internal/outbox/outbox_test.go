@@ -1,0 +1,409 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/sqlite"
+	"github.com/postino-mail/postino/mime"
+)
+
+// fakeAdapter answers what answer says and notes every call.
+type fakeAdapter struct {
+	conn   *adapters.Connection
+	answer func(n int, out adapters.Outgoing) (adapters.Receipt, error)
+	verify func(n int) (adapters.Verdict, error)
+
+	mu       sync.Mutex
+	sends    []string // recipients of each call
+	verifies int
+	inFlight int
+	most     int
+	latency  time.Duration
+}
+
+func (f *fakeAdapter) Send(ctx context.Context, out adapters.Outgoing) (adapters.Receipt, error) {
+	f.mu.Lock()
+	f.inFlight++
+	f.most = max(f.most, f.inFlight)
+	f.sends = append(f.sends, strings.Join(out.Addresses(), " "))
+	n := len(f.sends)
+	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		f.inFlight--
+		f.mu.Unlock()
+	}()
+	if f.latency > 0 && !pause(ctx, f.latency) {
+		return adapters.Receipt{}, &adapters.Error{Class: adapters.Unknown}
+	}
+	if f.answer == nil {
+		return adapters.Receipt{Status: 202}, nil
+	}
+	return f.answer(n, out)
+}
+
+func (f *fakeAdapter) Verify(context.Context, adapters.Outgoing, string) (adapters.Verdict, adapters.Receipt, error) {
+	f.mu.Lock()
+	f.verifies++
+	n := f.verifies
+	f.mu.Unlock()
+	if f.verify == nil {
+		return adapters.CannotTell, adapters.Receipt{}, nil
+	}
+	v, err := f.verify(n)
+	return v, adapters.Receipt{}, err
+}
+
+func (f *fakeAdapter) Check(adapters.Outgoing) error { return nil }
+func (f *fakeAdapter) MaxSize() int64                { return 0 }
+func (f *fakeAdapter) Probe(context.Context) error   { return nil }
+func (f *fakeAdapter) Close() error                  { return nil }
+func (f *fakeAdapter) calls() int                    { f.mu.Lock(); defer f.mu.Unlock(); return len(f.sends) }
+
+// world is a store with an outbox on it.
+type world struct {
+	t     *testing.T
+	store store.Store
+	fakes map[string]*fakeAdapter // by connection name
+	conns map[string]*adapters.Connection
+	stop  func()
+}
+
+func (w *world) Adapter(c *adapters.Connection) (adapters.Adapter, error) {
+	if f := w.fakes[c.Name]; f != nil {
+		return f, nil
+	}
+	return nil, errors.New("no such adapter")
+}
+
+// newWorld runs inside a synctest bubble: time is fake, the store is real.
+func newWorld(t *testing.T, conns ...*adapters.Connection) *world {
+	t.Helper()
+	st, err := sqlite.Open(t.Context(), sqlite.Options{Dir: t.TempDir(), Server: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, store: st, fakes: map[string]*fakeAdapter{}, conns: map[string]*adapters.Connection{}}
+	for _, c := range conns {
+		stored, err := st.PutConnection(t.Context(), time.Now(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.conns[c.Name] = stored
+		w.fakes[c.Name] = &fakeAdapter{conn: stored}
+	}
+	return w
+}
+
+func conn(name string, change func(*adapters.Connection)) *adapters.Connection {
+	c := &adapters.Connection{Name: name, Provider: adapters.Graph, From: name + "@contoso.it", Graph: &adapters.GraphSettings{Tenant: "t", ClientID: "c", ManagedIdentity: true}}
+	zero := 0
+	c.Limits.PerMinute = &zero
+	if change != nil {
+		change(c)
+	}
+	return c
+}
+
+func (w *world) run(change func(*Options)) *Outbox {
+	w.t.Helper()
+	o := Options{Store: w.store, Adapters: w, Node: "n1", Log: slog.New(slog.DiscardHandler), Events: true, Notify: Notify{Hostname: "mx.contoso.it"}}
+	if change != nil {
+		change(&o)
+	}
+	b, err := New(o)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- b.Run(ctx) }()
+	w.stop = func() {
+		cancel()
+		if err := <-done; err != nil {
+			w.t.Errorf("Run: %v", err)
+		}
+	}
+	return b
+}
+
+func (w *world) close() {
+	if w.stop != nil {
+		w.stop()
+	}
+	if err := w.store.Close(); err != nil {
+		w.t.Errorf("Close: %v", err)
+	}
+}
+
+func (w *world) submit(name string, rcpts ...string) store.ID {
+	w.t.Helper()
+	now := time.Now()
+	c := w.conns[name]
+	m := store.NewMessage{Message: store.Message{MessageID: "<" + store.NewID().String() + "@contoso.it>", Subject: "Fattura è", From: c.From, Door: "go", Class: "transactional", Envelope: mime.Envelope{From: "erp@contoso.it"}},
+		Head: []byte("From: " + c.From + "\r\nTo: " + strings.Join(rcpts, ", ") + "\r\nSubject: x\r\nMessage-ID: <x@contoso.it>\r\n\r\n"), Body: mime.Bytes([]byte("ciao\r\n"))}
+	d := store.NewDelivery{Route: store.Route{Connection: c.ID, Lane: c.Lane(c.From), Limits: c.EffectiveLimits()}, NextAt: now, ExpiresAt: now.Add(72 * time.Hour), WarnAt: now.Add(4 * time.Hour)}
+	for _, r := range rcpts {
+		m.Envelope.Recipients = append(m.Envelope.Recipients, mime.Recipient{Address: r})
+	}
+	d.Recipients = m.Envelope.Recipients
+	m.Deliveries = []store.NewDelivery{d}
+	out, err := w.store.Submit(w.t.Context(), store.Submission{Now: now, Messages: []store.NewMessage{m}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return out[0].Deliveries[0]
+}
+
+// await lets fake time pass until the delivery is in one of the states.
+func (w *world) await(id store.ID, within time.Duration, states ...store.State) *store.Delivery {
+	w.t.Helper()
+	end := time.Now().Add(within)
+	for {
+		d, err := w.store.Delivery(w.t.Context(), id)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for _, s := range states {
+			if d.State == s {
+				return d
+			}
+		}
+		if time.Now().After(end) {
+			w.t.Fatalf("after %v still %v (%v), want %v", within, d.State, d.Error, states)
+		}
+		pause(context.Background(), 100*time.Millisecond)
+	}
+}
+
+func scenario(t *testing.T, name string, run func(t *testing.T)) {
+	t.Run(name, func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, run)
+	})
+}
+
+func TestOutbox(t *testing.T) {
+	t.Parallel()
+	fail := func(c adapters.Class, change func(*adapters.Error)) error { return failure(c, change).err }
+	scenario(t, "accepted at once", func(t *testing.T) {
+		w := newWorld(t, conn("a", nil))
+		defer w.close()
+		w.run(nil)
+		d := w.await(w.submit("a", "x@y.it"), time.Second, store.Done)
+		at, err := w.store.Attempts(t.Context(), d.ID)
+		if err != nil || len(at) != 1 || at[0].Class != adapters.Accepted || at[0].Receipt == nil || at[0].Node != "n1" {
+			t.Errorf("ledger %+v, %v", at, err)
+		}
+	})
+	scenario(t, "transient is tried again until it works", func(t *testing.T) {
+		w := newWorld(t, conn("a", nil))
+		defer w.close()
+		w.fakes["a"].answer = func(n int, _ adapters.Outgoing) (adapters.Receipt, error) {
+			if n < 4 {
+				return adapters.Receipt{}, fail(adapters.Transient, nil)
+			}
+			return adapters.Receipt{}, nil
+		}
+		w.run(nil)
+		d := w.await(w.submit("a", "x@y.it"), 15*time.Minute, store.Done)
+		if d.Attempts != 4 {
+			t.Errorf("%d attempts, want 4", d.Attempts)
+		}
+	})
+	scenario(t, "only the refused recipients again", func(t *testing.T) {
+		w := newWorld(t, conn("a", nil))
+		defer w.close()
+		w.fakes["a"].answer = func(n int, out adapters.Outgoing) (adapters.Receipt, error) {
+			r := adapters.Receipt{}
+			for i, a := range out.Addresses() {
+				x := adapters.RecipientResult{Address: a}
+				if n == 1 && i == 1 {
+					x.Err = failure(adapters.Transient, nil).err
+				}
+				r.Recipients = append(r.Recipients, x)
+			}
+			return r, nil
+		}
+		w.run(nil)
+		w.await(w.submit("a", "x@y.it", "z@y.it"), 5*time.Minute, store.Done)
+		if got := fmt.Sprint(w.fakes["a"].sends); got != "[x@y.it z@y.it z@y.it]" {
+			t.Errorf("sent to %s", got)
+		}
+	})
+	scenario(t, "permanent fails and the sender is told once", func(t *testing.T) {
+		w := newWorld(t, conn("a", nil))
+		defer w.close()
+		w.fakes["a"].answer = func(n int, out adapters.Outgoing) (adapters.Receipt, error) {
+			if out.Addresses()[0] == "erp@contoso.it" {
+				return adapters.Receipt{}, nil
+			}
+			return adapters.Receipt{}, fail(adapters.Permanent, func(e *adapters.Error) { e.Enhanced = "5.1.1" })
+		}
+		w.run(nil)
+		w.await(w.submit("a", "nobody@y.it"), time.Second, store.Failed)
+		pause(t.Context(), time.Minute)
+		if got := fmt.Sprint(w.fakes["a"].sends); got != "[nobody@y.it erp@contoso.it]" {
+			t.Errorf("sent to %s", got)
+		}
+	})
+	scenario(t, "a notification that fails is not answered", func(t *testing.T) {
+		w := newWorld(t, conn("a", nil))
+		defer w.close()
+		w.fakes["a"].answer = func(int, adapters.Outgoing) (adapters.Receipt, error) {
+			return adapters.Receipt{}, fail(adapters.Permanent, nil)
+		}
+		w.run(nil)
+		w.await(w.submit("a", "nobody@y.it"), time.Second, store.Failed)
+		pause(t.Context(), time.Hour)
+		if n := w.fakes["a"].calls(); n != 2 {
+			t.Errorf("%d sends, want the message and one notification", n)
+		}
+	})
+	scenario(t, "unknown and found: sent, not repeated", func(t *testing.T) {
+		w := newWorld(t, conn("a", nil))
+		defer w.close()
+		w.fakes["a"].answer = func(int, adapters.Outgoing) (adapters.Receipt, error) {
+			return adapters.Receipt{}, fail(adapters.Unknown, nil)
+		}
+		w.fakes["a"].verify = func(n int) (adapters.Verdict, error) {
+			return map[int]adapters.Verdict{1: adapters.NotSent, 2: adapters.InProgress, 3: adapters.Sent}[n], nil
+		}
+		w.run(nil)
+		d := w.await(w.submit("a", "x@y.it"), 10*time.Minute, store.Done)
+		if w.fakes["a"].calls() != 1 || d.Duplicate {
+			t.Errorf("%d sends, duplicate %v", w.fakes["a"].calls(), d.Duplicate)
+		}
+	})
+	scenario(t, "unknown and surely not sent: sent again after the settle time", func(t *testing.T) {
+		w := newWorld(t, conn("a", nil))
+		defer w.close()
+		w.fakes["a"].answer = func(n int, _ adapters.Outgoing) (adapters.Receipt, error) {
+			if n == 1 {
+				return adapters.Receipt{}, fail(adapters.Unknown, nil)
+			}
+			return adapters.Receipt{}, nil
+		}
+		w.fakes["a"].verify = func(int) (adapters.Verdict, error) { return adapters.NotSent, nil }
+		w.run(nil)
+		start := time.Now()
+		d := w.await(w.submit("a", "x@y.it"), 10*time.Minute, store.Done)
+		if since := time.Since(start); since < 2*time.Minute || since > 3*time.Minute || w.fakes["a"].calls() != 2 || d.Duplicate {
+			t.Errorf("sent again after %v, %d sends, duplicate %v", since, w.fakes["a"].calls(), d.Duplicate)
+		}
+	})
+	scenario(t, "auth pauses the connection and an edit resumes it", func(t *testing.T) {
+		w := newWorld(t, conn("a", nil))
+		defer w.close()
+		w.fakes["a"].answer = func(n int, _ adapters.Outgoing) (adapters.Receipt, error) {
+			if n == 1 {
+				return adapters.Receipt{}, fail(adapters.Auth, func(e *adapters.Error) { e.Scope = adapters.ScopeConnection })
+			}
+			return adapters.Receipt{}, nil
+		}
+		w.run(nil)
+		first, second := w.submit("a", "x@y.it"), store.ID{}
+		pause(t.Context(), 10*time.Second)
+		second = w.submit("a", "z@y.it")
+		pause(t.Context(), time.Minute)
+		if n := w.fakes["a"].calls(); n != 1 {
+			t.Fatalf("%d calls while the connection is paused", n)
+		}
+		if _, err := w.store.PutConnection(t.Context(), time.Now(), w.conns["a"]); err != nil {
+			t.Fatal(err)
+		}
+		w.await(first, 5*time.Second, store.Done)
+		w.await(second, 5*time.Second, store.Done)
+	})
+	scenario(t, "auth with a fallback fails over, what waits too", func(t *testing.T) {
+		w := newWorld(t, conn("b", func(c *adapters.Connection) { c.Aliases = []string{"a@contoso.it"} }), conn("a", func(c *adapters.Connection) { c.Fallback = []string{"b"}; one := 1; c.Limits.Concurrency = &one }))
+		defer w.close()
+		w.fakes["a"].answer = func(int, adapters.Outgoing) (adapters.Receipt, error) {
+			return adapters.Receipt{}, fail(adapters.Auth, func(e *adapters.Error) { e.Scope = adapters.ScopeConnection })
+		}
+		var ids []store.ID
+		for range 5 {
+			ids = append(ids, w.submit("a", "x@y.it"))
+		}
+		w.run(nil)
+		for _, id := range ids {
+			if d := w.await(id, time.Minute, store.Done); d.Route.Connection != w.conns["b"].ID || d.Route.Position != 1 {
+				t.Errorf("left through %+v", d.Route)
+			}
+		}
+		if w.fakes["a"].calls() != 1 || w.fakes["b"].calls() != 5 {
+			t.Errorf("a %d, b %d calls", w.fakes["a"].calls(), w.fakes["b"].calls())
+		}
+	})
+	scenario(t, "throttled pauses the lane for as long as the provider said", func(t *testing.T) {
+		w := newWorld(t, conn("a", nil))
+		defer w.close()
+		var at []time.Time
+		w.fakes["a"].answer = func(n int, _ adapters.Outgoing) (adapters.Receipt, error) {
+			at = append(at, time.Now())
+			if n == 1 {
+				return adapters.Receipt{}, fail(adapters.Throttled, func(e *adapters.Error) { e.RetryAfter = 17 * time.Second })
+			}
+			return adapters.Receipt{}, nil
+		}
+		w.run(nil)
+		w.await(w.submit("a", "x@y.it"), time.Minute, store.Done)
+		if wait := at[1].Sub(at[0]); wait < 17*time.Second || wait > 19*time.Second {
+			t.Errorf("came back after %v", wait)
+		}
+	})
+	scenario(t, "no more in flight than the lane's concurrency", func(t *testing.T) {
+		w := newWorld(t, conn("a", nil))
+		defer w.close()
+		w.fakes["a"].latency = 100 * time.Millisecond
+		var last store.ID
+		for range 40 {
+			last = w.submit("a", "x@y.it")
+		}
+		w.run(nil)
+		w.await(last, 10*time.Second, store.Done)
+		if w.fakes["a"].most != 4 {
+			t.Errorf("%d in flight at most, want 4", w.fakes["a"].most)
+		}
+	})
+	scenario(t, "late is told after 4 h, expired after 72 h", func(t *testing.T) {
+		w := newWorld(t, conn("a", nil), conn("b", func(c *adapters.Connection) { c.Default = adapters.DefaultUnrouted }))
+		defer w.close()
+		w.fakes["a"].answer = func(int, adapters.Outgoing) (adapters.Receipt, error) {
+			return adapters.Receipt{}, fail(adapters.Transient, func(e *adapters.Error) { e.Scope = adapters.ScopeConnection })
+		}
+		w.run(func(o *Options) { o.Lease, o.Sweep = 2*time.Hour, time.Hour }) // few heartbeats in three days
+		id := w.submit("a", "x@y.it")
+		pause(t.Context(), 4*time.Hour+time.Minute)
+		if n := w.fakes["b"].calls(); n != 1 {
+			t.Errorf("%d notifications after 4 h", n)
+		}
+		pause(t.Context(), 68*time.Hour+time.Minute)
+		w.await(id, time.Minute, store.Expired)
+		pause(t.Context(), time.Minute)
+		if n := w.fakes["b"].calls(); n != 2 {
+			t.Errorf("%d notifications in all", n)
+		}
+	})
+	scenario(t, "a stop finishes what is in flight", func(t *testing.T) {
+		w := newWorld(t, conn("a", nil))
+		w.fakes["a"].latency = 5 * time.Second
+		w.run(nil)
+		id := w.submit("a", "x@y.it")
+		pause(t.Context(), time.Second)
+		w.stop()
+		w.stop = nil
+		w.await(id, 0, store.Done)
+		w.close()
+	})
+}
