@@ -18,6 +18,7 @@ var seeds = []string{
 	"From: \xe8 <a@x.it>\r\nTo: \xe8@m\xfcnchen.de\r\n\r\n\r\n",
 	"From: a@x.it\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nX: y\r\n\r\n--b--\r\n",
 	"From: a@x.it\r\nContent-Type: multipart/digest; boundary*0=a; boundary*1*=%62\r\n\r\n--ab\r\n--ab\r\n\r\n\xff\x00\r\n--ab--",
+	"From: a@x.it\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: x/y\rD\x91",
 	"From: a@x.it\rBcc: b@x.it\n\n" + strings.Repeat("x", 1200),
 	"\ufeffFrom x\r\nFrom : a@x.it\r\nTo: a@x.it,\r\nTo: b@x.it\r\n \r\n\r\n",
 	"From: a@x.it\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=C3=" + strings.Repeat("=41", 400),

@@ -304,7 +304,7 @@ func rewrapQuoted(w io.Writer, raw io.Reader) error {
 		if err != nil {
 			return err
 		}
-		unit := []byte{c}
+		unit, soft := []byte{c}, false
 		switch {
 		case c == '\r' || c == '\n':
 			if err := out.WriteByte(c); err != nil {
@@ -313,17 +313,20 @@ func rewrapQuoted(w io.Writer, raw io.Reader) error {
 			col = 0
 			continue
 		case c == '=':
-			if next, _ := in.Peek(2); len(next) == 2 && next[0] != '\r' && next[0] != '\n' {
+			next, _ := in.Peek(2) // fewer at the end
+			switch {
+			case len(next) == 2 && isHex(next[0]) && isHex(next[1]):
 				unit = append(unit, next...)
 				if _, err := in.Discard(2); err != nil {
 					return err
 				}
+			case len(next) == 0 || next[0] == '\r' || next[0] == '\n':
+				soft = true // a soft line break: it may take the last column
 			}
 		case c >= 0x80:
 			unit = []byte(qEncode(string([]byte{c})))
 		}
-		// A "=" before a line end is a soft break already: it takes the last column.
-		if col+len(unit) > wireLine-1 && (c != '=' || len(unit) > 1) {
+		if col+len(unit) > wireLine-1 && !soft {
 			if _, err := out.WriteString("=" + crlf); err != nil {
 				return err
 			}
@@ -334,6 +337,10 @@ func rewrapQuoted(w io.Writer, raw io.Reader) error {
 		}
 		col += len(unit)
 	}
+}
+
+func isHex(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'A' && c <= 'F' || c >= 'a' && c <= 'f'
 }
 
 // noiseWriter breaks long lines and, with seven set, replaces octets over 127.

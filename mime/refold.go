@@ -93,7 +93,12 @@ func isParameterized(name string) bool {
 func writeParams(name string, value []byte) []byte {
 	first, params := parseParams(unfold(value))
 	f := newField(name)
-	f.word(" ", strings.ToValidUTF8(sanitize(first), "?"))
+	f.word(" ", strings.Map(func(r rune) rune {
+		if r >= utf8.RuneSelf {
+			return '?' // no media type or disposition holds such a character
+		}
+		return r
+	}, sanitize(first)))
 	for _, k := range sortedKeys(params) {
 		if isToken(k) && isASCII(k) {
 			f.param(k, sanitize(decodeName(k, params[k])))

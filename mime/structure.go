@@ -135,10 +135,7 @@ func (p *Part) describe(h *block, parent *Part) {
 	if p.Encoding = strings.ToLower(strings.Trim(e, " \t\"")); p.Encoding == "" {
 		p.Encoding = "7bit"
 	}
-	for _, f := range h.fields {
-		p.headLine = max(p.headLine, longestLine(h.line(f)))
-		p.head8 = p.head8 || !isASCII(h.line(f))
-	}
+	p.headLine, p.head8 = longestLine(h.raw), !isASCII(h.raw)
 }
 
 // longestLine is the length of the longest line of b without line ends.
