@@ -13,12 +13,34 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
-const (
-	copyBuffer = 64 << 10
-	// chunkSize is what one BDAT carries: the reply to each tells early that a
-	// large message is not wanted.
-	chunkSize = 4 << 20
-)
+// copyBuffer is what is read of a message at once.
+const copyBuffer = 64 << 10
+
+// A content is what a transaction sends: size octets, the same at every write.
+type content struct {
+	size  int64
+	write func(io.Writer) error
+}
+
+// sourceContent streams src.
+func sourceContent(src mime.Source) content {
+	return content{src.Size(), func(w io.Writer) error {
+		buf := make([]byte, min(copyBuffer, src.Size()))
+		for off := int64(0); off < src.Size(); off += int64(len(buf)) {
+			block := buf[:min(int64(len(buf)), src.Size()-off)]
+			if n, err := src.ReadAt(block, off); n < len(block) {
+				if err == nil {
+					err = io.ErrUnexpectedEOF
+				}
+				return err
+			}
+			if _, err := w.Write(block); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}
+}
 
 // body sends the message and reads the reply to it. Once the last octet may
 // have been seen the outcome is Unknown until that reply has been read. An
@@ -29,10 +51,11 @@ func (a *adapter) body(ctx context.Context, s *session, tx *transaction) (sum []
 	if tx.chunking {
 		send = a.sendChunks
 	}
-	early, seen, err := send(s, tx.view, h)
+	seen, err := send(s, tx.content, h)
+	var early *earlyReply
 	switch {
-	case early != nil:
-		return nil, *early, nil
+	case errors.As(err, &early):
+		return nil, early.reply, nil
 	case err != nil && seen:
 		return nil, reply{}, a.unknown(ctx, err)
 	case err != nil:
@@ -49,90 +72,65 @@ func (a *adapter) body(ctx context.Context, s *session, tx *transaction) (sum []
 
 // sendData sends the content of DATA and the final dot. seen tells whether the
 // server may have got all of it.
-func (a *adapter) sendData(s *session, src mime.Source, h hash.Hash) (early *reply, seen bool, err error) {
+func (a *adapter) sendData(s *session, c content, h hash.Hash) (seen bool, err error) {
 	d := &dotWriter{w: s.w}
-	if err := a.copyBody(s, d, src, 0, src.Size(), h); err != nil {
-		return nil, false, err
+	if err := a.stream(s, c, h, d); err != nil {
+		return false, err
 	}
 	tail, err := d.end()
 	if err != nil {
-		return nil, false, err
+		return false, err
 	}
 	if err := s.deadlineForWrite(a.opt.Timeouts.DataBlock); err != nil {
-		return nil, false, err
+		return false, err
 	}
-	seen, err = finish(s.w, tail)
-	return nil, seen, err
+	return finish(s.w, tail)
 }
 
-// sendChunks sends the message with BDAT (RFC 3030). early is the refusal of a
-// chunk before the last.
-func (a *adapter) sendChunks(s *session, src mime.Source, h hash.Hash) (early *reply, seen bool, err error) {
-	size := src.Size()
-	check := &lineEnds{} // BDAT would carry a bare LF, and a server behind it would stumble: contracts F17
-	if err := check.last(src, size); err != nil {
-		return nil, false, err
+// stream writes the content to w, hashing it, with a deadline for each block.
+func (a *adapter) stream(s *session, c content, h hash.Hash, w io.Writer) error {
+	g := &bodyWriter{s: s, block: a.opt.Timeouts.DataBlock, h: h, w: w}
+	err := c.write(g)
+	switch {
+	case g.err != nil:
+		return g.err
+	case err != nil:
+		return &errSource{err}
+	case g.n != c.size:
+		return &errSource{fmt.Errorf("%d octets instead of %d", g.n, c.size)}
 	}
-	for off := int64(0); ; off += chunkSize {
-		n := min(chunkSize, size-off)
-		line, last := fmt.Sprintf("BDAT %d", n), off+n == size
-		if last {
-			line += " LAST"
-		}
-		if err := s.deadlineForWrite(a.opt.Timeouts.DataBlock); err != nil {
-			return nil, false, err
-		}
-		if err := s.put(line); err != nil {
-			return nil, false, err
-		}
-		if err := a.copyBody(s, io.MultiWriter(check, s.w), src, off, n, h); err != nil {
-			return nil, false, err
-		}
-		err := s.flush(a.opt.Timeouts.DataBlock)
-		if last {
-			return nil, err == nil || s.w.Buffered() == 0, err
-		}
-		if err != nil {
-			return nil, false, err
-		}
-		r, err := s.read(a.opt.Timeouts.DataBlock)
-		if err != nil {
-			return nil, false, err
-		}
-		if !r.ok() {
-			return &r, false, nil
-		}
+	return nil
+}
+
+// A bodyWriter stands between the content and the wire, and keeps the wire's error.
+type bodyWriter struct {
+	s     *session
+	block time.Duration
+	h     hash.Hash
+	w     io.Writer
+	n     int64
+	err   error
+}
+
+func (g *bodyWriter) Write(p []byte) (int, error) {
+	if g.err != nil {
+		return 0, g.err
 	}
+	g.h.Write(p)
+	if g.err = g.s.deadlineForWrite(g.block); g.err != nil {
+		return 0, g.err
+	}
+	if _, g.err = g.w.Write(p); g.err != nil {
+		return 0, g.err
+	}
+	g.n += int64(len(p))
+	return len(p), nil
 }
 
 // errSource is stored bytes that cannot be read.
 type errSource struct{ error }
 
 func (e *errSource) Unwrap() error { return e.error }
-
-// copyBody streams n bytes of src from off through w, hashing them, with a
-// deadline for each block.
-func (a *adapter) copyBody(s *session, w io.Writer, src mime.Source, off, n int64, h hash.Hash) error {
-	buf := make([]byte, min(copyBuffer, n))
-	for n > 0 {
-		block := buf[:min(int64(len(buf)), n)]
-		if k, err := src.ReadAt(block, off); k < len(block) {
-			if err == nil {
-				err = io.ErrUnexpectedEOF
-			}
-			return &errSource{err}
-		}
-		h.Write(block)
-		if err := s.deadlineForWrite(a.opt.Timeouts.DataBlock); err != nil {
-			return err
-		}
-		if _, err := w.Write(block); err != nil {
-			return err
-		}
-		off, n = off+int64(len(block)), n-int64(len(block))
-	}
-	return nil
-}
 
 // bodyError is a failure before the end of the message was sent: nothing can
 // have been accepted, and closing the connection makes sure of it.

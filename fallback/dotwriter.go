@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
-	"io"
 )
 
 // errLineEnd is a message with a bare CR or LF, which never goes on the wire:
@@ -145,17 +144,10 @@ func (l *lineEnds) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// last refuses a message that ends in CR, before any of it is sent.
-func (l *lineEnds) last(src io.ReaderAt, size int64) error {
-	if size == 0 {
-		return nil
-	}
-	var b [1]byte
-	if n, err := src.ReadAt(b[:], size-1); n != 1 {
-		return &errSource{err}
-	}
-	if b[0] == '\r' {
-		return &errLineEnd{size - 1}
+// end refuses a message that ends in CR.
+func (l *lineEnds) end() error {
+	if l.cr {
+		return &errLineEnd{l.offset - 1}
 	}
 	return nil
 }

@@ -119,8 +119,8 @@ func (a *adapter) errNoRecipients() *adapters.Error {
 		Remedy:   text("give at least one recipient", "indicare almeno un destinatario")}
 }
 
-func (a *adapter) errNeedsUTF8() *adapters.Error {
-	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "no_smtputf8", Enhanced: "5.6.7",
+func (a *adapter) errNeedsUTF8(cause error) *adapters.Error {
+	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "no_smtputf8", Enhanced: "5.6.7", Err: cause,
 		Sentence: text("an address with non-ASCII letters needs SMTPUTF8, which %s does not offer", "un indirizzo con lettere non ASCII richiede SMTPUTF8, che %s non offre", a.host),
 		Remedy:   text("use an ASCII address for this person, or another connection", "usare un indirizzo ASCII per questa persona, o un'altra connessione")}
 }

@@ -46,7 +46,7 @@ func (a *adapter) plan(out adapters.Outgoing) (*plan, error) {
 type transaction struct {
 	*plan
 	rcpts    []rcpt
-	view     mime.Source
+	content  content
 	eightBit bool
 	smtputf8 bool
 	chunking bool
@@ -54,31 +54,27 @@ type transaction struct {
 
 // adapt fits the plan to the session's server, or says why it cannot take the message.
 func (a *adapter) adapt(s *session, p *plan) (*transaction, error) {
-	tx := &transaction{plan: p, rcpts: append([]rcpt(nil), p.rcpts...), view: p.view,
+	tx := &transaction{plan: p, rcpts: append([]rcpt(nil), p.rcpts...), content: sourceContent(p.view),
 		eightBit: s.caps.has("8BITMIME"), chunking: a.opt.Chunking && s.caps.has("CHUNKING")}
-	utf8 := s.caps.has("SMTPUTF8")
-	if p.utf8 && !utf8 { // RFC 6531 section 3.2: never sent all the same
-		return nil, a.errNeedsUTF8()
+	offered := s.caps.has("SMTPUTF8")
+	if p.from.utf8 && !offered { // RFC 6531 section 3.2: never sent all the same
+		return nil, a.errNeedsUTF8(nil)
 	}
-	tx.smtputf8 = p.utf8
+	tx.smtputf8 = p.utf8 && offered
 	for i := range tx.rcpts {
 		switch r := &tx.rcpts[i]; {
 		case r.err != nil || !r.path.utf8:
-		case utf8:
+		case offered:
 			tx.smtputf8 = true
 		default:
-			r.err = a.errNeedsUTF8()
+			r.err = a.errNeedsUTF8(nil)
 		}
 	}
-	if !tx.eightBit {
-		view, err := sevenBit(p.out.Message, p.view)
-		if err != nil {
-			return nil, a.errSevenBit(err)
-		}
-		tx.view = view
+	if err := a.convert(tx, p, tx.eightBit, offered); err != nil {
+		return nil, err
 	}
-	if limit := s.caps.size(); limit > 0 && tx.view.Size() > limit { // RFC 1870 section 6.1: do not even ask
-		return nil, a.errTooLarge(tx.view.Size(), limit)
+	if limit := s.caps.size(); limit > 0 && tx.content.size > limit { // RFC 1870 section 6.1: do not even ask
+		return nil, a.errTooLarge(tx.content.size, limit)
 	}
 	return tx, nil
 }
@@ -89,7 +85,7 @@ func (tx *transaction) commands(s *session) []command {
 	if s.reset {
 		out = append(out, command{line: "RSET", at: atReset})
 	}
-	out = append(out, command{line: mailLine(tx.from, tx.out.Envelope, s.caps, tx.view.Size(), tx.eightBit, tx.smtputf8), at: atMail})
+	out = append(out, command{line: mailLine(tx.from, tx.out.Envelope, s.caps, tx.content.size, tx.eightBit, tx.smtputf8), at: atMail})
 	dsn := s.caps.has("DSN")
 	for i, r := range tx.rcpts {
 		if r.err == nil {
@@ -108,9 +104,6 @@ func (tx *transaction) forgive() {
 		tx.rcpts[i].err = tx.plan.rcpts[i].err
 	}
 }
-
-// errProtected is an 8-bit message whose bytes must stay, for a 7-bit server.
-var errProtected = errors.New("the message is signed or encrypted")
 
 func (a *adapter) errAddress(err error, sender bool) *adapters.Error {
 	e := &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "bad_address", Enhanced: "5.1.3", Err: err,

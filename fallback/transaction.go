@@ -60,7 +60,7 @@ func (a *adapter) transact(ctx context.Context, s *session, p *plan) (rec adapte
 	rec = a.receipt(tx, nil)
 	rec.Provider, rec.Route, rec.MessageID = adapters.SMTP, "smtp", p.out.Message.MessageID()
 	rec.ProviderID, rec.Reply = queueID(r.text()), s.censor.show(r.code()+" "+r.text())
-	rec.Status, rec.Bytes, rec.SHA256, rec.At = r.Code, tx.view.Size(), hex.EncodeToString(sum), a.opt.Now()
+	rec.Status, rec.Bytes, rec.SHA256, rec.At = r.Code, tx.content.size, hex.EncodeToString(sum), a.opt.Now()
 	return rec, true, nil
 }
 
