@@ -2,6 +2,7 @@ package mime
 
 import (
 	"bytes"
+	"errors"
 	"io"
 )
 
@@ -46,7 +47,7 @@ func (j *joined) Size() int64 { return j.size }
 // ReadAt implements io.ReaderAt across the parts.
 func (j *joined) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
-		return 0, io.ErrUnexpectedEOF
+		return 0, errors.New("mime: read at a negative offset")
 	}
 	n := 0
 	for i, part := range j.parts {

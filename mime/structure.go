@@ -34,7 +34,7 @@ func (p *Part) Multipart() bool { return len(p.Parts) > 0 }
 // Content-ID.
 func (p *Part) Attachment() bool {
 	switch {
-	case p.Multipart():
+	case p.Multipart(), strings.HasPrefix(p.MediaType, "multipart/"):
 		return false
 	case p.Disposition == "attachment":
 		return true
