@@ -37,6 +37,7 @@ func (s *Sandbox) controlHandler() http.Handler {
 		s.Reset()
 		w.WriteHeader(http.StatusNoContent)
 	})
+	mux.HandleFunc("GET /msi/token", s.entra.managedIdentity)
 	mux.HandleFunc("GET /connections", s.controlConnections)
 	mux.HandleFunc("GET /ca.pem", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/x-pem-file")

@@ -32,7 +32,7 @@
 // A Fault names a service and an operation. The operations, which are also the
 // names in Counters:
 //
-//	entra   token, discovery, instance                            Match: tenant as in the URL
+//	entra   token, discovery, instance, managed                   Match: tenant as in the URL
 //	graph   sendMail, create, send, get, list, folder, delete,
 //	        attach, attachments, createUploadSession,
 //	        getMime, putMime, user                                Match: mailbox
@@ -59,6 +59,7 @@
 //	POST   /reset               204, see Reset
 //	GET    /connections         a connection of each kind with its secrets, which open nothing but this sandbox; ?from=ADDRESS
 //	GET    /ca.pem              the private CA
+//	GET    /msi/token           a managed identity, see ManagedIdentityEnv
 //
 // An error is {"error":"..."} with status 400, 404 or 500.
 package sandbox

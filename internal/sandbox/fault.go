@@ -18,8 +18,8 @@ type Fault struct {
 	Times       int           `json:"times"`                 // then it is spent; 0: until Reset
 	Probability float64       `json:"probability,omitempty"` // 0 means always
 	After       bool          `json:"after,omitempty"`       // act after the message was accepted: the ambiguous case
-	Status      int           `json:"status,omitempty"`
-	Code        string        `json:"code,omitempty"` // error code or reason in the provider's own error shape
+	Status      int           `json:"status,omitempty"`      // without it: 400 for a Code, 200 for a Body
+	Code        string        `json:"code,omitempty"`        // error code or reason in the provider's own error shape
 	Message     string        `json:"message,omitempty"`
 	Body        string        `json:"body,omitempty"` // raw body in place of the provider's shape (HTML, garbage)
 	RetryAfter  time.Duration `json:"retry_after,omitempty"`
@@ -30,7 +30,7 @@ type Fault struct {
 
 // onlyDelays reports whether the request goes on after the delay.
 func (f Fault) onlyDelays() bool {
-	return !f.Reset && f.Status == 0 && f.Body == "" && f.Reply == ""
+	return !f.Reset && f.Status == 0 && f.Code == "" && f.Body == "" && f.Reply == ""
 }
 
 // Inject adds a fault at the end of the list.

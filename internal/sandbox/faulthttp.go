@@ -49,8 +49,10 @@ func (s *Sandbox) applyHTTP(w http.ResponseWriter, r *http.Request, f Fault, fai
 		return false
 	}
 	status := f.Status
-	if status == 0 {
+	if status == 0 && f.Body != "" {
 		status = http.StatusOK
+	} else if status == 0 {
+		status = http.StatusBadRequest
 	}
 	if f.RetryAfter > 0 {
 		setRetryAfter(w, f.RetryAfter)

@@ -128,6 +128,7 @@ func (g *graphServer) handle(op operation) http.HandlerFunc {
 		bad := c.readBody()
 		defer c.discardBody()
 		if !g.s.sleep(r.Context(), c.sw.GraphLatency) {
+			resetConnection(w) // no answer at all: a silent return would be 200
 			return
 		}
 		var answered bool

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/rand"
 	"encoding/base64"
@@ -24,11 +25,14 @@ func (c *graphCall) finalMessage(it *item) (*message, *graphError) {
 	}
 	pr, pw := io.Pipe()
 	go func() {
-		b := &builder{w: pw}
+		b := &builder{w: bufio.NewWriterSize(pw, 64<<10)}
 		if it.mime != nil {
 			b.extend(it)
 		} else {
 			b.fromJSON(it, c.mailbox)
+		}
+		if err := b.w.Flush(); b.err == nil {
+			b.err = err
 		}
 		pw.CloseWithError(b.err)
 	}()
@@ -48,7 +52,7 @@ func (c *graphCall) finalMessage(it *item) (*message, *graphError) {
 
 // A builder writes MIME; the first error sticks.
 type builder struct {
-	w   io.Writer
+	w   *bufio.Writer
 	err error
 }
 
@@ -237,24 +241,19 @@ func (b *builder) attachments(list []*attachment, boundary string) {
 
 // lineWriter breaks base64 into lines of 76.
 type lineWriter struct {
-	w   io.Writer
+	w   *bufio.Writer // whose errors stick
 	col int
 }
 
-func (l *lineWriter) Write(p []byte) (int, error) {
-	n := len(p)
-	var out bytes.Buffer
-	for len(p) > 0 {
+func (l *lineWriter) Write(p []byte) (n int, err error) {
+	for len(p) > 0 && err == nil {
 		k := min(76-l.col, len(p))
-		out.Write(p[:k])
-		p, l.col = p[k:], l.col+k
-		if l.col == 76 {
-			out.WriteString("\r\n")
+		_, err = l.w.Write(p[:k])
+		n, p, l.col = n+k, p[k:], l.col+k
+		if l.col == 76 && err == nil {
+			_, err = l.w.WriteString("\r\n")
 			l.col = 0
 		}
 	}
-	if _, err := l.w.Write(out.Bytes()); err != nil {
-		return 0, err
-	}
-	return n, nil
+	return n, err
 }

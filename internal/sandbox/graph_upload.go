@@ -131,6 +131,7 @@ func (g *graphServer) uploadHandler() http.Handler {
 		_, leave := g.s.enter("upload", s.mailbox)
 		defer leave()
 		if !g.s.sleep(r.Context(), g.s.switches().GraphLatency) {
+			resetConnection(w)
 			return
 		}
 		after, answered := g.s.httpFault(w, r, "upload", op, s.mailbox, g.writeError)
