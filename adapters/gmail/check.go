@@ -45,7 +45,7 @@ func (a *Adapter) prepare(out adapters.Outgoing) (prepared, error) {
 	}
 	for _, f := range from {
 		// Gmail would write its own address in its place, silently (contracts C5.1, F8).
-		if !a.conn.AllowsFrom(f.Address) || a.ownMailbox() && !a.conn.MatchesFrom(f.Address) {
+		if !a.conn.AllowsFrom(f.Address) {
 			e := refusal("from_not_allowed", "5.7.1",
 				text(fmt.Sprintf("the connection %q may not send as %s", a.conn.Name, f.Address),
 					fmt.Sprintf("la connessione %q non può inviare come %s", a.conn.Name, f.Address)),
@@ -69,13 +69,6 @@ func (a *Adapter) prepare(out adapters.Outgoing) (prepared, error) {
 		return prepared{}, e
 	}
 	return prepared{view: view, mailbox: a.conn.Mailbox(from[0].Address)}, nil
-}
-
-// ownMailbox reports a connection that acts for each sender's own mailbox:
-// there the mailbox is the sender by definition and allows nothing.
-func (a *Adapter) ownMailbox() bool {
-	_, pattern := a.conn.FromPattern()
-	return a.conn.Gmail.Subject == "" && (pattern || a.conn.From == "")
 }
 
 func mb(n int64) float64 { return float64(n) / (1 << 20) }

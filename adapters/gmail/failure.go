@@ -49,8 +49,8 @@ func refuses(e *adapters.Error, ans answer) bool {
 // unknown makes e the story of a message that may have been sent.
 func unknown(e *adapters.Error) *adapters.Error {
 	e.Class, e.Scope, e.Enhanced, e.RetryAfter = adapters.Unknown, adapters.ScopeMessage, "4.4.0", 0
-	e.Sentence = text("Gmail had received the whole message when this happened: "+e.Sentence.EN+"; whether it was sent is not known",
-		"Gmail aveva già ricevuto l'intero messaggio quando è successo questo: "+e.Sentence.IT+"; non si sa se sia stato inviato")
+	e.Sentence = text("the whole message had been handed to Gmail when this happened: "+e.Sentence.EN+"; whether it was sent is not known",
+		"l'intero messaggio era già stato passato a Gmail quando è successo questo: "+e.Sentence.IT+"; non si sa se sia stato inviato")
 	e.Remedy = text("look into the mailbox's Sent folder before sending it again; with the scope gmail.readonly in the domain-wide delegation this is checked by itself",
 		"prima di inviarlo di nuovo controllare la posta inviata della casella; con lo scope gmail.readonly nella delega a livello di dominio il controllo è automatico")
 	return e

@@ -40,6 +40,7 @@ type Adapter struct {
 	own    *http.Transport // nil when the client is the caller's
 	base   string          // scheme and host; uploads live at its root (contracts C2.8)
 	now    func() time.Time
+	chunk  int64 // bytes of an upload at once, a multiple of chunkUnit
 	quiet  time.Duration
 	pause  func(context.Context, time.Duration) error
 
@@ -70,7 +71,7 @@ func New(conn *adapters.Connection, opt Options) (adapters.Adapter, error) {
 	if opt.Tokens == nil {
 		return nil, errors.New("gmail: Options.Tokens is required")
 	}
-	a := &Adapter{conn: conn, tokens: opt.Tokens, base: defaultURL, now: opt.Now, quiet: quietTime, pause: pause,
+	a := &Adapter{conn: conn, tokens: opt.Tokens, base: defaultURL, now: opt.Now, chunk: chunkSize, quiet: quietTime, pause: pause,
 		sources: make(map[sourceKey]adapters.TokenSource)}
 	if conn.Gmail.GmailURL != "" {
 		a.base = strings.TrimSuffix(conn.Gmail.GmailURL, "/")

@@ -50,7 +50,7 @@ func (u *upload) run(ctx context.Context) (answer, error) {
 	total := u.view.Size()
 	offset, known := int64(0), true // where the session stands, and whether that is sure
 	for {
-		n := min(chunkSize, total-offset)
+		n := min(u.a.chunk, total-offset)
 		var ans answer
 		var err error
 		switch {
