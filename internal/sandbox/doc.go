@@ -27,6 +27,20 @@
 // roles) or, with Switches.GraphRoles off, with RBAC for Applications.
 // Concurrency is counted for each application and mailbox.
 //
+// For Google, unknown... is no user (the token is refused), nolicense... has
+// no Gmail; alias... of the mailbox's domain is a verified sender. The service
+// account is delegated gmail.send, https://mail.google.com/ and, by switch,
+// gmail.readonly.
+//
+// For SMTP every address is a login with the password that SMTPConnection
+// tells, except unknown...; noaccess... is refused tokens. Senders deny... are
+// refused with 554 5.2.252 and dailylimit... with 550 5.4.5, both at the end of
+// the message. Recipients name+CODE@... (CODE 400 to 599) are refused with that
+// code, such as unknown+550@ and greylisted+451@; once+CODE@... only the first
+// time for each sender. With SMTPStyle "exchange" a sender who is neither the
+// login nor an alias... is denied too, and five denials throttle the mailbox
+// until Reset.
+//
 // # Faults
 //
 // A Fault names a service and an operation. The operations, which are also the
@@ -38,7 +52,17 @@
 //	        getMime, putMime, user                                Match: mailbox
 //	upload  chunk, status, cancel                                 Match: mailbox
 //
-// and those of google, gmail and smtp as their files say. Without After a
+//	google  token                                                 Match: subject
+//	gmail   send, start, chunk, status (resumable uploads; the last
+//	        chunk is a send), search, get, profile                Match: mailbox
+//	smtp    connect, ehlo, starttls, auth, mail, rcpt, data, dot
+//	        (the end of a message), rset, noop, quit              Match: login
+//
+// Counters has google.token and so on, and smtp.message and smtp.violation
+// (see SMTPViolations). Gmail's Code is a reason of contracts C4, or
+// mailSendingLimit (429, the daily limit with RetryAfter told in the text) or
+// concurrentRequests. For smtp, Reply is the reply; with After and nothing else
+// the connection ends without one. Without After a
 // fault acts when the request was read and before anything is done; with After
 // when the message was delivered and before the answer. Code is an error code
 // in the provider's shape: an AADSTS number for entra.
