@@ -61,7 +61,7 @@ func from(f store.Filter) (table string, where []string) {
 	case !f.Message.IsZero():
 		return "deliveries d INDEXED BY deliveries_msg", nil
 	case leased:
-		return "deliveries d INDEXED BY deliveries_leased", nil
+		return "deliveries d INDEXED BY deliveries_leased", []string{"d.state = 2"}
 	case open && len(f.States) == 1: // in this index a state's rows lie in order
 		return "deliveries d INDEXED BY deliveries_open", []string{"d.state <> 2 AND d.state <> 4"}
 	}

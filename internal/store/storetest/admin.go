@@ -1,0 +1,287 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
+)
+
+func testList(t *testing.T, h Harness) {
+	s := h.Open(t)
+	ctx := t.Context()
+	n := register(t, s, "n", t0())
+	var ids []store.ID
+	for i := range 25 {
+		_, id := submit(t, s, letter{lane: fmt.Sprint("l", i%2), client: fmt.Sprint("c", i%3), connection: fmt.Sprint("x", i%5), at: after(float64(i)),
+			to: []string{fmt.Sprintf("Person%02d@example.com", i)}, tag: map[bool]string{true: "t"}[i == 7], held: i%10 == 9})
+		ids = append(ids, id)
+	}
+	for _, c := range claim(t, s, n, after(0), 1) {
+		must(t, accept(t, s, c, after(0)))
+	}
+	claim(t, s, n, after(1), 1)
+	all := func(r store.ListRequest) (out []store.ID) {
+		t.Helper()
+		seen := map[store.ID]bool{}
+		for range 100 {
+			p, err := s.List(ctx, r)
+			must(t, err)
+			for _, e := range p.Entries {
+				if seen[e.Delivery.ID] || e.Message.ID != e.Delivery.Message || e.Message.Subject == "" {
+					t.Errorf("entry %s is there twice or without its message", e.Delivery.ID)
+				}
+				seen[e.Delivery.ID] = true
+				out = append(out, e.Delivery.ID)
+			}
+			if p.Next == "" {
+				return out
+			}
+			r.After = p.Next
+		}
+		t.Error("the pages have no end")
+		return out
+	}
+	newest := all(store.ListRequest{Limit: 7})
+	want(t, "all", len(newest), 25)
+	want(t, "newest first", newest[0], ids[24])
+	oldest := all(store.ListRequest{Limit: 5, Oldest: true})
+	want(t, "oldest first", fmt.Sprint(oldest), fmt.Sprint(ids))
+	for _, c := range []struct {
+		name string
+		f    store.Filter
+		n    int
+	}{
+		{"held", store.Filter{States: []store.State{store.Held}}, 2},
+		{"sent", store.Filter{States: []store.State{store.Done}}, 1},
+		{"on the way", store.Filter{States: []store.State{store.Leased}}, 1},
+		{"queued", store.Filter{States: []store.State{store.Queued}}, 21},
+		{"queued or held", store.Filter{States: []store.State{store.Queued, store.Held}}, 23},
+		{"queued or sent", store.Filter{States: []store.State{store.Queued, store.Done}}, 22},
+		{"failed", store.Filter{States: []store.State{store.Failed}}, 0},
+		{"lane", store.Filter{Lane: "l1"}, 12},
+		{"client", store.Filter{Client: "c0"}, 9},
+		{"connection", store.Filter{Connection: "x1"}, 5},
+		{"connection and client", store.Filter{Connection: "x1", Client: "c1"}, 2},
+		{"tag", store.Filter{Tag: "t"}, 1},
+		{"message id", store.Filter{MessageID: "<1@contoso.it>"}, 25},
+		{"other message id", store.Filter{MessageID: "<2@contoso.it>"}, 0},
+		{"from", store.Filter{From: "ERP@CONTOSO.it"}, 25},
+		{"other from", store.Filter{From: "x@contoso.it"}, 0},
+		{"recipient", store.Filter{Recipient: "person03@"}, 1},
+		{"part of a recipient", store.Filter{Recipient: "PERSON1"}, 10},
+		{"not in other fields", store.Filter{Recipient: "FAILURE"}, 0},
+		{"no pattern", store.Filter{Recipient: "person%"}, 0},
+		{"since", store.Filter{Since: after(20)}, 5},
+		{"before", store.Filter{Before: after(20)}, 20},
+		{"message", store.Filter{Message: delivery(t, s, ids[4]).Message}, 1},
+	} {
+		want(t, c.name, len(all(store.ListRequest{Filter: c.f, Limit: 4})), c.n)
+	}
+	if _, err := s.List(ctx, store.ListRequest{After: "!"}); err == nil {
+		t.Error("a mark that is none was taken")
+	}
+	ds, err := s.Deliveries(ctx, delivery(t, s, ids[4]).Message)
+	must(t, err)
+	want(t, "of a message", len(ds), 1)
+	ds, err = s.Deliveries(ctx, store.NewID())
+	must(t, err)
+	want(t, "of no message", len(ds), 0)
+}
+
+func testAct(t *testing.T, h Harness) {
+	s := h.Open(t)
+	n := register(t, s, "n", t0())
+	act := func(v store.Verb, now float64, ids ...store.ID) store.ActionResult {
+		t.Helper()
+		r, err := s.Act(t.Context(), store.Action{Verb: v, Deliveries: ids, Now: after(now), ExpiresAt: after(1e5)})
+		must(t, err)
+		return r
+	}
+	_, a := submit(t, s, letter{next: after(1000)})
+	want(t, "retry", act(store.DoRetry, 1, a).Changed, 1)
+	c := claim(t, s, n, after(1), 1)[0]
+	for _, v := range []store.Verb{store.DoRetry, store.DoCancel, store.DoHold, store.DoRelease} {
+		want(t, "nothing happens to what is on its way: "+string(v), act(v, 2, a), store.ActionResult{Skipped: 1})
+	}
+	f := accepted(c, after(3))
+	f.Step.State = store.Failed
+	for i := range f.Step.Recipients {
+		f.Step.Recipients[i].State = store.RecipientFailed
+	}
+	must(t, s.Finish(t.Context(), f))
+	want(t, "cancel of a failed one", act(store.DoCancel, 4, a).Skipped, 1)
+	want(t, "retry of a failed one", act(store.DoRetry, 4, a).Changed, 1)
+	d := delivery(t, s, a)
+	want(t, "queued", d.State, store.Queued)
+	want(t, "pending again", len(d.Pending()), 1)
+	want(t, "new end", d.ExpiresAt, after(1e5))
+	want(t, "not finished", d.FinishedAt.IsZero(), true)
+	want(t, "hold", act(store.DoHold, 5, a).Changed, 1)
+	want(t, "held is not claimed", len(claim(t, s, n, after(1e4), 9)), 0)
+	want(t, "hold twice", act(store.DoHold, 5, a).Skipped, 1)
+	want(t, "release", act(store.DoRelease, 6, a).Changed, 1)
+	c = claim(t, s, n, after(6), 9)[0]
+	want(t, "kind", c.Delivery.Kind, store.Send)
+	// An unknown outcome that is held stays one.
+	f = failed(c, adapters.Unknown, after(7), after(7))
+	f.Step.State, f.Step.Word.UnknownSince = store.Held, after(6)
+	must(t, s.Finish(t.Context(), f))
+	want(t, "release", act(store.DoRelease, 8, a).Changed, 1)
+	c = claim(t, s, n, after(8), 9)[0]
+	want(t, "kind", c.Delivery.Kind, store.Verify)
+	f = failed(c, adapters.Unknown, after(9), after(9))
+	f.Step.State, f.Step.Word.UnknownSince = store.Held, after(6)
+	must(t, s.Finish(t.Context(), f))
+	want(t, "a person decides to send again", act(store.DoRetry, 10, a).Changed, 1)
+	c = claim(t, s, n, after(10), 9)[0]
+	want(t, "kind", c.Delivery.Kind, store.Send)
+	want(t, "marked", c.Delivery.Duplicate, true)
+	must(t, accept(t, s, c, after(11)))
+	want(t, "retry of a sent one", act(store.DoRetry, 12, a).Skipped, 1)
+	// Many, by a filter, and cancelled for good.
+	for i := range 12 {
+		submit(t, s, letter{lane: "many", client: fmt.Sprint("c", i%2)})
+	}
+	r, err := s.Act(t.Context(), store.Action{Verb: store.DoCancel, Filter: store.Filter{Client: "c1", States: []store.State{store.Queued}}, Now: after(13), Max: 4})
+	must(t, err)
+	want(t, "stopped", r, store.ActionResult{Changed: 4, More: true})
+	r, err = s.Act(t.Context(), store.Action{Verb: store.DoCancel, Filter: store.Filter{Client: "c1", States: []store.State{store.Queued}}, Now: after(13)})
+	must(t, err)
+	want(t, "the rest", r, store.ActionResult{Changed: 2})
+	want(t, "left", len(claim(t, s, n, after(14), 99)), 6)
+	p, err := s.List(t.Context(), store.ListRequest{Filter: store.Filter{States: []store.State{store.Cancelled}}})
+	must(t, err)
+	want(t, "cancelled", len(p.Entries), 6)
+	want(t, "recipient", p.Entries[0].Delivery.Recipients[0].State, store.RecipientCanceled)
+	_, b := submit(t, s, letter{})
+	_, err = s.Act(t.Context(), store.Action{Verb: store.DoCancel, Deliveries: []store.ID{b, store.NewID()}, Now: after(15)})
+	wantErr(t, "one that is not there", err, store.ErrNotFound)
+	want(t, "then nothing changes", delivery(t, s, b).State, store.Queued)
+	if _, err := s.Act(t.Context(), store.Action{Verb: "shred", Deliveries: []store.ID{b}, Now: after(15)}); err == nil {
+		t.Error("an unknown verb was taken")
+	}
+}
+
+func testResend(t *testing.T, h Harness) {
+	s := h.Open(t)
+	n := register(t, s, "n", t0())
+	mid, _ := submit(t, s, letter{})
+	must(t, accept(t, s, claim(t, s, n, t0(), 1)[0], after(1)))
+	nd := letter{lane: "l2"}.message().Deliveries[0]
+	id, err := s.Resend(t.Context(), after(2), mid, nd)
+	must(t, err)
+	ds, err := s.Deliveries(t.Context(), mid)
+	must(t, err)
+	want(t, "deliveries", len(ds), 2)
+	want(t, "the new one", ds[1].ID, id)
+	c := claim(t, s, n, after(2), 1)[0]
+	want(t, "claimed", c.Delivery.ID, id)
+	want(t, "its message", c.Message.ID, mid)
+	must(t, accept(t, s, c, after(3)))
+	_, err = s.Resend(t.Context(), after(2), store.NewID(), letter{}.message().Deliveries[0])
+	wantErr(t, "no message", err, store.ErrNotFound)
+	_, err = s.Purge(t.Context(), store.PurgeRequest{Now: after(10), Bodies: after(10)})
+	must(t, err)
+	_, err = s.Resend(t.Context(), after(11), mid, letter{}.message().Deliveries[0])
+	wantErr(t, "bytes are gone", err, store.ErrGone)
+}
+
+func testStats(t *testing.T, h Harness) {
+	s := h.Open(t)
+	n := register(t, s, "n", t0())
+	st, err := s.Stats(t.Context(), t0())
+	must(t, err)
+	want(t, "empty", len(st.States), 0)
+	for i := range 6 {
+		submit(t, s, letter{lane: fmt.Sprint("l", i%3), next: after(float64(i)), held: i == 5})
+	}
+	cc := claim(t, s, n, after(2), 9)
+	want(t, "claimed", len(cc), 3)
+	must(t, accept(t, s, cc[0], after(2)))
+	f := accepted(cc[1], after(2))
+	f.Step.State = store.Failed
+	must(t, s.Finish(t.Context(), f))
+	never := store.Never()
+	must(t, s.ChangeLane(t.Context(), after(2), "l0", store.LaneChange{PauseUntil: &never}))
+	st, err = s.Stats(t.Context(), after(10))
+	must(t, err)
+	want(t, "states", fmt.Sprint(st.States), fmt.Sprint(map[store.State]int64{store.Queued: 2, store.Leased: 1, store.Held: 1, store.Done: 1, store.Failed: 1}))
+	want(t, "oldest", st.OldestDue, after(3))
+	want(t, "lanes", st.Lanes, 3)
+	want(t, "paused", st.Paused, 1)
+	want(t, "bytes", st.BodyBytes > 0, true)
+	ll, err := s.Lanes(t.Context(), "l0", 10)
+	must(t, err)
+	want(t, "lanes after the first", len(ll), 2)
+	want(t, "queued", ll[0].Queued, 1)
+	want(t, "next", ll[0].NextAt, after(4))
+	_, err = s.Lane(t.Context(), "none")
+	wantErr(t, "no lane", err, store.ErrNotFound)
+}
+
+func testPurge(t *testing.T, h Harness) {
+	s := h.Open(t)
+	ctx := t.Context()
+	n := register(t, s, "n", t0())
+	small, sd := submit(t, s, letter{})
+	big, _ := submit(t, s, letter{body: make([]byte, 200_000)})
+	waits, _ := submit(t, s, letter{next: after(1e6)})
+	for _, c := range claim(t, s, n, t0(), 9) {
+		must(t, accept(t, s, c, after(1)))
+	}
+	young, _ := submit(t, s, letter{at: after(100), held: true})
+	open, err := s.Content(ctx, big)
+	must(t, err)
+	r, err := s.Purge(ctx, store.PurgeRequest{Now: after(50), Bodies: after(50), Max: 1})
+	must(t, err)
+	want(t, "one at a time", r, store.PurgeResult{Bodies: 1, More: true})
+	r, err = s.Purge(ctx, store.PurgeRequest{Now: after(50), Bodies: after(50)})
+	must(t, err)
+	want(t, "the other", r, store.PurgeResult{Bodies: 1})
+	buf := make([]byte, 10)
+	if _, err := open.ReadAt(buf, open.Size()-10); err != nil {
+		t.Errorf("a purge disturbs a reader: %v", err)
+	}
+	must(t, open.Close())
+	for _, id := range []store.ID{small, big} {
+		_, err = s.Content(ctx, id)
+		wantErr(t, "content", err, store.ErrGone)
+		m, err := s.Message(ctx, id)
+		must(t, err)
+		want(t, "kept", m.BodyKept, false)
+	}
+	for _, id := range []store.ID{waits, young} {
+		want(t, "what is under way is kept", len(readAll(t, s, id)) > 0, true)
+	}
+	r, err = s.Purge(ctx, store.PurgeRequest{Now: after(200), Bodies: after(200), Records: after(200)})
+	must(t, err)
+	want(t, "records", r, store.PurgeResult{Records: 2})
+	for _, id := range []store.ID{small, big} {
+		_, err = s.Message(ctx, id)
+		wantErr(t, "record", err, store.ErrNotFound)
+	}
+	_, err = s.Attempts(ctx, sd)
+	wantErr(t, "ledger", err, store.ErrNotFound)
+	// Records whose bytes are still there go with them.
+	both, _ := submit(t, s, letter{at: after(210), body: make([]byte, 200_000)})
+	for _, c := range claim(t, s, n, after(210), 9) {
+		must(t, accept(t, s, c, after(211)))
+	}
+	r, err = s.Purge(ctx, store.PurgeRequest{Now: after(300), Records: after(300)})
+	must(t, err)
+	want(t, "records with bytes", r, store.PurgeResult{Records: 1})
+	_, err = s.Content(ctx, both)
+	if !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("content of a purged record: %v", err)
+	}
+	removed, err := s.Sweep(ctx, 0)
+	must(t, err)
+	want(t, "nothing is left to sweep", removed, 0)
+	must(t, s.AppendEvents(ctx, store.NewEvent{Type: "a", At: after(1)}, store.NewEvent{Type: "b", At: after(100)}))
+	r, err = s.Purge(ctx, store.PurgeRequest{Now: after(300), Events: after(50)})
+	must(t, err)
+	want(t, "events", r.Events, 1)
+}
