@@ -211,7 +211,7 @@ func longLines(root *Part) bool {
 }
 
 func errSpool(err error) *Error {
-	if e, ok := err.(*Error); ok { //nolint:errorlint // our own, not wrapped: it says more than this one
+	if e := asOwn(err); e != nil { // it says more than this one
 		return e
 	}
 	return newError("spool", "", "The message could not be written to disk: check space and permissions, then send it again.",
@@ -237,11 +237,11 @@ type lineEnds struct {
 func (l *lineEnds) Write(b []byte) (int, error) {
 	out := make([]byte, 0, len(b)+len(b)/16)
 	for _, c := range b {
-		switch {
-		case c == '\r':
+		switch c {
+		case '\r':
 			l.crs++
 			continue
-		case c == '\n':
+		case '\n':
 			l.crs = 0
 			out = append(out, crlf...)
 			continue

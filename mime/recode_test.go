@@ -136,7 +136,7 @@ func TestRewrap(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, _ := io.ReadAll(m.Open(p)) //nolint:errcheck // the end is broken on purpose
+		b, _ := io.ReadAll(m.Open(p)) // the end is broken on purpose
 		return string(b)
 	}
 	if a, b := decode(in), decode(out.String()); a != b {

@@ -53,7 +53,7 @@ func scanBody(h *block, body Source, off int64, lim Limits) (*scanner, error) {
 	}
 	for {
 		l, err := s.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

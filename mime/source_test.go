@@ -17,7 +17,7 @@ func TestJoin(t *testing.T) {
 	if _, err := j.ReadAt(make([]byte, 1), -1); err == nil {
 		t.Error("negative offset")
 	}
-	if n, err := j.ReadAt(make([]byte, 3), 7); n != 1 || err != io.EOF {
+	if n, err := j.ReadAt(make([]byte, 3), 7); n != 1 || !errors.Is(err, io.EOF) {
 		t.Error(n, err)
 	}
 }

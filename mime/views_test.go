@@ -289,7 +289,7 @@ func TestReadErrors(t *testing.T) {
 			t.Errorf("%s: got %v, want code %s", tt.name, err, tt.code)
 		}
 	}
-	if _, err := Read(Bytes([]byte(strings.Replace(many, "a@x.it", "b@x.it", 0))), Limits{Recipients: 10_002}); err != nil {
+	if _, err := Read(Bytes([]byte(many)), Limits{Recipients: 10_002}); err != nil {
 		t.Error(err)
 	}
 	if m := mustRead(t, ""); m.MessageID() != "" || len(m.Recipients()) != 0 {

@@ -22,8 +22,8 @@ func (m *Message) Without(recipients []string, drop map[*Part]bool) (Source, err
 		return nil, err
 	}
 	gone := map[*Part]bool{}
-	if m.markEmpty(root, drop, gone) {
-		return m.emptied(root, head)
+	if markEmpty(root, drop, gone) {
+		return emptied(head)
 	}
 	cuts := collectCuts(root, gone, nil)
 	sort.Slice(cuts, func(i, j int) bool { return cuts[i].start < cuts[j].start })
@@ -37,14 +37,14 @@ func (m *Message) Without(recipients []string, drop map[*Part]bool) (Source, err
 }
 
 // markEmpty marks what goes; true when p itself goes.
-func (m *Message) markEmpty(p *Part, drop, gone map[*Part]bool) bool {
+func markEmpty(p *Part, drop, gone map[*Part]bool) bool {
 	if !p.Multipart() {
 		gone[p] = drop[p]
 		return drop[p]
 	}
 	left := len(p.Parts)
 	for _, c := range p.Parts {
-		if m.markEmpty(c, drop, gone) {
+		if markEmpty(c, drop, gone) {
 			left--
 		}
 	}
@@ -74,7 +74,7 @@ func collectCuts(p *Part, gone map[*Part]bool, cuts []span) []span {
 
 // emptied is the view when the whole body went: the header without what
 // described it, and an empty text.
-func (m *Message) emptied(root *Part, head []byte) (Source, error) {
+func emptied(head []byte) (Source, error) {
 	h, err := parseBlock(head)
 	if err != nil {
 		return nil, err
