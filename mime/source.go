@@ -63,7 +63,7 @@ func (j *joined) ReadAt(p []byte, off int64) (int, error) {
 		n += m
 		off += int64(m)
 		if int64(m) < want {
-			if err == nil || err == io.EOF {
+			if err == nil || errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF
 			}
 			return n, err

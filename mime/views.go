@@ -208,14 +208,16 @@ func (v *apiView) settle(b *box) {
 }
 
 // fieldsOf is the one field of a kind as it stands; nil when there are several
-// (some providers read the first only) or it is empty.
+// (some providers read the first only), it is empty, or written in a way that
+// some take for no field or for the end of the header.
 func (v *apiView) fieldsOf(k kind) []byte {
 	var found []byte
 	for _, f := range v.m.head.fields {
 		if f.kind != k {
 			continue
 		}
-		if found != nil || len(unfold(v.m.head.value(f))) == 0 {
+		obsolete := int(f.colon-f.start) != len(v.m.head.name(f)) || hasBlankLine(v.m.head.line(f))
+		if found != nil || obsolete || len(unfold(v.m.head.value(f))) == 0 {
 			return nil
 		}
 		found = v.m.head.line(f)

@@ -133,6 +133,17 @@ To: bruno@x.it
 From: a@x.it
 To: anna@x.it, bruno@x.it
 `},
+		{"a field that some parsers do not see is written anew", `
+From: a@x.it
+To : anna@x.it
+Cc: bruno@x.it,
+  
+ c@x.it
+`, []string{"anna@x.it", "bruno@x.it", "c@x.it"}, `
+From: a@x.it
+To: anna@x.it
+Cc: bruno@x.it, c@x.it
+`},
 		{"the case of the local part is the envelope's", `
 From: a@x.it
 To: Anna <Anna@x.it>
