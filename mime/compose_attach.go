@@ -287,17 +287,15 @@ func (m *messageWriter) Write(p []byte) (int, error) {
 func copyStream(w io.Writer, r io.Reader) error {
 	buf := make([]byte, 32<<10)
 	for {
-		n, err := fill(r, buf)
-		if n > 0 {
-			if _, werr := w.Write(buf[:n]); werr != nil {
-				return werr
-			}
-		}
-		if err == io.EOF {
-			return nil
-		}
+		n, end, err := fill(r, buf)
 		if err != nil {
 			return readError{err}
+		}
+		if _, err := w.Write(buf[:n]); err != nil {
+			return err
+		}
+		if end {
+			return nil
 		}
 	}
 }

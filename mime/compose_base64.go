@@ -23,36 +23,39 @@ func newBase64Lines() *base64Lines { return new(base64Lines) }
 // copy encodes all of r to w; the last line is ended too.
 func (l *base64Lines) copy(w io.Writer, r io.Reader) error {
 	for {
-		n, err := fill(r, l.raw[:])
-		if n > 0 {
-			if _, werr := w.Write(l.encode(n)); werr != nil {
-				return werr
-			}
-		}
-		if err == io.EOF {
-			return nil
-		}
+		n, end, err := fill(r, l.raw[:])
 		if err != nil {
 			return readError{err}
+		}
+		if _, err := w.Write(l.encode(n)); err != nil {
+			return err
+		}
+		if end {
+			return nil
 		}
 	}
 }
 
-// fill reads until buf is full or r ends with io.EOF. Unlike io.ReadFull it
-// keeps an io.ErrUnexpectedEOF of r apart from its end: that one means a file
-// that was cut off.
-func fill(r io.Reader, buf []byte) (n int, err error) {
-	for idle := 0; n < len(buf) && err == nil; {
-		var m int
-		m, err = r.Read(buf[n:])
+// fill reads until buf is full or r ends. Unlike io.ReadFull it keeps an
+// io.ErrUnexpectedEOF of r apart from its end: that one means a file that was
+// cut off.
+func fill(r io.Reader, buf []byte) (n int, end bool, err error) {
+	for idle := 0; n < len(buf); {
+		m, err := r.Read(buf[n:])
 		n += m
-		if m > 0 {
+		if err == io.EOF { // a wrapped one is a failure, not the end (io.Reader)
+			return n, true, nil
+		}
+		if err != nil {
+			return n, false, err
+		}
+		if idle++; m > 0 {
 			idle = 0
-		} else if idle++; err == nil && idle > 100 {
-			err = io.ErrNoProgress
+		} else if idle > 100 {
+			return n, false, io.ErrNoProgress
 		}
 	}
-	return n, err
+	return n, false, nil
 }
 
 // encode encodes the first n raw octets.

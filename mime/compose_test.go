@@ -3,6 +3,7 @@ package mime
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -255,6 +256,9 @@ func TestComposeStreamFailures(t *testing.T) {
 		"cut off": {one("a.pdf", func() (io.ReadCloser, error) {
 			return brokenFile{io.MultiReader(strings.NewReader("x"), errReader{io.ErrUnexpectedEOF}), nil}, nil
 		}), io.ErrUnexpectedEOF},
+		"wrapped end": {one("a.pdf", func() (io.ReadCloser, error) {
+			return brokenFile{errReader{fmt.Errorf("connection: %w", io.EOF)}, nil}, nil
+		}), io.EOF},
 		"message cut off": {one("a.eml", func() (io.ReadCloser, error) {
 			return brokenFile{errReader{io.ErrUnexpectedEOF}, nil}, nil
 		}), io.ErrUnexpectedEOF},

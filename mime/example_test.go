@@ -1,6 +1,7 @@
 package mime_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -70,10 +71,12 @@ func ExampleError() {
 		From:    mime.Address{Address: "web@contoso.example"},
 		Subject: "Hello\r\nBcc: everybody@example.com",
 	})
-	e := err.(*mime.Error)
-	fmt.Println(e.Code, e.Field)
-	fmt.Println(e.Text)
-	fmt.Println(e.TextIT)
+	var e *mime.Error
+	if errors.As(err, &e) {
+		fmt.Println(e.Code, e.Field)
+		fmt.Println(e.Text)
+		fmt.Println(e.TextIT)
+	}
 	// Output:
 	// header_injection Subject
 	// The value of Subject contains a line end; a header field is one line: remove it.
