@@ -1,0 +1,249 @@
+package fallback
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
+)
+
+// A peer is a real server, started by a script of testdata/peers.
+type peer struct {
+	dir       string
+	env       []string
+	script    string
+	port, tls int
+}
+
+// startPeer skips without POSTINO_PEERS, and fails with it when the server cannot be had.
+func startPeer(t *testing.T, script, dirVar string) *peer {
+	t.Helper()
+	if os.Getenv("POSTINO_PEERS") == "" {
+		t.Skip("real servers are started with POSTINO_PEERS=1 only (root and Debian packages needed, see testdata/peers)")
+	}
+	dir, err := os.MkdirTemp("", "peer") // short: socket paths are bounded
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	ports := make([]int, 3)
+	for i := range ports {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ports[i] = ln.Addr().(*net.TCPAddr).Port
+		defer func() { _ = ln.Close() }() // free again when the script runs
+	}
+	p := &peer{dir: dir, port: ports[0], tls: ports[1], script: filepath.Join("..", "testdata", "peers", script)}
+	p.env = append(os.Environ(), dirVar+"="+dir, fmt.Sprint("SUBMISSION_PORT=", ports[0]), fmt.Sprint("TLS_PORT=", ports[1]), fmt.Sprint("SINK_PORT=", ports[2]))
+	return p
+}
+
+func (p *peer) run(t *testing.T, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, p.script, args...)
+	cmd.Env = p.env
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %v: %v\n%s", p.script, args, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// start starts the server and waits until it greets.
+func (p *peer) start(t *testing.T) {
+	t.Helper()
+	t.Cleanup(func() { p.run(t, "stop") })
+	p.run(t, "start")
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		c, err := net.Dial("tcp", "127.0.0.1:"+strconv.Itoa(p.port))
+		if err == nil {
+			_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+			_, err = readReply(bufio.NewReader(c))
+			_ = c.Close()
+		}
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not greet: %v", p.script, err)
+		}
+	}
+}
+
+// arrived waits for the message with this subject at the far end.
+func (p *peer) arrived(t *testing.T, subject string) string {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		files, err := filepath.Glob(filepath.Join(p.dir, "sink", "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			b, err := os.ReadFile(f)
+			if err == nil && strings.Contains(string(b), "Subject: "+subject+"\n") && strings.Contains(string(b), "\nlast line\n") {
+				return string(b)
+			}
+		}
+	}
+	t.Fatalf("%q never arrived", subject)
+	return ""
+}
+
+func (p *peer) connection(port int, enc adapters.Encryption) *adapters.Connection {
+	return &adapters.Connection{Name: "peer", Provider: adapters.SMTP, From: "alice@example.com", SMTP: &adapters.SMTPSettings{
+		Host: "127.0.0.1", Port: port, Encryption: enc, Hostname: "client.example", CAFile: filepath.Join(p.dir, "tls.pem")}}
+}
+
+func peerMessage(t *testing.T, subject string) *mime.Message {
+	t.Helper()
+	m, err := mime.Read(mime.Bytes([]byte("From: alice@example.com\r\nTo: bob@example.com\r\nBcc: hidden@example.com\r\nSubject: "+subject+
+		"\r\nMessage-ID: <"+subject+"@example.com>\r\nDate: Sun, 22 Nov 2026 12:00:00 +0000\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"+
+		".\r\n..perché\r\n"+strings.Repeat("x", 900)+"\r\nlast line\r\n")), mime.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func mustSend(t *testing.T, p *peer, c *adapters.Connection, opt Options, subject string, rcpts ...string) adapters.Receipt {
+	t.Helper()
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	a, err := New(c, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	out := outgoing(peerMessage(t, subject), rcpts...)
+	out.Envelope.From = "alice@example.com"
+	out.Envelope.EnvID = "env+1"
+	out.Envelope.Recipients[0].Notify = []string{"FAILURE"}
+	rec, err := a.Send(t.Context(), out)
+	if err != nil {
+		t.Fatalf("%s: %v (%v)", subject, err, errors.Unwrap(err))
+	}
+	got := p.arrived(t, subject)
+	_, want, _ := strings.Cut(string(readAll(t, out.Message.ForSMTP())), "\r\n\r\n")
+	if !strings.Contains(got, strings.ReplaceAll(want, "\r\n", "\n")) {
+		t.Errorf("%s: the body changed on its way:\n%s", subject, got)
+	}
+	if strings.Contains(got, "hidden@") {
+		t.Errorf("%s: Bcc arrived", subject)
+	}
+	return rec
+}
+
+func readAll(t *testing.T, s mime.Source) []byte {
+	t.Helper()
+	b := make([]byte, s.Size())
+	if _, err := s.ReadAt(b, 0); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestPostfix(t *testing.T) {
+	p := startPeer(t, "postfix-submission.sh", "POSTFIX_DIR")
+	p.start(t)
+	login := func(c *adapters.Connection, auth string) *adapters.Connection {
+		c.SMTP.Login, c.SMTP.Password, c.SMTP.Auth = "alice@example.com", "secret", auth
+		return c
+	}
+	for _, auth := range []string{"auto", "plain", "login", "cram-md5", "scram-sha-1", "scram-sha-256"} {
+		rec := mustSend(t, p, login(p.connection(p.port, adapters.EncryptionSTARTTLS), auth), Options{}, "starttls-"+auth, "bob@example.com")
+		if rec.ProviderID == "" || !strings.Contains(rec.Reply, rec.ProviderID) {
+			t.Errorf("%+v", rec)
+		}
+	}
+	mustSend(t, p, login(p.connection(p.tls, adapters.EncryptionTLS), "auto"), Options{}, "implicit-tls", "bob@example.com")
+	mustSend(t, p, login(p.connection(p.tls, adapters.EncryptionTLS), "auto"), Options{Chunking: true}, "bdat", "bob@example.com")
+	rec := mustSend(t, p, login(p.connection(p.port, adapters.EncryptionSTARTTLS), "auto"), Options{}, "partly", "bob@example.com", "refused@example.com", "later@example.com")
+	if r := rec.Recipients; r[0].Err != nil || describe(r[1].Err) != "permanent 550 5.1.1" || describe(r[2].Err) != "transient 450 4.2.0" {
+		t.Errorf("%+v", rec.Recipients)
+	}
+	many := make([]string, 350) // more than one window of pipelined commands
+	for i := range many {
+		many[i] = fmt.Sprintf("r%d@example.com", i)
+	}
+	mustSend(t, p, login(p.connection(p.port, adapters.EncryptionSTARTTLS), "auto"), Options{}, "many", many...)
+
+	// What is refused, on one kept connection with what is accepted.
+	a, err := New(login(p.connection(p.port, adapters.EncryptionSTARTTLS), "auto"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if _, err := a.Send(t.Context(), outgoing(peerMessage(t, "refused"), "refused@example.com")); describe(err) != "permanent 550 5.1.1" {
+			t.Errorf("%v", err)
+		}
+		if _, err := a.Send(t.Context(), outgoing(peerMessage(t, "kept"), "bob@example.com")); err != nil {
+			t.Errorf("%v", err)
+		}
+	}
+	if a.MaxSize() != 200000000 {
+		t.Errorf("MaxSize %d", a.MaxSize())
+	}
+	if err := a.Close(); err != nil {
+		t.Error(err)
+	}
+	bad := login(p.connection(p.port, adapters.EncryptionSTARTTLS), "auto")
+	bad.SMTP.Password = "wrong"
+	probe(t, bad, Options{}, "auth 535 5.7.8 scope=connection")
+	probe(t, p.connection(p.port, adapters.EncryptionSTARTTLS), Options{}, "accepted")
+	plain := p.connection(p.tls, adapters.EncryptionTLS)
+	plain.SMTP.CAFile = ""
+	probe(t, plain, Options{}, "transient tls_untrusted scope=connection")
+	probe(t, p.connection(p.port, adapters.EncryptionTLS), Options{}, "transient tls_plaintext_port scope=connection")
+	probe(t, p.connection(p.tls, adapters.EncryptionSTARTTLS), Options{Timeouts: Timeouts{Greeting: time.Second}}, "transient no_greeting scope=connection")
+}
+
+func probe(t *testing.T, c *adapters.Connection, opt Options, want string) {
+	t.Helper()
+	a, err := New(c, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Probe(t.Context()); describe(err) != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if err := a.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDovecotSubmission(t *testing.T) {
+	p := startPeer(t, "dovecot-submission.sh", "DOVECOT_DIR")
+	p.start(t)
+	conn := func(auth string) *adapters.Connection {
+		c := p.connection(p.port, adapters.EncryptionSTARTTLS)
+		c.SMTP.Login, c.SMTP.Auth = "alice@example.com", auth
+		c.SMTP.OAuth = &adapters.OAuthSettings{Provider: "entra", GraphSettings: adapters.GraphSettings{Tenant: "t", ClientID: "c", ClientSecret: "s"}}
+		return c
+	}
+	good, expired := p.run(t, "token", "alice@example.com"), p.run(t, "token", "alice@example.com", "-120")
+	for _, auth := range []string{"auto", "xoauth2", "oauthbearer"} {
+		mustSend(t, p, conn(auth), Options{Tokens: &tokenSource{tokens: []string{good}}}, "token-"+auth, "bob@example.com")
+		mustSend(t, p, conn(auth), Options{Tokens: &tokenSource{tokens: []string{expired, good}}}, "renewed-"+auth, "bob@example.com")
+		probe(t, conn(auth), Options{Tokens: &tokenSource{tokens: []string{expired}}}, "auth 535 5.7.8 scope=connection")
+	}
+}
