@@ -32,10 +32,13 @@ type stdio struct {
 type commands struct {
 	Lang string `help:"Language of sentences: en or it (default: from the environment)." env:"POSTINO_LANG" placeholder:"LANG"`
 
-	Demo    demoCommand    `cmd:"" help:"Send one real message through all three routes, in a sandbox on this machine."`
-	Send    sendCommand    `cmd:"" help:"Send one message now, through the connection of a file."`
-	Sandbox sandboxCommand `cmd:"" help:"Run fake Entra, Graph, Gmail and SMTP servers to develop against."`
-	Version versionCommand `cmd:"" help:"Print version, Go version and platform."`
+	Demo       demoCommand       `cmd:"" help:"Send one real message through all three routes, in a sandbox on this machine."`
+	Serve      serveCommand      `cmd:"" help:"Run the gateway: take mail in, keep it, send it."`
+	Send       sendCommand       `cmd:"" help:"Send one message now, through the connection of a file."`
+	Connection connectionCommand `cmd:"" help:"Manage the connections."`
+	Queue      queueCommand      `cmd:"" help:"See and steer what is on its way."`
+	Sandbox    sandboxCommand    `cmd:"" help:"Run fake Entra, Graph, Gmail and SMTP servers to develop against."`
+	Version    versionCommand    `cmd:"" help:"Print version, Go version and platform."`
 }
 
 // language is the reader's language from --lang or the locale (POSIX 8.2).

@@ -257,5 +257,6 @@ func (k ConnectionCommands) one(c *adapters.Connection, word string) error {
 func writeJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false) // a Message-ID has angle brackets
 	return enc.Encode(v)
 }

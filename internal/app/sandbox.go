@@ -46,7 +46,7 @@ func RunSandbox(ctx context.Context, o SandboxOptions) (err error) {
 func describeSandbox(s *sandbox.Sandbox, o SandboxOptions) error {
 	files := make(map[string]string)
 	for _, c := range sandboxConnections(s, o.From) {
-		data, err := revealed(c)
+		data, err := RevealedJSON(c)
 		if err != nil {
 			return err
 		}
@@ -87,8 +87,8 @@ func sandboxConnections(s *sandbox.Sandbox, from string) []*adapters.Connection 
 	}
 }
 
-// revealed is the JSON of a connection with its secrets, as a connection file needs it.
-func revealed(c *adapters.Connection) ([]byte, error) {
+// RevealedJSON is the JSON of a connection with its secrets, as a connection file needs it.
+func RevealedJSON(c *adapters.Connection) ([]byte, error) {
 	data, err := json.Marshal(c)
 	if err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -45,7 +44,7 @@ func Send(ctx context.Context, o SendOptions) (err error) {
 	}
 	in, err := o.message()
 	if err != nil {
-		return err
+		return o.refused(conn, err)
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
 	out, err := o.outgoing(in.message)
@@ -117,7 +116,7 @@ func (o *SendOptions) message() (in *intake, err error) {
 			return in, err
 		}
 		if err := mime.Compose(b, draft); err != nil {
-			return in, localized(err, o.Language)
+			return in, err
 		}
 	} else if err := readEML(b, o.EML, o.Stdin); err != nil {
 		return in, exit(ExitNoInput, err)
@@ -133,7 +132,7 @@ func (o *SendOptions) message() (in *intake, err error) {
 	// Lenient: files on disk have the line ends of their system.
 	in.message, err = mime.Accept(src, mime.AcceptOptions{Hostname: host, Lenient: true,
 		Spool: func() (mime.Spool, error) { return in.newSpool(), nil }})
-	return in, localized(err, o.Language)
+	return in, err
 }
 
 func readEML(w io.Writer, name string, stdin io.Reader) error {
@@ -236,9 +235,7 @@ func (o *SendOptions) report(conn *adapters.Connection, r adapters.Receipt, err 
 		res.Error = adapters.AsError(err)
 	}
 	if o.JSON {
-		enc := json.NewEncoder(o.Stdout)
-		enc.SetIndent("", "  ")
-		if err := enc.Encode(res); err != nil {
+		if err := writeJSON(o.Stdout, res); err != nil {
 			return exit(ExitSoftware, err)
 		}
 	} else if _, err := io.WriteString(o.Stdout, res.sentence(o.Language)); err != nil {
@@ -248,6 +245,19 @@ func (o *SendOptions) report(conn *adapters.Connection, r adapters.Receipt, err 
 		return &ExitError{code, errReported}
 	}
 	return nil
+}
+
+// refused reports a message that is wrong in itself.
+func (o *SendOptions) refused(conn *adapters.Connection, err error) error {
+	var m *mime.Error
+	if !o.JSON || !errors.As(err, &m) {
+		return localized(err, o.Language)
+	}
+	e := &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Code: m.Code, Enhanced: "5.6.0", Sentence: adapters.Text{EN: m.Text, IT: m.TextIT}}
+	if err := writeJSON(o.Stdout, sendResult{Outcome: adapters.Permanent, Connection: conn.Name, Error: e}); err != nil {
+		return exit(ExitSoftware, err)
+	}
+	return &ExitError{ExitData, errReported}
 }
 
 // errReported says that the failure has been told already.
