@@ -48,6 +48,7 @@ type Adapter struct {
 	log     *slog.Logger
 	quiet   time.Duration // how long a request may make no progress
 	wait    func(context.Context, time.Duration) error
+	chunk   int64         // octets of an upload at once
 	cleanup time.Duration // for requests that tidy up after a failure
 }
 
@@ -69,7 +70,7 @@ func New(conn *adapters.Connection, opt Options) (adapters.Adapter, error) {
 		return nil, err
 	}
 	a := &Adapter{conn: conn, tokens: src, base: baseURL(conn.Graph), now: opt.Now, log: opt.Log,
-		quiet: quietTime, wait: sleep, cleanup: 15 * time.Second}
+		quiet: quietTime, wait: sleep, chunk: chunkSize, cleanup: 15 * time.Second}
 	if a.now == nil {
 		a.now = time.Now
 	}

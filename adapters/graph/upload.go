@@ -148,7 +148,7 @@ func (u *uploader) failed(err error) error {
 
 // chunk sends the octets from pos on.
 func (u *uploader) chunk(ctx context.Context, pos int64) (next int64, done bool, err error) {
-	end := min(pos+chunkSize, u.t.size)
+	end := min(pos+u.a.chunk, u.t.size)
 	res, err := u.a.do(ctx, &request{
 		op: "chunk", method: http.MethodPut, url: u.url, anonymous: true, contentType: "application/octet-stream",
 		header: map[string]string{"Content-Range": fmt.Sprintf("bytes %d-%d/%d", pos, end-1, u.t.size)},
