@@ -49,7 +49,7 @@ func Send(ctx context.Context, o SendOptions) (err error) {
 	defer func() { err = errors.Join(err, in.Close()) }()
 	out, err := o.outgoing(in.message)
 	if err != nil {
-		return err
+		return o.refused(conn, err)
 	}
 	ways := NewOutbound(roots, nil)
 	defer func() { err = errors.Join(err, ways.Close()) }()
@@ -170,6 +170,9 @@ func (o *SendOptions) outgoing(m *mime.Message) (adapters.Outgoing, error) {
 	}
 	rcpts := o.Recipients
 	if len(rcpts) == 0 {
+		if bad := m.BadAddresses(); len(bad) > 0 { // half an envelope is none
+			return out, bad[0]
+		}
 		rcpts = m.Recipients()
 	}
 	if len(rcpts) == 0 {

@@ -155,6 +155,9 @@ func (s *Submitter) envelope(r *Request, m *mime.Message, conn *adapters.Connect
 	env.Recipients = nil
 	rcpts := r.Envelope.Recipients
 	if len(rcpts) == 0 {
+		if bad := m.BadAddresses(); len(bad) > 0 { // half an envelope is none
+			return env, badMessage(bad[0])
+		}
 		for _, a := range m.Recipients() {
 			rcpts = append(rcpts, mime.Recipient{Address: a})
 		}
