@@ -256,7 +256,7 @@ func TestSMTPLargeMessages(t *testing.T) {
 	s.Configure(func(sw *Switches) { sw.SMTPOpen = true })
 	line := strings.Repeat("x", 997)
 	for _, text := range []string{line + "y\r\n", ".\r\n", "..\r\n", "\r\n", "short\r\n"} {
-		msg := "Subject: x\r\n\r\n" + strings.Repeat(text, 3<<20/len(text))
+		msg := "Subject: x\r\n\r\n" + strings.Repeat(text, 300<<10/len(text))
 		d := dialPlain(t, s)
 		d.send("MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n")
 		for _, want := range []string{"250", "250", "354"} {
