@@ -1,0 +1,191 @@
+package vault
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/tink-crypto/tink-go/v2/aead"
+	"github.com/tink-crypto/tink-go/v2/keyset"
+)
+
+// Where a key is looked for, in this order; the first place that has one wins.
+const (
+	// Variable of the environment: the key set's JSON, or base64 of it.
+	Variable = "POSTINO_KEY"
+	// Credential is the name of the systemd credential (LoadCredential= or
+	// LoadCredentialEncrypted=, systemd.exec(5)) with the key set's JSON.
+	Credential = "postino-key"
+	// FileName is the file in the data folder.
+	FileName = "key.json"
+)
+
+const maxKeyFile = 1 << 20
+
+// Open finds the key, or makes one at the first start: dir/key.json with mode
+// 0600, on the disk before Open returns. Of several processes that start at
+// once on an empty dir, all get the same key. getenv is os.Getenv outside tests.
+func Open(dir string, getenv func(string) string) (*Vault, error) {
+	if v := getenv(Variable); v != "" {
+		return fromText([]byte(v), "the environment variable "+Variable)
+	}
+	if d := getenv("CREDENTIALS_DIRECTORY"); d != "" {
+		b, err := readFile(filepath.Join(d, Credential))
+		if err == nil {
+			return fromText(b, "the systemd credential "+Credential)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("the systemd credential %s cannot be read: %w", Credential, err)
+		}
+	}
+	file := filepath.Join(dir, FileName)
+	h, err := load(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		b, gerr := generate()
+		if gerr != nil {
+			return nil, gerr
+		}
+		if err := create(file, b); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("the key file cannot be made: %w", err)
+		}
+		h, err = load(file)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newVault(h, file)
+}
+
+// Rotate adds a new primary key to the key set in dir/key.json. What was
+// sealed before still opens; seal it again (Stale) and the old keys are not
+// needed any more. Processes that run must be restarted, or they cannot open
+// what is sealed from now on.
+func Rotate(dir string) error {
+	file := filepath.Join(dir, FileName)
+	h, err := load(file)
+	if err != nil {
+		return err
+	}
+	m := keyset.NewManagerFromHandle(h)
+	id, err := m.Add(aead.AES256GCMKeyTemplate())
+	if err == nil {
+		err = m.SetPrimary(id)
+	}
+	if err != nil {
+		return fmt.Errorf("a key cannot be added: %w", err)
+	}
+	if h, err = m.Handle(); err != nil {
+		return fmt.Errorf("a key cannot be added: %w", err)
+	}
+	b, err := marshal(h)
+	if err != nil {
+		return err
+	}
+	return replace(file, b)
+}
+
+func fromText(b []byte, origin string) (*Vault, error) {
+	b = bytes.TrimSpace(b)
+	if !bytes.HasPrefix(b, []byte("{")) {
+		raw, err := base64.StdEncoding.DecodeString(string(b))
+		if err != nil {
+			return nil, fmt.Errorf("what is in %s is neither JSON nor base64: put the content of %s there", origin, FileName)
+		}
+		b = raw
+	}
+	h, err := parse(b, origin)
+	if err != nil {
+		return nil, err
+	}
+	return newVault(h, origin)
+}
+
+// load reads the key file; fs.ErrNotExist when there is none.
+func load(file string) (*keyset.Handle, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, fmt.Errorf("the key file cannot be read: %w", err)
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("the key file %s can be read by others (mode %#o): run chmod 600 on it, and if others had access, rotate the key and renew the secrets", file, info.Mode().Perm())
+	}
+	b, err := readFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("the key file cannot be read: %w", err)
+	}
+	return parse(b, file)
+}
+
+func readFile(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxKeyFile {
+		return nil, fmt.Errorf("%s is not a key file", name)
+	}
+	return os.ReadFile(name)
+}
+
+// create makes the file with all of its content or not at all, and never over
+// another one: fs.ErrExist.
+func create(file string, content []byte) error {
+	return place(file, content, func(temp string) error {
+		err := os.Link(temp, file)
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			// A file system without hard links. Another process in this same
+			// instant is the one case that this leaves open.
+			if _, serr := os.Stat(file); serr == nil {
+				return fs.ErrExist
+			}
+			return os.Rename(temp, file)
+		}
+		return err
+	})
+}
+
+func replace(file string, content []byte) error {
+	return place(file, content, func(temp string) error { return os.Rename(temp, file) })
+}
+
+// place writes a synced temporary file beside file, has it put in place, and
+// syncs the folder: a key that has sealed something must survive a power cut.
+func place(file string, content []byte, put func(temp string) error) (err error) {
+	dir := filepath.Dir(file)
+	f, err := os.CreateTemp(dir, ".key-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if rerr := os.Remove(f.Name()); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
+			err = errors.Join(err, rerr)
+		}
+	}()
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := put(f.Name()); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil // NTFS writes names with its own journal
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

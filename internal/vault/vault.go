@@ -1,0 +1,107 @@
+// Package vault keeps secrets unreadable at rest. A Vault seals the secrets of
+// connections with one key that lives outside the store; a Hasher keeps of the
+// clients' secrets only what is needed to recognise them.
+//
+// Sealing is AES-256-GCM of tink with the owner's id and the secret's path as
+// associated data: a sealed secret that is copied to another connection, or to
+// another field, does not open.
+package vault
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/tink-crypto/tink-go/v2/aead"
+	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
+	"github.com/tink-crypto/tink-go/v2/keyset"
+	"github.com/tink-crypto/tink-go/v2/tink"
+
+	"github.com/postino-mail/postino/adapters"
+)
+
+// ErrWrongKey: the secret was sealed with a key that this vault does not hold,
+// or for another owner or path, or its bytes were changed.
+var ErrWrongKey = errors.New("the secret was sealed with another key: put the key of that time back (key.json in the data folder, the credential postino-key or POSTINO_KEY), or enter the secret again")
+
+// A Vault seals and opens. Safe for concurrent use.
+type Vault struct {
+	aead    tink.AEAD
+	primary uint32
+	origin  string
+}
+
+func newVault(h *keyset.Handle, origin string) (*Vault, error) {
+	a, err := aead.New(h)
+	if err != nil {
+		return nil, fmt.Errorf("the key in %s is of a kind that postino does not use: %w", origin, err)
+	}
+	p, err := h.Primary()
+	if err != nil {
+		return nil, fmt.Errorf("the key set in %s has no primary key: %w", origin, err)
+	}
+	return &Vault{aead: a, primary: p.KeyID(), origin: origin}, nil
+}
+
+// Origin says in words where the key comes from; it holds nothing of the key.
+func (v *Vault) Origin() string { return v.origin }
+
+// Seal encrypts secret so that Open gives it back for the same owner and path alone.
+func (v *Vault) Seal(owner, path string, secret adapters.Secret) ([]byte, error) {
+	return v.aead.Encrypt([]byte(secret.Reveal()), bound(owner, path))
+}
+
+// Open gives back what Seal sealed; ErrWrongKey when it cannot. The cause says
+// nothing more on purpose.
+func (v *Vault) Open(owner, path string, sealed []byte) (adapters.Secret, error) {
+	b, err := v.aead.Decrypt(sealed, bound(owner, path))
+	if err != nil {
+		return "", ErrWrongKey
+	}
+	return adapters.Secret(b), nil
+}
+
+// Stale reports that sealed was made with a key that is not the primary one
+// any more: sealing it again finishes a rotation.
+func (v *Vault) Stale(sealed []byte) bool {
+	// Tink's output begins with one version byte and the key's id.
+	return len(sealed) < 5 || binary.BigEndian.Uint32(sealed[1:5]) != v.primary
+}
+
+// bound is the associated data; the lengths keep ("a", "bc") and ("ab", "c") apart.
+func bound(owner, path string) []byte {
+	b := []byte("postino secret 1")
+	for _, s := range []string{owner, path} {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
+		b = append(b, s...)
+	}
+	return b
+}
+
+// generate makes a key set with one new key, as JSON.
+func generate() ([]byte, error) {
+	h, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
+	if err != nil {
+		return nil, fmt.Errorf("a key cannot be made: %w", err)
+	}
+	return marshal(h)
+}
+
+func marshal(h *keyset.Handle) ([]byte, error) {
+	var b bytes.Buffer
+	if err := insecurecleartextkeyset.Write(h, keyset.NewJSONWriter(&b)); err != nil {
+		return nil, fmt.Errorf("the key cannot be written: %w", err)
+	}
+	return append(bytes.TrimSpace(b.Bytes()), '\n'), nil
+}
+
+// parse reads a key set. The cause of a failure is left out: it could quote
+// the key.
+func parse(b []byte, origin string) (*keyset.Handle, error) {
+	h, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(b)))
+	if err != nil {
+		return nil, fmt.Errorf("what is in %s is not a key of postino (a tink key set in JSON): put the right one there, or make one with an empty data folder", origin)
+	}
+	return h, nil
+}

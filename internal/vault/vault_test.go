@@ -1,0 +1,254 @@
+package vault
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
+)
+
+var _ store.Sealer = (*Vault)(nil)
+
+func env(m map[string]string) func(string) string { return func(k string) string { return m[k] } }
+
+func openDir(t *testing.T, dir string) *Vault {
+	t.Helper()
+	v, err := Open(dir, env(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func TestSealIsBound(t *testing.T) {
+	t.Parallel()
+	v := openDir(t, t.TempDir())
+	sealed, err := v.Seal("conn-1", "smtp.password", "segreto")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(sealed, []byte("segreto")) {
+		t.Error("the sealed secret shows itself")
+	}
+	again, err := v.Seal("conn-1", "smtp.password", "segreto")
+	if err != nil || bytes.Equal(sealed, again) {
+		t.Errorf("two seals are the same: %v", err)
+	}
+	cut := sealed[:len(sealed)-1]
+	flipped := bytes.Clone(sealed)
+	flipped[len(flipped)-1] ^= 1
+	other := openDir(t, t.TempDir())
+	for _, c := range []struct {
+		name, owner, path string
+		v                 *Vault
+		sealed            []byte
+		ok                bool
+	}{
+		{"itself", "conn-1", "smtp.password", v, sealed, true},
+		{"another connection", "conn-2", "smtp.password", v, sealed, false},
+		{"another field", "conn-1", "graph.client_secret", v, sealed, false},
+		{"shifted border", "conn-1s", "mtp.password", v, sealed, false},
+		{"cut", "conn-1", "smtp.password", v, cut, false},
+		{"changed", "conn-1", "smtp.password", v, flipped, false},
+		{"nothing", "conn-1", "smtp.password", v, nil, false},
+		{"another key", "conn-1", "smtp.password", other, sealed, false},
+	} {
+		got, err := c.v.Open(c.owner, c.path, c.sealed)
+		if (err == nil) != c.ok || c.ok && got.Reveal() != "segreto" || !c.ok && !errors.Is(err, ErrWrongKey) {
+			t.Errorf("%s: %v, %v", c.name, got.Reveal(), err)
+		}
+	}
+}
+
+func TestKeyFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	sealed, err := openDir(t, dir).Seal("o", "p", "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, FileName)
+	info, err := os.Stat(file)
+	if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Fatalf("key file: %v, %v", info, err)
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 1 {
+		t.Errorf("left behind: %v", left)
+	}
+	if got, err := openDir(t, dir).Open("o", "p", sealed); err != nil || got.Reveal() != "x" {
+		t.Errorf("after a restart: %v", err)
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	creds := t.TempDir()
+	if err := os.WriteFile(filepath.Join(creds, Credential), content, 0o440); err != nil {
+		t.Fatal(err)
+	}
+	for name, e := range map[string]map[string]string{
+		"variable":           {Variable: string(content)},
+		"variable in base64": {Variable: base64.StdEncoding.EncodeToString(content)},
+		"credential":         {"CREDENTIALS_DIRECTORY": creds},
+	} {
+		elsewhere := t.TempDir()
+		v, err := Open(elsewhere, env(e))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if _, err := v.Open("o", "p", sealed); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := os.Stat(filepath.Join(elsewhere, FileName)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: a key file was made all the same", name)
+		}
+	}
+	// A credentials folder for other things does not hide the file.
+	if _, err := Open(dir, env(map[string]string{"CREDENTIALS_DIRECTORY": t.TempDir()})); err != nil {
+		t.Error(err)
+	}
+	for name, e := range map[string]map[string]string{
+		"not base64": {Variable: "!!"}, "not a key": {Variable: `{"primaryKeyId":1,"key":[]}`}, "half a key": {Variable: string(content[:len(content)/2])},
+	} {
+		_, err := Open(dir, env(e))
+		if err == nil || !strings.Contains(err.Error(), Variable) || strings.Contains(err.Error(), `"value"`) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if runtime.GOOS == "windows" {
+		return
+	}
+	if err := os.Chmod(file, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, env(nil)); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+		t.Errorf("a key that others can read: %v", err)
+	}
+}
+
+func TestOneKeyForAllWhoStart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	vaults := make([]*Vault, 8)
+	var wg sync.WaitGroup
+	for i := range vaults {
+		wg.Go(func() {
+			v, err := Open(dir, env(nil))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			vaults[i] = v
+		})
+	}
+	wg.Wait()
+	if t.Failed() {
+		return
+	}
+	sealed, err := vaults[0].Seal("o", "p", "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range vaults {
+		if _, err := v.Open("o", "p", sealed); err != nil {
+			t.Errorf("process %d has another key", i)
+		}
+	}
+}
+
+func TestRotate(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	old := openDir(t, dir)
+	sealed, err := old.Seal("o", "p", "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Rotate(dir); err != nil {
+		t.Fatal(err)
+	}
+	v := openDir(t, dir)
+	if got, err := v.Open("o", "p", sealed); err != nil || got.Reveal() != "x" {
+		t.Errorf("sealed before the rotation: %v", err)
+	}
+	fresh, err := v.Seal("o", "p", "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !v.Stale(sealed) || v.Stale(fresh) || !v.Stale(nil) || old.Stale(sealed) {
+		t.Error("what is stale and what is not")
+	}
+	if _, err := old.Open("o", "p", fresh); !errors.Is(err, ErrWrongKey) {
+		t.Errorf("a process that was not restarted: %v", err)
+	}
+	if err := Rotate(t.TempDir()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("rotate without a key: %v", err)
+	}
+}
+
+func TestHash(t *testing.T) {
+	t.Parallel()
+	h := NewHasher(2)
+	chosen, err := h.Hash("città-2026")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := h.Hash("città-2026")
+	if err != nil || other == chosen {
+		t.Errorf("two hashes are the same: %v", err)
+	}
+	if _, err := h.Hash(""); err == nil {
+		t.Error("an empty secret was hashed")
+	}
+	key := NewKey("pk_")
+	if len(key.Reveal()) != 3+52 || key == NewKey("pk_") {
+		t.Errorf("a key of %d characters", len(key.Reveal()))
+	}
+	for range 2 { // the second time from memory
+		for _, c := range []struct {
+			name, hash, secret string
+			ok, bad            bool
+		}{
+			{"chosen", chosen, "città-2026", true, false},
+			{"wrong", chosen, "citta-2026", false, false},
+			{"empty", chosen, "", false, false},
+			{"generated", HashGenerated(key), key.Reveal(), true, false},
+			{"another generated", HashGenerated(key), NewKey("pk_").Reveal(), false, false},
+			{"no hash", "", "x", false, true},
+			{"plain text", "x", "x", false, true},
+			{"another kind", "$2a$10$abc", "x", false, true},
+			{"cut", chosen[:len(chosen)-40], "città-2026", false, true},
+			{"greedy", "$argon2id$v=19$m=99999999,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA", "x", false, true},
+		} {
+			ok, err := h.Verify(c.hash, adapters.Secret(c.secret))
+			if ok != c.ok || (err != nil) != c.bad {
+				t.Errorf("%s: %v, %v", c.name, ok, err)
+			}
+		}
+	}
+	h.Waste("x")
+}
+
+func FuzzVerify(f *testing.F) {
+	h := NewHasher(1)
+	f.Add("$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA")
+	f.Add("$sha256$00")
+	f.Fuzz(func(t *testing.T, hash string) {
+		if p, err := parseArgon(hash); err == nil && (p.memory > 1024 || p.time > 2) {
+			t.Skip("slow by its own wish")
+		}
+		if ok, _ := h.Verify(hash, "secret"); ok {
+			t.Errorf("%q fits", hash)
+		}
+	})
+}
