@@ -91,3 +91,7 @@ func unreadableMessage(err error) *adapters.Error {
 }
 
 func text(en, it string) adapters.Text { return adapters.Text{EN: en, IT: it} }
+
+// MaxRecipients is how many recipients one message may have (contracts C3.2):
+// larger envelopes are split before they come here.
+func (a *Adapter) MaxRecipients() int { return MaxRecipients }
