@@ -36,6 +36,7 @@ type commands struct {
 	Serve      serveCommand      `cmd:"" help:"Run the gateway: take mail in, keep it, send it."`
 	Send       sendCommand       `cmd:"" help:"Send one message now, through the connection of a file."`
 	Connection connectionCommand `cmd:"" help:"Manage the connections."`
+	Client     clientCommand     `cmd:"" help:"Manage the programs and devices that may submit."`
 	Queue      queueCommand      `cmd:"" help:"See and steer what is on its way."`
 	Sandbox    sandboxCommand    `cmd:"" help:"Run fake Entra, Graph, Gmail and SMTP servers to develop against."`
 	Version    versionCommand    `cmd:"" help:"Print version, Go version and platform."`

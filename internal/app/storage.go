@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -26,7 +27,10 @@ func OpenStore(ctx context.Context, s Storage, server bool, log *slog.Logger) (s
 	if err != nil {
 		return nil, err
 	}
-	keys, err := vault.Open(dir)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, exit(ExitConfig, fmt.Errorf("the data folder cannot be made: %w", err))
+	}
+	keys, err := vault.Open(dir, os.Getenv)
 	if err != nil {
 		return nil, exit(ExitConfig, err)
 	}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+
+	"github.com/postino-mail/postino/internal/app"
+)
+
+type clientCommand struct {
+	Add    clientAdd    `cmd:"" help:"Add a program or device that may submit."`
+	List   clientList   `cmd:"" help:"List the clients."`
+	Remove clientRemove `cmd:"" help:"Remove a client and its keys."`
+	Rotate clientRotate `cmd:"" help:"Give a client a new secret."`
+}
+
+// clientFlags are common to all commands on clients.
+type clientFlags struct {
+	storeFlags
+	JSON bool `help:"Print JSON." name:"json"`
+}
+
+func (f clientFlags) jobs(std stdio) app.ClientCommands {
+	return app.ClientCommands{Storage: f.storage(), JSON: f.JSON, Stdout: std.out}
+}
+
+type clientAdd struct {
+	clientFlags
+	Name       string   `arg:"" help:"Login of the client."`
+	Network    []string `help:"Address range that it is known by, once for each." placeholder:"CIDR"`
+	Sender     []string `help:"Sender it may use: an address or *@domain." placeholder:"ADDRESS"`
+	Allow      []string `help:"Connection it may use (default: any)." placeholder:"NAME"`
+	Connection string   `help:"Its own connection, where nothing else decides." placeholder:"NAME"`
+	PerMinute  int      `help:"Submissions a minute; 0: no limit." placeholder:"N"`
+	Class      string   `help:"Class of its messages: transactional or bulk." placeholder:"CLASS"`
+	NoNotify   bool     `help:"Send no notifications of failed deliveries."`
+	NoSecret   bool     `help:"Make no secret: the networks alone say who it is."`
+}
+
+// Help shows examples below the flags.
+func (clientAdd) Help() string {
+	return `Examples:
+  postino client add erp --sender '*@contoso.it'
+  postino client add scanner --network 192.168.1.40 --no-secret --sender scanner@contoso.it
+
+The secret is printed once; only its hash is kept.`
+}
+
+func (c *clientAdd) Run(ctx context.Context, std stdio) error {
+	return c.jobs(std).Add(ctx, app.NewClient{Name: c.Name, Networks: c.Network, Senders: c.Sender, Connections: c.Allow, Connection: c.Connection,
+		PerMinute: c.PerMinute, Class: c.Class, NotifyOff: c.NoNotify, NoSecret: c.NoSecret})
+}
+
+type clientList struct{ clientFlags }
+
+// Help shows examples below the flags.
+func (clientList) Help() string { return "Example:\n  postino client list --json" }
+
+func (c *clientList) Run(ctx context.Context, std stdio) error { return c.jobs(std).List(ctx) }
+
+type clientRemove struct {
+	clientFlags
+	Name string `arg:"" help:"Login of the client."`
+}
+
+// Help shows examples below the flags.
+func (clientRemove) Help() string { return "Example:\n  postino client remove scanner" }
+
+func (c *clientRemove) Run(ctx context.Context, std stdio) error {
+	return c.jobs(std).Remove(ctx, c.Name)
+}
+
+type clientRotate struct {
+	clientFlags
+	Name string `arg:"" help:"Login of the client."`
+}
+
+// Help shows examples below the flags.
+func (clientRotate) Help() string { return "Example:\n  postino client rotate erp" }
+
+func (c *clientRotate) Run(ctx context.Context, std stdio) error {
+	return c.jobs(std).Rotate(ctx, c.Name)
+}

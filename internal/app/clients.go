@@ -1,0 +1,176 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/postino-mail/postino/internal/config"
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/submit"
+	"github.com/postino-mail/postino/internal/vault"
+)
+
+// ClientCommands are the jobs of `postino client`.
+type ClientCommands struct {
+	Storage Storage
+	JSON    bool
+	Stdout  io.Writer
+}
+
+// NewClient is what the flags say of a client.
+type NewClient struct {
+	Name        string
+	Networks    []string
+	Senders     []string
+	Connections []string // names it may use
+	Connection  string   // its own
+	PerMinute   int
+	Class       string
+	NotifyOff   bool
+	NoSecret    bool // known by its networks alone
+}
+
+// shownClient is a client in JSON, its secret there only when just made.
+type shownClient struct {
+	store.Client
+	SecretHash string `json:"secret_hash,omitempty"` // shadows the stored one
+	HasSecret  bool   `json:"has_secret"`
+	Secret     string `json:"secret,omitempty"`
+}
+
+func shownOf(c *store.Client, secret string) shownClient {
+	return shownClient{Client: *c, HasSecret: c.SecretHash != "", Secret: secret}
+}
+
+// Add makes a client and prints its secret, once.
+func (k ClientCommands) Add(ctx context.Context, n NewClient) error {
+	if strings.ContainsAny(n.Name, " \t\r\n") || n.Name == "" {
+		return exit(ExitUsage, errors.New("a client's name is its login: it has no spaces"))
+	}
+	if n.Class != "" && n.Class != submit.ClassBulk && n.Class != submit.ClassTransactional {
+		return exit(ExitUsage, fmt.Errorf("class %q is none of transactional, bulk", n.Class))
+	}
+	networks, err := config.ParsePrefixes(n.Networks)
+	if err != nil {
+		return exit(ExitUsage, err)
+	}
+	if n.NoSecret && len(networks) == 0 {
+		return exit(ExitUsage, errors.New("a client without a secret needs networks: nobody could tell who it is"))
+	}
+	for _, p := range networks {
+		if p.Bits() == 0 {
+			return exit(ExitUsage, fmt.Errorf("network %s is everybody: that would be an open relay", p))
+		}
+	}
+	return withStore(ctx, k.Storage, func(st store.Store) error {
+		now := time.Now()
+		c := store.Client{Name: n.Name, Networks: networks, Senders: n.Senders, PerMinute: n.PerMinute, Class: n.Class, NotifyOff: n.NotifyOff, CreatedAt: now, ChangedAt: now}
+		for _, name := range n.Connections {
+			id, err := named(ctx, st, name)
+			if err != nil {
+				return err
+			}
+			c.Connections = append(c.Connections, id)
+		}
+		if n.Connection != "" {
+			if c.Connection, err = named(ctx, st, n.Connection); err != nil {
+				return err
+			}
+		}
+		secret := ""
+		if !n.NoSecret {
+			key := vault.NewKey("pc_")
+			secret, c.SecretHash = key.Reveal(), vault.HashGenerated(key)
+		}
+		stored, err := st.PutClient(ctx, c)
+		if errors.Is(err, store.ErrExists) {
+			return exit(ExitConfig, fmt.Errorf("there is a client %q already", n.Name))
+		}
+		if err != nil {
+			return err
+		}
+		return k.one(stored, "added", secret)
+	})
+}
+
+func (k ClientCommands) one(c *store.Client, word, secret string) error {
+	if k.JSON {
+		return writeJSON(k.Stdout, shownOf(c, secret))
+	}
+	if _, err := fmt.Fprintf(k.Stdout, "%s: %s\n", c.Name, word); err != nil || secret == "" {
+		return err
+	}
+	_, err := fmt.Fprintf(k.Stdout, "login   %s\nsecret  %s   (shown this once)\n", c.Name, secret)
+	return err
+}
+
+// List prints all clients.
+func (k ClientCommands) List(ctx context.Context) error {
+	return withStore(ctx, k.Storage, func(st store.Store) error {
+		all, err := st.Clients(ctx)
+		if err != nil {
+			return err
+		}
+		if k.JSON {
+			out := []shownClient{}
+			for i := range all {
+				out = append(out, shownOf(&all[i], ""))
+			}
+			return writeJSON(k.Stdout, out)
+		}
+		w := tabwriter.NewWriter(k.Stdout, 0, 4, 2, ' ', 0)
+		fmt.Fprintln(w, "NAME\tSECRET\tNETWORKS\tSENDERS\tPER MINUTE\tCLASS\tENABLED")
+		for _, c := range all {
+			var nets []string
+			for _, n := range c.Networks {
+				nets = append(nets, n.String())
+			}
+			fmt.Fprintf(w, "%s\t%t\t%s\t%s\t%d\t%s\t%t\n", c.Name, c.SecretHash != "", strings.Join(nets, " "), strings.Join(c.Senders, " "), c.PerMinute, c.Class, !c.Disabled)
+		}
+		return w.Flush()
+	})
+}
+
+// Remove deletes a client with its keys. Its messages stay.
+func (k ClientCommands) Remove(ctx context.Context, name string) error {
+	return withStore(ctx, k.Storage, func(st store.Store) error {
+		c, err := clientNamed(ctx, st, name)
+		if err != nil {
+			return err
+		}
+		if err := st.DeleteClient(ctx, c.ID); err != nil {
+			return err
+		}
+		return k.one(c, "removed", "")
+	})
+}
+
+// Rotate gives a client a new secret; the old one ends at once.
+func (k ClientCommands) Rotate(ctx context.Context, name string) error {
+	return withStore(ctx, k.Storage, func(st store.Store) error {
+		c, err := clientNamed(ctx, st, name)
+		if err != nil {
+			return err
+		}
+		key := vault.NewKey("pc_")
+		c.SecretHash, c.ChangedAt = vault.HashGenerated(key), time.Now()
+		stored, err := st.PutClient(ctx, *c)
+		if err != nil {
+			return err
+		}
+		return k.one(stored, "has a new secret", key.Reveal())
+	})
+}
+
+func clientNamed(ctx context.Context, st store.Store, name string) (*store.Client, error) {
+	c, err := st.ClientNamed(ctx, name)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, exit(ExitUsage, fmt.Errorf("there is no client %q: see 'postino client list'", name))
+	}
+	return c, err
+}
