@@ -177,13 +177,13 @@ func (a *adapter) Probe(ctx context.Context) error {
 	}
 	defer a.pool.leave(user, l, nil)
 	if old := a.pool.take(l); old != nil {
-		a.pool.part(old) // its place is needed: the provider counts connections (contracts D4)
+		old.quit() // its place is needed: the provider counts connections (contracts D4)
 	}
 	s, err := a.login(ctx, user)
 	if err != nil {
 		return err
 	}
-	defer a.pool.part(s)
+	defer s.quit()
 	release := s.bind(ctx)
 	r, err := s.cmd("NOOP", a.opt.Timeouts.Command)
 	if !release() {

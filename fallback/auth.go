@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -69,7 +70,11 @@ func (a *adapter) mechanisms(s *session) ([]string, error) {
 		wanted = tokenMechanisms[:]
 	}
 	if a.set.Auth != "" && a.set.Auth != "auto" {
-		wanted = []string{strings.ToUpper(a.set.Auth)}
+		named := strings.ToUpper(a.set.Auth)
+		if !slices.Contains(wanted, named) {
+			return nil, configError("auth", fmt.Errorf("%s does not fit the credential", named))
+		}
+		wanted = []string{named}
 	}
 	var offered, usable []string
 	for _, m := range wanted {
@@ -132,7 +137,9 @@ func (a *adapter) exchange(ctx context.Context, s *session, mech sasl.Client) (r
 			}
 			return reply{}, a.errMechanism(bad)
 		}
-		s.censor.hide(string(answer))
+		if string(answer) != s.user { // LOGIN gives the name alone, which is no secret
+			s.censor.hide(string(answer))
+		}
 		r, err = s.cmd(encodeResponse(answer), a.opt.Timeouts.Command)
 	}
 	if err != nil {
@@ -189,7 +196,7 @@ func (a *adapter) attempt(ctx context.Context, user, token string) (*session, er
 	if err != nil {
 		var refused *refusal
 		if errors.As(err, &refused) && refused.Code != 421 && ctx.Err() == nil {
-			a.pool.part(s) // the server waits for another command: say goodbye
+			s.quit() // the server waits for another command
 		} else {
 			s.kill()
 		}

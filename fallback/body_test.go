@@ -44,7 +44,7 @@ func TestServerLeavesDuringBody(t *testing.T) {
 				_ = s.Close()
 				return true
 			}, "PIPELINING")
-			_, err := k.adapter(t, Options{}, nil).Send(t.Context(), outgoing(bigMessage(t, 64<<20), "b@example.com"))
+			_, err := k.adapter(t, Options{}, nil).Send(t.Context(), outgoing(bigMessage(t, 16<<20), "b@example.com"))
 			// The reset may overtake the words; never is it unknown or accepted.
 			if got := describe(err); got != c.want && got != "transient connection_lost scope=connection" {
 				t.Errorf("%s (%v), want %s", got, err, c.want)
@@ -67,7 +67,7 @@ func TestCancelWhileWriting(t *testing.T) {
 		<-t.Context().Done() // reads nothing
 		return true
 	}, "PIPELINING")
-	_, err := k.adapter(t, Options{}, nil).Send(ctx, outgoing(bigMessage(t, 64<<20), "b@example.com"))
+	_, err := k.adapter(t, Options{}, nil).Send(ctx, outgoing(bigMessage(t, 16<<20), "b@example.com"))
 	if describe(err) != "transient cancelled scope=connection" {
 		t.Errorf("%v", err)
 	}
@@ -156,7 +156,10 @@ func TestConstantMemory(t *testing.T) {
 	for _, chunking := range []bool{false, true} {
 		k := newSink(t, nil, "PIPELINING", "CHUNKING", "SIZE", "8BITMIME")
 		a := k.adapter(t, Options{Chunking: chunking}, nil)
-		const size = 100 << 20
+		size := int64(100 << 20)
+		if raceEnabled {
+			size = 8 << 20
+		}
 		m := bigMessage(t, size)
 		var before, after runtime.MemStats
 		runtime.GC()

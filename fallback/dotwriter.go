@@ -16,7 +16,7 @@ func (e *errLineEnd) Error() string {
 
 // A dotWriter writes a message as the content of DATA (RFC 5321 section 4.5.2):
 // a dot before each line that begins with one, and nothing else changed. It
-// refuses bare CR and LF before the line that holds them leaves its buffer.
+// refuses bare CR and LF before the block that holds them is written.
 type dotWriter struct {
 	w      *bufio.Writer
 	offset int64
@@ -27,56 +27,61 @@ type dotWriter struct {
 // Write takes the next bytes of the message. A CR at the end of p is held back
 // until its LF has come.
 func (d *dotWriter) Write(p []byte) (int, error) {
-	n := len(p)
+	n, base := len(p), d.offset
 	if d.cr && n > 0 {
 		if p[0] != '\n' {
-			return 0, &errLineEnd{d.offset - 1}
+			return 0, &errLineEnd{base - 1}
 		}
 		if _, err := d.w.WriteString("\r\n"); err != nil {
 			return 0, err
 		}
 		d.cr, d.inLine = false, false
-		p = p[1:]
+		p, base = p[1:], base+1
 	}
-	for len(p) > 0 {
-		if !d.inLine && p[0] == '.' {
+	done := 0 // what is before it has been written
+	for i := 0; i < len(p); {
+		if !d.inLine && p[i] == '.' {
+			if _, err := d.w.Write(p[done:i]); err != nil {
+				return 0, err
+			}
 			if err := d.w.WriteByte('.'); err != nil {
 				return 0, err
 			}
+			done = i
 		}
-		nl := bytes.IndexByte(p, '\n')
-		line := p
-		if nl >= 0 {
-			line = p[:nl+1]
+		end := bytes.IndexByte(p[i:], '\n')
+		d.inLine = end < 0
+		line := p[i:]
+		if end >= 0 {
+			line = p[i : i+end+1]
 		}
-		if err := d.line(line, nl >= 0, d.offset+int64(n-len(p))); err != nil {
-			return 0, err
+		if bad := bareEnd(line, d.inLine); bad >= 0 {
+			return 0, &errLineEnd{base + int64(i+bad)}
 		}
-		p = p[len(line):]
+		i += len(line)
+	}
+	if d.inLine && len(p) > 0 && p[len(p)-1] == '\r' {
+		d.cr = true
+		p = p[:len(p)-1]
+	}
+	if _, err := d.w.Write(p[done:]); err != nil {
+		return 0, err
 	}
 	d.offset += int64(n)
 	return n, nil
 }
 
-// line writes one line, or the beginning of one when ended is false; at is its offset.
-func (d *dotWriter) line(b []byte, ended bool, at int64) error {
-	cr := bytes.IndexByte(b, '\r')
+// bareEnd finds a bare CR or LF in a line, or in the beginning of one when
+// open is true (then a last CR may still get its LF); -1 when there is none.
+func bareEnd(line []byte, open bool) int {
+	cr := bytes.IndexByte(line, '\r')
 	switch {
-	case ended && (cr < 0 || cr != len(b)-2):
-		if cr < 0 {
-			cr = len(b) - 1 // the LF itself
-		}
-		return &errLineEnd{at + int64(cr)}
-	case !ended && cr >= 0 && cr != len(b)-1:
-		return &errLineEnd{at + int64(cr)}
+	case open && (cr < 0 || cr == len(line)-1), !open && cr >= 0 && cr == len(line)-2:
+		return -1
+	case cr < 0:
+		return len(line) - 1 // the LF itself
 	}
-	d.inLine = !ended
-	if !ended && cr >= 0 {
-		d.cr = true
-		b = b[:len(b)-1]
-	}
-	_, err := d.w.Write(b)
-	return err
+	return cr
 }
 
 // end gives what must follow the message: the final dot, after a line end when

@@ -16,8 +16,10 @@ func stuff(in string, piece int) (string, error) {
 	d := &dotWriter{w: w}
 	for len(in) > 0 {
 		n := min(piece, len(in))
-		if _, err := d.Write([]byte(in[:n])); err != nil {
-			return "", err
+		for _, part := range []string{in[:n], ""} { // an empty Write changes nothing
+			if _, err := d.Write([]byte(part)); err != nil {
+				return "", err
+			}
 		}
 		in = in[n:]
 	}

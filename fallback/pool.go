@@ -2,6 +2,7 @@ package fallback
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -65,10 +66,34 @@ func (p *pool) enter(ctx context.Context, user string) (*lane, error) {
 }
 
 // leave gives the slot back, and the session with it: nil when it was closed.
+// A session that is not kept says goodbye before its slot is free, so that the
+// provider never sees more connections than slots; nobody waits for that.
 func (p *pool) leave(user string, l *lane, s *session) {
-	if s != nil && !p.keep(l, s) {
-		s.quit()
+	if s == nil || p.keep(l, s) {
+		p.free(user, l)
+		return
 	}
+	p.mu.Lock()
+	closed := p.closed
+	if !closed {
+		p.goodbye(user, l, s)
+	}
+	p.mu.Unlock()
+	if closed { // close waits for no more goodbyes
+		s.quit()
+		p.free(user, l)
+	}
+}
+
+// goodbye ends a session in the background and frees its slot. mu is held.
+func (p *pool) goodbye(user string, l *lane, s *session) {
+	p.bye.Go(func() {
+		s.quit()
+		p.free(user, l)
+	})
+}
+
+func (p *pool) free(user string, l *lane) {
 	if l.slots != nil {
 		<-l.slots
 	}
@@ -97,8 +122,7 @@ func (p *pool) take(l *lane) *session {
 	return k.s
 }
 
-// keep puts the session back. It reports false when the pool is closed: the
-// caller then ends the session itself, because nobody waits for it any more.
+// keep puts the session back, and reports whether it did.
 func (p *pool) keep(l *lane, s *session) bool {
 	now := p.now()
 	s.kept, s.used = true, now
@@ -108,12 +132,8 @@ func (p *pool) keep(l *lane, s *session) bool {
 	if limit == 0 {
 		limit = unboundedIdle
 	}
-	if p.closed {
+	if p.closed || p.idle < 0 || len(l.free) >= limit || s.sent >= p.maxUse || now.Sub(s.born) >= p.maxAge {
 		return false
-	}
-	if p.idle < 0 || len(l.free) >= limit || s.sent >= p.maxUse || now.Sub(s.born) >= p.maxAge {
-		p.dismiss(s)
-		return true
 	}
 	k := &kept{s: s}
 	k.timer = time.AfterFunc(p.idle, func() { p.expire(l, k) })
@@ -121,49 +141,36 @@ func (p *pool) keep(l *lane, s *session) bool {
 	return true
 }
 
+// expire ends a session that nobody wanted for a while. It takes a slot for
+// the goodbye; where none is free, somebody is about to take the session.
 func (p *pool) expire(l *lane, k *kept) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
-		return // close has ended it
+	i := slices.Index(l.free, k)
+	if p.closed || i < 0 {
+		return
 	}
-	for i := range l.free {
-		if l.free[i] == k {
-			l.free = append(l.free[:i], l.free[i+1:]...)
-			p.dismiss(k.s)
-			break
+	if l.slots != nil {
+		select {
+		case l.slots <- struct{}{}:
+		default:
+			k.timer.Reset(p.idle)
+			return
 		}
 	}
-	if l.users == 0 && len(l.free) == 0 && p.lanes[k.s.user] == l {
-		delete(p.lanes, k.s.user)
-	}
+	l.users++
+	l.free = slices.Delete(l.free, i, i+1)
+	p.goodbye(k.s.user, l, k.s)
 }
 
-// part ends a session that is not in the pool, without making anybody wait
-// unless the pool is closed.
-func (p *pool) part(s *session) {
-	p.mu.Lock()
-	closed := p.closed
-	if !closed {
-		p.dismiss(s)
-	}
-	p.mu.Unlock()
-	if closed {
-		s.quit()
-	}
-}
-
-// dismiss ends a session politely without making anybody wait. mu is held.
-func (p *pool) dismiss(s *session) { p.bye.Go(s.quit) }
-
-// close ends the kept sessions and keeps none from now on.
+// close ends the kept sessions and keeps none from now on. Sends in flight go on.
 func (p *pool) close() {
 	p.mu.Lock()
 	p.closed = true
 	for user, l := range p.lanes {
 		for _, k := range l.free {
 			k.timer.Stop()
-			p.dismiss(k.s)
+			p.bye.Go(k.s.quit)
 		}
 		l.free = nil
 		if l.users == 0 {

@@ -1,4 +1,4 @@
-package fallback_test
+package fallback
 
 import (
 	"context"
@@ -10,13 +10,12 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/adaptertest"
-	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/sandbox"
 	"github.com/postino-mail/postino/mime"
 	"github.com/postino-mail/postino/tokens"
 )
 
-const from = "erp@contoso.example"
+const sandboxFrom = "erp@contoso.example"
 
 func startSandbox(t testing.TB) *sandbox.Sandbox {
 	t.Helper()
@@ -35,13 +34,13 @@ func startSandbox(t testing.TB) *sandbox.Sandbox {
 	return sb
 }
 
-func adapterOn(t testing.TB, c *adapters.Connection, opt fallback.Options) adapters.Adapter {
+func adapterOn(t testing.TB, c *adapters.Connection, opt Options) adapters.Adapter {
 	t.Helper()
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
 	opt.Timeouts.Quit = 200 * time.Millisecond
-	a, err := fallback.New(c, opt)
+	a, err := New(c, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,6 +50,9 @@ func adapterOn(t testing.TB, c *adapters.Connection, opt fallback.Options) adapt
 func TestConformance(t *testing.T) { // alone: it measures the heap
 	for name, chunking := range map[string]bool{"data": false, "bdat": true} {
 		t.Run(name, func(t *testing.T) {
+			if chunking && raceEnabled {
+				t.Skip("100 MB twice with the race detector: once is enough")
+			}
 			adaptertest.Suite{
 				Open:    func(t testing.TB, l adapters.Limits) *adaptertest.Provider { return openProvider(t, l, chunking) },
 				Partial: true, GarbageClass: adapters.Unknown,
@@ -61,9 +63,9 @@ func TestConformance(t *testing.T) { // alone: it measures the heap
 
 func openProvider(t testing.TB, l adapters.Limits, chunking bool) *adaptertest.Provider {
 	sb := startSandbox(t)
-	c := sb.SMTPConnection(from)
+	c := sb.SMTPConnection(sandboxFrom)
 	c.Limits = l
-	a := adapterOn(t, c, fallback.Options{Chunking: chunking})
+	a := adapterOn(t, c, Options{Chunking: chunking})
 	faults := map[adaptertest.Fault]sandbox.Fault{
 		adaptertest.FaultPermanent: {Op: "rcpt", Reply: "550 5.1.1 No such user here"},
 		adaptertest.FaultTransient: {Op: "dot", Reply: "451 4.3.0 Queue full"},
@@ -75,7 +77,7 @@ func openProvider(t testing.TB, l adapters.Limits, chunking bool) *adaptertest.P
 		adaptertest.FaultHang:      {Op: "dot", After: true, Delay: time.Hour, Reset: true},
 	}
 	return &adaptertest.Provider{
-		Adapter: a, From: from, Secrets: []string{c.SMTP.Password.Reveal()},
+		Adapter: a, From: sandboxFrom, Secrets: []string{c.SMTP.Password.Reveal()},
 		Inject: func(t testing.TB, f adaptertest.Fault) {
 			if f == adaptertest.FaultUnreachable {
 				if err := sb.Close(); err != nil {
@@ -120,7 +122,7 @@ func contents(t testing.TB, open func(sandbox.Delivery) (io.ReadCloser, error), 
 
 func invoice(t testing.TB, subject string) *mime.Message {
 	t.Helper()
-	m, err := mime.Build(&mime.Draft{From: mime.Address{Name: "Perché Srl", Address: from}, To: []mime.Address{{Name: "Società Anna", Address: "anna@example.com"}},
+	m, err := mime.Build(&mime.Draft{From: mime.Address{Name: "Perché Srl", Address: sandboxFrom}, To: []mime.Address{{Name: "Società Anna", Address: "anna@example.com"}},
 		Subject: subject, Text: "Così è.\n.\n..due punti\n", HTML: "<p>Così è</p>"})
 	if err != nil {
 		t.Fatal(err)
@@ -129,7 +131,7 @@ func invoice(t testing.TB, subject string) *mime.Message {
 }
 
 func to(m *mime.Message, rcpts ...string) adapters.Outgoing {
-	out := adapters.Outgoing{Message: m, Envelope: mime.Envelope{From: from}}
+	out := adapters.Outgoing{Message: m, Envelope: mime.Envelope{From: sandboxFrom}}
 	for _, r := range rcpts {
 		out.Envelope.Recipients = append(out.Envelope.Recipients, mime.Recipient{Address: r})
 	}
@@ -151,9 +153,9 @@ func TestOAuthOnSandbox(t *testing.T) {
 						t.Error(err)
 					}
 				}()
-				c := sb.SMTPOAuthConnection(from, provider)
+				c := sb.SMTPOAuthConnection(sandboxFrom, provider)
 				c.SMTP.Auth = auth
-				a := adapterOn(t, c, fallback.Options{Tokens: cache})
+				a := adapterOn(t, c, Options{Tokens: cache})
 				defer func() {
 					if err := a.Close(); err != nil {
 						t.Error(err)
@@ -179,9 +181,9 @@ func TestSandboxWithoutExtensions(t *testing.T) {
 			t.Parallel()
 			sb := startSandbox(t)
 			sb.Configure(func(s *sandbox.Switches) { s.SMTPHide = hide })
-			a := adapterOn(t, sb.SMTPConnection(from), fallback.Options{})
+			a := adapterOn(t, sb.SMTPConnection(sandboxFrom), Options{})
 			defer func() { _ = a.Close() }()
-			eight, err := mime.Read(mime.Bytes([]byte("From: "+from+"\r\nTo: anna@example.com\r\nSubject: Perché\r\nMessage-ID: <8@contoso.example>\r\nDate: Sun, 22 Nov 2026 12:00:00 +0000\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nPerché no\r\n")), mime.Limits{})
+			eight, err := mime.Read(mime.Bytes([]byte("From: "+sandboxFrom+"\r\nTo: anna@example.com\r\nSubject: Perché\r\nMessage-ID: <8@contoso.example>\r\nDate: Sun, 22 Nov 2026 12:00:00 +0000\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nPerché no\r\n")), mime.Limits{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -211,7 +213,7 @@ func TestSandboxSizeAndStyle(t *testing.T) {
 	t.Parallel()
 	sb := startSandbox(t)
 	sb.Configure(func(s *sandbox.Switches) { s.SMTPSize, s.SMTPStyle, s.SMTPConcurrency = 5000, "exchange", 1 })
-	a := adapterOn(t, sb.SMTPConnection(from), fallback.Options{})
+	a := adapterOn(t, sb.SMTPConnection(sandboxFrom), Options{})
 	defer func() { _ = a.Close() }()
 	small := to(invoice(t, "small"), "anna@example.com")
 	if _, err := a.Send(t.Context(), small); err != nil || a.MaxSize() != 5000 {
@@ -232,7 +234,7 @@ func TestSandboxSizeAndStyle(t *testing.T) {
 	if e := adapters.AsError(a.Check(to(large, "anna@example.com"))); e == nil || !e.TooLarge {
 		t.Errorf("Check: %v", e)
 	}
-	other := adapterOn(t, sb.SMTPConnection(from), fallback.Options{}) // while a holds the only place
+	other := adapterOn(t, sb.SMTPConnection(sandboxFrom), Options{}) // while a holds the only place
 	defer func() { _ = other.Close() }()
 	if _, err := a.Send(t.Context(), small); err != nil {
 		t.Error(err)
@@ -250,7 +252,7 @@ func TestSandboxSizeAndStyle(t *testing.T) {
 func TestCancelledContextIsTransient(t *testing.T) {
 	t.Parallel()
 	sb := startSandbox(t)
-	a := adapterOn(t, sb.SMTPConnection(from), fallback.Options{})
+	a := adapterOn(t, sb.SMTPConnection(sandboxFrom), Options{})
 	defer func() { _ = a.Close() }()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -117,6 +117,9 @@ func (k *sink) serve(c *sinkConn) {
 			k.add(n)
 			_, _ = c.w.WriteString("250 2.0.0 Ok\r\n")
 		case verb == "QUIT":
+			k.mu.Lock()
+			delete(k.open, c.Conn) // over, before the client can know
+			k.mu.Unlock()
 			_, _ = io.WriteString(c.Conn, "221 bye\r\n")
 			return
 		default:
