@@ -216,12 +216,12 @@ func TestFailuresAreRemembered(t *testing.T) {
 	wait := 5 * time.Second
 	for i := int64(2); i < 12; i++ { // 5, 10, 20 ... 300, 300
 		clock.advance(wait - time.Second)
-		ask()
+		_ = ask()
 		if f.tokens.Load() != i-1 {
 			t.Fatalf("request %d came before its delay of %v", i, wait)
 		}
 		clock.advance(2*time.Second + wait/10)
-		ask()
+		_ = ask()
 		if f.tokens.Load() != i {
 			t.Fatalf("request %d did not come after %v", i, wait)
 		}
@@ -255,7 +255,7 @@ func TestRetryAfterOfTheIssuerHolds(t *testing.T) {
 	f := newFakeIssuer(t)
 	f.set(3599, func(w http.ResponseWriter, _ *http.Request) bool {
 		w.Header().Set("Retry-After", "120")
-		w.WriteHeader(429)
+		w.WriteHeader(http.StatusTooManyRequests)
 		return true
 	})
 	c, clock := newTestCache(t, f, Options{})
@@ -382,34 +382,3 @@ func TestLogsHoldNoSecret(t *testing.T) {
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
-
-func BenchmarkHit(b *testing.B) {
-	f := newFakeIssuer(b)
-	c, _ := newTestCache(b, f, Options{Now: time.Now})
-	s := sourceOf(b, c, f.graph(), adapters.AudienceGraph)
-	mustToken(b, s)
-	ctx := context.Background()
-	b.ReportAllocs()
-	b.ResetTimer()
-	for b.Loop() {
-		if _, err := s.Token(ctx); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkHitParallel(b *testing.B) {
-	f := newFakeIssuer(b)
-	c, _ := newTestCache(b, f, Options{Now: time.Now})
-	s := sourceOf(b, c, f.graph(), adapters.AudienceGraph)
-	mustToken(b, s)
-	b.ReportAllocs()
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			if _, err := s.Token(context.Background()); err != nil {
-				b.Error(err)
-				return
-			}
-		}
-	})
-}
