@@ -67,11 +67,12 @@ func (c contextReader) Read(p []byte) (int, error) {
 // attach adds one part to the draft.
 func (a *Adapter) attach(ctx context.Context, j *job, d *draft, t *attachment) error {
 	first, second := a.attachOnce, a.upload
-	if t.size >= sessionMin {
+	if t.size >= a.session {
 		first, second = second, first
 	}
 	err := first(ctx, j, d, t)
-	if err == nil || t.size > sessionMin+200_000 || t.size < sessionMin-1000 {
+	// Far from the boundary the other way is no help.
+	if err == nil || t.size > a.session+a.session/15 || t.size < a.session-a.session/1000 {
 		return err
 	}
 	switch e := adapters.AsError(err); {

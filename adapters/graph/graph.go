@@ -48,7 +48,9 @@ type Adapter struct {
 	log     *slog.Logger
 	quiet   time.Duration // how long a request may make no progress
 	wait    func(context.Context, time.Duration) error
-	chunk   int64         // octets of an upload at once
+	ceiling int64 // MIMECeiling, sessionMin and chunkSize, smaller in tests
+	session int64
+	chunk   int64
 	cleanup time.Duration // for requests that tidy up after a failure
 }
 
@@ -70,7 +72,7 @@ func New(conn *adapters.Connection, opt Options) (adapters.Adapter, error) {
 		return nil, err
 	}
 	a := &Adapter{conn: conn, tokens: src, base: baseURL(conn.Graph), now: opt.Now, log: opt.Log,
-		quiet: quietTime, wait: sleep, chunk: chunkSize, cleanup: 15 * time.Second}
+		quiet: quietTime, wait: sleep, ceiling: MIMECeiling, session: sessionMin, chunk: chunkSize, cleanup: 15 * time.Second}
 	if a.now == nil {
 		a.now = time.Now
 	}
@@ -133,7 +135,7 @@ func (a *Adapter) Check(out adapters.Outgoing) error {
 	if err != nil {
 		return err
 	}
-	if job.view.Size() <= MIMECeiling {
+	if job.view.Size() <= a.ceiling {
 		return nil
 	}
 	_, err = a.plan(out.Message, job.view)

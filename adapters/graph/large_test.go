@@ -57,9 +57,9 @@ func invoice(pdf, zip, image, eml []byte) string {
 
 func TestLarge(t *testing.T) {
 	t.Parallel()
-	pdf, zip, image := blob(3_300_000, 1), blob(2_500_000, 2), blob(2_400_000, 3)
-	eml := []byte("From: x@example.com\nSubject: inner\n\n" + strings.Repeat("innermost line of text\n", 30_000))
-	f, a, _ := newLargeFake(t)
+	pdf, zip, image := blob(33_000, 1), blob(25_000, 2), blob(24_000, 3)
+	eml := []byte("From: x@example.com\nSubject: inner\n\n" + strings.Repeat("innermost line of text\n", 300))
+	f, a := newSmallFake(t)
 	m := message(t, invoice(pdf, zip, image, eml))
 	out := outgoing(m, "anna@example.com", "hidden@example.com")
 	if err := a.Check(out); err != nil {
@@ -133,7 +133,8 @@ func shape(p *mime.Part) string {
 func TestSplit(t *testing.T) {
 	t.Parallel()
 	a, _ := adapterOn(t, "http://127.0.0.1:1", http.DefaultClient)
-	big, mid := blob(2_300_000, 1), blob(1_200_000, 2)
+	a.ceiling = 30_000
+	big, mid := blob(23_000, 1), blob(12_000, 2)
 	mixed := func(parts ...string) string {
 		return largeHead + "Content-Type: multipart/mixed; boundary=M\n\n--M\n" + strings.Join(parts, "\n--M\n") + "\n--M--\n"
 	}
@@ -153,13 +154,13 @@ func TestSplit(t *testing.T) {
 		{"neighbours", mixed(text, att("a.pdf", big), att("b.pdf", big), text), "a.pdf b.pdf", "multipart/mixed(text/plain text/plain)"},
 		{"no part at all", largeHead + filePart("Content-Type: application/pdf; name=scan.pdf", big), "scan.pdf", "text/plain"},
 		{"without a name", mixed(text, filePart("Content-Type: image/jpeg", big)), "attachment.jpg", "multipart/mixed(text/plain)"},
-		{"an attached message", mixed(text, "Content-Type: message/rfc822\n\nSubject: in\n\n"+strings.Repeat("0123456789\n", 280_000)), "message.eml", "multipart/mixed(text/plain)"},
+		{"an attached message", mixed(text, "Content-Type: message/rfc822\n\nSubject: in\n\n"+strings.Repeat("0123456789\n", 2_800)), "message.eml", "multipart/mixed(text/plain)"},
 		{"a multipart that becomes empty", mixed(text, "Content-Type: multipart/mixed; boundary=I\n\n--I\n"+att("a.pdf", big)+"\n--I\n"+att("b.pdf", big)+"\n--I--"), "a.pdf b.pdf", "multipart/mixed(text/plain)"},
 		{"a multipart in front that becomes empty", mixed("Content-Type: multipart/mixed; boundary=I\n\n--I\n"+att("a.pdf", big)+"\n--I--", text), "a.pdf", "multipart/mixed(text/plain)"},
 		{"Apple: mixed within an alternative", largeHead + "Content-Type: multipart/alternative; boundary=M\n\n--M\n" + text +
 			"\n--M\nContent-Type: multipart/mixed; boundary=I\n\n--I\nContent-Type: text/html\n\n<p>Ciao\n--I\n" + att("a.pdf", big) + "\n--I\nContent-Type: text/html\n\nend\n--I--\n--M--\n",
 			"a.pdf", "multipart/alternative(text/plain multipart/mixed(text/html text/html))"},
-		{"a log as attachment", mixed(text, "Content-Type: text/plain; name=log.txt\n\n"+strings.Repeat("0123456789\n", 280_000)), "log.txt", "multipart/mixed(text/plain)"},
+		{"a log as attachment", mixed(text, "Content-Type: text/plain; name=log.txt\n\n"+strings.Repeat("0123456789\n", 2_800)), "log.txt", "multipart/mixed(text/plain)"},
 		{"no end", strings.TrimSuffix(mixed(text, att("a.pdf", big)), "\n--M--\n"), "a.pdf", "multipart/mixed(text/plain)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -180,7 +181,7 @@ func TestSplit(t *testing.T) {
 			if got := strings.Join(names, " "); got != c.parts {
 				t.Errorf("taken out: %s, want %s", got, c.parts)
 			}
-			if p.skeleton.Size() > MIMECeiling {
+			if p.skeleton.Size() > a.ceiling {
 				t.Errorf("%d octets are left", p.skeleton.Size())
 			}
 			d, err := mime.Read(p.skeleton, mime.Limits{})
@@ -205,9 +206,10 @@ func TestSplit(t *testing.T) {
 func TestLargeRefusals(t *testing.T) {
 	t.Parallel()
 	a, _ := adapterOn(t, "http://127.0.0.1:1", http.DefaultClient)
-	text := strings.Repeat("Lorem ipsum dolor sit amet\n", 110_000)
+	a.ceiling = 30_000
+	text := strings.Repeat("Lorem ipsum dolor sit amet\n", 1_100)
 	signed := largeHead + "Content-Type: multipart/signed; protocol=\"application/pkcs7-signature\"; boundary=S\n\n--S\n" +
-		filePart("Content-Type: application/pdf", blob(2_300_000, 1)) + "--S\nContent-Type: application/pkcs7-signature\n\nAAAA\n--S--\n"
+		filePart("Content-Type: application/pdf", blob(23_000, 1)) + "--S\nContent-Type: application/pkcs7-signature\n\nAAAA\n--S--\n"
 	for code, raw := range map[string]string{
 		"text_too_large":      largeHead + "Content-Type: text/html\n\n" + text,
 		"protected_too_large": signed,
@@ -251,7 +253,7 @@ func oneFile(t testing.TB, n int) adapters.Outgoing {
 // TestAttachmentSizes: "3 MB" is a different number for everybody.
 func TestAttachmentSizes(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{2_300_000, sessionMin - 1, sessionMin, 3<<20 - 1, 3 << 20, chunkSize, chunkSize + 1} {
+	for _, n := range []int{sessionMin - 1, sessionMin, 3<<20 - 1, 3 << 20, chunkSize + 1} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
 			f, a, _ := newLargeFake(t)
@@ -271,7 +273,7 @@ func TestAttachmentSizes(t *testing.T) {
 // TestChunkTrouble: chunks are sent again from where the server says.
 func TestChunkTrouble(t *testing.T) {
 	t.Parallel()
-	const chunk = 1_100_000
+	const chunk = 11_000
 	const n = 3*chunk + 17
 	out := oneFile(t, n)
 	for _, c := range []struct {
@@ -302,7 +304,7 @@ func TestChunkTrouble(t *testing.T) {
 		{"cut in the middle", func(f *largeFake) func(string, int, http.ResponseWriter, *http.Request) bool {
 			return func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
 				if op == "chunk" && n == 2 {
-					_, _ = io.CopyN(io.Discard, r.Body, 100_000)
+					_, _ = io.CopyN(io.Discard, r.Body, 1_000)
 					panic(http.ErrAbortHandler)
 				}
 				return false
@@ -343,9 +345,8 @@ func TestChunkTrouble(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			f, a, _ := newLargeFake(t)
+			f, a := newSmallFake(t)
 			f.hook = c.hook(f)
-			a.chunk = chunk
 			_, err := a.Send(t.Context(), out)
 			f.mu.Lock()
 			defer f.mu.Unlock()
@@ -362,7 +363,7 @@ func TestChunkTrouble(t *testing.T) {
 // TestOrphans: whatever fails before /send leaves no draft and is no unknown outcome.
 func TestOrphans(t *testing.T) {
 	t.Parallel()
-	out := oneFile(t, 3_200_000)
+	out := oneFile(t, 32_000)
 	for _, c := range []struct {
 		op, name string
 		status   int
@@ -387,7 +388,7 @@ func TestOrphans(t *testing.T) {
 	} {
 		t.Run(c.op+": "+c.name, func(t *testing.T) {
 			t.Parallel()
-			f, a, _ := newLargeFake(t)
+			f, a := newSmallFake(t)
 			f.hook = func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
 				if op != c.op {
 					return false
@@ -432,11 +433,11 @@ func TestOrphans(t *testing.T) {
 // TestSendUnknown: once /send may have worked, the draft is evidence and stays.
 func TestSendUnknown(t *testing.T) {
 	t.Parallel()
-	out := oneFile(t, 2_300_000)
+	out := oneFile(t, 23_000)
 	for _, status := range []int{0, 500, 503, 504, 404} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			t.Parallel()
-			f, a, _ := newLargeFake(t)
+			f, a := newSmallFake(t)
 			f.hook = func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
 				if op != "send" {
 					return false
@@ -466,7 +467,7 @@ func TestSendUnknown(t *testing.T) {
 
 func TestCancelledUpload(t *testing.T) {
 	t.Parallel()
-	f, a, _ := newLargeFake(t)
+	f, a := newSmallFake(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	f.hook = func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
 		if op == "chunk" && n == 2 {
@@ -474,8 +475,7 @@ func TestCancelledUpload(t *testing.T) {
 		}
 		return false
 	}
-	a.chunk = 1_100_000
-	_, err := a.Send(ctx, oneFile(t, 4_000_000))
+	_, err := a.Send(ctx, oneFile(t, 40_000))
 	wantClass(t, err, adapters.Transient)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -522,9 +522,9 @@ func TestDraftRecipients(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			f, a, _ := newLargeFake(t)
+			f, a := newSmallFake(t)
 			f.hook = create(f, c.change)
-			_, err := a.Send(t.Context(), oneFile(t, 2_300_000))
+			_, err := a.Send(t.Context(), oneFile(t, 23_000))
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			if adapters.ClassOf(err) != c.class || !slices.Equal(f.bcc, c.bcc) || f.draft != (c.class == adapters.Accepted) {

@@ -27,6 +27,7 @@ type largeFake struct {
 	draft    bool // exists
 	sent     int
 	auth     []string // Authorization headers seen by the upload host
+	min      int      // of a session
 	noPeople bool     // the draft's JSON lists no recipients
 	hook     func(op string, n int, w http.ResponseWriter, r *http.Request) bool
 }
@@ -38,12 +39,19 @@ type fakeSession struct {
 }
 
 func newLargeFake(t testing.TB) (*largeFake, *Adapter, *fakeTokens) {
-	f := &largeFake{files: map[string]string{}, sessions: map[string]*fakeSession{}}
+	f := &largeFake{min: 3 << 20, files: map[string]string{}, sessions: map[string]*fakeSession{}}
 	srv := httptest.NewServer(f)
 	t.Cleanup(srv.Close)
 	f.url = srv.URL
 	a, tokens := adapterOn(t, srv.URL, srv.Client())
 	return f, a, tokens
+}
+
+// newSmallFake is newLargeFake with everything a hundredth as large.
+func newSmallFake(t testing.TB) (*largeFake, *Adapter) {
+	f, a, _ := newLargeFake(t)
+	f.min, a.ceiling, a.session, a.chunk = 30_000, 30_000, 30_000, 11_000
+	return f, a
 }
 
 func (f *largeFake) count(op string) (n int) {
@@ -110,7 +118,7 @@ func (f *largeFake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		var p struct{ AttachmentItem map[string]any }
 		_ = json.Unmarshal(body, &p)
 		size := int(p.AttachmentItem["size"].(float64))
-		if size < 3<<20 {
+		if size < f.min {
 			f.fail(w, 400, "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize")
 			return
 		}

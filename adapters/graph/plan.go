@@ -45,14 +45,14 @@ func (a *Adapter) plan(m *mime.Message, view mime.Source) (*plan, error) {
 	rest := view.Size()
 	for _, p := range s.candidates {
 		s.drop[p] = true
-		if rest -= p.End - p.HeaderStart; rest > MIMECeiling {
+		if rest -= p.End - p.HeaderStart; rest > a.ceiling {
 			continue
 		}
 		skeleton, err := s.skeleton(root)
 		if err != nil {
 			return nil, a.local(err)
 		}
-		if skeleton.Size() <= MIMECeiling {
+		if skeleton.Size() <= a.ceiling {
 			return &plan{skeleton: skeleton, parts: s.dropped(root, nil), lost: s.losses(m, root)}, nil
 		}
 	}

@@ -24,7 +24,7 @@ func (a *Adapter) Send(ctx context.Context, out adapters.Outgoing) (adapters.Rec
 	if err != nil {
 		return adapters.Receipt{}, err
 	}
-	if j.view.Size() > MIMECeiling {
+	if j.view.Size() > a.ceiling {
 		return a.sendLarge(ctx, j)
 	}
 	return a.sendMIME(ctx, j)
