@@ -162,7 +162,7 @@ func scramServer(t *testing.T, name, knows string, lies bool) func(*sinkConn, st
 		t.Fatal(err)
 	}
 	server, err := hash.NewServer(func(string) (scram.StoredCredentials, error) {
-		return client.GetStoredCredentials(scram.KeyFactors{Salt: "0123456789abcdef", Iters: 4096}), nil
+		return client.GetStoredCredentialsWithError(scram.KeyFactors{Salt: "0123456789abcdef", Iters: 4096})
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -69,7 +69,7 @@ func (p *peer) start(t *testing.T) {
 	t.Helper()
 	t.Cleanup(func() { p.run(t, "stop") })
 	p.run(t, "start")
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) { //nolint:forbidigo // a real server gives no signal
 		c, err := net.Dial("tcp", "127.0.0.1:"+strconv.Itoa(p.port))
 		if err == nil {
 			_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
@@ -88,7 +88,7 @@ func (p *peer) start(t *testing.T) {
 // arrived waits for the message with this subject at the far end.
 func (p *peer) arrived(t *testing.T, subject string) string {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) { //nolint:forbidigo // a real server gives no signal
 		files, err := filepath.Glob(filepath.Join(p.dir, "sink", "*"))
 		if err != nil {
 			t.Fatal(err)

@@ -2,6 +2,7 @@ package fallback
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -139,7 +140,7 @@ func (k *sink) drain(c *sinkConn) bool {
 	var n int64
 	for {
 		line, err := c.r.ReadSlice('\n')
-		if err != nil && err != bufio.ErrBufferFull {
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return false
 		}
 		if start && string(line) == ".\r\n" {

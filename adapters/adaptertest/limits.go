@@ -58,7 +58,7 @@ func testCancelledBefore(t *testing.T, s Suite) {
 func testCancelledDuring(t *testing.T, s Suite) {
 	p := s.open(t, adapters.Limits{})
 	p.Inject(t, FaultHang)
-	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	m := message(t, p.From, "hang", []string{"a@example.com"}, nil, nil)
 	start := time.Now()
