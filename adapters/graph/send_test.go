@@ -243,12 +243,21 @@ func TestIncompleteRequestIsTransient(t *testing.T) {
 			if err != nil {
 				return
 			}
+			_ = c.(*net.TCPConn).SetReadBuffer(64 << 10)
 			_, _ = io.CopyN(io.Discard, c, 100_000) // less than the request
 			_ = c.(*net.TCPConn).SetLinger(0)
 			_ = c.Close()
 		}
 	}()
-	a, _ := adapterOn(t, "http://"+ln.Addr().String(), &http.Client{Transport: &http.Transport{}})
+	// Small buffers: the kernel must not take the whole request by itself.
+	a, _ := adapterOn(t, "http://"+ln.Addr().String(), &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			c, err := new(net.Dialer).DialContext(ctx, network, addr)
+			if err == nil {
+				err = c.(*net.TCPConn).SetWriteBuffer(64 << 10)
+			}
+			return c, err
+		}}})
 	big := message(t, small+strings.Repeat("x\n", 1_000_000-1000))
 	_, err = a.Send(t.Context(), outgoing(big, "anna@example.com"))
 	wantClass(t, err, adapters.Transient)

@@ -1,0 +1,137 @@
+package graph
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
+)
+
+func shape(p *mime.Part) string {
+	if len(p.Parts) == 0 {
+		return p.MediaType
+	}
+	var in []string
+	for _, c := range p.Parts {
+		in = append(in, shape(c))
+	}
+	return p.MediaType + "(" + strings.Join(in, " ") + ")"
+}
+
+// TestSplit: what is taken out of messages of other shapes, and what stays.
+func TestSplit(t *testing.T) {
+	t.Parallel()
+	a, _ := adapterOn(t, "http://127.0.0.1:1", http.DefaultClient)
+	a.ceiling = 30_000
+	big, mid := blob(23_000, 1), blob(12_000, 2)
+	mixed := func(parts ...string) string {
+		return largeHead + "Content-Type: multipart/mixed; boundary=M\n\n--M\n" + strings.Join(parts, "\n--M\n") + "\n--M--\n"
+	}
+	text := "Content-Type: text/plain\n\nCiao"
+	att := func(name string, b []byte) string {
+		return filePart("Content-Type: application/pdf\nContent-Disposition: attachment; filename="+name, b)
+	}
+	for _, c := range []struct {
+		name, raw string
+		parts     string
+		stays     string
+	}{
+		{"the only part of a mixed", mixed(att("a.pdf", big)), "a.pdf", "text/plain"},
+		{"first of two", mixed(att("a.pdf", big), text), "a.pdf", "multipart/mixed(text/plain)"},
+		{"two in front", mixed(att("a.pdf", big), att("b.pdf", mid), text, att("c.pdf", mid)), "a.pdf b.pdf", "multipart/mixed(text/plain application/pdf)"},
+		{"in the middle", mixed(text, att("a.pdf", big), text), "a.pdf", "multipart/mixed(text/plain text/plain)"},
+		{"neighbours", mixed(text, att("a.pdf", big), att("b.pdf", big), text), "a.pdf b.pdf", "multipart/mixed(text/plain text/plain)"},
+		{"no part at all", largeHead + filePart("Content-Type: application/pdf; name=scan.pdf", big), "scan.pdf", "text/plain"},
+		{"without a name", mixed(text, filePart("Content-Type: image/jpeg", big)), "attachment.jpg", "multipart/mixed(text/plain)"},
+		{"an attached message", mixed(text, "Content-Type: message/rfc822\n\nSubject: in\n\n"+strings.Repeat("0123456789\n", 2_800)), "message.eml", "multipart/mixed(text/plain)"},
+		{"a multipart that becomes empty", mixed(text, "Content-Type: multipart/mixed; boundary=I\n\n--I\n"+att("a.pdf", big)+"\n--I\n"+att("b.pdf", big)+"\n--I--"), "a.pdf b.pdf", "multipart/mixed(text/plain)"},
+		{"a multipart in front that becomes empty", mixed("Content-Type: multipart/mixed; boundary=I\n\n--I\n"+att("a.pdf", big)+"\n--I--", text), "a.pdf", "multipart/mixed(text/plain)"},
+		{"Apple: mixed within an alternative", largeHead + "Content-Type: multipart/alternative; boundary=M\n\n--M\n" + text +
+			"\n--M\nContent-Type: multipart/mixed; boundary=I\n\n--I\nContent-Type: text/html\n\n<p>Ciao\n--I\n" + att("a.pdf", big) + "\n--I\nContent-Type: text/html\n\nend\n--I--\n--M--\n",
+			"a.pdf", "multipart/alternative(text/plain multipart/mixed(text/html text/html))"},
+		{"a log as attachment", mixed(text, "Content-Type: text/plain; name=log.txt\n\n"+strings.Repeat("0123456789\n", 2_800)), "log.txt", "multipart/mixed(text/plain)"},
+		{"no end", strings.TrimSuffix(mixed(text, att("a.pdf", big)), "\n--M--\n"), "a.pdf", "multipart/mixed(text/plain)"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			m := message(t, c.raw)
+			view, err := m.ForAPI([]string{"anna@example.com"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := a.plan(m, view)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var names []string
+			for _, part := range p.parts {
+				names = append(names, fileName(part))
+			}
+			if got := strings.Join(names, " "); got != c.parts {
+				t.Errorf("taken out: %s, want %s", got, c.parts)
+			}
+			if p.skeleton.Size() > a.ceiling {
+				t.Errorf("%d octets are left", p.skeleton.Size())
+			}
+			d, err := mime.Read(p.skeleton, mime.Limits{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			root, err := d.Structure()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := shape(root); got != c.stays {
+				raw, _ := io.ReadAll(mime.NewReader(p.skeleton))
+				t.Errorf("stays: %s, want %s\n%.600s", got, c.stays, raw)
+			}
+			if d.Get("References") != "<before@example.com>" {
+				t.Error("threading is lost")
+			}
+		})
+	}
+}
+
+func TestLargeRefusals(t *testing.T) {
+	t.Parallel()
+	a, _ := adapterOn(t, "http://127.0.0.1:1", http.DefaultClient)
+	a.ceiling = 30_000
+	text := strings.Repeat("Lorem ipsum dolor sit amet\n", 1_100)
+	signed := largeHead + "Content-Type: multipart/signed; protocol=\"application/pkcs7-signature\"; boundary=S\n\n--S\n" +
+		filePart("Content-Type: application/pdf", blob(23_000, 1)) + "--S\nContent-Type: application/pkcs7-signature\n\nAAAA\n--S--\n"
+	for code, raw := range map[string]string{
+		"text_too_large":      largeHead + "Content-Type: text/html\n\n" + text,
+		"protected_too_large": signed,
+	} {
+		out := outgoing(message(t, raw), "anna@example.com")
+		_, sendErr := a.Send(t.Context(), out)
+		for _, err := range []error{a.Check(out), sendErr} {
+			if e := wantClass(t, err, adapters.Permanent); e.Code != code || !e.TooLarge {
+				t.Errorf("%+v, want %s", e, code)
+			}
+		}
+	}
+	huge := mime.Join(mime.Bytes([]byte(strings.ReplaceAll(small, "\n", "\r\n"))), zeros{MaxSize})
+	m, err := mime.Read(huge, mime.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := wantClass(t, a.Check(outgoing(m, "anna@example.com")), adapters.Permanent); !e.TooLarge || e.Code != "message_too_large" {
+		t.Errorf("%+v", e)
+	}
+}
+
+type zeros struct{ size int64 }
+
+func (z zeros) Size() int64 { return z.size }
+func (z zeros) ReadAt(p []byte, off int64) (int, error) {
+	n := int(min(int64(len(p)), z.size-off))
+	clear(p[:n])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
