@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -20,7 +21,14 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(run(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr}))
+	args := os.Args[1:]
+	if name := filepath.Base(os.Args[0]); name == "sendmail" || name == "mailq" {
+		args = append([]string{"sendmail"}, args...)
+		if name == "mailq" {
+			args = append(args, "-bp")
+		}
+	}
+	os.Exit(run(ctx, args, stdio{os.Stdin, os.Stdout, os.Stderr}))
 }
 
 // stdio is where a command reads and writes.
@@ -35,6 +43,7 @@ type commands struct {
 	Demo       demoCommand       `cmd:"" help:"Send one real message through all three routes, in a sandbox on this machine."`
 	Serve      serveCommand      `cmd:"" help:"Run the gateway: take mail in, keep it, send it."`
 	Send       sendCommand       `cmd:"" help:"Send one message now, through the connection of a file."`
+	Sendmail   sendmailCommand   `cmd:"" help:"Behave as /usr/sbin/sendmail."`
 	Connection connectionCommand `cmd:"" help:"Manage the connections."`
 	Client     clientCommand     `cmd:"" help:"Manage the programs and devices that may submit."`
 	Queue      queueCommand      `cmd:"" help:"See and steer what is on its way."`
@@ -69,6 +78,10 @@ func run(ctx context.Context, args []string, std stdio) int {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
+	if args[0] == "sendmail" && !(len(args) == 2 && (args[1] == "--help" || args[1] == "-h")) {
+		// Its options are sendmail's: -h and -F mean something else there.
+		return exitCode((&sendmailCommand{Args: args[1:]}).Run(ctx, std, &cli), std)
+	}
 	parsed, err := parser.Parse(args)
 	if exited >= 0 {
 		return exited
@@ -77,11 +90,13 @@ func run(ctx context.Context, args []string, std stdio) int {
 		fmt.Fprintf(std.err, "postino: %v\nSee 'postino --help'.\n", err)
 		return app.ExitUsage
 	}
-	if err := parsed.Run(); err != nil {
-		if !app.Reported(err) {
-			fmt.Fprintln(std.err, "postino:", strings.ReplaceAll(err.Error(), "\n", "\n  "))
-		}
-		return app.ExitCode(err)
+	return exitCode(parsed.Run(), std)
+}
+
+// exitCode tells of the error, unless it was told, and gives its code.
+func exitCode(err error, std stdio) int {
+	if err != nil && !app.Reported(err) {
+		fmt.Fprintln(std.err, "postino:", strings.ReplaceAll(err.Error(), "\n", "\n  "))
 	}
-	return app.ExitOK
+	return app.ExitCode(err)
 }

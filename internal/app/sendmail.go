@@ -1,0 +1,101 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/fallback"
+	"github.com/postino-mail/postino/internal/sendmail"
+	"github.com/postino-mail/postino/mime"
+)
+
+// SendmailOptions of `postino sendmail`.
+type SendmailOptions struct {
+	Args     []string
+	Getenv   func(string) string
+	Language string
+	Stdin    io.Reader
+	Stdout   io.Writer
+}
+
+// systemDrop is the maildrop that all users of a machine share, where the
+// administrator made it (mode 1733); else it is in the data folder.
+const systemDrop = "/var/spool/postino"
+
+// Sendmail behaves as /usr/sbin/sendmail. The error carries the exit code of
+// sysexits.h.
+func Sendmail(ctx context.Context, o SendmailOptions) (err error) {
+	args, err := sendmail.Parse(o.Args)
+	if err != nil {
+		return exit(ExitUsage, err)
+	}
+	data := o.Getenv("POSTINO_DATA")
+	if data == "" {
+		data = "postino-data"
+	}
+	if args.Mode == sendmail.List {
+		return QueueCommands{Storage: Storage{Data: data, Database: o.Getenv("POSTINO_DATABASE")}, Language: o.Language, Stdout: o.Stdout}.
+			List(ctx, QueueFilter{States: []string{"queued", "unverified", "sending", "held"}}, 0)
+	}
+	address := o.Getenv("POSTINO_SMTP")
+	if address == "" {
+		address = "127.0.0.1:2525"
+	}
+	server, err := localServer(address)
+	if err != nil {
+		return exit(ExitConfig, err)
+	}
+	defer func() { err = errors.Join(err, server.Close()) }()
+	host, herr := os.Hostname()
+	if herr != nil || !strings.Contains(host, ".") {
+		host = "postino.localdomain"
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+	defer cancel()
+	err = sendmail.Run(ctx, args, sendmail.Options{Server: server, Address: address, Drop: Maildrop(o.Getenv, data), Host: host, Stdin: o.Stdin, Stdout: o.Stdout})
+	var m *mime.Error
+	switch {
+	case errors.Is(err, sendmail.ErrUsage):
+		return exit(ExitUsage, err)
+	case errors.As(err, &m):
+		return exit(ExitData, localized(err, o.Language))
+	}
+	return err
+}
+
+// Maildrop is the folder of messages left while the server is down.
+func Maildrop(getenv func(string) string, data string) string {
+	if dir := getenv("POSTINO_MAILDROP"); dir != "" {
+		return dir
+	}
+	if st, err := os.Stat(systemDrop); err == nil && st.IsDir() {
+		return systemDrop
+	}
+	return filepath.Join(data, "maildrop")
+}
+
+// localServer is an adapter on the server of this machine.
+func localServer(address string) (adapters.Adapter, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("POSTINO_SMTP %q is not host:port", address)
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		return nil, fmt.Errorf("POSTINO_SMTP %q is not host:port", address)
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return fallback.New(&adapters.Connection{Name: "local", Provider: adapters.SMTP,
+		SMTP: &adapters.SMTPSettings{Host: host, Port: n, Encryption: adapters.EncryptionNone, Auth: "none"}}, fallback.Options{IdleTimeout: -1})
+}

@@ -1,0 +1,105 @@
+// Package maildrop is the folder in which `postino sendmail` leaves messages
+// while the server is down: one file a message, its envelope in the first line.
+package maildrop
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/google/uuid"
+
+	"github.com/postino-mail/postino/mime"
+)
+
+// Suffix of a file that is complete.
+const Suffix = ".msg"
+
+// maxEnvelope bounds the first line.
+const maxEnvelope = 4 << 20
+
+// Write leaves a message in dir, synced with its folder before it returns. A
+// reader never sees half a file.
+func Write(dir string, env mime.Envelope, message mime.Source) (err error) {
+	line, err := json.Marshal(env)
+	if err != nil {
+		return err
+	}
+	name := filepath.Join(dir, uuid.NewString())
+	f, err := os.OpenFile(name+".tmp", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("the message cannot be left in %s: %w", dir, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(name+".tmp"))
+		}
+	}()
+	_, err = f.Write(append(line, '\n'))
+	if err == nil {
+		_, err = io.Copy(f, mime.NewReader(message))
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("the message cannot be left in %s: %w", dir, err)
+	}
+	if err := os.Rename(name+".tmp", name+Suffix); err != nil {
+		return fmt.Errorf("the message cannot be left in %s: %w", dir, err)
+	}
+	return syncDir(dir)
+}
+
+// syncDir makes a rename durable. A folder that may be written but not read
+// (mode 1733, shared by all users of the machine) cannot be opened for it; the
+// file itself is synced.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, os.ErrInvalid) {
+		err = nil
+	}
+	return errors.Join(err, d.Close())
+}
+
+// Read splits a file into envelope and message.
+func Read(r io.Reader) (mime.Envelope, io.Reader, error) {
+	b := bufio.NewReaderSize(r, 64<<10)
+	var env mime.Envelope
+	line, err := readLine(b)
+	if err == nil {
+		err = json.Unmarshal(line, &env)
+	}
+	if err != nil {
+		return env, nil, fmt.Errorf("the file does not begin with an envelope: %w", err)
+	}
+	return env, b, nil
+}
+
+func readLine(b *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		part, err := b.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case err == nil:
+			return line, nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return nil, err
+		case len(line) > maxEnvelope:
+			return nil, errors.New("its first line is too long")
+		}
+	}
+}

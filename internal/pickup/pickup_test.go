@@ -1,0 +1,177 @@
+package pickup
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/maildrop"
+	"github.com/postino-mail/postino/internal/registry"
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/sqlite"
+	"github.com/postino-mail/postino/internal/submit"
+	"github.com/postino-mail/postino/mime"
+)
+
+type noAdapter struct{}
+
+func (noAdapter) Adapter(*adapters.Connection) (adapters.Adapter, error) { return fakeAdapter{}, nil }
+
+type fakeAdapter struct{ adapters.Adapter }
+
+func (fakeAdapter) Check(adapters.Outgoing) error { return nil }
+func (fakeAdapter) MaxSize() int64                { return 0 }
+
+func open(t *testing.T, o Options) (*Pickup, store.Store) {
+	t.Helper()
+	st, err := sqlite.Open(t.Context(), sqlite.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	_, err = st.PutConnection(t.Context(), time.Now(), &adapters.Connection{Name: "a", Provider: adapters.SMTP, From: "erp@contoso.it", SMTP: &adapters.SMTPSettings{Host: "127.0.0.1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub, err := submit.New(submit.Options{Store: st, Adapters: noAdapter{}, Connections: registry.NewConnections(st)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Submit, o.SpoolDir = sub, st.SpoolDir()
+	p, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, st
+}
+
+func names(t *testing.T, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, e := range entries {
+		if !e.IsDir() {
+			out = append(out, e.Name())
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+func queued(t *testing.T, st store.Store) []store.Entry {
+	t.Helper()
+	page, err := st.List(context.Background(), store.ListRequest{Oldest: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page.Entries
+}
+
+// drop writes a file that was last changed long ago.
+func drop(t *testing.T, dir, name, content string) {
+	t.Helper()
+	file := filepath.Join(dir, name)
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(file, old, old); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const good = "From: erp@contoso.it\nTo: a@x.it\nBcc: b@x.it\nSubject: Fattura\n\nciao\n"
+
+func TestFolder(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p, st := open(t, Options{Dir: dir})
+	drop(t, dir, "one.EML", good)
+	drop(t, dir, "bad.eml", "To: a@x.it\n\nno sender\n")
+	drop(t, dir, "stranger.eml", strings.Replace(good, "erp@contoso.it", "x@elsewhere.example", 1))
+	drop(t, dir, "notes.txt", "not a message")
+	p.Look(t.Context())
+	q := queued(t, st)
+	if len(q) != 1 || len(q[0].Delivery.Recipients) != 2 || q[0].Message.Door != "pickup" || q[0].Message.Envelope.From != "erp@contoso.it" {
+		t.Fatalf("queued %+v", q)
+	}
+	if got := names(t, dir); got != "notes.txt" {
+		t.Errorf("left in the folder: %s", got)
+	}
+	if got := names(t, filepath.Join(dir, "sent")); got != "one.EML" {
+		t.Errorf("sent: %s", got)
+	}
+	if got := names(t, filepath.Join(dir, "failed")); got != "bad.eml bad.eml.txt stranger.eml stranger.eml.txt" {
+		t.Errorf("failed: %s", got)
+	}
+	why, err := os.ReadFile(filepath.Join(dir, "failed", "stranger.eml.txt"))
+	if err != nil || !strings.Contains(string(why), "x@elsewhere.example") || !strings.Contains(string(why), "nessuna connessione") {
+		t.Errorf("the reason: %s %v", why, err)
+	}
+}
+
+func TestAFileBeingWrittenIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p, st := open(t, Options{Dir: dir, Settle: time.Hour})
+	if err := os.WriteFile(filepath.Join(dir, "new.eml"), []byte(good), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.Look(t.Context())
+	p.Look(t.Context())
+	if len(queued(t, st)) != 0 {
+		t.Error("taken while it may still be written")
+	}
+}
+
+// TestDeathAfterSubmit: the process died between storing the message and
+// putting the file away; the next one must not send it twice.
+func TestDeathAfterSubmit(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p, st := open(t, Options{Dir: dir})
+	drop(t, dir, "one.eml", good)
+	p.Look(t.Context())
+	if err := os.Rename(filepath.Join(dir, "sent", "one.eml"), filepath.Join(dir, "work", "one.eml")); err != nil {
+		t.Fatal(err)
+	}
+	p.Look(t.Context())
+	if q := queued(t, st); len(q) != 1 {
+		t.Errorf("%d deliveries of one file", len(q))
+	}
+	if got := names(t, filepath.Join(dir, "sent")); got != "one.eml" {
+		t.Errorf("sent: %s", got)
+	}
+}
+
+func TestMaildrop(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p, st := open(t, Options{Drop: dir})
+	env := mime.Envelope{From: "erp@contoso.it", Recipients: []mime.Recipient{{Address: "only@x.it"}}}
+	if err := maildrop.Write(dir, env, mime.Bytes([]byte(good))); err != nil {
+		t.Fatal(err)
+	}
+	drop(t, dir, "garbage.msg", "not an envelope\n")
+	p.Look(t.Context())
+	q := queued(t, st)
+	if len(q) != 1 || len(q[0].Delivery.Recipients) != 1 || q[0].Delivery.Recipients[0].Address != "only@x.it" || q[0].Message.Door != "sendmail" {
+		t.Fatalf("queued %+v", q)
+	}
+	if got := names(t, dir) + names(t, filepath.Join(dir, "work")); got != "" {
+		t.Errorf("left: %s", got)
+	}
+	if got := names(t, filepath.Join(dir, "failed")); got != "garbage.msg garbage.msg.txt" {
+		t.Errorf("failed: %s", got)
+	}
+}

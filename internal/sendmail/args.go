@@ -1,0 +1,131 @@
+// Package sendmail is what programs call as /usr/sbin/sendmail: it reads the
+// arguments and the message as they write them, hands the message to the local
+// server, and leaves it in the maildrop while the server is down.
+package sendmail
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Mode is what the program is asked to do.
+type Mode string
+
+// The modes.
+const (
+	Deliver Mode = "m" // a message on standard input
+	Session Mode = "s" // an SMTP session on standard input and output
+	List    Mode = "p" // show the queue
+	Nothing Mode = "i" // rebuild aliases: there are none
+)
+
+// Args are the arguments, understood.
+type Args struct {
+	Mode       Mode
+	FromHeader bool     // -t: recipients are in the header
+	IgnoreDots bool     // -i: a line with a dot alone does not end the message
+	From       string   // -f, -r: envelope sender
+	Name       string   // -F: full name of a From that must be made
+	Notify     []string // -N (RFC 3461)
+	Ret        string   // -R: FULL or HDRS
+	EnvID      string   // -V
+	Recipients []string
+}
+
+// withValue are the options that take a value, in the same word or the next.
+// Those that mean nothing here are read and left alone.
+const withValue = "fFrNRVXLhOopBCDdMQA"
+
+// optional are options whose value, if any, stands in the same word.
+const optional = "ob" + "qdA"
+
+// Parse reads the arguments as sendmail(1) has them.
+func Parse(args []string) (Args, error) {
+	a := Args{Mode: Deliver}
+	for len(args) > 0 {
+		arg := args[0]
+		args = args[1:]
+		if arg == "--" {
+			a.Recipients = append(a.Recipients, args...)
+			return a, nil
+		}
+		if len(arg) < 2 || arg[0] != '-' {
+			a.Recipients = append(a.Recipients, arg)
+			continue
+		}
+		for rest := arg[1:]; rest != ""; {
+			c := rest[0]
+			rest = rest[1:]
+			value := ""
+			switch {
+			case strings.IndexByte(optional, c) >= 0:
+				value, rest = rest, ""
+			case strings.IndexByte(withValue, c) >= 0:
+				if rest == "" {
+					if len(args) == 0 {
+						return a, fmt.Errorf("-%c needs a value", c)
+					}
+					rest, args = args[0], args[1:]
+				}
+				value, rest = rest, ""
+			}
+			if err := a.set(c, value); err != nil {
+				return a, err
+			}
+		}
+	}
+	return a, nil
+}
+
+func (a *Args) set(c byte, value string) error {
+	switch c {
+	case 't':
+		a.FromHeader = true
+	case 'i':
+		a.IgnoreDots = true
+	case 'o':
+		if value == "i" || strings.HasPrefix(value, "i ") {
+			a.IgnoreDots = true
+		}
+	case 'f', 'r':
+		a.From = strings.Trim(value, "<>")
+	case 'F':
+		a.Name = value
+	case 'N':
+		return a.notify(value)
+	case 'R':
+		a.Ret = strings.ToUpper(value)
+		if a.Ret != "FULL" && a.Ret != "HDRS" {
+			return fmt.Errorf("-R %q is none of full, hdrs", value)
+		}
+	case 'V':
+		a.EnvID = value
+	case 'b':
+		switch m := Mode(value); m {
+		case Deliver, Session, List, Nothing:
+			a.Mode = m
+		default:
+			return fmt.Errorf("-b%s is not supported: -bm, -bs, -bp and -bi are", value)
+		}
+	case 'v', 'n', 'm', 'U', 'G', 'q', 'X', 'L', 'h', 'O', 'p', 'B', 'C', 'D', 'd', 'M', 'Q', 'A', 's', 'e', 'x', 'J':
+		// Meaningful to other mailers alone; programs pass them all the same.
+	default:
+		return fmt.Errorf("unknown option -%c", c)
+	}
+	return nil
+}
+
+func (a *Args) notify(value string) error {
+	a.Notify = nil
+	for word := range strings.SplitSeq(strings.ToUpper(value), ",") {
+		if !slices.Contains([]string{"NEVER", "SUCCESS", "FAILURE", "DELAY"}, word) {
+			return fmt.Errorf("-N %q is none of never, success, failure, delay", value)
+		}
+		a.Notify = append(a.Notify, word)
+	}
+	if len(a.Notify) > 1 && slices.Contains(a.Notify, "NEVER") {
+		return fmt.Errorf("-N never stands alone (RFC 3461 section 4.1)")
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package sendmail
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/maildrop"
+	"github.com/postino-mail/postino/mime"
+)
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		line string
+		want Args
+		bad  bool
+	}{
+		{line: "-t -i", want: Args{Mode: Deliver, FromHeader: true, IgnoreDots: true}},
+		{line: "-ti", want: Args{Mode: Deliver, FromHeader: true, IgnoreDots: true}},
+		{line: "-oi -fwww@x.it a@x.it", want: Args{Mode: Deliver, IgnoreDots: true, From: "www@x.it", Recipients: []string{"a@x.it"}}},
+		{line: "-f www@x.it -F Nome -- -a@x.it", want: Args{Mode: Deliver, From: "www@x.it", Name: "Nome", Recipients: []string{"-a@x.it"}}},
+		{line: "-FCronDaemon -i -odi -oem -oi -t -f root", want: Args{Mode: Deliver, FromHeader: true, IgnoreDots: true, From: "root", Name: "CronDaemon"}},
+		{line: "-bs", want: Args{Mode: Session}},
+		{line: "-bm -N success,failure -R hdrs -V id1 a@x.it", want: Args{Mode: Deliver, Notify: []string{"SUCCESS", "FAILURE"}, Ret: "HDRS", EnvID: "id1", Recipients: []string{"a@x.it"}}},
+		{line: "-O DeliveryMode=b -q30m -v -G a@x.it", want: Args{Mode: Deliver, Recipients: []string{"a@x.it"}}},
+		{line: "-f <> a@x.it", want: Args{Mode: Deliver, Recipients: []string{"a@x.it"}}},
+		{line: "-N never,delay a@x.it", bad: true},
+		{line: "-N maybe", bad: true},
+		{line: "-R some", bad: true},
+		{line: "-bd", bad: true},
+		{line: "-Z", bad: true},
+		{line: "-f", bad: true},
+	} {
+		got, err := Parse(strings.Fields(c.line))
+		if (err != nil) != c.bad {
+			t.Errorf("%s: error %v", c.line, err)
+		}
+		if !c.bad && !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s:\n got %+v\nwant %+v", c.line, got, c.want)
+		}
+	}
+}
+
+// server notes what it is sent and answers err.
+type server struct {
+	adapters.Adapter
+	err error
+	env mime.Envelope
+	raw string
+}
+
+func (s *server) Send(_ context.Context, out adapters.Outgoing) (adapters.Receipt, error) {
+	b, err := io.ReadAll(mime.NewReader(out.Message.ForSMTP()))
+	s.env, s.raw = out.Envelope, string(b)
+	return adapters.Receipt{}, errors.Join(err, s.err)
+}
+
+func TestRun(t *testing.T) {
+	t.Parallel()
+	down := &adapters.Error{Class: adapters.Transient}
+	refused := &adapters.Error{Class: adapters.Permanent}
+	for _, c := range []struct {
+		name, args, in string
+		err            error
+		from, to       string
+		has, hasNot    string
+		dropped        bool
+		fails          bool
+	}{
+		{name: "PHP mail()", args: "-t -i", in: "To: a@x.it\nSubject: ciao\nFrom: web@x.it\nBcc: b@x.it\n\nciao\n", from: "web@x.it", to: "a@x.it b@x.it", has: "Subject: ciao\r\n", hasNot: "Bcc"},
+		{name: "cron leaves the From out", args: "-FCronDaemon -i -f root root", in: "Subject: Cron\nTo: root\n\nout\n", from: "root@host.it", to: "root@host.it", has: `From: "CronDaemon" <root@host.it>`},
+		{name: "no header at all", args: "-f me@x.it a@x.it", in: "just text\n", from: "me@x.it", to: "a@x.it", has: "\r\n\r\njust text\r\n"},
+		{name: "a dot ends it", args: "-f me@x.it a@x.it", in: "Subject: s\n\none\n.\ntwo\n", from: "me@x.it", to: "a@x.it", has: "one", hasNot: "two"},
+		{name: "-i: a dot does not", args: "-i -f me@x.it a@x.it", in: "Subject: s\n\none\n.\ntwo\n", from: "me@x.it", to: "a@x.it", has: "two"},
+		{name: "server down: left in the maildrop", args: "-t", in: "From: me@x.it\nTo: a@x.it\n\nciao\n", err: down, from: "me@x.it", to: "a@x.it", dropped: true},
+		{name: "refused for good is told", args: "-t", in: "From: me@x.it\nTo: a@x.it\n\nciao\n", err: refused, from: "me@x.it", to: "a@x.it", fails: true},
+		{name: "nobody to send to", args: "-t", in: "From: me@x.it\n\nciao\n", fails: true},
+		{name: "a bad message", args: "a@x.it", in: "From: me@x.it\n\nnul \x00\n", fails: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			a, err := Parse(strings.Fields(c.args))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, drop := &server{err: c.err}, t.TempDir()
+			err = Run(t.Context(), a, Options{Server: s, Drop: drop, Host: "host.it", Stdin: strings.NewReader(c.in), Stdout: io.Discard})
+			if (err != nil) != c.fails {
+				t.Fatalf("error %v, want one: %v", err, c.fails)
+			}
+			var to []string
+			for _, r := range s.env.Recipients {
+				to = append(to, r.Address)
+			}
+			if s.env.From != c.from || strings.Join(to, " ") != c.to {
+				t.Errorf("envelope %s -> %v", s.env.From, to)
+			}
+			if !strings.Contains(s.raw, c.has) || c.hasNot != "" && strings.Contains(s.raw, c.hasNot) {
+				t.Errorf("message:\n%s", s.raw)
+			}
+			files, err := filepath.Glob(filepath.Join(drop, "*"))
+			if err != nil || (len(files) == 1) != c.dropped {
+				t.Fatalf("dropped: %v, %v", files, err)
+			}
+			if c.dropped {
+				f, err := os.Open(files[0])
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer f.Close()
+				env, r, err := maildrop.Read(f)
+				if err != nil || env.From != c.from || len(env.Recipients) != 1 {
+					t.Fatalf("%+v, %v", env, err)
+				}
+				if b, err := io.ReadAll(r); err != nil || string(b) != s.raw {
+					t.Errorf("the dropped message differs, %v", err)
+				}
+			}
+		})
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("-t -i -f a@x.it b@x.it")
+	f.Add("-N success,delay -bs")
+	f.Fuzz(func(t *testing.T, line string) {
+		a, err := Parse(strings.Fields(line))
+		if err == nil && a.Mode == "" {
+			t.Error("no mode")
+		}
+	})
+}
