@@ -63,11 +63,14 @@ func Sendmail(ctx context.Context, o SendmailOptions) (err error) {
 	defer cancel()
 	err = sendmail.Run(ctx, args, sendmail.Options{Server: server, Address: address, Drop: Maildrop(o.Getenv, data), Host: host, Stdin: o.Stdin, Stdout: o.Stdout})
 	var m *mime.Error
+	var e *adapters.Error
 	switch {
 	case errors.Is(err, sendmail.ErrUsage):
 		return exit(ExitUsage, err)
 	case errors.As(err, &m):
 		return exit(ExitData, localized(err, o.Language))
+	case err != nil && !errors.As(err, &e):
+		return exit(ExitTempFail, err) // neither the server nor the maildrop took it
 	}
 	return err
 }

@@ -30,6 +30,9 @@ func Write(dir string, env mime.Envelope, message mime.Source) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("the message cannot be left in %s: %w", dir, err)
+	}
 	name := filepath.Join(dir, uuid.NewString())
 	f, err := os.OpenFile(name+".tmp", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
