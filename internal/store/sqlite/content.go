@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,28 @@ func (c *content) Close() error {
 		return nil
 	}
 	return c.file.Close()
+}
+
+// Content implements store.Messages.
+func (s *Store) Content(ctx context.Context, id store.ID) (store.Content, error) {
+	if e, ok := s.recent.take(id); ok {
+		return &content{Source: mime.Join(mime.Bytes(e.head), mime.Bytes(e.body))}, nil
+	}
+	m := &store.Message{ID: id}
+	var head, inline []byte
+	var start sql.NullInt64
+	var spooled bool
+	if err := s.read(ctx, `SELECT m.size, m.sha256, b.head, b.body, b.body IS NULL, b.start FROM messages m LEFT JOIN bodies b ON b.msg = m.seq WHERE m.id = ?`,
+		[]any{id}, &m.Size, &m.BodySHA256, &head, &inline, &spooled, &start); err != nil {
+		return nil, err
+	}
+	if !start.Valid {
+		return nil, store.ErrGone
+	}
+	if !spooled {
+		return inlineContent(m, head, inline)
+	}
+	return s.spool.open(ctx, m, head, start.Int64)
 }
 
 func corrupt(id store.ID, what string) error {

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
@@ -127,29 +126,4 @@ func (s *Store) Stats(ctx context.Context, now time.Time) (st store.Stats, err e
 		st.OldestDue = at(oldest)
 	}
 	return st, nil
-}
-
-// Content implements store.Messages.
-func (s *Store) Content(ctx context.Context, id store.ID) (store.Content, error) {
-	m, err := s.Message(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	if !m.BodyKept {
-		return nil, store.ErrGone
-	}
-	var head, inline []byte
-	var start int64
-	var spooled bool
-	err = s.read(ctx, `SELECT head, body, body IS NULL, start FROM bodies WHERE msg = (SELECT seq FROM messages WHERE id = ?)`, []any{id}, &head, &inline, &spooled, &start)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, store.ErrGone // purged since
-	}
-	if err != nil {
-		return nil, err
-	}
-	if !spooled {
-		return inlineContent(m, head, inline)
-	}
-	return s.spool.open(ctx, m, head, start)
 }

@@ -53,6 +53,7 @@ type Store struct {
 	spool   *spoolDir
 	readers *sql.DB
 	stmts   stmtCache // of the readers
+	recent  recent
 	w       *writer
 	wake    chan struct{}
 	closing sync.Once
@@ -115,6 +116,7 @@ func dsn(file string, write bool) string {
 	q := url.Values{}
 	q.Add("_pragma", "busy_timeout(10000)")
 	if write {
+		q.Add("_pragma", "page_size(8192)") // of a new database: a message of 10 KB is two pages of its own
 		q.Add("_pragma", "journal_mode(WAL)")
 		q.Add("_pragma", "synchronous(FULL)")
 		q.Add("_pragma", "wal_autocheckpoint(4000)")

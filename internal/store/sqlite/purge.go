@@ -18,7 +18,7 @@ func (s *Store) Purge(ctx context.Context, r store.PurgeRequest) (store.PurgeRes
 	var files []string
 	err := s.do(ctx, func(t *tx) error {
 		res, files = store.PurgeResult{}, nil
-		return t.purge(s.spool, r, &res, &files)
+		return t.purge(s, r, &res, &files)
 	})
 	if err != nil {
 		return store.PurgeResult{}, err
@@ -34,7 +34,7 @@ func (s *Store) Purge(ctx context.Context, r store.PurgeRequest) (store.PurgeRes
 
 const notFinal = `EXISTS (SELECT 1 FROM deliveries d WHERE d.msg = m.seq AND d.state < 4)`
 
-func (t *tx) purge(spool *spoolDir, r store.PurgeRequest, res *store.PurgeResult, files *[]string) error {
+func (t *tx) purge(s *Store, r store.PurgeRequest, res *store.PurgeResult, files *[]string) error {
 	type target struct {
 		seq  int64
 		id   store.ID
@@ -57,8 +57,9 @@ func (t *tx) purge(spool *spoolDir, r store.PurgeRequest, res *store.PurgeResult
 		if err := t.row(`SELECT body IS NULL FROM bodies WHERE msg = ?`, []any{x.seq}, &spooled); err != nil {
 			return notFound(err)
 		}
+		s.recent.take(x.id)
 		if spooled {
-			*files = append(*files, spool.path(x.id))
+			*files = append(*files, s.spool.path(x.id))
 		}
 		return t.exec(`DELETE FROM bodies WHERE msg = ?`, x.seq)
 	}

@@ -46,6 +46,11 @@ func (s *Store) Submit(ctx context.Context, sub store.Submission) ([]store.Submi
 	if err != nil {
 		return nil, err
 	}
+	for i, m := range msgs {
+		if m.body.file == "" && i < len(out) && out[i].ID == m.ID {
+			s.recent.put(m.ID, m.Head, m.body.inline)
+		}
+	}
 	return out, nil
 }
 

@@ -15,8 +15,7 @@ import (
 type tx struct {
 	w      *writer
 	writes int
-	wake   bool     // something may be claimable or due earlier
-	after  []func() // once committed
+	wake   bool // something may be claimable or due earlier
 	lanes  map[int64]*lane
 	keys   map[string]*lane
 	flows  map[int64]*flow

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +18,8 @@ import (
 const (
 	batchOps   = 256
 	batchBytes = 8 << 20
+	// How often in a row the writer yields without anything new before it begins.
+	gatherYields = 16
 )
 
 // An op is one call of a port that writes. fn may run more than once, each time
@@ -44,6 +47,7 @@ type writer struct {
 	stmts   map[string]*sql.Stmt
 	version int64 // data_version: changes when another process commits
 	batch   []*op
+	commits atomic.Int64
 }
 
 func newWriter(s *Store) *writer {
@@ -165,10 +169,13 @@ func (w *writer) run() {
 	}
 }
 
-// gather takes o and what else waits by now.
+// gather takes o and what else waits by now. Those who were just answered get
+// the processor before it gives up: they are about to ask for the next thing,
+// and a sync for each alone would cost all of them more than this wait.
 func (w *writer) gather(o *op) {
 	w.batch = w.batch[:0]
 	var bytes int64
+	idle := 0
 	for {
 		if o.taken.CompareAndSwap(false, true) {
 			w.batch = append(w.batch, o)
@@ -177,10 +184,16 @@ func (w *writer) gather(o *op) {
 		if len(w.batch) >= batchOps || bytes >= batchBytes {
 			return
 		}
-		select {
-		case o = <-w.ops:
-		default:
-			return
+		for waiting := true; waiting; {
+			select {
+			case o = <-w.ops:
+				idle, waiting = 0, false
+			default:
+				if idle++; idle > gatherYields {
+					return
+				}
+				runtime.Gosched()
+			}
 		}
 	}
 }
@@ -273,9 +286,7 @@ func (w *writer) try(ops []*op, errs []error) (err error) {
 		w.drop()
 		return unavailable(err)
 	}
-	for _, f := range t.after {
-		f()
-	}
+	w.commits.Add(1)
 	if t.wake {
 		w.s.wakeUp()
 	}

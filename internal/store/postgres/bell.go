@@ -1,0 +1,178 @@
+package postgres
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// A bell wakes this node when another has made something claimable, and the
+// others when this one has. One connection of its own listens and rings; when
+// it is lost it is opened anew. A ring that got lost is made up for within a
+// second: lanes that are due earlier than a second ago wake the node too.
+//
+// Ringing is apart from the transactions: NOTIFY inside one would make all
+// commits of the database wait for each other.
+type bell struct {
+	s    *Store
+	conf *pgx.ConnConfig
+	ring chan struct{} // something to tell the others
+	done sync.WaitGroup
+	last int64 // when the first lane was ready a second ago
+}
+
+// poll is how often the lanes are looked at; pause is how often at most the
+// bell is rung.
+const (
+	poll  = time.Second
+	pause = 20 * time.Millisecond
+)
+
+const channel = `'postino.' || current_schema()`
+
+// openBell returns once this store hears the bell.
+func openBell(ctx context.Context, s *Store, conf *pgx.ConnConfig) (*bell, error) {
+	b := &bell{s: s, conf: conf.Copy(), ring: make(chan struct{}, 1)}
+	b.conf.RuntimeParams["application_name"] += " bell"
+	conn, err := b.connect(ctx)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	b.done.Go(func() { b.run(conn) })
+	return b, nil
+}
+
+func (b *bell) close() {
+	b.s.end()
+	b.done.Wait()
+}
+
+// tell wakes the other nodes soon.
+func (b *bell) tell() {
+	select {
+	case b.ring <- struct{}{}:
+	default:
+	}
+}
+
+func (b *bell) connect(ctx context.Context) (*pgx.Conn, error) {
+	conn, err := pgx.ConnectConfig(ctx, b.conf)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.Exec(ctx, `DO $$ BEGIN EXECUTE format('LISTEN %I', `+channel+`); END $$`); err != nil {
+		b.drop(conn)
+		return nil, err
+	}
+	return conn, nil
+}
+
+func (b *bell) drop(conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.s.life), time.Second)
+	defer cancel()
+	if err := conn.Close(ctx); err != nil {
+		b.s.opt.Log.Debug("closing the connection that listens", "error", err)
+	}
+}
+
+func (b *bell) run(conn *pgx.Conn) {
+	ctx := b.s.life
+	for ctx.Err() == nil {
+		if conn == nil {
+			var err error
+			if conn, err = b.connect(ctx); err != nil {
+				b.s.opt.Log.Debug("the database cannot be listened to; asking it each second", "error", err)
+				b.s.wakeUp()
+				wait(ctx, poll)
+				continue
+			}
+			b.s.wakeUp() // whatever was missed
+		}
+		if err := b.serve(ctx, conn); err != nil && ctx.Err() == nil {
+			b.s.opt.Log.Warn("the connection that listens to the database was lost; it is opened anew", "error", err)
+		}
+		b.drop(conn)
+		conn = nil
+	}
+	if conn != nil {
+		b.drop(conn)
+	}
+}
+
+// serve works until the connection fails. A connection is read from in one
+// place at a time: rings that come while it listens end the listening.
+func (b *bell) serve(ctx context.Context, conn *pgx.Conn) error {
+	for ctx.Err() == nil {
+		heard, rung, err := b.listen(ctx, conn)
+		if err != nil {
+			return err
+		}
+		switch {
+		case heard:
+			b.s.wakeUp()
+		case rung:
+			if _, err := conn.Exec(ctx, `SELECT pg_notify(`+channel+`, '')`); err != nil {
+				return err
+			}
+			wait(ctx, pause)
+		default:
+			if err := b.look(ctx, conn); err != nil {
+				return err
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// listen waits for a ring from elsewhere, a wish to ring, or a second.
+func (b *bell) listen(ctx context.Context, conn *pgx.Conn) (heard, rung bool, err error) {
+	listening, stop := context.WithTimeout(ctx, poll)
+	defer stop()
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		select {
+		case <-b.ring:
+			rung = true
+			stop()
+		case <-listening.Done():
+		}
+	})
+	n, err := conn.WaitForNotification(listening)
+	stop()
+	watching.Wait()
+	switch {
+	case err == nil:
+		if rung {
+			b.tell() // in the next round
+		}
+		return n.PID != conn.PgConn().PID(), false, nil
+	case ctx.Err() == nil && listening.Err() != nil && !conn.IsClosed():
+		return false, rung, nil
+	}
+	return false, rung, err
+}
+
+// look wakes the node when something is due that was not a second ago.
+func (b *bell) look(ctx context.Context, conn *pgx.Conn) error {
+	var first int64
+	if err := conn.QueryRow(ctx, `SELECT coalesce(min(ready_at), 0) FROM lanes`).Scan(&first); err != nil {
+		return err
+	}
+	if first != b.last {
+		b.last = first
+		b.s.wakeUp()
+	}
+	return nil
+}
+
+// wait waits d or until ctx ends.
+func wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}

@@ -1,0 +1,133 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// A dbError is what the database or the way to it said, as opposed to what the
+// store decided. inDoubt: the commit was under way.
+type dbError struct {
+	err     error
+	inDoubt bool
+}
+
+func (e *dbError) Error() string { return e.err.Error() }
+func (e *dbError) Unwrap() error { return e.err }
+
+func dbErr(err error) error {
+	if err == nil || errors.Is(err, pgx.ErrNoRows) {
+		return err
+	}
+	var d *dbError
+	if errors.As(err, &d) {
+		return err
+	}
+	return &dbError{err: err}
+}
+
+// code is the server's SQLSTATE, "" when err is not the server's.
+func code(err error) string {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
+// lost reports that the connection is gone: nothing came from the server, or
+// its last word (PostgreSQL documentation, appendix A: class 08, 57P01-57P05
+// and 25P03 end the session).
+func lost(err error) bool {
+	switch c := code(err); c {
+	case "57P01", "57P02", "57P03", "57P05", "25P03":
+		return true
+	case "":
+		return true
+	default:
+		return c[:2] == "08"
+	}
+}
+
+// again reports an error after which the same transaction may well succeed:
+// it lost against another one, or its connection was dead before it began.
+func again(err error) bool {
+	var d *dbError
+	if !errors.As(err, &d) || d.inDoubt {
+		return false
+	}
+	switch code(err) {
+	case "40001", "40P01":
+		return true
+	}
+	var refused *pgconn.ConnectError
+	return lost(err) && !errors.As(err, &refused) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+}
+
+// global reports an error that the next operation would meet as well, so that
+// repeating them one by one makes no sense. Classes 22 and 23 are a value's fault.
+func global(err error) bool {
+	c := code(err)
+	return c == "" || c[:2] != "22" && c[:2] != "23"
+}
+
+// unavailable makes err a store.ErrUnavailable with a word on the cause.
+func unavailable(err error) error {
+	if err == nil || errors.Is(err, store.ErrUnavailable) {
+		return err
+	}
+	hint := "see the cause"
+	switch c := code(err); {
+	case c == "":
+		hint = "no connection to the database: is the server running and reachable? Sending and receiving go on by themselves when it is"
+	case c == "28P01" || c == "28000":
+		hint = "the database refuses the login: check user and password in the database URL, and pg_hba.conf"
+	case c == "3D000":
+		hint = "the database does not exist: create it with createdb"
+	case c == "42501":
+		hint = "the user may not do this: make it the owner of the database"
+	case c == "53100":
+		hint = "the disk of the database is full: free some space, sending and receiving go on by themselves"
+	case c == "53300":
+		hint = "the database has no connection left: raise max_connections, or lower pool_max_conns in the database URL"
+	case c == "53200":
+		hint = "the database is out of memory"
+	case c == "25006":
+		hint = "the database is read-only: it is a standby, or default_transaction_read_only is set"
+	case c == "55P03" || c == "57014":
+		hint = "the database is busy: a lock or an answer took too long"
+	case c[:2] == "57" || c[:2] == "08":
+		hint = "the database is stopping or starting: sending and receiving go on by themselves"
+	case c[:2] == "XX":
+		hint = "the database reports damage: look into the server's log before anything else"
+	}
+	return fmt.Errorf("%w: %s: %w", store.ErrUnavailable, hint, err)
+}
+
+// outward is err as a caller of the ports may see it.
+func outward(err error) error {
+	var d *dbError
+	if errors.As(err, &d) && global(err) {
+		return unavailable(err)
+	}
+	return err
+}
+
+// readErr is outward for a call whose ctx may have ended.
+func readErr(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, pgx.ErrNoRows):
+		return store.ErrNotFound
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return outward(err)
+}

@@ -1,0 +1,202 @@
+package postgres
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// A lane is a row of lanes while a transaction holds its lock.
+type lane struct {
+	id int64
+	store.Lane
+	gate, turn, ready int64
+	served            int64
+	now               time.Time // of the last call that touched it
+	dirty             bool
+}
+
+// A flow is a row of flows while a transaction works on it.
+type flow struct {
+	id, lane        int64
+	name            flowName
+	queued          int64
+	due, gate, turn int64
+	served          int64
+	dirty, staleDue bool
+}
+
+type flowName struct {
+	lane               int64
+	connection, client string
+}
+
+func never() int64 { return store.Never().UnixMicro() }
+
+const laneColumns = `lanes.id, key, concurrency, per_minute, per_day, paused_until, reason, cap, cap_until, in_flight, minute, day, gate_at, turn_at, served, ready_at`
+
+func scanLane(sc scan) (*lane, error) {
+	l := &lane{}
+	var paused, capUntil int64
+	var reason string
+	var minute, day []byte
+	if err := sc(&l.id, &l.Key, &l.Limits.Concurrency, &l.Limits.PerMinute, &l.Limits.RecipientsPerDay, &paused, &reason, &l.Cap, &capUntil,
+		&l.InFlight, &minute, &day, &l.gate, &l.turn, &l.served, &l.ready); err != nil {
+		return nil, dbErr(err)
+	}
+	l.PausedUntil, l.CapUntil = at(paused), at(capUntil)
+	if reason != "" {
+		if err := json.Unmarshal([]byte(reason), &l.Reason); err != nil {
+			return nil, err
+		}
+	}
+	return l, errors.Join(l.Minute.UnmarshalBinary(minute), l.Day.UnmarshalBinary(day))
+}
+
+const flowColumns = `flows.id, flows.lane, flows.connection, flows.client, flows.queued, flows.due_at, flows.gate_at, flows.turn_at, flows.served`
+
+func scanFlow(sc scan) (*flow, error) {
+	f := &flow{}
+	err := sc(&f.id, &f.lane, &f.name.connection, &f.name.client, &f.queued, &f.due, &f.gate, &f.turn, &f.served)
+	f.name.lane = f.lane
+	return f, dbErr(err)
+}
+
+// errMissing ends a call that needs a lane or a flow that is not loaded, or a
+// lane that is not locked: the transaction begins again with it.
+var errMissing = errors.New("more must be loaded")
+
+// laneOf gives the lane of a flow; all are loaded with their flows.
+func (t *tx) laneOf(f *flow) (*lane, error) {
+	if l := t.lanes[f.lane]; l != nil {
+		return l, nil
+	}
+	return nil, errMissing
+}
+
+// flow gives the flow of a route.
+func (t *tx) flow(now time.Time, r store.Route, client string) (*flow, error) {
+	l := t.keys[r.Lane]
+	var f *flow
+	if l != nil {
+		f = t.names[flowName{l.id, r.Connection, client}]
+	}
+	if f == nil {
+		t.missing = append(t.missing, routeNeed{lane: r.Lane, connection: r.Connection, client: client})
+		return nil, errMissing
+	}
+	l.now = now
+	if l.Limits != r.Limits {
+		l.Limits, l.gate, l.dirty = r.Limits, 0, true
+	}
+	return f, nil
+}
+
+// regate gives the connection's gate to all its flows, which are loaded.
+func (t *tx) regate(now time.Time, id string, limits *adapters.LaneLimits) error {
+	gate := t.gates[id].at()
+	for _, f := range t.flows {
+		if f.name.connection != id {
+			continue
+		}
+		f.gate, f.dirty = gate, true
+		l, err := t.laneOf(f)
+		if err != nil {
+			return err
+		}
+		l.now, l.dirty = now, true
+		if limits != nil {
+			l.Limits, l.gate = *limits, 0
+		}
+	}
+	t.wake = true
+	return nil
+}
+
+// A gate is what keeps a connection's deliveries back.
+type gate struct {
+	inactive bool
+	paused   int64
+	state    store.ConnectionState
+}
+
+// at is before when nothing of the connection may begin. One that the store
+// does not know has no gate.
+func (g *gate) at() int64 {
+	if g == nil {
+		return 0
+	}
+	if g.inactive {
+		return never()
+	}
+	return g.paused
+}
+
+// arrived and left keep the flow's account of what waits in it.
+func (t *tx) arrived(f *flow, next time.Time) {
+	if n := us(next); f.queued == 0 && !f.staleDue || n < f.due {
+		f.due = n
+	}
+	f.queued++
+	f.dirty, t.wake = true, true
+}
+
+func (t *tx) left(f *flow, n int64) {
+	f.queued = max(0, f.queued-n)
+	f.dirty, f.staleDue = true, true
+}
+
+// freeSlot changes the account of the lane in which r was leased.
+func (t *tx) freeSlot(now time.Time, r *deliveryRow, change func(*lane)) error {
+	l := t.lanes[r.lane]
+	if l == nil {
+		return errMissing
+	}
+	change(l)
+	l.now, l.gate, l.dirty, t.wake = now, 0, true, true
+	return nil
+}
+
+// save takes over what change does with r, and keeps the account of its flows.
+// A delivery that changes no longer waits for siblings.
+func (t *tx) save(now time.Time, r *deliveryRow, change func(*store.Delivery)) error {
+	from := t.flows[r.flow]
+	if from == nil {
+		return errMissing
+	}
+	l, err := t.laneOf(from)
+	if err != nil {
+		return err
+	}
+	d := r.d
+	change(&d)
+	to := from
+	if d.Route.Connection != from.name.connection || d.Route.Lane != l.Key {
+		if to, err = t.flow(now, d.Route, d.Client); err != nil {
+			return err
+		}
+	}
+	if l.now.IsZero() {
+		l.now = now
+	}
+	if r.d.Waits() {
+		t.left(from, 1)
+	}
+	if d.Waits() {
+		t.arrived(to, d.NextAt)
+	}
+	r.d, r.flow, r.lane, r.join = d, to.id, to.lane, ""
+	t.mark(r)
+	return nil
+}
+
+// mark notes that r must be written.
+func (t *tx) mark(r *deliveryRow) {
+	if !r.dirty && !r.fresh {
+		r.dirty = true
+		t.changed = append(t.changed, r)
+	}
+}

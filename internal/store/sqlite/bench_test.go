@@ -1,0 +1,130 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/mime"
+)
+
+// syncLatency is what one durable write of 16 KiB costs on the disk of dir.
+func syncLatency(b *testing.B, dir string) time.Duration {
+	b.Helper()
+	f, err := os.Create(filepath.Join(dir, "latency"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() {
+		if err := f.Close(); err != nil {
+			b.Error(err)
+		}
+	}()
+	const n = 50
+	buf := make([]byte, 16<<10)
+	start := time.Now()
+	for range n {
+		if _, err := f.Write(buf); err != nil {
+			b.Fatal(err)
+		}
+		if err := f.Sync(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return time.Since(start) / n
+}
+
+func benchMessage(lane string, body []byte, now time.Time) store.NewMessage {
+	env := mime.Envelope{From: "erp@contoso.it", Recipients: []mime.Recipient{{Address: "anna@example.com"}}}
+	return store.NewMessage{
+		Message: store.Message{MessageID: "<1@contoso.it>", Subject: "Fattura", From: "erp@contoso.it", Envelope: env, Client: "c", Door: "smtp", Class: "transactional", ReceivedAt: now},
+		Head:    []byte("From: erp@contoso.it\r\nSubject: Fattura\r\n\r\n"), Body: mime.Bytes(body),
+		Deliveries: []store.NewDelivery{{Route: store.Route{Connection: "x", Lane: lane}, Recipients: env.Recipients, ExpiresAt: now.Add(72 * time.Hour)}},
+	}
+}
+
+func benchFinish(c store.Claimed, now time.Time) store.Finish {
+	rs := c.Delivery.Recipients
+	for i := range rs {
+		rs[i].State, rs[i].At = store.RecipientSent, now
+	}
+	return store.Finish{Lease: c.Lease,
+		Outcome: store.Outcome{EndedAt: now, Class: adapters.Accepted, Receipt: &adapters.Receipt{Provider: adapters.SMTP, Route: "smtp", Reply: "250 2.0.0 queued", Status: 250, At: now}},
+		Step:    store.Step{Now: now, State: store.Done, Recipients: rs, Word: store.Word{Class: adapters.Accepted}}}
+}
+
+// BenchmarkPipeline takes messages of 10 KB from 16 submitters through submit,
+// claim, reading the bytes and finish, every step durable.
+func BenchmarkPipeline(b *testing.B) {
+	for _, lanes := range []int{1, 100} {
+		b.Run(fmt.Sprintf("lanes=%d", lanes), func(b *testing.B) {
+			dir := b.TempDir()
+			latency := syncLatency(b, dir)
+			s := open(b, Options{Dir: dir})
+			body := make([]byte, 10<<10)
+			ctx := context.Background()
+			node, _, err := s.Register(ctx, "n", time.Now(), time.Now().Add(time.Hour))
+			if err != nil {
+				b.Fatal(err)
+			}
+			var wg sync.WaitGroup
+			var sent atomic.Int64
+			b.ResetTimer()
+			var next atomic.Int64
+			for range 16 {
+				wg.Go(func() {
+					for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
+						now := time.Now()
+						if _, err := s.Submit(ctx, store.Submission{Now: now, Messages: []store.NewMessage{benchMessage(fmt.Sprint("lane-", i%int64(lanes)), body, now)}}); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			work := make(chan store.Claimed, 256)
+			for range 64 {
+				wg.Go(func() {
+					for c := range work {
+						m, err := s.Content(ctx, c.Message.ID)
+						if err == nil {
+							err = m.Close()
+						}
+						if err == nil {
+							err = s.Finish(ctx, benchFinish(c, time.Now()))
+						}
+						if err != nil {
+							b.Error(err)
+						}
+						sent.Add(1)
+					}
+				})
+			}
+			for claimed := 0; claimed < b.N; {
+				cc, err := s.Claim(ctx, store.ClaimRequest{Node: node, Now: time.Now(), Max: 64})
+				if err != nil {
+					b.Fatal(err)
+				}
+				for _, c := range cc {
+					work <- c
+				}
+				claimed += len(cc)
+				if len(cc) == 0 {
+					<-s.Wake()
+				}
+			}
+			close(work)
+			wg.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
+			b.ReportMetric(float64(latency.Microseconds()), "µs/sync")
+			b.ReportMetric(float64(s.w.commits.Load())/float64(b.N), "syncs/msg")
+		})
+	}
+}
