@@ -55,7 +55,7 @@ func (o *Outbox) report(ctx context.Context, d *store.Delivery, m *store.Message
 			return nil
 		}
 	}
-	way, from := o.reportWay(ctx, d, m, conn)
+	way, from := o.reportWay(ctx, m, conn)
 	if way == nil {
 		o.opt.Log.Error("the sender cannot be told: no connection can carry the notification", "delivery", d.ID.String(), "kind", string(k))
 		return nil
@@ -70,7 +70,7 @@ func (o *Outbox) report(ctx context.Context, d *store.Delivery, m *store.Message
 
 // reportWay chooses the connection of a notification and its From: the one that
 // the message took, unless that is what failed; else the default one; else any.
-func (o *Outbox) reportWay(ctx context.Context, d *store.Delivery, m *store.Message, conn *adapters.Connection) (*adapters.Connection, string) {
+func (o *Outbox) reportWay(ctx context.Context, m *store.Message, conn *adapters.Connection) (*adapters.Connection, string) {
 	all, err := o.conns.All(ctx)
 	if err != nil {
 		return nil, ""

@@ -312,9 +312,9 @@ func TestOutbox(t *testing.T) {
 			return adapters.Receipt{}, nil
 		}
 		w.run(nil)
-		first, second := w.submit("a", "x@y.it"), store.ID{}
+		first := w.submit("a", "x@y.it")
 		pause(t.Context(), 10*time.Second)
-		second = w.submit("a", "z@y.it")
+		second := w.submit("a", "z@y.it")
 		pause(t.Context(), time.Minute)
 		if n := w.fakes["a"].calls(); n != 1 {
 			t.Fatalf("%d calls while the connection is paused", n)
