@@ -1,0 +1,238 @@
+package crashtest
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/app"
+	"github.com/postino-mail/postino/internal/sandbox"
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// Settings of the servers: waits short enough for a test. settle is longer
+// than a provider of the sandbox can take to show what it has accepted.
+const settings = `
+[outbox]
+lease = "4s"
+retry_first = "200ms"
+retry_max = "2s"
+verify_after = "300ms"
+settle = "3s"
+give_up = "4h"
+grace = "5s"
+`
+
+// A plan is how one run goes.
+type plan struct {
+	messages int
+	clients  int
+	nodes    int
+	database string
+}
+
+func planOf(t *testing.T) plan {
+	t.Helper()
+	p := plan{messages: 300, clients: 6, nodes: 1}
+	switch n := os.Getenv("POSTINO_CRASH"); {
+	case n != "":
+		var err error
+		p.clients = 16
+		if p.messages, err = strconv.Atoi(n); err != nil || p.messages <= 0 {
+			t.Fatalf("POSTINO_CRASH=%q is no number of messages", n)
+		}
+	case os.Getenv("POSTINO_PEERS") == "":
+		t.Skip("takes a minute: set POSTINO_PEERS=1 for the short form, POSTINO_CRASH=10000 for the long one")
+	}
+	return p
+}
+
+func TestCrashSQLite(t *testing.T) {
+	crash(t, planOf(t))
+}
+
+func TestCrashPostgreSQL(t *testing.T) {
+	p := planOf(t)
+	p.nodes, p.database = 3, os.Getenv("POSTINO_CRASH_DATABASE")
+	if p.database == "" {
+		t.Skip("set POSTINO_CRASH_DATABASE to an empty PostgreSQL database")
+	}
+	crash(t, p)
+}
+
+// misbehave makes the providers fail at random, before and after they accept.
+func misbehave(sb *sandbox.Sandbox) {
+	for _, f := range []sandbox.Fault{
+		{Service: "graph", Op: "sendMail", Probability: .02, Status: 429, Code: "ApplicationThrottled", RetryAfter: time.Second},
+		{Service: "graph", Op: "sendMail", Probability: .02, Status: 503, Code: "serviceNotAvailable"},
+		{Service: "graph", Op: "sendMail", Probability: .01, Reset: true},
+		{Service: "graph", Op: "sendMail", Probability: .03, Reset: true, After: true},
+		{Service: "graph", Op: "sendMail", Probability: .01, Status: 504, After: true},
+		{Service: "graph", Op: "list", Probability: .05, Status: 503, Code: "serviceNotAvailable"},
+		{Service: "entra", Op: "token", Probability: .05, Status: 503},
+		{Service: "gmail", Op: "send", Probability: .02, Status: 429, Code: "rateLimitExceeded", RetryAfter: time.Second},
+		{Service: "gmail", Op: "send", Probability: .02, Status: 503, Code: "backendError"},
+		{Service: "gmail", Op: "send", Probability: .01, Reset: true},
+		{Service: "gmail", Op: "send", Probability: .03, Reset: true, After: true},
+		{Service: "gmail", Op: "search", Probability: .05, Status: 503, Code: "backendError"},
+		{Service: "google", Op: "token", Probability: .05, Status: 503},
+		{Service: "smtp", Op: "dot", Probability: .02, Reply: "451 4.3.0 try again"},
+		{Service: "smtp", Op: "dot", Probability: .01, Reset: true},
+		{Service: "smtp", Op: "dot", Probability: .03, Reset: true, After: true},
+		{Service: "smtp", Op: "rcpt", Probability: .01, Reply: "450 4.2.0 try again"},
+	} {
+		sb.Inject(f)
+	}
+	sb.Configure(func(s *sandbox.Switches) {
+		s.GraphSettle = 500 * time.Millisecond
+		s.GraphLatency, s.GmailLatency, s.SMTPLatency = 10*time.Millisecond, 10*time.Millisecond, 10*time.Millisecond
+	})
+}
+
+// connect puts two connections of each provider into the store.
+func connect(t *testing.T, sb *sandbox.Sandbox, st store.Store) (senders []string) {
+	t.Helper()
+	for i := range 2 {
+		for _, c := range []*adapters.Connection{
+			sb.GraphConnection(fmt.Sprintf("graph%d@crash.example", i)),
+			sb.GmailConnection(fmt.Sprintf("gmail%d@crash.example", i)),
+			sb.SMTPConnection(fmt.Sprintf("smtp%d@crash.example", i)),
+		} {
+			c.Name = fmt.Sprint(c.Name, i)
+			none, four := 0, 4
+			c.Limits = adapters.Limits{Concurrency: &four, PerMinute: &none, RecipientsPerDay: &none}
+			if _, err := st.PutConnection(t.Context(), time.Now(), c); err != nil {
+				t.Fatal(err)
+			}
+			senders = append(senders, c.From)
+		}
+	}
+	return senders
+}
+
+func crash(t *testing.T, p plan) {
+	seed, err := strconv.ParseUint(os.Getenv("POSTINO_CRASH_SEED"), 10, 64)
+	if err != nil {
+		seed = rand.Uint64()
+	}
+	t.Logf("POSTINO_CRASH_SEED=%d", seed)
+	sb, err := sandbox.Start(sandbox.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := sb.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	misbehave(sb)
+
+	where := app.Storage{Data: filepath.Join(t.TempDir(), "data"), Database: p.database}
+	st, err := app.OpenStore(t.Context(), where, false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	senders := connect(t, sb, st)
+	config := filepath.Join(t.TempDir(), "postino.toml")
+	if err := os.WriteFile(config, []byte(settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	binary := build(t)
+	var nodes []*node
+	for i := range p.nodes {
+		args := []string{"--data", where.Data, "--ca-file", sb.CAFile()}
+		if p.database != "" {
+			args = append(args, "--database", p.database)
+		}
+		n := newNode(t, fmt.Sprint("n", i+1), binary, config, args...)
+		if err := n.start(); err != nil {
+			t.Fatal(err)
+		}
+		nodes = append(nodes, n)
+	}
+
+	c := &clients{nodes: nodes, senders: senders, want: int64(p.messages), spooled: true, pause: 500 * time.Millisecond, known: map[string]bool{}, said: map[string]int{}}
+	begin := time.Now()
+	// A client is patient in proportion to what it has to send.
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute+time.Duration(p.messages)*100*time.Millisecond)
+	defer cancel()
+	var submitting sync.WaitGroup
+	for i := range p.clients {
+		submitting.Go(func() { c.run(ctx, rand.New(rand.NewPCG(seed, uint64(i)))) })
+	}
+	quiet := make(chan struct{})
+	go func() { submitting.Wait(); close(quiet) }()
+	kills, err := killing(quiet, nodes, rand.New(rand.NewPCG(seed, 1<<32)), 12)
+	if err != nil {
+		t.Fatal(err)
+	}
+	took := time.Since(begin)
+	if c.acked.Load() < c.want {
+		t.Fatalf("only %d of %d messages were taken in %v; refusals: %v", c.acked.Load(), c.want, took, c.said)
+	}
+	drained(ctx, t, st)
+	for _, n := range nodes {
+		if err := n.stop(); err != nil {
+			t.Error(err)
+		}
+	}
+	l := readLedger(ctx, t, st)
+	s := count(t, sb, c, l)
+	t.Logf("%d acknowledged of %d tries from %d clients in %v, %d kills of %d nodes; drained after %v", c.acked.Load(), c.tries.Load(), p.clients,
+		took.Round(time.Millisecond), kills, p.nodes, time.Since(begin).Round(time.Millisecond))
+	l.slowest(ctx, t, st)
+	t.Logf("lost %d, damaged %d, unknown to the clients %d, sends without an answer %v, copies too many %v", s.lost, s.damaged, s.strangers, s.unknown, s.twice)
+	if s.twice["graph"]+s.twice["gmail"] > 0 {
+		t.Errorf("sent twice through an API that can be asked: %v", s.twice)
+	}
+	if s.twice["smtp"] > s.unknown["smtp"] {
+		t.Errorf("%d SMTP duplicates and only %d lost replies", s.twice["smtp"], s.unknown["smtp"])
+	}
+	if violations := sb.SMTPViolations(); len(violations) > 0 {
+		t.Errorf("SMTP violations: %q", violations[:min(5, len(violations))])
+	}
+	if t.Failed() {
+		for _, n := range nodes {
+			t.Logf("log of %s:\n%s", n.name, n.tail())
+		}
+	}
+}
+
+// killing ends one node after another until nobody submits any more, at least
+// so many times, and leaves all of them running.
+func killing(quiet <-chan struct{}, nodes []*node, rng *rand.Rand, atLeast int) (kills int, err error) {
+	for {
+		select {
+		case <-time.After(200*time.Millisecond + time.Duration(rng.Int64N(int64(2800*time.Millisecond)))):
+		case <-quiet:
+			if kills >= atLeast {
+				return kills, nil
+			}
+			// What waits in the queue is at stake now.
+			time.Sleep(200*time.Millisecond + time.Duration(rng.Int64N(int64(800*time.Millisecond))))
+		}
+		n := nodes[rng.IntN(len(nodes))]
+		if err := n.kill(); err != nil {
+			return kills, err
+		}
+		kills++
+		if len(nodes) > 1 { // the others go on meanwhile, and may find it dead
+			time.Sleep(time.Duration(rng.Int64N(int64(6 * time.Second))))
+		}
+		if err := n.start(); err != nil {
+			return kills, err
+		}
+	}
+}
