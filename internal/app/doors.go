@@ -1,0 +1,49 @@
+package app
+
+import (
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/smtpd"
+	"github.com/postino-mail/postino/internal/vault"
+)
+
+// slowHashes is how many secrets are checked at once, at 19 MiB each.
+const slowHashes = 2
+
+// doors opens everything that messages come in by.
+func (s *server) doors() ([]door, Addresses, error) {
+	var out []door
+	var at Addresses
+	smtp, err := s.smtpDoor()
+	if err != nil {
+		return nil, at, err
+	}
+	if smtp != nil {
+		out, at.SMTP = append(out, smtp), smtp.Addresses()
+	}
+	return out, at, nil
+}
+
+// smtpDoor is nil when no listener is configured.
+func (s *server) smtpDoor() (*smtpd.Server, error) {
+	if len(s.conf.SMTP) == 0 {
+		return nil, nil
+	}
+	return smtpd.New(smtpd.Options{Hostname: s.conf.Hostname, Listeners: s.conf.SMTP, Submit: s.submit, Clients: s.clients,
+		CheckSecret: s.secretChecker(vault.NewHasher(slowHashes)), SpoolDir: s.store.SpoolDir(), DataDir: s.conf.Data, MaxSize: int64(s.conf.Limits.MaxSize), Log: s.log})
+}
+
+// secretChecker compares a client's secret with its hash. No hash takes as long
+// as a wrong secret.
+func (s *server) secretChecker(h *vault.Hasher) func(hash, secret string) bool {
+	return func(hash, secret string) bool {
+		if hash == "" {
+			h.Waste(adapters.Secret(secret))
+			return false
+		}
+		ok, err := h.Verify(hash, adapters.Secret(secret))
+		if err != nil {
+			s.log.Error("a client cannot log in", "err", err)
+		}
+		return ok
+	}
+}

@@ -1,0 +1,228 @@
+package smtpd
+
+import (
+	"encoding/base64"
+	"errors"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+func (s *session) authOffered() bool {
+	p := s.on.policy
+	return p.auth != authOff && s.client == nil && (s.secure || p.PlaintextAuth)
+}
+
+// auth answers AUTH (RFC 4954) with PLAIN (RFC 4616) or LOGIN.
+func (s *session) auth(arg string) {
+	p := s.on.policy
+	switch {
+	case p.auth == authOff:
+		s.wrong(502, "5.5.1", "AUTH is not available here")
+		return
+	case !s.introduced():
+		return
+	case s.client != nil:
+		s.wrong(503, "5.5.1", "already authenticated")
+		return
+	case s.tx != nil:
+		s.wrong(503, "5.5.1", "AUTH is not allowed during a mail transaction")
+		return
+	case !s.authOffered():
+		s.wrong(538, "5.7.11", "AUTH needs TLS here: switch encryption on in the program that sends",
+			"per l'autenticazione serve TLS: attivare la cifratura nel programma che invia")
+		return
+	case s.early():
+		s.outOfStep("AUTH")
+		return
+	}
+	mech, initial, has := strings.Cut(arg, " ")
+	var name, secret string
+	ok := false
+	switch strings.ToUpper(mech) {
+	case "PLAIN":
+		name, secret, ok = s.plainLogin(initial, has)
+	case "LOGIN":
+		name, secret, ok = s.loginLogin(initial, has)
+	case "":
+		s.wrong(501, "5.5.4", "syntax: AUTH mechanism")
+		return
+	default:
+		s.wrong(504, "5.5.4", "only PLAIN and LOGIN are available")
+		return
+	}
+	if ok {
+		s.login(name, secret)
+	}
+}
+
+// plainLogin reads authzid NUL authcid NUL secret.
+func (s *session) plainLogin(initial string, has bool) (name, secret string, ok bool) {
+	b, ok := s.response("", initial, has)
+	if !ok {
+		return "", "", false
+	}
+	parts := strings.Split(b, "\x00")
+	if len(parts) != 3 || parts[1] == "" {
+		s.wrong(501, "5.5.2", "the PLAIN response is not authorization NUL name NUL secret")
+		return "", "", false
+	}
+	if parts[0] != "" && !strings.EqualFold(parts[0], parts[1]) {
+		s.wrong(535, "5.7.8", "nobody may act for another: leave the authorization identity empty")
+		return "", "", false
+	}
+	return parts[1], parts[2], true
+}
+
+func (s *session) loginLogin(initial string, has bool) (name, secret string, ok bool) {
+	if name, ok = s.response("VXNlcm5hbWU6", initial, has); !ok { // "Username:"
+		return "", "", false
+	}
+	secret, ok = s.response("UGFzc3dvcmQ6", "", false) // "Password:"
+	return name, secret, ok
+}
+
+// response decodes what came with AUTH, or asks for it.
+func (s *session) response(challenge, given string, has bool) (string, bool) {
+	if !has {
+		s.reply(334, "", challenge)
+		line, err := s.line()
+		if err != nil {
+			if !s.proceed(err) {
+				s.over = true
+			}
+			return "", false
+		}
+		given = strings.TrimSpace(string(line))
+		switch {
+		case given == "*": // RFC 4954 section 4
+			s.reply(501, "5.7.0", "authentication cancelled")
+			return "", false
+		case s.early():
+			s.outOfStep("the AUTH response")
+			return "", false
+		}
+	} else if given = strings.TrimSpace(given); given == "=" {
+		given = ""
+	}
+	b, err := base64.StdEncoding.DecodeString(given)
+	if err != nil {
+		s.wrong(501, "5.5.2", "the AUTH response is not base64")
+		return "", false
+	}
+	return string(b), true
+}
+
+// login proves who the client is. All refusals read the same and come after the
+// same time, whether the name exists or not.
+func (s *session) login(name, secret string) {
+	start := time.Now()
+	byAddr, byName := s.srv.guard.blocked(s.remote, name, start)
+	switch {
+	case byAddr:
+		s.log.Warn("SMTP login refused: too many failures from this address", "name", loggable(name))
+		s.over = true
+		s.reply(421, "4.7.0", "too many failed logins from your address: try again in some minutes",
+			"troppi accessi falliti dal vostro indirizzo: riprovare tra qualche minuto")
+		return
+	case byName:
+		s.log.Warn("SMTP login refused: too many failures for this name", "name", loggable(name))
+		s.reply(454, "4.7.0", "too many failed logins under this name: try again in some minutes",
+			"troppi accessi falliti con questo nome: riprovare tra qualche minuto")
+		return
+	}
+	client, err := s.srv.opt.Clients.Named(s.context(), name)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		s.log.Error("a client could not be looked up", "err", err)
+		s.reply(454, "4.3.0", "the login cannot be checked now: try again later", "l'accesso non è verificabile ora: riprovare più tardi")
+		return
+	}
+	hash := ""
+	if client != nil && !client.Disabled {
+		hash = client.SecretHash
+	}
+	if s.srv.opt.CheckSecret(hash, secret) && hash != "" {
+		s.srv.guard.succeeded(s.remote, name, start)
+		s.client = client
+		s.log = s.srv.opt.Log.With("remote", s.remote.String(), "client", client.Name)
+		s.reply(235, "2.7.0", "authenticated")
+		return
+	}
+	s.loginFailed(name, s.srv.guard.failed(s.remote, name, secret, start)-time.Since(start))
+}
+
+func (s *session) loginFailed(name string, wait time.Duration) {
+	s.log.Warn("SMTP login failed", "name", loggable(name))
+	s.mu.Lock()
+	s.waiting = true // it may give its place to another meanwhile
+	s.mu.Unlock()
+	pause(s.context(), wait)
+	s.mu.Lock()
+	s.waiting = false
+	s.mu.Unlock()
+	s.errors++
+	s.reply(535, "5.7.8", "login failed: check name and secret of the client ('postino client rotate' makes a new secret)",
+		"accesso fallito: controllare nome e segreto del client ('postino client rotate' ne crea uno nuovo)")
+	if s.authFails++; s.authFails >= s.srv.opt.Limits.AuthFails {
+		s.over = true
+		s.reply(421, "4.7.0", "too many failed logins, closing")
+	}
+}
+
+// loggable keeps a name that may be a secret typed into the wrong field short
+// and printable.
+func loggable(name string) string {
+	if !utf8.ValidString(name) {
+		return "(not text)"
+	}
+	if len(name) > 64 {
+		return "(too long)"
+	}
+	return name
+}
+
+// sender tells as whom the session sends; false after a refusal. nil is
+// somebody whom the listener lets send without being a client.
+func (s *session) sender() (*store.Client, bool) {
+	ctx := s.context()
+	if s.client != nil { // it may have been changed since
+		now, err := s.srv.opt.Clients.ByID(ctx, s.client.ID)
+		switch {
+		case err == nil && !now.Disabled && now.SecretHash == s.client.SecretHash:
+			s.client = now
+			return now, true
+		case err == nil || errors.Is(err, store.ErrNotFound):
+			s.over = true
+			s.reply(421, "4.7.0", "this login is no longer valid: log in again", "questo accesso non è più valido: autenticarsi di nuovo")
+			return nil, false
+		}
+		return nil, s.cannotLookUp(err)
+	}
+	if s.on.policy.auth != authRequired {
+		c, err := s.srv.opt.Clients.ByAddress(ctx, s.remote)
+		if err == nil {
+			return c, true
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return nil, s.cannotLookUp(err)
+		}
+		if s.on.policy.anonymous() {
+			return nil, true
+		}
+	}
+	en, it := "authentication required: set name and secret of a client in the program that sends ('postino client add' makes one)",
+		"serve l'autenticazione: impostare nome e segreto di un client nel programma che invia ('postino client add' ne crea uno)"
+	if !s.authOffered() && s.startTLSOffered() {
+		en, it = en+"; encryption (STARTTLS) must be on", it+"; la cifratura (STARTTLS) deve essere attiva"
+	}
+	s.wrong(530, "5.7.0", en, it)
+	return nil, false
+}
+
+func (s *session) cannotLookUp(err error) bool {
+	s.log.Error("a client could not be looked up", "err", err)
+	s.reply(451, "4.3.0", "the gateway cannot look up its clients now: try again later", "il gateway non può leggere i client ora: riprovare più tardi")
+	return false
+}

@@ -1,0 +1,163 @@
+package smtpd
+
+import "fmt"
+
+// command answers one command line.
+func (s *session) command(line []byte) {
+	verb, arg := splitCommand(line)
+	p := s.on.policy
+	if p.TLS == tlsRequired && !s.secure {
+		switch verb {
+		case "EHLO", "HELO", "STARTTLS", "NOOP", "RSET", "QUIT":
+		default: // RFC 3207 section 4
+			s.wrong(530, "5.7.0", "must issue a STARTTLS command first: switch encryption to STARTTLS in the program that sends",
+				"prima serve STARTTLS: impostare la cifratura STARTTLS nel programma che invia")
+			return
+		}
+	}
+	switch verb {
+	case "MAIL":
+		s.mail(arg)
+	case "RCPT":
+		s.rcpt(arg)
+	case "DATA":
+		s.data(arg)
+	case "BDAT":
+		s.bdat(arg)
+	default:
+		if s.fruitless++; s.fruitless > s.srv.opt.Limits.Idle {
+			s.reply(421, "4.7.0", "too many commands without a message, closing")
+			s.over = true
+			return
+		}
+		s.otherCommand(verb, arg)
+	}
+}
+
+func (s *session) otherCommand(verb, arg string) {
+	switch verb {
+	case "EHLO", "HELO":
+		s.hello(verb, arg)
+	case "STARTTLS":
+		s.startTLS(arg)
+	case "AUTH":
+		s.auth(arg)
+	case "RSET":
+		s.endTransaction()
+		s.reply(250, "2.0.0", "reset")
+	case "NOOP":
+		s.reply(250, "2.0.0", "ok")
+	case "VRFY": // RFC 5321 section 3.5.3
+		s.reply(252, "2.1.5", "send mail to it, it will be tried")
+	case "HELP":
+		s.reply(214, "2.0.0", "EHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP QUIT (RFC 5321, RFC 6409)")
+	case "QUIT":
+		s.over = true
+		s.reply(221, "2.0.0", "bye")
+	case "EXPN", "TURN", "ETRN", "SEND", "SOML", "SAML":
+		s.wrong(502, "5.5.1", verb+" is not available")
+	case "GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "HOST:", "USER-AGENT:":
+		// A browser made to speak to us brings its commands in the body of a
+		// request (ALPACA; cross-protocol request forgery).
+		s.over = true
+		s.wrong(554, "5.5.1", "this is SMTP, not HTTP")
+	default:
+		s.wrong(500, "5.5.1", "command not recognized")
+	}
+}
+
+// hello answers EHLO and HELO, which also reset (RFC 5321 section 4.1.4).
+func (s *session) hello(verb, arg string) {
+	if s.early() {
+		s.outOfStep(verb)
+		return
+	}
+	if !isHello(arg, s.on.policy.LaxHelo) {
+		s.wrong(501, "5.5.4", "syntax: "+verb+" name-of-your-computer")
+		return
+	}
+	s.endTransaction()
+	s.helo, s.esmtp = arg, verb == "EHLO"
+	if s.helo == "" {
+		s.helo = "unknown" // lax alone
+	}
+	host := s.srv.opt.Hostname
+	if !s.esmtp {
+		s.reply(250, "", host)
+		return
+	}
+	p := s.on.policy
+	lines := append(make([]string, 0, 12), host, "PIPELINING", fmt.Sprintf("SIZE %d", s.srv.maxSize(s.context())),
+		"8BITMIME", "SMTPUTF8", "CHUNKING", "DSN", "ENHANCEDSTATUSCODES", fmt.Sprintf("LIMITS RCPTMAX=%d", p.MaxRecipients))
+	if s.startTLSOffered() {
+		lines = append(lines, "STARTTLS")
+	}
+	if s.authOffered() {
+		lines = append(lines, "AUTH PLAIN LOGIN")
+		if p.LaxHelo {
+			lines = append(lines, "AUTH=PLAIN LOGIN") // what clients from before RFC 2554 read
+		}
+	}
+	s.reply(250, "", lines...)
+}
+
+func (s *session) startTLSOffered() bool {
+	p := s.on.policy
+	return !s.secure && (p.TLS == tlsRequired || p.TLS == tlsOptional)
+}
+
+// outOfStep ends a session whose client sent on without waiting for a reply it
+// must wait for: what follows may not be meant as commands.
+func (s *session) outOfStep(verb string) {
+	s.over = true
+	s.wrong(554, "5.5.0", "input behind "+verb+" before its reply (RFC 2920), closing")
+}
+
+func (s *session) startTLS(arg string) {
+	switch {
+	case !s.startTLSOffered() && s.secure:
+		s.wrong(503, "5.5.1", "TLS is in use already")
+		return
+	case !s.startTLSOffered():
+		s.wrong(502, "5.5.1", "STARTTLS is not available")
+		return
+	case arg != "":
+		s.wrong(501, "5.5.4", "syntax: STARTTLS")
+		return
+	case s.early():
+		// It was written by whoever is in the middle, to be executed under the
+		// protection to come (CVE-2011-0411).
+		s.outOfStep("STARTTLS")
+		return
+	}
+	s.reply(220, "2.0.0", "ready to start TLS")
+	if s.flush() != nil {
+		s.over = true
+		return
+	}
+	// Nothing learned before counts (RFC 3207 section 4.2).
+	s.endTransaction()
+	s.helo, s.esmtp, s.client = "", false, nil
+	s.handshake()
+}
+
+func (s *session) endTransaction() {
+	if s.tx == nil {
+		return
+	}
+	if s.tx.body != nil {
+		if err := s.tx.body.Close(); err != nil {
+			s.log.Error("a temporary file stays behind", "err", err)
+		}
+	}
+	s.tx = nil
+}
+
+// introduced asks for EHLO first, but from old devices.
+func (s *session) introduced() bool {
+	if s.helo != "" || s.on.policy.LaxHelo {
+		return true
+	}
+	s.wrong(503, "5.5.1", "send EHLO first")
+	return false
+}

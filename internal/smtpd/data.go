@@ -1,0 +1,296 @@
+package smtpd
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/postino-mail/postino/internal/spool"
+	"github.com/postino-mail/postino/internal/submit"
+)
+
+// drainMost is how much of a message that is refused already is read away, so
+// that its sender reads the reply, before the session ends instead.
+const drainMost = 64 << 20
+
+// A receiver writes content to the spool while it comes, and remembers why it
+// stopped doing so.
+type receiver struct {
+	body  *spool.Buffer
+	limit int64
+	size  int64 // content that came
+	err   error // of the spool; ErrTooLarge beyond limit
+	stop  bool  // keep nothing more
+	start time.Time
+}
+
+func (r *receiver) write(p []byte) {
+	r.size += int64(len(p))
+	if r.err != nil || r.stop {
+		return
+	}
+	if r.size > r.limit {
+		r.err = spool.ErrTooLarge
+		return
+	}
+	_, r.err = r.body.Write(p)
+}
+
+var (
+	errSlow    = errors.New("the message comes too slowly")
+	errEndless = errors.New("far more comes than is allowed")
+)
+
+// next gives more content; its errors end the session.
+func (s *session) next(r *receiver) ([]byte, error) {
+	p, err := s.more()
+	if err != nil {
+		return nil, err
+	}
+	l := &s.srv.opt.Limits
+	if t := time.Since(r.start); t > l.SlowStart && r.size < int64(t.Seconds())*l.MinRate {
+		return nil, errSlow
+	}
+	if r.size > r.limit+drainMost {
+		return nil, errEndless
+	}
+	return p, nil
+}
+
+// broken ends a session inside a message: what still comes must not be taken
+// for commands.
+func (s *session) broken(err error) {
+	s.over = true
+	var t net.Error
+	switch {
+	case errors.Is(err, errSlow):
+		s.reply(421, "4.4.2", "the message comes too slowly, closing", "il messaggio arriva troppo lentamente")
+	case errors.Is(err, errEndless):
+		s.reply(552, "5.3.4", "the message is far larger than allowed, closing", "il messaggio è molto più grande del consentito")
+	case errors.As(err, &t) && t.Timeout():
+		s.reply(421, "4.4.2", "timeout inside the message, closing")
+	}
+	s.log.Info("SMTP connection ended inside a message", "err", err)
+	s.endTransaction()
+}
+
+func (s *session) data(arg string) {
+	switch {
+	case arg != "":
+		s.wrong(501, "5.5.4", "syntax: DATA")
+		return
+	case s.tx == nil:
+		s.wrong(503, "5.5.1", "send MAIL first")
+		return
+	case s.tx.chunks:
+		s.wrong(503, "5.5.1", "DATA is not allowed behind BDAT")
+		return
+	case len(s.tx.env.Recipients) == 0:
+		s.wrong(554, "5.5.1", "no valid recipients")
+		return
+	case s.early():
+		s.outOfStep("DATA")
+		return
+	}
+	s.reply(354, "", "end data with <CR><LF>.<CR><LF>")
+	tx := s.tx
+	tx.body = spool.New(s.srv.opt.SpoolDir, 0, 0)
+	r := &receiver{body: tx.body, limit: tx.limit, start: time.Now()}
+	d := dots{lax: s.on.policy.BareLF}
+	for {
+		p, err := s.next(r)
+		if err != nil {
+			s.broken(err)
+			return
+		}
+		used, end := d.feed(p, r.write)
+		s.discard(used)
+		r.stop = d.flaws != 0 // it will be refused
+		switch end {
+		case dataOpen:
+			continue
+		case dataAmbiguous:
+			s.over = true
+		case dataEnd:
+		}
+		s.finish(r, d.flaws)
+		return
+	}
+}
+
+// finish answers a message that has come to its end.
+func (s *session) finish(r *receiver, f flaw) {
+	switch {
+	case f&flawNUL != 0:
+		s.content("there is a NUL in the message: a program or a file is damaged",
+			"il messaggio contiene un carattere NUL: un programma o un file è danneggiato")
+	case f != 0 || s.over:
+		what := "LF"
+		if f&flawBareCR != 0 {
+			what = "CR"
+		}
+		s.content("the message has lines that end with a bare "+what+": every line must end with CR LF (RFC 5321 section 2.3.8). For a device that cannot: bare_lf and networks of the listener",
+			"il messaggio ha righe che terminano con il solo "+what+": ogni riga deve terminare con CR LF. Per un dispositivo che non può: bare_lf e networks del listener")
+	case errors.Is(r.err, spool.ErrTooLarge):
+		err := s.srv.opt.Submit.CheckMail(s.context(), s.tx.client, s.tx.env.From, r.size)
+		if err == nil { // the limit was raised meanwhile
+			s.reply(452, "4.3.4", "the message is larger than it was allowed to be: send it again")
+			s.endTransaction()
+			return
+		}
+		s.refused(err, "DATA")
+	case r.err != nil:
+		s.log.Error("a message could not be spooled", "err", r.err)
+		s.reply(452, "4.3.1", "the gateway cannot write the message to disk: try again later; the administrator should look at space and permissions",
+			"il gateway non può scrivere il messaggio su disco: riprovare più tardi; l'amministratore controlli spazio e permessi")
+		s.endTransaction()
+	default:
+		s.submit()
+	}
+}
+
+// content refuses what the message is made of.
+func (s *session) content(en, it string) {
+	s.log.Info("SMTP refusal", "at", "DATA", "from", s.tx.env.From, "reply", 554, "text", en)
+	s.reply(554, "5.6.0", en, it)
+	s.endTransaction()
+}
+
+// submit hands the message over. 250 is said when it is durable, and not before.
+func (s *session) submit() {
+	tx := s.tx
+	res, err := s.srv.opt.Submit.Submit(s.context(), submit.Request{Client: tx.client, Door: "smtp", Message: tx.body, Envelope: tx.env,
+		Lenient: s.on.policy.lenient()})
+	if err != nil {
+		s.refused(err, "DATA")
+		return
+	}
+	id := res.ID.String()
+	if len(res.Deliveries) > 0 {
+		id = res.Deliveries[0].String()
+	}
+	s.reply(250, "2.0.0", "queued as "+id)
+	s.log.Info("message taken", "id", res.ID.String(), "delivery", id, "message_id", res.MessageID, "from", tx.env.From,
+		"recipients", len(res.Recipients), "size", res.Size, "joined", res.Joined)
+	if !s.on.policy.MissingHeaders {
+		s.tellMissing(tx.body)
+	}
+	s.endTransaction()
+	s.fruitless, s.errors = 0, 0
+	s.born = time.Now()
+	s.mu.Lock()
+	s.useful = true
+	s.mu.Unlock()
+}
+
+// tellMissing logs that Date or Message-ID were added (RFC 6409 section 8): a
+// program that leaves them out should be mended.
+func (s *session) tellMissing(b *spool.Buffer) {
+	src, err := b.Source()
+	if err != nil {
+		return // it was submitted: nothing hangs on this
+	}
+	buf := make([]byte, min(src.Size(), 4<<10))
+	if _, err := io.ReadFull(io.NewSectionReader(src, 0, int64(len(buf))), buf); err != nil {
+		return // likewise
+	}
+	head, _, whole := bytes.Cut(buf, []byte("\r\n\r\n"))
+	for _, name := range []string{"Date", "Message-ID"} {
+		if whole && !hasField(head, name) {
+			s.log.Info("a header field was missing and was added", "field", name)
+		}
+	}
+}
+
+func hasField(head []byte, name string) bool {
+	for line := range bytes.Lines(head) {
+		if len(line) > len(name) && line[len(name)] == ':' && strings.EqualFold(string(line[:len(name)]), name) {
+			return true
+		}
+	}
+	return false
+}
+
+// bdat takes one chunk (RFC 3030). Its octets are read whatever the answer is.
+func (s *session) bdat(arg string) {
+	size, last, ok := parseBdat(arg)
+	if !ok { // where the next command begins is not known
+		s.over = true
+		s.wrong(501, "5.5.4", "syntax: BDAT size [LAST], closing")
+		return
+	}
+	tx := s.tx
+	switch {
+	case tx == nil:
+		s.skipChunk(size, 503, "5.5.1", "send MAIL first")
+		return
+	case len(tx.env.Recipients) == 0:
+		s.skipChunk(size, 554, "5.5.1", "no valid recipients")
+		return
+	case tx.failed:
+		s.skipChunk(size, 503, "5.5.1", "an earlier chunk was refused: RSET")
+		return
+	}
+	if tx.body == nil {
+		tx.body, tx.chunks = spool.New(s.srv.opt.SpoolDir, 0, 0), true
+	}
+	r := &receiver{body: tx.body, limit: tx.limit - tx.size, start: time.Now()}
+	if !s.chunk(r, size) {
+		return
+	}
+	tx.size += size
+	if r.err != nil {
+		r.size = tx.size
+		s.finish(r, 0)
+		if !last { // what is left of the transaction is read away until RSET
+			s.tx = &transaction{env: tx.env, chunks: true, failed: true}
+		}
+		return
+	}
+	if !last {
+		s.reply(250, "2.0.0", strconv.FormatInt(size, 10)+" octets received")
+		return
+	}
+	s.finish(r, 0)
+}
+
+// chunk reads size octets; false when the session is over.
+func (s *session) chunk(r *receiver, size int64) bool {
+	for left := size; left > 0; {
+		p, err := s.next(r)
+		if err != nil {
+			s.broken(err)
+			return false
+		}
+		p = p[:min(int64(len(p)), left)]
+		r.write(p)
+		s.discard(len(p))
+		left -= int64(len(p))
+	}
+	return true
+}
+
+func (s *session) skipChunk(size int64, code int, enhanced, text string) {
+	if s.chunk(&receiver{stop: true, start: time.Now()}, size) {
+		s.wrong(code, enhanced, text)
+	}
+}
+
+func parseBdat(arg string) (size int64, last, ok bool) {
+	words := strings.Fields(arg)
+	switch {
+	case len(words) == 2 && strings.EqualFold(words[1], "LAST"):
+		last = true
+	case len(words) != 1:
+		return 0, false, false
+	}
+	if len(words[0]) > 18 || strings.Trim(words[0], "0123456789") != "" {
+		return 0, false, false
+	}
+	size, err := strconv.ParseInt(words[0], 10, 64)
+	return size, last, err == nil
+}

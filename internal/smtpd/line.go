@@ -1,0 +1,151 @@
+package smtpd
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"time"
+)
+
+// Longest lines, in octets with CR LF. MAIL and RCPT grow by their parameters
+// (RFC 5321 section 4.5.3.1.4; RFC 3461 section 5; RFC 4954 section 5; RFC 6531
+// section 3.4).
+const (
+	maxLine     = 2048
+	maxAuthLine = readerSize
+	maxSkip     = 1 << 20 // of an endless line, before the session ends
+)
+
+// A badLine is input that is no command line; the session goes on.
+type badLine string
+
+func (e badLine) Error() string { return string(e) }
+
+// A farewell ends the session with 421.
+type farewell struct{ enhanced, text string }
+
+func (e farewell) Error() string { return e.text }
+
+// line reads one line ended by CR LF and cuts that off. It is valid until the
+// next read. Replies are sent before it waits, so that those to a pipelined
+// group leave in one write (RFC 2920 section 3.2).
+func (s *session) line() ([]byte, error) {
+	if err := s.await(); err != nil {
+		return nil, err
+	}
+	line, err := s.br.ReadSlice('\n')
+	s.mu.Lock()
+	s.waiting = false
+	s.since = time.Now()
+	s.mu.Unlock()
+	if errors.Is(err, bufio.ErrBufferFull) {
+		return nil, s.skipLine()
+	}
+	if err != nil {
+		return nil, s.readError(err)
+	}
+	text, ok := bytes.CutSuffix(line, []byte("\r\n"))
+	switch {
+	case !ok && s.on.policy.BareLF:
+		text = line[:len(line)-1]
+	case !ok:
+		return nil, badLine("a command must end with CR LF, this one ended with a bare LF")
+	}
+	switch {
+	case bytes.IndexByte(text, '\r') >= 0:
+		return nil, badLine("there is a bare CR in the command")
+	case bytes.IndexByte(text, 0) >= 0:
+		return nil, badLine("there is a NUL in the command")
+	}
+	return text, nil
+}
+
+// await sends the replies and sets the deadline of the next line, unless the
+// line is here already. The deadline is for the line as a whole: octets that
+// drip in do not push it back.
+func (s *session) await() error {
+	if have, _ := s.br.Peek(s.br.Buffered()); bytes.IndexByte(have, '\n') >= 0 {
+		return nil // Peek of what is buffered cannot fail
+	}
+	if err := s.flush(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.why != byeNone {
+		return s.farewell()
+	}
+	now := time.Now()
+	s.cutoff = now.Add(s.srv.opt.Limits.Command)
+	if end := s.born.Add(s.srv.opt.Limits.Session); s.cutoff.After(end) {
+		s.cutoff = end
+	}
+	s.waiting = s.tx == nil || s.tx.body == nil
+	return s.raw.SetReadDeadline(s.cutoff)
+}
+
+// farewell says why the session must end. mu is held.
+func (s *session) farewell() error {
+	switch s.why {
+	case byeShutdown:
+		return farewell{"4.3.2", s.srv.opt.Hostname + " is shutting down, try again later"}
+	case byeCrowded:
+		return farewell{"4.7.0", "closing an idle connection: there are too many"}
+	}
+	return farewell{"4.4.2", "timeout waiting for a command, closing"}
+}
+
+// readError tells a timeout from a peer that is gone.
+func (s *session) readError(err error) error {
+	var t net.Error
+	if !errors.As(err, &t) || !t.Timeout() {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.farewell()
+}
+
+// skipLine reads a line away that is longer than any may be.
+func (s *session) skipLine() error {
+	for skipped := readerSize; skipped < maxSkip; skipped += readerSize {
+		_, err := s.br.ReadSlice('\n')
+		if err == nil {
+			return badLine("line too long")
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return s.readError(err)
+		}
+	}
+	return farewell{"4.7.0", "endless line, closing"}
+}
+
+// more waits for content and gives what there is, at least one octet. Each wait
+// has its deadline; it is valid until discard.
+func (s *session) more() ([]byte, error) {
+	if s.br.Buffered() == 0 {
+		if err := s.flush(); err != nil {
+			return nil, err
+		}
+		if err := s.raw.SetReadDeadline(time.Now().Add(s.srv.opt.Limits.Data)); err != nil {
+			return nil, err
+		}
+		if _, err := s.br.Peek(1); err != nil {
+			if errors.Is(err, io.EOF) {
+				return nil, io.ErrUnexpectedEOF
+			}
+			return nil, err
+		}
+	}
+	return s.br.Peek(s.br.Buffered())
+}
+
+func (s *session) discard(n int) {
+	_, _ = s.br.Discard(n) // of what was peeked: cannot fail
+}
+
+// early reports input behind a command that must be the last of its group (RFC
+// 2920 section 3.1).
+func (s *session) early() bool { return s.br.Buffered() > 0 }

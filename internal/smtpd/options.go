@@ -1,0 +1,86 @@
+package smtpd
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/postino-mail/postino/internal/config"
+	"github.com/postino-mail/postino/internal/registry"
+	"github.com/postino-mail/postino/internal/submit"
+)
+
+// Options of a Server.
+type Options struct {
+	Hostname  string // said in the greeting
+	Listeners []config.Listener
+	Submit    *submit.Submitter
+	Clients   *registry.Clients
+	// CheckSecret reports whether secret is the one that hash was made of. An
+	// empty hash is a name that does not exist: it must take as long and say no.
+	CheckSecret func(hash, secret string) bool
+	SpoolDir    string // where messages wait while they come; store.SpoolDir
+	DataDir     string // where a self-made certificate is kept
+	MaxSize     int64  // most bytes of a message when no route says less; 150 MiB
+	Log         *slog.Logger
+	Limits      Limits
+}
+
+// Limits of sessions; zero fields take the defaults.
+type Limits struct {
+	Command   time.Duration // for one command line, from the reply before it; 5 min (RFC 5321 section 4.5.3.2.7)
+	Handshake time.Duration // for TLS; 30 s
+	Data      time.Duration // for the next piece of a message; 3 min (RFC 5321 section 4.5.3.2.5)
+	Write     time.Duration // for the peer to take a reply; 1 min
+	Session   time.Duration // for a whole session, between two messages; 2 h
+	Grace     time.Duration // for messages under way when the server stops; 10 s
+	MinRate   int64         // bytes a second that a message must come with, after SlowStart; 200
+	SlowStart time.Duration // 1 min
+	Errors    int           // commands refused for their form before the session ends; 20
+	Idle      int           // commands that bring no message forward before the session ends; 200
+	AuthFails int           // of one session; 3
+	AuthDelay time.Duration // of the answer to a first failure, doubled for each further one; 500 ms, at most 16 times
+	AuthBlock time.Duration // how long an address or a name is blocked; 15 min
+	AddrFails int           // different wrong logins of one address before it is blocked; 10
+	NameFails int           // different wrong secrets for one name before it is blocked; 25
+}
+
+func (o *Options) complete() error {
+	if o.Submit == nil || o.Clients == nil || o.CheckSecret == nil {
+		return errors.New("smtpd: a submitter, the clients and a way to check secrets are needed")
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Hostname == "" {
+		o.Hostname = "postino.localdomain"
+	}
+	if o.MaxSize <= 0 {
+		o.MaxSize = 150 << 20
+	}
+	l := &o.Limits
+	for _, d := range []struct {
+		p *time.Duration
+		v time.Duration
+	}{
+		{&l.Command, 5 * time.Minute}, {&l.Handshake, 30 * time.Second}, {&l.Data, 3 * time.Minute}, {&l.Write, time.Minute},
+		{&l.Session, 2 * time.Hour}, {&l.Grace, 10 * time.Second}, {&l.SlowStart, time.Minute},
+		{&l.AuthDelay, 500 * time.Millisecond}, {&l.AuthBlock, 15 * time.Minute},
+	} {
+		if *d.p <= 0 {
+			*d.p = d.v
+		}
+	}
+	for _, n := range []struct {
+		p *int
+		v int
+	}{{&l.Errors, 20}, {&l.Idle, 200}, {&l.AuthFails, 3}, {&l.AddrFails, 10}, {&l.NameFails, 25}} {
+		if *n.p <= 0 {
+			*n.p = n.v
+		}
+	}
+	if l.MinRate <= 0 {
+		l.MinRate = 200
+	}
+	return nil
+}

@@ -1,0 +1,205 @@
+package smtpd
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// readerSize is also the longest line that can be read: an AUTH line with a
+// token (RFC 4954 section 4 asks for 12,288 octets).
+const readerSize = 16 << 10
+
+// A bye says why a session is sent away.
+type bye int
+
+const (
+	byeNone bye = iota
+	byeShutdown
+	byeCrowded
+)
+
+// A session is one connection. Its goroutine owns it, but for what mu guards.
+type session struct {
+	srv    *Server
+	on     *listener
+	log    *slog.Logger
+	raw    net.Conn
+	conn   net.Conn // raw, or TLS over it
+	remote netip.Addr
+	br     *bufio.Reader
+	bw     *bufio.Writer
+	born   time.Time
+
+	secure bool // under TLS
+	helo   string
+	esmtp  bool
+	client *store.Client // by AUTH; nil: none yet
+	tx     *transaction
+	over   bool // end after the replies
+	code   int  // of the last reply
+
+	errors    int // refused for their form
+	fruitless int // commands since the last message
+	authFails int
+
+	dismissed bool // guarded by the crowd
+
+	mu      sync.Mutex
+	why     bye // told to leave
+	waiting bool
+	since   time.Time // of the last command that was answered
+	useful  bool      // took a message
+	cutoff  time.Time // deadline of the line that is awaited
+}
+
+func newSession(s *Server, l *listener, c net.Conn, remote netip.Addr) *session {
+	now := time.Now()
+	return &session{srv: s, on: l, raw: c, conn: c, remote: remote, born: now, since: now, waiting: true,
+		log: s.opt.Log.With("remote", remote.String())}
+}
+
+// run serves the connection to its end.
+func (s *session) run() {
+	s.br = s.srv.reader(s.raw)
+	s.bw = bufio.NewWriterSize(s.raw, 1<<10)
+	defer func() {
+		s.endTransaction()
+		s.hangUp()
+		s.srv.readers.Put(s.br)
+	}()
+	if s.on.policy.TLS == tlsImplicit && !s.handshake() {
+		return
+	}
+	s.reply(220, "", s.srv.opt.Hostname+" ESMTP postino")
+	for !s.over {
+		line, err := s.line()
+		if !s.proceed(err) {
+			return
+		}
+		if err == nil {
+			s.command(line)
+		}
+	}
+}
+
+func (s *Server) reader(c net.Conn) *bufio.Reader {
+	if r, ok := s.readers.Get().(*bufio.Reader); ok {
+		r.Reset(c)
+		return r
+	}
+	return bufio.NewReaderSize(c, readerSize)
+}
+
+// proceed deals with what is no command line; false ends the session.
+func (s *session) proceed(err error) bool {
+	switch e := err.(type) { //nolint:errorlint // line gives these as they are
+	case nil:
+		return true
+	case badLine:
+		s.wrong(500, "5.5.2", string(e))
+		return !s.over
+	case farewell:
+		s.reply(421, e.enhanced, e.text)
+	}
+	return false
+}
+
+// wrong refuses a command for its form; too many end the session.
+func (s *session) wrong(code int, enhanced string, texts ...string) {
+	s.reply(code, enhanced, texts...)
+	if s.errors++; s.errors >= s.srv.opt.Limits.Errors && !s.over {
+		s.reply(421, "4.7.0", "too many errors, closing")
+		s.over = true
+	}
+}
+
+// context is of one submission: it ends when the server stops for good.
+func (s *session) context() context.Context { return s.srv.work }
+
+// handshake puts TLS on the connection. A failure leaves nothing to talk over:
+// the session ends (a plaintext session behind a failed STARTTLS would be what
+// an attacker in the middle wants).
+func (s *session) handshake() bool {
+	s.mu.Lock()
+	s.cutoff = time.Now().Add(s.srv.opt.Limits.Handshake)
+	err := s.raw.SetDeadline(s.cutoff)
+	s.mu.Unlock()
+	t := tls.Server(s.raw, s.on.tls)
+	if err == nil {
+		err = t.HandshakeContext(s.context())
+	}
+	if err != nil {
+		s.log.Info("SMTP TLS handshake failed", "err", err)
+		s.over = true
+		return false
+	}
+	s.conn, s.secure = t, true
+	s.br.Reset(t)
+	s.bw.Reset(t)
+	return true
+}
+
+// hangUp ends the connection so that the last reply arrives: closing with
+// unread input would make the network drop it.
+func (s *session) hangUp() {
+	if s.flush() == nil {
+		if t, ok := s.conn.(*tls.Conn); ok {
+			_ = t.CloseWrite() // the peer may be gone
+		}
+		if t, ok := s.raw.(*net.TCPConn); ok && s.errorsMayBeUnread() {
+			s.linger(t)
+		}
+	}
+	_ = s.raw.Close() // all was said
+}
+
+// errorsMayBeUnread: after QUIT both sides know that it is over.
+func (s *session) errorsMayBeUnread() bool { return s.over && s.errors > 0 || s.lastCode() >= 400 }
+
+// linger lets the peer read the reply: what it still sends is read away for a
+// moment.
+func (s *session) linger(t *net.TCPConn) {
+	if t.CloseWrite() != nil || t.SetReadDeadline(time.Now().Add(time.Second)) != nil {
+		return
+	}
+	buf := make([]byte, 4<<10)
+	for left := 1 << 20; left > 0; {
+		n, err := t.Read(buf)
+		if left -= n; err != nil {
+			return
+		}
+	}
+}
+
+// dismiss tells the session to leave: now when it waits for a command, else
+// when it next does.
+func (s *session) dismiss(why bye) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.why = why
+	if s.waiting {
+		_ = s.raw.SetReadDeadline(time.Now()) // fails on a closed connection alone
+	}
+}
+
+// idle ranks the session among those that could leave: 0 is busy, 1 waits
+// between commands after it brought messages, 2 waits and never brought one.
+func (s *session) idle() (rank int, d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !s.waiting:
+		return 0, 0
+	case s.useful:
+		return 1, time.Since(s.since)
+	}
+	return 2, time.Since(s.since)
+}
