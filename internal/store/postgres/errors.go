@@ -41,18 +41,30 @@ func code(err error) string {
 	return ""
 }
 
-// lost reports that the connection is gone: nothing came from the server, or
-// its last word (PostgreSQL documentation, appendix A: class 08, 57P01-57P05
-// and 25P03 end the session).
-func lost(err error) bool {
-	switch c := code(err); c {
-	case "57P01", "57P02", "57P03", "57P05", "25P03":
-		return true
-	case "":
-		return true
-	default:
-		return c[:2] == "08"
+// broke notes whether err came with the end of the connection: nothing came
+// from the server, or its last word (PostgreSQL documentation, appendix A:
+// class 08, 57P01-57P05 and 25P03 end the session).
+func broke(err error, closed bool) error {
+	var d *dbError
+	if !errors.As(err, &d) {
+		return err
 	}
+	switch c := code(err); c {
+	case "":
+		d.broken = closed
+	case "57P01", "57P02", "57P03", "57P05", "25P03":
+		d.broken = true
+	default:
+		d.broken = c[:2] == "08"
+	}
+	return err
+}
+
+// doubtful is broke for the error of a commit.
+func doubtful(err *dbError, closed bool) error {
+	_ = broke(err, closed)
+	err.inDoubt = err.broken
+	return err
 }
 
 // again reports an error after which the same transaction may well succeed:
@@ -67,14 +79,22 @@ func again(err error) bool {
 		return true
 	}
 	var refused *pgconn.ConnectError
-	return lost(err) && !errors.As(err, &refused) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+	return d.broken && !errors.As(err, &refused) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
 // global reports an error that the next operation would meet as well, so that
-// repeating them one by one makes no sense. Classes 22 and 23 are a value's fault.
+// repeating them one by one makes no sense. Classes 22 and 23 are a value's
+// fault, and so is what the server did not say.
 func global(err error) bool {
+	var d *dbError
+	if !errors.As(err, &d) {
+		return false
+	}
 	c := code(err)
-	return c == "" || c[:2] != "22" && c[:2] != "23"
+	if c == "" {
+		return d.broken
+	}
+	return c[:2] != "22" && c[:2] != "23"
 }
 
 // unavailable makes err a store.ErrUnavailable with a word on the cause.
@@ -112,9 +132,11 @@ func unavailable(err error) error {
 
 // outward is err as a caller of the ports may see it.
 func outward(err error) error {
-	var d *dbError
-	if errors.As(err, &d) && global(err) {
+	switch {
+	case global(err):
 		return unavailable(err)
+	case code(err) == "23505":
+		return fmt.Errorf("%w: %w", store.ErrExists, err)
 	}
 	return err
 }

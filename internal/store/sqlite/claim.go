@@ -47,14 +47,16 @@ func (t *tx) claim(r store.ClaimRequest) ([]*claimedRow, error) {
 		return nil, err
 	}
 	var lanes []*lane
-	if err := t.each(`SELECT `+laneColumns+` FROM lanes WHERE ready_at <= ? ORDER BY ready_at, served LIMIT ?`, []any{us(r.Now), r.Max}, func(sc scan) error {
-		l, err := scanLane(sc)
-		if err == nil {
-			lanes = append(lanes, t.keep(l))
-		}
-		return err
-	}); err != nil {
+	ids, err := t.ids(`SELECT id FROM lanes WHERE ready_at <= ? ORDER BY ready_at, served LIMIT ?`, us(r.Now), r.Max)
+	if err != nil {
 		return nil, err
+	}
+	for _, id := range ids {
+		l, err := t.laneByID(r.Now, id)
+		if err != nil {
+			return nil, err
+		}
+		lanes = append(lanes, l)
 	}
 	var out []*claimedRow
 	c := &claimer{tx: t, r: r, flows: map[*lane][]*flow{}}
@@ -103,7 +105,8 @@ type claimer struct {
 
 // fromLane claims up to want deliveries of a lane, its flows taking turns.
 func (c *claimer) fromLane(l *lane, want int) (out []*claimedRow, err error) {
-	l.now, l.dirty = c.r.Now, true
+	l.now = c.r.Now
+	c.dirtyLane(l)
 	l.turn = us(c.r.Now)
 	l.served++
 	if _, ok := c.flows[l]; !ok {
@@ -144,30 +147,35 @@ func (c *claimer) fromLane(l *lane, want int) (out []*claimedRow, err error) {
 }
 
 func (c *claimer) readyFlows(l *lane, want int) (out []*flow, err error) {
-	err = c.each(`SELECT `+flowColumns+` FROM flows INDEXED BY flows_ready WHERE lane = ? AND ready_at <= ? ORDER BY ready_at, served LIMIT ?`,
-		[]any{l.id, us(c.r.Now), max(want, 16)}, func(sc scan) error {
-			f, err := scanFlow(sc)
-			if err == nil {
-				out = append(out, c.keepFlow(f))
-			}
-			return err
-		})
-	return out, err
+	ids, err := c.ids(`SELECT id FROM flows INDEXED BY flows_ready WHERE lane = ? AND ready_at <= ? ORDER BY ready_at, served LIMIT ?`, l.id, us(c.r.Now), max(want, 16))
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		f, err := c.flowByID(id)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, f)
+	}
+	return out, nil
 }
 
 // fromFlow claims up to n deliveries of a flow in the order in which they are due.
 func (c *claimer) fromFlow(l *lane, f *flow, n int) (out []*claimedRow, full bool, err error) {
 	now := us(c.r.Now)
 	var found []*claimedRow
-	if err := c.each(`SELECT `+deliveryColumns+`, `+messageColumns+` FROM deliveries d INDEXED BY deliveries_queue`+deliveryTables+`
+	if err := c.each(`SELECT `+deliveryOwn+`, `+messageColumns+` FROM deliveries d INDEXED BY deliveries_queue CROSS JOIN messages m ON m.seq = d.msg
 		WHERE d.flow = ? AND d.state <= 1 AND d.next_at <= ? ORDER BY d.next_at LIMIT ?`, []any{f.id, now, n}, func(sc scan) error {
 		row := &claimedRow{}
 		found = append(found, row)
-		return dbErr(sc(append(row.columns(), row.message.columns()...)...))
+		return dbErr(sc(append(row.own(), row.message.columns()...)...))
 	}); err != nil {
 		return nil, false, err
 	}
 	for _, row := range found {
+		row.d.Message = row.message.m.ID
+		row.placed(f, l)
 		d, err := row.decode()
 		if err != nil {
 			return nil, false, err

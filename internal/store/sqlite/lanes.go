@@ -61,7 +61,8 @@ func (t *tx) changeLane(now time.Time, key string, c store.LaneChange) error {
 		return err
 	}
 	l.Change(c)
-	l.now, l.gate, l.dirty, t.wake = now, 0, true, true
+	l.now, l.gate, t.wake = now, 0, true
+	t.dirtyLane(l)
 	t.writes++ // flush will write
 	return nil
 }

@@ -43,7 +43,8 @@ func (t *tx) setClock(now time.Time) error {
 		return err
 	}
 	for _, f := range flows {
-		f.turn, f.dirty = 0, true
+		f.turn = 0
+		t.dirtyFlow(f)
 	}
 	var lanes []*lane
 	if err := t.each(`SELECT `+laneColumns+` FROM lanes WHERE turn_at > ?`, []any{us(now)}, func(sc scan) error {
@@ -56,7 +57,8 @@ func (t *tx) setClock(now time.Time) error {
 		return err
 	}
 	for _, l := range lanes {
-		l.turn, l.now, l.dirty = 0, now, true
+		l.turn, l.now = 0, now
+		t.dirtyLane(l)
 	}
 	return nil
 }
@@ -159,7 +161,8 @@ func (t *tx) freeSlot(now time.Time, r *deliveryRow, change func(*lane)) error {
 		return err
 	}
 	change(l)
-	l.gate, l.dirty, t.wake = 0, true, true
+	l.gate, t.wake = 0, true
+	t.dirtyLane(l)
 	return nil
 }
 

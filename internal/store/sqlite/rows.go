@@ -53,6 +53,10 @@ func (r *messageRow) decode() (*store.Message, error) {
 }
 
 const (
+	// deliveryOwn are the columns of the delivery itself; deliveryColumns tell
+	// where it is placed as well.
+	deliveryOwn = `d.seq, d.msg, d.flow, d.id, d.position, d.state, d.next_at, d.created_at, d.expires_at, d.warn_at, d.finished_at, d.attempts, d.epoch,
+		d.node, d.kind, d.since, d.recipients, d.word`
 	deliveryColumns = `d.seq, d.msg, d.flow, d.id, m.id, f.client, f.connection, l.key, d.position, d.state, d.next_at, d.created_at, d.expires_at,
 		d.warn_at, d.finished_at, d.attempts, d.epoch, d.node, d.kind, d.since, d.recipients, d.word`
 	deliveryTables = ` CROSS JOIN messages m ON m.seq = d.msg CROSS JOIN flows f ON f.id = d.flow CROSS JOIN lanes l ON l.id = f.lane`
@@ -70,6 +74,17 @@ func (r *deliveryRow) columns() []any {
 	d := &r.d
 	return []any{&r.seq, &r.msg, &r.flow, &d.ID, &d.Message, &d.Client, &d.Route.Connection, &d.Route.Lane, &d.Route.Position, &d.State,
 		&r.next, &r.created, &r.expires, &r.warn, &r.finished, &d.Attempts, &d.Epoch, &d.Node, &d.Kind, &r.since, &r.recipients, &r.word}
+}
+
+func (r *deliveryRow) own() []any {
+	d := &r.d
+	return []any{&r.seq, &r.msg, &r.flow, &d.ID, &d.Route.Position, &d.State, &r.next, &r.created, &r.expires, &r.warn, &r.finished, &d.Attempts, &d.Epoch,
+		&d.Node, &d.Kind, &r.since, &r.recipients, &r.word}
+}
+
+// placed fills in what own leaves out, the message's id apart.
+func (r *deliveryRow) placed(f *flow, l *lane) {
+	r.d.Client, r.d.Route.Connection, r.d.Route.Lane = f.name.client, f.name.connection, l.Key
 }
 
 func (r *deliveryRow) decode() (*store.Delivery, error) {
@@ -98,13 +113,23 @@ func encodeDelivery(d *store.Delivery) (recipients, word string, err error) {
 	return string(rs), "", nil
 }
 
-// delivery loads one delivery; store.ErrNotFound when there is none.
+// delivery loads one delivery, its message's id apart; store.ErrNotFound when
+// there is none.
 func (t *tx) delivery(id store.ID) (*deliveryRow, error) {
 	r := &deliveryRow{}
-	if err := t.row(`SELECT `+deliveryColumns+` FROM deliveries d`+deliveryTables+` WHERE d.id = ?`, []any{id}, r.columns()...); err != nil {
+	if err := t.row(`SELECT `+deliveryOwn+` FROM deliveries d WHERE d.id = ?`, []any{id}, r.own()...); err != nil {
 		return nil, notFound(err)
 	}
-	_, err := r.decode()
+	f, err := t.flowByID(r.flow)
+	if err != nil {
+		return nil, err
+	}
+	l, err := t.laneOf(f)
+	if err != nil {
+		return nil, err
+	}
+	r.placed(f, l)
+	_, err = r.decode()
 	return r, err
 }
 

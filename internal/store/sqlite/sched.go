@@ -17,17 +17,17 @@ type lane struct {
 	gate, turn, ready int64
 	served            int64
 	now               time.Time // of the last op that touched it
-	dirty             bool
+	isDirty           bool
 }
 
 // A flow is a row of flows while a transaction works on it.
 type flow struct {
-	id, lane        int64
-	name            flowName
-	queued          int64
-	due, gate, turn int64
-	served          int64
-	dirty, staleDue bool
+	id, lane          int64
+	name              flowName
+	queued            int64
+	due, gate, turn   int64
+	served            int64
+	isDirty, staleDue bool
 }
 
 type flowName struct {
@@ -80,16 +80,20 @@ func (t *tx) lane(now time.Time, key string, limits *adapters.LaneLimits) (*lane
 			if limits == nil {
 				return nil, sql.ErrNoRows
 			}
-			l = &lane{Lane: store.Lane{Key: key, Limits: *limits}, ready: never(), dirty: true}
-			if l.id, err = t.insert(`INSERT INTO lanes (key, ready_at) VALUES (?, ?)`, key, l.ready); err != nil {
+			l = &lane{Lane: store.Lane{Key: key, Limits: *limits}, ready: never()}
+			if l.id, err = t.insert(`INSERT INTO lanes (key, ready_at) VALUES (?, ?)`, key, never()); err != nil {
 				return nil, err
 			}
 		}
 		l = t.keep(l)
+		if limits != nil {
+			t.dirtyLane(l)
+		}
 	}
 	l.now = now
 	if limits != nil && l.Limits != *limits {
-		l.Limits, l.gate, l.dirty = *limits, 0, true
+		l.Limits, l.gate = *limits, 0
+		t.dirtyLane(l)
 	}
 	return l, nil
 }
@@ -211,17 +215,34 @@ func (t *tx) regate(now time.Time, id string, limits *adapters.LaneLimits) error
 		return err
 	}
 	for _, f := range found {
-		f.gate, f.dirty = gate, true
+		f.gate = gate
+		t.dirtyFlow(f)
 		l, err := t.laneByID(now, f.lane)
 		if err != nil {
 			return err
 		}
 		if limits != nil {
-			l.Limits, l.gate, l.dirty = *limits, 0, true
+			l.Limits, l.gate = *limits, 0
+			t.dirtyLane(l)
 		}
 	}
 	t.wake = true
 	return nil
+}
+
+// dirtyLane and dirtyFlow have flush write them.
+func (t *tx) dirtyLane(l *lane) {
+	if !l.isDirty {
+		l.isDirty = true
+		t.touched = append(t.touched, l)
+	}
+}
+
+func (t *tx) dirtyFlow(f *flow) {
+	if !f.isDirty {
+		f.isDirty = true
+		t.touchedFlows = append(t.touchedFlows, f)
+	}
 }
 
 // arrived and left keep the flow's account of what waits in it.
@@ -230,21 +251,20 @@ func (t *tx) arrived(f *flow, next time.Time) {
 		f.due = n
 	}
 	f.queued++
-	f.dirty, t.wake = true, true
+	t.dirtyFlow(f)
+	t.wake = true
 }
 
 func (t *tx) left(f *flow, n int64) {
 	f.queued = max(0, f.queued-n)
-	f.dirty, f.staleDue = true, true
+	f.staleDue = true
+	t.dirtyFlow(f)
 }
 
 // flush writes the flows and lanes that were touched, first of all when each
 // is ready next.
 func (t *tx) flush() error {
-	for _, f := range t.flows {
-		if !f.dirty {
-			continue
-		}
+	for _, f := range t.touchedFlows {
 		if err := t.flushFlow(f); err != nil {
 			return err
 		}
@@ -252,16 +272,14 @@ func (t *tx) flush() error {
 		if err != nil {
 			return err
 		}
-		l.dirty = true
+		t.dirtyLane(l)
 	}
-	for _, l := range t.lanes {
-		if !l.dirty {
-			continue
-		}
+	for _, l := range t.touched {
 		if err := t.flushLane(l); err != nil {
 			return err
 		}
 	}
+	t.touched, t.touchedFlows = t.touched[:0], t.touchedFlows[:0]
 	return nil
 }
 
@@ -273,14 +291,16 @@ func (t *tx) laneOf(f *flow) (*lane, error) {
 }
 
 func (t *tx) flushFlow(f *flow) error {
-	if f.staleDue || f.queued == 0 {
+	if f.queued == 0 {
+		f.due = never()
+	} else if f.staleDue {
 		f.due = never()
 		err := t.row(`SELECT next_at FROM deliveries INDEXED BY deliveries_queue WHERE flow = ? AND state <= 1 ORDER BY next_at LIMIT 1`, []any{f.id}, &f.due)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
 	}
-	f.dirty, f.staleDue = false, false
+	f.isDirty, f.staleDue = false, false
 	return t.exec(`UPDATE flows SET queued = ?, due_at = ?, gate_at = ?, turn_at = ?, served = ?, ready_at = ? WHERE id = ?`,
 		f.queued, f.due, f.gate, f.turn, f.served, f.ready(), f.id)
 }
@@ -294,7 +314,7 @@ func (f *flow) ready() int64 {
 }
 
 func (t *tx) flushLane(l *lane) error {
-	l.dirty = false
+	l.isDirty = false
 	l.ready = never()
 	err := t.row(`SELECT ready_at FROM flows INDEXED BY flows_ready WHERE lane = ? ORDER BY ready_at LIMIT 1`, []any{l.id}, &l.ready)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {

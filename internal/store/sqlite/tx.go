@@ -16,14 +16,33 @@ type tx struct {
 	w      *writer
 	writes int
 	wake   bool // something may be claimable or due earlier
-	lanes  map[int64]*lane
-	keys   map[string]*lane
-	flows  map[int64]*flow
-	names  map[flowName]*flow
+	*held
+	touched      []*lane // dirty ones
+	touchedFlows []*flow
+}
+
+// held is what is known of lanes and flows: as the database has it, with what
+// the transaction has changed. It is kept from one transaction to the next
+// while nobody else writes, and thrown away after a rollback.
+type held struct {
+	lanes map[int64]*lane
+	keys  map[string]*lane
+	flows map[int64]*flow
+	names map[flowName]*flow
+}
+
+// heldMax bounds how many lanes and flows are held.
+const heldMax = 20_000
+
+func newHeld() *held {
+	return &held{lanes: map[int64]*lane{}, keys: map[string]*lane{}, flows: map[int64]*flow{}, names: map[flowName]*flow{}}
 }
 
 func newTx(w *writer) *tx {
-	return &tx{w: w, lanes: map[int64]*lane{}, keys: map[string]*lane{}, flows: map[int64]*flow{}, names: map[flowName]*flow{}}
+	if w.held == nil || len(w.held.lanes) > heldMax || len(w.held.flows) > heldMax {
+		w.held = newHeld()
+	}
+	return &tx{w: w, held: w.held}
 }
 
 // stmt gives the prepared statement; the texts are constants of this package,
@@ -93,6 +112,17 @@ func (t *tx) each(q string, args []any, f func(scan) error) error {
 	}
 	rows, err := st.QueryContext(context.Background(), args...)
 	return eachRow(rows, err, f)
+}
+
+// ids gives the one integer column of a query.
+func (t *tx) ids(q string, args ...any) (out []int64, err error) {
+	err = t.each(q, args, func(sc scan) error {
+		var id int64
+		err := dbErr(sc(&id))
+		out = append(out, id)
+		return err
+	})
+	return out, err
 }
 
 // A scan reads the columns of the current row.

@@ -46,6 +46,7 @@ type writer struct {
 	conn    *sql.Conn
 	stmts   map[string]*sql.Stmt
 	version int64 // data_version: changes when another process commits
+	held    *held // nil when the database may have changed
 	batch   []*op
 	commits atomic.Int64
 }
@@ -137,7 +138,7 @@ func (w *writer) drop() {
 	if w.db != nil {
 		errs = append(errs, w.db.Close())
 	}
-	w.db, w.conn, w.stmts = nil, nil, nil
+	w.db, w.conn, w.stmts, w.held = nil, nil, nil, nil
 	if err := errors.Join(errs...); err != nil {
 		w.s.opt.Log.Warn("closing the database connection", "error", err)
 	}
@@ -204,15 +205,24 @@ func (w *writer) pollOthers() {
 	if w.conn == nil {
 		return
 	}
-	var v int64
-	if err := w.conn.QueryRowContext(context.Background(), "PRAGMA data_version").Scan(&v); err != nil {
+	if err := w.compare(newTx(w)); err != nil {
 		w.s.opt.Log.Warn("asking the database for changes", "error", err)
-		return
+	}
+}
+
+// compare forgets what is held when another process has written.
+func (w *writer) compare(t *tx) error {
+	var v int64
+	if err := t.row("PRAGMA data_version", nil, &v); err != nil {
+		return err
 	}
 	if v != w.version {
 		w.version = v
+		w.held = newHeld()
+		t.held = w.held
 		w.s.wakeUp()
 	}
+	return nil
 }
 
 // commit runs the ops in one transaction. When one of them fails after it has
@@ -250,6 +260,12 @@ func (w *writer) try(ops []*op, errs []error) (err error) {
 	}
 	t := newTx(w)
 	if err := t.exec("BEGIN IMMEDIATE"); err != nil {
+		w.drop()
+		return unavailable(err)
+	}
+	// Nobody else can write from here on.
+	if err := w.compare(t); err != nil {
+		w.rollback(t)
 		w.drop()
 		return unavailable(err)
 	}
@@ -294,6 +310,7 @@ func (w *writer) try(ops []*op, errs []error) (err error) {
 }
 
 func (w *writer) rollback(t *tx) {
+	w.held = nil
 	if err := t.exec("ROLLBACK"); err != nil {
 		// SQLite has rolled back by itself after a disk error (no transaction is
 		// active), or the connection is beyond use: a new one knows.

@@ -1,0 +1,268 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// A ledgerLine is a line of the ledger, over an earlier state of the same line.
+type ledgerLine struct {
+	flow int64
+	a    store.Attempt
+}
+
+// commit writes what changed and commits, all in one round trip. What is
+// queued later sees what was queued before.
+func (t *tx) commit(ctx context.Context) error {
+	b := &pgx.Batch{}
+	if err := errors.Join(t.writeMessages(b), t.writeDeliveries(b), t.writeLedger(b), t.writeStates(b)); err != nil {
+		return err
+	}
+	for _, st := range t.after {
+		b.Queue(st.q, st.args...)
+	}
+	t.writeFlows(b)
+	if err := t.writeLanes(b); err != nil {
+		return err
+	}
+	t.writeEvents(b)
+	committed := false
+	b.Queue(`COMMIT`).Exec(func(tag pgconn.CommandTag) error {
+		if tag.String() != "COMMIT" {
+			return errors.New("the database rolled the transaction back")
+		}
+		committed = true
+		return nil
+	})
+	if f := t.s.opt.fault; f != nil {
+		if err := f(beforeFlush); err != nil {
+			return &dbError{err: err}
+		}
+	}
+	err := t.conn.SendBatch(ctx, b).Close()
+	if f := t.s.opt.fault; f != nil && err == nil {
+		err, committed = f(afterCommit), false
+	}
+	if err == nil || committed {
+		return nil
+	}
+	return doubtful(&dbError{err: err}, t.conn.Conn().IsClosed())
+}
+
+// writeDeliveries inserts the new ones and updates those that changed.
+func (t *tx) writeDeliveries(b *pgx.Batch) error {
+	if err := t.putDeliveries(b, t.fresh, `INSERT INTO deliveries (id, flow, position, state, next_at, deadline_at, expires_at, warn_at, finished_at,
+		attempts, epoch, node, kind, since, join_key, recipients, word, msg, created_at)
+		SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::int[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
+		$10::int[], $11::bigint[], $12::text[], $13::text[], $14::bigint[], $15::text[], $16::text[], $17::text[], $18::uuid[], $19::bigint[])`); err != nil {
+		return err
+	}
+	return t.putDeliveries(b, t.changed, `UPDATE deliveries d SET flow = x.flow, position = x.position, state = x.state, next_at = x.next_at, deadline_at = x.deadline_at,
+		expires_at = x.expires_at, warn_at = x.warn_at, finished_at = x.finished_at, attempts = x.attempts, epoch = x.epoch, node = x.node, kind = x.kind,
+		since = x.since, join_key = x.join_key, recipients = x.recipients, word = x.word
+		FROM unnest($1::uuid[], $2::bigint[], $3::int[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
+		$10::int[], $11::bigint[], $12::text[], $13::text[], $14::bigint[], $15::text[], $16::text[], $17::text[], $18::uuid[], $19::bigint[])
+		AS x (id, flow, position, state, next_at, deadline_at, expires_at, warn_at, finished_at, attempts, epoch, node, kind, since, join_key, recipients, word, msg, created_at)
+		WHERE d.id = x.id`)
+}
+
+func (t *tx) putDeliveries(b *pgx.Batch, rows []*deliveryRow, q string) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	n := len(rows)
+	ids, msgs := make([][16]byte, n), make([][16]byte, n)
+	positions, states, attempts := make([]int32, n), make([]int32, n), make([]int32, n)
+	var longs [9][]int64
+	for i := range longs {
+		longs[i] = make([]int64, n)
+	}
+	nodes, kinds, recipients, words := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	joins := make([]*string, n)
+	for i, r := range rows {
+		d := &r.d
+		var err error
+		if recipients[i], words[i], err = encodeDelivery(d); err != nil {
+			return err
+		}
+		ids[i], msgs[i] = d.ID, d.Message
+		positions[i], states[i], attempts[i] = int32(d.Route.Position), int32(d.State), int32(d.Attempts)
+		for j, v := range [...]int64{r.flow, us(d.NextAt), us(d.Deadline()), us(d.ExpiresAt), us(d.WarnAt), us(d.FinishedAt), d.Epoch, us(d.Since), us(d.CreatedAt)} {
+			longs[j][i] = v
+		}
+		nodes[i], kinds[i] = d.Node, string(d.Kind)
+		if r.join != "" {
+			joins[i] = &r.join
+		}
+	}
+	b.Queue(q, ids, longs[0], positions, states, longs[1], longs[2], longs[3], longs[4], longs[5], attempts, longs[6], nodes, kinds, longs[7], joins,
+		recipients, words, msgs, longs[8])
+	return nil
+}
+
+func (t *tx) writeLedger(b *pgx.Batch) error {
+	n := len(t.ledger)
+	if n == 0 {
+		return nil
+	}
+	ids := make([][16]byte, n)
+	nos, recipients := make([]int32, n), make([]int32, n)
+	kinds, nodes, outcomes := make([]string, n), make([]string, n), make([]string, n)
+	flows, epochs, started := make([]int64, n), make([]int64, n), make([]int64, n)
+	for i, l := range t.ledger {
+		out, err := json.Marshal(l.a.Outcome)
+		if err != nil {
+			return err
+		}
+		ids[i], nos[i], kinds[i], flows[i], nodes[i] = l.a.Delivery, int32(l.a.No), string(l.a.Kind), l.flow, l.a.Node
+		epochs[i], started[i], recipients[i], outcomes[i] = l.a.Epoch, us(l.a.StartedAt), int32(l.a.Recipients), string(out)
+	}
+	b.Queue(`INSERT INTO attempts (delivery, no, kind, flow, node, epoch, started_at, recipients, outcome)
+		SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::int[], $9::text[])
+		ON CONFLICT (delivery, no) DO UPDATE SET kind = excluded.kind, flow = excluded.flow, node = excluded.node, epoch = excluded.epoch,
+			started_at = excluded.started_at, recipients = excluded.recipients, outcome = excluded.outcome`,
+		ids, nos, kinds, flows, nodes, epochs, started, recipients, outcomes)
+	return nil
+}
+
+// writeStates writes connection states that changed.
+func (t *tx) writeStates(b *pgx.Batch) error {
+	for _, st := range t.states {
+		doc, err := json.Marshal(st)
+		if err != nil {
+			return err
+		}
+		b.Queue(`INSERT INTO connection_states (connection, paused_until, doc) VALUES ($1, $2, $3)
+			ON CONFLICT (connection) DO UPDATE SET paused_until = excluded.paused_until, doc = excluded.doc`, st.Connection, us(st.PausedUntil), string(doc))
+	}
+	return nil
+}
+
+// writeFlows writes the flows that changed, with when each is ready next.
+func (t *tx) writeFlows(b *pgx.Batch) {
+	var ids, queued, due, gates, turns, served []int64
+	var stale []bool
+	for _, f := range t.flows {
+		if !f.dirty {
+			continue
+		}
+		if l := t.lanes[f.lane]; l != nil {
+			l.dirty = true
+		}
+		ids, queued, due, gates, turns, served = append(ids, f.id), append(queued, f.queued), append(due, f.due), append(gates, f.gate), append(turns, f.turn), append(served, f.served)
+		stale = append(stale, f.staleDue || f.queued == 0)
+	}
+	if len(ids) == 0 {
+		return
+	}
+	b.Queue(`UPDATE flows SET queued = y.queued, due_at = y.due, gate_at = y.gate, turn_at = y.turn, served = y.served,
+			ready_at = CASE WHEN y.due >= $8::bigint THEN $8 ELSE greatest(y.due, y.gate, y.turn) END
+		FROM (SELECT x.id, x.queued, x.gate, x.turn, x.served, CASE WHEN x.stale
+				THEN coalesce((SELECT d.next_at FROM deliveries d WHERE d.flow = x.id AND d.state <= 1 ORDER BY d.next_at LIMIT 1), $8) ELSE x.due END AS due
+			FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bool[]) AS x (id, queued, due, gate, turn, served, stale)) y
+		WHERE flows.id = y.id`, ids, queued, due, gates, turns, served, stale, never())
+}
+
+// writeLanes writes the lanes that changed, with when each is ready next.
+func (t *tx) writeLanes(b *pgx.Batch) error {
+	var dirty []*lane
+	for _, l := range t.lanes {
+		if l.dirty {
+			dirty = append(dirty, l)
+		}
+	}
+	if len(dirty) == 0 {
+		return nil
+	}
+	n := len(dirty)
+	var ints [5][]int32
+	for i := range ints {
+		ints[i] = make([]int32, n)
+	}
+	var longs [7][]int64
+	for i := range longs {
+		longs[i] = make([]int64, n)
+	}
+	reasons, minutes, days := make([]string, n), make([][]byte, n), make([][]byte, n)
+	for i, l := range dirty {
+		floor := max(l.gate, l.turn)
+		if !l.now.IsZero() {
+			if r := l.Room(l.now); r.Deliveries == 0 {
+				floor = max(floor, us(r.At))
+			}
+		}
+		if l.Reason != (adapters.Text{}) {
+			reason, err := json.Marshal(l.Reason)
+			if err != nil {
+				return err
+			}
+			reasons[i] = string(reason)
+		}
+		var err, derr error
+		minutes[i], err = l.Minute.MarshalBinary()
+		days[i], derr = l.Day.MarshalBinary()
+		if err := errors.Join(err, derr); err != nil {
+			return err
+		}
+		minutes[i], days[i] = nonNil(minutes[i]), nonNil(days[i])
+		for j, v := range [...]int{l.Limits.Concurrency, l.Limits.PerMinute, l.Limits.RecipientsPerDay, l.Cap, l.InFlight} {
+			ints[j][i] = int32(v)
+		}
+		for j, v := range [...]int64{l.id, us(l.PausedUntil), us(l.CapUntil), l.gate, l.turn, l.served, floor} {
+			longs[j][i] = v
+		}
+	}
+	b.Queue(`UPDATE lanes SET concurrency = y.concurrency, per_minute = y.per_minute, per_day = y.per_day, paused_until = y.paused_until, reason = y.reason,
+			cap = y.cap, cap_until = y.cap_until, in_flight = y.in_flight, minute = y.minute, day = y.day, gate_at = y.gate_at, turn_at = y.turn_at,
+			served = y.served, ready_at = CASE WHEN y.first >= $16::bigint THEN $16 ELSE greatest(y.first, y.floor) END
+		FROM (SELECT x.*, coalesce((SELECT f.ready_at FROM flows f WHERE f.lane = x.id ORDER BY f.ready_at LIMIT 1), $16) AS first
+			FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+				$8::int[], $9::int[], $10::int[], $11::int[], $12::int[], $13::text[], $14::bytea[], $15::bytea[])
+			AS x (id, paused_until, cap_until, gate_at, turn_at, served, floor, concurrency, per_minute, per_day, cap, in_flight, reason, minute, day)) y
+		WHERE lanes.id = y.id`, longs[0], longs[1], longs[2], longs[3], longs[4], longs[5], longs[6], ints[0], ints[1], ints[2], ints[3], ints[4], reasons, minutes, days, never())
+	return nil
+}
+
+// writeEvents comes last: from here to the commit, which is near, other
+// writers of events wait.
+func (t *tx) writeEvents(b *pgx.Batch) {
+	n := len(t.events)
+	if n == 0 {
+		return
+	}
+	types, clients, data := make([]string, n), make([]string, n), make([]string, n)
+	when := make([]int64, n)
+	msgs, deliveries := make([][16]byte, n), make([][16]byte, n)
+	for i, e := range t.events {
+		types[i], when[i], clients[i], msgs[i], deliveries[i], data[i] = e.Type, us(e.At), e.Client, e.Message, e.Delivery, string(e.Data)
+	}
+	b.Queue(`WITH s AS (UPDATE event_seq SET last = last + $7 RETURNING last)
+		INSERT INTO events (seq, type, at, client, message, delivery, data)
+		SELECT s.last - $7 + x.n, x.type, x.at, x.client, x.message, x.delivery, x.data
+		FROM s, unnest($1::text[], $2::bigint[], $3::text[], $4::uuid[], $5::uuid[], $6::text[]) WITH ORDINALITY AS x (type, at, client, message, delivery, data, n)`,
+		types, when, clients, msgs, deliveries, data, int64(n))
+}
+
+func nonNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+// idList turns ids into what pgx sends as uuid[].
+func idList(ids ...store.ID) [][16]byte {
+	out := make([][16]byte, len(ids))
+	for i, id := range ids {
+		out[i] = id
+	}
+	return slices.Clip(out)
+}

@@ -1,0 +1,284 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// needs is what a call wants loaded and locked before it works in memory.
+type needs struct {
+	keys       []*store.Idempotency
+	names      []string // locked by name, such as a connection
+	lanes      []string // keys; made when they are missing
+	routes     []routeNeed
+	deliveries [][16]byte
+	nodes      []string // everything that these have leased
+	gates      []string // connections: their state, and all their flows
+	joins      []string
+}
+
+type routeNeed struct {
+	lane, connection, client string
+	limits                   adapters.LaneLimits // of a lane that is made
+}
+
+// gate asks for a connection whose gate changes.
+func (n *needs) gate(connection string) {
+	n.gates = append(n.gates, connection)
+	n.names = append(n.names, connectionLock(connection))
+}
+
+func connectionLock(id string) string { return "connection:" + id }
+
+// A tx is one transaction, shared by the calls of a batch: what is loaded and
+// locked, and what the calls changed.
+type tx struct {
+	s          *Store
+	conn       *pgxpool.Conn
+	lanes      map[int64]*lane
+	keys       map[string]*lane
+	flows      map[int64]*flow
+	names      map[flowName]*flow
+	deliveries map[store.ID]*deliveryRow
+	gates      map[string]*gate
+	joins      map[string][]*deliveryRow // what waits for siblings, the youngest last
+	answers    map[idempotencyKey]*answer
+
+	missing  []routeNeed
+	changed  []*deliveryRow
+	messages []*messageRecord
+	fresh    []*deliveryRow
+	ledger   []ledgerLine
+	events   []store.NewEvent
+	states   []store.ConnectionState
+	after    []statement // what is rare, as it is
+	wake     bool        // something may be claimable or due earlier
+}
+
+type statement struct {
+	q    string
+	args []any
+}
+
+type idempotencyKey struct{ client, key string }
+
+// An answer is a stored one, or, when ours, one that this transaction gives.
+type answer struct {
+	ours            bool
+	taken           bool // by a call of this transaction
+	request, stored []byte
+}
+
+func newTx(s *Store, conn *pgxpool.Conn) *tx {
+	return &tx{s: s, conn: conn, lanes: map[int64]*lane{}, keys: map[string]*lane{}, flows: map[int64]*flow{}, names: map[flowName]*flow{},
+		deliveries: map[store.ID]*deliveryRow{}, gates: map[string]*gate{}, joins: map[string][]*deliveryRow{}, answers: map[idempotencyKey]*answer{}}
+}
+
+// exec keeps a statement for the end of the transaction.
+func (t *tx) exec(q string, args ...any) { t.after = append(t.after, statement{q, args}) }
+
+// delivery gives one that was asked for.
+func (t *tx) delivery(id store.ID) (*deliveryRow, error) {
+	r := t.deliveries[id]
+	if r == nil {
+		return nil, store.ErrNotFound
+	}
+	return r, nil
+}
+
+// lockLanes locks what $1 deliveries, $2 connections, $3 lane keys and $4 nodes
+// are in, always in the order of ids.
+const lockLanes = `SELECT ` + laneColumns + ` FROM lanes WHERE id IN (
+	SELECT f.lane FROM unnest($1::uuid[]) x JOIN deliveries d ON d.id = x JOIN flows f ON f.id = d.flow
+	UNION SELECT flows.lane FROM unnest($2::text[]) x JOIN flows ON flows.connection = x
+	UNION SELECT l.id FROM unnest($3::text[]) x JOIN lanes l ON l.key = x
+	UNION SELECT f.lane FROM unnest($4::text[]) x JOIN deliveries d ON d.node = x AND d.state = 2 JOIN flows f ON f.id = d.flow
+) ORDER BY id FOR UPDATE`
+
+// loadFlows gives the flows of $1 deliveries, $2 connections, $4 nodes, and of
+// the routes $5 to $7, all of them in locked lanes.
+const loadFlows = `SELECT ` + flowColumns + ` FROM flows WHERE id IN (
+	SELECT d.flow FROM unnest($1::uuid[]) x JOIN deliveries d ON d.id = x
+	UNION SELECT f.id FROM unnest($2::text[]) x JOIN flows f ON f.connection = x
+	UNION SELECT d.flow FROM unnest($3::text[]) x JOIN deliveries d ON d.node = x AND d.state = 2
+	UNION SELECT f.id FROM unnest($4::text[], $5::text[], $6::text[]) AS x (lane, connection, client)
+		JOIN lanes l ON l.key = x.lane JOIN flows f ON f.lane = l.id AND f.connection = x.connection AND f.client = x.client)`
+
+// load begins the transaction, locks and reads, all in one round trip. Every
+// statement sees what was committed before it began (READ COMMITTED), so what
+// is read after the lanes are locked stays as it is.
+func (t *tx) load(ctx context.Context, n *needs) error {
+	b := &pgx.Batch{}
+	b.Queue(`BEGIN`)
+	t.claimKeys(b, n.keys)
+	if len(n.names) > 0 {
+		slices.Sort(n.names)
+		b.Queue(`SELECT pg_advisory_xact_lock(`+lockKey(`x`)+`) FROM unnest($1::text[]) x`, slices.Compact(n.names))
+	}
+	keys := slices.Clone(n.lanes)
+	var lanes, connections, clients []string
+	for _, r := range n.routes {
+		keys = append(keys, r.lane)
+		lanes, connections, clients = append(lanes, r.lane), append(connections, r.connection), append(clients, r.client)
+	}
+	if len(n.deliveries)+len(n.gates)+len(keys)+len(n.nodes) > 0 {
+		b.Queue(lockLanes, n.deliveries, n.gates, keys, n.nodes).Query(each(func(sc scan) error {
+			l, err := scanLane(sc)
+			if err == nil {
+				t.lanes[l.id], t.keys[l.Key] = l, l
+			}
+			return err
+		}))
+		b.Queue(loadFlows, n.deliveries, n.gates, n.nodes, lanes, connections, clients).Query(each(func(sc scan) error {
+			f, err := scanFlow(sc)
+			if err == nil {
+				t.flows[f.id], t.names[f.name] = f, f
+			}
+			return err
+		}))
+	}
+	keep := each(func(sc scan) error {
+		r, err := scanDelivery(sc)
+		if err == nil {
+			t.deliveries[r.d.ID] = r
+		}
+		return err
+	})
+	if len(n.deliveries) > 0 {
+		b.Queue(`SELECT `+deliveryColumns+` FROM unnest($1::uuid[]) x JOIN deliveries d ON d.id = x`+deliveryTables, n.deliveries).Query(keep)
+	}
+	if len(n.nodes) > 0 {
+		b.Queue(`SELECT `+deliveryColumns+` FROM unnest($1::text[]) x JOIN deliveries d ON d.node = x AND d.state = 2`+deliveryTables, n.nodes).Query(keep)
+	}
+	t.loadGates(b, n.gates)
+	t.loadJoins(b, n.joins)
+	if err := t.conn.SendBatch(ctx, b).Close(); err != nil {
+		return dbErr(err)
+	}
+	// A delivery that another node moved to another lane before the locks were
+	// taken is asked for again.
+	for _, r := range t.deliveries {
+		if t.lanes[r.lane] == nil || t.flows[r.flow] == nil {
+			return errMissing
+		}
+	}
+	return nil
+}
+
+func (t *tx) loadGates(b *pgx.Batch, ids []string) {
+	if len(ids) == 0 {
+		return
+	}
+	b.Queue(`SELECT x, coalesce(NOT c.active, false), coalesce(s.doc, '') FROM unnest($1::text[]) x
+		LEFT JOIN connections c ON c.id = x LEFT JOIN connection_states s ON s.connection = x`, ids).Query(each(func(sc scan) error {
+		g := &gate{}
+		var id, doc string
+		if err := sc(&id, &g.inactive, &doc); err != nil {
+			return err
+		}
+		g.state.Connection = id
+		if doc != "" {
+			if err := json.Unmarshal([]byte(doc), &g.state); err != nil {
+				return err
+			}
+		}
+		g.paused = us(g.state.PausedUntil)
+		t.gates[id] = g
+		return nil
+	}))
+}
+
+// loadJoins looks for what waits for siblings. It changes under the lock of
+// its lane alone; what is in another lane is no sibling of anything here.
+func (t *tx) loadJoins(b *pgx.Batch, keys []string) {
+	if len(keys) == 0 {
+		return
+	}
+	b.Queue(`SELECT d.join_key, `+deliveryColumns+`, `+messageColumns+` FROM unnest($1::text[]) x JOIN deliveries d ON d.join_key = x AND d.state = 0
+		JOIN messages m ON m.id = d.msg`+deliveryTables+` ORDER BY d.created_at, d.id`, keys).Query(each(func(sc scan) error {
+		var key string
+		r, m := &deliveryRow{}, &messageRow{}
+		if err := sc(append(append([]any{&key}, r.columns()...), m.columns()...)...); err != nil {
+			return err
+		}
+		if t.lanes[r.lane] == nil {
+			return nil
+		}
+		if have := t.deliveries[r.d.ID]; have != nil {
+			r = have
+		} else if _, err := r.decode(); err != nil {
+			return err
+		}
+		msg, err := m.decode()
+		if err != nil {
+			return err
+		}
+		r.join, r.msg = key, &messageRecord{Message: *msg}
+		t.deliveries[r.d.ID] = r
+		t.joins[key] = append(t.joins[key], r)
+		return nil
+	}))
+}
+
+// each makes a reader of rows.
+func each(f func(scan) error) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		for rows.Next() {
+			if err := f(rows.Scan); err != nil {
+				rows.Close()
+				return err
+			}
+		}
+		return rows.Err()
+	}
+}
+
+// ensure makes lanes and flows that do not exist yet, apart from the
+// transaction that will use them: their making needs other locks.
+func (s *Store) ensure(ctx context.Context, lanes []string, routes []routeNeed) error {
+	lanes = slices.Clone(lanes)
+	var keys, connections, clients, locks []string
+	for _, r := range routes {
+		lanes = append(lanes, r.lane)
+		keys, connections, clients = append(keys, r.lane), append(connections, r.connection), append(clients, r.client)
+		locks = append(locks, connectionLock(r.connection))
+	}
+	slices.Sort(lanes)
+	slices.Sort(locks)
+	b := &pgx.Batch{}
+	b.Queue(`BEGIN`)
+	// A flow gets its connection's gate: nobody changes that meanwhile.
+	b.Queue(`SELECT pg_advisory_xact_lock_shared(`+lockKey(`x`)+`) FROM unnest($1::text[]) x`, slices.Compact(locks))
+	b.Queue(`INSERT INTO lanes (key, ready_at) SELECT x, $2 FROM unnest($1::text[]) x ON CONFLICT DO NOTHING`, slices.Compact(lanes), never())
+	b.Queue(`INSERT INTO flows (lane, connection, client, due_at, gate_at, ready_at)
+		SELECT DISTINCT l.id, x.connection, x.client, $4::bigint, CASE WHEN c.active = false THEN $4 ELSE coalesce(s.paused_until, 0) END, $4
+		FROM unnest($1::text[], $2::text[], $3::text[]) AS x (lane, connection, client) JOIN lanes l ON l.key = x.lane
+			LEFT JOIN connections c ON c.id = x.connection LEFT JOIN connection_states s ON s.connection = x.connection
+		ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING`, keys, connections, clients, never())
+	b.Queue(`COMMIT`)
+	return s.withConn(ctx, func(conn *pgxpool.Conn) error { return dbErr(conn.SendBatch(ctx, b).Close()) })
+}
+
+// withConn lends a connection of the pool.
+func (s *Store) withConn(ctx context.Context, f func(*pgxpool.Conn) error) error {
+	waiting, cancel := context.WithTimeout(ctx, s.opt.Acquire)
+	defer cancel()
+	conn, err := s.pool.Acquire(waiting)
+	if err != nil {
+		if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) && s.pool.Stat().IdleConns() == 0 && s.pool.Stat().TotalConns() == s.pool.Stat().MaxConns() {
+			return errBusy(err)
+		}
+		return &dbError{err: err, broken: true}
+	}
+	defer conn.Release() // one with an open transaction is closed
+	err = f(conn)
+	return broke(err, conn.Conn().IsClosed())
+}
