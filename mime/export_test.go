@@ -1,0 +1,7 @@
+package mime
+
+// For tests outside of the package.
+var (
+	GoldenDrafts = goldenDrafts
+	BaseName     = baseName
+)
