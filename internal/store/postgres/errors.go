@@ -14,8 +14,8 @@ import (
 // A dbError is what the database or the way to it said, as opposed to what the
 // store decided. inDoubt: the commit was under way.
 type dbError struct {
-	err     error
-	inDoubt bool
+	err             error
+	broken, inDoubt bool
 }
 
 func (e *dbError) Error() string { return e.err.Error() }

@@ -108,3 +108,11 @@ func notFound(err error) error {
 	return dbErr(err)
 }
 
+// together makes a reader of several queries in one round trip.
+func together(ctx context.Context, queue func(*pgx.Batch)) func(*pgxpool.Conn) error {
+	return func(conn *pgxpool.Conn) error {
+		b := &pgx.Batch{}
+		queue(b)
+		return dbErr(conn.SendBatch(ctx, b).Close())
+	}
+}

@@ -39,7 +39,7 @@ func (s *Store) Submit(ctx context.Context, sub store.Submission) ([]store.Submi
 		return nil, err
 	}
 	var out []store.Submitted
-	o := &op{need: func(n *needs) { needSubmit(n, &sub, msgs) }, run: func(t *tx) (err error) {
+	o := &op{need: func(n *needs) { needSubmit(n, &sub, msgs) }, run: func(_ context.Context, t *tx) (err error) {
 		out, err = t.submit(&sub, msgs)
 		return err
 	}}
@@ -69,7 +69,7 @@ func (s *Store) ready(now time.Time, in []store.NewMessage) ([]newMessage, error
 
 func needSubmit(n *needs, sub *store.Submission, msgs []newMessage) {
 	if sub.Idempotency != nil {
-		n.keys = append(n.keys, sub.Idempotency)
+		n.keys = append(n.keys, keyNeed{sub.Idempotency, sub.Now})
 	}
 	for i := range msgs {
 		m := &msgs[i]
@@ -124,7 +124,7 @@ func (t *tx) submit(sub *store.Submission, msgs []newMessage) ([]store.Submitted
 	if k := sub.Idempotency; k != nil {
 		stored, err := json.Marshal(out)
 		if err != nil {
-			return nil, err
+			return nil, &dbError{err: err} // the row that was made for the answer must go
 		}
 		if ours != nil {
 			ours.taken, ours.request, ours.stored = true, k.Request, stored
@@ -137,18 +137,18 @@ func (t *tx) submit(sub *store.Submission, msgs []newMessage) ([]store.Submitted
 
 // claimKeys makes rows for idempotency keys: whoever makes one gives the
 // answer, everybody else waits here until it is committed, and reads it.
-func (t *tx) claimKeys(b *pgx.Batch, keys []*store.Idempotency) {
+func (t *tx) claimKeys(b *pgx.Batch, keys []keyNeed) {
 	if len(keys) == 0 {
 		return
 	}
 	keys = slices.Clone(keys)
-	slices.SortStableFunc(keys, func(a, b *store.Idempotency) int {
+	slices.SortStableFunc(keys, func(a, b keyNeed) int {
 		if c := strings.Compare(a.Client, b.Client); c != 0 {
 			return c
 		}
 		return strings.Compare(a.Key, b.Key)
 	})
-	keys = slices.CompactFunc(keys, func(a, b *store.Idempotency) bool { return a.Client == b.Client && a.Key == b.Key })
+	keys = slices.CompactFunc(keys, func(a, b keyNeed) bool { return a.Client == b.Client && a.Key == b.Key })
 	var clients, names []string
 	for _, k := range keys {
 		clients, names = append(clients, k.Client), append(names, k.Key)

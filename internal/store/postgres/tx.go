@@ -5,17 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
 )
 
 // needs is what a call wants loaded and locked before it works in memory.
 type needs struct {
-	keys       []*store.Idempotency
+	keys       []keyNeed
 	names      []string // locked by name, such as a connection
 	lanes      []string // keys; made when they are missing
 	routes     []routeNeed
@@ -25,9 +25,13 @@ type needs struct {
 	joins      []string
 }
 
+type keyNeed struct {
+	*store.Idempotency
+	now time.Time
+}
+
 type routeNeed struct {
 	lane, connection, client string
-	limits                   adapters.LaneLimits // of a lane that is made
 }
 
 // gate asks for a connection whose gate changes.
@@ -117,7 +121,9 @@ const loadFlows = `SELECT ` + flowColumns + ` FROM flows WHERE id IN (
 // is read after the lanes are locked stays as it is.
 func (t *tx) load(ctx context.Context, n *needs) error {
 	b := &pgx.Batch{}
-	b.Queue(`BEGIN`)
+	if t.conn.Conn().PgConn().TxStatus() == 'I' {
+		b.Queue(`BEGIN`)
+	}
 	t.claimKeys(b, n.keys)
 	if len(n.names) > 0 {
 		slices.Sort(n.names)

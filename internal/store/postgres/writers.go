@@ -34,8 +34,9 @@ const (
 // sure of no error.
 type op struct {
 	need  func(*needs)
-	run   func(*tx) error
-	lead  func(context.Context, *pgxpool.Conn) error // written first, in an op that runs alone
+	run   func(context.Context, *tx) error
+	lead  func(context.Context, *pgxpool.Conn) error // what an op that runs alone does first, before need
+	large bool                                       // lead writes much
 	bytes int64
 	taken atomic.Bool // by a writer, or by the caller who gave up
 	err   error
@@ -63,7 +64,7 @@ func startWriters(s *Store, n int) *writers {
 // do runs an op in a transaction, shared with others, and returns when it is
 // committed. When ctx ends before a writer took it, nothing was done; after
 // that the result is waited for, so that it is never in doubt.
-func (s *Store) do(ctx context.Context, need func(*needs), run func(*tx) error) error {
+func (s *Store) do(ctx context.Context, need func(*needs), run func(context.Context, *tx) error) error {
 	return s.doOp(ctx, &op{need: need, run: run})
 }
 
@@ -96,11 +97,19 @@ func (s *Store) doAlone(ctx context.Context, o *op) error {
 		return err
 	}
 	defer s.leave()
-	select {
-	case s.large <- struct{}{}:
-		defer func() { <-s.large }()
-	case <-ctx.Done():
-		return ctx.Err()
+	if o.large {
+		select {
+		case s.large <- struct{}{}:
+			defer func() { <-s.large }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		// What is missing must not be found out after all was written.
+		if n := gatherNeeds([]*op{o}); len(n.routes) > 0 {
+			if err := s.ensure(ctx, nil, n.routes); err != nil {
+				return readErr(ctx, err)
+			}
+		}
 	}
 	errs := make([]error, 1)
 	err := s.commit(ctx, []*op{o}, errs)
@@ -249,8 +258,6 @@ func (s *Store) try(ctx context.Context, ops []*op, extra []routeNeed, errs []er
 				rollback(ctx, conn)
 			}
 		}()
-		n := gatherNeeds(ops)
-		n.routes = append(n.routes, extra...)
 		for _, o := range ops {
 			if o.lead != nil {
 				if err := o.lead(ctx, conn); err != nil {
@@ -258,11 +265,13 @@ func (s *Store) try(ctx context.Context, ops []*op, extra []routeNeed, errs []er
 				}
 			}
 		}
+		n := gatherNeeds(ops)
+		n.routes = append(n.routes, extra...)
 		if err := t.load(ctx, n); err != nil {
 			return err
 		}
 		for i, o := range ops {
-			if errs[i] = o.run(t); errs[i] == nil {
+			if errs[i] = o.run(ctx, t); errs[i] == nil {
 				continue
 			}
 			if errors.Is(errs[i], errMissing) {

@@ -55,6 +55,7 @@ type Store struct {
 	stmts   stmtCache // of the readers
 	recent  recent
 	w       *writer
+	check   *checkpointer
 	wake    chan struct{}
 	closing sync.Once
 	closed  error
@@ -104,6 +105,11 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if err := s.w.open(ctx); err != nil {
 		return nil, unavailable(err)
 	}
+	if s.check, err = newCheckpointer(s.file()); err != nil {
+		s.w.drop()
+		return nil, unavailable(err)
+	}
+	go s.check.run(s)
 	go s.w.run()
 	return s, nil
 }
@@ -119,7 +125,7 @@ func dsn(file string, write bool) string {
 		q.Add("_pragma", "page_size(8192)") // of a new database: a message of 10 KB is two pages of its own
 		q.Add("_pragma", "journal_mode(WAL)")
 		q.Add("_pragma", "synchronous(FULL)")
-		q.Add("_pragma", "wal_autocheckpoint(4000)")
+		q.Add("_pragma", "wal_autocheckpoint(0)")
 		q.Add("_pragma", "journal_size_limit(67108864)")
 		q.Add("_pragma", "cache_size(-32768)")
 	} else {
@@ -173,7 +179,7 @@ func migrate(ctx context.Context, file string) (err error) {
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.w.stop()
-		s.closed = s.release()
+		s.closed = errors.Join(s.check.stop(), s.release())
 	})
 	return s.closed
 }

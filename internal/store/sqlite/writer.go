@@ -49,6 +49,7 @@ type writer struct {
 	held    *held // nil when the database may have changed
 	batch   []*op
 	commits atomic.Int64
+	unsaved int // statements since the checkpointer was told
 }
 
 func newWriter(s *Store) *writer {
@@ -153,7 +154,7 @@ func (w *writer) run() {
 		select {
 		case o := <-w.ops:
 			w.gather(o)
-			w.commit(w.batch)
+			w.noteWrites(w.commit(w.batch))
 		case <-poll.C:
 			w.pollOthers()
 		case <-w.quit:
@@ -228,17 +229,17 @@ func (w *writer) compare(t *tx) error {
 // commit runs the ops in one transaction. When one of them fails after it has
 // written, all are undone and each runs again by itself, so that it harms
 // nobody else.
-func (w *writer) commit(ops []*op) {
+func (w *writer) commit(ops []*op) (writes int) {
 	if len(ops) == 0 {
-		return
+		return 0
 	}
 	errs := make([]error, len(ops))
-	err := w.try(ops, errs)
+	writes, err := w.try(ops, errs)
 	if errors.Is(err, errAlone) {
 		for _, o := range ops {
-			w.commit([]*op{o})
+			writes += w.commit([]*op{o})
 		}
-		return
+		return writes
 	}
 	for i, o := range ops {
 		if o.err = outward(errs[i]); err != nil {
@@ -246,28 +247,29 @@ func (w *writer) commit(ops []*op) {
 		}
 		close(o.done)
 	}
+	return writes
 }
 
 // errAlone asks for each op to be run by itself.
 var errAlone = errors.New("one of several failed")
 
-func (w *writer) try(ops []*op, errs []error) (err error) {
+func (w *writer) try(ops []*op, errs []error) (writes int, err error) {
 	ctx := context.Background()
 	if w.conn == nil {
 		if err := w.open(ctx); err != nil {
-			return unavailable(err)
+			return 0, unavailable(err)
 		}
 	}
 	t := newTx(w)
 	if err := t.exec("BEGIN IMMEDIATE"); err != nil {
 		w.drop()
-		return unavailable(err)
+		return 0, unavailable(err)
 	}
 	// Nobody else can write from here on.
 	if err := w.compare(t); err != nil {
 		w.rollback(t)
 		w.drop()
-		return unavailable(err)
+		return 0, unavailable(err)
 	}
 	for i, o := range ops {
 		before := t.writes
@@ -284,9 +286,9 @@ func (w *writer) try(ops []*op, errs []error) (err error) {
 		}
 		w.rollback(t)
 		if len(ops) > 1 && !global(errs[i]) {
-			return errAlone
+			return 0, errAlone
 		}
-		return errs[i]
+		return 0, errs[i]
 	}
 	err = t.flush()
 	if err == nil && w.s.opt.fault != nil {
@@ -300,13 +302,13 @@ func (w *writer) try(ops []*op, errs []error) (err error) {
 	if err != nil {
 		w.rollback(t)
 		w.drop()
-		return unavailable(err)
+		return 0, unavailable(err)
 	}
 	w.commits.Add(1)
 	if t.wake {
 		w.s.wakeUp()
 	}
-	return nil
+	return t.writes, nil
 }
 
 func (w *writer) rollback(t *tx) {

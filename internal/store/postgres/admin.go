@@ -1,0 +1,197 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// A where collects the conditions of a query and their arguments.
+type where struct {
+	conds []string
+	args  []any
+}
+
+// and adds a condition; %s stands for its arguments, in order.
+func (w *where) and(cond string, args ...any) {
+	names := make([]any, len(args))
+	for i, a := range args {
+		w.args = append(w.args, a)
+		names[i] = "$" + strconv.Itoa(len(w.args))
+	}
+	w.conds = append(w.conds, fmt.Sprintf(cond, names...))
+}
+
+func (w *where) String() string {
+	if len(w.conds) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(w.conds, " AND ")
+}
+
+// chosen puts a filter into SQL over deliveries d, messages m, flows f, lanes l.
+func chosen(f store.Filter) *where {
+	w := &where{}
+	if len(f.States) > 0 {
+		var in []string
+		open := true
+		for _, s := range f.States {
+			in = append(in, strconv.Itoa(int(s)))
+			open = open && s != store.Leased && s != store.Done
+		}
+		w.and("d.state IN (" + strings.Join(in, ", ") + ")")
+		if open { // what is open is little beside what is done, and has an index
+			w.and("d.state <> 2 AND d.state <> 4")
+		}
+	}
+	for _, c := range []struct{ column, v string }{{"f.connection", f.Connection}, {"l.key", f.Lane}, {"f.client", f.Client}} {
+		if c.v != "" {
+			w.and(c.column+" = %s", strings.ToValidUTF8(c.v, "\uFFFD"))
+		}
+	}
+	if f.MessageID != "" {
+		w.and("m.message_id = %s", []byte(f.MessageID))
+	}
+	if f.Tag != "" {
+		w.and("m.tag = %s", []byte(f.Tag))
+	}
+	if !f.Message.IsZero() {
+		w.and("d.msg = %s", [16]byte(f.Message))
+	}
+	if f.From != "" {
+		w.and("(m.from_addr = %[1]s OR m.env_from = %[1]s)", []byte(fold(f.From)))
+	}
+	if f.Recipient != "" {
+		w.and("EXISTS (SELECT FROM json_array_elements(d.recipients::json) r WHERE strpos(lower(r ->> 'address'), %s) > 0)", strings.ToValidUTF8(fold(f.Recipient), "\uFFFD"))
+	}
+	if !f.Since.IsZero() {
+		w.and("d.created_at >= %s", us(f.Since))
+	}
+	if !f.Before.IsZero() {
+		w.and("d.created_at < %s", us(f.Before))
+	}
+	return w
+}
+
+// List implements store.Admin. The order is that of the deliveries' ids, which
+// are made in time.
+func (s *Store) List(ctx context.Context, r store.ListRequest) (store.Page, error) {
+	if r.Limit <= 0 {
+		r.Limit = 50
+	}
+	r.Limit = min(r.Limit, 1000)
+	w := chosen(r.Filter)
+	order, cond := "DESC", "d.id < %s"
+	if r.Oldest {
+		order, cond = "ASC", "d.id > %s"
+	}
+	if r.After != "" {
+		mark, err := store.ParseID(r.After)
+		if err != nil {
+			return store.Page{}, fmt.Errorf("%q is not the mark of a page: %w", r.After, store.ErrNotFound)
+		}
+		w.and(cond, [16]byte(mark))
+	}
+	var p store.Page
+	err := s.list(ctx, `SELECT `+deliveryColumns+`, `+messageColumns+` FROM deliveries d`+deliveryTables+` JOIN messages m ON m.id = d.msg`+w.String()+
+		` ORDER BY d.id `+order+` LIMIT `+strconv.Itoa(r.Limit+1), w.args, func() { p = store.Page{} }, func(sc scan) error {
+		row := claimedRow{deliveryRow: &deliveryRow{}}
+		if err := sc(append(row.columns(), row.message.columns()...)...); err != nil {
+			return dbErr(err)
+		}
+		if len(p.Entries) == r.Limit {
+			p.Next = p.Entries[r.Limit-1].Delivery.ID.String()
+			return nil
+		}
+		d, err := row.decode()
+		if err != nil {
+			return err
+		}
+		m, err := row.message.decode()
+		if err != nil {
+			return err
+		}
+		p.Entries = append(p.Entries, store.Entry{Delivery: *d, Message: *m})
+		return nil
+	})
+	if err != nil {
+		return store.Page{}, err
+	}
+	return p, nil
+}
+
+// actChunk is how many deliveries change in one transaction when a filter
+// chooses: a million of them must not stop the submissions.
+const actChunk = 500
+
+// Act implements store.Admin.
+func (s *Store) Act(ctx context.Context, a store.Action) (store.ActionResult, error) {
+	if a.Max <= 0 {
+		a.Max = 10000
+	}
+	a.Now = store.Micro(a.Now)
+	switch a.Verb {
+	case store.DoRetry, store.DoCancel, store.DoHold, store.DoRelease:
+	default:
+		return store.ActionResult{}, fmt.Errorf("%q is none of retry, cancel, hold, release", a.Verb)
+	}
+	if len(a.Deliveries) > 0 {
+		return s.act(ctx, a, a.Deliveries)
+	}
+	var all store.ActionResult
+	req := store.ListRequest{Filter: a.Filter, Limit: actChunk, Oldest: true}
+	for {
+		p, err := s.List(ctx, req)
+		if err != nil {
+			return all, err
+		}
+		ids := make([]store.ID, 0, len(p.Entries))
+		for _, e := range p.Entries {
+			ids = append(ids, e.Delivery.ID)
+		}
+		if rest := a.Max - all.Changed - all.Skipped; len(ids) > rest {
+			ids, all.More, p.Next = ids[:rest], true, ""
+		}
+		res, err := s.act(ctx, a, ids)
+		if err != nil {
+			return all, err
+		}
+		all.Changed += res.Changed
+		all.Skipped += res.Skipped
+		if p.Next == "" {
+			return all, nil
+		}
+		req.After = p.Next
+	}
+}
+
+func (s *Store) act(ctx context.Context, a store.Action, ids []store.ID) (res store.ActionResult, err error) {
+	err = s.do(ctx, func(n *needs) { n.deliveries = append(n.deliveries, idList(ids...)...) }, func(_ context.Context, t *tx) error {
+		res = store.ActionResult{}
+		var rows []*deliveryRow
+		for _, id := range ids {
+			switch r := t.deliveries[id]; {
+			case r != nil:
+				rows = append(rows, r)
+			case len(a.Deliveries) > 0:
+				return store.ErrNotFound
+			} // else purged since it was chosen
+		}
+		for _, r := range rows {
+			if probe := r.d; !probe.Act(a.Verb, a.Now, a.ExpiresAt) {
+				res.Skipped++
+				continue
+			}
+			// probe and r.d share their recipients, and doing it twice is doing it once.
+			if err := t.save(a.Now, r, func(d *store.Delivery) { d.Act(a.Verb, a.Now, a.ExpiresAt) }); err != nil {
+				return err
+			}
+			res.Changed++
+		}
+		return nil
+	})
+	return res, err
+}

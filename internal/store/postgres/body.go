@@ -1,0 +1,203 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/postino-mail/postino/internal/spool"
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/mime"
+)
+
+// chunkSize is how much of a large body one row holds.
+const chunkSize = 1 << 20
+
+// A body is what of a message goes into the row, or into chunks.
+type body struct {
+	inline  []byte // nil when chunked
+	chunked bool
+	sum     []byte
+}
+
+// takeBody reads a small body, and leaves a large one for writeChunks.
+func takeBody(m *store.NewMessage, inline int64) (*body, error) {
+	size := m.Body.Size()
+	if size > inline {
+		return &body{chunked: true}, nil
+	}
+	b := &body{inline: make([]byte, size)}
+	if _, err := io.ReadFull(mime.NewReader(m.Body), b.inline); err != nil {
+		return nil, fmt.Errorf("the body of the message cannot be read: %w", err)
+	}
+	sum := sha256.Sum256(b.inline)
+	b.sum = sum[:]
+	return b, nil
+}
+
+// carry makes o bring the bodies of msgs along.
+func (s *Store) carry(o *op, msgs []newMessage) {
+	var large []newMessage
+	for _, m := range msgs {
+		o.bytes += int64(len(m.Head) + len(m.body.inline))
+		if m.body.chunked {
+			large = append(large, m)
+		}
+	}
+	if len(large) == 0 {
+		return
+	}
+	o.large = true
+	o.lead = func(ctx context.Context, conn *pgxpool.Conn) error {
+		if _, err := conn.Exec(ctx, `BEGIN`); err != nil {
+			return dbErr(err)
+		}
+		for _, m := range large {
+			if err := writeChunks(ctx, conn, m); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// writeChunks digests and writes a large body, one row in memory at a time.
+func writeChunks(ctx context.Context, conn *pgxpool.Conn, m newMessage) error {
+	h := sha256.New()
+	buf := make([]byte, min(chunkSize, m.Body.Size()))
+	for off, no := int64(0), 0; off < m.Body.Size(); no++ {
+		part := buf[:min(chunkSize, m.Body.Size()-off)]
+		if n, err := m.Body.ReadAt(part, off); n < len(part) {
+			if err == nil || errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
+			return fmt.Errorf("the body of the message cannot be read: %w", err)
+		}
+		h.Write(part)
+		if _, err := conn.Exec(ctx, `INSERT INTO chunks (message, no, data) VALUES ($1, $2, $3)`, [16]byte(m.ID), no, part); err != nil {
+			return dbErr(err)
+		}
+		off += int64(len(part))
+	}
+	m.body.sum = h.Sum(nil)
+	return nil
+}
+
+// discard removes the chunks of a message that is not stored after all.
+func (t *tx) discard(m *newMessage) {
+	if m.body.chunked {
+		t.exec(`DELETE FROM chunks WHERE message = $1`, [16]byte(m.ID))
+	}
+}
+
+// Content implements store.Messages. A large body is read once, into a local
+// file: its digest must be known before a byte of it goes out, and neither a
+// purge nor a connection to the database is in the way of a slow provider then.
+func (s *Store) Content(ctx context.Context, id store.ID) (store.Content, error) {
+	var r messageRow
+	var head, inline []byte
+	var chunked bool
+	if err := s.read(ctx, `SELECT `+messageColumns+`, m.head, m.body, m.body IS NULL FROM messages m WHERE m.id = $1`, []any{[16]byte(id)},
+		append(r.columns(), &head, &inline, &chunked)...); err != nil {
+		return nil, err
+	}
+	m := &r.m
+	if !m.BodyKept {
+		return nil, store.ErrGone
+	}
+	if chunked {
+		return s.fetch(ctx, m, head)
+	}
+	if int64(len(head)+len(inline)) != m.Size {
+		return nil, corrupt(id, "the size in the database is another one")
+	}
+	if sum := sha256.Sum256(inline); !bytes.Equal(sum[:], m.BodySHA256) {
+		return nil, corrupt(id, "the digest of the body is another one")
+	}
+	return &content{Source: mime.Join(mime.Bytes(head), mime.Bytes(inline))}, nil
+}
+
+// fetch brings the chunks of m here.
+func (s *Store) fetch(ctx context.Context, m *store.Message, head []byte) (_ store.Content, err error) {
+	size := m.Size - int64(len(head))
+	var buf *spool.Buffer
+	defer func() {
+		if err != nil && buf != nil {
+			err = errors.Join(err, buf.Close())
+		}
+	}()
+	h := sha256.New()
+	err = s.reading(ctx, func(conn *pgxpool.Conn) error {
+		if buf != nil {
+			if err := buf.Close(); err != nil {
+				return err
+			}
+		}
+		buf = spool.New(s.incoming.dir, 0, 0)
+		h.Reset()
+		for no := 0; buf.Size() < size; no++ {
+			// One by one: a single result of them all would be buffered by a slow
+			// reader's server, and keep its snapshot.
+			var part []byte
+			switch err := conn.QueryRow(ctx, `SELECT data FROM chunks WHERE message = $1 AND no = $2`, [16]byte(m.ID), no).Scan(&part); {
+			case errors.Is(err, pgx.ErrNoRows):
+				return s.missing(ctx, conn, m.ID)
+			case err != nil:
+				return dbErr(err)
+			}
+			h.Write(part)
+			if _, err := buf.Write(part); err != nil {
+				return fmt.Errorf("%w: the local spool folder: %w", store.ErrUnavailable, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if buf.Size() != size {
+		return nil, corrupt(m.ID, fmt.Sprintf("its body has %d bytes, not %d", buf.Size(), size))
+	}
+	if !bytes.Equal(h.Sum(nil), m.BodySHA256) {
+		return nil, corrupt(m.ID, "the digest of the body is another one")
+	}
+	src, err := buf.Source()
+	if err != nil {
+		return nil, err
+	}
+	return &content{Source: mime.Join(mime.Bytes(head), src), buf: buf}, nil
+}
+
+// missing tells what a purge has removed meanwhile from what is lost.
+func (s *Store) missing(ctx context.Context, conn *pgxpool.Conn, id store.ID) error {
+	var kept bool
+	if err := conn.QueryRow(ctx, `SELECT kept FROM messages WHERE id = $1`, [16]byte(id)).Scan(&kept); err != nil {
+		return notFound(err)
+	}
+	if kept {
+		return corrupt(id, "a part of its body is missing")
+	}
+	return store.ErrGone
+}
+
+type content struct {
+	mime.Source
+	buf *spool.Buffer // nil when inline
+}
+
+func (c *content) Close() error {
+	if c.buf == nil {
+		return nil
+	}
+	return c.buf.Close()
+}
+
+func corrupt(id store.ID, what string) error {
+	return fmt.Errorf("%w: message %s: %s", store.ErrCorrupt, id, what)
+}

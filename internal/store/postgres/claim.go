@@ -1,0 +1,380 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// A claimedRow is a delivery that waits, with its message.
+type claimedRow struct {
+	*deliveryRow
+	message messageRow
+	lease   store.Lease
+}
+
+// doubt keeps leases whose commit was under way when the connection died: this
+// node may hold them without knowing. They are given back before the next claim.
+type doubt struct {
+	mu     sync.Mutex
+	leases []store.Lease
+}
+
+func (d *doubt) add(rows []*claimedRow) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, r := range rows {
+		d.leases = append(d.leases, r.lease)
+	}
+}
+
+// settle gives back what is in doubt.
+func (s *Store) settleDoubt(ctx context.Context, now time.Time) error {
+	s.doubt.mu.Lock()
+	defer s.doubt.mu.Unlock()
+	if len(s.doubt.leases) == 0 {
+		return nil
+	}
+	if err := s.Release(ctx, now, s.doubt.leases); err != nil {
+		return err
+	}
+	s.doubt.leases = nil
+	return nil
+}
+
+// Claim implements store.Queue.
+func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claimed, error) {
+	if r.Max <= 0 {
+		return nil, nil
+	}
+	r.Now = store.Micro(r.Now)
+	if err := s.settleDoubt(ctx, r.Now); err != nil {
+		return nil, err
+	}
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	rows, err := s.claim(ctx, r)
+	if err != nil {
+		return nil, readErr(ctx, err)
+	}
+	out := make([]store.Claimed, len(rows))
+	for i, row := range rows {
+		m, err := row.message.decode()
+		if err != nil {
+			return nil, err
+		}
+		out[i] = store.Claimed{Lease: row.lease, Delivery: row.d, Message: *m}
+	}
+	return out, nil
+}
+
+// claim takes first what nobody else has locked; only when that gives nothing
+// it waits for lanes that others are busy with.
+func (s *Store) claim(ctx context.Context, r store.ClaimRequest) (rows []*claimedRow, err error) {
+	patient := false
+	for try := 1; ; try++ {
+		skipped := false
+		err := s.withConn(ctx, func(conn *pgxpool.Conn) (err error) {
+			rows = nil
+			c := &claimer{tx: newTx(s, conn), r: r, patient: patient, flows: map[*lane][]*flow{}, queues: map[*flow]*queue{}}
+			defer func() {
+				if err != nil || len(c.lanes) == 0 {
+					rollback(ctx, conn)
+				}
+			}()
+			if rows, err = c.claim(ctx); err != nil || len(c.lanes) == 0 {
+				skipped = c.skipped
+				return err
+			}
+			skipped = c.skipped
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+			defer cancel()
+			return c.commit(ctx)
+		})
+		var d *dbError
+		switch {
+		case err == nil && len(rows) == 0 && skipped && !patient:
+			patient = true
+		case err == nil:
+			return rows, nil
+		case again(err) && try < tries && ctx.Err() == nil:
+			wait(ctx, time.Duration(rand.Int64N(int64(time.Millisecond)<<min(try, 6))))
+		default:
+			if errors.As(err, &d) && d.inDoubt {
+				s.doubt.add(rows)
+			}
+			return nil, err
+		}
+	}
+}
+
+type claimer struct {
+	*tx
+	r       store.ClaimRequest
+	patient bool
+	skipped bool              // lanes that are ready are locked by others
+	flows   map[*lane][]*flow // that may have something due, who is served next first
+	queues  map[*flow]*queue
+}
+
+// A queue is what was read of a flow, in the order in which it is due.
+type queue struct {
+	rows []*claimedRow
+	read int  // rows that were read, claimed ones included
+	all  bool // there is no more that is due
+}
+
+func (c *claimer) claim(ctx context.Context) ([]*claimedRow, error) {
+	lanes, err := c.lock(ctx)
+	if err != nil || len(lanes) == 0 {
+		return nil, err
+	}
+	if err := c.readFlows(ctx, lanes); err != nil {
+		return nil, err
+	}
+	var out []*claimedRow
+	// Everybody gets an equal part of what is left; who has less due leaves the
+	// rest to the others in the next round.
+	for len(lanes) > 0 && len(out) < c.r.Max {
+		part := max(1, (c.r.Max-len(out))/len(lanes))
+		if err := c.readQueues(ctx, lanes, part); err != nil {
+			return nil, err
+		}
+		var on []*lane
+		for _, l := range lanes {
+			want := min(part, c.r.Max-len(out))
+			if want == 0 {
+				break
+			}
+			got, err := c.fromLane(ctx, l, want)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, got...)
+			if len(got) == want {
+				on = append(on, l)
+			}
+		}
+		lanes = on
+	}
+	return out, nil
+}
+
+// lock begins the transaction, keeps the node alive in it, and locks the lanes
+// that are ready.
+func (c *claimer) lock(ctx context.Context) (lanes []*lane, err error) {
+	b := &pgx.Batch{}
+	b.Queue(`BEGIN`)
+	alive := false
+	// Who reaps this node waits for this transaction, or this one sees that it
+	// was reaped.
+	b.Queue(`SELECT 1 FROM nodes WHERE name = $1 AND incarnation = $2 FOR KEY SHARE`, c.r.Node.Name, c.r.Node.Incarnation).Query(each(func(sc scan) error {
+		alive = true
+		return nil
+	}))
+	ready := 0
+	b.Queue(`SELECT count(*) FROM (SELECT FROM lanes WHERE ready_at <= $1 LIMIT $2) x`, us(c.r.Now), c.r.Max).Query(each(func(sc scan) error { return sc(&ready) }))
+	q := `SELECT ` + laneColumns + ` FROM lanes WHERE ready_at <= $1 ORDER BY ready_at, served LIMIT $2 FOR UPDATE SKIP LOCKED`
+	if c.patient {
+		q = `SELECT ` + laneColumns + ` FROM lanes WHERE id IN (SELECT id FROM lanes WHERE ready_at <= $1 ORDER BY ready_at, served LIMIT $2) ORDER BY id FOR UPDATE`
+	}
+	b.Queue(q, us(c.r.Now), c.r.Max).Query(each(func(sc scan) error {
+		l, err := scanLane(sc)
+		if err == nil && l.ready <= us(c.r.Now) {
+			c.tx.lanes[l.id], c.keys[l.Key] = l, l
+			lanes = append(lanes, l)
+		}
+		return err
+	}))
+	if err := c.conn.SendBatch(ctx, b).Close(); err != nil {
+		return nil, dbErr(err)
+	}
+	if !alive {
+		return nil, store.ErrNodeLost
+	}
+	c.skipped = ready > len(lanes)
+	slices.SortFunc(lanes, func(a, b *lane) int { // who waits longest first
+		if a.ready != b.ready {
+			return int(min(max(a.ready-b.ready, -1), 1))
+		}
+		return int(min(max(a.served-b.served, -1), 1))
+	})
+	return lanes, nil
+}
+
+// readFlows reads, after the lanes are locked, which of their flows are ready.
+func (c *claimer) readFlows(ctx context.Context, lanes []*lane) error {
+	ids := make([]int64, len(lanes))
+	for i, l := range lanes {
+		ids[i], c.flows[l] = l.id, nil
+		l.now, l.dirty, l.gate = c.r.Now, true, 0
+	}
+	rows, err := c.conn.Query(ctx, `SELECT `+flowColumns+` FROM unnest($1::bigint[]) x CROSS JOIN LATERAL
+		(SELECT * FROM flows WHERE lane = x AND ready_at <= $2 ORDER BY ready_at, served LIMIT $3) flows ORDER BY flows.ready_at, flows.served`,
+		ids, us(c.r.Now), max(c.r.Max, 16))
+	if err != nil {
+		return dbErr(err)
+	}
+	return dbErr(each(func(sc scan) error {
+		f, err := scanFlow(sc)
+		if err != nil {
+			return err
+		}
+		c.tx.flows[f.id], c.names[f.name] = f, f
+		l := c.tx.lanes[f.lane]
+		c.flows[l] = append(c.flows[l], f)
+		return nil
+	})(rows))
+}
+
+// readQueues reads what the flows of the lanes need for a part each, all of
+// them at once.
+func (c *claimer) readQueues(ctx context.Context, lanes []*lane, part int) error {
+	var ids, limits, offsets []int64
+	for _, l := range lanes {
+		room := min(part, l.Room(c.r.Now).Deliveries)
+		if room == 0 || len(c.flows[l]) == 0 {
+			continue
+		}
+		each := max(1, room/len(c.flows[l]))
+		for i, f := range c.flows[l] {
+			if i*each >= room {
+				break
+			}
+			q := c.queues[f]
+			if q == nil {
+				q = &queue{}
+				c.queues[f] = q
+			}
+			if !q.all && len(q.rows) < each {
+				ids, limits, offsets = append(ids, f.id), append(limits, int64(each-len(q.rows))), append(offsets, int64(q.read))
+			}
+		}
+	}
+	return c.readQueue(ctx, ids, limits, offsets)
+}
+
+// readQueue reads on in the flows; what was read already is claimed by this
+// transaction and not written yet, or still in the queue.
+func (c *claimer) readQueue(ctx context.Context, ids, limits, offsets []int64) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	rows, err := c.conn.Query(ctx, `SELECT `+deliveryColumns+`, `+messageColumns+`
+		FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS x (id, n, skip, ord)
+		CROSS JOIN LATERAL (SELECT * FROM deliveries WHERE flow = x.id AND state <= 1 AND next_at <= $4 ORDER BY next_at LIMIT x.n OFFSET x.skip) d
+		JOIN messages m ON m.id = d.msg`+deliveryTables+` ORDER BY x.ord, d.next_at`, ids, limits, offsets, us(c.r.Now))
+	if err != nil {
+		return dbErr(err)
+	}
+	got := map[int64]int64{}
+	err = each(func(sc scan) error {
+		row := &claimedRow{deliveryRow: &deliveryRow{}}
+		if err := sc(append(row.columns(), row.message.columns()...)...); err != nil {
+			return err
+		}
+		got[row.flow]++
+		q := c.queues[c.tx.flows[row.flow]]
+		q.rows = append(q.rows, row)
+		return nil
+	})(rows)
+	for i, id := range ids {
+		q := c.queues[c.tx.flows[id]]
+		q.read += int(got[id])
+		q.all = got[id] < limits[i]
+	}
+	return dbErr(err)
+}
+
+// fromLane claims up to want deliveries of a lane, its flows taking turns.
+func (c *claimer) fromLane(ctx context.Context, l *lane, want int) (out []*claimedRow, err error) {
+	l.turn = us(c.r.Now)
+	l.served++
+	for len(c.flows[l]) > 0 && len(out) < want {
+		room := min(l.Room(c.r.Now).Deliveries, want-len(out))
+		if room == 0 {
+			break
+		}
+		part := max(1, room/len(c.flows[l]))
+		var on []*flow
+		for i, f := range c.flows[l] {
+			n := min(part, want-len(out), l.Room(c.r.Now).Deliveries)
+			if n == 0 {
+				on = append(on, c.flows[l][i:]...)
+				break
+			}
+			got, full, err := c.fromFlow(ctx, l, f, n)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, got...)
+			if full { // the daily budget has no room for who is first in line
+				c.flows[l] = nil
+				return out, nil
+			}
+			if len(got) == n {
+				on = append(on, f)
+			}
+		}
+		c.flows[l] = on
+	}
+	return out, nil
+}
+
+// fromFlow claims up to n deliveries of a flow in the order in which they are due.
+func (c *claimer) fromFlow(ctx context.Context, l *lane, f *flow, n int) (out []*claimedRow, full bool, err error) {
+	q := c.queues[f]
+	if q == nil {
+		q = &queue{}
+		c.queues[f] = q
+	}
+	if !q.all && len(q.rows) < n {
+		if err := c.readQueue(ctx, []int64{f.id}, []int64{int64(n - len(q.rows))}, []int64{int64(q.read)}); err != nil {
+			return nil, false, err
+		}
+	}
+	for len(q.rows) > 0 && len(out) < n {
+		row := q.rows[0]
+		d, err := row.decode()
+		if err != nil {
+			return nil, false, err
+		}
+		if d.State == store.Queued {
+			if ok, when := l.Fits(c.r.Now, d.CountPending()); !ok {
+				l.gate, full = us(when), true
+				break
+			}
+		}
+		q.rows = q.rows[1:]
+		row.lease = d.Lease(c.r.Node.Name, c.r.Now)
+		l.Begin(c.r.Now, d.Kind, d.CountPending())
+		c.mark(row.deliveryRow)
+		out = append(out, row)
+	}
+	c.left(f, int64(len(out)))
+	f.turn = us(c.r.Now)
+	f.served++
+	return out, full, nil
+}
+
+// NextDue implements store.Queue.
+func (s *Store) NextDue(ctx context.Context, _ time.Time) (time.Time, error) {
+	var next int64
+	if err := s.read(ctx, `SELECT coalesce(min(ready_at), 0) FROM lanes`, nil, &next); err != nil {
+		return time.Time{}, err
+	}
+	if next >= never() {
+		return time.Time{}, nil
+	}
+	return at(next), nil
+}

@@ -1,0 +1,221 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// allConnections is the lock of those who put or delete one.
+const allConnections = "connections"
+
+func (s *Store) connection(ctx context.Context, cond, arg string) (*adapters.Connection, error) {
+	var doc, sealed string
+	if err := s.read(ctx, `SELECT doc, sealed FROM connections WHERE `+cond+` = $1`, []any{arg}, &doc, &sealed); err != nil {
+		return nil, err
+	}
+	return store.OpenConnection([]byte(doc), []byte(sealed), s.opt.Sealer)
+}
+
+// Connection implements store.Connections.
+func (s *Store) Connection(ctx context.Context, id string) (*adapters.Connection, error) {
+	return s.connection(ctx, "id", id)
+}
+
+// ConnectionNamed implements store.Connections.
+func (s *Store) ConnectionNamed(ctx context.Context, name string) (*adapters.Connection, error) {
+	return s.connection(ctx, "name_key", fold(name))
+}
+
+// Connections implements store.Connections.
+func (s *Store) Connections(ctx context.Context) (out []*adapters.Connection, err error) {
+	err = s.list(ctx, `SELECT doc, sealed FROM connections ORDER BY name_key`, nil, func() { out = nil }, func(sc scan) error {
+		c, err := s.scanConnection(sc)
+		out = append(out, c)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (s *Store) scanConnection(sc scan) (*adapters.Connection, error) {
+	var doc, sealed string
+	if err := sc(&doc, &sealed); err != nil {
+		return nil, dbErr(err)
+	}
+	return store.OpenConnection([]byte(doc), []byte(sealed), s.opt.Sealer)
+}
+
+// PutConnection implements store.Connections.
+func (s *Store) PutConnection(ctx context.Context, now time.Time, c *adapters.Connection) (*adapters.Connection, error) {
+	now = store.Micro(now)
+	in := c.Clone()
+	if in.ID == "" {
+		in.ID = store.NewID().String()
+	}
+	var out *adapters.Connection
+	err := s.do(ctx, func(n *needs) {
+		n.names = append(n.names, allConnections)
+		n.gate(in.ID)
+	}, func(ctx context.Context, t *tx) error {
+		put := in.Clone()
+		if err := t.putConnection(ctx, put); err != nil {
+			return err
+		}
+		out = put
+		// Somebody has looked at it: what was wrong may be right now.
+		t.exec(`DELETE FROM connection_states WHERE connection = $1`, put.ID)
+		t.gates[put.ID] = &gate{inactive: !put.IsActive(), state: store.ConnectionState{Connection: put.ID}}
+		limits := put.EffectiveLimits()
+		return t.regate(now, put.ID, &limits)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// putConnection writes c, its revision counted up.
+func (t *tx) putConnection(ctx context.Context, c *adapters.Connection) error {
+	var all []*adapters.Connection
+	var old *adapters.Connection
+	rows, err := t.conn.Query(ctx, `SELECT doc, sealed FROM connections WHERE id = $1 OR name_key = $2 OR is_default`, c.ID, fold(c.Name))
+	if err != nil {
+		return dbErr(err)
+	}
+	if err := each(func(sc scan) error {
+		o, err := t.s.scanConnection(sc)
+		all = append(all, o)
+		return err
+	})(rows); err != nil {
+		return err
+	}
+	for _, o := range all {
+		switch {
+		case o.ID == c.ID:
+			old = o
+		case fold(o.Name) == fold(c.Name):
+			err = store.ErrExists
+		}
+	}
+	switch {
+	case old == nil && c.Revision != 0:
+		return store.ErrNotFound
+	case old != nil && old.Revision != c.Revision:
+		return store.ErrConflict
+	case err != nil:
+		return err
+	}
+	store.KeepSecrets(c, old)
+	c.Revision++
+	isDefault := c.Default != "" && c.Default != adapters.DefaultNo
+	for _, o := range all {
+		if !isDefault || o.ID == c.ID || o.Default == "" || o.Default == adapters.DefaultNo {
+			continue
+		}
+		o.Default = adapters.DefaultNo
+		o.Revision++
+		if err := t.writeConnection(o, false); err != nil {
+			return err
+		}
+	}
+	t.exec(bumpVersion, "connections_version")
+	return t.writeConnection(c, isDefault)
+}
+
+func (t *tx) writeConnection(c *adapters.Connection, isDefault bool) error {
+	doc, sealed, err := store.SealConnection(c, t.s.opt.Sealer)
+	if err != nil {
+		return err
+	}
+	t.exec(`INSERT INTO connections (id, name_key, revision, active, is_default, doc, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (id) DO UPDATE SET name_key = $2, revision = $3, active = $4, is_default = $5, doc = $6, sealed = $7`,
+		c.ID, fold(c.Name), c.Revision, c.IsActive(), isDefault, string(doc), string(sealed))
+	return nil
+}
+
+// ConnectionsVersion implements store.Connections.
+func (s *Store) ConnectionsVersion(ctx context.Context) (int64, error) {
+	return s.version(ctx, "connections_version")
+}
+
+// DeleteConnection implements store.Connections. The lanes of its flows are
+// locked while it looks whether they are empty.
+func (s *Store) DeleteConnection(ctx context.Context, _ time.Time, id string) error {
+	return s.do(ctx, func(n *needs) {
+		n.names = append(n.names, allConnections)
+		n.gate(id)
+	}, func(ctx context.Context, t *tx) error {
+		var used, exists bool
+		if err := t.conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM flows f WHERE f.connection = $1 AND f.queued > 0)
+			OR EXISTS (SELECT FROM deliveries d JOIN flows f ON f.id = d.flow WHERE d.state = 2 AND f.connection = $1)
+			OR EXISTS (SELECT FROM deliveries d JOIN flows f ON f.id = d.flow WHERE d.state = 3 AND d.state <> 2 AND d.state <> 4 AND f.connection = $1),
+			EXISTS (SELECT FROM connections WHERE id = $1)`, id).Scan(&used, &exists); err != nil {
+			return dbErr(err)
+		}
+		switch {
+		case used:
+			return store.ErrInUse
+		case !exists:
+			return store.ErrNotFound
+		}
+		t.exec(`DELETE FROM connections WHERE id = $1`, id)
+		t.exec(`DELETE FROM connection_states WHERE connection = $1`, id)
+		t.exec(bumpVersion, "connections_version")
+		return nil
+	})
+}
+
+// ConnectionState implements store.Connections.
+func (s *Store) ConnectionState(ctx context.Context, id string) (store.ConnectionState, error) {
+	st := store.ConnectionState{Connection: id}
+	var doc string
+	err := s.read(ctx, `SELECT doc FROM connection_states WHERE connection = $1`, []any{id}, &doc)
+	if errors.Is(err, store.ErrNotFound) {
+		return st, nil
+	}
+	if err != nil {
+		return st, err
+	}
+	return st, json.Unmarshal([]byte(doc), &st)
+}
+
+// ConnectionStates implements store.Connections.
+func (s *Store) ConnectionStates(ctx context.Context) (out []store.ConnectionState, err error) {
+	err = s.list(ctx, `SELECT doc FROM connection_states ORDER BY connection`, nil, func() { out = nil }, func(sc scan) error {
+		var doc string
+		var st store.ConnectionState
+		if err := sc(&doc); err != nil {
+			return dbErr(err)
+		}
+		err := json.Unmarshal([]byte(doc), &st)
+		out = append(out, st)
+		return err
+	})
+	return out, err
+}
+
+// ChangeConnection implements store.Connections.
+func (s *Store) ChangeConnection(ctx context.Context, now time.Time, id string, c store.ConnectionChange) error {
+	now = store.Micro(now)
+	return s.do(ctx, func(n *needs) { n.gate(id) }, func(_ context.Context, t *tx) error { return t.changeConnection(now, id, c) })
+}
+
+// changeConnection alters the state of a connection whose gate is loaded.
+func (t *tx) changeConnection(now time.Time, id string, c store.ConnectionChange) error {
+	g := t.gates[id]
+	before := g.paused
+	g.state.Change(now, c)
+	g.paused = us(g.state.PausedUntil)
+	t.states = append(t.states, g.state)
+	if g.paused == before {
+		return nil
+	}
+	return t.regate(now, id, nil)
+}

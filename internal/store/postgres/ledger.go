@@ -1,0 +1,151 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+const (
+	attemptColumns = `a.flow, a.no, a.kind, f.connection, l.key, a.node, a.epoch, a.started_at, a.recipients, a.outcome`
+	attemptTables  = ` FROM attempts a JOIN flows f ON f.id = a.flow JOIN lanes l ON l.id = f.lane`
+)
+
+func scanAttempt(sc scan, id store.ID) (ledgerLine, error) {
+	l := ledgerLine{a: store.Attempt{Delivery: id}}
+	a := &l.a
+	var started int64
+	var kind, out string
+	if err := sc(&l.flow, &a.No, &kind, &a.Connection, &a.Lane, &a.Node, &a.Epoch, &started, &a.Recipients, &out); err != nil {
+		return l, dbErr(err)
+	}
+	a.Kind, a.StartedAt = store.Kind(kind), at(started)
+	return l, json.Unmarshal([]byte(out), &a.Outcome)
+}
+
+const oneDelivery = `SELECT ` + deliveryColumns + ` FROM deliveries d` + deliveryTables + ` WHERE d.id = $1`
+
+// Attempts implements store.Admin.
+func (s *Store) Attempts(ctx context.Context, id store.ID) (out []store.Attempt, err error) {
+	var d *store.Delivery
+	if err := s.reading(ctx, together(ctx, func(b *pgx.Batch) {
+		d, out = nil, nil
+		b.Queue(oneDelivery, [16]byte(id)).Query(each(func(sc scan) error {
+			r, err := scanDelivery(sc)
+			if err == nil {
+				d = &r.d
+			}
+			return err
+		}))
+		b.Queue(`SELECT `+attemptColumns+attemptTables+` WHERE a.delivery = $1 ORDER BY a.no`, [16]byte(id)).Query(each(func(sc scan) error {
+			l, err := scanAttempt(sc, id)
+			out = append(out, l.a)
+			return err
+		}))
+	})); err != nil {
+		return nil, err
+	}
+	if d == nil {
+		return nil, store.ErrNotFound
+	}
+	// The row was read before the lines: an attempt that ended in between is
+	// among them.
+	if d.State == store.Leased && (len(out) == 0 || out[len(out)-1].No < d.Attempts) {
+		out = append(out, d.Running())
+	}
+	return out, nil
+}
+
+// Delivery implements store.Admin.
+func (s *Store) Delivery(ctx context.Context, id store.ID) (*store.Delivery, error) {
+	r := &deliveryRow{}
+	if err := s.read(ctx, oneDelivery, []any{[16]byte(id)}, r.columns()...); err != nil {
+		return nil, err
+	}
+	return r.decode()
+}
+
+// Deliveries implements store.Admin.
+func (s *Store) Deliveries(ctx context.Context, message store.ID) (out []store.Delivery, err error) {
+	err = s.list(ctx, `SELECT `+deliveryColumns+` FROM deliveries d`+deliveryTables+` WHERE d.msg = $1 ORDER BY d.created_at, d.id`,
+		[]any{[16]byte(message)}, func() { out = nil }, func(sc scan) error {
+			r, err := scanDelivery(sc)
+			if err == nil {
+				out = append(out, r.d)
+			}
+			return err
+		})
+	return out, err
+}
+
+// Message implements store.Messages.
+func (s *Store) Message(ctx context.Context, id store.ID) (*store.Message, error) {
+	var r messageRow
+	if err := s.read(ctx, `SELECT `+messageColumns+` FROM messages m WHERE m.id = $1`, []any{[16]byte(id)}, r.columns()...); err != nil {
+		return nil, err
+	}
+	return r.decode()
+}
+
+// Stats implements store.Admin.
+func (s *Store) Stats(ctx context.Context, now time.Time) (st store.Stats, err error) {
+	st.States = map[store.State]int64{}
+	if err := s.list(ctx, `SELECT state, count(*) FROM deliveries GROUP BY state`, nil, func() { clear(st.States) }, func(sc scan) error {
+		var state int
+		var n int64
+		if err := sc(&state, &n); err != nil {
+			return dbErr(err)
+		}
+		st.States[store.State(state)] = n
+		return nil
+	}); err != nil {
+		return st, err
+	}
+	var oldest int64
+	if err := s.read(ctx, `SELECT (SELECT coalesce(min(due_at), 0) FROM flows WHERE queued > 0),
+		(SELECT count(*) FROM lanes), (SELECT count(*) FROM lanes WHERE paused_until > $1),
+		(SELECT coalesce(sum(size), 0)::bigint FROM messages WHERE kept)`, []any{us(now)}, &oldest, &st.Lanes, &st.Paused, &st.BodyBytes); err != nil {
+		return st, err
+	}
+	if oldest > 0 && oldest <= us(now) {
+		st.OldestDue = at(oldest)
+	}
+	return st, nil
+}
+
+// Resend implements store.Admin.
+func (s *Store) Resend(ctx context.Context, now time.Time, message store.ID, nd store.NewDelivery) (store.ID, error) {
+	now = store.Micro(now)
+	if err := nd.Prepare(now); err != nil {
+		return store.ID{}, err
+	}
+	m, err := s.Message(ctx, message)
+	if err != nil {
+		return store.ID{}, err
+	}
+	err = s.do(ctx, func(n *needs) {
+		n.route(nd.Route, m.Client)
+	}, func(ctx context.Context, t *tx) error {
+		// Under this lock no purge takes the bytes away meanwhile.
+		var kept bool
+		switch err := t.conn.QueryRow(ctx, `SELECT kept FROM messages WHERE id = $1 FOR UPDATE`, [16]byte(message)).Scan(&kept); {
+		case errors.Is(err, pgx.ErrNoRows):
+			return store.ErrNotFound
+		case err != nil:
+			return dbErr(err)
+		case !kept:
+			return store.ErrGone
+		}
+		_, err := t.place(now, nd.Record(message, m.Client, now))
+		return err
+	})
+	if err != nil {
+		return store.ID{}, err
+	}
+	return nd.ID, nil
+}

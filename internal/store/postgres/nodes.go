@@ -1,0 +1,155 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// Register implements store.Queue.
+func (s *Store) Register(ctx context.Context, name string, now, until time.Time) (n store.Node, reaped int, err error) {
+	if name == "" {
+		return n, 0, errors.New("store: a node needs a name")
+	}
+	now = store.Micro(now)
+	var ahead []string
+	o := &op{
+		lead: func(ctx context.Context, conn *pgxpool.Conn) error {
+			n = store.Node{Name: name}
+			b := &pgx.Batch{}
+			b.Queue(`BEGIN`)
+			b.Queue(`SELECT FROM nodes WHERE name = $1 FOR UPDATE`, name) // no claim of the earlier process under way
+			b.Queue(`INSERT INTO nodes (name, incarnation, until_at) VALUES ($1, 1, $2)
+				ON CONFLICT (name) DO UPDATE SET incarnation = nodes.incarnation + 1, until_at = $2 RETURNING incarnation`, name, us(until)).
+				Query(each(func(sc scan) error { return sc(&n.Incarnation) }))
+			// Turns that were taken in the future: a clock was wrong then, and they
+			// would put off what is due.
+			ahead = nil
+			b.Queue(`SELECT key FROM lanes WHERE turn_at > $1 OR EXISTS (SELECT FROM flows WHERE lane = lanes.id AND turn_at > $1)`, us(now)).Query(each(func(sc scan) error {
+				var key string
+				err := sc(&key)
+				ahead = append(ahead, key)
+				return err
+			}))
+			return dbErr(conn.SendBatch(ctx, b).Close())
+		},
+		need: func(n *needs) {
+			n.nodes = append(n.nodes, name)
+			n.lanes = append(n.lanes, ahead...)
+		},
+		run: func(_ context.Context, t *tx) error {
+			t.setClock(now)
+			reaped, err = t.reap(now)
+			return err
+		},
+	}
+	if err := s.doOp(ctx, o); err != nil {
+		return store.Node{}, 0, err
+	}
+	return n, reaped, nil
+}
+
+// setClock forgets turns of the locked lanes that lie ahead.
+func (t *tx) setClock(now time.Time) {
+	var ids []int64
+	for id, l := range t.lanes {
+		ids = append(ids, id)
+		l.now, l.dirty = now, true
+		l.turn = min(l.turn, us(now))
+	}
+	for _, f := range t.flows {
+		f.turn = min(f.turn, us(now))
+	}
+	if len(ids) > 0 {
+		t.exec(`UPDATE flows SET turn_at = $2, ready_at = CASE WHEN due_at >= $3 THEN $3 ELSE greatest(due_at, gate_at, $2) END
+			WHERE lane = ANY($1) AND turn_at > $2`, ids, us(now), never())
+	}
+}
+
+// Heartbeat implements store.Queue.
+func (s *Store) Heartbeat(ctx context.Context, n store.Node, _, until time.Time) error {
+	return s.alone(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `UPDATE nodes SET until_at = $3 WHERE name = $1 AND incarnation = $2`, n.Name, n.Incarnation, us(until))
+		if err == nil && tag.RowsAffected() == 0 {
+			return store.ErrNodeLost
+		}
+		return dbErr(err)
+	})
+}
+
+// Reap implements store.Queue.
+func (s *Store) Reap(ctx context.Context, now time.Time) (reaped int, err error) {
+	now = store.Micro(now)
+	var some bool
+	if err := s.read(ctx, `SELECT EXISTS (SELECT FROM nodes WHERE until_at < $1)`, []any{us(now)}, &some); err != nil || !some {
+		return 0, err
+	}
+	return s.forget(ctx, now, `SELECT name FROM nodes WHERE until_at < $1 ORDER BY name FOR UPDATE SKIP LOCKED`, []any{us(now)})
+}
+
+// Leave implements store.Queue.
+func (s *Store) Leave(ctx context.Context, n store.Node, now time.Time) error {
+	now = store.Micro(now)
+	if err := s.settleDoubt(ctx, now); err != nil {
+		return err
+	}
+	_, err := s.forget(ctx, now, `SELECT name FROM nodes WHERE name = $1 AND incarnation = $2 FOR UPDATE`, []any{n.Name, n.Incarnation}, store.ErrNodeLost)
+	return err
+}
+
+// forget ends the nodes that the query names and locks; none of them gives
+// none. Their rows stay with incarnation kept, so that the name's next process
+// gets a higher one: they are only marked as nobody's.
+func (s *Store) forget(ctx context.Context, now time.Time, q string, args []any, none ...error) (reaped int, err error) {
+	var names []string
+	o := &op{
+		lead: func(ctx context.Context, conn *pgxpool.Conn) error {
+			names = nil
+			b := &pgx.Batch{}
+			b.Queue(`BEGIN`)
+			b.Queue(q, args...).Query(each(func(sc scan) error {
+				var name string
+				err := sc(&name)
+				names = append(names, name)
+				return err
+			}))
+			return dbErr(conn.SendBatch(ctx, b).Close())
+		},
+		need: func(n *needs) { n.nodes = append(n.nodes, names...) },
+		run: func(_ context.Context, t *tx) (err error) {
+			if len(names) == 0 && len(none) > 0 {
+				return none[0]
+			}
+			t.exec(`UPDATE nodes SET incarnation = incarnation + 1, until_at = $2 WHERE name = ANY($1)`, names, never())
+			reaped, err = t.reap(now)
+			return err
+		},
+	}
+	err = s.doOp(ctx, o)
+	return reaped, err
+}
+
+// reap ends every attempt that the loaded deliveries have under way.
+func (t *tx) reap(now time.Time) (reaped int, err error) {
+	for _, r := range t.deliveries {
+		if r.d.State != store.Leased {
+			continue
+		}
+		if err := t.freeSlot(now, r, func(l *lane) { l.End(now, r.d.Since, 0) }); err != nil {
+			return 0, err
+		}
+		flow := r.flow
+		var a store.Attempt
+		if err := t.save(now, r, func(d *store.Delivery) { a = d.Reap(now) }); err != nil {
+			return 0, err
+		}
+		t.attempt(flow, a)
+		reaped++
+	}
+	return reaped, nil
+}
