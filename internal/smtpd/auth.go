@@ -88,7 +88,7 @@ func (s *session) loginLogin(initial string, has bool) (name, secret string, ok 
 func (s *session) response(challenge, given string, has bool) (string, bool) {
 	if !has {
 		s.reply(334, "", challenge)
-		line, err := s.line()
+		line, err := s.line(maxAuthLine)
 		if err != nil {
 			if !s.proceed(err) {
 				s.over = true

@@ -47,18 +47,29 @@ var (
 
 // next gives more content; its errors end the session.
 func (s *session) next(r *receiver) ([]byte, error) {
-	p, err := s.more()
-	if err != nil {
-		return nil, err
-	}
-	l := &s.srv.opt.Limits
-	if t := time.Since(r.start); t > l.SlowStart && r.size < int64(t.Seconds())*l.MinRate {
+	late := false
+	p, err := s.more(func() (t time.Time) {
+		t, late = r.deadline(&s.srv.opt.Limits)
+		return t
+	})
+	var timeout net.Error
+	switch {
+	case late && errors.As(err, &timeout) && timeout.Timeout():
 		return nil, errSlow
-	}
-	if r.size > r.limit+drainMost {
+	case err == nil && r.size > r.limit+drainMost:
 		return nil, errEndless
 	}
-	return p, nil
+	return p, err
+}
+
+// deadline is when the next piece must be here: after a silence, or (late) when
+// the whole came too slowly, whatever pieces it comes in.
+func (r *receiver) deadline(l *Limits) (t time.Time, late bool) {
+	slow := r.start.Add(max(l.SlowStart, time.Duration(r.size)*time.Second/time.Duration(l.MinRate)))
+	if t = time.Now().Add(l.Data); slow.Before(t) {
+		return slow, true
+	}
+	return t, false
 }
 
 // broken ends a session inside a message: what still comes must not be taken

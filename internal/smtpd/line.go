@@ -29,9 +29,9 @@ type farewell struct{ enhanced, text string }
 func (e farewell) Error() string { return e.text }
 
 // line reads one line ended by CR LF and cuts that off. It is valid until the
-// next read. Replies are sent before it waits, so that those to a pipelined
+// next read. limit is for all lines but AUTH's. Replies are sent before it waits, so that those to a pipelined
 // group leave in one write (RFC 2920 section 3.2).
-func (s *session) line() ([]byte, error) {
+func (s *session) line(limit int) ([]byte, error) {
 	if err := s.await(); err != nil {
 		return nil, err
 	}
@@ -45,6 +45,9 @@ func (s *session) line() ([]byte, error) {
 	}
 	if err != nil {
 		return nil, s.readError(err)
+	}
+	if len(line) > limit && !(len(line) > 5 && bytes.EqualFold(line[:5], []byte("AUTH "))) {
+		return nil, badLine("line too long")
 	}
 	text, ok := bytes.CutSuffix(line, []byte("\r\n"))
 	switch {
@@ -122,14 +125,14 @@ func (s *session) skipLine() error {
 	return farewell{"4.7.0", "endless line, closing"}
 }
 
-// more waits for content and gives what there is, at least one octet. Each wait
-// has its deadline; it is valid until discard.
-func (s *session) more() ([]byte, error) {
+// more waits for content and gives what there is, at least one octet, valid
+// until discard.
+func (s *session) more(deadline func() time.Time) ([]byte, error) {
 	if s.br.Buffered() == 0 {
 		if err := s.flush(); err != nil {
 			return nil, err
 		}
-		if err := s.raw.SetReadDeadline(time.Now().Add(s.srv.opt.Limits.Data)); err != nil {
+		if err := s.raw.SetReadDeadline(deadline()); err != nil {
 			return nil, err
 		}
 		if _, err := s.br.Peek(1); err != nil {

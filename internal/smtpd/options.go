@@ -35,7 +35,7 @@ type Limits struct {
 	Session   time.Duration // for a whole session, between two messages; 2 h
 	Grace     time.Duration // for messages under way when the server stops; 10 s
 	MinRate   int64         // bytes a second that a message must come with, after SlowStart; 200
-	SlowStart time.Duration // 1 min
+	SlowStart time.Duration // 3 min
 	Errors    int           // commands refused for their form before the session ends; 20
 	Idle      int           // commands that bring no message forward before the session ends; 200
 	AuthFails int           // of one session; 3
@@ -64,7 +64,7 @@ func (o *Options) complete() error {
 		v time.Duration
 	}{
 		{&l.Command, 5 * time.Minute}, {&l.Handshake, 30 * time.Second}, {&l.Data, 3 * time.Minute}, {&l.Write, time.Minute},
-		{&l.Session, 2 * time.Hour}, {&l.Grace, 10 * time.Second}, {&l.SlowStart, time.Minute},
+		{&l.Session, 2 * time.Hour}, {&l.Grace, 10 * time.Second}, {&l.SlowStart, 3 * time.Minute},
 		{&l.AuthDelay, 500 * time.Millisecond}, {&l.AuthBlock, 15 * time.Minute},
 	} {
 		if *d.p <= 0 {

@@ -80,7 +80,7 @@ func (s *session) run() {
 	}
 	s.reply(220, "", s.srv.opt.Hostname+" ESMTP postino")
 	for !s.over {
-		line, err := s.line()
+		line, err := s.line(maxLine)
 		if !s.proceed(err) {
 			return
 		}

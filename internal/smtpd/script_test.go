@@ -1,0 +1,408 @@
+package smtpd
+
+import (
+	"bufio"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/mime"
+)
+
+// A script is one file of testdata. It begins with settings ("> key value"):
+//
+//	> listener tls="starttls"; auth="off"   as in a configuration file
+//	> limits command=200ms errors=3
+//	> client erp secret [network]
+//	> max 1000                      most bytes of a message
+//	> fails                         the store is out of order
+//	> want N                        messages taken in the end
+//	> rcpt JSON                     mime.Recipient of the last one, in order
+//	> envelope from envid ret       of the last one
+//	> has TEXT                      Go-quoted, in the last one; has-not likewise
+//
+// Then the dialogue, as the client sees it:
+//
+//	C: text         is sent with CR LF
+//	S: pattern      a whole reply; * stands for anything. "250-..." is compared with
+//	                its lines joined by "|", "250 ..." with their texts joined so
+//	S! pattern      the last reply must not be like this
+//	! raw "..."     is sent as it is
+//	! lines a b c   are sent in one write, each with CR LF; words joined by _
+//	! times N text  the line is sent N times
+//	! octets N      so many octets in lines
+//	! plain name secret, ! b64 text
+//	! raw-times N x is sent N times in one
+//	! tls [1.0]     handshake; ! tls-fails the same
+//	! eof           the server must have closed without another word; ! eof-tls
+//	                the same inside a handshake
+//	! connection    another one
+type script struct {
+	setup    setup
+	want     int
+	rcpts    []string
+	envelope string
+	has      []string
+	hasNot   []string
+	steps    []step
+}
+
+type step struct {
+	at   string
+	kind string
+	text string
+}
+
+func loadScript(t *testing.T, file string) *script {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sc := &script{want: -1}
+	for i, line := range strings.Split(string(data), "\n") {
+		at := fmt.Sprintf("%s:%d", filepath.Base(file), i+1)
+		kind, text, _ := strings.Cut(line, " ")
+		switch kind {
+		case "", "#":
+		case ">":
+			if err := sc.setting(text); err != nil {
+				t.Fatalf("%s: %v", at, err)
+			}
+		case "C:", "S:", "S!", "!":
+			sc.steps = append(sc.steps, step{at, kind, text})
+		default:
+			t.Fatalf("%s: what is %q?", at, line)
+		}
+	}
+	if sc.want < 0 {
+		t.Fatalf("%s: no '> want'", file)
+	}
+	return sc
+}
+
+func (sc *script) setting(text string) (err error) {
+	key, v, _ := strings.Cut(text, " ")
+	switch key {
+	case "listener":
+		sc.setup.listeners = append(sc.setup.listeners, listenerOf(strings.ReplaceAll(v, "; ", "\n"), &err))
+	case "limits":
+		for w := range strings.FieldsSeq(v) {
+			k, v, _ := strings.Cut(w, "=")
+			err = errors.Join(err, setLimit(&sc.setup.limits, k, v))
+		}
+	case "client":
+		f := strings.Fields(v)
+		c := store.Client{Name: f[0]}
+		if len(f) > 1 && f[1] != "-" {
+			c.SecretHash = f[1]
+		}
+		if len(f) > 2 {
+			c.Networks = []netip.Prefix{netip.MustParsePrefix(f[2])}
+		}
+		if len(f) > 3 {
+			c.Senders = f[3:]
+		}
+		sc.setup.clients = append(sc.setup.clients, c)
+	case "max":
+		sc.setup.max, err = strconv.ParseInt(v, 10, 64)
+	case "fails":
+		sc.setup.fail = store.ErrUnavailable
+	case "want":
+		sc.want, err = strconv.Atoi(v)
+	case "rcpt":
+		sc.rcpts = append(sc.rcpts, v)
+	case "envelope":
+		sc.envelope = v
+	case "has", "has-not":
+		var s string
+		if s, err = strconv.Unquote(v); key == "has" {
+			sc.has = append(sc.has, s)
+		} else {
+			sc.hasNot = append(sc.hasNot, s)
+		}
+	default:
+		err = fmt.Errorf("no such setting: %q", key)
+	}
+	return err
+}
+
+func setLimit(l *Limits, k, v string) (err error) {
+	d, derr := time.ParseDuration(v)
+	n, nerr := strconv.Atoi(v)
+	switch k {
+	case "command":
+		l.Command, err = d, derr
+	case "handshake":
+		l.Handshake, err = d, derr
+	case "data":
+		l.Data, err = d, derr
+	case "slow":
+		l.SlowStart, err = d, derr
+	case "errors":
+		l.Errors, err = n, nerr
+	case "idle":
+		l.Idle, err = n, nerr
+	case "authfails":
+		l.AuthFails, err = n, nerr
+	case "addrfails":
+		l.AddrFails, err = n, nerr
+	case "namefails":
+		l.NameFails, err = n, nerr
+	default:
+		err = fmt.Errorf("no such limit: %q", k)
+	}
+	return err
+}
+
+func TestDialogues(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/*.script")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, f := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(f), ".script"), func(t *testing.T) {
+			t.Parallel()
+			sc := loadScript(t, f)
+			w := newWorld(t, sc.setup)
+			p := &player{t: t, w: w}
+			defer p.close()
+			p.connect()
+			for _, st := range sc.steps {
+				if err := p.step(st); err != nil {
+					t.Fatalf("%s: %s %s: %v", st.at, st.kind, st.text, err)
+				}
+			}
+			p.close()
+			w.shut() // what is under way is over then
+			sc.check(t, w)
+		})
+	}
+}
+
+func (sc *script) check(t *testing.T, w *world) {
+	t.Helper()
+	got := w.store.messages()
+	if len(got) != sc.want {
+		t.Fatalf("%d messages were taken, want %d", len(got), sc.want)
+	}
+	if len(got) == 0 {
+		return
+	}
+	last := got[len(got)-1]
+	var rcpts []string
+	for _, r := range last.Envelope.Recipients {
+		b, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rcpts = append(rcpts, string(b))
+	}
+	if sc.rcpts != nil && !slices.Equal(rcpts, sc.rcpts) {
+		t.Errorf("recipients %s, want %s", rcpts, sc.rcpts)
+	}
+	if e := envelopeText(last.Envelope); sc.envelope != "" && e != sc.envelope {
+		t.Errorf("envelope %q, want %q", e, sc.envelope)
+	}
+	for _, h := range sc.has {
+		if !strings.Contains(last.raw, h) {
+			t.Errorf("the message has no %q: %q", h, last.raw)
+		}
+	}
+	for _, h := range sc.hasNot {
+		if strings.Contains(last.raw, h) {
+			t.Errorf("the message has %q: %q", h, last.raw)
+		}
+	}
+}
+
+func envelopeText(e mime.Envelope) string {
+	return strings.TrimSpace(e.From + " " + e.EnvID + " " + e.Ret)
+}
+
+// A player is the client of a script.
+type player struct {
+	t     testing.TB
+	w     *world
+	raw   net.Conn
+	conn  net.Conn
+	r     *bufio.Reader
+	reply string
+}
+
+func (p *player) connect() {
+	p.close()
+	p.raw = p.w.dial()
+	p.conn, p.r = p.raw, bufio.NewReader(p.raw)
+}
+
+func (p *player) close() {
+	if p.raw != nil {
+		_ = p.raw.Close() // the server may have been first
+		p.raw = nil
+	}
+}
+
+func (p *player) send(text string) error {
+	_, err := io.WriteString(p.conn, text)
+	return err
+}
+
+func (p *player) readReply() (string, error) {
+	var lines []string
+	for {
+		line, err := p.r.ReadString('\n')
+		if err != nil {
+			return "", fmt.Errorf("%w after %q", err, lines)
+		}
+		if len(line) > 512 || !strings.HasSuffix(line, "\r\n") || len(line) < 5 {
+			return "", fmt.Errorf("reply line %q", line)
+		}
+		line = strings.TrimSuffix(line, "\r\n")
+		lines = append(lines, line)
+		if line[3] != '-' {
+			return strings.Join(lines, "|"), nil
+		}
+	}
+}
+
+func (p *player) step(st step) (err error) {
+	switch st.kind {
+	case "C:":
+		return p.send(st.text + "\r\n")
+	case "S:":
+		if p.reply, err = p.readReply(); err != nil {
+			return err
+		}
+		got := p.reply
+		if len(st.text) > 3 && st.text[3] == ' ' {
+			got = texts(got)
+		}
+		if !glob(st.text, got) {
+			return fmt.Errorf("the server said %q", p.reply)
+		}
+		return nil
+	case "S!":
+		if glob(st.text, p.reply) {
+			return fmt.Errorf("the server said %q", p.reply)
+		}
+		return nil
+	}
+	word, arg, _ := strings.Cut(st.text, " ")
+	first, rest, _ := strings.Cut(arg, " ")
+	switch word {
+	case "raw":
+		s, err := strconv.Unquote(arg)
+		return errors.Join(err, p.send(s))
+	case "lines":
+		return p.send(strings.ReplaceAll(strings.ReplaceAll(arg, " ", "\r\n"), "_", " ") + "\r\n")
+	case "times":
+		n, err := strconv.Atoi(first)
+		return errors.Join(err, p.send(strings.Repeat(rest+"\r\n", n)))
+	case "octets":
+		n, err := strconv.Atoi(first)
+		return errors.Join(err, p.send(strings.Repeat(strings.Repeat("x", 62)+"\r\n", n/64)))
+	case "plain":
+		return p.send("AUTH PLAIN " + base64.StdEncoding.EncodeToString([]byte("\x00"+first+"\x00"+rest)) + "\r\n")
+	case "b64":
+		return p.send(base64.StdEncoding.EncodeToString([]byte(arg)) + "\r\n")
+	case "tls":
+		return p.tls(arg)
+	case "raw-times":
+		n, err := strconv.Atoi(first)
+		if err == nil {
+			_, _ = io.WriteString(p.conn, strings.Repeat(rest, n)) // the server may stop reading
+		}
+		return err
+	case "eof":
+		return p.eof()
+	case "eof-tls": // alerts of TLS may come before the end
+		_, _ = io.ReadAll(p.r) // as may a reset
+		return nil
+	case "tls-fails":
+		if err := p.tls(arg); err == nil {
+			return errors.New("the handshake succeeded")
+		}
+		return nil
+	case "connection":
+		p.connect()
+		return nil
+	}
+	return fmt.Errorf("no such step")
+}
+
+func (p *player) tls(arg string) error {
+	c := &tls.Config{InsecureSkipVerify: true} //nolint:gosec // the certificate is the server's own; TestCertificates compares it
+	switch arg {
+	case "1.0":
+		c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS10
+	case "1.2":
+		c.MaxVersion = tls.VersionTLS12
+	}
+	t := tls.Client(p.raw, c)
+	if err := t.Handshake(); err != nil {
+		return err
+	}
+	p.conn, p.r = t, bufio.NewReader(t)
+	return nil
+}
+
+// eof expects the end, whatever way it came.
+func (p *player) eof() error {
+	rest, err := io.ReadAll(p.r)
+	if len(rest) > 0 {
+		return fmt.Errorf("the server went on: %q", rest)
+	}
+	if err != nil && !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return err
+	}
+	return nil
+}
+
+// texts are the lines of a reply without the codes of all but the first.
+func texts(reply string) string {
+	lines := strings.Split(reply, "|")
+	for i := range lines {
+		if lines[i] = lines[i][4:]; i > 0 {
+			if enhanced, rest, ok := strings.Cut(lines[i], " "); ok && strings.Count(enhanced, ".") == 2 {
+				lines[i] = rest
+			}
+		}
+	}
+	return reply[:3] + " " + strings.Join(lines, "|")
+}
+
+// glob matches a whole text; * stands for anything.
+func glob(pattern, text string) bool {
+	parts := strings.Split(pattern, "*")
+	if len(parts) == 1 {
+		return pattern == text
+	}
+	if !strings.HasPrefix(text, parts[0]) {
+		return false
+	}
+	text = text[len(parts[0]):]
+	for _, m := range parts[1 : len(parts)-1] {
+		i := strings.Index(text, m)
+		if i < 0 {
+			return false
+		}
+		text = text[i+len(m):]
+	}
+	return strings.HasSuffix(text, parts[len(parts)-1])
+}
