@@ -20,6 +20,13 @@ func (s *server) doors() ([]door, Addresses, error) {
 	if smtp != nil {
 		out, at.SMTP = append(out, smtp), smtp.Addresses()
 	}
+	web, err := s.httpDoor()
+	if err != nil {
+		return nil, at, err
+	}
+	if web != nil {
+		out, at.HTTP = append(out, web), web.Addr()
+	}
 	return out, at, nil
 }
 

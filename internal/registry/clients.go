@@ -95,3 +95,10 @@ func (c *Clients) find(ctx context.Context, ok func(*store.Client) bool) (*store
 	}
 	return nil, store.ErrNotFound
 }
+
+// Stale makes the next call look at the store, after an edit by this process.
+func (c *Clients) Stale() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.looked = time.Time{}
+}

@@ -1,0 +1,179 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/mime"
+)
+
+func (s *Server) actionRoutes() {
+	for _, a := range []struct {
+		verb           store.Verb
+		summary, about string
+	}{
+		{store.DoCancel, "Cancel a message", "Of its deliveries those that are queued or held are cancelled; one that is being sent is not."},
+		{store.DoRetry, "Try a message again at once", "Deliveries that wait, failed, expired or were cancelled are due at once; recipients that have it already do not get it again."},
+		{store.DoHold, "Hold a message", "It waits until it is released."},
+		{store.DoRelease, "Release a held message", ""},
+	} {
+		o := op(string(a.verb)+"-message", http.MethodPost, "/v1/messages/{id}/"+string(a.verb), messagesTag, ScopeMessagesSend, a.summary, a.about)
+		register(s, o, func(ctx context.Context, in *messagePath) (*bodyOf[ActionAnswer], error) {
+			return s.act(ctx, in, a.verb)
+		})
+	}
+	o := op("resend-message", http.MethodPost, "/v1/messages/{id}/resend", messagesTag, ScopeMessagesSend, "Send a stored message once more",
+		"Makes new deliveries of the same bytes, whatever became of the earlier ones: every recipient gets it again.")
+	o.DefaultStatus = http.StatusAccepted
+	register(s, o, s.resend)
+}
+
+// An ActionAnswer counts what an action did.
+type ActionAnswer struct {
+	Changed int `json:"changed" doc:"Deliveries"`
+	Skipped int `json:"skipped" doc:"Deliveries whose state did not allow it"`
+}
+
+func (s *Server) act(ctx context.Context, in *messagePath, verb store.Verb) (*bodyOf[ActionAnswer], error) {
+	m, err := s.message(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.opt.Store.Deliveries(ctx, m.ID)
+	if err != nil {
+		return nil, err
+	}
+	now := s.opt.Now()
+	a := store.Action{Verb: verb, Now: now}
+	if verb == store.DoRetry || verb == store.DoRelease {
+		a.ExpiresAt = now.Add(s.opt.GiveUp)
+	}
+	for i := range list {
+		a.Deliveries = append(a.Deliveries, list[i].ID)
+	}
+	var done store.ActionResult
+	if len(a.Deliveries) > 0 { // an empty list would mean the filter: everything
+		if done, err = s.opt.Store.Act(ctx, a); err != nil {
+			return nil, err
+		}
+	}
+	if done.Changed == 0 {
+		states := ""
+		for i := range list {
+			states += " " + list[i].State.String()
+		}
+		return nil, fail(http.StatusConflict, "wrong_state", "", fmt.Sprintf("no delivery of the message is in a state for %s:%s", verb, states), fmt.Sprintf("nessuna consegna del messaggio è in uno stato adatto a %s:%s", verb, states), "", "")
+	}
+	return &bodyOf[ActionAnswer]{ActionAnswer{done.Changed, done.Skipped}}, nil
+}
+
+type resendInput struct {
+	messagePath
+	Body *struct {
+		Recipients []string `json:"recipients,omitempty" maxItems:"10000" doc:"Of those that the message had; absent: all"`
+		Connection string   `json:"connection,omitempty" maxLength:"200" doc:"Name or id; absent: as before"`
+	}
+}
+
+// A ResendAnswer names the new deliveries.
+type ResendAnswer struct {
+	Deliveries []string `json:"deliveries"`
+}
+
+// resend keeps the parts in which the message went out first: a route that
+// could not take all recipients at once cannot now.
+func (s *Server) resend(ctx context.Context, in *resendInput) (*bodyOf[ResendAnswer], error) {
+	m, err := s.message(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.opt.Store.Deliveries(ctx, m.ID)
+	if err != nil {
+		return nil, err
+	}
+	named, wanted := "", map[string]bool(nil)
+	if in.Body != nil {
+		named = in.Body.Connection
+		if wanted, err = chosen(m, in.Body.Recipients); err != nil {
+			return nil, err
+		}
+	}
+	now, seen := s.opt.Now(), map[string]bool{}
+	var parts []store.NewDelivery
+	for i := range list {
+		d := store.NewDelivery{NextAt: now, ExpiresAt: now.Add(s.opt.GiveUp)}
+		for _, r := range list[i].Recipients {
+			if !seen[r.Address] && (wanted == nil || wanted[r.Address]) {
+				seen[r.Address] = true
+				d.Recipients = append(d.Recipients, r.Recipient)
+			}
+		}
+		if len(d.Recipients) == 0 {
+			continue
+		}
+		if d.Route, err = s.way(ctx, m, &list[i], named); err != nil {
+			return nil, err
+		}
+		parts = append(parts, d)
+	}
+	out := ResendAnswer{Deliveries: []string{}}
+	for _, d := range parts {
+		id, err := s.opt.Store.Resend(ctx, now, m.ID, d)
+		if err != nil {
+			return nil, err
+		}
+		out.Deliveries = append(out.Deliveries, id.String())
+	}
+	return &bodyOf[ResendAnswer]{out}, nil
+}
+
+// chosen are the recipients named, each of which must be one of the message.
+func chosen(m *store.Message, names []string) (map[string]bool, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	out := map[string]bool{}
+	for i, name := range names {
+		found := false
+		for _, r := range m.Envelope.Recipients {
+			if mime.SameAddress(r.Address, name) {
+				out[r.Address], found = true, true
+			}
+		}
+		if !found {
+			return nil, fail(http.StatusUnprocessableEntity, "bad_address", fmt.Sprintf("recipients[%d]", i), fmt.Sprintf("%q was no recipient of this message", clip(name)), fmt.Sprintf("%q non era destinatario di questo messaggio", clip(name)),
+				"send a new message to somebody new", "per un nuovo destinatario inviare un nuovo messaggio")
+		}
+	}
+	return out, nil
+}
+
+// way is the route of a new delivery: the connection that is named, or the one
+// that was chosen first.
+func (s *Server) way(ctx context.Context, m *store.Message, d *store.Delivery, named string) (store.Route, error) {
+	id := named
+	if id == "" {
+		if id = d.Origin; id == "" {
+			id = d.Route.Connection
+		}
+	}
+	c, err := s.connection(ctx, id)
+	if err != nil {
+		return store.Route{}, err
+	}
+	p := caller(ctx)
+	if p.client != nil && len(p.client.Connections) > 0 && !slices.Contains(p.client.Connections, c.ID) {
+		return store.Route{}, fail(http.StatusForbidden, "connection_not_allowed", "connection", fmt.Sprintf("this client may not use the connection %q", c.Name), fmt.Sprintf("questo client non può usare la connessione %q", c.Name), "", "")
+	}
+	if !c.IsActive() {
+		return store.Route{}, fail(http.StatusUnprocessableEntity, "connection_inactive", "connection", fmt.Sprintf("the connection %q is not active", c.Name), fmt.Sprintf("la connessione %q non è attiva", c.Name), "switch it on or name another", "attivarla o indicarne un'altra")
+	}
+	if c.Provider != adapters.SMTP && !c.AllowsFrom(m.From) {
+		return store.Route{}, fail(http.StatusUnprocessableEntity, "not_carried", "connection", fmt.Sprintf("the connection %q does not send as %s", c.Name, m.From), fmt.Sprintf("la connessione %q non invia come %s", c.Name, m.From), "name another", "indicarne un'altra")
+	}
+	return store.Route{Connection: c.ID, Lane: c.Lane(m.From), Limits: c.EffectiveLimits()}, nil
+}

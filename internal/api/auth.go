@@ -1,0 +1,276 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/vault"
+)
+
+// Scopes of API keys.
+const (
+	ScopeMessagesSend     = "messages:send"
+	ScopeMessagesRead     = "messages:read"
+	ScopeEventsRead       = "events:read"
+	ScopeConnectionsRead  = "connections:read"
+	ScopeConnectionsWrite = "connections:write"
+	ScopeClientsWrite     = "clients:write"
+	ScopeAdmin            = "admin" // everything
+)
+
+// clientScopes are those that a key of a client may have; the others are for
+// keys that belong to nobody.
+func clientScopes() []string { return []string{ScopeMessagesSend, ScopeMessagesRead, ScopeEventsRead} }
+
+// A principal is who calls.
+type principal struct {
+	client *store.Client // nil: nobody in particular, all clients' messages are seen
+	scopes []string
+	name   string // for the log
+}
+
+func (p *principal) can(scope string) bool {
+	return slices.Contains(p.scopes, ScopeAdmin) || slices.Contains(p.scopes, scope) ||
+		scope == ScopeConnectionsRead && slices.Contains(p.scopes, ScopeConnectionsWrite)
+}
+
+func (p *principal) admin() bool { return slices.Contains(p.scopes, ScopeAdmin) }
+
+// clientID is whose records are seen; empty: everybody's.
+func (p *principal) clientID() string {
+	if p.client == nil {
+		return ""
+	}
+	return p.client.ID
+}
+
+type principalKey struct{}
+
+// caller is the principal that the middleware put there.
+func caller(ctx context.Context) *principal {
+	p, ok := ctx.Value(principalKey{}).(*principal)
+	if !ok {
+		return &principal{} // nobody, who may nothing
+	}
+	return p
+}
+
+// touchEvery is how often the last use of a key is written down.
+const touchEvery = time.Minute
+
+// keyFresh bounds how long a key revoked by another process still works.
+const keyFresh = time.Second
+
+type knownKey struct {
+	key     store.APIKey
+	read    time.Time
+	touched time.Time
+}
+
+// An authenticator tells who calls. Safe for concurrent use.
+type authenticator struct {
+	opt    *Options
+	hasher *vault.Hasher
+	guard  *guard
+
+	mu   sync.Mutex
+	keys map[string]*knownKey // by hash
+}
+
+// maxKnownKeys bounds the copies of keys.
+const maxKnownKeys = 10_000
+
+func newAuthenticator(o *Options, h *vault.Hasher) *authenticator {
+	return &authenticator{opt: o, hasher: h, guard: newGuard(o.Now), keys: map[string]*knownKey{}}
+}
+
+func unauthorized(en, it string) *failure {
+	f := fail(http.StatusUnauthorized, "unauthorized", "Authorization", en, it, "send an API key as Bearer token, or a client's name and secret as Basic", "inviare una chiave API come token Bearer, o nome e segreto di un client come Basic")
+	f.challenge = true
+	return f
+}
+
+// who tells the principal of a request; the error is a *failure.
+func (a *authenticator) who(r *http.Request) (*principal, error) {
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return nil, unauthorized("the address of the caller is not known", "l'indirizzo del chiamante non è noto")
+	}
+	addr := from.Addr().Unmap().WithZone("")
+	scheme, rest, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	switch strings.ToLower(scheme) {
+	case "":
+		return a.ambient(r, addr)
+	case "bearer":
+		return a.counted(addr, func() (*principal, error) { return a.bearer(r.Context(), adapters.Secret(strings.TrimSpace(rest))) })
+	case "basic":
+		// Secrets that people chose can be guessed, so an address that failed
+		// too often is not even asked; a key of 256 bits cannot.
+		if wait := a.guard.blocked(addr); wait > 0 {
+			return nil, tooManyFailures(wait)
+		}
+		if err := sameSite(r, a.opt.Hostname); err != nil { // browsers repeat Basic by themselves
+			return nil, err
+		}
+		return a.counted(addr, func() (*principal, error) { return a.basic(r) })
+	}
+	return nil, unauthorized("this kind of Authorization is not known", "questo tipo di Authorization non è noto")
+}
+
+// counted counts wrong credentials against the address.
+func (a *authenticator) counted(addr netip.Addr, check func() (*principal, error)) (*principal, error) {
+	p, err := check()
+	var f *failure
+	if errors.As(err, &f) && f.status == http.StatusUnauthorized {
+		if wait := a.guard.failed(addr); wait > 0 {
+			return nil, tooManyFailures(wait)
+		}
+	}
+	return p, err
+}
+
+func tooManyFailures(wait time.Duration) *failure {
+	f := fail(http.StatusTooManyRequests, "auth_blocked", "Authorization", "too many wrong credentials came from this address", "da questo indirizzo sono arrivate troppe credenziali errate", "wait, then use the right ones", "attendere, poi usare quelle giuste")
+	f.retryAfter = wait
+	return f
+}
+
+func (a *authenticator) bearer(ctx context.Context, key adapters.Secret) (*principal, error) {
+	wrong := unauthorized("this API key is not known, has expired or was revoked", "questa chiave API non è nota, è scaduta o è stata revocata")
+	if key == "" {
+		return nil, wrong
+	}
+	k, err := a.key(ctx, vault.HashKey(key))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, wrong
+	}
+	if err != nil {
+		return nil, err
+	}
+	now := a.opt.Now()
+	if !k.RevokedAt.IsZero() || !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) {
+		return nil, wrong
+	}
+	p := &principal{scopes: k.Scopes, name: "key " + k.Name}
+	if k.Client != "" {
+		p.client, err = a.opt.Clients.ByID(ctx, k.Client)
+		if errors.Is(err, store.ErrNotFound) { // or made a moment ago by another process
+			p.client, err = a.opt.Store.Client(ctx, k.Client)
+		}
+		if errors.Is(err, store.ErrNotFound) || err == nil && p.client.Disabled {
+			return nil, wrong
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// key finds a key by its hash, from a copy that is at most keyFresh old, and
+// notes its use.
+func (a *authenticator) key(ctx context.Context, hash string) (store.APIKey, error) {
+	now := a.opt.Now()
+	a.mu.Lock()
+	k := a.keys[hash]
+	if k != nil && now.Sub(k.read) < keyFresh {
+		out := k.key
+		a.mu.Unlock()
+		return out, nil
+	}
+	a.mu.Unlock()
+	stored, err := a.opt.Store.APIKeyByHash(ctx, hash)
+	if err != nil {
+		return store.APIKey{}, err
+	}
+	a.mu.Lock()
+	if k = a.keys[hash]; k == nil {
+		if len(a.keys) >= maxKnownKeys {
+			clear(a.keys)
+		}
+		k = &knownKey{touched: stored.LastUsedAt}
+		a.keys[hash] = k
+	}
+	k.key, k.read = *stored, now
+	touch := now.Sub(k.touched) >= touchEvery && stored.RevokedAt.IsZero()
+	if touch {
+		k.touched = now
+	}
+	a.mu.Unlock()
+	if touch {
+		if err := a.opt.Store.TouchAPIKey(ctx, stored.ID, now); err != nil {
+			a.opt.Log.Warn("the last use of an API key was not noted", "key", stored.Name, "err", err)
+		}
+	}
+	return *stored, nil
+}
+
+// forget makes edits of keys by this process count at once.
+func (a *authenticator) forget() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	clear(a.keys)
+}
+
+func (a *authenticator) basic(r *http.Request) (*principal, error) {
+	wrong := unauthorized("no client has this name and secret", "nessun client ha questo nome e segreto")
+	name, secret, ok := r.BasicAuth()
+	if !ok || secret == "" {
+		return nil, wrong
+	}
+	c, err := a.opt.Clients.Named(r.Context(), name)
+	switch {
+	case errors.Is(err, store.ErrNotFound), err == nil && c.SecretHash == "":
+		a.hasher.Waste(adapters.Secret(secret))
+		return nil, wrong
+	case err != nil:
+		return nil, err
+	}
+	fits, err := a.hasher.Verify(c.SecretHash, adapters.Secret(secret))
+	if err != nil {
+		a.opt.Log.Error("the secret of a client cannot be checked", "client", c.Name, "err", err)
+		return nil, wrong
+	}
+	if !fits || c.Disabled {
+		return nil, wrong
+	}
+	return &principal{client: c, scopes: clientScopes(), name: "client " + c.Name}, nil
+}
+
+// ambient is who a caller without credentials is: this machine's administrator,
+// or the client whose networks hold the address. A browser could be made to
+// send such a request by any page, so it must come from a page of this server.
+func (a *authenticator) ambient(r *http.Request, addr netip.Addr) (*principal, error) {
+	for _, h := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip"} {
+		if r.Header.Get(h) != "" {
+			return nil, unauthorized("a proxy stands between: its address says nothing of the caller", "c'è un proxy di mezzo: il suo indirizzo non dice chi chiama")
+		}
+	}
+	p, err := a.byAddress(r.Context(), addr)
+	if err != nil {
+		return nil, err
+	}
+	return p, sameSite(r, a.opt.Hostname)
+}
+
+func (a *authenticator) byAddress(ctx context.Context, addr netip.Addr) (*principal, error) {
+	if addr.IsLoopback() && a.opt.AllowLoopback {
+		return &principal{scopes: []string{ScopeAdmin}, name: "this machine"}, nil
+	}
+	c, err := a.opt.Clients.ByAddress(ctx, addr)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, unauthorized("the request has no credentials", "la richiesta non ha credenziali")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &principal{client: c, scopes: clientScopes(), name: "client " + c.Name}, nil
+}

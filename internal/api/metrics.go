@@ -1,0 +1,147 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// measures are what /metrics shows. What the store knows is read when it is asked.
+type measures struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	accepted prometheus.Counter
+	handler  http.Handler
+}
+
+func newMeasures(o *Options) *measures {
+	m := &measures{registry: o.Metrics,
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "postino_http_requests_total", Help: "Requests of the HTTP door."}, []string{"method", "route", "code"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "postino_http_request_seconds", Help: "Time from the header of a request to the end of its answer.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5, 30}}, []string{"method", "route"}),
+		accepted: prometheus.NewCounter(prometheus.CounterOpts{Name: "postino_http_messages_accepted_total", Help: "Messages taken by the HTTP door."})}
+	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.accepted, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newStoreCollector(o)} {
+		// A registry that others fill may have the runtime's measures already.
+		if err := m.registry.Register(c); err != nil {
+			o.Log.Debug("a measure is there already", "err", err)
+		}
+	}
+	m.handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
+	return m
+}
+
+func (m *measures) request(method, route string, code int, took time.Duration) {
+	if route == "" {
+		route = "none" // never the path itself: anybody could make series without end
+	}
+	switch method {
+	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodHead, http.MethodOptions:
+	default:
+		method = "other"
+	}
+	m.requests.WithLabelValues(method, route, strconv.Itoa(code)).Inc()
+	m.seconds.WithLabelValues(method, route).Observe(took.Seconds())
+}
+
+// A storeCollector reads the queue when it is asked.
+type storeCollector struct {
+	opt                                                                             *Options
+	deliveries, oldest, lanes, paused, bodies, pausedConnections, events, up, depth *prometheus.Desc
+}
+
+func newStoreCollector(o *Options) *storeCollector {
+	d := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("postino_"+name, help, labels, nil)
+	}
+	return &storeCollector{opt: o,
+		deliveries:        d("queue_deliveries", "Deliveries in each state.", "state"),
+		oldest:            d("queue_oldest_due_seconds", "How long the due delivery that waits longest has waited."),
+		lanes:             d("lanes", "Lanes: mailboxes that share limits."),
+		paused:            d("lanes_paused", "Lanes that are paused now."),
+		bodies:            d("stored_bytes", "Bytes of messages that are kept."),
+		pausedConnections: d("connection_paused", "1 for a connection that is paused now.", "connection"),
+		events:            d("events_last_seq", "Number of the last event."),
+		up:                d("store_up", "1 when the store answered."),
+		depth:             d("lane_queued", "Deliveries that wait, of the first 100 lanes that have any.", "lane")}
+}
+
+// Describe implements prometheus.Collector.
+func (c *storeCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.deliveries, c.oldest, c.lanes, c.paused, c.bodies, c.pausedConnections, c.events, c.up, c.depth} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	now := c.opt.Now()
+	up := 1.0
+	if err := c.queue(ctx, now, gauge); err != nil {
+		c.opt.Log.Warn("the queue could not be measured", "err", err)
+		up = 0
+	}
+	gauge(c.up, up)
+}
+
+func (c *storeCollector) queue(ctx context.Context, now time.Time, gauge func(*prometheus.Desc, float64, ...string)) error {
+	stats, err := c.opt.Store.Stats(ctx, now)
+	if err != nil {
+		return err
+	}
+	for _, s := range store.States() {
+		gauge(c.deliveries, float64(stats.States[s]), s.String())
+	}
+	oldest := 0.0
+	if !stats.OldestDue.IsZero() && now.After(stats.OldestDue) {
+		oldest = now.Sub(stats.OldestDue).Seconds()
+	}
+	gauge(c.oldest, oldest)
+	gauge(c.lanes, float64(stats.Lanes))
+	gauge(c.paused, float64(stats.Paused))
+	gauge(c.bodies, float64(stats.BodyBytes))
+	last, err := c.opt.Store.LastEvent(ctx)
+	if err != nil {
+		return err
+	}
+	gauge(c.events, float64(last))
+	lanes, err := c.opt.Store.Lanes(ctx, "", 1000)
+	if err != nil {
+		return err
+	}
+	shown := 0
+	for _, l := range lanes {
+		if l.Queued > 0 && shown < 100 {
+			shown++
+			gauge(c.depth, float64(l.Queued), l.Key)
+		}
+	}
+	states, err := c.opt.Store.ConnectionStates(ctx)
+	if err != nil {
+		return err
+	}
+	for _, st := range states {
+		conn, err := c.opt.Connections.ByID(ctx, st.Connection)
+		if err != nil {
+			continue // of a connection that was deleted
+		}
+		v := 0.0
+		if st.PausedUntil.After(now) {
+			v = 1
+		}
+		gauge(c.pausedConnections, v, conn.Name)
+	}
+	return nil
+}

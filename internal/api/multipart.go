@@ -1,0 +1,233 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"mime/multipart"
+	"net/http"
+	netmail "net/mail"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/postino-mail/postino/internal/spool"
+	"github.com/postino-mail/postino/mime"
+)
+
+// Bounds of a form, apart from its files: those are bounded by what a message
+// may have.
+const (
+	maxFormText  = 8 << 20 // bytes of all fields that are no files
+	maxFormFiles = 900
+	maxFormParts = 12_000
+)
+
+// A form is a multipart/form-data body on its way in. All files share one
+// spool, so that their number costs no memory and one file descriptor.
+type form struct {
+	spool  *spool.Buffer
+	digest hash.Hash
+	text   int64
+	fields map[string][]string
+	files  []formFile
+	max    int64
+}
+
+type formFile struct {
+	mime.Attachment
+	offset, size int64
+}
+
+// multipart takes a message from a form: the field "message" holds it as JSON
+// (without attachments), or its fields come one by one; every part with a file
+// name is an attachment.
+func (s *Server) multipart(r *http.Request, boundary string, digest hash.Hash, max int64) (_ *letter, err error) {
+	if boundary == "" {
+		return nil, fail(http.StatusBadRequest, "invalid_request", "Content-Type", "multipart/form-data needs a boundary", "multipart/form-data richiede un boundary", "let the HTTP library set the Content-Type", "lasciare che la libreria HTTP imposti il Content-Type")
+	}
+	f := &form{spool: spool.New(s.opt.SpoolDir, 0, max), digest: digest, fields: map[string][]string{}, max: max}
+	defer func() { err = joinClose(err, f.spool) }()
+	if err := f.read(multipart.NewReader(r.Body, boundary)); err != nil {
+		return nil, err
+	}
+	in, err := f.input(s)
+	if err != nil {
+		return nil, err
+	}
+	files, err := f.attachments()
+	if err != nil {
+		return nil, err
+	}
+	return s.compose(in, files, max)
+}
+
+func (f *form) read(mr *multipart.Reader) error {
+	for n := 0; ; n++ {
+		p, err := mr.NextRawPart() // a transfer encoding is not undone: RFC 7578 section 4.7
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return badForm(err)
+		}
+		if n >= maxFormParts {
+			return fail(http.StatusUnprocessableEntity, "invalid_request", "", fmt.Sprintf("the form has more than %d parts", maxFormParts), fmt.Sprintf("il modulo ha più di %d parti", maxFormParts), "", "")
+		}
+		name, filename := p.FormName(), p.FileName()
+		framed(f.digest, name, filename, p.Header.Get("Content-Type"), p.Header.Get("Content-ID"))
+		before := f.spool.Size()
+		if filename != "" || p.Header.Get("Content-ID") != "" {
+			err = f.file(p, name, filename)
+		} else {
+			err = f.field(p, name)
+		}
+		if err != nil {
+			return err
+		}
+		framed(f.digest, strconv.FormatInt(f.spool.Size()-before, 10))
+	}
+}
+
+func badForm(err error) error {
+	var own *failure
+	if errors.As(err, &own) {
+		return own
+	}
+	return fail(http.StatusBadRequest, "invalid_request", "", "the form cannot be read: "+clip(err.Error()), "il modulo non è leggibile: "+clip(err.Error()), "the parts must be delimited as Content-Type says", "le parti devono essere delimitate come indica Content-Type")
+}
+
+func (f *form) field(p *multipart.Part, name string) error {
+	var b strings.Builder
+	n, err := io.Copy(io.MultiWriter(&b, f.digest), io.LimitReader(p, maxFormText-f.text+1))
+	if err != nil {
+		return badForm(err)
+	}
+	if f.text += n; f.text > maxFormText {
+		return fail(http.StatusRequestEntityTooLarge, "json_too_large", name, fmt.Sprintf("the fields of the form have more than %d bytes", maxFormText), fmt.Sprintf("i campi del modulo superano %d byte", maxFormText),
+			"give attachments as files, with a file name", "inviare gli allegati come file, con un nome di file")
+	}
+	framed(f.digest, strconv.FormatInt(n, 10))
+	f.fields[name] = append(f.fields[name], b.String())
+	return nil
+}
+
+func (f *form) file(p *multipart.Part, name, filename string) error {
+	if len(f.files) >= maxFormFiles {
+		return fail(http.StatusUnprocessableEntity, "too_many_parts", "attachments", fmt.Sprintf("more than %d files", maxFormFiles), fmt.Sprintf("più di %d file", maxFormFiles), "put them into an archive", "raccoglierli in un archivio")
+	}
+	x := formFile{offset: f.spool.Size()}
+	x.Filename, x.ContentType = filename, p.Header.Get("Content-Type")
+	if x.ContentType == "application/octet-stream" {
+		x.ContentType = "" // what clients say that do not know: the file name may
+	}
+	x.ContentID = strings.Trim(p.Header.Get("Content-ID"), "<> ")
+	if name == "inline" && x.ContentID == "" {
+		x.ContentID = filename
+	}
+	x.Inline = x.ContentID != ""
+	if _, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(f.spool, f.digest)}, struct{ io.Reader }{p}, make([]byte, 32<<10)); err != nil {
+		if errors.Is(err, spool.ErrTooLarge) {
+			return failureOf(err)
+		}
+		return badForm(err)
+	}
+	x.size = f.spool.Size() - x.offset
+	if f.spool.Size()/3*4 > f.max { // base64: refused before it is all read
+		return failureOf(spool.ErrTooLarge)
+	}
+	f.files = append(f.files, x)
+	return nil
+}
+
+func (f *form) attachments() ([]mime.Attachment, error) {
+	src, err := f.spool.Source()
+	if err != nil {
+		return nil, err
+	}
+	var out []mime.Attachment
+	for _, x := range f.files {
+		a := x.Attachment
+		a.Open = func() (io.ReadCloser, error) { return io.NopCloser(io.NewSectionReader(src, x.offset, x.size)), nil }
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// input is the message of the form, without its files.
+func (f *form) input(s *Server) (*MessageInput, error) {
+	if docs := f.fields["message"]; len(docs) > 0 {
+		if len(docs) > 1 || len(f.fields) > 1 {
+			return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "message", "beside the field message there are only files", "accanto al campo message ci sono solo file", "put all else into its JSON", "mettere tutto il resto nel suo JSON")
+		}
+		return decode[MessageInput](s, []byte(docs[0]))
+	}
+	in := new(MessageInput)
+	texts := map[string]*string{"from": &in.From, "subject": &in.Subject, "text": &in.Text, "html": &in.HTML, "in_reply_to": &in.InReplyTo, "connection": &in.Connection, "class": &in.Class, "tag": &in.Tag}
+	lists := map[string]*[]string{"to": &in.To, "cc": &in.Cc, "bcc": &in.Bcc, "reply_to": &in.ReplyTo, "recipients": &in.Recipients}
+	plain := map[string]*[]string{"list_unsubscribe": &in.ListUnsubscribe, "references": &in.References}
+	for name, values := range f.fields {
+		one := values[0]
+		var err error
+		switch {
+		case texts[name] != nil:
+			*texts[name] = one
+		case lists[name] != nil:
+			*lists[name], err = splitAddresses(name, values)
+		case plain[name] != nil:
+			*plain[name] = values
+		case name == "envelope_from":
+			in.EnvelopeFrom = &one
+		case name == "one_click":
+			if in.OneClick, err = strconv.ParseBool(one); err != nil {
+				err = fail(http.StatusUnprocessableEntity, "invalid_request", name, "one_click is true or false", "one_click è true o false", "", "")
+			}
+		case name == "send_at":
+			var t time.Time
+			if t, err = time.Parse(time.RFC3339, one); err != nil {
+				err = fail(http.StatusUnprocessableEntity, "invalid_request", name, "send_at is not an RFC 3339 time", "send_at non è una data RFC 3339", "write it as 2026-01-31T08:30:00Z", "scriverla come 2026-01-31T08:30:00Z")
+			}
+			in.SendAt = &t
+		default:
+			err = fail(http.StatusUnprocessableEntity, "invalid_request", clip(name), fmt.Sprintf("the field %q is unknown", clip(name)), fmt.Sprintf("il campo %q è sconosciuto", clip(name)),
+				"a file needs a file name; the other fields are those of the JSON", "un file deve avere un nome di file; gli altri campi sono quelli del JSON")
+		}
+		if err == nil && len(values) > 1 && lists[name] == nil && plain[name] == nil {
+			err = fail(http.StatusUnprocessableEntity, "invalid_request", name, name+" is there more than once", name+" è presente più volte", "", "")
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return in, f.checked(s, in)
+}
+
+// checked holds fields that came one by one against the same schema as JSON.
+func (f *form) checked(s *Server, in *MessageInput) error {
+	doc, err := marshal(in)
+	if err != nil {
+		return err
+	}
+	_, err = decode[MessageInput](s, doc)
+	return err
+}
+
+// splitAddresses allows a field several times and lists with commas in it.
+func splitAddresses(name string, values []string) ([]string, error) {
+	var out []string
+	for _, v := range values {
+		if strings.TrimSpace(v) == "" {
+			continue
+		}
+		list, err := netmail.ParseAddressList(v)
+		if err != nil {
+			out = append(out, v) // named exactly, with its index, where it is read
+			continue
+		}
+		for _, a := range list {
+			out = append(out, a.String())
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,123 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// An op describes one operation; scope "" needs no credentials.
+func op(id, method, path, tag, scope, summary, description string) huma.Operation {
+	o := huma.Operation{OperationID: id, Method: method, Path: path, Tags: []string{tag}, Summary: summary, Description: description}
+	if scope != "" {
+		o.Metadata = map[string]any{"scope": scope}
+		o.Security = []map[string][]string{{"key": {scope}}, {"client": {}}}
+		if !slices.Contains(clientScopes(), scope) {
+			o.Security = o.Security[:1]
+		}
+		o.Description = strings.TrimSpace(o.Description + "\n\nScope: `" + scope + "`.")
+	}
+	return o
+}
+
+// guarded adds the check of credentials and scope to an operation.
+func (s *Server) guarded(o *huma.Operation) {
+	scope, _ := o.Metadata["scope"].(string)
+	if scope == "" {
+		return
+	}
+	o.Middlewares = append(o.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
+		r, w := humago.Unwrap(ctx)
+		p, err := s.auth.who(r)
+		if err == nil && !p.can(scope) {
+			err = fail(http.StatusForbidden, "forbidden", "", "this key lacks the scope "+scope, "a questa chiave manca lo scope "+scope, "use a key that has it, or ask the administrator", "usare una chiave che lo abbia, o chiedere all'amministratore")
+		}
+		if err != nil {
+			writeFailure(w, r, err)
+			return
+		}
+		next(huma.WithValue(ctx, principalKey{}, p))
+	})
+}
+
+// register adds an operation whose bodies are JSON. Errors of the handler are
+// told as problems.
+func register[I, O any](s *Server, o huma.Operation, handler func(context.Context, *I) (*O, error)) {
+	s.guarded(&o)
+	huma.Register(s.api, o, func(ctx context.Context, in *I) (*O, error) {
+		out, err := handler(ctx, in)
+		if err != nil {
+			f := failureOf(err)
+			s.note(ctx, f)
+			return nil, f
+		}
+		return out, nil
+	})
+}
+
+// raw adds an operation that reads and writes its bodies itself.
+func (s *Server) raw(o huma.Operation, handler func(http.ResponseWriter, *http.Request) error) {
+	s.guarded(&o)
+	s.api.OpenAPI().AddOperation(&o)
+	s.api.Adapter().Handle(&o, s.api.Middlewares().Handler(o.Middlewares.Handler(func(ctx huma.Context) {
+		r, w := humago.Unwrap(ctx)
+		r = r.WithContext(ctx.Context())
+		if err := handler(w, r); err != nil {
+			s.note(ctx.Context(), failureOf(err))
+			writeFailure(w, r, err)
+		}
+	})))
+}
+
+// note logs what the administrator should know of: failures of the gateway's own.
+func (s *Server) note(ctx context.Context, f *failure) {
+	if f.status >= http.StatusInternalServerError {
+		s.opt.Log.Error("a request of the API failed", "code", f.code, "caller", caller(ctx).name, "err", f.err)
+	}
+}
+
+func info(version string) *huma.Info {
+	return &huma.Info{Title: "postino", Version: version,
+		Description: "Send mail through Microsoft 365, Google Workspace or SMTP. Errors are RFC 9457 problems; their type is a page of this server. " +
+			"Accept-Language chooses English or Italian. Lists are paged: give `after` the `next` of the page before."}
+}
+
+func tags() []*huma.Tag {
+	return []*huma.Tag{
+		{Name: "messages", Description: "Hand over messages and see what became of them"},
+		{Name: "events", Description: "What happened, as pages, as a stream, and by webhook"},
+		{Name: "connections", Description: "The ways out"},
+		{Name: "clients", Description: "Programs and devices that submit, and API keys"},
+		{Name: "server", Description: "Health and metrics"},
+	}
+}
+
+func securitySchemes() map[string]*huma.SecurityScheme {
+	return map[string]*huma.SecurityScheme{
+		"key":    {Type: "http", Scheme: "bearer", Description: "An API key (POST /v1/keys). From this machine itself no key is needed, where the server listens on loopback."},
+		"client": {Type: "http", Scheme: "basic", Description: "Name and secret of a client: may send, and see its own messages and events."},
+	}
+}
+
+// finishDocument gives every operation our problem in place of huma's error.
+func finishDocument(d *huma.OpenAPI) {
+	schemas := d.Components.Schemas
+	problem := schemas.Schema(typeOf[Problem](), true, "Problem")
+	for _, item := range d.Paths {
+		for _, o := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
+			if o == nil {
+				continue
+			}
+			if o.Responses == nil {
+				o.Responses = map[string]*huma.Response{}
+			}
+			o.Responses["default"] = &huma.Response{Description: "A problem (RFC 9457)", Content: map[string]*huma.MediaType{problemType: {Schema: problem}}}
+		}
+	}
+	delete(schemas.Map(), "ErrorModel")
+	delete(schemas.Map(), "ErrorDetail")
+}

@@ -1,0 +1,143 @@
+package api
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+)
+
+// How slowly a body may come and an answer may be taken: nothing for stall, or
+// less than minRate after grace, ends the request.
+const (
+	stall   = 30 * time.Second
+	grace   = 60 * time.Second
+	minRate = 16 << 10 // bytes a second
+)
+
+// outer is what every request passes: limits of time, security headers,
+// counting, and an answer for paths that do not exist.
+func (s *Server) outer() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		rc := http.NewResponseController(w)
+		rec := &recorder{ResponseWriter: w, control: rc}
+		if r.Body != nil && r.Body != http.NoBody {
+			r.Body = &pacedBody{body: r.Body, control: rc, start: start}
+		}
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-store")
+		_, pattern := s.mux.Handler(r)
+		if pattern == "" {
+			s.elsewhere(rec, r)
+		} else {
+			s.mux.ServeHTTP(rec, r)
+		}
+		s.measure.request(r.Method, pattern, rec.status(), time.Since(start))
+	})
+}
+
+// elsewhere answers for paths and methods that the API does not have.
+func (s *Server) elsewhere(w http.ResponseWriter, r *http.Request) {
+	if !strings.HasPrefix(r.URL.Path, "/v1/") && s.opt.Fallback != nil {
+		s.opt.Fallback.ServeHTTP(w, r)
+		return
+	}
+	var allowed []string
+	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		probe := r.Clone(r.Context())
+		probe.Method = m
+		if _, pattern := s.mux.Handler(probe); pattern != "" {
+			allowed = append(allowed, m)
+		}
+	}
+	if len(allowed) == 0 {
+		writeFailure(w, r, pathNotFound())
+		return
+	}
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	writeFailure(w, r, fail(http.StatusMethodNotAllowed, "method_not_allowed", "", "this path does not know the method "+r.Method, "questo percorso non ammette il metodo "+r.Method,
+		"use "+strings.Join(allowed, ", "), "usare "+strings.Join(allowed, ", ")))
+}
+
+// A recorder notes the status and bounds how long a reader may take for the answer.
+type recorder struct {
+	http.ResponseWriter
+	control *http.ResponseController
+	code    int
+	renewed time.Time
+}
+
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *recorder) status() int {
+	if w.code == 0 {
+		return http.StatusOK
+	}
+	return w.code
+}
+
+func (w *recorder) WriteHeader(code int) {
+	if w.code == 0 && code >= http.StatusOK {
+		w.code = code
+	}
+	w.renew()
+	w.ResponseWriter.WriteHeader(code)
+}
+
+func (w *recorder) Write(p []byte) (int, error) {
+	if w.code == 0 {
+		w.code = http.StatusOK
+	}
+	w.renew()
+	return w.ResponseWriter.Write(p)
+}
+
+// Flush passes on what was written, for streams of events.
+func (w *recorder) Flush() {
+	_ = w.control.Flush() // a reader that left is seen at the next write
+}
+
+// renew lets the next piece take stall; a deadline that cannot be set (tests
+// without a connection) bounds nothing.
+func (w *recorder) renew() {
+	if now := time.Now(); now.Sub(w.renewed) > time.Second {
+		w.renewed = now
+		_ = w.control.SetWriteDeadline(now.Add(stall))
+	}
+}
+
+// A pacedBody ends a request whose body trickles.
+type pacedBody struct {
+	body    io.ReadCloser
+	control *http.ResponseController
+	start   time.Time
+	renewed time.Time
+	n       int64
+}
+
+func (b *pacedBody) Read(p []byte) (int, error) {
+	now := time.Now()
+	if now.Sub(b.renewed) > time.Second {
+		b.renewed = now
+		end := now.Add(stall)
+		if last := b.start.Add(grace + time.Duration(b.n/minRate)*time.Second); last.Before(end) {
+			end = last
+		}
+		_ = b.control.SetReadDeadline(end) // as for renew
+	}
+	n, err := b.body.Read(p)
+	b.n += int64(n)
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return n, fail(http.StatusRequestTimeout, "too_slow", "", "the body came too slowly", "il corpo è arrivato troppo lentamente", "send it again", "ripetere l'invio")
+	case err != nil: // at its end: a deadline that stays would end the handler's context
+		_ = b.control.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
+func (b *pacedBody) Close() error { return b.body.Close() }

@@ -1,0 +1,51 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// plainRoutes are those that are not about mail.
+func (s *Server) plainRoutes() {
+	answer := func(status, about string) map[string]*huma.Response {
+		return map[string]*huma.Response{status: {Description: about}}
+	}
+	live := op("healthz", http.MethodGet, "/healthz", "server", "", "Is the process alive?", "")
+	live.Responses = answer("200", "It is")
+	s.raw(live, func(w http.ResponseWriter, _ *http.Request) error {
+		writeJSON(w, http.StatusOK, "application/json", map[string]string{"status": "ok"})
+		return nil
+	})
+	ready := op("readyz", http.MethodGet, "/readyz", "server", "", "Would a message be stored now?", "Writes and syncs something small.")
+	ready.Responses = answer("200", "Yes")
+	ready.Responses["503"] = &huma.Response{Description: "No"}
+	s.raw(ready, func(w http.ResponseWriter, r *http.Request) error {
+		if err := s.opt.Store.Ping(r.Context()); err != nil {
+			return err
+		}
+		writeJSON(w, http.StatusOK, "application/json", map[string]string{"status": "ok"})
+		return nil
+	})
+	metrics := op("metrics", http.MethodGet, "/metrics", "server", ScopeAdmin, "Measures for Prometheus", "")
+	metrics.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{"text/plain": {Schema: &huma.Schema{Type: "string"}}}}}
+	s.raw(metrics, func(w http.ResponseWriter, r *http.Request) error {
+		s.measure.handler.ServeHTTP(w, r)
+		return nil
+	})
+	s.mux.HandleFunc("GET /problems/{code}", s.problemPage)
+	s.mux.HandleFunc("GET /problems", s.problemIndex)
+	s.mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/openapi+json")
+		_, _ = w.Write(s.spec) // a reader that left is nobody to tell
+	})
+	s.mux.HandleFunc("GET /openapi.yaml", func(w http.ResponseWriter, r *http.Request) {
+		doc, err := s.api.OpenAPI().YAML()
+		if err != nil {
+			writeFailure(w, r, err)
+			return
+		}
+		w.Header().Set("Content-Type", "application/openapi+yaml")
+		_, _ = w.Write(doc)
+	})
+}

@@ -1,0 +1,196 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/spool"
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/submit"
+	"github.com/postino-mail/postino/mime"
+)
+
+const problemType = "application/problem+json"
+
+// A Problem is the body of every error (RFC 9457).
+type Problem struct {
+	Type   string       `json:"type" format:"uri-reference" example:"/problems/no_route" doc:"Page that explains this kind of problem"`
+	Title  string       `json:"title" doc:"The kind of problem in a few words"`
+	Status int          `json:"status" example:"422" doc:"HTTP status"`
+	Code   string       `json:"code" example:"no_route" doc:"Stable name of what happened; finer than type"`
+	Detail string       `json:"detail" doc:"What happened this time"`
+	Remedy string       `json:"remedy,omitempty" doc:"What to do about it"`
+	Field  string       `json:"field,omitempty" example:"attachments[0].content" doc:"Field of the request that is to blame, when there is one"`
+	Errors []FieldError `json:"errors,omitempty" doc:"Every field that is wrong"`
+}
+
+// A FieldError says what is wrong with one field.
+type FieldError struct {
+	Field   string `json:"field" example:"to[3]"`
+	Message string `json:"message"`
+}
+
+// A fault is one wrong field in all languages.
+type fault struct {
+	field string
+	text  adapters.Text
+}
+
+// A failure is a Problem before its language is known. Its texts are safe to show.
+type failure struct {
+	status     int
+	code       string
+	field      string
+	sentence   adapters.Text
+	remedy     adapters.Text
+	faults     []fault
+	retryAfter time.Duration
+	challenge  bool  // ask for credentials
+	err        error // cause; never shown
+}
+
+func (f *failure) Error() string  { return f.sentence.EN }
+func (f *failure) Unwrap() error  { return f.err }
+func (f *failure) GetStatus() int { return f.status }
+
+// ContentType makes huma say that the body is a problem.
+func (f *failure) ContentType(string) string { return problemType }
+
+// GetHeaders are the fields that go with the status.
+func (f *failure) GetHeaders() http.Header {
+	h := http.Header{}
+	if f.challenge {
+		h.Add("WWW-Authenticate", `Bearer realm="postino"`)
+		h.Add("WWW-Authenticate", `Basic realm="postino", charset="UTF-8"`)
+	}
+	if f.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int((f.retryAfter+time.Second-1)/time.Second)))
+	}
+	return h
+}
+
+func (f *failure) in(lang string) *Problem {
+	kind, c := kindOf(f.code, f.status)
+	p := &Problem{Type: "/problems/" + kind, Title: c.title.In(lang), Status: f.status, Code: f.code, Detail: f.sentence.In(lang), Remedy: f.remedy.In(lang), Field: f.field}
+	for _, x := range f.faults {
+		p.Errors = append(p.Errors, FieldError{Field: x.field, Message: x.text.In(lang)})
+	}
+	if p.Field == "" && len(f.faults) == 1 {
+		p.Field = f.faults[0].field
+	}
+	return p
+}
+
+func fail(status int, code, field, en, it, remedyEN, remedyIT string) *failure {
+	return &failure{status: status, code: code, field: field, sentence: adapters.Text{EN: en, IT: it}, remedy: adapters.Text{EN: remedyEN, IT: remedyIT}}
+}
+
+// failureOf tells any error of the inner packages as a failure.
+func failureOf(err error) *failure {
+	var f *failure
+	var r *submit.Refusal
+	var m *mime.Error
+	var model *huma.ErrorModel
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &f):
+		return f
+	case errors.As(err, &r):
+		f = fail(r.HTTP, r.Code, apiField(r.Field), "", "", "", "")
+		f.sentence, f.remedy, f.err = r.Sentence, r.Remedy, r.Err
+		if r.Code == "rate" {
+			f.retryAfter = time.Minute
+		} else if r.HTTP == http.StatusServiceUnavailable {
+			f.retryAfter = 30 * time.Second
+		}
+		return f
+	case errors.As(err, &m):
+		f = fail(http.StatusUnprocessableEntity, m.Code, apiField(m.Field), m.Text, m.TextIT, "", "")
+		f.err = err
+		return f
+	case errors.As(err, &model):
+		return fromHuma(model)
+	case errors.As(err, &tooLarge), errors.Is(err, spool.ErrTooLarge):
+		return fail(http.StatusRequestEntityTooLarge, "too_large", "", "the message is larger than any route carries", "il messaggio è più grande di quanto accetti qualsiasi via",
+			"send smaller attachments", "inviare allegati più piccoli")
+	}
+	return storeFailure(err)
+}
+
+func storeFailure(err error) *failure {
+	f := &failure{err: err}
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		f = fail(http.StatusNotFound, "not_found", "", "there is no such record, or this key may not see it", "il record non esiste, oppure questa chiave non può vederlo", "", "")
+	case errors.Is(err, store.ErrExists):
+		f = fail(http.StatusConflict, "name_taken", "name", "this name is taken already", "questo nome è già in uso", "choose another name, or edit the one that has it", "scegliere un altro nome o modificare quello che lo usa")
+	case errors.Is(err, store.ErrConflict):
+		f = fail(http.StatusConflict, "changed_meanwhile", "revision", "the record was changed by somebody else meanwhile", "il record è stato modificato nel frattempo da qualcun altro", "read it again and repeat the change on what is there now", "rileggerlo e ripetere la modifica su ciò che c'è ora")
+	case errors.Is(err, store.ErrInUse):
+		f = fail(http.StatusConflict, "in_use", "", "there are messages under way that need this connection", "ci sono messaggi in partenza che usano questa connessione", "cancel them or let them end, then delete it", "annullarli o attenderne la fine, poi eliminarla")
+	case errors.Is(err, store.ErrGone):
+		f = fail(http.StatusGone, "bytes_gone", "", "the bytes of the message were removed when their retention ended", "il contenuto del messaggio è stato rimosso al termine della conservazione", "the record and its attempts are still there", "il record e i suoi tentativi ci sono ancora")
+	case errors.Is(err, store.ErrCorrupt):
+		f = fail(http.StatusInternalServerError, "bytes_damaged", "", "the stored bytes of the message are damaged or missing", "il contenuto conservato del messaggio è danneggiato o mancante", "the administrator should look at the disk", "l'amministratore controlli il disco")
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		f = fail(http.StatusServiceUnavailable, "interrupted", "", "the request was interrupted", "la richiesta è stata interrotta", "send it again", "ripeterla")
+	default:
+		return failureOf(submit.AsRefusal(err))
+	}
+	f.err = err
+	return f
+}
+
+// apiField is the name in the request of what mime and submit call by header
+// or draft names: "Reply-To" is reply_to.
+func apiField(name string) string {
+	prefix, last := "", name
+	if i := strings.LastIndexByte(name, '.'); i >= 0 {
+		prefix, last = name[:i+1], name[i+1:]
+	}
+	switch last {
+	case "OneClick":
+		last = "one_click"
+	case "ListUnsubscribe":
+		last = "list_unsubscribe"
+	}
+	return prefix + strings.ReplaceAll(strings.ToLower(last), "-", "_")
+}
+
+// transformProblem writes failures, and what huma itself found wrong, in the
+// caller's language.
+func transformProblem(ctx huma.Context, _ string, v any) (any, error) {
+	switch e := v.(type) {
+	case *failure:
+		return e.in(language(ctx.Header("Accept-Language"))), nil
+	case *huma.ErrorModel:
+		return fromHuma(e).in(language(ctx.Header("Accept-Language"))), nil
+	}
+	return v, nil
+}
+
+// writeFailure answers with a problem outside of huma.
+func writeFailure(w http.ResponseWriter, r *http.Request, err error) {
+	f := failureOf(err)
+	for k, v := range f.GetHeaders() {
+		w.Header()[k] = v
+	}
+	writeJSON(w, f.status, problemType, f.in(language(r.Header.Get("Accept-Language"))))
+}
+
+// writeJSON answers with v. A write that fails has nobody left to tell.
+func writeJSON(w http.ResponseWriter, status int, contentType string, v any) {
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(v)
+}

@@ -1,0 +1,325 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"hash"
+	"io"
+	stdmime "mime"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/postino-mail/postino/internal/spool"
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/submit"
+	"github.com/postino-mail/postino/mime"
+)
+
+// idempotencyTTL is how long a repeat gets the first answer.
+const idempotencyTTL = 24 * time.Hour
+
+// An Accepted message is durable: it will be sent, or its sender told.
+type Accepted struct {
+	ID         string        `json:"id" doc:"Of the message; GET /v1/messages/{id}"`
+	MessageID  string        `json:"message_id" example:"<…@contoso.it>" doc:"RFC 5322 Message-ID"`
+	Deliveries []string      `json:"deliveries" doc:"Ids of the deliveries; several when one message cannot have all recipients"`
+	Connection ConnectionRef `json:"connection" doc:"The way it will leave"`
+	Recipients []string      `json:"recipients" doc:"Who will be mailed"`
+	Size       int64         `json:"size" doc:"Bytes of the message"`
+	SendAt     *time.Time    `json:"send_at,omitempty" doc:"When, if not at once"`
+}
+
+// A ConnectionRef names a connection.
+type ConnectionRef struct {
+	ID       string `json:"id"`
+	Name     string `json:"name,omitempty" doc:"Absent when the connection was deleted since"`
+	Provider string `json:"provider,omitempty"`
+}
+
+// A BatchInput is several messages that are taken all or none.
+type BatchInput struct {
+	Messages []MessageInput `json:"messages" minItems:"1" maxItems:"1000"`
+}
+
+// BatchAccepted answers a batch, in its order.
+type BatchAccepted struct {
+	Messages []Accepted `json:"messages"`
+}
+
+// sendMessage is POST /v1/messages.
+func (s *Server) sendMessage(w http.ResponseWriter, r *http.Request) error {
+	media, params, err := stdmime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		media = ""
+	}
+	max, err := s.opt.Submit.MaxSize(r.Context())
+	if err != nil {
+		return err
+	}
+	digest := sha256.New()
+	fmt.Fprintf(digest, "message %s\n", media)
+	var l *letter
+	switch media {
+	case "application/json":
+		body, done, err := s.readJSON(r)
+		if err != nil {
+			return err
+		}
+		defer done()
+		digest.Write(body)
+		in, err := decode[MessageInput](s, body)
+		if err != nil {
+			return err
+		}
+		body = nil // its content lives on in the fields
+		l, err = s.compose(in, nil, max)
+		if err != nil {
+			return err
+		}
+	case "multipart/form-data":
+		l, err = s.multipart(r, params["boundary"], digest, max)
+	case "message/rfc822", "message/global":
+		l, err = s.whole(r, digest, max)
+	default:
+		return unsupportedMedia("application/json, multipart/form-data, message/rfc822")
+	}
+	if err != nil {
+		return bodyError(err)
+	}
+	defer func() {
+		if err := l.message.Close(); err != nil {
+			s.opt.Log.Warn("a spool file was left behind", "err", err)
+		}
+	}()
+	req, err := l.request(caller(r.Context()))
+	if err != nil {
+		return err
+	}
+	out, err := s.submit(r, []submit.Request{req}, digest)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", "/v1/messages/"+out[0].ID)
+	writeJSON(w, http.StatusAccepted, "application/json", out[0])
+	return nil
+}
+
+// sendBatch is POST /v1/messages/batch: one transaction.
+func (s *Server) sendBatch(w http.ResponseWriter, r *http.Request) (err error) {
+	if media, _, _ := stdmime.ParseMediaType(r.Header.Get("Content-Type")); media != "application/json" {
+		return unsupportedMedia("application/json")
+	}
+	body, done, err := s.readJSON(r)
+	if err != nil {
+		return err
+	}
+	defer done()
+	digest := sha256.New()
+	fmt.Fprintf(digest, "batch\n")
+	digest.Write(body)
+	in, err := decode[BatchInput](s, body)
+	if err != nil {
+		return err
+	}
+	max, err := s.opt.Submit.MaxSize(r.Context())
+	if err != nil {
+		return err
+	}
+	var list []submit.Request
+	defer func() {
+		for _, x := range list {
+			if cerr := x.Message.Close(); cerr != nil {
+				s.opt.Log.Warn("a spool file was left behind", "err", cerr)
+			}
+		}
+	}()
+	for i := range in.Messages {
+		l, err := s.compose(&in.Messages[i], nil, max)
+		if err != nil {
+			return inMessage(i, err)
+		}
+		req, err := l.request(caller(r.Context()))
+		req.Message = l.message
+		list = append(list, req)
+		if err != nil {
+			return inMessage(i, err)
+		}
+	}
+	out, err := s.submit(r, list, digest)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusAccepted, "application/json", BatchAccepted{Messages: out})
+	return nil
+}
+
+// inMessage names the message of a batch that is to blame.
+func inMessage(i int, err error) error {
+	f := *failureOf(err)
+	f.field = strings.TrimSuffix(fmt.Sprintf("messages[%d].%s", i, f.field), ".")
+	f.faults = slices.Clone(f.faults)
+	for j := range f.faults {
+		f.faults[j].field = fmt.Sprintf("messages[%d].%s", i, f.faults[j].field)
+	}
+	return &f
+}
+
+// whole takes a message as it is; the envelope comes beside it.
+func (s *Server) whole(r *http.Request, digest hash.Hash, max int64) (*letter, error) {
+	in, err := envelopeBeside(r)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(digest, "%q %q %q %q %q %v %v\n", in.Connection, in.Class, in.Tag, in.Recipients, r.URL.Query()["mail_from"], in.SendAt, in.EnvelopeFrom != nil)
+	if in.EnvelopeFrom != nil {
+		fmt.Fprintf(digest, "%q\n", *in.EnvelopeFrom)
+	}
+	b, err := spool.Fill(io.TeeReader(r.Body, digest), s.opt.SpoolDir, 0, max)
+	if err != nil {
+		return nil, err
+	}
+	l := &letter{message: b, input: in, now: s.opt.Now()}
+	if err := s.readFrom(l); err != nil {
+		return nil, joinClose(err, b)
+	}
+	return l, nil
+}
+
+// envelopeBeside reads what goes with a message/rfc822 body: query parameters,
+// or header fields for those who cannot change the address.
+func envelopeBeside(r *http.Request) (*MessageInput, error) {
+	q := r.URL.Query()
+	one := func(name string) string {
+		if v := q.Get(name); v != "" {
+			return v
+		}
+		return r.Header.Get("X-Postino-" + strings.ReplaceAll(name, "_", "-"))
+	}
+	for name := range q {
+		if !slices.Contains([]string{"rcpt", "mail_from", "connection", "class", "tag", "send_at"}, name) {
+			return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "query."+name, "the query parameter "+name+" is unknown", "il parametro "+name+" è sconosciuto",
+				"with message/rfc822 there are rcpt, mail_from, connection, class, tag and send_at", "con message/rfc822 ci sono rcpt, mail_from, connection, class, tag e send_at")
+		}
+	}
+	in := &MessageInput{Connection: one("connection"), Class: one("class"), Tag: one("tag"), Recipients: q["rcpt"]}
+	for _, line := range r.Header.Values("X-Postino-Rcpt") {
+		for a := range strings.SplitSeq(line, ",") {
+			in.Recipients = append(in.Recipients, strings.TrimSpace(a))
+		}
+	}
+	_, inHeader := r.Header["X-Postino-Mail-From"]
+	if q.Has("mail_from") || inHeader {
+		from := strings.Trim(one("mail_from"), "<>")
+		in.EnvelopeFrom = &from
+	}
+	if in.Class != "" && in.Class != submit.ClassBulk && in.Class != submit.ClassTransactional {
+		return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "class", "class is none of transactional, bulk", "class non è tra transactional, bulk", "", "")
+	}
+	if at := one("send_at"); at != "" {
+		t, err := time.Parse(time.RFC3339, at)
+		if err != nil {
+			return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "send_at", "send_at is not an RFC 3339 time", "send_at non è una data RFC 3339", "write it as 2026-01-31T08:30:00Z", "scriverla come 2026-01-31T08:30:00Z")
+		}
+		in.SendAt = &t
+	}
+	return in, nil
+}
+
+// submit hands the messages over and tells what will happen to them.
+func (s *Server) submit(r *http.Request, list []submit.Request, digest hash.Hash) ([]Accepted, error) {
+	key, err := idempotency(r, s.opt.Now(), digest)
+	if err != nil {
+		return nil, err
+	}
+	done, err := s.opt.Submit.SubmitAll(r.Context(), list, key)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Accepted, len(done))
+	for i := range done {
+		if done[i].Replayed {
+			if out[i], err = s.replay(r.Context(), done[i].Submitted); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		d := &done[i]
+		out[i] = accepted(d.Submitted, d.MessageID, d.Recipients, d.Size, list[i].NotBefore)
+		out[i].Connection = ConnectionRef{ID: d.Connection.ID, Name: d.Connection.Name, Provider: string(d.Connection.Provider)}
+	}
+	s.measure.accepted.Add(float64(len(done)))
+	return out, nil
+}
+
+func accepted(d store.Submitted, messageID string, recipients []mime.Recipient, size int64, at time.Time) Accepted {
+	a := Accepted{ID: d.ID.String(), MessageID: messageID, Size: size, Deliveries: []string{}, Recipients: []string{}}
+	for _, id := range d.Deliveries {
+		a.Deliveries = append(a.Deliveries, id.String())
+	}
+	for _, x := range recipients {
+		a.Recipients = append(a.Recipients, x.Address)
+	}
+	if !at.IsZero() {
+		at = store.Micro(at)
+		a.SendAt = &at
+	}
+	return a
+}
+
+// replay is the answer that was given when the key came first, from what was
+// stored then.
+func (s *Server) replay(ctx context.Context, d store.Submitted) (Accepted, error) {
+	m, err := s.opt.Store.Message(ctx, d.ID)
+	if err != nil {
+		return Accepted{}, err
+	}
+	a := accepted(d, m.MessageID, m.Envelope.Recipients, m.Size, m.NotBefore)
+	if len(d.Deliveries) == 0 {
+		return a, nil
+	}
+	first, err := s.opt.Store.Delivery(ctx, d.Deliveries[0])
+	if err != nil {
+		return Accepted{}, err
+	}
+	id := first.Origin
+	if id == "" {
+		id = first.Route.Connection
+	}
+	a.Connection = s.reference(ctx, id)
+	return a, nil
+}
+
+// reference names a connection that may have been deleted since.
+func (s *Server) reference(ctx context.Context, id string) ConnectionRef {
+	ref := ConnectionRef{ID: id}
+	if c, err := s.opt.Connections.ByID(ctx, id); err == nil {
+		ref.Name, ref.Provider = c.Name, string(c.Provider)
+	}
+	return ref
+}
+
+// idempotency reads Idempotency-Key; nil when there is none.
+func idempotency(r *http.Request, now time.Time, digest hash.Hash) (*store.Idempotency, error) {
+	key := r.Header.Get("Idempotency-Key")
+	if key == "" {
+		return nil, nil
+	}
+	if len(key) > 255 || strings.ContainsFunc(key, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		return nil, fail(http.StatusBadRequest, "invalid_request", "Idempotency-Key", "an Idempotency-Key has 1 to 255 visible ASCII characters", "una Idempotency-Key ha da 1 a 255 caratteri ASCII visibili", "a UUID is a good one", "un UUID va bene")
+	}
+	return &store.Idempotency{Client: caller(r.Context()).clientID(), Key: key, Request: digest.Sum(nil), ExpiresAt: now.Add(idempotencyTTL)}, nil
+}
+
+// framed adds a value to the digest so that no two lists of values look alike.
+func framed(h hash.Hash, values ...string) {
+	for _, v := range values {
+		var n [8]byte
+		binary.BigEndian.PutUint64(n[:], uint64(len(v)))
+		h.Write(n[:])
+		io.WriteString(h, v)
+	}
+}

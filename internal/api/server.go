@@ -1,0 +1,222 @@
+package api
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/net/netutil"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/postino-mail/postino/internal/registry"
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/submit"
+	"github.com/postino-mail/postino/internal/vault"
+	"github.com/postino-mail/postino/internal/webhook"
+)
+
+// Options of a Server; zero fields take the defaults.
+type Options struct {
+	Store       store.Store
+	Submit      *submit.Submitter
+	Connections *registry.Connections
+	Clients     *registry.Clients
+	Sealer      store.Sealer // of the webhooks' secrets
+	SpoolDir    string       // where uploads go; Store.SpoolDir()
+	Hostname    string       // name under which the API may be called without credentials, beside localhost and addresses
+	Node        string       // name of this node, for the leases of webhooks
+	Version     string       // of the program, in the OpenAPI document
+
+	// AllowLoopback makes a caller from this machine without credentials its
+	// administrator, unless a proxy or a web page of elsewhere stands behind it.
+	AllowLoopback bool
+	// PrivateWebhooks allows webhooks to addresses that are not public, and
+	// without TLS.
+	PrivateWebhooks bool
+
+	GiveUp         time.Duration        // when a delivery that is sent again expires; 72 h
+	MaxJSON        int64                // of a JSON body; 20 MiB
+	MaxConnections int                  // at once; 1,000
+	Poll           time.Duration        // how often new events are looked for; 500 ms
+	Metrics        *prometheus.Registry // shown at /metrics; nil: one of its own
+	Fallback       http.Handler         // what is no path of the API, such as the web pages; nil: 404
+	Log            *slog.Logger         // nil: silent
+	Now            func() time.Time     // for tests; time.Now
+}
+
+func (o *Options) defaults() error {
+	if o.Store == nil || o.Submit == nil || o.Connections == nil || o.Clients == nil || o.Sealer == nil {
+		return errors.New("api: a store, a submitter, connections, clients and a sealer are needed")
+	}
+	if o.SpoolDir == "" {
+		o.SpoolDir = o.Store.SpoolDir()
+	}
+	if o.GiveUp <= 0 {
+		o.GiveUp = 72 * time.Hour
+	}
+	if o.MaxJSON <= 0 {
+		o.MaxJSON = 20 << 20
+	}
+	if o.MaxConnections <= 0 {
+		o.MaxConnections = 1000
+	}
+	if o.Poll <= 0 {
+		o.Poll = 500 * time.Millisecond
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Version == "" {
+		o.Version = "1"
+	}
+	if o.Metrics == nil {
+		o.Metrics = prometheus.NewRegistry()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return nil
+}
+
+// A Server is the HTTP door. Make one with New, then Listen, then Serve.
+type Server struct {
+	opt     Options
+	mux     *http.ServeMux
+	api     huma.API
+	spec    []byte
+	http    *http.Server
+	listen  net.Listener
+	auth    *authenticator
+	measure *measures
+	events  *feed
+	hooks   *webhook.Worker
+	json    *semaphore.Weighted // bytes of JSON in work at once
+	stop    chan struct{}       // closed when the server ends, for streams
+}
+
+// New makes a Server with all its routes; it does not listen yet.
+func New(o Options) (*Server, error) {
+	if err := o.defaults(); err != nil {
+		return nil, err
+	}
+	s := &Server{opt: o, mux: http.NewServeMux(), json: semaphore.NewWeighted(2 * o.MaxJSON), stop: make(chan struct{})}
+	s.auth = newAuthenticator(&s.opt, vault.NewHasher(2))
+	s.measure = newMeasures(&s.opt)
+	s.events = newFeed(o.Store, o.Poll, o.Log)
+	var err error
+	s.hooks, err = webhook.New(webhook.Options{Store: o.Store, Sealer: o.Sealer, Node: o.Node, Private: o.PrivateWebhooks, Poll: o.Poll, Log: o.Log, Now: o.Now})
+	if err != nil {
+		return nil, err
+	}
+	config := huma.Config{
+		OpenAPI: &huma.OpenAPI{OpenAPI: "3.1.0", Info: info(o.Version), Tags: tags(),
+			Components: &huma.Components{Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer), SecuritySchemes: securitySchemes()}},
+		Formats:                      map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		DefaultFormat:                "application/json",
+		RejectUnknownQueryParameters: true,
+		Transformers:                 []huma.Transformer{transformProblem},
+	}
+	s.api = humago.New(s.mux, config)
+	s.routes()
+	if s.spec, err = s.document(); err != nil {
+		return nil, err
+	}
+	s.http = &http.Server{Handler: s.outer(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug)}
+	return s, nil
+}
+
+func (s *Server) routes() {
+	s.plainRoutes()
+	s.messageRoutes()
+	s.clientRoutes()
+	s.keyRoutes()
+	s.connectionRoutes()
+	s.eventRoutes()
+	s.webhookRoutes()
+}
+
+// document is the OpenAPI document, made once.
+func (s *Server) document() ([]byte, error) {
+	finishDocument(s.api.OpenAPI())
+	b, err := json.MarshalIndent(s.api.OpenAPI(), "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("api: the OpenAPI document cannot be written: %w", err)
+	}
+	return append(b, '\n'), nil
+}
+
+// OpenAPI is the document that is served at /openapi.json.
+func (s *Server) OpenAPI() []byte { return s.spec }
+
+// Handler is the door without a listener, for tests and for other servers.
+// Streams of events need Serve as well.
+func (s *Server) Handler() http.Handler { return s.http.Handler }
+
+// Listen opens the address; with a TLS configuration it speaks HTTPS.
+func (s *Server) Listen(addr string, conf *tls.Config) error {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("HTTP cannot listen on %s: %w", addr, err)
+	}
+	l = netutil.LimitListener(l, s.opt.MaxConnections)
+	if conf != nil {
+		conf = conf.Clone()
+		conf.NextProtos = append([]string{"h2", "http/1.1"}, conf.NextProtos...)
+		s.http.TLSConfig = conf
+		l = tls.NewListener(l, conf)
+	}
+	s.listen = l
+	return nil
+}
+
+// Addr is where the server listens; empty before Listen.
+func (s *Server) Addr() string {
+	if s.listen == nil {
+		return ""
+	}
+	return s.listen.Addr().String()
+}
+
+// Serve answers until ctx ends, then lets requests under way finish for up to
+// ten seconds. Webhooks are delivered meanwhile.
+func (s *Server) Serve(ctx context.Context) error {
+	if s.listen == nil {
+		return errors.New("api: Serve before Listen")
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	workers := make(chan struct{}, 2)
+	go func() { s.events.run(ctx); workers <- struct{}{} }()
+	go func() { s.hooks.Run(ctx); workers <- struct{}{} }()
+	served := make(chan error, 1)
+	go func() { served <- s.http.Serve(s.listen) }()
+	var err error
+	select {
+	case <-ctx.Done():
+		close(s.stop)
+		limit, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		if serr := s.http.Shutdown(limit); serr != nil {
+			err = errors.Join(serr, s.http.Close())
+		}
+		done()
+		<-served
+	case err = <-served:
+		close(s.stop)
+	}
+	cancel()
+	<-workers
+	<-workers
+	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,218 @@
+// Package webhook tells subscribers of events: signed as Standard Webhooks
+// asks, in the order of the event log, each again until its receiver has
+// confirmed it.
+//
+// The stored cursor of a webhook is the last event that was confirmed. A node
+// takes a webhook by moving its NextAt ahead under the record's revision: of
+// several nodes one succeeds. When it dies, the lease ends by itself and
+// another goes on; an event that was confirmed but not yet noted is then sent
+// again with the same webhook-id, by which receivers tell a repeat.
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// Bounds of the work on one webhook.
+const (
+	maxPage     = 50               // events in one lease
+	lease       = 2 * time.Minute  // how long a node may work on one page
+	timeout     = 15 * time.Second // of one request
+	parallel    = 8                // webhooks at once
+	giveUpAfter = 40               // failures in a row: about a day and a half
+)
+
+// A Store is what the worker needs of one.
+type Store interface {
+	store.Events
+}
+
+// Options of a Worker; zero fields take the defaults.
+type Options struct {
+	Store   Store
+	Sealer  store.Sealer
+	Node    string
+	Private bool          // allow receivers at addresses that are not public
+	Poll    time.Duration // how often work is looked for; 500 ms
+	Client  *http.Client  // for tests; NewClient(Private)
+	Log     *slog.Logger
+	Now     func() time.Time
+}
+
+// A Worker delivers events to webhooks.
+type Worker struct {
+	opt  Options
+	http *http.Client
+}
+
+// New makes a Worker.
+func New(o Options) (*Worker, error) {
+	if o.Store == nil || o.Sealer == nil {
+		return nil, errors.New("webhook: a store and a sealer are needed")
+	}
+	if o.Poll <= 0 {
+		o.Poll = 500 * time.Millisecond
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	w := &Worker{opt: o, http: o.Client}
+	if w.http == nil {
+		w.http = NewClient(o.Private)
+	}
+	return w, nil
+}
+
+// Run works until ctx ends; requests under way are given up then and repeated
+// by the next run.
+func (w *Worker) Run(ctx context.Context) {
+	t := time.NewTicker(w.opt.Poll)
+	defer t.Stop()
+	defer w.http.CloseIdleConnections()
+	for {
+		if err := w.Once(ctx); err != nil && ctx.Err() == nil {
+			w.opt.Log.Error("webhooks wait", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+	}
+}
+
+// Once delivers one page of events to every webhook that is due.
+func (w *Worker) Once(ctx context.Context) error {
+	last, err := w.opt.Store.LastEvent(ctx)
+	if err != nil {
+		return err
+	}
+	hooks, err := w.opt.Store.Webhooks(ctx)
+	if err != nil {
+		return err
+	}
+	var all sync.WaitGroup
+	defer all.Wait()
+	slots := make(chan struct{}, parallel)
+	for i := range hooks {
+		h := hooks[i]
+		if !h.Active || h.Cursor >= last || h.NextAt.After(w.opt.Now()) {
+			continue
+		}
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		all.Go(func() {
+			defer func() { <-slots }()
+			if err := w.serve(ctx, h, last); err != nil && ctx.Err() == nil {
+				w.opt.Log.Error("a webhook waits", "webhook", h.ID, "err", err)
+			}
+		})
+	}
+	return nil
+}
+
+// serve delivers one page. Nothing is written where nothing is to be told,
+// save that a cursor far behind moves up.
+func (w *Worker) serve(ctx context.Context, h store.Webhook, last int64) error {
+	events, err := w.opt.Store.Events(ctx, h.Cursor, maxPage, h.Client, h.Types)
+	if err != nil {
+		return err
+	}
+	if len(events) == 0 {
+		if last-h.Cursor < 1000 {
+			return nil
+		}
+		h.Cursor = last
+		_, err := w.put(ctx, h)
+		return err
+	}
+	h.NextAt = w.opt.Now().Add(lease)
+	taken, err := w.put(ctx, h)
+	if taken == nil || err != nil {
+		return err
+	}
+	done := *taken
+	done.NextAt = time.Time{}
+	if err := w.page(ctx, taken, &done, events); err != nil {
+		if ctx.Err() != nil { // stopped: neither the receiver's fault nor a reason to wait
+			return w.finish(done)
+		}
+		failed(&done, w.opt.Now(), err)
+	}
+	return w.finish(done)
+}
+
+// page sends events in order until one fails; done.Cursor is the last that was
+// confirmed. It stops in time for the lease.
+func (w *Worker) page(ctx context.Context, h, done *store.Webhook, events []store.Event) error {
+	secret, err := w.opt.Sealer.Open(h.ID, SecretPath, h.Secret)
+	if err != nil {
+		return err
+	}
+	for i := range events {
+		if w.opt.Now().Add(2 * timeout).After(h.NextAt) {
+			return nil
+		}
+		if err := w.send(ctx, h, secret, &events[i]); err != nil {
+			return err
+		}
+		done.Cursor, done.Failures, done.LastError = events[i].Seq, 0, ""
+	}
+	return nil
+}
+
+// failed notes a failure: the next try comes later each time, and after
+// giveUpAfter of them, or when the receiver says that it is gone, nobody tries
+// until somebody switches the webhook on again.
+func failed(h *store.Webhook, now time.Time, err error) {
+	h.Failures++
+	h.LastError = err.Error()
+	h.NextAt = now.Add(delay(h.Failures))
+	var gone *goneError
+	if h.Failures >= giveUpAfter || errors.As(err, &gone) {
+		h.Active = false
+	}
+}
+
+// delay grows from five seconds to an hour (Standard Webhooks, "Deliverability
+// and reliability").
+func delay(failures int) time.Duration {
+	d := 5 * time.Second
+	for range min(failures-1, 12) {
+		d *= 2
+	}
+	return min(d, time.Hour)
+}
+
+// finish notes the outcome even when the worker is being stopped.
+func (w *Worker) finish(h store.Webhook) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_, err := w.put(ctx, h)
+	return err
+}
+
+func (w *Worker) put(ctx context.Context, h store.Webhook) (*store.Webhook, error) {
+	out, err := w.opt.Store.PutWebhook(ctx, h)
+	if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
+		return nil, nil // another node has it, or it was edited: what is stored now counts
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the webhook cannot be stored: %w", err)
+	}
+	return out, nil
+}
