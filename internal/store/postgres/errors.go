@@ -12,7 +12,8 @@ import (
 )
 
 // A dbError is what the database or the way to it said, as opposed to what the
-// store decided. inDoubt: the commit was under way.
+// store decided. broken: the connection is gone; inDoubt: while the commit was
+// under way.
 type dbError struct {
 	err             error
 	broken, inDoubt bool
