@@ -182,7 +182,7 @@ func crash(t *testing.T, p plan) {
 	if c.acked.Load() < c.want {
 		t.Fatalf("only %d of %d messages were taken in %v; refusals: %v", c.acked.Load(), c.want, took, c.said)
 	}
-	drained(ctx, t, st)
+	drained(ctx, t, st, nodes)
 	for _, n := range nodes {
 		if err := n.stop(); err != nil {
 			t.Error(err)

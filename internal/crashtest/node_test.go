@@ -30,7 +30,7 @@ type node struct {
 // build compiles the real command.
 func build(t *testing.T) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "postino")
+	binary := filepath.Join(t.TempDir(), "crashnode") // a name of its own, for whoever looks for it with ps
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "github.com/postino-mail/postino/cmd/postino")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("the server does not build: %v\n%s", err, out)

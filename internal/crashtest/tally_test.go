@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ func received(sb *sandbox.Sandbox) map[string][]sandbox.Delivery {
 }
 
 // drained waits until the store has nothing under way any more.
-func drained(ctx context.Context, t *testing.T, st store.Store) {
+func drained(ctx context.Context, t *testing.T, st store.Store, nodes []*node) {
 	t.Helper()
 	for {
 		s, err := st.Stats(ctx, time.Now())
@@ -34,6 +35,11 @@ func drained(ctx context.Context, t *testing.T, st store.Store) {
 		}
 		if s.States[store.Queued]+s.States[store.Unverified]+s.States[store.Leased] == 0 {
 			return
+		}
+		for _, n := range nodes {
+			if err := n.signal(syscall.Signal(0)); err != nil {
+				t.Fatalf("node %s ended by itself: %v\n%s", n.name, err, n.tail())
+			}
 		}
 		select {
 		case <-ctx.Done():

@@ -24,8 +24,8 @@ func (o *Outbox) dispatch(ctx context.Context) {
 			}
 			continue
 		}
-		if o.node.over() {
-			// heartbeats registers anew and nudges.
+		if o.unwritten.Load() > 0 || o.node.over() {
+			// finish writes the outcome, heartbeats registers anew; both nudge.
 			if !o.wait(ctx, time.Second) {
 				return
 			}

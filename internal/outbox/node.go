@@ -17,7 +17,7 @@ type node struct {
 
 	mu    sync.Mutex
 	id    store.Node
-	until time.Time
+	until time.Time       // by both clocks: a machine that sleeps stops the monotonic one, and the store goes by the wall
 	ctx   context.Context // of all sends under this right
 	end   context.CancelCauseFunc
 	timer *time.Timer
@@ -70,7 +70,8 @@ func (n *node) current() store.Node {
 func (n *node) right() (context.Context, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.ctx, n.ctx.Err() == nil && time.Now().Before(n.until)
+	now := time.Now()
+	return n.ctx, n.ctx.Err() == nil && now.Before(n.until) && now.Round(0).Before(n.until.Round(0))
 }
 
 func (n *node) over() bool {

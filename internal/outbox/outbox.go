@@ -73,9 +73,10 @@ type Outbox struct {
 	brk   *breakers
 	node  node
 
-	inFlight atomic.Int64
-	working  sync.WaitGroup
-	kick     chan struct{} // a slot or a lane became free
+	inFlight  atomic.Int64
+	unwritten atomic.Int64 // outcomes that are known here and not yet in the store
+	working   sync.WaitGroup
+	kick      chan struct{} // a slot or a lane became free
 }
 
 // New makes an Outbox; Run runs it.

@@ -110,9 +110,18 @@ func damaged(err error) *adapters.Error {
 }
 
 // finish writes the outcome down. It must not get lost: while the store is
-// away it is tried again, until somebody else has the delivery.
+// away it is tried again, until somebody else has the delivery. Until it is
+// written this node claims nothing: should its lease run out meanwhile, it
+// would claim the delivery anew, ask what became of it, and forget what it knows.
 func (o *Outbox) finish(ctx context.Context, c store.Claimed, f store.Finish) {
 	ctx = context.WithoutCancel(ctx)
+	waiting := false
+	defer func() {
+		if waiting {
+			o.unwritten.Add(-1)
+			o.nudge()
+		}
+	}()
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		err := o.opt.Store.Finish(ctx, f)
 		switch {
@@ -125,6 +134,10 @@ func (o *Outbox) finish(ctx context.Context, c store.Claimed, f store.Finish) {
 			if o.node.parent.Err() != nil && wait > time.Second {
 				o.opt.Log.Error("an outcome could not be written before the stop; it is verified at the next start", "delivery", c.Delivery.ID.String(), "class", string(f.Outcome.Class))
 				return
+			}
+			if !waiting {
+				waiting = true
+				o.unwritten.Add(1)
 			}
 			pause(ctx, wait)
 		default:
