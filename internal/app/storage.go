@@ -36,7 +36,7 @@ func OpenStore(ctx context.Context, s Storage, server bool, log *slog.Logger) (s
 	}
 	var st store.Store
 	if s.Database != "" {
-		st, err = openPostgres(ctx, s.Database, keys, log)
+		st, err = openPostgres(ctx, s.Database, dir, keys, log)
 	} else {
 		st, err = sqlite.Open(ctx, sqlite.Options{Dir: dir, Server: server, Sealer: keys, Log: log})
 	}
@@ -54,10 +54,6 @@ func withStore(ctx context.Context, s Storage, work func(store.Store) error) (er
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
 	return work(st)
-}
-
-func openPostgres(context.Context, string, *vault.Vault, *slog.Logger) (store.Store, error) {
-	return nil, errors.New("PostgreSQL is not built in")
 }
 
 // named finds a connection by name or id.
