@@ -118,13 +118,17 @@ func (a *adapter) refused(s *session, at stage, r reply) *adapters.Error {
 // the rest go in another one (RFC 5321 section 4.5.3.1.10, contracts D5).
 func (a *adapter) refusedRcpt(s *session, r reply, accepted int) *adapters.Error {
 	e := a.refused(s, atRcpt, r)
-	tooMany := r.Enhanced == "4.5.3" || r.Enhanced == "5.5.3" || r.Enhanced == "" && (r.Code == 452 || r.Code == 552)
-	if accepted > 0 && tooMany {
+	if accepted > 0 && tooManyRecipients(r) {
 		e.Class, e.TooLarge = adapters.Transient, false
 		e.Sentence, e.Remedy = text2("the server takes no more recipients in one transaction", "il server non accetta altri destinatari in una sola transazione"),
 			text2("none; the others follow in another transaction", "nessuno; gli altri seguono in un'altra transazione")
 	}
 	return e
+}
+
+// tooManyRecipients: RFC 5321 section 4.5.3.1.10 says 452, and 552 from older servers.
+func tooManyRecipients(r reply) bool {
+	return r.Enhanced == "4.5.3" || r.Enhanced == "5.5.3" || r.Enhanced == "" && (r.Code == 452 || r.Code == 552)
 }
 
 // text2 is text without arguments, for tables.

@@ -15,6 +15,15 @@ import (
 // other (RFC 2920 section 3.1).
 const rcptWindow = 100
 
+// sureRecipients is what every server takes in one transaction (RFC 5321
+// section 4.5.3.1.8). Beyond, few are named at once: a server that is full
+// refuses each, and servers hang up after some 20 refusals (Postfix's
+// smtpd_hard_error_limit).
+const (
+	sureRecipients = 100
+	unsureWindow   = 10
+)
+
 // A rcpt is one recipient on its way through a transaction.
 type rcpt struct {
 	mime.Recipient
@@ -95,9 +104,10 @@ func (a *adapter) envelope(ctx context.Context, s *session, tx *transaction) (be
 	}
 	s.reset = true
 	var mailErr error
+	var full *adapters.Error // the server takes nobody more in this transaction
 	accepted, data := 0, reply{}
 	for len(cmds) > 0 && mailErr == nil {
-		batch := cmds[:min(window, len(cmds))]
+		batch := cmds[:ahead(cmds, window, accepted)]
 		cmds = cmds[len(batch):]
 		if batch[0].at == atData && accepted == 0 {
 			return false, nil
@@ -118,6 +128,9 @@ func (a *adapter) envelope(ctx context.Context, s *session, tx *transaction) (be
 					accepted++
 				} else {
 					tx.rcpts[batch[i].rcpt].err = a.refusedRcpt(s, r, accepted)
+					if accepted > 0 && tooManyRecipients(r) {
+						full = tx.rcpts[batch[i].rcpt].err
+					}
 				}
 			case atData:
 				data = r
@@ -126,6 +139,9 @@ func (a *adapter) envelope(ctx context.Context, s *session, tx *transaction) (be
 		if err != nil {
 			at := batch[min(len(replies), len(batch)-1)].at
 			return false, stale(a.ioError(ctx, s, at, err))
+		}
+		for full != nil && len(cmds) > 0 && cmds[0].at == atRcpt { // the answer is known
+			tx.rcpts[cmds[0].rcpt].err, cmds = full, cmds[1:]
 		}
 	}
 	if data.Code == 354 && (mailErr != nil || accepted == 0) {
@@ -145,6 +161,23 @@ func (a *adapter) envelope(ctx context.Context, s *session, tx *transaction) (be
 		return false, a.refused(s, atData, data)
 	}
 	return false, stale(a.ioError(ctx, s, atData, &errGarbage{why: "DATA was answered with " + data.code()}))
+}
+
+// ahead is how many of cmds may go out before their replies are read.
+func ahead(cmds []command, window, accepted int) int {
+	n := min(window, len(cmds))
+	if accepted >= sureRecipients {
+		return min(n, unsureWindow)
+	}
+	named := 0
+	for i, c := range cmds[:n] {
+		if c.at == atRcpt {
+			if named++; accepted+named > sureRecipients {
+				return i
+			}
+		}
+	}
+	return n
 }
 
 // stale marks an error that ended the connection before the body.
