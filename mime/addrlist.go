@@ -270,6 +270,9 @@ func (p *addrParser) read(b *box, toks []token) {
 	}
 	comment := ""
 	if hasToken(toks, tokComment) {
+		if toks[0].kind == tokComment {
+			b.plain = false // valid, and refused by parsers in wide use
+		}
 		var kept []token
 		for _, t := range spec {
 			if t.kind == tokComment {
@@ -366,6 +369,9 @@ func (p *addrParser) spec(b *box, toks []token) (string, bool) {
 			return "", false
 		}
 		domain += string(p.v[t.start:t.end])
+	}
+	if !isASCII(domain) {
+		b.plain = false // A-labels: who takes addresses by their bytes must see one mailbox (contracts F15)
 	}
 	return joinAddress(local, domain, quoted)
 }

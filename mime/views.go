@@ -2,6 +2,7 @@ package mime
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -61,7 +62,7 @@ func (m *Message) apiHead(recipients []string) ([]byte, error) {
 	}
 	v := &apiView{m: m, env: env, eol: m.head.eol(), out: make([]byte, 0, len(m.head.raw)+256)}
 	for k := kindFrom; k <= kindReplyTo; k++ {
-		v.keep(k)
+		v.author(k)
 	}
 	v.visible()
 	v.bcc()
@@ -120,8 +121,15 @@ type apiView struct {
 	broken  int             // entries that were no address
 }
 
-// keep copies the fields of a kind as they are.
-func (v *apiView) keep(k kind) {
+// author writes From, Sender or Reply-To: as it is, or anew where parsers may
+// read other people from it than this one.
+func (v *apiView) author(k kind) {
+	if list := v.m.lists[k]; list != nil && !list.plain() && !slices.ContainsFunc(list.boxes, func(b box) bool { return b.bad }) {
+		if raw := writeList(addressNames[k], list, func(*box) bool { return true }); raw != nil {
+			v.out = append(v.out, withEOL(raw, v.eol)...)
+			return
+		}
+	}
 	for _, f := range v.m.head.fields {
 		if f.kind == k {
 			v.line(v.m.head.line(f))

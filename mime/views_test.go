@@ -170,7 +170,16 @@ From: a@x.it
 To: Jürgen <j@MÜNCHEN.de>
 `, []string{"j@xn--mnchen-3ya.de"}, `
 From: a@x.it
-To: Jürgen <j@MÜNCHEN.de>
+To: =?utf-8?q?J=C3=BCrgen?= <j@xn--mnchen-3ya.de>
+`},
+		{"a From that careless parsers cannot read is written anew", `
+From: (office) a@x.it
+Reply-To: Anna (x, y) <anna@x.it>
+To: anna@x.it
+`, []string{"anna@x.it"}, `
+From: office <a@x.it>
+Reply-To: Anna <anna@x.it>
+To: anna@x.it
 `},
 		{"no visible recipient at all", `
 From: a@x.it
