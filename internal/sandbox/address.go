@@ -5,14 +5,29 @@ import (
 	"fmt"
 	"net/mail"
 	"strings"
+
+	"golang.org/x/net/idna"
 )
 
 // errNoAddress marks what is no address.
 var errNoAddress = errors.New("no address")
 
 // normalize makes addresses comparable: lower case altogether, as mailboxes at
-// the providers are.
-func normalize(addr string) string { return strings.ToLower(strings.TrimSpace(addr)) }
+// the providers are, and one alphabet for a domain (RFC 5890).
+func normalize(addr string) string {
+	addr = strings.ToLower(strings.TrimSpace(addr))
+	at := strings.LastIndexByte(addr, '@')
+	if domain, err := idna.Lookup.ToASCII(addr[at+1:]); err == nil {
+		return addr[:at+1] + domain
+	}
+	return addr
+}
+
+// spec is the addr-spec as it is written: net/mail gives a local part without
+// the quotes that it needs.
+func spec(a *mail.Address) string {
+	return strings.Trim((&mail.Address{Address: a.Address}).String(), "<>")
+}
 
 // headerAddresses reads an address list header; groups give their members,
 // an empty group gives none.
@@ -22,6 +37,9 @@ func headerAddresses(value string) ([]*mail.Address, error) {
 	}
 	p := mail.AddressParser{}
 	list, err := p.ParseList(value)
+	for _, a := range list {
+		a.Address = spec(a)
+	}
 	if err != nil {
 		// net/mail refuses an empty group in some lists, though RFC 5322
 		// section 3.4 allows it; B5.3 and F20 need it.

@@ -171,7 +171,7 @@ func (it *item) recipients() ([]string, *graphError) {
 // usable reports whether Exchange can route to the address: the syntax alone.
 func usable(addr string) bool {
 	a, err := mail.ParseAddress(addr)
-	if err != nil || a.Address != addr {
+	if err != nil || spec(a) != addr {
 		return false
 	}
 	at := strings.LastIndexByte(addr, '@')
