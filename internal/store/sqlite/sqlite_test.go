@@ -1,6 +1,11 @@
 package sqlite
 
 import (
+	"context"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
 	"testing"
 
 	"github.com/postino-mail/postino/internal/store"
@@ -11,6 +16,9 @@ func open(t testing.TB, o Options) *Store {
 	t.Helper()
 	if o.Dir == "" {
 		o.Dir = t.TempDir()
+		if err := os.WriteFile(filepath.Join(o.Dir, "postino.db"), fresh(), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if o.Sealer == nil {
 		o.Sealer = storetest.Sealer()
@@ -25,6 +33,41 @@ func open(t testing.TB, o Options) *Store {
 		}
 	})
 	return s
+}
+
+// fresh is a database that was just made: making it takes most of a short
+// test's time. TestMigrate makes one from nothing.
+var fresh = sync.OnceValue(func() []byte {
+	dir, err := os.MkdirTemp("", "postino-test-*")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	s, err := Open(context.Background(), Options{Dir: dir})
+	if err != nil {
+		panic(err)
+	}
+	if err := s.Close(); err != nil {
+		panic(err)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "postino.db"))
+	if err != nil {
+		panic(err)
+	}
+	return b
+})
+
+func TestMigrate(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "made", "too")
+	open(t, Options{Dir: dir})
+	for name, mode := range map[string]os.FileMode{"postino.db": 0o600, ".": 0o700} {
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != mode {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+	}
+	open(t, Options{Dir: dir}) // nothing to do
 }
 
 func TestConformance(t *testing.T) {

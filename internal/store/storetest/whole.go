@@ -109,7 +109,7 @@ func testModel(t *testing.T, h Harness) {
 			}
 		}
 	}
-	for step := range 400 {
+	for step := range 250 {
 		tick(2)
 		switch r := rnd.IntN(10); {
 		case r < 3:
