@@ -38,6 +38,9 @@ type Outgoing struct {
 	Message  *mime.Message
 	Envelope mime.Envelope
 	ID       string // delivery id for correlation (client-request-id); may be empty
+	// Since is, for Verify, when the attempt in question began: copies that are
+	// older belong to earlier sends. Zero: not known.
+	Since time.Time
 }
 
 // Addresses are the forward-paths of the envelope.

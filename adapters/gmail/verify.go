@@ -3,14 +3,17 @@ package gmail
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	gmailapi "google.golang.org/api/gmail/v1"
 	"google.golang.org/api/googleapi"
 	"google.golang.org/api/option"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
 )
 
 // Verify implements adapters.Verifier: it looks for the Message-ID among the
@@ -29,26 +32,74 @@ func (a *Adapter) Verify(ctx context.Context, out adapters.Outgoing, _ string) (
 		return cannotTell(err)
 	}
 	var found *gmailapi.ListMessagesResponse
+	var match *gmailapi.Message
+	verdict := adapters.NotSent
 	err = a.call(ctx, src, func(s *gmailapi.Service, header func(http.Header)) error {
 		// Spam and trash too: the user may have thrown the sent copy away.
-		call := s.Users.Messages.List("me").Q("rfc822msgid:" + id).LabelIds("SENT").IncludeSpamTrash(true).MaxResults(2).Context(ctx)
+		call := s.Users.Messages.List("me").Q("rfc822msgid:" + id).LabelIds("SENT").IncludeSpamTrash(true).MaxResults(maxFound).Context(ctx)
 		header(call.Header())
 		var err error
-		found, err = call.Do()
-		return err
+		if found, err = call.Do(); err != nil {
+			return err
+		}
+		verdict = adapters.NotSent
+		for _, m := range found.Messages {
+			get := s.Users.Messages.Get("me", m.Id).Format("metadata").MetadataHeaders("To", "Cc", "Bcc").Context(ctx)
+			header(get.Header())
+			full, err := get.Do()
+			if err != nil {
+				return err
+			}
+			switch out.Match(kept(full)) {
+			case adapters.Sent:
+				verdict, match = adapters.Sent, full
+				return nil
+			case adapters.CannotTell:
+				verdict = adapters.CannotTell
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return cannotTell(err)
 	}
-	if len(found.Messages) == 0 {
-		return adapters.NotSent, adapters.Receipt{}, nil
+	if verdict != adapters.Sent {
+		return verdict, adapters.Receipt{}, nil
 	}
-	r := adapters.Receipt{Provider: adapters.Gmail, Route: "search", MessageID: out.Message.MessageID(), ProviderID: word(found.Messages[0].Id),
+	r := adapters.Receipt{Provider: adapters.Gmail, Route: "search", MessageID: out.Message.MessageID(), ProviderID: word(match.Id),
 		Status: found.HTTPStatusCode, At: a.now()}
 	for _, addr := range out.Addresses() {
 		r.Recipients = append(r.Recipients, adapters.RecipientResult{Address: addr})
 	}
 	return adapters.Sent, r, nil
+}
+
+// maxFound bounds how many copies under one Message-ID are looked at.
+const maxFound = 20
+
+// kept is the mailbox's own copy as its header shows it.
+func kept(m *gmailapi.Message) adapters.Found {
+	f := adapters.Found{At: time.UnixMilli(m.InternalDate)}
+	if m.Payload == nil {
+		return f
+	}
+	var head strings.Builder
+	for _, h := range m.Payload.Headers {
+		fmt.Fprintf(&head, "%s: %s\r\n", h.Name, strings.Join(strings.FieldsFunc(h.Value, func(r rune) bool { return r == '\r' || r == '\n' }), " "))
+	}
+	read, err := mime.Read(mime.Bytes([]byte(head.String()+"\r\n")), mime.Limits{})
+	if err != nil {
+		return f
+	}
+	addresses := func(list []mime.Address) []string {
+		out := make([]string, len(list))
+		for i, a := range list {
+			out[i] = a.Address
+		}
+		return out
+	}
+	f.To, f.Cc, f.Bcc = addresses(read.To()), addresses(read.Cc()), addresses(read.Bcc())
+	return f
 }
 
 // cannotTell is final when access is missing, and an error when it may pass.

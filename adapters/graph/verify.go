@@ -14,7 +14,7 @@ import (
 // staleDraft is how long a draft may lie still before it counts as never sent.
 const staleDraft = 30 * time.Minute
 
-const messageFields = "id,internetMessageId,subject,isDraft,createdDateTime,lastModifiedDateTime,sentDateTime"
+const messageFields = "id,internetMessageId,subject,isDraft,createdDateTime,lastModifiedDateTime,sentDateTime,toRecipients,ccRecipients,bccRecipients"
 
 // Verify looks the message up (contracts B1.8, B3.5, B3.6): by the immutable
 // id of its draft, then by Message-ID in the whole mailbox. It needs
@@ -69,13 +69,27 @@ func (a *Adapter) look(ctx context.Context, j *job, id string) (adapters.Verdict
 	if err != nil {
 		return "", nil, nil, err
 	}
+	doubt := false
+	var waiting *draft
 	for _, d := range found {
-		if sent(d) {
-			return adapters.Sent, d, res, nil
+		switch j.out.Match(d.found()) {
+		case adapters.CannotTell:
+			doubt = true
+		case adapters.Sent:
+			if sent(d) {
+				return adapters.Sent, d, res, nil
+			}
+			waiting = d
 		}
 	}
-	if len(found) > 0 { // contracts B1.8: a message on its way begins in Drafts
-		return adapters.InProgress, nil, nil, nil
+	if doubt {
+		return adapters.CannotTell, nil, nil, nil
+	}
+	if waiting != nil { // contracts B1.8: a message on its way begins in Drafts
+		return a.draftVerdict(ctx, j, waiting, res)
+	}
+	if len(found) > 0 {
+		return adapters.NotSent, nil, nil, nil // other parts or earlier sends of the message
 	}
 	alike, err := a.lookalike(ctx, j)
 	switch {
@@ -87,6 +101,17 @@ func (a *Adapter) look(ctx context.Context, j *job, id string) (adapters.Verdict
 		return adapters.InProgress, nil, nil, nil
 	}
 	return adapters.CannotTell, nil, nil, nil
+}
+
+func (d *draft) found() adapters.Found {
+	addresses := func(list []recipient) []string {
+		out := make([]string, len(list))
+		for i, r := range list {
+			out[i] = r.EmailAddress.Address
+		}
+		return out
+	}
+	return adapters.Found{To: addresses(d.To), Cc: addresses(d.Cc), Bcc: addresses(d.Bcc), At: d.Created.time()}
 }
 
 func sent(d *draft) bool { return d.IsDraft != nil && !*d.IsDraft }

@@ -67,7 +67,8 @@ func TestVerify(t *testing.T) {
 	t.Parallel()
 	item := func(draft bool, touched, sent string) string {
 		b, _ := json.Marshal(map[string]any{"id": "m-1", "internetMessageId": "<kept@x>", "subject": "Fattura 42", "isDraft": draft,
-			"createdDateTime": touched, "lastModifiedDateTime": touched, "sentDateTime": sent})
+			"createdDateTime": touched, "lastModifiedDateTime": touched, "sentDateTime": sent,
+			"toRecipients": []any{map[string]any{"emailAddress": map[string]string{"address": smallOut(t).Addresses()[0]}}}})
 		return string(b)
 	}
 	const fresh, stale, date = "2026-11-22T09:50:00Z", "2026-11-22T09:20:00Z", "2026-11-22T09:00:00Z"
@@ -86,7 +87,9 @@ func TestVerify(t *testing.T) {
 		{"the draft is gone, the message is there", "draft-1", mailboxFake{found: item(false, fresh, date)}, adapters.Sent, "GET internetMessageId"},
 		{"the draft is gone and nothing is there", "draft-1", mailboxFake{}, adapters.NotSent, "GET internetMessageId createdDateTime"},
 		{"found by Message-ID", "", mailboxFake{found: item(false, fresh, date)}, adapters.Sent, "internetMessageId"},
-		{"still in Drafts", "", mailboxFake{found: item(true, stale, date)}, adapters.InProgress, "internetMessageId"},
+		{"still in Drafts", "", mailboxFake{found: item(true, fresh, date)}, adapters.InProgress, "internetMessageId"},
+		{"left lying in Drafts by a process that died", "", mailboxFake{found: item(true, stale, date)}, adapters.NotSent, "internetMessageId DELETE"},
+		{"another part of a split message", "", mailboxFake{found: strings.ReplaceAll(item(false, fresh, date), smallOut(t).Addresses()[0], "somebody.else@example.com")}, adapters.NotSent, "internetMessageId"},
 		{"one of two is sent", "", mailboxFake{found: item(true, stale, date) + "," + item(false, fresh, date)}, adapters.Sent, "internetMessageId"},
 		{"nothing", "", mailboxFake{}, adapters.NotSent, "internetMessageId createdDateTime"},
 		{"the Message-ID may have been replaced", "", mailboxFake{alike: item(false, fresh, date)}, adapters.CannotTell, "internetMessageId createdDateTime"},

@@ -75,6 +75,7 @@ func (o *Outbox) attempt(ctx context.Context, c store.Claimed, conn *adapters.Co
 	out := adapters.Outgoing{Message: m, ID: c.Delivery.ID.String(), Envelope: c.Message.Envelope}
 	out.Envelope.Recipients = c.Delivery.Pending()
 	if c.Delivery.Kind == store.Verify {
+		out.Since = c.Delivery.UnknownSince
 		return o.verify(ctx, c, adapter, out)
 	}
 	// The last look before the call: a process that was stopped for longer than

@@ -1,0 +1,80 @@
+package adapters
+
+import (
+	"time"
+
+	"github.com/postino-mail/postino/mime"
+)
+
+// clockSlack is how far a provider's clock and ours may be apart.
+const clockSlack = 10 * time.Minute
+
+// A Found is a message that a provider keeps, as Verify comes upon it by its
+// Message-ID. The Message-ID alone proves nothing: the parts of a message that
+// was split over several deliveries share it, and so does one that a client
+// submits again.
+type Found struct {
+	To, Cc, Bcc []string
+	At          time.Time // when the provider made it; zero: not known
+}
+
+// Match says whether f is the message of this attempt: Sent, NotSent, or
+// CannotTell where the provider's copy does not keep Bcc (contracts B5.2 and
+// C5.3: [U]) and nothing else tells.
+func (o Outgoing) Match(f Found) Verdict {
+	if !o.Since.IsZero() && !f.At.IsZero() && f.At.Before(o.Since.Add(-clockSlack)) {
+		return NotSent // of an earlier send
+	}
+	shown := addressSet(f.To, f.Cc)
+	all := addressSet(f.To, f.Cc, f.Bcc)
+	envelope := addressSet(o.Addresses())
+	if same(all, envelope) {
+		return Sent
+	}
+	if len(f.Bcc) > 0 {
+		return NotSent
+	}
+	// Perhaps the copy lost its Bcc: then it shows whom our API view shows.
+	visible := make(map[string]bool)
+	for _, a := range append(o.Message.To(), o.Message.Cc()...) {
+		if key := normal(a.Address); envelope[key] {
+			visible[key] = true
+		}
+	}
+	switch {
+	case !same(shown, visible):
+		return NotSent
+	case len(visible) == 0:
+		return CannotTell
+	}
+	return Sent
+}
+
+func addressSet(lists ...[]string) map[string]bool {
+	out := make(map[string]bool)
+	for _, l := range lists {
+		for _, a := range l {
+			out[normal(a)] = true
+		}
+	}
+	return out
+}
+
+func normal(addr string) string {
+	if n, err := mime.NormalizeAddress(addr); err == nil {
+		return n
+	}
+	return addr
+}
+
+func same(a, b map[string]bool) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for k := range a {
+		if !b[k] {
+			return false
+		}
+	}
+	return true
+}
