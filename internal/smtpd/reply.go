@@ -16,7 +16,7 @@ const replyText = 480
 // reply queues one reply; each text is at least one line of its own. enhanced
 // is left out when empty (RFC 2034: greeting and EHLO).
 func (s *session) reply(code int, enhanced string, texts ...string) {
-	s.code = code
+	s.lastCode = code
 	if code >= 500 {
 		s.log.Debug("SMTP refusal", "code", code, "enhanced", enhanced, "text", texts[0])
 	}
@@ -41,8 +41,6 @@ func (s *session) reply(code int, enhanced string, texts ...string) {
 		_, _ = s.bw.WriteString("\r\n")
 	}
 }
-
-func (s *session) lastCode() int { return s.code }
 
 // flush sends the queued replies.
 func (s *session) flush() error {

@@ -38,13 +38,13 @@ type session struct {
 	bw     *bufio.Writer
 	born   time.Time
 
-	secure bool // under TLS
-	helo   string
-	esmtp  bool
-	client *store.Client // by AUTH; nil: none yet
-	tx     *transaction
-	over   bool // end after the replies
-	code   int  // of the last reply
+	secure   bool // under TLS
+	helo     string
+	esmtp    bool
+	client   *store.Client // by AUTH; nil: none yet
+	tx       *transaction
+	over     bool // end after the replies
+	lastCode int  // of the last reply
 
 	errors    int // refused for their form
 	fruitless int // commands since the last message
@@ -154,15 +154,12 @@ func (s *session) hangUp() {
 		if t, ok := s.conn.(*tls.Conn); ok {
 			_ = t.CloseWrite() // the peer may be gone
 		}
-		if t, ok := s.raw.(*net.TCPConn); ok && s.errorsMayBeUnread() {
+		if t, ok := s.raw.(*net.TCPConn); ok && s.lastCode >= 400 && s.told() == byeNone {
 			s.linger(t)
 		}
 	}
 	_ = s.raw.Close() // all was said
 }
-
-// errorsMayBeUnread: after QUIT both sides know that it is over.
-func (s *session) errorsMayBeUnread() bool { return s.over && s.errors > 0 || s.lastCode() >= 400 }
 
 // linger lets the peer read the reply: what it still sends is read away for a
 // moment.
@@ -188,6 +185,12 @@ func (s *session) dismiss(why bye) {
 	if s.waiting {
 		_ = s.raw.SetReadDeadline(time.Now()) // fails on a closed connection alone
 	}
+}
+
+func (s *session) told() bye {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.why
 }
 
 // idle ranks the session among those that could leave: 0 is busy, 1 waits

@@ -1,0 +1,122 @@
+package smtpd
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+// decode feeds in pieces of n octets.
+func decode(in string, lax bool, n int) (out string, used int, end ending, f flaw) {
+	d := dots{lax: lax}
+	var b bytes.Buffer
+	for used < len(in) {
+		piece := in[used:min(used+n, len(in))]
+		k, e := d.feed([]byte(piece), func(p []byte) { b.Write(p) })
+		used += k
+		if e != dataOpen {
+			return b.String(), used, e, d.flaws
+		}
+		if k != len(piece) {
+			return b.String(), used, 99, d.flaws
+		}
+	}
+	return b.String(), used, dataOpen, d.flaws
+}
+
+func TestDots(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		in, out string
+		end     ending
+		flaws   flaw
+		lax     bool
+	}{
+		{in: ".\r\n", end: dataEnd},
+		{in: "a\r\n.\r\n", out: "a\r\n", end: dataEnd},
+		{in: "a\r\n..\r\n.\r\n", out: "a\r\n.\r\n", end: dataEnd},
+		{in: ".a\r\n...\r\n.\r\nQUIT\r\n", out: "a\r\n..\r\n", end: dataEnd},
+		{in: "a.\r\n.b.\r\n.\r\n", out: "a.\r\nb.\r\n", end: dataEnd},
+		{in: "\r\n\r\n.\r\n", out: "\r\n\r\n", end: dataEnd},
+		{in: "a", out: "a"},
+		{in: "a\n.\r\n", end: dataAmbiguous, flaws: flawBareLF},
+		{in: "a\n.\n", end: dataAmbiguous, flaws: flawBareLF},
+		{in: "a\r\n.\n", end: dataAmbiguous, flaws: flawBareLF},
+		{in: ".\n", end: dataAmbiguous, flaws: flawBareLF},
+		{in: "a\r.\rb", end: dataAmbiguous, flaws: flawBareCR},
+		{in: "a\r.\r\n", end: dataAmbiguous, flaws: flawBareCR},
+		{in: "a\r\n.\rb", end: dataAmbiguous, flaws: flawBareCR},
+		{in: "a\r\n.\r\r\n", end: dataAmbiguous, flaws: flawBareCR},
+		{in: "a\n\n\n.\r\n", end: dataAmbiguous, flaws: flawBareLF},
+		{in: "a\nb\r\n.\r\n", end: dataEnd, flaws: flawBareLF},
+		{in: "a\r\r\n.\r\n", end: dataEnd, flaws: flawBareCR},
+		{in: "a\n\r\n.\r\n", end: dataEnd, flaws: flawBareLF},
+		{in: "a\r\n\x00.\r\n.\r\n", end: dataEnd, flaws: flawNUL},
+		{in: "\x00\r\n.\r\n", end: dataEnd, flaws: flawNUL},
+		{lax: true, in: "a\n.\n", out: "a\n", end: dataEnd},
+		{lax: true, in: "a\n.\r\n", out: "a\n", end: dataEnd},
+		{lax: true, in: "a\r\n..b\n.\nrest", out: "a\r\n.b\n", end: dataEnd},
+		{lax: true, in: "a\r.\rb\n.\n", out: "a\r.\rb\n", end: dataEnd},
+		{lax: true, in: "\n.\rx\n.\r\r\n.\n", out: "\n\rx\n\r\r\n", end: dataEnd},
+	} {
+		for n := 1; n <= len(c.in); n++ {
+			out, used, end, f := decode(c.in, c.lax, n)
+			if end != c.end || f != c.flaws || c.flaws == 0 && out != c.out {
+				t.Errorf("%q lax=%v in pieces of %d: %q, end %v, flaws %v; want %q, %v, %v", c.in, c.lax, n, out, end, f, c.out, c.end, c.flaws)
+			}
+			if i := strings.Index(c.in, "\r\n.\r\n"); end == dataEnd && i >= 0 && f == 0 && !c.lax && used != i+5 {
+				t.Errorf("%q in pieces of %d: %d octets were used", c.in, n, used)
+			}
+		}
+	}
+}
+
+// FuzzDots compares with a decoder that looks at whole text: strict input ends
+// at the first CR LF . CR LF, its content comes back, nothing depends on how it
+// is cut, and whatever any lenient server could take for an end before that is
+// never passed over.
+func FuzzDots(f *testing.F) {
+	for _, s := range []string{"a\r\n.\r\n", "..a\r\n.\r\n", "a\n.\n", "a\r.\r", "\r\n.\r\r\n.\r\n", "a\x00\r\n.\r\n"} {
+		f.Add(s, 3, false)
+		f.Add(s, 1, true)
+	}
+	f.Fuzz(func(t *testing.T, in string, n int, lax bool) {
+		if n < 1 || n > 1000 {
+			n = 7
+		}
+		out, used, end, flaws := decode(in, lax, n)
+		whole, usedWhole, endWhole, flawsWhole := decode(in, lax, len(in)+1)
+		if end != endWhole || flaws != flawsWhole || end != dataOpen && used != usedWhole || flaws == 0 && out != whole {
+			t.Fatalf("%q in pieces of %d: %q %d %v %v, whole: %q %d %v %v", in, n, out, used, end, flaws, whole, usedWhole, endWhole, flawsWhole)
+		}
+		if lax {
+			return
+		}
+		at := strings.Index("\r\n"+in, "\r\n.\r\n")
+		if end == dataEnd && flaws == 0 {
+			if at < 0 || used != at+3 {
+				t.Fatalf("%q ended at %d, the end is at %d", in, used, at)
+			}
+			want := strings.ReplaceAll("\r\n"+in[:at], "\r\n.", "\r\n")[2:]
+			if out != want {
+				t.Fatalf("%q gave %q, want %q", in, out, want)
+			}
+		}
+		if end == dataOpen && at >= 0 {
+			t.Fatalf("%q did not end", in)
+		}
+		if end != dataAmbiguous {
+			content := "\r\n" + in[:used]
+			if end == dataEnd {
+				content = content[:len(content)-3]
+			}
+			for _, before := range []string{"\r\n", "\n", "\r"} {
+				for _, after := range []string{"\n", "\r\n"} {
+					if i := strings.Index(content, before+"."+after); i >= 0 {
+						t.Fatalf("%q passed over %q", in, before+"."+after)
+					}
+				}
+			}
+		}
+	})
+}
