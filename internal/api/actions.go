@@ -22,7 +22,7 @@ func (s *Server) actionRoutes() {
 		{store.DoRelease, "Release a held message", ""},
 	} {
 		o := op(string(a.verb)+"-message", http.MethodPost, "/v1/messages/{id}/"+string(a.verb), messagesTag, ScopeMessagesSend, a.summary, a.about)
-		register(s, o, func(ctx context.Context, in *messagePath) (*bodyOf[ActionAnswer], error) {
+		register(s, o, func(ctx context.Context, in *MessagePath) (*bodyOf[ActionAnswer], error) {
 			return s.act(ctx, in, a.verb)
 		})
 	}
@@ -38,7 +38,7 @@ type ActionAnswer struct {
 	Skipped int `json:"skipped" doc:"Deliveries whose state did not allow it"`
 }
 
-func (s *Server) act(ctx context.Context, in *messagePath, verb store.Verb) (*bodyOf[ActionAnswer], error) {
+func (s *Server) act(ctx context.Context, in *MessagePath, verb store.Verb) (*bodyOf[ActionAnswer], error) {
 	m, err := s.message(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func (s *Server) act(ctx context.Context, in *messagePath, verb store.Verb) (*bo
 }
 
 type resendInput struct {
-	messagePath
+	MessagePath
 	Body *struct {
 		Recipients []string `json:"recipients,omitempty" maxItems:"10000" doc:"Of those that the message had; absent: all"`
 		Connection string   `json:"connection,omitempty" maxLength:"200" doc:"Name or id; absent: as before"`

@@ -2,15 +2,73 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 )
 
-// connection finds one by id or name.
+const connectionsTag = "connections"
+
+type (
+	ConnectionPath struct {
+		ID       string `path:"id" maxLength:"200" doc:"Id or name of the connection"`
+		Language string `header:"Accept-Language"`
+	}
+	ConnectionDoc struct {
+		RawBody []byte `contentType:"application/octet-stream"`
+	}
+	connectionEdit struct {
+		ConnectionPath
+		ConnectionDoc
+	}
+	noBody struct{}
+)
+
+// A ConnectionView is a connection without its secrets, with its state.
+type ConnectionView struct {
+	adapters.Connection
+	State ConnectionStateView `json:"state"`
+}
+
+// A ConnectionStateView is what is known of a connection besides its settings.
+type ConnectionStateView struct {
+	Paused      bool       `json:"paused"`
+	PausedUntil string     `json:"paused_until,omitempty" doc:"RFC 3339; absent when it waits for a person"`
+	Breaker     string     `json:"breaker" enum:"closed,open,half-open" doc:"open: the route failed repeatedly and rests"`
+	Error       *ErrorView `json:"error,omitempty" doc:"Why"`
+}
+
+func (s *Server) connectionRoutes() {
+	body := func(o huma.Operation, about string) huma.Operation {
+		schema := s.api.OpenAPI().Components.Schemas.Schema(typeOf[adapters.Connection](), true, "Connection")
+		if o.Method == http.MethodPatch {
+			schema = &huma.Schema{Type: "object", Description: about, AdditionalProperties: true}
+		}
+		o.Metadata["body"] = schema
+		o.Description = about + "\n\n" + o.Description
+		return o
+	}
+	register(s, op("list-connections", http.MethodGet, "/v1/connections", connectionsTag, ScopeConnectionsRead, "List connections", "By name; secrets are never shown."), s.listConnections)
+	create := op("create-connection", http.MethodPost, "/v1/connections", connectionsTag, ScopeConnectionsWrite, "Create a connection", "")
+	create.DefaultStatus = http.StatusCreated
+	register(s, body(create, "authority_url, graph_url, token_url, gmail_url, files of the server and allow_insecure are for the scope admin alone."), s.createConnection)
+	register(s, op("get-connection", http.MethodGet, "/v1/connections/{id}", connectionsTag, ScopeConnectionsRead, "Get a connection", ""), s.getConnection)
+	register(s, body(op("replace-connection", http.MethodPut, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite, "Replace a connection", ""), "revision must be the one that was read. Secrets given as *** stay."), s.replaceConnection)
+	register(s, body(op("patch-connection", http.MethodPatch, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite, "Change a connection", ""), "JSON merge patch (RFC 7396). What it leaves out stays, secrets included; a revision in it must be the stored one."), s.patchConnection)
+	register(s, op("delete-connection", http.MethodDelete, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite, "Delete a connection", "Refused while messages under way need it."), s.deleteConnection)
+	register(s, op("resume-connection", http.MethodPost, "/v1/connections/{id}/resume", connectionsTag, ScopeConnectionsWrite, "End a pause", "Closes the breaker, too."), s.resumeConnection)
+	register(s, op("default-connection", http.MethodPost, "/v1/connections/{id}/default", connectionsTag, ScopeConnectionsWrite, "Make a connection the default one", "At most one connection is the default."), s.defaultConnection)
+}
+
+// connection finds one by id or name. It is the registry's: not to be changed.
 func (s *Server) connection(ctx context.Context, name string) (*adapters.Connection, error) {
 	c, err := s.opt.Connections.ByID(ctx, name)
 	if errors.Is(err, store.ErrNotFound) {
@@ -20,4 +78,188 @@ func (s *Server) connection(ctx context.Context, name string) (*adapters.Connect
 		return nil, fail(http.StatusNotFound, "unknown_connection", "connection", fmt.Sprintf("there is no connection %q", clip(name)), fmt.Sprintf("la connessione %q non esiste", clip(name)), "GET /v1/connections lists them", "GET /v1/connections le elenca")
 	}
 	return c, err
+}
+
+func (s *Server) viewConnection(ctx context.Context, c *adapters.Connection, lang string) (*bodyOf[ConnectionView], error) {
+	st, err := s.opt.Store.ConnectionState(ctx, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	v := ConnectionView{Connection: *c, State: ConnectionStateView{Paused: st.PausedUntil.After(s.opt.Now()), Breaker: st.Breaker.State, Error: viewError(st.Error, lang)}}
+	if v.State.Breaker == "" {
+		v.State.Breaker = "closed"
+	}
+	if v.State.Paused && st.PausedUntil.Before(store.Never()) {
+		v.State.PausedUntil = st.PausedUntil.Format("2006-01-02T15:04:05Z07:00")
+	}
+	return &bodyOf[ConnectionView]{v}, nil
+}
+
+// A ConnectionList is all connections.
+type ConnectionList struct {
+	Items []ConnectionView `json:"items"`
+}
+
+func (s *Server) listConnections(ctx context.Context, in *struct {
+	Language string `header:"Accept-Language"`
+}) (*bodyOf[ConnectionList], error) {
+	all, err := s.opt.Store.Connections(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := ConnectionList{Items: []ConnectionView{}}
+	for _, c := range all {
+		v, err := s.viewConnection(ctx, c, language(in.Language))
+		if err != nil {
+			return nil, err
+		}
+		out.Items = append(out.Items, v.Body)
+	}
+	return &bodyOf[ConnectionList]{out}, nil
+}
+
+func (s *Server) getConnection(ctx context.Context, in *ConnectionPath) (*bodyOf[ConnectionView], error) {
+	c, err := s.stored(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return s.viewConnection(ctx, c, language(in.Language))
+}
+
+// stored is the connection as the store has it now, our own to change.
+func (s *Server) stored(ctx context.Context, name string) (*adapters.Connection, error) {
+	c, err := s.connection(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return s.opt.Store.Connection(ctx, c.ID)
+}
+
+func (s *Server) createConnection(ctx context.Context, in *ConnectionDoc) (*bodyOf[ConnectionView], error) {
+	c, err := adapters.ParseConnection(in.RawBody)
+	if err != nil {
+		return nil, invalidConnection(err)
+	}
+	for _, f := range c.Secrets() {
+		if *f.Value == adapters.Redacted {
+			return nil, fail(http.StatusUnprocessableEntity, "invalid_connection", f.Path, f.Path+" is "+adapters.Redacted, f.Path+" è "+adapters.Redacted, "give the secret itself", "indicare il segreto vero e proprio")
+		}
+	}
+	c.ID, c.Revision = "", 0
+	if err := allowed(caller(ctx), c, nil); err != nil {
+		return nil, err
+	}
+	return s.putConnection(ctx, c)
+}
+
+func (s *Server) replaceConnection(ctx context.Context, in *connectionEdit) (*bodyOf[ConnectionView], error) {
+	old, err := s.stored(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	next, err := adapters.DecodeConnection(in.RawBody)
+	if err != nil {
+		return nil, invalidConnection(err)
+	}
+	if next.Revision != old.Revision {
+		return nil, store.ErrConflict
+	}
+	next.ID = old.ID
+	store.KeepSecrets(next, old)
+	if err := next.Validate(); err != nil {
+		return nil, invalidConnection(err)
+	}
+	return s.change(ctx, next, old)
+}
+
+func (s *Server) patchConnection(ctx context.Context, in *connectionEdit) (*bodyOf[ConnectionView], error) {
+	old, err := s.stored(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	var patch map[string]any
+	if err := json.Unmarshal(in.RawBody, &patch); err != nil {
+		return nil, badJSON(err)
+	}
+	if v, ok := patch["revision"]; ok && v != float64(old.Revision) {
+		return nil, store.ErrConflict
+	}
+	next, err := registry.Patch(old, patch)
+	if err != nil {
+		return nil, invalidConnection(err)
+	}
+	return s.change(ctx, next, old)
+}
+
+func (s *Server) change(ctx context.Context, next, old *adapters.Connection) (*bodyOf[ConnectionView], error) {
+	if err := allowed(caller(ctx), next, old); err != nil {
+		return nil, err
+	}
+	return s.putConnection(ctx, next)
+}
+
+func (s *Server) putConnection(ctx context.Context, c *adapters.Connection) (*bodyOf[ConnectionView], error) {
+	stored, err := s.opt.Store.PutConnection(ctx, s.opt.Now(), c)
+	if err != nil {
+		return nil, err
+	}
+	s.opt.Connections.Stale()
+	return s.viewConnection(ctx, stored, "en") // an edit ends the pause: there is no sentence to show
+}
+
+func (s *Server) deleteConnection(ctx context.Context, in *ConnectionPath) (*noBody, error) {
+	c, err := s.connection(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.opt.Store.DeleteConnection(ctx, s.opt.Now(), c.ID); err != nil {
+		return nil, err
+	}
+	s.opt.Connections.Stale()
+	return &noBody{}, nil
+}
+
+func (s *Server) resumeConnection(ctx context.Context, in *ConnectionPath) (*bodyOf[ConnectionView], error) {
+	c, err := s.stored(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	now := s.opt.Now()
+	if err := s.opt.Store.ChangeConnection(ctx, now, c.ID, store.ConnectionChange{PauseUntil: &now, Breaker: &store.Breaker{State: "closed"}}); err != nil {
+		return nil, err
+	}
+	return s.viewConnection(ctx, c, language(in.Language))
+}
+
+type defaultInput struct {
+	ConnectionPath
+	Body struct {
+		Mode string `json:"mode" enum:"no,unrouted,always" doc:"unrouted: for mail that nothing else fits; always: takes everything and replaces From"`
+	}
+}
+
+func (s *Server) defaultConnection(ctx context.Context, in *defaultInput) (*bodyOf[ConnectionView], error) {
+	c, err := s.stored(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	c.Default = adapters.DefaultMode(in.Body.Mode)
+	if err := c.Validate(); err != nil {
+		return nil, invalidConnection(err)
+	}
+	return s.putConnection(ctx, c)
+}
+
+// invalidConnection tells each line of a validation as the field it names.
+func invalidConnection(err error) *failure {
+	f := fail(http.StatusUnprocessableEntity, "invalid_connection", "", "the connection is not valid: "+err.Error(), "la connessione non è valida: "+err.Error(), "", "")
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		if field, about, ok := strings.Cut(line, ": "); ok && !strings.Contains(field, " ") {
+			f.faults = append(f.faults, fault{field, adapters.Text{EN: about}})
+		}
+	}
+	if len(f.faults) > 0 {
+		f.field = f.faults[0].field
+	}
+	return f
 }

@@ -17,7 +17,7 @@ const messagesTag = "messages"
 
 // Named types for parameters that many operations share.
 type (
-	messagePath struct {
+	MessagePath struct {
 		ID       string `path:"id" maxLength:"26" doc:"Id of the message"`
 		Language string `header:"Accept-Language"`
 	}
@@ -165,7 +165,7 @@ func (s *Server) message(ctx context.Context, id string) (*store.Message, error)
 	return m, nil
 }
 
-func (s *Server) getMessage(ctx context.Context, in *messagePath) (*bodyOf[MessageDetail], error) {
+func (s *Server) getMessage(ctx context.Context, in *MessagePath) (*bodyOf[MessageDetail], error) {
 	m, err := s.message(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -186,7 +186,7 @@ type AttemptList struct {
 	Items []AttemptView `json:"items"`
 }
 
-func (s *Server) listAttempts(ctx context.Context, in *messagePath) (*bodyOf[AttemptList], error) {
+func (s *Server) listAttempts(ctx context.Context, in *MessagePath) (*bodyOf[AttemptList], error) {
 	m, err := s.message(ctx, in.ID)
 	if err != nil {
 		return nil, err

@@ -44,10 +44,16 @@ func (s *Server) guarded(o *huma.Operation) {
 	})
 }
 
+// maxSmallBody bounds every JSON body that is not a message.
+const maxSmallBody = 1 << 20
+
 // register adds an operation whose bodies are JSON. Errors of the handler are
 // told as problems.
 func register[I, O any](s *Server, o huma.Operation, handler func(context.Context, *I) (*O, error)) {
 	s.guarded(&o)
+	if o.MaxBodyBytes == 0 {
+		o.MaxBodyBytes = maxSmallBody
+	}
 	huma.Register(s.api, o, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)
 		if err != nil {
@@ -111,6 +117,9 @@ func finishDocument(d *huma.OpenAPI) {
 		for _, o := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
 			if o == nil {
 				continue
+			}
+			if schema, ok := o.Metadata["body"].(*huma.Schema); ok { // read raw, so huma knows nothing of it
+				o.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
 			}
 			if o.Responses == nil {
 				o.Responses = map[string]*huma.Response{}

@@ -15,7 +15,7 @@ func fromHuma(e *huma.ErrorModel) *failure {
 	f := &failure{status: e.Status, code: "invalid_request"}
 	switch e.Status {
 	case http.StatusRequestEntityTooLarge:
-		return bodyTooLarge(1 << 20)
+		return bodyTooLarge(maxSmallBody)
 	case http.StatusRequestTimeout:
 		return fail(e.Status, "too_slow", "", "the request came too slowly", "la richiesta è arrivata troppo lentamente", "send it again", "ripeterla")
 	case http.StatusUnsupportedMediaType:

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -68,44 +69,11 @@ func (k ConnectionCommands) Edit(ctx context.Context, name, file string) error {
 // Patch applies a JSON merge patch to a connection and validates the result.
 // Secrets stay where the patch does not replace them.
 func Patch(c *adapters.Connection, patch map[string]any) (*adapters.Connection, error) {
-	doc, err := json.Marshal(c)
+	next, err := registry.Patch(c, patch)
 	if err != nil {
-		return nil, err
-	}
-	var tree map[string]any
-	if err := json.Unmarshal(doc, &tree); err != nil {
-		return nil, err
-	}
-	mergePatch(tree, patch)
-	if doc, err = json.Marshal(tree); err != nil {
-		return nil, err
-	}
-	next, err := adapters.DecodeConnection(doc)
-	if err != nil {
-		return nil, exit(ExitConfig, err)
-	}
-	next.ID, next.Revision = c.ID, c.Revision
-	store.KeepSecrets(next, c)
-	if err := next.Validate(); err != nil {
 		return nil, exit(ExitConfig, err)
 	}
 	return next, nil
-}
-
-// mergePatch is RFC 7396 section 2.
-func mergePatch(target, patch map[string]any) {
-	for name, v := range patch {
-		sub, isObject := v.(map[string]any)
-		old, wasObject := target[name].(map[string]any)
-		switch {
-		case v == nil:
-			delete(target, name)
-		case isObject && wasObject:
-			mergePatch(old, sub)
-		default:
-			target[name] = v
-		}
-	}
 }
 
 // SetActive switches a connection on or off.

@@ -1,0 +1,162 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+const eventsTag = "events"
+
+// An EventView is something that happened.
+type EventView struct {
+	Seq      int64           `json:"seq" doc:"Grows with every event; go on after the last one seen"`
+	Type     string          `json:"type" example:"delivery.sent"`
+	At       time.Time       `json:"at"`
+	Client   string          `json:"client,omitempty"`
+	Message  string          `json:"message,omitempty"`
+	Delivery string          `json:"delivery,omitempty"`
+	Data     json.RawMessage `json:"data,omitempty"`
+}
+
+func viewEvent(e *store.Event) EventView {
+	return EventView{Seq: e.Seq, Type: e.Type, At: e.At, Client: e.Client, Message: e.Message.String(), Delivery: e.Delivery.String(), Data: e.Data}
+}
+
+type eventsInput struct {
+	After int64    `query:"after" minimum:"0" doc:"seq of the last event seen"`
+	Types []string `query:"types" maxItems:"50" doc:"Absent: all"`
+	Limit int      `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+}
+
+// An EventPage is one page of events, oldest first.
+type EventPage struct {
+	Items []EventView `json:"items"`
+	Next  int64       `json:"next" doc:"Give it as after"`
+}
+
+func (s *Server) eventRoutes() {
+	register(s, op("list-events", http.MethodGet, "/v1/events", eventsTag, ScopeEventsRead, "List events", "Oldest first; who goes on after next misses nothing. A client sees its own."), s.listEvents)
+	stream := op("stream-events", http.MethodGet, "/v1/events/stream", eventsTag, ScopeEventsRead, "Events as they happen",
+		"Server-sent events: id is seq, event the type, data an EventView. Begins with what comes next, or after Last-Event-ID or after.")
+	stream.Parameters = []*huma.Param{
+		{Name: "Last-Event-ID", In: "header", Schema: &huma.Schema{Type: "integer"}, Description: "Sent by browsers that connect again"},
+		{Name: "after", In: "query", Schema: &huma.Schema{Type: "integer"}},
+		{Name: "types", In: "query", Schema: &huma.Schema{Type: "string"}, Description: "Separated by commas; absent: all"}}
+	stream.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: "string"}}}}}
+	s.raw(stream, s.streamEvents)
+}
+
+func (s *Server) listEvents(ctx context.Context, in *eventsInput) (*bodyOf[EventPage], error) {
+	list, err := s.opt.Store.Events(ctx, in.After, in.Limit, caller(ctx).clientID(), in.Types)
+	if err != nil {
+		return nil, err
+	}
+	out := EventPage{Items: []EventView{}, Next: in.After}
+	for i := range list {
+		out.Items = append(out.Items, viewEvent(&list[i]))
+		out.Next = list[i].Seq
+	}
+	return &bodyOf[EventPage]{out}, nil
+}
+
+// heartbeat keeps proxies from closing a stream in which nothing happens.
+const heartbeat = 15 * time.Second
+
+func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	after, types, err := s.streamStart(r)
+	if err != nil {
+		return err
+	}
+	wake, leave, ok := s.events.join()
+	if !ok {
+		f := fail(http.StatusServiceUnavailable, "too_many_streams", "", "too many event streams are open", "troppi flussi di eventi aperti", "close some, or read GET /v1/events", "chiuderne qualcuno o leggere GET /v1/events")
+		f.retryAfter = heartbeat
+		return f
+	}
+	defer leave()
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx
+	w.WriteHeader(http.StatusOK)
+	flush := http.NewResponseController(w)
+	if _, err := fmt.Fprint(w, "retry: 3000\n\n"); err != nil || flush.Flush() != nil {
+		return nil //nolint:nilerr // the reader left: nobody to tell
+	}
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for {
+		list, err := s.opt.Store.Events(ctx, after, 500, caller(ctx).clientID(), types)
+		if err != nil {
+			s.opt.Log.Debug("a stream of events ends", "err", err)
+			return nil // the reader connects again and goes on after the last id
+		}
+		for i := range list {
+			data, err := json.Marshal(viewEvent(&list[i]))
+			if err != nil {
+				return nil //nolint:nilerr // as above
+			}
+			if _, err := fmt.Fprintf(w, "id: %d\nevent: %s\ndata: %s\n\n", list[i].Seq, list[i].Type, data); err != nil {
+				return nil //nolint:nilerr // the reader left
+			}
+			after = list[i].Seq
+		}
+		if len(list) == 500 {
+			continue
+		}
+		if flush.Flush() != nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.stop:
+			return nil
+		case <-wake:
+		case <-beat.C:
+			if _, err := fmt.Fprint(w, ": still here\n\n"); err != nil {
+				return nil //nolint:nilerr // the reader left
+			}
+		}
+	}
+}
+
+// streamStart reads where a stream begins.
+func (s *Server) streamStart(r *http.Request) (after int64, types []string, err error) {
+	for name, values := range r.URL.Query() {
+		switch name {
+		case "types":
+			for _, v := range values {
+				types = append(types, strings.Split(v, ",")...)
+			}
+		case "after":
+		default:
+			return 0, nil, invalid("query."+name, "the query parameter "+clip(name)+" is unknown", "il parametro "+clip(name)+" è sconosciuto")
+		}
+	}
+	types = slices.DeleteFunc(types, func(t string) bool { return t == "" })
+	if len(types) > 50 {
+		return 0, nil, invalid("query.types", "more than 50 types", "più di 50 tipi")
+	}
+	from, field := r.Header.Get("Last-Event-ID"), "Last-Event-ID"
+	if from == "" {
+		from, field = r.URL.Query().Get("after"), "query.after"
+	}
+	if from == "" {
+		after, err = s.opt.Store.LastEvent(r.Context())
+		return after, types, err
+	}
+	if after, err = strconv.ParseInt(from, 10, 64); err != nil || after < 0 {
+		return 0, nil, invalid(field, field+" is not the number of an event", field+" non è il numero di un evento")
+	}
+	return after, types, nil
+}

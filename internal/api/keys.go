@@ -1,0 +1,138 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/vault"
+)
+
+// A KeyView is an API key without the key.
+type KeyView struct {
+	ID         string    `json:"id"`
+	Name       string    `json:"name"`
+	Client     string    `json:"client,omitempty" doc:"Id of the client that it belongs to; absent: of nobody, it sees all clients' records"`
+	Scopes     []string  `json:"scopes"`
+	CreatedAt  time.Time `json:"created_at"`
+	ExpiresAt  time.Time `json:"expires_at,omitzero"`
+	RevokedAt  time.Time `json:"revoked_at,omitzero"`
+	LastUsedAt time.Time `json:"last_used_at,omitzero" doc:"To the minute"`
+	Key        string    `json:"key,omitempty" doc:"Shown once: when it was made"`
+}
+
+type keyCreate struct {
+	Body struct {
+		Name      string     `json:"name" minLength:"1" maxLength:"100" example:"web shop"`
+		Client    string     `json:"client,omitempty" maxLength:"200" doc:"Id or name; keys that send belong to one"`
+		Scopes    []string   `json:"scopes" minItems:"1" maxItems:"7" uniqueItems:"true" enum:"messages:send,messages:read,events:read,connections:read,connections:write,clients:write,admin"`
+		ExpiresAt *time.Time `json:"expires_at,omitempty"`
+	}
+}
+
+func (s *Server) keyRoutes() {
+	register(s, op("list-keys", http.MethodGet, "/v1/keys", clientsTag, ScopeClientsWrite, "List API keys", "Revoked ones too."), s.listKeys)
+	create := op("create-key", http.MethodPost, "/v1/keys", clientsTag, ScopeClientsWrite, "Create an API key",
+		"The key is shown in this answer and never again. A key of a client has the scopes messages:send, messages:read and events:read alone and sees that client's records; the other scopes, and keys of nobody, are given by the scope admin.")
+	create.DefaultStatus = http.StatusCreated
+	register(s, create, s.createKey)
+	register(s, op("revoke-key", http.MethodDelete, "/v1/keys/{id}", clientsTag, ScopeClientsWrite, "Revoke an API key", "At once here, within a second on other nodes."), s.revokeKey)
+}
+
+func viewKey(k *store.APIKey, shown string) KeyView {
+	return KeyView{ID: k.ID, Name: k.Name, Client: k.Client, Scopes: k.Scopes, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, RevokedAt: k.RevokedAt, LastUsedAt: k.LastUsedAt, Key: shown}
+}
+
+// A KeyList is all keys.
+type KeyList struct {
+	Items []KeyView `json:"items"`
+}
+
+func (s *Server) listKeys(ctx context.Context, in *struct {
+	Client string `query:"client" maxLength:"200" doc:"Id or name"`
+}) (*bodyOf[KeyList], error) {
+	id := ""
+	if in.Client != "" {
+		c, err := s.clientOf(ctx, in.Client)
+		if err != nil {
+			return nil, err
+		}
+		id = c.ID
+	}
+	all, err := s.opt.Store.APIKeys(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	out := KeyList{Items: []KeyView{}}
+	for i := range all {
+		out.Items = append(out.Items, viewKey(&all[i], ""))
+	}
+	return &bodyOf[KeyList]{out}, nil
+}
+
+func (s *Server) createKey(ctx context.Context, in *keyCreate) (*bodyOf[KeyView], error) {
+	b := &in.Body
+	k := store.APIKey{Name: b.Name, Scopes: b.Scopes, CreatedAt: s.opt.Now()}
+	ofClient := true
+	for i, scope := range b.Scopes {
+		if slices.Contains(clientScopes(), scope) {
+			continue
+		}
+		ofClient = false
+		if b.Client != "" {
+			return nil, invalid(fmt.Sprintf("scopes[%d]", i), "a key of a client cannot have the scope "+scope, "una chiave di un client non può avere lo scope "+scope)
+		}
+	}
+	if (!ofClient || b.Client == "") && !caller(ctx).admin() {
+		return nil, fail(http.StatusForbidden, "forbidden", "scopes", "keys that belong to no client are made by an administrator", "le chiavi che non appartengono a un client le crea un amministratore", "name a client, or ask the administrator", "indicare un client o chiedere all'amministratore")
+	}
+	if b.Client != "" {
+		c, err := s.clientOf(ctx, b.Client)
+		if err != nil {
+			return nil, named(err, "client")
+		}
+		k.Client = c.ID
+	}
+	if b.ExpiresAt != nil {
+		if !b.ExpiresAt.After(s.opt.Now()) {
+			return nil, invalid("expires_at", "expires_at lies in the past", "expires_at è nel passato")
+		}
+		k.ExpiresAt = store.Micro(*b.ExpiresAt)
+	}
+	key := vault.NewKey("pk_")
+	k.Hash = vault.HashKey(key)
+	stored, err := s.opt.Store.PutAPIKey(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	return &bodyOf[KeyView]{viewKey(stored, key.Reveal())}, nil
+}
+
+func (s *Server) revokeKey(ctx context.Context, in *struct {
+	ID string `path:"id" maxLength:"100"`
+}) (*noBody, error) {
+	all, err := s.opt.Store.APIKeys(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range all {
+		if k.ID != in.ID {
+			continue
+		}
+		if k.Client == "" && !caller(ctx).admin() {
+			return nil, fail(http.StatusForbidden, "forbidden", "", "keys that belong to no client are revoked by an administrator", "le chiavi che non appartengono a un client le revoca un amministratore", "", "")
+		}
+		if k.RevokedAt.IsZero() {
+			k.RevokedAt = store.Micro(s.opt.Now())
+			if _, err := s.opt.Store.PutAPIKey(ctx, k); err != nil {
+				return nil, err
+			}
+		}
+		s.auth.forget()
+		return &noBody{}, nil
+	}
+	return nil, store.ErrNotFound
+}

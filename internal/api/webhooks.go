@@ -1,0 +1,210 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/webhook"
+)
+
+// WebhookSettings are what can be set of a webhook.
+type WebhookSettings struct {
+	URL    string   `json:"url" minLength:"1" maxLength:"2000" example:"https://example.com/hooks/postino"`
+	Types  []string `json:"types,omitempty" maxItems:"50" doc:"Absent: all events"`
+	Active *bool    `json:"active,omitempty" doc:"Absent means true"`
+}
+
+// A WebhookView is an address that is told of events.
+type WebhookView struct {
+	ID        string    `json:"id"`
+	Client    string    `json:"client,omitempty" doc:"Only this client's events; absent: all"`
+	URL       string    `json:"url"`
+	Types     []string  `json:"types,omitempty"`
+	Active    bool      `json:"active" doc:"Goes off after 40 failures in a row, and when the receiver answers 410"`
+	Cursor    int64     `json:"cursor" doc:"seq of the last event that the receiver confirmed"`
+	Failures  int       `json:"failures,omitempty" doc:"In a row"`
+	NextAt    time.Time `json:"next_at,omitzero" doc:"Of the next try"`
+	LastError string    `json:"last_error,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+	Secret    string    `json:"secret,omitempty" doc:"Shown once: when it was made (Standard Webhooks)"`
+}
+
+type (
+	WebhookPath struct {
+		ID string `path:"id" maxLength:"100"`
+	}
+	webhookCreate struct {
+		Body struct {
+			WebhookSettings
+			Client string `json:"client,omitempty" maxLength:"200" doc:"Id or name: only its events"`
+			After  *int64 `json:"after,omitempty" minimum:"0" doc:"Begin after this event; absent: with the next one"`
+		}
+	}
+	webhookReplace struct {
+		WebhookPath
+		Body WebhookSettings
+	}
+	webhookReplay struct {
+		WebhookPath
+		Body struct {
+			After int64 `json:"after" minimum:"0" doc:"Every event after this one is sent again; 0: all that are kept"`
+		}
+	}
+)
+
+func (s *Server) webhookRoutes() {
+	register(s, op("list-webhooks", http.MethodGet, "/v1/webhooks", eventsTag, ScopeEventsRead, "List webhooks", ""), s.listWebhooks)
+	create := op("create-webhook", http.MethodPost, "/v1/webhooks", eventsTag, ScopeEventsRead, "Create a webhook",
+		"Events are sent in order, signed as Standard Webhooks asks, each until it is answered with 2xx: after 5 s, then twice as long up to an hour. The same event has the same webhook-id at every try. The secret is shown in this answer and never again.")
+	create.DefaultStatus = http.StatusCreated
+	register(s, create, s.createWebhook)
+	register(s, op("get-webhook", http.MethodGet, "/v1/webhooks/{id}", eventsTag, ScopeEventsRead, "Get a webhook", ""), func(ctx context.Context, in *WebhookPath) (*bodyOf[WebhookView], error) {
+		h, err := s.hook(ctx, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		return viewWebhook(h, ""), nil
+	})
+	register(s, op("replace-webhook", http.MethodPut, "/v1/webhooks/{id}", eventsTag, ScopeEventsRead, "Change a webhook", "What waits is tried again at once."), s.replaceWebhook)
+	register(s, op("delete-webhook", http.MethodDelete, "/v1/webhooks/{id}", eventsTag, ScopeEventsRead, "Delete a webhook", ""), func(ctx context.Context, in *WebhookPath) (*noBody, error) {
+		h, err := s.hook(ctx, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		return &noBody{}, s.opt.Store.DeleteWebhook(ctx, h.ID)
+	})
+	register(s, op("rotate-webhook", http.MethodPost, "/v1/webhooks/{id}/rotate", eventsTag, ScopeEventsRead, "Give a webhook a new secret", "The old one ends at once."), s.rotateWebhook)
+	register(s, op("replay-webhook", http.MethodPost, "/v1/webhooks/{id}/replay", eventsTag, ScopeEventsRead, "Send events again", ""), func(ctx context.Context, in *webhookReplay) (*bodyOf[WebhookView], error) {
+		return s.editWebhook(ctx, in.ID, func(h *store.Webhook) error {
+			h.Cursor, h.Active = in.Body.After, true
+			return nil
+		})
+	})
+}
+
+func viewWebhook(h *store.Webhook, secret string) *bodyOf[WebhookView] {
+	return &bodyOf[WebhookView]{WebhookView{ID: h.ID, Client: h.Client, URL: h.URL, Types: h.Types, Active: h.Active, Cursor: h.Cursor, Failures: h.Failures, NextAt: h.NextAt,
+		LastError: h.LastError, CreatedAt: h.CreatedAt, Secret: secret}}
+}
+
+// A WebhookList is all webhooks that the caller may see.
+type WebhookList struct {
+	Items []WebhookView `json:"items"`
+}
+
+func (s *Server) listWebhooks(ctx context.Context, _ *struct{}) (*bodyOf[WebhookList], error) {
+	all, err := s.opt.Store.Webhooks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	own := caller(ctx).clientID()
+	out := WebhookList{Items: []WebhookView{}}
+	for i := range all {
+		if own == "" || all[i].Client == own {
+			out.Items = append(out.Items, viewWebhook(&all[i], "").Body)
+		}
+	}
+	return &bodyOf[WebhookList]{out}, nil
+}
+
+// hook finds a webhook that the caller may see.
+func (s *Server) hook(ctx context.Context, id string) (*store.Webhook, error) {
+	h, err := s.opt.Store.Webhook(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if own := caller(ctx).clientID(); own != "" && h.Client != own {
+		return nil, store.ErrNotFound
+	}
+	return h, nil
+}
+
+func (s *Server) checkURL(url string) error {
+	if err := webhook.CheckURL(url, s.opt.PrivateWebhooks); err != nil {
+		return invalid("url", err.Error(), "l'URL non va bene: "+err.Error())
+	}
+	return nil
+}
+
+func (s *Server) createWebhook(ctx context.Context, in *webhookCreate) (*bodyOf[WebhookView], error) {
+	b := &in.Body
+	if err := s.checkURL(b.URL); err != nil {
+		return nil, err
+	}
+	h := store.Webhook{URL: b.URL, Types: b.Types, Client: caller(ctx).clientID(), CreatedAt: store.Micro(s.opt.Now())}
+	if b.Client != "" {
+		c, err := s.clientOf(ctx, b.Client)
+		if err != nil || h.Client != "" && c.ID != h.Client {
+			return nil, invalid("client", "there is no such client, or it is not this key's", "il client non esiste o non è quello di questa chiave")
+		}
+		h.Client = c.ID
+	}
+	var err error
+	if b.After != nil {
+		h.Cursor = *b.After
+	} else if h.Cursor, err = s.opt.Store.LastEvent(ctx); err != nil {
+		return nil, err
+	}
+	stored, err := s.opt.Store.PutWebhook(ctx, h) // inactive: the secret is sealed for the id that it has now
+	if err != nil {
+		return nil, err
+	}
+	secret := webhook.NewSecret()
+	if stored.Secret, err = s.opt.Sealer.Seal(stored.ID, webhook.SecretPath, secret); err != nil {
+		return nil, err
+	}
+	stored.Active = b.Active == nil || *b.Active
+	if stored, err = s.opt.Store.PutWebhook(ctx, *stored); err != nil {
+		return nil, err
+	}
+	return viewWebhook(stored, secret.Reveal()), nil
+}
+
+func (s *Server) replaceWebhook(ctx context.Context, in *webhookReplace) (*bodyOf[WebhookView], error) {
+	if err := s.checkURL(in.Body.URL); err != nil {
+		return nil, err
+	}
+	return s.editWebhook(ctx, in.ID, func(h *store.Webhook) error {
+		h.URL, h.Types, h.Active = in.Body.URL, in.Body.Types, in.Body.Active == nil || *in.Body.Active
+		return nil
+	})
+}
+
+func (s *Server) rotateWebhook(ctx context.Context, in *WebhookPath) (*bodyOf[WebhookView], error) {
+	secret := webhook.NewSecret()
+	out, err := s.editWebhook(ctx, in.ID, func(h *store.Webhook) (err error) {
+		h.Secret, err = s.opt.Sealer.Seal(h.ID, webhook.SecretPath, secret)
+		return err
+	})
+	if err == nil {
+		out.Body.Secret = secret.Reveal()
+	}
+	return out, err
+}
+
+// editWebhook repeats the edit when the worker moved the cursor meanwhile. It
+// ends the wait after failures.
+func (s *Server) editWebhook(ctx context.Context, id string, edit func(*store.Webhook) error) (*bodyOf[WebhookView], error) {
+	for range 10 {
+		h, err := s.hook(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if err := edit(h); err != nil {
+			return nil, err
+		}
+		h.Failures, h.LastError, h.NextAt = 0, "", time.Time{}
+		stored, err := s.opt.Store.PutWebhook(ctx, *h)
+		if errors.Is(err, store.ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return viewWebhook(stored, ""), nil
+	}
+	return nil, store.ErrConflict
+}
