@@ -27,6 +27,11 @@ func (s *server) doors() ([]door, Addresses, error) {
 	if web != nil {
 		out, at.HTTP = append(out, web), web.Addr()
 	}
+	folders, err := s.pickupDoor()
+	if err != nil {
+		return nil, at, err
+	}
+	out = append(out, folders)
 	return out, at, nil
 }
 
