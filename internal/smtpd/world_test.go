@@ -49,17 +49,21 @@ type taken struct {
 // recorder is a store that remembers what it stored, and fails when told.
 type recorder struct {
 	store.Store
-	mu   sync.Mutex
-	got  []taken
-	fail error
-	hold chan struct{} // when set, Submit waits for it
-	in   chan struct{} // when set, told that Submit waits
+	mu     sync.Mutex
+	got    []taken
+	fail   error
+	forget bool          // keep nothing
+	hold   chan struct{} // when set, Submit waits for it
+	in     chan struct{} // when set, told that Submit waits
 }
 
 func (r *recorder) Submit(ctx context.Context, s store.Submission) ([]store.Submitted, error) {
 	r.mu.Lock()
-	fail, hold, in := r.fail, r.hold, r.in
+	fail, hold, in, forget := r.fail, r.hold, r.in, r.forget
 	r.mu.Unlock()
+	if forget {
+		return r.Store.Submit(ctx, s)
+	}
 	if fail != nil {
 		return nil, fail
 	}
