@@ -161,8 +161,8 @@ func describeTLS(e *Error, host string, err error, now time.Time) bool {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil && now.Before(invalid.Cert.NotBefore):
 		e.Code = "tls_not_yet_valid"
 		e.Sentence = Text{
-			EN: fmt.Sprintf("the certificate of %s is not valid before %s, and this machine's clock shows %s", host, day(invalid.Cert.NotBefore), day(now)),
-			IT: fmt.Sprintf("il certificato di %s non vale prima del %s e l'orologio di questa macchina segna %s", host, day(invalid.Cert.NotBefore), day(now))}
+			EN: fmt.Sprintf("the certificate of %s is not valid before %s, and this machine's clock shows %s", host, minute(invalid.Cert.NotBefore), minute(now)),
+			IT: fmt.Sprintf("il certificato di %s non vale prima del %s e l'orologio di questa macchina segna %s", host, minute(invalid.Cert.NotBefore), minute(now))}
 		e.Remedy = Text{EN: "set this machine's clock (NTP)", IT: "regolare l'orologio di questa macchina (NTP)"}
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		e.Code = "tls_expired"
@@ -211,5 +211,7 @@ func describeTLS(e *Error, host string, err error, now time.Time) bool {
 	}
 	return true
 }
+
+func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
 func day(t time.Time) string { return t.UTC().Format("2006-01-02") }

@@ -6,6 +6,26 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
+// Author is the address that a message is sent as (contracts F7; RFC 5322
+// section 3.6.2): its From, or its Sender where From names several people. The
+// error is an *Error of class Permanent.
+func Author(p Provider, m *mime.Message) (string, error) {
+	from := m.From()
+	switch {
+	case len(from) == 1:
+		return from[0].Address, nil
+	case len(from) > 1 && len(m.Sender()) == 1:
+		return m.Sender()[0].Address, nil
+	}
+	return "", &Error{Class: Permanent, Scope: ScopeMessage, Provider: p, Code: "no_sender", Enhanced: "5.1.7",
+		Sentence: Text{
+			EN: "the message needs one From address, or several with one Sender",
+			IT: "il messaggio deve avere un solo indirizzo From, oppure più indirizzi con un Sender"},
+		Remedy: Text{
+			EN: "correct the From header in the program that sends",
+			IT: "correggere l'intestazione From nel programma che invia"}}
+}
+
 // LaneLimits are the limits of a lane with the defaults filled in; 0 means none.
 type LaneLimits struct {
 	Concurrency      int

@@ -24,6 +24,9 @@ func (a *adapter) plan(out adapters.Outgoing) (*plan, error) {
 	if len(p.rcpts) == 0 {
 		return nil, a.errNoRecipients()
 	}
+	if _, err := adapters.Author(adapters.SMTP, out.Message); err != nil {
+		return nil, err
+	}
 	if out.Envelope.From != "" { // empty: the null reverse-path, RFC 5321 section 4.5.5
 		var err error
 		if p.from, err = parsePath(out.Envelope.From); err != nil {

@@ -3,6 +3,7 @@ package gmail
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/mime"
@@ -37,13 +38,11 @@ func (a *Adapter) prepare(out adapters.Outgoing) (prepared, error) {
 			text("send it in several messages, or through an SMTP connection for bulk mail",
 				"inviarlo in più messaggi, o attraverso una connessione SMTP per invii massivi"))
 	}
-	from := out.Message.From()
-	if len(from) == 0 {
-		return prepared{}, refusal("no_from", "5.6.0",
-			text("the message has no From", "il messaggio non ha il mittente (From)"),
-			text("set the sender's address in the program that makes the message", "impostare l'indirizzo del mittente nel programma che crea il messaggio"))
+	author, err := adapters.Author(adapters.Gmail, out.Message)
+	if err != nil {
+		return prepared{}, err
 	}
-	for _, f := range from {
+	for _, f := range slices.Concat(out.Message.From(), []mime.Address{{Address: author}}) {
 		// Gmail would write its own address in its place, silently (contracts C5.1, F8).
 		if !a.conn.AllowsFrom(f.Address) {
 			e := refusal("from_not_allowed", "5.7.1",
@@ -68,7 +67,7 @@ func (a *Adapter) prepare(out adapters.Outgoing) (prepared, error) {
 		e.TooLarge = true
 		return prepared{}, e
 	}
-	return prepared{view: view, mailbox: a.conn.Mailbox(from[0].Address)}, nil
+	return prepared{view: view, mailbox: a.conn.Mailbox(author)}, nil
 }
 
 func mb(n int64) float64 { return float64(n) / (1 << 20) }

@@ -2,11 +2,10 @@ package graph
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -89,9 +88,7 @@ func (a *Adapter) transportError(ctx context.Context, rq *request, res *result) 
 	if res.source != nil {
 		return a.local(res.source)
 	}
-	r := connectionRule(ctx, res.err)
-	e := a.error(r, rq)
-	e.Code, e.Err = r.code, res.err
+	e := a.networkError(ctx, rq, res.err)
 	if rq.sends && res.complete {
 		u := lostAnswerRule()
 		e.Class, e.Scope, e.Sentence, e.Remedy, e.Enhanced = adapters.Unknown, u.scope, u.say, u.do, u.enhanced
@@ -99,47 +96,23 @@ func (a *Adapter) transportError(ctx context.Context, rq *request, res *result) 
 	return e
 }
 
-// connectionRule tells apart why there was no answer.
-func connectionRule(ctx context.Context, err error) rule {
-	var (
-		dns  *net.DNSError
-		cert *tls.CertificateVerificationError
-		op   *net.OpError
-		rec  tls.RecordHeaderError
-		ne   net.Error
-	)
-	r := rule{class: adapters.Transient, scope: adapters.ScopeConnection, enhanced: "4.4.1"}
-	switch {
-	case ctx.Err() != nil:
-		return cancelledRule()
-	case errors.As(err, &cert), errors.As(err, &rec):
-		r.code = "tls_certificate"
-		r.say = text("the TLS certificate at Microsoft Graph's address cannot be trusted",
-			"il certificato TLS all'indirizzo di Microsoft Graph non è affidabile")
-		r.do = text("check the server's clock, its trust store and a proxy that inspects TLS; check graph_url if it is set",
-			"controllare l'orologio del server, i certificati radice e un eventuale proxy che ispeziona il TLS; controllare graph_url se impostato")
-	case errors.As(err, &dns):
-		r.code = "dns"
-		r.say = text("the name of Microsoft Graph's server cannot be resolved", "il nome del server di Microsoft Graph non si risolve")
-		r.do = text("check DNS and network on this server, and graph_url or cloud of the connection",
-			"controllare DNS e rete di questo server, e graph_url o cloud della connessione")
-	case errors.As(err, &op) && op.Op == "dial":
-		r.code = "connect"
-		r.say = text("Microsoft Graph cannot be reached", "Microsoft Graph non è raggiungibile")
-		r.do = text("check that the firewall lets this server reach it on port 443 (HTTPS)",
-			"controllare che il firewall lasci raggiungere la porta 443 (HTTPS)")
-	case errors.Is(err, errQuiet), errors.As(err, &ne) && ne.Timeout():
-		r.code = "timeout"
-		r.say = text("Microsoft Graph did not answer in time", "Microsoft Graph non ha risposto in tempo")
-		r.do = text("nothing, it is tried again; if it stays so, check line and firewall",
-			"nulla, si riprova; se continua, controllare linea e firewall")
-	default:
-		r.code = "connection"
-		r.say = text("the connection to Microsoft Graph broke", "la connessione a Microsoft Graph si è interrotta")
-		r.do = text("nothing, it is tried again; if it stays so, check line and firewall",
-			"nulla, si riprova; se continua, controllare linea e firewall")
+// networkError tells apart why there was no answer. Of the URL only the host is named.
+func (a *Adapter) networkError(ctx context.Context, rq *request, err error) *adapters.Error {
+	if ctx.Err() != nil {
+		e := a.error(cancelledRule(), rq)
+		e.Code, e.Err = cancelledRule().code, err
+		return e
 	}
-	return r
+	host := "Microsoft Graph"
+	if u, perr := url.Parse(rq.url); perr == nil && u.Host != "" {
+		host = u.Host
+	}
+	if errors.Is(err, errQuiet) {
+		err = context.DeadlineExceeded
+	}
+	e := adapters.NetworkError(adapters.Graph, host, err, a.now())
+	e.Enhanced = "4.4.1"
+	return e
 }
 
 // error makes an *adapters.Error of a rule, with the names that its sentences ask for.

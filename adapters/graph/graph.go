@@ -186,19 +186,10 @@ func (a *Adapter) prepare(out adapters.Outgoing) (*job, error) {
 // sender finds the header's sender and the mailbox that it leaves through
 // (contracts B4.6, F7, F8).
 func (a *Adapter) sender(m *mime.Message) (from, mailbox string, err error) {
-	authors := m.From()
-	switch {
-	case len(authors) == 1:
-		from = authors[0].Address
-	case len(authors) > 1 && len(m.Sender()) == 1:
-		from = m.Sender()[0].Address
-	default:
-		return "", "", a.refuse("no_sender", "5.1.7",
-			text("the message needs one From address, or several with one Sender",
-				"il messaggio deve avere un solo indirizzo From, oppure più indirizzi con un Sender"),
-			text("correct the From header in the program that sends", "correggere l'intestazione From nel programma che invia"))
+	if from, err = adapters.Author(adapters.Graph, m); err != nil {
+		return "", "", err
 	}
-	for _, f := range slices.Concat(authors, []mime.Address{{Address: from}}) {
+	for _, f := range slices.Concat(m.From(), []mime.Address{{Address: from}}) {
 		if !a.conn.AllowsFrom(f.Address) {
 			return "", "", a.refuse("sender_not_allowed", "5.7.1",
 				text("this connection may not send as "+f.Address, "questa connessione non può inviare come "+f.Address),

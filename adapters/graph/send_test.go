@@ -268,9 +268,9 @@ func TestUnreachable(t *testing.T) {
 	tls := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(tls.Close)
 	for code, url := range map[string]string{
-		"connect":         "http://127.0.0.1:1",
-		"dns":             "http://graph.invalid",
-		"tls_certificate": tls.URL,
+		"connection_refused": "http://127.0.0.1:1",
+		"dns_not_found":      "http://graph.invalid",
+		"tls_untrusted":      tls.URL,
 	} {
 		a, _ := adapterOn(t, url, &http.Client{Transport: &http.Transport{}})
 		_, err := a.Send(t.Context(), smallOut(t))
