@@ -27,6 +27,7 @@ type clients struct {
 	mu    sync.Mutex
 	known map[string]bool // token of every try: was it acknowledged?
 	said  map[string]int  // refusals by their text
+	codes map[int]int     // and by their code
 }
 
 // run is one client. Every try is a message of its own, so that a try without
@@ -57,6 +58,9 @@ func (c *clients) run(ctx context.Context, rng *rand.Rand) {
 		if err := c.one(conn, rng, token); err != nil {
 			c.mu.Lock()
 			c.said[shape(err)]++
+			if code := replyCode(err); code != 0 {
+				c.codes[code]++
+			}
 			c.mu.Unlock()
 			_ = conn.Close()
 			conn = nil
@@ -70,6 +74,16 @@ func (c *clients) run(ctx context.Context, rng *rand.Rand) {
 			time.Sleep(time.Duration(rng.Int64N(int64(c.pause))))
 		}
 	}
+}
+
+// refused is how often a server said no.
+func (c *clients) refused() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, k := range c.codes {
+		n += k
+	}
+	return n
 }
 
 func (c *clients) one(conn *smtp.Client, rng *rand.Rand, token string) error {

@@ -2,7 +2,6 @@ package crashtest
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -11,10 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/app"
-	"github.com/postino-mail/postino/internal/sandbox"
-	"github.com/postino-mail/postino/internal/store"
 )
 
 // Settings of the servers: waits short enough for a test. settle is longer
@@ -29,6 +25,9 @@ settle = "3s"
 give_up = "4h"
 grace = "5s"
 `
+
+// beyondLease is how long a stopped node is silent: others take over meanwhile.
+const beyondLease = 7 * time.Second
 
 // A plan is how one run goes.
 type plan struct {
@@ -67,103 +66,17 @@ func TestCrashPostgreSQL(t *testing.T) {
 	crash(t, p)
 }
 
-// misbehave makes the providers fail at random, before and after they accept.
-func misbehave(sb *sandbox.Sandbox) {
-	for _, f := range []sandbox.Fault{
-		{Service: "graph", Op: "sendMail", Probability: .02, Status: 429, Code: "ApplicationThrottled", RetryAfter: time.Second},
-		{Service: "graph", Op: "sendMail", Probability: .02, Status: 503, Code: "serviceNotAvailable"},
-		{Service: "graph", Op: "sendMail", Probability: .01, Reset: true},
-		{Service: "graph", Op: "sendMail", Probability: .03, Reset: true, After: true},
-		{Service: "graph", Op: "sendMail", Probability: .01, Status: 504, After: true},
-		{Service: "graph", Op: "list", Probability: .05, Status: 503, Code: "serviceNotAvailable"},
-		{Service: "entra", Op: "token", Probability: .05, Status: 503},
-		{Service: "gmail", Op: "send", Probability: .02, Status: 429, Code: "rateLimitExceeded", RetryAfter: time.Second},
-		{Service: "gmail", Op: "send", Probability: .02, Status: 503, Code: "backendError"},
-		{Service: "gmail", Op: "send", Probability: .01, Reset: true},
-		{Service: "gmail", Op: "send", Probability: .03, Reset: true, After: true},
-		{Service: "gmail", Op: "search", Probability: .05, Status: 503, Code: "backendError"},
-		{Service: "google", Op: "token", Probability: .05, Status: 503},
-		{Service: "smtp", Op: "dot", Probability: .02, Reply: "451 4.3.0 try again"},
-		{Service: "smtp", Op: "dot", Probability: .01, Reset: true},
-		{Service: "smtp", Op: "dot", Probability: .03, Reset: true, After: true},
-		{Service: "smtp", Op: "rcpt", Probability: .01, Reply: "450 4.2.0 try again"},
-	} {
-		sb.Inject(f)
-	}
-	sb.Configure(func(s *sandbox.Switches) {
-		s.GraphSettle = 500 * time.Millisecond
-		s.GraphLatency, s.GmailLatency, s.SMTPLatency = 10*time.Millisecond, 10*time.Millisecond, 10*time.Millisecond
-	})
-}
-
-// connect puts two connections of each provider into the store.
-func connect(t *testing.T, sb *sandbox.Sandbox, st store.Store) (senders []string) {
-	t.Helper()
-	for i := range 2 {
-		for _, c := range []*adapters.Connection{
-			sb.GraphConnection(fmt.Sprintf("graph%d@crash.example", i)),
-			sb.GmailConnection(fmt.Sprintf("gmail%d@crash.example", i)),
-			sb.SMTPConnection(fmt.Sprintf("smtp%d@crash.example", i)),
-		} {
-			c.Name = fmt.Sprint(c.Name, i)
-			none, four := 0, 4
-			c.Limits = adapters.Limits{Concurrency: &four, PerMinute: &none, RecipientsPerDay: &none}
-			if _, err := st.PutConnection(t.Context(), time.Now(), c); err != nil {
-				t.Fatal(err)
-			}
-			senders = append(senders, c.From)
-		}
-	}
-	return senders
-}
-
 func crash(t *testing.T, p plan) {
 	seed, err := strconv.ParseUint(os.Getenv("POSTINO_CRASH_SEED"), 10, 64)
 	if err != nil {
 		seed = rand.Uint64()
 	}
 	t.Logf("POSTINO_CRASH_SEED=%d", seed)
-	sb, err := sandbox.Start(sandbox.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := sb.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	misbehave(sb)
-
-	where := app.Storage{Data: filepath.Join(t.TempDir(), "data"), Database: p.database}
-	st, err := app.OpenStore(t.Context(), where, false, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	senders := connect(t, sb, st)
-	config := filepath.Join(t.TempDir(), "postino.toml")
-	if err := os.WriteFile(config, []byte(settings), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	binary := build(t)
-	var nodes []*node
-	for i := range p.nodes {
-		args := []string{"--data", where.Data, "--ca-file", sb.CAFile()}
-		if p.database != "" {
-			args = append(args, "--database", p.database)
-		}
-		n := newNode(t, fmt.Sprint("n", i+1), binary, config, args...)
-		if err := n.start(); err != nil {
-			t.Fatal(err)
-		}
-		nodes = append(nodes, n)
-	}
-
-	c := &clients{nodes: nodes, senders: senders, want: int64(p.messages), spooled: true, pause: 500 * time.Millisecond, known: map[string]bool{}, said: map[string]int{}}
+	w := newWorld(t, app.Storage{Data: filepath.Join(t.TempDir(), "data"), Database: p.database}, p.nodes)
+	misbehave(w.sandbox)
+	sb, st, nodes := w.sandbox, w.store, w.nodes
+	c := w.clients(p.messages)
+	c.pause = 500 * time.Millisecond
 	begin := time.Now()
 	// A client is patient in proportion to what it has to send.
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute+time.Duration(p.messages)*100*time.Millisecond)
@@ -183,11 +96,7 @@ func crash(t *testing.T, p plan) {
 		t.Fatalf("only %d of %d messages were taken in %v; refusals: %v", c.acked.Load(), c.want, took, c.said)
 	}
 	drained(ctx, t, st, nodes)
-	for _, n := range nodes {
-		if err := n.stop(); err != nil {
-			t.Error(err)
-		}
-	}
+	w.stop(t)
 	l := readLedger(ctx, t, st)
 	s := count(t, sb, c, l)
 	t.Logf("%d acknowledged of %d tries from %d clients in %v, %d kills of %d nodes; drained after %v", c.acked.Load(), c.tries.Load(), p.clients,
@@ -211,7 +120,8 @@ func crash(t *testing.T, p plan) {
 }
 
 // killing ends one node after another until nobody submits any more, at least
-// so many times, and leaves all of them running.
+// so many times, and leaves all of them running. Where there are several, some
+// are only stopped for longer than their lease.
 func killing(quiet <-chan struct{}, nodes []*node, rng *rand.Rand, atLeast int) (kills int, err error) {
 	for {
 		select {
@@ -224,6 +134,12 @@ func killing(quiet <-chan struct{}, nodes []*node, rng *rand.Rand, atLeast int) 
 			time.Sleep(200*time.Millisecond + time.Duration(rng.Int64N(int64(800*time.Millisecond))))
 		}
 		n := nodes[rng.IntN(len(nodes))]
+		if len(nodes) > 1 && rng.IntN(3) == 0 {
+			if err := n.freeze(beyondLease); err != nil {
+				return kills, err
+			}
+			continue
+		}
 		if err := n.kill(); err != nil {
 			return kills, err
 		}

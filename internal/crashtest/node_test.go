@@ -55,8 +55,13 @@ func newNode(t *testing.T, name, binary, config string, args ...string) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = log.Close() })
 	n := &node{name: name, binary: binary, config: config, smtp: freeAddress(t), log: log}
+	t.Cleanup(func() {
+		if n.cmd != nil {
+			_ = n.signal(syscall.SIGKILL) // one that has ended already is well
+		}
+		_ = log.Close()
+	})
 	n.args = append([]string{"serve", "--config", config, "--smtp", n.smtp, "--http", freeAddress(t)}, args...)
 	return n
 }
@@ -105,6 +110,15 @@ func (n *node) kill() error {
 	}
 	<-n.exit
 	return nil
+}
+
+// freeze stops the process for a while and lets it go on.
+func (n *node) freeze(d time.Duration) error {
+	if err := n.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	time.Sleep(d)
+	return n.signal(syscall.SIGCONT)
 }
 
 // stop ends the server as an administrator does.

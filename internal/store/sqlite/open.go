@@ -86,6 +86,10 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	}()
 	if o.Server {
 		if s.lock, err = lockFile(filepath.Join(o.Dir, "server.lock")); err != nil {
+			var path *fs.PathError
+			if errors.As(err, &path) { // not locked by another: it could not be made
+				return nil, unavailable(fmt.Errorf("the data folder is read-only or has the wrong owner: %w", err))
+			}
 			return nil, fmt.Errorf("%w: %s (%w)", store.ErrLocked, o.Dir, err)
 		}
 	}

@@ -1,0 +1,129 @@
+package crashtest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/app"
+	"github.com/postino-mail/postino/internal/sandbox"
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// A world is fake providers, a store with connections to them, and nodes that
+// serve it.
+type world struct {
+	sandbox *sandbox.Sandbox
+	where   app.Storage
+	store   store.Store
+	senders []string
+	nodes   []*node
+}
+
+func newWorld(t *testing.T, where app.Storage, nodes int) *world {
+	t.Helper()
+	sb, err := sandbox.Start(sandbox.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := sb.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	st, err := app.OpenStore(t.Context(), where, false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	w := &world{sandbox: sb, where: where, store: st, senders: connect(t, sb, st)}
+	config := filepath.Join(t.TempDir(), "postino.toml")
+	if err := os.WriteFile(config, []byte(settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	binary := build(t)
+	for i := range nodes {
+		args := []string{"--data", where.Data, "--ca-file", sb.CAFile()}
+		if where.Database != "" {
+			args = append(args, "--database", where.Database)
+		}
+		n := newNode(t, fmt.Sprint("n", i+1), binary, config, args...)
+		if err := n.start(); err != nil {
+			t.Fatal(err)
+		}
+		w.nodes = append(w.nodes, n)
+	}
+	return w
+}
+
+// clients are who will submit so many messages to all nodes.
+func (w *world) clients(messages int) *clients {
+	return &clients{nodes: w.nodes, senders: w.senders, want: int64(messages), spooled: true, known: map[string]bool{}, said: map[string]int{}, codes: map[int]int{}}
+}
+
+// stop ends the nodes as an administrator does.
+func (w *world) stop(t *testing.T) {
+	t.Helper()
+	for _, n := range w.nodes {
+		if err := n.stop(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// misbehave makes the providers fail at random, before and after they accept.
+func misbehave(sb *sandbox.Sandbox) {
+	for _, f := range []sandbox.Fault{
+		{Service: "graph", Op: "sendMail", Probability: .02, Status: 429, Code: "ApplicationThrottled", RetryAfter: time.Second},
+		{Service: "graph", Op: "sendMail", Probability: .02, Status: 503, Code: "serviceNotAvailable"},
+		{Service: "graph", Op: "sendMail", Probability: .01, Reset: true},
+		{Service: "graph", Op: "sendMail", Probability: .03, Reset: true, After: true},
+		{Service: "graph", Op: "sendMail", Probability: .01, Status: 504, After: true},
+		{Service: "graph", Op: "list", Probability: .05, Status: 503, Code: "serviceNotAvailable"},
+		{Service: "entra", Op: "token", Probability: .05, Status: 503},
+		{Service: "gmail", Op: "send", Probability: .02, Status: 429, Code: "rateLimitExceeded", RetryAfter: time.Second},
+		{Service: "gmail", Op: "send", Probability: .02, Status: 503, Code: "backendError"},
+		{Service: "gmail", Op: "send", Probability: .01, Reset: true},
+		{Service: "gmail", Op: "send", Probability: .03, Reset: true, After: true},
+		{Service: "gmail", Op: "search", Probability: .05, Status: 503, Code: "backendError"},
+		{Service: "google", Op: "token", Probability: .05, Status: 503},
+		{Service: "smtp", Op: "dot", Probability: .02, Reply: "451 4.3.0 try again"},
+		{Service: "smtp", Op: "dot", Probability: .01, Reset: true},
+		{Service: "smtp", Op: "dot", Probability: .03, Reset: true, After: true},
+		{Service: "smtp", Op: "rcpt", Probability: .01, Reply: "450 4.2.0 try again"},
+	} {
+		sb.Inject(f)
+	}
+	sb.Configure(func(s *sandbox.Switches) {
+		s.GraphSettle = 500 * time.Millisecond
+		s.GraphLatency, s.GmailLatency, s.SMTPLatency = 10*time.Millisecond, 10*time.Millisecond, 10*time.Millisecond
+	})
+}
+
+// connect puts two connections of each provider into the store.
+func connect(t *testing.T, sb *sandbox.Sandbox, st store.Store) (senders []string) {
+	t.Helper()
+	for i := range 2 {
+		for _, c := range []*adapters.Connection{
+			sb.GraphConnection(fmt.Sprintf("graph%d@crash.example", i)),
+			sb.GmailConnection(fmt.Sprintf("gmail%d@crash.example", i)),
+			sb.SMTPConnection(fmt.Sprintf("smtp%d@crash.example", i)),
+		} {
+			c.Name = fmt.Sprint(c.Name, i)
+			none, four := 0, 4
+			c.Limits = adapters.Limits{Concurrency: &four, PerMinute: &none, RecipientsPerDay: &none}
+			if _, err := st.PutConnection(t.Context(), time.Now(), c); err != nil {
+				t.Fatal(err)
+			}
+			senders = append(senders, c.From)
+		}
+	}
+	return senders
+}
