@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"hash"
@@ -49,8 +50,13 @@ func (s *Server) multipart(r *http.Request, boundary string, digest hash.Hash, m
 	}
 	f := &form{spool: spool.New(s.opt.SpoolDir, 0, max), digest: digest, fields: map[string][]string{}, max: max}
 	defer func() { err = joinClose(err, f.spool) }()
-	if err := f.read(multipart.NewReader(r.Body, boundary)); err != nil {
+	body := &tail{r: r.Body}
+	if err := f.read(multipart.NewReader(body, boundary)); err != nil {
 		return nil, err
+	}
+	if _, err := io.Copy(io.Discard, body); err != nil || !bytes.Contains(body.last, []byte("--"+boundary+"--")) {
+		// The reader cannot tell the end of the form from the end of the bytes.
+		return nil, badForm(io.ErrUnexpectedEOF)
 	}
 	in, err := f.input(s)
 	if err != nil {
@@ -66,7 +72,7 @@ func (s *Server) multipart(r *http.Request, boundary string, digest hash.Hash, m
 func (f *form) read(mr *multipart.Reader) error {
 	for n := 0; ; n++ {
 		p, err := mr.NextRawPart() // a transfer encoding is not undone: RFC 7578 section 4.7
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) && n > 0 {
 			return nil
 		}
 		if err != nil {
@@ -88,6 +94,24 @@ func (f *form) read(mr *multipart.Reader) error {
 		}
 		framed(f.digest, strconv.FormatInt(f.spool.Size()-before, 10))
 	}
+}
+
+// A tail remembers the last bytes that were read.
+type tail struct {
+	r    io.Reader
+	last []byte
+}
+
+// tailSize holds the closing delimiter and what may follow it.
+const tailSize = 1 << 10
+
+func (t *tail) Read(p []byte) (int, error) {
+	n, err := t.r.Read(p)
+	t.last = append(t.last, p[max(0, n-tailSize):n]...)
+	if over := len(t.last) - tailSize; over > 0 {
+		t.last = append(t.last[:0], t.last[over:]...)
+	}
+	return n, err
 }
 
 func badForm(err error) error {
