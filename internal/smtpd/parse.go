@@ -175,15 +175,14 @@ func hexDigit(c byte) int {
 	return -1
 }
 
-// isHello checks the name of EHLO loosely: names with an underscore, and names
-// that are no domain, are what many computers are called. lax takes anything.
+// isHello checks the name of EHLO loosely: names with an underscore, names that
+// are no domain and, from curl, the name of the file are what programs say. lax
+// takes anything, and nothing.
 func isHello(v string, lax bool) bool {
 	if lax {
 		return true
 	}
-	return v != "" && len(v) <= 255 && strings.IndexFunc(v, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(".-_:[]%", r))
-	}) < 0
+	return v != "" && len(v) <= 255 && strings.IndexFunc(v, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`<>"\`, r) }) < 0
 }
 
 // decodeUnitext undoes utf-8-addr-xtext and utf-8-addr-unitext (RFC 6533
