@@ -1,0 +1,103 @@
+package adapters_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/gmail"
+	"github.com/postino-mail/postino/adapters/graph"
+	"github.com/postino-mail/postino/fallback"
+	"github.com/postino-mail/postino/internal/sandbox"
+	"github.com/postino-mail/postino/mime"
+	"github.com/postino-mail/postino/tokens"
+)
+
+// A Go program sends one message with the public packages alone: the message
+// is built once, the connection decides the route. The sandbox stands in for
+// the providers here; without it, leave HTTPClient and RootCAs out and read
+// the connection with ParseConnection.
+func Example() {
+	provider, err := sandbox.Start(sandbox.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer provider.Close()
+
+	// Once for the whole program.
+	cache := tokens.NewCache(tokens.Options{HTTPClient: provider.HTTPClient()})
+	defer cache.Close()
+	router := adapters.NewRouter(map[adapters.Provider]adapters.Factory{
+		adapters.Graph: graph.Factory(graph.Options{Tokens: cache, HTTPClient: provider.HTTPClient()}),
+		adapters.Gmail: gmail.Factory(gmail.Options{Tokens: cache, HTTPClient: provider.HTTPClient()}),
+		adapters.SMTP:  fallback.Factory(fallback.Options{Tokens: cache, RootCAs: provider.CertPool()}),
+	})
+	defer router.Close()
+
+	msg, err := mime.Build(&mime.Draft{
+		From:    mime.Address{Name: "Contoso ERP", Address: "erp@contoso.example"},
+		To:      []mime.Address{{Name: "Niccolò", Address: "niccolo@fabrikam.example"}},
+		Bcc:     []mime.Address{{Address: "archivio@contoso.example"}},
+		Subject: "Fattura n. 42",
+		HTML:    "<p>In allegato la fattura.</p>", // the text alternative is made from it
+		Attachments: []mime.Attachment{{Filename: "Fattura 42.pdf", Open: func() (io.ReadCloser, error) {
+			return io.NopCloser(bytes.NewReader([]byte("%PDF-1.7 ..."))), nil // os.Open of a real program
+		}}},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	out := adapters.Outgoing{Message: msg, Envelope: mime.Envelope{From: "erp@contoso.example"}}
+	for _, r := range msg.Recipients() {
+		out.Envelope.Recipients = append(out.Envelope.Recipients, mime.Recipient{Address: r})
+	}
+
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for _, conn := range []*adapters.Connection{
+		provider.GraphConnection("erp@contoso.example"),
+		provider.GmailConnection("erp@contoso.example"),
+		provider.SMTPConnection("erp@contoso.example"),
+	} {
+		receipt, err := router.Send(ctx, conn, out)
+		if err != nil {
+			e := adapters.AsError(err)
+			fmt.Println(e.Class, e.Sentence.In("it"), e.Remedy.In("it"))
+			continue
+		}
+		fmt.Println(receipt.Provider, receipt.Route, receipt.Status, len(receipt.Recipients), "recipients")
+	}
+	// Output:
+	// graph mime 202 2 recipients
+	// gmail media 200 2 recipients
+	// smtp smtp 250 2 recipients
+}
+
+// A connection is JSON; what is wrong in it is told field by field, before
+// anything touches the network.
+func ExampleParseConnection() {
+	_, err := adapters.ParseConnection([]byte(`{"name": "Ufficio", "provider": "graph", "from": "erp@contoso.example",
+		"graph": {"tenant": "common", "client_id": "3c9d8a52"}}`))
+	fmt.Println(err)
+	// Output:
+	// graph.client_secret: give exactly one credential: client_secret, certificate_file, federated_token_file or managed_identity
+	// graph.tenant: "common" makes no sense for an app-only token: give the tenant's own id
+}
+
+// Every failure has a class that says what happens next, and a sentence and a
+// remedy in two languages.
+func ExampleError() {
+	err := error(&adapters.Error{Class: adapters.Throttled, Code: "ApplicationThrottled", RetryAfter: 17 * time.Second,
+		Sentence: adapters.Text{EN: "too many requests at once", IT: "troppe richieste insieme"}})
+	var e *adapters.Error
+	if errors.As(err, &e) && e.Class == adapters.Throttled {
+		fmt.Println("wait", e.RetryAfter, "-", e.Sentence.In("it"))
+	}
+	// Output: wait 17s - troppe richieste insieme
+}

@@ -1,0 +1,51 @@
+package fallback_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/fallback"
+	"github.com/postino-mail/postino/internal/sandbox"
+	"github.com/postino-mail/postino/mime"
+)
+
+// A message may be accepted for some and refused for others: the receipt says
+// who. The sandbox stands in for the server and refuses unknown+550@.
+func ExampleNew() {
+	server, err := sandbox.Start(sandbox.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer server.Close()
+	conn := server.SMTPConnection("erp@contoso.example") // adapters.ParseConnection in a real program
+	a, err := fallback.New(conn, fallback.Options{RootCAs: server.CertPool()})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer a.Close()
+	msg, err := mime.Build(&mime.Draft{From: mime.Address{Address: "erp@contoso.example"},
+		To: []mime.Address{{Address: "anna@fabrikam.example"}}, Subject: "Ciao", Text: "Prova"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	receipt, err := a.Send(context.Background(), adapters.Outgoing{Message: msg, Envelope: mime.Envelope{From: "erp@contoso.example",
+		Recipients: []mime.Recipient{{Address: "anna@fabrikam.example"}, {Address: "unknown+550@fabrikam.example"}}}})
+	if err != nil {
+		fmt.Println(adapters.AsError(err).Remedy.In("it"))
+		return
+	}
+	for _, r := range receipt.Recipients {
+		if r.Err != nil {
+			fmt.Println(r.Address, r.Err.Class, r.Err.Status)
+			continue
+		}
+		fmt.Println(r.Address, "accepted")
+	}
+	// Output:
+	// anna@fabrikam.example accepted
+	// unknown+550@fabrikam.example permanent 550
+}
