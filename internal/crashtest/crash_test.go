@@ -3,14 +3,19 @@ package crashtest
 import (
 	"context"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/postino-mail/postino/internal/app"
+	"github.com/postino-mail/postino/internal/store"
 )
 
 // Settings of the servers: waits short enough for a test. settle is longer
@@ -59,11 +64,42 @@ func TestCrashSQLite(t *testing.T) {
 
 func TestCrashPostgreSQL(t *testing.T) {
 	p := planOf(t)
-	p.nodes, p.database = 3, os.Getenv("POSTINO_CRASH_DATABASE")
-	if p.database == "" {
-		t.Skip("set POSTINO_CRASH_DATABASE to an empty PostgreSQL database")
-	}
+	p.nodes, p.database = 3, database(t)
 	crash(t, p)
+}
+
+// database is an empty schema for one test on the server of POSTINO_TEST_POSTGRES.
+func database(t *testing.T) string {
+	t.Helper()
+	server := os.Getenv("POSTINO_TEST_POSTGRES")
+	if server == "" {
+		t.Skip("POSTINO_TEST_POSTGRES names no server: see testdata/peers/postgres.sh")
+	}
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema := "crash_" + strings.ToLower(store.NewID().String())
+	run := func(q string) {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		conn, err := pgx.Connect(ctx, server)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Exec(ctx, q); err != nil {
+			t.Error(err)
+		}
+		if err := conn.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	}
+	run(`CREATE SCHEMA ` + schema)
+	t.Cleanup(func() { run(`SET client_min_messages = warning; DROP SCHEMA ` + schema + ` CASCADE`) })
+	q := u.Query()
+	q.Set("search_path", schema)
+	u.RawQuery = q.Encode()
+	return u.String()
 }
 
 func crash(t *testing.T, p plan) {

@@ -7,5 +7,6 @@
 //
 //	POSTINO_CRASH=10000          how many messages; also runs without POSTINO_PEERS
 //	POSTINO_CRASH_SEED=7         of what the harness itself decides at random
-//	POSTINO_CRASH_DATABASE=URL   an empty PostgreSQL database for the test with three nodes
+//	POSTINO_TEST_POSTGRES=URL    a PostgreSQL server for the test with three nodes, of
+//	                             which one is killed, or stopped beyond its lease, at a time
 package crashtest
