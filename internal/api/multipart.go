@@ -54,7 +54,7 @@ func (s *Server) multipart(r *http.Request, boundary string, digest hash.Hash, m
 	if err := f.read(multipart.NewReader(body, boundary)); err != nil {
 		return nil, err
 	}
-	if _, err := io.Copy(io.Discard, body); err != nil || !bytes.Contains(body.last, []byte("--"+boundary+"--")) {
+	if _, err := io.Copy(io.Discard, io.LimitReader(body, 1<<20)); err != nil || !bytes.Contains(body.last, []byte("--"+boundary+"--")) {
 		// The reader cannot tell the end of the form from the end of the bytes.
 		return nil, badForm(io.ErrUnexpectedEOF)
 	}

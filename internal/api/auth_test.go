@@ -1,0 +1,293 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/vault"
+)
+
+// Each operation asks for its scope, and nothing answers without credentials
+// but what is meant to.
+func TestScopes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	keys := map[string]string{}
+	for _, scope := range []string{ScopeMessagesSend, ScopeMessagesRead, ScopeEventsRead, ScopeConnectionsRead, ScopeConnectionsWrite, ScopeClientsWrite, ScopeAdmin} {
+		keys[scope] = w.addKey("", scope)
+	}
+	open := map[string]bool{"/healthz": true, "/readyz": true}
+	for path, item := range w.server.api.OpenAPI().Paths {
+		for method, o := range map[string]any{"GET": item.Get, "POST": item.Post, "PUT": item.Put, "PATCH": item.Patch, "DELETE": item.Delete} {
+			if fmt.Sprint(o) == "<nil>" {
+				continue
+			}
+			// Nothing in the request is right, so nothing happens; only who may ask matters.
+			url := strings.NewReplacer("{id}", "nope").Replace(path)
+			if path == "/v1/events/stream" {
+				url += "?after=x"
+			}
+			if got := w.do("", method, url, nil); open[path] != (got.status == 200) || !open[path] && got.status != http.StatusUnauthorized {
+				t.Errorf("%s %s without credentials: %d", method, path, got.status)
+			}
+			for scope, key := range keys {
+				got := w.do(key, method, url, nil)
+				want := scopeOf(method, path)
+				allowed := open[path] || scope == ScopeAdmin || scope == want || scope == ScopeConnectionsWrite && want == ScopeConnectionsRead
+				if allowed == (got.status == http.StatusForbidden) {
+					t.Errorf("%s %s with %s: %d %s", method, path, scope, got.status, got.body)
+				}
+			}
+		}
+	}
+}
+
+// scopeOf is what the document promises, written down a second time.
+func scopeOf(method, path string) string {
+	switch {
+	case path == "/metrics":
+		return ScopeAdmin
+	case strings.HasPrefix(path, "/v1/messages") && method == "GET":
+		return ScopeMessagesRead
+	case strings.HasPrefix(path, "/v1/messages"):
+		return ScopeMessagesSend
+	case strings.HasPrefix(path, "/v1/events"), strings.HasPrefix(path, "/v1/webhooks"):
+		return ScopeEventsRead
+	case strings.HasPrefix(path, "/v1/connections") && method == "GET":
+		return ScopeConnectionsRead
+	case strings.HasPrefix(path, "/v1/connections"):
+		return ScopeConnectionsWrite
+	}
+	return ScopeClientsWrite
+}
+
+func TestCredentials(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(o *Options) { o.AllowLoopback = true })
+	expired := vault.NewKey("pk_")
+	_, err := w.store.PutAPIKey(context.Background(), store.APIKey{Name: "old", Hash: vault.HashKey(expired), Scopes: []string{ScopeAdmin}, ExpiresAt: time.Now().Add(-time.Minute)})
+	w.must(err)
+	host := strings.TrimPrefix(w.http.URL, "http://")
+	_, port, err := net.SplitHostPort(host)
+	w.must(err)
+	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("erp:pc_secret"))
+	for _, c := range []struct {
+		name    string
+		headers []string
+		status  int
+	}{
+		{"this machine", nil, 200},
+		{"by name", []string{"Host", "localhost:" + port}, 200},
+		{"by the configured name", []string{"Host", "mail.contoso.it"}, 200},
+		{"own page", []string{"Sec-Fetch-Site", "same-origin", "Origin", w.http.URL}, 200},
+		{"typed address", []string{"Sec-Fetch-Site", "none"}, 200},
+		{"DNS rebinding", []string{"Host", "attacker.example:" + port}, 403},
+		{"another site", []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		{"another port of this machine", []string{"Sec-Fetch-Site", "same-site"}, 403},
+		{"origin of another site", []string{"Origin", "https://attacker.example"}, 403},
+		{"origin without a name", []string{"Origin", "null"}, 403},
+		{"through a proxy", []string{"X-Forwarded-For", "203.0.113.9"}, 401},
+		{"through another proxy", []string{"Forwarded", "for=203.0.113.9"}, 401},
+		{"name and secret", []string{"Authorization", basic}, 200},
+		{"name and secret, from a page of elsewhere", []string{"Authorization", basic, "Sec-Fetch-Site", "cross-site"}, 403},
+		{"key, from a page of elsewhere", []string{"Authorization", "Bearer " + w.key, "Sec-Fetch-Site", "cross-site", "Host", "proxy.example"}, 200},
+		{"expired key", []string{"Authorization", "Bearer " + expired.Reveal()}, 401},
+		{"empty key", []string{"Authorization", "Bearer "}, 401},
+		{"hash as key", []string{"Authorization", "Bearer " + vault.HashKey(expired)}, 401},
+		{"another scheme", []string{"Authorization", "Negotiate abc"}, 401},
+		{"wrong secret", []string{"Authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte("erp:x"))}, 401},
+		{"broken Basic", []string{"Authorization", "Basic %%%"}, 401},
+	} {
+		a := w.do("", "GET", "/v1/messages", nil, c.headers...)
+		if a.status != c.status {
+			t.Errorf("%s: %d %s", c.name, a.status, a.body)
+		}
+		if a.status == 401 && len(a.header.Values("WWW-Authenticate")) != 2 {
+			t.Errorf("%s: no challenge", c.name)
+		}
+	}
+}
+
+func TestClientByAddress(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	_, err := w.store.PutClient(context.Background(), store.Client{Name: "lan", Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+	w.must(err)
+	w.server.clientsChanged()
+	w.want(w.do("", "POST", "/v1/messages", note("x")), 202)
+	w.want(w.do("", "GET", "/v1/connections", nil), 403)
+	var page MessagePage
+	w.want(w.do("", "GET", "/v1/messages", nil), 200).into(t, &page)
+	if len(page.Items) != 1 {
+		t.Errorf("%+v", page)
+	}
+	w.want(w.do("", "POST", "/v1/messages", note("x"), "Origin", "https://attacker.example"), 403)
+}
+
+func TestWrongCredentialsAreCounted(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	g := newGuard(func() time.Time { return now })
+	a, near, far := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::ffff"), netip.MustParseAddr("2001:db8:1::1")
+	for i := range failuresAtOnce {
+		if wait := g.failed(a); wait > 0 {
+			t.Fatalf("blocked after %d", i+1)
+		}
+	}
+	if g.failed(near) == 0 || g.blocked(a) == 0 || g.blocked(far) > 0 {
+		t.Error("a neighbour in the /64 counts as one, others do not")
+	}
+	now = now.Add(failureInterval)
+	if g.blocked(a) > 0 {
+		t.Error("still blocked")
+	}
+	for i := range maxGuarded + 10 {
+		g.failed(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}))
+	}
+	if len(g.at) > maxGuarded {
+		t.Errorf("%d addresses remembered", len(g.at))
+	}
+
+	w := newWorld(t, nil)
+	status := 0
+	for range failuresAtOnce + 1 {
+		a := w.do("wrong", "GET", "/v1/messages", nil)
+		if status = a.status; status == http.StatusTooManyRequests && a.header.Get("Retry-After") == "" {
+			t.Error("no Retry-After")
+		}
+	}
+	if status != http.StatusTooManyRequests {
+		t.Errorf("%d", status)
+	}
+	w.want(w.do(w.key, "GET", "/v1/messages", nil), 200) // a good key is never shut out
+	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("erp:pc_secret"))
+	w.want(w.do("", "GET", "/v1/messages", nil, "Authorization", basic), http.StatusTooManyRequests)
+}
+
+func TestPathsAndMethods(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(o *Options) {
+		o.Fallback = http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusTeapot) })
+	})
+	w.want(w.do("", "GET", "/v1/nope", nil), 404)
+	w.want(w.do("", "GET", "/", nil), http.StatusTeapot)
+	if a := w.want(w.do(w.key, "DELETE", "/v1/messages", nil), 405); a.header.Get("Allow") != "GET, POST" {
+		t.Error(a.header)
+	}
+	w.want(w.do(w.key, "GET", "/v1/messages/nope", nil), 404)
+	w.want(w.do(w.key, "GET", "/v1/messages?nope=1", nil), 422)
+	w.want(w.do(w.admin, "GET", "/metrics", nil), 200)
+	w.want(w.do(w.key, "GET", "/metrics", nil), 403)
+	body := string(w.do(w.admin, "GET", "/metrics", nil).body)
+	for _, want := range []string{`postino_queue_deliveries{state="queued"} 0`, "postino_store_up 1", `postino_http_requests_total{code="404",method="GET",route="none"}`, "go_goroutines"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no %s in the measures", want)
+		}
+	}
+}
+
+func TestActions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	var got Accepted
+	m := note("x")
+	m["cc"] = []string{"b@example.com"}
+	w.want(w.do(w.key, "POST", "/v1/messages", m), 202).into(t, &got)
+	at := "/v1/messages/" + got.ID
+	state := func() store.State {
+		var d MessageDetail
+		w.want(w.do(w.key, "GET", at, nil), 200).into(t, &d)
+		return d.Deliveries[0].State
+	}
+	for _, step := range []struct {
+		verb   string
+		status int
+		state  store.State
+	}{{"release", 409, store.Queued}, {"hold", 200, store.Held}, {"hold", 409, store.Held}, {"release", 200, store.Queued}, {"cancel", 200, store.Cancelled}, {"cancel", 409, store.Cancelled}, {"retry", 200, store.Queued}} {
+		w.want(w.do(w.key, "POST", at+"/"+step.verb, nil), step.status)
+		if state() != step.state {
+			t.Errorf("after %s: %v", step.verb, state())
+		}
+	}
+	w.want(w.do(w.addKey(w.other(), clientScopes()...), "POST", at+"/cancel", nil), 404)
+	var again ResendAnswer
+	w.want(w.do(w.key, "POST", at+"/resend", nil), 202).into(t, &again)
+	w.want(w.do(w.key, "POST", at+"/resend", map[string]any{"recipients": []string{"B@example.com"}}), 422)
+	w.want(w.do(w.key, "POST", at+"/resend", map[string]any{"recipients": []string{"b@EXAMPLE.com"}, "connection": "Ufficio"}), 202).into(t, &again)
+	var d MessageDetail
+	w.want(w.do(w.key, "GET", at, nil), 200).into(t, &d)
+	if len(d.Deliveries) != 3 || len(d.Deliveries[1].Recipients) != 2 || len(d.Deliveries[2].Recipients) != 1 {
+		t.Errorf("%+v", d.Deliveries)
+	}
+}
+
+// A trickle does not hold a connection for ever, and does not stop others.
+func TestTrickle(t *testing.T) {
+	t.Parallel()
+	b := &pacedBody{body: http.NoBody, control: http.NewResponseController(httptest.NewRecorder()), start: time.Now().Add(-time.Hour)}
+	if _, err := b.Read(make([]byte, 1)); err == nil {
+		t.Error("no end")
+	}
+	client, server := net.Pipe()
+	defer client.Close()
+	defer server.Close()
+	past := &deadlines{ResponseRecorder: httptest.NewRecorder(), conn: server}
+	slow := &pacedBody{body: server, control: http.NewResponseController(past), start: time.Now().Add(-time.Hour)}
+	_, err := slow.Read(make([]byte, 1))
+	var f *failure
+	if !errors.As(err, &f) || f.status != http.StatusRequestTimeout {
+		t.Errorf("%v", err)
+	}
+}
+
+// deadlines sets the deadlines of a connection as net/http does.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	conn net.Conn
+}
+
+func (d *deadlines) SetReadDeadline(t time.Time) error { return d.conn.SetReadDeadline(t) }
+
+func TestServe(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.must(w.server.Listen("127.0.0.1:0", nil))
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- w.server.Serve(ctx) }()
+	url := "http://" + w.server.Addr()
+	res, err := http.Get(url + "/readyz")
+	w.must(err)
+	res.Body.Close()
+	if res.StatusCode != 200 {
+		t.Error(res.Status)
+	}
+	r, err := http.NewRequest("GET", url+"/v1/events/stream", nil)
+	w.must(err)
+	r.Header.Set("Authorization", "Bearer "+w.key)
+	stream, err := http.DefaultClient.Do(r)
+	w.must(err)
+	defer stream.Body.Close()
+	lines := bufio.NewScanner(stream.Body)
+	lines.Scan()
+	cancel() // a stream that is open does not hold up the end
+	select {
+	case err := <-done:
+		w.must(err)
+	case <-time.After(8 * time.Second):
+		t.Fatal("Serve did not end")
+	}
+	for lines.Scan() {
+	}
+}
