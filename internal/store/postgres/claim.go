@@ -83,7 +83,7 @@ func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claime
 func (s *Store) claim(ctx context.Context, r store.ClaimRequest) (rows []*claimedRow, err error) {
 	patient := false
 	for try := 1; ; try++ {
-		skipped := false
+		skipped, gen := false, int64(0)
 		err := s.withConn(ctx, func(conn *pgxpool.Conn) (err error) {
 			rows = nil
 			c := &claimer{tx: newTx(s, conn), r: r, patient: patient, flows: map[*lane][]*flow{}, queues: map[*flow]*queue{}}
@@ -99,8 +99,15 @@ func (s *Store) claim(ctx context.Context, r store.ClaimRequest) (rows []*claime
 			skipped = c.skipped
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 			defer cancel()
-			return c.commit(ctx)
+			if err := c.commit(ctx); err != nil {
+				return err
+			}
+			gen = c.gen
+			return nil
 		})
+		if err == nil && gen != 0 {
+			err = s.sync.wait(gen)
+		}
 		var d *dbError
 		switch {
 		case err == nil && len(rows) == 0 && skipped && !patient:

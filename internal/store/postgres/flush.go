@@ -19,9 +19,13 @@ type ledgerLine struct {
 	a    store.Attempt
 }
 
-// commit writes what changed and commits, all in one round trip. What is
-// queued later sees what was queued before.
-func (t *tx) commit(ctx context.Context) error {
+// commit writes what changed and commits, all in one round trip; t.gen is then
+// what the syncer must be asked with before anybody hears of it. What is queued
+// later sees what was queued before.
+func (t *tx) commit(ctx context.Context) (err error) {
+	if t.gen, err = t.s.sync.begin(); err != nil {
+		return err
+	}
 	b := &pgx.Batch{}
 	if err := errors.Join(t.writeMessages(b), t.writeDeliveries(b), t.writeLedger(b), t.writeStates(b)); err != nil {
 		return err
@@ -35,6 +39,7 @@ func (t *tx) commit(ctx context.Context) error {
 	}
 	t.writeEvents(b)
 	committed := false
+	b.Queue(`SET LOCAL synchronous_commit = off`)
 	b.Queue(`COMMIT`).Exec(func(tag pgconn.CommandTag) error {
 		if tag.String() != "COMMIT" {
 			return errors.New("the database rolled the transaction back")
@@ -47,7 +52,7 @@ func (t *tx) commit(ctx context.Context) error {
 			return &dbError{err: err}
 		}
 	}
-	err := t.conn.SendBatch(ctx, b).Close()
+	err = t.conn.SendBatch(ctx, b).Close()
 	if f := t.s.opt.fault; f != nil && err == nil {
 		err, committed = f(afterCommit), false
 	}

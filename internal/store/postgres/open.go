@@ -59,6 +59,7 @@ type Store struct {
 	large    chan struct{} // a slot for each large body that is written at once
 	wake     chan struct{}
 	bell     *bell
+	sync     *syncer
 	doubt    doubt
 	life     context.Context // ends with the store
 	end      context.CancelFunc
@@ -109,6 +110,9 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 		return nil, unavailable(err)
 	}
 	if s.bell, err = openBell(ctx, s, conf.ConnConfig); err != nil {
+		return nil, err
+	}
+	if s.sync, err = openSyncer(ctx, s, conf.ConnConfig); err != nil {
 		return nil, err
 	}
 	s.large = make(chan struct{}, max(1, conf.MaxConns/4))
@@ -173,13 +177,15 @@ func (s *Store) Close() error {
 		s.gate.Unlock()
 		s.w.stop()
 		s.busy.Wait()
-		s.end()
 		s.closed = s.release()
 	})
 	return s.closed
 }
 
 func (s *Store) release() error {
+	if s.sync != nil {
+		s.sync.close()
+	}
 	if s.bell != nil {
 		s.bell.close()
 	}
@@ -194,6 +200,9 @@ func (s *Store) release() error {
 
 // Ping implements store.Store.
 func (s *Store) Ping(ctx context.Context) error {
+	if _, err := s.sync.begin(); err != nil {
+		return outward(err)
+	}
 	return s.exec(ctx, `INSERT INTO settings VALUES ('ping', $1) ON CONFLICT (name) DO UPDATE SET value = $1`, time.Now().UTC().Format(time.RFC3339Nano))
 }
 

@@ -64,6 +64,7 @@ type tx struct {
 	events   []store.NewEvent
 	states   []store.ConnectionState
 	after    []statement // what is rare, as it is
+	gen      int64       // for the syncer
 	wake     bool        // something may be claimable or due earlier
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -112,7 +113,10 @@ func (s *Store) doAlone(ctx context.Context, o *op) error {
 		}
 	}
 	errs := make([]error, 1)
-	err := s.commit(ctx, []*op{o}, errs)
+	gen, err := s.commit(ctx, []*op{o}, errs)
+	if err == nil {
+		err = s.sync.wait(gen)
+	}
 	if err == nil {
 		err = errs[0]
 	}
@@ -190,7 +194,7 @@ func (w *writers) share(ops []*op) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	errs := make([]error, len(ops))
-	err := w.s.commit(ctx, ops, errs)
+	gen, err := w.s.commit(ctx, ops, errs)
 	var d *dbError
 	if err != nil && len(ops) > 1 && errors.As(err, &d) && !global(err) {
 		for _, o := range ops {
@@ -198,34 +202,43 @@ func (w *writers) share(ops []*op) {
 		}
 		return
 	}
-	for i, o := range ops {
-		if o.err = outward(errs[i]); err != nil {
-			o.err = outward(err)
+	answer := func(err error) {
+		for i, o := range ops {
+			if o.err = outward(errs[i]); err != nil {
+				o.err = outward(err)
+			}
+			close(o.done)
 		}
-		close(o.done)
 	}
+	if err != nil {
+		answer(err)
+		return
+	}
+	ops = slices.Clone(ops)     // its room is used again
+	w.s.sync.later(gen, answer) // meanwhile the next transaction begins
 }
 
 // commit runs the ops in one transaction, and again when it lost against
 // another one or when they turn out to need more. errs are what the ops
 // themselves decided.
-func (s *Store) commit(ctx context.Context, ops []*op, errs []error) error {
+func (s *Store) commit(ctx context.Context, ops []*op, errs []error) (gen int64, err error) {
 	var extra []routeNeed
 	for try := 1; ; try++ {
-		missing, err := s.try(ctx, ops, extra, errs)
+		var missing []routeNeed
+		gen, missing, err = s.try(ctx, ops, extra, errs)
 		switch {
 		case errors.Is(err, errMissing) && try < tries:
 			extra = append(extra, missing...)
 			if err := s.make(ctx, ops, extra); err != nil {
-				return err
+				return 0, err
 			}
 		case errors.Is(err, errMissing):
-			return &dbError{err: errors.New("other nodes change the same deliveries all the time")}
+			return 0, &dbError{err: errors.New("other nodes change the same deliveries all the time")}
 		case again(err) && try < tries && ctx.Err() == nil:
 			s.opt.Log.Debug("a transaction begins again", "error", err)
 			wait(ctx, time.Duration(rand.Int64N(int64(time.Millisecond)<<min(try, 6))))
 		default:
-			return err
+			return gen, err
 		}
 	}
 }
@@ -249,7 +262,7 @@ func gatherNeeds(ops []*op) *needs {
 	return n
 }
 
-func (s *Store) try(ctx context.Context, ops []*op, extra []routeNeed, errs []error) (missing []routeNeed, err error) {
+func (s *Store) try(ctx context.Context, ops []*op, extra []routeNeed, errs []error) (gen int64, missing []routeNeed, err error) {
 	err = s.withConn(ctx, func(conn *pgxpool.Conn) (err error) {
 		t := newTx(s, conn)
 		defer func() {
@@ -294,13 +307,14 @@ func (s *Store) try(ctx context.Context, ops []*op, extra []routeNeed, errs []er
 		if err := t.commit(ctx); err != nil {
 			return err
 		}
+		gen = t.gen
 		if t.wake {
 			s.wakeUp()
 			s.bell.tell()
 		}
 		return nil
 	})
-	return missing, err
+	return gen, missing, err
 }
 
 // rollback ends a transaction that failed; a connection that cannot even do
