@@ -2,6 +2,7 @@ package crashtest
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"net/url"
 	"os"
@@ -177,7 +178,7 @@ func killing(quiet <-chan struct{}, nodes []*node, rng *rand.Rand, atLeast int) 
 			continue
 		}
 		if err := n.kill(); err != nil {
-			return kills, err
+			return kills, fmt.Errorf("node %s ended by itself: %w\n%s", n.name, err, n.tail())
 		}
 		kills++
 		if len(nodes) > 1 { // the others go on meanwhile, and may find it dead

@@ -77,6 +77,8 @@ type world struct {
 	fakes map[string]*fakeAdapter // by connection name
 	conns map[string]*adapters.Connection
 	stop  func()
+
+	giveUp, warn time.Duration // of what is submitted; 72 h and 4 h
 }
 
 func (w *world) Adapter(c *adapters.Connection) (adapters.Adapter, error) {
@@ -93,7 +95,7 @@ func newWorld(t *testing.T, conns ...*adapters.Connection) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, store: st, fakes: map[string]*fakeAdapter{}, conns: map[string]*adapters.Connection{}}
+	w := &world{t: t, store: st, giveUp: 72 * time.Hour, warn: 4 * time.Hour, fakes: map[string]*fakeAdapter{}, conns: map[string]*adapters.Connection{}}
 	for _, c := range conns {
 		stored, err := st.PutConnection(t.Context(), time.Now(), c)
 		if err != nil {
@@ -152,7 +154,7 @@ func (w *world) submit(name string, rcpts ...string) store.ID {
 	c := w.conns[name]
 	m := store.NewMessage{Message: store.Message{MessageID: "<" + store.NewID().String() + "@contoso.it>", Subject: "Fattura è", From: c.From, Door: "go", Class: "transactional", Envelope: mime.Envelope{From: "erp@contoso.it"}},
 		Head: []byte("From: " + c.From + "\r\nTo: " + strings.Join(rcpts, ", ") + "\r\nSubject: x\r\nMessage-ID: <x@contoso.it>\r\n\r\n"), Body: mime.Bytes([]byte("ciao\r\n"))}
-	d := store.NewDelivery{Route: store.Route{Connection: c.ID, Lane: c.Lane(c.From), Limits: c.EffectiveLimits()}, NextAt: now, ExpiresAt: now.Add(72 * time.Hour), WarnAt: now.Add(4 * time.Hour)}
+	d := store.NewDelivery{Route: store.Route{Connection: c.ID, Lane: c.Lane(c.From), Limits: c.EffectiveLimits()}, NextAt: now, ExpiresAt: now.Add(w.giveUp), WarnAt: now.Add(w.warn)}
 	for _, r := range rcpts {
 		m.Envelope.Recipients = append(m.Envelope.Recipients, mime.Recipient{Address: r})
 	}
@@ -215,7 +217,7 @@ func TestOutbox(t *testing.T) {
 			}
 			return adapters.Receipt{}, nil
 		}
-		w.run(nil)
+		w.run(func(o *Options) { o.Lease, o.Sweep = time.Hour, time.Hour })
 		d := w.await(w.submit("a", "x@y.it"), 15*time.Minute, store.Done)
 		if d.Attempts != 4 {
 			t.Errorf("%d attempts, want 4", d.Attempts)
@@ -263,9 +265,9 @@ func TestOutbox(t *testing.T) {
 		w.fakes["a"].answer = func(int, adapters.Outgoing) (adapters.Receipt, error) {
 			return adapters.Receipt{}, fail(adapters.Permanent, nil)
 		}
-		w.run(nil)
+		w.run(func(o *Options) { o.Lease, o.Sweep = time.Hour, time.Hour })
 		w.await(w.submit("a", "nobody@y.it"), time.Second, store.Failed)
-		pause(t.Context(), time.Hour)
+		pause(t.Context(), 15*time.Minute)
 		if n := w.fakes["a"].calls(); n != 2 {
 			t.Errorf("%d sends, want the message and one notification", n)
 		}
@@ -376,19 +378,25 @@ func TestOutbox(t *testing.T) {
 			t.Errorf("%d in flight at most, want 4", w.fakes["a"].most)
 		}
 	})
-	scenario(t, "late is told after 4 h, expired after 72 h", func(t *testing.T) {
+	// An hour of fake time costs thousands of real heartbeats and looks: here
+	// minutes stand for the hours of a real delivery.
+	scenario(t, "late is told after 4, expired after 72", func(t *testing.T) {
 		w := newWorld(t, conn("a", nil), conn("b", func(c *adapters.Connection) { c.Default = adapters.DefaultUnrouted }))
 		defer w.close()
+		w.giveUp, w.warn = 72*time.Minute, 4*time.Minute
 		w.fakes["a"].answer = func(int, adapters.Outgoing) (adapters.Receipt, error) {
 			return adapters.Receipt{}, fail(adapters.Transient, func(e *adapters.Error) { e.Scope = adapters.ScopeConnection })
 		}
-		w.run(func(o *Options) { o.Lease, o.Sweep = 2*time.Hour, time.Hour }) // few heartbeats in three days
+		w.run(func(o *Options) {
+			o.Lease, o.Sweep = time.Hour, time.Hour
+			o.Retry.First = 10 * time.Second // the breaker is open by the time of the warning
+		})
 		id := w.submit("a", "x@y.it")
-		pause(t.Context(), 4*time.Hour+time.Minute)
+		pause(t.Context(), 5*time.Minute)
 		if n := w.fakes["b"].calls(); n != 1 {
-			t.Errorf("%d notifications after 4 h", n)
+			t.Errorf("%d notifications of the delay", n)
 		}
-		pause(t.Context(), 68*time.Hour+time.Minute)
+		pause(t.Context(), 68*time.Minute)
 		w.await(id, time.Minute, store.Expired)
 		pause(t.Context(), time.Minute)
 		if n := w.fakes["b"].calls(); n != 2 {
