@@ -1,13 +1,13 @@
 #!/bin/bash
 # A private PostgreSQL server on loopback, for the tests of the store.
 #
-#   POSTGRES_DIR=<folder> [POSTGRES_PORT=n] postgres.sh start|stop|restart|url
+#   POSTGRES_DIR=<folder> [POSTGRES_PORT=n] postgres.sh start|stop|crash|url
 #
 # start makes a cluster in the folder (or uses the one that is there), starts
 # it on a free port, with fsync on and nothing tuned but the number of
 # connections, and prints the URL of its database; stop ends it and removes the
-# cluster; restart stops it at once, as a crash would, and starts it again on
-# the same port. No other cluster of the machine is touched. Needs the package
+# cluster; crash ends it at once and keeps the cluster, for another start on the
+# same port. No other cluster of the machine is touched. Needs the package
 # postgresql; as root it runs as the user postgres.
 set -eu
 C=${POSTGRES_DIR:?set POSTGRES_DIR to a folder}
@@ -37,19 +37,17 @@ start)
 	cd / && up
 	url
 	;;
-restart)
+crash)
 	cd / && as "$bin/pg_ctl" -D "$C/data" -s -m immediate stop
-	up
-	url
 	;;
 stop)
 	cd /
-	as "$bin/pg_ctl" -D "$C/data" -s -m immediate stop
+	if as "$bin/pg_ctl" -D "$C/data" status >/dev/null; then as "$bin/pg_ctl" -D "$C/data" -s -m immediate stop; fi
 	rm -rf "$C/data" "$C/log" "$C/port"
 	;;
 url) url ;;
 *)
-	echo "usage: POSTGRES_DIR=<folder> $0 start|stop|restart|url" >&2
+	echo "usage: POSTGRES_DIR=<folder> $0 start|stop|crash|url" >&2
 	exit 64
 	;;
 esac

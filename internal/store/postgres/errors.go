@@ -52,7 +52,7 @@ func broke(err error, closed bool) error {
 	}
 	switch c := code(err); c {
 	case "":
-		d.broken = closed
+		d.broken = d.broken || closed
 	case "57P01", "57P02", "57P03", "57P05", "25P03":
 		d.broken = true
 	default:

@@ -48,13 +48,14 @@ func (t *tx) commit(ctx context.Context) (err error) {
 		return nil
 	})
 	if f := t.s.opt.fault; f != nil {
-		if err := f(beforeFlush); err != nil {
+		if err := f(beforeFlush, t.conn.Conn()); err != nil {
 			return &dbError{err: err}
 		}
 	}
 	err = t.conn.SendBatch(ctx, b).Close()
 	if f := t.s.opt.fault; f != nil && err == nil {
-		err, committed = f(afterCommit), false
+		err = f(afterCommit, t.conn.Conn())
+		committed = err == nil
 	}
 	if err == nil || committed {
 		return nil

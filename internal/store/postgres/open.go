@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/postino-mail/postino/internal/store"
@@ -39,7 +41,7 @@ type Options struct {
 	// Log tells of what the store recovers from by itself; nil: silent.
 	Log *slog.Logger
 
-	fault func(stage) error // for tests: asked before a stage of a transaction
+	fault func(stage, *pgx.Conn) error // for tests: asked at a stage of every shared transaction
 }
 
 // A stage of a transaction, for tests.
@@ -127,9 +129,10 @@ func poolConfig(url string) (*pgxpool.Config, error) {
 		// pgx's error leaves the password out, but quotes the rest of the URL.
 		return nil, fmt.Errorf("the database URL cannot be read (postgres://user:password@host:5432/name): %w", err)
 	}
-	if conf.MaxConns < 16 {
+	if !strings.Contains(url, "pool_max_conns") {
 		conf.MaxConns = 16
 	}
+	conf.MaxConns = max(conf.MaxConns, 4) // a writer must never wait for a reader alone
 	p := conf.ConnConfig.RuntimeParams
 	set := func(name, value string) {
 		if _, ok := p[name]; !ok {
