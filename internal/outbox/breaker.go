@@ -32,6 +32,7 @@ type breakerState struct {
 	opened   int // times in a row
 	refused  int // credential refusals in a row
 	until    time.Time
+	counted  time.Time // the failure that was counted last
 }
 
 func newBreakers() *breakers { return &breakers{m: make(map[string]*breakerState)} }
@@ -54,11 +55,17 @@ func (a account) state() *breakerState {
 	return s
 }
 
-// failed counts a failure of the connection; not nil: the breaker opens.
-func (a account) failed(now time.Time, e *adapters.Error) *store.ConnectionChange {
+// failed counts a failure of the connection by an attempt that began at since;
+// not nil: the breaker opens. Attempts that were under way together see one
+// trouble: they count once, or a single hiccup would stop a busy connection.
+func (a account) failed(since, now time.Time, e *adapters.Error) *store.ConnectionChange {
 	a.all.mu.Lock()
 	defer a.all.mu.Unlock()
 	s := a.state()
+	if s.opened == 0 && since.Before(s.counted) {
+		return nil
+	}
+	s.counted = now
 	s.failures++
 	if s.failures < breakerAfter && s.opened == 0 {
 		return nil

@@ -177,7 +177,7 @@ func (s *situation) later(r *ruling, e *adapters.Error) {
 		return
 	}
 	if e.Scope == adapters.ScopeConnection {
-		r.step.Connection = s.account.failed(s.now, e)
+		r.step.Connection = s.account.failed(s.delivery.Since, s.now, e)
 	}
 	if r.step.Connection != nil && s.next != nil {
 		s.failOver(r)

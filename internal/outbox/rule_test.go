@@ -136,8 +136,14 @@ func TestBreaker(t *testing.T) {
 	conn := &adapters.Connection{ID: "c", Revision: 1}
 	down := &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection}
 	now := noon
+	for range 10 * breakerAfter {
+		if c := b.of(conn).failed(noon.Add(-time.Second), now, down); c != nil {
+			t.Fatal("one trouble that many attempts saw opened it")
+		}
+	}
+	b.of(conn).succeeded(now)
 	for i := range breakerAfter - 1 {
-		if c := b.of(conn).failed(now, down); c != nil {
+		if c := b.of(conn).failed(now, now, down); c != nil {
 			t.Fatalf("open after %d failures", i+1)
 		}
 	}
@@ -145,15 +151,15 @@ func TestBreaker(t *testing.T) {
 		t.Error("a closed breaker has nothing to close")
 	}
 	for range breakerAfter - 1 {
-		b.of(conn).failed(now, down)
+		b.of(conn).failed(now, now, down)
 	}
 	want := breakerFirst
 	for range 8 { // opens, then a probe fails at each end
-		c := b.of(conn).failed(now, down)
+		c := b.of(conn).failed(now, now, down)
 		if c == nil || c.Breaker == nil || c.Breaker.State != "open" || c.PauseUntil.Sub(now) != want {
 			t.Fatalf("want open for %v, got %+v", want, c)
 		}
-		if c := b.of(conn).failed(now, down); c == nil || c.PauseUntil != nil {
+		if c := b.of(conn).failed(now, now, down); c == nil || c.PauseUntil != nil {
 			t.Errorf("what was in flight must not prolong it: %+v", c)
 		}
 		now = now.Add(want)
