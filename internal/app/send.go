@@ -164,9 +164,9 @@ func localized(err error, lang string) error {
 
 func (o *SendOptions) outgoing(m *mime.Message) (adapters.Outgoing, error) {
 	out := adapters.Outgoing{Message: m, ID: uuid.NewString()}
-	out.Envelope.From = o.EnvelopeFrom
-	if from := append(m.Sender(), m.From()...); out.Envelope.From == "" && len(from) > 0 {
-		out.Envelope.From = from[0].Address
+	var err error
+	if out.Envelope.From, err = o.reversePath(m); err != nil {
+		return out, err
 	}
 	rcpts := o.Recipients
 	if len(rcpts) == 0 {
@@ -190,6 +190,25 @@ func (o *SendOptions) outgoing(m *mime.Message) (adapters.Outgoing, error) {
 		}
 	}
 	return out, nil
+}
+
+// reversePath is the envelope's sender: the given one ("<>" is the null sender
+// of notices, RFC 5321 section 4.5.5), else the header's.
+func (o *SendOptions) reversePath(m *mime.Message) (string, error) {
+	switch o.EnvelopeFrom {
+	case "<>":
+		return "", nil
+	case "":
+		if from := append(m.Sender(), m.From()...); len(from) > 0 {
+			return from[0].Address, nil
+		}
+		return "", nil
+	}
+	a, err := mime.NormalizeAddress(o.EnvelopeFrom)
+	if err != nil {
+		return "", exit(ExitUsage, fmt.Errorf("sender %q: %w", o.EnvelopeFrom, err))
+	}
+	return a, nil
 }
 
 // verify asks the provider about an unknown outcome until it knows or the time is over.
