@@ -44,12 +44,18 @@ func big(m *mime.Message, size int64) mime.Source {
 		"--adaptertest\r\nContent-Type: text/plain\r\n\r\nsee attachment\r\n" +
 		"--adaptertest\r\nContent-Type: application/octet-stream\r\nContent-Disposition: attachment; filename=\"scan.bin\"\r\n" +
 		"Content-Transfer-Encoding: base64\r\n\r\n")
-	const line = 78
 	n := (size - int64(b.Len()) + line - 1) / line
-	return mime.Join(mime.Bytes(b.Bytes()), base64Lines{n * line}, mime.Bytes([]byte("--adaptertest--\r\n")))
+	return mime.Join(mime.Bytes(b.Bytes()), Base64Lines(n*line), mime.Bytes([]byte("--adaptertest--\r\n")))
 }
 
-// base64Lines is any number of lines of 76 base64 characters.
+// line is a line of base64 with its CRLF.
+const line = 78
+
+// Base64Lines is the content of an attachment as it stands in a message, of
+// size bytes in lines of 76 characters, held nowhere. Whole lines need a
+// multiple of 78.
+func Base64Lines(size int64) mime.Source { return base64Lines{size} }
+
 type base64Lines struct{ size int64 }
 
 func (l base64Lines) Size() int64 { return l.size }

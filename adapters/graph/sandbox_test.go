@@ -129,35 +129,12 @@ func withFile(t testing.TB, size int64) adapters.Outgoing {
 	const tail = "\r\n--M--\r\n"
 	body := size - int64(len(head)+len(tail))
 	pad := strings.Repeat(" ", int(body%78)) // octets that are no base64 and decode to nothing
-	m, err := mime.Read(mime.Join(mime.Bytes([]byte(head)), lines{body / 78 * 78}, mime.Bytes([]byte(pad+tail))), mime.Limits{})
+	m, err := mime.Read(mime.Join(mime.Bytes([]byte(head)), adaptertest.Base64Lines(body/78*78), mime.Bytes([]byte(pad+tail))), mime.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return adapters.Outgoing{Message: m, ID: "4a4e7a52-2c3e-4c7b-9f0e-000000000002", Envelope: mime.Envelope{From: from,
 		Recipients: []mime.Recipient{{Address: "anna@example.com"}, {Address: "hidden@example.com"}}}}
-}
-
-// lines is any number of lines of 76 base64 characters.
-type lines struct{ size int64 }
-
-func (l lines) Size() int64 { return l.size }
-
-func (l lines) ReadAt(p []byte, off int64) (int, error) {
-	n := 0
-	for ; n < len(p) && off < l.size; n, off = n+1, off+1 {
-		switch c := off % 78; c {
-		case 76:
-			p[n] = '\r'
-		case 77:
-			p[n] = '\n'
-		default:
-			p[n] = 'A' + byte((off/78+c)%26)
-		}
-	}
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
 }
 
 // TestBoundary: the route changes between 3,000,000 and 3,000,001 octets
