@@ -198,7 +198,7 @@ func (c *claimer) lock(ctx context.Context) (lanes []*lane, err error) {
 	b.Queue(q, us(c.r.Now), c.r.Max).Query(each(func(sc scan) error {
 		l, err := scanLane(sc)
 		if err == nil && l.ready <= us(c.r.Now) {
-			c.tx.lanes[l.id], c.keys[l.Key] = l, l
+			c.lanes[l.id], c.keys[l.Key] = l, l
 			lanes = append(lanes, l)
 		}
 		return err
@@ -238,7 +238,7 @@ func (c *claimer) readFlows(ctx context.Context, lanes []*lane) error {
 			return err
 		}
 		c.tx.flows[f.id], c.names[f.name] = f, f
-		l := c.tx.lanes[f.lane]
+		l := c.lanes[f.lane]
 		c.flows[l] = append(c.flows[l], f)
 		return nil
 	})(rows))

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"testing"
 )
@@ -12,7 +13,8 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f != nil {
 		if err := f.Value.Set("16"); err != nil {
-			panic(err)
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(2)
 		}
 	}
 	os.Exit(m.Run())
