@@ -66,7 +66,7 @@ func newWorld(t testing.TB, change func(*Options)) *world {
 	w.admin = w.addKey("", ScopeAdmin)
 	sub, err := submit.New(submit.Options{Store: w.store, Connections: conns, Adapters: router, Hostname: "mail.contoso.it", Events: true})
 	w.must(err)
-	o := Options{Store: w.store, Submit: sub, Connections: conns, Clients: clients, Sealer: keys, Hostname: "mail.contoso.it", Node: "test", PrivateWebhooks: true, Poll: 20 * time.Millisecond}
+	o := Options{Store: w.store, Submit: sub, Connections: conns, Clients: clients, Sealer: keys, Hostname: "mail.contoso.it", PrivateWebhooks: true, Poll: 20 * time.Millisecond}
 	if change != nil {
 		change(&o)
 	}

@@ -261,9 +261,21 @@ func (s *Server) compose(in *MessageInput, files []mime.Attachment, max int64) (
 	}
 	l.originalFrom = d.From.Address
 	if err := mime.Compose(b, d); err != nil {
-		return nil, err
+		return nil, in.blame(err)
 	}
 	return l, nil
+}
+
+// blame names a field of headers as the JSON does.
+func (in *MessageInput) blame(err error) error {
+	f := failureOf(err)
+	var m *mime.Error
+	if errors.As(err, &m) {
+		if _, ok := in.Headers[m.Field]; ok {
+			f.field = "headers." + m.Field
+		}
+	}
+	return f
 }
 
 // readFrom takes the envelope sender from the header of a message that came whole.
@@ -291,20 +303,27 @@ func joinClose(err error, c io.Closer) error {
 	return err
 }
 
-// readJSON reads a bounded JSON body. While it is in work, its bytes count
-// against the server's budget; done gives them back.
+// freeJSON is the size up to which a JSON body waits for no other: so much for
+// each connection is bounded well enough.
+const freeJSON = 64 << 10
+
+// readJSON reads a bounded JSON body. While a large one is in work, its bytes
+// count against the server's budget; done gives them back.
 func (s *Server) readJSON(r *http.Request) (body []byte, done func(), err error) {
-	weight := s.opt.MaxJSON
-	if r.ContentLength > weight {
+	if r.ContentLength > s.opt.MaxJSON {
 		return nil, nil, bodyTooLarge(s.opt.MaxJSON)
 	}
-	if r.ContentLength >= 0 {
-		weight = max(r.ContentLength, 1)
+	done = func() {}
+	if r.ContentLength < 0 || r.ContentLength > freeJSON {
+		weight := s.opt.MaxJSON
+		if r.ContentLength > 0 {
+			weight = r.ContentLength
+		}
+		if err := s.json.Acquire(r.Context(), weight); err != nil {
+			return nil, nil, err
+		}
+		done = func() { s.json.Release(weight) }
 	}
-	if err := s.json.Acquire(r.Context(), weight); err != nil {
-		return nil, nil, err
-	}
-	done = func() { s.json.Release(weight) }
 	var b bytes.Buffer
 	if r.ContentLength > 0 {
 		b.Grow(int(r.ContentLength) + bytes.MinRead)

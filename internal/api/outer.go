@@ -36,7 +36,9 @@ func (s *Server) outer() http.Handler {
 		} else {
 			s.mux.ServeHTTP(rec, r)
 		}
-		s.measure.request(r.Method, pattern, rec.status(), time.Since(start))
+		took := time.Since(start)
+		s.measure.request(r.Method, pattern, rec.status(), took)
+		s.opt.Log.Debug("HTTP", "method", r.Method, "route", pattern, "status", rec.status(), "took", took, "from", r.RemoteAddr)
 	})
 }
 

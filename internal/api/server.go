@@ -33,7 +33,6 @@ type Options struct {
 	Sealer      store.Sealer // of the webhooks' secrets
 	SpoolDir    string       // where uploads go; Store.SpoolDir()
 	Hostname    string       // name under which the API may be called without credentials, beside localhost and addresses
-	Node        string       // name of this node, for the leases of webhooks
 	Version     string       // of the program, in the OpenAPI document
 
 	// AllowLoopback makes a caller from this machine without credentials its
@@ -46,6 +45,7 @@ type Options struct {
 	GiveUp         time.Duration        // when a delivery that is sent again expires; 72 h
 	MaxJSON        int64                // of a JSON body; 20 MiB
 	MaxConnections int                  // at once; 1,000
+	MaxPerAddress  int                  // of those, of one address; 100
 	Poll           time.Duration        // how often new events are looked for; 500 ms
 	Metrics        *prometheus.Registry // shown at /metrics; nil: one of its own
 	Fallback       http.Handler         // what is no path of the API, such as the web pages; nil: 404
@@ -68,6 +68,9 @@ func (o *Options) defaults() error {
 	}
 	if o.MaxConnections <= 0 {
 		o.MaxConnections = 1000
+	}
+	if o.MaxPerAddress <= 0 {
+		o.MaxPerAddress = 100
 	}
 	if o.Poll <= 0 {
 		o.Poll = 500 * time.Millisecond
@@ -113,7 +116,7 @@ func New(o Options) (*Server, error) {
 	s.measure = newMeasures(&s.opt)
 	s.events = newFeed(o.Store, o.Poll, o.Log)
 	var err error
-	s.hooks, err = webhook.New(webhook.Options{Store: o.Store, Sealer: o.Sealer, Node: o.Node, Private: o.PrivateWebhooks, Poll: o.Poll, Log: o.Log, Now: o.Now})
+	s.hooks, err = webhook.New(webhook.Options{Store: o.Store, Sealer: o.Sealer, Private: o.PrivateWebhooks, Poll: o.Poll, Log: o.Log, Now: o.Now})
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +134,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.http = &http.Server{Handler: s.outer(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug)}
+		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn)}
 	return s, nil
 }
 
@@ -168,7 +171,8 @@ func (s *Server) Listen(addr string, conf *tls.Config) error {
 	if err != nil {
 		return fmt.Errorf("HTTP cannot listen on %s: %w", addr, err)
 	}
-	l = netutil.LimitListener(l, s.opt.MaxConnections)
+	// The fair one is outside: what it refuses frees its place at once.
+	l = newFairListener(netutil.LimitListener(l, s.opt.MaxConnections), s.opt.MaxPerAddress)
 	if conf != nil {
 		conf = conf.Clone()
 		conf.NextProtos = append([]string{"h2", "http/1.1"}, conf.NextProtos...)

@@ -123,8 +123,8 @@ func (s *Server) hook(ctx context.Context, id string) (*store.Webhook, error) {
 }
 
 func (s *Server) checkURL(url string) error {
-	if err := webhook.CheckURL(url, s.opt.PrivateWebhooks); err != nil {
-		return invalid("url", err.Error(), "l'URL non va bene: "+err.Error())
+	if wrong, ok := webhook.CheckURL(url, s.opt.PrivateWebhooks); !ok {
+		return invalid("url", wrong.EN, wrong.IT)
 	}
 	return nil
 }

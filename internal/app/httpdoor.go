@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"github.com/postino-mail/postino/internal/api"
 	"github.com/postino-mail/postino/internal/vault"
@@ -32,7 +33,7 @@ func (s *server) httpDoor() (*httpDoor, error) {
 	}
 	d := &httpDoor{certFile: conf.CertFile, keyFile: conf.KeyFile}
 	d.Server, err = api.New(api.Options{Store: s.store, Submit: s.submit, Connections: s.conns, Clients: s.clients, Sealer: keys, Hostname: s.conf.Hostname,
-		Node: s.conf.Node, Version: ReadVersion().Version, AllowLoopback: loopback(conf.Address), Log: s.log})
+		Version: ReadVersion().Version, GiveUp: time.Duration(s.conf.Outbox.GiveUp), AllowLoopback: loopback(conf.Address), Log: s.log})
 	if err != nil {
 		return nil, err
 	}

@@ -104,25 +104,26 @@ func (w *Worker) send(ctx context.Context, h *store.Webhook, secret adapters.Sec
 }
 
 // ErrPrivate is why a receiver at an address that is not public is not called.
-var ErrPrivate = errors.New("the receiver's address is not public: allow private webhooks in the configuration, or use a public address")
+var ErrPrivate = errors.New("the receiver's address is not public: use one that is")
 
-// CheckURL refuses addresses that could never be called.
-func CheckURL(raw string, private bool) error {
+// CheckURL says what is wrong with an address that could never be called; ok
+// is true when nothing is.
+func CheckURL(raw string, private bool) (wrong adapters.Text, ok bool) {
 	u, err := url.Parse(raw)
 	switch {
-	case err != nil || u.Host == "" || u.Hostname() == "":
-		return errors.New("the URL cannot be read: write https://host/path")
+	case err != nil || u.Hostname() == "":
+		return adapters.Text{EN: "the URL cannot be read: write https://host/path", IT: "l'URL non è leggibile: scrivere https://host/percorso"}, false
 	case u.User != nil:
-		return errors.New("the URL has a user name or a password: the signature proves who calls")
+		return adapters.Text{EN: "the URL has a user name or a password: the signature proves who calls", IT: "l'URL contiene un nome utente o una password: a provare chi chiama è la firma"}, false
 	case u.Scheme != "https" && !(private && u.Scheme == "http"):
-		return errors.New("the URL must begin with https://")
+		return adapters.Text{EN: "the URL must begin with https://", IT: "l'URL deve iniziare con https://"}, false
 	case u.Fragment != "":
-		return errors.New("the URL has a fragment, which is never sent")
+		return adapters.Text{EN: "the URL has a fragment, which is never sent", IT: "l'URL ha un frammento, che non viene mai inviato"}, false
 	}
-	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && !private && !public(ip) {
-		return ErrPrivate
+	if ip, err := netip.ParseAddr(u.Hostname()); !private && (err == nil && !public(ip) || u.Hostname() == "localhost") {
+		return adapters.Text{EN: ErrPrivate.Error(), IT: "l'indirizzo del ricevente non è pubblico: usarne uno pubblico"}, false
 	}
-	return nil
+	return adapters.Text{}, true
 }
 
 // NewClient makes the client for webhooks: no proxy, no redirects, and unless

@@ -26,7 +26,7 @@ const (
 	maxPage     = 50               // events in one lease
 	lease       = 2 * time.Minute  // how long a node may work on one page
 	timeout     = 15 * time.Second // of one request
-	parallel    = 8                // webhooks at once
+	parallel    = 16               // webhooks at once
 	giveUpAfter = 40               // failures in a row: about a day and a half
 )
 
@@ -39,7 +39,6 @@ type Store interface {
 type Options struct {
 	Store   Store
 	Sealer  store.Sealer
-	Node    string
 	Private bool          // allow receivers at addresses that are not public
 	Poll    time.Duration // how often work is looked for; 500 ms
 	Client  *http.Client  // for tests; NewClient(Private)
@@ -51,6 +50,9 @@ type Options struct {
 type Worker struct {
 	opt  Options
 	http *http.Client
+
+	mu   sync.Mutex
+	busy map[string]bool // ids of webhooks in work here
 }
 
 // New makes a Worker.
@@ -67,7 +69,7 @@ func New(o Options) (*Worker, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	w := &Worker{opt: o, http: o.Client}
+	w := &Worker{opt: o, http: o.Client, busy: map[string]bool{}}
 	if w.http == nil {
 		w.http = NewClient(o.Private)
 	}
@@ -80,8 +82,10 @@ func (w *Worker) Run(ctx context.Context) {
 	t := time.NewTicker(w.opt.Poll)
 	defer t.Stop()
 	defer w.http.CloseIdleConnections()
+	var all sync.WaitGroup
+	defer all.Wait()
 	for {
-		if err := w.Once(ctx); err != nil && ctx.Err() == nil {
+		if err := w.start(ctx, &all); err != nil && ctx.Err() == nil {
 			w.opt.Log.Error("webhooks wait", "err", err)
 		}
 		select {
@@ -94,6 +98,14 @@ func (w *Worker) Run(ctx context.Context) {
 
 // Once delivers one page of events to every webhook that is due.
 func (w *Worker) Once(ctx context.Context) error {
+	var all sync.WaitGroup
+	defer all.Wait()
+	return w.start(ctx, &all)
+}
+
+// start begins a page for every webhook that is due and not in work already: a
+// receiver that is slow does not hold up the others.
+func (w *Worker) start(ctx context.Context, all *sync.WaitGroup) error {
 	last, err := w.opt.Store.LastEvent(ctx)
 	if err != nil {
 		return err
@@ -102,27 +114,35 @@ func (w *Worker) Once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var all sync.WaitGroup
-	defer all.Wait()
-	slots := make(chan struct{}, parallel)
 	for i := range hooks {
 		h := hooks[i]
-		if !h.Active || h.Cursor >= last || h.NextAt.After(w.opt.Now()) {
+		if !h.Active || h.Cursor >= last || h.NextAt.After(w.opt.Now()) || !w.take(h.ID) {
 			continue
 		}
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
 		all.Go(func() {
-			defer func() { <-slots }()
+			defer w.leave(h.ID)
 			if err := w.serve(ctx, h, last); err != nil && ctx.Err() == nil {
 				w.opt.Log.Error("a webhook waits", "webhook", h.ID, "err", err)
 			}
 		})
 	}
 	return nil
+}
+
+func (w *Worker) take(id string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.busy[id] || len(w.busy) >= parallel {
+		return false
+	}
+	w.busy[id] = true
+	return true
+}
+
+func (w *Worker) leave(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.busy, id)
 }
 
 // serve delivers one page. Nothing is written where nothing is to be told,
