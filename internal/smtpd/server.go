@@ -57,7 +57,8 @@ func New(o Options) (*Server, error) {
 }
 
 func (s *Server) listen(c config.Listener) (_ *listener, err error) {
-	ln, err := new(net.ListenConfig).Listen(s.work, "tcp", c.Address)
+	// No keep-alive probes: every wait of a session has its own deadline.
+	ln, err := (&net.ListenConfig{KeepAlive: -1}).Listen(s.work, "tcp", c.Address)
 	if err != nil {
 		if errors.Is(err, os.ErrPermission) {
 			return nil, fmt.Errorf("%w: ports below 1024 need the capability CAP_NET_BIND_SERVICE (AmbientCapabilities= in the service file)", err)
