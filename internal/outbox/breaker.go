@@ -19,6 +19,9 @@ const (
 	breakerMax   = 15 * time.Minute
 	refusedFirst = 5 * time.Minute
 	refusedMax   = time.Hour
+	// Failures so close together are one trouble: a token service that failed
+	// once fails all who ask within its answer's life.
+	sameTrouble = time.Second
 )
 
 type breakers struct {
@@ -62,7 +65,7 @@ func (a account) failed(since, now time.Time, e *adapters.Error) *store.Connecti
 	a.all.mu.Lock()
 	defer a.all.mu.Unlock()
 	s := a.state()
-	if s.opened == 0 && since.Before(s.counted) {
+	if s.opened == 0 && (since.Before(s.counted) || now.Sub(s.counted) < sameTrouble) {
 		return nil
 	}
 	s.counted = now

@@ -143,6 +143,7 @@ func TestBreaker(t *testing.T) {
 	}
 	b.of(conn).succeeded(now)
 	for i := range breakerAfter - 1 {
+		now = now.Add(sameTrouble)
 		if c := b.of(conn).failed(now, now, down); c != nil {
 			t.Fatalf("open after %d failures", i+1)
 		}
@@ -151,8 +152,10 @@ func TestBreaker(t *testing.T) {
 		t.Error("a closed breaker has nothing to close")
 	}
 	for range breakerAfter - 1 {
+		now = now.Add(sameTrouble)
 		b.of(conn).failed(now, now, down)
 	}
+	now = now.Add(sameTrouble)
 	want := breakerFirst
 	for range 8 { // opens, then a probe fails at each end
 		c := b.of(conn).failed(now, now, down)
