@@ -216,6 +216,11 @@ func (m *Message) MessageID() string {
 func (m *Message) Date() time.Time { return parseDate(m.head.get("Date")) }
 
 func parseDate(v string) time.Time {
+	// What nearly all write, first: the general parser tries dozens of layouts
+	// and makes an error of each that does not fit.
+	if t, err := time.Parse("Mon, 2 Jan 2006 15:04:05 -0700", strings.TrimSuffix(v, " (UTC)")); err == nil {
+		return t
+	}
 	t, err := netmail.ParseDate(v)
 	if err != nil {
 		return time.Time{}

@@ -185,11 +185,14 @@ func (s *session) submit() {
 		id = res.Deliveries[0].String()
 	}
 	s.reply(250, "2.0.0", "queued as "+id)
-	s.log.Info("message taken", "id", res.ID.String(), "delivery", id, "message_id", res.MessageID, "from", tx.env.From,
-		"recipients", len(res.Recipients), "size", res.Size, "joined", res.Joined)
+	about := []any{"id", res.ID.String(), "delivery", id, "message_id", res.MessageID, "from", tx.env.From,
+		"recipients", len(res.Recipients), "size", res.Size, "joined", res.Joined}
 	if !s.on.policy.MissingHeaders {
-		s.tellMissing(tx.body)
+		if added := missing(tx.body); added != "" {
+			about = append(about, "added", added)
+		}
 	}
+	s.log.Info("message taken", about...)
 	s.endTransaction()
 	s.fruitless, s.errors = 0, 0
 	s.born = time.Now()
@@ -198,23 +201,25 @@ func (s *session) submit() {
 	s.mu.Unlock()
 }
 
-// tellMissing logs that Date or Message-ID were added (RFC 6409 section 8): a
+// missing names the fields that were added, for the log (RFC 6409 section 8): a
 // program that leaves them out should be mended.
-func (s *session) tellMissing(b *spool.Buffer) {
+func missing(b *spool.Buffer) string {
 	src, err := b.Source()
 	if err != nil {
-		return // it was submitted: nothing hangs on this
+		return "" // it was submitted: nothing hangs on this
 	}
 	buf := make([]byte, min(src.Size(), 4<<10))
 	if _, err := io.ReadFull(io.NewSectionReader(src, 0, int64(len(buf))), buf); err != nil {
-		return // likewise
+		return "" // likewise
 	}
 	head, _, whole := bytes.Cut(buf, []byte("\r\n\r\n"))
+	var names []string
 	for _, name := range []string{"Date", "Message-ID"} {
 		if whole && !hasField(head, name) {
-			s.log.Info("a header field was missing and was added", "field", name)
+			names = append(names, name)
 		}
 	}
+	return strings.Join(names, ", ")
 }
 
 func hasField(head []byte, name string) bool {
