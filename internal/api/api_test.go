@@ -44,7 +44,7 @@ type world struct {
 	admin  string // key
 }
 
-func newWorld(t testing.TB, change func(*Options)) *world {
+func newWorld(t testing.TB, change func(*Options), limits ...func(*submit.Options)) *world {
 	t.Helper()
 	ctx := context.Background()
 	w := &world{t: t, dir: t.TempDir()}
@@ -64,7 +64,11 @@ func newWorld(t testing.TB, change func(*Options)) *world {
 	w.must(err)
 	w.key = w.addKey(w.client.ID, clientScopes()...)
 	w.admin = w.addKey("", ScopeAdmin)
-	sub, err := submit.New(submit.Options{Store: w.store, Connections: conns, Adapters: router, Hostname: "mail.contoso.it", Events: true})
+	so := submit.Options{Store: w.store, Connections: conns, Adapters: router, Hostname: "mail.contoso.it", Events: true}
+	for _, limit := range limits {
+		limit(&so)
+	}
+	sub, err := submit.New(so)
 	w.must(err)
 	o := Options{Store: w.store, Submit: sub, Connections: conns, Clients: clients, Sealer: keys, Hostname: "mail.contoso.it", PrivateWebhooks: true, Poll: 20 * time.Millisecond}
 	if change != nil {

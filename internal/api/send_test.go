@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/submit"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -347,10 +348,10 @@ func (p *patterned) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// A file of 100 MB comes by a form and its bytes are in the stored message,
+// A large file comes by a form and its bytes are in the stored message,
 // while memory stays what it is for a small one.
 func TestLargeUploadConstantMemory(t *testing.T) {
-	const size = 100 << 20
+	const size = largeUpload
 	w := newWorld(t, nil)
 	pr, pw := io.Pipe()
 	mw := multipart.NewWriter(pw)
@@ -419,13 +420,13 @@ func TestLargeUploadConstantMemory(t *testing.T) {
 
 func TestTooLargeUpload(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	w := newWorld(t, nil, func(o *submit.Options) { o.MaxSize = 4 << 20 })
 	var head bytes.Buffer
 	mw := multipart.NewWriter(&head)
 	w.must(mw.WriteField("message", `{"from":"erp@contoso.it","to":["a@example.com"],"text":"x"}`))
 	_, err := mw.CreateFormFile("attachments", "x.bin")
 	w.must(err)
-	r, err := http.NewRequest("POST", w.http.URL+"/v1/messages", io.MultiReader(&head, &patterned{n: 200 << 20}))
+	r, err := http.NewRequest("POST", w.http.URL+"/v1/messages", io.MultiReader(&head, &patterned{n: 6 << 20}))
 	w.must(err)
 	r.Header.Set("Content-Type", mw.FormDataContentType())
 	r.Header.Set("Authorization", "Bearer "+w.key)

@@ -1,0 +1,6 @@
+//go:build !race
+
+package api
+
+// largeUpload is the figure.
+const largeUpload = 100 << 20
