@@ -10,7 +10,7 @@
 # same port. No other cluster of the machine is touched. Needs the package
 # postgresql; as root it runs as the user postgres.
 set -eu
-C=${POSTGRES_DIR:?set POSTGRES_DIR to a folder}
+C=$(realpath -m "${POSTGRES_DIR:?set POSTGRES_DIR to a folder}")
 bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -1)
 [ -n "$bin" ] || bin=$(dirname "$(command -v pg_ctl)")
 as() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }

@@ -129,7 +129,7 @@ func (t *tx) submit(sub *store.Submission, msgs []newMessage) ([]store.Submitted
 		if ours != nil {
 			ours.taken, ours.request, ours.stored = true, k.Request, stored
 		}
-		t.exec(`UPDATE idempotency SET answer = $3 WHERE client = $1 AND key = $2`, k.Client, k.Key, string(stored))
+		t.exec(`UPDATE idempotency SET answer = $3 WHERE client = $1 AND key = $2`, k.Client, []byte(k.Key), string(stored))
 	}
 	t.events = append(t.events, sub.Events...)
 	return out, nil
@@ -149,25 +149,29 @@ func (t *tx) claimKeys(b *pgx.Batch, keys []keyNeed) {
 		return strings.Compare(a.Key, b.Key)
 	})
 	keys = slices.CompactFunc(keys, func(a, b keyNeed) bool { return a.Client == b.Client && a.Key == b.Key })
-	var clients, names []string
+	var clients []string
+	var names [][]byte
 	for _, k := range keys {
-		clients, names = append(clients, k.Client), append(names, k.Key)
+		clients, names = append(clients, k.Client), append(names, []byte(k.Key))
 		b.Queue(`INSERT INTO idempotency (client, key, request, answer, expires_at) VALUES ($1, $2, $3, '', $4)
 			ON CONFLICT (client, key) DO UPDATE SET request = excluded.request, answer = '', expires_at = excluded.expires_at
-			WHERE idempotency.expires_at <= $5 RETURNING client, key`, k.Client, k.Key, nonNil(k.Request), us(k.ExpiresAt), us(k.now)).Query(each(func(sc scan) error {
-			var key idempotencyKey
-			err := sc(&key.client, &key.key)
-			t.answers[key] = &answer{ours: true}
+			WHERE idempotency.expires_at <= $5 RETURNING client, key`, k.Client, []byte(k.Key), nonNil(k.Request), us(k.ExpiresAt), us(k.now)).Query(each(func(sc scan) error {
+			var client string
+			var name []byte
+			err := sc(&client, &name)
+			t.answers[idempotencyKey{client, string(name)}] = &answer{ours: true}
 			return err
 		}))
 	}
-	b.Queue(`SELECT i.client, i.key, i.request, i.answer FROM unnest($1::text[], $2::text[]) AS x (client, key)
+	b.Queue(`SELECT i.client, i.key, i.request, i.answer FROM unnest($1::text[], $2::bytea[]) AS x (client, key)
 		JOIN idempotency i ON i.client = x.client AND i.key = x.key`, clients, names).Query(each(func(sc scan) error {
-		var key idempotencyKey
+		var client string
+		var name []byte
 		a := &answer{}
-		if err := sc(&key.client, &key.key, &a.request, &a.stored); err != nil {
+		if err := sc(&client, &name, &a.request, &a.stored); err != nil {
 			return err
 		}
+		key := idempotencyKey{client, string(name)}
 		if t.answers[key] == nil {
 			t.answers[key] = a
 		}

@@ -122,7 +122,7 @@ CREATE TABLE nodes (
 
 CREATE TABLE idempotency (
     client     text   COLLATE "C" NOT NULL,
-    key        text   COLLATE "C" NOT NULL,
+    key        bytea  NOT NULL, -- as the client wrote it, UTF-8 or not
     request    bytea  NOT NULL,
     answer     text   NOT NULL,
     expires_at bigint NOT NULL,
