@@ -37,7 +37,7 @@ type failures struct {
 }
 
 const (
-	guardEntries = 10000
+	guardEntries = 10000 // most of each kind
 	goodFor      = 24 * time.Hour
 )
 
@@ -122,7 +122,8 @@ func entry[K comparable](m map[K]*failures, k K, now time.Time, window time.Dura
 	return f
 }
 
-// shrink drops what is old, and anything when that is not enough.
+// shrink drops what is old, and when that is not enough anything, so much that it
+// is not needed again soon.
 func shrink[K comparable, V any](m map[K]V, old func(V) bool) {
 	for k, v := range m {
 		if old(v) {

@@ -46,7 +46,7 @@ func (s *session) line(limit int) ([]byte, error) {
 	if err != nil {
 		return nil, s.readError(err)
 	}
-	if len(line) > limit && !(len(line) > 5 && bytes.EqualFold(line[:5], []byte("AUTH "))) {
+	if len(line) > limit && !bytes.EqualFold(line[:5], []byte("AUTH ")) {
 		return nil, badLine("line too long")
 	}
 	text, ok := bytes.CutSuffix(line, []byte("\r\n"))

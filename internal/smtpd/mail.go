@@ -112,7 +112,7 @@ func (s *session) mailParams(tx *transaction, params []param) (size int64, bad *
 		return 0, badSyntax(555, "5.5.4", "parameters need EHLO")
 	}
 	for _, p := range params {
-		ok := true
+		var ok bool
 		switch p.name {
 		case "SIZE": // RFC 1870 section 6.1: up to 20 digits
 			ok = p.value != "" && len(p.value) <= 20 && strings.Trim(p.value, "0123456789") == ""
@@ -180,7 +180,7 @@ func (s *session) rcptParams(to *mime.Recipient, params []param) *syntaxError {
 		return badSyntax(555, "5.5.4", "parameters need EHLO")
 	}
 	for _, p := range params {
-		ok := true
+		var ok bool
 		switch p.name {
 		case "NOTIFY": // RFC 3461 section 4.1
 			to.Notify, ok = parseNotify(p.value)

@@ -20,9 +20,6 @@ type bucket struct {
 	at     time.Time
 }
 
-// maxBuckets bounds the memory of a pace; a full bucket can be forgotten.
-const maxBuckets = 10000
-
 func newPace(perMinute int) *pace {
 	if perMinute <= 0 {
 		return nil
@@ -40,8 +37,8 @@ func (p *pace) take(a netip.Addr, now time.Time) bool {
 	defer p.mu.Unlock()
 	b := p.buckets[a]
 	if b == nil {
-		if len(p.buckets) >= maxBuckets {
-			p.forget(now)
+		if len(p.buckets) >= guardEntries {
+			shrink(p.buckets, func(b *bucket) bool { return now.Sub(b.at) > time.Minute }) // full again
 		}
 		b = &bucket{tokens: p.perMinute, at: now}
 		p.buckets[a] = b
@@ -53,18 +50,4 @@ func (p *pace) take(a netip.Addr, now time.Time) bool {
 	}
 	b.tokens--
 	return true
-}
-
-func (p *pace) forget(now time.Time) {
-	for a, b := range p.buckets {
-		if now.Sub(b.at) > time.Minute {
-			delete(p.buckets, a)
-		}
-	}
-	for a := range p.buckets {
-		if len(p.buckets) < maxBuckets {
-			return
-		}
-		delete(p.buckets, a)
-	}
 }

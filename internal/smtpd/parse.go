@@ -108,7 +108,7 @@ func parseParams(rest string) ([]param, *syntaxError) {
 // isKeyword: esmtp-keyword of RFC 5321 section 4.1.2, in upper case.
 func isKeyword(v string) bool {
 	return v != "" && v[0] != '-' && strings.IndexFunc(v, func(r rune) bool {
-		return !(r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-')
+		return (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-'
 	}) < 0
 }
 

@@ -111,7 +111,7 @@ func everybody(n netip.Prefix) bool {
 	if a.Is4() {
 		return n.Bits() < 8
 	}
-	return n.Bits() < 16 && !(a.IsPrivate() || a.IsLinkLocalUnicast())
+	return n.Bits() < 16 && !a.IsPrivate() && !a.IsLinkLocalUnicast()
 }
 
 // admits reports whether the address may connect.
