@@ -103,7 +103,7 @@ func TestContractClasses(t *testing.T) {
 			}{{true, true}, {false, true}, {true, false}} {
 				res.complete = c.complete
 				want := class
-				if want == adapters.Unknown && !(c.sends && c.complete) {
+				if want == adapters.Unknown && (!c.sends || !c.complete) {
 					want = adapters.Transient // nothing can have been sent
 				}
 				got := adapters.ClassOf(a.classify(context.Background(), &request{sends: c.sends}, res))

@@ -73,7 +73,7 @@ func TestTransportNeverRepeats(t *testing.T) {
 	url, client, seen := resetServer(t)
 	a, _ := adapterOn(t, url, client)
 	_, err := a.do(t.Context(), &request{op: "send", method: http.MethodPost, url: url + "/send", sends: true, want: []int{202}})
-	wantClass(t, err, adapters.Unknown)
+	_ = wantClass(t, err, adapters.Unknown)
 	if n := seen.Load(); n != 1 {
 		t.Errorf("the request went out %d times", n)
 	}

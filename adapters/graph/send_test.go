@@ -131,7 +131,7 @@ func TestTokenFailureIsPassedOn(t *testing.T) {
 	}
 	tokens.err = errors.New("something else")
 	_, err := a.Send(t.Context(), smallOut(t))
-	wantClass(t, err, adapters.Transient)
+	_ = wantClass(t, err, adapters.Transient)
 }
 
 func TestRefusals(t *testing.T) {
@@ -157,7 +157,7 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 	}))
 	_, err := a.Send(t.Context(), smallOut(t))
-	wantClass(t, err, adapters.Auth)
+	_ = wantClass(t, err, adapters.Auth)
 	if calls.Load() != 1 {
 		t.Errorf("%d calls", calls.Load())
 	}
@@ -192,7 +192,7 @@ func TestLostAnswerIsUnknownAndNotRepeated(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := a.Send(t.Context(), smallOut(t))
-			wantClass(t, err, adapters.Unknown)
+			_ = wantClass(t, err, adapters.Unknown)
 			if calls.Load() != 2 {
 				t.Errorf("sent %d times", calls.Load()-1)
 			}
@@ -260,7 +260,7 @@ func TestIncompleteRequestIsTransient(t *testing.T) {
 		}}})
 	big := message(t, small+strings.Repeat("x\n", 1_000_000-1000))
 	_, err = a.Send(t.Context(), outgoing(big, "anna@example.com"))
-	wantClass(t, err, adapters.Transient)
+	_ = wantClass(t, err, adapters.Transient)
 }
 
 func TestUnreachable(t *testing.T) {
@@ -297,7 +297,7 @@ func TestQuiet(t *testing.T) {
 	t.Cleanup(func() { close(release) })
 	a.quiet = 50 * time.Millisecond
 	_, err := a.Send(t.Context(), smallOut(t))
-	wantClass(t, err, adapters.Unknown)
+	_ = wantClass(t, err, adapters.Unknown)
 }
 
 func TestCancelled(t *testing.T) {
@@ -312,9 +312,9 @@ func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-taken; cancel() }()
 	_, err := a.Send(ctx, smallOut(t))
-	wantClass(t, err, adapters.Unknown)
+	_ = wantClass(t, err, adapters.Unknown)
 	_, err = a.Send(ctx, smallOut(t))
-	wantClass(t, err, adapters.Transient)
+	_ = wantClass(t, err, adapters.Transient)
 }
 
 // failingSource breaks while it is read.
