@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/postino-mail/postino/internal/app"
 )
@@ -11,6 +12,7 @@ type clientCommand struct {
 	List   clientList   `cmd:"" help:"List the clients."`
 	Remove clientRemove `cmd:"" help:"Remove a client and its keys."`
 	Rotate clientRotate `cmd:"" help:"Give a client a new secret."`
+	Key    clientKey    `cmd:"" help:"Make a key of the HTTP API."`
 }
 
 // clientFlags are common to all commands on clients.
@@ -79,4 +81,24 @@ func (clientRotate) Help() string { return "Example:\n  postino client rotate er
 
 func (c *clientRotate) Run(ctx context.Context, std stdio) error {
 	return c.jobs(std).Rotate(ctx, c.Name)
+}
+
+type clientKey struct {
+	clientFlags
+	Name     string        `arg:"" optional:"" help:"Login of the client; none: a key of the administrator."`
+	Label    string        `help:"What the key is for." default:"command line"`
+	Lifetime time.Duration `help:"How long it lives; 0: until it is revoked." placeholder:"720h"`
+}
+
+// Help shows examples below the flags.
+func (clientKey) Help() string {
+	return `Examples:
+  postino client key erp
+  postino client key --label "web page"      # the administrator's
+
+Give it as "Authorization: Bearer pk_…". It is printed once; only its hash is kept.`
+}
+
+func (c *clientKey) Run(ctx context.Context, std stdio) error {
+	return c.jobs(std).AddKey(ctx, c.Name, c.Label, c.Lifetime)
 }
