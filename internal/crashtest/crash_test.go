@@ -60,10 +60,12 @@ func planOf(t *testing.T) plan {
 }
 
 func TestCrashSQLite(t *testing.T) {
+	t.Parallel()
 	crash(t, planOf(t))
 }
 
 func TestCrashPostgreSQL(t *testing.T) {
+	t.Parallel()
 	p := planOf(t)
 	p.nodes, p.database = 3, database(t)
 	crash(t, p)
@@ -124,7 +126,7 @@ func crash(t *testing.T, p plan) {
 	}
 	quiet := make(chan struct{})
 	go func() { submitting.Wait(); close(quiet) }()
-	kills, err := killing(quiet, nodes, rand.New(rand.NewPCG(seed, 1<<32)), 12)
+	kills, err := killing(quiet, nodes, rand.New(rand.NewPCG(seed, 1<<32)), 12/p.nodes+4)
 	if err != nil {
 		t.Fatal(err)
 	}

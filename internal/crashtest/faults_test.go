@@ -63,6 +63,7 @@ func fill(t *testing.T, file string) {
 // A disk that fills up while clients submit and the outbox sends: refusals are
 // temporary, and with room again everything goes on without anybody's help.
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	slow(t)
 	disk := smallDisk(t, "192m")
 	w := newWorld(t, app.Storage{Data: filepath.Join(disk, "data")}, 1)
@@ -110,6 +111,7 @@ func TestDiskFull(t *testing.T) {
 
 // A data folder that cannot be written is said at the start, with the remedy.
 func TestReadOnly(t *testing.T) {
+	t.Parallel()
 	slow(t)
 	disk := smallDisk(t, "16m")
 	w := newWorld(t, app.Storage{Data: filepath.Join(disk, "data")}, 1)
@@ -139,6 +141,7 @@ func TestReadOnly(t *testing.T) {
 // Spool files that the disk lost, cut or changed are never sent as they are:
 // the delivery fails, its sender is told, and all others go on.
 func TestDamagedSpool(t *testing.T) {
+	t.Parallel()
 	slow(t)
 	w := newWorld(t, app.Storage{Data: filepath.Join(t.TempDir(), "data")}, 1)
 	w.sandbox.Inject(sandbox.Fault{Service: "graph", Op: "sendMail", Status: 429, Code: "ApplicationThrottled", RetryAfter: time.Second})
