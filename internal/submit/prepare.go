@@ -100,7 +100,7 @@ func (s *Submitter) route(ctx context.Context, r *Request, src mime.Source, lim 
 	if sender := m.Sender(); len(m.From()) > 1 && len(sender) > 0 { // contracts F7
 		from = sender[0].Address
 	}
-	conns, err := s.conns.All(ctx)
+	routes, err := s.table(ctx)
 	if err != nil {
 		return nil, "", err
 	}
@@ -108,7 +108,7 @@ func (s *Submitter) route(ctx context.Context, r *Request, src mime.Source, lim 
 	if named == "" {
 		named = m.Get(ConnectionHeader)
 	}
-	conn, err := choose(conns, routing{client: r.Client, from: from, named: named, class: s.class(r, m)})
+	conn, err := routes.choose(routing{client: r.Client, from: from, named: named, class: s.class(r, m)})
 	if err != nil {
 		return nil, "", err
 	}

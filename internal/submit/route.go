@@ -27,40 +27,39 @@ type routing struct {
 
 // choose finds the connection (design "Routing"): first match wins, inactive
 // connections never match, and a client's list of connections bounds it.
-func choose(conns []*adapters.Connection, r routing) (*adapters.Connection, error) {
-	usable := func(c *adapters.Connection) bool {
-		return c.IsActive() && r.mayUse(c)
+func (t *table) choose(r routing) (*adapters.Connection, error) {
+	// 1. The default in mode "always" takes everything; it overrides the
+	// client's list too, as it overrides every other setting.
+	if t.always != nil {
+		return t.always, nil
 	}
-	find := func(ok func(c *adapters.Connection) bool) *adapters.Connection {
-		for _, c := range conns {
-			if usable(c) && r.fitsClass(c) && ok(c) {
+	if r.named != "" { // 2.
+		return t.byName(r)
+	}
+	first := func(list []*adapters.Connection) *adapters.Connection {
+		for _, c := range list {
+			if r.mayUse(c) && r.fitsClass(c) {
 				return c
 			}
 		}
 		return nil
 	}
-	// 1. The default in mode "always" takes everything; it overrides the
-	// client's list too, as it overrides every other setting.
-	for _, c := range conns {
-		if c.IsActive() && c.Default == adapters.DefaultAlways {
-			return c, nil
-		}
-	}
-	if r.named != "" { // 2.
-		return r.byName(conns)
-	}
 	if r.class == ClassBulk { // 3.
-		if c := find(func(c *adapters.Connection) bool { return c.Class == ClassBulk && c.AllowsFrom(r.from) }); c != nil {
-			return c, nil
+		for _, c := range t.bulk {
+			if r.mayUse(c) && c.AllowsFrom(r.from) {
+				return c, nil
+			}
 		}
 	}
-	for _, ok := range []func(c *adapters.Connection) bool{
-		func(c *adapters.Connection) bool { return exact(c, r.from) },                               // 4.
-		func(c *adapters.Connection) bool { return c.MatchesFrom(r.from) || sameDomain(c, r.from) }, // 5.
-		func(c *adapters.Connection) bool { return r.client != nil && c.ID == r.client.Connection }, // 6.
-		func(c *adapters.Connection) bool { return c.Default == adapters.DefaultUnrouted },          // 7.
-	} {
-		if c := find(ok); c != nil {
+	var own []*adapters.Connection
+	if r.client != nil {
+		if c := t.ids[r.client.Connection]; c != nil && c.IsActive() {
+			own = append(own, c)
+		}
+	}
+	// 4. exact From, 5. From domain, 6. the client's own, 7. the default.
+	for _, list := range [][]*adapters.Connection{t.exact[addressKey(r.from)], t.domain[domainOf(r.from)], own, t.unrouted} {
+		if c := first(list); c != nil {
 			return c, nil
 		}
 	}
@@ -85,11 +84,12 @@ func (r routing) fitsClass(c *adapters.Connection) bool {
 	return true
 }
 
-func (r routing) byName(conns []*adapters.Connection) (*adapters.Connection, error) {
-	for _, c := range conns {
-		if !strings.EqualFold(c.Name, r.named) && c.ID != r.named {
-			continue
-		}
+func (t *table) byName(r routing) (*adapters.Connection, error) {
+	c := t.names[strings.ToLower(r.named)]
+	if c == nil {
+		c = t.ids[r.named]
+	}
+	if c != nil {
 		switch {
 		case !r.mayUse(c):
 			return nil, refuse(http.StatusForbidden, 550, "5.7.1", "connection_not_allowed", "connection",
@@ -105,30 +105,6 @@ func (r routing) byName(conns []*adapters.Connection) (*adapters.Connection, err
 	return nil, refuse(http.StatusUnprocessableEntity, 550, "5.7.1", "unknown_connection", "connection",
 		fmt.Sprintf("there is no connection named %q", r.named), fmt.Sprintf("non esiste una connessione di nome %q", r.named),
 		"see 'postino connection list' for the names", "vedere i nomi con 'postino connection list'")
-}
-
-// exact reports the connection's own address or an alias that is an address.
-func exact(c *adapters.Connection, from string) bool {
-	plain := &adapters.Connection{From: c.From}
-	if _, pattern := c.FromPattern(); pattern {
-		plain.From = ""
-	}
-	for _, a := range c.Aliases {
-		if !strings.HasPrefix(a, "*@") {
-			plain.Aliases = append(plain.Aliases, a)
-		}
-	}
-	return plain.MatchesFrom(from)
-}
-
-// sameDomain lets a plain SMTP connection take every sender of its domain; an
-// API connection sends as its mailbox alone (contracts B4.6).
-func sameDomain(c *adapters.Connection, from string) bool {
-	i := strings.LastIndexByte(c.From, '@')
-	if c.Provider != adapters.SMTP || i < 0 {
-		return false
-	}
-	return (&adapters.Connection{From: "*" + c.From[i:]}).MatchesFrom(from)
 }
 
 // capacity is what one route carries.
@@ -184,32 +160,4 @@ func (s *Submitter) try(c *adapters.Connection, out adapters.Outgoing) (capacity
 		out.Envelope.Recipients = out.Envelope.Recipients[:way.split]
 	}
 	return way, way.adapter.Check(out)
-}
-
-// MaxSize is the largest message in bytes that any usable route carries, for
-// the SIZE of the SMTP door (contracts F26).
-func (s *Submitter) MaxSize(ctx context.Context) (int64, error) {
-	conns, err := s.conns.All(ctx)
-	if err != nil {
-		return 0, err
-	}
-	var largest int64
-	for _, c := range conns {
-		if !c.IsActive() {
-			continue
-		}
-		way, err := s.capacity(c)
-		if err != nil {
-			continue // a connection that cannot be used carries nothing
-		}
-		n := way.adapter.MaxSize()
-		if n <= 0 || n > s.opt.MaxSize {
-			return s.opt.MaxSize, nil
-		}
-		largest = max(largest, n)
-	}
-	if largest == 0 {
-		return s.opt.MaxSize, nil
-	}
-	return largest, nil
 }

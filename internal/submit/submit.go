@@ -52,6 +52,10 @@ type Submitter struct {
 
 	mu     sync.Mutex
 	limits map[string]*clientLimit
+
+	tableMu sync.Mutex
+	routes  *table
+	routed  []*adapters.Connection // what routes was made of
 }
 
 type clientLimit struct {
