@@ -78,7 +78,8 @@ func run(ctx context.Context, args []string, std stdio) int {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	if args[0] == "sendmail" && !(len(args) == 2 && (args[1] == "--help" || args[1] == "-h")) {
+	help := len(args) == 2 && (args[1] == "--help" || args[1] == "-h")
+	if args[0] == "sendmail" && !help {
 		// Its options are sendmail's: -h and -F mean something else there.
 		return exitCode((&sendmailCommand{Args: args[1:]}).Run(ctx, std, &cli), std)
 	}

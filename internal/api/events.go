@@ -90,7 +90,7 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	w.WriteHeader(http.StatusOK)
 	flush := http.NewResponseController(w)
 	if _, err := fmt.Fprint(w, "retry: 3000\n\n"); err != nil || flush.Flush() != nil {
-		return nil //nolint:nilerr // the reader left: nobody to tell
+		return nil // the reader left: nobody to tell
 	}
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
@@ -103,10 +103,10 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 		for i := range list {
 			data, err := json.Marshal(viewEvent(&list[i]))
 			if err != nil {
-				return nil //nolint:nilerr // as above
+				return nil // as above
 			}
 			if _, err := fmt.Fprintf(w, "id: %d\nevent: %s\ndata: %s\n\n", list[i].Seq, list[i].Type, data); err != nil {
-				return nil //nolint:nilerr // the reader left
+				return nil // the reader left
 			}
 			after = list[i].Seq
 		}
@@ -124,7 +124,7 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 		case <-wake:
 		case <-beat.C:
 			if _, err := fmt.Fprint(w, ": still here\n\n"); err != nil {
-				return nil //nolint:nilerr // the reader left
+				return nil // the reader left
 			}
 		}
 	}

@@ -198,7 +198,7 @@ func (f *form) input(s *Server) (*MessageInput, error) {
 		case texts[name] != nil:
 			*texts[name] = one
 		case lists[name] != nil:
-			*lists[name], err = splitAddresses(name, values)
+			*lists[name] = splitAddresses(values)
 		case plain[name] != nil:
 			*plain[name] = values
 		case name == "envelope_from":
@@ -238,7 +238,7 @@ func (f *form) checked(s *Server, in *MessageInput) error {
 }
 
 // splitAddresses allows a field several times and lists with commas in it.
-func splitAddresses(name string, values []string) ([]string, error) {
+func splitAddresses(values []string) []string {
 	var out []string
 	for _, v := range values {
 		if strings.TrimSpace(v) == "" {
@@ -253,5 +253,5 @@ func splitAddresses(name string, values []string) ([]string, error) {
 			out = append(out, a.String())
 		}
 	}
-	return out, nil
+	return out
 }

@@ -75,7 +75,6 @@ func (s *Server) sendMessage(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		body = nil // its content lives on in the fields
 		l, err = s.compose(in, nil, max)
 		if err != nil {
 			return err
@@ -319,7 +318,7 @@ func framed(h hash.Hash, values ...string) {
 	for _, v := range values {
 		var n [8]byte
 		binary.BigEndian.PutUint64(n[:], uint64(len(v)))
-		h.Write(n[:])
-		io.WriteString(h, v)
+		h.Write(n[:]) // a hash never fails
+		h.Write([]byte(v))
 	}
 }

@@ -167,7 +167,7 @@ func (s *Server) Handler() http.Handler { return s.http.Handler }
 
 // Listen opens the address; with a TLS configuration it speaks HTTPS.
 func (s *Server) Listen(addr string, conf *tls.Config) error {
-	l, err := net.Listen("tcp", addr)
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
 	if err != nil {
 		return fmt.Errorf("HTTP cannot listen on %s: %w", addr, err)
 	}
@@ -212,7 +212,7 @@ func (s *Server) Serve(ctx context.Context) error {
 			err = errors.Join(serr, s.http.Close())
 		}
 		done()
-		<-served
+		_ = <-served // http.ErrServerClosed
 	case err = <-served:
 		close(s.stop)
 	}

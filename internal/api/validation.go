@@ -31,10 +31,10 @@ func fromHuma(e *huma.ErrorModel) *failure {
 		field := strings.TrimPrefix(strings.TrimPrefix(d.Location, "body"), ".")
 		f.faults = append(f.faults, fault{field, translate(d.Message)})
 	}
-	switch n := len(f.faults); {
-	case n == 0:
+	switch n := len(f.faults); n {
+	case 0:
 		f.sentence = translate(e.Detail)
-	case n == 1:
+	case 1:
 		f.field = f.faults[0].field
 		f.sentence = adapters.Text{EN: strings.TrimPrefix(f.field+": ", ": ") + f.faults[0].text.EN, IT: strings.TrimPrefix(f.field+": ", ": ") + f.faults[0].text.IT}
 	default:

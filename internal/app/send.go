@@ -142,7 +142,7 @@ func readEML(w io.Writer, name string, stdin io.Reader) error {
 		if err != nil {
 			return fmt.Errorf("the message cannot be read: %w", err)
 		}
-		defer f.Close() //nolint:errcheck // only read
+		defer f.Close()
 		r = f
 	}
 	if _, err := io.Copy(struct{ io.Writer }{w}, r); err != nil {

@@ -71,7 +71,7 @@ func (c *clients) run(ctx context.Context, rng *rand.Rand) {
 		c.mu.Unlock()
 		c.acked.Add(1)
 		if c.pause > 0 {
-			time.Sleep(time.Duration(rng.Int64N(int64(c.pause))))
+			<-time.After(time.Duration(rng.Int64N(int64(c.pause))))
 		}
 	}
 }

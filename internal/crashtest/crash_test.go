@@ -170,7 +170,7 @@ func killing(quiet <-chan struct{}, nodes []*node, rng *rand.Rand, atLeast int) 
 				return kills, nil
 			}
 			// What waits in the queue is at stake now.
-			time.Sleep(200*time.Millisecond + time.Duration(rng.Int64N(int64(800*time.Millisecond))))
+			<-time.After(200*time.Millisecond + time.Duration(rng.Int64N(int64(800*time.Millisecond))))
 		}
 		n := nodes[rng.IntN(len(nodes))]
 		if len(nodes) > 1 && rng.IntN(3) == 0 {
@@ -184,7 +184,7 @@ func killing(quiet <-chan struct{}, nodes []*node, rng *rand.Rand, atLeast int) 
 		}
 		kills++
 		if len(nodes) > 1 { // the others go on meanwhile, and may find it dead
-			time.Sleep(time.Duration(rng.Int64N(int64(6 * time.Second))))
+			<-time.After(time.Duration(rng.Int64N(int64(6 * time.Second))))
 		}
 		if err := n.start(); err != nil {
 			return kills, err

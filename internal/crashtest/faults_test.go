@@ -78,11 +78,11 @@ func TestDiskFull(t *testing.T) {
 	ballast := filepath.Join(disk, "ballast")
 	for round := range 3 {
 		for want := int64(100 * (round + 1)); c.acked.Load() < want && ctx.Err() == nil; {
-			time.Sleep(10 * time.Millisecond)
+			<-time.After(10 * time.Millisecond)
 		}
 		for end := time.Now().Add(6 * time.Second); time.Now().Before(end); { // beyond the lease
 			fill(t, ballast)
-			time.Sleep(50 * time.Millisecond)
+			<-time.After(50 * time.Millisecond)
 		}
 		if err := os.Remove(ballast); err != nil {
 			t.Fatal(err)

@@ -97,7 +97,7 @@ func (n *node) start() error {
 	case <-ready:
 		return nil
 	case err := <-exit:
-		return fmt.Errorf("node %s ended by itself: %v\n%s", n.name, err, n.tail())
+		return fmt.Errorf("node %s ended by itself: %w\n%s", n.name, err, n.tail())
 	case <-time.After(30 * time.Second):
 		return fmt.Errorf("node %s did not open its doors\n%s", n.name, n.tail())
 	}
@@ -108,7 +108,7 @@ func (n *node) kill() error {
 	if err := n.signal(syscall.SIGKILL); err != nil {
 		return err
 	}
-	<-n.exit
+	_ = <-n.exit // killed, as it should be
 	return nil
 }
 

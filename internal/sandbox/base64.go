@@ -62,7 +62,7 @@ func (b *base64Reader) fill() {
 	whole := n - n%4
 	if err != nil {
 		b.err = err
-		if err == io.EOF && whole != n {
+		if errors.Is(err, io.EOF) && whole != n {
 			b.err, whole = errBase64, 0
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"net/url"
 	"os"
@@ -311,10 +312,10 @@ func TestTokenFollowsSwitchesAndClock(t *testing.T) {
 		t.Error(err)
 	}
 	now.advance(2 * time.Second)
-	if _, err := s.entra.verify(tk); err != errTokenExpired {
+	if _, err := s.entra.verify(tk); !errors.Is(err, errTokenExpired) {
 		t.Errorf("%v", err)
 	}
-	if _, err := s.entra.verify(tk[:len(tk)-2] + "xx"); err != errTokenInvalid {
+	if _, err := s.entra.verify(tk[:len(tk)-2] + "xx"); !errors.Is(err, errTokenInvalid) {
 		t.Errorf("%v", err)
 	}
 }

@@ -71,7 +71,7 @@ func (e *entraServer) grant(r *http.Request, tenant string) *aadError {
 	form := r.PostForm
 	_, basicSecret, basic := basicCredential(r)
 	for _, p := range []string{"grant_type", "client_id", "scope"} {
-		if form.Get(p) == "" && !(p == "client_id" && basic) {
+		if form.Get(p) == "" && (p != "client_id" || !basic) {
 			return &aadError{900144, "The request body must contain the following parameter: '" + p + "'."}
 		}
 		if len(form[p]) > 1 {

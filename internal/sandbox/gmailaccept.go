@@ -133,7 +133,7 @@ func mayUse(from []*mail.Address, mailbox string) bool {
 	_, domain, _ := strings.Cut(mailbox, "@")
 	for _, a := range from {
 		addr := normalize(a.Address)
-		if addr != mailbox && !(strings.HasPrefix(addr, "alias") && strings.HasSuffix(addr, "@"+domain)) {
+		if addr != mailbox && (!strings.HasPrefix(addr, "alias") || !strings.HasSuffix(addr, "@"+domain)) {
 			return false
 		}
 	}

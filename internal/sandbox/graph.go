@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -173,7 +174,7 @@ func (c *graphCall) authenticate() *graphError {
 	}
 	t, err := c.g.s.entra.verify(strings.TrimSpace(raw))
 	switch {
-	case err == errTokenExpired:
+	case errors.Is(err, errTokenExpired):
 		return refuse("Lifetime validation failed, the token is expired.")
 	case err != nil:
 		return refuse("IDX14100: JWT is not well formed, or its signature is invalid.")

@@ -228,33 +228,31 @@ type query struct {
 }
 
 func (c *graphCall) query(allowed ...string) (q query, e *graphError) {
-	bad := func(text string) (query, *graphError) {
-		return query{}, &graphError{http.StatusBadRequest, "BadRequest", text}
-	}
+	bad := func(text string) *graphError { return &graphError{http.StatusBadRequest, "BadRequest", text} }
 	values, err := url.ParseQuery(c.r.URL.RawQuery)
 	if err != nil {
-		return bad("The query cannot be read.")
+		return query{}, bad("The query cannot be read.")
 	}
 	q.top = 10
 	for name, v := range values {
 		if !slices.Contains(allowed, name) || len(v) != 1 {
-			return bad("The query parameter '" + name + "' is not supported here.")
+			return query{}, bad("The query parameter '" + name + "' is not supported here.")
 		}
 		switch name {
 		case "$select":
 			for p := range strings.SplitSeq(v[0], ",") {
 				if p = strings.TrimSpace(p); !messageProperties[p] {
-					return bad("Could not find a property named '" + p + "' on type 'microsoft.graph.message'.")
+					return query{}, bad("Could not find a property named '" + p + "' on type 'microsoft.graph.message'.")
 				}
 				q.sel = append(q.sel, p)
 			}
 		case "$top":
 			if q.top, err = strconv.Atoi(v[0]); err != nil || q.top < 1 || q.top > 1000 {
-				return bad("The limit of '1000' for Top query has been exceeded, or it is no number.")
+				return query{}, bad("The limit of '1000' for Top query has been exceeded, or it is no number.")
 			}
 		case "$filter":
 			if err := q.filter(v[0]); err != nil {
-				return bad("Invalid filter clause: " + err.Error())
+				return query{}, bad("Invalid filter clause: " + err.Error())
 			}
 		}
 	}

@@ -43,7 +43,7 @@ func (l *listeners) serveTLS(s *Sandbox, h http.Handler) (string, error) {
 
 // serveHTTP serves h without TLS on addr.
 func (l *listeners) serveHTTP(s *Sandbox, addr string, h http.Handler) (string, error) {
-	ln, err := net.Listen("tcp", addr)
+	ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
 	if err != nil {
 		return "", fmt.Errorf("sandbox: control: %w", err)
 	}
@@ -95,7 +95,7 @@ func (s *Sandbox) listenTLS(names ...string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}

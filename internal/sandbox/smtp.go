@@ -73,7 +73,7 @@ func (v *smtpServer) start(s *Sandbox) error {
 		port *int
 		mode smtpMode
 	}{{&v.port, smtpSTARTTLS}, {&v.tlsPort, smtpTLS}, {&v.plain, smtpPlain}} {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			return errors.Join(err, v.close())
 		}

@@ -14,7 +14,7 @@ import (
 
 // act does what the fault says. It is true when nothing remains to be replied.
 func (c *smtpSession) act(f Fault) bool {
-	if f.Delay > 0 && !(c.flush() && c.wait(f.Delay)) {
+	if f.Delay > 0 && (!c.flush() || !c.wait(f.Delay)) {
 		c.over = true
 		return true
 	}

@@ -253,7 +253,7 @@ func TestJoin(t *testing.T) {
 		if other := send(strings.Replace(head, "<1@", "<2@", 1), "", "b@example.com"); other.Joined {
 			t.Error("another Message-ID was joined")
 		}
-		time.Sleep(3 * time.Second)
+		<-time.After(3 * time.Second)
 		if late := send(head, "", "b@example.com"); late.Joined {
 			t.Error("joined after the window")
 		}

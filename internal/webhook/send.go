@@ -115,7 +115,7 @@ func CheckURL(raw string, private bool) (wrong adapters.Text, ok bool) {
 		return adapters.Text{EN: "the URL cannot be read: write https://host/path", IT: "l'URL non è leggibile: scrivere https://host/percorso"}, false
 	case u.User != nil:
 		return adapters.Text{EN: "the URL has a user name or a password: the signature proves who calls", IT: "l'URL contiene un nome utente o una password: a provare chi chiama è la firma"}, false
-	case u.Scheme != "https" && !(private && u.Scheme == "http"):
+	case u.Scheme != "https" && (!private || u.Scheme != "http"):
 		return adapters.Text{EN: "the URL must begin with https://", IT: "l'URL deve iniziare con https://"}, false
 	case u.Fragment != "":
 		return adapters.Text{EN: "the URL has a fragment, which is never sent", IT: "l'URL ha un frammento, che non viene mai inviato"}, false

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
@@ -54,7 +55,7 @@ func (s *Store) ChangeLane(ctx context.Context, now time.Time, key string, c sto
 
 func (t *tx) changeLane(now time.Time, key string, c store.LaneChange) error {
 	l, err := t.lane(now, key, nil)
-	if notFound(err) == store.ErrNotFound {
+	if errors.Is(notFound(err), store.ErrNotFound) {
 		l, err = t.lane(now, key, &adapters.LaneLimits{})
 	}
 	if err != nil {

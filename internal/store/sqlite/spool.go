@@ -184,7 +184,7 @@ func copyCtx(ctx context.Context, w io.Writer, src mime.Source) (int64, error) {
 			}
 		}
 		off += int64(n)
-		if err != nil && (err != io.EOF || off < src.Size()) {
+		if err != nil && (!errors.Is(err, io.EOF) || off < src.Size()) {
 			return off, err
 		}
 	}

@@ -40,19 +40,19 @@ func open(t testing.TB, o Options) *Store {
 var fresh = sync.OnceValue(func() []byte {
 	dir, err := os.MkdirTemp("", "postino-test-*")
 	if err != nil {
-		panic(err)
+		panic(err) //nolint:forbidigo // no test to fail in a once-function
 	}
 	defer os.RemoveAll(dir)
 	s, err := Open(context.Background(), Options{Dir: dir})
 	if err != nil {
-		panic(err)
+		panic(err) //nolint:forbidigo // no test to fail in a once-function
 	}
 	if err := s.Close(); err != nil {
-		panic(err)
+		panic(err) //nolint:forbidigo // no test to fail in a once-function
 	}
 	b, err := os.ReadFile(filepath.Join(dir, "postino.db"))
 	if err != nil {
-		panic(err)
+		panic(err) //nolint:forbidigo // no test to fail in a once-function
 	}
 	return b
 })

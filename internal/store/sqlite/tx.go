@@ -69,7 +69,7 @@ func (t *tx) exec(q string, args ...any) error {
 
 // change is exec with the number of rows.
 func (t *tx) change(q string, args ...any) (int64, error) {
-	st, err := t.stmt(q)
+	st, err := t.stmt(q) //nolint:sqlclosecheck // the cache closes it
 	if err != nil {
 		return 0, err
 	}
@@ -83,7 +83,7 @@ func (t *tx) change(q string, args ...any) (int64, error) {
 
 // insert is exec with the key of the row that was made.
 func (t *tx) insert(q string, args ...any) (int64, error) {
-	st, err := t.stmt(q)
+	st, err := t.stmt(q) //nolint:sqlclosecheck // the cache closes it
 	if err != nil {
 		return 0, err
 	}
@@ -97,7 +97,7 @@ func (t *tx) insert(q string, args ...any) (int64, error) {
 
 // row scans the one row of a query; sql.ErrNoRows when there is none.
 func (t *tx) row(q string, args []any, dst ...any) error {
-	st, err := t.stmt(q)
+	st, err := t.stmt(q) //nolint:sqlclosecheck // the cache closes it
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (t *tx) row(q string, args []any, dst ...any) error {
 
 // each calls f for every row of a query.
 func (t *tx) each(q string, args []any, f func(scan) error) error {
-	st, err := t.stmt(q)
+	st, err := t.stmt(q) //nolint:sqlclosecheck // the cache closes it
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (c *stmtCache) get(q string) (*sql.Stmt, error) {
 	if st := c.m[q]; st != nil {
 		return st, nil
 	}
-	st, err := c.db.Prepare(q)
+	st, err := c.db.PrepareContext(context.Background(), q) //nolint:sqlclosecheck // close does
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +177,7 @@ func (c *stmtCache) close() error {
 
 // read scans one row on a reader's connection; store.ErrNotFound when there is none.
 func (s *Store) read(ctx context.Context, q string, args []any, dst ...any) error {
-	st, err := s.stmts.get(q)
+	st, err := s.stmts.get(q) //nolint:sqlclosecheck // the cache closes it
 	if err != nil {
 		return readErr(ctx, dbErr(err))
 	}

@@ -23,7 +23,7 @@ func testFinish(t *testing.T, h Harness) {
 	want(t, "retry after", d.Error.RetryAfter, 30*time.Second)
 	want(t, "Italian", d.Error.Sentence.IT, "il server è occupato")
 	want(t, "failures", d.Failures, 1)
-	want(t, "slot", lane(t, s, "lane-1").InFlight, 0)
+	want(t, "slot", lane(t, s).InFlight, 0)
 	want(t, "not before", len(claim(t, s, n, after(59), 1)), 0)
 	wantErr(t, "the same lease again", s.Finish(ctx, failed(c, adapters.Transient, after(1), after(60))), store.ErrLeaseLost)
 	// One of two accepted; the lane pauses; an event tells.
@@ -118,7 +118,7 @@ func testLeases(t *testing.T, h Harness) {
 	must(t, err)
 	want(t, "ledger", at[0].Class, adapters.Unknown)
 	want(t, "ended", at[0].EndedAt, after(26))
-	want(t, "slot", lane(t, s, "lane-1").InFlight, 0)
+	want(t, "slot", lane(t, s).InFlight, 0)
 	wantErr(t, "the dead node's heartbeat", s.Heartbeat(ctx, a, after(26), after(40)), store.ErrNodeLost)
 	_, err = s.Claim(ctx, store.ClaimRequest{Node: a, Now: after(26), Max: 1})
 	wantErr(t, "the dead node's claim", err, store.ErrNodeLost)
@@ -161,7 +161,7 @@ func testLateNode(t *testing.T, h Harness) {
 	must(t, err)
 	want(t, "one line", len(at), 1)
 	want(t, "that says", at[0].Class, adapters.Accepted)
-	want(t, "slots", lane(t, s, "lane-1").InFlight, 0)
+	want(t, "slots", lane(t, s).InFlight, 0)
 	// Somebody has it: the late word goes into the ledger and nowhere else.
 	got := claim(t, s, b, after(102), 5)
 	want(t, "taken over", len(got), 1)
@@ -192,7 +192,7 @@ func testRelease(t *testing.T, h Harness) {
 	at, err := s.Attempts(t.Context(), id)
 	must(t, err)
 	want(t, "ledger", len(at), 0)
-	want(t, "budget", lane(t, s, "lane-1").UsedToday(after(1)), 0)
+	want(t, "budget", lane(t, s).UsedToday(after(1)), 0)
 	wantErr(t, "finish of what was given back", accept(t, s, c, after(1)), store.ErrLeaseLost)
 	cc := claim(t, s, n, after(2), 1)
 	want(t, "claimed again", len(cc), 1)
@@ -287,7 +287,7 @@ func testReroute(t *testing.T, h Harness) {
 	cc := claim(t, s, n, after(1), 5)
 	want(t, "claimed on the other way", len(cc), 1)
 	want(t, "lane", cc[0].Delivery.Route.Lane, "lane-2")
-	want(t, "left", lane(t, s, "lane-1").Queued, 0)
+	want(t, "left", lane(t, s).Queued, 0)
 }
 
 func testDeadlines(t *testing.T, h Harness) {

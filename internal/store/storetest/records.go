@@ -54,7 +54,7 @@ func testConnections(t *testing.T, h Harness) {
 	_, err = s.PutConnection(ctx, t0(), edit)
 	wantErr(t, "stale", err, store.ErrConflict)
 	b.SMTP.Password = "segreto-2"
-	b, err = s.PutConnection(ctx, t0(), b)
+	_, err = s.PutConnection(ctx, t0(), b)
 	must(t, err)
 	got, err = s.Connection(ctx, a.ID)
 	must(t, err)
@@ -124,7 +124,7 @@ func testConnectionState(t *testing.T, h Harness) {
 	c.Limits.Concurrency = &seven
 	c, err = s.PutConnection(ctx, after(2), c)
 	must(t, err)
-	want(t, "its limits hold in its lanes", lane(t, s, "lane-1").Limits.Concurrency, 7)
+	want(t, "its limits hold in its lanes", lane(t, s).Limits.Concurrency, 7)
 	got := claim(t, s, n, after(2), 1)
 	want(t, "active again", len(got), 1)
 	// Paused by an outcome, in the same transaction; an edit ends it.

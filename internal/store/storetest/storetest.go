@@ -208,9 +208,9 @@ func delivery(t testing.TB, s store.Store, id store.ID) *store.Delivery {
 	return d
 }
 
-func lane(t testing.TB, s store.Store, key string) *store.Lane {
+func lane(t testing.TB, s store.Store) *store.Lane {
 	t.Helper()
-	l, err := s.Lane(t.Context(), key)
+	l, err := s.Lane(t.Context(), "lane-1")
 	must(t, err)
 	return l
 }
