@@ -212,7 +212,7 @@ func (s *Server) Serve(ctx context.Context) error {
 			err = errors.Join(serr, s.http.Close())
 		}
 		done()
-		_ = <-served // http.ErrServerClosed
+		<-served //nolint:errcheck // http.ErrServerClosed
 	case err = <-served:
 		close(s.stop)
 	}

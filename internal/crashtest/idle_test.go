@@ -46,9 +46,9 @@ func TestIdle(t *testing.T) {
 		t.Fatal(err)
 	}
 	started := time.Since(begin)
-	time.Sleep(5 * time.Second) // what a start does is not idling
+	<-time.After(5 * time.Second) // what a start does is not idling
 	before := processor(t, n.cmd.Process.Pid)
-	time.Sleep(span)
+	<-time.After(span)
 	used := processor(t, n.cmd.Process.Pid) - before
 	t.Logf("%d connections: doors open after %v; idle %v of processor time in %v (%.2f %% of a core)", connections, started.Round(time.Millisecond), used, span,
 		100*used.Seconds()/span.Seconds())

@@ -108,7 +108,7 @@ func (n *node) kill() error {
 	if err := n.signal(syscall.SIGKILL); err != nil {
 		return err
 	}
-	_ = <-n.exit // killed, as it should be
+	<-n.exit //nolint:errcheck // killed, as it should be
 	return nil
 }
 
@@ -117,7 +117,7 @@ func (n *node) freeze(d time.Duration) error {
 	if err := n.signal(syscall.SIGSTOP); err != nil {
 		return err
 	}
-	time.Sleep(d)
+	<-time.After(d)
 	return n.signal(syscall.SIGCONT)
 }
 
