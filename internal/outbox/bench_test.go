@@ -206,7 +206,7 @@ func (w *bench) take(b *testing.B, clients, n, size int) {
 // settled waits until n deliveries are done, their outcome in the store.
 func (w *bench) settled(b *testing.B, n int) {
 	for w.sent.Load() < int64(n) {
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 	}
 	for {
 		st, err := w.store.Stats(context.Background(), time.Now())
@@ -216,7 +216,7 @@ func (w *bench) settled(b *testing.B, n int) {
 		if st.States[store.Done] >= int64(n) {
 			return
 		}
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 	}
 }
 
