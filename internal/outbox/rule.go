@@ -312,6 +312,22 @@ func (s *situation) cannotTell(r *ruling) {
 	r.step.State, r.step.NextAt = store.Queued, s.now.Add(s.schedule.Delay(r.step.Word.Failures))
 }
 
+// orphaned holds a delivery whose connection was removed while it was on its
+// way in: nothing was called, and only a person can say what becomes of it.
+func orphaned(now time.Time, d *store.Delivery) ruling {
+	e := &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Code: "no_connection",
+		Sentence: adapters.Text{EN: "the connection of this message was removed", IT: "la connessione di questo messaggio è stata eliminata"},
+		Remedy: adapters.Text{EN: "send it again from the program it came from, then cancel this delivery",
+			IT: "inviarlo di nuovo dal programma di origine, poi annullare questa consegna"}}
+	r := ruling{outcome: store.Outcome{EndedAt: now, Class: adapters.Transient, Error: e}}
+	r.step = store.Step{Now: now, State: store.Held, Word: d.Word}
+	r.step.Word.Class, r.step.Word.Error = adapters.Transient, e
+	if d.Kind == store.Send {
+		r.notMailed = d.CountPending()
+	}
+	return r
+}
+
 // expired gives a delivery up whose time is over.
 func expired(now time.Time, d *store.Delivery) ruling {
 	e := &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Code: "expired", Enhanced: "5.4.7",

@@ -187,11 +187,11 @@ func TestPeers(t *testing.T) {
 			t.Run(p.name+" to "+strings.TrimSuffix(from, "@contoso.example"), func(t *testing.T) {
 				args, stdin := p.command(g, from)
 				if _, err := exec.LookPath(args[0]); err != nil {
-					t.Skipf("not installed: %v", err)
+					t.Fatalf("not installed: %v", err)
 				}
 				if p.asks != nil {
 					if out, err := exec.CommandContext(t.Context(), p.asks[0], p.asks[1:]...).CombinedOutput(); err != nil {
-						t.Skipf("not installed: %s", out[:min(len(out), 200)])
+						t.Fatalf("not installed: %s", out[:min(len(out), 200)])
 					}
 				}
 				seen := len(g.sandbox.Deliveries())
