@@ -403,6 +403,18 @@ func TestOutbox(t *testing.T) {
 			t.Errorf("%d notifications in all", n)
 		}
 	})
+	scenario(t, "a connection that was removed holds what came in for it", func(t *testing.T) {
+		w := newWorld(t, conn("a", nil))
+		defer w.close()
+		gone := *w.conns["a"]
+		gone.ID = "0000removed"
+		w.conns["gone"] = &gone
+		w.run(nil)
+		d := w.await(w.submit("gone", "x@y.it"), 5*time.Second, store.Held)
+		if w.fakes["a"].calls() != 0 || d.Error == nil || d.Error.Code != "no_connection" {
+			t.Errorf("%d calls, last word %v", w.fakes["a"].calls(), d.Error)
+		}
+	})
 	scenario(t, "a stop finishes what is in flight", func(t *testing.T) {
 		w := newWorld(t, conn("a", nil))
 		w.fakes["a"].latency = 5 * time.Second

@@ -30,13 +30,15 @@ func (o *Outbox) work(c store.Claimed) {
 		return
 	}
 	conn, err := o.conns.ByID(ctx, c.Delivery.Route.Connection)
+	if errors.Is(err, store.ErrNotFound) { // perhaps it was added just now, by another node
+		o.conns.Stale()
+		conn, err = o.conns.ByID(ctx, c.Delivery.Route.Connection)
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		o.finish(ctx, c, o.complete(ctx, c.Lease, &c.Delivery, &c.Message, nil, orphaned(time.Now(), &c.Delivery)))
 		return
 	}
 	if err != nil {
-		// Removed or unreadable at this moment: Claim leaves such deliveries alone
-		// from now on.
 		o.opt.Log.Warn("the connection of a delivery cannot be read", "delivery", c.Delivery.ID.String(), "err", err)
 		o.release(c.Lease)
 		return
