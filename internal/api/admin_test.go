@@ -271,8 +271,15 @@ func TestWebhooks(t *testing.T) {
 		t.Errorf("%+v", now)
 	}
 	w.want(w.do(w.key, "PUT", "/v1/webhooks/"+h.ID, map[string]any{"url": receiver.URL, "types": []string{"message.accepted"}}), 200)
-	if _, p := verify(rotated.Secret); !strings.Contains(string(p.Data), "due") {
-		t.Errorf("%+v", p)
+	// At least once: an edit just after a delivery may bring that one again.
+	for {
+		id, p := verify(rotated.Secret)
+		if strings.Contains(string(p.Data), "due") {
+			break
+		}
+		if id != first {
+			t.Fatalf("%s: %+v", id, p)
+		}
 	}
 	w.want(w.do(w.key, "DELETE", "/v1/webhooks/"+h.ID, nil), http.StatusNoContent)
 	w.want(w.do(w.key, "POST", "/v1/webhooks", map[string]any{"url": "ftp://x"}), http.StatusUnprocessableEntity)
