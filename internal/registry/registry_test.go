@@ -1,0 +1,95 @@
+package registry
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/sqlite"
+)
+
+func open(t *testing.T) store.Store {
+	t.Helper()
+	st, err := sqlite.Open(t.Context(), sqlite.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st
+}
+
+func TestConnections(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		st := open(t)
+		defer st.Close()
+		put := func(c *adapters.Connection) *adapters.Connection {
+			t.Helper()
+			out, err := st.PutConnection(t.Context(), time.Now(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return out
+		}
+		smtp := &adapters.SMTPSettings{Host: "h"}
+		a := put(&adapters.Connection{Name: "Ufficio", Provider: adapters.SMTP, SMTP: smtp})
+		b := put(&adapters.Connection{Name: "aruba", Provider: adapters.SMTP, SMTP: smtp})
+		r := NewConnections(st)
+		first, err := r.Named(t.Context(), "UFFICIO")
+		if err != nil || first.ID != a.ID {
+			t.Fatalf("%v, %v", first, err)
+		}
+		edited := b.Clone()
+		edited.From = "new@x.it"
+		put(edited)
+		if got, _ := r.ByID(t.Context(), b.ID); got.From != "" {
+			t.Error("looked at the store again within a second")
+		}
+		time.Sleep(fresh) //nolint:forbidigo // fake time
+		if got, _ := r.ByID(t.Context(), b.ID); got.From != "new@x.it" {
+			t.Error("an edit stays unseen")
+		}
+		if again, _ := r.Named(t.Context(), "ufficio"); again != first {
+			t.Error("an unchanged connection must stay the same pointer: its adapter hangs on it")
+		}
+		put(&adapters.Connection{Name: "third", Provider: adapters.SMTP, SMTP: smtp})
+		r.Stale()
+		if all, err := r.All(t.Context()); err != nil || len(all) != 3 {
+			t.Errorf("%d connections after Stale, %v", len(all), err)
+		}
+		if _, err := r.ByID(t.Context(), "nobody"); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("unknown id: %v", err)
+		}
+	})
+}
+
+func TestClientsByAddress(t *testing.T) {
+	t.Parallel()
+	st := open(t)
+	defer st.Close()
+	for _, c := range []store.Client{
+		{Name: "office", Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}},
+		{Name: "scanner", Networks: []netip.Prefix{netip.MustParsePrefix("10.1.2.3/32"), netip.MustParsePrefix("fd00::/8")}},
+		{Name: "gone", Networks: []netip.Prefix{netip.MustParsePrefix("10.1.2.3/32")}, Disabled: true},
+	} {
+		if _, err := st.PutClient(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := NewClients(st)
+	for addr, want := range map[string]string{"10.1.2.3": "scanner", "::ffff:10.1.2.3": "scanner", "10.9.9.9": "office", "fd00::1": "scanner", "192.0.2.1": ""} {
+		c, err := r.ByAddress(t.Context(), netip.MustParseAddr(addr))
+		switch {
+		case want == "" && !errors.Is(err, store.ErrNotFound):
+			t.Errorf("%s: %v, %v", addr, c, err)
+		case want != "" && (err != nil || c.Name != want):
+			t.Errorf("%s: %v, %v; want %s", addr, c, err, want)
+		}
+	}
+	if c, err := r.Named(t.Context(), "OFFICE"); err != nil || c.Name != "office" {
+		t.Errorf("%v, %v", c, err)
+	}
+}
