@@ -60,7 +60,7 @@ func (s *Store) PutConnection(ctx context.Context, now time.Time, c *adapters.Co
 		in.ID = store.NewID().String()
 	}
 	var out *adapters.Connection
-	err := s.do(ctx, func(n *needs) {
+	err := s.doByItself(ctx, func(n *needs) {
 		n.names = append(n.names, allConnections)
 		n.gate(in.ID)
 	}, func(ctx context.Context, t *tx) error {
@@ -148,7 +148,7 @@ func (s *Store) ConnectionsVersion(ctx context.Context) (int64, error) {
 // DeleteConnection implements store.Connections. The lanes of its flows are
 // locked while it looks whether they are empty.
 func (s *Store) DeleteConnection(ctx context.Context, _ time.Time, id string) error {
-	return s.do(ctx, func(n *needs) {
+	return s.doByItself(ctx, func(n *needs) {
 		n.names = append(n.names, allConnections)
 		n.gate(id)
 	}, func(ctx context.Context, t *tx) error {

@@ -38,6 +38,7 @@ type op struct {
 	run   func(context.Context, *tx) error
 	lead  func(context.Context, *pgxpool.Conn) error // what an op that runs alone does first, before need
 	large bool                                       // lead writes much
+	alone bool                                       // run reads what other ops write: it shares no transaction
 	bytes int64
 	taken atomic.Bool // by a writer, or by the caller who gave up
 	err   error
@@ -69,11 +70,18 @@ func (s *Store) do(ctx context.Context, need func(*needs), run func(context.Cont
 	return s.doOp(ctx, &op{need: need, run: run})
 }
 
+// doByItself is do for an op that reads the database while it runs: of what
+// shares a transaction with it, it would not see the statements that are kept
+// for the end.
+func (s *Store) doByItself(ctx context.Context, need func(*needs), run func(context.Context, *tx) error) error {
+	return s.doOp(ctx, &op{need: need, run: run, alone: true})
+}
+
 func (s *Store) doOp(ctx context.Context, o *op) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if o.lead != nil {
+	if o.lead != nil || o.alone {
 		return s.doAlone(ctx, o)
 	}
 	o.done = make(chan struct{})
