@@ -23,7 +23,9 @@ func main() {
 	defer stop()
 	args := os.Args[1:]
 	if name := filepath.Base(os.Args[0]); name == "sendmail" || name == "mailq" {
-		args = append([]string{"sendmail"}, args...)
+		if len(args) == 0 || args[0] != "sendmail" { // some callers name both
+			args = append([]string{"sendmail"}, args...)
+		}
 		if name == "mailq" {
 			args = append(args, "-bp")
 		}

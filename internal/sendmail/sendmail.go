@@ -152,7 +152,48 @@ func readHead(in *bufio.Reader) ([]byte, error) {
 	return head, nil
 }
 
+// qualify gives names without a domain, as cron writes them ("root (Cron
+// Daemon)"), this machine's: a mailer qualifies what is local.
+func qualify(head []byte, host string) []byte {
+	lines := bytes.SplitAfter(head, []byte("\n"))
+	for i, line := range lines {
+		name, value, ok := bytes.Cut(line, []byte(":"))
+		if !ok || bytes.IndexByte(value, '@') >= 0 || !isAddressField(string(bytes.TrimSpace(name))) {
+			continue
+		}
+		lines[i] = append(append(bytes.Clone(name), ": "...), qualifyList(string(value), host)...)
+	}
+	return bytes.Join(lines, nil)
+}
+
+func isAddressField(name string) bool {
+	for _, f := range []string{"From", "Sender", "Reply-To", "To", "Cc", "Bcc"} {
+		if strings.EqualFold(name, f) {
+			return true
+		}
+	}
+	return false
+}
+
+// qualifyList leaves every entry alone that is not one plain name, with or
+// without a comment.
+func qualifyList(value, host string) string {
+	var out []string
+	for entry := range strings.SplitSeq(strings.TrimRight(value, "\r\n"), ",") {
+		local, comment, _ := strings.Cut(strings.TrimSpace(entry), " ")
+		plain := local != "" && strings.Trim(local, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-") == ""
+		comment = strings.TrimSpace(comment)
+		if !plain || comment != "" && (comment[0] != '(' || comment[len(comment)-1] != ')') {
+			out = append(out, strings.TrimSpace(entry))
+			continue
+		}
+		out = append(out, strings.TrimSpace(local+"@"+host+" "+comment))
+	}
+	return strings.Join(out, ", ") + "\n"
+}
+
 func completeHead(head []byte, a Args, host string) []byte {
+	head = qualify(head, host)
 	for line := range bytes.SplitSeq(head, []byte("\n")) {
 		name, _, ok := bytes.Cut(line, []byte(":"))
 		if ok && bytes.EqualFold(bytes.TrimSpace(name), []byte("From")) {

@@ -76,6 +76,8 @@ func TestRun(t *testing.T) {
 	}{
 		{name: "PHP mail()", args: "-t -i", in: "To: a@x.it\nSubject: ciao\nFrom: web@x.it\nBcc: b@x.it\n\nciao\n", from: "web@x.it", to: "a@x.it b@x.it", has: "Subject: ciao\r\n", hasNot: "Bcc"},
 		{name: "cron leaves the From out", args: "-FCronDaemon -i -f root root", in: "Subject: Cron\nTo: root\n\nout\n", from: "root@host.it", to: "root@host.it", has: `From: "CronDaemon" <root@host.it>`},
+		{name: "cron as it is", args: "-FCronDaemon -i -odi -oem -oi -t", in: "From: root (Cron Daemon)\nTo: root, backup\nSubject: Cron <root@h> job\n\nout\n", from: "root@host.it", to: "root@host.it backup@host.it", has: "From: root@host.it (Cron Daemon)\r\n"},
+		{name: "a group is no name", args: "-t b@x.it", in: "From: a@x.it\nTo: undisclosed-recipients:;\n\nciao\n", from: "a@x.it", to: "b@x.it", has: "To: undisclosed-recipients:;"},
 		{name: "no header at all", args: "-f me@x.it a@x.it", in: "just text\n", from: "me@x.it", to: "a@x.it", has: "\r\n\r\njust text\r\n"},
 		{name: "a dot ends it", args: "-f me@x.it a@x.it", in: "Subject: s\n\none\n.\ntwo\n", from: "me@x.it", to: "a@x.it", has: "one", hasNot: "two"},
 		{name: "-i: a dot does not", args: "-i -f me@x.it a@x.it", in: "Subject: s\n\none\n.\ntwo\n", from: "me@x.it", to: "a@x.it", has: "two"},
