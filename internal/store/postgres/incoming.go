@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/postino-mail/postino/internal/filelock"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -30,7 +31,7 @@ func openIncoming(data string) (*incoming, error) {
 		return nil, fmt.Errorf("%w: the spool folder cannot be written: %w", store.ErrUnavailable, err)
 	}
 	in.dir = dir
-	if in.lock, err = lockFile(filepath.Join(dir, incomingLock)); err != nil {
+	if in.lock, err = filelock.Lock(filepath.Join(dir, incomingLock)); err != nil {
 		return nil, fmt.Errorf("%w: the spool folder cannot be locked: %w", store.ErrUnavailable, errors.Join(err, os.RemoveAll(dir)))
 	}
 	return in, nil
@@ -61,7 +62,7 @@ func (s *Store) Sweep(ctx context.Context, age time.Duration) (removed int, err 
 		if err != nil || dir == filepath.Clean(s.incoming.dir) || info.ModTime().After(before) {
 			continue // gone meanwhile, ours, or just being made
 		}
-		lock, err := lockFile(filepath.Join(dir, incomingLock))
+		lock, err := filelock.Lock(filepath.Join(dir, incomingLock))
 		if err != nil {
 			continue // its process lives
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver
 
+	"github.com/postino-mail/postino/internal/filelock"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -85,7 +86,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 		}
 	}()
 	if o.Server {
-		if s.lock, err = lockFile(filepath.Join(o.Dir, "server.lock")); err != nil {
+		if s.lock, err = filelock.Lock(filepath.Join(o.Dir, "server.lock")); err != nil {
 			var path *fs.PathError
 			if errors.As(err, &path) { // not locked by another: it could not be made
 				return nil, unavailable(fmt.Errorf("the data folder is read-only or has the wrong owner: %w", err))

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/postino-mail/postino/internal/filelock"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -49,7 +50,7 @@ func openSpool(root string, f files) (_ *spoolDir, err error) {
 	if s.incoming, err = os.MkdirTemp(all, "*"); err != nil {
 		return nil, unavailable(fmt.Errorf("the spool folder cannot be written: %w", err))
 	}
-	if s.lock, err = lockFile(filepath.Join(s.incoming, incomingLock)); err != nil {
+	if s.lock, err = filelock.Lock(filepath.Join(s.incoming, incomingLock)); err != nil {
 		return nil, unavailable(fmt.Errorf("the spool folder cannot be locked: %w", err))
 	}
 	// The new folders must outlive a power cut before the first file in them.
@@ -249,7 +250,7 @@ func (s *Store) sweepIncoming(before time.Time) (removed int, err error) {
 		if err != nil || dir == filepath.Clean(s.spool.incoming) || info.ModTime().After(before) {
 			continue // gone meanwhile, ours, or just being made
 		}
-		lock, err := lockFile(filepath.Join(dir, incomingLock))
+		lock, err := filelock.Lock(filepath.Join(dir, incomingLock))
 		if err != nil {
 			continue // its process lives
 		}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package postgres
+package filelock
 
 import (
 	"errors"
@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockFile takes the lock that the kernel gives back when the process ends,
+// Lock takes the lock that the kernel gives back when the process ends,
 // however it ends.
-func lockFile(name string) (*os.File, error) {
+func Lock(name string) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
