@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -45,6 +46,9 @@ func (g *graphServer) start(s *Sandbox) error {
 }
 
 func (g *graphServer) close() error { return nil }
+
+// now is Graph's own clock, which its answers tell in Date.
+func (g *graphServer) now() time.Time { return g.s.now().Add(g.s.switches().GraphAhead) }
 
 func (g *graphServer) reset() {
 	g.limits.reset()
@@ -112,6 +116,7 @@ func (g *graphServer) handle(op operation) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		g.s.count("graph." + op.name)
 		stampIDs(w, r)
+		w.Header().Set("Date", g.now().UTC().Format(http.TimeFormat))
 		c := &graphCall{g: g, w: w, r: r, op: op, mailbox: normalize(r.PathValue("user")), sw: g.s.switches()}
 		if e := c.authenticate(); e != nil {
 			c.drain()

@@ -42,7 +42,7 @@ func (g *graphServer) writeError(w http.ResponseWriter, r *http.Request, status 
 	writeJSON(w, status, map[string]any{"error": map[string]any{
 		"code": code, "message": message,
 		"innerError": map[string]string{
-			"date":       g.s.now().UTC().Format("2006-01-02T15:04:05"),
+			"date":       g.now().UTC().Format("2006-01-02T15:04:05"),
 			"request-id": w.Header().Get("request-id"), "client-request-id": w.Header().Get("client-request-id"),
 		},
 	}})

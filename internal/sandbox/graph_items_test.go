@@ -103,6 +103,27 @@ func TestDraftLife(t *testing.T) {
 	}
 }
 
+func TestGraphAhead(t *testing.T) {
+	t.Parallel()
+	now := newClock()
+	s := start(t, Options{Now: now.now})
+	c := newGraphClient(t, s)
+	r := c.createMIME(sample(""))
+	id := url.PathEscape(r.doc["id"].(string))
+	s.Configure(func(sw *Switches) { sw.GraphAhead = 31 * time.Minute })
+	if r = c.do("GET", box+"/messages/"+id, nil); r.status != 200 { // the token is as good as before
+		t.Fatalf("%+v", r)
+	}
+	date, err := http.ParseTime(r.header.Get("Date"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := time.Parse(time.RFC3339, r.doc["createdDateTime"].(string))
+	if err != nil || date.Sub(made) != 31*time.Minute {
+		t.Errorf("a draft of %v looks as old as %v (%v)", made, date.Sub(made), err)
+	}
+}
+
 func TestSentItemsOfSendMail(t *testing.T) {
 	t.Parallel()
 	s := start(t, Options{})

@@ -32,10 +32,10 @@ func (c *graphCall) overLimits() *graphError {
 		return &graphError{http.StatusTooManyRequests, "ApplicationThrottled", text}
 	}
 	l := &c.g.limits
-	if (c.op.name == "sendMail" || c.op.name == "send") && !l.send(c.mailbox, c.g.s.now(), c.sw.GraphPerMinute) {
+	if (c.op.name == "sendMail" || c.op.name == "send") && !l.send(c.mailbox, c.g.now(), c.sw.GraphPerMinute) {
 		return throttled("Application is over its MailboxMessages limit.")
 	}
-	if !l.upload(c.mailbox, c.g.s.now(), max(c.r.ContentLength, 0), c.sw.GraphUploadQuota) {
+	if !l.upload(c.mailbox, c.g.now(), max(c.r.ContentLength, 0), c.sw.GraphUploadQuota) {
 		return throttled("Application is over its IncomingBytes limit.") // B7.5
 	}
 	return nil

@@ -12,7 +12,7 @@ import (
 
 // createMessage makes a draft (B3 step 1).
 func (g *graphServer) createMessage(c *graphCall) {
-	it, err := newItem(g.s.now())
+	it, err := newItem(g.now())
 	if err != nil {
 		c.fail(http.StatusInternalServerError, "", err.Error())
 		return
@@ -28,7 +28,7 @@ func (g *graphServer) createMessage(c *graphCall) {
 		c.failErr(e)
 		return
 	}
-	doc := it.document(g.s.now(), c.prefersImmutable(), nil)
+	doc := it.document(g.now(), c.prefersImmutable(), nil)
 	g.boxes.add(c.mailbox, it)
 	c.accepted(func() { c.writeItem(http.StatusCreated, doc) })
 }
@@ -43,7 +43,7 @@ func (c *graphCall) writeItem(status int, doc map[string]any) {
 
 // onItem runs do with the item of the path, under the lock of the mailboxes.
 func (c *graphCall) onItem(do func(*item) *graphError) bool {
-	e := c.g.boxes.with(c.mailbox, c.r.PathValue("id"), c.g.s.now(), do)
+	e := c.g.boxes.with(c.mailbox, c.r.PathValue("id"), c.g.now(), do)
 	if e != nil {
 		c.failErr(e)
 	}
@@ -68,7 +68,7 @@ func (g *graphServer) getMessage(c *graphCall) {
 	}
 	var doc map[string]any
 	if c.onItem(func(it *item) *graphError {
-		doc = it.document(g.s.now(), c.prefersImmutable(), q.sel)
+		doc = it.document(g.now(), c.prefersImmutable(), q.sel)
 		return nil
 	}) {
 		c.accepted(func() { c.writeItem(http.StatusOK, doc) })
@@ -89,7 +89,7 @@ func (g *graphServer) listMessages(c *graphCall) {
 		c.failErr(e)
 		return
 	}
-	now := g.s.now()
+	now := g.now()
 	found := g.boxes.find(c.mailbox, folder, q.messageID, now, func(it item) bool {
 		return q.isDraft == nil || *q.isDraft == (it.folder(now) == drafts)
 	}, q.top)
@@ -121,7 +121,7 @@ func (g *graphServer) getFolder(c *graphCall) {
 		c.failErr(itemNotFound())
 		return
 	}
-	n := len(g.boxes.find(c.mailbox, folder, "", g.s.now(), func(item) bool { return true }, -1))
+	n := len(g.boxes.find(c.mailbox, folder, "", g.now(), func(item) bool { return true }, -1))
 	c.accepted(func() {
 		writeJSON(c.w, http.StatusOK, map[string]any{"id": folderID(folder), "displayName": folder, "totalItemCount": n, "unreadItemCount": 0, "childFolderCount": 0})
 	})
@@ -144,7 +144,7 @@ func (g *graphServer) deleteMessage(c *graphCall) {
 
 // putMIME replaces a draft's content (B3 step 1b).
 func (g *graphServer) putMIME(c *graphCall) {
-	next, err := newItem(g.s.now())
+	next, err := newItem(g.now())
 	if err != nil {
 		c.fail(http.StatusInternalServerError, "", err.Error())
 		return
@@ -159,7 +159,7 @@ func (g *graphServer) putMIME(c *graphCall) {
 		g.boxes.rename(c.mailbox, it, next.messageID)
 		it.content, next.content = next.content, it.content
 		it.summary, it.sentDate = next.summary, next.sentDate
-		doc = it.document(g.s.now(), c.prefersImmutable(), nil)
+		doc = it.document(g.now(), c.prefersImmutable(), nil)
 		return nil
 	})
 	next.take().remove(g.s.log, nil)

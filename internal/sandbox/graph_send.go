@@ -12,7 +12,7 @@ import (
 
 // sendMail takes a whole message and delivers it (contracts B1).
 func (g *graphServer) sendMail(c *graphCall) {
-	it, err := newItem(g.s.now())
+	it, err := newItem(g.now())
 	if err != nil {
 		c.fail(http.StatusInternalServerError, "", err.Error())
 		return
@@ -133,7 +133,7 @@ func (c *graphCall) deliver(it *item, route string) *graphError {
 	if _, err := c.g.s.deliver(d, m, changed); err != nil {
 		return &graphError{http.StatusInternalServerError, "", err.Error()}
 	}
-	now := c.g.s.now()
+	now := c.g.now()
 	c.g.boxes.mu.Lock()
 	it.submitted, it.settles = true, now.Add(c.sw.GraphSettle)
 	rest := it.take()

@@ -40,7 +40,7 @@ type session struct {
 }
 
 func (g *graphServer) newSession(mailbox, itemPath string, a *attachment, size int64) (*session, error) {
-	s := &session{mailbox: mailbox, itemPath: itemPath, expires: g.s.now().Add(sessionLife), size: size, att: a}
+	s := &session{mailbox: mailbox, itemPath: itemPath, expires: g.now().Add(sessionLife), size: size, att: a}
 	var err error
 	for _, v := range []*string{&s.id, &s.token, &a.id} {
 		if *v, err = newItemID("AAMkAGU"); err != nil {
@@ -153,7 +153,7 @@ func (g *graphServer) session(r *http.Request) (*session, *graphError) {
 		return nil, itemNotFound()
 	case subtle.ConstantTimeCompare([]byte(r.URL.Query().Get("authtoken")), []byte(s.token)) != 1:
 		return nil, &graphError{http.StatusUnauthorized, "InvalidAuthenticationToken", "The authtoken of the URL is not valid."}
-	case !g.s.now().Before(s.expires): // B3.2
+	case !g.now().Before(s.expires): // B3.2
 		g.uploads.forget(s.id)
 		s.discard(g.s.log)
 		return nil, itemNotFound()
@@ -244,7 +244,7 @@ func (g *graphServer) finishSession(s *session) *graphError {
 	if err := s.file.Close(); err != nil {
 		e = &graphError{http.StatusInternalServerError, "", err.Error()}
 	} else {
-		e = g.boxes.with(s.mailbox, s.item, g.s.now(), func(it *item) *graphError {
+		e = g.boxes.with(s.mailbox, s.item, g.now(), func(it *item) *graphError {
 			if it.submitted || it.busy {
 				return itemNotFound()
 			}

@@ -19,6 +19,7 @@ type Switches struct {
 	GraphPerMinute     int           `json:"graph_per_minute"`      // 429 beyond so many sends a minute and mailbox; 0 (default): none, B7.16
 	GraphUploadQuota   int64         `json:"graph_upload_quota"`    // bytes a mailbox may upload in 5 minutes, 157286400 in B7.2; 0 (default): none
 	GraphLatency       time.Duration `json:"graph_latency"`         // every request to Graph and its upload host takes so long
+	GraphAhead         time.Duration `json:"graph_ahead"`           // Graph's clock, but for tokens, is ahead by so much: raise it, and drafts have lain for longer
 	TokenLifetime      time.Duration `json:"token_lifetime"`        // 3599 s
 	GmailFrom          string        `json:"gmail_from"`            // rewrite (default) or keep: C5.1
 	GmailDropSilently  bool          `json:"gmail_drop_silently"`   // 200 but not sent: C4
