@@ -1,10 +1,8 @@
 package crashtest
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/smtp"
@@ -14,66 +12,108 @@ import (
 	"time"
 )
 
-// clients submit over SMTP until so many messages were acknowledged.
+// clients submit until so many messages were acknowledged.
 type clients struct {
 	nodes   []*node
 	senders []string
+	drop    string // maildrop
 	want    int64
-	spooled bool          // some messages are large enough for the spool
+	mixed   bool          // all doors and all sizes, not only small and spooled over SMTP
 	pause   time.Duration // at most, after each message
 
-	acked atomic.Int64
-	tries atomic.Int64
-	mu    sync.Mutex
-	known map[string]bool // token of every try: was it acknowledged?
-	said  map[string]int  // refusals by their text
-	codes map[int]int     // and by their code
+	acked   atomic.Int64
+	tries   atomic.Int64
+	repeats atomic.Int64 // of requests with the same Idempotency-Key
+	mu      sync.Mutex
+	known   map[string]*try // by token
+	said    map[string]int  // refusals by their text
+	codes   map[int]int     // and by their code
 }
 
-// run is one client. Every try is a message of its own, so that a try without
-// an answer, which the server may have taken or not, is told from the next one.
+// A try is a message of its own, so that a try without an answer, which the
+// server may have taken or not, is told from the next one.
+type try struct {
+	provider string
+	door     string
+	size     size
+	acked    bool
+}
+
+// A client submits one message after the other.
+type client struct {
+	*clients
+	rng  *rand.Rand
+	conn *smtp.Client // open SMTP session; may be nil
+}
+
 func (c *clients) run(ctx context.Context, rng *rand.Rand) {
-	var conn *smtp.Client
-	defer func() {
-		if conn != nil {
-			_ = conn.Close()
-		}
-	}()
+	one := &client{clients: c, rng: rng}
+	defer one.close()
 	for ctx.Err() == nil && c.acked.Load() < c.want {
-		if conn == nil {
-			var err error
-			if conn, err = smtp.Dial(c.nodes[rng.IntN(len(c.nodes))].smtp); err != nil {
-				conn = nil
-				select { // the node is down
-				case <-ctx.Done():
-				case <-time.After(20 * time.Millisecond):
-				}
-				continue
+		wait := 20 * time.Millisecond
+		if one.submit(ctx) {
+			if wait = 0; c.pause > 0 {
+				wait = time.Duration(rng.Int64N(int64(c.pause)))
 			}
 		}
-		token := fmt.Sprintf("m%06d", c.tries.Add(1))
-		c.mu.Lock()
-		c.known[token] = false
-		c.mu.Unlock()
-		if err := c.one(conn, rng, token); err != nil {
-			c.mu.Lock()
-			c.said[shape(err)]++
-			if code := replyCode(err); code != 0 {
-				c.codes[code]++
-			}
-			c.mu.Unlock()
-			_ = conn.Close()
-			conn = nil
-			continue
-		}
-		c.mu.Lock()
-		c.known[token] = true
-		c.mu.Unlock()
-		c.acked.Add(1)
-		if c.pause > 0 {
-			<-time.After(time.Duration(rng.Int64N(int64(c.pause))))
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
 		}
 	}
+}
+
+func (c *client) node() *node { return c.nodes[c.rng.IntN(len(c.nodes))] }
+
+// submit tries one message and reports whether it was acknowledged.
+func (c *client) submit(ctx context.Context) bool {
+	t := &try{door: smtpDoor, size: sizeOf(c.rng)}
+	if c.mixed {
+		t.door = doorOf(c.rng)
+	} else {
+		t.size = min(t.size, spooled)
+	}
+	from := c.senders[c.rng.IntN(len(c.senders))]
+	if t.size == large && c.rng.IntN(2) == 0 { // Graph alone has a way of its own for large mail: it gets more of it
+		from = c.senders[0]
+	}
+	t.provider = providerOf(from)
+	token := fmt.Sprintf("m%06d", c.tries.Add(1))
+	c.mu.Lock()
+	c.known[token] = t
+	c.mu.Unlock()
+	raw := letter(c.rng, from, token, t.size)
+	var err error
+	switch t.door {
+	case apiDoor:
+		err = c.overHTTP(ctx, from, token, raw)
+	case sendmailDoor:
+		err = c.bySendmail(ctx, from, raw)
+	default:
+		err = c.overSMTP(from, raw)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil {
+		t.acked = true
+		c.acked.Add(1)
+		return true
+	}
+	if errors.Is(err, errNoServer) {
+		delete(c.known, token)
+		return false
+	}
+	c.said[shape(err)]++
+	if code := replyCode(err); code != 0 {
+		c.codes[code]++
+	}
+	return false
+}
+
+// providerOf tells it by the sender: graph0@crash.example sends through graph.
+func providerOf(from string) string {
+	local, _, _ := strings.Cut(from, "@")
+	return strings.TrimRight(local, "0123456789")
 }
 
 // refused is how often a server said no.
@@ -84,41 +124,6 @@ func (c *clients) refused() (n int) {
 		n += k
 	}
 	return n
-}
-
-func (c *clients) one(conn *smtp.Client, rng *rand.Rand, token string) error {
-	from := c.senders[rng.IntN(len(c.senders))]
-	if err := conn.Mail(from); err != nil {
-		return err
-	}
-	if err := conn.Rcpt("anna@example.com"); err != nil {
-		return err
-	}
-	w, err := conn.Data()
-	if err != nil {
-		return err
-	}
-	size := 1 + rng.IntN(150)
-	if c.spooled && rng.IntN(10) == 0 {
-		size = 1500 + rng.IntN(2000) // 100 to 240 KB: a spool file
-	}
-	if _, err := w.Write(message(from, token, size)); err != nil {
-		return err
-	}
-	return w.Close()
-}
-
-const bodyDigest = "X-Body-Digest"
-
-// message has lines of 70 octets, and the digest of its body in its header.
-func message(from, token string, lines int) []byte {
-	var body bytes.Buffer
-	for i := range lines {
-		fmt.Fprintf(&body, "%s %06d %s\r\n", token, i, strings.Repeat("x", 54))
-	}
-	sum := sha256.Sum256(body.Bytes())
-	return fmt.Appendf(nil, "From: <%s>\r\nTo: <anna@example.com>\r\nSubject: %s\r\nMessage-ID: <%s@crash.example>\r\nDate: %s\r\n%s: %s\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n%s",
-		from, token, token, time.Now().Format(time.RFC1123Z), bodyDigest, hex.EncodeToString(sum[:]), body.Bytes())
 }
 
 // shape is an error without its numbers and addresses.

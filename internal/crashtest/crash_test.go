@@ -113,20 +113,23 @@ func crash(t *testing.T, p plan) {
 	t.Logf("POSTINO_CRASH_SEED=%d", seed)
 	w := newWorld(t, app.Storage{Data: filepath.Join(t.TempDir(), "data"), Database: p.database}, p.nodes)
 	misbehave(w.sandbox)
-	sb, st, nodes := w.sandbox, w.store, w.nodes
-	c := w.clients(p.messages)
-	c.pause = 500 * time.Millisecond
 	begin := time.Now()
 	// A client is patient in proportion to what it has to send.
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute+time.Duration(p.messages)*100*time.Millisecond)
 	defer cancel()
+	var clock sync.WaitGroup
+	clock.Go(func() { hasten(ctx, w.sandbox) })
+	defer clock.Wait()
+	defer cancel()
+	c := w.clients(p.messages)
+	c.mixed, c.pause = true, 500*time.Millisecond
 	var submitting sync.WaitGroup
 	for i := range p.clients {
 		submitting.Go(func() { c.run(ctx, rand.New(rand.NewPCG(seed, uint64(i)))) })
 	}
 	quiet := make(chan struct{})
 	go func() { submitting.Wait(); close(quiet) }()
-	kills, err := killing(quiet, nodes, rand.New(rand.NewPCG(seed, 1<<32)), 12/p.nodes+4)
+	kills, err := killing(quiet, w.nodes, rand.New(rand.NewPCG(seed, 1<<32)), 12/p.nodes+4)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,25 +137,20 @@ func crash(t *testing.T, p plan) {
 	if c.acked.Load() < c.want {
 		t.Fatalf("only %d of %d messages were taken in %v; refusals: %v", c.acked.Load(), c.want, took, c.said)
 	}
-	drained(ctx, t, st, nodes)
+	w.drained(ctx, t)
 	w.stop(t)
-	l := readLedger(ctx, t, st)
-	s := count(t, sb, c, l)
-	t.Logf("%d acknowledged of %d tries from %d clients in %v, %d kills of %d nodes; drained after %v", c.acked.Load(), c.tries.Load(), p.clients,
-		took.Round(time.Millisecond), kills, p.nodes, time.Since(begin).Round(time.Millisecond))
-	l.slowest(ctx, t, st)
-	t.Logf("lost %d, damaged %d, unknown to the clients %d, sends without an answer %v, copies too many %v", s.lost, s.damaged, s.strangers, s.unknown, s.twice)
-	if s.twice["graph"]+s.twice["gmail"] > 0 {
-		t.Errorf("sent twice through an API that can be asked: %v", s.twice)
-	}
-	if s.twice["smtp"] > s.unknown["smtp"] {
-		t.Errorf("%d SMTP duplicates and only %d lost replies", s.twice["smtp"], s.unknown["smtp"])
-	}
-	if violations := sb.SMTPViolations(); len(violations) > 0 {
+	l := readLedger(ctx, t, w.store)
+	y := count(t, w.sandbox, c, l)
+	y.judge(t)
+	t.Logf("%d acknowledged of %d tries from %d clients in %v, %d kills of %d nodes; drained after %v; requests repeated with their Idempotency-Key: %d", c.acked.Load(),
+		len(c.known), p.clients, took.Round(time.Millisecond), kills, p.nodes, time.Since(begin).Round(time.Millisecond), c.repeats.Load())
+	l.slowest(ctx, t, w.store)
+	y.report(t, kills)
+	if violations := w.sandbox.SMTPViolations(); len(violations) > 0 {
 		t.Errorf("SMTP violations: %q", violations[:min(5, len(violations))])
 	}
 	if t.Failed() {
-		for _, n := range nodes {
+		for _, n := range w.nodes {
 			t.Logf("log of %s:\n%s", n.name, n.tail())
 		}
 	}

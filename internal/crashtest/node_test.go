@@ -18,8 +18,8 @@ import (
 // addresses.
 type node struct {
 	name, binary, config string
-	args                 []string
-	smtp                 string
+	args, env            []string
+	smtp, http           string // addresses of the doors
 	log                  *os.File
 
 	mu   sync.Mutex
@@ -55,21 +55,21 @@ func newNode(t *testing.T, name, binary, config string, args ...string) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &node{name: name, binary: binary, config: config, smtp: freeAddress(t), log: log}
+	n := &node{name: name, binary: binary, config: config, smtp: freeAddress(t), http: freeAddress(t), log: log}
 	t.Cleanup(func() {
 		if n.cmd != nil {
 			_ = n.signal(syscall.SIGKILL) // one that has ended already is well
 		}
 		_ = log.Close()
 	})
-	n.args = append([]string{"serve", "--config", config, "--smtp", n.smtp, "--http", freeAddress(t)}, args...)
+	n.args = append([]string{"serve", "--config", config, "--smtp", n.smtp, "--http", n.http}, args...)
 	return n
 }
 
 // start runs the server and returns once its doors are open.
 func (n *node) start() error {
 	cmd := exec.Command(n.binary, n.args...)
-	cmd.Env = append(os.Environ(), "POSTINO_NODE="+n.name)
+	cmd.Env = append(append(os.Environ(), "POSTINO_NODE="+n.name), n.env...)
 	cmd.Stderr = n.log
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -1,6 +1,7 @@
 package crashtest
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -55,6 +56,7 @@ func newWorld(t *testing.T, where app.Storage, nodes int) *world {
 			args = append(args, "--database", where.Database)
 		}
 		n := newNode(t, fmt.Sprint("n", i+1), binary, config, args...)
+		n.env = []string{"POSTINO_MAILDROP=" + w.maildrop()}
 		if err := n.start(); err != nil {
 			t.Fatal(err)
 		}
@@ -65,8 +67,11 @@ func newWorld(t *testing.T, where app.Storage, nodes int) *world {
 
 // clients are who will submit so many messages to all nodes.
 func (w *world) clients(messages int) *clients {
-	return &clients{nodes: w.nodes, senders: w.senders, want: int64(messages), spooled: true, known: map[string]bool{}, said: map[string]int{}, codes: map[int]int{}}
+	return &clients{nodes: w.nodes, senders: w.senders, drop: w.maildrop(), want: int64(messages), known: map[string]*try{}, said: map[string]int{}, codes: map[int]int{}}
 }
+
+// maildrop is the folder that `postino sendmail` leaves messages in: the nodes share it.
+func (w *world) maildrop() string { return filepath.Join(w.where.Data, "maildrop") }
 
 // stop ends the nodes as an administrator does.
 func (w *world) stop(t *testing.T) {
@@ -87,11 +92,26 @@ func misbehave(sb *sandbox.Sandbox) {
 		{Service: "graph", Op: "sendMail", Probability: .03, Reset: true, After: true},
 		{Service: "graph", Op: "sendMail", Probability: .01, Status: 504, After: true},
 		{Service: "graph", Op: "list", Probability: .05, Status: 503, Code: "serviceNotAvailable"},
+		{Service: "graph", Op: "create", Probability: .05, Status: 503, Code: "serviceNotAvailable"},
+		{Service: "graph", Op: "create", Probability: .05, Reset: true, After: true},
+		{Service: "graph", Op: "attach", Probability: .1, Status: 503, Code: "serviceNotAvailable"},
+		{Service: "graph", Op: "createUploadSession", Probability: .1, Status: 429, Code: "ApplicationThrottled", RetryAfter: time.Second},
+		{Service: "upload", Op: "chunk", Probability: .05, Status: 503},
+		{Service: "upload", Op: "chunk", Probability: .05, Reset: true, After: true},
+		{Service: "graph", Op: "send", Probability: .05, Status: 503, Code: "serviceNotAvailable"},
+		{Service: "graph", Op: "send", Probability: .1, Reset: true, After: true},
+		{Service: "graph", Op: "send", Probability: .05, Status: 504, After: true},
+		{Service: "graph", Op: "get", Probability: .05, Status: 503, Code: "serviceNotAvailable"},
+		{Service: "graph", Op: "delete", Probability: .05, Status: 503, Code: "serviceNotAvailable"},
 		{Service: "entra", Op: "token", Probability: .05, Status: 503},
 		{Service: "gmail", Op: "send", Probability: .02, Status: 429, Code: "rateLimitExceeded", RetryAfter: time.Second},
 		{Service: "gmail", Op: "send", Probability: .02, Status: 503, Code: "backendError"},
 		{Service: "gmail", Op: "send", Probability: .01, Reset: true},
 		{Service: "gmail", Op: "send", Probability: .03, Reset: true, After: true},
+		{Service: "gmail", Op: "start", Probability: .05, Status: 503, Code: "backendError"},
+		{Service: "gmail", Op: "chunk", Probability: .05, Status: 503, Code: "backendError"},
+		{Service: "gmail", Op: "chunk", Probability: .05, Reset: true, After: true},
+		{Service: "gmail", Op: "status", Probability: .05, Status: 503, Code: "backendError"},
 		{Service: "gmail", Op: "search", Probability: .05, Status: 503, Code: "backendError"},
 		{Service: "google", Op: "token", Probability: .05, Status: 503},
 		{Service: "smtp", Op: "dot", Probability: .02, Reply: "451 4.3.0 try again"},
@@ -105,6 +125,22 @@ func misbehave(sb *sandbox.Sandbox) {
 		s.GraphSettle = 500 * time.Millisecond
 		s.GraphLatency, s.GmailLatency, s.SMTPLatency = 10*time.Millisecond, 10*time.Millisecond, 10*time.Millisecond
 	})
+}
+
+// hasten makes half an hour pass at Graph every few seconds, until ctx ends: a
+// draft whose sender was killed counts as left lying only then, and its
+// message is sent anew.
+func hasten(ctx context.Context, sb *sandbox.Sandbox) {
+	t := time.NewTicker(5 * time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			sb.Configure(func(s *sandbox.Switches) { s.GraphAhead += 31 * time.Minute })
+		}
+	}
 }
 
 // connect puts two connections of each provider into the store.
