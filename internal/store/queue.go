@@ -26,6 +26,9 @@ type ClaimRequest struct {
 	Node Node
 	Now  time.Time
 	Max  int // as many as the node can begin at once
+	// Wait is how long to wait when nothing can begin at Now; the clock goes on
+	// from Now meanwhile.
+	Wait time.Duration
 }
 
 // A Claimed is a delivery that the node owns now. Delivery.State is Leased and
@@ -69,14 +72,6 @@ type Finish struct {
 	NotMailed int
 }
 
-// A Reroute puts a delivery that waits on another connection.
-type Reroute struct {
-	Delivery ID
-	Epoch    int64
-	Route    Route
-	NextAt   time.Time
-}
-
 // A Queue is what an outbox works on.
 type Queue interface {
 	// Register makes name a node until the moment given and takes back, at once,
@@ -110,8 +105,13 @@ type Queue interface {
 	// within a lane its clients do, each client's own deliveries in the order in
 	// which they are due; so every due delivery of a lane that has room is
 	// claimed after finitely many claims, and neither many lanes nor a lane with
-	// very many deliveries slow down the rest. An empty result means that nothing
-	// can begin at Now.
+	// very many deliveries slow down the rest.
+	//
+	// When nothing can begin it waits as long as r.Wait says: for a change through
+	// this process, which it sees at once, for one through another process, which
+	// it sees within about a second, or for the moment at which something is due
+	// or a lane has room again. Waiting costs next to nothing. An empty result
+	// means that nothing could begin until then.
 	//
 	// A delivery past its ExpiresAt is claimed as any other: the outbox decides.
 	Claim(ctx context.Context, r ClaimRequest) ([]Claimed, error)
@@ -131,25 +131,8 @@ type Queue interface {
 	// when it is leased, final or has another epoch.
 	Settle(ctx context.Context, s Step) error
 
-	// Reroute moves deliveries that are Queued (never Unverified) to other
-	// routes; those that have another epoch or state are skipped. moved counts
-	// the rest. Word.Failures starts at 0 again.
-	Reroute(ctx context.Context, now time.Time, rr []Reroute) (moved int, err error)
-
 	// Deadlines gives deliveries that are Queued, Unverified or Held and whose
 	// ExpiresAt or WarnAt is not after now, the most overdue first, at most max,
 	// and the first such moment after now (zero: there is none).
 	Deadlines(ctx context.Context, now time.Time, max int) (due []Delivery, next time.Time, err error)
-
-	// NextDue is the first moment at which Claim may give something, going by
-	// what is stored now; not after now when something waits; zero when nothing
-	// will ever be due without a change. Reading it is cheap, so that a node
-	// can sleep until then or until Wake.
-	NextDue(ctx context.Context, now time.Time) (time.Time, error)
-
-	// Wake receives when something may have become claimable or due earlier:
-	// through this process at once, through another one within about a second.
-	// One value stands for any number of changes; values may come without cause.
-	// For one receiver.
-	Wake() <-chan struct{}
 }

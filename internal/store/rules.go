@@ -266,18 +266,6 @@ func (d *Delivery) finish(now time.Time) {
 	}
 }
 
-// Move puts a delivery that is Queued on another route; it reports whether
-// that was possible.
-func (d *Delivery) Move(r Reroute) bool {
-	if d.State != Queued || d.Epoch != r.Epoch {
-		return false
-	}
-	d.Route, d.NextAt = r.Route, Micro(r.NextAt)
-	d.Failures = 0
-	d.Epoch++
-	return true
-}
-
 // Act does what the verb says; it reports whether that was possible.
 func (d *Delivery) Act(v Verb, now, expires time.Time) bool {
 	now = Micro(now)

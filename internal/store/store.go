@@ -17,6 +17,7 @@ type Store interface {
 	// Ping writes and syncs something small: whether a submission would be
 	// stored now. ErrUnavailable says why not.
 	Ping(ctx context.Context) error
-	// Close waits for calls under way and ends. Later calls give ErrUnavailable.
+	// Close waits for calls under way and ends. Later calls give ErrUnavailable,
+	// and so does a Claim that waits.
 	Close() error
 }

@@ -8,10 +8,11 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// A bell wakes this node when another has made something claimable, and the
-// others when this one has. One connection of its own listens and rings; when
-// it is lost it is opened anew. A ring that got lost is made up for within a
-// second: lanes that are due earlier than a second ago wake the node too.
+// A bell wakes the claims of this process when another has made something
+// claimable, and the others' when this one has. One connection of its own
+// listens and rings; when it is lost it is opened anew. A ring that got lost is
+// made up for within a second: lanes that are due earlier than a second ago
+// wake the claims too.
 //
 // Ringing is apart from the transactions: NOTIFY inside one would make all
 // commits of the database wait for each other.
@@ -84,11 +85,11 @@ func (b *bell) run(conn *pgx.Conn) {
 			var err error
 			if conn, err = b.connect(ctx); err != nil {
 				b.s.opt.Log.Debug("the database cannot be listened to; asking it each second", "error", err)
-				b.s.wakeUp()
+				b.s.changed.all()
 				wait(ctx, poll)
 				continue
 			}
-			b.s.wakeUp() // whatever was missed
+			b.s.changed.all() // whatever was missed
 		}
 		if err := b.serve(ctx, conn); err != nil && ctx.Err() == nil {
 			b.s.opt.Log.Warn("the connection that listens to the database was lost; it is opened anew", "error", err)
@@ -111,7 +112,7 @@ func (b *bell) serve(ctx context.Context, conn *pgx.Conn) error {
 		}
 		switch {
 		case heard:
-			b.s.wakeUp()
+			b.s.changed.all()
 		case rung:
 			if _, err := conn.Exec(ctx, `SELECT pg_notify(`+channel+`, '')`); err != nil {
 				return err
@@ -154,15 +155,17 @@ func (b *bell) listen(ctx context.Context, conn *pgx.Conn) (heard, rung bool, er
 	return false, rung, err
 }
 
-// look wakes the node when something is due that was not a second ago.
+// look wakes the claims when something is due that was not a second ago.
 func (b *bell) look(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	var first int64
-	if err := conn.QueryRow(ctx, `SELECT coalesce(min(ready_at), 0) FROM lanes`).Scan(&first); err != nil {
+	if err := conn.QueryRow(ctx, firstReady).Scan(&first); err != nil {
 		return err
 	}
 	if first != b.last {
 		b.last = first
-		b.s.wakeUp()
+		b.s.changed.all()
 	}
 	return nil
 }

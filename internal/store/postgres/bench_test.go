@@ -91,7 +91,7 @@ func BenchmarkPipeline(b *testing.B) {
 				})
 			}
 			for claimed := 0; claimed < b.N && !b.Failed(); {
-				cc, err := s.Claim(ctx, store.ClaimRequest{Node: node, Now: time.Now(), Max: 64})
+				cc, err := s.Claim(ctx, store.ClaimRequest{Node: node, Now: time.Now(), Max: 64, Wait: time.Second})
 				if err != nil {
 					b.Error(err)
 					break
@@ -100,9 +100,6 @@ func BenchmarkPipeline(b *testing.B) {
 					work <- c
 				}
 				claimed += len(cc)
-				if len(cc) == 0 {
-					<-s.Wake()
-				}
 			}
 			close(work)
 			wg.Wait()

@@ -50,12 +50,8 @@ func (s *Store) settleDoubt(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// Claim implements store.Queue.
-func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claimed, error) {
-	if r.Max <= 0 {
-		return nil, nil
-	}
-	r.Now = store.Micro(r.Now)
+// claimNow is Claim without waiting.
+func (s *Store) claimNow(ctx context.Context, r store.ClaimRequest) ([]store.Claimed, error) {
 	if err := s.settleDoubt(ctx, r.Now); err != nil {
 		return nil, err
 	}
@@ -372,16 +368,4 @@ func (c *claimer) fromFlow(ctx context.Context, l *lane, f *flow, n int) (out []
 	f.turn = us(c.r.Now)
 	f.served++
 	return out, full, nil
-}
-
-// NextDue implements store.Queue.
-func (s *Store) NextDue(ctx context.Context, _ time.Time) (time.Time, error) {
-	var next int64
-	if err := s.read(ctx, `SELECT coalesce(min(ready_at), 0) FROM lanes`, nil, &next); err != nil {
-		return time.Time{}, err
-	}
-	if next >= never() {
-		return time.Time{}, nil
-	}
-	return at(next), nil
 }

@@ -313,10 +313,32 @@ func TestConnectionLost(t *testing.T) {
 	w := newWire(t, u.Host)
 	u.Host = w.Addr().String()
 	s := open(t, Options{URL: u.String()})
-	for len(s.Wake()) > 0 {
-		<-s.Wake()
-	}
 	outage(t, s, 3, func() { w.set(true) }, func() { w.set(false) })
+}
+
+// A claim that waits says so when the database goes away.
+func TestAwayWhileWaiting(t *testing.T) {
+	t.Parallel()
+	u, err := url.Parse(schema(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWire(t, u.Host)
+	u.Host = w.Addr().String()
+	s := open(t, Options{URL: u.String()})
+	n := node(t, s, "n")
+	ended := make(chan error, 1)
+	start := time.Now()
+	go func() {
+		_, err := s.Claim(t.Context(), store.ClaimRequest{Node: n, Now: start, Max: 1, Wait: time.Hour})
+		ended <- err
+	}()
+	until(t, "the claim waits", func() bool { return waits(s) })
+	w.set(true)
+	if err := <-ended; !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("the claim gives %v", err)
+	}
+	w.set(false)
 }
 
 // A server that ends as in a crash, of its own cluster.

@@ -200,34 +200,6 @@ func (s *Store) stepOnce(ctx context.Context, st *store.Step, sub *store.Submiss
 	return s.doOp(ctx, o)
 }
 
-// Reroute implements store.Queue.
-func (s *Store) Reroute(ctx context.Context, now time.Time, rr []store.Reroute) (moved int, err error) {
-	now = store.Micro(now)
-	err = s.do(ctx, func(n *needs) {
-		for _, m := range rr {
-			n.deliveries = append(n.deliveries, m.Delivery)
-		}
-	}, func(_ context.Context, t *tx) error {
-		moved = 0
-		var missing error
-		for _, m := range rr {
-			r := t.deliveries[m.Delivery]
-			if r == nil || r.d.State != store.Queued || r.d.Epoch != m.Epoch {
-				continue
-			}
-			// What is missing is found out for all of them at once.
-			if err := t.save(now, r, func(d *store.Delivery) { d.Move(m) }); errors.Is(err, errMissing) {
-				missing = err
-			} else if err != nil {
-				return err
-			}
-			moved++
-		}
-		return missing
-	})
-	return moved, err
-}
-
 // Deadlines implements store.Queue.
 func (s *Store) Deadlines(ctx context.Context, now time.Time, n int) (due []store.Delivery, next time.Time, err error) {
 	var first int64

@@ -68,6 +68,7 @@ func (t *tx) setClock(now time.Time) {
 	if len(ids) > 0 {
 		t.exec(`UPDATE flows SET turn_at = $2, ready_at = CASE WHEN due_at >= $3 THEN $3 ELSE greatest(due_at, gate_at, $2) END
 			WHERE lane = ANY($1) AND turn_at > $2`, ids, us(now), never())
+		t.wake = true
 	}
 }
 

@@ -161,25 +161,73 @@ func TestStartTogether(t *testing.T) {
 	wg.Wait()
 }
 
-// Another node's submission wakes this one without a poll.
+// Another node's submission wakes this one's claim without a poll.
 func TestBell(t *testing.T) {
 	t.Parallel()
 	a := open(t, Options{})
 	b := open(t, Options{URL: a.opt.URL})
+	n := node(t, b, "n")
 	for i := range 5 {
+		woken := make(chan error, 1)
+		go func() {
+			cc, err := b.Claim(t.Context(), store.ClaimRequest{Node: n, Now: time.Now(), Max: 1, Wait: time.Minute})
+			if err == nil && len(cc) != 1 {
+				err = errTest
+			}
+			woken <- err
+		}()
+		until(t, "the claim waits", func() bool { return waits(b) })
 		start := time.Now()
-		for len(b.Wake()) > 0 {
-			<-b.Wake()
-		}
 		if _, err := send(t, a, fmt.Sprint("l", i), []byte("x")); err != nil {
 			t.Fatal(err)
 		}
-		select {
-		case <-b.Wake():
-		case <-time.After(20 * time.Second):
-			t.Fatal("the other node was not woken")
+		if err := <-woken; err != nil {
+			t.Fatal(err)
 		}
 		t.Logf("woken after %v", time.Since(start))
+	}
+}
+
+// waits reports that a claim of s has asked to be woken.
+func waits(s *Store) bool {
+	s.changed.mu.Lock()
+	defer s.changed.mu.Unlock()
+	return s.changed.ch != nil && s.pool.Stat().AcquiredConns() == 0
+}
+
+// Claims that wait hold no connection: many more than the pool has, and the
+// rest works.
+func TestManyWait(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{URL: schema(t) + "&pool_max_conns=4"})
+	n := node(t, s, "n")
+	const waiting = 24
+	got := make(chan store.ID, waiting)
+	var wg sync.WaitGroup
+	for range waiting {
+		wg.Go(func() {
+			cc, err := s.Claim(t.Context(), store.ClaimRequest{Node: n, Now: time.Now(), Max: 1, Wait: time.Minute})
+			if err != nil || len(cc) != 1 {
+				t.Errorf("%d claimed, %v", len(cc), err)
+				return
+			}
+			got <- cc[0].Delivery.ID
+		})
+	}
+	until(t, "the claims wait", func() bool { return waits(s) })
+	for i := range waiting {
+		if _, err := send(t, s, fmt.Sprint("l", i%3), []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wg.Wait()
+	close(got)
+	seen := map[store.ID]bool{}
+	for id := range got {
+		seen[id] = true
+	}
+	if len(seen) != waiting {
+		t.Errorf("%d of %d claimed", len(seen), waiting)
 	}
 }
 

@@ -59,7 +59,7 @@ type Store struct {
 	incoming *incoming
 	w        *writers
 	large    chan struct{} // a slot for each large body that is written at once
-	wake     chan struct{}
+	changed  signal        // what is claimable, or when
 	bell     *bell
 	sync     *syncer
 	doubt    doubt
@@ -94,7 +94,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{opt: o, wake: make(chan struct{}, 1)}
+	s := &Store{opt: o}
 	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
@@ -178,6 +178,7 @@ func (s *Store) Close() error {
 		s.gate.Lock()
 		s.shut = true
 		s.gate.Unlock()
+		s.changed.all() // claims that wait see that it is over
 		s.w.stop()
 		s.busy.Wait()
 		s.closed = s.release()
@@ -207,14 +208,4 @@ func (s *Store) Ping(ctx context.Context) error {
 		return outward(err)
 	}
 	return s.exec(ctx, `INSERT INTO settings VALUES ('ping', $1) ON CONFLICT (name) DO UPDATE SET value = $1`, time.Now().UTC().Format(time.RFC3339Nano))
-}
-
-// Wake implements store.Queue.
-func (s *Store) Wake() <-chan struct{} { return s.wake }
-
-func (s *Store) wakeUp() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
 }

@@ -317,7 +317,7 @@ func (s *Store) try(ctx context.Context, ops []*op, extra []routeNeed, errs []er
 		}
 		gen = t.gen
 		if t.wake {
-			s.wakeUp()
+			s.changed.all()
 			s.bell.tell()
 		}
 		return nil

@@ -267,27 +267,46 @@ func testSettle(t *testing.T, h Harness) {
 	wantErr(t, "its notification", err, store.ErrNotFound)
 }
 
-func testReroute(t *testing.T, h Harness) {
+// testFailOver moves what waits to another connection, as the outbox does when
+// the first one is paused.
+func testFailOver(t *testing.T, h Harness) {
 	s := h.Open(t)
+	ctx := t.Context()
 	n := register(t, s, "n", t0())
 	_, a := submit(t, s, letter{})
-	_, b := submit(t, s, letter{next: after(50)})
 	c := claim(t, s, n, t0(), 1)[0]
-	route := store.Route{Connection: "conn-2", Position: 1, Lane: "lane-2"}
-	moved, err := s.Reroute(t.Context(), after(1), []store.Reroute{
-		{Delivery: a, Epoch: c.Lease.Epoch, Route: route, NextAt: after(1)}, // is on its way
-		{Delivery: b, Epoch: 7, Route: route, NextAt: after(1)},             // another epoch
-		{Delivery: store.NewID(), Route: route, NextAt: after(1)},
-	})
-	must(t, err)
-	want(t, "moved", moved, 0)
-	moved, err = s.Reroute(t.Context(), after(1), []store.Reroute{{Delivery: b, Route: route, NextAt: after(1)}})
-	must(t, err)
-	want(t, "moved", moved, 1)
-	cc := claim(t, s, n, after(1), 5)
-	want(t, "claimed on the other way", len(cc), 1)
-	want(t, "lane", cc[0].Delivery.Route.Lane, "lane-2")
-	want(t, "left", lane(t, s).Queued, 0)
+	_, b := submit(t, s, letter{limits: adapters.LaneLimits{Concurrency: 1}})
+	must(t, s.Finish(ctx, failed(c, adapters.Transient, after(1), after(50))))
+	d := delivery(t, s, a)
+	want(t, "failures", d.Failures, 1)
+	move := func(id store.ID, epoch int64) store.Step {
+		w := delivery(t, s, id).Word
+		w.Failures, w.Origin = 0, "conn-1"
+		return store.Step{Delivery: id, Epoch: epoch, Now: after(2), State: store.Queued, NextAt: after(2), Word: w,
+			Route: &store.Route{Connection: "conn-2", Position: 1, Lane: "lane-2", Limits: adapters.LaneLimits{Concurrency: 3}}}
+	}
+	wantErr(t, "another epoch", s.Settle(ctx, move(a, 7)), store.ErrConflict)
+	must(t, s.Settle(ctx, move(a, d.Epoch)))
+	d = delivery(t, s, a)
+	want(t, "failures on the new route", d.Failures, 0)
+	want(t, "why it came here", d.Class, adapters.Transient)
+	want(t, "origin", d.Origin, "conn-1")
+	cc := claim(t, s, n, after(2), 5)
+	want(t, "claimed", len(cc), 2)
+	for _, c := range cc {
+		key, lim := "lane-1", 1
+		if c.Delivery.ID == a {
+			key, lim = "lane-2", 3
+		}
+		want(t, "lane", c.Delivery.Route.Lane, key)
+		l, err := s.Lane(ctx, key)
+		must(t, err)
+		want(t, "in flight", l.InFlight, 1)
+		want(t, "left", l.Queued, 0)
+		want(t, "limits", l.Limits.Concurrency, lim)
+	}
+	wantErr(t, "on its way", s.Settle(ctx, move(b, cc[0].Lease.Epoch)), store.ErrConflict)
+	wantErr(t, "not there", s.Settle(ctx, store.Step{Delivery: store.NewID(), Now: after(2), State: store.Held}), store.ErrNotFound)
 }
 
 func testDeadlines(t *testing.T, h Harness) {

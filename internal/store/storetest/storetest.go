@@ -1,6 +1,6 @@
 // Package storetest is the conformance suite of the store's ports: what the
 // comments of package store promise, asked of an implementation. Every moment
-// is given to the calls; nothing here sleeps.
+// is given to the calls; only where a claim waits does real time go by, a little.
 package storetest
 
 import (
@@ -33,9 +33,10 @@ func Run(t *testing.T, h Harness) {
 	for name, part := range map[string]func(*testing.T, Harness){
 		"submit": testSubmit, "content": testContent, "join": testJoin, "idempotency": testIdempotency,
 		"claim": testClaim, "claim concurrently": testClaimRace, "concurrency of a lane": testConcurrency, "pace": testPace,
-		"daily budget": testBudget, "fairness": testFairness, "pause": testPause, "next due": testNextDue,
+		"daily budget": testBudget, "fairness": testFairness, "pause": testPause,
+		"wait": testWait, "wait for a moment": testWaitClock, "wait ends": testWaitEnds, "wait together": testWaitTogether,
 		"finish": testFinish, "leases": testLeases, "late node": testLateNode, "release": testRelease, "node restarts": testRestart,
-		"settle and notify": testSettle, "reroute": testReroute, "deadlines": testDeadlines,
+		"settle and notify": testSettle, "fail over": testFailOver, "deadlines": testDeadlines,
 		"list": testList, "act": testAct, "resend": testResend, "stats": testStats, "purge": testPurge,
 		"connections": testConnections, "connection state": testConnectionState, "clients": testClients, "events": testEvents,
 		"settings": testSettings, "reopen": testReopen, "two processes": testTwoProcesses, "closed": testClosed,
