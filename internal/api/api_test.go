@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -70,7 +71,7 @@ func newWorld(t testing.TB, change func(*Options), limits ...func(*submit.Option
 	}
 	sub, err := submit.New(so)
 	w.must(err)
-	o := Options{Store: w.store, Submit: sub, Connections: conns, Clients: clients, Sealer: keys, Hostname: "mail.contoso.it", PrivateWebhooks: true, Poll: 20 * time.Millisecond}
+	o := Options{Store: w.store, Submit: sub, Connections: conns, Clients: clients, Sealer: keys, Hostname: "mail.contoso.it", WebhookNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Poll: 20 * time.Millisecond}
 	if change != nil {
 		change(&o)
 	}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -38,9 +39,9 @@ type Options struct {
 	// AllowLoopback makes a caller from this machine without credentials its
 	// administrator, unless a proxy or a web page of elsewhere stands behind it.
 	AllowLoopback bool
-	// PrivateWebhooks allows webhooks to addresses that are not public, and
-	// without TLS.
-	PrivateWebhooks bool
+	// WebhookNetworks are those of webhooks' receivers that may be called
+	// although their addresses are not public; there without TLS too.
+	WebhookNetworks []netip.Prefix
 
 	GiveUp         time.Duration        // when a delivery that is sent again expires; 72 h
 	MaxJSON        int64                // of a JSON body; 20 MiB
@@ -116,7 +117,7 @@ func New(o Options) (*Server, error) {
 	s.measure = newMeasures(&s.opt)
 	s.events = newFeed(o.Store, o.Poll, o.Log)
 	var err error
-	s.hooks, err = webhook.New(webhook.Options{Store: o.Store, Sealer: o.Sealer, Private: o.PrivateWebhooks, Poll: o.Poll, Log: o.Log, Now: o.Now})
+	s.hooks, err = webhook.New(webhook.Options{Store: o.Store, Sealer: o.Sealer, Networks: o.WebhookNetworks, Poll: o.Poll, Log: o.Log, Now: o.Now})
 	if err != nil {
 		return nil, err
 	}

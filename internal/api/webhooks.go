@@ -123,7 +123,7 @@ func (s *Server) hook(ctx context.Context, id string) (*store.Webhook, error) {
 }
 
 func (s *Server) checkURL(url string) error {
-	if wrong, ok := webhook.CheckURL(url, s.opt.PrivateWebhooks); !ok {
+	if wrong, ok := webhook.CheckURL(url, s.opt.WebhookNetworks); !ok {
 		return invalid("url", wrong.EN, wrong.IT)
 	}
 	return nil

@@ -32,6 +32,7 @@ type Config struct {
 	Notify    Notify     `toml:"notify"`
 	Retention Retention  `toml:"retention"`
 	Pickup    Pickup     `toml:"pickup"`
+	Webhooks  Webhooks   `toml:"webhooks"`
 }
 
 // Log says what is logged and how.
@@ -107,6 +108,27 @@ type Retention struct {
 type Pickup struct {
 	Dir    string `toml:"dir"`    // empty: none
 	Client string `toml:"client"` // name of the client that they count as
+}
+
+// Webhooks says where events may be sent besides the open Internet.
+type Webhooks struct {
+	Networks []string `toml:"networks"` // receivers here may be called, without TLS too; empty: none
+}
+
+// Prefixes are the Networks; a single address is a prefix of its own.
+func (w *Webhooks) Prefixes() ([]netip.Prefix, error) { return ParsePrefixes(w.Networks) }
+
+func (w *Webhooks) validate() error {
+	list, err := w.Prefixes()
+	if err != nil {
+		return err
+	}
+	for _, p := range list {
+		if p.Bits() == 0 {
+			return fmt.Errorf("network %s is everything: whoever may create a webhook could call any service inside; name the receivers", p)
+		}
+	}
+	return nil
 }
 
 // A Duration is written as Go does, with days: "90s", "4h", "30d".
@@ -216,6 +238,9 @@ func (c *Config) Validate() error {
 	}
 	if (c.HTTP.CertFile == "") != (c.HTTP.KeyFile == "") {
 		errs = append(errs, errors.New("http: cert_file and key_file go together"))
+	}
+	if err := c.Webhooks.validate(); err != nil {
+		errs = append(errs, fmt.Errorf("webhooks: %w", err))
 	}
 	return errors.Join(errs...)
 }

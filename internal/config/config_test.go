@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,6 +43,13 @@ func TestLoad(t *testing.T) {
 		{name: "old TLS without a range", file: "[[smtp]]\naddress='0.0.0.0:25'\nmin_tls='1.0'", wantErr: "needs networks"},
 		{name: "legacy with a range", file: "[[smtp]]\naddress='0.0.0.0:25'\nbare_lf=true\nnetworks=['10.1.2.3','10.2.0.0/16']"},
 		{name: "bad network", file: "[[smtp]]\naddress='0.0.0.0:25'\nnetworks=['here']", wantErr: "not a network"},
+		{name: "receivers inside", file: "[webhooks]\nnetworks=['127.0.0.1','10.2.0.0/16']", check: func(t *testing.T, c Config) {
+			if p, err := c.Webhooks.Prefixes(); err != nil || fmt.Sprint(p) != "[127.0.0.1/32 10.2.0.0/16]" {
+				t.Errorf("%v %v", p, err)
+			}
+		}},
+		{name: "receivers that are no network", file: "[webhooks]\nnetworks=['erp.local']", wantErr: "webhooks: \"erp.local\" is not a network"},
+		{name: "receivers everywhere", file: "[webhooks]\nnetworks=['0.0.0.0/0']", wantErr: "name the receivers"},
 		{name: "half a certificate", file: "[http]\ncert_file='x'", wantErr: "go together"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -37,13 +38,15 @@ type Store interface {
 
 // Options of a Worker; zero fields take the defaults.
 type Options struct {
-	Store   Store
-	Sealer  store.Sealer
-	Private bool          // allow receivers at addresses that are not public
-	Poll    time.Duration // how often work is looked for; 500 ms
-	Client  *http.Client  // for tests; NewClient(Private)
-	Log     *slog.Logger
-	Now     func() time.Time
+	Store  Store
+	Sealer store.Sealer
+	// Networks are those of receivers that may be called although their
+	// addresses are not public; there, and only there, without TLS too.
+	Networks []netip.Prefix
+	Poll     time.Duration // how often work is looked for; 500 ms
+	Client   *http.Client  // for tests; NewClient(Networks)
+	Log      *slog.Logger
+	Now      func() time.Time
 }
 
 // A Worker delivers events to webhooks.
@@ -71,7 +74,7 @@ func New(o Options) (*Worker, error) {
 	}
 	w := &Worker{opt: o, http: o.Client, busy: map[string]bool{}}
 	if w.http == nil {
-		w.http = NewClient(o.Private)
+		w.http = NewClient(o.Networks)
 	}
 	return w, nil
 }

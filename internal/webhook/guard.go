@@ -1,0 +1,133 @@
+package webhook
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+)
+
+// ErrPrivate is why a receiver at an address that is not public is not called.
+var ErrPrivate = errors.New("the receiver's address is not public: use one that is, or have its network named under [webhooks] networks in the server's configuration")
+
+// errPlain is why a receiver is not called without TLS.
+var errPlain = errors.New("without TLS only receivers in the networks named under [webhooks] networks are called: use https://")
+
+// CheckURL says what is wrong with an address that could never be called; ok
+// is true when nothing is. networks are those of Options.
+func CheckURL(raw string, networks []netip.Prefix) (wrong adapters.Text, ok bool) {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Hostname() == "":
+		return adapters.Text{EN: "the URL cannot be read: write https://host/path", IT: "l'URL non è leggibile: scrivere https://host/percorso"}, false
+	case u.User != nil:
+		return adapters.Text{EN: "the URL has a user name or a password: the signature proves who calls", IT: "l'URL contiene un nome utente o una password: a provare chi chiama è la firma"}, false
+	case u.Scheme != "https" && (len(networks) == 0 || u.Scheme != "http"):
+		return adapters.Text{EN: "the URL must begin with https://", IT: "l'URL deve iniziare con https://"}, false
+	case u.Fragment != "":
+		return adapters.Text{EN: "the URL has a fragment, which is never sent", IT: "l'URL ha un frammento, che non viene mai inviato"}, false
+	}
+	host := u.Hostname()
+	if host == "localhost" {
+		host = "127.0.0.1"
+		if within(networks, netip.IPv6Loopback()) {
+			host = "::1"
+		}
+	}
+	a, err := netip.ParseAddr(host)
+	switch {
+	case err != nil: // a name: its address counts when it is called
+	case within(networks, a):
+	case !public(a):
+		return adapters.Text{EN: ErrPrivate.Error(), IT: "l'indirizzo del ricevente non è pubblico: usarne uno pubblico o far indicare la sua rete in [webhooks] networks nella configurazione del server"}, false
+	case u.Scheme != "https":
+		return adapters.Text{EN: errPlain.Error(), IT: "senza TLS si chiamano solo i riceventi delle reti indicate in [webhooks] networks: usare https://"}, false
+	}
+	return adapters.Text{}, true
+}
+
+func within(networks []netip.Prefix, a netip.Addr) bool {
+	a = a.Unmap().WithZone("")
+	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// transports calls receivers with and without TLS; each has connections of its
+// own, because the addresses that it may reach differ.
+type transports struct{ secure, plain *http.Transport }
+
+func (t *transports) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Scheme == "https" {
+		return t.secure.RoundTrip(r)
+	}
+	return t.plain.RoundTrip(r)
+}
+
+func (t *transports) CloseIdleConnections() {
+	t.secure.CloseIdleConnections()
+	t.plain.CloseIdleConnections()
+}
+
+// NewClient makes the client for webhooks: no proxy, no redirects, and no
+// connection to an address that is neither public nor in the networks. The
+// address is looked at when the connection is made, so that no name can change
+// between.
+func NewClient(networks []netip.Prefix) *http.Client {
+	transport := func(allow func(netip.Addr) error) *http.Transport {
+		d := &net.Dialer{Timeout: 10 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
+			a, err := netip.ParseAddrPort(address)
+			if err != nil {
+				return ErrPrivate
+			}
+			return allow(a.Addr())
+		}}
+		return &http.Transport{DialContext: d.DialContext, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: timeout,
+			MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: 64 << 10}
+	}
+	return &http.Client{
+		Transport: &transports{
+			secure: transport(func(a netip.Addr) error {
+				if !public(a) && !within(networks, a) {
+					return ErrPrivate
+				}
+				return nil
+			}),
+			plain: transport(func(a netip.Addr) error {
+				if !within(networks, a) {
+					return errPlain
+				}
+				return nil
+			})},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// public reports an address of the open Internet (IANA special-purpose
+// registries, RFC 6890), looking inside those that carry an IPv4 address.
+func public(a netip.Addr) bool {
+	a = a.Unmap()
+	if !a.IsValid() || !a.IsGlobalUnicast() || a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() {
+		return false
+	}
+	for _, p := range special() {
+		if p.Contains(a) {
+			return false
+		}
+	}
+	return true
+}
+
+func special() []netip.Prefix {
+	return []netip.Prefix{
+		netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"), netip.MustParsePrefix("192.0.2.0/24"),
+		netip.MustParsePrefix("192.88.99.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.0/24"),
+		netip.MustParsePrefix("240.0.0.0/4"),
+		netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("100::/64"), netip.MustParsePrefix("2001::/23"),
+		netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("fec0::/10"),
+	}
+}
