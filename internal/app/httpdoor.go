@@ -6,18 +6,17 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"sync/atomic"
 	"time"
 
 	"github.com/postino-mail/postino/internal/api"
+	"github.com/postino-mail/postino/internal/certfile"
 	"github.com/postino-mail/postino/internal/vault"
 )
 
-// An httpDoor is the API with its certificate, which Reload reads again.
+// An httpDoor is the API with its certificate; nil: without TLS.
 type httpDoor struct {
 	*api.Server
-	certFile, keyFile string
-	cert              atomic.Pointer[tls.Certificate]
+	cert *certfile.File
 }
 
 // httpDoor builds the HTTP door of the configuration and listens; nil when the
@@ -35,7 +34,7 @@ func (s *server) httpDoor() (*httpDoor, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &httpDoor{certFile: conf.CertFile, keyFile: conf.KeyFile}
+	d := new(httpDoor)
 	d.Server, err = api.New(api.Options{Store: s.store, Submit: s.submit, Connections: s.conns, Clients: s.clients, Sealer: keys, Hostname: s.conf.Hostname,
 		Version: ReadVersion().Version, GiveUp: time.Duration(s.conf.Outbox.GiveUp), AllowLoopback: loopback(conf.Address), WebhookNetworks: receivers, Log: s.log})
 	if err != nil {
@@ -43,24 +42,22 @@ func (s *server) httpDoor() (*httpDoor, error) {
 	}
 	var secure *tls.Config
 	if conf.CertFile != "" {
-		if err := d.Reload(); err != nil {
-			return nil, err
+		if d.cert, err = certfile.Open(certfile.Options{Cert: conf.CertFile, Key: conf.KeyFile, Log: s.log}); err != nil {
+			return nil, fmt.Errorf("http: %w", err)
 		}
-		secure = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return d.cert.Load(), nil }}
+		secure = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: d.cert.Get}
 	}
 	return d, d.Listen(conf.Address, secure)
 }
 
 // Reload reads the certificate again; the old one stays when that fails.
 func (d *httpDoor) Reload() error {
-	if d.certFile == "" {
+	if d.cert == nil {
 		return nil
 	}
-	c, err := tls.LoadX509KeyPair(d.certFile, d.keyFile)
-	if err != nil {
-		return fmt.Errorf("http: the certificate cannot be read: %w", err)
+	if err := d.cert.Reload(); err != nil {
+		return fmt.Errorf("http: %w", err)
 	}
-	d.cert.Store(&c)
 	return nil
 }
 

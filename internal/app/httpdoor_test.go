@@ -2,11 +2,26 @@ package app
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
+	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -74,5 +89,131 @@ func TestWebhookNetworks(t *testing.T) {
 		}
 	case <-time.After(20 * time.Second):
 		t.Error("the receiver heard nothing")
+	}
+}
+
+// writeCertificate writes a self-made certificate for 127.0.0.1 and gives it.
+func writeCertificate(t *testing.T, certFile, keyFile string) *x509.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: "postino"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(
+		os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw}), 0o600),
+		os.WriteFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}
+
+// secureClient trusts one certificate alone.
+func secureClient(t *testing.T, c *x509.Certificate) *http.Client {
+	roots := x509.NewCertPool()
+	roots.AddCert(c)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true}}
+	t.Cleanup(client.CloseIdleConnections)
+	return client
+}
+
+// HTTPS: SIGHUP brings the renewed certificate to new connections; those that
+// are open go on; a certificate that cannot be used changes nothing. Not
+// parallel: the signal is the process's.
+func TestRenewedCertificate(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no SIGHUP on Windows")
+	}
+	spare := make(chan os.Signal, 100) // from here on the signal cannot end the process
+	signal.Notify(spare, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(spare) })
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "tls.pem"), filepath.Join(dir, "tls.key")
+	old := secureClient(t, writeCertificate(t, cert, key))
+	at, log := startServer(t, fmt.Sprintf("smtp = []\n[http]\naddress = '127.0.0.1:0'\ncert_file = '%s'\nkey_file = '%s'\n", cert, key))
+	health := "https://" + at.HTTP + "/healthz"
+	ask(t, old, http.StatusOK, "GET", health, "")
+	hangUp := func(words string) {
+		t.Helper()
+		self, err := os.FindProcess(os.Getpid())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 100 { // the first ones may come before the server listens to signals
+			if err := self.Signal(syscall.SIGHUP); err != nil {
+				t.Fatal(err)
+			}
+			if log.wait(words, 1, 200*time.Millisecond) {
+				return
+			}
+		}
+		t.Fatalf("SIGHUP did nothing: %s", log)
+	}
+
+	// A connection that is open before the renewal and used after it.
+	dial := &tls.Dialer{Config: &tls.Config{RootCAs: old.Transport.(*http.Transport).TLSClientConfig.RootCAs, MinVersion: tls.VersionTLS12}}
+	live, err := dial.DialContext(t.Context(), "tcp", at.HTTP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer live.Close()
+
+	renewed := secureClient(t, writeCertificate(t, cert, key))
+	hangUp("were read again")
+	ask(t, renewed, http.StatusOK, "GET", health, "")
+	ask(t, old, http.StatusOK, "GET", health, "") // on its open connection
+	if res, err := secureClient(t, writeCertificate(t, filepath.Join(dir, "x.pem"), filepath.Join(dir, "x.key"))).Get(health); err == nil {
+		res.Body.Close()
+		t.Error("a client that trusts another certificate was served: nothing is checked here")
+	}
+	old.CloseIdleConnections()
+	if res, err := old.Get(health); err == nil {
+		res.Body.Close()
+		t.Error("a new connection still gets the old certificate")
+	}
+	if _, err := fmt.Fprintf(live, "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := io.ReadAll(live); err != nil || !bytes.HasPrefix(b, []byte("HTTP/1.1 200 ")) {
+		t.Errorf("the open connection: %v %s", err, b)
+	}
+
+	if err := os.WriteFile(cert, []byte("half a file"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	hangUp("a door keeps its old settings")
+	renewed.CloseIdleConnections()
+	ask(t, renewed, http.StatusOK, "GET", health, "")
+}
+
+// A server that cannot read its certificate does not start.
+func TestCertificateMissing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "postino.toml")
+	if err := os.WriteFile(file, []byte("smtp = []\n[http]\naddress = '127.0.0.1:0'\ncert_file = 'no.pem'\nkey_file = 'no.key'\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := Serve(t.Context(), ServeOptions{ConfigFile: file, Data: filepath.Join(dir, "data"), Stderr: io.Discard, Getenv: func(string) string { return "" }})
+	var e *ExitError
+	if !errors.As(err, &e) || e.Code != ExitConfig {
+		t.Errorf("%v", err)
 	}
 }
