@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -61,5 +62,54 @@ func TestInterrupted(t *testing.T) {
 				t.Errorf("left in the temporary folder: %v, %v", left, err)
 			}
 		})
+	}
+}
+
+const killedRole = "POSTINO_KILLED_ROLE" // of a process of TestKilledDemo
+
+// TestKilledProcess is the body of the process that is killed.
+func TestKilledProcess(t *testing.T) {
+	if os.Getenv(killedRole) == "" {
+		t.Skip("a process of TestKilledDemo")
+	}
+	run(t.Context(), strings.Fields(os.Getenv(killedRole)), stdio{strings.NewReader(""), os.Stdout, os.Stderr})
+}
+
+// TestKilledDemo: what kill -9 leaves in the temporary folder goes with the
+// next run. Not parallel: the temporary folder is the process's.
+func TestKilledDemo(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	for _, args := range []string{"demo --keep", "sandbox"} {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledProcess$")
+		cmd.Env = append(os.Environ(), killedRole+"="+args)
+		ready := make(chan struct{})
+		cmd.Stdout = &trigger{mark: "Ctrl-C ends it", call: func() { close(ready) }}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan struct{})
+		go func() {
+			_ = cmd.Wait() // "signal: killed"
+			close(ended)
+		}()
+		select {
+		case <-ready:
+		case <-ended:
+			t.Fatalf("%s ended by itself", args)
+		}
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		<-ended
+		if left, err := os.ReadDir(temp); err != nil || len(left) == 0 {
+			t.Fatalf("%s left nothing, so nothing is shown here: %v", args, err)
+		}
+	}
+	if code, _, errOut := command(t, "", "demo"); code != app.ExitOK {
+		t.Fatalf("exit %d: %s", code, errOut)
+	}
+	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+		t.Errorf("left in the temporary folder: %v, %v", left, err)
 	}
 }

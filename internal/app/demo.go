@@ -14,6 +14,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/sandbox"
+	"github.com/postino-mail/postino/internal/scratch"
 	"github.com/postino-mail/postino/mime"
 	demofiles "github.com/postino-mail/postino/testdata/demo"
 )
@@ -36,7 +37,12 @@ const (
 // Demo sends one real message through all three routes of a sandbox, shows
 // what arrived, then one failure of each class. Any surprise is an error.
 func Demo(ctx context.Context, o DemoOptions) (err error) {
-	s, err := sandbox.Start(sandbox.Options{})
+	dir, err := scratch.New()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	s, err := sandbox.Start(sandbox.Options{Dir: dir.Path()})
 	if err != nil {
 		return fmt.Errorf("the sandbox does not start: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/sandbox"
+	"github.com/postino-mail/postino/internal/scratch"
 )
 
 // SandboxOptions of `postino sandbox`.
@@ -24,18 +25,20 @@ type SandboxOptions struct {
 
 // RunSandbox runs the sandbox until ctx is done. The connections are written
 // as files beside the CA, with their secrets: they open only the sandbox.
-func RunSandbox(ctx context.Context, o SandboxOptions) (err error) {
+func RunSandbox(ctx context.Context, o SandboxOptions) (end error) {
 	if o.Dir == "" {
-		if o.Dir, err = os.MkdirTemp("", "postino-sandbox-"); err != nil {
+		dir, err := scratch.New()
+		if err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, os.RemoveAll(o.Dir)) }()
+		defer func() { end = errors.Join(end, dir.Close()) }()
+		o.Dir = dir.Path()
 	}
 	s, err := sandbox.Start(sandbox.Options{Dir: o.Dir, ControlAddr: o.Control})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
+	defer func() { end = errors.Join(end, s.Close()) }()
 	if err := describeSandbox(s, o); err != nil {
 		return err
 	}
