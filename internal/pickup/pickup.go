@@ -181,6 +181,10 @@ func (p *Pickup) one(ctx context.Context, root, name string, read take) error {
 		}
 	}
 	result, err := p.submit(ctx, claimed, read)
+	if _, gone := os.Lstat(claimed); errors.Is(gone, fs.ErrNotExist) {
+		delete(p.retry, claimed)
+		return nil // another server of this folder took it: the key makes it one message
+	}
 	if r := submit.AsRefusal(err); r != nil && r.Temporary() {
 		p.opt.Log.Warn("a file waits in the pickup folder", "file", claimed, "err", r)
 		p.retry[claimed] = time.Now().Add(10 * time.Second)
@@ -192,9 +196,14 @@ func (p *Pickup) one(ctx context.Context, root, name string, read take) error {
 	}
 	p.opt.Log.Info("picked up", "file", filepath.Base(name), "message", result.ID.String())
 	if root == p.opt.Drop {
-		return os.Remove(claimed)
+		err = os.Remove(claimed)
+	} else {
+		err = putAway(claimed, filepath.Join(root, sentDir))
 	}
-	return putAway(claimed, filepath.Join(root, sentDir))
+	if errors.Is(err, fs.ErrNotExist) { // as above, just now
+		return nil
+	}
+	return err
 }
 
 func (p *Pickup) submit(ctx context.Context, name string, read take) (submit.Result, error) {

@@ -175,3 +175,29 @@ func TestMaildrop(t *testing.T) {
 		t.Errorf("failed: %s", got)
 	}
 }
+
+// Several servers share one maildrop: whoever is late finds nothing, says
+// nothing, and the message is there once.
+func TestAnotherServerWasFaster(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p, st := open(t, Options{Drop: dir})
+	env := mime.Envelope{From: "erp@contoso.it", Recipients: []mime.Recipient{{Address: "anna@example.com"}}}
+	if err := maildrop.Write(dir, env, mime.Bytes([]byte("From: erp@contoso.it\r\nTo: anna@example.com\r\n\r\nx\r\n"))); err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(dir, names(t, dir))
+	late := func(ctx context.Context, f *os.File) (submit.Request, error) {
+		p.Look(ctx) // the other one is done meanwhile
+		return p.dropped(ctx, f)
+	}
+	if err := p.one(t.Context(), dir, name, late); err != nil {
+		t.Error(err)
+	}
+	if err := p.one(t.Context(), dir, filepath.Join(dir, workDir, filepath.Base(name)), p.dropped); err != nil {
+		t.Errorf("a file that is gone: %v", err)
+	}
+	if n := len(queued(t, st)); n != 1 || len(p.retry) != 0 || names(t, filepath.Join(dir, failedDir)) != "" {
+		t.Errorf("%d messages, %d to try again, failed: %q", n, len(p.retry), names(t, filepath.Join(dir, failedDir)))
+	}
+}
