@@ -58,28 +58,60 @@ func (s *memorySpool) Source() (Source, error) { return Bytes(s.Bytes()), nil }
 // written to the Spool. Accepting the result again changes nothing. Errors are
 // *Error.
 func Accept(src Source, opt AcceptOptions) (*Message, error) {
+	opt.fill()
+	raw, start, same, err := foreignHead(src, &opt)
+	if err != nil {
+		return nil, err
+	}
+	head, berr := parseBlock(raw)
+	if berr != nil {
+		return nil, berr
+	}
+	return complete(&Message{src: src, head: head}, start, same, &opt)
+}
+
+// Accept gives what the function of that name makes of m's bytes, without
+// reading its header a second time: for who had to look at a message before
+// (to route it). The limits are those that m was read with.
+func (m *Message) Accept(opt AcceptOptions) (*Message, error) {
+	opt.Limits = m.lim
+	if !m.head.canonical() {
+		return Accept(m.src, opt)
+	}
+	opt.fill()
+	return complete(m, int64(len(m.head.raw)), true, &opt)
+}
+
+func (opt *AcceptOptions) fill() {
 	opt.Limits = opt.Limits.withDefaults()
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	raw, start, err := foreignHead(src, &opt)
+}
+
+// complete makes the stored message of m, whose header is canonical and whose
+// body begins at start; same says that its source begins with that header.
+// Its lists may be missing.
+func complete(m *Message, start int64, same bool, opt *AcceptOptions) (*Message, error) {
+	c := &completer{opt: opt}
+	head, lists, err := c.header(&m.head, m.lists)
 	if err != nil {
 		return nil, err
 	}
-	c := &completer{opt: &opt}
-	head, err := c.header(raw)
-	if err != nil {
-		return nil, err
+	b := &bodyCheck{opt: opt, head: head, lists: lists, body: section(m.src, start, m.src.Size()-start)}
+	if same && bytes.Equal(head.raw, m.head.raw) {
+		b.whole = m.src
 	}
-	b := &bodyCheck{opt: &opt, head: head, body: io.NewSectionReader(src, start, src.Size()-start)}
 	return b.run()
 }
 
 // bodyCheck makes the stored body.
 type bodyCheck struct {
-	opt  *AcceptOptions
-	head []byte
-	body Source
+	opt   *AcceptOptions
+	head  block
+	lists *addressLists
+	body  Source
+	whole Source // head and body; nil when they lie apart
 }
 
 func (b *bodyCheck) run() (*Message, error) {
@@ -124,11 +156,11 @@ func (b *bodyCheck) scan() (*Message, *scanner, error) {
 	if err := b.endLine(); err != nil {
 		return nil, nil, err
 	}
-	m, err := Read(Join(Bytes(b.head), b.body), b.opt.Limits)
-	if err != nil {
-		return nil, nil, err
+	if b.whole == nil {
+		b.whole = Join(Bytes(b.head.raw), b.body)
 	}
-	s, err := scanBody(&m.head, b.body, int64(len(b.head)), b.opt.Limits)
+	m := &Message{src: b.whole, lim: b.opt.Limits, head: b.head, lists: b.lists}
+	s, err := scanBody(&m.head, b.body, int64(len(b.head.raw)), b.opt.Limits)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -142,12 +174,18 @@ func (b *bodyCheck) endLine() error {
 	if n == 0 {
 		return nil
 	}
-	var last [1]byte
-	if k, err := b.body.ReadAt(last[:], n-1); k < 1 {
-		return unreadable(err)
+	var last byte
+	if r := resident(b.body, n-1); len(r) > 0 {
+		last = r[0]
+	} else {
+		var buf [1]byte
+		if k, err := b.body.ReadAt(buf[:], n-1); k < 1 {
+			return unreadable(err)
+		}
+		last = buf[0]
 	}
-	if last[0] != '\n' {
-		b.body = Join(b.body, Bytes([]byte(crlf)))
+	if last != '\n' {
+		b.body, b.whole = Join(b.body, Bytes([]byte(crlf))), nil
 	}
 	return nil
 }
@@ -169,7 +207,7 @@ func (b *bodyCheck) rewrite(write func(w io.Writer) error) error {
 	if err != nil {
 		return errSpool(err)
 	}
-	b.body = src
+	b.body, b.whole = src, nil
 	return nil
 }
 
@@ -183,15 +221,23 @@ func (b *bodyCheck) shorten(m *Message) error {
 	if m.signedByDKIM() {
 		return r.sealedError(m.tree)
 	}
-	old := int64(len(b.head))
+	old := int64(len(b.head.raw))
 	if encoding != "" {
 		head, err := m.head.recode(headEdit{encoding: encoding})
 		if err != nil {
 			return err
 		}
-		b.head = head
 		if _, has := m.head.first("MIME-Version"); !has { // RFC 2045 section 4
-			b.head = append(bytes.TrimSuffix(head, []byte(crlf)), "MIME-Version: 1.0\r\n\r\n"...)
+			head = append(bytes.TrimSuffix(head, []byte(crlf)), "MIME-Version: 1.0\r\n\r\n"...)
+		}
+		if len(head) > b.opt.Limits.HeaderBytes {
+			return errHeaderTooLarge(b.opt.Limits.HeaderBytes)
+		}
+		if b.head, err = parseBlock(head); err != nil {
+			return err
+		}
+		if b.lists, err = b.head.addressLists(b.opt.Limits.Recipients); err != nil {
+			return err
 		}
 	}
 	for i := range r.edits {

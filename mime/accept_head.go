@@ -6,48 +6,59 @@ import (
 )
 
 // foreignHead finds the header of src: its lines with CRLF and the empty line
-// at the end, and the offset at which the body begins.
-func foreignHead(src Source, opt *AcceptOptions) ([]byte, int64, error) {
+// at the end, and the offset at which the body begins. same reports that src
+// begins with just these bytes.
+func foreignHead(src Source, opt *AcceptOptions) (head []byte, body int64, same bool, err error) {
 	start, err := skipPreface(src)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, false, err
 	}
 	raw, berr := readBlock(src, start, opt.Limits.HeaderBytes)
 	if berr != nil {
-		return nil, 0, berr
+		return nil, 0, false, berr
 	}
 	if bytes.IndexByte(raw, 0) >= 0 {
-		return nil, 0, errNUL()
+		return nil, 0, false, errNUL()
 	}
 	n, herr := fieldLines(raw, opt.Lenient)
 	if herr != nil {
-		return nil, 0, herr
+		return nil, 0, false, herr
 	}
 	out := make([]byte, 0, n+64)
 	for line := range bytes.Lines(raw[:n]) {
 		text := bytes.TrimRight(line, "\r\n")
 		clean := len(line)-len(text) == 2 && line[len(text)] == '\r' && bytes.IndexByte(text, '\r') < 0
 		if !clean && len(line) > len(text) && !opt.Lenient {
-			return nil, 0, errLineEnds(line[len(line)-1] != '\n' || bytes.Count(line, []byte{'\r'}) > 0)
+			return nil, 0, false, errLineEnds(line[len(line)-1] != '\n' || bytes.Count(line, []byte{'\r'}) > 0)
 		}
 		if !opt.Lenient && bytes.IndexByte(text, '\r') >= 0 {
-			return nil, 0, errLineEnds(true)
+			return nil, 0, false, errLineEnds(true)
 		}
-		// A CR inside a field must never begin a new one: it becomes a space.
-		out = append(append(out, bytes.ReplaceAll(text, []byte{'\r'}, []byte{' '})...), crlf...)
+		if bytes.IndexByte(text, '\r') >= 0 { // it must never begin a new field
+			text = bytes.ReplaceAll(text, []byte{'\r'}, []byte{' '})
+		}
+		out = append(append(out, text...), crlf...)
 	}
 	if !bytes.HasSuffix(out, []byte("\r\n\r\n")) && len(out) > 2 {
 		out = append(out, crlf...)
 	}
-	return out, start + int64(n), nil
+	if start == 0 && bytes.Equal(out, raw[:n]) {
+		return raw[:n:n], int64(n), true, nil
+	}
+	return out, start + int64(n), false, nil
 }
 
 // skipPreface gives the offset past a byte order mark and an mbox "From " line
 // (RFC 4155), which are no part of a message.
 func skipPreface(src Source) (int64, error) {
-	buf := make([]byte, min(src.Size(), 1024))
-	if n, err := src.ReadAt(buf, 0); n < len(buf) {
-		return 0, unreadable(err)
+	buf := resident(src, 0)
+	if size := min(src.Size(), 1024); int64(len(buf)) >= size {
+		buf = buf[:size]
+	} else {
+		buf = make([]byte, size)
+		if n, err := src.ReadAt(buf, 0); n < len(buf) {
+			return 0, unreadable(err)
+		}
 	}
 	rest := bytes.TrimPrefix(buf, []byte("\xEF\xBB\xBF"))
 	if bytes.HasPrefix(rest, []byte("From ")) || bytes.HasPrefix(rest, []byte(">From ")) {
@@ -56,6 +67,12 @@ func skipPreface(src Source) (int64, error) {
 		}
 	}
 	return int64(len(buf) - len(rest)), nil
+}
+
+// canonical reports a header as foreignHead makes one: the bytes can stay.
+// Bare CRs have been refused when it was read.
+func (b *block) canonical() bool {
+	return bytes.HasSuffix(b.raw, []byte("\r\n\r\n")) && bytes.Count(b.raw, []byte{'\r'}) == bytes.Count(b.raw, []byte{'\n'})
 }
 
 // fieldLines is the length of the part of raw that is header: all of it, or up
@@ -81,7 +98,7 @@ func fieldLines(raw []byte, lenient bool) (int, *Error) {
 func hidesBcc(raw []byte) bool {
 	for line := range bytes.Lines(raw) {
 		if n := nameLength(line); n >= 0 {
-			if k := kindOf(string(bytes.TrimRight(line[:n], " \t"))); k == kindBcc || k == kindResentBcc {
+			if k := kindOf(line[:trimmed(line[:n])]); k == kindBcc || k == kindResentBcc {
 				return true
 			}
 		}

@@ -3,6 +3,7 @@ package mime
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -26,6 +27,7 @@ func accepted(t testing.TB, in string, opt AcceptOptions) (*Message, string) {
 	if got := string(m.Head()) + text(t, m.Body()); got != stored {
 		t.Errorf("Head and Body are not the source:\n%q\n%q", got, stored)
 	}
+	readFirst(t, in, opt, m)
 	again, err := Accept(m.Source(), acceptOptions(false))
 	if err != nil {
 		t.Fatalf("second Accept: %v\n%s", err, stored)
@@ -34,6 +36,29 @@ func accepted(t testing.TB, in string, opt AcceptOptions) (*Message, string) {
 		t.Errorf("second Accept changes\n%q\nto\n%q", stored, got)
 	}
 	return m, stored
+}
+
+// readFirst accepts in as a message that was read before: the same must come of
+// it as of its bytes.
+func readFirst(t testing.TB, in string, opt AcceptOptions, want *Message) {
+	t.Helper()
+	for _, src := range []Source{Bytes([]byte(in)), strings.NewReader(in)} {
+		read, err := Read(src, opt.Limits)
+		if err != nil {
+			continue // what Accept would repair
+		}
+		m, err := read.Accept(opt)
+		if err != nil {
+			t.Fatalf("Accept of a message that was read: %v", err)
+		}
+		ids := strings.NewReplacer(m.MessageID(), "<>", want.MessageID(), "<>") // one may be made by chance
+		if a, b := ids.Replace(text(t, m.Source())), ids.Replace(text(t, want.Source())); a != b {
+			t.Errorf("accepted after reading\n%q\nand at once\n%q", a, b)
+		}
+		if a, b := fmt.Sprint(m.From(), m.To(), m.Cc(), m.Bcc()), fmt.Sprint(want.From(), want.To(), want.Cc(), want.Bcc()); a != b {
+			t.Errorf("accepted after reading it has %s, at once %s", a, b)
+		}
+	}
 }
 
 const okHead = "From: a@x.it\r\nTo: b@x.it\r\nDate: Sun, 22 Nov 2026 10:00:00 +0100\r\nMessage-ID: <1@x.it>\r\n"

@@ -1,6 +1,7 @@
 package mime
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"runtime"
@@ -40,16 +41,47 @@ func BenchmarkViews(b *testing.B) {
 	}
 }
 
-// BenchmarkAccept10K accepts the same message.
+// BenchmarkRead10K reads the same message, from memory and from elsewhere.
+func BenchmarkRead10K(b *testing.B) {
+	raw := bench10K()
+	for name, src := range map[string]Source{"memory": Bytes(raw), "reader": bytes.NewReader(raw)} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(raw)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := Read(src, Limits{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkAccept10K accepts the same message, as it stands and read already.
 func BenchmarkAccept10K(b *testing.B) {
 	raw := bench10K()
-	b.SetBytes(int64(len(raw)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := Accept(Bytes(raw), AcceptOptions{}); err != nil {
+	b.Run("bytes", func(b *testing.B) {
+		b.SetBytes(int64(len(raw)))
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := Accept(Bytes(raw), AcceptOptions{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("message", func(b *testing.B) {
+		m, err := Read(Bytes(raw), Limits{})
+		if err != nil {
 			b.Fatal(err)
 		}
-	}
+		b.SetBytes(int64(len(raw)))
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := m.Accept(AcceptOptions{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }
 
 // BenchmarkForAPI10000 makes the view for 10,000 recipients, half of them hidden.

@@ -4,45 +4,105 @@ import (
 	"bytes"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // completer makes the stored header of a foreign one (RFC 5322 section 3.6).
 type completer struct {
 	opt    *AcceptOptions
 	fields []headField
+	from   *addrList // who is in From, once sender has checked it
 }
 
-// headField is one field of the header being made; raw ends with CRLF.
+// headField is one field of the header being made; raw begins with the n octets
+// of its name and ends with CRLF.
 type headField struct {
-	name string
-	raw  []byte
+	raw []byte
+	n   int
 }
 
-func (f headField) value() []byte { return f.raw[len(f.name)+1:] }
-func (f headField) is(name string) bool {
-	return len(f.name) == len(name) && strings.EqualFold(f.name, name)
-}
+func (f headField) name() []byte        { return f.raw[:f.n] }
+func (f headField) value() []byte       { return f.raw[f.n+1:] }
+func (f headField) is(name string) bool { return sameName(f.name(), name) }
 
-// header gives the stored header block for raw, which has CRLF line ends.
-func (c *completer) header(raw []byte) ([]byte, error) {
-	b, err := parseBlock(raw)
-	if err != nil {
-		return nil, err
+// header gives the stored header for b, which has CRLF line ends: b itself
+// where nothing had to change. lists is what the address fields of b hold, or
+// nil; the result is that of the stored header.
+func (c *completer) header(b *block, lists *addressLists) (block, *addressLists, *Error) {
+	c.fields = make([]headField, 0, len(b.fields)+4)
+	if err := c.load(b); err != nil {
+		return block{}, nil, err
 	}
-	for _, step := range []func() *Error{
-		func() *Error { return c.load(&b) }, c.replaceSender, c.unique, c.sender, c.messageID, c.date,
+	for _, step := range [...]func(*completer) *Error{
+		(*completer).replaceSender, (*completer).unique, (*completer).sender, (*completer).messageID, (*completer).date,
 	} {
-		if err := step(); err != nil {
-			return nil, err
+		if err := step(c); err != nil {
+			return block{}, nil, err
 		}
 	}
 	c.mimeVersion()
-	out := make([]byte, 0, len(raw)+256)
+	made, err := c.block(b)
+	if err == nil && (lists == nil || !c.sameAddresses(b)) {
+		lists, err = made.addressLists(c.opt.Limits.Recipients)
+	}
+	return made, lists, err
+}
+
+// block is the header of the fields as they are now.
+func (c *completer) block(from *block) (block, *Error) {
+	if c.unchanged(from) {
+		return *from, nil
+	}
+	size := len(crlf)
+	for _, f := range c.fields {
+		size += len(f.raw)
+	}
+	if size > c.opt.Limits.HeaderBytes {
+		return block{}, errHeaderTooLarge(c.opt.Limits.HeaderBytes)
+	}
+	out := make([]byte, 0, size)
 	for _, f := range c.fields {
 		out = append(out, f.raw...)
 	}
-	return append(out, crlf...), nil
+	return parseBlock(append(out, crlf...))
 }
+
+func (c *completer) unchanged(b *block) bool {
+	if len(c.fields) != len(b.fields) || string(b.rest()) != crlf {
+		return false
+	}
+	for i, f := range b.fields {
+		if !bytes.Equal(c.fields[i].raw, b.line(f)) {
+			return false
+		}
+	}
+	return true
+}
+
+// sameAddresses reports that the address fields are still those of b.
+func (c *completer) sameAddresses(b *block) bool {
+	i := 0
+	for _, f := range b.fields {
+		if !f.kind.listed() {
+			continue
+		}
+		for i < len(c.fields) && !c.fields[i].listed() {
+			i++
+		}
+		if i == len(c.fields) || !bytes.Equal(c.fields[i].raw, b.line(f)) {
+			return false
+		}
+		i++
+	}
+	for ; i < len(c.fields); i++ {
+		if c.fields[i].listed() {
+			return false
+		}
+	}
+	return true
+}
+
+func (f headField) listed() bool { return kindOf(f.name()).listed() }
 
 // load takes the fields over: without those to remove, without white space
 // before the colon and lines of white space alone (which some parsers take for
@@ -53,15 +113,16 @@ func (c *completer) load(b *block) *Error {
 		if c.removed(name) {
 			continue
 		}
-		hf := headField{name: name, raw: b.line(f)}
+		hf := headField{b.line(f), len(name)}
 		if int(f.colon-f.start) != len(name) || hasBlankLine(hf.raw) {
 			hf.raw = tidy(name, b.value(f))
 		}
-		if fixed := repairCharset(name, hf.raw, hf.value()); fixed != nil {
-			hf.raw = fixed
+		if !utf8.Valid(hf.raw) {
+			// An address with such octets is no address, so this always succeeds.
+			hf.raw, _ = downgrade(string(name), hf.value())
 		}
 		if longestLine(hf.raw) > maxLine {
-			fixed, err := refold(name, hf.value())
+			fixed, err := refold(string(name), hf.value())
 			if err != nil {
 				return err
 			}
@@ -72,32 +133,39 @@ func (c *completer) load(b *block) *Error {
 	return nil
 }
 
-func (c *completer) removed(name string) bool {
-	if strings.EqualFold(name, "Return-Path") { // contracts F6
+func (c *completer) removed(name []byte) bool {
+	if sameName(name, "Return-Path") { // contracts F6
 		return true
 	}
 	for _, r := range c.opt.Remove {
-		if strings.EqualFold(name, r) {
+		if sameName(name, r) {
 			return true
 		}
 	}
 	return false
 }
 
+// hasBlankLine reports a continuation line without anything in it.
 func hasBlankLine(raw []byte) bool {
-	first := true
-	for line := range bytes.Lines(raw) {
-		if !first && len(bytes.TrimSpace(line)) == 0 {
+	for {
+		i := bytes.IndexByte(raw, '\n')
+		if i < 0 || i+1 == len(raw) {
+			return false
+		}
+		raw = raw[i+1:]
+		end := bytes.IndexByte(raw, '\n')
+		if end < 0 {
+			end = len(raw)
+		}
+		if len(bytes.TrimSpace(raw[:end])) == 0 {
 			return true
 		}
-		first = false
 	}
-	return false
 }
 
 // tidy writes name and value without the white space that parsers disagree about.
-func tidy(name string, value []byte) []byte {
-	out := append([]byte(name), ':')
+func tidy(name, value []byte) []byte {
+	out := append(bytes.Clone(name), ':')
 	first := true
 	for line := range bytes.Lines(value) {
 		if first || len(bytes.TrimSpace(line)) > 0 {
@@ -130,7 +198,7 @@ func (c *completer) replaceSender() *Error {
 		f.mailbox(Address{Name: strings.TrimSpace(strings.ToValidUTF8(sanitize(r.addr.Name), "\uFFFD")), Address: addr}, "")
 		at := max(c.find(r.name), 0)
 		c.drop(r.name)
-		c.fields = append(c.fields[:at], append([]headField{{r.name, f.raw()}}, c.fields[at:]...)...)
+		c.fields = append(c.fields[:at], append([]headField{{f.raw(), len(r.name)}}, c.fields[at:]...)...)
 	}
 	if c.opt.From != nil {
 		c.drop("Sender")
@@ -167,6 +235,7 @@ func (c *completer) sender() *Error {
 	}
 	from := &addrList{}
 	parseAddresses(from, c.fields[i].value(), c.opt.Limits.Recipients)
+	c.from = from
 	for k := range from.boxes {
 		if from.boxes[k].bad {
 			return badEntry("From", &from.boxes[k])
@@ -218,13 +287,13 @@ func (c *completer) keepOld(name, old string) {
 	}
 	f := newField(name)
 	f.text(sanitize(toUTF8([]byte(old))))
-	c.fields = append(c.fields, headField{name, f.raw()})
+	c.fields = append(c.fields, headField{f.raw(), len(name)})
 }
 
 func (c *completer) add(name, value string) { c.fields = append(c.fields, makeField(name, value)) }
 
 func makeField(name, value string) headField {
-	return headField{name, []byte(name + ": " + value + crlf)}
+	return headField{[]byte(name + ": " + value + crlf), len(name)}
 }
 
 // wellFormedID reports an identifier that Gmail keeps (contracts C5.5) and that
@@ -247,9 +316,7 @@ func wellFormedID(id string) bool {
 // newID makes a Message-ID under the host's name, or the sender's domain.
 func (c *completer) newID() string {
 	domain := "postino.invalid"
-	from := &addrList{}
-	parseAddresses(from, c.fields[c.find("From")].value(), 1)
-	for _, d := range []string{from.domain(), c.opt.Hostname} {
+	for _, d := range []string{c.from.domain(), c.opt.Hostname} {
 		if n, ok := normalizeDomain(d); ok && strings.Contains(n, ".") && !strings.HasPrefix(n, "[") {
 			domain = n
 		}

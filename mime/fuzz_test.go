@@ -132,6 +132,7 @@ func FuzzAccept(f *testing.F) {
 			mustBeOwn(t, err)
 			return
 		}
+		readFirst(t, string(in), opt, m)
 		stored := text(t, m.Source())
 		if longestLine([]byte(stored)) > maxLine {
 			t.Errorf("long line in %q", stored)

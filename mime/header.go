@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"strings"
+	"sync"
 )
 
 // kind tells the fields apart that this package treats on their own.
@@ -22,41 +22,57 @@ const (
 	kinds
 )
 
+// listed reports the kinds whose addresses a Message gives.
+func (k kind) listed() bool { return k != kindOther && k <= kindBcc }
+
 // addressNames are the names that address lines are written with, in the
 // order of the API view (contracts C5.4, F19).
 var addressNames = [kindBcc + 1]string{kindFrom: "From", kindSender: "Sender", kindReplyTo: "Reply-To", kindTo: "To", kindCc: "Cc", kindBcc: "Bcc"}
 
-func kindOf(name string) kind {
+func kindOf[T string | []byte](name T) kind {
 	switch len(name) {
 	case 2:
-		if strings.EqualFold(name, "To") {
+		if sameName(name, "To") {
 			return kindTo
 		}
-		if strings.EqualFold(name, "Cc") {
+		if sameName(name, "Cc") {
 			return kindCc
 		}
 	case 3:
-		if strings.EqualFold(name, "Bcc") {
+		if sameName(name, "Bcc") {
 			return kindBcc
 		}
 	case 4:
-		if strings.EqualFold(name, "From") {
+		if sameName(name, "From") {
 			return kindFrom
 		}
 	case 6:
-		if strings.EqualFold(name, "Sender") {
+		if sameName(name, "Sender") {
 			return kindSender
 		}
 	case 8:
-		if strings.EqualFold(name, "Reply-To") {
+		if sameName(name, "Reply-To") {
 			return kindReplyTo
 		}
 	case 10:
-		if strings.EqualFold(name, "Resent-Bcc") {
+		if sameName(name, "Resent-Bcc") {
 			return kindResentBcc
 		}
 	}
 	return kindOther
+}
+
+// sameName compares names of header fields, which are ASCII (nameLength).
+func sameName[T, U string | []byte](a T, b U) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if c, d := a[i], b[i]; c != d && (c|0x20 != d|0x20 || c|0x20 < 'a' || c|0x20 > 'z') {
+			return false
+		}
+	}
+	return true
 }
 
 // rawField is one header field: its bytes with folding and last line end are
@@ -73,16 +89,23 @@ type block struct {
 	fields []rawField
 }
 
-func (b *block) name(f rawField) string {
-	return string(bytes.TrimRight(b.raw[f.start:f.colon], " \t")) // obs-optional, RFC 5322 section 4.5.3
+// name is without the white space that may stand before the colon
+// (obs-optional, RFC 5322 section 4.5.3).
+func (b *block) name(f rawField) []byte {
+	return b.raw[f.start : f.start+int32(trimmed(b.raw[f.start:f.colon]))]
 }
 func (b *block) line(f rawField) []byte  { return b.raw[f.start:f.end] }
 func (b *block) value(f rawField) []byte { return b.raw[f.colon+1 : f.end] }
 
-// is compares the name without allocating.
-func (b *block) is(f rawField, name string) bool {
-	n := bytes.TrimRight(b.raw[f.start:f.colon], " \t")
-	return len(n) == len(name) && strings.EqualFold(string(n), name)
+func (b *block) is(f rawField, name string) bool { return sameName(b.name(f), name) }
+
+// trimmed is the length of b without the spaces and tabs at its end.
+func trimmed(b []byte) int {
+	n := len(b)
+	for n > 0 && (b[n-1] == ' ' || b[n-1] == '\t') {
+		n--
+	}
+	return n
 }
 
 // first is the raw value of the first field of that name.
@@ -120,10 +143,11 @@ func parseBlock(raw []byte) (block, *Error) {
 			end = pos + i + 1
 		}
 		text := bytes.TrimSuffix(bytes.TrimSuffix(raw[pos:end], []byte{'\n'}), []byte{'\r'})
-		if i := bytes.IndexAny(text, "\r\x00"); i >= 0 {
-			if text[i] == 0 {
-				return b, errNUL()
-			}
+		cr, nul := bytes.IndexByte(text, '\r'), bytes.IndexByte(text, 0)
+		switch {
+		case nul >= 0 && (cr < 0 || nul < cr):
+			return b, errNUL()
+		case cr >= 0:
 			return b, newError("bare_cr", "", "The header contains a carriage return without a line feed: a program builds it wrongly, or somebody tries to add header lines.",
 				"L'intestazione contiene un ritorno a capo (CR) senza LF: il programma la compone male, oppure qualcuno cerca di aggiungere righe.")
 		}
@@ -156,7 +180,7 @@ func nameLength(line []byte) int {
 	if colon < 0 {
 		return -1
 	}
-	name := bytes.TrimRight(line[:colon], " \t")
+	name := line[:trimmed(line[:colon])]
 	if len(name) == 0 {
 		return -1
 	}
@@ -178,11 +202,31 @@ func errNUL() *Error {
 		"Il messaggio contiene un byte NUL, che la posta non può trasportare: inviare i dati binari come allegato base64.")
 }
 
-// readBlock reads the header block of src from off: up to and with the first
-// empty line, or to the end of src when there is none.
+// headBuffers are for the first look at a header that is not in memory.
+var headBuffers = sync.Pool{New: func() any { return new([4096]byte) }}
+
+// readBlock gives the header block of src from off: up to and with the first
+// empty line, or to the end of src when there is none. It shares the bytes of a
+// src in memory.
 func readBlock(src Source, off int64, limit int) ([]byte, *Error) {
 	size := src.Size() - off
-	buf := make([]byte, min(size, 4096))
+	if b := resident(src, off); len(b) > 0 {
+		look := len(b)
+		if look-4 > limit {
+			look = limit + 4
+		}
+		switch end := blockEnd(b[:look], 0); {
+		case end > limit, end < 0 && len(b) > limit:
+			return nil, errHeaderTooLarge(limit)
+		case end >= 0:
+			return b[:end:end], nil
+		case int64(len(b)) == size:
+			return b[:size:size], nil
+		}
+	}
+	first := headBuffers.Get().(*[4096]byte)
+	defer headBuffers.Put(first)
+	buf := first[:min(size, int64(len(first)))]
 	have, scanned := 0, 0
 	for {
 		n, err := src.ReadAt(buf[have:], off+int64(have))
@@ -197,13 +241,13 @@ func readBlock(src Source, off int64, limit int) ([]byte, *Error) {
 			if end > limit {
 				return nil, errHeaderTooLarge(limit)
 			}
-			return buf[:end:end], nil
+			return bytes.Clone(buf[:end]), nil
 		}
 		if have > limit {
 			return nil, errHeaderTooLarge(limit)
 		}
 		if int64(have) == size {
-			return buf, nil
+			return bytes.Clone(buf), nil
 		}
 		scanned = max(0, have-3)
 		grown := make([]byte, min(size, int64(have)*4, int64(limit)+4))

@@ -1,7 +1,6 @@
 package mime
 
 import (
-	"io"
 	netmail "net/mail"
 	"strings"
 	"sync"
@@ -37,7 +36,7 @@ type Message struct {
 	src   Source
 	lim   Limits
 	head  block
-	lists [kindBcc + 1]*addrList // joined over several fields of a name; nil when there is none
+	lists *addressLists
 
 	smtpOnce sync.Once
 	smtp     Source
@@ -89,27 +88,32 @@ func Read(src Source, lim Limits) (*Message, error) {
 	return m, nil
 }
 
+// addressLists are the address fields by kind, joined over several fields of a
+// name; nil where there is none.
+type addressLists [kindBcc + 1]*addrList
+
 // addressLists parses all address fields; Resent-* fields are not among them
 // (contracts F9).
-func (b *block) addressLists(limit int) (lists [kindBcc + 1]*addrList, err *Error) {
+func (b *block) addressLists(limit int) (*addressLists, *Error) {
+	all := &struct {
+		lists  addressLists
+		stored [kindBcc + 1]addrList
+	}{}
 	left := limit
 	for _, f := range b.fields {
-		if f.kind == kindOther || f.kind > kindBcc {
+		if !f.kind.listed() {
 			continue
 		}
-		l := lists[f.kind]
-		if l == nil {
-			l = &addrList{}
-			lists[f.kind] = l
-		}
+		l := &all.stored[f.kind]
+		all.lists[f.kind] = l
 		before := len(l.boxes)
 		parseAddresses(l, b.value(f), before+left)
 		if left -= len(l.boxes) - before; left < 0 {
-			return lists, newError("too_many_recipients", addressNames[f.kind], "The header names more than %d addresses: send the message in several parts.",
+			return nil, newError("too_many_recipients", addressNames[f.kind], "The header names more than %d addresses: send the message in several parts.",
 				"L'intestazione contiene più di %d indirizzi: dividere l'invio in più messaggi.", limit)
 		}
 	}
-	return lists, nil
+	return &all.lists, nil
 }
 
 // Source is the stored bytes as they are.
@@ -125,7 +129,7 @@ func (m *Message) Head() []byte { return m.head.raw }
 // Body is what follows the header block.
 func (m *Message) Body() Source {
 	n := int64(len(m.head.raw))
-	return io.NewSectionReader(m.src, n, m.src.Size()-n)
+	return section(m.src, n, m.src.Size()-n)
 }
 
 // Get is the first value of the named header field, unfolded and decoded
@@ -248,7 +252,7 @@ func (m *Message) IsBulk() bool {
 // which a strict server takes only with SMTPUTF8 (RFC 6532). ASCIIHeader gives
 // a form for other servers, unless the local part of an address needs it.
 func (m *Message) NeedsUTF8() bool {
-	if isASCII(m.head.raw) {
+	if sevenBit(m.head.raw) {
 		return false
 	}
 	for _, f := range m.head.fields {

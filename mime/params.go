@@ -16,8 +16,11 @@ import (
 // without its boundary is unreadable.
 func parseParams(value string) (string, map[string]string) {
 	first, rest := cutParam(value)
-	params := map[string]string{}
-	ext := map[string]*extended{}
+	var params map[string]string
+	if rest != "" {
+		params = map[string]string{}
+	}
+	var ext map[string]*extended
 	for rest != "" {
 		var name, v string
 		name, v, rest = nextParam(rest)
@@ -35,6 +38,9 @@ func parseParams(value string) (string, map[string]string) {
 		e := ext[base]
 		if e == nil {
 			e = &extended{}
+			if ext == nil {
+				ext = map[string]*extended{}
+			}
 			ext[base] = e
 		}
 		e.add(n, v, coded)

@@ -137,16 +137,16 @@ func (h *block) recode(e headEdit) ([]byte, *Error) {
 			if enc == "" {
 				continue // a second one
 			}
-			raw, enc = withEOL([]byte(h.name(f)+": "+enc+crlf), eol), ""
+			raw, enc = withEOL([]byte(string(h.name(f))+": "+enc+crlf), eol), ""
 		case e.ascii && !isASCII(raw):
-			b, ok := downgrade(h.name(f), h.value(f))
+			b, ok := downgrade(string(h.name(f)), h.value(f))
 			if !ok {
-				return nil, newError("needs_utf8", h.name(f), "%s holds an address with letters outside ASCII before the @, which this server does not take (no SMTPUTF8): use another address or another connection.",
-					"%s contiene un indirizzo con lettere non ASCII prima della @, che questo server non accetta (senza SMTPUTF8): usare un altro indirizzo o un'altra connessione.", shorten(h.name(f)))
+				return nil, newError("needs_utf8", string(h.name(f)), "%s holds an address with letters outside ASCII before the @, which this server does not take (no SMTPUTF8): use another address or another connection.",
+					"%s contiene un indirizzo con lettere non ASCII prima della @, che questo server non accetta (senza SMTPUTF8): usare un altro indirizzo o un'altra connessione.", shorten(string(h.name(f))))
 			}
 			raw = withEOL(b, eol)
 		case longestLine(raw) > maxLine:
-			b, err := refold(h.name(f), h.value(f))
+			b, err := refold(string(h.name(f)), h.value(f))
 			if err != nil {
 				return nil, err
 			}
@@ -164,14 +164,4 @@ func (h *block) recode(e headEdit) ([]byte, *Error) {
 		return append(out, rest...), nil
 	}
 	return append(out, eol...), nil
-}
-
-// repairCharset writes a field anew whose raw octets are not UTF-8, nil when
-// they are.
-func repairCharset(name string, raw, value []byte) []byte {
-	if utf8.Valid(raw) {
-		return nil
-	}
-	b, _ := downgrade(name, value) // an address with such octets is no address, so this always succeeds
-	return b
 }

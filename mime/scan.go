@@ -1,7 +1,6 @@
 package mime
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"io"
@@ -12,10 +11,10 @@ import (
 const maxBoundary = 250
 
 // scanner reads a body once, line by line, and builds the tree. Its memory is
-// one buffer and the tree.
+// one window and the tree.
 type scanner struct {
-	r    *bufio.Reader
-	off  int64
+	in   window
+	off  int64 // in the message
 	lim  Limits
 	root *Part
 
@@ -34,7 +33,7 @@ type frame struct {
 	depth    int // index of the multipart in open
 }
 
-// line is one line of the body; text is its beginning when it is longer than the buffer.
+// line is one line of the body; text is its beginning when it is longer than the window.
 type line struct {
 	start    int64
 	text     []byte
@@ -45,7 +44,8 @@ type line struct {
 
 // scanBody reads body, which begins at offset off of the message with header h.
 func scanBody(h *block, body Source, off int64, lim Limits) (*scanner, error) {
-	s := &scanner{r: bufio.NewReaderSize(NewReader(body), int(min(max(body.Size()+1, 512), 64<<10))), off: off, lim: lim, parts: 1}
+	s := &scanner{in: newWindow(body), off: off, lim: lim, parts: 1}
+	defer s.in.close()
 	s.root = &Part{BodyStart: off, delim: -1}
 	s.root.describe(h, nil)
 	if err := s.enter(s.root); err != nil {
@@ -59,9 +59,10 @@ func scanBody(h *block, body Source, off int64, lim Limits) (*scanner, error) {
 		if err != nil {
 			return nil, unreadable(err)
 		}
-		if e := s.line(l); e != nil {
+		if e := s.line(&l); e != nil {
 			return nil, e
 		}
+		s.eol = l.eol
 	}
 	for s.inHead { // twice when the last part is a message of which nothing came
 		if err := s.endHead(s.off); err != nil {
@@ -74,28 +75,63 @@ func scanBody(h *block, body Source, off int64, lim Limits) (*scanner, error) {
 
 // next reads a line. Only LF ends one; a bare CR is noted.
 func (s *scanner) next() (line, error) {
+	w := &s.in
+	if w.whole == 0 {
+		if err := w.fill(); err != nil {
+			return line{}, err
+		}
+		s.nul = s.nul || w.nul
+	}
+	if w.whole == 0 {
+		return s.longLine()
+	}
+	n := bytes.IndexByte(w.b, '\n')
+	l := line{start: s.off, text: w.b[:n], length: n, eol: 1}
+	w.take(n + 1)
+	s.off += int64(n) + 1
+	if n > 0 && l.text[n-1] == '\r' {
+		l.text, l.length, l.eol = l.text[:n-1], n-1, 2
+	} else {
+		s.bareLF = true
+		s.bareCR = s.bareCR || w.paired // then a CR elsewhere has no LF
+	}
+	if !w.paired && bytes.IndexByte(l.text, '\r') >= 0 {
+		s.bareCR = true
+	}
+	l.eightBit = !w.seven && !sevenBit(l.text)
+	return l, nil
+}
+
+// longLine reads a line that no window holds, or the last one without line end.
+func (s *scanner) longLine() (line, error) {
+	w := &s.in
 	l := line{start: s.off}
 	cr := false // the last octet so far is a CR
-	for first := true; ; first = false {
-		b, err := s.r.ReadSlice('\n')
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) && (err != io.EOF || len(b) == 0) {
-			if err == io.EOF && !first {
-				break
-			}
-			return l, err
+	for first, ended := true, false; !ended; first = false {
+		b := w.b
+		if i := bytes.IndexByte(b, '\n'); i >= 0 {
+			b, ended = b[:i+1], true
 		}
-		s.off += int64(len(b))
 		s.inspect(&l, b, cr)
-		cr = len(b) > 0 && b[len(b)-1] == '\r'
+		cr = b[len(b)-1] == '\r'
 		l.length += len(b)
-		if first {
+		s.off += int64(len(b))
+		switch {
+		case first && w.pos < w.size:
+			l.text = bytes.Clone(b[:64]) // the next read overwrites the window; a delimiter is never this long
+		case first:
 			l.text = b
-			if errors.Is(err, bufio.ErrBufferFull) {
-				l.text = bytes.Clone(b[:64]) // the next read overwrites the buffer; a delimiter is never this long
-			}
 		}
-		if err == nil || err == io.EOF {
+		w.take(len(b))
+		if ended {
+			w.measure() // what it was measured for began inside of this line
+			s.nul = s.nul || w.nul
 			break
+		}
+		if err := w.fill(); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return l, err
 		}
 	}
 	if cr { // only at the end of the body
@@ -112,7 +148,7 @@ func (s *scanner) inspect(l *line, b []byte, cr bool) {
 	if bytes.IndexByte(b, 0) >= 0 {
 		s.nul = true
 	}
-	if !l.eightBit && !isASCII(b) {
+	if !l.eightBit && !sevenBit(b) {
 		l.eightBit = true
 	}
 	if cr && b[0] != '\n' {
@@ -135,8 +171,7 @@ func (s *scanner) inspect(l *line, b []byte, cr bool) {
 }
 
 // line gives one line to the part that it belongs to.
-func (s *scanner) line(l line) error {
-	defer func() { s.eol = l.eol }()
+func (s *scanner) line(l *line) error {
 	if k, last := s.delimiter(l); k >= 0 {
 		return s.boundary(k, last, l)
 	}
@@ -157,7 +192,7 @@ func (s *scanner) line(l line) error {
 }
 
 // headLine takes a line of a part's header; true when it belongs to the body after all.
-func (s *scanner) headLine(l line) (bool, error) {
+func (s *scanner) headLine(l *line) (bool, error) {
 	next := l.start + int64(l.length+l.eol)
 	if l.length == 0 {
 		return false, s.endHead(next)
@@ -181,11 +216,12 @@ func (s *scanner) headLine(l line) (bool, error) {
 }
 
 // delimiter finds the open multipart that l delimits, innermost first; -1 for none.
-func (s *scanner) delimiter(l line) (k int, last bool) {
+func (s *scanner) delimiter(l *line) (k int, last bool) {
 	if len(l.text) < 2 || l.text[0] != '-' || l.text[1] != '-' || len(l.text) < l.length {
 		return -1, false
 	}
-	text := bytes.TrimRight(l.text[2:], " \t")
+	text := l.text[2:]
+	text = text[:trimmed(text)]
 	for k := len(s.frames) - 1; k >= 0; k-- {
 		b := s.frames[k].boundary
 		if len(text) != len(b) && len(text) != len(b)+2 {
@@ -204,7 +240,7 @@ func (s *scanner) delimiter(l line) (k int, last bool) {
 }
 
 // boundary ends the part before a delimiter and begins the next.
-func (s *scanner) boundary(k int, last bool, l line) error {
+func (s *scanner) boundary(k int, last bool, l *line) error {
 	for s.inHead {
 		if err := s.endHead(l.start); err != nil {
 			return err
@@ -264,7 +300,7 @@ func (s *scanner) endHead(off int64) error {
 		parent = s.open[n-2]
 	}
 	s.inHead = false
-	h, err := parseBlock(bytes.Clone(s.head))
+	h, err := parseBlock(s.head)
 	if err != nil && err.Code == "nul" {
 		s.nul = true // the caller decides; the fields before it stand
 	}

@@ -1,7 +1,6 @@
 package mime
 
 import (
-	"bytes"
 	"errors"
 	"io"
 )
@@ -16,7 +15,50 @@ type Source interface {
 }
 
 // Bytes makes a Source of b, which must not be changed afterwards.
-func Bytes(b []byte) Source { return bytes.NewReader(b) }
+func Bytes(b []byte) Source { return memory(b) }
+
+// memory is a Source whose bytes are used where they lie.
+type memory []byte
+
+func (m memory) Size() int64 { return int64(len(m)) }
+
+// ReadAt implements io.ReaderAt.
+func (m memory) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, errOffset
+	}
+	n := copy(p, m[min(off, int64(len(m))):])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+var errOffset = errors.New("mime: read at a negative offset")
+
+// section is n bytes of s from off, in memory where s has them there.
+func section(s Source, off, n int64) Source {
+	if b := resident(s, off); int64(len(b)) >= n {
+		return memory(b[:n:n])
+	}
+	return io.NewSectionReader(s, off, n)
+}
+
+// resident is what s has in memory from off on: all of it or a part, nothing
+// when it is elsewhere.
+func resident(s Source, off int64) []byte {
+	switch s := s.(type) {
+	case memory:
+		return s[min(off, int64(len(s))):]
+	case *joined:
+		for i, p := range s.parts {
+			if off < s.ends[i] {
+				return resident(p, off-(s.ends[i]-p.Size()))
+			}
+		}
+	}
+	return nil
+}
 
 // NewReader reads s from its start. Every call gives an independent reader;
 // the result is also an io.Seeker and an io.WriterTo where that is cheap.
@@ -24,7 +66,7 @@ func NewReader(s Source) *io.SectionReader { return io.NewSectionReader(s, 0, s.
 
 // Join is the concatenation of parts as one Source, without copying.
 func Join(parts ...Source) Source {
-	j := &joined{}
+	j := &joined{parts: make([]Source, 0, len(parts)), ends: make([]int64, 0, len(parts))}
 	for _, p := range parts {
 		if p == nil || p.Size() == 0 {
 			continue
@@ -47,7 +89,7 @@ func (j *joined) Size() int64 { return j.size }
 // ReadAt implements io.ReaderAt across the parts.
 func (j *joined) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
-		return 0, errors.New("mime: read at a negative offset")
+		return 0, errOffset
 	}
 	n := 0
 	for i, part := range j.parts {

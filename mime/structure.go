@@ -1,6 +1,7 @@
 package mime
 
 import (
+	"bytes"
 	"strings"
 )
 
@@ -135,14 +136,22 @@ func (p *Part) describe(h *block, parent *Part) {
 	if p.Encoding = strings.ToLower(strings.Trim(e, " \t\"")); p.Encoding == "" {
 		p.Encoding = "7bit"
 	}
-	p.headLine, p.head8 = longestLine(h.raw), !isASCII(h.raw)
+	p.headLine, p.head8 = longestLine(h.raw), !sevenBit(h.raw)
 }
 
 // longestLine is the length of the longest line of b without line ends.
 func longestLine(b []byte) int {
 	longest := 0
-	for line := range strings.Lines(string(b)) {
-		longest = max(longest, len(strings.TrimRight(line, "\r\n")))
+	for len(b) > longest {
+		n, next := len(b), len(b)
+		if i := bytes.IndexByte(b, '\n'); i >= 0 {
+			n, next = i, i+1
+		}
+		for n > longest && b[n-1] == '\r' {
+			n--
+		}
+		longest = max(longest, n)
+		b = b[next:]
 	}
 	return longest
 }

@@ -240,13 +240,39 @@ func TestLineScan(t *testing.T) {
 		{long[:65536] + "\r\n", false, false, false, 65536, 0},
 		{long[:65535] + "\rx\r\n", false, true, false, 65537, 0},
 		{long[:65536], false, false, false, 65536, 0},
+		{"a\rb\r\nc\n", false, true, true, 3, 0}, // as many CRs as LFs
+		{"a\n\rb\r\n", false, true, true, 2, 0},
+		{long[:65535] + "\r\na\r\nb\r\r\nc\n", false, true, true, 65535, 0},
+		{long[:70_000] + "\r\na\r\n" + long[:70_000] + "\r\n\x00", true, false, false, 70_000, 0},
+		{strings.Repeat("abc\r\n", 40_000) + "\r", false, true, false, 3, 0},
 	} {
-		s, err := scanBody(&block{}, Bytes([]byte(tt.body)), 0, Limits{}.withDefaults())
-		if err != nil {
-			t.Fatal(err)
+		for _, src := range []Source{Bytes([]byte(tt.body)), strings.NewReader(tt.body)} { // in memory, and not
+			s, err := scanBody(&block{}, src, 0, Limits{}.withDefaults())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.nul != tt.nul || s.bareCR != tt.cr || s.bareLF != tt.lf || s.root.LongLine != tt.longest || s.root.End != int64(len(tt.body)) {
+				t.Errorf("%.20q(%d): nul %v cr %v lf %v longest %d end %d", tt.body, len(tt.body), s.nul, s.bareCR, s.bareLF, s.root.LongLine, s.root.End)
+			}
 		}
-		if s.nul != tt.nul || s.bareCR != tt.cr || s.bareLF != tt.lf || s.root.LongLine != tt.longest || s.root.End != int64(len(tt.body)) {
-			t.Errorf("%.20q(%d): nul %v cr %v lf %v longest %d end %d", tt.body, len(tt.body), s.nul, s.bareCR, s.bareLF, s.root.LongLine, s.root.End)
+	}
+}
+
+// TestScanWindow finds octets over 127 and delimiters wherever they fall in the window.
+func TestScanWindow(t *testing.T) {
+	t.Parallel()
+	for _, fill := range []int{0, 1, 30, 31, 32, 65_000, 65_400, 65_534, 65_535, 65_536, 65_600, 131_000} {
+		body := strings.Repeat("x", fill) + "\r\n--b\r\n\r\nplain\r\n--b\r\n\r\nperch\u00e9\r\n--b--\r\n"
+		head := "From: a@x.it\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+		for _, src := range []Source{Bytes([]byte(head + body)), strings.NewReader(head + body)} {
+			m, err := Read(src, Limits{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := m.Structure()
+			if err != nil || len(p.Parts) != 2 || p.EightBit || p.Parts[0].EightBit || !p.Parts[1].EightBit || p.LongLine != fill || p.Parts[1].LongLine != 7 {
+				t.Errorf("%d: %+v %v", fill, p, err)
+			}
 		}
 	}
 }

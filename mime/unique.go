@@ -1,9 +1,6 @@
 package mime
 
-import (
-	"bytes"
-	"strings"
-)
+import "bytes"
 
 // repeat says what becomes of a field that may occur once and occurs several
 // times with different values. Programs disagree which one counts.
@@ -18,18 +15,25 @@ const (
 
 // onceOnly are the fields that RFC 5322 section 3.6 and RFC 2045 allow once.
 // Bcc is not among them: the views never copy it.
-func onceOnly(name string) (repeat, bool) {
-	switch strings.ToLower(name) {
-	case "from", "to", "cc", "reply-to":
-		return repeatJoin, true
-	case "in-reply-to", "references":
-		return repeatIDs, true
-	case "sender", "content-type", "content-transfer-encoding":
-		return repeatRefuse, true
-	case "subject", "date", "message-id", "mime-version", "content-disposition", "content-id", "content-description":
-		return repeatFirst, true
+var onceOnly = [...]struct {
+	name string
+	how  repeat
+}{
+	{"From", repeatJoin}, {"To", repeatJoin}, {"Cc", repeatJoin}, {"Reply-To", repeatJoin},
+	{"In-Reply-To", repeatIDs}, {"References", repeatIDs},
+	{"Sender", repeatRefuse}, {"Content-Type", repeatRefuse}, {"Content-Transfer-Encoding", repeatRefuse},
+	{"Subject", repeatFirst}, {"Date", repeatFirst}, {"Message-ID", repeatFirst}, {"MIME-Version", repeatFirst},
+	{"Content-Disposition", repeatFirst}, {"Content-ID", repeatFirst}, {"Content-Description", repeatFirst},
+}
+
+// once is the index in onceOnly, -1 for a field that may occur several times.
+func once(name []byte) int {
+	for i := range onceOnly {
+		if sameName(name, onceOnly[i].name) {
+			return i
+		}
 	}
-	return 0, false
+	return -1
 }
 
 // repeated is a field with all its different values.
@@ -42,20 +46,33 @@ type repeated struct {
 
 // unique makes fields that may occur once occur once.
 func (c *completer) unique() *Error {
-	found := map[string]*repeated{}
+	var seen [len(onceOnly)]bool
+	for _, f := range c.fields {
+		k := once(f.name())
+		if k >= 0 && seen[k] {
+			return c.uniteRepeated()
+		}
+		if k >= 0 {
+			seen[k] = true
+		}
+	}
+	return nil
+}
+
+func (c *completer) uniteRepeated() *Error {
+	var found [len(onceOnly)]*repeated
 	var order []*repeated
 	kept := c.fields[:0]
 	for _, f := range c.fields {
-		how, once := onceOnly(f.name)
-		if !once {
+		k := once(f.name())
+		if k < 0 {
 			kept = append(kept, f)
 			continue
 		}
-		low := strings.ToLower(f.name)
-		r := found[low]
+		r := found[k]
 		if r == nil {
-			r = &repeated{at: len(kept), how: how, known: map[string]bool{}}
-			found[low] = r
+			r = &repeated{at: len(kept), how: onceOnly[k].how, known: map[string]bool{}}
+			found[k] = r
 			order = append(order, r)
 			kept = append(kept, f)
 		}
@@ -91,8 +108,9 @@ func (r *repeated) one(opt *AcceptOptions) (headField, *Error) {
 	case r.how == repeatFirst && opt.Lenient:
 		return first, nil
 	}
-	return first, newError("duplicate_field", first.name, "The header has two different %s fields: the sending program must write it once.",
-		"L'intestazione ha due campi %s diversi: il programma che invia deve scriverlo una volta sola.", shorten(first.name))
+	name := string(first.name())
+	return first, newError("duplicate_field", name, "The header has two different %s fields: the sending program must write it once.",
+		"L'intestazione ha due campi %s diversi: il programma che invia deve scriverlo una volta sola.", shorten(name))
 }
 
 // joinLists makes one address field. The bytes are kept where nothing in them
@@ -105,16 +123,17 @@ func joinLists(all []headField, limit int) (headField, *Error) {
 	if list.plain() {
 		return joinRaw(all, ","), nil
 	}
+	name := string(all[0].name())
 	for i := range list.boxes {
 		if list.boxes[i].bad {
-			return all[0], badEntry(all[0].name, &list.boxes[i])
+			return all[0], badEntry(name, &list.boxes[i])
 		}
 	}
-	raw := writeList(all[0].name, list, func(*box) bool { return true })
+	raw := writeList(name, list, func(*box) bool { return true })
 	if raw == nil { // empty groups only: one says the same
 		return all[0], nil
 	}
-	return headField{all[0].name, raw}, nil
+	return headField{raw, len(name)}, nil
 }
 
 // joinRaw puts each value on lines of its own.
@@ -124,5 +143,5 @@ func joinRaw(all []headField, sep string) headField {
 		out = append(append(append(out, sep...), crlf...), ' ')
 		out = append(out, bytes.TrimSpace(f.value())...)
 	}
-	return headField{all[0].name, append(out, crlf...)}
+	return headField{append(out, crlf...), all[0].n}
 }

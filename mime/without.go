@@ -81,7 +81,7 @@ func emptied(head []byte) (Source, error) {
 	}
 	out := make([]byte, 0, len(head))
 	for _, f := range h.fields {
-		if name := bytes.ToLower([]byte(h.name(f))); !bytes.HasPrefix(name, []byte("content-")) {
+		if name := bytes.ToLower(h.name(f)); !bytes.HasPrefix(name, []byte("content-")) {
 			out = append(out, h.line(f)...)
 		}
 	}

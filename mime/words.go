@@ -61,7 +61,7 @@ func sanitize(s string) string {
 }
 
 func isASCII[T string | []byte](s T) bool {
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {
 			return false
 		}

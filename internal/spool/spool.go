@@ -4,11 +4,11 @@
 package spool
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"sync"
 
 	"github.com/postino-mail/postino/mime"
 )
@@ -16,14 +16,25 @@ import (
 // DefaultMemory is how many bytes stay in memory when New is given 0.
 const DefaultMemory = 64 << 10
 
+// Bytes in memory are collected in chunks that go from message to message, and
+// copied once to a place of their size when they are all there.
+const chunkSize = 16 << 10
+
+var (
+	chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
+	copies = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+)
+
 // A Buffer is written once, from start to end, and then read any number of
-// times. It implements mime.Spool. Writing is for one goroutine; the Source is
+// times. It implements mime.Spool. A Buffer is for one goroutine; its Source is
 // safe for concurrent use until Close.
 type Buffer struct {
 	dir    string
 	memory int
 	max    int64
-	buf    bytes.Buffer
+	chunks []*[chunkSize]byte // all full but the last
+	whole  []byte             // instead of them, once it is read
+	sealed bool
 	file   *os.File
 	size   int64
 	kept   bool
@@ -44,12 +55,15 @@ func New(dir string, memory int, max int64) *Buffer {
 
 // Write appends p.
 func (b *Buffer) Write(p []byte) (int, error) {
+	if b.sealed {
+		return 0, errors.New("the spool is being read and takes nothing more")
+	}
 	if b.max > 0 && b.size+int64(len(p)) > b.max {
 		return 0, ErrTooLarge
 	}
-	if b.file == nil && b.buf.Len()+len(p) <= b.memory {
-		b.size += int64(len(p))
-		return b.buf.Write(p)
+	if b.file == nil && b.size+int64(len(p)) <= int64(b.memory) {
+		b.collect(p)
+		return len(p), nil
 	}
 	if b.file == nil {
 		f, err := os.CreateTemp(b.dir, "incoming-*")
@@ -57,10 +71,13 @@ func (b *Buffer) Write(p []byte) (int, error) {
 			return 0, fmt.Errorf("no spool file can be made: %w", err)
 		}
 		b.file = f
-		if _, err := f.Write(b.buf.Bytes()); err != nil {
+		if err := b.each(func(part []byte) error {
+			_, err := f.Write(part)
+			return err
+		}); err != nil {
 			return 0, fmt.Errorf("the spool cannot be written: %w", err)
 		}
-		b.buf = bytes.Buffer{}
+		b.release()
 	}
 	n, err := b.file.Write(p)
 	b.size += int64(n)
@@ -70,13 +87,61 @@ func (b *Buffer) Write(p []byte) (int, error) {
 	return n, nil
 }
 
+// collect keeps p in memory.
+func (b *Buffer) collect(p []byte) {
+	for len(p) > 0 {
+		at := int(b.size % chunkSize)
+		if at == 0 {
+			b.chunks = append(b.chunks, chunks.Get().(*[chunkSize]byte))
+		}
+		n := copy(b.chunks[len(b.chunks)-1][at:], p)
+		b.size += int64(n)
+		p = p[n:]
+	}
+}
+
+// each gives the bytes in memory in order.
+func (b *Buffer) each(f func([]byte) error) error {
+	left := b.size
+	for _, c := range b.chunks {
+		n := min(left, chunkSize)
+		if err := f(c[:n]); err != nil {
+			return err
+		}
+		left -= n
+	}
+	return nil
+}
+
+// release gives the chunks back.
+func (b *Buffer) release() {
+	for _, c := range b.chunks {
+		chunks.Put(c)
+	}
+	b.chunks = nil
+}
+
 // Size is how many bytes were written.
 func (b *Buffer) Size() int64 { return b.size }
 
-// Source is what was written.
+// Source is what was written; nothing can be written afterwards.
 func (b *Buffer) Source() (mime.Source, error) {
+	if !b.sealed && b.file == nil {
+		b.whole = make([]byte, 0, b.size)
+		if err := b.each(func(part []byte) error {
+			b.whole = append(b.whole, part...)
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+		if int64(len(b.whole)) < b.size {
+			return nil, fmt.Errorf("the spool: %w", os.ErrClosed)
+		}
+		b.release()
+	}
+	b.sealed = true
 	if b.file == nil {
-		return mime.Bytes(b.buf.Bytes()), nil
+		return mime.Bytes(b.whole), nil
 	}
 	return io.NewSectionReader(b.file, 0, b.size), nil
 }
@@ -90,6 +155,7 @@ func (b *Buffer) Keep() { b.kept = true }
 
 // Close ends reading and removes the file unless it was kept.
 func (b *Buffer) Close() error {
+	b.release()
 	if b.file == nil {
 		return nil
 	}
@@ -103,7 +169,9 @@ func (b *Buffer) Close() error {
 // Fill reads all of r into a new Buffer; on error nothing is left behind.
 func Fill(r io.Reader, dir string, memory int, max int64) (*Buffer, error) {
 	b := New(dir, memory, max)
-	if _, err := io.CopyBuffer(struct{ io.Writer }{b}, r, make([]byte, 32<<10)); err != nil {
+	buf := copies.Get().(*[32 << 10]byte)
+	defer copies.Put(buf)
+	if _, err := io.CopyBuffer(struct{ io.Writer }{b}, struct{ io.Reader }{r}, buf[:]); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
 	return b, nil

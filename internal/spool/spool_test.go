@@ -57,6 +57,67 @@ func TestBuffer(t *testing.T) {
 	}
 }
 
+// TestChunks writes pieces of many sizes around the size of a chunk, one buffer
+// after the other: what went to the next message must not show in the last.
+func TestChunks(t *testing.T) {
+	t.Parallel()
+	type kept struct {
+		src  mime.Source
+		want []byte
+	}
+	var all []kept
+	for i, size := range []int{1, chunkSize - 1, chunkSize, chunkSize + 1, 2 * chunkSize, DefaultMemory} {
+		for _, piece := range []int{7, 4096, chunkSize, DefaultMemory} {
+			want := bytes.Repeat([]byte{byte('a' + i), byte(piece)}, size/2+1)[:size]
+			b := New(t.TempDir(), 0, 0)
+			for rest := want; len(rest) > 0; {
+				n := min(piece, len(rest))
+				if _, err := b.Write(rest[:n]); err != nil {
+					t.Fatal(err)
+				}
+				rest = rest[n:]
+			}
+			src, err := b.Source()
+			if err != nil || b.File() != nil {
+				t.Fatalf("%d bytes in pieces of %d: %v, in a file: %v", size, piece, err, b.File() != nil)
+			}
+			if err := b.Close(); err != nil {
+				t.Error(err)
+			}
+			all = append(all, kept{src, want})
+		}
+	}
+	for _, k := range all {
+		if got, err := io.ReadAll(mime.NewReader(k.src)); err != nil || !bytes.Equal(got, k.want) {
+			t.Errorf("%d bytes are others afterwards: %v", len(k.want), err)
+		}
+	}
+}
+
+func TestSealed(t *testing.T) {
+	t.Parallel()
+	b := New(t.TempDir(), 0, 0)
+	if _, err := b.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Source(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Write([]byte("y")); err == nil {
+		t.Error("written to while it is read")
+	}
+	b = New(t.TempDir(), 0, 0)
+	if _, err := b.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Source(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("read after Close: %v", err)
+	}
+}
+
 func TestKeep(t *testing.T) {
 	t.Parallel()
 	b, err := Fill(bytes.NewReader(make([]byte, 200)), t.TempDir(), 100, 0)

@@ -41,14 +41,18 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time) (*pr
 			p.spools = append(p.spools, b)
 			return b, nil
 		}}
-	conn, original, err := s.route(ctx, r, src, accept.Limits)
+	read, err := mime.Read(src, accept.Limits)
+	if err != nil {
+		return p, badMessage(err)
+	}
+	conn, original, err := s.route(ctx, r, read)
 	if err != nil {
 		return p, err
 	}
 	if conn.Default == adapters.DefaultAlways {
 		accept.From, accept.ReplyTo = replacement(conn)
 	}
-	m, err := mime.Accept(src, accept)
+	m, err := read.Accept(accept)
 	if err != nil {
 		return p, badMessage(err)
 	}
@@ -85,19 +89,17 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time) (*pr
 	return p, err
 }
 
-// route reads the header once and chooses the connection.
-func (s *Submitter) route(ctx context.Context, r *Request, src mime.Source, lim mime.Limits) (*adapters.Connection, string, error) {
-	m, err := mime.Read(src, lim)
-	if err != nil {
-		return nil, "", badMessage(err)
-	}
-	if len(m.From()) == 0 {
+// route chooses the connection, and gives the address that the choice is by.
+func (s *Submitter) route(ctx context.Context, r *Request, m *mime.Message) (*adapters.Connection, string, error) {
+	author := m.From()
+	if len(author) == 0 {
 		return nil, "", refuse(http.StatusUnprocessableEntity, 554, "5.6.0", "no_from", "From",
 			"the message has no From", "il messaggio non ha il mittente (From)",
 			"set the sender in the program that sends it", "impostare il mittente nel programma che invia")
 	}
-	from := m.From()[0].Address
-	if sender := m.Sender(); len(m.From()) > 1 && len(sender) > 0 { // contracts F7
+	from := author[0].Address
+	sender := m.Sender()
+	if len(author) > 1 && len(sender) > 0 { // contracts F7
 		from = sender[0].Address
 	}
 	routes, err := s.table(ctx)
@@ -113,7 +115,7 @@ func (s *Submitter) route(ctx context.Context, r *Request, src mime.Source, lim 
 		return nil, "", err
 	}
 	if conn.Default != adapters.DefaultAlways && r.Client != nil {
-		for _, a := range append(m.From(), m.Sender()...) {
+		for _, a := range append(author, sender...) {
 			if !senderAllowed(r.Client, a.Address) {
 				return nil, "", senderRefused(a.Address)
 			}

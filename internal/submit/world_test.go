@@ -24,12 +24,12 @@ import (
 // for nothing but Check and their limits.
 type world struct {
 	*Submitter
-	t     *testing.T
+	t     testing.TB
 	store store.Store
 	conns map[string]*adapters.Connection // as stored, by name
 }
 
-func newWorld(t *testing.T, change func(*Options), conns ...*adapters.Connection) *world {
+func newWorld(t testing.TB, change func(*Options), conns ...*adapters.Connection) *world {
 	t.Helper()
 	dir := t.TempDir()
 	keys, err := vault.Open(dir, func(string) string { return "" })
@@ -141,7 +141,7 @@ func (w *world) request(l letter) (*spool.Buffer, Request) {
 	return b, r
 }
 
-func closed(t *testing.T, b *spool.Buffer) {
+func closed(t testing.TB, b *spool.Buffer) {
 	t.Helper()
 	if err := b.Close(); err != nil {
 		t.Error(err)
