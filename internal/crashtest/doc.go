@@ -13,4 +13,6 @@
 //	POSTINO_CRASH_SEED=7         of what the harness itself decides at random
 //	POSTINO_TEST_POSTGRES=URL    a PostgreSQL server for the test with three nodes, of
 //	                             which one is killed, or stopped beyond its lease, at a time
+//	POSTINO_SCALE=1              also what takes minutes and gigabytes: 10,000 connections,
+//	                             1,000,000 deliveries, a lane with 20,000
 package crashtest

@@ -27,6 +27,14 @@ func slow(t *testing.T) {
 	}
 }
 
+// scale skips what takes minutes and gigabytes.
+func scale(t *testing.T) {
+	t.Helper()
+	if os.Getenv("POSTINO_SCALE") == "" {
+		t.Skip("takes minutes and gigabytes: set POSTINO_SCALE=1")
+	}
+}
+
 // smallDisk is a file system of its own with so many bytes.
 func smallDisk(t *testing.T, size string) string {
 	t.Helper()
