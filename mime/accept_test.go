@@ -82,6 +82,7 @@ func TestAcceptHeader(t *testing.T) {
 		{"sender without address", "From: a@x.it\nSender: nobody\n" + tail, "From: a@x.it\n" + tail},
 		{"references", "From: a@x.it\nReferences: <1@a.b>\nReferences: <2@a.b>\n" + tail, "From: a@x.it\nReferences: <1@a.b>\n <2@a.b>\n" + tail},
 		{"latin-1", "From: Nicol\xf2 <a@x.it>\nSubject: citt\xe0\nTo: \"B\xf2, C\" <b@x.it>\n" + tail, "From: =?utf-8?q?Nicol=C3=B2?= <a@x.it>\nSubject: =?utf-8?q?citt=C3=A0?=\nTo: =?utf-8?q?B=C3=B2=2C_C?= <b@x.it>\n" + tail},
+		{"latin-1 beside an address in UTF-8", "From: Nicol\xf2 <\u00e8@x.it>\n" + tail, "From: Nicol\xf2 <\u00e8@x.it>\n" + tail},
 		{"raw UTF-8 is kept", "From: Nicolò <a@x.it>\n" + tail, "From: Nicolò <a@x.it>\n" + tail},
 		{"id with comment", "From: a@x.it\nDate: Sun, 22 Nov 2026 10:00:00 +0100\nMessage-ID: <1@x.it> (x)\n", "From: a@x.it\nDate: Sun, 22 Nov 2026 10:00:00 +0100\nMessage-ID: <1@x.it>\nX-Postino-Original-Message-ID: <1@x.it> (x)\n"},
 	} {

@@ -118,8 +118,10 @@ func (c *completer) load(b *block) *Error {
 			hf.raw = tidy(name, b.value(f))
 		}
 		if !utf8.Valid(hf.raw) {
-			// An address with such octets is no address, so this always succeeds.
-			hf.raw, _ = downgrade(string(name), hf.value())
+			// Beside an address that needs SMTPUTF8 the octets stay.
+			if fixed, ok := downgrade(string(name), hf.value()); ok {
+				hf.raw = fixed
+			}
 		}
 		if longestLine(hf.raw) > maxLine {
 			fixed, err := refold(string(name), hf.value())
