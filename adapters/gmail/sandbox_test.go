@@ -3,7 +3,7 @@ package gmail_test
 import (
 	"context"
 	"fmt"
-	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -13,8 +13,8 @@ import (
 	"github.com/postino-mail/postino/adapters/adaptertest"
 	"github.com/postino-mail/postino/adapters/gmail"
 	"github.com/postino-mail/postino/internal/sandbox"
+	"github.com/postino-mail/postino/internal/sandboxtest"
 	"github.com/postino-mail/postino/mime"
-	"github.com/postino-mail/postino/tokens"
 )
 
 const from = "shop@contoso.example"
@@ -22,29 +22,17 @@ const from = "shop@contoso.example"
 // start gives a sandbox and an adapter on it with real tokens.
 func start(t testing.TB, change func(*adapters.Connection)) (*sandbox.Sandbox, *gmail.Adapter) {
 	t.Helper()
-	sb, err := sandbox.Start(sandbox.Options{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cache := tokens.NewCache(tokens.Options{HTTPClient: sb.HTTPClient()})
-	conn := sb.GmailConnection(from)
-	if change != nil {
-		change(conn)
-	}
-	a, err := gmail.New(conn, gmail.Options{Tokens: cache, HTTPClient: sb.HTTPClient()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		for _, err := range []error{a.Close(), cache.Close(), sb.Close()} {
-			if err != nil {
-				t.Error(err)
-			}
+	sb, a := sandboxtest.Start(t, func(sb *sandbox.Sandbox) *adapters.Connection {
+		conn := sb.GmailConnection(from)
+		if change != nil {
+			change(conn)
 		}
+		return conn
+	}, func(c *adapters.Connection, tokens adapters.TokenSources, client *http.Client) (adapters.Adapter, error) {
+		return gmail.New(c, gmail.Options{Tokens: tokens, HTTPClient: client})
 	})
-	adapter := a.(*gmail.Adapter)
-	adapter.SkipPauses(nil)
-	return sb, adapter
+	a.(*gmail.Adapter).SkipPauses(nil)
+	return sb, a.(*gmail.Adapter)
 }
 
 func TestConformance(t *testing.T) { // alone: it measures the heap
@@ -60,107 +48,32 @@ func open(t testing.TB, l adapters.Limits) *adaptertest.Provider {
 		secret = c.Gmail.ServiceAccountJSON.Reveal()
 	})
 	_, key, _ := strings.Cut(secret, "BEGIN PRIVATE KEY-----\\n")
-	faults := map[adaptertest.Fault]sandbox.Fault{
-		adaptertest.FaultPermanent: {Status: 400, Code: "invalidArgument", Message: "Invalid To header"},
-		adaptertest.FaultTransient: {Service: "google", Op: "token", Status: 503},
-		adaptertest.FaultThrottled: {Status: 429, Code: "rateLimitExceeded", RetryAfter: adaptertest.RetryAfter},
-		adaptertest.FaultAuth:      {Status: 401},
-		adaptertest.FaultSendAs:    {Status: 400, Code: "invalidArgument", Message: "Invalid From header"},
-		adaptertest.FaultLost:      {After: true, Reset: true},
-		adaptertest.FaultGarbage:   {Status: 200, Body: "<html>Welcome to the hotel's network"},
-		adaptertest.FaultHang:      {After: true, Delay: time.Hour, Reset: true},
-	}
-	return &adaptertest.Provider{
-		Adapter: a, From: from, Secrets: []string{key[:60], "ya29."},
-		Inject: func(t testing.TB, f adaptertest.Fault) {
-			if f == adaptertest.FaultUnreachable {
-				if err := sb.Close(); err != nil {
-					t.Error(err)
-				}
-				return
-			}
-			fault, ok := faults[f]
-			if !ok {
-				t.Fatalf("no such fault: %s", f)
-			}
-			if fault.Service == "" {
-				fault.Service, fault.Op = "gmail", "send"
-			}
-			sb.Inject(fault)
-		},
-		Delivered: func() (out []adaptertest.Delivered) {
-			for _, d := range sb.Deliveries() {
-				one := adaptertest.Delivered{Recipients: d.Recipients, Size: d.Size}
-				if d.Size <= 1<<20 {
-					one.Received, one.Shown = read(t, sb.Open, d), read(t, sb.OpenShown, d)
-				}
-				out = append(out, one)
-			}
-			return out
-		},
-		InFlight: func() int { return sb.MaxInFlight("gmail") },
-		Close:    func() {},
-	}
-}
-
-func read(t testing.TB, open func(sandbox.Delivery) (io.ReadCloser, error), d sandbox.Delivery) []byte {
-	t.Helper()
-	rc, err := open(d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := io.ReadAll(rc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := rc.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b
+	return sandboxtest.Conform(t, sb, a, sandboxtest.Provider{Service: "gmail", Op: "send", From: from, Secrets: []string{key[:60], "ya29."},
+		Permanent: sandbox.Fault{Status: 400, Code: "invalidArgument", Message: "Invalid To header"},
+		Transient: sandbox.Fault{Service: "google", Op: "token", Status: 503},
+		Throttled: sandbox.Fault{Status: 429, Code: "rateLimitExceeded", RetryAfter: adaptertest.RetryAfter},
+		SendAs:    sandbox.Fault{Status: 400, Code: "invalidArgument", Message: "Invalid From header"}})
 }
 
 // sized is a message whose API view has exactly size octets.
 func sized(t testing.TB, size int64) adapters.Outgoing {
 	t.Helper()
-	make := func(size int64) adapters.Outgoing {
+	of := func(size int64) adapters.Outgoing {
 		head := strings.ReplaceAll("From: Negozio <"+from+">\nTo: anna@example.com\nBcc: hidden@example.com\nSubject: Ordine\n"+
 			"Date: Sun, 22 Nov 2026 10:00:00 +0100\nMessage-ID: <order.1@contoso.example>\nMIME-Version: 1.0\nContent-Type: text/plain\n\n", "\n", "\r\n")
-		m, err := mime.Read(mime.Join(mime.Bytes([]byte(head)), lines{size - int64(len(head))}), mime.Limits{})
+		m, err := mime.Read(mime.Join(mime.Bytes([]byte(head)), adaptertest.Base64Lines(size-int64(len(head)))), mime.Limits{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return adapters.Outgoing{Message: m, ID: "4a4e7a52-2c3e-4c7b-9f0e-000000000003", Envelope: mime.Envelope{From: from,
 			Recipients: []mime.Recipient{{Address: "anna@example.com"}, {Address: "hidden@example.com"}}}}
 	}
-	base := make(10_000)
+	base := of(10_000)
 	view, err := base.Message.ForAPI(base.Addresses())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return make(size - (view.Size() - 10_000)) // the view's header differs from the stored one
-}
-
-// lines is any number of octets in lines of 78.
-type lines struct{ size int64 }
-
-func (l lines) Size() int64 { return l.size }
-
-func (l lines) ReadAt(p []byte, off int64) (int, error) {
-	n := 0
-	for ; n < len(p) && off < l.size; n, off = n+1, off+1 {
-		switch c := off % 78; c {
-		case 76:
-			p[n] = '\r'
-		case 77:
-			p[n] = '\n'
-		default:
-			p[n] = 'a' + byte((off/78+c)%26)
-		}
-	}
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
+	return of(size - (view.Size() - 10_000)) // the view's header differs from the stored one
 }
 
 // TestBoundary: the route changes above 5,000,000 octets, and the largest

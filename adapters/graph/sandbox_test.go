@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"net/http"
 	"runtime"
 	"slices"
 	"strings"
@@ -16,8 +17,8 @@ import (
 	"github.com/postino-mail/postino/adapters/adaptertest"
 	"github.com/postino-mail/postino/adapters/graph"
 	"github.com/postino-mail/postino/internal/sandbox"
+	"github.com/postino-mail/postino/internal/sandboxtest"
 	"github.com/postino-mail/postino/mime"
-	"github.com/postino-mail/postino/tokens"
 )
 
 const from = "erp@contoso.example"
@@ -25,25 +26,14 @@ const from = "erp@contoso.example"
 // start gives a sandbox and an adapter on it with real tokens.
 func start(t testing.TB, change func(*adapters.Connection)) (*sandbox.Sandbox, *graph.Adapter) {
 	t.Helper()
-	sb, err := sandbox.Start(sandbox.Options{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cache := tokens.NewCache(tokens.Options{HTTPClient: sb.HTTPClient()})
-	conn := sb.GraphConnection(from)
-	if change != nil {
-		change(conn)
-	}
-	a, err := graph.New(conn, graph.Options{Tokens: cache, HTTPClient: sb.HTTPClient()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		for _, err := range []error{a.Close(), cache.Close(), sb.Close()} {
-			if err != nil {
-				t.Error(err)
-			}
+	sb, a := sandboxtest.Start(t, func(sb *sandbox.Sandbox) *adapters.Connection {
+		conn := sb.GraphConnection(from)
+		if change != nil {
+			change(conn)
 		}
+		return conn
+	}, func(c *adapters.Connection, tokens adapters.TokenSources, client *http.Client) (adapters.Adapter, error) {
+		return graph.New(c, graph.Options{Tokens: tokens, HTTPClient: client})
 	})
 	return sb, a.(*graph.Adapter)
 }
@@ -56,65 +46,15 @@ func TestConformance(t *testing.T) { // alone: it measures the heap
 
 func open(t testing.TB, l adapters.Limits) *adaptertest.Provider {
 	sb, a := start(t, func(c *adapters.Connection) { c.Limits = l })
-	faults := map[adaptertest.Fault]sandbox.Fault{
-		adaptertest.FaultPermanent: {Status: 400, Code: "ErrorInvalidRecipients"},
-		adaptertest.FaultTransient: {Status: 423, Code: "ErrorMailboxMoveInProgress"},
-		adaptertest.FaultThrottled: {Status: 429, RetryAfter: adaptertest.RetryAfter},
-		adaptertest.FaultAuth:      {Status: 401},
-		adaptertest.FaultSendAs:    {Status: 403, Code: "ErrorSendAsDenied"},
-		adaptertest.FaultLost:      {After: true, Reset: true},
-		adaptertest.FaultGarbage:   {Status: 200, Body: "<html>Welcome to the hotel's network"},
-		adaptertest.FaultHang:      {After: true, Delay: time.Hour, Reset: true},
-	}
 	// Token and connection are there before anything is timed.
 	if err := a.Probe(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return &adaptertest.Provider{
-		Adapter: a, From: from, Secrets: []string{sandbox.ClientSecret},
-		Inject: func(t testing.TB, f adaptertest.Fault) {
-			if f == adaptertest.FaultUnreachable {
-				if err := sb.Close(); err != nil {
-					t.Error(err)
-				}
-				return
-			}
-			fault, ok := faults[f]
-			if !ok {
-				t.Fatalf("no such fault: %s", f)
-			}
-			fault.Service, fault.Op = "graph", "sendMail"
-			sb.Inject(fault)
-		},
-		Delivered: func() (out []adaptertest.Delivered) {
-			for _, d := range sb.Deliveries() {
-				one := adaptertest.Delivered{Recipients: d.Recipients, Size: d.Size}
-				if d.Size <= 1<<20 {
-					one.Received, one.Shown = read(t, sb.Open, d), read(t, sb.OpenShown, d)
-				}
-				out = append(out, one)
-			}
-			return out
-		},
-		InFlight: func() int { return sb.MaxInFlight("graph") },
-		Close:    func() {},
-	}
-}
-
-func read(t testing.TB, open func(sandbox.Delivery) (io.ReadCloser, error), d sandbox.Delivery) []byte {
-	t.Helper()
-	rc, err := open(d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := io.ReadAll(rc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := rc.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b
+	return sandboxtest.Conform(t, sb, a, sandboxtest.Provider{Service: "graph", Op: "sendMail", From: from, Secrets: []string{sandbox.ClientSecret},
+		Permanent: sandbox.Fault{Status: 400, Code: "ErrorInvalidRecipients"},
+		Transient: sandbox.Fault{Status: 423, Code: "ErrorMailboxMoveInProgress"},
+		Throttled: sandbox.Fault{Status: 429, RetryAfter: adaptertest.RetryAfter},
+		SendAs:    sandbox.Fault{Status: 403, Code: "ErrorSendAsDenied"}})
 }
 
 // withFile is a message whose API view has exactly size octets, or more than
@@ -167,7 +107,7 @@ func TestBoundary(t *testing.T) {
 		if (r.SHA256 == d.SHA256) != (c.route == "mime") || (len(r.Lost) > 0) != (c.route == "draft") {
 			t.Errorf("%d octets: evidence %+v", c.size, r)
 		}
-		checkShown(t, out.Message, read(t, sb.OpenShown, d))
+		checkShown(t, out.Message, sandboxtest.Read(t, sb.OpenShown, d))
 	}
 }
 
