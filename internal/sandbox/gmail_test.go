@@ -1,14 +1,11 @@
 package sandbox
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
-	"mime/multipart"
 	"net/http"
-	"net/textproto"
 	"net/url"
 	"slices"
 	"strings"
@@ -18,74 +15,7 @@ import (
 
 const gmailFrom = "erp@contoso.example"
 
-// A gmailClient speaks plain HTTP to the fake.
-type gmailClient struct {
-	t     testing.TB
-	s     *Sandbox
-	token string
-}
-
-func newGmailClient(t testing.TB, s *Sandbox) *gmailClient {
-	t.Helper()
-	return &gmailClient{t, s, gmailToken(t, s, gmailFrom, scopeSend, scopeRead)}
-}
-
-type gmailReply struct {
-	status int
-	header http.Header
-	body   string
-}
-
-func (r gmailReply) reason() string {
-	var doc struct {
-		Error struct {
-			Code   int
-			Status string
-			Errors []struct{ Reason string }
-		}
-	}
-	if json.Unmarshal([]byte(r.body), &doc) != nil || len(doc.Error.Errors) != 1 || doc.Error.Code != r.status || doc.Error.Status == "" {
-		return "no error body: " + r.body
-	}
-	return doc.Error.Errors[0].Reason
-}
-
-func (c *gmailClient) do(method, target string, body io.Reader, header ...string) gmailReply {
-	c.t.Helper()
-	if !strings.HasPrefix(target, "https://") {
-		target = c.s.gmail.url + target
-	}
-	req, err := http.NewRequestWithContext(c.t.Context(), method, target, body)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+c.token)
-	for i := 0; i+1 < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
-	res, err := c.s.HTTPClient().Do(req)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	data, err := io.ReadAll(res.Body)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return gmailReply{res.StatusCode, res.Header, string(data)}
-}
-
 const gmailUploadPath = "/upload/gmail/v1/users/me/messages/send?uploadType="
-
-func (c *gmailClient) media(msg string) gmailReply {
-	c.t.Helper()
-	return c.do("POST", gmailUploadPath+"media", strings.NewReader(msg), "Content-Type", "message/rfc822")
-}
-
-func gmailSample(extra string) string {
-	return "From: ERP <" + gmailFrom + ">\r\nTo: Anna <anna@example.com>\r\n" + extra +
-		"Subject: =?utf-8?q?Fattura_n=C2=B0_1?=\r\nMessage-ID: <1@contoso.example>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\nciao\r\n"
-}
 
 func TestGmailForms(t *testing.T) {
 	t.Parallel()
@@ -130,37 +60,6 @@ func TestGmailForms(t *testing.T) {
 	if shown := readAll(t, s.OpenShown, s.Deliveries()[0]); strings.Contains(shown, "Carol") {
 		t.Errorf("Bcc is shown:\n%s", shown)
 	}
-}
-
-func (c *gmailClient) multipart(msg, contentType string, parts int) gmailReply {
-	c.t.Helper()
-	var b bytes.Buffer
-	w := multipart.NewWriter(&b)
-	for i, p := range []struct{ ct, body string }{{"application/json", "{}"}, {contentType, msg}, {"text/plain", "more"}} {
-		if i == parts {
-			break
-		}
-		pw, err := w.CreatePart(textproto.MIMEHeader{"Content-Type": {p.ct}})
-		if err == nil {
-			_, err = io.WriteString(pw, p.body)
-		}
-		if err != nil {
-			c.t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		c.t.Fatal(err)
-	}
-	return c.do("POST", gmailUploadPath+"multipart", &b, "Content-Type", "multipart/related; boundary="+w.Boundary())
-}
-
-func (c *gmailClient) resumable(msg, prefix string) gmailReply {
-	c.t.Helper()
-	r := c.do("POST", prefix+gmailUploadPath+"resumable", nil, "X-Upload-Content-Type", "message/rfc822", "X-Upload-Content-Length", fmt.Sprint(len(msg)))
-	if r.status != http.StatusOK || r.header.Get("Location") == "" {
-		c.t.Fatalf("start: %+v", r)
-	}
-	return c.do("PUT", r.header.Get("Location"), strings.NewReader(msg), "Content-Range", fmt.Sprintf("bytes 0-%d/%d", len(msg)-1, len(msg)))
 }
 
 func TestGmailRefusals(t *testing.T) {
@@ -315,55 +214,6 @@ func TestGmailHeaderOrder(t *testing.T) {
 	}
 	if want := []string{"one@example.com two@example.com", "four@example.com one@example.com three@example.com two@example.com"}; !slices.Equal(got, want) {
 		t.Errorf("%q", got)
-	}
-}
-
-func TestGmailSearchAndGet(t *testing.T) {
-	t.Parallel()
-	s := startSandbox(t)
-	c := newGmailClient(t, s)
-	var sent gmailSent
-	if err := json.Unmarshal([]byte(c.media(gmailSample("Bcc: carol@example.com\r\n")).body), &sent); err != nil {
-		t.Fatal(err)
-	}
-	find := func(q string, header ...string) gmailReply {
-		return c.do("GET", "/gmail/v1/users/me/messages?q="+url.QueryEscape(q), nil, header...)
-	}
-	for _, q := range []string{"rfc822msgid:1@contoso.example", "rfc822msgid:<1@contoso.example>"} {
-		if r := find(q); r.status != 200 || !strings.Contains(r.body, sent.ID) {
-			t.Errorf("%s: %d %s", q, r.status, r.body)
-		}
-	}
-	if r := find("rfc822msgid:2@contoso.example"); r.status != 200 || strings.Contains(r.body, "messages") {
-		t.Errorf("%d %s", r.status, r.body)
-	}
-	if r := find("rfc822msgid:1@contoso.example", "Authorization", "Bearer "+gmailToken(t, s, gmailFrom, scopeSend)); r.reason() != "insufficientPermissions" {
-		t.Errorf("%d %s", r.status, r.body)
-	}
-	if r := find("rfc822msgid:1@contoso.example", "Authorization", "Bearer "+gmailToken(t, s, "other@contoso.example", scopeRead)); strings.Contains(r.body, sent.ID) {
-		t.Error("another mailbox finds it")
-	}
-	if r := c.do("GET", "/gmail/v1/users/me/messages/"+sent.ID+"?format=metadata", nil); !strings.Contains(r.body, "carol@example.com") || !strings.Contains(r.body, "1@contoso.example") {
-		t.Errorf("%s", r.body)
-	}
-	if r := c.do("GET", "/gmail/v1/users/me/messages/"+sent.ID+"?format=minimal", nil); r.status != 200 || strings.Contains(r.body, "payload") {
-		t.Errorf("%s", r.body)
-	}
-	if r := c.do("GET", "/gmail/v1/users/me/messages/nothing?format=minimal", nil); r.status != 404 {
-		t.Errorf("%d", r.status)
-	}
-	if r := c.do("GET", "/gmail/v1/users/me/profile", nil); !strings.Contains(r.body, gmailFrom) {
-		t.Errorf("%s", r.body)
-	}
-	s.Configure(func(sw *Switches) { sw.GmailDropSilently = true })
-	if r := c.media(strings.Replace(gmailSample(""), "<1@", "<3@", 1)); r.status != 200 || len(s.Deliveries()) != 1 {
-		t.Errorf("dropped: %d %s", r.status, r.body)
-	}
-	if r := find("rfc822msgid:3@contoso.example"); strings.Contains(r.body, "messages") {
-		t.Errorf("dropped and found: %s", r.body)
-	}
-	if n := s.Counters()["gmail.search"]; n != 6 {
-		t.Errorf("%d searches", n)
 	}
 }
 
