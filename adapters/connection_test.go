@@ -19,7 +19,7 @@ func TestParseConnection(t *testing.T) {
 		{"smtp", `{"name":"S","provider":"smtp","from":"a@b.it","smtp":{"host":"smtp.b.it","port":465,"encryption":"tls","login":"a","password":"p"}}`, ""},
 		{"smtp with oauth", `{"name":"S","provider":"smtp","from":"a@b.it","smtp":{"host":"smtp.office365.com","login":"a@b.it","auth":"xoauth2","oauth":{"provider":"entra","tenant":"t","client_id":"c","client_secret":"x"}}}`, ""},
 		{"domain sender", `{"name":"D","provider":"graph","from":"*@contoso.it","graph":{"tenant":"t","client_id":"c","managed_identity":false,"client_secret":"x"}}`, ""},
-		{"unknown field", `{"name":"x","provider":"smtp","smtp":{"host":"h"},"limit":3}`, `unknown field "limit"`},
+		{"unknown field", `{"name":"x","provider":"smtp","smtp":{"host":"h"},"limit":3}`, "limit: there is no such field"},
 		{"two objects", graphJSON + `{}`, "followed by something else"},
 		{"no provider object", `{"name":"x","provider":"gmail","from":"a@b.it"}`, "object is missing"},
 		{"wrong object", `{"name":"x","provider":"gmail","from":"a@b.it","gmail":{"service_account_file":"f"},"smtp":{"host":"h"}}`, "leave this object out"},
@@ -36,6 +36,12 @@ func TestParseConnection(t *testing.T) {
 		{"own fallback", `{"name":"x","provider":"smtp","fallback":["x"],"smtp":{"host":"h"}}`, "own fallback"},
 		{"header injection in the name", `{"name":"x\nBcc: y@z.it","provider":"smtp","smtp":{"host":"h"}}`, "control characters"},
 		{"not JSON", `hello`, "cannot be read"},
+		{"nothing", ``, "cannot be read"},
+		{"cut short", `{"name":"x","provider`, "cannot be read"},
+		{"wrong type", `{"name":"x","provider":"smtp","smtp":{"host":"h","port":"465"}}`, "smtp.port: not a value of this kind: a whole number is expected"},
+		{"wrong type of a secret", `{"name":"x","provider":"smtp","smtp":{"host":"h","password":123456}}`, "smtp.password: not a value of this kind: a text is expected"},
+		{"wrong type inside oauth", `{"name":"x","provider":"smtp","smtp":{"host":"h","oauth":{"provider":"entra","tenant":["t"]}}}`, "smtp.oauth.tenant: not a value of this kind: a text is expected"},
+		{"list instead", `[]`, "an object is expected"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

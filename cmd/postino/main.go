@@ -83,7 +83,7 @@ func run(ctx context.Context, args []string, std stdio) int {
 	help := len(args) == 2 && (args[1] == "--help" || args[1] == "-h")
 	if args[0] == "sendmail" && !help {
 		// Its options are sendmail's: -h and -F mean something else there.
-		return exitCode((&sendmailCommand{Args: args[1:]}).Run(ctx, std, &cli), std)
+		return exitCode((&sendmailCommand{Args: args[1:]}).Run(ctx, std, &cli), std, cli.language())
 	}
 	parsed, err := parser.Parse(args)
 	if exited >= 0 {
@@ -93,13 +93,13 @@ func run(ctx context.Context, args []string, std stdio) int {
 		fmt.Fprintf(std.err, "postino: %v\nSee 'postino --help'.\n", err)
 		return app.ExitUsage
 	}
-	return exitCode(parsed.Run(), std)
+	return exitCode(parsed.Run(), std, cli.language())
 }
 
 // exitCode tells of the error, unless it was told, and gives its code.
-func exitCode(err error, std stdio) int {
+func exitCode(err error, std stdio, lang string) int {
 	if err != nil && !app.Reported(err) {
-		fmt.Fprintln(std.err, "postino:", strings.ReplaceAll(err.Error(), "\n", "\n  "))
+		fmt.Fprintln(std.err, "postino:", strings.ReplaceAll(app.Sentence(err, lang), "\n", "\n  "))
 	}
 	return app.ExitCode(err)
 }

@@ -127,6 +127,9 @@ func TestSend(t *testing.T) {
 		if code != app.ExitConfig || strings.Contains(out+errOut, "hunter2") {
 			t.Errorf("exit %d: %s%s", code, out, errOut)
 		}
+		if _, _, errOut = command(t, "", append([]string{"--lang", "it", "send", "--connection-file", bad}, compose...)...); !strings.Contains(errOut, bad+": smtp.encryption: una password senza cifratura") {
+			t.Errorf("in Italian: %s", errOut)
+		}
 	})
 	t.Run("JSON", func(t *testing.T) {
 		code, out, _ := command(t, "", append([]string{"send", "--json", "--connection-file", file("graph"), "--ca-file", s.CAFile()}, compose...)...)

@@ -250,16 +250,18 @@ func (s *Server) defaultConnection(ctx context.Context, in *defaultInput) (*body
 	return s.putConnection(ctx, c)
 }
 
-// invalidConnection tells each line of a validation as the field it names.
-func invalidConnection(err error) *failure {
-	f := fail(http.StatusUnprocessableEntity, "invalid_connection", "", "the connection is not valid: "+err.Error(), "la connessione non è valida: "+err.Error(), "", "")
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		if field, about, ok := strings.Cut(line, ": "); ok && !strings.Contains(field, " ") {
-			f.faults = append(f.faults, fault{field, adapters.Text{EN: about}})
-		}
+// invalidConnection tells what is wrong with each field of a connection.
+func invalidConnection(err error) error {
+	var e *adapters.InvalidError
+	if !errors.As(err, &e) {
+		return err
 	}
-	if len(f.faults) > 0 {
-		f.field = f.faults[0].field
+	in := func(lang string) string { return strings.ReplaceAll(e.In(lang), "\n", "; ") }
+	f := fail(http.StatusUnprocessableEntity, "invalid_connection", "", "the connection is not valid: "+in("en"), "la connessione non è valida: "+in("it"),
+		"correct these fields; /openapi.json describes them", "correggere questi campi; /openapi.json li descrive")
+	for _, x := range e.Fields {
+		f.faults = append(f.faults, fault{x.Field, x.Text})
 	}
+	f.field = e.Fields[0].Field
 	return f
 }

@@ -86,7 +86,7 @@ func decode[T any](s *Server, body []byte) (*T, error) {
 	if err := json.Unmarshal(body, out); err != nil {
 		var wrong *json.UnmarshalTypeError
 		if errors.As(err, &wrong) {
-			return nil, fail(http.StatusUnprocessableEntity, "invalid_request", wrong.Field, fmt.Sprintf("%s: %s does not fit", wrong.Field, wrong.Value), fmt.Sprintf("%s: %s non va bene", wrong.Field, wrong.Value), "", "")
+			return nil, fail(http.StatusUnprocessableEntity, "invalid_request", wrong.Field, wrong.Field+": a value of another kind is expected", wrong.Field+": serve un valore di altro tipo", "", "")
 		}
 		return nil, badJSON(err)
 	}
@@ -94,12 +94,16 @@ func decode[T any](s *Server, body []byte) (*T, error) {
 }
 
 func badJSON(err error) *failure {
-	where := ""
+	en, it := "it is empty or cut short", "è vuoto o incompleto"
 	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		where = fmt.Sprintf(" (byte %d)", syntax.Offset)
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		en, it = fmt.Sprintf("it breaks at byte %d", syntax.Offset), fmt.Sprintf("si interrompe al byte %d", syntax.Offset)
+	case errors.As(err, &kind):
+		en, it = "an object is expected", "serve un oggetto"
 	}
-	return fail(http.StatusBadRequest, "bad_json", "", "the body is not JSON: "+err.Error()+where, "il corpo non è JSON: "+err.Error()+where, "", "")
+	return fail(http.StatusBadRequest, "bad_json", "", "the body is not JSON as it should be: "+en, "il corpo non è JSON come dovrebbe: "+it, "", "")
 }
 
 // A letter is a message as the door took it, before it is submitted.

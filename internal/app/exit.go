@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/mime"
@@ -37,6 +38,15 @@ func exit(code int, err error) error {
 		return nil
 	}
 	return &ExitError{code, err}
+}
+
+// Sentence is what to print of an error: in lang where it is known in several.
+func Sentence(err error, lang string) string {
+	var e *adapters.InvalidError
+	if errors.As(err, &e) {
+		return strings.Replace(err.Error(), e.Error(), e.In(lang), 1)
+	}
+	return err.Error()
 }
 
 // ExitCode is the exit code of any error of this package.
