@@ -37,7 +37,7 @@ func NormalizeAddress(addr string) (string, error) {
 	if !ok {
 		return "", badAddress(addr)
 	}
-	out, ok := joinAddress(local, domain, quoted)
+	out, ok := joinAddress(addr, local, domain, quoted)
 	if !ok {
 		return "", badAddress(addr)
 	}
@@ -105,8 +105,10 @@ func quote(s string) string {
 	return b.String()
 }
 
-// joinAddress validates both parts and gives the normal form.
-func joinAddress(local, domain string, quoted bool) (string, bool) {
+// joinAddress validates both parts of addr and gives the normal form, addr
+// itself where it has that.
+func joinAddress(addr, local, domain string, quoted bool) (string, bool) {
+	written := domain
 	domain, ok := normalizeDomain(domain)
 	if !ok || local == "" || !utf8.ValidString(local) {
 		return "", false
@@ -125,14 +127,20 @@ func joinAddress(local, domain string, quoted bool) (string, bool) {
 	if len(local)+1+len(domain) > maxPath {
 		return "", false
 	}
+	if !quoted && domain == written {
+		return addr, true
+	}
 	return local + "@" + domain, true
 }
 
 // isAtext reports the characters of an atom (RFC 5322 section 3.2.3, RFC 6532
 // section 3.2), without the dot.
 func isAtext(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c >= utf8.RuneSelf ||
-		strings.IndexByte("!#$%&'*+-/=?^_`{|}~", c) >= 0
+	switch c {
+	case '!', '#', '$', '%', '&', '\'', '*', '+', '-', '/', '=', '?', '^', '_', '`', '{', '|', '}', '~':
+		return true
+	}
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c >= utf8.RuneSelf
 }
 
 func isDotAtom(s string) bool {

@@ -42,7 +42,10 @@ func (l *addrList) addresses() []Address {
 	if l == nil {
 		return nil
 	}
-	var out []Address
+	if len(l.boxes) == 0 {
+		return nil
+	}
+	out := make([]Address, 0, len(l.boxes))
 	for i := range l.boxes {
 		if !l.boxes[i].bad {
 			out = append(out, l.boxes[i].addr)
@@ -50,22 +53,6 @@ func (l *addrList) addresses() []Address {
 	}
 	return out
 }
-
-// token is a lexical unit of an address field (RFC 5322 section 3.2).
-type token struct {
-	kind       byte // one of the tok constants, or the special character itself
-	start, end int
-	space      bool // white space or a comment before it
-}
-
-const (
-	tokAtom    = 'a' // with dots
-	tokQuoted  = 'q'
-	tokLiteral = 'l'
-	tokComment = 'c'
-	tokJunk    = '!' // an unterminated quote, comment or literal: to the end of the value
-	tokEnd     = 0
-)
 
 // addrParser reads an address list with tolerance: what it cannot read becomes
 // a bad entry and never swallows its neighbours silently.
@@ -80,7 +67,16 @@ type addrParser struct {
 
 // parseAddresses reads value (raw, with folding) and appends to list.
 func parseAddresses(list *addrList, value []byte, limit int) {
-	p := &addrParser{list: list, v: value, group: -1, limit: limit}
+	var p addrParser
+	p.parse(list, value, limit)
+}
+
+// parse is parseAddresses for several fields in turn, with less garbage.
+func (p *addrParser) parse(list *addrList, value []byte, limit int) {
+	if p.toks == nil {
+		p.toks = make([]token, 0, 8) // as many as most entries have
+	}
+	*p = addrParser{list: list, v: value, group: -1, limit: limit, toks: p.toks[:0]}
 	p.run()
 }
 
@@ -161,69 +157,6 @@ func (p *addrParser) startGroup() bool {
 	p.group = len(p.list.groups) - 1
 	p.toks = p.toks[:0]
 	return true
-}
-
-// next scans one token.
-func (p *addrParser) next() token {
-	t := token{}
-	for p.pos < len(p.v) && isSpace(p.v[p.pos]) {
-		p.pos++
-		t.space = true
-	}
-	t.start = p.pos
-	if p.pos == len(p.v) {
-		t.end = p.pos
-		return t
-	}
-	c := p.v[p.pos]
-	size := -1
-	switch c {
-	case '"':
-		t.kind, size = tokQuoted, quotedEnd(p.v[p.pos:])
-	case '(':
-		t.kind, size = tokComment, commentEnd(p.v[p.pos:])
-	case '[':
-		t.kind = tokLiteral
-		for i := p.pos; i < len(p.v); i++ {
-			if p.v[i] == ']' {
-				size = i + 1 - p.pos
-				break
-			}
-		}
-	case '<', '>', '@', ',', ';', ':', '\\', ')', ']':
-		t.kind, size = c, 1
-	default:
-		t.kind, size = tokAtom, 1
-		for p.pos+size < len(p.v) && !isSpace(p.v[p.pos+size]) && strings.IndexByte(`"([<>@,;:\)]`, p.v[p.pos+size]) < 0 {
-			size++
-		}
-	}
-	if size < 0 {
-		t.kind, size = tokJunk, len(p.v)-p.pos
-	}
-	p.pos += size
-	t.end = p.pos
-	return t
-}
-
-func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
-
-// commentEnd is the offset past the comment that b begins with, -1 when it does not end.
-func commentEnd(b []byte) int {
-	depth := 0
-	for i := 0; i < len(b); i++ {
-		switch b[i] {
-		case '\\':
-			i++
-		case '(':
-			depth++
-		case ')':
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		}
-	}
-	return -1
 }
 
 // flush makes an entry of the tokens so far. last says that an empty entry is
@@ -349,6 +282,12 @@ func (p *addrParser) spec(b *box, toks []token) (string, bool) {
 	if at < 1 || at+1 >= len(toks) {
 		return "", false
 	}
+	if at == 1 && len(toks) == 3 && toks[0].kind == tokAtom && toks[2].kind == tokAtom && toks[0].end == toks[1].start && toks[1].end == toks[2].start { // nearly all
+		addr := string(p.v[toks[0].start:toks[2].end])
+		n := toks[1].start - toks[0].start
+		b.plain = b.plain && isASCII(addr[n:])
+		return joinAddress(addr, addr[:n], addr[n+1:], false)
+	}
 	local, quoted := "", false
 	for _, t := range toks[:at] {
 		s := string(p.v[t.start:t.end])
@@ -373,7 +312,7 @@ func (p *addrParser) spec(b *box, toks []token) (string, bool) {
 	if !isASCII(domain) {
 		b.plain = false // A-labels: who takes addresses by their bytes must see one mailbox (contracts F15)
 	}
-	return joinAddress(local, domain, quoted)
+	return joinAddress(local+"@"+domain, local, domain, quoted)
 }
 
 // phrase decodes a display name; what only tolerant parsers take marks b as not plain.

@@ -11,7 +11,8 @@ import (
 type completer struct {
 	opt    *AcceptOptions
 	fields []headField
-	from   *addrList // who is in From, once sender has checked it
+	lists  *addressLists // of the address fields, when those are as they came
+	from   *addrList     // who is in From, once sender has checked it
 }
 
 // headField is one field of the header being made; raw begins with the n octets
@@ -33,19 +34,25 @@ func (c *completer) header(b *block, lists *addressLists) (block, *addressLists,
 	if err := c.load(b); err != nil {
 		return block{}, nil, err
 	}
-	for _, step := range [...]func(*completer) *Error{
-		(*completer).replaceSender, (*completer).unique, (*completer).sender, (*completer).messageID, (*completer).date,
-	} {
+	for _, step := range [...]func(*completer) *Error{(*completer).replaceSender, (*completer).unique} {
+		if err := step(c); err != nil {
+			return block{}, nil, err
+		}
+	}
+	if lists != nil && c.sameAddresses(b) {
+		c.lists = lists
+	}
+	for _, step := range [...]func(*completer) *Error{(*completer).sender, (*completer).messageID, (*completer).date} {
 		if err := step(c); err != nil {
 			return block{}, nil, err
 		}
 	}
 	c.mimeVersion()
 	made, err := c.block(b)
-	if err == nil && (lists == nil || !c.sameAddresses(b)) {
-		lists, err = made.addressLists(c.opt.Limits.Recipients)
+	if err == nil && c.lists == nil {
+		c.lists, err = made.addressLists(c.opt.Limits.Recipients)
 	}
-	return made, lists, err
+	return made, c.lists, err
 }
 
 // block is the header of the fields as they are now.
@@ -235,8 +242,7 @@ func (c *completer) sender() *Error {
 		return newError("no_from", "From", "The message has no From field: set the sender's address in the sending program.",
 			"Il messaggio non ha il campo From: impostare l'indirizzo del mittente nel programma che invia.")
 	}
-	from := &addrList{}
-	parseAddresses(from, c.fields[i].value(), c.opt.Limits.Recipients)
+	from := c.list(i, kindFrom, c.opt.Limits.Recipients)
 	c.from = from
 	for k := range from.boxes {
 		if from.boxes[k].bad {
@@ -248,18 +254,28 @@ func (c *completer) sender() *Error {
 			"Il campo From non contiene un indirizzo: impostare l'indirizzo del mittente nel programma che invia.")
 	}
 	if k := c.find("Sender"); k >= 0 {
-		sender := &addrList{}
-		parseAddresses(sender, c.fields[k].value(), 2)
+		sender := c.list(k, kindSender, 2)
 		if len(sender.boxes) == 1 && sender.usable() {
 			return nil
 		}
 		c.drop("Sender") // says nothing; with one From nothing is lost
+		c.lists = nil
 	}
 	if len(from.boxes) > 1 {
 		return newError("several_from", "From", "The message has several senders in From and no valid Sender field (RFC 5322 section 3.6.2): use one sender, or add Sender.",
 			"Il messaggio ha più mittenti in From e nessun campo Sender valido (RFC 5322, 3.6.2): usare un solo mittente o aggiungere Sender.")
 	}
 	return nil
+}
+
+// list is the addresses of field i.
+func (c *completer) list(i int, k kind, limit int) *addrList {
+	if c.lists != nil {
+		return c.lists[k]
+	}
+	l := &addrList{}
+	parseAddresses(l, c.fields[i].value(), limit)
+	return l
 }
 
 // messageID gives the message one well-formed Message-ID (contracts C5.5, F11).

@@ -99,6 +99,7 @@ func (b *block) addressLists(limit int) (*addressLists, *Error) {
 		lists  addressLists
 		stored [kindBcc + 1]addrList
 	}{}
+	var p addrParser
 	left := limit
 	for _, f := range b.fields {
 		if !f.kind.listed() {
@@ -107,7 +108,7 @@ func (b *block) addressLists(limit int) (*addressLists, *Error) {
 		l := &all.stored[f.kind]
 		all.lists[f.kind] = l
 		before := len(l.boxes)
-		parseAddresses(l, b.value(f), before+left)
+		p.parse(l, b.value(f), before+left)
 		if left -= len(l.boxes) - before; left < 0 {
 			return nil, newError("too_many_recipients", addressNames[f.kind], "The header names more than %d addresses: send the message in several parts.",
 				"L'intestazione contiene più di %d indirizzi: dividere l'invio in più messaggi.", limit)

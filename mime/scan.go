@@ -52,6 +52,7 @@ func scanBody(h *block, body Source, off int64, lim Limits) (*scanner, error) {
 		return nil, err
 	}
 	for {
+		s.text()
 		l, err := s.next()
 		if errors.Is(err, io.EOF) {
 			break
@@ -71,6 +72,33 @@ func scanBody(h *block, body Source, off int64, lim Limits) (*scanner, error) {
 	}
 	s.end(0, s.off)
 	return s, nil
+}
+
+// text takes what next and line would, for the lines in the window that are
+// nothing but text: nearly all of a message.
+func (s *scanner) text() {
+	w := &s.in
+	if s.inHead || !w.paired {
+		return
+	}
+	p := s.open[len(s.open)-1]
+	b, pos, longest, eight := w.b[:w.whole], 0, p.LongLine, p.EightBit || w.seven
+	for pos < len(b) && b[pos] != '-' {
+		n := bytes.IndexByte(b[pos:], '\n')
+		if n < 1 || b[pos+n-1] != '\r' {
+			break
+		}
+		if !eight && !sevenBit(b[pos:pos+n]) {
+			p.EightBit, eight = true, true
+		}
+		longest = max(longest, n-1)
+		pos += n + 1
+	}
+	if pos > 0 {
+		p.LongLine, s.eol = longest, len(crlf)
+		s.off += int64(pos)
+		w.take(pos)
+	}
 }
 
 // next reads a line. Only LF ends one; a bare CR is noted.

@@ -259,6 +259,23 @@ Precedence: List
 	}
 }
 
+// TestAddressForms reads one entry in the ways that it is written.
+func TestAddressForms(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"a@x.it": "a@x.it", "A.b@X.IT": "A.b@x.it", "<a@x.it>": "a@x.it", "a(c)@x.it": "a@x.it", "a@(c)x.it": "a@x.it", "a @ x.it": "a@x.it", "<a @x.it >": "a@x.it",
+		`"a"@x.it`: "a@x.it", `"a b"@x.it`: `"a b"@x.it`, "a@b\u00fccher.example": "a@xn--bcher-kva.example", "a@[127.0.0.1]": "a@[127.0.0.1]", "a b@x.it": "ab@x.it", "a@b@x.it": "", "a@": "", "@x.it": "",
+	} {
+		got := ""
+		if to := mustRead(t, "To: "+in+"\r\n\r\n").To(); len(to) > 0 {
+			got = to[0].Address
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestNormalizeAddress(t *testing.T) {
 	t.Parallel()
 	ok := map[string]string{
