@@ -11,75 +11,100 @@ import (
 // claimBatch bounds one claim, so that one transaction stays short.
 const claimBatch = 64
 
-// idle bounds a sleep, should a wake-up get lost.
+// idle bounds a wait, should a wake-up get lost.
 const idle = 30 * time.Second
+
+// dispatchers is how many claim at once: while one starts what it was given,
+// the other's claim takes part in the store's next transaction, so that what
+// arrives there need not be queued first.
+const dispatchers = 2
 
 // dispatch claims what is due and starts it, until ctx ends.
 func (o *Outbox) dispatch(ctx context.Context) {
 	for ctx.Err() == nil {
-		free := min(o.opt.Workers-int(o.inFlight.Load()), claimBatch)
-		if free <= 0 {
-			if !o.wait(ctx, idle) {
-				return
-			}
+		free := o.reserve()
+		if free == 0 {
+			o.wait(ctx, idle)
 			continue
 		}
+		used := 0
 		if o.unwritten.Load() > 0 || o.node.over() {
 			// finish writes the outcome, heartbeats registers anew; both nudge.
-			if !o.wait(ctx, time.Second) {
-				return
-			}
-			continue
+			o.wait(ctx, time.Second)
+		} else {
+			used = o.claim(ctx, free)
 		}
-		claimed, err := o.opt.Store.Claim(ctx, store.ClaimRequest{Node: o.node.current(), Now: time.Now(), Max: free})
-		if err != nil {
-			if ctx.Err() == nil && !errors.Is(err, store.ErrNodeLost) {
-				o.opt.Log.Warn("nothing can be claimed", "err", err)
-			}
-			if !o.wait(ctx, time.Second) {
-				return
-			}
-			continue
+		o.busy.Add(int64(used - free))
+	}
+}
+
+// reserve takes room for deliveries, 0 when there is none.
+func (o *Outbox) reserve() int {
+	for {
+		busy := o.busy.Load()
+		free := min(int64(o.opt.Workers)-busy, claimBatch)
+		if free <= 0 {
+			return 0
 		}
-		for _, c := range claimed {
-			o.inFlight.Add(1)
-			o.working.Go(func() {
-				defer func() {
-					o.inFlight.Add(-1)
-					o.nudge()
-				}()
-				o.work(c)
-			})
+		if o.busy.CompareAndSwap(busy, busy+free) {
+			return int(free)
 		}
-		if len(claimed) == free {
-			continue
+	}
+}
+
+// claim starts at most so many deliveries and says how many.
+func (o *Outbox) claim(ctx context.Context, most int) int {
+	claimed, err := o.opt.Store.Claim(ctx, store.ClaimRequest{Node: o.node.current(), Now: time.Now(), Max: most, Wait: idle})
+	if err != nil {
+		if ctx.Err() == nil && !errors.Is(err, store.ErrNodeLost) {
+			o.opt.Log.Warn("nothing can be claimed", "err", err)
 		}
-		if !o.wait(ctx, o.nextDue(ctx)) {
+		o.wait(ctx, time.Second)
+		return 0
+	}
+	o.inFlight.Add(int64(len(claimed)))
+	for _, c := range claimed {
+		select {
+		case o.jobs <- c:
+		default:
+			o.working.Go(func() { o.worker(ctx, c) })
+		}
+	}
+	return len(claimed)
+}
+
+// idleWorker is how long a worker waits for the next delivery: a goroutine that
+// has grown its stack once is worth keeping while there is work.
+const idleWorker = time.Second
+
+// worker works on c and then on what else comes.
+func (o *Outbox) worker(ctx context.Context, c store.Claimed) {
+	t := time.NewTimer(idleWorker)
+	defer t.Stop()
+	for {
+		o.work(c)
+		c = store.Claimed{}
+		o.inFlight.Add(-1)
+		o.busy.Add(-1)
+		o.nudge()
+		t.Reset(idleWorker)
+		select {
+		case c = <-o.jobs:
+		case <-t.C:
+			return
+		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-func (o *Outbox) nextDue(ctx context.Context) time.Duration {
-	now := time.Now()
-	next, err := o.opt.Store.NextDue(ctx, now)
-	if err != nil || next.IsZero() {
-		return idle
-	}
-	// Something due that Claim did not give waits for a lane: its slot nudges.
-	return min(max(next.Sub(now), 50*time.Millisecond), idle)
-}
-
-// wait sleeps until something may have become due.
-func (o *Outbox) wait(ctx context.Context, d time.Duration) bool {
+// wait sleeps until a worker is free or d is over.
+func (o *Outbox) wait(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
-		return false
 	case <-o.kick:
-	case <-o.opt.Store.Wake():
 	case <-t.C:
 	}
-	return true
 }

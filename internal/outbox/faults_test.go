@@ -65,13 +65,6 @@ func (s *shaky) Finish(ctx context.Context, f store.Finish) error {
 	return s.Store.Finish(ctx, f)
 }
 
-func (s *shaky) NextDue(ctx context.Context, now time.Time) (time.Time, error) {
-	if err := s.err(); err != nil {
-		return time.Time{}, err
-	}
-	return s.Store.NextDue(ctx, now)
-}
-
 // The store is away for much longer than the lease while a provider accepts.
 // What is known is written as soon as it is back: nothing is sent again, even
 // where nobody can be asked and the policy would be to repeat.

@@ -74,9 +74,11 @@ type Outbox struct {
 	node  node
 
 	inFlight  atomic.Int64
+	busy      atomic.Int64 // in flight, or reserved for a claim under way
 	unwritten atomic.Int64 // outcomes that are known here and not yet in the store
 	working   sync.WaitGroup
-	kick      chan struct{} // a slot or a lane became free
+	jobs      chan store.Claimed // to a worker that waits
+	kick      chan struct{}      // a slot or a lane became free
 }
 
 // New makes an Outbox; Run runs it.
@@ -85,7 +87,7 @@ func New(o Options) (*Outbox, error) {
 		return nil, errors.New("outbox: a store and adapters are needed")
 	}
 	o.fill()
-	b := &Outbox{opt: o, kick: make(chan struct{}, 1)}
+	b := &Outbox{opt: o, kick: make(chan struct{}, 1), jobs: make(chan store.Claimed)}
 	b.conns = registry.NewConnections(o.Store)
 	b.brk = newBreakers()
 	return b, nil
@@ -110,7 +112,11 @@ func (o *Outbox) Run(ctx context.Context) error {
 	loops.Go(func() { o.reaper(ctx) })
 	loops.Go(func() { o.deadlines(ctx) })
 	loops.Go(func() { o.failovers(ctx) })
-	o.dispatch(ctx)
+	var claims sync.WaitGroup
+	for range dispatchers {
+		claims.Go(func() { o.dispatch(ctx) })
+	}
+	claims.Wait()
 
 	done := make(chan struct{})
 	go func() { o.working.Wait(); close(done) }()

@@ -220,7 +220,11 @@ func (s *Store) Resend(ctx context.Context, now time.Time, message store.ID, nd 
 		if err != nil {
 			return err
 		}
-		return t.place(now, seq, &d, recipients, nil)
+		f, err := t.flow(now, d.Route, d.Client)
+		if err != nil {
+			return err
+		}
+		return t.insertDelivery(seq, f, &d, recipients, nil)
 	})
 	if err != nil {
 		return store.ID{}, err

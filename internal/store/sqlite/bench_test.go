@@ -108,7 +108,7 @@ func BenchmarkPipeline(b *testing.B) {
 				})
 			}
 			for claimed := 0; claimed < b.N; {
-				cc, err := s.Claim(ctx, store.ClaimRequest{Node: node, Now: time.Now(), Max: 64})
+				cc, err := s.Claim(ctx, store.ClaimRequest{Node: node, Now: time.Now(), Max: 64, Wait: time.Minute})
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -116,9 +116,6 @@ func BenchmarkPipeline(b *testing.B) {
 					work <- c
 				}
 				claimed += len(cc)
-				if len(cc) == 0 {
-					<-s.Wake()
-				}
 			}
 			close(work)
 			wg.Wait()

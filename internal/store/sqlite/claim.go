@@ -2,16 +2,28 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
 )
 
-// A claimedRow is a delivery that was claimed, not decoded yet.
+// A claimedRow is a delivery that was claimed, its message perhaps not decoded yet.
 type claimedRow struct {
 	deliveryRow
 	message messageRow
+	fresh   *store.Message // instead of message
 	lease   store.Lease
+}
+
+// claimed is what the caller gets of a row that the writer keeps.
+func claimed(r *deliveryRow, l store.Lease, m store.Message) *claimedRow {
+	c := &claimedRow{deliveryRow: *r, lease: l, fresh: &m}
+	c.d.Recipients = slices.Clone(r.d.Recipients)
+	c.d.Message = m.ID
+	return c
 }
 
 // Claim implements store.Queue.
@@ -19,38 +31,86 @@ func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claime
 	if r.Max <= 0 {
 		return nil, nil
 	}
-	r.Now = store.Micro(r.Now)
 	var rows []*claimedRow
-	if err := s.do(ctx, func(t *tx) (err error) {
+	began := time.Now()
+	w := &waiting{began: began, until: began.Add(r.Wait), now: r.Now, empty: func() bool { return len(rows) == 0 }}
+	if err := s.run(ctx, &op{wait: w, fn: func(t *tx) (err error) {
+		r.Now = w.clock(time.Now())
 		rows, err = t.claim(r)
 		return err
-	}); err != nil {
+	}}); err != nil {
 		return nil, err
 	}
 	out := make([]store.Claimed, len(rows))
 	for i, row := range rows {
-		m, err := row.message.decode()
-		if err != nil {
-			return nil, err
+		m := row.fresh
+		if m == nil {
+			var err error
+			if m, err = row.message.decode(); err != nil {
+				return nil, err
+			}
 		}
 		out[i] = store.Claimed{Lease: row.lease, Delivery: row.d, Message: *m}
 	}
 	return out, nil
 }
 
-func (t *tx) claim(r store.ClaimRequest) ([]*claimedRow, error) {
+// claim takes what waits first, and then what has just arrived.
+func (t *tx) claim(r store.ClaimRequest) (out []*claimedRow, err error) {
 	if err := t.alive(r.Node); err != nil {
 		return nil, err
 	}
+	wait, err := t.mayWait(r.Now)
+	if err != nil {
+		return nil, err
+	}
+	if wait {
+		if out, err = t.claimWaiting(r); err != nil {
+			return nil, err
+		}
+	}
+	fresh, err := t.claimPlaced(r, r.Max-len(out))
+	return append(out, fresh...), err
+}
+
+// mayWait reports whether something that has a row may be claimable.
+func (t *tx) mayWait(now time.Time) (bool, error) {
+	for _, f := range t.touchedFlows {
+		if f.queued > 0 {
+			return true, nil
+		}
+	}
+	for _, l := range t.touched {
+		if !l.firstKnown || l.first < never() {
+			return true, nil
+		}
+	}
+	ready, err := t.firstReady()
+	return ready <= us(now), err
+}
+
+// firstReady is when the first lane is ready, going by what is written.
+func (t *tx) firstReady() (int64, error) {
+	if t.ready == 0 {
+		if err := t.row(`SELECT coalesce(min(ready_at), ?) FROM lanes`, []any{never()}, &t.ready); err != nil {
+			return 0, err
+		}
+	}
+	return t.ready, nil
+}
+
+func (t *tx) claimWaiting(r store.ClaimRequest) ([]*claimedRow, error) {
 	// What earlier ops of the batch changed must be in the index that is read now.
 	if err := t.flush(); err != nil {
 		return nil, err
 	}
 	var lanes []*lane
-	ids, err := t.ids(`SELECT id FROM lanes WHERE ready_at <= ? ORDER BY ready_at, served LIMIT ?`, us(r.Now), r.Max)
+	// A bare parameter as the limit would have SQLite plan anew whenever it changes.
+	ids, err := t.ids(`SELECT id FROM lanes WHERE ready_at <= ? ORDER BY ready_at, served LIMIT ? + 0`, us(r.Now), r.Max)
 	if err != nil {
 		return nil, err
 	}
+	t.ready = 0
 	for _, id := range ids {
 		l, err := t.laneByID(r.Now, id)
 		if err != nil {
@@ -87,11 +147,18 @@ func (t *tx) claim(r store.ClaimRequest) ([]*claimedRow, error) {
 
 // alive checks that the node was neither reaped nor replaced.
 func (t *tx) alive(n store.Node) error {
-	var ok bool
-	if err := t.row(`SELECT EXISTS (SELECT 1 FROM nodes WHERE name = ? AND incarnation = ?)`, []any{n.Name, n.Incarnation}, &ok); err != nil {
-		return err
-	}
+	have, ok := t.nodes[n.Name]
 	if !ok {
+		err := t.row(`SELECT incarnation FROM nodes WHERE name = ?`, []any{n.Name}, &have)
+		if errors.Is(err, sql.ErrNoRows) {
+			return store.ErrNodeLost
+		}
+		if err != nil {
+			return err
+		}
+		t.nodes[n.Name] = have
+	}
+	if have != n.Incarnation {
 		return store.ErrNodeLost
 	}
 	return nil
@@ -147,7 +214,7 @@ func (c *claimer) fromLane(l *lane, want int) (out []*claimedRow, err error) {
 }
 
 func (c *claimer) readyFlows(l *lane, want int) (out []*flow, err error) {
-	ids, err := c.ids(`SELECT id FROM flows INDEXED BY flows_ready WHERE lane = ? AND ready_at <= ? ORDER BY ready_at, served LIMIT ?`, l.id, us(c.r.Now), max(want, 16))
+	ids, err := c.ids(`SELECT id FROM flows INDEXED BY flows_ready WHERE lane = ? AND ready_at <= ? ORDER BY ready_at, served LIMIT ? + 0`, l.id, us(c.r.Now), max(want, 16))
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +233,7 @@ func (c *claimer) fromFlow(l *lane, f *flow, n int) (out []*claimedRow, full boo
 	now := us(c.r.Now)
 	var found []*claimedRow
 	if err := c.each(`SELECT `+deliveryOwn+`, `+messageColumns+` FROM deliveries d INDEXED BY deliveries_queue CROSS JOIN messages m ON m.seq = d.msg
-		WHERE d.flow = ? AND d.state <= 1 AND d.next_at <= ? ORDER BY d.next_at LIMIT ?`, []any{f.id, now, n}, func(sc scan) error {
+		WHERE d.flow = ? AND d.state <= 1 AND d.next_at <= ? ORDER BY d.next_at LIMIT ? + 0`, []any{f.id, now, n}, func(sc scan) error {
 		row := &claimedRow{}
 		found = append(found, row)
 		return dbErr(sc(append(row.own(), row.message.columns()...)...))
@@ -192,22 +259,13 @@ func (c *claimer) fromFlow(l *lane, f *flow, n int) (out []*claimedRow, full boo
 			us(d.Deadline()), d.Attempts, d.Epoch, d.Node, string(d.Kind), us(d.Since), row.seq); err != nil {
 			return nil, false, err
 		}
+		keep := row.deliveryRow
+		keep.d.Recipients = slices.Clone(row.d.Recipients)
+		c.leased[d.ID] = &keep
 		out = append(out, row)
 	}
 	c.left(f, int64(len(out)))
 	f.turn = now
 	f.served++
 	return out, full, nil
-}
-
-// NextDue implements store.Queue.
-func (s *Store) NextDue(ctx context.Context, _ time.Time) (time.Time, error) {
-	var next int64
-	if err := s.read(ctx, `SELECT coalesce(min(ready_at), 0) FROM lanes`, nil, &next); err != nil {
-		return time.Time{}, err
-	}
-	if next >= never() {
-		return time.Time{}, nil
-	}
-	return at(next), nil
 }

@@ -23,6 +23,7 @@ func (s *Store) Register(ctx context.Context, name string, now, until time.Time)
 			return err
 		}
 		n = store.Node{Name: name}
+		delete(t.nodes, name)
 		return t.row(`INSERT INTO nodes (name, incarnation, until_at) VALUES (?1, 1, ?2)
 			ON CONFLICT (name) DO UPDATE SET incarnation = incarnation + 1, until_at = ?2 RETURNING incarnation`, []any{name, us(until)}, &n.Incarnation)
 	})
@@ -106,6 +107,7 @@ func (t *tx) forget(now time.Time, name string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	delete(t.nodes, name)
 	return n, t.exec(`UPDATE nodes SET incarnation = incarnation + 1, until_at = ? WHERE name = ?`, never(), name)
 }
 
@@ -196,7 +198,7 @@ func (s *Store) Release(ctx context.Context, now time.Time, leases []store.Lease
 func (s *Store) Finish(ctx context.Context, f store.Finish) error {
 	f.Step.Delivery, f.Step.Epoch = f.Lease.Delivery, f.Lease.Epoch
 	f.Outcome.EndedAt = store.Micro(f.Outcome.EndedAt)
-	return s.step(ctx, f.Step, func(t *tx, st *store.Step) (*deliveryRow, error) {
+	return s.step(ctx, f.Step, &f.Outcome, func(t *tx, st *store.Step, e *encodedStep) (*deliveryRow, error) {
 		r, err := t.delivery(f.Lease.Delivery)
 		if err != nil {
 			return nil, err
@@ -214,8 +216,7 @@ func (s *Store) Finish(ctx context.Context, f store.Finish) error {
 		} else if a, err = t.line(r, f.Lease.No); err != nil { // reaped, and nobody has taken it since
 			return nil, err
 		}
-		a.Outcome = f.Outcome
-		return r, t.attempt(r, flow, a)
+		return r, t.writeLine(r, flow, a, e.outcome)
 	})
 }
 
@@ -247,7 +248,7 @@ func (e *keptError) Unwrap() error { return e.err }
 
 // Settle implements store.Queue.
 func (s *Store) Settle(ctx context.Context, st store.Step) error {
-	return s.step(ctx, st, func(t *tx, st *store.Step) (*deliveryRow, error) {
+	return s.step(ctx, st, nil, func(t *tx, st *store.Step, _ *encodedStep) (*deliveryRow, error) {
 		r, err := t.delivery(st.Delivery)
 		if err != nil {
 			return nil, err
@@ -260,11 +261,15 @@ func (s *Store) Settle(ctx context.Context, st store.Step) error {
 }
 
 // step takes st with the delivery that get gives, all in one transaction.
-func (s *Store) step(ctx context.Context, st store.Step, get func(*tx, *store.Step) (*deliveryRow, error)) error {
+func (s *Store) step(ctx context.Context, st store.Step, o *store.Outcome, get func(*tx, *store.Step, *encodedStep) (*deliveryRow, error)) error {
 	if err := st.Check(); err != nil {
 		return err
 	}
-	st.Now = store.Micro(st.Now)
+	st.Now, st.Word.UnknownSince = store.Micro(st.Now), store.Micro(st.Word.UnknownSince)
+	encoded, err := encodeStep(&st, o)
+	if err != nil {
+		return err
+	}
 	sub := store.Submission{Now: st.Now, Messages: st.Messages}
 	if err := sub.Prepare(); err != nil {
 		return fmt.Errorf("a notification: %w", err)
@@ -274,13 +279,13 @@ func (s *Store) step(ctx context.Context, st store.Step, get func(*tx, *store.St
 		return err
 	}
 	var out []store.Submitted
-	err = s.doSized(ctx, bytes, func(t *tx) error {
-		r, err := get(t, &st)
+	err = s.run(ctx, &op{bytes: bytes, plain: true, fn: func(t *tx) error {
+		r, err := get(t, &st, encoded)
 		if err != nil {
 			return err
 		}
 		from := r.d.Route
-		if err := t.save(st.Now, r, func(d *store.Delivery) { d.Apply(st) }); err != nil {
+		if err := t.saveStep(st.Now, r, func(d *store.Delivery) { d.Apply(st) }, encoded); err != nil {
 			return err
 		}
 		if st.Lane != nil {
@@ -299,35 +304,9 @@ func (s *Store) step(ctx context.Context, st store.Step, get func(*tx, *store.St
 			}
 		}
 		return t.events(st.Events)
-	})
+	}})
 	s.settleBodies(msgs, out, err)
 	return err
-}
-
-// Reroute implements store.Queue.
-func (s *Store) Reroute(ctx context.Context, now time.Time, rr []store.Reroute) (moved int, err error) {
-	now = store.Micro(now)
-	err = s.do(ctx, func(t *tx) error {
-		moved = 0
-		for _, m := range rr {
-			r, err := t.delivery(m.Delivery)
-			if errors.Is(err, store.ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			if r.d.State != store.Queued || r.d.Epoch != m.Epoch {
-				continue
-			}
-			if err := t.save(now, r, func(d *store.Delivery) { d.Move(m) }); err != nil {
-				return err
-			}
-			moved++
-		}
-		return nil
-	})
-	return moved, err
 }
 
 // Deadlines implements store.Queue.

@@ -57,7 +57,6 @@ type Store struct {
 	recent  recent
 	w       *writer
 	check   *checkpointer
-	wake    chan struct{}
 	closing sync.Once
 	closed  error
 }
@@ -79,7 +78,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("the data folder cannot be made: %w", err)
 	}
-	s := &Store{opt: o, dir: o.Dir, wake: make(chan struct{}, 1)}
+	s := &Store{opt: o, dir: o.Dir}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.release())
@@ -210,14 +209,4 @@ func (s *Store) Ping(ctx context.Context) error {
 	return s.do(ctx, func(t *tx) error {
 		return t.exec(`INSERT INTO settings VALUES ('ping', ?1) ON CONFLICT (name) DO UPDATE SET value = ?1`, time.Now().UTC().Format(time.RFC3339Nano))
 	})
-}
-
-// Wake implements store.Queue.
-func (s *Store) Wake() <-chan struct{} { return s.wake }
-
-func (s *Store) wakeUp() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // recentBytes bounds what is remembered of messages just stored.
-const recentBytes = 2 << 20
+const recentBytes = 4 << 20
 
 // recent remembers the bytes of small messages from their submission to their
 // first reading: most leave at once, and need not be read back from the

@@ -102,20 +102,31 @@ func (r *deliveryRow) decode() (*store.Delivery, error) {
 }
 
 func encodeDelivery(d *store.Delivery) (recipients, word string, err error) {
-	rs, err := json.Marshal(d.Recipients)
-	if err != nil {
-		return "", "", err
+	if recipients, err = encodeRecipients(d.Recipients); err == nil {
+		word, err = encodeWord(d.Word)
 	}
-	if d.Word != (store.Word{}) {
-		w, err := json.Marshal(d.Word)
-		return string(rs), string(w), err
+	return recipients, word, err
+}
+
+func encodeRecipients(rs []store.Recipient) (string, error) {
+	b, err := json.Marshal(rs)
+	return string(b), err
+}
+
+func encodeWord(w store.Word) (string, error) {
+	if w == (store.Word{}) {
+		return "", nil
 	}
-	return string(rs), "", nil
+	b, err := json.Marshal(w)
+	return string(b), err
 }
 
 // delivery loads one delivery, its message's id apart; store.ErrNotFound when
 // there is none.
 func (t *tx) delivery(id store.ID) (*deliveryRow, error) {
+	if r := t.leased[id]; r != nil {
+		return r, nil
+	}
 	r := &deliveryRow{}
 	if err := t.row(`SELECT `+deliveryOwn+` FROM deliveries d WHERE d.id = ?`, []any{id}, r.own()...); err != nil {
 		return nil, notFound(err)
@@ -133,15 +144,57 @@ func (t *tx) delivery(id store.ID) (*deliveryRow, error) {
 	return r, err
 }
 
+// An encodedStep holds what a step puts into columns as JSON. The goroutine that
+// asks for the step makes it, so that the writer, of which there is one, has less to do.
+type encodedStep struct {
+	recipients    string
+	hasRecipients bool // else they stay as they are
+	word          string
+	outcome       string
+}
+
+func encodeStep(st *store.Step, o *store.Outcome) (e *encodedStep, err error) {
+	e = &encodedStep{hasRecipients: st.Recipients != nil}
+	if e.hasRecipients {
+		if e.recipients, err = encodeRecipients(st.Recipients); err != nil {
+			return nil, err
+		}
+	}
+	if e.word, err = encodeWord(st.Word); err != nil {
+		return nil, err
+	}
+	if o != nil {
+		e.outcome, err = encodeOutcome(*o)
+	}
+	return e, err
+}
+
+// columns are those of d, e applied; e may be nil.
+func (e *encodedStep) columns(d *store.Delivery) (recipients, word string, err error) {
+	if e == nil {
+		return encodeDelivery(d)
+	}
+	if recipients = e.recipients; !e.hasRecipients {
+		recipients, err = encodeRecipients(d.Recipients)
+	}
+	return recipients, e.word, err
+}
+
 // save writes r, which change altered, and keeps the account of its flows. A
 // delivery that changes no longer waits for siblings.
 func (t *tx) save(now time.Time, r *deliveryRow, change func(*store.Delivery)) error {
+	return t.saveStep(now, r, change, nil)
+}
+
+// saveStep is save for a change whose encoded columns are made already.
+func (t *tx) saveStep(now time.Time, r *deliveryRow, change func(*store.Delivery), e *encodedStep) error {
 	from, err := t.flowByID(r.flow)
 	if err != nil {
 		return err
 	}
 	waited := r.d.Waits()
 	change(&r.d)
+	delete(t.leased, r.d.ID)
 	d := &r.d
 	to := from
 	l, err := t.laneOf(from)
@@ -156,9 +209,9 @@ func (t *tx) save(now time.Time, r *deliveryRow, change func(*store.Delivery)) e
 			return err
 		}
 	}
-	recipients, word, err := encodeDelivery(d)
+	recipients, word, err := e.columns(d)
 	if err != nil {
-		return err
+		return dbErr(err) // what is held was changed already
 	}
 	if err := t.exec(`UPDATE deliveries SET flow = ?, position = ?, state = ?, next_at = ?, deadline_at = ?, expires_at = ?, warn_at = ?, finished_at = ?,
 		attempts = ?, epoch = ?, node = ?, kind = ?, since = ?, join_key = NULL, recipients = ?, word = ? WHERE seq = ?`,
@@ -178,12 +231,21 @@ func (t *tx) save(now time.Time, r *deliveryRow, change func(*store.Delivery)) e
 
 // attempt writes a line of the ledger, over an earlier state of the same line.
 func (t *tx) attempt(r *deliveryRow, flow int64, a store.Attempt) error {
-	out, err := json.Marshal(a.Outcome)
+	out, err := encodeOutcome(a.Outcome)
 	if err != nil {
 		return err
 	}
+	return t.writeLine(r, flow, a, out)
+}
+
+func encodeOutcome(o store.Outcome) (string, error) {
+	b, err := json.Marshal(o)
+	return string(b), err
+}
+
+func (t *tx) writeLine(r *deliveryRow, flow int64, a store.Attempt, outcome string) error {
 	return t.exec(`INSERT OR REPLACE INTO attempts (delivery, no, kind, flow, node, epoch, started_at, recipients, outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		r.seq, a.No, string(a.Kind), flow, a.Node, a.Epoch, us(a.StartedAt), a.Recipients, string(out))
+		r.seq, a.No, string(a.Kind), flow, a.Node, a.Epoch, us(a.StartedAt), a.Recipients, outcome)
 }
 
 func fold(s string) string { return strings.ToLower(s) }

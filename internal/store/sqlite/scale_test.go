@@ -89,11 +89,4 @@ func BenchmarkBacklog(b *testing.B) {
 			}
 		}
 	})
-	b.Run("next-due", func(b *testing.B) {
-		for b.Loop() {
-			if _, err := s.NextDue(ctx, time.Now()); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
 }

@@ -18,6 +18,10 @@ type lane struct {
 	served            int64
 	now               time.Time // of the last op that touched it
 	isDirty           bool
+
+	first               int64 // least ready_at of its flows
+	firstKnown          bool
+	readyRow, servedRow int64 // as written
 }
 
 // A flow is a row of flows while a transaction works on it.
@@ -28,6 +32,7 @@ type flow struct {
 	due, gate, turn   int64
 	served            int64
 	isDirty, staleDue bool
+	readyRow          int64 // ready_at as written
 }
 
 type flowName struct {
@@ -47,6 +52,7 @@ func scanLane(sc scan) (*lane, error) {
 		&l.InFlight, &minute, &day, &l.gate, &l.turn, &l.served, &l.ready); err != nil {
 		return nil, dbErr(err)
 	}
+	l.readyRow, l.servedRow = l.ready, l.served
 	l.PausedUntil, l.CapUntil = at(paused), at(capUntil)
 	if len(reason) > 0 {
 		if err := json.Unmarshal(reason, &l.Reason); err != nil {
@@ -80,7 +86,7 @@ func (t *tx) lane(now time.Time, key string, limits *adapters.LaneLimits) (*lane
 			if limits == nil {
 				return nil, sql.ErrNoRows
 			}
-			l = &lane{Lane: store.Lane{Key: key, Limits: *limits}, ready: never()}
+			l = &lane{Lane: store.Lane{Key: key, Limits: *limits}, ready: never(), readyRow: never(), first: never(), firstKnown: true}
 			if l.id, err = t.insert(`INSERT INTO lanes (key, ready_at) VALUES (?, ?)`, key, never()); err != nil {
 				return nil, err
 			}
@@ -117,11 +123,11 @@ func (t *tx) laneByID(now time.Time, id int64) (*lane, error) {
 	return l, nil
 }
 
-const flowColumns = `id, lane, connection, client, queued, due_at, gate_at, turn_at, served`
+const flowColumns = `id, lane, connection, client, queued, due_at, gate_at, turn_at, served, ready_at`
 
 func scanFlow(sc scan) (*flow, error) {
 	f := &flow{}
-	err := sc(&f.id, &f.lane, &f.name.connection, &f.name.client, &f.queued, &f.due, &f.gate, &f.turn, &f.served)
+	err := sc(&f.id, &f.lane, &f.name.connection, &f.name.client, &f.queued, &f.due, &f.gate, &f.turn, &f.served, &f.readyRow)
 	f.name.lane = f.lane
 	return f, dbErr(err)
 }
@@ -153,7 +159,7 @@ func (t *tx) flow(now time.Time, r store.Route, client string) (*flow, error) {
 		return nil, err
 	}
 	if f == nil {
-		f = &flow{lane: l.id, name: name, due: never()}
+		f = &flow{lane: l.id, name: name, due: never(), readyRow: never()}
 		if f.gate, err = t.connectionGate(name.connection); err != nil {
 			return nil, err
 		}
@@ -265,11 +271,11 @@ func (t *tx) left(f *flow, n int64) {
 // is ready next.
 func (t *tx) flush() error {
 	for _, f := range t.touchedFlows {
-		if err := t.flushFlow(f); err != nil {
-			return err
-		}
 		l, err := t.laneOf(f)
 		if err != nil {
+			return err
+		}
+		if err := t.flushFlow(f, l); err != nil {
 			return err
 		}
 		t.dirtyLane(l)
@@ -290,7 +296,7 @@ func (t *tx) laneOf(f *flow) (*lane, error) {
 	return t.laneByID(time.Time{}, f.lane)
 }
 
-func (t *tx) flushFlow(f *flow) error {
+func (t *tx) flushFlow(f *flow, l *lane) error {
 	if f.queued == 0 {
 		f.due = never()
 	} else if f.staleDue {
@@ -301,8 +307,11 @@ func (t *tx) flushFlow(f *flow) error {
 		}
 	}
 	f.isDirty, f.staleDue = false, false
+	if r := f.ready(); r != f.readyRow {
+		f.readyRow, l.firstKnown = r, false
+	}
 	return t.exec(`UPDATE flows SET queued = ?, due_at = ?, gate_at = ?, turn_at = ?, served = ?, ready_at = ? WHERE id = ?`,
-		f.queued, f.due, f.gate, f.turn, f.served, f.ready(), f.id)
+		f.queued, f.due, f.gate, f.turn, f.served, f.readyRow, f.id)
 }
 
 // ready is when a claim may give something of the flow, its turn regarded.
@@ -315,12 +324,15 @@ func (f *flow) ready() int64 {
 
 func (t *tx) flushLane(l *lane) error {
 	l.isDirty = false
-	l.ready = never()
-	err := t.row(`SELECT ready_at FROM flows INDEXED BY flows_ready WHERE lane = ? ORDER BY ready_at LIMIT 1`, []any{l.id}, &l.ready)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return err
+	if !l.firstKnown {
+		l.first = never()
+		err := t.row(`SELECT ready_at FROM flows INDEXED BY flows_ready WHERE lane = ? ORDER BY ready_at LIMIT 1`, []any{l.id}, &l.first)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		l.firstKnown = true
 	}
-	if l.ready < never() {
+	if l.ready = l.first; l.ready < never() {
 		l.ready = max(l.ready, l.gate, l.turn)
 		if !l.now.IsZero() {
 			if r := l.Room(l.now); r.Deliveries == 0 {
@@ -332,14 +344,23 @@ func (t *tx) flushLane(l *lane) error {
 	day, _ := l.Day.MarshalBinary()
 	var reason []byte
 	if l.Reason != (adapters.Text{}) {
+		var err error
 		if reason, err = json.Marshal(l.Reason); err != nil {
-			return err
+			return dbErr(err)
 		}
 	}
-	return t.exec(`UPDATE lanes SET concurrency = ?, per_minute = ?, per_day = ?, paused_until = ?, reason = ?, cap = ?, cap_until = ?, in_flight = ?,
-		minute = ?, day = ?, gate_at = ?, turn_at = ?, served = ?, ready_at = ? WHERE id = ?`,
-		l.Limits.Concurrency, l.Limits.PerMinute, l.Limits.RecipientsPerDay, us(l.PausedUntil), string(reason), l.Cap, us(l.CapUntil), l.InFlight,
-		nonNil(minute), nonNil(day), l.gate, l.turn, l.served, l.ready, l.id)
+	if t.ready != 0 { // not before the row that is written: it need not be asked for
+		t.ready = min(t.ready, l.ready)
+	}
+	args := []any{l.Limits.Concurrency, l.Limits.PerMinute, l.Limits.RecipientsPerDay, us(l.PausedUntil), string(reason), l.Cap, us(l.CapUntil), l.InFlight,
+		nonNil(minute), nonNil(day), l.gate, l.turn, l.id}
+	if l.ready == l.readyRow && l.served == l.servedRow { // the index stays as it is
+		return t.exec(`UPDATE lanes SET concurrency = ?, per_minute = ?, per_day = ?, paused_until = ?, reason = ?, cap = ?, cap_until = ?, in_flight = ?,
+			minute = ?, day = ?, gate_at = ?, turn_at = ? WHERE id = ?`, args...)
+	}
+	l.readyRow, l.servedRow = l.ready, l.served
+	return t.exec(`UPDATE lanes SET concurrency = ?1, per_minute = ?2, per_day = ?3, paused_until = ?4, reason = ?5, cap = ?6, cap_until = ?7, in_flight = ?8,
+		minute = ?9, day = ?10, gate_at = ?11, turn_at = ?12, served = ?14, ready_at = ?15 WHERE id = ?13`, append(args, l.served, l.ready)...)
 }
 
 func nonNil(b []byte) []byte {

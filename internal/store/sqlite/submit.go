@@ -38,18 +38,24 @@ func (s *Store) Submit(ctx context.Context, sub store.Submission) ([]store.Submi
 		return nil, err
 	}
 	var out []store.Submitted
-	err = s.doSized(ctx, bytes, func(t *tx) (err error) {
-		out, err = t.submit(&sub, msgs)
-		return err
-	})
-	s.settleBodies(msgs, out, err)
-	if err != nil {
-		return nil, err
-	}
-	for i, m := range msgs {
-		if m.body.file == "" && i < len(out) && out[i].ID == m.ID {
+	// Before the commit: a claim of the same transaction may read it at once.
+	for _, m := range msgs {
+		if m.body.file == "" {
 			s.recent.put(m.ID, m.Head, m.body.inline)
 		}
+	}
+	err = s.run(ctx, &op{bytes: bytes, plain: true, fn: func(t *tx) (err error) {
+		out, err = t.submit(&sub, msgs)
+		return err
+	}})
+	s.settleBodies(msgs, out, err)
+	for i, m := range msgs {
+		if err != nil || i >= len(out) || out[i].ID != m.ID {
+			s.recent.take(m.ID)
+		}
+	}
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }
@@ -173,27 +179,10 @@ func (t *tx) message(now time.Time, m *newMessage, out *store.Submitted) error {
 		if m.Join != nil && d.State == store.Queued {
 			join = m.Join.Key
 		}
-		if err := t.place(now, seq, &d.Delivery, d.recipients, join); err != nil {
+		if err := t.place(now, seq, &m.Message, d, join); err != nil {
 			return err
 		}
 		out.Deliveries = append(out.Deliveries, d.ID)
-	}
-	return nil
-}
-
-// place stores a new delivery.
-func (t *tx) place(now time.Time, msg int64, d *store.Delivery, recipients string, join any) error {
-	f, err := t.flow(now, d.Route, d.Client)
-	if err != nil {
-		return err
-	}
-	if err := t.exec(`INSERT INTO deliveries (id, msg, flow, position, state, next_at, deadline_at, created_at, expires_at, warn_at, finished_at,
-		attempts, epoch, node, kind, since, join_key, recipients, word) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, '', '', 0, ?, ?, '')`,
-		d.ID, msg, f.id, d.Route.Position, int(d.State), us(d.NextAt), us(d.Deadline()), us(d.CreatedAt), us(d.ExpiresAt), us(d.WarnAt), join, recipients); err != nil {
-		return err
-	}
-	if d.Waits() {
-		t.arrived(f, d.NextAt)
 	}
 	return nil
 }

@@ -19,23 +19,29 @@ type tx struct {
 	*held
 	touched      []*lane // dirty ones
 	touchedFlows []*flow
+	placed       []*placed
 }
 
-// held is what is known of lanes and flows: as the database has it, with what
-// the transaction has changed. It is kept from one transaction to the next
-// while nobody else writes, and thrown away after a rollback.
+// held is what is known of lanes, flows, nodes and of the deliveries that are
+// leased: as the database has it, with what the transaction has changed. It is
+// kept from one transaction to the next while nobody else writes, and thrown
+// away after a rollback.
 type held struct {
-	lanes map[int64]*lane
-	keys  map[string]*lane
-	flows map[int64]*flow
-	names map[flowName]*flow
+	lanes  map[int64]*lane
+	keys   map[string]*lane
+	flows  map[int64]*flow
+	names  map[flowName]*flow
+	nodes  map[string]int64 // incarnation
+	leased map[store.ID]*deliveryRow
+	ready  int64 // no lane is ready before, going by its row; 0: not known
 }
 
 // heldMax bounds how many lanes and flows are held.
 const heldMax = 20_000
 
 func newHeld() *held {
-	return &held{lanes: map[int64]*lane{}, keys: map[string]*lane{}, flows: map[int64]*flow{}, names: map[flowName]*flow{}}
+	return &held{lanes: map[int64]*lane{}, keys: map[string]*lane{}, flows: map[int64]*flow{}, names: map[flowName]*flow{},
+		nodes: map[string]int64{}, leased: map[store.ID]*deliveryRow{}}
 }
 
 func newTx(w *writer) *tx {

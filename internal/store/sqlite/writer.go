@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,20 +19,10 @@ import (
 const (
 	batchOps   = 256
 	batchBytes = 8 << 20
-	// How often in a row the writer yields without anything new before it begins.
-	gatherYields = 16
+	// How often in a row the writer yields without anything new before it begins
+	// with fewer ops than the last time.
+	gatherYields = 64
 )
-
-// An op is one call of a port that writes. fn may run more than once, each time
-// in a new transaction; it sets its results anew each time. An error from fn
-// undoes everything that it wrote.
-type op struct {
-	fn    func(*tx) error
-	bytes int64
-	taken atomic.Bool // by the writer, or by the caller who gave up
-	err   error
-	done  chan struct{}
-}
 
 // A writer owns the one connection that writes.
 type writer struct {
@@ -42,57 +33,21 @@ type writer struct {
 	gate sync.RWMutex // held for reading while an op is handed over
 	shut bool
 
-	db      *sql.DB
-	conn    *sql.Conn
-	stmts   map[string]*sql.Stmt
-	version int64 // data_version: changes when another process commits
-	held    *held // nil when the database may have changed
-	batch   []*op
-	commits atomic.Int64
-	unsaved int // statements since the checkpointer was told
+	db                                             *sql.DB
+	conn                                           *sql.Conn
+	stmts                                          map[string]*sql.Stmt
+	version                                        int64 // data_version: changes when another process commits
+	held                                           *held // nil when the database may have changed
+	batch                                          []*op
+	last                                           int         // ops of the transaction before
+	parked                                         []*op       // claims that wait for something to claim
+	alarm                                          *time.Timer // for them
+	commits                                        atomic.Int64
+	unsaved                                        int // statements since the checkpointer was told
 }
 
 func newWriter(s *Store) *writer {
 	return &writer{s: s, ops: make(chan *op, batchOps), quit: make(chan struct{}), end: make(chan struct{})}
-}
-
-// do runs fn in a transaction, shared with others, and returns when it is
-// synced. When ctx ends before the writer took it, nothing was done; after
-// that the result is waited for, so that it is never in doubt.
-func (s *Store) do(ctx context.Context, fn func(*tx) error) error { return s.doSized(ctx, 0, fn) }
-
-func (s *Store) doSized(ctx context.Context, bytes int64, fn func(*tx) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	o := &op{fn: fn, bytes: bytes, done: make(chan struct{})}
-	if err := s.w.hand(ctx, o); err != nil {
-		return err
-	}
-	select {
-	case <-o.done:
-		return o.err
-	case <-ctx.Done():
-	}
-	if o.taken.CompareAndSwap(false, true) {
-		return ctx.Err()
-	}
-	<-o.done
-	return o.err
-}
-
-func (w *writer) hand(ctx context.Context, o *op) error {
-	w.gate.RLock()
-	defer w.gate.RUnlock()
-	if w.shut {
-		return fmt.Errorf("%w: it was closed", store.ErrUnavailable)
-	}
-	select {
-	case w.ops <- o:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 func (w *writer) stop() {
@@ -150,11 +105,15 @@ func (w *writer) run() {
 	defer func() { w.drop() }()
 	poll := time.NewTicker(time.Second)
 	defer poll.Stop()
+	w.alarm = time.NewTimer(time.Hour)
+	defer w.alarm.Stop()
 	for {
 		select {
 		case o := <-w.ops:
 			w.gather(o)
-			w.noteWrites(w.commit(w.batch))
+			w.noteWrites(w.commit(w.batch, false))
+		case <-w.alarm.C:
+			w.noteWrites(w.commit(nil, true))
 		case <-poll.C:
 			w.pollOthers()
 		case <-w.quit:
@@ -162,136 +121,218 @@ func (w *writer) run() {
 				select {
 				case o := <-w.ops:
 					w.gather(o)
-					w.commit(w.batch)
+					w.commit(w.batch, false)
 				default:
+					for _, o := range w.unpark() {
+						o.err = fmt.Errorf("%w: it was closed", store.ErrUnavailable)
+						close(o.done)
+					}
 					return
 				}
 			}
 		}
+		w.setAlarm()
 	}
 }
 
-// gather takes o and what else waits by now. Those who were just answered get
-// the processor before it gives up: they are about to ask for the next thing,
-// and a sync for each alone would cost all of them more than this wait.
+// gather takes o and what else waits by now. Those who were answered a moment
+// ago are about to ask for the next thing, and a sync for each alone would cost
+// all of them more than this wait: as long as there are fewer than last time,
+// they get the processor first.
 func (w *writer) gather(o *op) {
 	w.batch = w.batch[:0]
 	var bytes int64
-	idle := 0
-	for {
-		if o.taken.CompareAndSwap(false, true) {
-			w.batch = append(w.batch, o)
-			bytes += o.bytes
-		}
-		if len(w.batch) >= batchOps || bytes >= batchBytes {
-			return
-		}
-		for waiting := true; waiting; {
-			select {
-			case o = <-w.ops:
-				idle, waiting = 0, false
-			default:
-				if idle++; idle > gatherYields {
-					return
-				}
-				runtime.Gosched()
+	for idle := 0; ; {
+		if o != nil {
+			if o.take() {
+				w.batch = append(w.batch, o)
+				bytes += o.bytes
+			}
+			if len(w.batch) >= batchOps || bytes >= batchBytes {
+				break
 			}
 		}
+		select {
+		case o = <-w.ops:
+			idle = 0
+			continue
+		default:
+			o = nil
+		}
+		if len(w.batch) >= w.last || idle >= gatherYields {
+			break
+		}
+		idle++
+		runtime.Gosched()
 	}
+	w.last = len(w.batch)
 }
 
-// pollOthers wakes the nodes when another process has written. Reading
-// data_version costs microseconds.
+// pollOthers has the claims look again when another process has written.
+// Reading data_version costs microseconds.
 func (w *writer) pollOthers() {
 	if w.conn == nil {
 		return
 	}
-	if err := w.compare(newTx(w)); err != nil {
+	changed, err := w.compare(newTx(w))
+	if err != nil {
 		w.s.opt.Log.Warn("asking the database for changes", "error", err)
+		return
+	}
+	if changed {
+		w.noteWrites(w.commit(nil, true))
 	}
 }
 
 // compare forgets what is held when another process has written.
-func (w *writer) compare(t *tx) error {
+func (w *writer) compare(t *tx) (changed bool, err error) {
 	var v int64
 	if err := t.row("PRAGMA data_version", nil, &v); err != nil {
-		return err
+		return false, err
 	}
-	if v != w.version {
-		w.version = v
-		w.held = newHeld()
-		t.held = w.held
-		w.s.wakeUp()
+	if v == w.version {
+		return false, nil
 	}
-	return nil
+	w.version = v
+	w.held = newHeld()
+	t.held, t.wake = w.held, true
+	return true, nil
 }
 
-// commit runs the ops in one transaction. When one of them fails after it has
-// written, all are undone and each runs again by itself, so that it harms
-// nobody else.
-func (w *writer) commit(ops []*op) (writes int) {
-	if len(ops) == 0 {
+// A batch is the work of one transaction. Claims run last, so that they see all
+// that it does.
+type batch struct {
+	ops    []*op
+	claims []*op
+	writes int
+}
+
+// commit runs the ops in one transaction, and with them the claims that wait
+// when something may have become claimable, or always when look is set. When an
+// op fails after it has written, all are undone and each runs again by itself,
+// so that it harms nobody else.
+func (w *writer) commit(ops []*op, look bool) (writes int) {
+	b := &batch{}
+	for _, o := range ops {
+		if o.wait != nil {
+			b.claims = append(b.claims, o)
+		} else {
+			b.ops = append(b.ops, o)
+		}
+	}
+	own := len(b.claims)
+	if look {
+		b.claims = append(b.claims, w.unpark()...)
+	}
+	if len(b.ops)+len(b.claims) == 0 {
 		return 0
 	}
-	errs := make([]error, len(ops))
-	writes, err := w.try(ops, errs)
+	err := w.try(b)
 	if errors.Is(err, errAlone) {
+		for _, o := range b.claims[own:] {
+			w.park(o)
+		}
 		for _, o := range ops {
-			writes += w.commit([]*op{o})
+			writes += w.commit([]*op{o}, false)
 		}
-		return writes
+		return writes + w.commit(nil, true)
 	}
-	for i, o := range ops {
-		if o.err = outward(errs[i]); err != nil {
-			o.err = outward(err)
+	now := time.Now()
+	for _, o := range slices.Concat(b.ops, b.claims) {
+		if err != nil {
+			o.err = err
 		}
-		close(o.done)
+		if o.err == nil && o.wait != nil && o.wait.empty() && now.Before(o.wait.until) {
+			w.park(o)
+		} else {
+			close(o.done)
+		}
 	}
-	return writes
+	return b.writes
+}
+
+// park keeps a claim that found nothing.
+func (w *writer) park(o *op) {
+	if o.put() {
+		w.parked = append(w.parked, o)
+		return
+	}
+	o.err = errAbandoned
+	close(o.done)
+}
+
+// unpark takes the claims that wait.
+func (w *writer) unpark() (out []*op) {
+	for _, o := range w.parked {
+		if o.take() {
+			out = append(out, o)
+		}
+	}
+	clear(w.parked)
+	w.parked = w.parked[:0]
+	return out
+}
+
+// setAlarm has the claims that wait run again when the first lane is ready, or
+// when they have waited long enough.
+func (w *writer) setAlarm() {
+	if len(w.parked) == 0 {
+		w.alarm.Reset(time.Hour)
+		return
+	}
+	now := time.Now()
+	wait := time.Second // the database is not open: that is what they are to be told
+	if w.conn != nil {
+		next, err := newTx(w).firstReady()
+		if err != nil {
+			w.s.opt.Log.Warn("asking the database what is due next", "error", err)
+		} else {
+			wait = time.Hour
+			for _, o := range w.parked {
+				left := at(next).Sub(o.wait.clock(now))
+				if left <= 0 { // it was just looked for in vain
+					left = 50 * time.Millisecond
+				}
+				wait = min(wait, left, o.wait.until.Sub(now))
+			}
+		}
+	}
+	w.alarm.Reset(max(wait, 0))
 }
 
 // errAlone asks for each op to be run by itself.
 var errAlone = errors.New("one of several failed")
 
-func (w *writer) try(ops []*op, errs []error) (writes int, err error) {
+func (w *writer) try(b *batch) error {
 	ctx := context.Background()
 	if w.conn == nil {
 		if err := w.open(ctx); err != nil {
-			return 0, unavailable(err)
+			return unavailable(err)
 		}
 	}
 	t := newTx(w)
 	if err := t.exec("BEGIN IMMEDIATE"); err != nil {
 		w.drop()
-		return 0, unavailable(err)
+		return unavailable(err)
 	}
 	// Nobody else can write from here on.
-	if err := w.compare(t); err != nil {
+	if _, err := w.compare(t); err != nil {
 		w.rollback(t)
 		w.drop()
-		return 0, unavailable(err)
+		return unavailable(err)
 	}
-	for i, o := range ops {
-		before := t.writes
-		if errs[i] = o.fn(t); errs[i] == nil {
-			continue
-		}
-		var kept *keptError
-		if errors.As(errs[i], &kept) {
-			errs[i] = kept.err
-			continue
-		}
-		if t.writes == before && !isDB(errs[i]) {
-			continue // it decided before it wrote: nothing to undo
-		}
+	err := t.runAll(b)
+	if err == nil {
+		err = t.settle()
+	}
+	if err != nil {
 		w.rollback(t)
-		if len(ops) > 1 && !global(errs[i]) {
-			return 0, errAlone
+		if len(b.ops)+len(b.claims) > 1 && !global(err) {
+			return errAlone
 		}
-		return 0, errs[i]
+		return outward(err)
 	}
-	err = t.flush()
-	if err == nil && w.s.opt.fault != nil {
+	if w.s.opt.fault != nil {
 		if err = w.s.opt.fault(); err != nil {
 			err = &dbError{err}
 		}
@@ -302,13 +343,51 @@ func (w *writer) try(ops []*op, errs []error) (writes int, err error) {
 	if err != nil {
 		w.rollback(t)
 		w.drop()
-		return 0, unavailable(err)
+		return unavailable(err)
 	}
 	w.commits.Add(1)
-	if t.wake {
-		w.s.wakeUp()
+	b.writes = t.writes
+	return nil
+}
+
+// runAll runs the ops and then the claims. Its error asks for a rollback.
+func (t *tx) runAll(b *batch) error {
+	for _, o := range b.ops {
+		if !o.plain {
+			if err := t.writePlaced(); err != nil {
+				return err
+			}
+		}
+		if err := t.run(o); err != nil {
+			return err
+		}
 	}
-	return t.writes, nil
+	if t.wake {
+		b.claims = append(b.claims, t.w.unpark()...)
+	}
+	for _, o := range b.claims {
+		if err := t.run(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// run runs one op. An error that leaves nothing to undo is the op's alone.
+func (t *tx) run(o *op) error {
+	before := t.writes
+	o.err = o.fn(t)
+	var kept *keptError
+	switch {
+	case o.err == nil:
+		return nil
+	case errors.As(o.err, &kept):
+		o.err = kept.err
+		return nil
+	case t.writes == before && !isDB(o.err):
+		return nil
+	}
+	return o.err
 }
 
 func (w *writer) rollback(t *tx) {

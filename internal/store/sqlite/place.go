@@ -1,0 +1,112 @@
+package sqlite
+
+import (
+	"slices"
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// A placed delivery is new in this transaction and not a row yet: most are
+// claimed by the same transaction, and are written once, as leased.
+type placed struct {
+	d       *newDelivery
+	msg     int64
+	message *store.Message
+	flow    *flow
+	row     *deliveryRow // once it is leased
+}
+
+// place takes in a new delivery of a message whose row is written.
+func (t *tx) place(now time.Time, msg int64, m *store.Message, d *newDelivery, join any) error {
+	f, err := t.flow(now, d.Route, d.Client)
+	if err != nil {
+		return err
+	}
+	t.writes++ // it will be
+	if join == nil && d.State == store.Queued && !d.NextAt.After(now) {
+		t.placed = append(t.placed, &placed{d: d, msg: msg, message: m, flow: f})
+		return nil
+	}
+	return t.insertDelivery(msg, f, &d.Delivery, d.recipients, join)
+}
+
+// writePlaced makes rows of the deliveries that were placed.
+func (t *tx) writePlaced() error {
+	for _, p := range t.placed {
+		d := &p.d.Delivery
+		if p.row != nil {
+			d = &p.row.d
+		}
+		seq, err := t.insertRow(p.msg, p.flow, d, p.d.recipients, nil)
+		if err != nil {
+			return err
+		}
+		if p.row != nil {
+			p.row.seq = seq
+		} else {
+			t.arrived(p.flow, d.NextAt)
+		}
+	}
+	clear(t.placed)
+	t.placed = t.placed[:0]
+	return nil
+}
+
+func (t *tx) insertDelivery(msg int64, f *flow, d *store.Delivery, recipients string, join any) error {
+	if _, err := t.insertRow(msg, f, d, recipients, join); err != nil {
+		return err
+	}
+	if d.Waits() {
+		t.arrived(f, d.NextAt)
+	}
+	return nil
+}
+
+func (t *tx) insertRow(msg int64, f *flow, d *store.Delivery, recipients string, join any) (seq int64, err error) {
+	return t.insert(`INSERT INTO deliveries (id, msg, flow, position, state, next_at, deadline_at, created_at, expires_at, warn_at, finished_at,
+		attempts, epoch, node, kind, since, join_key, recipients, word) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, '')`,
+		d.ID, msg, f.id, d.Route.Position, int(d.State), us(d.NextAt), us(d.Deadline()), us(d.CreatedAt), us(d.ExpiresAt), us(d.WarnAt),
+		d.Attempts, d.Epoch, d.Node, string(d.Kind), us(d.Since), join, recipients)
+}
+
+// claimPlaced claims deliveries that were just placed and that nobody waits
+// before: what waited in their lanes was claimed first.
+func (t *tx) claimPlaced(r store.ClaimRequest, max int) (out []*claimedRow, err error) {
+	now := us(r.Now)
+	for _, p := range t.placed {
+		if len(out) >= max {
+			break
+		}
+		f := p.flow
+		if p.row != nil || p.d.NextAt.After(r.Now) || f.queued > 0 || f.gate > now {
+			continue
+		}
+		l, err := t.laneOf(f)
+		if err != nil {
+			return nil, err
+		}
+		n := p.d.CountPending()
+		if fits, _ := l.Fits(r.Now, n); !fits || l.gate > now || l.Room(r.Now).Deliveries == 0 {
+			continue
+		}
+		l.now = r.Now
+		row := &deliveryRow{msg: p.msg, flow: f.id, d: p.d.Delivery}
+		row.d.Recipients = slices.Clone(row.d.Recipients)
+		row.placed(f, l)
+		lease := row.d.Lease(r.Node.Name, r.Now)
+		l.Begin(r.Now, row.d.Kind, n)
+		t.dirtyLane(l)
+		p.row, t.leased[row.d.ID] = row, row
+		out = append(out, claimed(row, lease, *p.message))
+	}
+	return out, nil
+}
+
+// settle writes all that the transaction has put off.
+func (t *tx) settle() error {
+	if err := t.writePlaced(); err != nil {
+		return err
+	}
+	return t.flush()
+}
