@@ -35,7 +35,10 @@ func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claime
 	began := time.Now()
 	w := &waiting{began: began, until: began.Add(r.Wait), now: r.Now, empty: func() bool { return len(rows) == 0 }}
 	if err := s.run(ctx, &op{wait: w, fn: func(t *tx) (err error) {
-		r.Now = w.clock(time.Now())
+		r.Now = store.Micro(w.now)
+		if r.Wait > 0 {
+			r.Now = w.clock(time.Now())
+		}
 		rows, err = t.claim(r)
 		return err
 	}}); err != nil {

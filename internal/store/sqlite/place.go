@@ -26,6 +26,7 @@ func (t *tx) place(now time.Time, msg int64, m *store.Message, d *newDelivery, j
 	t.writes++ // it will be
 	if join == nil && d.State == store.Queued && !d.NextAt.After(now) {
 		t.placed = append(t.placed, &placed{d: d, msg: msg, message: m, flow: f})
+		t.wake = true
 		return nil
 	}
 	return t.insertDelivery(msg, f, &d.Delivery, d.recipients, join)
