@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"os"
 
 	"github.com/postino-mail/postino/internal/pickup"
 	"github.com/postino-mail/postino/internal/store"
@@ -11,7 +10,7 @@ import (
 // pickupDoor looks after the maildrop, and the pickup folder where there is one.
 func (s *server) pickupDoor() (*pickup.Pickup, error) {
 	conf := s.conf.Pickup
-	o := pickup.Options{Dir: conf.Dir, Drop: Maildrop(os.Getenv, s.conf.Data), Submit: s.submit, SpoolDir: s.store.SpoolDir(),
+	o := pickup.Options{Dir: conf.Dir, Drop: Maildrop(s.getenv, s.conf.Data), Submit: s.submit, SpoolDir: s.store.SpoolDir(),
 		MaxSize: int64(s.conf.Limits.MaxSize), Log: s.log}
 	if conf.Client != "" {
 		o.Client = func(ctx context.Context) (*store.Client, error) { return s.clients.Named(ctx, conf.Client) }

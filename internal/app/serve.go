@@ -66,6 +66,7 @@ type server struct {
 	conf    config.Config
 	log     *slog.Logger
 	level   *slog.LevelVar
+	getenv  func(string) string
 	store   store.Store
 	ways    *Outbound
 	conns   *registry.Connections
@@ -86,7 +87,7 @@ func Serve(ctx context.Context, o ServeOptions) (err error) {
 	if err != nil {
 		return exit(ExitConfig, err)
 	}
-	s := &server{conf: conf, level: new(slog.LevelVar)}
+	s := &server{conf: conf, level: new(slog.LevelVar), getenv: o.Getenv}
 	if s.log, err = newLogger(conf.Log, o.Stderr, s.level); err != nil {
 		return exit(ExitConfig, err)
 	}
