@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
@@ -15,6 +17,8 @@ import (
 
 // copyBuffer is what is read of a message at once.
 const copyBuffer = 64 << 10
+
+var copyBuffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
 
 // A content is what a transaction sends: size octets, the same at every write.
 type content struct {
@@ -25,9 +29,18 @@ type content struct {
 // sourceContent streams src.
 func sourceContent(src mime.Source) content {
 	return content{src.Size(), func(w io.Writer) error {
-		buf := make([]byte, min(copyBuffer, src.Size()))
-		for off := int64(0); off < src.Size(); off += int64(len(buf)) {
-			block := buf[:min(int64(len(buf)), src.Size()-off)]
+		if b, ok := mime.InMemory(src); ok {
+			for block := range slices.Chunk(b, copyBuffer) {
+				if _, err := w.Write(block); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		buf := copyBuffers.Get().(*[copyBuffer]byte)
+		defer copyBuffers.Put(buf)
+		for off := int64(0); off < src.Size(); off += copyBuffer {
+			block := buf[:min(copyBuffer, src.Size()-off)]
 			if n, err := src.ReadAt(block, off); n < len(block) {
 				if err == nil {
 					err = io.ErrUnexpectedEOF

@@ -89,18 +89,22 @@ func readReplyLine(r *bufio.Reader) (string, error) {
 	if first, err := r.Peek(1); err == nil && (first[0] == 0x15 || first[0] == 0x16) {
 		return "", &errGarbage{why: "TLS records", tls: true}
 	}
-	var b []byte
+	var b []byte // what the reader's buffer could not hold
 	for {
 		part, err := r.ReadSlice('\n')
-		b = append(b, part...)
-		if len(b) > maxReplyLine {
+		if len(b)+len(part) > maxReplyLine {
 			return "", &errGarbage{why: "a line is too long"}
 		}
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
+			b = append(b, part...)
 			continue
 		case err != nil:
 			return "", err
+		case b == nil:
+			b = part
+		default:
+			b = append(b, part...)
 		}
 		b = b[:len(b)-1]
 		if n := len(b); n > 0 && b[n-1] == '\r' {
@@ -140,11 +144,11 @@ func splitReplyLine(line string) (code int, last bool, text string, err error) {
 func cutEnhanced(code int, text string) (enhanced, rest string) {
 	word, rest, _ := strings.Cut(text, " ")
 	word = strings.TrimSuffix(word, ":")
-	parts := strings.Split(word, ".")
-	if len(parts) != 3 || parts[0] != fmt.Sprint(code/100) {
+	if len(word) < 2 || word[0] != byte('0'+code/100) || word[1] != '.' {
 		return "", text
 	}
-	for _, p := range parts[1:] {
+	subject, detail, _ := strings.Cut(word[2:], ".")
+	for _, p := range [...]string{subject, detail} {
 		if len(p) == 0 || len(p) > 3 || strings.Trim(p, "0123456789") != "" {
 			return "", text
 		}

@@ -36,6 +36,13 @@ func (m memory) ReadAt(p []byte, off int64) (int, error) {
 
 var errOffset = errors.New("mime: read at a negative offset")
 
+// InMemory gives the bytes of s without a copy when s has them in memory, all
+// together. They must not be changed, and stay as long as they are referred to.
+func InMemory(s Source) ([]byte, bool) {
+	b := resident(s, 0)
+	return b, int64(len(b)) == s.Size()
+}
+
 // section is n bytes of s from off, in memory where s has them there.
 func section(s Source, off, n int64) Source {
 	if b := resident(s, off); int64(len(b)) >= n {

@@ -22,6 +22,26 @@ func TestJoin(t *testing.T) {
 	}
 }
 
+func TestInMemory(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		src  Source
+		want string
+		ok   bool
+	}{
+		{Bytes([]byte("abc")), "abc", true},
+		{Bytes(nil), "", true},
+		{Join(nil, Bytes([]byte("abc"))), "abc", true},
+		{Join(Bytes([]byte("ab")), Bytes([]byte("c"))), "", false},
+		{strings.NewReader("abc"), "", false},
+		{mustRead(t, "A: b\r\n\r\nbody").Body(), "body", true},
+	} {
+		if b, ok := InMemory(c.src); ok != c.ok || ok && string(b) != c.want {
+			t.Errorf("%q %v, want %q %v", b, ok, c.want, c.ok)
+		}
+	}
+}
+
 // short says that it is longer than it is: a spool file that was cut.
 type short struct{ Source }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/submit"
+	"github.com/postino-mail/postino/mime"
 )
 
 // drainMost is how much of a message that is refused already is read away, so
@@ -208,9 +209,12 @@ func missing(b *spool.Buffer) string {
 	if err != nil {
 		return "" // it was submitted: nothing hangs on this
 	}
-	buf := make([]byte, min(src.Size(), 4<<10))
-	if _, err := io.ReadFull(io.NewSectionReader(src, 0, int64(len(buf))), buf); err != nil {
-		return "" // likewise
+	buf, ok := mime.InMemory(src)
+	if !ok {
+		buf = make([]byte, min(src.Size(), 4<<10))
+		if _, err := io.ReadFull(io.NewSectionReader(src, 0, int64(len(buf))), buf); err != nil {
+			return "" // likewise
+		}
 	}
 	head, _, whole := bytes.Cut(buf, []byte("\r\n\r\n"))
 	var names []string

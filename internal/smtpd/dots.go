@@ -62,6 +62,12 @@ func (d *dots) feed(p []byte, emit func([]byte)) (used int, end ending) {
 		}
 	}
 	for i < len(p) {
+		if d.place == atLine {
+			if n := d.lines(p[i:]); n > 0 {
+				i += n
+				continue
+			}
+		}
 		if d.place == inText || d.place == atLine && p[i] != '.' && p[i] != '\r' && p[i] != '\n' {
 			// Within a line only its end matters, and what must not be in it.
 			n := bytes.IndexByte(p[i:], '\n')
@@ -177,6 +183,23 @@ func (d *dots) feed(p []byte, emit func([]byte)) (used int, end ending) {
 	}
 	flush(i)
 	return i, dataOpen
+}
+
+// lines is the length of the lines that p begins with and in which there is
+// nothing to see: no dot at the start, no CR or LF but the two at the end.
+func (d *dots) lines(p []byte) int {
+	n := 0
+	for n < len(p) && p[n] != '.' {
+		i := bytes.IndexByte(p[n:], '\n')
+		if i < 1 || bytes.IndexByte(p[n:n+i], '\r') != i-1 {
+			break
+		}
+		n += i + 1
+	}
+	if bytes.IndexByte(p[:n], 0) >= 0 {
+		d.flaws |= flawNUL
+	}
+	return n
 }
 
 // newline is an LF without CR.

@@ -20,7 +20,8 @@ func (s *session) reply(code int, enhanced string, texts ...string) {
 	if code >= 500 {
 		s.log.Debug("SMTP refusal", "code", code, "enhanced", enhanced, "text", texts[0])
 	}
-	var lines []string
+	var few [4]string
+	lines := few[:0]
 	for _, t := range texts {
 		lines = wrap(lines, s.printable(t))
 	}

@@ -18,7 +18,7 @@ type Server struct {
 	opt       Options
 	listeners []*listener
 	guard     *guard
-	readers   sync.Pool // of *bufio.Reader
+	buffers   sync.Pool // of *bufio.ReadWriter
 	sizes     sizes
 
 	work context.Context // of submissions: outlives Serve's by the grace

@@ -68,12 +68,14 @@ func newSession(s *Server, l *listener, c net.Conn, remote netip.Addr) *session 
 
 // run serves the connection to its end.
 func (s *session) run() {
-	s.br = s.srv.reader(s.raw)
-	s.bw = bufio.NewWriterSize(s.raw, 1<<10)
+	buf := s.srv.buffer(s.raw)
+	s.br, s.bw = buf.Reader, buf.Writer
 	defer func() {
 		s.endTransaction()
 		s.hangUp()
-		s.srv.readers.Put(s.br)
+		buf.Reader.Reset(nil) // the connection must not stay with it
+		buf.Writer.Reset(nil)
+		s.srv.buffers.Put(buf)
 	}()
 	if s.on.policy.TLS == tlsImplicit && !s.handshake() {
 		return
@@ -90,12 +92,14 @@ func (s *session) run() {
 	}
 }
 
-func (s *Server) reader(c net.Conn) *bufio.Reader {
-	if r, ok := s.readers.Get().(*bufio.Reader); ok {
-		r.Reset(c)
-		return r
+// buffer is what a session reads into and writes from.
+func (s *Server) buffer(c net.Conn) *bufio.ReadWriter {
+	if b, ok := s.buffers.Get().(*bufio.ReadWriter); ok {
+		b.Reader.Reset(c)
+		b.Writer.Reset(c)
+		return b
 	}
-	return bufio.NewReaderSize(c, readerSize)
+	return bufio.NewReadWriter(bufio.NewReaderSize(c, readerSize), bufio.NewWriterSize(c, 1<<10))
 }
 
 // proceed deals with what is no command line; false ends the session.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -85,8 +84,8 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time) (*pr
 	}
 	p.message = msg
 	p.result = Result{MessageID: m.MessageID(), Connection: way.conn, Recipients: env.Recipients, Size: m.Size()}
-	p.event, err = accepted(&p.message, way.conn)
-	return p, err
+	p.event = accepted(&p.message, way.conn)
+	return p, nil
 }
 
 // route chooses the connection, and gives the address that the choice is by.
@@ -291,30 +290,4 @@ func (s *Submitter) join(r *Request, m *mime.Message, way capacity, env mime.Env
 		return nil, fmt.Errorf("the message cannot be read: %w", err)
 	}
 	return &store.Join{Key: hex.EncodeToString(h.Sum(nil)), Until: now.Add(s.opt.JoinWindow), MaxRecipients: way.split}, nil
-}
-
-func accepted(m *store.NewMessage, c *adapters.Connection) (store.NewEvent, error) {
-	data, err := json.Marshal(struct {
-		MessageID  string   `json:"message_id"`
-		Connection string   `json:"connection"`
-		From       string   `json:"from"`
-		Subject    string   `json:"subject"`
-		Tag        string   `json:"tag,omitempty"`
-		Recipients []string `json:"recipients"`
-	}{m.MessageID, c.ID, m.From, m.Subject, m.Tag, recipientAddresses(m.Envelope)})
-	if err != nil {
-		return store.NewEvent{}, err
-	}
-	if m.ID.IsZero() {
-		m.ID = store.NewID()
-	}
-	return store.NewEvent{Type: "message.accepted", At: m.ReceivedAt, Client: m.Client, Message: m.ID, Data: data}, nil
-}
-
-func recipientAddresses(e mime.Envelope) []string {
-	out := make([]string, len(e.Recipients))
-	for i, r := range e.Recipients {
-		out[i] = r.Address
-	}
-	return out
 }
