@@ -151,6 +151,8 @@ func poolConfig(url string) (*pgxpool.Config, error) {
 	set("enable_hashjoin", "off")
 	set("enable_mergejoin", "off")
 	set("jit", "off")
+	// Planning anew for each call costs as much as the rest of a transaction.
+	set("plan_cache_mode", "force_generic_plan")
 	if conf.ConnConfig.ConnectTimeout == 0 {
 		conf.ConnConfig.ConnectTimeout = 5 * time.Second
 	}

@@ -53,7 +53,11 @@ func purge(ctx context.Context, tx pgx.Tx, r store.PurgeRequest, res *store.Purg
 		}
 	}
 	if !r.Records.IsZero() {
-		ids, err := lock(`SELECT m.id FROM messages m WHERE m.received_at < $1 AND NOT `+notFinal+` ORDER BY m.received_at LIMIT $2 FOR UPDATE SKIP LOCKED`, us(r.Records))
+		oldest := func(kept string) string {
+			return `(SELECT m.id FROM messages m WHERE ` + kept + ` AND m.received_at < $1 AND NOT ` + notFinal + ` ORDER BY m.received_at LIMIT $2)`
+		}
+		// The index begins with kept: both halves have their own oldest.
+		ids, err := lock(`SELECT id FROM messages WHERE id IN (SELECT id FROM (`+oldest(`NOT m.kept`)+` UNION ALL `+oldest(`m.kept`)+`) x LIMIT $2) FOR UPDATE SKIP LOCKED`, us(r.Records))
 		if err != nil {
 			return err
 		}

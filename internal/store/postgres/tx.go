@@ -99,23 +99,28 @@ func (t *tx) delivery(id store.ID) (*deliveryRow, error) {
 	return r, nil
 }
 
+// Each value is looked up by itself: OFFSET 0 keeps the planner from turning
+// that round, which it does while the tables look small to it, and then walks
+// through all that is queued or leased for a few values, or for none.
+
 // lockLanes locks what $1 deliveries, $2 connections, $3 lane keys and $4 nodes
 // are in, always in the order of ids.
 const lockLanes = `SELECT ` + laneColumns + ` FROM lanes WHERE id IN (
-	SELECT f.lane FROM unnest($1::uuid[]) x JOIN deliveries d ON d.id = x JOIN flows f ON f.id = d.flow
-	UNION SELECT flows.lane FROM unnest($2::text[]) x JOIN flows ON flows.connection = x
-	UNION SELECT l.id FROM unnest($3::text[]) x JOIN lanes l ON l.key = x
-	UNION SELECT f.lane FROM unnest($4::text[]) x JOIN deliveries d ON d.node = x AND d.state = 2 JOIN flows f ON f.id = d.flow
+	SELECT f.lane FROM unnest($1::uuid[]) x CROSS JOIN LATERAL (SELECT flow FROM deliveries WHERE id = x OFFSET 0) d JOIN flows f ON f.id = d.flow
+	UNION SELECT f.lane FROM unnest($2::text[]) x CROSS JOIN LATERAL (SELECT lane FROM flows WHERE connection = x OFFSET 0) f
+	UNION SELECT l.id FROM unnest($3::text[]) x CROSS JOIN LATERAL (SELECT id FROM lanes WHERE key = x OFFSET 0) l
+	UNION SELECT f.lane FROM unnest($4::text[]) x CROSS JOIN LATERAL (SELECT flow FROM deliveries WHERE node = x AND state = 2 OFFSET 0) d JOIN flows f ON f.id = d.flow
 ) ORDER BY id FOR UPDATE`
 
 // loadFlows gives the flows of $1 deliveries, $2 connections, $4 nodes, and of
 // the routes $5 to $7, all of them in locked lanes.
 const loadFlows = `SELECT ` + flowColumns + ` FROM flows WHERE id IN (
-	SELECT d.flow FROM unnest($1::uuid[]) x JOIN deliveries d ON d.id = x
-	UNION SELECT f.id FROM unnest($2::text[]) x JOIN flows f ON f.connection = x
-	UNION SELECT d.flow FROM unnest($3::text[]) x JOIN deliveries d ON d.node = x AND d.state = 2
+	SELECT d.flow FROM unnest($1::uuid[]) x CROSS JOIN LATERAL (SELECT flow FROM deliveries WHERE id = x OFFSET 0) d
+	UNION SELECT f.id FROM unnest($2::text[]) x CROSS JOIN LATERAL (SELECT id FROM flows WHERE connection = x OFFSET 0) f
+	UNION SELECT d.flow FROM unnest($3::text[]) x CROSS JOIN LATERAL (SELECT flow FROM deliveries WHERE node = x AND state = 2 OFFSET 0) d
 	UNION SELECT f.id FROM unnest($4::text[], $5::text[], $6::text[]) AS x (lane, connection, client)
-		JOIN lanes l ON l.key = x.lane JOIN flows f ON f.lane = l.id AND f.connection = x.connection AND f.client = x.client)`
+		CROSS JOIN LATERAL (SELECT id FROM lanes WHERE key = x.lane OFFSET 0) l
+		CROSS JOIN LATERAL (SELECT id FROM flows WHERE lane = l.id AND connection = x.connection AND client = x.client LIMIT 1) f)`
 
 // load begins the transaction, locks and reads, all in one round trip. Every
 // statement sees what was committed before it began (READ COMMITTED), so what
@@ -160,10 +165,10 @@ func (t *tx) load(ctx context.Context, n *needs) error {
 		return err
 	})
 	if len(n.deliveries) > 0 {
-		b.Queue(`SELECT `+deliveryColumns+` FROM unnest($1::uuid[]) x JOIN deliveries d ON d.id = x`+deliveryTables, n.deliveries).Query(keep)
+		b.Queue(`SELECT `+deliveryColumns+` FROM unnest($1::uuid[]) x CROSS JOIN LATERAL (SELECT * FROM deliveries WHERE id = x OFFSET 0) d`+deliveryTables, n.deliveries).Query(keep)
 	}
 	if len(n.nodes) > 0 {
-		b.Queue(`SELECT `+deliveryColumns+` FROM unnest($1::text[]) x JOIN deliveries d ON d.node = x AND d.state = 2`+deliveryTables, n.nodes).Query(keep)
+		b.Queue(`SELECT `+deliveryColumns+` FROM unnest($1::text[]) x CROSS JOIN LATERAL (SELECT * FROM deliveries WHERE node = x AND state = 2 OFFSET 0) d`+deliveryTables, n.nodes).Query(keep)
 	}
 	t.loadGates(b, n.gates)
 	t.loadJoins(b, n.joins)
@@ -209,7 +214,8 @@ func (t *tx) loadJoins(b *pgx.Batch, keys []string) {
 	if len(keys) == 0 {
 		return
 	}
-	b.Queue(`SELECT d.join_key, `+deliveryColumns+`, `+messageColumns+` FROM unnest($1::text[]) x JOIN deliveries d ON d.join_key = x AND d.state = 0
+	b.Queue(`SELECT d.join_key, `+deliveryColumns+`, `+messageColumns+` FROM unnest($1::text[]) x
+		CROSS JOIN LATERAL (SELECT * FROM deliveries WHERE join_key = x AND state = 0 OFFSET 0) d
 		JOIN messages m ON m.id = d.msg`+deliveryTables+` ORDER BY d.created_at, d.id`, keys).Query(each(func(sc scan) error {
 		var key string
 		r, m := &deliveryRow{}, &messageRow{}
