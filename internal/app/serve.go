@@ -73,6 +73,7 @@ type server struct {
 	clients *registry.Clients
 	submit  *submit.Submitter
 	outbox  *outbox.Outbox
+	read    chan struct{} // closed once the connections were read
 }
 
 // A door takes messages in until its context ends.
@@ -104,6 +105,8 @@ func Serve(ctx context.Context, o ServeOptions) (err error) {
 	if err := s.wire(); err != nil {
 		return err
 	}
+	stopReading := s.readConnections(ctx)
+	defer stopReading()
 	doors, addresses, err := s.doors()
 	if err != nil {
 		return exit(ExitConfig, err)
@@ -136,6 +139,25 @@ func (s *server) wire() (err error) {
 	return err
 }
 
+// headStart is how long the outbox waits for readConnections: where a long
+// queue waits, sending takes all processors and the first message to come in
+// would wait several times as long.
+const headStart = 300 * time.Millisecond
+
+// readConnections reads all connections while the doors are made, so that the
+// first message finds them at hand. end waits for it.
+func (s *server) readConnections(ctx context.Context) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	s.read = make(chan struct{})
+	go func() {
+		defer close(s.read)
+		if _, err := s.submit.MaxSize(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("the connections cannot be read yet", "err", err)
+		}
+	}()
+	return func() { cancel(); <-s.read }
+}
+
 func (s *server) notifyOff(ctx context.Context, id string) (bool, error) {
 	c, err := s.clients.ByID(ctx, id)
 	if err != nil {
@@ -160,6 +182,11 @@ func (s *server) run(ctx context.Context, o ServeOptions, doors []door) error {
 		})
 	}
 	out.Go(func() {
+		select {
+		case <-s.read:
+		case <-time.After(headStart):
+		case <-ctx.Done():
+		}
 		if err := s.outbox.Run(sending); err != nil && sending.Err() == nil {
 			stop(fmt.Errorf("the outbox ended: %w", err))
 		}

@@ -62,28 +62,31 @@ func TestStartOnBacklog(t *testing.T) {
 func (w *world) firsts(t *testing.T, story string, log int64) {
 	t.Helper()
 	n, known := w.nodes[0], len(w.sandbox.Deliveries())
-	var acked, arrived time.Duration
 	begin := time.Now()
+	stamp := func() string {
+		return fmt.Sprintf("%4d ms (%d ms of processor time)", time.Since(begin).Milliseconds(), processor(t, n.cmd.Process.Pid).Milliseconds())
+	}
+	var acked, arrived string
 	var watching sync.WaitGroup
-	within := func(what func() bool) time.Duration {
+	within := func(what func() bool) string {
 		for time.Since(begin) < time.Minute {
 			if what() {
-				return time.Since(begin)
+				return stamp()
 			}
 			<-time.After(time.Millisecond)
 		}
 		t.Errorf("%s: nothing happens within a minute", story)
-		return 0
+		return "never"
 	}
 	watching.Go(func() { acked = within(func() bool { return w.sends(n) }) })
 	watching.Go(func() { arrived = within(func() bool { return len(w.sandbox.DeliveriesSince(known)) > 0 }) })
 	if err := n.start(); err != nil {
 		t.Fatal(err)
 	}
-	open := time.Since(begin)
+	open := stamp()
 	watching.Wait()
-	t.Logf("%-35s doors open after %4d ms, first submission acknowledged after %4d ms, first delivery at a provider after %4d ms (log of %d MB)",
-		story+":", open.Milliseconds(), acked.Milliseconds(), arrived.Milliseconds(), log>>20)
+	t.Logf("%s (log of %d MB): doors open after %s, first submission acknowledged after %s, first delivery at a provider after %s",
+		story, log>>20, open, acked, arrived)
 }
 
 // sends reports whether the server took one message.

@@ -16,58 +16,92 @@ import (
 // fresh bounds how long an edit made by another process stays unseen.
 const fresh = time.Second
 
+// few is how many connections ByID reads one by one before it reads all: a
+// server that starts with ten thousand of them sends at once, and one whose
+// administrator edits all day does not read ten thousand after each edit.
+const few = 256
+
 // Connections is a copy of the store's connections, refreshed when their
 // version changes. Connections given are shared: never change one. Safe for
 // concurrent use.
 type Connections struct {
 	store store.Connections
 
-	mu     sync.Mutex
-	looked time.Time
-	now    *snapshot
+	mu      sync.Mutex
+	looked  time.Time
+	version int64
+	now     *snapshot                       // nil: not all were read at this version
+	some    map[string]*adapters.Connection // those read one by one at this version, by id; nil: it never looked
+	before  map[string]*adapters.Connection // those of the version before
 }
 
 type snapshot struct {
-	version int64
-	list    []*adapters.Connection // by name
-	ids     map[string]*adapters.Connection
-	names   map[string]*adapters.Connection
+	list  []*adapters.Connection // by name
+	ids   map[string]*adapters.Connection
+	names map[string]*adapters.Connection
 }
 
 // NewConnections makes an empty copy; it fills itself.
 func NewConnections(s store.Connections) *Connections { return &Connections{store: s} }
 
-func (c *Connections) current(ctx context.Context) (*snapshot, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.now != nil && time.Since(c.looked) < fresh {
-		return c.now, nil
+// look forgets what is no longer so. The lock is held.
+func (c *Connections) look(ctx context.Context) error {
+	if c.some != nil && time.Since(c.looked) < fresh {
+		return nil
 	}
 	v, err := c.store.ConnectionsVersion(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if c.now == nil || c.now.version != v {
-		list, err := c.store.Connections(ctx)
-		if err != nil {
-			return nil, err
+	if c.some == nil || v != c.version {
+		if c.before = c.some; c.now != nil {
+			c.before = c.now.ids
 		}
-		next := &snapshot{version: v, ids: make(map[string]*adapters.Connection, len(list)), names: make(map[string]*adapters.Connection, len(list))}
-		for _, conn := range list {
-			// An unchanged one stays the same pointer, so that its adapter stays.
-			if c.now != nil {
-				if old := c.now.ids[conn.ID]; old != nil && old.Revision == conn.Revision {
-					conn = old
-				}
-			}
-			next.list = append(next.list, conn)
-			next.ids[conn.ID], next.names[strings.ToLower(conn.Name)] = conn, conn
-		}
-		slices.SortFunc(next.list, func(a, b *adapters.Connection) int { return strings.Compare(a.Name, b.Name) })
-		c.now = next
+		c.version, c.now, c.some = v, nil, map[string]*adapters.Connection{}
 	}
 	c.looked = time.Now()
-	return c.now, nil
+	return nil
+}
+
+// same gives an unchanged connection as it was given before. The lock is held.
+func (c *Connections) same(conn *adapters.Connection) *adapters.Connection {
+	for _, known := range []map[string]*adapters.Connection{c.some, c.before} {
+		if old := known[conn.ID]; old != nil && old.Revision == conn.Revision {
+			return old
+		}
+	}
+	return conn
+}
+
+// current gives all.
+func (c *Connections) current(ctx context.Context) (*snapshot, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.look(ctx); err != nil {
+		return nil, err
+	}
+	return c.all(ctx)
+}
+
+// all reads all, unless that was done at this version. The lock is held.
+func (c *Connections) all(ctx context.Context) (*snapshot, error) {
+	if c.now != nil {
+		return c.now, nil
+	}
+	list, err := c.store.Connections(ctx)
+	if err != nil {
+		return nil, err
+	}
+	next := &snapshot{ids: make(map[string]*adapters.Connection, len(list)), names: make(map[string]*adapters.Connection, len(list))}
+	for _, conn := range list {
+		conn = c.same(conn)
+		next.list = append(next.list, conn)
+		next.ids[conn.ID], next.names[strings.ToLower(conn.Name)] = conn, conn
+	}
+	slices.SortFunc(next.list, func(a, b *adapters.Connection) int { return strings.Compare(a.Name, b.Name) })
+	c.now, c.before = next, nil
+	clear(c.some)
+	return next, nil
 }
 
 // Stale makes the next call look at the store, after an edit by this process.
@@ -79,11 +113,33 @@ func (c *Connections) Stale() {
 
 // ByID gives a connection; store.ErrNotFound when there is none.
 func (c *Connections) ByID(ctx context.Context, id string) (*adapters.Connection, error) {
-	s, err := c.current(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.look(ctx); err != nil {
+		return nil, err
+	}
+	if c.now == nil && len(c.some) < few {
+		return c.one(ctx, id)
+	}
+	s, err := c.all(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return found(s.ids[id])
+}
+
+// one reads one, unless that was done at this version. The lock is held.
+func (c *Connections) one(ctx context.Context, id string) (*adapters.Connection, error) {
+	if conn := c.some[id]; conn != nil {
+		return conn, nil
+	}
+	conn, err := c.store.Connection(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	conn = c.same(conn)
+	c.some[id] = conn
+	return conn, nil
 }
 
 // Named gives the connection with this name, letter case folded.

@@ -1,7 +1,9 @@
 package registry
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -63,6 +65,91 @@ func TestConnections(t *testing.T) {
 		if _, err := r.ByID(t.Context(), "nobody"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("unknown id: %v", err)
 		}
+	})
+}
+
+// counted counts how connections are read.
+type counted struct {
+	store.Store
+	one, all int
+}
+
+func (c *counted) Connection(ctx context.Context, id string) (*adapters.Connection, error) {
+	c.one++
+	return c.Store.Connection(ctx, id)
+}
+
+func (c *counted) Connections(ctx context.Context) ([]*adapters.Connection, error) {
+	c.all++
+	return c.Store.Connections(ctx)
+}
+
+// Those who only ask for a few connections do not have all of them read, not
+// even after an edit; those who ask for many do.
+func TestByIDReadsFew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		st := &counted{Store: open(t)}
+		defer st.Close()
+		var all []*adapters.Connection
+		for i := range few + 2 {
+			c, err := st.PutConnection(t.Context(), time.Now(), &adapters.Connection{Name: fmt.Sprint("c", i), Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, c)
+		}
+		r := NewConnections(st)
+		get := func(i int) *adapters.Connection {
+			t.Helper()
+			c, err := r.ByID(t.Context(), all[i].ID)
+			if err != nil || c.ID != all[i].ID {
+				t.Fatalf("%v, %v", c, err)
+			}
+			return c
+		}
+		read := func(one, all int) {
+			t.Helper()
+			if st.one != one || st.all != all {
+				t.Errorf("read %d by themselves and all %d times, want %d and %d", st.one, st.all, one, all)
+			}
+		}
+		first := get(0)
+		if get(0) != first {
+			t.Error("another pointer")
+		}
+		read(1, 0)
+		edited := all[1].Clone()
+		edited.From = "new@x.it"
+		if _, err := st.PutConnection(t.Context(), time.Now(), edited); err != nil {
+			t.Fatal(err)
+		}
+		r.Stale()
+		if get(0) != first || get(1).From != "new@x.it" {
+			t.Error("after an edit: what is unchanged is another pointer, or the edit stays unseen")
+		}
+		read(3, 0)
+		if _, err := r.ByID(t.Context(), "nobody"); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("unknown id: %v", err)
+		}
+		if err := st.DeleteConnection(t.Context(), time.Now(), all[1].ID); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(fresh) //nolint:forbidigo // fake time
+		if _, err := r.ByID(t.Context(), all[1].ID); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("a deleted connection: %v", err)
+		}
+		st.one = 0
+		for i := range all {
+			if i != 1 {
+				get(i)
+			}
+		}
+		read(few, 1)
+		if list, err := r.All(t.Context()); err != nil || len(list) != len(all)-1 || get(0) != first {
+			t.Errorf("%d connections, %v", len(list), err)
+		}
+		read(few, 1)
 	})
 }
 
