@@ -355,17 +355,16 @@ const dateLayout = "Mon, 02 Jan 2006 15:04:05 -0700"
 
 // date gives the message a readable Date (contracts F18).
 func (c *completer) date() *Error {
-	now := c.opt.Now().Format(dateLayout)
 	i := c.find("Date")
 	if i < 0 {
-		c.add("Date", now)
+		c.add("Date", c.opt.Now().Format(dateLayout))
 		return nil
 	}
 	old := unfold(c.fields[i].value())
 	if t := parseDate(old); !t.Equal(time.Time{}) {
 		return nil
 	}
-	c.fields[i] = makeField("Date", now)
+	c.fields[i] = makeField("Date", c.opt.Now().Format(dateLayout))
 	c.keepOld("X-Postino-Original-Date", old)
 	return nil
 }
