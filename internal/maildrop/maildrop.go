@@ -43,7 +43,9 @@ func Write(dir string, env mime.Envelope, message mime.Source) (err error) {
 			err = errors.Join(err, os.Remove(name+".tmp"))
 		}
 	}()
-	_, err = f.Write(append(line, '\n'))
+	if err = readable(f, dir); err == nil {
+		_, err = f.Write(append(line, '\n'))
+	}
 	if err == nil {
 		_, err = io.Copy(f, mime.NewReader(message))
 	}
@@ -57,6 +59,21 @@ func Write(dir string, env mime.Envelope, message mime.Source) (err error) {
 		return fmt.Errorf("the message cannot be left in %s: %w", dir, err)
 	}
 	return syncDir(dir)
+}
+
+// readable lets the server, which runs as the folder's owner, read a file that
+// another user leaves. That is safe where only the owner can list the folder:
+// nobody else learns the name.
+func readable(f *os.File, dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	const shared = fs.ModeSticky | 0o002
+	if info.Mode()&shared != shared || info.Mode()&0o044 != 0 {
+		return nil
+	}
+	return f.Chmod(0o644) // whatever the umask says
 }
 
 // syncDir makes a rename durable. A folder that may be written but not read

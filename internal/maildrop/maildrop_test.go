@@ -1,0 +1,75 @@
+package maildrop
+
+import (
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/postino-mail/postino/mime"
+)
+
+func TestWriteAndRead(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "drop")
+	env := mime.Envelope{From: "erp@contoso.it", Recipients: []mime.Recipient{{Address: "anna@example.com", Notify: []string{"NEVER"}}}, Ret: "HDRS", EnvID: "x"}
+	const message = "From: erp@contoso.it\r\n\r\n{\"not\": \"an envelope\"}\r\n"
+	if err := Write(dir, env, mime.Bytes([]byte(message))); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(files) != 1 || !strings.HasSuffix(files[0], Suffix) {
+		t.Fatalf("in the folder: %v, %v", files, err)
+	}
+	f, err := os.Open(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	got, body, err := Read(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(body)
+	if err != nil || string(b) != message || got.From != env.From || len(got.Recipients) != 1 || got.Recipients[0].Address != "anna@example.com" || got.Ret != "HDRS" {
+		t.Errorf("%+v %q %v", got, b, err)
+	}
+	if _, _, err := Read(strings.NewReader(message)); err == nil {
+		t.Error("a file without envelope passed")
+	}
+}
+
+// Where all users of a machine share the folder, the server must be able to
+// read what they leave, and nobody else; elsewhere the file stays its writer's.
+func TestModes(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no such modes")
+	}
+	for folder, want := range map[fs.FileMode]fs.FileMode{
+		0o700:                 0o600,
+		0o733 | fs.ModeSticky: 0o644,
+		0o777 | fs.ModeSticky: 0o600, // anybody lists it
+		0o773 | fs.ModeSticky: 0o600, // its group does
+		0o733:                 0o600, // anybody could replace files
+	} {
+		dir := t.TempDir()
+		if err := os.Chmod(dir, folder); err != nil {
+			t.Fatal(err)
+		}
+		if err := Write(dir, mime.Envelope{From: "a@b.it"}, mime.Bytes([]byte("x"))); err != nil {
+			t.Fatal(err)
+		}
+		files, err := os.ReadDir(dir)
+		if err != nil || len(files) != 1 {
+			t.Fatalf("%v, %v", files, err)
+		}
+		info, err := files[0].Info()
+		if err != nil || info.Mode() != want {
+			t.Errorf("in a folder of mode %v: %v, want %v (%v)", folder, info.Mode(), want, err)
+		}
+	}
+}
