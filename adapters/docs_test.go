@@ -1,0 +1,39 @@
+package adapters
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Every connection that the documentation shows is a valid one.
+func TestDocumentedConnections(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(filepath.Join("..", "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```json\n(.*?)```")
+	shown := 0
+	for _, file := range append(files, filepath.Join("..", "README.md")) {
+		doc, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range blocks.FindAllStringSubmatch(string(doc), -1) {
+			text := strings.ReplaceAll(m[1], "…", "x")
+			if strings.HasPrefix(text, `"smtp"`) { // the part that matters there
+				text = `{"name": "x", "provider": "smtp", ` + text + `}`
+			}
+			shown++
+			if _, err := ParseConnection([]byte(text)); err != nil {
+				t.Errorf("%s: %v\n%s", file, err, text)
+			}
+		}
+	}
+	if shown < 8 {
+		t.Errorf("only %d connections were found", shown)
+	}
+}

@@ -1,0 +1,41 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The configuration that docs/operation.md shows is one that starts.
+func TestDocumentedConfiguration(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "operation.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(doc), "```toml\n")
+	text, _, closed := strings.Cut(rest, "```")
+	if !ok || !closed {
+		t.Fatal("docs/operation.md shows no configuration")
+	}
+	for name, shown := range map[string]string{
+		"as shown":                      text,
+		"with what is commented out on": strings.NewReplacer("\n# database", "\ndatabase", "\n# node", "\nnode", "\n# cert_file", "\ncert_file", "\n# key_file", "\nkey_file").Replace(text),
+	} {
+		file := filepath.Join(t.TempDir(), "postino.toml")
+		if err := os.WriteFile(file, []byte(shown), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := Load(file, func(string) string { return "" })
+		if err == nil {
+			err = c.Validate()
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if len(c.SMTP) != 3 || c.HTTP.Address == "" || len(c.Webhooks.Networks) == 0 || c.Pickup.Dir == "" {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+}
