@@ -181,13 +181,18 @@ func letter(c *adapters.Connection, size int) string {
 // take submits n messages of size bytes from so many clients, spread over the
 // connections.
 func (w *bench) take(b *testing.B, clients, n, size int) {
+	letters := make([]string, len(w.conns))
+	for i, c := range w.conns {
+		letters[i] = letter(c, size)
+	}
 	var wg sync.WaitGroup
 	var next atomic.Int64
 	for range clients {
 		wg.Go(func() {
 			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
-				c := w.conns[int(i)%len(w.conns)]
-				in, err := spool.Fill(strings.NewReader(letter(c, size)), w.store.SpoolDir(), 0, 0)
+				k := int(i) % len(w.conns)
+				c := w.conns[k]
+				in, err := spool.Fill(strings.NewReader(letters[k]), w.store.SpoolDir(), 0, 0)
 				if err != nil {
 					b.Error(err)
 					return

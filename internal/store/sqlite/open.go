@@ -126,7 +126,6 @@ func dsn(file string, write bool) string {
 	q := url.Values{}
 	q.Add("_pragma", "busy_timeout(10000)")
 	if write {
-		q.Add("_pragma", "page_size(8192)") // of a new database: a message of 10 KB is two pages of its own
 		q.Add("_pragma", "journal_mode(WAL)")
 		q.Add("_pragma", "synchronous(FULL)")
 		q.Add("_pragma", "wal_autocheckpoint(0)")
@@ -144,9 +143,10 @@ func dsn(file string, write bool) string {
 
 // migrate brings the schema up to date, forward only.
 func migrate(ctx context.Context, file string) (err error) {
-	fresh := false
-	if _, serr := os.Stat(file); errors.Is(serr, fs.ErrNotExist) {
-		fresh = true
+	if info, serr := os.Stat(file); errors.Is(serr, fs.ErrNotExist) || serr == nil && info.Size() == 0 {
+		if err := create(ctx, file); err != nil {
+			return unavailable(fmt.Errorf("the database %s cannot be made: %w", file, err))
+		}
 	}
 	db, err := sql.Open("sqlite", dsn(file, true))
 	if err != nil {
@@ -172,13 +172,29 @@ func migrate(ctx context.Context, file string) (err error) {
 	if _, err := p.Up(ctx); err != nil {
 		return unavailable(fmt.Errorf("the database %s cannot be brought to schema %d: %w", file, want, err))
 	}
-	if fresh {
-		if err := os.Chmod(file, 0o600); err != nil {
-			return fmt.Errorf("the database's mode cannot be set: %w", err)
-		}
-		return syncDir(filepath.Dir(file))
-	}
 	return nil
+}
+
+// create makes an empty database. Its pages are larger than usual, so that a
+// message of 10 KB is two of them: that halves the writes to the log. The
+// size can be chosen only here, before the log mode.
+func create(ctx context.Context, file string) (err error) {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	u := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(file), RawQuery: "_pragma=page_size(8192)"}
+	db, err := sql.Open("sqlite", u.String())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close(), syncDir(filepath.Dir(file))) }()
+	// Something must be written for the size to stay: "post", for file(1).
+	_, err = db.ExecContext(ctx, "PRAGMA application_id = 0x706f7374")
+	return err
 }
 
 // Close implements store.Store.

@@ -87,9 +87,13 @@ func (s *spoolDir) take(ctx context.Context, m *store.NewMessage, inline int64) 
 	h := sha256.New()
 	size := m.Body.Size()
 	if size <= inline {
-		b := &body{inline: make([]byte, size)}
-		if _, err := io.ReadFull(mime.NewReader(m.Body), b.inline); err != nil {
-			return nil, fmt.Errorf("the body of the message cannot be read: %w", err)
+		b := &body{}
+		var ok bool
+		if b.inline, ok = mime.InMemory(m.Body); !ok {
+			b.inline = make([]byte, size)
+			if _, err := io.ReadFull(mime.NewReader(m.Body), b.inline); err != nil {
+				return nil, fmt.Errorf("the body of the message cannot be read: %w", err)
+			}
 		}
 		h.Write(b.inline)
 		b.sum = h.Sum(nil)

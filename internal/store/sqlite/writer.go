@@ -32,17 +32,17 @@ type writer struct {
 	gate sync.RWMutex // held for reading while an op is handed over
 	shut bool
 
-	db                                             *sql.DB
-	conn                                           *sql.Conn
-	stmts                                          map[string]*sql.Stmt
-	version                                        int64 // data_version: changes when another process commits
-	held                                           *held // nil when the database may have changed
-	batch                                          []*op
-	last                                           int         // ops of the transaction before
-	parked                                         []*op       // claims that wait for something to claim
-	alarm                                          *time.Timer // for them
-	commits                                        atomic.Int64
-	unsaved                                        int // statements since the checkpointer was told
+	db      *sql.DB
+	conn    *sql.Conn
+	stmts   map[string]*sql.Stmt
+	version int64 // data_version: changes when another process commits
+	held    *held // nil when the database may have changed
+	batch   []*op
+	last    int         // ops of the transaction before
+	parked  []*op       // claims that wait for something to claim
+	alarm   *time.Timer // for them
+	commits atomic.Int64
+	unsaved int // statements since the checkpointer was told
 }
 
 func newWriter(s *Store) *writer {
