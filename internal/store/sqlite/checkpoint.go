@@ -71,7 +71,7 @@ func (w *writer) noteWrites(n int) {
 	w.unsaved = 0
 	if w.s.check.full.CompareAndSwap(true, false) && w.conn != nil {
 		var busy, log, done int64
-		if err := w.conn.QueryRowContext(context.Background(), "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &log, &done); err != nil {
+		if err := w.conn.row("PRAGMA wal_checkpoint(PASSIVE)", nil, &busy, &log, &done); err != nil {
 			w.s.opt.Log.Warn("copying the database's log", "error", err)
 		}
 		return

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"time"
@@ -112,9 +111,8 @@ func (w *writer) setAlarm() {
 var errAlone = errors.New("one of several failed")
 
 func (w *writer) try(b *batch) error {
-	ctx := context.Background()
 	if w.conn == nil {
-		if err := w.open(ctx); err != nil {
+		if err := w.open(); err != nil {
 			return unavailable(err)
 		}
 	}
@@ -162,7 +160,7 @@ func (w *writer) try(b *batch) error {
 func (t *tx) runAll(b *batch) error {
 	for _, o := range b.ops {
 		if !o.plain {
-			if err := t.writePlaced(); err != nil {
+			if err := t.settle(); err != nil {
 				return err
 			}
 		}

@@ -106,7 +106,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	s.readers.SetMaxIdleConns(8)
 	s.stmts.db = s.readers
 	s.w = newWriter(s)
-	if err := s.w.open(ctx); err != nil {
+	if err := s.w.open(); err != nil {
 		return nil, unavailable(err)
 	}
 	if s.check, err = newCheckpointer(s.file()); err != nil {

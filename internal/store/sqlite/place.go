@@ -109,5 +109,8 @@ func (t *tx) settle() error {
 	if err := t.writePlaced(); err != nil {
 		return err
 	}
+	if err := t.writeEvents(); err != nil {
+		return err
+	}
 	return t.flush()
 }

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"sync"
 	"time"
@@ -20,6 +21,7 @@ type tx struct {
 	touched      []*lane // dirty ones
 	touchedFlows []*flow
 	placed       []*placed
+	news         []store.NewEvent
 }
 
 // held is what is known of lanes, flows, nodes and of the deliveries that are
@@ -51,74 +53,57 @@ func newTx(w *writer) *tx {
 	return &tx{w: w, held: w.held}
 }
 
-// stmt gives the prepared statement; the texts are constants of this package,
-// so the number of statements is bounded.
-func (t *tx) stmt(q string) (*sql.Stmt, error) {
-	if t.w.conn == nil {
-		return nil, dbErr(errors.New("the database connection is closed"))
-	}
-	if st := t.w.stmts[q]; st != nil {
-		return st, nil
-	}
-	st, err := t.w.conn.PrepareContext(context.Background(), q)
-	if err != nil {
-		return nil, dbErr(err)
-	}
-	t.w.stmts[q] = st
-	return st, nil
-}
-
 func (t *tx) exec(q string, args ...any) error {
-	_, err := t.change(q, args...)
+	_, err := t.insert(q, args...)
 	return err
 }
 
 // change is exec with the number of rows.
 func (t *tx) change(q string, args ...any) (int64, error) {
-	st, err := t.stmt(q) //nolint:sqlclosecheck // the cache closes it
+	r, err := t.result(q, args)
 	if err != nil {
 		return 0, err
 	}
-	t.writes++
-	r, err := st.ExecContext(context.Background(), args...)
-	if err != nil {
-		return 0, dbErr(err)
-	}
-	return r.RowsAffected()
+	n, err := r.RowsAffected()
+	return n, dbErr(err)
 }
 
 // insert is exec with the key of the row that was made.
 func (t *tx) insert(q string, args ...any) (int64, error) {
-	st, err := t.stmt(q) //nolint:sqlclosecheck // the cache closes it
+	r, err := t.result(q, args)
 	if err != nil {
 		return 0, err
 	}
-	t.writes++
-	r, err := st.ExecContext(context.Background(), args...)
-	if err != nil {
-		return 0, dbErr(err)
+	id, err := r.LastInsertId()
+	return id, dbErr(err)
+}
+
+func (t *tx) result(q string, args []any) (driver.Result, error) {
+	if t.w.conn == nil {
+		return nil, dbErr(errClosed)
 	}
-	return r.LastInsertId()
+	t.writes++
+	r, err := t.w.conn.exec(q, args)
+	return r, dbErr(err)
 }
 
 // row scans the one row of a query; sql.ErrNoRows when there is none.
 func (t *tx) row(q string, args []any, dst ...any) error {
-	st, err := t.stmt(q) //nolint:sqlclosecheck // the cache closes it
-	if err != nil {
-		return err
+	if t.w.conn == nil {
+		return dbErr(errClosed)
 	}
-	return dbErr(st.QueryRowContext(context.Background(), args...).Scan(dst...))
+	return dbErr(t.w.conn.row(q, args, dst...))
 }
 
 // each calls f for every row of a query.
 func (t *tx) each(q string, args []any, f func(scan) error) error {
-	st, err := t.stmt(q) //nolint:sqlclosecheck // the cache closes it
-	if err != nil {
-		return err
+	if t.w.conn == nil {
+		return dbErr(errClosed)
 	}
-	rows, err := st.QueryContext(context.Background(), args...)
-	return eachRow(rows, err, f)
+	return t.w.conn.each(q, args, f)
 }
+
+var errClosed = errors.New("the database connection is closed")
 
 // ids gives the one integer column of a query.
 func (t *tx) ids(q string, args ...any) (out []int64, err error) {

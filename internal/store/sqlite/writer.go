@@ -1,9 +1,6 @@
 package sqlite
 
 import (
-	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -19,8 +16,8 @@ const (
 	batchOps   = 256
 	batchBytes = 8 << 20
 	// How often in a row the writer yields without anything new before it begins
-	// with fewer ops than the last time.
-	gatherYields = 64
+	// with fewer ops than came together lately: a tenth of a millisecond.
+	gatherYields = 512
 )
 
 // A writer owns the one connection that writes.
@@ -32,13 +29,11 @@ type writer struct {
 	gate sync.RWMutex // held for reading while an op is handed over
 	shut bool
 
-	db      *sql.DB
-	conn    *sql.Conn
-	stmts   map[string]*sql.Stmt
+	conn    *conn
 	version int64 // data_version: changes when another process commits
 	held    *held // nil when the database may have changed
 	batch   []*op
-	last    int         // ops of the transaction before
+	crowd   int         // how many ops came together lately
 	parked  []*op       // claims that wait for something to claim
 	alarm   *time.Timer // for them
 	commits atomic.Int64
@@ -58,23 +53,17 @@ func (w *writer) stop() {
 }
 
 // open opens the connection anew.
-func (w *writer) open(ctx context.Context) (err error) {
-	if w.db, err = sql.Open("sqlite", dsn(w.s.file(), true)); err != nil {
-		return err
-	}
-	w.db.SetMaxOpenConns(1)
-	w.stmts = map[string]*sql.Stmt{}
-	if w.conn, err = w.db.Conn(ctx); err != nil {
-		w.drop()
+func (w *writer) open() (err error) {
+	if w.conn, err = openConn(dsn(w.s.file(), true)); err != nil {
 		return err
 	}
 	if n := w.s.opt.maxPage; n > 0 {
-		if _, err = w.conn.ExecContext(ctx, fmt.Sprintf("PRAGMA max_page_count = %d", n)); err != nil {
+		if err = w.conn.each(fmt.Sprintf("PRAGMA max_page_count = %d", n), nil, func(scan) error { return nil }); err != nil {
 			w.drop()
 			return err
 		}
 	}
-	if err = w.conn.QueryRowContext(ctx, "PRAGMA data_version").Scan(&w.version); err != nil {
+	if err = w.conn.row("PRAGMA data_version", nil, &w.version); err != nil {
 		w.drop()
 	}
 	return err
@@ -83,20 +72,12 @@ func (w *writer) open(ctx context.Context) (err error) {
 // drop closes the connection: after a failed sync nothing that it remembers
 // may be trusted, and closing takes locks along that a failed rollback kept.
 func (w *writer) drop() {
-	var errs []error
-	for _, st := range w.stmts {
-		errs = append(errs, st.Close())
-	}
 	if w.conn != nil {
-		errs = append(errs, w.conn.Close())
+		if err := w.conn.close(); err != nil {
+			w.s.opt.Log.Warn("closing the database connection", "error", err)
+		}
 	}
-	if w.db != nil {
-		errs = append(errs, w.db.Close())
-	}
-	w.db, w.conn, w.stmts, w.held = nil, nil, nil, nil
-	if err := errors.Join(errs...); err != nil {
-		w.s.opt.Log.Warn("closing the database connection", "error", err)
-	}
+	w.conn, w.held = nil, nil
 }
 
 func (w *writer) run() {
@@ -136,8 +117,8 @@ func (w *writer) run() {
 
 // gather takes o and what else waits by now. Those who were answered a moment
 // ago are about to ask for the next thing, and a sync for each alone would cost
-// all of them more than this wait: as long as there are fewer than last time,
-// they get the processor first.
+// all of them more than this wait: as long as there are fewer than lately, they
+// get the processor first.
 func (w *writer) gather(o *op) {
 	w.batch = w.batch[:0]
 	var bytes int64
@@ -158,13 +139,13 @@ func (w *writer) gather(o *op) {
 		default:
 			o = nil
 		}
-		if len(w.batch) >= w.last || idle >= gatherYields {
+		if len(w.batch) >= w.crowd || idle >= gatherYields {
 			break
 		}
 		idle++
 		runtime.Gosched()
 	}
-	w.last = len(w.batch)
+	w.crowd = max(len(w.batch), w.crowd-w.crowd/8-1)
 }
 
 // pollOthers has the claims look again when another process has written.
