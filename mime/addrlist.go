@@ -42,12 +42,12 @@ func (l *addrList) addresses() []Address {
 	if l == nil {
 		return nil
 	}
-	if len(l.boxes) == 0 {
-		return nil
-	}
-	out := make([]Address, 0, len(l.boxes))
+	var out []Address
 	for i := range l.boxes {
 		if !l.boxes[i].bad {
+			if out == nil {
+				out = make([]Address, 0, len(l.boxes)-i)
+			}
 			out = append(out, l.boxes[i].addr)
 		}
 	}
