@@ -100,6 +100,9 @@ func (t *tx) discard(m *newMessage) {
 // file: its digest must be known before a byte of it goes out, and neither a
 // purge nor a connection to the database is in the way of a slow provider then.
 func (s *Store) Content(ctx context.Context, id store.ID) (store.Content, error) {
+	if head, body, ok := s.claimed.Take(id); ok {
+		return &content{Source: mime.Join(mime.Bytes(head), mime.Bytes(body))}, nil
+	}
 	var r messageRow
 	var head, inline []byte
 	var chunked bool

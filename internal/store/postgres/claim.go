@@ -69,6 +69,10 @@ func (s *Store) claimNow(ctx context.Context, r store.ClaimRequest) ([]store.Cla
 		if err != nil {
 			return nil, err
 		}
+		// While it is leased no retention removes it.
+		if head, body, ok := s.arrived.Take(m.ID); ok {
+			s.claimed.Put(m.ID, head, body)
+		}
 		out[i] = store.Claimed{Lease: row.lease, Delivery: row.d, Message: *m}
 	}
 	return out, nil

@@ -44,6 +44,7 @@ func (s *Store) Finish(ctx context.Context, f store.Finish) error {
 		if err != nil {
 			return nil, err
 		}
+		s.claimed.Take(r.d.Message) // from here on retention may remove it
 		if r.d.Epoch != f.Lease.Epoch {
 			return nil, t.testify(ctx, r, f)
 		}

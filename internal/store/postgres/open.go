@@ -63,6 +63,8 @@ type Store struct {
 	bell     *bell
 	sync     *syncer
 	doubt    doubt
+	arrived  store.Recent    // small messages on their way into the database
+	claimed  store.Recent    // those of them that this node has claimed
 	life     context.Context // ends with the store
 	end      context.CancelFunc
 	busy     sync.WaitGroup // calls that use the pool themselves

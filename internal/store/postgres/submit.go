@@ -44,7 +44,19 @@ func (s *Store) Submit(ctx context.Context, sub store.Submission) ([]store.Submi
 		return err
 	}}
 	s.carry(o, msgs)
-	if err := s.doOp(ctx, o); err != nil {
+	// Before the commit: a claim may be faster than the answer to it.
+	for _, m := range msgs {
+		if !m.body.chunked {
+			s.arrived.Put(m.ID, m.Head, m.body.inline)
+		}
+	}
+	err = s.doOp(ctx, o)
+	for i, m := range msgs {
+		if err != nil || out[i].ID != m.ID {
+			s.arrived.Take(m.ID)
+		}
+	}
+	if err != nil {
 		return nil, err
 	}
 	return out, nil
