@@ -71,7 +71,7 @@ func TestIdle(t *testing.T) {
 func idle(t *testing.T, n *node, story string) {
 	t.Helper()
 	const span = 20 * time.Second
-	<-time.After(5 * time.Second) // what a start or the last message does is not idling
+	<-time.After(10 * time.Second) // what a start or the last message does is not idling
 	before := processor(t, n.cmd.Process.Pid)
 	<-time.After(span)
 	used := processor(t, n.cmd.Process.Pid) - before
