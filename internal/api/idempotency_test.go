@@ -64,3 +64,52 @@ func TestIdempotency(t *testing.T) {
 	w.want(raw("b@example.com"), 422)
 	w.noSpool()
 }
+
+// A repeat gets the first answer though nothing would let it pass today: its
+// connection is gone, and its client's rate is spent.
+func TestRepeatIsAnsweredWithoutChecks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	client := *w.client
+	client.PerMinute = 4 // the first requests take them all
+	_, err := w.store.PutClient(t.Context(), client)
+	w.must(err)
+	send := func(path string, body any, headers ...string) answer {
+		return w.do(w.key, "POST", path, body, append(headers, "Idempotency-Key", "k"+path)...)
+	}
+	one, batch := "/v1/messages", "/v1/messages/batch"
+	raw := func(text string) answer {
+		return w.do(w.key, "POST", one, strings.NewReader("From: erp@contoso.it\r\nTo: a@example.com\r\n\r\n"+text), "Content-Type", "message/rfc822", "Idempotency-Key", "raw")
+	}
+	several := map[string]any{"messages": []any{note("a"), note("b")}}
+	first := []answer{w.want(send(one, note("x")), 202), w.want(send(batch, several), 202), w.want(raw("x"), 202)}
+
+	var list ConnectionList
+	w.want(w.do(w.admin, "GET", "/v1/connections", nil), 200).into(t, &list)
+	for _, c := range list.Items {
+		w.want(w.do(w.admin, "PATCH", "/v1/connections/"+c.ID, map[string]any{"active": false}), 200)
+	}
+	for range 3 {
+		for i, again := range []answer{send(one, note("x")), send(batch, several), raw("x")} {
+			if again.status != 202 || !bytes.Equal(again.body, first[i].body) {
+				t.Errorf("the repeat of %d: %d %s, first was %s", i, again.status, again.body, first[i].body)
+			}
+		}
+	}
+	if n := w.messages(); n != 4 {
+		t.Errorf("%d messages", n)
+	}
+	for _, other := range []answer{send(one, note("y")), send(batch, map[string]any{"messages": []any{note("a")}}), raw("y")} {
+		var p Problem
+		w.want(other, 422).into(t, &p)
+		if p.Code != "idempotency_key" {
+			t.Errorf("another request under a known key: %+v", p)
+		}
+	}
+	var p Problem // and without a known key it does not pass
+	w.want(w.do(w.key, "POST", one, note("x"), "Idempotency-Key", "new"), 429).into(t, &p)
+	if p.Code != "rate" {
+		t.Errorf("%+v", p)
+	}
+	w.noSpool()
+}

@@ -56,7 +56,7 @@ func (s *Server) sendMessage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		media = ""
 	}
-	max, err := s.opt.Submit.MaxSize(r.Context())
+	max, err := s.limit(r)
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (s *Server) sendBatch(w http.ResponseWriter, r *http.Request) (err error) {
 	if err != nil {
 		return err
 	}
-	max, err := s.opt.Submit.MaxSize(r.Context())
+	max, err := s.limit(r)
 	if err != nil {
 		return err
 	}
@@ -154,6 +154,15 @@ func (s *Server) sendBatch(w http.ResponseWriter, r *http.Request) (err error) {
 	}
 	writeJSON(w, http.StatusAccepted, "application/json", BatchAccepted{Messages: out})
 	return nil
+}
+
+// limit is the largest message that is read: one that some route carries. A
+// repeat is read whatever routes there still are.
+func (s *Server) limit(r *http.Request) (int64, error) {
+	if r.Header.Get("Idempotency-Key") != "" {
+		return s.opt.Submit.Limit(), nil
+	}
+	return s.opt.Submit.MaxSize(r.Context())
 }
 
 // inMessage names the message of a batch that is to blame.

@@ -5,6 +5,7 @@ import "context"
 // A Store is everything that is kept. sqlite.Open and postgres.Open give one.
 type Store interface {
 	Submitter
+	Replays
 	Messages
 	Queue
 	Lanes

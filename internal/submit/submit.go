@@ -123,10 +123,21 @@ func (s *Submitter) Submit(ctx context.Context, r Request) (Result, error) {
 
 // SubmitAll takes several messages in one transaction: all or none. With an
 // idempotency key that was used before with the same request, the answer of
-// then is given and nothing is stored.
+// then is given and nothing is stored: nothing of the request is checked, since
+// what it needs may be gone by now. Only the embedded Submitted of such Results
+// is set.
 func (s *Submitter) SubmitAll(ctx context.Context, list []Request, key *store.Idempotency) ([]Result, error) {
 	sub := store.Submission{Now: time.Now(), Idempotency: key}
 	out := make([]Result, len(list))
+	if key != nil {
+		done, err := s.opt.Store.Replay(ctx, sub.Now, *key)
+		if err != nil {
+			return nil, AsRefusal(err)
+		}
+		if len(done) > 0 {
+			return answered(done, out)
+		}
+	}
 	var spools []*spool.Buffer
 	defer func() {
 		for _, b := range spools {
@@ -157,7 +168,12 @@ func (s *Submitter) SubmitAll(ctx context.Context, list []Request, key *store.Id
 	if err != nil {
 		return nil, AsRefusal(err)
 	}
-	if len(done) != len(out) { // an answer of another request under the same key
+	return answered(done, out)
+}
+
+// answered puts an answer of the store into the results.
+func answered(done []store.Submitted, out []Result) ([]Result, error) {
+	if len(done) != len(out) { // of another request under the same key
 		return nil, AsRefusal(store.ErrIdempotency)
 	}
 	for i := range done {

@@ -125,6 +125,10 @@ func (s *Submitter) MaxSize(ctx context.Context) (int64, error) {
 	return t.size.bytes, nil
 }
 
+// Limit is the largest message in bytes that this gateway takes at all,
+// whatever routes there are.
+func (s *Submitter) Limit() int64 { return s.opt.MaxSize }
+
 func (s *Submitter) largest(t *table) int64 {
 	var largest int64
 	for _, c := range t.ids {

@@ -1,9 +1,9 @@
 package postgres
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -106,7 +106,7 @@ func (t *tx) submit(sub *store.Submission, msgs []newMessage) ([]store.Submitted
 			for i := range msgs {
 				t.discard(&msgs[i])
 			}
-			return a.replay(k)
+			return k.Answer(a.request, a.stored)
 		}
 		ours = a
 	}
@@ -191,18 +191,17 @@ func (t *tx) claimKeys(b *pgx.Batch, keys []keyNeed) {
 	}))
 }
 
-func (a *answer) replay(k *store.Idempotency) ([]store.Submitted, error) {
-	if !bytes.Equal(a.request, k.Request) {
-		return nil, store.ErrIdempotency
+// Replay implements store.Replays.
+func (s *Store) Replay(ctx context.Context, now time.Time, k store.Idempotency) ([]store.Submitted, error) {
+	var request, stored []byte
+	err := s.read(ctx, `SELECT request, answer FROM idempotency WHERE client = $1 AND key = $2 AND expires_at > $3`, []any{k.Client, []byte(k.Key), us(now)}, &request, &stored)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
 	}
-	var out []store.Submitted
-	if err := json.Unmarshal(a.stored, &out); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	for i := range out {
-		out[i].Replayed = true
-	}
-	return out, nil
+	return k.Answer(request, stored)
 }
 
 // message stores m with its deliveries.

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -140,26 +139,32 @@ func (t *tx) submit(sub *store.Submission, msgs []newMessage) ([]store.Submitted
 	return out, t.events(sub.Events)
 }
 
+// answerQuery is of client, key and time.
+const answerQuery = `SELECT request, answer FROM idempotency WHERE client = ? AND key = ? AND expires_at > ?`
+
 func (t *tx) replay(now time.Time, k *store.Idempotency) ([]store.Submitted, error) {
 	var request, answer []byte
-	err := t.row(`SELECT request, answer FROM idempotency WHERE client = ? AND key = ? AND expires_at > ?`, []any{k.Client, k.Key, us(now)}, &request, &answer)
+	err := t.row(answerQuery, []any{k.Client, k.Key, us(now)}, &request, &answer)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	if !bytes.Equal(request, k.Request) {
-		return nil, store.ErrIdempotency
+	return k.Answer(request, answer)
+}
+
+// Replay implements store.Replays.
+func (s *Store) Replay(ctx context.Context, now time.Time, k store.Idempotency) ([]store.Submitted, error) {
+	var request, answer []byte
+	err := s.read(ctx, answerQuery, []any{k.Client, k.Key, us(now)}, &request, &answer)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
 	}
-	var out []store.Submitted
-	if err := json.Unmarshal(answer, &out); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	for i := range out {
-		out[i].Replayed = true
-	}
-	return out, nil
+	return k.Answer(request, answer)
 }
 
 // message stores m with its deliveries.

@@ -170,8 +170,27 @@ func testIdempotency(t *testing.T, h Harness) {
 		return s.Submit(t.Context(), store.Submission{Now: after(now), Messages: []store.NewMessage{letter{at: after(now)}.message()},
 			Idempotency: &store.Idempotency{Client: "c", Key: key, Request: []byte(request), ExpiresAt: after(now + 100)}})
 	}
+	replay := func(client, key, request string, now float64) ([]store.Submitted, error) {
+		return s.Replay(t.Context(), after(now), store.Idempotency{Client: client, Key: key, Request: []byte(request)})
+	}
+	none, err := replay("c", "k", "r", 0)
+	must(t, err)
+	want(t, "nothing to replay", len(none), 0)
 	a, err := sub("k", "r", 0)
 	must(t, err)
+	again, err := replay("c", "k", "r", 1)
+	must(t, err)
+	want(t, "replay alone", len(again) == 1 && again[0].ID == a[0].ID && again[0].Replayed && len(again[0].Deliveries) == 1, true)
+	_, err = replay("c", "k", "other", 1)
+	wantErr(t, "replay of another request", err, store.ErrIdempotency)
+	for name, none := range map[string]func() ([]store.Submitted, error){
+		"of another client": func() ([]store.Submitted, error) { return replay("d", "k", "r", 1) },
+		"after its end":     func() ([]store.Submitted, error) { return replay("c", "k", "r", 100) },
+	} {
+		got, err := none()
+		must(t, err)
+		want(t, "replay "+name, len(got), 0)
+	}
 	b, err := sub("k", "r", 1)
 	must(t, err)
 	want(t, "same answer", b[0].ID, a[0].ID)
