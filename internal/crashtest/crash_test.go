@@ -145,6 +145,7 @@ func crash(t *testing.T, p plan) {
 	t.Logf("%d acknowledged of %d tries from %d clients in %v, %d kills of %d nodes; drained after %v; requests repeated with their Idempotency-Key: %d", c.acked.Load(),
 		len(c.known), p.clients, took.Round(time.Millisecond), kills, p.nodes, time.Since(begin).Round(time.Millisecond), c.repeats.Load())
 	l.slowest(ctx, t, w.store)
+	l.twins(ctx, t, w.sandbox, w.store)
 	y.report(t, kills)
 	if violations := w.sandbox.SMTPViolations(); len(violations) > 0 {
 		t.Errorf("SMTP violations: %q", violations[:min(5, len(violations))])

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -240,19 +241,43 @@ func (l ledger) slowest(ctx context.Context, t *testing.T, st store.Store) {
 			}
 		}
 	}
-	if worst == nil {
-		return
+	if worst != nil {
+		t.Logf("the slowest delivery took %v on %s:%s", age(worst).Round(time.Millisecond), worst.Route.Lane, attempts(ctx, t, st, worst))
 	}
-	t.Logf("the slowest delivery took %v on %s:", age(worst).Round(time.Millisecond), worst.Route.Lane)
-	attempts, err := st.Attempts(ctx, worst.ID)
+}
+
+// attempts are the lines of a delivery's ledger.
+func attempts(ctx context.Context, t *testing.T, st store.Store, d *store.Delivery) string {
+	t.Helper()
+	list, err := st.Attempts(ctx, d.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, a := range attempts {
+	var b strings.Builder
+	for _, a := range list {
 		why := string(a.Verdict)
 		if a.Error != nil {
 			why += " " + a.Error.Code
 		}
-		t.Logf("  +%-12v %s by %s: %s %s", a.StartedAt.Sub(worst.CreatedAt).Round(time.Millisecond), a.Kind, a.Node, a.Class, why)
+		fmt.Fprintf(&b, "\n  %s +%-10v %s by %s: %s %s", a.StartedAt.Local().Format("15:04:05.000"), a.EndedAt.Sub(a.StartedAt).Round(time.Millisecond), a.Kind, a.Node, a.Class, why)
+	}
+	return b.String()
+}
+
+// twins logs how messages came to be doubled at a provider where none may be.
+func (l ledger) twins(ctx context.Context, t *testing.T, sb *sandbox.Sandbox, st store.Store) {
+	t.Helper()
+	for token, copies := range received(sb) {
+		if len(copies) < 2 || copies[0].Service == "smtp" {
+			continue
+		}
+		var b strings.Builder
+		for _, d := range copies {
+			fmt.Fprintf(&b, "\n  %s arrived over %s", d.At.Local().Format("15:04:05.000"), d.Route)
+		}
+		for i := range l.entries[token] {
+			b.WriteString(attempts(ctx, t, st, &l.entries[token][i].Delivery))
+		}
+		t.Logf("%s at %s:%s", token, copies[0].Service, &b)
 	}
 }

@@ -68,7 +68,7 @@ func (c *conn) prepare(q string, args []any) (*stmt, error) {
 }
 
 func (c *conn) exec(q string, args []any) (driver.Result, error) {
-	st, err := c.prepare(q, args) //nolint:sqlclosecheck // close does
+	st, err := c.prepare(q, args)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func (c *conn) row(q string, args []any, dst ...any) error {
 // each calls f for every row of a query. What f gives is returned as it is,
 // what SQLite says as a dbError.
 func (c *conn) each(q string, args []any, f func(scan) error) (err error) {
-	st, err := c.prepare(q, args) //nolint:sqlclosecheck // close does
+	st, err := c.prepare(q, args)
 	if err != nil {
 		return dbErr(err)
 	}
