@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // Limits of attachments (B2.3); "MB" is taken as MiB.
@@ -80,13 +81,13 @@ func (g *graphServer) attach(c *graphCall) {
 		c.failErr(e)
 		return
 	}
-	if c.onDraft(func(it *item) *graphError { return it.attach(a) }) {
+	if c.onDraft(func(it *item) *graphError { return it.attach(g.now(), a) }) {
 		c.accepted(func() { writeJSON(c.w, http.StatusCreated, a.document()) })
 	}
 }
 
 // attach adds to the item; the lock is held.
-func (it *item) attach(a *attachment) *graphError {
+func (it *item) attach(now time.Time, a *attachment) *graphError {
 	total := a.content.size
 	for _, other := range it.attachments {
 		total += other.content.size
@@ -96,6 +97,7 @@ func (it *item) attach(a *attachment) *graphError {
 	}
 	it.attachments = append(it.attachments, a)
 	it.summary.attachments = true
+	it.modified = now
 	return nil
 }
 

@@ -35,8 +35,9 @@ type item struct {
 	immutable, draftID, sentID string // B3.5
 
 	created   time.Time
-	messageID string // internetMessageId
-	submitted bool   // accepted for sending
+	modified  time.Time // last change: content, attachments, sending
+	messageID string    // internetMessageId
+	submitted bool      // accepted for sending
 	settles   time.Time
 	sentDate  time.Time
 	deleted   bool
@@ -91,7 +92,7 @@ func newItemID(prefix string) (string, error) {
 // newItem makes an item that is in no mailbox yet.
 func newItem(now time.Time) (*item, error) {
 	id, err := newItemID("")
-	return &item{created: now, immutable: "AAkALg" + id, draftID: "AAMkAGD" + id, sentID: "AAMkAGS" + id}, err
+	return &item{created: now, modified: now, immutable: "AAkALg" + id, draftID: "AAMkAGD" + id, sentID: "AAMkAGS" + id}, err
 }
 
 // folder is where the item is now.

@@ -115,6 +115,21 @@ func TestGraphAhead(t *testing.T) {
 	if err != nil || date.Sub(made) != 31*time.Minute {
 		t.Errorf("a draft of %v looks as old as %v (%v)", made, date.Sub(made), err)
 	}
+	// Who works on a draft or sends it touches it: it does not lie still.
+	for _, path := range []string{"/attachments", "/send"} {
+		s.Configure(func(sw *Switches) { sw.GraphAhead += 31 * time.Minute; sw.GraphSettle = time.Hour })
+		doc := `{"@odata.type":"#microsoft.graph.fileAttachment","name":"a.txt","contentBytes":"eA=="}`
+		if path == "/send" {
+			doc = ""
+		}
+		if r = c.postJSON(box+"/messages/"+id+path, doc, "Content-Length", fmt.Sprint(len(doc))); r.status/100 != 2 {
+			t.Fatalf("%s: %+v", path, r)
+		}
+		r = c.do("GET", box+"/messages/"+id, nil)
+		if now, err := http.ParseTime(r.header.Get("Date")); err != nil || r.doc["lastModifiedDateTime"] != now.UTC().Format(time.RFC3339) {
+			t.Errorf("after %s at %v: last modified %v, %v", path, now, r.doc["lastModifiedDateTime"], err)
+		}
+	}
 }
 
 func TestSentItemsOfSendMail(t *testing.T) {

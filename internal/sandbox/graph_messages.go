@@ -158,7 +158,7 @@ func (g *graphServer) putMIME(c *graphCall) {
 	ok := c.onDraft(func(it *item) *graphError {
 		g.boxes.rename(c.mailbox, it, next.messageID)
 		it.content, next.content = next.content, it.content
-		it.summary, it.sentDate = next.summary, next.sentDate
+		it.summary, it.sentDate, it.modified = next.summary, next.sentDate, next.created
 		doc = it.document(g.now(), c.prefersImmutable(), nil)
 		return nil
 	})

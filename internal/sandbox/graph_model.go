@@ -142,7 +142,7 @@ func (it *item) document(now time.Time, immutable bool, sel []string) map[string
 	folder := it.folder(now)
 	all := map[string]any{
 		"id": it.id(now, immutable), "internetMessageId": it.messageID, "subject": it.summary.subject,
-		"isDraft": folder == drafts, "createdDateTime": graphTime(it.created), "lastModifiedDateTime": graphTime(it.created),
+		"isDraft": folder == drafts, "createdDateTime": graphTime(it.created), "lastModifiedDateTime": graphTime(it.modified),
 		"sentDateTime": graphTime(it.sentDate), "receivedDateTime": graphTime(it.created),
 		"from": from, "sender": from, "toRecipients": people(it.summary.to), "ccRecipients": people(it.summary.cc), "bccRecipients": people(it.summary.bcc),
 		"hasAttachments": it.summary.attachments, "parentFolderId": folderID(folder), "conversationId": "AAQkAG" + it.immutable[6:22], "isRead": true,

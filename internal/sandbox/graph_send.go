@@ -135,7 +135,7 @@ func (c *graphCall) deliver(it *item, route string) *graphError {
 	}
 	now := c.g.now()
 	c.g.boxes.mu.Lock()
-	it.submitted, it.settles = true, now.Add(c.sw.GraphSettle)
+	it.submitted, it.modified, it.settles = true, now, now.Add(c.sw.GraphSettle)
 	rest := it.take()
 	c.g.boxes.mu.Unlock()
 	rest.remove(c.g.s.log, m)

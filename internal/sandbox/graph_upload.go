@@ -248,7 +248,7 @@ func (g *graphServer) finishSession(s *session) *graphError {
 			if it.submitted || it.busy {
 				return itemNotFound()
 			}
-			return it.attach(s.att)
+			return it.attach(g.now(), s.att)
 		})
 	}
 	if e != nil {
