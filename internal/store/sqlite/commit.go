@@ -11,23 +11,27 @@ import (
 type batch struct {
 	ops    []*op
 	claims []*op
+	alone  bool // no claim that waits joins
 	writes int
+}
+
+func (b *batch) add(o *op) {
+	if o.wait != nil {
+		b.claims = append(b.claims, o)
+	} else {
+		b.ops = append(b.ops, o)
+	}
 }
 
 // commit runs the ops in one transaction, and with them the claims that wait
 // when something may have become claimable, or always when look is set. When an
 // op fails after it has written, all are undone and each runs again by itself,
-// so that it harms nobody else.
+// so that it harms nobody else; so does each claim.
 func (w *writer) commit(ops []*op, look bool) (writes int) {
 	b := &batch{}
 	for _, o := range ops {
-		if o.wait != nil {
-			b.claims = append(b.claims, o)
-		} else {
-			b.ops = append(b.ops, o)
-		}
+		b.add(o)
 	}
-	own := len(b.claims)
 	if look {
 		b.claims = append(b.claims, w.unpark()...)
 	}
@@ -35,15 +39,24 @@ func (w *writer) commit(ops []*op, look bool) (writes int) {
 		return 0
 	}
 	err := w.try(b)
-	if errors.Is(err, errAlone) {
-		for _, o := range b.claims[own:] {
-			w.park(o)
-		}
-		for _, o := range ops {
-			writes += w.commit([]*op{o}, false)
-		}
-		return writes + w.commit(nil, true)
+	if !errors.Is(err, errAlone) {
+		w.answer(b, err)
+		return b.writes
 	}
+	for _, o := range slices.Concat(b.ops, b.claims) {
+		one := &batch{alone: true}
+		one.add(o)
+		w.answer(one, w.try(one))
+		writes += one.writes
+	}
+	if len(b.ops) > 0 { // they may have something for claims that did not take part
+		writes += w.commit(nil, true)
+	}
+	return writes
+}
+
+// answer tells the callers; a claim that found nothing waits on.
+func (w *writer) answer(b *batch, err error) {
 	now := time.Now()
 	for _, o := range slices.Concat(b.ops, b.claims) {
 		if err != nil {
@@ -55,7 +68,6 @@ func (w *writer) commit(ops []*op, look bool) (writes int) {
 			close(o.done)
 		}
 	}
-	return b.writes
 }
 
 // park keeps a claim that found nothing.
@@ -168,7 +180,7 @@ func (t *tx) runAll(b *batch) error {
 			return err
 		}
 	}
-	if t.wake {
+	if t.wake && !b.alone {
 		b.claims = append(b.claims, t.w.unpark()...)
 	}
 	for _, o := range b.claims {

@@ -1,0 +1,109 @@
+package sqlite
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// A parkedClaim is a claim that found nothing and waits in the writer.
+type parkedClaim struct {
+	got  []store.Claimed
+	err  error
+	done chan struct{}
+}
+
+// bubble runs a test on fake time; the store in it is real.
+func bubble(t *testing.T, o Options, run func(t *testing.T, s *Store, n store.Node)) {
+	t.Helper()
+	fresh() // outside: it is shared
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, o)
+		n, _, err := s.Register(t.Context(), "n", time.Now(), time.Now().Add(24*time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(t, s, n)
+	})
+}
+
+func park(ctx context.Context, s *Store, n store.Node) *parkedClaim {
+	p := &parkedClaim{done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		p.got, p.err = s.Claim(ctx, store.ClaimRequest{Node: n, Now: time.Now(), Max: 8, Wait: time.Minute})
+	}()
+	synctest.Wait()
+	return p
+}
+
+func submitAt(t *testing.T, s *Store, next time.Time) (id store.ID) {
+	t.Helper()
+	m := benchMessage("lane", []byte("x"), time.Now())
+	m.Deliveries[0].NextAt = next
+	out, err := s.Submit(t.Context(), store.Submission{Now: time.Now(), Messages: []store.NewMessage{m}})
+	if err != nil {
+		t.Error(err)
+		return id
+	}
+	return out[0].Deliveries[0]
+}
+
+// A claim that fails for good, as on a damaged row, gets its error; the
+// submission that woke it is stored, and so is the next one.
+func TestParkedClaimFails(t *testing.T) {
+	t.Parallel()
+	for name, claims := range map[string]int{"one": 1, "two": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, Options{}, func(t *testing.T, s *Store, n store.Node) {
+				submitAt(t, s, time.Now().Add(time.Second))
+				if err := s.do(t.Context(), func(t *tx) error { return t.exec(`UPDATE deliveries SET recipients = '?'`) }); err != nil {
+					t.Fatal(err)
+				}
+				var all []*parkedClaim
+				for range claims {
+					all = append(all, park(t.Context(), s, n))
+				}
+				time.Sleep(time.Second - 1) // the clock's; the writer's alarm has not rung
+				m := benchMessage("other", []byte("x"), time.Now())
+				if _, err := s.Submit(t.Context(), store.Submission{Now: time.Now().Add(time.Second), Messages: []store.NewMessage{m}}); err != nil {
+					t.Error(err)
+				}
+				for _, p := range all {
+					if <-p.done; p.err == nil {
+						t.Errorf("claimed %d from a damaged row", len(p.got))
+					}
+				}
+				if err := s.Ping(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// What cannot be written is refused alone, whoever waits for something to claim.
+func TestRefusedBesideParkedClaim(t *testing.T) {
+	t.Parallel()
+	bubble(t, Options{}, func(t *testing.T, s *Store, n store.Node) {
+		p := park(t.Context(), s, n)
+		first, second := benchMessage("a", nil, time.Now()), benchMessage("b", nil, time.Now())
+		first.Deliveries[0].ID, second.Deliveries[0].ID = store.ID{1}, store.ID{1}
+		first.Deliveries[0].Held = true
+		if _, err := s.Submit(t.Context(), store.Submission{Now: time.Now(), Messages: []store.NewMessage{first}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Submit(t.Context(), store.Submission{Now: time.Now(), Messages: []store.NewMessage{second}}); err == nil {
+			t.Error("a delivery was stored twice")
+		}
+		good := submitAt(t, s, time.Now())
+		<-p.done
+		if p.err != nil || len(p.got) != 1 || p.got[0].Delivery.ID != good {
+			t.Errorf("claimed %v, %v", p.got, p.err)
+		}
+	})
+}
