@@ -39,6 +39,7 @@ func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claime
 		if r.Wait > 0 {
 			r.Now = w.clock(time.Now())
 		}
+		w.last = r.Now
 		rows, err = t.claim(r)
 		return err
 	}}); err != nil {

@@ -109,7 +109,7 @@ func (w *writer) setAlarm() {
 			wait = time.Hour
 			for _, o := range w.parked {
 				left := at(next).Sub(o.wait.clock(now))
-				if left <= 0 { // it was just looked for in vain
+				if !at(next).After(o.wait.last) { // it was looked for in vain
 					left = 50 * time.Millisecond
 				}
 				wait = min(wait, left, o.wait.until.Sub(now))

@@ -36,6 +36,7 @@ type waiting struct {
 	began time.Time
 	until time.Time
 	now   time.Time   // of the caller at began
+	last  time.Time   // of the caller when fn looked last
 	empty func() bool // after fn: it found nothing
 }
 

@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -105,5 +107,118 @@ func TestRefusedBesideParkedClaim(t *testing.T) {
 		if p.err != nil || len(p.got) != 1 || p.got[0].Delivery.ID != good {
 			t.Errorf("claimed %v, %v", p.got, p.err)
 		}
+	})
+}
+
+// What is due goes out at once, also where something waits for a later time.
+func TestNoDelay(t *testing.T) {
+	t.Parallel()
+	t.Run("behind one that is not due", func(t *testing.T) {
+		t.Parallel()
+		bubble(t, Options{}, func(t *testing.T, s *Store, n store.Node) {
+			submitAt(t, s, time.Now().Add(time.Hour))
+			p := park(t.Context(), s, n)
+			start := time.Now()
+			id := submitAt(t, s, start)
+			<-p.done
+			if wait := time.Since(start); wait > 0 || p.err != nil || len(p.got) != 1 || p.got[0].Delivery.ID != id {
+				t.Errorf("claimed %d after %v: %v", len(p.got), wait, p.err)
+			}
+		})
+	})
+	t.Run("due during a commit", func(t *testing.T) {
+		t.Parallel()
+		slow := make(chan struct{}, 1)
+		bubble(t, Options{fault: func() error {
+			select {
+			case <-slow:
+				time.Sleep(2 * time.Millisecond)
+			default:
+			}
+			return nil
+		}}, func(t *testing.T, s *Store, n store.Node) {
+			due := time.Now().Add(time.Second)
+			submitAt(t, s, due)
+			p := park(t.Context(), s, n)
+			time.Sleep(time.Second - time.Millisecond)
+			slow <- struct{}{}
+			if err := s.ChangeLane(t.Context(), time.Now(), "lane", store.LaneChange{}); err != nil {
+				t.Fatal(err)
+			}
+			<-p.done
+			if wait := time.Since(due); wait > time.Millisecond || p.err != nil || len(p.got) != 1 {
+				t.Errorf("claimed %d %v late: %v", len(p.got), wait, p.err)
+			}
+		})
+	})
+}
+
+// Whoever gives up a claim that waits, or closes the store, leaves nothing
+// behind, and nothing is leased for nobody.
+func TestParkedClaimEnds(t *testing.T) {
+	t.Parallel()
+	t.Run("cancelled", func(t *testing.T) {
+		t.Parallel()
+		bubble(t, Options{}, func(t *testing.T, s *Store, n store.Node) {
+			ctx, cancel := context.WithCancel(t.Context())
+			p := park(ctx, s, n)
+			cancel()
+			<-p.done
+			id := submitAt(t, s, time.Now())
+			d, err := s.Delivery(t.Context(), id)
+			if !errors.Is(p.err, context.Canceled) || err != nil || d.State != store.Queued {
+				t.Errorf("claim: %v; delivery: %+v, %v", p.err, d, err)
+			}
+		})
+	})
+	t.Run("cancelled while the writer has it", func(t *testing.T) {
+		t.Parallel()
+		for name, found := range map[string]bool{"found": true, "in vain": false} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				var slow atomic.Bool
+				bubble(t, Options{fault: func() error {
+					if slow.Load() {
+						time.Sleep(time.Second)
+					}
+					return nil
+				}}, func(t *testing.T, s *Store, n store.Node) {
+					submitAt(t, s, time.Now().Add(time.Hour))
+					ctx, cancel := context.WithCancel(t.Context())
+					p := park(ctx, s, n)
+					slow.Store(true)
+					wake := make(chan struct{})
+					go func() {
+						defer close(wake)
+						if found {
+							submitAt(t, s, time.Now())
+						} else if err := s.ChangeLane(t.Context(), time.Now(), "lane", store.LaneChange{}); err != nil {
+							t.Error(err)
+						}
+					}()
+					synctest.Wait()
+					cancel()
+					<-p.done
+					<-wake
+					// What was leased is given to the caller, who alone can give it back.
+					if found && (p.err != nil || len(p.got) != 1) || !found && !errors.Is(p.err, context.Canceled) {
+						t.Errorf("claimed %d, %v", len(p.got), p.err)
+					}
+				})
+			})
+		}
+	})
+	t.Run("closed", func(t *testing.T) {
+		t.Parallel()
+		bubble(t, Options{}, func(t *testing.T, s *Store, n store.Node) {
+			p := park(t.Context(), s, n)
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			<-p.done
+			if !errors.Is(p.err, store.ErrUnavailable) {
+				t.Errorf("claim: %v", p.err)
+			}
+		})
 	})
 }

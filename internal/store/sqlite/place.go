@@ -24,7 +24,7 @@ func (t *tx) place(now time.Time, msg int64, m *store.Message, d *newDelivery, j
 		return err
 	}
 	t.writes++ // it will be
-	if join == nil && d.State == store.Queued && !d.NextAt.After(now) {
+	if join == nil && d.State == store.Queued && !d.NextAt.After(now) && !f.waits(d.NextAt) {
 		t.placed = append(t.placed, &placed{d: d, msg: msg, message: m, flow: f})
 		t.wake = true
 		return nil
@@ -80,7 +80,7 @@ func (t *tx) claimPlaced(r store.ClaimRequest, max int) (out []*claimedRow, err 
 			break
 		}
 		f := p.flow
-		if p.row != nil || p.d.NextAt.After(r.Now) || f.queued > 0 || f.gate > now {
+		if p.row != nil || p.d.NextAt.After(r.Now) || f.waits(p.d.NextAt) || f.gate > now {
 			continue
 		}
 		l, err := t.laneOf(f)

@@ -267,6 +267,10 @@ func (t *tx) left(f *flow, n int64) {
 	t.dirtyFlow(f)
 }
 
+// waits reports whether something of the flow that has a row is due by then, or
+// may be: due is never too late.
+func (f *flow) waits(by time.Time) bool { return f.queued > 0 && f.due <= us(by) }
+
 // flush writes the flows and lanes that were touched, first of all when each
 // is ready next.
 func (t *tx) flush() error {
