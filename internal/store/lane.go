@@ -53,7 +53,7 @@ func (l *Lane) Room(now time.Time) Room {
 		r.Deliveries = max(0, slots-l.InFlight)
 		if r.Deliveries == 0 {
 			r.At = Never()
-			if l.Cap == slots && l.CapUntil.After(now) && l.InFlight < l.Limits.Concurrency {
+			if l.Cap == slots && l.CapUntil.After(now) && (l.Limits.Concurrency == 0 || l.InFlight < l.Limits.Concurrency) {
 				r.At = l.CapUntil
 			}
 			return r
