@@ -1,0 +1,179 @@
+package sqlite
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// check compares all accounts with the rows.
+func (m *model) check() {
+	m.t.Helper()
+	m.rows()
+	m.memory()
+	type row struct {
+		state store.State
+		epoch int64
+	}
+	rows, leased := map[store.ID]row{}, 0
+	m.must(m.s.list(m.t.Context(), `SELECT id, state, epoch FROM deliveries`, nil, func(sc scan) error {
+		var id store.ID
+		var r row
+		err := sc(&id, &r.state, &r.epoch)
+		rows[id] = r
+		if r.state == store.Leased {
+			leased++
+		}
+		return err
+	}))
+	if len(rows) != len(m.known) && !m.purge {
+		m.t.Errorf("%d deliveries are stored, %d were acknowledged", len(rows), len(m.known))
+	}
+	for id, before := range m.known {
+		r, ok := rows[id]
+		switch {
+		case ok:
+			m.known[id] = r.state
+		case m.purge && (before.Final() || m.busy[id]):
+			delete(m.known, id)
+			m.purged[id] = true
+		default:
+			m.t.Errorf("%s was acknowledged and is gone", id)
+		}
+	}
+	for id, c := range m.leases {
+		if r := rows[id]; r.state == store.Leased && r.epoch == c.Lease.Epoch {
+			continue
+		}
+		if !m.reaps {
+			m.t.Errorf("%s, leased as %d, is now %+v", id, c.Lease.Epoch, rows[id])
+		}
+		delete(m.leases, id)
+		m.late = append(m.late, c)
+	}
+	if leased != len(m.leases) {
+		m.t.Errorf("%d deliveries are leased, callers have %d", leased, len(m.leases))
+	}
+	if m.t.Failed() {
+		m.t.FailNow()
+	}
+}
+
+// rows compares the accounts that are written with what they count.
+func (m *model) rows() {
+	m.t.Helper()
+	ctx := m.t.Context()
+	m.must(m.s.list(ctx, `SELECT f.id, f.queued, f.due_at, f.ready_at, max(f.due_at, f.gate_at, f.turn_at),
+		(SELECT count(*) FROM deliveries d WHERE d.flow = f.id AND d.state <= 1),
+		(SELECT coalesce(min(next_at), ?1) FROM deliveries d WHERE d.flow = f.id AND d.state <= 1),
+		f.gate_at, coalesce((SELECT paused_until FROM connection_states c WHERE c.connection = f.connection), 0) FROM flows f`, []any{never()}, func(sc scan) error {
+		var id, queued, due, ready, at, n, first, gate, paused int64
+		if err := sc(&id, &queued, &due, &ready, &at, &n, &first, &gate, &paused); err != nil {
+			return err
+		}
+		if queued != n || due != first || gate != paused || first < never() && ready > at || first == never() && ready != never() {
+			m.t.Errorf("flow %d: queued %d of %d, due %d of %d, ready %d of %d, gate %d of %d", id, queued, n, due, first, ready, at, gate, paused)
+		}
+		return nil
+	}))
+	m.must(m.s.list(ctx, `SELECT `+laneColumns+`, (SELECT count(*) FROM deliveries d JOIN flows f ON f.id = d.flow WHERE f.lane = lanes.id AND d.state = 2),
+		(SELECT coalesce(min(ready_at), ?) FROM flows WHERE lane = lanes.id) FROM lanes`, []any{never()}, func(sc scan) error {
+		var leased int
+		var first int64
+		l, err := scanLane(func(dst ...any) error { return sc(append(dst, &leased, &first)...) })
+		if err != nil {
+			return err
+		}
+		if l.InFlight != leased || l.Limits.Concurrency > 0 && leased > l.Limits.Concurrency {
+			m.t.Errorf("lane %q: %d in flight, %d are leased, of %d", l.Key, l.InFlight, leased, l.Limits.Concurrency)
+		}
+		if used := l.UsedToday(m.now); int64(used) != m.day[l.Key] && m.now.Before(now().Add(20*time.Hour)) {
+			m.t.Errorf("lane %q: %d recipients count, %d were asked for", l.Key, used, m.day[l.Key])
+		}
+		if first < never() {
+			first = max(first, l.gate, l.turn)
+			first = max(first, us(m.now))
+			// A pause may end in a minute that is full, and that in a full day.
+			for r := l.Room(at(first)); r.Deliveries == 0 && first < never(); r = l.Room(at(first)) {
+				first = max(first, us(r.At))
+			}
+		}
+		if l.ready > first {
+			m.t.Errorf("lane %q is ready at %v, should be at %v: %+v", l.Key, at(l.ready), at(first), l.Lane)
+		}
+		return nil
+	}))
+}
+
+// memory compares what the writer holds with the rows.
+func (m *model) memory() {
+	m.t.Helper()
+	m.must(m.s.do(m.t.Context(), func(t *tx) error {
+		rows := newTx(&writer{conn: t.w.conn})
+		for id, l := range t.lanes {
+			x, err := rows.laneByID(m.now, id)
+			if err != nil {
+				return err
+			}
+			a, _ := l.Day.MarshalBinary()
+			b, _ := x.Day.MarshalBinary()
+			c, _ := l.Minute.MarshalBinary()
+			d, _ := x.Minute.MarshalBinary()
+			if l.InFlight != x.InFlight || l.ready != x.ready || l.readyRow != x.ready || l.gate != x.gate || l.isDirty || l.served != x.served || !bytes.Equal(a, b) || !bytes.Equal(c, d) {
+				m.t.Errorf("lane held as\n%+v\nand stored as\n%+v", l, x)
+			}
+			if t.ready != 0 && x.ready < t.ready {
+				m.t.Errorf("lane %q is ready at %d, the first of all at %d", l.Key, x.ready, t.ready)
+			}
+		}
+		for id, f := range t.flows {
+			x, err := rows.flowByID(id)
+			if err != nil {
+				return err
+			}
+			if *f != *x {
+				m.t.Errorf("flow held as\n%+v\nand stored as\n%+v", f, x)
+			}
+		}
+		for id, r := range t.leased {
+			x, err := rows.delivery(id)
+			if err != nil {
+				return err
+			}
+			held, stored := r.d, x.d
+			held.Message, held.Route.Limits = stored.Message, stored.Route.Limits // not read with the row
+			m.same("a leased delivery as held and as stored", held, stored)
+			if r.seq != x.seq || r.msg != x.msg || r.flow != x.flow || x.d.State != store.Leased {
+				m.t.Errorf("%s: row %d, message %d, flow %d, held as %d, %d, %d", id, x.seq, x.msg, x.flow, r.seq, r.msg, r.flow)
+			}
+		}
+		return nil
+	}))
+}
+
+// nothingLeft looks for deliveries that could have been claimed.
+func (m *model) nothingLeft() {
+	m.t.Helper()
+	lanes := map[string]*lane{}
+	m.must(m.s.list(m.t.Context(), `SELECT `+laneColumns+` FROM lanes`, nil, func(sc scan) error {
+		l, err := scanLane(sc)
+		if err == nil {
+			lanes[l.Key] = l
+		}
+		return err
+	}))
+	m.must(m.s.list(m.t.Context(), `SELECT `+deliveryColumns+` FROM deliveries d`+deliveryTables+` WHERE d.state <= 1 AND d.next_at <= ?1 AND f.gate_at <= ?1 AND f.turn_at <= ?1`,
+		[]any{us(m.now)}, func(sc scan) error {
+			d, err := scanDelivery(sc)
+			if err != nil {
+				return err
+			}
+			// A gate: who is first in line does not fit the budget of the day.
+			l := lanes[d.Route.Lane]
+			if l.Room(m.now).Deliveries > 0 && l.gate <= us(m.now) && l.turn <= us(m.now) {
+				m.t.Errorf("%v in lane %q was left: %+v", d.ID, d.Route.Lane, l)
+			}
+			return nil
+		}))
+}
