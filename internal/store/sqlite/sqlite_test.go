@@ -70,6 +70,34 @@ func TestMigrate(t *testing.T) {
 	open(t, Options{Dir: dir}) // nothing to do
 }
 
+// Servers and commands that are started together on a new folder all get the
+// same database.
+func TestMadeAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			s, err := Open(t.Context(), Options{Dir: dir})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			var size int
+			if err := s.read(t.Context(), "PRAGMA page_size", nil, &size); err != nil || size != 8192 {
+				t.Errorf("pages of %d: %v", size, err)
+			}
+			if err := s.Ping(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, storetest.Harness{
