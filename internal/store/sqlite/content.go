@@ -29,8 +29,8 @@ func (c *content) Close() error {
 
 // Content implements store.Messages.
 func (s *Store) Content(ctx context.Context, id store.ID) (store.Content, error) {
-	if e, ok := s.recent.take(id); ok {
-		return &content{Source: mime.Join(mime.Bytes(e.head), mime.Bytes(e.body))}, nil
+	if head, body, ok := s.recent.Take(id); ok {
+		return &content{Source: mime.Join(mime.Bytes(head), mime.Bytes(body))}, nil
 	}
 	m := &store.Message{ID: id}
 	var head, inline []byte

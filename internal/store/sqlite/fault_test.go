@@ -290,7 +290,7 @@ func TestDamagedRow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.recent.take(m.ID) // as after a restart
+	s.recent.Take(m.ID) // as after a restart
 	if err := s.do(t.Context(), func(t *tx) error { return t.exec(`UPDATE bodies SET body = x'68656c6c70'`) }); err != nil {
 		t.Fatal(err)
 	}

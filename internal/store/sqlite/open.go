@@ -48,8 +48,8 @@ type Store struct {
 	lock    *os.File // of the folder, while Server
 	spool   *spoolDir
 	readers *sql.DB
-	stmts   stmtCache // of the readers
-	recent  recent
+	stmts   stmtCache    // of the readers
+	recent  store.Recent // small messages until they are read first
 	w       *writer
 	check   *checkpointer
 	closing sync.Once

@@ -95,12 +95,15 @@ func TestRefusedBesideParkedClaim(t *testing.T) {
 		p := park(t.Context(), s, n)
 		first, second := benchMessage("a", nil, time.Now()), benchMessage("b", nil, time.Now())
 		first.Deliveries[0].ID, second.Deliveries[0].ID = store.ID{1}, store.ID{1}
-		first.Deliveries[0].Held = true
+		first.Deliveries[0].Held, second.ID = true, store.NewID()
 		if _, err := s.Submit(t.Context(), store.Submission{Now: time.Now(), Messages: []store.NewMessage{first}}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.Submit(t.Context(), store.Submission{Now: time.Now(), Messages: []store.NewMessage{second}}); err == nil {
 			t.Error("a delivery was stored twice")
+		}
+		if _, _, ok := s.recent.Take(second.ID); ok {
+			t.Error("the bytes of what was refused are remembered")
 		}
 		good := submitAt(t, s, time.Now())
 		<-p.done

@@ -57,7 +57,7 @@ func (t *tx) purge(s *Store, r store.PurgeRequest, res *store.PurgeResult, files
 		if err := t.row(`SELECT body IS NULL FROM bodies WHERE msg = ?`, []any{x.seq}, &spooled); err != nil {
 			return notFound(err)
 		}
-		s.recent.take(x.id)
+		s.recent.Take(x.id)
 		if spooled {
 			*files = append(*files, s.spool.path(x.id))
 		}

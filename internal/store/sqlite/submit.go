@@ -40,7 +40,7 @@ func (s *Store) Submit(ctx context.Context, sub store.Submission) ([]store.Submi
 	// Before the commit: a claim of the same transaction may read it at once.
 	for _, m := range msgs {
 		if m.body.file == "" {
-			s.recent.put(m.ID, m.Head, m.body.inline)
+			s.recent.Put(m.ID, m.Head, m.body.inline)
 		}
 	}
 	err = s.run(ctx, &op{bytes: bytes, plain: true, fn: func(t *tx) (err error) {
@@ -50,7 +50,7 @@ func (s *Store) Submit(ctx context.Context, sub store.Submission) ([]store.Submi
 	s.settleBodies(msgs, out, err)
 	for i, m := range msgs {
 		if err != nil || i >= len(out) || out[i].ID != m.ID {
-			s.recent.take(m.ID)
+			s.recent.Take(m.ID)
 		}
 	}
 	if err != nil {
