@@ -45,16 +45,19 @@ func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claime
 	}}); err != nil {
 		return nil, err
 	}
-	out := make([]store.Claimed, len(rows))
-	for i, row := range rows {
+	out := make([]store.Claimed, 0, len(rows))
+	for _, row := range rows {
 		m := row.fresh
 		if m == nil {
 			var err error
 			if m, err = row.message.decode(); err != nil {
-				return nil, err
+				// The lease is written, and the others are the caller's. Given back, it
+				// would be claimed again at once.
+				s.opt.Log.Error("the row of a message is damaged: its delivery stays as it is until the node ends", "delivery", row.d.ID.String(), "error", err)
+				continue
 			}
 		}
-		out[i] = store.Claimed{Lease: row.lease, Delivery: row.d, Message: *m}
+		out = append(out, store.Claimed{Lease: row.lease, Delivery: row.d, Message: *m})
 	}
 	return out, nil
 }
