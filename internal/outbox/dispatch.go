@@ -62,6 +62,10 @@ func (o *Outbox) claim(ctx context.Context, most int) int {
 		o.wait(ctx, time.Second)
 		return 0
 	}
+	if ctx.Err() != nil { // the store had them in its hands when the stop came
+		o.giveBack(ctx, claimed)
+		return 0
+	}
 	o.inFlight.Add(int64(len(claimed)))
 	for _, c := range claimed {
 		select {
@@ -71,6 +75,22 @@ func (o *Outbox) claim(ctx context.Context, most int) int {
 		}
 	}
 	return len(claimed)
+}
+
+// giveBack releases what was claimed and is not begun.
+func (o *Outbox) giveBack(ctx context.Context, claimed []store.Claimed) {
+	if len(claimed) == 0 {
+		return
+	}
+	leases := make([]store.Lease, len(claimed))
+	for i, c := range claimed {
+		leases[i] = c.Lease
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := o.opt.Store.Release(ctx, time.Now(), leases); err != nil {
+		o.opt.Log.Warn("deliveries could not be given back; they are verified at the next start", "count", len(leases), "err", err)
+	}
 }
 
 // idleWorker is how long a worker waits for the next delivery: a goroutine that
