@@ -18,7 +18,8 @@ type parkedClaim struct {
 	done chan struct{}
 }
 
-// bubble runs a test on fake time; the store in it is real.
+// bubble runs a test on fake time, which passes only while all wait; the store in
+// it is real.
 func bubble(t *testing.T, o Options, run func(t *testing.T, s *Store, n store.Node)) {
 	t.Helper()
 	fresh() // outside: it is shared
@@ -70,7 +71,7 @@ func TestParkedClaimFails(t *testing.T) {
 				for range claims {
 					all = append(all, park(t.Context(), s, n))
 				}
-				time.Sleep(time.Second - 1) // the clock's; the writer's alarm has not rung
+				<-time.After(time.Second - 1) // the clock's; the writer's alarm has not rung
 				m := benchMessage("other", []byte("x"), time.Now())
 				if _, err := s.Submit(t.Context(), store.Submission{Now: time.Now().Add(time.Second), Messages: []store.NewMessage{m}}); err != nil {
 					t.Error(err)
@@ -135,7 +136,7 @@ func TestNoDelay(t *testing.T) {
 		bubble(t, Options{fault: func() error {
 			select {
 			case <-slow:
-				time.Sleep(2 * time.Millisecond)
+				<-time.After(2 * time.Millisecond)
 			default:
 			}
 			return nil
@@ -143,7 +144,7 @@ func TestNoDelay(t *testing.T) {
 			due := time.Now().Add(time.Second)
 			submitAt(t, s, due)
 			p := park(t.Context(), s, n)
-			time.Sleep(time.Second - time.Millisecond)
+			<-time.After(time.Second - time.Millisecond)
 			slow <- struct{}{}
 			if err := s.ChangeLane(t.Context(), time.Now(), "lane", store.LaneChange{}); err != nil {
 				t.Fatal(err)
@@ -182,7 +183,7 @@ func TestParkedClaimEnds(t *testing.T) {
 				var slow atomic.Bool
 				bubble(t, Options{fault: func() error {
 					if slow.Load() {
-						time.Sleep(time.Second)
+						<-time.After(time.Second)
 					}
 					return nil
 				}}, func(t *testing.T, s *Store, n store.Node) {
