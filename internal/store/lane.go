@@ -118,6 +118,13 @@ func (l *Lane) Undo(now, since time.Time, k Kind, recipients int) {
 	l.End(now, since, recipients)
 }
 
+// SetClock has nothing count at a time after now: a clock that was set back
+// would otherwise keep the lane full until it is as late as it was.
+func (l *Lane) SetClock(now time.Time) {
+	l.Minute.setClock(minuteSpan(), now)
+	l.Day.setClock(daySpan(), now)
+}
+
 // A LaneChange alters a lane; nil fields leave things as they are.
 type LaneChange struct {
 	// PauseUntil makes nothing begin before. A pause that lasts longer stays,

@@ -2,7 +2,6 @@ package store
 
 import (
 	"encoding/binary"
-	"errors"
 	"time"
 )
 
@@ -91,10 +90,22 @@ func (w *Window) FreeAt(s Span, now time.Time, limit int64) time.Time {
 	return at
 }
 
-// MarshalBinary is the stored form: pairs of varints, the bucket as its
-// distance from the one before.
-func (w *Window) MarshalBinary() ([]byte, error) {
-	var out []byte
+// setClock counts at now what was counted at a later time: the clock was
+// wrong then.
+func (w *Window) setClock(s Span, now time.Time) {
+	b, n := s.bucket(now), len(w.marks)
+	var ahead int64
+	for ; n > 0 && w.marks[n-1].bucket > b; n-- {
+		ahead += w.marks[n-1].n
+	}
+	w.marks = w.marks[:n]
+	w.Add(s, now, now, ahead)
+}
+
+// encode gives the stored form: pairs of varints, the bucket as its distance
+// from the one before. It is never nil.
+func (w *Window) encode() []byte {
+	out := []byte{}
 	var prev int64
 	for _, m := range w.marks {
 		if m.n == 0 {
@@ -104,27 +115,26 @@ func (w *Window) MarshalBinary() ([]byte, error) {
 		out = binary.AppendVarint(out, m.n)
 		prev = m.bucket
 	}
-	return out, nil
+	return out
 }
 
-// UnmarshalBinary reads the stored form.
-func (w *Window) UnmarshalBinary(b []byte) error {
-	w.marks = nil
+// decodeWindow reads the stored form; a damaged one is empty.
+func decodeWindow(b []byte) (w Window) {
 	var prev int64
 	for len(b) > 0 {
 		d, n := binary.Varint(b)
 		if n <= 0 || (d <= 0 && prev != 0) {
-			return errors.New("store: a window of a lane is damaged")
+			return Window{}
 		}
 		c, k := binary.Varint(b[n:])
 		if k <= 0 || c < 0 {
-			return errors.New("store: a window of a lane is damaged")
+			return Window{}
 		}
 		prev += d
 		w.marks = append(w.marks, mark{prev, c})
 		b = b[n+k:]
 	}
-	return nil
+	return w
 }
 
 func floorDiv(a, b int64) int64 {

@@ -106,15 +106,8 @@ func (s *Store) List(ctx context.Context, r store.ListRequest) (store.Page, erro
 			p.Next = p.Entries[r.Limit-1].Delivery.ID.String()
 			return nil
 		}
-		d, err := row.decode()
-		if err != nil {
-			return err
-		}
-		m, err := row.message.decode()
-		if err != nil {
-			return err
-		}
-		p.Entries = append(p.Entries, store.Entry{Delivery: *d, Message: *m})
+		m, _ := row.message.decode() // a damaged one is shown as far as it goes
+		p.Entries = append(p.Entries, store.Entry{Delivery: *row.deliveryRow.decode(), Message: *m})
 		return nil
 	})
 	if err != nil {

@@ -55,6 +55,9 @@ func (s *Store) claimNow(ctx context.Context, r store.ClaimRequest) ([]store.Cla
 	if err := s.settleDoubt(ctx, r.Now); err != nil {
 		return nil, err
 	}
+	if err := s.noteClock(ctx, r.Now); err != nil {
+		return nil, err
+	}
 	if err := s.enter(); err != nil {
 		return nil, err
 	}
@@ -63,17 +66,20 @@ func (s *Store) claimNow(ctx context.Context, r store.ClaimRequest) ([]store.Cla
 	if err != nil {
 		return nil, readErr(ctx, err)
 	}
-	out := make([]store.Claimed, len(rows))
-	for i, row := range rows {
-		m, err := row.message.decode()
-		if err != nil {
-			return nil, err
+	out := make([]store.Claimed, 0, len(rows))
+	for _, row := range rows {
+		m, ok := row.message.decode()
+		if !ok {
+			if err := s.Finish(ctx, store.FinishDamaged(row.lease, &row.d, r.Now)); err != nil {
+				s.opt.Log.Error("the record of a message is damaged, and its delivery cannot be held: it stays as it is until the node ends", "delivery", row.d.ID.String(), "error", err)
+			}
+			continue
 		}
 		// While it is leased no retention removes it.
 		if head, body, ok := s.arrived.Take(m.ID); ok {
 			s.claimed.Put(m.ID, head, body)
 		}
-		out[i] = store.Claimed{Lease: row.lease, Delivery: row.d, Message: *m}
+		out = append(out, store.Claimed{Lease: row.lease, Delivery: row.d, Message: *m})
 	}
 	return out, nil
 }
@@ -352,9 +358,13 @@ func (c *claimer) fromFlow(ctx context.Context, l *lane, f *flow, n int) (out []
 	}
 	for len(q.rows) > 0 && len(out) < n {
 		row := q.rows[0]
-		d, err := row.decode()
-		if err != nil {
-			return nil, false, err
+		d := row.decode()
+		if row.damaged {
+			q.rows = q.rows[1:]
+			if err := c.save(c.r.Now, row.deliveryRow, (*store.Delivery).Quarantine); err != nil {
+				return nil, false, err
+			}
+			continue
 		}
 		if d.State == store.Queued {
 			if ok, when := l.Fits(c.r.Now, d.CountPending()); !ok {

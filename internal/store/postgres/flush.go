@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -96,7 +95,7 @@ func (t *tx) putDeliveries(b *pgx.Batch, rows []*deliveryRow, q string) error {
 	for i, r := range rows {
 		d := &r.d
 		var err error
-		if recipients[i], words[i], err = encodeDelivery(d); err != nil {
+		if recipients[i], words[i], err = r.encode(); err != nil {
 			return err
 		}
 		ids[i], msgs[i] = d.ID, d.Message
@@ -124,12 +123,12 @@ func (t *tx) writeLedger(b *pgx.Batch) error {
 	kinds, nodes, outcomes := make([]string, n), make([]string, n), make([]string, n)
 	flows, epochs, started := make([]int64, n), make([]int64, n), make([]int64, n)
 	for i, l := range t.ledger {
-		out, err := json.Marshal(l.a.Outcome)
+		out, err := store.EncodeOutcome(l.a.Outcome)
 		if err != nil {
 			return err
 		}
 		ids[i], nos[i], kinds[i], flows[i], nodes[i] = l.a.Delivery, int32(l.a.No), string(l.a.Kind), l.flow, l.a.Node
-		epochs[i], started[i], recipients[i], outcomes[i] = l.a.Epoch, us(l.a.StartedAt), int32(l.a.Recipients), string(out)
+		epochs[i], started[i], recipients[i], outcomes[i] = l.a.Epoch, us(l.a.StartedAt), int32(l.a.Recipients), out
 	}
 	b.Queue(`INSERT INTO attempts (delivery, no, kind, flow, node, epoch, started_at, recipients, outcome)
 		SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::int[], $9::text[])
@@ -205,20 +204,10 @@ func (t *tx) writeLanes(b *pgx.Batch) error {
 				floor = max(floor, us(r.At))
 			}
 		}
-		if l.Reason != (adapters.Text{}) {
-			reason, err := json.Marshal(l.Reason)
-			if err != nil {
-				return err
-			}
-			reasons[i] = string(reason)
-		}
-		var err, derr error
-		minutes[i], err = l.Minute.MarshalBinary()
-		days[i], derr = l.Day.MarshalBinary()
-		if err := errors.Join(err, derr); err != nil {
+		var err error
+		if reasons[i], minutes[i], days[i], err = l.EncodeColumns(); err != nil {
 			return err
 		}
-		minutes[i], days[i] = nonNil(minutes[i]), nonNil(days[i])
 		for j, v := range [...]int{l.Limits.Concurrency, l.Limits.PerMinute, l.Limits.RecipientsPerDay, l.Cap, l.InFlight} {
 			ints[j][i] = int32(v)
 		}

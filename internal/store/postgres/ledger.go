@@ -26,7 +26,8 @@ func scanAttempt(sc scan, id store.ID) (ledgerLine, error) {
 		return l, dbErr(err)
 	}
 	a.Kind, a.StartedAt = store.Kind(kind), at(started)
-	return l, json.Unmarshal([]byte(out), &a.Outcome)
+	a.DecodeOutcome([]byte(out))
+	return l, nil
 }
 
 const oneDelivery = `SELECT ` + deliveryColumns + ` FROM deliveries d` + deliveryTables + ` WHERE d.id = $1`
@@ -68,7 +69,7 @@ func (s *Store) Delivery(ctx context.Context, id store.ID) (*store.Delivery, err
 	if err := s.read(ctx, oneDelivery, []any{[16]byte(id)}, r.columns()...); err != nil {
 		return nil, err
 	}
-	return r.decode()
+	return r.decode(), nil
 }
 
 // Deliveries implements store.Admin.
@@ -90,7 +91,8 @@ func (s *Store) Message(ctx context.Context, id store.ID) (*store.Message, error
 	if err := s.read(ctx, `SELECT `+messageColumns+` FROM messages m WHERE m.id = $1`, []any{[16]byte(id)}, r.columns()...); err != nil {
 		return nil, err
 	}
-	return r.decode()
+	m, _ := r.decode() // a damaged one is shown as far as it goes
+	return m, nil
 }
 
 // countAll gives how many deliveries there are, how many are leased, and those

@@ -27,15 +27,7 @@ func (s *Store) Register(ctx context.Context, name string, now, until time.Time)
 			b.Queue(`INSERT INTO nodes (name, incarnation, until_at) VALUES ($1, 1, $2)
 				ON CONFLICT (name) DO UPDATE SET incarnation = nodes.incarnation + 1, until_at = $2 RETURNING incarnation`, name, us(until)).
 				Query(each(func(sc scan) error { return sc(&n.Incarnation) }))
-			// Turns that were taken in the future: a clock was wrong then, and they
-			// would put off what is due.
-			ahead = nil
-			b.Queue(`SELECT key FROM lanes WHERE turn_at > $1 OR EXISTS (SELECT FROM flows WHERE lane = lanes.id AND turn_at > $1)`, us(now)).Query(each(func(sc scan) error {
-				var key string
-				err := sc(&key)
-				ahead = append(ahead, key)
-				return err
-			}))
+			lanesAhead(b, now, &ahead)
 			return dbErr(conn.SendBatch(ctx, b).Close())
 		},
 		need: func(n *needs) {
@@ -54,13 +46,56 @@ func (s *Store) Register(ctx context.Context, name string, now, until time.Time)
 	return n, reaped, nil
 }
 
-// setClock forgets turns of the locked lanes that lie ahead.
+// lanesAhead looks for lanes with turns that were taken in the future: a clock
+// was wrong then, and they would put off what is due.
+func lanesAhead(b *pgx.Batch, now time.Time, keys *[]string) {
+	*keys = nil
+	b.Queue(`SELECT key FROM lanes WHERE turn_at > $1 OR EXISTS (SELECT FROM flows WHERE lane = lanes.id AND turn_at > $1)`, us(now)).Query(each(func(sc scan) error {
+		var key string
+		err := sc(&key)
+		*keys = append(*keys, key)
+		return err
+	}))
+}
+
+// noteClock finds out that this machine's clock was set back since the last
+// claim. Claims of several goroutines may be a little out of order.
+func (s *Store) noteClock(ctx context.Context, now time.Time) error {
+	last := s.latest.Swap(us(now))
+	if us(now) >= last-time.Second.Microseconds() {
+		return nil
+	}
+	var ahead []string
+	err := s.doOp(ctx, &op{
+		lead: func(ctx context.Context, conn *pgxpool.Conn) error {
+			b := &pgx.Batch{}
+			b.Queue(`BEGIN`)
+			lanesAhead(b, now, &ahead)
+			return dbErr(conn.SendBatch(ctx, b).Close())
+		},
+		need: func(n *needs) { n.lanes = append(n.lanes, ahead...) },
+		run: func(_ context.Context, t *tx) error {
+			t.setClock(now)
+			return nil
+		},
+	})
+	if err != nil { // the next claim tries again
+		s.latest.Store(last)
+	}
+	return err
+}
+
+// setClock forgets turns of the locked lanes that lie ahead, and what counts
+// there.
 func (t *tx) setClock(now time.Time) {
 	var ids []int64
 	for id, l := range t.lanes {
 		ids = append(ids, id)
 		l.now, l.dirty = now, true
-		l.turn = min(l.turn, us(now))
+		if l.turn > us(now) {
+			l.turn, l.gate = us(now), 0
+			l.SetClock(now)
+		}
 	}
 	for _, f := range t.flows {
 		f.turn = min(f.turn, us(now))
@@ -146,7 +181,11 @@ func (t *tx) reap(now time.Time) (reaped int, err error) {
 		}
 		flow := r.flow
 		var a store.Attempt
-		if err := t.save(now, r, func(d *store.Delivery) { a = d.Reap(now) }); err != nil {
+		if err := t.save(now, r, func(d *store.Delivery) {
+			if a = d.Reap(now); r.damaged {
+				d.Quarantine()
+			}
+		}); err != nil {
 			return 0, err
 		}
 		t.attempt(flow, a)

@@ -96,5 +96,17 @@ func TestConformance(t *testing.T) {
 		Second: func(t *testing.T, s store.Store) store.Store {
 			return open(t, Options{URL: s.(*Store).opt.URL, Dir: s.(*Store).opt.Dir})
 		},
+		Damage: func(t *testing.T, s store.Store, what string, id store.ID) {
+			q := map[string]string{
+				"recipients":    `UPDATE deliveries SET recipients = '[{"add' WHERE id = $1`,
+				"no recipients": `UPDATE deliveries SET recipients = '[]' WHERE id = $1`,
+				"word":          `UPDATE deliveries SET word = '{' WHERE id = $1`,
+				"message":       `UPDATE messages SET doc = '{' WHERE id = (SELECT msg FROM deliveries WHERE id = $1)`,
+				"lane":          `UPDATE lanes SET minute = '\x80', day = '\x80', reason = '{' WHERE id = (SELECT lane FROM flows WHERE id = (SELECT flow FROM deliveries WHERE id = $1))`,
+			}[what]
+			if _, err := s.(*Store).pool.Exec(t.Context(), q, [16]byte(id)); err != nil {
+				t.Fatal(err)
+			}
+		},
 	})
 }

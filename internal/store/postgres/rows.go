@@ -1,11 +1,9 @@
 package postgres
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
-	"github.com/postino-mail/postino/mime"
 )
 
 // us and at turn times into columns and back.
@@ -26,23 +24,6 @@ func at(us int64) time.Time {
 // A scan reads the columns of the current row.
 type scan func(dst ...any) error
 
-// messageDoc is what of a message no query asks for.
-type messageDoc struct {
-	Subject      string        `json:"s,omitempty"`
-	From         string        `json:"f,omitempty"`
-	OriginalFrom string        `json:"o,omitempty"`
-	Envelope     mime.Envelope `json:"e"`
-	Door         string        `json:"d,omitempty"`
-	Class        string        `json:"c,omitempty"`
-	Notification bool          `json:"n,omitempty"`
-	NotBefore    time.Time     `json:"b,omitzero"`
-}
-
-func encodeMessage(m *store.Message) (string, error) {
-	b, err := json.Marshal(messageDoc{m.Subject, m.From, m.OriginalFrom, m.Envelope, m.Door, m.Class, m.Notification, m.NotBefore})
-	return string(b), err
-}
-
 const messageColumns = `m.id, m.client, m.received_at, m.size, m.sha256, m.kept, m.message_id, m.tag, m.doc`
 
 // A messageRow is a message as read, not decoded yet.
@@ -57,16 +38,11 @@ func (r *messageRow) columns() []any {
 	return []any{(*[16]byte)(&r.m.ID), &r.m.Client, &r.received, &r.m.Size, &r.m.BodySHA256, &r.m.BodyKept, &r.messageID, &r.tag, &r.doc}
 }
 
-func (r *messageRow) decode() (*store.Message, error) {
-	var d messageDoc
-	if err := json.Unmarshal([]byte(r.doc), &d); err != nil {
-		return nil, err
-	}
+// decode fills in the message. False: its record is damaged.
+func (r *messageRow) decode() (*store.Message, bool) {
 	m := &r.m
 	m.ReceivedAt, m.MessageID, m.Tag = at(r.received), string(r.messageID), string(r.tag)
-	m.Subject, m.From, m.OriginalFrom, m.Envelope, m.Door, m.Class, m.Notification, m.NotBefore =
-		d.Subject, d.From, d.OriginalFrom, d.Envelope, d.Door, d.Class, d.Notification, d.NotBefore
-	return m, nil
+	return m, m.DecodeDoc([]byte(r.doc))
 }
 
 const (
@@ -84,6 +60,7 @@ type deliveryRow struct {
 	kind                                          string
 	next, created, expires, warn, finished, since int64
 	recipients, word                              string
+	damaged                                       bool // its columns cannot be read: it must not be sent
 
 	fresh, dirty bool
 	join         string // key under which siblings join
@@ -96,19 +73,12 @@ func (r *deliveryRow) columns() []any {
 		&r.next, &r.created, &r.expires, &r.warn, &r.finished, &d.Attempts, &d.Epoch, &d.Node, &r.kind, &r.since, &r.recipients, &r.word}
 }
 
-func (r *deliveryRow) decode() (*store.Delivery, error) {
+func (r *deliveryRow) decode() *store.Delivery {
 	d := &r.d
 	d.State, d.Kind = store.State(r.state), store.Kind(r.kind)
 	d.NextAt, d.CreatedAt, d.ExpiresAt, d.WarnAt, d.FinishedAt, d.Since = at(r.next), at(r.created), at(r.expires), at(r.warn), at(r.finished), at(r.since)
-	if err := json.Unmarshal([]byte(r.recipients), &d.Recipients); err != nil {
-		return nil, err
-	}
-	if r.word != "" {
-		if err := json.Unmarshal([]byte(r.word), &d.Word); err != nil {
-			return nil, err
-		}
-	}
-	return d, nil
+	r.damaged = !d.DecodeColumns([]byte(r.recipients), []byte(r.word))
+	return d
 }
 
 func scanDelivery(sc scan) (*deliveryRow, error) {
@@ -116,18 +86,17 @@ func scanDelivery(sc scan) (*deliveryRow, error) {
 	if err := sc(r.columns()...); err != nil {
 		return nil, dbErr(err)
 	}
-	_, err := r.decode()
-	return r, err
+	r.decode()
+	return r, nil
 }
 
-func encodeDelivery(d *store.Delivery) (recipients, word string, err error) {
-	rs, err := json.Marshal(d.Recipients)
-	if err != nil {
-		return "", "", err
+// encode gives the JSON columns. What is damaged stays as it is.
+func (r *deliveryRow) encode() (recipients, word string, err error) {
+	if recipients = r.recipients; !r.damaged {
+		if recipients, err = store.EncodeRecipients(r.d.Recipients); err != nil {
+			return "", "", err
+		}
 	}
-	if d.Word != (store.Word{}) {
-		w, err := json.Marshal(d.Word)
-		return string(rs), string(w), err
-	}
-	return string(rs), "", nil
+	word, err = store.EncodeWord(r.d.Word)
+	return recipients, word, err
 }

@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -48,12 +47,8 @@ func scanLane(sc scan) (*lane, error) {
 		return nil, dbErr(err)
 	}
 	l.PausedUntil, l.CapUntil = at(paused), at(capUntil)
-	if reason != "" {
-		if err := json.Unmarshal([]byte(reason), &l.Reason); err != nil {
-			return nil, err
-		}
-	}
-	return l, errors.Join(l.Minute.UnmarshalBinary(minute), l.Day.UnmarshalBinary(day))
+	l.DecodeColumns([]byte(reason), minute, day)
+	return l, nil
 }
 
 const flowColumns = `flows.id, flows.lane, flows.connection, flows.client, flows.queued, flows.due_at, flows.gate_at, flows.turn_at, flows.served`

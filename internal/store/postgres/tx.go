@@ -227,12 +227,12 @@ func (t *tx) loadJoins(b *pgx.Batch, keys []string) {
 		}
 		if have := t.deliveries[r.d.ID]; have != nil {
 			r = have
-		} else if _, err := r.decode(); err != nil {
-			return err
+		} else {
+			r.decode()
 		}
-		msg, err := m.decode()
-		if err != nil {
-			return err
+		msg, ok := m.decode()
+		if !ok || r.damaged {
+			return nil
 		}
 		r.join, r.msg = key, &messageRecord{Message: *msg}
 		t.deliveries[r.d.ID] = r

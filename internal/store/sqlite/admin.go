@@ -105,14 +105,10 @@ func (s *Store) List(ctx context.Context, r store.ListRequest) (store.Page, erro
 				p.Next = strconv.FormatInt(last, 36)
 				return nil
 			}
-			d, err := row.decode()
-			if err != nil {
-				return err
-			}
-			m, err := row.message.decode()
+			m, _ := row.message.decode() // a damaged one is shown as far as it goes
 			last = row.seq
-			p.Entries = append(p.Entries, store.Entry{Delivery: *d, Message: *m})
-			return err
+			p.Entries = append(p.Entries, store.Entry{Delivery: *row.deliveryRow.decode(), Message: *m})
+			return nil
 		})
 	if err != nil {
 		return store.Page{}, err
@@ -216,7 +212,7 @@ func (s *Store) Resend(ctx context.Context, now time.Time, message store.ID, nd 
 			return store.ErrGone
 		}
 		d := nd.Record(message, client, now)
-		recipients, _, err := encodeDelivery(&d)
+		recipients, err := store.EncodeRecipients(d.Recipients)
 		if err != nil {
 			return err
 		}

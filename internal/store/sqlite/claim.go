@@ -49,11 +49,11 @@ func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claime
 	for _, row := range rows {
 		m := row.fresh
 		if m == nil {
-			var err error
-			if m, err = row.message.decode(); err != nil {
-				// The lease is written, and the others are the caller's. Given back, it
-				// would be claimed again at once.
-				s.opt.Log.Error("the row of a message is damaged: its delivery stays as it is until the node ends", "delivery", row.d.ID.String(), "error", err)
+			var ok bool
+			if m, ok = row.message.decode(); !ok {
+				if err := s.Finish(ctx, store.FinishDamaged(row.lease, &row.d, r.Now)); err != nil {
+					s.opt.Log.Error("the record of a message is damaged, and its delivery cannot be held: it stays as it is until the node ends", "delivery", row.d.ID.String(), "error", err)
+				}
 				continue
 			}
 		}
@@ -67,6 +67,13 @@ func (t *tx) claim(r store.ClaimRequest) (out []*claimedRow, err error) {
 	if err := t.alive(r.Node); err != nil {
 		return nil, err
 	}
+	// Claims of several goroutines may be a little out of order.
+	if now := us(r.Now); now < t.w.latest-time.Second.Microseconds() {
+		if err := t.setClock(r.Now); err != nil {
+			return nil, err
+		}
+	}
+	t.w.latest = us(r.Now)
 	wait, err := t.mayWait(r.Now)
 	if err != nil {
 		return nil, err
@@ -250,9 +257,12 @@ func (c *claimer) fromFlow(l *lane, f *flow, n int) (out []*claimedRow, full boo
 	for _, row := range found {
 		row.d.Message = row.message.m.ID
 		row.placed(f, l)
-		d, err := row.decode()
-		if err != nil {
-			return nil, false, err
+		d := row.decode()
+		if row.damaged {
+			if err := c.save(c.r.Now, &row.deliveryRow, (*store.Delivery).Quarantine); err != nil {
+				return nil, false, err
+			}
+			continue
 		}
 		if d.State == store.Queued {
 			if ok, when := l.Fits(c.r.Now, d.CountPending()); !ok {

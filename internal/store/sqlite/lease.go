@@ -30,9 +30,12 @@ func (s *Store) Register(ctx context.Context, name string, now, until time.Time)
 	return n, reaped, err
 }
 
-// setClock forgets turns that were taken in the future: the clock was wrong
-// then, and they would put off what is due.
+// setClock forgets turns that were taken in the future, and what counts then:
+// the clock was wrong, and they would put off what is due.
 func (t *tx) setClock(now time.Time) error {
+	if err := t.flush(); err != nil {
+		return err
+	}
 	var flows []*flow
 	if err := t.each(`SELECT `+flowColumns+` FROM flows WHERE turn_at > ?`, []any{us(now)}, func(sc scan) error {
 		f, err := scanFlow(sc)
@@ -58,7 +61,8 @@ func (t *tx) setClock(now time.Time) error {
 		return err
 	}
 	for _, l := range lanes {
-		l.turn, l.now = 0, now
+		l.turn, l.gate, l.now = 0, 0, now
+		l.SetClock(now)
 		t.dirtyLane(l)
 	}
 	return nil
@@ -134,15 +138,17 @@ func (t *tx) reap(now time.Time, node string) (int, error) {
 		return 0, err
 	}
 	for _, r := range rows {
-		if _, err := r.decode(); err != nil {
-			return 0, err
-		}
+		r.decode()
 		if err := t.freeSlot(now, r, func(l *lane) { l.End(now, r.d.Since, 0) }); err != nil {
 			return 0, err
 		}
 		flow := r.flow
 		var a store.Attempt
-		if err := t.save(now, r, func(d *store.Delivery) { a = d.Reap(now) }); err != nil {
+		if err := t.save(now, r, func(d *store.Delivery) {
+			if a = d.Reap(now); r.damaged {
+				d.Quarantine()
+			}
+		}); err != nil {
 			return 0, err
 		}
 		if err := t.attempt(r, flow, a); err != nil {
@@ -335,5 +341,5 @@ func scanDelivery(sc scan) (*store.Delivery, error) {
 	if err := sc(r.columns()...); err != nil {
 		return nil, dbErr(err)
 	}
-	return r.decode()
+	return r.decode(), nil
 }

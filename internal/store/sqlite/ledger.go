@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
@@ -19,7 +18,8 @@ func scanAttempt(sc scan, id store.ID) (store.Attempt, error) {
 		return a, dbErr(err)
 	}
 	a.StartedAt = at(started)
-	return a, json.Unmarshal(out, &a.Outcome)
+	a.DecodeOutcome(out)
+	return a, nil
 }
 
 // line loads one line of the ledger.
@@ -49,10 +49,7 @@ func (s *Store) Attempts(ctx context.Context, id store.ID) (out []store.Attempt,
 	}); err != nil {
 		return nil, err
 	}
-	d, err := r.decode()
-	if err != nil {
-		return nil, err
-	}
+	d := r.decode()
 	// The row was read before the lines: an attempt that ended in between is
 	// among them.
 	if d.State == store.Leased && (len(out) == 0 || out[len(out)-1].No < d.Attempts) {
@@ -67,7 +64,7 @@ func (s *Store) Delivery(ctx context.Context, id store.ID) (*store.Delivery, err
 	if err := s.read(ctx, `SELECT `+deliveryColumns+` FROM deliveries d`+deliveryTables+` WHERE d.id = ?`, []any{id}, r.columns()...); err != nil {
 		return nil, err
 	}
-	return r.decode()
+	return r.decode(), nil
 }
 
 // Deliveries implements store.Admin.
@@ -89,7 +86,8 @@ func (s *Store) Message(ctx context.Context, id store.ID) (*store.Message, error
 	if err := s.read(ctx, `SELECT `+messageColumns+` FROM messages m WHERE m.id = ?`, []any{id}, r.columns()...); err != nil {
 		return nil, err
 	}
-	return r.decode()
+	m, _ := r.decode() // a damaged one is shown as far as it goes
+	return m, nil
 }
 
 // Stats implements store.Admin.

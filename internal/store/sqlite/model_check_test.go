@@ -116,10 +116,14 @@ func (m *model) memory() {
 			if err != nil {
 				return err
 			}
-			a, _ := l.Day.MarshalBinary()
-			b, _ := x.Day.MarshalBinary()
-			c, _ := l.Minute.MarshalBinary()
-			d, _ := x.Minute.MarshalBinary()
+			_, c, a, err := l.EncodeColumns()
+			if err != nil {
+				return err
+			}
+			_, d, b, err := x.EncodeColumns()
+			if err != nil {
+				return err
+			}
 			if l.InFlight != x.InFlight || l.ready != x.ready || l.readyRow != x.ready || l.gate != x.gate || l.isDirty || l.served != x.served || !bytes.Equal(a, b) || !bytes.Equal(c, d) {
 				m.t.Errorf("lane held as\n%+v\nand stored as\n%+v", l, x)
 			}

@@ -64,7 +64,7 @@ func TestParkedClaimFails(t *testing.T) {
 			t.Parallel()
 			bubble(t, Options{}, func(t *testing.T, s *Store, n store.Node) {
 				submitAt(t, s, time.Now().Add(time.Second))
-				if err := s.do(t.Context(), func(t *tx) error { return t.exec(`UPDATE deliveries SET recipients = '?'`) }); err != nil {
+				if err := s.do(t.Context(), func(t *tx) error { return t.exec(`UPDATE deliveries SET position = '?'`) }); err != nil {
 					t.Fatal(err)
 				}
 				var all []*parkedClaim

@@ -91,7 +91,7 @@ func (t *tx) claimPlaced(r store.ClaimRequest, max int) (out []*claimedRow, err 
 		if fits, _ := l.Fits(r.Now, n); !fits || l.gate > now || l.Room(r.Now).Deliveries == 0 {
 			continue
 		}
-		l.now = r.Now
+		l.now, l.turn = r.Now, now
 		row := &deliveryRow{msg: p.msg, flow: f.id, d: p.d.Delivery}
 		row.d.Recipients = slices.Clone(row.d.Recipients)
 		row.placed(f, l)

@@ -1,30 +1,11 @@
 package sqlite
 
 import (
-	"encoding/json"
 	"strings"
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
-	"github.com/postino-mail/postino/mime"
 )
-
-// messageDoc is what of a message no query asks for.
-type messageDoc struct {
-	Subject      string        `json:"s,omitempty"`
-	From         string        `json:"f,omitempty"`
-	OriginalFrom string        `json:"o,omitempty"`
-	Envelope     mime.Envelope `json:"e"`
-	Door         string        `json:"d,omitempty"`
-	Class        string        `json:"c,omitempty"`
-	Notification bool          `json:"n,omitempty"`
-	NotBefore    time.Time     `json:"b,omitzero"`
-}
-
-func encodeMessage(m *store.Message) (string, error) {
-	b, err := json.Marshal(messageDoc{m.Subject, m.From, m.OriginalFrom, m.Envelope, m.Door, m.Class, m.Notification, m.NotBefore})
-	return string(b), err
-}
 
 const messageColumns = `m.id, m.client, m.received_at, m.size, m.sha256, m.kept, m.message_id, m.tag, m.doc`
 
@@ -40,16 +21,10 @@ func (r *messageRow) columns() []any {
 	return []any{&r.m.ID, &r.m.Client, &r.received, &r.m.Size, &r.m.BodySHA256, &r.m.BodyKept, &r.m.MessageID, &r.m.Tag, &r.doc}
 }
 
-func (r *messageRow) decode() (*store.Message, error) {
-	var d messageDoc
-	if err := json.Unmarshal(r.doc, &d); err != nil {
-		return nil, err
-	}
-	m := &r.m
-	m.ReceivedAt = at(r.received)
-	m.Subject, m.From, m.OriginalFrom, m.Envelope, m.Door, m.Class, m.Notification, m.NotBefore =
-		d.Subject, d.From, d.OriginalFrom, d.Envelope, d.Door, d.Class, d.Notification, d.NotBefore
-	return m, nil
+// decode fills in the message. False: its record is damaged.
+func (r *messageRow) decode() (*store.Message, bool) {
+	r.m.ReceivedAt = at(r.received)
+	return &r.m, r.m.DecodeDoc(r.doc)
 }
 
 const (
@@ -68,6 +43,7 @@ type deliveryRow struct {
 	d                                             store.Delivery
 	next, created, expires, warn, finished, since int64
 	recipients, word                              []byte
+	damaged                                       bool // its columns cannot be read: it must not be sent
 }
 
 func (r *deliveryRow) columns() []any {
@@ -87,38 +63,11 @@ func (r *deliveryRow) placed(f *flow, l *lane) {
 	r.d.Client, r.d.Route.Connection, r.d.Route.Lane = f.name.client, f.name.connection, l.Key
 }
 
-func (r *deliveryRow) decode() (*store.Delivery, error) {
+func (r *deliveryRow) decode() *store.Delivery {
 	d := &r.d
 	d.NextAt, d.CreatedAt, d.ExpiresAt, d.WarnAt, d.FinishedAt, d.Since = at(r.next), at(r.created), at(r.expires), at(r.warn), at(r.finished), at(r.since)
-	if err := json.Unmarshal(r.recipients, &d.Recipients); err != nil {
-		return nil, err
-	}
-	if len(r.word) > 0 {
-		if err := json.Unmarshal(r.word, &d.Word); err != nil {
-			return nil, err
-		}
-	}
-	return d, nil
-}
-
-func encodeDelivery(d *store.Delivery) (recipients, word string, err error) {
-	if recipients, err = encodeRecipients(d.Recipients); err == nil {
-		word, err = encodeWord(d.Word)
-	}
-	return recipients, word, err
-}
-
-func encodeRecipients(rs []store.Recipient) (string, error) {
-	b, err := json.Marshal(rs)
-	return string(b), err
-}
-
-func encodeWord(w store.Word) (string, error) {
-	if w == (store.Word{}) {
-		return "", nil
-	}
-	b, err := json.Marshal(w)
-	return string(b), err
+	r.damaged = !d.DecodeColumns(r.recipients, r.word)
+	return d
 }
 
 // delivery loads one delivery, its message's id apart; store.ErrNotFound when
@@ -140,8 +89,8 @@ func (t *tx) delivery(id store.ID) (*deliveryRow, error) {
 		return nil, err
 	}
 	r.placed(f, l)
-	_, err = r.decode()
-	return r, err
+	r.decode()
+	return r, nil
 }
 
 // An encodedStep holds what a step puts into columns as JSON. The goroutine that
@@ -156,28 +105,36 @@ type encodedStep struct {
 func encodeStep(st *store.Step, o *store.Outcome) (e *encodedStep, err error) {
 	e = &encodedStep{hasRecipients: st.Recipients != nil}
 	if e.hasRecipients {
-		if e.recipients, err = encodeRecipients(st.Recipients); err != nil {
+		if e.recipients, err = store.EncodeRecipients(st.Recipients); err != nil {
 			return nil, err
 		}
 	}
-	if e.word, err = encodeWord(st.Word); err != nil {
+	if e.word, err = store.EncodeWord(st.Word); err != nil {
 		return nil, err
 	}
 	if o != nil {
-		e.outcome, err = encodeOutcome(*o)
+		e.outcome, err = store.EncodeOutcome(*o)
 	}
 	return e, err
 }
 
-// columns are those of d, e applied; e may be nil.
-func (e *encodedStep) columns(d *store.Delivery) (recipients, word string, err error) {
-	if e == nil {
-		return encodeDelivery(d)
+// columns are those of r, e applied; e may be nil. What is damaged stays as it is.
+func (e *encodedStep) columns(r *deliveryRow) (recipients, word string, err error) {
+	switch {
+	case r.damaged:
+		recipients = string(r.recipients)
+	case e != nil && e.hasRecipients:
+		recipients = e.recipients
+	default:
+		if recipients, err = store.EncodeRecipients(r.d.Recipients); err != nil {
+			return "", "", err
+		}
 	}
-	if recipients = e.recipients; !e.hasRecipients {
-		recipients, err = encodeRecipients(d.Recipients)
+	if e != nil {
+		return recipients, e.word, nil
 	}
-	return recipients, e.word, err
+	word, err = store.EncodeWord(r.d.Word)
+	return recipients, word, err
 }
 
 // save writes r, which change altered, and keeps the account of its flows. A
@@ -209,7 +166,7 @@ func (t *tx) saveStep(now time.Time, r *deliveryRow, change func(*store.Delivery
 			return err
 		}
 	}
-	recipients, word, err := e.columns(d)
+	recipients, word, err := e.columns(r)
 	if err != nil {
 		return dbErr(err) // what is held was changed already
 	}
@@ -231,16 +188,11 @@ func (t *tx) saveStep(now time.Time, r *deliveryRow, change func(*store.Delivery
 
 // attempt writes a line of the ledger, over an earlier state of the same line.
 func (t *tx) attempt(r *deliveryRow, flow int64, a store.Attempt) error {
-	out, err := encodeOutcome(a.Outcome)
+	out, err := store.EncodeOutcome(a.Outcome)
 	if err != nil {
 		return err
 	}
 	return t.writeLine(r, flow, a, out)
-}
-
-func encodeOutcome(o store.Outcome) (string, error) {
-	b, err := json.Marshal(o)
-	return string(b), err
 }
 
 func (t *tx) writeLine(r *deliveryRow, flow int64, a store.Attempt, outcome string) error {

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -54,12 +53,8 @@ func scanLane(sc scan) (*lane, error) {
 	}
 	l.readyRow, l.servedRow = l.ready, l.served
 	l.PausedUntil, l.CapUntil = at(paused), at(capUntil)
-	if len(reason) > 0 {
-		if err := json.Unmarshal(reason, &l.Reason); err != nil {
-			return nil, err
-		}
-	}
-	return l, errors.Join(l.Minute.UnmarshalBinary(minute), l.Day.UnmarshalBinary(day))
+	l.DecodeColumns(reason, minute, day)
+	return l, nil
 }
 
 func (t *tx) keep(l *lane) *lane {
@@ -344,20 +339,15 @@ func (t *tx) flushLane(l *lane) error {
 			}
 		}
 	}
-	minute, _ := l.Minute.MarshalBinary() // cannot fail
-	day, _ := l.Day.MarshalBinary()
-	var reason []byte
-	if l.Reason != (adapters.Text{}) {
-		var err error
-		if reason, err = json.Marshal(l.Reason); err != nil {
-			return dbErr(err)
-		}
+	reason, minute, day, err := l.EncodeColumns()
+	if err != nil {
+		return dbErr(err)
 	}
 	if t.ready != 0 { // not before the row that is written: it need not be asked for
 		t.ready = min(t.ready, l.ready)
 	}
-	args := []any{l.Limits.Concurrency, l.Limits.PerMinute, l.Limits.RecipientsPerDay, us(l.PausedUntil), string(reason), l.Cap, us(l.CapUntil), l.InFlight,
-		nonNil(minute), nonNil(day), l.gate, l.turn, l.id}
+	args := []any{l.Limits.Concurrency, l.Limits.PerMinute, l.Limits.RecipientsPerDay, us(l.PausedUntil), reason, l.Cap, us(l.CapUntil), l.InFlight,
+		minute, day, l.gate, l.turn, l.id}
 	if l.ready == l.readyRow && l.served == l.servedRow { // the index stays as it is
 		return t.exec(`UPDATE lanes SET concurrency = ?, per_minute = ?, per_day = ?, paused_until = ?, reason = ?, cap = ?, cap_until = ?, in_flight = ?,
 			minute = ?, day = ?, gate_at = ?, turn_at = ? WHERE id = ?`, args...)

@@ -109,5 +109,17 @@ func TestConformance(t *testing.T) {
 			return open(t, Options{Server: true, Dir: s.(*Store).dir})
 		},
 		Second: func(t *testing.T, s store.Store) store.Store { return open(t, Options{Dir: s.(*Store).dir}) },
+		Damage: func(t *testing.T, s store.Store, what string, id store.ID) {
+			q := map[string]string{
+				"recipients":    `UPDATE deliveries SET recipients = '[{"add' WHERE id = ?`,
+				"no recipients": `UPDATE deliveries SET recipients = '[]' WHERE id = ?`,
+				"word":          `UPDATE deliveries SET word = '{' WHERE id = ?`,
+				"message":       `UPDATE messages SET doc = '{' WHERE seq = (SELECT msg FROM deliveries WHERE id = ?)`,
+				"lane":          `UPDATE lanes SET minute = x'80', day = x'80', reason = '{' WHERE id = (SELECT lane FROM flows WHERE id = (SELECT flow FROM deliveries WHERE id = ?))`,
+			}[what]
+			if err := s.(*Store).do(t.Context(), func(t *tx) error { return t.exec(q, id) }); err != nil {
+				t.Fatal(err)
+			}
+		},
 	})
 }

@@ -83,12 +83,12 @@ func (s *Store) ready(ctx context.Context, now time.Time, in []store.NewMessage)
 	}()
 	for i := range in {
 		m := newMessage{NewMessage: &in[i]}
-		if m.doc, err = encodeMessage(&m.Message); err != nil {
+		if m.doc, err = m.Message.EncodeDoc(); err != nil {
 			return out, 0, err
 		}
 		for j := range m.Deliveries {
 			d := newDelivery{Delivery: m.Deliveries[j].Record(m.ID, m.Client, now)}
-			if d.recipients, _, err = encodeDelivery(&d.Delivery); err != nil {
+			if d.recipients, err = store.EncodeRecipients(d.Delivery.Recipients); err != nil {
 				return out, 0, err
 			}
 			m.deliveries = append(m.deliveries, d)
@@ -215,18 +215,18 @@ func (t *tx) join(now time.Time, m *newMessage, out *store.Submitted) (bool, err
 	if err := t.row(`SELECT `+messageColumns+` FROM messages m WHERE m.seq = ?`, []any{r.msg}, mr.columns()...); err != nil {
 		return false, err
 	}
-	msg, err := mr.decode()
-	if err != nil {
-		return false, err
+	msg, ok := mr.decode()
+	if !ok || r.damaged {
+		return false, nil
 	}
 	if !r.d.Merge(msg, m.Deliveries[0].Recipients, m.Join.MaxRecipients) {
 		return false, nil
 	}
-	doc, err := encodeMessage(msg)
+	doc, err := msg.EncodeDoc()
 	if err != nil {
 		return false, err
 	}
-	recipients, _, err := encodeDelivery(&r.d)
+	recipients, err := store.EncodeRecipients(r.d.Recipients)
 	if err != nil {
 		return false, err
 	}

@@ -37,7 +37,8 @@ type writer struct {
 	parked  []*op       // claims that wait for something to claim
 	alarm   *time.Timer // for them
 	commits atomic.Int64
-	unsaved int // statements since the checkpointer was told
+	latest  int64 // time of the last claim
+	unsaved int   // statements since the checkpointer was told
 }
 
 func newWriter(s *Store) *writer {

@@ -26,6 +26,10 @@ type Harness struct {
 	// Second opens what s keeps once more, as another process would, while s is
 	// open.
 	Second func(t *testing.T, s store.Store) store.Store
+	// Damage makes a record of the delivery unreadable, as a disk does: its
+	// "recipients", its "word", the record of its "message" or the windows of its
+	// "lane"; "no recipients" leaves an empty list.
+	Damage func(t *testing.T, s store.Store, what string, id store.ID)
 }
 
 // Run asks everything of the implementation; the parts run in parallel.
@@ -40,7 +44,7 @@ func Run(t *testing.T, h Harness) {
 		"list": testList, "act": testAct, "resend": testResend, "stats": testStats, "purge": testPurge,
 		"connections": testConnections, "connection state": testConnectionState, "clients": testClients, "events": testEvents,
 		"settings": testSettings, "reopen": testReopen, "two processes": testTwoProcesses, "closed": testClosed,
-		"submitters at once": testSubmitters, "model": testModel,
+		"submitters at once": testSubmitters, "model": testModel, "damage": testDamage, "clock set back": testClockSetBack,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

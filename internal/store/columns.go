@@ -1,0 +1,135 @@
+package store
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
+)
+
+// This file holds what both implementations keep of a record as JSON, and what
+// becomes of a record that a disk has damaged: people see it, nothing of it is
+// sent, and it keeps nothing else from being sent.
+
+// messageDoc is what of a message no query asks for.
+type messageDoc struct {
+	Subject      string        `json:"s,omitempty"`
+	From         string        `json:"f,omitempty"`
+	OriginalFrom string        `json:"o,omitempty"`
+	Envelope     mime.Envelope `json:"e"`
+	Door         string        `json:"d,omitempty"`
+	Class        string        `json:"c,omitempty"`
+	Notification bool          `json:"n,omitempty"`
+	NotBefore    time.Time     `json:"b,omitzero"`
+}
+
+// EncodeDoc gives the part of the message that is kept as JSON.
+func (m *Message) EncodeDoc() (string, error) {
+	b, err := json.Marshal(messageDoc{m.Subject, m.From, m.OriginalFrom, m.Envelope, m.Door, m.Class, m.Notification, m.NotBefore})
+	return string(b), err
+}
+
+// DecodeDoc fills in what EncodeDoc gave. False: it is damaged, and stays empty.
+func (m *Message) DecodeDoc(doc []byte) bool {
+	var d messageDoc
+	if err := json.Unmarshal(doc, &d); err != nil {
+		return false
+	}
+	m.Subject, m.From, m.OriginalFrom, m.Envelope, m.Door, m.Class, m.Notification, m.NotBefore =
+		d.Subject, d.From, d.OriginalFrom, d.Envelope, d.Door, d.Class, d.Notification, d.NotBefore
+	return true
+}
+
+// EncodeRecipients gives the column of the recipients.
+func EncodeRecipients(rs []Recipient) (string, error) {
+	b, err := json.Marshal(rs)
+	return string(b), err
+}
+
+// EncodeWord gives the column of the word; it is empty for the zero Word.
+func EncodeWord(w Word) (string, error) {
+	if w == (Word{}) {
+		return "", nil
+	}
+	b, err := json.Marshal(w)
+	return string(b), err
+}
+
+// DecodeColumns fills in recipients and word. False: one of them is damaged,
+// and the delivery says so in its error.
+func (d *Delivery) DecodeColumns(recipients, word []byte) bool {
+	ok := json.Unmarshal(recipients, &d.Recipients) == nil && len(d.Recipients) > 0
+	if len(word) > 0 {
+		ok = json.Unmarshal(word, &d.Word) == nil && ok
+	}
+	if !ok {
+		d.Class, d.Error = adapters.Permanent, Damaged()
+	}
+	return ok
+}
+
+// EncodeOutcome gives the column of an attempt's outcome.
+func EncodeOutcome(o Outcome) (string, error) {
+	b, err := json.Marshal(o)
+	return string(b), err
+}
+
+// DecodeOutcome fills in what EncodeOutcome gave; one that is damaged says so.
+func (a *Attempt) DecodeOutcome(b []byte) {
+	if err := json.Unmarshal(b, &a.Outcome); err != nil {
+		a.Outcome = Outcome{EndedAt: a.StartedAt, Class: adapters.Unknown, Error: Damaged()}
+	}
+}
+
+// EncodeColumns gives the columns of the reason and of both windows.
+func (l *Lane) EncodeColumns() (reason string, minute, day []byte, err error) {
+	if l.Reason != (adapters.Text{}) {
+		b, err := json.Marshal(l.Reason)
+		if err != nil {
+			return "", nil, nil, err
+		}
+		reason = string(b)
+	}
+	return reason, l.Minute.encode(), l.Day.encode(), nil
+}
+
+// DecodeColumns fills in what EncodeColumns gave. What is damaged is taken as
+// empty: the provider's own limits hold, and the lane goes on.
+func (l *Lane) DecodeColumns(reason, minute, day []byte) {
+	if len(reason) > 0 && json.Unmarshal(reason, &l.Reason) != nil {
+		l.Reason = adapters.Text{}
+	}
+	l.Minute, l.Day = decodeWindow(minute), decodeWindow(day)
+}
+
+// Damaged is the error of a record that cannot be read.
+func Damaged() *adapters.Error {
+	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Code: "damaged_record", Enhanced: "5.3.0",
+		Sentence: adapters.Text{
+			EN: "the store's record of this message is damaged; nothing of it is sent",
+			IT: "la registrazione di questo messaggio nell'archivio è danneggiata; non se ne invia nulla"},
+		Remedy: adapters.Text{
+			EN: "check this server's disk, send the message again from the program it came from, then cancel this delivery",
+			IT: "controllare il disco di questo server, inviare di nuovo il messaggio dal programma di origine, poi annullare questa consegna"}}
+}
+
+// Quarantine holds a delivery whose record is damaged, for a person to see.
+func (d *Delivery) Quarantine() {
+	d.State, d.NextAt = Held, time.Time{}
+	d.Class, d.Error = adapters.Permanent, Damaged()
+	d.unlease()
+	d.Epoch++
+}
+
+// FinishDamaged ends the attempt of a delivery whose message's record is
+// damaged, before its call: it is held.
+func FinishDamaged(l Lease, d *Delivery, now time.Time) Finish {
+	f := Finish{Lease: l, Outcome: Outcome{EndedAt: now, Class: adapters.Permanent, Error: Damaged()}}
+	f.Step = Step{Now: now, State: Held, Word: d.Word}
+	f.Step.Word.Class, f.Step.Word.Error = f.Outcome.Class, f.Outcome.Error
+	if d.Kind == Send {
+		f.NotMailed = d.CountPending()
+	}
+	return f
+}
