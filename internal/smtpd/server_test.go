@@ -3,26 +3,18 @@ package smtpd
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"crypto/tls"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/postino-mail/postino/internal/config"
-	"github.com/postino-mail/postino/internal/store"
 )
 
 func newPlayer(w *world) *player {
@@ -265,182 +257,6 @@ func TestStopGrace(t *testing.T) {
 	}
 	if left, err := os.ReadDir(w.store.SpoolDir()); err != nil || len(left) > 1 { // the store's lock
 		t.Errorf("left in the spool: %v %v", left, err)
-	}
-}
-
-// TestRevoked: a login that is taken away ends with the next MAIL.
-func TestRevoked(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, setup{listeners: []config.Listener{{Networks: []string{"127.0.0.1"}, PlaintextAuth: true, Auth: "required"}},
-		clients: []store.Client{{Name: "erp", SecretHash: "s"}}, limits: Limits{Idle: 1 << 30}})
-	p := newPlayer(w)
-	defer p.close()
-	if err := errors.Join(p.say("", "220 *"), p.say("EHLO pc", "250-*"), p.step(step{kind: "!", text: "plain erp s"}), p.say("", "235 *")); err != nil {
-		t.Fatal(err)
-	}
-	c, err := w.store.ClientNamed(t.Context(), "erp")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Disabled = true
-	if _, err := w.store.PutClient(t.Context(), *c); err != nil {
-		t.Fatal(err)
-	}
-	// The registry looks at the store once a second.
-	for {
-		if err := p.say("MAIL FROM:<erp@contoso.it>", "*"); err != nil {
-			t.Fatal(err)
-		}
-		if strings.HasPrefix(p.reply, "421") {
-			break
-		}
-		if err := p.say("RSET", "250 *"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if !strings.Contains(p.reply, "4.7.0 this login is no longer valid") {
-		t.Errorf("reply %q", p.reply)
-	}
-}
-
-// TestUnknownNameCostsTheSame: CheckSecret is asked for names that do not exist
-// and for disabled ones too, without a hash.
-func TestUnknownNameCostsTheSame(t *testing.T) {
-	t.Parallel()
-	var mu sync.Mutex
-	var hashes []string
-	w := newWorld(t, setup{listeners: []config.Listener{{Networks: []string{"127.0.0.1"}, PlaintextAuth: true}},
-		clients: []store.Client{{Name: "off", SecretHash: "s", Disabled: true}, {Name: "erp", SecretHash: "s"}, {Name: "net"}},
-		options: func(o *Options) {
-			o.CheckSecret = func(hash, _ string) bool {
-				mu.Lock()
-				defer mu.Unlock()
-				hashes = append(hashes, hash)
-				return true // even so, nobody without a hash gets in
-			}
-		}})
-	for _, name := range []string{"off", "nobody", "net"} {
-		p := newPlayer(w)
-		if err := errors.Join(p.say("", "220 *"), p.say("EHLO pc", "250-*"), p.step(step{kind: "!", text: "plain " + name + " s"}), p.say("", "535 *")); err != nil {
-			t.Error(err)
-		}
-		p.close()
-	}
-	if fmt.Sprintf("%q", hashes) != `["" "" ""]` {
-		t.Errorf("asked with %q", hashes)
-	}
-}
-
-// TestNothingSecretIsLogged, of what a client sends.
-func TestNothingSecretIsLogged(t *testing.T) {
-	t.Parallel()
-	var b lockedBuffer
-	w := newWorld(t, setup{log: &b, listeners: []config.Listener{{Networks: []string{"127.0.0.1"}, PlaintextAuth: true}}, clients: []store.Client{{Name: "erp", SecretHash: "hunter2"}}})
-	for _, s := range []string{"erp hunter2", "erp hunter3", "nobody hunter2"} {
-		p := newPlayer(w)
-		if err := errors.Join(p.say("", "220 *"), p.say("EHLO pc", "250-*"), p.step(step{kind: "!", text: "plain " + s}), p.say("", "*")); err != nil {
-			t.Error(err)
-		}
-		p.close()
-	}
-	w.shut()
-	for _, s := range []string{"hunter", "aHVudGVy"} {
-		if strings.Contains(b.String(), s) {
-			t.Errorf("the log has %q:\n%s", s, b.String())
-		}
-	}
-	if !strings.Contains(b.String(), "SMTP login failed") {
-		t.Errorf("failures are not logged:\n%s", b.String())
-	}
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-// fingerprintOf is of the certificate that the server shows.
-func fingerprintOf(t *testing.T, w *world) string {
-	t.Helper()
-	d := &tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // the certificate is compared by its digest
-	c, err := d.DialContext(t.Context(), "tcp", w.addr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	sum := sha256.Sum256(c.(*tls.Conn).ConnectionState().PeerCertificates[0].Raw)
-	return hex.EncodeToString(sum[:])
-}
-
-func TestCertificates(t *testing.T) {
-	t.Parallel()
-	var b lockedBuffer
-	w := newWorld(t, setup{listeners: []config.Listener{{TLS: "implicit"}}, log: &b})
-	first := w.server.Fingerprints()[0]
-	if got := fingerprintOf(t, w); got != first || !strings.Contains(b.String(), first) {
-		t.Errorf("shown %s, told %s; log:\n%s", got, first, b.String())
-	}
-	cert, key := filepath.Join(w.data, selfCert), filepath.Join(w.data, selfKey)
-	if info, err := os.Stat(key); err != nil || info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
-		t.Errorf("key file %v %v", info.Mode(), err)
-	}
-	if again, err := newCertificates("", "", w.data, "gw", w.server.opt.Log); err != nil || again.fingerprint() != first {
-		t.Errorf("the certificate does not survive a restart: %v", err)
-	}
-	// A broken file leaves the old one in place, another replaces it.
-	if err := os.WriteFile(cert, []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.server.Reload(); err == nil {
-		t.Error("a broken certificate was read")
-	}
-	if got := fingerprintOf(t, w); got != first {
-		t.Error("a broken file replaced the certificate")
-	}
-	if err := errors.Join(os.Remove(cert), makeMissing(cert, key, "x")); err == nil {
-		t.Error("a certificate was made for a key that was there")
-	}
-	if err := errors.Join(os.Remove(key), makeMissing(cert, key, "other.contoso.it"), w.server.Reload()); err != nil {
-		t.Fatal(err)
-	}
-	if got := fingerprintOf(t, w); got == first || got != w.server.Fingerprints()[0] {
-		t.Error("the new certificate is not in use")
-	}
-}
-
-// TestCertificateFileChanges: a renewed file is used without a word.
-func TestCertificateFileChanges(t *testing.T) {
-	t.Parallel()
-	dir, other := t.TempDir(), t.TempDir()
-	log := slog.New(slog.DiscardHandler)
-	c, err := newCertificates("", "", dir, "gw", log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	first := c.fingerprint()
-	if _, err := newCertificates("", "", other, "gw", log); err != nil {
-		t.Fatal(err)
-	}
-	later := time.Now().Add(time.Hour)
-	for _, f := range []string{selfKey, selfCert} {
-		if err := errors.Join(os.Rename(filepath.Join(other, f), filepath.Join(dir, f)), os.Chtimes(filepath.Join(dir, f), later, later)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := c.get(nil); err != nil || c.fingerprint() == first {
-		t.Errorf("the new file is not in use: %v", err)
 	}
 }
 
