@@ -30,7 +30,7 @@ type Options struct {
 	Node     string // name of this node, the same after a restart
 	Log      *slog.Logger
 
-	Workers       int           // most deliveries in work at once on this node; 1024
+	Workers       int           // most deliveries in work at once on this node; 4096
 	Lease         time.Duration // how long a silent node keeps its deliveries; 12 s
 	Grace         time.Duration // how long a stop waits for what is in flight; 20 s
 	Retry         Schedule      // of connections that name none
@@ -56,7 +56,7 @@ func (o *Options) fill() {
 	def(&o.Sweep, 5*time.Second)
 	o.Retry.fill(Schedule{First: time.Minute, Max: time.Hour, GiveUp: 72 * time.Hour})
 	if o.Workers <= 0 {
-		o.Workers = 1024
+		o.Workers = 4096
 	}
 	if o.Node == "" {
 		o.Node = "node"
