@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -53,8 +54,34 @@ func (m *measures) request(method, route string, code int, took time.Duration) {
 
 // A storeCollector reads the queue when it is asked.
 type storeCollector struct {
-	opt                                                                             *Options
-	deliveries, oldest, lanes, paused, bodies, pausedConnections, events, up, depth *prometheus.Desc
+	opt                                                                                  *Options
+	count                                                                                queueCount
+	deliveries, oldest, lanes, paused, bodies, pausedConnections, events, up, depth, age *prometheus.Desc
+}
+
+// A queueCount keeps the figures of the queue for a hundred times as long as
+// counting them took, so that a long queue that is asked for often costs no
+// more than a hundredth of a core.
+type queueCount struct {
+	mu       sync.Mutex
+	stats    store.Stats
+	at, next time.Time // when counted, and when to count again
+}
+
+func (c *queueCount) get(ctx context.Context, o *Options) (store.Stats, time.Time, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	begin := o.Now()
+	if begin.Before(c.next) && !begin.Before(c.at) {
+		return c.stats, c.at, nil
+	}
+	stats, err := o.Store.Stats(ctx, begin)
+	if err != nil {
+		return store.Stats{}, time.Time{}, err
+	}
+	end := o.Now()
+	c.stats, c.at, c.next = stats, begin, end.Add(100*end.Sub(begin))
+	return stats, begin, nil
 }
 
 func newStoreCollector(o *Options) *storeCollector {
@@ -66,6 +93,7 @@ func newStoreCollector(o *Options) *storeCollector {
 		oldest:            d("queue_oldest_due_seconds", "How long the due delivery that waits longest has waited."),
 		lanes:             d("lanes", "Lanes: mailboxes that share limits."),
 		paused:            d("lanes_paused", "Lanes that are paused now."),
+		age:               d("queue_counted_seconds", "How old the figures of the queue are: they are counted again when they are a hundred times as old as counting takes."),
 		bodies:            d("stored_bytes", "Bytes of messages that are kept."),
 		pausedConnections: d("connection_paused", "1 for a connection that is paused now.", "connection"),
 		events:            d("events_last_seq", "Number of the last event."),
@@ -75,7 +103,7 @@ func newStoreCollector(o *Options) *storeCollector {
 
 // Describe implements prometheus.Collector.
 func (c *storeCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.deliveries, c.oldest, c.lanes, c.paused, c.bodies, c.pausedConnections, c.events, c.up, c.depth} {
+	for _, d := range []*prometheus.Desc{c.deliveries, c.oldest, c.lanes, c.paused, c.bodies, c.pausedConnections, c.events, c.up, c.depth, c.age} {
 		ch <- d
 	}
 }
@@ -97,10 +125,11 @@ func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 }
 
 func (c *storeCollector) queue(ctx context.Context, now time.Time, gauge func(*prometheus.Desc, float64, ...string)) error {
-	stats, err := c.opt.Store.Stats(ctx, now)
+	stats, counted, err := c.count.get(ctx, c.opt)
 	if err != nil {
 		return err
 	}
+	gauge(c.age, max(0, now.Sub(counted).Seconds()))
 	for _, s := range store.States() {
 		gauge(c.deliveries, float64(stats.States[s]), s.String())
 	}
