@@ -272,7 +272,7 @@ func (t *tx) writeMessages(b *pgx.Batch) error {
 	var clients, docs []string
 	var sums, messageIDs, froms, envFroms, tags, heads, bodies [][]byte
 	for _, m := range t.messages {
-		doc, err := m.Message.EncodeDoc()
+		doc, err := m.EncodeDoc()
 		if err != nil {
 			return err
 		}

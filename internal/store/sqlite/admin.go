@@ -107,7 +107,7 @@ func (s *Store) List(ctx context.Context, r store.ListRequest) (store.Page, erro
 			}
 			m, _ := row.message.decode() // a damaged one is shown as far as it goes
 			last = row.seq
-			p.Entries = append(p.Entries, store.Entry{Delivery: *row.deliveryRow.decode(), Message: *m})
+			p.Entries = append(p.Entries, store.Entry{Delivery: *row.decode(), Message: *m})
 			return nil
 		})
 	if err != nil {

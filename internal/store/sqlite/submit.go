@@ -83,12 +83,12 @@ func (s *Store) ready(ctx context.Context, now time.Time, in []store.NewMessage)
 	}()
 	for i := range in {
 		m := newMessage{NewMessage: &in[i]}
-		if m.doc, err = m.Message.EncodeDoc(); err != nil {
+		if m.doc, err = m.EncodeDoc(); err != nil {
 			return out, 0, err
 		}
 		for j := range m.Deliveries {
 			d := newDelivery{Delivery: m.Deliveries[j].Record(m.ID, m.Client, now)}
-			if d.recipients, err = store.EncodeRecipients(d.Delivery.Recipients); err != nil {
+			if d.recipients, err = store.EncodeRecipients(d.Recipients); err != nil {
 				return out, 0, err
 			}
 			m.deliveries = append(m.deliveries, d)
