@@ -95,6 +95,7 @@ func (w *world) many(t *testing.T, n int) (senders []string) {
 			for i := part; i < n; i += 32 {
 				c := w.sandbox.GraphConnection(senders[i])
 				c.Name = fmt.Sprint("lane ", i)
+				c.Fallback = []string{"smtp0"}
 				if _, err := w.store.PutConnection(t.Context(), time.Now(), c); err != nil {
 					t.Error(err)
 				}

@@ -17,7 +17,7 @@ func (o *Outbox) decide(ctx context.Context, c store.Claimed, conn *adapters.Con
 		timing: timing{o.opt.VerifyAfter, o.opt.Settle, o.opt.FailoverAfter}}
 	if r.err != nil {
 		s.stopped = r.err.Class == adapters.Transient && (ctx.Err() != nil || r.err.Code == "lease_over")
-		s.next = o.nextRoute(ctx, &c.Delivery, &c.Message)
+		s.next = o.nextRoute(ctx, &c.Delivery, &c.Message, o.paused)
 	}
 	rl := rule(s)
 	o.logOutcome(c, conn, rl)

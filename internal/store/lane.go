@@ -151,12 +151,21 @@ func (l *Lane) Change(c LaneChange) {
 	}
 }
 
+// A Waiting is what of one connection's mail waits in one lane.
+type Waiting struct {
+	Connection string // id
+	Lane       Lane   // its Queued and NextAt are those of the connection's mail
+}
+
 // Lanes is the port on the lanes.
 type Lanes interface {
 	// Lane gives one lane; ErrNotFound when nothing was ever queued in it.
 	Lane(ctx context.Context, key string) (*Lane, error)
 	// Lanes lists lanes by key, those after the key given, at most limit.
 	Lanes(ctx context.Context, after string, limit int) ([]Lane, error)
+	// Waiting gives every connection that has something Queued or Unverified,
+	// once for each lane, in one look whose cost does not depend on how much waits.
+	Waiting(ctx context.Context) ([]Waiting, error)
 	// ChangeLane applies c, also to a lane that does not exist yet, and wakes
 	// the nodes. A delivery claimed after it returned obeys it.
 	ChangeLane(ctx context.Context, now time.Time, key string, c LaneChange) error

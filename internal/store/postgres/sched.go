@@ -179,6 +179,7 @@ func (t *tx) save(now time.Time, r *deliveryRow, change func(*store.Delivery)) e
 	}
 	if r.d.Waits() {
 		t.left(from, 1)
+		l.gate, l.dirty, t.wake = 0, true, true // another one may be first in line for the daily budget
 	}
 	if d.Waits() {
 		t.arrived(to, d.NextAt)

@@ -47,6 +47,21 @@ func (s *Store) Lanes(ctx context.Context, after string, limit int) (out []store
 	return out, err
 }
 
+// Waiting implements store.Lanes.
+func (s *Store) Waiting(ctx context.Context) (out []store.Waiting, err error) {
+	err = s.list(ctx, `SELECT `+laneColumns+`, n, due, connection FROM (SELECT lane, connection, sum(queued) AS n, min(due_at) AS due FROM flows WHERE queued > 0
+		GROUP BY lane, connection) JOIN lanes ON lanes.id = lane`, nil, func(sc scan) error {
+		var w store.Waiting
+		l, err := scanLaneRecord(func(dst ...any) error { return sc(append(dst, &w.Connection)...) })
+		if err == nil {
+			w.Lane = *l
+			out = append(out, w)
+		}
+		return err
+	})
+	return out, err
+}
+
 // ChangeLane implements store.Lanes.
 func (s *Store) ChangeLane(ctx context.Context, now time.Time, key string, c store.LaneChange) error {
 	now = store.Micro(now)

@@ -169,8 +169,7 @@ func (t *tx) freeSlot(now time.Time, r *deliveryRow, change func(*lane)) error {
 		return err
 	}
 	change(l)
-	l.gate, t.wake = 0, true
-	t.dirtyLane(l)
+	t.ungate(l)
 	return nil
 }
 

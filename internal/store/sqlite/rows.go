@@ -179,6 +179,7 @@ func (t *tx) saveStep(now time.Time, r *deliveryRow, change func(*store.Delivery
 	r.flow = to.id
 	if waited {
 		t.left(from, 1)
+		t.ungate(l)
 	}
 	if d.Waits() {
 		t.arrived(to, d.NextAt)

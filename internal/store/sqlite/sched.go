@@ -262,6 +262,13 @@ func (t *tx) left(f *flow, n int64) {
 	t.dirtyFlow(f)
 }
 
+// ungate has the next claim find out who is first in line of the lane, and
+// whether the daily budget has room for it.
+func (t *tx) ungate(l *lane) {
+	l.gate, t.wake = 0, true
+	t.dirtyLane(l)
+}
+
 // waits reports whether something of the flow that has a row is due by then, or
 // may be: due is never too late.
 func (f *flow) waits(by time.Time) bool { return f.queued > 0 && f.due <= us(by) }

@@ -2,8 +2,11 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
@@ -174,6 +177,20 @@ func testBudget(t *testing.T, h Harness) {
 	got = claim(t, s, n, after(7), 10)
 	want(t, "the next in line", len(got), 1)
 	want(t, "the one with four", got[0].Delivery.CountPending(), 4)
+	// When who is first in line and does not fit goes away, the others go on.
+	for _, v := range []store.Verb{store.DoHold, store.DoCancel} {
+		name := "l " + string(v)
+		submit(t, s, letter{lane: name, limits: lim, to: many(6, "a%d@example.com")})
+		_, large := submit(t, s, letter{lane: name, limits: lim, to: many(5, "b%d@example.com"), next: after(1)})
+		_, fits := submit(t, s, letter{lane: name, limits: lim, to: many(4, "c%d@example.com"), next: after(2)})
+		want(t, "the first", len(claim(t, s, n, after(8), 10)), 1)
+		want(t, "no room for the second", len(claim(t, s, n, after(9), 10)), 0)
+		_, err := s.Act(t.Context(), store.Action{Verb: v, Deliveries: []store.ID{large}, Now: after(10)})
+		must(t, err)
+		got = claim(t, s, n, after(11), 10)
+		want(t, "the third after "+string(v), len(got), 1)
+		want(t, "it", got[0].Delivery.ID, fits)
+	}
 	// Larger than the whole budget: when nothing was used.
 	submit(t, s, letter{lane: "l2", limits: lim, to: many(11, "e%d@example.com")})
 	got = claim(t, s, n, after(8), 10)
@@ -181,6 +198,31 @@ func testBudget(t *testing.T, h Harness) {
 	submit(t, s, letter{lane: "l2", limits: lim})
 	want(t, "then nothing", len(claim(t, s, n, after(9), 10)), 0)
 	want(t, "a day later", len(claim(t, s, n, after(25*3600), 10)), 2)
+}
+
+func testWaiting(t *testing.T, h Harness) {
+	s := h.Open(t)
+	n := register(t, s, "n", t0())
+	show := func() string {
+		ww, err := s.Waiting(t.Context())
+		must(t, err)
+		var out []string
+		for _, w := range ww {
+			out = append(out, fmt.Sprintf("%s in %s: %d from %d, limit %d", w.Connection, w.Lane.Key, w.Lane.Queued, w.Lane.NextAt.Sub(t0())/time.Second, w.Lane.Limits.RecipientsPerDay))
+		}
+		slices.Sort(out)
+		return strings.Join(out, "; ")
+	}
+	want(t, "nothing", show(), "")
+	lim := adapters.LaneLimits{RecipientsPerDay: 10}
+	submit(t, s, letter{limits: lim, client: "one"})
+	submit(t, s, letter{limits: lim, client: "two", next: after(5)})
+	submit(t, s, letter{connection: "conn-2", limits: lim, next: after(7)})
+	submit(t, s, letter{connection: "conn-2", lane: "lane-2", next: after(9)})
+	submit(t, s, letter{connection: "conn-3", limits: lim, held: true})
+	want(t, "all", show(), "conn-1 in lane-1: 2 from 0, limit 10; conn-2 in lane-1: 1 from 7, limit 10; conn-2 in lane-2: 1 from 9, limit 0")
+	claim(t, s, n, after(6), 10)
+	want(t, "when some are on their way", show(), "conn-2 in lane-1: 1 from 7, limit 10; conn-2 in lane-2: 1 from 9, limit 0")
 }
 
 func testFairness(t *testing.T, h Harness) {
