@@ -23,7 +23,7 @@ type connectionCommand struct {
 	Enable  connectionEnable  `cmd:"" help:"Switch one on."`
 	Disable connectionDisable `cmd:"" help:"Switch one off: its mail waits."`
 	Default connectionDefault `cmd:"" help:"Make one the default."`
-	Resume  connectionResume  `cmd:"" help:"End a pause and close the breaker."`
+	Resume  connectionResume  `cmd:"" help:"End its pauses and close the breaker."`
 }
 
 // connectionFlags are common to all commands on connections.

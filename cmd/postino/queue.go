@@ -15,6 +15,7 @@ type queueCommand struct {
 	Hold    queueHold    `cmd:"" help:"Keep from being sent until released."`
 	Release queueRelease `cmd:"" help:"Let go what was held."`
 	Stats   queueStats   `cmd:"" help:"The queue in numbers."`
+	Lanes   queueLanes   `cmd:"" help:"The mailboxes with their limits: what waits, the day's recipients, pauses."`
 	Export  queueExport  `cmd:"" help:"Write messages and their records as files."`
 }
 
@@ -132,6 +133,17 @@ func (queueStats) Help() string { return "Example:\n  postino queue stats --json
 
 func (c *queueStats) Run(ctx context.Context, std stdio, cli *commands) error {
 	return c.jobs(std, cli).Stats(ctx)
+}
+
+type queueLanes struct{ queueFlags }
+
+// Help shows examples below the flags.
+func (queueLanes) Help() string {
+	return "Example:\n  postino queue lanes\n\nA lane is everything that shares one mailbox's limits. connection resume ends its pauses."
+}
+
+func (c *queueLanes) Run(ctx context.Context, std stdio, cli *commands) error {
+	return c.jobs(std, cli).Lanes(ctx)
 }
 
 type queueExport struct {

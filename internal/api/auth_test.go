@@ -64,7 +64,7 @@ func scopeOf(method, path string) string {
 		return ScopeMessagesSend
 	case strings.HasPrefix(path, "/v1/events"), strings.HasPrefix(path, "/v1/webhooks"):
 		return ScopeEventsRead
-	case strings.HasPrefix(path, "/v1/connections") && method == "GET":
+	case strings.HasPrefix(path, "/v1/connections") && method == "GET", path == "/v1/lanes":
 		return ScopeConnectionsRead
 	case strings.HasPrefix(path, "/v1/connections"):
 		return ScopeConnectionsWrite

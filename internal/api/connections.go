@@ -36,6 +36,7 @@ type (
 type ConnectionView struct {
 	adapters.Connection
 	State ConnectionStateView `json:"state"`
+	Lane  *LaneView           `json:"lane,omitempty" doc:"Of its mailbox; absent when it sends for several, or has sent nothing yet"`
 }
 
 // A ConnectionStateView is what is known of a connection besides its settings.
@@ -64,7 +65,7 @@ func (s *Server) connectionRoutes() {
 	register(s, body(op("replace-connection", http.MethodPut, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite, "Replace a connection", ""), "revision must be the one that was read. Secrets given as *** stay."), s.replaceConnection)
 	register(s, body(op("patch-connection", http.MethodPatch, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite, "Change a connection", ""), "JSON merge patch (RFC 7396). What it leaves out stays, secrets included; a revision in it must be the stored one."), s.patchConnection)
 	register(s, op("delete-connection", http.MethodDelete, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite, "Delete a connection", "Refused while messages under way need it."), s.deleteConnection)
-	register(s, op("resume-connection", http.MethodPost, "/v1/connections/{id}/resume", connectionsTag, ScopeConnectionsWrite, "End a pause", "Closes the breaker, too."), s.resumeConnection)
+	register(s, op("resume-connection", http.MethodPost, "/v1/connections/{id}/resume", connectionsTag, ScopeConnectionsWrite, "End a pause", "Closes the breaker, and ends the pauses of the lanes in which its mail waits."), s.resumeConnection)
 	register(s, op("default-connection", http.MethodPost, "/v1/connections/{id}/default", connectionsTag, ScopeConnectionsWrite, "Make a connection the default one", "At most one connection is the default."), s.defaultConnection)
 }
 
@@ -91,6 +92,14 @@ func (s *Server) viewConnection(ctx context.Context, c *adapters.Connection, lan
 	}
 	if v.State.Paused && st.PausedUntil.Before(store.Never()) {
 		v.State.PausedUntil = st.PausedUntil.Format("2006-01-02T15:04:05Z07:00")
+	}
+	l, err := registry.LaneOf(ctx, s.opt.Store, c)
+	if err != nil {
+		return nil, err
+	}
+	if l != nil {
+		lane := viewLane(l, s.opt.Now(), lang)
+		v.Lane = &lane
 	}
 	return &bodyOf[ConnectionView]{v}, nil
 }
@@ -224,8 +233,7 @@ func (s *Server) resumeConnection(ctx context.Context, in *ConnectionPath) (*bod
 	if err != nil {
 		return nil, err
 	}
-	now := s.opt.Now()
-	if err := s.opt.Store.ChangeConnection(ctx, now, c.ID, store.ConnectionChange{PauseUntil: &now, Breaker: &store.Breaker{State: "closed"}}); err != nil {
+	if err := registry.Resume(ctx, s.opt.Store, c.ID, s.opt.Now()); err != nil {
 		return nil, err
 	}
 	return s.viewConnection(ctx, c, language(in.Language))

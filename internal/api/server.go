@@ -145,6 +145,7 @@ func (s *Server) routes() {
 	s.clientRoutes()
 	s.keyRoutes()
 	s.connectionRoutes()
+	s.laneRoutes()
 	s.eventRoutes()
 	s.webhookRoutes()
 }

@@ -41,15 +41,20 @@ func (k ConnectionCommands) Add(ctx context.Context, file string) error {
 	}
 	c.ID, c.Revision = "", 0
 	return withStore(ctx, k.Storage, func(st store.Store) error {
-		stored, err := st.PutConnection(ctx, time.Now(), c)
-		if errors.Is(err, store.ErrExists) {
-			return exit(ExitConfig, fmt.Errorf("there is a connection %q already: edit it or choose another name", c.Name))
-		}
-		if err != nil {
-			return err
-		}
-		return k.one(stored, "added")
+		return k.put(ctx, st, c, "added")
 	})
+}
+
+// put stores the connection and says so.
+func (k ConnectionCommands) put(ctx context.Context, st store.Store, c *adapters.Connection, word string) error {
+	stored, err := st.PutConnection(ctx, time.Now(), c)
+	if errors.Is(err, store.ErrExists) {
+		return exit(ExitConfig, fmt.Errorf("there is a connection %q already: edit it or choose another name", c.Name))
+	}
+	if err != nil {
+		return err
+	}
+	return k.one(stored, word)
 }
 
 // Edit applies a JSON merge patch (RFC 7396) to a connection. Secrets that the
@@ -109,23 +114,18 @@ func (k ConnectionCommands) change(ctx context.Context, name, word string, chang
 		if err != nil {
 			return err
 		}
-		stored, err := st.PutConnection(ctx, time.Now(), next)
-		if err != nil {
-			return err
-		}
-		return k.one(stored, word)
+		return k.put(ctx, st, next, word)
 	})
 }
 
-// Resume ends a pause of a connection and closes its breaker.
+// Resume ends the pauses of a connection and of its lanes, and closes its breaker.
 func (k ConnectionCommands) Resume(ctx context.Context, name string) error {
 	return withStore(ctx, k.Storage, func(st store.Store) error {
 		id, err := named(ctx, st, name)
 		if err != nil {
 			return err
 		}
-		now := time.Now()
-		if err := st.ChangeConnection(ctx, now, id, store.ConnectionChange{PauseUntil: &now, Breaker: &store.Breaker{State: "closed"}}); err != nil {
+		if err := registry.Resume(ctx, st, id, time.Now()); err != nil {
 			return err
 		}
 		_, err = fmt.Fprintf(k.Stdout, "%s: resumed\n", name)
@@ -163,10 +163,15 @@ func (k ConnectionCommands) Show(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
+		lane, err := registry.LaneOf(ctx, st, c)
+		if err != nil {
+			return err
+		}
 		return writeJSON(k.Stdout, struct {
 			*adapters.Connection
 			State store.ConnectionState `json:"state"`
-		}{c, state})
+			Lane  *shownLane            `json:"lane,omitempty"` // absent: it sends for several mailboxes, or has sent nothing yet
+		}{c, state, showLane(lane, time.Now())})
 	})
 }
 
@@ -184,9 +189,13 @@ func (k ConnectionCommands) List(ctx context.Context) error {
 			return writeJSON(k.Stdout, all)
 		}
 		w := tabwriter.NewWriter(k.Stdout, 0, 4, 2, ' ', 0)
-		fmt.Fprintln(w, "NAME\tPROVIDER\tFROM\tACTIVE\tDEFAULT\tSTATE")
+		fmt.Fprintln(w, "NAME\tPROVIDER\tFROM\tACTIVE\tDEFAULT\tRECIPIENTS TODAY\tSTATE")
 		for _, c := range all {
-			st, err := st.ConnectionState(ctx, c.ID)
+			state, err := st.ConnectionState(ctx, c.ID)
+			if err != nil {
+				return err
+			}
+			lane, err := registry.LaneOf(ctx, st, c)
 			if err != nil {
 				return err
 			}
@@ -194,7 +203,7 @@ func (k ConnectionCommands) List(ctx context.Context) error {
 			if def == "" {
 				def = "no"
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%t\t%s\t%s\n", c.Name, c.Provider, c.From, c.IsActive(), def, connectionState(st, k.Language))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%t\t%s\t%s\t%s\n", c.Name, c.Provider, c.From, c.IsActive(), def, showLane(lane, time.Now()).budget(), connectionState(state, k.Language))
 		}
 		return w.Flush()
 	})

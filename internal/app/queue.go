@@ -99,9 +99,12 @@ func (k QueueCommands) List(ctx context.Context, f QueueFilter, limit int) error
 		fmt.Fprintln(w, "ID\tRECEIVED\tSTATE\tTRIES\tFROM\tTO\tSUBJECT\tLAST WORD")
 		err = each(ctx, st, filter, limit, func(e store.Entry) error {
 			d := e.Delivery
-			to := d.Recipients[0].Address
-			if n := len(d.Recipients); n > 1 {
-				to = fmt.Sprintf("%s +%d", to, n-1)
+			to := "?" // a damaged record has none
+			if n := len(d.Recipients); n > 0 {
+				to = d.Recipients[0].Address
+				if n > 1 {
+					to = fmt.Sprintf("%s +%d", to, n-1)
+				}
 			}
 			word := string(d.Class)
 			if d.Error != nil {

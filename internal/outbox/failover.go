@@ -142,7 +142,7 @@ func (s *sweep) wayOut(ctx context.Context, c *adapters.Connection) (bool, error
 // moveFrom moves what of c waits in the lane: all of it, or what does not fit
 // the daily budget.
 func (s *sweep) moveFrom(ctx context.Context, c *adapters.Connection, l *store.Lane, all bool) error {
-	for after := ""; ; {
+	for after := ""; ctx.Err() == nil; {
 		page, err := s.opt.Store.List(ctx, store.ListRequest{Filter: store.Filter{Connection: c.ID, Lane: l.Key, States: []store.State{store.Queued}}, After: after, Limit: 500, Oldest: true})
 		if err != nil {
 			return err
@@ -159,11 +159,12 @@ func (s *sweep) moveFrom(ctx context.Context, c *adapters.Connection, l *store.L
 			}
 		}
 		s.moveAll(ctx, c, todo)
-		if page.Next == "" || ctx.Err() != nil || (!all && len(todo) == 0) {
+		if page.Next == "" || (!all && len(todo) == 0) {
 			return nil
 		}
 		after = page.Next
 	}
+	return ctx.Err()
 }
 
 // moveAll takes the steps side by side, so that they share commits.
