@@ -43,6 +43,9 @@ func (r *Router) Adapter(c *Connection) (Adapter, error) {
 	if ok && (old.conn == c || c.Revision != 0 && old.conn.Revision == c.Revision) {
 		return old.adapter, nil
 	}
+	if err := closed(c); err != nil {
+		return nil, err
+	}
 	f := r.factories[c.Provider]
 	if f == nil {
 		return nil, &Error{Class: Permanent, Scope: ScopeConnection, Provider: c.Provider, Code: "unknown_provider",
@@ -58,6 +61,20 @@ func (r *Router) Adapter(c *Connection) (Adapter, error) {
 		return a, old.adapter.Close()
 	}
 	return a, nil
+}
+
+// closed refuses a connection with a secret that is Redacted: it was shown or
+// exported, or its store could not open it.
+func closed(c *Connection) error {
+	for _, f := range c.Secrets() {
+		if *f.Value == Redacted {
+			return &Error{Class: Auth, Scope: ScopeConnection, Provider: c.Provider, Code: "closed_secret",
+				Sentence: Text{EN: fmt.Sprintf("the secret %s of the connection %q cannot be opened", f.Path, c.Name), IT: fmt.Sprintf("il segreto %s della connessione %q non si apre", f.Path, c.Name)},
+				Remedy: Text{EN: "start postino with the key that sealed it, or enter the secret again",
+					IT: "avviare postino con la chiave che lo ha sigillato, o inserire di nuovo il segreto"}}
+		}
+	}
+	return nil
 }
 
 // Send sends over the connection's adapter.

@@ -114,8 +114,12 @@ func Damaged() *adapters.Error {
 			IT: "controllare il disco di questo server, inviare di nuovo il messaggio dal programma di origine, poi annullare questa consegna"}}
 }
 
-// Quarantine holds a delivery whose record is damaged, for a person to see.
-func (d *Delivery) Quarantine() {
+// Quarantine holds a delivery whose record is damaged, for a person to see. One
+// that may have been sent stays known for it.
+func (d *Delivery) Quarantine(now time.Time) {
+	if d.State == Unverified && d.UnknownSince.IsZero() {
+		d.UnknownSince = Micro(now)
+	}
 	d.State, d.NextAt = Held, time.Time{}
 	d.Class, d.Error = adapters.Permanent, Damaged()
 	d.unlease()

@@ -27,6 +27,16 @@ type ConnectionState struct {
 	ChangedAt   time.Time       `json:"changed_at,omitzero"`
 }
 
+// DecodeState reads the stored form of the state of a connection. One that is
+// damaged is empty: the next refusal writes it anew.
+func DecodeState(connection string, doc []byte) (st ConnectionState) {
+	if json.Unmarshal(doc, &st) != nil {
+		st = ConnectionState{}
+	}
+	st.Connection = connection
+	return st
+}
+
 // A Breaker is the outbox's account of a route that keeps failing; the store
 // keeps it and reads nothing in it.
 type Breaker struct {
@@ -46,7 +56,7 @@ type ConnectionChange struct {
 }
 
 // Connections is the port on the connections. Their secrets are sealed at rest
-// and open in what the port gives.
+// and open in what the port gives; one that cannot be opened is adapters.Redacted.
 type Connections interface {
 	// Connection gives the one with this id; ConnectionNamed the one with this
 	// name, letter case folded.
@@ -59,7 +69,8 @@ type Connections interface {
 	// or a new state of one (Revision as it was read, or ErrConflict), and gives
 	// the stored one with ID and Revision. It checks nothing but what only a store
 	// can: a name that another has is ErrExists, letter case folded. Secrets that
-	// are adapters.Redacted keep their stored value. When c is the default,
+	// are adapters.Redacted keep their stored value, also one that cannot be
+	// opened here. When c is the default,
 	// every other connection ceases to be in the same transaction.
 	//
 	// Editing ends a pause of the connection, gives its limits to its lanes, and
@@ -84,12 +95,25 @@ type Connections interface {
 }
 
 // SealConnection splits c into JSON without secrets and the sealed secrets by
-// path, for the stores. c is not changed; c.ID must be set.
-func SealConnection(c *adapters.Connection, s Sealer) (doc, sealed []byte, err error) {
+// path, for the stores. A secret that is Redacted keeps what is sealed in old:
+// it could not be opened here. c is not changed; c.ID must be set.
+func SealConnection(c *adapters.Connection, s Sealer, old []byte) (doc, sealed []byte, err error) {
 	plain := c.Clone()
-	secrets := map[string][]byte{}
+	secrets, had := map[string][]byte{}, map[string][]byte{}
+	if len(old) > 0 {
+		if err := json.Unmarshal(old, &had); err != nil { // damaged: there is nothing to keep
+			had = nil
+		}
+	}
 	for _, f := range plain.Secrets() {
 		if *f.Value == "" {
+			continue
+		}
+		if *f.Value == adapters.Redacted {
+			if had[f.Path] == nil {
+				return nil, nil, fmt.Errorf("the secret %s is %s and was never stored: give the secret itself", f.Path, adapters.Redacted)
+			}
+			secrets[f.Path], *f.Value = had[f.Path], ""
 			continue
 		}
 		if s == nil {
@@ -109,36 +133,36 @@ func SealConnection(c *adapters.Connection, s Sealer) (doc, sealed []byte, err e
 	return doc, sealed, nil
 }
 
-// OpenConnection puts together what SealConnection split.
+// OpenConnection puts together what SealConnection split. A secret that cannot
+// be opened, because it was sealed with another key or is damaged, is
+// adapters.Redacted: the connection is seen and can be edited, and nothing is
+// sent through it (adapters.Router refuses it).
 func OpenConnection(doc, sealed []byte, s Sealer) (*adapters.Connection, error) {
 	c := new(adapters.Connection)
 	if err := json.Unmarshal(doc, c); err != nil {
 		return nil, fmt.Errorf("a stored connection cannot be read: %w", err)
 	}
 	secrets := map[string][]byte{}
-	if err := json.Unmarshal(sealed, &secrets); err != nil {
-		return nil, fmt.Errorf("the stored secrets of connection %q cannot be read: %w", c.Name, err)
-	}
+	damaged := json.Unmarshal(sealed, &secrets) != nil
 	for _, f := range c.Secrets() {
 		b, ok := secrets[f.Path]
-		if !ok {
+		if !ok && !damaged {
 			continue
 		}
-		if s == nil {
-			return nil, fmt.Errorf("the store was opened without a key: the secrets of connection %q stay closed", c.Name)
+		*f.Value = adapters.Redacted
+		if s == nil || damaged {
+			continue
 		}
-		v, err := s.Open(c.ID, f.Path, b)
-		if err != nil {
-			return nil, fmt.Errorf("the secret %s of connection %q cannot be opened: %w", f.Path, c.Name, err)
+		if v, err := s.Open(c.ID, f.Path, b); err == nil {
+			*f.Value = v
 		}
-		*f.Value = v
 	}
 	return c, nil
 }
 
 // KeepSecrets puts the secrets of old where c says adapters.Redacted, so that a
 // connection that was shown can be edited without knowing them. One that old
-// does not have is emptied.
+// does not have is emptied; one that could not be opened stays Redacted.
 func KeepSecrets(c, old *adapters.Connection) {
 	had := map[string]adapters.Secret{}
 	if old != nil {

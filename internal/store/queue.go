@@ -101,7 +101,7 @@ type Queue interface {
 	// delivery with the same epoch.
 	//
 	// Room of the lane is obeyed over all nodes; deliveries of a connection that
-	// is paused, inactive or removed are left alone. The lanes take turns, and
+	// is paused or inactive are left alone. The lanes take turns, and
 	// within a lane its clients do, each client's own deliveries in the order in
 	// which they are due; so every due delivery of a lane that has room is
 	// claimed after finitely many claims, and neither many lanes nor a lane with

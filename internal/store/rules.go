@@ -266,6 +266,30 @@ func (d *Delivery) finish(now time.Time) {
 	}
 }
 
+// Prepare checks the action and fills in what is missing. An id that is named
+// twice counts once.
+func (a *Action) Prepare() error {
+	switch a.Verb {
+	case DoRetry, DoCancel, DoHold, DoRelease:
+	default:
+		return fmt.Errorf("%q is none of retry, cancel, hold, release", a.Verb)
+	}
+	if a.Max <= 0 {
+		a.Max = 10000
+	}
+	a.Now = Micro(a.Now)
+	seen := make(map[ID]bool, len(a.Deliveries))
+	once := make([]ID, 0, len(a.Deliveries))
+	for _, id := range a.Deliveries {
+		if !seen[id] {
+			seen[id] = true
+			once = append(once, id)
+		}
+	}
+	a.Deliveries = once
+	return nil
+}
+
 // Act does what the verb says; it reports whether that was possible.
 func (d *Delivery) Act(v Verb, now, expires time.Time) bool {
 	now = Micro(now)

@@ -122,14 +122,8 @@ const actChunk = 500
 
 // Act implements store.Admin.
 func (s *Store) Act(ctx context.Context, a store.Action) (store.ActionResult, error) {
-	if a.Max <= 0 {
-		a.Max = 10000
-	}
-	a.Now = store.Micro(a.Now)
-	switch a.Verb {
-	case store.DoRetry, store.DoCancel, store.DoHold, store.DoRelease:
-	default:
-		return store.ActionResult{}, fmt.Errorf("%q is none of retry, cancel, hold, release", a.Verb)
+	if err := a.Prepare(); err != nil {
+		return store.ActionResult{}, err
 	}
 	if len(a.Deliveries) > 0 {
 		return s.act(ctx, a, a.Deliveries)

@@ -51,11 +51,11 @@ func (s *Store) settleDoubt(ctx context.Context, now time.Time) error {
 }
 
 // claimNow is Claim without waiting.
-func (s *Store) claimNow(ctx context.Context, r store.ClaimRequest) ([]store.Claimed, error) {
+func (s *Store) claimNow(ctx context.Context, r store.ClaimRequest, began time.Time) ([]store.Claimed, error) {
 	if err := s.settleDoubt(ctx, r.Now); err != nil {
 		return nil, err
 	}
-	if err := s.noteClock(ctx, r.Now); err != nil {
+	if err := s.noteClock(ctx, r.Now, began); err != nil {
 		return nil, err
 	}
 	if err := s.enter(); err != nil {
@@ -361,7 +361,7 @@ func (c *claimer) fromFlow(ctx context.Context, l *lane, f *flow, n int) (out []
 		d := row.decode()
 		if row.damaged {
 			q.rows = q.rows[1:]
-			if err := c.save(c.r.Now, row.deliveryRow, (*store.Delivery).Quarantine); err != nil {
+			if err := c.save(c.r.Now, row.deliveryRow, func(d *store.Delivery) { d.Quarantine(c.r.Now) }); err != nil {
 				return nil, false, err
 			}
 			continue

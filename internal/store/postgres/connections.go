@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -45,11 +44,18 @@ func (s *Store) Connections(ctx context.Context) (out []*adapters.Connection, er
 }
 
 func (s *Store) scanConnection(sc scan) (*adapters.Connection, error) {
+	c, _, err := s.scanSealed(sc)
+	return c, err
+}
+
+// scanSealed gives the sealed secrets too.
+func (s *Store) scanSealed(sc scan) (*adapters.Connection, []byte, error) {
 	var doc, sealed string
 	if err := sc(&doc, &sealed); err != nil {
-		return nil, dbErr(err)
+		return nil, nil, dbErr(err)
 	}
-	return store.OpenConnection([]byte(doc), []byte(sealed), s.opt.Sealer)
+	c, err := store.OpenConnection([]byte(doc), []byte(sealed), s.opt.Sealer)
+	return c, []byte(sealed), err
 }
 
 // PutConnection implements store.Connections.
@@ -85,13 +91,16 @@ func (s *Store) PutConnection(ctx context.Context, now time.Time, c *adapters.Co
 func (t *tx) putConnection(ctx context.Context, c *adapters.Connection) error {
 	var all []*adapters.Connection
 	var old *adapters.Connection
+	sealed := map[string][]byte{}
 	rows, err := t.conn.Query(ctx, `SELECT doc, sealed FROM connections WHERE id = $1 OR name_key = $2 OR is_default`, c.ID, fold(c.Name))
 	if err != nil {
 		return dbErr(err)
 	}
 	if err := each(func(sc scan) error {
-		o, err := t.s.scanConnection(sc)
-		all = append(all, o)
+		o, secrets, err := t.s.scanSealed(sc)
+		if err == nil {
+			all, sealed[o.ID] = append(all, o), secrets
+		}
 		return err
 	})(rows); err != nil {
 		return err
@@ -121,16 +130,17 @@ func (t *tx) putConnection(ctx context.Context, c *adapters.Connection) error {
 		}
 		o.Default = adapters.DefaultNo
 		o.Revision++
-		if err := t.writeConnection(o, false); err != nil {
+		if err := t.writeConnection(o, false, sealed[o.ID]); err != nil {
 			return err
 		}
 	}
 	t.exec(bumpVersion, "connections_version")
-	return t.writeConnection(c, isDefault)
+	return t.writeConnection(c, isDefault, sealed[c.ID])
 }
 
-func (t *tx) writeConnection(c *adapters.Connection, isDefault bool) error {
-	doc, sealed, err := store.SealConnection(c, t.s.opt.Sealer)
+// writeConnection writes c over one whose sealed secrets were old.
+func (t *tx) writeConnection(c *adapters.Connection, isDefault bool, old []byte) error {
+	doc, sealed, err := store.SealConnection(c, t.s.opt.Sealer, old)
 	if err != nil {
 		return err
 	}
@@ -147,7 +157,8 @@ func (s *Store) ConnectionsVersion(ctx context.Context) (int64, error) {
 
 // DeleteConnection implements store.Connections. The lanes of its flows are
 // locked while it looks whether they are empty.
-func (s *Store) DeleteConnection(ctx context.Context, _ time.Time, id string) error {
+func (s *Store) DeleteConnection(ctx context.Context, now time.Time, id string) error {
+	now = store.Micro(now)
 	return s.doByItself(ctx, func(n *needs) {
 		n.names = append(n.names, allConnections)
 		n.gate(id)
@@ -168,7 +179,8 @@ func (s *Store) DeleteConnection(ctx context.Context, _ time.Time, id string) er
 		t.exec(`DELETE FROM connections WHERE id = $1`, id)
 		t.exec(`DELETE FROM connection_states WHERE connection = $1`, id)
 		t.exec(bumpVersion, "connections_version")
-		return nil
+		t.gates[id] = &gate{} // what still names it is the outbox's to hold
+		return t.regate(now, id, nil)
 	})
 }
 
@@ -183,20 +195,18 @@ func (s *Store) ConnectionState(ctx context.Context, id string) (store.Connectio
 	if err != nil {
 		return st, err
 	}
-	return st, json.Unmarshal([]byte(doc), &st)
+	return store.DecodeState(id, []byte(doc)), nil
 }
 
 // ConnectionStates implements store.Connections.
 func (s *Store) ConnectionStates(ctx context.Context) (out []store.ConnectionState, err error) {
-	err = s.list(ctx, `SELECT doc FROM connection_states ORDER BY connection`, nil, func() { out = nil }, func(sc scan) error {
-		var doc string
-		var st store.ConnectionState
-		if err := sc(&doc); err != nil {
+	err = s.list(ctx, `SELECT connection, doc FROM connection_states ORDER BY connection`, nil, func() { out = nil }, func(sc scan) error {
+		var id, doc string
+		if err := sc(&id, &doc); err != nil {
 			return dbErr(err)
 		}
-		err := json.Unmarshal([]byte(doc), &st)
-		out = append(out, st)
-		return err
+		out = append(out, store.DecodeState(id, []byte(doc)))
+		return nil
 	})
 	return out, err
 }

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -58,15 +59,35 @@ func lanesAhead(b *pgx.Batch, now time.Time, keys *[]string) {
 	}))
 }
 
-// noteClock finds out that this machine's clock was set back since the last
-// claim. Claims of several goroutines may be a little out of order.
-func (s *Store) noteClock(ctx context.Context, now time.Time) error {
-	last := s.latest.Swap(us(now))
-	if us(now) >= last-time.Second.Microseconds() {
+// A clock is this machine's wall clock as its newest claim had it.
+type clock struct {
+	mu    sync.Mutex
+	began time.Time // of that claim, by the monotonic clock
+	now   time.Time
+}
+
+// noteClock finds out that this machine's clock was set back. A claim that waits
+// goes by the wall clock of its beginning, so only the one that began last
+// tells; claims of several goroutines may be a little out of order.
+func (s *Store) noteClock(ctx context.Context, now, began time.Time) error {
+	s.clock.mu.Lock()
+	defer s.clock.mu.Unlock()
+	if began.Before(s.clock.began) {
 		return nil
 	}
+	if now.Before(s.clock.now.Add(-time.Second)) {
+		if err := s.setBack(ctx, now); err != nil {
+			return err
+		}
+	}
+	s.clock.began, s.clock.now = began, now
+	return nil
+}
+
+// setBack forgets what lies ahead of now.
+func (s *Store) setBack(ctx context.Context, now time.Time) error {
 	var ahead []string
-	err := s.doOp(ctx, &op{
+	return s.doOp(ctx, &op{
 		lead: func(ctx context.Context, conn *pgxpool.Conn) error {
 			b := &pgx.Batch{}
 			b.Queue(`BEGIN`)
@@ -79,10 +100,6 @@ func (s *Store) noteClock(ctx context.Context, now time.Time) error {
 			return nil
 		},
 	})
-	if err != nil { // the next claim tries again
-		s.latest.Store(last)
-	}
-	return err
 }
 
 // setClock forgets turns of the locked lanes that lie ahead, and what counts
@@ -183,7 +200,7 @@ func (t *tx) reap(now time.Time) (reaped int, err error) {
 		var a store.Attempt
 		if err := t.save(now, r, func(d *store.Delivery) {
 			if a = d.Reap(now); r.damaged {
-				d.Quarantine()
+				d.Quarantine(now)
 			}
 		}); err != nil {
 			return 0, err

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -64,7 +63,7 @@ type Store struct {
 	bell     *bell
 	sync     *syncer
 	doubt    doubt
-	latest   atomic.Int64    // time of the last claim
+	clock    clock
 	arrived  store.Recent    // small messages on their way into the database
 	claimed  store.Recent    // those of them that this node has claimed
 	life     context.Context // ends with the store

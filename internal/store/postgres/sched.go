@@ -102,9 +102,9 @@ func (t *tx) regate(now time.Time, id string, limits *adapters.LaneLimits) error
 		if err != nil {
 			return err
 		}
-		l.now, l.dirty = now, true
+		l.now, l.dirty, l.gate = now, true, 0 // another one may be first in line for the daily budget
 		if limits != nil {
-			l.Limits, l.gate = *limits, 0
+			l.Limits = *limits
 		}
 	}
 	t.wake = true

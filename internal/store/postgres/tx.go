@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"time"
@@ -196,12 +195,7 @@ func (t *tx) loadGates(b *pgx.Batch, ids []string) {
 		if err := sc(&id, &g.inactive, &doc); err != nil {
 			return err
 		}
-		g.state.Connection = id
-		if doc != "" {
-			if err := json.Unmarshal([]byte(doc), &g.state); err != nil {
-				return err
-			}
-		}
+		g.state = store.DecodeState(id, []byte(doc))
 		g.paused = us(g.state.PausedUntil)
 		t.gates[id] = g
 		return nil

@@ -47,7 +47,7 @@ func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claime
 	w := &waiter{s: s, node: r.Node, from: r.Now, until: r.Now.Add(r.Wait), began: time.Now()}
 	for {
 		w.changed = s.changed.next()
-		out, err := s.claimNow(ctx, r)
+		out, err := s.claimNow(ctx, r, w.began)
 		if err != nil || len(out) > 0 || r.Wait <= 0 {
 			return out, err
 		}

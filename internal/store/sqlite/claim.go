@@ -40,6 +40,9 @@ func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claime
 			r.Now = w.clock(time.Now())
 		}
 		w.last = r.Now
+		if err := t.noteClock(r.Now, began); err != nil {
+			return err
+		}
 		rows, err = t.claim(r)
 		return err
 	}}); err != nil {
@@ -67,13 +70,6 @@ func (t *tx) claim(r store.ClaimRequest) (out []*claimedRow, err error) {
 	if err := t.alive(r.Node); err != nil {
 		return nil, err
 	}
-	// Claims of several goroutines may be a little out of order.
-	if now := us(r.Now); now < t.w.latest-time.Second.Microseconds() {
-		if err := t.setClock(r.Now); err != nil {
-			return nil, err
-		}
-	}
-	t.w.latest = us(r.Now)
 	wait, err := t.mayWait(r.Now)
 	if err != nil {
 		return nil, err
@@ -259,7 +255,7 @@ func (c *claimer) fromFlow(l *lane, f *flow, n int) (out []*claimedRow, full boo
 		row.placed(f, l)
 		d := row.decode()
 		if row.damaged {
-			if err := c.save(c.r.Now, &row.deliveryRow, (*store.Delivery).Quarantine); err != nil {
+			if err := c.save(c.r.Now, &row.deliveryRow, func(d *store.Delivery) { d.Quarantine(c.r.Now) }); err != nil {
 				return nil, false, err
 			}
 			continue

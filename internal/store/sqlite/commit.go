@@ -164,6 +164,7 @@ func (w *writer) try(b *batch) error {
 		return unavailable(err)
 	}
 	w.commits.Add(1)
+	w.clock = t.clock
 	b.writes = t.writes
 	return nil
 }

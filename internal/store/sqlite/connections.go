@@ -99,7 +99,7 @@ func (t *tx) putConnection(now time.Time, c *adapters.Connection, sealer store.S
 			return nil, err
 		}
 	}
-	if err := t.writeConnection(c, isDefault, sealer); err != nil {
+	if err := t.writeConnection(c, isDefault, sealer, r.sealed); err != nil {
 		return nil, err
 	}
 	if err := t.bump("connections_version"); err != nil {
@@ -113,8 +113,9 @@ func (t *tx) putConnection(now time.Time, c *adapters.Connection, sealer store.S
 	return c, t.regate(now, c.ID, &limits)
 }
 
-func (t *tx) writeConnection(c *adapters.Connection, isDefault bool, sealer store.Sealer) error {
-	doc, sealed, err := store.SealConnection(c, sealer)
+// writeConnection writes c over one whose sealed secrets were old.
+func (t *tx) writeConnection(c *adapters.Connection, isDefault bool, sealer store.Sealer, old []byte) error {
+	doc, sealed, err := store.SealConnection(c, sealer, old)
 	if err != nil {
 		return err
 	}
@@ -124,21 +125,22 @@ func (t *tx) writeConnection(c *adapters.Connection, isDefault bool, sealer stor
 
 func (t *tx) noOtherDefault(id string, sealer store.Sealer) error {
 	var others []*adapters.Connection
+	var sealed [][]byte
 	if err := t.each(`SELECT doc, sealed FROM connections WHERE is_default = 1 AND id <> ?`, []any{id}, func(sc scan) error {
 		var r connectionRow
 		if err := sc(&r.doc, &r.sealed); err != nil {
 			return dbErr(err)
 		}
 		c, err := store.OpenConnection(r.doc, r.sealed, sealer)
-		others = append(others, c)
+		others, sealed = append(others, c), append(sealed, r.sealed)
 		return err
 	}); err != nil {
 		return err
 	}
-	for _, c := range others {
+	for i, c := range others {
 		c.Default = adapters.DefaultNo
 		c.Revision++
-		if err := t.writeConnection(c, false, sealer); err != nil {
+		if err := t.writeConnection(c, false, sealer, sealed[i]); err != nil {
 			return err
 		}
 	}
@@ -161,7 +163,8 @@ func (s *Store) ConnectionsVersion(ctx context.Context) (int64, error) {
 }
 
 // DeleteConnection implements store.Connections.
-func (s *Store) DeleteConnection(ctx context.Context, _ time.Time, id string) error {
+func (s *Store) DeleteConnection(ctx context.Context, now time.Time, id string) error {
+	now = store.Micro(now)
 	return s.do(ctx, func(t *tx) error {
 		var used bool
 		// The unary plus keeps SQLite from walking all that is open: a
@@ -182,7 +185,10 @@ func (s *Store) DeleteConnection(ctx context.Context, _ time.Time, id string) er
 		if n == 0 {
 			return store.ErrNotFound
 		}
-		return errors.Join(t.exec(`DELETE FROM connection_states WHERE connection = ?`, id), t.bump("connections_version"))
+		if err := errors.Join(t.exec(`DELETE FROM connection_states WHERE connection = ?`, id), t.bump("connections_version")); err != nil {
+			return err
+		}
+		return t.regate(now, id, nil)
 	})
 }
 
@@ -197,20 +203,19 @@ func (s *Store) ConnectionState(ctx context.Context, id string) (store.Connectio
 	if err != nil {
 		return st, err
 	}
-	return st, json.Unmarshal(doc, &st)
+	return store.DecodeState(id, doc), nil
 }
 
 // ConnectionStates implements store.Connections.
 func (s *Store) ConnectionStates(ctx context.Context) (out []store.ConnectionState, err error) {
-	err = s.list(ctx, `SELECT doc FROM connection_states ORDER BY connection`, nil, func(sc scan) error {
+	err = s.list(ctx, `SELECT connection, doc FROM connection_states ORDER BY connection`, nil, func(sc scan) error {
+		var id string
 		var doc []byte
-		var st store.ConnectionState
-		if err := sc(&doc); err != nil {
+		if err := sc(&id, &doc); err != nil {
 			return dbErr(err)
 		}
-		err := json.Unmarshal(doc, &st)
-		out = append(out, st)
-		return err
+		out = append(out, store.DecodeState(id, doc))
+		return nil
 	})
 	return out, err
 }
@@ -222,15 +227,12 @@ func (s *Store) ChangeConnection(ctx context.Context, now time.Time, id string, 
 }
 
 func (t *tx) changeConnection(now time.Time, id string, c store.ConnectionChange) error {
-	st := store.ConnectionState{Connection: id}
 	var doc []byte
 	err := t.row(`SELECT doc FROM connection_states WHERE connection = ?`, []any{id}, &doc)
-	if err == nil {
-		err = json.Unmarshal(doc, &st)
-	}
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
+	st := store.DecodeState(id, doc)
 	before := st.PausedUntil
 	st.Change(now, c)
 	if doc, err = json.Marshal(st); err != nil {

@@ -30,44 +30,6 @@ func (s *Store) Register(ctx context.Context, name string, now, until time.Time)
 	return n, reaped, err
 }
 
-// setClock forgets turns that were taken in the future, and what counts then:
-// the clock was wrong, and they would put off what is due.
-func (t *tx) setClock(now time.Time) error {
-	if err := t.flush(); err != nil {
-		return err
-	}
-	var flows []*flow
-	if err := t.each(`SELECT `+flowColumns+` FROM flows WHERE turn_at > ?`, []any{us(now)}, func(sc scan) error {
-		f, err := scanFlow(sc)
-		if err == nil {
-			flows = append(flows, t.keepFlow(f))
-		}
-		return err
-	}); err != nil {
-		return err
-	}
-	for _, f := range flows {
-		f.turn = 0
-		t.dirtyFlow(f)
-	}
-	var lanes []*lane
-	if err := t.each(`SELECT `+laneColumns+` FROM lanes WHERE turn_at > ?`, []any{us(now)}, func(sc scan) error {
-		l, err := scanLane(sc)
-		if err == nil {
-			lanes = append(lanes, t.keep(l))
-		}
-		return err
-	}); err != nil {
-		return err
-	}
-	for _, l := range lanes {
-		l.turn, l.gate, l.now = 0, 0, now
-		l.SetClock(now)
-		t.dirtyLane(l)
-	}
-	return nil
-}
-
 // Heartbeat implements store.Queue.
 func (s *Store) Heartbeat(ctx context.Context, n store.Node, _, until time.Time) error {
 	return s.do(ctx, func(t *tx) error {
@@ -146,7 +108,7 @@ func (t *tx) reap(now time.Time, node string) (int, error) {
 		var a store.Attempt
 		if err := t.save(now, r, func(d *store.Delivery) {
 			if a = d.Reap(now); r.damaged {
-				d.Quarantine()
+				d.Quarantine(now)
 			}
 		}); err != nil {
 			return 0, err

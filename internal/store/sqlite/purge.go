@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"io/fs"
 	"os"
@@ -53,9 +54,9 @@ func (t *tx) purge(s *Store, r store.PurgeRequest, res *store.PurgeResult, files
 		return out, err
 	}
 	drop := func(x target) error {
-		var spooled bool
-		if err := t.row(`SELECT body IS NULL FROM bodies WHERE msg = ?`, []any{x.seq}, &spooled); err != nil {
-			return notFound(err)
+		spooled := true // a row that the disk has lost must not keep the others
+		if err := t.row(`SELECT body IS NULL FROM bodies WHERE msg = ?`, []any{x.seq}, &spooled); err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
 		}
 		s.recent.Take(x.id)
 		if spooled {

@@ -223,9 +223,9 @@ func (t *tx) regate(now time.Time, id string, limits *adapters.LaneLimits) error
 			return err
 		}
 		if limits != nil {
-			l.Limits, l.gate = *limits, 0
-			t.dirtyLane(l)
+			l.Limits = *limits
 		}
+		t.ungate(l)
 	}
 	t.wake = true
 	return nil

@@ -116,6 +116,8 @@ func TestConformance(t *testing.T) {
 				"word":          `UPDATE deliveries SET word = '{' WHERE id = ?`,
 				"message":       `UPDATE messages SET doc = '{' WHERE seq = (SELECT msg FROM deliveries WHERE id = ?)`,
 				"lane":          `UPDATE lanes SET minute = x'80', day = x'80', reason = '{' WHERE id = (SELECT lane FROM flows WHERE id = (SELECT flow FROM deliveries WHERE id = ?))`,
+				"secrets":       `UPDATE connections SET sealed = '{"smtp.password":"AAAA"}' WHERE ?1 = ?1`,
+				"states":        `UPDATE connection_states SET doc = '{' WHERE ?1 = ?1`,
 			}[what]
 			if err := s.(*Store).do(t.Context(), func(t *tx) error { return t.exec(q, id) }); err != nil {
 				t.Fatal(err)

@@ -21,6 +21,7 @@ type tx struct {
 	touched      []*lane // dirty ones
 	touchedFlows []*flow
 	placed       []*placed
+	clock        clock
 	news         []store.NewEvent
 }
 
@@ -50,7 +51,7 @@ func newTx(w *writer) *tx {
 	if w.held == nil || len(w.held.lanes) > heldMax || len(w.held.flows) > heldMax {
 		w.held = newHeld()
 	}
-	return &tx{w: w, held: w.held}
+	return &tx{w: w, held: w.held, clock: w.clock}
 }
 
 func (t *tx) exec(q string, args ...any) error {

@@ -37,8 +37,8 @@ type writer struct {
 	parked  []*op       // claims that wait for something to claim
 	alarm   *time.Timer // for them
 	commits atomic.Int64
-	latest  int64 // time of the last claim
-	unsaved int   // statements since the checkpointer was told
+	clock   clock
+	unsaved int // statements since the checkpointer was told
 }
 
 func newWriter(s *Store) *writer {

@@ -163,6 +163,23 @@ func testAct(t *testing.T, h Harness) {
 	if _, err := s.Act(t.Context(), store.Action{Verb: "shred", Deliveries: []store.ID{b}, Now: after(15)}); err == nil {
 		t.Error("an unknown verb was taken")
 	}
+	// An id that is named twice counts once, whatever is done to it.
+	_, x := submit(t, s, letter{lane: "twice"})
+	_, y := submit(t, s, letter{lane: "twice"})
+	for _, v := range []store.Verb{store.DoHold, store.DoRelease, store.DoRetry, store.DoHold} {
+		r, err := s.Act(t.Context(), store.Action{Verb: v, Deliveries: []store.ID{x, x}, Now: after(100)})
+		must(t, err)
+		want(t, string(v)+" twice", r, store.ActionResult{Changed: 1})
+	}
+	l, err := s.Lane(t.Context(), "twice")
+	must(t, err)
+	want(t, "queued beside it", l.Queued, 1)
+	twice := claim(t, s, register(t, s, "twice", after(100)), after(101), 50)
+	found := false
+	for _, c := range twice {
+		found = found || c.Delivery.ID == y
+	}
+	want(t, "the other one is claimed", found, true)
 }
 
 func testResend(t *testing.T, h Harness) {

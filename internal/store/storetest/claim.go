@@ -191,6 +191,17 @@ func testBudget(t *testing.T, h Harness) {
 		want(t, "the third after "+string(v), len(got), 1)
 		want(t, "it", got[0].Delivery.ID, fits)
 	}
+	// The same when its connection is paused.
+	submit(t, s, letter{lane: "shared", connection: "conn-9", limits: lim, to: many(8, "a%d@example.com")})
+	submit(t, s, letter{lane: "shared", connection: "conn-9", limits: lim, to: many(6, "b%d@example.com"), next: after(1)})
+	_, fits := submit(t, s, letter{lane: "shared", connection: "conn-2", limits: lim, next: after(2)})
+	want(t, "the first", len(claim(t, s, n, after(8), 10)), 1)
+	want(t, "no room for the second", len(claim(t, s, n, after(9), 10)), 0)
+	until := after(1e6)
+	must(t, s.ChangeConnection(t.Context(), after(10), "conn-9", store.ConnectionChange{PauseUntil: &until}))
+	got = claim(t, s, n, after(11), 10)
+	want(t, "another connection's", len(got), 1)
+	want(t, "it", got[0].Delivery.ID, fits)
 	// Larger than the whole budget: when nothing was used.
 	submit(t, s, letter{lane: "l2", limits: lim, to: many(11, "e%d@example.com")})
 	got = claim(t, s, n, after(8), 10)

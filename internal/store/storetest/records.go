@@ -101,6 +101,29 @@ func testConnections(t *testing.T, h Harness) {
 	wantErr(t, "again", s.DeleteConnection(ctx, t0(), a.ID), store.ErrNotFound)
 	_, err = s.Connection(ctx, a.ID)
 	wantErr(t, "gone", err, store.ErrNotFound)
+	// What still names it is given out, whatever it was: somebody must hear of it.
+	for i, change := range []func(*adapters.Connection){
+		func(*adapters.Connection) {},
+		func(c *adapters.Connection) { c.Active = new(bool) },
+		func(c *adapters.Connection) {
+			until := store.Never()
+			must(t, s.ChangeConnection(ctx, after(3), c.ID, store.ConnectionChange{PauseUntil: &until}))
+		},
+	} {
+		c, err := s.PutConnection(ctx, t0(), smtpConnection(fmt.Sprint("G", i)))
+		must(t, err)
+		_, id := submit(t, s, letter{connection: c.ID, lane: fmt.Sprint("gone-", i), held: true})
+		if change(c); c.Active != nil {
+			_, err = s.PutConnection(ctx, after(3), c)
+			must(t, err)
+		}
+		_, err = s.Act(ctx, store.Action{Verb: store.DoCancel, Deliveries: []store.ID{id}, Now: after(4)})
+		must(t, err)
+		must(t, s.DeleteConnection(ctx, after(5), c.ID))
+		_, err = s.Act(ctx, store.Action{Verb: store.DoRetry, Deliveries: []store.ID{id}, Now: after(6)})
+		must(t, err)
+		want(t, fmt.Sprint("of a removed connection, ", i), len(claim(t, s, n, after(7), 5)), 1)
+	}
 }
 
 func testConnectionState(t *testing.T, h Harness) {

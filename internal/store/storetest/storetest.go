@@ -28,7 +28,8 @@ type Harness struct {
 	Second func(t *testing.T, s store.Store) store.Store
 	// Damage makes a record of the delivery unreadable, as a disk does: its
 	// "recipients", its "word", the record of its "message" or the windows of its
-	// "lane"; "no recipients" leaves an empty list.
+	// "lane"; "no recipients" leaves an empty list. "secrets" and "states" are of
+	// all connections.
 	Damage func(t *testing.T, s store.Store, what string, id store.ID)
 }
 
