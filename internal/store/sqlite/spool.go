@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/postino-mail/postino/internal/filelock"
@@ -37,12 +38,16 @@ type spoolDir struct {
 	root, incoming string
 	lock           *os.File
 	fs             files
+
+	mu      sync.Mutex
+	writing map[string]bool // files of this process that no row names yet
+	synced  map[string]bool // folders whose own entry in root is known to be on the disk
 }
 
 const incomingLock = ".lock"
 
 func openSpool(root string, f files) (_ *spoolDir, err error) {
-	s := &spoolDir{root: root, fs: f}
+	s := &spoolDir{root: root, fs: f, writing: map[string]bool{}, synced: map[string]bool{}}
 	all := filepath.Join(root, "incoming")
 	if err := os.MkdirAll(all, 0o700); err != nil {
 		return nil, unavailable(fmt.Errorf("the spool folder cannot be made: %w", err))
@@ -81,9 +86,31 @@ func (b *body) column() any {
 	return nonNil(b.inline)
 }
 
+// write has Sweep leave the file alone until written: what the clock says of its
+// age may be wrong.
+func (s *spoolDir) write(file string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writing[file] = true
+}
+
+// written: a row names the file, or it is not needed.
+func (s *spoolDir) written(file string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.writing, file)
+}
+
+func (s *spoolDir) isWriting(file string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.writing[file]
+}
+
 // take reads and digests the body of m. A small one is given inline; a large
-// one is on the disk, synced with its folder, when take returns.
-func (s *spoolDir) take(ctx context.Context, m *store.NewMessage, inline int64) (*body, error) {
+// one is on the disk, synced with its folder, when take returns. The caller
+// says written once it is known whether a row names the file.
+func (s *spoolDir) take(ctx context.Context, m *store.NewMessage, inline int64) (_ *body, err error) {
 	h := sha256.New()
 	size := m.Body.Size()
 	if size <= inline {
@@ -100,6 +127,12 @@ func (s *spoolDir) take(ctx context.Context, m *store.NewMessage, inline int64) 
 		return b, nil
 	}
 	b := &body{file: s.path(m.ID)}
+	s.write(b.file)
+	defer func() {
+		if err != nil {
+			s.written(b.file)
+		}
+	}()
 	if renamesOpen && m.Buffer != nil && m.Buffer.File() != nil && filepath.Dir(m.Buffer.File().Name()) == filepath.Clean(s.incoming) {
 		b.start = m.BodyOffset
 		n, err := copyCtx(ctx, h, m.Body)
@@ -131,22 +164,37 @@ func (s *spoolDir) keep(f *os.File, name string) error {
 // place gives a synced file its lasting name and syncs that.
 func (s *spoolDir) place(from, name string) error {
 	dir := filepath.Dir(name)
-	fresh := false
-	if err := os.Mkdir(dir, 0o700); err == nil {
-		fresh = true
-	} else if !errors.Is(err, fs.ErrExist) {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return unavailable(fmt.Errorf("the spool cannot be written: %w", err))
 	}
 	if err := s.fs.Rename(from, name); err != nil {
 		return unavailable(fmt.Errorf("the spool file cannot be put in place: %w", err))
 	}
 	err := s.fs.SyncDir(dir)
-	if err == nil && fresh {
-		err = s.fs.SyncDir(s.root)
+	if err == nil {
+		err = s.syncEntry(dir)
 	}
 	if err != nil {
 		return unavailable(errors.Join(fmt.Errorf("the spool folder cannot be synced: %w", err), os.Remove(name)))
 	}
+	return nil
+}
+
+// syncEntry makes sure that root's entry of the folder outlives a power cut:
+// whoever made the folder may have died before that, or is about to do it.
+func (s *spoolDir) syncEntry(dir string) error {
+	s.mu.Lock()
+	done := s.synced[dir]
+	s.mu.Unlock()
+	if done {
+		return nil
+	}
+	if err := s.fs.SyncDir(s.root); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.synced[dir] = true
 	return nil
 }
 
@@ -200,6 +248,7 @@ func (s *spoolDir) discard(log *slog.Logger, b *body) {
 	if b == nil || b.file == "" {
 		return
 	}
+	defer s.written(b.file)
 	if err := os.Remove(b.file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		log.Warn("a spool file that is not needed cannot be removed", "file", b.file, "error", err)
 	}
@@ -222,7 +271,8 @@ func (s *Store) Sweep(ctx context.Context, age time.Duration) (removed int, err 
 				return removed, err
 			}
 			id, err := store.ParseID(e.Name())
-			if err != nil || id.Time().After(before) {
+			file := filepath.Join(dir, e.Name())
+			if err != nil || id.Time().After(before) || s.spool.isWriting(file) {
 				continue
 			}
 			var named bool
@@ -230,7 +280,7 @@ func (s *Store) Sweep(ctx context.Context, age time.Duration) (removed int, err 
 				return removed, err
 			}
 			if !named {
-				if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+				if err := os.Remove(file); err != nil {
 					return removed, unavailable(err)
 				}
 				removed++

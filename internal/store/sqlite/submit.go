@@ -62,12 +62,14 @@ func (s *Store) Submit(ctx context.Context, sub store.Submission) ([]store.Submi
 // settleBodies removes the spool files that no row names. After an error that
 // leaves the commit in doubt they stay: Sweep knows.
 func (s *Store) settleBodies(msgs []newMessage, out []store.Submitted, err error) {
-	if errors.Is(err, store.ErrUnavailable) {
-		return
-	}
 	for i := range msgs {
-		if err != nil || i >= len(out) || out[i].Joined || out[i].Replayed {
-			s.spool.discard(s.opt.Log, msgs[i].body)
+		b := msgs[i].body
+		switch {
+		case b.file == "":
+		case !errors.Is(err, store.ErrUnavailable) && (err != nil || i >= len(out) || out[i].Joined || out[i].Replayed):
+			s.spool.discard(s.opt.Log, b)
+		default:
+			s.spool.written(b.file)
 		}
 	}
 }
