@@ -26,6 +26,7 @@ type adapter struct {
 	tokens   adapters.TokenSource // nil without oauth
 	pool     *pool
 	maxSize  atomic.Int64 // the SIZE last seen
+	relayed  atomic.Bool  // the server has taken a recipient
 }
 
 // New makes the adapter of an SMTP connection without touching the network.

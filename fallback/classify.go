@@ -98,6 +98,9 @@ func (a *adapter) refused(s *session, at stage, r reply) *adapters.Error {
 	m := classify(r, at)
 	if at == atRcpt && r.Code/100 == 5 && !s.authed && strings.Contains(strings.ToLower(r.text()), "relay") {
 		m = notAllowedToRelay() // not the recipient's fault: everybody would be refused
+		if a.relayed.Load() {   // but others are not: it is this recipient's domain
+			m.class, m.scope = adapters.Permanent, adapters.ScopeMessage
+		}
 	}
 	if m.scope == "" {
 		m.scope = adapters.ScopeMessage

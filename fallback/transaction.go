@@ -126,6 +126,7 @@ func (a *adapter) envelope(ctx context.Context, s *session, tx *transaction) (be
 			case atRcpt:
 				if r.ok() {
 					accepted++
+					a.relayed.Store(true)
 				} else {
 					tx.rcpts[batch[i].rcpt].err = a.refusedRcpt(s, r, accepted)
 					if accepted > 0 && tooManyRecipients(r) {

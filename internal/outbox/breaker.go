@@ -22,6 +22,9 @@ const (
 	// Failures so close together are one trouble: a token service that failed
 	// once fails all who ask within its answer's life.
 	sameTrouble = time.Second
+	// Attempts that begin so soon after a refusal were claimed before its pause
+	// was written.
+	raced = 5 * time.Second
 )
 
 type breakers struct {
@@ -36,6 +39,7 @@ type breakerState struct {
 	refused  int // credential refusals in a row
 	until    time.Time
 	counted  time.Time // the failure that was counted last
+	at       time.Time // of the last refusal
 }
 
 func newBreakers() *breakers { return &breakers{m: make(map[string]*breakerState)} }
@@ -91,17 +95,20 @@ func (a account) refused(now time.Time, e *adapters.Error) (time.Time, *store.Co
 		s.until = now.Add(max(e.RetryAfter, min(refusedFirst<<min(s.refused, 8), refusedMax)))
 		s.refused++
 	}
+	s.at = now
 	until := s.until
 	return until, &store.ConnectionChange{PauseUntil: &until, Error: shown(e),
 		Breaker: &store.Breaker{State: "open", Failures: s.failures, OpenUntil: until, OpenedAt: now}}
 }
 
-// succeeded closes the breaker; nil: it was closed.
-func (a account) succeeded(now time.Time) *store.ConnectionChange {
+// succeeded closes the breaker after an attempt that began at since; nil: it was
+// closed, or a credential was refused since or just before, of which the success
+// knows nothing.
+func (a account) succeeded(since, now time.Time) *store.ConnectionChange {
 	a.all.mu.Lock()
 	defer a.all.mu.Unlock()
 	s := a.all.m[a.conn.ID]
-	if s == nil {
+	if s == nil || since.Before(s.at.Add(raced)) {
 		return nil
 	}
 	delete(a.all.m, a.conn.ID)
@@ -125,12 +132,26 @@ func (o *Outbox) loadBreakers(ctx context.Context) {
 		o.opt.Log.Warn("the state of the connections cannot be read; breakers start closed", "err", err)
 		return
 	}
+	o.adoptBreakers(ctx, states)
+}
+
+// adoptBreakers takes over breakers that another process opened, so that a
+// success here closes them.
+func (o *Outbox) adoptBreakers(ctx context.Context, states []store.ConnectionState) {
 	for _, st := range states {
 		if st.Breaker.State != "open" {
 			continue
 		}
 		if c, err := o.conns.ByID(ctx, st.Connection); err == nil {
-			o.brk.m[c.ID] = &breakerState{revision: c.Revision, failures: st.Breaker.Failures, opened: 1, until: st.Breaker.OpenUntil}
+			o.brk.adopt(c, st.Breaker)
 		}
+	}
+}
+
+func (b *breakers) adopt(c *adapters.Connection, from store.Breaker) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s := b.m[c.ID]; s == nil || s.revision != c.Revision {
+		b.m[c.ID] = &breakerState{revision: c.Revision, failures: from.Failures, opened: 1, until: from.OpenUntil}
 	}
 }

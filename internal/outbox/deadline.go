@@ -55,9 +55,12 @@ func (o *Outbox) deadline(ctx context.Context, now time.Time, d *store.Delivery)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	if !d.ExpiresAt.After(now) {
-		r := expired(now, d)
-		f := o.complete(ctx, store.Lease{}, d, m, conn, r)
+	unknown := d.MayBeSent() // then it has neither failed nor not left
+	if !d.ExpiresAt.After(now) && !unknown {
+		f, err := o.complete(ctx, store.Lease{}, d, m, conn, expired(now, d))
+		if err != nil {
+			return err
+		}
 		f.Step.Delivery, f.Step.Epoch = d.ID, d.Epoch
 		return o.opt.Store.Settle(ctx, f.Step)
 	}
@@ -67,6 +70,13 @@ func (o *Outbox) deadline(ctx context.Context, now time.Time, d *store.Delivery)
 			late = append(late, r)
 		}
 	}
-	return o.opt.Store.Settle(ctx, store.Step{Delivery: d.ID, Epoch: d.Epoch, Now: now, State: d.State, NextAt: d.NextAt, Word: d.Word,
-		Warned: true, Messages: o.report(ctx, d, m, conn, reportDelayed, late)})
+	kind := reportDelayed
+	step := store.Step{Delivery: d.ID, Epoch: d.Epoch, Now: now, State: d.State, NextAt: d.NextAt, Word: d.Word, Warned: true}
+	if unknown {
+		kind, step.Word.Told = reportUnknown, true
+	}
+	if step.Messages, err = o.report(ctx, d, m, conn, kind, late); err != nil {
+		return err
+	}
+	return o.opt.Store.Settle(ctx, step)
 }

@@ -3,45 +3,61 @@ package outbox
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
 )
 
-// decide turns the result of an attempt into what is written down.
-func (o *Outbox) decide(ctx context.Context, c store.Claimed, conn *adapters.Connection, r result) store.Finish {
-	now := time.Now()
-	s := situation{now: now, delivery: &c.Delivery, conn: conn, result: r,
+// decide turns the result of an attempt into what becomes of the delivery. It
+// reports false when the store stayed away until a stop.
+func (o *Outbox) decide(ctx context.Context, c store.Claimed, conn *adapters.Connection, r result) (ruling, bool) {
+	s := situation{delivery: &c.Delivery, conn: conn, result: r,
 		schedule: ScheduleOf(conn, o.opt.Retry), account: o.brk.of(conn),
 		timing: timing{o.opt.VerifyAfter, o.opt.Settle, o.opt.FailoverAfter}}
-	if r.err != nil {
+	if r.err != nil && c.Delivery.Kind == store.Send {
 		s.stopped = r.err.Class == adapters.Transient && (ctx.Err() != nil || r.err.Code == "lease_over")
-		s.next = o.nextRoute(ctx, &c.Delivery, &c.Message, o.paused)
+		// A look-up that fails must not end a message that a fallback can carry.
+		if err := o.insist(func(ctx context.Context) (err error) {
+			s.next, s.later, err = o.nextRoute(ctx, &c.Delivery, &c.Message, r.message, o)
+			return err
+		}); err != nil {
+			o.opt.Log.Error("the fallbacks cannot be read", "delivery", c.Delivery.ID.String(), "err", err)
+			if errors.Is(err, store.ErrUnavailable) {
+				return ruling{}, false
+			}
+		}
 	}
+	s.now = time.Now()
 	rl := rule(s)
 	o.logOutcome(c, conn, rl)
-	return o.complete(ctx, c.Lease, &c.Delivery, &c.Message, conn, rl)
+	return rl, true
 }
 
-// decideExpired ends a delivery that was claimed after its time.
-func (o *Outbox) decideExpired(ctx context.Context, c store.Claimed) store.Finish {
-	return o.complete(ctx, c.Lease, &c.Delivery, &c.Message, nil, expired(time.Now(), &c.Delivery))
-}
-
-// complete adds the messages to the sender and the events.
-func (o *Outbox) complete(ctx context.Context, l store.Lease, d *store.Delivery, m *store.Message, conn *adapters.Connection, r ruling) store.Finish {
+// complete adds the messages to the sender and the events. An error is
+// ErrUnavailable: what has to be read for them is away.
+func (o *Outbox) complete(ctx context.Context, l store.Lease, d *store.Delivery, m *store.Message, conn *adapters.Connection, r ruling) (store.Finish, error) {
 	if r.outcome.Error != nil {
 		r.outcome.Error = shown(r.outcome.Error)
 	}
 	if r.step.Word.Error != nil {
 		r.step.Word.Error = shown(r.step.Word.Error)
 	}
-	r.step.Messages = append(o.report(ctx, d, m, conn, reportFailed, r.failed), o.report(ctx, d, m, conn, reportRelayed, r.relayed)...)
+	for _, told := range []struct {
+		kind  reportKind
+		about []store.Recipient
+	}{{reportFailed, r.failed}, {reportRelayed, r.relayed}} {
+		messages, err := o.report(ctx, d, m, conn, told.kind, told.about)
+		if err != nil {
+			return store.Finish{}, err
+		}
+		r.step.Messages = append(r.step.Messages, messages...)
+	}
 	if o.opt.Events {
 		r.step.Events = o.events(d, m, r)
 	}
-	return store.Finish{Lease: l, Outcome: r.outcome, Step: r.step, NotMailed: r.notMailed}
+	return store.Finish{Lease: l, Outcome: r.outcome, Step: r.step, NotMailed: r.notMailed}, nil
 }
 
 // eventData is what an event of a delivery carries.

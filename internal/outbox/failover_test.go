@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ func TestFailover(t *testing.T) {
 			pauseUntil(w, name, time.Hour)
 		}
 		id := w.submit("a", "x@y.it")
+		w.fakes["b"].answer = func(int, adapters.Outgoing) (adapters.Receipt, error) { return adapters.Receipt{}, connectionRefused() }
 		w.run(nil)
 		pause(t.Context(), 20*time.Second)
 		if d := w.await(id, 0, store.Queued); d.Route.Connection != w.conns["a"].ID {
@@ -33,9 +35,6 @@ func TestFailover(t *testing.T) {
 		}
 		// b opens for as long as it takes to move there; b itself names no fallback.
 		pauseUntil(w, "b", 0)
-		w.fakes["b"].answer = func(int, adapters.Outgoing) (adapters.Receipt, error) {
-			return adapters.Receipt{}, failure(adapters.Auth, func(e *adapters.Error) { e.Scope = adapters.ScopeConnection }).err
-		}
 		pause(t.Context(), 20*time.Second)
 		if d := w.await(id, 0, store.Queued); d.Route.Connection != w.conns["b"].ID {
 			t.Errorf("waits for %+v", d.Route)
@@ -66,6 +65,109 @@ func TestFailover(t *testing.T) {
 		}
 		if d := w.await(small, 10*time.Second, store.Done); d.Route.Connection != w.conns["a"].ID {
 			t.Errorf("what fits left through %+v", d.Route)
+		}
+	})
+	refusing := func(*adapters.Error) {}
+	offline := func(w *world, name string, change func(*adapters.Error)) (online func()) {
+		var up atomic.Bool
+		w.fakes[name].answer = func(int, adapters.Outgoing) (adapters.Receipt, error) {
+			if up.Load() {
+				return adapters.Receipt{}, nil
+			}
+			return adapters.Receipt{}, failure(adapters.Auth, func(e *adapters.Error) { e.Scope = adapters.ScopeConnection; change(e) }).err
+		}
+		return func() { up.Store(true) }
+	}
+	scenario(t, "not to a route that takes fewer recipients", func(t *testing.T) {
+		w := newWorld(t, conn("b", speaksForA), conn("c", speaksForA), conn("a", func(c *adapters.Connection) { c.Fallback = []string{"b", "c"} }))
+		defer w.close()
+		offline(w, "a", refusing)
+		w.fakes["b"].takes = 2
+		w.run(nil)
+		if d := w.await(w.submit("a", "x@y.it", "y@y.it", "z@y.it"), time.Minute, store.Done, store.Failed); d.Route.Connection != w.conns["c"].ID {
+			t.Errorf("%v through %+v: %v", d.State, d.Route, d.Error)
+		}
+	})
+	scenario(t, "too large, and the route that can carry it is paused", func(t *testing.T) {
+		w := newWorld(t, conn("b", speaksForA), conn("a", func(c *adapters.Connection) { c.Fallback = []string{"b"} }))
+		defer w.close()
+		pauseUntil(w, "b", time.Minute)
+		w.fakes["a"].answer = func(int, adapters.Outgoing) (adapters.Receipt, error) {
+			return adapters.Receipt{}, failure(adapters.Permanent, func(e *adapters.Error) { e.TooLarge = true }).err
+		}
+		w.run(nil)
+		if d := w.await(w.submit("a", "x@y.it"), 3*time.Minute, store.Done, store.Failed); d.Route.Connection != w.conns["b"].ID || d.State != store.Done {
+			t.Errorf("%v through %+v: %v", d.State, d.Route, d.Error)
+		}
+	})
+	scenario(t, "back to where it came from", func(t *testing.T) {
+		w := newWorld(t, conn("b", speaksForA), conn("a", func(c *adapters.Connection) { c.Fallback = []string{"b"} }))
+		defer w.close()
+		online := offline(w, "a", refusing)
+		offline(w, "b", func(e *adapters.Error) { e.RetryAfter = 24 * time.Hour })
+		w.run(nil)
+		id := w.submit("a", "x@y.it")
+		pause(t.Context(), time.Minute)
+		online()
+		if d := w.await(id, 10*time.Minute, store.Done); d.Route.Connection != w.conns["a"].ID || d.Route.Position != 0 {
+			t.Errorf("left through %+v", d.Route)
+		}
+	})
+	scenario(t, "not to a lane that is paused for long", func(t *testing.T) {
+		w := newWorld(t, conn("b", speaksForA), conn("a", func(c *adapters.Connection) { c.Fallback = []string{"b"} }))
+		defer w.close()
+		online := offline(w, "a", refusing)
+		until := time.Now().Add(24 * time.Hour)
+		if err := w.store.ChangeLane(t.Context(), time.Now(), w.conns["b"].Lane("a@contoso.it"), store.LaneChange{PauseUntil: &until}); err != nil {
+			t.Fatal(err)
+		}
+		w.run(nil)
+		id := w.submit("a", "x@y.it")
+		pause(t.Context(), time.Minute)
+		online()
+		if d := w.await(id, 10*time.Minute, store.Done); d.Route.Connection != w.conns["a"].ID {
+			t.Errorf("left through %+v", d.Route)
+		}
+	})
+	scenario(t, "behind many that are scheduled", func(t *testing.T) {
+		one := 1
+		w := newWorld(t, conn("b", speaksForA), conn("a", func(c *adapters.Connection) {
+			c.Fallback, c.WhenSpent, c.Limits.RecipientsPerDay = []string{"b"}, "fallback", &one
+		}))
+		defer w.close()
+		for range 600 {
+			w.schedule("a", time.Now().Add(24*time.Hour))
+		}
+		w.run(nil)
+		w.await(w.submit("a", "x@y.it"), time.Second, store.Done)
+		if d := w.await(w.submit("a", "x@y.it"), time.Minute, store.Done); d.Route.Connection != w.conns["b"].ID {
+			t.Errorf("left through %+v", d.Route)
+		}
+	})
+	scenario(t, "not before its time", func(t *testing.T) {
+		w := newWorld(t, conn("b", speaksForA), conn("a", func(c *adapters.Connection) { c.Fallback = []string{"b"} }))
+		defer w.close()
+		pauseUntil(w, "a", time.Hour)
+		start := time.Now()
+		id := w.schedule("a", start.Add(14*time.Minute))
+		w.run(nil)
+		if d := w.await(id, time.Hour, store.Done); d.Route.Connection != w.conns["b"].ID || d.FinishedAt.Sub(start) < 14*time.Minute {
+			t.Errorf("left through %+v after %v", d.Route, d.FinishedAt.Sub(start))
+		}
+	})
+	scenario(t, "a breaker that another node opened is closed by a success here", func(t *testing.T) {
+		w := newWorld(t, conn("a", nil))
+		defer w.close()
+		w.run(nil)
+		pause(t.Context(), time.Second)
+		past := time.Now()
+		if err := w.store.ChangeConnection(t.Context(), past, w.conns["a"].ID, store.ConnectionChange{PauseUntil: &past, Breaker: &store.Breaker{State: "open", Failures: 5, OpenUntil: past}}); err != nil {
+			t.Fatal(err)
+		}
+		pause(t.Context(), 10*time.Second)
+		w.await(w.submit("a", "x@y.it"), time.Minute, store.Done)
+		if st, err := w.store.ConnectionState(t.Context(), w.conns["a"].ID); err != nil || st.Breaker.State != "closed" {
+			t.Errorf("the breaker is %+v, %v", st.Breaker, err)
 		}
 	})
 	scenario(t, "a budget without leave to move", func(t *testing.T) {

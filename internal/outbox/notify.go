@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
@@ -25,6 +26,7 @@ const (
 	reportFailed  reportKind = "failed"
 	reportDelayed reportKind = "delayed"
 	reportRelayed reportKind = "relayed"
+	reportUnknown reportKind = "unknown" // nobody knows whether it was sent
 )
 
 // wanted applies NOTIFY of RFC 3461 section 4.1: failures and delays are told
@@ -38,73 +40,99 @@ func wanted(k reportKind, r store.Recipient) bool {
 		return slices.Contains(r.Notify, "FAILURE")
 	case reportDelayed:
 		return slices.Contains(r.Notify, "DELAY")
+	case reportUnknown:
+		return slices.Contains(r.Notify, "DELAY") || slices.Contains(r.Notify, "FAILURE")
 	}
 	return slices.Contains(r.Notify, "SUCCESS")
 }
 
 // report makes the message that tells the sender, none when nobody wants it.
 // It is stored in the same step as what it tells of, so it exists exactly once.
-func (o *Outbox) report(ctx context.Context, d *store.Delivery, m *store.Message, conn *adapters.Connection, k reportKind, about []store.Recipient) []store.NewMessage {
+// An error is ErrUnavailable: what it needs cannot be read now.
+func (o *Outbox) report(ctx context.Context, d *store.Delivery, m *store.Message, conn *adapters.Connection, k reportKind, about []store.Recipient) ([]store.NewMessage, error) {
 	about = slices.DeleteFunc(slices.Clone(about), func(r store.Recipient) bool { return !wanted(k, r) })
 	if len(about) == 0 || o.opt.Notify.Off || m.Notification || m.Envelope.From == "" {
-		return nil
+		return nil, nil
 	}
 	if o.opt.Notify.Client != nil && d.Client != "" {
 		off, err := o.opt.Notify.Client(ctx, d.Client)
-		if off || err != nil && !errors.Is(err, store.ErrNotFound) {
-			return nil
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+		case err != nil:
+			return nil, o.untold(d, k, err)
+		case off:
+			return nil, nil
 		}
 	}
-	way, from := o.reportWay(ctx, m, conn)
+	way, from, err := o.reportWay(ctx, m, conn)
+	if err != nil {
+		return nil, o.untold(d, k, err)
+	}
 	if way == nil {
-		o.opt.Log.Error("the sender cannot be told: no connection can carry the notification", "delivery", d.ID.String(), "kind", string(k))
-		return nil
+		return nil, o.untold(d, k, errors.New("no connection may carry the notification"))
 	}
 	msg, err := o.notification(ctx, m, way, from, k, about)
 	if err != nil {
-		o.opt.Log.Error("the sender cannot be told: the notification cannot be made", "delivery", d.ID.String(), "err", err)
-		return nil
+		return nil, o.untold(d, k, err)
 	}
-	return []store.NewMessage{*msg}
+	return []store.NewMessage{*msg}, nil
+}
+
+// untold gives back what may pass, and says of the rest that nobody hears of it.
+func (o *Outbox) untold(d *store.Delivery, k reportKind, err error) error {
+	if errors.Is(err, store.ErrUnavailable) {
+		return err
+	}
+	o.opt.Log.Error("the sender cannot be told", "delivery", d.ID.String(), "kind", string(k), "err", err)
+	return nil
 }
 
 // reportWay chooses the connection of a notification and its From: the one that
-// the message took, unless that is what failed; else the default one; else any.
-func (o *Outbox) reportWay(ctx context.Context, m *store.Message, conn *adapters.Connection) (*adapters.Connection, string) {
+// the message took, unless that is what failed; one of its fallbacks; the
+// default one; another one of the same owner. Never one of somebody else's: it
+// would show the message to them, and count against their limits.
+func (o *Outbox) reportWay(ctx context.Context, m *store.Message, conn *adapters.Connection) (*adapters.Connection, string, error) {
 	all, err := o.conns.All(ctx)
 	if err != nil {
-		return nil, ""
+		return nil, "", err
 	}
-	all = slices.Clone(all)
+	const never = 9
 	rank := func(c *adapters.Connection) int {
 		switch {
 		case conn != nil && c.ID == conn.ID:
 			return 0
-		case c.Default == adapters.DefaultAlways || c.Default == adapters.DefaultUnrouted:
+		case conn != nil && slices.ContainsFunc(conn.Fallback, func(name string) bool { return strings.EqualFold(name, c.Name) }):
 			return 1
+		case c.Default == adapters.DefaultAlways || c.Default == adapters.DefaultUnrouted:
+			return 2
+		case conn != nil && c.Owner == conn.Owner:
+			return 3
 		}
-		return 2
+		return never
 	}
+	all = slices.DeleteFunc(slices.Clone(all), func(c *adapters.Connection) bool { return rank(c) == never || !c.IsActive() })
 	slices.SortStableFunc(all, func(a, b *adapters.Connection) int { return rank(a) - rank(b) })
 	for _, c := range all {
 		from := c.From
 		if _, pattern := c.FromPattern(); pattern || from == "" {
 			from = c.Mailbox(m.From)
 		}
-		if _, err := mime.NormalizeAddress(from); err != nil || !c.IsActive() {
+		if _, err := mime.NormalizeAddress(from); err != nil {
 			continue
 		}
 		st, err := o.opt.Store.ConnectionState(ctx, c.ID)
-		// A breaker that is open stays so until something goes through.
-		if err != nil || st.PausedUntil.After(time.Now()) || st.Breaker.State == "open" {
-			continue
+		if err != nil {
+			return nil, "", err
 		}
-		return c, from
+		// A breaker that is open stays so until something goes through.
+		if !st.PausedUntil.After(time.Now()) && st.Breaker.State != "open" {
+			return c, from, nil
+		}
 	}
 	if conn != nil && conn.From != "" { // paused, but the mail waits for it as other mail does
-		return conn, conn.Mailbox(m.From)
+		return conn, conn.Mailbox(m.From), nil
 	}
-	return nil, ""
+	return nil, "", nil
 }
 
 // notification is the message with its one delivery.
@@ -157,7 +185,7 @@ func (o *Outbox) returned(ctx context.Context, m *store.Message) (returnedMessag
 		return returnedMessage{}, err
 	}
 	defer content.Close()
-	read, err := mime.Read(content, mime.Limits{})
+	read, err := mime.Read(content, mime.Limits{Recipients: anyNumber})
 	if err != nil {
 		return returnedMessage{}, nil // told without the header
 	}

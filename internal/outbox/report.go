@@ -49,7 +49,8 @@ func composeReport(in reportInput) ([]byte, error) {
 	line("Subject: %s", map[reportKind]string{
 		reportFailed:  "Mancata consegna / Undelivered message",
 		reportDelayed: "Consegna in ritardo / Delayed message",
-		reportRelayed: "Messaggio inoltrato / Message relayed"}[in.kind])
+		reportRelayed: "Messaggio inoltrato / Message relayed",
+		reportUnknown: "Esito sconosciuto / Outcome unknown"}[in.kind])
 	line("Date: %s", in.now.Format(time.RFC1123Z))
 	line("Message-ID: <%s@%s>", hex.EncodeToString(random[:]), in.host)
 	if in.message.MessageID != "" {
@@ -113,7 +114,7 @@ func (in *reportInput) fields(line func(string, ...any)) {
 			line("Original-Recipient: %s", oneLine(r.ORcpt))
 		}
 		line("Final-Recipient: %s; %s", kind, r.Address)
-		line("Action: %s", in.kind)
+		line("Action: %s", in.action())
 		line("Status: %s", in.status(r))
 		if r.Error != nil && r.Error.Status != 0 {
 			proto := "smtp"
@@ -122,11 +123,20 @@ func (in *reportInput) fields(line func(string, ...any)) {
 			}
 			line("Diagnostic-Code: %s; %d %s", proto, r.Error.Status, oneLine(r.Error.Code))
 		}
-		if in.kind == reportDelayed {
+		if in.action() == reportDelayed {
 			line("Last-Attempt-Date: %s", in.now.Format(time.RFC1123Z))
 		}
 	}
 	line("")
+}
+
+// action is the word of RFC 3464 section 2.3.3, which has none for an outcome
+// that is not known.
+func (in *reportInput) action() reportKind {
+	if in.kind == reportUnknown {
+		return reportDelayed
+	}
+	return in.kind
 }
 
 func (in *reportInput) status(r store.Recipient) string {
@@ -135,6 +145,8 @@ func (in *reportInput) status(r store.Recipient) string {
 		return "2.0.0"
 	case in.kind == reportDelayed:
 		return "4.4.7"
+	case in.kind == reportUnknown: // RFC 3463 section 3.5: bad connection
+		return "4.4.2"
 	case r.Error != nil && strings.HasPrefix(r.Error.Enhanced, "5."):
 		return r.Error.Enhanced
 	}
@@ -147,6 +159,8 @@ func (in *reportInput) text() string {
 	what := map[reportKind][2]string{
 		reportFailed:  {"Il messaggio non è stato consegnato a questi destinatari:", "The message was not delivered to these recipients:"},
 		reportDelayed: {"Il messaggio non è ancora partito verso questi destinatari; non serve rinviarlo:", "The message has not left yet for these recipients; there is no need to send it again:"},
+		reportUnknown: {"Non si sa se il messaggio sia partito verso questi destinatari: il provider non ha risposto. Prima di rinviarlo, guardare nella posta inviata della casella:",
+			"It is not known whether the message left for these recipients: the provider did not answer. Look into the mailbox's sent items before sending it again:"},
 		reportRelayed: {"Il messaggio è stato accettato dal provider per questi destinatari:", "The provider accepted the message for these recipients:"},
 	}[in.kind]
 	for lang, head := range []string{what[0], what[1]} {

@@ -17,7 +17,8 @@ type situation struct {
 	stopped  bool // the send was ended from this side
 	schedule Schedule
 	timing   timing
-	next     *move // where to fail over to; nil: nowhere
+	next     *move     // where to fail over to; nil: nowhere
+	later    time.Time // when a fallback that is only paused may open; zero: there is none
 	account  account
 }
 
@@ -78,7 +79,7 @@ func (s *situation) accepted(r *ruling) {
 		}
 	}
 	var wait time.Duration
-	later := false
+	later, room := false, true
 	for i := range r.step.Recipients {
 		p := &r.step.Recipients[i]
 		if p.State != store.Pending {
@@ -97,18 +98,32 @@ func (s *situation) accepted(r *ruling) {
 			r.failed = append(r.failed, *p)
 		default:
 			r.notMailed++
-			later = true
+			later, room = true, room && tooMany(e)
 			wait = max(wait, e.RetryAfter)
 			r.outcome.Error = e
 		}
 	}
-	r.step.Connection = s.account.succeeded(s.now)
-	if later {
-		r.step.Word.Failures++
-		r.step.State, r.step.NextAt = store.Queued, s.now.Add(max(wait, s.schedule.Delay(r.step.Word.Failures)))
+	r.step.Connection = s.account.succeeded(s.delivery.Since, s.now)
+	switch {
+	case !later:
+		r.end()
+		return
+	case len(r.relayed) > 0: // it goes on: no failure in a row
+		r.step.Word.Failures = 0
+	}
+	r.step.State = store.Queued
+	if room && len(r.relayed) > 0 { // the rest of a long list goes in another transaction
+		r.step.NextAt = s.now.Add(wait)
 		return
 	}
-	r.end()
+	r.step.Word.Failures++
+	r.step.NextAt = s.now.Add(max(wait, s.schedule.Delay(r.step.Word.Failures)))
+}
+
+// tooMany reports a refusal that concerns the length of the list, not the
+// person (RFC 5321 section 4.5.3.1.10, contracts D5).
+func tooMany(e *adapters.Error) bool {
+	return e.Enhanced == "4.5.3" || e.Enhanced == "5.5.3" || e.Enhanced == "" && (e.Status == 452 || e.Status == 552)
 }
 
 // end gives the final state by the recipients.
@@ -125,29 +140,54 @@ func (r *ruling) end() {
 func (s *situation) failed(r *ruling) {
 	e := s.result.err
 	r.outcome.Class = e.Class
-	pending := s.delivery.CountPending()
 	if e.Class != adapters.Unknown {
-		r.notMailed = pending
+		r.notMailed = s.delivery.CountPending()
+		if e.Class != adapters.Permanent {
+			s.refusedForGood(r)
+			if len(r.failed) == r.notMailed { // nobody is left to try again
+				r.end()
+				return
+			}
+		}
 	}
 	switch e.Class {
 	case adapters.Permanent:
-		if e.TooLarge && s.next != nil {
+		switch {
+		case e.TooLarge && s.next != nil:
 			s.failOver(r)
-			return
+		case e.TooLarge && !s.later.IsZero(): // the route that can carry it opens again
+			r.step.State, r.step.NextAt = store.Queued, s.later
+		default:
+			s.giveUp(r, e)
 		}
-		s.giveUp(r, e)
 	case adapters.Throttled:
 		s.throttled(r, e)
 	case adapters.Auth:
 		s.refusedUs(r, e)
 	case adapters.Transient:
-		s.later(r, e)
+		s.tryLater(r, e)
 	default:
 		r.outcome.Class = adapters.Unknown
 		r.step.Word.UnknownSince, r.step.Word.ProviderID = s.delivery.Since, e.ProviderID
 		r.step.State, r.step.NextAt = store.Unverified, s.now.Add(s.timing.verifyAfter)
 		if s.conn.EffectiveOnUnknown() == adapters.UnknownHold {
 			r.step.State = store.Held
+		}
+	}
+}
+
+// refusedForGood fails the recipients that the server refused by name and for
+// good, although it took nobody else either.
+func (s *situation) refusedForGood(r *ruling) {
+	for _, x := range s.result.receipt.Recipients {
+		if x.Err == nil || x.Err.Class != adapters.Permanent || x.Err.TooLarge {
+			continue
+		}
+		for i := range r.step.Recipients {
+			if p := &r.step.Recipients[i]; p.State == store.Pending && p.Address == x.Address {
+				p.State, p.Error, p.At = store.RecipientFailed, x.Err, s.now
+				r.failed = append(r.failed, *p)
+			}
 		}
 	}
 }
@@ -169,9 +209,9 @@ func (s *situation) failOver(r *ruling) {
 	r.step.Word.Origin, r.step.Word.Failures = s.next.origin, 0
 }
 
-// later tries again with growing delay, on the fallback once the route is
+// tryLater tries again with growing delay, on the fallback once the route is
 // known to be down.
-func (s *situation) later(r *ruling, e *adapters.Error) {
+func (s *situation) tryLater(r *ruling, e *adapters.Error) {
 	if s.stopped {
 		r.step.State, r.step.NextAt = store.Queued, s.now
 		return
@@ -219,17 +259,21 @@ func concurrencyCodes(code string) bool {
 // refusedUs pauses what the refusal concerns, keeps the mail and comes back
 // slowly (contracts B8.7: a new permission may need two hours).
 func (s *situation) refusedUs(r *ruling, e *adapters.Error) {
+	s.pauseRefused(r, e)
+	if s.next != nil {
+		s.failOver(r)
+		return
+	}
+	r.step.State, r.step.NextAt = store.Queued, s.now
+}
+
+func (s *situation) pauseRefused(r *ruling, e *adapters.Error) {
 	until, change := s.account.refused(s.now, e)
 	if e.Scope == adapters.ScopeLane {
 		r.step.Lane = &store.LaneChange{PauseUntil: &until, Reason: e.Sentence}
 	} else {
 		r.step.Connection = change
 	}
-	if s.next != nil {
-		s.failOver(r)
-		return
-	}
-	r.step.State, r.step.NextAt = store.Queued, s.now
 }
 
 // verified follows what the provider said about an unknown outcome.
@@ -249,6 +293,9 @@ func (s *situation) verified(r *ruling) {
 	}
 	if e := s.result.err; e != nil {
 		switch {
+		case e.Class == adapters.Auth && e.Scope == adapters.ScopeConnection: // it can be asked once the credential is right again
+			s.pauseRefused(r, e)
+			again()
 		case e.Class == adapters.Auth || e.Class == adapters.Permanent:
 			s.cannotTell(r)
 		case e.Class == adapters.Throttled && e.RetryAfter > 0:
@@ -289,7 +336,7 @@ func (s *situation) verified(r *ruling) {
 		}
 		r.outcome.Class = adapters.Transient // it surely was not sent: send it now
 		r.notMailed = s.delivery.CountPending()
-		r.step.Word.UnknownSince, r.step.Word.ProviderID = time.Time{}, ""
+		r.step.Word.UnknownSince, r.step.Word.ProviderID, r.step.Word.Told = time.Time{}, "", false
 		r.step.State, r.step.NextAt = store.Queued, s.now
 	default:
 		s.cannotTell(r)
@@ -307,45 +354,7 @@ func (s *situation) cannotTell(r *ruling) {
 				IT: "guardare nella posta inviata della casella, poi ritentare o annullare questa consegna"}}
 		return
 	}
-	r.step.Word.Duplicate, r.step.Word.UnknownSince = true, time.Time{}
+	r.step.Word.Duplicate, r.step.Word.UnknownSince, r.step.Word.Told = true, time.Time{}, false
 	r.step.Word.Failures++
 	r.step.State, r.step.NextAt = store.Queued, s.now.Add(s.schedule.Delay(r.step.Word.Failures))
-}
-
-// orphaned holds a delivery whose connection was removed while it was on its
-// way in: nothing was called, and only a person can say what becomes of it.
-func orphaned(now time.Time, d *store.Delivery) ruling {
-	e := &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Code: "no_connection",
-		Sentence: adapters.Text{EN: "the connection of this message was removed", IT: "la connessione di questo messaggio è stata eliminata"},
-		Remedy: adapters.Text{EN: "send it again from the program it came from, then cancel this delivery",
-			IT: "inviarlo di nuovo dal programma di origine, poi annullare questa consegna"}}
-	r := ruling{outcome: store.Outcome{EndedAt: now, Class: adapters.Transient, Error: e}}
-	r.step = store.Step{Now: now, State: store.Held, Word: d.Word}
-	r.step.Word.Class, r.step.Word.Error = adapters.Transient, e
-	if d.Kind == store.Send {
-		r.notMailed = d.CountPending()
-	}
-	return r
-}
-
-// expired gives a delivery up whose time is over.
-func expired(now time.Time, d *store.Delivery) ruling {
-	e := &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Code: "expired", Enhanced: "5.4.7",
-		Sentence: adapters.Text{EN: "the message could not be delivered in time", IT: "non è stato possibile consegnare il messaggio in tempo"},
-		Remedy:   adapters.Text{EN: "see the last error, remove its cause and send it again", IT: "vedere l'ultimo errore, rimuoverne la causa e inviarlo di nuovo"}}
-	if d.Error != nil { // the last word says why
-		e.Sentence.EN += ": " + d.Error.Sentence.EN
-		e.Sentence.IT += ": " + d.Error.Sentence.In("it")
-		e.Remedy = d.Error.Remedy
-	}
-	s := situation{now: now, delivery: d}
-	r := ruling{outcome: store.Outcome{EndedAt: now, Class: adapters.Permanent, Error: e}}
-	r.step = store.Step{Now: now, Word: d.Word, Recipients: slices.Clone(d.Recipients)}
-	s.giveUp(&r, e)
-	if r.step.State == store.Failed {
-		r.step.State = store.Expired
-	}
-	r.step.Word.Class, r.step.Word.Error = adapters.Permanent, e
-	r.notMailed = len(r.failed)
-	return r
 }

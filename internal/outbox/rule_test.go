@@ -141,14 +141,14 @@ func TestBreaker(t *testing.T) {
 			t.Fatal("one trouble that many attempts saw opened it")
 		}
 	}
-	b.of(conn).succeeded(now)
+	b.of(conn).succeeded(now, now)
 	for i := range breakerAfter - 1 {
 		now = now.Add(sameTrouble)
 		if c := b.of(conn).failed(now, now, down); c != nil {
 			t.Fatalf("open after %d failures", i+1)
 		}
 	}
-	if b.of(conn).succeeded(now) != nil {
+	if b.of(conn).succeeded(now, now) != nil {
 		t.Error("a closed breaker has nothing to close")
 	}
 	for range breakerAfter - 1 {
@@ -168,7 +168,7 @@ func TestBreaker(t *testing.T) {
 		now = now.Add(want)
 		want = min(2*want, breakerMax)
 	}
-	if c := b.of(conn).succeeded(now); c == nil || c.Breaker.State != "closed" || c.PauseUntil.After(now) {
+	if c := b.of(conn).succeeded(now, now); c == nil || c.Breaker.State != "closed" || c.PauseUntil.After(now) {
 		t.Errorf("success must close it: %+v", c)
 	}
 	b.of(conn).refused(now, down)
@@ -187,5 +187,17 @@ func TestScheduleDelay(t *testing.T) {
 				t.Fatalf("Delay(%d) = %v, want about %v", failures, d, mean)
 			}
 		}
+	}
+}
+
+// A server that takes some of a list each time is not failing: the wait before
+// the rest does not grow.
+func TestPartialAcceptanceDoesNotGrow(t *testing.T) {
+	t.Parallel()
+	slow := result{receipt: adapters.Receipt{Recipients: []adapters.RecipientResult{
+		{Address: "a@x.it"}, {Address: "b@x.it", Err: &adapters.Error{Class: adapters.Transient, Enhanced: "4.2.1", Status: 450}}}}}
+	r := rule(situationFor(store.Send, slow, func(s *situation) { s.delivery.Failures = 7 }))
+	if wait := r.step.NextAt.Sub(noon); r.step.Word.Failures != 1 || wait > 72*time.Second {
+		t.Errorf("%d failures, next after %v", r.step.Word.Failures, wait)
 	}
 }

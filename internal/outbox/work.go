@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
@@ -25,32 +26,29 @@ func (o *Outbox) work(c store.Claimed) {
 		o.release(c.Lease)
 		return
 	}
-	if c.Delivery.Kind == store.Send && !c.Delivery.ExpiresAt.After(time.Now()) {
-		o.finish(ctx, c, o.decideExpired(ctx, c))
-		return
-	}
 	conn, err := o.conns.ByID(ctx, c.Delivery.Route.Connection)
 	if errors.Is(err, store.ErrNotFound) { // perhaps it was added just now, by another node
 		o.conns.Stale()
 		conn, err = o.conns.ByID(ctx, c.Delivery.Route.Connection)
 	}
-	if errors.Is(err, store.ErrNotFound) {
-		o.finish(ctx, c, o.complete(ctx, c.Lease, &c.Delivery, &c.Message, nil, orphaned(time.Now(), &c.Delivery)))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		o.finish(c, nil, orphaned(time.Now(), &c.Delivery))
 		return
-	}
-	if err != nil {
-		o.opt.Log.Warn("the connection of a delivery cannot be read", "delivery", c.Delivery.ID.String(), "err", err)
-		o.release(c.Lease)
+	case err != nil:
+		o.putOff(c, nil, err)
+		return
+	case c.Delivery.Kind == store.Send && !c.Delivery.ExpiresAt.After(time.Now()):
+		o.finish(c, conn, expired(time.Now(), &c.Delivery))
 		return
 	}
 	content, err := o.opt.Store.Content(ctx, c.Message.ID)
 	if err != nil {
 		if errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrGone) || errors.Is(err, store.ErrNotFound) {
-			o.finish(ctx, c, o.decide(ctx, c, conn, result{err: damaged(err)}))
-			return
+			o.settle(ctx, c, conn, result{err: damaged(err)})
+		} else {
+			o.putOff(c, conn, err)
 		}
-		o.opt.Log.Warn("the stored message cannot be read now", "delivery", c.Delivery.ID.String(), "err", err)
-		o.release(c.Lease)
 		return
 	}
 	defer func() {
@@ -58,13 +56,30 @@ func (o *Outbox) work(c store.Claimed) {
 			o.opt.Log.Warn("a stored message was not closed", "err", err)
 		}
 	}()
-	r := o.attempt(ctx, c, conn, content)
-	o.finish(ctx, c, o.decide(ctx, c, conn, r))
+	o.settle(ctx, c, conn, o.attempt(ctx, c, conn, content))
 }
+
+// settle decides what becomes of the delivery after an attempt and writes it down.
+func (o *Outbox) settle(ctx context.Context, c store.Claimed, conn *adapters.Connection, r result) {
+	if rl, ok := o.decide(ctx, c, conn, r); ok {
+		o.finish(c, conn, rl)
+	}
+}
+
+// putOff leaves a delivery for later whose attempt could not begin because
+// something of it cannot be read now: given back as it is, it would be the
+// first in line again at once, for as long as that lasts.
+func (o *Outbox) putOff(c store.Claimed, conn *adapters.Connection, err error) {
+	o.opt.Log.Warn("a delivery cannot be read now: it is tried again later", "delivery", c.Delivery.ID.String(), "err", err)
+	o.finish(c, conn, unreadable(time.Now(), &c.Delivery, ScheduleOf(conn, o.opt.Retry), err))
+}
+
+// anyNumber of addresses: how many there may be was the door's to decide.
+const anyNumber = math.MaxInt32
 
 // attempt makes the one call.
 func (o *Outbox) attempt(ctx context.Context, c store.Claimed, conn *adapters.Connection, content store.Content) result {
-	m, err := mime.Read(content, mime.Limits{})
+	m, err := mime.Read(content, mime.Limits{Recipients: anyNumber})
 	if err != nil {
 		return result{err: damaged(err)}
 	}
@@ -91,10 +106,11 @@ func (o *Outbox) attempt(ctx context.Context, c store.Claimed, conn *adapters.Co
 			Sentence: adapters.Text{EN: "this node was silent for too long and did not send", IT: "questo nodo è rimasto fermo troppo a lungo e non ha inviato"}}, message: m}
 	}
 	receipt, err := adapter.Send(ctx, out)
+	r := result{receipt: receipt, message: m}
 	if err != nil {
-		return result{err: adapters.AsError(err), message: m}
+		r.err = adapters.AsError(err)
 	}
-	return result{receipt: receipt, message: m}
+	return r
 }
 
 func (o *Outbox) verify(ctx context.Context, c store.Claimed, a adapters.Adapter, out adapters.Outgoing) result {
@@ -117,11 +133,32 @@ func damaged(err error) *adapters.Error {
 }
 
 // finish writes the outcome down. It must not get lost: while the store is
-// away it is tried again, until somebody else has the delivery. Until it is
-// written this node claims nothing: should its lease run out meanwhile, it
-// would claim the delivery anew, ask what became of it, and forget what it knows.
-func (o *Outbox) finish(ctx context.Context, c store.Claimed, f store.Finish) {
-	ctx = context.WithoutCancel(ctx)
+// away it is tried again, until somebody else has the delivery.
+func (o *Outbox) finish(c store.Claimed, conn *adapters.Connection, r ruling) {
+	err := o.insist(func(ctx context.Context) error {
+		f, err := o.complete(ctx, c.Lease, &c.Delivery, &c.Message, conn, r)
+		if err != nil {
+			return err
+		}
+		return o.opt.Store.Finish(ctx, f)
+	})
+	id, class := c.Delivery.ID.String(), string(r.outcome.Class)
+	switch {
+	case err == nil:
+	case errors.Is(err, store.ErrLeaseLost):
+		o.opt.Log.Warn("an outcome came too late: another node has the delivery", "delivery", id, "class", class)
+	case errors.Is(err, store.ErrUnavailable):
+		o.opt.Log.Error("an outcome could not be written before the stop; it is verified at the next start", "delivery", id, "class", class)
+	default:
+		o.opt.Log.Error("an outcome cannot be written: the delivery stays as it is until this node ends, and is verified then", "delivery", id, "class", class, "err", err)
+	}
+}
+
+// insist does f again and again while the store is away, until a stop is over.
+// Meanwhile this node claims nothing: should its lease run out, it would claim
+// its deliveries anew, ask what became of them, and forget what it knows.
+func (o *Outbox) insist(f func(context.Context) error) error {
+	ctx := context.WithoutCancel(o.node.parent)
 	waiting := false
 	defer func() {
 		if waiting {
@@ -130,35 +167,22 @@ func (o *Outbox) finish(ctx context.Context, c store.Claimed, f store.Finish) {
 		}
 	}()
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		err := o.opt.Store.Finish(ctx, f)
-		switch {
-		case err == nil:
-			return
-		case errors.Is(err, store.ErrLeaseLost):
-			o.opt.Log.Warn("an outcome came too late: another node has the delivery", "delivery", c.Delivery.ID.String(), "class", string(f.Outcome.Class))
-			return
-		case errors.Is(err, store.ErrUnavailable):
-			if o.node.parent.Err() != nil && wait > time.Second {
-				o.opt.Log.Error("an outcome could not be written before the stop; it is verified at the next start", "delivery", c.Delivery.ID.String(), "class", string(f.Outcome.Class))
-				return
-			}
-			if !waiting {
-				waiting = true
-				o.unwritten.Add(1)
-			}
-			pause(ctx, wait)
-		default:
-			o.opt.Log.Error("an outcome cannot be written; it is verified later", "delivery", c.Delivery.ID.String(), "err", err)
-			return
+		err := f(ctx)
+		if !errors.Is(err, store.ErrUnavailable) || o.node.parent.Err() != nil && wait > time.Second {
+			return err
 		}
+		if !waiting {
+			waiting = true
+			o.unwritten.Add(1)
+		}
+		pause(ctx, wait)
 	}
 }
 
+// release gives back a lease whose call has not begun.
 func (o *Outbox) release(l store.Lease) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.node.parent), 5*time.Second)
-	defer cancel()
-	pause(ctx, 200*time.Millisecond) // what made us give it back lasts: not again at once
-	if err := o.opt.Store.Release(ctx, time.Now(), []store.Lease{l}); err != nil {
-		o.opt.Log.Warn("a delivery could not be given back; its lease runs out by itself", "delivery", l.Delivery.String(), "err", err)
+	err := o.insist(func(ctx context.Context) error { return o.opt.Store.Release(ctx, time.Now(), []store.Lease{l}) })
+	if err != nil {
+		o.opt.Log.Warn("a delivery could not be given back; it is verified when this node has ended", "delivery", l.Delivery.String(), "err", err)
 	}
 }

@@ -28,6 +28,7 @@ type fakeAdapter struct {
 	inFlight int
 	most     int
 	latency  time.Duration
+	takes    int // recipients; 0: any number
 }
 
 func (f *fakeAdapter) Send(ctx context.Context, out adapters.Outgoing) (adapters.Receipt, error) {
@@ -66,6 +67,8 @@ func (f *fakeAdapter) Verify(context.Context, adapters.Outgoing, string) (adapte
 func (f *fakeAdapter) Check(adapters.Outgoing) error { return nil }
 
 func (f *fakeAdapter) MaxSize() int64 { return 0 }
+
+func (f *fakeAdapter) MaxRecipients() int { return f.takes }
 
 func (f *fakeAdapter) Probe(context.Context) error { return nil }
 
@@ -153,11 +156,26 @@ func (w *world) close() {
 
 func (w *world) submit(name string, rcpts ...string) store.ID {
 	w.t.Helper()
+	return w.put(name, time.Time{}, rcpts...)
+}
+
+// schedule submits a message that is not to leave before.
+func (w *world) schedule(name string, at time.Time) store.ID {
+	w.t.Helper()
+	return w.put(name, at, "scheduled@y.it")
+}
+
+func (w *world) put(name string, notBefore time.Time, rcpts ...string) store.ID {
+	w.t.Helper()
 	now := time.Now()
+	next := now
+	if !notBefore.IsZero() {
+		next = notBefore
+	}
 	c := w.conns[name]
-	m := store.NewMessage{Message: store.Message{MessageID: "<" + store.NewID().String() + "@contoso.it>", Subject: "Fattura è", From: c.From, Door: "go", Class: "transactional", Envelope: mime.Envelope{From: "erp@contoso.it"}},
+	m := store.NewMessage{Message: store.Message{MessageID: "<" + store.NewID().String() + "@contoso.it>", Subject: "Fattura è", From: c.From, Door: "go", Class: "transactional", NotBefore: notBefore, Envelope: mime.Envelope{From: "erp@contoso.it"}},
 		Head: []byte("From: " + c.From + "\r\nTo: " + strings.Join(rcpts, ", ") + "\r\nSubject: x\r\nMessage-ID: <x@contoso.it>\r\n\r\n"), Body: mime.Bytes([]byte("ciao\r\n"))}
-	d := store.NewDelivery{Route: store.Route{Connection: c.ID, Lane: c.Lane(c.From), Limits: c.EffectiveLimits()}, NextAt: now, ExpiresAt: now.Add(w.giveUp), WarnAt: now.Add(w.warn)}
+	d := store.NewDelivery{Route: store.Route{Connection: c.ID, Lane: c.Lane(c.From), Limits: c.EffectiveLimits()}, NextAt: next, ExpiresAt: next.Add(w.giveUp), WarnAt: next.Add(w.warn)}
 	for _, r := range rcpts {
 		m.Envelope.Recipients = append(m.Envelope.Recipients, mime.Recipient{Address: r})
 	}

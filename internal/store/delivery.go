@@ -127,7 +127,7 @@ type Delivery struct {
 }
 
 // Word is what the outbox remembers of a delivery between two attempts. The
-// store keeps it and reads nothing in it.
+// store keeps it, and reads UnknownSince and Told alone.
 type Word struct {
 	Class        adapters.Class  `json:"class,omitempty"`              // of the attempt that ended last
 	Error        *adapters.Error `json:"error,omitempty"`              // of the same
@@ -135,6 +135,7 @@ type Word struct {
 	Duplicate    bool            `json:"possible_duplicate,omitempty"` // it may have gone out twice
 	Failures     int             `json:"failures,omitempty"`           // in a row on this route
 	UnknownSince time.Time       `json:"unknown_since,omitzero"`       // start of the attempt whose outcome is open
+	Told         bool            `json:"told,omitempty"`               // the sender was told that nobody knows what became of it
 	Origin       string          `json:"origin,omitempty"`             // id of the connection whose chain of fallbacks is followed, once Route left it
 }
 

@@ -89,8 +89,8 @@ func (d *NewDelivery) Prepare(now time.Time) error {
 func (d *NewDelivery) Record(message ID, client string, now time.Time) Delivery {
 	out := Delivery{ID: d.ID, Message: message, Client: client, Route: d.Route, State: Queued,
 		NextAt: d.NextAt, CreatedAt: Micro(now), ExpiresAt: d.ExpiresAt, WarnAt: d.WarnAt}
-	if d.Held {
-		out.State = Held
+	if d.Held { // for as long as somebody wants
+		out.State, out.ExpiresAt = Held, Never()
 	}
 	for _, r := range d.Recipients {
 		out.Recipients = append(out.Recipients, Recipient{Recipient: r, State: Pending})
@@ -142,10 +142,16 @@ func (d *Delivery) CountPending() int {
 	return n
 }
 
+// MayBeSent reports that an attempt is open whose outcome nobody knows.
+func (d *Delivery) MayBeSent() bool {
+	return d.State == Unverified || d.State == Held && !d.UnknownSince.IsZero()
+}
+
 // Deadline is when Deadlines must show the delivery: Never when it is on its
-// way or final.
+// way or final. One that may have been sent has not failed when its time is
+// over: its sender is told once that nobody knows.
 func (d *Delivery) Deadline() time.Time {
-	if d.State == Leased || d.State.Final() {
+	if d.State == Leased || d.State.Final() || d.Told && d.MayBeSent() {
 		return Never()
 	}
 	if !d.WarnAt.IsZero() && d.WarnAt.Before(d.ExpiresAt) {
@@ -266,6 +272,9 @@ func (d *Delivery) finish(now time.Time) {
 	}
 }
 
+// afterHold is how long a delivery that was held is tried where nobody says.
+const afterHold = 72 * time.Hour
+
 // Prepare checks the action and fills in what is missing. An id that is named
 // twice counts once.
 func (a *Action) Prepare() error {
@@ -306,7 +315,10 @@ func (d *Delivery) Act(v Verb, now, expires time.Time) bool {
 				r.State, r.At = Pending, now
 			}
 		}
-		d.State, d.NextAt, d.Failures, d.UnknownSince = Queued, now, 0, time.Time{}
+		d.State, d.NextAt, d.Failures, d.UnknownSince, d.Told = Queued, now, 0, time.Time{}, false
+		if !d.WarnAt.IsZero() && d.WarnAt.Before(now) { // the delay counts from now
+			d.WarnAt = now.Add(d.WarnAt.Sub(d.CreatedAt))
+		}
 	case DoCancel:
 		if !d.Waits() && d.State != Held {
 			return false
@@ -324,7 +336,7 @@ func (d *Delivery) Act(v Verb, now, expires time.Time) bool {
 		if d.State == Unverified && d.UnknownSince.IsZero() {
 			d.UnknownSince = now // so that a release verifies again
 		}
-		d.State, d.NextAt = Held, time.Time{}
+		d.State, d.NextAt, d.ExpiresAt = Held, time.Time{}, Never() // for as long as the person wants
 	case DoRelease:
 		if d.State != Held {
 			return false
@@ -336,8 +348,13 @@ func (d *Delivery) Act(v Verb, now, expires time.Time) bool {
 	default:
 		return false
 	}
-	if !expires.IsZero() && (v == DoRetry || v == DoRelease) {
-		d.ExpiresAt = Micro(expires)
+	if v == DoRetry || v == DoRelease {
+		switch {
+		case !expires.IsZero():
+			d.ExpiresAt = Micro(expires)
+		case d.ExpiresAt.Equal(Never()):
+			d.ExpiresAt = now.Add(afterHold)
+		}
 	}
 	d.Epoch++
 	d.finish(now)

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -339,8 +340,39 @@ func testDeadlines(t *testing.T, h Harness) {
 	}
 	due, next = ask(11)
 	want(t, "warned", len(due), 0)
-	want(t, "the first end", next, after(50))
+	want(t, "the first end", next, after(100))
 	due, _ = ask(100)
-	want(t, "expired", len(due), 2)
-	want(t, "the last", due[1].ID, a)
+	want(t, "expired", len(due), 1) // what somebody holds has no end
+	want(t, "it", due[0].ID, a)
+	// Let go, it gets a new one; held again, none.
+	act := func(v store.Verb, at float64, end time.Time) {
+		t.Helper()
+		_, err := s.Act(ctx, store.Action{Verb: v, Deliveries: []store.ID{b}, Now: after(at), ExpiresAt: end})
+		must(t, err)
+	}
+	act(store.DoRelease, 110, after(150))
+	due, _ = ask(150)
+	want(t, "expired after a release", len(due), 2)
+	want(t, "the later one", due[1].ID, b)
+	act(store.DoHold, 160, time.Time{})
+	due, _ = ask(1e6)
+	want(t, "expired though held", len(due), 1)
+	act(store.DoRelease, 170, time.Time{})
+	want(t, "end where nobody says", delivery(t, s, b).ExpiresAt, after(170).Add(72*time.Hour))
+	// One that may have been sent is shown until its sender was told of that.
+	n = register(t, s, "n", after(200))
+	_, u := submit(t, s, letter{lane: "l3", next: after(200), warn: after(300), expires: after(400)})
+	want(t, "claimed", len(claim(t, s, n, after(201), 5)), 2) // with the one that the first process had
+	register(t, s, "n", after(210)) // its process died
+	is := func(d store.Delivery) bool { return d.ID == u }
+	for _, told := range []bool{false, true} {
+		due, _ = ask(300)
+		want(t, "shown", slices.ContainsFunc(due, is), true)
+		d := delivery(t, s, u)
+		word := d.Word
+		word.Told = told
+		must(t, s.Settle(ctx, store.Step{Delivery: u, Epoch: d.Epoch, Now: after(300), State: d.State, NextAt: d.NextAt, Word: word, Warned: told}))
+	}
+	due, _ = ask(1e6)
+	want(t, "shown again", slices.ContainsFunc(due, is), false)
 }

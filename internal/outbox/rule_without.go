@@ -1,0 +1,69 @@
+package outbox
+
+import (
+	"slices"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// This file holds the rulings on deliveries of which nothing was called.
+
+// unreadable puts a delivery off whose attempt could not begin, because its
+// message or its connection cannot be read now.
+func unreadable(now time.Time, d *store.Delivery, schedule Schedule, cause error) ruling {
+	e := &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Code: "unreadable", Err: cause,
+		Sentence: adapters.Text{EN: "the stored message or its connection cannot be read at the moment", IT: "al momento non è possibile leggere il messaggio conservato o la sua connessione"},
+		Remedy: adapters.Text{EN: "see this server's log for the cause: the owner of the files in the data folder, the disk, the database",
+			IT: "vedere la causa nel registro di questo server: il proprietario dei file nella cartella dei dati, il disco, la base di dati"}}
+	r := ruling{outcome: store.Outcome{EndedAt: now, Class: adapters.Transient, Error: e}}
+	r.step = store.Step{Now: now, State: store.Queued, Word: d.Word}
+	r.step.Word.Class, r.step.Word.Error = adapters.Transient, e
+	r.step.Word.Failures++
+	r.step.NextAt = now.Add(schedule.Delay(r.step.Word.Failures))
+	if d.Kind == store.Verify {
+		r.step.State = store.Unverified
+	} else {
+		r.notMailed = d.CountPending()
+	}
+	return r
+}
+
+// orphaned holds a delivery whose connection was removed while it was on its
+// way in: nothing was called, and only a person can say what becomes of it.
+func orphaned(now time.Time, d *store.Delivery) ruling {
+	e := &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Code: "no_connection",
+		Sentence: adapters.Text{EN: "the connection of this message was removed", IT: "la connessione di questo messaggio è stata eliminata"},
+		Remedy: adapters.Text{EN: "send it again from the program it came from, then cancel this delivery",
+			IT: "inviarlo di nuovo dal programma di origine, poi annullare questa consegna"}}
+	r := ruling{outcome: store.Outcome{EndedAt: now, Class: adapters.Transient, Error: e}}
+	r.step = store.Step{Now: now, State: store.Held, Word: d.Word}
+	r.step.Word.Class, r.step.Word.Error = adapters.Transient, e
+	if d.Kind == store.Send {
+		r.notMailed = d.CountPending()
+	}
+	return r
+}
+
+// expired gives a delivery up whose time is over.
+func expired(now time.Time, d *store.Delivery) ruling {
+	e := &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Code: "expired", Enhanced: "5.4.7",
+		Sentence: adapters.Text{EN: "the message could not be delivered in time", IT: "non è stato possibile consegnare il messaggio in tempo"},
+		Remedy:   adapters.Text{EN: "see the last error, remove its cause and send it again", IT: "vedere l'ultimo errore, rimuoverne la causa e inviarlo di nuovo"}}
+	if d.Error != nil { // the last word says why
+		e.Sentence.EN += ": " + d.Error.Sentence.EN
+		e.Sentence.IT += ": " + d.Error.Sentence.In("it")
+		e.Remedy = d.Error.Remedy
+	}
+	s := situation{now: now, delivery: d}
+	r := ruling{outcome: store.Outcome{EndedAt: now, Class: adapters.Permanent, Error: e}}
+	r.step = store.Step{Now: now, Word: d.Word, Recipients: slices.Clone(d.Recipients)}
+	s.giveUp(&r, e)
+	if r.step.State == store.Failed {
+		r.step.State = store.Expired
+	}
+	r.step.Word.Class, r.step.Word.Error = adapters.Permanent, e
+	r.notMailed = len(r.failed)
+	return r
+}
