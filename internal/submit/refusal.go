@@ -74,11 +74,18 @@ func badMessage(err error) error {
 	return r
 }
 
-// cannotCarry is a refusal for what an adapter's Check found.
+// cannotCarry is a refusal for what an adapter's Check found, or why there is
+// no adapter: a connection that cannot be used now will be put right.
 func cannotCarry(c *adapters.Connection, e *adapters.Error) *Refusal {
 	r := &Refusal{Code: e.Code, SMTP: 550, Enhanced: e.Enhanced, HTTP: http.StatusUnprocessableEntity, Sentence: e.Sentence, Remedy: e.Remedy, Err: e}
-	if e.TooLarge {
+	switch {
+	case e.TooLarge:
 		r.SMTP, r.Enhanced, r.HTTP = 552, "5.3.4", http.StatusRequestEntityTooLarge
+	case e.Class != adapters.Permanent:
+		r.SMTP, r.Enhanced, r.HTTP = 451, "4.3.5", http.StatusServiceUnavailable // RFC 3463 section 3.4: system incorrectly configured
+	}
+	if r.Code == "" {
+		r.Code = "connection_unusable"
 	}
 	if r.Enhanced == "" {
 		r.Enhanced = "5.7.1"

@@ -63,6 +63,13 @@ func (t *table) choose(r routing) (*adapters.Connection, error) {
 			return c, nil
 		}
 	}
+	for _, list := range [][]*adapters.Connection{t.off.exact[addressKey(r.from)], t.off.domain[domainOf(r.from)]} {
+		if c := first(list); c != nil { // it will be on again: a program that tries later loses nothing
+			return nil, refuse(http.StatusServiceUnavailable, 451, "4.7.1", "connection_inactive", "from",
+				fmt.Sprintf("the connection %q, which sends mail from %s, is switched off", c.Name, r.from), fmt.Sprintf("la connessione %q, che invia la posta da %s, è disattivata", c.Name, r.from),
+				"switch it on, or create another connection for this sender", "attivarla, o creare un'altra connessione per questo mittente")
+		}
+	}
 	return nil, refuse(http.StatusUnprocessableEntity, 550, "5.7.1", "no_route", "from", // 8.
 		fmt.Sprintf("no connection sends mail from %s", r.from), fmt.Sprintf("nessuna connessione invia posta da %s", r.from),
 		"create a connection for this sender or make one the default", "creare una connessione per questo mittente o impostarne una predefinita")

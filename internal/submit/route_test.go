@@ -34,6 +34,7 @@ func TestRouting(t *testing.T) {
 		client []string // connections it may use; its own is the first; nil: no client
 		want   string   // connection
 		code   string   // of the refusal
+		later  bool     // it may be taken later
 	}{
 		{name: "1 always takes what another matches exactly", conns: []*adapters.Connection{exact, graphConn("all", "noreply@contoso.it", mode("always"))}, want: "all"},
 		{name: "1 always overrules the name", conns: []*adapters.Connection{exact, graphConn("all", "noreply@contoso.it", mode("always"))}, req: Request{Connection: "exact"}, want: "all"},
@@ -57,6 +58,9 @@ func TestRouting(t *testing.T) {
 		{name: "3 transactional keeps off a bulk connection", conns: []*adapters.Connection{smtpConn("news", "erp@contoso.it", class("bulk")), last}, want: "last"},
 		{name: "4 exact before domain", conns: []*adapters.Connection{smtpConn("a", "*@contoso.it", nil), exact}, want: "exact"},
 		{name: "4 letter case of the domain", conns: []*adapters.Connection{exact}, head: "From: erp@CONTOSO.it\nTo: a@example.com\nSubject: s", want: "exact"},
+		{name: "8 the one that fits is switched off", conns: []*adapters.Connection{graphConn("off", "erp@contoso.it", inactive)}, code: "connection_inactive", later: true},
+		{name: "8 the one of the domain is switched off", conns: []*adapters.Connection{smtpConn("off", "*@contoso.it", inactive)}, code: "connection_inactive", later: true},
+		{name: "a file of the connection cannot be read now", conns: []*adapters.Connection{smtpConn("a", "erp@contoso.it", func(c *adapters.Connection) { c.SMTP.CAFile = "no-such-ca.pem" })}, code: "config", later: true},
 		{name: "4 by alias", conns: []*adapters.Connection{graphConn("box", "main@contoso.it", alias("erp@contoso.it")), pattern}, want: "box"},
 		{name: "4 inactive", conns: []*adapters.Connection{graphConn("off", "erp@contoso.it", inactive), pattern}, want: "pattern"},
 		{name: "4 the Sender of several authors", conns: []*adapters.Connection{exact, smtpConn("b", "b@contoso.it", nil)},
@@ -97,7 +101,7 @@ func TestRouting(t *testing.T) {
 				if refusal == nil || refusal.Code != tt.code {
 					t.Fatalf("got %+v, %v, want the refusal %s", got.Connection, refusal, tt.code)
 				}
-				if refusal.Temporary() || refusal.HTTP < 400 || refusal.Sentence.EN == "" || refusal.Sentence.IT == "" {
+				if refusal.Temporary() != tt.later || refusal.HTTP < 400 || refusal.Sentence.EN == "" || refusal.Sentence.IT == "" {
 					t.Errorf("refusal %+v", refusal)
 				}
 				return

@@ -21,6 +21,7 @@ type table struct {
 	names    map[string]*adapters.Connection // lower case
 	exact    map[string][]*adapters.Connection
 	domain   map[string][]*adapters.Connection
+	off      *table // those that are switched off: they explain refusals
 
 	size sizeMemo
 }
@@ -38,10 +39,12 @@ const sizeFresh = 10 * time.Second
 // newTable keeps the order of conns among those that fit equally.
 func newTable(conns []*adapters.Connection) *table {
 	t := &table{ids: make(map[string]*adapters.Connection, len(conns)), names: make(map[string]*adapters.Connection, len(conns)),
-		exact: make(map[string][]*adapters.Connection, len(conns)), domain: make(map[string][]*adapters.Connection)}
+		exact: make(map[string][]*adapters.Connection, len(conns)), domain: make(map[string][]*adapters.Connection),
+		off: &table{exact: make(map[string][]*adapters.Connection), domain: make(map[string][]*adapters.Connection)}}
 	for _, c := range conns {
 		t.ids[c.ID], t.names[strings.ToLower(c.Name)] = c, c
 		if !c.IsActive() {
+			t.off.add(c)
 			continue
 		}
 		switch c.Default {

@@ -31,7 +31,12 @@ type world struct {
 
 func newWorld(t testing.TB, change func(*Options), conns ...*adapters.Connection) *world {
 	t.Helper()
-	dir := t.TempDir()
+	return newWorldIn(t, t.TempDir(), change, conns...)
+}
+
+// newWorldIn makes the world in a folder that may hold a store already.
+func newWorldIn(t testing.TB, dir string, change func(*Options), conns ...*adapters.Connection) *world {
+	t.Helper()
 	keys, err := vault.Open(dir, func(string) string { return "" })
 	if err != nil {
 		t.Fatal(err)
