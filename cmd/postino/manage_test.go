@@ -38,9 +38,9 @@ func TestConnectionCommands(t *testing.T) {
 		code        int
 		want, not   string
 	}{
-		{args: "list", want: "NAME"},
-		{args: "list --json", want: "[]"},
+		{args: "list", code: app.ExitConfig, want: "there is no store in " + data},
 		{args: "add --file " + file("graph"), want: "graph: added"},
+		{args: "list", want: "NAME"},
 		{args: "add --file " + file("graph"), code: app.ExitConfig, want: `there is a connection "graph" already`},
 		{args: "add --file -", stdin: strings.Replace(readFile(t, file("smtp")), `"name": "smtp"`, `"name": "GRAPH"`, 1), code: app.ExitConfig, want: "already"},
 		{args: "add --file -", stdin: readFile(t, file("smtp")), want: "smtp: added"},

@@ -67,7 +67,7 @@ func (k ClientCommands) Add(ctx context.Context, n NewClient) error {
 			return exit(ExitUsage, fmt.Errorf("network %s is everybody: that would be an open relay", p))
 		}
 	}
-	return withStore(ctx, k.Storage, func(st store.Store) error {
+	return withNewStore(ctx, k.Storage, func(st store.Store) error {
 		now := time.Now()
 		c := store.Client{Name: n.Name, Networks: networks, Senders: n.Senders, PerMinute: n.PerMinute, Class: n.Class, NotifyOff: n.NotifyOff, CreatedAt: now, ChangedAt: now}
 		for _, name := range n.Connections {

@@ -40,7 +40,7 @@ func (k ConnectionCommands) Add(ctx context.Context, file string) error {
 		}
 	}
 	c.ID, c.Revision = "", 0
-	return withStore(ctx, k.Storage, func(st store.Store) error {
+	return withNewStore(ctx, k.Storage, func(st store.Store) error {
 		return k.put(ctx, st, c, "added")
 	})
 }

@@ -14,6 +14,9 @@ import (
 	"github.com/postino-mail/postino/internal/vault"
 )
 
+// storeFile is there where an embedded store is.
+const storeFile = "postino.db"
+
 // Storage says where the store is.
 type Storage struct {
 	Data     string // folder of the embedded store, and of the key
@@ -46,8 +49,23 @@ func OpenStore(ctx context.Context, s Storage, server bool, log *slog.Logger) (s
 	return st, nil
 }
 
-// withStore runs a command's work on the store.
-func withStore(ctx context.Context, s Storage, work func(store.Store) error) (err error) {
+// withStore runs a command's work on a store that exists: after a slip of the
+// pen an empty one would say that nothing waits.
+func withStore(ctx context.Context, s Storage, work func(store.Store) error) error {
+	if s.Database == "" {
+		_, err := os.Stat(filepath.Join(s.Data, storeFile))
+		if errors.Is(err, os.ErrNotExist) {
+			return exit(ExitConfig, fmt.Errorf("there is no store in %s: name its folder with --data or POSTINO_DATA", s.Data))
+		}
+		if err != nil {
+			return exit(ExitConfig, fmt.Errorf("the store cannot be reached; is --data right, and may this user read it? %w", err))
+		}
+	}
+	return withNewStore(ctx, s, work)
+}
+
+// withNewStore is withStore for what may come first: it makes the store.
+func withNewStore(ctx context.Context, s Storage, work func(store.Store) error) (err error) {
 	st, err := OpenStore(ctx, s, false, nil)
 	if err != nil {
 		return err
