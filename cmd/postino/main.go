@@ -19,7 +19,7 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal(context.Background())
 	defer stop()
 	args := os.Args[1:]
 	if name := filepath.Base(os.Args[0]); name == "sendmail" || name == "mailq" {
@@ -31,6 +31,14 @@ func main() {
 		}
 	}
 	os.Exit(run(ctx, args, stdio{os.Stdin, os.Stdout, os.Stderr}))
+}
+
+// untilSignal gives a context that Ctrl-C or SIGTERM ends. A second one ends
+// the process at once, as if nobody waited for the first.
+func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 // stdio is where a command reads and writes.

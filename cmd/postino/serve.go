@@ -25,8 +25,9 @@ func (serveCommand) Help() string {
   postino serve --config /etc/postino.toml
   postino serve --database postgres://postino@db/postino
 
-SIGTERM ends it after what is in flight is finished or given back; SIGHUP reads the
-configuration's log level and the certificates again.`
+SIGTERM ends it after what is in flight is finished or given back, 35 s at most; a second
+one, or Ctrl-C, ends it at once. SIGHUP reads the configuration's log level and the
+certificates again.`
 }
 
 func (c *serveCommand) Run(ctx context.Context, std stdio) error {
