@@ -85,9 +85,9 @@ func (c *clientRotate) Run(ctx context.Context, std stdio) error {
 
 type clientKey struct {
 	clientFlags
-	Name     string        `arg:"" optional:"" help:"Login of the client; none: a key of the administrator."`
-	Label    string        `help:"What the key is for." default:"command line"`
-	Lifetime time.Duration `help:"How long it lives; 0: until it is revoked." placeholder:"720h"`
+	Name     string       `arg:"" optional:"" help:"Login of the client; none: a key of the administrator."`
+	Label    string       `help:"What the key is for." default:"command line"`
+	Lifetime app.Duration `help:"How long it lives; 0: until it is revoked." placeholder:"30d"`
 }
 
 // Help shows examples below the flags.
@@ -100,5 +100,5 @@ Give it as "Authorization: Bearer pk_…". It is printed once; only its hash is 
 }
 
 func (c *clientKey) Run(ctx context.Context, std stdio) error {
-	return c.jobs(std).AddKey(ctx, c.Name, c.Label, c.Lifetime)
+	return c.jobs(std).AddKey(ctx, c.Name, c.Label, time.Duration(c.Lifetime))
 }

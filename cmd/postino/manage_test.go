@@ -239,7 +239,7 @@ func TestQueueCommands(t *testing.T) {
 	r.submit("first", from, "anna@example.com")
 	first := r.await("sent", 1)[0].Delivery
 	show := r.queue(0, "show", first.ID.String())
-	for _, want := range []string{"state      sent", "anna@example.com: sent", "hidden@example.com: sent", "attempt 1", "accepted", "202"} {
+	for _, want := range []string{"state       sent", "connection  graph", "anna@example.com: sent", "hidden@example.com: sent", "attempt 1", "accepted", "202"} {
 		if !strings.Contains(show, want) {
 			t.Errorf("queue show has no %q:\n%s", want, show)
 		}
@@ -289,7 +289,7 @@ func TestQueueCommands(t *testing.T) {
 		t.Fatal(out, errOut)
 	}
 	r.await("sent", 4)
-	if out := r.queue(0, "retry", first.ID.String()); !strings.Contains(out, "0 changed, 1 skipped") {
+	if out := r.queue(app.ExitFailure, "retry", first.ID.String()); !strings.Contains(out, first.ID.String()+": a delivery that is sent cannot be retried") {
 		t.Errorf("a retry of what was sent: %s", out)
 	}
 
@@ -299,9 +299,9 @@ func TestQueueCommands(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"show", "x"}, app.ExitUsage, "x"},
-		{[]string{"show", store.NewID().String()}, app.ExitFailure, "no such"},
-		{[]string{"retry", store.NewID().String()}, app.ExitFailure, "no such"},
+		{[]string{"show", "x"}, app.ExitUsage, "not the id"},
+		{[]string{"show", store.NewID().String()}, app.ExitFailure, "there is no delivery"},
+		{[]string{"retry", store.NewID().String()}, app.ExitFailure, "there is no delivery"},
 		{[]string{"retry"}, app.ExitUsage, "--all"},
 		{[]string{"list", "--state", "lost"}, app.ExitUsage, "lost"},
 		{[]string{"list", "--connection", "nobody"}, app.ExitUsage, "nobody"},

@@ -31,33 +31,36 @@ func (f queueFlags) jobs(std stdio, cli *commands) app.QueueCommands {
 
 // filterFlags choose deliveries.
 type filterFlags struct {
-	State      []string      `help:"queued, unverified, sending, held, sent, failed, expired, cancelled." placeholder:"STATE"`
-	Connection string        `help:"Of this connection." placeholder:"NAME"`
-	Client     string        `help:"Of this client." placeholder:"NAME"`
-	From       string        `help:"From this sender." placeholder:"ADDRESS"`
-	To         string        `help:"To a recipient with this in the address." placeholder:"TEXT"`
-	MessageID  string        `help:"With this Message-ID." placeholder:"<ID>"`
-	Tag        string        `help:"With this tag." placeholder:"TAG"`
-	Since      time.Duration `help:"Not older than this." placeholder:"1h"`
+	State      []string     `help:"queued, unverified, sending, held, sent, failed, expired, cancelled." placeholder:"STATE"`
+	Connection string       `help:"Of this connection." placeholder:"NAME"`
+	Client     string       `help:"Of this client." placeholder:"NAME"`
+	From       string       `help:"From this sender." placeholder:"ADDRESS"`
+	To         string       `help:"To a recipient with this in the address." placeholder:"TEXT"`
+	MessageID  string       `help:"With this Message-ID." placeholder:"<ID>"`
+	Tag        string       `help:"With this tag." placeholder:"TAG"`
+	Since      app.Duration `help:"Not older than this: 90m, 24h, 7d." placeholder:"24h"`
 }
 
 func (f filterFlags) filter() app.QueueFilter {
-	return app.QueueFilter{States: f.State, Connection: f.Connection, Client: f.Client, From: f.From, To: f.To, MessageID: f.MessageID, Tag: f.Tag, Since: f.Since}
+	return app.QueueFilter{States: f.State, Connection: f.Connection, Client: f.Client, From: f.From, To: f.To, MessageID: f.MessageID, Tag: f.Tag, Since: time.Duration(f.Since)}
 }
 
 type queueList struct {
 	queueFlags
 	filterFlags
-	Limit int `help:"At most so many; 0: all." default:"50"`
+	Refused bool `help:"Only those that some recipient was refused of."`
+	Limit   int  `help:"At most so many; 0: all." default:"50"`
 }
 
 // Help shows examples below the flags.
 func (queueList) Help() string {
-	return "Examples:\n  postino queue list --state queued --state held\n  postino queue list --to fabrikam --since 24h --json"
+	return "Examples:\n  postino queue list --state queued --state held\n  postino queue list --to fabrikam --since 24h --json\n  postino queue list --refused --since 7d     # also what went to the other recipients"
 }
 
 func (c *queueList) Run(ctx context.Context, std stdio, cli *commands) error {
-	return c.jobs(std, cli).List(ctx, c.filter(), c.Limit)
+	f := c.filter()
+	f.Refused = c.Refused
+	return c.jobs(std, cli).List(ctx, f, c.Limit)
 }
 
 type queueShow struct {
@@ -77,7 +80,7 @@ type actFlags struct {
 	queueFlags
 	filterFlags
 	ID  []string `arg:"" optional:"" help:"Ids of deliveries."`
-	All bool     `help:"Everything that the filter chooses."`
+	All bool     `help:"Everything that the filter chooses; a filter must be given."`
 }
 
 func (c *actFlags) act(ctx context.Context, std stdio, cli *commands, v string) error {
@@ -88,7 +91,15 @@ type queueRetry struct{ actFlags }
 
 // Help shows examples below the flags.
 func (queueRetry) Help() string {
-	return "Examples:\n  postino queue retry 01ka8z…\n  postino queue retry --all --state failed --since 24h"
+	return `Examples:
+  postino queue retry 01ka8z…
+  postino queue retry --all --state failed --since 24h
+  postino queue retry --all --connection Ufficio
+
+Without --state, --all takes what is queued, failed or expired alone. What was cancelled or
+held by a person, or may have been sent already (unverified), goes out again only where its
+id or its --state is given: look into the mailbox's Sent folder first. Recipients that have
+it already do not get it again.`
 }
 
 func (c *queueRetry) Run(ctx context.Context, std stdio, cli *commands) error {
@@ -99,7 +110,11 @@ type queueCancel struct{ actFlags }
 
 // Help shows examples below the flags.
 func (queueCancel) Help() string {
-	return "Examples:\n  postino queue cancel 01ka8z…\n  postino queue cancel --all --tag newsletter"
+	return `Examples:
+  postino queue cancel 01ka8z…
+  postino queue cancel --all --tag newsletter
+
+What is sent, or being sent at this moment, cannot be cancelled. Nobody is told.`
 }
 
 func (c *queueCancel) Run(ctx context.Context, std stdio, cli *commands) error {
@@ -109,7 +124,14 @@ func (c *queueCancel) Run(ctx context.Context, std stdio, cli *commands) error {
 type queueHold struct{ actFlags }
 
 // Help shows examples below the flags.
-func (queueHold) Help() string { return "Example:\n  postino queue hold --all --connection Ufficio" }
+func (queueHold) Help() string {
+	return `Examples:
+  postino queue hold --all --connection Ufficio
+  postino queue hold --all --state queued     # all that waits
+
+release lets go what was held. Held mail expires all the same: after 72 h, unless the
+connection or the configuration says otherwise, its sender is told that it was given up.`
+}
 
 func (c *queueHold) Run(ctx context.Context, std stdio, cli *commands) error {
 	return c.act(ctx, std, cli, "hold")
@@ -119,7 +141,13 @@ type queueRelease struct{ actFlags }
 
 // Help shows examples below the flags.
 func (queueRelease) Help() string {
-	return "Example:\n  postino queue release --all --connection Ufficio"
+	return `Examples:
+  postino queue release 01ka8z…
+  postino queue release --all --connection Ufficio
+  postino queue release --all --state held     # all that is held
+
+That takes too what waits for a person because it may have been sent: the provider is asked
+about it first, and where it cannot say, the connection's on_unknown decides.`
 }
 
 func (c *queueRelease) Run(ctx context.Context, std stdio, cli *commands) error {
@@ -154,7 +182,7 @@ type queueExport struct {
 
 // Help shows examples below the flags.
 func (queueExport) Help() string {
-	return "Example:\n  postino queue export --state failed --dir ./failed\n\nWrites ID.eml and ID.json for each delivery."
+	return "Example:\n  postino queue export --state failed --since 7d --dir ./failed\n\nWrites ID.eml and ID.json for each delivery."
 }
 
 func (c *queueExport) Run(ctx context.Context, std stdio, cli *commands) error {

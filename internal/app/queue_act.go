@@ -1,0 +1,173 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/postino-mail/postino/internal/outbox"
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// giveUp is when a delivery that is sent again expires, where its connection
+// says nothing: the command line does not know the server's configuration.
+const giveUp = 72 * time.Hour
+
+// acted is what a verb did, for --json.
+type acted struct {
+	Changed   int         `json:"changed"`
+	Skipped   int         `json:"skipped"`
+	Unchanged []unchanged `json:"unchanged,omitempty"` // those that were named
+}
+
+// unchanged is a delivery in whose state the verb does not apply.
+type unchanged struct {
+	ID    store.ID    `json:"id"`
+	State store.State `json:"state"`
+	Error string      `json:"error"`
+}
+
+// Act applies a verb (retry, cancel, hold, release) to the deliveries named, or
+// to those of the filter.
+func (k QueueCommands) Act(ctx context.Context, word string, ids []string, f QueueFilter, all bool) error {
+	verb := store.Verb(word)
+	switch {
+	case len(ids) > 0 && (all || !f.empty()):
+		return exit(ExitUsage, errors.New("ids and filters do not go together: name deliveries, or give --all with a filter"))
+	case len(ids) == 0 && !all:
+		return exit(ExitUsage, errors.New("name deliveries, or give --all with a filter"))
+	case all && f.empty():
+		return exit(ExitUsage, errors.New("--all needs a filter: "+filterNames))
+	}
+	if verb == store.DoRetry && all && len(f.States) == 0 {
+		// A person cancelled or held the others; what is unverified may have been sent.
+		f.States = []string{store.Queued.String(), store.Failed.String(), store.Expired.String()}
+	}
+	return withStore(ctx, k.Storage, func(st store.Store) error {
+		a := actor{st: st, ways: newWays(st), verb: verb, now: time.Now()}
+		var err error
+		if all {
+			err = a.chosen(ctx, f)
+		} else {
+			err = a.named(ctx, ids)
+		}
+		if err != nil {
+			return err
+		}
+		return k.tell(verb, a.did)
+	})
+}
+
+// tell prints what was done. It is a failure when something that was named
+// could not be done.
+func (k QueueCommands) tell(verb store.Verb, did acted) error {
+	var err error
+	for _, u := range did.Unchanged {
+		err = errors.Join(err, fmt.Errorf("%s: %s", u.ID, u.Error))
+	}
+	if k.JSON {
+		if err != nil {
+			err = errReported
+		}
+		return errors.Join(writeJSON(k.Stdout, did), exit(ExitFailure, err))
+	}
+	_, werr := fmt.Fprintf(k.Stdout, "%s: %d changed, %d skipped\n", verb, did.Changed, did.Skipped)
+	return errors.Join(werr, exit(ExitFailure, err))
+}
+
+// An actor applies one verb.
+type actor struct {
+	st   store.Store
+	ways *ways
+	verb store.Verb
+	now  time.Time
+	did  acted
+}
+
+// named acts on each id by itself, so that it can say which were not in the
+// state for it. One that does not exist stops it before anything is changed.
+func (a *actor) named(ctx context.Context, ids []string) error {
+	var list []store.Delivery
+	seen := map[store.ID]bool{}
+	for _, s := range ids {
+		d, err := deliveryOf(ctx, a.st, s)
+		if err != nil {
+			return err
+		}
+		if !seen[d.ID] {
+			seen[d.ID] = true
+			list = append(list, *d)
+		}
+	}
+	for i := range list {
+		skipped := a.did.Skipped
+		if err := a.do(ctx, list[i:i+1]); err != nil {
+			return err
+		}
+		if a.did.Skipped == skipped {
+			continue
+		}
+		d, err := a.st.Delivery(ctx, list[i].ID) // its state may have changed just before
+		if err != nil {
+			return err
+		}
+		done := map[store.Verb]string{store.DoRetry: "retried", store.DoCancel: "cancelled", store.DoHold: "held", store.DoRelease: "released"}[a.verb]
+		a.did.Unchanged = append(a.did.Unchanged, unchanged{d.ID, d.State, fmt.Sprintf("a delivery that is %s cannot be %s", d.State, done)})
+	}
+	return nil
+}
+
+// chosen acts on what the filter chooses, page by page: what is listed must not
+// have time to change.
+func (a *actor) chosen(ctx context.Context, f QueueFilter) error {
+	filter, err := f.filter(ctx, a.st)
+	if err != nil {
+		return err
+	}
+	return pages(ctx, a.st, filter, func(entries []store.Entry) error {
+		var list []store.Delivery
+		for i := range entries {
+			list = append(list, entries[i].Delivery)
+		}
+		return a.do(ctx, list)
+	})
+}
+
+// do acts on the deliveries, those that expire at one time together.
+func (a *actor) do(ctx context.Context, list []store.Delivery) error {
+	groups := map[time.Duration][]store.ID{}
+	for i := range list {
+		var keep time.Duration
+		if a.verb == store.DoRetry || a.verb == store.DoRelease {
+			conn := a.ways.of(ctx, list[i].Route.Connection)
+			keep = outbox.ScheduleOf(conn, outbox.Schedule{GiveUp: giveUp}).GiveUp
+		}
+		groups[keep] = append(groups[keep], list[i].ID)
+	}
+	for keep, ids := range groups {
+		action := store.Action{Verb: a.verb, Deliveries: ids, Now: a.now}
+		if keep > 0 {
+			action.ExpiresAt = a.now.Add(keep)
+		}
+		r, err := a.st.Act(ctx, action)
+		if err != nil {
+			return err
+		}
+		a.did.Changed, a.did.Skipped = a.did.Changed+r.Changed, a.did.Skipped+r.Skipped
+	}
+	return nil
+}
+
+// deliveryOf gives the delivery with this id.
+func deliveryOf(ctx context.Context, st store.Store, s string) (*store.Delivery, error) {
+	id, err := store.ParseID(s)
+	if err != nil {
+		return nil, exit(ExitUsage, fmt.Errorf("%q is not the id of a delivery: see 'postino queue list'", s))
+	}
+	d, err := st.Delivery(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("there is no delivery %s: see 'postino queue list'", s)
+	}
+	return d, err
+}

@@ -1,0 +1,79 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/mime"
+)
+
+// exported is what Export did, for --json.
+type exported struct {
+	Dir            string `json:"dir"`
+	Deliveries     int    `json:"deliveries"`
+	WithoutMessage int    `json:"without_message"` // no longer kept, or damaged
+}
+
+// Export writes each chosen delivery as ID.eml (the stored bytes, without
+// hidden recipients) and ID.json (the record with its ledger) into dir.
+func (k QueueCommands) Export(ctx context.Context, f QueueFilter, dir string) error {
+	return withStore(ctx, k.Storage, func(st store.Store) error {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return exit(ExitNoInput, err)
+		}
+		done := exported{Dir: dir}
+		err := each(ctx, st, f, 0, func(e shownEntry) error {
+			attempts, err := st.Attempts(ctx, e.Delivery.ID)
+			if err != nil {
+				return err
+			}
+			name := filepath.Join(dir, e.Delivery.ID.String())
+			doc, err := json.MarshalIndent(shownDelivery{e.Connection, &e.Delivery, &e.Message, attempts}, "", "  ")
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(name+".json", doc, 0o600); err != nil {
+				return err
+			}
+			done.Deliveries++
+			err = exportContent(ctx, st, e.Message.ID, name+".eml")
+			if errors.Is(err, store.ErrGone) || errors.Is(err, store.ErrCorrupt) {
+				done.WithoutMessage++
+				return nil
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if k.JSON {
+			return writeJSON(k.Stdout, done)
+		}
+		_, err = fmt.Fprintf(k.Stdout, "%d deliveries written to %s; of %d the message is no longer kept or damaged\n", done.Deliveries, dir, done.WithoutMessage)
+		return err
+	})
+}
+
+func exportContent(ctx context.Context, st store.Store, id store.ID, name string) (err error) {
+	content, err := st.Content(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, content.Close()) }()
+	m, err := mime.Read(content, mime.Limits{})
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, mime.NewReader(m.ForSMTP()))
+	return errors.Join(err, f.Close())
+}

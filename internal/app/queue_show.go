@@ -1,0 +1,86 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// shownDelivery is the JSON of `queue show`.
+type shownDelivery struct {
+	Connection string          `json:"connection"` // its name
+	Delivery   *store.Delivery `json:"delivery"`
+	Message    *store.Message  `json:"message"`
+	Attempts   []store.Attempt `json:"attempts"`
+}
+
+// Show prints one delivery with its ledger.
+func (k QueueCommands) Show(ctx context.Context, id string) error {
+	return withStore(ctx, k.Storage, func(st store.Store) error {
+		d, err := deliveryOf(ctx, st, id)
+		if err != nil {
+			return err
+		}
+		s := shownDelivery{Delivery: d, Connection: newWays(st).name(ctx, d.Route.Connection)}
+		if s.Message, err = st.Message(ctx, d.Message); err != nil {
+			return err
+		}
+		if s.Attempts, err = st.Attempts(ctx, d.ID); err != nil {
+			return err
+		}
+		if k.JSON {
+			return writeJSON(k.Stdout, s)
+		}
+		return s.write(k.Stdout, k.Language)
+	})
+}
+
+func (s shownDelivery) write(w io.Writer, lang string) error {
+	d, m := s.Delivery, s.Message
+	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	fmt.Fprintf(tw, "delivery\t%s\nstate\t%s\nconnection\t%s\nmessage\t%s %s\nfrom\t%s\nsubject\t%s\nsize\t%d\nreceived\t%s by %s\n",
+		d.ID, d.State, s.Connection, m.ID, m.MessageID, m.From, m.Subject, m.Size, m.ReceivedAt.Local().Format(time.RFC3339), m.Door)
+	if m.OriginalFrom != "" {
+		fmt.Fprintf(tw, "original from\t%s\n", m.OriginalFrom)
+	}
+	if d.State == store.Queued || d.State == store.Unverified {
+		fmt.Fprintf(tw, "next\t%s\n", d.NextAt.Local().Format(time.RFC3339))
+	}
+	if d.Duplicate {
+		fmt.Fprintf(tw, "note\tit may have gone out twice\n")
+	}
+	for _, r := range d.Recipients {
+		fmt.Fprintf(tw, "to\t%s: %s", r.Address, r.State)
+		if r.Error != nil {
+			fmt.Fprintf(tw, ": %s %s", r.Error.Sentence.In(lang), r.Error.Remedy.In(lang))
+		}
+		fmt.Fprintln(tw)
+	}
+	for _, a := range s.Attempts {
+		fmt.Fprintf(tw, "attempt %d\t%s %s on %s by %s: ", a.No, a.StartedAt.Local().Format("2006-01-02 15:04:05.000"), a.Kind, a.Lane, a.Node)
+		switch {
+		case a.EndedAt.IsZero():
+			fmt.Fprintf(tw, "under way")
+		default:
+			fmt.Fprintf(tw, "%s %s", a.Class, a.EndedAt.Sub(a.StartedAt).Round(time.Millisecond))
+		}
+		if a.Verdict != "" {
+			fmt.Fprintf(tw, " (%s)", a.Verdict)
+		}
+		if e := a.Error; e != nil {
+			fmt.Fprintf(tw, " %s %s", e.Code, e.Sentence.In(lang))
+			if r := e.Remedy.In(lang); r != "" {
+				fmt.Fprintf(tw, " -> %s", r)
+			}
+		}
+		if r := a.Receipt; r != nil {
+			fmt.Fprintf(tw, " %s %d %s %s", r.Route, r.Status, r.ProviderID, r.RequestID)
+		}
+		fmt.Fprintln(tw)
+	}
+	return tw.Flush()
+}
