@@ -5,11 +5,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -91,23 +93,37 @@ func run(ctx context.Context, args []string, std stdio) int {
 	help := len(args) == 2 && (args[1] == "--help" || args[1] == "-h")
 	if args[0] == "sendmail" && !help {
 		// Its options are sendmail's: -h and -F mean something else there.
-		return exitCode((&sendmailCommand{Args: args[1:]}).Run(ctx, std, &cli), std, cli.language())
+		return report((&sendmailCommand{Args: args[1:]}).Run(ctx, std, &cli), std, cli.language(), false)
 	}
+	asJSON := slices.Contains(args, "--json") // also where the rest of the line is wrong
 	parsed, err := parser.Parse(args)
 	if exited >= 0 {
 		return exited
 	}
 	if err != nil {
-		fmt.Fprintf(std.err, "postino: %v\nSee 'postino --help'.\n", err)
-		return app.ExitUsage
+		err = &app.ExitError{Code: app.ExitUsage, Err: fmt.Errorf("%w (see 'postino --help')", err)}
+		return report(err, std, cli.language(), asJSON)
 	}
-	return exitCode(parsed.Run(), std, cli.language())
+	return report(parsed.Run(), std, cli.language(), asJSON)
 }
 
-// exitCode tells of the error, unless it was told, and gives its code.
-func exitCode(err error, std stdio, lang string) int {
-	if err != nil && !app.Reported(err) {
-		fmt.Fprintln(std.err, "postino:", strings.ReplaceAll(app.Sentence(err, lang), "\n", "\n  "))
+// report tells of the error, unless it was told, and gives its exit code.
+func report(err error, std stdio, lang string, asJSON bool) int {
+	code := app.ExitCode(err)
+	if err == nil || app.Reported(err) {
+		return code
 	}
-	return app.ExitCode(err)
+	sentence := app.Sentence(err, lang)
+	fmt.Fprintln(std.err, "postino:", strings.ReplaceAll(sentence, "\n", "\n  "))
+	if asJSON { // for programs, that read standard output alone
+		enc := json.NewEncoder(std.out)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(struct {
+			Error string `json:"error"`
+			Exit  int    `json:"exit"`
+		}{sentence, code}); err != nil {
+			fmt.Fprintln(std.err, "postino:", err)
+		}
+	}
+	return code
 }

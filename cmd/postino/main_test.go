@@ -178,3 +178,37 @@ func TestHelp(t *testing.T) {
 		t.Errorf("an unknown command: exit %d: %s", code, errOut)
 	}
 }
+
+// With --json an error is JSON too, whatever is wrong; people read it as before.
+func TestErrorsAsJSON(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	for _, c := range []struct {
+		line string
+		exit int
+		want string
+	}{
+		{"queue list --json --data " + data, app.ExitConfig, "there is no store in " + data},
+		{"queue retry --json --data " + data, app.ExitUsage, "name deliveries"},
+		{"queue lst --json", app.ExitUsage, "lst"},
+		{"queue list --limit many --json", app.ExitUsage, "--limit"},
+		{"connection add --json --file no-such-file", app.ExitNoInput, "no-such-file"},
+		{"send --json --connection-file main.go --text x", app.ExitConfig, "main.go"},
+	} {
+		code, out, errOut := command(t, "", strings.Fields(c.line)...)
+		var got struct {
+			Error string
+			Exit  int
+		}
+		if err := json.Unmarshal([]byte(out), &got); err != nil {
+			t.Errorf("%s: %v: %s", c.line, err, out)
+		}
+		if code != c.exit || got.Exit != c.exit || !strings.Contains(got.Error, c.want) || !strings.Contains(errOut, c.want) {
+			t.Errorf("%s: exit %d, want %d with %q: %s%s", c.line, code, c.exit, c.want, out, errOut)
+		}
+		code, out, _ = command(t, "", strings.Fields(strings.Replace(c.line, " --json", "", 1))...)
+		if code != c.exit || out != "" {
+			t.Errorf("without --json: exit %d: %s", code, out)
+		}
+	}
+}

@@ -41,6 +41,7 @@ func TestConnectionCommands(t *testing.T) {
 		{args: "list", code: app.ExitConfig, want: "there is no store in " + data},
 		{args: "add --file " + file("graph"), want: "graph: added"},
 		{args: "list", want: "NAME"},
+		{args: "list --json", want: `"state": {`, not: secret},
 		{args: "add --file " + file("graph"), code: app.ExitConfig, want: `there is a connection "graph" already`},
 		{args: "add --file -", stdin: strings.Replace(readFile(t, file("smtp")), `"name": "smtp"`, `"name": "GRAPH"`, 1), code: app.ExitConfig, want: "already"},
 		{args: "add --file -", stdin: readFile(t, file("smtp")), want: "smtp: added"},
@@ -49,7 +50,8 @@ func TestConnectionCommands(t *testing.T) {
 		{args: "add --file -", stdin: `{"name": "x", "provider": "smtp", "smtp": {"host": "h", "pasword": "hunter2"}}`, code: app.ExitConfig, want: "pasword", not: "hunter2"},
 		{args: "add --file -", stdin: `{"name": "x", "provider": "graph", "graph": {"client_secret": "hunter2"}}`, code: app.ExitConfig, want: "graph.tenant", not: "hunter2"},
 		{args: "add --file -", stdin: `{"name": "x", "provider": "smtp", "smtp": {"host": "h", "login": "l", "password": "***"}}`, code: app.ExitConfig, want: "smtp.password"},
-		{args: "add --file no-such-file", code: app.ExitNoInput, want: "no-such-file"},
+		{args: "add --file no-such-file", code: app.ExitNoInput, want: "the file of the connection cannot be read: open no-such-file"},
+		{args: "edit graph --file no-such-file", code: app.ExitNoInput, want: "the file of the changes cannot be read: open no-such-file"},
 		{args: "add", code: app.ExitUsage, want: "--file"},
 		{args: "show graph", want: `"client_secret": "***"`, not: secret},
 		{args: "show Graph --json", want: `"revision": 1`, not: secret},
@@ -70,13 +72,19 @@ func TestConnectionCommands(t *testing.T) {
 		{args: "show graph", want: `"active": false`},
 		{args: "enable graph", want: "graph: switched on"},
 		{args: "resume graph", want: "graph: resumed"},
+		{args: "resume GRAPH --json", want: `"state": {`, not: secret},
 		{args: "remove smtp", want: "smtp: removed"},
 		{args: "remove smtp", code: app.ExitUsage, want: `"smtp"`},
 		{args: "show graph", want: `"fallback"`, not: secret},
+		{args: "remove graph --json", want: `"revision": `, not: secret},
+		{args: "list --json", want: "[]"},
 	} {
 		code, out, errOut := command(t, c.stdin, append(append([]string{"connection"}, strings.Fields(c.args)...), "--data", data)...)
 		if code != c.code || !strings.Contains(out+errOut, c.want) || c.not != "" && strings.Contains(out+errOut, c.not) {
 			t.Errorf("connection %s < %.60q: exit %d, want %d with %q and without %q\nstdout: %s\nstderr: %s", c.args, c.stdin, code, c.code, c.want, c.not, out, errOut)
+		}
+		if strings.HasSuffix(c.args, "--json") && !json.Valid([]byte(out)) {
+			t.Errorf("connection %s does not print JSON: %s", c.args, out)
 		}
 		all += out + errOut
 	}

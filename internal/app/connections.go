@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
+	"os"
 	"text/tabwriter"
 	"time"
 
@@ -26,11 +26,11 @@ type ConnectionCommands struct {
 
 // Add stores the connection of a JSON file, "-" for standard input.
 func (k ConnectionCommands) Add(ctx context.Context, file string) error {
-	var b strings.Builder
-	if err := readEML(&b, file, k.Stdin); err != nil {
-		return exit(ExitNoInput, err)
+	text, err := k.read("the file of the connection", file)
+	if err != nil {
+		return err
 	}
-	c, err := adapters.ParseConnection([]byte(b.String()))
+	c, err := adapters.ParseConnection(text)
 	if err != nil {
 		return exit(ExitConfig, err)
 	}
@@ -43,6 +43,19 @@ func (k ConnectionCommands) Add(ctx context.Context, file string) error {
 	return withNewStore(ctx, k.Storage, func(st store.Store) error {
 		return k.put(ctx, st, c, "added")
 	})
+}
+
+// read reads a file, "-" for standard input; what says whose it is.
+func (k ConnectionCommands) read(what, file string) (text []byte, err error) {
+	if file == "-" {
+		text, err = io.ReadAll(k.Stdin)
+	} else {
+		text, err = os.ReadFile(file)
+	}
+	if err != nil {
+		return nil, exit(ExitNoInput, fmt.Errorf("%s cannot be read: %w", what, err))
+	}
+	return text, nil
 }
 
 // put stores the connection and says so.
@@ -60,12 +73,12 @@ func (k ConnectionCommands) put(ctx context.Context, st store.Store, c *adapters
 // Edit applies a JSON merge patch (RFC 7396) to a connection. Secrets that the
 // patch leaves out, or gives as "***", stay.
 func (k ConnectionCommands) Edit(ctx context.Context, name, file string) error {
-	var b strings.Builder
-	if err := readEML(&b, file, k.Stdin); err != nil {
-		return exit(ExitNoInput, err)
+	text, err := k.read("the file of the changes", file)
+	if err != nil {
+		return err
 	}
 	var patch map[string]any
-	if err := json.Unmarshal([]byte(b.String()), &patch); err != nil {
+	if err := json.Unmarshal(text, &patch); err != nil {
 		return exit(ExitConfig, fmt.Errorf("the changes are no JSON object: %w", err))
 	}
 	return k.change(ctx, name, "changed", func(c *adapters.Connection) (*adapters.Connection, error) { return Patch(c, patch) })
@@ -128,8 +141,14 @@ func (k ConnectionCommands) Resume(ctx context.Context, name string) error {
 		if err := registry.Resume(ctx, st, id, time.Now()); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(k.Stdout, "%s: resumed\n", name)
-		return err
+		shown, err := showConnection(ctx, st, id)
+		if err != nil {
+			return err
+		}
+		if k.JSON {
+			return writeJSON(k.Stdout, shown)
+		}
+		return k.one(shown.Connection, "resumed")
 	})
 }
 
@@ -140,12 +159,40 @@ func (k ConnectionCommands) Remove(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
+		c, err := st.Connection(ctx, id)
+		if err != nil {
+			return err
+		}
 		if err := st.DeleteConnection(ctx, time.Now(), id); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(k.Stdout, "%s: removed\n", name)
-		return err
+		return k.one(c, "removed")
 	})
+}
+
+// shownConnection is a connection in JSON, without secrets.
+type shownConnection struct {
+	*adapters.Connection
+	State store.ConnectionState `json:"state"`
+	Lane  *shownLane            `json:"lane,omitempty"` // absent: it sends for several mailboxes, or has sent nothing yet
+}
+
+func showConnection(ctx context.Context, st store.Store, id string) (s shownConnection, err error) {
+	if s.Connection, err = st.Connection(ctx, id); err != nil {
+		return s, err
+	}
+	err = s.look(ctx, st)
+	return s, err
+}
+
+// look adds how the connection does.
+func (s *shownConnection) look(ctx context.Context, st store.Store) (err error) {
+	if s.State, err = st.ConnectionState(ctx, s.ID); err != nil {
+		return err
+	}
+	lane, err := registry.LaneOf(ctx, st, s.Connection)
+	s.Lane = showLane(lane, time.Now())
+	return err
 }
 
 // Show prints one connection as JSON, without secrets.
@@ -155,55 +202,39 @@ func (k ConnectionCommands) Show(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		c, err := st.Connection(ctx, id)
+		shown, err := showConnection(ctx, st, id)
 		if err != nil {
 			return err
 		}
-		state, err := st.ConnectionState(ctx, id)
-		if err != nil {
-			return err
-		}
-		lane, err := registry.LaneOf(ctx, st, c)
-		if err != nil {
-			return err
-		}
-		return writeJSON(k.Stdout, struct {
-			*adapters.Connection
-			State store.ConnectionState `json:"state"`
-			Lane  *shownLane            `json:"lane,omitempty"` // absent: it sends for several mailboxes, or has sent nothing yet
-		}{c, state, showLane(lane, time.Now())})
+		return writeJSON(k.Stdout, shown)
 	})
 }
 
 // List prints all connections.
 func (k ConnectionCommands) List(ctx context.Context) error {
 	return withStore(ctx, k.Storage, func(st store.Store) error {
-		all, err := st.Connections(ctx)
+		conns, err := st.Connections(ctx)
 		if err != nil {
 			return err
 		}
-		if k.JSON {
-			if all == nil {
-				all = []*adapters.Connection{}
+		all := make([]shownConnection, len(conns))
+		for i, c := range conns {
+			all[i].Connection = c
+			if err := all[i].look(ctx, st); err != nil {
+				return err
 			}
+		}
+		if k.JSON {
 			return writeJSON(k.Stdout, all)
 		}
 		w := tabwriter.NewWriter(k.Stdout, 0, 4, 2, ' ', 0)
 		fmt.Fprintln(w, "NAME\tPROVIDER\tFROM\tACTIVE\tDEFAULT\tRECIPIENTS TODAY\tSTATE")
 		for _, c := range all {
-			state, err := st.ConnectionState(ctx, c.ID)
-			if err != nil {
-				return err
-			}
-			lane, err := registry.LaneOf(ctx, st, c)
-			if err != nil {
-				return err
-			}
 			def := string(c.Default)
 			if def == "" {
 				def = "no"
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%t\t%s\t%s\t%s\n", c.Name, c.Provider, c.From, c.IsActive(), def, showLane(lane, time.Now()).budget(), connectionState(state, k.Language))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%t\t%s\t%s\t%s\n", c.Name, c.Provider, c.From, c.IsActive(), def, c.Lane.budget(), connectionState(c.State, k.Language))
 		}
 		return w.Flush()
 	})
