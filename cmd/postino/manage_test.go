@@ -323,7 +323,7 @@ func TestQueueCommands(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "out")
 	r.queue(0, "export", "--dir", dir, "--to", "anna")
 	eml := readFile(t, filepath.Join(dir, first.ID.String()+".eml"))
-	if !strings.Contains(eml, "Subject: first\r\n") || !strings.HasSuffix(eml, "\r\n\r\nciao\r\n") || strings.Contains(strings.ToLower(eml), "bcc") {
+	if !strings.Contains(eml, "Subject: first\r\n") || !strings.HasSuffix(eml, "\r\n\r\nciao\r\n") || strings.Contains(strings.ToLower(eml), "\nbcc:") {
 		t.Errorf("exported:\n%s", eml)
 	}
 	var record struct {

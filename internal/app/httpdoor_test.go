@@ -198,7 +198,7 @@ func TestRenewedCertificate(t *testing.T) {
 	if err := os.WriteFile(cert, []byte("half a file"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	hangUp("a door keeps its old settings")
+	hangUp("a door keeps its old certificate")
 	renewed.CloseIdleConnections()
 	ask(t, renewed, http.StatusOK, "GET", health, "")
 }

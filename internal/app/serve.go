@@ -216,30 +216,6 @@ func (s *server) run(ctx context.Context, o ServeOptions, doors []door) error {
 	return nil
 }
 
-// reload reads the configuration again. What cannot change while running
-// (addresses, the store) is left as it is.
-func (s *server) reload(o ServeOptions, doors []door) {
-	s.notifySystemd("RELOADING=1")
-	defer s.notifySystemd("READY=1")
-	conf, err := o.load()
-	if err == nil {
-		err = setLevel(s.level, conf.Log.Level)
-	}
-	if err != nil {
-		s.log.Error("the configuration was not read again", "err", err)
-		return
-	}
-	for _, d := range doors {
-		if r, ok := d.(interface{ Reload() error }); ok {
-			if err := r.Reload(); err != nil {
-				s.log.Error("a door keeps its old settings", "err", err)
-			}
-		}
-	}
-	s.conns.Stale()
-	s.log.Info("configuration and certificates were read again")
-}
-
 func newLogger(c config.Log, w io.Writer, level *slog.LevelVar) (*slog.Logger, error) {
 	if err := setLevel(level, c.Level); err != nil {
 		return nil, err

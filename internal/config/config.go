@@ -6,6 +6,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -131,6 +132,8 @@ func (w *Webhooks) validate() error {
 	return nil
 }
 
+const maxDays = 100_000 // of a Duration: more nanoseconds than that do not fit
+
 // A Duration is written as Go does, with days: "90s", "4h", "30d".
 type Duration time.Duration
 
@@ -139,7 +142,7 @@ func (d *Duration) UnmarshalText(b []byte) error {
 	s := string(b)
 	if days, ok := strings.CutSuffix(s, "d"); ok {
 		n, err := strconv.ParseFloat(days, 64)
-		if err != nil {
+		if err != nil || !(math.Abs(n) < maxDays) { // NaN is not less either
 			return fmt.Errorf("%q is not a duration: write 90s, 4h or 30d", s)
 		}
 		*d = Duration(n * 24 * float64(time.Hour))
@@ -166,7 +169,7 @@ func (z *Size) UnmarshalText(b []byte) error {
 		}
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || n < 0 {
+	if err != nil || n < 0 || n > math.MaxInt64/unit {
 		return fmt.Errorf("%q is not a size: write 26214400 or 25MiB", string(b))
 	}
 	*z = Size(n * unit)
@@ -236,6 +239,7 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("smtp listener %s: %w", c.SMTP[i].Address, err))
 		}
 	}
+	errs = append(errs, c.negative()...)
 	if (c.HTTP.CertFile == "") != (c.HTTP.KeyFile == "") {
 		errs = append(errs, errors.New("http: cert_file and key_file go together"))
 	}
@@ -245,8 +249,34 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+// A setting is one number of a configuration.
+type setting struct {
+	name  string
+	value int64
+}
+
+func refuseNegative(list []setting) (errs []error) {
+	for _, s := range list {
+		if s.value < 0 {
+			errs = append(errs, fmt.Errorf("%s is negative: leave it out for the default", s.name))
+		}
+	}
+	return errs
+}
+
+// negative refuses numbers below zero. limits.join_window and notify.warn_after
+// are not among them: there they mean never.
+func (c *Config) negative() []error {
+	o, r := &c.Outbox, &c.Retention
+	return refuseNegative([]setting{{"workers", int64(c.Workers)}, {"limits.max_size", int64(c.Limits.MaxSize)}, {"limits.max_recipients", int64(c.Limits.MaxRecipients)},
+		{"outbox.lease", int64(o.Lease)}, {"outbox.retry_first", int64(o.RetryFirst)}, {"outbox.retry_max", int64(o.RetryMax)}, {"outbox.give_up", int64(o.GiveUp)},
+		{"outbox.verify_after", int64(o.VerifyAfter)}, {"outbox.settle", int64(o.Settle)}, {"outbox.failover_after", int64(o.FailoverAfter)}, {"outbox.grace", int64(o.Grace)},
+		{"retention.bodies", int64(r.Bodies)}, {"retention.records", int64(r.Records)}, {"retention.events", int64(r.Events)}})
+}
+
 func (l *Listener) validate() error {
-	var errs []error
+	errs := refuseNegative([]setting{{"max_connections", int64(l.MaxConnections)}, {"max_per_address", int64(l.MaxPerAddress)},
+		{"messages_per_min", int64(l.MessagesPerMin)}, {"max_recipients", int64(l.MaxRecipients)}})
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	host, _, err := net.SplitHostPort(l.Address)
 	if err != nil {

@@ -4,10 +4,39 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
+
+// Every number of the outbox, the retention and the listeners is looked at: one
+// that is added later too.
+func TestNegativeNumbers(t *testing.T) {
+	t.Parallel()
+	never := []string{"limits.join_window", "notify.warn_after"}
+	var walk func(t *testing.T, prefix string, v reflect.Value, c *Config)
+	walk = func(t *testing.T, prefix string, v reflect.Value, c *Config) {
+		for i := range v.NumField() {
+			name := prefix + v.Type().Field(i).Tag.Get("toml")
+			switch f := v.Field(i); {
+			case f.Kind() == reflect.Struct:
+				walk(t, name+".", f, c)
+			case f.CanInt():
+				f.SetInt(-1)
+				err := c.Validate()
+				if want := !slices.Contains(never, name); want != (err != nil && strings.Contains(err.Error(), v.Type().Field(i).Tag.Get("toml")+" is negative")) {
+					t.Errorf("%s: %v", name, err)
+				}
+				f.SetInt(0)
+			}
+		}
+	}
+	c := Default()
+	walk(t, "", reflect.ValueOf(&c).Elem(), &c)
+	walk(t, "smtp.", reflect.ValueOf(&c.SMTP[0]).Elem(), &c)
+}
 
 func TestLoad(t *testing.T) {
 	t.Parallel()
@@ -36,6 +65,16 @@ func TestLoad(t *testing.T) {
 		{name: "unknown key", file: "dta='x'", wantErr: `unknown setting "dta"`},
 		{name: "bad duration", file: "[limits]\njoin_window='soon'", wantErr: "not a duration"},
 		{name: "bad size", file: "[limits]\nmax_size='big'", wantErr: "not a size"},
+		{name: "size beyond all", file: "[limits]\nmax_size='99999999999GiB'", wantErr: "not a size"},
+		{name: "duration beyond all", file: "[retention]\nbodies='1e300d'", wantErr: "not a duration"},
+		{name: "duration of no number", file: "[retention]\nbodies='NaNd'", wantErr: "not a duration"},
+		{name: "negative workers", file: "workers=-1", wantErr: "workers is negative"},
+		{name: "negative recipients", file: "[limits]\nmax_recipients=-1", wantErr: "limits.max_recipients is negative"},
+		{name: "negative retry", file: "[outbox]\nretry_first='-1m'", wantErr: "outbox.retry_first is negative"},
+		{name: "negative end", file: "[outbox]\ngive_up='-3d'", wantErr: "outbox.give_up is negative"},
+		{name: "negative retention", file: "[retention]\nbodies='-1d'", wantErr: "retention.bodies is negative"},
+		{name: "negative listener", file: "[[smtp]]\naddress='127.0.0.1:25'\nmax_connections=-1", wantErr: "smtp listener 127.0.0.1:25: max_connections is negative"},
+		{name: "negative where it means never", file: "[limits]\njoin_window='-1s'\n[notify]\nwarn_after='-1s'\n[retention]\nbodies='0s'"},
 		{name: "not TOML", file: "<html>", wantErr: "cannot be read"},
 		{name: "open relay by network", file: "[[smtp]]\naddress='0.0.0.0:25'\nauth='off'\nnetworks=['0.0.0.0/0']", wantErr: "open relay"},
 		{name: "open relay by address", file: "[[smtp]]\naddress='0.0.0.0:25'\nauth='off'", wantErr: "anybody could send"},

@@ -1,0 +1,56 @@
+package app
+
+import (
+	"reflect"
+
+	"github.com/postino-mail/postino/internal/config"
+)
+
+// reload reads log level and certificates again. What cannot change while
+// running is left as it is, and the log says what that is.
+func (s *server) reload(o ServeOptions, doors []door) {
+	s.notifySystemd("RELOADING=1")
+	defer s.notifySystemd("READY=1")
+	conf, err := o.load()
+	if err == nil {
+		err = setLevel(s.level, conf.Log.Level)
+	}
+	if err != nil {
+		s.log.Error("nothing was read again: the configuration is wrong", "err", err)
+		return
+	}
+	what := "log level and certificates were read again"
+	for _, d := range doors {
+		if r, ok := d.(interface{ Reload() error }); ok {
+			if err := r.Reload(); err != nil {
+				s.log.Error("a door keeps its old certificate", "err", err)
+				what = "the log level was read again"
+			}
+		}
+	}
+	s.conns.Stale()
+	s.log.Info(what)
+	conf.Log.Level = s.conf.Log.Level // that one is in force
+	if names := changed(s.conf, conf); len(names) > 0 {
+		s.log.Warn("settings were changed that need a restart", "settings", names)
+	}
+}
+
+// changed names the settings in which two configurations differ, as the file
+// does. The values stay out of the log: a database's address has a password.
+func changed(a, b config.Config) []string {
+	return differing("", reflect.ValueOf(a), reflect.ValueOf(b))
+}
+
+func differing(prefix string, a, b reflect.Value) (names []string) {
+	for i := range a.NumField() {
+		name := prefix + a.Type().Field(i).Tag.Get("toml")
+		switch x, y := a.Field(i), b.Field(i); {
+		case x.Kind() == reflect.Struct:
+			names = append(names, differing(name+".", x, y)...)
+		case !reflect.DeepEqual(x.Interface(), y.Interface()):
+			names = append(names, name)
+		}
+	}
+	return names
+}
