@@ -61,27 +61,61 @@ type storeCollector struct {
 
 // A queueCount keeps the figures of the queue for a hundred times as long as
 // counting them took, so that a long queue that is asked for often costs no
-// more than a hundredth of a core.
+// more than a hundredth of a core. While a count takes longer than who asks may
+// wait, the figures of before are given.
 type queueCount struct {
 	mu       sync.Mutex
 	stats    store.Stats
-	at, next time.Time // when counted, and when to count again
+	at, next time.Time     // when counted, and when to count again
+	err      error         // of the last count
+	running  chan struct{} // closed when the count under way ends; nil: none is
 }
 
+// longestCount bounds one count.
+const longestCount = time.Minute
+
 func (c *queueCount) get(ctx context.Context, o *Options) (store.Stats, time.Time, error) {
+	if running := c.begin(o); running != nil {
+		select {
+		case <-running:
+		case <-ctx.Done():
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.err != nil:
+		return store.Stats{}, time.Time{}, c.err
+	case c.at.IsZero():
+		return store.Stats{}, time.Time{}, ctx.Err()
+	}
+	return c.stats, c.at, nil
+}
+
+// begin starts a count when it is time, and gives the one under way.
+func (c *queueCount) begin(o *Options) chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	begin := o.Now()
-	if begin.Before(c.next) && !begin.Before(c.at) {
-		return c.stats, c.at, nil
+	if c.running != nil || begin.Before(c.next) && !begin.Before(c.at) {
+		return c.running
 	}
-	stats, err := o.Store.Stats(ctx, begin)
-	if err != nil {
-		return store.Stats{}, time.Time{}, err
-	}
-	end := o.Now()
-	c.stats, c.at, c.next = stats, begin, end.Add(100*end.Sub(begin))
-	return stats, begin, nil
+	c.running = make(chan struct{})
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), longestCount)
+		defer cancel()
+		stats, err := o.Store.Stats(ctx, begin)
+		end := o.Now()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.err = err; err == nil {
+			c.stats, c.at = stats, begin
+		}
+		c.next = end.Add(100 * end.Sub(begin))
+		close(c.running)
+		c.running = nil
+	}()
+	return c.running
 }
 
 func newStoreCollector(o *Options) *storeCollector {

@@ -48,7 +48,8 @@ type Verb string
 const (
 	// DoRetry: Queued, Unverified, Held, Failed, Expired, Cancelled -> Queued, due
 	// at once; recipients that failed or were cancelled are pending again; of an
-	// Unverified or a Held one with UnknownSince set the duplicate mark is set.
+	// Unverified or a Held one with UnknownSince set the duplicate mark is set. Not
+	// when the message's bytes are removed.
 	DoRetry Verb = "retry"
 	// DoCancel: Queued, Unverified, Held -> Cancelled; pending recipients too.
 	DoCancel Verb = "cancel"

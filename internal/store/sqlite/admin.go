@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"strconv"
@@ -176,7 +177,13 @@ func (t *tx) act(a store.Action, ids []store.ID) (res store.ActionResult, err er
 		rows = append(rows, r)
 	}
 	for _, r := range rows {
-		if probe := r.d; !probe.Act(a.Verb, a.Now, a.ExpiresAt) {
+		kept := true
+		if a.Verb == store.DoRetry {
+			if err := t.row(`SELECT kept FROM messages WHERE seq = ?`, []any{r.msg}, &kept); err != nil && !errors.Is(err, sql.ErrNoRows) {
+				return res, err
+			}
+		}
+		if probe := r.d; !kept || !probe.Act(a.Verb, a.Now, a.ExpiresAt) {
 			res.Skipped++
 			continue
 		}

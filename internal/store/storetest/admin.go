@@ -282,6 +282,16 @@ func testPurge(t *testing.T, h Harness) {
 	}
 	_, err = s.Attempts(ctx, sd)
 	wantErr(t, "ledger", err, store.ErrNotFound)
+	// What has no bytes any more cannot be sent again.
+	_, gone := submit(t, s, letter{at: after(201), next: after(201)})
+	_, err = s.Act(ctx, store.Action{Verb: store.DoCancel, Deliveries: []store.ID{gone}, Now: after(202)})
+	must(t, err)
+	r, err = s.Purge(ctx, store.PurgeRequest{Now: after(205), Bodies: after(205)})
+	must(t, err)
+	want(t, "bytes of the cancelled one", r, store.PurgeResult{Bodies: 1})
+	act, err := s.Act(ctx, store.Action{Verb: store.DoRetry, Deliveries: []store.ID{gone}, Now: after(206)})
+	must(t, err)
+	want(t, "retry without bytes", act, store.ActionResult{Skipped: 1})
 	// Records whose bytes are still there go with them.
 	both, _ := submit(t, s, letter{at: after(210), body: make([]byte, 200_000)})
 	for _, c := range claim(t, s, n, after(210), 9) {
@@ -289,7 +299,7 @@ func testPurge(t *testing.T, h Harness) {
 	}
 	r, err = s.Purge(ctx, store.PurgeRequest{Now: after(300), Records: after(300)})
 	must(t, err)
-	want(t, "records with bytes", r, store.PurgeResult{Records: 1})
+	want(t, "records, one with its bytes", r, store.PurgeResult{Records: 2})
 	_, err = s.Content(ctx, both)
 	if !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("content of a purged record: %v", err)
