@@ -297,7 +297,7 @@ func TestQueueCommands(t *testing.T) {
 		t.Fatal(out, errOut)
 	}
 	r.await("sent", 4)
-	if out := r.queue(app.ExitFailure, "retry", first.ID.String()); !strings.Contains(out, first.ID.String()+": a delivery that is sent cannot be retried") {
+	if out := r.queue(app.ExitFailure, "retry", first.ID.String()); !strings.Contains(out, first.ID.String()+": its state is sent: it cannot be retried") {
 		t.Errorf("a retry of what was sent: %s", out)
 	}
 

@@ -97,7 +97,7 @@ func (queueRetry) Help() string {
   postino queue retry --all --connection Ufficio
 
 Without --state, --all takes what is queued, failed or expired alone. What was cancelled or
-held by a person, or may have been sent already (unverified), goes out again only where its
+held, or may have been sent already, goes out again only where its
 id or its --state is given: look into the mailbox's Sent folder first. Recipients that have
 it already do not get it again.`
 }

@@ -40,7 +40,7 @@ func newShelf(t *testing.T, name string, hours int) *shelf {
 		}
 		for _, state := range store.States() {
 			if state != store.Leased {
-				if s.ids[state], err = s.put(st, c, state); err != nil {
+				if s.ids[state], err = s.put(st, c, state, state == store.Unverified); err != nil {
 					return err
 				}
 			}
@@ -61,7 +61,7 @@ func (s *shelf) open(work func(store.Store) error) {
 	}
 }
 
-func (s *shelf) put(st store.Store, c *adapters.Connection, state store.State) (store.ID, error) {
+func (s *shelf) put(st store.Store, c *adapters.Connection, state store.State, unknown bool) (store.ID, error) {
 	now := time.Now()
 	got, err := st.Submit(s.t.Context(), store.Submission{Now: now, Messages: []store.NewMessage{{
 		Message: store.Message{MessageID: fmt.Sprintf("<%s@contoso.it>", state), From: "erp@contoso.it", Subject: state.String(), Door: "smtp"},
@@ -83,7 +83,7 @@ func (s *shelf) put(st store.Store, c *adapters.Connection, state store.State) (
 	if step.Recipients[0].State == "" {
 		step.Recipients[0].State = store.Pending
 	}
-	if state == store.Unverified {
+	if unknown {
 		step.Word.UnknownSince = now
 	}
 	return id, st.Settle(s.t.Context(), step)
@@ -154,6 +154,29 @@ func TestQueueAll(t *testing.T) {
 	}
 }
 
+// What expired while nobody could say whether it was sent is no ordinary
+// failure: it goes out again only where that is asked for.
+func TestQueueExpiredUnknown(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t, "way", 0)
+	s.open(func(st store.Store) error {
+		c, err := st.ConnectionNamed(t.Context(), "way")
+		if err != nil {
+			return err
+		}
+		_, err = s.put(st, c, store.Expired, true)
+		return err
+	})
+	for _, c := range []struct{ line, want string }{
+		{"retry --all --connection way", "retry: 3 changed, 1 skipped"},
+		{"retry --all --state expired", "retry: 1 changed, 0 skipped"},
+	} {
+		if code, out, errOut, _ := s.queue(c.line); code != 0 || !strings.Contains(out, c.want) {
+			t.Errorf("%s: exit %d: %s%s", c.line, code, out, errOut)
+		}
+	}
+}
+
 // What is named is done or said why not; what does not exist stops the rest.
 func TestQueueNamed(t *testing.T) {
 	t.Parallel()
@@ -171,8 +194,8 @@ func TestQueueNamed(t *testing.T) {
 		{"retry FAILED --state queued", app.ExitUsage, []string{"ids and filters do not go together"}},
 		{"retry FAILED --since 7d", app.ExitUsage, []string{"ids and filters do not go together"}},
 		{"retry FAILED --all", app.ExitUsage, []string{"ids and filters do not go together"}},
-		{"cancel SENT", app.ExitFailure, []string{"cancel: 0 changed, 1 skipped", "SENT: a delivery that is sent cannot be cancelled"}},
-		{"cancel SENT EXPIRED QUEUED", app.ExitFailure, []string{"cancel: 1 changed, 2 skipped", "SENT: a delivery that is sent cannot be cancelled", "EXPIRED: a delivery that is expired cannot be cancelled"}},
+		{"cancel SENT", app.ExitFailure, []string{"cancel: 0 changed, 1 skipped", "SENT: its state is sent: it cannot be cancelled"}},
+		{"cancel SENT EXPIRED QUEUED", app.ExitFailure, []string{"cancel: 1 changed, 2 skipped", "SENT: its state is sent: it cannot be cancelled", "EXPIRED: its state is expired: it cannot be cancelled"}},
 		{"cancel SENT --json", app.ExitFailure, []string{`"skipped": 1`, `"state": "sent"`, `"id": "SENT"`, "cannot be cancelled"}},
 		{"retry FAILED FAILED", 0, []string{"retry: 1 changed, 0 skipped"}},
 		{"hold CANCELLED", app.ExitFailure, []string{"cannot be held"}},

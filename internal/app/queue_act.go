@@ -40,12 +40,12 @@ func (k QueueCommands) Act(ctx context.Context, word string, ids []string, f Que
 	case all && f.empty():
 		return exit(ExitUsage, errors.New("--all needs a filter: "+filterNames))
 	}
-	if verb == store.DoRetry && all && len(f.States) == 0 {
-		// A person cancelled or held the others; what is unverified may have been sent.
+	careful := verb == store.DoRetry && all && len(f.States) == 0
+	if careful { // a person cancelled or held the others; what is unverified may have been sent
 		f.States = []string{store.Queued.String(), store.Failed.String(), store.Expired.String()}
 	}
 	return withStore(ctx, k.Storage, func(st store.Store) error {
-		a := actor{st: st, ways: newWays(st), verb: verb, now: time.Now()}
+		a := actor{st: st, ways: newWays(st), verb: verb, now: time.Now(), careful: careful}
 		var err error
 		if all {
 			err = a.chosen(ctx, f)
@@ -83,6 +83,8 @@ type actor struct {
 	verb store.Verb
 	now  time.Time
 	did  acted
+
+	careful bool // leave alone what may have been sent
 }
 
 // named acts on each id by itself, so that it can say which were not in the
@@ -113,7 +115,7 @@ func (a *actor) named(ctx context.Context, ids []string) error {
 			return err
 		}
 		done := map[store.Verb]string{store.DoRetry: "retried", store.DoCancel: "cancelled", store.DoHold: "held", store.DoRelease: "released"}[a.verb]
-		a.did.Unchanged = append(a.did.Unchanged, unchanged{d.ID, d.State, fmt.Sprintf("a delivery that is %s cannot be %s", d.State, done)})
+		a.did.Unchanged = append(a.did.Unchanged, unchanged{d.ID, d.State, fmt.Sprintf("its state is %s: it cannot be %s", d.State, done)})
 	}
 	return nil
 }
@@ -128,7 +130,11 @@ func (a *actor) chosen(ctx context.Context, f QueueFilter) error {
 	return pages(ctx, a.st, filter, func(entries []store.Entry) error {
 		var list []store.Delivery
 		for i := range entries {
-			list = append(list, entries[i].Delivery)
+			if d := &entries[i].Delivery; a.careful && !d.UnknownSince.IsZero() { // its time ended before anybody could say
+				a.did.Skipped++
+			} else {
+				list = append(list, *d)
+			}
 		}
 		return a.do(ctx, list)
 	})

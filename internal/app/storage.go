@@ -53,9 +53,13 @@ func OpenStore(ctx context.Context, s Storage, server bool, log *slog.Logger) (s
 // pen an empty one would say that nothing waits.
 func withStore(ctx context.Context, s Storage, work func(store.Store) error) error {
 	if s.Database == "" {
-		_, err := os.Stat(filepath.Join(s.Data, storeFile))
+		dir, err := filepath.Abs(s.Data) // a relative folder is often the mistake
+		if err != nil {
+			return err
+		}
+		_, err = os.Stat(filepath.Join(dir, storeFile))
 		if errors.Is(err, os.ErrNotExist) {
-			return exit(ExitConfig, fmt.Errorf("there is no store in %s: name its folder with --data or POSTINO_DATA", s.Data))
+			return exit(ExitConfig, fmt.Errorf("there is no store in %s: name its folder with --data or POSTINO_DATA", dir))
 		}
 		if err != nil {
 			return exit(ExitConfig, fmt.Errorf("the store cannot be reached; is --data right, and may this user read it? %w", err))
