@@ -293,6 +293,9 @@ func TestQueueCommands(t *testing.T) {
 	if out := r.queue(0, "lanes"); !strings.Contains(out, "paused until") || !strings.Contains(out, "slow down") {
 		t.Errorf("the pause is not shown:\n%s", out)
 	}
+	if out := r.queue(0, "show", r.entries("--state", "queued")[0].Delivery.ID.String()); !strings.Contains(out, "waits") || !strings.Contains(out, "its mailbox is paused until") {
+		t.Errorf("what it waits for is not shown:\n%s", out)
+	}
 	if code, out, errOut := command(t, "", "connection", "resume", "graph", "--data", data); code != 0 {
 		t.Fatal(out, errOut)
 	}

@@ -129,8 +129,8 @@ func (queueHold) Help() string {
   postino queue hold --all --connection Ufficio
   postino queue hold --all --state queued     # all that waits
 
-release lets go what was held. Held mail expires all the same: after 72 h, unless the
-connection or the configuration says otherwise, its sender is told that it was given up.`
+Held mail waits until release lets it go, for as long as that takes; its sender is told of
+the delay as usual.`
 }
 
 func (c *queueHold) Run(ctx context.Context, std stdio, cli *commands) error {

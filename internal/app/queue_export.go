@@ -34,7 +34,7 @@ func (k QueueCommands) Export(ctx context.Context, f QueueFilter, dir string) er
 				return err
 			}
 			name := filepath.Join(dir, e.Delivery.ID.String())
-			doc, err := json.MarshalIndent(shownDelivery{e.Connection, &e.Delivery, &e.Message, attempts}, "", "  ")
+			doc, err := json.MarshalIndent(shownDelivery{e.Connection, &e.Delivery, &e.Message, attempts, nil}, "", "  ")
 			if err != nil {
 				return err
 			}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -16,6 +17,7 @@ type shownDelivery struct {
 	Delivery   *store.Delivery `json:"delivery"`
 	Message    *store.Message  `json:"message"`
 	Attempts   []store.Attempt `json:"attempts"`
+	Waits      []string        `json:"waits,omitempty"` // for what, besides its time
 }
 
 // Show prints one delivery with its ledger.
@@ -32,11 +34,51 @@ func (k QueueCommands) Show(ctx context.Context, id string) error {
 		if s.Attempts, err = st.Attempts(ctx, d.ID); err != nil {
 			return err
 		}
+		if s.Waits, err = waits(ctx, st, d, k.Language); err != nil {
+			return err
+		}
 		if k.JSON {
 			return writeJSON(k.Stdout, s)
 		}
 		return s.write(k.Stdout, k.Language)
 	})
+}
+
+// waits says what keeps a delivery back besides its own time: a connection that
+// is off or paused, a lane that is paused or has spent its budget.
+func waits(ctx context.Context, st store.Store, d *store.Delivery, lang string) (out []string, err error) {
+	if !d.Waits() {
+		return nil, nil
+	}
+	now := time.Now()
+	c, err := st.Connection(ctx, d.Route.Connection)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		out = append(out, "its connection was removed")
+	case err == nil && !c.IsActive():
+		out = append(out, "its connection is switched off")
+	}
+	state, err := st.ConnectionState(ctx, d.Route.Connection)
+	if err != nil {
+		return nil, err
+	}
+	if state.PausedUntil.After(now) {
+		out = append(out, "its connection is "+connectionState(state, lang))
+	}
+	l, err := st.Lane(ctx, d.Route.Lane)
+	if errors.Is(err, store.ErrNotFound) {
+		return out, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if l.PausedUntil.After(now) {
+		out = append(out, "its mailbox is "+showLane(l, now).state(lang))
+	}
+	if fits, when := l.Fits(now, d.CountPending()); !fits {
+		out = append(out, fmt.Sprintf("the day's recipients leave no room (%s) before %s", showLane(l, now).budget(), when.Local().Format("2006-01-02 15:04")))
+	}
+	return out, nil
 }
 
 func (s shownDelivery) write(w io.Writer, lang string) error {
@@ -49,6 +91,9 @@ func (s shownDelivery) write(w io.Writer, lang string) error {
 	}
 	if d.State == store.Queued || d.State == store.Unverified {
 		fmt.Fprintf(tw, "next\t%s\n", d.NextAt.Local().Format(time.RFC3339))
+	}
+	for _, why := range s.Waits {
+		fmt.Fprintf(tw, "waits\t%s\n", why)
 	}
 	if d.Duplicate {
 		fmt.Fprintf(tw, "note\tit may have gone out twice\n")
