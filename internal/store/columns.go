@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/json"
+	"hash/crc32"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
@@ -39,6 +40,12 @@ func (m *Message) DecodeDoc(doc []byte) bool {
 	m.Subject, m.From, m.OriginalFrom, m.Envelope, m.Door, m.Class, m.Notification, m.NotBefore =
 		d.Subject, d.From, d.OriginalFrom, d.Envelope, d.Door, d.Class, d.Notification, d.NotBefore
 	return true
+}
+
+// HeadSum is the sum by which a changed head is found out: CRC-32C, against a
+// disk, not against people.
+func HeadSum(head []byte) int64 {
+	return int64(crc32.Checksum(head, crc32.MakeTable(crc32.Castagnoli)))
 }
 
 // EncodeRecipients gives the column of the recipients.

@@ -34,14 +34,17 @@ func (s *Store) Content(ctx context.Context, id store.ID) (store.Content, error)
 	}
 	m := &store.Message{ID: id}
 	var head, inline []byte
-	var start sql.NullInt64
+	var start, sum sql.NullInt64
 	var spooled bool
-	if err := s.read(ctx, `SELECT m.size, m.sha256, b.head, b.body, b.body IS NULL, b.start FROM messages m LEFT JOIN bodies b ON b.msg = m.seq WHERE m.id = ?`,
-		[]any{id}, &m.Size, &m.BodySHA256, &head, &inline, &spooled, &start); err != nil {
+	if err := s.read(ctx, `SELECT m.size, m.sha256, b.head, b.body, b.body IS NULL, b.start, b.head_sum FROM messages m LEFT JOIN bodies b ON b.msg = m.seq WHERE m.id = ?`,
+		[]any{id}, &m.Size, &m.BodySHA256, &head, &inline, &spooled, &start, &sum); err != nil {
 		return nil, err
 	}
 	if !start.Valid {
 		return nil, store.ErrGone
+	}
+	if sum.Valid && sum.Int64 != store.HeadSum(head) {
+		return nil, corrupt(m.ID, "its head has changed")
 	}
 	if !spooled {
 		return inlineContent(m, head, inline)

@@ -297,6 +297,21 @@ func TestDamagedRow(t *testing.T) {
 	if _, err := s.Content(t.Context(), m.ID); !errors.Is(err, store.ErrCorrupt) {
 		t.Errorf("a row that was changed: %v", err)
 	}
+	for what, size := range map[string]int{"in the row": 5, "in a file": 200_000} {
+		m, err := submitBody(t, s, make([]byte, size))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.recent.Take(m.ID)
+		if err := s.do(t.Context(), func(t *tx) error {
+			return t.exec(`UPDATE bodies SET head = CAST(replace(CAST(head AS TEXT), 'Fattura', 'Fattuxa') AS BLOB)`)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Content(t.Context(), m.ID); !errors.Is(err, store.ErrCorrupt) {
+			t.Errorf("a head that was changed, its body %s: %v", what, err)
+		}
+	}
 }
 
 func TestOneServer(t *testing.T) {

@@ -2,11 +2,17 @@ package sqlite
 
 import (
 	"context"
+	"crypto/sha256"
+	"database/sql"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
 	"testing"
+
+	"github.com/pressly/goose/v3"
 
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/storetest"
@@ -68,6 +74,72 @@ func TestMigrate(t *testing.T) {
 		}
 	}
 	open(t, Options{Dir: dir}) // nothing to do
+}
+
+// A store of every earlier schema is brought up to date with what it holds.
+func TestMigrateFromEarlier(t *testing.T) {
+	t.Parallel()
+	files, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for version := range int64(len(files)) {
+		if version == 0 {
+			continue
+		}
+		t.Run(fmt.Sprint("from ", version), func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			file := filepath.Join(dir, "postino.db")
+			if err := create(t.Context(), file); err != nil {
+				t.Fatal(err)
+			}
+			db, err := sql.Open("sqlite", dsn(file, true))
+			if err != nil {
+				t.Fatal(err)
+			}
+			sub, err := fs.Sub(migrations, "migrations")
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := goose.NewProvider(goose.DialectSQLite3, db, sub)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := p.UpTo(t.Context(), version); err != nil {
+				t.Fatal(err)
+			}
+			id, sum := store.NewID(), sha256.Sum256([]byte("ciao"))
+			for _, q := range []struct {
+				text string
+				args []any
+			}{
+				{`INSERT INTO messages (seq, id, client, received_at, size, sha256, kept, message_id, from_addr, env_from, tag, doc) VALUES (1, ?, 'c', 1, 13, ?, 1, '<1@x>', 'a@x', 'a@x', '', '{"e":{}}')`, []any{id[:], sum[:]}},
+				{`INSERT INTO bodies (msg, head, body, start) VALUES (1, ?, ?, 0)`, []any{[]byte("From: a\r\n"), []byte("ciao")}},
+			} {
+				if _, err := db.ExecContext(t.Context(), q.text, q.args...); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s := open(t, Options{Dir: dir, Server: true})
+			c, err := s.Content(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.Size() != 13 {
+				t.Errorf("%d bytes", c.Size())
+			}
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+			if _, err := submitBody(t, s, []byte("x")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }
 
 // Servers and commands that are started together on a new folder all get the

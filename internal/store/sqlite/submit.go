@@ -15,6 +15,7 @@ import (
 type newMessage struct {
 	*store.NewMessage
 	doc        string
+	headSum    int64
 	body       *body
 	deliveries []newDelivery
 }
@@ -84,7 +85,7 @@ func (s *Store) ready(ctx context.Context, now time.Time, in []store.NewMessage)
 		}
 	}()
 	for i := range in {
-		m := newMessage{NewMessage: &in[i]}
+		m := newMessage{NewMessage: &in[i], headSum: store.HeadSum(in[i].Head)}
 		if m.doc, err = m.EncodeDoc(); err != nil {
 			return out, 0, err
 		}
@@ -176,7 +177,7 @@ func (t *tx) message(now time.Time, m *newMessage, out *store.Submitted) error {
 	if err != nil {
 		return err
 	}
-	if err := t.exec(`INSERT INTO bodies (msg, head, body, start) VALUES (?, ?, ?, ?)`, seq, m.Head, m.body.column(), m.body.start); err != nil {
+	if err := t.exec(`INSERT INTO bodies (msg, head, body, start, head_sum) VALUES (?, ?, ?, ?, ?)`, seq, m.Head, m.body.column(), m.body.start, m.headSum); err != nil {
 		return err
 	}
 	*out = store.Submitted{ID: m.ID}

@@ -363,7 +363,7 @@ func testDeadlines(t *testing.T, h Harness) {
 	n = register(t, s, "n", after(200))
 	_, u := submit(t, s, letter{lane: "l3", next: after(200), warn: after(300), expires: after(400)})
 	want(t, "claimed", len(claim(t, s, n, after(201), 5)), 2) // with the one that the first process had
-	register(t, s, "n", after(210)) // its process died
+	register(t, s, "n", after(210))                           // its process died
 	is := func(d store.Delivery) bool { return d.ID == u }
 	for _, told := range []bool{false, true} {
 		due, _ = ask(300)
