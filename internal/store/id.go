@@ -3,6 +3,7 @@ package store
 import (
 	"database/sql/driver"
 	"encoding/base32"
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"time"
@@ -25,6 +26,15 @@ func NewID() ID {
 		u = uuid.New()
 	}
 	return ID(u)
+}
+
+// FirstID sorts before every ID that is made at t or later, and after those made
+// before its millisecond (RFC 9562 section 5.7).
+func FirstID(t time.Time) (id ID) {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], uint64(t.UnixMilli())<<16)
+	copy(id[:6], b[:6])
+	return id
 }
 
 // ParseID reads the text form; letter case does not matter.

@@ -118,9 +118,15 @@ func (l *Lane) Undo(now, since time.Time, k Kind, recipients int) {
 	l.End(now, since, recipients)
 }
 
-// SetClock has nothing count at a time after now: a clock that was set back
-// would otherwise keep the lane full until it is as late as it was.
-func (l *Lane) SetClock(now time.Time) {
+// SetClock has nothing count at a time after now, and no pause last longer than
+// it was meant to when the lane was served at last: a clock that was set back
+// would otherwise keep the lane closed until it is as late as it was.
+func (l *Lane) SetClock(now, last time.Time) {
+	for _, t := range []*time.Time{&l.PausedUntil, &l.CapUntil} {
+		if t.After(now) && !t.Equal(Never()) {
+			*t = Micro(t.Add(-last.Sub(now)))
+		}
+	}
 	l.Minute.setClock(minuteSpan(), now)
 	l.Day.setClock(daySpan(), now)
 }

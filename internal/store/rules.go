@@ -142,6 +142,17 @@ func (d *Delivery) CountPending() int {
 	return n
 }
 
+// SetClock moves a delivery that was taken in while the clock was ahead to now,
+// and all that is counted from there with it.
+func (d *Delivery) SetClock(now time.Time) {
+	ahead := d.CreatedAt.Sub(now)
+	for _, t := range []*time.Time{&d.CreatedAt, &d.NextAt, &d.ExpiresAt, &d.WarnAt} {
+		if !t.IsZero() && !t.Equal(Never()) {
+			*t = Micro(t.Add(-ahead))
+		}
+	}
+}
+
 // MayBeSent reports that an attempt is open whose outcome nobody knows.
 func (d *Delivery) MayBeSent() bool {
 	return d.State == Unverified || d.State == Held && !d.UnknownSince.IsZero()

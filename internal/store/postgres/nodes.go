@@ -110,8 +110,8 @@ func (t *tx) setClock(now time.Time) {
 		ids = append(ids, id)
 		l.now, l.dirty = now, true
 		if l.turn > us(now) {
+			l.SetClock(now, at(l.turn))
 			l.turn, l.gate = us(now), 0
-			l.SetClock(now)
 		}
 	}
 	for _, f := range t.flows {

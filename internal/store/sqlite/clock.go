@@ -1,6 +1,10 @@
 package sqlite
 
-import "time"
+import (
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+)
 
 // A clock is the wall clock as the newest claim had it.
 type clock struct {
@@ -54,9 +58,34 @@ func (t *tx) setClock(now time.Time) error {
 		return err
 	}
 	for _, l := range lanes {
+		l.SetClock(now, at(l.turn))
 		l.turn, l.gate, l.now = 0, 0, now
-		l.SetClock(now)
 		t.dirtyLane(l)
+	}
+	return t.takenAhead(now)
+}
+
+// takenAhead moves what was taken in while the clock was ahead to now. The ids
+// are made of the time, so their index finds it (the unary plus keeps SQLite
+// from walking all that is open).
+func (t *tx) takenAhead(now time.Time) error {
+	var rows []*deliveryRow
+	if err := t.each(`SELECT `+deliveryColumns+` FROM deliveries d`+deliveryTables+` WHERE d.id > ? AND d.created_at > ? AND (+d.state <= 1 OR +d.state = 3)`,
+		[]any{store.FirstID(now), us(now)}, func(sc scan) error {
+			r := &deliveryRow{}
+			rows = append(rows, r)
+			return dbErr(sc(r.columns()...))
+		}); err != nil {
+		return err
+	}
+	for _, r := range rows {
+		r.decode()
+		if err := t.save(now, r, func(d *store.Delivery) { d.SetClock(now) }); err != nil {
+			return err
+		}
+		if err := t.exec(`UPDATE deliveries SET created_at = ? WHERE seq = ?`, us(r.d.CreatedAt), r.seq); err != nil {
+			return err
+		}
 	}
 	return nil
 }
