@@ -155,8 +155,35 @@ func (s *Store) Act(ctx context.Context, a store.Action) (store.ActionResult, er
 	}
 }
 
+// keptMessages locks the messages of final deliveries against a purge and says
+// of each that is still there whether its bytes are.
+func (t *tx) keptMessages(ctx context.Context, rows []*deliveryRow) (map[store.ID]bool, error) {
+	var ids [][16]byte
+	for _, r := range rows {
+		if r.d.State.Final() {
+			ids = append(ids, r.d.Message)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	found, err := t.conn.Query(ctx, `SELECT id, kept FROM messages WHERE id = ANY($1) ORDER BY id FOR KEY SHARE`, ids)
+	if err != nil {
+		return nil, dbErr(err)
+	}
+	kept := map[store.ID]bool{}
+	err = each(func(sc scan) error {
+		var id [16]byte
+		var has bool
+		err := sc(&id, &has)
+		kept[id] = has
+		return err
+	})(found)
+	return kept, dbErr(err)
+}
+
 func (s *Store) act(ctx context.Context, a store.Action, ids []store.ID) (res store.ActionResult, err error) {
-	err = s.do(ctx, func(n *needs) { n.deliveries = append(n.deliveries, idList(ids...)...) }, func(_ context.Context, t *tx) error {
+	err = s.do(ctx, func(n *needs) { n.deliveries = append(n.deliveries, idList(ids...)...) }, func(ctx context.Context, t *tx) error {
 		res = store.ActionResult{}
 		var rows []*deliveryRow
 		for _, id := range ids {
@@ -167,8 +194,17 @@ func (s *Store) act(ctx context.Context, a store.Action, ids []store.ID) (res st
 				return store.ErrNotFound
 			} // else purged since it was chosen
 		}
+		kept, err := t.keptMessages(ctx, rows)
+		if err != nil {
+			return err
+		}
 		for _, r := range rows {
-			if probe := r.d; !probe.Act(a.Verb, a.Now, a.ExpiresAt) {
+			has, known := kept[r.d.Message]
+			if r.d.State.Final() && !known { // purged meanwhile
+				res.Skipped++
+				continue
+			}
+			if probe := r.d; a.Verb == store.DoRetry && known && !has || !probe.Act(a.Verb, a.Now, a.ExpiresAt) {
 				res.Skipped++
 				continue
 			}

@@ -135,6 +135,12 @@ func (s *Store) fetch(ctx context.Context, m *store.Message, head []byte) (_ sto
 			err = errors.Join(err, buf.Close())
 		}
 	}()
+	select { // whoever reads a large body must leave connections to the others
+	case s.fetching <- struct{}{}:
+		defer func() { <-s.fetching }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	h := sha256.New()
 	err = s.reading(ctx, func(conn *pgxpool.Conn) error {
 		if buf != nil {

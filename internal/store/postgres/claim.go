@@ -79,6 +79,7 @@ func (s *Store) claimNow(ctx context.Context, r store.ClaimRequest, began time.T
 		if head, body, ok := s.arrived.Take(m.ID); ok {
 			s.claimed.Put(m.ID, head, body)
 		}
+		s.inLane.Store(row.d.ID, row.d.Route.Lane)
 		out = append(out, store.Claimed{Lease: row.lease, Delivery: row.d, Message: *m})
 	}
 	return out, nil
@@ -88,6 +89,8 @@ func (s *Store) claimNow(ctx context.Context, r store.ClaimRequest, began time.T
 // it waits for lanes that others are busy with.
 func (s *Store) claim(ctx context.Context, r store.ClaimRequest) (rows []*claimedRow, err error) {
 	patient := false
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	for try := 1; ; try++ {
 		skipped, gen := false, int64(0)
 		err := s.withConn(ctx, func(conn *pgxpool.Conn) (err error) {
@@ -118,6 +121,9 @@ func (s *Store) claim(ctx context.Context, r store.ClaimRequest) (rows []*claime
 		switch {
 		case err == nil && len(rows) == 0 && skipped && !patient:
 			patient = true
+		case patient && locked(err):
+			s.fence(ctx)
+			return nil, nil
 		case err == nil:
 			return rows, nil
 		case again(err) && try < tries && ctx.Err() == nil:
@@ -199,6 +205,7 @@ func (c *claimer) lock(ctx context.Context) (lanes []*lane, err error) {
 	b.Queue(`SELECT count(*) FROM (SELECT FROM lanes WHERE ready_at <= $1 LIMIT $2) x`, us(c.r.Now), c.r.Max).Query(each(func(sc scan) error { return sc(&ready) }))
 	q := `SELECT ` + laneColumns + ` FROM lanes WHERE ready_at <= $1 ORDER BY ready_at, served LIMIT $2 FOR UPDATE SKIP LOCKED`
 	if c.patient {
+		b.Queue(`SET LOCAL lock_timeout = 100`) // whatever keeps it locked, other lanes may have work meanwhile
 		q = `SELECT ` + laneColumns + ` FROM lanes WHERE id IN (SELECT id FROM lanes WHERE ready_at <= $1 ORDER BY ready_at, served LIMIT $2) ORDER BY id FOR UPDATE`
 	}
 	b.Queue(q, us(c.r.Now), c.r.Max).Query(each(func(sc scan) error {

@@ -83,6 +83,9 @@ func again(err error) bool {
 	return d.broken && !errors.As(err, &refused) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
+// locked reports that a lock was waited for in vain.
+func locked(err error) bool { return code(err) == "55P03" }
+
 // global reports an error that the next operation would meet as well, so that
 // repeating them one by one makes no sense. Classes 22 and 23 are a value's
 // fault, and so is what the server did not say.

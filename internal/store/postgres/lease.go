@@ -21,6 +21,7 @@ func (s *Store) Release(ctx context.Context, now time.Time, leases []store.Lease
 	}, func(_ context.Context, t *tx) error {
 		for _, le := range leases {
 			r := t.deliveries[le.Delivery]
+			s.inLane.Delete(le.Delivery)
 			if r == nil || r.d.State != store.Leased || r.d.Epoch != le.Epoch {
 				continue
 			}
@@ -197,8 +198,15 @@ func (s *Store) stepOnce(ctx context.Context, st *store.Step, sub *store.Submiss
 		t.events = append(t.events, st.Events...)
 		return nil
 	}}
+	if lane, ok := s.inLane.Load(st.Delivery); ok && st.Route == nil && len(msgs) == 0 && st.Connection == nil {
+		o.lane, _ = lane.(string)
+	}
 	s.carry(o, msgs)
-	return s.doOp(ctx, o)
+	err := s.doOp(ctx, o)
+	if !errors.Is(err, store.ErrUnavailable) {
+		s.inLane.Delete(st.Delivery)
+	}
+	return err
 }
 
 // Deadlines implements store.Queue.

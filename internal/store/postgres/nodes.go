@@ -18,6 +18,10 @@ func (s *Store) Register(ctx context.Context, name string, now, until time.Time)
 		return n, 0, errors.New("store: a node needs a name")
 	}
 	now = store.Micro(now)
+	if err := s.compareClocks(ctx); err != nil {
+		return n, 0, err
+	}
+	until = until.Add(s.skew.difference())
 	var ahead []string
 	o := &op{
 		lead: func(ctx context.Context, conn *pgxpool.Conn) error {
@@ -126,23 +130,35 @@ func (t *tx) setClock(now time.Time) {
 
 // Heartbeat implements store.Queue.
 func (s *Store) Heartbeat(ctx context.Context, n store.Node, _, until time.Time) error {
-	return s.alone(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `UPDATE nodes SET until_at = $3 WHERE name = $1 AND incarnation = $2`, n.Name, n.Incarnation, us(until))
+	ctx, cancel := context.WithTimeout(ctx, beat) // the next one may find a connection that is alive
+	defer cancel()
+	if err := s.alone(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `UPDATE nodes SET until_at = $3 WHERE name = $1 AND incarnation = $2`, n.Name, n.Incarnation, us(until.Add(s.skew.difference())))
 		if err == nil && tag.RowsAffected() == 0 {
 			return store.ErrNodeLost
 		}
 		return dbErr(err)
-	})
+	}); err != nil {
+		if ctx.Err() != nil {
+			s.pool.Reset() // connections as old as this one are as dead
+		}
+		return err
+	}
+	return s.compareClocks(ctx)
 }
+
+// beat is how long a heartbeat may take: a lease outlives one that is lost.
+const beat = 4 * time.Second
 
 // Reap implements store.Queue.
 func (s *Store) Reap(ctx context.Context, now time.Time) (reaped int, err error) {
 	now = store.Micro(now)
+	over := us(now.Add(s.skew.difference()))
 	var some bool
-	if err := s.read(ctx, `SELECT EXISTS (SELECT FROM nodes WHERE until_at < $1)`, []any{us(now)}, &some); err != nil || !some {
+	if err := s.read(ctx, `SELECT EXISTS (SELECT FROM nodes WHERE until_at < $1)`, []any{over}, &some); err != nil || !some {
 		return 0, err
 	}
-	return s.forget(ctx, now, `SELECT name FROM nodes WHERE until_at < $1 ORDER BY name FOR UPDATE SKIP LOCKED`, []any{us(now)})
+	return s.forget(ctx, now, `SELECT name FROM nodes WHERE until_at < $1 ORDER BY name FOR UPDATE SKIP LOCKED`, []any{over})
 }
 
 // Leave implements store.Queue.
@@ -179,6 +195,7 @@ func (s *Store) forget(ctx context.Context, now time.Time, q string, args []any,
 				return none[0]
 			}
 			t.exec(`UPDATE nodes SET incarnation = incarnation + 1, until_at = $2 WHERE name = ANY($1)`, names, never())
+			t.setClock(now) // its clock may have been ahead
 			reaped, err = t.reap(now)
 			return err
 		},

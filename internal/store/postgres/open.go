@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -59,11 +61,15 @@ type Store struct {
 	incoming *incoming
 	w        *writers
 	large    chan struct{} // a slot for each large body that is written at once
+	fetching chan struct{} // and for each that is read
+	inLane   sync.Map      // store.ID to key: lanes of the deliveries that this node has leased
+	fenced   atomic.Int64  // when it was last looked for nodes that are cut off
 	changed  signal        // what is claimable, or when
 	bell     *bell
 	sync     *syncer
 	doubt    doubt
 	clock    clock
+	skew     skew
 	arrived  store.Recent    // small messages on their way into the database
 	claimed  store.Recent    // those of them that this node has claimed
 	life     context.Context // ends with the store
@@ -120,8 +126,9 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if s.sync, err = openSyncer(ctx, s, conf.ConnConfig); err != nil {
 		return nil, err
 	}
-	s.large = make(chan struct{}, max(1, conf.MaxConns/4))
-	s.w = startWriters(s, o.Writers)
+	quarter := int(max(1, conf.MaxConns/4))
+	s.large, s.fetching = make(chan struct{}, quarter), make(chan struct{}, quarter)
+	s.w = startWriters(s, o.Writers, quarter)
 	return s, nil
 }
 
@@ -146,6 +153,9 @@ func poolConfig(url string) (*pgxpool.Config, error) {
 	// A node that is stopped or cut off in the middle of a transaction must not
 	// keep its lanes locked for the others longer than its lease lasts.
 	set("idle_in_transaction_session_timeout", "10000")
+	set("tcp_keepalives_idle", "5")
+	set("tcp_keepalives_interval", "3")
+	set("tcp_keepalives_count", "3")
 	set("lock_timeout", "15000")
 	set("statement_timeout", "60000")
 	// Everything here is a walk along an index. Statistics that lag behind a
@@ -159,6 +169,9 @@ func poolConfig(url string) (*pgxpool.Config, error) {
 	if conf.ConnConfig.ConnectTimeout == 0 {
 		conf.ConnConfig.ConnectTimeout = 5 * time.Second
 	}
+	// A server's host that is gone is found out in a quarter of a minute.
+	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 3 * time.Second, Count: 3}}
+	conf.ConnConfig.DialFunc = dialer.DialContext
 	return conf, nil
 }
 

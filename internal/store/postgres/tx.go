@@ -124,10 +124,13 @@ const loadFlows = `SELECT ` + flowColumns + ` FROM flows WHERE id IN (
 // load begins the transaction, locks and reads, all in one round trip. Every
 // statement sees what was committed before it began (READ COMMITTED), so what
 // is read after the lanes are locked stays as it is.
-func (t *tx) load(ctx context.Context, n *needs) error {
+func (t *tx) load(ctx context.Context, n *needs, brief bool) error {
 	b := &pgx.Batch{}
 	if t.conn.Conn().PgConn().TxStatus() == 'I' {
 		b.Queue(`BEGIN`)
+	}
+	if brief {
+		b.Queue(`SET LOCAL lock_timeout = 1000`)
 	}
 	t.claimKeys(b, n.keys)
 	if len(n.names) > 0 {
@@ -216,7 +219,7 @@ func (t *tx) loadJoins(b *pgx.Batch, keys []string) {
 		if err := sc(append(append([]any{&key}, r.columns()...), m.columns()...)...); err != nil {
 			return err
 		}
-		if t.lanes[r.lane] == nil {
+		if t.lanes[r.lane] == nil || t.flows[r.flow] == nil {
 			return nil
 		}
 		if have := t.deliveries[r.d.ID]; have != nil {
@@ -286,6 +289,21 @@ func (s *Store) withConn(ctx context.Context, f func(*pgxpool.Conn) error) error
 		return &dbError{err: err, broken: true}
 	}
 	defer conn.Release() // one with an open transaction is closed
+	// The server's own timeout comes first, unless the server is gone without a word.
+	silent := time.AfterFunc(silence, func() { s.hangUp(conn) })
+	defer silent.Stop()
 	err = f(conn)
 	return broke(err, conn.Conn().IsClosed())
+}
+
+// silence is after how long without an answer a connection is given up:
+// longer than statement_timeout.
+const silence = 75 * time.Second
+
+// hangUp ends a connection from another goroutine.
+func (s *Store) hangUp(conn *pgxpool.Conn) {
+	s.opt.Log.Warn("the database does not answer on a connection: it is closed")
+	if err := conn.Conn().PgConn().Conn().SetDeadline(time.Unix(1, 0)); err != nil {
+		s.opt.Log.Debug("closing a connection to the database", "error", err)
+	}
 }

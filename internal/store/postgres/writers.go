@@ -40,6 +40,7 @@ type op struct {
 	large bool                                       // lead writes much
 	alone bool                                       // run reads what other ops write: it shares no transaction
 	bytes int64
+	lane  string      // that it locks, where that is known and one alone
 	taken atomic.Bool // by a writer, or by the caller who gave up
 	err   error
 	done  chan struct{}
@@ -53,10 +54,11 @@ type writers struct {
 	end  sync.WaitGroup
 	gate sync.RWMutex // held for reading while an op is handed over
 	shut bool
+	late chan struct{} // a slot for each transaction that waits for a lane
 }
 
-func startWriters(s *Store, n int) *writers {
-	w := &writers{s: s, ops: make(chan *op, batchOps), quit: make(chan struct{})}
+func startWriters(s *Store, n, late int) *writers {
+	w := &writers{s: s, ops: make(chan *op, batchOps), quit: make(chan struct{}), late: make(chan struct{}, late)}
 	for range n {
 		w.end.Go(w.work)
 	}
@@ -121,7 +123,7 @@ func (s *Store) doAlone(ctx context.Context, o *op) error {
 		}
 	}
 	errs := make([]error, 1)
-	gen, err := s.commit(ctx, []*op{o}, errs)
+	gen, err := s.commit(ctx, []*op{o}, errs, false)
 	if err == nil {
 		err = s.sync.wait(gen)
 	}
@@ -194,7 +196,9 @@ func (w *writers) gather(batch []*op, o *op) []*op {
 }
 
 // share runs the ops in one transaction. When a value of one of them fails
-// it, each runs again by itself, so that it harms nobody else.
+// it, each runs again by itself, so that it harms nobody else; when somebody
+// keeps a lane locked, the ops of each lane run by themselves, and those of the
+// locked one wait apart, so that the writer goes on with the others.
 func (w *writers) share(ops []*op) {
 	if len(ops) == 0 {
 		return
@@ -202,15 +206,31 @@ func (w *writers) share(ops []*op) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	errs := make([]error, len(ops))
-	gen, err := w.s.commit(ctx, ops, errs)
+	gen, err := w.s.commit(ctx, ops, errs, true)
 	var d *dbError
-	if err != nil && len(ops) > 1 && errors.As(err, &d) && !global(err) {
+	switch {
+	case locked(err):
+		parts := byLane(ops)
+		for _, part := range parts {
+			if len(parts) == 1 {
+				w.wait(part)
+			} else {
+				w.share(part)
+			}
+		}
+	case err != nil && len(ops) > 1 && errors.As(err, &d) && !global(err):
 		for _, o := range ops {
 			w.share([]*op{o})
 		}
-		return
+	default:
+		w.answer(slices.Clone(ops), errs, gen, err) // its room is used again
 	}
-	answer := func(err error) {
+}
+
+// answer tells the callers, those of a commit when it is durable; meanwhile the
+// next transaction begins.
+func (w *writers) answer(ops []*op, errs []error, gen int64, err error) {
+	tell := func(err error) {
 		for i, o := range ops {
 			if o.err = outward(errs[i]); err != nil {
 				o.err = outward(err)
@@ -219,21 +239,74 @@ func (w *writers) share(ops []*op) {
 		}
 	}
 	if err != nil {
-		answer(err)
+		tell(err)
 		return
 	}
-	ops = slices.Clone(ops)     // its room is used again
-	w.s.sync.later(gen, answer) // meanwhile the next transaction begins
+	w.s.sync.later(gen, tell)
+}
+
+// wait runs ops whose lane is locked beside the writer, with the patience of
+// the database's lock_timeout.
+func (w *writers) wait(ops []*op) {
+	errs := make([]error, len(ops))
+	select {
+	case w.late <- struct{}{}:
+	default:
+		w.answer(ops, errs, 0, errLocked())
+		return
+	}
+	w.end.Go(func() {
+		defer func() { <-w.late }()
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		defer cancel()
+		w.s.fence(ctx)
+		gen, err := w.s.commit(ctx, ops, errs, false)
+		w.answer(ops, errs, gen, err)
+	})
+}
+
+// byLane parts ops by the lane that they lock; one that locks several, or that
+// is not known, is a part of its own.
+func byLane(ops []*op) (parts [][]*op) {
+	of := map[string]int{}
+	for _, o := range ops {
+		lane := o.locks()
+		i, known := of[lane]
+		if !known || lane == "" {
+			i = len(parts)
+			of[lane] = i
+			parts = append(parts, nil)
+		}
+		parts[i] = append(parts[i], o)
+	}
+	return parts
+}
+
+// locks is the one lane that the op locks; empty: several, or not known.
+func (o *op) locks() string {
+	if o.lane != "" {
+		return o.lane
+	}
+	n := gatherNeeds([]*op{o})
+	if len(n.deliveries)+len(n.gates)+len(n.nodes)+len(n.lanes) > 0 || len(n.routes) == 0 {
+		return ""
+	}
+	for _, r := range n.routes {
+		if r.lane != n.routes[0].lane {
+			return ""
+		}
+	}
+	return n.routes[0].lane
 }
 
 // commit runs the ops in one transaction, and again when it lost against
 // another one or when they turn out to need more. errs are what the ops
-// themselves decided.
-func (s *Store) commit(ctx context.Context, ops []*op, errs []error) (gen int64, err error) {
+// themselves decided. brief: a lock is not waited for long.
+func (s *Store) commit(ctx context.Context, ops []*op, errs []error, brief bool) (gen int64, err error) {
 	var extra []routeNeed
 	for try := 1; ; try++ {
 		var missing []routeNeed
-		gen, missing, err = s.try(ctx, ops, extra, errs)
+		gen, missing, err = s.try(ctx, ops, extra, errs, brief)
 		switch {
 		case errors.Is(err, errMissing) && try < tries:
 			extra = append(extra, missing...)
@@ -270,7 +343,7 @@ func gatherNeeds(ops []*op) *needs {
 	return n
 }
 
-func (s *Store) try(ctx context.Context, ops []*op, extra []routeNeed, errs []error) (gen int64, missing []routeNeed, err error) {
+func (s *Store) try(ctx context.Context, ops []*op, extra []routeNeed, errs []error, brief bool) (gen int64, missing []routeNeed, err error) {
 	err = s.withConn(ctx, func(conn *pgxpool.Conn) (err error) {
 		t := newTx(s, conn)
 		defer func() {
@@ -288,7 +361,7 @@ func (s *Store) try(ctx context.Context, ops []*op, extra []routeNeed, errs []er
 		}
 		n := gatherNeeds(ops)
 		n.routes = append(n.routes, extra...)
-		if err := t.load(ctx, n); err != nil {
+		if err := t.load(ctx, n, brief); err != nil {
 			return err
 		}
 		for i, o := range ops {
@@ -347,6 +420,10 @@ func (e *keptError) Unwrap() error { return e.err }
 func isDB(err error) bool {
 	var d *dbError
 	return errors.As(err, &d)
+}
+
+func errLocked() error {
+	return &dbError{err: fmt.Errorf("%w: another node keeps this mailbox's lane locked", store.ErrUnavailable)}
 }
 
 func errBusy(err error) error {
