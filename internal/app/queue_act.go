@@ -84,6 +84,8 @@ type actor struct {
 	now  time.Time
 	did  acted
 
+	states []store.State // in which a delivery must still be; none: any
+
 	careful bool // leave alone what may have been sent
 }
 
@@ -127,6 +129,7 @@ func (a *actor) chosen(ctx context.Context, f QueueFilter) error {
 	if err != nil {
 		return err
 	}
+	a.states = filter.States
 	return pages(ctx, a.st, filter, func(entries []store.Entry) error {
 		var list []store.Delivery
 		for i := range entries {
@@ -152,7 +155,7 @@ func (a *actor) do(ctx context.Context, list []store.Delivery) error {
 		groups[keep] = append(groups[keep], list[i].ID)
 	}
 	for keep, ids := range groups {
-		action := store.Action{Verb: a.verb, Deliveries: ids, Now: a.now}
+		action := store.Action{Verb: a.verb, Deliveries: ids, Now: a.now, Filter: store.Filter{States: a.states}}
 		if keep > 0 {
 			action.ExpiresAt = a.now.Add(keep)
 		}

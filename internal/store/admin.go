@@ -60,7 +60,8 @@ const (
 )
 
 // An Action is one verb for many deliveries: those named, or, when none is
-// named, those that the filter chooses.
+// named, those that the filter chooses. Either way only those whose state is in
+// Filter.States when it is done, where that is given.
 type Action struct {
 	Verb       Verb
 	Deliveries []ID

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
@@ -308,6 +309,13 @@ func (a *Action) Prepare() error {
 	}
 	a.Deliveries = once
 	return nil
+}
+
+// Applies reports whether the action would do something with the delivery as it
+// is now.
+func (a *Action) Applies(d *Delivery) bool {
+	probe := *d // it shares its recipients, and doing it twice is doing it once
+	return (len(a.Filter.States) == 0 || slices.Contains(a.Filter.States, d.State)) && probe.Act(a.Verb, a.Now, a.ExpiresAt)
 }
 
 // Act does what the verb says; it reports whether that was possible.

@@ -204,11 +204,10 @@ func (s *Store) act(ctx context.Context, a store.Action, ids []store.ID) (res st
 				res.Skipped++
 				continue
 			}
-			if probe := r.d; a.Verb == store.DoRetry && known && !has || !probe.Act(a.Verb, a.Now, a.ExpiresAt) {
+			if a.Verb == store.DoRetry && known && !has || !a.Applies(&r.d) {
 				res.Skipped++
 				continue
 			}
-			// probe and r.d share their recipients, and doing it twice is doing it once.
 			if err := t.save(a.Now, r, func(d *store.Delivery) { d.Act(a.Verb, a.Now, a.ExpiresAt) }); err != nil {
 				return err
 			}

@@ -106,13 +106,17 @@ func (s *Store) Content(ctx context.Context, id store.ID) (store.Content, error)
 	var r messageRow
 	var head, inline []byte
 	var chunked bool
-	if err := s.read(ctx, `SELECT `+messageColumns+`, m.head, m.body, m.body IS NULL FROM messages m WHERE m.id = $1`, []any{[16]byte(id)},
-		append(r.columns(), &head, &inline, &chunked)...); err != nil {
+	var sum *int64
+	if err := s.read(ctx, `SELECT `+messageColumns+`, m.head, m.body, m.body IS NULL, m.head_sum FROM messages m WHERE m.id = $1`, []any{[16]byte(id)},
+		append(r.columns(), &head, &inline, &chunked, &sum)...); err != nil {
 		return nil, err
 	}
 	m := &r.m
 	if !m.BodyKept {
 		return nil, store.ErrGone
+	}
+	if sum != nil && *sum != store.HeadSum(head) {
+		return nil, corrupt(id, "its head has changed")
 	}
 	if chunked {
 		return s.fetch(ctx, m, head)

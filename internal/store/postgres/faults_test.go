@@ -127,6 +127,8 @@ func TestCorruptBody(t *testing.T) {
 		q    string
 	}{
 		{"inline, changed", 100, `UPDATE messages SET body = overlay(body placing '\x01'::bytea from 5) WHERE id = $1`},
+		{"the head of an inline one, changed", 100, `UPDATE messages SET head = overlay(head placing '\x01'::bytea from 5) WHERE id = $1`},
+		{"the head of chunks, changed", 3 << 20, `UPDATE messages SET head = overlay(head placing '\x01'::bytea from 5) WHERE id = $1`},
 		{"inline, cut", 100, `UPDATE messages SET body = substr(body, 1, 50) WHERE id = $1`},
 		{"chunks, changed", 3 << 20, `UPDATE chunks SET data = overlay(data placing '\x01'::bytea from 5) WHERE message = $1 AND no = 1`},
 		{"chunks, one missing", 3 << 20, `DELETE FROM chunks WHERE message = $1 AND no = 1`},

@@ -276,7 +276,7 @@ func (t *tx) join(now time.Time, m *newMessage, out *store.Submitted) bool {
 // writeMessages inserts the new messages and writes the envelopes that grew.
 func (t *tx) writeMessages(b *pgx.Batch) error {
 	var ids [][16]byte
-	var received, sizes []int64
+	var received, sizes, headSums []int64
 	var clients, docs []string
 	var sums, messageIDs, froms, envFroms, tags, heads, bodies [][]byte
 	for _, m := range t.messages {
@@ -291,14 +291,14 @@ func (t *tx) writeMessages(b *pgx.Batch) error {
 		ids, clients, received, sizes, sums = append(ids, m.ID), append(clients, m.Client), append(received, us(m.ReceivedAt)), append(sizes, m.Size), append(sums, m.body.sum)
 		messageIDs, froms = append(messageIDs, []byte(m.MessageID)), append(froms, []byte(fold(m.From)))
 		envFroms, tags, docs = append(envFroms, []byte(fold(m.Envelope.From))), append(tags, []byte(m.Tag)), append(docs, doc)
-		heads, bodies = append(heads, m.head), append(bodies, m.body.inline)
+		heads, bodies, headSums = append(heads, m.head), append(bodies, m.body.inline), append(headSums, store.HeadSum(m.head))
 	}
 	if len(ids) > 0 {
-		b.Queue(`INSERT INTO messages (id, client, received_at, size, sha256, kept, message_id, from_addr, env_from, tag, doc, head, body)
-			SELECT id, client, received_at, size, sha256, true, message_id, from_addr, env_from, tag, doc, head, body
-			FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[], $9::bytea[], $10::text[], $11::bytea[], $12::bytea[])
-			AS x (id, client, received_at, size, sha256, message_id, from_addr, env_from, tag, doc, head, body)`,
-			ids, clients, received, sizes, sums, messageIDs, froms, envFroms, tags, docs, heads, bodies)
+		b.Queue(`INSERT INTO messages (id, client, received_at, size, sha256, kept, message_id, from_addr, env_from, tag, doc, head, body, head_sum)
+			SELECT id, client, received_at, size, sha256, true, message_id, from_addr, env_from, tag, doc, head, body, head_sum
+			FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[], $9::bytea[], $10::text[], $11::bytea[], $12::bytea[], $13::bigint[])
+			AS x (id, client, received_at, size, sha256, message_id, from_addr, env_from, tag, doc, head, body, head_sum)`,
+			ids, clients, received, sizes, sums, messageIDs, froms, envFroms, tags, docs, heads, bodies, headSums)
 	}
 	return nil
 }

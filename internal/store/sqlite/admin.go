@@ -183,11 +183,10 @@ func (t *tx) act(a store.Action, ids []store.ID) (res store.ActionResult, err er
 				return res, err
 			}
 		}
-		if probe := r.d; !kept || !probe.Act(a.Verb, a.Now, a.ExpiresAt) {
+		if !kept || !a.Applies(&r.d) {
 			res.Skipped++
 			continue
 		}
-		// probe and r.d share their recipients, and doing it twice is doing it once.
 		if err := t.save(a.Now, r, func(d *store.Delivery) { d.Act(a.Verb, a.Now, a.ExpiresAt) }); err != nil {
 			return res, err
 		}

@@ -163,6 +163,14 @@ func testAct(t *testing.T, h Harness) {
 	if _, err := s.Act(t.Context(), store.Action{Verb: "shred", Deliveries: []store.ID{b}, Now: after(15)}); err == nil {
 		t.Error("an unknown verb was taken")
 	}
+	// What has another state meanwhile than the one that was asked for stays.
+	_, moved := submit(t, s, letter{lane: "moved"})
+	only, err := s.Act(t.Context(), store.Action{Verb: store.DoHold, Deliveries: []store.ID{moved}, Filter: store.Filter{States: []store.State{store.Unverified}}, Now: after(90)})
+	must(t, err)
+	want(t, "in another state", only, store.ActionResult{Skipped: 1})
+	only, err = s.Act(t.Context(), store.Action{Verb: store.DoCancel, Deliveries: []store.ID{moved}, Filter: store.Filter{States: []store.State{store.Unverified, store.Queued}}, Now: after(91)})
+	must(t, err)
+	want(t, "in one of the states", only, store.ActionResult{Changed: 1})
 	// An id that is named twice counts once, whatever is done to it.
 	_, x := submit(t, s, letter{lane: "twice"})
 	_, y := submit(t, s, letter{lane: "twice"})
