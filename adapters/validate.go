@@ -38,7 +38,7 @@ func (c *Connection) Validate() error {
 	if r := c.Retry; r != nil && (r.FirstSeconds < 0 || r.MaxSeconds < 0 || r.GiveUpHours < 0) {
 		v.bad("retry", "times cannot be negative", "i tempi non possono essere negativi")
 	}
-	if slices.Contains(c.Fallback, c.Name) {
+	if slices.ContainsFunc(c.Fallback, func(name string) bool { return strings.EqualFold(name, c.Name) }) {
 		v.bad("fallback", "a connection cannot be its own fallback", "una connessione non può essere la riserva di sé stessa")
 	}
 	c.validateProvider(v)

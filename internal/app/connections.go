@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -60,14 +61,41 @@ func (k ConnectionCommands) read(what, file string) (text []byte, err error) {
 
 // put stores the connection and says so.
 func (k ConnectionCommands) put(ctx context.Context, st store.Store, c *adapters.Connection, word string) error {
-	stored, err := st.PutConnection(ctx, time.Now(), c)
-	if errors.Is(err, store.ErrExists) {
-		return exit(ExitConfig, fmt.Errorf("there is a connection %q already: edit it or choose another name", c.Name))
-	}
+	return k.watching(ctx, st, func() error {
+		stored, err := st.PutConnection(ctx, time.Now(), c)
+		if errors.Is(err, store.ErrExists) {
+			return exit(ExitConfig, fmt.Errorf("there is a connection %q already: edit it or choose another name", c.Name))
+		}
+		if err != nil {
+			return err
+		}
+		return k.one(stored, word)
+	})
+}
+
+// watching does change and warns of fallbacks that lost their effect by it: a
+// name that is misspelt, or of a connection that was renamed or removed.
+func (k ConnectionCommands) watching(ctx context.Context, st store.Store, change func() error) error {
+	before, err := st.Connections(ctx)
 	if err != nil {
 		return err
 	}
-	return k.one(stored, word)
+	if err := change(); err != nil || k.JSON {
+		return err
+	}
+	after, err := st.Connections(ctx)
+	if err != nil {
+		return err
+	}
+	known := registry.LooseFallbacks(before)
+	for _, l := range registry.LooseFallbacks(after) {
+		if !slices.Contains(known, l) {
+			if _, err := fmt.Fprintf(k.Stdout, "warning: %q names the fallback %q, but no connection is called so: it has no effect\n", l.Connection, l.Fallback); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Edit applies a JSON merge patch (RFC 7396) to a connection. Secrets that the
@@ -163,10 +191,12 @@ func (k ConnectionCommands) Remove(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		if err := st.DeleteConnection(ctx, time.Now(), id); err != nil {
-			return err
-		}
-		return k.one(c, "removed")
+		return k.watching(ctx, st, func() error {
+			if err := st.DeleteConnection(ctx, time.Now(), id); err != nil {
+				return err
+			}
+			return k.one(c, "removed")
+		})
 	})
 }
 
