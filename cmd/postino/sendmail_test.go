@@ -43,6 +43,9 @@ func newMachine(t *testing.T) *machine {
 	}
 	dir := t.TempDir()
 	m := &machine{t: t, data: filepath.Join(dir, "data"), maildrop: filepath.Join(dir, "maildrop"), sendmail: filepath.Join(dir, "sendmail")}
+	if err := os.Mkdir(m.maildrop, 0o700); err != nil { // as the server does at its first start
+		t.Fatal(err)
+	}
 	binary := filepath.Join(dir, "postino")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

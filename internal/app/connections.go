@@ -264,10 +264,23 @@ func (k ConnectionCommands) List(ctx context.Context) error {
 			if def == "" {
 				def = "no"
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%t\t%s\t%s\t%s\n", c.Name, c.Provider, c.From, c.IsActive(), def, c.Lane.budget(), connectionState(c.State, k.Language))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%t\t%s\t%s\t%s\n", c.Name, c.Provider, c.From, c.IsActive(), def, c.Lane.budget(), stateOf(c.Connection, c.State, k.Language))
 		}
 		return w.Flush()
 	})
+}
+
+// stateOf is what people see of a connection first.
+func stateOf(c *adapters.Connection, st store.ConnectionState, lang string) string {
+	if isClosed(c) {
+		return "its secret does not open with this key: enter it again"
+	}
+	return connectionState(st, lang)
+}
+
+// isClosed reports a secret that the store could not open.
+func isClosed(c *adapters.Connection) bool {
+	return slices.ContainsFunc(c.Secrets(), func(f adapters.SecretField) bool { return *f.Value == adapters.Redacted })
 }
 
 func connectionState(st store.ConnectionState, lang string) string {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -46,7 +47,16 @@ func Sentence(err error, lang string) string {
 	if errors.As(err, &e) {
 		return strings.Replace(err.Error(), e.Error(), e.In(lang), 1)
 	}
-	return err.Error()
+	text := err.Error()
+	if !strings.HasPrefix(strings.ToLower(lang), "it") {
+		return text
+	}
+	for known, words := range store.Italian() {
+		if errors.Is(err, known) {
+			text = strings.Replace(text, known.Error(), words, 1)
+		}
+	}
+	return text
 }
 
 // ExitCode is the exit code of any error of this package.

@@ -92,6 +92,9 @@ func Serve(ctx context.Context, o ServeOptions) (err error) {
 	if s.log, err = newLogger(conf.Log, o.Stderr, s.level); err != nil {
 		return exit(ExitConfig, err)
 	}
+	for _, w := range conf.Warnings {
+		s.log.Warn(w)
+	}
 	roots, err := LoadRoots(o.CAFile)
 	if err != nil {
 		return exit(ExitConfig, err)
@@ -154,8 +157,28 @@ func (s *server) readConnections(ctx context.Context) (end func()) {
 		if _, err := s.submit.MaxSize(ctx); err != nil && ctx.Err() == nil {
 			s.log.Warn("the connections cannot be read yet", "err", err)
 		}
+		s.tellClosed(ctx)
 	}()
 	return func() { cancel(); <-s.read }
+}
+
+// tellClosed says which connections' secrets do not open: the key is another one
+// than they were sealed with.
+func (s *server) tellClosed(ctx context.Context) {
+	all, err := s.conns.All(ctx)
+	if err != nil {
+		return // said by others
+	}
+	var names []string
+	for _, c := range all {
+		if isClosed(c) {
+			names = append(names, c.Name)
+		}
+	}
+	if len(names) > 0 {
+		s.log.Error("secrets do not open with this key: start with the key that sealed them, or enter them again with 'postino connection edit'",
+			"connections", len(names), "first", names[0])
+	}
 }
 
 func (s *server) notifyOff(ctx context.Context, id string) (bool, error) {

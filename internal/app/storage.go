@@ -33,6 +33,9 @@ func OpenStore(ctx context.Context, s Storage, server bool, log *slog.Logger) (s
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, exit(ExitConfig, fmt.Errorf("the data folder cannot be made: %w", err))
 	}
+	if err := keyForStore(dir, s.Database, os.Getenv); err != nil {
+		return nil, exit(ExitConfig, err)
+	}
 	keys, err := vault.Open(dir, os.Getenv)
 	if err != nil {
 		return nil, exit(ExitConfig, err)
@@ -47,6 +50,22 @@ func OpenStore(ctx context.Context, s Storage, server bool, log *slog.Logger) (s
 		return nil, exit(ExitTempFail, fmt.Errorf("the store cannot be opened: %w", err))
 	}
 	return st, nil
+}
+
+// newKey is the variable by which an administrator begins with a new key.
+const newKey = "POSTINO_NEW_KEY"
+
+// keyForStore refuses to make a key for a store that was made with another one:
+// the key comes before the store, so it is looked for after it.
+func keyForStore(dir, database string, getenv func(string) string) error {
+	if _, err := os.Stat(filepath.Join(dir, storeFile)); err != nil || database != "" {
+		return nil
+	}
+	if vault.Has(dir, getenv) || getenv(newKey) == "1" {
+		return nil
+	}
+	return fmt.Errorf("the key of the store in %s is missing: restore %s (or %s, or the systemd credential %s) from its backup; if it is lost, start once with %s=1 and enter the connections' secrets again",
+		dir, vault.FileName, vault.Variable, vault.Credential, newKey)
 }
 
 // withStore runs a command's work on a store that exists: after a slip of the

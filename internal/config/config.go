@@ -34,6 +34,8 @@ type Config struct {
 	Retention Retention  `toml:"retention"`
 	Pickup    Pickup     `toml:"pickup"`
 	Webhooks  Webhooks   `toml:"webhooks"`
+
+	Warnings []string `toml:"-"` // what was asked for and has no effect
 }
 
 // Log says what is logged and how.
@@ -189,7 +191,7 @@ func Default() Config {
 // Load reads file over the default ("" reads none), then the environment.
 // Unknown keys are errors: a misspelt limit must not be silently without effect.
 func Load(file string, getenv func(string) string) (Config, error) {
-	c := Default()
+	c, inFile := Default(), false
 	if file != "" {
 		own := c.SMTP
 		c.SMTP = nil // listeners of the file replace the default one
@@ -200,7 +202,7 @@ func Load(file string, getenv func(string) string) (Config, error) {
 		if unknown := meta.Undecoded(); len(unknown) > 0 {
 			return c, fmt.Errorf("%s: unknown setting %q", file, unknown[0].String())
 		}
-		if !meta.IsDefined("smtp") {
+		if inFile = meta.IsDefined("smtp"); !inFile {
 			c.SMTP = own
 		}
 	}
@@ -211,7 +213,11 @@ func Load(file string, getenv func(string) string) (Config, error) {
 		}
 	}
 	if v := getenv("POSTINO_SMTP"); v != "" {
-		c.SMTP = []Listener{{Address: v}}
+		if inFile { // it may be meant for sendmail, and listeners have policies
+			c.Warnings = append(c.Warnings, "POSTINO_SMTP has no effect: the configuration file names the listeners")
+		} else {
+			c.SMTP = []Listener{{Address: v}}
+		}
 	}
 	return c, nil
 }

@@ -62,6 +62,11 @@ func TestLoad(t *testing.T) {
 				t.Errorf("%+v", c)
 			}
 		}},
+		{name: "listeners of the file stay", file: "[[smtp]]\naddress='127.0.0.1:1'\n[[smtp]]\naddress='127.0.0.1:2'", env: map[string]string{"POSTINO_SMTP": "127.0.0.1:99"}, check: func(t *testing.T, c Config) {
+			if len(c.SMTP) != 2 || c.SMTP[0].Address != "127.0.0.1:1" || len(c.Warnings) != 1 {
+				t.Errorf("%+v", c)
+			}
+		}},
 		{name: "unknown key", file: "dta='x'", wantErr: `unknown setting "dta"`},
 		{name: "bad duration", file: "[limits]\njoin_window='soon'", wantErr: "not a duration"},
 		{name: "bad size", file: "[limits]\nmax_size='big'", wantErr: "not a size"},

@@ -17,6 +17,13 @@ func TestWriteAndRead(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "drop")
 	env := mime.Envelope{From: "erp@contoso.it", Recipients: []mime.Recipient{{Address: "anna@example.com", Notify: []string{"NEVER"}}}, Ret: "HDRS", EnvID: "x"}
 	const message = "From: erp@contoso.it\r\n\r\n{\"not\": \"an envelope\"}\r\n"
+	// A folder that is made here would be one that no server looks into.
+	if err := Write(dir, env, mime.Bytes([]byte(message))); err == nil || !strings.Contains(err.Error(), "does not exist") {
+		t.Fatalf("into no folder: %v", err)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	if err := Write(dir, env, mime.Bytes([]byte(message))); err != nil {
 		t.Fatal(err)
 	}

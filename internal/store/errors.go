@@ -13,7 +13,7 @@ var (
 	// or its state does not allow the action.
 	ErrConflict = errors.New("the record has changed meanwhile: read it again")
 	// ErrInUse: unfinished deliveries still need the record.
-	ErrInUse = errors.New("there are messages under way that need this connection: cancel or move them first")
+	ErrInUse = errors.New("there are messages under way that need this connection: cancel them or let them end first")
 	// ErrLeaseLost: another node owns the delivery now. What the caller did with
 	// it is in the ledger and decides nothing.
 	ErrLeaseLost = errors.New("the lease on the delivery was lost to another node")
@@ -33,3 +33,18 @@ var (
 	// ErrLocked: another server runs on the same data directory.
 	ErrLocked = errors.New("another postino server runs on this data directory")
 )
+
+// Italian gives the errors above that people see on the command line with their
+// words in Italian.
+func Italian() map[error]string {
+	return map[error]string{
+		ErrNotFound:    "il record non esiste",
+		ErrExists:      "questo nome è già in uso",
+		ErrConflict:    "il record è stato modificato nel frattempo: rileggerlo",
+		ErrInUse:       "ci sono messaggi in partenza che usano questa connessione: prima annullarli o attenderne la fine",
+		ErrUnavailable: "l'archivio al momento non può lavorare",
+		ErrCorrupt:     "il contenuto conservato del messaggio è danneggiato o mancante",
+		ErrGone:        "il contenuto del messaggio è stato rimosso al termine della conservazione",
+		ErrLocked:      "un altro server postino usa questa cartella dei dati",
+	}
+}

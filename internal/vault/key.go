@@ -61,6 +61,24 @@ func Open(dir string, getenv func(string) string) (*Vault, error) {
 	return newVault(h, file)
 }
 
+// Has reports whether there is a key, or what should be one, so that Open makes
+// none.
+func Has(dir string, getenv func(string) string) bool {
+	if getenv(Variable) != "" {
+		return true
+	}
+	files := []string{filepath.Join(dir, FileName)}
+	if d := getenv("CREDENTIALS_DIRECTORY"); d != "" {
+		files = append(files, filepath.Join(d, Credential))
+	}
+	for _, f := range files {
+		if _, err := os.Stat(f); !errors.Is(err, fs.ErrNotExist) {
+			return true
+		}
+	}
+	return false
+}
+
 // Rotate adds a new primary key to the key set in dir/key.json. What was
 // sealed before still opens; seal it again (Stale) and the old keys are not
 // needed any more. Processes that run must be restarted, or they cannot open
@@ -112,7 +130,7 @@ func load(file string) (*keyset.Handle, error) {
 		return nil, fmt.Errorf("the key file cannot be read: %w", err)
 	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("the key file %s can be read by others (mode %#o): run chmod 600 on it, and if others had access, rotate the key and renew the secrets", file, info.Mode().Perm())
+		return nil, fmt.Errorf("the key file %s can be read by others (mode %#o): run chmod 600 on it, and if others had access, renew the secrets of the connections where they were issued", file, info.Mode().Perm())
 	}
 	b, err := readFile(file)
 	if err != nil {
