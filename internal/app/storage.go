@@ -58,10 +58,8 @@ const newKey = "POSTINO_NEW_KEY"
 // keyForStore refuses to make a key for a store that was made with another one:
 // the key comes before the store, so it is looked for after it.
 func keyForStore(dir, database string, getenv func(string) string) error {
-	if _, err := os.Stat(filepath.Join(dir, storeFile)); err != nil || database != "" {
-		return nil
-	}
-	if vault.Has(dir, getenv) || getenv(newKey) == "1" {
+	_, err := os.Stat(filepath.Join(dir, storeFile))
+	if errors.Is(err, os.ErrNotExist) || database != "" || vault.Has(dir, getenv) || getenv(newKey) == "1" {
 		return nil
 	}
 	return fmt.Errorf("the key of the store in %s is missing: restore %s (or %s, or the systemd credential %s) from its backup; if it is lost, start once with %s=1 and enter the connections' secrets again",
