@@ -35,6 +35,9 @@ func (o *Outbox) work(c store.Claimed) {
 	case errors.Is(err, store.ErrNotFound):
 		o.finish(c, nil, orphaned(time.Now(), &c.Delivery))
 		return
+	case ctx.Err() != nil: // this node's right is over, or a stop is
+		o.release(c.Lease)
+		return
 	case err != nil:
 		o.putOff(c, nil, err)
 		return
@@ -46,6 +49,8 @@ func (o *Outbox) work(c store.Claimed) {
 	if err != nil {
 		if errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrGone) || errors.Is(err, store.ErrNotFound) {
 			o.settle(ctx, c, conn, result{err: damaged(err)})
+		} else if ctx.Err() != nil {
+			o.release(c.Lease)
 		} else {
 			o.putOff(c, conn, err)
 		}
