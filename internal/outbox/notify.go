@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -178,11 +179,8 @@ type returnedMessage struct {
 // for it and it is small.
 func (o *Outbox) returned(ctx context.Context, m *store.Message) (returnedMessage, error) {
 	content, err := o.opt.Store.Content(ctx, m.ID)
-	if errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrGone) || errors.Is(err, store.ErrNotFound) {
-		return returnedMessage{}, nil
-	}
-	if err != nil {
-		return returnedMessage{}, err
+	if err != nil { // a file that cannot be read may stay so: the sender is told without it
+		return returnedMessage{}, nil //nolint:nilerr // what is missing is the header alone
 	}
 	defer content.Close()
 	read, err := mime.Read(content, mime.Limits{Recipients: anyNumber})
@@ -198,7 +196,7 @@ func (o *Outbox) returned(ctx context.Context, m *store.Message) (returnedMessag
 	}
 	b := make([]byte, size)
 	if n, err := view.ReadAt(b, 0); int64(n) < size {
-		return returnedMessage{}, err
+		return returnedMessage{}, fmt.Errorf("the message cannot be read: %w", err)
 	}
 	return returnedMessage{b, whole}, nil
 }

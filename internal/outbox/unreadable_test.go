@@ -131,6 +131,21 @@ func TestUnreadable(t *testing.T) {
 		st.unread.Store(nil)
 		w.await(bad, 10*time.Minute, store.Done)
 	})
+	scenario(t, "a body, until its time is over", func(t *testing.T) {
+		w := newWorld(t, conn("a", nil))
+		defer w.close()
+		w.giveUp = 10 * time.Minute
+		st := &faultyStore{Store: w.store}
+		bad := w.submit("a", "x@y.it")
+		st.unread.Store(&w.delivery(bad).Message)
+		w.run(func(o *Options) { o.Store = st })
+		w.await(bad, 12*time.Minute, store.Expired)
+		pause(t.Context(), time.Minute)
+		w.await(w.submit("a", "z@y.it"), 10*time.Second, store.Done)
+		if n := w.fakes["a"].calls(); n != 2 {
+			t.Errorf("%d calls: the good one, and one that tells the sender of the bad one", n)
+		}
+	})
 	scenario(t, "a connection", func(t *testing.T) {
 		w := newWorld(t, conn("a", nil), conn("b", nil))
 		defer w.close()
