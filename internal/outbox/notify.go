@@ -180,7 +180,7 @@ type returnedMessage struct {
 func (o *Outbox) returned(ctx context.Context, m *store.Message) (returnedMessage, error) {
 	content, err := o.opt.Store.Content(ctx, m.ID)
 	if err != nil { // a file that cannot be read may stay so: the sender is told without it
-		return returnedMessage{}, nil //nolint:nilerr // what is missing is the header alone
+		return returnedMessage{}, nil
 	}
 	defer content.Close()
 	read, err := mime.Read(content, mime.Limits{Recipients: anyNumber})
