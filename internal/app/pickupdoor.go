@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"os"
 
 	"github.com/postino-mail/postino/internal/pickup"
 	"github.com/postino-mail/postino/internal/store"
@@ -12,6 +13,12 @@ func (s *server) pickupDoor() (*pickup.Pickup, error) {
 	conf := s.conf.Pickup
 	o := pickup.Options{Dir: conf.Dir, Drop: Maildrop(s.getenv, s.conf.Data), Submit: s.submit, SpoolDir: s.store.SpoolDir(),
 		MaxSize: int64(s.conf.Limits.MaxSize), Log: s.log}
+	// sendmail left its mail there before the other folder was made.
+	if own := ownDrop(s.conf.Data); own != o.Drop {
+		if st, err := os.Stat(own); err == nil && st.IsDir() {
+			o.OldDrop = own
+		}
+	}
 	if conf.Client != "" {
 		o.Client = func(ctx context.Context) (*store.Client, error) { return s.clients.Named(ctx, conf.Client) }
 	}

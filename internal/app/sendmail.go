@@ -83,8 +83,10 @@ func Maildrop(getenv func(string) string, data string) string {
 	if st, err := os.Stat(systemDrop); err == nil && st.IsDir() {
 		return systemDrop
 	}
-	return filepath.Join(data, "maildrop")
+	return ownDrop(data)
 }
+
+func ownDrop(data string) string { return filepath.Join(data, "maildrop") }
 
 // localServer is an adapter on the server of this machine.
 func localServer(address string) (adapters.Adapter, error) {

@@ -27,10 +27,11 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
-// Options of a Pickup; Dir and Drop may each be empty.
+// Options of a Pickup; each of the folders may be empty.
 type Options struct {
 	Dir      string // of .eml files: recipients are those of the header
 	Drop     string // of package maildrop: the envelope is in the file
+	OldDrop  string // the one used before, if any: what is left there is taken too
 	Submit   *submit.Submitter
 	Client   func(ctx context.Context) (*store.Client, error) // whom messages of Dir count as; nil: this machine
 	SpoolDir string
@@ -71,12 +72,12 @@ func New(o Options) (*Pickup, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	for _, root := range []string{o.Dir, o.Drop} {
+	for _, root := range []string{o.Dir, o.Drop, o.OldDrop} {
 		if root == "" {
 			continue
 		}
 		for _, sub := range []string{"", workDir, sentDir, failedDir} {
-			if root == o.Drop && sub == sentDir {
+			if root != o.Dir && sub == sentDir {
 				continue
 			}
 			if err := os.MkdirAll(filepath.Join(root, sub), 0o700); err != nil {
@@ -107,8 +108,10 @@ func (p *Pickup) Look(ctx context.Context) {
 	if p.opt.Dir != "" {
 		p.folder(ctx, p.opt.Dir, ".eml", p.eml)
 	}
-	if p.opt.Drop != "" {
-		p.folder(ctx, p.opt.Drop, maildrop.Suffix, p.dropped)
+	for _, drop := range []string{p.opt.Drop, p.opt.OldDrop} {
+		if drop != "" {
+			p.folder(ctx, drop, maildrop.Suffix, p.dropped)
+		}
 	}
 }
 
@@ -195,7 +198,7 @@ func (p *Pickup) one(ctx context.Context, root, name string, read take) error {
 		return p.failed(root, claimed, err)
 	}
 	p.opt.Log.Info("picked up", "file", filepath.Base(name), "message", result.ID.String())
-	if root == p.opt.Drop {
+	if root != p.opt.Dir {
 		err = os.Remove(claimed)
 	} else {
 		err = putAway(claimed, filepath.Join(root, sentDir))

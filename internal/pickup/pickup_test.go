@@ -176,6 +176,26 @@ func TestMaildrop(t *testing.T) {
 	}
 }
 
+// A maildrop made later does not strand what was left in the one before.
+func TestOldMaildrop(t *testing.T) {
+	t.Parallel()
+	dir, old := t.TempDir(), t.TempDir()
+	p, st := open(t, Options{Drop: dir, OldDrop: old})
+	env := mime.Envelope{From: "erp@contoso.it", Recipients: []mime.Recipient{{Address: "anna@example.com"}}}
+	for _, d := range []string{dir, old} {
+		if err := maildrop.Write(d, env, mime.Bytes([]byte(good))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.Look(t.Context())
+	if n := len(queued(t, st)); n != 2 {
+		t.Errorf("%d messages", n)
+	}
+	if got := names(t, dir) + names(t, old) + names(t, filepath.Join(old, "work")); got != "" {
+		t.Errorf("left: %s", got)
+	}
+}
+
 // Several servers share one maildrop: whoever is late finds nothing, says
 // nothing, and the message is there once.
 func TestAnotherServerWasFaster(t *testing.T) {
