@@ -11,7 +11,12 @@ import (
 // pickupDoor looks after the maildrop, and the pickup folder where there is one.
 func (s *server) pickupDoor() (*pickup.Pickup, error) {
 	conf := s.conf.Pickup
-	o := pickup.Options{Dir: conf.Dir, Drop: Maildrop(s.getenv, s.conf.Data), Submit: s.submit, SpoolDir: s.store.SpoolDir(),
+	drop := Maildrop(s.getenv, s.conf.Data)
+	if drop == systemDrop && pickup.CanList(drop) != nil {
+		s.log.Warn("the maildrop of all users belongs to the server of another user: this one looks into its own alone", "shared", drop, "own", ownDrop(s.conf.Data))
+		drop = ownDrop(s.conf.Data)
+	}
+	o := pickup.Options{Dir: conf.Dir, Drop: drop, Submit: s.submit, SpoolDir: s.store.SpoolDir(),
 		MaxSize: int64(s.conf.Limits.MaxSize), Log: s.log}
 	// sendmail left its mail there before the other folder was made.
 	if own := ownDrop(s.conf.Data); own != o.Drop {

@@ -80,12 +80,31 @@ func New(o Options) (*Pickup, error) {
 			if root != o.Dir && sub == sentDir {
 				continue
 			}
-			if err := os.MkdirAll(filepath.Join(root, sub), 0o700); err != nil {
+			dir := filepath.Join(root, sub)
+			if err := os.MkdirAll(dir, 0o700); err != nil {
 				return nil, fmt.Errorf("the pickup folder cannot be made: %w", err)
+			}
+			// In a folder that all users may write to (mode 1733), subfolders of
+			// another user would keep the server of its owner out.
+			if err := CanList(dir); err != nil {
+				return nil, fmt.Errorf("the pickup folder %s cannot be listed by this user: give it to the server's user with chown, or name another folder (POSTINO_MAILDROP for the maildrop): %w", dir, err)
 			}
 		}
 	}
 	return &Pickup{opt: o, seen: make(map[string]state), retry: make(map[string]time.Time)}, nil
+}
+
+// CanList says why a folder cannot be looked through.
+func CanList(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	_, err = d.Readdirnames(1)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return errors.Join(err, d.Close())
 }
 
 // Serve looks until ctx ends. A message that the store cannot take now stays

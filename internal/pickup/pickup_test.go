@@ -2,8 +2,10 @@ package pickup
 
 import (
 	"context"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -193,6 +195,35 @@ func TestOldMaildrop(t *testing.T) {
 	}
 	if got := names(t, dir) + names(t, old) + names(t, filepath.Join(old, "work")); got != "" {
 		t.Errorf("left: %s", got)
+	}
+}
+
+// A server that may not list the maildrop leaves it as it is: subfolders that
+// are not its owner's would keep the owner's server out.
+func TestMaildropOfAnotherUser(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" || os.Geteuid() == 0 {
+		t.Skip("no folder is closed to this user")
+	}
+	for _, closed := range []string{"", workDir, failedDir} {
+		dir := t.TempDir()
+		sub := filepath.Join(dir, closed)
+		if err := os.MkdirAll(sub, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(sub, 0o333|fs.ModeSticky); err != nil {
+			t.Fatal(err)
+		}
+		_, err := New(Options{Drop: dir})
+		if err == nil || !strings.Contains(err.Error(), sub) || !strings.Contains(err.Error(), "POSTINO_MAILDROP") {
+			t.Errorf("%q closed: %v", closed, err)
+		}
+		if err := os.Chmod(sub, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if left, err := os.ReadDir(dir); err != nil || closed == "" && len(left) > 0 {
+			t.Errorf("made in it: %v, %v", left, err)
+		}
 	}
 }
 
