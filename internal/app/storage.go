@@ -62,8 +62,8 @@ func keyForStore(dir, database string, getenv func(string) string) error {
 	if errors.Is(err, os.ErrNotExist) || database != "" || vault.Has(dir, getenv) || getenv(newKey) == "1" {
 		return nil
 	}
-	return fmt.Errorf("the key of the store in %s is missing: restore %s (or %s, or the systemd credential %s) from its backup; if it is lost, start once with %s=1 and enter the connections' secrets again",
-		dir, vault.FileName, vault.Variable, vault.Credential, newKey)
+	return fmt.Errorf("the key of the store in %s is missing: if the server gets it from %s or the systemd credential %s, give it to this command too; else restore %s from its backup; if it is lost, start once with %s=1 and enter the connections' secrets again",
+		dir, vault.Variable, vault.Credential, vault.FileName, newKey)
 }
 
 // withStore runs a command's work on a store that exists: after a slip of the
