@@ -170,7 +170,8 @@ func (k ClientCommands) Rotate(ctx context.Context, name string) error {
 func clientNamed(ctx context.Context, st store.Store, name string) (*store.Client, error) {
 	c, err := st.ClientNamed(ctx, name)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, exit(ExitUsage, fmt.Errorf("there is no client %q: see 'postino client list'", name))
+		return nil, wrong(ExitUsage, fmt.Sprintf("there is no client %q: see 'postino client list'", name),
+			fmt.Sprintf("non esiste un client %q: vedi 'postino client list'", name))
 	}
 	return c, err
 }

@@ -64,7 +64,8 @@ func (k ConnectionCommands) put(ctx context.Context, st store.Store, c *adapters
 	return k.watching(ctx, st, func() error {
 		stored, err := st.PutConnection(ctx, time.Now(), c)
 		if errors.Is(err, store.ErrExists) {
-			return exit(ExitConfig, fmt.Errorf("there is a connection %q already: edit it or choose another name", c.Name))
+			return wrong(ExitConfig, fmt.Sprintf("there is a connection %q already: edit it or choose another name", c.Name),
+				fmt.Sprintf("esiste già una connessione %q: la si modifica, o si sceglie un altro nome", c.Name))
 		}
 		if err != nil {
 			return err

@@ -26,8 +26,9 @@ const (
 
 // An ExitError is an error with its exit code.
 type ExitError struct {
-	Code int
-	Err  error
+	Code    int
+	Err     error
+	italian string // the whole sentence; empty where there is none
 }
 
 func (e *ExitError) Error() string { return e.Err.Error() }
@@ -38,7 +39,12 @@ func exit(code int, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &ExitError{code, err}
+	return &ExitError{Code: code, Err: err}
+}
+
+// wrong is an error with its exit code that is said in English and in Italian.
+func wrong(code int, english, italian string) error {
+	return &ExitError{Code: code, Err: errors.New(english), italian: italian}
 }
 
 // Sentence is what to print of an error: in lang where it is known in several.
@@ -50,6 +56,10 @@ func Sentence(err error, lang string) string {
 	text := err.Error()
 	if !strings.HasPrefix(strings.ToLower(lang), "it") {
 		return text
+	}
+	var x *ExitError
+	if errors.As(err, &x) && x.italian != "" {
+		return strings.Replace(text, x.Error(), x.italian, 1)
 	}
 	for known, words := range store.Italian() {
 		if errors.Is(err, known) {

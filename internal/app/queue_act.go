@@ -172,11 +172,13 @@ func (a *actor) do(ctx context.Context, list []store.Delivery) error {
 func deliveryOf(ctx context.Context, st store.Store, s string) (*store.Delivery, error) {
 	id, err := store.ParseID(s)
 	if err != nil {
-		return nil, exit(ExitUsage, fmt.Errorf("%q is not the id of a delivery: see 'postino queue list'", s))
+		return nil, wrong(ExitUsage, fmt.Sprintf("%q is not the id of a delivery: see 'postino queue list'", s),
+			fmt.Sprintf("%q non è l'id di una consegna: vedi 'postino queue list'", s))
 	}
 	d, err := st.Delivery(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, fmt.Errorf("there is no delivery %s: see 'postino queue list'", s)
+		return nil, wrong(ExitFailure, fmt.Sprintf("there is no delivery %s: see 'postino queue list'", s),
+			fmt.Sprintf("non esiste una consegna %s: vedi 'postino queue list'", s))
 	}
 	return d, err
 }

@@ -264,7 +264,7 @@ func (o *SendOptions) report(conn *adapters.Connection, r adapters.Receipt, err 
 		return exit(ExitSoftware, err)
 	}
 	if code != ExitOK {
-		return &ExitError{code, errReported}
+		return exit(code, errReported)
 	}
 	return nil
 }
@@ -279,7 +279,7 @@ func (o *SendOptions) refused(conn *adapters.Connection, err error) error {
 	if err := writeJSON(o.Stdout, sendResult{Outcome: adapters.Permanent, Connection: conn.Name, Error: e}); err != nil {
 		return exit(ExitSoftware, err)
 	}
-	return &ExitError{ExitData, errReported}
+	return exit(ExitData, errReported)
 }
 
 // errReported says that the failure has been told already.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/sqlite"
 	"github.com/postino-mail/postino/internal/vault"
@@ -106,14 +107,30 @@ func named(ctx context.Context, st store.Store, name string) (string, error) {
 		if lerr != nil {
 			return "", lerr
 		}
-		var names []string
-		for _, x := range all {
-			names = append(names, x.Name)
-		}
-		return "", exit(ExitUsage, fmt.Errorf("there is no connection %q; there are: %s", name, strings.Join(names, ", ")))
+		return "", noConnection(name, all)
 	}
 	if err != nil {
 		return "", err
 	}
 	return c.ID, nil
+}
+
+// noConnection names those there are, as far as a person reads them.
+func noConnection(name string, all []*adapters.Connection) error {
+	const most = 20
+	if len(all) == 0 {
+		return wrong(ExitUsage, fmt.Sprintf("there is no connection %q, nor any other: make one with 'postino connection add'", name),
+			fmt.Sprintf("non esiste una connessione %q, né altre: se ne crea una con 'postino connection add'", name))
+	}
+	var names []string
+	for _, c := range all[:min(len(all), most)] {
+		names = append(names, c.Name)
+	}
+	list, see, vedi := strings.Join(names, ", "), "", ""
+	if more := len(all) - len(names); more > 0 {
+		see = fmt.Sprintf(" and %d more: see 'postino connection list'", more)
+		vedi = fmt.Sprintf(" e altre %d: vedi 'postino connection list'", more)
+	}
+	return wrong(ExitUsage, fmt.Sprintf("there is no connection %q; there are: %s%s", name, list, see),
+		fmt.Sprintf("non esiste una connessione %q; ci sono: %s%s", name, list, vedi))
 }
