@@ -63,18 +63,16 @@ func (r *Router) Adapter(c *Connection) (Adapter, error) {
 	return a, nil
 }
 
-// closed refuses a connection with a secret that is Redacted: it was shown or
-// exported, or its store could not open it.
+// closed refuses a connection with a secret that is not known here.
 func closed(c *Connection) error {
-	for _, f := range c.Secrets() {
-		if *f.Value == Redacted {
-			return &Error{Class: Auth, Scope: ScopeConnection, Provider: c.Provider, Code: "closed_secret",
-				Sentence: Text{EN: fmt.Sprintf("the secret %s of the connection %q cannot be opened", f.Path, c.Name), IT: fmt.Sprintf("il segreto %s della connessione %q non si apre", f.Path, c.Name)},
-				Remedy: Text{EN: "start postino with the key that sealed it, or enter the secret again",
-					IT: "avviare postino con la chiave che lo ha sigillato, o inserire di nuovo il segreto"}}
-		}
+	path := c.ClosedSecret()
+	if path == "" {
+		return nil
 	}
-	return nil
+	return &Error{Class: Auth, Scope: ScopeConnection, Provider: c.Provider, Code: "closed_secret",
+		Sentence: Text{EN: fmt.Sprintf("the secret %s of the connection %q cannot be opened", path, c.Name), IT: fmt.Sprintf("il segreto %s della connessione %q non si apre", path, c.Name)},
+		Remedy: Text{EN: "start postino with the key that sealed it, or enter the secret again",
+			IT: "avviare postino con la chiave che lo ha sigillato, o inserire di nuovo il segreto"}}
 }
 
 // Send sends over the connection's adapter.

@@ -96,6 +96,17 @@ func (c *Connection) Secrets() []SecretField {
 	return out
 }
 
+// ClosedSecret is the path of the first secret that is Redacted: it was shown or
+// exported, or its store could not open it. Empty: there is none.
+func (c *Connection) ClosedSecret() string {
+	for _, f := range c.Secrets() {
+		if *f.Value == Redacted {
+			return f.Path
+		}
+	}
+	return ""
+}
+
 // Clone is a deep copy.
 func (c *Connection) Clone() *Connection {
 	d := *c

@@ -149,10 +149,8 @@ func (s *Server) createConnection(ctx context.Context, in *ConnectionDoc) (*body
 	if err != nil {
 		return nil, invalidConnection(err)
 	}
-	for _, f := range c.Secrets() {
-		if *f.Value == adapters.Redacted {
-			return nil, fail(http.StatusUnprocessableEntity, "invalid_connection", f.Path, f.Path+" is "+adapters.Redacted, f.Path+" è "+adapters.Redacted, "give the secret itself", "indicare il segreto vero e proprio")
-		}
+	if path := c.ClosedSecret(); path != "" {
+		return nil, fail(http.StatusUnprocessableEntity, "invalid_connection", path, path+" is "+adapters.Redacted, path+" è "+adapters.Redacted, "give the secret itself", "indicare il segreto vero e proprio")
 	}
 	c.ID, c.Revision = "", 0
 	if err := allowed(caller(ctx), c, nil); err != nil {

@@ -35,10 +35,8 @@ func (k ConnectionCommands) Add(ctx context.Context, file string) error {
 	if err != nil {
 		return exit(ExitConfig, err)
 	}
-	for _, s := range c.Secrets() {
-		if *s.Value == adapters.Redacted {
-			return exit(ExitConfig, fmt.Errorf("%s is %q: give the secret itself", s.Path, adapters.Redacted))
-		}
+	if path := c.ClosedSecret(); path != "" {
+		return exit(ExitConfig, fmt.Errorf("%s is %q: give the secret itself", path, adapters.Redacted))
 	}
 	c.ID, c.Revision = "", 0
 	return withNewStore(ctx, k.Storage, func(st store.Store) error {
@@ -77,11 +75,14 @@ func (k ConnectionCommands) put(ctx context.Context, st store.Store, c *adapters
 // watching does change and warns of fallbacks that lost their effect by it: a
 // name that is misspelt, or of a connection that was renamed or removed.
 func (k ConnectionCommands) watching(ctx context.Context, st store.Store, change func() error) error {
+	if k.JSON { // which has no room for a warning
+		return change()
+	}
 	before, err := st.Connections(ctx)
 	if err != nil {
 		return err
 	}
-	if err := change(); err != nil || k.JSON {
+	if err := change(); err != nil {
 		return err
 	}
 	after, err := st.Connections(ctx)
@@ -273,15 +274,10 @@ func (k ConnectionCommands) List(ctx context.Context) error {
 
 // stateOf is what people see of a connection first.
 func stateOf(c *adapters.Connection, st store.ConnectionState, lang string) string {
-	if isClosed(c) {
+	if c.ClosedSecret() != "" {
 		return "its secret does not open with this key: enter it again"
 	}
 	return connectionState(st, lang)
-}
-
-// isClosed reports a secret that the store could not open.
-func isClosed(c *adapters.Connection) bool {
-	return slices.ContainsFunc(c.Secrets(), func(f adapters.SecretField) bool { return *f.Value == adapters.Redacted })
 }
 
 func connectionState(st store.ConnectionState, lang string) string {

@@ -171,7 +171,7 @@ func (s *server) tellClosed(ctx context.Context) {
 	}
 	var names []string
 	for _, c := range all {
-		if isClosed(c) {
+		if c.ClosedSecret() != "" {
 			names = append(names, c.Name)
 		}
 	}
