@@ -63,28 +63,23 @@ func lanesAhead(b *pgx.Batch, now time.Time, keys *[]string) {
 	}))
 }
 
-// A clock is this machine's wall clock as its newest claim had it.
+// A clock is this machine's, for the claims of several goroutines.
 type clock struct {
-	mu    sync.Mutex
-	began time.Time // of that claim, by the monotonic clock
-	now   time.Time
+	mu sync.Mutex
+	store.Clock
 }
 
-// noteClock finds out that this machine's clock was set back. A claim that waits
-// goes by the wall clock of its beginning, so only the one that began last
-// tells; claims of several goroutines may be a little out of order.
+// noteClock mends what a clock that was set back would keep from being done.
 func (s *Store) noteClock(ctx context.Context, now, began time.Time) error {
 	s.clock.mu.Lock()
 	defer s.clock.mu.Unlock()
-	if began.Before(s.clock.began) {
-		return nil
-	}
-	if now.Before(s.clock.now.Add(-time.Second)) {
+	next := s.clock.Clock
+	if next.SetBack(now, began) {
 		if err := s.setBack(ctx, now); err != nil {
-			return err
+			return err // the next claim finds it out again
 		}
 	}
-	s.clock.began, s.clock.now = began, now
+	s.clock.Clock = next
 	return nil
 }
 

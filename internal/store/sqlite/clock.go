@@ -6,22 +6,9 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 )
 
-// A clock is the wall clock as the newest claim had it.
-type clock struct {
-	began time.Time // of that claim, by the monotonic clock
-	now   time.Time
-}
-
-// noteClock finds out that the wall clock was set back. A claim that waits goes
-// by the wall clock of its beginning, so only the one that began last tells;
-// claims of several goroutines may be a little out of order.
+// noteClock mends what a clock that was set back would keep from being done.
 func (t *tx) noteClock(now, began time.Time) error {
-	if began.Before(t.clock.began) {
-		return nil
-	}
-	back := now.Before(t.clock.now.Add(-time.Second))
-	t.clock = clock{began, now} // the writer's with the commit
-	if back {
+	if t.clock.SetBack(now, began) { // the writer's with the commit
 		return t.setClock(now)
 	}
 	return nil

@@ -21,7 +21,7 @@ type tx struct {
 	touched      []*lane // dirty ones
 	touchedFlows []*flow
 	placed       []*placed
-	clock        clock
+	clock        store.Clock
 	news         []store.NewEvent
 }
 

@@ -37,7 +37,7 @@ type writer struct {
 	parked  []*op       // claims that wait for something to claim
 	alarm   *time.Timer // for them
 	commits atomic.Int64
-	clock   clock
+	clock   store.Clock
 	unsaved int // statements since the checkpointer was told
 }
 
