@@ -62,7 +62,7 @@ func (o *Options) defaults() error {
 		o.SpoolDir = o.Store.SpoolDir()
 	}
 	if o.GiveUp <= 0 {
-		o.GiveUp = 72 * time.Hour
+		o.GiveUp = store.GiveUp
 	}
 	if o.MaxJSON <= 0 {
 		o.MaxJSON = 20 << 20

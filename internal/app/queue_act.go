@@ -10,10 +10,6 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 )
 
-// giveUp is when a delivery that is sent again expires, where its connection
-// says nothing: the command line does not know the server's configuration.
-const giveUp = 72 * time.Hour
-
 // acted is what a verb did, for --json.
 type acted struct {
 	Changed   int         `json:"changed"`
@@ -150,7 +146,8 @@ func (a *actor) do(ctx context.Context, list []store.Delivery) error {
 		var keep time.Duration
 		if a.verb == store.DoRetry || a.verb == store.DoRelease {
 			conn := a.ways.of(ctx, list[i].Route.Connection)
-			keep = outbox.ScheduleOf(conn, outbox.Schedule{GiveUp: giveUp}).GiveUp
+			// The command line does not know the server's configuration.
+			keep = outbox.ScheduleOf(conn, outbox.Schedule{GiveUp: store.GiveUp}).GiveUp
 		}
 		groups[keep] = append(groups[keep], list[i].ID)
 	}

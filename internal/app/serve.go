@@ -126,7 +126,7 @@ func (s *server) wire() (err error) {
 	s.conns, s.clients = registry.NewConnections(s.store), registry.NewClients(s.store)
 	schedule := outbox.Schedule{First: time.Duration(c.Outbox.RetryFirst), Max: time.Duration(c.Outbox.RetryMax), GiveUp: time.Duration(c.Outbox.GiveUp)}
 	if schedule.GiveUp <= 0 {
-		schedule.GiveUp = 72 * time.Hour
+		schedule.GiveUp = store.GiveUp
 	}
 	s.submit, err = submit.New(submit.Options{Store: s.store, Connections: s.conns, Adapters: s.ways.Router, Hostname: c.Hostname,
 		MaxSize: int64(c.Limits.MaxSize), MaxRecipients: c.Limits.MaxRecipients, JoinWindow: time.Duration(c.Limits.JoinWindow),

@@ -91,11 +91,17 @@ func (o *Outbox) opens(ctx context.Context, c *adapters.Connection, lane string,
 	if err != nil {
 		return time.Time{}, err
 	}
-	l, err := o.opt.Store.Lane(ctx, lane)
-	if errors.Is(err, store.ErrNotFound) {
-		l, err = nil, nil
-	}
+	l, err := o.lane(ctx, lane)
 	return o.opensAt(time.Now(), st.PausedUntil, l, recipients), err
+}
+
+// lane is nil where nothing was ever queued in it.
+func (o *Outbox) lane(ctx context.Context, key string) (*store.Lane, error) {
+	l, err := o.opt.Store.Lane(ctx, key)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	return l, err
 }
 
 // opensAt is when a way is open, going by what is known of it.

@@ -54,7 +54,7 @@ func (o *Options) fill() {
 	def(&o.Settle, 2*time.Minute)
 	def(&o.FailoverAfter, 15*time.Minute)
 	def(&o.Sweep, 5*time.Second)
-	o.Retry.fill(Schedule{First: time.Minute, Max: time.Hour, GiveUp: 72 * time.Hour})
+	o.Retry.fill(Schedule{First: time.Minute, Max: time.Hour, GiveUp: store.GiveUp})
 	if o.Workers <= 0 {
 		o.Workers = 4096
 	}

@@ -10,6 +10,17 @@ import (
 
 // This file holds the rulings on deliveries of which nothing was called.
 
+// without leaves a delivery in state for e.
+func without(now time.Time, d *store.Delivery, state store.State, e *adapters.Error) ruling {
+	r := ruling{outcome: store.Outcome{EndedAt: now, Class: e.Class, Error: e}}
+	r.step = store.Step{Now: now, State: state, Word: d.Word}
+	r.step.Word.Class, r.step.Word.Error = e.Class, e
+	if d.Kind == store.Send {
+		r.notMailed = d.CountPending()
+	}
+	return r
+}
+
 // unreadable puts a delivery off whose attempt could not begin, because its
 // message or its connection cannot be read now.
 func unreadable(now time.Time, d *store.Delivery, schedule Schedule, cause error) ruling {
@@ -17,16 +28,13 @@ func unreadable(now time.Time, d *store.Delivery, schedule Schedule, cause error
 		Sentence: adapters.Text{EN: "the stored message or its connection cannot be read at the moment", IT: "al momento non è possibile leggere il messaggio conservato o la sua connessione"},
 		Remedy: adapters.Text{EN: "see this server's log for the cause: the owner of the files in the data folder, the disk, the database",
 			IT: "vedere la causa nel registro di questo server: il proprietario dei file nella cartella dei dati, il disco, la base di dati"}}
-	r := ruling{outcome: store.Outcome{EndedAt: now, Class: adapters.Transient, Error: e}}
-	r.step = store.Step{Now: now, State: store.Queued, Word: d.Word}
-	r.step.Word.Class, r.step.Word.Error = adapters.Transient, e
+	state := store.Queued
+	if d.Kind == store.Verify {
+		state = store.Unverified
+	}
+	r := without(now, d, state, e)
 	r.step.Word.Failures++
 	r.step.NextAt = now.Add(schedule.Delay(r.step.Word.Failures))
-	if d.Kind == store.Verify {
-		r.step.State = store.Unverified
-	} else {
-		r.notMailed = d.CountPending()
-	}
 	return r
 }
 
@@ -37,13 +45,7 @@ func orphaned(now time.Time, d *store.Delivery) ruling {
 		Sentence: adapters.Text{EN: "the connection of this message was removed", IT: "la connessione di questo messaggio è stata eliminata"},
 		Remedy: adapters.Text{EN: "send it again from the program it came from, then cancel this delivery",
 			IT: "inviarlo di nuovo dal programma di origine, poi annullare questa consegna"}}
-	r := ruling{outcome: store.Outcome{EndedAt: now, Class: adapters.Transient, Error: e}}
-	r.step = store.Step{Now: now, State: store.Held, Word: d.Word}
-	r.step.Word.Class, r.step.Word.Error = adapters.Transient, e
-	if d.Kind == store.Send {
-		r.notMailed = d.CountPending()
-	}
-	return r
+	return without(now, d, store.Held, e)
 }
 
 // expired gives a delivery up whose time is over.

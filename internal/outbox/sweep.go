@@ -86,10 +86,7 @@ func (s *sweep) opens(ctx context.Context, c *adapters.Connection, key string, r
 	l, known := s.lanes[key]
 	if !known {
 		var err error
-		if l, err = s.opt.Store.Lane(ctx, key); errors.Is(err, store.ErrNotFound) {
-			l, err = nil, nil
-		}
-		if err != nil {
+		if l, err = s.lane(ctx, key); err != nil {
 			return time.Time{}, err
 		}
 		s.lanes[key] = l

@@ -284,8 +284,8 @@ func (d *Delivery) finish(now time.Time) {
 	}
 }
 
-// afterHold is how long a delivery that was held is tried where nobody says.
-const afterHold = 72 * time.Hour
+// GiveUp is how long a delivery is tried where nobody says.
+const GiveUp = 72 * time.Hour
 
 // Prepare checks the action and fills in what is missing. An id that is named
 // twice counts once.
@@ -372,7 +372,7 @@ func (d *Delivery) Act(v Verb, now, expires time.Time) bool {
 		case !expires.IsZero():
 			d.ExpiresAt = Micro(expires)
 		case d.ExpiresAt.Equal(Never()):
-			d.ExpiresAt = now.Add(afterHold)
+			d.ExpiresAt = now.Add(GiveUp)
 		}
 	}
 	d.Epoch++

@@ -81,7 +81,7 @@ func New(o Options) (*Submitter, error) {
 		o.WarnAfter = 4 * time.Hour
 	}
 	if o.GiveUp == nil {
-		o.GiveUp = func(*adapters.Connection) time.Duration { return 72 * time.Hour }
+		o.GiveUp = func(*adapters.Connection) time.Duration { return store.GiveUp }
 	}
 	if o.Hostname == "" {
 		o.Hostname = "postino.localdomain"
