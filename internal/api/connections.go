@@ -82,10 +82,15 @@ func (s *Server) connection(ctx context.Context, name string) (*adapters.Connect
 }
 
 func (s *Server) viewConnection(ctx context.Context, c *adapters.Connection, lang string) (*bodyOf[ConnectionView], error) {
-	st, err := s.opt.Store.ConnectionState(ctx, c.ID)
+	status, err := registry.StatusOf(ctx, s.opt.Store, c)
 	if err != nil {
 		return nil, err
 	}
+	return &bodyOf[ConnectionView]{s.connectionView(c, status, lang)}, nil
+}
+
+func (s *Server) connectionView(c *adapters.Connection, status registry.Status, lang string) ConnectionView {
+	st := status.State
 	v := ConnectionView{Connection: *c, State: ConnectionStateView{Paused: st.PausedUntil.After(s.opt.Now()), Breaker: st.Breaker.State, Error: viewError(st.Error, lang)}}
 	if v.State.Breaker == "" {
 		v.State.Breaker = "closed"
@@ -93,15 +98,11 @@ func (s *Server) viewConnection(ctx context.Context, c *adapters.Connection, lan
 	if v.State.Paused && st.PausedUntil.Before(store.Never()) {
 		v.State.PausedUntil = st.PausedUntil.Format("2006-01-02T15:04:05Z07:00")
 	}
-	l, err := registry.LaneOf(ctx, s.opt.Store, c)
-	if err != nil {
-		return nil, err
-	}
-	if l != nil {
-		lane := viewLane(l, s.opt.Now(), lang)
+	if status.Lane != nil {
+		lane := viewLane(status.Lane, s.opt.Now(), lang)
 		v.Lane = &lane
 	}
-	return &bodyOf[ConnectionView]{v}, nil
+	return v
 }
 
 // A ConnectionList is all connections.
@@ -116,13 +117,13 @@ func (s *Server) listConnections(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	out := ConnectionList{Items: []ConnectionView{}}
-	for _, c := range all {
-		v, err := s.viewConnection(ctx, c, language(in.Language))
-		if err != nil {
-			return nil, err
-		}
-		out.Items = append(out.Items, v.Body)
+	statusOf, err := registry.Statuses(ctx, s.opt.Store)
+	if err != nil {
+		return nil, err
+	}
+	out := ConnectionList{Items: make([]ConnectionView, len(all))}
+	for i, c := range all {
+		out.Items[i] = s.connectionView(c, statusOf(c), language(in.Language))
 	}
 	return &bodyOf[ConnectionList]{out}, nil
 }

@@ -209,22 +209,17 @@ type shownConnection struct {
 	Lane  *shownLane            `json:"lane,omitempty"` // absent: it sends for several mailboxes, or has sent nothing yet
 }
 
-func showConnection(ctx context.Context, st store.Store, id string) (s shownConnection, err error) {
-	if s.Connection, err = st.Connection(ctx, id); err != nil {
-		return s, err
+func showConnection(ctx context.Context, st store.Store, id string) (shownConnection, error) {
+	c, err := st.Connection(ctx, id)
+	if err != nil {
+		return shownConnection{}, err
 	}
-	err = s.look(ctx, st)
-	return s, err
+	status, err := registry.StatusOf(ctx, st, c)
+	return shown(c, status), err
 }
 
-// look adds how the connection does.
-func (s *shownConnection) look(ctx context.Context, st store.Store) (err error) {
-	if s.State, err = st.ConnectionState(ctx, s.ID); err != nil {
-		return err
-	}
-	lane, err := registry.LaneOf(ctx, st, s.Connection)
-	s.Lane = showLane(lane, time.Now())
-	return err
+func shown(c *adapters.Connection, s registry.Status) shownConnection {
+	return shownConnection{c, s.State, showLane(s.Lane, time.Now())}
 }
 
 // Show prints one connection as JSON, without secrets.
@@ -249,12 +244,13 @@ func (k ConnectionCommands) List(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		statusOf, err := registry.Statuses(ctx, st)
+		if err != nil {
+			return err
+		}
 		all := make([]shownConnection, len(conns))
 		for i, c := range conns {
-			all[i].Connection = c
-			if err := all[i].look(ctx, st); err != nil {
-				return err
-			}
+			all[i] = shown(c, statusOf(c))
 		}
 		if k.JSON {
 			return writeJSON(k.Stdout, all)

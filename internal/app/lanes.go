@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -37,19 +38,13 @@ func (l *shownLane) budget() string {
 // how much of the day's recipients is used, what is paused and why.
 func (k QueueCommands) Lanes(ctx context.Context) error {
 	return withStore(ctx, k.Storage, func(st store.Store) error {
-		all := []*shownLane{}
-		for after, page := "", 1000; page == 1000; {
-			lanes, err := st.Lanes(ctx, after, page)
-			if err != nil {
-				return err
-			}
-			now := time.Now()
-			for i := range lanes {
-				all = append(all, showLane(&lanes[i], now))
-			}
-			if page = len(lanes); page > 0 {
-				after = lanes[page-1].Key
-			}
+		lanes, err := registry.Lanes(ctx, st)
+		if err != nil {
+			return err
+		}
+		all, now := make([]*shownLane, len(lanes)), time.Now()
+		for i := range lanes {
+			all[i] = showLane(&lanes[i], now)
 		}
 		if k.JSON {
 			return writeJSON(k.Stdout, all)

@@ -2,10 +2,8 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"time"
 
-	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -28,17 +26,4 @@ func Resume(ctx context.Context, s store.Store, id string, now time.Time) error 
 		}
 	}
 	return nil
-}
-
-// LaneOf is the lane of a connection that sends for one mailbox; nil when it
-// sends for several, or has sent nothing yet.
-func LaneOf(ctx context.Context, s store.Lanes, c *adapters.Connection) (*store.Lane, error) {
-	if c.Provider != adapters.SMTP && c.Mailbox("") == "" {
-		return nil, nil
-	}
-	l, err := s.Lane(ctx, c.Lane(""))
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
-	return l, err
 }

@@ -1,0 +1,83 @@
+package registry
+
+import (
+	"context"
+	"errors"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// A Status is how a connection does.
+type Status struct {
+	State store.ConnectionState
+	Lane  *store.Lane // of its mailbox; nil when it sends for several, or has sent nothing yet
+}
+
+// StatusOf reads how one connection does.
+func StatusOf(ctx context.Context, s store.Store, c *adapters.Connection) (st Status, err error) {
+	if st.State, err = s.ConnectionState(ctx, c.ID); err != nil {
+		return st, err
+	}
+	key := laneOf(c)
+	if key == "" {
+		return st, nil
+	}
+	l, err := s.Lane(ctx, key)
+	if errors.Is(err, store.ErrNotFound) {
+		return st, nil
+	}
+	st.Lane = l
+	return st, err
+}
+
+// Statuses reads how all connections do, in a few looks, and gives that of each.
+func Statuses(ctx context.Context, s store.Store) (func(*adapters.Connection) Status, error) {
+	all, err := s.ConnectionStates(ctx)
+	if err != nil {
+		return nil, err
+	}
+	states := make(map[string]store.ConnectionState, len(all))
+	for _, st := range all {
+		states[st.Connection] = st
+	}
+	lanes, err := Lanes(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	byKey := make(map[string]*store.Lane, len(lanes))
+	for i := range lanes {
+		byKey[lanes[i].Key] = &lanes[i]
+	}
+	return func(c *adapters.Connection) Status {
+		st, ok := states[c.ID]
+		if !ok {
+			st.Connection = c.ID
+		}
+		return Status{st, byKey[laneOf(c)]}
+	}, nil
+}
+
+// Lanes reads all lanes, by key.
+func Lanes(ctx context.Context, s store.Lanes) (all []store.Lane, err error) {
+	for after, page := "", 1000; page == 1000; {
+		lanes, err := s.Lanes(ctx, after, page)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, lanes...)
+		if page = len(lanes); page > 0 {
+			after = lanes[page-1].Key
+		}
+	}
+	return all, nil
+}
+
+// laneOf is the lane of a connection that sends for one mailbox; empty: it sends
+// for several.
+func laneOf(c *adapters.Connection) string {
+	if c.Provider != adapters.SMTP && c.Mailbox("") == "" {
+		return ""
+	}
+	return c.Lane("")
+}

@@ -1,0 +1,65 @@
+package registry
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// How all connections do, read together, is how each does, also where there are
+// more lanes than one page has.
+func TestStatuses(t *testing.T) {
+	t.Parallel()
+	st := open(t)
+	defer st.Close()
+	now := time.Now()
+	put := func(c adapters.Connection) *adapters.Connection {
+		t.Helper()
+		out, err := st.PutConnection(t.Context(), now, &c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	smtp := &adapters.SMTPSettings{Host: "h", Login: "a"}
+	used := put(adapters.Connection{Name: "used", Provider: adapters.SMTP, From: "a@x.it", SMTP: smtp})
+	paused := put(adapters.Connection{Name: "paused", Provider: adapters.SMTP, From: "b@x.it", SMTP: &adapters.SMTPSettings{Host: "i", Login: "b"}})
+	several := put(adapters.Connection{Name: "several", Provider: adapters.Graph, From: "*@x.it", Graph: &adapters.GraphSettings{Tenant: "t", ClientID: "c"}})
+	lanes := []string{used.Lane("")}
+	for i := range 1500 {
+		lanes = append(lanes, fmt.Sprintf("lane %d", i))
+	}
+	for _, key := range lanes {
+		if err := st.ChangeLane(t.Context(), now, key, store.LaneChange{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until := now.Add(time.Hour)
+	if err := st.ChangeConnection(t.Context(), now, paused.ID, store.ConnectionChange{PauseUntil: &until}); err != nil {
+		t.Fatal(err)
+	}
+	all, err := Lanes(t.Context(), st)
+	if err != nil || len(all) != len(lanes) {
+		t.Errorf("%d lanes, want %d: %v", len(all), len(lanes), err)
+	}
+	statusOf, err := Statuses(t.Context(), st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []*adapters.Connection{used, paused, several} {
+		one, err := StatusOf(t.Context(), st, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := statusOf(c); !reflect.DeepEqual(got, one) {
+			t.Errorf("%s: %+v together, %+v alone", c.Name, got, one)
+		}
+		if (one.Lane != nil) != (c == used) || one.State.PausedUntil.After(now) != (c == paused) || one.State.Connection != c.ID {
+			t.Errorf("%s: %+v", c.Name, one)
+		}
+	}
+}
