@@ -175,6 +175,17 @@ func serve(t *testing.T, s *sandbox.Sandbox, data string) *running {
 	return r
 }
 
+// serveWith is serve with a sandbox and the one connection conn.
+func serveWith(t *testing.T, conn func(*sandbox.Sandbox) *adapters.Connection) (*sandbox.Sandbox, *running) {
+	t.Helper()
+	s, file := sandboxFiles(t, map[string]func(*sandbox.Sandbox) *adapters.Connection{"conn": conn})
+	data := filepath.Join(t.TempDir(), "data")
+	if code, out, errOut := command(t, "", "connection", "add", "--data", data, "--file", file("conn")); code != 0 {
+		t.Fatal(out, errOut)
+	}
+	return s, serve(t, s, data)
+}
+
 func (r *running) submit(subject, from, to string) {
 	r.t.Helper()
 	msg := fmt.Sprintf("From: %s\r\nTo: %s\r\nSubject: %s\r\n\r\nciao\r\n", from, to, subject)
@@ -238,16 +249,10 @@ func (r *running) await(state string, n int) []store.Entry {
 // What an administrator does with the queue while the server works on it.
 func TestQueueCommands(t *testing.T) {
 	t.Parallel()
-	s, file := sandboxFiles(t, map[string]func(*sandbox.Sandbox) *adapters.Connection{
-		"graph": func(s *sandbox.Sandbox) *adapters.Connection {
-			return called("graph", s.GraphConnection("erp@contoso.it"))
-		},
+	s, r := serveWith(t, func(s *sandbox.Sandbox) *adapters.Connection {
+		return called("graph", s.GraphConnection("erp@contoso.it"))
 	})
-	data := filepath.Join(t.TempDir(), "data")
-	if code, out, errOut := command(t, "", "connection", "add", "--data", data, "--file", file("graph")); code != 0 {
-		t.Fatal(out, errOut)
-	}
-	r := serve(t, s, data)
+	data := r.data
 	const from = "erp@contoso.it"
 	r.submit("first", from, "anna@example.com")
 	first := r.await("sent", 1)[0].Delivery

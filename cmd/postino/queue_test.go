@@ -256,16 +256,9 @@ func TestQueueExpiry(t *testing.T) {
 // A refusal of one recipient is seen although the others have the message.
 func TestQueuePartlyRefused(t *testing.T) {
 	t.Parallel()
-	s, file := sandboxFiles(t, map[string]func(*sandbox.Sandbox) *adapters.Connection{
-		"smtp": func(s *sandbox.Sandbox) *adapters.Connection {
-			return called("Azienda", s.SMTPConnection("erp@contoso.it"))
-		},
+	_, r := serveWith(t, func(s *sandbox.Sandbox) *adapters.Connection {
+		return called("Azienda", s.SMTPConnection("erp@contoso.it"))
 	})
-	data := filepath.Join(t.TempDir(), "data")
-	if code, out, errOut := command(t, "", "connection", "add", "--data", data, "--file", file("smtp")); code != 0 {
-		t.Fatal(out, errOut)
-	}
-	r := serve(t, s, data)
 	r.submit("good", "erp@contoso.it", "anna@example.com")
 	r.submit("half", "erp@contoso.it", "nobody+550@example.com")
 	r.await("sent", 3) // and the notification
@@ -273,7 +266,7 @@ func TestQueuePartlyRefused(t *testing.T) {
 		t.Errorf("in the list:\n%s", out)
 	}
 	for _, lang := range []string{"en", "it"} {
-		code, out, _ := command(t, "", "--lang", lang, "queue", "list", "--refused", "--data", data)
+		code, out, _ := command(t, "", "--lang", lang, "queue", "list", "--refused", "--data", r.data)
 		want := map[string]string{"en": "1 of 2 refused: the recipient does not exist", "it": "il destinatario non esiste"}[lang]
 		if rows := strings.Split(strings.TrimSpace(out), "\n"); code != 0 || len(rows) != 2 || !strings.Contains(rows[1], " half ") || !strings.Contains(rows[1], want) {
 			t.Errorf("in %s, exit %d:\n%s", lang, code, out)

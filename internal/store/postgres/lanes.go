@@ -79,5 +79,6 @@ func (s *Store) ChangeLane(ctx context.Context, now time.Time, key string, c sto
 
 func (t *tx) changeLane(now time.Time, l *lane, c store.LaneChange) {
 	l.Change(c)
-	l.now, l.gate, l.dirty, t.wake = now, 0, true, true
+	l.now = now
+	t.ungate(l)
 }

@@ -90,6 +90,10 @@ func (t *tx) flow(now time.Time, r store.Route, client string) (*flow, error) {
 	return f, nil
 }
 
+// ungate has the next claim find out who is first in line of the lane, and
+// whether the daily budget has room for it.
+func (t *tx) ungate(l *lane) { l.gate, l.dirty, t.wake = 0, true, true }
+
 // regate gives the connection's gate to all its flows, which are loaded.
 func (t *tx) regate(now time.Time, id string, limits *adapters.LaneLimits) error {
 	gate := t.gates[id].at()
@@ -102,7 +106,8 @@ func (t *tx) regate(now time.Time, id string, limits *adapters.LaneLimits) error
 		if err != nil {
 			return err
 		}
-		l.now, l.dirty, l.gate = now, true, 0 // another one may be first in line for the daily budget
+		l.now = now
+		t.ungate(l)
 		if limits != nil {
 			l.Limits = *limits
 		}
@@ -151,7 +156,8 @@ func (t *tx) freeSlot(now time.Time, r *deliveryRow, change func(*lane)) error {
 		return errMissing
 	}
 	change(l)
-	l.now, l.gate, l.dirty, t.wake = now, 0, true, true
+	l.now = now
+	t.ungate(l)
 	return nil
 }
 
@@ -179,7 +185,7 @@ func (t *tx) save(now time.Time, r *deliveryRow, change func(*store.Delivery)) e
 	}
 	if r.d.Waits() {
 		t.left(from, 1)
-		l.gate, l.dirty, t.wake = 0, true, true // another one may be first in line for the daily budget
+		t.ungate(l)
 	}
 	if d.Waits() {
 		t.arrived(to, d.NextAt)

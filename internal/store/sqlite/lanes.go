@@ -77,8 +77,8 @@ func (t *tx) changeLane(now time.Time, key string, c store.LaneChange) error {
 		return err
 	}
 	l.Change(c)
-	l.now, l.gate, t.wake = now, 0, true
-	t.dirtyLane(l)
+	l.now = now
+	t.ungate(l)
 	t.writes++ // flush will write
 	return nil
 }
