@@ -16,6 +16,13 @@ type AcceptOptions struct {
 	// connection in mode "always".
 	From    *Address
 	ReplyTo *Address
+	// DefaultFrom, when not nil, is the From of a message that has none.
+	DefaultFrom func() (Address, error)
+	// AutoSubmitted marks the message as one that no program answers (RFC 3834 section 5), where it does not say so itself.
+	AutoSubmitted bool
+	// LocalDomain, when not nil, gives the domain of names that stand alone in an address field (root, "Cron" <root>),
+	// as the sendmail command of a machine qualifies them. It is called when it is needed. nil: such names are no addresses.
+	LocalDomain func() string
 	// Lenient repairs what old devices do: bare LF and bare CR become CRLF, a missing
 	// empty line after the header is added, of two different Subject, Date or
 	// Message-ID fields the first counts. Without it these are refused. NUL is

@@ -63,6 +63,7 @@ type addrParser struct {
 	toks  []token
 	group int
 	limit int // entries in the whole list; one more is parsed so that the caller sees the excess
+	local *localNames
 }
 
 // parseAddresses reads value (raw, with folding) and appends to list.
@@ -76,7 +77,7 @@ func (p *addrParser) parse(list *addrList, value []byte, limit int) {
 	if p.toks == nil {
 		p.toks = make([]token, 0, 8) // as many as most entries have
 	}
-	*p = addrParser{list: list, v: value, group: -1, limit: limit, toks: p.toks[:0]}
+	*p = addrParser{list: list, v: value, group: -1, limit: limit, toks: p.toks[:0], local: p.local}
 	p.run()
 }
 
@@ -278,6 +279,10 @@ func (p *addrParser) spec(b *box, toks []token) (string, bool) {
 		default:
 			return "", false
 		}
+	}
+	if at < 0 && p.local != nil {
+		b.plain = false
+		return p.local.qualify(p.v, toks)
 	}
 	if at < 1 || at+1 >= len(toks) {
 		return "", false

@@ -34,7 +34,7 @@ func (c *completer) header(b *block, lists *addressLists) (block, *addressLists,
 	if err := c.load(b); err != nil {
 		return block{}, nil, err
 	}
-	for _, step := range [...]func(*completer) *Error{(*completer).replaceSender, (*completer).unique} {
+	for _, step := range [...]func(*completer) *Error{(*completer).replaceSender, (*completer).unique, (*completer).qualify, (*completer).defaultFrom} {
 		if err := step(c); err != nil {
 			return block{}, nil, err
 		}
@@ -48,6 +48,7 @@ func (c *completer) header(b *block, lists *addressLists) (block, *addressLists,
 		}
 	}
 	c.mimeVersion()
+	c.autoSubmitted()
 	made, err := c.block(b)
 	if err == nil && c.lists == nil {
 		c.lists, err = made.addressLists(c.opt.Limits.Recipients)
@@ -374,5 +375,19 @@ func (c *completer) date() *Error {
 func (c *completer) mimeVersion() {
 	if c.find("MIME-Version") < 0 && (c.find("Content-Type") >= 0 || c.find("Content-Transfer-Encoding") >= 0) {
 		c.add("MIME-Version", "1.0")
+	}
+}
+
+// autoSubmitted adds the mark of RFC 3834 section 5; "no" says the opposite.
+func (c *completer) autoSubmitted() {
+	if !c.opt.AutoSubmitted {
+		return
+	}
+	i := c.find("Auto-Submitted")
+	switch {
+	case i < 0:
+		c.add("Auto-Submitted", "auto-generated")
+	case strings.EqualFold(unfold(c.fields[i].value()), "no"):
+		c.fields[i] = makeField("Auto-Submitted", "auto-generated")
 	}
 }

@@ -74,8 +74,6 @@ func kinds() map[string]kind {
 			text("Give to, cc, bcc or recipients.", "Indicare to, cc, bcc o recipients.")},
 		"no_route": {text("No connection sends for this sender", "Nessuna connessione invia per questo mittente"),
 			text("A connection is chosen by the sender's address or domain, by the client, or because it is the default one. None fits: create a connection for the sender, or make one the default.", "Una connessione viene scelta per indirizzo o dominio del mittente, per il client, o perché predefinita. Nessuna è adatta: crearne una per il mittente o impostarne una predefinita.")},
-		"null_sender": {text("An empty envelope sender cannot leave here", "Un mittente di busta vuoto qui non parte"),
-			text("The APIs of Microsoft and Google have no empty sender: bounces are not for this gateway.", "Le API di Microsoft e Google non hanno il mittente vuoto: le notifiche di errore non passano da questo gateway.")},
 		"rate": {text("Too many messages a minute", "Troppi messaggi al minuto"),
 			text("The client has a limit of submissions a minute. Wait, or ask the administrator to raise it.", "Il client ha un limite di invii al minuto. Attendere, o chiedere all'amministratore di alzarlo.")},
 		"sender_not_allowed": {text("The client may not use this sender", "Il client non può usare questo mittente"),

@@ -170,10 +170,9 @@ func (o *SendOptions) outgoing(m *mime.Message) (adapters.Outgoing, error) {
 	}
 	rcpts := o.Recipients
 	if len(rcpts) == 0 {
-		if bad := m.BadAddresses(); len(bad) > 0 { // half an envelope is none
-			return out, bad[0]
+		if rcpts, err = m.HeaderRecipients(); err != nil {
+			return out, err
 		}
-		rcpts = m.Recipients()
 	}
 	if len(rcpts) == 0 {
 		return out, exit(ExitData, errors.New("nobody to send to: the message has no To, Cc or Bcc, and no --rcpt was given"))
@@ -199,10 +198,7 @@ func (o *SendOptions) reversePath(m *mime.Message) (string, error) {
 	case "<>":
 		return "", nil
 	case "":
-		if from := append(m.Sender(), m.From()...); len(from) > 0 {
-			return from[0].Address, nil
-		}
-		return "", nil
+		return m.HeaderSender(), nil
 	}
 	a, err := mime.NormalizeAddress(o.EnvelopeFrom)
 	if err != nil {

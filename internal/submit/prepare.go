@@ -51,6 +51,9 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time) (*pr
 	if conn.Default == adapters.DefaultAlways {
 		accept.From, accept.ReplyTo = replacement(conn)
 	}
+	// What a null sender says on SMTP, the header says where it is lost: no
+	// automatic answer to this one (RFC 3834 section 2).
+	accept.AutoSubmitted = r.Envelope.From == "" && s.byAPI(ctx, conn)
 	m, err := read.Accept(accept)
 	if err != nil {
 		return p, badMessage(err)
@@ -156,10 +159,11 @@ func (s *Submitter) envelope(r *Request, m *mime.Message, conn *adapters.Connect
 	env.Recipients = nil
 	rcpts := r.Envelope.Recipients
 	if len(rcpts) == 0 {
-		if bad := m.BadAddresses(); len(bad) > 0 { // half an envelope is none
-			return env, badMessage(bad[0])
+		all, err := m.HeaderRecipients()
+		if err != nil {
+			return env, badMessage(err)
 		}
-		for _, a := range m.Recipients() {
+		for _, a := range all {
 			rcpts = append(rcpts, mime.Recipient{Address: a})
 		}
 	}
@@ -189,15 +193,37 @@ func (s *Submitter) envelope(r *Request, m *mime.Message, conn *adapters.Connect
 			env.Recipients = append(env.Recipients, x)
 		}
 	}
+	if env.From == "" { // the null sender stays so: no one is told of a failure (RFC 5321 section 4.5.5)
+		return env, nil
+	}
 	if conn.Default == adapters.DefaultAlways {
 		env.From = m.From()[0].Address
+		return env, nil
 	}
-	if env.From == "" && conn.Provider != adapters.SMTP { // contracts F6
-		return env, refuse(http.StatusUnprocessableEntity, 550, "5.7.1", "null_sender", "",
-			fmt.Sprintf("connection %q cannot send with an empty envelope sender", conn.Name), fmt.Sprintf("la connessione %q non può inviare con mittente di busta vuoto", conn.Name),
-			"this gateway is not for bounces: give the sender's address", "questo gateway non inoltra notifiche di errore: indicare l'indirizzo del mittente")
+	from, err := mime.NormalizeAddress(env.From)
+	if err != nil {
+		return env, badMessage(err)
 	}
+	if r.Client != nil && !senderAllowed(r.Client, from) {
+		return env, senderRefused(from)
+	}
+	env.From = from
 	return env, nil
+}
+
+// byAPI reports that the connection, or one that it falls back to, sends
+// through an API: those have no empty envelope sender, and send from the
+// connection's own mailbox.
+func (s *Submitter) byAPI(ctx context.Context, c *adapters.Connection) bool {
+	if c.Provider != adapters.SMTP {
+		return true
+	}
+	for _, name := range c.Fallback {
+		if next, err := s.conns.Named(ctx, name); err == nil && next.Provider != adapters.SMTP {
+			return true
+		}
+	}
+	return false
 }
 
 // lendSpool lets the store take the file that holds the body without copying:

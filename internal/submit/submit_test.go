@@ -44,7 +44,8 @@ func TestEnvelope(t *testing.T) {
 		{name: "no recipient at all", head: erp + "Subject: s", code: "no_recipients", smtp: 554},
 		{name: "half a header envelope is none", head: erp + "To: a@example.com, @@@broken", code: "", smtp: 554},
 		{name: "bad recipient", head: erp + "To: a@example.com", to: []string{"no address"}, smtp: 554},
-		{name: "null sender through an API", head: erp + "To: a@example.com", sender: "<>", to: []string{"a@example.com"}, code: "null_sender", smtp: 550},
+		{name: "null sender through an API", head: erp + "To: a@example.com", sender: "<>", to: []string{"a@example.com"}, want: []string{"a@example.com"}},
+		{name: "an envelope sender that is none", head: relay + "To: a@example.com", sender: "a@b.example>\r\nRCPT TO:<c@example.com", to: []string{"a@example.com"}, code: "bad_address", smtp: 554},
 		{name: "null sender over SMTP", head: relay + "To: a@example.com", sender: "<>", to: []string{"a@example.com"}, want: []string{"a@example.com"}},
 	}
 	for _, tt := range tests {

@@ -1,0 +1,123 @@
+package mime
+
+import "strings"
+
+// localNames gives names without a domain the machine's own: what programs
+// write to the sendmail command of a machine may be local (root, "Cron" <root>).
+type localNames struct {
+	domain func() string
+	used   bool // a name was qualified
+}
+
+// qualify reads the tokens of one entry without an @: one word, or it is no
+// address, as several words are a display name alone.
+func (l *localNames) qualify(v []byte, toks []token) (string, bool) {
+	if len(toks) != 1 {
+		return "", false
+	}
+	name := string(v[toks[0].start:toks[0].end])
+	quoted := toks[0].kind == tokQuoted
+	switch {
+	case quoted:
+		name = unfold([]byte(unquote(name)))
+	case toks[0].kind != tokAtom, strings.HasPrefix(name, "=?"): // an encoded word is a display name
+		return "", false
+	}
+	if !isASCII(name) { // no login name of a machine
+		return "", false
+	}
+	domain := l.domain()
+	addr, ok := joinAddress(name+"@"+domain, name, domain, quoted)
+	l.used = l.used || ok
+	return addr, ok
+}
+
+// ReadAddresses reads an address list as the address fields of a message are
+// read (RFC 5322 section 3.4, groups flattened). localDomain, when not nil,
+// gives the domain of names that stand alone; without it they are errors. An
+// entry that is no address is an *Error with code bad_address, an empty list
+// gives none.
+func ReadAddresses(list string, localDomain func() string) ([]Address, error) {
+	l := &addrList{}
+	p := addrParser{}
+	if localDomain != nil {
+		p.local = &localNames{domain: localDomain}
+	}
+	p.parse(l, []byte(list), maxRecipients)
+	for i := range l.boxes {
+		if l.boxes[i].bad {
+			return nil, badAddress(string(l.boxes[i].raw))
+		}
+	}
+	if len(l.boxes) > maxRecipients {
+		return nil, newError("too_many_recipients", "", "The list holds more than %d addresses: send the message in several parts.",
+			"L'elenco contiene più di %d indirizzi: dividere l'invio in più messaggi.", maxRecipients)
+	}
+	return l.addresses(), nil
+}
+
+// qualify writes the address fields anew that hold names without a domain. A
+// field with an entry that is no address all the same stays as it is: whoever
+// needs its addresses says so.
+func (c *completer) qualify() *Error {
+	if c.opt.LocalDomain == nil {
+		return nil
+	}
+	for i, f := range c.fields {
+		name := string(f.name())
+		if !kindOf(name).listed() && !isResent(name) {
+			continue
+		}
+		local := &localNames{domain: c.opt.LocalDomain}
+		l := &addrList{}
+		p := addrParser{local: local}
+		p.parse(l, f.value(), c.opt.Limits.Recipients)
+		if !local.used || len(l.boxes) > c.opt.Limits.Recipients || l.hasBad() {
+			continue
+		}
+		if raw := writeList(name, l, func(*box) bool { return true }); raw != nil {
+			c.fields[i] = headField{raw, len(name)}
+		}
+	}
+	return nil
+}
+
+func (l *addrList) hasBad() bool {
+	for i := range l.boxes {
+		if l.boxes[i].bad {
+			return true
+		}
+	}
+	return false
+}
+
+// defaultFrom adds the From that is missing. One that is empty is none.
+func (c *completer) defaultFrom() *Error {
+	if c.opt.DefaultFrom == nil {
+		return nil
+	}
+	if i := c.find("From"); i >= 0 {
+		if len(strings.TrimSpace(unfold(c.fields[i].value()))) > 0 {
+			return nil
+		}
+		c.drop("From")
+	}
+	from, err := c.opt.DefaultFrom()
+	if err != nil {
+		if e := asOwn(err); e != nil {
+			return e
+		}
+		return newError("no_from", "From", "The message has no From field, and none can be made: %s.",
+			"Il messaggio non ha il campo From e non è possibile crearlo: %s.", err.Error()).because(err)
+	}
+	addr, err := NormalizeAddress(from.Address)
+	if err != nil {
+		e := *asOwn(err)
+		e.Field = "From"
+		return &e
+	}
+	f := newField("From")
+	f.mailbox(Address{Name: strings.TrimSpace(strings.ToValidUTF8(sanitize(from.Name), "\uFFFD")), Address: addr}, "")
+	c.fields = append([]headField{{f.raw(), len("From")}}, c.fields...)
+	return nil
+}

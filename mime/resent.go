@@ -1,0 +1,113 @@
+package mime
+
+import "strings"
+
+// isResent reports the Resent fields that hold addresses (RFC 5322 section 3.6.6).
+func isResent[T string | []byte](name T) bool {
+	for _, r := range resentNames {
+		if sameName(name, r) {
+			return true
+		}
+	}
+	return false
+}
+
+// resentNames are the recipients' fields in the order of addressNames, then the senders'.
+var resentNames = [...]string{"Resent-To", "Resent-Cc", "Resent-Bcc", "Resent-From", "Resent-Sender"}
+
+// namedList is an address list and the field that it is of.
+type namedList struct {
+	name string
+	list *addrList
+}
+
+// HeaderRecipients are the recipients of a message that comes without an
+// envelope, each once (SameAddress): those of To, Cc and Bcc, or, where the
+// message was sent again, those of the latest Resent-To, Resent-Cc and
+// Resent-Bcc alone (RFC 5322 section 3.6.6). An entry that is no address is an
+// *Error that names it: half an envelope is none.
+func (m *Message) HeaderRecipients() ([]string, error) {
+	lists, resent := m.resent()
+	if !resent {
+		if bad := m.BadAddresses(); len(bad) > 0 {
+			return nil, bad[0]
+		}
+		return m.Recipients(), nil
+	}
+	var out []string
+	seen := map[string]bool{}
+	for _, l := range lists[:3] {
+		for i := range l.list.boxes {
+			b := &l.list.boxes[i]
+			if b.bad {
+				return nil, badEntry(l.name, b)
+			}
+			if !seen[b.addr.Address] {
+				seen[b.addr.Address] = true
+				out = append(out, b.addr.Address)
+			}
+		}
+	}
+	return out, nil
+}
+
+// HeaderSender is the envelope sender of a message that comes without an
+// envelope: who sent it again last (Resent-Sender, Resent-From), else Sender,
+// else From; empty where none of them holds an address.
+func (m *Message) HeaderSender() string {
+	var all []Address
+	if lists, resent := m.resent(); resent {
+		all = append(lists[4].list.addresses(), lists[3].list.addresses()...)
+	}
+	if all = append(append(all, m.Sender()...), m.From()...); len(all) > 0 {
+		return all[0].Address
+	}
+	return ""
+}
+
+// resent reads the latest block of Resent fields, in the order of resentNames.
+// Every re-sending puts its block above the earlier ones (RFC 5322 section
+// 3.6.6): a second Resent-From, Resent-Date, Resent-Sender or Resent-Message-ID,
+// or a Received field after the block, begins an earlier one, whose recipients
+// have had theirs.
+func (m *Message) resent() (lists []namedList, found bool) {
+	var once [4]bool
+	var p addrParser
+	for _, f := range m.head.fields {
+		name := m.head.name(f)
+		if found && sameName(name, "Received") {
+			break
+		}
+		if len(name) < len("Resent-") || !sameName(name[:len("Resent-")], "Resent-") {
+			continue
+		}
+		if again(&once, name) {
+			break
+		}
+		for i, r := range resentNames {
+			if !sameName(name, r) {
+				continue
+			}
+			if !found {
+				found = true
+				for _, n := range resentNames {
+					lists = append(lists, namedList{n, &addrList{}})
+				}
+			}
+			p.parse(lists[i].list, m.head.value(f), m.lim.Recipients)
+		}
+	}
+	return lists, found
+}
+
+// again notes a field that a block has once and reports the second one.
+func again(once *[4]bool, name []byte) bool {
+	for i, r := range [...]string{"From", "Date", "Sender", "Message-ID"} {
+		if strings.EqualFold(string(name[len("Resent-"):]), r) {
+			was := once[i]
+			once[i] = true
+			return was
+		}
+	}
+	return false
+}
