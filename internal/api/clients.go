@@ -209,10 +209,10 @@ func (s *Server) apply(ctx context.Context, c *store.Client, in *ClientSettings)
 		if err != nil {
 			return invalid(field, fmt.Sprintf("%q is not a network: write 192.168.1.0/24 or one address", clip(n)), fmt.Sprintf("%q non è una rete: scrivere 192.168.1.0/24 o un indirizzo", clip(n)))
 		}
-		if p[0].Bits() == 0 {
-			return invalid(field, n+" is everybody: that would be an open relay", n+" è chiunque: sarebbe un open relay")
-		}
 		networks = append(networks, p[0])
+	}
+	if config.Everyone(networks) {
+		return invalid("networks", "these networks are everyone: that would be an open relay", "queste reti sono chiunque: sarebbe un open relay")
 	}
 	if c.SecretHash == "" && len(networks) == 0 {
 		return invalid("networks", "a client without a secret needs networks: nobody could tell who it is", "un client senza segreto richiede delle reti: nessuno saprebbe chi è")

@@ -62,10 +62,9 @@ func (k ClientCommands) Add(ctx context.Context, n NewClient) error {
 	if n.NoSecret && len(networks) == 0 {
 		return exit(ExitUsage, errors.New("a client without a secret needs networks: nobody could tell who it is"))
 	}
-	for _, p := range networks {
-		if p.Bits() == 0 {
-			return exit(ExitUsage, fmt.Errorf("network %s is everybody: that would be an open relay", p))
-		}
+	if config.Everyone(networks) {
+		return wrong(ExitUsage, "these networks are everyone: that would be an open relay; name the addresses of the devices",
+			"queste reti sono chiunque: sarebbe un open relay; indicare gli indirizzi dei dispositivi")
 	}
 	return withNewStore(ctx, k.Storage, func(st store.Store) error {
 		now := time.Now()

@@ -126,10 +126,8 @@ func (w *Webhooks) validate() error {
 	if err != nil {
 		return err
 	}
-	for _, p := range list {
-		if p.Bits() == 0 {
-			return fmt.Errorf("network %s is everything: whoever may create a webhook could call any service inside; name the receivers", p)
-		}
+	if Everyone(list) {
+		return errors.New("networks are everyone: whoever may create a webhook could call any service inside; name the receivers")
 	}
 	return nil
 }
@@ -288,7 +286,8 @@ func (l *Listener) validate() error {
 	if err != nil {
 		bad("%q is not host:port", l.Address)
 	}
-	if _, err := l.Prefixes(); err != nil {
+	networks, err := l.Prefixes()
+	if err != nil {
 		bad("%w", err)
 	}
 	if !oneOf(l.TLS, "", "implicit", "starttls", "optional", "none") {
@@ -305,39 +304,20 @@ func (l *Listener) validate() error {
 	}
 	ip, ipErr := netip.ParseAddr(host)
 	loopback := host == "localhost" || ipErr == nil && ip.IsLoopback()
-	if l.Legacy() && len(l.Networks) == 0 {
+	if l.Legacy() && (len(l.Networks) == 0 || Everyone(networks)) {
 		bad("an allowance for old devices needs networks: name the addresses of the devices")
 	}
 	if l.Auth == "off" && len(l.Networks) == 0 && !loopback {
 		bad("auth is off and no networks are named: anybody could send; name the networks or require auth")
 	}
-	if l.Auth == "off" || l.Auth == "optional" {
-		for _, n := range l.Networks {
-			if p, err := netip.ParsePrefix(n); err == nil && p.Bits() == 0 {
-				bad("network %s is everybody: without required auth this is an open relay", n)
-			}
-		}
+	if (l.Auth == "off" || l.Auth == "optional") && Everyone(networks) {
+		bad("networks %s are everyone: without required auth this is an open relay", strings.Join(l.Networks, ", "))
 	}
 	return errors.Join(errs...)
 }
 
 // Prefixes are the Networks; a single address is a prefix of its own.
 func (l *Listener) Prefixes() ([]netip.Prefix, error) { return ParsePrefixes(l.Networks) }
-
-// ParsePrefixes reads networks such as 192.168.1.0/24, and single addresses.
-func ParsePrefixes(list []string) ([]netip.Prefix, error) {
-	var out []netip.Prefix
-	for _, n := range list {
-		if p, err := netip.ParsePrefix(n); err == nil {
-			out = append(out, p.Masked())
-		} else if a, err := netip.ParseAddr(n); err == nil {
-			out = append(out, netip.PrefixFrom(a, a.BitLen()))
-		} else {
-			return nil, fmt.Errorf("%q is not a network: write 192.168.1.0/24 or one address", n)
-		}
-	}
-	return out, nil
-}
 
 func oneOf(v string, allowed ...string) bool {
 	for _, a := range allowed {

@@ -87,31 +87,17 @@ func newPolicy(l config.Listener, bound netip.Addr) (*policy, error) {
 
 func (p *policy) check(loopback bool) error {
 	switch {
-	case p.Legacy() && len(p.networks) == 0:
+	case p.Legacy() && (len(p.networks) == 0 || config.Everyone(p.networks)):
 		return errors.New("an allowance for old devices needs networks: name the addresses of the devices")
 	case p.auth == authOff && len(p.networks) == 0 && !loopback:
 		return errors.New("auth is off and no networks are named: anybody could send; name the networks or require auth")
 	case p.auth == authRequired && p.TLS == tlsNone && !p.PlaintextAuth:
 		return errors.New("auth is required but can never be offered: allow TLS, or plaintext_auth for old devices")
 	}
-	if p.auth == authOptional || p.auth == authOff {
-		for _, n := range p.networks {
-			if everybody(n) {
-				return fmt.Errorf("network %s is nearly everybody: without required auth this is an open relay; name the networks of your own devices", n)
-			}
-		}
+	if (p.auth == authOptional || p.auth == authOff) && config.Everyone(p.networks) {
+		return errors.New("these networks are everyone: without required auth this is an open relay; name the networks of your own devices")
 	}
 	return nil
-}
-
-// everybody reports a network too large to be somebody's own. Several halves of
-// the Internet are no better than the whole.
-func everybody(n netip.Prefix) bool {
-	a := n.Addr()
-	if a.Is4() {
-		return n.Bits() < 8
-	}
-	return n.Bits() < 16 && !a.IsPrivate() && !a.IsLinkLocalUnicast()
 }
 
 // admits reports whether the address may connect.

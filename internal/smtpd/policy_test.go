@@ -31,7 +31,7 @@ func TestNoOpenRelay(t *testing.T) {
 		{name: "everybody as network", bound: any4, l: config.Listener{Auth: "off", Networks: []string{"0.0.0.0/0"}}, wantErr: "open relay"},
 		{name: "everybody in halves", bound: any4, l: config.Listener{Auth: "optional", Networks: []string{"0.0.0.0/1", "128.0.0.0/1"}}, wantErr: "open relay"},
 		{name: "everybody in IPv6", bound: any4, l: config.Listener{Auth: "off", Networks: []string{"2000::/3"}}, wantErr: "open relay"},
-		{name: "everybody in IPv6, mapped", bound: any4, l: config.Listener{Auth: "off", Networks: []string{"::ffff:0.0.0.0/96"}}, free: true},
+		{name: "everybody in IPv6, mapped", bound: any4, l: config.Listener{Auth: "off", Networks: []string{"::ffff:0.0.0.0/96"}}, wantErr: "open relay"},
 		{name: "everybody on a loopback port that is forwarded", bound: own, l: config.Listener{Networks: []string{"::/0"}}, wantErr: "open relay"},
 		{name: "unique local addresses", bound: any4, l: config.Listener{Auth: "off", Networks: []string{"fd00::/8"}}, free: true},
 		{name: "networks with auth", bound: any4, l: config.Listener{Networks: []string{"10.0.0.0/8"}}},
