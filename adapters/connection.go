@@ -114,6 +114,7 @@ type SMTPSettings struct {
 	CAFile        string         `json:"ca_file,omitempty"`        // PEM, in addition to the system's trust store
 	AllowInsecure bool           `json:"allow_insecure,omitempty"` // password without TLS to a host that is not loopback: the admin's word
 	Hostname      string         `json:"hostname,omitempty"`       // EHLO name; empty: the system's
+	PublicOnly    bool           `json:"public_only,omitempty"`    // the host was not named by an administrator: see PublicAddress
 }
 
 // An Encryption is how an SMTP connection is protected.

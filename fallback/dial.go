@@ -3,7 +3,11 @@ package fallback
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
+	"net/netip"
+	"slices"
+	"syscall"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
@@ -56,9 +60,17 @@ func (a *adapter) dial(ctx context.Context) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.opt.Timeouts.Dial)
 	defer cancel()
 	if a.opt.Dialer != nil {
-		return a.opt.Dialer(ctx, "tcp", a.addr)
+		conn, err := a.opt.Dialer(ctx, "tcp", a.addr)
+		if err == nil {
+			if err = a.reachable(conn.RemoteAddr().String()); err != nil {
+				return nil, errors.Join(err, conn.Close())
+			}
+		}
+		return conn, err
 	}
-	d, network := net.Dialer{KeepAlive: 30 * time.Second}, "tcp"
+	// The address is looked at when the connection is made, so that no name can
+	// mean another one between.
+	d, network := net.Dialer{KeepAlive: 30 * time.Second, Control: func(_, address string, _ syscall.RawConn) error { return a.reachable(address) }}, "tcp"
 	if a.set.SourceAddress != "" {
 		ip := net.ParseIP(a.set.SourceAddress)
 		d.LocalAddr = &net.TCPAddr{IP: ip}
@@ -68,6 +80,26 @@ func (a *adapter) dial(ctx context.Context) (net.Conn, error) {
 		}
 	}
 	return d.DialContext(ctx, network, a.addr)
+}
+
+// errNotPublic is an address that a connection with public_only may not reach.
+var errNotPublic = errors.New("the server's address is not public")
+
+// reachable refuses an address (with port) to a connection whose host was not
+// named by an administrator.
+func (a *adapter) reachable(address string) error {
+	if !a.set.PublicOnly {
+		return nil
+	}
+	at, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return errNotPublic
+	}
+	ip := at.Addr().Unmap().WithZone("")
+	if adapters.PublicAddress(ip) || slices.ContainsFunc(a.opt.Networks, func(p netip.Prefix) bool { return p.Contains(ip) }) {
+		return nil
+	}
+	return errNotPublic
 }
 
 func (a *adapter) handshake(ctx context.Context, s *session) error {

@@ -37,6 +37,12 @@ func (a *adapter) dialError(ctx context.Context, err error) *adapters.Error {
 	if ctx.Err() != nil {
 		return a.cancelled(ctx)
 	}
+	if errors.Is(err, errNotPublic) {
+		return a.connectionError("address_not_public", "5.7.1",
+			text("%s has an address that is not public, so nothing was sent to it", "%s ha un indirizzo che non è pubblico, quindi non gli è stato inviato nulla", a.host),
+			text("use a server with a public address; an administrator can set smtp.public_only to false, or name its network under [connections] networks in the server's configuration",
+				"usare un server con indirizzo pubblico; un amministratore può impostare smtp.public_only su false, o indicarne la rete in [connections] networks nella configurazione del server"))
+	}
 	e := adapters.NetworkError(adapters.SMTP, a.host, err, a.opt.Now())
 	if a.set.SourceAddress != "" && strings.Contains(err.Error(), "bind") {
 		e.Code = "source_address"
@@ -94,7 +100,10 @@ func (a *adapter) errPlaintextAuth() *adapters.Error {
 
 func (a *adapter) errNoMechanism(s *session, wanted []string) *adapters.Error {
 	offered := s.censor.show(strings.Join(s.caps.auth, " "))
-	if offered == "" {
+	switch {
+	case offered != "" && a.set.PublicOnly: // the peer's words are not for whoever names peers
+		offered = "AUTH"
+	case offered == "":
 		return a.connectionError("no_auth", "5.7.4",
 			text("%s offers no authentication on port %d", "%s non offre autenticazione sulla porta %d", a.host, a.set.EffectivePort()),
 			text("use the submission port (587 with starttls, 465 with tls), or remove login and password", "usare la porta di invio (587 con starttls, 465 con tls), o togliere login e password"))

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"log/slog"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
@@ -20,6 +21,10 @@ type Options struct {
 	Dialer  DialFunc              // nil: the net package's; excludes a connection's source_address
 	Now     func() time.Time      // nil: time.Now; also the clock of certificate checks
 	Log     *slog.Logger          // nil: silent; never sees a secret or a message
+
+	// Networks are those that a connection with public_only may reach besides
+	// public addresses.
+	Networks []netip.Prefix
 
 	// IdleTimeout is how long a connection is kept for the next message;
 	// 0 means 30 s, negative keeps none.

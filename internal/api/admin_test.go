@@ -68,6 +68,9 @@ func TestClientsAndKeys(t *testing.T) {
 	w.want(w.do(w.admin, "DELETE", "/v1/keys/"+k.ID, nil), http.StatusNoContent)
 	w.want(w.do(k.Key, "POST", "/v1/messages", note("x")), http.StatusUnauthorized)
 	w.want(w.do(w.admin, "DELETE", "/v1/keys/nope", nil), http.StatusNotFound)
+	for _, nets := range [][]string{{"0.0.0.0/0"}, {"0.0.0.0/1", "128.0.0.0/1", "::/1"}, {"::ffff:0:0/96"}} {
+		w.want(w.do(w.admin, "POST", "/v1/clients", map[string]any{"name": "world", "no_secret": true, "networks": nets}), http.StatusUnprocessableEntity)
+	}
 	w.want(w.do(w.admin, "DELETE", "/v1/clients/scanner", nil), http.StatusNoContent)
 	w.want(w.do(w.admin, "GET", "/v1/clients/scanner", nil), http.StatusNotFound)
 
@@ -102,6 +105,7 @@ func TestConnections(t *testing.T) {
 		"smtp.ca_file":        {"smtp": map[string]any{"ca_file": "/etc/shadow"}},
 		"smtp.allow_insecure": {"smtp": map[string]any{"allow_insecure": true}},
 		"smtp.password":       {"smtp": map[string]any{"host": "attacker.example"}},
+		"smtp.host":           {"smtp": map[string]any{"host": "169.254.169.254", "password": "new"}},
 		"graph.graph_url":     {"provider": "graph", "smtp": nil, "graph": map[string]any{"tenant": "t", "client_id": "c", "client_secret": "s", "graph_url": "https://attacker.example"}},
 	} {
 		var p Problem
@@ -110,6 +114,27 @@ func TestConnections(t *testing.T) {
 		if got.status != http.StatusForbidden && got.status != http.StatusUnprocessableEntity || p.Field != field {
 			t.Errorf("%s: %d %s", field, got.status, got.body)
 		}
+	}
+	// An administrator is held to the credential too, and may name any server.
+	w.want(w.do(w.admin, "PATCH", "/v1/connections/due", map[string]any{"smtp": map[string]any{"host": "10.0.0.1"}}), http.StatusUnprocessableEntity)
+	w.want(w.do(w.admin, "PUT", "/v1/connections/due", map[string]any{"name": "Due", "provider": "smtp", "from": "x@due.example", "revision": stored.Revision + 1, "smtp": map[string]any{"host": "10.0.0.1", "login": "x", "password": "***"}}), http.StatusUnprocessableEntity)
+	w.want(w.do(w.admin, "PATCH", "/v1/connections/due", map[string]any{"smtp": map[string]any{"host": "10.0.0.1", "password": "new"}}), 200)
+	public := func(want bool) {
+		t.Helper()
+		if stored, err = w.store.Connection(context.Background(), c.ID); err != nil || stored.SMTP.PublicOnly != want {
+			t.Errorf("public_only %v: %v", stored.SMTP.PublicOnly, err)
+		}
+	}
+	public(true) // the operator's mark stays until it is taken away by name
+	w.want(w.do(w.admin, "PATCH", "/v1/connections/due", map[string]any{"smtp": map[string]any{"public_only": false}}), 200)
+	public(false)
+	w.want(w.do(writer, "PATCH", "/v1/connections/due", map[string]any{"display_name": "Due"}), 200)
+	public(false)
+	w.want(w.do(writer, "PATCH", "/v1/connections/due", map[string]any{"smtp": map[string]any{"host": "mail.example.org", "password": "new"}}), 200)
+	public(true)
+	w.want(w.do(writer, "PATCH", "/v1/connections/due", map[string]any{"smtp": map[string]any{"public_only": false}}), 403)
+	for _, host := range []string{"localhost", "127.0.0.1", "10.1.2.3", "192.168.0.1", "::1", "::ffff:10.0.0.1", "fd00::1"} {
+		w.want(w.do(writer, "POST", "/v1/connections", map[string]any{"name": "Drei", "provider": "smtp", "from": "x@drei.example", "smtp": map[string]any{"host": host}}), http.StatusForbidden)
 	}
 	var p Problem
 	w.want(w.do(w.admin, "PATCH", "/v1/connections/due", map[string]any{"limits": map[string]any{"per_minute": -1}, "class": "x"}), http.StatusUnprocessableEntity).into(t, &p)

@@ -60,10 +60,10 @@ func (s *Server) connectionRoutes() {
 	register(s, op("list-connections", http.MethodGet, "/v1/connections", connectionsTag, ScopeConnectionsRead, "List connections", "By name; secrets are never shown."), s.listConnections)
 	create := op("create-connection", http.MethodPost, "/v1/connections", connectionsTag, ScopeConnectionsWrite, "Create a connection", "")
 	create.DefaultStatus = http.StatusCreated
-	register(s, body(create, "authority_url, graph_url, token_url, gmail_url, files of the server and allow_insecure are for the scope admin alone."), s.createConnection)
+	register(s, body(create, "authority_url, graph_url, token_url, gmail_url, files of the server, managed_identity and allow_insecure are for the scope admin alone; so are servers without a public address, unless [connections] networks names them."), s.createConnection)
 	register(s, op("get-connection", http.MethodGet, "/v1/connections/{id}", connectionsTag, ScopeConnectionsRead, "Get a connection", ""), s.getConnection)
-	register(s, body(op("replace-connection", http.MethodPut, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite, "Replace a connection", ""), "revision must be the one that was read. Secrets given as *** stay."), s.replaceConnection)
-	register(s, body(op("patch-connection", http.MethodPatch, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite, "Change a connection", ""), "JSON merge patch (RFC 7396). What it leaves out stays, secrets included; a revision in it must be the stored one."), s.patchConnection)
+	register(s, body(op("replace-connection", http.MethodPut, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite, "Replace a connection", ""), "revision must be the one that was read. Secrets given as *** stay, unless the server, the mailbox or the like changes: then PATCH gives both."), s.replaceConnection)
+	register(s, body(op("patch-connection", http.MethodPatch, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite, "Change a connection", ""), "JSON merge patch (RFC 7396). What it leaves out stays, secrets included; a revision in it must be the stored one. Whoever changes or clears server, port, encryption, CA, URL, tenant, login or mailbox gives the credential (secret, file or managed_identity) in the same patch."), s.patchConnection)
 	register(s, op("delete-connection", http.MethodDelete, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite, "Delete a connection", "Refused while messages under way need it."), s.deleteConnection)
 	register(s, op("resume-connection", http.MethodPost, "/v1/connections/{id}/resume", connectionsTag, ScopeConnectionsWrite, "End a pause", "Closes the breaker, and ends the pauses of the lanes in which its mail waits."), s.resumeConnection)
 	register(s, op("default-connection", http.MethodPost, "/v1/connections/{id}/default", connectionsTag, ScopeConnectionsWrite, "Make a connection the default one", "At most one connection is the default."), s.defaultConnection)
@@ -154,7 +154,10 @@ func (s *Server) createConnection(ctx context.Context, in *ConnectionDoc) (*body
 		return nil, fail(http.StatusUnprocessableEntity, "invalid_connection", path, path+" is "+adapters.Redacted, path+" è "+adapters.Redacted, "give the secret itself", "indicare il segreto vero e proprio")
 	}
 	c.ID, c.Revision = "", 0
-	if err := allowed(caller(ctx), c, nil); err != nil {
+	if err := (registry.Edit{Next: c, Admin: caller(ctx).admin()}).Check(); err != nil {
+		return nil, untrusted(err)
+	}
+	if err := s.confine(caller(ctx), c, nil); err != nil {
 		return nil, err
 	}
 	return s.putConnection(ctx, c)
@@ -165,17 +168,9 @@ func (s *Server) replaceConnection(ctx context.Context, in *connectionEdit) (*bo
 	if err != nil {
 		return nil, err
 	}
-	next, err := adapters.DecodeConnection(in.RawBody)
+	next, err := registry.Replace(old, in.RawBody, caller(ctx).admin())
 	if err != nil {
-		return nil, invalidConnection(err)
-	}
-	if next.Revision != old.Revision {
-		return nil, store.ErrConflict
-	}
-	next.ID = old.ID
-	store.KeepSecrets(next, old)
-	if err := next.Validate(); err != nil {
-		return nil, invalidConnection(err)
+		return nil, untrusted(err)
 	}
 	return s.change(ctx, next, old)
 }
@@ -192,15 +187,18 @@ func (s *Server) patchConnection(ctx context.Context, in *connectionEdit) (*body
 	if v, ok := patch["revision"]; ok && v != float64(old.Revision) {
 		return nil, store.ErrConflict
 	}
-	next, err := registry.Patch(old, patch)
+	if sub, ok := patch["smtp"].(map[string]any); ok && sub["public_only"] == false && !caller(ctx).admin() {
+		return nil, untrusted(&registry.TrustError{Field: "smtp.public_only", Err: registry.ErrAdminOnly})
+	}
+	next, err := registry.Patch(old, patch, caller(ctx).admin())
 	if err != nil {
-		return nil, invalidConnection(err)
+		return nil, untrusted(err)
 	}
 	return s.change(ctx, next, old)
 }
 
 func (s *Server) change(ctx context.Context, next, old *adapters.Connection) (*bodyOf[ConnectionView], error) {
-	if err := allowed(caller(ctx), next, old); err != nil {
+	if err := s.confine(caller(ctx), next, old); err != nil {
 		return nil, err
 	}
 	return s.putConnection(ctx, next)

@@ -1,79 +1,49 @@
 package api
 
 import (
-	"fmt"
+	"errors"
 	"net/http"
-	"slices"
+	"net/netip"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/registry"
+	"github.com/postino-mail/postino/internal/webhook"
 )
 
-// privileged are the settings that are the administrator's alone: they send
-// tokens elsewhere, read files of the server, use the machine's own identity or
-// give up encryption.
-func privileged(c *adapters.Connection) map[string]string {
-	out := map[string]string{}
-	if c == nil {
-		return out
+// untrusted tells what an edit of a connection may not do.
+func untrusted(err error) error {
+	var e *registry.TrustError
+	if !errors.As(err, &e) {
+		return invalidConnection(err)
 	}
-	graph := func(prefix string, g *adapters.GraphSettings) {
-		out[prefix+"authority_url"], out[prefix+"graph_url"] = g.AuthorityURL, g.GraphURL
-		out[prefix+"certificate_file"], out[prefix+"federated_token_file"] = g.CertificateFile, g.FederatedTokenFile
-		if g.ManagedIdentity {
-			out[prefix+"managed_identity"] = "true"
-		}
+	if errors.Is(err, registry.ErrAdminOnly) {
+		return fail(http.StatusForbidden, "forbidden", e.Field, e.In("en"), e.In("it"), "ask the administrator", "chiedere all'amministratore")
 	}
-	gmail := func(prefix string, g *adapters.GmailSettings) {
-		out[prefix+"token_url"], out[prefix+"gmail_url"], out[prefix+"service_account_file"] = g.TokenURL, g.GmailURL, g.ServiceAccountFile
-	}
-	if c.Graph != nil {
-		graph("graph.", c.Graph)
-	}
-	if c.Gmail != nil {
-		gmail("gmail.", c.Gmail)
-	}
-	if s := c.SMTP; s != nil {
-		out["smtp.ca_file"] = s.CAFile
-		if s.AllowInsecure {
-			out["smtp.allow_insecure"] = "true"
-		}
-		if s.OAuth != nil {
-			graph("smtp.oauth.", &s.OAuth.GraphSettings)
-			gmail("smtp.oauth.", &s.OAuth.GmailSettings)
-		}
-	}
-	return out
+	return fail(http.StatusUnprocessableEntity, "invalid_connection", e.Field, e.In("en"), e.In("it"),
+		"PATCH with the new settings and the credential together", "usare PATCH con le nuove impostazioni e la credenziale insieme")
 }
 
-// allowed refuses an edit by somebody who is no administrator where it touches
-// what is the administrator's, or where it would send a stored secret to
-// another server than it was given for.
-func allowed(p *principal, next, old *adapters.Connection) error {
-	if p.admin() {
+// confine holds a server that somebody who is no administrator names to public
+// addresses and the networks of Options.ConnectionNetworks. Addresses are looked
+// at here where they are written, and each time the server is called.
+func (s *Server) confine(p *principal, next, old *adapters.Connection) error {
+	if p.admin() || next.SMTP == nil {
 		return nil
 	}
-	had, has := privileged(old), privileged(next)
-	paths := make([]string, 0, len(has))
-	for path := range has {
-		paths = append(paths, path)
-	}
-	slices.Sort(paths)
-	for _, path := range paths {
-		if has[path] != had[path] && has[path] != "" {
-			return fail(http.StatusForbidden, "forbidden", path, path+" is for the scope admin alone", path+" è riservato allo scope admin", "ask the administrator", "chiedere all'amministratore")
-		}
-	}
-	if old == nil || old.SMTP == nil || next.SMTP == nil || next.SMTP.Address() == old.SMTP.Address() && next.SMTP.EffectiveEncryption() == old.SMTP.EffectiveEncryption() {
+	if old != nil && old.SMTP != nil && old.SMTP.Address() == next.SMTP.Address() {
+		next.SMTP.PublicOnly = next.SMTP.PublicOnly || old.SMTP.PublicOnly
 		return nil
 	}
-	kept := map[string]adapters.Secret{}
-	for _, f := range old.Secrets() {
-		kept[f.Path] = *f.Value
+	next.SMTP.PublicOnly = true
+	host := next.SMTP.Host
+	if host == "localhost" {
+		host = "127.0.0.1"
 	}
-	for _, f := range next.Secrets() {
-		if *f.Value != "" && *f.Value == kept[f.Path] {
-			return fail(http.StatusUnprocessableEntity, "invalid_connection", f.Path, fmt.Sprintf("the server has changed, so %s must be given again", f.Path), fmt.Sprintf("il server è cambiato: %s va indicato di nuovo", f.Path), "", "")
-		}
+	a, err := netip.ParseAddr(host)
+	if err != nil || adapters.PublicAddress(a) || webhook.Within(s.opt.ConnectionNetworks, a) {
+		return nil // a name: its address counts when it is called
 	}
-	return nil
+	return fail(http.StatusForbidden, "forbidden", "smtp.host", "the server's address is not public, so it is for an administrator alone", "l'indirizzo del server non è pubblico, quindi è riservato all'amministratore",
+		"name a server with a public address, or have its network named under [connections] networks in the server's configuration",
+		"indicare un server con indirizzo pubblico, o far indicare la sua rete in [connections] networks nella configurazione del server")
 }

@@ -42,6 +42,9 @@ type Options struct {
 	// WebhookNetworks are those of webhooks' receivers that may be called
 	// although their addresses are not public; there without TLS too.
 	WebhookNetworks []netip.Prefix
+	// ConnectionNetworks are those of servers that somebody who is no
+	// administrator may name although their addresses are not public.
+	ConnectionNetworks []netip.Prefix
 
 	GiveUp         time.Duration        // when a delivery that is sent again expires; 72 h
 	MaxJSON        int64                // of a JSON body; 20 MiB

@@ -115,10 +115,15 @@ func (k ConnectionCommands) Edit(ctx context.Context, name, file string) error {
 }
 
 // Patch applies a JSON merge patch to a connection and validates the result.
-// Secrets stay where the patch does not replace them.
+// Secrets stay where the patch does not replace them, unless the connection goes
+// elsewhere by it.
 func Patch(c *adapters.Connection, patch map[string]any) (*adapters.Connection, error) {
-	next, err := registry.Patch(c, patch)
-	if err != nil {
+	next, err := registry.Patch(c, patch, true)
+	var t *registry.TrustError
+	switch {
+	case errors.As(err, &t):
+		return nil, wrong(ExitConfig, t.In("en"), t.In("it"))
+	case err != nil:
 		return nil, exit(ExitConfig, err)
 	}
 	return next, nil

@@ -34,9 +34,13 @@ func (s *server) httpDoor() (*httpDoor, error) {
 	if err != nil {
 		return nil, err
 	}
+	servers, err := s.conf.Connections.Prefixes()
+	if err != nil {
+		return nil, err
+	}
 	d := new(httpDoor)
 	d.Server, err = api.New(api.Options{Store: s.store, Submit: s.submit, Connections: s.conns, Clients: s.clients, Sealer: keys, Hostname: s.conf.Hostname,
-		Version: ReadVersion().Version, GiveUp: time.Duration(s.conf.Outbox.GiveUp), AllowLoopback: loopback(conf.Address), WebhookNetworks: receivers, Log: s.log})
+		Version: ReadVersion().Version, GiveUp: time.Duration(s.conf.Outbox.GiveUp), AllowLoopback: loopback(conf.Address), WebhookNetworks: receivers, ConnectionNetworks: servers, Log: s.log})
 	if err != nil {
 		return nil, err
 	}

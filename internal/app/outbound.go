@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 
 	"github.com/postino-mail/postino/adapters"
@@ -23,8 +24,9 @@ type Outbound struct {
 }
 
 // NewOutbound makes the adapters of all providers. roots nil means the
-// system's trust store.
-func NewOutbound(roots *x509.CertPool, log *slog.Logger) *Outbound {
+// system's trust store; networks are those that connections which are not an
+// administrator's may reach besides public addresses.
+func NewOutbound(roots *x509.CertPool, networks []netip.Prefix, log *slog.Logger) *Outbound {
 	var client *http.Client
 	if roots != nil {
 		client = httpClient(roots)
@@ -33,7 +35,7 @@ func NewOutbound(roots *x509.CertPool, log *slog.Logger) *Outbound {
 	return &Outbound{Tokens: cache, Router: adapters.NewRouter(map[adapters.Provider]adapters.Factory{
 		adapters.Graph: graph.Factory(graph.Options{Tokens: cache, HTTPClient: client}),
 		adapters.Gmail: gmail.Factory(gmail.Options{Tokens: cache, HTTPClient: client}),
-		adapters.SMTP:  fallback.Factory(fallback.Options{Tokens: cache, RootCAs: roots}),
+		adapters.SMTP:  fallback.Factory(fallback.Options{Tokens: cache, RootCAs: roots, Networks: networks}),
 	})}
 }
 

@@ -103,7 +103,11 @@ func Serve(ctx context.Context, o ServeOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.store.Close()) }()
-	s.ways = NewOutbound(roots, s.log)
+	networks, err := conf.Connections.Prefixes()
+	if err != nil {
+		return exit(ExitConfig, err)
+	}
+	s.ways = NewOutbound(roots, networks, s.log)
 	defer func() { err = errors.Join(err, s.ways.Close()) }()
 	if err := s.wire(); err != nil {
 		return err

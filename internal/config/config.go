@@ -35,6 +35,8 @@ type Config struct {
 	Pickup    Pickup     `toml:"pickup"`
 	Webhooks  Webhooks   `toml:"webhooks"`
 
+	Connections Connections `toml:"connections"`
+
 	Warnings []string `toml:"-"` // what was asked for and has no effect
 }
 
@@ -130,6 +132,22 @@ func (w *Webhooks) validate() error {
 		return errors.New("networks are everyone: whoever may create a webhook could call any service inside; name the receivers")
 	}
 	return nil
+}
+
+// Connections says what those who are no administrators may connect to.
+type Connections struct {
+	Networks []string `toml:"networks"` // servers here may be named by them too, besides public addresses; empty: none
+}
+
+// Prefixes are the Networks; a single address is a prefix of its own.
+func (c *Connections) Prefixes() ([]netip.Prefix, error) { return ParsePrefixes(c.Networks) }
+
+func (c *Connections) validate() error {
+	list, err := c.Prefixes()
+	if err == nil && Everyone(list) {
+		err = errors.New("networks are everyone: whoever may edit a connection could call any server inside; name the servers")
+	}
+	return err
 }
 
 const maxDays = 100_000 // of a Duration: more nanoseconds than that do not fit
@@ -249,6 +267,9 @@ func (c *Config) Validate() error {
 	}
 	if err := c.Webhooks.validate(); err != nil {
 		errs = append(errs, fmt.Errorf("webhooks: %w", err))
+	}
+	if err := c.Connections.validate(); err != nil {
+		errs = append(errs, fmt.Errorf("connections: %w", err))
 	}
 	return errors.Join(errs...)
 }

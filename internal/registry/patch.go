@@ -7,10 +7,10 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 )
 
-// Patch applies a JSON merge patch (RFC 7396) to a connection and validates the
-// result. Secrets stay where the patch does not replace them; id and revision
-// stay always. c is not changed.
-func Patch(c *adapters.Connection, patch map[string]any) (*adapters.Connection, error) {
+// Patch applies a JSON merge patch (RFC 7396) to a connection, validates the
+// result and holds it against Edit.Check. Secrets stay where the patch does not
+// replace them; id and revision stay always. c is not changed.
+func Patch(c *adapters.Connection, patch map[string]any, admin bool) (*adapters.Connection, error) {
 	doc, err := json.Marshal(c)
 	if err != nil {
 		return nil, err
@@ -27,9 +27,50 @@ func Patch(c *adapters.Connection, patch map[string]any) (*adapters.Connection, 
 	if err != nil {
 		return nil, err
 	}
-	next.ID, next.Revision = c.ID, c.Revision
-	store.KeepSecrets(next, c)
-	return next, next.Validate()
+	given := map[string]bool{}
+	namedIn(patch, "", given)
+	return next, finish(Edit{Old: c, Next: next, Given: given, Admin: admin})
+}
+
+// Replace is Patch with a whole connection as JSON instead of changes. Secrets
+// given as adapters.Redacted stay. A document that was read and is written back
+// holds the names of files as well, so they count as kept, not as given.
+func Replace(c *adapters.Connection, doc []byte, admin bool) (*adapters.Connection, error) {
+	next, err := adapters.DecodeConnection(doc)
+	if err != nil {
+		return nil, err
+	}
+	if next.Revision != c.Revision {
+		return nil, store.ErrConflict
+	}
+	given := map[string]bool{}
+	for _, f := range next.Secrets() {
+		given[f.Path] = *f.Value != adapters.Redacted
+	}
+	return next, finish(Edit{Old: c, Next: next, Given: given, Admin: admin})
+}
+
+// finish fills in what an edit keeps, and checks all.
+func finish(e Edit) error {
+	e.Next.ID, e.Next.Revision = e.Old.ID, e.Old.Revision
+	store.KeepSecrets(e.Next, e.Old)
+	if err := e.Next.Validate(); err != nil {
+		return err
+	}
+	return e.Check()
+}
+
+// namedIn notes the paths of all plain values of a patch, hidden ones apart.
+func namedIn(patch map[string]any, prefix string, out map[string]bool) {
+	for name, v := range patch {
+		switch v := v.(type) {
+		case nil:
+		case map[string]any:
+			namedIn(v, prefix+name+".", out)
+		default:
+			out[prefix+name] = v != adapters.Redacted
+		}
+	}
 }
 
 // mergePatch is RFC 7396 section 2.

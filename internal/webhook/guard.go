@@ -36,15 +36,15 @@ func CheckURL(raw string, networks []netip.Prefix) (wrong adapters.Text, ok bool
 	host := u.Hostname()
 	if host == "localhost" {
 		host = "127.0.0.1"
-		if within(networks, netip.IPv6Loopback()) {
+		if Within(networks, netip.IPv6Loopback()) {
 			host = "::1"
 		}
 	}
 	a, err := netip.ParseAddr(host)
 	switch {
 	case err != nil: // a name: its address counts when it is called
-	case within(networks, a):
-	case !public(a):
+	case Within(networks, a):
+	case !adapters.PublicAddress(a):
 		return adapters.Text{EN: ErrPrivate.Error(), IT: "l'indirizzo del ricevente non è pubblico: usarne uno pubblico o far indicare la sua rete in [webhooks] networks nella configurazione del server"}, false
 	case u.Scheme != "https":
 		return adapters.Text{EN: errPlain.Error(), IT: "senza TLS si chiamano solo i riceventi delle reti indicate in [webhooks] networks: usare https://"}, false
@@ -52,7 +52,8 @@ func CheckURL(raw string, networks []netip.Prefix) (wrong adapters.Text, ok bool
 	return adapters.Text{}, true
 }
 
-func within(networks []netip.Prefix, a netip.Addr) bool {
+// Within reports an address in one of the networks.
+func Within(networks []netip.Prefix, a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
 	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(a) })
 }
@@ -92,42 +93,17 @@ func NewClient(networks []netip.Prefix) *http.Client {
 	return &http.Client{
 		Transport: &transports{
 			secure: transport(func(a netip.Addr) error {
-				if !public(a) && !within(networks, a) {
+				if !adapters.PublicAddress(a) && !Within(networks, a) {
 					return ErrPrivate
 				}
 				return nil
 			}),
 			plain: transport(func(a netip.Addr) error {
-				if !within(networks, a) {
+				if !Within(networks, a) {
 					return errPlain
 				}
 				return nil
 			})},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
-// public reports an address of the open Internet (IANA special-purpose
-// registries, RFC 6890), looking inside those that carry an IPv4 address.
-func public(a netip.Addr) bool {
-	a = a.Unmap()
-	if !a.IsValid() || !a.IsGlobalUnicast() || a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() {
-		return false
-	}
-	for _, p := range special() {
-		if p.Contains(a) {
-			return false
-		}
-	}
-	return true
-}
-
-func special() []netip.Prefix {
-	return []netip.Prefix{
-		netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"), netip.MustParsePrefix("192.0.2.0/24"),
-		netip.MustParsePrefix("192.88.99.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.0/24"),
-		netip.MustParsePrefix("240.0.0.0/4"),
-		netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("100::/64"), netip.MustParsePrefix("2001::/23"),
-		netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("fec0::/10"),
 	}
 }

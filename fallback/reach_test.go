@@ -1,0 +1,45 @@
+package fallback
+
+import (
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/postino-mail/postino/adapters"
+)
+
+// A server that somebody who is no administrator named is called at public
+// addresses and in the networks that the administrator names, and its words are
+// not passed on.
+func TestPublicOnly(t *testing.T) {
+	t.Parallel()
+	k := newSink(t, func(c *sinkConn, line string) bool {
+		if strings.HasPrefix(line, "MAIL") {
+			_, _ = c.w.WriteString("550 the secrets of an inner service\r\n")
+			_ = c.w.Flush()
+			return true
+		}
+		return false
+	})
+	restricted := func(c *adapters.Connection) { c.SMTP.PublicOnly = true }
+	loopback := Options{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	for name, a := range map[string]adapters.Adapter{
+		"address":     k.adapter(t, Options{}, restricted),
+		"name":        k.adapter(t, Options{}, func(c *adapters.Connection) { restricted(c); c.SMTP.Host = "localhost" }),
+		"own dialer":  k.adapter(t, Options{Dialer: (&net.Dialer{}).DialContext}, restricted),
+		"other range": k.adapter(t, Options{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}, restricted),
+	} {
+		if err := a.Probe(t.Context()); describe(err) != "auth address_not_public scope=connection" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	_, err := k.adapter(t, loopback, restricted).Send(t.Context(), outgoing(bigMessage(t, 100), "b@example.com"))
+	if e := adapters.AsError(err); e.Status != 550 || strings.Contains(e.Sentence.EN+e.Sentence.IT+e.Remedy.EN, "secrets") {
+		t.Errorf("%v", err)
+	}
+	_, err = k.adapter(t, Options{}, nil).Send(t.Context(), outgoing(bigMessage(t, 100), "b@example.com"))
+	if e := adapters.AsError(err); e == nil || !strings.Contains(e.Sentence.EN, "secrets") {
+		t.Errorf("an administrator's server: %v", err)
+	}
+}
