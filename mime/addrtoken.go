@@ -66,7 +66,7 @@ var endsAtom = [256]bool{' ': true, '\t': true, '\r': true, '\n': true, '"': tru
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
 // commentEnd is the offset past the comment that b begins with, -1 when it does not end.
-func commentEnd(b []byte) int {
+func commentEnd[T string | []byte](b T) int {
 	depth := 0
 	for i := 0; i < len(b); i++ {
 		switch b[i] {

@@ -27,7 +27,7 @@ func (c *composer) attachment(a *Attachment) (*node, error) {
 	if err := checkValue(in, a.Filename); err != nil {
 		return nil, err
 	}
-	name := baseName(a.Filename)
+	name := BaseName(a.Filename)
 	if len(name) > maxFilename {
 		return nil, newError("bad_filename", in, "The file name %q is too long: use at most %d octets.",
 			"Il nome di file %q è troppo lungo: usare al massimo %d ottetti.", shorten(name), maxFilename)
@@ -119,11 +119,12 @@ func (a *Attachment) stream(use func(io.Reader) error) error {
 
 func (a *Attachment) unreadable(err error) error {
 	return newError("attachment_unreadable", "Attachments", "The attachment %q could not be read: check that the file exists and may be read.",
-		"L'allegato %q non è leggibile: controllare che il file esista e che i permessi lo consentano.", shorten(baseName(a.Filename))).because(err)
+		"L'allegato %q non è leggibile: controllare che il file esista e che i permessi lo consentano.", shorten(BaseName(a.Filename))).because(err)
 }
 
-// baseName drops directories, of Windows too: they are nobody's business.
-func baseName(name string) string {
+// BaseName is a file's name without the directories before it, of Windows
+// too: they are no one else's business. Empty where nothing is left that is a name.
+func BaseName(name string) string {
 	name = path.Base("/" + strings.ReplaceAll(strings.TrimSpace(name), `\`, "/"))
 	if name == "/" || name == "." || name == ".." {
 		return ""

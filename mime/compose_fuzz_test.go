@@ -85,7 +85,7 @@ func compareOwn(t *testing.T, raw []byte, d *Draft) {
 	files := 0
 	root.Walk(false, func(p *Part) bool {
 		if p.Disposition == "attachment" {
-			if files++; clean(p.Filename) != clean(baseName(d.Attachments[0].Filename)) {
+			if files++; clean(p.Filename) != clean(BaseName(d.Attachments[0].Filename)) {
 				t.Errorf("file name %q came back as %q", d.Attachments[0].Filename, p.Filename)
 			}
 		}

@@ -1,12 +1,9 @@
 package mime
 
 import (
-	"bufio"
 	"bytes"
-	"encoding/base64"
 	"errors"
 	"io"
-	"mime/quotedprintable"
 	"strings"
 
 	"github.com/emersion/go-message/charset"
@@ -27,21 +24,20 @@ func (m *Message) PartHead(p *Part) ([]byte, error) {
 }
 
 // Open gives the decoded content of a leaf (transfer encoding undone, charset
-// as it is), as a stream. Content that does not fit its transfer encoding is an
-// *Error with code "bad_encoding" at the place where it stops to fit.
+// as it is), as a stream: base64, quoted-printable and uuencode; where Decodable
+// is false, the bytes as they are. Content that readers do not decode alike is an
+// *Error with code "bad_encoding" at the place where it begins.
 func (m *Message) Open(p *Part) io.Reader {
 	raw := io.Reader(NewReader(m.Raw(p)))
-	switch p.Encoding {
-	case "base64":
-		raw = base64.NewDecoder(base64.RawStdEncoding, &base64Text{r: bufio.NewReaderSize(raw, 32<<10)})
-	case "quoted-printable":
-		// The decoder takes lines as long as the buffer it is given.
-		raw = quotedprintable.NewReader(bufio.NewReaderSize(raw, 64<<10))
-	default:
-		return raw
+	if r := decoder(p.Encoding, raw); r != nil {
+		return &contentReader{r: r, p: p}
 	}
-	return &contentReader{r: raw, p: p}
+	return raw
 }
+
+// Decodable reports a part whose transfer encoding Open can undo. Others (yEnc,
+// BinHex, names that nobody knows) can only be passed on within their message.
+func (p *Part) Decodable() bool { return p.identity() || decoder(p.Encoding, nil) != nil }
 
 // DecodedSize is the number of bytes that Open gives, counted without holding them.
 func (m *Message) DecodedSize(p *Part) (int64, error) {
@@ -72,38 +68,6 @@ func (c *contentReader) Read(b []byte) (int, error) {
 	}
 	return n, newError("bad_encoding", "Content-Transfer-Encoding", "The part %q is not valid %s: the program that made the message encodes it wrongly.",
 		"La parte %q non è %s valido: il programma che ha creato il messaggio la codifica male.", shorten(what), c.p.Encoding).because(err)
-}
-
-// base64Text drops white space and the padding at the end, which many senders
-// leave out or write too often (RFC 4648 section 3.2). Anything after padding
-// that is not padding stays and is an error of the decoder.
-type base64Text struct {
-	r   *bufio.Reader
-	pad bool
-}
-
-func (t *base64Text) Read(b []byte) (int, error) {
-	n := 0
-	for n == 0 {
-		m, err := t.r.Read(b)
-		for _, c := range b[:m] {
-			switch {
-			case c == '\r' || c == '\n' || c == ' ' || c == '\t':
-				continue
-			case c == '=':
-				t.pad = true
-				continue
-			case t.pad:
-				c = '!' // data after the end: outside of the alphabet on purpose
-			}
-			b[n] = c
-			n++
-		}
-		if err != nil {
-			return n, err
-		}
-	}
-	return n, nil
 }
 
 // TextBodies gives the readable text of the message as UTF-8: the first

@@ -87,7 +87,7 @@ func TestAsciiName(t *testing.T) {
 func TestBaseName(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{"a.pdf": "a.pdf", "/srv/docs/a.pdf": "a.pdf", `C:\docs\a.pdf`: "a.pdf", "../..": "", "": "", "/": "", " . ": "", "a/b/": "b"} {
-		if got := baseName(in); got != want {
+		if got := BaseName(in); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}

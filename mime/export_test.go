@@ -3,5 +3,4 @@ package mime
 // For tests outside of the package.
 var (
 	GoldenDrafts = goldenDrafts
-	BaseName     = baseName
 )

@@ -11,11 +11,11 @@ import (
 // parseParams reads a value such as those of Content-Type and
 // Content-Disposition: the first token lower-cased, and the parameters with
 // RFC 2231 undone. It takes what senders really write: spaces in values without
-// quotes, comments, doubled semicolons, quotes without end. The standard
-// library gives no parameters at all when one of them is wrong, and a multipart
+// quotes, comments, doubled and missing semicolons, quotes without end, folders
+// of Windows in quotes. The standard library gives no parameters at all when one of them is wrong, and a multipart
 // without its boundary is unreadable.
 func parseParams(value string) (string, map[string]string) {
-	first, rest := cutParam(value)
+	first, rest := cutFirst(value)
 	var params map[string]string
 	if rest != "" {
 		params = map[string]string{}
@@ -50,7 +50,27 @@ func parseParams(value string) (string, map[string]string) {
 			params[base] = v // RFC 6266 section 4.3: the extended form wins
 		}
 	}
-	return strings.ToLower(strings.TrimSpace(cutComment(first))), params
+	return strings.ToLower(first), params
+}
+
+// cutFirst takes the first token, which white space, a comment or a comma ends
+// as well as a semicolon: "application/pdf name=a.pdf" is what some programs write.
+func cutFirst(s string) (first, rest string) {
+	s = strings.TrimLeft(s, " \t\r\n")
+	end := strings.IndexAny(s, "; \t\r\n(,")
+	if end < 0 {
+		return s, ""
+	}
+	first, s = s[:end], strings.TrimLeft(s[end:], " \t\r\n,")
+	for strings.HasPrefix(s, "(") {
+		n := commentEnd(s)
+		if n < 0 {
+			_, s = cutParam(s)
+			return first, s
+		}
+		s = strings.TrimLeft(s[n:], " \t\r\n,")
+	}
+	return first, s
 }
 
 // cutParam cuts at the first semicolon.
@@ -87,8 +107,34 @@ func nextParam(s string) (name, value, rest string) {
 	if end < 0 {
 		return name, s[1:], ""
 	}
-	_, rest = cutParam(s[end:])
-	return name, unquote(s[:end]), rest
+	rest = strings.TrimLeft(s[end:], " \t")
+	if !beginsParam(rest) {
+		_, rest = cutParam(rest)
+	}
+	return name, unquoteParam(s[1 : end-1]), rest
+}
+
+// beginsParam reports "name=", as it follows where a semicolon is missing.
+func beginsParam(s string) bool {
+	name, _, ok := strings.Cut(s[:min(len(s), 80)], "=")
+	return ok && isToken(strings.TrimRight(name, " \t"))
+}
+
+// unquoteParam undoes the two escapes that readers in wide use know in a
+// parameter. Other backslashes stand for themselves: programs of Windows write
+// "C:\temp\a.pdf" without doubling them.
+func unquoteParam(s string) string {
+	if strings.IndexByte(s, '\\') < 0 {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+1 < len(s) && (s[i+1] == '"' || s[i+1] == '\\') {
+			i++
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
 }
 
 // splitExtended takes a parameter name of RFC 2231 apart: name*, name*0, name*0*.

@@ -59,7 +59,7 @@ func (r *recoder) plan() (rootEncoding string, err error) {
 func (r *recoder) part(p *Part, sealed, root bool) (encoding string, err error) {
 	at := len(r.edits)
 	r.edits = append(r.edits, edit{}) // the place of the header
-	inner := sealed || p.sealed()
+	inner := sealed || p.Sealed()
 	framed := strings.HasPrefix(p.MediaType, "multipart/") && p.identity() && (p.Multipart() || p.Params["boundary"] != "")
 	bad := p.LongLine > maxLine || r.seven && p.EightBit
 	switch {

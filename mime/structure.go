@@ -61,12 +61,21 @@ func (p *Part) Walk(inside bool, f func(*Part) bool) bool {
 	return true
 }
 
-// sealed reports a part whose content is signed or encrypted (RFC 1847, RFC
-// 8551, RFC 3156): its bytes must stay.
-func (p *Part) sealed() bool {
+// Sealed reports a multipart that is signed or encrypted as a whole (RFC 1847,
+// RFC 3156, RFC 8551): everything inside must keep its bytes. A file that is
+// signed or encrypted by itself (fattura.xml.p7m) is a leaf like any other.
+func (p *Part) Sealed() bool {
+	return p.MediaType == "multipart/signed" || p.MediaType == "multipart/encrypted"
+}
+
+// opaque reports a leaf that is a signed or encrypted message where it stands
+// alone (RFC 8551 sections 3.5.2 and 3.9): what is inside is made by its reader.
+func (p *Part) opaque() bool {
 	switch p.MediaType {
-	case "multipart/signed", "multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime", "application/pgp-encrypted":
+	case "application/pkcs7-mime", "application/x-pkcs7-mime", "application/pgp-encrypted", "application/pgp":
 		return true
+	case octetStream:
+		return strings.EqualFold(p.Filename, "smime.p7m")
 	}
 	return false
 }
@@ -90,8 +99,9 @@ func (m *Message) Structure() (*Part, error) {
 }
 
 // Protected reports a signed or encrypted message (S/MIME, PGP/MIME), or one
-// with a DKIM-Signature header when dkim is true: whose bytes must stay.
-// Signed messages that are attached do not count.
+// with a DKIM-Signature header when dkim is true: whose bytes must stay. The
+// root decides: files and attached messages that are signed do not count, nor
+// does a signed part below another (see Part.Sealed).
 func (m *Message) Protected(dkim bool) (bool, error) {
 	if dkim && m.signedByDKIM() {
 		return true, nil
@@ -100,7 +110,7 @@ func (m *Message) Protected(dkim bool) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return !root.Walk(false, func(p *Part) bool { return !p.sealed() }), nil
+	return root.Sealed() || root.opaque(), nil
 }
 
 func (m *Message) signedByDKIM() bool {

@@ -170,18 +170,6 @@ text
 	}
 }
 
-func TestOpenBroken(t *testing.T) {
-	t.Parallel()
-	for _, in := range []string{"base64\r\n\r\nSGVs*bG8=", "base64\r\n\r\nSGVsbG8=SGVs"} {
-		m := mustRead(t, "Content-Transfer-Encoding: "+in)
-		_, _, err := m.TextBodies(100)
-		var e *Error
-		if !asError(err, &e) || e.Code != "bad_encoding" {
-			t.Errorf("%q: %v", in, err)
-		}
-	}
-}
-
 func TestStructureLimits(t *testing.T) {
 	t.Parallel()
 	deep := "Content-Type: multipart/mixed; boundary=b0\r\n\r\n"
@@ -196,28 +184,6 @@ func TestStructureLimits(t *testing.T) {
 		if !asError(err, &e) || e.Code != tt.code {
 			t.Errorf("%s: %v", tt.name, err)
 		}
-	}
-}
-
-func TestProtected(t *testing.T) {
-	t.Parallel()
-	attached := "Content-Type: message/rfc822\r\n\r\nContent-Type: application/pkcs7-mime\r\n\r\nx"
-	for in, want := range map[string]bool{
-		"Subject: x\r\n\r\n": false,
-		"Content-Type: multipart/signed; boundary=x\r\n\r\n--x\r\n\r\n--x--":                                        true,
-		"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: Application/PKCS7-Mime\r\n\r\n--x--": true,
-		attached: false,
-	} {
-		if got, err := mustRead(t, in).Protected(false); err != nil || got != want {
-			t.Errorf("%q: %v %v", in, got, err)
-		}
-	}
-	m := mustRead(t, "DKIM-Signature: v=1\r\n\r\n")
-	if got, _ := m.Protected(true); !got {
-		t.Error("DKIM")
-	}
-	if got, _ := m.Protected(false); got {
-		t.Error("DKIM counted")
 	}
 }
 

@@ -33,22 +33,13 @@ func (t *attachment) inline() bool {
 	return t.part.ContentID != "" && t.part.Disposition != "attachment"
 }
 
-// measure decodes each part once to know its size, which Graph wants first.
-func (a *Adapter) measure(ctx context.Context, m *mime.Message, parts []*mime.Part) ([]*attachment, error) {
-	out := make([]*attachment, 0, len(parts))
-	for _, p := range parts {
-		t := &attachment{msg: m, part: p, name: fileName(p)}
-		n, err := io.Copy(io.Discard, contextReader{ctx, t.open()})
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil, a.tokenError(ctx, err)
-			}
-			return nil, a.local(err)
-		}
-		t.size = n
-		out = append(out, t)
-	}
-	return out, nil
+// measure decodes a part once to know its size, which Graph wants first. What
+// cannot be decoded is an *mime.Error.
+func measure(ctx context.Context, m *mime.Message, p *mime.Part) (*attachment, error) {
+	t := &attachment{msg: m, part: p, name: fileName(p)}
+	n, err := io.Copy(io.Discard, contextReader{ctx, t.open()})
+	t.size = n
+	return t, err
 }
 
 // A contextReader ends a long read when ctx does.

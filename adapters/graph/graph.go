@@ -129,7 +129,8 @@ func (a *Adapter) Close() error {
 }
 
 // Check refuses what can be known to fail: sender, number of recipients, size,
-// a protected message that would have to be rebuilt, text that is too long.
+// a protected message that would have to be rebuilt, text that is too long, a
+// large attachment that cannot be decoded.
 func (a *Adapter) Check(out adapters.Outgoing) error {
 	job, err := a.prepare(out)
 	if err != nil {
@@ -138,7 +139,7 @@ func (a *Adapter) Check(out adapters.Outgoing) error {
 	if job.view.Size() <= a.ceiling {
 		return nil
 	}
-	_, err = a.plan(out.Message, job.view)
+	_, err = a.plan(context.Background(), out.Message, job.view)
 	return err
 }
 

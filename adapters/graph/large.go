@@ -14,11 +14,7 @@ const immutable = `IdType="ImmutableId"`
 // nothing can have been sent, so every failure there deletes the draft and is
 // no unknown outcome.
 func (a *Adapter) sendLarge(ctx context.Context, j *job) (adapters.Receipt, error) {
-	p, err := a.plan(j.out.Message, j.view)
-	if err != nil {
-		return adapters.Receipt{}, err
-	}
-	atts, err := a.measure(ctx, j.out.Message, p.parts)
+	p, err := a.plan(ctx, j.out.Message, j.view)
 	if err != nil {
 		return adapters.Receipt{}, err
 	}
@@ -26,7 +22,7 @@ func (a *Adapter) sendLarge(ctx context.Context, j *job) (adapters.Receipt, erro
 	if err != nil {
 		return adapters.Receipt{}, err
 	}
-	if err := a.fill(ctx, j, d, atts); err != nil {
+	if err := a.fill(ctx, j, d, p.parts); err != nil {
 		a.discard(ctx, j, d.ID)
 		return adapters.Receipt{}, err
 	}

@@ -118,6 +118,30 @@ func TestLarge(t *testing.T) {
 	}
 }
 
+// TestLargeDecoded: the octets of the file arrive, whatever the encoding.
+func TestLargeDecoded(t *testing.T) {
+	t.Parallel()
+	uu, plain := "begin 644 a.txt\n", strings.Repeat("Cat", 11_000)
+	for range 11_000 / 15 {
+		uu += "M" + strings.Repeat("0V%T", 15) + "\n"
+	}
+	uu += strings.Repeat("#0V%T\n", 11_000%15) + "`\nend"
+	qp := strings.Repeat("=43at=\n", 11_000)
+	for encoding, body := range map[string]string{"x-uuencode": uu, "quoted-printable": qp} {
+		f, a := newSmallFake(t)
+		out := outgoing(message(t, largeHead+"Content-Type: multipart/mixed; boundary=M\n\n--M\nContent-Type: text/plain\n\nCiao\n--M\n"+
+			"Content-Type: application/octet-stream; name=a.txt\nContent-Transfer-Encoding: "+encoding+"\n\n"+body+"\n--M--\n"), "anna@example.com")
+		if _, err := a.Send(t.Context(), out); err != nil {
+			t.Fatal(encoding, err)
+		}
+		f.mu.Lock()
+		if got := f.files["a.txt application/octet-stream false <nil>"]; got != plain {
+			t.Errorf("%s: %d octets arrived, want %d", encoding, len(got), len(plain))
+		}
+		f.mu.Unlock()
+	}
+}
+
 // oneFile is a message with one attachment of n octets.
 func oneFile(t testing.TB, n int) adapters.Outgoing {
 	return outgoing(message(t, largeHead+"Content-Type: multipart/mixed; boundary=M\n\n--M\nContent-Type: text/plain\n\nCiao\n--M\n"+

@@ -2,6 +2,8 @@ package graph
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -12,39 +14,52 @@ import (
 // A plan says how a message above the ceiling is split: what stays MIME and
 // becomes the draft, and which parts are attached to it one by one. The draft
 // keeps what JSON cannot express (contracts B2.5, B6): threading and other
-// header fields, alternatives, small attachments in their place.
+// header fields, alternatives, invitations, signed parts, small attachments in
+// their place.
 type plan struct {
-	skeleton mime.Source // the message without the parts, up to MIMECeiling
-	parts    []*mime.Part
+	skeleton mime.Source   // the message without the parts, up to MIMECeiling
+	parts    []*attachment // in the order of the message
 	lost     []string
 }
 
-// plan removes as few parts as possible, the largest first.
-func (a *Adapter) plan(m *mime.Message, view mime.Source) (*plan, error) {
+// plan removes as few parts as possible, the largest first. A part whose
+// content is damaged stays where it is: its reader decides what it means.
+func (a *Adapter) plan(ctx context.Context, m *mime.Message, view mime.Source) (*plan, error) {
 	// Signed or encrypted content must keep its bytes. A DKIM signature does not
 	// count: Exchange breaks it on every route (contracts F21).
 	protected, err := m.Protected(false)
 	if err != nil {
 		return nil, a.local(err)
 	}
-	if protected { // contracts F22
-		e := a.refuse("protected_too_large", "5.3.4",
-			text("the message is signed or encrypted and over 3 MB: Microsoft Graph would rebuild it and break that",
-				"il messaggio è firmato o cifrato e supera 3 MB: Microsoft Graph lo ricostruirebbe, rompendo la firma o la cifratura"),
-			text("name a fallback connection by SMTP for such mail", "indicare una connessione SMTP alternativa per questa posta"))
-		e.TooLarge = true
-		return nil, e
+	if protected {
+		return nil, a.protectedTooLarge()
 	}
 	root, err := m.Structure()
 	if err != nil {
 		return nil, a.local(err)
 	}
-	s := splitter{view: view, shift: view.Size() - m.Size(), head: view.Size() - m.Body().Size(), drop: map[*mime.Part]bool{}}
+	s := splitter{view: view, shift: view.Size() - m.Size(), head: view.Size() - m.Body().Size(), drop: map[*mime.Part]*attachment{}}
 	s.collect(root, nil, 0)
-	slices.SortStableFunc(s.candidates, func(p, q *mime.Part) int { return cmp.Compare(q.End-q.HeaderStart, p.End-p.HeaderStart) })
+	slices.SortStableFunc(s.candidates, func(p, q *mime.Part) int {
+		if c := cmp.Compare(invitation(p), invitation(q)); c != 0 {
+			return c
+		}
+		return cmp.Compare(q.End-q.HeaderStart, p.End-p.HeaderStart)
+	})
 	rest := view.Size()
 	for _, p := range s.candidates {
-		s.drop[p] = true
+		t, err := measure(ctx, m, p)
+		if e := (*mime.Error)(nil); errors.As(err, &e) && e.Code == "bad_encoding" {
+			s.stays = append(s.stays, p)
+			continue
+		}
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil, a.tokenError(ctx, err)
+			}
+			return nil, a.local(err)
+		}
+		s.drop[p] = t
 		if rest -= p.End - p.HeaderStart; rest > a.ceiling {
 			continue
 		}
@@ -56,13 +71,7 @@ func (a *Adapter) plan(m *mime.Message, view mime.Source) (*plan, error) {
 			return &plan{skeleton: skeleton, parts: s.dropped(root, nil), lost: s.losses(m, root)}, nil
 		}
 	}
-	e := a.refuse("text_too_large", "5.3.4",
-		text("the text of the message alone is over the 3 MB that Microsoft Graph takes without attachments",
-			"il solo testo del messaggio supera i 3 MB che Microsoft Graph accetta senza allegati"),
-		text("send long content as an attachment, refer to images by Content-ID in place of data: addresses, or name a fallback connection by SMTP",
-			"inviare i contenuti lunghi come allegato, riferire le immagini con Content-ID al posto degli indirizzi data:, oppure indicare una connessione SMTP alternativa"))
-	e.TooLarge = true
-	return nil, e
+	return nil, a.tooLarge(rest, s.stays)
 }
 
 type splitter struct {
@@ -70,18 +79,23 @@ type splitter struct {
 	shift      int64 // from offsets in the stored message to offsets in view: only the header differs
 	head       int64 // octets of view's header
 	candidates []*mime.Part
-	drop       map[*mime.Part]bool
+	stays      []*mime.Part // cannot be taken out: signed, or not to be decoded
+	drop       map[*mime.Part]*attachment
 }
 
 // collect finds the leaves that can become attachments.
 func (s *splitter) collect(p, parent *mime.Part, index int) {
-	if isMultipart(p) {
+	switch {
+	case p.Sealed(): // a signed message with a list's footer, for instance
+		s.stays = append(s.stays, p)
+	case isMultipart(p):
 		for i, c := range p.Parts {
 			s.collect(c, p, i)
 		}
-		return
-	}
-	if attachable(p, parent, index) {
+	case !attachable(p, parent, index):
+	case !p.Decodable():
+		s.stays = append(s.stays, p)
+	default:
 		s.candidates = append(s.candidates, p)
 	}
 }
@@ -89,6 +103,15 @@ func (s *splitter) collect(p, parent *mime.Part, index int) {
 func isMultipart(p *mime.Part) bool { return strings.HasPrefix(p.MediaType, "multipart/") }
 
 func isText(p *mime.Part) bool { return strings.HasPrefix(p.MediaType, "text/") }
+
+// invitation is 1 for what a calendar acts upon (RFC 6047): Exchange makes an
+// invitation of it in MIME only, as a file it is none. It is taken out last.
+func invitation(p *mime.Part) int {
+	if p.MediaType == "text/calendar" && p.Params["method"] != "" {
+		return 1
+	}
+	return 0
+}
 
 // attachable: not the text itself, not the root of a related group, not one
 // of several alternatives, not the machine-readable half of a report.
@@ -111,9 +134,9 @@ func attachable(p, parent *mime.Part, index int) bool {
 }
 
 // dropped lists the removed leaves in the order of the message.
-func (s *splitter) dropped(p *mime.Part, list []*mime.Part) []*mime.Part {
-	if s.drop[p] {
-		return append(list, p)
+func (s *splitter) dropped(p *mime.Part, list []*attachment) []*attachment {
+	if t := s.drop[p]; t != nil {
+		return append(list, t)
 	}
 	if isMultipart(p) {
 		for _, c := range p.Parts {
@@ -126,7 +149,7 @@ func (s *splitter) dropped(p *mime.Part, list []*mime.Part) []*mime.Part {
 // gone reports whether nothing of the part stays.
 func (s *splitter) gone(p *mime.Part) bool {
 	if !isMultipart(p) || len(p.Parts) == 0 {
-		return s.drop[p]
+		return s.drop[p] != nil
 	}
 	return !slices.ContainsFunc(p.Parts, func(c *mime.Part) bool { return !s.gone(c) })
 }
@@ -204,39 +227,15 @@ func (s *splitter) losses(m *mime.Message, root *mime.Part) []string {
 	if s.hasAlternative(root) {
 		lost = append(lost, "the plain text alternative may be made anew from the HTML")
 	}
-	for _, p := range s.dropped(root, nil) {
-		lost = append(lost, "attached again after the other parts, with name, type and Content-ID only: "+fileName(p))
+	for _, t := range s.dropped(root, nil) {
+		lost = append(lost, "attached again after the other parts, with name, type and Content-ID only: "+t.name)
+		if invitation(t.part) > 0 {
+			lost = append(lost, "the invitation is a file: programs may not offer to accept it: "+t.name)
+		}
 	}
 	return lost
 }
 
 func (s *splitter) hasAlternative(p *mime.Part) bool {
 	return p.MediaType == "multipart/alternative" || slices.ContainsFunc(p.Parts, s.hasAlternative)
-}
-
-// fileName is a name for the attachment; Graph requires one.
-func fileName(p *mime.Part) string {
-	if p.MediaType == "message/rfc822" || p.MediaType == "message/global" {
-		name := cmp.Or(p.Filename, "message")
-		if !strings.HasSuffix(strings.ToLower(name), ".eml") {
-			name += ".eml"
-		}
-		return name
-	}
-	if p.Filename != "" {
-		return p.Filename
-	}
-	_, sub, _ := strings.Cut(p.MediaType, "/")
-	switch sub {
-	case "pdf", "png", "gif", "zip", "xml", "json", "csv", "tiff", "bmp", "webp", "html", "rtf", "calendar":
-	case "jpeg", "pjpeg":
-		sub = "jpg"
-	case "svg+xml":
-		sub = "svg"
-	case "plain":
-		sub = "txt"
-	default:
-		sub = "bin"
-	}
-	return "attachment." + sub
 }
