@@ -108,9 +108,9 @@ func (a *authenticator) who(r *http.Request) (*principal, error) {
 	scheme, rest, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	switch strings.ToLower(scheme) {
 	case "":
-		return a.ambient(r, addr)
+		return a.twice(r.Context(), func() (*principal, error) { return a.ambient(r, addr) })
 	case "bearer":
-		return a.counted(addr, func() (*principal, error) { return a.bearer(r.Context(), adapters.Secret(strings.TrimSpace(rest))) })
+		return a.counted(r.Context(), addr, func() (*principal, error) { return a.bearer(r.Context(), adapters.Secret(strings.TrimSpace(rest))) })
 	case "basic":
 		// Secrets that people chose can be guessed, so an address that failed
 		// too often is not even asked; a key of 256 bits cannot.
@@ -120,14 +120,34 @@ func (a *authenticator) who(r *http.Request) (*principal, error) {
 		if err := sameSite(r, a.opt.Hostname); err != nil { // browsers repeat Basic by themselves
 			return nil, err
 		}
-		return a.counted(addr, func() (*principal, error) { return a.basic(r) })
+		return a.counted(r.Context(), addr, func() (*principal, error) { return a.basic(r) })
 	}
 	return nil, unauthorized("this kind of Authorization is not known", "questo tipo di Authorization non è noto")
 }
 
-// counted counts wrong credentials against the address.
-func (a *authenticator) counted(addr netip.Addr, check func() (*principal, error)) (*principal, error) {
+// twice checks again what is refused, when clients or keys have changed since
+// their copy was made: only the store says no.
+func (a *authenticator) twice(ctx context.Context, check func() (*principal, error)) (*principal, error) {
+	start := time.Now()
 	p, err := check()
+	var f *failure
+	if !errors.As(err, &f) || f.status != http.StatusUnauthorized {
+		return p, err
+	}
+	changed, lerr := a.opt.Clients.LookAgain(ctx, start)
+	switch {
+	case lerr != nil:
+		return nil, lerr
+	case changed:
+		a.forget()
+		return check()
+	}
+	return p, err
+}
+
+// counted counts wrong credentials against the address.
+func (a *authenticator) counted(ctx context.Context, addr netip.Addr, check func() (*principal, error)) (*principal, error) {
+	p, err := a.twice(ctx, check)
 	var f *failure
 	if errors.As(err, &f) && f.status == http.StatusUnauthorized {
 		if wait := a.guard.failed(addr); wait > 0 {

@@ -135,6 +135,22 @@ func TestClientByAddress(t *testing.T) {
 	w.want(w.do("", "POST", "/v1/messages", note("x"), "Origin", "https://attacker.example"), 403)
 }
 
+// Clients that another process has just added are not refused by the copy that
+// this one has.
+func TestFreshClients(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("new:pc_new"))
+	w.want(w.do("", "GET", "/v1/messages", nil, "Authorization", basic), 401)
+	_, err := w.store.PutClient(context.Background(), store.Client{Name: "new", SecretHash: vault.HashGenerated("pc_new")})
+	w.must(err)
+	w.want(w.do("", "GET", "/v1/messages", nil, "Authorization", basic), 200)
+	w.want(w.do("", "GET", "/v1/messages", nil), 401)
+	_, err = w.store.PutClient(context.Background(), store.Client{Name: "lan", Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+	w.must(err)
+	w.want(w.do("", "GET", "/v1/messages", nil), 200)
+}
+
 func TestWrongCredentialsAreCounted(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

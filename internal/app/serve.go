@@ -132,7 +132,7 @@ func (s *server) wire() (err error) {
 	if schedule.GiveUp <= 0 {
 		schedule.GiveUp = store.GiveUp
 	}
-	s.submit, err = submit.New(submit.Options{Store: s.store, Connections: s.conns, Adapters: s.ways.Router, Hostname: c.Hostname,
+	s.submit, err = submit.New(submit.Options{Store: s.store, Connections: s.conns, Clients: s.clients, Adapters: s.ways.Router, Hostname: c.Hostname,
 		MaxSize: int64(c.Limits.MaxSize), MaxRecipients: c.Limits.MaxRecipients, JoinWindow: time.Duration(c.Limits.JoinWindow),
 		WarnAfter: time.Duration(c.Notify.WarnAfter), Events: true,
 		GiveUp: func(conn *adapters.Connection) time.Duration { return outbox.ScheduleOf(conn, schedule).GiveUp }})

@@ -14,16 +14,18 @@ import (
 // changes. Safe for concurrent use.
 type Clients struct {
 	store store.Clients
+	again looker
 
 	mu      sync.Mutex
-	looked  time.Time
+	looked  time.Time // began then
+	changed time.Time // when a look last found something new
 	loaded  bool
 	version int64
 	list    []store.Client
 }
 
 // NewClients makes an empty copy; it fills itself.
-func NewClients(s store.Clients) *Clients { return &Clients{store: s} }
+func NewClients(s store.Clients) *Clients { return &Clients{store: s, again: newLooker()} }
 
 func (c *Clients) current(ctx context.Context) ([]store.Client, error) {
 	c.mu.Lock()
@@ -31,6 +33,7 @@ func (c *Clients) current(ctx context.Context) ([]store.Client, error) {
 	if c.loaded && time.Since(c.looked) < fresh {
 		return c.list, nil
 	}
+	now := time.Now()
 	v, err := c.store.ClientsVersion(ctx)
 	if err != nil {
 		return nil, err
@@ -39,9 +42,12 @@ func (c *Clients) current(ctx context.Context) ([]store.Client, error) {
 		if c.list, err = c.store.Clients(ctx); err != nil {
 			return nil, err
 		}
+		if c.loaded {
+			c.changed = time.Now()
+		}
 		c.version, c.loaded = v, true
 	}
-	c.looked = time.Now()
+	c.looked = now
 	return c.list, nil
 }
 

@@ -26,9 +26,11 @@ const few = 256
 // concurrent use.
 type Connections struct {
 	store store.Connections
+	again looker
 
 	mu      sync.Mutex
-	looked  time.Time
+	looked  time.Time // began then
+	changed time.Time // when a look last found something new
 	version int64
 	now     *snapshot                       // nil: not all were read at this version
 	some    map[string]*adapters.Connection // those read one by one at this version, by id; nil: it never looked
@@ -42,13 +44,16 @@ type snapshot struct {
 }
 
 // NewConnections makes an empty copy; it fills itself.
-func NewConnections(s store.Connections) *Connections { return &Connections{store: s} }
+func NewConnections(s store.Connections) *Connections {
+	return &Connections{store: s, again: newLooker()}
+}
 
 // look forgets what is no longer so. The lock is held.
 func (c *Connections) look(ctx context.Context) error {
 	if c.some != nil && time.Since(c.looked) < fresh {
 		return nil
 	}
+	now := time.Now()
 	v, err := c.store.ConnectionsVersion(ctx)
 	if err != nil {
 		return err
@@ -57,9 +62,12 @@ func (c *Connections) look(ctx context.Context) error {
 		if c.before = c.some; c.now != nil {
 			c.before = c.now.ids
 		}
+		if c.some != nil {
+			c.changed = time.Now()
+		}
 		c.version, c.now, c.some = v, nil, map[string]*adapters.Connection{}
 	}
-	c.looked = time.Now()
+	c.looked = now
 	return nil
 }
 

@@ -133,17 +133,19 @@ func (s *session) login(name, secret string) {
 			"troppi accessi falliti con questo nome: riprovare tra qualche minuto")
 		return
 	}
-	client, err := s.srv.opt.Clients.Named(s.context(), name)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	client, err := s.verify(name, secret)
+	if client == nil && err == nil {
+		var changed bool // since the copy of the clients was made
+		if changed, err = s.srv.opt.Clients.LookAgain(s.context(), start); changed && err == nil {
+			client, err = s.verify(name, secret)
+		}
+	}
+	switch {
+	case err != nil:
 		s.log.Error("a client could not be looked up", "err", err)
 		s.reply(454, "4.3.0", "the login cannot be checked now: try again later", "l'accesso non è verificabile ora: riprovare più tardi")
 		return
-	}
-	hash := ""
-	if client != nil && !client.Disabled {
-		hash = client.SecretHash
-	}
-	if s.srv.opt.CheckSecret(hash, secret) && hash != "" {
+	case client != nil:
 		s.srv.guard.succeeded(s.remote, name, start)
 		s.client = client
 		s.log = s.srv.opt.Log.With("remote", s.remote.String(), "client", client.Name)
@@ -151,6 +153,23 @@ func (s *session) login(name, secret string) {
 		return
 	}
 	s.loginFailed(name, s.srv.guard.failed(s.remote, name, secret, start)-time.Since(start))
+}
+
+// verify gives the client that this is the name and the secret of; nil when
+// there is none.
+func (s *session) verify(name, secret string) (*store.Client, error) {
+	client, err := s.srv.opt.Clients.Named(s.context(), name)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	hash := ""
+	if client != nil && !client.Disabled {
+		hash = client.SecretHash
+	}
+	if s.srv.opt.CheckSecret(hash, secret) && hash != "" {
+		return client, nil
+	}
+	return nil, nil
 }
 
 func (s *session) loginFailed(name string, wait time.Duration) {
@@ -201,15 +220,21 @@ func (s *session) sender() (*store.Client, bool) {
 		return nil, s.cannotLookUp(err)
 	}
 	if s.on.policy.auth != authRequired {
+		start := time.Now()
 		c, err := s.srv.opt.Clients.ByAddress(ctx, s.remote)
+		if errors.Is(err, store.ErrNotFound) {
+			if s.on.policy.anonymous() {
+				return nil, true
+			}
+			if _, err = s.srv.opt.Clients.LookAgain(ctx, start); err == nil {
+				c, err = s.srv.opt.Clients.ByAddress(ctx, s.remote)
+			}
+		}
 		if err == nil {
 			return c, true
 		}
 		if !errors.Is(err, store.ErrNotFound) {
 			return nil, s.cannotLookUp(err)
-		}
-		if s.on.policy.anonymous() {
-			return nil, true
 		}
 	}
 	en, it := "authentication required: set name and secret of a client in the program that sends ('postino client add' makes one)",

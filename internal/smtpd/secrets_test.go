@@ -1,9 +1,12 @@
 package smtpd
 
 import (
+	"bufio"
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -113,4 +116,62 @@ func (l *lockedBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+// A client that another process has just added, or whose secret it has just
+// changed, is not refused for good by the copy that this one has.
+func TestFreshClients(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setup{listeners: []config.Listener{{Networks: []string{"127.0.0.1"}, PlaintextAuth: true, Auth: "required"}}, clients: []store.Client{{Name: "old", SecretHash: "one"}}})
+	login := func(name, secret string) string {
+		c := w.dial()
+		defer c.Close()
+		return dialogue(t, c, "EHLO x", "AUTH PLAIN "+base64.StdEncoding.EncodeToString([]byte("\x00"+name+"\x00"+secret)))
+	}
+	if got := login("new", "s"); !strings.HasPrefix(got, "535") {
+		t.Fatalf("before: %q", got)
+	}
+	if _, err := w.store.PutClient(t.Context(), store.Client{Name: "new", SecretHash: "s"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := login("new", "s"); !strings.HasPrefix(got, "235") {
+		t.Errorf("a client that was just added: %q", got)
+	}
+	old, err := w.store.ClientNamed(t.Context(), "old")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old.SecretHash = "two"
+	if _, err := w.store.PutClient(t.Context(), *old); err != nil {
+		t.Fatal(err)
+	}
+	if got := login("old", "two"); !strings.HasPrefix(got, "235") {
+		t.Errorf("a secret that was just changed: %q", got)
+	}
+}
+
+// dialogue says the lines one by one and gives the last reply.
+func dialogue(t *testing.T, c net.Conn, lines ...string) (last string) {
+	t.Helper()
+	r := bufio.NewReader(c)
+	read := func() {
+		for {
+			line, err := r.ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(line) > 3 && line[3] != '-' {
+				last = line
+				return
+			}
+		}
+	}
+	read()
+	for _, l := range lines {
+		if _, err := c.Write([]byte(l + "\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		read()
+	}
+	return last
 }

@@ -25,9 +25,6 @@ type prepared struct {
 }
 
 func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time) (*prepared, error) {
-	if err := s.allow(r.Client); err != nil {
-		return nil, err
-	}
 	src, err := r.Message.Source()
 	if err != nil {
 		return nil, err

@@ -34,6 +34,7 @@ type Adapters interface {
 type Options struct {
 	Store       store.Store
 	Connections *registry.Connections
+	Clients     *registry.Clients // nil: a Request's client is as it is given
 	Adapters    Adapters
 	Hostname    string // domain of Message-IDs that must be made
 
@@ -145,7 +146,7 @@ func (s *Submitter) SubmitAll(ctx context.Context, list []Request, key *store.Id
 		}
 	}()
 	for i := range list {
-		p, err := s.prepare(ctx, &list[i], sub.Now)
+		p, err := s.ready(ctx, &list[i], sub.Now)
 		if p != nil {
 			spools = append(spools, p.spools...)
 		}
@@ -183,8 +184,24 @@ func answered(done []store.Submitted, out []Result) ([]Result, error) {
 }
 
 // CheckMail refuses at MAIL FROM what can be known then: the sender a client
-// may not use, the size that no route carries (0: not declared), too fast a client.
+// may not use, the size that no route carries (0: not declared).
 func (s *Submitter) CheckMail(ctx context.Context, c *store.Client, from string, size int64) error {
+	start := time.Now()
+	err := s.checkMail(ctx, c, from, size)
+	if !final(err) {
+		return err
+	}
+	now, changed, lerr := s.lookAgain(ctx, c, start)
+	switch {
+	case lerr != nil:
+		return AsRefusal(lerr)
+	case changed:
+		return s.checkMail(ctx, now, from, size)
+	}
+	return err
+}
+
+func (s *Submitter) checkMail(ctx context.Context, c *store.Client, from string, size int64) error {
 	limit, err := s.MaxSize(ctx)
 	if err != nil {
 		return AsRefusal(err)
