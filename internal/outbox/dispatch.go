@@ -66,6 +66,7 @@ func (o *Outbox) claim(ctx context.Context, most int) int {
 		o.giveBack(ctx, claimed)
 		return 0
 	}
+	o.held.add(claimed)
 	o.inFlight.Add(int64(len(claimed)))
 	for _, c := range claimed {
 		select {
@@ -103,6 +104,7 @@ func (o *Outbox) worker(ctx context.Context, c store.Claimed) {
 	defer t.Stop()
 	for {
 		o.work(c)
+		o.held.remove(c.Lease)
 		c = store.Claimed{}
 		o.inFlight.Add(-1)
 		o.busy.Add(-1)

@@ -79,6 +79,7 @@ type Outbox struct {
 	working   sync.WaitGroup
 	jobs      chan store.Claimed // to a worker that waits
 	kick      chan struct{}      // a slot or a lane became free
+	held      held
 }
 
 // New makes an Outbox; Run runs it.
@@ -110,6 +111,7 @@ func (o *Outbox) Run(ctx context.Context) error {
 	beats, stopBeats := context.WithCancel(background)
 	loops.Go(func() { o.heartbeats(beats) })
 	loops.Go(func() { o.reaper(ctx) })
+	loops.Go(func() { o.strays(ctx) })
 	loops.Go(func() { o.deadlines(ctx) })
 	loops.Go(func() { o.failovers(ctx) })
 	var claims sync.WaitGroup

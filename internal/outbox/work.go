@@ -138,7 +138,8 @@ func damaged(err error) *adapters.Error {
 }
 
 // finish writes the outcome down. It must not get lost: while the store is
-// away it is tried again, until somebody else has the delivery.
+// away it is tried again, until somebody else has the delivery. What the store
+// refuses for good is handed back: it is asked again what became of it.
 func (o *Outbox) finish(c store.Claimed, conn *adapters.Connection, r ruling) {
 	err := o.insist(func(ctx context.Context) error {
 		f, err := o.complete(ctx, c.Lease, &c.Delivery, &c.Message, conn, r)
@@ -155,11 +156,19 @@ func (o *Outbox) finish(c store.Claimed, conn *adapters.Connection, r ruling) {
 	case errors.Is(err, store.ErrUnavailable):
 		o.opt.Log.Error("an outcome could not be written before the stop; it is verified at the next start", "delivery", id, "class", class)
 	default:
-		o.opt.Log.Error("an outcome cannot be written: the delivery stays as it is until this node ends, and is verified then", "delivery", id, "class", class, "err", err)
+		o.opt.Log.Error("an outcome cannot be written: the delivery is verified", "delivery", id, "class", class, "err", err)
+		if _, err := o.opt.Store.Abandon(context.WithoutCancel(o.node.parent), time.Now(), []store.Lease{c.Lease}); err != nil {
+			o.opt.Log.Warn("the delivery cannot be handed back now: the look for what nobody works on does it", "delivery", id, "err", err)
+		}
+		o.nudge()
 	}
 }
 
-// insist does f again and again while the store is away, until a stop is over.
+// refusals is how often something is tried that the store refuses.
+const refusals = 6
+
+// insist does f again and again while the store is away, until a stop is over,
+// and some times when it is refused.
 // Meanwhile this node claims nothing: should its lease run out, it would claim
 // its deliveries anew, ask what became of them, and forget what it knows.
 func (o *Outbox) insist(f func(context.Context) error) error {
@@ -171,12 +180,17 @@ func (o *Outbox) insist(f func(context.Context) error) error {
 			o.nudge()
 		}
 	}()
+	refused := 0
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		err := f(ctx)
-		if !errors.Is(err, store.ErrUnavailable) || o.node.parent.Err() != nil && wait > time.Second {
+		away := errors.Is(err, store.ErrUnavailable)
+		if err != nil && !away {
+			refused++
+		}
+		if err == nil || errors.Is(err, store.ErrLeaseLost) || refused >= refusals || o.node.parent.Err() != nil && wait > time.Second {
 			return err
 		}
-		if !waiting {
+		if away && !waiting {
 			waiting = true
 			o.unwritten.Add(1)
 		}

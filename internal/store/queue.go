@@ -127,6 +127,15 @@ type Queue interface {
 	// been claimed (epoch apart). Those that are lost already are skipped.
 	Release(ctx context.Context, now time.Time, leases []Lease) error
 
+	// Leased gives the leases that were taken before the moment given, in the order
+	// of the deliveries: those of the node, and those of nodes that are not
+	// registered any more.
+	Leased(ctx context.Context, node string, before time.Time) ([]Lease, error)
+
+	// Abandon ends attempts on which nobody works any more, as Reap does: their
+	// outcome is unknown. Leases that are lost already are skipped.
+	Abandon(ctx context.Context, now time.Time, leases []Lease) (ended int, err error)
+
 	// Settle takes a step with a delivery that nobody has leased. ErrConflict
 	// when it is leased, final or has another epoch.
 	Settle(ctx context.Context, s Step) error

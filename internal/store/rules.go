@@ -227,6 +227,14 @@ func (d *Delivery) Reap(now time.Time) Attempt {
 	return a
 }
 
+// Recall gives a record that has forgotten a lease the state that it would have
+// had the lease's node died: a failover lost the end of what was written.
+func (d *Delivery) Recall(l Lease, kind Kind, since, now time.Time) Attempt {
+	d.State, d.Node, d.Kind, d.Since = Leased, l.Node, kind, since
+	d.Epoch, d.Attempts = l.Epoch, l.No
+	return d.Reap(now)
+}
+
 // NodeDied is the outcome of an attempt whose node ended before it.
 func NodeDied() *adapters.Error {
 	return &adapters.Error{Class: adapters.Unknown, Scope: adapters.ScopeMessage, Code: "node_lost",

@@ -34,9 +34,8 @@ const (
 const channel = `'postino.' || current_schema()`
 
 // openBell returns once this store hears the bell.
-func openBell(ctx context.Context, s *Store, conf *pgx.ConnConfig) (*bell, error) {
-	b := &bell{s: s, conf: conf.Copy(), ring: make(chan struct{}, 1)}
-	b.conf.RuntimeParams["application_name"] += " bell"
+func openBell(ctx context.Context, s *Store) (*bell, error) {
+	b := &bell{s: s, conf: s.sessionConfig(s.conf.ConnConfig, nil, " bell"), ring: make(chan struct{}, 1)}
 	conn, err := b.connect(ctx)
 	if err != nil {
 		return nil, unavailable(err)
@@ -106,6 +105,9 @@ func (b *bell) run(conn *pgx.Conn) {
 // place at a time: rings that come while it listens end the listening.
 func (b *bell) serve(ctx context.Context, conn *pgx.Conn) error {
 	for ctx.Err() == nil {
+		if b.s.primary.old(conn.PgConn()) {
+			return errOld
+		}
 		heard, rung, err := b.listen(ctx, conn)
 		if err != nil {
 			return err

@@ -55,6 +55,9 @@ func (s *Store) claimNow(ctx context.Context, r store.ClaimRequest, began time.T
 	if err := s.settleDoubt(ctx, r.Now); err != nil {
 		return nil, err
 	}
+	if err := s.recall(ctx, r.Now); err != nil {
+		return nil, err
+	}
 	if err := s.noteClock(ctx, r.Now, began); err != nil {
 		return nil, err
 	}
@@ -82,6 +85,7 @@ func (s *Store) claimNow(ctx context.Context, r store.ClaimRequest, began time.T
 		s.inLane.Store(row.d.ID, row.d.Route.Lane)
 		out = append(out, store.Claimed{Lease: row.lease, Delivery: row.d, Message: *m})
 	}
+	s.recent.claimed(out)
 	return out, nil
 }
 
@@ -92,7 +96,7 @@ func (s *Store) claim(ctx context.Context, r store.ClaimRequest) (rows []*claime
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for try := 1; ; try++ {
-		skipped, gen := false, int64(0)
+		skipped := false
 		err := s.withConn(ctx, func(conn *pgxpool.Conn) (err error) {
 			rows = nil
 			c := &claimer{tx: newTx(s, conn), r: r, patient: patient, flows: map[*lane][]*flow{}, queues: map[*flow]*queue{}}
@@ -108,15 +112,8 @@ func (s *Store) claim(ctx context.Context, r store.ClaimRequest) (rows []*claime
 			skipped = c.skipped
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 			defer cancel()
-			if err := c.commit(ctx); err != nil {
-				return err
-			}
-			gen = c.gen
-			return nil
+			return c.commit(ctx)
 		})
-		if err == nil && gen != 0 {
-			err = s.sync.wait(gen)
-		}
 		var d *dbError
 		switch {
 		case err == nil && len(rows) == 0 && skipped && !patient:

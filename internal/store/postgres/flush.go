@@ -18,13 +18,11 @@ type ledgerLine struct {
 	a    store.Attempt
 }
 
-// commit writes what changed and commits, all in one round trip; t.gen is then
-// what the syncer must be asked with before anybody hears of it. What is queued
+// commit writes what changed and commits, all in one round trip. The commit
+// waits as the server is set, for its disk and for standbys: its answer, on the
+// connection that did the work, is what vouches for the work. What is queued
 // later sees what was queued before.
 func (t *tx) commit(ctx context.Context) (err error) {
-	if t.gen, err = t.s.sync.begin(); err != nil {
-		return err
-	}
 	b := &pgx.Batch{}
 	if err := errors.Join(t.writeMessages(b), t.writeDeliveries(b), t.writeLedger(b), t.writeStates(b)); err != nil {
 		return err
@@ -38,7 +36,6 @@ func (t *tx) commit(ctx context.Context) (err error) {
 	}
 	t.writeEvents(b)
 	committed := false
-	b.Queue(`SET LOCAL synchronous_commit = off`)
 	b.Queue(`COMMIT`).Exec(func(tag pgconn.CommandTag) error {
 		if tag.String() != "COMMIT" {
 			return errors.New("the database rolled the transaction back")
@@ -51,7 +48,11 @@ func (t *tx) commit(ctx context.Context) (err error) {
 			return &dbError{err: err}
 		}
 	}
+	replicated := watchCommit(t.conn.Conn().PgConn())
 	err = t.conn.SendBatch(ctx, b).Close()
+	if committed && !replicated() {
+		return errNotReplicated()
+	}
 	if f := t.s.opt.fault; f != nil && err == nil {
 		err = f(afterCommit, t.conn.Conn())
 		committed = err == nil

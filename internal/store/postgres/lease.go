@@ -22,6 +22,7 @@ func (s *Store) Release(ctx context.Context, now time.Time, leases []store.Lease
 		for _, le := range leases {
 			r := t.deliveries[le.Delivery]
 			s.inLane.Delete(le.Delivery)
+			s.recent.released(le.Delivery)
 			if r == nil || r.d.State != store.Leased || r.d.Epoch != le.Epoch {
 				continue
 			}
@@ -205,6 +206,7 @@ func (s *Store) stepOnce(ctx context.Context, st *store.Step, sub *store.Submiss
 	err := s.doOp(ctx, o)
 	if !errors.Is(err, store.ErrUnavailable) {
 		s.inLane.Delete(st.Delivery)
+		s.recent.finished(st.Delivery)
 	}
 	return err
 }

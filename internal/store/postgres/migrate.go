@@ -17,11 +17,8 @@ var migrations embed.FS
 
 // migrate brings the schema up to date, forward only. Nodes that start at once
 // wait for each other.
-func migrate(ctx context.Context, conf *pgx.ConnConfig) (err error) {
-	conf = conf.Copy()
-	conf.RuntimeParams["statement_timeout"] = "0"
-	conf.RuntimeParams["lock_timeout"] = "0"
-	conf.RuntimeParams["idle_in_transaction_session_timeout"] = "0"
+func (s *Store) migrate(ctx context.Context) (err error) {
+	conf := s.sessionConfig(s.conf.ConnConfig, map[string]string{"statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0"}, " schema")
 	lock, err := pgx.ConnectConfig(ctx, conf)
 	if err != nil {
 		return unavailable(err)

@@ -205,20 +205,67 @@ func (t *tx) reap(now time.Time) (reaped int, err error) {
 		if r.d.State != store.Leased {
 			continue
 		}
-		if err := t.freeSlot(now, r, func(l *lane) { l.End(now, r.d.Since, 0) }); err != nil {
+		if err := t.reapOne(now, r); err != nil {
 			return 0, err
 		}
-		flow := r.flow
-		var a store.Attempt
-		if err := t.save(now, r, func(d *store.Delivery) {
-			if a = d.Reap(now); r.damaged {
-				d.Quarantine(now)
-			}
-		}); err != nil {
-			return 0, err
-		}
-		t.attempt(flow, a)
 		reaped++
 	}
 	return reaped, nil
+}
+
+// reapOne ends the attempt that a delivery has under way.
+func (t *tx) reapOne(now time.Time, r *deliveryRow) error {
+	if err := t.freeSlot(now, r, func(l *lane) { l.End(now, r.d.Since, 0) }); err != nil {
+		return err
+	}
+	flow := r.flow
+	var a store.Attempt
+	if err := t.save(now, r, func(d *store.Delivery) {
+		if a = d.Reap(now); r.damaged {
+			d.Quarantine(now)
+		}
+	}); err != nil {
+		return err
+	}
+	t.attempt(flow, a)
+	return nil
+}
+
+// Leased implements store.Queue.
+func (s *Store) Leased(ctx context.Context, node string, before time.Time) (out []store.Lease, err error) {
+	err = s.list(ctx, `SELECT d.id, d.epoch, d.attempts, d.node FROM deliveries d WHERE d.state = 2 AND d.since < $2
+		AND (d.node = $1 OR NOT EXISTS (SELECT FROM nodes n WHERE n.name = d.node AND n.until_at < $3)) ORDER BY d.id`,
+		[]any{node, us(before), never()}, func() { out = nil }, func(sc scan) error {
+			var l store.Lease
+			if err := sc((*[16]byte)(&l.Delivery), &l.Epoch, &l.No, &l.Node); err != nil {
+				return err
+			}
+			out = append(out, l)
+			return nil
+		})
+	return out, err
+}
+
+// Abandon implements store.Queue.
+func (s *Store) Abandon(ctx context.Context, now time.Time, leases []store.Lease) (ended int, err error) {
+	now = store.Micro(now)
+	err = s.do(ctx, func(n *needs) {
+		for _, le := range leases {
+			n.deliveries = append(n.deliveries, le.Delivery)
+		}
+	}, func(_ context.Context, t *tx) error {
+		ended = 0
+		for _, le := range leases {
+			r := t.deliveries[le.Delivery]
+			if r == nil || r.d.State != store.Leased || r.d.Epoch != le.Epoch {
+				continue
+			}
+			if err := t.reapOne(now, r); err != nil {
+				return err
+			}
+			ended++
+		}
+		return nil
+	})
+	return ended, err
 }

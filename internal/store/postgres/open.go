@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,7 +64,10 @@ type Store struct {
 	fenced   atomic.Int64  // when it was last looked for nodes that are cut off
 	changed  signal        // what is claimable, or when
 	bell     *bell
-	sync     *syncer
+	conf     *pgxpool.Config   // as the URL says
+	settings map[string]string // of every session
+	primary  primary
+	recent   recent
 	doubt    doubt
 	clock    clock
 	skew     skew
@@ -78,7 +79,11 @@ type Store struct {
 	gate     sync.RWMutex   // held for reading while a call enters busy
 	shut     bool
 	closing  sync.Once
-	closed   error
+
+	pooler    sync.Mutex // held while the pooler is looked at
+	pooled    bool       // it pools sessions
+	commitOff sync.Once
+	closed    error
 }
 
 var _ store.Store = (*Store)(nil)
@@ -99,11 +104,11 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	conf, err := poolConfig(o.URL)
-	if err != nil {
+	s := &Store{opt: o}
+	s.primary = primary{s: s, lent: map[*pgxpool.Conn]time.Time{}}
+	if s.conf, s.settings, err = poolConfig(o.URL); err != nil {
 		return nil, err
 	}
-	s := &Store{opt: o}
 	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
@@ -114,65 +119,25 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if s.incoming, err = openIncoming(o.Dir); err != nil {
 		return nil, err
 	}
-	if err := migrate(ctx, conf.ConnConfig); err != nil {
+	if len(hosts(s.conf.ConnConfig)) > 1 {
+		s.primary.survey(ctx) // an old primary may come first in the URL
+	}
+	if err := s.migrate(ctx); err != nil {
 		return nil, err
 	}
+	conf := s.conf.Copy()
+	conf.ConnConfig = s.sessionConfig(conf.ConnConfig, nil, "")
 	if s.pool, err = pgxpool.NewWithConfig(s.life, conf); err != nil {
 		return nil, unavailable(err)
 	}
-	if s.bell, err = openBell(ctx, s, conf.ConnConfig); err != nil {
+	if s.bell, err = openBell(ctx, s); err != nil {
 		return nil, err
 	}
-	if s.sync, err = openSyncer(ctx, s, conf.ConnConfig); err != nil {
-		return nil, err
-	}
+	s.primary.watch()
 	quarter := int(max(1, conf.MaxConns/4))
 	s.large, s.fetching = make(chan struct{}, quarter), make(chan struct{}, quarter)
 	s.w = startWriters(s, o.Writers, quarter)
 	return s, nil
-}
-
-// poolConfig reads the URL and settles how connections behave.
-func poolConfig(url string) (*pgxpool.Config, error) {
-	conf, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		// pgx's error leaves the password out, but quotes the rest of the URL.
-		return nil, fmt.Errorf("the database URL cannot be read (postgres://user:password@host:5432/name): %w", err)
-	}
-	if !strings.Contains(url, "pool_max_conns") {
-		conf.MaxConns = 16
-	}
-	conf.MaxConns = max(conf.MaxConns, 4) // a writer must never wait for a reader alone
-	p := conf.ConnConfig.RuntimeParams
-	set := func(name, value string) {
-		if _, ok := p[name]; !ok {
-			p[name] = value
-		}
-	}
-	set("application_name", "postino")
-	// A node that is stopped or cut off in the middle of a transaction must not
-	// keep its lanes locked for the others longer than its lease lasts.
-	set("idle_in_transaction_session_timeout", "10000")
-	set("tcp_keepalives_idle", "5")
-	set("tcp_keepalives_interval", "3")
-	set("tcp_keepalives_count", "3")
-	set("lock_timeout", "15000")
-	set("statement_timeout", "60000")
-	// Everything here is a walk along an index. Statistics that lag behind a
-	// queue that fills or empties must not make it another plan.
-	set("enable_seqscan", "off")
-	set("enable_hashjoin", "off")
-	set("enable_mergejoin", "off")
-	set("jit", "off")
-	// Planning anew for each call costs as much as the rest of a transaction.
-	set("plan_cache_mode", "force_generic_plan")
-	if conf.ConnConfig.ConnectTimeout == 0 {
-		conf.ConnConfig.ConnectTimeout = 5 * time.Second
-	}
-	// A server's host that is gone is found out in a quarter of a minute.
-	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 3 * time.Second, Count: 3}}
-	conf.ConnConfig.DialFunc = dialer.DialContext
-	return conf, nil
 }
 
 // enter counts a call that uses the pool; leave ends it.
@@ -205,12 +170,11 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) release() error {
-	if s.sync != nil {
-		s.sync.close()
-	}
 	if s.bell != nil {
 		s.bell.close()
 	}
+	s.end()
+	s.primary.done.Wait()
 	if s.pool != nil {
 		s.pool.Close()
 	}
@@ -222,8 +186,5 @@ func (s *Store) release() error {
 
 // Ping implements store.Store.
 func (s *Store) Ping(ctx context.Context) error {
-	if _, err := s.sync.begin(); err != nil {
-		return outward(err)
-	}
 	return s.exec(ctx, `INSERT INTO settings VALUES ('ping', $1) ON CONFLICT (name) DO UPDATE SET value = $1`, time.Now().UTC().Format(time.RFC3339Nano))
 }

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -116,23 +115,4 @@ func TestSkewedClocks(t *testing.T) {
 	if err := a.compareClocks(t.Context()); err != nil || a.skew.difference() != 0 {
 		t.Errorf("on one machine the clocks differ by %v: %v", a.skew.difference(), err)
 	}
-}
-
-// What a replay finds is acknowledged only when it is durable.
-func TestReplayWaitsForSync(t *testing.T) {
-	t.Parallel()
-	s := open(t, Options{})
-	key := store.Idempotency{Client: "c", Key: "k", Request: []byte("r"), ExpiresAt: time.Now().Add(time.Hour)}
-	now := time.Now()
-	if _, err := s.Submit(t.Context(), store.Submission{Now: now, Messages: []store.NewMessage{benchMessage("l", []byte("x"), now)}, Idempotency: &key}); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := s.Replay(t.Context(), now, key); err != nil || len(out) != 1 {
-		t.Fatal(out, err)
-	}
-	gen := s.sync.gen.Swap(0) // as when the connection that vouches for commits is lost
-	if _, err := s.Replay(t.Context(), now, key); !errors.Is(err, store.ErrUnavailable) {
-		t.Errorf("without a word on its durability: %v", err)
-	}
-	s.sync.gen.Store(gen)
 }

@@ -21,7 +21,7 @@ func (w *writers) share(ops []*op) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	errs := make([]error, len(ops))
-	gen, err := w.s.commit(ctx, ops, errs, true)
+	err := w.s.commit(ctx, ops, errs, true)
 	var d *dbError
 	switch {
 	case locked(err):
@@ -41,7 +41,7 @@ func (w *writers) share(ops []*op) {
 			w.share([]*op{o})
 		}
 	default:
-		w.answer(slices.Clone(ops), errs, gen, err) // its room is used again
+		tell(ops, errs, err)
 	}
 }
 
@@ -74,22 +74,14 @@ func (w *writers) apart(ops []*op) []*op {
 	return rest
 }
 
-// answer tells the callers, those of a commit when it is durable; meanwhile the
-// next transaction begins.
-func (w *writers) answer(ops []*op, errs []error, gen int64, err error) {
-	tell := func(err error) {
-		for i, o := range ops {
-			if o.err = outward(errs[i]); err != nil {
-				o.err = outward(err)
-			}
-			close(o.done)
+// tell answers the callers.
+func tell(ops []*op, errs []error, err error) {
+	for i, o := range ops {
+		if o.err = outward(errs[i]); err != nil {
+			o.err = outward(err)
 		}
+		close(o.done)
 	}
-	if err != nil {
-		tell(err)
-		return
-	}
-	w.s.sync.later(gen, tell)
 }
 
 // wait runs ops whose lane is locked beside the writer, with the patience of
@@ -99,7 +91,7 @@ func (w *writers) wait(ops []*op) {
 	select {
 	case w.late <- struct{}{}:
 	default:
-		w.answer(ops, errs, 0, errLocked())
+		tell(ops, errs, errLocked())
 		return
 	}
 	w.end.Go(func() {
@@ -107,8 +99,7 @@ func (w *writers) wait(ops []*op) {
 		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
 		w.s.fence(ctx)
-		gen, err := w.s.commit(ctx, ops, errs, false)
-		w.answer(ops, errs, gen, err)
+		tell(ops, errs, w.s.commit(ctx, ops, errs, false))
 	})
 }
 
@@ -149,24 +140,24 @@ func (o *op) locks() string {
 // commit runs the ops in one transaction, and again when it lost against
 // another one or when they turn out to need more. errs are what the ops
 // themselves decided. brief: a lock is not waited for long.
-func (s *Store) commit(ctx context.Context, ops []*op, errs []error, brief bool) (gen int64, err error) {
+func (s *Store) commit(ctx context.Context, ops []*op, errs []error, brief bool) (err error) {
 	var extra []routeNeed
 	for try := 1; ; try++ {
 		var missing []routeNeed
-		gen, missing, err = s.try(ctx, ops, extra, errs, brief)
+		missing, err = s.try(ctx, ops, extra, errs, brief)
 		switch {
 		case errors.Is(err, errMissing) && try < tries:
 			extra = append(extra, missing...)
 			if err := s.make(ctx, ops, extra); err != nil {
-				return 0, err
+				return err
 			}
 		case errors.Is(err, errMissing):
-			return 0, &dbError{err: errors.New("other nodes change the same deliveries all the time")}
+			return &dbError{err: errors.New("other nodes change the same deliveries all the time")}
 		case again(err) && try < tries && ctx.Err() == nil:
 			s.opt.Log.Debug("a transaction begins again", "error", err)
 			wait(ctx, time.Duration(rand.Int64N(int64(time.Millisecond)<<min(try, 6))))
 		default:
-			return gen, err
+			return err
 		}
 	}
 }
@@ -190,7 +181,7 @@ func gatherNeeds(ops []*op) *needs {
 	return n
 }
 
-func (s *Store) try(ctx context.Context, ops []*op, extra []routeNeed, errs []error, brief bool) (gen int64, missing []routeNeed, err error) {
+func (s *Store) try(ctx context.Context, ops []*op, extra []routeNeed, errs []error, brief bool) (missing []routeNeed, err error) {
 	err = s.withConn(ctx, func(conn *pgxpool.Conn) (err error) {
 		t := newTx(s, conn)
 		defer func() {
@@ -235,14 +226,13 @@ func (s *Store) try(ctx context.Context, ops []*op, extra []routeNeed, errs []er
 		if err := t.commit(ctx); err != nil {
 			return err
 		}
-		gen = t.gen
 		if t.wake {
 			s.changed.all()
 			s.bell.tell()
 		}
 		return nil
 	})
-	return gen, missing, err
+	return missing, err
 }
 
 // rollback ends a transaction that failed; a connection that cannot even do

@@ -85,8 +85,12 @@ func once(ctx context.Context, conn *pgxpool.Conn, f func(context.Context, pgx.T
 	// From here on the caller's patience must not put the result in doubt.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
+	replicated := watchCommit(conn.Conn().PgConn())
 	if err := tx.Commit(ctx); err != nil {
 		return doubtful(&dbError{err: err}, conn.Conn().IsClosed())
+	}
+	if !replicated() {
+		return errNotReplicated()
 	}
 	return nil
 }

@@ -193,21 +193,18 @@ func (t *tx) claimKeys(b *pgx.Batch, keys []keyNeed) {
 
 // Replay implements store.Replays.
 func (s *Store) Replay(ctx context.Context, now time.Time, k store.Idempotency) ([]store.Submitted, error) {
-	gen, err := s.sync.begin()
-	if err != nil {
-		return nil, outward(err)
-	}
 	var request, stored []byte
-	err = s.read(ctx, `SELECT request, answer FROM idempotency WHERE client = $1 AND key = $2 AND expires_at > $3`, []any{k.Client, []byte(k.Key), us(now)}, &request, &stored)
+	// It writes the row: an answer is an acknowledgement, and only a commit on
+	// this connection vouches for the server that was read from.
+	err := s.alone(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		return notFound(tx.QueryRow(ctx, `UPDATE idempotency SET expires_at = expires_at WHERE client = $1 AND key = $2 AND expires_at > $3 RETURNING request, answer`,
+			k.Client, []byte(k.Key), us(now)).Scan(&request, &stored))
+	})
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
-	}
-	// What was read may be committed and not durable yet.
-	if err := s.sync.wait(gen); err != nil {
-		return nil, outward(err)
 	}
 	return k.Answer(request, stored)
 }

@@ -63,7 +63,6 @@ type tx struct {
 	events   []store.NewEvent
 	states   []store.ConnectionState
 	after    []statement // what is rare, as it is
-	gen      int64       // for the syncer
 	wake     bool        // something may be claimable or due earlier
 }
 
@@ -289,8 +288,16 @@ func (s *Store) withConn(ctx context.Context, f func(*pgxpool.Conn) error) error
 		return &dbError{err: err, broken: true}
 	}
 	defer conn.Release() // one with an open transaction is closed
+	if s.primary.old(conn.Conn().PgConn()) {
+		s.discard(ctx, conn)
+		return &dbError{err: errOld, broken: true}
+	}
+	defer s.primary.lend(conn)()
 	// The server's own timeout comes first, unless the server is gone without a word.
-	silent := time.AfterFunc(silence, func() { s.hangUp(conn) })
+	silent := time.AfterFunc(silence, func() {
+		s.opt.Log.Warn("the database does not answer on a connection: it is closed")
+		s.hangUp(conn)
+	})
 	defer silent.Stop()
 	err = f(conn)
 	return broke(err, conn.Conn().IsClosed())
@@ -300,9 +307,17 @@ func (s *Store) withConn(ctx context.Context, f func(*pgxpool.Conn) error) error
 // longer than statement_timeout.
 const silence = 75 * time.Second
 
+// discard closes a connection that is not in use; its release takes it out of the pool.
+func (s *Store) discard(ctx context.Context, conn *pgxpool.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := conn.Conn().Close(ctx); err != nil {
+		s.opt.Log.Debug("closing a connection to the database", "err", err)
+	}
+}
+
 // hangUp ends a connection from another goroutine.
 func (s *Store) hangUp(conn *pgxpool.Conn) {
-	s.opt.Log.Warn("the database does not answer on a connection: it is closed")
 	if err := conn.Conn().PgConn().Conn().SetDeadline(time.Unix(1, 0)); err != nil {
 		s.opt.Log.Debug("closing a connection to the database", "error", err)
 	}

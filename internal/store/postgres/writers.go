@@ -122,10 +122,7 @@ func (s *Store) doAlone(ctx context.Context, o *op) error {
 		}
 	}
 	errs := make([]error, 1)
-	gen, err := s.commit(ctx, []*op{o}, errs, false)
-	if err == nil {
-		err = s.sync.wait(gen)
-	}
+	err := s.commit(ctx, []*op{o}, errs, false)
 	if err == nil {
 		err = errs[0]
 	}

@@ -101,23 +101,68 @@ func (t *tx) reap(now time.Time, node string) (int, error) {
 	}
 	for _, r := range rows {
 		r.decode()
-		if err := t.freeSlot(now, r, func(l *lane) { l.End(now, r.d.Since, 0) }); err != nil {
-			return 0, err
-		}
-		flow := r.flow
-		var a store.Attempt
-		if err := t.save(now, r, func(d *store.Delivery) {
-			if a = d.Reap(now); r.damaged {
-				d.Quarantine(now)
-			}
-		}); err != nil {
-			return 0, err
-		}
-		if err := t.attempt(r, flow, a); err != nil {
+		if err := t.reapOne(now, r); err != nil {
 			return 0, err
 		}
 	}
 	return len(rows), nil
+}
+
+// reapOne ends the attempt that a delivery has under way.
+func (t *tx) reapOne(now time.Time, r *deliveryRow) error {
+	if err := t.freeSlot(now, r, func(l *lane) { l.End(now, r.d.Since, 0) }); err != nil {
+		return err
+	}
+	flow := r.flow
+	var a store.Attempt
+	if err := t.save(now, r, func(d *store.Delivery) {
+		if a = d.Reap(now); r.damaged {
+			d.Quarantine(now)
+		}
+	}); err != nil {
+		return err
+	}
+	return t.attempt(r, flow, a)
+}
+
+// Leased implements store.Queue.
+func (s *Store) Leased(ctx context.Context, node string, before time.Time) (out []store.Lease, err error) {
+	err = s.list(ctx, `SELECT d.id, d.epoch, d.attempts, d.node FROM deliveries d INDEXED BY deliveries_leased WHERE d.state = 2 AND d.since < ?
+		AND (d.node = ? OR NOT EXISTS (SELECT 1 FROM nodes n WHERE n.name = d.node AND n.until_at < ?)) ORDER BY d.id`,
+		[]any{us(before), node, never()}, func(sc scan) error {
+			var l store.Lease
+			var id []byte
+			if err := sc(&id, &l.Epoch, &l.No, &l.Node); err != nil {
+				return dbErr(err)
+			}
+			copy(l.Delivery[:], id)
+			out = append(out, l)
+			return nil
+		})
+	return out, err
+}
+
+// Abandon implements store.Queue.
+func (s *Store) Abandon(ctx context.Context, now time.Time, leases []store.Lease) (ended int, err error) {
+	now = store.Micro(now)
+	err = s.do(ctx, func(t *tx) error {
+		ended = 0
+		for _, le := range leases {
+			r, err := t.delivery(le.Delivery)
+			if errors.Is(err, store.ErrNotFound) || err == nil && (r.d.State != store.Leased || r.d.Epoch != le.Epoch) {
+				continue
+			}
+			if err == nil {
+				err = t.reapOne(now, r)
+			}
+			if err != nil {
+				return err
+			}
+			ended++
+		}
+		return nil
+	})
+	return ended, err
 }
 
 // freeSlot changes the account of the lane in which r was leased.

@@ -40,7 +40,7 @@ func Run(t *testing.T, h Harness) {
 		"claim": testClaim, "claim concurrently": testClaimRace, "concurrency of a lane": testConcurrency, "pace": testPace,
 		"daily budget": testBudget, "waiting": testWaiting, "fairness": testFairness, "pause": testPause,
 		"wait": testWait, "wait for a moment": testWaitClock, "wait ends": testWaitEnds, "wait together": testWaitTogether,
-		"finish": testFinish, "leases": testLeases, "late node": testLateNode, "release": testRelease, "node restarts": testRestart,
+		"finish": testFinish, "leases": testLeases, "abandoned": testAbandoned, "late node": testLateNode, "release": testRelease, "node restarts": testRestart,
 		"settle and notify": testSettle, "fail over": testFailOver, "deadlines": testDeadlines,
 		"list": testList, "act": testAct, "resend": testResend, "stats": testStats, "purge": testPurge,
 		"connections": testConnections, "connection state": testConnectionState, "clients": testClients, "events": testEvents,
