@@ -39,5 +39,8 @@ func (c *serveCommand) Run(ctx context.Context, std stdio) error {
 			if a.HTTP != "" {
 				fmt.Fprintf(std.out, "http %s\n", a.HTTP)
 			}
+			if a.Socket != "" {
+				fmt.Fprintf(std.out, "socket %s\n", a.Socket)
+			}
 		}})
 }

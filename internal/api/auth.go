@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -26,20 +25,27 @@ const (
 	ScopeAdmin            = "admin" // everything
 )
 
+// scopeSubmit is to hand over messages and nothing else, not even to see or to
+// steer them. No key has it alone: it is for callers without a key.
+const scopeSubmit = "messages:submit"
+
 // clientScopes are those that a key of a client may have; the others are for
 // keys that belong to nobody.
 func clientScopes() []string { return []string{ScopeMessagesSend, ScopeMessagesRead, ScopeEventsRead} }
 
 // A principal is who calls.
 type principal struct {
-	client *store.Client // nil: nobody in particular, all clients' messages are seen
-	scopes []string
-	name   string // for the log
+	client  *store.Client // nil: nobody in particular, all clients' messages are seen
+	scopes  []string
+	name    string // for the log
+	keyless bool   // came by TCP without credentials: they would change what it may do
 }
 
+// can reports whether the scope is held by itself or within another.
 func (p *principal) can(scope string) bool {
 	return slices.Contains(p.scopes, ScopeAdmin) || slices.Contains(p.scopes, scope) ||
-		scope == ScopeConnectionsRead && slices.Contains(p.scopes, ScopeConnectionsWrite)
+		scope == ScopeConnectionsRead && slices.Contains(p.scopes, ScopeConnectionsWrite) ||
+		scope == scopeSubmit && slices.Contains(p.scopes, ScopeMessagesSend)
 }
 
 func (p *principal) admin() bool { return slices.Contains(p.scopes, ScopeAdmin) }
@@ -93,34 +99,38 @@ func newAuthenticator(o *Options, h *vault.Hasher) *authenticator {
 }
 
 func unauthorized(en, it string) *failure {
-	f := fail(http.StatusUnauthorized, "unauthorized", "Authorization", en, it, "send an API key as Bearer token, or a client's name and secret as Basic", "inviare una chiave API come token Bearer, o nome e segreto di un client come Basic")
+	f := fail(http.StatusUnauthorized, "unauthorized", "Authorization", en, it,
+		"send an API key as Bearer token ('postino key add' makes one), or a client's name and secret as Basic; on the machine itself use the unix socket",
+		"inviare una chiave API come token Bearer ('postino key add' ne crea una), o nome e segreto di un client come Basic; sulla macchina stessa usare il socket unix")
 	f.challenge = true
 	return f
 }
 
 // who tells the principal of a request; the error is a *failure.
 func (a *authenticator) who(r *http.Request) (*principal, error) {
-	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	from, err := a.origin(r)
 	if err != nil {
-		return nil, unauthorized("the address of the caller is not known", "l'indirizzo del chiamante non è noto")
+		return nil, err
 	}
-	addr := from.Addr().Unmap().WithZone("")
 	scheme, rest, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	switch strings.ToLower(scheme) {
 	case "":
-		return a.twice(r.Context(), func() (*principal, error) { return a.ambient(r, addr) })
+		if !a.opt.Keyless { // no look into the store for what is refused anyway
+			return a.ambient(r, from)
+		}
+		return a.twice(r.Context(), func() (*principal, error) { return a.ambient(r, from) })
 	case "bearer":
-		return a.counted(r.Context(), addr, func() (*principal, error) { return a.bearer(r.Context(), adapters.Secret(strings.TrimSpace(rest))) })
+		return a.counted(r.Context(), from, func() (*principal, error) { return a.bearer(r.Context(), adapters.Secret(strings.TrimSpace(rest))) })
 	case "basic":
 		// Secrets that people chose can be guessed, so an address that failed
 		// too often is not even asked; a key of 256 bits cannot.
-		if wait := a.guard.blocked(addr); wait > 0 {
+		if wait := a.guard.blocked(from.payer()); wait > 0 {
 			return nil, tooManyFailures(wait)
 		}
-		if err := sameSite(r, a.opt.Hostname); err != nil { // browsers repeat Basic by themselves
+		if err := a.sameSite(r); err != nil { // browsers repeat Basic by themselves
 			return nil, err
 		}
-		return a.counted(r.Context(), addr, func() (*principal, error) { return a.basic(r) })
+		return a.counted(r.Context(), from, func() (*principal, error) { return a.basic(r) })
 	}
 	return nil, unauthorized("this kind of Authorization is not known", "questo tipo di Authorization non è noto")
 }
@@ -145,12 +155,12 @@ func (a *authenticator) twice(ctx context.Context, check func() (*principal, err
 	return p, err
 }
 
-// counted counts wrong credentials against the address.
-func (a *authenticator) counted(ctx context.Context, addr netip.Addr, check func() (*principal, error)) (*principal, error) {
+// counted counts wrong credentials against whom they came from.
+func (a *authenticator) counted(ctx context.Context, from origin, check func() (*principal, error)) (*principal, error) {
 	p, err := a.twice(ctx, check)
 	var f *failure
 	if errors.As(err, &f) && f.status == http.StatusUnauthorized {
-		if wait := a.guard.failed(addr); wait > 0 {
+		if wait := a.guard.failed(from.payer()); wait > 0 {
 			return nil, tooManyFailures(wait)
 		}
 	}
@@ -261,36 +271,6 @@ func (a *authenticator) basic(r *http.Request) (*principal, error) {
 	}
 	if !fits || c.Disabled {
 		return nil, wrong
-	}
-	return &principal{client: c, scopes: clientScopes(), name: "client " + c.Name}, nil
-}
-
-// ambient is who a caller without credentials is: this machine's administrator,
-// or the client whose networks hold the address. A browser could be made to
-// send such a request by any page, so it must come from a page of this server.
-func (a *authenticator) ambient(r *http.Request, addr netip.Addr) (*principal, error) {
-	for _, h := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip"} {
-		if r.Header.Get(h) != "" {
-			return nil, unauthorized("a proxy stands between: its address says nothing of the caller", "c'è un proxy di mezzo: il suo indirizzo non dice chi chiama")
-		}
-	}
-	p, err := a.byAddress(r.Context(), addr)
-	if err != nil {
-		return nil, err
-	}
-	return p, sameSite(r, a.opt.Hostname)
-}
-
-func (a *authenticator) byAddress(ctx context.Context, addr netip.Addr) (*principal, error) {
-	if addr.IsLoopback() && a.opt.AllowLoopback {
-		return &principal{scopes: []string{ScopeAdmin}, name: "this machine"}, nil
-	}
-	c, err := a.opt.Clients.ByAddress(ctx, addr)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, unauthorized("the request has no credentials", "la richiesta non ha credenziali")
-	}
-	if err != nil {
-		return nil, err
 	}
 	return &principal{client: c, scopes: clientScopes(), name: "client " + c.Name}, nil
 }

@@ -4,21 +4,24 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+
+	"github.com/postino-mail/postino/internal/localsocket"
 )
 
-// A fairListener closes connections of an address that has too many already,
-// so that nobody alone can take all that the server allows. This machine is
-// not counted: a reverse proxy on it speaks for everybody.
+// A fairListener closes connections of an address, or of a user of this machine,
+// that has too many already, so that nobody alone can take all that the server
+// allows. By TCP this machine is not counted: a reverse proxy on it speaks for
+// everybody.
 type fairListener struct {
 	net.Listener
 	most int
 
 	mu sync.Mutex
-	n  map[netip.Addr]int
+	n  map[string]int
 }
 
 func newFairListener(l net.Listener, most int) *fairListener {
-	return &fairListener{Listener: l, most: most, n: map[netip.Addr]int{}}
+	return &fairListener{Listener: l, most: most, n: map[string]int{}}
 }
 
 func (l *fairListener) Accept() (net.Conn, error) {
@@ -27,33 +30,47 @@ func (l *fairListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		from, err := netip.ParseAddrPort(c.RemoteAddr().String())
-		if err != nil || from.Addr().Unmap().IsLoopback() {
-			return c, nil //nolint:nilerr // a peer without an IP address is on this machine
+		who := countedFor(c.RemoteAddr())
+		if who == "" {
+			return c, nil
 		}
-		a := network(from.Addr().Unmap().WithZone(""))
-		if l.add(a) {
-			return &fairConn{Conn: c, done: func() { l.remove(a) }}, nil
+		if l.add(who) {
+			return &fairConn{Conn: c, done: func() { l.remove(who) }}, nil
 		}
 		_ = c.Close() // refused: there is nothing to do about an error of it
 	}
 }
 
-func (l *fairListener) add(a netip.Addr) bool {
+// countedFor is whom a connection is counted for; empty: nobody.
+func countedFor(from net.Addr) string {
+	if p, ok := from.(localsocket.Peer); ok {
+		if p.Role == localsocket.Owner {
+			return ""
+		}
+		return p.User
+	}
+	ap, err := netip.ParseAddrPort(from.String())
+	if err != nil || plainAddr(ap.Addr()).IsLoopback() {
+		return "" // a peer without an IP address is on this machine
+	}
+	return network(plainAddr(ap.Addr())).String()
+}
+
+func (l *fairListener) add(who string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.n[a] >= l.most {
+	if l.n[who] >= l.most {
 		return false
 	}
-	l.n[a]++
+	l.n[who]++
 	return true
 }
 
-func (l *fairListener) remove(a netip.Addr) {
+func (l *fairListener) remove(who string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.n[a]--; l.n[a] <= 0 {
-		delete(l.n, a)
+	if l.n[who]--; l.n[who] <= 0 {
+		delete(l.n, who)
 	}
 }
 

@@ -45,14 +45,14 @@ func (s *Server) messageRoutes() {
 			"attachments": {Type: "array", Items: &huma.Schema{Type: "string", Format: "binary"}, Description: "Files; those in parts named inline, or with a Content-ID, are inline images"}}}},
 		"message/rfc822": {Schema: &huma.Schema{Type: "string", Format: "binary"}}}}
 	send.Responses = s.answers(http.StatusAccepted, schemas.Schema(typeOf[Accepted](), true, "Accepted"))
-	s.raw(send, s.sendMessage)
+	s.raw(submission(send), s.sendMessage)
 
 	batch := op("send-batch", http.MethodPost, "/v1/messages/batch", messagesTag, ScopeMessagesSend, "Send up to 1,000 messages",
 		"All are taken in one transaction or none is: a problem names the first that is wrong as messages[i].field.")
 	batch.Parameters = []*huma.Param{key}
 	batch.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: schemas.Schema(typeOf[BatchInput](), true, "BatchInput")}}}
 	batch.Responses = s.answers(http.StatusAccepted, schemas.Schema(typeOf[BatchAccepted](), true, "BatchAccepted"))
-	s.raw(batch, s.sendBatch)
+	s.raw(submission(batch), s.sendBatch)
 
 	register(s, op("list-messages", http.MethodGet, "/v1/messages", messagesTag, ScopeMessagesRead, "List messages", "One entry a delivery, newest first. A client sees its own."), s.listMessages)
 	register(s, op("get-message", http.MethodGet, "/v1/messages/{id}", messagesTag, ScopeMessagesRead, "Get a message with its deliveries", ""), s.getMessage)

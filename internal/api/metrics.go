@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
 
 	"github.com/postino-mail/postino/internal/store"
 )
@@ -21,6 +23,7 @@ type measures struct {
 	seconds  *prometheus.HistogramVec
 	accepted prometheus.Counter
 	handler  http.Handler
+	unnamed  http.Handler // without what names a mailbox or a connection
 }
 
 func newMeasures(o *Options) *measures {
@@ -35,8 +38,30 @@ func newMeasures(o *Options) *measures {
 			o.Log.Debug("a measure is there already", "err", err)
 		}
 	}
-	m.handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
+	how := promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}
+	m.handler, m.unnamed = promhttp.HandlerFor(m.registry, how), promhttp.HandlerFor(unnamed{m.registry}, how)
 	return m
+}
+
+// unnamed leaves out what has a label that is not known to name nobody: the
+// lanes are mailboxes, and connections have the names that people gave them.
+type unnamed struct{ prometheus.Gatherer }
+
+// Gather implements prometheus.Gatherer.
+func (g unnamed) Gather() ([]*dto.MetricFamily, error) {
+	all, err := g.Gatherer.Gather()
+	return slices.DeleteFunc(all, func(f *dto.MetricFamily) bool {
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				switch l.GetName() {
+				case "state", "method", "route", "code", "version":
+				default:
+					return true
+				}
+			}
+		}
+		return false
+	}), err
 }
 
 func (m *measures) request(method, route string, code int, took time.Duration) {

@@ -24,17 +24,34 @@ func op(id, method, path, tag, scope, summary, description string) huma.Operatio
 	return o
 }
 
+// submission lets those call o who may hand over messages and do nothing else.
+func submission(o huma.Operation) huma.Operation {
+	o.Metadata["scope"] = scopeSubmit
+	return o
+}
+
+// localToo lets programs of this machine call o without credentials.
+func localToo(o huma.Operation) huma.Operation {
+	o.Metadata["local"] = true
+	return o
+}
+
 // guarded adds the check of credentials and scope to an operation.
 func (s *Server) guarded(o *huma.Operation) {
 	scope, _ := o.Metadata["scope"].(string)
 	if scope == "" {
 		return
 	}
+	local := o.Metadata["local"] == true
 	o.Middlewares = append(o.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
+		if local && s.auth.onMachine(r) {
+			next(ctx)
+			return
+		}
 		p, err := s.auth.who(r)
 		if err == nil && !p.can(scope) {
-			err = fail(http.StatusForbidden, "forbidden", "", "this key lacks the scope "+scope, "a questa chiave manca lo scope "+scope, "use a key that has it, or ask the administrator", "usare una chiave che lo abbia, o chiedere all'amministratore")
+			err = lacks(p, scope)
 		}
 		if err != nil {
 			writeFailure(w, r, err)
@@ -42,6 +59,17 @@ func (s *Server) guarded(o *huma.Operation) {
 		}
 		next(huma.WithValue(ctx, principalKey{}, p))
 	})
+}
+
+func lacks(p *principal, scope string) *failure {
+	if p.keyless {
+		return unauthorized("without a key messages can be handed over, and nothing else", "senza chiave si possono consegnare messaggi, e nient'altro")
+	}
+	if scope == scopeSubmit {
+		scope = ScopeMessagesSend // as keys have it
+	}
+	return fail(http.StatusForbidden, "forbidden", "", "this caller lacks the scope "+scope, "a questo chiamante manca lo scope "+scope,
+		"use a key that has it, or ask the administrator", "usare una chiave che lo abbia, o chiedere all'amministratore")
 }
 
 // maxSmallBody bounds every JSON body that is not a message.
@@ -104,7 +132,7 @@ func tags() []*huma.Tag {
 
 func securitySchemes() map[string]*huma.SecurityScheme {
 	return map[string]*huma.SecurityScheme{
-		"key":    {Type: "http", Scheme: "bearer", Description: "An API key (POST /v1/keys). From this machine itself no key is needed, where the server listens on loopback."},
+		"key":    {Type: "http", Scheme: "bearer", Description: "An API key ('postino key add', POST /v1/keys). By the unix socket the user of the program decides: root and the server's user need no key; members of the group that the server names may send messages."},
 		"client": {Type: "http", Scheme: "basic", Description: "Name and secret of a client: may send, and see its own messages and events."},
 	}
 }

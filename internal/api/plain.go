@@ -27,10 +27,14 @@ func (s *Server) plainRoutes() {
 		writeJSON(w, http.StatusOK, "application/json", map[string]string{"status": "ok"})
 		return nil
 	})
-	metrics := op("metrics", http.MethodGet, "/metrics", "server", ScopeAdmin, "Measures for Prometheus", "")
+	metrics := op("metrics", http.MethodGet, "/metrics", "server", ScopeAdmin, "Measures for Prometheus", "From the machine itself no key is needed, unless a proxy passed the request on; then the figures of single mailboxes and connections are left out.")
 	metrics.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{"text/plain": {Schema: &huma.Schema{Type: "string"}}}}}
-	s.raw(metrics, func(w http.ResponseWriter, r *http.Request) error {
-		s.measure.handler.ServeHTTP(w, r)
+	s.raw(localToo(metrics), func(w http.ResponseWriter, r *http.Request) error {
+		if caller(r.Context()).admin() {
+			s.measure.handler.ServeHTTP(w, r)
+		} else {
+			s.measure.unnamed.ServeHTTP(w, r)
+		}
 		return nil
 	})
 	s.mux.HandleFunc("GET /problems/{code}", s.problemPage)

@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -18,6 +20,7 @@ import (
 	"golang.org/x/net/netutil"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/postino-mail/postino/internal/localsocket"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/submit"
@@ -33,12 +36,16 @@ type Options struct {
 	Clients     *registry.Clients
 	Sealer      store.Sealer // of the webhooks' secrets
 	SpoolDir    string       // where uploads go; Store.SpoolDir()
-	Hostname    string       // name under which the API may be called without credentials, beside localhost and addresses
+	Hostname    string       // name under which browsers may call with a client's secret, beside localhost and addresses
+	PublicHost  string       // another one: the host of PublicURL
+	PublicURL   string       // under which a reverse proxy shows the API, for the OpenAPI document; may be empty
 	Version     string       // of the program, in the OpenAPI document
 
-	// AllowLoopback makes a caller from this machine without credentials its
-	// administrator, unless a proxy or a web page of elsewhere stands behind it.
-	AllowLoopback bool
+	// Keyless lets programs of this machine, and clients known by their
+	// address, hand over messages by TCP without a key, and do nothing else.
+	Keyless bool
+	// TrustedProxies are those whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
 	// WebhookNetworks are those of webhooks' receivers that may be called
 	// although their addresses are not public; there without TLS too.
 	WebhookNetworks []netip.Prefix
@@ -101,7 +108,8 @@ type Server struct {
 	api     huma.API
 	spec    []byte
 	http    *http.Server
-	listen  net.Listener
+	listen  net.Listener // TCP; nil: none
+	socket  net.Listener // unix; nil: none
 	auth    *authenticator
 	measure *measures
 	events  *feed
@@ -132,12 +140,15 @@ func New(o Options) (*Server, error) {
 		RejectUnknownQueryParameters: true,
 		Transformers:                 []huma.Transformer{transformProblem},
 	}
+	if o.PublicURL != "" {
+		config.Servers = []*huma.Server{{URL: strings.TrimSuffix(o.PublicURL, "/")}}
+	}
 	s.api = humago.New(s.mux, config)
 	s.routes()
 	if s.spec, err = s.document(); err != nil {
 		return nil, err
 	}
-	s.http = &http.Server{Handler: s.outer(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	s.http = &http.Server{Handler: s.outer(), ConnContext: withPeer, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn)}
 	return s, nil
 }
@@ -188,7 +199,18 @@ func (s *Server) Listen(addr string, conf *tls.Config) error {
 	return nil
 }
 
-// Addr is where the server listens; empty before Listen.
+// ListenSocket opens a unix socket too, or instead: there the user of the
+// program decides what it may do.
+func (s *Server) ListenSocket(o localsocket.Options) error {
+	l, err := localsocket.Listen(o)
+	if err != nil {
+		return fmt.Errorf("HTTP: %w", err)
+	}
+	s.socket = newFairListener(netutil.LimitListener(l, s.opt.MaxConnections), s.opt.MaxPerAddress)
+	return nil
+}
+
+// Addr is where the server listens by TCP; empty before Listen.
 func (s *Server) Addr() string {
 	if s.listen == nil {
 		return ""
@@ -199,15 +221,18 @@ func (s *Server) Addr() string {
 // Serve answers until ctx ends, then lets requests under way finish for up to
 // ten seconds. Webhooks are delivered meanwhile.
 func (s *Server) Serve(ctx context.Context) error {
-	if s.listen == nil {
+	listeners := slices.DeleteFunc([]net.Listener{s.listen, s.socket}, func(l net.Listener) bool { return l == nil })
+	if len(listeners) == 0 {
 		return errors.New("api: Serve before Listen")
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	workers := make(chan struct{}, 2)
 	go func() { s.events.run(ctx); workers <- struct{}{} }()
 	go func() { s.hooks.Run(ctx); workers <- struct{}{} }()
-	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(s.listen) }()
+	served := make(chan error, len(listeners))
+	for _, l := range listeners {
+		go func() { served <- s.http.Serve(l) }()
+	}
 	var err error
 	select {
 	case <-ctx.Done():
@@ -217,9 +242,13 @@ func (s *Server) Serve(ctx context.Context) error {
 			err = errors.Join(serr, s.http.Close())
 		}
 		done()
-		<-served //nolint:errcheck // http.ErrServerClosed
-	case err = <-served:
+	case err = <-served: // by itself: the other one cannot stay alone
+		listeners = listeners[1:]
 		close(s.stop)
+		err = errors.Join(err, s.http.Close())
+	}
+	for range listeners {
+		<-served //nolint:errcheck // http.ErrServerClosed
 	}
 	cancel()
 	<-workers

@@ -25,7 +25,7 @@ func (s *server) doors() ([]door, Addresses, error) {
 		return nil, at, err
 	}
 	if web != nil {
-		out, at.HTTP = append(out, web), web.Addr()
+		out, at.HTTP, at.Socket = append(out, web), web.Addr(), web.socket
 	}
 	folders, err := s.pickupDoor()
 	if err != nil {

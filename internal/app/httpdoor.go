@@ -3,27 +3,29 @@ package app
 import (
 	"crypto/tls"
 	"fmt"
-	"net"
-	"net/netip"
 	"os"
 	"time"
 
 	"github.com/postino-mail/postino/internal/api"
 	"github.com/postino-mail/postino/internal/certfile"
+	"github.com/postino-mail/postino/internal/config"
+	"github.com/postino-mail/postino/internal/localsocket"
 	"github.com/postino-mail/postino/internal/vault"
 )
 
 // An httpDoor is the API with its certificate; nil: without TLS.
 type httpDoor struct {
 	*api.Server
-	cert *certfile.File
+	cert   *certfile.File
+	socket string // path of the unix socket; empty: none
 }
 
 // httpDoor builds the HTTP door of the configuration and listens; nil when the
 // configuration has none.
 func (s *server) httpDoor() (*httpDoor, error) {
 	conf := s.conf.HTTP
-	if conf.Address == "" {
+	socket := conf.SocketPath(s.conf.Data)
+	if conf.Address == "" && socket == "" {
 		return nil, nil
 	}
 	keys, err := vault.Open(s.conf.Data, os.Getenv)
@@ -38,11 +40,20 @@ func (s *server) httpDoor() (*httpDoor, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := new(httpDoor)
-	d.Server, err = api.New(api.Options{Store: s.store, Submit: s.submit, Connections: s.conns, Clients: s.clients, Sealer: keys, Hostname: s.conf.Hostname,
-		Version: ReadVersion().Version, GiveUp: time.Duration(s.conf.Outbox.GiveUp), AllowLoopback: loopback(conf.Address), WebhookNetworks: receivers, ConnectionNetworks: servers, Log: s.log})
+	proxies, err := conf.Proxies()
 	if err != nil {
 		return nil, err
+	}
+	d := new(httpDoor)
+	d.Server, err = api.New(api.Options{Store: s.store, Submit: s.submit, Connections: s.conns, Clients: s.clients, Sealer: keys, Hostname: s.conf.Hostname,
+		PublicURL: conf.PublicURL, PublicHost: conf.PublicHost(), Keyless: conf.Keyless == config.KeylessSend, TrustedProxies: proxies,
+		Version: ReadVersion().Version, GiveUp: time.Duration(s.conf.Outbox.GiveUp), WebhookNetworks: receivers, ConnectionNetworks: servers, Log: s.log})
+	if err != nil {
+		return nil, err
+	}
+	if conf.Keyless == config.KeylessSend {
+		s.log.Warn("every program of this machine may send by HTTP without a key (keyless = \"send\"): put no reverse proxy in front, through it the whole internet would; the unix socket needs no key either and knows who asks",
+			"http", conf.Address, "socket", socket)
 	}
 	var secure *tls.Config
 	if conf.CertFile != "" {
@@ -51,7 +62,30 @@ func (s *server) httpDoor() (*httpDoor, error) {
 		}
 		secure = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: d.cert.Get}
 	}
-	return d, d.Listen(conf.Address, secure)
+	if conf.Address != "" {
+		if err := d.Listen(conf.Address, secure); err != nil {
+			return nil, err
+		}
+	}
+	return d, s.listenSocket(d, socket)
+}
+
+// listenSocket opens the unix socket. One that nobody asked for by name is a
+// convenience: where its folder cannot hold it, the server goes on without.
+func (s *server) listenSocket(d *httpDoor, path string) error {
+	if path == "" {
+		return nil
+	}
+	err := d.ListenSocket(localsocket.Options{Path: path, Group: s.conf.HTTP.SocketGroup, Log: s.log})
+	if err == nil {
+		d.socket = path
+		return nil
+	}
+	if s.conf.HTTP.Socket != "" || s.conf.HTTP.SocketGroup != "" {
+		return err
+	}
+	s.log.Warn("there is no unix socket for HTTP: programs of this machine need a key too; name a path with socket under [http], or socket = \"off\"", "err", err)
+	return nil
 }
 
 // Reload reads the certificate again; the old one stays when that fails.
@@ -63,14 +97,4 @@ func (d *httpDoor) Reload() error {
 		return fmt.Errorf("http: %w", err)
 	}
 	return nil
-}
-
-// loopback reports an address that only this machine can reach.
-func loopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }

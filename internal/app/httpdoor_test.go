@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -21,6 +22,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -51,6 +53,96 @@ func ask(t *testing.T, client *http.Client, want int, method, url, body string) 
 	return answer
 }
 
+// socketClient is this user, by the unix socket: the administrator.
+func socketClient(t *testing.T, path string) *http.Client {
+	t.Helper()
+	c := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}}}
+	t.Cleanup(c.CloseIdleConnections)
+	return c
+}
+
+// Standing on the machine is no right: by TCP nothing works without a key, by
+// the socket this user is the administrator. The socket goes with the server.
+func TestSocketAndTCP(t *testing.T) {
+	t.Parallel()
+	const message = `{"from": "erp@contoso.it", "to": ["a@example.com"], "text": "x"}`
+	const connection = `{"name": "x", "provider": "smtp", "from": "erp@contoso.it", "smtp": {"host": "127.0.0.1", "port": 1, "encryption": "none"}}`
+	tcp := new(http.Client)
+	t.Cleanup(tcp.CloseIdleConnections)
+	var path string
+	t.Run("by default", func(t *testing.T) {
+		at, _ := startServer(t, "smtp = []\n[http]\naddress = '127.0.0.1:0'\n")
+		path = at.Socket
+		ask(t, tcp, http.StatusUnauthorized, "POST", "http://"+at.HTTP+"/v1/keys", `{"name": "backdoor", "scopes": ["admin"]}`)
+		ask(t, tcp, http.StatusUnauthorized, "POST", "http://"+at.HTTP+"/v1/messages", message)
+		ask(t, tcp, http.StatusUnauthorized, "GET", "http://"+at.HTTP+"/v1/messages", "")
+		ask(t, tcp, http.StatusOK, "GET", "http://"+at.HTTP+"/metrics", "")
+		ask(t, tcp, http.StatusOK, "GET", "http://"+at.HTTP+"/healthz", "")
+		admin := socketClient(t, at.Socket)
+		ask(t, admin, http.StatusCreated, "POST", "http://localhost/v1/connections", connection)
+		ask(t, admin, http.StatusAccepted, "POST", "http://localhost/v1/messages", message)
+		ask(t, admin, http.StatusOK, "GET", "http://localhost/v1/messages", "")
+	})
+	if _, err := os.Lstat(path); path == "" || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket %q stayed: %v", path, err)
+	}
+	t.Run("keyless", func(t *testing.T) {
+		at, log := startServer(t, "smtp = []\n[http]\naddress = '127.0.0.1:0'\nkeyless = 'send'\n")
+		ask(t, socketClient(t, at.Socket), http.StatusCreated, "POST", "http://localhost/v1/connections", connection)
+		ask(t, tcp, http.StatusAccepted, "POST", "http://"+at.HTTP+"/v1/messages", message)
+		ask(t, tcp, http.StatusUnauthorized, "GET", "http://"+at.HTTP+"/v1/messages", "")
+		if !log.wait("without a key", 1, 0) {
+			t.Errorf("no warning: %s", log)
+		}
+	})
+	t.Run("the socket alone", func(t *testing.T) {
+		socket := filepath.Join(t.TempDir(), "s")
+		at, _ := startServer(t, "smtp = []\n[http]\naddress = ''\nsocket = '"+socket+"'\n")
+		if at.HTTP != "" || at.Socket != socket {
+			t.Errorf("%+v", at)
+		}
+		ask(t, socketClient(t, at.Socket), http.StatusOK, "GET", "http://localhost/v1/keys", "")
+	})
+	t.Run("no socket", func(t *testing.T) {
+		if at, _ := startServer(t, "smtp = []\n[http]\naddress = '127.0.0.1:0'\nsocket = 'off'\n"); at.Socket != "" {
+			t.Errorf("%+v", at)
+		}
+	})
+}
+
+// A socket that was named must be there; the one of the data folder may be
+// missing where the folder cannot hold it.
+func TestSocketCannotBeMade(t *testing.T) {
+	t.Parallel()
+	long := filepath.Join(t.TempDir(), strings.Repeat("x", 100))
+	if err := os.Mkdir(long, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "postino.toml")
+	serve := func(conf, data string, ready func(Addresses)) (string, error) {
+		if err := os.WriteFile(file, []byte("smtp = []\n[http]\naddress = '127.0.0.1:0'\n"+conf), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		log := &serverLog{fresh: make(chan struct{})}
+		err := Serve(ctx, ServeOptions{ConfigFile: file, Data: data, Stderr: log, Getenv: func(string) string { return "" },
+			Ready: func(a Addresses) { ready(a); stop() }})
+		return log.String(), err
+	}
+	_, err := serve("socket = '"+filepath.Join(long, "s")+"'\n", filepath.Join(t.TempDir(), "d"), func(Addresses) { t.Error("it started") })
+	if ExitCode(err) != ExitConfig || !strings.Contains(err.Error(), "name a shorter one") {
+		t.Errorf("%v", err)
+	}
+	started := false
+	log, err := serve("", long, func(a Addresses) { started = a.Socket == "" && a.HTTP != "" })
+	if err != nil || !started || !strings.Contains(log, "there is no unix socket") {
+		t.Errorf("%v: %s", err, log)
+	}
+}
+
 // [webhooks] networks: a receiver on this machine is refused unless named.
 func TestWebhookNetworks(t *testing.T) {
 	t.Parallel()
@@ -64,16 +156,15 @@ func TestWebhookNetworks(t *testing.T) {
 		w.WriteHeader(http.StatusNoContent)
 	}))
 	t.Cleanup(receiver.Close)
-	client := new(http.Client)
-	t.Cleanup(client.CloseIdleConnections)
 	const doors = "smtp = []\n[http]\naddress = '127.0.0.1:0'\n"
 	hook := fmt.Sprintf(`{"url": %q, "types": ["message.accepted"]}`, receiver.URL+"/hook")
 
 	at, _ := startServer(t, doors)
-	ask(t, client, http.StatusUnprocessableEntity, "POST", "http://"+at.HTTP+"/v1/webhooks", hook)
+	const api = "http://localhost"
+	ask(t, socketClient(t, at.Socket), http.StatusUnprocessableEntity, "POST", api+"/v1/webhooks", hook)
 
 	at, _ = startServer(t, doors+"[webhooks]\nnetworks = ['127.0.0.1']\n")
-	api := "http://" + at.HTTP
+	client := socketClient(t, at.Socket)
 	ask(t, client, http.StatusCreated, "POST", api+"/v1/webhooks", hook)
 	ask(t, client, http.StatusCreated, "POST", api+"/v1/connections", `{"name": "x", "provider": "smtp", "from": "erp@contoso.it", "smtp": {"host": "127.0.0.1", "port": 1, "encryption": "none"}}`)
 	var sent struct{ ID string }

@@ -34,8 +34,9 @@ type ServeOptions struct {
 
 // Addresses are where the doors listen.
 type Addresses struct {
-	SMTP []string
-	HTTP string
+	SMTP   []string
+	HTTP   string
+	Socket string // path of the unix socket for HTTP
 }
 
 func (o *ServeOptions) load() (config.Config, error) {
@@ -121,7 +122,7 @@ func Serve(ctx context.Context, o ServeOptions) (err error) {
 	if o.Ready != nil {
 		o.Ready(addresses)
 	}
-	s.log.Info("postino serves", "smtp", addresses.SMTP, "http", addresses.HTTP, "data", conf.Data, "node", conf.Node)
+	s.log.Info("postino serves", "smtp", addresses.SMTP, "http", addresses.HTTP, "socket", addresses.Socket, "data", conf.Data, "node", conf.Node)
 	return s.run(ctx, o, doors)
 }
 

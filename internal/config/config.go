@@ -46,13 +46,6 @@ type Log struct {
 	Format string `toml:"format"` // text (default) or json
 }
 
-// HTTP is the door for programs.
-type HTTP struct {
-	Address  string `toml:"address"` // empty: no HTTP
-	CertFile string `toml:"cert_file"`
-	KeyFile  string `toml:"key_file"`
-}
-
 // A Listener is one SMTP address with its policy.
 type Listener struct {
 	Address        string   `toml:"address"`
@@ -262,8 +255,8 @@ func (c *Config) Validate() error {
 		}
 	}
 	errs = append(errs, c.negative()...)
-	if (c.HTTP.CertFile == "") != (c.HTTP.KeyFile == "") {
-		errs = append(errs, errors.New("http: cert_file and key_file go together"))
+	if err := c.HTTP.validate(); err != nil {
+		errs = append(errs, fmt.Errorf("http: %w", err))
 	}
 	if err := c.Webhooks.validate(); err != nil {
 		errs = append(errs, fmt.Errorf("webhooks: %w", err))
@@ -323,8 +316,7 @@ func (l *Listener) validate() error {
 	if (l.CertFile == "") != (l.KeyFile == "") {
 		bad("cert_file and key_file go together")
 	}
-	ip, ipErr := netip.ParseAddr(host)
-	loopback := host == "localhost" || ipErr == nil && ip.IsLoopback()
+	loopback := loopbackHost(host)
 	if l.Legacy() && (len(l.Networks) == 0 || Everyone(networks)) {
 		bad("an allowance for old devices needs networks: name the addresses of the devices")
 	}

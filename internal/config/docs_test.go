@@ -20,8 +20,9 @@ func TestDocumentedConfiguration(t *testing.T) {
 		t.Fatal("docs/operation.md shows no configuration")
 	}
 	for name, shown := range map[string]string{
-		"as shown":                      text,
-		"with what is commented out on": strings.NewReplacer("\n# database", "\ndatabase", "\n# node", "\nnode", "\n# cert_file", "\ncert_file", "\n# key_file", "\nkey_file").Replace(text),
+		"as shown": text,
+		"with what is commented out on": strings.NewReplacer("\n# database", "\ndatabase", "\n# node", "\nnode", "\n# cert_file", "\ncert_file", "\n# key_file", "\nkey_file",
+			"\n# socket", "\nsocket", "\n# public_url", "\npublic_url", "\n# trusted_proxies", "\ntrusted_proxies").Replace(text),
 	} {
 		file := filepath.Join(t.TempDir(), "postino.toml")
 		if err := os.WriteFile(file, []byte(shown), 0o600); err != nil {
