@@ -31,8 +31,8 @@ func (s *session) auth(arg string) {
 		s.wrong(503, "5.5.1", "AUTH is not allowed during a mail transaction")
 		return
 	case !s.authOffered():
-		s.wrong(538, "5.7.11", "AUTH needs TLS here: switch encryption on in the program that sends",
-			"per l'autenticazione serve TLS: attivare la cifratura nel programma che invia")
+		s.wrong(538, "5.7.11", "AUTH needs TLS here: switch encryption on in the program that sends. For a device that cannot: plaintext_auth and networks of the listener",
+			"per l'autenticazione serve TLS: attivare la cifratura nel programma che invia. Per un dispositivo che non può: plaintext_auth e networks del listener")
 		return
 	case s.early():
 		s.outOfStep("AUTH")
@@ -119,8 +119,9 @@ func (s *session) response(challenge, given string, has bool) (string, bool) {
 // same time, whether the name exists or not.
 func (s *session) login(name, secret string) {
 	start := time.Now()
-	byAddr, byName := s.srv.guard.blocked(s.remote, name, start)
+	byAddr, byName, ok := s.srv.guard.enter(s.leave, s.remote, name)
 	switch {
+	case ok:
 	case byAddr:
 		s.log.Warn("SMTP login refused: too many failures from this address", "name", loggable(name))
 		s.over = true
@@ -132,7 +133,19 @@ func (s *session) login(name, secret string) {
 		s.reply(454, "4.7.0", "too many failed logins under this name: try again in some minutes",
 			"troppi accessi falliti con questo nome: riprovare tra qualche minuto")
 		return
+	default: // told to make room while it waited: the next line says so
+		return
 	}
+	wait, wrong := s.check(name, secret, start)
+	if wrong {
+		s.loginFailed(name, wait)
+	}
+}
+
+// check compares the secret, within what guard.enter allowed, and answers all
+// but a wrong one, whose refusal must wait so long.
+func (s *session) check(name, secret string, start time.Time) (wait time.Duration, wrong bool) {
+	defer s.srv.guard.leave(s.remote, name)
 	client, err := s.verify(name, secret)
 	if client == nil && err == nil {
 		var changed bool // since the copy of the clients was made
@@ -144,15 +157,16 @@ func (s *session) login(name, secret string) {
 	case err != nil:
 		s.log.Error("a client could not be looked up", "err", err)
 		s.reply(454, "4.3.0", "the login cannot be checked now: try again later", "l'accesso non è verificabile ora: riprovare più tardi")
-		return
+		return 0, false
 	case client != nil:
 		s.srv.guard.succeeded(s.remote, name, start)
 		s.client = client
+		s.prove()
 		s.log = s.srv.opt.Log.With("remote", s.remote.String(), "client", client.Name)
 		s.reply(235, "2.7.0", "authenticated")
-		return
+		return 0, false
 	}
-	s.loginFailed(name, s.srv.guard.failed(s.remote, name, secret, start)-time.Since(start))
+	return s.srv.guard.failed(s.remote, name, secret, start) - time.Since(start), true
 }
 
 // verify gives the client that this is the name and the secret of; nil when
@@ -174,19 +188,24 @@ func (s *session) verify(name, secret string) (*store.Client, error) {
 
 func (s *session) loginFailed(name string, wait time.Duration) {
 	s.log.Warn("SMTP login failed", "name", loggable(name))
-	s.mu.Lock()
-	s.waiting = true // it may give its place to another meanwhile
-	s.mu.Unlock()
-	pause(s.context(), wait)
-	s.mu.Lock()
-	s.waiting = false
-	s.mu.Unlock()
+	s.pause(wait)
 	s.errors++
 	s.reply(535, "5.7.8", "login failed: check name and secret of the client ('postino client rotate' makes a new secret)",
 		"accesso fallito: controllare nome e segreto del client ('postino client rotate' ne crea uno nuovo)")
 	if s.authFails++; s.authFails >= s.srv.opt.Limits.AuthFails {
 		s.over = true
 		s.reply(421, "4.7.0", "too many failed logins, closing")
+	}
+}
+
+// pause keeps an answer back, until the session must make room or the server stops.
+func (s *session) pause(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-s.leave:
+	case <-s.context().Done():
 	}
 }
 
@@ -231,6 +250,7 @@ func (s *session) sender() (*store.Client, bool) {
 			}
 		}
 		if err == nil {
+			s.prove()
 			return c, true
 		}
 		if !errors.Is(err, store.ErrNotFound) {

@@ -72,8 +72,11 @@ func (s *session) hello(verb, arg string) {
 		s.outOfStep(verb)
 		return
 	}
-	if !isHello(arg, s.on.policy.LaxHelo) {
-		s.wrong(501, "5.5.4", "syntax: "+verb+" name-of-your-computer")
+	// Any name is taken, as Postfix does: with underscores, of several words, an
+	// address without brackets.
+	if arg == "" && !s.on.policy.LaxHelo {
+		s.wrong(501, "5.5.4", "syntax: "+verb+" name-of-your-computer. For a device that sends none: lax_helo and networks of the listener",
+			"sintassi: "+verb+" nome-del-computer. Per un dispositivo che non ne invia: lax_helo e networks del listener")
 		return
 	}
 	s.endTransaction()
@@ -88,7 +91,10 @@ func (s *session) hello(verb, arg string) {
 	}
 	p := s.on.policy
 	lines := append(make([]string, 0, 12), host, "PIPELINING", fmt.Sprintf("SIZE %d", s.srv.maxSize(s.context())),
-		"8BITMIME", "SMTPUTF8", "CHUNKING", "DSN", "ENHANCEDSTATUSCODES", fmt.Sprintf("LIMITS RCPTMAX=%d", p.MaxRecipients))
+		"8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES", fmt.Sprintf("LIMITS RCPTMAX=%d", p.MaxRecipients))
+	if !p.BareLF {
+		lines = append(lines, "CHUNKING")
+	}
 	if s.startTLSOffered() {
 		lines = append(lines, "STARTTLS")
 	}
@@ -153,11 +159,13 @@ func (s *session) endTransaction() {
 	s.tx = nil
 }
 
-// introduced asks for EHLO first, but from old devices.
+// introduced asks for EHLO before AUTH, which is an extension (RFC 4954), but
+// from old devices. MAIL needs none, as for Postfix.
 func (s *session) introduced() bool {
 	if s.helo != "" || s.on.policy.LaxHelo {
 		return true
 	}
-	s.wrong(503, "5.5.1", "send EHLO first")
+	s.wrong(503, "5.5.1", "send EHLO first. For a device that does not: lax_helo and networks of the listener",
+		"inviare prima EHLO. Per un dispositivo che non lo fa: lax_helo e networks del listener")
 	return false
 }

@@ -7,8 +7,8 @@ import (
 )
 
 // A crowd is the sessions of one listener. When there is no room for another,
-// the one that has been idle for longest leaves: a thousand connections that
-// say nothing take the place of nobody.
+// the one that is missed least leaves: a thousand connections that prove
+// nothing, whatever they do, take the place of nobody.
 type crowd struct {
 	most, mostEach int
 
@@ -39,27 +39,26 @@ func (c *crowd) join(n *session) bool {
 	return true
 }
 
-// evict sends away the session that is idle for longest, those first that never
-// brought a message.
+// evict sends away the session that is missed least (session.expendable).
 func (c *crowd) evict(ok func(*session) bool) bool {
 	if c.going >= c.most {
 		return false // those told to leave are not gone yet
 	}
-	var oldest *session
-	var since time.Duration
+	var least *session
+	var longest time.Duration
 	rank := 0
 	for o := range c.in {
 		if o.dismissed || !ok(o) {
 			continue
 		}
-		if r, idle := o.idle(); r > rank || r == rank && r > 0 && idle > since {
-			oldest, since, rank = o, idle, r
+		if r, d := o.expendable(); r > rank || r == rank && r > 0 && d > longest {
+			least, longest, rank = o, d, r
 		}
 	}
-	if oldest == nil {
+	if least == nil {
 		return false
 	}
-	c.sendAway(oldest, byeCrowded)
+	c.sendAway(least, byeCrowded)
 	return true
 }
 

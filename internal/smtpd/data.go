@@ -14,28 +14,35 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
-// drainMost is how much of a message that is refused already is read away, so
-// that its sender reads the reply, before the session ends instead.
-const drainMost = 64 << 20
+// How much of content that is refused already is read away, so that its sender
+// reads the reply, before the session ends instead: in all since the last
+// message; and of a chunk whose sender was never allowed a transaction.
+const (
+	drainMost  = 64 << 20
+	drainShort = 1 << 20
+	drainTime  = 10 * time.Second // for such a chunk
+)
 
 // A receiver writes content to the spool while it comes, and remembers why it
 // stopped doing so.
 type receiver struct {
-	body  *spool.Buffer
-	limit int64
-	size  int64 // content that came
-	err   error // of the spool; ErrTooLarge beyond limit
-	stop  bool  // keep nothing more
-	start time.Time
+	body   *spool.Buffer
+	limit  int64
+	size   int64 // content that came
+	wasted int64 // of it, what was not kept
+	err    error // of the spool; ErrTooLarge beyond limit
+	stop   bool  // keep nothing more
+	start  time.Time
+	end    time.Time // of the session
 }
 
 func (r *receiver) write(p []byte) {
 	r.size += int64(len(p))
-	if r.err != nil || r.stop {
-		return
-	}
-	if r.size > r.limit {
+	if r.size > r.limit && r.err == nil && !r.stop {
 		r.err = spool.ErrTooLarge
+	}
+	if r.err != nil || r.stop {
+		r.wasted += int64(len(p))
 		return
 	}
 	_, r.err = r.body.Write(p)
@@ -55,18 +62,24 @@ func (s *session) next(r *receiver) ([]byte, error) {
 	})
 	var timeout net.Error
 	switch {
+	case err != nil && s.told() == byeCrowded:
+		return nil, errDismissed
 	case late && errors.As(err, &timeout) && timeout.Timeout():
 		return nil, errSlow
-	case err == nil && r.size > r.limit+drainMost:
+	case err == nil && s.wasted+r.wasted > drainMost:
 		return nil, errEndless
 	}
 	return p, err
 }
 
 // deadline is when the next piece must be here: after a silence, or (late) when
-// the whole came too slowly, whatever pieces it comes in.
+// the whole came too slowly, whatever pieces it comes in, or the session has
+// lasted too long.
 func (r *receiver) deadline(l *Limits) (t time.Time, late bool) {
 	slow := r.start.Add(max(l.SlowStart, time.Duration(r.size)*time.Second/time.Duration(l.MinRate)))
+	if r.end.Before(slow) {
+		slow = r.end
+	}
 	if t = time.Now().Add(l.Data); slow.Before(t) {
 		return slow, true
 	}
@@ -79,6 +92,8 @@ func (s *session) broken(err error) {
 	s.over = true
 	var t net.Error
 	switch {
+	case errors.Is(err, errDismissed):
+		s.reply(421, "4.7.0", "closing a connection that brings its message slowly: there are too many. More: max_connections of the listener")
 	case errors.Is(err, errSlow):
 		s.reply(421, "4.4.2", "the message comes too slowly, closing", "il messaggio arriva troppo lentamente")
 	case errors.Is(err, errEndless):
@@ -111,7 +126,7 @@ func (s *session) data(arg string) {
 	s.reply(354, "", "end data with <CR><LF>.<CR><LF>")
 	tx := s.tx
 	tx.body = spool.New(s.srv.opt.SpoolDir, 0, 0)
-	r := &receiver{body: tx.body, limit: tx.limit, start: time.Now()}
+	r := &receiver{body: tx.body, limit: tx.limit, start: time.Now(), end: s.sessionEnd()}
 	d := dots{lax: s.on.policy.BareLF}
 	for {
 		p, err := s.next(r)
@@ -136,17 +151,19 @@ func (s *session) data(arg string) {
 
 // finish answers a message that has come to its end.
 func (s *session) finish(r *receiver, f flaw) {
+	s.wasted += r.wasted
 	switch {
+	case s.over: // RFC 5321 section 3.8
+		s.content(421, "4.6.0", "the end of the message is not certain: beside a line with a dot alone there is a bare "+f.name()+", closing. Every line must end with CR LF (RFC 5321 section 2.3.8)."+
+			" For a device that cannot: bare_lf and networks of the listener",
+			"la fine del messaggio non è certa: accanto a una riga con il solo punto c'è un "+f.name()+" isolato, chiusura. Ogni riga deve terminare con CR LF."+
+				" Per un dispositivo che non può: bare_lf e networks del listener")
 	case f&flawNUL != 0:
-		s.content("there is a NUL in the message: a program or a file is damaged",
+		s.content(554, "5.6.0", "there is a NUL in the message: a program or a file is damaged",
 			"il messaggio contiene un carattere NUL: un programma o un file è danneggiato")
-	case f != 0 || s.over:
-		what := "LF"
-		if f&flawBareCR != 0 {
-			what = "CR"
-		}
-		s.content("the message has lines that end with a bare "+what+": every line must end with CR LF (RFC 5321 section 2.3.8). For a device that cannot: bare_lf and networks of the listener",
-			"il messaggio ha righe che terminano con il solo "+what+": ogni riga deve terminare con CR LF. Per un dispositivo che non può: bare_lf e networks del listener")
+	case f != 0:
+		s.content(554, "5.6.0", "the message has lines that end with a bare "+f.name()+": every line must end with CR LF (RFC 5321 section 2.3.8). For a device that cannot: bare_lf and networks of the listener",
+			"il messaggio ha righe che terminano con il solo "+f.name()+": ogni riga deve terminare con CR LF. Per un dispositivo che non può: bare_lf e networks del listener")
 	case errors.Is(r.err, spool.ErrTooLarge):
 		err := s.srv.opt.Submit.CheckMail(s.context(), s.tx.client, s.tx.env.From, r.size)
 		if err == nil { // the limit was raised meanwhile
@@ -166,9 +183,9 @@ func (s *session) finish(r *receiver, f flaw) {
 }
 
 // content refuses what the message is made of.
-func (s *session) content(en, it string) {
-	s.log.Info("SMTP refusal", "at", "DATA", "from", s.tx.env.From, "reply", 554, "text", en)
-	s.reply(554, "5.6.0", en, it)
+func (s *session) content(code int, enhanced, en, it string) {
+	s.log.Info("SMTP refusal", "at", "DATA", "from", s.tx.env.From, "reply", code, "text", en)
+	s.reply(code, enhanced, en, it)
 	s.endTransaction()
 }
 
@@ -185,6 +202,7 @@ func (s *session) submit() {
 	if len(res.Deliveries) > 0 {
 		id = res.Deliveries[0].String()
 	}
+	s.prove()
 	s.reply(250, "2.0.0", "queued as "+id)
 	about := []any{"id", res.ID.String(), "delivery", id, "message_id", res.MessageID, "from", tx.env.From,
 		"recipients", len(res.Recipients), "size", res.Size, "joined", res.Joined}
@@ -195,11 +213,8 @@ func (s *session) submit() {
 	}
 	s.log.Info("message taken", about...)
 	s.endTransaction()
-	s.fruitless, s.errors = 0, 0
+	s.fruitless, s.errors, s.wasted = 0, 0, 0
 	s.born = time.Now()
-	s.mu.Lock()
-	s.useful = true
-	s.mu.Unlock()
 }
 
 // missing names the fields that were added, for the log (RFC 6409 section 8): a
@@ -238,7 +253,14 @@ func hasField(head []byte, name string) bool {
 // bdat takes one chunk (RFC 3030). Its octets are read whatever the answer is.
 func (s *session) bdat(arg string) {
 	size, last, ok := parseBdat(arg)
-	if !ok { // where the next command begins is not known
+	switch {
+	case s.on.policy.BareLF:
+		// A device that knows no line ends needs no chunks, and whoever makes it
+		// send some must not find a way around the line ends of DATA.
+		s.over = true
+		s.wrong(502, "5.5.1", "BDAT is not available on a listener with bare_lf, closing")
+		return
+	case !ok: // where the next command begins is not known
 		s.over = true
 		s.wrong(501, "5.5.4", "syntax: BDAT size [LAST], closing")
 		return
@@ -256,15 +278,14 @@ func (s *session) bdat(arg string) {
 		return
 	}
 	if tx.body == nil {
-		tx.body, tx.chunks = spool.New(s.srv.opt.SpoolDir, 0, 0), true
+		tx.body, tx.chunks, tx.started = spool.New(s.srv.opt.SpoolDir, 0, 0), true, time.Now()
 	}
-	r := &receiver{body: tx.body, limit: tx.limit - tx.size, start: time.Now()}
+	r := &receiver{body: tx.body, limit: tx.limit, size: tx.size, start: tx.started, end: s.sessionEnd()}
 	if !s.chunk(r, size) {
 		return
 	}
-	tx.size += size
+	tx.size = r.size
 	if r.err != nil {
-		r.size = tx.size
 		s.finish(r, 0)
 		if !last { // what is left of the transaction is read away until RSET
 			s.tx = &transaction{env: tx.env, chunks: true, failed: true}
@@ -294,8 +315,22 @@ func (s *session) chunk(r *receiver, size int64) bool {
 	return true
 }
 
+// skipChunk refuses a chunk and reads it away. From a sender who was allowed no
+// transaction only little is read: one that announces much keeps its place by it.
 func (s *session) skipChunk(size int64, code int, enhanced, text string) {
-	if s.chunk(&receiver{stop: true, start: time.Now()}, size) {
+	r := &receiver{stop: true, start: time.Now(), end: s.sessionEnd()}
+	if s.tx == nil {
+		if size > drainShort {
+			s.over = true
+			s.wrong(code, enhanced, text+", closing")
+			return
+		}
+		if end := r.start.Add(drainTime); end.Before(r.end) {
+			r.end = end
+		}
+	}
+	if s.chunk(r, size) {
+		s.wasted += r.wasted
 		s.wrong(code, enhanced, text)
 	}
 }

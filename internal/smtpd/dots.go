@@ -43,13 +43,26 @@ const (
 // end. Waiting for the right end instead would leave an honest sender of bare
 // LFs hanging until the timeout, without the sentence that tells what is wrong.
 //
-// lax takes LF for a line end as well, for devices that know no other: then a
-// dot between LFs is the end they mean.
+// lax is for devices that know LF alone. The first line end decides for the
+// whole message: where it is an LF, LF ends every line, and a dot between LFs is
+// the end that the device means. Where it is CR LF only CR LF . CR LF is the
+// end, or what a program took from a stranger could end its message early; bare
+// LFs and CRs in the text are left for submit to mend.
 type dots struct {
 	lax   bool
+	ends  lineEnd
 	place place
 	flaws flaw
 }
+
+// A lineEnd is what ends the lines of a message on a lax listener.
+type lineEnd uint8
+
+const (
+	endUnknown lineEnd = iota
+	endCRLF
+	endLF
+)
 
 // feed reads from p until the end of the message, handing the content to emit
 // in as few pieces as possible. It gives how much of p was used. emit may not
@@ -64,6 +77,7 @@ func (d *dots) feed(p []byte, emit func([]byte)) (used int, end ending) {
 	for i < len(p) {
 		if d.place == atLine {
 			if n := d.lines(p[i:]); n > 0 {
+				d.crlf()
 				i += n
 				continue
 			}
@@ -110,11 +124,12 @@ func (d *dots) feed(p []byte, emit func([]byte)) (used int, end ending) {
 		case afterCR:
 			switch {
 			case c == '\n':
+				d.crlf()
 				d.place = atLine
 			case c == '\r':
 				d.bareCR()
 				d.place = afterCR
-			case c == '.' && !d.lax:
+			case c == '.' && d.strict():
 				d.bareCR()
 				d.place = looseDot
 			default:
@@ -129,7 +144,7 @@ func (d *dots) feed(p []byte, emit func([]byte)) (used int, end ending) {
 				start = i + 1
 				d.place = afterDotCR
 			case '\n':
-				if d.lax {
+				if !d.strict() {
 					return i + 1, dataEnd
 				}
 				d.flaws |= flawBareLF
@@ -142,7 +157,7 @@ func (d *dots) feed(p []byte, emit func([]byte)) (used int, end ending) {
 				return i + 1, dataEnd
 			}
 			d.bareCR()
-			if !d.lax {
+			if d.strict() {
 				return i, dataAmbiguous
 			}
 			emit([]byte{'\r'})
@@ -202,13 +217,25 @@ func (d *dots) lines(p []byte) int {
 	return n
 }
 
+// strict reports that CR LF alone ends a line.
+func (d *dots) strict() bool { return !d.lax || d.ends == endCRLF }
+
+// crlf notes a line end with CR LF.
+func (d *dots) crlf() {
+	if d.ends == endUnknown {
+		d.ends = endCRLF
+	}
+}
+
 // newline is an LF without CR.
 func (d *dots) newline() {
-	if d.lax {
-		d.place = atLine
+	if !d.strict() {
+		d.ends, d.place = endLF, atLine
 		return
 	}
-	d.flaws |= flawBareLF
+	if !d.lax {
+		d.flaws |= flawBareLF
+	}
 	d.place = loose
 }
 
@@ -216,4 +243,12 @@ func (d *dots) bareCR() {
 	if !d.lax {
 		d.flaws |= flawBareCR
 	}
+}
+
+// name is the line end that a flaw is about.
+func (f flaw) name() string {
+	if f&flawBareCR != 0 {
+		return "CR"
+	}
+	return "LF"
 }

@@ -14,7 +14,7 @@ func TestGuard(t *testing.T) {
 	start := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 	want := func(t *testing.T, g *guard, a netip.Addr, name string, now time.Time, addr, login bool) {
 		t.Helper()
-		if x, y := g.blocked(a, name, now); x != addr || y != login {
+		if x, y := g.isBlocked(a, name, now); x != addr || y != login {
 			t.Errorf("%s as %s: blocked %v %v, want %v %v", a, name, x, y, addr, login)
 		}
 	}

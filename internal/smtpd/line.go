@@ -36,10 +36,7 @@ func (s *session) line(limit int) ([]byte, error) {
 		return nil, err
 	}
 	line, err := s.br.ReadSlice('\n')
-	s.mu.Lock()
-	s.waiting = false
-	s.since = time.Now()
-	s.mu.Unlock()
+	s.does(s.busy())
 	if errors.Is(err, bufio.ErrBufferFull) {
 		return nil, s.skipLine()
 	}
@@ -54,7 +51,7 @@ func (s *session) line(limit int) ([]byte, error) {
 	case !ok && s.on.policy.BareLF:
 		text = line[:len(line)-1]
 	case !ok:
-		return nil, badLine("a command must end with CR LF, this one ended with a bare LF")
+		return nil, badLine("a command must end with CR LF, this one ended with a bare LF. For a device that cannot: bare_lf and networks of the listener")
 	}
 	switch {
 	case bytes.IndexByte(text, '\r') >= 0:
@@ -75,19 +72,35 @@ func (s *session) await() error {
 	if err := s.flush(); err != nil {
 		return err
 	}
+	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.why != byeNone {
 		return s.farewell()
 	}
-	now := time.Now()
 	s.cutoff = now.Add(s.srv.opt.Limits.Command)
-	if end := s.born.Add(s.srv.opt.Limits.Session); s.cutoff.After(end) {
+	if end := s.sessionEnd(); s.cutoff.After(end) {
 		s.cutoff = end
 	}
-	s.waiting = s.tx == nil || s.tx.body == nil
+	if s.tx == nil || s.tx.body == nil {
+		if s.doing == receiving {
+			s.since, s.octets = now, 0
+		}
+		s.doing = waiting // since the last command
+	}
 	return s.raw.SetReadDeadline(s.cutoff)
 }
+
+// busy is what a session does with a command or content.
+func (s *session) busy() activity {
+	if s.tx != nil {
+		return receiving
+	}
+	return working
+}
+
+// sessionEnd is when the session has lasted long enough, messages included.
+func (s *session) sessionEnd() time.Time { return s.born.Add(s.srv.opt.Limits.Session) }
 
 // farewell says why the session must end. mu is held.
 func (s *session) farewell() error {
@@ -95,7 +108,7 @@ func (s *session) farewell() error {
 	case byeShutdown:
 		return farewell{"4.3.2", s.srv.opt.Hostname + " is shutting down, try again later"}
 	case byeCrowded:
-		return farewell{"4.7.0", "closing an idle connection: there are too many"}
+		return farewell{"4.7.0", "closing a connection that brings nothing: there are too many. More: max_connections of the listener"}
 	}
 	return farewell{"4.4.2", "timeout waiting for a command, closing"}
 }
@@ -132,7 +145,7 @@ func (s *session) more(deadline func() time.Time) ([]byte, error) {
 		if err := s.flush(); err != nil {
 			return nil, err
 		}
-		if err := s.raw.SetReadDeadline(deadline()); err != nil {
+		if err := s.deadline(deadline(), s.raw.SetReadDeadline); err != nil {
 			return nil, err
 		}
 		if _, err := s.br.Peek(1); err != nil {
@@ -147,6 +160,9 @@ func (s *session) more(deadline func() time.Time) ([]byte, error) {
 
 func (s *session) discard(n int) {
 	_, _ = s.br.Discard(n) // of what was peeked: cannot fail
+	s.mu.Lock()
+	s.octets += int64(n)
+	s.mu.Unlock()
 }
 
 // early reports input behind a command that must be the last of its group (RFC

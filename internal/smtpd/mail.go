@@ -3,7 +3,6 @@ package smtpd
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,6 +25,8 @@ type transaction struct {
 	chunks bool          // by BDAT
 	failed bool          // a chunk was refused: the rest is read away
 	size   int64         // octets that came by BDAT
+
+	started time.Time // of the first chunk
 }
 
 // sizes remembers for a moment what submit.MaxSize said.
@@ -51,14 +52,11 @@ func (s *Server) maxSize(ctx context.Context) int64 {
 }
 
 func (s *session) mail(arg string) {
-	if !s.introduced() {
-		return
-	}
 	if s.tx != nil {
 		s.wrong(503, "5.5.1", "a mail transaction is open already: RSET ends it")
 		return
 	}
-	path, params, bad := parsePath(arg, "FROM:", s.on.policy.LaxHelo)
+	path, params, bad := parsePath(arg, senderPath)
 	if bad != nil {
 		s.wrong(bad.code, bad.enhanced, bad.text)
 		return
@@ -68,9 +66,9 @@ func (s *session) mail(arg string) {
 		return
 	}
 	tx := &transaction{client: client, limit: s.srv.maxSize(s.context())}
-	size, bad := s.mailParams(tx, params)
+	size, bad := mailParams(tx, params)
 	if bad == nil && path != "" {
-		tx.env.From, bad = address(path, tx.utf8, "5.1.7")
+		tx.env.From, bad = address(path, tx.utf8, senderPath)
 	}
 	if bad != nil {
 		s.wrong(bad.code, bad.enhanced, bad.text)
@@ -82,8 +80,8 @@ func (s *session) mail(arg string) {
 		return
 	}
 	if !s.on.pace.take(s.remote, time.Now()) {
-		s.reply(450, "4.7.1", fmt.Sprintf("your address may send %d messages a minute: wait a minute", s.on.policy.MessagesPerMin),
-			fmt.Sprintf("il vostro indirizzo può inviare %d messaggi al minuto: attendere un minuto", s.on.policy.MessagesPerMin))
+		s.reply(450, "4.7.1", fmt.Sprintf("your address may send %d messages a minute (messages_per_min of the listener): wait a minute", s.on.policy.MessagesPerMin),
+			fmt.Sprintf("il vostro indirizzo può inviare %d messaggi al minuto (messages_per_min del listener): attendere un minuto", s.on.policy.MessagesPerMin))
 		s.endTransaction()
 		return
 	}
@@ -106,13 +104,11 @@ func (s *session) refused(err error, at string) {
 	s.endTransaction()
 }
 
-// mailParams reads the parameters of MAIL; size is the declared one, 0 when none.
-func (s *session) mailParams(tx *transaction, params []param) (size int64, bad *syntaxError) {
-	if len(params) > 0 && !s.esmtp && !s.on.policy.LaxHelo {
-		return 0, badSyntax(555, "5.5.4", "parameters need EHLO")
-	}
+// mailParams reads the parameters of MAIL, behind HELO too, as Postfix does;
+// size is the declared one, 0 when none.
+func mailParams(tx *transaction, params []param) (size int64, bad *syntaxError) {
 	for _, p := range params {
-		var ok bool
+		ok := true
 		switch p.name {
 		case "SIZE": // RFC 1870 section 6.1: up to 20 digits
 			ok = p.value != "" && len(p.value) <= 20 && strings.Trim(p.value, "0123456789") == ""
@@ -125,24 +121,23 @@ func (s *session) mailParams(tx *transaction, params []param) (size int64, bad *
 			ok = strings.EqualFold(p.value, "7BIT") || strings.EqualFold(p.value, "8BITMIME")
 		case "SMTPUTF8": // RFC 6531 section 3.4
 			tx.utf8, ok = true, !p.has
-		case "RET": // RFC 3461 section 4.3
-			tx.env.Ret = strings.ToUpper(p.value)
-			ok = tx.env.Ret == "FULL" || tx.env.Ret == "HDRS"
-		case "ENVID": // RFC 3461 section 4.4
-			ok = len(p.value) <= 100
-			if ok {
-				tx.env.EnvID, ok = decodeXtext(p.value)
-			}
-		case "AUTH": // RFC 4954 section 5: who submitted at first, taken and not believed
-			_, ok = decodeXtext(p.value)
+		case "RET":
+			tx.env.Ret = parseRet(p.value)
+		case "ENVID":
+			tx.env.EnvID = parseEnvID(p.value)
+		case "AUTH": // RFC 4954 section 5: who submitted at first, read over
 		default:
-			return 0, badSyntax(555, "5.5.4", "the parameter "+p.name+" is not available")
+			return 0, notAvailable(p)
 		}
 		if !ok {
 			return 0, badSyntax(501, "5.5.4", "the parameter "+p.name+" has a value that it cannot have")
 		}
 	}
 	return size, nil
+}
+
+func notAvailable(p param) *syntaxError {
+	return badSyntax(555, "5.5.4", "the parameter "+p.name+" is not available")
 }
 
 func (s *session) rcpt(arg string) {
@@ -154,18 +149,18 @@ func (s *session) rcpt(arg string) {
 		s.wrong(503, "5.5.1", "RCPT is not allowed behind BDAT")
 		return
 	}
-	path, params, bad := parsePath(arg, "TO:", s.on.policy.LaxHelo)
+	path, params, bad := parsePath(arg, recipientPath)
 	if bad != nil {
 		s.wrong(bad.code, bad.enhanced, bad.text)
 		return
 	}
 	if len(s.tx.env.Recipients) >= s.on.policy.MaxRecipients { // RFC 5321 section 4.5.3.1.10
-		s.reply(452, "4.5.3", fmt.Sprintf("too many recipients, %d are taken at once: send the rest in another message", s.on.policy.MaxRecipients))
+		s.reply(452, "4.5.3", fmt.Sprintf("too many recipients, %d are taken at once (max_recipients of the listener): send the rest in another message", s.on.policy.MaxRecipients))
 		return
 	}
 	var to mime.Recipient
 	if bad = s.rcptParams(&to, params); bad == nil {
-		to.Address, bad = address(path, s.tx.utf8, "5.1.3")
+		to.Address, bad = s.recipient(path)
 	}
 	if bad != nil { // one of many recipients: no offence
 		s.reply(bad.code, bad.enhanced, bad.text)
@@ -176,54 +171,27 @@ func (s *session) rcpt(arg string) {
 }
 
 func (s *session) rcptParams(to *mime.Recipient, params []param) *syntaxError {
-	if len(params) > 0 && !s.esmtp && !s.on.policy.LaxHelo {
-		return badSyntax(555, "5.5.4", "parameters need EHLO")
-	}
 	for _, p := range params {
-		var ok bool
 		switch p.name {
-		case "NOTIFY": // RFC 3461 section 4.1
-			to.Notify, ok = parseNotify(p.value)
-		case "ORCPT": // RFC 3461 section 4.2
-			to.ORcpt, ok = parseOrcpt(p.value, s.tx.utf8)
+		case "NOTIFY":
+			to.Notify = parseNotify(p.value)
+		case "ORCPT":
+			to.ORcpt = parseOrcpt(p.value, s.tx.utf8)
 		default:
-			return badSyntax(555, "5.5.4", "the parameter "+p.name+" is not available")
-		}
-		if !ok {
-			return badSyntax(501, "5.5.4", "the parameter "+p.name+" has a value that it cannot have")
+			return notAvailable(p)
 		}
 	}
 	return nil
 }
 
-// parseNotify: NEVER alone, or any of the others once each.
-func parseNotify(v string) ([]string, bool) {
-	var out []string
-	for w := range strings.SplitSeq(strings.ToUpper(v), ",") {
-		switch w {
-		case "NEVER", "SUCCESS", "FAILURE", "DELAY":
-		default:
-			return nil, false
-		}
-		if slices.Contains(out, w) {
-			continue
-		}
-		out = append(out, w)
+// recipient gives the address that a path stands for. postmaster without a
+// domain is whom the administrator named (RFC 5321 section 4.5.1).
+func (s *session) recipient(path string) (string, *syntaxError) {
+	if !strings.EqualFold(path, "postmaster") {
+		return address(path, s.tx.utf8, recipientPath)
 	}
-	return out, len(out) == 1 || !slices.Contains(out, "NEVER")
-}
-
-// parseOrcpt reads addr-type;xtext, or utf-8;address (RFC 6533 section 3).
-func parseOrcpt(v string, utf8Allowed bool) (string, bool) {
-	kind, text, ok := strings.Cut(v, ";")
-	kind = strings.ToLower(kind)
-	if !ok || kind == "" || len(v) > 500 || !isKeyword(strings.ToUpper(kind)) {
-		return "", false
+	if s.srv.opt.Postmaster == "" {
+		return "", badSyntax(550, "5.1.1", "no postmaster is configured here: give a whole address, or set postmaster in the configuration")
 	}
-	if kind == "utf-8" {
-		text, ok = decodeUnitext(text, utf8Allowed)
-	} else {
-		text, ok = decodeXtext(text)
-	}
-	return kind + ";" + text, ok
+	return s.srv.opt.Postmaster, nil
 }

@@ -21,6 +21,7 @@ type Options struct {
 	CheckSecret func(hash, secret string) bool
 	SpoolDir    string // where messages wait while they come; store.SpoolDir
 	DataDir     string // where a self-made certificate is kept
+	Postmaster  string // whom RCPT TO:<postmaster> means; empty: it is refused
 	MaxSize     int64  // most bytes of a message when no route says less; 150 MiB
 	Log         *slog.Logger
 	Limits      Limits

@@ -38,7 +38,7 @@ func (p *pace) take(a netip.Addr, now time.Time) bool {
 	b := p.buckets[a]
 	if b == nil {
 		if len(p.buckets) >= guardEntries {
-			shrink(p.buckets, func(b *bucket) bool { return now.Sub(b.at) > time.Minute }) // full again
+			shrink(p.buckets, func(b *bucket) bool { return now.Sub(b.at) > time.Minute }, free) // full again
 		}
 		b = &bucket{tokens: p.perMinute, at: now}
 		p.buckets[a] = b

@@ -8,16 +8,12 @@ import (
 
 func TestXtext(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		in, out string
-		ok      bool
-	}{
-		{"abc", "abc", true}, {"a+2Bb", "a+b", true}, {"a+20b", "a b", true}, {"a+3D", "a=", true},
-		{"", "", false}, {"a+", "", false}, {"a+2", "", false}, {"a+2b", "", false}, {"a=b", "", false},
-		{"a+0D+0Ab", "", false}, {"a+00", "", false}, {"a+FF", "", false}, {"à", "", false}, {"a b", "", false},
+	for _, c := range []struct{ in, out string }{
+		{"abc", "abc"}, {"a+2Bb", "a+b"}, {"a+20b", "a b"}, {"a+3D", "a="}, {"", ""}, {"a+", "a+"}, {"a+2", "a+2"}, {"a+2b", "a+"}, {"a=b", "a=b"},
+		{"a+0D+0Ab", "a\r\nb"}, {"a+FF", "a\xff"}, {"à", "à"}, {"+-1", "+-1"},
 	} {
-		if out, ok := decodeXtext(c.in); ok != c.ok || ok && out != c.out {
-			t.Errorf("%q gave %q %v", c.in, out, ok)
+		if out := decodeXtext(c.in); out != c.out {
+			t.Errorf("%q gave %q", c.in, out)
 		}
 	}
 	for _, c := range []struct {
@@ -43,15 +39,15 @@ func FuzzCommand(f *testing.F) {
 		f.Add(s, false)
 	}
 	f.Fuzz(func(t *testing.T, in string, flag bool) {
-		for _, k := range []string{"FROM:", "TO:"} {
-			path, params, bad := parsePath(in, k, flag)
+		for _, k := range []pathKind{senderPath, recipientPath} {
+			path, params, bad := parsePath(in, k)
 			if bad != nil {
 				if bad.code < 500 || bad.code > 599 || bad.text == "" {
 					t.Fatalf("%q: %+v", in, bad)
 				}
 				continue
 			}
-			if a, bad := address(path, flag, "5.1.3"); bad == nil {
+			if a, bad := address(path, flag, k); bad == nil {
 				if strings.ContainsAny(a, "\r\n\x00") || !flag && !isASCII(a) || !utf8.ValidString(a) {
 					t.Fatalf("%q gave %q", in, a)
 				}
@@ -72,17 +68,60 @@ func FuzzCommand(f *testing.F) {
 }
 
 // values are all that a parameter's value could be read as.
-func values(v string, raw bool) (out []string) {
-	if x, ok := decodeXtext(v); ok {
-		out = append(out, x)
+func values(v string, raw bool) []string {
+	return append(parseNotify(v), parseOrcpt(v, raw), parseEnvID(v), parseRet(v))
+}
+
+// TestReportParameters: what serves reports alone is read as far as it can be,
+// and is dropped otherwise.
+func TestReportParameters(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		kind, in, want string
+		utf8           bool
+	}{
+		{kind: "ORCPT", in: "rfc822;a+2Bb@x.it", want: "rfc822;a+b@x.it"},
+		{kind: "ORCPT", in: "RFC822;a+2bb@x.it", want: "rfc822;a+b@x.it"},
+		{kind: "ORCPT", in: "rfc822;b+C3+BCcher@x.it", want: "utf-8;bücher@x.it"}, // Postfix, without SMTPUTF8
+		{kind: "ORCPT", in: "rfc822;bücher@x.it", want: "utf-8;bücher@x.it", utf8: true},
+		{kind: "ORCPT", in: "rfc822;a=b@x.it", want: "rfc822;a=b@x.it"},
+		{kind: "ORCPT", in: "rfc822;a+b@x.it", want: "rfc822;a+b@x.it"},
+		{kind: "ORCPT", in: `utf-8;\x{E8}@x.it`, want: "utf-8;è@x.it"},
+		{kind: "ORCPT", in: "rfc822;a+0D+0AX: y", want: ""},
+		{kind: "ORCPT", in: "rfc822;a+FF", want: ""},
+		{kind: "ORCPT", in: "rfc822;a+C2+85", want: ""},
+		{kind: "ORCPT", in: "x400;+C3+BC", want: ""},
+		{kind: "ORCPT", in: "a@x.it", want: ""},
+		{kind: "ORCPT", in: "rfc822;", want: ""},
+		{kind: "ORCPT", in: "rfc822;" + strings.Repeat("x", 500), want: ""},
+		{kind: "ENVID", in: "QQ+3D314+20159", want: "QQ=314 159"},
+		{kind: "ENVID", in: "a=b", want: "a=b"},
+		{kind: "ENVID", in: "a+3db", want: "a=b"},
+		{kind: "ENVID", in: strings.Repeat("x", 101), want: ""},
+		{kind: "ENVID", in: "a+0Ab", want: ""},
+		{kind: "RET", in: "hdrs", want: "HDRS"},
+		{kind: "RET", in: "ALL", want: ""},
+		{kind: "NOTIFY", in: "success,SUCCESS,delay", want: "SUCCESS,DELAY"},
+		{kind: "NOTIFY", in: "NEVER,SUCCESS", want: ""},
+		{kind: "NOTIFY", in: "never", want: "NEVER"},
+		{kind: "NOTIFY", in: "FAILURE,FROB", want: "FAILURE"},
+		{kind: "NOTIFY", in: "", want: ""},
+	} {
+		var got string
+		switch c.kind {
+		case "ORCPT":
+			got = parseOrcpt(c.in, c.utf8)
+		case "ENVID":
+			got = parseEnvID(c.in)
+		case "RET":
+			got = parseRet(c.in)
+		case "NOTIFY":
+			got = strings.Join(parseNotify(c.in), ",")
+		}
+		if got != c.want {
+			t.Errorf("%s=%s gave %q, want %q", c.kind, c.in, got, c.want)
+		}
 	}
-	if x, ok := parseOrcpt(v, raw); ok {
-		out = append(out, x)
-	}
-	if x, ok := parseNotify(v); ok {
-		out = append(out, x...)
-	}
-	return out
 }
 
 // FuzzPrintable: a reply line stays one line that fits.

@@ -48,7 +48,11 @@ func (s *session) flush() error {
 	if s.bw.Buffered() == 0 {
 		return nil
 	}
-	if err := s.raw.SetWriteDeadline(time.Now().Add(s.srv.opt.Limits.Write)); err != nil {
+	wait := s.srv.opt.Limits.Write
+	if s.told() == byeCrowded {
+		wait = time.Second // another waits for its place
+	}
+	if err := s.raw.SetWriteDeadline(time.Now().Add(wait)); err != nil {
 		return err
 	}
 	return s.bw.Flush()

@@ -22,6 +22,7 @@ import (
 //	> listener tls="starttls"; auth="off"   as in a configuration file
 //	> limits command=200ms errors=3
 //	> client erp secret [network]
+//	> postmaster ADDRESS          as in a configuration file
 //	> max 1000                      most bytes of a message
 //	> fails                         the store is out of order
 //	> want N                        messages taken in the end
@@ -108,6 +109,8 @@ func (sc *script) setting(text string) (err error) {
 		sc.setup.clients = append(sc.setup.clients, c)
 	case "max":
 		sc.setup.max, err = strconv.ParseInt(v, 10, 64)
+	case "postmaster":
+		sc.setup.options = func(o *Options) { o.Postmaster = v }
 	case "fails":
 		sc.setup.fail = store.ErrUnavailable
 	case "want":
@@ -139,6 +142,8 @@ func setLimit(l *Limits, k, v string) (err error) {
 		l.Handshake, err = d, derr
 	case "data":
 		l.Data, err = d, derr
+	case "session":
+		l.Session, err = d, derr
 	case "slow":
 		l.SlowStart, err = d, derr
 	case "errors":

@@ -212,7 +212,7 @@ func (s *Server) enter(ctx context.Context, l *listener, c net.Conn) {
 	}
 	n := newSession(s, l, c, remote)
 	if !l.crowd.join(n) {
-		turnAway(c, "421 4.7.0 "+s.opt.Hostname+" has too many connections: try again later")
+		turnAway(c, "421 4.7.0 "+s.opt.Hostname+" has too many connections (max_connections and max_per_address of the listener): try again later")
 		return
 	}
 	s.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -86,7 +87,7 @@ func TestSlowloris(t *testing.T) {
 		t.Errorf("%d messages were taken, want 4", n)
 	}
 	// The first of them made room and was told why.
-	if text, err := io.ReadAll(held[0]); err != nil && !errors.Is(err, syscall.ECONNRESET) || !bytes.Contains(text, []byte("421 4.7.0 closing an idle connection")) {
+	if text, err := io.ReadAll(held[0]); err != nil && !errors.Is(err, syscall.ECONNRESET) || !bytes.Contains(text, []byte("421 4.7.0 closing a connection that brings nothing")) {
 		t.Errorf("it was told %q, %v", text, err)
 	}
 }
@@ -94,54 +95,64 @@ func TestSlowloris(t *testing.T) {
 // TestCrowd: who leaves for whom.
 func TestCrowd(t *testing.T) {
 	t.Parallel()
-	srv := &Server{}
-	make1 := func(c *crowd, addr string, useful, waiting bool, ago time.Duration) *session {
+	srv := &Server{opt: Options{Log: slog.New(slog.DiscardHandler)}}
+	make1 := func(c *crowd, addr string, proven bool, doing activity, ago time.Duration) *session {
 		a, b := net.Pipe()
 		t.Cleanup(func() { a.Close(); b.Close() })
-		n := &session{srv: srv, raw: a, conn: a, remote: netip.MustParseAddr(addr), useful: useful, waiting: waiting, since: time.Now().Add(-ago)}
+		n := newSession(srv, nil, a, netip.MustParseAddr(addr))
+		n.proven, n.doing, n.since = proven, doing, time.Now().Add(-ago)
 		if !c.join(n) {
 			t.Fatalf("%s did not get in", addr)
 		}
 		return n
 	}
 	gone := func(n *session) bool { n.mu.Lock(); defer n.mu.Unlock(); return n.why == byeCrowded }
-	t.Run("the one that never brought a message, and was idle for longest", func(t *testing.T) {
-		c := newCrowd(4, 9)
-		busy := make1(c, "192.0.2.1", false, false, time.Hour)
-		worker := make1(c, "192.0.2.2", true, true, time.Hour)
-		young := make1(c, "192.0.2.3", false, true, time.Minute)
-		old := make1(c, "192.0.2.4", false, true, 2*time.Minute)
-		make1(c, "192.0.2.5", false, true, 0)
-		if !gone(old) || gone(young) || gone(worker) || gone(busy) {
+	t.Run("what is missed least goes first, and what is somebody's work never", func(t *testing.T) {
+		c := newCrowd(6, 9)
+		work := make1(c, "192.0.2.1", true, receiving, time.Hour)
+		order := []*session{
+			make1(c, "192.0.2.4", false, waiting, 2*time.Minute),
+			make1(c, "192.0.2.3", false, waiting, time.Minute),
+			make1(c, "192.0.2.5", false, working, time.Hour), // TLS, BDAT, a login
+			make1(c, "192.0.2.2", true, waiting, time.Hour),
+			make1(c, "192.0.2.6", false, receiving, time.Minute),
+		}
+		for i := range order {
+			make1(c, "192.0.2.7", true, receiving, 0)
+			for j, n := range order {
+				if gone(n) != (j <= i) {
+					t.Fatalf("step %d: %s gone: %v", i, n.remote, gone(n))
+				}
+			}
+		}
+		if gone(work) || c.join(newSession(srv, nil, nil, netip.MustParseAddr("192.0.2.9"))) {
+			t.Error("where all do somebody's work no one gets in")
+		}
+		c.leave(order[0])
+		c.leave(work)
+		make1(c, "192.0.2.10", false, waiting, 0)
+	})
+	t.Run("of two that bring a message the slower goes", func(t *testing.T) {
+		c := newCrowd(2, 9)
+		fast := make1(c, "192.0.2.1", false, receiving, time.Hour)
+		slow := make1(c, "192.0.2.2", false, receiving, time.Minute)
+		fast.octets = 1 << 30
+		make1(c, "192.0.2.3", false, waiting, 0)
+		if !gone(slow) || gone(fast) {
 			t.Error("the wrong one left")
 		}
-		make1(c, "192.0.2.6", false, false, 0)
-		if !gone(young) {
-			t.Error("the next one is the younger")
-		}
-		make1(c, "192.0.2.7", false, false, 0)
-		make1(c, "192.0.2.8", false, false, 0)
-		if !gone(worker) || gone(busy) {
-			t.Error("the idle one that had worked leaves before the busy one")
-		}
-		if c.join(&session{srv: srv, remote: netip.MustParseAddr("192.0.2.9")}) {
-			t.Error("where all are busy nobody gets in")
-		}
-		c.leave(old)
-		c.leave(busy)
-		make1(c, "192.0.2.10", false, false, 0)
 	})
 	t.Run("an address takes only its own places", func(t *testing.T) {
 		c := newCrowd(9, 2)
-		other := make1(c, "192.0.2.1", false, true, time.Hour)
-		first := make1(c, "192.0.2.2", false, true, time.Minute)
-		make1(c, "192.0.2.2", false, true, time.Second)
-		make1(c, "192.0.2.2", false, false, 0)
+		other := make1(c, "192.0.2.1", false, waiting, time.Hour)
+		first := make1(c, "192.0.2.2", false, waiting, time.Minute)
+		make1(c, "192.0.2.2", false, waiting, time.Second)
+		make1(c, "192.0.2.2", false, working, 0)
 		if !gone(first) || gone(other) {
 			t.Error("the wrong one left")
 		}
 		for range 5 {
-			make1(c, "127.0.0.1", false, false, 0)
+			make1(c, "127.0.0.1", false, working, 0)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -49,20 +50,33 @@ type session struct {
 	errors    int // refused for their form
 	fruitless int // commands since the last message
 	authFails int
+	wasted    int64 // octets of refused content since the last message
 
 	dismissed bool // guarded by the crowd
 
-	mu      sync.Mutex
-	why     bye // told to leave
-	waiting bool
-	since   time.Time // of the last command that was answered
-	useful  bool      // took a message
-	cutoff  time.Time // deadline of the line that is awaited
+	leave chan struct{} // closed: make room
+
+	mu     sync.Mutex
+	why    bye // told to leave
+	doing  activity
+	since  time.Time // when that began
+	octets int64     // of content that came since then
+	proven bool      // logged in, known by its address, or brought a message
+	cutoff time.Time // deadline of the line that is awaited
 }
+
+// An activity is what a session does, for the choice of who makes room.
+type activity int
+
+const (
+	waiting   activity = iota // for a command, with nothing under way
+	working                   // on a command: a handshake, a login, octets that nobody wants
+	receiving                 // in a transaction that was allowed
+)
 
 func newSession(s *Server, l *listener, c net.Conn, remote netip.Addr) *session {
 	now := time.Now()
-	return &session{srv: s, on: l, raw: c, conn: c, remote: remote, born: now, since: now, waiting: true,
+	return &session{srv: s, on: l, raw: c, conn: c, remote: remote, born: now, since: now, leave: make(chan struct{}),
 		log: s.opt.Log.With("remote", remote.String())}
 }
 
@@ -132,10 +146,8 @@ func (s *session) context() context.Context { return s.srv.work }
 // the session ends (a plaintext session behind a failed STARTTLS would be what
 // an attacker in the middle wants).
 func (s *session) handshake() bool {
-	s.mu.Lock()
-	s.cutoff = time.Now().Add(s.srv.opt.Limits.Handshake)
-	err := s.raw.SetDeadline(s.cutoff)
-	s.mu.Unlock()
+	s.does(working)
+	err := s.deadline(time.Now().Add(s.srv.opt.Limits.Handshake), s.raw.SetDeadline)
 	t := tls.Server(s.raw, s.on.tls)
 	if err == nil {
 		err = t.HandshakeContext(s.context())
@@ -180,14 +192,48 @@ func (s *session) linger(t *net.TCPConn) {
 	}
 }
 
-// dismiss tells the session to leave: now when it waits for a command, else
-// when it next does.
+// errDismissed ends a wait of a session that was told to make room.
+var errDismissed = errors.New("the session makes room for another")
+
+// does notes what the session turns to.
+func (s *session) does(a activity) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a != receiving || s.doing != receiving { // a transaction counts from its first octet
+		s.doing, s.since, s.octets = a, time.Now(), 0
+	}
+}
+
+// prove notes that the session is somebody's who may send.
+func (s *session) prove() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.proven = true
+}
+
+// deadline sets one for a wait, unless the session must leave at once.
+func (s *session) deadline(t time.Time, set func(time.Time) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.why == byeCrowded {
+		return errDismissed
+	}
+	s.cutoff = t
+	return set(t)
+}
+
+// dismiss tells the session to leave: for want of room now, whatever it does;
+// because the server stops, when it next waits for a command.
 func (s *session) dismiss(why bye) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.why = why
-	if s.waiting {
-		_ = s.raw.SetReadDeadline(time.Now()) // fails on a closed connection alone
+	switch {
+	case why == byeCrowded:
+		close(s.leave)                    // a session is told this once
+		_ = s.raw.SetDeadline(time.Now()) // fails on a closed connection alone
+	case s.doing == waiting:
+		_ = s.raw.SetReadDeadline(time.Now()) // likewise
 	}
 }
 
@@ -197,16 +243,29 @@ func (s *session) told() bye {
 	return s.why
 }
 
-// idle ranks the session among those that could leave: 0 is busy, 1 waits
-// between commands after it brought messages, 2 waits and never brought one.
-func (s *session) idle() (rank int, d time.Duration) {
+// honestRate is content in bytes a second that needs no excuse.
+const honestRate = 10 << 10
+
+// expendable ranks the session among those that could leave, 0 is never. Within
+// a rank the one with the greater d goes first.
+//
+//	4  waits for a command and has proved nothing
+//	3  does anything else outside a transaction and has proved nothing
+//	2  waits between commands, and is somebody's
+//	1  brings a message and has proved nothing: slow ones first
+func (s *session) expendable() (rank int, d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	d = time.Since(s.since)
 	switch {
-	case !s.waiting:
-		return 0, 0
-	case s.useful:
-		return 1, time.Since(s.since)
+	case s.doing == waiting && !s.proven:
+		return 4, d
+	case s.doing == working && !s.proven:
+		return 3, d
+	case s.doing == waiting:
+		return 2, d
+	case !s.proven:
+		return 1, d - time.Duration(s.octets)*time.Second/honestRate
 	}
-	return 2, time.Since(s.since)
+	return 0, 0
 }
