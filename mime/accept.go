@@ -23,6 +23,8 @@ type AcceptOptions struct {
 	// LocalDomain, when not nil, gives the domain of names that stand alone in an address field (root, "Cron" <root>),
 	// as the sendmail command of a machine qualifies them. It is called when it is needed. nil: such names are no addresses.
 	LocalDomain func() string
+	// Received, when not empty, is the value of a Received field that is put above all others (RFC 5321 section 4.4).
+	Received string
 	// Lenient repairs what old devices do: bare LF and bare CR become CRLF, a missing
 	// empty line after the header is added, of two different Subject, Date or
 	// Message-ID fields the first counts. Without it these are refused. NUL is

@@ -49,6 +49,9 @@ func (c *completer) header(b *block, lists *addressLists) (block, *addressLists,
 	}
 	c.mimeVersion()
 	c.autoSubmitted()
+	if c.opt.Received != "" {
+		c.fields = append([]headField{makeField("Received", c.opt.Received)}, c.fields...)
+	}
 	made, err := c.block(b)
 	if err == nil && c.lists == nil {
 		c.lists, err = made.addressLists(c.opt.Limits.Recipients)

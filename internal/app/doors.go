@@ -40,7 +40,7 @@ func (s *server) smtpDoor() (*smtpd.Server, error) {
 	if len(s.conf.SMTP) == 0 {
 		return nil, nil
 	}
-	return smtpd.New(smtpd.Options{Hostname: s.conf.Hostname, Listeners: s.conf.SMTP, Submit: s.submit, Clients: s.clients,
+	return smtpd.New(smtpd.Options{Hostname: s.conf.Hostname, Postmaster: s.conf.Postmaster, Listeners: s.conf.SMTP, Submit: s.submit, Clients: s.clients,
 		CheckSecret: s.secretChecker(vault.NewHasher(slowHashes)), SpoolDir: s.store.SpoolDir(), DataDir: s.conf.Data, MaxSize: int64(s.conf.Limits.MaxSize), Log: s.log})
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/submit"
+	"github.com/postino-mail/postino/internal/vault"
 )
 
 // ServeOptions of `postino serve`; what is given here overrules file and environment.
@@ -133,7 +134,11 @@ func (s *server) wire() (err error) {
 	if schedule.GiveUp <= 0 {
 		schedule.GiveUp = store.GiveUp
 	}
-	s.submit, err = submit.New(submit.Options{Store: s.store, Connections: s.conns, Clients: s.clients, Adapters: s.ways.Router, Hostname: c.Hostname,
+	keys, err := vault.Open(c.Data, os.Getenv)
+	if err != nil {
+		return err
+	}
+	s.submit, err = submit.New(submit.Options{Store: s.store, Installation: keys.ID(), Connections: s.conns, Clients: s.clients, Adapters: s.ways.Router, Hostname: c.Hostname,
 		MaxSize: int64(c.Limits.MaxSize), MaxRecipients: c.Limits.MaxRecipients, JoinWindow: time.Duration(c.Limits.JoinWindow),
 		WarnAfter: time.Duration(c.Notify.WarnAfter), Events: true,
 		GiveUp: func(conn *adapters.Connection) time.Duration { return outbox.ScheduleOf(conn, schedule).GiveUp }})

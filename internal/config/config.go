@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/BurntSushi/toml"
+
+	"github.com/postino-mail/postino/mime"
 )
 
 // A Config is everything that `postino serve` can be told.
@@ -22,8 +24,10 @@ type Config struct {
 	Data     string `toml:"data"`     // folder of the embedded store and of the key
 	Database string `toml:"database"` // postgres://…; empty: the embedded store
 	Hostname string `toml:"hostname"` // name of this gateway: greeting, Message-IDs, notifications
-	Node     string `toml:"node"`     // name of this node among several; the host's when empty
-	Workers  int    `toml:"workers"`  // most deliveries in work at once
+	// Postmaster is whom RCPT TO:<postmaster> means, without a domain (RFC 5321 section 4.5.1); empty: it is refused.
+	Postmaster string `toml:"postmaster"`
+	Node       string `toml:"node"`    // name of this node among several; the host's when empty
+	Workers    int    `toml:"workers"` // most deliveries in work at once
 
 	Log       Log        `toml:"log"`
 	HTTP      HTTP       `toml:"http"`
@@ -57,7 +61,7 @@ type Listener struct {
 	Auth           string   `toml:"auth"`             // required (default off loopback), optional, off
 	PlaintextAuth  bool     `toml:"plaintext_auth"`   // legacy: AUTH without TLS
 	BareLF         bool     `toml:"bare_lf"`          // legacy: lines that end in LF alone
-	MissingHeaders bool     `toml:"missing_headers"`  // legacy: Date and Message-ID may be absent without a word
+	MissingHeaders bool     `toml:"missing_headers"`  // legacy: Date and Message-ID may be absent without a word; a missing From is the envelope's
 	LaxHelo        bool     `toml:"lax_helo"`         // legacy: any HELO argument, or none
 	MaxConnections int      `toml:"max_connections"`  // 1,000
 	MaxPerAddress  int      `toml:"max_per_address"`  // 100
@@ -248,6 +252,13 @@ func (c *Config) Validate() error {
 			node = "node"
 		}
 		c.Node = node
+	}
+	if c.Postmaster != "" {
+		a, err := mime.NormalizeAddress(c.Postmaster)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("postmaster: %w", err))
+		}
+		c.Postmaster = a
 	}
 	for i := range c.SMTP {
 		if err := c.SMTP[i].validate(); err != nil {

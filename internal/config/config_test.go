@@ -128,3 +128,19 @@ func TestLoad(t *testing.T) {
 		})
 	}
 }
+
+func TestPostmaster(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{"": "", "Admin@Contoso.IT": "Admin@contoso.it", "admin": "error"} {
+		c := Default()
+		c.Postmaster = in
+		err := c.Validate()
+		if want == "error" {
+			if err == nil || !strings.Contains(err.Error(), "postmaster: ") {
+				t.Errorf("%q: %v", in, err)
+			}
+		} else if err != nil || c.Postmaster != want {
+			t.Errorf("%q gave %q, %v", in, c.Postmaster, err)
+		}
+	}
+}

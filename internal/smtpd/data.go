@@ -193,7 +193,7 @@ func (s *session) content(code int, enhanced, en, it string) {
 func (s *session) submit() {
 	tx := s.tx
 	res, err := s.srv.opt.Submit.Submit(s.context(), submit.Request{Client: tx.client, Door: "smtp", Message: tx.body, Envelope: tx.env,
-		Lenient: s.on.policy.lenient()})
+		Protocol: s.protocol(), OwnFrom: s.on.policy.MissingHeaders, Lenient: s.on.policy.lenient()})
 	if err != nil {
 		s.refused(err, "DATA")
 		return
@@ -215,6 +215,26 @@ func (s *session) submit() {
 	s.endTransaction()
 	s.fruitless, s.errors, s.wasted = 0, 0, 0
 	s.born = time.Now()
+}
+
+// protocol is what the session speaks (RFC 3848; RFC 6531 section 4.3).
+func (s *session) protocol() string {
+	name := "SMTP"
+	if s.tx.utf8 {
+		name = "UTF8SMTP"
+	} else if s.esmtp {
+		name = "ESMTP"
+	}
+	if !s.esmtp {
+		return name
+	}
+	if s.secure {
+		name += "S"
+	}
+	if s.client != nil {
+		name += "A"
+	}
+	return name
 }
 
 // missing names the fields that were added, for the log (RFC 6409 section 8): a

@@ -100,6 +100,12 @@ func (s *session) refused(err error, at string) {
 	} else {
 		s.log.Info("SMTP refusal", "at", at, "from", from, "code", r.Code, "reply", r.SMTP, "text", r.Error())
 	}
+	if r.Code == "no_from" && !s.on.policy.MissingHeaders {
+		c := *r
+		c.Remedy.EN += "; for a device that cannot: missing_headers and networks of the listener"
+		c.Remedy.IT += "; per un dispositivo che non può: missing_headers e networks del listener"
+		r = &c
+	}
 	s.refuse(r)
 	s.endTransaction()
 }

@@ -41,6 +41,13 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time) (*pr
 	if err != nil {
 		return p, badMessage(err)
 	}
+	if err := s.looped(read); err != nil {
+		return p, err
+	}
+	accept.Received = s.trace(r, now)
+	if r.OwnFrom && r.Envelope.From != "" {
+		accept.DefaultFrom = func() (mime.Address, error) { return mime.Address{Address: r.Envelope.From}, nil }
+	}
 	conn, original, err := s.route(ctx, r, read)
 	if err != nil {
 		return p, err
@@ -91,6 +98,9 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time) (*pr
 // route chooses the connection, and gives the address that the choice is by.
 func (s *Submitter) route(ctx context.Context, r *Request, m *mime.Message) (*adapters.Connection, string, error) {
 	author := m.From()
+	if len(author) == 0 && r.OwnFrom && r.Envelope.From != "" && len(m.Values("From")) == 0 {
+		author = []mime.Address{{Address: r.Envelope.From}}
+	}
 	if len(author) == 0 {
 		return nil, "", refuse(http.StatusUnprocessableEntity, 554, "5.6.0", "no_from", "From",
 			"the message has no From", "il messaggio non ha il mittente (From)",

@@ -37,6 +37,9 @@ type Options struct {
 	Clients     *registry.Clients // nil: a Request's client is as it is given
 	Adapters    Adapters
 	Hostname    string // domain of Message-IDs that must be made
+	// Installation names all nodes of this gateway in the trace of each message,
+	// by which mail that comes back is known; empty: none is left.
+	Installation string
 
 	MaxSize       int64                                    // of a message, whatever routes carry; 150 MiB (contracts B2.4)
 	MaxRecipients int                                      // of a submission; 10,000
@@ -100,6 +103,8 @@ type Request struct {
 	Class      string        // transactional, bulk; empty: by the client or the message
 	Tag        string
 	NotBefore  time.Time // scheduled sending; zero: now
+	Protocol   string    // in the trace (RFC 3848); empty: by the door
+	OwnFrom    bool      // a message without From is from the envelope's sender
 	Lenient    bool      // repair what old devices do (mime.AcceptOptions)
 }
 
