@@ -8,6 +8,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/submit"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -54,6 +55,11 @@ func (s *Server) act(ctx context.Context, in *MessagePath, verb store.Verb) (*bo
 	}
 	for i := range list {
 		a.Deliveries = append(a.Deliveries, list[i].ID)
+	}
+	if verb == store.DoRetry { // what it sends again counts as what was sent
+		if err := s.opt.Submit.Allow(caller(ctx).client, len(a.Deliveries)); err != nil {
+			return nil, err
+		}
 	}
 	var done store.ActionResult
 	if len(a.Deliveries) > 0 { // an empty list would mean the filter: everything
@@ -120,6 +126,9 @@ func (s *Server) resend(ctx context.Context, in *resendInput) (*bodyOf[ResendAns
 		}
 		parts = append(parts, d)
 	}
+	if err := s.opt.Submit.Allow(caller(ctx).client, len(parts)); err != nil {
+		return nil, err
+	}
 	out := ResendAnswer{Deliveries: []string{}}
 	for _, d := range parts {
 		id, err := s.opt.Store.Resend(ctx, now, m.ID, d)
@@ -168,6 +177,12 @@ func (s *Server) way(ctx context.Context, m *store.Message, d *store.Delivery, n
 	p := caller(ctx)
 	if p.client != nil && len(p.client.Connections) > 0 && !slices.Contains(p.client.Connections, c.ID) {
 		return store.Route{}, fail(http.StatusForbidden, "connection_not_allowed", "connection", fmt.Sprintf("this client may not use the connection %q", c.Name), fmt.Sprintf("questo client non può usare la connessione %q", c.Name), "", "")
+	}
+	// What the client may send as now counts, not what it might when it sent.
+	for field, from := range map[string]string{"from": m.From, "envelope_from": m.Envelope.From} {
+		if err := submit.CheckSender(p.client, field, from); err != nil && c.Default != adapters.DefaultAlways {
+			return store.Route{}, err
+		}
 	}
 	if !c.IsActive() {
 		return store.Route{}, fail(http.StatusUnprocessableEntity, "connection_inactive", "connection", fmt.Sprintf("the connection %q is not active", c.Name), fmt.Sprintf("la connessione %q non è attiva", c.Name), "switch it on or name another", "attivarla o indicarne un'altra")

@@ -76,7 +76,7 @@ func TestBadInput(t *testing.T) {
 		"no route":              {with(func(m map[string]any) { m["from"] = "a@fabrikam.example" }), nil, 422, "from", "no_route"},
 		"tag":                   {with(func(m map[string]any) { m["tag"] = "a\nb" }), nil, 422, "tag", "invalid_request"},
 		"too large":             {with(func(m map[string]any) { m["text"] = strings.Repeat("x", 1<<20) }), nil, 413, "", "json_too_large"},
-		"idempotency key":       {note("x"), []string{"Idempotency-Key", "a b"}, 400, "Idempotency-Key", "invalid_request"},
+		"idempotency key":       {note("x"), []string{"Idempotency-Key", "a b"}, 422, "Idempotency-Key", "invalid_request"},
 		"media type":            {strings.NewReader("x"), []string{"Content-Type", "text/plain"}, 415, "Content-Type", "unsupported_media_type"},
 		"no media type":         {strings.NewReader("{}"), nil, 415, "Content-Type", "unsupported_media_type"},
 		"form without boundary": {strings.NewReader("x"), []string{"Content-Type", "multipart/form-data"}, 400, "Content-Type", "invalid_request"},
@@ -94,7 +94,7 @@ func TestBadInput(t *testing.T) {
 					continue
 				}
 				body = map[string]any{"messages": []any{note("good"), m}}
-				if field != "" && field != "Idempotency-Key" || c.status == 422 {
+				if field != "Idempotency-Key" && (field != "" || c.status == 422) {
 					field = strings.TrimSuffix("messages[1]."+field, ".")
 				}
 			}

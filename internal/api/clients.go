@@ -25,7 +25,7 @@ type ClientSettings struct {
 	Senders     []string `json:"senders,omitempty" maxItems:"1000" doc:"Addresses or *@domain that it may use as From; absent: any that a connection allows"`
 	Connections []string `json:"connections,omitempty" maxItems:"1000" doc:"Names or ids that it may use; absent: any"`
 	Connection  string   `json:"connection,omitempty" maxLength:"200" doc:"Name or id of its own connection"`
-	PerMinute   int      `json:"per_minute,omitempty" minimum:"0" doc:"Submissions a minute; 0: no limit"`
+	PerMinute   int      `json:"per_minute,omitempty" minimum:"0" doc:"Deliveries a minute, those of resend and retry included; 0: no limit"`
 	Class       string   `json:"class,omitempty" enum:"transactional,bulk" doc:"Of its messages"`
 	NotifyOff   bool     `json:"notify_off,omitempty" doc:"No notifications of failures to the sender"`
 	Disabled    bool     `json:"disabled,omitempty"`

@@ -78,11 +78,10 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	wake, leave, ok := s.events.join()
-	if !ok {
-		f := fail(http.StatusServiceUnavailable, "too_many_streams", "", "too many event streams are open", "troppi flussi di eventi aperti", "close some, or read GET /v1/events", "chiuderne qualcuno o leggere GET /v1/events")
-		f.retryAfter = heartbeat
-		return f
+	p := caller(ctx)
+	wake, leave, err := s.events.join(p.party(), s.opt.MaxStreams)
+	if err != nil {
+		return err
 	}
 	defer leave()
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -132,17 +131,7 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 
 // streamStart reads where a stream begins.
 func (s *Server) streamStart(r *http.Request) (after int64, types []string, err error) {
-	for name, values := range r.URL.Query() {
-		switch name {
-		case "types":
-			for _, v := range values {
-				types = append(types, strings.Split(v, ",")...)
-			}
-		case "after":
-		default:
-			return 0, nil, invalid("query."+name, "the query parameter "+clip(name)+" is unknown", "il parametro "+clip(name)+" è sconosciuto")
-		}
-	}
+	types = strings.Split(r.URL.Query().Get("types"), ",")
 	types = slices.DeleteFunc(types, func(t string) bool { return t == "" })
 	if len(types) > 50 {
 		return 0, nil, invalid("query.types", "more than 50 types", "più di 50 tipi")

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
@@ -17,31 +18,42 @@ type feed struct {
 	log   *slog.Logger
 
 	mu   sync.Mutex
-	subs map[chan struct{}]struct{}
+	subs map[chan struct{}]string // whose
 }
 
 func newFeed(st store.Events, poll time.Duration, log *slog.Logger) *feed {
-	return &feed{store: st, poll: poll, log: log, subs: map[chan struct{}]struct{}{}}
+	return &feed{store: st, poll: poll, log: log, subs: map[chan struct{}]string{}}
 }
 
 // maxStreams bounds how many streams are open at once.
 const maxStreams = 200
 
-// join gives a channel that receives when there may be something new; ok is
-// false when there are too many already.
-func (f *feed) join() (wake chan struct{}, leave func(), ok bool) {
+// join gives a channel that receives when there may be something new. most
+// bounds the streams of one party; it is an error when there are too many already.
+func (f *feed) join(party string, most int) (wake chan struct{}, leave func(), err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.subs) >= maxStreams {
-		return nil, nil, false
+		f := fail(http.StatusServiceUnavailable, "too_many_streams", "", "too many event streams are open", "troppi flussi di eventi aperti", "close some, or read GET /v1/events", "chiuderne qualcuno o leggere GET /v1/events")
+		f.retryAfter = heartbeat
+		return nil, nil, f
+	}
+	own := 0
+	for _, p := range f.subs {
+		if p == party {
+			own++
+		}
+	}
+	if own >= most {
+		return nil, nil, overQuota(own, "event streams open", "flussi di eventi aperti", "[limits] streams")
 	}
 	wake = make(chan struct{}, 1)
-	f.subs[wake] = struct{}{}
+	f.subs[wake] = party
 	return wake, func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		delete(f.subs, wake)
-	}, true
+	}, nil
 }
 
 func (f *feed) run(ctx context.Context) {

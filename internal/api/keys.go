@@ -95,6 +95,9 @@ func (s *Server) createKey(ctx context.Context, in *keyCreate) (*bodyOf[KeyView]
 			return nil, named(err, "client")
 		}
 		k.Client = c.ID
+		if err := s.roomForKey(ctx, c.ID); err != nil {
+			return nil, err
+		}
 	}
 	if b.ExpiresAt != nil {
 		if !b.ExpiresAt.After(s.opt.Now()) {
@@ -109,6 +112,24 @@ func (s *Server) createKey(ctx context.Context, in *keyCreate) (*bodyOf[KeyView]
 		return nil, err
 	}
 	return &bodyOf[KeyView]{viewKey(stored, key.Reveal())}, nil
+}
+
+// roomForKey bounds the valid keys of one client.
+func (s *Server) roomForKey(ctx context.Context, client string) error {
+	all, err := s.opt.Store.APIKeys(ctx, client)
+	if err != nil {
+		return err
+	}
+	n, now := 0, s.opt.Now()
+	for i := range all {
+		if all[i].RevokedAt.IsZero() && (all[i].ExpiresAt.IsZero() || now.Before(all[i].ExpiresAt)) {
+			n++
+		}
+	}
+	if n >= s.opt.MaxKeys {
+		return overQuota(n, "API keys", "chiavi API", "[limits] keys")
+	}
+	return nil
 }
 
 func (s *Server) revokeKey(ctx context.Context, in *struct {

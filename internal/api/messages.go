@@ -2,9 +2,12 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -27,10 +30,9 @@ type (
 func (s *Server) messageRoutes() {
 	schemas := s.api.OpenAPI().Components.Schemas
 	input := schemas.Schema(typeOf[MessageInput](), true, "MessageInput")
-	key := &huma.Param{Name: "Idempotency-Key", In: "header", Description: "For 24 hours the same request with the same key gets the same answer and sends nothing again; another request is refused with 422",
-		Schema: &huma.Schema{Type: "string", MaxLength: ptr(255)}}
+	key := keyParam()
 	query := func(name, about string) *huma.Param {
-		return &huma.Param{Name: name, In: "query", Description: "With message/rfc822: " + about + ". Also as header X-Postino-" + name, Schema: &huma.Schema{Type: "string"}}
+		return &huma.Param{Name: name, In: "query", Description: "With message/rfc822: " + about + ". Also as header " + headerName(name), Schema: &huma.Schema{Type: "string"}}
 	}
 	send := op("send-message", http.MethodPost, "/v1/messages", messagesTag, ScopeMessagesSend, "Send a message",
 		"Takes a message as JSON (bounded to 20 MiB), as multipart/form-data (field `message` with the JSON, or its fields one by one; every part with a file name is an attachment, streamed), or as a whole in message/rfc822. "+
@@ -38,6 +40,7 @@ func (s *Server) messageRoutes() {
 	send.Parameters = []*huma.Param{key,
 		{Name: "rcpt", In: "query", Description: "With message/rfc822: envelope recipient, any number of times; absent: To, Cc and Bcc. Also as header X-Postino-Rcpt, separated by commas", Explode: ptr(true), Schema: &huma.Schema{Type: "array", Items: &huma.Schema{Type: "string"}}},
 		query("mail_from", "envelope sender"), query("connection", "name or id of the connection"), query("class", "transactional or bulk"), query("tag", "a word to find it by"), query("send_at", "RFC 3339")}
+	send.Metadata["envelope"] = true
 	send.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 		"application/json": {Schema: input},
 		"multipart/form-data": {Schema: &huma.Schema{Type: "object", Properties: map[string]*huma.Schema{
@@ -62,6 +65,12 @@ func (s *Server) messageRoutes() {
 	content.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{"message/rfc822": {Schema: &huma.Schema{Type: "string", Format: "binary"}}}}}
 	s.raw(content, s.getContent)
 	s.actionRoutes()
+}
+
+// headerName is the header field for a query parameter. It has no underscores:
+// nginx drops fields that have.
+func headerName(name string) string {
+	return http.CanonicalHeaderKey(postinoHeader + strings.ReplaceAll(name, "_", "-"))
 }
 
 func ptr[T any](v T) *T { return &v }
@@ -123,17 +132,44 @@ func (s *Server) listMessages(ctx context.Context, in *listMessagesInput) (*body
 		}
 		f.Connection = c.ID
 	}
-	page, err := s.opt.Store.List(ctx, store.ListRequest{Filter: f, After: in.After, Limit: in.Limit, Oldest: in.Order == "oldest"})
+	after, ok := openCursor(in.After)
+	if !ok {
+		return nil, invalid("query.after", "after is not the next of a page", "after non è il next di una pagina")
+	}
+	page, err := s.opt.Store.List(ctx, store.ListRequest{Filter: f, After: after, Limit: in.Limit, Oldest: in.Order == "oldest"})
 	if err != nil {
 		return nil, err
 	}
-	out := MessagePage{Items: []MessageEntry{}, Next: page.Next}
+	out := MessagePage{Items: []MessageEntry{}, Next: cursor(page.Next)}
 	lang := language(in.Language)
 	for i := range page.Entries {
 		e := &page.Entries[i]
 		out.Items = append(out.Items, MessageEntry{viewMessage(&e.Message), viewDelivery(&e.Delivery, s.reference(ctx, e.Delivery.Route.Connection), lang)})
 	}
 	return &bodyOf[MessagePage]{out}, nil
+}
+
+// cursor is a store's mark of a page with a check, so that what is no mark is
+// refused and not taken for some other page.
+func cursor(mark string) string {
+	if mark == "" {
+		return ""
+	}
+	return mark + "-" + checkOf(mark)
+}
+
+func checkOf(mark string) string {
+	sum := sha256.Sum256([]byte("page after " + mark))
+	return hex.EncodeToString(sum[:3])
+}
+
+// openCursor gives the mark of a cursor.
+func openCursor(c string) (mark string, ok bool) {
+	if c == "" {
+		return "", true
+	}
+	mark, check, _ := strings.Cut(c, "-")
+	return mark, mark != "" && check == checkOf(mark)
 }
 
 func trimBrackets(id string) string {

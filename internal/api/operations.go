@@ -79,6 +79,8 @@ const maxSmallBody = 1 << 20
 // told as problems.
 func register[I, O any](s *Server, o huma.Operation, handler func(context.Context, *I) (*O, error)) {
 	s.guarded(&o)
+	s.strict(&o)
+	s.repeatable(&o)
 	if o.MaxBodyBytes == 0 {
 		o.MaxBodyBytes = maxSmallBody
 	}
@@ -96,6 +98,7 @@ func register[I, O any](s *Server, o huma.Operation, handler func(context.Contex
 // raw adds an operation that reads and writes its bodies itself.
 func (s *Server) raw(o huma.Operation, handler func(http.ResponseWriter, *http.Request) error) {
 	s.guarded(&o)
+	s.strict(&o)
 	s.api.OpenAPI().AddOperation(&o)
 	s.api.Adapter().Handle(&o, s.api.Middlewares().Handler(o.Middlewares.Handler(func(ctx huma.Context) {
 		r, w := humago.Unwrap(ctx)

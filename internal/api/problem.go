@@ -140,6 +140,9 @@ func storeFailure(err error) *failure {
 		f = fail(http.StatusGone, "bytes_gone", "", "the bytes of the message were removed when their retention ended", "il contenuto del messaggio è stato rimosso al termine della conservazione", "the record and its attempts are still there", "il record e i suoi tentativi ci sono ancora")
 	case errors.Is(err, store.ErrCorrupt):
 		f = fail(http.StatusInternalServerError, "bytes_damaged", "", "the stored bytes of the message are damaged or missing", "il contenuto conservato del messaggio è danneggiato o mancante", "the administrator should look at the disk", "l'amministratore controlli il disco")
+	case errors.Is(err, store.ErrUnderWay):
+		f = fail(http.StatusConflict, "under_way", "Idempotency-Key", "the request with this Idempotency-Key has begun and has no answer yet", "la richiesta con questa Idempotency-Key è iniziata e non ha ancora una risposta",
+			"ask again in a moment; if it stays so, the server was stopped meanwhile: look at what was done before it is repeated with a new key", "riprovare tra un momento; se resta così il server si è fermato nel frattempo: guardare cosa è stato fatto prima di ripetere con una chiave nuova")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		f = fail(http.StatusServiceUnavailable, "interrupted", "", "the request was interrupted", "la richiesta è stata interrotta", "send it again", "ripeterla")
 	default:

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"maps"
 	stdmime "mime"
 	"net/http"
 	"slices"
@@ -55,6 +56,11 @@ func (s *Server) sendMessage(w http.ResponseWriter, r *http.Request) error {
 	media, params, err := stdmime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {
 		media = ""
+	}
+	if media != "message/rfc822" && media != "message/global" {
+		if err := nothingBeside(r); err != nil {
+			return err
+		}
 	}
 	max, err := s.limit(r)
 	if err != nil {
@@ -105,6 +111,16 @@ func (s *Server) sendMessage(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Location", "/v1/messages/"+out[0].ID)
 	writeJSON(w, http.StatusAccepted, "application/json", out[0])
 	return nil
+}
+
+// nothingBeside refuses parameters that would have no effect beside JSON and
+// forms: there they are fields.
+func nothingBeside(r *http.Request) error {
+	for _, name := range slices.Sorted(maps.Keys(r.URL.Query())) {
+		return fail(http.StatusUnprocessableEntity, "invalid_request", "query."+name, "the query parameter "+name+" counts with message/rfc822 alone", "il parametro "+name+" vale solo con message/rfc822",
+			"give it as a field of the message", "indicarlo come campo del messaggio")
+	}
+	return noPostinoHeaders(r)
 }
 
 // sendBatch is POST /v1/messages/batch: one transaction.
@@ -197,30 +213,25 @@ func (s *Server) whole(r *http.Request, digest hash.Hash, max int64) (*letter, e
 	return l, nil
 }
 
-// envelopeBeside reads what goes with a message/rfc822 body: query parameters,
-// or header fields for those who cannot change the address.
+// besideWhole are the names of what goes with a message/rfc822 body.
+func besideWhole() []string {
+	return []string{"rcpt", "mail_from", "connection", "class", "tag", "send_at"}
+}
+
+// envelopeBeside reads what goes with a message/rfc822 body.
 func envelopeBeside(r *http.Request) (*MessageInput, error) {
-	q := r.URL.Query()
+	values, err := envelopeValues(r, besideWhole())
+	if err != nil {
+		return nil, err
+	}
 	one := func(name string) string {
-		if v := q.Get(name); v != "" {
-			return v
+		if v := values[name]; len(v) > 0 {
+			return v[0]
 		}
-		return r.Header.Get("X-Postino-" + strings.ReplaceAll(name, "_", "-"))
+		return ""
 	}
-	for name := range q {
-		if !slices.Contains([]string{"rcpt", "mail_from", "connection", "class", "tag", "send_at"}, name) {
-			return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "query."+name, "the query parameter "+name+" is unknown", "il parametro "+name+" è sconosciuto",
-				"with message/rfc822 there are rcpt, mail_from, connection, class, tag and send_at", "con message/rfc822 ci sono rcpt, mail_from, connection, class, tag e send_at")
-		}
-	}
-	in := &MessageInput{Connection: one("connection"), Class: one("class"), Tag: one("tag"), Recipients: q["rcpt"]}
-	for _, line := range r.Header.Values("X-Postino-Rcpt") {
-		for a := range strings.SplitSeq(line, ",") {
-			in.Recipients = append(in.Recipients, strings.TrimSpace(a))
-		}
-	}
-	_, inHeader := r.Header["X-Postino-Mail-From"]
-	if q.Has("mail_from") || inHeader {
+	in := &MessageInput{Connection: one("connection"), Class: one("class"), Tag: one("tag"), Recipients: values["rcpt"]}
+	if _, given := values["mail_from"]; given {
 		from := strings.Trim(one("mail_from"), "<>")
 		in.EnvelopeFrom = &from
 	}
@@ -313,11 +324,11 @@ func (s *Server) reference(ctx context.Context, id string) ConnectionRef {
 // idempotency reads Idempotency-Key; nil when there is none.
 func idempotency(r *http.Request, now time.Time, digest hash.Hash) (*store.Idempotency, error) {
 	key := r.Header.Get("Idempotency-Key")
-	if key == "" {
+	if key == "" { // strict has refused one that is empty
 		return nil, nil
 	}
 	if len(key) > 255 || strings.ContainsFunc(key, func(c rune) bool { return c <= ' ' || c > '~' }) {
-		return nil, fail(http.StatusBadRequest, "invalid_request", "Idempotency-Key", "an Idempotency-Key has 1 to 255 visible ASCII characters", "una Idempotency-Key ha da 1 a 255 caratteri ASCII visibili", "a UUID is a good one", "un UUID va bene")
+		return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "Idempotency-Key", "an Idempotency-Key has 1 to 255 visible ASCII characters", "una Idempotency-Key ha da 1 a 255 caratteri ASCII visibili", "a UUID is a good one", "un UUID va bene")
 	}
 	return &store.Idempotency{Client: caller(r.Context()).clientID(), Key: key, Request: digest.Sum(nil), ExpiresAt: now.Add(idempotencyTTL)}, nil
 }

@@ -53,6 +53,11 @@ type Options struct {
 	// administrator may name although their addresses are not public.
 	ConnectionNetworks []netip.Prefix
 
+	// Bounds of one client; programs that are no clients count as one each.
+	MaxWebhooks int // 20
+	MaxStreams  int // event streams at once; 10
+	MaxKeys     int // API keys that are valid; 50
+
 	GiveUp         time.Duration        // when a delivery that is sent again expires; 72 h
 	MaxJSON        int64                // of a JSON body; 20 MiB
 	MaxConnections int                  // at once; 1,000
@@ -82,6 +87,14 @@ func (o *Options) defaults() error {
 	}
 	if o.MaxPerAddress <= 0 {
 		o.MaxPerAddress = 100
+	}
+	for _, bound := range []struct {
+		value *int
+		usual int
+	}{{&o.MaxWebhooks, 20}, {&o.MaxStreams, 10}, {&o.MaxKeys, 50}} {
+		if *bound.value <= 0 {
+			*bound.value = bound.usual
+		}
 	}
 	if o.Poll <= 0 {
 		o.Poll = 500 * time.Millisecond

@@ -142,6 +142,9 @@ func (s *Server) createWebhook(ctx context.Context, in *webhookCreate) (*bodyOf[
 		}
 		h.Client = c.ID
 	}
+	if err := s.roomForWebhook(ctx, h.Client); err != nil {
+		return nil, err
+	}
 	var err error
 	if b.After != nil {
 		h.Cursor = *b.After
@@ -161,6 +164,28 @@ func (s *Server) createWebhook(ctx context.Context, in *webhookCreate) (*bodyOf[
 		return nil, err
 	}
 	return viewWebhook(stored, secret.Reveal()), nil
+}
+
+// roomForWebhook bounds the webhooks of one client; those of none are together
+// one client's. An administrator is not bounded.
+func (s *Server) roomForWebhook(ctx context.Context, client string) error {
+	if caller(ctx).admin() {
+		return nil
+	}
+	all, err := s.opt.Store.Webhooks(ctx)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for i := range all {
+		if all[i].Client == client {
+			n++
+		}
+	}
+	if n >= s.opt.MaxWebhooks {
+		return overQuota(n, "webhooks", "webhook", "[limits] webhooks")
+	}
+	return nil
 }
 
 func (s *Server) replaceWebhook(ctx context.Context, in *webhookReplace) (*bodyOf[WebhookView], error) {

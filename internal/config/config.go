@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -79,6 +80,11 @@ type Limits struct {
 	MaxSize       Size     `toml:"max_size"`       // 150 MiB
 	MaxRecipients int      `toml:"max_recipients"` // 10,000
 	JoinWindow    Duration `toml:"join_window"`    // 2s; negative: never wait for siblings
+
+	// Of one client.
+	Webhooks int `toml:"webhooks"` // 20
+	Streams  int `toml:"streams"`  // event streams open at once; 10
+	Keys     int `toml:"keys"`     // API keys that are valid; 50
 }
 
 // Outbox is the pace of sending.
@@ -210,7 +216,7 @@ func Load(file string, getenv func(string) string) (Config, error) {
 		c.SMTP = nil // listeners of the file replace the default one
 		meta, err := toml.DecodeFile(file, &c)
 		if err != nil {
-			return c, fmt.Errorf("the configuration cannot be read: %w", err)
+			return c, fmt.Errorf("the configuration cannot be read: %w", brackets(file, err))
 		}
 		if unknown := meta.Undecoded(); len(unknown) > 0 {
 			return c, fmt.Errorf("%s: unknown setting %q", file, unknown[0].String())
@@ -233,6 +239,28 @@ func Load(file string, getenv func(string) string) (Config, error) {
 		}
 	}
 	return c, nil
+}
+
+// brackets tells of tables written as lists, or the other way round, in words
+// that say what to write; any other error stays as it is.
+func brackets(file string, err error) error {
+	var tree map[string]any
+	if _, terr := toml.DecodeFile(file, &tree); terr != nil {
+		return err
+	}
+	t := reflect.TypeFor[Config]()
+	for i := range t.NumField() {
+		name := t.Field(i).Tag.Get("toml")
+		_, table := tree[name].(map[string]any)
+		_, list := tree[name].([]map[string]any)
+		switch kind := t.Field(i).Type.Kind(); {
+		case table && kind == reflect.Slice:
+			return fmt.Errorf("there can be several %[1]s: write [[%[1]s]] with two brackets above each, in place of [%[1]s]", name)
+		case list && kind == reflect.Struct:
+			return fmt.Errorf("there is one %[1]s: write [%[1]s] with one bracket, in place of [[%[1]s]]", name)
+		}
+	}
+	return err
 }
 
 // Validate fills in host names and checks what can be checked without opening
@@ -298,6 +326,7 @@ func refuseNegative(list []setting) (errs []error) {
 func (c *Config) negative() []error {
 	o, r := &c.Outbox, &c.Retention
 	return refuseNegative([]setting{{"workers", int64(c.Workers)}, {"limits.max_size", int64(c.Limits.MaxSize)}, {"limits.max_recipients", int64(c.Limits.MaxRecipients)},
+		{"limits.webhooks", int64(c.Limits.Webhooks)}, {"limits.streams", int64(c.Limits.Streams)}, {"limits.keys", int64(c.Limits.Keys)},
 		{"outbox.lease", int64(o.Lease)}, {"outbox.retry_first", int64(o.RetryFirst)}, {"outbox.retry_max", int64(o.RetryMax)}, {"outbox.give_up", int64(o.GiveUp)},
 		{"outbox.verify_after", int64(o.VerifyAfter)}, {"outbox.settle", int64(o.Settle)}, {"outbox.failover_after", int64(o.FailoverAfter)}, {"outbox.grace", int64(o.Grace)},
 		{"retention.bodies", int64(r.Bodies)}, {"retention.records", int64(r.Records)}, {"retention.events", int64(r.Events)}})

@@ -80,6 +80,8 @@ func TestLoad(t *testing.T) {
 		{name: "negative retention", file: "[retention]\nbodies='-1d'", wantErr: "retention.bodies is negative"},
 		{name: "negative listener", file: "[[smtp]]\naddress='127.0.0.1:25'\nmax_connections=-1", wantErr: "smtp listener 127.0.0.1:25: max_connections is negative"},
 		{name: "negative where it means never", file: "[limits]\njoin_window='-1s'\n[notify]\nwarn_after='-1s'\n[retention]\nbodies='0s'"},
+		{name: "one listener as a table", file: "[smtp]\naddress='127.0.0.1:25'", wantErr: "write [[smtp]]"},
+		{name: "a table as a list", file: "[[http]]\naddress='127.0.0.1:25'", wantErr: "write [http]"},
 		{name: "not TOML", file: "<html>", wantErr: "cannot be read"},
 		{name: "open relay by network", file: "[[smtp]]\naddress='0.0.0.0:25'\nauth='off'\nnetworks=['0.0.0.0/0']", wantErr: "open relay"},
 		{name: "open relay by address", file: "[[smtp]]\naddress='0.0.0.0:25'\nauth='off'", wantErr: "anybody could send"},
@@ -94,6 +96,10 @@ func TestLoad(t *testing.T) {
 		}},
 		{name: "receivers that are no network", file: "[webhooks]\nnetworks=['erp.local']", wantErr: "webhooks: \"erp.local\" is not a network"},
 		{name: "receivers everywhere", file: "[webhooks]\nnetworks=['0.0.0.0/0']", wantErr: "name the receivers"},
+		{name: "open relay in halves", file: "[[smtp]]\naddress='0.0.0.0:25'\nauth='optional'\nnetworks=['0.0.0.0/1','128.0.0.0/1']", wantErr: "open relay"},
+		{name: "legacy for everyone", file: "[[smtp]]\naddress='0.0.0.0:25'\nbare_lf=true\nnetworks=['::/0']", wantErr: "needs networks"},
+		{name: "servers everywhere", file: "[connections]\nnetworks=['::/1','8000::/1']", wantErr: "name the servers"},
+		{name: "servers inside", file: "[connections]\nnetworks=['10.2.0.0/16']"},
 		{name: "half a certificate", file: "[http]\ncert_file='x'", wantErr: "go together"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

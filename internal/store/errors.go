@@ -28,6 +28,8 @@ var (
 	ErrCorrupt = errors.New("the stored bytes of the message are damaged or missing")
 	// ErrGone: the bytes were removed by the retention rules, the record is kept.
 	ErrGone = errors.New("the bytes of the message were removed when their retention ended")
+	// ErrUnderWay: the request with this key began and has no answer yet.
+	ErrUnderWay = errors.New("the request with this idempotency key has begun and has no answer yet")
 	// ErrIdempotency: the key was used before with another request.
 	ErrIdempotency = errors.New("this idempotency key was used with another request")
 	// ErrLocked: another server runs on the same data directory.

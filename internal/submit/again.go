@@ -14,7 +14,7 @@ import (
 // after "connection add" or an edit on another node is taken, or answered with
 // "later" when the store cannot be asked.
 func (s *Submitter) ready(ctx context.Context, r *Request, now time.Time) (*prepared, error) {
-	if err := s.allow(r.Client); err != nil {
+	if err := s.Allow(r.Client, 1); err != nil {
 		return nil, err
 	}
 	start := time.Now()

@@ -83,6 +83,7 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time) (*pr
 	}
 	s.lendSpool(r, p, &msg)
 	msg.Deliveries = s.deliveries(r, way, env, from, now)
+	s.further(r.Client, len(msg.Deliveries)-1)
 	if msg.Join, err = s.join(r, m, way, env, now); err != nil {
 		return p, err
 	}
@@ -125,8 +126,8 @@ func (s *Submitter) route(ctx context.Context, r *Request, m *mime.Message) (*ad
 	}
 	if conn.Default != adapters.DefaultAlways && r.Client != nil {
 		for _, a := range append(author, sender...) {
-			if !senderAllowed(r.Client, a.Address) {
-				return nil, "", senderRefused(a.Address)
+			if err := CheckSender(r.Client, "from", a.Address); err != nil {
+				return nil, "", err
 			}
 		}
 	}

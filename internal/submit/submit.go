@@ -214,10 +214,7 @@ func (s *Submitter) checkMail(ctx context.Context, c *store.Client, from string,
 	if size > limit {
 		return tooLarge(size, limit)
 	}
-	if c != nil && from != "" && !senderAllowed(c, from) {
-		return senderRefused(from)
-	}
-	return nil
+	return CheckSender(c, "from", from)
 }
 
 func tooLarge(size, limit int64) *Refusal {
@@ -225,6 +222,18 @@ func tooLarge(size, limit int64) *Refusal {
 		fmt.Sprintf("the message has %d bytes and no route carries more than %d", size, limit),
 		fmt.Sprintf("il messaggio è di %d byte e nessuna via ne accetta più di %d", size, limit),
 		"send smaller attachments, or add a connection that carries this size", "inviare allegati più piccoli o aggiungere una connessione che accetti questa dimensione")
+}
+
+// CheckSender refuses an address that the client may not use, as From or as
+// envelope sender. Every entry point is held to it in Submit; those that learn a
+// sender before the message ask here first. field is what the refusal names.
+func CheckSender(c *store.Client, field, from string) error {
+	if c == nil || from == "" || senderAllowed(c, from) {
+		return nil
+	}
+	r := senderRefused(from)
+	r.Field = field
+	return r
 }
 
 func senderAllowed(c *store.Client, from string) bool {
@@ -237,9 +246,11 @@ func senderRefused(from string) *Refusal {
 		"ask the administrator to add the sender to the client", "chiedere all'amministratore di aggiungere il mittente al client")
 }
 
-// allow counts a submission against the client's rate.
-func (s *Submitter) allow(c *store.Client) error {
-	if c == nil || c.PerMinute <= 0 {
+// Allow counts n deliveries against the client's rate. One that has any left may
+// make all of them, and waits the longer for the next: a submission that is split
+// is not refused for ever.
+func (s *Submitter) Allow(c *store.Client, n int) error {
+	if c == nil || c.PerMinute <= 0 || n <= 0 {
 		return nil
 	}
 	s.mu.Lock()
@@ -251,8 +262,30 @@ func (s *Submitter) allow(c *store.Client) error {
 	}
 	if !l.Allow() {
 		return refuse(http.StatusTooManyRequests, 450, "4.7.1", "rate", "",
-			fmt.Sprintf("this client may submit %d messages a minute", c.PerMinute), fmt.Sprintf("questo client può inviare %d messaggi al minuto", c.PerMinute),
-			"wait a minute, or ask the administrator to raise the rate", "attendere un minuto o chiedere all'amministratore di alzare il limite")
+			fmt.Sprintf("this client may make %d deliveries a minute", c.PerMinute), fmt.Sprintf("questo client può effettuare %d consegne al minuto", c.PerMinute),
+			"wait a minute, or ask the administrator to raise the client's per_minute", "attendere un minuto o chiedere all'amministratore di alzare per_minute del client")
 	}
+	l.take(n - 1)
 	return nil
+}
+
+// take counts n more, into debt where needed.
+func (l *clientLimit) take(n int) {
+	for n > 0 {
+		part := min(n, l.Burst())
+		l.ReserveN(time.Now(), part)
+		n -= part
+	}
+}
+
+// further counts what a submission that was allowed makes besides its first delivery.
+func (s *Submitter) further(c *store.Client, n int) {
+	if c == nil || n <= 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := s.limits[c.ID]; l != nil {
+		l.take(n)
+	}
 }

@@ -276,3 +276,47 @@ func testClosed(t *testing.T, h Harness) {
 }
 
 var _ mime.Source = (store.Content)(nil)
+
+func testBegin(t *testing.T, h Harness) {
+	s := h.Open(t)
+	key := func(name, request string) store.Idempotency {
+		return store.Idempotency{Client: "c", Key: name, Request: []byte(request), ExpiresAt: after(100)}
+	}
+	begin := func(name, request string, now float64) (string, error) {
+		answer, err := s.Begin(t.Context(), after(now), key(name, request))
+		return string(answer), err
+	}
+	if got, err := begin("k", "resend", 0); got != "" || err != nil {
+		t.Errorf("first: %q %v", got, err)
+	}
+	_, err := begin("k", "resend", 1)
+	wantErr(t, "while it is done", err, store.ErrUnderWay)
+	_, err = begin("k", "other", 1)
+	wantErr(t, "another request", err, store.ErrIdempotency)
+	if err := s.End(t.Context(), key("k", "resend"), []byte(`{"x":1}`)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := begin("k", "resend", 2); got != `{"x":1}` || err != nil {
+		t.Errorf("repeat: %q %v", got, err)
+	}
+	_, err = begin("k", "other", 2)
+	wantErr(t, "another request after it was done", err, store.ErrIdempotency)
+	if err := s.End(t.Context(), key("k", "resend"), nil); err != nil { // an answer is not given back
+		t.Fatal(err)
+	}
+	if got, err := begin("k", "resend", 3); got != `{"x":1}` || err != nil {
+		t.Errorf("repeat: %q %v", got, err)
+	}
+	if got, err := begin("k", "resend", 101); got != "" || err != nil {
+		t.Errorf("expired: %q %v", got, err)
+	}
+	if _, err := begin("failed", "resend", 0); err != nil {
+		t.Error(err)
+	}
+	if err := s.End(t.Context(), key("failed", "resend"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := begin("failed", "other", 0); got != "" || err != nil {
+		t.Errorf("after nothing was done: %q %v", got, err)
+	}
+}

@@ -1,0 +1,154 @@
+package api
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"io"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// keyParam is the header parameter of operations that obey Idempotency-Key.
+func keyParam() *huma.Param {
+	return &huma.Param{Name: "Idempotency-Key", In: "header", Description: "For 24 hours the same request with the same key gets the same answer and does nothing again; another request is refused with 422",
+		Schema: &huma.Schema{Type: "string", MinLength: ptr(1), MaxLength: ptr(255)}}
+}
+
+// answerPath names the sealed answers for the sealer: some hold a secret that is
+// shown once.
+const answerPath = "idempotency.answer"
+
+// A keptAnswer is an answer as it is stored.
+type keptAnswer struct {
+	Status int             `json:"status"`
+	Header http.Header     `json:"header"`
+	Body   json.RawMessage `json:"body,omitempty"`
+}
+
+// repeatable makes an operation obey Idempotency-Key. Submissions have a way of
+// their own: their key is stored in the transaction that stores the message.
+func (s *Server) repeatable(o *huma.Operation) {
+	if o.Method != http.MethodPost {
+		return
+	}
+	o.Parameters = append(o.Parameters, keyParam())
+	o.Middlewares = append(o.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
+		r, w := humago.Unwrap(ctx)
+		if r.Header.Get("Idempotency-Key") == "" {
+			next(ctx)
+			return
+		}
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxSmallBody))
+		if err != nil {
+			writeFailure(w, r, bodyError(err))
+			return
+		}
+		digest := sha256.New()
+		framed(digest, "action", r.Method, r.URL.Path, r.URL.RawQuery, string(body))
+		p := caller(ctx.Context())
+		key, err := idempotency(r.WithContext(ctx.Context()), s.opt.Now(), digest)
+		if err != nil {
+			writeFailure(w, r, err)
+			return
+		}
+		if p.client == nil { // the keys of programs that are no clients are their own
+			key.Client = "key:" + p.name
+		}
+		known, err := s.opt.Store.Begin(r.Context(), s.opt.Now(), *key)
+		if err == nil && known != nil {
+			err = s.again(w, key, known)
+		}
+		if err != nil || known != nil {
+			if err != nil {
+				writeFailure(w, r, err)
+			}
+			return
+		}
+		r2 := r.Clone(ctx.Context())
+		r2.Body = io.NopCloser(bytes.NewReader(body))
+		kept := &answerKeeper{ResponseWriter: w}
+		defer func() { s.keep(ctx, key, kept) }()
+		next(huma.WithContext(humago.NewContext(ctx.Operation(), r2, kept), ctx.Context()))
+	})
+}
+
+// keep stores the answer of what was done. A request that was refused did
+// nothing: its key is free. Of one that failed here nobody knows how far it got:
+// its key stays claimed.
+func (s *Server) keep(ctx huma.Context, key *store.Idempotency, a *answerKeeper) {
+	var stored []byte
+	if a.status == 0 || a.status >= http.StatusInternalServerError {
+		return
+	}
+	if a.status < http.StatusBadRequest {
+		doc, err := json.Marshal(keptAnswer{Status: a.status, Header: a.Header(), Body: bytes.TrimSpace(a.body.Bytes())})
+		var sealed []byte
+		if err == nil {
+			sealed, err = s.opt.Sealer.Seal(key.Client+" "+key.Key, answerPath, adapters.Secret(doc))
+		}
+		if err == nil {
+			stored, err = json.Marshal(sealed)
+		}
+		if err != nil { // the key stays claimed: what was done is not done again
+			s.opt.Log.Error("the answer for an Idempotency-Key cannot be kept", "err", err)
+			return
+		}
+	}
+	if err := s.opt.Store.End(ctx.Context(), *key, stored); err != nil {
+		s.opt.Log.Error("the answer for an Idempotency-Key cannot be kept", "err", err)
+	}
+}
+
+// again gives a kept answer.
+func (s *Server) again(w http.ResponseWriter, key *store.Idempotency, stored []byte) error {
+	var sealed []byte
+	if err := json.Unmarshal(stored, &sealed); err != nil { // the key is that of a submission
+		return store.ErrIdempotency
+	}
+	doc, err := s.opt.Sealer.Open(key.Client+" "+key.Key, answerPath, sealed)
+	if err != nil {
+		return err
+	}
+	var a keptAnswer
+	if err := json.Unmarshal([]byte(doc.Reveal()), &a); err != nil {
+		return err
+	}
+	for name, values := range a.Header {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(a.Status)
+	if len(a.Body) > 0 {
+		_, _ = w.Write(append(a.Body, '\n')) // a reader that left is nobody to tell
+	}
+	return nil
+}
+
+// An answerKeeper passes an answer on and keeps it.
+type answerKeeper struct {
+	http.ResponseWriter
+	status int
+	body   bytes.Buffer
+}
+
+func (a *answerKeeper) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+func (a *answerKeeper) WriteHeader(code int) {
+	if a.status == 0 {
+		a.status = code
+	}
+	a.ResponseWriter.WriteHeader(code)
+}
+
+func (a *answerKeeper) Write(p []byte) (int, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	a.body.Write(p)
+	return a.ResponseWriter.Write(p)
+}

@@ -1,0 +1,145 @@
+package api
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// strict refuses what a request of any operation has and that would have no
+// effect: a misspelt parameter must not send mail at once that was meant for
+// tomorrow.
+func (s *Server) strict(o *huma.Operation) {
+	o.Middlewares = append(o.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
+		r, w := humago.Unwrap(ctx)
+		if err := withoutEffect(ctx.Operation(), r); err != nil {
+			writeFailure(w, r, err)
+			return
+		}
+		next(ctx)
+	})
+}
+
+func withoutEffect(o *huma.Operation, r *http.Request) error {
+	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
+		f := unsupportedMedia("no Content-Encoding")
+		f.field = "Content-Encoding"
+		f.sentence.EN, f.sentence.IT = "a body that is compressed is not understood here", "un corpo compresso qui non è compreso"
+		f.remedy.EN, f.remedy.IT = "send it without Content-Encoding", "inviarlo senza Content-Encoding"
+		return f
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return invalid("query", "the query of the URL cannot be read: write special characters as %XX", "la query dell'URL non è leggibile: scrivere i caratteri speciali come %XX")
+	}
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		p := parameter(o, "query", name)
+		if p == nil {
+			return unknownParameter(name)
+		}
+		if len(query[name]) > 1 && (p.Schema == nil || p.Schema.Type != "array") && p.Explode == nil {
+			return invalid("query."+name, "the query parameter "+name+" is there more than once", "il parametro "+name+" è presente più volte")
+		}
+	}
+	if _, ok := o.Metadata["envelope"]; !ok {
+		if err := noPostinoHeaders(r); err != nil {
+			return err
+		}
+	}
+	if keys, given := r.Header["Idempotency-Key"]; given {
+		switch {
+		case parameter(o, "header", "Idempotency-Key") == nil:
+			return invalid("Idempotency-Key", "this operation does not take an Idempotency-Key", "questa operazione non accetta una Idempotency-Key")
+		case len(keys) > 1 || keys[0] == "":
+			return invalid("Idempotency-Key", "the Idempotency-Key is empty or there more than once", "la Idempotency-Key è vuota o presente più volte")
+		}
+	}
+	return noBodyWhereNoneCounts(o, r)
+}
+
+func unknownParameter(name string) error {
+	name = clip(name)
+	return invalid("query."+name, "the query parameter "+name+" is unknown here", "il parametro "+name+" qui è sconosciuto")
+}
+
+func parameter(o *huma.Operation, in, name string) *huma.Param {
+	for _, p := range o.Parameters {
+		if p.In == in && p.Name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// noPostinoHeaders refuses header fields of ours where none counts.
+func noPostinoHeaders(r *http.Request) error {
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+		if strings.HasPrefix(name, postinoHeader) {
+			return invalid(name, fmt.Sprintf("the header %s has no effect here", clip(name)), fmt.Sprintf("l'intestazione %s qui non ha effetto", clip(name)))
+		}
+	}
+	return nil
+}
+
+// noBodyWhereNoneCounts lets pass what says nothing: programs send {} with
+// every POST.
+func noBodyWhereNoneCounts(o *huma.Operation, r *http.Request) error {
+	if o.RequestBody != nil || o.Metadata["body"] != nil || r.Body == nil || r.Body == http.NoBody {
+		return nil
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, 64))
+	if err != nil {
+		return bodyError(err)
+	}
+	if text := strings.Join(strings.Fields(string(bytes.TrimSpace(body))), ""); text != "" && text != "{}" {
+		return invalid("body", "this operation takes no body", "questa operazione non accetta un corpo")
+	}
+	return nil
+}
+
+const postinoHeader = "X-Postino-"
+
+// envelopeValues gives what stands beside a message/rfc822 body, by name: from
+// the query, or from header fields for those who cannot change the address
+// (X-Postino-Mail-From, or with underscores, which some proxies drop).
+func envelopeValues(r *http.Request, known []string) (map[string][]string, error) {
+	out, from := map[string][]string{}, map[string]string{}
+	for name, values := range r.URL.Query() {
+		out[name], from[name] = values, "query."+name
+	}
+	for _, header := range slices.Sorted(maps.Keys(r.Header)) {
+		rest, ok := strings.CutPrefix(header, postinoHeader)
+		if !ok {
+			continue
+		}
+		name := strings.ReplaceAll(strings.ToLower(rest), "-", "_")
+		if !slices.Contains(known, name) {
+			return nil, invalid(header, "the header "+clip(header)+" is unknown", "l'intestazione "+clip(header)+" è sconosciuta")
+		}
+		values := r.Header[header]
+		if name == "rcpt" { // any number of times, and lists
+			for _, line := range values {
+				for a := range strings.SplitSeq(line, ",") {
+					out[name] = append(out[name], strings.TrimSpace(a))
+				}
+			}
+			continue
+		}
+		if first, twice := from[name]; twice || len(values) > 1 {
+			if !twice {
+				first = header
+			}
+			return nil, invalid(header, fmt.Sprintf("%s is given more than once, as %s too", name, first), fmt.Sprintf("%s è indicato più volte, anche come %s", name, first))
+		}
+		out[name], from[name] = values, header
+	}
+	return out, nil
+}
