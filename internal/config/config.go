@@ -38,6 +38,7 @@ type Config struct {
 	Notify    Notify     `toml:"notify"`
 	Retention Retention  `toml:"retention"`
 	Pickup    Pickup     `toml:"pickup"`
+	Maildrop  Maildrop   `toml:"maildrop"`
 	Webhooks  Webhooks   `toml:"webhooks"`
 
 	Connections Connections `toml:"connections"`
@@ -114,8 +115,15 @@ type Retention struct {
 
 // Pickup is a folder that messages are dropped into.
 type Pickup struct {
-	Dir    string `toml:"dir"`    // empty: none
-	Client string `toml:"client"` // name of the client that they count as
+	Dir    string   `toml:"dir"`    // empty: none
+	Client string   `toml:"client"` // name of the client that they count as
+	Pause  Duration `toml:"pause"`  // a file is taken once it has not changed for this long; 2s
+}
+
+// Maildrop is the folder in which sendmail leaves messages while the server is
+// down; POSTINO_MAILDROP names it.
+type Maildrop struct {
+	Client string `toml:"client"` // name of the client that they count as; empty: this machine
 }
 
 // Webhooks says where events may be sent besides the open Internet.
@@ -329,7 +337,7 @@ func (c *Config) negative() []error {
 		{"limits.webhooks", int64(c.Limits.Webhooks)}, {"limits.streams", int64(c.Limits.Streams)}, {"limits.keys", int64(c.Limits.Keys)},
 		{"outbox.lease", int64(o.Lease)}, {"outbox.retry_first", int64(o.RetryFirst)}, {"outbox.retry_max", int64(o.RetryMax)}, {"outbox.give_up", int64(o.GiveUp)},
 		{"outbox.verify_after", int64(o.VerifyAfter)}, {"outbox.settle", int64(o.Settle)}, {"outbox.failover_after", int64(o.FailoverAfter)}, {"outbox.grace", int64(o.Grace)},
-		{"retention.bodies", int64(r.Bodies)}, {"retention.records", int64(r.Records)}, {"retention.events", int64(r.Events)}})
+		{"pickup.pause", int64(c.Pickup.Pause)}, {"retention.bodies", int64(r.Bodies)}, {"retention.records", int64(r.Records)}, {"retention.events", int64(r.Events)}})
 }
 
 func (l *Listener) validate() error {

@@ -11,6 +11,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -95,18 +97,53 @@ func syncDir(dir string) error {
 	return errors.Join(err, d.Close())
 }
 
-// Read splits a file into envelope and message.
+// ErrEnvelope: a file does not begin with an envelope as Write makes it.
+var ErrEnvelope = errors.New("the file does not begin with an envelope")
+
+// Read splits a file into envelope and message. What whoever may write into the
+// folder put there is foreign: an envelope with more in it than Write puts there
+// wraps ErrEnvelope. Its addresses are the submitter's to check.
 func Read(r io.Reader) (mime.Envelope, io.Reader, error) {
 	b := bufio.NewReaderSize(r, 64<<10)
 	var env mime.Envelope
 	line, err := readLine(b)
-	if err == nil {
-		err = json.Unmarshal(line, &env)
-	}
 	if err != nil {
-		return env, nil, fmt.Errorf("the file does not begin with an envelope: %w", err)
+		return env, nil, err
+	}
+	if err := json.Unmarshal(line, &env); err != nil {
+		return env, nil, fmt.Errorf("%w: %w", ErrEnvelope, err)
+	}
+	if what := unfit(&env); what != "" {
+		return env, nil, fmt.Errorf("%w: its %s is not as sendmail writes it", ErrEnvelope, what)
 	}
 	return env, b, nil
+}
+
+// unfit names what of the DSN wishes is no value of RFC 3461.
+func unfit(env *mime.Envelope) string {
+	switch {
+	case env.Ret != "" && env.Ret != "FULL" && env.Ret != "HDRS":
+		return "Ret"
+	case len(env.EnvID) > 100 || hasControl(env.EnvID): // section 4.4
+		return "EnvID"
+	case len(env.Recipients) == 0: // the header must not decide
+		return "Recipients"
+	}
+	for _, r := range env.Recipients {
+		for _, n := range r.Notify {
+			if n != "SUCCESS" && n != "FAILURE" && n != "DELAY" && (n != "NEVER" || len(r.Notify) > 1) {
+				return "Notify"
+			}
+		}
+		if len(r.ORcpt) > 500 || hasControl(r.ORcpt) {
+			return "ORcpt"
+		}
+	}
+	return ""
+}
+
+func hasControl(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 127 || r == utf8.RuneError })
 }
 
 func readLine(b *bufio.Reader) ([]byte, error) {
@@ -115,12 +152,14 @@ func readLine(b *bufio.Reader) ([]byte, error) {
 		part, err := b.ReadSlice('\n')
 		line = append(line, part...)
 		switch {
+		case len(line) > maxEnvelope:
+			return nil, fmt.Errorf("%w: its first line is too long", ErrEnvelope)
 		case err == nil:
 			return line, nil
+		case errors.Is(err, io.EOF):
+			return nil, fmt.Errorf("%w: it has one line", ErrEnvelope)
 		case !errors.Is(err, bufio.ErrBufferFull):
 			return nil, err
-		case len(line) > maxEnvelope:
-			return nil, errors.New("its first line is too long")
 		}
 	}
 }

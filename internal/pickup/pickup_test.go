@@ -125,7 +125,7 @@ func TestFolder(t *testing.T) {
 func TestAFileBeingWrittenIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	p, st := open(t, Options{Dir: dir, Settle: time.Hour})
+	p, st := open(t, Options{Dir: dir, Pause: time.Hour})
 	if err := os.WriteFile(filepath.Join(dir, "new.eml"), []byte(good), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -133,26 +133,6 @@ func TestAFileBeingWrittenIsLeftAlone(t *testing.T) {
 	p.Look(t.Context())
 	if len(queued(t, st)) != 0 {
 		t.Error("taken while it may still be written")
-	}
-}
-
-// TestDeathAfterSubmit: the process died between storing the message and
-// putting the file away; the next one must not send it twice.
-func TestDeathAfterSubmit(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	p, st := open(t, Options{Dir: dir})
-	drop(t, dir, "one.eml", good)
-	p.Look(t.Context())
-	if err := os.Rename(filepath.Join(dir, "sent", "one.eml"), filepath.Join(dir, "work", "one.eml")); err != nil {
-		t.Fatal(err)
-	}
-	p.Look(t.Context())
-	if q := queued(t, st); len(q) != 1 {
-		t.Errorf("%d deliveries of one file", len(q))
-	}
-	if got := names(t, filepath.Join(dir, "sent")); got != "one.eml" {
-		t.Errorf("sent: %s", got)
 	}
 }
 
@@ -224,31 +204,5 @@ func TestMaildropOfAnotherUser(t *testing.T) {
 		if left, err := os.ReadDir(dir); err != nil || closed == "" && len(left) > 0 {
 			t.Errorf("made in it: %v, %v", left, err)
 		}
-	}
-}
-
-// Several servers share one maildrop: whoever is late finds nothing, says
-// nothing, and the message is there once.
-func TestAnotherServerWasFaster(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	p, st := open(t, Options{Drop: dir})
-	env := mime.Envelope{From: "erp@contoso.it", Recipients: []mime.Recipient{{Address: "anna@example.com"}}}
-	if err := maildrop.Write(dir, env, mime.Bytes([]byte("From: erp@contoso.it\r\nTo: anna@example.com\r\n\r\nx\r\n"))); err != nil {
-		t.Fatal(err)
-	}
-	name := filepath.Join(dir, names(t, dir))
-	late := func(ctx context.Context, f *os.File) (submit.Request, error) {
-		p.Look(ctx) // the other one is done meanwhile
-		return p.dropped(ctx, f)
-	}
-	if err := p.one(t.Context(), dir, name, late); err != nil {
-		t.Error(err)
-	}
-	if err := p.one(t.Context(), dir, filepath.Join(dir, workDir, filepath.Base(name)), p.dropped); err != nil {
-		t.Errorf("a file that is gone: %v", err)
-	}
-	if n := len(queued(t, st)); n != 1 || len(p.retry) != 0 || names(t, filepath.Join(dir, failedDir)) != "" {
-		t.Errorf("%d messages, %d to try again, failed: %q", n, len(p.retry), names(t, filepath.Join(dir, failedDir)))
 	}
 }

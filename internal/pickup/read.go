@@ -1,0 +1,86 @@
+package pickup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/maildrop"
+	"github.com/postino-mail/postino/internal/spool"
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/submit"
+	"github.com/postino-mail/postino/mime"
+)
+
+// eml reads a file of the pickup folder.
+func (p *Pickup) eml(ctx context.Context, f *os.File) (submit.Request, error) {
+	r := submit.Request{Door: "pickup", Lenient: true} // files have the line ends of their program
+	var err error
+	if r.Client, err = find(ctx, p.opt.Client); err != nil {
+		return r, err
+	}
+	in, err := readInjected(untilStop{ctx, f})
+	if err != nil {
+		return r, err
+	}
+	if r.Message, err = p.fill(in.rest); err != nil {
+		return r, err
+	}
+	r.Envelope = in.envelope
+	if in.sender {
+		return r, nil
+	}
+	src, err := r.Message.Source()
+	if err != nil {
+		return r, err
+	}
+	// The envelope's sender is the header's; a message that cannot be read is
+	// refused by Submit, in better words.
+	if m, err := mime.Read(src, mime.Limits{}); err == nil {
+		r.Envelope.From = m.HeaderSender()
+	}
+	return r, nil
+}
+
+// dropped reads a file of the maildrop.
+func (p *Pickup) dropped(ctx context.Context, f *os.File) (submit.Request, error) {
+	r := submit.Request{Door: "sendmail", Lenient: true}
+	var err error
+	if r.Client, err = find(ctx, p.opt.DropClient); err != nil {
+		return r, err
+	}
+	env, body, err := maildrop.Read(untilStop{ctx, f})
+	if errors.Is(err, maildrop.ErrEnvelope) {
+		return r, refusal("bad_maildrop_file", err.Error(), "il file non inizia con una busta come la scrive sendmail")
+	}
+	if err != nil {
+		return r, err
+	}
+	r.Envelope = env
+	r.Message, err = p.fill(body)
+	return r, err
+}
+
+func (p *Pickup) fill(r io.Reader) (*spool.Buffer, error) {
+	b, err := spool.Fill(r, p.opt.SpoolDir, 0, p.opt.MaxSize)
+	if errors.Is(err, spool.ErrTooLarge) {
+		return nil, refusal("too_large", fmt.Sprintf("the file is larger than %d bytes", p.opt.MaxSize), fmt.Sprintf("il file supera %d byte", p.opt.MaxSize))
+	}
+	return b, err
+}
+
+// refusal is for good: trying the same file again does not help.
+func refusal(code, en, it string) *submit.Refusal {
+	return &submit.Refusal{Code: code, SMTP: 554, Enhanced: "5.6.0", HTTP: http.StatusUnprocessableEntity, Sentence: adapters.Text{EN: en, IT: it}}
+}
+
+func find(ctx context.Context, client ClientFunc) (*store.Client, error) {
+	if client == nil {
+		return nil, nil
+	}
+	return client(ctx)
+}
