@@ -24,12 +24,15 @@ func main() {
 	ctx, stop := untilSignal(context.Background())
 	defer stop()
 	args := os.Args[1:]
-	if name := filepath.Base(os.Args[0]); name == "sendmail" || name == "mailq" {
+	if name := filepath.Base(os.Args[0]); name == "sendmail" || name == "mailq" || name == "newaliases" {
 		if len(args) == 0 || args[0] != "sendmail" { // some callers name both
 			args = append([]string{"sendmail"}, args...)
 		}
 		if name == "mailq" {
 			args = append(args, "-bp")
+		}
+		if name == "newaliases" {
+			args = append(args, "-bi")
 		}
 	}
 	os.Exit(run(ctx, args, stdio{os.Stdin, os.Stdout, os.Stderr}))

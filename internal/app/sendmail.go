@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
+	"sync"
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/fallback"
@@ -43,8 +44,10 @@ func Sendmail(ctx context.Context, o SendmailOptions) (err error) {
 		data = "postino-data"
 	}
 	if args.Mode == sendmail.List {
-		return QueueCommands{Storage: Storage{Data: data, Database: o.Getenv("POSTINO_DATABASE")}, Language: o.Language, Stdout: o.Stdout}.
-			List(ctx, QueueFilter{States: []string{"queued", "unverified", "sending", "held"}}, 0)
+		return mailq(ctx, o, Storage{Data: data, Database: o.Getenv("POSTINO_DATABASE")})
+	}
+	if args.Mode == sendmail.Nothing {
+		return nil
 	}
 	address := o.Getenv("POSTINO_SMTP")
 	if address == "" {
@@ -55,24 +58,63 @@ func Sendmail(ctx context.Context, o SendmailOptions) (err error) {
 		return exit(ExitConfig, err)
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
-	host, herr := os.Hostname()
-	if herr != nil || !strings.Contains(host, ".") {
-		host = "postino.localdomain"
-	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
-	defer cancel()
-	err = sendmail.Run(ctx, args, sendmail.Options{Server: server, Address: address, Drop: Maildrop(o.Getenv, data), Host: host, Stdin: o.Stdin, Stdout: o.Stdout})
+	local := sync.OnceValue(func() string { return localDomain(ctx, o.Getenv, address) })
+	err = sendmail.Run(ctx, args, sendmail.Options{Server: server, Address: address, Drop: Maildrop(o.Getenv, data), Host: ownHostname(o.Getenv), Local: local,
+		Stdin: o.Stdin, Stdout: o.Stdout})
+	var nothing *sendmail.NothingTakenError
 	var m *mime.Error
 	var e *adapters.Error
 	switch {
 	case errors.Is(err, sendmail.ErrUsage):
 		return exit(ExitUsage, err)
+	case errors.As(err, &nothing) && !nothing.Temporary:
+		return exit(ExitUnavailable, err)
 	case errors.As(err, &m):
 		return exit(ExitData, localized(err, o.Language))
 	case err != nil && !errors.As(err, &e):
 		return exit(ExitTempFail, err) // neither the server nor the maildrop took it
 	}
 	return err
+}
+
+// mailq shows the queue in the words that scripts look for.
+func mailq(ctx context.Context, o SendmailOptions, where Storage) error {
+	var out bytes.Buffer
+	k := QueueCommands{Storage: where, Language: o.Language, Stdout: &out}
+	waiting := QueueFilter{States: []string{"queued", "unverified", "sending", "held"}}
+	k.JSON = true
+	if err := k.List(ctx, waiting, 1); err != nil {
+		return err
+	}
+	if list := strings.TrimSpace(out.String()); list == "[]" || list == "" {
+		_, err := io.WriteString(o.Stdout, "Mail queue is empty\n")
+		return err
+	}
+	k.JSON, k.Stdout = false, o.Stdout
+	return k.List(ctx, waiting, 0)
+}
+
+// ownHostname is this machine's name, where it has a whole one.
+func ownHostname(getenv func(string) string) string {
+	if name := getenv("POSTINO_HOSTNAME"); name != "" {
+		return name
+	}
+	host, err := os.Hostname()
+	if err != nil || !strings.Contains(host, ".") {
+		return "postino.localdomain"
+	}
+	return host
+}
+
+// localDomain is the domain of names that programs write without one (root):
+// the host name of the configuration, which the server greets with.
+func localDomain(ctx context.Context, getenv func(string) string, address string) string {
+	if getenv("POSTINO_HOSTNAME") == "" {
+		if name := sendmail.ServerName(ctx, address); name != "" {
+			return name
+		}
+	}
+	return ownHostname(getenv)
 }
 
 // Maildrop is the folder of messages left while the server is down.

@@ -17,7 +17,7 @@ const (
 	Deliver Mode = "m" // a message on standard input
 	Session Mode = "s" // an SMTP session on standard input and output
 	List    Mode = "p" // show the queue
-	Nothing Mode = "i" // rebuild aliases: there are none
+	Nothing Mode = "i" // rebuild aliases, run the queue: there is nothing to do
 )
 
 // Args are the arguments, understood.
@@ -25,12 +25,14 @@ type Args struct {
 	Mode       Mode
 	FromHeader bool     // -t: recipients are in the header
 	IgnoreDots bool     // -i: a line with a dot alone does not end the message
-	From       string   // -f, -r: envelope sender
+	From       string   // -f, -r: envelope sender; empty: the header's
+	NullSender bool     // -f "" and -f <>: there is none, and failures are told to no one (RFC 5321 section 4.5.5)
 	Name       string   // -F: full name of a From that must be made
 	Notify     []string // -N (RFC 3461)
 	Ret        string   // -R: FULL or HDRS
 	EnvID      string   // -V
 	Recipients []string
+	queueRun   bool // -q: send what is queued; the server does so by itself
 }
 
 // withValue are the options that take a value, in the same word or the next.
@@ -42,6 +44,15 @@ const optional = "ob" + "qdA"
 
 // Parse reads the arguments as sendmail(1) has them.
 func Parse(args []string) (Args, error) {
+	a, err := parse(args)
+	if err == nil && a.queueRun && a.Mode == Deliver && !a.FromHeader && len(a.Recipients) == 0 {
+		a.Mode = Nothing
+	}
+	a.queueRun = false
+	return a, err
+}
+
+func parse(args []string) (Args, error) {
 	a := Args{Mode: Deliver}
 	for len(args) > 0 {
 		arg := args[0]
@@ -89,7 +100,10 @@ func (a *Args) set(c byte, value string) error {
 			a.IgnoreDots = true
 		}
 	case 'f', 'r':
-		a.From = strings.Trim(value, "<>")
+		a.From = strings.TrimSpace(value)
+		if a.NullSender = a.From == "" || a.From == "<>"; a.NullSender {
+			a.From = ""
+		}
 	case 'F':
 		a.Name = value
 	case 'N':
@@ -108,7 +122,11 @@ func (a *Args) set(c byte, value string) error {
 		default:
 			return fmt.Errorf("-b%s is not supported: -bm, -bs, -bp and -bi are", value)
 		}
-	case 'v', 'n', 'm', 'U', 'G', 'q', 'X', 'L', 'h', 'O', 'p', 'B', 'C', 'D', 'd', 'M', 'Q', 'A', 's', 'e', 'x', 'J':
+	case 'q':
+		a.queueRun = true
+	case 'I':
+		a.Mode = Nothing // newaliases
+	case 'v', 'n', 'm', 'U', 'G', 'X', 'L', 'h', 'O', 'p', 'B', 'C', 'D', 'd', 'M', 'Q', 'A', 's', 'e', 'x', 'J':
 		// Meaningful to other mailers alone; programs pass them all the same.
 	default:
 		return fmt.Errorf("unknown option -%c", c)

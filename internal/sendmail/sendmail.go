@@ -1,16 +1,15 @@
+// Package sendmail is what programs call as /usr/sbin/sendmail: it reads the
+// arguments and the message as they write them, hands the message to the local
+// server, and leaves it in the maildrop while the server is down.
 package sendmail
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"os"
 	"os/user"
-	"strings"
+	"time"
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/maildrop"
@@ -23,7 +22,9 @@ type Options struct {
 	Server  adapters.Adapter // the local server, over SMTP
 	Address string           // of the same, for -bs
 	Drop    string           // maildrop folder; empty: none
-	Host    string           // domain of addresses without one
+	Host    string           // domain of Message-IDs that must be made
+	Local   func() string    // domain of names without one; called when it is needed
+	Wait    time.Duration    // for the server, once the message was read; 10 min
 	Stdin   io.Reader
 	Stdout  io.Writer
 }
@@ -32,19 +33,26 @@ type Options struct {
 var ErrUsage = errors.New("usage")
 
 // Run does what the arguments say. Errors are *mime.Error for a bad message,
-// *adapters.Error for what the server answered, or wrap ErrUsage.
+// *adapters.Error for what the server answered, *NothingTakenError of a session,
+// or wrap ErrUsage.
 func Run(ctx context.Context, a Args, o Options) error {
 	switch a.Mode {
 	case Nothing:
 		return nil
 	case Session:
-		return session(ctx, o)
+		return runSession(ctx, o)
 	}
-	raw, err := readMessage(a, o)
+	if o.Wait <= 0 {
+		o.Wait = 10 * time.Minute
+	}
+	raw, err := readMessage(ctx, o.Stdin, a.IgnoreDots)
 	if err != nil {
 		return err
 	}
 	defer raw.Close()
+	// The time of the program that writes the message is its own.
+	ctx, cancel := context.WithTimeout(ctx, o.Wait)
+	defer cancel()
 	return deliver(ctx, a, o, raw)
 }
 
@@ -59,11 +67,13 @@ func deliver(ctx context.Context, a Args, o Options, raw *spool.Buffer) error {
 			b.Close()
 		}
 	}()
-	m, err := mime.Accept(src, mime.AcceptOptions{Hostname: o.Host, Lenient: true, Spool: func() (mime.Spool, error) {
-		b := spool.New("", 1<<20, 0)
-		spools = append(spools, b)
-		return b, nil
-	}})
+	m, err := mime.Accept(src, mime.AcceptOptions{Hostname: o.Host, Lenient: true, LocalDomain: o.Local,
+		DefaultFrom: func() (mime.Address, error) { return author(a, o) },
+		Spool: func() (mime.Spool, error) {
+			b := spool.New("", 1<<20, 0)
+			spools = append(spools, b)
+			return b, nil
+		}})
 	if err != nil {
 		return err
 	}
@@ -80,126 +90,9 @@ func deliver(ctx context.Context, a Args, o Options, raw *spool.Buffer) error {
 	return err
 }
 
-func envelope(a Args, o Options, m *mime.Message) (mime.Envelope, error) {
-	env := mime.Envelope{From: a.From, Ret: a.Ret, EnvID: a.EnvID}
-	if env.From == "" {
-		env.From = m.From()[0].Address
-	} else if !strings.Contains(env.From, "@") {
-		env.From += "@" + o.Host
-	}
-	list := a.Recipients
-	if a.FromHeader {
-		if bad := m.BadAddresses(); len(bad) > 0 {
-			return env, bad[0]
-		}
-		list = append(m.Recipients(), list...)
-	}
-	for _, r := range list {
-		r = strings.Trim(strings.TrimSpace(r), "<>")
-		if !strings.Contains(r, "@") {
-			r += "@" + o.Host
-		}
-		addr, err := mime.NormalizeAddress(r)
-		if err != nil {
-			return env, err
-		}
-		env.Recipients = append(env.Recipients, mime.Recipient{Address: addr, Notify: a.Notify})
-	}
-	if len(env.Recipients) == 0 {
-		return env, fmt.Errorf("%w: nobody to send to: name recipients, or give -t and a To field", ErrUsage)
-	}
-	return env, nil
-}
-
-// readMessage reads standard input to its end, or to a line with a dot alone,
-// and adds the From that cron and PHP leave out.
-func readMessage(a Args, o Options) (*spool.Buffer, error) {
-	b := spool.New("", 1<<20, 0)
-	in := bufio.NewReaderSize(o.Stdin, 64<<10)
-	head, err := readHead(in)
-	if err == nil {
-		_, err = b.Write(completeHead(head, a, o.Host))
-	}
-	if err == nil {
-		err = copyBody(b, in, a.IgnoreDots)
-	}
-	if err != nil {
-		return nil, errors.Join(err, b.Close())
-	}
-	return b, nil
-}
-
-// maxHead bounds the header block that is looked at.
-const maxHead = 1 << 20
-
-// readHead reads up to the empty line, which it keeps. A message that begins
-// without a header field is all body.
-func readHead(in *bufio.Reader) ([]byte, error) {
-	var head []byte
-	for len(head) < maxHead {
-		line, err := in.ReadBytes('\n')
-		head = append(head, line...)
-		if errors.Is(err, io.EOF) {
-			return head, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("the message cannot be read: %w", err)
-		}
-		if len(bytes.TrimRight(line, "\r\n")) == 0 {
-			return head, nil
-		}
-	}
-	return head, nil
-}
-
-// qualify gives names without a domain, as cron writes them ("root (Cron
-// Daemon)"), this machine's: a mailer qualifies what is local.
-func qualify(head []byte, host string) []byte {
-	lines := bytes.SplitAfter(head, []byte("\n"))
-	for i, line := range lines {
-		name, value, ok := bytes.Cut(line, []byte(":"))
-		if !ok || bytes.IndexByte(value, '@') >= 0 || !isAddressField(string(bytes.TrimSpace(name))) {
-			continue
-		}
-		lines[i] = append(append(bytes.Clone(name), ": "...), qualifyList(string(value), host)...)
-	}
-	return bytes.Join(lines, nil)
-}
-
-func isAddressField(name string) bool {
-	for _, f := range []string{"From", "Sender", "Reply-To", "To", "Cc", "Bcc"} {
-		if strings.EqualFold(name, f) {
-			return true
-		}
-	}
-	return false
-}
-
-// qualifyList leaves every entry alone that is not one plain name, with or
-// without a comment.
-func qualifyList(value, host string) string {
-	var out []string
-	for entry := range strings.SplitSeq(strings.TrimRight(value, "\r\n"), ",") {
-		local, comment, _ := strings.Cut(strings.TrimSpace(entry), " ")
-		plain := local != "" && strings.Trim(local, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-") == ""
-		comment = strings.TrimSpace(comment)
-		if !plain || comment != "" && (comment[0] != '(' || comment[len(comment)-1] != ')') {
-			out = append(out, strings.TrimSpace(entry))
-			continue
-		}
-		out = append(out, strings.TrimSpace(local+"@"+host+" "+comment))
-	}
-	return strings.Join(out, ", ") + "\n"
-}
-
-func completeHead(head []byte, a Args, host string) []byte {
-	head = qualify(head, host)
-	for line := range bytes.SplitSeq(head, []byte("\n")) {
-		name, _, ok := bytes.Cut(line, []byte(":"))
-		if ok && bytes.EqualFold(bytes.TrimSpace(name), []byte("From")) {
-			return head
-		}
-	}
+// author is the From that cron and PHP leave out: the envelope's sender, or who
+// runs the program.
+func author(a Args, o Options) (mime.Address, error) {
 	from := a.From
 	if from == "" {
 		from = "postino"
@@ -207,73 +100,64 @@ func completeHead(head []byte, a Args, host string) []byte {
 			from = u.Username
 		}
 	}
-	if !strings.Contains(from, "@") {
-		from += "@" + host
+	addr, err := one(from, o)
+	if err == nil && a.Name != "" {
+		addr.Name = a.Name
 	}
-	name := strings.Map(func(r rune) rune {
-		if r < ' ' || r == '"' || r == '\\' {
-			return -1
-		}
-		return r
-	}, a.Name)
-	if name != "" {
-		name = `"` + name + `" `
-	}
-	field := fmt.Sprintf("From: %s<%s>\n", name, from)
-	first, _, _ := bytes.Cut(head, []byte("\n"))
-	if !bytes.Contains(first, []byte(":")) && len(bytes.TrimSpace(first)) > 0 {
-		field += "\n" // no header at all
-	}
-	return append([]byte(field), head...)
+	return addr, err
 }
 
-func copyBody(w io.Writer, in *bufio.Reader, ignoreDots bool) error {
-	if ignoreDots {
-		if _, err := io.Copy(struct{ io.Writer }{w}, in); err != nil {
-			return fmt.Errorf("the message cannot be read: %w", err)
-		}
-		return nil
-	}
-	start := true // of a line
-	for {
-		line, err := in.ReadSlice('\n')
-		if start && err == nil && (string(line) == ".\n" || string(line) == ".\r\n") {
-			return nil
-		}
-		if _, werr := w.Write(line); werr != nil {
-			return werr
-		}
-		start = err == nil
-		switch {
-		case err == nil, errors.Is(err, bufio.ErrBufferFull):
-		case errors.Is(err, io.EOF):
-			return nil
-		default:
-			return fmt.Errorf("the message cannot be read: %w", err)
-		}
-	}
-}
-
-// session passes an SMTP session through to the local server.
-func session(ctx context.Context, o Options) error {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", o.Address)
+// one reads an address that an argument gives.
+func one(s string, o Options) (mime.Address, error) {
+	list, err := mime.ReadAddresses(s, o.Local)
 	if err != nil {
-		_, werr := io.WriteString(o.Stdout, "421 4.3.2 the postino server is not running\r\n")
-		return errors.Join(err, werr)
+		return mime.Address{}, err
 	}
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
-	go func() {
-		// Ends with the client's end or with the connection.
-		_, _ = io.Copy(conn, o.Stdin)
-		if t, ok := conn.(*net.TCPConn); ok {
-			_ = t.CloseWrite()
+	if len(list) != 1 {
+		return mime.Address{}, fmt.Errorf("%w: %q is not one address", ErrUsage, s)
+	}
+	return list[0], nil
+}
+
+func envelope(a Args, o Options, m *mime.Message) (mime.Envelope, error) {
+	env := mime.Envelope{Ret: a.Ret, EnvID: a.EnvID}
+	switch {
+	case a.NullSender:
+	case a.From == "":
+		env.From = m.HeaderSender()
+	default:
+		from, err := one(a.From, o)
+		if err != nil {
+			return env, err
 		}
-	}()
-	if _, err := io.Copy(o.Stdout, conn); err != nil && !errors.Is(err, os.ErrClosed) && ctx.Err() == nil {
-		return fmt.Errorf("the session with the server broke: %w", err)
+		env.From = from.Address
 	}
-	return nil
+	var all []string
+	if a.FromHeader {
+		list, err := m.HeaderRecipients()
+		if err != nil {
+			return env, err
+		}
+		all = list
+	}
+	for _, arg := range a.Recipients {
+		list, err := mime.ReadAddresses(arg, o.Local)
+		if err != nil {
+			return env, err
+		}
+		for _, addr := range list {
+			all = append(all, addr.Address)
+		}
+	}
+	seen := make(map[string]bool, len(all))
+	for _, addr := range all {
+		if !seen[addr] {
+			seen[addr] = true
+			env.Recipients = append(env.Recipients, mime.Recipient{Address: addr, Notify: a.Notify})
+		}
+	}
+	if len(env.Recipients) == 0 {
+		return env, fmt.Errorf("%w: no one to send to: name recipients, or give -t and a To field", ErrUsage)
+	}
+	return env, nil
 }

@@ -30,7 +30,14 @@ func TestParse(t *testing.T) {
 		{line: "-bs", want: Args{Mode: Session}},
 		{line: "-bm -N success,failure -R hdrs -V id1 a@x.it", want: Args{Mode: Deliver, Notify: []string{"SUCCESS", "FAILURE"}, Ret: "HDRS", EnvID: "id1", Recipients: []string{"a@x.it"}}},
 		{line: "-O DeliveryMode=b -q30m -v -G a@x.it", want: Args{Mode: Deliver, Recipients: []string{"a@x.it"}}},
-		{line: "-f <> a@x.it", want: Args{Mode: Deliver, Recipients: []string{"a@x.it"}}},
+		{line: "-f <> a@x.it", want: Args{Mode: Deliver, NullSender: true, Recipients: []string{"a@x.it"}}},
+		{line: "-q", want: Args{Mode: Nothing}},
+		{line: "-q30m", want: Args{Mode: Nothing}},
+		{line: "-qRexample.com -v", want: Args{Mode: Nothing}},
+		{line: "-bp -q", want: Args{Mode: List}},
+		{line: "-q -t", want: Args{Mode: Deliver, FromHeader: true}},
+		{line: "-I", want: Args{Mode: Nothing}},
+		{line: "-bi", want: Args{Mode: Nothing}},
 		{line: "-N never,delay a@x.it", bad: true},
 		{line: "-N maybe", bad: true},
 		{line: "-R some", bad: true},
@@ -75,8 +82,22 @@ func TestRun(t *testing.T) {
 		fails          bool
 	}{
 		{name: "PHP mail()", args: "-t -i", in: "To: a@x.it\nSubject: ciao\nFrom: web@x.it\nBcc: b@x.it\n\nciao\n", from: "web@x.it", to: "a@x.it b@x.it", has: "Subject: ciao\r\n", hasNot: "Bcc"},
-		{name: "cron leaves the From out", args: "-FCronDaemon -i -f root root", in: "Subject: Cron\nTo: root\n\nout\n", from: "root@host.it", to: "root@host.it", has: `From: "CronDaemon" <root@host.it>`},
-		{name: "cron as it is", args: "-FCronDaemon -i -odi -oem -oi -t", in: "From: root (Cron Daemon)\nTo: root, backup\nSubject: Cron <root@h> job\n\nout\n", from: "root@host.it", to: "root@host.it backup@host.it", has: "From: root@host.it (Cron Daemon)\r\n"},
+		{name: "cron leaves the From out", args: "-FCronDaemon -i -f root root", in: "Subject: Cron\nTo: root\n\nout\n", from: "root@host.it", to: "root@host.it", has: "From: CronDaemon <root@host.it>\r\n"},
+		{name: "cron as it is", args: "-FCronDaemon -i -odi -oem -oi -t", in: "From: root (Cron Daemon)\nTo: root, backup\nSubject: Cron <root@h> job\n\nout\n", from: "root@host.it", to: "root@host.it backup@host.it", has: "From: Cron Daemon <root@host.it>\r\n"},
+		{name: "cronie", args: "-FCronDaemon -i -odi -oem -oi -t", in: "From: \"(Cron Daemon)\" <root>\nTo: anna@x.it\nSubject: q\n\nx\n", from: "root@host.it", to: "anna@x.it", has: "From: \"(Cron Daemon)\" <root@host.it>\r\n"},
+		{name: "anacron", args: "-FAnacron -odi anna@x.it", in: "From: Anacron <root>\nTo: anna@x.it\nSubject: q\n\nx\n", from: "root@host.it", to: "anna@x.it", has: "From: Anacron <root@host.it>\r\n"},
+		{name: "local and full", args: "-t", in: "From: e@x.it\nTo: root, anna@x.it\n\nx\n", from: "e@x.it", to: "root@host.it anna@x.it"},
+		{name: "local in brackets, folded", args: "-t", in: "From: e@x.it\nTo: <root>,\n\tadmin\n\nx\n", from: "e@x.it", to: "root@host.it admin@host.it"},
+		{name: "folded From", args: "-t", in: "From: Fatturazione\n <erp@x.it>\nTo: Anna\n <anna@x.it>\n\nx\n", from: "erp@x.it", to: "anna@x.it", has: "From: Fatturazione\r\n <erp@x.it>\r\n"},
+		{name: "a name alone is no one", args: "-t", in: "From: e@x.it\nTo: Anna Rossi\n\nx\n", fails: true},
+		{name: "sent again", args: "-t", in: "From: e@x.it\nTo: original@x.it\nResent-From: s@x.it\nResent-To: new@x.it\nResent-Bcc: hidden@x.it\n\nx\n", from: "s@x.it", to: "new@x.it hidden@x.it", hasNot: "hidden"},
+		{name: "null sender", args: "-t -f <>", in: "From: e@x.it\nTo: a@x.it\n\nx\n", to: "a@x.it"},
+		{name: "lists as arguments", args: "-f e@x.it a@x.it,b@x.it <c@x.it> root", in: "Subject: s\n\nx\n", from: "e@x.it", to: "a@x.it b@x.it c@x.it root@host.it"},
+		{name: "-f with brackets", args: "-f <e@x.it> a@x.it", in: "Subject: s\n\nx\n", from: "e@x.it", to: "a@x.it"},
+		{name: "-f is no address", args: "-f e@x.it,f@x.it a@x.it", in: "Subject: s\n\nx\n", fails: true},
+		{name: "a dot in the header", args: "-f e@x.it a@x.it", in: "Subject: dot\nhello\n.\nNOT PART\n", from: "e@x.it", to: "a@x.it", has: "\r\n\r\nhello\r\n", hasNot: "NOT"},
+		{name: "a dot at once", args: "-f e@x.it a@x.it", in: ".\nNOT PART\n", from: "e@x.it", to: "a@x.it", hasNot: "NOT"},
+		{name: "byte order mark", args: "-t", in: "\xEF\xBB\xBFFrom: e@x.it\nTo: a@x.it\n\nx\n", from: "e@x.it", to: "a@x.it", has: "From: e@x.it\r\n"},
 		{name: "a group is no name", args: "-t b@x.it", in: "From: a@x.it\nTo: undisclosed-recipients:;\n\nciao\n", from: "a@x.it", to: "b@x.it", has: "To: undisclosed-recipients:;"},
 		{name: "no header at all", args: "-f me@x.it a@x.it", in: "just text\n", from: "me@x.it", to: "a@x.it", has: "\r\n\r\njust text\r\n"},
 		{name: "a dot ends it", args: "-f me@x.it a@x.it", in: "Subject: s\n\none\n.\ntwo\n", from: "me@x.it", to: "a@x.it", has: "one", hasNot: "two"},
@@ -93,7 +114,7 @@ func TestRun(t *testing.T) {
 				t.Fatal(err)
 			}
 			s, drop := &server{err: c.err}, t.TempDir()
-			err = Run(t.Context(), a, Options{Server: s, Drop: drop, Host: "host.it", Stdin: strings.NewReader(c.in), Stdout: io.Discard})
+			err = Run(t.Context(), a, Options{Server: s, Drop: drop, Host: "host.it", Local: func() string { return "host.it" }, Stdin: strings.NewReader(c.in), Stdout: io.Discard})
 			if (err != nil) != c.fails {
 				t.Fatalf("error %v, want one: %v", err, c.fails)
 			}
