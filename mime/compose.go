@@ -37,13 +37,19 @@ type Field struct{ Name, Value string }
 
 // An Attachment is a file or an inline image. Open is called once for each
 // Compose, twice for an attached message (its encoding must be known before it
-// is written); its reader is streamed and closed.
+// is written) and up to three times for a calendar; its reader is streamed and
+// closed. The first text/calendar with a method (in ContentType, or in its content
+// where that asks for an answer: REQUEST, REPLY, CANCEL...) is an invitation: it
+// is written as an alternative of the text too (RFC 6047), so that readers offer to accept it.
 type Attachment struct {
-	Filename    string // directories before the name are dropped
+	Filename    string // directories before the name are dropped; the name of ContentType when empty
 	ContentType string // guessed from the name when empty
-	ContentID   string // without brackets; with Inline set: referred to as cid: by HTML
-	Inline      bool
-	Open        func() (io.ReadCloser, error)
+	// ContentID is without brackets. With Inline set HTML refers to it as cid:. When it is
+	// empty, HTML may refer to the file's name (cid:my%20logo.png): Compose makes an identifier and
+	// writes it in both places.
+	ContentID string
+	Inline    bool
+	Open      func() (io.ReadCloser, error)
 }
 
 // Compose streams the message to w with CRLF line ends: multipart/mixed >
@@ -76,8 +82,10 @@ func Build(d *Draft) (*Message, error) {
 // A composer is one run of Compose.
 type composer struct {
 	draft      *Draft
-	fields     [][]byte // of the header, folded, in order
-	id         string   // Message-ID without brackets
-	boundaries int      // made so far
+	fields     [][]byte       // of the header, folded, in order
+	id         string         // Message-ID without brackets
+	html       string         // of the draft, with references to inlineIDs
+	inlineIDs  map[int]string // Content-IDs made for attachments, by index
+	boundaries int            // made so far
 	lines      *base64Lines
 }

@@ -2,10 +2,10 @@ package mime
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
-	stdmime "mime"
 	"path"
 	"strings"
 	"unicode"
@@ -17,8 +17,8 @@ import (
 // maxFilename bounds a file name in octets; file systems stop at 255.
 const maxFilename = 1000
 
-// attachment plans one file.
-func (c *composer) attachment(a *Attachment) (*node, error) {
+// attachment plans one file; id is its Content-ID where it has none of its own.
+func (c *composer) attachment(a *Attachment, id string) (*node, error) {
 	const in = "Attachments"
 	if a.Open == nil {
 		return nil, newError("no_content", in, "The attachment %q has no content: set Open.",
@@ -28,13 +28,14 @@ func (c *composer) attachment(a *Attachment) (*node, error) {
 		return nil, err
 	}
 	name := BaseName(a.Filename)
+	mediaType, params, typeName, err := contentType(a.ContentType, name)
+	if err != nil {
+		return nil, err
+	}
+	name = cmp.Or(name, typeName)
 	if len(name) > maxFilename {
 		return nil, newError("bad_filename", in, "The file name %q is too long: use at most %d octets.",
 			"Il nome di file %q è troppo lungo: usare al massimo %d ottetti.", shorten(name), maxFilename)
-	}
-	mediaType, params, err := contentType(a.ContentType, name)
-	if err != nil {
-		return nil, err
 	}
 	n := &node{mediaType: mediaType}
 	encoding, body := "base64", c.base64Body(a)
@@ -76,8 +77,8 @@ func (c *composer) attachment(a *Attachment) (*node, error) {
 		cd.param("filename", name)
 	}
 	n.fields = [][]byte{ct.raw(), cte.raw(), cd.raw()}
-	if a.ContentID != "" {
-		id, err := checkID("Content-ID", a.ContentID)
+	if id = cmp.Or(a.ContentID, id); id != "" {
+		id, err := checkID("Content-ID", id)
 		if err != nil {
 			return nil, err
 		}
@@ -161,42 +162,38 @@ func asciiName(name string) string {
 const octetStream = "application/octet-stream"
 
 // contentType checks a given media type, or guesses it from the name by a
-// table of our own: the host's would make equal drafts differ.
-func contentType(given, name string) (mediaType string, params []Field, err error) {
+// table of our own: the host's would make equal drafts differ. given may name the
+// file too. Parameters that cannot be written are dropped: readers do without them.
+func contentType(given, name string) (mediaType string, params []Field, typeName string, err error) {
 	if strings.TrimSpace(given) == "" {
-		return typeByName(name), nil, nil
+		return typeByName(name), nil, "", nil
 	}
-	bad := func(cause error) error {
-		return newError("bad_content_type", "Attachments", "The media type %q is not valid for an attachment: use one such as application/pdf, or leave it empty.",
-			"Il tipo %q non è valido per un allegato: usarne uno come application/pdf, oppure lasciarlo vuoto.", shorten(given)).because(cause)
-	}
+	bad := newError("bad_content_type", "Attachments", "The media type %q is not valid for an attachment: use one such as application/pdf, or leave it empty.",
+		"Il tipo %q non è valido per un allegato: usarne uno come application/pdf, oppure lasciarlo vuoto.", shorten(given))
 	if err := checkValue("Attachments", given); err != nil {
-		return "", nil, err
+		return "", nil, "", err
 	}
-	mediaType, m, err := stdmime.ParseMediaType(given)
-	if err != nil {
-		return "", nil, bad(err)
-	}
+	mediaType, m := parseParams(given)
 	major, minor, ok := strings.Cut(mediaType, "/")
 	if !ok || !isToken(major) || !isToken(minor) || len(mediaType) > 127 { // RFC 6838 section 4.2
-		return "", nil, bad(nil)
+		return "", nil, "", bad
 	}
 	if major == "multipart" { // RFC 2045 section 6.4: it could not be encoded
-		return "", nil, bad(nil)
+		return "", nil, "", bad
 	}
 	for _, k := range sortedKeys(m) {
-		if k == "name" || k == "boundary" {
-			continue
-		}
-		if !isToken(k) || len(k) > 40 || len(m[k]) > maxFilename {
-			return "", nil, bad(nil)
-		}
 		if err := checkValue("Attachments", m[k]); err != nil {
-			return "", nil, err
+			return "", nil, "", err
 		}
-		params = append(params, Field{k, m[k]})
+		v := decodeName(k, m[k])
+		switch {
+		case k == "name":
+			typeName = BaseName(v)
+		case k != "boundary" && isToken(k) && len(k) <= 40 && len(v) <= maxFilename:
+			params = append(params, Field{k, v})
+		}
 	}
-	return mediaType, params, nil
+	return mediaType, params, typeName, nil
 }
 
 // asMessage reports the media types that must not be encoded as base64 (RFC

@@ -37,7 +37,12 @@ func (c *composer) tree() (*node, error) {
 		return nil, newError("too_many_parts", "Attachments", "The message has %d attachments, at most %d are possible: put them into an archive.",
 			"Il messaggio ha %d allegati, al massimo %d sono possibili: riunirli in un archivio.", len(d.Attachments), maxAttachments)
 	}
-	root, err := c.texts()
+	c.nameInline()
+	invite, err := c.invitation()
+	if err != nil {
+		return nil, err
+	}
+	root, err := c.texts(invite)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +50,10 @@ func (c *composer) tree() (*node, error) {
 	ids := map[string]bool{}
 	for i := range d.Attachments {
 		a := &d.Attachments[i]
-		n, err := c.attachment(a)
+		if invite != nil && i == invite.at {
+			a = invite.file(a)
+		}
+		n, err := c.attachment(a, c.inlineIDs[i])
 		if err != nil {
 			return nil, err
 		}
@@ -74,9 +82,10 @@ func (c *composer) tree() (*node, error) {
 	return root, nil
 }
 
-// texts makes the part that is read: text, HTML, or both; nil where there are
-// attachments only.
-func (c *composer) texts() (*node, error) {
+// texts makes the part that is read: text, HTML, an invitation, or several of
+// them as alternatives, the richest last (RFC 2046 section 5.1.4); nil where
+// there are attachments only.
+func (c *composer) texts(invite *invitation) (*node, error) {
 	d := c.draft
 	for _, t := range []struct{ name, text string }{{"Text", d.Text}, {"HTML", d.HTML}} {
 		if err := checkText(t.name, t.text); err != nil {
@@ -87,15 +96,23 @@ func (c *composer) texts() (*node, error) {
 	if text == "" && d.HTML != "" {
 		text = TextFromHTML(d.HTML)
 	}
-	switch {
-	case d.HTML == "" && text == "" && len(d.Attachments) > 0:
-		return nil, nil
-	case d.HTML == "":
-		return textNode("plain", text), nil
-	case text == "":
-		return textNode("html", d.HTML), nil
+	var forms []*node
+	if text != "" || d.HTML == "" && (invite != nil || len(d.Attachments) == 0) {
+		forms = append(forms, textNode("plain", text))
 	}
-	return c.multipart("alternative", "", []*node{textNode("plain", text), textNode("html", d.HTML)}), nil
+	if d.HTML != "" {
+		forms = append(forms, textNode("html", c.html))
+	}
+	if invite != nil {
+		forms = append(forms, c.alternative(invite))
+	}
+	switch len(forms) {
+	case 0:
+		return nil, nil
+	case 1:
+		return forms[0], nil
+	}
+	return c.multipart("alternative", "", forms), nil
 }
 
 func textNode(subtype, s string) *node {

@@ -51,8 +51,8 @@ type MessageInput struct {
 // An AttachmentInput is a file or an inline image.
 type AttachmentInput struct {
 	Filename    string `json:"filename,omitempty" maxLength:"255" example:"fattura.pdf"`
-	ContentType string `json:"content_type,omitempty" maxLength:"255" doc:"Guessed from filename when absent"`
-	ContentID   string `json:"content_id,omitempty" maxLength:"255" doc:"Name by which HTML refers to it: cid:logo"`
+	ContentType string `json:"content_type,omitempty" maxLength:"255" doc:"Guessed from filename when absent. The first text/calendar; method=REQUEST is written as an invitation too"`
+	ContentID   string `json:"content_id,omitempty" maxLength:"255" doc:"Name by which HTML refers to it: cid:logo; where it is absent from an inline image, the file's name"`
 	Inline      bool   `json:"inline,omitempty"`
 	Content     string `json:"content" contentEncoding:"base64"`
 }

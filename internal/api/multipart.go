@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	stdmime "mime"
 	"mime/multipart"
 	"net/http"
 	netmail "net/mail"
@@ -81,10 +82,10 @@ func (f *form) read(mr *multipart.Reader) error {
 		if n >= maxFormParts {
 			return fail(http.StatusUnprocessableEntity, "invalid_request", "", fmt.Sprintf("the form has more than %d parts", maxFormParts), fmt.Sprintf("il modulo ha più di %d parti", maxFormParts), "", "")
 		}
-		name, filename := p.FormName(), p.FileName()
+		name, filename, isFile := fileControl(p)
 		framed(f.digest, name, filename, p.Header.Get("Content-Type"), p.Header.Get("Content-ID"))
 		before := f.spool.Size()
-		if filename != "" || p.Header.Get("Content-ID") != "" {
+		if isFile || p.Header.Get("Content-ID") != "" {
 			err = f.file(p, name, filename)
 		} else {
 			err = f.field(p, name)
@@ -94,6 +95,17 @@ func (f *form) read(mr *multipart.Reader) error {
 		}
 		framed(f.digest, strconv.FormatInt(f.spool.Size()-before, 10))
 	}
+}
+
+// fileControl reads the Content-Disposition of a part; a file control is one
+// with a file name, though that be empty.
+func fileControl(p *multipart.Part) (name, filename string, is bool) {
+	_, params, err := stdmime.ParseMediaType(p.Header.Get("Content-Disposition"))
+	if err != nil {
+		return p.FormName(), p.FileName(), p.FileName() != ""
+	}
+	filename, is = params["filename"]
+	return p.FormName(), filename, is
 }
 
 // A tail remembers the last bytes that were read.
@@ -147,10 +159,7 @@ func (f *form) file(p *multipart.Part, name, filename string) error {
 		x.ContentType = "" // what clients say that do not know: the file name may
 	}
 	x.ContentID = strings.Trim(p.Header.Get("Content-ID"), "<> ")
-	if name == "inline" && x.ContentID == "" {
-		x.ContentID = filename
-	}
-	x.Inline = x.ContentID != ""
+	x.Inline = x.ContentID != "" || name == "inline" // the HTML may refer to it by its name
 	if _, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(f.spool, f.digest)}, struct{ io.Reader }{p}, make([]byte, 32<<10)); err != nil {
 		if errors.Is(err, spool.ErrTooLarge) {
 			return failureOf(err)
@@ -158,6 +167,9 @@ func (f *form) file(p *multipart.Part, name, filename string) error {
 		return badForm(err)
 	}
 	x.size = f.spool.Size() - x.offset
+	if filename == "" && x.ContentID == "" && x.size == 0 {
+		return nil // a file control without file (HTML standard, "constructing the entry list")
+	}
 	if f.spool.Size()/3*4 > f.max { // base64: refused before it is all read
 		return failureOf(spool.ErrTooLarge)
 	}

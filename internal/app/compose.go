@@ -72,8 +72,8 @@ func (c *ComposeOptions) draft(stdin io.Reader) (*mime.Draft, error) {
 	}
 	for _, f := range c.Inline {
 		cid, file, ok := strings.Cut(f, "=")
-		if !ok {
-			cid, file = filepath.Base(f), f
+		if !ok { // the HTML refers to it by its name
+			cid, file = "", f
 		}
 		if err := attach(d, file, cid, true); err != nil {
 			return nil, err
