@@ -85,29 +85,34 @@ func (f *fieldWriter) text(v string) {
 		}
 		// White space between two encoded words is dropped by a reader
 		// (RFC 2047 section 6.2): it goes inside.
-		run, ws := words[i].text, words[i].ws
+		first := i
 		for i++; i < len(words) && (force || needsEncoding(words[i].text)); i++ {
-			run += words[i].ws + words[i].text
 		}
-		f.encoded(ws, run)
+		f.encoded(words[first].ws, v[words[first].at:words[i-1].at+len(words[i-1].text)])
 	}
 }
 
-type spaced struct{ ws, text string }
+type spaced struct {
+	ws, text string
+	at       int // offset of text
+}
 
 // splitWords cuts v into words, each with the white space before it; the
 // first gets the one space that follows a field's colon.
 func splitWords(v string) []spaced {
-	var out []spaced
+	out := make([]spaced, 0, 1+len(v)/8)
 	ws := " "
-	for v != "" {
-		n := strings.IndexAny(v, " \t")
+	for at := 0; at < len(v); {
+		n := strings.IndexAny(v[at:], " \t")
 		if n < 0 {
-			n = len(v)
+			n = len(v) - at
 		}
-		out = append(out, spaced{ws, v[:n]})
-		rest := strings.TrimLeft(v[n:], " \t")
-		ws, v = v[n:len(v)-len(rest)], rest
+		out = append(out, spaced{ws, v[at : at+n], at})
+		next := at + n
+		for next < len(v) && (v[next] == ' ' || v[next] == '\t') {
+			next++
+		}
+		ws, at = v[at+n:next], next
 	}
 	return out
 }
