@@ -12,7 +12,7 @@ type clientCommand struct {
 	List   clientList   `cmd:"" help:"List the clients."`
 	Remove clientRemove `cmd:"" help:"Remove a client and its keys."`
 	Rotate clientRotate `cmd:"" help:"Give a client a new secret."`
-	Key    clientKey    `cmd:"" help:"Make a key of the HTTP API."`
+	Key    clientKey    `cmd:"" hidden:"" help:"The same as 'postino key add'."`
 }
 
 // clientFlags are common to all commands on clients.
@@ -100,5 +100,5 @@ Give it as "Authorization: Bearer pk_…". It is printed once; only its hash is 
 }
 
 func (c *clientKey) Run(ctx context.Context, std stdio) error {
-	return c.jobs(std).AddKey(ctx, c.Name, c.Label, time.Duration(c.Lifetime))
+	return app.KeyCommands{Storage: c.storage(), JSON: c.JSON, Stdout: std.out}.Add(ctx, app.NewKey{Name: c.Label, Client: c.Name, Lifetime: time.Duration(c.Lifetime)})
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/postino-mail/postino/internal/app"
+	"github.com/postino-mail/postino/internal/terminal"
 )
 
 func main() {
@@ -61,6 +62,7 @@ type commands struct {
 	Sendmail   sendmailCommand   `cmd:"" help:"Behave as /usr/sbin/sendmail."`
 	Connection connectionCommand `cmd:"" help:"Manage the connections."`
 	Client     clientCommand     `cmd:"" help:"Manage the programs and devices that may submit."`
+	Key        keyCommand        `cmd:"" help:"Manage the keys of the HTTP API."`
 	Queue      queueCommand      `cmd:"" help:"See and steer what is on its way."`
 	Sandbox    sandboxCommand    `cmd:"" help:"Run fake Entra, Graph, Gmail and SMTP servers to develop against."`
 	Version    versionCommand    `cmd:"" help:"Print version, Go version and platform."`
@@ -81,6 +83,10 @@ func (c *commands) language() string {
 
 // run runs one command line and gives its exit code.
 func run(ctx context.Context, args []string, std stdio) int {
+	std.err = terminal.NewWriter(std.err)
+	if len(args) == 0 || args[0] != "sendmail" { // which may speak SMTP there
+		std.out = terminal.NewWriter(std.out)
+	}
 	var cli commands
 	exited := -1 // what kong wants to end the process with, after --help
 	parser, err := kong.New(&cli, kong.Name("postino"), kong.Description("Outbound mail gateway: SMTP, HTTP and sendmail in; Microsoft Graph, Gmail API and SMTP out."),

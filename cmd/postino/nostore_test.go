@@ -17,7 +17,7 @@ func TestNoStore(t *testing.T) {
 		"queue list", "queue list --json", "queue show 06h0ag98bnxdb769sgdz0mffa0", "queue stats", "queue lanes", "queue export --dir " + t.TempDir(),
 		"queue retry --all --state failed", "queue cancel 06h0ag98bnxdb769sgdz0mffa0",
 		"connection list", "connection show a", "connection edit a --file -", "connection remove a", "connection enable a", "connection disable a",
-		"connection default a", "connection resume a", "client list", "client remove a", "client rotate a", "client key",
+		"connection default a", "connection resume a", "client list", "client remove a", "client rotate a", "client key a", "key list", "key revoke a",
 	} {
 		data := filepath.Join(t.TempDir(), "typo")
 		code, out, errOut := command(t, "{}", append(strings.Fields(args), "--data", data)...)

@@ -33,6 +33,14 @@ const scopeSubmit = "messages:submit"
 // keys that belong to nobody.
 func clientScopes() []string { return []string{ScopeMessagesSend, ScopeMessagesRead, ScopeEventsRead} }
 
+// ClientScopes are those that a key of a client may have.
+func ClientScopes() []string { return clientScopes() }
+
+// Scopes are all that a key may have.
+func Scopes() []string {
+	return append(clientScopes(), ScopeConnectionsRead, ScopeConnectionsWrite, ScopeClientsWrite, ScopeAdmin)
+}
+
 // A principal is who calls.
 type principal struct {
 	client  *store.Client // nil: nobody in particular, all clients' messages are seen

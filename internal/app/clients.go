@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/postino-mail/postino/internal/config"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/submit"
+	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/internal/vault"
 )
 
@@ -101,10 +101,10 @@ func (k ClientCommands) one(c *store.Client, word, secret string) error {
 	if k.JSON {
 		return writeJSON(k.Stdout, shownOf(c, secret))
 	}
-	if _, err := fmt.Fprintf(k.Stdout, "%s: %s\n", c.Name, word); err != nil || secret == "" {
+	if _, err := fmt.Fprintf(k.Stdout, "%s: %s\n", terminal.Line(c.Name), word); err != nil || secret == "" {
 		return err
 	}
-	_, err := fmt.Fprintf(k.Stdout, "login   %s\nsecret  %s   (shown this once)\n", c.Name, secret)
+	_, err := fmt.Fprintf(k.Stdout, "login   %s\nsecret  %s   (shown this once)\n", terminal.Line(c.Name), secret)
 	return err
 }
 
@@ -122,14 +122,13 @@ func (k ClientCommands) List(ctx context.Context) error {
 			}
 			return writeJSON(k.Stdout, out)
 		}
-		w := tabwriter.NewWriter(k.Stdout, 0, 4, 2, ' ', 0)
-		fmt.Fprintln(w, "NAME\tSECRET\tNETWORKS\tSENDERS\tPER MINUTE\tCLASS\tENABLED")
+		w := terminal.NewTable(k.Stdout, "NAME", "SECRET", "NETWORKS", "SENDERS", "PER MINUTE", "CLASS", "ENABLED")
 		for _, c := range all {
 			var nets []string
 			for _, n := range c.Networks {
 				nets = append(nets, n.String())
 			}
-			fmt.Fprintf(w, "%s\t%t\t%s\t%s\t%d\t%s\t%t\n", c.Name, c.SecretHash != "", strings.Join(nets, " "), strings.Join(c.Senders, " "), c.PerMinute, c.Class, !c.Disabled)
+			w.Row(c.Name, c.SecretHash != "", strings.Join(nets, " "), strings.Join(c.Senders, " "), c.PerMinute, c.Class, !c.Disabled)
 		}
 		return w.Flush()
 	})

@@ -8,12 +8,12 @@ import (
 	"io"
 	"os"
 	"slices"
-	"text/tabwriter"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/terminal"
 )
 
 // ConnectionCommands are the jobs of `postino connection`.
@@ -260,14 +260,13 @@ func (k ConnectionCommands) List(ctx context.Context) error {
 		if k.JSON {
 			return writeJSON(k.Stdout, all)
 		}
-		w := tabwriter.NewWriter(k.Stdout, 0, 4, 2, ' ', 0)
-		fmt.Fprintln(w, "NAME\tPROVIDER\tFROM\tACTIVE\tDEFAULT\tRECIPIENTS TODAY\tSTATE")
+		w := terminal.NewTable(k.Stdout, "NAME", "PROVIDER", "FROM", "ACTIVE", "DEFAULT", "RECIPIENTS TODAY", "STATE")
 		for _, c := range all {
 			def := string(c.Default)
 			if def == "" {
 				def = "no"
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%t\t%s\t%s\t%s\n", c.Name, c.Provider, c.From, c.IsActive(), def, c.Lane.budget(), stateOf(c.Connection, c.State, k.Language))
+			w.Row(c.Name, c.Provider, c.From, c.IsActive(), def, c.Lane.budget(), stateOf(c.Connection, c.State, k.Language))
 		}
 		return w.Flush()
 	})
@@ -299,7 +298,7 @@ func (k ConnectionCommands) one(c *adapters.Connection, word string) error {
 	if k.JSON {
 		return writeJSON(k.Stdout, c)
 	}
-	_, err := fmt.Fprintf(k.Stdout, "%s: %s\n", c.Name, word)
+	_, err := fmt.Fprintf(k.Stdout, "%s: %s\n", terminal.Line(c.Name), word)
 	return err
 }
 

@@ -3,11 +3,11 @@ package app
 import (
 	"context"
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/terminal"
 )
 
 // A shownLane is a lane with what counts against its daily budget now.
@@ -49,10 +49,9 @@ func (k QueueCommands) Lanes(ctx context.Context) error {
 		if k.JSON {
 			return writeJSON(k.Stdout, all)
 		}
-		w := tabwriter.NewWriter(k.Stdout, 0, 4, 2, ' ', 0)
-		fmt.Fprintln(w, "LANE\tQUEUED\tSENDING\tRECIPIENTS TODAY\tSTATE")
+		w := terminal.NewTable(k.Stdout, "LANE", "QUEUED", "SENDING", "RECIPIENTS TODAY", "STATE")
 		for _, l := range all {
-			fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\n", l.Key, l.Queued, l.InFlight, l.budget(), l.state(k.Language))
+			w.Row(l.Key, l.Queued, l.InFlight, l.budget(), l.state(k.Language))
 		}
 		return w.Flush()
 	})

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	"github.com/postino-mail/postino/internal/config"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/terminal"
 )
 
 // QueueCommands are the jobs of `postino queue`.
@@ -133,8 +133,7 @@ func (k QueueCommands) List(ctx context.Context, f QueueFilter, limit int) error
 			enc.SetEscapeHTML(false) // a Message-ID has angle brackets
 			return each(ctx, st, f, limit, func(e shownEntry) error { return enc.Encode(e) })
 		}
-		w := tabwriter.NewWriter(k.Stdout, 0, 4, 2, ' ', 0)
-		fmt.Fprintln(w, "ID\tRECEIVED\tSTATE\tTRIES\tCONNECTION\tFROM\tTO\tSUBJECT\tLAST WORD")
+		w := terminal.NewTable(k.Stdout, "ID", "RECEIVED", "STATE", "TRIES", "CONNECTION", "FROM", "TO", "SUBJECT", "LAST WORD")
 		err := each(ctx, st, f, limit, func(e shownEntry) error {
 			d := &e.Delivery
 			to := "?" // a damaged record has none
@@ -144,9 +143,9 @@ func (k QueueCommands) List(ctx context.Context, f QueueFilter, limit int) error
 					to = fmt.Sprintf("%s +%d", to, n-1)
 				}
 			}
-			_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", d.ID, d.CreatedAt.Local().Format("2006-01-02 15:04:05"), d.State, d.Attempts,
+			w.Row(d.ID, d.CreatedAt.Local().Format("2006-01-02 15:04:05"), d.State, d.Attempts,
 				e.Connection, e.Message.From, to, clip(e.Message.Subject, 40), clip(lastWord(d, k.Language), 80))
-			return err
+			return nil
 		})
 		return errors.Join(err, w.Flush())
 	})
@@ -196,13 +195,15 @@ func (k QueueCommands) Stats(ctx context.Context) error {
 		if k.JSON {
 			return writeJSON(k.Stdout, s)
 		}
-		w := tabwriter.NewWriter(k.Stdout, 0, 4, 2, ' ', 0)
+		w := terminal.NewTable(k.Stdout)
 		for _, state := range store.States() {
-			fmt.Fprintf(w, "%s\t%d\n", state, s.States[state])
+			w.Row(state, s.States[state])
 		}
-		fmt.Fprintf(w, "lanes\t%d\npaused lanes\t%d\nstored bytes\t%d\n", s.Lanes, s.Paused, s.BodyBytes)
+		w.Row("lanes", s.Lanes)
+		w.Row("paused lanes", s.Paused)
+		w.Row("stored bytes", s.BodyBytes)
 		if !s.OldestDue.IsZero() {
-			fmt.Fprintf(w, "oldest due\t%s\n", s.OldestDue.Local().Format(time.RFC3339))
+			w.Row("oldest due", s.OldestDue.Local().Format(time.RFC3339))
 		}
 		return w.Flush()
 	})

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"text/tabwriter"
+	"strings"
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/terminal"
 )
 
 // shownDelivery is the JSON of `queue show`.
@@ -83,49 +84,59 @@ func waits(ctx context.Context, st store.Store, d *store.Delivery, lang string) 
 
 func (s shownDelivery) write(w io.Writer, lang string) error {
 	d, m := s.Delivery, s.Message
-	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	fmt.Fprintf(tw, "delivery\t%s\nstate\t%s\nconnection\t%s\nmessage\t%s %s\nfrom\t%s\nsubject\t%s\nsize\t%d\nreceived\t%s by %s\n",
-		d.ID, d.State, s.Connection, m.ID, m.MessageID, m.From, m.Subject, m.Size, m.ReceivedAt.Local().Format(time.RFC3339), m.Door)
+	t := terminal.NewTable(w)
+	t.Row("delivery", d.ID)
+	t.Row("state", d.State)
+	t.Row("connection", s.Connection)
+	t.Row("message", fmt.Sprint(m.ID, " ", m.MessageID))
+	t.Row("from", m.From)
+	t.Row("subject", m.Subject)
+	t.Row("size", m.Size)
+	t.Row("received", m.ReceivedAt.Local().Format(time.RFC3339)+" by "+m.Door)
 	if m.OriginalFrom != "" {
-		fmt.Fprintf(tw, "original from\t%s\n", m.OriginalFrom)
+		t.Row("original from", m.OriginalFrom)
 	}
 	if d.State == store.Queued || d.State == store.Unverified {
-		fmt.Fprintf(tw, "next\t%s\n", d.NextAt.Local().Format(time.RFC3339))
+		t.Row("next", d.NextAt.Local().Format(time.RFC3339))
 	}
 	for _, why := range s.Waits {
-		fmt.Fprintf(tw, "waits\t%s\n", why)
+		t.Row("waits", why)
 	}
 	if d.Duplicate {
-		fmt.Fprintf(tw, "note\tit may have gone out twice\n")
+		t.Row("note", "it may have gone out twice")
 	}
 	for _, r := range d.Recipients {
-		fmt.Fprintf(tw, "to\t%s: %s", r.Address, r.State)
+		text := fmt.Sprintf("%s: %s", r.Address, r.State)
 		if r.Error != nil {
-			fmt.Fprintf(tw, ": %s %s", r.Error.Sentence.In(lang), r.Error.Remedy.In(lang))
+			text += fmt.Sprintf(": %s %s", r.Error.Sentence.In(lang), r.Error.Remedy.In(lang))
 		}
-		fmt.Fprintln(tw)
+		t.Row("to", text)
 	}
-	for _, a := range s.Attempts {
-		fmt.Fprintf(tw, "attempt %d\t%s %s on %s by %s: ", a.No, a.StartedAt.Local().Format("2006-01-02 15:04:05.000"), a.Kind, a.Lane, a.Node)
-		switch {
-		case a.EndedAt.IsZero():
-			fmt.Fprintf(tw, "under way")
-		default:
-			fmt.Fprintf(tw, "%s %s", a.Class, a.EndedAt.Sub(a.StartedAt).Round(time.Millisecond))
-		}
-		if a.Verdict != "" {
-			fmt.Fprintf(tw, " (%s)", a.Verdict)
-		}
-		if e := a.Error; e != nil {
-			fmt.Fprintf(tw, " %s %s", e.Code, e.Sentence.In(lang))
-			if r := e.Remedy.In(lang); r != "" {
-				fmt.Fprintf(tw, " -> %s", r)
-			}
-		}
-		if r := a.Receipt; r != nil {
-			fmt.Fprintf(tw, " %s %d %s %s", r.Route, r.Status, r.ProviderID, r.RequestID)
-		}
-		fmt.Fprintln(tw)
+	for i := range s.Attempts {
+		t.Row(fmt.Sprint("attempt ", s.Attempts[i].No), attemptText(&s.Attempts[i], lang))
 	}
-	return tw.Flush()
+	return t.Flush()
+}
+
+func attemptText(a *store.Attempt, lang string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s on %s by %s: ", a.StartedAt.Local().Format("2006-01-02 15:04:05.000"), a.Kind, a.Lane, a.Node)
+	if a.EndedAt.IsZero() {
+		b.WriteString("under way")
+	} else {
+		fmt.Fprintf(&b, "%s %s", a.Class, a.EndedAt.Sub(a.StartedAt).Round(time.Millisecond))
+	}
+	if a.Verdict != "" {
+		fmt.Fprintf(&b, " (%s)", a.Verdict)
+	}
+	if e := a.Error; e != nil {
+		fmt.Fprintf(&b, " %s %s", e.Code, e.Sentence.In(lang))
+		if r := e.Remedy.In(lang); r != "" {
+			fmt.Fprintf(&b, " -> %s", r)
+		}
+	}
+	if r := a.Receipt; r != nil {
+		fmt.Fprintf(&b, " %s %d %s %s", r.Route, r.Status, r.ProviderID, r.RequestID)
+	}
+	return b.String()
 }

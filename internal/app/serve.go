@@ -17,6 +17,7 @@ import (
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/submit"
+	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/internal/vault"
 )
 
@@ -253,6 +254,7 @@ func newLogger(c config.Log, w io.Writer, level *slog.LevelVar) (*slog.Logger, e
 	if err := setLevel(level, c.Level); err != nil {
 		return nil, err
 	}
+	w = terminal.NewWriter(w)
 	o := &slog.HandlerOptions{Level: level}
 	switch c.Format {
 	case "", "text":

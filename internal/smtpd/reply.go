@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/postino-mail/postino/internal/submit"
+	"github.com/postino-mail/postino/internal/terminal"
 )
 
 // replyText is the room for text in a reply line of 512 octets with code,
@@ -101,7 +102,7 @@ func (s *session) printable(t string) string {
 		switch {
 		case r < ' ' || r == 0x7f:
 			b.WriteByte(' ')
-		case r < utf8.RuneSelf || u && r != utf8.RuneError && r > 0x9f && r != 0x2028 && r != 0x2029:
+		case r < utf8.RuneSelf || u && r != utf8.RuneError && terminal.Safe(r):
 			b.WriteRune(r)
 		default:
 			b.WriteString(plain(r))

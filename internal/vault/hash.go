@@ -97,10 +97,15 @@ func (h *Hasher) slow(secret adapters.Secret, salt []byte, time, memory uint32, 
 // HashGenerated. An error means that hash itself is not readable.
 func (h *Hasher) Verify(hash string, secret adapters.Secret) (bool, error) {
 	if digest, ok := strings.CutPrefix(hash, keyPrefix); ok {
-		return subtle.ConstantTimeCompare([]byte(digest), []byte(HashKey(secret))) == 1, nil
+		if subtle.ConstantTimeCompare([]byte(digest), []byte(HashKey(secret))) == 1 {
+			return true, nil
+		}
+		h.Waste(secret) // a "no" takes as long for every name: see Waste
+		return false, nil
 	}
 	p, err := parseArgon(hash)
 	if err != nil {
+		h.Waste(secret)
 		return false, err
 	}
 	mark := h.mark(hash, secret)
@@ -123,8 +128,9 @@ func (h *Hasher) Verify(hash string, secret adapters.Secret) (bool, error) {
 	return true, nil
 }
 
-// Waste takes as long as Verify with a wrong secret: for a name that does not
-// exist, so that the answer's time tells nothing.
+// Waste takes as long as Verify with a wrong secret, of whatever kind the stored
+// hash is: for a name that does not exist, so that the answer's time tells
+// neither that nor who has a secret that a person chose.
 func (h *Hasher) Waste(secret adapters.Secret) {
 	h.slow(secret, make([]byte, saltSize), argonTime, argonMemory, argonLanes, argonSize)
 }

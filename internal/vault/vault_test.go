@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
@@ -237,6 +238,37 @@ func TestHash(t *testing.T) {
 		}
 	}
 	h.Waste("x")
+}
+
+// A refusal takes as long whether the name is unknown, its secret was made here,
+// was chosen by a person, or cannot be read.
+func TestRefusalsTakeAsLong(t *testing.T) {
+	t.Parallel()
+	h := NewHasher(1)
+	chosen, err := h.Hash("città-2026")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fastest := func(refuse func()) time.Duration {
+		best := time.Hour
+		for range 4 {
+			start := time.Now()
+			refuse()
+			best = min(best, time.Since(start))
+		}
+		return best
+	}
+	unknown := fastest(func() { h.Waste("wrong") })
+	for name, hash := range map[string]string{"made here": HashGenerated(NewKey("pc_")), "chosen": chosen, "unreadable": "$sha$"} {
+		took := fastest(func() {
+			if ok, _ := h.Verify(hash, "wrong"); ok {
+				t.Errorf("%s: a wrong secret fits", name)
+			}
+		})
+		if took < unknown/3 || took > 3*unknown { // without the rule it is 1 to 1,000
+			t.Errorf("%s: refused in %v, an unknown name in %v", name, took, unknown)
+		}
+	}
 }
 
 func FuzzVerify(f *testing.F) {

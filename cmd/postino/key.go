@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/postino-mail/postino/internal/app"
+)
+
+type keyCommand struct {
+	Add    keyAdd    `cmd:"" help:"Make a key of the HTTP API and print it, once."`
+	List   keyList   `cmd:"" help:"List the keys, without showing them."`
+	Revoke keyRevoke `cmd:"" help:"End a key."`
+}
+
+// keyFlags are common to all commands on keys.
+type keyFlags struct {
+	storeFlags
+	JSON bool `help:"Print JSON." name:"json"`
+}
+
+func (f keyFlags) jobs(std stdio) app.KeyCommands {
+	return app.KeyCommands{Storage: f.storage(), JSON: f.JSON, Stdout: std.out}
+}
+
+type keyAdd struct {
+	keyFlags
+	Name     string       `arg:"" optional:"" default:"command line" help:"What the key is for."`
+	Client   string       `help:"Client whose key it is: it sends as that client, and sees its messages alone." placeholder:"NAME"`
+	Scope    []string     `help:"What it may do, once for each; without --client and --scope: admin, everything." placeholder:"SCOPE"`
+	Lifetime app.Duration `help:"How long it lives; 0: until it is revoked." placeholder:"30d"`
+}
+
+// Help shows examples below the flags.
+func (keyAdd) Help() string {
+	return `Examples:
+  postino key add "web shop" --client shop              # may send, and see what it sent
+  postino key add monitoring --scope messages:read --scope connections:read
+  postino key add "my laptop" --lifetime 30d            # the administrator's
+
+Scopes: messages:send, messages:read, events:read (these three alone for a client's key),
+connections:read, connections:write, clients:write, admin.
+
+Give it as "Authorization: Bearer pk_…". It is printed once; only its hash is kept.`
+}
+
+func (c *keyAdd) Run(ctx context.Context, std stdio) error {
+	return c.jobs(std).Add(ctx, app.NewKey{Name: c.Name, Client: c.Client, Scopes: c.Scope, Lifetime: time.Duration(c.Lifetime)})
+}
+
+type keyList struct {
+	keyFlags
+	Client string `help:"Of this client." placeholder:"NAME"`
+}
+
+// Help shows examples below the flags.
+func (keyList) Help() string {
+	return "Examples:\n  postino key list\n  postino key list --client shop --json"
+}
+
+func (c *keyList) Run(ctx context.Context, std stdio) error { return c.jobs(std).List(ctx, c.Client) }
+
+type keyRevoke struct {
+	keyFlags
+	Name string `arg:"" help:"Id of the key, or its name."`
+}
+
+// Help shows examples below the flags.
+func (keyRevoke) Help() string {
+	return "Examples:\n  postino key revoke 06h26zxkmny0s4j3ggrw4ttetw\n  postino key revoke \"web shop\"\n\nServers that run obey within a second."
+}
+
+func (c *keyRevoke) Run(ctx context.Context, std stdio) error { return c.jobs(std).Revoke(ctx, c.Name) }
