@@ -212,8 +212,8 @@ func (s *Submitter) envelope(r *Request, m *mime.Message, conn *adapters.Connect
 	if err != nil {
 		return env, badMessage(err)
 	}
-	if r.Client != nil && !senderAllowed(r.Client, from) {
-		return env, senderRefused(from)
+	if err := CheckSender(r.Client, "envelope_from", from); err != nil {
+		return env, err
 	}
 	env.From = from
 	return env, nil
