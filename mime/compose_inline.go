@@ -58,6 +58,8 @@ func (c *composer) nameInline() {
 func eachCID(s string, f func(start, end int)) {
 	const scheme = "cid:"
 	const longest = 6 * maxFilename // each octet as &#nnn; at worst
+	ends := [...]string{`"`, "'", ")", " \t\r\n>"}
+	var next [len(ends)]int // where the first of each is after the last place looked at
 	for pos := 0; ; {
 		colon := strings.IndexByte(s[pos:], ':')
 		if colon < 0 {
@@ -69,23 +71,23 @@ func eachCID(s string, f func(start, end int)) {
 		if at < 1 || !strings.EqualFold(s[at:start], scheme) {
 			continue
 		}
-		ends := ""
-		switch q := s[at-1]; q {
-		case '"', '\'':
-			ends = string(q)
-		case '(':
-			ends = ")"
-		case '=', ' ', '\t', '\n', '\r':
-			ends = " \t\r\n>"
-		default:
+		kind := strings.IndexByte("\"'(= \t\r\n", s[at-1])
+		if kind < 0 {
 			continue
 		}
-		n := strings.IndexAny(s[start:min(len(s), start+longest)], ends)
-		if n <= 0 {
+		kind = min(kind, len(ends)-1)
+		if next[kind] < start {
+			next[kind] = len(s)
+			if n := strings.IndexAny(s[start:], ends[kind]); n >= 0 {
+				next[kind] = start + n
+			}
+		}
+		end := next[kind]
+		if end == len(s) || end == start || end-start > longest {
 			continue
 		}
-		f(start, start+n)
-		pos = start + n
+		f(start, end)
+		pos = end
 	}
 }
 
