@@ -36,6 +36,8 @@ type clientAdd struct {
 	Class      string   `help:"Class of its messages: transactional or bulk." placeholder:"CLASS"`
 	NoNotify   bool     `help:"Send no notifications of failed deliveries."`
 	NoSecret   bool     `help:"Make no secret: the networks alone say who it is."`
+
+	ResubmitMinutes *int `help:"How long the same message again is answered with the first one's id when its answer was lost (default: 60; 0: never)." placeholder:"N"`
 }
 
 // Help shows examples below the flags.
@@ -49,7 +51,8 @@ The secret is printed once; only its hash is kept.`
 
 func (c *clientAdd) Run(ctx context.Context, std stdio) error {
 	return c.jobs(std).Add(ctx, app.NewClient{Name: c.Name, Networks: c.Network, Senders: c.Sender, Connections: c.Allow, Connection: c.Connection,
-		PerMinute: c.PerMinute, Class: c.Class, NotifyOff: c.NoNotify, NoSecret: c.NoSecret})
+		PerMinute: c.PerMinute, Class: c.Class, NotifyOff: c.NoNotify, NoSecret: c.NoSecret,
+		ResubmitMinutes: c.ResubmitMinutes})
 }
 
 type clientList struct{ clientFlags }

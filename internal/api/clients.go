@@ -29,6 +29,8 @@ type ClientSettings struct {
 	Class       string   `json:"class,omitempty" enum:"transactional,bulk" doc:"Of its messages"`
 	NotifyOff   bool     `json:"notify_off,omitempty" doc:"No notifications of failures to the sender"`
 	Disabled    bool     `json:"disabled,omitempty"`
+
+	ResubmitMinutes *int `json:"resubmit_minutes,omitempty" minimum:"0" maximum:"1440" doc:"How long the same message again, whose acceptance the client has not heard of, is answered with the first one; absent: 60, 0: never"`
 }
 
 // A ClientView is a client without its secret.
@@ -75,7 +77,8 @@ func (s *Server) clientRoutes() {
 
 func viewClient(c *store.Client, secret string) *bodyOf[ClientView] {
 	v := ClientView{ID: c.ID, Revision: c.Revision, HasSecret: c.SecretHash != "", CreatedAt: c.CreatedAt, ChangedAt: c.ChangedAt, Secret: secret,
-		ClientSettings: ClientSettings{Name: c.Name, Senders: c.Senders, Connections: c.Connections, Connection: c.Connection, PerMinute: c.PerMinute, Class: c.Class, NotifyOff: c.NotifyOff, Disabled: c.Disabled}}
+		ClientSettings: ClientSettings{Name: c.Name, Senders: c.Senders, Connections: c.Connections, Connection: c.Connection, PerMinute: c.PerMinute, Class: c.Class, NotifyOff: c.NotifyOff, Disabled: c.Disabled,
+			ResubmitMinutes: c.ResubmitMinutes}}
 	for _, n := range c.Networks {
 		v.Networks = append(v.Networks, n.String())
 	}
@@ -246,7 +249,7 @@ func (s *Server) apply(ctx context.Context, c *store.Client, in *ClientSettings)
 		}
 	}
 	c.Name, c.Networks, c.Senders, c.Connections, c.Connection = in.Name, networks, in.Senders, ids, own
-	c.PerMinute, c.Class, c.NotifyOff, c.Disabled = in.PerMinute, in.Class, in.NotifyOff, in.Disabled
+	c.PerMinute, c.Class, c.NotifyOff, c.Disabled, c.ResubmitMinutes = in.PerMinute, in.Class, in.NotifyOff, in.Disabled, in.ResubmitMinutes
 	return nil
 }
 

@@ -254,13 +254,18 @@ func (s *Server) submit(r *http.Request, list []submit.Request, digest hash.Hash
 	if err != nil {
 		return nil, err
 	}
+	answer := answerOf(r.Context())
+	for i := range list {
+		list[i].Unheard = answer != nil
+	}
 	done, err := s.opt.Submit.SubmitAll(r.Context(), list, key)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]Accepted, len(done))
 	for i := range done {
-		if done[i].Replayed {
+		answer.carries(done[i].Receipt)
+		if done[i].Replayed || done[i].Resubmitted {
 			if out[i], err = s.replay(r.Context(), done[i].Submitted); err != nil {
 				return nil, err
 			}

@@ -161,8 +161,9 @@ func New(o Options) (*Server, error) {
 	if s.spec, err = s.document(); err != nil {
 		return nil, err
 	}
-	s.http = &http.Server{Handler: s.outer(), ConnContext: withPeer, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn)}
+	s.http = &http.Server{Handler: s.outer(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return withAnswers(withPeer(ctx, c), c) },
+		ErrorLog:    slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn)}
 	return s, nil
 }
 
@@ -200,6 +201,7 @@ func (s *Server) Listen(addr string, conf *tls.Config) error {
 	if err != nil {
 		return fmt.Errorf("HTTP cannot listen on %s: %w", addr, err)
 	}
+	l = &hearing{l, s.opt.Submit.Heard}
 	// The fair one is outside: what it refuses frees its place at once.
 	l = newFairListener(netutil.LimitListener(l, s.opt.MaxConnections), s.opt.MaxPerAddress)
 	if conf != nil {

@@ -28,6 +28,7 @@ type MessageView struct {
 	Notification bool      `json:"notification,omitempty" doc:"Made by postino itself to tell a sender"`
 	ReceivedAt   time.Time `json:"received_at"`
 	SendAt       time.Time `json:"send_at,omitzero" doc:"Scheduled sending"`
+	Resubmitted  int       `json:"resubmitted,omitempty" doc:"How often its client sent it again because it had not heard the answer"`
 }
 
 // A DeliveryView is one message on its way out.
@@ -101,7 +102,7 @@ type ReceiptView struct {
 func viewMessage(m *store.Message) MessageView {
 	v := MessageView{ID: m.ID.String(), MessageID: m.MessageID, Subject: m.Subject, From: m.From, OriginalFrom: m.OriginalFrom, EnvelopeFrom: m.Envelope.From, Recipients: []string{},
 		Size: m.Size, BodySHA256: hex.EncodeToString(m.BodySHA256), Kept: m.BodyKept, Client: m.Client, Door: m.Door, Class: m.Class, Tag: m.Tag, Notification: m.Notification,
-		ReceivedAt: m.ReceivedAt, SendAt: m.NotBefore}
+		ReceivedAt: m.ReceivedAt, SendAt: m.NotBefore, Resubmitted: m.Resubmitted}
 	for _, r := range m.Envelope.Recipients {
 		v.Recipients = append(v.Recipients, r.Address)
 	}

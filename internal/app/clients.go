@@ -33,6 +33,8 @@ type NewClient struct {
 	Class       string
 	NotifyOff   bool
 	NoSecret    bool // known by its networks alone
+
+	ResubmitMinutes *int // nil: the default
 }
 
 // shownClient is a client in JSON, its secret there only when just made.
@@ -62,13 +64,17 @@ func (k ClientCommands) Add(ctx context.Context, n NewClient) error {
 	if n.NoSecret && len(networks) == 0 {
 		return exit(ExitUsage, errors.New("a client without a secret needs networks: nobody could tell who it is"))
 	}
+	if m := n.ResubmitMinutes; m != nil && (*m < 0 || time.Duration(*m)*time.Minute > store.MaxResubmit) {
+		return exit(ExitUsage, errors.New("--resubmit-minutes is from 0 to 1440"))
+	}
 	if config.Everyone(networks) {
 		return wrong(ExitUsage, "these networks are everyone: that would be an open relay; name the addresses of the devices",
 			"queste reti sono chiunque: sarebbe un open relay; indicare gli indirizzi dei dispositivi")
 	}
 	return withNewStore(ctx, k.Storage, func(st store.Store) error {
 		now := time.Now()
-		c := store.Client{Name: n.Name, Networks: networks, Senders: n.Senders, PerMinute: n.PerMinute, Class: n.Class, NotifyOff: n.NotifyOff, CreatedAt: now, ChangedAt: now}
+		c := store.Client{Name: n.Name, Networks: networks, Senders: n.Senders, PerMinute: n.PerMinute, Class: n.Class, NotifyOff: n.NotifyOff, CreatedAt: now, ChangedAt: now,
+			ResubmitMinutes: n.ResubmitMinutes}
 		for _, name := range n.Connections {
 			id, err := named(ctx, st, name)
 			if err != nil {

@@ -193,7 +193,7 @@ func (s *session) content(code int, enhanced, en, it string) {
 func (s *session) submit() {
 	tx := s.tx
 	res, err := s.srv.opt.Submit.Submit(s.context(), submit.Request{Client: tx.client, Door: "smtp", Message: tx.body, Envelope: tx.env,
-		Protocol: s.protocol(), OwnFrom: s.on.policy.MissingHeaders, Lenient: s.on.policy.lenient()})
+		Protocol: s.protocol(), OwnFrom: s.on.policy.MissingHeaders, Lenient: s.on.policy.lenient(), Unheard: true})
 	if err != nil {
 		s.refused(err, "DATA")
 		return
@@ -204,8 +204,9 @@ func (s *session) submit() {
 	}
 	s.prove()
 	s.reply(250, "2.0.0", "queued as "+id)
+	s.unheard = append(s.unheard, res.Receipt)
 	about := []any{"id", res.ID.String(), "delivery", id, "message_id", res.MessageID, "from", tx.env.From,
-		"recipients", len(res.Recipients), "size", res.Size, "joined", res.Joined}
+		"recipients", len(res.Recipients), "size", res.Size, "joined", res.Joined, "resubmitted", res.Resubmitted}
 	if !s.on.policy.MissingHeaders {
 		if added := missing(tx.body); added != "" {
 			about = append(about, "added", added)

@@ -36,6 +36,7 @@ func (s *session) line(limit int) ([]byte, error) {
 		return nil, err
 	}
 	line, err := s.br.ReadSlice('\n')
+	s.heard(err == nil)
 	s.does(s.busy())
 	if errors.Is(err, bufio.ErrBufferFull) {
 		return nil, s.skipLine()
@@ -69,6 +70,7 @@ func (s *session) await() error {
 	if have, _ := s.br.Peek(s.br.Buffered()); bytes.IndexByte(have, '\n') >= 0 {
 		return nil // Peek of what is buffered cannot fail
 	}
+	s.listen()
 	if err := s.flush(); err != nil {
 		return err
 	}
@@ -142,6 +144,7 @@ func (s *session) skipLine() error {
 // until discard.
 func (s *session) more(deadline func() time.Time) ([]byte, error) {
 	if s.br.Buffered() == 0 {
+		s.listen()
 		if err := s.flush(); err != nil {
 			return nil, err
 		}
@@ -154,6 +157,7 @@ func (s *session) more(deadline func() time.Time) ([]byte, error) {
 			}
 			return nil, err
 		}
+		s.heard(true)
 	}
 	return s.br.Peek(s.br.Buffered())
 }

@@ -47,6 +47,9 @@ type session struct {
 	over     bool // end after the replies
 	lastCode int  // of the last reply
 
+	unheard []store.Receipt // of messages whose 250 the client may not have read
+	proof   bool            // what comes now was sent after it
+
 	errors    int // refused for their form
 	fruitless int // commands since the last message
 	authFails int
@@ -148,7 +151,7 @@ func (s *session) context() context.Context { return s.srv.work }
 func (s *session) handshake() bool {
 	s.does(working)
 	err := s.deadline(time.Now().Add(s.srv.opt.Limits.Handshake), s.raw.SetDeadline)
-	t := tls.Server(s.raw, s.on.tls)
+	t := tls.Server(&records{Conn: s.raw}, s.on.tls)
 	if err == nil {
 		err = t.HandshakeContext(s.context())
 	}

@@ -19,9 +19,12 @@ type Client struct {
 	PerMinute   int            `json:"per_minute,omitempty"`  // submissions; 0: no limit
 	Class       string         `json:"class,omitempty"`       // of its messages: transactional, bulk, or empty
 	NotifyOff   bool           `json:"notify_off,omitempty"`  // no notifications to the sender
-	Disabled    bool           `json:"disabled,omitempty"`
-	CreatedAt   time.Time      `json:"created_at"`
-	ChangedAt   time.Time      `json:"changed_at"`
+	// ResubmitMinutes is how long a message that was accepted, without its client
+	// hearing of it, answers the same message again; nil: an hour, 0: never.
+	ResubmitMinutes *int      `json:"resubmit_minutes,omitempty"`
+	Disabled        bool      `json:"disabled,omitempty"`
+	CreatedAt       time.Time `json:"created_at"`
+	ChangedAt       time.Time `json:"changed_at"`
 }
 
 // An APIKey lets a program use the HTTP API as a client.

@@ -26,7 +26,8 @@ type Message struct {
 	Tag          string        `json:"tag,omitempty"`
 	Notification bool          `json:"notification,omitempty"` // a DSN or warning of our own: never answered by another
 	ReceivedAt   time.Time     `json:"received_at"`
-	NotBefore    time.Time     `json:"not_before,omitzero"` // scheduled sending
+	NotBefore    time.Time     `json:"not_before,omitzero"`   // scheduled sending
+	Resubmitted  int           `json:"resubmitted,omitempty"` // how often its client sent it again because it had not heard the answer
 }
 
 // A NewMessage is one message to be stored with its deliveries.
@@ -51,6 +52,10 @@ type NewMessage struct {
 	// Join, when not nil, makes the message wait for its siblings, or join one
 	// that waits: see Submitter.Submit. Only with exactly one delivery.
 	Join *Join
+
+	// Identity, when not nil, has a message that was accepted already, without
+	// its client hearing of it, answered as it was then: see Submitter.Submit.
+	Identity *Identity
 }
 
 // Join lets several transactions that carry one message, each with some of its
@@ -87,6 +92,9 @@ type Submitted struct {
 	Deliveries []ID `json:"deliveries"` // in the order given
 	Joined     bool `json:"joined,omitempty"`
 	Replayed   bool `json:"-"` // the idempotency key was known: nothing was stored now
+
+	Resubmitted bool    `json:"-"` // accepted before, unheard: nothing was stored now
+	Receipt     Receipt `json:"-"` // for Heard
 }
 
 // Content is the stored bytes of a message, header and body, readable at any
@@ -114,8 +122,21 @@ type Submitter interface {
 	// Replayed set, with another one ErrIdempotency. Of two concurrent calls with
 	// one key, one stores and the other replays.
 	//
+	// A message with an Identity that was accepted in its window before, and is
+	// unheard, is not stored: Submitted names the first one with Resubmitted set,
+	// and the first one's record counts it. An acceptance whose deliveries have
+	// all failed or were cancelled is none. Of two concurrent calls with one
+	// Identity that is recorded, one stores; two messages of one Submission are
+	// never taken for each other.
+	//
 	// ErrUnavailable: nothing was acknowledged, the client must try again.
 	Submit(ctx context.Context, s Submission) ([]Submitted, error)
+
+	// Heard notes that the clients have heard of these acceptances: the same
+	// message again is another one. It returns at once; the marks go with the next
+	// transaction, within HeardWithin, and a Submit of this process sees them from
+	// now on. What a process that is killed had not written stays unheard.
+	Heard(rs ...Receipt)
 
 	// SpoolDir is the folder in which spool.New should make its files so that
 	// Submit need not copy them. It exists while the store is open, and what is

@@ -13,12 +13,12 @@ import (
 // clients is refused by the store, not by a copy of it: mail that comes right
 // after "connection add" or an edit on another node is taken, or answered with
 // "later" when the store cannot be asked.
-func (s *Submitter) ready(ctx context.Context, r *Request, now time.Time) (*prepared, error) {
+func (s *Submitter) ready(ctx context.Context, r *Request, now time.Time, keyed bool) (*prepared, error) {
 	if err := s.Allow(r.Client, 1); err != nil {
 		return nil, err
 	}
 	start := time.Now()
-	p, err := s.prepare(ctx, r, now)
+	p, err := s.prepare(ctx, r, now, keyed)
 	if !final(err) {
 		return p, err
 	}
@@ -30,7 +30,7 @@ func (s *Submitter) ready(ctx context.Context, r *Request, now time.Time) (*prep
 		return p, err
 	}
 	r.Client = client
-	next, err := s.prepare(ctx, r, now)
+	next, err := s.prepare(ctx, r, now, keyed)
 	if p != nil && next != nil { // those of the first time are closed too
 		next.spools = append(p.spools, next.spools...)
 	}

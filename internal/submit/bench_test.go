@@ -27,7 +27,7 @@ func BenchmarkPrepare(b *testing.B) {
 					b.Fatal(err)
 				}
 				r.Message = in
-				if _, err := w.prepare(b.Context(), &r, time.Now()); err != nil {
+				if _, err := w.prepare(b.Context(), &r, time.Now(), false); err != nil {
 					b.Fatal(err)
 				}
 				if err := in.Close(); err != nil {

@@ -24,7 +24,7 @@ type prepared struct {
 	spools  []*spool.Buffer // made on the way
 }
 
-func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time) (*prepared, error) {
+func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time, keyed bool) (*prepared, error) {
 	src, err := r.Message.Source()
 	if err != nil {
 		return nil, err
@@ -81,6 +81,7 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time) (*pr
 	if r.Client != nil {
 		msg.Client = r.Client.ID
 	}
+	msg.Identity = identity(r, read, env, keyed)
 	s.lendSpool(r, p, &msg)
 	msg.Deliveries = s.deliveries(r, way, env, from, now)
 	s.further(r.Client, len(msg.Deliveries)-1)

@@ -106,6 +106,10 @@ type Request struct {
 	Protocol   string    // in the trace (RFC 3848); empty: by the door
 	OwnFrom    bool      // a message without From is from the envelope's sender
 	Lenient    bool      // repair what old devices do (mime.AcceptOptions)
+	// Unheard: the answer goes over a session that may break, and Heard is called
+	// when the client has it. Not looked at with an idempotency key, which tells
+	// repeats by itself.
+	Unheard bool
 }
 
 // A Result says what will happen to a message that was taken.
@@ -151,7 +155,7 @@ func (s *Submitter) SubmitAll(ctx context.Context, list []Request, key *store.Id
 		}
 	}()
 	for i := range list {
-		p, err := s.ready(ctx, &list[i], sub.Now)
+		p, err := s.ready(ctx, &list[i], sub.Now, key != nil)
 		if p != nil {
 			spools = append(spools, p.spools...)
 		}

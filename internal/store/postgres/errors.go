@@ -78,6 +78,9 @@ func again(err error) bool {
 	switch code(err) {
 	case "40001", "40P01":
 		return true
+	case "23505": // another node has just accepted the same message, unheard
+		var e *pgconn.PgError
+		return errors.As(err, &e) && e.ConstraintName == "unheard_pkey"
 	}
 	var refused *pgconn.ConnectError
 	return d.broken && !errors.As(err, &refused) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)

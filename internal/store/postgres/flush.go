@@ -24,6 +24,13 @@ type ledgerLine struct {
 // later sees what was queued before.
 func (t *tx) commit(ctx context.Context) (err error) {
 	b := &pgx.Batch{}
+	marks := t.s.marks.Take()
+	defer func() {
+		if err != nil {
+			t.s.marks.Back(marks)
+		}
+	}()
+	t.writeUnheard(b, marks)
 	if err := errors.Join(t.writeMessages(b), t.writeDeliveries(b), t.writeLedger(b), t.writeStates(b)); err != nil {
 		return err
 	}

@@ -192,7 +192,7 @@ func (s *Store) stepOnce(ctx context.Context, st *store.Step, sub *store.Submiss
 			}
 		}
 		if len(msgs) > 0 {
-			if _, err := t.submit(sub, msgs); err != nil {
+			if _, err := t.submit(sub, msgs, false); err != nil {
 				return err
 			}
 		}

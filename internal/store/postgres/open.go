@@ -71,6 +71,7 @@ type Store struct {
 	doubt    doubt
 	clock    clock
 	skew     skew
+	marks    store.Marks
 	arrived  store.Recent    // small messages on their way into the database
 	claimed  store.Recent    // those of them that this node has claimed
 	life     context.Context // ends with the store
@@ -158,6 +159,7 @@ func errClosed() error { return fmt.Errorf("%w: it was closed", store.ErrUnavail
 // Close implements store.Store.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
+		s.closeMarks()
 		s.gate.Lock()
 		s.shut = true
 		s.gate.Unlock()

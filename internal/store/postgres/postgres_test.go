@@ -86,7 +86,8 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	server(t)
 	storetest.Run(t, storetest.Harness{
-		Open: func(t *testing.T) store.Store { return open(t, Options{}) },
+		Nodes: true,
+		Open:  func(t *testing.T) store.Store { return open(t, Options{}) },
 		Reopen: func(t *testing.T, s store.Store) store.Store {
 			if err := s.Close(); err != nil {
 				t.Fatal(err)

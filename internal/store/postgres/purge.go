@@ -78,6 +78,9 @@ func purge(ctx context.Context, tx pgx.Tx, r store.PurgeRequest, res *store.Purg
 		}
 		res.More = res.More || res.Events == 10*r.Max
 	}
+	if _, err := count(`DELETE FROM unheard WHERE hour < $1`, store.HourOf(r.Now)); err != nil {
+		return err
+	}
 	_, err := count(`DELETE FROM idempotency WHERE expires_at < $1`, us(r.Now))
 	return err
 }

@@ -24,7 +24,7 @@ func at(us int64) time.Time {
 // A scan reads the columns of the current row.
 type scan func(dst ...any) error
 
-const messageColumns = `m.id, m.client, m.received_at, m.size, m.sha256, m.kept, m.message_id, m.tag, m.doc`
+const messageColumns = `m.id, m.client, m.received_at, m.size, m.sha256, m.kept, m.message_id, m.tag, m.resubmitted, m.doc`
 
 // A messageRow is a message as read, not decoded yet.
 type messageRow struct {
@@ -35,7 +35,7 @@ type messageRow struct {
 }
 
 func (r *messageRow) columns() []any {
-	return []any{(*[16]byte)(&r.m.ID), &r.m.Client, &r.received, &r.m.Size, &r.m.BodySHA256, &r.m.BodyKept, &r.messageID, &r.tag, &r.doc}
+	return []any{(*[16]byte)(&r.m.ID), &r.m.Client, &r.received, &r.m.Size, &r.m.BodySHA256, &r.m.BodyKept, &r.messageID, &r.tag, &r.m.Resubmitted, &r.doc}
 }
 
 // decode fills in the message. False: its record is damaged.

@@ -39,18 +39,27 @@ func (s *Store) Submit(ctx context.Context, sub store.Submission) ([]store.Submi
 		return nil, err
 	}
 	var out []store.Submitted
-	o := &op{need: func(n *needs) { needSubmit(n, &sub, msgs) }, run: func(_ context.Context, t *tx) (err error) {
-		out, err = t.submit(&sub, msgs)
-		return err
-	}}
-	s.carry(o, msgs)
+	look := sub.Idempotency == nil // twice, before something counts as submitted again
+	newOp := func() *op {
+		o := &op{need: func(n *needs) { needSubmit(n, &sub, msgs) }, run: func(_ context.Context, t *tx) (err error) {
+			out, err = t.submit(&sub, msgs, look)
+			return err
+		}}
+		s.carry(o, msgs)
+		return o
+	}
 	// Before the commit: a claim may be faster than the answer to it.
 	for _, m := range msgs {
 		if !m.body.chunked {
 			s.arrived.Put(m.ID, m.Head, m.body.inline)
 		}
 	}
-	err = s.doOp(ctx, o)
+	err = s.doOp(ctx, newOp())
+	if errors.Is(err, errLookAgain) {
+		wait(ctx, lookAgainAfter)
+		look = false
+		err = s.doOp(ctx, newOp())
+	}
 	for i, m := range msgs {
 		if err != nil || out[i].ID != m.ID {
 			s.arrived.Take(m.ID)
@@ -91,6 +100,7 @@ func needSubmit(n *needs, sub *store.Submission, msgs []newMessage) {
 		for j := range m.deliveries {
 			n.route(m.deliveries[j].Route, m.Client)
 		}
+		n.identity(sub.Now, m)
 	}
 }
 
@@ -98,7 +108,7 @@ func (n *needs) route(r store.Route, client string) {
 	n.routes = append(n.routes, routeNeed{lane: r.Lane, connection: r.Connection, client: client})
 }
 
-func (t *tx) submit(sub *store.Submission, msgs []newMessage) ([]store.Submitted, error) {
+func (t *tx) submit(sub *store.Submission, msgs []newMessage, look bool) ([]store.Submitted, error) {
 	var ours *answer
 	if k := sub.Idempotency; k != nil {
 		a := t.answers[idempotencyKey{k.Client, k.Key}]
@@ -123,8 +133,15 @@ func (t *tx) submit(sub *store.Submission, msgs []newMessage) ([]store.Submitted
 		return nil, err
 	}
 	out := make([]store.Submitted, len(msgs))
+	if err := t.resubmitted(sub.Now, msgs, out, look); err != nil {
+		return nil, err
+	}
 	for i := range msgs {
 		m := &msgs[i]
+		if out[i].Resubmitted {
+			t.discard(m)
+			continue
+		}
 		if m.Join != nil && t.join(sub.Now, m, &out[i]) {
 			t.discard(m)
 			continue
@@ -133,6 +150,7 @@ func (t *tx) submit(sub *store.Submission, msgs []newMessage) ([]store.Submitted
 			return nil, err
 		}
 	}
+	t.unheard(sub.Now, msgs, out)
 	if k := sub.Idempotency; k != nil {
 		stored, err := json.Marshal(out)
 		if err != nil {
@@ -143,7 +161,7 @@ func (t *tx) submit(sub *store.Submission, msgs []newMessage) ([]store.Submitted
 		}
 		t.exec(`UPDATE idempotency SET answer = $3 WHERE client = $1 AND key = $2`, k.Client, []byte(k.Key), string(stored))
 	}
-	t.events = append(t.events, sub.Events...)
+	t.events = append(t.events, sub.EventsAfter(out)...)
 	return out, nil
 }
 

@@ -22,6 +22,7 @@ type needs struct {
 	nodes      []string // everything that these have leased
 	gates      []string // connections: their state, and all their flows
 	joins      []string
+	identities []identityNeed
 }
 
 type keyNeed struct {
@@ -54,6 +55,8 @@ type tx struct {
 	gates      map[string]*gate
 	joins      map[string][]*deliveryRow // what waits for siblings, the youngest last
 	answers    map[idempotencyKey]*answer
+	known      map[[16]byte]*acceptance // unheard
+	forgotten  []store.Receipt          // of those: no longer
 
 	missing  []routeNeed
 	changed  []*deliveryRow
@@ -82,7 +85,7 @@ type answer struct {
 
 func newTx(s *Store, conn *pgxpool.Conn) *tx {
 	return &tx{s: s, conn: conn, lanes: map[int64]*lane{}, keys: map[string]*lane{}, flows: map[int64]*flow{}, names: map[flowName]*flow{},
-		deliveries: map[store.ID]*deliveryRow{}, gates: map[string]*gate{}, joins: map[string][]*deliveryRow{}, answers: map[idempotencyKey]*answer{}}
+		deliveries: map[store.ID]*deliveryRow{}, gates: map[string]*gate{}, joins: map[string][]*deliveryRow{}, answers: map[idempotencyKey]*answer{}, known: map[[16]byte]*acceptance{}}
 }
 
 // exec keeps a statement for the end of the transaction.
@@ -173,6 +176,7 @@ func (t *tx) load(ctx context.Context, n *needs, brief bool) error {
 	}
 	t.loadGates(b, n.gates)
 	t.loadJoins(b, n.joins)
+	t.loadUnheard(b, n.identities)
 	if err := t.conn.SendBatch(ctx, b).Close(); err != nil {
 		return dbErr(err)
 	}

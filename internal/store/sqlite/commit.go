@@ -139,7 +139,17 @@ func (w *writer) try(b *batch) error {
 		w.drop()
 		return unavailable(err)
 	}
-	err := t.runAll(b)
+	marks := w.s.marks.Take()
+	committed := false
+	defer func() {
+		if !committed {
+			w.s.marks.Back(marks)
+		}
+	}()
+	err := t.heard(marks)
+	if err == nil {
+		err = t.runAll(b)
+	}
 	if err == nil {
 		err = t.settle()
 	}
@@ -163,6 +173,7 @@ func (w *writer) try(b *batch) error {
 		w.drop()
 		return unavailable(err)
 	}
+	committed = true
 	w.commits.Add(1)
 	w.clock = t.clock
 	b.writes = t.writes

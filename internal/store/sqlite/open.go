@@ -43,6 +43,7 @@ type Options struct {
 
 // A Store implements store.Store.
 type Store struct {
+	marks   store.Marks
 	opt     Options
 	dir     string
 	lock    *os.File // of the folder, while Server
@@ -139,6 +140,7 @@ func dsn(file string, write bool) string {
 // Close implements store.Store.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
+		s.closeMarks()
 		s.w.stop()
 		s.closed = errors.Join(s.check.stop(), s.release())
 	})

@@ -104,5 +104,6 @@ func (t *tx) purge(s *Store, r store.PurgeRequest, res *store.PurgeResult, files
 		res.Events = int(n)
 		res.More = res.More || res.Events == 10*r.Max
 	}
-	return t.exec(`DELETE FROM idempotency WHERE expires_at < ?`, us(r.Now))
+	return errors.Join(t.exec(`DELETE FROM idempotency WHERE expires_at < ?`, us(r.Now)),
+		t.exec(`DELETE FROM unheard WHERE hour < ?`, store.HourOf(r.Now)))
 }

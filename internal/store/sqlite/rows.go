@@ -7,7 +7,7 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 )
 
-const messageColumns = `m.id, m.client, m.received_at, m.size, m.sha256, m.kept, m.message_id, m.tag, m.doc`
+const messageColumns = `m.id, m.client, m.received_at, m.size, m.sha256, m.kept, m.message_id, m.tag, m.resubmitted, m.doc`
 
 // A messageRow is a message as read, not decoded yet: that is left to the
 // goroutine that asked.
@@ -18,7 +18,7 @@ type messageRow struct {
 }
 
 func (r *messageRow) columns() []any {
-	return []any{&r.m.ID, &r.m.Client, &r.received, &r.m.Size, &r.m.BodySHA256, &r.m.BodyKept, &r.m.MessageID, &r.m.Tag, &r.doc}
+	return []any{&r.m.ID, &r.m.Client, &r.received, &r.m.Size, &r.m.BodySHA256, &r.m.BodyKept, &r.m.MessageID, &r.m.Tag, &r.m.Resubmitted, &r.doc}
 }
 
 // decode fills in the message. False: its record is damaged.

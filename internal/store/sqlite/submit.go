@@ -67,7 +67,7 @@ func (s *Store) settleBodies(msgs []newMessage, out []store.Submitted, err error
 		b := msgs[i].body
 		switch {
 		case b.file == "":
-		case !errors.Is(err, store.ErrUnavailable) && (err != nil || i >= len(out) || out[i].Joined || out[i].Replayed):
+		case !errors.Is(err, store.ErrUnavailable) && (err != nil || i >= len(out) || out[i].Joined || out[i].Replayed || out[i].Resubmitted):
 			s.spool.discard(s.opt.Log, b)
 		default:
 			s.spool.written(b.file)
@@ -114,8 +114,14 @@ func (t *tx) submit(sub *store.Submission, msgs []newMessage) ([]store.Submitted
 		}
 	}
 	out := make([]store.Submitted, len(msgs))
+	if err := t.resubmitted(sub.Now, msgs, out); err != nil {
+		return nil, err
+	}
 	for i := range msgs {
 		m := &msgs[i]
+		if out[i].Resubmitted {
+			continue
+		}
 		if m.Join != nil {
 			joined, err := t.join(sub.Now, m, &out[i])
 			if err != nil {
@@ -129,6 +135,9 @@ func (t *tx) submit(sub *store.Submission, msgs []newMessage) ([]store.Submitted
 			return nil, err
 		}
 	}
+	if err := t.unheard(sub.Now, msgs, out); err != nil {
+		return nil, err
+	}
 	if k := sub.Idempotency; k != nil {
 		answer, err := json.Marshal(out)
 		if err != nil {
@@ -139,7 +148,7 @@ func (t *tx) submit(sub *store.Submission, msgs []newMessage) ([]store.Submitted
 			return nil, err
 		}
 	}
-	return out, t.events(sub.Events)
+	return out, t.events(sub.EventsAfter(out))
 }
 
 // answerQuery is of client, key and time.

@@ -26,6 +26,8 @@ type Harness struct {
 	// Second opens what s keeps once more, as another process would, while s is
 	// open.
 	Second func(t *testing.T, s store.Store) store.Store
+	// Nodes: several servers may run on one store.
+	Nodes bool
 	// Damage makes a record of the delivery unreadable, as a disk does: its
 	// "recipients", its "word", the record of its "message" or the windows of its
 	// "lane"; "no recipients" leaves an empty list. "secrets" and "states" are of
@@ -45,7 +47,7 @@ func Run(t *testing.T, h Harness) {
 		"list": testList, "act": testAct, "resend": testResend, "stats": testStats, "purge": testPurge,
 		"connections": testConnections, "connection state": testConnectionState, "clients": testClients, "events": testEvents,
 		"settings": testSettings, "reopen": testReopen, "two processes": testTwoProcesses, "closed": testClosed,
-		"submitters at once": testSubmitters, "model": testModel, "damage": testDamage, "clock set back": testClockSetBack,
+		"submitters at once": testSubmitters, "model": testModel, "damage": testDamage, "unheard": testUnheard, "unheard together": testUnheardTogether, "clock set back": testClockSetBack,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,0 +1,36 @@
+// Package arrived tells what a peer has sent, and what it has got, of a
+// connection, by what the operating system knows.
+package arrived
+
+import (
+	"net"
+	"syscall"
+)
+
+// Bytes is how many bytes have come that nobody has read yet; 0 where the
+// system does not say.
+func Bytes(c net.Conn) (n int) {
+	control(c, func(fd uintptr) { n = inQueue(fd) })
+	return n
+}
+
+// Acknowledged reports that the peer's system has got everything that was
+// written and that the connection was not reset. True where the system does not
+// say.
+func Acknowledged(c net.Conn) (ok bool) {
+	ok = true
+	control(c, func(fd uintptr) { ok = outEmpty(fd) })
+	return ok
+}
+
+func control(c net.Conn, f func(fd uintptr)) {
+	sc, ok := c.(syscall.Conn)
+	if !ok {
+		return
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return // closed: the next read says so
+	}
+	_ = raw.Control(f) // likewise
+}

@@ -1,0 +1,144 @@
+package smtpd
+
+import (
+	"bufio"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/postino-mail/postino/internal/config"
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// A client that has heard the 250 may send the same again and means it; one
+// whose session ended before gets the first answer again.
+func TestHeard(t *testing.T) {
+	t.Parallel()
+	const mail = "MAIL FROM:<erp@contoso.it>\r\nRCPT TO:<anna@example.com>\r\nDATA\r\n"
+	const text = "From: erp@contoso.it\r\nMessage-ID: <1@contoso.it>\r\nSubject: Fattura\r\n\r\nciao\r\n.\r\n"
+	for _, c := range []struct {
+		name   string
+		end    []string // what is written after the message, each when the replies before were read
+		behind string   // what is written with the end of the message
+		reset  bool
+		copies int
+	}{
+		{"QUIT", []string{"QUIT\r\n"}, "", false, 2},
+		{"another message", []string{"MAIL FROM:<erp@contoso.it>\r\n"}, "", false, 2},
+		{"an unknown command", []string{"XYZ\r\n"}, "", true, 2},
+		{"closed", nil, "", false, 1},
+		{"reset", nil, "", true, 1},
+		{"half a command", []string{"QU"}, "", false, 1},
+		{"QUIT pipelined behind the message", nil, "QUIT\r\n", false, 1},
+		{"RSET pipelined, then a command", []string{"NOOP\r\n"}, "RSET\r\n", false, 2},
+		{"next envelope pipelined, its content after the reply", []string{text}, mail, false, 2},
+	} {
+		for _, secure := range []bool{false, true} {
+			name := c.name
+			l := config.Listener{}
+			if secure {
+				name, l.TLS = name+", TLS", "implicit"
+			}
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, setup{listeners: []config.Listener{l}})
+				raw := w.dial()
+				conn := raw
+				if secure {
+					conn = tls.Client(raw, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}) // a self-made certificate
+				}
+				p := &talker{t, conn, bufio.NewReader(conn)}
+				p.reply()
+				p.say("EHLO pc\r\n", 1)
+				p.say(mail, 3)
+				replies := 1
+				if c.behind != "" {
+					replies += strings.Count(c.behind, "\r\n")
+				}
+				p.say(text+c.behind, replies)
+				for _, e := range c.end {
+					p.write(e)
+					if strings.HasSuffix(e, "\r\n") {
+						p.reply()
+					}
+				}
+				if tcp, ok := raw.(*net.TCPConn); ok && c.reset {
+					if err := tcp.SetLinger(0); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := raw.Close(); err != nil {
+					t.Fatal(err)
+				}
+
+				again := &talker{t, w.dial(), nil}
+				if secure {
+					again.Conn = tls.Client(again.Conn, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12})
+				}
+				again.r = bufio.NewReader(again.Conn)
+				defer again.Close()
+				again.reply()
+				again.say("EHLO pc\r\n", 1)
+				again.say(mail, 3)
+				if got := again.say(text, 1); !strings.HasPrefix(got, "250") {
+					t.Errorf("the same again: %q", got)
+				}
+				if got := stored(t, w.store); got != c.copies {
+					t.Errorf("%d copies, want %d", got, c.copies)
+				}
+			})
+		}
+	}
+}
+
+func stored(t *testing.T, s store.Store) int {
+	t.Helper()
+	page, err := s.List(t.Context(), store.ListRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(page.Entries)
+}
+
+// A talker writes and counts replies.
+type talker struct {
+	t *testing.T
+	net.Conn
+	r *bufio.Reader
+}
+
+func (p *talker) write(s string) {
+	p.t.Helper()
+	if _, err := io.WriteString(p.Conn, s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *talker) reply() string {
+	p.t.Helper()
+	for {
+		line, err := p.r.ReadString('\n')
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				return ""
+			}
+			p.t.Fatal(err)
+		}
+		if len(line) > 3 && line[3] == ' ' {
+			return line
+		}
+	}
+}
+
+// say writes and reads so many replies; the last is given.
+func (p *talker) say(s string, replies int) (last string) {
+	p.t.Helper()
+	p.write(s)
+	for range replies {
+		last = p.reply()
+	}
+	return last
+}
