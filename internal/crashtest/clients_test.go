@@ -20,10 +20,12 @@ type clients struct {
 	want    int64
 	mixed   bool          // all doors and all sizes, not only small and spooled over SMTP
 	pause   time.Duration // at most, after each message
+	again   bool          // send the same again after every broken session, as mail programs do
 
 	acked   atomic.Int64
 	tries   atomic.Int64
 	repeats atomic.Int64 // of requests with the same Idempotency-Key
+	resent  atomic.Int64 // messages sent again after a broken session
 	mu      sync.Mutex
 	known   map[string]*try // by token
 	said    map[string]int  // refusals by their text
@@ -83,14 +85,16 @@ func (c *client) submit(ctx context.Context) bool {
 	c.known[token] = t
 	c.mu.Unlock()
 	raw := letter(c.rng, from, token, t.size)
-	var err error
-	switch t.door {
-	case apiDoor:
-		err = c.overHTTP(ctx, from, token, raw)
-	case sendmailDoor:
-		err = c.bySendmail(ctx, from, raw)
-	default:
-		err = c.overSMTP(from, raw)
+	err := c.over(ctx, t.door, from, token, raw)
+	for c.again && err != nil && replyCode(err) == 0 && ctx.Err() == nil {
+		if !errors.Is(err, errNoServer) {
+			c.resent.Add(1)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(20 * time.Millisecond):
+		}
+		err = c.over(ctx, t.door, from, token, raw)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -108,6 +112,16 @@ func (c *client) submit(ctx context.Context) bool {
 		c.codes[code]++
 	}
 	return false
+}
+
+func (c *client) over(ctx context.Context, door, from, token string, raw []byte) error {
+	switch door {
+	case apiDoor:
+		return c.overHTTP(ctx, from, token, raw)
+	case sendmailDoor:
+		return c.bySendmail(ctx, from, raw)
+	}
+	return c.overSMTP(from, raw)
 }
 
 // providerOf tells it by the sender: graph0@crash.example sends through graph.

@@ -122,7 +122,7 @@ func crash(t *testing.T, p plan) {
 	defer clock.Wait()
 	defer cancel()
 	c := w.clients(p.messages)
-	c.mixed, c.pause = true, 500*time.Millisecond
+	c.mixed, c.pause, c.again = true, 500*time.Millisecond, true
 	var submitting sync.WaitGroup
 	for i := range p.clients {
 		submitting.Go(func() { c.run(ctx, rand.New(rand.NewPCG(seed, uint64(i)))) })
@@ -142,8 +142,8 @@ func crash(t *testing.T, p plan) {
 	l := readLedger(ctx, t, w.store)
 	y := count(t, w.sandbox, c, l)
 	y.judge(t)
-	t.Logf("%d acknowledged of %d tries from %d clients in %v, %d kills of %d nodes; drained after %v; requests repeated with their Idempotency-Key: %d", c.acked.Load(),
-		len(c.known), p.clients, took.Round(time.Millisecond), kills, p.nodes, time.Since(begin).Round(time.Millisecond), c.repeats.Load())
+	t.Logf("%d acknowledged of %d tries from %d clients in %v, %d kills of %d nodes; drained after %v; requests repeated: %d, messages sent again: %d", c.acked.Load(),
+		len(c.known), p.clients, took.Round(time.Millisecond), kills, p.nodes, time.Since(begin).Round(time.Millisecond), c.repeats.Load(), c.resent.Load())
 	l.slowest(ctx, t, w.store)
 	l.twins(ctx, t, w.sandbox, w.store)
 	y.report(t, kills)

@@ -73,11 +73,15 @@ func (c *client) close() {
 	}
 }
 
-// overHTTP repeats the request with its Idempotency-Key until it has an
+// overHTTP repeats the request, mostly with its Idempotency-Key, until it has an
 // answer, as programs do: the message must be there once all the same.
 func (c *client) overHTTP(ctx context.Context, from, token string, raw []byte) error {
+	key := token
+	if c.again && c.rng.IntN(2) == 0 { // as programs do that know of no such key
+		key = ""
+	}
 	for {
-		status, answer, err := post(ctx, "http://"+c.node().http+"/v1/messages?rcpt="+rcpt+"&mail_from="+from, token, raw)
+		status, answer, err := post(ctx, "http://"+c.node().http+"/v1/messages?rcpt="+rcpt+"&mail_from="+from, key, raw)
 		switch {
 		case err == nil && status == http.StatusAccepted:
 			return nil
@@ -101,7 +105,9 @@ func post(ctx context.Context, url, key string, raw []byte) (status int, answer 
 		return 0, "", err
 	}
 	r.Header.Set("Content-Type", "message/rfc822")
-	r.Header.Set("Idempotency-Key", key)
+	if key != "" {
+		r.Header.Set("Idempotency-Key", key)
+	}
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return 0, "", err
