@@ -127,7 +127,7 @@ func (a *answers) Close() error {
 	waits := len(a.carried) > 0 && a.written
 	a.mu.Unlock()
 	half, ok := a.Conn.(interface{ CloseWrite() error })
-	if !waits || !ok || half.CloseWrite() != nil || a.Conn.SetReadDeadline(time.Now().Add(lingering)) != nil {
+	if !waits || !ok || half.CloseWrite() != nil || a.SetReadDeadline(time.Now().Add(lingering)) != nil {
 		return a.Conn.Close()
 	}
 	go func() {

@@ -17,7 +17,7 @@ import (
 // client trying again.
 func TestHeard(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(o *Options) { o.AllowLoopback = true })
+	w := newWorld(t, nil)
 	w.must(w.server.Listen("127.0.0.1:0", nil))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -28,7 +28,8 @@ func TestHeard(t *testing.T) {
 	}()
 	request := func(id, extra string) string {
 		body := "From: erp@contoso.it\r\nMessage-ID: <" + id + "@contoso.it>\r\nSubject: Fattura\r\n\r\nciao\r\n"
-		return fmt.Sprintf("POST /v1/messages?rcpt=anna@example.com HTTP/1.1\r\nHost: localhost\r\nContent-Type: message/rfc822\r\nContent-Length: %d\r\n%s\r\n%s", len(body), extra, body)
+		return fmt.Sprintf("POST /v1/messages?rcpt=anna@example.com HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Type: message/rfc822\r\nContent-Length: %d\r\n%s\r\n%s",
+			w.key, len(body), extra, body)
 	}
 	dial := func() *net.TCPConn {
 		t.Helper()

@@ -221,7 +221,7 @@ func (s *Server) ListenSocket(o localsocket.Options) error {
 	if err != nil {
 		return fmt.Errorf("HTTP: %w", err)
 	}
-	s.socket = newFairListener(netutil.LimitListener(l, s.opt.MaxConnections), s.opt.MaxPerAddress)
+	s.socket = newFairListener(netutil.LimitListener(&hearing{l, s.opt.Submit.Heard}, s.opt.MaxConnections), s.opt.MaxPerAddress)
 	return nil
 }
 

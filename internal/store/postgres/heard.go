@@ -94,7 +94,7 @@ func (t *tx) loadUnheard(b *pgx.Batch, list []identityNeed) {
 
 // resubmitted finds the messages that were accepted before, unheard. It changes
 // nothing when it wants a second look.
-func (t *tx) resubmitted(now time.Time, msgs []newMessage, out []store.Submitted, look bool) error {
+func (t *tx) resubmitted(msgs []newMessage, out []store.Submitted, look bool) error {
 	found := make([]*acceptance, len(msgs))
 	some := false
 	for i := range msgs {

@@ -133,7 +133,7 @@ func (t *tx) submit(sub *store.Submission, msgs []newMessage, look bool) ([]stor
 		return nil, err
 	}
 	out := make([]store.Submitted, len(msgs))
-	if err := t.resubmitted(sub.Now, msgs, out, look); err != nil {
+	if err := t.resubmitted(msgs, out, look); err != nil {
 		return nil, err
 	}
 	for i := range msgs {
