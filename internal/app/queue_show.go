@@ -103,7 +103,7 @@ func (s shownDelivery) write(w io.Writer, lang string) error {
 		t.Row("waits", why)
 	}
 	if m.Resubmitted > 0 {
-		fmt.Fprintf(tw, "sent again\t%d times by the client, which had not heard that it was taken\n", m.Resubmitted)
+		t.Row("sent again", fmt.Sprintf("%d times by the client, which had not heard that it was taken", m.Resubmitted))
 	}
 	if d.Duplicate {
 		t.Row("note", "it may have gone out twice")

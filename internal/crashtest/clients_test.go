@@ -10,13 +10,16 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/postino-mail/postino/adapters"
 )
 
 // clients submit until so many messages were acknowledged.
 type clients struct {
 	nodes   []*node
 	senders []string
-	drop    string // maildrop
+	drop    string          // maildrop
+	key     adapters.Secret // of the API
 	want    int64
 	mixed   bool          // all doors and all sizes, not only small and spooled over SMTP
 	pause   time.Duration // at most, after each message
@@ -86,15 +89,18 @@ func (c *client) submit(ctx context.Context) bool {
 	c.mu.Unlock()
 	raw := letter(c.rng, from, token, t.size)
 	err := c.over(ctx, t.door, from, token, raw)
-	for c.again && err != nil && replyCode(err) == 0 && ctx.Err() == nil {
+	for door := t.door; c.again && err != nil && replyCode(err) == 0 && !errors.Is(err, errRefused) && ctx.Err() == nil; {
 		if !errors.Is(err, errNoServer) {
 			c.resent.Add(1)
+		}
+		if t.door == smtpDoor { // whoever cannot get through tries the other entry point
+			door = []string{smtpDoor, smtpDoor, apiDoor}[c.rng.IntN(3)]
 		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(20 * time.Millisecond):
 		}
-		err = c.over(ctx, t.door, from, token, raw)
+		err = c.over(ctx, door, from, token, raw)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

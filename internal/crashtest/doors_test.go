@@ -12,6 +12,8 @@ import (
 	"os"
 	"os/exec"
 	"time"
+
+	"github.com/postino-mail/postino/adapters"
 )
 
 // Doors as the store names them.
@@ -34,7 +36,10 @@ func doorOf(rng *rand.Rand) string {
 
 const rcpt = "anna@example.com"
 
-var errNoServer = errors.New("the server is down")
+var (
+	errNoServer = errors.New("the server is down")
+	errRefused  = errors.New("the API refuses")
+)
 
 // overSMTP submits in the session that is open, or opens one. After an error
 // the session is over.
@@ -81,12 +86,12 @@ func (c *client) overHTTP(ctx context.Context, from, token string, raw []byte) e
 		key = ""
 	}
 	for {
-		status, answer, err := post(ctx, "http://"+c.node().http+"/v1/messages?rcpt="+rcpt+"&mail_from="+from, key, raw)
+		status, answer, err := post(ctx, "http://"+c.node().http+"/v1/messages?rcpt="+rcpt+"&mail_from="+from, c.key, key, raw)
 		switch {
 		case err == nil && status == http.StatusAccepted:
 			return nil
 		case err == nil && status < 500 && status != http.StatusTooManyRequests:
-			return fmt.Errorf("the API refuses: %d %s", status, answer)
+			return fmt.Errorf("%w: %d %s", errRefused, status, answer)
 		}
 		c.repeats.Add(1)
 		select {
@@ -97,7 +102,7 @@ func (c *client) overHTTP(ctx context.Context, from, token string, raw []byte) e
 	}
 }
 
-func post(ctx context.Context, url, key string, raw []byte) (status int, answer string, err error) {
+func post(ctx context.Context, url string, secret adapters.Secret, key string, raw []byte) (status int, answer string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(raw))
@@ -105,6 +110,7 @@ func post(ctx context.Context, url, key string, raw []byte) (status int, answer 
 		return 0, "", err
 	}
 	r.Header.Set("Content-Type", "message/rfc822")
+	r.Header.Set("Authorization", "Bearer "+secret.Reveal())
 	if key != "" {
 		r.Header.Set("Idempotency-Key", key)
 	}

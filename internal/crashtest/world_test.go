@@ -12,6 +12,7 @@ import (
 	"github.com/postino-mail/postino/internal/app"
 	"github.com/postino-mail/postino/internal/sandbox"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/vault"
 )
 
 // A world is fake providers, a store with connections to them, and nodes that
@@ -21,6 +22,7 @@ type world struct {
 	where   app.Storage
 	store   store.Store
 	senders []string
+	key     adapters.Secret // of the API, for the machine itself
 	nodes   []*node
 }
 
@@ -44,7 +46,10 @@ func newWorld(t *testing.T, where app.Storage, nodes int) *world {
 			t.Error(err)
 		}
 	})
-	w := &world{sandbox: sb, where: where, store: st, senders: connect(t, sb, st)}
+	w := &world{sandbox: sb, where: where, store: st, senders: connect(t, sb, st), key: vault.NewKey("pk_")}
+	if _, err := st.PutAPIKey(t.Context(), store.APIKey{Name: "clients", Hash: vault.HashKey(w.key), Scopes: []string{"admin"}, CreatedAt: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
 	config := filepath.Join(t.TempDir(), "postino.toml")
 	if err := os.WriteFile(config, []byte(settings), 0o600); err != nil {
 		t.Fatal(err)
@@ -67,7 +72,7 @@ func newWorld(t *testing.T, where app.Storage, nodes int) *world {
 
 // clients are who will submit so many messages to all nodes.
 func (w *world) clients(messages int) *clients {
-	return &clients{nodes: w.nodes, senders: w.senders, drop: w.maildrop(), want: int64(messages), known: map[string]*try{}, said: map[string]int{}, codes: map[int]int{}}
+	return &clients{nodes: w.nodes, senders: w.senders, drop: w.maildrop(), key: w.key, want: int64(messages), known: map[string]*try{}, said: map[string]int{}, codes: map[int]int{}}
 }
 
 // maildrop is the folder that `postino sendmail` leaves messages in: the nodes share it.
