@@ -115,6 +115,7 @@ type SMTPSettings struct {
 	AllowInsecure bool           `json:"allow_insecure,omitempty"` // password without TLS to a host that is not loopback: the admin's word
 	Hostname      string         `json:"hostname,omitempty"`       // EHLO name; empty: the system's
 	PublicOnly    bool           `json:"public_only,omitempty"`    // the host was not named by an administrator: see PublicAddress
+	Without       []string       `json:"without,omitempty"`        // SMTP extensions that are not used although the server offers them
 }
 
 // An Encryption is how an SMTP connection is protected.

@@ -166,6 +166,11 @@ func (g *GmailSettings) validate(prefix string, v *invalid) {
 	v.url(prefix+"gmail_url", g.GmailURL)
 }
 
+// SMTPExtensions are the extensions that smtp.without may name.
+func SMTPExtensions() []string {
+	return []string{"PIPELINING", "CHUNKING", "8BITMIME", "SMTPUTF8", "SIZE", "DSN"}
+}
+
 func (s *SMTPSettings) validate(v *invalid) {
 	if s.Host == "" || strings.ContainsAny(s.Host, " /:@\r\n") && net.ParseIP(s.Host) == nil {
 		v.bad("smtp.host", "give the server's name, without port or scheme", "indicare il nome del server, senza porta né schema")
@@ -184,6 +189,11 @@ func (s *SMTPSettings) validate(v *invalid) {
 	}
 	if s.SourceAddress != "" && net.ParseIP(s.SourceAddress) == nil {
 		v.bad("smtp.source_address", "not an IP address", "non è un indirizzo IP")
+	}
+	for _, ext := range s.Without {
+		if !slices.Contains(SMTPExtensions(), strings.ToUpper(ext)) {
+			v.notOneOf("smtp.without", ext, strings.Join(SMTPExtensions(), ", "))
+		}
 	}
 	if s.OAuth == nil {
 		if s.Auth == "xoauth2" || s.Auth == "oauthbearer" {

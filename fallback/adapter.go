@@ -27,6 +27,7 @@ type adapter struct {
 	pool     *pool
 	maxSize  atomic.Int64 // the SIZE last seen
 	relayed  atomic.Bool  // the server has taken a recipient
+	distrust distrust     // extensions that failed
 }
 
 // New makes the adapter of an SMTP connection without touching the network.
@@ -73,44 +74,6 @@ func New(conn *adapters.Connection, opt Options) (adapters.Adapter, error) {
 
 // staleAfter is the idle time from which a kept session is tested before use.
 const staleAfter = 5 * time.Second
-
-// Send implements adapters.Adapter. A kept connection that turns out to be
-// closed before any of the message was sent is replaced once.
-func (a *adapter) Send(ctx context.Context, out adapters.Outgoing) (adapters.Receipt, error) {
-	p, err := a.plan(out)
-	if err != nil {
-		return adapters.Receipt{}, err
-	}
-	if err := allRefused(p.rcpts); err != nil {
-		return a.receipt(&transaction{plan: p, rcpts: p.rcpts}, nil), err
-	}
-	user := a.user(out)
-	l, err := a.pool.enter(ctx, user)
-	if err != nil {
-		return adapters.Receipt{}, a.cancelled(ctx)
-	}
-	var s *session
-	defer func() { a.pool.leave(user, l, s) }()
-	for try := 0; ; try++ {
-		if s, err = a.session(ctx, l, user, try > 0); err != nil {
-			s = nil
-			return adapters.Receipt{}, err
-		}
-		release := s.bind(ctx)
-		rec, usable, err := a.transact(ctx, s, p)
-		if !release() || !usable {
-			kept := s.kept
-			s.kill()
-			s = nil
-			var st *staleError
-			if errors.As(err, &st) && kept && try == 0 && ctx.Err() == nil {
-				a.opt.Log.DebugContext(ctx, "smtp: kept connection was closed, reconnecting", "host", a.host)
-				continue
-			}
-		}
-		return rec, err
-	}
-}
 
 // session gives a kept session that is alive, or a new one.
 func (a *adapter) session(ctx context.Context, l *lane, user string, fresh bool) (*session, error) {

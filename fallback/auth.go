@@ -43,20 +43,32 @@ func (a *adapter) authenticate(ctx context.Context, s *session, token string) er
 		return err
 	}
 	for i, name := range mechs {
-		r, err := a.exchange(ctx, s, mechanism(name, c))
-		if err != nil {
-			return err
+		next := "" // the mechanism to try instead
+		if i+1 < len(mechs) {
+			next = mechs[i+1]
 		}
-		if r.Code == 235 {
+		r, err := a.exchange(ctx, s, mechanism(name, c))
+		var broken *errSASL
+		switch {
+		case err != nil && r.Code != 235 && next != "" && s.tls && errors.As(err, &broken): // offered and not mastered; the session goes on
+			a.opt.Log.DebugContext(ctx, "smtp: authentication mechanism broken, trying the next", "host", a.host, "mechanism", name, "next", next)
+			continue
+		case err != nil:
+			return err
+		case r.Code == 235:
 			s.authed = true
 			return nil
-		}
-		if r.Code == 504 && i+1 < len(mechs) { // offered, yet not for this login (RFC 4954 section 6)
+		case next != "" && (r.Code == 504 || s.tls && (r.Code >= 500 && r.Code <= 504 || r.Code == 454)): // offered, yet not for this login (RFC 4954 section 6)
 			continue
 		}
-		return a.refused(s, atAuth, r)
+		e := a.refused(s, atAuth, r)
+		if r.Code == 535 && next != "" { // not tried: accounts are locked after a few refusals
+			e.Remedy.EN += fmt.Sprintf("; if they are right, set smtp.auth to %s (%s was tried)", strings.ToLower(next), name)
+			e.Remedy.IT += fmt.Sprintf("; se sono giusti impostare smtp.auth su %s (è stato provato %s)", strings.ToLower(next), name)
+		}
+		return e
 	}
-	return nil // mechanisms never gives an empty list
+	return nil // mechanisms never returns an empty list
 }
 
 func (a *adapter) wantsAuth() bool {
@@ -147,7 +159,7 @@ func (a *adapter) exchange(ctx context.Context, s *session, mech sasl.Client) (r
 	}
 	if r.Code == 235 {
 		if err := finished(mech); err != nil {
-			return reply{}, a.errMechanism(err)
+			return r, a.errMechanism(err)
 		}
 	}
 	return r, nil

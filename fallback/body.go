@@ -70,15 +70,15 @@ func (a *adapter) body(ctx context.Context, s *session, tx *transaction) (sum []
 	case errors.As(err, &early):
 		return nil, early.reply, nil
 	case err != nil && seen:
-		return nil, reply{}, a.unknown(ctx, err)
+		return nil, reply{}, a.unknown(ctx, s, err)
 	case err != nil:
 		return nil, reply{}, a.bodyError(ctx, s, err)
 	}
 	if r, err = s.read(a.opt.Timeouts.DataEnd); err != nil {
-		return nil, reply{}, a.unknown(ctx, err)
+		return nil, reply{}, a.unknown(ctx, s, err)
 	}
-	if !r.ok() && r.Code < 400 {
-		return nil, reply{}, a.unknown(ctx, &errGarbage{why: fmt.Sprintf("the message was answered with %d", r.Code)})
+	if r.mixed || !r.ok() && r.Code < 400 { // accepted and refused at once, or neither
+		return nil, reply{}, a.unknown(ctx, s, &errGarbage{why: "the answer to the message contradicts itself", got: r.code() + " " + r.text()})
 	}
 	return h.Sum(nil), r, nil
 }

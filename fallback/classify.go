@@ -48,6 +48,17 @@ type row struct {
 	meaning
 }
 
+// An input is a reply with all that decides what it means.
+type input struct {
+	reply
+	at      stage
+	authed  bool     // the session has logged in
+	tls     bool     // the session is encrypted
+	relayed bool     // the server has taken a recipient of this connection
+	ours    []string // sender and login
+	theirs  string   // the recipient that the reply answers
+}
+
 // A meaning is what to do about a reply.
 type meaning struct {
 	class    adapters.Class
@@ -55,6 +66,7 @@ type meaning struct {
 	after    time.Duration  // where the provider's own rules name a time
 	noRetry  bool
 	tooLarge bool
+	foreign  bool // of a sender that is not the connection's own: the message's fault
 	sentence adapters.Text
 	remedy   adapters.Text
 }
@@ -78,29 +90,51 @@ func (w *row) matches(r reply, text string, at stage) bool {
 	return false
 }
 
-// classify finds the meaning of a reply at a stage of the dialogue.
-func classify(r reply, at stage) meaning {
-	text := strings.ToLower(r.text())
-	for _, table := range [][]row{providerRows(), genericRows()} {
-		for i := range table {
-			if table[i].matches(r, text, at) {
-				return table[i].meaning
-			}
-		}
+// classify finds the meaning of a reply: what the providers' documents say of
+// it, then what its words say of this side (login, encryption, EHLO name,
+// sender, limits), then what its code says.
+func classify(in input) meaning {
+	text := normalised(in.reply)
+	if in.at == atHello && heloWords.in(text) { // Google words it like a busy server
+		return helloRefused(in.Code)
+	}
+	if m, ok := firstRow(providerRows(), in, text); ok {
+		return m
+	}
+	if m, ok := refusalOfUs(in, text); ok {
+		return m
+	}
+	if m, ok := firstRow(genericRows(), in, text); ok {
+		return m
 	}
 	return meaning{class: adapters.Transient, scope: adapters.ScopeConnection, // a code that answers nothing that was asked
 		sentence: text2("the server gave an answer that does not fit", "il server ha dato una risposta che non c'entra"),
 		remedy:   text2("check host and port", "controllare host e porta")}
 }
 
-// refused makes the error of a reply.
-func (a *adapter) refused(s *session, at stage, r reply) *adapters.Error {
-	m := classify(r, at)
-	if at == atRcpt && r.Code/100 == 5 && !s.authed && strings.Contains(strings.ToLower(r.text()), "relay") {
-		m = notAllowedToRelay() // not the recipient's fault: everybody would be refused
-		if a.relayed.Load() {   // but others are not: it is this recipient's domain
-			m.class, m.scope = adapters.Permanent, adapters.ScopeMessage
+func firstRow(table []row, in input, text string) (meaning, bool) {
+	for i := range table {
+		if table[i].matches(in.reply, text, in.at) {
+			return table[i].meaning, true
 		}
+	}
+	return meaning{}, false
+}
+
+// normalised is the reply's text in lower case with single spaces.
+func normalised(r reply) string {
+	return strings.Join(strings.Fields(strings.ToLower(r.text())), " ")
+}
+
+// refused makes the error of a reply; theirs is the recipient that it answers, if any.
+func (a *adapter) refused(s *session, at stage, r reply, theirs ...string) *adapters.Error {
+	in := input{reply: r, at: at, authed: s.authed, tls: s.tls, relayed: a.relayed.Load(), ours: s.ours(a.set.Login)}
+	if len(theirs) > 0 {
+		in.theirs = theirs[0]
+	}
+	m := classify(in)
+	if m.foreign && !a.ownSender(s.sender) { // the connection itself may be in order
+		m.class, m.scope, m.noRetry = adapters.Permanent, adapters.ScopeMessage, true
 	}
 	if m.scope == "" {
 		m.scope = adapters.ScopeMessage
@@ -119,8 +153,8 @@ func (a *adapter) refused(s *session, at stage, r reply) *adapters.Error {
 // refusedRcpt makes the error of one recipient, accepted others having been
 // taken before. Too many recipients concern the transaction, not the person:
 // the rest go in another one (RFC 5321 section 4.5.3.1.10, contracts D5).
-func (a *adapter) refusedRcpt(s *session, r reply, accepted int) *adapters.Error {
-	e := a.refused(s, atRcpt, r)
+func (a *adapter) refusedRcpt(s *session, r reply, theirs string, accepted int) *adapters.Error {
+	e := a.refused(s, atRcpt, r, theirs)
 	if accepted > 0 && tooManyRecipients(r) {
 		e.Class, e.TooLarge = adapters.Transient, false
 		e.Sentence, e.Remedy = text2("the server takes no more recipients in one transaction", "il server non accetta altri destinatari in una sola transazione"),

@@ -83,7 +83,7 @@ func TestClassify(t *testing.T) {
 		{"552 5.3.4 too big", atMail, perm, msg, "attachments"},
 		{"552 too big", atDot, perm, msg, "attachments"},
 		{"552 Mailbox quota exceeded", atDot, perm, msg, "recipient"},
-		{"553 5.1.7 bad sender", atMail, perm, msg, "sender"},
+		{"553 5.1.7 bad sender", atMail, auth, conn, "sender"},
 		{"554 5.4.6 too many hops", atDot, perm, msg, "forwarding"},
 		{"554 5.6.7 UTF8 needed", atRcpt, perm, msg, "ASCII"},
 		{"550 5.7.23 SPF fail", atDot, perm, msg, "SPF"},
@@ -103,7 +103,7 @@ func TestClassify(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := classify(r, c.at)
+		m := classify(input{reply: r, at: c.at})
 		if m.scope == "" {
 			m.scope = msg
 		}
@@ -128,7 +128,7 @@ func TestClassify(t *testing.T) {
 
 func TestRefusalShowsOnlyWhatMayBeShown(t *testing.T) {
 	t.Parallel()
-	a := &adapter{host: "mail.example", set: &adapters.SMTPSettings{}}
+	a := &adapter{host: "mail.example", set: &adapters.SMTPSettings{}, conn: &adapters.Connection{}}
 	s := &session{}
 	s.censor.hide("s3cret-pass")
 	e := a.refused(s, atAuth, reply{Code: 535, Enhanced: "5.7.8", Lines: []string{"login x with s3cret-pass failed"}})

@@ -2,6 +2,7 @@ package fallback
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"io"
 
@@ -9,19 +10,12 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
-// convert changes the content of tx where the server cannot take it as it is:
-// 8-bit parts are encoded anew for a server without 8BITMIME (RFC 6152 section
-// 3), raw UTF-8 in the header becomes encoded words for one without SMTPUTF8.
-// What cannot be changed is refused.
-func (a *adapter) convert(tx *transaction, p *plan, eightBit, utf8 bool) error {
-	if !eightBit {
-		eight, err := hasEightBit(p.view)
-		if err != nil {
-			return a.errUnreadable(err)
-		}
-		if !eight {
-			return nil
-		}
+// convert changes the content of tx, which has 8-bit octets, where the server
+// cannot take it as it is: 8-bit parts are encoded anew for a server without
+// 8BITMIME (RFC 6152 section 3), raw UTF-8 in the header becomes encoded words
+// for one without SMTPUTF8. What cannot be changed is refused.
+func (a *adapter) convert(tx *transaction, p *plan, utf8 bool) error {
+	if !tx.eightBit {
 		write, err := p.out.Message.SevenBit()
 		if err != nil {
 			return a.errConvert(err)
@@ -37,6 +31,9 @@ func (a *adapter) convert(tx *transaction, p *plan, eightBit, utf8 bool) error {
 			return a.errConvert(err)
 		}
 		tx.content = sourceContent(view)
+		if tx.eightBit, err = hasEightBit(view); err != nil {
+			return a.errUnreadable(err)
+		}
 	}
 	return nil
 }
@@ -64,15 +61,22 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// hasEightBit looks at the whole message, eight octets at a time.
 func hasEightBit(src mime.Source) (bool, error) {
 	found := errors.New("found")
 	err := sourceContent(src).write(writerFunc(func(p []byte) (int, error) {
-		for _, c := range p {
+		n, rest := len(p), p
+		for ; len(rest) >= 8; rest = rest[8:] {
+			if binary.NativeEndian.Uint64(rest)&0x8080808080808080 != 0 {
+				return 0, found
+			}
+		}
+		for _, c := range rest {
 			if c > 0x7f {
 				return 0, found
 			}
 		}
-		return len(p), nil
+		return n, nil
 	}))
 	if errors.Is(err, found) {
 		return true, nil

@@ -37,9 +37,9 @@ func (a *adapter) open(ctx context.Context) (_ *session, err error) {
 			return nil, err
 		}
 	}
-	greeting, err := s.read(a.opt.Timeouts.Greeting)
+	greeting, err := a.greeting(ctx, s, implicit)
 	if err != nil {
-		return nil, a.ioError(ctx, s, atGreeting, err)
+		return nil, err
 	}
 	if greeting.Code != 220 {
 		return nil, a.refused(s, atGreeting, greeting)
@@ -54,6 +54,64 @@ func (a *adapter) open(ctx context.Context) (_ *session, err error) {
 	}
 	a.learned(s.caps)
 	return s, nil
+}
+
+// greeting reads the server's first reply. A server that waits for a TLS
+// handshake says nothing, and would for the five minutes of RFC 5321 section
+// 4.5.3.2.1: once a plain connection has been silent for a while, a second one
+// asks whether the port speaks TLS.
+func (a *adapter) greeting(ctx context.Context, s *session, implicit bool) (reply, error) {
+	if !implicit {
+		speaksTLS := make(chan bool, 1)
+		asked := make(chan struct{})
+		timer := time.AfterFunc(a.opt.Timeouts.silence(), func() {
+			defer close(asked)
+			if yes := a.speaksTLS(ctx); yes {
+				speaksTLS <- true
+				s.kill() // ends the wait below
+			}
+		})
+		r, err := s.read(a.opt.Timeouts.Greeting)
+		if !timer.Stop() {
+			<-asked
+		}
+		select {
+		case <-speaksTLS:
+			if ctx.Err() == nil {
+				return reply{}, a.errTLSPort(err)
+			}
+		default:
+		}
+		if err != nil {
+			return reply{}, a.ioError(ctx, s, atGreeting, err)
+		}
+		return r, nil
+	}
+	r, err := s.read(a.opt.Timeouts.Greeting)
+	if err != nil {
+		return reply{}, a.ioError(ctx, s, atGreeting, err)
+	}
+	return r, nil
+}
+
+// speaksTLS reports whether the port answers a TLS handshake, whatever its
+// certificate: nothing is sent over it.
+func (a *adapter) speaksTLS(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	conn, err := a.dial(ctx)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	cfg := a.tls.Clone()
+	cfg.ClientSessionCache = nil
+	err = tls.Client(conn, cfg).HandshakeContext(ctx)
+	var (
+		cert  *tls.CertificateVerificationError
+		alert tls.AlertError
+	)
+	return err == nil || errors.As(err, &cert) || errors.As(err, &alert)
 }
 
 func (a *adapter) dial(ctx context.Context) (net.Conn, error) {
@@ -155,7 +213,7 @@ func (a *adapter) hello(ctx context.Context, s *session) error {
 		s.caps = parseEHLO(r)
 		return nil
 	}
-	if r.Code == 500 || r.Code == 502 || r.Code == 504 || r.Code == 550 || r.Code == 554 {
+	if r.Code != 421 && !refusesName(r) { // many an old server refuses EHLO with another code than RFC 5321 names
 		h, err := s.cmd("HELO "+name, a.opt.Timeouts.Command)
 		if err != nil {
 			return a.ioError(ctx, s, atHello, err)
@@ -163,6 +221,9 @@ func (a *adapter) hello(ctx context.Context, s *session) error {
 		if h.ok() {
 			s.caps = capabilities{}
 			return nil
+		}
+		if h.Code != 500 && h.Code != 502 && h.Code != 503 { // its words say more than EHLO's
+			r = h
 		}
 	}
 	return a.refused(s, atHello, r)

@@ -65,6 +65,7 @@ type player struct {
 	rcpts   map[string]string // address to wanted result
 	queue   string
 	has     string
+	remedy  string
 	arrives string
 	probe   bool
 	cert    string
@@ -193,6 +194,12 @@ func (p *player) set(key, value string) {
 		}
 		p.rcpts[r.Address] = result
 		p.out.Envelope.Recipients = append(p.out.Envelope.Recipients, r)
+	case "without":
+		s.Without = strings.Fields(value)
+	case "batch-timeout":
+		p.opt.Timeouts.Batch, _ = time.ParseDuration(value)
+	case "remedy":
+		p.remedy = value
 	case "chunking":
 		p.opt.Chunking = true
 	case "probe":
@@ -258,6 +265,9 @@ func (p *player) check(i int, want string, rec adapters.Receipt, err error) {
 		}
 		if p.has != "" && !strings.Contains(e.Sentence.EN, p.has) {
 			t.Errorf("sentence %q lacks %q", e.Sentence.EN, p.has)
+		}
+		if p.remedy != "" && (!strings.Contains(e.Remedy.EN, p.remedy) || !strings.Contains(e.Remedy.IT, strings.TrimPrefix(p.remedy[strings.LastIndex(p.remedy, " ")+1:], " "))) {
+			t.Errorf("hint %q lacks %q", e.Remedy.EN, p.remedy)
 		}
 	} else if !p.probe {
 		if rec.Route != "smtp" || rec.Status != 250 || len(rec.SHA256) != 64 || rec.MessageID != "<1@example.com>" || rec.ProviderID != p.queue {

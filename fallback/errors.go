@@ -3,6 +3,8 @@ package fallback
 import (
 	"context"
 	"errors"
+	"net"
+	"slices"
 	"strings"
 
 	"github.com/postino-mail/postino/adapters"
@@ -20,7 +22,7 @@ func (a *adapter) ioError(ctx context.Context, s *session, at stage, err error) 
 	}
 	var g *errGarbage
 	if errors.As(err, &g) {
-		return a.errGarbage(g)
+		return a.errGarbage(s, g)
 	}
 	e := adapters.NetworkError(adapters.SMTP, a.host, err, a.opt.Now())
 	if at == atGreeting && !s.tls && (e.Code == "timeout" || e.Code == "connection_lost") {
@@ -52,27 +54,54 @@ func (a *adapter) dialError(ctx context.Context, err error) *adapters.Error {
 	return e
 }
 
-// unknown is a connection that died between the final dot and its reply.
-func (a *adapter) unknown(ctx context.Context, err error) *adapters.Error {
+// unknown is a message whose final dot had left and whose answer did not come,
+// or could not be understood.
+func (a *adapter) unknown(ctx context.Context, s *session, err error) *adapters.Error {
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	return &adapters.Error{Class: adapters.Unknown, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "no_reply", Err: err,
+	e := &adapters.Error{Class: adapters.Unknown, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "no_reply", Err: err,
 		Sentence: text("%s received the whole message and the connection ended before its answer: it may have been sent", "%s ha ricevuto tutto il messaggio e la connessione è caduta prima della risposta: può essere stato inviato", a.host),
 		Remedy: text("look in the sent mail or ask the recipient before it is sent again",
 			"controllare la posta inviata o chiedere al destinatario prima di rispedirlo")}
-}
-
-func (a *adapter) errGarbage(g *errGarbage) *adapters.Error {
-	e := &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: "garbage", Err: g,
-		Sentence: text("%s answered something that is not SMTP", "%s ha risposto qualcosa che non è SMTP", a.host),
-		Remedy:   text("check host and port, and look for a proxy or firewall that alters mail", "controllare host e porta, e cercare un proxy o firewall che altera la posta")}
-	if g.tls {
-		e.Code = "tls_port"
-		e.Sentence = text("port %d of %s speaks TLS from the first byte", "la porta %d di %s parla TLS dal primo byte", a.set.EffectivePort(), a.host)
-		e.Remedy = text("choose the encryption tls for this port", "scegliere la cifratura tls per questa porta")
+	var (
+		g *errGarbage
+		n net.Error
+	)
+	switch {
+	case errors.As(err, &g):
+		got := a.quoted(s, g.got)
+		e.Sentence = text("%s received the whole message and its answer was not understood: %s; it may have been sent", "%s ha ricevuto tutto il messaggio e la sua risposta non è comprensibile: %s; può essere stato inviato", a.host, got)
+	case errors.As(err, &n) && n.Timeout() && ctx.Err() == nil:
+		e.Sentence = text("%s received the whole message and did not answer in time: it may have been sent", "%s ha ricevuto tutto il messaggio e non ha risposto in tempo: può essere stato inviato", a.host)
 	}
 	return e
+}
+
+// quoted is what a server sent, as far as it may be shown, between quotes.
+func (a *adapter) quoted(s *session, got string) string {
+	if got = s.censor.show(got); got == "" || a.set.PublicOnly { // whoever names hosts must not read through us what they say
+		return "(-)"
+	}
+	return `"` + got + `"`
+}
+
+func (a *adapter) errGarbage(s *session, g *errGarbage) *adapters.Error {
+	got := a.quoted(s, g.got)
+	e := &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: "garbage", Err: g,
+		Sentence: text("answer not understood: %s sent %s, which is not SMTP", "risposta non compresa: %s ha inviato %s, che non è SMTP", a.host, got),
+		Remedy:   text("check host and port, and look for a proxy or firewall that alters mail", "controllare host e porta, e cercare un proxy o firewall che altera la posta")}
+	if g.tls {
+		return a.errTLSPort(g)
+	}
+	return e
+}
+
+// errTLSPort is a port that speaks TLS from the first byte while the connection wants plain text first.
+func (a *adapter) errTLSPort(cause error) *adapters.Error {
+	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: "tls_port", Err: cause,
+		Sentence: text("port %d of %s speaks TLS from the first byte", "la porta %d di %s parla TLS dal primo byte", a.set.EffectivePort(), a.host),
+		Remedy:   text("choose the encryption tls for this port", "scegliere la cifratura tls per questa porta")}
 }
 
 func (a *adapter) connectionError(code, enhanced string, sentence, remedy adapters.Text) *adapters.Error {
@@ -98,19 +127,46 @@ func (a *adapter) errPlaintextAuth() *adapters.Error {
 		text("choose the encryption starttls or tls; only an administrator can allow it by allow_insecure", "scegliere la cifratura starttls o tls; solo un amministratore può permetterlo con allow_insecure"))
 }
 
+// errNoMechanism is a server that offers no way to log in that this connection has.
 func (a *adapter) errNoMechanism(s *session, wanted []string) *adapters.Error {
 	offered := s.censor.show(strings.Join(s.caps.auth, " "))
-	switch {
-	case offered != "" && a.set.PublicOnly: // the peer's words are not for whoever names peers
+	if offered != "" && a.set.PublicOnly { // the peer's words are not for whoever names peers
 		offered = "AUTH"
-	case offered == "":
-		return a.connectionError("no_auth", "5.7.4",
+	}
+	startTLS := s.caps.has("STARTTLS") && !s.tls
+	if offered == "" {
+		e := a.connectionError("no_auth", "5.7.4",
 			text("%s offers no authentication on port %d", "%s non offre autenticazione sulla porta %d", a.host, a.set.EffectivePort()),
 			text("use the submission port (587 with starttls, 465 with tls), or remove login and password", "usare la porta di invio (587 con starttls, 465 con tls), o togliere login e password"))
+		if startTLS {
+			e.Remedy = text("choose the encryption starttls: servers often offer authentication only after it", "scegliere la cifratura starttls: spesso i server offrono l'autenticazione solo dopo")
+		}
+		return e
 	}
-	return a.connectionError("no_auth_mechanism", "5.7.4",
+	e := a.connectionError("no_auth_mechanism", "5.7.4",
 		text("%s offers %s and this connection needs %s", "%s offre %s e questa connessione richiede %s", a.host, offered, strings.Join(wanted, " / ")),
-		text("set smtp.auth to auto, or use a credential that the server takes (a password or oauth)", "impostare smtp.auth su auto, o usare una credenziale che il server accetta (password o oauth)"))
+		text("use a credential that the server takes: %s", "usare una credenziale che il server accetta: %s", offered))
+	named := a.set.Auth != "" && a.set.Auth != "auto"
+	tokens, passwords := offersAny(s, tokenMechanisms[:]), offersAny(s, passwordMechanisms[:])
+	switch {
+	case startTLS:
+		e.Remedy = text("choose the encryption starttls: the server offers other ways to log in after it (Exchange offers LOGIN only then)",
+			"scegliere la cifratura starttls: dopo di essa il server offre altri metodi di autenticazione (Exchange offre LOGIN solo allora)")
+	case a.tokens != nil && !tokens && passwords:
+		e.Remedy = text("the server takes passwords, no tokens: give login and password instead of oauth", "il server accetta password e non token: indicare login e password al posto di oauth")
+	case a.tokens == nil && tokens && !passwords:
+		e.Remedy = text("the server takes tokens, no passwords: set up oauth instead of the password", "il server accetta token e non password: configurare oauth al posto della password")
+	case named && (passwords && a.tokens == nil || tokens && a.tokens != nil):
+		e.Remedy = text("set smtp.auth to auto, or to one of %s", "impostare smtp.auth su auto, o su uno tra %s", offered)
+	case !tokens && !passwords: // NTLM and GSSAPI alone
+		e.Remedy = text("have the server's administrator enable LOGIN or PLAIN over TLS (in Exchange: Basic authentication on the receive connector), or use another port or server",
+			"far abilitare all'amministratore del server LOGIN o PLAIN su TLS (in Exchange: autenticazione di base sul connettore di ricezione), o usare un'altra porta o un altro server")
+	}
+	return e
+}
+
+func offersAny(s *session, mechs []string) bool {
+	return slices.ContainsFunc(mechs, func(m string) bool { return slices.Contains(s.caps.auth, m) })
 }
 
 // errMechanism is a server that breaks the rules of the mechanism.

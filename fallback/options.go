@@ -45,6 +45,7 @@ type Timeouts struct {
 	TLS       time.Duration
 	Greeting  time.Duration // 4.5.3.2.1: 5 min
 	Command   time.Duration // EHLO, AUTH, MAIL, RCPT: 5 min (4.5.3.2.2, 4.5.3.2.3)
+	Batch     time.Duration // each reply to commands sent together (PIPELINING): 60 s, then once without
 	DataInit  time.Duration // 4.5.3.2.4: 2 min
 	DataBlock time.Duration // 4.5.3.2.5: 3 min
 	DataEnd   time.Duration // 4.5.3.2.6: 10 min
@@ -52,13 +53,16 @@ type Timeouts struct {
 	Quit      time.Duration // 2 s: a courtesy, nothing waits for it
 }
 
+// silence is how long a server may be silent before it is asked for TLS.
+func (t Timeouts) silence() time.Duration { return min(6*time.Second, t.Greeting/2) }
+
 func (t Timeouts) filled() Timeouts {
 	for _, f := range []struct {
 		v   *time.Duration
 		def time.Duration
 	}{
 		{&t.Dial, 30 * time.Second}, {&t.TLS, time.Minute}, {&t.Greeting, 5 * time.Minute}, {&t.Command, 5 * time.Minute},
-		{&t.DataInit, 2 * time.Minute}, {&t.DataBlock, 3 * time.Minute}, {&t.DataEnd, 10 * time.Minute},
+		{&t.Batch, time.Minute}, {&t.DataInit, 2 * time.Minute}, {&t.DataBlock, 3 * time.Minute}, {&t.DataEnd, 10 * time.Minute},
 		{&t.Liveness, 10 * time.Second}, {&t.Quit, 2 * time.Second},
 	} {
 		if *f.v <= 0 {

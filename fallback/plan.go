@@ -3,6 +3,7 @@ package fallback
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/mime"
@@ -48,22 +49,23 @@ func (a *adapter) plan(out adapters.Outgoing) (*plan, error) {
 // A transaction is a plan fitted to what the server offers.
 type transaction struct {
 	*plan
+	caps     capabilities // without what is left out
 	rcpts    []rcpt
 	content  content
-	eightBit bool
+	eightBit bool // the content has 8-bit octets and goes as it is
 	smtputf8 bool
 	chunking bool
 }
 
 // adapt fits the plan to the session's server, or says why it cannot take the message.
 func (a *adapter) adapt(s *session, p *plan) (*transaction, error) {
-	tx := &transaction{plan: p, rcpts: append([]rcpt(nil), p.rcpts...), content: sourceContent(p.view),
-		eightBit: s.caps.has("8BITMIME"), chunking: a.opt.Chunking && s.caps.has("CHUNKING")}
-	offered := s.caps.has("SMTPUTF8")
-	if p.from.utf8 && !offered { // RFC 6531 section 3.2: never sent all the same
+	tx := &transaction{plan: p, caps: a.trusted(s.caps), rcpts: append([]rcpt(nil), p.rcpts...), content: sourceContent(p.view)}
+	tx.chunking = a.opt.Chunking && tx.caps.has("CHUNKING")
+	offered := s.caps.has("SMTPUTF8") && !a.leftOut("SMTPUTF8") // addresses that need it outweigh a failure seen before
+	if p.from.utf8 && !offered {                                // RFC 6531 section 3.2: never sent all the same
 		return nil, a.errNeedsUTF8(nil)
 	}
-	tx.smtputf8 = p.utf8 && offered
+	tx.smtputf8 = p.utf8 && tx.caps.has("SMTPUTF8") || p.from.utf8
 	for i := range tx.rcpts {
 		switch r := &tx.rcpts[i]; {
 		case r.err != nil || !r.path.utf8:
@@ -73,13 +75,25 @@ func (a *adapter) adapt(s *session, p *plan) (*transaction, error) {
 			r.err = a.errNeedsUTF8(nil)
 		}
 	}
-	if err := a.convert(tx, p, tx.eightBit, offered); err != nil {
-		return nil, err
+	eight, err := hasEightBit(p.view)
+	if err != nil {
+		return nil, a.errUnreadable(err)
+	}
+	tx.eightBit = eight && tx.caps.has("8BITMIME") // RFC 6152 section 3: the parameter tells of 8-bit content alone
+	if eight {
+		if err := a.convert(tx, p, tx.smtputf8); err != nil {
+			return nil, err
+		}
 	}
 	if limit := s.caps.size(); limit > 0 && tx.content.size > limit { // RFC 1870 section 6.1: do not even ask
 		return nil, a.errTooLarge(tx.content.size, limit)
 	}
 	return tx, nil
+}
+
+// needsUTF8 reports a sender or a recipient that only SMTPUTF8 can carry.
+func (tx *transaction) needsUTF8() bool {
+	return tx.from.utf8 || slices.ContainsFunc(tx.rcpts, func(r rcpt) bool { return r.path.utf8 })
 }
 
 // commands are the lines of the envelope in order.
@@ -88,8 +102,8 @@ func (tx *transaction) commands(s *session) []command {
 	if s.reset {
 		out = append(out, command{line: "RSET", at: atReset})
 	}
-	out = append(out, command{line: mailLine(tx.from, tx.out.Envelope, s.caps, tx.content.size, tx.eightBit, tx.smtputf8), at: atMail})
-	dsn := s.caps.has("DSN")
+	out = append(out, command{line: mailLine(tx.from, tx.out.Envelope, tx.caps, tx.content.size, tx.eightBit, tx.smtputf8), at: atMail})
+	dsn := tx.caps.has("DSN")
 	for i, r := range tx.rcpts {
 		if r.err == nil {
 			out = append(out, command{line: rcptLine(r.path, r.Recipient, dsn), at: atRcpt, rcpt: i})

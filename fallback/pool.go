@@ -18,6 +18,7 @@ type pool struct {
 
 	mu     sync.Mutex
 	lanes  map[string]*lane
+	most   map[string]learnt // of a mailbox whose server showed a limit
 	closed bool
 	bye    sync.WaitGroup // goodbyes under way
 }
@@ -27,6 +28,44 @@ type lane struct {
 	slots chan struct{} // nil: no bound
 	free  []*kept       // the last one is the freshest
 	users int           // holders of a slot and waiters
+}
+
+// A learnt is how many messages the server lets one session carry.
+type learnt struct {
+	messages int
+	until    time.Time
+}
+
+// How long a learnt limit counts, and for how many mailboxes it is kept.
+const (
+	learntFor  = time.Hour
+	learntMost = 1000
+)
+
+// learn remembers that the server refuses a session of user after messages.
+func (p *pool) learn(user string, messages int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	for u, l := range p.most {
+		if !now.Before(l.until) {
+			delete(p.most, u)
+		}
+	}
+	if p.most == nil {
+		p.most = make(map[string]learnt)
+	}
+	if len(p.most) < learntMost {
+		p.most[user] = learnt{messages, now.Add(learntFor)}
+	}
+}
+
+// mayCarry is how many messages a session of user may carry; mu is held.
+func (p *pool) mayCarry(user string, now time.Time) int {
+	if l, ok := p.most[user]; ok && now.Before(l.until) {
+		return min(l.messages, p.maxUse)
+	}
+	return p.maxUse
 }
 
 type kept struct {
@@ -132,7 +171,7 @@ func (p *pool) keep(l *lane, s *session) bool {
 	if limit == 0 {
 		limit = unboundedIdle
 	}
-	if p.closed || p.idle < 0 || len(l.free) >= limit || s.sent >= p.maxUse || now.Sub(s.born) >= p.maxAge {
+	if p.closed || p.idle < 0 || len(l.free) >= limit || s.sent >= p.mayCarry(s.user, now) || now.Sub(s.born) >= p.maxAge {
 		return false
 	}
 	k := &kept{s: s}

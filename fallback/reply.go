@@ -20,6 +20,7 @@ type reply struct {
 	Code     int
 	Enhanced string   // RFC 3463, when the reply begins with one of the code's class
 	Lines    []string // text of each line, without code and enhanced code
+	mixed    bool     // its lines had different codes
 }
 
 func (r reply) ok() bool { return r.Code >= 200 && r.Code <= 299 }
@@ -38,40 +39,38 @@ func (r reply) code() string {
 // errGarbage is an answer that is no SMTP reply. Its text holds nothing of the answer.
 type errGarbage struct {
 	why string
-	tls bool // the bytes look like TLS
+	got string // what came, as it came: not for showing
+	tls bool   // the bytes look like TLS
 }
 
 func (e *errGarbage) Error() string { return "not an SMTP reply: " + e.why }
 
 // readReply reads one reply, however many lines it has. Errors are *errGarbage
-// or those of the connection.
+// or those of the connection. Of lines with different codes the last one's
+// counts (RFC 5321 section 4.2.1 wants them equal; servers that greet with 220
+// and then refuse mean the refusal), and the reply is marked as mixed.
 func readReply(r *bufio.Reader) (reply, error) {
 	var rep reply
 	total := 0
 	for n := 0; ; n++ {
 		if n == maxReplyLines {
-			return reply{}, &errGarbage{why: "too many lines"}
+			return reply{}, &errGarbage{why: "too many lines", got: rep.text()}
 		}
 		line, err := readReplyLine(r)
 		if err != nil {
 			return reply{}, err
 		}
 		if total += len(line); total > maxReplyBytes {
-			return reply{}, &errGarbage{why: "too long"}
+			return reply{}, &errGarbage{why: "too long", got: rep.text()}
 		}
 		code, last, text, err := splitReplyLine(line)
 		if err != nil {
 			return reply{}, err
 		}
-		switch {
-		case n == 0:
-			rep.Code = code
-		case code != rep.Code:
-			return reply{}, &errGarbage{why: "its lines have different codes"}
-		}
 		enh, rest := cutEnhanced(code, text)
-		if n == 0 {
-			rep.Enhanced = enh
+		if code != rep.Code {
+			rep.mixed = n > 0
+			rep.Code, rep.Enhanced = code, enh
 		}
 		if enh != "" && enh == rep.Enhanced {
 			text = rest
@@ -93,7 +92,7 @@ func readReplyLine(r *bufio.Reader) (string, error) {
 	for {
 		part, err := r.ReadSlice('\n')
 		if len(b)+len(part) > maxReplyLine {
-			return "", &errGarbage{why: "a line is too long"}
+			return "", &errGarbage{why: "a line is too long", got: string(b[:min(len(b), 200)])}
 		}
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
@@ -116,16 +115,16 @@ func readReplyLine(r *bufio.Reader) (string, error) {
 
 func splitReplyLine(line string) (code int, last bool, text string, err error) {
 	if len(line) < 3 {
-		return 0, false, "", &errGarbage{why: "a line has no reply code"}
+		return 0, false, "", &errGarbage{why: "a line has no reply code", got: line}
 	}
 	for i := range 3 {
 		if line[i] < '0' || line[i] > '9' {
-			return 0, false, "", &errGarbage{why: "a line has no reply code"}
+			return 0, false, "", &errGarbage{why: "a line has no reply code", got: line}
 		}
 		code = code*10 + int(line[i]-'0')
 	}
 	if code < 200 || code > 599 {
-		return 0, false, "", &errGarbage{why: "the reply code is out of range"}
+		return 0, false, "", &errGarbage{why: "the reply code is out of range", got: line}
 	}
 	if len(line) == 3 {
 		return code, true, "", nil
@@ -136,7 +135,7 @@ func splitReplyLine(line string) (code int, last bool, text string, err error) {
 	case '-':
 		return code, false, line[4:], nil
 	}
-	return 0, false, "", &errGarbage{why: "a line has no reply code"}
+	return 0, false, "", &errGarbage{why: "a line has no reply code", got: line}
 }
 
 // cutEnhanced splits an enhanced status code off (RFC 2034 section 4). One

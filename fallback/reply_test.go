@@ -21,7 +21,7 @@ func TestReadReply(t *testing.T) {
 		{in: "550 4.1.1 contradicts itself\r\n", code: "550", text: "4.1.1 contradicts itself"},
 		{in: "550 5.1.1000 not a code\r\n", code: "550", text: "5.1.1000 not a code"},
 		{in: "550 5.1.1: colon\r\n", code: "550 5.1.1", text: "colon"},
-		{in: "250-a\r\n550 b\r\n", garbage: true},
+		{in: "250-a\r\n550 b\r\n", code: "550", text: "a b"},
 		{in: "99 x\r\n", garbage: true}, {in: "650 x\r\n", garbage: true}, {in: "2x0 x\r\n", garbage: true}, {in: "\r\n", garbage: true},
 		{in: "250xok\r\n", garbage: true}, {in: "<html>\r\n", garbage: true}, {in: "\x16\x03\x01", garbage: true},
 		{in: strings.Repeat("250-x\r\n", maxReplyLines+1) + "250 x\r\n", garbage: true},
@@ -52,7 +52,7 @@ func FuzzReadReply(f *testing.F) {
 			t.Fatalf("%q gave %+v", in, r)
 		}
 		for _, at := range []stage{atGreeting, atAuth, atRcpt, atDot} {
-			if m := classify(r, at); r.Code >= 400 && (m.class == "" || m.class == "accepted" || m.sentence.EN == "" || m.sentence.IT == "") {
+			if m := classify(input{reply: r, at: at}); r.Code >= 400 && (m.class == "" || m.class == "accepted" || m.sentence.EN == "" || m.sentence.IT == "") {
 				t.Fatalf("%q at %d: %+v", in, at, m)
 			}
 		}

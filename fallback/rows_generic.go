@@ -10,13 +10,9 @@ func genericRows() []row {
 }
 
 func loginRows() []row {
-	conn := func(class adapters.Class, en, it, remedyEN, remedyIT string) meaning {
-		return meaning{class: class, scope: adapters.ScopeConnection, sentence: text2(en, it), remedy: text2(remedyEN, remedyIT)}
-	}
+	conn := ofConnection
 	login := conn(adapters.Auth, "the server does not accept this login", "il server non accetta queste credenziali",
 		"check login and password of the connection", "controllare login e password della connessione")
-	wanted := conn(adapters.Auth, "the server wants a login before it takes mail", "il server vuole l'autenticazione prima di accettare posta",
-		"give login and password, or oauth, and choose starttls or tls", "indicare login e password, od oauth, e scegliere starttls o tls")
 	return []row{
 		{432, "", "", atAuth, conn(adapters.Auth, "the server wants a new password to be set first", "il server vuole prima l'impostazione di una nuova password", // RFC 4954 section 6
 			"sign in to the provider once and set the password anew", "accedere una volta al provider e reimpostare la password")},
@@ -24,7 +20,7 @@ func loginRows() []row {
 			"none; it will be tried again", "nessuno; verrà ritentato")},
 		{454, "", "", atTLS, conn(adapters.Transient, "the server cannot encrypt at the moment", "il server al momento non può cifrare", // RFC 3207 section 4
 			"ask the server's administrator if this goes on", "se continua chiedere all'amministratore del server")},
-		{530, "", "", 0, wanted}, // RFC 4954 section 6
+		{530, "", "", 0, loginWanted()}, // RFC 4954 section 6
 		{534, "", "", atAuth, conn(adapters.Auth, "the server wants another way of authentication", "il server vuole un altro metodo di autenticazione", // RFC 4954 section 6
 			"try another smtp.auth, or use an app password or oauth", "provare un altro smtp.auth, o usare una password per le app od oauth")},
 		{538, "", "", 0, conn(adapters.Auth, "the server wants encryption before the login", "il server vuole la cifratura prima dell'autenticazione",
@@ -32,7 +28,6 @@ func loginRows() []row {
 		{500, "5.5.6", "", atAuth, conn(adapters.Auth, "the server cannot take a token of this length", "il server non accetta un token così lungo", // D1.2
 			"ask the server's administrator", "chiedere all'amministratore del server")},
 		{5, "", "", atAuth, login},
-		{5, "5.7.0", "authentic|log in|login", atEnvelope, wanted},
 		{5, "", "", atTLS, conn(adapters.Auth, "the server refused to encrypt, so nothing was sent to it", "il server ha rifiutato di cifrare, quindi non gli è stato inviato nulla",
 			"ask the server's administrator, or use port 465 with tls", "chiedere all'amministratore del server, o usare la porta 465 con tls")},
 		{5, "", "", atGreeting | atHello, conn(adapters.Auth, "the server does not take mail from this machine", "il server non accetta posta da questa macchina", // RFC 5321 section 3.1
@@ -56,7 +51,7 @@ func permanentRows() []row {
 	nobody := p("the recipient does not exist", "il destinatario non esiste", correct[0], correct[1])
 	policy := p("the receiving side does not want the message", "il destinatario non vuole il messaggio",
 		"read the server's words; often the content, an attachment or the sender's reputation is to blame", "leggere le parole del server; spesso dipende dal contenuto, da un allegato o dalla reputazione del mittente")
-	sender := p("the server does not accept this sender", "il server non accetta questo mittente", "use a sender address that exists and that the login may use", "usare un indirizzo mittente che esiste e che le credenziali possono usare")
+	sender := senderRefused()
 	system := p("the server cannot take the message", "il server non può accettare il messaggio", "ask the server's administrator", "chiedere all'amministratore del server")
 	content := p("the server does not accept the message's content", "il server non accetta il contenuto del messaggio", "send the content in another form", "inviare il contenuto in un'altra forma")
 	protocol := p("the server did not understand or allow the command", "il server non ha capito o permesso il comando", "ask the server's administrator; report it if it goes on", "chiedere all'amministratore del server; segnalarlo se continua")
@@ -101,6 +96,9 @@ func transientRows() []row {
 	}
 	return []row{
 		{421, "", "", 0, retry(adapters.ScopeConnection, "the server closes the connection and asks to come back later", "il server chiude la connessione e chiede di riprovare più tardi")},
+		{4, "4.1.7", "", 0, senderLater()},
+		{4, "4.1.8", "", 0, senderLater()},
+		{4, "", "sender address rejected|sender verify|sender verification", atEnvelope, senderLater()},
 		{4, "4.2.2", "", 0, retry("", "the recipient's mailbox is full at the moment", "la casella del destinatario al momento è piena")},
 		{4, "4.2.", "", 0, retry("", "the recipient's mailbox cannot take mail at the moment", "la casella del destinatario al momento non può ricevere")},
 		{4, "4.3.", "", 0, retry(adapters.ScopeConnection, "the server has a problem of its own at the moment", "il server al momento ha un problema proprio")},

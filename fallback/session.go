@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"net"
+	"slices"
 	"strings"
 	"time"
 )
@@ -28,6 +29,13 @@ type session struct {
 	sent  int       // messages carried
 	reset bool      // a transaction is open: RSET before the next
 	kept  bool      // it came from the pool
+
+	sender []string // of the message in hand: envelope sender and From, in lower case
+}
+
+// ours are the addresses of this side that a reply may name, in lower case.
+func (s *session) ours(login string) []string {
+	return append(slices.Clone(s.sender), strings.ToLower(login), strings.ToLower(s.user))
 }
 
 const (

@@ -29,6 +29,7 @@ type rcpt struct {
 	mime.Recipient
 	path path
 	err  *adapters.Error // why it is refused
+	full bool            // its refusal blames the session
 }
 
 // A staleError marks a failure before any of the message was sent, on a
@@ -37,40 +38,39 @@ type staleError struct{ error }
 
 func (e *staleError) Unwrap() error { return e.error }
 
-// transact carries one message over the session. It reports whether the
-// session can carry another. The receipt tells the recipients' fates with an
-// error too.
-func (a *adapter) transact(ctx context.Context, s *session, p *plan) (rec adapters.Receipt, usable bool, err error) {
+// transact carries one message over the session, and reports how it left it.
+// The receipt tells the recipients' fates with an error too.
+func (a *adapter) transact(ctx context.Context, s *session, p *plan) (adapters.Receipt, ending, error) {
 	tx, err := a.adapt(s, p)
 	if err != nil {
-		return adapters.Receipt{}, true, err
+		return adapters.Receipt{}, ending{usable: true}, err
 	}
 	if err := allRefused(tx.rcpts); err != nil { // those left cannot be reached through this server
-		return a.receipt(tx, nil), true, err
+		return a.receipt(tx, nil), ending{usable: true}, err
 	}
-	begun, err := a.envelope(ctx, s, tx)
+	begun, end, err := a.envelope(ctx, s, tx)
 	if err != nil {
-		return a.receipt(tx, err), !errors.As(err, new(*staleError)), err
+		return a.receipt(tx, err), end, err
 	}
 	if !begun {
 		err := refusedByAll(tx.rcpts)
-		return a.receipt(tx, nil), true, err
+		return a.receipt(tx, nil), end, err
 	}
 	sum, r, err := a.body(ctx, s, tx)
 	if err != nil {
-		return a.receipt(tx, err), false, err
+		return a.receipt(tx, err), ending{faults: tx.bodyFaults(err)}, err
 	}
 	s.reset = !r.ok() // after a refused BDAT the server may still be inside (RFC 3030 section 2)
 	if !r.ok() {
 		err := a.refused(s, atDot, r)
-		return a.receipt(tx, err), r.Code != 421, err
+		return a.receipt(tx, err), tx.refusedBody(r), err
 	}
 	s.sent++
-	rec = a.receipt(tx, nil)
+	rec := a.receipt(tx, nil)
 	rec.Provider, rec.Route, rec.MessageID = adapters.SMTP, "smtp", p.out.Message.MessageID()
 	rec.ProviderID, rec.Reply = queueID(r.text()), s.censor.show(r.code()+" "+r.text())
 	rec.Status, rec.Bytes, rec.SHA256, rec.At = r.Code, tx.content.size, hex.EncodeToString(sum), a.opt.Now()
-	return rec, true, nil
+	return rec, ending{usable: true}, nil
 }
 
 // receipt gives the recipients' fates; those who were not refused share whole.
@@ -96,10 +96,10 @@ type command struct {
 // envelope sends MAIL, RCPT and DATA and settles who is accepted. begun is true
 // when somebody is and the server waits for the body; recipients that were
 // refused carry their error. An error concerns them all.
-func (a *adapter) envelope(ctx context.Context, s *session, tx *transaction) (begun bool, err error) {
+func (a *adapter) envelope(ctx context.Context, s *session, tx *transaction) (begun bool, end ending, err error) {
 	cmds := tx.commands(s)
 	window := 1
-	if s.caps.has("PIPELINING") {
+	if tx.caps.has("PIPELINING") {
 		window = rcptWindow
 	}
 	s.reset = true
@@ -110,27 +110,39 @@ func (a *adapter) envelope(ctx context.Context, s *session, tx *transaction) (be
 		batch := cmds[:ahead(cmds, window, accepted)]
 		cmds = cmds[len(batch):]
 		if batch[0].at == atData && accepted == 0 {
-			return false, nil
+			return false, tx.nobodyTaken(end), nil
 		}
 		replies, err := a.ask(s, batch)
 		for i, r := range replies {
 			if r.Code == 421 { // the server is leaving; what it said before counts no more
-				return false, stale(a.refused(s, batch[i].at, r))
+				return false, ending{}, stale(a.refused(s, batch[i].at, r))
+			}
+			if len(batch) > 1 && outOfStep(batch[i].at, r, mailErr, accepted) {
+				return false, ending{faults: []string{"PIPELINING"}, retry: true}, a.refused(s, batch[i].at, r)
 			}
 			switch batch[i].at {
-			case atReset: // its failure shows in MAIL's reply
+			case atReset:
+				if !r.ok() { // what was open may still be: the session is not to be trusted
+					return false, ending{}, stale(a.refused(s, atReset, r))
+				}
 			case atMail:
 				if !r.ok() {
 					mailErr = a.refused(s, atMail, r)
+					end = ending{usable: true, full: true, faults: tx.parameterFaults(r, batch[i].line)}
 				}
 			case atRcpt:
 				if r.ok() {
 					accepted++
 					a.relayed.Store(true)
 				} else {
-					tx.rcpts[batch[i].rcpt].err = a.refusedRcpt(s, r, accepted)
+					x := &tx.rcpts[batch[i].rcpt]
+					x.err = a.refusedRcpt(s, r, x.Address, accepted)
+					x.full = sessionFull(normalised(r))
 					if accepted > 0 && tooManyRecipients(r) {
-						full = tx.rcpts[batch[i].rcpt].err
+						full = x.err
+					}
+					if f := tx.parameterFaults(r, batch[i].line); f != nil {
+						end.faults = f
 					}
 				}
 			case atData:
@@ -139,7 +151,7 @@ func (a *adapter) envelope(ctx context.Context, s *session, tx *transaction) (be
 		}
 		if err != nil {
 			at := batch[min(len(replies), len(batch)-1)].at
-			return false, stale(a.ioError(ctx, s, at, err))
+			return false, envelopeFault(batch, err), stale(a.ioError(ctx, s, at, err))
 		}
 		for full != nil && len(cmds) > 0 && cmds[0].at == atRcpt { // the answer is known
 			tx.rcpts[cmds[0].rcpt].err, cmds = full, cmds[1:]
@@ -147,21 +159,22 @@ func (a *adapter) envelope(ctx context.Context, s *session, tx *transaction) (be
 	}
 	if data.Code == 354 && (mailErr != nil || accepted == 0) {
 		if err := a.emptyBody(ctx, s); err != nil {
-			return false, err
+			return false, ending{}, err
 		}
 	}
 	switch {
 	case mailErr != nil:
 		tx.forgive() // who followed a refused MAIL got 503, which says nothing of them
-		return false, mailErr
+		end.retry = end.faults != nil
+		return false, end, mailErr
 	case accepted == 0:
-		return false, nil
+		return false, tx.nobodyTaken(end), nil
 	case tx.chunking, data.Code == 354:
-		return true, nil
+		return true, ending{}, nil
 	case data.Code >= 400:
-		return false, a.refused(s, atData, data)
+		return false, ending{usable: true, full: true}, a.refused(s, atData, data)
 	}
-	return false, stale(a.ioError(ctx, s, atData, &errGarbage{why: "DATA was answered with " + data.code()}))
+	return false, ending{}, stale(a.ioError(ctx, s, atData, &errGarbage{why: "DATA was answered with " + data.code(), got: data.code() + " " + data.text()}))
 }
 
 // ahead is how many of cmds may go out before their replies are read.
@@ -195,10 +208,10 @@ func stale(e *adapters.Error) *adapters.Error {
 func (a *adapter) ask(s *session, batch []command) ([]reply, error) {
 	timeout := a.opt.Timeouts.Command
 	if batch[len(batch)-1].at == atData {
-		timeout = max(timeout, a.opt.Timeouts.DataInit)
-		if len(batch) == 1 {
-			timeout = a.opt.Timeouts.DataInit
-		}
+		timeout = a.opt.Timeouts.DataInit
+	}
+	if len(batch) > 1 {
+		timeout = min(a.opt.Timeouts.Batch, a.opt.Timeouts.Command)
 	}
 	if err := s.deadlineForWrite(timeout); err != nil {
 		return nil, err
@@ -218,8 +231,9 @@ func (a *adapter) ask(s *session, batch []command) ([]reply, error) {
 			}
 			return replies, err
 		}
-		if replies = append(replies, r); r.Code == 421 {
-			break
+		replies = append(replies, r)
+		if r.Code == 421 || len(batch) > 1 && batch[len(replies)-1].at == atMail && outOfStep(atMail, r, nil, 0) {
+			break // the others would be waited for in vain
 		}
 	}
 	return replies, nil

@@ -1,0 +1,201 @@
+package fallback
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+)
+
+// A wording is how servers word one kind of refusal: the text holds one of
+// any, one of also (where it is given) and none of not.
+type wording struct{ any, also, not []string }
+
+func (w *wording) in(text string) bool {
+	return holds(text, w.any) && (len(w.also) == 0 || holds(text, w.also)) && !holds(text, w.not)
+}
+
+func holds(text string, parts []string) bool {
+	for _, p := range parts {
+		if strings.Contains(text, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// refusalOfUs finds what a refusal says of this side: a login or encryption
+// that is wanted, the EHLO name, this machine's address, the sender, the
+// account or its limits. Servers use any code for these and say them at any
+// stage, often as late as RCPT (Postfix's smtpd_delay_reject): the words
+// decide, and whom the reply names.
+func refusalOfUs(in input, text string) (meaning, bool) {
+	if in.Code/100 != 4 && in.Code/100 != 5 || in.at&(atReset|atTLS) != 0 {
+		return meaning{}, false
+	}
+	envelope := in.at&(atMail|atRcpt|atMessage) != 0
+	switch {
+	case wantsTLS.in(text) && (!in.tls || strings.Contains(text, "starttls")):
+		return encryptionWanted(), true
+	case heloWords.in(text) || in.at == atHello && in.Code/100 == 5 && (in.Code == 501 || in.Code == 504 || refusesName(in.reply)):
+		return helloRefused(in.Code), true
+	case in.at == atAuth && !accountWords.in(text) && !limitWords(text) && !connectionWords.in(text):
+		return meaning{}, false
+	case envelope && !in.authed && wantsLogin.in(text):
+		return loginWanted(), true
+	case in.at&(atLogin|atEnvelope) != 0 && connectionWords.in(text):
+		return tooManyConnections(), true
+	case in.at&(atLogin|atEnvelope) != 0 && clientWords.in(text):
+		return clientRefused(in.Code), true
+	case limitWords(text) && !in.namesRecipient(text):
+		return sendingLimit(text), true
+	case accountWords.in(text) && !in.namesRecipient(text) && (in.at != atRcpt || in.aboutOurs(text)):
+		return accountBlocked(in.Code), true
+	case envelope && in.Code/100 == 5 && (senderWords.in(text) || in.at == atMail && senderCode(in.Enhanced)):
+		return senderRefused(), true
+	case envelope && in.authed && in.Code/100 == 5 && wantsLogin.in(text):
+		return loginIgnored(), true
+	case envelope && in.Code/100 == 5 && relayWords.in(text):
+		return relayRefused(in), true
+	}
+	return meaning{}, false
+}
+
+// namesRecipient: the text is about the recipient, not about this side.
+func (in *input) namesRecipient(text string) bool {
+	return in.theirs != "" && strings.Contains(text, strings.ToLower(in.theirs)) && !in.namesOurs(text)
+}
+
+func (in *input) namesOurs(text string) bool {
+	for _, o := range in.ours {
+		if o != "" && strings.Contains(text, o) {
+			return true
+		}
+	}
+	return false
+}
+
+// aboutOurs: the text names the sender or the login, or speaks of sending.
+func (in *input) aboutOurs(text string) bool {
+	return in.namesOurs(text) || holds(text, []string{"your account", "your mailbox", "your email", "sender", "sending", "outgoing", "outbound", "mittente"})
+}
+
+// refusesName: the refusal of EHLO speaks of the name, which HELO would carry as well.
+func refusesName(r reply) bool {
+	text := normalised(r)
+	return heloWords.in(text) && !strings.Contains(text, "not") || holds(text, []string{"domain", "hostname", "host name", "fqdn", "fully-qualified", "fully qualified"})
+}
+
+// senderCode are the enhanced codes that, at MAIL, concern the sender (RFC 3463 section 3.2).
+func senderCode(enhanced string) bool {
+	return strings.HasPrefix(enhanced, "5.1.") && enhanced != "5.1.20" // D5: several From addresses
+}
+
+var (
+	wantsTLS = wording{any: []string{"starttls command first", "issue a starttls", "issue starttls", "starttls first", "use starttls", "starttls is required", "starttls required",
+		"requires starttls", "require starttls", "must use tls", "tls required", "tls is required", "requires tls", "require tls", "tls connection", "must be encrypted",
+		"encryption required", "encryption is required", "encryption needed", "requires encryption", "encrypted connection", "ssl required", "requires ssl", "secure connection", "secure channel",
+		"plaintext authentication disallowed", "plaintext authentication not allowed", "cleartext authentication", "unencrypted"}}
+
+	heloWords = wording{any: []string{"helo", "ehlo"},
+		not: []string{"helo first", "ehlo first", "send helo", "send ehlo", "helo/ehlo first", "ehlo/helo first", "say helo", "without helo", "expected helo", "need helo", "before mail",
+			"command sequence", "sequence of commands", "send hello first"}}
+
+	wantsLogin = wording{any: []string{"authentication required", "authentication is required", "authentication needed", "authentication first", "authentication is needed",
+		"requires authentication", "require authentication", "requires you to authenticate", "requires smtp auth", "requires auth", "need authentication", "need to authenticate", "needs authentication",
+		"must authenticate", "must be authenticated", "must first authenticate", "please authenticate", "authenticate first", "authenticate before", "not authenticated", "unauthenticated",
+		"non-authenticated", "nonauthenticated", "not been authenticated", "without authentication", "without authenticating", "authorization required", "authorization is required", "auth required",
+		"auth first", "auth is required", "auth command first", "smtp auth", "smtp-auth", "smtpauth", "use auth", "no auth", "not logged in", "not logged on", "log in first", "login first",
+		"login required", "must login", "must log in", "please log in", "please login", "need to login", "authenticated users only", "only authenticated", "only for authenticated",
+		"check mail first", "check your mail first", "pop before smtp", "pop-before-smtp", "pop3 first", "autenticazione richiesta", "richiesta autenticazione", "autenticarsi", "autenticat"},
+		not: []string{"spf", "dkim", "dmarc", "sender authentication", "domain authentication", "sender policy", "unauthenticated email from", "authentication-results", "no authorization to relay"}}
+
+	clientWords = wording{any: []string{"client host", "client address", "blocked using", "blacklist", "black list", "blocklist", "block list", "spamhaus", "spamcop", "barracudacentral", "dnsbl",
+		" rbl", "your ip", "sender ip", "sending ip", "source ip", "ip address", "reverse dns", "reverse hostname", "reverse-dns", "rdns", "ptr record", "no ptr", "poor reputation", "bad reputation"},
+		not: []string{"recipient", "url", "attachment", "message content"}}
+
+	connectionWords = wording{any: []string{"too many connections", "too many concurrent", "concurrent connections", "concurrent smtp", "simultaneous connections", "simultaneous smtp", "number of connections",
+		"connection limit", "max connections", "maximum connections", "too many sessions", "too many smtp sessions", "too many open connections"}}
+
+	accountWords = wording{any: []string{"suspended", "suspension", "account disabled", "account is disabled", "account has been disabled", "account blocked", "account is blocked", "account has been blocked",
+		"account locked", "account is locked", "account has been locked", "account is temporarily", "account deactivated", "account is not active", "account inactive", "account has expired", "account expired",
+		"account is restricted", "account compromised", "has been compromised", "outgoing blocked", "outgoing mail blocked", "outgoing email blocked", "outbound blocked", "sending blocked",
+		"sending disabled", "sending is disabled", "sending has been", "blocked from sending", "blocked for sending", "prohibited from sending", "not allowed to send mail", "not allowed to send email",
+		"not permitted to send mail", "not permitted to send email", "user has no permission", "smtp access disabled", "smtp service disabled", "account bloccat", "casella bloccat", "utenza bloccat",
+		"utente bloccat", "account disabilitat", "account sospes", "casella sospes", "domain is blocked", "domain blocked", "your domain has been"},
+		not: []string{"recipient", "that you tried to reach", "user you are trying"}}
+
+	senderWords = wording{any: []string{"sender address", "sender rejected", "sender denied", "sender refused", "sender blocked", "sender verify", "sender verification", "sender is not", "sender not",
+		"sender unknown", "unknown sender", "invalid sender", "bad sender", "sender domain", "sender's domain", "sender mismatch", "sender unauthorized", "unauthorized sender", "unauthorised sender",
+		"unverified sender", "verified sender", "not local sender", "not owned by", "does not own", "doesn't own", "allowed to send as", "authorized to send as", "authorised to send as", "permitted to send as",
+		"cannot send as", "may not send as", "send as this", "send mail as", "send email as", "send from this address", "allowed to send from", "authorized to send from", "permitted to send from", "send on behalf",
+		"disallowed as", "relay as", "from address", "from-address", "mail from address", "mail from must", "from header", "from: header", "from must", "from field", "from domain", "envelope from", "envelope sender",
+		"envelope-from", "return path", "return-path", "must match", "must be same as", "must be the same as", "does not match authenticated", "do not match authenticated", "does not match the authenticated", "email address is not verified",
+		"address not verified", "identity is not verified", "domain is not verified", "domain not verified", "mittente"},
+		not: []string{"spf", "dkim", "dmarc", "sender authentication", "ip address", "recipient address rejected", "greylist", "graylist", "spam", "5.7.26", "to sender"}}
+
+	relayWords = wording{any: []string{"relay access denied", "relaying denied", "relay denied", "relaying not allowed", "relay not allowed", "relaying not permitted", "relay not permitted", "relaying is not",
+		"relay is not", "unable to relay", "cannot relay", "can't relay", "not permitted to relay", "not allowed to relay", "not authorized to relay", "do not relay", "don't relay", "does not relay", "not relay",
+		"no relay", "relaying prohibited", "relay prohibited", "relaying disabled", "relaying disallowed", "relay disallowed", "relaying forbidden", "open relay", "authorization to relay", "we do not relay", "relaying mail",
+		"relaying to", "relaying from", "relay for", "rcpthosts", "not a local", "no local delivery", "not an open"},
+		not: []string{"relayed by"}}
+)
+
+// limitWords: the account has sent as much as it may for now. What is said of
+// a recipient's mailbox, of the message's size or of one session is not it.
+func limitWords(text string) bool {
+	limit := wording{any: []string{"limit", "quota", "too many", "exceed", " rate ", "rate limit", "ratelimit", "rate-limit", "maximum number of", "max number of", "volume of", "unusual sending activity", "unusual activity", "suspicious activity", "superat", "troppi messaggi", "troppe mail",
+		"troppe email", "dépass", "depass"},
+		also: []string{"hour", "daily", "per day", "a day", "24h", "minute", "sending", "relay quota", "outgoing", "outbound", "outgoing smtp", "emails", "e-mails", "mails", "messages per", "messages sent", "many messages",
+			"defers and failures", "send too", "sent too", "rate limit", "ratelimit", "smtp limit", "send limit", "policy rejection", "user limit", "account limit", "messaggi", "orario", "giornaliero", "horaire", "submission", "quota for sender",
+			"sender quota", "unusual", "suspicious"},
+		not: []string{"mailbox full", "mailbox is full", "mailbox quota", "over quota", "recipient's", "inbox", "you are trying", "you tried to reach", "storage", "disk", "size", "too many recipients", "recipients per message", "too many hops",
+			"hop count", "received headers", "connections", "concurrent", "simultaneous", "errors", "unknown recipients", "invalid recipients", "bad commands", "session", "per connection", "this connection", "receiv",
+			"login attempts", "authentication", "auth attempts", "failed login", "logins", "greylist", "line too long", "line length"}}
+	return limit.in(text)
+}
+
+// sessionFull: what the text blames is the session, which another one mends.
+func sessionFull(text string) bool {
+	return holds(text, []string{"session", "per connection", "this connection", "same connection", "one connection", "single connection", "too many messages", "too many mails", "maximum number of messages", "transactions"})
+}
+
+// waitNamed is the time that the text names for the next try, 0 when none.
+func waitNamed(text string) time.Duration {
+	units := [...]struct {
+		prefix string
+		unit   time.Duration
+	}{{"sec", time.Second}, {"min", time.Minute}, {"hour", time.Hour}, {"hr", time.Hour}, {"day", day}}
+	for _, mark := range []string{"reset in ", "again in ", "retry in ", "again after ", "retry after ", "wait "} {
+		i := strings.Index(text, mark)
+		if i < 0 {
+			continue
+		}
+		words := strings.Fields(text[i+len(mark):])
+		if len(words) < 2 {
+			continue
+		}
+		n, err := strconv.ParseFloat(words[0], 64)
+		if err != nil || n <= 0 || n > 10_000 {
+			continue
+		}
+		for _, u := range units {
+			if strings.HasPrefix(words[1], u.prefix) {
+				return min(time.Duration(n*float64(u.unit)), 2*day)
+			}
+		}
+	}
+	return 0
+}
+
+func sendingLimit(text string) meaning {
+	m := meaning{class: adapters.Throttled, scope: adapters.ScopeLane, after: waitNamed(text),
+		sentence: text2("the mailbox has sent as much as its provider allows for now", "la casella ha inviato quanto il provider le consente per ora"),
+		remedy: text2("No action needed; sending continues when the limit is lifted. If this happens often, set messages a minute or recipients a day in the connection's limits, or send bulk mail through a service made for it",
+			"Nessuna azione necessaria; l'invio riprende quando il limite decade. Se accade spesso, impostare messaggi al minuto o destinatari al giorno nei limiti della connessione, o inviare la posta massiva con un servizio dedicato")}
+	if m.after == 0 && holds(text, []string{"hour", "day", "daily", "24h", "orario", "giornaliero", "horaire"}) {
+		m.after = time.Hour // asked again each hour: few say when the window ends
+	}
+	return m
+}
