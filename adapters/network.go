@@ -3,7 +3,6 @@ package adapters
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +25,11 @@ func NetworkError(p Provider, host string, err error, now time.Time) *Error {
 		err = ue.Err // a url.Error shows the URL, and an upload's URL is a capability
 	}
 	e := &Error{Class: Transient, Scope: ScopeConnection, Provider: p, Err: err}
+	var refused *ProxyError
+	if errors.As(err, &refused) {
+		refused.describe(e, host)
+		return e
+	}
 	for _, describe := range []func(*Error, string, error, time.Time) bool{
 		describeContext, describeTLS, describeDNS, describeDial, describeLost,
 	} {
@@ -103,9 +107,16 @@ func describeDial(e *Error, host string, err error, _ time.Time) bool {
 	switch {
 	case proxy:
 		e.Code = "proxy"
+		addr := ""
+		if op != nil {
+			addr = proxyDialed(op)
+		}
 		e.Sentence = Text{
-			EN: fmt.Sprintf("the proxy on the way to %s cannot be reached or refused", host),
-			IT: fmt.Sprintf("il proxy verso %s non è raggiungibile o ha rifiutato", host)}
+			EN: fmt.Sprintf("the proxy %s on the way to %s cannot be reached or refused", addr, host),
+			IT: fmt.Sprintf("il proxy %s verso %s non è raggiungibile o ha rifiutato", addr, host)}
+		if addr == "" {
+			e.Sentence.EN, e.Sentence.IT = strings.Replace(e.Sentence.EN, "  ", " ", 1), strings.Replace(e.Sentence.IT, "  ", " ", 1)
+		}
 		e.Remedy = Text{
 			EN: "check HTTPS_PROXY and NO_PROXY of the service, and the proxy's rules",
 			IT: "controllare HTTPS_PROXY e NO_PROXY del servizio e le regole del proxy"}
@@ -150,48 +161,12 @@ func describeLost(e *Error, host string, err error, _ time.Time) bool {
 
 func describeTLS(e *Error, host string, err error, now time.Time) bool {
 	var (
-		invalid  x509.CertificateInvalidError
-		unknown  x509.UnknownAuthorityError
-		hostname x509.HostnameError
-		record   tls.RecordHeaderError
-		alert    tls.AlertError
-		verify   *tls.CertificateVerificationError
+		record tls.RecordHeaderError
+		alert  tls.AlertError
+		verify *tls.CertificateVerificationError
 	)
 	switch {
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil && now.Before(invalid.Cert.NotBefore):
-		e.Code = "tls_not_yet_valid"
-		e.Sentence = Text{
-			EN: fmt.Sprintf("the certificate of %s is not valid before %s, and this machine's clock shows %s", host, minute(invalid.Cert.NotBefore), minute(now)),
-			IT: fmt.Sprintf("il certificato di %s non vale prima del %s e l'orologio di questa macchina segna %s", host, minute(invalid.Cert.NotBefore), minute(now))}
-		e.Remedy = Text{EN: "set this machine's clock (NTP)", IT: "regolare l'orologio di questa macchina (NTP)"}
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		e.Code = "tls_expired"
-		until := ""
-		if invalid.Cert != nil {
-			until = " (" + day(invalid.Cert.NotAfter) + ")"
-		}
-		e.Sentence = Text{
-			EN: fmt.Sprintf("the certificate of %s has expired%s", host, until),
-			IT: fmt.Sprintf("il certificato di %s è scaduto%s", host, until)}
-		e.Remedy = Text{
-			EN: "the server's administrator must renew it; first make sure that this machine's clock is right",
-			IT: "deve rinnovarlo chi amministra il server; prima verificare che l'orologio di questa macchina sia giusto"}
-	case errors.As(err, &unknown):
-		e.Code = "tls_untrusted"
-		e.Sentence = Text{
-			EN: fmt.Sprintf("the certificate of %s comes from an authority that this machine does not trust", host),
-			IT: fmt.Sprintf("il certificato di %s proviene da un'autorità che questa macchina non riconosce", host)}
-		e.Remedy = Text{
-			EN: "if a proxy inspects TLS or the server has a private CA, add that CA to the system's trust store",
-			IT: "se un proxy ispeziona il TLS o il server usa una CA privata, aggiungere la CA a quelle del sistema"}
-	case errors.As(err, &hostname):
-		e.Code = "tls_wrong_name"
-		e.Sentence = Text{
-			EN: fmt.Sprintf("the certificate that %s shows is for another name", host),
-			IT: fmt.Sprintf("il certificato che %s presenta è di un altro nome", host)}
-		e.Remedy = Text{
-			EN: "use the name that the certificate carries, or look for a proxy in between",
-			IT: "usare il nome scritto nel certificato, o cercare un proxy nel mezzo"}
+	case describeCertificate(e, host, err, now), describeAlert(e, host, err):
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		e.Code = "tls_not_spoken"
 		e.Sentence = Text{

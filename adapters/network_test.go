@@ -34,7 +34,8 @@ func TestNetworkErrorNamesTheCause(t *testing.T) {
 		"tls_untrusted":      &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}},
 		"tls_wrong_name":     x509.HostnameError{Certificate: cert, Host: "h"},
 		"tls_not_spoken":     tls.RecordHeaderError{Msg: "x"},
-		"tls_failed":         errors.New("remote error: tls: handshake failure"),
+		"tls_failed":         errors.New("remote error: tls: internal error"),
+		"tls_old_ciphers":    errors.New("remote error: tls: handshake failure"),
 		"network":            errors.New("something else"),
 	} {
 		t.Run(want, func(t *testing.T) {

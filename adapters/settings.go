@@ -24,7 +24,7 @@ func ParseConnection(data []byte) (*Connection, error) {
 // DecodeConnection is ParseConnection without the validation, for edits that
 // still lack the stored secrets.
 func DecodeConnection(data []byte) (*Connection, error) {
-	dec := json.NewDecoder(bytes.NewReader(data))
+	dec := json.NewDecoder(bytes.NewReader(PlainText(data)))
 	dec.DisallowUnknownFields()
 	c := new(Connection)
 	if err := dec.Decode(c); err != nil {

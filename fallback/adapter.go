@@ -2,7 +2,6 @@ package fallback
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
@@ -22,7 +21,7 @@ type adapter struct {
 	host     string // ASCII
 	addr     string // host and port
 	hostname string // for EHLO
-	tls      *tls.Config
+	tls      *trust
 	tokens   adapters.TokenSource // nil without oauth
 	pool     *pool
 	maxSize  atomic.Int64 // the SIZE last seen
@@ -52,7 +51,7 @@ func New(conn *adapters.Connection, opt Options) (adapters.Adapter, error) {
 	if opt.Dialer != nil && set.SourceAddress != "" {
 		return nil, configError("source_address", errors.New("it needs the built-in dialer"))
 	}
-	if a.tls, err = tlsConfig(host, set.CAFile, opt.RootCAs, opt.Now); err != nil {
+	if a.tls, err = newTrust(host, set.CAFile, opt); err != nil {
 		return nil, configError("ca_file", err)
 	}
 	if set.OAuth != nil {

@@ -104,7 +104,7 @@ func (a *adapter) speaksTLS(ctx context.Context) bool {
 		return false
 	}
 	defer conn.Close()
-	cfg := a.tls.Clone()
+	cfg := a.tls.config().Clone()
 	cfg.ClientSessionCache = nil
 	err = tls.Client(conn, cfg).HandshakeContext(ctx)
 	var (
@@ -166,7 +166,7 @@ func (a *adapter) handshake(ctx context.Context, s *session) error {
 	if err := s.raw.SetDeadline(time.Time{}); err != nil {
 		return a.ioError(ctx, s, atTLS, err)
 	}
-	c := tls.Client(s.raw, a.tls)
+	c := tls.Client(s.raw, a.tls.config())
 	if err := c.HandshakeContext(hctx); err != nil {
 		if ctx.Err() != nil {
 			return a.cancelled(ctx)

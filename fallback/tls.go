@@ -5,8 +5,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
@@ -31,10 +33,67 @@ func tlsConfig(host, caFile string, roots *x509.CertPool, now func() time.Time) 
 	} else if cfg.RootCAs, err = x509.SystemCertPool(); err != nil {
 		return nil, fmt.Errorf("the system's trust store: %w", err)
 	}
-	if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+	if !cfg.RootCAs.AppendCertsFromPEM(adapters.PlainText(pem)) {
 		return nil, errors.New("the file holds no certificate in PEM form")
 	}
 	return cfg, nil
+}
+
+// A trust is the TLS settings of a connection, made again when its CA file
+// changes: a renewed or corrected authority counts from the next handshake on.
+// Safe for concurrent use.
+type trust struct {
+	host, caFile string
+	roots        *x509.CertPool
+	now          func() time.Time
+	log          *slog.Logger
+
+	mu    sync.Mutex
+	cfg   *tls.Config
+	stamp fileStamp
+}
+
+type fileStamp struct {
+	changed time.Time
+	size    int64
+}
+
+func stampOf(file string) fileStamp {
+	if info, err := os.Stat(file); err == nil {
+		return fileStamp{info.ModTime(), info.Size()}
+	}
+	return fileStamp{}
+}
+
+func newTrust(host, caFile string, opt Options) (*trust, error) {
+	t := &trust{host: host, caFile: caFile, roots: opt.RootCAs, now: opt.Now, log: opt.Log}
+	if caFile != "" {
+		t.stamp = stampOf(caFile)
+	}
+	var err error
+	t.cfg, err = tlsConfig(host, caFile, opt.RootCAs, opt.Now)
+	return t, err
+}
+
+// config is what the next handshake takes. A file that cannot be read now
+// leaves what was read before in force.
+func (t *trust) config() *tls.Config {
+	if t.caFile == "" {
+		return t.cfg
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	stamp := stampOf(t.caFile)
+	if stamp == t.stamp {
+		return t.cfg
+	}
+	cfg, err := tlsConfig(t.host, t.caFile, t.roots, t.now)
+	if err != nil {
+		t.log.Warn("smtp: the CA file has changed and cannot be read; the authorities read before count", "file", t.caFile, "err", err)
+		return t.cfg
+	}
+	t.cfg, t.stamp = cfg, stamp
+	return t.cfg
 }
 
 // tlsError says why a handshake failed. Only what mail knows better than

@@ -2,6 +2,8 @@ package tokens
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"log/slog"
 	"net/http"
 	"os"
@@ -27,6 +29,7 @@ type Options struct {
 	// system's proxy settings and trust store. Redirects are never followed: they
 	// would carry the credential elsewhere.
 	HTTPClient *http.Client
+	RootCAs    *x509.CertPool   // of the cache's own client; nil: the system's trust store
 	Now        func() time.Time // nil: time.Now
 	Log        *slog.Logger     // nil: silent
 	Metrics    Metrics
@@ -54,7 +57,9 @@ type Request struct {
 type Cache struct {
 	opt    Options
 	client *http.Client
-	own    *http.Transport // nil when the client is the caller's
+	direct *http.Client    // past every proxy: identity services answer for the machine that asks
+	own    *http.Transport // of client; nil when the client is the caller's
+	near   *http.Transport // of direct
 	ctx    context.Context
 	cancel context.CancelFunc
 	slots  chan struct{}
@@ -90,13 +95,18 @@ func NewCache(opt Options) *Cache {
 	c := &Cache{opt: opt, slots: make(chan struct{}, maxBackground), entries: make(map[key]*entry), swept: opt.Now()}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	if opt.HTTPClient == nil {
-		c.own = &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxIdleConns: 32,
+		proxies := adapters.NewProxies()
+		c.own = &http.Transport{Proxy: proxies.For, OnProxyConnectResponse: proxies.Refused, ForceAttemptHTTP2: true, MaxIdleConns: 32,
+			TLSClientConfig: &tls.Config{RootCAs: opt.RootCAs, MinVersion: tls.VersionTLS12},
 			IdleConnTimeout: 30 * time.Second, TLSHandshakeTimeout: 10 * time.Second}
 		c.client = &http.Client{Transport: c.own}
+		c.near = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: opt.RootCAs, MinVersion: tls.VersionTLS12}, IdleConnTimeout: 30 * time.Second, TLSHandshakeTimeout: 10 * time.Second}
+		c.direct = &http.Client{Transport: c.near}
 	} else {
 		shallow := *opt.HTTPClient
-		c.client = &shallow
+		c.client, c.direct = &shallow, &shallow
 	}
+	c.direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	c.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return c
 }
@@ -137,6 +147,7 @@ func (c *Cache) Close() error {
 	c.running.Wait()
 	if c.own != nil {
 		c.own.CloseIdleConnections()
+		c.near.CloseIdleConnections()
 	}
 	return nil
 }

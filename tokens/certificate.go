@@ -6,9 +6,8 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 
-	"software.sslmate.com/src/go-pkcs12"
+	"github.com/postino-mail/postino/adapters"
 )
 
 // parseCertificate reads a certificate with its key from PEM (blocks in any
@@ -19,6 +18,7 @@ func parseCertificate(data []byte, password string) ([]*x509.Certificate, crypto
 		keys  []crypto.PrivateKey
 		err   error
 	)
+	data = adapters.PlainText(data)
 	if bytes.Contains(data, []byte("-----BEGIN ")) {
 		certs, keys, err = parsePEM(data)
 	} else {
@@ -82,20 +82,6 @@ func parsePEM(data []byte) (certs []*x509.Certificate, keys []crypto.PrivateKey,
 			keys = append(keys, key)
 		}
 	}
-}
-
-func parsePFX(data []byte, password string) ([]*x509.Certificate, []crypto.PrivateKey, error) {
-	key, cert, chain, err := pkcs12.DecodeChain(data, password)
-	if errors.Is(err, pkcs12.ErrIncorrectPassword) {
-		return nil, nil, misconfigured("certificate_password",
-			"the password of the certificate file is wrong", "la password del file del certificato è errata",
-			"set certificate_password to the password that the PFX was exported with",
-			"impostare certificate_password con la password usata per esportare il PFX")
-	}
-	if err != nil {
-		return nil, nil, certificateError("is neither PEM nor a readable PFX", "non è né un PEM né un PFX leggibile")
-	}
-	return append([]*x509.Certificate{cert}, chain...), []crypto.PrivateKey{key}, nil
 }
 
 func certificateError(en, it string) error {

@@ -85,7 +85,7 @@ func entraNumber(n int) row {
 	case 90038, 900382, 900432:
 		return auth("the app or tenant belongs to another national cloud", "l'app o il tenant appartiene a un altro cloud nazionale",
 			"choose the right cloud in the connection: public, gcchigh, dod or china", "scegliere il cloud giusto nella connessione: public, gcchigh, dod o china")
-	case 700027, 50012:
+	case 700027, 50012, 1000502, 7000273, 7000274, 5002730: // the last four: not in its validity, invalid or not found
 		return auth("Entra does not accept the certificate's signature", "Entra non accetta la firma del certificato",
 			"upload the public certificate to the app registration (Certificates & secrets) and compare the thumbprints",
 			"caricare il certificato pubblico nella registrazione dell'app (Certificati e segreti) e confrontare i thumbprint")
@@ -169,8 +169,8 @@ func managedRow(a answer, status int) (string, row) {
 	}
 	return code, row{class: adapters.Transient, sentence: text(fmt.Sprintf("the managed identity service of this machine gave no token (%d)", status),
 		fmt.Sprintf("il servizio di identità gestita di questa macchina non ha dato un token (%d)", status)),
-		remedy: text("it will be tried again; if this goes on, check that the machine is an Azure host with an identity",
-			"verrà ritentato; se continua, verificare che la macchina sia un host Azure con un'identità")}
+		remedy: text("it will be tried again; if this goes on, check that the machine is an Azure host with an identity (it is asked directly, never through HTTP_PROXY)",
+			"verrà ritentato; se continua, verificare che la macchina sia un host Azure con un'identità (è interrogata direttamente, mai tramite HTTP_PROXY)")}
 }
 
 func thumbprint(c *x509.Certificate) string {

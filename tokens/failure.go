@@ -31,8 +31,8 @@ func (x *exchange) failure(w want) *adapters.Error {
 		e.Enhanced = "4.4.1"
 		if w.key.credential == "managed" {
 			e.Sentence = text("no managed identity service answers on this machine", "su questa macchina non risponde il servizio di identità gestita")
-			e.Remedy = text("managed identity works on Azure hosts only: run there and assign an identity, or choose another credential",
-				"l'identità gestita esiste solo su host Azure: eseguire lì il servizio e assegnare un'identità, o scegliere un'altra credenziale")
+			e.Remedy = text("managed identity works on Azure hosts only: run there and assign an identity, or choose another credential; the service is asked directly, never through HTTP_PROXY or HTTPS_PROXY",
+				"l'identità gestita esiste solo su host Azure: eseguire lì il servizio e assegnare un'identità, o scegliere un'altra credenziale; il servizio è interrogato direttamente, mai tramite HTTP_PROXY o HTTPS_PROXY")
 		}
 		return e
 	}
@@ -61,7 +61,7 @@ func (x *exchange) failure(w want) *adapters.Error {
 	if w.key.issuer == "google" && (e.Code == "unauthorized_client" || e.Code == "access_denied" || e.Code == "invalid_scope") {
 		x.explainDelegation(e, w.key.scope)
 	}
-	if e.Code == "AADSTS700027" || e.Code == "AADSTS50012" {
+	if aboutCertificate(e.Code) {
 		x.explainCertificate(e)
 	}
 	return e
@@ -123,6 +123,15 @@ func (x *exchange) explainDelegation(e *adapters.Error, scope string) {
 		e.Remedy.EN += " and the client id " + x.clientID
 		e.Remedy.IT += " e l'id client " + x.clientID
 	}
+}
+
+// aboutCertificate: the codes by which Entra refuses a certificate (contracts A5, L).
+func aboutCertificate(code string) bool {
+	switch strings.TrimPrefix(code, "AADSTS") {
+	case "700027", "50012", "1000502", "7000273", "7000274", "5002730":
+		return true
+	}
+	return false
 }
 
 // explainCertificate adds what the Entra page of the app shows beside each certificate.

@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"bytes"
 	"context"
 	"crypto/rsa"
 	"crypto/x509"
@@ -98,11 +99,15 @@ func (g googleAccount) fetch(ctx context.Context, x *exchange, _ bool) (string, 
 // trusted beyond Google's own hosts: whoever answers there gets an assertion
 // that Google would take (contracts C6.7).
 func googleConfig(data []byte, tokenURL, scope string) (*jwt.Config, error) {
+	data = adapters.PlainText(data)
 	var kind struct {
 		Type string `json:"type"`
 	}
 	if json.Unmarshal(data, &kind) != nil {
 		return nil, keyFileError("is not the JSON key of a service account", "non è la chiave JSON di un service account")
+	}
+	if kind.Type == "authorized_user" { // what gcloud keeps for a person
+		return nil, keyFileError("is the sign-in of a person (authorized_user), which cannot act for a mailbox", "è l'accesso di una persona (authorized_user), che non può agire per una casella")
 	}
 	if kind.Type != "service_account" {
 		return nil, keyFileError("is JSON, but not the key of a service account (type is not service_account)", "è JSON, ma non la chiave di un service account (type non è service_account)")
@@ -113,6 +118,9 @@ func googleConfig(data []byte, tokenURL, scope string) (*jwt.Config, error) {
 	}
 	if conf.Email == "" {
 		return nil, keyFileError("lacks client_email", "non contiene client_email")
+	}
+	if !isRSAKey(conf.PrivateKey) && bytes.Contains(conf.PrivateKey, []byte(`\n`)) { // escaped twice on its way through a variable or a form
+		conf.PrivateKey = bytes.ReplaceAll(bytes.ReplaceAll(conf.PrivateKey, []byte(`\r`), nil), []byte(`\n`), []byte("\n"))
 	}
 	if !isRSAKey(conf.PrivateKey) {
 		return nil, keyFileError("has no readable private_key", "non ha una private_key leggibile")

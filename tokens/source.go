@@ -155,7 +155,11 @@ func (s *source) fly(e *entry, f *flight, forced, background bool) {
 	c := s.cache
 	ctx, cancel := context.WithTimeout(c.ctx, fetchTimeout)
 	defer cancel()
-	x := &exchange{ctx: ctx, client: c.client, now: c.opt.Now, host: s.want.host}
+	client := c.client
+	if s.want.key.credential == "managed" {
+		client = c.direct
+	}
+	x := &exchange{ctx: ctx, client: client, now: c.opt.Now, host: s.want.host}
 	start := c.opt.Now()
 	value, life, err := s.want.fetch(ctx, x, forced)
 	now := c.opt.Now()

@@ -2,6 +2,8 @@ package gmail
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net/http"
 	"strings"
@@ -27,7 +29,8 @@ const (
 // Options of adapters; only Tokens is required.
 type Options struct {
 	Tokens     adapters.TokenSources
-	HTTPClient *http.Client     // nil: the system's proxy settings and trust store
+	HTTPClient *http.Client     // nil: one with the environment's proxy settings
+	RootCAs    *x509.CertPool   // of that client; nil: the system's trust store
 	Now        func() time.Time // nil: time.Now
 }
 
@@ -83,7 +86,9 @@ func New(conn *adapters.Connection, opt Options) (adapters.Adapter, error) {
 	if opt.HTTPClient != nil {
 		client = *opt.HTTPClient
 	} else {
-		a.own = &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 8,
+		proxies := adapters.NewProxies()
+		a.own = &http.Transport{Proxy: proxies.For, OnProxyConnectResponse: proxies.Refused, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 64,
+			TLSClientConfig: &tls.Config{RootCAs: opt.RootCAs, MinVersion: tls.VersionTLS12},
 			IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second, DisableCompression: true}
 		client.Transport = a.own
 	}

@@ -39,7 +39,8 @@ type answer struct {
 type body struct {
 	r        io.Reader
 	read     atomic.Int64
-	wrote    atomic.Bool
+	wrote    atomic.Bool // the whole request
+	cut      atomic.Bool // the connection failed before
 	failed   atomic.Pointer[error]
 	progress func()
 }
@@ -73,9 +74,8 @@ func (a *Adapter) do(ctx context.Context, method, url, token string, header http
 		GotFirstResponseByte: b.progress,
 		WroteRequest: func(i httptrace.WroteRequestInfo) {
 			b.progress()
-			if i.Err == nil {
-				b.wrote.Store(true)
-			}
+			b.wrote.Store(i.Err == nil)
+			b.cut.Store(i.Err != nil)
 		},
 	})
 	req, err := http.NewRequestWithContext(ctx, method, url, http.NoBody)
@@ -107,9 +107,12 @@ func (a *Adapter) do(ctx context.Context, method, url, token string, header http
 	}
 	// Bytes that the transport has taken may be anywhere between here and the
 	// provider: only a body that was not taken whole is surely not there.
-	ans.handed = b.wrote.Load() || b.read.Load() >= size
+	ans.handed = b.wrote.Load() || b.read.Load() >= size && !b.cut.Load()
 	if size == 0 {
 		ans.handed = b.wrote.Load()
+	}
+	if adapters.NotProcessed(err) {
+		ans.handed = false
 	}
 	if p := b.failed.Load(); p != nil {
 		ans.local = *p

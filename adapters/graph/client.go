@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"github.com/postino-mail/postino/adapters"
 )
 
 const (
@@ -148,6 +150,7 @@ func (a *Adapter) roundTrip(ctx context.Context, rq *request, token string) *res
 	res.complete = wrote.Load() || headers.Load() && taken && !failed.Load()
 	if err != nil {
 		res.err = withoutURL(err)
+		res.complete = res.complete && !adapters.NotProcessed(err)
 		if cause := context.Cause(ctx); errors.Is(cause, errQuiet) || errors.Is(cause, errSecond) {
 			res.err = cause
 			res.complete = res.complete || errors.Is(cause, errSecond)

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -32,6 +33,7 @@ const (
 type Options struct {
 	Tokens     adapters.TokenSources
 	HTTPClient *http.Client     // nil: one with the package's own transport
+	RootCAs    *x509.CertPool   // of that transport; nil: the system's trust store
 	Now        func() time.Time // nil: time.Now
 	Log        *slog.Logger     // nil: silent
 }
@@ -83,7 +85,7 @@ func New(conn *adapters.Connection, opt Options) (adapters.Adapter, error) {
 	if opt.HTTPClient != nil {
 		client = *opt.HTTPClient
 	} else {
-		client.Transport, a.owns = newTransport(), true
+		client.Transport, a.owns = newTransport(opt.RootCAs), true
 	}
 	// A redirect is no answer of Graph, and following one would send again.
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -94,7 +96,7 @@ func New(conn *adapters.Connection, opt Options) (adapters.Adapter, error) {
 // Factory makes adapters that share one HTTP client.
 func Factory(opt Options) adapters.Factory {
 	if opt.HTTPClient == nil {
-		opt.HTTPClient = &http.Client{Transport: newTransport()}
+		opt.HTTPClient = &http.Client{Transport: newTransport(opt.RootCAs)}
 	}
 	return func(c *adapters.Connection) (adapters.Adapter, error) { return New(c, opt) }
 }

@@ -104,7 +104,7 @@ func TestNothingIsLeft(t *testing.T) {
 			w.WriteHeader(http.StatusAccepted)
 		}
 	}))
-	client := &http.Client{Transport: newTransport()}
+	client := &http.Client{Transport: newTransport(nil)}
 	a, _ := adapterOn(t, srv.URL, client)
 	a.owns = true
 	for _, c := range []struct {

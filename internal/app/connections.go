@@ -54,7 +54,7 @@ func (k ConnectionCommands) read(what, file string) (text []byte, err error) {
 	if err != nil {
 		return nil, exit(ExitNoInput, fmt.Errorf("%s cannot be read: %w", what, err))
 	}
-	return text, nil
+	return adapters.PlainText(text), nil
 }
 
 // put stores the connection and says so.

@@ -1,12 +1,10 @@
 package app
 
 import (
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"net/netip"
 	"os"
 
@@ -27,15 +25,11 @@ type Outbound struct {
 // system's trust store; networks are those that connections which are not an
 // administrator's may reach besides public addresses.
 func NewOutbound(roots *x509.CertPool, networks []netip.Prefix, log *slog.Logger) *Outbound {
-	var client *http.Client
-	if roots != nil {
-		client = httpClient(roots)
-	}
-	cache := tokens.NewCache(tokens.Options{HTTPClient: client, Log: log})
+	cache := tokens.NewCache(tokens.Options{RootCAs: roots, Log: log})
 	return &Outbound{Tokens: cache, Router: adapters.NewRouter(map[adapters.Provider]adapters.Factory{
-		adapters.Graph: graph.Factory(graph.Options{Tokens: cache, HTTPClient: client}),
-		adapters.Gmail: gmail.Factory(gmail.Options{Tokens: cache, HTTPClient: client}),
-		adapters.SMTP:  fallback.Factory(fallback.Options{Tokens: cache, RootCAs: roots, Networks: networks}),
+		adapters.Graph: graph.Factory(graph.Options{Tokens: cache, RootCAs: roots}),
+		adapters.Gmail: gmail.Factory(gmail.Options{Tokens: cache, RootCAs: roots}),
+		adapters.SMTP:  fallback.Factory(fallback.Options{Tokens: cache, RootCAs: roots, Networks: networks, Log: log}),
 	})}
 }
 
@@ -43,14 +37,6 @@ func NewOutbound(roots *x509.CertPool, networks []netip.Prefix, log *slog.Logger
 func (o *Outbound) Close() error {
 	o.Tokens.Close()
 	return o.Router.Close()
-}
-
-func httpClient(roots *x509.CertPool) *http.Client {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
-	t.MaxIdleConnsPerHost = 64
-	t.DisableCompression = true
-	return &http.Client{Transport: t}
 }
 
 // LoadRoots is the system's trust store with the certificates of a PEM file
@@ -67,7 +53,7 @@ func LoadRoots(file string) (*x509.CertPool, error) {
 	if err != nil {
 		pool = x509.NewCertPool()
 	}
-	if !pool.AppendCertsFromPEM(pem) {
+	if !pool.AppendCertsFromPEM(adapters.PlainText(pem)) {
 		return nil, errors.New("the CA file holds no certificate in PEM form: " + file)
 	}
 	return pool, nil
