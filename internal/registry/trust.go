@@ -38,7 +38,7 @@ func roles() roleTable {
 
 		"smtp.host": destination, "smtp.port": destination, "smtp.encryption": destination, "smtp.login": destination, "smtp.auth": destination,
 		"smtp.source_address": destination, "smtp.ca_file": destination | adminOnly, "smtp.allow_insecure": destination | adminOnly,
-		"smtp.hostname": free, "smtp.public_only": free, "smtp.password": credential, "smtp.oauth.provider": destination,
+		"smtp.hostname": free, "smtp.without": free, "smtp.public_only": free, "smtp.password": credential, "smtp.oauth.provider": destination,
 	}
 }
 
