@@ -32,11 +32,12 @@ type machine struct {
 	sendmail string // link to the program
 	smtp     string // address of the server, once it runs
 	seen     int    // deliveries looked at
+	env      []string
 }
 
 func newMachine(t *testing.T) *machine {
 	t.Helper()
-	for _, peer := range []string{"php", "s-nail"} {
+	for _, peer := range []string{"php", "s-nail", "git", "bsd-mailx"} {
 		if _, err := exec.LookPath(peer); err != nil {
 			t.Fatalf("%s is missing (.ci/run installs it): %v", peer, err)
 		}
@@ -109,6 +110,7 @@ func (m *machine) call(stdin string, name string, args ...string) (code int, out
 	}
 	cmd := exec.CommandContext(m.t.Context(), name, args...)
 	cmd.Env = append(os.Environ(), "POSTINO_SMTP="+smtp, "POSTINO_DATA="+m.data, "POSTINO_MAILDROP="+m.maildrop, "POSTINO_LANG=en", "MAILRC=/dev/null", "LC_ALL=C.UTF-8")
+	cmd.Env = append(cmd.Env, m.env...)
 	cmd.Stdin = strings.NewReader(stdin)
 	b, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
