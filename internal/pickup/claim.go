@@ -131,11 +131,17 @@ func (f *folder) decide(ctx context.Context, now time.Time, path, id, original s
 		_ = file.Close() // another server has it, or its program after all
 		return nil, nil
 	}
-	if there, err := os.Lstat(path); err != nil || !os.SameFile(there, info) { // put away before the lock was ours
+	if !stands(path, info) { // put away before the lock was ours
 		return file, nil
 	}
 	f.submit(ctx, now, file, path, id, original, c)
 	return file, nil
+}
+
+// stands reports that the open file still has its name.
+func stands(path string, open fs.FileInfo) bool {
+	there, err := os.Lstat(path)
+	return err == nil && os.SameFile(there, open)
 }
 
 // submit hands the message over and notes what was decided.
