@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -181,7 +180,7 @@ func (s *Server) patchConnection(ctx context.Context, in *connectionEdit) (*body
 		return nil, err
 	}
 	var patch map[string]any
-	if err := json.Unmarshal(in.RawBody, &patch); err != nil {
+	if err := unmarshal(in.RawBody, &patch); err != nil {
 		return nil, badJSON(err)
 	}
 	if v, ok := patch["revision"]; ok && v != float64(old.Revision) {

@@ -9,10 +9,11 @@ import (
 	"github.com/postino-mail/postino/internal/terminal"
 )
 
-// jsonFormat is huma's, written by encodeJSON.
+// jsonFormat is huma's, read within bounds and written by encodeJSON.
 func jsonFormat() huma.Format {
 	f := huma.DefaultJSONFormat
 	f.Marshal = func(w io.Writer, v any) error { return encodeJSON(w, v) }
+	f.Unmarshal = unmarshal
 	return f
 }
 

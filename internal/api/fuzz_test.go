@@ -20,10 +20,10 @@ func FuzzInput(f *testing.F) {
 	f.Add([]byte(`{"from":"a\r\nBcc: x@y","to":[null]}`))
 	w := newWorld(f, nil)
 	f.Fuzz(func(t *testing.T, body []byte) {
-		in, err := decode[MessageInput](w.server, body)
+		in, err := decode[MessageInput](t.Context(), w.server, body)
 		if err == nil {
 			var l *letter
-			if l, err = w.server.compose(in, nil, 1<<20); err == nil {
+			if l, err = w.server.compose(t.Context(), in, nil, 1<<20); err == nil {
 				defer l.message.Close()
 				_, err = l.request(&principal{})
 				if in.Raw == "" {

@@ -1,7 +1,7 @@
 package api
 
 import (
-	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -64,23 +64,12 @@ func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
 
 // decode reads JSON and holds it against the schema of T, so that a problem
 // names each field that is wrong.
-func decode[T any](s *Server, body []byte) (*T, error) {
+func decode[T any](ctx context.Context, s *Server, body []byte) (*T, error) {
 	if !utf8.Valid(body) {
 		return nil, fail(http.StatusBadRequest, "bad_json", "", "the body is not UTF-8", "il corpo non è UTF-8", "write JSON in UTF-8, or escape what is not ASCII", "scrivere il JSON in UTF-8, o proteggere ciò che non è ASCII")
 	}
-	var tree any
-	if err := json.Unmarshal(body, &tree); err != nil {
-		return nil, badJSON(err)
-	}
-	registry := s.api.OpenAPI().Components.Schemas
-	var found huma.ValidateResult
-	huma.Validate(registry, registry.Schema(typeOf[T](), true, ""), huma.NewPathBuffer(make([]byte, 0, 128), 0), huma.ModeWriteToServer, tree, &found)
-	if len(found.Errors) > 0 {
-		model := &huma.ErrorModel{Status: http.StatusUnprocessableEntity}
-		for _, e := range found.Errors[:min(len(found.Errors), 20)] {
-			model.Add(e)
-		}
-		return nil, fromHuma(model)
+	if err := check[T](ctx, s, body); err != nil {
+		return nil, err
 	}
 	out := new(T)
 	if err := json.Unmarshal(body, out); err != nil {
@@ -93,7 +82,42 @@ func decode[T any](s *Server, body []byte) (*T, error) {
 	return out, nil
 }
 
+// check holds JSON against the schema of T, by its outline.
+func check[T any](ctx context.Context, s *Server, body []byte) error {
+	short, values, err := outline(body, maxValues)
+	if err != nil {
+		return err
+	}
+	done, err := s.checking(ctx, values)
+	if err != nil {
+		return err
+	}
+	defer done()
+	var tree any
+	if err := json.Unmarshal(short, &tree); err != nil {
+		if whole := json.Unmarshal(body, new(json.RawMessage)); whole != nil { // which knows the place
+			err = whole
+		}
+		return badJSON(err)
+	}
+	registry := s.api.OpenAPI().Components.Schemas
+	var found huma.ValidateResult
+	huma.Validate(registry, registry.Schema(typeOf[T](), true, ""), huma.NewPathBuffer(make([]byte, 0, 128), 0), huma.ModeWriteToServer, tree, &found)
+	if len(found.Errors) == 0 {
+		return nil
+	}
+	model := &huma.ErrorModel{Status: http.StatusUnprocessableEntity}
+	for _, e := range found.Errors[:min(len(found.Errors), maxFaults)] {
+		model.Add(e)
+	}
+	return fromHuma(model)
+}
+
 func badJSON(err error) *failure {
+	var complex *tooComplex
+	if errors.As(err, &complex) {
+		return refusedJSON(complex)
+	}
 	en, it := "it is empty or cut short", "è vuoto o incompleto"
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
@@ -238,8 +262,8 @@ func checkBase64(field, s string) error {
 }
 
 // compose writes the message into the spool. The caller closes it.
-func (s *Server) compose(in *MessageInput, files []mime.Attachment, max int64) (_ *letter, err error) {
-	b := spool.New(s.opt.SpoolDir, 0, max)
+func (s *Server) compose(ctx context.Context, in *MessageInput, files []mime.Attachment, max int64) (_ *letter, err error) {
+	b := s.spool(ctx, 0, max)
 	l := &letter{message: b, input: in, now: s.opt.Now()}
 	defer func() {
 		if err != nil {
@@ -311,37 +335,63 @@ func joinClose(err error, c io.Closer) error {
 // each connection is bounded well enough.
 const freeJSON = 64 << 10
 
-// readJSON reads a bounded JSON body. While a large one is in work, its bytes
-// count against the server's budget; done gives them back.
+// jsonCost is how many bytes of memory one byte of JSON takes: as it came, as
+// what is checked, and as what is made of it.
+const jsonCost = 3
+
+// readJSON reads a bounded JSON body. It comes in by way of the spool, so that a
+// slow one keeps no memory. While a large one is in work, it counts against the
+// server's budget; done gives that back.
 func (s *Server) readJSON(r *http.Request) (body []byte, done func(), err error) {
 	if r.ContentLength > s.opt.MaxJSON {
 		return nil, nil, bodyTooLarge(s.opt.MaxJSON)
 	}
-	done = func() {}
-	if r.ContentLength < 0 || r.ContentLength > freeJSON {
-		weight := s.opt.MaxJSON
-		if r.ContentLength > 0 {
-			weight = r.ContentLength
+	b, err := s.spool(r.Context(), freeJSON, s.opt.MaxJSON).Fill(r.Body)
+	if errors.Is(err, spool.ErrTooLarge) {
+		err = bodyTooLarge(s.opt.MaxJSON)
+	}
+	if err != nil {
+		return nil, nil, bodyError(err)
+	}
+	body, done, err = s.load(r.Context(), b)
+	if err := joinClose(err, b); err != nil {
+		if done != nil {
+			done()
 		}
-		if err := s.json.Acquire(r.Context(), weight); err != nil {
+		return nil, nil, err
+	}
+	return body, done, nil
+}
+
+// load reads a spool into memory within the budget for JSON and forms.
+func (s *Server) load(ctx context.Context, b *spool.Buffer) (text []byte, done func(), err error) {
+	done = func() {}
+	if size := b.Size(); size > freeJSON {
+		weight := min(size*jsonCost, s.jsonBudget())
+		if err := s.json.Acquire(ctx, weight); err != nil {
 			return nil, nil, err
 		}
 		done = func() { s.json.Release(weight) }
 	}
-	var b bytes.Buffer
-	if r.ContentLength > 0 {
-		b.Grow(int(r.ContentLength) + bytes.MinRead)
-	}
-	n, err := io.Copy(&b, io.LimitReader(r.Body, s.opt.MaxJSON+1))
-	if err == nil && n > s.opt.MaxJSON {
-		err = bodyTooLarge(s.opt.MaxJSON)
+	src, err := b.Source()
+	if err == nil {
+		text = make([]byte, b.Size())
+		_, err = io.ReadFull(io.NewSectionReader(src, 0, b.Size()), text)
 	}
 	if err != nil {
 		done()
-		return nil, nil, bodyError(err)
+		return nil, nil, err
 	}
-	return b.Bytes(), done, nil
+	return text, done, nil
 }
+
+// spool is where a body goes, counted against the caller's share of the disk.
+func (s *Server) spool(ctx context.Context, memory int, max int64) *spool.Buffer {
+	return spool.New(s.opt.SpoolDir, memory, max).Charged(s.opt.Budget, caller(ctx).party())
+}
+
+// jsonBudget is the memory for JSON and forms in work at once.
+func (s *Server) jsonBudget() int64 { return 4 * s.opt.MaxJSON }
 
 // bodyError tells a body that ended early from what the server did wrong.
 func bodyError(err error) error {

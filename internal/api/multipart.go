@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"hash"
@@ -24,6 +25,8 @@ const (
 	maxFormText  = 8 << 20 // bytes of all fields that are no files
 	maxFormFiles = 900
 	maxFormParts = 12_000
+	maxFormHead  = 64 << 10 // bytes of the header of one part
+	maxFormNames = 100_000  // addresses in all lists
 )
 
 // A form is a multipart/form-data body on its way in. All files share one
@@ -31,10 +34,17 @@ const (
 type form struct {
 	spool  *spool.Buffer
 	digest hash.Hash
-	text   int64
-	fields map[string][]string
+	texts  *spool.Buffer // values of the fields, one behind the other
+	values []formValue
+	fields map[string][]string // when all is there
 	files  []formFile
 	max    int64
+}
+
+// A formValue is where a value ends in texts.
+type formValue struct {
+	name string
+	end  int64
 }
 
 type formFile struct {
@@ -49,17 +59,22 @@ func (s *Server) multipart(r *http.Request, boundary string, digest hash.Hash, m
 	if boundary == "" {
 		return nil, fail(http.StatusBadRequest, "invalid_request", "Content-Type", "multipart/form-data needs a boundary", "multipart/form-data richiede un boundary", "let the HTTP library set the Content-Type", "lasciare che la libreria HTTP imposti il Content-Type")
 	}
-	f := &form{spool: spool.New(s.opt.SpoolDir, 0, max), digest: digest, fields: map[string][]string{}, max: max}
-	defer func() { err = joinClose(err, f.spool) }()
+	f := &form{spool: s.spool(r.Context(), 0, max), texts: s.spool(r.Context(), freeJSON, maxFormText), digest: digest, fields: map[string][]string{}, max: max}
+	defer func() { err = joinClose(joinClose(err, f.spool), f.texts) }()
 	body := &tail{r: r.Body}
-	if err := f.read(multipart.NewReader(body, boundary)); err != nil {
+	if err := f.read(multipart.NewReader(body, boundary), body); err != nil {
 		return nil, err
 	}
 	if _, err := io.Copy(io.Discard, io.LimitReader(body, 1<<20)); err != nil || !bytes.Contains(body.last, []byte("--"+boundary+"--")) {
 		// The reader cannot tell the end of the form from the end of the bytes.
 		return nil, badForm(io.ErrUnexpectedEOF)
 	}
-	in, err := f.input(s)
+	text, done, err := s.load(r.Context(), f.texts)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	in, err := f.input(r.Context(), s, text)
 	if err != nil {
 		return nil, err
 	}
@@ -67,11 +82,12 @@ func (s *Server) multipart(r *http.Request, boundary string, digest hash.Hash, m
 	if err != nil {
 		return nil, err
 	}
-	return s.compose(in, files, max)
+	return s.compose(r.Context(), in, files, max)
 }
 
-func (f *form) read(mr *multipart.Reader) error {
+func (f *form) read(mr *multipart.Reader, body *tail) error {
 	for n := 0; ; n++ {
+		body.head = maxFormHead
 		p, err := mr.NextRawPart() // a transfer encoding is not undone: RFC 7578 section 4.7
 		if errors.Is(err, io.EOF) && n > 0 {
 			return nil
@@ -79,6 +95,7 @@ func (f *form) read(mr *multipart.Reader) error {
 		if err != nil {
 			return badForm(err)
 		}
+		body.head = 0
 		if n >= maxFormParts {
 			return fail(http.StatusUnprocessableEntity, "invalid_request", "", fmt.Sprintf("the form has more than %d parts", maxFormParts), fmt.Sprintf("il modulo ha più di %d parti", maxFormParts), "", "")
 		}
@@ -112,6 +129,7 @@ func fileControl(p *multipart.Part) (name, filename string, is bool) {
 type tail struct {
 	r    io.Reader
 	last []byte
+	head int // bytes that the header of a part may still have; 0: none is read
 }
 
 // tailSize holds the closing delimiter and what may follow it.
@@ -119,6 +137,11 @@ const tailSize = 1 << 10
 
 func (t *tail) Read(p []byte) (int, error) {
 	n, err := t.r.Read(p)
+	if t.head > 0 {
+		if t.head -= n; t.head <= 0 {
+			return n, fail(http.StatusUnprocessableEntity, "invalid_request", "", fmt.Sprintf("the header of a part of the form has more than %d bytes", maxFormHead), fmt.Sprintf("l'intestazione di una parte del modulo supera %d byte", maxFormHead), "", "")
+		}
+	}
 	t.last = append(t.last, p[max(0, n-tailSize):n]...)
 	if over := len(t.last) - tailSize; over > 0 {
 		t.last = append(t.last[:0], t.last[over:]...)
@@ -135,17 +158,20 @@ func badForm(err error) error {
 }
 
 func (f *form) field(p *multipart.Part, name string) error {
-	var b strings.Builder
-	n, err := io.Copy(io.MultiWriter(&b, f.digest), io.LimitReader(p, maxFormText-f.text+1))
-	if err != nil {
-		return badForm(err)
-	}
-	if f.text += n; f.text > maxFormText {
+	var full *spool.FullError
+	before := f.texts.Size()
+	n, err := io.Copy(struct{ io.Writer }{io.MultiWriter(f.texts, f.digest)}, p)
+	switch {
+	case errors.Is(err, spool.ErrTooLarge):
 		return fail(http.StatusRequestEntityTooLarge, "json_too_large", name, fmt.Sprintf("the fields of the form have more than %d bytes", maxFormText), fmt.Sprintf("i campi del modulo superano %d byte", maxFormText),
 			"give attachments as files, with a file name", "inviare gli allegati come file, con un nome di file")
+	case errors.As(err, &full):
+		return failureOf(err)
+	case err != nil:
+		return badForm(err)
 	}
 	framed(f.digest, strconv.FormatInt(n, 10))
-	f.fields[name] = append(f.fields[name], b.String())
+	f.values = append(f.values, formValue{name, before + n})
 	return nil
 }
 
@@ -161,7 +187,8 @@ func (f *form) file(p *multipart.Part, name, filename string) error {
 	x.ContentID = strings.Trim(p.Header.Get("Content-ID"), "<> ")
 	x.Inline = x.ContentID != "" || name == "inline" // the HTML may refer to it by its name
 	if _, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(f.spool, f.digest)}, struct{ io.Reader }{p}, make([]byte, 32<<10)); err != nil {
-		if errors.Is(err, spool.ErrTooLarge) {
+		var full *spool.FullError
+		if errors.Is(err, spool.ErrTooLarge) || errors.As(err, &full) {
 			return failureOf(err)
 		}
 		return badForm(err)
@@ -192,12 +219,23 @@ func (f *form) attachments() ([]mime.Attachment, error) {
 }
 
 // input is the message of the form, without its files.
-func (f *form) input(s *Server) (*MessageInput, error) {
+func (f *form) input(ctx context.Context, s *Server, text []byte) (*MessageInput, error) {
+	at, commas := int64(0), 0
+	for _, v := range f.values {
+		value := string(text[at:v.end])
+		f.fields[v.name], at = append(f.fields[v.name], value), v.end
+		if v.name != "text" && v.name != "html" && v.name != "message" {
+			commas += strings.Count(value, ",")
+		}
+	}
+	if commas > maxFormNames {
+		return nil, tooManyOf(maxFormNames, "values", "valori")
+	}
 	if docs := f.fields["message"]; len(docs) > 0 {
 		if len(docs) > 1 || len(f.fields) > 1 {
 			return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "message", "beside the field message there are only files", "accanto al campo message ci sono solo file", "put all else into its JSON", "mettere tutto il resto nel suo JSON")
 		}
-		return decode[MessageInput](s, []byte(docs[0]))
+		return decode[MessageInput](ctx, s, []byte(docs[0]))
 	}
 	in := new(MessageInput)
 	texts := map[string]*string{"from": &in.From, "subject": &in.Subject, "text": &in.Text, "html": &in.HTML, "in_reply_to": &in.InReplyTo, "connection": &in.Connection, "class": &in.Class, "tag": &in.Tag}
@@ -236,17 +274,16 @@ func (f *form) input(s *Server) (*MessageInput, error) {
 			return nil, err
 		}
 	}
-	return in, f.checked(s, in)
+	return in, f.checked(ctx, s, in)
 }
 
 // checked holds fields that came one by one against the same schema as JSON.
-func (f *form) checked(s *Server, in *MessageInput) error {
+func (f *form) checked(ctx context.Context, s *Server, in *MessageInput) error {
 	doc, err := marshal(in)
 	if err != nil {
 		return err
 	}
-	_, err = decode[MessageInput](s, doc)
-	return err
+	return check[MessageInput](ctx, s, doc)
 }
 
 // splitAddresses allows a field several times and lists with commas in it.

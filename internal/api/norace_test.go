@@ -4,3 +4,5 @@ package api
 
 // largeUpload is the figure.
 const largeUpload = 100 << 20
+
+const raceEnabled = false

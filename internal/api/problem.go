@@ -98,6 +98,8 @@ func failureOf(err error) *failure {
 	var r *submit.Refusal
 	var m *mime.Error
 	var model *huma.ErrorModel
+	var complex *tooComplex
+	var full *spool.FullError
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &f):
@@ -117,6 +119,13 @@ func failureOf(err error) *failure {
 		return f
 	case errors.As(err, &model):
 		return fromHuma(model)
+	case errors.As(err, &full):
+		f = fail(http.StatusInsufficientStorage, "no_room", "", "uploads under way may have no more of the server's disk", "gli invii in corso non possono occupare altro disco del server",
+			"send it again when others have ended; the administrator can raise [limits] "+full.Setting+" or make room", "riprovare quando altri saranno finiti; l'amministratore può alzare [limits] "+full.Setting+" o liberare spazio")
+		f.retryAfter, f.err = time.Minute, err
+		return f
+	case errors.As(err, &complex):
+		return refusedJSON(complex)
 	case errors.As(err, &tooLarge), errors.Is(err, spool.ErrTooLarge):
 		return fail(http.StatusRequestEntityTooLarge, "too_large", "", "the message is larger than any route carries", "il messaggio è più grande di quanto accetti qualsiasi via",
 			"send smaller attachments", "inviare allegati più piccoli")

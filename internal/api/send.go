@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/submit"
 	"github.com/postino-mail/postino/mime"
@@ -77,11 +76,11 @@ func (s *Server) sendMessage(w http.ResponseWriter, r *http.Request) error {
 		}
 		defer done()
 		digest.Write(body)
-		in, err := decode[MessageInput](s, body)
+		in, err := decode[MessageInput](r.Context(), s, body)
 		if err != nil {
 			return err
 		}
-		l, err = s.compose(in, nil, max)
+		l, err = s.compose(r.Context(), in, nil, max)
 		if err != nil {
 			return err
 		}
@@ -136,7 +135,7 @@ func (s *Server) sendBatch(w http.ResponseWriter, r *http.Request) (err error) {
 	digest := sha256.New()
 	fmt.Fprintf(digest, "batch\n")
 	digest.Write(body)
-	in, err := decode[BatchInput](s, body)
+	in, err := decode[BatchInput](r.Context(), s, body)
 	if err != nil {
 		return err
 	}
@@ -153,7 +152,7 @@ func (s *Server) sendBatch(w http.ResponseWriter, r *http.Request) (err error) {
 		}
 	}()
 	for i := range in.Messages {
-		l, err := s.compose(&in.Messages[i], nil, max)
+		l, err := s.compose(r.Context(), &in.Messages[i], nil, max)
 		if err != nil {
 			return inMessage(i, err)
 		}
@@ -202,7 +201,7 @@ func (s *Server) whole(r *http.Request, digest hash.Hash, max int64) (*letter, e
 	if in.EnvelopeFrom != nil {
 		fmt.Fprintf(digest, "%q\n", *in.EnvelopeFrom)
 	}
-	b, err := spool.Fill(io.TeeReader(r.Body, digest), s.opt.SpoolDir, 0, max)
+	b, err := s.spool(r.Context(), 0, max).Fill(io.TeeReader(r.Body, digest))
 	if err != nil {
 		return nil, err
 	}

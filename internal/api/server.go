@@ -22,6 +22,7 @@ import (
 
 	"github.com/postino-mail/postino/internal/localsocket"
 	"github.com/postino-mail/postino/internal/registry"
+	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/submit"
 	"github.com/postino-mail/postino/internal/vault"
@@ -34,12 +35,13 @@ type Options struct {
 	Submit      *submit.Submitter
 	Connections *registry.Connections
 	Clients     *registry.Clients
-	Sealer      store.Sealer // of the webhooks' secrets
-	SpoolDir    string       // where uploads go; Store.SpoolDir()
-	Hostname    string       // name under which browsers may call with a client's secret, beside localhost and addresses
-	PublicHost  string       // another one: the host of PublicURL
-	PublicURL   string       // under which a reverse proxy shows the API, for the OpenAPI document; may be empty
-	Version     string       // of the program, in the OpenAPI document
+	Sealer      store.Sealer  // of the webhooks' secrets
+	Budget      *spool.Budget // of the disk for uploads under way; nil: unbounded
+	SpoolDir    string        // where uploads go; Store.SpoolDir()
+	Hostname    string        // name under which browsers may call with a client's secret, beside localhost and addresses
+	PublicHost  string        // another one: the host of PublicURL
+	PublicURL   string        // under which a reverse proxy shows the API, for the OpenAPI document; may be empty
+	Version     string        // of the program, in the OpenAPI document
 
 	// Keyless lets programs of this machine, and clients known by their
 	// address, hand over messages by TCP without a key, and do nothing else.
@@ -127,7 +129,8 @@ type Server struct {
 	measure *measures
 	events  *feed
 	hooks   *webhook.Worker
-	json    *semaphore.Weighted // bytes of JSON in work at once
+	json    *semaphore.Weighted // bytes of memory for JSON and forms in work at once
+	checks  *semaphore.Weighted // and for checking them
 	stop    chan struct{}       // closed when the server ends, for streams
 }
 
@@ -136,7 +139,8 @@ func New(o Options) (*Server, error) {
 	if err := o.defaults(); err != nil {
 		return nil, err
 	}
-	s := &Server{opt: o, mux: http.NewServeMux(), json: semaphore.NewWeighted(2 * o.MaxJSON), stop: make(chan struct{})}
+	s := &Server{opt: o, mux: http.NewServeMux(), checks: semaphore.NewWeighted(checkBudget), stop: make(chan struct{})}
+	s.json = semaphore.NewWeighted(s.jsonBudget())
 	s.auth = newAuthenticator(&s.opt, vault.NewHasher(2))
 	s.measure = newMeasures(&s.opt)
 	s.events = newFeed(o.Store, o.Poll, o.Log)

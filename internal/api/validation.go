@@ -27,7 +27,7 @@ func fromHuma(e *huma.ErrorModel) *failure {
 	case http.StatusInternalServerError:
 		return fail(e.Status, "internal", "", "an error in the gateway", "un errore del gateway", "the log says more", "il registro dice di più")
 	}
-	for _, d := range e.Errors {
+	for _, d := range e.Errors[:min(len(e.Errors), maxFaults)] {
 		field := strings.TrimPrefix(strings.TrimPrefix(d.Location, "body"), ".")
 		f.faults = append(f.faults, fault{field, translate(d.Message)})
 	}
@@ -72,6 +72,12 @@ func translate(en string) adapters.Text {
 	var n int
 	var name string
 	switch {
+	case scan(en, "the JSON has more than %d values", &n):
+		return adapters.Text{EN: en, IT: fmt.Sprintf("il JSON ha più di %d valori", n)}
+	case scan(en, "the JSON has more than %d fields", &n):
+		return adapters.Text{EN: en, IT: fmt.Sprintf("il JSON ha più di %d campi in un oggetto", n)}
+	case scan(en, "the JSON is nested more than %d deep", &n):
+		return adapters.Text{EN: en, IT: fmt.Sprintf("il JSON è annidato per più di %d livelli", n)}
 	case scan(en, "expected array length <= %d", &n):
 		return adapters.Text{EN: en, IT: fmt.Sprintf("al massimo %d elementi", n)}
 	case scan(en, "expected array length >= %d", &n):

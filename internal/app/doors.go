@@ -3,6 +3,7 @@ package app
 import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/smtpd"
+	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/vault"
 )
 
@@ -11,6 +12,7 @@ const slowHashes = 2
 
 // doors opens everything that messages come in by.
 func (s *server) doors() ([]door, Addresses, error) {
+	s.uploads = s.uploadBudget()
 	var out []door
 	var at Addresses
 	smtp, err := s.smtpDoor()
@@ -35,13 +37,20 @@ func (s *server) doors() ([]door, Addresses, error) {
 	return out, at, nil
 }
 
+// uploadBudget shares the disk out among messages on their way in.
+func (s *server) uploadBudget() *spool.Budget {
+	l := &s.conf.Limits
+	return spool.NewBudget(spool.BudgetOptions{Dir: s.store.SpoolDir(), Reserve: int64(l.SpoolReserve), Total: int64(l.SpoolTotal), PerParty: int64(l.SpoolPerClient),
+		Least: 3 * s.submit.Limit()}) // a form is there as files and as a message
+}
+
 // smtpDoor is nil when no listener is configured.
 func (s *server) smtpDoor() (*smtpd.Server, error) {
 	if len(s.conf.SMTP) == 0 {
 		return nil, nil
 	}
 	return smtpd.New(smtpd.Options{Hostname: s.conf.Hostname, Postmaster: s.conf.Postmaster, Listeners: s.conf.SMTP, Submit: s.submit, Clients: s.clients,
-		CheckSecret: s.secretChecker(vault.NewHasher(slowHashes)), SpoolDir: s.store.SpoolDir(), DataDir: s.conf.Data, MaxSize: int64(s.conf.Limits.MaxSize), Log: s.log})
+		CheckSecret: s.secretChecker(vault.NewHasher(slowHashes)), Budget: s.uploads, SpoolDir: s.store.SpoolDir(), DataDir: s.conf.Data, MaxSize: int64(s.conf.Limits.MaxSize), Log: s.log})
 }
 
 // secretChecker compares a client's secret with its hash. No hash takes as long

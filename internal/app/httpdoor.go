@@ -45,7 +45,7 @@ func (s *server) httpDoor() (*httpDoor, error) {
 		return nil, err
 	}
 	d := new(httpDoor)
-	d.Server, err = api.New(api.Options{Store: s.store, Submit: s.submit, Connections: s.conns, Clients: s.clients, Sealer: keys, Hostname: s.conf.Hostname,
+	d.Server, err = api.New(api.Options{Store: s.store, Submit: s.submit, Connections: s.conns, Clients: s.clients, Budget: s.uploads, Sealer: keys, Hostname: s.conf.Hostname,
 		PublicURL: conf.PublicURL, PublicHost: conf.PublicHost(), Keyless: conf.Keyless == config.KeylessSend, TrustedProxies: proxies,
 		Version: ReadVersion().Version, GiveUp: time.Duration(s.conf.Outbox.GiveUp), WebhookNetworks: receivers, ConnectionNetworks: servers,
 		MaxWebhooks: s.conf.Limits.Webhooks, MaxStreams: s.conf.Limits.Streams, MaxKeys: s.conf.Limits.Keys, Log: s.log})

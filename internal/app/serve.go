@@ -15,6 +15,7 @@ import (
 	"github.com/postino-mail/postino/internal/config"
 	"github.com/postino-mail/postino/internal/outbox"
 	"github.com/postino-mail/postino/internal/registry"
+	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/submit"
 	"github.com/postino-mail/postino/internal/terminal"
@@ -72,6 +73,7 @@ type server struct {
 	getenv  func(string) string
 	store   store.Store
 	ways    *Outbound
+	uploads *spool.Budget
 	conns   *registry.Connections
 	clients *registry.Clients
 	submit  *submit.Submitter

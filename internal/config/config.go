@@ -82,6 +82,11 @@ type Limits struct {
 	MaxRecipients int      `toml:"max_recipients"` // 10,000
 	JoinWindow    Duration `toml:"join_window"`    // 2s; negative: never wait for siblings
 
+	// Of the disk, for uploads under way.
+	SpoolReserve   Size `toml:"spool_reserve"`    // free space that they leave; 256 MiB
+	SpoolTotal     Size `toml:"spool_total"`      // of all; half of what is free beyond the reserve
+	SpoolPerClient Size `toml:"spool_per_client"` // of one client or address; a quarter of the total
+
 	// Of one client.
 	Webhooks int `toml:"webhooks"` // 20
 	Streams  int `toml:"streams"`  // event streams open at once; 10
@@ -335,6 +340,7 @@ func (c *Config) negative() []error {
 	o, r := &c.Outbox, &c.Retention
 	return refuseNegative([]setting{{"workers", int64(c.Workers)}, {"limits.max_size", int64(c.Limits.MaxSize)}, {"limits.max_recipients", int64(c.Limits.MaxRecipients)},
 		{"limits.webhooks", int64(c.Limits.Webhooks)}, {"limits.streams", int64(c.Limits.Streams)}, {"limits.keys", int64(c.Limits.Keys)},
+		{"limits.spool_reserve", int64(c.Limits.SpoolReserve)}, {"limits.spool_total", int64(c.Limits.SpoolTotal)}, {"limits.spool_per_client", int64(c.Limits.SpoolPerClient)},
 		{"outbox.lease", int64(o.Lease)}, {"outbox.retry_first", int64(o.RetryFirst)}, {"outbox.retry_max", int64(o.RetryMax)}, {"outbox.give_up", int64(o.GiveUp)},
 		{"outbox.verify_after", int64(o.VerifyAfter)}, {"outbox.settle", int64(o.Settle)}, {"outbox.failover_after", int64(o.FailoverAfter)}, {"outbox.grace", int64(o.Grace)},
 		{"pickup.pause", int64(c.Pickup.Pause)}, {"retention.bodies", int64(r.Bodies)}, {"retention.records", int64(r.Records)}, {"retention.events", int64(r.Events)}})

@@ -125,7 +125,7 @@ func (s *session) data(arg string) {
 	}
 	s.reply(354, "", "end data with <CR><LF>.<CR><LF>")
 	tx := s.tx
-	tx.body = spool.New(s.srv.opt.SpoolDir, 0, 0)
+	tx.body = s.spool()
 	r := &receiver{body: tx.body, limit: tx.limit, start: time.Now(), end: s.sessionEnd()}
 	d := dots{lax: s.on.policy.BareLF}
 	for {
@@ -149,9 +149,20 @@ func (s *session) data(arg string) {
 	}
 }
 
+// spool is where a message goes, counted against the share of its client, or of
+// the address of who is none.
+func (s *session) spool() *spool.Buffer {
+	who := "address " + party(s.remote).String()
+	if s.tx != nil && s.tx.client != nil {
+		who = "client " + s.tx.client.ID
+	}
+	return spool.New(s.srv.opt.SpoolDir, 0, 0).Charged(s.srv.opt.Budget, who)
+}
+
 // finish answers a message that has come to its end.
 func (s *session) finish(r *receiver, f flaw) {
 	s.wasted += r.wasted
+	var full *spool.FullError
 	switch {
 	case s.over: // RFC 5321 section 3.8
 		s.content(421, "4.6.0", "the end of the message is not certain: beside a line with a dot alone there is a bare "+f.name()+", closing. Every line must end with CR LF (RFC 5321 section 2.3.8)."+
@@ -172,6 +183,11 @@ func (s *session) finish(r *receiver, f flaw) {
 			return
 		}
 		s.refused(err, "DATA")
+	case errors.As(r.err, &full):
+		s.log.Warn("a message was not taken: uploads under way may have no more of the disk", "setting", full.Setting, "bytes", full.Bytes)
+		s.reply(452, "4.3.1", "uploads under way may have no more of the gateway's disk: try again later; the administrator can raise "+full.Setting+" or make room",
+			"gli invii in corso non possono occupare altro disco del gateway: riprovare più tardi; l'amministratore può alzare "+full.Setting+" o liberare spazio")
+		s.endTransaction()
 	case r.err != nil:
 		s.log.Error("a message could not be spooled", "err", r.err)
 		s.reply(452, "4.3.1", "the gateway cannot write the message to disk: try again later; the administrator should look at space and permissions",
@@ -299,7 +315,7 @@ func (s *session) bdat(arg string) {
 		return
 	}
 	if tx.body == nil {
-		tx.body, tx.chunks, tx.started = spool.New(s.srv.opt.SpoolDir, 0, 0), true, time.Now()
+		tx.body, tx.chunks, tx.started = s.spool(), true, time.Now()
 	}
 	r := &receiver{body: tx.body, limit: tx.limit, size: tx.size, start: tx.started, end: s.sessionEnd()}
 	if !s.chunk(r, size) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/postino-mail/postino/internal/config"
 	"github.com/postino-mail/postino/internal/registry"
+	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/submit"
 )
 
@@ -19,10 +20,11 @@ type Options struct {
 	// CheckSecret reports whether secret is the one that hash was made of. An
 	// empty hash is a name that does not exist: it must take as long and say no.
 	CheckSecret func(hash, secret string) bool
-	SpoolDir    string // where messages wait while they come; store.SpoolDir
-	DataDir     string // where a self-made certificate is kept
-	Postmaster  string // whom RCPT TO:<postmaster> means; empty: it is refused
-	MaxSize     int64  // most bytes of a message when no route says less; 150 MiB
+	Budget      *spool.Budget // of the disk for messages on their way in; nil: unbounded
+	SpoolDir    string        // where messages wait while they come; store.SpoolDir
+	DataDir     string        // where a self-made certificate is kept
+	Postmaster  string        // whom RCPT TO:<postmaster> means; empty: it is refused
+	MaxSize     int64         // most bytes of a message when no route says less; 150 MiB
 	Log         *slog.Logger
 	Limits      Limits
 }

@@ -38,6 +38,7 @@ type Buffer struct {
 	file   *os.File
 	size   int64
 	kept   bool
+	share  *share // of the disk; nil: unbounded
 }
 
 // ErrTooLarge is what Write gives past the size that was allowed.
@@ -53,6 +54,15 @@ func New(dir string, memory int, max int64) *Buffer {
 	return &Buffer{dir: dir, memory: memory, max: max}
 }
 
+// Charged makes what b has on disk count against a party's share of the budget,
+// until Close. Write gives a *FullError beyond it. A nil budget bounds nothing.
+func (b *Buffer) Charged(to *Budget, party string) *Buffer {
+	if to != nil {
+		b.share = &share{budget: to, party: party}
+	}
+	return b
+}
+
 // Write appends p.
 func (b *Buffer) Write(p []byte) (int, error) {
 	if b.sealed {
@@ -64,6 +74,9 @@ func (b *Buffer) Write(p []byte) (int, error) {
 	if b.file == nil && b.size+int64(len(p)) <= int64(b.memory) {
 		b.collect(p)
 		return len(p), nil
+	}
+	if err := b.share.hold(b.size + int64(len(p))); err != nil {
+		return 0, err
 	}
 	if b.file == nil {
 		f, err := os.CreateTemp(b.dir, "incoming-*")
@@ -156,6 +169,7 @@ func (b *Buffer) Keep() { b.kept = true }
 // Close ends reading and removes the file unless it was kept.
 func (b *Buffer) Close() error {
 	b.release()
+	b.share.end()
 	if b.file == nil {
 		return nil
 	}
@@ -168,7 +182,11 @@ func (b *Buffer) Close() error {
 
 // Fill reads all of r into a new Buffer; on error nothing is left behind.
 func Fill(r io.Reader, dir string, memory int, max int64) (*Buffer, error) {
-	b := New(dir, memory, max)
+	return New(dir, memory, max).Fill(r)
+}
+
+// Fill reads all of r into an empty Buffer; on error nothing is left behind.
+func (b *Buffer) Fill(r io.Reader) (*Buffer, error) {
 	buf := copies.Get().(*[32 << 10]byte)
 	defer copies.Put(buf)
 	if _, err := io.CopyBuffer(struct{ io.Writer }{b}, struct{ io.Reader }{r}, buf[:]); err != nil {

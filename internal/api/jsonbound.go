@@ -1,0 +1,123 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+)
+
+// Bounds of JSON, looked at before anything is built of it: one byte on the wire
+// can be a hundred in memory.
+const (
+	maxDepth       = 32
+	maxKeys        = 1000     // of one object
+	maxValues      = 100_000  // of a message or a batch
+	maxSmallValues = 10_000   // of any other body
+	maxString      = 32 << 10 // bytes that are looked at: what the schema bounds has 2,000 letters, of 12 bytes at most
+	fillerSize     = 4096     // of what stands for a longer one; base64 too
+	maxFaults      = 20       // told of one request
+
+	// What checking costs at most, in bytes: a value in the tree with what may be
+	// found wrong with it. All checks at once share the budget.
+	valueCost   = 640
+	checkBudget = 64 << 20
+)
+
+// A tooComplex says which bound JSON is beyond.
+type tooComplex struct{ en, it string }
+
+func (e *tooComplex) Error() string { return e.en }
+
+func tooManyOf(n int, en, it string) error {
+	return &tooComplex{fmt.Sprintf("the JSON has more than %d %s", n, en), fmt.Sprintf("il JSON ha più di %d %s", n, it)}
+}
+
+// outline walks JSON once without building anything. It gives the document with
+// its long strings replaced by short ones, so that what checks it does not copy
+// attachments, and the number of its values. The error is a *tooComplex; what is
+// no JSON is left to the parser.
+func outline(doc []byte, most int) (short []byte, values int, err error) {
+	var object [maxDepth + 1]bool
+	var members [maxDepth + 1]int
+	depth, copied := 0, 0
+	count := func() error {
+		if values++; values > most {
+			return tooManyOf(most, "values", "valori")
+		}
+		if members[depth]++; object[depth] && members[depth] > maxKeys {
+			return tooManyOf(maxKeys, "fields in one object", "campi in un oggetto")
+		}
+		return nil
+	}
+	for i := 0; i < len(doc); i++ {
+		switch doc[i] {
+		case '"':
+			end := stringEnd(doc, i+1)
+			if end-i > maxString {
+				short = append(short, doc[copied:i+1]...)
+				short = append(short, bytes.Repeat([]byte{'A'}, fillerSize)...)
+				copied = min(end, len(doc))
+			}
+			i = end
+		case '{', '[':
+			if depth++; depth > maxDepth {
+				return nil, 0, &tooComplex{fmt.Sprintf("the JSON is nested more than %d deep", maxDepth), fmt.Sprintf("il JSON è annidato per più di %d livelli", maxDepth)}
+			}
+			object[depth], members[depth] = doc[i] == '{', 0
+			if err := count(); err != nil {
+				return nil, 0, err
+			}
+		case '}', ']':
+			depth = max(0, depth-1)
+		case ',':
+			if err := count(); err != nil {
+				return nil, 0, err
+			}
+		}
+	}
+	if copied == 0 {
+		return doc, values, nil
+	}
+	return append(short, doc[copied:]...), values, nil
+}
+
+// stringEnd is where the string ends that begins at i: its closing quote, or the
+// end of the document.
+func stringEnd(doc []byte, i int) int {
+	for i < len(doc) {
+		n := bytes.IndexAny(doc[i:], `"\`)
+		if n < 0 {
+			return len(doc)
+		}
+		if i += n; doc[i] == '"' {
+			return i
+		}
+		i += 2
+	}
+	return len(doc)
+}
+
+// refusedJSON tells what is beyond a bound.
+func refusedJSON(e *tooComplex) *failure {
+	return fail(http.StatusUnprocessableEntity, "json_too_complex", "", e.en, e.it, "split it into several requests", "dividerlo in più richieste")
+}
+
+// unmarshal reads the small bodies of operations, bounded as well.
+func unmarshal(doc []byte, v any) error {
+	if _, _, err := outline(doc, maxSmallValues); err != nil {
+		return err
+	}
+	return json.Unmarshal(doc, v)
+}
+
+// checking waits until values may be checked; done ends it. Nobody holds it while
+// bytes come in.
+func (s *Server) checking(ctx context.Context, values int) (done func(), err error) {
+	weight := min(int64(values)*valueCost, checkBudget)
+	if err := s.checks.Acquire(ctx, weight); err != nil {
+		return nil, err
+	}
+	return func() { s.checks.Release(weight) }, nil
+}
