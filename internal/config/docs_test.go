@@ -60,3 +60,30 @@ func TestDocumentedUnit(t *testing.T) {
 		}
 	}
 }
+
+// Every configuration of docs/reverse-proxy.md is one that starts.
+func TestDocumentedProxies(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "reverse-proxy.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(doc), "```toml\n")[1:]
+	if len(blocks) != 2 {
+		t.Errorf("%d configurations", len(blocks))
+	}
+	for _, b := range blocks {
+		text, _, _ := strings.Cut(b, "```")
+		file := filepath.Join(t.TempDir(), "postino.toml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := Load(file, func(string) string { return "" })
+		if err == nil {
+			err = c.Validate()
+		}
+		if err != nil || c.HTTP.PublicHost() == "" || len(c.HTTP.TrustedProxies) == 0 {
+			t.Errorf("%v: %s", err, text)
+		}
+	}
+}
