@@ -104,7 +104,7 @@ func (q *quotedText) Read(b []byte) (int, error) {
 			q.take(c)
 		}
 		if err != nil {
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				q.end()
 			}
 			q.err = err
@@ -213,12 +213,12 @@ func (u *uuText) Read(b []byte) (int, error) {
 			return 0, u.err
 		}
 		line, err := u.r.ReadSlice('\n')
-		if err == nil || err == io.EOF {
+		if err == nil || errors.Is(err, io.EOF) {
 			if e := u.line(line); e != nil {
 				err = e
 			}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			switch u.state {
 			case uuBefore:
 				err = errUUNoBegin

@@ -100,7 +100,7 @@ func FuzzQuoted(f *testing.F) {
 	})
 }
 
-// FuzzUU: what is decoded says the same when it is written again.
+// FuzzUU: nothing breaks it, and nothing grows.
 func FuzzUU(f *testing.F) {
 	f.Add([]byte("begin 644 a\n#0V%T\n`\nend\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {

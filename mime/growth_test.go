@@ -169,7 +169,7 @@ func growthCases() []growthCase {
 // input is what is measured (four doublings), because slices and caches grow in
 // steps. It is not parallel, so that the process does nothing else; the least of
 // several runs counts.
-func TestGrowth(t *testing.T) { //nolint:paralleltest // measures the process
+func TestGrowth(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector measures itself")
 	}
