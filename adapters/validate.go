@@ -1,6 +1,7 @@
 package adapters
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -10,8 +11,9 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
-// Validate checks everything that can be known without a network. The error is
-// an *InvalidError with each field that is wrong.
+// Validate checks everything that can be known without a network, and takes
+// invisible characters off both ends of addresses, which come with what was
+// pasted. The error is an *InvalidError with each field that is wrong.
 func (c *Connection) Validate() error {
 	v := new(invalid)
 	if strings.TrimSpace(c.Name) == "" {
@@ -20,14 +22,14 @@ func (c *Connection) Validate() error {
 	if strings.ContainsFunc(c.Name+c.DisplayName, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		v.bad("name", "control characters are not allowed in name or display_name", "in name e display_name non sono ammessi caratteri di controllo")
 	}
-	v.sender("from", c.From)
-	for _, a := range c.Aliases {
-		if a == "" {
+	v.sender("from", &c.From)
+	for i := range c.Aliases {
+		if c.Aliases[i] == "" {
 			v.bad("aliases", "an empty alias names nobody", "un alias vuoto non indica nessuno")
 		}
-		v.sender("aliases", a)
+		v.sender("aliases", &c.Aliases[i])
 	}
-	v.sender("reply_to", c.ReplyTo)
+	v.sender("reply_to", &c.ReplyTo)
 	v.oneOf("default", string(c.Default), "", "no", "unrouted", "always")
 	v.oneOf("class", c.Class, "", "any", "transactional", "bulk")
 	v.oneOf("on_unknown", string(c.OnUnknown), "", "verify", "retry", "hold")
@@ -63,11 +65,13 @@ func (c *Connection) validateProvider(v *invalid) {
 	switch c.Provider {
 	case Graph:
 		c.Graph.validate("graph.", v)
+		v.mailbox("graph.mailbox", &c.Graph.Mailbox)
 		if c.From == "" && c.Graph.Mailbox == "" {
 			v.noFrom()
 		}
 	case Gmail:
 		c.Gmail.validate("gmail.", v)
+		v.mailbox("gmail.subject", &c.Gmail.Subject)
 		if c.From == "" && c.Gmail.Subject == "" {
 			v.noFrom()
 		}
@@ -80,16 +84,22 @@ func (v *invalid) noFrom() {
 	v.bad("from", "give the sender's address", "indicare l'indirizzo del mittente")
 }
 
-func (v *invalid) sender(field, addr string) {
-	if addr == "" {
+func (v *invalid) sender(field string, addr *string) {
+	if *addr == "" {
 		return
 	}
-	plain := addr
-	if d, ok := strings.CutPrefix(addr, "*@"); ok {
-		plain = "x@" + d
+	clean, err := mime.CheckSender(*addr)
+	if e := new(mime.Error); errors.As(err, &e) {
+		v.bad(field, e.Text, e.TextIT)
+	} else if clean != *addr {
+		*addr = clean
 	}
-	if _, err := mime.NormalizeAddress(plain); err != nil {
-		v.bad(field, fmt.Sprintf("%q is not an address nor *@domain", addr), fmt.Sprintf("%q non è un indirizzo né *@dominio", addr))
+}
+
+// mailbox is an address or another name of a mailbox at the provider.
+func (v *invalid) mailbox(field string, name *string) {
+	if strings.Contains(*name, "@") {
+		v.sender(field, name)
 	}
 }
 

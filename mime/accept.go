@@ -25,6 +25,10 @@ type AcceptOptions struct {
 	LocalDomain func() string
 	// Received, when not empty, is the value of a Received field that is put above all others (RFC 5321 section 4.4).
 	Received string
+	// GmailMessageID says that the message leaves through Gmail, which replaces a
+	// Message-ID whose domain has no dot (contracts C5.5): it is replaced here, so
+	// that the record knows the one that is sent. Elsewhere it is kept.
+	GmailMessageID bool
 	// Lenient repairs what old devices do: bare LF and bare CR become CRLF, a missing
 	// empty line after the header is added, of two different Subject, Date or
 	// Message-ID fields the first counts. Without it these are refused. NUL is
@@ -57,9 +61,13 @@ func (s *memorySpool) Source() (Source, error) { return Bytes(s.Bytes()), nil }
 // What is repaired always: a byte order mark or an mbox "From " line at the
 // start, white space before a colon, lines of white space in the header, header
 // fields that occur several times (lists are joined, equal ones dropped), raw
-// header octets that are not UTF-8, a Message-ID that Gmail would replace
-// (contracts C5.5, F11; the old one moves to X-Postino-Original-Message-ID), an
-// unreadable Date (to X-Postino-Original-Date), a missing MIME-Version, a last
+// header octets that are not UTF-8, address fields that are empty (they go) or
+// hold what RFC 5322 forbids and is read in different ways (an @ in a display
+// name without quotes, contracts B4.5; invisible characters around an address),
+// a Message-ID that is none (contracts F11; the old one moves to
+// X-Postino-Original-Message-ID), an unreadable Date (to
+// X-Postino-Original-Date), a missing MIME-Version, a transfer encoding that a
+// multipart or an attached message cannot have (RFC 2045 section 6.4), a last
 // line without end.
 //
 // Head() and Body() of the result are what a store keeps; a Read of their Join
@@ -149,7 +157,7 @@ func (b *bodyCheck) run() (*Message, error) {
 			return nil, err
 		}
 	}
-	if longLines(s.root) {
+	if longLines(s.root) || s.root.relabels() && !m.signedByDKIM() {
 		if err := b.shorten(m); err != nil {
 			return nil, err
 		}
@@ -220,9 +228,10 @@ func (b *bodyCheck) rewrite(write func(w io.Writer) error) error {
 	return nil
 }
 
-// shorten encodes the parts with long lines anew.
+// shorten encodes the parts with long lines anew, and puts labels right that a
+// multipart or message cannot have.
 func (b *bodyCheck) shorten(m *Message) error {
-	r := &recoder{m: m}
+	r := &recoder{m: m, relabel: true}
 	encoding, err := r.plan()
 	if err != nil {
 		return err
@@ -252,6 +261,10 @@ func (b *bodyCheck) shorten(m *Message) error {
 	for i := range r.edits {
 		r.edits[i].start -= old
 		r.edits[i].end -= old
+	}
+	if len(r.edits) == 0 {
+		b.whole = nil
+		return nil
 	}
 	// The edits read from m, whose source stays as it was.
 	body := b.body

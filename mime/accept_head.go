@@ -48,7 +48,17 @@ func foreignHead(src Source, opt *AcceptOptions) (head []byte, body int64, same 
 	return out, start + int64(n), false, nil
 }
 
-// skipPreface gives the offset past a byte order mark and an mbox "From " line
+// byteOrderMark is U+FEFF in UTF-8, which editors and scripts of Windows put
+// before a text.
+const byteOrderMark = "\xEF\xBB\xBF"
+
+// maybePreface reports at little cost that skipPreface may have something to do
+// before a header that begins like raw.
+func maybePreface(raw []byte) bool {
+	return len(raw) > 0 && (raw[0] >= 0x80 || raw[0] == '>' || bytes.HasPrefix(raw, []byte("From ")) || len(raw) > 1 && (raw[0] == 0 || raw[1] == 0))
+}
+
+// skipPreface gives the offset past byte order marks and an mbox "From " line
 // (RFC 4155), which are no part of a message.
 func skipPreface(src Source) (int64, error) {
 	buf := resident(src, 0)
@@ -60,13 +70,36 @@ func skipPreface(src Source) (int64, error) {
 			return 0, unreadable(err)
 		}
 	}
-	rest := bytes.TrimPrefix(buf, []byte("\xEF\xBB\xBF"))
+	if isUTF16(buf) {
+		return 0, newError("utf16", "", "The message is written in UTF-16, which no mail program reads: save it as UTF-8 or ASCII, or set the program that writes it so.",
+			"Il messaggio è scritto in UTF-16, che nessun programma di posta legge: salvarlo in UTF-8 o ASCII, o impostare così il programma che lo scrive.")
+	}
+	rest := trimMarks(buf)
 	if bytes.HasPrefix(rest, []byte("From ")) || bytes.HasPrefix(rest, []byte(">From ")) {
 		if i := bytes.IndexByte(rest, '\n'); i >= 0 && nameLength(rest[:i]) < 0 {
-			rest = rest[i+1:]
+			rest = trimMarks(rest[i+1:])
 		}
 	}
 	return int64(len(buf) - len(rest)), nil
+}
+
+// trimMarks cuts byte order marks: several, where files were joined.
+func trimMarks(b []byte) []byte {
+	for bytes.HasPrefix(b, []byte(byteOrderMark)) {
+		b = b[len(byteOrderMark):]
+	}
+	return b
+}
+
+// isUTF16 reports text of two octets a character: by its mark, or by the zeros
+// that ASCII letters have in it.
+func isUTF16(b []byte) bool {
+	if len(b) < 4 {
+		return false
+	}
+	little := b[0] != 0 && b[1] == 0 && b[2] != 0 && b[3] == 0
+	big := b[0] == 0 && b[1] != 0 && b[2] == 0 && b[3] != 0
+	return little || big || b[0] == 0xFF && b[1] == 0xFE || b[0] == 0xFE && b[1] == 0xFF
 }
 
 // canonical reports a header as foreignHead makes one: the bytes can stay.

@@ -98,9 +98,9 @@ func TestAcceptHeader(t *testing.T) {
 
 func TestAcceptMessageID(t *testing.T) {
 	t.Parallel()
-	for _, old := range []string{"", "<1@localhost>", "<a@b@c.d>", "<a b@c.d>", "1@c.d.", "<a@c.d.>", "nonsense", "<é@c.d>", "<" + strings.Repeat("a", 950) + "@c.d>"} {
+	for _, old := range []string{"", "<1@>", "<a@b@c.d>", "<a b@c.d>", "1@c.d.", "<a@c.d.>", "nonsense", "<é@c.d>", "<" + strings.Repeat("a", 950) + "@c.d>"} {
 		m, _ := accepted(t, "From: a@x.it\r\nMessage-ID: "+old+"\r\n\r\n", acceptOptions(false))
-		if id := m.MessageID(); !wellFormedID(id) || !strings.HasSuffix(id, "@relay.example.it>") {
+		if id := m.MessageID(); !validID(id) || !strings.HasSuffix(id, "@relay.example.it>") {
 			t.Errorf("%q: got %q", old, id)
 		}
 		if got := m.Get("X-Postino-Original-Message-ID"); got != old {
@@ -136,7 +136,7 @@ func TestAcceptRefuses(t *testing.T) {
 		{"no From", "To: a@x.it\r\n\r\n", "no_from"},
 		{"empty From", "From: \r\n\r\n", "no_from"},
 		{"From without address", "From: Mario Rossi\r\n\r\n", "bad_address"},
-		{"null From", "From: <>\r\n\r\n", "bad_address"},
+		{"null From", "From: <>\r\n\r\n", "no_from"},
 		{"two From", "From: a@x.it\r\nFrom: b@x.it\r\n\r\n", "several_from"},
 		{"two senders in From", "From: a@x.it, b@x.it\r\n\r\n", "several_from"},
 		{"NUL in header", okHead + "X: \x00\r\n\r\n", "nul"},

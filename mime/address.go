@@ -29,19 +29,45 @@ func SameAddress(a, b string) bool {
 
 // NormalizeAddress gives the form under which equal addresses are equal
 // strings: local part kept (without quotes that it does not need), domain
-// lower-case A-labels. Syntax errors are *Error; what it returns holds no
-// control character, space or angle bracket outside a quoted local part and is
-// safe in an SMTP command.
+// lower-case A-labels. Invisible characters (Unicode Zs, Cf and their kin) are
+// dropped at both ends and refused inside. Syntax errors are *Error; what it
+// returns holds no control character, space or angle bracket outside a quoted
+// local part and is safe in an SMTP command.
 func NormalizeAddress(addr string) (string, error) {
-	local, domain, quoted, ok := splitAddress(addr)
+	bare := addr
+	if !edgeVisible(addr) {
+		bare = trimInvisible(addr)
+	}
+	if r := firstInvisible(bare); r != 0 {
+		return "", errInvisible(addr, r)
+	}
+	local, domain, quoted, ok := splitAddress(bare)
 	if !ok {
 		return "", badAddress(addr)
 	}
-	out, ok := joinAddress(addr, local, domain, quoted)
+	out, ok := joinAddress(bare, local, domain, quoted)
 	if !ok {
 		return "", badAddress(addr)
 	}
 	return out, nil
+}
+
+// CheckSender reads an entry of a list of senders in settings: an address, or
+// "*@domain" for all addresses of a domain. It gives it as it is written, without
+// invisible characters around it; what NormalizeAddress refuses is refused.
+func CheckSender(pattern string) (string, error) {
+	bare := trimInvisible(pattern)
+	plain := bare
+	if d, ok := strings.CutPrefix(bare, "*@"); ok {
+		plain = "x@" + d
+	}
+	if r := firstInvisible(bare); r != 0 {
+		return "", errInvisible(pattern, r)
+	}
+	if _, err := NormalizeAddress(plain); err != nil {
+		return "", newError("bad_address", "", "%q is not an address nor *@domain.", "%q non è un indirizzo né *@dominio.", shorten(toUTF8([]byte(pattern))))
+	}
+	return bare, nil
 }
 
 func badAddress(addr string) *Error {
@@ -114,7 +140,7 @@ func joinAddress(addr, local, domain string, quoted bool) (string, bool) {
 		return "", false
 	}
 	if !isDotAtom(local) {
-		if !quoted {
+		if !quoted || firstInvisible(local) != 0 {
 			return "", false
 		}
 		for i := 0; i < len(local); i++ {
@@ -158,21 +184,7 @@ func isDotAtom(s string) bool {
 			return false
 		}
 	}
-	return !dot && !hasControlRune(s)
-}
-
-// hasControlRune finds what looks like nothing or breaks lines outside ASCII:
-// C1 controls and the Unicode line separators.
-func hasControlRune(s string) bool {
-	if isASCII(s) {
-		return false
-	}
-	for _, r := range s {
-		if r >= 0x80 && r < 0xA0 || r == 0x2028 || r == 0x2029 || r == 0xFEFF {
-			return true
-		}
-	}
-	return false
+	return !dot && firstInvisible(s) == 0
 }
 
 // normalizeDomain gives lower-case A-labels, or a checked address literal.
@@ -181,7 +193,7 @@ func normalizeDomain(d string) (string, bool) {
 		return normalizeLiteral(d)
 	}
 	if !isASCII(d) {
-		if !utf8.ValidString(d) {
+		if !utf8.ValidString(d) || firstInvisible(d) != 0 { // IDNA drops some of these: another domain than is written
 			return "", false
 		}
 		a, err := idna.Lookup.ToASCII(d)

@@ -1,9 +1,6 @@
 package mime
 
-import (
-	"strings"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
 // box is one entry of an address field.
 type box struct {
@@ -12,6 +9,9 @@ type box struct {
 	group int    // index in addrList.groups, -1 outside of groups
 	bad   bool   // no usable address: addr is empty
 	plain bool   // every parser reads the same from raw; when not, it is written anew
+	wrong bool   // no form of RFC 5322, though its meaning is clear: nothing goes out so
+	// hidden is the invisible character for which it is bad.
+	hidden rune
 }
 
 // addrList is a parsed address field, or several joined.
@@ -165,21 +165,33 @@ func (p *addrParser) startGroup() bool {
 func (p *addrParser) flush(last bool) {
 	toks := p.toks
 	p.toks = p.toks[:0]
-	real := 0
-	for _, t := range toks {
-		if t.kind != tokComment {
-			real++
-		}
-	}
-	if real == 0 {
+	shown := p.dropHidden(toks)
+	if p.nothing(shown) {
 		if !last || len(toks) > 0 || p.pendingComma() {
 			p.list.odd = true
 		}
 		return
 	}
-	b := box{group: p.group, raw: p.v[toks[0].start:toks[len(toks)-1].end]}
-	p.read(&b, toks)
+	b := box{group: p.group, raw: p.v[toks[0].start:toks[len(toks)-1].end], wrong: len(shown) < len(toks)}
+	p.read(&b, shown)
 	p.list.boxes = append(p.list.boxes, b)
+}
+
+// nothing reports an entry without anything in it: no token, comments alone, or
+// empty brackets without a name, which programs write for an address that they
+// do not have.
+func (p *addrParser) nothing(toks []token) bool {
+	n := 0
+	for _, t := range toks {
+		switch {
+		case t.kind == tokComment, n == 0 && t.kind == tokQuoted && t.end-t.start == 2:
+		case n == 0 && t.kind == '<', n == 1 && t.kind == '>':
+			n++
+		default:
+			return false
+		}
+	}
+	return n != 1 && (n > 0 || !hasToken(toks, tokQuoted))
 }
 
 // pendingComma reports that the separator before the end was a comma with
@@ -190,160 +202,4 @@ func (p *addrParser) pendingComma() bool {
 		i--
 	}
 	return i >= 0 && p.v[i] == ','
-}
-
-// read fills b from its tokens: name-addr or addr-spec (RFC 5322 section 3.4).
-func (p *addrParser) read(b *box, toks []token) {
-	b.plain = utf8.Valid(b.raw)
-	name, spec := toks[:0:0], toks
-	for i, t := range toks {
-		if t.kind == '<' {
-			name, spec = toks[:i], toks[i:]
-			break
-		}
-	}
-	comment := ""
-	if hasToken(toks, tokComment) {
-		if toks[0].kind == tokComment {
-			b.plain = false // valid, and refused by parsers in wide use
-		}
-		var kept []token
-		for _, t := range spec {
-			if t.kind == tokComment {
-				comment = string(p.v[t.start+1 : t.end-1])
-				continue
-			}
-			kept = append(kept, t)
-		}
-		spec = kept
-		for _, t := range toks {
-			if t.kind == tokComment && strings.ContainsAny(string(p.v[t.start+1:t.end-1]), `()<>@,;:\"`) {
-				b.plain = false // a careless parser finds an address in it
-			}
-		}
-	}
-	if len(spec) > 0 && spec[0].kind == '<' {
-		if spec[len(spec)-1].kind != '>' || len(spec) < 3 {
-			b.bad = true
-			return
-		}
-		spec = spec[1 : len(spec)-1]
-		if spec[0].kind == '@' { // obsolete route: RFC 5321 section 3.6.1 says ignore it
-			b.plain = false
-			for i, t := range spec {
-				if t.kind == ':' {
-					spec = spec[i+1:]
-					break
-				}
-			}
-		}
-	}
-	addr, ok := p.spec(b, spec)
-	if !ok {
-		b.bad = true
-		return
-	}
-	b.addr.Address = addr
-	b.addr.Name = p.phrase(b, name)
-	if b.addr.Name == "" && len(name) == 0 {
-		b.addr.Name = strings.TrimSpace(decodeWords(unfold([]byte(comment))))
-	}
-}
-
-func hasToken(toks []token, kind byte) bool {
-	for _, t := range toks {
-		if t.kind == kind {
-			return true
-		}
-	}
-	return false
-}
-
-// spec reads local "@" domain.
-func (p *addrParser) spec(b *box, toks []token) (string, bool) {
-	if len(toks) > maxPath { // each is an octet at least
-		return "", false
-	}
-	at := -1
-	for i, t := range toks {
-		if t.space && i > 0 {
-			b.plain = false // obsolete white space inside an address
-		}
-		switch t.kind {
-		case '@':
-			if at >= 0 {
-				return "", false
-			}
-			at = i
-		case tokAtom, tokQuoted, tokLiteral:
-		default:
-			return "", false
-		}
-	}
-	if at < 0 && p.local != nil {
-		b.plain = false
-		return p.local.qualify(p.v, toks)
-	}
-	if at < 1 || at+1 >= len(toks) {
-		return "", false
-	}
-	if at == 1 && len(toks) == 3 && toks[0].kind == tokAtom && toks[2].kind == tokAtom && toks[0].end == toks[1].start && toks[1].end == toks[2].start { // nearly all
-		addr := string(p.v[toks[0].start:toks[2].end])
-		n := toks[1].start - toks[0].start
-		b.plain = b.plain && isASCII(addr[n:])
-		return joinAddress(addr, addr[:n], addr[n+1:], false)
-	}
-	local, quoted := "", false
-	for _, t := range toks[:at] {
-		s := string(p.v[t.start:t.end])
-		switch t.kind {
-		case tokQuoted:
-			s, quoted = unfold([]byte(unquote(s))), true
-		case tokLiteral:
-			return "", false
-		}
-		local += s
-	}
-	if at > 1 {
-		b.plain = false
-	}
-	domain := ""
-	for _, t := range toks[at+1:] {
-		if t.kind == tokQuoted || (t.kind == tokLiteral && len(toks) != at+2) {
-			return "", false
-		}
-		domain += string(p.v[t.start:t.end])
-	}
-	if !isASCII(domain) {
-		b.plain = false // A-labels: who takes addresses by their bytes must see one mailbox (contracts F15)
-	}
-	return joinAddress(local+"@"+domain, local, domain, quoted)
-}
-
-// phrase decodes a display name; what only tolerant parsers take marks b as not plain.
-func (p *addrParser) phrase(b *box, toks []token) string {
-	if len(toks) == 0 {
-		return ""
-	}
-	if len(toks) == 1 && toks[0].kind == tokQuoted {
-		return strings.TrimSpace(decodeWords(unfold([]byte(unquote(string(p.v[toks[0].start:toks[0].end]))))))
-	}
-	var s strings.Builder
-	for i, t := range toks {
-		if t.space && i > 0 {
-			s.WriteByte(' ')
-		}
-		text := string(p.v[t.start:t.end])
-		switch t.kind {
-		case tokComment:
-			continue
-		case tokQuoted:
-			text = unfold([]byte(unquote(text)))
-		case tokAtom:
-		default:
-			b.plain = false
-		}
-		s.WriteString(text)
-	}
-	return strings.TrimSpace(decodeWords(s.String()))
 }

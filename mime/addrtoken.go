@@ -5,6 +5,7 @@ type token struct {
 	kind       byte // one of the tok constants, or the special character itself
 	start, end int
 	space      bool // white space or a comment before it
+	coded      bool // an encoded word (RFC 2047), with whatever stands in it
 }
 
 const (
@@ -47,6 +48,9 @@ func (p *addrParser) next() token {
 		t.kind, size = c, 1
 	default:
 		t.kind, size = tokAtom, 1
+		if n := encodedWordEnd(p.v[p.pos:]); n > 0 {
+			size, t.coded = n, true
+		}
 		for p.pos+size < len(p.v) && !endsAtom[p.v[p.pos+size]] {
 			size++
 		}
@@ -57,6 +61,32 @@ func (p *addrParser) next() token {
 	p.pos += size
 	t.end = p.pos
 	return t
+}
+
+// encodedWordEnd is the offset past the encoded word that b begins with (RFC 2047
+// section 2), -1 when it begins with none. Its text may hold the specials that
+// the standard forbids in a phrase and many programs write: a comma there is
+// part of the name. Every step ends at a question mark, so that reading a value
+// takes time in proportion to its length.
+func encodedWordEnd(b []byte) int {
+	if len(b) < 2 || b[0] != '=' || b[1] != '?' {
+		return -1
+	}
+	pos := 2
+	for _, last := range [...]bool{false, false, true} { // charset, encoding, text
+		i := pos
+		for i < len(b) && b[i] != '?' && !isSpace(b[i]) {
+			i++
+		}
+		if i == len(b) || b[i] != '?' || i == pos && !last {
+			return -1
+		}
+		pos = i + 1
+	}
+	if pos == len(b) || b[pos] != '=' {
+		return -1
+	}
+	return pos + 1
 }
 
 // endsAtom are white space and the specials without the dot (RFC 5322 section 3.2.3).

@@ -3,7 +3,6 @@ package mime
 import (
 	"bytes"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
@@ -42,7 +41,7 @@ func (c *completer) header(b *block, lists *addressLists) (block, *addressLists,
 	if lists != nil && c.sameAddresses(b) {
 		c.lists = lists
 	}
-	for _, step := range [...]func(*completer) *Error{(*completer).sender, (*completer).messageID, (*completer).date} {
+	for _, step := range [...]func(*completer) *Error{(*completer).addresses, (*completer).sender, (*completer).messageID, (*completer).date} {
 		if err := step(c); err != nil {
 			return block{}, nil, err
 		}
@@ -241,45 +240,27 @@ func (c *completer) drop(name string) {
 
 // sender checks From and Sender (RFC 5322 section 3.6.2, contracts F7).
 func (c *completer) sender() *Error {
-	i := c.find("From")
-	if i < 0 {
-		return newError("no_from", "From", "The message has no From field: set the sender's address in the sending program.",
-			"Il messaggio non ha il campo From: impostare l'indirizzo del mittente nel programma che invia.")
+	from := c.lists[kindFrom]
+	if err := (&Message{lists: c.lists}).CheckFrom(); err != nil {
+		return err
 	}
-	from := c.list(i, kindFrom, c.opt.Limits.Recipients)
 	c.from = from
-	for k := range from.boxes {
-		if from.boxes[k].bad {
-			return badEntry("From", &from.boxes[k])
-		}
-	}
-	if len(from.boxes) == 0 {
-		return newError("no_from", "From", "The From field holds no address: set the sender's address in the sending program.",
-			"Il campo From non contiene un indirizzo: impostare l'indirizzo del mittente nel programma che invia.")
-	}
-	if k := c.find("Sender"); k >= 0 {
-		sender := c.list(k, kindSender, 2)
-		if len(sender.boxes) == 1 && sender.usable() {
-			return nil
-		}
-		c.drop("Sender") // says nothing; with one From nothing is lost
-		c.lists = nil
+	sender := c.lists[kindSender]
+	if sender != nil && len(sender.boxes) == 1 && sender.usable() {
+		return nil
 	}
 	if len(from.boxes) > 1 {
+		if sender != nil && len(sender.boxes) > 0 && sender.boxes[0].bad {
+			return badEntry("Sender", &sender.boxes[0])
+		}
 		return newError("several_from", "From", "The message has several senders in From and no valid Sender field (RFC 5322 section 3.6.2): use one sender, or add Sender.",
 			"Il messaggio ha più mittenti in From e nessun campo Sender valido (RFC 5322, 3.6.2): usare un solo mittente o aggiungere Sender.")
 	}
-	return nil
-}
-
-// list is the addresses of field i.
-func (c *completer) list(i int, k kind, limit int) *addrList {
-	if c.lists != nil {
-		return c.lists[k]
+	if sender != nil {
+		c.drop("Sender") // says nothing; with one From nothing is lost
+		c.lists = nil
 	}
-	l := &addrList{}
-	parseAddresses(l, c.fields[i].value(), limit)
-	return l
+	return nil
 }
 
 // messageID gives the message one well-formed Message-ID (contracts C5.5, F11).
@@ -289,13 +270,20 @@ func (c *completer) messageID() *Error {
 		c.add("Message-ID", c.newID())
 		return nil
 	}
+	fits := func(id string) bool { return validID(id) && (!c.opt.GmailMessageID || gmailKeepsID(id)) }
 	old := unfold(c.fields[i].value())
-	if wellFormedID(old) {
+	if fits(old) {
 		return nil
 	}
-	id := c.newID()
-	if a, z := strings.IndexByte(old, '<'), strings.IndexByte(old, '>'); a >= 0 && z > a && wellFormedID(old[a:z+1]) {
-		id = old[a : z+1] // only a comment or a stray character beside it
+	id := old
+	if strings.Contains(id, "=?") { // some programs encode every field (RFC 2047 section 5 forbids it here)
+		id = strings.TrimSpace(decodeWords(id))
+	}
+	if a, z := strings.IndexByte(id, '<'), strings.IndexByte(id, '>'); a >= 0 && z > a {
+		id = id[a : z+1] // only a comment or a stray character beside it
+	}
+	if !fits(id) {
+		id = c.newID()
 	}
 	c.fields[i] = makeField("Message-ID", id)
 	c.keepOld("X-Postino-Original-Message-ID", old)
@@ -318,21 +306,43 @@ func makeField(name, value string) headField {
 	return headField{[]byte(name + ": " + value + crlf), len(name)}
 }
 
-// wellFormedID reports an identifier that Gmail keeps (contracts C5.5) and that
-// is a msg-id of RFC 5322 section 3.6.4.
-func wellFormedID(id string) bool {
+// validID reports a msg-id of RFC 5322 section 3.6.4, the quoted left side of
+// section 4.5.4 among them as long as it has no white space.
+func validID(id string) bool {
 	if len(id) < 5 || len(id) > 900 || id[0] != '<' || id[len(id)-1] != '>' {
 		return false
 	}
-	left, right, ok := strings.Cut(id[1:len(id)-1], "@")
-	if !ok || !isASCII(id) || !isDotAtom(left) {
+	at := strings.LastIndexByte(id, '@')
+	if at < 2 || !isASCII(id) {
 		return false
 	}
+	left, right := id[1:at], id[at+1:len(id)-1]
+	return (isDotAtom(left) || isSolid(left, '"', '"')) && (isDotAtom(right) || isSolid(right, '[', ']'))
+}
+
+// isSolid reports printable characters between first and last, with neither of
+// these, brackets or white space among them.
+func isSolid(s string, first, last byte) bool {
+	if len(s) < 3 || s[0] != first || s[len(s)-1] != last {
+		return false
+	}
+	for _, c := range []byte(s[1 : len(s)-1]) {
+		if c <= ' ' || c > '~' || c == first || c == last || c == '<' || c == '>' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+// gmailKeepsID reports a valid identifier that Gmail does not replace
+// (contracts C5.5): a domain with a dot in it, one @.
+func gmailKeepsID(id string) bool {
+	left, right, _ := strings.Cut(id[1:len(id)-1], "@")
 	if strings.HasPrefix(right, "[") {
 		_, ok := normalizeLiteral(right)
 		return ok
 	}
-	return strings.Contains(right, ".") && isDotAtom(right)
+	return isDotAtom(left) && isDotAtom(right) && strings.Contains(right, ".")
 }
 
 // newID makes a Message-ID under the host's name, or the sender's domain.
@@ -365,7 +375,7 @@ func (c *completer) date() *Error {
 		return nil
 	}
 	old := unfold(c.fields[i].value())
-	if t := parseDate(old); !t.Equal(time.Time{}) {
+	if _, ok := ParseDate(old); ok {
 		return nil
 	}
 	c.fields[i] = makeField("Date", c.opt.Now().Format(dateLayout))

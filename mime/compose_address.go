@@ -2,7 +2,6 @@ package mime
 
 import (
 	"errors"
-	netmail "net/mail"
 	"strings"
 )
 
@@ -82,27 +81,22 @@ func wireAddress(name, addr string) (string, error) {
 	return "", err
 }
 
-// isAddressField names further fields that hold addresses, whose display names
-// would break if they were encoded as text.
-func isAddressField(lower string) bool {
-	switch lower {
-	case "disposition-notification-to", "return-receipt-to", "x-confirm-reading-to", "errors-to":
-		return true
-	}
-	return false
-}
+// otherAddressFields hold addresses besides those of RFC 5322, whose display
+// names would break if they were encoded as text.
+var otherAddressFields = [...]string{"Disposition-Notification-To", "Return-Receipt-To", "X-Confirm-Reading-To", "Errors-To"}
 
 // parseList reads the value of such a field.
 func parseList(name, value string) ([]Address, error) {
-	parsed, err := netmail.ParseAddressList(value)
-	if err != nil {
+	list := readList(value)
+	for i := range list.boxes {
+		if list.boxes[i].bad {
+			return nil, badEntry(name, &list.boxes[i])
+		}
+	}
+	if len(list.boxes) == 0 {
 		return nil, newError("bad_address", name,
-			"The value of %s is not a list of addresses: write name@example.com, separated by commas.",
-			"Il valore di %s non è un elenco di indirizzi: scrivere nome@esempio.it, separati da virgole.", name).because(err)
+			"The value of %s holds no address: write name@example.com, separated by commas.",
+			"Il valore di %s non contiene indirizzi: scrivere nome@esempio.it, separati da virgole.", name)
 	}
-	list := make([]Address, len(parsed))
-	for i, p := range parsed {
-		list[i] = Address{Name: p.Name, Address: p.Address}
-	}
-	return list, nil
+	return list.addresses(), nil
 }

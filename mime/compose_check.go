@@ -61,18 +61,16 @@ func checkID(name, id string) (string, error) {
 }
 
 // checkMessageID is checkID for the message's own Message-ID, which must be
-// well-formed or a provider replaces it (contracts C5.5).
+// well-formed (RFC 5322 section 3.6.4) or providers replace it.
 func checkMessageID(id string) (string, error) {
 	s, err := checkID("Message-ID", id)
 	if err != nil {
 		return "", err
 	}
-	left, domain, _ := strings.Cut(s, "@")
-	if left == "" || strings.Contains(domain, "@") || !strings.Contains(domain, ".") ||
-		strings.HasPrefix(domain, ".") || strings.HasSuffix(domain, ".") {
+	if !validID("<" + s + ">") {
 		return "", newError("bad_id", "Message-ID",
-			"The Message-ID %q is not valid: it has one @ and a domain with a dot, such as <1234@example.com>; or leave it empty.",
-			"Il Message-ID %q non è valido: ha una sola @ e un dominio con un punto, per esempio <1234@example.com>; oppure lasciarlo vuoto.", shorten(id))
+			"The Message-ID %q is not valid: it has one @ between letters, digits and dots, such as <1234@example.com>; or leave it empty.",
+			"Il Message-ID %q non è valido: ha una sola @ tra lettere, cifre e punti, per esempio <1234@example.com>; oppure lasciarlo vuoto.", shorten(id))
 	}
 	return s, nil
 }

@@ -198,7 +198,7 @@ func (c *composer) furtherFields() error {
 		if err := checkFieldName(h.Name); err != nil {
 			return err
 		}
-		if !isAddressField(strings.ToLower(h.Name)) {
+		if !isOtherAddressField([]byte(h.Name)) {
 			if err := c.textField(h.Name, h.Value); err != nil {
 				return err
 			}

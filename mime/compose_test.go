@@ -183,7 +183,7 @@ func TestComposeErrors(t *testing.T) {
 		"message-id":          {Draft{From: ok, MessageID: "a b@example.com"}, "bad_id", "Message-ID"},
 		"message-id crlf":     {Draft{From: ok, MessageID: "a@example.com\r\nBcc: x"}, "bad_id", "Message-ID"},
 		"message-id two @":    {Draft{From: ok, MessageID: "a@b@example.com"}, "bad_id", "Message-ID"},
-		"message-id no dot":   {Draft{From: ok, MessageID: "a@localhost"}, "bad_id", "Message-ID"},
+		"message-id no host":  {Draft{From: ok, MessageID: "a@b..c"}, "bad_id", "Message-ID"},
 		"in-reply-to":         {Draft{From: ok, InReplyTo: "<a<b>>"}, "bad_id", "In-Reply-To"},
 		"references":          {Draft{From: ok, References: []string{"perché@example.com"}}, "bad_id", "References"},
 		"date":                {Draft{From: ok, Date: time.Date(11111, 1, 1, 0, 0, 0, 0, time.UTC)}, "bad_date", "Date"},

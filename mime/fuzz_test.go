@@ -39,7 +39,7 @@ func FuzzRead(f *testing.F) {
 				t.Errorf("line end in %q", v)
 			}
 		}
-		if !bytes.Equal(append(bytes.Clone(m.Head()), text(t, m.Body())...), in) {
+		if !bytes.HasSuffix(in, append(bytes.Clone(m.Head()), text(t, m.Body())...)) || m.Size() < int64(len(in)) && !maybePreface(in) {
 			t.Error("Head and Body are not the message")
 		}
 		root, err := m.Structure()
@@ -140,7 +140,7 @@ func FuzzAccept(f *testing.F) {
 		if strings.Contains(stored, "\x00") || strings.Contains(strings.ReplaceAll(stored, "\r\n", ""), "\n") || strings.Contains(strings.ReplaceAll(stored, "\r\n", ""), "\r") {
 			t.Errorf("line ends in %q", stored)
 		}
-		if !wellFormedID(m.MessageID()) || m.Date().IsZero() || len(m.From()) == 0 {
+		if !validID(m.MessageID()) || m.Date().IsZero() || len(m.From()) == 0 {
 			t.Errorf("incomplete: %q", stored)
 		}
 		strict := acceptOptions(false)

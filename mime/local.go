@@ -32,30 +32,6 @@ func (l *localNames) qualify(v []byte, toks []token) (string, bool) {
 	return addr, ok
 }
 
-// ReadAddresses reads an address list as the address fields of a message are
-// read (RFC 5322 section 3.4, groups flattened). localDomain, when not nil,
-// gives the domain of names that stand alone; without it they are errors. An
-// entry that is no address is an *Error with code bad_address, an empty list
-// gives none.
-func ReadAddresses(list string, localDomain func() string) ([]Address, error) {
-	l := &addrList{}
-	p := addrParser{}
-	if localDomain != nil {
-		p.local = &localNames{domain: localDomain}
-	}
-	p.parse(l, []byte(list), maxRecipients)
-	for i := range l.boxes {
-		if l.boxes[i].bad {
-			return nil, badAddress(string(l.boxes[i].raw))
-		}
-	}
-	if len(l.boxes) > maxRecipients {
-		return nil, newError("too_many_recipients", "", "The list holds more than %d addresses: send the message in several parts.",
-			"L'elenco contiene più di %d indirizzi: dividere l'invio in più messaggi.", maxRecipients)
-	}
-	return l.addresses(), nil
-}
-
 // qualify writes the address fields anew that hold names without a domain. A
 // field with an entry that is no address all the same stays as it is: whoever
 // needs its addresses says so.

@@ -1,7 +1,6 @@
 package mime
 
 import (
-	netmail "net/mail"
 	"strings"
 	"sync"
 	"time"
@@ -11,6 +10,14 @@ import (
 type Address struct {
 	Name    string // display name, decoded
 	Address string // addr-spec: local part as it is, domain lower-cased and as A-labels
+}
+
+// String is the address as a header field has it, on one line: the name quoted
+// or encoded (RFC 2047) where it needs that.
+func (a Address) String() string {
+	f := newField("")
+	f.mailbox(a, "")
+	return unfold(f.raw()[1:])
 }
 
 // An Envelope is sender and recipients as they were handed over (RFC 5321
@@ -69,12 +76,23 @@ func (l Limits) withDefaults() Limits {
 
 // Read reads the header of src (the body only when Structure is called). Line
 // ends may be CRLF or LF; what goes to a provider should have passed Accept or
-// come from Compose. Entries of address headers that cannot be read are no
+// come from Compose. A byte order mark or an mbox "From " line at the start is
+// no part of the message and of its Source. Entries of address headers that cannot be read are no
 // error here (see BadAddresses): an envelope may do without them. Errors are
 // *Error and say what is wrong with the message and what to do.
 func Read(src Source, lim Limits) (*Message, error) {
 	lim = lim.withDefaults()
 	raw, err := readBlock(src, 0, lim.HeaderBytes)
+	if err != nil || maybePreface(raw) {
+		start, perr := skipPreface(src)
+		if perr != nil {
+			return nil, perr
+		}
+		if start > 0 {
+			src = section(src, start, src.Size()-start)
+			raw, err = readBlock(src, 0, lim.HeaderBytes)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -95,22 +113,28 @@ type addressLists [kindBcc + 1]*addrList
 // addressLists parses all address fields; Resent-* fields are not among them
 // (contracts F9).
 func (b *block) addressLists(limit int) (*addressLists, *Error) {
+	return readLists(limit, len(b.fields), func(i int) (kind, []byte) { return b.fields[i].kind, b.value(b.fields[i]) })
+}
+
+// readLists is addressLists for n fields.
+func readLists(limit, n int, field func(i int) (kind, []byte)) (*addressLists, *Error) {
 	all := &struct {
 		lists  addressLists
 		stored [kindBcc + 1]addrList
 	}{}
 	var p addrParser
 	left := limit
-	for _, f := range b.fields {
-		if !f.kind.listed() {
+	for i := range n {
+		k, value := field(i)
+		if !k.listed() {
 			continue
 		}
-		l := &all.stored[f.kind]
-		all.lists[f.kind] = l
+		l := &all.stored[k]
+		all.lists[k] = l
 		before := len(l.boxes)
-		p.parse(l, b.value(f), before+left)
+		p.parse(l, value, before+left)
 		if left -= len(l.boxes) - before; left < 0 {
-			return nil, newError("too_many_recipients", addressNames[f.kind], "The header names more than %d addresses: send the message in several parts.",
+			return nil, newError("too_many_recipients", addressNames[k], "The header names more than %d addresses: send the message in several parts.",
 				"L'intestazione contiene più di %d indirizzi: dividere l'invio in più messaggi.", limit)
 		}
 	}
@@ -197,9 +221,29 @@ func (m *Message) BadAddresses() []*Error {
 	return out
 }
 
-func badEntry(field string, b *box) *Error {
-	return newError("bad_address", field, "%s contains %q, which is no mail address: write Name <name@example.com> and separate addresses with commas.",
-		"%s contiene %q, che non è un indirizzo di posta: scrivere Nome <nome@esempio.it> e separare gli indirizzi con virgole.", field, shorten(toUTF8(b.raw)))
+// CheckFrom says what is wrong with From: that it is missing or empty
+// ("no_from"), or an entry of it that cannot be read ("bad_address", with that
+// part). nil when all of it can.
+func (m *Message) CheckFrom() *Error {
+	list := m.lists[kindFrom]
+	if list == nil {
+		return newError("no_from", "From", "The message has no From field: set the sender's address in the sending program.",
+			"Il messaggio non ha il campo From: impostare l'indirizzo del mittente nel programma che invia.")
+	}
+	return list.checkFrom()
+}
+
+func (l *addrList) checkFrom() *Error {
+	for i := range l.boxes {
+		if l.boxes[i].bad {
+			return badEntry("From", &l.boxes[i])
+		}
+	}
+	if len(l.boxes) == 0 {
+		return newError("no_from", "From", "The From field holds no address: set the sender's address in the sending program.",
+			"Il campo From non contiene un indirizzo: impostare l'indirizzo del mittente nel programma che invia.")
+	}
+	return nil
 }
 
 // Subject is the decoded subject.
@@ -218,18 +262,8 @@ func (m *Message) MessageID() string {
 }
 
 // Date is the Date field; the zero time when absent or unreadable.
-func (m *Message) Date() time.Time { return parseDate(m.head.get("Date")) }
-
-func parseDate(v string) time.Time {
-	// What nearly all write, first: the general parser tries dozens of layouts
-	// and makes an error of each that does not fit.
-	if t, err := time.Parse("Mon, 2 Jan 2006 15:04:05 -0700", strings.TrimSuffix(v, " (UTC)")); err == nil {
-		return t
-	}
-	t, err := netmail.ParseDate(v)
-	if err != nil {
-		return time.Time{}
-	}
+func (m *Message) Date() time.Time {
+	t, _ := ParseDate(m.head.get("Date")) // the zero time with false
 	return t
 }
 

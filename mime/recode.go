@@ -41,9 +41,10 @@ func copyRange(w io.Writer, src Source, from, to int64) error {
 // maxLine, and with seven set nothing outside ASCII. Only parts that need it
 // are touched.
 type recoder struct {
-	m     *Message
-	seven bool
-	edits []edit
+	m       *Message
+	seven   bool
+	relabel bool // transfer encodings that cannot be are put right
+	edits   []edit
 }
 
 // plan collects the edits of everything below the root's header, and gives the
@@ -96,6 +97,9 @@ func (r *recoder) part(p *Part, sealed, root bool) (encoding string, err error) 
 	}
 	if encoding == "" && r.seven && p.identity() && p.Encoding != "7bit" && !sealed {
 		encoding = "7bit" // nothing below needs more any longer
+	}
+	if encoding == "" && r.relabel && !sealed && p.mislabelled && p.container() {
+		encoding = p.Encoding
 	}
 	if root {
 		r.edits = append(r.edits[:at], r.edits[at+1:]...)
@@ -195,7 +199,7 @@ func (r *recoder) sealedError(p *Part) *Error {
 // function writes the same. The error says why it cannot be done: a signature
 // would break, or an address needs SMTPUTF8.
 func (m *Message) SevenBit() (func(w io.Writer) error, error) {
-	r := &recoder{m: m, seven: true}
+	r := &recoder{m: m, seven: true, relabel: !m.signedByDKIM()}
 	encoding, err := r.plan()
 	if err != nil {
 		return nil, err

@@ -78,11 +78,7 @@ func refold(name string, value []byte) ([]byte, *Error) {
 
 // isAddressList reports the fields whose value is an address list.
 func isAddressList(name string) bool {
-	if k := kindOf(name); k != kindOther {
-		return true
-	}
-	low := strings.ToLower(name)
-	return isAddressField(low) || strings.HasPrefix(low, "resent-") && low != "resent-date" && low != "resent-message-id"
+	return kindOf(name) != kindOther || isOtherAddressField([]byte(name))
 }
 
 func isParameterized(name string) bool {

@@ -71,6 +71,7 @@ func scanBody(h *block, body Source, off int64, lim Limits) (*scanner, error) {
 		}
 	}
 	s.end(0, s.off)
+	s.root.settle()
 	return s, nil
 }
 
@@ -277,6 +278,9 @@ func (s *scanner) boundary(k int, last bool, l *line) error {
 	f := s.frames[k]
 	s.end(f.depth+1, l.start)
 	p := s.open[f.depth]
+	if !p.identity() { // it is not encoded as a whole
+		p.Encoding, p.mislabelled = "8bit", true
+	}
 	if last {
 		p.close = l.start
 		s.frames = s.frames[:k]
@@ -337,13 +341,13 @@ func (s *scanner) endHead(off int64) error {
 	return s.enter(p)
 }
 
-// enter opens what is inside p once its header is known.
+// enter opens what is inside p once its header is known. Of a label that a
+// multipart or message cannot have, settle says what it meant.
 func (s *scanner) enter(p *Part) error {
 	if len(s.open) == 0 {
 		s.open = append(s.open, p)
 	}
 	switch {
-	case !p.identity():
 	case strings.HasPrefix(p.MediaType, "multipart/"):
 		if b := strings.TrimRight(p.Params["boundary"], " "); b != "" && len(b) <= maxBoundary {
 			s.frames = append(s.frames, frame{boundary: b, depth: len(s.open) - 1})

@@ -12,7 +12,7 @@ type Part struct {
 	Disposition string            // "attachment", "inline" or ""
 	Filename    string            // decoded: RFC 2231, RFC 2047 in quotes tolerated
 	ContentID   string            // without angle brackets
-	Encoding    string            // lower case transfer encoding, "7bit" when absent
+	Encoding    string            // lower case transfer encoding: what the content has, whatever its label says; "7bit" when absent
 	Parts       []*Part           // of a multipart; empty when its boundary is missing
 	Message     *Part             // the root of the message inside a message/rfc822 whose encoding is none
 	// HeaderStart, BodyStart, End are byte offsets in the Source of the
@@ -25,6 +25,8 @@ type Part struct {
 	close    int64 // of a multipart: start of its close-delimiter line, or where that would be
 	headLine int   // longest line of the part's header
 	head8    bool  // raw octets over 127 in the part's header
+	// mislabelled: the Content-Transfer-Encoding names none that the part has.
+	mislabelled bool
 }
 
 // Multipart reports a part that was divided into Parts.
@@ -142,10 +144,9 @@ func (p *Part) describe(h *block, parent *Part) {
 	}
 	p.Filename = decodeWords(p.Filename)
 	p.ContentID = strings.Trim(h.get("Content-ID"), "<> \t")
-	e, _ := cutParam(cutComment(h.get("Content-Transfer-Encoding")))
-	if p.Encoding = strings.ToLower(strings.Trim(e, " \t\"")); p.Encoding == "" {
-		p.Encoding = "7bit"
-	}
+	var known bool
+	p.Encoding, known = transferEncoding(h.get("Content-Transfer-Encoding"))
+	p.mislabelled = !known
 	p.headLine, p.head8 = longestLine(h.raw), !sevenBit(h.raw)
 }
 

@@ -86,7 +86,12 @@ Content-Type: message/rfc822
 		{"no boundary", "Content-Type: multipart/mixed\n\n--x\n\nhi\n", "multipart/mixed"},
 		{"never closed", "Content-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: text/css\n\nhi", "multipart/mixed(text/css)"},
 		{"ends in a header", "Content-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: message/rfc822", "multipart/mixed(message/rfc822{text/plain})"},
-		{"encoded multipart is a leaf", "Content-Type: multipart/mixed; boundary=x\nContent-Transfer-Encoding: base64\n\n--x\n\nhi", "multipart/mixed"},
+		{"multipart encoded as a whole is a leaf", "Content-Type: multipart/mixed; boundary=x\nContent-Transfer-Encoding: base64\n\nLS14DQoNCmhpDQotLXgtLQ==\n", "multipart/mixed"},
+		{"multipart with a label that cannot be", "Content-Type: multipart/mixed; boundary=x\nContent-Transfer-Encoding: base64\n\n--x\n\nhi", "multipart/mixed(text/plain)"},
+		{"message encoded as a whole is a leaf", "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nRnJvbTogYUB4LnkNCg0KaGkNCg==\n", "message/rfc822"},
+		{"message with a label that cannot be", "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nFrom: a@x.y\n\nhi\n", "message/rfc822{text/plain}"},
+		{"message in quoted-printable, perhaps", "Content-Type: message/rfc822\nContent-Transfer-Encoding: quoted-printable\n\nFrom: a@x.y\n\nhi=3D\n", "message/rfc822"},
+		{"message that is not quoted-printable", "Content-Type: message/rfc822\nContent-Transfer-Encoding: quoted-printable\n\nFrom: a@x.y\n\nperch\u00e9\n", "message/rfc822{text/plain!8}"},
 		{"bad type", "Content-Type: nonsense\n\nhi", "text/plain"},
 		{"bad parameter before boundary", "Content-Type: multipart/mixed; charset=; =; name=a b; boundary=x\n\n--x\nno header line\n--x--", "multipart/mixed(text/plain)"},
 	} {

@@ -2,7 +2,6 @@ package mime
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -122,10 +121,27 @@ type apiView struct {
 }
 
 // author writes From, Sender or Reply-To: as it is, or anew where parsers may
-// read other people from it than this one.
+// read other people from it than this one. What cannot be read of a Reply-To is
+// left out, and an empty one too: a provider refuses the message for it
+// (contracts B5.4).
 func (v *apiView) author(k kind) {
-	if list := v.m.lists[k]; list != nil && !list.plain() && !slices.ContainsFunc(list.boxes, func(b box) bool { return b.bad }) {
+	list := v.m.lists[k]
+	if list == nil {
+		return
+	}
+	bad := 0
+	for i := range list.boxes {
+		if list.boxes[i].bad {
+			bad++
+		}
+	}
+	if k == kindReplyTo && bad == len(list.boxes) && (bad > 0 || len(list.groups) == 0) {
+		v.broken += bad
+		return
+	}
+	if !list.plain() && (bad == 0 || k == kindReplyTo) {
 		if raw := writeList(addressNames[k], list, func(*box) bool { return true }); raw != nil {
+			v.broken += bad
 			v.out = append(v.out, withEOL(raw, v.eol)...)
 			return
 		}

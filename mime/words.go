@@ -15,7 +15,10 @@ import (
 // written; control characters that were hidden in encoded words become spaces,
 // so that a decoded value is never more than one line. Time and memory are
 // linear in the length of s.
-func decodeWords(s string) string {
+func decodeWords(s string) string { return sanitize(undoWords(s)) }
+
+// undoWords is decodeWords with the control characters as they are.
+func undoWords(s string) string {
 	if !utf8.ValidString(s) {
 		s = toUTF8([]byte(s))
 	}
@@ -23,7 +26,7 @@ func decodeWords(s string) string {
 		d := wordDecoder{in: s, out: make([]byte, 0, len(s))}
 		s = strings.ToValidUTF8(d.run(), "\uFFFD")
 	}
-	return sanitize(s)
+	return s
 }
 
 // maxRuns bounds the runs of encoded words of which each needs a decoder of its

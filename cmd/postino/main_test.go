@@ -103,6 +103,12 @@ func TestSend(t *testing.T) {
 		{name: "somebody else's sender", conn: "graph", args: []string{"--from", "boss@contoso.it", "--to", "a@x.it", "--text", "x"}, code: app.ExitUnavailable, want: "boss@contoso.it"},
 		{name: "file that is not there", conn: "graph", args: append(compose, "--attach", "no-such-file"), code: app.ExitNoInput, want: "no-such-file"},
 		{name: "bad recipient", conn: "graph", args: []string{"--from", from, "--to", "not an address", "--text", "x"}, code: app.ExitUsage, want: "--to"},
+		{name: "a name in another charset", conn: "smtp", args: []string{"--from", from, "--to", "=?windows-1252?Q?Caff=E8?= <a@x.it>, b@x.it <b@x.it>", "--cc", "", "--text", "x"}, want: "accepted", rcpts: "a@x.it b@x.it"},
+		{name: "invisible around", conn: "smtp", args: []string{"--from", from, "--to", "\u200ba@x.it\u00a0", "--text", "x"}, want: "accepted", rcpts: "a@x.it"},
+		{name: "invisible inside", conn: "smtp", args: []string{"--from", from, "--to", "a\u200bb@x.it", "--text", "x"}, code: app.ExitUsage, want: "U+200B"},
+		{name: "words run together", conn: "smtp", args: []string{"--from", from, "--to", "Anna Rossi anna@x.it", "--text", "x"}, code: app.ExitUsage, want: "--to"},
+		{name: "From that cannot be read", conn: "smtp", stdin: "From: Contoso <erp@contoso.it\nTo: a@x.it\n\nciao\n", args: []string{"--eml", "-"}, code: app.ExitData, want: "Contoso <erp@contoso.it"},
+		{name: "byte order mark", conn: "graph", stdin: "\ufeffFrom: erp@contoso.it <erp@contoso.it>\nTo: a@x.it\nReply-To:\n\nciao\n", args: []string{"--eml", "-"}, want: "accepted", rcpts: "a@x.it"},
 		{name: "unknown flag", conn: "graph", args: []string{"--frm", from}, code: app.ExitUsage, want: "--frm"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

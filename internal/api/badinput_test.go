@@ -45,6 +45,9 @@ func TestBadInput(t *testing.T) {
 		"no from":             {with(func(m map[string]any) { delete(m, "from") }), nil, 422, "from", "no_from"},
 		"bad from":            {with(func(m map[string]any) { m["from"] = "erp" }), nil, 422, "from", "bad_address"},
 		"bad to":              {with(func(m map[string]any) { m["to"] = []string{"a@example.com", "b@@example.com"} }), nil, 422, "to[1]", "bad_address"},
+		"words run together":  {with(func(m map[string]any) { m["to"] = []string{"Anna Rossi anna@example.com"} }), nil, 422, "to[0]", "bad_address"},
+		"invisible inside":    {with(func(m map[string]any) { m["to"] = []string{"an\u200bna@example.com"} }), nil, 422, "to[0]", "bad_address"},
+		"unreadable From":     {strings.NewReader("From: Contoso <erp@contoso.it\r\nTo: a@example.com\r\n\r\nx"), []string{"Content-Type", "message/rfc822"}, 422, "from", "bad_address"},
 		"no recipients":       {with(func(m map[string]any) { delete(m, "to") }), nil, 422, "to", "no_recipients"},
 		"too many recipients": {with(func(m map[string]any) { m["to"] = many(10_001, "a%d@example.com") }), nil, 422, "to", "invalid_request"},
 		"together too many": {with(func(m map[string]any) {

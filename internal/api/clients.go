@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -220,14 +221,12 @@ func (s *Server) apply(ctx context.Context, c *store.Client, in *ClientSettings)
 	if c.SecretHash == "" && len(networks) == 0 {
 		return invalid("networks", "a client without a secret needs networks: nobody could tell who it is", "un client senza segreto richiede delle reti: nessuno saprebbe chi è")
 	}
-	for i, a := range in.Senders {
-		plain := a
-		if d, ok := strings.CutPrefix(a, "*@"); ok {
-			plain = "x@" + d
+	for i := range in.Senders {
+		clean, err := mime.CheckSender(in.Senders[i])
+		if e := new(mime.Error); errors.As(err, &e) {
+			return invalid(fmt.Sprintf("senders[%d]", i), e.Text, e.TextIT)
 		}
-		if _, err := mime.NormalizeAddress(plain); err != nil {
-			return invalid(fmt.Sprintf("senders[%d]", i), fmt.Sprintf("%q is not an address nor *@domain", clip(a)), fmt.Sprintf("%q non è un indirizzo né *@dominio", clip(a)))
-		}
+		in.Senders[i] = clean
 	}
 	var ids []string
 	for i, name := range in.Connections {

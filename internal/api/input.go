@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	netmail "net/mail"
 	"reflect"
 	"slices"
 	"strings"
@@ -175,20 +174,15 @@ func (l *letter) request(p *principal) (submit.Request, error) {
 
 // address reads "anna@example.com" or "Anna <anna@example.com>".
 func address(field, s string) (mime.Address, error) {
-	if a, err := mime.NormalizeAddress(s); err == nil {
-		return mime.Address{Address: a}, nil
+	a, err := mime.ParseAddress(s)
+	if err == nil {
+		return a, nil
 	}
-	bad := fail(http.StatusUnprocessableEntity, "bad_address", field, fmt.Sprintf("%s: %q is not a mail address", field, clip(s)), fmt.Sprintf("%s: %q non è un indirizzo di posta", field, clip(s)),
-		"write it as name@example.com or 'Name <name@example.com>'", "scriverlo come nome@esempio.it o 'Nome <nome@esempio.it>'")
-	parsed, err := netmail.ParseAddress(s)
-	if err != nil {
-		return mime.Address{}, bad
+	e := new(mime.Error)
+	if !errors.As(err, &e) {
+		return mime.Address{}, err
 	}
-	a, err := mime.NormalizeAddress(parsed.Address)
-	if err != nil {
-		return mime.Address{}, bad
-	}
-	return mime.Address{Name: parsed.Name, Address: a}, nil
+	return mime.Address{}, fail(http.StatusUnprocessableEntity, "bad_address", field, field+": "+e.Text, field+": "+e.TextIT, "", "")
 }
 
 func clip(s string) string {

@@ -10,7 +10,6 @@ import (
 	stdmime "mime"
 	"mime/multipart"
 	"net/http"
-	netmail "net/mail"
 	"strconv"
 	"strings"
 	"time"
@@ -286,21 +285,12 @@ func (f *form) checked(ctx context.Context, s *Server, in *MessageInput) error {
 	return check[MessageInput](ctx, s, doc)
 }
 
-// splitAddresses allows a field several times and lists with commas in it.
+// splitAddresses allows a field several times and lists with commas in it. What
+// is no address is named exactly, with its index, where the entries are read.
 func splitAddresses(values []string) []string {
 	var out []string
 	for _, v := range values {
-		if strings.TrimSpace(v) == "" {
-			continue
-		}
-		list, err := netmail.ParseAddressList(v)
-		if err != nil {
-			out = append(out, v) // named exactly, with its index, where it is read
-			continue
-		}
-		for _, a := range list {
-			out = append(out, a.String())
-		}
+		out = append(out, mime.SplitAddresses(v)...)
 	}
 	return out
 }

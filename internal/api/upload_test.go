@@ -24,7 +24,7 @@ func TestMultipartFields(t *testing.T) {
 	w := newWorld(t, nil)
 	var b bytes.Buffer
 	mw := multipart.NewWriter(&b)
-	for _, f := range [][2]string{{"from", "ERP <erp@contoso.it>"}, {"to", "Àngela <angela@example.com>, b@example.com"}, {"to", "c@example.com"}, {"subject", "Modulo"}, {"html", `<p>Ciao <img src="cid:logo%20aziendale.png"></p>`}, {"tag", "m"}} {
+	for _, f := range [][2]string{{"from", "ERP <erp@contoso.it>"}, {"to", "=?windows-1252?Q?=C0ngela?= <angela@example.com>, b@example.com <b@example.com>"}, {"to", "\u200bc@example.com"}, {"cc", ""}, {"subject", "Modulo"}, {"html", `<p>Ciao <img src="cid:logo%20aziendale.png"></p>`}, {"tag", "m"}} {
 		w.must(mw.WriteField(f[0], f[1]))
 	}
 	part, err := mw.CreatePart(textproto.MIMEHeader{"Content-Disposition": {`form-data; name="inline"; filename="logo aziendale.png"`}, "Content-Type": {"image/png"}})

@@ -13,6 +13,7 @@ import (
 	"github.com/postino-mail/postino/internal/submit"
 	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/internal/vault"
+	"github.com/postino-mail/postino/mime"
 )
 
 // ClientCommands are the jobs of `postino client`.
@@ -71,9 +72,17 @@ func (k ClientCommands) Add(ctx context.Context, n NewClient) error {
 		return wrong(ExitUsage, "these networks are everyone: that would be an open relay; name the addresses of the devices",
 			"queste reti sono chiunque: sarebbe un open relay; indicare gli indirizzi dei dispositivi")
 	}
+	var senders []string
+	for _, s := range n.Senders {
+		clean, err := mime.CheckSender(s)
+		if err != nil {
+			return exit(ExitUsage, fmt.Errorf("--sender: %w", err))
+		}
+		senders = append(senders, clean)
+	}
 	return withNewStore(ctx, k.Storage, func(st store.Store) error {
 		now := time.Now()
-		c := store.Client{Name: n.Name, Networks: networks, Senders: n.Senders, PerMinute: n.PerMinute, Class: n.Class, NotifyOff: n.NotifyOff, CreatedAt: now, ChangedAt: now,
+		c := store.Client{Name: n.Name, Networks: networks, Senders: senders, PerMinute: n.PerMinute, Class: n.Class, NotifyOff: n.NotifyOff, CreatedAt: now, ChangedAt: now,
 			ResubmitMinutes: n.ResubmitMinutes}
 		for _, name := range n.Connections {
 			id, err := named(ctx, st, name)

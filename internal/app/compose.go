@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	netmail "net/mail"
 	"os"
 	"path/filepath"
 	"strings"
@@ -98,17 +97,11 @@ func attach(d *mime.Draft, file, cid string, inline bool) error {
 func parseAddresses(flag string, in []string) ([]mime.Address, error) {
 	var out []mime.Address
 	for _, s := range in {
-		list, err := netmail.ParseAddressList(s)
+		list, err := mime.ParseAddressList(s)
 		if err != nil {
-			return nil, exit(ExitUsage, fmt.Errorf("%s %q is not an address: write it as anna@example.com or 'Anna <anna@example.com>'", flag, s))
+			return nil, exit(ExitUsage, fmt.Errorf("%s: %w", flag, err))
 		}
-		for _, a := range list {
-			norm, err := mime.NormalizeAddress(a.Address)
-			if err != nil {
-				return nil, exit(ExitUsage, fmt.Errorf("%s %q: %w", flag, s, err))
-			}
-			out = append(out, mime.Address{Name: a.Name, Address: norm})
-		}
+		out = append(out, list...)
 	}
 	return out, nil
 }

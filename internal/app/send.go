@@ -42,7 +42,7 @@ func Send(ctx context.Context, o SendOptions) (err error) {
 	if err != nil {
 		return exit(ExitConfig, err)
 	}
-	in, err := o.message()
+	in, err := o.message(conn)
 	if err != nil {
 		return o.refused(conn, err)
 	}
@@ -102,7 +102,7 @@ func (in *intake) newSpool() *spool.Buffer {
 	return b
 }
 
-func (o *SendOptions) message() (in *intake, err error) {
+func (o *SendOptions) message(conn *adapters.Connection) (in *intake, err error) {
 	in = new(intake)
 	defer func() {
 		if err != nil {
@@ -130,7 +130,7 @@ func (o *SendOptions) message() (in *intake, err error) {
 		host = "postino.localdomain"
 	}
 	// Lenient: files on disk have the line ends of their system.
-	in.message, err = mime.Accept(src, mime.AcceptOptions{Hostname: host, Lenient: true,
+	in.message, err = mime.Accept(src, mime.AcceptOptions{Hostname: host, Lenient: true, GmailMessageID: conn.Provider == adapters.Gmail,
 		Spool: func() (mime.Spool, error) { return in.newSpool(), nil }})
 	return in, err
 }

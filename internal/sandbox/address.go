@@ -3,10 +3,12 @@ package sandbox
 import (
 	"errors"
 	"fmt"
-	"net/mail"
+	"regexp"
 	"strings"
 
 	"golang.org/x/net/idna"
+
+	"github.com/postino-mail/postino/mime"
 )
 
 // errNoAddress marks what is no address.
@@ -23,47 +25,24 @@ func normalize(addr string) string {
 	return addr
 }
 
-// spec is the addr-spec as it is written: net/mail gives a local part without
-// the quotes that it needs.
-func spec(a *mail.Address) string {
-	return strings.Trim((&mail.Address{Address: a.Address}).String(), "<>")
-}
-
 // headerAddresses reads an address list header; groups give their members,
 // an empty group gives none.
-func headerAddresses(value string) ([]*mail.Address, error) {
-	if strings.TrimSpace(value) == "" {
-		return nil, nil
-	}
-	p := mail.AddressParser{}
-	list, err := p.ParseList(value)
-	for _, a := range list {
-		a.Address = spec(a)
-	}
+func headerAddresses(value string) ([]mime.Address, error) {
+	list, err := mime.ParseAddressList(value)
 	if err != nil {
-		// net/mail refuses an empty group in some lists, though RFC 5322
-		// section 3.4 allows it; B5.3 and F20 need it.
-		if rest, ok := withoutEmptyGroups(value); ok {
-			return headerAddresses(rest)
-		}
 		return nil, fmt.Errorf("%w: %q", errNoAddress, value)
 	}
 	return list, nil
 }
 
-// withoutEmptyGroups cuts "name:;" out of a list. ok is false when there is none.
-func withoutEmptyGroups(value string) (string, bool) {
-	var out []string
-	found := false
-	for part := range strings.SplitSeq(value, ",") {
-		if name, rest, ok := strings.Cut(part, ":"); ok && strings.TrimSpace(rest) == ";" && !strings.ContainsAny(name, `"<>@`) {
-			found = true
-			continue
-		}
-		out = append(out, part)
-	}
-	return strings.Join(out, ","), found
+// barePhrase reports an @ in the display name of a From, outside of quotes: for
+// this Exchange denied to send (contracts B4.5, SMTP2Graph#28).
+func barePhrase(from string) bool {
+	name, _, angle := strings.Cut(quotedString.ReplaceAllString(from, ""), "<")
+	return angle && strings.Contains(name, "@")
 }
+
+var quotedString = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 
 // recipients are the addresses of To, Cc and Bcc: whom an API without an
 // envelope mails (contracts B5.1, C1.4). bad is the first value that is no address.

@@ -154,7 +154,7 @@ func TestGmailChangesMessage(t *testing.T) {
 		newID          bool
 	}{
 		"own":          {"ERP <" + gmailFrom + ">", "<a@b.example>", "", "ERP <" + gmailFrom + ">", false, false},
-		"other":        {"Boss <boss@contoso.example>", "<a@b.example>", "", `"Boss" <` + gmailFrom + ">", true, false},
+		"other":        {"Boss <boss@contoso.example>", "<a@b.example>", "", "Boss <" + gmailFrom + ">", true, false},
 		"other, kept":  {"Boss <boss@contoso.example>", "<a@b.example>", "keep", "Boss <boss@contoso.example>", false, false},
 		"alias":        {"alias2@contoso.example", "<a@b.example>", "", "alias2@contoso.example", false, false},
 		"foreign":      {"alias2@other.example", "<a@b.example>", "", gmailFrom, true, false},

@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
-	"net/mail"
 	"slices"
 	"strings"
 
 	"github.com/google/uuid"
+
+	"github.com/postino-mail/postino/mime"
 )
 
 // A gmailSent is the answer to a send: nothing more is told (contracts C1.9, C1.10).
@@ -120,7 +121,7 @@ func (g *gmailServer) gmailFrom(m *message, mailbox string, set map[string]strin
 	}
 	own := mailbox
 	if err == nil && len(list) > 0 && list[0].Name != "" {
-		own = (&mail.Address{Name: list[0].Name, Address: mailbox}).String()
+		own = mime.Address{Name: list[0].Name, Address: mailbox}.String()
 	}
 	set["from"] = "From: " + own + "\r\n"
 	if given != "" {
@@ -129,7 +130,7 @@ func (g *gmailServer) gmailFrom(m *message, mailbox string, set map[string]strin
 	return own
 }
 
-func mayUse(from []*mail.Address, mailbox string) bool {
+func mayUse(from []mime.Address, mailbox string) bool {
 	_, domain, _ := strings.Cut(mailbox, "@")
 	for _, a := range from {
 		addr := normalize(a.Address)

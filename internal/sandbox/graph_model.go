@@ -3,11 +3,12 @@ package sandbox
 import (
 	"encoding/json"
 	"net/http"
-	"net/mail"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/postino-mail/postino/mime"
 )
 
 // A jsonMessage is the message resource, as far as a client may set it.
@@ -56,7 +57,7 @@ type jsonRecipient struct {
 }
 
 func (r jsonRecipient) String() string {
-	return (&mail.Address{Name: r.Address.Name, Address: r.Address.Address}).String()
+	return mime.Address{Name: r.Address.Name, Address: r.Address.Address}.String()
 }
 
 func (m *jsonMessage) recipients() (out []string) {
@@ -136,7 +137,7 @@ func (it *item) document(now time.Time, immutable bool, sel []string) map[string
 		return out
 	}
 	var from jsonRecipient
-	if a, err := mail.ParseAddress(it.summary.from); err == nil {
+	if a, err := mime.ParseAddress(it.summary.from); err == nil {
 		from.Address.Name, from.Address.Address = a.Name, a.Address
 	}
 	folder := it.folder(now)

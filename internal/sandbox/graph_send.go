@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
-	"net/mail"
 	"strings"
 
 	"github.com/google/uuid"
+
+	"github.com/postino-mail/postino/mime"
 )
 
 // sendMail takes a whole message and delivers it (contracts B1).
@@ -84,7 +85,7 @@ func (it *item) setMIME(c *graphCall) *graphError {
 		it.messageID = "<" + uuid.NewString() + "@" + exchangeHost + ">"
 	}
 	it.sentDate = it.created
-	if d, err := mail.ParseDate(m.field("Date")); err == nil { // B6.7
+	if d, ok := mime.ParseDate(m.field("Date")); ok { // B6.7
 		it.sentDate = d
 	}
 	return nil
@@ -170,8 +171,7 @@ func (it *item) recipients() ([]string, *graphError) {
 
 // usable reports whether Exchange can route to the address: the syntax alone.
 func usable(addr string) bool {
-	a, err := mail.ParseAddress(addr)
-	if err != nil || spec(a) != addr {
+	if a, err := mime.ParseAddress(addr); err != nil || a.Name != "" {
 		return false
 	}
 	at := strings.LastIndexByte(addr, '@')
@@ -183,7 +183,7 @@ func usable(addr string) bool {
 func (c *graphCall) senderPolicy(it *item, changed edits) (from string, e *graphError) {
 	from = it.summary.from
 	own := false
-	if a, err := mail.ParseAddress(from); err == nil {
+	if a, err := mime.ParseAddress(from); err == nil && !barePhrase(from) {
 		own = normalize(a.Address) == c.mailbox
 	}
 	switch {

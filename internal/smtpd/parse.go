@@ -135,7 +135,7 @@ func isKeyword(v string) bool {
 
 // address gives the form that submit takes.
 func address(path string, utf8Allowed bool, kind pathKind) (string, *syntaxError) {
-	if !utf8Allowed && !isASCII(path) {
+	if !utf8Allowed && !isASCII(mime.TrimInvisible(path)) {
 		return "", badSyntax(553, "5.6.7", "the address has characters outside ASCII: that needs SMTPUTF8 (RFC 6531)")
 	}
 	a, err := mime.NormalizeAddress(path)

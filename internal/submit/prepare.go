@@ -58,6 +58,10 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time, keye
 	// What a null sender says on SMTP, the header says where it is lost: no
 	// automatic answer to this one (RFC 3834 section 2).
 	accept.AutoSubmitted = r.Envelope.From == "" && s.byAPI(ctx, conn)
+	// A fallback that is Gmail does not change the Message-ID: answers refer to
+	// the one that was given, and an unknown outcome is then not looked up but
+	// left to on_unknown (adapters/gmail).
+	accept.GmailMessageID = conn.Provider == adapters.Gmail
 	m, err := read.Accept(accept)
 	if err != nil {
 		return p, badMessage(err)
@@ -100,13 +104,10 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time, keye
 // route chooses the connection, and gives the address that the choice is by.
 func (s *Submitter) route(ctx context.Context, r *Request, m *mime.Message) (*adapters.Connection, string, error) {
 	author := m.From()
-	if len(author) == 0 && r.OwnFrom && r.Envelope.From != "" && len(m.Values("From")) == 0 {
+	if r.OwnFrom && r.Envelope.From != "" && len(m.Values("From")) == 0 {
 		author = []mime.Address{{Address: r.Envelope.From}}
-	}
-	if len(author) == 0 {
-		return nil, "", refuse(http.StatusUnprocessableEntity, 554, "5.6.0", "no_from", "From",
-			"the message has no From", "il messaggio non ha il mittente (From)",
-			"set the sender in the program that sends it", "impostare il mittente nel programma che invia")
+	} else if err := m.CheckFrom(); err != nil {
+		return nil, "", badMessage(err)
 	}
 	from := author[0].Address
 	sender := m.Sender()

@@ -1,6 +1,7 @@
 package submit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,6 +94,30 @@ func TestMessageIsCompleted(t *testing.T) {
 	}
 }
 
+// The Message-ID that came stays, but for a connection that is Gmail; what
+// stands before a message and around an address is no part of them.
+func TestAsSent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil, smtpConn("box", "erp@contoso.it", func(c *adapters.Connection) { c.Fallback = []string{"google"} }), gmailConn("google", "g@contoso.it", nil))
+	for from, kept := range map[string]bool{"erp@contoso.it": true, "g@contoso.it": false} {
+		got, refusal := w.take(letter{head: "\ufeffFrom: " + from + "\nTo: \u200banna@example.com\nCc:\nMessage-ID: <1@host>\nDate: Sun,29 Nov 2026 10:00:00 Z", to: []string{"\u202aanna@example.com\u202c"}})
+		if refusal != nil {
+			t.Fatal(refusal)
+		}
+		m, d := w.stored(got.ID)
+		raw := w.raw(got.ID)
+		if (m.MessageID == "<1@host>") != kept || strings.Contains(raw, "X-Postino-Original-Message-ID: <1@host>\r\n") == kept {
+			t.Errorf("%s: Message-ID %q in\n%s", from, m.MessageID, raw)
+		}
+		if !strings.HasPrefix(raw, "From: "+from+"\r\nTo: anna@example.com\r\n") || strings.Contains(raw, "Cc:") || !strings.Contains(raw, "Date: Sun,29 Nov 2026 10:00:00 Z\r\n") {
+			t.Errorf("stored:\n%s", raw)
+		}
+		if fmt.Sprint(addresses(d[0])) != "[anna@example.com]" {
+			t.Errorf("delivery to %q", addresses(d[0]))
+		}
+	}
+}
+
 // Default mode always replaces From and Reply-To and keeps the original on record.
 func TestAlways(t *testing.T) {
 	t.Parallel()
@@ -158,8 +183,15 @@ func TestRefusals(t *testing.T) {
 		times int
 		code  string
 		smtp  int
+		text  string
 	}{
 		{name: "no From", l: letter{head: "To: a@example.com\nSubject: s"}, smtp: 554, code: "no_from"},
+		{name: "From that cannot be read", l: letter{head: "From: Contoso <erp@contoso.it\nTo: a@example.com"}, smtp: 554, code: "bad_address", text: `"Contoso <erp@contoso.it"`},
+		{name: "one From of two cannot be read", l: letter{head: "From: erp@contoso.it, scanner\nTo: a@example.com"}, smtp: 554, code: "bad_address", text: `"scanner"`},
+		{name: "empty From", l: letter{head: "From:\nTo: a@example.com"}, smtp: 554, code: "no_from"},
+		{name: "words run together", l: letter{head: "From: erp@contoso.it\nTo: Anna Rossi anna@example.com"}, smtp: 554, code: "bad_address", text: `"Anna Rossi anna@example.com"`},
+		{name: "invisible inside", l: letter{to: []string{"an\u200bna@example.com"}}, smtp: 554, code: "bad_address", text: "U+200B"},
+		{name: "UTF-16", l: letter{head: "\xff\xfeF\x00r\x00o\x00m\x00"}, smtp: 554, code: "utf16"},
 		{name: "NUL", l: letter{body: "a\x00b\r\n", to: []string{"a@example.com"}}, smtp: 554},
 		{name: "a sender that the client may not use", l: letter{to: []string{"a@example.com"}, Request: Request{Client: senders}}, smtp: 550, code: "sender_not_allowed"},
 		{name: "too fast", l: letter{to: []string{"a@example.com"}, Request: Request{Client: quick}}, times: 3, smtp: 450, code: "rate"},
@@ -171,7 +203,7 @@ func TestRefusals(t *testing.T) {
 			for range max(1, tt.times) {
 				_, refusal = w.take(tt.l)
 			}
-			if refusal == nil || refusal.SMTP != tt.smtp || tt.code != "" && refusal.Code != tt.code || refusal.Sentence.EN == "" || refusal.Sentence.IT == "" {
+			if refusal == nil || refusal.SMTP != tt.smtp || tt.code != "" && refusal.Code != tt.code || refusal.Sentence.IT == "" || !strings.Contains(refusal.Sentence.EN, cmp.Or(tt.text, " ")) {
 				t.Errorf("got %+v, want %d %s", refusal, tt.smtp, tt.code)
 			}
 		})

@@ -1,0 +1,117 @@
+package mime
+
+import (
+	"bytes"
+	"strings"
+)
+
+// ParseAddressList reads an address list as a person or a program writes it:
+// "anna@example.com, Bruno <b@example.com>", with comments, groups (flattened),
+// quoted names, encoded words of any charset (RFC 2047), and Outlook's
+// semicolons. It is the one reader of addresses: header fields, JSON, forms,
+// command lines and the sandbox all read with it, so that what one refuses all
+// refuse. Addresses come in their normal form (NormalizeAddress), names decoded.
+//
+// An empty list is no error. A line end that an encoded word hides is one (what
+// reads a received header shows a space there). An entry that is no address is an
+// *Error with code "bad_address" that quotes it; the words of an address are never
+// run together (RFC 5322 section 4.4 joins them by dots only).
+func ParseAddressList(list string) ([]Address, error) { return ReadAddresses(list, nil) }
+
+// ReadAddresses is ParseAddressList on a machine with names of its own:
+// localDomain, when not nil, gives the domain of names that stand alone (root,
+// "Cron" <root>); without it they are errors.
+func ReadAddresses(list string, localDomain func() string) ([]Address, error) {
+	if breaksLine(list) {
+		return nil, badAddress(list)
+	}
+	l := &addrList{}
+	p := addrParser{}
+	if localDomain != nil {
+		p.local = &localNames{domain: localDomain}
+	}
+	p.parse(l, []byte(list), maxRecipients)
+	for i := range l.boxes {
+		b := &l.boxes[i]
+		if b.bad || bytes.Contains(b.raw, []byte("=?")) && breaksLine(undoWords(string(b.raw))) {
+			return nil, badEntry("", b)
+		}
+	}
+	if len(l.boxes) > maxRecipients {
+		return nil, newError("too_many_recipients", "", "The list holds more than %d addresses: send the message in several parts.",
+			"L'elenco contiene più di %d indirizzi: dividere l'invio in più messaggi.", maxRecipients)
+	}
+	return l.addresses(), nil
+}
+
+// ParseAddress reads one address, with or without a name, as ParseAddressList
+// does; none or several are an error.
+func ParseAddress(s string) (Address, error) {
+	list, err := ParseAddressList(s)
+	if err != nil {
+		return Address{}, err
+	}
+	if len(list) != 1 {
+		return Address{}, badAddress(s)
+	}
+	return list[0], nil
+}
+
+// SplitAddresses gives the entries of an address list as they are written, what
+// cannot be read among them; groups are flattened and empty entries left out.
+func SplitAddresses(list string) []string {
+	if breaksLine(list) {
+		return []string{list}
+	}
+	l := readList(list)
+	out := make([]string, 0, len(l.boxes))
+	for i := range l.boxes {
+		out = append(out, unfold(l.boxes[i].raw))
+	}
+	return out
+}
+
+// breaksLine reports control characters but for the tab, and line ends that do
+// not fold (RFC 5322 section 2.2.3): they would add lines to a header.
+func breaksLine(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '\t' || c >= ' ' && c != 0x7f:
+		case c == '\r' && strings.HasPrefix(s[i:], crlf):
+		case c == '\n' && i+1 < len(s) && (s[i+1] == ' ' || s[i+1] == '\t'):
+		default:
+			return true
+		}
+	}
+	return false
+}
+
+func readList(s string) *addrList {
+	l := &addrList{}
+	parseAddresses(l, []byte(s), len(s))
+	return l
+}
+
+// badEntry says of an entry of an address field why nobody can be mailed by it.
+// field is empty for a list that came otherwise.
+func badEntry(field string, b *box) *Error {
+	if b.hidden != 0 {
+		e := errInvisible(string(b.raw), b.hidden)
+		if e.Field = field; field != "" {
+			e.Text, e.TextIT = field+": "+e.Text, field+": "+e.TextIT
+		}
+		return e
+	}
+	what := shorten(toUTF8(b.raw))
+	if field == "" {
+		return newError("bad_address", "", "%q is not a mail address: write name@example.com or Name <name@example.com>, and separate addresses with commas.",
+			"%q non è un indirizzo di posta: scrivere nome@esempio.it o Nome <nome@esempio.it>, e separare gli indirizzi con virgole.", what)
+	}
+	return newError("bad_address", field, "%s contains %q, which is no mail address: write Name <name@example.com> and separate addresses with commas.",
+		"%s contiene %q, che non è un indirizzo di posta: scrivere Nome <nome@esempio.it> e separare gli indirizzi con virgole.", field, what)
+}
+
+func errInvisible(addr string, r rune) *Error {
+	return newError("bad_address", "", "The address %[1]q contains the invisible character U+%04[2]X: remove it, or type the address again instead of pasting it.",
+		"L'indirizzo %[1]q contiene il carattere invisibile U+%04[2]X: toglierlo, o riscrivere l'indirizzo invece di incollarlo.", shorten(strings.ToValidUTF8(addr, "\uFFFD")), r)
+}
