@@ -45,7 +45,7 @@ func (c *completer) readLists() (err *Error) {
 func (c *completer) tidyAddresses(f headField) (raw []byte, listed bool) {
 	k := kindOf(f.name())
 	listed = k.listed()
-	list := &addrList{}
+	var list *addrList
 	switch {
 	case k == kindFrom:
 		list = c.lists[k]
@@ -55,6 +55,7 @@ func (c *completer) tidyAddresses(f headField) (raw []byte, listed bool) {
 	case listed && k != kindBcc: // one field of each (unique)
 		list = c.lists[k]
 	case k == kindBcc, k == kindResentBcc, isOtherAddressField(f.name()):
+		list = &addrList{}
 		parseAddresses(list, f.value(), c.opt.Limits.Recipients)
 	case f.is("In-Reply-To"), f.is("References"):
 		if len(bytes.TrimSpace(f.value())) == 0 {
