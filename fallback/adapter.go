@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"sync/atomic"
 	"time"
@@ -47,6 +48,9 @@ func New(conn *adapters.Connection, opt Options) (adapters.Adapter, error) {
 		if name, err := os.Hostname(); err == nil { // without one the address literal serves
 			a.hostname = name
 		}
+	}
+	if _, err := netip.ParseAddr(host); err == nil && errors.Is(a.reachable(a.addr), errOwnListener) { // names are looked at when they are called
+		return nil, a.dialError(context.Background(), errOwnListener)
 	}
 	if opt.Dialer != nil && set.SourceAddress != "" {
 		return nil, configError("source_address", errors.New("it needs the built-in dialer"))

@@ -143,13 +143,19 @@ func (a *adapter) dial(ctx context.Context) (net.Conn, error) {
 // errNotPublic is an address that a connection with public_only may not reach.
 var errNotPublic = errors.New("the server's address is not public")
 
-// reachable refuses an address (with port) to a connection whose host was not
-// named by an administrator.
+// errOwnListener is an address at which the program itself takes mail.
+var errOwnListener = errors.New("the server is this one")
+
+// reachable refuses an address (with port) that is the program's own, and one
+// that is not public to a connection whose host was not named by an administrator.
 func (a *adapter) reachable(address string) error {
+	at, err := netip.ParseAddrPort(address)
+	if err == nil && a.opt.OwnListener != nil && a.opt.OwnListener(at) {
+		return errOwnListener
+	}
 	if !a.set.PublicOnly {
 		return nil
 	}
-	at, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return errNotPublic
 	}

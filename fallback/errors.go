@@ -39,6 +39,11 @@ func (a *adapter) dialError(ctx context.Context, err error) *adapters.Error {
 	if ctx.Err() != nil {
 		return a.cancelled(ctx)
 	}
+	if errors.Is(err, errOwnListener) {
+		return a.connectionError("own_listener", "5.4.6",
+			text("%s, port %d, is a listener of this gateway: a message sent there would come back for ever", "%s, porta %d, è un listener di questo gateway: un messaggio inviato lì tornerebbe sempre indietro", a.host, a.set.EffectivePort()),
+			text("set smtp.host and smtp.port to the server of the provider", "impostare smtp.host e smtp.port sul server del provider"))
+	}
 	if errors.Is(err, errNotPublic) {
 		return a.connectionError("address_not_public", "5.7.1",
 			text("%s has an address that is not public, so nothing was sent to it", "%s ha un indirizzo che non è pubblico, quindi non gli è stato inviato nulla", a.host),

@@ -26,6 +26,11 @@ type Options struct {
 	// public addresses.
 	Networks []netip.Prefix
 
+	// OwnListener reports an address at which the program itself takes mail: no
+	// connection may lead there, or one message goes round for ever. nil: there
+	// is none.
+	OwnListener func(netip.AddrPort) bool
+
 	// IdleTimeout is how long a connection is kept for the next message;
 	// 0 means 30 s, negative keeps none.
 	IdleTimeout time.Duration

@@ -43,3 +43,22 @@ func TestPublicOnly(t *testing.T) {
 		t.Errorf("an administrator's server: %v", err)
 	}
 }
+
+// No connection leads to a listener of the program itself, whatever name its
+// server has.
+func TestOwnListener(t *testing.T) {
+	t.Parallel()
+	k := newSink(t, nil)
+	opt := Options{OwnListener: func(to netip.AddrPort) bool { return to.Addr().Unmap().IsLoopback() }}
+	named := func(c *adapters.Connection) { c.SMTP.Host = "localhost" }
+	for name, a := range map[string]adapters.Adapter{"name": k.adapter(t, opt, named),
+		"own dialer": k.adapter(t, Options{OwnListener: opt.OwnListener, Dialer: (&net.Dialer{}).DialContext}, named)} {
+		if _, err := a.Send(t.Context(), outgoing(bigMessage(t, 100), "b@example.com")); describe(err) != "auth own_listener scope=connection" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	c := &adapters.Connection{Name: "loop", Provider: adapters.SMTP, From: "a@example.com", SMTP: &adapters.SMTPSettings{Host: "127.0.0.1", Port: 25, Encryption: adapters.EncryptionNone}}
+	if _, err := New(c, opt); describe(err) != "auth own_listener scope=connection" {
+		t.Errorf("an address: %v", err)
+	}
+}

@@ -204,6 +204,12 @@ func (s *Server) change(ctx context.Context, next, old *adapters.Connection) (*b
 }
 
 func (s *Server) putConnection(ctx context.Context, c *adapters.Connection) (*bodyOf[ConnectionView], error) {
+	if own := s.opt.OwnListener; own != nil && c.Provider == adapters.SMTP && c.IsActive() && own(ctx, c.SMTP.Host, c.SMTP.EffectivePort()) {
+		return nil, fail(http.StatusUnprocessableEntity, "invalid_connection", "smtp.host",
+			"the server of this connection is a listener of this gateway: a message sent there would come back for ever",
+			"il server di questa connessione è un listener di questo gateway: un messaggio inviato lì tornerebbe sempre indietro",
+			"give host and port of the provider's server", "indicare host e porta del server del provider")
+	}
 	stored, err := s.opt.Store.PutConnection(ctx, s.opt.Now(), c)
 	if err != nil {
 		return nil, err

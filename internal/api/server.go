@@ -59,6 +59,9 @@ type Options struct {
 	MaxWebhooks int // 20
 	MaxStreams  int // event streams at once; 10
 	MaxKeys     int // API keys that are valid; 50
+	// OwnListener reports a host and port at which this server itself takes
+	// SMTP: no connection may lead there. nil: none is known.
+	OwnListener func(ctx context.Context, host string, port int) bool
 
 	GiveUp         time.Duration        // when a delivery that is sent again expires; 72 h
 	MaxJSON        int64                // of a JSON body; 20 MiB

@@ -47,7 +47,7 @@ func Demo(ctx context.Context, o DemoOptions) (err error) {
 		return fmt.Errorf("the sandbox does not start: %w", err)
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	ways := NewOutbound(s.CertPool(), nil, nil)
+	ways := NewOutbound(s.CertPool(), nil, nil, nil)
 	defer func() { err = errors.Join(err, ways.Close()) }()
 	d := &demo{ctx: ctx, out: o.Stdout, lang: o.Language, sandbox: s, ways: ways}
 	message, err := demoMessage()

@@ -21,6 +21,7 @@ func (s *server) doors() ([]door, Addresses, error) {
 	}
 	if smtp != nil {
 		out, at.SMTP = append(out, smtp), smtp.Addresses()
+		s.own.set(at.SMTP)
 	}
 	web, err := s.httpDoor()
 	if err != nil {

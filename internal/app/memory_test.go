@@ -182,7 +182,7 @@ func sendLarge(t *testing.T, p adapters.Provider) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ways := NewOutbound(roots, nil, nil)
+	ways := NewOutbound(roots, nil, nil, nil)
 	m := largeMessage(t, memorySize(p))
 	var wg sync.WaitGroup
 	for range memorySends {

@@ -23,13 +23,14 @@ type Outbound struct {
 
 // NewOutbound makes the adapters of all providers. roots nil means the
 // system's trust store; networks are those that connections which are not an
-// administrator's may reach besides public addresses.
-func NewOutbound(roots *x509.CertPool, networks []netip.Prefix, log *slog.Logger) *Outbound {
+// administrator's may reach besides public addresses; own, which may be nil,
+// are the listeners of this process.
+func NewOutbound(roots *x509.CertPool, networks []netip.Prefix, own *ownListeners, log *slog.Logger) *Outbound {
 	cache := tokens.NewCache(tokens.Options{RootCAs: roots, Log: log})
 	return &Outbound{Tokens: cache, Router: adapters.NewRouter(map[adapters.Provider]adapters.Factory{
 		adapters.Graph: graph.Factory(graph.Options{Tokens: cache, RootCAs: roots}),
 		adapters.Gmail: gmail.Factory(gmail.Options{Tokens: cache, RootCAs: roots}),
-		adapters.SMTP:  fallback.Factory(fallback.Options{Tokens: cache, RootCAs: roots, Networks: networks, Log: log}),
+		adapters.SMTP:  fallback.Factory(fallback.Options{Tokens: cache, RootCAs: roots, Networks: networks, OwnListener: own.at, Log: log}),
 	})}
 }
 

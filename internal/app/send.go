@@ -51,7 +51,7 @@ func Send(ctx context.Context, o SendOptions) (err error) {
 	if err != nil {
 		return o.refused(conn, err)
 	}
-	ways := NewOutbound(roots, nil, nil)
+	ways := NewOutbound(roots, nil, nil, nil)
 	defer func() { err = errors.Join(err, ways.Close()) }()
 	adapter, err := ways.Router.Adapter(conn)
 	if err != nil {

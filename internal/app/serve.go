@@ -77,6 +77,7 @@ type server struct {
 	conns   *registry.Connections
 	clients *registry.Clients
 	submit  *submit.Submitter
+	own     *ownListeners
 	outbox  *outbox.Outbox
 	read    chan struct{} // closed once the connections were read
 }
@@ -93,7 +94,7 @@ func Serve(ctx context.Context, o ServeOptions) (err error) {
 	if err != nil {
 		return exit(ExitConfig, err)
 	}
-	s := &server{conf: conf, level: new(slog.LevelVar), getenv: o.Getenv}
+	s := &server{conf: conf, level: new(slog.LevelVar), getenv: o.Getenv, own: newOwnListeners(conf.SMTP)}
 	if s.log, err = newLogger(conf.Log, o.Stderr, s.level); err != nil {
 		return exit(ExitConfig, err)
 	}
@@ -112,7 +113,7 @@ func Serve(ctx context.Context, o ServeOptions) (err error) {
 	if err != nil {
 		return exit(ExitConfig, err)
 	}
-	s.ways = NewOutbound(roots, networks, s.log)
+	s.ways = NewOutbound(roots, networks, s.own, s.log)
 	defer func() { err = errors.Join(err, s.ways.Close()) }()
 	if err := s.wire(); err != nil {
 		return err
