@@ -14,15 +14,15 @@ type turn struct {
 	hangUp  bool // end the connection in place of it
 }
 
-// A dialogue is one conversation. FROM, TO and CC stand for addresses that
-// differ by the way.
+// A dialogue is one conversation. {from}, {to} and {cc} stand for addresses
+// that differ by the way, {tag} for its name.
 type dialogue struct {
 	name  string
 	turns []turn
 }
 
 const (
-	gardenHead = "From: FROM\r\nTo: TO\r\nSubject: garden\r\nMessage-ID: <TAG@contoso.example>\r\nDate: Sun, 29 Nov 2026 10:00:00 +0000\r\nMIME-Version: 1.0\r\n\r\n"
+	gardenHead = "From: {from}\r\nTo: {to}\r\nSubject: garden\r\nMessage-ID: <{tag}@contoso.example>\r\nDate: Sun, 29 Nov 2026 10:00:00 +0000\r\nMIME-Version: 1.0\r\n\r\n"
 	gardenEnd  = "\r\n.\r\n"
 )
 
@@ -43,9 +43,15 @@ func rawData(content string) []turn {
 	return append(say("DATA"), turn{send: content, replies: 1, content: true})
 }
 
-// bdat is content in chunks of about equal size.
+// bdat is content in chunks: one, or the header and a few of about equal size.
 func bdat(content string, chunks int) (out []turn) {
-	size := len(content)/chunks + 1
+	size := len(content)
+	if chunks > 1 {
+		head := strings.Index(content, "\r\n\r\n") + 4
+		out = append(out, turn{send: fmt.Sprintf("BDAT %d\r\n%s", head, content[:head]), replies: 1})
+		content = content[head:]
+		size = len(content)/(chunks-1) + 1
+	}
 	for len(content) > 0 {
 		n := min(size, len(content))
 		last := ""
@@ -70,7 +76,7 @@ func join(parts ...[]turn) (out []turn) {
 func dialogues() (out []dialogue) {
 	add := func(name string, turns ...[]turn) { out = append(out, dialogue{name, join(turns...)}) }
 	hello := say("EHLO pc")
-	mail, rcpt := "MAIL FROM:<FROM>", "RCPT TO:<TO>"
+	mail, rcpt := "MAIL FROM:<{from}>", "RCPT TO:<{to}>"
 	envelope := say(mail, rcpt)
 	plain := data(gardenHead + "ciao\r\n")
 
@@ -88,29 +94,29 @@ func dialogues() (out []dialogue) {
 		}
 	}
 	for name, line := range map[string]string{
-		"no-brackets": "MAIL FROM:FROM", "space": "MAIL FROM: <FROM>", "spaces": "MAIL   FROM:  <FROM>   ", "lower": "mail from:<FROM>", "size": mail + " SIZE=100", "size-twice": mail + " SIZE=1 SIZE=100",
+		"no-brackets": "MAIL FROM:{from}", "space": "MAIL FROM: <{from}>", "spaces": "MAIL   FROM:  <{from}>   ", "lower": "mail from:<{from}>", "size": mail + " SIZE=100", "size-twice": mail + " SIZE=1 SIZE=100",
 		"size-large": mail + " SIZE=99999999999", "size-text": mail + " SIZE=x", "body-7": mail + " BODY=7BIT", "body-8": mail + " body=8bitmime", "body-bad": mail + " BODY=x", "auth": mail + " AUTH=<>",
 		"utf8": mail + " SMTPUTF8", "ret": mail + " RET=HDRS", "ret-bad": mail + " RET=ALL", "ret-twice": mail + " RET=FULL RET=HDRS", "envid": mail + " ENVID=a+2Bb", "envid-lower": mail + " ENVID=a+2bb",
 		"envid-bad": mail + " ENVID=a+0Ab", "envid-equals": mail + " ENVID=a=b", "envid-long": mail + " ENVID=" + strings.Repeat("x", 101), "unknown": mail + " FROB=1",
-		"doubled": "MAIL FROM:<<FROM>>", "inside-space": "MAIL FROM:< FROM >", "no-end": "MAIL FROM:<FROM", "no-colon": "MAIL FROM <FROM>", "two": "MAIL FROM:<FROM>,<FROM>", "name": "MAIL FROM:Ufficio <FROM>",
-		"glued": mail + "SIZE=1", "empty": "MAIL FROM:", "tab": "MAIL\tFROM:<FROM>", "leading-space": "  " + mail, "null": "MAIL FROM:<>", "route": "MAIL FROM:<@a.example:FROM>",
+		"doubled": "MAIL FROM:<<{from}>>", "inside-space": "MAIL FROM:< {from} >", "no-end": "MAIL FROM:<{from}", "no-colon": "MAIL FROM <{from}>", "two": "MAIL FROM:<{from}>,<{from}>", "name": "MAIL FROM:Ufficio <{from}>",
+		"glued": mail + "SIZE=1", "empty": "MAIL FROM:", "tab": "MAIL\tFROM:<{from}>", "leading-space": "  " + mail, "null": "MAIL FROM:<>", "route": "MAIL FROM:<@a.example:{from}>",
 	} {
 		add("mail/"+name, hello, say(line, rcpt), plain)
 	}
 	for name, line := range map[string]string{
-		"no-brackets": "RCPT TO:TO", "space": "RCPT TO: <TO>", "lower": "rcpt to:<TO>", "route": "RCPT TO:<@a.example,@b.example:TO>", "doubled": "RCPT TO:<<TO>>", "no-end": "RCPT TO:<TO", "two": "RCPT TO:<TO>,<CC>",
+		"no-brackets": "RCPT TO:{to}", "space": "RCPT TO: <{to}>", "lower": "rcpt to:<{to}>", "route": "RCPT TO:<@a.example,@b.example:{to}>", "doubled": "RCPT TO:<<{to}>>", "no-end": "RCPT TO:<{to}", "two": "RCPT TO:<{to}>,<{cc}>",
 		"empty": "RCPT TO:<>", "unknown": rcpt + " FROB=1", "notify": rcpt + " NOTIFY=SUCCESS,FAILURE", "notify-never": rcpt + " NOTIFY=NEVER", "notify-both": rcpt + " NOTIFY=NEVER,SUCCESS",
 		"notify-twice": rcpt + " NOTIFY=SUCCESS,SUCCESS", "notify-empty": rcpt + " NOTIFY=", "notify-bad": rcpt + " NOTIFY=FROB", "orcpt": rcpt + " ORCPT=rfc822;a+2Bb@example.com", "orcpt-utf8": rcpt + " ORCPT=rfc822;b+C3+BCcher@example.com",
 		"orcpt-no-type": rcpt + " ORCPT=a@example.com", "orcpt-lower": rcpt + " ORCPT=rfc822;a+2bb@example.com", "orcpt-equals": rcpt + " ORCPT=rfc822;a=b@example.com",
 	} {
-		add("rcpt/"+name, hello, say(mail, line, "RCPT TO:<CC>"), plain)
+		add("rcpt/"+name, hello, say(mail, line, "RCPT TO:<{cc}>"), plain)
 	}
 	for name, line := range map[string]string{"none": "NOOP", "helo": "HELO pc", "underscore": "EHLO my_pc", "address": "EHLO 192.168.1.7", "words": "EHLO my pc", "brackets": "EHLO <pc>", "8bit": "EHLO b\xc3\xbcro",
 		"empty": "EHLO", "long": "EHLO " + strings.Repeat("x", 300)} {
 		add("hello/"+name, say(line), say(mail+" SIZE=50", rcpt), plain)
 	}
 	stages := []turn{}
-	for _, l := range []string{"EHLO pc", mail, rcpt, "RCPT TO:<CC>", "DATA"} {
+	for _, l := range []string{"EHLO pc", mail, rcpt, "RCPT TO:<{cc}>", "DATA"} {
 		stages = append(stages, say(l)...)
 	}
 	for i := range stages {
@@ -124,7 +130,7 @@ func dialogues() (out []dialogue) {
 	}
 	add("abort/inside-content", hello, envelope, say("DATA"), []turn{{send: gardenHead + "ciao\r\n", content: true}, {hangUp: true}})
 	add("abort/inside-bdat", hello, envelope, []turn{{send: "BDAT 5000\r\n" + gardenHead}, {hangUp: true}})
-	add("pipelined/group", hello, []turn{{send: mail + "\r\n" + rcpt + "\r\nRCPT TO:<CC>\r\nDATA\r\n", replies: 4}}, plain[1:])
+	add("pipelined/group", hello, []turn{{send: mail + "\r\n" + rcpt + "\r\nRCPT TO:<{cc}>\r\nDATA\r\n", replies: 4}}, plain[1:])
 	add("pipelined/group-with-refusal", hello, []turn{{send: mail + "\r\nRCPT TO:<>\r\n" + rcpt + "\r\nDATA\r\n", replies: 4}}, plain[1:])
 	add("pipelined/bdat", hello, []turn{{send: mail + "\r\n" + rcpt + "\r\n" + bdat(gardenHead+"ciao\r\n", 1)[0].send, replies: 3}})
 	add("pipelined/two-messages", hello, envelope, say("DATA"), []turn{{send: gardenHead + "uno" + gardenEnd + mail + "\r\n" + rcpt + "\r\nDATA\r\n", replies: 4, content: true}}, plain[1:])

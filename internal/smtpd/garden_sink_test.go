@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,7 +22,7 @@ type gardenSink struct {
 // An arrival is one message as it came.
 type arrival struct {
 	from  string
-	rcpts []string // with NOTIFY, ORCPT
+	rcpts []string
 	raw   string
 }
 
@@ -128,6 +129,7 @@ func (k *gardenSink) arrived(tag string) (out []string) {
 		if len(m.rcpts) == 0 || !strings.Contains(strings.Join(m.rcpts, " "), tag+"@") {
 			continue
 		}
+		rcpts := slices.Sorted(slices.Values(m.rcpts))
 		_, body, _ := strings.Cut(m.raw, "\r\n\r\n")
 		subject := ""
 		for _, l := range strings.Split(m.raw, "\r\n") {
@@ -136,7 +138,7 @@ func (k *gardenSink) arrived(tag string) (out []string) {
 				break
 			}
 		}
-		out = append(out, fmt.Sprintf("%s -> %s %q %q", m.from, strings.Join(m.rcpts, " "), subject, body))
+		out = append(out, fmt.Sprintf("%s -> %s %q %q", m.from, strings.Join(rcpts, " "), subject, body))
 	}
 	return out
 }

@@ -2,14 +2,10 @@ package smtpd_test
 
 import (
 	"bufio"
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,23 +17,26 @@ import (
 	"github.com/postino-mail/postino/internal/app"
 )
 
-// An explanation says why a way differs from Postfix alone, for the dialogues
-// whose name begins so.
+// An explanation says why some ways differ from Postfix alone in the dialogues
+// whose name begins so, and how many messages arrive by them.
 type explanation struct {
 	dialogue string
 	ways     string // letters
+	arrive   int
 	why      string
 }
 
 func explanations() []explanation {
-	const strict = "postino refuses bare line ends and closes where the end is not certain; Postfix mends the former (smtpd_forbid_bare_newline = normalize)"
+	const (
+		strict  = "postino refuses bare line ends, and closes where the end is not certain; Postfix mends them (smtpd_forbid_bare_newline = normalize)"
+		nul     = "postino refuses NUL (RFC 5322 section 2.3), Postfix takes it"
+		long    = "a line over 998 octets is encoded by postino and broken by Postfix"
+		reports = "what serves reports alone costs postino no mail, Postfix refuses it with 501"
+	)
 	return []explanation{
-		{"bare-lf/", "bcd", strict}, {"bare-cr/", "bcd", strict}, {"lf-dot-lf/", "bcd", strict}, {"lf-dot-crlf/", "bcd", strict}, {"cr-dot-cr/", "bcd", strict}, {"crcrlf/", "bcd", strict},
-		{"nul/", "bcd", "postino refuses NUL (RFC 5321 section 4.5.2 leaves it to the server), Postfix takes it"},
-		{"999/", "bcd", "a line over 998 octets is encoded by postino and broken by Postfix"}, {"5000/", "bcd", "likewise"},
-		{"mail/size-text", "bcd", "postino refuses a SIZE that is no number, as Postfix does: the second MAIL of no one follows"},
-		{"mail/ret-", "bcd", "what serves reports alone costs postino no mail; Postfix refuses it with 501"},
-		{"rcpt/notify-", "bcd", "likewise"}, {"rcpt/orcpt-no-type", "bcd", "likewise"},
+		{"bare-lf/", "bd", 0, strict}, {"bare-cr/", "bd", 0, strict}, {"lf-dot-lf/", "bd", 0, strict}, {"lf-dot-crlf/", "bd", 0, strict},
+		{"cr-dot-cr/", "bd", 0, strict}, {"crcrlf/", "bd", 0, strict}, {"nul/", "bcd", 0, nul}, {"999/", "bd", 1, long}, {"5000/", "bd", 1, long},
+		{"mail/ret-", "bd", 1, reports}, {"mail/envid-bad", "bd", 1, reports}, {"rcpt/notify-", "bd", 1, reports}, {"rcpt/orcpt-no-type", "bd", 1, reports},
 	}
 }
 
@@ -91,7 +90,7 @@ func TestGarden(t *testing.T) {
 			}
 			explained := false
 			for _, e := range explanations() {
-				if strings.HasPrefix(d.name, e.dialogue) && strings.Contains(e.ways, way) {
+				if strings.HasPrefix(d.name, e.dialogue) && strings.Contains(e.ways, way) && len(got) == e.arrive {
 					used[e], explained = true, true
 				}
 			}
@@ -113,7 +112,7 @@ func TestGarden(t *testing.T) {
 
 func gardenNames(i int, way string) *strings.Replacer {
 	tag := fmt.Sprintf("g%03d%s", i, way)
-	return strings.NewReplacer("TAG", tag, "FROM", way+"@contoso.example", "TO:<", "TO:<", "TO:", "TO:", "TO", tag+"@example.com", "CC", "cc"+tag+"@example.com")
+	return strings.NewReplacer("{tag}", tag, "{from}", way+"@contoso.example", "{to}", tag+"@example.com", "{cc}", "cc"+tag+"@example.com")
 }
 
 // plainOf is what arrived, without the names of the way.
@@ -121,7 +120,7 @@ func plainOf(k *gardenSink, i int, way string) []string {
 	tag := fmt.Sprintf("g%03d%s", i, way)
 	out := k.arrived(tag)
 	for j := range out {
-		out[j] = strings.NewReplacer(tag, "TAG", way+"@contoso.example", "FROM").Replace(out[j])
+		out[j] = strings.NewReplacer(tag, "{tag}", way+"@contoso.example", "{from}").Replace(out[j])
 	}
 	slices.Sort(out)
 	return out
@@ -148,10 +147,7 @@ func converse(t *testing.T, d dialogue, port string, names *strings.Replacer) (t
 		if turn.content && last != 354 {
 			continue
 		}
-		text := names.Replace(turn.send)
-		if verb, rest, ok := strings.Cut(text, "\r\n"); ok && strings.HasPrefix(verb, "BDAT ") && strings.Contains(turn.send, "TO") {
-			text = rechunk(verb, rest)
-		}
+		text := recount(names.Replace(turn.send))
 		if _, err = io.WriteString(c, text); err != nil {
 			return taken
 		}
@@ -171,11 +167,16 @@ func converse(t *testing.T, d dialogue, port string, names *strings.Replacer) (t
 	return taken
 }
 
-// rechunk counts a chunk whose names were put in.
-func rechunk(verb, chunk string) string {
+// recount gives a chunk the size that it has with its names.
+func recount(text string) string {
+	at := strings.Index(text, "BDAT ")
+	if at < 0 {
+		return text
+	}
+	verb, chunk, _ := strings.Cut(text[at:], "\r\n")
 	f := strings.Fields(verb)
 	f[1] = strconv.Itoa(len(chunk))
-	return strings.Join(f, " ") + "\r\n" + chunk
+	return text[:at] + strings.Join(f, " ") + "\r\n" + chunk
 }
 
 func replyOf(r *bufio.Reader) (int, error) {
@@ -233,75 +234,9 @@ func startGarden(t *testing.T, ports map[string]string) string {
 	if err := st.Close(); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ready, done := make(chan app.Addresses, 1), make(chan error, 1)
-	go func() {
-		done <- app.Serve(ctx, app.ServeOptions{Data: data, SMTP: []string{"127.0.0.1:0"}, HTTP: "127.0.0.1:0", Stderr: io.Discard,
-			Getenv: func(string) string { return "" }, Ready: func(a app.Addresses) { ready <- a }})
-	}()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
-			t.Errorf("serve: %v", err)
-		}
-	})
-	select {
-	case a := <-ready:
-		_, port, err := net.SplitHostPort(a.SMTP[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		return port
-	case err := <-done:
-		done <- nil
-		t.Fatalf("serve: %v", err)
-	}
-	return ""
-}
-
-// startPostfix starts one that relays to a port, and gives its own.
-func startPostfix(t *testing.T, relay string) string {
-	t.Helper()
-	free, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	_, port, err := net.SplitHostPort(serve(t, app.ServeOptions{Data: data}).SMTP[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, port, err := net.SplitHostPort(free.Addr().String())
-	if err := errors.Join(err, free.Close()); err != nil {
-		t.Fatal(err)
-	}
-	// Not t.TempDir: Postfix runs as another user and must reach it.
-	dir, err := os.MkdirTemp("", "postino-relay-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // likewise
-		t.Fatal(err)
-	}
-	script := func(ctx context.Context, action string) {
-		c := exec.CommandContext(ctx, filepath.Join("..", "..", "testdata", "peers", "postfix-relay.sh"), action)
-		c.Env = append(os.Environ(), "POSTFIX_DIR="+dir, "LISTEN_PORT="+port, "RELAY_PORT="+relay)
-		if out, err := c.CombinedOutput(); err != nil {
-			t.Errorf("postfix %s: %v: %s", action, err, out)
-		}
-	}
-	t.Cleanup(func() {
-		script(context.Background(), "stop")
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	script(t.Context(), "start")
-	var d net.Dialer
-	for end := time.Now().Add(15 * time.Second); ; {
-		c, err := d.DialContext(t.Context(), "tcp", "127.0.0.1:"+port)
-		if err == nil {
-			c.Close()
-			return port
-		}
-		if time.Now().After(end) {
-			t.Fatalf("Postfix does not answer: %v", err)
-		}
-		<-time.After(100 * time.Millisecond)
-	}
+	return port
 }

@@ -75,12 +75,21 @@ func startGateway(t *testing.T) *gateway {
 		t.Fatal(err)
 	}
 	g.files()
+	at := serve(t, app.ServeOptions{Data: data, CAFile: s.CAFile()})
+	if g.host, g.port, err = net.SplitHostPort(at.SMTP[0]); err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// serve runs the program until the test is over.
+func serve(t *testing.T, o app.ServeOptions) app.Addresses {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, done := make(chan app.Addresses, 1), make(chan error, 1)
-	go func() {
-		done <- app.Serve(ctx, app.ServeOptions{Data: data, SMTP: []string{"127.0.0.1:0"}, HTTP: "127.0.0.1:0", CAFile: s.CAFile(), Stderr: io.Discard,
-			Getenv: func(string) string { return "" }, Ready: func(a app.Addresses) { ready <- a }})
-	}()
+	o.SMTP, o.HTTP, o.Stderr = []string{"127.0.0.1:0"}, "127.0.0.1:0", io.Discard
+	o.Getenv, o.Ready = func(string) string { return "" }, func(a app.Addresses) { ready <- a }
+	go func() { done <- app.Serve(ctx, o) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
@@ -89,14 +98,12 @@ func startGateway(t *testing.T) *gateway {
 	})
 	select {
 	case a := <-ready:
-		if g.host, g.port, err = net.SplitHostPort(a.SMTP[0]); err != nil {
-			t.Fatal(err)
-		}
+		return a
 	case err := <-done:
 		done <- nil
 		t.Fatalf("serve: %v", err)
 	}
-	return g
+	return app.Addresses{}
 }
 
 // files makes the attachment, and for each sender a message for the clients

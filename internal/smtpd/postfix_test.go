@@ -2,6 +2,7 @@ package smtpd_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -18,15 +19,28 @@ func TestPostfixRelays(t *testing.T) {
 		t.Skip("a real Postfix: set POSTINO_PEERS=1")
 	}
 	g := startGateway(t)
+	port := startPostfix(t, g.port)
+	for from := range routes(g.sandbox) {
+		t.Run(strings.TrimSuffix(from, "@contoso.example"), func(t *testing.T) {
+			seen := len(g.sandbox.Deliveries())
+			c := exec.CommandContext(t.Context(), "swaks", "--server", "127.0.0.1:"+port, "--from", from, "--to", peerTo+","+peerBcc, "--data", "@"+g.eml[from], "--suppress-data")
+			if out, err := c.CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, out[max(0, len(out)-2000):])
+			}
+			g.arrived(t, seen)
+		})
+	}
+}
+
+// startPostfix starts one that relays to a port, and gives its own.
+func startPostfix(t *testing.T, relay string) string {
+	t.Helper()
 	free, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, port, err := net.SplitHostPort(free.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := free.Close(); err != nil {
+	if err := errors.Join(err, free.Close()); err != nil {
 		t.Fatal(err)
 	}
 	// Not t.TempDir: Postfix runs as another user and must reach it.
@@ -34,12 +48,12 @@ func TestPostfixRelays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(dir, 0o755); err != nil {
+	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // likewise
 		t.Fatal(err)
 	}
 	script := func(ctx context.Context, action string) {
 		c := exec.CommandContext(ctx, filepath.Join("..", "..", "testdata", "peers", "postfix-relay.sh"), action)
-		c.Env = append(os.Environ(), "POSTFIX_DIR="+dir, "LISTEN_PORT="+port, "RELAY_PORT="+g.port)
+		c.Env = append(os.Environ(), "POSTFIX_DIR="+dir, "LISTEN_PORT="+port, "RELAY_PORT="+relay)
 		if out, err := c.CombinedOutput(); err != nil {
 			t.Errorf("postfix %s: %v: %s", action, err, out)
 		}
@@ -56,21 +70,11 @@ func TestPostfixRelays(t *testing.T) {
 		c, err := d.DialContext(t.Context(), "tcp", "127.0.0.1:"+port)
 		if err == nil {
 			c.Close()
-			break
+			return port
 		}
 		if time.Now().After(end) {
 			t.Fatalf("Postfix does not answer: %v", err)
 		}
 		<-time.After(100 * time.Millisecond)
-	}
-	for from := range routes(g.sandbox) {
-		t.Run(strings.TrimSuffix(from, "@contoso.example"), func(t *testing.T) {
-			seen := len(g.sandbox.Deliveries())
-			c := exec.CommandContext(t.Context(), "swaks", "--server", "127.0.0.1:"+port, "--from", from, "--to", peerTo+","+peerBcc, "--data", "@"+g.eml[from], "--suppress-data")
-			if out, err := c.CombinedOutput(); err != nil {
-				t.Fatalf("%v: %s", err, out[max(0, len(out)-2000):])
-			}
-			g.arrived(t, seen)
-		})
 	}
 }
