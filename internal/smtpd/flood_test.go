@@ -3,7 +3,6 @@ package smtpd
 import (
 	"crypto/tls"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"strings"
@@ -89,7 +88,7 @@ func greet(w *world, implicit bool) error {
 	if err := c.SetDeadline(time.Now().Add(time.Second)); err != nil {
 		return err
 	}
-	var conn net.Conn = c
+	conn := c
 	if implicit {
 		conn = tls.Client(c, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // the certificate is the server's own
 	}
