@@ -79,14 +79,6 @@ func cutParam(s string) (string, string) {
 	return a, b
 }
 
-// cutComment drops a comment at the end of an unquoted value.
-func cutComment(s string) string {
-	if i := strings.IndexByte(s, '('); i >= 0 {
-		return s[:i]
-	}
-	return s
-}
-
 // nextParam reads one "name=value" and what is left after its semicolon.
 func nextParam(s string) (name, value, rest string) {
 	s = strings.TrimLeft(s, "; \t")
