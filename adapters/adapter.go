@@ -66,7 +66,16 @@ type Receipt struct {
 	At         time.Time         `json:"at"`
 	Recipients []RecipientResult `json:"recipients"`
 	Lost       []string          `json:"lost,omitempty"` // what the provider's large path could not keep, in words
+
+	// DSN: the next server took over what the envelope wants to be told (RFC 3461
+	// section 5.2.2), so nobody else tells of success.
+	DSN bool `json:"dsn,omitempty"`
 }
+
+// DuplicateDelivery is the Error.Code of a server that refuses a message because
+// it has accepted one with this Message-ID: after an outcome that was not known
+// it is evidence of that acceptance.
+const DuplicateDelivery = "DuplicateDelivery"
 
 // A RecipientResult is the outcome for one recipient; Err is nil when it was accepted.
 type RecipientResult struct {

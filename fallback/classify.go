@@ -143,6 +143,9 @@ func (a *adapter) refused(s *session, at stage, r reply, theirs ...string) *adap
 	e := &adapters.Error{Class: m.class, Scope: m.scope, Provider: adapters.SMTP, Code: r.code(), Status: r.Code, Enhanced: r.Enhanced,
 		RetryAfter: m.after, NoRetry: m.noRetry, TooLarge: m.tooLarge, Sentence: m.sentence, Remedy: m.remedy,
 		Err: &refusal{reply: reply{Code: r.Code, Enhanced: r.Enhanced}, at: at, shown: why}}
+	if at == atDot && r.Enhanced == "5.2.0" && strings.Contains(r.text(), "DuplicateDelivery") {
+		e.Code = adapters.DuplicateDelivery // Exchange Online has a message with this Message-ID already
+	}
 	if why != "" && !a.set.PublicOnly { // whoever names hosts must not read through us what they say
 		e.Sentence.EN += fmt.Sprintf(`; %s says "%s"`, a.host, why)
 		e.Sentence.IT += fmt.Sprintf(`; %s dice "%s"`, a.host, why)

@@ -55,6 +55,7 @@ type transaction struct {
 	eightBit bool // the content has 8-bit octets and goes as it is
 	smtputf8 bool
 	chunking bool
+	dsn      bool // the server takes over who is told of what (RFC 3461)
 }
 
 // adapt fits the plan to the session's server, or says why it cannot take the message.
@@ -103,10 +104,10 @@ func (tx *transaction) commands(s *session) []command {
 		out = append(out, command{line: "RSET", at: atReset})
 	}
 	out = append(out, command{line: mailLine(tx.from, tx.out.Envelope, tx.caps, tx.content.size, tx.eightBit, tx.smtputf8), at: atMail})
-	dsn := tx.caps.has("DSN")
+	tx.dsn = tx.caps.has("DSN")
 	for i, r := range tx.rcpts {
 		if r.err == nil {
-			out = append(out, command{line: rcptLine(r.path, r.Recipient, dsn), at: atRcpt, rcpt: i})
+			out = append(out, command{line: rcptLine(r.path, r.Recipient, tx.dsn), at: atRcpt, rcpt: i})
 		}
 	}
 	if !tx.chunking {

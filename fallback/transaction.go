@@ -75,7 +75,7 @@ func (a *adapter) transact(ctx context.Context, s *session, p *plan) (adapters.R
 
 // receipt gives the recipients' fates; those who were not refused share whole.
 func (a *adapter) receipt(tx *transaction, whole error) adapters.Receipt {
-	rec := adapters.Receipt{Provider: adapters.SMTP, Route: "smtp", Recipients: make([]adapters.RecipientResult, len(tx.rcpts))}
+	rec := adapters.Receipt{Provider: adapters.SMTP, Route: "smtp", Recipients: make([]adapters.RecipientResult, len(tx.rcpts)), DSN: tx.dsn}
 	for i, r := range tx.rcpts {
 		e := r.err
 		if e == nil && whole != nil {

@@ -105,6 +105,9 @@ func (s shownDelivery) write(w io.Writer, lang string) error {
 	if m.Resubmitted > 0 {
 		t.Row("sent again", fmt.Sprintf("%d times by the client, which had not heard that it was taken", m.Resubmitted))
 	}
+	if d.NotTold {
+		t.Row("note", "its sender could not be told: see the log, and tell the sender")
+	}
 	if d.Duplicate {
 		t.Row("note", "it may have gone out twice")
 	}

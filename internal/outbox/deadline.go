@@ -75,7 +75,7 @@ func (o *Outbox) deadline(ctx context.Context, now time.Time, d *store.Delivery)
 	if unknown {
 		kind, step.Word.Told = reportUnknown, true
 	}
-	if step.Messages, err = o.report(ctx, d, m, conn, kind, late); err != nil {
+	if err := o.tell(ctx, &step, d, m, conn, kind, late); err != nil {
 		return err
 	}
 	return o.opt.Store.Settle(ctx, step)

@@ -48,14 +48,21 @@ func (o *Outbox) complete(ctx context.Context, l store.Lease, d *store.Delivery,
 		kind  reportKind
 		about []store.Recipient
 	}{{reportFailed, r.failed}, {reportRelayed, r.relayed}} {
-		messages, err := o.report(ctx, d, m, conn, told.kind, told.about)
-		if err != nil {
+		if told.kind == reportRelayed && r.outcome.Receipt != nil && r.outcome.Receipt.DSN {
+			continue // the next server tells (RFC 3461 section 5.2.2)
+		}
+		if err := o.tell(ctx, &r.step, d, m, conn, told.kind, told.about); err != nil {
 			return store.Finish{}, err
 		}
-		r.step.Messages = append(r.step.Messages, messages...)
 	}
 	if o.opt.Events {
-		r.step.Events = o.events(d, m, r)
+		r.step.Events = append(r.step.Events, o.events(d, m, r)...)
+		if m.Notification && len(r.failed) > 0 { // there is no other way to tell its reader
+			r.step.Events = append(r.step.Events, store.NewEvent{Type: "notification.failed", At: r.step.Now, Client: d.Client, Message: m.ID, Delivery: d.ID})
+		}
+	}
+	if m.Notification && len(r.failed) > 0 {
+		o.opt.Log.Error("a notification could not be delivered: its sender was not told", "delivery", d.ID.String(), "message_id", m.MessageID, "to", r.failed[0].Address)
 	}
 	return store.Finish{Lease: l, Outcome: r.outcome, Step: r.step, NotMailed: r.notMailed}, nil
 }

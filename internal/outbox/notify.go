@@ -1,7 +1,9 @@
 package outbox
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -60,31 +62,66 @@ func (o *Outbox) report(ctx context.Context, d *store.Delivery, m *store.Message
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 		case err != nil:
-			return nil, o.untold(d, k, err)
+			return nil, o.untold(d, m, k, err)
 		case off:
 			return nil, nil
 		}
 	}
 	way, from, err := o.reportWay(ctx, m, conn)
 	if err != nil {
-		return nil, o.untold(d, k, err)
+		return nil, o.untold(d, m, k, err)
 	}
 	if way == nil {
-		return nil, o.untold(d, k, errors.New("no connection may carry the notification"))
+		return nil, o.untold(d, m, k, errors.New("no connection may carry the notification"))
 	}
 	msg, err := o.notification(ctx, m, way, from, k, about)
 	if err != nil {
-		return nil, o.untold(d, k, err)
+		return nil, o.untold(d, m, k, err)
 	}
 	return []store.NewMessage{*msg}, nil
 }
 
-// untold gives back what may pass, and says of the rest that nobody hears of it.
-func (o *Outbox) untold(d *store.Delivery, k reportKind, err error) error {
+// untold gives back what may pass, and says of the rest that no one hears of it.
+func (o *Outbox) untold(d *store.Delivery, m *store.Message, k reportKind, err error) error {
 	if errors.Is(err, store.ErrUnavailable) {
 		return err
 	}
-	o.opt.Log.Error("the sender cannot be told", "delivery", d.ID.String(), "kind", string(k), "err", err)
+	o.opt.Log.Error("the sender cannot be told", "delivery", d.ID.String(), "message_id", m.MessageID, "sender", m.Envelope.From, "kind", string(k), "err", err)
+	return &untoldError{kind: k, err: err}
+}
+
+// An untoldError says that no notification could be made: the delivery's record
+// and an event say so, for a person to tell the sender.
+type untoldError struct {
+	kind reportKind
+	err  error
+}
+
+func (e *untoldError) Error() string { return "the sender cannot be told: " + e.err.Error() }
+func (e *untoldError) Unwrap() error { return e.err }
+
+// tell adds the notification to a step, or to the record that there is none.
+func (o *Outbox) tell(ctx context.Context, step *store.Step, d *store.Delivery, m *store.Message, conn *adapters.Connection, k reportKind, about []store.Recipient) error {
+	messages, err := o.report(ctx, d, m, conn, k, about)
+	var untold *untoldError
+	if !errors.As(err, &untold) {
+		step.Messages = append(step.Messages, messages...)
+		return err
+	}
+	step.Word.NotTold = true
+	if !o.opt.Events {
+		return nil
+	}
+	data, err := json.Marshal(struct {
+		MessageID string     `json:"message_id"`
+		Sender    string     `json:"sender"`
+		Kind      reportKind `json:"kind"`
+		Error     string     `json:"error"`
+	}{m.MessageID, m.Envelope.From, k, untold.err.Error()})
+	if err != nil {
+		return err
+	}
+	step.Events = append(step.Events, store.NewEvent{Type: "notification.failed", At: step.Now, Client: d.Client, Message: m.ID, Delivery: d.ID, Data: data})
 	return nil
 }
 
@@ -114,11 +151,8 @@ func (o *Outbox) reportWay(ctx context.Context, m *store.Message, conn *adapters
 	all = slices.DeleteFunc(slices.Clone(all), func(c *adapters.Connection) bool { return rank(c) == never || !c.IsActive() })
 	slices.SortStableFunc(all, func(a, b *adapters.Connection) int { return rank(a) - rank(b) })
 	for _, c := range all {
-		from := c.From
-		if _, pattern := c.FromPattern(); pattern || from == "" {
-			from = c.Mailbox(m.From)
-		}
-		if _, err := mime.NormalizeAddress(from); err != nil {
+		from := reportFrom(c, m.From)
+		if from == "" {
 			continue
 		}
 		st, err := o.opt.Store.ConnectionState(ctx, c.ID)
@@ -130,10 +164,32 @@ func (o *Outbox) reportWay(ctx context.Context, m *store.Message, conn *adapters
 			return c, from, nil
 		}
 	}
-	if conn != nil && conn.From != "" { // paused, but the mail waits for it as other mail does
-		return conn, conn.Mailbox(m.From), nil
+	if conn != nil { // paused, but the mail waits for it as other mail does
+		if from := reportFrom(conn, m.From); from != "" {
+			return conn, from, nil
+		}
 	}
 	return nil, "", nil
+}
+
+// reportFrom is the From of a notification over a connection: an address that
+// the connection may send as, its own before that of the failed message's author,
+// who comes last and only where the connection is for such authors; empty: none.
+func reportFrom(c *adapters.Connection, author string) string {
+	own := []string{c.From}
+	if _, pattern := c.FromPattern(); pattern {
+		own = nil
+	}
+	own = append(own, c.Mailbox(""))
+	if c.MatchesFrom(author) || c.Provider == adapters.SMTP && c.From == "" {
+		own = append(own, author)
+	}
+	for _, a := range own {
+		if _, err := mime.NormalizeAddress(a); a != "" && err == nil {
+			return a
+		}
+	}
+	return ""
 }
 
 // notification is the message with its one delivery.
@@ -173,6 +229,15 @@ const maxReturned = 256 << 10
 type returnedMessage struct {
 	bytes []byte
 	whole bool
+}
+
+// head is the header of what comes back.
+func (r returnedMessage) head() returnedMessage {
+	head, _, found := bytes.Cut(r.bytes, []byte("\r\n\r\n"))
+	if found {
+		head = r.bytes[:len(head)+2]
+	}
+	return returnedMessage{bytes: head}
 }
 
 // returned gives the header of the message, or all of it where RET=FULL asks

@@ -34,9 +34,10 @@ func composeReport(in reportInput) ([]byte, error) {
 		return nil, err
 	}
 	boundary := "postino-" + hex.EncodeToString(random[:8])
+	// A sender whose address is ASCII may be behind servers without SMTPUTF8.
 	eai := !ascii(in.message.Envelope.From)
-	for _, r := range in.about {
-		eai = eai || !ascii(r.Address)
+	if !eai && in.original.whole && !asciiBytes(in.original.bytes) {
+		in.original = in.original.head()
 	}
 	name := in.displayName
 	if name == "" {
@@ -53,7 +54,7 @@ func composeReport(in reportInput) ([]byte, error) {
 		reportUnknown: "Esito sconosciuto / Outcome unknown"}[in.kind])
 	line("Date: %s", in.now.Format(time.RFC1123Z))
 	line("Message-ID: <%s@%s>", hex.EncodeToString(random[:]), in.host)
-	if in.message.MessageID != "" {
+	if id := in.message.MessageID; id != "" && (eai || ascii(id)) {
 		line("In-Reply-To: %s", in.message.MessageID)
 		line("References: %s", in.message.MessageID)
 	}
@@ -81,15 +82,12 @@ func composeReport(in reportInput) ([]byte, error) {
 		line("Content-Transfer-Encoding: 8bit")
 	}
 	line("")
-	in.fields(line)
+	in.fields(line, eai)
 	if len(in.original.bytes) > 0 {
-		line("--%s\r\nContent-Type: %s", boundary, headers)
-		if !asciiBytes(in.original.bytes) {
-			line("Content-Transfer-Encoding: 8bit")
+		if err := in.part(&b, boundary, headers, eai); err != nil {
+			return nil, err
 		}
-		line("")
-		b.Write(in.original.bytes)
-		if !bytes.HasSuffix(in.original.bytes, []byte("\r\n")) {
+		if !bytes.HasSuffix(b.Bytes(), []byte("\r\n")) {
 			line("")
 		}
 	}
@@ -98,7 +96,7 @@ func composeReport(in reportInput) ([]byte, error) {
 }
 
 // fields writes the per-message and per-recipient fields of RFC 3464 section 2.
-func (in *reportInput) fields(line func(string, ...any)) {
+func (in *reportInput) fields(line func(string, ...any), eai bool) {
 	if id := in.message.Envelope.EnvID; id != "" {
 		line("Original-Envelope-Id: %s", oneLine(id))
 	}
@@ -111,9 +109,17 @@ func (in *reportInput) fields(line func(string, ...any)) {
 			kind = "utf-8"
 		}
 		if r.ORcpt != "" {
-			line("Original-Recipient: %s", oneLine(r.ORcpt))
+			original := oneLine(r.ORcpt)
+			if !eai {
+				original = asciiAddress(original)
+			}
+			line("Original-Recipient: %s", original)
 		}
-		line("Final-Recipient: %s; %s", kind, r.Address)
+		address := r.Address
+		if !eai && kind == "utf-8" {
+			address = asciiAddress(address)
+		}
+		line("Final-Recipient: %s; %s", kind, address)
 		line("Action: %s", in.action())
 		line("Status: %s", in.status(r))
 		if r.Error != nil && r.Error.Status != 0 {
@@ -128,6 +134,52 @@ func (in *reportInput) fields(line func(string, ...any)) {
 		}
 	}
 	line("")
+}
+
+// part writes what comes back of the original; in a report of ASCII, text that
+// is not is encoded.
+func (in *reportInput) part(b *bytes.Buffer, boundary, media string, eai bool) error {
+	fmt.Fprintf(b, "--%s\r\nContent-Type: %s", boundary, media)
+	switch {
+	case asciiBytes(in.original.bytes):
+		b.WriteString("\r\n\r\n")
+	case !eai:
+		b.WriteString("; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n")
+		qp := quotedprintable.NewWriter(b)
+		if _, err := qp.Write(in.original.bytes); err != nil {
+			return err
+		}
+		return qp.Close()
+	default:
+		b.WriteString("\r\nContent-Transfer-Encoding: 8bit\r\n\r\n")
+	}
+	b.Write(in.original.bytes)
+	return nil
+}
+
+// asciiAddress is an address as utf-8-addr-unitext of RFC 6533 section 3, with
+// all that is not ASCII embedded, for where only 7 bits pass. What is ASCII
+// stays as it is.
+func asciiAddress(a string) string {
+	if ascii(a) {
+		return a
+	}
+	kind, addr, typed := strings.Cut(a, ";") // of an Original-Recipient
+	if !typed {
+		kind, addr = "", a
+	}
+	var b strings.Builder
+	for _, r := range addr {
+		if r > 0x7e || r < 0x20 || r == '\\' || r == '+' || r == '=' {
+			fmt.Fprintf(&b, `\x{%02X}`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	if typed {
+		return kind + ";" + b.String()
+	}
+	return b.String()
 }
 
 // action is the word of RFC 3464 section 2.3.3, which has none for an outcome

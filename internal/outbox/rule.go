@@ -153,6 +153,9 @@ func (s *situation) failed(r *ruling) {
 	switch e.Class {
 	case adapters.Permanent:
 		switch {
+		case e.Code == adapters.DuplicateDelivery && s.delivery.Duplicate: // the attempt whose outcome was not known had gone through
+			r.outcome.Class, r.notMailed = adapters.Accepted, 0
+			s.sentBefore(r)
 		case e.TooLarge && s.next != nil:
 			s.failOver(r)
 		case e.TooLarge && !s.later.IsZero(): // the route that can carry it opens again
@@ -316,13 +319,7 @@ func (s *situation) verified(r *ruling) {
 			r.step.Word.ProviderID = rc.ProviderID
 		}
 		r.step.Word.UnknownSince = time.Time{}
-		for i := range r.step.Recipients {
-			if p := &r.step.Recipients[i]; p.State == store.Pending {
-				p.State, p.Error, p.At = store.RecipientSent, nil, s.now
-				r.relayed = append(r.relayed, *p)
-			}
-		}
-		r.end()
+		s.sentBefore(r)
 	case adapters.InProgress:
 		if elapsed > stuckAfter {
 			s.cannotTell(r)
@@ -341,6 +338,17 @@ func (s *situation) verified(r *ruling) {
 	default:
 		s.cannotTell(r)
 	}
+}
+
+// sentBefore ends a delivery of which it turned out that it had been accepted.
+func (s *situation) sentBefore(r *ruling) {
+	for i := range r.step.Recipients {
+		if p := &r.step.Recipients[i]; p.State == store.Pending {
+			p.State, p.Error, p.At = store.RecipientSent, nil, s.now
+			r.relayed = append(r.relayed, *p)
+		}
+	}
+	r.end()
 }
 
 // cannotTell leaves the decision to the connection's policy (design rule 5).

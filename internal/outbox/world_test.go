@@ -78,6 +78,7 @@ func (f *fakeAdapter) calls() int { f.mu.Lock(); defer f.mu.Unlock(); return len
 
 // world is a store with an outbox on it.
 type world struct {
+	wish  []string // NOTIFY of the recipients
 	t     *testing.T
 	store store.Store
 	fakes map[string]*fakeAdapter // by connection name
@@ -177,7 +178,7 @@ func (w *world) put(name string, notBefore time.Time, rcpts ...string) store.ID 
 		Head: []byte("From: " + c.From + "\r\nTo: " + strings.Join(rcpts, ", ") + "\r\nSubject: x\r\nMessage-ID: <x@contoso.it>\r\n\r\n"), Body: mime.Bytes([]byte("ciao\r\n"))}
 	d := store.NewDelivery{Route: store.Route{Connection: c.ID, Lane: c.Lane(c.From), Limits: c.EffectiveLimits()}, NextAt: next, ExpiresAt: next.Add(w.giveUp), WarnAt: next.Add(w.warn)}
 	for _, r := range rcpts {
-		m.Envelope.Recipients = append(m.Envelope.Recipients, mime.Recipient{Address: r})
+		m.Envelope.Recipients = append(m.Envelope.Recipients, mime.Recipient{Address: r, Notify: w.wish})
 	}
 	d.Recipients = m.Envelope.Recipients
 	m.Deliveries = []store.NewDelivery{d}

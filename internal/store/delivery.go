@@ -136,6 +136,7 @@ type Word struct {
 	Failures     int             `json:"failures,omitempty"`           // in a row on this route
 	UnknownSince time.Time       `json:"unknown_since,omitzero"`       // start of the attempt whose outcome is open
 	Told         bool            `json:"told,omitempty"`               // the sender was told that nobody knows what became of it
+	NotTold      bool            `json:"not_told,omitempty"`           // a notification to the sender could not be made
 	Origin       string          `json:"origin,omitempty"`             // id of the connection whose chain of fallbacks is followed, once Route left it
 }
 

@@ -1,0 +1,135 @@
+package outbox
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/mime"
+)
+
+// A report to a sender whose address is ASCII is ASCII itself (RFC 6533 section
+// 3): servers without SMTPUTF8 or 8BITMIME may stand on the way back.
+func TestReportForms(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, sender string
+		whole        bool
+		want, not    []string
+	}{
+		{"ASCII sender", "erp@contoso.it", false,
+			[]string{"report-type=delivery-status;", "Content-Type: message/delivery-status\r\n", `Final-Recipient: utf-8; per\x{F2}\x{2B}1@example.com`,
+				`Original-Recipient: utf-8;per\x{F2}@example.com`, "Content-Type: text/rfc822-headers; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable", "per=C3=B2"},
+			[]string{"message/global", "secret body"}},
+		{"ASCII sender, whole message", "erp@contoso.it", true, []string{"text/rfc822-headers; charset=utf-8"}, []string{"message/rfc822\r\n", "secret body"}},
+		{"UTF-8 sender", "però@contoso.it", false,
+			[]string{"report-type=global-delivery-status;", "Final-Recipient: utf-8; però+1@example.com", "Content-Type: message/global-headers\r\nContent-Transfer-Encoding: 8bit"}, nil},
+	} {
+		original := "From: erp@contoso.it\r\nTo: però+1@example.com\r\n"
+		if c.whole {
+			original += "\r\nsecret body\r\n"
+		}
+		raw, err := composeReport(reportInput{kind: reportFailed, now: time.Now(), host: "gw.contoso.it", from: "info@contoso.it",
+			message:  &store.Message{MessageID: "<però@contoso.it>", Envelope: mime.Envelope{From: c.sender}},
+			about:    []store.Recipient{{Recipient: mime.Recipient{Address: "però+1@example.com", ORcpt: "utf-8;però@example.com"}}},
+			original: returnedMessage{[]byte(original), c.whole}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range c.want {
+			if !strings.Contains(string(raw), s) {
+				t.Errorf("%s: no %q in\n%s", c.name, s, raw)
+			}
+		}
+		for _, s := range c.not {
+			if strings.Contains(string(raw), s) {
+				t.Errorf("%s: %q in\n%s", c.name, s, raw)
+			}
+		}
+		if ascii(c.sender) && !asciiBytes(raw) {
+			t.Errorf("%s: not ASCII:\n%s", c.name, raw)
+		}
+	}
+}
+
+func TestReportFrom(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		conn adapters.Connection
+		want string
+	}{
+		{"its own address", adapters.Connection{Provider: adapters.SMTP, From: "info@contoso.it", SMTP: &adapters.SMTPSettings{Login: "login@contoso.it"}}, "info@contoso.it"},
+		{"the mailbox of a pattern", adapters.Connection{Provider: adapters.Graph, From: "*@contoso.it", Graph: &adapters.GraphSettings{Mailbox: "box@contoso.it"}}, "box@contoso.it"},
+		{"the login of a pattern", adapters.Connection{Provider: adapters.SMTP, From: "*@contoso.it", SMTP: &adapters.SMTPSettings{Login: "login@contoso.it"}}, "login@contoso.it"},
+		{"an author whom the pattern holds", adapters.Connection{Provider: adapters.SMTP, From: "*@contoso.it", SMTP: &adapters.SMTPSettings{}}, "author@contoso.it"},
+		{"an author of elsewhere", adapters.Connection{Provider: adapters.SMTP, From: "*@fabrikam.it", SMTP: &adapters.SMTPSettings{Login: "relay"}}, ""},
+	} {
+		if got := reportFrom(&c.conn, "author@contoso.it"); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// A delivery whose sender cannot be told says so, in its record and in an event.
+func TestNotTold(t *testing.T) {
+	t.Parallel()
+	scenario(t, "no connection may carry the notification", func(t *testing.T) {
+		w := newWorld(t, conn("a", func(c *adapters.Connection) { c.From = "" }))
+		defer w.close()
+		w.fakes["a"].answer = func(int, adapters.Outgoing) (adapters.Receipt, error) {
+			return adapters.Receipt{}, failure(adapters.Permanent, nil).err
+		}
+		w.run(func(o *Options) { o.Events = true })
+		id := w.submit("a", "x@y.it")
+		d := w.await(id, time.Minute, store.Failed)
+		if !d.NotTold {
+			t.Error("the record does not say that the sender was not told")
+		}
+		events, err := w.store.Events(t.Context(), 0, 10, "", []string{"notification.failed"})
+		if err != nil || len(events) != 1 {
+			t.Errorf("%d events, %v", len(events), err)
+		}
+	})
+	for dsn, reports := range map[bool]int{true: 0, false: 1} {
+		scenario(t, "relayed to a server that takes over the wishes", func(t *testing.T) {
+			w := newWorld(t, conn("a", nil))
+			defer w.close()
+			told := 0
+			w.fakes["a"].answer = func(_ int, out adapters.Outgoing) (adapters.Receipt, error) {
+				if toSender(out) {
+					told++
+				}
+				return adapters.Receipt{DSN: dsn}, nil
+			}
+			w.run(nil)
+			w.wish = []string{"SUCCESS"}
+			w.await(w.submit("a", "x@y.it"), time.Minute, store.Done)
+			pause(t.Context(), time.Minute)
+			if told != reports {
+				t.Errorf("next server with DSN %v: told %d times, want %d", dsn, told, reports)
+			}
+		})
+	}
+}
+
+// Exchange Online refuses what it has already: after an unknown outcome that is
+// how the first attempt ended.
+func TestDuplicateDelivery(t *testing.T) {
+	t.Parallel()
+	for _, before := range []bool{true, false} {
+		d := &store.Delivery{Kind: store.Send, Recipients: []store.Recipient{{Recipient: mime.Recipient{Address: "a@b.it"}, State: store.Pending}}}
+		d.Duplicate = before
+		r := rule(situation{now: time.Now(), delivery: d, conn: &adapters.Connection{Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{}},
+			result: result{err: &adapters.Error{Class: adapters.Permanent, Code: adapters.DuplicateDelivery}}})
+		want := store.Failed
+		if before {
+			want = store.Done
+		}
+		if r.step.State != want {
+			t.Errorf("after an unknown outcome %v: %s, want %s", before, r.step.State, want)
+		}
+	}
+}
