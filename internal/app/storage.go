@@ -12,7 +12,6 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/sqlite"
-	"github.com/postino-mail/postino/internal/vault"
 )
 
 // storeFile is there where an embedded store is.
@@ -34,37 +33,28 @@ func OpenStore(ctx context.Context, s Storage, server bool, log *slog.Logger) (s
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, exit(ExitConfig, fmt.Errorf("the data folder cannot be made: %w", err))
 	}
-	if err := keyForStore(dir, s.Database, os.Getenv); err != nil {
-		return nil, exit(ExitConfig, err)
-	}
-	keys, err := vault.Open(dir, os.Getenv)
-	if err != nil {
+	keys := new(storeKey)
+	if err := keys.find(dir, os.Getenv); err != nil {
 		return nil, exit(ExitConfig, err)
 	}
 	var st store.Store
+	where := dir
 	if s.Database != "" {
 		st, err = openPostgres(ctx, s.Database, dir, keys, log)
+		where = "the database"
 	} else {
 		st, err = sqlite.Open(ctx, sqlite.Options{Dir: dir, Server: server, Sealer: keys, Log: log})
 	}
 	if err != nil {
 		return nil, exit(ExitTempFail, fmt.Errorf("the store cannot be opened: %w", err))
 	}
-	return st, nil
-}
-
-// newKey is the variable by which an administrator begins with a new key.
-const newKey = "POSTINO_NEW_KEY"
-
-// keyForStore refuses to make a key for a store that was made with another one:
-// the key comes before the store, so it is looked for after it.
-func keyForStore(dir, database string, getenv func(string) string) error {
-	_, err := os.Stat(filepath.Join(dir, storeFile))
-	if errors.Is(err, os.ErrNotExist) || database != "" || vault.Has(dir, getenv) || getenv(newKey) == "1" {
-		return nil
+	if err := keys.fit(ctx, st, dir, where, os.Getenv); err != nil {
+		if known := new(ExitError); !errors.As(err, &known) {
+			err = exit(ExitTempFail, fmt.Errorf("the key cannot be compared with the store: %w", err))
+		}
+		return nil, errors.Join(err, st.Close())
 	}
-	return fmt.Errorf("the key of the store in %s is missing: if the server gets it from %s or the systemd credential %s, give it to this command too; else restore %s from its backup; if it is lost, start once with %s=1 and enter the connections' secrets again",
-		dir, vault.Variable, vault.Credential, vault.FileName, newKey)
+	return st, nil
 }
 
 // withStore runs a command's work on a store that exists: after a slip of the

@@ -6,47 +6,105 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/sqlite"
+	"github.com/postino-mail/postino/internal/vault"
 )
 
-// A store whose key is missing is not opened with a new one by mistake.
-func TestKeyForStore(t *testing.T) {
-	t.Parallel()
-	credentials := t.TempDir()
-	if err := os.WriteFile(filepath.Join(credentials, "postino-key"), []byte("{}"), 0o600); err != nil {
+// aKey makes a key in a folder of its own and gives it as text.
+func aKey(t *testing.T) (dir, text string) {
+	t.Helper()
+	dir = t.TempDir()
+	if _, err := vault.Make(dir); err != nil {
 		t.Fatal(err)
 	}
+	b, err := os.ReadFile(filepath.Join(dir, vault.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir, string(b)
+}
+
+// A store is opened with its own key alone, and none is made beside one that has
+// sealed secrets.
+func TestKeyOfStore(t *testing.T) {
+	t.Parallel()
+	_, right := aKey(t)
+	_, other := aKey(t)
+	const with, without, old = "with secrets", "without secrets", "with secrets, before there was a check word"
 	for _, c := range []struct {
-		name            string
-		files, database string
-		env             map[string]string
-		refused         bool
+		name, store string
+		env         map[string]string
+		refused     string // a part of what it says
+		made        bool   // a key file
 	}{
-		{name: "a new folder"},
-		{name: "a key before the store", files: "key.json"},
-		{name: "both", files: "key.json postino.db"},
-		{name: "a store without its key", files: "postino.db", refused: true},
-		{name: "a key in the environment", files: "postino.db", env: map[string]string{"POSTINO_KEY": "e30="}},
-		{name: "a systemd credential", files: "postino.db", env: map[string]string{"CREDENTIALS_DIRECTORY": credentials}},
-		{name: "credentials of others", files: "postino.db", env: map[string]string{"CREDENTIALS_DIRECTORY": t.TempDir()}, refused: true},
-		{name: "a new key wanted", files: "postino.db", env: map[string]string{"POSTINO_NEW_KEY": "1"}},
-		{name: "another database", files: "postino.db", database: "postgres://db"},
+		{name: "a new store", made: true},
+		{name: "a new store and a key", env: map[string]string{vault.Variable: right}},
+		{name: "its key", store: with, env: map[string]string{vault.Variable: right}},
+		{name: "another key", store: with, env: map[string]string{vault.Variable: other}, refused: "is not the key of the store"},
+		{name: "another key, no secret yet", store: without, env: map[string]string{vault.Variable: other}, refused: "is not the key of the store"},
+		{name: "no key", store: with, refused: "is missing"},
+		{name: "no key, no secret yet", store: without, refused: "is missing"},
+		{name: "an older store and its key", store: old, env: map[string]string{vault.Variable: right}},
+		{name: "an older store and another key", store: old, env: map[string]string{vault.Variable: other}, refused: "is not the key of the store"},
+		{name: "an older store without its key", store: old, refused: "is missing"},
+		{name: "a new key is wanted", store: with, env: map[string]string{newKey: "1"}, made: true},
+		{name: "another key is wanted", store: with, env: map[string]string{vault.Variable: other, newKey: "1"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			dir := t.TempDir()
-			for _, f := range strings.Fields(c.files) {
-				if err := os.WriteFile(filepath.Join(dir, f), nil, 0o600); err != nil {
+			dir, data := t.TempDir(), t.TempDir()
+			open := func(env map[string]string) (err error) {
+				getenv := func(name string) string { return env[name] }
+				k := new(storeKey)
+				if err := k.find(data, getenv); err != nil {
+					return err
+				}
+				st, err := sqlite.Open(t.Context(), sqlite.Options{Dir: dir, Sealer: k})
+				if err != nil {
+					return err
+				}
+				defer func() { err = errors.Join(err, st.Close()) }()
+				if env["TEST_SECRET"] == "" || c.store != old { // at that time nothing compared keys
+					if err := k.fit(t.Context(), st, data, dir, getenv); err != nil {
+						return err
+					}
+				}
+				if env["TEST_SECRET"] != "" {
+					_, err = st.PutConnection(t.Context(), time.Now(), &adapters.Connection{Name: "x", Provider: adapters.SMTP, From: "a@b.it",
+						SMTP: &adapters.SMTPSettings{Host: "h", Login: "u", Password: "geheim"}})
+				}
+				return err
+			}
+			if c.store != "" {
+				env := map[string]string{vault.Variable: right}
+				if c.store != without {
+					env["TEST_SECRET"] = "1"
+				}
+				if err := open(env); err != nil {
 					t.Fatal(err)
 				}
 			}
-			err := keyForStore(dir, c.database, func(name string) string { return c.env[name] })
-			if (err != nil) != c.refused {
+			err := open(c.env)
+			if (err != nil) != (c.refused != "") || err != nil && (!strings.Contains(err.Error(), c.refused) || !strings.Contains(err.Error(), "POSTINO_NEW_KEY=1")) {
 				t.Errorf("%v", err)
 			}
-			if err != nil && !strings.Contains(err.Error(), "POSTINO_NEW_KEY=1") {
-				t.Errorf("it does not say what to do: %v", err)
+			if err != nil && Sentence(err, "it") == err.Error() {
+				t.Errorf("not in Italian: %v", err)
+			}
+			if made := vault.Has(data, func(string) string { return "" }); made != c.made {
+				t.Errorf("a key was made: %v", made)
+			}
+			if err == nil { // and from then on that is the key
+				if c.made {
+					delete(c.env, newKey)
+				}
+				if err := open(c.env); err != nil {
+					t.Errorf("the second time: %v", err)
+				}
 			}
 		})
 	}

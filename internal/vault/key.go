@@ -31,6 +31,15 @@ const maxKeyFile = 1 << 20
 // 0600, on the disk before Open returns. Of several processes that start at
 // once on an empty dir, all get the same key. getenv is os.Getenv outside tests.
 func Open(dir string, getenv func(string) string) (*Vault, error) {
+	v, err := Find(dir, getenv)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Make(dir)
+	}
+	return v, err
+}
+
+// Find gives the key that is there, and makes none: fs.ErrNotExist.
+func Find(dir string, getenv func(string) string) (*Vault, error) {
 	if v := getenv(Variable); v != "" {
 		return fromText([]byte(v), "the environment variable "+Variable)
 	}
@@ -43,18 +52,25 @@ func Open(dir string, getenv func(string) string) (*Vault, error) {
 			return nil, fmt.Errorf("the systemd credential %s cannot be read: %w", Credential, err)
 		}
 	}
+	return fromFile(filepath.Join(dir, FileName))
+}
+
+// Make makes the key file in dir, or gives the one that another process has made
+// in this moment.
+func Make(dir string) (*Vault, error) {
 	file := filepath.Join(dir, FileName)
-	h, err := load(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		b, gerr := generate()
-		if gerr != nil {
-			return nil, gerr
-		}
-		if err := create(file, b); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, fmt.Errorf("the key file cannot be made: %w", err)
-		}
-		h, err = load(file)
+	b, err := generate()
+	if err != nil {
+		return nil, err
 	}
+	if err := create(file, b); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("the key file cannot be made: %w", err)
+	}
+	return fromFile(file)
+}
+
+func fromFile(file string) (*Vault, error) {
+	h, err := load(file)
 	if err != nil {
 		return nil, err
 	}

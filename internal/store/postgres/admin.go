@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/postino-mail/postino/internal/store"
 )
@@ -31,6 +32,10 @@ func (w *where) String() string {
 	}
 	return " WHERE " + strings.Join(w.conds, " AND ")
 }
+
+// idSlack is how much earlier than its delivery's time an id may have been made,
+// by a clock that was set meanwhile.
+const idSlack = time.Hour
 
 // chosen puts a filter into SQL over deliveries d, messages m, flows f, lanes l.
 func chosen(f store.Filter) *where {
@@ -69,6 +74,7 @@ func chosen(f store.Filter) *where {
 	}
 	if !f.Since.IsZero() {
 		w.and("d.created_at >= %s", us(f.Since))
+		w.and("d.id >= %s", [16]byte(store.FirstID(f.Since.Add(-idSlack)))) // bounds the walk; ids are made in time
 	}
 	if !f.Before.IsZero() {
 		w.and("d.created_at < %s", us(f.Before))

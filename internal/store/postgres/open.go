@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -41,7 +42,8 @@ type Options struct {
 	// Log tells of what the store recovers from by itself; nil: silent.
 	Log *slog.Logger
 
-	fault func(stage, *pgx.Conn) error // for tests: asked at a stage of every shared transaction
+	migrations fs.FS                        // for tests: in place of the embedded ones
+	fault      func(stage, *pgx.Conn) error // for tests: asked at a stage of every shared transaction
 }
 
 // A stage of a transaction, for tests.

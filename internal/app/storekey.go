@@ -1,0 +1,170 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync/atomic"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/vault"
+)
+
+// newKey is the variable by which an administrator begins with a new key.
+const newKey = "POSTINO_NEW_KEY"
+
+// keyCheck names the setting with the check word (vault.CheckWord).
+const keyCheck = "key_check"
+
+// A storeKey seals the secrets of a store. The store is opened first: only it
+// tells whether a key may be made.
+type storeKey struct{ v atomic.Pointer[vault.Vault] }
+
+var errNoKey = errors.New("there is no key yet")
+
+// Seal implements store.Sealer.
+func (k *storeKey) Seal(owner, path string, secret adapters.Secret) ([]byte, error) {
+	if v := k.v.Load(); v != nil {
+		return v.Seal(owner, path, secret)
+	}
+	return nil, errNoKey
+}
+
+// Open implements store.Sealer.
+func (k *storeKey) Open(owner, path string, sealed []byte) (adapters.Secret, error) {
+	if v := k.v.Load(); v != nil {
+		return v.Open(owner, path, sealed)
+	}
+	return "", errNoKey
+}
+
+// find takes the key that is there, if there is one.
+func (k *storeKey) find(dir string, getenv func(string) string) error {
+	v, err := vault.Find(dir, getenv)
+	if err == nil {
+		k.v.Store(v)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// fit compares the key with the store. Beside a store that has sealed secrets
+// none is made, and none that is another one is used, unless the administrator
+// says so. What is sealed with a lost key must be entered again.
+func (k *storeKey) fit(ctx context.Context, st store.Store, dir, where string, getenv func(string) string) error {
+	word, err := st.Setting(ctx, keyCheck)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	have, again := k.v.Load(), getenv(newKey) == "1"
+	if have == nil {
+		sealed := word != ""
+		if !sealed {
+			if sealed, err = hasSealed(ctx, st); err != nil {
+				return err
+			}
+		}
+		if sealed && !again {
+			return missingKey(where)
+		}
+		if have, err = vault.Make(dir); err != nil {
+			return err
+		}
+		k.v.Store(have)
+	}
+	if word == "" {
+		if closed, err := onlyClosed(ctx, st, have); err != nil {
+			return err
+		} else if closed && !again {
+			return otherKey(have, where)
+		}
+		if word, err = have.CheckWord(); err != nil {
+			return err
+		}
+		if word, err = st.SettingOrSet(ctx, keyCheck, word); err != nil { // another node may be first
+			return err
+		}
+	}
+	stale, err := have.Check(word)
+	if err != nil && !again {
+		return otherKey(have, where)
+	}
+	if err == nil && !stale {
+		return nil
+	}
+	if word, err = have.CheckWord(); err != nil {
+		return err
+	}
+	return st.SetSetting(ctx, keyCheck, word)
+}
+
+// hasSealed reports that the store has a secret, which shows as closed while
+// there is no key.
+func hasSealed(ctx context.Context, st store.Store) (bool, error) {
+	all, err := st.Connections(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, c := range all {
+		if c.ClosedSecret() != "" {
+			return true, nil
+		}
+	}
+	hooks, err := st.Webhooks(ctx)
+	for _, h := range hooks {
+		if len(h.Secret) > 0 {
+			return true, nil
+		}
+	}
+	return false, err
+}
+
+// onlyClosed reports that there are secrets, and the key opens none of them: a
+// store from before there was a check word.
+func onlyClosed(ctx context.Context, st store.Store, key *vault.Vault) (bool, error) {
+	all, err := st.Connections(ctx)
+	if err != nil {
+		return false, err
+	}
+	closed := false
+	for _, c := range all {
+		for _, f := range c.Secrets() {
+			switch *f.Value {
+			case "":
+			case adapters.Redacted:
+				closed = true
+			default:
+				return false, nil
+			}
+		}
+	}
+	hooks, err := st.Webhooks(ctx)
+	for _, h := range hooks {
+		if len(h.Secret) == 0 {
+			continue
+		}
+		if _, err := key.Open(h.ID, "secret", h.Secret); err == nil {
+			return false, nil
+		}
+		closed = true
+	}
+	return closed, err
+}
+
+func missingKey(where string) error {
+	return wrong(ExitConfig, fmt.Sprintf("the key of the store in %s is missing: if the server gets it from %s or the systemd credential %s, give it to this command too; "+
+		"else restore %s from its backup; if it is lost, start once with %s=1 and enter the connections' secrets again", where, vault.Variable, vault.Credential, vault.FileName, newKey),
+		fmt.Sprintf("manca la chiave dell'archivio in %s: se il server la riceve da %s o dalla credenziale systemd %s, darla anche a questo comando; "+
+			"altrimenti ripristinare %s dalla copia di sicurezza; se è persa, avviare una volta con %s=1 e reinserire i segreti delle connessioni", where, vault.Variable, vault.Credential, vault.FileName, newKey))
+}
+
+func otherKey(v *vault.Vault, where string) error {
+	return wrong(ExitConfig, fmt.Sprintf("the key in %s is not the key of the store in %s: all nodes need the key with which it was made; "+
+		"put that one there; if it is lost, start once with %s=1 and enter the connections' secrets again", v.Origin(), where, newKey),
+		fmt.Sprintf("la chiave in %s non è quella dell'archivio in %s: tutti i nodi usano la chiave con cui è stato creato; "+
+			"mettere quella; se è persa, avviare una volta con %s=1 e reinserire i segreti delle connessioni", v.Origin(), where, newKey))
+}
