@@ -79,9 +79,9 @@ func (m *measures) request(method, route string, code int, took time.Duration) {
 
 // A storeCollector reads the queue when it is asked.
 type storeCollector struct {
-	opt                                                                                  *Options
-	count                                                                                queueCount
-	deliveries, oldest, lanes, paused, bodies, pausedConnections, events, up, depth, age *prometheus.Desc
+	opt                                                                                          *Options
+	count                                                                                        queueCount
+	deliveries, oldest, lanes, paused, bodies, pausedConnections, events, up, depth, age, closed *prometheus.Desc
 }
 
 // A queueCount keeps the figures of the queue for a hundred times as long as
@@ -152,6 +152,7 @@ func newStoreCollector(o *Options) *storeCollector {
 		oldest:            d("queue_oldest_due_seconds", "How long the due delivery that waits longest has waited."),
 		lanes:             d("lanes", "Lanes: mailboxes that share limits."),
 		paused:            d("lanes_paused", "Lanes that are paused now."),
+		closed:            d("connections_closed_secrets", "Connections with a secret that this node's key does not open: nothing is sent through them."),
 		age:               d("queue_counted_seconds", "How old the figures of the queue are: they are counted again when they are a hundred times as old as counting takes."),
 		bodies:            d("stored_bytes", "Bytes of messages that are kept."),
 		pausedConnections: d("connection_paused", "1 for a connection that is paused now.", "connection"),
@@ -162,7 +163,7 @@ func newStoreCollector(o *Options) *storeCollector {
 
 // Describe implements prometheus.Collector.
 func (c *storeCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.deliveries, c.oldest, c.lanes, c.paused, c.bodies, c.pausedConnections, c.events, c.up, c.depth, c.age} {
+	for _, d := range []*prometheus.Desc{c.deliveries, c.oldest, c.lanes, c.paused, c.bodies, c.pausedConnections, c.events, c.up, c.depth, c.age, c.closed} {
 		ch <- d
 	}
 }
@@ -200,6 +201,11 @@ func (c *storeCollector) queue(ctx context.Context, now time.Time, gauge func(*p
 	gauge(c.lanes, float64(stats.Lanes))
 	gauge(c.paused, float64(stats.Paused))
 	gauge(c.bodies, float64(stats.BodyBytes))
+	closed, err := c.opt.Connections.Closed(ctx)
+	if err != nil {
+		return err
+	}
+	gauge(c.closed, float64(closed))
 	last, err := c.opt.Store.LastEvent(ctx)
 	if err != nil {
 		return err

@@ -6,6 +6,13 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
+// readiness is the answer of /readyz. A connection whose secret does not open
+// sends nothing, and keeps nothing else from being taken and sent.
+type readiness struct {
+	Status        string `json:"status"`
+	ClosedSecrets int    `json:"closed_secrets,omitempty"` // connections with a secret that this node's key does not open
+}
+
 // plainRoutes are those that are not about mail.
 func (s *Server) plainRoutes() {
 	answer := func(status, about string) map[string]*huma.Response {
@@ -17,14 +24,18 @@ func (s *Server) plainRoutes() {
 		writeJSON(w, http.StatusOK, "application/json", map[string]string{"status": "ok"})
 		return nil
 	})
-	ready := op("readyz", http.MethodGet, "/readyz", "server", "", "Would a message be stored now?", "Writes and syncs something small.")
+	ready := op("readyz", http.MethodGet, "/readyz", "server", "", "Would a message be stored now?", "Writes and syncs something small. `closed_secrets` counts connections with a secret that this node's key does not open.")
 	ready.Responses = answer("200", "Yes")
 	ready.Responses["503"] = &huma.Response{Description: "No"}
 	s.raw(ready, func(w http.ResponseWriter, r *http.Request) error {
 		if err := s.opt.Store.Ping(r.Context()); err != nil {
 			return err
 		}
-		writeJSON(w, http.StatusOK, "application/json", map[string]string{"status": "ok"})
+		closed, err := s.opt.Connections.Closed(r.Context())
+		if err != nil {
+			return err
+		}
+		writeJSON(w, http.StatusOK, "application/json", readiness{Status: "ok", ClosedSecrets: closed})
 		return nil
 	})
 	metrics := op("metrics", http.MethodGet, "/metrics", "server", ScopeAdmin, "Measures for Prometheus", "From the machine itself no key is needed, unless a proxy passed the request on; then the figures of single mailboxes and connections are left out.")

@@ -44,8 +44,13 @@ func (s *server) httpDoor() (*httpDoor, error) {
 	if err != nil {
 		return nil, err
 	}
+	measures, err := s.measures()
+	if err != nil {
+		return nil, err
+	}
 	d := new(httpDoor)
 	d.Server, err = api.New(api.Options{Store: s.store, Submit: s.submit, Connections: s.conns, Clients: s.clients, Budget: s.uploads, Sealer: keys, Hostname: s.conf.Hostname,
+		Metrics:   measures,
 		PublicURL: conf.PublicURL, PublicHost: conf.PublicHost(), Keyless: conf.Keyless == config.KeylessSend, TrustedProxies: proxies,
 		Version: ReadVersion().Version, GiveUp: time.Duration(s.conf.Outbox.GiveUp), WebhookNetworks: receivers, ConnectionNetworks: servers, OwnListener: s.own.leadsTo,
 		MaxWebhooks: s.conf.Limits.Webhooks, MaxStreams: s.conf.Limits.Streams, MaxKeys: s.conf.Limits.Keys, Log: s.log})

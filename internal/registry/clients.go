@@ -15,6 +15,7 @@ import (
 type Clients struct {
 	store store.Clients
 	again looker
+	heard heard
 
 	mu      sync.Mutex
 	looked  time.Time // began then
@@ -25,17 +26,22 @@ type Clients struct {
 }
 
 // NewClients makes an empty copy; it fills itself.
-func NewClients(s store.Clients) *Clients { return &Clients{store: s, again: newLooker()} }
+func NewClients(s store.Clients) *Clients {
+	c := &Clients{store: s, again: newLooker()}
+	c.heard.follow(s)
+	return c
+}
 
 func (c *Clients) current(ctx context.Context) ([]store.Client, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.loaded && time.Since(c.looked) < fresh {
+	if edited := c.heard.Swap(false); c.loaded && !edited && time.Since(c.looked) < fresh {
 		return c.list, nil
 	}
 	now := time.Now()
 	v, err := c.store.ClientsVersion(ctx)
 	if err != nil {
+		c.looked = time.Time{}
 		return nil, err
 	}
 	if !c.loaded || v != c.version {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
@@ -27,6 +28,7 @@ const few = 256
 type Connections struct {
 	store store.Connections
 	again looker
+	heard heard
 
 	mu      sync.Mutex
 	looked  time.Time // began then
@@ -35,31 +37,47 @@ type Connections struct {
 	now     *snapshot                       // nil: not all were read at this version
 	some    map[string]*adapters.Connection // those read one by one at this version, by id; nil: it never looked
 	before  map[string]*adapters.Connection // those of the version before
+	whole   bool                            // and that is all of them
 }
 
 type snapshot struct {
 	list  []*adapters.Connection // by name
 	ids   map[string]*adapters.Connection
 	names map[string]*adapters.Connection
+
+	closed int // with a secret that does not open
 }
 
 // NewConnections makes an empty copy; it fills itself.
 func NewConnections(s store.Connections) *Connections {
-	return &Connections{store: s, again: newLooker()}
+	c := &Connections{store: s, again: newLooker()}
+	c.heard.follow(s)
+	return c
+}
+
+// heard is true after the store told of an edit, until somebody looks.
+type heard struct{ atomic.Bool }
+
+// follow has the next call look at the store as soon as that hears of an edit.
+func (h *heard) follow(s any) {
+	if w, ok := s.(interface{ OnChange(f func()) }); ok {
+		w.OnChange(func() { h.Store(true) })
+	}
 }
 
 // look forgets what is no longer so. The lock is held.
 func (c *Connections) look(ctx context.Context) error {
-	if c.some != nil && time.Since(c.looked) < fresh {
+	if edited := c.heard.Swap(false); c.some != nil && !edited && time.Since(c.looked) < fresh {
 		return nil
 	}
 	now := time.Now()
 	v, err := c.store.ConnectionsVersion(ctx)
 	if err != nil {
+		c.looked = time.Time{}
 		return err
 	}
 	if c.some == nil || v != c.version {
-		if c.before = c.some; c.now != nil {
+		if c.before, c.whole = c.some, c.now != nil; c.whole {
 			c.before = c.now.ids
 		}
 		if c.some != nil {
@@ -73,12 +91,21 @@ func (c *Connections) look(ctx context.Context) error {
 
 // same gives an unchanged connection as it was given before. The lock is held.
 func (c *Connections) same(conn *adapters.Connection) *adapters.Connection {
-	for _, known := range []map[string]*adapters.Connection{c.some, c.before} {
-		if old := known[conn.ID]; old != nil && old.Revision == conn.Revision {
+	if old := c.known(conn.ID, conn.Revision); old != nil {
+		return old
+	}
+	return conn
+}
+
+// known gives a connection that was read at this revision; nil: it was not. The
+// lock is held.
+func (c *Connections) known(id string, revision int64) *adapters.Connection {
+	for _, m := range []map[string]*adapters.Connection{c.some, c.before} {
+		if old := m[id]; old != nil && old.Revision == revision {
 			return old
 		}
 	}
-	return conn
+	return nil
 }
 
 // current gives all.
@@ -96,7 +123,7 @@ func (c *Connections) all(ctx context.Context) (*snapshot, error) {
 	if c.now != nil {
 		return c.now, nil
 	}
-	list, err := c.store.Connections(ctx)
+	list, err := c.read(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -105,11 +132,48 @@ func (c *Connections) all(ctx context.Context) (*snapshot, error) {
 		conn = c.same(conn)
 		next.list = append(next.list, conn)
 		next.ids[conn.ID], next.names[strings.ToLower(conn.Name)] = conn, conn
+		if conn.ClosedSecret() != "" {
+			next.closed++
+		}
 	}
 	slices.SortFunc(next.list, func(a, b *adapters.Connection) int { return strings.Compare(a.Name, b.Name) })
 	c.now, c.before = next, nil
 	clear(c.some)
 	return next, nil
+}
+
+// part is how many connections are read at once after an edit.
+const part = 1000
+
+// read gives all; of those known it reads what has another revision alone: one
+// edit among twenty thousand costs no second. The lock is held.
+func (c *Connections) read(ctx context.Context) (list []*adapters.Connection, err error) {
+	if !c.whole {
+		return c.store.Connections(ctx)
+	}
+	revisions, err := c.store.ConnectionRevisions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var other []string
+	for id, revision := range revisions {
+		if conn := c.known(id, revision); conn != nil {
+			list = append(list, conn)
+		} else {
+			other = append(other, id)
+		}
+	}
+	if len(other) > len(revisions)/2 {
+		return c.store.Connections(ctx)
+	}
+	for ids := range slices.Chunk(other, part) {
+		some, err := c.store.ConnectionsByID(ctx, ids)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, some...)
+	}
+	return list, nil
 }
 
 // Stale makes the next call look at the store, after an edit by this process.
@@ -173,4 +237,13 @@ func (c *Connections) All(ctx context.Context) ([]*adapters.Connection, error) {
 		return nil, err
 	}
 	return s.list, nil
+}
+
+// Closed counts connections with a secret that the store's key does not open.
+func (c *Connections) Closed(ctx context.Context) (n int, err error) {
+	s, err := c.current(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return s.closed, nil
 }

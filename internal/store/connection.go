@@ -64,6 +64,11 @@ type Connections interface {
 	ConnectionNamed(ctx context.Context, name string) (*adapters.Connection, error)
 	// Connections gives all, by name.
 	Connections(ctx context.Context) ([]*adapters.Connection, error)
+	// ConnectionRevisions gives the revision of each by id, ConnectionsByID those of
+	// the ids that there are, in any order: what a cache needs after a change, where
+	// there are very many. At most 1,000 ids.
+	ConnectionRevisions(ctx context.Context) (map[string]int64, error)
+	ConnectionsByID(ctx context.Context, ids []string) ([]*adapters.Connection, error)
 
 	// PutConnection stores a new connection (empty ID: one is made; Revision 0)
 	// or a new state of one (Revision as it was read, or ErrConflict), and gives

@@ -15,6 +15,11 @@ type Store interface {
 	Events
 	Settings
 
+	// OnChange has f called soon after another process, or this one, changed a
+	// connection, a client or a key, where the store can tell; f must return at
+	// once. A cache looks at the versions by itself too.
+	OnChange(f func())
+
 	// Ping writes and syncs something small: whether a submission would be
 	// stored now. ErrUnavailable says why not.
 	Ping(ctx context.Context) error

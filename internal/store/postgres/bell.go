@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -20,6 +21,7 @@ type bell struct {
 	s    *Store
 	conf *pgx.ConnConfig
 	ring chan struct{} // something to tell the others
+	edit atomic.Bool   // and that is an edit
 	done sync.WaitGroup
 	last int64 // when the first lane was ready a second ago
 }
@@ -57,6 +59,19 @@ func (b *bell) tell() {
 	}
 }
 
+// The words of a ring: records were changed, caches must look again; something
+// is claimable.
+const (
+	payloadEdit  = "edit"
+	payloadReady = "ready"
+)
+
+// tellEdit has the other nodes look at the records again.
+func (b *bell) tellEdit() {
+	b.edit.Store(true)
+	b.tell()
+}
+
 func (b *bell) connect(ctx context.Context) (*pgx.Conn, error) {
 	conn, err := pgx.ConnectConfig(ctx, b.conf)
 	if err != nil {
@@ -89,6 +104,7 @@ func (b *bell) run(conn *pgx.Conn) {
 				continue
 			}
 			b.s.changed.all() // whatever was missed
+			b.s.watchers.tell()
 		}
 		if err := b.serve(ctx, conn); err != nil && ctx.Err() == nil {
 			b.s.opt.Log.Warn("the connection that listens to the database was lost; it is opened anew", "error", err)
@@ -113,10 +129,20 @@ func (b *bell) serve(ctx context.Context, conn *pgx.Conn) error {
 			return err
 		}
 		switch {
-		case heard:
+		case heard != "":
+			if heard == payloadEdit {
+				b.s.watchers.tell()
+			}
 			b.s.changed.all()
 		case rung:
-			if _, err := conn.Exec(ctx, `SELECT pg_notify(`+channel+`, '')`); err != nil {
+			payload := payloadReady
+			edit := b.edit.Swap(false)
+			if edit {
+				payload = payloadEdit
+			}
+			if _, err := conn.Exec(ctx, `SELECT pg_notify(`+channel+`, $1)`, payload); err != nil {
+				b.edit.Store(edit || b.edit.Load()) // with the next connection
+				b.tell()
 				return err
 			}
 			wait(ctx, pause)
@@ -130,7 +156,7 @@ func (b *bell) serve(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // listen waits for a ring from elsewhere, a wish to ring, or a second.
-func (b *bell) listen(ctx context.Context, conn *pgx.Conn) (heard, rung bool, err error) {
+func (b *bell) listen(ctx context.Context, conn *pgx.Conn) (heard string, rung bool, err error) {
 	listening, stop := context.WithTimeout(ctx, poll)
 	defer stop()
 	var watching sync.WaitGroup
@@ -150,11 +176,26 @@ func (b *bell) listen(ctx context.Context, conn *pgx.Conn) (heard, rung bool, er
 		if rung {
 			b.tell() // in the next round
 		}
-		return n.PID != conn.PgConn().PID(), false, nil
+		if n.PID == own(conn) {
+			return "", false, nil
+		}
+		if n.Payload == "" { // of the version before
+			return payloadReady, false, nil
+		}
+		return n.Payload, false, nil
 	case ctx.Err() == nil && listening.Err() != nil && !conn.IsClosed():
-		return false, rung, nil
+		return "", rung, nil
 	}
-	return false, rung, err
+	return "", rung, err
+}
+
+// own is the id by which the server calls this connection: a pooler has given it
+// another one.
+func own(conn *pgx.Conn) uint32 {
+	if is := identityOf(conn.PgConn()); is.pid != 0 {
+		return is.pid
+	}
+	return conn.PgConn().PID()
 }
 
 // look wakes the claims when something is due that was not a second ago.

@@ -43,6 +43,28 @@ func (s *Store) Connections(ctx context.Context) (out []*adapters.Connection, er
 	return out, nil
 }
 
+// ConnectionRevisions implements store.Connections.
+func (s *Store) ConnectionRevisions(ctx context.Context) (out map[string]int64, err error) {
+	err = s.list(ctx, `SELECT id, revision FROM connections`, nil, func() { out = map[string]int64{} }, func(sc scan) error {
+		var id string
+		var rev int64
+		err := sc(&id, &rev)
+		out[id] = rev
+		return err
+	})
+	return out, err
+}
+
+// ConnectionsByID implements store.Connections.
+func (s *Store) ConnectionsByID(ctx context.Context, ids []string) (out []*adapters.Connection, err error) {
+	err = s.list(ctx, `SELECT doc, sealed FROM connections WHERE id = ANY($1)`, []any{ids}, func() { out = nil }, func(sc scan) error {
+		c, err := s.scanConnection(sc)
+		out = append(out, c)
+		return err
+	})
+	return out, err
+}
+
 func (s *Store) scanConnection(sc scan) (*adapters.Connection, error) {
 	c, _, err := s.scanSealed(sc)
 	return c, err
@@ -84,6 +106,7 @@ func (s *Store) PutConnection(ctx context.Context, now time.Time, c *adapters.Co
 	if err != nil {
 		return nil, err
 	}
+	s.edited()
 	return out, nil
 }
 
@@ -159,7 +182,7 @@ func (s *Store) ConnectionsVersion(ctx context.Context) (int64, error) {
 // locked while it looks whether they are empty.
 func (s *Store) DeleteConnection(ctx context.Context, now time.Time, id string) error {
 	now = store.Micro(now)
-	return s.doByItself(ctx, func(n *needs) {
+	return s.edit(s.doByItself(ctx, func(n *needs) {
 		n.names = append(n.names, allConnections)
 		n.gate(id)
 	}, func(ctx context.Context, t *tx) error {
@@ -181,7 +204,7 @@ func (s *Store) DeleteConnection(ctx context.Context, now time.Time, id string) 
 		t.exec(bumpVersion, "connections_version")
 		t.gates[id] = &gate{} // what still names it is the outbox's to hold
 		return t.regate(now, id, nil)
-	})
+	}))
 }
 
 // ConnectionState implements store.Connections.

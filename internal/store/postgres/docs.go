@@ -113,6 +113,9 @@ func putIn[T any](ctx context.Context, s *Store, tb table[T], v T, version strin
 	if err != nil {
 		return nil, err
 	}
+	if version != "" {
+		s.edited()
+	}
 	return out, nil
 }
 
@@ -149,7 +152,7 @@ func (s *Store) PutClient(ctx context.Context, c store.Client) (*store.Client, e
 
 // DeleteClient implements store.Clients.
 func (s *Store) DeleteClient(ctx context.Context, id string) error {
-	return s.alone(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	return s.edit(s.alone(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		if err := clients().remove(ctx, tx, id); err != nil {
 			return err
 		}
@@ -157,7 +160,7 @@ func (s *Store) DeleteClient(ctx context.Context, id string) error {
 			return dbErr(err)
 		}
 		return bump(ctx, tx, "clients_version")
-	})
+	}))
 }
 
 // ClientsVersion implements store.Clients.
@@ -192,12 +195,12 @@ func (s *Store) PutAPIKey(ctx context.Context, k store.APIKey) (*store.APIKey, e
 
 // DeleteAPIKey implements store.Clients.
 func (s *Store) DeleteAPIKey(ctx context.Context, id string) error {
-	return s.alone(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	return s.edit(s.alone(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		if err := apiKeys().remove(ctx, tx, id); err != nil {
 			return err
 		}
 		return bump(ctx, tx, "clients_version")
-	})
+	}))
 }
 
 // TouchAPIKey implements store.Clients.

@@ -245,3 +245,47 @@ func TestOpenErrors(t *testing.T) {
 		}
 	}
 }
+
+// An edit on one node reaches the caches of the others at once, and they read
+// what changed alone.
+func TestEditIsHeard(t *testing.T) {
+	t.Parallel()
+	a := open(t, Options{})
+	b := open(t, Options{URL: a.opt.URL})
+	heard := make(chan struct{}, 16)
+	b.OnChange(func() { heard <- struct{}{} })
+	await := func(what string) {
+		t.Helper()
+		select {
+		case <-heard:
+		case <-time.After(10 * time.Second):
+			t.Errorf("%s was not heard of", what)
+		}
+	}
+	c, err := a.PutConnection(t.Context(), time.Now(), &adapters.Connection{Name: "x", Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	await("a connection")
+	revs, err := b.ConnectionRevisions(t.Context())
+	if err != nil || len(revs) != 1 || revs[c.ID] != c.Revision {
+		t.Errorf("revisions: %v, %v", revs, err)
+	}
+	some, err := b.ConnectionsByID(t.Context(), []string{c.ID, "none"})
+	if err != nil || len(some) != 1 || some[0].Name != "x" {
+		t.Errorf("by id: %v, %v", some, err)
+	}
+	k, err := a.PutClient(t.Context(), store.Client{Name: "erp"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	await("a client")
+	if err := a.DeleteClient(t.Context(), k.ID); err != nil {
+		t.Fatal(err)
+	}
+	await("the end of a client")
+	if err := a.DeleteConnection(t.Context(), time.Now(), c.ID); err != nil {
+		t.Fatal(err)
+	}
+	await("the end of a connection")
+}

@@ -69,6 +69,7 @@ type Store struct {
 	conf     *pgxpool.Config   // as the URL says
 	settings map[string]string // of every session
 	primary  primary
+	watchers watchers
 	recent   recent
 	doubt    doubt
 	clock    clock

@@ -32,6 +32,38 @@ func (s *Store) ConnectionNamed(ctx context.Context, name string) (*adapters.Con
 	return s.connection(ctx, "name_key", fold(name))
 }
 
+// ConnectionRevisions implements store.Connections.
+func (s *Store) ConnectionRevisions(ctx context.Context) (map[string]int64, error) {
+	out := map[string]int64{}
+	err := s.list(ctx, `SELECT id, revision FROM connections`, nil, func(sc scan) error {
+		var id string
+		var rev int64
+		err := dbErr(sc(&id, &rev))
+		out[id] = rev
+		return err
+	})
+	return out, err
+}
+
+// ConnectionsByID implements store.Connections.
+func (s *Store) ConnectionsByID(ctx context.Context, ids []string) (out []*adapters.Connection, err error) {
+	for _, id := range ids {
+		c, err := s.Connection(ctx, id)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// OnChange implements store.Store: what runs beside the server is another
+// process, of which nothing is heard here.
+func (s *Store) OnChange(func()) {}
+
 // Connections implements store.Connections.
 func (s *Store) Connections(ctx context.Context) ([]*adapters.Connection, error) {
 	var out []*adapters.Connection
