@@ -111,6 +111,10 @@ func unavailable(err error) error {
 	}
 	hint := "see the cause"
 	switch c := code(err); {
+	case errors.Is(err, errPooling):
+		hint = "the pooler before the database must pool sessions"
+	case errors.Is(err, errOld), errors.Is(err, errOther), errors.Is(err, errStandby):
+		hint = "no primary of this database was found"
 	case c == "":
 		hint = "no connection to the database: is the server running and reachable? Sending and receiving go on by themselves when it is"
 	case c == "28P01" || c == "28000":
@@ -129,6 +133,8 @@ func unavailable(err error) error {
 		hint = "the database is read-only: it is a standby, or default_transaction_read_only is set"
 	case c == "55P03" || c == "57014":
 		hint = "the database is busy: a lock or an answer took too long"
+	case c == "08P01": // what pgbouncer says of all that it does not do
+		hint = "a connection pooler before the database refuses this (pgbouncer: pool_mode = session, enough default_pool_size, no parameters of its own in the URL), or the address is not a PostgreSQL server's"
 	case c[:2] == "57" || c[:2] == "08":
 		hint = "the database is stopping or starting: sending and receiving go on by themselves"
 	case c[:2] == "XX":

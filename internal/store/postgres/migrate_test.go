@@ -109,9 +109,9 @@ func TestMigrationsAreSmall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	allowed := regexp.MustCompile(`(?i)^(SET lock_timeout|DROP INDEX CONCURRENTLY IF EXISTS|CREATE (UNIQUE )?INDEX CONCURRENTLY|CREATE TABLE|INSERT INTO settings|` +
-		`ALTER TABLE \w+ (ADD COLUMN|SET \())`)
-	table := regexp.MustCompile(`(?i)(?:ALTER TABLE|CREATE TABLE(?: IF NOT EXISTS)?| ON) (\w+)`)
+	allowed := regexp.MustCompile(`(?i)^(SET lock_timeout|DROP INDEX CONCURRENTLY IF EXISTS|CREATE (UNIQUE )?INDEX CONCURRENTLY|CREATE TABLE IF NOT EXISTS|INSERT INTO settings|` +
+		`ALTER TABLE \w+ (ADD COLUMN IF NOT EXISTS|SET \())`)
+	table := regexp.MustCompile(`(?i)(?:ALTER TABLE| ON) (\w+)`)
 	comment := regexp.MustCompile(`--[^\n]*`)
 	for _, n := range names {
 		b, err := fs.ReadFile(migrations, n)
