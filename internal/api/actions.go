@@ -28,7 +28,7 @@ func (s *Server) actionRoutes() {
 		})
 	}
 	o := op("resend-message", http.MethodPost, "/v1/messages/{id}/resend", messagesTag, ScopeMessagesSend, "Send a stored message once more",
-		"Makes new deliveries of the same bytes, whatever became of the earlier ones: every recipient gets it again.")
+		"Makes a new message of the stored one, whatever became of that: every recipient gets it again. Message-ID and Date are new, or a mailbox that has the first one drops the second without a word; all else stays as it is, and resent_of names the first one. To send again only what has not arrived, use retry.")
 	o.DefaultStatus = http.StatusAccepted
 	register(s, o, s.resend)
 }
@@ -85,9 +85,11 @@ type resendInput struct {
 	}
 }
 
-// A ResendAnswer names the new deliveries.
+// A ResendAnswer names the new message.
 type ResendAnswer struct {
-	Deliveries []string `json:"deliveries"`
+	ID         string   `json:"id" doc:"Of the new message"`
+	MessageID  string   `json:"message_id" doc:"RFC 5322, with angle brackets"`
+	Deliveries []string `json:"deliveries" doc:"Of the new message"`
 }
 
 // resend keeps the parts in which the message went out first: a route that
@@ -108,33 +110,33 @@ func (s *Server) resend(ctx context.Context, in *resendInput) (*bodyOf[ResendAns
 			return nil, err
 		}
 	}
-	now, seen := s.opt.Now(), map[string]bool{}
-	var parts []store.NewDelivery
+	seen := map[string]bool{}
+	r := submit.Resend{Message: m, Door: "api"}
 	for i := range list {
-		d := store.NewDelivery{NextAt: now, ExpiresAt: now.Add(s.opt.GiveUp)}
-		for _, r := range list[i].Recipients {
-			if !seen[r.Address] && (wanted == nil || wanted[r.Address]) {
-				seen[r.Address] = true
-				d.Recipients = append(d.Recipients, r.Recipient)
+		var part submit.ResendPart
+		for _, x := range list[i].Recipients {
+			if !seen[x.Address] && (wanted == nil || wanted[x.Address]) {
+				seen[x.Address] = true
+				part.Recipients = append(part.Recipients, x.Recipient)
 			}
 		}
-		if len(d.Recipients) == 0 {
+		if len(part.Recipients) == 0 {
 			continue
 		}
-		if d.Route, err = s.way(ctx, m, &list[i], named); err != nil {
+		if part.Connection, err = s.way(ctx, m, &list[i], named); err != nil {
 			return nil, err
 		}
-		parts = append(parts, d)
+		r.Parts = append(r.Parts, part)
 	}
-	if err := s.opt.Submit.Allow(caller(ctx).client, len(parts)); err != nil {
+	if err := s.opt.Submit.Allow(caller(ctx).client, len(r.Parts)); err != nil {
 		return nil, err
 	}
-	out := ResendAnswer{Deliveries: []string{}}
-	for _, d := range parts {
-		id, err := s.opt.Store.Resend(ctx, now, m.ID, d)
-		if err != nil {
-			return nil, err
-		}
+	done, err := s.opt.Submit.Resend(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	out := ResendAnswer{ID: done.ID.String(), MessageID: done.MessageID, Deliveries: []string{}}
+	for _, id := range done.Deliveries {
 		out.Deliveries = append(out.Deliveries, id.String())
 	}
 	return &bodyOf[ResendAnswer]{out}, nil
@@ -161,9 +163,9 @@ func chosen(m *store.Message, names []string) (map[string]bool, error) {
 	return out, nil
 }
 
-// way is the route of a new delivery: the connection that is named, or the one
+// way is the connection of a new delivery: the one that is named, or the one
 // that was chosen first.
-func (s *Server) way(ctx context.Context, m *store.Message, d *store.Delivery, named string) (store.Route, error) {
+func (s *Server) way(ctx context.Context, m *store.Message, d *store.Delivery, named string) (*adapters.Connection, error) {
 	id := named
 	if id == "" {
 		if id = d.Origin; id == "" {
@@ -172,23 +174,23 @@ func (s *Server) way(ctx context.Context, m *store.Message, d *store.Delivery, n
 	}
 	c, err := s.connection(ctx, id)
 	if err != nil {
-		return store.Route{}, err
+		return nil, err
 	}
 	p := caller(ctx)
 	if p.client != nil && len(p.client.Connections) > 0 && !slices.Contains(p.client.Connections, c.ID) {
-		return store.Route{}, fail(http.StatusForbidden, "connection_not_allowed", "connection", fmt.Sprintf("this client may not use the connection %q", c.Name), fmt.Sprintf("questo client non può usare la connessione %q", c.Name), "", "")
+		return nil, fail(http.StatusForbidden, "connection_not_allowed", "connection", fmt.Sprintf("this client may not use the connection %q", c.Name), fmt.Sprintf("questo client non può usare la connessione %q", c.Name), "", "")
 	}
 	// What the client may send as now counts, not what it might when it sent.
 	for field, from := range map[string]string{"from": m.From, "envelope_from": m.Envelope.From} {
 		if err := submit.CheckSender(p.client, field, from); err != nil && c.Default != adapters.DefaultAlways {
-			return store.Route{}, err
+			return nil, err
 		}
 	}
 	if !c.IsActive() {
-		return store.Route{}, fail(http.StatusUnprocessableEntity, "connection_inactive", "connection", fmt.Sprintf("the connection %q is not active", c.Name), fmt.Sprintf("la connessione %q non è attiva", c.Name), "switch it on or name another", "attivarla o indicarne un'altra")
+		return nil, fail(http.StatusUnprocessableEntity, "connection_inactive", "connection", fmt.Sprintf("the connection %q is not active", c.Name), fmt.Sprintf("la connessione %q non è attiva", c.Name), "switch it on or name another", "attivarla o indicarne un'altra")
 	}
 	if c.Provider != adapters.SMTP && !c.AllowsFrom(m.From) {
-		return store.Route{}, fail(http.StatusUnprocessableEntity, "not_carried", "connection", fmt.Sprintf("the connection %q does not send as %s", c.Name, m.From), fmt.Sprintf("la connessione %q non invia come %s", c.Name, m.From), "name another", "indicarne un'altra")
+		return nil, fail(http.StatusUnprocessableEntity, "not_carried", "connection", fmt.Sprintf("the connection %q does not send as %s", c.Name, m.From), fmt.Sprintf("la connessione %q non invia come %s", c.Name, m.From), "name another", "indicarne un'altra")
 	}
-	return store.Route{Connection: c.ID, Lane: c.Lane(m.From), Limits: c.EffectiveLimits()}, nil
+	return c, nil
 }

@@ -203,9 +203,10 @@ func TestActions(t *testing.T) {
 	w.want(w.do(w.key, "POST", at+"/resend", map[string]any{"recipients": []string{"B@example.com"}}), 422)
 	w.want(w.do(w.key, "POST", at+"/resend", map[string]any{"recipients": []string{"b@EXAMPLE.com"}, "connection": "Ufficio"}), 202).into(t, &again)
 	var d MessageDetail
-	w.want(w.do(w.key, "GET", at, nil), 200).into(t, &d)
-	if len(d.Deliveries) != 3 || len(d.Deliveries[1].Recipients) != 2 || len(d.Deliveries[2].Recipients) != 1 {
-		t.Errorf("%+v", d.Deliveries)
+	w.want(w.do(w.key, "GET", "/v1/messages/"+again.ID, nil), 200).into(t, &d)
+	if len(d.Deliveries) != 1 || len(d.Deliveries[0].Recipients) != 1 || d.Deliveries[0].ID != again.Deliveries[0] ||
+		d.ResentOf != got.ID || d.MessageID != again.MessageID || again.MessageID == got.MessageID {
+		t.Errorf("%+v", d)
 	}
 }
 

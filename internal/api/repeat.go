@@ -87,10 +87,13 @@ func (s *Server) keep(ctx huma.Context, key *store.Idempotency, a *answerKeeper)
 		return
 	}
 	if a.status < http.StatusBadRequest {
-		doc, err := json.Marshal(keptAnswer{Status: a.status, Header: a.Header(), Body: bytes.TrimSpace(a.body.Bytes())})
+		var doc bytes.Buffer
+		enc := json.NewEncoder(&doc)
+		enc.SetEscapeHTML(false) // the answer is given again as it was: a Message-ID has angle brackets
+		err := enc.Encode(keptAnswer{Status: a.status, Header: a.Header(), Body: bytes.TrimSpace(a.body.Bytes())})
 		var sealed []byte
 		if err == nil {
-			sealed, err = s.opt.Sealer.Seal(key.Client+" "+key.Key, answerPath, adapters.Secret(doc))
+			sealed, err = s.opt.Sealer.Seal(key.Client+" "+key.Key, answerPath, adapters.Secret(doc.String()))
 		}
 		if err == nil {
 			stored, err = json.Marshal(sealed)

@@ -119,10 +119,10 @@ func TestActionsAreDoneOnce(t *testing.T) {
 			t.Errorf("%s\n%s", again.body, first.body)
 		}
 	}
-	var d MessageDetail
-	w.want(w.do(w.key, "GET", "/v1/messages/"+m.ID, nil), 200).into(t, &d)
-	if len(d.Deliveries) != 2 {
-		t.Errorf("%d deliveries", len(d.Deliveries))
+	var page MessagePage
+	w.want(w.do(w.key, "GET", "/v1/messages", nil), 200).into(t, &page)
+	if len(page.Items) != 2 {
+		t.Errorf("%d deliveries", len(page.Items))
 	}
 	w.want(resend(w.admin), 202) // somebody else's key is another one
 	w.want(w.do(w.key, "POST", "/v1/messages/"+m.ID+"/resend", `{"recipients":[]}`, "Idempotency-Key", "once"), 422)

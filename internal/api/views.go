@@ -28,6 +28,7 @@ type MessageView struct {
 	Notification bool      `json:"notification,omitempty" doc:"Made by postino itself to tell a sender"`
 	ReceivedAt   time.Time `json:"received_at"`
 	SendAt       time.Time `json:"send_at,omitzero" doc:"Scheduled sending"`
+	ResentOf     string    `json:"resent_of,omitempty" doc:"Id of the message that was sent once more as this one, under a new Message-ID"`
 	Resubmitted  int       `json:"resubmitted,omitempty" doc:"How often its client sent it again because it had not heard the answer"`
 }
 
@@ -45,6 +46,7 @@ type DeliveryView struct {
 	ExpiresAt  time.Time       `json:"expires_at" doc:"When it is given up"`
 	FinishedAt time.Time       `json:"finished_at,omitzero"`
 	Duplicate  bool            `json:"possible_duplicate,omitempty" doc:"It may have gone out twice"`
+	NotTold    bool            `json:"not_told,omitempty" doc:"The sender should have been told something of it and could not be: the log says why"`
 	Error      *ErrorView      `json:"error,omitempty" doc:"Of the last attempt"`
 }
 
@@ -102,7 +104,7 @@ type ReceiptView struct {
 func viewMessage(m *store.Message) MessageView {
 	v := MessageView{ID: m.ID.String(), MessageID: m.MessageID, Subject: m.Subject, From: m.From, OriginalFrom: m.OriginalFrom, EnvelopeFrom: m.Envelope.From, Recipients: []string{},
 		Size: m.Size, BodySHA256: hex.EncodeToString(m.BodySHA256), Kept: m.BodyKept, Client: m.Client, Door: m.Door, Class: m.Class, Tag: m.Tag, Notification: m.Notification,
-		ReceivedAt: m.ReceivedAt, SendAt: m.NotBefore, Resubmitted: m.Resubmitted}
+		ReceivedAt: m.ReceivedAt, SendAt: m.NotBefore, ResentOf: m.ResentOf.String(), Resubmitted: m.Resubmitted}
 	for _, r := range m.Envelope.Recipients {
 		v.Recipients = append(v.Recipients, r.Address)
 	}
@@ -111,7 +113,7 @@ func viewMessage(m *store.Message) MessageView {
 
 func viewDelivery(d *store.Delivery, c ConnectionRef, lang string) DeliveryView {
 	v := DeliveryView{ID: d.ID.String(), Message: d.Message.String(), State: d.State, Connection: c, Lane: d.Route.Lane, Recipients: []RecipientView{}, Attempts: d.Attempts,
-		NextAt: d.NextAt, CreatedAt: d.CreatedAt, ExpiresAt: d.ExpiresAt, FinishedAt: d.FinishedAt, Duplicate: d.Duplicate, Error: viewError(d.Error, lang)}
+		NextAt: d.NextAt, CreatedAt: d.CreatedAt, ExpiresAt: d.ExpiresAt, FinishedAt: d.FinishedAt, Duplicate: d.Duplicate, NotTold: d.NotTold, Error: viewError(d.Error, lang)}
 	for _, r := range d.Recipients {
 		v.Recipients = append(v.Recipients, RecipientView{Address: r.Address, State: string(r.State), Error: viewError(r.Error, lang), At: r.At})
 	}

@@ -13,6 +13,9 @@ func (s *server) measures() (*prometheus.Registry, error) {
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "postino_leases_taken_back_total",
 			Help: "Deliveries that were taken back since the start because no process worked on them; their outcome was verified."},
 			func() float64 { _, taken := s.outbox.Strays(); return float64(taken) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "postino_senders_not_told_total",
+			Help: "Notifications that this node could not make since the start: their senders know nothing of a failure or a delay."},
+			func() float64 { return float64(s.outbox.NotTold()) }),
 	} {
 		if err := r.Register(c); err != nil {
 			return nil, err

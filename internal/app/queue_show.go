@@ -102,6 +102,9 @@ func (s shownDelivery) write(w io.Writer, lang string) error {
 	for _, why := range s.Waits {
 		t.Row("waits", why)
 	}
+	if !m.ResentOf.IsZero() {
+		t.Row("resent of", m.ResentOf)
+	}
 	if m.Resubmitted > 0 {
 		t.Row("sent again", fmt.Sprintf("%d times by the client, which had not heard that it was taken", m.Resubmitted))
 	}

@@ -109,6 +109,7 @@ func (o *Outbox) tell(ctx context.Context, step *store.Step, d *store.Delivery, 
 		return err
 	}
 	step.Word.NotTold = true
+	o.untolds.Add(1)
 	if !o.opt.Events {
 		return nil
 	}
@@ -124,6 +125,9 @@ func (o *Outbox) tell(ctx context.Context, step *store.Step, d *store.Delivery, 
 	step.Events = append(step.Events, store.NewEvent{Type: "notification.failed", At: step.Now, Client: d.Client, Message: m.ID, Delivery: d.ID, Data: data})
 	return nil
 }
+
+// NotTold is how many notifications could not be made since the start.
+func (o *Outbox) NotTold() int64 { return o.untolds.Load() }
 
 // reportWay chooses the connection of a notification and its From: the one that
 // the message took, unless that is what failed; one of its fallbacks; the

@@ -76,6 +76,7 @@ type Outbox struct {
 	inFlight  atomic.Int64
 	busy      atomic.Int64 // in flight, or reserved for a claim under way
 	unwritten atomic.Int64 // outcomes that are known here and not yet in the store
+	untolds   atomic.Int64 // notifications that could not be made
 	working   sync.WaitGroup
 	jobs      chan store.Claimed // to a worker that waits
 	kick      chan struct{}      // a slot or a lane became free

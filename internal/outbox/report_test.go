@@ -82,11 +82,14 @@ func TestNotTold(t *testing.T) {
 		w.fakes["a"].answer = func(int, adapters.Outgoing) (adapters.Receipt, error) {
 			return adapters.Receipt{}, failure(adapters.Permanent, nil).err
 		}
-		w.run(func(o *Options) { o.Events = true })
+		b := w.run(nil)
 		id := w.submit("a", "x@y.it")
 		d := w.await(id, time.Minute, store.Failed)
 		if !d.NotTold {
 			t.Error("the record does not say that the sender was not told")
+		}
+		if n := b.NotTold(); n != 1 {
+			t.Errorf("%d notifications that could not be made, want 1", n)
 		}
 		events, err := w.store.Events(t.Context(), 0, 10, "", []string{"notification.failed"})
 		if err != nil || len(events) != 1 {

@@ -119,9 +119,6 @@ type Admin interface {
 	// Act applies the verb to each delivery by itself; see Verb. An id that does
 	// not exist is ErrNotFound, and then nothing changes.
 	Act(ctx context.Context, a Action) (ActionResult, error)
-	// Resend makes a new delivery of a stored message, whatever became of the
-	// earlier ones. ErrGone when its bytes are removed.
-	Resend(ctx context.Context, now time.Time, message ID, d NewDelivery) (ID, error)
 	// Stats counts.
 	Stats(ctx context.Context, now time.Time) (Stats, error)
 	// Purge removes what retention no longer keeps; bytes are unlinked after the

@@ -23,11 +23,12 @@ type messageDoc struct {
 	Class        string        `json:"c,omitempty"`
 	Notification bool          `json:"n,omitempty"`
 	NotBefore    time.Time     `json:"b,omitzero"`
+	ResentOf     ID            `json:"r,omitzero"`
 }
 
 // EncodeDoc gives the part of the message that is kept as JSON.
 func (m *Message) EncodeDoc() (string, error) {
-	b, err := json.Marshal(messageDoc{m.Subject, m.From, m.OriginalFrom, m.Envelope, m.Door, m.Class, m.Notification, m.NotBefore})
+	b, err := json.Marshal(messageDoc{m.Subject, m.From, m.OriginalFrom, m.Envelope, m.Door, m.Class, m.Notification, m.NotBefore, m.ResentOf})
 	return string(b), err
 }
 
@@ -37,8 +38,8 @@ func (m *Message) DecodeDoc(doc []byte) bool {
 	if err := json.Unmarshal(doc, &d); err != nil {
 		return false
 	}
-	m.Subject, m.From, m.OriginalFrom, m.Envelope, m.Door, m.Class, m.Notification, m.NotBefore =
-		d.Subject, d.From, d.OriginalFrom, d.Envelope, d.Door, d.Class, d.Notification, d.NotBefore
+	m.Subject, m.From, m.OriginalFrom, m.Envelope, m.Door, m.Class, m.Notification, m.NotBefore, m.ResentOf =
+		d.Subject, d.From, d.OriginalFrom, d.Envelope, d.Door, d.Class, d.Notification, d.NotBefore, d.ResentOf
 	return true
 }
 

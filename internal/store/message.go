@@ -27,6 +27,7 @@ type Message struct {
 	Notification bool          `json:"notification,omitempty"` // a DSN or warning of our own: never answered by another
 	ReceivedAt   time.Time     `json:"received_at"`
 	NotBefore    time.Time     `json:"not_before,omitzero"`   // scheduled sending
+	ResentOf     ID            `json:"resent_of,omitzero"`    // the message that was sent once more as this one, under a new Message-ID
 	Resubmitted  int           `json:"resubmitted,omitempty"` // how often its client sent it again because it had not heard the answer
 }
 

@@ -26,6 +26,9 @@ func accepted(m *store.NewMessage, c *adapters.Connection) store.NewEvent {
 	if m.Tag != "" {
 		b = appendJSON(append(b, `,"tag":`...), m.Tag)
 	}
+	if !m.ResentOf.IsZero() {
+		b = appendJSON(append(b, `,"resent_of":`...), m.ResentOf.String())
+	}
 	b = append(b, `,"recipients":[`...)
 	for i, r := range m.Envelope.Recipients {
 		if i > 0 {

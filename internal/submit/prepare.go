@@ -87,7 +87,7 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time, keye
 	}
 	msg.Identity = identity(r, read, env, keyed)
 	s.lendSpool(r, p, &msg)
-	msg.Deliveries = s.deliveries(r, way, env, from, now)
+	msg.Deliveries = s.deliveries(r.NotBefore, way, env, from, now)
 	s.further(r.Client, len(msg.Deliveries)-1)
 	if msg.Join, err = s.join(r, m, way, env, now); err != nil {
 		return p, err
@@ -270,12 +270,12 @@ func endsWith(b *spool.Buffer, body mime.Source, offset int64) bool {
 
 // deliveries splits the recipients where one message cannot have them all
 // (contracts C3.2, F5).
-func (s *Submitter) deliveries(r *Request, way capacity, env mime.Envelope, from string, now time.Time) []store.NewDelivery {
+func (s *Submitter) deliveries(notBefore time.Time, way capacity, env mime.Envelope, from string, now time.Time) []store.NewDelivery {
 	base := store.NewDelivery{NextAt: now, ExpiresAt: now.Add(s.opt.GiveUp(way.conn)),
 		Route: store.Route{Connection: way.conn.ID, Lane: way.conn.Lane(from), Limits: way.conn.EffectiveLimits()}}
-	if r.NotBefore.After(now) {
-		base.NextAt = r.NotBefore
-		base.ExpiresAt = r.NotBefore.Add(s.opt.GiveUp(way.conn))
+	if notBefore.After(now) {
+		base.NextAt = notBefore
+		base.ExpiresAt = notBefore.Add(s.opt.GiveUp(way.conn))
 	}
 	if s.opt.WarnAfter > 0 {
 		base.WarnAt = base.NextAt.Add(s.opt.WarnAfter)

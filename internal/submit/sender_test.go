@@ -47,7 +47,7 @@ func TestEnvelopeSenderOfAClient(t *testing.T) {
 	client := &store.Client{ID: "c1", Name: "erp", Senders: []string{"erp@contoso.it"}}
 	for sender, code := range map[string]string{"erp@contoso.it": "", "<>": "", "ceo@contoso.it": "sender_not_allowed"} {
 		l := letter{head: "From: erp@contoso.it", sender: sender, to: []string{"a@example.com"}}
-		l.Request.Client = client
+		l.Client = client
 		_, refusal := w.take(l)
 		if refusal == nil && code != "" || refusal != nil && refusal.Code != code {
 			t.Errorf("%s: %v, want %q", sender, refusal, code)

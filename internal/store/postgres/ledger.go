@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"maps"
 	"time"
 
@@ -132,36 +131,4 @@ func (s *Store) Stats(ctx context.Context, now time.Time) (st store.Stats, err e
 		st.OldestDue = at(oldest)
 	}
 	return st, nil
-}
-
-// Resend implements store.Admin.
-func (s *Store) Resend(ctx context.Context, now time.Time, message store.ID, nd store.NewDelivery) (store.ID, error) {
-	now = store.Micro(now)
-	if err := nd.Prepare(now); err != nil {
-		return store.ID{}, err
-	}
-	m, err := s.Message(ctx, message)
-	if err != nil {
-		return store.ID{}, err
-	}
-	err = s.do(ctx, func(n *needs) {
-		n.route(nd.Route, m.Client)
-	}, func(ctx context.Context, t *tx) error {
-		// Under this lock no purge takes the bytes away meanwhile.
-		var kept bool
-		switch err := t.conn.QueryRow(ctx, `SELECT kept FROM messages WHERE id = $1 FOR UPDATE`, [16]byte(message)).Scan(&kept); {
-		case errors.Is(err, pgx.ErrNoRows):
-			return store.ErrNotFound
-		case err != nil:
-			return dbErr(err)
-		case !kept:
-			return store.ErrGone
-		}
-		_, err := t.place(now, nd.Record(message, m.Client, now))
-		return err
-	})
-	if err != nil {
-		return store.ID{}, err
-	}
-	return nd.ID, nil
 }

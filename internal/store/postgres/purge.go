@@ -26,8 +26,8 @@ func (s *Store) Purge(ctx context.Context, r store.PurgeRequest) (res store.Purg
 const notFinal = `EXISTS (SELECT FROM deliveries d WHERE d.msg = m.id AND d.state < 4)`
 
 func purge(ctx context.Context, tx pgx.Tx, r store.PurgeRequest, res *store.PurgeResult) error {
-	// Locked first and judged again by a later statement: a resend that made a
-	// delivery in between held the lock of its message, and is seen now.
+	// Locked first and judged again by a later statement: a retry that made
+	// a delivery wait in between held the lock of its message, and is seen now.
 	lock := func(q string, before int64) (ids [][16]byte, err error) {
 		rows, err := tx.Query(ctx, q, before, r.Max)
 		if err != nil {

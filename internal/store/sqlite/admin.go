@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/postino-mail/postino/internal/store"
 )
@@ -193,37 +192,4 @@ func (t *tx) act(a store.Action, ids []store.ID) (res store.ActionResult, err er
 		res.Changed++
 	}
 	return res, nil
-}
-
-// Resend implements store.Admin.
-func (s *Store) Resend(ctx context.Context, now time.Time, message store.ID, nd store.NewDelivery) (store.ID, error) {
-	now = store.Micro(now)
-	if err := nd.Prepare(now); err != nil {
-		return store.ID{}, err
-	}
-	err := s.do(ctx, func(t *tx) error {
-		var seq int64
-		var client string
-		var kept bool
-		if err := t.row(`SELECT seq, client, kept FROM messages WHERE id = ?`, []any{message}, &seq, &client, &kept); err != nil {
-			return notFound(err)
-		}
-		if !kept {
-			return store.ErrGone
-		}
-		d := nd.Record(message, client, now)
-		recipients, err := store.EncodeRecipients(d.Recipients)
-		if err != nil {
-			return err
-		}
-		f, err := t.flow(now, d.Route, d.Client)
-		if err != nil {
-			return err
-		}
-		return t.insertDelivery(seq, f, &d, recipients, nil)
-	})
-	if err != nil {
-		return store.ID{}, err
-	}
-	return nd.ID, nil
 }

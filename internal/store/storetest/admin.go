@@ -190,28 +190,28 @@ func testAct(t *testing.T, h Harness) {
 	want(t, "the other one is claimed", found, true)
 }
 
-func testResend(t *testing.T, h Harness) {
+// testResent: a message that was made of another one says so for good.
+func testResent(t *testing.T, h Harness) {
 	s := h.Open(t)
-	n := register(t, s, "n", t0())
-	mid, _ := submit(t, s, letter{})
-	must(t, accept(t, s, claim(t, s, n, t0(), 1)[0], after(1)))
-	nd := letter{lane: "l2"}.message().Deliveries[0]
-	id, err := s.Resend(t.Context(), after(2), mid, nd)
+	first, _ := submit(t, s, letter{})
+	m := letter{at: after(1)}.message()
+	m.ResentOf = first
+	_, err := s.Submit(t.Context(), store.Submission{Now: after(1), Messages: []store.NewMessage{m}})
 	must(t, err)
-	ds, err := s.Deliveries(t.Context(), mid)
-	must(t, err)
-	want(t, "deliveries", len(ds), 2)
-	want(t, "the new one", ds[1].ID, id)
-	c := claim(t, s, n, after(2), 1)[0]
-	want(t, "claimed", c.Delivery.ID, id)
-	want(t, "its message", c.Message.ID, mid)
-	must(t, accept(t, s, c, after(3)))
-	_, err = s.Resend(t.Context(), after(2), store.NewID(), letter{}.message().Deliveries[0])
-	wantErr(t, "no message", err, store.ErrNotFound)
-	_, err = s.Purge(t.Context(), store.PurgeRequest{Now: after(10), Bodies: after(10)})
-	must(t, err)
-	_, err = s.Resend(t.Context(), after(11), mid, letter{}.message().Deliveries[0])
-	wantErr(t, "bytes are gone", err, store.ErrGone)
+	n := register(t, s, "n", after(1))
+	for range 2 {
+		for _, c := range claim(t, s, n, after(1), 9) {
+			want(t, "claimed", c.Message.ResentOf == first, c.Message.ID == m.ID)
+		}
+		got, err := s.Message(t.Context(), m.ID)
+		must(t, err)
+		want(t, "the record", got.ResentOf, first)
+		got, err = s.Message(t.Context(), first)
+		must(t, err)
+		want(t, "the record of the first", got.ResentOf, store.ID{})
+		s = h.Reopen(t, s)
+		n = register(t, s, "n", after(2))
+	}
 }
 
 func testStats(t *testing.T, h Harness) {

@@ -104,11 +104,6 @@ func testWait(t *testing.T, h Harness) {
 				return s.Settle(ctx, store.Step{Delivery: id, Now: t0(), State: store.Queued, NextAt: t0()})
 			}
 		}},
-		{"resend", func(l letter) func() error {
-			mid, _ := submit(t, s, l)
-			must(t, accept(t, s, claim(t, s, n, t0(), 10)[0], t0()))
-			return func() error { _, err := s.Resend(ctx, t0(), mid, l.message().Deliveries[0]); return err }
-		}},
 		{"retry", func(l letter) func() error {
 			l.next = after(3600)
 			_, id := submit(t, s, l)
