@@ -2,6 +2,9 @@ package registry
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
@@ -20,6 +23,11 @@ func Patch(c *adapters.Connection, patch map[string]any, admin bool) (*adapters.
 		return nil, err
 	}
 	mergePatch(tree, patch)
+	if path := twice(tree, ""); path != "" {
+		return nil, &adapters.InvalidError{Fields: []adapters.FieldError{{Field: path, Text: adapters.Text{
+			EN: "the field is there already, written in other letters: write it as the documentation does",
+			IT: "il campo c'è già, scritto con altre lettere: scriverlo come nella documentazione"}}}}
+	}
 	if doc, err = json.Marshal(tree); err != nil {
 		return nil, err
 	}
@@ -29,6 +37,7 @@ func Patch(c *adapters.Connection, patch map[string]any, admin bool) (*adapters.
 	}
 	given := map[string]bool{}
 	namedIn(patch, "", given)
+	secretsGiven(next, given)
 	return next, finish(Edit{Old: c, Next: next, Given: given, Admin: admin})
 }
 
@@ -44,9 +53,7 @@ func Replace(c *adapters.Connection, doc []byte, admin bool) (*adapters.Connecti
 		return nil, store.ErrConflict
 	}
 	given := map[string]bool{}
-	for _, f := range next.Secrets() {
-		given[f.Path] = *f.Value != adapters.Redacted
-	}
+	secretsGiven(next, given)
 	return next, finish(Edit{Old: c, Next: next, Given: given, Admin: admin})
 }
 
@@ -58,6 +65,34 @@ func finish(e Edit) error {
 		return err
 	}
 	return e.Check()
+}
+
+// secretsGiven notes which secrets of a decoded edit are new. What was decoded
+// decides, not what the change seemed to say: that is what will be used.
+func secretsGiven(next *adapters.Connection, out map[string]bool) {
+	for _, f := range next.Secrets() {
+		out[f.Path] = *f.Value != adapters.Redacted
+	}
+}
+
+// twice is the path of a field that an object has two times, because JSON
+// decoders take names in any letters (encoding/json.Unmarshal); empty: there is
+// none. Of two, the order of their bytes would decide which one counts.
+func twice(object map[string]any, prefix string) string {
+	names := slices.Sorted(maps.Keys(object))
+	for i, name := range names {
+		for _, other := range names[:i] {
+			if strings.EqualFold(name, other) {
+				return prefix + name
+			}
+		}
+		if sub, ok := object[name].(map[string]any); ok {
+			if path := twice(sub, prefix+name+"."); path != "" {
+				return path
+			}
+		}
+	}
+	return ""
 }
 
 // namedIn notes the paths of all plain values of a patch, hidden ones apart.

@@ -207,7 +207,6 @@ func TestPatchAndReplaceKeepCredentials(t *testing.T) {
 		{name: "host with the password", kind: "smtp password", patch: `{"smtp":{"host":"evil.example","password":"geheim"}}`, admin: false},
 		{name: "host without password", kind: "smtp password", patch: `{"smtp":{"host":"evil.example","password":null}}`},
 		{name: "port cleared", kind: "smtp password", patch: `{"smtp":{"port":null}}`, admin: true, want: ErrGiveAgain},
-		{name: "upper case", kind: "smtp password", patch: `{"SMTP":{"HOST":"evil.example"}}`, admin: false}, // no change: the exact name wins
 		{name: "same host in other letters", kind: "smtp password", patch: `{"smtp":{"host":"SMTP.example.com"}}`},
 		{name: "file", kind: "smtp google file", patch: `{"smtp":{"host":"evil.example"}}`, admin: true, want: ErrGiveAgain, field: "smtp.oauth.service_account_file"},
 		{name: "file named again", kind: "smtp google file", patch: `{"smtp":{"host":"evil.example","oauth":{"service_account_file":"/etc/key.json"}}}`, admin: true},
@@ -237,6 +236,25 @@ func TestPatchAndReplaceKeepCredentials(t *testing.T) {
 		}
 		if err == nil && next.ID != "id" {
 			t.Errorf("%s: id %s", c.name, next.ID)
+		}
+	}
+	// Names in other letters reach the same field: neither do they hide what is
+	// done to the credential, nor are they passed over.
+	for kind, patch := range map[string]string{
+		"smtp password":     `{"smtp":{"host":"evil.example","password":"x","paſſword":"***"}}`,
+		"smtp entra secret": `{"smtp":{"host":"evil.example","oauth":{"client_secret":"x","client_ſecret":"***"}}}`,
+		"gmail json":        `{"gmail":{"token_url":"","service_account_json":"x","ſervice_account_json":"***"}}`,
+		"graph secret":      `{"graph":{"cloud":"public","client_secret":"x"},"GRAPH":{"client_secret":"***"}}`,
+		"smtp google json":  `{"smtp":{"host":"evil.example","oauth":{"service_account_json":"x"}},"ſmtp":{"oauth":{"service_account_json":"***"}}}`,
+		"graph machine":     `{"Graph":{"cloud":"public"}}`,
+	} {
+		var tree map[string]any
+		if err := json.Unmarshal([]byte(patch), &tree); err != nil {
+			t.Fatal(err)
+		}
+		var invalid *adapters.InvalidError
+		if next, err := Patch(kinds[kind], tree, true); !errors.As(err, &invalid) {
+			t.Errorf("%s: %+v, %v", patch, next, err)
 		}
 	}
 	// Without a mailbox of its own, From is the mailbox.
