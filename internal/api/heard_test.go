@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -56,19 +58,21 @@ func TestHeard(t *testing.T) {
 		w.must(json.NewDecoder(resp.Body).Decode(&out))
 		return out
 	}
+	next := func(c *net.TCPConn, r *bufio.Reader) {
+		_, err := c.Write([]byte("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+		w.must(err)
+		resp, err := http.ReadResponse(r, nil)
+		w.must(err)
+		w.must(resp.Body.Close())
+	}
 	for _, c := range []struct {
 		name  string
 		extra string
 		end   func(c *net.TCPConn, r *bufio.Reader)
 		again bool // another message
 	}{
-		{"next request", "", func(c *net.TCPConn, r *bufio.Reader) {
-			_, err := c.Write([]byte("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"))
-			w.must(err)
-			resp, err := http.ReadResponse(r, nil)
-			w.must(err)
-			w.must(resp.Body.Close())
-		}, true},
+		{"next request", "", next, true},
+		{"a proxy's next request", "X-Forwarded-For: 192.0.2.1\r\n", next, false},
 		{"closed in order", "", func(c *net.TCPConn, _ *bufio.Reader) { w.must(c.Close()) }, true},
 		{"Connection: close", "Connection: close\r\n", func(c *net.TCPConn, _ *bufio.Reader) { w.must(c.Close()) }, true},
 		{"reset", "", func(c *net.TCPConn, _ *bufio.Reader) {
@@ -105,6 +109,34 @@ func TestHeard(t *testing.T) {
 	for _, e := range page.Entries {
 		if e.Message.MessageID == "<res@contoso.it>" && e.Message.Resubmitted == 0 {
 			t.Error("the record does not show that it came again")
+		}
+	}
+}
+
+// What a proxy got is not known to have been heard, whatever the proxy says of itself.
+func TestRelayed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(o *Options) { o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")} })
+	for _, c := range []struct {
+		addr, field string
+		want        bool
+	}{
+		{"192.0.2.1:5", "", false},
+		{"10.0.0.7:5", "", true},
+		{"[::ffff:10.0.0.7]:5", "", true},
+		{"192.0.2.1:5", "Via", true},
+		{"192.0.2.1:5", "forwarded", true},
+		{"192.0.2.1:5", "X-Real-IP", true},
+		{"@", "", false},
+		{"@", "X-Forwarded-For", true},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), "POST", "/v1/messages", nil)
+		r.RemoteAddr = c.addr
+		if c.field != "" {
+			r.Header.Set(c.field, "x")
+		}
+		if got := w.server.relayed(r); got != c.want {
+			t.Errorf("%+v: %v", c, got)
 		}
 	}
 }

@@ -261,6 +261,9 @@ func (s *Server) submit(r *http.Request, list []submit.Request, digest hash.Hash
 	if err != nil {
 		return nil, err
 	}
+	if s.relayed(r) {
+		answer = nil
+	}
 	out := make([]Accepted, len(done))
 	for i := range done {
 		answer.carries(done[i].Receipt)

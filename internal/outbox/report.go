@@ -177,6 +177,9 @@ func asciiAddress(a string) string {
 		}
 	}
 	if typed {
+		if strings.EqualFold(strings.TrimSpace(kind), "rfc822") { // which has no such form
+			kind = "utf-8"
+		}
 		return kind + ";" + b.String()
 	}
 	return b.String()

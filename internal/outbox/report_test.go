@@ -54,6 +54,23 @@ func TestReportForms(t *testing.T) {
 	}
 }
 
+// An address that only UTF-8 has is of no ASCII type, however it came.
+func TestASCIIAddress(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"rfc822;a@example.com":   "rfc822;a@example.com",
+		"rfc822;per\u00f2@e.com": `utf-8;per\x{F2}@e.com`,
+		"utf-8; per\u00f2@e.com": `utf-8; per\x{F2}@e.com`,
+		"x400; per\u00f2":        `x400; per\x{F2}`,
+		"per\u00f2@e.com":        `per\x{F2}@e.com`,
+		"plain@example.com":      "plain@example.com",
+	} {
+		if got := asciiAddress(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestReportFrom(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

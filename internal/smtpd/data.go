@@ -220,7 +220,7 @@ func (s *session) submit() {
 	}
 	s.prove()
 	s.reply(250, "2.0.0", "queued as "+id)
-	s.unheard = append(s.unheard, res.Receipt)
+	s.hears(res.Receipt)
 	about := []any{"id", res.ID.String(), "delivery", id, "message_id", res.MessageID, "from", tx.env.From,
 		"recipients", len(res.Recipients), "size", res.Size, "joined", res.Joined, "resubmitted", res.Resubmitted}
 	if !s.on.policy.MissingHeaders {

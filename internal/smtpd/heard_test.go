@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -91,6 +92,66 @@ func TestHeard(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// What a TLS record still holds behind a message was sent with it, also where it
+// was not yet read out of TLS.
+func TestHeardRestOfRecord(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setup{listeners: []config.Listener{{TLS: "implicit"}}})
+	const head = "From: erp@contoso.it\r\nMessage-ID: <1@contoso.it>\r\nSubject: Fattura\r\n\r\n"
+	const begun, rest = "NOOP 012345678", "\r\nMAIL FROM:<erp@contoso.it>\r\nRCPT TO:<anna@example.com>\r\n"
+	open := func() *talker {
+		conn := tls.Client(w.dial(), &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12, DynamicRecordSizingDisabled: true})
+		p := &talker{t, conn, bufio.NewReader(conn)}
+		p.reply()
+		p.say("EHLO pc\r\n", 1)
+		return p
+	}
+	// The record is one of the largest; beside the half command the reader has no
+	// room for all of it, and what is behind the message stays in TLS.
+	const record, behind = readerSize, "NOOP 1\r\nRSET\r\n"
+	if len(behind) != len(begun) {
+		t.Fatal("the record must end with the message in the reader")
+	}
+	size := record - len(rest) - len("BDAT 12345 LAST\r\n") - len(behind)
+	body := head + strings.Repeat(strings.Repeat("x", 70)+"\r\n", (size-len(head))/72-1)
+	body += strings.Repeat("y", size-len(body)-2) + "\r\n"
+	command := fmt.Sprintf("BDAT %d LAST\r\n", size)
+
+	p := open()
+	p.write(begun)
+	p.write(rest + command + body + behind)
+	const replies = 4 + 2
+	for range replies {
+		p.reply()
+	}
+	if err := p.Conn.(*tls.Conn).NetConn().Close(); err != nil { //nolint:forcetypeassert // made above
+		t.Fatal(err)
+	}
+	again := open()
+	again.write(begun + rest + command + body)
+	for range 4 {
+		again.reply()
+	}
+	if got := stored(t, w.store); got != 1 {
+		t.Errorf("%d copies, want 1", got)
+	}
+	if err := again.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A session that never gives a sign keeps a bounded number of receipts.
+func TestUnheardOfSession(t *testing.T) {
+	t.Parallel()
+	s := &session{}
+	for i := range 3 * maxUnheard {
+		s.hears(store.Receipt{Hour: int64(i)})
+	}
+	if len(s.unheard) != maxUnheard || s.unheard[maxUnheard-1].Hour != 3*maxUnheard-1 {
+		t.Errorf("%d receipts, the last of %d", len(s.unheard), s.unheard[len(s.unheard)-1].Hour)
 	}
 }
 

@@ -47,6 +47,7 @@ type session struct {
 	over     bool // end after the replies
 	lastCode int  // of the last reply
 
+	inner   *inner          // what br reads of TLS; nil without
 	unheard []store.Receipt // of messages whose 250 the client may not have read
 	proof   bool            // what comes now was sent after it
 
@@ -161,7 +162,8 @@ func (s *session) handshake() bool {
 		return false
 	}
 	s.conn, s.secure = t, true
-	s.br.Reset(t)
+	s.inner = &inner{Conn: t}
+	s.br.Reset(s.inner)
 	s.bw.Reset(t)
 	return true
 }

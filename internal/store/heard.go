@@ -54,9 +54,10 @@ func (i *Identity) Key(bodySHA256 []byte) (key [16]byte) {
 // Until is when the acceptance is forgotten.
 func (i *Identity) Until(now time.Time) time.Time { return now.Add(min(i.Window, MaxResubmit)) }
 
-// Hours are those in which an acceptance that is remembered at now may end.
+// Hours are those in which an acceptance that is remembered at now may end, and
+// one more: the clock of the node that took it may be ahead of this one's.
 func (i *Identity) Hours(now time.Time) (out []int64) {
-	for h := HourOf(now); h <= HourOf(i.Until(now)); h++ {
+	for h := HourOf(now); h <= HourOf(i.Until(now))+1; h++ {
 		out = append(out, h)
 	}
 	return out

@@ -42,8 +42,12 @@ func identity(r *Request, read *mime.Message, env mime.Envelope, keyed bool) *st
 		to[i] = x.Address
 	}
 	slices.Sort(to)
+	sender := r.Envelope.From // not the one that a connection puts in its place
+	if a, err := mime.NormalizeAddress(sender); err == nil {
+		sender = a
+	}
 	h := sha256.New()
-	fmt.Fprintf(h, "%q %q %q %q %q %q %d\n", client, r.Envelope.From, to, name, value, read.Subject(), r.NotBefore.UnixMicro())
+	fmt.Fprintf(h, "%q %q %q %q %q %q %d\n", client, sender, to, name, value, read.Subject(), r.NotBefore.UnixMicro())
 	return &store.Identity{Digest: h.Sum(nil), Window: window, Record: r.Unheard && !keyed}
 }
 

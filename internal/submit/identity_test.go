@@ -21,6 +21,7 @@ func TestResubmitted(t *testing.T) {
 		{"recipients in another order, one twice", letter{head: head, to: []string{"ugo@example.com", "Anna@example.com", "ugo@example.com", "anna@EXAMPLE.com"}}, false},
 		{"the same set", letter{head: head, to: []string{"ugo@example.com", "anna@example.com"}}, true},
 		{"a trace line more, as a relay adds it", letter{head: "Received: from a by b; Sun, 29 Nov 2026 10:00:00 +0000\n" + head, to: first.to}, true},
+		{"the sender's domain in capitals", letter{head: head, to: first.to, sender: "erp@CONTOSO.it"}, true},
 		{"another recipient", letter{head: head, to: []string{"anna@example.com"}}, false},
 		{"another sender", letter{head: head, to: first.to, sender: "other@contoso.it"}, false},
 		{"another Message-ID", letter{head: "From: erp@contoso.it\nSubject: Fattura\nMessage-ID: <2@contoso.it>", to: first.to}, false},

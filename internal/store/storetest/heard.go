@@ -65,6 +65,10 @@ func testUnheard(t *testing.T, h Harness) {
 	must(t, err)
 	want(t, "after a purge", take(after(131), again("b", []byte("small"), true)).Resubmitted, false)
 
+	// The clock of the node that took it was ahead.
+	ahead := take(after(58*60), again("ahead", nil, true))
+	want(t, "by a clock that is behind", take(t0().Add(-time.Minute), again("ahead", nil, true)).ID, ahead.ID)
+
 	// Two of one submission are meant to be two.
 	twins := []store.NewMessage{again("twin", nil, true), again("twin", nil, true)}
 	out, err := s.Submit(t.Context(), store.Submission{Now: after(140), Messages: twins})
