@@ -170,11 +170,32 @@ func (a *adapter) envelope(ctx context.Context, s *session, tx *transaction) (be
 	case accepted == 0:
 		return false, tx.nobodyTaken(end), nil
 	case tx.chunking, data.Code == 354:
+		if s.r.Buffered() > 0 { // an answer to a message that has not been sent
+			end, err := a.early(ctx, s, window > 1)
+			return false, end, err
+		}
 		return true, ending{}, nil
 	case data.Code >= 400:
 		return false, ending{usable: true, full: true}, a.refused(s, atData, data)
 	}
 	return false, ending{}, stale(a.ioError(ctx, s, atData, &errGarbage{why: "DATA was answered with " + data.code(), got: data.code() + " " + data.text()}))
+}
+
+// early is the error of a reply that came before the message: a refusal counts
+// as one of DATA, anything else shows a server out of step. Nothing was sent.
+func (a *adapter) early(ctx context.Context, s *session, pipelined bool) (ending, error) {
+	r, err := s.read(a.opt.Timeouts.Batch)
+	if err != nil {
+		return ending{}, stale(a.ioError(ctx, s, atData, err))
+	}
+	if r.Code >= 400 {
+		return ending{full: true}, a.refused(s, atData, r)
+	}
+	e := a.ioError(ctx, s, atData, &errGarbage{why: "a reply came before the message", got: r.code() + " " + r.text()})
+	if pipelined {
+		return ending{faults: []string{"PIPELINING"}, retry: true}, e
+	}
+	return ending{}, e
 }
 
 // ahead is how many of cmds may go out before their replies are read.
