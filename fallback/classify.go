@@ -56,7 +56,7 @@ type input struct {
 	tls     bool     // the session is encrypted
 	relayed bool     // the server has taken a recipient of this connection
 	ours    []string // sender and login
-	theirs  string   // the recipient that the reply answers
+	theirs  []string // the recipients that the reply answers
 }
 
 // A meaning is what to do about a reply.
@@ -126,12 +126,9 @@ func normalised(r reply) string {
 	return strings.Join(strings.Fields(strings.ToLower(r.text())), " ")
 }
 
-// refused makes the error of a reply; theirs is the recipient that it answers, if any.
+// refused makes the error of a reply; theirs are the recipients that it answers, if any.
 func (a *adapter) refused(s *session, at stage, r reply, theirs ...string) *adapters.Error {
-	in := input{reply: r, at: at, authed: s.authed, tls: s.tls, relayed: a.relayed.Load(), ours: s.ours(a.set.Login)}
-	if len(theirs) > 0 {
-		in.theirs = theirs[0]
-	}
+	in := input{reply: r, at: at, authed: s.authed, tls: s.tls, relayed: a.relayed.Load(), ours: s.ours(a.set.Login), theirs: theirs}
 	m := classify(in)
 	if m.foreign && !a.ownSender(s.sender) { // the connection itself may be in order
 		m.class, m.scope, m.noRetry = adapters.Permanent, adapters.ScopeMessage, true

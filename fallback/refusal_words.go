@@ -16,13 +16,25 @@ func (w *wording) in(text string) bool {
 	return holds(text, w.any) && (len(w.also) == 0 || holds(text, w.also)) && !holds(text, w.not)
 }
 
+// holds reports whether a part stands in the text, from the start of a word on:
+// "limit" is not in "delimiter", nor "url" in "curl".
 func holds(text string, parts []string) bool {
 	for _, p := range parts {
-		if strings.Contains(text, p) {
-			return true
+		for at := 0; at < len(text); at++ {
+			i := strings.Index(text[at:], p)
+			if i < 0 {
+				break
+			}
+			if at += i; at == 0 || !inWord(text[at-1]) || !inWord(p[0]) {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+func inWord(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c >= 0x80
 }
 
 // refusalOfUs finds what a refusal says of this side: a login or encryption
@@ -38,33 +50,40 @@ func refusalOfUs(in input, text string) (meaning, bool) {
 	switch {
 	case wantsTLS.in(text) && (!in.tls || strings.Contains(text, "starttls")):
 		return encryptionWanted(), true
+	case envelope && domainWords.in(text):
+		return domainRefused(in.Code), true
 	case heloWords.in(text) || in.at == atHello && in.Code/100 == 5 && (in.Code == 501 || in.Code == 504 || refusesName(in.reply)):
 		return helloRefused(in.Code), true
-	case in.at == atAuth && !accountWords.in(text) && !limitWords(text) && !connectionWords.in(text):
+	case in.at == atAuth && !accountWords.in(text) && !limitWords(text) && !connectionWords.in(text) && !addressWords.in(text):
 		return meaning{}, false
 	case envelope && !in.authed && wantsLogin.in(text):
 		return loginWanted(), true
 	case in.at&(atLogin|atEnvelope) != 0 && connectionWords.in(text):
 		return tooManyConnections(), true
-	case in.at&(atLogin|atEnvelope) != 0 && clientWords.in(text):
+	case in.at&(atGreeting|atHello|atEnvelope) != 0 && clientWords.in(text), addressWords.in(text):
 		return clientRefused(in.Code), true
 	case limitWords(text) && !in.namesRecipient(text):
 		return sendingLimit(text), true
 	case accountWords.in(text) && !in.namesRecipient(text) && (in.at != atRcpt || in.aboutOurs(text)):
 		return accountBlocked(in.Code), true
-	case envelope && in.Code/100 == 5 && (senderWords.in(text) || in.at == atMail && senderCode(in.Enhanced)):
+	case envelope && in.Code/100 == 5 && (senderWords.in(text) || senderCheck.in(text) || in.at == atMail && senderCode(in.Enhanced)):
 		return senderRefused(), true
-	case envelope && in.authed && in.Code/100 == 5 && wantsLogin.in(text):
+	case envelope && in.authed && in.Code/100 == 5 && (wantsLogin.in(text) || in.Code == 530): // RFC 4954 section 6
 		return loginIgnored(), true
-	case envelope && in.Code/100 == 5 && relayWords.in(text):
+	case envelope && relayWords.in(text):
 		return relayRefused(in), true
 	}
 	return meaning{}, false
 }
 
-// namesRecipient: the text is about the recipient, not about this side.
+// namesRecipient: the text is about a recipient, not about this side.
 func (in *input) namesRecipient(text string) bool {
-	return in.theirs != "" && strings.Contains(text, strings.ToLower(in.theirs)) && !in.namesOurs(text)
+	for _, r := range in.theirs {
+		if r != "" && strings.Contains(text, strings.ToLower(r)) {
+			return !in.namesOurs(text)
+		}
+	}
+	return false
 }
 
 func (in *input) namesOurs(text string) bool {
@@ -96,35 +115,48 @@ var (
 	wantsTLS = wording{any: []string{"starttls command first", "issue a starttls", "issue starttls", "starttls first", "use starttls", "starttls is required", "starttls required",
 		"requires starttls", "require starttls", "must use tls", "tls required", "tls is required", "requires tls", "require tls", "tls connection", "must be encrypted",
 		"encryption required", "encryption is required", "encryption needed", "requires encryption", "encrypted connection", "ssl required", "requires ssl", "secure connection", "secure channel",
-		"plaintext authentication disallowed", "plaintext authentication not allowed", "cleartext authentication", "unencrypted"}}
+		"plaintext authentication disallowed", "plaintext authentication not allowed", "cleartext authentication", "unencrypted connection"}}
+
+	// domainWords: how the domain of the sender proves itself (RFC 7208, 6376, 7489).
+	domainWords = wording{any: []string{"spf", "dkim", "dmarc"}}
 
 	heloWords = wording{any: []string{"helo", "ehlo"},
 		not: []string{"helo first", "ehlo first", "send helo", "send ehlo", "helo/ehlo first", "ehlo/helo first", "say helo", "without helo", "expected helo", "need helo", "before mail",
-			"command sequence", "sequence of commands", "send hello first"}}
+			"command sequence", "sequence of commands", "send hello first", "need ehlo", "ehlo and auth", "callback", "callout"}}
 
 	wantsLogin = wording{any: []string{"authentication required", "authentication is required", "authentication needed", "authentication first", "authentication is needed",
 		"requires authentication", "require authentication", "requires you to authenticate", "requires smtp auth", "requires auth", "need authentication", "need to authenticate", "needs authentication",
 		"must authenticate", "must be authenticated", "must first authenticate", "please authenticate", "authenticate first", "authenticate before", "not authenticated", "unauthenticated",
 		"non-authenticated", "nonauthenticated", "not been authenticated", "without authentication", "without authenticating", "authorization required", "authorization is required", "auth required",
-		"auth first", "auth is required", "auth command first", "smtp auth", "smtp-auth", "smtpauth", "use auth", "no auth", "not logged in", "not logged on", "log in first", "login first",
+		"auth first", "auth is required", "auth command first", "smtp auth", "smtp-auth", "smtpauth", "no authentication", "not logged in", "not logged on", "log in first", "login first",
 		"login required", "must login", "must log in", "please log in", "please login", "need to login", "authenticated users only", "only authenticated", "only for authenticated",
-		"check mail first", "check your mail first", "pop before smtp", "pop-before-smtp", "pop3 first", "autenticazione richiesta", "richiesta autenticazione", "autenticarsi", "autenticat"},
+		"check mail first", "check your mail first", "pop before smtp", "pop-before-smtp", "pop3 first", "autenticazione richiesta", "richiesta autenticazione", "autenticarsi", "autenticat",
+		"client host rejected: access denied"}, // Postfix's submission service says it so
 		not: []string{"spf", "dkim", "dmarc", "sender authentication", "domain authentication", "sender policy", "unauthenticated email from", "authentication-results", "no authorization to relay"}}
 
 	clientWords = wording{any: []string{"client host", "client address", "blocked using", "blacklist", "black list", "blocklist", "block list", "spamhaus", "spamcop", "barracudacentral", "dnsbl",
-		" rbl", "your ip", "sender ip", "sending ip", "source ip", "ip address", "reverse dns", "reverse hostname", "reverse-dns", "rdns", "ptr record", "no ptr", "poor reputation", "bad reputation"},
-		not: []string{"recipient", "url", "attachment", "message content"}}
+		"rbl", "your ip", "sender ip", "sending ip", "source ip", "ip address", "reverse dns", "reverse hostname", "reverse-dns", "rdns", "ptr record", "ptr", "poor reputation", "bad reputation",
+		"ip reputation", "bad ip", "indirizzo ip", "has been temporarily blocked for", "has been blocked for"},
+		not: []string{"recipient's", "by recipient", "by this recipient", "by the recipient", "url", "attachment", "message content", "mailfrom domain",
+			"locked or deactivated", "rate limited"}}
+
+	// addressWords: this machine's address, said so that no stage makes it something else.
+	addressWords = wording{any: []string{"client ip", "sending ip", "ip you're using", "ip you are using", "ip address sending", "ip address is not allowed",
+		"ip address not allowed", "ip address is not authorized", "ip is not authorized", "unauthorized ip", "unauthorised ip", "ptr record", "reverse dns"},
+		not: []string{"recipient's", "url", "attachment", "locked or deactivated", "rate limited"}}
 
 	connectionWords = wording{any: []string{"too many connections", "too many concurrent", "concurrent connections", "concurrent smtp", "simultaneous connections", "simultaneous smtp", "number of connections",
-		"connection limit", "max connections", "maximum connections", "too many sessions", "too many smtp sessions", "too many open connections"}}
+		"connection limit", "max connections", "maximum connections", "too many sessions", "too many smtp sessions", "too many open connections", "connection rate",
+		"too frequent connect", "connection frequency"}}
 
-	accountWords = wording{any: []string{"suspended", "suspension", "account disabled", "account is disabled", "account has been disabled", "account blocked", "account is blocked", "account has been blocked",
+	accountWords = wording{any: []string{"suspended", "account disabled", "account is disabled", "account has been disabled", "account blocked", "account is blocked", "account has been blocked",
 		"account locked", "account is locked", "account has been locked", "account is temporarily", "account deactivated", "account is not active", "account inactive", "account has expired", "account expired",
-		"account is restricted", "account compromised", "has been compromised", "outgoing blocked", "outgoing mail blocked", "outgoing email blocked", "outbound blocked", "sending blocked",
+		"account is restricted", "account compromised", "account has been compromised", "account may be compromised", "password has been compromised",
+		"address has been blocked", "not yet activated", "not activated", "activate your", "sandbox subdomain", "test purposes", "originating from your account", "outgoing blocked", "outgoing mail blocked", "outgoing email blocked", "outbound blocked", "sending blocked",
 		"sending disabled", "sending is disabled", "sending has been", "blocked from sending", "blocked for sending", "prohibited from sending", "not allowed to send mail", "not allowed to send email",
 		"not permitted to send mail", "not permitted to send email", "user has no permission", "smtp access disabled", "smtp service disabled", "account bloccat", "casella bloccat", "utenza bloccat",
 		"utente bloccat", "account disabilitat", "account sospes", "casella sospes", "domain is blocked", "domain blocked", "your domain has been"},
-		not: []string{"recipient", "that you tried to reach", "user you are trying"}}
+		not: []string{"recipient address", "recipient's", "recipient account", "recipient mailbox", "that you tried to reach", "user you are trying", "url", "link to"}}
 
 	senderWords = wording{any: []string{"sender address", "sender rejected", "sender denied", "sender refused", "sender blocked", "sender verify", "sender verification", "sender is not", "sender not",
 		"sender unknown", "unknown sender", "invalid sender", "bad sender", "sender domain", "sender's domain", "sender mismatch", "sender unauthorized", "unauthorized sender", "unauthorised sender",
@@ -132,28 +164,40 @@ var (
 		"cannot send as", "may not send as", "send as this", "send mail as", "send email as", "send from this address", "allowed to send from", "authorized to send from", "permitted to send from", "send on behalf",
 		"disallowed as", "relay as", "from address", "from-address", "mail from address", "mail from must", "from header", "from: header", "from must", "from field", "from domain", "envelope from", "envelope sender",
 		"envelope-from", "return path", "return-path", "must match", "must be same as", "must be the same as", "does not match authenticated", "do not match authenticated", "does not match the authenticated", "email address is not verified",
-		"address not verified", "identity is not verified", "domain is not verified", "domain not verified", "mittente"},
-		not: []string{"spf", "dkim", "dmarc", "sender authentication", "ip address", "recipient address rejected", "greylist", "graylist", "spam", "5.7.26", "to sender"}}
+		"address not verified", "identity is not verified", "domain is not verified", "domain not verified", "from/sender", "permissions to send as", "permission to send as", "sender header",
+		"unconfigured sending domain", "mailfrom domain", "sender's mx", "mittente"},
+		not: []string{"spf", "dkim", "dmarc", "sender authentication", "ip address", "recipient address rejected", "greylist", "graylist", "spam", "to sender", "by this recipient", "by the recipient",
+			"missing a valid", "multiple addresses", "multiple from", "having no from"}}
+
+	// senderCheck: the server asked the sender's own mail server about the address.
+	senderCheck = wording{any: []string{"callback setup failed", "sender verify", "sender verification", "mailfrom domain"}}
 
 	relayWords = wording{any: []string{"relay access denied", "relaying denied", "relay denied", "relaying not allowed", "relay not allowed", "relaying not permitted", "relay not permitted", "relaying is not",
-		"relay is not", "unable to relay", "cannot relay", "can't relay", "not permitted to relay", "not allowed to relay", "not authorized to relay", "do not relay", "don't relay", "does not relay", "not relay",
+		"relay is not", "unable to relay", "cannot relay", "can't relay", "not permitted to relay", "not allowed to relay", "not authorized to relay", "do not relay", "don't relay", "does not relay", "not relay", "relay disabled", "as a relay",
 		"no relay", "relaying prohibited", "relay prohibited", "relaying disabled", "relaying disallowed", "relay disallowed", "relaying forbidden", "open relay", "authorization to relay", "we do not relay", "relaying mail",
-		"relaying to", "relaying from", "relay for", "rcpthosts", "not a local", "no local delivery", "not an open"},
+		"relaying to", "relaying from", "relay for", "rcpthosts", "not a local domain", "no local delivery", "not an open"},
 		not: []string{"relayed by"}}
 )
 
 // limitWords: the account has sent as much as it may for now. What is said of
 // a recipient's mailbox, of the message's size or of one session is not it.
 func limitWords(text string) bool {
-	limit := wording{any: []string{"limit", "quota", "too many", "exceed", " rate ", "rate limit", "ratelimit", "rate-limit", "maximum number of", "max number of", "volume of", "unusual sending activity", "unusual activity", "suspicious activity", "superat", "troppi messaggi", "troppe mail",
-		"troppe email", "dépass", "depass"},
-		also: []string{"hour", "daily", "per day", "a day", "24h", "minute", "sending", "relay quota", "outgoing", "outbound", "outgoing smtp", "emails", "e-mails", "mails", "messages per", "messages sent", "many messages",
-			"defers and failures", "send too", "sent too", "rate limit", "ratelimit", "smtp limit", "send limit", "policy rejection", "user limit", "account limit", "messaggi", "orario", "giornaliero", "horaire", "submission", "quota for sender",
-			"sender quota", "unusual", "suspicious"},
-		not: []string{"mailbox full", "mailbox is full", "mailbox quota", "over quota", "recipient's", "inbox", "you are trying", "you tried to reach", "storage", "disk", "size", "too many recipients", "recipients per message", "too many hops",
-			"hop count", "received headers", "connections", "concurrent", "simultaneous", "errors", "unknown recipients", "invalid recipients", "bad commands", "session", "per connection", "this connection", "receiv",
-			"login attempts", "authentication", "auth attempts", "failed login", "logins", "greylist", "line too long", "line length"}}
-	return limit.in(text)
+	if holds(text, []string{"credits exceeded", "received this hour"}) { // SendGrid
+		return true
+	}
+	not := []string{"mailbox full", "mailbox is full", "mailbox quota", "over quota", "recipient's", "recipient has", "inbox", "you are trying", "you tried to reach", "storage",
+		"disk", "size", "too many recipients", "recipients per message", "too many hops", "hop count", "received headers", "connections", "concurrent", "simultaneous", "errors",
+		"unknown recipients", "invalid recipients", "bad commands", "session", "per connection", "this connection", "receiv", "login attempts", "authentication",
+		"auth attempts", "failed login", "logins", "greylist", "line too long", "line length", "attachment", "expired", "on the server"}
+	alone := wording{any: []string{"sending limit", "sending quota", "sending rate", "send quota", "send limit", "send too", "sent too", "too many emails", "too many e-mails",
+		"too many mails", "too many messages", "troppi messaggi", "troppe mail", "troppe email", "messages per day", "messages per hour", "messages per minute",
+		"emails per day", "emails per hour", "emails per minute", "mail limit", "message count quota", "frequency limited", "rate limit", "ratelimit", "rate-limit",
+		"smtp limit", "user limit", "account limit", "relay limit", "relay quota", "hour limit", "hourly limit", "daily limit", "daily quota", "per 24 hours",
+		"defers and failures", "sender quota", "quota for sender", "unusual sending", "unusual activity", "suspicious activity"}, not: not}
+	paired := wording{any: []string{"limit", "quota", "exceed", "too many", "maximum number of", "max number of", "volume of", "superat", "dépass", "depass"},
+		also: []string{"hour", "daily", "per day", "a day", "24h", "minute", "sending", "outgoing", "outbound", "messages sent", "emails sent", "many messages",
+			"policy rejection", "messaggi", "orario", "giornalier", "horaire", "submission"}, not: not}
+	return alone.in(text) || paired.in(text)
 }
 
 // sessionFull: what the text blames is the session, which another one mends.

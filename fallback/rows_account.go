@@ -74,6 +74,9 @@ func relayRefused(in input) meaning {
 	if in.relayed { // others are taken: it is this recipient's domain
 		m.class, m.scope = adapters.Permanent, adapters.ScopeMessage
 	}
+	if in.Code/100 == 4 { // Postfix's defer_unauth_destination
+		m.class = adapters.Transient
+	}
 	return m
 }
 
@@ -88,4 +91,17 @@ func senderLater() meaning {
 	return meaning{class: adapters.Transient, sentence: text2("the server cannot verify the sender at the moment", "il server al momento non può verificare il mittente"),
 		remedy: text2("postino retries automatically; if it goes on, check the sender address and its domain in DNS",
 			"postino ritenta automaticamente; se continua controllare l'indirizzo mittente e il suo dominio nel DNS")}
+}
+
+// domainRefused concerns the DNS of the sender's domain (SPF, DKIM, DMARC), so the message and not the connection.
+func domainRefused(code int) meaning {
+	m := meaning{class: adapters.Permanent,
+		sentence: text2("the receiving side wants the sender's domain to prove itself", "il destinatario vuole che il dominio del mittente si autentichi"),
+		remedy:   text2("set SPF, DKIM and DMARC of the sender's domain for this server", "impostare SPF, DKIM e DMARC del dominio mittente per questo server")}
+	if code/100 == 4 {
+		m.class = adapters.Transient
+		m.remedy = text2("postino retries automatically; if it goes on, set SPF, DKIM and DMARC of the sender's domain for this server",
+			"postino ritenta automaticamente; se continua impostare SPF, DKIM e DMARC del dominio mittente per questo server")
+	}
+	return m
 }

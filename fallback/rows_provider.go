@@ -40,15 +40,23 @@ func microsoftRows() []row {
 		{550, "5.7.30", "", 0, meaning{class: adapters.Auth, scope: adapters.ScopeConnection, // D5, E
 			sentence: text2("Microsoft retired passwords for sending by SMTP", "Microsoft ha ritirato le password per l'invio SMTP"),
 			remedy:   text2("use oauth (xoauth2) or a graph connection", "usare oauth (xoauth2) o una connessione graph")}},
-		{550, "5.7.60", "", 0, sendAsDenied()},              // D5
-		{554, "5.2.252", "", 0, sendAsDenied()},             // D5: the refusal, not the throttle of the same number
-		{5, "", "sendasdenied", 0, sendAsDenied()},          // D5
-		{550, "5.2.251", "", 0, continuous("5.2.251")},      // D5
-		{550, "5.2.252", "", 0, continuous("5.2.252")},      // D5: the throttle
-		{550, "5.2.253", "", 0, continuous("5.2.253")},      // D5
-		{550, "5.2.254", "", 0, continuous("5.2.254")},      // D5
-		{550, "5.2.255", "", 0, continuous("5.2.255")},      // D5
-		{5, "", "submissionquotaexceeded", 0, dailyLimit()}, // D4
+		{550, "5.7.60", "", 0, sendAsDenied()},                                       // D5
+		{554, "5.2.252", "", 0, sendAsDenied()},                                      // D5: the refusal, not the throttle of the same number
+		{5, "", "sendasdenied", 0, sendAsDenied()},                                   // D5
+		{550, "5.2.251", "", 0, continuous("5.2.251")},                               // D5
+		{550, "5.2.252", "", 0, continuous("5.2.252")},                               // D5: the throttle
+		{550, "5.2.253", "", 0, continuous("5.2.253")},                               // D5
+		{550, "5.2.254", "", 0, continuous("5.2.254")},                               // D5
+		{550, "5.2.255", "", 0, continuous("5.2.255")},                               // D5
+		{5, "", "submissionquotaexceeded", 0, dailyLimit()},                          // D4
+		{5, "", "outboundspamexception|bad outbound sender", 0, accountBlocked(550)}, // restricted for sending spam
+		{550, "5.7.501", "", 0, accountBlocked(550)},
+		{550, "5.7.502", "", 0, accountBlocked(550)},
+		{550, "5.7.503", "", 0, accountBlocked(550)},
+		{550, "5.7.515", "", 0, domainRefused(550)}, // D5 new
+		{5, "", "resolver.rst.", 0, meaning{class: adapters.Permanent,
+			sentence: text2("the recipient takes mail only from certain senders", "il destinatario accetta posta solo da certi mittenti"),
+			remedy:   text2("have the recipient's administrator allow this sender", "chiedere all'amministratore del destinatario di consentire questo mittente")}},
 		{432, "4.3.2", "", 0, meaning{class: adapters.Throttled, scope: adapters.ScopeLane, // D4, D5
 			sentence: text2("the mailbox has too many connections open at once", "la casella ha troppe connessioni aperte insieme"),
 			remedy:   text2("set the connection's concurrency to 3 or less, and look for other programs that use the mailbox", "impostare la concorrenza della connessione a 3 o meno, e cercare altri programmi che usano la casella")}},
@@ -92,16 +100,18 @@ func googleRows() []row {
 		{421, "4.7.0", "too many login|try again later", atLogin, busy()},
 		{421, "4.4.5", "", 0, busy()}, // D5
 		{421, "4.3.0", "", 0, busy()}, // D5
-		{450, "4.2.1", "", 0, meaning{class: adapters.Transient, // D5: the recipient's rate
+		{450, "4.2.1", "user you are trying|recipient|mailbox", 0, meaning{class: adapters.Transient, // D5: the recipient's rate
 			sentence: text2("the recipient gets mail too fast at the moment", "il destinatario sta ricevendo troppa posta in questo momento"),
 			remedy:   text2("none; it will be tried again", "nessuno; verrà ritentato")}},
 		{452, "4.5.3", "", 0, meaning{class: adapters.Transient, // D5: split
 			sentence: text2("the server takes no more recipients in one transaction", "il server non accetta altri destinatari in una sola transazione"),
 			remedy:   text2("none; the others follow in another transaction", "nessuno; gli altri seguono in un'altra transazione")}},
 		{552, "5.2.3", "", 0, tooLarge()}, // D5
-		{5, "5.7.26", "", 0, meaning{class: adapters.Permanent,
-			sentence: text2("the receiving side wants the sender's domain to prove itself", "il destinatario vuole che il dominio del mittente si autentichi"),
-			remedy:   text2("set SPF, DKIM and DMARC of the sender's domain for this server", "impostare SPF, DKIM e DMARC del dominio mittente per questo server")}},
+		{5, "5.7.26", "", 0, domainRefused(550)},
+		{0, "", "mail relay denied|credentials for relay", 0, meaning{class: adapters.Auth, scope: adapters.ScopeConnection, // the relay of Workspace
+			sentence: text2("Google's SMTP relay knows neither this machine's address nor a login of the organization", "il relay SMTP di Google non conosce né l'indirizzo di questa macchina né credenziali dell'organizzazione"),
+			remedy: text2("in the Google Admin console (Apps, Gmail, Routing, SMTP relay service) allow this machine's public address, or require SMTP authentication there and give a login here; the sender's domain must be one of the organization",
+				"nella console di amministrazione Google (App, Gmail, Routing, servizio di inoltro SMTP) consentire l'indirizzo pubblico di questa macchina, o richiedervi l'autenticazione SMTP e indicare qui le credenziali; il dominio del mittente deve essere dell'organizzazione")}},
 	}
 }
 

@@ -62,7 +62,7 @@ func (a *adapter) transact(ctx context.Context, s *session, p *plan) (adapters.R
 	}
 	s.reset = !r.ok() // after a refused BDAT the server may still be inside (RFC 3030 section 2)
 	if !r.ok() {
-		err := a.refused(s, atDot, r)
+		err := a.refused(s, atDot, r, tx.taken()...)
 		return a.receipt(tx, err), tx.refusedBody(r), err
 	}
 	s.sent++
@@ -267,6 +267,17 @@ func (a *adapter) emptyBody(ctx context.Context, s *session) error {
 		return stale(a.ioError(ctx, s, atData, err))
 	}
 	return nil
+}
+
+// taken are the addresses of the recipients that the server has taken.
+func (tx *transaction) taken() []string {
+	var out []string
+	for i := range tx.rcpts {
+		if tx.rcpts[i].err == nil {
+			out = append(out, tx.rcpts[i].Address)
+		}
+	}
+	return out
 }
 
 // allRefused is the error of recipients none of whom is left.
