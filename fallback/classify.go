@@ -155,7 +155,7 @@ func (a *adapter) refused(s *session, at stage, r reply, theirs ...string) *adap
 // the rest go in another one (RFC 5321 section 4.5.3.1.10, contracts D5).
 func (a *adapter) refusedRcpt(s *session, r reply, theirs string, accepted int) *adapters.Error {
 	e := a.refused(s, atRcpt, r, theirs)
-	if accepted > 0 && tooManyRecipients(r) {
+	if accepted > 0 && tooManyRecipients(r) && e.Class != adapters.Throttled {
 		e.Class, e.TooLarge = adapters.Transient, false
 		e.Sentence, e.Remedy = text2("the server takes no more recipients in one transaction", "il server non accetta altri destinatari in una sola transazione"),
 			text2("none; the others follow in another transaction", "nessuno; gli altri seguono in un'altra transazione")

@@ -120,6 +120,9 @@ func transientRows() []row {
 		{4, "", "sender address rejected|sender verify|sender verification", atEnvelope, senderLater()},
 		{4, "4.2.2", "", 0, retry("", "the recipient's mailbox is full at the moment", "la casella del destinatario al momento è piena")},
 		{4, "4.2.", "", 0, retry("", "the recipient's mailbox cannot take mail at the moment", "la casella del destinatario al momento non può ricevere")},
+		{452, "4.5.3", "", 0, meaning{class: adapters.Transient, // D5: split
+			sentence: text2("the server takes no more recipients in one transaction", "il server non accetta altri destinatari in una sola transazione"),
+			remedy:   text2("none; the others follow in another transaction", "nessuno; gli altri seguono in un'altra transazione")}},
 		{4, "4.3.4", "", 0, retry("", "the message is too large for the server at the moment", "il messaggio al momento è troppo grande per il server")},
 		{4, "4.3.", "", 0, retry(adapters.ScopeConnection, "the server has a problem of its own at the moment", "il server al momento ha un problema proprio")},
 		{4, "4.4.", "", 0, retry("", "the server cannot reach the recipient's side at the moment", "il server al momento non raggiunge il destinatario")},

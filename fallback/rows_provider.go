@@ -103,9 +103,6 @@ func googleRows() []row {
 		{450, "4.2.1", "user you are trying|recipient|mailbox", 0, meaning{class: adapters.Transient, // D5: the recipient's rate
 			sentence: text2("the recipient gets mail too fast at the moment", "il destinatario sta ricevendo troppa posta in questo momento"),
 			remedy:   text2("none; it will be tried again", "nessuno; verrà ritentato")}},
-		{452, "4.5.3", "", 0, meaning{class: adapters.Transient, // D5: split
-			sentence: text2("the server takes no more recipients in one transaction", "il server non accetta altri destinatari in una sola transazione"),
-			remedy:   text2("none; the others follow in another transaction", "nessuno; gli altri seguono in un'altra transazione")}},
 		{552, "5.2.3", "", 0, tooLarge()}, // D5
 		{5, "5.7.26", "", 0, domainRefused(550)},
 		{0, "", "mail relay denied|credentials for relay", 0, meaning{class: adapters.Auth, scope: adapters.ScopeConnection, // the relay of Workspace
