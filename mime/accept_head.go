@@ -74,13 +74,18 @@ func skipPreface(src Source) (int64, error) {
 		return 0, newError("utf16", "", "The message is written in UTF-16, which no mail program reads: save it as UTF-8 or ASCII, or set the program that writes it so.",
 			"Il messaggio è scritto in UTF-16, che nessun programma di posta legge: salvarlo in UTF-8 o ASCII, o impostare così il programma che lo scrive.")
 	}
-	rest := trimMarks(buf)
+	return int64(prefaceLength(buf)), nil
+}
+
+// prefaceLength is the length of what skipPreface skips at the start of b.
+func prefaceLength(b []byte) int {
+	rest := trimMarks(b)
 	if bytes.HasPrefix(rest, []byte("From ")) || bytes.HasPrefix(rest, []byte(">From ")) {
 		if i := bytes.IndexByte(rest, '\n'); i >= 0 && nameLength(rest[:i]) < 0 {
 			rest = trimMarks(rest[i+1:])
 		}
 	}
-	return int64(len(buf) - len(rest)), nil
+	return len(b) - len(rest)
 }
 
 // trimMarks cuts byte order marks: several, where files were joined.

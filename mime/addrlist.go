@@ -10,6 +10,8 @@ type box struct {
 	bad   bool   // no usable address: addr is empty
 	plain bool   // every parser reads the same from raw; when not, it is written anew
 	wrong bool   // no form of RFC 5322, though its meaning is clear: nothing goes out so
+	// second is another address that stands in the name without quotes: a comma is missing, or it is a name.
+	second string
 	// hidden is the invisible character for which it is bad.
 	hidden rune
 }
@@ -37,6 +39,17 @@ func (l *addrList) plain() bool {
 	return true
 }
 
+// unclear is the first entry with a second address in its name, nil where there
+// is none.
+func (l *addrList) unclear() *box {
+	for i := range l.boxes {
+		if l.boxes[i].second != "" {
+			return &l.boxes[i]
+		}
+	}
+	return nil
+}
+
 // addresses are the usable entries, groups flattened.
 func (l *addrList) addresses() []Address {
 	if l == nil {
@@ -61,6 +74,7 @@ type addrParser struct {
 	v     []byte
 	pos   int
 	toks  []token
+	over  int // end of an entry of more than maxTokens, 0 while there are fewer
 	group int
 	limit int // entries in the whole list; one more is parsed so that the caller sees the excess
 	local *localNames
@@ -124,8 +138,20 @@ func (p *addrParser) run() {
 		case '>':
 			angle, route = false, false
 		}
-		p.toks = append(p.toks, t)
+		p.add(t)
 	}
+}
+
+// maxTokens bounds what is kept of one entry: no name has so many words, and a
+// field of specials alone would take many times its own size.
+const maxTokens = 4096
+
+func (p *addrParser) add(t token) {
+	if len(p.toks) == maxTokens {
+		p.over = t.end
+		return
+	}
+	p.toks = append(p.toks, t)
 }
 
 // peekEntry reports that something other than a separator follows.
@@ -142,7 +168,7 @@ func (p *addrParser) peekEntry() bool {
 
 // startGroup takes the tokens so far as a group's name.
 func (p *addrParser) startGroup() bool {
-	if len(p.toks) == 0 {
+	if len(p.toks) == 0 || p.over > 0 {
 		return false
 	}
 	for _, t := range p.toks {
@@ -165,6 +191,11 @@ func (p *addrParser) startGroup() bool {
 func (p *addrParser) flush(last bool) {
 	toks := p.toks
 	p.toks = p.toks[:0]
+	if p.over > 0 {
+		p.list.boxes = append(p.list.boxes, box{group: p.group, raw: p.v[toks[0].start:p.over], bad: true})
+		p.over = 0
+		return
+	}
 	shown := p.dropHidden(toks)
 	if p.nothing(shown) {
 		if !last || len(toks) > 0 || p.pendingComma() {

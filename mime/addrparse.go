@@ -14,7 +14,8 @@ import (
 //
 // An empty list is no error. A line end that an encoded word hides is one (what
 // reads a received header shows a space there). An entry that is no address is an
-// *Error with code "bad_address" that quotes it; the words of an address are never
+// *Error with code "bad_address" that quotes it, as is one that names two
+// addresses ("a@example.com Bruno <b@example.com>": readers disagree who is mailed); the words of an address are never
 // run together (RFC 5322 section 4.4 joins them by dots only).
 func ParseAddressList(list string) ([]Address, error) { return ReadAddresses(list, nil) }
 
@@ -36,6 +37,9 @@ func ReadAddresses(list string, localDomain func() string) ([]Address, error) {
 		if b.bad || bytes.Contains(b.raw, []byte("=?")) && breaksLine(undoWords(string(b.raw))) {
 			return nil, badEntry("", b)
 		}
+	}
+	if b := l.unclear(); b != nil {
+		return nil, errUnclear("", b)
 	}
 	if len(l.boxes) > maxRecipients {
 		return nil, newError("too_many_recipients", "", "The list holds more than %d addresses: send the message in several parts.",
@@ -109,6 +113,16 @@ func badEntry(field string, b *box) *Error {
 	}
 	return newError("bad_address", field, "%s contains %q, which is no mail address: write Name <name@example.com> and separate addresses with commas.",
 		"%s contiene %q, che non è un indirizzo di posta: scrivere Nome <nome@esempio.it> e separare gli indirizzi con virgole.", field, what)
+}
+
+// errUnclear says of an entry that two addresses stand in it.
+func errUnclear(field string, b *box) *Error {
+	e := newError("bad_address", field, "%[1]q names two addresses, %[2]s and %[3]s: separate them with a comma, or put the name in quotation marks.",
+		"%[1]q indica due indirizzi, %[2]s e %[3]s: separarli con una virgola, oppure mettere il nome tra virgolette.", shorten(toUTF8(b.raw)), b.second, b.addr.Address)
+	if field != "" {
+		e.Text, e.TextIT = field+": "+e.Text, field+": "+e.TextIT
+	}
+	return e
 }
 
 func errInvisible(addr string, r rune) *Error {

@@ -213,6 +213,19 @@ func isPhraseWord(s string) bool {
 	return true
 }
 
+// addressAt is the address around the @ that is toks[i] of a display name,
+// empty where there is none or it is the same as addr.
+func (p *addrParser) addressAt(toks []token, i int, addr string) string {
+	if i == 0 || i+1 == len(toks) || toks[i].space || toks[i+1].space || toks[i-1].kind != tokAtom {
+		return ""
+	}
+	second, err := NormalizeAddress(string(p.v[toks[i-1].start:toks[i+1].end]))
+	if err != nil || strings.EqualFold(second, addr) {
+		return ""
+	}
+	return second
+}
+
 // phrase decodes a display name; what no
 // phrase may hold marks b as wrong.
 func (p *addrParser) phrase(b *box, toks []token) string {
@@ -236,6 +249,11 @@ func (p *addrParser) phrase(b *box, toks []token) string {
 		case tokAtom:
 			if t.coded && !isPhraseWord(text) {
 				b.wrong = true // RFC 2047 section 5 (3): a parser that does not know encoded words ends the entry in it
+			}
+		case '@':
+			b.wrong = true
+			if b.second == "" {
+				b.second = p.addressAt(toks, i, b.addr.Address)
 			}
 		default:
 			b.wrong = true // an @ in a name costs the whole message at Graph (contracts B4.5)

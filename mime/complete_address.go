@@ -17,10 +17,16 @@ func (c *completer) addresses() *Error {
 	if c.find("DKIM-Signature") >= 0 {
 		return nil
 	}
+	bccs := 0
+	for _, f := range c.fields {
+		if f.is("Bcc") {
+			bccs++
+		}
+	}
 	changed := false
 	kept := c.fields[:0]
 	for _, f := range c.fields {
-		raw, listed := c.tidyAddresses(f)
+		raw, listed := c.tidyAddresses(f, bccs > 1)
 		changed = changed || listed && !bytes.Equal(raw, f.raw)
 		if raw != nil {
 			kept = append(kept, headField{raw, f.n})
@@ -41,8 +47,9 @@ func (c *completer) readLists() (err *Error) {
 }
 
 // tidyAddresses gives the bytes of f as it is stored, nil when it goes; listed
-// says that it is among the lists of a Message.
-func (c *completer) tidyAddresses(f headField) (raw []byte, listed bool) {
+// says that it is among the lists of a Message, severalBcc that the list of
+// Bcc is of more fields than f.
+func (c *completer) tidyAddresses(f headField, severalBcc bool) (raw []byte, listed bool) {
 	k := kindOf(f.name())
 	listed = k.listed()
 	var list *addrList
@@ -52,7 +59,7 @@ func (c *completer) tidyAddresses(f headField) (raw []byte, listed bool) {
 		if len(list.boxes) == 0 {
 			return f.raw, true // an error that sender gives
 		}
-	case listed && k != kindBcc: // one field of each (unique)
+	case listed && (k != kindBcc || !severalBcc): // one field of each (unique)
 		list = c.lists[k]
 	case k == kindBcc, k == kindResentBcc, isOtherAddressField(f.name()):
 		list = &addrList{}
@@ -67,6 +74,9 @@ func (c *completer) tidyAddresses(f headField) (raw []byte, listed bool) {
 	}
 	if len(list.boxes) == 0 && len(list.groups) == 0 {
 		return nil, listed
+	}
+	if mails(f.name()) && list.unclear() != nil {
+		return f.raw, listed
 	}
 	wrong := false
 	for i := range list.boxes {

@@ -234,9 +234,11 @@ func messageBody(a *Attachment, form messageForm) func(io.Writer) error {
 
 var errUnfit = errors.New("a NUL or a line over 998 octets in an attached message")
 
-// A messageWriter passes a message through with CRLF for every line end.
+// A messageWriter passes a message through with CRLF for every line end, without
+// the byte order mark or mbox line that stands before the header of a file.
 type messageWriter struct {
 	w        io.Writer
+	begun    bool
 	col      int
 	cr       bool // the last octet was CR
 	eightBit bool
@@ -246,6 +248,10 @@ type messageWriter struct {
 func (m *messageWriter) Write(p []byte) (int, error) {
 	const longest = 998
 	n := len(p)
+	if !m.begun { // copyStream gives the whole beginning at once
+		m.begun = true
+		p = p[prefaceLength(p):]
+	}
 	m.buf = m.buf[:0]
 	for len(p) > 0 {
 		end := bytes.IndexAny(p, "\r\n\x00")

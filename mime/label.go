@@ -80,6 +80,9 @@ func (p *Part) relabels() bool {
 	if p.Sealed() {
 		return false
 	}
+	if p.marked() {
+		return true
+	}
 	for _, c := range p.Parts {
 		if c.relabels() {
 			return true
@@ -87,6 +90,10 @@ func (p *Part) relabels() bool {
 	}
 	return p.Message != nil && p.Message.relabels()
 }
+
+// marked reports a byte order mark before an attached message: most readers see
+// no header behind it.
+func (p *Part) marked() bool { return p.Message != nil && p.Message.HeaderStart > p.BodyStart }
 
 // container reports a part with other parts or a message in it.
 func (p *Part) container() bool { return p.Multipart() || p.Message != nil }

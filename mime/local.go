@@ -48,7 +48,7 @@ func (c *completer) qualify() *Error {
 		l := &addrList{}
 		p := addrParser{local: local}
 		p.parse(l, f.value(), c.opt.Limits.Recipients)
-		if !local.used || len(l.boxes) > c.opt.Limits.Recipients || l.hasBad() {
+		if !local.used || len(l.boxes) > c.opt.Limits.Recipients || l.hasBad() || mails(f.name()) && l.unclear() != nil {
 			continue
 		}
 		if raw := writeList(name, l, func(*box) bool { return true }); raw != nil {

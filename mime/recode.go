@@ -65,6 +65,9 @@ func (r *recoder) part(p *Part, sealed, root bool) (encoding string, err error) 
 	bad := p.LongLine > maxLine || r.seven && p.EightBit
 	switch {
 	case p.Message != nil:
+		if r.relabel && !inner && p.marked() {
+			r.edits = append(r.edits, edit{p.BodyStart, p.Message.HeaderStart, func(io.Writer) error { return nil }})
+		}
 		if _, err := r.part(p.Message, inner, false); err != nil {
 			return "", err
 		}

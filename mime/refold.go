@@ -11,8 +11,8 @@ import (
 func downgrade(name string, value []byte) ([]byte, bool) {
 	if isAddressList(name) {
 		list := &addrList{}
-		parseAddresses(list, value, len(value))
-		if list.usable() {
+		parseAddresses(list, value, maxWritten)
+		if list.writable(name) {
 			for i := range list.boxes {
 				b := &list.boxes[i]
 				if !isASCII(b.addr.Address) {
@@ -31,6 +31,14 @@ func downgrade(name string, value []byte) ([]byte, bool) {
 	return f.raw(), true
 }
 
+// maxWritten bounds the entries of a list that is written anew for its form alone.
+const maxWritten = 10 * maxRecipients
+
+// writable reports a list that can be written anew and says the same then.
+func (l *addrList) writable(name string) bool {
+	return l.usable() && len(l.boxes) <= maxWritten && (!mails([]byte(name)) || l.unclear() == nil)
+}
+
 // usable reports a list of which every entry is an address.
 func (l *addrList) usable() bool {
 	for i := range l.boxes {
@@ -47,10 +55,10 @@ func refold(name string, value []byte) ([]byte, *Error) {
 	var out []byte
 	list := &addrList{}
 	if isAddressList(name) {
-		parseAddresses(list, value, len(value))
+		parseAddresses(list, value, maxWritten)
 	}
 	switch {
-	case list.usable():
+	case list.writable(name):
 		out = writeList(name, list, func(*box) bool { return true })
 	case isParameterized(name):
 		out = writeParams(name, value)

@@ -15,6 +15,16 @@ func isResent[T string | []byte](name T) bool {
 // resentNames are the recipients' fields in the order of addressNames, then the senders'.
 var resentNames = [...]string{"Resent-To", "Resent-Cc", "Resent-Bcc", "Resent-From", "Resent-Sender"}
 
+// mails reports the fields of recipients, which may make an envelope: an entry
+// of theirs that names two addresses must still show that when they are read again.
+func mails(name []byte) bool {
+	switch kindOf(name) {
+	case kindTo, kindCc, kindBcc, kindResentBcc:
+		return true
+	}
+	return sameName(name, "Resent-To") || sameName(name, "Resent-Cc")
+}
+
 // namedList is an address list and the field that it is of.
 type namedList struct {
 	name string
@@ -24,19 +34,29 @@ type namedList struct {
 // HeaderRecipients are the recipients of a message that comes without an
 // envelope, each once (SameAddress): those of To, Cc and Bcc, or, where the
 // message was sent again, those of the latest Resent-To, Resent-Cc and
-// Resent-Bcc alone (RFC 5322 section 3.6.6). An entry that is no address is an
-// *Error that names it: half an envelope is none.
+// Resent-Bcc alone (RFC 5322 section 3.6.6). An entry that is no address, or
+// names two of them, is an *Error that quotes it: half an envelope is none.
 func (m *Message) HeaderRecipients() ([]string, error) {
 	lists, resent := m.resent()
 	if !resent {
 		if bad := m.BadAddresses(); len(bad) > 0 {
 			return nil, bad[0]
 		}
+		for k := kindTo; k <= kindBcc; k++ {
+			if l := m.lists[k]; l != nil {
+				if b := l.unclear(); b != nil {
+					return nil, errUnclear(addressNames[k], b)
+				}
+			}
+		}
 		return m.Recipients(), nil
 	}
 	var out []string
 	seen := map[string]bool{}
 	for _, l := range lists[:3] {
+		if b := l.list.unclear(); b != nil {
+			return nil, errUnclear(l.name, b)
+		}
 		for i := range l.list.boxes {
 			b := &l.list.boxes[i]
 			if b.bad {

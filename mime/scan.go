@@ -229,6 +229,13 @@ func (s *scanner) headLine(l *line) (bool, error) {
 	if len(s.head)+l.length > s.lim.HeaderBytes {
 		return false, errHeaderTooLarge(s.lim.HeaderBytes)
 	}
+	if n := len(s.open); len(s.head) == 0 && n > 1 && s.open[n-2].Message == s.open[n-1] && s.open[n-1].HeaderStart == l.start {
+		k := len(l.text) - len(trimMarks(l.text)) // before the header of an attached message
+		s.open[n-1].HeaderStart += int64(k)
+		if l.text, l.length, l.start = l.text[k:], l.length-k, l.start+int64(k); l.length == 0 {
+			return false, s.endHead(next)
+		}
+	}
 	folded := len(s.head) > 0 && (l.text[0] == ' ' || l.text[0] == '\t')
 	if len(l.text) < l.length || !folded && nameLength(l.text) < 0 {
 		// No field: the body begins here, as most readers see it.

@@ -129,6 +129,9 @@ func joinLists(all []headField, limit int) (headField, *Error) {
 			return all[0], badEntry(name, &list.boxes[i])
 		}
 	}
+	if b := list.unclear(); b != nil && mails(all[0].name()) {
+		return all[0], errUnclear(name, b)
+	}
 	raw := writeList(name, list, func(*box) bool { return true })
 	if raw == nil { // empty groups only: one says the same
 		return all[0], nil
