@@ -14,6 +14,7 @@ import (
 
 // A Resend asks for a stored message to go out once more.
 type Resend struct {
+	Client  *store.Client // who asks for it, and has passed Allow for each part; nil: an administrator
 	Message *store.Message
 	Door    string // by which it was asked for
 	Parts   []ResendPart
@@ -51,6 +52,7 @@ func (s *Submitter) Resend(ctx context.Context, r Resend) (Result, error) {
 	if err := s.prepareResend(ctx, &r, content, p, time.Now()); err != nil {
 		return Result{}, err
 	}
+	s.further(r.Client, len(p.message.Deliveries)-len(r.Parts))
 	sub := store.Submission{Now: p.message.ReceivedAt, Messages: []store.NewMessage{p.message}}
 	if s.opt.Events {
 		sub.Events = []store.NewEvent{p.event}

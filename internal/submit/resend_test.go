@@ -113,9 +113,16 @@ func TestResendElsewhere(t *testing.T) {
 		t.Fatal(ref)
 	}
 	m, _ := w.stored(first.ID)
-	res, err := w.again(m, ResendPart{w.conns["other"], m.Envelope.Recipients[:1100]})
+	asks := &store.Client{ID: "asks", PerMinute: 3}
+	if err := w.Allow(asks, 1); err != nil {
+		t.Fatal(err)
+	}
+	res, err := w.Resend(t.Context(), Resend{Client: asks, Message: m, Door: "api", Parts: []ResendPart{{w.conns["other"], m.Envelope.Recipients[:1100]}}})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if err := w.Allow(asks, 1); err == nil {
+		t.Error("the three deliveries it was split into count as one")
 	}
 	m2, dd := w.stored(res.ID)
 	if len(m2.Envelope.Recipients) != 1100 || len(dd) != 3 || dd[0].Route.Connection != w.conns["other"].ID {
