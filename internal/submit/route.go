@@ -28,10 +28,12 @@ type routing struct {
 // choose finds the connection (design "Routing"): first match wins, inactive
 // connections never match, and a client's list of connections bounds it.
 func (t *table) choose(r routing) (*adapters.Connection, error) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
 	// 1. The default in mode "always" takes everything; it overrides the
 	// client's list too, as it overrides every other setting.
-	if t.always != nil {
-		return t.always, nil
+	if len(t.on.always) > 0 {
+		return t.on.always[0], nil
 	}
 	if r.named != "" { // 2.
 		return t.byName(r)
@@ -45,7 +47,7 @@ func (t *table) choose(r routing) (*adapters.Connection, error) {
 		return nil
 	}
 	if r.class == ClassBulk { // 3.
-		for _, c := range t.bulk {
+		for _, c := range t.on.bulk {
 			if r.mayUse(c) && c.AllowsFrom(r.from) {
 				return c, nil
 			}
@@ -58,7 +60,7 @@ func (t *table) choose(r routing) (*adapters.Connection, error) {
 		}
 	}
 	// 4. exact From, 5. From domain, 6. the client's own, 7. the default.
-	for _, list := range [][]*adapters.Connection{t.exact[addressKey(r.from)], t.domain[domainOf(r.from)], own, t.unrouted} {
+	for _, list := range [][]*adapters.Connection{t.on.exact[addressKey(r.from)], t.on.domain[domainOf(r.from)], own, t.on.unrouted} {
 		if c := first(list); c != nil {
 			return c, nil
 		}
@@ -91,6 +93,7 @@ func (r routing) fitsClass(c *adapters.Connection) bool {
 	return true
 }
 
+// byName finds the one that the client named. The lock is held.
 func (t *table) byName(r routing) (*adapters.Connection, error) {
 	c := t.names[strings.ToLower(r.named)]
 	if c == nil {

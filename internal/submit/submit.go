@@ -57,9 +57,7 @@ type Submitter struct {
 	mu     sync.Mutex
 	limits map[string]*clientLimit
 
-	tableMu sync.Mutex
-	routes  *table
-	routed  []*adapters.Connection // what routes was made of
+	routes *table
 }
 
 type clientLimit struct {
@@ -90,7 +88,7 @@ func New(o Options) (*Submitter, error) {
 	if o.Hostname == "" {
 		o.Hostname = "postino.localdomain"
 	}
-	return &Submitter{opt: o, conns: o.Connections, limits: make(map[string]*clientLimit)}, nil
+	return &Submitter{routes: newTable(), opt: o, conns: o.Connections, limits: make(map[string]*clientLimit)}, nil
 }
 
 // A Request is one message as a door hands it over.

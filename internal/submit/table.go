@@ -2,6 +2,7 @@ package submit
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -10,20 +11,27 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
-// A table is the connections ordered for routing, made once for each state of
-// the registry: a hosted service has tens of thousands of them, and a message
-// must not look at each.
+// A table is the connections ordered for routing: a hosted service has tens of
+// thousands of them, and a message must not look at each; nor must an edit of
+// one of them, so the table follows the registry by what is different.
 type table struct {
-	always   *adapters.Connection
-	unrouted []*adapters.Connection
-	bulk     []*adapters.Connection
-	ids      map[string]*adapters.Connection
-	names    map[string]*adapters.Connection // lower case
-	exact    map[string][]*adapters.Connection
-	domain   map[string][]*adapters.Connection
-	off      *table // those that are switched off: they explain refusals
+	mu   sync.RWMutex
+	made bool
+	of   []*adapters.Connection // what it was made of, by name
+	keys map[*adapters.Connection]keys
+	ids  map[string]*adapters.Connection
+
+	names map[string]*adapters.Connection // lower case
+	on    ways
+	off   ways // those that are switched off: they explain refusals
 
 	size sizeMemo
+}
+
+// ways are lists of connections by what they are chosen for, each by name.
+type ways struct {
+	always, unrouted, bulk []*adapters.Connection
+	exact, domain          map[string][]*adapters.Connection
 }
 
 // sizeMemo remembers MaxSize for a while: an SMTP server's limit is learnt as
@@ -36,54 +44,170 @@ type sizeMemo struct {
 
 const sizeFresh = 10 * time.Second
 
-// newTable keeps the order of conns among those that fit equally.
-func newTable(conns []*adapters.Connection) *table {
-	t := &table{ids: make(map[string]*adapters.Connection, len(conns)), names: make(map[string]*adapters.Connection, len(conns)),
-		exact: make(map[string][]*adapters.Connection, len(conns)), domain: make(map[string][]*adapters.Connection),
-		off: &table{exact: make(map[string][]*adapters.Connection), domain: make(map[string][]*adapters.Connection)}}
-	for _, c := range conns {
-		t.ids[c.ID], t.names[strings.ToLower(c.Name)] = c, c
-		if !c.IsActive() {
-			t.off.add(c)
-			continue
-		}
-		switch c.Default {
-		case adapters.DefaultAlways:
-			if t.always == nil {
-				t.always = c
-			}
-		case adapters.DefaultUnrouted:
-			t.unrouted = append(t.unrouted, c)
-		}
-		if c.Class == ClassBulk {
-			t.bulk = append(t.bulk, c)
-		}
-		t.add(c)
+func (m *sizeMemo) get(find func() int64) int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.bytes == 0 || time.Since(m.at) > sizeFresh {
+		m.bytes, m.at = find(), time.Now()
 	}
-	return t
+	return m.bytes
 }
 
-func (t *table) add(c *adapters.Connection) {
-	domains := make(map[string]bool)
+func (m *sizeMemo) forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.bytes = 0
+}
+
+func newTable() *table {
+	lists := func() ways {
+		return ways{exact: make(map[string][]*adapters.Connection), domain: make(map[string][]*adapters.Connection)}
+	}
+	return &table{keys: make(map[*adapters.Connection]keys), ids: make(map[string]*adapters.Connection), names: make(map[string]*adapters.Connection),
+		on: lists(), off: lists()}
+}
+
+// is reports that this is the table of conns, which the registry gives as the
+// same slice until something changes. The lock is held.
+func (t *table) is(conns []*adapters.Connection) bool {
+	return t.made && len(conns) == len(t.of) && (len(conns) == 0 || &conns[0] == &t.of[0])
+}
+
+// follow makes this the table of what all gives, which is by name. With the
+// lock held it asks again: a table must not go back to an older state.
+func (t *table) follow(all func() ([]*adapters.Connection, error)) error {
+	conns, err := all()
+	if err != nil {
+		return err
+	}
+	t.mu.RLock()
+	done := t.is(conns)
+	t.mu.RUnlock()
+	if done {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if conns, err = all(); err != nil || t.is(conns) {
+		return err
+	}
+	gone, come := difference(t.of, conns)
+	for _, c := range gone { // first: another one may have its name now
+		t.remove(c)
+	}
+	for _, c := range come {
+		t.add(c)
+	}
+	t.of, t.made = conns, true
+	t.size.forget()
+	return nil
+}
+
+// difference gives what only before has and what only after has; both are by name.
+func difference(before, after []*adapters.Connection) (gone, come []*adapters.Connection) {
+	for len(before) > 0 && len(after) > 0 {
+		switch b, a := before[0], after[0]; {
+		case b == a:
+			before, after = before[1:], after[1:]
+		case b.Name < a.Name:
+			gone, before = append(gone, b), before[1:]
+		case b.Name > a.Name:
+			come, after = append(come, a), after[1:]
+		default:
+			gone, come = append(gone, b), append(come, a)
+			before, after = before[1:], after[1:]
+		}
+	}
+	return append(gone, before...), append(come, after...)
+}
+
+// keys are what a connection is found by.
+type keys struct {
+	exact   []string
+	domains []string
+}
+
+func keysOf(c *adapters.Connection) (k keys) {
 	for _, sender := range append([]string{c.From}, c.Aliases...) {
 		if d, ok := strings.CutPrefix(sender, "*@"); ok {
-			domains[domainOf("x@"+d)] = true
+			k.domains = append(k.domains, domainOf("x@"+d))
 			continue
 		}
 		if key := addressKey(sender); key != "" {
-			t.exact[key] = append(t.exact[key], c)
+			k.exact = append(k.exact, key)
 		}
 	}
 	// A plain SMTP connection takes every sender of its domain; an API connection
 	// sends as its mailbox alone (contracts B4.6).
 	if c.Provider == adapters.SMTP && c.From != "" {
-		domains[domainOf(c.From)] = true
+		k.domains = append(k.domains, domainOf(c.From))
 	}
-	for d := range domains {
-		if d != "" {
-			t.domain[d] = append(t.domain[d], c)
+	slices.Sort(k.exact)
+	k.exact = slices.Compact(k.exact)
+	slices.Sort(k.domains)
+	k.domains = slices.DeleteFunc(slices.Compact(k.domains), func(d string) bool { return d == "" })
+	return k
+}
+
+func (t *table) add(c *adapters.Connection) {
+	k := keysOf(c)
+	t.keys[c], t.ids[c.ID], t.names[strings.ToLower(c.Name)] = k, c, c
+	t.change(c, k, inserted)
+}
+
+func (t *table) remove(c *adapters.Connection) {
+	t.change(c, t.keys[c], deleted)
+	delete(t.keys, c)
+	delete(t.ids, c.ID)
+	delete(t.names, strings.ToLower(c.Name))
+}
+
+// change applies f to every list that c stands in.
+func (t *table) change(c *adapters.Connection, k keys, f func([]*adapters.Connection, *adapters.Connection) []*adapters.Connection) {
+	w := &t.on
+	if !c.IsActive() {
+		w = &t.off
+	}
+	switch c.Default {
+	case adapters.DefaultAlways:
+		w.always = f(w.always, c)
+	case adapters.DefaultUnrouted:
+		w.unrouted = f(w.unrouted, c)
+	}
+	if c.Class == ClassBulk {
+		w.bulk = f(w.bulk, c)
+	}
+	in := func(m map[string][]*adapters.Connection, keys []string) {
+		for _, key := range keys {
+			if list := f(m[key], c); len(list) > 0 {
+				m[key] = list
+			} else {
+				delete(m, key)
+			}
 		}
 	}
+	in(w.exact, k.exact)
+	in(w.domain, k.domains)
+}
+
+// place is where c stands, or would stand, in list.
+func place(list []*adapters.Connection, c *adapters.Connection) int {
+	if n := len(list); n == 0 || list[n-1].Name < c.Name { // a table that fills does so by name
+		return n
+	}
+	i, _ := slices.BinarySearchFunc(list, c, func(a, b *adapters.Connection) int { return strings.Compare(a.Name, b.Name) })
+	return i
+}
+
+func inserted(list []*adapters.Connection, c *adapters.Connection) []*adapters.Connection {
+	return slices.Insert(list, place(list, c), c)
+}
+
+func deleted(list []*adapters.Connection, c *adapters.Connection) []*adapters.Connection {
+	if i := place(list, c); i < len(list) && list[i] == c {
+		return slices.Delete(list, i, i+1)
+	}
+	return list
 }
 
 func addressKey(addr string) string {
@@ -100,17 +224,7 @@ func domainOf(addr string) string {
 
 // table gives the table of the registry's present state.
 func (s *Submitter) table(ctx context.Context) (*table, error) {
-	conns, err := s.conns.All(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s.tableMu.Lock()
-	defer s.tableMu.Unlock()
-	// The registry gives the same slice until something changes.
-	if s.routes == nil || len(conns) != len(s.routed) || len(conns) > 0 && &conns[0] != &s.routed[0] {
-		s.routes, s.routed = newTable(conns), conns
-	}
-	return s.routes, nil
+	return s.routes, s.routes.follow(func() ([]*adapters.Connection, error) { return s.conns.All(ctx) })
 }
 
 // MaxSize is the largest message in bytes that any usable route carries, for
@@ -120,21 +234,19 @@ func (s *Submitter) MaxSize(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	t.size.mu.Lock()
-	defer t.size.mu.Unlock()
-	if t.size.bytes == 0 || time.Since(t.size.at) > sizeFresh {
-		t.size.bytes, t.size.at = s.largest(t), time.Now()
-	}
-	return t.size.bytes, nil
+	t.mu.RLock()
+	conns := t.of
+	t.mu.RUnlock()
+	return t.size.get(func() int64 { return s.largest(conns) }), nil
 }
 
 // Limit is the largest message in bytes that this gateway takes at all,
 // whatever routes there are.
 func (s *Submitter) Limit() int64 { return s.opt.MaxSize }
 
-func (s *Submitter) largest(t *table) int64 {
+func (s *Submitter) largest(conns []*adapters.Connection) int64 {
 	var largest int64
-	for _, c := range t.ids {
+	for _, c := range conns {
 		if !c.IsActive() {
 			continue
 		}

@@ -2,10 +2,150 @@ package submit
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/postino-mail/postino/adapters"
 )
+
+func many(n int) (conns []*adapters.Connection) {
+	for i := range n {
+		c := &adapters.Connection{ID: fmt.Sprint("id", i), Name: fmt.Sprint("C", i), From: fmt.Sprintf("u@c%d.example", i%(n-1)), Provider: adapters.SMTP,
+			Aliases: []string{fmt.Sprintf("*@other%d.example", i%5), fmt.Sprintf("Info@c%d.example", i)}}
+		if i%3 == 0 {
+			c.Provider = adapters.Graph
+		}
+		if i%7 == 0 {
+			off := false
+			c.Active = &off
+		}
+		conns = append(conns, c)
+	}
+	slices.SortFunc(conns, func(a, b *adapters.Connection) int { return strings.Compare(a.Name, b.Name) })
+	return conns
+}
+
+func tableOf(t testing.TB, conns []*adapters.Connection) *table {
+	out := newTable()
+	follow(t, out, conns)
+	return out
+}
+
+func follow(t testing.TB, table *table, conns []*adapters.Connection) {
+	t.Helper()
+	if err := table.follow(func() ([]*adapters.Connection, error) { return conns, nil }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A table that followed edits is the one made from nothing, and has read the
+// senders of what changed alone.
+func TestTableFollowsEdits(t *testing.T) {
+	t.Parallel()
+	on := true
+	conns := many(60)
+	edit := func(i int, f func(*adapters.Connection)) func([]*adapters.Connection) []*adapters.Connection {
+		return func(list []*adapters.Connection) []*adapters.Connection {
+			c := list[i].Clone()
+			f(c)
+			return slices.Insert(slices.Delete(list, i, i+1), 0, c)
+		}
+	}
+	for _, step := range []struct {
+		name   string
+		f      func([]*adapters.Connection) []*adapters.Connection
+		others int // read again
+	}{
+		{"another sender", edit(22, func(c *adapters.Connection) { c.From = "moved@c3.example" }), 1},
+		{"the sender of another one", edit(9, func(c *adapters.Connection) { c.From = conns[30].From }), 1},
+		{"another name", edit(5, func(c *adapters.Connection) { c.Name = "A first" }), 1},
+		{"switched on", edit(14, func(c *adapters.Connection) { c.Active = &on }), 1},
+		{"bulk and default", edit(15, func(c *adapters.Connection) { c.Class, c.Default = ClassBulk, adapters.DefaultUnrouted }), 1},
+		{"always", edit(17, func(c *adapters.Connection) { c.Default = adapters.DefaultAlways }), 1},
+		{"always no more", edit(0, func(c *adapters.Connection) { c.Default = "" }), 1},
+		{"deleted", func(list []*adapters.Connection) []*adapters.Connection { return slices.Delete(list, 10, 13) }, 0},
+		{"names change places", func(list []*adapters.Connection) []*adapters.Connection {
+			a, b := list[3].Clone(), list[40].Clone()
+			a.Name, b.Name = b.Name, a.Name
+			list[3], list[40] = a, b
+			return list
+		}, 2},
+		{"created", func(list []*adapters.Connection) []*adapters.Connection {
+			return append(list, &adapters.Connection{ID: "new", Name: "new", From: conns[30].From, Provider: adapters.SMTP})
+		}, 1},
+		{"all gone", func([]*adapters.Connection) []*adapters.Connection { return nil }, 0},
+	} {
+		table := tableOf(t, conns)
+		before := maps.Clone(table.keys)
+		conns = step.f(slices.Clone(conns))
+		slices.SortFunc(conns, func(a, b *adapters.Connection) int { return strings.Compare(a.Name, b.Name) })
+		follow(t, table, conns)
+		anew := tableOf(t, conns)
+		equal := func(what string, a, b map[string][]*adapters.Connection) {
+			if !maps.EqualFunc(a, b, slices.Equal) {
+				t.Errorf("%s: %s: %v, from nothing %v", step.name, what, a, b)
+			}
+		}
+		for what, w := range map[string][2]ways{"on": {table.on, anew.on}, "off": {table.off, anew.off}} {
+			equal(what+" exact", w[0].exact, w[1].exact)
+			equal(what+" domain", w[0].domain, w[1].domain)
+			if !slices.Equal(w[0].always, w[1].always) || !slices.Equal(w[0].unrouted, w[1].unrouted) || !slices.Equal(w[0].bulk, w[1].bulk) {
+				t.Errorf("%s: %s: %v, from nothing %v", step.name, what, w[0], w[1])
+			}
+		}
+		if !maps.Equal(table.ids, anew.ids) || !maps.Equal(table.names, anew.names) || len(table.keys) != len(conns) {
+			t.Errorf("%s: other ids, names or keys than from nothing", step.name)
+		}
+		again := 0
+		for _, c := range conns {
+			if old, ok := before[c]; !ok || &table.keys[c].exact[0] != &old.exact[0] {
+				again++
+			}
+		}
+		if again != step.others {
+			t.Errorf("%s: the senders of %d connections were read, not of %d", step.name, again, step.others)
+		}
+	}
+}
+
+// A slow reader that was given the state before an edit does not bring it back.
+func TestTableNeverGoesBack(t *testing.T) {
+	t.Parallel()
+	older, newer := many(3), many(4)
+	table, asked := tableOf(t, newer), 0
+	if err := table.follow(func() ([]*adapters.Connection, error) {
+		if asked++; asked == 1 {
+			return older, nil
+		}
+		return newer, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if len(table.ids) != len(newer) {
+		t.Errorf("%d connections, the newest state has %d", len(table.ids), len(newer))
+	}
+}
+
+// BenchmarkTable is what 20,000 connections cost the first message, and an edit
+// of one of them the next.
+func BenchmarkTable(b *testing.B) {
+	conns := many(20000)
+	b.Run("first", func(b *testing.B) {
+		for b.Loop() {
+			tableOf(b, conns)
+		}
+	})
+	b.Run("edit", func(b *testing.B) {
+		t := tableOf(b, conns)
+		for b.Loop() {
+			next := slices.Clone(conns)
+			next[77] = next[77].Clone()
+			follow(b, t, next)
+		}
+	})
+}
 
 // BenchmarkRoute chooses among 10,000 connections, as a hosted service does for
 // each message.
@@ -15,7 +155,8 @@ func BenchmarkRoute(b *testing.B) {
 		conns = append(conns, &adapters.Connection{ID: fmt.Sprint(i), Name: fmt.Sprint("c", i), Provider: adapters.SMTP,
 			From: fmt.Sprintf("erp@customer%d.example", i), SMTP: &adapters.SMTPSettings{Host: "h"}})
 	}
-	t := newTable(conns)
+	slices.SortFunc(conns, func(a, b *adapters.Connection) int { return strings.Compare(a.Name, b.Name) })
+	t := tableOf(b, conns)
 	for _, from := range []string{"erp@customer9999.example", "anna@customer9999.example"} {
 		b.Run(from, func(b *testing.B) {
 			b.ReportAllocs()
