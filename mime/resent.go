@@ -85,6 +85,16 @@ func (m *Message) HeaderSender() string {
 	return ""
 }
 
+// ResentBy are those who sent the message again last: Resent-From and
+// Resent-Sender of the latest block. None where it was not sent again.
+func (m *Message) ResentBy() []Address {
+	lists, resent := m.resent()
+	if !resent {
+		return nil
+	}
+	return append(lists[3].list.addresses(), lists[4].list.addresses()...)
+}
+
 // resent reads the latest block of Resent fields, in the order of resentNames.
 // Every re-sending puts its block above the earlier ones (RFC 5322 section
 // 3.6.6): a second Resent-From, Resent-Date, Resent-Sender or Resent-Message-ID,

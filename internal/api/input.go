@@ -310,11 +310,7 @@ func (s *Server) readFrom(l *letter) error {
 	if err != nil {
 		return err
 	}
-	if sender := m.Sender(); len(sender) > 0 { // RFC 5322 section 3.6.2: who really sent it
-		l.originalFrom = sender[0].Address
-	} else if from := m.From(); len(from) > 0 {
-		l.originalFrom = from[0].Address
-	}
+	l.originalFrom = m.HeaderSender()
 	return nil
 }
 

@@ -4,6 +4,7 @@ package maildrop
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,8 +23,11 @@ import (
 // Suffix of a file that is complete.
 const Suffix = ".msg"
 
-// maxEnvelope bounds the first line.
-const maxEnvelope = 4 << 20
+// Bounds of the first line: its bytes, and the recipients that are built of it.
+const (
+	maxEnvelope   = 4 << 20
+	maxRecipients = 100_000
+)
 
 // Write leaves a message in dir, synced with its folder before it returns. A
 // reader never sees half a file.
@@ -110,13 +114,42 @@ func Read(r io.Reader) (mime.Envelope, io.Reader, error) {
 	if err != nil {
 		return env, nil, err
 	}
-	if err := json.Unmarshal(line, &env); err != nil {
+	fields := struct {
+		*mime.Envelope
+		Recipients recipients
+	}{Envelope: &env}
+	if err := json.Unmarshal(line, &fields); err != nil {
 		return env, nil, fmt.Errorf("%w: %w", ErrEnvelope, err)
 	}
+	env.Recipients = fields.Recipients
 	if what := unfit(&env); what != "" {
 		return env, nil, fmt.Errorf("%w: its %s is not as sendmail writes it", ErrEnvelope, what)
 	}
 	return env, b, nil
+}
+
+// recipients are read one by one, so that their number is bounded before they
+// are built: three bytes on disk would be fifty in memory.
+type recipients []mime.Recipient
+
+// UnmarshalJSON reads a list.
+func (r *recipients) UnmarshalJSON(doc []byte) error {
+	*r = nil
+	d := json.NewDecoder(bytes.NewReader(doc))
+	if start, err := d.Token(); err != nil || start != json.Delim('[') {
+		return err // null, or no list: then there are none
+	}
+	for d.More() {
+		if len(*r) == maxRecipients {
+			return fmt.Errorf("it has more than %d recipients", maxRecipients)
+		}
+		var x mime.Recipient
+		if err := d.Decode(&x); err != nil {
+			return err
+		}
+		*r = append(*r, x)
+	}
+	return nil
 }
 
 // unfit names what of the DSN wishes is no value of RFC 3461.

@@ -1,6 +1,7 @@
 package maildrop
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -46,6 +47,13 @@ func TestWriteAndRead(t *testing.T) {
 	}
 	if _, _, err := Read(strings.NewReader(message)); err == nil {
 		t.Error("a file without envelope passed")
+	}
+	// Whoever may write into the folder does not choose how much memory it takes.
+	for _, one := range []string{"{}", "null"} {
+		many := `{"From":"a@b.it","Recipients":[` + strings.Repeat(one+",", maxRecipients) + one + "]}\n" + message
+		if env, _, err := Read(strings.NewReader(many)); !errors.Is(err, ErrEnvelope) || len(env.Recipients) > 0 {
+			t.Errorf("%d recipients %s: %v", len(env.Recipients), one, err)
+		}
 	}
 }
 

@@ -156,7 +156,7 @@ func (f *folder) submit(ctx context.Context, now time.Time, file *os.File, path,
 			return
 		}
 		f.log.Info("picked up", "file", original, "message", result.ID.String())
-	case r.Temporary():
+	case r.Temporary() && r.Code != "too_many_recipients": // no file becomes smaller by waiting
 		if c.wait.again(now, 10*time.Second, 10*time.Second) {
 			f.log.Warn("a file waits in the pickup folder", "file", path, "err", r)
 		}

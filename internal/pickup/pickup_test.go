@@ -145,6 +145,8 @@ func TestMaildrop(t *testing.T) {
 		t.Fatal(err)
 	}
 	drop(t, dir, "garbage.msg", "not an envelope\n")
+	many := `{"From":"erp@contoso.it","Recipients":[` + strings.Repeat(`{"Address":"a@x.it"},`, 10_000) + `{"Address":"a@x.it"}]}`
+	drop(t, dir, "many.msg", many+"\n"+good) // over SMTP 452: the rest may come in another message
 	p.Look(t.Context())
 	q := queued(t, st)
 	if len(q) != 1 || len(q[0].Delivery.Recipients) != 1 || q[0].Delivery.Recipients[0].Address != "only@x.it" || q[0].Message.Door != "sendmail" {
@@ -153,7 +155,7 @@ func TestMaildrop(t *testing.T) {
 	if got := names(t, dir) + names(t, filepath.Join(dir, "work")); got != "" {
 		t.Errorf("left: %s", got)
 	}
-	if got := names(t, filepath.Join(dir, "failed")); got != "garbage.msg garbage.msg.txt" {
+	if got := names(t, filepath.Join(dir, "failed")); got != "garbage.msg garbage.msg.txt many.msg many.msg.txt" {
 		t.Errorf("failed: %s", got)
 	}
 }

@@ -127,7 +127,7 @@ func (s *Submitter) route(ctx context.Context, r *Request, m *mime.Message) (*ad
 		return nil, "", err
 	}
 	if conn.Default != adapters.DefaultAlways && r.Client != nil {
-		for _, a := range append(author, sender...) {
+		for _, a := range slices.Concat(author, sender, m.ResentBy()) { // each is shown as who sent it
 			if err := CheckSender(r.Client, "from", a.Address); err != nil {
 				return nil, "", err
 			}

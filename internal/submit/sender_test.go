@@ -39,6 +39,27 @@ func TestNullSender(t *testing.T) {
 	}
 }
 
+// Resent-From and Resent-Sender say who sends as From and Sender do (RFC 5322
+// section 3.6.6); an earlier re-sending is history.
+func TestResentSenderOfAClient(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil, graphConn("box", "erp@contoso.it", nil))
+	client := &store.Client{ID: "c1", Name: "erp", Senders: []string{"erp@contoso.it"}}
+	for head, code := range map[string]string{
+		"Resent-From: erp@contoso.it\nResent-To: x@example.com":                                                "",
+		"Resent-From: ceo@contoso.it\nResent-To: x@example.com":                                                "sender_not_allowed",
+		"Resent-From: erp@contoso.it\nResent-Sender: ceo@contoso.it\nResent-To: x@example.com":                 "sender_not_allowed",
+		"Resent-From: erp@contoso.it\nResent-To: x@example.com\nResent-From: a@b.it\nResent-To: y@example.com": "",
+	} {
+		l := letter{head: head + "\nFrom: erp@contoso.it", sender: "erp@contoso.it", to: []string{"a@example.com"}}
+		l.Client = client
+		_, refusal := w.take(l)
+		if refusal == nil && code != "" || refusal != nil && refusal.Code != code {
+			t.Errorf("%s: %v, want %q", head, refusal, code)
+		}
+	}
+}
+
 // A client's senders bound the envelope as well as the header, whatever entry
 // point it came by.
 func TestEnvelopeSenderOfAClient(t *testing.T) {
