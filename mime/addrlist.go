@@ -168,7 +168,7 @@ func (p *addrParser) peekEntry() bool {
 
 // startGroup takes the tokens so far as a group's name.
 func (p *addrParser) startGroup() bool {
-	if len(p.toks) == 0 || p.over > 0 {
+	if len(p.toks) == 0 || p.over > 0 || len(p.list.groups) > p.limit { // more groups than entries may be: they cost as much
 		return false
 	}
 	for _, t := range p.toks {

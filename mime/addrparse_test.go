@@ -2,6 +2,7 @@ package mime
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"unicode"
@@ -194,4 +195,25 @@ func FuzzParseAddressList(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Memory is in proportion to the text, whatever its bytes are: not parallel,
+// because it is measured.
+func TestAddressMemory(t *testing.T) {
+	for _, piece := range []string{"a:", "a:;", ":", "<", "@", "\\", "a b", "<>", "()", "a@", "=?", "a;", ","} {
+		text := strings.Repeat(piece, 1<<18/len(piece))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := ParseAddress(text)
+		runtime.ReadMemStats(&after)
+		if took := (after.TotalAlloc - before.TotalAlloc) >> 20; err == nil || took > 8 {
+			t.Errorf("256 KiB of %q: %d MiB, %v", piece, took, err != nil)
+		}
+	}
+	for _, name := range []string{strings.Repeat("a ", maxTokens), strings.Repeat("a ", maxTokens/2)} {
+		_, err := ParseAddress(name + "<anna@example.com>")
+		if (err == nil) != (len(name) < maxTokens*2) {
+			t.Errorf("a name of %d words: %v", len(name)/2, err)
+		}
+	}
 }

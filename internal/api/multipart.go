@@ -224,7 +224,7 @@ func (f *form) input(ctx context.Context, s *Server, text []byte) (*MessageInput
 		value := string(text[at:v.end])
 		f.fields[v.name], at = append(f.fields[v.name], value), v.end
 		if v.name != "text" && v.name != "html" && v.name != "message" {
-			commas += strings.Count(value, ",")
+			commas += strings.Count(value, ",") + strings.Count(value, ";")
 		}
 	}
 	if commas > maxFormNames {
