@@ -39,11 +39,11 @@ func (s *Server) confine(p *principal, next, old *adapters.Connection) error {
 	if host == "localhost" {
 		host = "127.0.0.1"
 	}
-	a, err := netip.ParseAddr(host)
-	if err != nil || adapters.PublicAddress(a) || webhook.Within(s.opt.ConnectionNetworks, a) {
-		return nil // a name: its address counts when it is called
+	// A name's addresses count when it is called.
+	if a, err := netip.ParseAddr(host); err == nil && !adapters.PublicAddress(a) && !webhook.Within(s.opt.ConnectionNetworks, a) {
+		return fail(http.StatusForbidden, "forbidden", "smtp.host", "the server's address is not public, so it is for an administrator alone", "l'indirizzo del server non è pubblico, quindi è riservato all'amministratore",
+			"name a server with a public address, or have its network named under [connections] networks in the server's configuration",
+			"indicare un server con indirizzo pubblico, o far indicare la sua rete in [connections] networks nella configurazione del server")
 	}
-	return fail(http.StatusForbidden, "forbidden", "smtp.host", "the server's address is not public, so it is for an administrator alone", "l'indirizzo del server non è pubblico, quindi è riservato all'amministratore",
-		"name a server with a public address, or have its network named under [connections] networks in the server's configuration",
-		"indicare un server con indirizzo pubblico, o far indicare la sua rete in [connections] networks nella configurazione del server")
+	return nil
 }
