@@ -124,13 +124,34 @@ func (a *Attachment) unreadable(err error) error {
 }
 
 // BaseName is a file's name without the directories before it, of Windows
-// too: they are no one else's business. Empty where nothing is left that is a name.
+// too: they are no one else's business. A slash in a name that is no path
+// belongs to it ("Fattura 12/2026.pdf"). Empty where nothing is left that is a name.
 func BaseName(name string) string {
-	name = path.Base("/" + strings.ReplaceAll(strings.TrimSpace(name), `\`, "/"))
-	if name == "/" || name == "." || name == ".." {
+	name = strings.TrimSpace(name)
+	onlySlashes := strings.ReplaceAll(name, `\`, "/")
+	switch cut := strings.LastIndexByte(name, '\\'); {
+	case isPath(onlySlashes):
+		name = path.Base("/" + onlySlashes)
+	case cut >= 0:
+		name = name[cut+1:]
+	}
+	name = strings.Trim(name, "/ ")
+	if name == "." || name == ".." {
 		return ""
 	}
 	return strings.ReplaceAll(name, "\t", " ")
+}
+
+// isPath reports whether a name with slashes is surely a path: it begins with
+// a root, a drive, the home directory or a dot directory, or climbs.
+func isPath(name string) bool {
+	for _, start := range []string{"/", "./", "../", "~/"} {
+		if strings.HasPrefix(name, start) {
+			return true
+		}
+	}
+	drive := len(name) >= 2 && name[1] == ':' && (name[0]|0x20 >= 'a' && name[0]|0x20 <= 'z')
+	return drive && len(name) >= 3 && name[2] == '/' || strings.Contains(name, "/../") || strings.HasSuffix(name, "/..")
 }
 
 // asciiName is a name that any program can read: accents dropped, anything

@@ -86,7 +86,14 @@ func TestAsciiName(t *testing.T) {
 
 func TestBaseName(t *testing.T) {
 	t.Parallel()
-	for in, want := range map[string]string{"a.pdf": "a.pdf", "/srv/docs/a.pdf": "a.pdf", `C:\docs\a.pdf`: "a.pdf", "../..": "", "": "", "/": "", " . ": "", "a/b/": "b"} {
+	for in, want := range map[string]string{
+		"a.pdf": "a.pdf", "": "", " . ": "", "a/b/": "a/b", "..": "",
+		"/srv/docs/a.pdf": "a.pdf", "./a.pdf": "a.pdf", "../a/b.pdf": "b.pdf", "~/a.pdf": "a.pdf", "docs/../a.pdf": "a.pdf", "docs/../": "", "docs/..": "", "../..": "", "/": "",
+		`C:\docs\a.pdf`: "a.pdf", "c:/docs/a.pdf": "a.pdf", `C:\docs/a.pdf`: "a.pdf", `\\server\share\a.pdf`: "a.pdf", `..\a.pdf`: "a.pdf", `docs\a.pdf`: "a.pdf", `C:\docs\`: "docs",
+		// The slash is part of the name.
+		"Fattura 12/2026.pdf": "Fattura 12/2026.pdf", "DDT n. 7/A del 3/5/2026.pdf": "DDT n. 7/A del 3/5/2026.pdf", "Offerta 3/.../2026.pdf": "Offerta 3/.../2026.pdf",
+		`temp\Fattura 12/2026.pdf`: "Fattura 12/2026.pdf", "e/o.txt": "e/o.txt", "1:/x.pdf": "1:/x.pdf",
+	} {
 		if got := BaseName(in); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
