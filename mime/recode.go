@@ -61,7 +61,8 @@ func (r *recoder) part(p *Part, sealed, root bool) (encoding string, err error) 
 	at := len(r.edits)
 	r.edits = append(r.edits, edit{}) // the place of the header
 	inner := sealed || p.Sealed()
-	framed := strings.HasPrefix(p.MediaType, "multipart/") && p.identity() && (p.Multipart() || p.Params["boundary"] != "")
+	// Without a delimiter line everything below the header may be read, and is no noise.
+	framed := strings.HasPrefix(p.MediaType, "multipart/") && p.identity() && p.Multipart()
 	bad := p.LongLine > maxLine || r.seven && p.EightBit
 	switch {
 	case p.Message != nil:
@@ -75,12 +76,8 @@ func (r *recoder) part(p *Part, sealed, root bool) (encoding string, err error) 
 		if r.seven && !isASCII(p.Params["boundary"]) {
 			return "", r.unfit(p)
 		}
-		first := p.close
-		if len(p.Parts) > 0 {
-			first = p.Parts[0].delim
-		}
 		if bad {
-			r.noise(p.BodyStart, first)
+			r.noise(p.BodyStart, p.Parts[0].delim)
 		}
 		for _, c := range p.Parts {
 			if _, err := r.part(c, inner, false); err != nil {

@@ -100,10 +100,14 @@ func TestSevenBitRefuses(t *testing.T) {
 		"Content-Type: multipart/signed; boundary=s\r\n\r\n--s\r\nX: é\r\n\r\n\r\n--s--": "eight_bit_signed",
 		"DKIM-Signature: x\r\n\r\né": "eight_bit_signed",
 		"To: é@x.it\r\n\r\n":         "needs_utf8",
-		"Content-Type: multipart/mixed; boundary=é\r\n\r\n--é\r\n\r\n\r\n--é--":            "eight_bit",
-		"Content-Type: message/partial\r\n\r\né":                                           "eight_bit",
-		"Content-Transfer-Encoding: x-uuencode\r\n\r\né":                                   "eight_bit",
-		"Content-Type: multipart/mixed\r\n\r\n" + "é" + strings.Repeat("x", 2000) + "\r\n": "long_line",
+		"Content-Type: multipart/mixed; boundary=é\r\n\r\n--é\r\n\r\n\r\n--é--": "eight_bit",
+		"Content-Type: message/partial\r\n\r\né":                                "eight_bit",
+		"Content-Transfer-Encoding: x-uuencode\r\n\r\né":                        "eight_bit",
+		// Another boundary than the delimiter lines have: what is there is no preamble that may change.
+		"Content-Type: multipart/mixed; boundary=b\r\n\r\n--a\r\n\r\né\r\n--a--\r\n":                                              "eight_bit",
+		"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\né\r\n--b--\r\n": "eight_bit",
+		"Content-Type: multipart/mixed; boundary=b\r\n\r\n--a\r\n\r\n" + strings.Repeat("x", 2000) + "\r\n--a--\r\n":              "long_line",
+		"Content-Type: multipart/mixed\r\n\r\n" + "é" + strings.Repeat("x", 2000) + "\r\n":                                        "long_line",
 	} {
 		_, err := mustRead(t, in).SevenBit()
 		var e *Error
