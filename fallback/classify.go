@@ -156,7 +156,7 @@ func (a *adapter) refused(s *session, at stage, r reply, theirs ...string) *adap
 func (a *adapter) refusedRcpt(s *session, r reply, theirs string, accepted int) *adapters.Error {
 	e := a.refused(s, atRcpt, r, theirs)
 	if accepted > 0 && tooManyRecipients(r) && e.Class != adapters.Throttled {
-		e.Class, e.TooLarge = adapters.Transient, false
+		e.Class, e.TooLarge, e.Enhanced = adapters.Transient, false, "4.5.3"
 		e.Sentence, e.Remedy = text2("the server takes no more recipients in one transaction", "il server non accetta altri destinatari in una sola transazione"),
 			text2("none; the others follow in another transaction", "nessuno; gli altri seguono in un'altra transazione")
 	}

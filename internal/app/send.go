@@ -60,7 +60,7 @@ func Send(ctx context.Context, o SendOptions) (err error) {
 	if err := adapter.Check(out); err != nil {
 		return o.report(conn, adapters.Receipt{}, err)
 	}
-	receipt, err := adapter.Send(ctx, out)
+	receipt, err := sendAll(ctx, adapter, out)
 	if adapters.ClassOf(err) == adapters.Unknown && conn.OnUnknown != adapters.UnknownHold {
 		if found, ok := verify(ctx, adapter, out, adapters.AsError(err).ProviderID, o.Wait); ok {
 			receipt, err = found, nil

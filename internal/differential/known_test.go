@@ -1,8 +1,7 @@
 package differential
 
 // known are the differences on purpose, by fragment and aspect, each with its
-// reason. "invented" and "refused" are aspects too, and "in part": one that was refused
-// for some recipients.
+// reason. "invented" and "refused" are aspects too.
 var known = map[string]string{
 	"subject=space-before-colon: recipients": "white space before a colon is a field (RFC 5322 section 4.5.8); to the parser it ends the header",
 	"subject=space-before-colon: people":     "as above",
@@ -34,7 +33,6 @@ var known = map[string]string{
 	"corpus=long-to: people":              "as above",
 	"corpus=long-to-one-line: recipients": "as above",
 	"corpus=long-to-one-line: people":     "as above",
-	"corpus=long-to: in part":             "the server takes 100 recipients, and `send` makes one transaction: it names those that are left",
 }
 
 // explained reports whether a message's fragments explain a difference.
