@@ -85,12 +85,20 @@ func set(list []string) []string {
 	return slices.Compact(out)
 }
 
-// invented are the addresses in a delivery that are not among those that the
-// input holds.
-func invented(d sandbox.Delivery, out seen, holds []string) (list []string) {
-	known := set(holds)
-	for _, a := range set(slices.Concat(d.Recipients, out.From, out.Sender, out.ReplyTo, out.To, out.Cc, out.Bcc)) {
-		if !slices.Contains(known, a) {
+// invented are the addresses in a delivery that the input does not hold: whom it
+// is mailed to must be among those that the generator put there; what the header
+// shows may also be what the parser reads in the input, since SMTP passes a
+// field that is no list of addresses as it is.
+func invented(d sandbox.Delivery, in, out seen, holds []string) (list []string) {
+	shown := func(s seen) []string { return slices.Concat(s.From, s.Sender, s.ReplyTo, s.To, s.Cc, s.Bcc) }
+	mailed, stands := set(holds), set(slices.Concat(holds, shown(in)))
+	for _, a := range set(d.Recipients) {
+		if !slices.Contains(mailed, a) {
+			list = append(list, a)
+		}
+	}
+	for _, a := range set(shown(out)) {
+		if !slices.Contains(stands, a) {
 			list = append(list, a)
 		}
 	}

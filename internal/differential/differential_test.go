@@ -192,7 +192,7 @@ func judge(t *testing.T, w *world, samples []sample, all []*submission, before [
 		if one.foreign {
 			holds = slices.Concat(holds, in.From, in.Sender, in.ReplyTo, in.To, in.Cc, in.Bcc, in.Resent)
 		}
-		if made := invented(d, out, holds); len(made) > 0 && !explained(one.kinds, "invented", used) {
+		if made := invented(d, in, out, holds); len(made) > 0 && !explained(one.kinds, "invented", used) {
 			t.Errorf("%s: invented %q", name, made)
 		}
 		for _, diff := range compare(s, in, d, out) {
