@@ -179,7 +179,7 @@ func TestCapriciousServer(t *testing.T) {
 	}
 	seeds := make(chan uint64)
 	var wg sync.WaitGroup
-	for range 16 {
+	for range 64 { // most of a run is waiting
 		wg.Go(func() {
 			for seed := range seeds {
 				capriciousRun(t, seed, msgs)
