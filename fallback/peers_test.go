@@ -214,7 +214,7 @@ func TestPostfix(t *testing.T) {
 	plain.SMTP.CAFile = ""
 	probe(t, plain, Options{}, "transient tls_untrusted scope=connection")
 	probe(t, p.connection(p.port, adapters.EncryptionTLS), Options{}, "transient tls_plaintext_port scope=connection")
-	probe(t, p.connection(p.tls, adapters.EncryptionSTARTTLS), Options{Timeouts: Timeouts{Greeting: time.Second}}, "transient no_greeting scope=connection")
+	probe(t, p.connection(p.tls, adapters.EncryptionSTARTTLS), Options{Timeouts: Timeouts{Greeting: time.Second}}, "transient tls_port scope=connection")
 }
 
 func probe(t *testing.T, c *adapters.Connection, opt Options, want string) {

@@ -43,7 +43,12 @@ func TestJSONIsLinear(t *testing.T) {
 		one, two := small[name](), large[name]()
 		t1, b1 := cost(one)
 		t2, b2 := cost(two)
-		if float64(b2) > 2.3*float64(b1)+(1<<20) || t2 > 23*t1/10+slack {
+		for again := 0; again < 5 && !raceEnabled && t2 > 23*t1/10+slack; again++ { // what else the process did in between
+			t1, b1 = cost(one)
+			t2, b2 = cost(two)
+		}
+		slow := !raceEnabled && t2 > 23*t1/10+slack // the race detector measures itself
+		if float64(b2) > 2.3*float64(b1)+(1<<20) || slow {
 			t.Errorf("%s: %d bytes took %v and %d bytes of memory, twice as many %v and %d", name, len(one), t1, b1, t2, b2)
 		}
 		if most := uint64(2*len(two) + maxValues*valueCost); b2 > most {
