@@ -11,8 +11,8 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/gmail"
 	"github.com/postino-mail/postino/adapters/graph"
+	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/fallback"
-	"github.com/postino-mail/postino/internal/sandbox"
 	"github.com/postino-mail/postino/mime"
 	"github.com/postino-mail/postino/tokens"
 )

@@ -5,8 +5,8 @@ import (
 	"fmt"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/fallback"
-	"github.com/postino-mail/postino/internal/sandbox"
 	"github.com/postino-mail/postino/mime"
 )
 

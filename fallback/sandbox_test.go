@@ -10,7 +10,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/adaptertest"
-	"github.com/postino-mail/postino/internal/sandbox"
+	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/mime"
 	"github.com/postino-mail/postino/tokens"
 )

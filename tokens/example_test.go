@@ -6,7 +6,7 @@ import (
 	"sync"
 
 	"github.com/postino-mail/postino/adapters"
-	"github.com/postino-mail/postino/internal/sandbox"
+	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/tokens"
 )
 

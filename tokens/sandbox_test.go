@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
-	"github.com/postino-mail/postino/internal/sandbox"
+	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/tokens"
 )
 

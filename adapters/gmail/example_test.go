@@ -6,7 +6,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/gmail"
-	"github.com/postino-mail/postino/internal/sandbox"
+	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/mime"
 	"github.com/postino-mail/postino/tokens"
 )

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
-	"github.com/postino-mail/postino/internal/sandbox"
+	"github.com/postino-mail/postino/adapters/sandbox"
 )
 
 // A draft that was made half an hour ago and sent just now is on its way, not

@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/internal/app"
-	"github.com/postino-mail/postino/internal/sandbox"
 )
 
 // TestSendBadInput: what is wrong in a flag or a message ends with its exit

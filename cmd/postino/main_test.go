@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/internal/app"
-	"github.com/postino-mail/postino/internal/sandbox"
 )
 
 // command runs one command line as a process would.

@@ -20,8 +20,8 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/adaptertest"
+	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/internal/app"
-	"github.com/postino-mail/postino/internal/sandbox"
 )
 
 const (

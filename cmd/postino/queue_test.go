@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/internal/app"
-	"github.com/postino-mail/postino/internal/sandbox"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )

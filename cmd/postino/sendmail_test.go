@@ -16,8 +16,8 @@ import (
 
 	"github.com/emersion/go-message/mail"
 
+	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/internal/app"
-	"github.com/postino-mail/postino/internal/sandbox"
 )
 
 const shop = "shop@contoso.example"

@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/postino-mail/postino/adapters"
-	"github.com/postino-mail/postino/internal/sandbox"
+	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/internal/scratch"
 	"github.com/postino-mail/postino/mime"
 	demofiles "github.com/postino-mail/postino/testdata/demo"

@@ -17,7 +17,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/adaptertest"
-	"github.com/postino-mail/postino/internal/sandbox"
+	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/mime"
 )
 

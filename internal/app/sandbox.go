@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/postino-mail/postino/adapters"
-	"github.com/postino-mail/postino/internal/sandbox"
+	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/internal/scratch"
 )
 

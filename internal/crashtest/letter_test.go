@@ -16,7 +16,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/postino-mail/postino/internal/sandbox"
+	"github.com/postino-mail/postino/adapters/sandbox"
 )
 
 // Digests that a message carries of itself: of its body, and of its file,

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/internal/app"
-	"github.com/postino-mail/postino/internal/sandbox"
 )
 
 // Programs write files of the same names into the pickup folder, slowly, while

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/internal/app"
-	"github.com/postino-mail/postino/internal/sandbox"
 )
 
 // Twenty thousand messages for one mailbox that the provider throttles do not

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/postino-mail/postino/internal/sandbox"
+	"github.com/postino-mail/postino/adapters/sandbox"
 )
 
 // Aspects of a message that are compared.

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/corpus"
-	"github.com/postino-mail/postino/internal/sandbox"
 	"github.com/postino-mail/postino/internal/sandboxtest"
 	"github.com/postino-mail/postino/mime"
 )

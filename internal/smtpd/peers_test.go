@@ -21,8 +21,8 @@ import (
 	"github.com/emersion/go-message/mail"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/internal/app"
-	"github.com/postino-mail/postino/internal/sandbox"
 )
 
 const (
