@@ -111,7 +111,7 @@ func (s *Server) resend(ctx context.Context, in *resendInput) (*bodyOf[ResendAns
 		}
 	}
 	seen := map[string]bool{}
-	r := submit.Resend{Client: caller(ctx).client, Message: m, Door: "api"}
+	r := submit.Resend{Client: caller(ctx).client, Message: m, EntryPoint: "api"}
 	for i := range list {
 		var part submit.ResendPart
 		for _, x := range list[i].Recipients {

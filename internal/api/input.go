@@ -140,7 +140,7 @@ type letter struct {
 // request is what goes to submit.
 func (l *letter) request(p *principal) (submit.Request, error) {
 	in := l.input
-	r := submit.Request{Client: p.client, Door: "api", Message: l.message, Connection: in.Connection, Class: in.Class, Tag: in.Tag, Lenient: true}
+	r := submit.Request{Client: p.client, EntryPoint: "api", Message: l.message, Connection: in.Connection, Class: in.Class, Tag: in.Tag, Lenient: true}
 	if strings.ContainsFunc(in.Tag, func(c rune) bool { return c < ' ' }) {
 		return r, fail(http.StatusUnprocessableEntity, "invalid_request", "tag", "a tag has no control characters", "un'etichetta non ha caratteri di controllo", "", "")
 	}

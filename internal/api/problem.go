@@ -106,7 +106,7 @@ func failureOf(err error) *failure {
 		return f
 	case errors.As(err, &r):
 		f = fail(r.HTTP, r.Code, apiField(r.Field), "", "", "", "")
-		f.sentence, f.remedy, f.err = r.Sentence, r.Remedy, r.Err
+		f.sentence, f.remedy, f.err = r.Message, r.Hint, r.Err
 		if r.Code == "rate" {
 			f.retryAfter = time.Minute
 		} else if r.HTTP == http.StatusServiceUnavailable {

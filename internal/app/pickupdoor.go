@@ -56,5 +56,5 @@ func (s *server) folderClient(section, name string) pickup.ClientFunc {
 
 func unusableClient(en, it, hintEN, hintIT string) *submit.Refusal {
 	return &submit.Refusal{Code: "unknown_client", SMTP: 451, Enhanced: "4.3.5", HTTP: http.StatusServiceUnavailable,
-		Sentence: adapters.Text{EN: en, IT: it}, Remedy: adapters.Text{EN: hintEN, IT: hintIT}}
+		Message: adapters.Text{EN: en, IT: it}, Hint: adapters.Text{EN: hintEN, IT: hintIT}}
 }

@@ -197,7 +197,7 @@ func (w *bench) take(b *testing.B, clients, n, size int) {
 					b.Error(err)
 					return
 				}
-				_, err = w.submit.Submit(context.Background(), submit.Request{Message: in, Door: "smtp", Envelope: mime.Envelope{From: c.From, Recipients: []mime.Recipient{{Address: "anna@example.com"}}}})
+				_, err = w.submit.Submit(context.Background(), submit.Request{Message: in, EntryPoint: "smtp", Envelope: mime.Envelope{From: c.From, Recipients: []mime.Recipient{{Address: "anna@example.com"}}}})
 				if cerr := in.Close(); err != nil || cerr != nil {
 					b.Error(err, cerr)
 					return

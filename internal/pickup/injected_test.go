@@ -52,7 +52,7 @@ func TestInjectedEnvelope(t *testing.T) {
 			in, err := readInjected(strings.NewReader(strings.ReplaceAll(c.in, "\n", eol)))
 			var r *submit.Refusal
 			if errors.As(err, &r) {
-				if r.Code != c.to || r.Sentence.IT == "" {
+				if r.Code != c.to || r.Message.IT == "" {
 					t.Errorf("%s: %v", name, r)
 				}
 				continue

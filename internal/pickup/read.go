@@ -18,7 +18,7 @@ import (
 
 // eml reads a file of the pickup folder.
 func (p *Pickup) eml(ctx context.Context, f *os.File) (submit.Request, error) {
-	r := submit.Request{Door: "pickup", Lenient: true} // files have the line ends of their program
+	r := submit.Request{EntryPoint: "pickup", Lenient: true} // files have the line ends of their program
 	var err error
 	if r.Client, err = find(ctx, p.opt.Client); err != nil {
 		return r, err
@@ -48,7 +48,7 @@ func (p *Pickup) eml(ctx context.Context, f *os.File) (submit.Request, error) {
 
 // dropped reads a file of the maildrop.
 func (p *Pickup) dropped(ctx context.Context, f *os.File) (submit.Request, error) {
-	r := submit.Request{Door: "sendmail", Lenient: true}
+	r := submit.Request{EntryPoint: "sendmail", Lenient: true}
 	var err error
 	if r.Client, err = find(ctx, p.opt.DropClient); err != nil {
 		return r, err
@@ -75,7 +75,7 @@ func (p *Pickup) fill(r io.Reader) (*spool.Buffer, error) {
 
 // refusal is for good: trying the same file again does not help.
 func refusal(code, en, it string) *submit.Refusal {
-	return &submit.Refusal{Code: code, SMTP: 554, Enhanced: "5.6.0", HTTP: http.StatusUnprocessableEntity, Sentence: adapters.Text{EN: en, IT: it}}
+	return &submit.Refusal{Code: code, SMTP: 554, Enhanced: "5.6.0", HTTP: http.StatusUnprocessableEntity, Message: adapters.Text{EN: en, IT: it}}
 }
 
 func find(ctx context.Context, client ClientFunc) (*store.Client, error) {

@@ -208,7 +208,7 @@ func (s *session) content(code int, enhanced, en, it string) {
 // submit hands the message over. 250 is said when it is durable, and not before.
 func (s *session) submit() {
 	tx := s.tx
-	res, err := s.srv.opt.Submit.Submit(s.context(), submit.Request{Client: tx.client, Door: "smtp", Message: tx.body, Envelope: tx.env,
+	res, err := s.srv.opt.Submit.Submit(s.context(), submit.Request{Client: tx.client, EntryPoint: "smtp", Message: tx.body, Envelope: tx.env,
 		Protocol: s.protocol(), OwnFrom: s.on.policy.MissingHeaders, Lenient: s.on.policy.lenient(), Unheard: true})
 	if err != nil {
 		s.refused(err, "DATA")

@@ -102,8 +102,8 @@ func (s *session) refused(err error, at string) {
 	}
 	if r.Code == "no_from" && !s.on.policy.MissingHeaders {
 		c := *r
-		c.Remedy.EN += "; for a device that cannot: missing_headers and networks of the listener"
-		c.Remedy.IT += "; per un dispositivo che non può: missing_headers e networks del listener"
+		c.Hint.EN += "; for a device that cannot: missing_headers and networks of the listener"
+		c.Hint.IT += "; per un dispositivo che non può: missing_headers e networks del listener"
 		r = &c
 	}
 	s.refuse(r)

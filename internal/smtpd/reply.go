@@ -69,12 +69,12 @@ func (s *session) refuse(r *submit.Refusal) {
 	if enhanced == "" || enhanced[0] != byte('0'+code/100) {
 		enhanced = string(byte('0'+code/100)) + ".0.0"
 	}
-	en, it := r.Sentence.EN, r.Sentence.IT
-	if r.Remedy.EN != "" {
-		en += ": " + r.Remedy.EN
+	en, it := r.Message.EN, r.Message.IT
+	if r.Hint.EN != "" {
+		en += ": " + r.Hint.EN
 	}
-	if r.Remedy.IT != "" {
-		it += ": " + r.Remedy.IT
+	if r.Hint.IT != "" {
+		it += ": " + r.Hint.IT
 	}
 	texts := []string{en}
 	if it != "" && it != en {

@@ -18,16 +18,16 @@ type Refusal struct {
 	Enhanced string // RFC 3463
 	HTTP     int    // status
 	Field    string // of the request or the header, when one is to blame
-	Sentence adapters.Text
-	Remedy   adapters.Text
+	Message  adapters.Text
+	Hint     adapters.Text
 	Err      error // cause; never shown
 }
 
 func (r *Refusal) Error() string {
-	if r.Remedy.EN == "" {
-		return r.Sentence.EN
+	if r.Hint.EN == "" {
+		return r.Message.EN
 	}
-	return r.Sentence.EN + ": " + r.Remedy.EN
+	return r.Message.EN + ": " + r.Hint.EN
 }
 
 func (r *Refusal) Unwrap() error { return r.Err }
@@ -46,21 +46,21 @@ func AsRefusal(err error) *Refusal {
 		return r
 	case errors.Is(err, store.ErrUnavailable):
 		return &Refusal{Code: "store_unavailable", SMTP: 451, Enhanced: "4.3.0", HTTP: http.StatusServiceUnavailable, Err: err,
-			Sentence: adapters.Text{EN: "the message could not be stored and was not taken", IT: "il messaggio non è stato conservato e non è stato preso in carico"},
-			Remedy:   adapters.Text{EN: "send it again later; the administrator should look at the disk or the database", IT: "inviarlo di nuovo più tardi; l'amministratore controlli il disco o il database"}}
+			Message: adapters.Text{EN: "the message could not be stored and was not taken", IT: "il messaggio non è stato conservato e non è stato preso in carico"},
+			Hint:    adapters.Text{EN: "send it again later; the administrator should look at the disk or the database", IT: "inviarlo di nuovo più tardi; l'amministratore controlli il disco o il database"}}
 	case errors.Is(err, store.ErrIdempotency):
 		return refuse(http.StatusUnprocessableEntity, 554, "5.5.0", "idempotency_key", "",
 			"this Idempotency-Key was used with another request", "questa Idempotency-Key è già stata usata con un'altra richiesta",
 			"use a new key for a new message", "usare una chiave nuova per un messaggio nuovo")
 	}
 	return &Refusal{Code: "internal", SMTP: 451, Enhanced: "4.3.0", HTTP: http.StatusInternalServerError, Err: err,
-		Sentence: adapters.Text{EN: "the message was not taken because of an error in the gateway", IT: "il messaggio non è stato preso in carico per un errore del gateway"},
-		Remedy:   adapters.Text{EN: "send it again later; the log says more", IT: "inviarlo di nuovo più tardi; il registro dice di più"}}
+		Message: adapters.Text{EN: "the message was not taken because of an error in the gateway", IT: "il messaggio non è stato preso in carico per un errore del gateway"},
+		Hint:    adapters.Text{EN: "send it again later; the log says more", IT: "inviarlo di nuovo più tardi; il registro dice di più"}}
 }
 
 func refuse(status, smtp int, enhanced, code, field, en, it, remedyEN, remedyIT string) *Refusal {
 	return &Refusal{Code: code, SMTP: smtp, Enhanced: enhanced, HTTP: status, Field: field,
-		Sentence: adapters.Text{EN: en, IT: it}, Remedy: adapters.Text{EN: remedyEN, IT: remedyIT}}
+		Message: adapters.Text{EN: en, IT: it}, Hint: adapters.Text{EN: remedyEN, IT: remedyIT}}
 }
 
 // badMessage is a refusal for what mime found wrong.
@@ -77,7 +77,7 @@ func badMessage(err error) error {
 // cannotCarry is a refusal for what an adapter's Check found, or why there is
 // no adapter: a connection that cannot be used now will be put right.
 func cannotCarry(c *adapters.Connection, e *adapters.Error) *Refusal {
-	r := &Refusal{Code: e.Code, SMTP: 550, Enhanced: e.Enhanced, HTTP: http.StatusUnprocessableEntity, Sentence: e.Sentence, Remedy: e.Remedy, Err: e}
+	r := &Refusal{Code: e.Code, SMTP: 550, Enhanced: e.Enhanced, HTTP: http.StatusUnprocessableEntity, Message: e.Sentence, Hint: e.Remedy, Err: e}
 	switch {
 	case e.TooLarge:
 		r.SMTP, r.Enhanced, r.HTTP = 552, "5.3.4", http.StatusRequestEntityTooLarge
@@ -90,7 +90,7 @@ func cannotCarry(c *adapters.Connection, e *adapters.Error) *Refusal {
 	if r.Enhanced == "" {
 		r.Enhanced = "5.7.1"
 	}
-	r.Sentence.EN = fmt.Sprintf("connection %q: %s", c.Name, r.Sentence.EN)
-	r.Sentence.IT = fmt.Sprintf("connessione %q: %s", c.Name, e.Sentence.In("it"))
+	r.Message.EN = fmt.Sprintf("connection %q: %s", c.Name, r.Message.EN)
+	r.Message.IT = fmt.Sprintf("connessione %q: %s", c.Name, e.Sentence.In("it"))
 	return r
 }

@@ -14,10 +14,10 @@ import (
 
 // A Resend asks for a stored message to go out once more.
 type Resend struct {
-	Client  *store.Client // who asks for it, and has passed Allow for each part; nil: an administrator
-	Message *store.Message
-	Door    string // by which it was asked for
-	Parts   []ResendPart
+	Client     *store.Client // who asks for it, and has passed Allow for each part; nil: an administrator
+	Message    *store.Message
+	EntryPoint string // by which it was asked for
+	Parts      []ResendPart
 }
 
 // A ResendPart are recipients that get it together, and the connection that was
@@ -85,7 +85,7 @@ func (s *Submitter) prepareResend(ctx context.Context, r *Resend, content mime.S
 		return badMessage(err)
 	}
 	msg := store.NewMessage{Head: m.Head(), Body: m.Body(), Message: *first}
-	msg.ID, msg.ResentOf, msg.MessageID, msg.Door = store.NewID(), first.ID, m.MessageID(), r.Door
+	msg.ID, msg.ResentOf, msg.MessageID, msg.Door = store.NewID(), first.ID, m.MessageID(), r.EntryPoint
 	msg.ReceivedAt, msg.NotBefore, msg.Resubmitted = now, time.Time{}, 0
 	msg.Envelope.Recipients = nil
 	for _, part := range r.Parts {

@@ -15,7 +15,7 @@ import (
 // again sends a stored message once more over a connection.
 func (w *world) again(m *store.Message, parts ...ResendPart) (Result, error) {
 	w.t.Helper()
-	return w.Resend(w.t.Context(), Resend{Message: m, Door: "api", Parts: parts})
+	return w.Resend(w.t.Context(), Resend{Message: m, EntryPoint: "api", Parts: parts})
 }
 
 // A message that is sent once more is another one with the same content: only
@@ -117,7 +117,7 @@ func TestResendElsewhere(t *testing.T) {
 	if err := w.Allow(asks, 1); err != nil {
 		t.Fatal(err)
 	}
-	res, err := w.Resend(t.Context(), Resend{Client: asks, Message: m, Door: "api", Parts: []ResendPart{{w.conns["other"], m.Envelope.Recipients[:1100]}}})
+	res, err := w.Resend(t.Context(), Resend{Client: asks, Message: m, EntryPoint: "api", Parts: []ResendPart{{w.conns["other"], m.Envelope.Recipients[:1100]}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -94,7 +94,7 @@ func New(o Options) (*Submitter, error) {
 // A Request is one message as a door hands it over.
 type Request struct {
 	Client     *store.Client // who submits; nil: this machine's administrator
-	Door       string        // smtp, api, sendmail, pickup, go
+	EntryPoint string        // smtp, api, sendmail, pickup, go
 	Message    *spool.Buffer // raw; the caller closes it after Submit
 	Envelope   mime.Envelope // no recipients: those of the header are taken
 	Connection string        // by name or id; empty: the header X-Postino-Connection, or routing

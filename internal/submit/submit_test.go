@@ -54,7 +54,7 @@ func TestEnvelope(t *testing.T) {
 			t.Parallel()
 			got, refusal := w.take(letter{head: tt.head, sender: tt.sender, to: tt.to})
 			if tt.smtp != 0 {
-				if refusal == nil || refusal.SMTP != tt.smtp || tt.code != "" && refusal.Code != tt.code || refusal.Sentence.IT == "" {
+				if refusal == nil || refusal.SMTP != tt.smtp || tt.code != "" && refusal.Code != tt.code || refusal.Message.IT == "" {
 					t.Fatalf("got %+v, want a refusal with %d %s", refusal, tt.smtp, tt.code)
 				}
 				return
@@ -203,7 +203,7 @@ func TestRefusals(t *testing.T) {
 			for range max(1, tt.times) {
 				_, refusal = w.take(tt.l)
 			}
-			if refusal == nil || refusal.SMTP != tt.smtp || tt.code != "" && refusal.Code != tt.code || refusal.Sentence.IT == "" || !strings.Contains(refusal.Sentence.EN, cmp.Or(tt.text, " ")) {
+			if refusal == nil || refusal.SMTP != tt.smtp || tt.code != "" && refusal.Code != tt.code || refusal.Message.IT == "" || !strings.Contains(refusal.Message.EN, cmp.Or(tt.text, " ")) {
 				t.Errorf("got %+v, want %d %s", refusal, tt.smtp, tt.code)
 			}
 		})

@@ -34,9 +34,9 @@ func protocol(r *Request) string {
 	switch {
 	case r.Protocol != "":
 		return r.Protocol
-	case r.Door == "smtp":
+	case r.EntryPoint == "smtp":
 		return "SMTP"
-	case r.Door == "api":
+	case r.EntryPoint == "api":
 		return "HTTP"
 	}
 	return "local"

@@ -35,11 +35,11 @@ func TestMailThatComesBack(t *testing.T) {
 	} {
 		for _, door := range []string{"smtp", "api", "sendmail", "pickup"} {
 			b, r := w.request(letter{head: c.head, body: c.body})
-			r.Door = door
+			r.EntryPoint = door
 			_, err := w.Submit(t.Context(), r)
 			closed(t, b)
 			ref := AsRefusal(err)
-			if c.loop != (ref != nil) || ref != nil && (ref.SMTP != 554 || ref.Enhanced != "5.4.6" || ref.Remedy.IT == "") {
+			if c.loop != (ref != nil) || ref != nil && (ref.SMTP != 554 || ref.Enhanced != "5.4.6" || ref.Hint.IT == "") {
 				t.Errorf("%s by %s: %v", name, door, ref)
 			}
 		}
@@ -75,9 +75,9 @@ func TestTrace(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.Installation = "0123456789ab" }, smtpConn("relay", "erp@contoso.it", nil))
 	plain := newWorld(t, nil, smtpConn("relay", "erp@contoso.it", nil))
 	const head = "DKIM-Signature: v=1; d=contoso.it\nDate: Sun, 29 Nov 2026 10:00:00 +0000\nMessage-ID: <1@contoso.it>\nMIME-Version: 1.0\nFrom: erp@contoso.it\nTo: anna@example.com\nSubject: x"
-	for proto, r := range map[string]Request{"SMTP": {Door: "smtp"}, "ESMTPSA": {Door: "smtp", Protocol: "ESMTPSA"}, "HTTP": {Door: "api"}, "local": {Door: "pickup"}} {
+	for proto, r := range map[string]Request{"SMTP": {EntryPoint: "smtp"}, "ESMTPSA": {EntryPoint: "smtp", Protocol: "ESMTPSA"}, "HTTP": {EntryPoint: "api"}, "local": {EntryPoint: "pickup"}} {
 		b, req := w.request(letter{head: head})
-		req.Door, req.Protocol = r.Door, r.Protocol
+		req.EntryPoint, req.Protocol = r.EntryPoint, r.Protocol
 		res, err := w.Submit(t.Context(), req)
 		closed(t, b)
 		if err != nil {

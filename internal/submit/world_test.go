@@ -132,7 +132,7 @@ func (w *world) request(l letter) (*spool.Buffer, Request) {
 		w.t.Fatal(err)
 	}
 	r := l.Request
-	r.Message, r.Door = b, "smtp"
+	r.Message, r.EntryPoint = b, "smtp"
 	r.Envelope.From = l.sender
 	switch l.sender {
 	case "":
