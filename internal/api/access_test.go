@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/postino-mail/postino/internal/localsocket"
+	"github.com/postino-mail/postino/internal/view"
 )
 
 // fakeConn is a connection of which only its peer is asked.
@@ -129,7 +130,7 @@ func pad(s string, n int) string { return s + strings.Repeat(" ", max(0, n-len(s
 func ownRecords(w *world) map[string]string {
 	var m Accepted
 	w.want(w.do(w.key, "POST", "/v1/messages", note("own")), http.StatusAccepted).into(w.t, &m)
-	var h WebhookView
+	var h view.Webhook
 	w.want(w.do(w.key, "POST", "/v1/webhooks", map[string]any{"url": "https://127.0.0.1/hook"}), http.StatusCreated).into(w.t, &h)
 	return map[string]string{"/v1/messages/": m.ID, "/v1/webhooks/": h.ID}
 }

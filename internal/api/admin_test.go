@@ -15,13 +15,14 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/view"
 	"github.com/postino-mail/postino/internal/webhook"
 )
 
 func TestClientsAndKeys(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
-	var c, again ClientView
+	var c, again view.Client
 	w.want(w.do(w.admin, "POST", "/v1/clients", map[string]any{"name": "scanner", "networks": []string{"192.0.2.7"}, "senders": []string{"scan@contoso.it"}, "connection": "Ufficio"}), 201).into(t, &c)
 	if !strings.HasPrefix(c.Secret, "pc_") || c.Networks[0] != "192.0.2.7/32" || c.Connection == "Ufficio" || !c.HasSecret {
 		t.Errorf("%+v", c)
@@ -56,7 +57,7 @@ func TestClientsAndKeys(t *testing.T) {
 		t.Errorf("%d %s", got.status, got.body)
 	}
 
-	var k KeyView
+	var k view.Key
 	w.want(w.do(w.admin, "POST", "/v1/keys", map[string]any{"name": "shop", "client": "old-erp", "scopes": []string{ScopeMessagesSend}}), 201).into(t, &k)
 	w.want(w.do(k.Key, "POST", "/v1/messages", note("x")), 202)
 	w.want(w.do(k.Key, "GET", "/v1/messages", nil), http.StatusForbidden)
@@ -86,7 +87,7 @@ func TestConnections(t *testing.T) {
 	w := newWorld(t, nil)
 	writer := w.addKey("", ScopeConnectionsWrite)
 	smtp := map[string]any{"host": "mail.example.com", "login": "x", "password": "hunter2-geheim"}
-	var c ConnectionView
+	var c view.Connection
 	a := w.want(w.do(writer, "POST", "/v1/connections", map[string]any{"name": "Due", "provider": "smtp", "from": "x@due.example", "smtp": smtp}), 201)
 	a.into(t, &c)
 	if strings.Contains(string(a.body), "geheim") || !strings.Contains(string(a.body), `"***"`) {
@@ -195,7 +196,7 @@ func TestEventsAndStream(t *testing.T) {
 		}
 		return bufio.NewScanner(res.Body), func() { cancel(); res.Body.Close() }
 	}
-	next := func(sc *bufio.Scanner) (id string, e EventView) {
+	next := func(sc *bufio.Scanner) (id string, e view.Event) {
 		for sc.Scan() {
 			switch line := sc.Text(); {
 			case strings.HasPrefix(line, "id: "):
@@ -255,7 +256,7 @@ func TestWebhooks(t *testing.T) {
 		}
 	}))
 	defer receiver.Close()
-	var h WebhookView
+	var h view.Webhook
 	w.want(w.do(w.key, "POST", "/v1/webhooks", map[string]any{"url": receiver.URL, "types": []string{"message.accepted"}}), 201).into(t, &h)
 	if !strings.HasPrefix(h.Secret, "whsec_") || h.Client != w.client.ID {
 		t.Fatalf("%+v", h)
@@ -278,7 +279,7 @@ func TestWebhooks(t *testing.T) {
 	if p.Type != "message.accepted" || p.Client != w.client.ID || !strings.Contains(string(p.Data), "uno") {
 		t.Errorf("%+v", p)
 	}
-	var rotated, now WebhookView
+	var rotated, now view.Webhook
 	w.want(w.do(w.key, "POST", "/v1/webhooks/"+h.ID+"/rotate", nil), 200).into(t, &rotated)
 	w.want(w.do(w.key, "POST", "/v1/webhooks/"+h.ID+"/replay", map[string]any{"after": 0}), 200)
 	if again, _ := verify(rotated.Secret); again != first {

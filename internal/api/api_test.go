@@ -190,7 +190,7 @@ func TestSendAndRead(t *testing.T) {
 	}
 	var detail MessageDetail
 	w.want(w.do(w.key, "GET", "/v1/messages/"+got.ID, nil), http.StatusOK).into(t, &detail)
-	if detail.Subject != "Città è qui" || detail.Door != "api" || detail.EnvelopeFrom != "erp@contoso.it" || detail.Deliveries[0].State != store.Queued || detail.Client != w.client.ID {
+	if detail.Subject != "Città è qui" || detail.EntryPoint != "api" || detail.EnvelopeFrom != "erp@contoso.it" || detail.Deliveries[0].State != store.Queued || detail.Client != w.client.ID {
 		t.Errorf("%+v", detail)
 	}
 	raw := w.want(w.do(w.key, "GET", "/v1/messages/"+got.ID+"/raw", nil), http.StatusOK)

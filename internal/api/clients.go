@@ -8,42 +8,16 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/config"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/vault"
+	"github.com/postino-mail/postino/internal/view"
 	"github.com/postino-mail/postino/mime"
 )
 
 const clientsTag = "clients"
-
-// ClientSettings are what can be set of a client.
-type ClientSettings struct {
-	Name        string   `json:"name" minLength:"1" maxLength:"100" example:"erp" doc:"Its login; no spaces"`
-	Networks    []string `json:"networks,omitempty" maxItems:"100" example:"[\"192.168.1.0/24\"]" doc:"Addresses by which it is known without a secret"`
-	Senders     []string `json:"senders,omitempty" maxItems:"1000" doc:"Addresses or *@domain that it may use as From; absent: any that a connection allows"`
-	Connections []string `json:"connections,omitempty" maxItems:"1000" doc:"Names or ids that it may use; absent: any"`
-	Connection  string   `json:"connection,omitempty" maxLength:"200" doc:"Name or id of its own connection"`
-	PerMinute   int      `json:"per_minute,omitempty" minimum:"0" doc:"Deliveries a minute, those of resend and retry included; 0: no limit"`
-	Class       string   `json:"class,omitempty" enum:"transactional,bulk" doc:"Of its messages"`
-	NotifyOff   bool     `json:"notify_off,omitempty" doc:"No notifications of failures to the sender"`
-	Disabled    bool     `json:"disabled,omitempty"`
-
-	ResubmitMinutes *int `json:"resubmit_minutes,omitempty" minimum:"0" maximum:"1440" doc:"How long the same message again, whose acceptance the client has not heard of, is answered with the first one; absent: 60, 0: never"`
-}
-
-// A ClientView is a client without its secret.
-type ClientView struct {
-	ID        string `json:"id"`
-	Revision  int64  `json:"revision"`
-	HasSecret bool   `json:"has_secret"`
-	ClientSettings
-	CreatedAt time.Time `json:"created_at"`
-	ChangedAt time.Time `json:"changed_at,omitzero"`
-	Secret    string    `json:"secret,omitempty" doc:"Shown once: when it was made"`
-}
 
 type (
 	ClientPath struct {
@@ -51,7 +25,7 @@ type (
 	}
 	clientCreate struct {
 		Body struct {
-			ClientSettings
+			view.ClientSettings
 			Secret   string `json:"secret,omitempty" minLength:"12" maxLength:"200" doc:"One that devices have already; absent: a new one is made and shown once"`
 			NoSecret bool   `json:"no_secret,omitempty" doc:"Known by its networks alone"`
 		}
@@ -59,7 +33,7 @@ type (
 	clientReplace struct {
 		ClientPath
 		Body struct {
-			ClientSettings
+			view.ClientSettings
 			Revision int64 `json:"revision" doc:"As it was read"`
 		}
 	}
@@ -76,19 +50,9 @@ func (s *Server) clientRoutes() {
 	register(s, op("rotate-client", http.MethodPost, "/v1/clients/{id}/rotate", clientsTag, ScopeClientsWrite, "Give a client a new secret", "The old one ends at once; the new one is shown in this answer and never again."), s.rotateClient)
 }
 
-func viewClient(c *store.Client, secret string) *bodyOf[ClientView] {
-	v := ClientView{ID: c.ID, Revision: c.Revision, HasSecret: c.SecretHash != "", CreatedAt: c.CreatedAt, ChangedAt: c.ChangedAt, Secret: secret,
-		ClientSettings: ClientSettings{Name: c.Name, Senders: c.Senders, Connections: c.Connections, Connection: c.Connection, PerMinute: c.PerMinute, Class: c.Class, NotifyOff: c.NotifyOff, Disabled: c.Disabled,
-			ResubmitMinutes: c.ResubmitMinutes}}
-	for _, n := range c.Networks {
-		v.Networks = append(v.Networks, n.String())
-	}
-	return &bodyOf[ClientView]{v}
-}
-
 // A ClientList is all clients.
 type ClientList struct {
-	Items []ClientView `json:"items"`
+	Items []view.Client `json:"items"`
 }
 
 func (s *Server) listClients(ctx context.Context, _ *struct{}) (*bodyOf[ClientList], error) {
@@ -96,9 +60,9 @@ func (s *Server) listClients(ctx context.Context, _ *struct{}) (*bodyOf[ClientLi
 	if err != nil {
 		return nil, err
 	}
-	out := ClientList{Items: []ClientView{}}
+	out := ClientList{Items: []view.Client{}}
 	for i := range all {
-		out.Items = append(out.Items, viewClient(&all[i], "").Body)
+		out.Items = append(out.Items, view.OfClient(&all[i]))
 	}
 	return &bodyOf[ClientList]{out}, nil
 }
@@ -112,15 +76,15 @@ func (s *Server) clientOf(ctx context.Context, name string) (*store.Client, erro
 	return s.opt.Store.ClientNamed(ctx, name)
 }
 
-func (s *Server) getClient(ctx context.Context, in *ClientPath) (*bodyOf[ClientView], error) {
+func (s *Server) getClient(ctx context.Context, in *ClientPath) (*bodyOf[view.Client], error) {
 	c, err := s.clientOf(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	return viewClient(c, ""), nil
+	return &bodyOf[view.Client]{view.OfClient(c)}, nil
 }
 
-func (s *Server) createClient(ctx context.Context, in *clientCreate) (*bodyOf[ClientView], error) {
+func (s *Server) createClient(ctx context.Context, in *clientCreate) (*bodyOf[view.Client], error) {
 	now := s.opt.Now()
 	c := store.Client{CreatedAt: now, ChangedAt: now}
 	b := &in.Body
@@ -145,7 +109,7 @@ func (s *Server) createClient(ctx context.Context, in *clientCreate) (*bodyOf[Cl
 	return s.putClient(ctx, c, shown)
 }
 
-func (s *Server) replaceClient(ctx context.Context, in *clientReplace) (*bodyOf[ClientView], error) {
+func (s *Server) replaceClient(ctx context.Context, in *clientReplace) (*bodyOf[view.Client], error) {
 	c, err := s.clientOf(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -160,7 +124,7 @@ func (s *Server) replaceClient(ctx context.Context, in *clientReplace) (*bodyOf[
 	return s.putClient(ctx, *c, "")
 }
 
-func (s *Server) rotateClient(ctx context.Context, in *ClientPath) (*bodyOf[ClientView], error) {
+func (s *Server) rotateClient(ctx context.Context, in *ClientPath) (*bodyOf[view.Client], error) {
 	c, err := s.clientOf(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -170,13 +134,15 @@ func (s *Server) rotateClient(ctx context.Context, in *ClientPath) (*bodyOf[Clie
 	return s.putClient(ctx, *c, key.Reveal())
 }
 
-func (s *Server) putClient(ctx context.Context, c store.Client, shown string) (*bodyOf[ClientView], error) {
+func (s *Server) putClient(ctx context.Context, c store.Client, shown string) (*bodyOf[view.Client], error) {
 	stored, err := s.opt.Store.PutClient(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	s.clientsChanged()
-	return viewClient(stored, shown), nil
+	out := view.OfClient(stored)
+	out.Secret = shown
+	return &bodyOf[view.Client]{out}, nil
 }
 
 func (s *Server) clientsChanged() {
@@ -202,7 +168,7 @@ func invalid(field, en, it string) *failure {
 
 // apply checks the settings and puts them into c. Nobody becomes a client by
 // accident: one without a secret needs networks, and no network is everybody.
-func (s *Server) apply(ctx context.Context, c *store.Client, in *ClientSettings) error {
+func (s *Server) apply(ctx context.Context, c *store.Client, in *view.ClientSettings) error {
 	if strings.ContainsFunc(in.Name, func(r rune) bool { return r <= ' ' || r == ':' || r == 0x7f }) {
 		return invalid("name", "a client's name is its login: it has no spaces and no colon", "il nome del client è il suo login: senza spazi e senza due punti")
 	}

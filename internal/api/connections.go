@@ -12,6 +12,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/view"
 )
 
 const connectionsTag = "connections"
@@ -31,24 +32,9 @@ type (
 	noBody struct{}
 )
 
-// A ConnectionView is a connection without its secrets, with its state.
-type ConnectionView struct {
-	adapters.Connection
-	State ConnectionStateView `json:"state"`
-	Lane  *LaneView           `json:"lane,omitempty" doc:"Of its mailbox; absent when it sends for several, or has sent nothing yet"`
-}
-
-// A ConnectionStateView is what is known of a connection besides its settings.
-type ConnectionStateView struct {
-	Paused      bool       `json:"paused"`
-	PausedUntil string     `json:"paused_until,omitempty" doc:"RFC 3339; absent when it waits for a person"`
-	Breaker     string     `json:"breaker" enum:"closed,open,half-open" doc:"open: the route failed repeatedly and rests"`
-	Error       *ErrorView `json:"error,omitempty" doc:"Why"`
-}
-
 func (s *Server) connectionRoutes() {
 	body := func(o huma.Operation, about string) huma.Operation {
-		schema := s.api.OpenAPI().Components.Schemas.Schema(typeOf[adapters.Connection](), true, "Connection")
+		schema := s.api.OpenAPI().Components.Schemas.Schema(typeOf[adapters.Connection](), true, "")
 		if o.Method == http.MethodPatch {
 			schema = &huma.Schema{Type: "object", Description: about, AdditionalProperties: true}
 		}
@@ -80,33 +66,17 @@ func (s *Server) connection(ctx context.Context, name string) (*adapters.Connect
 	return c, err
 }
 
-func (s *Server) viewConnection(ctx context.Context, c *adapters.Connection, lang string) (*bodyOf[ConnectionView], error) {
+func (s *Server) viewConnection(ctx context.Context, c *adapters.Connection, lang string) (*bodyOf[view.Connection], error) {
 	status, err := registry.StatusOf(ctx, s.opt.Store, c)
 	if err != nil {
 		return nil, err
 	}
-	return &bodyOf[ConnectionView]{s.connectionView(c, status, lang)}, nil
-}
-
-func (s *Server) connectionView(c *adapters.Connection, status registry.Status, lang string) ConnectionView {
-	st := status.State
-	v := ConnectionView{Connection: *c, State: ConnectionStateView{Paused: st.PausedUntil.After(s.opt.Now()), Breaker: st.Breaker.State, Error: viewError(st.Error, lang)}}
-	if v.State.Breaker == "" {
-		v.State.Breaker = "closed"
-	}
-	if v.State.Paused && st.PausedUntil.Before(store.Never()) {
-		v.State.PausedUntil = st.PausedUntil.Format("2006-01-02T15:04:05Z07:00")
-	}
-	if status.Lane != nil {
-		lane := viewLane(status.Lane, s.opt.Now(), lang)
-		v.Lane = &lane
-	}
-	return v
+	return &bodyOf[view.Connection]{view.OfConnection(c, status, s.opt.Now(), lang)}, nil
 }
 
 // A ConnectionList is all connections.
 type ConnectionList struct {
-	Items []ConnectionView `json:"items"`
+	Items []view.Connection `json:"items"`
 }
 
 func (s *Server) listConnections(ctx context.Context, in *struct {
@@ -120,14 +90,14 @@ func (s *Server) listConnections(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	out := ConnectionList{Items: make([]ConnectionView, len(all))}
+	out := ConnectionList{Items: make([]view.Connection, len(all))}
 	for i, c := range all {
-		out.Items[i] = s.connectionView(c, statusOf(c), language(in.Language))
+		out.Items[i] = view.OfConnection(c, statusOf(c), s.opt.Now(), language(in.Language))
 	}
 	return &bodyOf[ConnectionList]{out}, nil
 }
 
-func (s *Server) getConnection(ctx context.Context, in *ConnectionPath) (*bodyOf[ConnectionView], error) {
+func (s *Server) getConnection(ctx context.Context, in *ConnectionPath) (*bodyOf[view.Connection], error) {
 	c, err := s.stored(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -144,7 +114,7 @@ func (s *Server) stored(ctx context.Context, name string) (*adapters.Connection,
 	return s.opt.Store.Connection(ctx, c.ID)
 }
 
-func (s *Server) createConnection(ctx context.Context, in *ConnectionDoc) (*bodyOf[ConnectionView], error) {
+func (s *Server) createConnection(ctx context.Context, in *ConnectionDoc) (*bodyOf[view.Connection], error) {
 	c, err := adapters.ParseConnection(in.RawBody)
 	if err != nil {
 		return nil, invalidConnection(err)
@@ -162,7 +132,7 @@ func (s *Server) createConnection(ctx context.Context, in *ConnectionDoc) (*body
 	return s.putConnection(ctx, c)
 }
 
-func (s *Server) replaceConnection(ctx context.Context, in *connectionEdit) (*bodyOf[ConnectionView], error) {
+func (s *Server) replaceConnection(ctx context.Context, in *connectionEdit) (*bodyOf[view.Connection], error) {
 	old, err := s.stored(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -174,7 +144,7 @@ func (s *Server) replaceConnection(ctx context.Context, in *connectionEdit) (*bo
 	return s.change(ctx, next, old)
 }
 
-func (s *Server) patchConnection(ctx context.Context, in *connectionEdit) (*bodyOf[ConnectionView], error) {
+func (s *Server) patchConnection(ctx context.Context, in *connectionEdit) (*bodyOf[view.Connection], error) {
 	old, err := s.stored(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -196,14 +166,14 @@ func (s *Server) patchConnection(ctx context.Context, in *connectionEdit) (*body
 	return s.change(ctx, next, old)
 }
 
-func (s *Server) change(ctx context.Context, next, old *adapters.Connection) (*bodyOf[ConnectionView], error) {
+func (s *Server) change(ctx context.Context, next, old *adapters.Connection) (*bodyOf[view.Connection], error) {
 	if err := s.confine(caller(ctx), next, old); err != nil {
 		return nil, err
 	}
 	return s.putConnection(ctx, next)
 }
 
-func (s *Server) putConnection(ctx context.Context, c *adapters.Connection) (*bodyOf[ConnectionView], error) {
+func (s *Server) putConnection(ctx context.Context, c *adapters.Connection) (*bodyOf[view.Connection], error) {
 	if own := s.opt.OwnListener; own != nil && c.Provider == adapters.SMTP && c.IsActive() && own(ctx, c.SMTP.Host, c.SMTP.EffectivePort()) {
 		return nil, fail(http.StatusUnprocessableEntity, "invalid_connection", "smtp.host",
 			"the server of this connection is a listener of this gateway: a message sent there would come back for ever",
@@ -230,7 +200,7 @@ func (s *Server) deleteConnection(ctx context.Context, in *ConnectionPath) (*noB
 	return &noBody{}, nil
 }
 
-func (s *Server) resumeConnection(ctx context.Context, in *ConnectionPath) (*bodyOf[ConnectionView], error) {
+func (s *Server) resumeConnection(ctx context.Context, in *ConnectionPath) (*bodyOf[view.Connection], error) {
 	c, err := s.stored(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -248,7 +218,7 @@ type defaultInput struct {
 	}
 }
 
-func (s *Server) defaultConnection(ctx context.Context, in *defaultInput) (*bodyOf[ConnectionView], error) {
+func (s *Server) defaultConnection(ctx context.Context, in *defaultInput) (*bodyOf[view.Connection], error) {
 	c, err := s.stored(ctx, in.ID)
 	if err != nil {
 		return nil, err

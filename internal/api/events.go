@@ -12,25 +12,10 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/view"
 )
 
 const eventsTag = "events"
-
-// An EventView is something that happened.
-type EventView struct {
-	Seq      int64           `json:"seq" doc:"Grows with every event; go on after the last one seen"`
-	Type     string          `json:"type" example:"delivery.sent"`
-	At       time.Time       `json:"at"`
-	Client   string          `json:"client,omitempty"`
-	Message  string          `json:"message,omitempty"`
-	Delivery string          `json:"delivery,omitempty"`
-	Data     json.RawMessage `json:"data,omitempty"`
-}
-
-func viewEvent(e *store.Event) EventView {
-	return EventView{Seq: e.Seq, Type: e.Type, At: e.At, Client: e.Client, Message: e.Message.String(), Delivery: e.Delivery.String(), Data: e.Data}
-}
 
 type eventsInput struct {
 	After int64    `query:"after" minimum:"0" doc:"seq of the last event seen"`
@@ -40,14 +25,14 @@ type eventsInput struct {
 
 // An EventPage is one page of events, oldest first.
 type EventPage struct {
-	Items []EventView `json:"items"`
-	Next  int64       `json:"next" doc:"Give it as after"`
+	Items []view.Event `json:"items"`
+	Next  int64        `json:"next" doc:"Give it as after"`
 }
 
 func (s *Server) eventRoutes() {
 	register(s, op("list-events", http.MethodGet, "/v1/events", eventsTag, ScopeEventsRead, "List events", "Oldest first; who goes on after next misses nothing. A client sees its own."), s.listEvents)
 	stream := op("stream-events", http.MethodGet, "/v1/events/stream", eventsTag, ScopeEventsRead, "Events as they happen",
-		"Server-sent events: id is seq, event the type, data an EventView. Begins with what comes next, or after Last-Event-ID or after.")
+		"Server-sent events: id is seq, event the type, data an Event. Begins with what comes next, or after Last-Event-ID or after.")
 	stream.Parameters = []*huma.Param{
 		{Name: "Last-Event-ID", In: "header", Schema: &huma.Schema{Type: "integer"}, Description: "Sent by browsers that connect again"},
 		{Name: "after", In: "query", Schema: &huma.Schema{Type: "integer"}},
@@ -61,9 +46,9 @@ func (s *Server) listEvents(ctx context.Context, in *eventsInput) (*bodyOf[Event
 	if err != nil {
 		return nil, err
 	}
-	out := EventPage{Items: []EventView{}, Next: in.After}
+	out := EventPage{Items: []view.Event{}, Next: in.After}
 	for i := range list {
-		out.Items = append(out.Items, viewEvent(&list[i]))
+		out.Items = append(out.Items, view.OfEvent(&list[i]))
 		out.Next = list[i].Seq
 	}
 	return &bodyOf[EventPage]{out}, nil
@@ -100,7 +85,7 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 			return nil // the reader connects again and goes on after the last id
 		}
 		for i := range list {
-			data, err := json.Marshal(viewEvent(&list[i]))
+			data, err := json.Marshal(view.OfEvent(&list[i]))
 			if err != nil {
 				return nil // as above
 			}

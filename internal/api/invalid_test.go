@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/postino-mail/postino/internal/view"
 )
 
 // What is wrong with a connection is told field by field in the caller's
@@ -12,7 +14,7 @@ func TestInvalidConnectionInItalian(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	good := map[string]any{"name": "Due", "provider": "smtp", "from": "x@due.example", "smtp": map[string]any{"host": "smtp.due.example"}}
-	var made ConnectionView
+	var made view.Connection
 	w.want(w.do(w.admin, "POST", "/v1/connections", good), 201).into(t, &made)
 	bad := map[string]any{"name": "Tre", "revision": made.Revision, "provider": "smtp", "from": "x@@due.example", "smtp": map[string]any{"host": "smtp://due.example", "port": 70000}}
 	one := "/v1/connections/" + made.ID
@@ -39,7 +41,7 @@ func TestInvalidConnectionInItalian(t *testing.T) {
 				fields = append(fields, e.Field)
 				said += "|" + e.Message
 			}
-			if p.Code != "invalid_connection" || p.Field != c.fields[0] || !slices.Equal(fields, c.fields) || strings.Count(said, want) != 2 || p.Remedy == "" {
+			if p.Code != "invalid_connection" || p.Field != c.fields[0] || !slices.Equal(fields, c.fields) || strings.Count(said, want) != 2 || p.Hint == "" {
 				t.Errorf("%s %v in %s: %+v", c.method, c.body, lang, p)
 			}
 		}

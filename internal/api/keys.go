@@ -9,20 +9,8 @@ import (
 
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/vault"
+	"github.com/postino-mail/postino/internal/view"
 )
-
-// A KeyView is an API key without the key.
-type KeyView struct {
-	ID         string    `json:"id"`
-	Name       string    `json:"name"`
-	Client     string    `json:"client,omitempty" doc:"Id of the client that it belongs to; absent: of nobody, it sees all clients' records"`
-	Scopes     []string  `json:"scopes"`
-	CreatedAt  time.Time `json:"created_at"`
-	ExpiresAt  time.Time `json:"expires_at,omitzero"`
-	RevokedAt  time.Time `json:"revoked_at,omitzero"`
-	LastUsedAt time.Time `json:"last_used_at,omitzero" doc:"To the minute"`
-	Key        string    `json:"key,omitempty" doc:"Shown once: when it was made"`
-}
 
 type keyCreate struct {
 	Body struct {
@@ -42,13 +30,9 @@ func (s *Server) keyRoutes() {
 	register(s, op("revoke-key", http.MethodDelete, "/v1/keys/{id}", clientsTag, ScopeClientsWrite, "Revoke an API key", "At once here, within a second on other nodes."), s.revokeKey)
 }
 
-func viewKey(k *store.APIKey, shown string) KeyView {
-	return KeyView{ID: k.ID, Name: k.Name, Client: k.Client, Scopes: k.Scopes, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, RevokedAt: k.RevokedAt, LastUsedAt: k.LastUsedAt, Key: shown}
-}
-
 // A KeyList is all keys.
 type KeyList struct {
-	Items []KeyView `json:"items"`
+	Items []view.Key `json:"items"`
 }
 
 func (s *Server) listKeys(ctx context.Context, in *struct {
@@ -66,14 +50,14 @@ func (s *Server) listKeys(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	out := KeyList{Items: []KeyView{}}
+	out := KeyList{Items: []view.Key{}}
 	for i := range all {
-		out.Items = append(out.Items, viewKey(&all[i], ""))
+		out.Items = append(out.Items, view.OfKey(&all[i]))
 	}
 	return &bodyOf[KeyList]{out}, nil
 }
 
-func (s *Server) createKey(ctx context.Context, in *keyCreate) (*bodyOf[KeyView], error) {
+func (s *Server) createKey(ctx context.Context, in *keyCreate) (*bodyOf[view.Key], error) {
 	b := &in.Body
 	k := store.APIKey{Name: b.Name, Scopes: b.Scopes, CreatedAt: s.opt.Now()}
 	ofClient := true
@@ -111,7 +95,9 @@ func (s *Server) createKey(ctx context.Context, in *keyCreate) (*bodyOf[KeyView]
 	if err != nil {
 		return nil, err
 	}
-	return &bodyOf[KeyView]{viewKey(stored, key.Reveal())}, nil
+	out := view.OfKey(stored)
+	out.Key = key.Reveal()
+	return &bodyOf[view.Key]{out}, nil
 }
 
 // roomForKey bounds the valid keys of one client.

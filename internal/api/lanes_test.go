@@ -6,6 +6,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/view"
 )
 
 // What waits in a mailbox's lane, the day's recipients and a pause are shown,
@@ -13,7 +14,7 @@ import (
 func TestLanes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
-	var c ConnectionView
+	var c view.Connection
 	w.want(w.do(w.admin, "GET", "/v1/connections/Ufficio", nil), 200).into(t, &c)
 	if c.Lane != nil {
 		t.Errorf("a lane before anything was sent: %+v", c.Lane)
@@ -43,7 +44,7 @@ func TestLanes(t *testing.T) {
 	if len(page.Items) != 1 || page.Next != "" || page.Items[0].Reason != "slow down" || page.Items[0].UsedToday != 2 {
 		t.Errorf("the lanes are shown as %+v", page)
 	}
-	c = ConnectionView{}
+	c = view.Connection{}
 	w.want(w.do(w.admin, "POST", "/v1/connections/Ufficio/resume", nil), 200).into(t, &c)
 	if c.Lane == nil || c.Lane.Paused || !c.Lane.PausedUntil.IsZero() {
 		t.Errorf("after a resume: %+v", c.Lane)

@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/view"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -97,14 +98,8 @@ type listMessagesInput struct {
 
 // A MessagePage is one page of a list.
 type MessagePage struct {
-	Items []MessageEntry `json:"items"`
-	Next  string         `json:"next,omitempty" doc:"Give it as after; absent on the last page"`
-}
-
-// A MessageEntry is one delivery with its message.
-type MessageEntry struct {
-	Message  MessageView  `json:"message"`
-	Delivery DeliveryView `json:"delivery"`
+	Items []view.MessageEntry `json:"items"`
+	Next  string              `json:"next,omitempty" doc:"Give it as after; absent on the last page"`
 }
 
 func (s *Server) listMessages(ctx context.Context, in *listMessagesInput) (*bodyOf[MessagePage], error) {
@@ -140,11 +135,11 @@ func (s *Server) listMessages(ctx context.Context, in *listMessagesInput) (*body
 	if err != nil {
 		return nil, err
 	}
-	out := MessagePage{Items: []MessageEntry{}, Next: cursor(page.Next)}
+	out := MessagePage{Items: []view.MessageEntry{}, Next: cursor(page.Next)}
 	lang := language(in.Language)
 	for i := range page.Entries {
 		e := &page.Entries[i]
-		out.Items = append(out.Items, MessageEntry{viewMessage(&e.Message), viewDelivery(&e.Delivery, s.reference(ctx, e.Delivery.Route.Connection), lang)})
+		out.Items = append(out.Items, view.MessageEntry{Message: view.OfMessage(&e.Message), Delivery: view.OfDelivery(&e.Delivery, s.reference(ctx, e.Delivery.Route.Connection), lang)})
 	}
 	return &bodyOf[MessagePage]{out}, nil
 }
@@ -181,8 +176,8 @@ func trimBrackets(id string) string {
 
 // A MessageDetail is a message with its deliveries.
 type MessageDetail struct {
-	MessageView
-	Deliveries []DeliveryView `json:"deliveries"`
+	view.Message
+	Deliveries []view.Delivery `json:"deliveries"`
 }
 
 // message finds a message that the caller may see.
@@ -210,16 +205,16 @@ func (s *Server) getMessage(ctx context.Context, in *MessagePath) (*bodyOf[Messa
 	if err != nil {
 		return nil, err
 	}
-	out := MessageDetail{MessageView: viewMessage(m), Deliveries: []DeliveryView{}}
+	out := MessageDetail{Message: view.OfMessage(m), Deliveries: []view.Delivery{}}
 	for i := range list {
-		out.Deliveries = append(out.Deliveries, viewDelivery(&list[i], s.reference(ctx, list[i].Route.Connection), language(in.Language)))
+		out.Deliveries = append(out.Deliveries, view.OfDelivery(&list[i], s.reference(ctx, list[i].Route.Connection), language(in.Language)))
 	}
 	return &bodyOf[MessageDetail]{out}, nil
 }
 
 // An AttemptList is the ledger of a message.
 type AttemptList struct {
-	Items []AttemptView `json:"items"`
+	Items []view.Attempt `json:"items"`
 }
 
 func (s *Server) listAttempts(ctx context.Context, in *MessagePath) (*bodyOf[AttemptList], error) {
@@ -231,14 +226,14 @@ func (s *Server) listAttempts(ctx context.Context, in *MessagePath) (*bodyOf[Att
 	if err != nil {
 		return nil, err
 	}
-	out := AttemptList{Items: []AttemptView{}}
+	out := AttemptList{Items: []view.Attempt{}}
 	for i := range list {
 		attempts, err := s.opt.Store.Attempts(ctx, list[i].ID)
 		if err != nil {
 			return nil, err
 		}
 		for j := range attempts {
-			out.Items = append(out.Items, viewAttempt(&attempts[j], language(in.Language)))
+			out.Items = append(out.Items, view.OfAttempt(&attempts[j], language(in.Language)))
 		}
 	}
 	return &bodyOf[AttemptList]{out}, nil

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
@@ -278,7 +279,7 @@ func (f *form) input(ctx context.Context, s *Server, text []byte) (*MessageInput
 
 // checked holds fields that came one by one against the same schema as JSON.
 func (f *form) checked(ctx context.Context, s *Server, in *MessageInput) error {
-	doc, err := marshal(in)
+	doc, err := json.Marshal(in)
 	if err != nil {
 		return err
 	}

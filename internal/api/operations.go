@@ -3,11 +3,14 @@ package api
 import (
 	"context"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/postino-mail/postino/adapters"
 )
 
 // An op describes one operation; scope "" needs no credentials.
@@ -138,6 +141,15 @@ func securitySchemes() map[string]*huma.SecurityScheme {
 		"key":    {Type: "http", Scheme: "bearer", Description: "An API key ('postino key add', POST /v1/keys). By the unix socket the user of the program decides: root and the server's user need no key; members of the group that the server names may send messages."},
 		"client": {Type: "http", Scheme: "basic", Description: "Name and secret of a client: may send, and see its own messages and events."},
 	}
+}
+
+// schemaName names the schema of a type: its own name, but for the settings of a
+// connection, which stand beside view.Connection.
+func schemaName(t reflect.Type, hint string) string {
+	if t == typeOf[adapters.Connection]() {
+		return "ConnectionSettings"
+	}
+	return huma.DefaultSchemaNamer(t, hint)
 }
 
 // finishDocument gives every operation our problem in place of huma's error.

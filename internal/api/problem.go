@@ -26,7 +26,7 @@ type Problem struct {
 	Status int          `json:"status" example:"422" doc:"HTTP status"`
 	Code   string       `json:"code" example:"no_route" doc:"Stable name of what happened; finer than type"`
 	Detail string       `json:"detail" doc:"What happened this time"`
-	Remedy string       `json:"remedy,omitempty" doc:"What to do about it"`
+	Hint   string       `json:"hint,omitempty" doc:"What to do about it"`
 	Field  string       `json:"field,omitempty" example:"attachments[0].content" doc:"Field of the request that is to blame, when there is one"`
 	Errors []FieldError `json:"errors,omitempty" doc:"Every field that is wrong"`
 }
@@ -48,15 +48,15 @@ type failure struct {
 	status     int
 	code       string
 	field      string
-	sentence   adapters.Text
-	remedy     adapters.Text
+	message    adapters.Text
+	hint       adapters.Text
 	faults     []fault
 	retryAfter time.Duration
 	challenge  bool  // ask for credentials
 	err        error // cause; never shown
 }
 
-func (f *failure) Error() string  { return f.sentence.EN }
+func (f *failure) Error() string  { return f.message.EN }
 func (f *failure) Unwrap() error  { return f.err }
 func (f *failure) GetStatus() int { return f.status }
 
@@ -78,7 +78,7 @@ func (f *failure) GetHeaders() http.Header {
 
 func (f *failure) in(lang string) *Problem {
 	kind, c := kindOf(f.code, f.status)
-	p := &Problem{Type: "/problems/" + kind, Title: c.title.In(lang), Status: f.status, Code: f.code, Detail: f.sentence.In(lang), Remedy: f.remedy.In(lang), Field: f.field}
+	p := &Problem{Type: "/problems/" + kind, Title: c.title.In(lang), Status: f.status, Code: f.code, Detail: f.message.In(lang), Hint: f.hint.In(lang), Field: f.field}
 	for _, x := range f.faults {
 		p.Errors = append(p.Errors, FieldError{Field: x.field, Message: x.text.In(lang)})
 	}
@@ -88,8 +88,8 @@ func (f *failure) in(lang string) *Problem {
 	return p
 }
 
-func fail(status int, code, field, en, it, remedyEN, remedyIT string) *failure {
-	return &failure{status: status, code: code, field: field, sentence: adapters.Text{EN: en, IT: it}, remedy: adapters.Text{EN: remedyEN, IT: remedyIT}}
+func fail(status int, code, field, en, it, hintEN, hintIT string) *failure {
+	return &failure{status: status, code: code, field: field, message: adapters.Text{EN: en, IT: it}, hint: adapters.Text{EN: hintEN, IT: hintIT}}
 }
 
 // failureOf tells any error of the inner packages as a failure.
@@ -106,7 +106,7 @@ func failureOf(err error) *failure {
 		return f
 	case errors.As(err, &r):
 		f = fail(r.HTTP, r.Code, apiField(r.Field), "", "", "", "")
-		f.sentence, f.remedy, f.err = r.Message, r.Hint, r.Err
+		f.message, f.hint, f.err = r.Message, r.Hint, r.Err
 		if r.Code == "rate" {
 			f.retryAfter = time.Minute
 		} else if r.HTTP == http.StatusServiceUnavailable {

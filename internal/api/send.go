@@ -16,6 +16,7 @@ import (
 
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/submit"
+	"github.com/postino-mail/postino/internal/view"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -24,20 +25,13 @@ const idempotencyTTL = 24 * time.Hour
 
 // An Accepted message is durable: it will be sent, or its sender told.
 type Accepted struct {
-	ID         string        `json:"id" doc:"Of the message; GET /v1/messages/{id}"`
-	MessageID  string        `json:"message_id" example:"<…@contoso.it>" doc:"RFC 5322 Message-ID"`
-	Deliveries []string      `json:"deliveries" doc:"Ids of the deliveries; several when one message cannot have all recipients"`
-	Connection ConnectionRef `json:"connection" doc:"The way it will leave"`
-	Recipients []string      `json:"recipients" doc:"Who will be mailed"`
-	Size       int64         `json:"size" doc:"Bytes of the message"`
-	SendAt     *time.Time    `json:"send_at,omitempty" doc:"When, if not at once"`
-}
-
-// A ConnectionRef names a connection.
-type ConnectionRef struct {
-	ID       string `json:"id"`
-	Name     string `json:"name,omitempty" doc:"Absent when the connection was deleted since"`
-	Provider string `json:"provider,omitempty"`
+	ID         string             `json:"id" doc:"Of the message; GET /v1/messages/{id}"`
+	MessageID  string             `json:"message_id" example:"<…@contoso.it>" doc:"RFC 5322 Message-ID"`
+	Deliveries []string           `json:"deliveries" doc:"Ids of the deliveries; several when one message cannot have all recipients"`
+	Connection view.ConnectionRef `json:"connection" doc:"The way it will leave"`
+	Recipients []string           `json:"recipients" doc:"Who will be mailed"`
+	Size       int64              `json:"size" doc:"Bytes of the message"`
+	SendAt     *time.Time         `json:"send_at,omitempty" doc:"When, if not at once"`
 }
 
 // A BatchInput is several messages that are taken all or none.
@@ -275,7 +269,7 @@ func (s *Server) submit(r *http.Request, list []submit.Request, digest hash.Hash
 		}
 		d := &done[i]
 		out[i] = accepted(d.Submitted, d.MessageID, d.Recipients, d.Size, list[i].NotBefore)
-		out[i].Connection = ConnectionRef{ID: d.Connection.ID, Name: d.Connection.Name, Provider: string(d.Connection.Provider)}
+		out[i].Connection = view.ConnectionRef{ID: d.Connection.ID, Name: d.Connection.Name, Provider: string(d.Connection.Provider)}
 	}
 	s.measure.accepted.Add(float64(len(done)))
 	return out, nil
@@ -320,8 +314,8 @@ func (s *Server) replay(ctx context.Context, d store.Submitted) (Accepted, error
 }
 
 // reference names a connection that may have been deleted since.
-func (s *Server) reference(ctx context.Context, id string) ConnectionRef {
-	ref := ConnectionRef{ID: id}
+func (s *Server) reference(ctx context.Context, id string) view.ConnectionRef {
+	ref := view.ConnectionRef{ID: id}
 	if c, err := s.opt.Connections.ByID(ctx, id); err == nil {
 		ref.Name, ref.Provider = c.Name, string(c.Provider)
 	}

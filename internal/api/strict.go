@@ -32,8 +32,8 @@ func withoutEffect(o *huma.Operation, r *http.Request) error {
 	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
 		f := unsupportedMedia("no Content-Encoding")
 		f.field = "Content-Encoding"
-		f.sentence.EN, f.sentence.IT = "a body that is compressed is not understood here", "un corpo compresso qui non è compreso"
-		f.remedy.EN, f.remedy.IT = "send it without Content-Encoding", "inviarlo senza Content-Encoding"
+		f.message.EN, f.message.IT = "a body that is compressed is not understood here", "un corpo compresso qui non è compreso"
+		f.hint.EN, f.hint.IT = "send it without Content-Encoding", "inviarlo senza Content-Encoding"
 		return f
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/postino-mail/postino/internal/view"
 )
 
 // No operation drops what it is given.
@@ -81,7 +83,7 @@ func TestWhatStandsBesideAMessage(t *testing.T) {
 		var m MessageDetail
 		w.want(w.do(w.key, "GET", "/v1/messages/"+got.ID, nil), 200).into(t, &m)
 		if m.EnvelopeFrom != "bounce@contoso.it" || m.Tag != "t" {
-			t.Errorf("%s: %+v", header, m.MessageView)
+			t.Errorf("%s: %+v", header, m.Message)
 		}
 	}
 	for _, headers := range [][]string{{"X-Postino-Sendat", "x"}, {"X-Postino-Tag", "a", "X-Postino-tag", "b"}, {"X-Postino-Mail-From", "a@contoso.it", "X-Postino-mail_from", "a@contoso.it"}} {
@@ -137,7 +139,7 @@ func TestActionsAreDoneOnce(t *testing.T) {
 	w.want(w.do(w.key, "POST", "/v1/messages/"+m.ID+"/hold", nil, "Idempotency-Key", "no"), 409)
 	w.want(w.do(w.key, "POST", "/v1/messages/"+m.ID+"/release", nil, "Idempotency-Key", "no"), 200)
 
-	var one, two ClientView
+	var one, two view.Client
 	w.want(w.do(w.admin, "POST", "/v1/clients", map[string]any{"name": "neu"}, "Idempotency-Key", "c"), 201).into(t, &one)
 	w.want(w.do(w.admin, "POST", "/v1/clients", map[string]any{"name": "neu"}, "Idempotency-Key", "c"), 201).into(t, &two)
 	if one.ID != two.ID || one.Secret == "" || one.Secret != two.Secret {

@@ -33,18 +33,18 @@ func fromHuma(e *huma.ErrorModel) *failure {
 	}
 	switch n := len(f.faults); n {
 	case 0:
-		f.sentence = translate(e.Detail)
+		f.message = translate(e.Detail)
 	case 1:
 		f.field = f.faults[0].field
-		f.sentence = adapters.Text{EN: strings.TrimPrefix(f.field+": ", ": ") + f.faults[0].text.EN, IT: strings.TrimPrefix(f.field+": ", ": ") + f.faults[0].text.IT}
+		f.message = adapters.Text{EN: strings.TrimPrefix(f.field+": ", ": ") + f.faults[0].text.EN, IT: strings.TrimPrefix(f.field+": ", ": ") + f.faults[0].text.IT}
 	default:
 		f.field = f.faults[0].field
-		f.sentence = adapters.Text{EN: fmt.Sprintf("%d fields of the request are wrong", n), IT: fmt.Sprintf("%d campi della richiesta sono errati", n)}
+		f.message = adapters.Text{EN: fmt.Sprintf("%d fields of the request are wrong", n), IT: fmt.Sprintf("%d campi della richiesta sono errati", n)}
 	}
 	if f.code == "bad_json" {
-		f.sentence = adapters.Text{EN: "the body is not JSON: " + f.sentence.EN, IT: "il corpo non è JSON: " + f.sentence.EN}
+		f.message = adapters.Text{EN: "the body is not JSON: " + f.message.EN, IT: "il corpo non è JSON: " + f.message.EN}
 	}
-	f.remedy = adapters.Text{EN: "correct the request; /openapi.json describes it", IT: "correggere la richiesta; /openapi.json la descrive"}
+	f.hint = adapters.Text{EN: "correct the request; /openapi.json describes it", IT: "correggere la richiesta; /openapi.json la descrive"}
 	return f
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/view"
 	"github.com/postino-mail/postino/internal/webhook"
 )
 
@@ -15,21 +16,6 @@ type WebhookSettings struct {
 	URL    string   `json:"url" minLength:"1" maxLength:"2000" example:"https://example.com/hooks/postino"`
 	Types  []string `json:"types,omitempty" maxItems:"50" doc:"Absent: all events"`
 	Active *bool    `json:"active,omitempty" doc:"Absent means true"`
-}
-
-// A WebhookView is an address that is told of events.
-type WebhookView struct {
-	ID        string    `json:"id"`
-	Client    string    `json:"client,omitempty" doc:"Only this client's events; absent: all"`
-	URL       string    `json:"url"`
-	Types     []string  `json:"types,omitempty"`
-	Active    bool      `json:"active" doc:"Goes off after 40 failures in a row, and when the receiver answers 410"`
-	Cursor    int64     `json:"cursor" doc:"seq of the last event that the receiver confirmed"`
-	Failures  int       `json:"failures,omitempty" doc:"In a row"`
-	NextAt    time.Time `json:"next_at,omitzero" doc:"Of the next try"`
-	LastError string    `json:"last_error,omitempty"`
-	CreatedAt time.Time `json:"created_at"`
-	Secret    string    `json:"secret,omitempty" doc:"Shown once: when it was made (Standard Webhooks)"`
 }
 
 type (
@@ -61,12 +47,12 @@ func (s *Server) webhookRoutes() {
 		"Events are sent in order, signed as Standard Webhooks asks, each until it is answered with 2xx: after 5 s, then twice as long up to an hour. The same event has the same webhook-id at every try. The secret is shown in this answer and never again.")
 	create.DefaultStatus = http.StatusCreated
 	register(s, create, s.createWebhook)
-	register(s, op("get-webhook", http.MethodGet, "/v1/webhooks/{id}", eventsTag, ScopeEventsRead, "Get a webhook", ""), func(ctx context.Context, in *WebhookPath) (*bodyOf[WebhookView], error) {
+	register(s, op("get-webhook", http.MethodGet, "/v1/webhooks/{id}", eventsTag, ScopeEventsRead, "Get a webhook", ""), func(ctx context.Context, in *WebhookPath) (*bodyOf[view.Webhook], error) {
 		h, err := s.hook(ctx, in.ID)
 		if err != nil {
 			return nil, err
 		}
-		return viewWebhook(h, ""), nil
+		return &bodyOf[view.Webhook]{view.OfWebhook(h)}, nil
 	})
 	register(s, op("replace-webhook", http.MethodPut, "/v1/webhooks/{id}", eventsTag, ScopeEventsRead, "Change a webhook", "What waits is tried again at once."), s.replaceWebhook)
 	register(s, op("delete-webhook", http.MethodDelete, "/v1/webhooks/{id}", eventsTag, ScopeEventsRead, "Delete a webhook", ""), func(ctx context.Context, in *WebhookPath) (*noBody, error) {
@@ -77,7 +63,7 @@ func (s *Server) webhookRoutes() {
 		return &noBody{}, s.opt.Store.DeleteWebhook(ctx, h.ID)
 	})
 	register(s, op("rotate-webhook", http.MethodPost, "/v1/webhooks/{id}/rotate", eventsTag, ScopeEventsRead, "Give a webhook a new secret", "The old one ends at once."), s.rotateWebhook)
-	register(s, op("replay-webhook", http.MethodPost, "/v1/webhooks/{id}/replay", eventsTag, ScopeEventsRead, "Send events again", ""), func(ctx context.Context, in *webhookReplay) (*bodyOf[WebhookView], error) {
+	register(s, op("replay-webhook", http.MethodPost, "/v1/webhooks/{id}/replay", eventsTag, ScopeEventsRead, "Send events again", ""), func(ctx context.Context, in *webhookReplay) (*bodyOf[view.Webhook], error) {
 		return s.editWebhook(ctx, in.ID, func(h *store.Webhook) error {
 			h.Cursor, h.Active = in.Body.After, true
 			return nil
@@ -85,14 +71,9 @@ func (s *Server) webhookRoutes() {
 	})
 }
 
-func viewWebhook(h *store.Webhook, secret string) *bodyOf[WebhookView] {
-	return &bodyOf[WebhookView]{WebhookView{ID: h.ID, Client: h.Client, URL: h.URL, Types: h.Types, Active: h.Active, Cursor: h.Cursor, Failures: h.Failures, NextAt: h.NextAt,
-		LastError: h.LastError, CreatedAt: h.CreatedAt, Secret: secret}}
-}
-
 // A WebhookList is all webhooks that the caller may see.
 type WebhookList struct {
-	Items []WebhookView `json:"items"`
+	Items []view.Webhook `json:"items"`
 }
 
 func (s *Server) listWebhooks(ctx context.Context, _ *struct{}) (*bodyOf[WebhookList], error) {
@@ -101,10 +82,10 @@ func (s *Server) listWebhooks(ctx context.Context, _ *struct{}) (*bodyOf[Webhook
 		return nil, err
 	}
 	own := caller(ctx).clientID()
-	out := WebhookList{Items: []WebhookView{}}
+	out := WebhookList{Items: []view.Webhook{}}
 	for i := range all {
 		if own == "" || all[i].Client == own {
-			out.Items = append(out.Items, viewWebhook(&all[i], "").Body)
+			out.Items = append(out.Items, view.OfWebhook(&all[i]))
 		}
 	}
 	return &bodyOf[WebhookList]{out}, nil
@@ -129,7 +110,7 @@ func (s *Server) checkURL(url string) error {
 	return nil
 }
 
-func (s *Server) createWebhook(ctx context.Context, in *webhookCreate) (*bodyOf[WebhookView], error) {
+func (s *Server) createWebhook(ctx context.Context, in *webhookCreate) (*bodyOf[view.Webhook], error) {
 	b := &in.Body
 	if err := s.checkURL(b.URL); err != nil {
 		return nil, err
@@ -163,7 +144,9 @@ func (s *Server) createWebhook(ctx context.Context, in *webhookCreate) (*bodyOf[
 	if stored, err = s.opt.Store.PutWebhook(ctx, *stored); err != nil {
 		return nil, err
 	}
-	return viewWebhook(stored, secret.Reveal()), nil
+	out := view.OfWebhook(stored)
+	out.Secret = secret.Reveal()
+	return &bodyOf[view.Webhook]{out}, nil
 }
 
 // roomForWebhook bounds the webhooks of one client; those of none are together
@@ -188,7 +171,7 @@ func (s *Server) roomForWebhook(ctx context.Context, client string) error {
 	return nil
 }
 
-func (s *Server) replaceWebhook(ctx context.Context, in *webhookReplace) (*bodyOf[WebhookView], error) {
+func (s *Server) replaceWebhook(ctx context.Context, in *webhookReplace) (*bodyOf[view.Webhook], error) {
 	if err := s.checkURL(in.Body.URL); err != nil {
 		return nil, err
 	}
@@ -198,7 +181,7 @@ func (s *Server) replaceWebhook(ctx context.Context, in *webhookReplace) (*bodyO
 	})
 }
 
-func (s *Server) rotateWebhook(ctx context.Context, in *WebhookPath) (*bodyOf[WebhookView], error) {
+func (s *Server) rotateWebhook(ctx context.Context, in *WebhookPath) (*bodyOf[view.Webhook], error) {
 	secret := webhook.NewSecret()
 	out, err := s.editWebhook(ctx, in.ID, func(h *store.Webhook) (err error) {
 		h.Secret, err = s.opt.Sealer.Seal(h.ID, webhook.SecretPath, secret)
@@ -212,7 +195,7 @@ func (s *Server) rotateWebhook(ctx context.Context, in *WebhookPath) (*bodyOf[We
 
 // editWebhook repeats the edit when the worker moved the cursor meanwhile. It
 // ends the wait after failures.
-func (s *Server) editWebhook(ctx context.Context, id string, edit func(*store.Webhook) error) (*bodyOf[WebhookView], error) {
+func (s *Server) editWebhook(ctx context.Context, id string, edit func(*store.Webhook) error) (*bodyOf[view.Webhook], error) {
 	for range 10 {
 		h, err := s.hook(ctx, id)
 		if err != nil {
@@ -229,7 +212,7 @@ func (s *Server) editWebhook(ctx context.Context, id string, edit func(*store.We
 		if err != nil {
 			return nil, err
 		}
-		return viewWebhook(stored, ""), nil
+		return &bodyOf[view.Webhook]{view.OfWebhook(stored)}, nil
 	}
 	return nil, store.ErrConflict
 }

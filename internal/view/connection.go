@@ -1,0 +1,88 @@
+package view
+
+import (
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/registry"
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// A Connection is a connection without its secrets, with its state.
+type Connection struct {
+	adapters.Connection
+	State ConnectionState `json:"state"`
+	Lane  *Lane           `json:"lane,omitempty" doc:"Of its mailbox; absent when it sends for several, or has sent nothing yet"`
+}
+
+// A ConnectionState is what is known of a connection besides its settings.
+type ConnectionState struct {
+	Paused      bool      `json:"paused"`
+	PausedUntil time.Time `json:"paused_until,omitzero" doc:"Absent when it waits for a person"`
+	Breaker     string    `json:"breaker" enum:"closed,open,half-open" doc:"open: it failed repeatedly and is not tried for a while"`
+	Error       *Error    `json:"error,omitempty" doc:"Why"`
+}
+
+// OfConnection returns the view of a connection and its status at the time now.
+func OfConnection(c *adapters.Connection, status registry.Status, now time.Time, lang string) Connection {
+	st := status.State
+	paused, until := pause(st.PausedUntil, now)
+	v := Connection{
+		Connection: *c,
+		State:      ConnectionState{Paused: paused, PausedUntil: until, Breaker: st.Breaker.State, Error: OfError(st.Error, lang)},
+	}
+	if v.State.Breaker == "" {
+		v.State.Breaker = "closed"
+	}
+	if status.Lane != nil {
+		lane := OfLane(status.Lane, now, lang)
+		v.Lane = &lane
+	}
+	return v
+}
+
+// pause reports whether a pause until a time is on, and its end where it has
+// one: others wait for a person.
+func pause(until, now time.Time) (paused bool, end time.Time) {
+	switch {
+	case !until.After(now):
+		return false, time.Time{}
+	case until.Before(store.Never()):
+		return true, until
+	}
+	return true, time.Time{}
+}
+
+// A ConnectionRef names a connection.
+type ConnectionRef struct {
+	ID       string `json:"id"`
+	Name     string `json:"name,omitempty" doc:"Absent when the connection was deleted since"`
+	Provider string `json:"provider,omitempty"`
+}
+
+// A Lane is everything that shares the limits of one mailbox.
+type Lane struct {
+	Key               string    `json:"key"`
+	Queued            int       `json:"queued" doc:"Deliveries that wait"`
+	InFlight          int       `json:"in_flight" doc:"Deliveries under way, on all nodes"`
+	UsedToday         int       `json:"used_today" doc:"Recipients of the last 24 hours"`
+	RecipientsPerDay  int       `json:"recipients_per_day" doc:"Their limit; 0: none"`
+	Concurrency       int       `json:"concurrency" doc:"Most deliveries under way; 0: no limit"`
+	MessagesPerMinute int       `json:"per_minute" doc:"0: no limit"`
+	NextAt            time.Time `json:"next_at,omitzero" doc:"When the next delivery is due, limits apart"`
+	Paused            bool      `json:"paused"`
+	PausedUntil       time.Time `json:"paused_until,omitzero" doc:"Absent when it waits for a person"`
+	Reason            string    `json:"reason,omitempty" doc:"Of the pause"`
+}
+
+// OfLane returns the view of a lane at the time now.
+func OfLane(l *store.Lane, now time.Time, lang string) Lane {
+	v := Lane{
+		Key: l.Key, Queued: l.Queued, InFlight: l.InFlight, UsedToday: l.UsedToday(now), RecipientsPerDay: l.Limits.RecipientsPerDay,
+		Concurrency: l.Limits.Concurrency, MessagesPerMinute: l.Limits.PerMinute, NextAt: l.NextAt,
+	}
+	if v.Paused, v.PausedUntil = pause(l.PausedUntil, now); v.Paused {
+		v.Reason = l.Reason.In(lang)
+	}
+	return v
+}

@@ -1,0 +1,50 @@
+package view
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// An Event is something that happened.
+type Event struct {
+	Seq      int64           `json:"seq" doc:"Grows with every event; go on after the last one seen"`
+	Type     string          `json:"type" example:"delivery.sent"`
+	At       time.Time       `json:"at"`
+	Client   string          `json:"client,omitempty"`
+	Message  string          `json:"message,omitempty"`
+	Delivery string          `json:"delivery,omitempty"`
+	Data     json.RawMessage `json:"data,omitempty"`
+}
+
+// OfEvent returns the view of an event.
+func OfEvent(e *store.Event) Event {
+	return Event{
+		Seq: e.Seq, Type: e.Type, At: e.At, Client: e.Client, Message: e.Message.String(), Delivery: e.Delivery.String(), Data: e.Data,
+	}
+}
+
+// A Webhook is an address to which events are sent.
+type Webhook struct {
+	ID        string    `json:"id"`
+	Client    string    `json:"client,omitempty" doc:"Only this client's events; absent: all"`
+	URL       string    `json:"url"`
+	Types     []string  `json:"types,omitempty"`
+	Active    bool      `json:"active" doc:"Becomes false after 40 failures in a row, and when the receiver answers 410"`
+	Cursor    int64     `json:"cursor" doc:"seq of the last event that the receiver confirmed"`
+	Failures  int       `json:"failures,omitempty" doc:"In a row"`
+	NextAt    time.Time `json:"next_at,omitzero" doc:"Of the next try"`
+	LastError string    `json:"last_error,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+	Secret    string    `json:"secret,omitempty" doc:"Shown once: when it was made (Standard Webhooks)"`
+}
+
+// OfWebhook returns the view of a webhook. Secret is left for the one who has
+// just made it.
+func OfWebhook(h *store.Webhook) Webhook {
+	return Webhook{
+		ID: h.ID, Client: h.Client, URL: h.URL, Types: h.Types, Active: h.Active, Cursor: h.Cursor, Failures: h.Failures,
+		NextAt: h.NextAt, LastError: h.LastError, CreatedAt: h.CreatedAt,
+	}
+}
