@@ -8,15 +8,15 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 )
 
-// Pauses of the housekeeping.
+// Pauses of the maintenance.
 const (
 	firstRound = time.Minute
 	nextRound  = time.Hour
-	sweepAge   = time.Hour // a spool file without a row and older than this is a leaving
+	sweepAge   = time.Hour // a spool file without a row and older than this is orphaned
 )
 
-// keepHouse applies the retention rules and removes leavings until ctx ends.
-func (s *server) keepHouse(ctx context.Context) {
+// maintain applies the retention rules and removes orphaned files until ctx ends.
+func (s *server) maintain(ctx context.Context) {
 	t := time.NewTimer(firstRound)
 	defer t.Stop()
 	for {
@@ -27,33 +27,75 @@ func (s *server) keepHouse(ctx context.Context) {
 		}
 		s.purge(ctx)
 		if n, err := s.store.Sweep(ctx, sweepAge); err != nil {
-			s.log.Warn("leavings in the spool cannot be removed", "err", err)
+			s.log.Warn("orphaned files in the spool cannot be removed", "err", err)
 		} else if n > 0 {
-			s.log.Info("removed leavings in the spool", "files", n)
+			s.log.Info("removed orphaned files in the spool", "files", n)
 		}
 		t.Reset(nextRound)
 	}
 }
 
+// purge is one round of the retention rules.
 func (s *server) purge(ctx context.Context) {
-	for ctx.Err() == nil {
-		now := time.Now()
-		before := func(d config.Duration) time.Time {
-			if d <= 0 {
-				return time.Time{}
-			}
-			return now.Add(-time.Duration(d))
+	began := time.Now()
+	before := func(d config.Duration) time.Time {
+		if d <= 0 {
+			return time.Time{}
 		}
-		r, err := s.store.Purge(ctx, store.PurgeRequest{Now: now, Bodies: before(s.conf.Retention.Bodies), Records: before(s.conf.Retention.Records), Events: before(s.conf.Retention.Events)})
-		if err != nil {
-			s.log.Warn("old messages cannot be removed", "err", err)
-			return
-		}
-		if r.Bodies+r.Records+r.Events > 0 {
-			s.log.Info("removed what retention no longer keeps", "bodies", r.Bodies, "records", r.Records, "events", r.Events)
-		}
-		if !r.More {
-			return
+		return began.Add(-time.Duration(d))
+	}
+	r := store.PurgeRequest{Now: began, Bodies: before(s.conf.Retention.Bodies), Records: before(s.conf.Retention.Records),
+		Events: before(s.conf.Retention.Events), Max: firstBatch}
+	var sum store.PurgeResult
+	told := began
+	report := func(message string) {
+		if sum.Bodies+sum.Records+sum.Events > 0 {
+			s.log.Info(message, "bodies", sum.Bodies, "records", sum.Records, "events", sum.Events, "took", time.Since(began).Round(time.Millisecond))
 		}
 	}
+	for {
+		start := time.Now()
+		res, err := s.store.Purge(ctx, r)
+		if err != nil {
+			if ctx.Err() == nil {
+				s.log.Warn("old messages cannot be removed", "err", err)
+			}
+			break
+		}
+		sum.Bodies, sum.Records, sum.Events = sum.Bodies+res.Bodies, sum.Records+res.Records, sum.Events+res.Events
+		if !res.More {
+			break
+		}
+		var pause time.Duration
+		r.Max, pause = nextBatch(r.Max, time.Since(start))
+		r.After = res.Next
+		if time.Since(told) > tellEvery {
+			report("removing what retention no longer keeps")
+			told = time.Now()
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+	report("removed what retention no longer keeps")
+}
+
+// A batch is as large as fits batchTime: what is accepted meanwhile waits at
+// most for so long on SQLite, which has one writer, and shares disk and
+// processor with no larger write on PostgreSQL. The pause after it gives them
+// back for half of that time; under load batches take longer, and so do pauses.
+const (
+	firstBatch = 200
+	maxBatch   = 5000
+	minBatch   = 10
+	batchTime  = 25 * time.Millisecond
+	tellEvery  = time.Minute
+)
+
+// nextBatch returns the size of the next batch and the pause before it.
+func nextBatch(size int, took time.Duration) (next int, pause time.Duration) {
+	next = int(float64(size) * float64(batchTime) / float64(max(took, batchTime/2)))
+	next = min(max(next, size/2, minBatch), maxBatch)
+	return next, took / 2
 }

@@ -228,7 +228,7 @@ func (s *server) run(ctx context.Context, o ServeOptions, doors []door) error {
 			stop(fmt.Errorf("the outbox ended: %w", err))
 		}
 	})
-	out.Go(func() { s.keepHouse(sending) })
+	out.Go(func() { s.maintain(sending) })
 	hangups := make(chan os.Signal, 1)
 	if signals := reloadSignals(); len(signals) > 0 { // none would mean all
 		signal.Notify(hangups, signals...)

@@ -91,17 +91,29 @@ type Stats struct {
 // A PurgeRequest removes what retention no longer keeps. Only messages whose
 // deliveries are all final are touched; zero times remove nothing.
 type PurgeRequest struct {
-	Now     time.Time // idempotency keys that expired before are removed
+	Now     time.Time // idempotency keys and unheard acceptances that expired before are removed
 	Bodies  time.Time // bytes of messages received before
 	Records time.Time // messages received before, with deliveries and ledger
 	Events  time.Time // events older than this
 	Max     int       // messages at one call; 0: 1,000
+	// After is Next of the call before, and zero at the beginning of a round:
+	// each call begins where the last one ended, so that a round takes time in
+	// proportion to what it removes and not to what it has removed already.
+	After PurgePosition
+}
+
+// A PurgePosition is how far a round has come, in microseconds and numbers of
+// events.
+type PurgePosition struct {
+	Bodies, Records, RecordsKept, Events int64
+	Expired                              bool // idempotency keys and unheard acceptances are done
 }
 
 // A PurgeResult counts what was removed.
 type PurgeResult struct {
-	Bodies, Records, Events int
-	More                    bool // Max was reached: call again
+	Bodies, Records, Events, Expired int
+	More                             bool // Max was reached: call again with Next
+	Next                             PurgePosition
 }
 
 // Admin is what people and housekeeping do with the queue.

@@ -14,8 +14,9 @@ func (s *Store) Purge(ctx context.Context, r store.PurgeRequest) (res store.Purg
 		r.Max = 1000
 	}
 	err = s.alone(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		res = store.PurgeResult{}
-		return purge(ctx, tx, r, &res)
+		res = store.PurgeResult{Next: r.After}
+		p := purge{tx: tx, r: r, res: &res}
+		return p.run(ctx)
 	})
 	if err != nil {
 		return store.PurgeResult{}, err
@@ -25,62 +26,138 @@ func (s *Store) Purge(ctx context.Context, r store.PurgeRequest) (res store.Purg
 
 const notFinal = `EXISTS (SELECT FROM deliveries d WHERE d.msg = m.id AND d.state < 4)`
 
-func purge(ctx context.Context, tx pgx.Tx, r store.PurgeRequest, res *store.PurgeResult) error {
-	// Locked first and judged again by a later statement: a retry that made
-	// a delivery wait in between held the lock of its message, and is seen now.
-	lock := func(q string, before int64) (ids [][16]byte, err error) {
-		rows, err := tx.Query(ctx, q, before, r.Max)
-		if err != nil {
-			return nil, dbErr(err)
-		}
-		ids, err = pgx.CollectRows(rows, pgx.RowTo[[16]byte])
-		res.More = res.More || len(ids) == r.Max
-		return ids, dbErr(err)
+// A purge is one transaction of a round.
+type purge struct {
+	tx  pgx.Tx
+	r   store.PurgeRequest
+	res *store.PurgeResult
+}
+
+func (p *purge) run(ctx context.Context) error {
+	// One node at a time: two would only share the work and double the load.
+	var ours bool
+	if err := p.tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock(`+lockKey(`'purge'`)+`)`).Scan(&ours); err != nil || !ours {
+		return dbErr(err)
 	}
-	count := func(q string, args ...any) (int, error) {
-		tag, err := tx.Exec(ctx, q, args...)
-		return int(tag.RowsAffected()), dbErr(err)
-	}
-	if !r.Bodies.IsZero() {
-		ids, err := lock(`SELECT m.id FROM messages m WHERE m.kept AND m.received_at < $1 AND NOT `+notFinal+` ORDER BY m.received_at LIMIT $2 FOR UPDATE SKIP LOCKED`, us(r.Bodies))
-		if err != nil {
-			return err
-		}
-		if res.Bodies, err = count(`WITH gone AS (UPDATE messages m SET kept = false, head = NULL, body = NULL WHERE m.id = ANY($1) AND NOT `+notFinal+` RETURNING m.id),
-			parts AS (DELETE FROM chunks USING gone WHERE chunks.message = gone.id)
-			SELECT FROM gone`, ids); err != nil {
+	if !p.r.Bodies.IsZero() {
+		if err := p.bodies(ctx); err != nil {
 			return err
 		}
 	}
-	if !r.Records.IsZero() {
-		oldest := func(kept string) string {
-			return `(SELECT m.id FROM messages m WHERE ` + kept + ` AND m.received_at < $1 AND NOT ` + notFinal + ` ORDER BY m.received_at LIMIT $2)`
-		}
+	if !p.r.Records.IsZero() {
 		// The index begins with kept: both halves have their own oldest.
-		ids, err := lock(`SELECT id FROM messages WHERE id IN (SELECT id FROM (`+oldest(`NOT m.kept`)+` UNION ALL `+oldest(`m.kept`)+`) x LIMIT $2) FOR UPDATE SKIP LOCKED`, us(r.Records))
-		if err != nil {
+		if err := p.records(ctx, false, &p.res.Next.Records); err != nil {
 			return err
 		}
-		if _, err := count(`WITH gone AS (DELETE FROM deliveries WHERE msg = ANY($1) AND state >= 4 RETURNING id)
-			DELETE FROM attempts USING gone WHERE attempts.delivery = gone.id`, ids); err != nil {
-			return err
-		}
-		if res.Records, err = count(`WITH gone AS (DELETE FROM messages m WHERE m.id = ANY($1) AND NOT EXISTS (SELECT FROM deliveries d WHERE d.msg = m.id) RETURNING m.id),
-			parts AS (DELETE FROM chunks USING gone WHERE chunks.message = gone.id)
-			SELECT FROM gone`, ids); err != nil {
+		if err := p.records(ctx, true, &p.res.Next.RecordsKept); err != nil {
 			return err
 		}
 	}
-	if !r.Events.IsZero() {
-		var err error
-		if res.Events, err = count(`DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at < $1 ORDER BY seq LIMIT $2)`, us(r.Events), 10*r.Max); err != nil {
+	if !p.r.Events.IsZero() {
+		if err := p.events(ctx); err != nil {
 			return err
 		}
-		res.More = res.More || res.Events == 10*r.Max
 	}
-	if _, err := count(`DELETE FROM unheard WHERE hour < $1`, store.HourOf(r.Now)); err != nil {
+	if p.r.After.Expired {
+		return nil
+	}
+	return p.expired(ctx)
+}
+
+// lock locks the oldest messages from pos on and moves pos. What is done with
+// them is judged again by a later statement: a retry that made a delivery wait
+// in between held the lock of its message, and is seen then. The position also
+// keeps each batch from walking over the dead entries of those before it, which
+// stay in the index while any transaction is older.
+func (p *purge) lock(ctx context.Context, kept bool, before int64, limit int, pos *int64) (ids [][16]byte, err error) {
+	if limit <= 0 {
+		p.res.More = true
+		return nil, nil
+	}
+	rows, err := p.tx.Query(ctx, `SELECT m.id, m.received_at FROM messages m
+		WHERE m.kept = $1 AND m.received_at >= $2 AND m.received_at < $3 AND NOT `+notFinal+`
+		ORDER BY m.received_at LIMIT $4 FOR UPDATE SKIP LOCKED`, kept, *pos, before, limit)
+	if err != nil {
+		return nil, dbErr(err)
+	}
+	var id [16]byte
+	var received int64
+	if _, err := pgx.ForEachRow(rows, []any{&id, &received}, func() error {
+		ids, *pos = append(ids, id), max(*pos, received)
+		return nil
+	}); err != nil {
+		return nil, dbErr(err)
+	}
+	p.res.More = p.res.More || len(ids) == limit
+	return ids, nil
+}
+
+func (p *purge) count(ctx context.Context, q string, args ...any) (int, error) {
+	tag, err := p.tx.Exec(ctx, q, args...)
+	return int(tag.RowsAffected()), dbErr(err)
+}
+
+func (p *purge) bodies(ctx context.Context) error {
+	ids, err := p.lock(ctx, true, us(p.r.Bodies), p.r.Max, &p.res.Next.Bodies)
+	if err != nil || len(ids) == 0 {
 		return err
 	}
-	_, err := count(`DELETE FROM idempotency WHERE expires_at < $1`, us(r.Now))
+	p.res.Bodies, err = p.count(ctx, `WITH gone AS (UPDATE messages m SET kept = false, head = NULL, body = NULL
+			WHERE m.id = ANY($1) AND NOT `+notFinal+` RETURNING m.id),
+		parts AS (DELETE FROM chunks USING gone WHERE chunks.message = gone.id)
+		SELECT FROM gone`, ids)
 	return err
+}
+
+func (p *purge) records(ctx context.Context, kept bool, pos *int64) error {
+	ids, err := p.lock(ctx, kept, us(p.r.Records), p.r.Max-p.res.Records, pos)
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	if _, err := p.count(ctx, `WITH gone AS (DELETE FROM deliveries WHERE msg = ANY($1) AND state >= 4 RETURNING id)
+		DELETE FROM attempts WHERE delivery IN (SELECT id FROM gone)`, ids); err != nil {
+		return err
+	}
+	n, err := p.count(ctx, `WITH gone AS (DELETE FROM messages m
+			WHERE m.id = ANY($1) AND NOT EXISTS (SELECT FROM deliveries d WHERE d.msg = m.id) RETURNING m.id),
+		parts AS (DELETE FROM chunks USING gone WHERE chunks.message = gone.id)
+		SELECT FROM gone`, ids)
+	p.res.Records += n
+	return err
+}
+
+// events removes those of the next block that are old. Numbers and times go
+// together but for clocks that differ: a block that is mostly young is the last.
+func (p *purge) events(ctx context.Context) error {
+	block := 10 * p.r.Max
+	var n, last int64
+	if err := p.tx.QueryRow(ctx, `SELECT count(*), coalesce(max(seq), $1) FROM (SELECT seq FROM events WHERE seq > $1 ORDER BY seq LIMIT $2) x`,
+		p.res.Next.Events, block).Scan(&n, &last); err != nil {
+		return dbErr(err)
+	}
+	gone, err := p.count(ctx, `DELETE FROM events WHERE seq > $1 AND seq <= $2 AND at < $3`, p.res.Next.Events, last, us(p.r.Events))
+	if err != nil {
+		return err
+	}
+	p.res.Events, p.res.Next.Events = gone, last
+	p.res.More = p.res.More || int(n) == block && gone*2 > block
+	return nil
+}
+
+// expired removes idempotency keys and unheard acceptances whose time is over.
+func (p *purge) expired(ctx context.Context) error {
+	keys, err := p.count(ctx, `DELETE FROM idempotency WHERE (client, key) IN
+		(SELECT client, key FROM idempotency WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)`, us(p.r.Now), p.r.Max)
+	if err != nil {
+		return err
+	}
+	unheard, err := p.count(ctx, `DELETE FROM unheard WHERE (hour, key) IN
+		(SELECT hour, key FROM unheard WHERE hour < $1 ORDER BY hour LIMIT $2 FOR UPDATE SKIP LOCKED)`, store.HourOf(p.r.Now), p.r.Max)
+	if err != nil {
+		return err
+	}
+	p.res.Expired = keys + unheard
+	p.res.Next.Expired = keys < p.r.Max && unheard < p.r.Max
+	p.res.More = p.res.More || !p.res.Next.Expired
+	return nil
 }

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 
@@ -245,78 +244,4 @@ func testStats(t *testing.T, h Harness) {
 	want(t, "next", ll[0].NextAt, after(4))
 	_, err = s.Lane(t.Context(), "none")
 	wantErr(t, "no lane", err, store.ErrNotFound)
-}
-
-func testPurge(t *testing.T, h Harness) {
-	s := h.Open(t)
-	ctx := t.Context()
-	n := register(t, s, "n", t0())
-	small, sd := submit(t, s, letter{})
-	big, _ := submit(t, s, letter{body: make([]byte, 200_000)})
-	waits, _ := submit(t, s, letter{next: after(1e6)})
-	for _, c := range claim(t, s, n, t0(), 9) {
-		must(t, accept(t, s, c, after(1)))
-	}
-	young, _ := submit(t, s, letter{at: after(100), held: true})
-	open, err := s.Content(ctx, big)
-	must(t, err)
-	r, err := s.Purge(ctx, store.PurgeRequest{Now: after(50), Bodies: after(50), Max: 1})
-	must(t, err)
-	want(t, "one at a time", r, store.PurgeResult{Bodies: 1, More: true})
-	r, err = s.Purge(ctx, store.PurgeRequest{Now: after(50), Bodies: after(50)})
-	must(t, err)
-	want(t, "the other", r, store.PurgeResult{Bodies: 1})
-	buf := make([]byte, 10)
-	if _, err := open.ReadAt(buf, open.Size()-10); err != nil {
-		t.Errorf("a purge disturbs a reader: %v", err)
-	}
-	must(t, open.Close())
-	for _, id := range []store.ID{small, big} {
-		_, err = s.Content(ctx, id)
-		wantErr(t, "content", err, store.ErrGone)
-		m, err := s.Message(ctx, id)
-		must(t, err)
-		want(t, "kept", m.BodyKept, false)
-	}
-	for _, id := range []store.ID{waits, young} {
-		want(t, "what is under way is kept", len(readAll(t, s, id)) > 0, true)
-	}
-	r, err = s.Purge(ctx, store.PurgeRequest{Now: after(200), Bodies: after(200), Records: after(200)})
-	must(t, err)
-	want(t, "records", r, store.PurgeResult{Records: 2})
-	for _, id := range []store.ID{small, big} {
-		_, err = s.Message(ctx, id)
-		wantErr(t, "record", err, store.ErrNotFound)
-	}
-	_, err = s.Attempts(ctx, sd)
-	wantErr(t, "ledger", err, store.ErrNotFound)
-	// What has no bytes any more cannot be sent again.
-	_, gone := submit(t, s, letter{at: after(201), next: after(201)})
-	_, err = s.Act(ctx, store.Action{Verb: store.DoCancel, Deliveries: []store.ID{gone}, Now: after(202)})
-	must(t, err)
-	r, err = s.Purge(ctx, store.PurgeRequest{Now: after(205), Bodies: after(205)})
-	must(t, err)
-	want(t, "bytes of the cancelled one", r, store.PurgeResult{Bodies: 1})
-	act, err := s.Act(ctx, store.Action{Verb: store.DoRetry, Deliveries: []store.ID{gone}, Now: after(206)})
-	must(t, err)
-	want(t, "retry without bytes", act, store.ActionResult{Skipped: 1})
-	// Records whose bytes are still there go with them.
-	both, _ := submit(t, s, letter{at: after(210), body: make([]byte, 200_000)})
-	for _, c := range claim(t, s, n, after(210), 9) {
-		must(t, accept(t, s, c, after(211)))
-	}
-	r, err = s.Purge(ctx, store.PurgeRequest{Now: after(300), Records: after(300)})
-	must(t, err)
-	want(t, "records, one with its bytes", r, store.PurgeResult{Records: 2})
-	_, err = s.Content(ctx, both)
-	if !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("content of a purged record: %v", err)
-	}
-	removed, err := s.Sweep(ctx, 0)
-	must(t, err)
-	want(t, "nothing is left to sweep", removed, 0)
-	must(t, s.AppendEvents(ctx, store.NewEvent{Type: "a", At: after(1)}, store.NewEvent{Type: "b", At: after(100)}))
-	r, err = s.Purge(ctx, store.PurgeRequest{Now: after(300), Events: after(50)})
-	must(t, err)
-	want(t, "events", r.Events, 1)
 }
