@@ -11,31 +11,31 @@ import (
 )
 
 func (s *session) authOffered() bool {
-	p := s.on.policy
+	p := s.listener.policy
 	return p.auth != authOff && s.client == nil && (s.secure || p.PlaintextAuth)
 }
 
 // auth answers AUTH (RFC 4954) with PLAIN (RFC 4616) or LOGIN.
 func (s *session) auth(arg string) {
-	p := s.on.policy
+	p := s.listener.policy
 	switch {
 	case p.auth == authOff:
-		s.wrong(502, "5.5.1", "AUTH is not available here")
+		s.badCommand(502, "5.5.1", "AUTH is not available here")
 		return
-	case !s.introduced():
+	case !s.requireHello():
 		return
 	case s.client != nil:
-		s.wrong(503, "5.5.1", "already authenticated")
+		s.badCommand(503, "5.5.1", "already authenticated")
 		return
 	case s.tx != nil:
-		s.wrong(503, "5.5.1", "AUTH is not allowed during a mail transaction")
+		s.badCommand(503, "5.5.1", "AUTH is not allowed during a mail transaction")
 		return
 	case !s.authOffered():
-		s.wrong(538, "5.7.11", "AUTH needs TLS here: switch encryption on in the program that sends. For a device that cannot: plaintext_auth and networks of the listener",
+		s.badCommand(538, "5.7.11", "AUTH needs TLS here: switch encryption on in the program that sends. For a device that cannot: plaintext_auth and networks of the listener",
 			"per l'autenticazione serve TLS: attivare la cifratura nel programma che invia. Per un dispositivo che non può: plaintext_auth e networks del listener")
 		return
-	case s.early():
-		s.outOfStep("AUTH")
+	case s.inputPending():
+		s.improperPipelining("AUTH")
 		return
 	}
 	mech, initial, has := strings.Cut(arg, " ")
@@ -47,10 +47,10 @@ func (s *session) auth(arg string) {
 	case "LOGIN":
 		name, secret, ok = s.loginLogin(initial, has)
 	case "":
-		s.wrong(501, "5.5.4", "syntax: AUTH mechanism")
+		s.badCommand(501, "5.5.4", "syntax: AUTH mechanism")
 		return
 	default:
-		s.wrong(504, "5.5.4", "only PLAIN and LOGIN are available")
+		s.badCommand(504, "5.5.4", "only PLAIN and LOGIN are available")
 		return
 	}
 	if ok {
@@ -66,11 +66,11 @@ func (s *session) plainLogin(initial string, has bool) (name, secret string, ok 
 	}
 	parts := strings.Split(b, "\x00")
 	if len(parts) != 3 || parts[1] == "" {
-		s.wrong(501, "5.5.2", "the PLAIN response is not authorization NUL name NUL secret")
+		s.badCommand(501, "5.5.2", "the PLAIN response is not authorization NUL name NUL secret")
 		return "", "", false
 	}
 	if parts[0] != "" && !strings.EqualFold(parts[0], parts[1]) {
-		s.wrong(535, "5.7.8", "nobody may act for another: leave the authorization identity empty")
+		s.badCommand(535, "5.7.8", "nobody may act for another: leave the authorization identity empty")
 		return "", "", false
 	}
 	return parts[1], parts[2], true
@@ -91,7 +91,7 @@ func (s *session) response(challenge, given string, has bool) (string, bool) {
 		line, err := s.line(maxAuthLine)
 		if err != nil {
 			if !s.proceed(err) {
-				s.over = true
+				s.closing = true
 			}
 			return "", false
 		}
@@ -100,8 +100,8 @@ func (s *session) response(challenge, given string, has bool) (string, bool) {
 		case given == "*": // RFC 4954 section 4
 			s.reply(501, "5.7.0", "authentication cancelled")
 			return "", false
-		case s.early():
-			s.outOfStep("the AUTH response")
+		case s.inputPending():
+			s.improperPipelining("the AUTH response")
 			return "", false
 		}
 	} else if given = strings.TrimSpace(given); given == "=" {
@@ -109,22 +109,22 @@ func (s *session) response(challenge, given string, has bool) (string, bool) {
 	}
 	b, err := base64.StdEncoding.DecodeString(given)
 	if err != nil {
-		s.wrong(501, "5.5.2", "the AUTH response is not base64")
+		s.badCommand(501, "5.5.2", "the AUTH response is not base64")
 		return "", false
 	}
 	return string(b), true
 }
 
-// login proves who the client is. All refusals read the same and come after the
-// same time, whether the name exists or not.
+// login authenticates the client. All refusals read the same and take the same
+// time, whether the name exists or not.
 func (s *session) login(name, secret string) {
 	start := time.Now()
-	byAddr, byName, ok := s.srv.guard.enter(s.leave, s.remote, name)
+	byAddr, byName, ok := s.srv.authLimiter.begin(s.makeRoom, s.remote, name)
 	switch {
 	case ok:
 	case byAddr:
 		s.log.Warn("SMTP login refused: too many failures from this address", "name", loggable(name))
-		s.over = true
+		s.closing = true
 		s.reply(421, "4.7.0", "too many failed logins from your address: try again in some minutes",
 			"troppi accessi falliti dal vostro indirizzo: riprovare tra qualche minuto")
 		return
@@ -142,10 +142,10 @@ func (s *session) login(name, secret string) {
 	}
 }
 
-// check compares the secret, within what guard.enter allowed, and answers all
+// check compares the secret, as authLimiter.begin allowed, and replies to all
 // but a wrong one, whose refusal must wait so long.
 func (s *session) check(name, secret string, start time.Time) (wait time.Duration, wrong bool) {
-	defer s.srv.guard.leave(s.remote, name)
+	defer s.srv.authLimiter.end(s.remote, name)
 	client, err := s.verify(name, secret)
 	if client == nil && err == nil {
 		var changed bool // since the copy of the clients was made
@@ -159,18 +159,17 @@ func (s *session) check(name, secret string, start time.Time) (wait time.Duratio
 		s.reply(454, "4.3.0", "the login cannot be checked now: try again later", "l'accesso non è verificabile ora: riprovare più tardi")
 		return 0, false
 	case client != nil:
-		s.srv.guard.succeeded(s.remote, name, start)
+		s.srv.authLimiter.succeeded(s.remote, name, start)
 		s.client = client
-		s.prove()
+		s.markTrusted()
 		s.log = s.srv.opt.Log.With("remote", s.remote.String(), "client", client.Name)
 		s.reply(235, "2.7.0", "authenticated")
 		return 0, false
 	}
-	return s.srv.guard.failed(s.remote, name, secret, start) - time.Since(start), true
+	return s.srv.authLimiter.failed(s.remote, name, secret, start) - time.Since(start), true
 }
 
-// verify gives the client that this is the name and the secret of; nil when
-// there is none.
+// verify returns the client with this name and secret, or nil.
 func (s *session) verify(name, secret string) (*store.Client, error) {
 	client, err := s.srv.opt.Clients.Named(s.context(), name)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -189,28 +188,28 @@ func (s *session) verify(name, secret string) (*store.Client, error) {
 func (s *session) loginFailed(name string, wait time.Duration) {
 	s.log.Warn("SMTP login failed", "name", loggable(name))
 	s.pause(wait)
-	s.errors++
+	s.badCommands++
 	s.reply(535, "5.7.8", "login failed: check name and secret of the client ('postino client rotate' makes a new secret)",
 		"accesso fallito: controllare nome e segreto del client ('postino client rotate' ne crea uno nuovo)")
 	if s.authFails++; s.authFails >= s.srv.opt.Limits.AuthFails {
-		s.over = true
+		s.closing = true
 		s.reply(421, "4.7.0", "too many failed logins, closing")
 	}
 }
 
-// pause keeps an answer back, until the session must make room or the server stops.
+// pause delays a reply, unless the session must make room or the server stops.
 func (s *session) pause(d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-	case <-s.leave:
+	case <-s.makeRoom:
 	case <-s.context().Done():
 	}
 }
 
-// loggable keeps a name that may be a secret typed into the wrong field short
-// and printable.
+// loggable hides a name that is long or no text: it may be a secret that was typed
+// into the wrong field.
 func loggable(name string) string {
 	if !utf8.ValidString(name) {
 		return "(not text)"
@@ -221,8 +220,8 @@ func loggable(name string) string {
 	return name
 }
 
-// sender tells as whom the session sends; false after a refusal. nil is
-// somebody whom the listener lets send without being a client.
+// sender returns the client that the session sends as; nil when the listener
+// allows sending without being a client. It is false after a refusal.
 func (s *session) sender() (*store.Client, bool) {
 	ctx := s.context()
 	if s.client != nil { // it may have been changed since
@@ -232,17 +231,17 @@ func (s *session) sender() (*store.Client, bool) {
 			s.client = now
 			return now, true
 		case err == nil || errors.Is(err, store.ErrNotFound):
-			s.over = true
+			s.closing = true
 			s.reply(421, "4.7.0", "this login is no longer valid: log in again", "questo accesso non è più valido: autenticarsi di nuovo")
 			return nil, false
 		}
-		return nil, s.cannotLookUp(err)
+		return nil, s.lookupFailed(err)
 	}
-	if s.on.policy.auth != authRequired {
+	if s.listener.policy.auth != authRequired {
 		start := time.Now()
 		c, err := s.srv.opt.Clients.ByAddress(ctx, s.remote)
 		if errors.Is(err, store.ErrNotFound) {
-			if s.on.policy.anonymous() {
+			if s.listener.policy.anonymous() {
 				return nil, true
 			}
 			if _, err = s.srv.opt.Clients.LookAgain(ctx, start); err == nil {
@@ -250,11 +249,11 @@ func (s *session) sender() (*store.Client, bool) {
 			}
 		}
 		if err == nil {
-			s.prove()
+			s.markTrusted()
 			return c, true
 		}
 		if !errors.Is(err, store.ErrNotFound) {
-			return nil, s.cannotLookUp(err)
+			return nil, s.lookupFailed(err)
 		}
 	}
 	en, it := "authentication required: set name and secret of a client in the program that sends ('postino client add' makes one)",
@@ -262,11 +261,11 @@ func (s *session) sender() (*store.Client, bool) {
 	if !s.authOffered() && s.startTLSOffered() {
 		en, it = en+"; encryption (STARTTLS) must be on", it+"; la cifratura (STARTTLS) deve essere attiva"
 	}
-	s.wrong(530, "5.7.0", en, it)
+	s.badCommand(530, "5.7.0", en, it)
 	return nil, false
 }
 
-func (s *session) cannotLookUp(err error) bool {
+func (s *session) lookupFailed(err error) bool {
 	s.log.Error("a client could not be looked up", "err", err)
 	s.reply(451, "4.3.0", "the gateway cannot look up its clients now: try again later", "il gateway non può leggere i client ora: riprovare più tardi")
 	return false

@@ -27,19 +27,19 @@ const (
 	selfKey  = "smtp-key.pem"
 )
 
-// lookEvery is how often the files are looked at for a change.
-const lookEvery = 10 * time.Second
+// recheckEvery is how often the files are checked for a change.
+const recheckEvery = 10 * time.Second
 
-// certificates is the certificate of a listener, read again when its file
-// changes. Safe for concurrent use.
+// certificates holds the certificate of a listener and reads it again when its
+// file changes. Safe for concurrent use.
 type certificates struct {
 	cert, key string
 	log       *slog.Logger
 
-	mu      sync.Mutex
-	now     *tls.Certificate
-	looked  time.Time
-	changed time.Time // of the file that is in use
+	mu        sync.Mutex
+	current   *tls.Certificate
+	checkedAt time.Time
+	modTime   time.Time // of the file that is in use
 }
 
 // newCertificates reads the files, or makes a pair in dir when none are named.
@@ -75,35 +75,35 @@ func (c *certificates) load() error {
 	if until := pair.Leaf.NotAfter; time.Now().After(until) {
 		c.log.Warn("the certificate has expired: programs that check it will not connect", "file", c.cert, "expired", until)
 	}
-	c.now, c.changed = &pair, info.ModTime()
+	c.current, c.modTime = &pair, info.ModTime()
 	return nil
 }
 
-// get gives the certificate to a handshake. A new file that cannot be used
-// leaves the old certificate in place.
+// get returns the certificate for a handshake. When a new file cannot be used the
+// old certificate stays in use.
 func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now := time.Now(); now.Sub(c.looked) > lookEvery {
-		c.looked = now
-		if info, err := os.Stat(c.cert); err == nil && !info.ModTime().Equal(c.changed) {
+	if now := time.Now(); now.Sub(c.checkedAt) > recheckEvery {
+		c.checkedAt = now
+		if info, err := os.Stat(c.cert); err == nil && !info.ModTime().Equal(c.modTime) {
 			if err := c.load(); err != nil {
 				c.log.Error("the old certificate stays in use", "err", err)
 			}
 		}
 	}
-	return c.now, nil
+	return c.current, nil
 }
 
 func (c *certificates) fingerprint() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	sum := sha256.Sum256(c.now.Certificate[0])
+	sum := sha256.Sum256(c.current.Certificate[0])
 	return hex.EncodeToString(sum[:])
 }
 
-// config is the TLS of a listener. For old devices the cipher suites of their
-// time are added, but for RC4 and 3DES.
+// config is the TLS configuration of a listener. For old devices their cipher
+// suites are added, except RC4 and 3DES.
 func (c *certificates) config(least uint16) *tls.Config {
 	t := &tls.Config{MinVersion: least, GetCertificate: c.get}
 	if least < tls.VersionTLS12 {
@@ -124,7 +124,7 @@ func makeMissing(cert, key, host string) error {
 		return nil
 	}
 	if cerr == nil || kerr == nil {
-		return fmt.Errorf("of %s and %s only one is there: remove it to have both made anew", cert, key)
+		return fmt.Errorf("of %s and %s only one is there: remove it to have both made again", cert, key)
 	}
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -145,7 +145,7 @@ func makeMissing(cert, key, host string) error {
 	if err != nil {
 		return err
 	}
-	// The key first: a certificate without key would stop the next start.
+	// The key first: a certificate without its key would stop the next start.
 	if err := writeNew(key, 0o600, &pem.Block{Type: "PRIVATE KEY", Bytes: raw}); err != nil {
 		return err
 	}

@@ -2,15 +2,15 @@ package smtpd
 
 import "fmt"
 
-// command answers one command line.
+// command replies to one command line.
 func (s *session) command(line []byte) {
 	verb, arg := splitCommand(line)
-	p := s.on.policy
+	p := s.listener.policy
 	if p.TLS == tlsRequired && !s.secure {
 		switch verb {
 		case "EHLO", "HELO", "STARTTLS", "NOOP", "RSET", "QUIT":
 		default: // RFC 3207 section 4
-			s.wrong(530, "5.7.0", "must issue a STARTTLS command first: switch encryption to STARTTLS in the program that sends",
+			s.badCommand(530, "5.7.0", "must issue a STARTTLS command first: switch encryption to STARTTLS in the program that sends",
 				"prima serve STARTTLS: impostare la cifratura STARTTLS nel programma che invia")
 			return
 		}
@@ -25,9 +25,9 @@ func (s *session) command(line []byte) {
 	case "BDAT":
 		s.bdat(arg)
 	default:
-		if s.fruitless++; s.fruitless > s.srv.opt.Limits.Idle {
+		if s.idleCommands++; s.idleCommands > s.srv.opt.Limits.IdleCommands {
 			s.reply(421, "4.7.0", "too many commands without a message, closing")
-			s.over = true
+			s.closing = true
 			return
 		}
 		s.otherCommand(verb, arg)
@@ -52,44 +52,44 @@ func (s *session) otherCommand(verb, arg string) {
 	case "HELP":
 		s.reply(214, "2.0.0", "EHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP QUIT (RFC 5321, RFC 6409)")
 	case "QUIT":
-		s.over = true
+		s.closing = true
 		s.reply(221, "2.0.0", "bye")
 	case "EXPN", "TURN", "ETRN", "SEND", "SOML", "SAML":
-		s.wrong(502, "5.5.1", verb+" is not available")
+		s.badCommand(502, "5.5.1", verb+" is not available")
 	case "GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "HOST:", "USER-AGENT:":
-		// A browser made to speak to us brings its commands in the body of a
-		// request (ALPACA; cross-protocol request forgery).
-		s.over = true
-		s.wrong(554, "5.5.1", "this is SMTP, not HTTP")
+		// A browser that is tricked into connecting has SMTP commands in the body of
+		// its request (ALPACA; cross-protocol request forgery).
+		s.closing = true
+		s.badCommand(554, "5.5.1", "this is SMTP, not HTTP")
 	default:
-		s.wrong(500, "5.5.1", "command not recognized")
+		s.badCommand(500, "5.5.1", "command not recognized")
 	}
 }
 
 // hello answers EHLO and HELO, which also reset (RFC 5321 section 4.1.4).
 func (s *session) hello(verb, arg string) {
-	if s.early() {
-		s.outOfStep(verb)
+	if s.inputPending() {
+		s.improperPipelining(verb)
 		return
 	}
 	// Any name is taken, as Postfix does: with underscores, of several words, an
 	// address without brackets.
-	if arg == "" && !s.on.policy.LaxHelo {
-		s.wrong(501, "5.5.4", "syntax: "+verb+" name-of-your-computer. For a device that sends none: lax_helo and networks of the listener",
+	if arg == "" && !s.listener.policy.LaxHelo {
+		s.badCommand(501, "5.5.4", "syntax: "+verb+" name-of-your-computer. For a device that sends none: lax_helo and networks of the listener",
 			"sintassi: "+verb+" nome-del-computer. Per un dispositivo che non ne invia: lax_helo e networks del listener")
 		return
 	}
 	s.endTransaction()
 	s.helo, s.esmtp = arg, verb == "EHLO"
 	if s.helo == "" {
-		s.helo = "unknown" // lax alone
+		s.helo = "unknown" // with lax_helo
 	}
 	host := s.srv.opt.Hostname
 	if !s.esmtp {
 		s.reply(250, "", host)
 		return
 	}
-	p := s.on.policy
+	p := s.listener.policy
 	lines := append(make([]string, 0, 12), host, "PIPELINING", fmt.Sprintf("SIZE %d", s.srv.maxSize(s.context())),
 		"8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES", fmt.Sprintf("LIMITS RCPTMAX=%d", p.MaxRecipients))
 	if !p.BareLF {
@@ -108,40 +108,40 @@ func (s *session) hello(verb, arg string) {
 }
 
 func (s *session) startTLSOffered() bool {
-	p := s.on.policy
+	p := s.listener.policy
 	return !s.secure && (p.TLS == tlsRequired || p.TLS == tlsOptional)
 }
 
-// outOfStep ends a session whose client sent on without waiting for a reply it
+// improperPipelining ends a session whose client did not wait for a reply that it
 // must wait for: what follows may not be meant as commands.
-func (s *session) outOfStep(verb string) {
-	s.over = true
-	s.wrong(554, "5.5.0", "input behind "+verb+" before its reply (RFC 2920), closing")
+func (s *session) improperPipelining(verb string) {
+	s.closing = true
+	s.badCommand(554, "5.5.0", "input behind "+verb+" before its reply (RFC 2920), closing")
 }
 
 func (s *session) startTLS(arg string) {
 	switch {
 	case !s.startTLSOffered() && s.secure:
-		s.wrong(503, "5.5.1", "TLS is in use already")
+		s.badCommand(503, "5.5.1", "TLS is in use already")
 		return
 	case !s.startTLSOffered():
-		s.wrong(502, "5.5.1", "STARTTLS is not available")
+		s.badCommand(502, "5.5.1", "STARTTLS is not available")
 		return
 	case arg != "":
-		s.wrong(501, "5.5.4", "syntax: STARTTLS")
+		s.badCommand(501, "5.5.4", "syntax: STARTTLS")
 		return
-	case s.early():
-		// It was written by whoever is in the middle, to be executed under the
-		// protection to come (CVE-2011-0411).
-		s.outOfStep("STARTTLS")
+	case s.inputPending():
+		// It was injected by an attacker in the middle, to be executed as if it had
+		// come under TLS (CVE-2011-0411).
+		s.improperPipelining("STARTTLS")
 		return
 	}
 	s.reply(220, "2.0.0", "ready to start TLS")
 	if s.flush() != nil {
-		s.over = true
+		s.closing = true
 		return
 	}
-	// Nothing learned before counts (RFC 3207 section 4.2).
+	// Nothing learned before TLS counts (RFC 3207 section 4.2).
 	s.endTransaction()
 	s.helo, s.esmtp, s.client = "", false, nil
 	s.handshake()
@@ -159,13 +159,13 @@ func (s *session) endTransaction() {
 	s.tx = nil
 }
 
-// introduced asks for EHLO before AUTH, which is an extension (RFC 4954), but
-// from old devices. MAIL needs none, as for Postfix.
-func (s *session) introduced() bool {
-	if s.helo != "" || s.on.policy.LaxHelo {
+// requireHello refuses AUTH, an extension (RFC 4954), before EHLO, except with
+// lax_helo. MAIL needs no EHLO, as for Postfix.
+func (s *session) requireHello() bool {
+	if s.helo != "" || s.listener.policy.LaxHelo {
 		return true
 	}
-	s.wrong(503, "5.5.1", "send EHLO first. For a device that does not: lax_helo and networks of the listener",
+	s.badCommand(503, "5.5.1", "send EHLO first. For a device that does not: lax_helo and networks of the listener",
 		"inviare prima EHLO. Per un dispositivo che non lo fa: lax_helo e networks del listener")
 	return false
 }

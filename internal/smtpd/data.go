@@ -14,26 +14,26 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
-// How much of content that is refused already is read away, so that its sender
-// reads the reply, before the session ends instead: in all since the last
-// message; and of a chunk whose sender was never allowed a transaction.
+// How much refused content is discarded, so that its sender reads the reply,
+// before the session ends instead: in all since the last message; and of a chunk
+// outside a transaction.
 const (
-	drainMost  = 64 << 20
-	drainShort = 1 << 20
-	drainTime  = 10 * time.Second // for such a chunk
+	maxDiscard      = 64 << 20
+	maxDiscardChunk = 1 << 20
+	discardTime     = 10 * time.Second // for such a chunk
 )
 
-// A receiver writes content to the spool while it comes, and remembers why it
-// stopped doing so.
+// A receiver writes content to the spool while it arrives, and keeps the reason
+// why it stopped.
 type receiver struct {
-	body   *spool.Buffer
-	limit  int64
-	size   int64 // content that came
-	wasted int64 // of it, what was not kept
-	err    error // of the spool; ErrTooLarge beyond limit
-	stop   bool  // keep nothing more
-	start  time.Time
-	end    time.Time // of the session
+	body      *spool.Buffer
+	limit     int64
+	size      int64 // octets received
+	discarded int64 // of them, not kept
+	err       error // of the spool; ErrTooLarge beyond limit
+	stop      bool  // keep nothing more
+	start     time.Time
+	end       time.Time // of the session
 }
 
 func (r *receiver) write(p []byte) {
@@ -42,7 +42,7 @@ func (r *receiver) write(p []byte) {
 		r.err = spool.ErrTooLarge
 	}
 	if r.err != nil || r.stop {
-		r.wasted += int64(len(p))
+		r.discarded += int64(len(p))
 		return
 	}
 	_, r.err = r.body.Write(p)
@@ -53,7 +53,7 @@ var (
 	errEndless = errors.New("far more comes than is allowed")
 )
 
-// next gives more content; its errors end the session.
+// next returns more content; its errors end the session.
 func (s *session) next(r *receiver) ([]byte, error) {
 	late := false
 	p, err := s.more(func() (t time.Time) {
@@ -62,19 +62,18 @@ func (s *session) next(r *receiver) ([]byte, error) {
 	})
 	var timeout net.Error
 	switch {
-	case err != nil && s.told() == byeCrowded:
-		return nil, errDismissed
+	case err != nil && s.toldToClose() == closeForRoom:
+		return nil, errMakeRoom
 	case late && errors.As(err, &timeout) && timeout.Timeout():
 		return nil, errSlow
-	case err == nil && s.wasted+r.wasted > drainMost:
+	case err == nil && s.discarded+r.discarded > maxDiscard:
 		return nil, errEndless
 	}
 	return p, err
 }
 
-// deadline is when the next piece must be here: after a silence, or (late) when
-// the whole came too slowly, whatever pieces it comes in, or the session has
-// lasted too long.
+// deadline is when the next piece must have arrived: after a silence, or (late)
+// when the message as a whole is too slow, or when the session has lasted too long.
 func (r *receiver) deadline(l *Limits) (t time.Time, late bool) {
 	slow := r.start.Add(max(l.SlowStart, time.Duration(r.size)*time.Second/time.Duration(l.MinRate)))
 	if r.end.Before(slow) {
@@ -86,13 +85,13 @@ func (r *receiver) deadline(l *Limits) (t time.Time, late bool) {
 	return t, false
 }
 
-// broken ends a session inside a message: what still comes must not be taken
-// for commands.
-func (s *session) broken(err error) {
-	s.over = true
+// abortMessage ends a session inside a message: what still arrives must not be
+// taken for commands.
+func (s *session) abortMessage(err error) {
+	s.closing = true
 	var t net.Error
 	switch {
-	case errors.Is(err, errDismissed):
+	case errors.Is(err, errMakeRoom):
 		s.reply(421, "4.7.0", "closing a connection that brings its message slowly: there are too many. More: max_connections of the listener")
 	case errors.Is(err, errSlow):
 		s.reply(421, "4.4.2", "the message comes too slowly, closing", "il messaggio arriva troppo lentamente")
@@ -108,30 +107,30 @@ func (s *session) broken(err error) {
 func (s *session) data(arg string) {
 	switch {
 	case arg != "":
-		s.wrong(501, "5.5.4", "syntax: DATA")
+		s.badCommand(501, "5.5.4", "syntax: DATA")
 		return
 	case s.tx == nil:
-		s.wrong(503, "5.5.1", "send MAIL first")
+		s.badCommand(503, "5.5.1", "send MAIL first")
 		return
 	case s.tx.chunks:
-		s.wrong(503, "5.5.1", "DATA is not allowed behind BDAT")
+		s.badCommand(503, "5.5.1", "DATA is not allowed behind BDAT")
 		return
 	case len(s.tx.env.Recipients) == 0:
-		s.wrong(554, "5.5.1", "no valid recipients")
+		s.badCommand(554, "5.5.1", "no valid recipients")
 		return
-	case s.early():
-		s.outOfStep("DATA")
+	case s.inputPending():
+		s.improperPipelining("DATA")
 		return
 	}
 	s.reply(354, "", "end data with <CR><LF>.<CR><LF>")
 	tx := s.tx
 	tx.body = s.spool()
 	r := &receiver{body: tx.body, limit: tx.limit, start: time.Now(), end: s.sessionEnd()}
-	d := dots{lax: s.on.policy.BareLF}
+	d := dotReader{bareLF: s.listener.policy.BareLF}
 	for {
 		p, err := s.next(r)
 		if err != nil {
-			s.broken(err)
+			s.abortMessage(err)
 			return
 		}
 		used, end := d.feed(p, r.write)
@@ -141,7 +140,7 @@ func (s *session) data(arg string) {
 		case dataOpen:
 			continue
 		case dataAmbiguous:
-			s.over = true
+			s.closing = true
 		case dataEnd:
 		}
 		s.finish(r, d.flaws)
@@ -149,31 +148,31 @@ func (s *session) data(arg string) {
 	}
 }
 
-// spool is where a message goes, counted against the share of its client, or of
-// the address of who is none.
+// spool makes the buffer of a message, charged to its client, or to the address
+// when it is not a client's.
 func (s *session) spool() *spool.Buffer {
-	who := "address " + party(s.remote).String()
+	who := "address " + limitKey(s.remote).String()
 	if s.tx != nil && s.tx.client != nil {
 		who = "client " + s.tx.client.ID
 	}
 	return spool.New(s.srv.opt.SpoolDir, 0, 0).Charged(s.srv.opt.Budget, who)
 }
 
-// finish answers a message that has come to its end.
+// finish replies to a message that was read to its end.
 func (s *session) finish(r *receiver, f flaw) {
-	s.wasted += r.wasted
+	s.discarded += r.discarded
 	var full *spool.FullError
 	switch {
-	case s.over: // RFC 5321 section 3.8
-		s.content(421, "4.6.0", "the end of the message is not certain: beside a line with a dot alone there is a bare "+f.name()+", closing. Every line must end with CR LF (RFC 5321 section 2.3.8)."+
+	case s.closing: // RFC 5321 section 3.8
+		s.refuseContent(421, "4.6.0", "the end of the message is not certain: beside a line with a dot alone there is a bare "+f.name()+", closing. Every line must end with CR LF (RFC 5321 section 2.3.8)."+
 			" For a device that cannot: bare_lf and networks of the listener",
 			"la fine del messaggio non è certa: accanto a una riga con il solo punto c'è un "+f.name()+" isolato, chiusura. Ogni riga deve terminare con CR LF."+
 				" Per un dispositivo che non può: bare_lf e networks del listener")
 	case f&flawNUL != 0:
-		s.content(554, "5.6.0", "there is a NUL in the message: a program or a file is damaged",
+		s.refuseContent(554, "5.6.0", "there is a NUL in the message: a program or a file is damaged",
 			"il messaggio contiene un carattere NUL: un programma o un file è danneggiato")
 	case f != 0:
-		s.content(554, "5.6.0", "the message has lines that end with a bare "+f.name()+": every line must end with CR LF (RFC 5321 section 2.3.8). For a device that cannot: bare_lf and networks of the listener",
+		s.refuseContent(554, "5.6.0", "the message has lines that end with a bare "+f.name()+": every line must end with CR LF (RFC 5321 section 2.3.8). For a device that cannot: bare_lf and networks of the listener",
 			"il messaggio ha righe che terminano con il solo "+f.name()+": ogni riga deve terminare con CR LF. Per un dispositivo che non può: bare_lf e networks del listener")
 	case errors.Is(r.err, spool.ErrTooLarge):
 		err := s.srv.opt.Submit.CheckMail(s.context(), s.tx.client, s.tx.env.From, r.size)
@@ -182,7 +181,7 @@ func (s *session) finish(r *receiver, f flaw) {
 			s.endTransaction()
 			return
 		}
-		s.refused(err, "DATA")
+		s.refuseError(err, "DATA")
 	case errors.As(r.err, &full):
 		s.log.Warn("a message was not taken: uploads under way may have no more of the disk", "setting", full.Setting, "bytes", full.Bytes)
 		s.reply(452, "4.3.1", "uploads under way may have no more of the gateway's disk: try again later; the administrator can raise "+full.Setting+" or make room",
@@ -198,43 +197,45 @@ func (s *session) finish(r *receiver, f flaw) {
 	}
 }
 
-// content refuses what the message is made of.
-func (s *session) content(code int, enhanced, en, it string) {
+// refuseContent refuses a message for its content.
+func (s *session) refuseContent(code int, enhanced, en, it string) {
 	s.log.Info("SMTP refusal", "at", "DATA", "from", s.tx.env.From, "reply", code, "text", en)
 	s.reply(code, enhanced, en, it)
 	s.endTransaction()
 }
 
-// submit hands the message over. 250 is said when it is durable, and not before.
+// submit hands the message over. 250 is sent when it is durable, and not before.
 func (s *session) submit() {
 	tx := s.tx
-	res, err := s.srv.opt.Submit.Submit(s.context(), submit.Request{Client: tx.client, EntryPoint: "smtp", Message: tx.body, Envelope: tx.env,
-		Protocol: s.protocol(), OwnFrom: s.on.policy.MissingHeaders, Lenient: s.on.policy.lenient(), Unheard: true})
+	res, err := s.srv.opt.Submit.Submit(s.context(), submit.Request{
+		Client: tx.client, EntryPoint: "smtp", Message: tx.body, Envelope: tx.env, Protocol: s.protocol(),
+		OwnFrom: s.listener.policy.MissingHeaders, Lenient: s.listener.policy.lenient(), Unheard: true,
+	})
 	if err != nil {
-		s.refused(err, "DATA")
+		s.refuseError(err, "DATA")
 		return
 	}
 	id := res.ID.String()
 	if len(res.Deliveries) > 0 {
 		id = res.Deliveries[0].String()
 	}
-	s.prove()
+	s.markTrusted()
 	s.reply(250, "2.0.0", "queued as "+id)
-	s.hears(res.Receipt)
+	s.keepReceipt(res.Receipt)
 	about := []any{"id", res.ID.String(), "delivery", id, "message_id", res.MessageID, "from", tx.env.From,
 		"recipients", len(res.Recipients), "size", res.Size, "joined", res.Joined, "resubmitted", res.Resubmitted}
-	if !s.on.policy.MissingHeaders {
+	if !s.listener.policy.MissingHeaders {
 		if added := missing(tx.body); added != "" {
 			about = append(about, "added", added)
 		}
 	}
 	s.log.Info("message taken", about...)
 	s.endTransaction()
-	s.fruitless, s.errors, s.wasted = 0, 0, 0
-	s.born = time.Now()
+	s.idleCommands, s.badCommands, s.discarded = 0, 0, 0
+	s.started = time.Now()
 }
 
-// protocol is what the session speaks (RFC 3848; RFC 6531 section 4.3).
+// protocol is the session's protocol for Received (RFC 3848; RFC 6531 section 4.3).
 func (s *session) protocol() string {
 	name := "SMTP"
 	if s.tx.utf8 {
@@ -254,12 +255,12 @@ func (s *session) protocol() string {
 	return name
 }
 
-// missing names the fields that were added, for the log (RFC 6409 section 8): a
-// program that leaves them out should be mended.
+// missing names the fields that were added, for the log (RFC 6409 section 8): the
+// program that leaves them out should be corrected.
 func missing(b *spool.Buffer) string {
 	src, err := b.Source()
 	if err != nil {
-		return "" // it was submitted: nothing hangs on this
+		return "" // it was submitted: this is for the log only
 	}
 	buf, ok := mime.InMemory(src)
 	if !ok {
@@ -287,19 +288,19 @@ func hasField(head []byte, name string) bool {
 	return false
 }
 
-// bdat takes one chunk (RFC 3030). Its octets are read whatever the answer is.
+// bdat takes one chunk (RFC 3030). Its octets are read whatever the reply is.
 func (s *session) bdat(arg string) {
 	size, last, ok := parseBdat(arg)
 	switch {
-	case s.on.policy.BareLF:
-		// A device that knows no line ends needs no chunks, and whoever makes it
-		// send some must not find a way around the line ends of DATA.
-		s.over = true
-		s.wrong(502, "5.5.1", "BDAT is not available on a listener with bare_lf, closing")
+	case s.listener.policy.BareLF:
+		// A device that needs bare_lf does not send chunks, and nobody may use
+		// them to bypass how line ends are read in DATA.
+		s.closing = true
+		s.badCommand(502, "5.5.1", "BDAT is not available on a listener with bare_lf, closing")
 		return
 	case !ok: // where the next command begins is not known
-		s.over = true
-		s.wrong(501, "5.5.4", "syntax: BDAT size [LAST], closing")
+		s.closing = true
+		s.badCommand(501, "5.5.4", "syntax: BDAT size [LAST], closing")
 		return
 	}
 	tx := s.tx
@@ -324,7 +325,7 @@ func (s *session) bdat(arg string) {
 	tx.size = r.size
 	if r.err != nil {
 		s.finish(r, 0)
-		if !last { // what is left of the transaction is read away until RSET
+		if !last { // the rest of the transaction is discarded until RSET
 			s.tx = &transaction{env: tx.env, chunks: true, failed: true}
 		}
 		return
@@ -336,12 +337,12 @@ func (s *session) bdat(arg string) {
 	s.finish(r, 0)
 }
 
-// chunk reads size octets; false when the session is over.
+// chunk reads size octets; false when the session has ended.
 func (s *session) chunk(r *receiver, size int64) bool {
 	for left := size; left > 0; {
 		p, err := s.next(r)
 		if err != nil {
-			s.broken(err)
+			s.abortMessage(err)
 			return false
 		}
 		p = p[:min(int64(len(p)), left)]
@@ -352,23 +353,23 @@ func (s *session) chunk(r *receiver, size int64) bool {
 	return true
 }
 
-// skipChunk refuses a chunk and reads it away. From a sender who was allowed no
-// transaction only little is read: one that announces much keeps its place by it.
+// skipChunk refuses a chunk and discards it. Outside a transaction only a little
+// is discarded: announcing a large chunk must not be a way to hold a connection.
 func (s *session) skipChunk(size int64, code int, enhanced, text string) {
 	r := &receiver{stop: true, start: time.Now(), end: s.sessionEnd()}
 	if s.tx == nil {
-		if size > drainShort {
-			s.over = true
-			s.wrong(code, enhanced, text+", closing")
+		if size > maxDiscardChunk {
+			s.closing = true
+			s.badCommand(code, enhanced, text+", closing")
 			return
 		}
-		if end := r.start.Add(drainTime); end.Before(r.end) {
+		if end := r.start.Add(discardTime); end.Before(r.end) {
 			r.end = end
 		}
 	}
 	if s.chunk(r, size) {
-		s.wasted += r.wasted
-		s.wrong(code, enhanced, text)
+		s.discarded += r.discarded
+		s.badCommand(code, enhanced, text)
 	}
 }
 

@@ -171,7 +171,7 @@ func TestSameWork(t *testing.T) {
 		}
 	}
 	// A name that is in use is told from one that is not by no delay.
-	g := newGuard(lim)
+	g := newAuthLimiter(lim)
 	now := time.Now()
 	here, there := w4(1), w4(2)
 	for range 3 {

@@ -18,26 +18,26 @@ const (
 	maxSkip     = 1 << 20 // of an endless line, before the session ends
 )
 
-// A badLine is input that is no command line; the session goes on.
+// A badLine is input that is not a command line; the session goes on.
 type badLine string
 
 func (e badLine) Error() string { return string(e) }
 
-// A farewell ends the session with 421.
-type farewell struct{ enhanced, text string }
+// A closeReply ends the session with 421 and this text.
+type closeReply struct{ enhanced, text string }
 
-func (e farewell) Error() string { return e.text }
+func (e closeReply) Error() string { return e.text }
 
-// line reads one line ended by CR LF and cuts that off. It is valid until the
-// next read. limit is for all lines but AUTH's. Replies are sent before it waits, so that those to a pipelined
-// group leave in one write (RFC 2920 section 3.2).
+// line reads one line and cuts the CR LF off. The line is valid until the next
+// read. limit holds for all lines but AUTH's. Replies are sent before it waits, so
+// that those to a pipelined group leave in one write (RFC 2920 section 3.2).
 func (s *session) line(limit int) ([]byte, error) {
 	if err := s.await(); err != nil {
 		return nil, err
 	}
 	line, err := s.br.ReadSlice('\n')
-	s.heard(err == nil)
-	s.does(s.busy())
+	s.inputArrived(err == nil)
+	s.setActivity(s.commandActivity())
 	if errors.Is(err, bufio.ErrBufferFull) {
 		return nil, s.skipLine()
 	}
@@ -49,7 +49,7 @@ func (s *session) line(limit int) ([]byte, error) {
 	}
 	text, ok := bytes.CutSuffix(line, []byte("\r\n"))
 	switch {
-	case !ok && s.on.policy.BareLF:
+	case !ok && s.listener.policy.BareLF:
 		text = line[:len(line)-1]
 	case !ok:
 		return nil, badLine("a command must end with CR LF, this one ended with a bare LF. For a device that cannot: bare_lf and networks of the listener")
@@ -64,58 +64,58 @@ func (s *session) line(limit int) ([]byte, error) {
 }
 
 // await sends the replies and sets the deadline of the next line, unless the
-// line is here already. The deadline is for the line as a whole: octets that
-// drip in do not push it back.
+// line has arrived already. The deadline is for the whole line: single octets do
+// not extend it.
 func (s *session) await() error {
 	if have, _ := s.br.Peek(s.br.Buffered()); bytes.IndexByte(have, '\n') >= 0 {
-		return nil // Peek of what is buffered cannot fail
+		return nil // peeking at what is buffered cannot fail
 	}
-	s.listen()
+	s.beforeWait()
 	if err := s.flush(); err != nil {
 		return err
 	}
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.why != byeNone {
-		return s.farewell()
+	if s.closeReason != closeNone {
+		return s.closingReply()
 	}
-	s.cutoff = now.Add(s.srv.opt.Limits.Command)
-	if end := s.sessionEnd(); s.cutoff.After(end) {
-		s.cutoff = end
+	s.readDeadline = now.Add(s.srv.opt.Limits.Command)
+	if end := s.sessionEnd(); s.readDeadline.After(end) {
+		s.readDeadline = end
 	}
 	if s.tx == nil || s.tx.body == nil {
-		if s.doing == receiving {
+		if s.activity == receiving {
 			s.since, s.octets = now, 0
 		}
-		s.doing = waiting // since the last command
+		s.activity = waiting // since the last command
 	}
-	return s.raw.SetReadDeadline(s.cutoff)
+	return s.raw.SetReadDeadline(s.readDeadline)
 }
 
-// busy is what a session does with a command or content.
-func (s *session) busy() activity {
+// commandActivity is the activity while a command or content is handled.
+func (s *session) commandActivity() activity {
 	if s.tx != nil {
 		return receiving
 	}
 	return working
 }
 
-// sessionEnd is when the session has lasted long enough, messages included.
-func (s *session) sessionEnd() time.Time { return s.born.Add(s.srv.opt.Limits.Session) }
+// sessionEnd is when the session reaches its longest duration.
+func (s *session) sessionEnd() time.Time { return s.started.Add(s.srv.opt.Limits.Session) }
 
-// farewell says why the session must end. mu is held.
-func (s *session) farewell() error {
-	switch s.why {
-	case byeShutdown:
-		return farewell{"4.3.2", s.srv.opt.Hostname + " is shutting down, try again later"}
-	case byeCrowded:
-		return farewell{"4.7.0", "closing a connection that brings nothing: there are too many. More: max_connections of the listener"}
+// closingReply says why the session must end. mu is held.
+func (s *session) closingReply() error {
+	switch s.closeReason {
+	case closeShutdown:
+		return closeReply{"4.3.2", s.srv.opt.Hostname + " is shutting down, try again later"}
+	case closeForRoom:
+		return closeReply{"4.7.0", "closing a connection that brings nothing: there are too many. More: max_connections of the listener"}
 	}
-	return farewell{"4.4.2", "timeout waiting for a command, closing"}
+	return closeReply{"4.4.2", "timeout waiting for a command, closing"}
 }
 
-// readError tells a timeout from a peer that is gone.
+// readError turns a timeout into the reply that ends the session.
 func (s *session) readError(err error) error {
 	var t net.Error
 	if !errors.As(err, &t) || !t.Timeout() {
@@ -123,10 +123,10 @@ func (s *session) readError(err error) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.farewell()
+	return s.closingReply()
 }
 
-// skipLine reads a line away that is longer than any may be.
+// skipLine discards a line that is longer than any may be.
 func (s *session) skipLine() error {
 	for skipped := readerSize; skipped < maxSkip; skipped += readerSize {
 		_, err := s.br.ReadSlice('\n')
@@ -137,14 +137,14 @@ func (s *session) skipLine() error {
 			return s.readError(err)
 		}
 	}
-	return farewell{"4.7.0", "endless line, closing"}
+	return closeReply{"4.7.0", "endless line, closing"}
 }
 
-// more waits for content and gives what there is, at least one octet, valid
+// more waits for content and returns what has arrived, at least one octet, valid
 // until discard.
 func (s *session) more(deadline func() time.Time) ([]byte, error) {
 	if s.br.Buffered() == 0 {
-		s.listen()
+		s.beforeWait()
 		if err := s.flush(); err != nil {
 			return nil, err
 		}
@@ -157,18 +157,18 @@ func (s *session) more(deadline func() time.Time) ([]byte, error) {
 			}
 			return nil, err
 		}
-		s.heard(true)
+		s.inputArrived(true)
 	}
 	return s.br.Peek(s.br.Buffered())
 }
 
 func (s *session) discard(n int) {
-	_, _ = s.br.Discard(n) // of what was peeked: cannot fail
+	_, _ = s.br.Discard(n) // of what was peeked at: cannot fail
 	s.mu.Lock()
 	s.octets += int64(n)
 	s.mu.Unlock()
 }
 
-// early reports input behind a command that must be the last of its group (RFC
-// 2920 section 3.1).
-func (s *session) early() bool { return s.br.Buffered() > 0 }
+// inputPending reports input after a command that must be the last of its
+// pipelined group (RFC 2920 section 3.1).
+func (s *session) inputPending() bool { return s.br.Buffered() > 0 }

@@ -23,13 +23,13 @@ type transaction struct {
 
 	body   *spool.Buffer // nil before the first octet
 	chunks bool          // by BDAT
-	failed bool          // a chunk was refused: the rest is read away
-	size   int64         // octets that came by BDAT
+	failed bool          // a chunk was refused: the rest is discarded
+	size   int64         // octets received by BDAT
 
 	started time.Time // of the first chunk
 }
 
-// sizes remembers for a moment what submit.MaxSize said.
+// sizes caches submit.MaxSize for a second.
 type sizes struct {
 	mu sync.Mutex
 	n  int64
@@ -53,12 +53,12 @@ func (s *Server) maxSize(ctx context.Context) int64 {
 
 func (s *session) mail(arg string) {
 	if s.tx != nil {
-		s.wrong(503, "5.5.1", "a mail transaction is open already: RSET ends it")
+		s.badCommand(503, "5.5.1", "a mail transaction is open already: RSET ends it")
 		return
 	}
 	path, params, bad := parsePath(arg, senderPath)
 	if bad != nil {
-		s.wrong(bad.code, bad.enhanced, bad.text)
+		s.badCommand(bad.code, bad.enhanced, bad.text)
 		return
 	}
 	client, ok := s.sender()
@@ -71,25 +71,25 @@ func (s *session) mail(arg string) {
 		tx.env.From, bad = address(path, tx.utf8, senderPath)
 	}
 	if bad != nil {
-		s.wrong(bad.code, bad.enhanced, bad.text)
+		s.badCommand(bad.code, bad.enhanced, bad.text)
 		return
 	}
 	s.tx = tx
 	if err := s.srv.opt.Submit.CheckMail(s.context(), client, tx.env.From, size); err != nil {
-		s.refused(err, "MAIL")
+		s.refuseError(err, "MAIL")
 		return
 	}
-	if !s.on.pace.take(s.remote, time.Now()) {
-		s.reply(450, "4.7.1", fmt.Sprintf("your address may send %d messages a minute (messages_per_min of the listener): wait a minute", s.on.policy.MessagesPerMin),
-			fmt.Sprintf("il vostro indirizzo può inviare %d messaggi al minuto (messages_per_min del listener): attendere un minuto", s.on.policy.MessagesPerMin))
+	if !s.listener.rates.allow(s.remote, time.Now()) {
+		s.reply(450, "4.7.1", fmt.Sprintf("your address may send %d messages a minute (messages_per_min of the listener): wait a minute", s.listener.policy.MessagesPerMin),
+			fmt.Sprintf("il vostro indirizzo può inviare %d messaggi al minuto (messages_per_min del listener): attendere un minuto", s.listener.policy.MessagesPerMin))
 		s.endTransaction()
 		return
 	}
 	s.reply(250, "2.1.0", "ok")
 }
 
-// refused answers with why submit does not take the message and ends the transaction.
-func (s *session) refused(err error, at string) {
+// refuseError replies why submit refused the message and ends the transaction.
+func (s *session) refuseError(err error, at string) {
 	r := submit.AsRefusal(err)
 	from := ""
 	if s.tx != nil {
@@ -100,7 +100,7 @@ func (s *session) refused(err error, at string) {
 	} else {
 		s.log.Info("SMTP refusal", "at", at, "from", from, "code", r.Code, "reply", r.SMTP, "text", r.Error())
 	}
-	if r.Code == "no_from" && !s.on.policy.MissingHeaders {
+	if r.Code == "no_from" && !s.listener.policy.MissingHeaders {
 		c := *r
 		c.Hint.EN += "; for a device that cannot: missing_headers and networks of the listener"
 		c.Hint.IT += "; per un dispositivo che non può: missing_headers e networks del listener"
@@ -110,8 +110,8 @@ func (s *session) refused(err error, at string) {
 	s.endTransaction()
 }
 
-// mailParams reads the parameters of MAIL, behind HELO too, as Postfix does;
-// size is the declared one, 0 when none.
+// mailParams reads the parameters of MAIL, also after HELO, as Postfix does. size
+// is the declared one, 0 without.
 func mailParams(tx *transaction, params []param) (size int64, bad *syntaxError) {
 	for _, p := range params {
 		ok := true
@@ -131,7 +131,7 @@ func mailParams(tx *transaction, params []param) (size int64, bad *syntaxError) 
 			tx.env.Ret = parseRet(p.value)
 		case "ENVID":
 			tx.env.EnvID = parseEnvID(p.value)
-		case "AUTH": // RFC 4954 section 5: who submitted at first, read over
+		case "AUTH": // RFC 4954 section 5: the original submitter, ignored
 		default:
 			return 0, notAvailable(p)
 		}
@@ -149,26 +149,26 @@ func notAvailable(p param) *syntaxError {
 func (s *session) rcpt(arg string) {
 	switch {
 	case s.tx == nil:
-		s.wrong(503, "5.5.1", "send MAIL first")
+		s.badCommand(503, "5.5.1", "send MAIL first")
 		return
 	case s.tx.chunks:
-		s.wrong(503, "5.5.1", "RCPT is not allowed behind BDAT")
+		s.badCommand(503, "5.5.1", "RCPT is not allowed behind BDAT")
 		return
 	}
 	path, params, bad := parsePath(arg, recipientPath)
 	if bad != nil {
-		s.wrong(bad.code, bad.enhanced, bad.text)
+		s.badCommand(bad.code, bad.enhanced, bad.text)
 		return
 	}
-	if len(s.tx.env.Recipients) >= s.on.policy.MaxRecipients { // RFC 5321 section 4.5.3.1.10
-		s.reply(452, "4.5.3", fmt.Sprintf("too many recipients, %d are taken at once (max_recipients of the listener): send the rest in another message", s.on.policy.MaxRecipients))
+	if len(s.tx.env.Recipients) >= s.listener.policy.MaxRecipients { // RFC 5321 section 4.5.3.1.10
+		s.reply(452, "4.5.3", fmt.Sprintf("too many recipients, %d are taken at once (max_recipients of the listener): send the rest in another message", s.listener.policy.MaxRecipients))
 		return
 	}
 	var to mime.Recipient
 	if bad = s.rcptParams(&to, params); bad == nil {
 		to.Address, bad = s.recipient(path)
 	}
-	if bad != nil { // one of many recipients: no offence
+	if bad != nil { // one of many recipients: not counted as a bad command
 		s.reply(bad.code, bad.enhanced, bad.text)
 		return
 	}
@@ -190,8 +190,8 @@ func (s *session) rcptParams(to *mime.Recipient, params []param) *syntaxError {
 	return nil
 }
 
-// recipient gives the address that a path stands for. postmaster without a
-// domain is whom the administrator named (RFC 5321 section 4.5.1).
+// recipient returns the address of a path. postmaster without a domain is the
+// address that the administrator configured (RFC 5321 section 4.5.1).
 func (s *session) recipient(path string) (string, *syntaxError) {
 	if !strings.EqualFold(path, "postmaster") {
 		return address(path, s.tx.utf8, recipientPath)

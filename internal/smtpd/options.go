@@ -13,39 +13,39 @@ import (
 
 // Options of a Server.
 type Options struct {
-	Hostname  string // said in the greeting
+	Hostname  string // in the greeting
 	Listeners []config.Listener
 	Submit    *submit.Submitter
 	Clients   *registry.Clients
-	// CheckSecret reports whether secret is the one that hash was made of. An
-	// empty hash is a name that does not exist: it must take as long and say no.
+	// CheckSecret reports whether hash was made of secret. An empty hash stands for
+	// a name that does not exist: it must take as long and return false.
 	CheckSecret func(hash, secret string) bool
-	Budget      *spool.Budget // of the disk for messages on their way in; nil: unbounded
-	SpoolDir    string        // where messages wait while they come; store.SpoolDir
-	DataDir     string        // where a self-made certificate is kept
-	Postmaster  string        // whom RCPT TO:<postmaster> means; empty: it is refused
-	MaxSize     int64         // most bytes of a message when no route says less; 150 MiB
+	Budget      *spool.Budget // of disk space for incoming messages; nil: unbounded
+	SpoolDir    string        // for messages while they arrive; store.SpoolDir
+	DataDir     string        // for the self-signed certificate
+	Postmaster  string        // the address that RCPT TO:<postmaster> stands for; empty: it is refused
+	MaxSize     int64         // largest message in bytes when no route allows less; 150 MiB
 	Log         *slog.Logger
 	Limits      Limits
 }
 
 // Limits of sessions; zero fields take the defaults.
 type Limits struct {
-	Command   time.Duration // for one command line, from the reply before it; 5 min (RFC 5321 section 4.5.3.2.7)
-	Handshake time.Duration // for TLS; 30 s
-	Data      time.Duration // for the next piece of a message; 3 min (RFC 5321 section 4.5.3.2.5)
-	Write     time.Duration // for the peer to take a reply; 1 min
-	Session   time.Duration // for a whole session, between two messages; 2 h
-	Grace     time.Duration // for messages under way when the server stops; 10 s
-	MinRate   int64         // bytes a second that a message must come with, after SlowStart; 200
-	SlowStart time.Duration // 3 min
-	Errors    int           // commands refused for their form before the session ends; 20
-	Idle      int           // commands that bring no message forward before the session ends; 200
-	AuthFails int           // of one session; 3
-	AuthDelay time.Duration // of the answer to a first failure, doubled for each further one; 500 ms, at most 16 times
-	AuthBlock time.Duration // how long an address or a name is blocked; 15 min
-	AddrFails int           // different wrong logins of one address before it is blocked; 10
-	NameFails int           // different wrong secrets for one name before it is blocked; 25
+	Command      time.Duration // for one command line, from the reply before it; 5 min (RFC 5321 section 4.5.3.2.7)
+	Handshake    time.Duration // for TLS; 30 s
+	Data         time.Duration // for the next piece of a message; 3 min (RFC 5321 section 4.5.3.2.5)
+	Write        time.Duration // for the peer to take a reply; 1 min
+	Session      time.Duration // for a whole session, between two messages; 2 h
+	Grace        time.Duration // for messages in progress when the server stops; 10 s
+	MinRate      int64         // slowest rate of a message in bytes a second, after SlowStart; 200
+	SlowStart    time.Duration // 3 min
+	Errors       int           // bad commands before the session ends; 20
+	IdleCommands int           // commands other than MAIL, RCPT, DATA and BDAT between two messages; 200
+	AuthFails    int           // of one session; 3
+	AuthDelay    time.Duration // of the reply to a first failure, doubled for each further one; 500 ms, at most 16 times
+	AuthBlock    time.Duration // how long an address or a name is blocked; 15 min
+	AddrFails    int           // different wrong logins of one address before it is blocked; 10
+	NameFails    int           // different wrong secrets for one name before it is blocked; 25
 }
 
 func (o *Options) complete() error {
@@ -77,7 +77,7 @@ func (o *Options) complete() error {
 	for _, n := range []struct {
 		p *int
 		v int
-	}{{&l.Errors, 20}, {&l.Idle, 200}, {&l.AuthFails, 3}, {&l.AddrFails, 10}, {&l.NameFails, 25}} {
+	}{{&l.Errors, 20}, {&l.IdleCommands, 200}, {&l.AuthFails, 3}, {&l.AddrFails, 10}, {&l.NameFails, 25}} {
 		if *n.p <= 0 {
 			*n.p = n.v
 		}

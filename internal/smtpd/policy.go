@@ -18,14 +18,14 @@ const (
 	tlsNone     = "none"
 )
 
-// Who may send through a listener.
+// An authMode says who may send through a listener.
 type authMode int
 
 const (
 	authKnown    authMode = iota // default off loopback: AUTH, or a client known by its address
-	authRequired                 // AUTH alone
-	authOptional                 // everybody who may connect; default on loopback
-	authOff                      // likewise, and AUTH is not offered
+	authRequired                 // only AUTH
+	authOptional                 // everyone who may connect; default on loopback
+	authOff                      // the same, and AUTH is not offered
 )
 
 // A policy is what one listener allows.
@@ -36,8 +36,8 @@ type policy struct {
 	minTLS   uint16
 }
 
-// newPolicy reads a listener's settings. bound is the address it listens on.
-// What would be an open relay is an error, also when config was not asked.
+// newPolicy checks a listener's settings. bound is the address it listens on.
+// An open relay is an error.
 func newPolicy(l config.Listener, bound netip.Addr) (*policy, error) {
 	p := &policy{Listener: l}
 	var err error
@@ -100,8 +100,8 @@ func (p *policy) check(loopback bool) error {
 	return nil
 }
 
-// admits reports whether the address may connect.
-func (p *policy) admits(a netip.Addr) bool {
+// allows reports whether the address may connect.
+func (p *policy) allows(a netip.Addr) bool {
 	for _, n := range p.networks {
 		if n.Contains(a) {
 			return true
@@ -113,12 +113,12 @@ func (p *policy) admits(a netip.Addr) bool {
 	return p.auth == authKnown || p.auth == authRequired || a.IsLoopback()
 }
 
-// anonymous reports that who may connect may send without being a client.
+// anonymous reports whether everyone who may connect may send without being a client.
 func (p *policy) anonymous() bool { return p.auth == authOptional || p.auth == authOff }
 
 func (p *policy) lenient() bool { return p.BareLF || p.MissingHeaders }
 
-// addressOf is the address of a peer or listener, IPv4 in its own form.
+// addressOf is the address of a peer or listener, IPv4 not mapped to IPv6.
 func addressOf(a net.Addr) netip.Addr {
 	if t, ok := a.(*net.TCPAddr); ok {
 		return t.AddrPort().Addr().Unmap().WithZone("")
@@ -126,9 +126,9 @@ func addressOf(a net.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
-// party is what limits are counted by: an IPv4 address, or the /64 that one
-// IPv6 subscriber has.
-func party(a netip.Addr) netip.Addr {
+// limitKey is what limits count by: an IPv4 address, or the /64 of an IPv6
+// subscriber.
+func limitKey(a netip.Addr) netip.Addr {
 	if a.Is6() && !a.IsLoopback() {
 		if p, err := a.Prefix(64); err == nil {
 			return p.Addr()

@@ -56,10 +56,10 @@ func TestNoOpenRelay(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if p.admits(stranger) != c.admits || p.anonymous() != c.free {
-				t.Errorf("admits a stranger: %v, want %v; sends without being a client: %v, want %v", p.admits(stranger), c.admits, p.anonymous(), c.free)
+			if p.allows(stranger) != c.admits || p.anonymous() != c.free {
+				t.Errorf("admits a stranger: %v, want %v; sends without being a client: %v, want %v", p.allows(stranger), c.admits, p.anonymous(), c.free)
 			}
-			if p.admits(stranger) && p.anonymous() {
+			if p.allows(stranger) && p.anonymous() {
 				t.Error("open relay")
 			}
 		})
@@ -69,13 +69,13 @@ func TestNoOpenRelay(t *testing.T) {
 func TestParty(t *testing.T) {
 	t.Parallel()
 	a, b := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::ffff:2")
-	if party(a) != party(b) || party(a) == party(netip.MustParseAddr("2001:db8:0:1::1")) {
+	if limitKey(a) != limitKey(b) || limitKey(a) == limitKey(netip.MustParseAddr("2001:db8:0:1::1")) {
 		t.Error("an IPv6 subscriber is a /64")
 	}
-	if v := netip.MustParseAddr("192.0.2.1"); party(v) != v {
+	if v := netip.MustParseAddr("192.0.2.1"); limitKey(v) != v {
 		t.Error("an IPv4 address is itself")
 	}
-	if v := netip.IPv6Loopback(); !party(v).IsLoopback() {
+	if v := netip.IPv6Loopback(); !limitKey(v).IsLoopback() {
 		t.Error("loopback stays loopback")
 	}
 }

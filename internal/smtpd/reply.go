@@ -14,8 +14,8 @@ import (
 // enhanced code and CR LF (RFC 5321 section 4.5.3.1.5).
 const replyText = 480
 
-// reply queues one reply; each text is at least one line of its own. enhanced
-// is left out when empty (RFC 2034: greeting and EHLO).
+// reply queues one reply; each text becomes one line or more. An empty enhanced
+// code is left out (RFC 2034: greeting and EHLO).
 func (s *session) reply(code int, enhanced string, texts ...string) {
 	s.lastCode = code
 	if code >= 500 {
@@ -33,7 +33,7 @@ func (s *session) reply(code int, enhanced string, texts ...string) {
 		if i == len(lines)-1 {
 			sep = ' '
 		}
-		// The writer keeps its first error and flush gives it.
+		// The writer keeps its first error and flush returns it.
 		_, _ = s.bw.Write(append(head[:3], sep))
 		if enhanced != "" {
 			_, _ = s.bw.WriteString(enhanced)
@@ -50,8 +50,8 @@ func (s *session) flush() error {
 		return nil
 	}
 	wait := s.srv.opt.Limits.Write
-	if s.told() == byeCrowded {
-		wait = time.Second // another waits for its place
+	if s.toldToClose() == closeForRoom {
+		wait = time.Second // another connection waits for its place
 	}
 	if err := s.raw.SetWriteDeadline(time.Now().Add(wait)); err != nil {
 		return err
@@ -59,8 +59,7 @@ func (s *session) flush() error {
 	return s.bw.Flush()
 }
 
-// refuse says why submit does not take something, in both languages, with what
-// to do about it.
+// refuse replies why submit refused, in both languages, with what to do about it.
 func (s *session) refuse(r *submit.Refusal) {
 	code, enhanced := r.SMTP, r.Enhanced
 	if code < 400 || code > 599 {
@@ -111,7 +110,7 @@ func (s *session) printable(t string) string {
 	return b.String()
 }
 
-// plain writes a character as an Italian typewriter would.
+// plain writes a character in ASCII, as on an Italian typewriter.
 func plain(r rune) string {
 	switch r {
 	case 'à', 'á':

@@ -149,7 +149,7 @@ func setLimit(l *Limits, k, v string) (err error) {
 	case "errors":
 		l.Errors, err = n, nerr
 	case "idle":
-		l.Idle, err = n, nerr
+		l.IdleCommands, err = n, nerr
 	case "authfails":
 		l.AuthFails, err = n, nerr
 	case "addrfails":

@@ -19,7 +19,7 @@ import (
 func TestRevoked(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, setup{listeners: []config.Listener{{Networks: []string{"127.0.0.1"}, PlaintextAuth: true, Auth: "required"}},
-		clients: []store.Client{{Name: "erp", SecretHash: "s"}}, limits: Limits{Idle: 1 << 30}})
+		clients: []store.Client{{Name: "erp", SecretHash: "s"}}, limits: Limits{IdleCommands: 1 << 30}})
 	p := newPlayer(w)
 	defer p.close()
 	if err := errors.Join(p.say("", "220 *"), p.say("EHLO pc", "250-*"), p.step(step{kind: "!", text: "plain erp s"}), p.say("", "235 *")); err != nil {

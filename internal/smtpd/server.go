@@ -15,11 +15,11 @@ import (
 
 // A Server is all listeners. Safe for concurrent use.
 type Server struct {
-	opt       Options
-	listeners []*listener
-	guard     *guard
-	buffers   sync.Pool // of *bufio.ReadWriter
-	sizes     sizes
+	opt         Options
+	listeners   []*listener
+	authLimiter *authLimiter
+	buffers     sync.Pool // of *bufio.ReadWriter
+	sizes       sizes
 
 	work context.Context // of submissions: outlives Serve's by the grace
 	kill context.CancelFunc
@@ -32,19 +32,19 @@ type Server struct {
 // A listener is one address.
 type listener struct {
 	net.Listener
-	policy *policy
-	certs  *certificates
-	tls    *tls.Config
-	crowd  *crowd
-	pace   *pace
+	policy      *policy
+	certs       *certificates
+	tls         *tls.Config
+	connections *connLimiter
+	rates       *rateLimiter
 }
 
-// New checks all policies and opens all listeners. Connections wait until Serve.
+// New checks all policies and opens all listeners. Connections are accepted by Serve.
 func New(o Options) (*Server, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	s := &Server{opt: o, guard: newGuard(o.Limits)}
+	s := &Server{opt: o, authLimiter: newAuthLimiter(o.Limits)}
 	s.work, s.kill = context.WithCancel(context.Background())
 	for _, c := range o.Listeners {
 		l, err := s.listen(c)
@@ -74,7 +74,7 @@ func (s *Server) listen(c config.Listener) (_ *listener, err error) {
 	if l.policy, err = newPolicy(c, addressOf(ln.Addr())); err != nil {
 		return nil, err
 	}
-	l.crowd, l.pace = newCrowd(l.policy.MaxConnections, l.policy.MaxPerAddress), newPace(l.policy.MessagesPerMin)
+	l.connections, l.rates = newConnLimiter(l.policy.MaxConnections, l.policy.MaxPerAddress), newRateLimiter(l.policy.MessagesPerMin)
 	if l.policy.TLS == tlsNone {
 		return l, nil
 	}
@@ -136,9 +136,9 @@ func (s *Server) closeListeners() error {
 	return errors.Join(errs...)
 }
 
-// Serve takes messages until ctx ends. Then sessions that wait are told 421,
-// messages under way have the grace to finish, and nil is returned when the last
-// session is over.
+// Serve takes messages until ctx ends. Then idle sessions are closed with 421,
+// messages in progress have Limits.Grace to finish, and it returns nil when the
+// last session has ended.
 func (s *Server) Serve(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -155,12 +155,12 @@ func (s *Server) Serve(ctx context.Context) error {
 	s.mu.Unlock()
 	err := s.closeListeners()
 	for _, l := range s.listeners {
-		l.crowd.dismiss(byeShutdown)
+		l.connections.closeAll(closeShutdown)
 	}
 	late := time.AfterFunc(s.opt.Limits.Grace, func() {
 		s.kill()
 		for _, l := range s.listeners {
-			l.crowd.cut()
+			l.connections.abortAll()
 		}
 	})
 	s.running.Wait()
@@ -188,56 +188,56 @@ func (s *Server) accept(ctx context.Context, l *listener) error {
 			if !errors.As(err, &temporary) || !temporary.Temporary() {
 				return err
 			}
-			// Out of files: a session that is idle gives its own up.
+			// Out of file descriptors: close an idle session.
 			wait = min(max(2*wait, 5*time.Millisecond), time.Second)
 			s.opt.Log.Error("a connection could not be taken", "address", l.Addr().String(), "err", err)
-			l.crowd.makeRoom()
+			l.connections.makeRoom()
 			if !pause(ctx, wait) {
 				return nil
 			}
 			continue
 		}
 		wait = 0
-		s.enter(ctx, l, c)
+		s.startSession(ctx, l, c)
 	}
 }
 
-// enter gives a connection its session, or sends it away.
-func (s *Server) enter(ctx context.Context, l *listener, c net.Conn) {
+// startSession serves a connection, or refuses it.
+func (s *Server) startSession(ctx context.Context, l *listener, c net.Conn) {
 	remote := addressOf(c.RemoteAddr())
-	if !l.policy.admits(remote) {
+	if !l.policy.allows(remote) {
 		s.opt.Log.Info("SMTP connection refused: the address is in no network of the listener", "remote", remote.String(), "address", l.Addr().String())
-		turnAway(c, "554 5.7.1 "+s.opt.Hostname+" takes no connections from your address: the administrator can add it to the listener's networks")
+		refuseConn(c, "554 5.7.1 "+s.opt.Hostname+" takes no connections from your address: the administrator can add it to the listener's networks")
 		return
 	}
 	n := newSession(s, l, c, remote)
-	if !l.crowd.join(n) {
-		turnAway(c, "421 4.7.0 "+s.opt.Hostname+" has too many connections (max_connections and max_per_address of the listener): try again later")
+	if !l.connections.admit(n) {
+		refuseConn(c, "421 4.7.0 "+s.opt.Hostname+" has too many connections (max_connections and max_per_address of the listener): try again later")
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopping || ctx.Err() != nil {
-		l.crowd.leave(n)
-		turnAway(c, "421 4.3.2 "+s.opt.Hostname+" is shutting down: try again later")
+		l.connections.remove(n)
+		refuseConn(c, "421 4.3.2 "+s.opt.Hostname+" is shutting down: try again later")
 		return
 	}
 	s.running.Go(func() {
-		defer l.crowd.leave(n)
+		defer l.connections.remove(n)
 		n.run()
 	})
 }
 
-// turnAway says one line without waiting for anybody: what does not fit into
-// the socket's buffer at once is not said.
-func turnAway(c net.Conn, line string) {
+// refuseConn sends one line and closes, without waiting for the peer: what does
+// not fit into the socket's buffer is not sent.
+func refuseConn(c net.Conn, line string) {
 	if err := c.SetDeadline(time.Now().Add(100 * time.Millisecond)); err == nil {
 		_, _ = c.Write([]byte(line + "\r\n")) // the peer may be gone already
 	}
-	_ = c.Close() // nothing was taken over it
+	_ = c.Close() // nothing was accepted on it
 }
 
-// pause waits; false when ctx ended first.
+// pause waits for d; false when ctx ended first.
 func pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -92,23 +92,23 @@ func TestSlowloris(t *testing.T) {
 	}
 }
 
-// TestCrowd: who leaves for whom.
-func TestCrowd(t *testing.T) {
+// TestConnLimiter: who leaves for whom.
+func TestConnLimiter(t *testing.T) {
 	t.Parallel()
 	srv := &Server{opt: Options{Log: slog.New(slog.DiscardHandler)}}
-	make1 := func(c *crowd, addr string, proven bool, doing activity, ago time.Duration) *session {
+	make1 := func(c *connLimiter, addr string, proven bool, doing activity, ago time.Duration) *session {
 		a, b := net.Pipe()
 		t.Cleanup(func() { a.Close(); b.Close() })
 		n := newSession(srv, nil, a, netip.MustParseAddr(addr))
-		n.proven, n.doing, n.since = proven, doing, time.Now().Add(-ago)
-		if !c.join(n) {
+		n.trusted, n.activity, n.since = proven, doing, time.Now().Add(-ago)
+		if !c.admit(n) {
 			t.Fatalf("%s did not get in", addr)
 		}
 		return n
 	}
-	gone := func(n *session) bool { n.mu.Lock(); defer n.mu.Unlock(); return n.why == byeCrowded }
+	gone := func(n *session) bool { n.mu.Lock(); defer n.mu.Unlock(); return n.closeReason == closeForRoom }
 	t.Run("what is missed least goes first, and what is somebody's work never", func(t *testing.T) {
-		c := newCrowd(6, 9)
+		c := newConnLimiter(6, 9)
 		work := make1(c, "192.0.2.1", true, receiving, time.Hour)
 		order := []*session{
 			make1(c, "192.0.2.4", false, waiting, 2*time.Minute),
@@ -125,15 +125,15 @@ func TestCrowd(t *testing.T) {
 				}
 			}
 		}
-		if gone(work) || c.join(newSession(srv, nil, nil, netip.MustParseAddr("192.0.2.9"))) {
+		if gone(work) || c.admit(newSession(srv, nil, nil, netip.MustParseAddr("192.0.2.9"))) {
 			t.Error("where all do somebody's work no one gets in")
 		}
-		c.leave(order[0])
-		c.leave(work)
+		c.remove(order[0])
+		c.remove(work)
 		make1(c, "192.0.2.10", false, waiting, 0)
 	})
 	t.Run("of two that bring a message the slower goes", func(t *testing.T) {
-		c := newCrowd(2, 9)
+		c := newConnLimiter(2, 9)
 		fast := make1(c, "192.0.2.1", false, receiving, time.Hour)
 		slow := make1(c, "192.0.2.2", false, receiving, time.Minute)
 		fast.octets = 1 << 30
@@ -143,7 +143,7 @@ func TestCrowd(t *testing.T) {
 		}
 	})
 	t.Run("an address takes only its own places", func(t *testing.T) {
-		c := newCrowd(9, 2)
+		c := newConnLimiter(9, 2)
 		other := make1(c, "192.0.2.1", false, waiting, time.Hour)
 		first := make1(c, "192.0.2.2", false, waiting, time.Minute)
 		make1(c, "192.0.2.2", false, waiting, time.Second)

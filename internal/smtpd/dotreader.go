@@ -11,30 +11,30 @@ const (
 	flawNUL
 )
 
-// ending says how far a dots is.
-type ending int
+// dataState says how far a dots is.
+type dataState int
 
 const (
-	dataOpen      ending = iota
-	dataEnd              // CR LF . CR LF
-	dataAmbiguous        // something that another server could take for the end
+	dataOpen      dataState = iota
+	dataEnd                 // CR LF . CR LF
+	dataAmbiguous           // something that another server could take for the end
 )
 
-// place is where a dots stands in a line.
-type place uint8
+// dotState is where a dots stands in a line.
+type dotState uint8
 
 const (
-	atLine     place = iota // behind a line end
-	inText                  // within a line
-	afterCR                 // behind a CR within a line
-	afterDot                // behind a . that begins a line
-	afterDotCR              // behind . CR
-	loose                   // behind a bare LF or bare CR
-	looseDot                // behind a . there
-	looseDotCR
+	lineStart    dotState = iota // behind a line end
+	inText                       // within a line
+	afterCR                      // behind a CR within a line
+	afterDot                     // behind a . that begins a line
+	afterDotCR                   // behind . CR
+	afterBareEnd                 // behind a bare LF or bare CR
+	bareEndDot                   // behind a . there
+	bareEndDotCR
 )
 
-// dots undoes the dot stuffing of DATA and finds its end (RFC 5321 sections
+// dotReader undoes the dot stuffing of DATA and finds its end (RFC 5321 sections
 // 4.1.1.4 and 4.5.2).
 //
 // Only CR LF ends a line. A dot alone between any other mixture of CR and LF is
@@ -48,11 +48,11 @@ const (
 // the end that the device means. Where it is CR LF only CR LF . CR LF is the
 // end, or what a program took from a stranger could end its message early; bare
 // LFs and CRs in the text are left for submit to mend.
-type dots struct {
-	lax   bool
-	ends  lineEnd
-	place place
-	flaws flaw
+type dotReader struct {
+	bareLF  bool
+	lineEnd lineEnd
+	state   dotState
+	flaws   flaw
 }
 
 // A lineEnd is what ends the lines of a message on a lax listener.
@@ -67,7 +67,7 @@ const (
 // feed reads from p until the end of the message, handing the content to emit
 // in as few pieces as possible. It gives how much of p was used. emit may not
 // keep its argument.
-func (d *dots) feed(p []byte, emit func([]byte)) (used int, end ending) {
+func (d *dotReader) feed(p []byte, emit func([]byte)) (used int, end dataState) {
 	start, i := 0, 0 // p[start:i] is content that was not emitted
 	flush := func(to int) {
 		if to > start {
@@ -75,14 +75,14 @@ func (d *dots) feed(p []byte, emit func([]byte)) (used int, end ending) {
 		}
 	}
 	for i < len(p) {
-		if d.place == atLine {
-			if n := d.lines(p[i:]); n > 0 {
+		if d.state == lineStart {
+			if n := d.cleanLines(p[i:]); n > 0 {
 				d.crlf()
 				i += n
 				continue
 			}
 		}
-		if d.place == inText || d.place == atLine && p[i] != '.' && p[i] != '\r' && p[i] != '\n' {
+		if d.state == inText || d.state == lineStart && p[i] != '.' && p[i] != '\r' && p[i] != '\n' {
 			// Within a line only its end matters, and what must not be in it.
 			n := bytes.IndexByte(p[i:], '\n')
 			if n < 0 {
@@ -94,11 +94,11 @@ func (d *dots) feed(p []byte, emit func([]byte)) (used int, end ending) {
 			}
 			if k := bytes.IndexByte(line, '\r'); k >= 0 {
 				i += k + 1
-				d.place = afterCR
+				d.state = afterCR
 				continue
 			}
 			i += n
-			d.place = inText
+			d.state = inText
 			if i < len(p) {
 				d.newline()
 				i++
@@ -109,15 +109,15 @@ func (d *dots) feed(p []byte, emit func([]byte)) (used int, end ending) {
 		if c == 0 {
 			d.flaws |= flawNUL
 		}
-		switch d.place {
-		case atLine:
+		switch d.state {
+		case lineStart:
 			switch c {
 			case '.':
 				flush(i)
 				start = i + 1
-				d.place = afterDot
+				d.state = afterDot
 			case '\r':
-				d.place = afterCR
+				d.state = afterCR
 			case '\n':
 				d.newline()
 			}
@@ -125,16 +125,16 @@ func (d *dots) feed(p []byte, emit func([]byte)) (used int, end ending) {
 			switch {
 			case c == '\n':
 				d.crlf()
-				d.place = atLine
+				d.state = lineStart
 			case c == '\r':
 				d.bareCR()
-				d.place = afterCR
+				d.state = afterCR
 			case c == '.' && d.strict():
 				d.bareCR()
-				d.place = looseDot
+				d.state = bareEndDot
 			default:
 				d.bareCR()
-				d.place = inText
+				d.state = inText
 			}
 		case afterDot:
 			switch c {
@@ -142,7 +142,7 @@ func (d *dots) feed(p []byte, emit func([]byte)) (used int, end ending) {
 				// Held back: behind it the dot may prove to be the end.
 				flush(i)
 				start = i + 1
-				d.place = afterDotCR
+				d.state = afterDotCR
 			case '\n':
 				if !d.strict() {
 					return i + 1, dataEnd
@@ -150,7 +150,7 @@ func (d *dots) feed(p []byte, emit func([]byte)) (used int, end ending) {
 				d.flaws |= flawBareLF
 				return i + 1, dataAmbiguous
 			default:
-				d.place = inText
+				d.state = inText
 			}
 		case afterDotCR:
 			if c == '\n' {
@@ -162,32 +162,32 @@ func (d *dots) feed(p []byte, emit func([]byte)) (used int, end ending) {
 			}
 			emit([]byte{'\r'})
 			start = i
-			d.place = inText
+			d.state = inText
 			if c == '\r' {
-				d.place = afterCR
+				d.state = afterCR
 			}
-		case loose:
+		case afterBareEnd:
 			switch c {
 			case '.':
-				d.place = looseDot
+				d.state = bareEndDot
 			case '\r':
-				d.place = afterCR
+				d.state = afterCR
 			case '\n':
 				d.newline()
 			default:
-				d.place = inText
+				d.state = inText
 			}
-		case looseDot:
+		case bareEndDot:
 			switch c {
 			case '\n':
 				d.flaws |= flawBareLF
 				return i + 1, dataAmbiguous
 			case '\r':
-				d.place = looseDotCR
+				d.state = bareEndDotCR
 			default:
-				d.place = inText
+				d.state = inText
 			}
-		case looseDotCR:
+		case bareEndDotCR:
 			if c == '\n' {
 				i++
 			}
@@ -200,9 +200,9 @@ func (d *dots) feed(p []byte, emit func([]byte)) (used int, end ending) {
 	return i, dataOpen
 }
 
-// lines is the length of the lines that p begins with and in which there is
+// cleanLines is the length of the lines that p begins with and in which there is
 // nothing to see: no dot at the start, no CR or LF but the two at the end.
-func (d *dots) lines(p []byte) int {
+func (d *dotReader) cleanLines(p []byte) int {
 	n := 0
 	for n < len(p) && p[n] != '.' {
 		i := bytes.IndexByte(p[n:], '\n')
@@ -218,29 +218,29 @@ func (d *dots) lines(p []byte) int {
 }
 
 // strict reports that CR LF alone ends a line.
-func (d *dots) strict() bool { return !d.lax || d.ends == endCRLF }
+func (d *dotReader) strict() bool { return !d.bareLF || d.lineEnd == endCRLF }
 
 // crlf notes a line end with CR LF.
-func (d *dots) crlf() {
-	if d.ends == endUnknown {
-		d.ends = endCRLF
+func (d *dotReader) crlf() {
+	if d.lineEnd == endUnknown {
+		d.lineEnd = endCRLF
 	}
 }
 
 // newline is an LF without CR.
-func (d *dots) newline() {
+func (d *dotReader) newline() {
 	if !d.strict() {
-		d.ends, d.place = endLF, atLine
+		d.lineEnd, d.state = endLF, lineStart
 		return
 	}
-	if !d.lax {
+	if !d.bareLF {
 		d.flaws |= flawBareLF
 	}
-	d.place = loose
+	d.state = afterBareEnd
 }
 
-func (d *dots) bareCR() {
-	if !d.lax {
+func (d *dotReader) bareCR() {
+	if !d.bareLF {
 		d.flaws |= flawBareCR
 	}
 }

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// A pace bounds the messages a minute of each address; nil bounds nothing. Safe
+// A rateLimiter bounds the messages a minute of each address; nil bounds nothing. Safe
 // for concurrent use.
-type pace struct {
+type rateLimiter struct {
 	perMinute float64
 
 	mu      sync.Mutex
@@ -20,25 +20,25 @@ type bucket struct {
 	at     time.Time
 }
 
-func newPace(perMinute int) *pace {
+func newRateLimiter(perMinute int) *rateLimiter {
 	if perMinute <= 0 {
 		return nil
 	}
-	return &pace{perMinute: float64(perMinute), buckets: map[netip.Addr]*bucket{}}
+	return &rateLimiter{perMinute: float64(perMinute), buckets: map[netip.Addr]*bucket{}}
 }
 
-// take counts one message; false when the address must wait.
-func (p *pace) take(a netip.Addr, now time.Time) bool {
+// allow counts one message; false when the address must wait.
+func (p *rateLimiter) allow(a netip.Addr, now time.Time) bool {
 	if p == nil {
 		return true
 	}
-	a = party(a)
+	a = limitKey(a)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	b := p.buckets[a]
 	if b == nil {
-		if len(p.buckets) >= guardEntries {
-			shrink(p.buckets, func(b *bucket) bool { return now.Sub(b.at) > time.Minute }, free) // full again
+		if len(p.buckets) >= limiterEntries {
+			shrink(p.buckets, func(b *bucket) bool { return now.Sub(b.at) > time.Minute }, neverUsed) // full again
 		}
 		b = &bucket{tokens: p.perMinute, at: now}
 		p.buckets[a] = b

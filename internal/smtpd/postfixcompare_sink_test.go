@@ -11,9 +11,9 @@ import (
 	"testing"
 )
 
-// A gardenSink is where all ways end: a server that takes everything and
+// A recordingServer is where all ways end: a server that takes everything and
 // remembers it.
-type gardenSink struct {
+type recordingServer struct {
 	net.Listener
 	mu  sync.Mutex
 	got []arrival
@@ -26,13 +26,13 @@ type arrival struct {
 	raw   string
 }
 
-func newGardenSink(t *testing.T) *gardenSink {
+func newRecordingServer(t *testing.T) *recordingServer {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &gardenSink{Listener: l}
+	k := &recordingServer{Listener: l}
 	var running sync.WaitGroup
 	running.Go(func() {
 		for {
@@ -56,7 +56,7 @@ func newGardenSink(t *testing.T) *gardenSink {
 	return k
 }
 
-func (k *gardenSink) serve(c net.Conn) error {
+func (k *recordingServer) serve(c net.Conn) error {
 	defer c.Close()
 	r := bufio.NewReader(c)
 	say := func(s string) error { _, err := fmt.Fprint(c, s+"\r\n"); return err }
@@ -122,7 +122,7 @@ func content(r *bufio.Reader) (string, error) {
 
 // arrived are the messages of one dialogue by one way, from, recipients and the
 // part of the content that nobody may change.
-func (k *gardenSink) arrived(tag string) (out []string) {
+func (k *recordingServer) arrived(tag string) (out []string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, m := range k.got {

@@ -16,7 +16,7 @@ import (
 
 // A client that has heard the 250 may send the same again and means it; one
 // whose session ended before gets the first answer again.
-func TestHeard(t *testing.T) {
+func TestReplyConfirmed(t *testing.T) {
 	t.Parallel()
 	const mail = "MAIL FROM:<erp@contoso.it>\r\nRCPT TO:<anna@example.com>\r\nDATA\r\n"
 	const text = "From: erp@contoso.it\r\nMessage-ID: <1@contoso.it>\r\nSubject: Fattura\r\n\r\nciao\r\n.\r\n"
@@ -97,7 +97,7 @@ func TestHeard(t *testing.T) {
 
 // What a TLS record still holds behind a message was sent with it, also where it
 // was not yet read out of TLS.
-func TestHeardRestOfRecord(t *testing.T) {
+func TestUnreadTLSRecordConfirmsNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, setup{listeners: []config.Listener{{TLS: "implicit"}}})
 	const head = "From: erp@contoso.it\r\nMessage-ID: <1@contoso.it>\r\nSubject: Fattura\r\n\r\n"
@@ -148,7 +148,7 @@ func TestUnheardOfSession(t *testing.T) {
 	t.Parallel()
 	s := &session{}
 	for i := range 3 * maxUnheard {
-		s.hears(store.Receipt{Hour: int64(i)})
+		s.keepReceipt(store.Receipt{Hour: int64(i)})
 	}
 	if len(s.unheard) != maxUnheard || s.unheard[maxUnheard-1].Hour != 3*maxUnheard-1 {
 		t.Errorf("%d receipts, the last of %d", len(s.unheard), s.unheard[len(s.unheard)-1].Hour)

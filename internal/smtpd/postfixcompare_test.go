@@ -40,9 +40,9 @@ func explanations() []explanation {
 	}
 }
 
-// TestGarden: what Postfix and postino make of the same dialogues, alone and
+// TestSameAsPostfix: what Postfix and postino make of the same dialogues, alone and
 // through one another, differs nowhere without an explanation.
-func TestGarden(t *testing.T) {
+func TestSameAsPostfix(t *testing.T) {
 	if os.Getenv("POSTINO_PEERS") == "" {
 		t.Skip("a real Postfix: set POSTINO_PEERS=1")
 	}
@@ -50,13 +50,13 @@ func TestGarden(t *testing.T) {
 	if len(list) < 300 {
 		t.Fatalf("only %d dialogues", len(list))
 	}
-	sink := newGardenSink(t)
+	sink := newRecordingServer(t)
 	_, sinkPort, err := net.SplitHostPort(sink.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	alone := startPostfix(t, sinkPort)
-	postino := startGarden(t, map[string]string{"b": sinkPort, "c": sinkPort, "d": alone})
+	postino := startPostino(t, map[string]string{"b": sinkPort, "c": sinkPort, "d": alone})
 	ways := map[string]string{"a": alone, "b": postino, "c": startPostfix(t, postino), "d": postino}
 	type result struct {
 		way string
@@ -71,7 +71,7 @@ func TestGarden(t *testing.T) {
 			running.Go(func() {
 				slots <- struct{}{}
 				defer func() { <-slots }()
-				n := converse(t, d, port, gardenNames(i, way))
+				n := converse(t, d, port, dialogueNames(i, way))
 				mu.Lock()
 				defer mu.Unlock()
 				taken[result{way, i}] = n
@@ -110,13 +110,13 @@ func TestGarden(t *testing.T) {
 	t.Logf("%d dialogues by %d ways, %d messages", len(list), len(ways), len(sink.got))
 }
 
-func gardenNames(i int, way string) *strings.Replacer {
+func dialogueNames(i int, way string) *strings.Replacer {
 	tag := fmt.Sprintf("g%03d%s", i, way)
 	return strings.NewReplacer("{tag}", tag, "{from}", way+"@contoso.example", "{to}", tag+"@example.com", "{cc}", "cc"+tag+"@example.com")
 }
 
 // plainOf is what arrived, without the names of the way.
-func plainOf(k *gardenSink, i int, way string) []string {
+func plainOf(k *recordingServer, i int, way string) []string {
 	tag := fmt.Sprintf("g%03d%s", i, way)
 	out := k.arrived(tag)
 	for j := range out {
@@ -192,7 +192,7 @@ func replyOf(r *bufio.Reader) (int, error) {
 }
 
 // settled waits until nothing more arrives.
-func settled(k *gardenSink) {
+func settled(k *recordingServer) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for last, same := -1, 0; same < 8; {
@@ -206,8 +206,8 @@ func settled(k *gardenSink) {
 	}
 }
 
-// startGarden is postino with a connection for each way's sender.
-func startGarden(t *testing.T, ports map[string]string) string {
+// startPostino is postino with a connection for each way's sender.
+func startPostino(t *testing.T, ports map[string]string) string {
 	t.Helper()
 	data := t.TempDir()
 	st, err := app.OpenStore(t.Context(), app.Storage{Data: data}, false, nil)

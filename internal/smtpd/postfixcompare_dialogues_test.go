@@ -22,8 +22,8 @@ type dialogue struct {
 }
 
 const (
-	gardenHead = "From: {from}\r\nTo: {to}\r\nSubject: garden\r\nMessage-ID: <{tag}@contoso.example>\r\nDate: Sun, 29 Nov 2026 10:00:00 +0000\r\nMIME-Version: 1.0\r\n\r\n"
-	gardenEnd  = "\r\n.\r\n"
+	dialogueHead = "From: {from}\r\nTo: {to}\r\nSubject: dialogue\r\nMessage-ID: <{tag}@contoso.example>\r\nDate: Sun, 29 Nov 2026 10:00:00 +0000\r\nMIME-Version: 1.0\r\n\r\n"
+	dialogueEnd  = "\r\n.\r\n"
 )
 
 func say(lines ...string) (out []turn) {
@@ -36,7 +36,7 @@ func say(lines ...string) (out []turn) {
 // data is content by DATA, with its dots stuffed as a careful client does.
 func data(content string) []turn {
 	stuffed := strings.TrimPrefix(strings.ReplaceAll("\r\n"+content, "\r\n.", "\r\n.."), "\r\n")
-	return rawData(strings.TrimSuffix(stuffed, "\r\n") + gardenEnd)
+	return rawData(strings.TrimSuffix(stuffed, "\r\n") + dialogueEnd)
 }
 
 func rawData(content string) []turn {
@@ -78,7 +78,7 @@ func dialogues() (out []dialogue) {
 	hello := say("EHLO pc")
 	mail, rcpt := "MAIL FROM:<{from}>", "RCPT TO:<{to}>"
 	envelope := say(mail, rcpt)
-	plain := data(gardenHead + "ciao\r\n")
+	plain := data(dialogueHead + "ciao\r\n")
 
 	fragments := []struct{ name, text string }{
 		{"plain", "x"}, {"dot", "."}, {"dots", ".."}, {"dot-text", ".x"}, {"dot-space", ". "}, {"spaces", "x  "}, {"tab", "\tx"}, {"empty-lines", "\r\n\r\n"},
@@ -88,7 +88,7 @@ func dialogues() (out []dialogue) {
 	}
 	for _, f := range fragments {
 		for place, content := range map[string]string{"only": f.text + "\r\n", "first": f.text + "\r\nciao\r\n", "last": "ciao\r\n" + f.text + "\r\n", "middle": "uno\r\n" + f.text + "\r\ndue\r\n"} {
-			for transport, turns := range map[string][]turn{"data": data(gardenHead + content), "bdat-1": bdat(gardenHead+content, 1), "bdat-3": bdat(gardenHead+content, 3)} {
+			for transport, turns := range map[string][]turn{"data": data(dialogueHead + content), "bdat-1": bdat(dialogueHead+content, 1), "bdat-3": bdat(dialogueHead+content, 3)} {
 				add(f.name+"/"+place+"/"+transport, hello, envelope, turns)
 			}
 		}
@@ -128,18 +128,18 @@ func dialogues() (out []dialogue) {
 			add(fmt.Sprintf("quit/after-%d", i), stages[:i+1], say("QUIT"))
 		}
 	}
-	add("abort/inside-content", hello, envelope, say("DATA"), []turn{{send: gardenHead + "ciao\r\n", content: true}, {hangUp: true}})
-	add("abort/inside-bdat", hello, envelope, []turn{{send: "BDAT 5000\r\n" + gardenHead}, {hangUp: true}})
+	add("abort/inside-content", hello, envelope, say("DATA"), []turn{{send: dialogueHead + "ciao\r\n", content: true}, {hangUp: true}})
+	add("abort/inside-bdat", hello, envelope, []turn{{send: "BDAT 5000\r\n" + dialogueHead}, {hangUp: true}})
 	add("pipelined/group", hello, []turn{{send: mail + "\r\n" + rcpt + "\r\nRCPT TO:<{cc}>\r\nDATA\r\n", replies: 4}}, plain[1:])
 	add("pipelined/group-with-refusal", hello, []turn{{send: mail + "\r\nRCPT TO:<>\r\n" + rcpt + "\r\nDATA\r\n", replies: 4}}, plain[1:])
-	add("pipelined/bdat", hello, []turn{{send: mail + "\r\n" + rcpt + "\r\n" + bdat(gardenHead+"ciao\r\n", 1)[0].send, replies: 3}})
-	add("pipelined/two-messages", hello, envelope, say("DATA"), []turn{{send: gardenHead + "uno" + gardenEnd + mail + "\r\n" + rcpt + "\r\nDATA\r\n", replies: 4, content: true}}, plain[1:])
+	add("pipelined/bdat", hello, []turn{{send: mail + "\r\n" + rcpt + "\r\n" + bdat(dialogueHead+"ciao\r\n", 1)[0].send, replies: 3}})
+	add("pipelined/two-messages", hello, envelope, say("DATA"), []turn{{send: dialogueHead + "uno" + dialogueEnd + mail + "\r\n" + rcpt + "\r\nDATA\r\n", replies: 4, content: true}}, plain[1:])
 	add("order/no-mail", hello, say(rcpt), plain)
 	add("order/no-rcpt", hello, say(mail), plain)
 	add("order/mail-twice", hello, say(mail, mail, rcpt), plain)
 	add("order/data-behind-bdat", hello, envelope, []turn{{send: "BDAT 4\r\nFrom", replies: 1}}, say("DATA", "RSET"), envelope, plain)
 	add("order/bdat-without-mail", hello, []turn{{send: "BDAT 4 LAST\r\nFrom", replies: 1}}, envelope, plain)
 	// Not the same twice: what Postfix sends on without Message-ID in one second is taken for a repeat.
-	add("two-messages", hello, envelope, say("DATA"), []turn{{send: gardenHead + "uno" + gardenEnd, replies: 1, content: true}}, envelope, plain)
+	add("two-messages", hello, envelope, say("DATA"), []turn{{send: dialogueHead + "uno" + dialogueEnd, replies: 1, content: true}}, envelope, plain)
 	return out
 }

@@ -7,8 +7,8 @@ import (
 )
 
 // decode feeds in pieces of n octets.
-func decode(in string, lax bool, n int) (out string, used int, end ending, f flaw) {
-	d := dots{lax: lax}
+func decode(in string, lax bool, n int) (out string, used int, end dataState, f flaw) {
+	d := dotReader{bareLF: lax}
 	var b bytes.Buffer
 	for used < len(in) {
 		piece := in[used:min(used+n, len(in))]
@@ -24,11 +24,11 @@ func decode(in string, lax bool, n int) (out string, used int, end ending, f fla
 	return b.String(), used, dataOpen, d.flaws
 }
 
-func TestDots(t *testing.T) {
+func TestDotReader(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		in, out string
-		end     ending
+		end     dataState
 		flaws   flaw
 		lax     bool
 	}{
@@ -77,11 +77,11 @@ func TestDots(t *testing.T) {
 	}
 }
 
-// FuzzDots compares with a decoder that looks at whole text: strict input ends
+// FuzzDotReader compares with a decoder that looks at whole text: strict input ends
 // at the first CR LF . CR LF, its content comes back, nothing depends on how it
 // is cut, and whatever any lenient server could take for an end before that is
 // never passed over.
-func FuzzDots(f *testing.F) {
+func FuzzDotReader(f *testing.F) {
 	for _, s := range []string{"a\r\n.\r\n", "..a\r\n.\r\n", "a\n.\n", "a\r.\r", "\r\n.\r\r\n.\r\n", "a\x00\r\n.\r\n"} {
 		f.Add(s, 3, false)
 		f.Add(s, 1, true)
