@@ -9,18 +9,15 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
-	"github.com/postino-mail/postino/adapters/gmail"
-	"github.com/postino-mail/postino/adapters/graph"
+	"github.com/postino-mail/postino/adapters/all"
 	"github.com/postino-mail/postino/adapters/sandbox"
-	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/mime"
-	"github.com/postino-mail/postino/tokens"
 )
 
 // A Go program sends one message with the public packages alone: the message
 // is built once, the connection decides the route. The sandbox stands in for
-// the providers here; without it, leave HTTPClient and RootCAs out and read
-// the connection with ParseConnection.
+// the providers here; without it, leave RootCAs out and read the connection with
+// all.ParseConnection.
 func Example() {
 	provider, err := sandbox.Start(sandbox.Options{})
 	if err != nil {
@@ -29,15 +26,8 @@ func Example() {
 	}
 	defer provider.Close()
 
-	// Once for the whole program.
-	cache := tokens.NewCache(tokens.Options{HTTPClient: provider.HTTPClient()})
-	defer cache.Close()
-	router := adapters.NewRouter(map[adapters.Provider]adapters.Factory{
-		adapters.Graph: graph.Factory(graph.Options{Tokens: cache, HTTPClient: provider.HTTPClient()}),
-		adapters.Gmail: gmail.Factory(gmail.Options{Tokens: cache, HTTPClient: provider.HTTPClient()}),
-		adapters.SMTP:  fallback.Factory(fallback.Options{Tokens: cache, RootCAs: provider.CertPool()}),
-	})
-	defer router.Close()
+	sender := all.New(all.Options{RootCAs: provider.CertPool()}) // once for the whole program
+	defer sender.Close()
 
 	msg, err := mime.Build(&mime.Draft{
 		From:    mime.Address{Name: "Contoso ERP", Address: "erp@contoso.example"},
@@ -53,10 +43,12 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	out := adapters.Outgoing{Message: msg, Envelope: mime.Envelope{From: "erp@contoso.example"}}
-	for _, r := range msg.Recipients() {
-		out.Envelope.Recipients = append(out.Envelope.Recipients, mime.Recipient{Address: r})
+	envelope, err := msg.Envelope() // as the header says; it may be any other
+	if err != nil {
+		fmt.Println(err)
+		return
 	}
+	out := adapters.Outgoing{Message: msg, Envelope: envelope}
 
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -65,7 +57,7 @@ func Example() {
 		provider.GmailConnection("erp@contoso.example"),
 		provider.SMTPConnection("erp@contoso.example"),
 	} {
-		receipt, err := router.Send(ctx, conn, out)
+		receipt, err := sender.Send(ctx, conn, out)
 		if err != nil {
 			e := adapters.AsError(err)
 			fmt.Println(e.Class, e.Sentence.In("it"), e.Remedy.In("it"))

@@ -85,6 +85,23 @@ func (m *Message) HeaderSender() string {
 	return ""
 }
 
+// Envelope is the envelope of a message that comes without one: HeaderSender and
+// HeaderRecipients. A message without any recipient is an *Error ("no_recipients").
+func (m *Message) Envelope() (Envelope, error) {
+	all, err := m.HeaderRecipients()
+	if err != nil {
+		return Envelope{}, err
+	}
+	if len(all) == 0 {
+		return Envelope{}, errNoRecipients()
+	}
+	env := Envelope{From: m.HeaderSender(), Recipients: make([]Recipient, len(all))}
+	for i, r := range all {
+		env.Recipients[i].Address = r
+	}
+	return env, nil
+}
+
 // ResentBy are those who sent the message again last: Resent-From and
 // Resent-Sender of the latest block. None where it was not sent again.
 func (m *Message) ResentBy() []Address {

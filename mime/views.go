@@ -104,9 +104,14 @@ func newEnvelopeSet(recipients []string) (*envelopeSet, error) {
 		e.folded[low] = n
 	}
 	if len(e.order) == 0 {
-		return nil, newError("no_recipients", "", "The message has no recipients: give at least one.", "Il messaggio non ha destinatari: indicarne almeno uno.")
+		return nil, errNoRecipients()
 	}
 	return e, nil
+}
+
+func errNoRecipients() *Error {
+	return newError("no_recipients", "", "The message has no recipients: give at least one.",
+		"Il messaggio non ha destinatari: indicarne almeno uno.")
 }
 
 // apiView builds one header.

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/all"
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/internal/scratch"
 	"github.com/postino-mail/postino/mime"
@@ -47,9 +48,9 @@ func Demo(ctx context.Context, o DemoOptions) (err error) {
 		return fmt.Errorf("the sandbox does not start: %w", err)
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	ways := NewOutbound(s.CertPool(), nil, nil, nil)
-	defer func() { err = errors.Join(err, ways.Close()) }()
-	d := &demo{ctx: ctx, out: o.Stdout, lang: o.Language, sandbox: s, ways: ways}
+	sender := newSender(s.CertPool(), nil, nil, nil)
+	defer func() { err = errors.Join(err, sender.Close()) }()
+	d := &demo{ctx: ctx, out: o.Stdout, lang: o.Language, sandbox: s, sender: sender}
 	message, err := demoMessage()
 	if err != nil {
 		return err
@@ -103,7 +104,7 @@ type demo struct {
 	out     io.Writer
 	lang    string
 	sandbox *sandbox.Sandbox
-	ways    *Outbound
+	sender  *all.Sender
 	err     error
 }
 
@@ -141,7 +142,7 @@ func (d *demo) routes(m *mime.Message) {
 			return
 		}
 		began := time.Now()
-		receipt, err := d.ways.Router.Send(d.ctx, c, demoOutgoing(m, demoTo, demoCc, demoBcc))
+		receipt, err := d.sender.Send(d.ctx, c, demoOutgoing(m, demoTo, demoCc, demoBcc))
 		if err != nil {
 			d.fail("%s: %w", c.Name, err)
 			return

@@ -19,7 +19,7 @@ func (d *demo) envelope(m *mime.Message) {
 		if d.err != nil {
 			return
 		}
-		if _, err := d.ways.Router.Send(d.ctx, c, demoOutgoing(m, demoTo)); err != nil {
+		if _, err := d.sender.Send(d.ctx, c, demoOutgoing(m, demoTo)); err != nil {
 			d.fail("%s: %w", c.Name, err)
 			return
 		}
@@ -80,7 +80,7 @@ func (d *demo) failures(m *mime.Message) {
 		}
 		before := len(d.sandbox.Deliveries())
 		out := demoOutgoing(m, demoTo)
-		_, err := d.ways.Router.Send(d.ctx, c, out)
+		_, err := d.sender.Send(d.ctx, c, out)
 		e := adapters.AsError(err)
 		if e == nil || e.Class != f.class {
 			d.fail("%s: expected class %s, got %v", f.title, f.class, err)
@@ -109,7 +109,7 @@ func (d *demo) failures(m *mime.Message) {
 
 // verified asks the provider about the unknown outcome instead of sending again.
 func (d *demo) verified(c *adapters.Connection, out adapters.Outgoing, e *adapters.Error) {
-	adapter, err := d.ways.Router.Adapter(c)
+	adapter, err := d.sender.Adapter(c)
 	if err != nil {
 		d.fail("%s: %w", c.Name, err)
 		return

@@ -182,18 +182,18 @@ func sendLarge(t *testing.T, p adapters.Provider) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ways := NewOutbound(roots, nil, nil, nil)
+	sender := newSender(roots, nil, nil, nil)
 	m := largeMessage(t, memorySize(p))
 	var wg sync.WaitGroup
 	for range memorySends {
 		wg.Go(func() {
-			if _, err := ways.Router.Send(t.Context(), conn, demoOutgoing(m, "anna@example.com")); err != nil {
+			if _, err := sender.Send(t.Context(), conn, demoOutgoing(m, "anna@example.com")); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	wg.Wait()
-	if err := ways.Close(); err != nil {
+	if err := sender.Close(); err != nil {
 		t.Error(err)
 	}
 	status, err := os.ReadFile("/proc/self/status")

@@ -51,9 +51,9 @@ func Send(ctx context.Context, o SendOptions) (err error) {
 	if err != nil {
 		return o.refused(conn, err)
 	}
-	ways := NewOutbound(roots, nil, nil, nil)
-	defer func() { err = errors.Join(err, ways.Close()) }()
-	adapter, err := ways.Router.Adapter(conn)
+	sender := newSender(roots, nil, nil, nil)
+	defer func() { err = errors.Join(err, sender.Close()) }()
+	adapter, err := sender.Adapter(conn)
 	if err != nil {
 		return exit(ExitConfig, err)
 	}

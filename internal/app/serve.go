@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/all"
 	"github.com/postino-mail/postino/internal/config"
 	"github.com/postino-mail/postino/internal/outbox"
 	"github.com/postino-mail/postino/internal/registry"
@@ -72,7 +73,7 @@ type server struct {
 	level   *slog.LevelVar
 	getenv  func(string) string
 	store   store.Store
-	ways    *Outbound
+	sender  *all.Sender
 	uploads *spool.Budget
 	conns   *registry.Connections
 	clients *registry.Clients
@@ -113,8 +114,8 @@ func Serve(ctx context.Context, o ServeOptions) (err error) {
 	if err != nil {
 		return exit(ExitConfig, err)
 	}
-	s.ways = NewOutbound(roots, networks, s.own, s.log)
-	defer func() { err = errors.Join(err, s.ways.Close()) }()
+	s.sender = newSender(roots, networks, s.own, s.log)
+	defer func() { err = errors.Join(err, s.sender.Close()) }()
 	if err := s.wire(); err != nil {
 		return err
 	}
@@ -142,14 +143,14 @@ func (s *server) wire() (err error) {
 	if err != nil {
 		return err
 	}
-	s.submit, err = submit.New(submit.Options{Store: s.store, Installation: keys.ID(), Connections: s.conns, Clients: s.clients, Adapters: s.ways.Router, Hostname: c.Hostname,
+	s.submit, err = submit.New(submit.Options{Store: s.store, Installation: keys.ID(), Connections: s.conns, Clients: s.clients, Adapters: s.sender, Hostname: c.Hostname,
 		MaxSize: int64(c.Limits.MaxSize), MaxRecipients: c.Limits.MaxRecipients, JoinWindow: time.Duration(c.Limits.JoinWindow),
 		WarnAfter: time.Duration(c.Notify.WarnAfter), Events: true,
 		GiveUp: func(conn *adapters.Connection) time.Duration { return outbox.ScheduleOf(conn, schedule).GiveUp }})
 	if err != nil {
 		return err
 	}
-	s.outbox, err = outbox.New(outbox.Options{Store: s.store, Adapters: s.ways.Router, Node: c.Node, Log: s.log, Workers: c.Workers, Retry: schedule,
+	s.outbox, err = outbox.New(outbox.Options{Store: s.store, Adapters: s.sender, Node: c.Node, Log: s.log, Workers: c.Workers, Retry: schedule,
 		Lease: time.Duration(c.Outbox.Lease), Grace: time.Duration(c.Outbox.Grace), VerifyAfter: time.Duration(c.Outbox.VerifyAfter),
 		Settle: time.Duration(c.Outbox.Settle), FailoverAfter: time.Duration(c.Outbox.FailoverAfter), Events: true,
 		Notify: outbox.Notify{Off: c.Notify.Off, Hostname: c.Hostname, Client: s.notifyOff}})

@@ -1,0 +1,49 @@
+package all_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/postino-mail/postino/adapters/all"
+	"github.com/postino-mail/postino/adapters/sandbox"
+	"github.com/postino-mail/postino/mime"
+)
+
+// A program sends one message with the JSON of a connection. The sandbox stands
+// in for the provider here: a real program leaves Options empty.
+func Example() {
+	provider, err := sandbox.Start(sandbox.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer provider.Close()
+
+	sender := all.New(all.Options{RootCAs: provider.CertPool()})
+	defer sender.Close()
+	conn, err := all.ParseConnection(smtpJSON(provider))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	receipt, err := sender.SendDraft(context.Background(), conn, &mime.Draft{
+		From:    mime.Address{Name: "Contoso ERP", Address: "erp@contoso.example"},
+		To:      []mime.Address{{Name: "Niccolò", Address: "niccolo@fabrikam.example"}},
+		Subject: "Fattura n. 42",
+		HTML:    "<p>In allegato la fattura.</p>", // the text alternative is made from it
+	})
+	fmt.Println(receipt.Provider, receipt.Status, err)
+	// Output: smtp 250 <nil>
+}
+
+// smtpJSON is the file that a person writes.
+func smtpJSON(provider *sandbox.Sandbox) []byte {
+	c := provider.SMTPConnection("erp@contoso.example")
+	doc, err := json.Marshal(map[string]any{"name": c.Name, "provider": "smtp", "from": c.From, "smtp": map[string]any{
+		"host": c.SMTP.Host, "port": c.SMTP.Port, "encryption": c.SMTP.Encryption, "login": c.SMTP.Login, "password": c.SMTP.Password.Reveal()}})
+	if err != nil {
+		fmt.Println(err)
+	}
+	return doc
+}
