@@ -1,5 +1,5 @@
-// Package fallback sends over plain SMTP (RFC 5321): the route for providers
-// without an API, and the second route where a connection names one.
+// Package fallback sends over plain SMTP (RFC 5321): it is the route for
+// providers without an API, and the second route where a connection names one.
 //
 // An adapter keeps its connections for a while and shares them among the sends
 // of one mailbox, never more of them than the lane's concurrency. TLS is

@@ -1,5 +1,6 @@
 // Package tokens gets app-only access tokens from Microsoft Entra and Google
-// and keeps them in one cache for all connections: one request for any number
-// of callers, renewed ahead of its end, failures remembered so that a broken
-// credential does not turn into a request a message (contracts A5, A6, C6).
+// and caches them for all connections of a program. Any number of concurrent
+// callers cause one request; a token is renewed ahead of its end; failures are
+// remembered, so that a broken credential does not turn into a request a
+// message.
 package tokens

@@ -1,6 +1,6 @@
-// Command postino is an outbound mail gateway: it takes a message through a
-// door that programs know and sends it through Microsoft Graph, the Gmail API
-// or plain SMTP.
+// Command postino is an outbound mail gateway: it takes messages from programs
+// by SMTP, HTTP, sendmail or folders and sends them through Microsoft Graph,
+// the Gmail API or plain SMTP.
 package main
 
 import (

@@ -1,7 +1,7 @@
-// Package api is the door for programs: HTTP with JSON under /v1, described by
-// OpenAPI 3.1 at /openapi.json. It takes messages in (JSON, multipart/form-data
-// or message/rfc822), shows what became of them, and lets an administrator
-// manage clients, keys, connections and webhooks.
+// Package api is the HTTP API: programs submit messages with it (JSON,
+// multipart/form-data or message/rfc822) and see what became of them, and
+// administrators manage clients, keys, connections and webhooks. It is
+// described by OpenAPI 3.1 at /openapi.json.
 //
 // Bodies of multipart/form-data and message/rfc822 stream to the spool: memory
 // does not grow with the message. JSON is bounded, and so is how much of it is

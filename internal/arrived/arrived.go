@@ -1,5 +1,6 @@
-// Package arrived tells what a peer has sent, and what it has got, of a
-// connection, by what the operating system knows.
+// Package arrived reports what the peer of a TCP connection has sent and what
+// it has acknowledged, as the operating system knows it. From that the
+// listeners conclude whether a client got its answer.
 package arrived
 
 import (

@@ -1,5 +1,5 @@
-// Package certfile is a TLS certificate in two files that is read again when
-// they change, so that a renewed one is used without a restart.
+// Package certfile reads a TLS certificate and its key from two files, and
+// again when they change, so that a renewed one is used without a restart.
 package certfile
 
 import (

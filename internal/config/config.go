@@ -1,6 +1,6 @@
-// Package config reads the settings of the server: a TOML file, then
-// environment variables, then what the command line says. Connections and
-// clients do not live here but in the store.
+// Package config reads the settings of the server from a TOML file, environment
+// variables and the command line, the later ones overriding the earlier.
+// Connections and clients are not settings: they live in the store.
 package config
 
 import (

@@ -1,5 +1,6 @@
 // Package corpus gives tests the real-world messages of testdata/messages and
-// what an independent parser sees in each, to hold views, routes and doors to it.
+// what an independent parser sees in each. The wire views, routes and entry
+// points are held to it.
 package corpus
 
 import (

@@ -1,10 +1,10 @@
-// Package crashtest holds no code, only tests: they kill the real server again
-// and again while many clients submit over all its doors (SMTP, HTTP with
-// Idempotency-Key, the sendmail command with its maildrop) and the providers
-// misbehave, and then count at the providers that nothing acknowledged was
-// lost or sent twice. Messages are small, in spool files, or larger than Graph
-// takes as MIME. Other tests look at what faults of the disk do, and at what
-// many connections and a long queue cost.
+// Package crashtest holds tests that kill the real server again and again under
+// load and then count at the fake providers that nothing acknowledged was lost
+// or sent twice. Many clients submit over SMTP, HTTP with Idempotency-Key and
+// the sendmail command with its maildrop, while the providers misbehave;
+// messages are small, in spool files, or larger than Graph takes as MIME. Other
+// tests look at faults of the disk, and at what many connections and a long
+// queue cost.
 //
 // The short form (POSTINO_PEERS=1) takes about a minute. The long form is
 // testdata/crash/run.sh. Environment:

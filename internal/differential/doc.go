@@ -1,5 +1,5 @@
-// Package differential holds tests alone: messages made by crossing what real
-// programs write, well-formed and nearly so, go through every entry point and
-// every route, and an independent parser, Python's email package, must find in
-// what the providers received what it found in what was handed over.
+// Package differential holds tests that send generated messages through every
+// entry point and every route and compare what arrives with what was handed
+// over. The messages cross what real programs write, well-formed and nearly so;
+// the comparison is made by an independent parser, the email package of Python.
 package differential

@@ -1,3 +1,3 @@
-// Package filelock keeps two processes from working on one folder: a lock on a
-// file that the kernel gives back when its holder ends, however it ends.
+// Package filelock keeps two processes from working on one folder with a lock
+// on a file, which the kernel releases when its holder ends, however it ends.
 package filelock

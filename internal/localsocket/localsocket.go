@@ -1,7 +1,7 @@
-// Package localsocket listens on a unix socket and tells who is at the other
-// end: programs of this machine prove by the user they run as what others prove
-// by a key. The kernel says who that is (SO_PEERCRED, LOCAL_PEERCRED); on
-// Windows the permissions of the socket's folder decide who can connect at all.
+// Package localsocket listens on a unix socket and reports which user is at the
+// other end, so that programs of this machine need no key. The kernel says who
+// that is (SO_PEERCRED, LOCAL_PEERCRED); on Windows the permissions of the
+// folder of the socket decide who can connect at all.
 package localsocket
 
 import (

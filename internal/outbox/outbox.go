@@ -1,8 +1,8 @@
-// Package outbox is the engine that sends what is stored: it claims due
-// deliveries lane by lane, has every attempt on disk before its call begins,
-// hands the stored bytes to the adapter of the delivery's connection, and
-// decides by the outcome what becomes of the delivery. It relies on a Store for
-// everything that must survive it.
+// Package outbox sends what is stored: it claims due deliveries, calls the
+// adapter of their connection, and decides by the outcome whether to finish,
+// retry, fail over or notify. It works lane by lane, has every attempt on disk
+// before its call begins, hands the stored bytes to the adapter, and relies on
+// a Store for everything that must survive it.
 package outbox
 
 import (

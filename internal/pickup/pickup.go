@@ -1,8 +1,8 @@
 // Package pickup takes messages from folders: .eml files that programs drop,
-// and the maildrop of `postino sendmail`. A file is claimed by renaming it to a
-// name of its own in work/, so of several servers on one folder one gets it and
-// nothing is overwritten; what became of it stands in sent/ or in failed/, with
-// the reason beside it.
+// and what `postino sendmail` left in the maildrop. A file is claimed by
+// renaming it to a name of its own in work/, so that of several servers on one
+// folder only one gets it and nothing is overwritten. Afterwards it stands in
+// sent/, or in failed/ with the reason beside it.
 package pickup
 
 import (

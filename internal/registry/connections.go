@@ -1,5 +1,6 @@
-// Package registry keeps the store's connections and clients at hand, so that
-// the way of a message does not read them from the store each time.
+// Package registry keeps copies of the connections and clients of the store in
+// memory, so that a message needs no query for them. A copy is at most a second
+// old.
 package registry
 
 import (

@@ -1,5 +1,6 @@
-// Package sandboxtest puts adapters on the sandbox, for their tests: with real
-// tokens, and as a provider of the conformance suite.
+// Package sandboxtest connects the adapters to the fake servers of
+// adapters/sandbox for their tests, with real tokens and as providers of the
+// conformance suite.
 package sandboxtest
 
 import (

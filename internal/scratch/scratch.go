@@ -1,5 +1,5 @@
 // Package scratch makes temporary folders that do not outlive their process:
-// the next one removes what a process left that was killed.
+// where a process was killed, the next one removes its folder.
 //
 // Each folder has a lock file, held by its process and given back by the kernel
 // when the process ends, however it ends. Whoever gets the lock of a folder

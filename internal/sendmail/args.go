@@ -1,6 +1,3 @@
-// Package sendmail is what programs call as /usr/sbin/sendmail: it reads the
-// arguments and the message as they write them, hands the message to the local
-// server, and leaves it in the maildrop while the server is down.
 package sendmail
 
 import (

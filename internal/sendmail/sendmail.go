@@ -1,6 +1,7 @@
-// Package sendmail is what programs call as /usr/sbin/sendmail: it reads the
-// arguments and the message as they write them, hands the message to the local
-// server, and leaves it in the maildrop while the server is down.
+// Package sendmail is the command that programs call as /usr/sbin/sendmail: it
+// reads the arguments and the message as they write them and hands the message
+// to the local server. While the server is down it leaves the message in the
+// maildrop.
 package sendmail
 
 import (

@@ -1,6 +1,6 @@
-// Package spool holds bytes on their way in: in memory while they are few, in
-// a file as soon as they are many, so that memory does not grow with the
-// message.
+// Package spool holds the bytes of messages while they arrive, in memory while
+// they are few and in a file when they are many, so that memory does not grow
+// with the message.
 package spool
 
 import (

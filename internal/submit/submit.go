@@ -1,7 +1,7 @@
-// Package submit is the one door inside: every door outside hands a message to
-// it. It checks and completes the message, settles the envelope, chooses the
-// connection, makes sure that the size can leave on some route, and has it all
-// durable before it answers.
+// Package submit accepts messages: every entry point hands them to it, and it
+// checks and completes each, chooses its connection and stores it durably
+// before it answers. It also settles the envelope and makes sure that the size
+// can leave on some route.
 package submit
 
 import (

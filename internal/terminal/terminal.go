@@ -1,10 +1,11 @@
-// Package terminal keeps what other people wrote from acting on who reads it.
-// Names, subjects and providers' answers come from outside; raw, their control
-// characters move the cursor, rename the window or forge a line (ECMA-48), and
-// bidirectional and zero-width characters make a text look like another one
-// (Unicode TR 36). All that is written for a person to read, on a terminal, in a
-// log line or in a table, goes through this package: such characters come out as
-// escapes such as \u001b, and nothing is left out.
+// Package terminal escapes control, bidirectional and zero-width characters in
+// what other people wrote, so that printing it cannot harm or deceive its
+// reader. Names, subjects and answers of providers come from outside; raw,
+// their control characters move the cursor, rename the window or forge a line
+// (ECMA-48), and bidirectional and zero-width characters make a text look like
+// another one (Unicode TR 36). All that is written for a person to read, on a
+// terminal, in a log line or in a table, goes through this package: such
+// characters come out as escapes such as \u001b, and nothing is left out.
 package terminal
 
 import (

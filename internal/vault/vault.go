@@ -1,6 +1,6 @@
-// Package vault keeps secrets unreadable at rest. A Vault seals the secrets of
-// connections with one key that lives outside the store; a Hasher keeps of the
-// clients' secrets only what is needed to recognise them.
+// Package vault keeps secrets unreadable at rest: it seals the secrets of
+// connections and hashes those of clients. The key of a Vault lives outside the
+// store; a Hasher keeps only what is needed to recognise a secret.
 //
 // Sealing is AES-256-GCM of tink with the owner's id and the secret's path as
 // associated data: a sealed secret that is copied to another connection, or to

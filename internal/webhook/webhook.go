@@ -1,6 +1,6 @@
-// Package webhook tells subscribers of events: signed as Standard Webhooks
-// asks, in the order of the event log, each again until its receiver has
-// confirmed it.
+// Package webhook delivers events to the programs that subscribed to them:
+// signed as Standard Webhooks asks, in the order of the event log, each
+// repeated until its receiver has confirmed it.
 //
 // The stored cursor of a webhook is the last event that was confirmed. A node
 // takes a webhook by moving its NextAt ahead under the record's revision: of
