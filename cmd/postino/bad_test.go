@@ -90,7 +90,7 @@ func TestSendBadInput(t *testing.T) {
 			check(name, "", []int{app.ExitUsage, app.ExitData, app.ExitNoInput}, args...)
 		}
 		for name, raw := range messages {
-			// What is only deep may pass: nobody between here and the reader need look inside.
+			// What is only deep may pass: no server between here and the reader need look inside.
 			codes := []int{app.ExitData}
 			if strings.Contains(name, "parts") {
 				codes = []int{0, app.ExitData}

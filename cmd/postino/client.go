@@ -11,7 +11,7 @@ type clientCommand struct {
 	Add    clientAdd    `cmd:"" help:"Add a program or device that may submit."`
 	List   clientList   `cmd:"" help:"List the clients."`
 	Remove clientRemove `cmd:"" help:"Remove a client and its keys."`
-	Rotate clientRotate `cmd:"" help:"Give a client a new secret."`
+	Rotate clientRotate `cmd:"" help:"Make a new secret for a client."`
 	Key    clientKey    `cmd:"" hidden:"" help:"The same as 'postino key add'."`
 }
 

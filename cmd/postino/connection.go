@@ -6,7 +6,7 @@ import (
 	"github.com/postino-mail/postino/internal/app"
 )
 
-// storeFlags say where the store is.
+// storeFlags are where the store is.
 type storeFlags struct {
 	Data     string `help:"Folder of the store." default:"postino-data" env:"POSTINO_DATA" type:"path" placeholder:"DIR"`
 	Database string `help:"PostgreSQL in place of the embedded store." env:"POSTINO_DATABASE" placeholder:"URL"`

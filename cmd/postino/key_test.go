@@ -78,7 +78,7 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// Names that came from outside act on nobody's terminal, in tables, in errors
+// Names that came from outside act on no one's terminal, in tables, in errors
 // and in JSON.
 func TestUnsafeCharacters(t *testing.T) {
 	t.Parallel()

@@ -39,8 +39,8 @@ func main() {
 	os.Exit(run(ctx, args, stdio{os.Stdin, os.Stdout, os.Stderr}))
 }
 
-// untilSignal gives a context that Ctrl-C or SIGTERM ends. A second one ends
-// the process at once, as if nobody waited for the first.
+// untilSignal returns a context that Ctrl-C or SIGTERM ends. A second one ends
+// the process at once, as if the first had not been caught.
 func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
@@ -63,7 +63,7 @@ type commands struct {
 	Connection connectionCommand `cmd:"" help:"Manage the connections."`
 	Client     clientCommand     `cmd:"" help:"Manage the programs and devices that may submit."`
 	Key        keyCommand        `cmd:"" help:"Manage the keys of the HTTP API."`
-	Queue      queueCommand      `cmd:"" help:"See and steer what is on its way."`
+	Queue      queueCommand      `cmd:"" help:"Show and manage the queue."`
 	Sandbox    sandboxCommand    `cmd:"" help:"Run fake Entra, Graph, Gmail and SMTP servers to develop against."`
 	Version    versionCommand    `cmd:"" help:"Print version, Go version and platform."`
 }
@@ -81,7 +81,7 @@ func (c *commands) language() string {
 	return "en"
 }
 
-// run runs one command line and gives its exit code.
+// run runs one command line and returns its exit code.
 func run(ctx context.Context, args []string, std stdio) int {
 	std.err = terminal.NewWriter(std.err)
 	if len(args) == 0 || args[0] != "sendmail" { // which may speak SMTP there
@@ -116,7 +116,7 @@ func run(ctx context.Context, args []string, std stdio) int {
 	return report(parsed.Run(), std, cli.language(), asJSON)
 }
 
-// report tells of the error, unless it was told, and gives its exit code.
+// report prints the error, unless it was printed, and returns its exit code.
 func report(err error, std stdio, lang string, asJSON bool) int {
 	code := app.ExitCode(err)
 	if err == nil || app.Reported(err) {

@@ -96,7 +96,7 @@ func TestSend(t *testing.T) {
 		{name: "whole message, envelope given", conn: "graph", stdin: "From: erp@contoso.it\nTo: a@x.it, b@x.it\nSubject: s\n\nciao\n", args: []string{"--eml", "-", "--rcpt", "b@x.it"}, want: "accepted", rcpts: "b@x.it"},
 		{name: "whole message, headers decide", conn: "smtp", stdin: "From: erp@contoso.it\nTo: a@x.it\nBcc: c@x.it\n\nciao\n", args: []string{"--eml", "-"}, want: "accepted", rcpts: "a@x.it c@x.it"},
 		{name: "no From", conn: "smtp", stdin: "To: a@x.it\n\nciao\n", args: []string{"--eml", "-"}, code: app.ExitData, want: "From"},
-		{name: "nobody to send to", conn: "smtp", stdin: "From: erp@contoso.it\n\nciao\n", args: []string{"--eml", "-"}, code: app.ExitData, want: "nobody to send to"},
+		{name: "no recipient", conn: "smtp", stdin: "From: erp@contoso.it\n\nciao\n", args: []string{"--eml", "-"}, code: app.ExitData, want: "no recipient"},
 		{name: "garbage", conn: "smtp", stdin: "\x00\x01\x02", args: []string{"--eml", "-"}, code: app.ExitData},
 		{name: "header injection", conn: "graph", args: []string{"--from", from, "--to", "a@x.it", "--subject", "x\r\nBcc: evil@example.com", "--text", "x"}, code: app.ExitData, want: "ubject"},
 		{name: "expired secret", conn: "expired", args: compose, code: app.ExitNoPerm, want: "AADSTS7000222"},

@@ -208,7 +208,7 @@ func (r *running) submit(subject, from, to string) {
 	}
 }
 
-// queue gives a command on the queue.
+// queue runs a command on the queue.
 func (r *running) queue(want int, args ...string) string {
 	r.t.Helper()
 	code, out, errOut := command(r.t, "", append(append([]string{"queue"}, args...), "--data", r.data)...)
@@ -332,7 +332,7 @@ func TestQueueCommands(t *testing.T) {
 		}
 	}
 
-	// The export has what went out and what became of it, nobody hidden in it.
+	// The export has what went out and what became of it, with no hidden recipient in it.
 	dir := filepath.Join(t.TempDir(), "out")
 	r.queue(0, "export", "--dir", dir, "--to", "anna")
 	eml := readFile(t, filepath.Join(dir, first.ID.String()+".eml"))

@@ -114,7 +114,7 @@ func (queueCancel) Help() string {
   postino queue cancel 01ka8z…
   postino queue cancel --all --tag newsletter
 
-What is sent, or being sent at this moment, cannot be cancelled. Nobody is told.`
+What is sent, or being sent at this moment, cannot be cancelled. No one is notified.`
 }
 
 func (c *queueCancel) Run(ctx context.Context, std stdio, cli *commands) error {

@@ -89,7 +89,7 @@ func (s *shelf) put(st store.Store, c *adapters.Connection, state store.State, u
 	return id, st.Settle(s.t.Context(), step)
 }
 
-// queue gives a command and says which states the deliveries have after it.
+// queue runs a command and returns which states the deliveries have after it.
 func (s *shelf) queue(line string) (code int, out, errOut string, after map[store.State]store.Delivery) {
 	s.t.Helper()
 	code, out, errOut = command(s.t, "", append(append([]string{"queue"}, strings.Fields(line)...), "--data", s.data)...)
@@ -154,7 +154,7 @@ func TestQueueAll(t *testing.T) {
 	}
 }
 
-// What expired while nobody could say whether it was sent is no ordinary
+// What expired while it was not known whether it was sent is no ordinary
 // failure: it goes out again only where that is asked for.
 func TestQueueExpiredUnknown(t *testing.T) {
 	t.Parallel()

@@ -95,7 +95,7 @@ func TestReadmeHTTP(t *testing.T) {
 	}
 }
 
-// serveIn starts the server and gives the address of HTTP; it ends with the test.
+// serveIn starts the server and returns the address of HTTP; it ends with the test.
 func serveIn(t *testing.T, c *exec.Cmd) string {
 	t.Helper()
 	c.Stderr = io.Discard

@@ -101,7 +101,7 @@ func (m *machine) serve() {
 	})
 }
 
-// call runs a program that sends mail and gives its exit code.
+// call runs a program that sends mail and returns its exit code.
 func (m *machine) call(stdin string, name string, args ...string) (code int, out string) {
 	m.t.Helper()
 	smtp := m.smtp

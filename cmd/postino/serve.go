@@ -12,8 +12,8 @@ type serveCommand struct {
 	Config   string   `help:"Configuration file (TOML)." env:"POSTINO_CONFIG" placeholder:"FILE" type:"existingfile"`
 	Data     string   `help:"Folder of the store (default: ./postino-data)." placeholder:"DIR" type:"path"`
 	Database string   `help:"PostgreSQL in place of the embedded store." placeholder:"URL"`
-	SMTP     []string `help:"Address of the SMTP door (default: 127.0.0.1:2525)." placeholder:"ADDR" name:"smtp"`
-	HTTP     string   `help:"Address of the HTTP door (default: 127.0.0.1:8025)." placeholder:"ADDR" name:"http"`
+	SMTP     []string `help:"Address of the SMTP listener (default: 127.0.0.1:2525)." placeholder:"ADDR" name:"smtp"`
+	HTTP     string   `help:"Address of the HTTP listener (default: 127.0.0.1:8025)." placeholder:"ADDR" name:"http"`
 	CAFile   string   `help:"PEM file of a further certificate authority to trust." placeholder:"FILE" name:"ca-file" env:"POSTINO_CA_FILE"`
 }
 
@@ -25,7 +25,7 @@ func (serveCommand) Help() string {
   postino serve --config /etc/postino.toml
   postino serve --database postgres://postino@db/postino
 
-SIGTERM ends it after what is in flight is finished or given back, 35 s at most; a second
+SIGTERM ends it after what is in flight is finished or released, 35 s at most; a second
 one, or Ctrl-C, ends it at once. SIGHUP reads the configuration's log level and the
 certificates again.`
 }

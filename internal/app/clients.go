@@ -63,7 +63,7 @@ func (k ClientCommands) Add(ctx context.Context, n NewClient) error {
 		return exit(ExitUsage, err)
 	}
 	if n.NoSecret && len(networks) == 0 {
-		return exit(ExitUsage, errors.New("a client without a secret needs networks: nobody could tell who it is"))
+		return exit(ExitUsage, errors.New("a client without a secret needs networks: nothing else identifies it"))
 	}
 	if m := n.ResubmitMinutes; m != nil && (*m < 0 || time.Duration(*m)*time.Minute > store.MaxResubmit) {
 		return exit(ExitUsage, errors.New("--resubmit-minutes is from 0 to 1440"))
@@ -163,7 +163,7 @@ func (k ClientCommands) Remove(ctx context.Context, name string) error {
 	})
 }
 
-// Rotate gives a client a new secret; the old one ends at once.
+// Rotate makes a new secret for a client; the old one is invalid at once.
 func (k ClientCommands) Rotate(ctx context.Context, name string) error {
 	return withStore(ctx, k.Storage, func(st store.Store) error {
 		c, err := clientNamed(ctx, st, name)

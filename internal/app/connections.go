@@ -44,7 +44,7 @@ func (k ConnectionCommands) Add(ctx context.Context, file string) error {
 	})
 }
 
-// read reads a file, "-" for standard input; what says whose it is.
+// read reads a file, "-" for standard input; what names it in an error.
 func (k ConnectionCommands) read(what, file string) (text []byte, err error) {
 	if file == "-" {
 		text, err = io.ReadAll(k.Stdin)
@@ -57,7 +57,7 @@ func (k ConnectionCommands) read(what, file string) (text []byte, err error) {
 	return adapters.PlainText(text), nil
 }
 
-// put stores the connection and says so.
+// put stores the connection and reports it.
 func (k ConnectionCommands) put(ctx context.Context, st store.Store, c *adapters.Connection, word string) error {
 	return k.watching(ctx, st, func() error {
 		stored, err := st.PutConnection(ctx, time.Now(), c)
@@ -101,7 +101,7 @@ func (k ConnectionCommands) watching(ctx context.Context, st store.Store, change
 }
 
 // Edit applies a JSON merge patch (RFC 7396) to a connection. Secrets that the
-// patch leaves out, or gives as "***", stay.
+// patch leaves out, or has as "***", stay.
 func (k ConnectionCommands) Edit(ctx context.Context, name, file string) error {
 	text, err := k.read("the file of the changes", file)
 	if err != nil {

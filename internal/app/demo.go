@@ -215,7 +215,7 @@ func (d *demo) last(c *adapters.Connection) (sandbox.Delivery, bool) {
 	return sandbox.Delivery{}, false
 }
 
-// hidden says whether the recipients' view names the hidden recipient.
+// hidden reports whether the recipients' view names the hidden recipient.
 func (d *demo) hidden(got sandbox.Delivery) string {
 	r, err := d.sandbox.OpenShown(got)
 	if err != nil {
@@ -232,7 +232,7 @@ func (d *demo) hidden(got sandbox.Delivery) string {
 		d.fail("the hidden recipient shows")
 		return "SHOWN"
 	}
-	return demoBcc + " got a copy and appears in nobody's"
+	return demoBcc + " got a copy and appears in no one's"
 }
 
 func (d *demo) tokenRequests(p adapters.Provider) string {

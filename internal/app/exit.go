@@ -34,7 +34,7 @@ type ExitError struct {
 func (e *ExitError) Error() string { return e.Err.Error() }
 func (e *ExitError) Unwrap() error { return e.Err }
 
-// exit gives err an exit code; nil stays nil.
+// exit adds an exit code to err; nil stays nil.
 func exit(code int, err error) error {
 	if err == nil {
 		return nil

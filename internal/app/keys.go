@@ -16,7 +16,7 @@ import (
 )
 
 // KeyCommands are the jobs of `postino key`. They work on the store; a server
-// that runs beside them obeys at once, to a revoked key within a second.
+// that runs beside them sees a change at once, a revoked key within a second.
 type KeyCommands struct {
 	Storage Storage
 	JSON    bool

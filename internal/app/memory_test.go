@@ -81,7 +81,7 @@ func memoryProcess(ctx context.Context, role string) *exec.Cmd {
 	return cmd
 }
 
-// startMemorySandbox gives the plan of a sandbox in a process of its own,
+// startMemorySandbox returns the plan of a sandbox in a process of its own,
 // which ends with the test.
 func startMemorySandbox(t *testing.T) string {
 	t.Helper()
@@ -112,7 +112,7 @@ func startMemorySandbox(t *testing.T) string {
 			return lines.Text()
 		}
 	}
-	t.Fatalf("the sandbox says nothing: %v", lines.Err())
+	t.Fatalf("the sandbox printed nothing: %v", lines.Err())
 	return ""
 }
 

@@ -97,7 +97,7 @@ func each(ctx context.Context, st store.Store, f QueueFilter, limit int, work fu
 	if err != nil {
 		return err
 	}
-	n, known := 0, newWays(st)
+	n, known := 0, newConnectionCache(st)
 	err = pages(ctx, st, filter, func(entries []store.Entry) error {
 		for _, e := range entries {
 			if f.Refused && refused(&e.Delivery) == nil {
@@ -133,7 +133,7 @@ func (k QueueCommands) List(ctx context.Context, f QueueFilter, limit int) error
 			enc.SetEscapeHTML(false) // a Message-ID has angle brackets
 			return each(ctx, st, f, limit, func(e shownEntry) error { return enc.Encode(e) })
 		}
-		w := terminal.NewTable(k.Stdout, "ID", "RECEIVED", "STATE", "TRIES", "CONNECTION", "FROM", "TO", "SUBJECT", "LAST WORD")
+		w := terminal.NewTable(k.Stdout, "ID", "RECEIVED", "STATE", "ATTEMPTS", "CONNECTION", "FROM", "TO", "SUBJECT", "LAST RESULT")
 		err := each(ctx, st, f, limit, func(e shownEntry) error {
 			d := &e.Delivery
 			to := "?" // a damaged record has none
@@ -162,7 +162,7 @@ func refused(d *store.Delivery) (out []*store.Recipient) {
 }
 
 // lastWord is what the provider said last. A refusal of some recipients comes
-// before the success with the others: that needs nobody.
+// before the success with the others: that needs no one.
 func lastWord(d *store.Delivery, lang string) string {
 	if bad := refused(d); len(bad) > 0 && (len(bad) < len(d.Recipients) || d.Error == nil) {
 		word := fmt.Sprintf("%d of %d refused", len(bad), len(d.Recipients))

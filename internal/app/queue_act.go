@@ -41,7 +41,7 @@ func (k QueueCommands) Act(ctx context.Context, word string, ids []string, f Que
 		f.States = []string{store.Queued.String(), store.Failed.String(), store.Expired.String()}
 	}
 	return withStore(ctx, k.Storage, func(st store.Store) error {
-		a := actor{st: st, ways: newWays(st), verb: verb, now: time.Now(), careful: careful}
+		a := actor{st: st, conns: newConnectionCache(st), verb: verb, now: time.Now(), careful: careful}
 		var err error
 		if all {
 			err = a.chosen(ctx, f)
@@ -74,11 +74,11 @@ func (k QueueCommands) tell(verb store.Verb, did acted) error {
 
 // An actor applies one verb.
 type actor struct {
-	st   store.Store
-	ways *ways
-	verb store.Verb
-	now  time.Time
-	did  acted
+	st    store.Store
+	conns *connectionCache
+	verb  store.Verb
+	now   time.Time
+	did   acted
 
 	states []store.State // in which a delivery must still be; none: any
 
@@ -145,7 +145,7 @@ func (a *actor) do(ctx context.Context, list []store.Delivery) error {
 	for i := range list {
 		var keep time.Duration
 		if a.verb == store.DoRetry || a.verb == store.DoRelease {
-			conn := a.ways.of(ctx, list[i].Route.Connection)
+			conn := a.conns.of(ctx, list[i].Route.Connection)
 			// The command line does not know the server's configuration.
 			keep = outbox.ScheduleOf(conn, outbox.Schedule{GiveUp: store.GiveUp}).GiveUp
 		}
@@ -165,7 +165,7 @@ func (a *actor) do(ctx context.Context, list []store.Delivery) error {
 	return nil
 }
 
-// deliveryOf gives the delivery with this id.
+// deliveryOf reads the delivery with this id.
 func deliveryOf(ctx context.Context, st store.Store, s string) (*store.Delivery, error) {
 	id, err := store.ParseID(s)
 	if err != nil {

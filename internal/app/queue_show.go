@@ -28,7 +28,7 @@ func (k QueueCommands) Show(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		s := shownDelivery{Delivery: d, Connection: newWays(st).name(ctx, d.Route.Connection)}
+		s := shownDelivery{Delivery: d, Connection: newConnectionCache(st).name(ctx, d.Route.Connection)}
 		if s.Message, err = st.Message(ctx, d.Message); err != nil {
 			return err
 		}
@@ -45,7 +45,7 @@ func (k QueueCommands) Show(ctx context.Context, id string) error {
 	})
 }
 
-// waits says what keeps a delivery back besides its own time: a connection that
+// waits is what keeps a delivery back besides its own time: a connection that
 // is off or paused, a lane that is paused or has spent its budget.
 func waits(ctx context.Context, st store.Store, d *store.Delivery, lang string) (out []string, err error) {
 	if !d.Waits() {

@@ -7,8 +7,8 @@ import (
 )
 
 // reload reads log level and certificates again. What cannot change while
-// running is left as it is, and the log says what that is.
-func (s *server) reload(o ServeOptions, doors []door) {
+// running is left as it is, and the log names it.
+func (s *server) reload(o ServeOptions, entries []entryPoint) {
 	s.notifySystemd("RELOADING=1")
 	defer s.notifySystemd("READY=1")
 	conf, err := o.load()
@@ -20,10 +20,10 @@ func (s *server) reload(o ServeOptions, doors []door) {
 		return
 	}
 	what := "log level and certificates were read again"
-	for _, d := range doors {
+	for _, d := range entries {
 		if r, ok := d.(interface{ Reload() error }); ok {
 			if err := r.Reload(); err != nil {
-				s.log.Error("a door keeps its old certificate", "err", err)
+				s.log.Error("a listener keeps its old certificate", "err", err)
 				what = "the log level was read again"
 			}
 		}

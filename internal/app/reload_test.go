@@ -10,7 +10,7 @@ import (
 	"github.com/postino-mail/postino/internal/registry"
 )
 
-// What a hang-up brings, what needs a restart, and that no value is shown.
+// What SIGHUP changes, what needs a restart, and that no value is shown.
 func TestReload(t *testing.T) {
 	t.Parallel()
 	const before = "database = 'postgres://postino:hunter1@db/postino'\n[log]\nlevel = 'info'\n[[smtp]]\naddress = '127.0.0.1:2525'\n"

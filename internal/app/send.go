@@ -175,7 +175,7 @@ func (o *SendOptions) outgoing(m *mime.Message) (adapters.Outgoing, error) {
 		}
 	}
 	if len(rcpts) == 0 {
-		return out, exit(ExitData, errors.New("nobody to send to: the message has no To, Cc or Bcc, and no --rcpt was given"))
+		return out, exit(ExitData, errors.New("no recipient: the message has no To, Cc or Bcc, and no --rcpt was given"))
 	}
 	seen := map[string]bool{}
 	for _, r := range rcpts {
@@ -278,7 +278,7 @@ func (o *SendOptions) refused(conn *adapters.Connection, err error) error {
 	return exit(ExitData, errReported)
 }
 
-// errReported says that the failure has been told already.
+// errReported means that the failure has been printed already.
 var errReported = errors.New("not sent")
 
 // Reported tells whether the error's text has been printed.

@@ -36,7 +36,7 @@ type ServeOptions struct {
 	Ready      func(Addresses) // called once everything listens; may be nil
 }
 
-// Addresses are where the doors listen.
+// Addresses are where the listeners are.
 type Addresses struct {
 	SMTP   []string
 	HTTP   string
@@ -83,13 +83,13 @@ type server struct {
 	read    chan struct{} // closed once the connections were read
 }
 
-// A door takes messages in until its context ends.
-type door interface {
+// An entryPoint takes messages in until its context ends.
+type entryPoint interface {
 	Serve(ctx context.Context) error
 }
 
-// Serve runs the gateway until ctx ends: then the doors close, what is in
-// flight is finished or given back, and the store is closed.
+// Serve runs the gateway until ctx ends: then the entry points close, what is in
+// flight is finished or released, and the store is closed.
 func Serve(ctx context.Context, o ServeOptions) (err error) {
 	conf, err := o.load()
 	if err != nil {
@@ -121,7 +121,7 @@ func Serve(ctx context.Context, o ServeOptions) (err error) {
 	}
 	stopReading := s.readConnections(ctx)
 	defer stopReading()
-	doors, addresses, err := s.doors()
+	entries, addresses, err := s.entryPoints()
 	if err != nil {
 		return exit(ExitConfig, err)
 	}
@@ -129,7 +129,7 @@ func Serve(ctx context.Context, o ServeOptions) (err error) {
 		o.Ready(addresses)
 	}
 	s.log.Info("postino serves", "smtp", addresses.SMTP, "http", addresses.HTTP, "socket", addresses.Socket, "data", conf.Data, "node", conf.Node)
-	return s.run(ctx, o, doors)
+	return s.run(ctx, o, entries)
 }
 
 func (s *server) wire() (err error) {
@@ -162,7 +162,7 @@ func (s *server) wire() (err error) {
 // would wait several times as long.
 const headStart = 300 * time.Millisecond
 
-// readConnections reads all connections while the doors are made, so that the
+// readConnections reads all connections while the entry points are made, so that the
 // first message finds them at hand. end waits for it.
 func (s *server) readConnections(ctx context.Context) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -172,17 +172,17 @@ func (s *server) readConnections(ctx context.Context) (end func()) {
 		if _, err := s.submit.MaxSize(ctx); err != nil && ctx.Err() == nil {
 			s.log.Warn("the connections cannot be read yet", "err", err)
 		}
-		s.tellClosed(ctx)
+		s.logSealed(ctx)
 	}()
 	return func() { cancel(); <-s.read }
 }
 
-// tellClosed says which connections' secrets do not open: the key is another one
-// than they were sealed with.
-func (s *server) tellClosed(ctx context.Context) {
+// logSealed names the connections whose secrets do not open: the key is not the
+// one that they were sealed with.
+func (s *server) logSealed(ctx context.Context) {
 	all, err := s.conns.All(ctx)
 	if err != nil {
-		return // said by others
+		return // others report it
 	}
 	var names []string
 	for _, c := range all {
@@ -204,18 +204,18 @@ func (s *server) notifyOff(ctx context.Context, id string) (bool, error) {
 	return c.NotifyOff, nil
 }
 
-// run keeps everything going. The doors close first, so that nothing is taken
+// run keeps everything going. The entry points close first, so that nothing is taken
 // in while the outbox ends; one that fails by itself ends all.
-func (s *server) run(ctx context.Context, o ServeOptions, doors []door) error {
+func (s *server) run(ctx context.Context, o ServeOptions, entries []entryPoint) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	sending, stopSending := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopSending()
 	var in, out sync.WaitGroup
-	for _, d := range doors {
+	for _, d := range entries {
 		in.Go(func() {
 			if err := d.Serve(ctx); err != nil && ctx.Err() == nil {
-				stop(fmt.Errorf("a door closed: %w", err))
+				stop(fmt.Errorf("a listener closed: %w", err))
 			}
 		})
 	}
@@ -230,21 +230,21 @@ func (s *server) run(ctx context.Context, o ServeOptions, doors []door) error {
 		}
 	})
 	out.Go(func() { s.maintain(sending) })
-	hangups := make(chan os.Signal, 1)
+	reloads := make(chan os.Signal, 1)
 	if signals := reloadSignals(); len(signals) > 0 { // none would mean all
-		signal.Notify(hangups, signals...)
-		defer signal.Stop(hangups)
+		signal.Notify(reloads, signals...)
+		defer signal.Stop(reloads)
 	}
 	s.notifySystemd("READY=1")
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-		case <-hangups:
-			s.reload(o, doors)
+		case <-reloads:
+			s.reload(o, entries)
 		}
 	}
 	s.notifySystemd("STOPPING=1")
-	s.log.Info("stopping: the doors close", "in_flight", s.outbox.InFlight())
+	s.log.Info("stopping: the listeners close", "in_flight", s.outbox.InFlight())
 	in.Wait()
 	stopSending()
 	out.Wait()

@@ -17,7 +17,7 @@ import (
 // storeFile is there where an embedded store is.
 const storeFile = "postino.db"
 
-// Storage says where the store is.
+// Storage is where the store is.
 type Storage struct {
 	Data     string // folder of the embedded store, and of the key
 	Database string // postgres://…: used in place of the embedded store

@@ -14,7 +14,7 @@ import (
 	"github.com/postino-mail/postino/internal/vault"
 )
 
-// aKey makes a key in a folder of its own and gives it as text.
+// aKey makes a key in a folder of its own and returns it as text.
 func aKey(t *testing.T) (dir, text string) {
 	t.Helper()
 	dir = t.TempDir()

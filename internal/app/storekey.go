@@ -54,7 +54,7 @@ func (k *storeKey) find(dir string, getenv func(string) string) error {
 
 // fit compares the key with the store. Beside a store that has sealed secrets
 // none is made, and none that is another one is used, unless the administrator
-// says so. What is sealed with a lost key must be entered again.
+// reports it. What is sealed with a lost key must be entered again.
 func (k *storeKey) fit(ctx context.Context, st store.Store, dir, where string, getenv func(string) string) error {
 	word, err := st.Setting(ctx, keyCheck)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {

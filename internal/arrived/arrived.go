@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// Bytes is how many bytes have come that nobody has read yet; 0 where the
-// system does not say.
+// Bytes is how many bytes have come that no one has read yet; 0 where the
+// system does not report it.
 func Bytes(c net.Conn) (n int) {
 	control(c, func(fd uintptr) { n = inQueue(fd) })
 	return n
@@ -31,7 +31,7 @@ func control(c net.Conn, f func(fd uintptr)) {
 	}
 	raw, err := sc.SyscallConn()
 	if err != nil {
-		return // closed: the next read says so
+		return // closed: the next read reports it
 	}
 	_ = raw.Control(f) // likewise
 }

@@ -88,7 +88,7 @@ func (f *File) load(now stamp) error {
 	return nil
 }
 
-// Get gives the certificate to a handshake (tls.Config.GetCertificate). New
+// Get returns the certificate for a handshake (tls.Config.GetCertificate). New
 // files that cannot be used, such as a certificate whose key is not written
 // yet, leave the one before in use.
 func (f *File) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {

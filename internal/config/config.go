@@ -46,7 +46,7 @@ type Config struct {
 	Warnings []string `toml:"-"` // what was asked for and has no effect
 }
 
-// Log says what is logged and how.
+// Log is what is logged and how.
 type Log struct {
 	Level  string `toml:"level"`  // debug, info (default), warn, error
 	Format string `toml:"format"` // text (default) or json
@@ -63,7 +63,7 @@ type Listener struct {
 	Auth           string   `toml:"auth"`             // required (default off loopback), optional, off
 	PlaintextAuth  bool     `toml:"plaintext_auth"`   // legacy: AUTH without TLS
 	BareLF         bool     `toml:"bare_lf"`          // legacy: lines that end in LF alone
-	MissingHeaders bool     `toml:"missing_headers"`  // legacy: Date and Message-ID may be absent without a word; a missing From is the envelope's
+	MissingHeaders bool     `toml:"missing_headers"`  // legacy: Date and Message-ID may be absent; a missing From is the envelope's
 	LaxHelo        bool     `toml:"lax_helo"`         // legacy: any HELO argument, or none
 	MaxConnections int      `toml:"max_connections"`  // 1,000
 	MaxPerAddress  int      `toml:"max_per_address"`  // 100
@@ -105,13 +105,13 @@ type Outbox struct {
 	Grace         Duration `toml:"grace"`
 }
 
-// Notify says how senders are told of failures.
+// Notify is how senders are notified of failures.
 type Notify struct {
 	Off       bool     `toml:"off"`
 	WarnAfter Duration `toml:"warn_after"` // 4h; negative: never
 }
 
-// Retention says how long what was finished is kept; 0 keeps it for ever.
+// Retention is how long what was finished is kept; 0 keeps it for ever.
 type Retention struct {
 	Bodies  Duration `toml:"bodies"`  // 30 days
 	Records Duration `toml:"records"` // 400 days
@@ -131,7 +131,7 @@ type Maildrop struct {
 	Client string `toml:"client"` // name of the client that they count as; empty: this machine
 }
 
-// Webhooks says where events may be sent besides the open Internet.
+// Webhooks is where events may be sent besides the open Internet.
 type Webhooks struct {
 	Networks []string `toml:"networks"` // receivers here may be called, without TLS too; empty: none
 }
@@ -150,7 +150,7 @@ func (w *Webhooks) validate() error {
 	return nil
 }
 
-// Connections says what those who are no administrators may connect to.
+// Connections is what those who are no administrators may connect to.
 type Connections struct {
 	Networks []string `toml:"networks"` // servers here may be named by them too, besides public addresses; empty: none
 }
@@ -375,7 +375,7 @@ func (l *Listener) validate() error {
 		bad("an allowance for old devices needs networks: name the addresses of the devices")
 	}
 	if l.Auth == "off" && len(l.Networks) == 0 && !loopback {
-		bad("auth is off and no networks are named: anybody could send; name the networks or require auth")
+		bad("auth is off and no networks are named: anyone could send; name the networks or require auth")
 	}
 	if (l.Auth == "off" || l.Auth == "optional") && Everyone(networks) {
 		bad("networks %s are everyone: without required auth this is an open relay", strings.Join(l.Networks, ", "))

@@ -84,7 +84,7 @@ func TestLoad(t *testing.T) {
 		{name: "a table as a list", file: "[[http]]\naddress='127.0.0.1:25'", wantErr: "write [http]"},
 		{name: "not TOML", file: "<html>", wantErr: "cannot be read"},
 		{name: "open relay by network", file: "[[smtp]]\naddress='0.0.0.0:25'\nauth='off'\nnetworks=['0.0.0.0/0']", wantErr: "open relay"},
-		{name: "open relay by address", file: "[[smtp]]\naddress='0.0.0.0:25'\nauth='off'", wantErr: "anybody could send"},
+		{name: "open relay by address", file: "[[smtp]]\naddress='0.0.0.0:25'\nauth='off'", wantErr: "anyone could send"},
 		{name: "legacy without a range", file: "[[smtp]]\naddress='0.0.0.0:25'\nplaintext_auth=true", wantErr: "needs networks"},
 		{name: "old TLS without a range", file: "[[smtp]]\naddress='0.0.0.0:25'\nmin_tls='1.0'", wantErr: "needs networks"},
 		{name: "legacy with a range", file: "[[smtp]]\naddress='0.0.0.0:25'\nbare_lf=true\nnetworks=['10.1.2.3','10.2.0.0/16']"},

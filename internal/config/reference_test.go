@@ -35,7 +35,7 @@ func TestEverySettingIsDocumented(t *testing.T) {
 			t.Errorf("%s has two rows", name)
 		}
 		if strings.TrimSpace(cells[3]) == "" {
-			t.Errorf("%s: its row says nothing", name)
+			t.Errorf("%s: its row is empty", name)
 		}
 		documented[name] = true
 	}

@@ -30,7 +30,7 @@ type File struct {
 	SHA256 string `json:"sha256"`
 }
 
-// Expected is an entry of the index: what Accept says, strictly and leniently
+// Expected is an entry of the index: what Accept returns, strictly and leniently
 // ("ok" or the code of its error), and what the independent parser sees.
 type Expected struct {
 	Strict     string   `json:"strict"`
@@ -87,7 +87,7 @@ func Raw(t testing.TB, file string) []byte {
 	return raw
 }
 
-// Accept takes a message in as a door does, at a fixed time.
+// Accept takes a message in as an entry point does, at a fixed time.
 func Accept(raw []byte, lenient bool) (*mime.Message, error) {
 	return mime.Accept(mime.Bytes(raw), mime.AcceptOptions{Lenient: lenient, Hostname: "gateway.contoso.example",
 		Now: func() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) }})

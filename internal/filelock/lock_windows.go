@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// Lock takes the lock that the kernel gives back when the process ends,
+// Lock takes a lock that the kernel releases when the process ends,
 // however it ends.
 func Lock(name string) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)

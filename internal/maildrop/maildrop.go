@@ -70,7 +70,7 @@ func Write(dir string, env mime.Envelope, message mime.Source) (err error) {
 
 // readable lets the server, which runs as the folder's owner, read a file that
 // another user leaves. That is safe where only the owner can list the folder:
-// nobody else learns the name.
+// no one else learns the name.
 func readable(f *os.File, dir string) error {
 	info, err := os.Stat(dir)
 	if err != nil {

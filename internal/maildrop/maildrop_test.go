@@ -58,7 +58,7 @@ func TestWriteAndRead(t *testing.T) {
 }
 
 // Where all users of a machine share the folder, the server must be able to
-// read what they leave, and nobody else; elsewhere the file stays its writer's.
+// read what they leave, and no one else; elsewhere the file stays its writer's.
 func TestModes(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {

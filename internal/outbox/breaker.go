@@ -44,20 +44,20 @@ type breakerState struct {
 
 func newBreakers() *breakers { return &breakers{m: make(map[string]*breakerState)} }
 
-// account is the breaker of one connection as a rule sees it.
-type account struct {
+// breaker is the breaker of one connection, as a decision uses it.
+type breaker struct {
 	all  *breakers
 	conn *adapters.Connection
 }
 
-func (b *breakers) of(c *adapters.Connection) account { return account{b, c} }
+func (b *breakers) of(c *adapters.Connection) breaker { return breaker{b, c} }
 
-// state gives the entry; an edited connection starts anew. The lock is held.
-func (a account) state() *breakerState {
-	s := a.all.m[a.conn.ID]
-	if s == nil || s.revision != a.conn.Revision {
-		s = &breakerState{revision: a.conn.Revision}
-		a.all.m[a.conn.ID] = s
+// state returns the entry; an edited connection starts again. The lock is held.
+func (b breaker) state() *breakerState {
+	s := b.all.m[b.conn.ID]
+	if s == nil || s.revision != b.conn.Revision {
+		s = &breakerState{revision: b.conn.Revision}
+		b.all.m[b.conn.ID] = s
 	}
 	return s
 }
@@ -65,10 +65,10 @@ func (a account) state() *breakerState {
 // failed counts a failure of the connection by an attempt that began at since;
 // not nil: the breaker opens. Attempts that were under way together see one
 // trouble: they count once, or a single hiccup would stop a busy connection.
-func (a account) failed(since, now time.Time, e *adapters.Error) *store.ConnectionChange {
-	a.all.mu.Lock()
-	defer a.all.mu.Unlock()
-	s := a.state()
+func (b breaker) failed(since, now time.Time, e *adapters.Error) *store.ConnectionChange {
+	b.all.mu.Lock()
+	defer b.all.mu.Unlock()
+	s := b.state()
 	if s.opened == 0 && (since.Before(s.counted) || now.Sub(s.counted) < sameTrouble) {
 		return nil
 	}
@@ -86,11 +86,11 @@ func (a account) failed(since, now time.Time, e *adapters.Error) *store.Connecti
 		Breaker: &store.Breaker{State: "open", Failures: s.failures, OpenUntil: s.until, OpenedAt: now}}
 }
 
-// refused counts a refused credential and says until when to leave it alone.
-func (a account) refused(now time.Time, e *adapters.Error) (time.Time, *store.ConnectionChange) {
-	a.all.mu.Lock()
-	defer a.all.mu.Unlock()
-	s := a.state()
+// refused counts a refused credential and returns until when to leave it alone.
+func (b breaker) refused(now time.Time, e *adapters.Error) (time.Time, *store.ConnectionChange) {
+	b.all.mu.Lock()
+	defer b.all.mu.Unlock()
+	s := b.state()
 	if !now.Before(s.until) {
 		s.until = now.Add(max(e.RetryAfter, min(refusedFirst<<min(s.refused, 8), refusedMax)))
 		s.refused++
@@ -104,14 +104,14 @@ func (a account) refused(now time.Time, e *adapters.Error) (time.Time, *store.Co
 // succeeded closes the breaker after an attempt that began at since; nil: it was
 // closed, or a credential was refused since or just before, of which the success
 // knows nothing.
-func (a account) succeeded(since, now time.Time) *store.ConnectionChange {
-	a.all.mu.Lock()
-	defer a.all.mu.Unlock()
-	s := a.all.m[a.conn.ID]
+func (b breaker) succeeded(since, now time.Time) *store.ConnectionChange {
+	b.all.mu.Lock()
+	defer b.all.mu.Unlock()
+	s := b.all.m[b.conn.ID]
 	if s == nil || since.Before(s.at.Add(raced)) {
 		return nil
 	}
-	delete(a.all.m, a.conn.ID)
+	delete(b.all.m, b.conn.ID)
 	if s.opened == 0 && s.refused == 0 {
 		return nil
 	}

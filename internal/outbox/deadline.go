@@ -27,7 +27,7 @@ func (o *Outbox) deadlines(ctx context.Context) {
 			if err := o.deadline(ctx, now, &due[i]); err != nil && !errors.Is(err, store.ErrConflict) {
 				failed = true
 				if ctx.Err() == nil {
-					o.opt.Log.Warn("a deadline cannot be kept now", "delivery", due[i].ID.String(), "err", err)
+					o.opt.Log.Warn("a deadline cannot be recorded now", "delivery", due[i].ID.String(), "err", err)
 				}
 			}
 		}
@@ -71,12 +71,12 @@ func (o *Outbox) deadline(ctx context.Context, now time.Time, d *store.Delivery)
 		}
 	}
 	kind := reportDelayed
-	step := store.Step{Delivery: d.ID, Epoch: d.Epoch, Now: now, State: d.State, NextAt: d.NextAt, Word: d.Word, Warned: true}
+	transition := store.Step{Delivery: d.ID, Epoch: d.Epoch, Now: now, State: d.State, NextAt: d.NextAt, Word: d.Word, Warned: true}
 	if unknown {
-		kind, step.Word.Told = reportUnknown, true
+		kind, transition.Word.Told = reportUnknown, true
 	}
-	if err := o.tell(ctx, &step, d, m, conn, kind, late); err != nil {
+	if err := o.tell(ctx, &transition, d, m, conn, kind, late); err != nil {
 		return err
 	}
-	return o.opt.Store.Settle(ctx, step)
+	return o.opt.Store.Settle(ctx, transition)
 }

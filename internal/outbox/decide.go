@@ -11,38 +11,38 @@ import (
 )
 
 // decide turns the result of an attempt into what becomes of the delivery. It
-// reports false when the store stayed away until a stop.
-func (o *Outbox) decide(ctx context.Context, c store.Claimed, conn *adapters.Connection, r result) (ruling, bool) {
-	s := situation{delivery: &c.Delivery, conn: conn, result: r,
-		schedule: ScheduleOf(conn, o.opt.Retry), account: o.brk.of(conn),
+// returns false when the store was not available until a stop.
+func (o *Outbox) decide(ctx context.Context, c store.Claimed, conn *adapters.Connection, r result) (decision, bool) {
+	in := input{delivery: &c.Delivery, conn: conn, result: r,
+		schedule: ScheduleOf(conn, o.opt.Retry), breaker: o.brk.of(conn),
 		timing: timing{o.opt.VerifyAfter, o.opt.Settle, o.opt.FailoverAfter}}
 	if r.err != nil && c.Delivery.Kind == store.Send {
-		s.stopped = r.err.Class == adapters.Transient && (ctx.Err() != nil || r.err.Code == "lease_over")
+		in.stopped = r.err.Class == adapters.Transient && (ctx.Err() != nil || r.err.Code == "lease_over")
 		// A look-up that fails must not end a message that a fallback can carry.
-		if err := o.insist(func(ctx context.Context) (err error) {
-			s.next, s.later, err = o.nextRoute(ctx, &c.Delivery, &c.Message, r.message, o)
+		if err := o.retryUntilStored(func(ctx context.Context) (err error) {
+			in.next, in.later, err = o.nextRoute(ctx, &c.Delivery, &c.Message, r.message, o)
 			return err
 		}); err != nil {
 			o.opt.Log.Error("the fallbacks cannot be read", "delivery", c.Delivery.ID.String(), "err", err)
 			if errors.Is(err, store.ErrUnavailable) {
-				return ruling{}, false
+				return decision{}, false
 			}
 		}
 	}
-	s.now = time.Now()
-	rl := rule(s)
-	o.logOutcome(c, conn, rl)
-	return rl, true
+	in.now = time.Now()
+	d := decide(in)
+	o.logOutcome(c, conn, d)
+	return d, true
 }
 
 // complete adds the messages to the sender and the events. An error is
 // ErrUnavailable: what has to be read for them is away.
-func (o *Outbox) complete(ctx context.Context, l store.Lease, d *store.Delivery, m *store.Message, conn *adapters.Connection, r ruling) (store.Finish, error) {
+func (o *Outbox) complete(ctx context.Context, l store.Lease, d *store.Delivery, m *store.Message, conn *adapters.Connection, r decision) (store.Finish, error) {
 	if r.outcome.Error != nil {
 		r.outcome.Error = shown(r.outcome.Error)
 	}
-	if r.step.Word.Error != nil {
-		r.step.Word.Error = shown(r.step.Word.Error)
+	if r.transition.Word.Error != nil {
+		r.transition.Word.Error = shown(r.transition.Word.Error)
 	}
 	for _, told := range []struct {
 		kind  reportKind
@@ -51,20 +51,20 @@ func (o *Outbox) complete(ctx context.Context, l store.Lease, d *store.Delivery,
 		if told.kind == reportRelayed && r.outcome.Receipt != nil && r.outcome.Receipt.DSN {
 			continue // the next server tells (RFC 3461 section 5.2.2)
 		}
-		if err := o.tell(ctx, &r.step, d, m, conn, told.kind, told.about); err != nil {
+		if err := o.tell(ctx, &r.transition, d, m, conn, told.kind, told.about); err != nil {
 			return store.Finish{}, err
 		}
 	}
 	if o.opt.Events {
-		r.step.Events = append(r.step.Events, o.events(d, m, r)...)
+		r.transition.Events = append(r.transition.Events, o.events(d, m, r)...)
 		if m.Notification && len(r.failed) > 0 { // there is no other way to tell its reader
-			r.step.Events = append(r.step.Events, store.NewEvent{Type: "notification.failed", At: r.step.Now, Client: d.Client, Message: m.ID, Delivery: d.ID})
+			r.transition.Events = append(r.transition.Events, store.NewEvent{Type: "notification.failed", At: r.transition.Now, Client: d.Client, Message: m.ID, Delivery: d.ID})
 		}
 	}
 	if m.Notification && len(r.failed) > 0 {
 		o.opt.Log.Error("a notification could not be delivered: its sender was not told", "delivery", d.ID.String(), "message_id", m.MessageID, "to", r.failed[0].Address)
 	}
-	return store.Finish{Lease: l, Outcome: r.outcome, Step: r.step, NotMailed: r.notMailed}, nil
+	return store.Finish{Lease: l, Outcome: r.outcome, Step: r.transition, NotMailed: r.notSent}, nil
 }
 
 // eventData is what an event of a delivery carries.
@@ -77,12 +77,12 @@ type eventData struct {
 	Error      *adapters.Error   `json:"error,omitempty"`
 }
 
-func (o *Outbox) events(d *store.Delivery, m *store.Message, r ruling) []store.NewEvent {
-	state := r.step.State
+func (o *Outbox) events(d *store.Delivery, m *store.Message, r decision) []store.NewEvent {
+	state := r.transition.State
 	if !state.Final() && state != store.Held && r.outcome.Class == adapters.Accepted {
 		state = store.Queued // partly accepted
 	}
-	data, err := json.Marshal(eventData{m.MessageID, state, r.outcome.Class, d.Route.Connection, r.step.Recipients, r.outcome.Error})
+	data, err := json.Marshal(eventData{m.MessageID, state, r.outcome.Class, d.Route.Connection, r.transition.Recipients, r.outcome.Error})
 	if err != nil {
 		o.opt.Log.Error("an event cannot be written", "delivery", d.ID.String(), "err", err)
 		return nil
@@ -91,14 +91,14 @@ func (o *Outbox) events(d *store.Delivery, m *store.Message, r ruling) []store.N
 	if state == store.Queued || state == store.Unverified {
 		name = "delivery.deferred"
 	}
-	return []store.NewEvent{{Type: name, At: r.step.Now, Client: d.Client, Message: m.ID, Delivery: d.ID, Data: data}}
+	return []store.NewEvent{{Type: name, At: r.transition.Now, Client: d.Client, Message: m.ID, Delivery: d.ID, Data: data}}
 }
 
-func (o *Outbox) logOutcome(c store.Claimed, conn *adapters.Connection, r ruling) {
+func (o *Outbox) logOutcome(c store.Claimed, conn *adapters.Connection, r decision) {
 	attrs := []any{"delivery", c.Delivery.ID.String(), "message_id", c.Message.MessageID, "connection", conn.Name,
-		"attempt", c.Lease.No, "class", string(r.outcome.Class), "state", r.step.State.String()}
+		"attempt", c.Lease.No, "class", string(r.outcome.Class), "state", r.transition.State.String()}
 	if e := r.outcome.Error; e != nil {
-		attrs = append(attrs, "code", e.Code, "sentence", e.Sentence.EN, "request_id", e.RequestID)
+		attrs = append(attrs, "code", e.Code, "message", e.Sentence.EN, "request_id", e.RequestID)
 	}
 	switch r.outcome.Class {
 	case adapters.Accepted:

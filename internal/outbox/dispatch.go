@@ -29,7 +29,7 @@ func (o *Outbox) dispatch(ctx context.Context) {
 		}
 		used := 0
 		if o.unwritten.Load() > 0 || o.node.over() {
-			// finish writes the outcome, heartbeats registers anew; both nudge.
+			// finish writes the outcome, heartbeats registers again; both nudge.
 			o.wait(ctx, time.Second)
 		} else {
 			used = o.claim(ctx, free)
@@ -52,18 +52,18 @@ func (o *Outbox) reserve() int {
 	}
 }
 
-// claim starts at most so many deliveries and says how many.
+// claim starts at most so many deliveries and returns how many.
 func (o *Outbox) claim(ctx context.Context, most int) int {
 	claimed, err := o.opt.Store.Claim(ctx, store.ClaimRequest{Node: o.node.current(), Now: time.Now(), Max: most, Wait: idle})
 	if err != nil {
 		if ctx.Err() == nil && !errors.Is(err, store.ErrNodeLost) {
-			o.opt.Log.Warn("nothing can be claimed", "err", err)
+			o.opt.Log.Warn("deliveries cannot be claimed", "err", err)
 		}
 		o.wait(ctx, time.Second)
 		return 0
 	}
 	if ctx.Err() != nil { // the store had them in its hands when the stop came
-		o.giveBack(ctx, claimed)
+		o.releaseAll(ctx, claimed)
 		return 0
 	}
 	o.held.add(claimed)
@@ -78,8 +78,8 @@ func (o *Outbox) claim(ctx context.Context, most int) int {
 	return len(claimed)
 }
 
-// giveBack releases what was claimed and is not begun.
-func (o *Outbox) giveBack(ctx context.Context, claimed []store.Claimed) {
+// releaseAll releases what was claimed and is not begun.
+func (o *Outbox) releaseAll(ctx context.Context, claimed []store.Claimed) {
 	if len(claimed) == 0 {
 		return
 	}
@@ -90,7 +90,7 @@ func (o *Outbox) giveBack(ctx context.Context, claimed []store.Claimed) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if err := o.opt.Store.Release(ctx, time.Now(), leases); err != nil {
-		o.opt.Log.Warn("deliveries could not be given back; they are verified at the next start", "count", len(leases), "err", err)
+		o.opt.Log.Warn("deliveries could not be released; they are verified at the next start", "count", len(leases), "err", err)
 	}
 }
 

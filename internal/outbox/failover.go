@@ -10,7 +10,7 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
-// A lookup tells when a way is open: at once where opens is zero. Never means
+// A lookup returns when a route is open: at once where opens is zero. Never means
 // that only a person opens it.
 type lookup interface {
 	opens(ctx context.Context, c *adapters.Connection, lane string, recipients int) (time.Time, error)
@@ -30,11 +30,11 @@ func (o *Outbox) nextRoute(ctx context.Context, d *store.Delivery, m *store.Mess
 	}
 	first, err := o.conns.ByID(ctx, origin)
 	if err != nil {
-		return nil, later, away(err)
+		return nil, later, unavailable(err)
 	}
 	for i := d.Route.Position; i < len(first.Fallback); i++ {
 		c, err := o.conns.Named(ctx, first.Fallback[i])
-		if away(err) != nil {
+		if unavailable(err) != nil {
 			return nil, later, err
 		}
 		if err != nil || c.ID == d.Route.Connection || !o.carries(c, d, m, msg) {
@@ -53,8 +53,8 @@ func (o *Outbox) nextRoute(ctx context.Context, d *store.Delivery, m *store.Mess
 	return nil, later, nil
 }
 
-// away is err when the store could not be asked, and nil otherwise.
-func away(err error) error {
+// unavailable is err when the store could not be asked, and nil otherwise.
+func unavailable(err error) error {
 	if errors.Is(err, store.ErrUnavailable) {
 		return err
 	}
@@ -104,7 +104,7 @@ func (o *Outbox) lane(ctx context.Context, key string) (*store.Lane, error) {
 	return l, err
 }
 
-// opensAt is when a way is open, going by what is known of it.
+// opensAt is when a route is open, by what is known of it.
 func (o *Outbox) opensAt(now, pausedUntil time.Time, l *store.Lane, recipients int) (at time.Time) {
 	if pausedUntil.After(now) {
 		at = pausedUntil

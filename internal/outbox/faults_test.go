@@ -67,7 +67,7 @@ func (s *shaky) Finish(ctx context.Context, f store.Finish) error {
 
 // The store is away for much longer than the lease while a provider accepts.
 // What is known is written as soon as it is back: nothing is sent again, even
-// where nobody can be asked and the policy would be to repeat.
+// where no one can be asked and the policy would be to repeat.
 func TestStoreAway(t *testing.T) {
 	t.Parallel()
 	scenario(t, "the outcome is kept until the store is back", func(t *testing.T) {

@@ -66,7 +66,7 @@ func (n *node) current() store.Node {
 	return n.id
 }
 
-// right gives the context of sends, and whether the node may begin one now.
+// right returns the context of sends, and whether the node may begin one now.
 func (n *node) right() (context.Context, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -102,7 +102,7 @@ func (o *Outbox) register(ctx context.Context) error {
 	}
 }
 
-// heartbeats keeps the leases until ctx ends, and registers anew when they
+// heartbeats keeps the leases until ctx ends, and registers again when they
 // were lost.
 func (o *Outbox) heartbeats(ctx context.Context) {
 	for pause(ctx, o.opt.Lease/4) {
@@ -131,7 +131,7 @@ func (o *Outbox) reaper(ctx context.Context) {
 			o.nudge()
 		}
 		if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
-			o.opt.Log.Error("dead nodes cannot be looked for", "err", err)
+			o.opt.Log.Error("the check for dead nodes failed", "err", err)
 		}
 	}
 }

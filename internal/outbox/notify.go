@@ -15,7 +15,7 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
-// Notify says how senders are told (RFC 3464).
+// Notify is how senders are notified (RFC 3464).
 type Notify struct {
 	Off      bool
 	Hostname string // reporting MTA and domain of Message-IDs
@@ -29,7 +29,7 @@ const (
 	reportFailed  reportKind = "failed"
 	reportDelayed reportKind = "delayed"
 	reportRelayed reportKind = "relayed"
-	reportUnknown reportKind = "unknown" // nobody knows whether it was sent
+	reportUnknown reportKind = "unknown" // it is not known whether it was sent
 )
 
 // wanted applies NOTIFY of RFC 3461 section 4.1: failures and delays are told
@@ -49,8 +49,8 @@ func wanted(k reportKind, r store.Recipient) bool {
 	return slices.Contains(r.Notify, "SUCCESS")
 }
 
-// report makes the message that tells the sender, none when nobody wants it.
-// It is stored in the same step as what it tells of, so it exists exactly once.
+// report makes the message that tells the sender, none when no one wants it.
+// It is stored in the same transition as what it tells of, so it exists exactly once.
 // An error is ErrUnavailable: what it needs cannot be read now.
 func (o *Outbox) report(ctx context.Context, d *store.Delivery, m *store.Message, conn *adapters.Connection, k reportKind, about []store.Recipient) ([]store.NewMessage, error) {
 	about = slices.DeleteFunc(slices.Clone(about), func(r store.Recipient) bool { return !wanted(k, r) })
@@ -62,54 +62,55 @@ func (o *Outbox) report(ctx context.Context, d *store.Delivery, m *store.Message
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 		case err != nil:
-			return nil, o.untold(d, m, k, err)
+			return nil, o.notifyFailed(d, m, k, err)
 		case off:
 			return nil, nil
 		}
 	}
-	way, from, err := o.reportWay(ctx, m, conn)
+	way, from, err := o.reportRoute(ctx, m, conn)
 	if err != nil {
-		return nil, o.untold(d, m, k, err)
+		return nil, o.notifyFailed(d, m, k, err)
 	}
 	if way == nil {
-		return nil, o.untold(d, m, k, errors.New("no connection may carry the notification"))
+		return nil, o.notifyFailed(d, m, k, errors.New("no connection may carry the notification"))
 	}
 	msg, err := o.notification(ctx, m, way, from, k, about)
 	if err != nil {
-		return nil, o.untold(d, m, k, err)
+		return nil, o.notifyFailed(d, m, k, err)
 	}
 	return []store.NewMessage{*msg}, nil
 }
 
-// untold gives back what may pass, and says of the rest that no one hears of it.
-func (o *Outbox) untold(d *store.Delivery, m *store.Message, k reportKind, err error) error {
+// notifyFailed returns err where a later attempt may succeed, and otherwise a
+// notifyError: no one will be notified.
+func (o *Outbox) notifyFailed(d *store.Delivery, m *store.Message, k reportKind, err error) error {
 	if errors.Is(err, store.ErrUnavailable) {
 		return err
 	}
 	o.opt.Log.Error("the sender cannot be told", "delivery", d.ID.String(), "message_id", m.MessageID, "sender", m.Envelope.From, "kind", string(k), "err", err)
-	return &untoldError{kind: k, err: err}
+	return &notifyError{kind: k, err: err}
 }
 
-// An untoldError says that no notification could be made: the delivery's record
+// A notifyError means that no notification could be made: the delivery's record
 // and an event say so, for a person to tell the sender.
-type untoldError struct {
+type notifyError struct {
 	kind reportKind
 	err  error
 }
 
-func (e *untoldError) Error() string { return "the sender cannot be told: " + e.err.Error() }
-func (e *untoldError) Unwrap() error { return e.err }
+func (e *notifyError) Error() string { return "the sender cannot be told: " + e.err.Error() }
+func (e *notifyError) Unwrap() error { return e.err }
 
-// tell adds the notification to a step, or to the record that there is none.
-func (o *Outbox) tell(ctx context.Context, step *store.Step, d *store.Delivery, m *store.Message, conn *adapters.Connection, k reportKind, about []store.Recipient) error {
+// tell adds the notification to a transition, or to the record that there is none.
+func (o *Outbox) tell(ctx context.Context, transition *store.Step, d *store.Delivery, m *store.Message, conn *adapters.Connection, k reportKind, about []store.Recipient) error {
 	messages, err := o.report(ctx, d, m, conn, k, about)
-	var untold *untoldError
-	if !errors.As(err, &untold) {
-		step.Messages = append(step.Messages, messages...)
+	var failed *notifyError
+	if !errors.As(err, &failed) {
+		transition.Messages = append(transition.Messages, messages...)
 		return err
 	}
-	step.Word.NotTold = true
-	o.untolds.Add(1)
+	transition.Word.NotTold = true
+	o.notNotified.Add(1)
 	if !o.opt.Events {
 		return nil
 	}
@@ -118,22 +119,22 @@ func (o *Outbox) tell(ctx context.Context, step *store.Step, d *store.Delivery, 
 		Sender    string     `json:"sender"`
 		Kind      reportKind `json:"kind"`
 		Error     string     `json:"error"`
-	}{m.MessageID, m.Envelope.From, k, untold.err.Error()})
+	}{m.MessageID, m.Envelope.From, k, failed.err.Error()})
 	if err != nil {
 		return err
 	}
-	step.Events = append(step.Events, store.NewEvent{Type: "notification.failed", At: step.Now, Client: d.Client, Message: m.ID, Delivery: d.ID, Data: data})
+	transition.Events = append(transition.Events, store.NewEvent{Type: "notification.failed", At: transition.Now, Client: d.Client, Message: m.ID, Delivery: d.ID, Data: data})
 	return nil
 }
 
 // NotTold is how many notifications could not be made since the start.
-func (o *Outbox) NotTold() int64 { return o.untolds.Load() }
+func (o *Outbox) NotNotified() int64 { return o.notNotified.Load() }
 
-// reportWay chooses the connection of a notification and its From: the one that
+// reportRoute chooses the connection of a notification and its From: the one that
 // the message took, unless that is what failed; one of its fallbacks; the
 // default one; another one of the same owner. Never one of somebody else's: it
 // would show the message to them, and count against their limits.
-func (o *Outbox) reportWay(ctx context.Context, m *store.Message, conn *adapters.Connection) (*adapters.Connection, string, error) {
+func (o *Outbox) reportRoute(ctx context.Context, m *store.Message, conn *adapters.Connection) (*adapters.Connection, string, error) {
 	all, err := o.conns.All(ctx)
 	if err != nil {
 		return nil, "", err
@@ -244,7 +245,7 @@ func (r returnedMessage) head() returnedMessage {
 	return returnedMessage{bytes: head}
 }
 
-// returned gives the header of the message, or all of it where RET=FULL asks
+// returned reads the header of the message, or all of it where RET=FULL asks
 // for it and it is small.
 func (o *Outbox) returned(ctx context.Context, m *store.Message) (returnedMessage, error) {
 	content, err := o.opt.Store.Content(ctx, m.ID)

@@ -73,14 +73,14 @@ type Outbox struct {
 	brk   *breakers
 	node  node
 
-	inFlight  atomic.Int64
-	busy      atomic.Int64 // in flight, or reserved for a claim under way
-	unwritten atomic.Int64 // outcomes that are known here and not yet in the store
-	untolds   atomic.Int64 // notifications that could not be made
-	working   sync.WaitGroup
-	jobs      chan store.Claimed // to a worker that waits
-	kick      chan struct{}      // a slot or a lane became free
-	held      held
+	inFlight    atomic.Int64
+	busy        atomic.Int64 // in flight, or reserved for a claim under way
+	unwritten   atomic.Int64 // outcomes that are known here and not yet in the store
+	notNotified atomic.Int64 // notifications that could not be made
+	working     sync.WaitGroup
+	jobs        chan store.Claimed // to a worker that waits
+	kick        chan struct{}      // a slot or a lane became free
+	held        held
 }
 
 // New makes an Outbox; Run runs it.
@@ -96,7 +96,7 @@ func New(o Options) (*Outbox, error) {
 }
 
 // Run claims and sends until ctx ends; then it begins nothing more, waits at
-// most Grace for what is in flight, gives the rest back and leaves. An error
+// most Grace for what is in flight, releases the rest and leaves. An error
 // means that the node could not begin.
 func (o *Outbox) Run(ctx context.Context) error {
 	// Sends outlive ctx by the grace time: a stop must not turn what is in

@@ -226,7 +226,7 @@ func TestOutbox(t *testing.T) {
 		w.run(nil)
 		d := w.await(w.submit("gone", "x@y.it"), 5*time.Second, store.Held)
 		if w.fakes["a"].calls() != 0 || d.Error == nil || d.Error.Code != "no_connection" {
-			t.Errorf("%d calls, last word %v", w.fakes["a"].calls(), d.Error)
+			t.Errorf("%d calls, last result %v", w.fakes["a"].calls(), d.Error)
 		}
 	})
 	scenario(t, "a stop finishes what is in flight", func(t *testing.T) {

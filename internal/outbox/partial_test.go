@@ -68,7 +68,7 @@ func TestPartialAcceptance(t *testing.T) {
 			t.Errorf("%d attempts", d.Attempts)
 		}
 	})
-	scenario(t, "one gone for good, nobody accepted", func(t *testing.T) {
+	scenario(t, "one gone for good, no one accepted", func(t *testing.T) {
 		w := newWorld(t, conn("a", nil))
 		defer w.close()
 		w.fakes["a"].answer = func(n int, out adapters.Outgoing) (adapters.Receipt, error) {

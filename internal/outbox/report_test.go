@@ -105,7 +105,7 @@ func TestNotTold(t *testing.T) {
 		if !d.NotTold {
 			t.Error("the record does not say that the sender was not told")
 		}
-		if n := b.NotTold(); n != 1 {
+		if n := b.NotNotified(); n != 1 {
 			t.Errorf("%d notifications that could not be made, want 1", n)
 		}
 		events, err := w.store.Events(t.Context(), 0, 10, "", []string{"notification.failed"})
@@ -142,14 +142,14 @@ func TestDuplicateDelivery(t *testing.T) {
 	for _, before := range []bool{true, false} {
 		d := &store.Delivery{Kind: store.Send, Recipients: []store.Recipient{{Recipient: mime.Recipient{Address: "a@b.it"}, State: store.Pending}}}
 		d.Duplicate = before
-		r := rule(situation{now: time.Now(), delivery: d, conn: &adapters.Connection{Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{}},
+		r := decide(input{now: time.Now(), delivery: d, conn: &adapters.Connection{Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{}},
 			result: result{err: &adapters.Error{Class: adapters.Permanent, Code: adapters.DuplicateDelivery}}})
 		want := store.Failed
 		if before {
 			want = store.Done
 		}
-		if r.step.State != want {
-			t.Errorf("after an unknown outcome %v: %s, want %s", before, r.step.State, want)
+		if r.transition.State != want {
+			t.Errorf("after an unknown outcome %v: %s, want %s", before, r.transition.State, want)
 		}
 	}
 }

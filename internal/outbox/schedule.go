@@ -7,7 +7,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 )
 
-// A Schedule says when a delivery that failed for now is tried again.
+// A Schedule is when a delivery that failed for now is tried again.
 type Schedule struct {
 	First  time.Duration // after the first failure
 	Max    time.Duration // at most

@@ -11,7 +11,7 @@ import (
 )
 
 // held is what this process works on. A lease in the store that is not here
-// keeps a slot of its lane for nobody: enough of them stop the lane.
+// keeps a slot of its lane for nothing: enough of them stop the lane.
 type held struct {
 	mu     sync.Mutex
 	epochs map[store.ID]int64
@@ -46,11 +46,11 @@ func (h *held) has(l store.Lease) bool {
 }
 
 // Strays is how many leases of this node, and of nodes that are gone, were found
-// at the last look on which nobody works; Taken is how many were taken back
+// at the last check on which no process works; taken is how many were taken back
 // since the start.
 func (o *Outbox) Strays() (now, taken int64) { return o.held.stray.Load(), o.held.taken.Load() }
 
-// strays looks for leases that nobody works on until ctx ends. Whatever lost
+// strays looks for leases that no process works on until ctx ends. Whatever lost
 // them, the deliveries are verified and go on.
 func (o *Outbox) strays(ctx context.Context) {
 	var seen map[store.Lease]bool
@@ -58,7 +58,7 @@ func (o *Outbox) strays(ctx context.Context) {
 		next, err := o.lookForStrays(ctx, time.Now(), seen)
 		if err != nil {
 			if ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
-				o.opt.Log.Error("leases that nobody works on cannot be looked for", "err", err)
+				o.opt.Log.Error("the check for abandoned leases failed", "err", err)
 			}
 			continue
 		}
@@ -93,7 +93,7 @@ func (o *Outbox) lookForStrays(ctx context.Context, now time.Time, seen map[stor
 		return nil, err
 	}
 	o.held.taken.Add(int64(n))
-	o.opt.Log.Warn("took back deliveries on which nobody worked; their outcome is verified", "count", n)
+	o.opt.Log.Warn("took back deliveries that no process worked on; their outcome is verified", "count", n)
 	o.nudge()
 	return next, nil
 }

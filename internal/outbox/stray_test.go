@@ -70,7 +70,7 @@ func TestNoLaneStaysJammed(t *testing.T) {
 			w.await(w.submit("a", "z@y.it"), 10*time.Second, store.Done)
 			pause(t.Context(), time.Minute)
 			if now, taken := o.Strays(); now != 0 || taken != c.taken {
-				t.Errorf("%d leases that nobody works on, %d taken back", now, taken)
+				t.Errorf("%d leases that no process works on, %d taken back", now, taken)
 			}
 		})
 	}

@@ -17,7 +17,7 @@ import (
 func (o *Outbox) failovers(ctx context.Context) {
 	for pause(ctx, o.opt.Sweep) {
 		if err := o.sweep(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
-			o.opt.Log.Error("it cannot be looked for what should take its fallback", "err", err)
+			o.opt.Log.Error("the check for mail that should take its fallback failed", "err", err)
 		}
 	}
 }
@@ -60,11 +60,11 @@ func (o *Outbox) sweep(ctx context.Context) error {
 	return nil
 }
 
-// look finds out whether mail of a connection in a lane should take another way.
+// look finds out whether mail of a connection in a lane should take another route.
 func (s *sweep) look(ctx context.Context, w *store.Waiting) error {
 	c, err := s.conns.ByID(ctx, w.Connection)
 	if err != nil {
-		return away(err)
+		return unavailable(err)
 	}
 	all := s.paused(c.ID) || w.Lane.PausedUntil.After(s.now.Add(s.opt.FailoverAfter))
 	limit := w.Lane.Limits.RecipientsPerDay
@@ -72,7 +72,7 @@ func (s *sweep) look(ctx context.Context, w *store.Waiting) error {
 	if !all && !tight {
 		return nil
 	}
-	open, err := s.wayOut(ctx, c)
+	open, err := s.hasOpenRoute(ctx, c)
 	if err != nil || !open {
 		return err
 	}
@@ -94,9 +94,9 @@ func (s *sweep) opens(ctx context.Context, c *adapters.Connection, key string, r
 	return s.opensAt(s.now, s.pauses[c.ID], l, recipients), nil
 }
 
-// wayOut reports that something that waits for c may have somewhere to go:
-// where all other ways are paused too, a long queue need not be read.
-func (s *sweep) wayOut(ctx context.Context, c *adapters.Connection) (bool, error) {
+// hasOpenRoute reports that something that waits for c may have another route:
+// where all others are paused too, a long queue need not be read.
+func (s *sweep) hasOpenRoute(ctx context.Context, c *adapters.Connection) (bool, error) {
 	if s.chains == nil {
 		conns, err := s.conns.All(ctx)
 		if err != nil {
@@ -131,9 +131,9 @@ func (s *sweep) wayOut(ctx context.Context, c *adapters.Connection) (bool, error
 	return false, nil
 }
 
-// looksTight is how many pages of a queue are read in one sweep when nothing on
+// pagesTight is how many pages of a queue are read in one sweep when nothing on
 // them has to move.
-const looksTight = 4
+const pagesTight = 4
 
 // moveFrom moves what of c waits in the lane: all of it, or what does not fit
 // the daily budget.
@@ -161,7 +161,7 @@ func (s *sweep) moveFrom(ctx context.Context, c *adapters.Connection, l *store.L
 		if idle++; len(todo) > 0 {
 			idle = 0
 		}
-		if page.Next == "" || !all && idle >= looksTight {
+		if page.Next == "" || !all && idle >= pagesTight {
 			return nil
 		}
 		after = page.Next
@@ -179,7 +179,7 @@ func (s *sweep) anotherRoute(ctx context.Context, e *store.Entry) (*move, error)
 	}
 	first, err := s.conns.ByID(ctx, d.Origin)
 	if err != nil || !s.carries(first, d, m, nil) {
-		return nil, away(err)
+		return nil, unavailable(err)
 	}
 	if at, err := s.opens(ctx, first, first.Lane(m.From), d.CountPending()); err != nil || !at.IsZero() {
 		return nil, err

@@ -10,7 +10,7 @@ import (
 )
 
 // A message that may have been sent has not failed when its time is over: the
-// sender is told once that nobody knows, and a person decides.
+// sender is told once that the outcome is not known, and a person decides.
 func TestUnknownDoesNotExpire(t *testing.T) {
 	t.Parallel()
 	scenario(t, "held", func(t *testing.T) {

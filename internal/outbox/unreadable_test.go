@@ -191,7 +191,7 @@ func TestReleaseWhileAway(t *testing.T) {
 }
 
 // A message with more recipients than mime reads by itself goes out: how many
-// there may be was the door's to decide.
+// there may be was the entry point's to decide.
 func TestManyAddressesInTheHeader(t *testing.T) {
 	t.Parallel()
 	scenario(t, "many", func(t *testing.T) {

@@ -39,7 +39,7 @@ func (o *Outbox) work(c store.Claimed) {
 		o.release(c.Lease)
 		return
 	case err != nil:
-		o.putOff(c, nil, err)
+		o.deferDelivery(c, nil, err)
 		return
 	case c.Delivery.Kind == store.Send && !c.Delivery.ExpiresAt.After(time.Now()):
 		o.finish(c, conn, expired(time.Now(), &c.Delivery))
@@ -48,11 +48,11 @@ func (o *Outbox) work(c store.Claimed) {
 	content, err := o.opt.Store.Content(ctx, c.Message.ID)
 	if err != nil {
 		if errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrGone) || errors.Is(err, store.ErrNotFound) {
-			o.settle(ctx, c, conn, result{err: damaged(err)})
+			o.conclude(ctx, c, conn, result{err: corruptMessage(err)})
 		} else if ctx.Err() != nil {
 			o.release(c.Lease)
 		} else {
-			o.putOff(c, conn, err)
+			o.deferDelivery(c, conn, err)
 		}
 		return
 	}
@@ -61,32 +61,32 @@ func (o *Outbox) work(c store.Claimed) {
 			o.opt.Log.Warn("a stored message was not closed", "err", err)
 		}
 	}()
-	o.settle(ctx, c, conn, o.attempt(ctx, c, conn, content))
+	o.conclude(ctx, c, conn, o.attempt(ctx, c, conn, content))
 }
 
-// settle decides what becomes of the delivery after an attempt and writes it down.
-func (o *Outbox) settle(ctx context.Context, c store.Claimed, conn *adapters.Connection, r result) {
-	if rl, ok := o.decide(ctx, c, conn, r); ok {
-		o.finish(c, conn, rl)
+// conclude decides what becomes of the delivery after an attempt and records it.
+func (o *Outbox) conclude(ctx context.Context, c store.Claimed, conn *adapters.Connection, r result) {
+	if d, ok := o.decide(ctx, c, conn, r); ok {
+		o.finish(c, conn, d)
 	}
 }
 
-// putOff leaves a delivery for later whose attempt could not begin because
-// something of it cannot be read now: given back as it is, it would be the
-// first in line again at once, for as long as that lasts.
-func (o *Outbox) putOff(c store.Claimed, conn *adapters.Connection, err error) {
-	o.opt.Log.Warn("a delivery cannot be read now: it is tried again later", "delivery", c.Delivery.ID.String(), "err", err)
+// deferDelivery is for a delivery whose attempt could not begin because part of
+// it cannot be read now: released as it is, it would be the first in the queue
+// again at once, for as long as that lasts.
+func (o *Outbox) deferDelivery(c store.Claimed, conn *adapters.Connection, err error) {
+	o.opt.Log.Warn("a delivery cannot be read now and is deferred", "delivery", c.Delivery.ID.String(), "err", err)
 	o.finish(c, conn, unreadable(time.Now(), &c.Delivery, ScheduleOf(conn, o.opt.Retry), err))
 }
 
-// anyNumber of addresses: how many there may be was the door's to decide.
+// anyNumber of addresses: the entry point has checked how many there may be.
 const anyNumber = math.MaxInt32
 
 // attempt makes the one call.
 func (o *Outbox) attempt(ctx context.Context, c store.Claimed, conn *adapters.Connection, content store.Content) result {
 	m, err := mime.Read(content, mime.Limits{Recipients: anyNumber})
 	if err != nil {
-		return result{err: damaged(err)}
+		return result{err: corruptMessage(err)}
 	}
 	adapter, err := o.opt.Adapters.Adapter(conn)
 	if err != nil {
@@ -130,18 +130,18 @@ func (o *Outbox) verify(ctx context.Context, c store.Claimed, a adapters.Adapter
 	return result{verdict: verdict, receipt: receipt, message: out.Message}
 }
 
-func damaged(err error) *adapters.Error {
+func corruptMessage(err error) *adapters.Error {
 	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Code: "damaged", Enhanced: "5.3.0", Err: err,
 		Sentence: adapters.Text{EN: "the stored message is damaged and was not sent", IT: "il messaggio conservato è danneggiato e non è stato inviato"},
 		Remedy: adapters.Text{EN: "send it again from the program it came from, and check this server's disk",
 			IT: "inviarlo di nuovo dal programma di origine e controllare il disco di questo server"}}
 }
 
-// finish writes the outcome down. It must not get lost: while the store is
-// away it is tried again, until somebody else has the delivery. What the store
-// refuses for good is handed back: it is asked again what became of it.
-func (o *Outbox) finish(c store.Claimed, conn *adapters.Connection, r ruling) {
-	err := o.insist(func(ctx context.Context) error {
+// finish records the outcome. It must not get lost: while the store is not
+// available it is tried again, until another node has the delivery. What the
+// store refuses for good is handed back: the provider is asked what became of it.
+func (o *Outbox) finish(c store.Claimed, conn *adapters.Connection, r decision) {
+	err := o.retryUntilStored(func(ctx context.Context) error {
 		f, err := o.complete(ctx, c.Lease, &c.Delivery, &c.Message, conn, r)
 		if err != nil {
 			return err
@@ -158,7 +158,7 @@ func (o *Outbox) finish(c store.Claimed, conn *adapters.Connection, r ruling) {
 	default:
 		o.opt.Log.Error("an outcome cannot be written: the delivery is verified", "delivery", id, "class", class, "err", err)
 		if _, err := o.opt.Store.Abandon(context.WithoutCancel(o.node.parent), time.Now(), []store.Lease{c.Lease}); err != nil {
-			o.opt.Log.Warn("the delivery cannot be handed back now: the look for what nobody works on does it", "delivery", id, "err", err)
+			o.opt.Log.Warn("the delivery cannot be handed back now; the check for abandoned leases does it", "delivery", id, "err", err)
 		}
 		o.nudge()
 	}
@@ -167,11 +167,11 @@ func (o *Outbox) finish(c store.Claimed, conn *adapters.Connection, r ruling) {
 // refusals is how often something is tried that the store refuses.
 const refusals = 6
 
-// insist does f again and again while the store is away, until a stop is over,
-// and some times when it is refused.
-// Meanwhile this node claims nothing: should its lease run out, it would claim
-// its deliveries anew, ask what became of them, and forget what it knows.
-func (o *Outbox) insist(f func(context.Context) error) error {
+// retryUntilStored repeats f while the store is not available, until a stop is
+// over, and a few times when the store refuses it. Meanwhile this node claims
+// nothing: should its lease run out, it would claim its deliveries again, ask
+// what became of them, and forget what it knows.
+func (o *Outbox) retryUntilStored(f func(context.Context) error) error {
 	ctx := context.WithoutCancel(o.node.parent)
 	waiting := false
 	defer func() {
@@ -198,10 +198,10 @@ func (o *Outbox) insist(f func(context.Context) error) error {
 	}
 }
 
-// release gives back a lease whose call has not begun.
+// release returns a lease whose call has not begun to the store.
 func (o *Outbox) release(l store.Lease) {
-	err := o.insist(func(ctx context.Context) error { return o.opt.Store.Release(ctx, time.Now(), []store.Lease{l}) })
+	err := o.retryUntilStored(func(ctx context.Context) error { return o.opt.Store.Release(ctx, time.Now(), []store.Lease{l}) })
 	if err != nil {
-		o.opt.Log.Warn("a delivery could not be given back; it is verified when this node has ended", "delivery", l.Delivery.String(), "err", err)
+		o.opt.Log.Warn("a delivery could not be released; it is verified when this node has ended", "delivery", l.Delivery.String(), "err", err)
 	}
 }

@@ -160,7 +160,7 @@ func (f *folder) submit(ctx context.Context, now time.Time, file *os.File, path,
 		if c.wait.again(now, 10*time.Second, 10*time.Second) {
 			f.log.Warn("a file waits in the pickup folder", "file", path, "err", r)
 		}
-		if c.wait.tries > 30 { // for five minutes
+		if c.wait.failures > 30 { // for five minutes
 			c.wait.next = now.Add(time.Minute)
 		}
 	default:
@@ -227,7 +227,7 @@ func (f *folder) putAway(path, original string, c *claim) error {
 // explain writes the reason beside a refused file.
 func (f *folder) explain(file, reason string) {
 	if reason == "" {
-		reason = "The file was refused before the server started; its log says why.\n\nIl file è stato rifiutato prima dell'avvio del server; il registro dice perché.\n"
+		reason = "The file was refused before the server started; its log has the reason.\n\nIl file è stato rifiutato prima dell'avvio del server; il registro dice perché.\n"
 	}
 	w, err := os.OpenFile(file+".txt", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err == nil {

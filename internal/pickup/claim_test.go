@@ -151,7 +151,7 @@ func TestLongNames(t *testing.T) {
 }
 
 // What was decided on and cannot be moved is neither submitted nor refused
-// again, by this process or the next, and says so seldom.
+// again, by this process or the next, and logs it seldom.
 func TestDecidedOnce(t *testing.T) {
 	t.Parallel()
 	dir, c := t.TempDir(), newClock()

@@ -132,10 +132,10 @@ func (f *folder) forget(work []fs.DirEntry) {
 	}
 }
 
-// A backoff spaces the tries of what does not work.
+// A backoff spaces the attempts at what does not work.
 type backoff struct {
-	tries int
-	next  time.Time
+	failures int
+	next     time.Time
 }
 
 func (b *backoff) over(now time.Time) bool { return !now.Before(b.next) }
@@ -143,14 +143,14 @@ func (b *backoff) over(now time.Time) bool { return !now.Before(b.next) }
 // again plans the next try, and reports whether this one is to be logged: the
 // first, and then ever fewer.
 func (b *backoff) again(now time.Time, first, longest time.Duration) bool {
-	b.tries++
+	b.failures++
 	wait := first
-	for range b.tries - 1 {
+	for range b.failures - 1 {
 		if wait *= 2; wait >= longest {
 			wait = longest
 			break
 		}
 	}
 	b.next = now.Add(wait)
-	return b.tries&(b.tries-1) == 0
+	return b.failures&(b.failures-1) == 0
 }

@@ -38,7 +38,7 @@ func claimedName(original string) (string, error) {
 	return hex.EncodeToString(id[:]) + "-" + shorten(original, maxName), nil
 }
 
-// splitName gives what a name in work/ says; no id when the file was not
+// splitName reads a name in work/; no id when the file was not
 // claimed by this package.
 func splitName(name string) (id, original, ending string) {
 	if len(name) <= idLength || name[idLength] != '-' {

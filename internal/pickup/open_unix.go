@@ -16,7 +16,7 @@ func openFile(name string) (*os.File, error) {
 	return os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 }
 
-// isBusy: here nobody is kept from opening a file.
+// isBusy: here no one is kept from opening a file.
 func isBusy(error) bool { return false }
 
 // unreadable reports that the file is one that this user never reads.
@@ -25,7 +25,7 @@ func unreadable(err error) bool {
 }
 
 // lock takes the file for this process as long as it is open. A file system
-// without locks lets everybody have it.
+// without locks grants it to everyone.
 func lock(f *os.File) bool {
 	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	return !errors.Is(err, unix.EWOULDBLOCK)

@@ -135,7 +135,7 @@ func (f *folder) own(dir string) error {
 	return nil
 }
 
-// CanList says why a folder cannot be looked through.
+// CanList returns why a folder cannot be listed.
 func CanList(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

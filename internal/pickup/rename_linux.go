@@ -20,7 +20,7 @@ func renameNew(from, to string) error {
 	return nil
 }
 
-// writers asks for a read lease, which the kernel gives only while no one has
+// writers asks for a read lease, which the kernel grants only while no one has
 // the file open for writing. Who is neither the file's owner nor has CAP_LEASE
 // gets no answer; neither do users of file systems without leases.
 func writers(f *os.File) openState {

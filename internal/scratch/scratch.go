@@ -1,7 +1,7 @@
 // Package scratch makes temporary folders that do not outlive their process:
 // where a process was killed, the next one removes its folder.
 //
-// Each folder has a lock file, held by its process and given back by the kernel
+// Each folder has a lock file, held by its process and released by the kernel
 // when the process ends, however it ends. Whoever gets the lock of a folder
 // that is not its own may remove it.
 package scratch
@@ -47,7 +47,7 @@ func New() (*Dir, error) {
 	return nil, fmt.Errorf("no temporary folder can be kept in %s", root)
 }
 
-// create gives nil without an error when the folder was taken away.
+// create returns nil without an error when the folder was taken away.
 func create(root string) (*Dir, error) {
 	path, err := os.MkdirTemp(root, prefix)
 	if err != nil {
@@ -73,7 +73,7 @@ func (d *Dir) Path() string { return d.path }
 func (d *Dir) Close() error { return remove(d.path, d.held) }
 
 // remove removes the lock last, so that what is left when it is interrupted is
-// still found; and closed, as Windows asks. A byte in it says that the folder
+// still found; and closed, as Windows asks. A byte in it means that the folder
 // is lost, to whoever gets the lock between.
 func remove(path string, held *os.File) error {
 	_, werr := held.Write([]byte{1})

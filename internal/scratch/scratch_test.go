@@ -15,7 +15,7 @@ import (
 
 const role = "POSTINO_SCRATCH_ROLE" // of a process of the test
 
-// TestHolder is the body of the test's processes: it makes a folder, says its
+// TestHolder is the body of the test's processes: it makes a folder, prints its
 // name and waits to be killed.
 func TestHolder(t *testing.T) {
 	if os.Getenv(role) == "" {

@@ -108,7 +108,7 @@ func author(a Args, o Options) (mime.Address, error) {
 	return addr, err
 }
 
-// one reads an address that an argument gives.
+// one reads the address of an argument.
 func one(s string, o Options) (mime.Address, error) {
 	list, err := mime.ReadAddresses(s, o.Local)
 	if err != nil {
@@ -158,7 +158,7 @@ func envelope(a Args, o Options, m *mime.Message) (mime.Envelope, error) {
 		}
 	}
 	if len(env.Recipients) == 0 {
-		return env, fmt.Errorf("%w: no one to send to: name recipients, or give -t and a To field", ErrUsage)
+		return env, fmt.Errorf("%w: no recipient: name recipients, or use -t with a To field", ErrUsage)
 	}
 	return env, nil
 }

@@ -104,7 +104,7 @@ func TestRun(t *testing.T) {
 		{name: "-i: a dot does not", args: "-i -f me@x.it a@x.it", in: "Subject: s\n\none\n.\ntwo\n", from: "me@x.it", to: "a@x.it", has: "two"},
 		{name: "server down: left in the maildrop", args: "-t", in: "From: me@x.it\nTo: a@x.it\n\nciao\n", err: down, from: "me@x.it", to: "a@x.it", dropped: true},
 		{name: "refused for good is told", args: "-t", in: "From: me@x.it\nTo: a@x.it\n\nciao\n", err: refused, from: "me@x.it", to: "a@x.it", fails: true},
-		{name: "nobody to send to", args: "-t", in: "From: me@x.it\n\nciao\n", fails: true},
+		{name: "no recipient", args: "-t", in: "From: me@x.it\n\nciao\n", fails: true},
 		{name: "a bad message", args: "a@x.it", in: "From: me@x.it\n\nnul \x00\n", fails: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -227,7 +227,7 @@ func (s *session) line() (string, error) {
 	return strings.TrimRight(string(line), "\r\n"), nil
 }
 
-// reply copies one reply and gives its code.
+// reply copies one reply and returns its code.
 func (s *session) reply() (int, error) {
 	for {
 		line, err := s.replies.ReadString('\n')

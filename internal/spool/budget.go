@@ -80,13 +80,13 @@ func NewBudget(o BudgetOptions) *Budget {
 	return b
 }
 
-// look finds the free space. The lock is held, or nobody else has b yet.
+// look finds the free space. The lock is held, or no one else has b yet.
 func (b *Budget) look() {
 	b.free, b.failed = b.opt.Free(b.opt.Dir)
 	b.given, b.at = 0, b.opt.Now()
 }
 
-// take gives a party n bytes.
+// take counts n bytes for a party.
 func (b *Budget) take(party string, n int64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -41,11 +41,11 @@ type Buffer struct {
 	share  *share // of the disk; nil: unbounded
 }
 
-// ErrTooLarge is what Write gives past the size that was allowed.
+// ErrTooLarge is what Write returns past the size that was allowed.
 var ErrTooLarge = errors.New("the message is larger than allowed")
 
 // New makes a Buffer that goes to a file in dir (the system's temporary folder
-// when empty) beyond memory bytes. Writing more than max bytes gives
+// when empty) beyond memory bytes. Writing more than max bytes returns
 // ErrTooLarge; 0 means no limit.
 func New(dir string, memory int, max int64) *Buffer {
 	if memory <= 0 {
@@ -55,7 +55,7 @@ func New(dir string, memory int, max int64) *Buffer {
 }
 
 // Charged makes what b has on disk count against a party's share of the budget,
-// until Close. Write gives a *FullError beyond it. A nil budget bounds nothing.
+// until Close. Write returns a *FullError beyond it. A nil budget bounds nothing.
 func (b *Buffer) Charged(to *Budget, party string) *Buffer {
 	if to != nil {
 		b.share = &share{budget: to, party: party}
@@ -113,7 +113,7 @@ func (b *Buffer) collect(p []byte) {
 	}
 }
 
-// each gives the bytes in memory in order.
+// each passes the bytes in memory in order.
 func (b *Buffer) each(f func([]byte) error) error {
 	left := b.size
 	for _, c := range b.chunks {
@@ -126,7 +126,7 @@ func (b *Buffer) each(f func([]byte) error) error {
 	return nil
 }
 
-// release gives the chunks back.
+// release returns the chunks to the pool.
 func (b *Buffer) release() {
 	for _, c := range b.chunks {
 		chunks.Put(c)

@@ -46,7 +46,7 @@ func final(err error) bool {
 }
 
 // lookAgain looks whether connections or clients have changed in the store after
-// start, and gives the client as it is now.
+// start, and returns the client as it is now.
 func (s *Submitter) lookAgain(ctx context.Context, c *store.Client, start time.Time) (now *store.Client, changed bool, err error) {
 	if changed, err = s.conns.LookAgain(ctx, start); err != nil || c == nil || s.opt.Clients == nil {
 		return c, changed, err

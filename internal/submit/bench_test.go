@@ -11,7 +11,7 @@ import (
 )
 
 // BenchmarkPrepare is all that a message of 10 KB to one recipient costs
-// between a door and the store: spool, check, completion, route, limits, event.
+// between an entry point and the store: spool, check, completion, route, limits, event.
 func BenchmarkPrepare(b *testing.B) {
 	for _, c := range []*adapters.Connection{graphConn("Graph", "erp@contoso.it", nil), smtpConn("SMTP", "erp@contoso.it", nil)} {
 		b.Run(c.Name, func(b *testing.B) {

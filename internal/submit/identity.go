@@ -51,6 +51,6 @@ func identity(r *Request, read *mime.Message, env mime.Envelope, keyed bool) *st
 	return &store.Identity{Digest: h.Sum(nil), Window: window, Record: r.Unheard && !keyed}
 }
 
-// Heard notes that a client has heard of acceptances: that of a Request with
-// Unheard set is not known to be until its Result.Receipt is given here.
+// Heard records that a client has received acceptances: that of a Request with
+// Unheard set is not known to be received until its Result.Receipt is passed here.
 func (s *Submitter) Heard(rs ...store.Receipt) { s.opt.Store.Heard(rs...) }

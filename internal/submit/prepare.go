@@ -71,7 +71,7 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time, keye
 		return p, err
 	}
 	out := adapters.Outgoing{Message: m, Envelope: env}
-	way, err := s.carrier(ctx, conn, out)
+	route, err := s.carrier(ctx, conn, out)
 	if err != nil {
 		return p, err
 	}
@@ -87,21 +87,21 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time, keye
 	}
 	msg.Identity = identity(r, read, env, keyed)
 	s.lendSpool(r, p, &msg)
-	msg.Deliveries = s.deliveries(r.NotBefore, way, env, from, now)
+	msg.Deliveries = s.deliveries(r.NotBefore, route, env, from, now)
 	s.further(r.Client, len(msg.Deliveries)-1)
-	if msg.Join, err = s.join(r, m, way, env, now); err != nil {
+	if msg.Join, err = s.join(r, m, route, env, now); err != nil {
 		return p, err
 	}
 	if msg.Join != nil && len(msg.Deliveries) != 1 {
 		msg.Join = nil // too many recipients to wait for more
 	}
 	p.message = msg
-	p.result = Result{MessageID: m.MessageID(), Connection: way.conn, Recipients: env.Recipients, Size: m.Size()}
-	p.event = accepted(&p.message, way.conn)
+	p.result = Result{MessageID: m.MessageID(), Connection: route.conn, Recipients: env.Recipients, Size: m.Size()}
+	p.event = accepted(&p.message, route.conn)
 	return p, nil
 }
 
-// route chooses the connection, and gives the address that the choice is by.
+// route chooses the connection, and returns the address that the choice is by.
 func (s *Submitter) route(ctx context.Context, r *Request, m *mime.Message) (*adapters.Connection, string, error) {
 	author := m.From()
 	if r.OwnFrom && r.Envelope.From != "" && len(m.Values("From")) == 0 {
@@ -162,8 +162,8 @@ func replacement(c *adapters.Connection) (from, replyTo *mime.Address) {
 	return from, replyTo
 }
 
-// envelope settles who is mailed. The header's recipients count only when the
-// door gave none.
+// envelope decides who is mailed. The header's recipients count only when the
+// entry point named none.
 func (s *Submitter) envelope(r *Request, m *mime.Message, conn *adapters.Connection) (mime.Envelope, error) {
 	env := r.Envelope
 	env.Recipients = nil
@@ -237,7 +237,7 @@ func (s *Submitter) byAPI(ctx context.Context, c *adapters.Connection) bool {
 }
 
 // lendSpool lets the store take the file that holds the body without copying:
-// the one it was written anew into, or else the one it came in.
+// the one it was rewritten into, or else the one it came in.
 func (s *Submitter) lendSpool(r *Request, p *prepared, msg *store.NewMessage) {
 	b := r.Message
 	if len(p.spools) > 0 {
@@ -251,7 +251,7 @@ func (s *Submitter) lendSpool(r *Request, p *prepared, msg *store.NewMessage) {
 }
 
 // endsWith reports whether the body is the end of the buffer. A body that was
-// not written anew is, but for a line end that Accept may have added: first
+// not rewritten is, but for a line end that Accept may have added: first
 // and last bytes tell.
 func endsWith(b *spool.Buffer, body mime.Source, offset int64) bool {
 	src, err := b.Source()
@@ -270,19 +270,19 @@ func endsWith(b *spool.Buffer, body mime.Source, offset int64) bool {
 
 // deliveries splits the recipients where one message cannot have them all
 // (contracts C3.2, F5).
-func (s *Submitter) deliveries(notBefore time.Time, way capacity, env mime.Envelope, from string, now time.Time) []store.NewDelivery {
-	base := store.NewDelivery{NextAt: now, ExpiresAt: now.Add(s.opt.GiveUp(way.conn)),
-		Route: store.Route{Connection: way.conn.ID, Lane: way.conn.Lane(from), Limits: way.conn.EffectiveLimits()}}
+func (s *Submitter) deliveries(notBefore time.Time, route capacity, env mime.Envelope, from string, now time.Time) []store.NewDelivery {
+	base := store.NewDelivery{NextAt: now, ExpiresAt: now.Add(s.opt.GiveUp(route.conn)),
+		Route: store.Route{Connection: route.conn.ID, Lane: route.conn.Lane(from), Limits: route.conn.EffectiveLimits()}}
 	if notBefore.After(now) {
 		base.NextAt = notBefore
-		base.ExpiresAt = notBefore.Add(s.opt.GiveUp(way.conn))
+		base.ExpiresAt = notBefore.Add(s.opt.GiveUp(route.conn))
 	}
 	if s.opt.WarnAfter > 0 {
 		base.WarnAt = base.NextAt.Add(s.opt.WarnAfter)
 	}
 	size := len(env.Recipients)
-	if way.split > 0 {
-		size = way.split
+	if route.split > 0 {
+		size = route.split
 	}
 	var out []store.NewDelivery
 	for part := range slices.Chunk(env.Recipients, size) {
@@ -296,8 +296,8 @@ func (s *Submitter) deliveries(notBefore time.Time, way capacity, env mime.Envel
 // join makes a message wait for its siblings where an API would otherwise show
 // each recipient another message: its headers name people outside its envelope
 // (contracts F2).
-func (s *Submitter) join(r *Request, m *mime.Message, way capacity, env mime.Envelope, now time.Time) (*store.Join, error) {
-	if s.opt.JoinWindow < 0 || way.conn.Provider == adapters.SMTP || r.NotBefore.After(now) || len(r.Envelope.Recipients) == 0 {
+func (s *Submitter) join(r *Request, m *mime.Message, route capacity, env mime.Envelope, now time.Time) (*store.Join, error) {
+	if s.opt.JoinWindow < 0 || route.conn.Provider == adapters.SMTP || r.NotBefore.After(now) || len(r.Envelope.Recipients) == 0 {
 		return nil, nil
 	}
 	inside := make(map[string]bool, len(env.Recipients))
@@ -316,7 +316,7 @@ func (s *Submitter) join(r *Request, m *mime.Message, way capacity, env mime.Env
 	if r.Client != nil {
 		client = r.Client.ID
 	}
-	fmt.Fprintf(h, "%q %q %q %q\n", client, m.MessageID(), env.From, way.conn.ID)
+	fmt.Fprintf(h, "%q %q %q %q\n", client, m.MessageID(), env.From, route.conn.ID)
 	// Date may have been added here, so the stored header is not compared: what
 	// the client wrote of To, Cc and Subject is.
 	for _, name := range []string{"To", "Cc", "Subject"} {
@@ -325,5 +325,5 @@ func (s *Submitter) join(r *Request, m *mime.Message, way capacity, env mime.Env
 	if _, err := io.Copy(h, mime.NewReader(m.Body())); err != nil {
 		return nil, fmt.Errorf("the message cannot be read: %w", err)
 	}
-	return &store.Join{Key: hex.EncodeToString(h.Sum(nil)), Until: now.Add(s.opt.JoinWindow), MaxRecipients: way.split}, nil
+	return &store.Join{Key: hex.EncodeToString(h.Sum(nil)), Until: now.Add(s.opt.JoinWindow), MaxRecipients: route.split}, nil
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
-// A Refusal says why a submission was not taken, in the words of every door.
+// A Refusal is why a submission was not taken, in the terms of every entry point.
 // Its text is safe to show.
 type Refusal struct {
 	Code     string // stable, such as "no_route", "too_large"
@@ -35,8 +35,8 @@ func (r *Refusal) Unwrap() error { return r.Err }
 // Temporary reports that the same submission may be taken later.
 func (r *Refusal) Temporary() bool { return r.SMTP >= 400 && r.SMTP < 500 }
 
-// AsRefusal gives the refusal in err's chain; any other error is a temporary
-// refusal that says nothing of its cause. nil stays nil.
+// AsRefusal returns the refusal in err's chain; any other error becomes a
+// temporary refusal that does not show its cause. nil stays nil.
 func AsRefusal(err error) *Refusal {
 	var r *Refusal
 	switch {

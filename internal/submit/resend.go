@@ -27,7 +27,7 @@ type ResendPart struct {
 	Recipients []mime.Recipient
 }
 
-// Resend stores a message anew, under a Message-ID and a Date of its own: of two
+// Resend stores a message again, under a Message-ID and a Date of its own: of two
 // messages with one Message-ID Exchange drops the second and tells no one. All
 // other header fields and the body stay as they are, our own trace among them,
 // and the record names the first one. It is meant, so it is never taken for a
@@ -91,13 +91,13 @@ func (s *Submitter) prepareResend(ctx context.Context, r *Resend, content mime.S
 	for _, part := range r.Parts {
 		env := first.Envelope
 		env.Recipients = part.Recipients
-		way, err := s.carrier(ctx, part.Connection, adapters.Outgoing{Message: m, Envelope: env})
+		route, err := s.carrier(ctx, part.Connection, adapters.Outgoing{Message: m, Envelope: env})
 		if err != nil {
 			return err
 		}
 		msg.Envelope.Recipients = append(msg.Envelope.Recipients, part.Recipients...)
-		msg.Deliveries = append(msg.Deliveries, s.deliveries(time.Time{}, way, env, first.From, now)...)
-		p.result.Connection = way.conn
+		msg.Deliveries = append(msg.Deliveries, s.deliveries(time.Time{}, route, env, first.From, now)...)
+		p.result.Connection = route.conn
 	}
 	if len(msg.Deliveries) == 0 {
 		return fmt.Errorf("message %s has no recipients to be sent to again: %w", first.ID, store.ErrNotFound)

@@ -140,7 +140,7 @@ func (s *Submitter) capacity(c *adapters.Connection) (capacity, error) {
 }
 
 // carrier checks the connection and, where it cannot carry the size, those of
-// its chain: what cannot leave is refused at the door.
+// its chain: what cannot leave is refused at submission.
 func (s *Submitter) carrier(ctx context.Context, c *adapters.Connection, out adapters.Outgoing) (capacity, error) {
 	first, err := s.try(c, out)
 	if err == nil {
@@ -153,8 +153,8 @@ func (s *Submitter) carrier(ctx context.Context, c *adapters.Connection, out ada
 			if ferr != nil || !next.IsActive() {
 				continue
 			}
-			if way, ferr := s.try(next, out); ferr == nil {
-				return way, nil
+			if route, ferr := s.try(next, out); ferr == nil {
+				return route, nil
 			}
 		}
 	}
@@ -162,12 +162,12 @@ func (s *Submitter) carrier(ctx context.Context, c *adapters.Connection, out ada
 }
 
 func (s *Submitter) try(c *adapters.Connection, out adapters.Outgoing) (capacity, error) {
-	way, err := s.capacity(c)
+	route, err := s.capacity(c)
 	if err != nil {
-		return way, err
+		return route, err
 	}
-	if way.split > 0 && len(out.Envelope.Recipients) > way.split {
-		out.Envelope.Recipients = out.Envelope.Recipients[:way.split]
+	if route.split > 0 && len(out.Envelope.Recipients) > route.split {
+		out.Envelope.Recipients = out.Envelope.Recipients[:route.split]
 	}
-	return way, way.adapter.Check(out)
+	return route, route.adapter.Check(out)
 }

@@ -71,7 +71,7 @@ func TestRouting(t *testing.T) {
 		{name: "6 the client's own", conns: []*adapters.Connection{smtpConn("own", "info@own.it", nil), last}, client: []string{"own"}, want: "own"},
 		{name: "6 not before the sender's", conns: []*adapters.Connection{smtpConn("own", "info@own.it", nil), exact}, client: []string{"own", "exact"}, want: "exact"},
 		{name: "7 the default", conns: []*adapters.Connection{smtpConn("a", "x@a.it", nil), last}, want: "last"},
-		{name: "8 nobody", conns: []*adapters.Connection{smtpConn("a", "x@a.it", nil)}, code: "no_route"},
+		{name: "8 no route", conns: []*adapters.Connection{smtpConn("a", "x@a.it", nil)}, code: "no_route"},
 		{name: "8 the default is not for this client", conns: []*adapters.Connection{smtpConn("a", "x@a.it", nil), last}, client: []string{"", "a"}, code: "no_route"},
 	}
 	for _, tt := range tests {

@@ -91,7 +91,7 @@ func New(o Options) (*Submitter, error) {
 	return &Submitter{routes: newTable(), opt: o, conns: o.Connections, limits: make(map[string]*clientLimit)}, nil
 }
 
-// A Request is one message as a door hands it over.
+// A Request is one message as an entry point hands it over.
 type Request struct {
 	Client     *store.Client // who submits; nil: this machine's administrator
 	EntryPoint string        // smtp, api, sendmail, pickup, go
@@ -101,7 +101,7 @@ type Request struct {
 	Class      string        // transactional, bulk; empty: by the client or the message
 	Tag        string
 	NotBefore  time.Time // scheduled sending; zero: now
-	Protocol   string    // in the trace (RFC 3848); empty: by the door
+	Protocol   string    // in the trace (RFC 3848); empty: by the entry point
 	OwnFrom    bool      // a message without From is from the envelope's sender
 	Lenient    bool      // repair what old devices do (mime.AcceptOptions)
 	// Unheard: the answer goes over a session that may break, and Heard is called
@@ -110,7 +110,7 @@ type Request struct {
 	Unheard bool
 }
 
-// A Result says what will happen to a message that was taken.
+// A Result is what will happen to a message that was taken.
 type Result struct {
 	store.Submitted
 	MessageID  string // RFC 5322, with angle brackets

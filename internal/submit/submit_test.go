@@ -399,7 +399,7 @@ func TestAsRefusal(t *testing.T) {
 	for _, err := range []error{store.ErrUnavailable, fmt.Errorf("disk: %w", store.ErrUnavailable), errors.New("secret cause"), context.DeadlineExceeded, spool.ErrTooLarge} {
 		r := AsRefusal(err)
 		if errors.Is(err, spool.ErrTooLarge) {
-			continue // the doors count bytes themselves
+			continue // the entry points count bytes themselves
 		}
 		if !r.Temporary() || r.HTTP < 500 || strings.Contains(r.Error(), "secret") || !errors.Is(r, err) {
 			t.Errorf("%v: %+v", err, r)

@@ -22,14 +22,14 @@ type table struct {
 	ids  map[string]*adapters.Connection
 
 	names map[string]*adapters.Connection // lower case
-	on    ways
-	off   ways // those that are switched off: they explain refusals
+	on    routeLists
+	off   routeLists // those that are switched off: they explain refusals
 
 	size sizeMemo
 }
 
-// ways are lists of connections by what they are chosen for, each by name.
-type ways struct {
+// routeLists are lists of connections by what they are chosen for, each by name.
+type routeLists struct {
 	always, unrouted, bulk []*adapters.Connection
 	exact, domain          map[string][]*adapters.Connection
 }
@@ -60,20 +60,20 @@ func (m *sizeMemo) forget() {
 }
 
 func newTable() *table {
-	lists := func() ways {
-		return ways{exact: make(map[string][]*adapters.Connection), domain: make(map[string][]*adapters.Connection)}
+	lists := func() routeLists {
+		return routeLists{exact: make(map[string][]*adapters.Connection), domain: make(map[string][]*adapters.Connection)}
 	}
 	return &table{keys: make(map[*adapters.Connection]keys), ids: make(map[string]*adapters.Connection), names: make(map[string]*adapters.Connection),
 		on: lists(), off: lists()}
 }
 
-// is reports that this is the table of conns, which the registry gives as the
+// is reports that this is the table of conns, which the registry returns as the
 // same slice until something changes. The lock is held.
 func (t *table) is(conns []*adapters.Connection) bool {
 	return t.made && len(conns) == len(t.of) && (len(conns) == 0 || &conns[0] == &t.of[0])
 }
 
-// follow makes this the table of what all gives, which is by name. With the
+// follow makes this the table of what all returns, which is by name. With the
 // lock held it asks again: a table must not go back to an older state.
 func (t *table) follow(all func() ([]*adapters.Connection, error)) error {
 	conns, err := all()
@@ -103,7 +103,7 @@ func (t *table) follow(all func() ([]*adapters.Connection, error)) error {
 	return nil
 }
 
-// difference gives what only before has and what only after has; both are by name.
+// difference returns what only before has and what only after has; both are by name.
 func difference(before, after []*adapters.Connection) (gone, come []*adapters.Connection) {
 	for len(before) > 0 && len(after) > 0 {
 		switch b, a := before[0], after[0]; {
@@ -222,13 +222,13 @@ func domainOf(addr string) string {
 	return n[strings.LastIndexByte(n, '@')+1:]
 }
 
-// table gives the table of the registry's present state.
+// table returns the table of the registry's present state.
 func (s *Submitter) table(ctx context.Context) (*table, error) {
 	return s.routes, s.routes.follow(func() ([]*adapters.Connection, error) { return s.conns.All(ctx) })
 }
 
 // MaxSize is the largest message in bytes that any usable route carries, for
-// the SIZE of the SMTP door (contracts F26).
+// the SIZE of the SMTP listener (contracts F26).
 func (s *Submitter) MaxSize(ctx context.Context) (int64, error) {
 	t, err := s.table(ctx)
 	if err != nil {
@@ -250,11 +250,11 @@ func (s *Submitter) largest(conns []*adapters.Connection) int64 {
 		if !c.IsActive() {
 			continue
 		}
-		way, err := s.capacity(c)
+		route, err := s.capacity(c)
 		if err != nil {
 			continue // a connection that cannot be used carries nothing
 		}
-		n := way.adapter.MaxSize()
+		n := route.adapter.MaxSize()
 		if n <= 0 || n >= s.opt.MaxSize {
 			return s.opt.MaxSize
 		}

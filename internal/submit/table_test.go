@@ -82,20 +82,20 @@ func TestTableFollowsEdits(t *testing.T) {
 		conns = step.f(slices.Clone(conns))
 		slices.SortFunc(conns, func(a, b *adapters.Connection) int { return strings.Compare(a.Name, b.Name) })
 		follow(t, table, conns)
-		anew := tableOf(t, conns)
+		fresh := tableOf(t, conns)
 		equal := func(what string, a, b map[string][]*adapters.Connection) {
 			if !maps.EqualFunc(a, b, slices.Equal) {
 				t.Errorf("%s: %s: %v, from nothing %v", step.name, what, a, b)
 			}
 		}
-		for what, w := range map[string][2]ways{"on": {table.on, anew.on}, "off": {table.off, anew.off}} {
+		for what, w := range map[string][2]routeLists{"on": {table.on, fresh.on}, "off": {table.off, fresh.off}} {
 			equal(what+" exact", w[0].exact, w[1].exact)
 			equal(what+" domain", w[0].domain, w[1].domain)
 			if !slices.Equal(w[0].always, w[1].always) || !slices.Equal(w[0].unrouted, w[1].unrouted) || !slices.Equal(w[0].bulk, w[1].bulk) {
 				t.Errorf("%s: %s: %v, from nothing %v", step.name, what, w[0], w[1])
 			}
 		}
-		if !maps.Equal(table.ids, anew.ids) || !maps.Equal(table.names, anew.names) || len(table.keys) != len(conns) {
+		if !maps.Equal(table.ids, fresh.ids) || !maps.Equal(table.names, fresh.names) || len(table.keys) != len(conns) {
 			t.Errorf("%s: other ids, names or keys than from nothing", step.name)
 		}
 		again := 0

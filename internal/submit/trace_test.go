@@ -33,14 +33,14 @@ func TestMailThatComesBack(t *testing.T) {
 		"in the continuation of one":  {head: "X-Note: a\n\tReceived: (postino 0123456789ab)\n" + plain},
 		"a name that only looks like": {head: "Received-SPF: pass (postino 0123456789ab)\n" + plain},
 	} {
-		for _, door := range []string{"smtp", "api", "sendmail", "pickup"} {
+		for _, entry := range []string{"smtp", "api", "sendmail", "pickup"} {
 			b, r := w.request(letter{head: c.head, body: c.body})
-			r.EntryPoint = door
+			r.EntryPoint = entry
 			_, err := w.Submit(t.Context(), r)
 			closed(t, b)
 			ref := AsRefusal(err)
 			if c.loop != (ref != nil) || ref != nil && (ref.SMTP != 554 || ref.Enhanced != "5.4.6" || ref.Hint.IT == "") {
-				t.Errorf("%s by %s: %v", name, door, ref)
+				t.Errorf("%s by %s: %v", name, entry, ref)
 			}
 		}
 	}

@@ -153,7 +153,7 @@ func closed(t testing.TB, b *spool.Buffer) {
 	}
 }
 
-// stored gives what the store has of a message.
+// stored returns what the store has of a message.
 func (w *world) stored(id store.ID) (*store.Message, []store.Delivery) {
 	w.t.Helper()
 	m, err := w.store.Message(w.t.Context(), id)

@@ -20,7 +20,7 @@ const (
 // not have.
 var ErrOtherKey = errors.New("the store was made with another key")
 
-// CheckWord gives the word sealed, as text.
+// CheckWord returns the check word sealed, as text.
 func (v *Vault) CheckWord() (string, error) {
 	b, err := v.Seal(checkOwner, checkPath, checkWord)
 	if err != nil {
@@ -29,7 +29,7 @@ func (v *Vault) CheckWord() (string, error) {
 	return base64.StdEncoding.EncodeToString(b), nil
 }
 
-// Check opens a word that CheckWord gave; ErrOtherKey. stale reports that it
+// Check opens a word that CheckWord returned; ErrOtherKey. stale reports that it
 // should be sealed again, with the primary key of now.
 func (v *Vault) Check(word string) (stale bool, err error) {
 	b, err := base64.StdEncoding.DecodeString(word)

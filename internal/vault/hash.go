@@ -74,7 +74,7 @@ func NewHasher(parallel int) *Hasher {
 	return h
 }
 
-// Hash gives the text to be stored for a secret that somebody chose, in the PHC
+// Hash returns the text to be stored for a secret that a person chose, in the PHC
 // string format.
 func (h *Hasher) Hash(secret adapters.Secret) (string, error) {
 	if secret == "" {

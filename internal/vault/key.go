@@ -38,7 +38,7 @@ func Open(dir string, getenv func(string) string) (*Vault, error) {
 	return v, err
 }
 
-// Find gives the key that is there, and makes none: fs.ErrNotExist.
+// Find returns the key that is there, and makes none: fs.ErrNotExist.
 func Find(dir string, getenv func(string) string) (*Vault, error) {
 	if v := getenv(Variable); v != "" {
 		return fromText([]byte(v), "the environment variable "+Variable)
@@ -55,7 +55,7 @@ func Find(dir string, getenv func(string) string) (*Vault, error) {
 	return fromFile(filepath.Join(dir, FileName))
 }
 
-// Make makes the key file in dir, or gives the one that another process has made
+// Make makes the key file in dir, or returns the one that another process has made
 // in this moment.
 func Make(dir string) (*Vault, error) {
 	file := filepath.Join(dir, FileName)

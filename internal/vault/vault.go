@@ -53,16 +53,16 @@ func (v *Vault) ID() string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// Origin says in words where the key comes from; it holds nothing of the key.
+// Origin describes where the key comes from; it holds nothing of the key.
 func (v *Vault) Origin() string { return v.origin }
 
-// Seal encrypts secret so that Open gives it back for the same owner and path alone.
+// Seal encrypts secret so that Open returns it for the same owner and path alone.
 func (v *Vault) Seal(owner, path string, secret adapters.Secret) ([]byte, error) {
 	return v.aead.Encrypt([]byte(secret.Reveal()), bound(owner, path))
 }
 
-// Open gives back what Seal sealed; ErrWrongKey when it cannot. The cause says
-// nothing more on purpose.
+// Open decrypts what Seal sealed; ErrWrongKey when it cannot. The cause is left
+// out on purpose.
 func (v *Vault) Open(owner, path string, sealed []byte) (adapters.Secret, error) {
 	b, err := v.aead.Decrypt(sealed, bound(owner, path))
 	if err != nil {

@@ -8,22 +8,22 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 )
 
-// This file holds the rulings on deliveries of which nothing was called.
+// This file decides on deliveries for which no provider was called.
 
 // without leaves a delivery in state for e.
-func without(now time.Time, d *store.Delivery, state store.State, e *adapters.Error) ruling {
-	r := ruling{outcome: store.Outcome{EndedAt: now, Class: e.Class, Error: e}}
-	r.step = store.Step{Now: now, State: state, Word: d.Word}
-	r.step.Word.Class, r.step.Word.Error = e.Class, e
+func without(now time.Time, d *store.Delivery, state store.State, e *adapters.Error) decision {
+	r := decision{outcome: store.Outcome{EndedAt: now, Class: e.Class, Error: e}}
+	r.transition = store.Step{Now: now, State: state, Word: d.Word}
+	r.transition.Word.Class, r.transition.Word.Error = e.Class, e
 	if d.Kind == store.Send {
-		r.notMailed = d.CountPending()
+		r.notSent = d.CountPending()
 	}
 	return r
 }
 
-// unreadable puts a delivery off whose attempt could not begin, because its
+// unreadable defers a delivery whose attempt could not begin, because its
 // message or its connection cannot be read now.
-func unreadable(now time.Time, d *store.Delivery, schedule Schedule, cause error) ruling {
+func unreadable(now time.Time, d *store.Delivery, schedule Schedule, cause error) decision {
 	e := &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Code: "unreadable", Err: cause,
 		Sentence: adapters.Text{EN: "the stored message or its connection cannot be read at the moment", IT: "al momento non è possibile leggere il messaggio conservato o la sua connessione"},
 		Remedy: adapters.Text{EN: "see this server's log for the cause: the owner of the files in the data folder, the disk, the database",
@@ -33,14 +33,14 @@ func unreadable(now time.Time, d *store.Delivery, schedule Schedule, cause error
 		state = store.Unverified
 	}
 	r := without(now, d, state, e)
-	r.step.Word.Failures++
-	r.step.NextAt = now.Add(schedule.Delay(r.step.Word.Failures))
+	r.transition.Word.Failures++
+	r.transition.NextAt = now.Add(schedule.Delay(r.transition.Word.Failures))
 	return r
 }
 
 // orphaned holds a delivery whose connection was removed while it was on its
 // way in: nothing was called, and only a person can say what becomes of it.
-func orphaned(now time.Time, d *store.Delivery) ruling {
+func orphaned(now time.Time, d *store.Delivery) decision {
 	e := &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Code: "no_connection",
 		Sentence: adapters.Text{EN: "the connection of this message was removed", IT: "la connessione di questo messaggio è stata eliminata"},
 		Remedy: adapters.Text{EN: "send it again from the program it came from, then cancel this delivery",
@@ -48,24 +48,24 @@ func orphaned(now time.Time, d *store.Delivery) ruling {
 	return without(now, d, store.Held, e)
 }
 
-// expired gives a delivery up whose time is over.
-func expired(now time.Time, d *store.Delivery) ruling {
+// expired gives up a delivery that has passed its deadline.
+func expired(now time.Time, d *store.Delivery) decision {
 	e := &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Code: "expired", Enhanced: "5.4.7",
 		Sentence: adapters.Text{EN: "the message could not be delivered in time", IT: "non è stato possibile consegnare il messaggio in tempo"},
 		Remedy:   adapters.Text{EN: "see the last error, remove its cause and send it again", IT: "vedere l'ultimo errore, rimuoverne la causa e inviarlo di nuovo"}}
-	if d.Error != nil { // the last word says why
+	if d.Error != nil { // the last error is the reason
 		e.Sentence.EN += ": " + d.Error.Sentence.EN
 		e.Sentence.IT += ": " + d.Error.Sentence.In("it")
 		e.Remedy = d.Error.Remedy
 	}
-	s := situation{now: now, delivery: d}
-	r := ruling{outcome: store.Outcome{EndedAt: now, Class: adapters.Permanent, Error: e}}
-	r.step = store.Step{Now: now, Word: d.Word, Recipients: slices.Clone(d.Recipients)}
-	s.giveUp(&r, e)
-	if r.step.State == store.Failed {
-		r.step.State = store.Expired
+	in := input{now: now, delivery: d}
+	r := decision{outcome: store.Outcome{EndedAt: now, Class: adapters.Permanent, Error: e}}
+	r.transition = store.Step{Now: now, Word: d.Word, Recipients: slices.Clone(d.Recipients)}
+	in.giveUp(&r, e)
+	if r.transition.State == store.Failed {
+		r.transition.State = store.Expired
 	}
-	r.step.Word.Class, r.step.Word.Error = adapters.Permanent, e
-	r.notMailed = len(r.failed)
+	r.transition.Word.Class, r.transition.Word.Error = adapters.Permanent, e
+	r.notSent = len(r.failed)
 	return r
 }

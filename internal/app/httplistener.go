@@ -13,16 +13,16 @@ import (
 	"github.com/postino-mail/postino/internal/vault"
 )
 
-// An httpDoor is the API with its certificate; nil: without TLS.
-type httpDoor struct {
+// An httpListener is the API with its certificate; nil: without TLS.
+type httpListener struct {
 	*api.Server
 	cert   *certfile.File
 	socket string // path of the unix socket; empty: none
 }
 
-// httpDoor builds the HTTP door of the configuration and listens; nil when the
+// httpListener builds the HTTP listener of the configuration and listens; nil when the
 // configuration has none.
-func (s *server) httpDoor() (*httpDoor, error) {
+func (s *server) httpListener() (*httpListener, error) {
 	conf := s.conf.HTTP
 	socket := conf.SocketPath(s.conf.Data)
 	if conf.Address == "" && socket == "" {
@@ -44,13 +44,13 @@ func (s *server) httpDoor() (*httpDoor, error) {
 	if err != nil {
 		return nil, err
 	}
-	measures, err := s.measures()
+	metrics, err := s.metrics()
 	if err != nil {
 		return nil, err
 	}
-	d := new(httpDoor)
+	d := new(httpListener)
 	d.Server, err = api.New(api.Options{Store: s.store, Submit: s.submit, Connections: s.conns, Clients: s.clients, Budget: s.uploads, Sealer: keys, Hostname: s.conf.Hostname,
-		Metrics:   measures,
+		Metrics:   metrics,
 		PublicURL: conf.PublicURL, PublicHost: conf.PublicHost(), Keyless: conf.Keyless == config.KeylessSend, TrustedProxies: proxies,
 		Version: ReadVersion().Version, GiveUp: time.Duration(s.conf.Outbox.GiveUp), WebhookNetworks: receivers, ConnectionNetworks: servers, OwnListener: s.own.leadsTo,
 		MaxWebhooks: s.conf.Limits.Webhooks, MaxStreams: s.conf.Limits.Streams, MaxKeys: s.conf.Limits.Keys, Log: s.log})
@@ -76,9 +76,9 @@ func (s *server) httpDoor() (*httpDoor, error) {
 	return d, s.listenSocket(d, socket)
 }
 
-// listenSocket opens the unix socket. One that nobody asked for by name is a
+// listenSocket opens the unix socket. One that the configuration does not name is a
 // convenience: where its folder cannot hold it, the server goes on without.
-func (s *server) listenSocket(d *httpDoor, path string) error {
+func (s *server) listenSocket(d *httpListener, path string) error {
 	if path == "" {
 		return nil
 	}
@@ -95,7 +95,7 @@ func (s *server) listenSocket(d *httpDoor, path string) error {
 }
 
 // Reload reads the certificate again; the old one stays when that fails.
-func (d *httpDoor) Reload() error {
+func (d *httpListener) Reload() error {
 	if d.cert == nil {
 		return nil
 	}

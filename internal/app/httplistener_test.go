@@ -156,14 +156,14 @@ func TestWebhookNetworks(t *testing.T) {
 		w.WriteHeader(http.StatusNoContent)
 	}))
 	t.Cleanup(receiver.Close)
-	const doors = "smtp = []\n[http]\naddress = '127.0.0.1:0'\n"
+	const listeners = "smtp = []\n[http]\naddress = '127.0.0.1:0'\n"
 	hook := fmt.Sprintf(`{"url": %q, "types": ["message.accepted"]}`, receiver.URL+"/hook")
 
-	at, _ := startServer(t, doors)
+	at, _ := startServer(t, listeners)
 	const api = "http://localhost"
 	ask(t, socketClient(t, at.Socket), http.StatusUnprocessableEntity, "POST", api+"/v1/webhooks", hook)
 
-	at, _ = startServer(t, doors+"[webhooks]\nnetworks = ['127.0.0.1']\n")
+	at, _ = startServer(t, listeners+"[webhooks]\nnetworks = ['127.0.0.1']\n")
 	client := socketClient(t, at.Socket)
 	ask(t, client, http.StatusCreated, "POST", api+"/v1/webhooks", hook)
 	ask(t, client, http.StatusCreated, "POST", api+"/v1/connections", `{"name": "x", "provider": "smtp", "from": "erp@contoso.it", "smtp": {"host": "127.0.0.1", "port": 1, "encryption": "none"}}`)
@@ -183,7 +183,7 @@ func TestWebhookNetworks(t *testing.T) {
 	}
 }
 
-// writeCertificate writes a self-made certificate for 127.0.0.1 and gives it.
+// writeCertificate writes a self-made certificate for 127.0.0.1 and returns it.
 func writeCertificate(t *testing.T, certFile, keyFile string) *x509.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -241,7 +241,7 @@ func TestRenewedCertificate(t *testing.T) {
 	at, log := startServer(t, fmt.Sprintf("smtp = []\n[http]\naddress = '127.0.0.1:0'\ncert_file = '%s'\nkey_file = '%s'\n", cert, key))
 	health := "https://" + at.HTTP + "/healthz"
 	ask(t, old, http.StatusOK, "GET", health, "")
-	hangUp := func(words string) {
+	sighup := func(words string) {
 		t.Helper()
 		self, err := os.FindProcess(os.Getpid())
 		if err != nil {
@@ -267,7 +267,7 @@ func TestRenewedCertificate(t *testing.T) {
 	defer live.Close()
 
 	renewed := secureClient(t, writeCertificate(t, cert, key))
-	hangUp("were read again")
+	sighup("were read again")
 	ask(t, renewed, http.StatusOK, "GET", health, "")
 	ask(t, old, http.StatusOK, "GET", health, "") // on its open connection
 	if res, err := secureClient(t, writeCertificate(t, filepath.Join(dir, "x.pem"), filepath.Join(dir, "x.key"))).Get(health); err == nil {
@@ -289,7 +289,7 @@ func TestRenewedCertificate(t *testing.T) {
 	if err := os.WriteFile(cert, []byte("half a file"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	hangUp("a door keeps its old certificate")
+	sighup("a listener keeps its old certificate")
 	renewed.CloseIdleConnections()
 	ask(t, renewed, http.StatusOK, "GET", health, "")
 }

@@ -11,14 +11,14 @@ import (
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-func situationFor(kind store.Kind, r result, change func(*situation)) situation {
+func inputFor(kind store.Kind, r result, change func(*input)) input {
 	d := &store.Delivery{Kind: kind, Since: noon.Add(-time.Second), State: store.Leased, Route: store.Route{Connection: "c1", Lane: "l"}}
 	for _, a := range []string{"a@x.it", "b@x.it"} {
 		d.Recipients = append(d.Recipients, store.Recipient{Recipient: mime.Recipient{Address: a}, State: store.Pending})
 	}
 	conn := &adapters.Connection{ID: "c1", Provider: adapters.Graph, Revision: 1}
-	s := situation{now: noon, delivery: d, conn: conn, result: r, schedule: Schedule{First: time.Minute, Max: time.Hour, GiveUp: 72 * time.Hour},
-		timing: timing{5 * time.Second, 2 * time.Minute, 15 * time.Minute}, account: newBreakers().of(conn)}
+	s := input{now: noon, delivery: d, conn: conn, result: r, schedule: Schedule{First: time.Minute, Max: time.Hour, GiveUp: 72 * time.Hour},
+		timing: timing{5 * time.Second, 2 * time.Minute, 15 * time.Minute}, breaker: newBreakers().of(conn)}
 	if change != nil {
 		change(&s)
 	}
@@ -35,10 +35,10 @@ func failure(c adapters.Class, change func(*adapters.Error)) result {
 
 func TestRule(t *testing.T) {
 	t.Parallel()
-	fallback := func(s *situation) { s.next = &move{route: store.Route{Connection: "c2", Position: 1}, origin: "c1"} }
-	smtp := func(s *situation) { s.conn.Provider = adapters.SMTP }
-	unknownFor := func(d time.Duration) func(*situation) {
-		return func(s *situation) { s.delivery.UnknownSince = noon.Add(-d) }
+	fallback := func(s *input) { s.next = &move{route: store.Route{Connection: "c2", Position: 1}, origin: "c1"} }
+	smtp := func(s *input) { s.conn.Provider = adapters.SMTP }
+	unknownFor := func(d time.Duration) func(*input) {
+		return func(s *input) { s.delivery.UnknownSince = noon.Add(-d) }
 	}
 	partial := result{receipt: adapters.Receipt{ProviderID: "q1", Recipients: []adapters.RecipientResult{
 		{Address: "a@x.it"}, {Address: "b@x.it", Err: &adapters.Error{Class: adapters.Transient}}}}}
@@ -48,39 +48,39 @@ func TestRule(t *testing.T) {
 		name      string
 		kind      store.Kind
 		result    result
-		change    func(*situation)
+		change    func(*input)
 		state     store.State
 		class     adapters.Class
 		after     [2]time.Duration // NextAt between
 		moved     bool
 		failed    int
-		notMailed int
+		notSent   int
 		lanePause time.Duration
 		connPause bool
 	}{
 		{name: "accepted ends it", result: result{}, state: store.Done, class: adapters.Accepted},
-		{name: "partly refused for now: only those again", result: partial, state: store.Queued, class: adapters.Accepted, after: [2]time.Duration{48 * time.Second, 72 * time.Second}, notMailed: 1},
-		{name: "partly refused for good", result: refusedOne, state: store.Done, class: adapters.Accepted, failed: 1, notMailed: 1},
-		{name: "permanent ends it and is told", result: failure(adapters.Permanent, nil), state: store.Failed, class: adapters.Permanent, failed: 2, notMailed: 2},
-		{name: "permanent does not fail over", result: failure(adapters.Permanent, nil), change: fallback, state: store.Failed, class: adapters.Permanent, failed: 2, notMailed: 2},
-		{name: "a size the route cannot carry fails over", result: failure(adapters.Permanent, func(e *adapters.Error) { e.TooLarge = true }), change: fallback, state: store.Queued, class: adapters.Permanent, moved: true, notMailed: 2},
-		{name: "transient waits", result: failure(adapters.Transient, nil), state: store.Queued, class: adapters.Transient, after: [2]time.Duration{48 * time.Second, 72 * time.Second}, notMailed: 2},
-		{name: "transient grows", result: failure(adapters.Transient, nil), change: func(s *situation) { s.delivery.Failures = 3 }, state: store.Queued, class: adapters.Transient, after: [2]time.Duration{384 * time.Second, 576 * time.Second}, notMailed: 2},
-		{name: "transient obeys Retry-After", result: failure(adapters.Transient, func(e *adapters.Error) { e.RetryAfter = time.Hour }), state: store.Queued, class: adapters.Transient, after: [2]time.Duration{time.Hour, time.Hour}, notMailed: 2},
-		{name: "a stop costs nothing", result: failure(adapters.Transient, nil), change: func(s *situation) { s.stopped = true }, state: store.Queued, class: adapters.Transient, notMailed: 2},
-		{name: "throttled pauses the lane", result: failure(adapters.Throttled, func(e *adapters.Error) { e.RetryAfter = 17 * time.Second }), state: store.Queued, class: adapters.Throttled, after: [2]time.Duration{17 * time.Second, 17 * time.Second}, lanePause: 17 * time.Second, notMailed: 2},
-		{name: "throttled without a time", result: failure(adapters.Throttled, nil), state: store.Queued, class: adapters.Throttled, after: [2]time.Duration{30 * time.Second, 30 * time.Second}, lanePause: 30 * time.Second, notMailed: 2},
-		{name: "throttled for hours fails over", result: failure(adapters.Throttled, func(e *adapters.Error) { e.RetryAfter = 4 * time.Hour }), change: fallback, state: store.Queued, class: adapters.Throttled, lanePause: 4 * time.Hour, moved: true, notMailed: 2},
-		{name: "auth pauses the connection, mail stays", result: failure(adapters.Auth, func(e *adapters.Error) { e.Scope = adapters.ScopeConnection }), state: store.Queued, class: adapters.Auth, connPause: true, notMailed: 2},
-		{name: "auth of one mailbox pauses its lane", result: failure(adapters.Auth, func(e *adapters.Error) { e.Scope = adapters.ScopeLane }), state: store.Queued, class: adapters.Auth, lanePause: 5 * time.Minute, notMailed: 2},
-		{name: "auth fails over", result: failure(adapters.Auth, func(e *adapters.Error) { e.Scope = adapters.ScopeConnection }), change: fallback, state: store.Queued, class: adapters.Auth, connPause: true, moved: true, notMailed: 2},
+		{name: "partly refused for now: only those again", result: partial, state: store.Queued, class: adapters.Accepted, after: [2]time.Duration{48 * time.Second, 72 * time.Second}, notSent: 1},
+		{name: "partly refused for good", result: refusedOne, state: store.Done, class: adapters.Accepted, failed: 1, notSent: 1},
+		{name: "permanent ends it and is told", result: failure(adapters.Permanent, nil), state: store.Failed, class: adapters.Permanent, failed: 2, notSent: 2},
+		{name: "permanent does not fail over", result: failure(adapters.Permanent, nil), change: fallback, state: store.Failed, class: adapters.Permanent, failed: 2, notSent: 2},
+		{name: "a size the route cannot carry fails over", result: failure(adapters.Permanent, func(e *adapters.Error) { e.TooLarge = true }), change: fallback, state: store.Queued, class: adapters.Permanent, moved: true, notSent: 2},
+		{name: "transient waits", result: failure(adapters.Transient, nil), state: store.Queued, class: adapters.Transient, after: [2]time.Duration{48 * time.Second, 72 * time.Second}, notSent: 2},
+		{name: "transient grows", result: failure(adapters.Transient, nil), change: func(s *input) { s.delivery.Failures = 3 }, state: store.Queued, class: adapters.Transient, after: [2]time.Duration{384 * time.Second, 576 * time.Second}, notSent: 2},
+		{name: "transient obeys Retry-After", result: failure(adapters.Transient, func(e *adapters.Error) { e.RetryAfter = time.Hour }), state: store.Queued, class: adapters.Transient, after: [2]time.Duration{time.Hour, time.Hour}, notSent: 2},
+		{name: "a stop costs nothing", result: failure(adapters.Transient, nil), change: func(s *input) { s.stopped = true }, state: store.Queued, class: adapters.Transient, notSent: 2},
+		{name: "throttled pauses the lane", result: failure(adapters.Throttled, func(e *adapters.Error) { e.RetryAfter = 17 * time.Second }), state: store.Queued, class: adapters.Throttled, after: [2]time.Duration{17 * time.Second, 17 * time.Second}, lanePause: 17 * time.Second, notSent: 2},
+		{name: "throttled without a time", result: failure(adapters.Throttled, nil), state: store.Queued, class: adapters.Throttled, after: [2]time.Duration{30 * time.Second, 30 * time.Second}, lanePause: 30 * time.Second, notSent: 2},
+		{name: "throttled for hours fails over", result: failure(adapters.Throttled, func(e *adapters.Error) { e.RetryAfter = 4 * time.Hour }), change: fallback, state: store.Queued, class: adapters.Throttled, lanePause: 4 * time.Hour, moved: true, notSent: 2},
+		{name: "auth pauses the connection, mail stays", result: failure(adapters.Auth, func(e *adapters.Error) { e.Scope = adapters.ScopeConnection }), state: store.Queued, class: adapters.Auth, connPause: true, notSent: 2},
+		{name: "auth of one mailbox pauses its lane", result: failure(adapters.Auth, func(e *adapters.Error) { e.Scope = adapters.ScopeLane }), state: store.Queued, class: adapters.Auth, lanePause: 5 * time.Minute, notSent: 2},
+		{name: "auth fails over", result: failure(adapters.Auth, func(e *adapters.Error) { e.Scope = adapters.ScopeConnection }), change: fallback, state: store.Queued, class: adapters.Auth, connPause: true, moved: true, notSent: 2},
 		{name: "unknown is verified", result: failure(adapters.Unknown, nil), state: store.Unverified, class: adapters.Unknown, after: [2]time.Duration{5 * time.Second, 5 * time.Second}},
 		{name: "unknown never fails over", result: failure(adapters.Unknown, nil), change: fallback, state: store.Unverified, class: adapters.Unknown, after: [2]time.Duration{5 * time.Second, 5 * time.Second}},
-		{name: "unknown with hold waits for a person", result: failure(adapters.Unknown, nil), change: func(s *situation) { s.conn.OnUnknown = adapters.UnknownHold }, state: store.Held, class: adapters.Unknown},
+		{name: "unknown with hold waits for a person", result: failure(adapters.Unknown, nil), change: func(s *input) { s.conn.OnUnknown = adapters.UnknownHold }, state: store.Held, class: adapters.Unknown},
 
 		{name: "verified as sent", kind: store.Verify, result: result{verdict: adapters.Sent}, change: unknownFor(time.Minute), state: store.Done, class: adapters.Accepted},
 		{name: "not found yet: ask again", kind: store.Verify, result: result{verdict: adapters.NotSent}, change: unknownFor(time.Minute), state: store.Unverified, class: adapters.Unknown, after: [2]time.Duration{30 * time.Second, time.Minute}},
-		{name: "not found after the settle time: send", kind: store.Verify, result: result{verdict: adapters.NotSent}, change: unknownFor(2 * time.Minute), state: store.Queued, class: adapters.Transient, notMailed: 2},
+		{name: "not found after the settle time: send", kind: store.Verify, result: result{verdict: adapters.NotSent}, change: unknownFor(2 * time.Minute), state: store.Queued, class: adapters.Transient, notSent: 2},
 		{name: "the provider still works on it", kind: store.Verify, result: result{verdict: adapters.InProgress}, change: unknownFor(3 * time.Minute), state: store.Unverified, class: adapters.Unknown, after: [2]time.Duration{90 * time.Second, 90 * time.Second}},
 		{name: "stuck in the drafts", kind: store.Verify, result: result{verdict: adapters.InProgress}, change: unknownFor(time.Hour), state: store.Held, class: adapters.Unknown},
 		{name: "cannot tell: hold", kind: store.Verify, result: result{verdict: adapters.CannotTell}, change: unknownFor(time.Minute), state: store.Held, class: adapters.Unknown},
@@ -93,37 +93,37 @@ func TestRule(t *testing.T) {
 			if c.kind == "" {
 				c.kind = store.Send
 			}
-			r := rule(situationFor(c.kind, c.result, c.change))
-			if r.step.State != c.state || r.outcome.Class != c.class {
-				t.Errorf("state %v class %s, want %v %s", r.step.State, r.outcome.Class, c.state, c.class)
+			r := decide(inputFor(c.kind, c.result, c.change))
+			if r.transition.State != c.state || r.outcome.Class != c.class {
+				t.Errorf("state %v class %s, want %v %s", r.transition.State, r.outcome.Class, c.state, c.class)
 			}
 			if c.state == store.Queued || c.state == store.Unverified {
-				if wait := r.step.NextAt.Sub(noon); wait < c.after[0] || wait > c.after[1] {
+				if wait := r.transition.NextAt.Sub(noon); wait < c.after[0] || wait > c.after[1] {
 					t.Errorf("next after %v, want %v", wait, c.after)
 				}
 			}
-			if (r.step.Route != nil) != c.moved {
-				t.Errorf("moved %v, want %v", r.step.Route != nil, c.moved)
+			if (r.transition.Route != nil) != c.moved {
+				t.Errorf("moved %v, want %v", r.transition.Route != nil, c.moved)
 			}
-			if len(r.failed) != c.failed || r.notMailed != c.notMailed {
-				t.Errorf("failed %d not mailed %d, want %d %d", len(r.failed), r.notMailed, c.failed, c.notMailed)
+			if len(r.failed) != c.failed || r.notSent != c.notSent {
+				t.Errorf("failed %d not mailed %d, want %d %d", len(r.failed), r.notSent, c.failed, c.notSent)
 			}
 			var pause time.Duration
-			if r.step.Lane != nil {
-				pause = r.step.Lane.PauseUntil.Sub(noon)
+			if r.transition.Lane != nil {
+				pause = r.transition.Lane.PauseUntil.Sub(noon)
 			}
 			if pause != c.lanePause {
 				t.Errorf("lane paused for %v, want %v", pause, c.lanePause)
 			}
-			if (r.step.Connection != nil) != c.connPause {
-				t.Errorf("connection change %v, want %v", r.step.Connection, c.connPause)
+			if (r.transition.Connection != nil) != c.connPause {
+				t.Errorf("connection change %v, want %v", r.transition.Connection, c.connPause)
 			}
-			if r.step.State == store.Queued && c.kind == store.Verify && c.class == adapters.Unknown && !r.step.Word.Duplicate {
+			if r.transition.State == store.Queued && c.kind == store.Verify && c.class == adapters.Unknown && !r.transition.Word.Duplicate {
 				t.Error("a second send without proof must be marked")
 			}
-			for _, p := range r.step.Recipients {
-				if (r.step.State == store.Failed) != (p.State == store.RecipientFailed) && c.name != "partly refused for good" {
-					t.Errorf("recipient %s is %s in a delivery that is %v", p.Address, p.State, r.step.State)
+			for _, p := range r.transition.Recipients {
+				if (r.transition.State == store.Failed) != (p.State == store.RecipientFailed) && c.name != "partly refused for good" {
+					t.Errorf("recipient %s is %s in a delivery that is %v", p.Address, p.State, r.transition.State)
 				}
 			}
 		})
@@ -174,7 +174,7 @@ func TestBreaker(t *testing.T) {
 	b.of(conn).refused(now, down)
 	conn2 := &adapters.Connection{ID: "c", Revision: 2}
 	if until, _ := b.of(conn2).refused(now.Add(time.Second), down); until.Sub(now) != refusedFirst+time.Second {
-		t.Errorf("an edited connection starts anew, paused for %v", until.Sub(now))
+		t.Errorf("an edited connection starts again, paused for %v", until.Sub(now))
 	}
 }
 
@@ -196,8 +196,8 @@ func TestPartialAcceptanceDoesNotGrow(t *testing.T) {
 	t.Parallel()
 	slow := result{receipt: adapters.Receipt{Recipients: []adapters.RecipientResult{
 		{Address: "a@x.it"}, {Address: "b@x.it", Err: &adapters.Error{Class: adapters.Transient, Enhanced: "4.2.1", Status: 450}}}}}
-	r := rule(situationFor(store.Send, slow, func(s *situation) { s.delivery.Failures = 7 }))
-	if wait := r.step.NextAt.Sub(noon); r.step.Word.Failures != 1 || wait > 72*time.Second {
-		t.Errorf("%d failures, next after %v", r.step.Word.Failures, wait)
+	r := decide(inputFor(store.Send, slow, func(s *input) { s.delivery.Failures = 7 }))
+	if wait := r.transition.NextAt.Sub(noon); r.transition.Word.Failures != 1 || wait > 72*time.Second {
+		t.Errorf("%d failures, next after %v", r.transition.Word.Failures, wait)
 	}
 }

@@ -10,12 +10,12 @@ import (
 // slowHashes is how many secrets are checked at once, at 19 MiB each.
 const slowHashes = 2
 
-// doors opens everything that messages come in by.
-func (s *server) doors() ([]door, Addresses, error) {
+// entryPoints opens everything that messages come in by.
+func (s *server) entryPoints() ([]entryPoint, Addresses, error) {
 	s.uploads = s.uploadBudget()
-	var out []door
+	var out []entryPoint
 	var at Addresses
-	smtp, err := s.smtpDoor()
+	smtp, err := s.smtpServer()
 	if err != nil {
 		return nil, at, err
 	}
@@ -23,14 +23,14 @@ func (s *server) doors() ([]door, Addresses, error) {
 		out, at.SMTP = append(out, smtp), smtp.Addresses()
 		s.own.set(at.SMTP)
 	}
-	web, err := s.httpDoor()
+	web, err := s.httpListener()
 	if err != nil {
 		return nil, at, err
 	}
 	if web != nil {
 		out, at.HTTP, at.Socket = append(out, web), web.Addr(), web.socket
 	}
-	folders, err := s.pickupDoor()
+	folders, err := s.pickupFolders()
 	if err != nil {
 		return nil, at, err
 	}
@@ -45,8 +45,8 @@ func (s *server) uploadBudget() *spool.Budget {
 		Least: 3 * s.submit.Limit()}) // a form is there as files and as a message
 }
 
-// smtpDoor is nil when no listener is configured.
-func (s *server) smtpDoor() (*smtpd.Server, error) {
+// smtpServer is nil when no listener is configured.
+func (s *server) smtpServer() (*smtpd.Server, error) {
 	if len(s.conf.SMTP) == 0 {
 		return nil, nil
 	}

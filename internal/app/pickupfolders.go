@@ -14,8 +14,8 @@ import (
 	"github.com/postino-mail/postino/internal/submit"
 )
 
-// pickupDoor looks after the maildrop, and the pickup folder where there is one.
-func (s *server) pickupDoor() (*pickup.Pickup, error) {
+// pickupFolders looks after the maildrop, and the pickup folder where there is one.
+func (s *server) pickupFolders() (*pickup.Pickup, error) {
 	conf := s.conf.Pickup
 	drop := Maildrop(s.getenv, s.conf.Data)
 	if drop == systemDrop && pickup.CanList(drop) != nil {

@@ -1,0 +1,40 @@
+package app
+
+import (
+	"context"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// A connectionCache holds the connections that deliveries name by id, each read once.
+type connectionCache struct {
+	st    store.Connections
+	known map[string]*adapters.Connection
+}
+
+func newConnectionCache(st store.Connections) *connectionCache {
+	return &connectionCache{st: st, known: map[string]*adapters.Connection{}}
+}
+
+// of returns a connection; nil when it was removed or cannot be read: the queue
+// is shown and managed all the same.
+func (w *connectionCache) of(ctx context.Context, id string) *adapters.Connection {
+	c, ok := w.known[id]
+	if !ok {
+		var err error
+		if c, err = w.st.Connection(ctx, id); err != nil {
+			c = nil
+		}
+		w.known[id] = c
+	}
+	return c
+}
+
+// name is what people call it; the id when it was removed.
+func (w *connectionCache) name(ctx context.Context, id string) string {
+	if c := w.of(ctx, id); c != nil {
+		return c.Name
+	}
+	return id
+}
