@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/postino-mail/postino/internal/smtpsyntax"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/submit"
 	"github.com/postino-mail/postino/mime"
@@ -126,24 +127,24 @@ func (s *session) data(arg string) {
 	tx := s.tx
 	tx.body = s.spool()
 	r := &receiver{body: tx.body, limit: tx.limit, start: time.Now(), end: s.sessionEnd()}
-	d := dotReader{bareLF: s.listener.policy.BareLF}
+	d := smtpsyntax.DotReader{AllowBareLF: s.listener.policy.BareLF}
 	for {
 		p, err := s.next(r)
 		if err != nil {
 			s.abortMessage(err)
 			return
 		}
-		used, end := d.feed(p, r.write)
+		used, end := d.Feed(p, r.write)
 		s.discard(used)
-		r.stop = d.flaws != 0 // it will be refused
+		r.stop = d.Flaws != 0 // it will be refused
 		switch end {
-		case dataOpen:
+		case smtpsyntax.DataOpen:
 			continue
-		case dataAmbiguous:
+		case smtpsyntax.DataAmbiguous:
 			s.closing = true
-		case dataEnd:
+		case smtpsyntax.DataEnd:
 		}
-		s.finish(r, d.flaws)
+		s.finish(r, d.Flaws)
 		return
 	}
 }
@@ -159,21 +160,21 @@ func (s *session) spool() *spool.Buffer {
 }
 
 // finish replies to a message that was read to its end.
-func (s *session) finish(r *receiver, f flaw) {
+func (s *session) finish(r *receiver, f smtpsyntax.Flaw) {
 	s.discarded += r.discarded
 	var full *spool.FullError
 	switch {
 	case s.closing: // RFC 5321 section 3.8
-		s.refuseContent(421, "4.6.0", "the end of the message is not certain: beside a line with a dot alone there is a bare "+f.name()+", closing. Every line must end with CR LF (RFC 5321 section 2.3.8)."+
+		s.refuseContent(421, "4.6.0", "the end of the message is not certain: beside a line with a dot alone there is a bare "+lineEndOf(f)+", closing. Every line must end with CR LF (RFC 5321 section 2.3.8)."+
 			" For a device that cannot: bare_lf and networks of the listener",
-			"la fine del messaggio non è certa: accanto a una riga con il solo punto c'è un "+f.name()+" isolato, chiusura. Ogni riga deve terminare con CR LF."+
+			"la fine del messaggio non è certa: accanto a una riga con il solo punto c'è un "+lineEndOf(f)+" isolato, chiusura. Ogni riga deve terminare con CR LF."+
 				" Per un dispositivo che non può: bare_lf e networks del listener")
-	case f&flawNUL != 0:
+	case f&smtpsyntax.FlawNUL != 0:
 		s.refuseContent(554, "5.6.0", "there is a NUL in the message: a program or a file is damaged",
 			"il messaggio contiene un carattere NUL: un programma o un file è danneggiato")
 	case f != 0:
-		s.refuseContent(554, "5.6.0", "the message has lines that end with a bare "+f.name()+": every line must end with CR LF (RFC 5321 section 2.3.8). For a device that cannot: bare_lf and networks of the listener",
-			"il messaggio ha righe che terminano con il solo "+f.name()+": ogni riga deve terminare con CR LF. Per un dispositivo che non può: bare_lf e networks del listener")
+		s.refuseContent(554, "5.6.0", "the message has lines that end with a bare "+lineEndOf(f)+": every line must end with CR LF (RFC 5321 section 2.3.8). For a device that cannot: bare_lf and networks of the listener",
+			"il messaggio ha righe che terminano con il solo "+lineEndOf(f)+": ogni riga deve terminare con CR LF. Per un dispositivo che non può: bare_lf e networks del listener")
 	case errors.Is(r.err, spool.ErrTooLarge):
 		err := s.srv.opt.Submit.CheckMail(s.context(), s.tx.client, s.tx.env.From, r.size)
 		if err == nil { // the limit was raised meanwhile
@@ -195,6 +196,14 @@ func (s *session) finish(r *receiver, f flaw) {
 	default:
 		s.submit()
 	}
+}
+
+// lineEndOf names the line end that a flaw is about.
+func lineEndOf(f smtpsyntax.Flaw) string {
+	if f&smtpsyntax.FlawBareCR != 0 {
+		return "CR"
+	}
+	return "LF"
 }
 
 // refuseContent refuses a message for its content.
@@ -290,7 +299,7 @@ func hasField(head []byte, name string) bool {
 
 // bdat takes one chunk (RFC 3030). Its octets are read whatever the reply is.
 func (s *session) bdat(arg string) {
-	size, last, ok := parseBdat(arg)
+	size, last, ok := smtpsyntax.ParseChunk(arg)
 	switch {
 	case s.listener.policy.BareLF:
 		// A device that needs bare_lf does not send chunks, and nobody may use
@@ -371,19 +380,4 @@ func (s *session) skipChunk(size int64, code int, enhanced, text string) {
 		s.discarded += r.discarded
 		s.badCommand(code, enhanced, text)
 	}
-}
-
-func parseBdat(arg string) (size int64, last, ok bool) {
-	words := strings.Fields(arg)
-	switch {
-	case len(words) == 2 && strings.EqualFold(words[1], "LAST"):
-		last = true
-	case len(words) != 1:
-		return 0, false, false
-	}
-	if len(words[0]) > 18 || strings.Trim(words[0], "0123456789") != "" {
-		return 0, false, false
-	}
-	size, err := strconv.ParseInt(words[0], 10, 64)
-	return size, last, err == nil
 }

@@ -5,17 +5,19 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/postino-mail/postino/internal/smtpsyntax"
 )
 
-// The parameters here serve reports alone (RFC 3461). A program that writes one
-// wrongly gets a report that says less: its mail is taken all the same.
+// These parameters only serve reports (RFC 3461). A program that writes one wrongly
+// gets a report that says less: its mail is accepted all the same.
 
 const (
 	maxEnvID = 100 // octets of xtext (RFC 3461 section 4.4)
 	maxOrcpt = 500 // RFC 3461 section 4.2
 )
 
-// parseRet gives FULL or HDRS, and nothing for anything else (RFC 3461 section 4.3).
+// parseRet returns FULL or HDRS, and nothing for anything else (RFC 3461 section 4.3).
 func parseRet(v string) string {
 	if v = strings.ToUpper(v); v == "FULL" || v == "HDRS" {
 		return v
@@ -23,19 +25,18 @@ func parseRet(v string) string {
 	return ""
 }
 
-// parseEnvID gives the decoded identifier, and nothing when no report and no
-// next server could have it.
+// parseEnvID returns the decoded identifier, and nothing when it could not stand in
+// a report or be passed to the next server.
 func parseEnvID(v string) string {
-	text := decodeXtext(v)
+	text := smtpsyntax.DecodeXtext(v)
 	if len(v) > maxEnvID || !printableASCII(text) {
 		return ""
 	}
 	return text
 }
 
-// parseNotify gives the wishes that are known, once each (RFC 3461 section 4.1).
-// NEVER beside others contradicts them: then nothing was wished, and failures
-// are reported.
+// parseNotify returns the known keywords, once each (RFC 3461 section 4.1). NEVER
+// contradicts any other: then none counts, and failures are reported.
 func parseNotify(v string) (out []string) {
 	for w := range strings.SplitSeq(strings.ToUpper(v), ",") {
 		switch w {
@@ -52,21 +53,21 @@ func parseNotify(v string) (out []string) {
 }
 
 // parseOrcpt reads addr-type;xtext, or utf-8;address (RFC 6533 section 3), and
-// gives nothing where there is no such thing. An rfc822 address with UTF-8 in
-// it, as Postfix writes by itself, is one of type utf-8.
+// returns nothing for anything else. An rfc822 address with UTF-8 in it, as Postfix
+// writes it, becomes one of type utf-8.
 func parseOrcpt(v string, utf8Allowed bool) string {
 	kind, text, ok := strings.Cut(v, ";")
 	kind = strings.ToLower(kind)
-	if !ok || len(v) > maxOrcpt || !isKeyword(strings.ToUpper(kind)) {
+	if !ok || len(v) > maxOrcpt || !smtpsyntax.IsKeyword(strings.ToUpper(kind)) {
 		return ""
 	}
 	if kind == "utf-8" {
-		if text, ok = decodeUnitext(text, utf8Allowed); !ok {
+		if text, ok = smtpsyntax.DecodeUnitext(text, utf8Allowed); !ok {
 			return ""
 		}
 		return kind + ";" + text
 	}
-	text = decodeXtext(text)
+	text = smtpsyntax.DecodeXtext(text)
 	switch {
 	case printableASCII(text):
 		return kind + ";" + text
@@ -74,23 +75,6 @@ func parseOrcpt(v string, utf8Allowed bool) string {
 		return "utf-8;" + text
 	}
 	return ""
-}
-
-// decodeXtext undoes xtext (RFC 3461 section 4). What is none of it (a "=", a "+"
-// without two hexadecimal digits) stays as it is. Anything may come out.
-func decodeXtext(v string) string {
-	var b strings.Builder
-	for i := 0; i < len(v); i++ {
-		if v[i] == '+' && i+2 < len(v) {
-			if c, err := strconv.ParseUint(v[i+1:i+3], 16, 8); err == nil {
-				b.WriteByte(byte(c))
-				i += 2
-				continue
-			}
-		}
-		b.WriteByte(v[i])
-	}
-	return b.String()
 }
 
 func printableASCII(v string) bool {
@@ -101,30 +85,4 @@ func printableUTF8(v string) bool {
 	return v != "" && utf8.ValidString(v) && strings.IndexFunc(v, func(r rune) bool {
 		return r == utf8.RuneError || !strconv.IsPrint(r)
 	}) < 0
-}
-
-// decodeUnitext undoes utf-8-addr-xtext and utf-8-addr-unitext (RFC 6533
-// section 3): \x{HEX} stands for a character.
-func decodeUnitext(v string, raw bool) (string, bool) {
-	var b strings.Builder
-	for len(v) > 0 {
-		r, n := utf8.DecodeRuneInString(v)
-		if r == '\\' {
-			body, rest, ok := strings.Cut(v[1:], "}")
-			body, led := strings.CutPrefix(body, "x{")
-			c, err := strconv.ParseUint(body, 16, 21)
-			if !ok || !led || err != nil || !utf8.ValidRune(rune(c)) || c < ' ' || c == 0x7f || c >= 0x80 && c < 0xa0 {
-				return "", false
-			}
-			b.WriteRune(rune(c))
-			v = rest
-			continue
-		}
-		if r <= ' ' || r == 0x7f || r >= utf8.RuneSelf && (!raw || r == utf8.RuneError || r < 0xa0) {
-			return "", false
-		}
-		b.WriteString(v[:n])
-		v = v[n:]
-	}
-	return b.String(), b.Len() > 0
 }

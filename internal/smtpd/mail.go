@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/postino-mail/postino/internal/smtpsyntax"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/submit"
@@ -56,7 +57,7 @@ func (s *session) mail(arg string) {
 		s.badCommand(503, "5.5.1", "a mail transaction is open already: RSET ends it")
 		return
 	}
-	path, params, bad := parsePath(arg, senderPath)
+	path, bad := parsePath(arg, senderPath)
 	if bad != nil {
 		s.badCommand(bad.code, bad.enhanced, bad.text)
 		return
@@ -66,9 +67,9 @@ func (s *session) mail(arg string) {
 		return
 	}
 	tx := &transaction{client: client, limit: s.srv.maxSize(s.context())}
-	size, bad := mailParams(tx, params)
-	if bad == nil && path != "" {
-		tx.env.From, bad = address(path, tx.utf8, senderPath)
+	size, bad := mailParams(tx, path.Params)
+	if bad == nil && path.Address != "" {
+		tx.env.From, bad = address(path.Address, tx.utf8, senderPath)
 	}
 	if bad != nil {
 		s.badCommand(bad.code, bad.enhanced, bad.text)
@@ -112,38 +113,38 @@ func (s *session) refuseError(err error, at string) {
 
 // mailParams reads the parameters of MAIL, also after HELO, as Postfix does. size
 // is the declared one, 0 without.
-func mailParams(tx *transaction, params []param) (size int64, bad *syntaxError) {
+func mailParams(tx *transaction, params []smtpsyntax.Param) (size int64, bad *syntaxError) {
 	for _, p := range params {
 		ok := true
-		switch p.name {
+		switch p.Name {
 		case "SIZE": // RFC 1870 section 6.1: up to 20 digits
-			ok = p.value != "" && len(p.value) <= 20 && strings.Trim(p.value, "0123456789") == ""
-			if n, err := strconv.ParseInt(p.value, 10, 64); ok && err != nil {
+			ok = p.Value != "" && len(p.Value) <= 20 && strings.Trim(p.Value, "0123456789") == ""
+			if n, err := strconv.ParseInt(p.Value, 10, 64); ok && err != nil {
 				size = 1<<63 - 1
 			} else {
 				size = n
 			}
 		case "BODY": // RFC 6152; BINARYMIME (RFC 3030) is not offered
-			ok = strings.EqualFold(p.value, "7BIT") || strings.EqualFold(p.value, "8BITMIME")
+			ok = strings.EqualFold(p.Value, "7BIT") || strings.EqualFold(p.Value, "8BITMIME")
 		case "SMTPUTF8": // RFC 6531 section 3.4
-			tx.utf8, ok = true, !p.has
+			tx.utf8, ok = true, !p.HasValue
 		case "RET":
-			tx.env.Ret = parseRet(p.value)
+			tx.env.Ret = parseRet(p.Value)
 		case "ENVID":
-			tx.env.EnvID = parseEnvID(p.value)
+			tx.env.EnvID = parseEnvID(p.Value)
 		case "AUTH": // RFC 4954 section 5: the original submitter, ignored
 		default:
 			return 0, notAvailable(p)
 		}
 		if !ok {
-			return 0, badSyntax(501, "5.5.4", "the parameter "+p.name+" has a value that it cannot have")
+			return 0, badSyntax(501, "5.5.4", "the parameter "+p.Name+" has a value that it cannot have")
 		}
 	}
 	return size, nil
 }
 
-func notAvailable(p param) *syntaxError {
-	return badSyntax(555, "5.5.4", "the parameter "+p.name+" is not available")
+func notAvailable(p smtpsyntax.Param) *syntaxError {
+	return badSyntax(555, "5.5.4", "the parameter "+p.Name+" is not available")
 }
 
 func (s *session) rcpt(arg string) {
@@ -155,7 +156,7 @@ func (s *session) rcpt(arg string) {
 		s.badCommand(503, "5.5.1", "RCPT is not allowed behind BDAT")
 		return
 	}
-	path, params, bad := parsePath(arg, recipientPath)
+	path, bad := parsePath(arg, recipientPath)
 	if bad != nil {
 		s.badCommand(bad.code, bad.enhanced, bad.text)
 		return
@@ -165,8 +166,8 @@ func (s *session) rcpt(arg string) {
 		return
 	}
 	var to mime.Recipient
-	if bad = s.rcptParams(&to, params); bad == nil {
-		to.Address, bad = s.recipient(path)
+	if bad = s.rcptParams(&to, path.Params); bad == nil {
+		to.Address, bad = s.recipient(path.Address)
 	}
 	if bad != nil { // one of many recipients: not counted as a bad command
 		s.reply(bad.code, bad.enhanced, bad.text)
@@ -176,13 +177,13 @@ func (s *session) rcpt(arg string) {
 	s.reply(250, "2.1.5", "ok")
 }
 
-func (s *session) rcptParams(to *mime.Recipient, params []param) *syntaxError {
+func (s *session) rcptParams(to *mime.Recipient, params []smtpsyntax.Param) *syntaxError {
 	for _, p := range params {
-		switch p.name {
+		switch p.Name {
 		case "NOTIFY":
-			to.Notify = parseNotify(p.value)
+			to.Notify = parseNotify(p.Value)
 		case "ORCPT":
-			to.ORcpt = parseOrcpt(p.value, s.tx.utf8)
+			to.ORcpt = parseOrcpt(p.Value, s.tx.utf8)
 		default:
 			return notAvailable(p)
 		}
