@@ -19,8 +19,11 @@ const resubmitWindow = time.Hour
 // recipients, Message-ID, subject and the moment of a scheduled one; the store
 // adds the body. Message-ID alone is not enough: Exchange and DavMail send
 // different messages under one, and Odoo sends To and Cc apart. A message without
-// one is known by its Date instead; without either nothing tells it from the
-// next, which may be meant: nil.
+// one is known by its Date and Received fields instead: a mail server in between
+// numbers what it takes, so that two equal messages differ, while its repeats of
+// one do not (Postfix sends QUIT together with the final dot, so it never shows
+// that it heard). With neither Message-ID nor Date nothing distinguishes a
+// message from the next, which may be meant: nil.
 func identity(r *Request, read *mime.Message, env mime.Envelope, keyed bool) *store.Identity {
 	window := resubmitWindow
 	client := ""
@@ -48,6 +51,9 @@ func identity(r *Request, read *mime.Message, env mime.Envelope, keyed bool) *st
 	}
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q %q %q %q %q %d\n", client, sender, to, name, value, read.Subject(), r.NotBefore.UnixMicro())
+	if name == "Date" {
+		fmt.Fprintf(h, "%q\n", read.Values("Received"))
+	}
 	return &store.Identity{Digest: h.Sum(nil), Window: window, Record: r.Unheard && !keyed}
 }
 

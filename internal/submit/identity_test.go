@@ -67,3 +67,25 @@ func TestResubmittedWithoutMessageID(t *testing.T) {
 		}
 	}
 }
+
+// What a mail server in between has numbered is two messages, however alike;
+// its repeat of one of them is the same.
+func TestResubmittedByMailServerWithoutMessageID(t *testing.T) {
+	t.Parallel()
+	const head = "From: erp@contoso.it\nTo: anna@example.com\nDate: Sun, 29 Nov 2026 10:00:00 +0100"
+	numbered := func(id string) letter {
+		return letter{head: "Received: from erp by relay (Postfix) with ESMTP id " + id + "; Sun, 29 Nov 2026 10:00:00 +0100\n" + head,
+			Request: Request{Unheard: true}}
+	}
+	w := newWorld(t, nil, smtpConn("main", "erp@contoso.it", nil))
+	one, ref := w.take(numbered("4F1A"))
+	if ref != nil {
+		t.Fatal(ref)
+	}
+	if again, ref := w.take(numbered("4F1A")); ref != nil || !again.Resubmitted || again.ID != one.ID {
+		t.Errorf("the relay's repeat: %+v, %v", again, ref)
+	}
+	if two, ref := w.take(numbered("4F1B")); ref != nil || two.Resubmitted || two.ID == one.ID {
+		t.Errorf("the next message, alike but for the relay's number: %+v, %v", two, ref)
+	}
+}
