@@ -2,7 +2,7 @@ package submit
 
 import (
 	"crypto/sha256"
-	"fmt"
+	"encoding/binary"
 	"slices"
 	"time"
 
@@ -24,7 +24,7 @@ const resubmitWindow = time.Hour
 // one do not (Postfix sends QUIT together with the final dot, so it never shows
 // that it heard). With neither Message-ID nor Date nothing distinguishes a
 // message from the next, which may be meant: nil.
-func identity(r *Request, read *mime.Message, env mime.Envelope, keyed bool) *store.Identity {
+func identity(r *Request, read *mime.Message, m *store.Message, keyed bool) *store.Identity {
 	window := resubmitWindow
 	client := ""
 	if r.Client != nil {
@@ -33,28 +33,39 @@ func identity(r *Request, read *mime.Message, env mime.Envelope, keyed bool) *st
 			window = time.Duration(*m) * time.Minute
 		}
 	}
-	name, value := "Message-ID", read.Get("Message-ID")
+	name, value := "Message-ID", read.Get("Message-ID") // m's may be another: a connection's provider wants it so
 	if value == "" {
 		name, value = "Date", read.Get("Date")
 	}
 	if window <= 0 || value == "" {
 		return nil
 	}
-	to := make([]string, len(env.Recipients))
-	for i, x := range env.Recipients {
+	to := make([]string, len(m.Envelope.Recipients))
+	for i, x := range m.Envelope.Recipients {
 		to[i] = x.Address
 	}
 	slices.Sort(to)
 	sender := r.Envelope.From // not the one that a connection puts in its place
-	if a, err := mime.NormalizeAddress(sender); err == nil {
-		sender = a
+	if sender != m.Envelope.From {
+		if a, err := mime.NormalizeAddress(sender); err == nil {
+			sender = a
+		}
 	}
-	h := sha256.New()
-	fmt.Fprintf(h, "%q %q %q %q %q %q %d\n", client, sender, to, name, value, read.Subject(), r.NotBefore.UnixMicro())
+	var space [1024]byte
+	b := space[:0]
+	add := func(values ...string) { // with their lengths, so that no two lists are alike
+		b = binary.AppendUvarint(b, uint64(len(values)))
+		for _, v := range values {
+			b = append(binary.AppendUvarint(b, uint64(len(v))), v...)
+		}
+	}
+	add(client, sender, name, value, m.Subject)
+	add(to...)
 	if name == "Date" {
-		fmt.Fprintf(h, "%q\n", read.Values("Received"))
+		add(read.Values("Received")...)
 	}
-	return &store.Identity{Digest: h.Sum(nil), Window: window, Record: r.Unheard && !keyed}
+	digest := sha256.Sum256(binary.AppendVarint(b, r.NotBefore.UnixMicro()))
+	return &store.Identity{Digest: digest[:], Window: window, Record: r.Unheard && !keyed}
 }
 
 // Heard records that a client has received acceptances: that of a Request with

@@ -85,7 +85,7 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time, keye
 	if r.Client != nil {
 		msg.Client = r.Client.ID
 	}
-	msg.Identity = identity(r, read, env, keyed)
+	msg.Identity = identity(r, read, &msg.Message, keyed)
 	s.lendSpool(r, p, &msg)
 	msg.Deliveries = s.deliveries(r.NotBefore, route, env, from, now)
 	s.further(r.Client, len(msg.Deliveries)-1)

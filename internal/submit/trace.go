@@ -3,6 +3,7 @@ package submit
 import (
 	"bytes"
 	"fmt"
+	"iter"
 	"net/http"
 	"strings"
 	"time"
@@ -47,7 +48,7 @@ func protocol(r *Request) string {
 // delivered (RFC 5322 section 3.6.6).
 func (s *Submitter) looped(m *mime.Message) error {
 	hops, resent, own := 0, false, false
-	for _, f := range fields(m.Head()) {
+	for f := range fields(m.Head()) {
 		name, value, _ := bytes.Cut(f, []byte{':'})
 		name = bytes.TrimRight(name, " \t")
 		switch {
@@ -73,19 +74,22 @@ func (s *Submitter) looped(m *mime.Message) error {
 	return nil
 }
 
-// fields cuts a header into its fields, folded lines included.
-func fields(head []byte) (out [][]byte) {
-	start := 0
-	for i := 0; i < len(head); {
-		end := bytes.IndexByte(head[i:], '\n')
-		if end < 0 {
-			end = len(head) - i - 1
-		}
-		i += end + 1
-		if i == len(head) || head[i] != ' ' && head[i] != '\t' {
-			out = append(out, head[start:i])
-			start = i
+// fields are the fields of a header, one after the other, folded lines included.
+func fields(head []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		start := 0
+		for i := 0; i < len(head); {
+			end := bytes.IndexByte(head[i:], '\n')
+			if end < 0 {
+				end = len(head) - i - 1
+			}
+			i += end + 1
+			if i == len(head) || head[i] != ' ' && head[i] != '\t' {
+				if !yield(head[start:i]) {
+					return
+				}
+				start = i
+			}
 		}
 	}
-	return out
 }
