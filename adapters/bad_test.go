@@ -265,12 +265,12 @@ func checkError(t *testing.T, err error, class adapters.Class, code string, conn
 	if !errors.As(err, &e) {
 		t.Fatalf("%T %v is no *adapters.Error", err, err)
 	}
-	t.Logf("%s %s: %s -> %s", e.Class, e.Code, e.Sentence.EN, e.Remedy.EN)
+	t.Logf("%s %s: %s -> %s", e.Class, e.Code, e.Message.EN, e.Hint.EN)
 	if class != "" && e.Class != class || !strings.Contains(e.Code, code) {
 		t.Errorf("class %s code %q, want %s %q", e.Class, e.Code, class, code)
 	}
-	if e.Sentence.EN == "" || e.Sentence.IT == "" || e.Sentence.EN == e.Sentence.IT || e.Remedy.EN == "" || e.Remedy.IT == "" {
-		t.Errorf("sentences: %+v %+v", e.Sentence, e.Remedy)
+	if e.Message.EN == "" || e.Message.IT == "" || e.Message.EN == e.Message.IT || e.Hint.EN == "" || e.Hint.IT == "" {
+		t.Errorf("sentences: %+v %+v", e.Message, e.Hint)
 	}
 	shown, _ := json.Marshal(e)
 	all := string(shown) + err.Error()

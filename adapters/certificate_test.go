@@ -81,11 +81,11 @@ func TestCertificateWords(t *testing.T) {
 				t.Errorf("%v: %s %s, want %s", err, e.Class, e.Code, c.code)
 			}
 			for _, w := range c.words {
-				if !strings.Contains(e.Sentence.EN, w) {
-					t.Errorf("%q lacks %q", e.Sentence.EN, w)
+				if !strings.Contains(e.Message.EN, w) {
+					t.Errorf("%q lacks %q", e.Message.EN, w)
 				}
 			}
-			if !strings.Contains(e.Sentence.IT+e.Remedy.IT, c.both) || e.Sentence.IT == e.Sentence.EN || e.Remedy.EN == "" {
+			if !strings.Contains(e.Message.IT+e.Hint.IT, c.both) || e.Message.IT == e.Message.EN || e.Hint.EN == "" {
 				t.Errorf("%+v", e)
 			}
 		})

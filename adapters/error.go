@@ -49,30 +49,30 @@ type Error struct {
 	Class      Class         `json:"class"`
 	Scope      Scope         `json:"scope,omitempty"`
 	Provider   Provider      `json:"provider,omitempty"`
-	Code       string        `json:"code,omitempty"`           // provider's code: "ErrorSendAsDenied", "AADSTS7000215", "rateLimitExceeded", "554 5.2.252"
-	Status     int           `json:"status,omitempty"`         // HTTP status or SMTP reply code, 0 when none was read
-	Enhanced   string        `json:"enhanced,omitempty"`       // enhanced status code for the sender (RFC 3463), such as "5.7.1"
-	RetryAfter time.Duration `json:"retry_after_ns,omitempty"` // how long the provider asked to wait, 0 when it did not say
-	Sentence   Text          `json:"sentence"`                 // what happened
-	Remedy     Text          `json:"remedy"`                   // what to do about it, and who
-	RequestID  string        `json:"request_id,omitempty"`     // provider's correlation id
-	ProviderID string        `json:"provider_id,omitempty"`    // what Verify needs to find the message: a draft's immutable id
-	NoRetry    bool          `json:"no_retry,omitempty"`       // contracts D5, F30: repeating harms the mailbox (send-as refusals)
-	TooLarge   bool          `json:"too_large,omitempty"`      // this route cannot carry the size; another might
-	Err        error         `json:"-"`                        // cause, for errors.Is and debug logs only after redaction; never shown
+	Code       string        `json:"code,omitempty"`        // provider's code: "ErrorSendAsDenied", "AADSTS7000215", "rateLimitExceeded", "554 5.2.252"
+	Status     int           `json:"status,omitempty"`      // HTTP status or SMTP reply code, 0 when none was read
+	Enhanced   string        `json:"enhanced,omitempty"`    // enhanced status code for the sender (RFC 3463), such as "5.7.1"
+	RetryAfter time.Duration `json:"-"`                     // how long the provider asked to wait, 0 when it did not say; in JSON retry_after, in seconds
+	Message    Text          `json:"message"`               // what happened
+	Hint       Text          `json:"hint"`                  // what to do about it, and who
+	RequestID  string        `json:"request_id,omitempty"`  // provider's correlation id
+	ProviderID string        `json:"provider_id,omitempty"` // what Verify needs to find the message: a draft's immutable id
+	NoRetry    bool          `json:"no_retry,omitempty"`    // contracts D5, F30: repeating harms the mailbox (send-as refusals)
+	TooLarge   bool          `json:"too_large,omitempty"`   // this route cannot carry the size; another might
+	Err        error         `json:"-"`                     // cause, for errors.Is and debug logs only after redaction; never shown
 }
 
-// Error is the sentence and its remedy in English.
+// Error returns the message and its hint in English.
 func (e *Error) Error() string {
-	s := e.Sentence.EN
+	s := e.Message.EN
 	if s == "" {
 		s = string(e.Class) + " failure"
 	}
 	if e.Code != "" {
 		s = fmt.Sprintf("%s (%s)", s, e.Code)
 	}
-	if e.Remedy.EN != "" {
-		s += ": " + e.Remedy.EN
+	if e.Hint.EN != "" {
+		s += ": " + e.Hint.EN
 	}
 	return s
 }
@@ -89,7 +89,7 @@ func AsError(err error) *Error {
 	if errors.As(err, &e) {
 		return e
 	}
-	return &Error{Class: Unknown, Scope: ScopeMessage, Err: err, Sentence: Text{
+	return &Error{Class: Unknown, Scope: ScopeMessage, Err: err, Message: Text{
 		EN: "the provider's answer is not known",
 		IT: "la risposta del provider non è nota",
 	}}

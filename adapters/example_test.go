@@ -60,7 +60,7 @@ func Example() {
 		receipt, err := sender.Send(ctx, conn, out)
 		if err != nil {
 			e := adapters.AsError(err)
-			fmt.Println(e.Class, e.Sentence.In("it"), e.Remedy.In("it"))
+			fmt.Println(e.Class, e.Message.In("it"), e.Hint.In("it"))
 			continue
 		}
 		fmt.Println(receipt.Provider, receipt.Route, receipt.Status, len(receipt.Recipients), "recipients")
@@ -86,10 +86,10 @@ func ExampleParseConnection() {
 // remedy in two languages.
 func ExampleError() {
 	err := error(&adapters.Error{Class: adapters.Throttled, Code: "ApplicationThrottled", RetryAfter: 17 * time.Second,
-		Sentence: adapters.Text{EN: "too many requests at once", IT: "troppe richieste insieme"}})
+		Message: adapters.Text{EN: "too many requests at once", IT: "troppe richieste insieme"}})
 	var e *adapters.Error
 	if errors.As(err, &e) && e.Class == adapters.Throttled {
-		fmt.Println("wait", e.RetryAfter, "-", e.Sentence.In("it"))
+		fmt.Println("wait", e.RetryAfter, "-", e.Message.In("it"))
 	}
 	// Output: wait 17s - troppe richieste insieme
 }

@@ -38,10 +38,10 @@ func NetworkError(p Provider, host string, err error, now time.Time) *Error {
 		}
 	}
 	e.Code = "network"
-	e.Sentence = Text{
+	e.Message = Text{
 		EN: fmt.Sprintf("the network failed while talking to %s", host),
 		IT: fmt.Sprintf("la rete è caduta durante il dialogo con %s", host)}
-	e.Remedy = Text{EN: "it will be tried again; check the network if this goes on", IT: "verrà ritentato; se continua controllare la rete"}
+	e.Hint = Text{EN: "it will be tried again; check the network if this goes on", IT: "verrà ritentato; se continua controllare la rete"}
 	return e
 }
 
@@ -49,17 +49,17 @@ func describeContext(e *Error, host string, err error, _ time.Time) bool {
 	switch {
 	case errors.Is(err, context.Canceled):
 		e.Code = "cancelled"
-		e.Sentence = Text{
+		e.Message = Text{
 			EN: fmt.Sprintf("the request to %s was cancelled here", host),
 			IT: fmt.Sprintf("la richiesta a %s è stata annullata da questo lato", host)}
-		e.Remedy = Text{EN: "none; it will be tried again", IT: "nessuno; verrà ritentato"}
+		e.Hint = Text{EN: "none; it will be tried again", IT: "nessuno; verrà ritentato"}
 		return true
 	case isTimeout(err):
 		e.Code = "timeout"
-		e.Sentence = Text{
+		e.Message = Text{
 			EN: fmt.Sprintf("%s did not answer in time", host),
 			IT: fmt.Sprintf("%s non ha risposto in tempo", host)}
-		e.Remedy = Text{
+		e.Hint = Text{
 			EN: fmt.Sprintf("check that the firewall lets this machine reach %s, and that no proxy is needed", host),
 			IT: fmt.Sprintf("verificare che il firewall lasci raggiungere %s e che non serva un proxy", host)}
 		return true
@@ -83,19 +83,19 @@ func describeDNS(e *Error, host string, err error, _ time.Time) bool {
 	}
 	if dns.IsNotFound {
 		e.Code = "dns_not_found"
-		e.Sentence = Text{
+		e.Message = Text{
 			EN: fmt.Sprintf("the name %s does not exist in DNS", dns.Name),
 			IT: fmt.Sprintf("il nome %s non esiste nel DNS", dns.Name)}
-		e.Remedy = Text{
+		e.Hint = Text{
 			EN: "check the spelling of the host in the connection, and the DNS server of this machine",
 			IT: "controllare il nome del server nella connessione e il DNS di questa macchina"}
 		return true
 	}
 	e.Code = "dns_failed"
-	e.Sentence = Text{
+	e.Message = Text{
 		EN: fmt.Sprintf("DNS gave no answer for %s", dns.Name),
 		IT: fmt.Sprintf("il DNS non ha risposto per %s", dns.Name)}
-	e.Remedy = Text{
+	e.Hint = Text{
 		EN: "check the DNS server and the network of this machine; it will be tried again",
 		IT: "controllare il server DNS e la rete di questa macchina; verrà ritentato"}
 	return true
@@ -111,29 +111,29 @@ func describeDial(e *Error, host string, err error, _ time.Time) bool {
 		if op != nil {
 			addr = proxyDialed(op)
 		}
-		e.Sentence = Text{
+		e.Message = Text{
 			EN: fmt.Sprintf("the proxy %s on the way to %s cannot be reached or refused", addr, host),
 			IT: fmt.Sprintf("il proxy %s verso %s non è raggiungibile o ha rifiutato", addr, host)}
 		if addr == "" {
-			e.Sentence.EN, e.Sentence.IT = strings.Replace(e.Sentence.EN, "  ", " ", 1), strings.Replace(e.Sentence.IT, "  ", " ", 1)
+			e.Message.EN, e.Message.IT = strings.Replace(e.Message.EN, "  ", " ", 1), strings.Replace(e.Message.IT, "  ", " ", 1)
 		}
-		e.Remedy = Text{
+		e.Hint = Text{
 			EN: "check HTTPS_PROXY and NO_PROXY of the service, and the proxy's rules",
 			IT: "controllare HTTPS_PROXY e NO_PROXY del servizio e le regole del proxy"}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		e.Code = "connection_refused"
-		e.Sentence = Text{
+		e.Message = Text{
 			EN: fmt.Sprintf("%s refused the connection", host),
 			IT: fmt.Sprintf("%s ha rifiutato la connessione", host)}
-		e.Remedy = Text{
+		e.Hint = Text{
 			EN: "check host and port in the connection, and that a firewall does not refuse them",
 			IT: "controllare server e porta nella connessione, e che un firewall non li rifiuti"}
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
 		e.Code = "unreachable"
-		e.Sentence = Text{
+		e.Message = Text{
 			EN: fmt.Sprintf("there is no network path to %s", host),
 			IT: fmt.Sprintf("nessun percorso di rete verso %s", host)}
-		e.Remedy = Text{
+		e.Hint = Text{
 			EN: "check the network and the default route of this machine",
 			IT: "controllare la rete e il gateway di questa macchina"}
 	default:
@@ -150,10 +150,10 @@ func describeLost(e *Error, host string, err error, _ time.Time) bool {
 		return false
 	}
 	e.Code = "connection_lost"
-	e.Sentence = Text{
+	e.Message = Text{
 		EN: fmt.Sprintf("%s closed the connection before it had answered", host),
 		IT: fmt.Sprintf("%s ha chiuso la connessione prima di rispondere", host)}
-	e.Remedy = Text{
+	e.Hint = Text{
 		EN: "if this goes on, look for a firewall or proxy that cuts connections",
 		IT: "se continua, cercare un firewall o un proxy che interrompe le connessioni"}
 	return true
@@ -169,16 +169,16 @@ func describeTLS(e *Error, host string, err error, now time.Time) bool {
 	case describeCertificate(e, host, err, now), describeAlert(e, host, err):
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		e.Code = "tls_not_spoken"
-		e.Sentence = Text{
+		e.Message = Text{
 			EN: fmt.Sprintf("%s does not speak TLS on this port", host),
 			IT: fmt.Sprintf("%s non parla TLS su questa porta", host)}
-		e.Remedy = Text{EN: "check port and encryption of the connection", IT: "controllare porta e cifratura della connessione"}
+		e.Hint = Text{EN: "check port and encryption of the connection", IT: "controllare porta e cifratura della connessione"}
 	case errors.As(err, &alert), errors.As(err, &verify), strings.Contains(err.Error(), "tls: "), strings.Contains(err.Error(), "x509: "):
 		e.Code = "tls_failed"
-		e.Sentence = Text{
+		e.Message = Text{
 			EN: fmt.Sprintf("no secure connection to %s could be made", host),
 			IT: fmt.Sprintf("non è stato possibile stabilire una connessione sicura con %s", host)}
-		e.Remedy = Text{
+		e.Hint = Text{
 			EN: "look for a proxy or firewall that inspects TLS, and check the server's certificate and TLS version",
 			IT: "cercare un proxy o firewall che ispeziona il TLS, e controllare certificato e versione TLS del server"}
 	default:

@@ -91,21 +91,21 @@ func (e *ProxyError) Error() string {
 // describe says what to do about a proxy that refused.
 func (e *ProxyError) describe(out *Error, host string) {
 	out.Code, out.Status = "proxy", e.Status
-	out.Sentence = Text{
+	out.Message = Text{
 		EN: fmt.Sprintf("the proxy %s refused the connection to %s (%d)", e.Proxy, host, e.Status),
 		IT: fmt.Sprintf("il proxy %s ha rifiutato la connessione a %s (%d)", e.Proxy, host, e.Status)}
 	switch e.Status {
 	case http.StatusProxyAuthRequired:
 		out.Code = "proxy_auth"
-		out.Remedy = Text{
+		out.Hint = Text{
 			EN: fmt.Sprintf("put the proxy's user and password into %s (http://user:password@%s), or have the proxy let this machine pass without", e.Variable, e.Proxy),
 			IT: fmt.Sprintf("indicare utente e password del proxy in %s (http://utente:password@%s), o far passare questa macchina senza", e.Variable, e.Proxy)}
 	case http.StatusForbidden, http.StatusMethodNotAllowed:
-		out.Remedy = Text{
+		out.Hint = Text{
 			EN: fmt.Sprintf("have the proxy's administrator allow %s on port 443, or add it to NO_PROXY; the proxy is named by %s", host, e.Variable),
 			IT: fmt.Sprintf("far autorizzare %s sulla porta 443 da chi amministra il proxy, o aggiungerlo a NO_PROXY; il proxy è indicato da %s", host, e.Variable)}
 	default:
-		out.Remedy = Text{
+		out.Hint = Text{
 			EN: fmt.Sprintf("the proxy itself cannot reach %s: ask its administrator, or correct %s and NO_PROXY", host, e.Variable),
 			IT: fmt.Sprintf("è il proxy a non raggiungere %s: chiedere a chi lo amministra, o correggere %s e NO_PROXY", host, e.Variable)}
 	}

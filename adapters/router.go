@@ -49,8 +49,8 @@ func (r *Router) Adapter(c *Connection) (Adapter, error) {
 	f := r.factories[c.Provider]
 	if f == nil {
 		return nil, &Error{Class: Permanent, Scope: ScopeConnection, Provider: c.Provider, Code: "unknown_provider",
-			Sentence: Text{EN: fmt.Sprintf("no adapter for provider %q", c.Provider), IT: fmt.Sprintf("nessun adattatore per il provider %q", c.Provider)},
-			Remedy:   Text{EN: "choose graph, gmail or smtp", IT: "scegliere graph, gmail o smtp"}}
+			Message: Text{EN: fmt.Sprintf("no adapter for provider %q", c.Provider), IT: fmt.Sprintf("nessun adattatore per il provider %q", c.Provider)},
+			Hint:    Text{EN: "choose graph, gmail or smtp", IT: "scegliere graph, gmail o smtp"}}
 	}
 	a, err := f(c)
 	if err != nil {
@@ -70,8 +70,8 @@ func closed(c *Connection) error {
 		return nil
 	}
 	return &Error{Class: Auth, Scope: ScopeConnection, Provider: c.Provider, Code: "closed_secret",
-		Sentence: Text{EN: fmt.Sprintf("the secret %s of the connection %q cannot be opened", path, c.Name), IT: fmt.Sprintf("il segreto %s della connessione %q non si apre", path, c.Name)},
-		Remedy: Text{EN: "start postino with the key that sealed it, or enter the secret again",
+		Message: Text{EN: fmt.Sprintf("the secret %s of the connection %q cannot be opened", path, c.Name), IT: fmt.Sprintf("il segreto %s della connessione %q non si apre", path, c.Name)},
+		Hint: Text{EN: "start postino with the key that sealed it, or enter the secret again",
 			IT: "avviare postino con la chiave che lo ha sigillato, o inserire di nuovo il segreto"}}
 }
 

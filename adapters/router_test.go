@@ -60,12 +60,12 @@ func TestRouter(t *testing.T) {
 
 func TestErrorIsSafeToShow(t *testing.T) {
 	t.Parallel()
-	e := &Error{Class: Auth, Code: "AADSTS7000222", Sentence: Text{EN: "The client secret has expired", IT: "Il segreto è scaduto"},
-		Remedy: Text{EN: "create a new one"}, Err: errors.New("password=hunter2")}
+	e := &Error{Class: Auth, Code: "AADSTS7000222", Message: Text{EN: "The client secret has expired", IT: "Il segreto è scaduto"},
+		Hint: Text{EN: "create a new one"}, Err: errors.New("password=hunter2")}
 	if got, want := e.Error(), "The client secret has expired (AADSTS7000222): create a new one"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if e.Sentence.In("it-IT") != "Il segreto è scaduto" || e.Remedy.In("it") != "create a new one" || e.Sentence.In("") != e.Sentence.EN {
+	if e.Message.In("it-IT") != "Il segreto è scaduto" || e.Hint.In("it") != "create a new one" || e.Message.In("") != e.Message.EN {
 		t.Error("wrong language")
 	}
 	if ClassOf(errors.New("x")) != Unknown || ClassOf(nil) != Accepted || AsError(nil) != nil {

@@ -18,10 +18,10 @@ func Author(p Provider, m *mime.Message) (string, error) {
 		return m.Sender()[0].Address, nil
 	}
 	return "", &Error{Class: Permanent, Scope: ScopeMessage, Provider: p, Code: "no_sender", Enhanced: "5.1.7",
-		Sentence: Text{
+		Message: Text{
 			EN: "the message needs one From address, or several with one Sender",
 			IT: "il messaggio deve avere un solo indirizzo From, oppure più indirizzi con un Sender"},
-		Remedy: Text{
+		Hint: Text{
 			EN: "correct the From header in the program that sends",
 			IT: "correggere l'intestazione From nel programma che invia"}}
 }

@@ -173,8 +173,8 @@ func (a *adapter) Close() error {
 
 func configError(field string, err error) *adapters.Error {
 	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: "config", Err: err,
-		Sentence: text("the setting smtp.%s of the connection cannot be used (%s)", "l'impostazione smtp.%s della connessione non è utilizzabile (%s)", field, shown(err.Error())),
-		Remedy:   text("correct smtp.%s", "correggere smtp.%s", field)}
+		Message: text("the setting smtp.%s of the connection cannot be used (%s)", "l'impostazione smtp.%s della connessione non è utilizzabile (%s)", field, shown(err.Error())),
+		Hint:    text("correct smtp.%s", "correggere smtp.%s", field)}
 }
 
 // text makes a sentence in both languages with the same arguments.

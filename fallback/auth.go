@@ -63,8 +63,8 @@ func (a *adapter) authenticate(ctx context.Context, s *session, token string) er
 		}
 		e := a.refused(s, atAuth, r)
 		if r.Code == 535 && next != "" { // not tried: accounts are locked after a few refusals
-			e.Remedy.EN += fmt.Sprintf("; if they are right, set smtp.auth to %s (%s was tried)", strings.ToLower(next), name)
-			e.Remedy.IT += fmt.Sprintf("; se sono giusti impostare smtp.auth su %s (è stato provato %s)", strings.ToLower(next), name)
+			e.Hint.EN += fmt.Sprintf("; if they are right, set smtp.auth to %s (%s was tried)", strings.ToLower(next), name)
+			e.Hint.IT += fmt.Sprintf("; se sono giusti impostare smtp.auth su %s (è stato provato %s)", strings.ToLower(next), name)
 		}
 		return e
 	}
@@ -227,6 +227,6 @@ func (a *adapter) tokenError(ctx context.Context, err error) error {
 		return e
 	}
 	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: "token", Err: err,
-		Sentence: text("no access token could be had", "non è stato possibile ottenere un token di accesso"),
-		Remedy:   text("check the oauth settings of the connection", "controllare le impostazioni oauth della connessione")}
+		Message: text("no access token could be had", "non è stato possibile ottenere un token di accesso"),
+		Hint:    text("check the oauth settings of the connection", "controllare le impostazioni oauth della connessione")}
 }

@@ -138,14 +138,14 @@ func (a *adapter) refused(s *session, at stage, r reply, theirs ...string) *adap
 	}
 	why := s.censor.show(r.text())
 	e := &adapters.Error{Class: m.class, Scope: m.scope, Provider: adapters.SMTP, Code: r.code(), Status: r.Code, Enhanced: r.Enhanced,
-		RetryAfter: m.after, NoRetry: m.noRetry, TooLarge: m.tooLarge, Sentence: m.sentence, Remedy: m.remedy,
+		RetryAfter: m.after, NoRetry: m.noRetry, TooLarge: m.tooLarge, Message: m.sentence, Hint: m.remedy,
 		Err: &refusal{reply: reply{Code: r.Code, Enhanced: r.Enhanced}, at: at, shown: why}}
 	if at == atDot && r.Enhanced == "5.2.0" && strings.Contains(r.text(), "DuplicateDelivery") {
 		e.Code = adapters.DuplicateDelivery // Exchange Online has a message with this Message-ID already
 	}
 	if why != "" && !a.set.PublicOnly { // whoever names hosts must not read through us what they say
-		e.Sentence.EN += fmt.Sprintf(`; %s says "%s"`, a.host, why)
-		e.Sentence.IT += fmt.Sprintf(`; %s dice "%s"`, a.host, why)
+		e.Message.EN += fmt.Sprintf(`; %s says "%s"`, a.host, why)
+		e.Message.IT += fmt.Sprintf(`; %s dice "%s"`, a.host, why)
 	}
 	return e
 }
@@ -157,7 +157,7 @@ func (a *adapter) refusedRcpt(s *session, r reply, theirs string, accepted int) 
 	e := a.refused(s, atRcpt, r, theirs)
 	if accepted > 0 && tooManyRecipients(r) && e.Class != adapters.Throttled {
 		e.Class, e.TooLarge, e.Enhanced = adapters.Transient, false, "4.5.3"
-		e.Sentence, e.Remedy = text2("the server takes no more recipients in one transaction", "il server non accetta altri destinatari in una sola transazione"),
+		e.Message, e.Hint = text2("the server takes no more recipients in one transaction", "il server non accetta altri destinatari in una sola transazione"),
 			text2("none; the others follow in another transaction", "nessuno; gli altri seguono in un'altra transazione")
 	}
 	return e

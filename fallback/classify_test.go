@@ -132,11 +132,11 @@ func TestRefusalShowsOnlyWhatMayBeShown(t *testing.T) {
 	s := &session{}
 	s.censor.hide("s3cret-pass")
 	e := a.refused(s, atAuth, reply{Code: 535, Enhanced: "5.7.8", Lines: []string{"login x with s3cret-pass failed"}})
-	if strings.Contains(e.Error()+e.Err.Error()+e.Sentence.IT, "s3cret") || strings.Contains(e.Sentence.EN, "says") {
+	if strings.Contains(e.Error()+e.Err.Error()+e.Message.IT, "s3cret") || strings.Contains(e.Message.EN, "says") {
 		t.Errorf("%v", e)
 	}
 	e = a.refused(s, atDot, reply{Code: 554, Enhanced: "5.7.1", Lines: []string{"bad \x1b[31mcontent\x07"}})
-	if !strings.Contains(e.Sentence.EN, `mail.example says "bad [31mcontent"`) || e.Code != "554 5.7.1" || e.Status != 554 || e.Enhanced != "5.7.1" {
+	if !strings.Contains(e.Message.EN, `mail.example says "bad [31mcontent"`) || e.Code != "554 5.7.1" || e.Status != 554 || e.Enhanced != "5.7.1" {
 		t.Errorf("%+v", e)
 	}
 	var r *refusal

@@ -198,7 +198,7 @@ func (p *player) set(key, value string) {
 		s.Without = strings.Fields(value)
 	case "batch-timeout":
 		p.opt.Timeouts.Batch, _ = time.ParseDuration(value)
-	case "remedy":
+	case "hint":
 		p.remedy = value
 	case "chunking":
 		p.opt.Chunking = true
@@ -212,7 +212,7 @@ func (p *player) set(key, value string) {
 		p.queue = value
 	case "arrives":
 		p.arrives = value
-	case "sentence":
+	case "says":
 		p.has = value
 	default:
 		p.t.Fatalf("no such setting: %s", key)
@@ -250,7 +250,7 @@ func (p *player) check(i int, want string, rec adapters.Receipt, err error) {
 		t.Errorf("send %d: %q (%v), want %q", i+1, got, err, want)
 	}
 	if e := adapters.AsError(err); e != nil {
-		shown := fmt.Sprintf("%v %+v", e, e.Sentence)
+		shown := fmt.Sprintf("%v %+v", e, e.Message)
 		for c := err; c != nil; c = errors.Unwrap(c) {
 			shown += c.Error()
 		}
@@ -260,14 +260,14 @@ func (p *player) check(i int, want string, rec adapters.Receipt, err error) {
 				t.Errorf("a secret shows in %s", shown)
 			}
 		}
-		if e.Sentence.EN == "" || e.Sentence.IT == "" || e.Remedy.EN == "" || e.Remedy.IT == "" {
+		if e.Message.EN == "" || e.Message.IT == "" || e.Hint.EN == "" || e.Hint.IT == "" {
 			t.Errorf("a text is missing: %+v", e)
 		}
-		if p.has != "" && !strings.Contains(e.Sentence.EN, p.has) {
-			t.Errorf("sentence %q lacks %q", e.Sentence.EN, p.has)
+		if p.has != "" && !strings.Contains(e.Message.EN, p.has) {
+			t.Errorf("message %q lacks %q", e.Message.EN, p.has)
 		}
-		if p.remedy != "" && (!strings.Contains(e.Remedy.EN, p.remedy) || !strings.Contains(e.Remedy.IT, strings.TrimPrefix(p.remedy[strings.LastIndex(p.remedy, " ")+1:], " "))) {
-			t.Errorf("hint %q lacks %q", e.Remedy.EN, p.remedy)
+		if p.remedy != "" && (!strings.Contains(e.Hint.EN, p.remedy) || !strings.Contains(e.Hint.IT, strings.TrimPrefix(p.remedy[strings.LastIndex(p.remedy, " ")+1:], " "))) {
+			t.Errorf("hint %q lacks %q", e.Hint.EN, p.remedy)
 		}
 	} else if !p.probe {
 		if rec.Route != "smtp" || rec.Status != 250 || len(rec.SHA256) != 64 || rec.MessageID != "<1@example.com>" || rec.ProviderID != p.queue {

@@ -27,8 +27,8 @@ func (a *adapter) ioError(ctx context.Context, s *session, at stage, err error) 
 	e := adapters.NetworkError(adapters.SMTP, a.host, err, a.opt.Now())
 	if at == atGreeting && !s.tls && (e.Code == "timeout" || e.Code == "connection_lost") {
 		e.Code = "no_greeting"
-		e.Sentence = text("%s accepted the connection on port %d and said nothing", "%s ha accettato la connessione sulla porta %d e non ha detto nulla", a.host, a.set.EffectivePort())
-		e.Remedy = text("if the port speaks TLS from the first byte (465), choose the encryption tls; otherwise look for a firewall in between",
+		e.Message = text("%s accepted the connection on port %d and said nothing", "%s ha accettato la connessione sulla porta %d e non ha detto nulla", a.host, a.set.EffectivePort())
+		e.Hint = text("if the port speaks TLS from the first byte (465), choose the encryption tls; otherwise look for a firewall in between",
 			"se la porta parla TLS dal primo byte (465) scegliere la cifratura tls; altrimenti cercare un firewall nel mezzo")
 	}
 	return e
@@ -53,8 +53,8 @@ func (a *adapter) dialError(ctx context.Context, err error) *adapters.Error {
 	e := adapters.NetworkError(adapters.SMTP, a.host, err, a.opt.Now())
 	if a.set.SourceAddress != "" && strings.Contains(err.Error(), "bind") {
 		e.Code = "source_address"
-		e.Sentence = text("this machine cannot send from the address %s", "questa macchina non può inviare dall'indirizzo %s", shown(a.set.SourceAddress))
-		e.Remedy = text("correct smtp.source_address: it must be an address of this machine", "correggere smtp.source_address: deve essere un indirizzo di questa macchina")
+		e.Message = text("this machine cannot send from the address %s", "questa macchina non può inviare dall'indirizzo %s", shown(a.set.SourceAddress))
+		e.Hint = text("correct smtp.source_address: it must be an address of this machine", "correggere smtp.source_address: deve essere un indirizzo di questa macchina")
 	}
 	return e
 }
@@ -66,8 +66,8 @@ func (a *adapter) unknown(ctx context.Context, s *session, err error) *adapters.
 		err = context.Cause(ctx)
 	}
 	e := &adapters.Error{Class: adapters.Unknown, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "no_reply", Err: err,
-		Sentence: text("%s received the whole message and the connection ended before its answer: it may have been sent", "%s ha ricevuto tutto il messaggio e la connessione è caduta prima della risposta: può essere stato inviato", a.host),
-		Remedy: text("look in the sent mail or ask the recipient before it is sent again",
+		Message: text("%s received the whole message and the connection ended before its answer: it may have been sent", "%s ha ricevuto tutto il messaggio e la connessione è caduta prima della risposta: può essere stato inviato", a.host),
+		Hint: text("look in the sent mail or ask the recipient before it is sent again",
 			"controllare la posta inviata o chiedere al destinatario prima di rispedirlo")}
 	var (
 		g *errGarbage
@@ -76,9 +76,9 @@ func (a *adapter) unknown(ctx context.Context, s *session, err error) *adapters.
 	switch {
 	case errors.As(err, &g):
 		got := a.quoted(s, g.got)
-		e.Sentence = text("%s received the whole message and its answer was not understood: %s; it may have been sent", "%s ha ricevuto tutto il messaggio e la sua risposta non è comprensibile: %s; può essere stato inviato", a.host, got)
+		e.Message = text("%s received the whole message and its answer was not understood: %s; it may have been sent", "%s ha ricevuto tutto il messaggio e la sua risposta non è comprensibile: %s; può essere stato inviato", a.host, got)
 	case errors.As(err, &n) && n.Timeout() && ctx.Err() == nil:
-		e.Sentence = text("%s received the whole message and did not answer in time: it may have been sent", "%s ha ricevuto tutto il messaggio e non ha risposto in tempo: può essere stato inviato", a.host)
+		e.Message = text("%s received the whole message and did not answer in time: it may have been sent", "%s ha ricevuto tutto il messaggio e non ha risposto in tempo: può essere stato inviato", a.host)
 	}
 	return e
 }
@@ -94,8 +94,8 @@ func (a *adapter) quoted(s *session, got string) string {
 func (a *adapter) errGarbage(s *session, g *errGarbage) *adapters.Error {
 	got := a.quoted(s, g.got)
 	e := &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: "garbage", Err: g,
-		Sentence: text("answer not understood: %s sent %s, which is not SMTP", "risposta non compresa: %s ha inviato %s, che non è SMTP", a.host, got),
-		Remedy:   text("check host and port, and look for a proxy or firewall that alters mail", "controllare host e porta, e cercare un proxy o firewall che altera la posta")}
+		Message: text("answer not understood: %s sent %s, which is not SMTP", "risposta non compresa: %s ha inviato %s, che non è SMTP", a.host, got),
+		Hint:    text("check host and port, and look for a proxy or firewall that alters mail", "controllare host e porta, e cercare un proxy o firewall che altera la posta")}
 	if g.tls {
 		return a.errTLSPort(g)
 	}
@@ -105,12 +105,12 @@ func (a *adapter) errGarbage(s *session, g *errGarbage) *adapters.Error {
 // errTLSPort is a port that speaks TLS from the first byte while the connection wants plain text first.
 func (a *adapter) errTLSPort(cause error) *adapters.Error {
 	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: "tls_port", Err: cause,
-		Sentence: text("port %d of %s speaks TLS from the first byte", "la porta %d di %s parla TLS dal primo byte", a.set.EffectivePort(), a.host),
-		Remedy:   text("choose the encryption tls for this port", "scegliere la cifratura tls per questa porta")}
+		Message: text("port %d of %s speaks TLS from the first byte", "la porta %d di %s parla TLS dal primo byte", a.set.EffectivePort(), a.host),
+		Hint:    text("choose the encryption tls for this port", "scegliere la cifratura tls per questa porta")}
 }
 
 func (a *adapter) connectionError(code, enhanced string, sentence, remedy adapters.Text) *adapters.Error {
-	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: code, Enhanced: enhanced, Sentence: sentence, Remedy: remedy}
+	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: code, Enhanced: enhanced, Message: sentence, Hint: remedy}
 }
 
 func (a *adapter) errNoSTARTTLS() *adapters.Error {
@@ -144,7 +144,7 @@ func (a *adapter) errNoMechanism(s *session, wanted []string) *adapters.Error {
 			text("%s offers no authentication on port %d", "%s non offre autenticazione sulla porta %d", a.host, a.set.EffectivePort()),
 			text("use the submission port (587 with starttls, 465 with tls), or remove login and password", "usare la porta di invio (587 con starttls, 465 con tls), o togliere login e password"))
 		if startTLS {
-			e.Remedy = text("choose the encryption starttls: servers often offer authentication only after it", "scegliere la cifratura starttls: spesso i server offrono l'autenticazione solo dopo")
+			e.Hint = text("choose the encryption starttls: servers often offer authentication only after it", "scegliere la cifratura starttls: spesso i server offrono l'autenticazione solo dopo")
 		}
 		return e
 	}
@@ -155,16 +155,16 @@ func (a *adapter) errNoMechanism(s *session, wanted []string) *adapters.Error {
 	tokens, passwords := offersAny(s, tokenMechanisms[:]), offersAny(s, passwordMechanisms[:])
 	switch {
 	case startTLS:
-		e.Remedy = text("choose the encryption starttls: the server offers other ways to log in after it (Exchange offers LOGIN only then)",
+		e.Hint = text("choose the encryption starttls: the server offers other ways to log in after it (Exchange offers LOGIN only then)",
 			"scegliere la cifratura starttls: dopo di essa il server offre altri metodi di autenticazione (Exchange offre LOGIN solo allora)")
 	case a.tokens != nil && !tokens && passwords:
-		e.Remedy = text("the server takes passwords, no tokens: give login and password instead of oauth", "il server accetta password e non token: indicare login e password al posto di oauth")
+		e.Hint = text("the server takes passwords, no tokens: give login and password instead of oauth", "il server accetta password e non token: indicare login e password al posto di oauth")
 	case a.tokens == nil && tokens && !passwords:
-		e.Remedy = text("the server takes tokens, no passwords: set up oauth instead of the password", "il server accetta token e non password: configurare oauth al posto della password")
+		e.Hint = text("the server takes tokens, no passwords: set up oauth instead of the password", "il server accetta token e non password: configurare oauth al posto della password")
 	case named && (passwords && a.tokens == nil || tokens && a.tokens != nil):
-		e.Remedy = text("set smtp.auth to auto, or to one of %s", "impostare smtp.auth su auto, o su uno tra %s", offered)
+		e.Hint = text("set smtp.auth to auto, or to one of %s", "impostare smtp.auth su auto, o su uno tra %s", offered)
 	case !tokens && !passwords: // NTLM and GSSAPI alone
-		e.Remedy = text("have the server's administrator enable LOGIN or PLAIN over TLS (in Exchange: Basic authentication on the receive connector), or use another port or server",
+		e.Hint = text("have the server's administrator enable LOGIN or PLAIN over TLS (in Exchange: Basic authentication on the receive connector), or use another port or server",
 			"far abilitare all'amministratore del server LOGIN o PLAIN su TLS (in Exchange: autenticazione di base sul connettore di ricezione), o usare un'altra porta o un altro server")
 	}
 	return e
@@ -185,24 +185,24 @@ func (a *adapter) errMechanism(err error) *adapters.Error {
 
 func (a *adapter) errNoRecipients() *adapters.Error {
 	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "no_recipients", Enhanced: "5.5.1",
-		Sentence: text("the envelope names no recipient", "la busta non indica alcun destinatario"),
-		Remedy:   text("give at least one recipient", "indicare almeno un destinatario")}
+		Message: text("the envelope names no recipient", "la busta non indica alcun destinatario"),
+		Hint:    text("give at least one recipient", "indicare almeno un destinatario")}
 }
 
 func (a *adapter) errNeedsUTF8(cause error) *adapters.Error {
 	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "no_smtputf8", Enhanced: "5.6.7", Err: cause,
-		Sentence: text("an address with non-ASCII letters needs SMTPUTF8, which %s does not offer", "un indirizzo con lettere non ASCII richiede SMTPUTF8, che %s non offre", a.host),
-		Remedy:   text("use an ASCII address for this person, or another connection", "usare un indirizzo ASCII per questa persona, o un'altra connessione")}
+		Message: text("an address with non-ASCII letters needs SMTPUTF8, which %s does not offer", "un indirizzo con lettere non ASCII richiede SMTPUTF8, che %s non offre", a.host),
+		Hint:    text("use an ASCII address for this person, or another connection", "usare un indirizzo ASCII per questa persona, o un'altra connessione")}
 }
 
 func (a *adapter) errLineEnds(err *errLineEnd) *adapters.Error {
 	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "bare_line_end", Enhanced: "5.6.0", Err: err,
-		Sentence: text("the message has a bare CR or LF at byte %d, which SMTP must not carry", "il messaggio ha un CR o LF isolato al byte %d, che SMTP non deve trasportare", err.offset),
-		Remedy:   text("end every line with CRLF, or hand the message over with lenient line ends", "terminare ogni riga con CRLF, o consegnare il messaggio con fine riga tollerante")}
+		Message: text("the message has a bare CR or LF at byte %d, which SMTP must not carry", "il messaggio ha un CR o LF isolato al byte %d, che SMTP non deve trasportare", err.offset),
+		Hint:    text("end every line with CRLF, or hand the message over with lenient line ends", "terminare ogni riga con CRLF, o consegnare il messaggio con fine riga tollerante")}
 }
 
 func (a *adapter) errUnreadable(err error) *adapters.Error {
 	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "unreadable", Err: err,
-		Sentence: text("the stored message could not be read, so sending it was broken off", "il messaggio salvato non è leggibile, quindi l'invio è stato interrotto"),
-		Remedy:   text("look at the disk or the database, then try again", "controllare il disco o il database e riprovare")}
+		Message: text("the stored message could not be read, so sending it was broken off", "il messaggio salvato non è leggibile, quindi l'invio è stato interrotto"),
+		Hint:    text("look at the disk or the database, then try again", "controllare il disco o il database e riprovare")}
 }

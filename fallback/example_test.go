@@ -35,7 +35,7 @@ func ExampleNew() {
 	receipt, err := a.Send(context.Background(), adapters.Outgoing{Message: msg, Envelope: mime.Envelope{From: "erp@contoso.example",
 		Recipients: []mime.Recipient{{Address: "anna@fabrikam.example"}, {Address: "unknown+550@fabrikam.example"}}}})
 	if err != nil {
-		fmt.Println(adapters.AsError(err).Remedy.In("it"))
+		fmt.Println(adapters.AsError(err).Hint.In("it"))
 		return
 	}
 	for _, r := range receipt.Recipients {

@@ -125,15 +125,15 @@ func (tx *transaction) forgive() {
 
 func (a *adapter) errAddress(err error, sender bool) *adapters.Error {
 	e := &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "bad_address", Enhanced: "5.1.3", Err: err,
-		Sentence: text("the recipient's address cannot be used", "l'indirizzo del destinatario non è utilizzabile"),
-		Remedy:   text("correct the address", "correggere l'indirizzo")}
+		Message: text("the recipient's address cannot be used", "l'indirizzo del destinatario non è utilizzabile"),
+		Hint:    text("correct the address", "correggere l'indirizzo")}
 	if sender {
 		e.Enhanced = "5.1.7"
-		e.Sentence = text("the sender's address cannot be used", "l'indirizzo del mittente non è utilizzabile")
+		e.Message = text("the sender's address cannot be used", "l'indirizzo del mittente non è utilizzabile")
 	}
 	var m *mime.Error
 	if errors.As(err, &m) {
-		e.Sentence = adapters.Text{EN: m.Text, IT: m.TextIT}
+		e.Message = adapters.Text{EN: m.Text, IT: m.TextIT}
 	}
 	return e
 }
@@ -142,6 +142,6 @@ func (a *adapter) errTooLarge(size, limit int64) *adapters.Error {
 	const mb = 1 << 20
 	is, most := fmt.Sprintf("%.1f", float64(size)/mb), fmt.Sprintf("%.1f", float64(limit)/mb)
 	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "too_large", Enhanced: "5.3.4", TooLarge: true,
-		Sentence: text("the message has %s MB and %s takes at most %s MB", "il messaggio è di %s MB e %s accetta al massimo %s MB", is, a.host, most),
-		Remedy:   text("send smaller attachments, or through a connection that carries more", "inviare allegati più piccoli, o da una connessione con un limite più alto")}
+		Message: text("the message has %s MB and %s takes at most %s MB", "il messaggio è di %s MB e %s accetta al massimo %s MB", is, a.host, most),
+		Hint:    text("send smaller attachments, or through a connection that carries more", "inviare allegati più piccoli, o da una connessione con un limite più alto")}
 }

@@ -30,8 +30,8 @@ func (x *exchange) failure(w want) *adapters.Error {
 		e := adapters.NetworkError(w.provider, x.host, x.err, x.now())
 		e.Enhanced = "4.4.1"
 		if w.key.credential == "managed" {
-			e.Sentence = text("no managed identity service answers on this machine", "su questa macchina non risponde il servizio di identità gestita")
-			e.Remedy = text("managed identity works on Azure hosts only: run there and assign an identity, or choose another credential; the service is asked directly, never through HTTP_PROXY or HTTPS_PROXY",
+			e.Message = text("no managed identity service answers on this machine", "su questa macchina non risponde il servizio di identità gestita")
+			e.Hint = text("managed identity works on Azure hosts only: run there and assign an identity, or choose another credential; the service is asked directly, never through HTTP_PROXY or HTTPS_PROXY",
 				"l'identità gestita esiste solo su host Azure: eseguire lì il servizio e assegnare un'identità, o scegliere un'altra credenziale; il servizio è interrogato direttamente, mai tramite HTTP_PROXY o HTTPS_PROXY")
 		}
 		return e
@@ -54,7 +54,7 @@ func (x *exchange) failure(w want) *adapters.Error {
 	default:
 		e.Code, r = entraRow(ans, x.status)
 	}
-	e.Class, e.Sentence, e.Remedy = r.class, r.sentence, r.remedy
+	e.Class, e.Message, e.Hint = r.class, r.sentence, r.remedy
 	if r.clock {
 		x.explainClock(e)
 	}
@@ -110,18 +110,18 @@ func (x *exchange) explainClock(e *adapters.Error) {
 		return
 	}
 	m := int(skew.Round(time.Minute) / time.Minute)
-	e.Sentence = text(fmt.Sprintf("this machine's clock is %d minutes %s the one of %s, so that its requests are refused", m, en, x.host),
+	e.Message = text(fmt.Sprintf("this machine's clock is %d minutes %s the one of %s, so that its requests are refused", m, en, x.host),
 		fmt.Sprintf("l'orologio di questa macchina è %d minuti %s rispetto a quello di %s, perciò le richieste sono rifiutate", m, it, x.host))
-	e.Remedy = text("set this machine's clock and keep it right with NTP", "regolare l'orologio di questa macchina e mantenerlo esatto con NTP")
+	e.Hint = text("set this machine's clock and keep it right with NTP", "regolare l'orologio di questa macchina e mantenerlo esatto con NTP")
 }
 
 // explainDelegation adds what has to be typed into the Admin console.
 func (x *exchange) explainDelegation(e *adapters.Error, scope string) {
-	e.Remedy.EN += "; the scope is " + scope
-	e.Remedy.IT += "; lo scope è " + scope
+	e.Hint.EN += "; the scope is " + scope
+	e.Hint.IT += "; lo scope è " + scope
 	if x.clientID != "" {
-		e.Remedy.EN += " and the client id " + x.clientID
-		e.Remedy.IT += " e l'id client " + x.clientID
+		e.Hint.EN += " and the client id " + x.clientID
+		e.Hint.IT += " e l'id client " + x.clientID
 	}
 }
 
@@ -142,13 +142,13 @@ func (x *exchange) explainCertificate(e *adapters.Error) {
 	print := thumbprint(x.certificate)
 	if now := x.now(); now.After(x.certificate.NotAfter) {
 		day := x.certificate.NotAfter.UTC().Format(time.DateOnly)
-		e.Sentence = text("the client certificate expired on "+day+" (thumbprint "+print+")", "il certificato del client è scaduto il "+day+" (thumbprint "+print+")")
-		e.Remedy = text("make a new certificate, upload it to the app registration and put it in place of the old file",
+		e.Message = text("the client certificate expired on "+day+" (thumbprint "+print+")", "il certificato del client è scaduto il "+day+" (thumbprint "+print+")")
+		e.Hint = text("make a new certificate, upload it to the app registration and put it in place of the old file",
 			"creare un nuovo certificato, caricarlo nella registrazione dell'app e sostituire il vecchio file")
 		return
 	}
-	e.Remedy.EN += "; the thumbprint must be " + print
-	e.Remedy.IT += "; il thumbprint deve essere " + print
+	e.Hint.EN += "; the thumbprint must be " + print
+	e.Hint.IT += "; il thumbprint deve essere " + print
 }
 
 // retryAfter reads the header in both its forms (RFC 9110 section 10.2.3).
@@ -247,13 +247,13 @@ func word(s string) string {
 
 func rejectedError(p adapters.Provider) *adapters.Error {
 	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: p, Code: "token_rejected", Status: http.StatusUnauthorized, Enhanced: "4.7.0",
-		Sentence: text("the provider refuses a token that was issued just now", "il provider rifiuta un token appena emesso"),
-		Remedy: text("the credential is right, the access is not: check cloud, tenant and the app's permissions, and that the mailbox belongs to them",
+		Message: text("the provider refuses a token that was issued just now", "il provider rifiuta un token appena emesso"),
+		Hint: text("the credential is right, the access is not: check cloud, tenant and the app's permissions, and that the mailbox belongs to them",
 			"la credenziale è giusta, l'accesso no: controllare cloud, tenant e permessi dell'app, e che la casella appartenga ad essi")}
 }
 
 func closedError(p adapters.Provider) *adapters.Error {
 	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: p, Code: "closed", Enhanced: "4.3.2",
-		Sentence: text("the program is shutting down", "il programma si sta chiudendo"),
-		Remedy:   text("none; it will be tried again after the start", "nessuno; verrà ritentato al riavvio")}
+		Message: text("the program is shutting down", "il programma si sta chiudendo"),
+		Hint:    text("none; it will be tried again after the start", "nessuno; verrà ritentato al riavvio")}
 }

@@ -57,7 +57,7 @@ func unreadable(path string, err error) error {
 // misconfigured is a credential that cannot even be tried.
 func misconfigured(code, en, it, remedyEN, remedyIT string) *adapters.Error {
 	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Code: code, Enhanced: "4.7.0",
-		Sentence: text(en, it), Remedy: text(remedyEN, remedyIT)}
+		Message: text(en, it), Hint: text(remedyEN, remedyIT)}
 }
 
 func text(en, it string) adapters.Text { return adapters.Text{EN: en, IT: it} }

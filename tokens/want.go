@@ -73,10 +73,10 @@ func audiencesOf(c *adapters.Connection) []adapters.Audience {
 
 func noSuchToken(c *adapters.Connection, a adapters.Audience) error {
 	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: c.Provider, Code: "no_credential",
-		Sentence: text(
+		Message: text(
 			fmt.Sprintf("the connection %q has no credential for %s tokens", c.Name, a),
 			fmt.Sprintf("la connessione %q non ha credenziali per token %s", c.Name, a)),
-		Remedy: text(
+		Hint: text(
 			"give the connection the credential of its provider: graph, gmail, or smtp with oauth",
 			"dare alla connessione le credenziali del suo provider: graph, gmail, oppure smtp con oauth")}
 }

@@ -31,7 +31,7 @@ func testSecrets(t *testing.T, s Suite) {
 			var log bytes.Buffer
 			slog.New(slog.NewJSONHandler(&log, nil)).Error("send", "err", err)
 			js, _ := json.Marshal(adapters.AsError(err))
-			shown := fmt.Sprintf("%v %+v %s %s", err, adapters.AsError(err).Sentence, log.String(), js)
+			shown := fmt.Sprintf("%v %+v %s %s", err, adapters.AsError(err).Message, log.String(), js)
 			for cause := err; cause != nil; cause = errors.Unwrap(cause) {
 				shown += cause.Error()
 			}

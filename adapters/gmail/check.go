@@ -74,7 +74,7 @@ func mb(n int64) float64 { return float64(n) / (1 << 20) }
 
 func refusal(code, enhanced string, sentence, remedy adapters.Text) *adapters.Error {
 	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.Gmail, Code: code, Enhanced: enhanced,
-		Sentence: sentence, Remedy: remedy}
+		Message: sentence, Hint: remedy}
 }
 
 // unreadableMessage is a message whose address lines cannot be made.
@@ -83,7 +83,7 @@ func unreadableMessage(err error) *adapters.Error {
 		text("repair the message in the program that makes it", "correggere il messaggio nel programma che lo crea"))
 	var m *mime.Error
 	if errors.As(err, &m) {
-		e.Code, e.Sentence = m.Code, text(m.Text, m.TextIT)
+		e.Code, e.Message = m.Code, text(m.Text, m.TextIT)
 	}
 	e.Err = err
 	return e

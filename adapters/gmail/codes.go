@@ -89,7 +89,7 @@ func (w words) says(parts ...string) bool {
 func row(w words, now time.Time) *adapters.Error {
 	e := &adapters.Error{Code: w.code()}
 	set := func(class adapters.Class, scope adapters.Scope, enhanced string, sentence, remedy adapters.Text) *adapters.Error {
-		e.Class, e.Scope, e.Enhanced, e.Sentence, e.Remedy = class, scope, enhanced, sentence, remedy
+		e.Class, e.Scope, e.Enhanced, e.Message, e.Hint = class, scope, enhanced, sentence, remedy
 		return e
 	}
 	auth := func(scope adapters.Scope, sentence, remedy adapters.Text) *adapters.Error {
@@ -144,16 +144,16 @@ func badMessage(w words, e *adapters.Error) *adapters.Error {
 	switch {
 	case w.says("send-as", "send as", "sendas", "invalid from", "from header", "from address"): // contracts C5.1, F30
 		e.NoRetry, e.Enhanced = true, "5.7.1"
-		e.Sentence = text("Gmail does not let this mailbox send with this From", "Gmail non permette a questa casella di inviare con questo From")
-		e.Remedy = text("verify the address as a send-as address in the mailbox's Gmail settings, or send with the mailbox's own address",
+		e.Message = text("Gmail does not let this mailbox send with this From", "Gmail non permette a questa casella di inviare con questo From")
+		e.Hint = text("verify the address as a send-as address in the mailbox's Gmail settings, or send with the mailbox's own address",
 			"verificare l'indirizzo nelle impostazioni Gmail della casella (Invia messaggio come), o inviare con l'indirizzo della casella")
 	case w.says("recipient", "to header", "cc header", "bcc header"):
 		e.Enhanced = "5.1.3"
-		e.Sentence = text("Gmail does not accept a recipient of the message", "Gmail non accetta un destinatario del messaggio")
-		e.Remedy = text("correct the recipients' addresses, at most 100 in one message", "correggere gli indirizzi dei destinatari, al massimo 100 per messaggio")
+		e.Message = text("Gmail does not accept a recipient of the message", "Gmail non accetta un destinatario del messaggio")
+		e.Hint = text("correct the recipients' addresses, at most 100 in one message", "correggere gli indirizzi dei destinatari, al massimo 100 per messaggio")
 	default:
-		e.Sentence = text("Gmail does not accept the message", "Gmail non accetta il messaggio")
-		e.Remedy = text("check headers and addresses of the message in the program that makes it", "controllare intestazioni e indirizzi del messaggio nel programma che lo crea")
+		e.Message = text("Gmail does not accept the message", "Gmail non accetta il messaggio")
+		e.Hint = text("check headers and addresses of the message in the program that makes it", "controllare intestazioni e indirizzi del messaggio nel programma che lo crea")
 	}
 	return e
 }
@@ -177,23 +177,23 @@ func throttled(w words, e *adapters.Error, now time.Time) *adapters.Error {
 			e.RetryAfter = time.Hour // it lasts up to 24 hours, Gmail does not say
 		}
 		e.Code = "mailSendingLimit"
-		e.Sentence = text("the mailbox has reached its daily sending limit at Gmail", "la casella ha raggiunto il limite giornaliero di invio di Gmail")
-		e.Remedy = text("it goes on by itself within 24 hours; messages sent in the last minutes before may be lost, so compare them with the Sent folder; send bulk mail elsewhere",
+		e.Message = text("the mailbox has reached its daily sending limit at Gmail", "la casella ha raggiunto il limite giornaliero di invio di Gmail")
+		e.Hint = text("it goes on by itself within 24 hours; messages sent in the last minutes before may be lost, so compare them with the Sent folder; send bulk mail elsewhere",
 			"riprende da solo entro 24 ore; i messaggi degli ultimi minuti potrebbero non essere partiti: confrontarli con la posta inviata; usare un altro servizio per gli invii massivi")
 	case w.is("dailyLimitExceeded", "quotaExceeded"):
 		e.Scope = adapters.ScopeConnection
 		e.RetryAfter = max(e.RetryAfter, time.Hour)
-		e.Sentence = text("the Google Cloud project has used up its quota for the day", "il progetto Google Cloud ha esaurito la quota giornaliera")
-		e.Remedy = text("raise the Gmail API quota of the project in the Google Cloud console, or wait for the next day",
+		e.Message = text("the Google Cloud project has used up its quota for the day", "il progetto Google Cloud ha esaurito la quota giornaliera")
+		e.Hint = text("raise the Gmail API quota of the project in the Google Cloud console, or wait for the next day",
 			"aumentare la quota dell'API di Gmail nella console Google Cloud, o attendere il giorno successivo")
 	case w.says("concurrent"):
 		e.RetryAfter = max(e.RetryAfter, time.Second)
-		e.Sentence = text("too many requests at once for this mailbox", "troppe richieste contemporanee per questa casella")
-		e.Remedy = text("lower limits.concurrency of the connection if this goes on", "se continua, ridurre limits.concurrency della connessione")
+		e.Message = text("too many requests at once for this mailbox", "troppe richieste contemporanee per questa casella")
+		e.Hint = text("lower limits.concurrency of the connection if this goes on", "se continua, ridurre limits.concurrency della connessione")
 	default:
 		e.RetryAfter = max(e.RetryAfter, time.Second) // contracts C4: first wait at least 1 s
-		e.Sentence = text("Gmail asks to send more slowly", "Gmail chiede di inviare più lentamente")
-		e.Remedy = text("none, it waits; lower limits.per_minute of the connection if this goes on", "nessuno, si attende; se continua, ridurre limits.per_minute della connessione")
+		e.Message = text("Gmail asks to send more slowly", "Gmail chiede di inviare più lentamente")
+		e.Hint = text("none, it waits; lower limits.per_minute of the connection if this goes on", "nessuno, si attende; se continua, ridurre limits.per_minute della connessione")
 	}
 	return e
 }

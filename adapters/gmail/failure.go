@@ -49,9 +49,9 @@ func refuses(e *adapters.Error, ans answer) bool {
 // unknown makes e the story of a message that may have been sent.
 func unknown(e *adapters.Error) *adapters.Error {
 	e.Class, e.Scope, e.Enhanced, e.RetryAfter = adapters.Unknown, adapters.ScopeMessage, "4.4.0", 0
-	e.Sentence = text("the whole message had been handed to Gmail when this happened: "+e.Sentence.EN+"; whether it was sent is not known",
-		"l'intero messaggio era già stato passato a Gmail quando è successo questo: "+e.Sentence.IT+"; non si sa se sia stato inviato")
-	e.Remedy = text("look into the mailbox's Sent folder before sending it again; with the scope gmail.readonly in the domain-wide delegation this is checked by itself",
+	e.Message = text("the whole message had been handed to Gmail when this happened: "+e.Message.EN+"; whether it was sent is not known",
+		"l'intero messaggio era già stato passato a Gmail quando è successo questo: "+e.Message.IT+"; non si sa se sia stato inviato")
+	e.Hint = text("look into the mailbox's Sent folder before sending it again; with the scope gmail.readonly in the domain-wide delegation this is checked by itself",
 		"prima di inviarlo di nuovo controllare la posta inviata della casella; con lo scope gmail.readonly nella delega a livello di dominio il controllo è automatico")
 	return e
 }
@@ -95,8 +95,8 @@ func (a *Adapter) strange(ans answer) *adapters.Error {
 
 func (a *Adapter) transient(code string, ans answer, sentence adapters.Text) *adapters.Error {
 	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: adapters.Gmail, Code: code, Status: ans.status, Enhanced: "4.4.2",
-		RetryAfter: min(retryAfter(ans.header, a.now()), maxWait), Sentence: sentence,
-		Remedy: text("it will be tried again; if this goes on, look for a proxy or firewall in front of "+a.host(),
+		RetryAfter: min(retryAfter(ans.header, a.now()), maxWait), Message: sentence,
+		Hint: text("it will be tried again; if this goes on, look for a proxy or firewall in front of "+a.host(),
 			"verrà ritentato; se continua, cercare un proxy o un firewall davanti a "+a.host())}
 }
 
@@ -121,8 +121,8 @@ func (a *Adapter) network(err error) *adapters.Error {
 
 func (a *Adapter) localFailure(err error) *adapters.Error {
 	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Provider: adapters.Gmail, Code: "message_unreadable", Enhanced: "4.3.0", Err: err,
-		Sentence: text("the stored message could not be read", "il messaggio memorizzato non è leggibile"),
-		Remedy:   text("check the disk that holds the queue", "controllare il disco che contiene la coda")}
+		Message: text("the stored message could not be read", "il messaggio memorizzato non è leggibile"),
+		Hint:    text("check the disk that holds the queue", "controllare il disco che contiene la coda")}
 }
 
 func (a *Adapter) host() string {

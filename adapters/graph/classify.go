@@ -91,7 +91,7 @@ func (a *Adapter) transportError(ctx context.Context, rq *request, res *result) 
 	e := a.networkError(ctx, rq, res.err)
 	if rq.sends && res.complete {
 		u := lostAnswerRule()
-		e.Class, e.Scope, e.Sentence, e.Remedy, e.Enhanced = adapters.Unknown, u.scope, u.say, u.do, u.enhanced
+		e.Class, e.Scope, e.Message, e.Hint, e.Enhanced = adapters.Unknown, u.scope, u.say, u.do, u.enhanced
 	}
 	return e
 }
@@ -126,13 +126,13 @@ func (a *Adapter) error(r rule, rq *request) *adapters.Error {
 		return text(n.Replace(t.EN), n.Replace(t.IT))
 	}
 	return &adapters.Error{Class: r.class, Scope: r.scope, Provider: adapters.Graph, Enhanced: r.enhanced,
-		NoRetry: r.noRetry, TooLarge: r.tooLarge, Sentence: fill(r.say), Remedy: fill(r.do)}
+		NoRetry: r.noRetry, TooLarge: r.tooLarge, Message: fill(r.say), Hint: fill(r.do)}
 }
 
 // refuse is a permanent failure of the message that needs no provider to know.
 func (a *Adapter) refuse(code, enhanced string, say, do adapters.Text) *adapters.Error {
 	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.Graph,
-		Code: code, Enhanced: enhanced, Sentence: say, Remedy: do}
+		Code: code, Enhanced: enhanced, Message: say, Hint: do}
 }
 
 // local is a failure to read the stored message: its own fault when mime says
@@ -151,8 +151,8 @@ func (a *Adapter) local(err error) error {
 	}
 	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Provider: adapters.Graph,
 		Code: "unreadable", Enhanced: "4.3.0", Err: err,
-		Sentence: text("the stored message cannot be read", "il messaggio memorizzato non si può leggere"),
-		Remedy: text("check the disk that holds the spool; it is tried again",
+		Message: text("the stored message cannot be read", "il messaggio memorizzato non si può leggere"),
+		Hint: text("check the disk that holds the spool; it is tried again",
 			"controllare il disco che contiene lo spool; si riprova")}
 }
 

@@ -50,7 +50,7 @@ func TestClasses(t *testing.T) {
 		if e.RetryAfter > 0 {
 			fmt.Fprintf(&got, " wait=%v", e.RetryAfter)
 		}
-		fmt.Fprintf(&got, "\n  EN %s\n     %s\n  IT %s\n     %s\n", e.Sentence.EN, e.Remedy.EN, e.Sentence.IT, e.Remedy.IT)
+		fmt.Fprintf(&got, "\n  EN %s\n     %s\n  IT %s\n     %s\n", e.Message.EN, e.Hint.EN, e.Message.IT, e.Hint.IT)
 	}
 	golden(t, "testdata/classes.golden", got.String())
 }

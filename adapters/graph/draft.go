@@ -83,9 +83,9 @@ func (a *Adapter) createDraft(ctx context.Context, j *job, skeleton mime.Source)
 func (a *Adapter) needsReadWrite(e *adapters.Error) error {
 	c := *e
 	c.Class, c.Scope, c.TooLarge, c.Enhanced = adapters.Permanent, adapters.ScopeMessage, true, "5.3.4"
-	c.Sentence = text("messages over 3 MB need a permission on the mailbox that the application lacks",
+	c.Message = text("messages over 3 MB need a permission on the mailbox that the application lacks",
 		"i messaggi oltre 3 MB richiedono un'autorizzazione sulla casella che l'applicazione non ha")
-	c.Remedy = text("in Entra give the app registration the application permission Mail.ReadWrite (Microsoft Graph) with admin consent, or name a fallback connection by SMTP for large mail",
+	c.Hint = text("in Entra give the app registration the application permission Mail.ReadWrite (Microsoft Graph) with admin consent, or name a fallback connection by SMTP for large mail",
 		"in Entra dare alla registrazione dell'app l'autorizzazione applicativa Mail.ReadWrite (Microsoft Graph) con il consenso dell'amministratore, oppure indicare una connessione SMTP alternativa per la posta grande")
 	return &c
 }
@@ -95,8 +95,8 @@ func (a *Adapter) strange(op string, res *result, cause error) error {
 	r := ambiguousRule()
 	e := a.error(r, nil)
 	e.Class, e.Code, e.Status, e.Err = adapters.Transient, "unexpected_answer", res.status, cause
-	e.Sentence = text("Microsoft Graph's answer to "+op+" cannot be understood", "la risposta di Microsoft Graph a "+op+" non è comprensibile")
-	e.Remedy = text("nothing was sent, it is tried again; check the proxy if it stays so", "nulla è stato inviato, si riprova; se continua, controllare il proxy")
+	e.Message = text("Microsoft Graph's answer to "+op+" cannot be understood", "la risposta di Microsoft Graph a "+op+" non è comprensibile")
+	e.Hint = text("nothing was sent, it is tried again; check the proxy if it stays so", "nulla è stato inviato, si riprova; se continua, controllare il proxy")
 	return e
 }
 

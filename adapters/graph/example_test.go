@@ -32,7 +32,7 @@ func ExampleNew() {
 		receipt, err := a.Send(ctx, out)
 		if err != nil {
 			e := adapters.AsError(err)
-			return fmt.Errorf("%s: %s", e.Sentence.In("it"), e.Remedy.In("it"))
+			return fmt.Errorf("%s: %s", e.Message.In("it"), e.Hint.In("it"))
 		}
 		fmt.Println(receipt.MessageID, receipt.RequestID)
 		return nil

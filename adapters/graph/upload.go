@@ -140,8 +140,8 @@ func (u *uploader) failed(err error) error {
 	e := *adapters.AsError(err)
 	if gone(e.Status) || e.Class == adapters.Permanent && !e.TooLarge {
 		e.Class, e.Scope, e.Enhanced = adapters.Transient, adapters.ScopeMessage, "4.3.0"
-		e.Sentence = text("the upload session refused the attachment before it was complete", "la sessione di caricamento ha rifiutato l'allegato prima che fosse completo")
-		e.Remedy = text("nothing was sent, it is tried again", "nulla è stato inviato, si riprova")
+		e.Message = text("the upload session refused the attachment before it was complete", "la sessione di caricamento ha rifiutato l'allegato prima che fosse completo")
+		e.Hint = text("nothing was sent, it is tried again", "nulla è stato inviato, si riprova")
 	}
 	return &e
 }

@@ -286,8 +286,8 @@ func connectionState(st store.ConnectionState, lang string) string {
 	}
 	s := "paused until " + st.PausedUntil.Local().Format("2006-01-02 15:04")
 	if st.Error != nil {
-		s += ": " + st.Error.Sentence.In(lang)
-		if r := st.Error.Remedy.In(lang); r != "" {
+		s += ": " + st.Error.Message.In(lang)
+		if r := st.Error.Hint.In(lang); r != "" {
 			s += " -> " + r
 		}
 	}

@@ -86,7 +86,7 @@ func (d *demo) failures(m *mime.Message) {
 			d.fail("%s: expected class %s, got %v", f.title, f.class, err)
 			return
 		}
-		d.printf("   %-10s %s\n              %s", e.Class, f.title, e.Sentence.In(d.lang))
+		d.printf("   %-10s %s\n              %s", e.Class, f.title, e.Message.In(d.lang))
 		if e.Code != "" {
 			d.printf(" (%s)", e.Code)
 		}
@@ -94,7 +94,7 @@ func (d *demo) failures(m *mime.Message) {
 			d.printf("; wait %v", e.RetryAfter)
 		}
 		d.printf("\n")
-		if r := e.Remedy.In(d.lang); r != "" {
+		if r := e.Hint.In(d.lang); r != "" {
 			d.printf("              -> %s\n", r)
 		}
 		if f.class == adapters.Unknown {

@@ -167,12 +167,12 @@ func lastWord(d *store.Delivery, lang string) string {
 	if bad := refused(d); len(bad) > 0 && (len(bad) < len(d.Recipients) || d.Error == nil) {
 		word := fmt.Sprintf("%d of %d refused", len(bad), len(d.Recipients))
 		if e := bad[0].Error; e != nil {
-			word += ": " + e.Sentence.In(lang)
+			word += ": " + e.Message.In(lang)
 		}
 		return word
 	}
 	if d.Error != nil {
-		return fmt.Sprintf("%s: %s", d.Class, d.Error.Sentence.In(lang))
+		return fmt.Sprintf("%s: %s", d.Class, d.Error.Message.In(lang))
 	}
 	return string(d.Class)
 }

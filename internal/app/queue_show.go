@@ -117,7 +117,7 @@ func (s shownDelivery) write(w io.Writer, lang string) error {
 	for _, r := range d.Recipients {
 		text := fmt.Sprintf("%s: %s", r.Address, r.State)
 		if r.Error != nil {
-			text += fmt.Sprintf(": %s %s", r.Error.Sentence.In(lang), r.Error.Remedy.In(lang))
+			text += fmt.Sprintf(": %s %s", r.Error.Message.In(lang), r.Error.Hint.In(lang))
 		}
 		t.Row("to", text)
 	}
@@ -139,8 +139,8 @@ func attemptText(a *store.Attempt, lang string) string {
 		fmt.Fprintf(&b, " (%s)", a.Verdict)
 	}
 	if e := a.Error; e != nil {
-		fmt.Fprintf(&b, " %s %s", e.Code, e.Sentence.In(lang))
-		if r := e.Remedy.In(lang); r != "" {
+		fmt.Fprintf(&b, " %s %s", e.Code, e.Message.In(lang))
+		if r := e.Hint.In(lang); r != "" {
 			fmt.Fprintf(&b, " -> %s", r)
 		}
 	}

@@ -271,7 +271,7 @@ func (o *SendOptions) refused(conn *adapters.Connection, err error) error {
 	if !o.JSON || !errors.As(err, &m) {
 		return localized(err, o.Language)
 	}
-	e := &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Code: m.Code, Enhanced: "5.6.0", Sentence: adapters.Text{EN: m.Text, IT: m.TextIT}}
+	e := &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Code: m.Code, Enhanced: "5.6.0", Message: adapters.Text{EN: m.Text, IT: m.TextIT}}
 	if err := writeJSON(o.Stdout, sendResult{Outcome: adapters.Permanent, Connection: conn.Name, Error: e}); err != nil {
 		return exit(ExitSoftware, err)
 	}
@@ -287,12 +287,12 @@ func Reported(err error) bool { return errors.Is(err, errReported) }
 func (s *sendResult) sentence(lang string) string {
 	var b strings.Builder
 	if s.Error != nil {
-		fmt.Fprintf(&b, "%s: %s: %s", s.Connection, s.Outcome, s.Error.Sentence.In(lang))
+		fmt.Fprintf(&b, "%s: %s: %s", s.Connection, s.Outcome, s.Error.Message.In(lang))
 		if s.Error.Code != "" {
 			fmt.Fprintf(&b, " (%s)", s.Error.Code)
 		}
 		b.WriteByte('\n')
-		if t := s.Error.Remedy.In(lang); t != "" {
+		if t := s.Error.Hint.In(lang); t != "" {
 			fmt.Fprintf(&b, "  %s\n", t)
 		}
 		if s.Error.RetryAfter > 0 {
@@ -310,7 +310,7 @@ func (s *sendResult) sentence(lang string) string {
 	b.WriteByte('\n')
 	for _, rr := range s.Receipt.Recipients {
 		if rr.Err != nil {
-			fmt.Fprintf(&b, "  %s: %s: %s %s\n", rr.Address, rr.Err.Class, rr.Err.Sentence.In(lang), rr.Err.Remedy.In(lang))
+			fmt.Fprintf(&b, "  %s: %s: %s %s\n", rr.Address, rr.Err.Class, rr.Err.Message.In(lang), rr.Err.Hint.In(lang))
 		}
 	}
 	for _, l := range s.Receipt.Lost {

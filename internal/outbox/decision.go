@@ -239,7 +239,7 @@ func (in *input) throttled(r *decision, e *adapters.Error) {
 		wait = min(throttleFirst<<min(r.transition.Word.Failures-1, 6), throttleMax)
 	}
 	until := in.now.Add(wait)
-	r.transition.Lane = &store.LaneChange{PauseUntil: &until, Reason: e.Sentence}
+	r.transition.Lane = &store.LaneChange{PauseUntil: &until, Reason: e.Message}
 	if c := in.conn.EffectiveLimits().Concurrency; concurrencyCodes(e.Code) && c != 1 {
 		// Unlimited is lowered to the documented four first.
 		r.transition.Lane.Cap, r.transition.Lane.CapUntil = max(1, c-1), in.now.Add(capFor)
@@ -273,7 +273,7 @@ func (in *input) refusedUs(r *decision, e *adapters.Error) {
 func (in *input) pauseRefused(r *decision, e *adapters.Error) {
 	until, change := in.breaker.refused(in.now, e)
 	if e.Scope == adapters.ScopeLane {
-		r.transition.Lane = &store.LaneChange{PauseUntil: &until, Reason: e.Sentence}
+		r.transition.Lane = &store.LaneChange{PauseUntil: &until, Reason: e.Message}
 	} else {
 		r.transition.Connection = change
 	}
@@ -303,7 +303,7 @@ func (in *input) verified(r *decision) {
 			in.cannotTell(r)
 		case e.Class == adapters.Throttled && e.RetryAfter > 0:
 			until := in.now.Add(e.RetryAfter)
-			r.transition.Lane = &store.LaneChange{PauseUntil: &until, Reason: e.Sentence}
+			r.transition.Lane = &store.LaneChange{PauseUntil: &until, Reason: e.Message}
 			again()
 			r.transition.NextAt = until
 		default:
@@ -357,8 +357,8 @@ func (in *input) cannotTell(r *decision) {
 	if in.conn.EffectiveOnUnknown() != adapters.UnknownRetry {
 		r.transition.State = store.Held
 		r.outcome.Error = &adapters.Error{Class: adapters.Unknown, Scope: adapters.ScopeMessage, Provider: in.conn.Provider, Code: "held",
-			Sentence: adapters.Text{EN: "the message may have been sent; the provider cannot say", IT: "il messaggio potrebbe essere stato inviato; il provider non sa dirlo"},
-			Remedy: adapters.Text{EN: "look in the mailbox's sent items, then retry or cancel this delivery",
+			Message: adapters.Text{EN: "the message may have been sent; the provider cannot say", IT: "il messaggio potrebbe essere stato inviato; il provider non sa dirlo"},
+			Hint: adapters.Text{EN: "look in the mailbox's sent items, then retry or cancel this delivery",
 				IT: "guardare nella posta inviata della casella, poi ritentare o annullare questa consegna"}}
 		return
 	}

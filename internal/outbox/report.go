@@ -226,11 +226,11 @@ func (in *reportInput) text() string {
 				continue
 			}
 			l := [2]string{"it", "en"}[lang]
-			fmt.Fprintf(&b, "    %s", r.Error.Sentence.In(l))
+			fmt.Fprintf(&b, "    %s", r.Error.Message.In(l))
 			if r.Error.Code != "" {
 				fmt.Fprintf(&b, " (%s)", r.Error.Code)
 			}
-			if t := r.Error.Remedy.In(l); t != "" {
+			if t := r.Error.Hint.In(l); t != "" {
 				fmt.Fprintf(&b, "\n    -> %s", t)
 			}
 			b.WriteByte('\n')

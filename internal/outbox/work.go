@@ -93,8 +93,8 @@ func (o *Outbox) attempt(ctx context.Context, c store.Claimed, conn *adapters.Co
 		e := adapters.AsError(err)
 		if e.Class == adapters.Unknown { // nothing was called yet
 			e = &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: conn.Provider, Code: "bad_connection", Err: err,
-				Sentence: adapters.Text{EN: "the connection's settings cannot be used", IT: "le impostazioni della connessione non sono utilizzabili"},
-				Remedy:   adapters.Text{EN: "open the connection, correct it and save it", IT: "aprire la connessione, correggerla e salvarla"}}
+				Message: adapters.Text{EN: "the connection's settings cannot be used", IT: "le impostazioni della connessione non sono utilizzabili"},
+				Hint:    adapters.Text{EN: "open the connection, correct it and save it", IT: "aprire la connessione, correggerla e salvarla"}}
 		}
 		return result{err: e, message: m}
 	}
@@ -108,7 +108,7 @@ func (o *Outbox) attempt(ctx context.Context, c store.Claimed, conn *adapters.Co
 	// its lease must not send (issue 3).
 	if _, ok := o.node.right(); !ok {
 		return result{err: &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Code: "lease_over",
-			Sentence: adapters.Text{EN: "this node was silent for too long and did not send", IT: "questo nodo è rimasto fermo troppo a lungo e non ha inviato"}}, message: m}
+			Message: adapters.Text{EN: "this node was silent for too long and did not send", IT: "questo nodo è rimasto fermo troppo a lungo e non ha inviato"}}, message: m}
 	}
 	receipt, err := adapter.Send(ctx, out)
 	r := result{receipt: receipt, message: m}
@@ -132,8 +132,8 @@ func (o *Outbox) verify(ctx context.Context, c store.Claimed, a adapters.Adapter
 
 func corruptMessage(err error) *adapters.Error {
 	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Code: "damaged", Enhanced: "5.3.0", Err: err,
-		Sentence: adapters.Text{EN: "the stored message is damaged and was not sent", IT: "il messaggio conservato è danneggiato e non è stato inviato"},
-		Remedy: adapters.Text{EN: "send it again from the program it came from, and check this server's disk",
+		Message: adapters.Text{EN: "the stored message is damaged and was not sent", IT: "il messaggio conservato è danneggiato e non è stato inviato"},
+		Hint: adapters.Text{EN: "send it again from the program it came from, and check this server's disk",
 			IT: "inviarlo di nuovo dal programma di origine e controllare il disco di questo server"}}
 }
 

@@ -114,10 +114,10 @@ func (l *Lane) DecodeColumns(reason, minute, day []byte) {
 // Damaged is the error of a record that cannot be read.
 func Damaged() *adapters.Error {
 	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Code: "damaged_record", Enhanced: "5.3.0",
-		Sentence: adapters.Text{
+		Message: adapters.Text{
 			EN: "the store's record of this message is damaged; nothing of it is sent",
 			IT: "la registrazione di questo messaggio nell'archivio è danneggiata; non se ne invia nulla"},
-		Remedy: adapters.Text{
+		Hint: adapters.Text{
 			EN: "check this server's disk, send the message again from the program it came from, then cancel this delivery",
 			IT: "controllare il disco di questo server, inviare di nuovo il messaggio dal programma di origine, poi annullare questa consegna"}}
 }

@@ -238,10 +238,10 @@ func (d *Delivery) Recall(l Lease, kind Kind, since, now time.Time) Attempt {
 // NodeDied is the outcome of an attempt whose node ended before it.
 func NodeDied() *adapters.Error {
 	return &adapters.Error{Class: adapters.Unknown, Scope: adapters.ScopeMessage, Code: "node_lost",
-		Sentence: adapters.Text{
+		Message: adapters.Text{
 			EN: "postino stopped, or lost its store, while this message was being sent",
 			IT: "postino si è fermato, o ha perso il suo archivio, durante l'invio di questo messaggio"},
-		Remedy: adapters.Text{
+		Hint: adapters.Text{
 			EN: "nothing now: the provider is asked whether the message went out before anything is sent again",
 			IT: "per ora niente: prima di un nuovo invio si chiede al provider se il messaggio è partito"}}
 }

@@ -77,7 +77,7 @@ func badMessage(err error) error {
 // cannotCarry is a refusal for what an adapter's Check found, or why there is
 // no adapter: a connection that cannot be used now will be put right.
 func cannotCarry(c *adapters.Connection, e *adapters.Error) *Refusal {
-	r := &Refusal{Code: e.Code, SMTP: 550, Enhanced: e.Enhanced, HTTP: http.StatusUnprocessableEntity, Message: e.Sentence, Hint: e.Remedy, Err: e}
+	r := &Refusal{Code: e.Code, SMTP: 550, Enhanced: e.Enhanced, HTTP: http.StatusUnprocessableEntity, Message: e.Message, Hint: e.Hint, Err: e}
 	switch {
 	case e.TooLarge:
 		r.SMTP, r.Enhanced, r.HTTP = 552, "5.3.4", http.StatusRequestEntityTooLarge
@@ -91,6 +91,6 @@ func cannotCarry(c *adapters.Connection, e *adapters.Error) *Refusal {
 		r.Enhanced = "5.7.1"
 	}
 	r.Message.EN = fmt.Sprintf("connection %q: %s", c.Name, r.Message.EN)
-	r.Message.IT = fmt.Sprintf("connessione %q: %s", c.Name, e.Sentence.In("it"))
+	r.Message.IT = fmt.Sprintf("connessione %q: %s", c.Name, e.Message.In("it"))
 	return r
 }

@@ -64,7 +64,7 @@ func OfError(e *adapters.Error, lang string) *Error {
 		return nil
 	}
 	return &Error{
-		Class: string(e.Class), Code: e.Code, Status: e.Status, Enhanced: e.Enhanced, Message: e.Sentence.In(lang), Hint: e.Remedy.In(lang),
+		Class: string(e.Class), Code: e.Code, Status: e.Status, Enhanced: e.Enhanced, Message: e.Message.In(lang), Hint: e.Hint.In(lang),
 		RequestID: e.RequestID, RetryAfter: int(e.RetryAfter.Seconds()),
 	}
 }

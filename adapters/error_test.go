@@ -1,0 +1,27 @@
+package adapters
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestErrorJSON(t *testing.T) {
+	t.Parallel()
+	e := &Error{Class: Throttled, Code: "busy", RetryAfter: 1500 * time.Millisecond, Message: Text{EN: "busy", IT: "occupato"}}
+	b, err := json.Marshal(e)
+	if err != nil || !strings.Contains(string(b), `"retry_after":1.5`) || !strings.Contains(string(b), `"message":{`) {
+		t.Errorf("%v: %s", err, b)
+	}
+	for _, record := range []string{string(b),
+		`{"class":"throttled","code":"busy","retry_after_ns":1500000000,"sentence":{"en":"busy","it":"occupato"},"remedy":{"en":"","it":""}}`} {
+		var read Error
+		if err := json.Unmarshal([]byte(record), &read); err != nil {
+			t.Fatal(err)
+		}
+		if read.Error() != e.Error() || read.RetryAfter != e.RetryAfter || read.Message.In("it") != "occupato" || read.Hint.In("it") != "" {
+			t.Errorf("%s reads as %+v", record, read)
+		}
+	}
+}
