@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/postino-mail/postino/internal/app"
+	"github.com/postino-mail/postino/internal/view"
 )
 
 // Keys are made, listed and revoked on the store; a key is shown once.
@@ -40,10 +41,12 @@ func TestKeys(t *testing.T) {
 	if out := do(app.ExitUsage, "add", "x", "--client", "shop"); !strings.Contains(out, `there is no client "shop"`) {
 		t.Error(out)
 	}
-	if code, out, errOut := command(t, "", "client", "add", "shop", "--data", data); code != 0 {
-		t.Fatal(out, errOut)
+	var shop view.Client
+	code, out, errOut := command(t, "", "client", "add", "shop", "--json", "--data", data)
+	if err := json.Unmarshal([]byte(out), &shop); code != 0 || err != nil || !strings.HasPrefix(shop.Secret, "pc_") {
+		t.Fatal(out, errOut, err)
 	}
-	if k := made("web shop", "--client", "shop"); strings.Join(k.Scopes, " ") != "messages:send messages:read events:read" || k.Client != "shop" {
+	if k := made("web shop", "--client", "shop"); strings.Join(k.Scopes, " ") != "messages:send messages:read events:read" || k.Client != shop.ID {
 		t.Errorf("%+v", k)
 	}
 	if k := made("twin", "--scope", "messages:read", "--scope", "connections:read"); len(k.Scopes) != 2 {

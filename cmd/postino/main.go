@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -104,7 +103,7 @@ func run(ctx context.Context, args []string, std stdio) int {
 		// Its options are sendmail's: -h and -F mean something else there.
 		return report((&sendmailCommand{Args: args[1:]}).Run(ctx, std, &cli), std, cli.language(), false)
 	}
-	asJSON := slices.Contains(args, "--json") // also where the rest of the line is wrong
+	asJSON := slices.Contains(args, "--json") || slices.Contains(args, "--jsonl") // also where the rest of the line is wrong
 	parsed, err := parser.Parse(args)
 	if exited >= 0 {
 		return exited
@@ -122,15 +121,10 @@ func report(err error, std stdio, lang string, asJSON bool) int {
 	if err == nil || app.Reported(err) {
 		return code
 	}
-	sentence := app.Sentence(err, lang)
-	fmt.Fprintln(std.err, "postino:", strings.ReplaceAll(sentence, "\n", "\n  "))
-	if asJSON { // for programs, that read standard output alone
-		enc := json.NewEncoder(std.out)
-		enc.SetEscapeHTML(false)
-		if err := enc.Encode(struct {
-			Error string `json:"error"`
-			Exit  int    `json:"exit"`
-		}{sentence, code}); err != nil {
+	failure := app.FailureOf(err, lang)
+	fmt.Fprintln(std.err, "postino:", strings.ReplaceAll(failure.String(), "\n", "\n  "))
+	if asJSON && !app.OutputBegun(err) { // for programs, that read standard output alone
+		if err := failure.WriteJSON(std.out); err != nil {
 			fmt.Fprintln(std.err, "postino:", err)
 		}
 	}

@@ -139,18 +139,15 @@ func TestSend(t *testing.T) {
 	})
 	t.Run("JSON", func(t *testing.T) {
 		code, out, _ := command(t, "", append([]string{"send", "--json", "--connection-file", file("graph"), "--ca-file", s.CAFile()}, compose...)...)
-		var r struct {
-			Outcome string
-			Receipt adapters.Receipt
-		}
-		if err := json.Unmarshal([]byte(out), &r); err != nil || code != 0 || r.Outcome != "accepted" || r.Receipt.RequestID == "" || len(r.Receipt.Recipients) != 2 {
+		var r app.SendResult
+		if err := json.Unmarshal([]byte(out), &r); err != nil || code != 0 || r.Outcome != adapters.Accepted || r.Receipt.RequestID == "" || len(r.Recipients) != 2 {
 			t.Errorf("exit %d, %v: %s", code, err, out)
 		}
 	})
 	t.Run("JSON of a failure", func(t *testing.T) {
 		s.Inject(sandbox.Fault{Service: "graph", Op: "sendMail", Times: 1, Status: 429, Code: "ApplicationThrottled", RetryAfter: 17 * time.Second})
 		code, out, _ := command(t, "", append([]string{"send", "--json", "--connection-file", file("graph"), "--ca-file", s.CAFile()}, compose...)...)
-		if code != app.ExitTempFail || !strings.Contains(out, `"outcome": "throttled"`) || !strings.Contains(out, `"retry_after": 17\n`) {
+		if code != app.ExitTempFail || !strings.Contains(out, `"outcome": "throttled"`) || !strings.Contains(out, `"retry_after_seconds": 17`) {
 			t.Errorf("exit %d: %s", code, out)
 		}
 	})
@@ -203,13 +200,13 @@ func TestErrorsAsJSON(t *testing.T) {
 	} {
 		code, out, errOut := command(t, "", strings.Fields(c.line)...)
 		var got struct {
-			Error string
+			Error app.Failure
 			Exit  int
 		}
 		if err := json.Unmarshal([]byte(out), &got); err != nil {
 			t.Errorf("%s: %v: %s", c.line, err, out)
 		}
-		if code != c.exit || got.Exit != c.exit || !strings.Contains(got.Error, c.want) || !strings.Contains(errOut, c.want) {
+		if code != c.exit || got.Exit != c.exit || !strings.Contains(got.Error.Message, c.want) || !strings.Contains(errOut, c.want) {
 			t.Errorf("%s: exit %d, want %d with %q: %s%s", c.line, code, c.exit, c.want, out, errOut)
 		}
 		code, out, _ = command(t, "", strings.Fields(strings.Replace(c.line, " --json", "", 1))...)

@@ -219,21 +219,17 @@ func (r *running) queue(want int, args ...string) string {
 }
 
 // entries are those of queue list.
-func (r *running) entries(args ...string) (out []store.Entry) {
+func (r *running) entries(args ...string) (out []app.QueueEntry) {
 	r.t.Helper()
-	dec := json.NewDecoder(strings.NewReader(r.queue(0, append([]string{"list", "--json"}, args...)...)))
-	for dec.More() {
-		var e store.Entry
-		if err := dec.Decode(&e); err != nil {
-			r.t.Fatal(err)
-		}
-		out = append(out, e)
+	list := r.queue(0, append([]string{"list", "--json"}, args...)...)
+	if err := json.Unmarshal([]byte(list), &out); err != nil {
+		r.t.Fatalf("%v: %s", err, list)
 	}
 	return out
 }
 
 // await waits until so many deliveries are in the state.
-func (r *running) await(state string, n int) []store.Entry {
+func (r *running) await(state string, n int) []app.QueueEntry {
 	r.t.Helper()
 	for end := time.Now().Add(20 * time.Second); ; <-time.After(20 * time.Millisecond) {
 		got := r.entries("--state", state)
@@ -256,7 +252,7 @@ func TestQueueCommands(t *testing.T) {
 	const from = "erp@contoso.it"
 	r.submit("first", from, "anna@example.com")
 	first := r.await("sent", 1)[0].Delivery
-	show := r.queue(0, "show", first.ID.String())
+	show := r.queue(0, "show", first.ID)
 	for _, want := range []string{"state       sent", "connection  graph", "anna@example.com: sent", "hidden@example.com: sent", "attempt 1", "accepted", "202"} {
 		if !strings.Contains(show, want) {
 			t.Errorf("queue show has no %q:\n%s", want, show)
@@ -271,12 +267,12 @@ func TestQueueCommands(t *testing.T) {
 	s.Inject(sandbox.Fault{Service: "graph", Op: "sendMail", Times: 1, Status: 403, Code: "ErrorSendAsDenied"})
 	r.submit("refused", from, "bruno@example.com")
 	failed := r.await("failed", 1)[0].Delivery
-	code, out, _ := command(t, "", "--lang", "it", "queue", "show", failed.ID.String(), "--data", data)
+	code, out, _ := command(t, "", "--lang", "it", "queue", "show", failed.ID, "--data", data)
 	if code != 0 || !strings.Contains(out, "ErrorSendAsDenied") || !strings.Contains(out, "Invia come") {
 		t.Errorf("in Italian, exit %d:\n%s", code, out)
 	}
 	r.await("sent", 2) // the sender was told
-	if out := r.queue(0, "retry", failed.ID.String()); !strings.Contains(out, "retry: 1 changed, 0 skipped") {
+	if out := r.queue(0, "retry", failed.ID); !strings.Contains(out, "retry: 1 changed, 0 skipped") {
 		t.Error(out)
 	}
 	r.await("sent", 3)
@@ -303,14 +299,14 @@ func TestQueueCommands(t *testing.T) {
 	if out := r.queue(0, "lanes"); !strings.Contains(out, "paused until") || !strings.Contains(out, "slow down") {
 		t.Errorf("the pause is not shown:\n%s", out)
 	}
-	if out := r.queue(0, "show", r.entries("--state", "queued")[0].Delivery.ID.String()); !strings.Contains(out, "waits") || !strings.Contains(out, "its mailbox is paused until") {
+	if out := r.queue(0, "show", r.entries("--state", "queued")[0].ID); !strings.Contains(out, "waits") || !strings.Contains(out, "its mailbox is paused until") {
 		t.Errorf("what it waits for is not shown:\n%s", out)
 	}
 	if code, out, errOut := command(t, "", "connection", "resume", "graph", "--data", data); code != 0 {
 		t.Fatal(out, errOut)
 	}
 	r.await("sent", 4)
-	if out := r.queue(app.ExitFailure, "retry", first.ID.String()); !strings.Contains(out, first.ID.String()+": its state is sent: it cannot be retried") {
+	if out := r.queue(app.ExitFailure, "retry", first.ID); !strings.Contains(out, first.ID+": its state is sent: it cannot be retried") {
 		t.Errorf("a retry of what was sent: %s", out)
 	}
 
@@ -335,15 +331,12 @@ func TestQueueCommands(t *testing.T) {
 	// The export has what went out and what became of it, with no hidden recipient in it.
 	dir := filepath.Join(t.TempDir(), "out")
 	r.queue(0, "export", "--dir", dir, "--to", "anna")
-	eml := readFile(t, filepath.Join(dir, first.ID.String()+".eml"))
+	eml := readFile(t, filepath.Join(dir, first.ID+".eml"))
 	if !strings.Contains(eml, "Subject: first\r\n") || !strings.HasSuffix(eml, "\r\n\r\nciao\r\n") || strings.Contains(strings.ToLower(eml), "\nbcc:") {
 		t.Errorf("exported:\n%s", eml)
 	}
-	var record struct {
-		Delivery store.Delivery
-		Attempts []store.Attempt
-	}
-	if err := json.Unmarshal([]byte(readFile(t, filepath.Join(dir, first.ID.String()+".json"))), &record); err != nil || record.Delivery.ID != first.ID || len(record.Attempts) != 1 {
+	var record app.DeliveryDetail
+	if err := json.Unmarshal([]byte(readFile(t, filepath.Join(dir, first.ID+".json"))), &record); err != nil || record.Delivery.ID != first.ID || len(record.Attempts) != 1 {
 		t.Errorf("record %+v, %v", record, err)
 	}
 }

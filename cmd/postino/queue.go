@@ -25,8 +25,15 @@ type queueFlags struct {
 	JSON bool `help:"Print JSON." name:"json"`
 }
 
+func (f queueFlags) format() app.Format {
+	if f.JSON {
+		return app.JSON
+	}
+	return app.Text
+}
+
 func (f queueFlags) jobs(std stdio, cli *commands) app.QueueCommands {
-	return app.QueueCommands{Storage: f.storage(), JSON: f.JSON, Language: cli.language(), Stdout: std.out}
+	return app.QueueCommands{Storage: f.storage(), Format: f.format(), Language: cli.language(), Stdout: std.out}
 }
 
 // filterFlags choose deliveries.
@@ -49,6 +56,7 @@ type queueList struct {
 	queueFlags
 	filterFlags
 	Refused bool `help:"Only those that some recipient was refused of."`
+	JSONL   bool `help:"Print JSON, one delivery a line." name:"jsonl"`
 	Limit   int  `help:"At most so many; 0: all." default:"50"`
 }
 
@@ -58,9 +66,12 @@ func (queueList) Help() string {
 }
 
 func (c *queueList) Run(ctx context.Context, std stdio, cli *commands) error {
-	f := c.filter()
+	f, jobs := c.filter(), c.jobs(std, cli)
 	f.Refused = c.Refused
-	return c.jobs(std, cli).List(ctx, f, c.Limit)
+	if c.JSONL {
+		jobs.Format = app.JSONL
+	}
+	return jobs.List(ctx, f, c.Limit)
 }
 
 type queueShow struct {

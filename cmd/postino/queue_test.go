@@ -275,8 +275,21 @@ func TestQueuePartlyRefused(t *testing.T) {
 	if got := r.entries("--refused", "--limit", "1"); len(got) != 1 || got[0].Message.Subject != "half" {
 		t.Errorf("as JSON: %+v", got)
 	}
-	if out := r.queue(0, "list", "--refused", "--json"); !strings.Contains(out, `"connection":"Azienda"`) {
-		t.Errorf("as JSON:\n%s", out)
+	if e := r.entries("--refused")[0]; e.Delivery.Connection.Name != "Azienda" || e.Delivery.Error == nil && e.Delivery.Recipients[0].Error == nil && e.Delivery.Recipients[1].Error == nil {
+		t.Errorf("as JSON: %+v", e)
+	}
+	lines := strings.Split(strings.TrimSpace(r.queue(0, "list", "--jsonl")), "\n")
+	if len(lines) != 3 {
+		t.Errorf("%d lines of JSON", len(lines))
+	}
+	for _, line := range lines {
+		var e app.QueueEntry
+		if err := json.Unmarshal([]byte(line), &e); err != nil || e.ID != e.Delivery.ID || e.Message.EntryPoint == "" {
+			t.Errorf("%v: %s", err, line)
+		}
+	}
+	if out := r.queue(0, "list", "--json", "--state", "held"); strings.TrimSpace(out) != "[]" {
+		t.Errorf("no delivery as JSON: %s", out)
 	}
 	dir := filepath.Join(t.TempDir(), "out")
 	var done struct{ Deliveries int }

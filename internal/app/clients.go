@@ -13,6 +13,7 @@ import (
 	"github.com/postino-mail/postino/internal/submit"
 	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/internal/vault"
+	"github.com/postino-mail/postino/internal/view"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -36,18 +37,6 @@ type NewClient struct {
 	NoSecret    bool // known by its networks alone
 
 	ResubmitMinutes *int // nil: the default
-}
-
-// shownClient is a client in JSON, its secret there only when just made.
-type shownClient struct {
-	store.Client
-	SecretHash string `json:"secret_hash,omitempty"` // shadows the stored one
-	HasSecret  bool   `json:"has_secret"`
-	Secret     string `json:"secret,omitempty"`
-}
-
-func shownOf(c *store.Client, secret string) shownClient {
-	return shownClient{Client: *c, HasSecret: c.SecretHash != "", Secret: secret}
 }
 
 // Add makes a client and prints its secret, once.
@@ -114,7 +103,9 @@ func (k ClientCommands) Add(ctx context.Context, n NewClient) error {
 
 func (k ClientCommands) one(c *store.Client, word, secret string) error {
 	if k.JSON {
-		return writeJSON(k.Stdout, shownOf(c, secret))
+		shown := view.OfClient(c)
+		shown.Secret = secret
+		return writeJSON(k.Stdout, shown)
 	}
 	if _, err := fmt.Fprintf(k.Stdout, "%s: %s\n", terminal.Line(c.Name), word); err != nil || secret == "" {
 		return err
@@ -131,9 +122,9 @@ func (k ClientCommands) List(ctx context.Context) error {
 			return err
 		}
 		if k.JSON {
-			out := []shownClient{}
+			out := []view.Client{}
 			for i := range all {
-				out = append(out, shownOf(&all[i], ""))
+				out = append(out, view.OfClient(&all[i]))
 			}
 			return writeJSON(k.Stdout, out)
 		}

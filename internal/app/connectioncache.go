@@ -5,6 +5,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/view"
 )
 
 // A connectionCache holds the connections that deliveries name by id, each read once.
@@ -37,4 +38,13 @@ func (w *connectionCache) name(ctx context.Context, id string) string {
 		return c.Name
 	}
 	return id
+}
+
+// reference names it as JSON does.
+func (w *connectionCache) reference(ctx context.Context, id string) view.ConnectionRef {
+	ref := view.ConnectionRef{ID: id}
+	if c := w.of(ctx, id); c != nil {
+		ref.Name, ref.Provider = c.Name, string(c.Provider)
+	}
+	return ref
 }

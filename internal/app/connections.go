@@ -14,6 +14,7 @@ import (
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/terminal"
+	"github.com/postino-mail/postino/internal/view"
 )
 
 // ConnectionCommands are the jobs of `postino connection`.
@@ -68,7 +69,7 @@ func (k ConnectionCommands) put(ctx context.Context, st store.Store, c *adapters
 		if err != nil {
 			return err
 		}
-		return k.one(stored, word)
+		return k.one(ctx, st, stored, word)
 	})
 }
 
@@ -176,14 +177,11 @@ func (k ConnectionCommands) Resume(ctx context.Context, name string) error {
 		if err := registry.Resume(ctx, st, id, time.Now()); err != nil {
 			return err
 		}
-		shown, err := showConnection(ctx, st, id)
+		c, err := st.Connection(ctx, id)
 		if err != nil {
 			return err
 		}
-		if k.JSON {
-			return writeJSON(k.Stdout, shown)
-		}
-		return k.one(shown.Connection, "resumed")
+		return k.one(ctx, st, c, "resumed")
 	})
 }
 
@@ -202,29 +200,15 @@ func (k ConnectionCommands) Remove(ctx context.Context, name string) error {
 			if err := st.DeleteConnection(ctx, time.Now(), id); err != nil {
 				return err
 			}
-			return k.one(c, "removed")
+			return k.one(ctx, st, c, "removed")
 		})
 	})
 }
 
-// shownConnection is a connection in JSON, without secrets.
-type shownConnection struct {
-	*adapters.Connection
-	State store.ConnectionState `json:"state"`
-	Lane  *shownLane            `json:"lane,omitempty"` // absent: it sends for several mailboxes, or has sent nothing yet
-}
-
-func showConnection(ctx context.Context, st store.Store, id string) (shownConnection, error) {
-	c, err := st.Connection(ctx, id)
-	if err != nil {
-		return shownConnection{}, err
-	}
+// view reads how a connection is shown, with its state.
+func (k ConnectionCommands) view(ctx context.Context, st store.Store, c *adapters.Connection) (view.Connection, error) {
 	status, err := registry.StatusOf(ctx, st, c)
-	return shown(c, status), err
-}
-
-func shown(c *adapters.Connection, s registry.Status) shownConnection {
-	return shownConnection{c, s.State, showLane(s.Lane, time.Now())}
+	return view.OfConnection(c, status, time.Now(), k.Language), err
 }
 
 // Show prints one connection as JSON, without secrets.
@@ -234,7 +218,11 @@ func (k ConnectionCommands) Show(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		shown, err := showConnection(ctx, st, id)
+		c, err := st.Connection(ctx, id)
+		if err != nil {
+			return err
+		}
+		shown, err := k.view(ctx, st, c)
 		if err != nil {
 			return err
 		}
@@ -253,20 +241,21 @@ func (k ConnectionCommands) List(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		all := make([]shownConnection, len(conns))
-		for i, c := range conns {
-			all[i] = shown(c, statusOf(c))
-		}
+		now := time.Now()
 		if k.JSON {
+			all := make([]view.Connection, len(conns))
+			for i, c := range conns {
+				all[i] = view.OfConnection(c, statusOf(c), now, k.Language)
+			}
 			return writeJSON(k.Stdout, all)
 		}
 		w := terminal.NewTable(k.Stdout, "NAME", "PROVIDER", "FROM", "ACTIVE", "DEFAULT", "RECIPIENTS TODAY", "STATE")
-		for _, c := range all {
-			def := string(c.Default)
+		for _, c := range conns {
+			def, status := string(c.Default), statusOf(c)
 			if def == "" {
 				def = "no"
 			}
-			w.Row(c.Name, c.Provider, c.From, c.IsActive(), def, c.Lane.budget(), stateOf(c.Connection, c.State, k.Language))
+			w.Row(c.Name, c.Provider, c.From, c.IsActive(), def, budgetText(status.Lane, now), stateOf(c, status.State, k.Language))
 		}
 		return w.Flush()
 	})
@@ -294,17 +283,15 @@ func connectionState(st store.ConnectionState, lang string) string {
 	return s
 }
 
-func (k ConnectionCommands) one(c *adapters.Connection, word string) error {
+// one reports what was done with a connection.
+func (k ConnectionCommands) one(ctx context.Context, st store.Store, c *adapters.Connection, done string) error {
 	if k.JSON {
-		return writeJSON(k.Stdout, c)
+		shown, err := k.view(ctx, st, c)
+		if err != nil {
+			return err
+		}
+		return writeJSON(k.Stdout, shown)
 	}
-	_, err := fmt.Fprintf(k.Stdout, "%s: %s\n", terminal.Line(c.Name), word)
+	_, err := fmt.Fprintf(k.Stdout, "%s: %s\n", terminal.Line(c.Name), done)
 	return err
-}
-
-func writeJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false) // a Message-ID has angle brackets
-	return enc.Encode(v)
 }

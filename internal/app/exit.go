@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"io"
 	"strings"
 
 	"github.com/postino-mail/postino/adapters"
@@ -29,6 +30,7 @@ type ExitError struct {
 	Code    int
 	Err     error
 	italian string // the whole sentence; empty where there is none
+	begun   bool   // data was printed before
 }
 
 func (e *ExitError) Error() string { return e.Err.Error() }
@@ -67,6 +69,45 @@ func Sentence(err error, lang string) string {
 		}
 	}
 	return text
+}
+
+// A Failure is a command's error as it is printed.
+type Failure struct {
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+	exit    int
+}
+
+// FailureOf is err in lang where it is known in several languages.
+func FailureOf(err error, lang string) Failure {
+	f := Failure{exit: ExitCode(err)}
+	var a *adapters.Error
+	if errors.As(err, &a) {
+		message := a.Message.In(lang)
+		if a.Code != "" {
+			message += " (" + a.Code + ")"
+		}
+		f.Message, f.Hint = strings.Replace(err.Error(), a.Error(), message, 1), a.Hint.In(lang)
+		return f
+	}
+	f.Message = Sentence(err, lang)
+	return f
+}
+
+// String is the failure as people read it.
+func (f Failure) String() string {
+	if f.Hint == "" {
+		return f.Message
+	}
+	return f.Message + ": " + f.Hint
+}
+
+// WriteJSON writes the failure with its exit code.
+func (f Failure) WriteJSON(w io.Writer) error {
+	return writeJSON(w, struct {
+		Error Failure `json:"error"`
+		Exit  int     `json:"exit"`
+	}{f, f.exit})
 }
 
 // ExitCode is the exit code of any error of this package.

@@ -13,6 +13,7 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/internal/vault"
+	"github.com/postino-mail/postino/internal/view"
 )
 
 // KeyCommands are the jobs of `postino key`. They work on the store; a server
@@ -29,14 +30,6 @@ type NewKey struct {
 	Client   string // name of the client whose key it is; empty: of none
 	Scopes   []string
 	Lifetime time.Duration // 0: until it is revoked
-}
-
-// shownKey is a key in JSON; the key itself is there only when just made.
-type shownKey struct {
-	store.APIKey
-	Hash   string `json:"hash,omitempty"` // shadows the stored one
-	Client string `json:"client,omitempty"`
-	Key    string `json:"key,omitempty"`
 }
 
 // Add makes a key and prints it, once. One of a client may send and read that
@@ -77,7 +70,9 @@ func (k KeyCommands) Add(ctx context.Context, n NewKey) error {
 			return err
 		}
 		if k.JSON {
-			return writeJSON(k.Stdout, shownKey{APIKey: *stored, Client: n.Client, Key: key.Reveal()})
+			shown := view.OfKey(stored)
+			shown.Key = key.Reveal()
+			return writeJSON(k.Stdout, shown)
 		}
 		_, err = fmt.Fprintf(k.Stdout, "id      %s\nscopes  %s\nkey     %s   (shown this once)\n", stored.ID, strings.Join(stored.Scopes, " "), key.Reveal())
 		return err
@@ -131,9 +126,9 @@ func (k KeyCommands) List(ctx context.Context, client string) error {
 			names[clients[i].ID] = clients[i].Name
 		}
 		if k.JSON {
-			out := []shownKey{}
-			for _, a := range all {
-				out = append(out, shownKey{APIKey: a, Client: names[a.Client]})
+			out := []view.Key{}
+			for i := range all {
+				out = append(out, view.OfKey(&all[i]))
 			}
 			return writeJSON(k.Stdout, out)
 		}
@@ -184,7 +179,7 @@ func (k KeyCommands) Revoke(ctx context.Context, name string) error {
 			}
 		}
 		if k.JSON {
-			return writeJSON(k.Stdout, shownKey{APIKey: *found})
+			return writeJSON(k.Stdout, view.OfKey(found))
 		}
 		_, err = fmt.Fprintf(k.Stdout, "%s: revoked\n", terminal.Line(found.Name))
 		return err

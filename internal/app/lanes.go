@@ -8,30 +8,18 @@ import (
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/terminal"
+	"github.com/postino-mail/postino/internal/view"
 )
 
-// A shownLane is a lane with what counts against its daily budget now.
-type shownLane struct {
-	store.Lane
-	UsedToday int `json:"used_today"` // recipients of the last 24 hours
-}
-
-func showLane(l *store.Lane, now time.Time) *shownLane {
-	if l == nil {
-		return nil
-	}
-	return &shownLane{*l, l.UsedToday(now)}
-}
-
-// budget is used and limit of a day.
-func (l *shownLane) budget() string {
+// budgetText is used and limit of a lane's day; "-" for no lane.
+func budgetText(l *store.Lane, now time.Time) string {
 	switch {
 	case l == nil:
 		return "-"
 	case l.Limits.RecipientsPerDay == 0:
-		return fmt.Sprint(l.UsedToday)
+		return fmt.Sprint(l.UsedToday(now))
 	}
-	return fmt.Sprintf("%d/%d", l.UsedToday, l.Limits.RecipientsPerDay)
+	return fmt.Sprintf("%d/%d", l.UsedToday(now), l.Limits.RecipientsPerDay)
 }
 
 // Lanes prints the mailboxes with their limits: what waits, what is under way,
@@ -42,26 +30,27 @@ func (k QueueCommands) Lanes(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		all, now := make([]*shownLane, len(lanes)), time.Now()
-		for i := range lanes {
-			all[i] = showLane(&lanes[i], now)
-		}
-		if k.JSON {
+		now := time.Now()
+		if k.Format != Text {
+			all := make([]view.Lane, len(lanes))
+			for i := range lanes {
+				all[i] = view.OfLane(&lanes[i], now, k.Language)
+			}
 			return writeJSON(k.Stdout, all)
 		}
 		w := terminal.NewTable(k.Stdout, "LANE", "QUEUED", "SENDING", "RECIPIENTS TODAY", "STATE")
-		for _, l := range all {
-			w.Row(l.Key, l.Queued, l.InFlight, l.budget(), l.state(k.Language))
+		for i := range lanes {
+			l := &lanes[i]
+			w.Row(l.Key, l.Queued, l.InFlight, budgetText(l, now), laneState(l, now, k.Language))
 		}
 		return w.Flush()
 	})
 }
 
-func (l *shownLane) state(lang string) string {
-	now := time.Now()
+func laneState(l *store.Lane, now time.Time, lang string) string {
 	switch {
 	case !l.PausedUntil.After(now):
-		if limit := l.Limits.RecipientsPerDay; limit > 0 && l.UsedToday >= limit {
+		if limit := l.Limits.RecipientsPerDay; limit > 0 && l.UsedToday(now) >= limit {
 			return "the day's recipients are used up"
 		}
 		return "ok"

@@ -1,8 +1,8 @@
 package app
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,12 +11,13 @@ import (
 	"github.com/postino-mail/postino/internal/config"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/terminal"
+	"github.com/postino-mail/postino/internal/view"
 )
 
 // QueueCommands are the jobs of `postino queue`.
 type QueueCommands struct {
 	Storage  Storage
-	JSON     bool
+	Format   Format
 	Language string
 	Stdout   io.Writer
 }
@@ -92,7 +93,7 @@ func pages(ctx context.Context, st store.Store, f store.Filter, work func([]stor
 var errEnough = errors.New("enough")
 
 // each calls work for every entry of the filter, page by page, at most limit (0: all).
-func each(ctx context.Context, st store.Store, f QueueFilter, limit int, work func(shownEntry) error) error {
+func each(ctx context.Context, st store.Store, f QueueFilter, limit int, work func(*listed) error) error {
 	filter, err := f.filter(ctx, st)
 	if err != nil {
 		return err
@@ -107,7 +108,7 @@ func each(ctx context.Context, st store.Store, f QueueFilter, limit int, work fu
 				return errEnough
 			}
 			n++
-			if err := work(shownEntry{e, known.name(ctx, e.Delivery.Route.Connection)}); err != nil {
+			if err := work(&listed{e, known.reference(ctx, e.Delivery.Route.Connection)}); err != nil {
 				return err
 			}
 		}
@@ -119,36 +120,48 @@ func each(ctx context.Context, st store.Store, f QueueFilter, limit int, work fu
 	return err
 }
 
-// shownEntry is one line of `queue list --json`.
-type shownEntry struct {
+// A listed entry is a delivery with its message and its connection.
+type listed struct {
 	store.Entry
-	Connection string `json:"connection"` // its name
+	connection view.ConnectionRef
+}
+
+// A QueueEntry is one entry of `queue list --json`.
+type QueueEntry struct {
+	ID string `json:"id"` // of the delivery, as other commands take it
+	view.MessageEntry
+}
+
+func (e *listed) view(lang string) QueueEntry {
+	return QueueEntry{ID: e.Delivery.ID.String(), MessageEntry: view.MessageEntry{Message: view.OfMessage(&e.Message),
+		Delivery: view.OfDelivery(&e.Delivery, e.connection, lang)}}
 }
 
 // List prints deliveries, newest first.
 func (k QueueCommands) List(ctx context.Context, f QueueFilter, limit int) error {
-	return withStore(ctx, k.Storage, func(st store.Store) error {
-		if k.JSON {
-			enc := json.NewEncoder(k.Stdout)
-			enc.SetEscapeHTML(false) // a Message-ID has angle brackets
-			return each(ctx, st, f, limit, func(e shownEntry) error { return enc.Encode(e) })
-		}
-		w := terminal.NewTable(k.Stdout, "ID", "RECEIVED", "STATE", "ATTEMPTS", "CONNECTION", "FROM", "TO", "SUBJECT", "LAST RESULT")
-		err := each(ctx, st, f, limit, func(e shownEntry) error {
-			d := &e.Delivery
-			to := "?" // a damaged record has none
-			if n := len(d.Recipients); n > 0 {
-				to = d.Recipients[0].Address
-				if n > 1 {
-					to = fmt.Sprintf("%s +%d", to, n-1)
-				}
+	return withStore(ctx, k.Storage, func(st store.Store) error { return k.list(ctx, st, f, limit) })
+}
+
+func (k QueueCommands) list(ctx context.Context, st store.Store, f QueueFilter, limit int) error {
+	if k.Format != Text {
+		out := listWriter{w: k.Stdout, lines: k.Format == JSONL}
+		return out.end(each(ctx, st, f, limit, func(e *listed) error { return out.add(e.view(k.Language)) }))
+	}
+	w := terminal.NewTable(k.Stdout, "ID", "RECEIVED", "STATE", "ATTEMPTS", "CONNECTION", "FROM", "TO", "SUBJECT", "LAST RESULT")
+	err := each(ctx, st, f, limit, func(e *listed) error {
+		d := &e.Delivery
+		to := "?" // a corrupt record has none
+		if n := len(d.Recipients); n > 0 {
+			to = d.Recipients[0].Address
+			if n > 1 {
+				to = fmt.Sprintf("%s +%d", to, n-1)
 			}
-			w.Row(d.ID, d.CreatedAt.Local().Format("2006-01-02 15:04:05"), d.State, d.Attempts,
-				e.Connection, e.Message.From, to, clip(e.Message.Subject, 40), clip(lastWord(d, k.Language), 80))
-			return nil
-		})
-		return errors.Join(err, w.Flush())
+		}
+		w.Row(d.ID, d.CreatedAt.Local().Format("2006-01-02 15:04:05"), d.State, d.Attempts, cmp.Or(e.connection.Name, e.connection.ID),
+			e.Message.From, to, clip(e.Message.Subject, 40), clip(lastResult(d, k.Language), 80))
+		return nil
 	})
+	return errors.Join(err, w.Flush())
 }
 
 // refused are the recipients that failed.
@@ -161,9 +174,9 @@ func refused(d *store.Delivery) (out []*store.Recipient) {
 	return out
 }
 
-// lastWord is what the provider said last. A refusal of some recipients comes
+// lastResult is the provider's last answer. A refusal of some recipients comes
 // before the success with the others: that needs no one.
-func lastWord(d *store.Delivery, lang string) string {
+func lastResult(d *store.Delivery, lang string) string {
 	if bad := refused(d); len(bad) > 0 && (len(bad) < len(d.Recipients) || d.Error == nil) {
 		word := fmt.Sprintf("%d of %d refused", len(bad), len(d.Recipients))
 		if e := bad[0].Error; e != nil {
@@ -192,7 +205,7 @@ func (k QueueCommands) Stats(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if k.JSON {
+		if k.Format != Text {
 			return writeJSON(k.Stdout, s)
 		}
 		w := terminal.NewTable(k.Stdout)

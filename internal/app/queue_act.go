@@ -19,9 +19,9 @@ type acted struct {
 
 // unchanged is a delivery in whose state the verb does not apply.
 type unchanged struct {
-	ID    store.ID    `json:"id"`
-	State store.State `json:"state"`
-	Error string      `json:"error"`
+	ID      store.ID    `json:"id"`
+	State   store.State `json:"state"`
+	Message string      `json:"message"`
 }
 
 // Act applies a verb (retry, cancel, hold, release) to the deliveries named, or
@@ -60,9 +60,9 @@ func (k QueueCommands) Act(ctx context.Context, word string, ids []string, f Que
 func (k QueueCommands) tell(verb store.Verb, did acted) error {
 	var err error
 	for _, u := range did.Unchanged {
-		err = errors.Join(err, fmt.Errorf("%s: %s", u.ID, u.Error))
+		err = errors.Join(err, fmt.Errorf("%s: %s", u.ID, u.Message))
 	}
-	if k.JSON {
+	if k.Format != Text {
 		if err != nil {
 			err = errReported
 		}
@@ -129,7 +129,7 @@ func (a *actor) chosen(ctx context.Context, f QueueFilter) error {
 	return pages(ctx, a.st, filter, func(entries []store.Entry) error {
 		var list []store.Delivery
 		for i := range entries {
-			if d := &entries[i].Delivery; a.careful && !d.UnknownSince.IsZero() { // its time ended before anybody could say
+			if d := &entries[i].Delivery; a.careful && !d.UnknownSince.IsZero() { // its time ended while it was not known whether it was sent
 				a.did.Skipped++
 			} else {
 				list = append(list, *d)

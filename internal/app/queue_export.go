@@ -17,7 +17,7 @@ import (
 type exported struct {
 	Dir            string `json:"dir"`
 	Deliveries     int    `json:"deliveries"`
-	WithoutMessage int    `json:"without_message"` // no longer kept, or damaged
+	WithoutMessage int    `json:"without_message"` // no longer kept, or corrupt
 }
 
 // Export writes each chosen delivery as ID.eml (the stored bytes, without
@@ -28,13 +28,14 @@ func (k QueueCommands) Export(ctx context.Context, f QueueFilter, dir string) er
 			return exit(ExitNoInput, err)
 		}
 		done := exported{Dir: dir}
-		err := each(ctx, st, f, 0, func(e shownEntry) error {
+		err := each(ctx, st, f, 0, func(e *listed) error {
 			attempts, err := st.Attempts(ctx, e.Delivery.ID)
 			if err != nil {
 				return err
 			}
 			name := filepath.Join(dir, e.Delivery.ID.String())
-			doc, err := json.MarshalIndent(shownDelivery{e.Connection, &e.Delivery, &e.Message, attempts, nil}, "", "  ")
+			shown := shownDelivery{listed: *e, attempts: attempts}
+			doc, err := json.MarshalIndent(shown.view(k.Language), "", "  ")
 			if err != nil {
 				return err
 			}
@@ -52,10 +53,10 @@ func (k QueueCommands) Export(ctx context.Context, f QueueFilter, dir string) er
 		if err != nil {
 			return err
 		}
-		if k.JSON {
+		if k.Format != Text {
 			return writeJSON(k.Stdout, done)
 		}
-		_, err = fmt.Fprintf(k.Stdout, "%d deliveries written to %s; of %d the message is no longer kept or damaged\n", done.Deliveries, dir, done.WithoutMessage)
+		_, err = fmt.Fprintf(k.Stdout, "%d deliveries written to %s; of %d the message is no longer kept or corrupt\n", done.Deliveries, dir, done.WithoutMessage)
 		return err
 	})
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,15 +11,29 @@ import (
 
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/terminal"
+	"github.com/postino-mail/postino/internal/view"
 )
 
-// shownDelivery is the JSON of `queue show`.
+// shownDelivery is one delivery with its ledger.
 type shownDelivery struct {
-	Connection string          `json:"connection"` // its name
-	Delivery   *store.Delivery `json:"delivery"`
-	Message    *store.Message  `json:"message"`
-	Attempts   []store.Attempt `json:"attempts"`
-	Waits      []string        `json:"waits,omitempty"` // for what, besides its time
+	listed
+	attempts []store.Attempt
+	waits    []string // for what, besides its time
+}
+
+// A DeliveryDetail is the JSON of `queue show`.
+type DeliveryDetail struct {
+	QueueEntry
+	Attempts []view.Attempt `json:"attempts"`
+	Waits    []string       `json:"waits,omitempty"` // for what, besides its time
+}
+
+func (s *shownDelivery) view(lang string) DeliveryDetail {
+	d := DeliveryDetail{QueueEntry: s.listed.view(lang), Attempts: []view.Attempt{}, Waits: s.waits}
+	for i := range s.attempts {
+		d.Attempts = append(d.Attempts, view.OfAttempt(&s.attempts[i], lang))
+	}
+	return d
 }
 
 // Show prints one delivery with its ledger.
@@ -28,18 +43,19 @@ func (k QueueCommands) Show(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		s := shownDelivery{Delivery: d, Connection: newConnectionCache(st).name(ctx, d.Route.Connection)}
-		if s.Message, err = st.Message(ctx, d.Message); err != nil {
+		m, err := st.Message(ctx, d.Message)
+		if err != nil {
 			return err
 		}
-		if s.Attempts, err = st.Attempts(ctx, d.ID); err != nil {
+		s := shownDelivery{listed: listed{store.Entry{Delivery: *d, Message: *m}, newConnectionCache(st).reference(ctx, d.Route.Connection)}}
+		if s.attempts, err = st.Attempts(ctx, d.ID); err != nil {
 			return err
 		}
-		if s.Waits, err = waits(ctx, st, d, k.Language); err != nil {
+		if s.waits, err = waits(ctx, st, d, k.Language); err != nil {
 			return err
 		}
-		if k.JSON {
-			return writeJSON(k.Stdout, s)
+		if k.Format != Text {
+			return writeJSON(k.Stdout, s.view(k.Language))
 		}
 		return s.write(k.Stdout, k.Language)
 	})
@@ -74,20 +90,20 @@ func waits(ctx context.Context, st store.Store, d *store.Delivery, lang string) 
 		return nil, err
 	}
 	if l.PausedUntil.After(now) {
-		out = append(out, "its mailbox is "+showLane(l, now).state(lang))
+		out = append(out, "its mailbox is "+laneState(l, now, lang))
 	}
 	if fits, when := l.Fits(now, d.CountPending()); !fits {
-		out = append(out, fmt.Sprintf("the day's recipients leave no room (%s) before %s", showLane(l, now).budget(), when.Local().Format("2006-01-02 15:04")))
+		out = append(out, fmt.Sprintf("the day's recipients leave no room (%s) before %s", budgetText(l, now), when.Local().Format("2006-01-02 15:04")))
 	}
 	return out, nil
 }
 
-func (s shownDelivery) write(w io.Writer, lang string) error {
-	d, m := s.Delivery, s.Message
+func (s *shownDelivery) write(w io.Writer, lang string) error {
+	d, m := &s.Delivery, &s.Message
 	t := terminal.NewTable(w)
 	t.Row("delivery", d.ID)
 	t.Row("state", d.State)
-	t.Row("connection", s.Connection)
+	t.Row("connection", cmp.Or(s.connection.Name, s.connection.ID))
 	t.Row("message", fmt.Sprint(m.ID, " ", m.MessageID))
 	t.Row("from", m.From)
 	t.Row("subject", m.Subject)
@@ -99,7 +115,7 @@ func (s shownDelivery) write(w io.Writer, lang string) error {
 	if d.State == store.Queued || d.State == store.Unverified {
 		t.Row("next", d.NextAt.Local().Format(time.RFC3339))
 	}
-	for _, why := range s.Waits {
+	for _, why := range s.waits {
 		t.Row("waits", why)
 	}
 	if !m.ResentOf.IsZero() {
@@ -121,8 +137,8 @@ func (s shownDelivery) write(w io.Writer, lang string) error {
 		}
 		t.Row("to", text)
 	}
-	for i := range s.Attempts {
-		t.Row(fmt.Sprint("attempt ", s.Attempts[i].No), attemptText(&s.Attempts[i], lang))
+	for i := range s.attempts {
+		t.Row(fmt.Sprint("attempt ", s.attempts[i].No), attemptText(&s.attempts[i], lang))
 	}
 	return t.Flush()
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/spool"
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/view"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -231,32 +233,51 @@ func verify(ctx context.Context, a adapters.Adapter, out adapters.Outgoing, id s
 	}
 }
 
-// sendResult is the JSON of `postino send --json`.
-type sendResult struct {
-	Outcome    adapters.Class    `json:"outcome"`
-	Connection string            `json:"connection"`
-	Receipt    *adapters.Receipt `json:"receipt,omitempty"`
-	Error      *adapters.Error   `json:"error,omitempty"`
+// A SendResult is the JSON of `postino send`.
+type SendResult struct {
+	Outcome    adapters.Class   `json:"outcome"`
+	Connection string           `json:"connection"`
+	Receipt    *view.Receipt    `json:"receipt,omitempty"`
+	Recipients []view.Recipient `json:"recipients,omitempty"`
+	Error      *view.Error      `json:"error,omitempty"`
+}
+
+// recipientsOf is what became of each recipient of a message that was accepted.
+func recipientsOf(r *adapters.Receipt, lang string) (out []view.Recipient) {
+	for _, rr := range r.Recipients {
+		v := view.Recipient{Address: rr.Address, State: string(store.RecipientSent), At: r.At}
+		if rr.Err != nil {
+			v.State, v.Error = string(store.RecipientFailed), view.OfError(rr.Err, lang)
+			if rr.Err.Class != adapters.Permanent { // it may be sent to later
+				v.State = string(store.Pending)
+			}
+		}
+		out = append(out, v)
+	}
+	return out
 }
 
 func (o *SendOptions) report(conn *adapters.Connection, r adapters.Receipt, err error) error {
-	res := sendResult{Outcome: adapters.ClassOf(err), Connection: conn.Name}
-	code := exitOfClass(res.Outcome)
+	class := adapters.ClassOf(err)
+	code := exitOfClass(class)
 	if err == nil {
-		res.Receipt = &r
 		for _, rr := range r.Recipients {
 			if rr.Err != nil {
 				code = max(code, exitOfClass(rr.Err.Class))
 			}
 		}
-	} else {
-		res.Error = adapters.AsError(err)
 	}
 	if o.JSON {
+		res := SendResult{Outcome: class, Connection: conn.Name}
+		if err == nil {
+			res.Receipt, res.Recipients = view.OfReceipt(&r), recipientsOf(&r, o.Language)
+		} else {
+			res.Error = view.OfError(adapters.AsError(err), o.Language)
+		}
 		if err := writeJSON(o.Stdout, res); err != nil {
 			return exit(ExitSoftware, err)
 		}
-	} else if _, err := io.WriteString(o.Stdout, res.sentence(o.Language)); err != nil {
+	} else if _, err := io.WriteString(o.Stdout, sendText(conn, &r, err, o.Language)); err != nil {
 		return exit(ExitSoftware, err)
 	}
 	if code != ExitOK {
@@ -272,7 +293,7 @@ func (o *SendOptions) refused(conn *adapters.Connection, err error) error {
 		return localized(err, o.Language)
 	}
 	e := &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Code: m.Code, Enhanced: "5.6.0", Message: adapters.Text{EN: m.Text, IT: m.TextIT}}
-	if err := writeJSON(o.Stdout, sendResult{Outcome: adapters.Permanent, Connection: conn.Name, Error: e}); err != nil {
+	if err := writeJSON(o.Stdout, SendResult{Outcome: adapters.Permanent, Connection: conn.Name, Error: view.OfError(e, o.Language)}); err != nil {
 		return exit(ExitSoftware, err)
 	}
 	return exit(ExitData, errReported)
@@ -284,36 +305,37 @@ var errReported = errors.New("not sent")
 // Reported tells whether the error's text has been printed.
 func Reported(err error) bool { return errors.Is(err, errReported) }
 
-func (s *sendResult) sentence(lang string) string {
+// sendText is the result as people read it.
+func sendText(conn *adapters.Connection, r *adapters.Receipt, err error, lang string) string {
 	var b strings.Builder
-	if s.Error != nil {
-		fmt.Fprintf(&b, "%s: %s: %s", s.Connection, s.Outcome, s.Error.Message.In(lang))
-		if s.Error.Code != "" {
-			fmt.Fprintf(&b, " (%s)", s.Error.Code)
+	if e := adapters.AsError(err); e != nil {
+		fmt.Fprintf(&b, "%s: %s: %s", conn.Name, e.Class, e.Message.In(lang))
+		if e.Code != "" {
+			fmt.Fprintf(&b, " (%s)", e.Code)
 		}
 		b.WriteByte('\n')
-		if t := s.Error.Hint.In(lang); t != "" {
+		if t := e.Hint.In(lang); t != "" {
 			fmt.Fprintf(&b, "  %s\n", t)
 		}
-		if s.Error.RetryAfter > 0 {
-			fmt.Fprintf(&b, "  Retry-After: %v\n", s.Error.RetryAfter)
+		if e.RetryAfter > 0 {
+			fmt.Fprintf(&b, "  Retry-After: %v\n", e.RetryAfter)
 		}
 		return b.String()
 	}
-	fmt.Fprintf(&b, "%s: accepted by %s (%s, status %d), %d bytes, Message-ID %s", s.Connection, s.Receipt.Provider, s.Receipt.Route, s.Receipt.Status, s.Receipt.Bytes, s.Receipt.MessageID)
-	if s.Receipt.ProviderID != "" {
-		fmt.Fprintf(&b, ", id %s", s.Receipt.ProviderID)
+	fmt.Fprintf(&b, "%s: accepted by %s (%s, status %d), %d bytes, Message-ID %s", conn.Name, r.Provider, r.Route, r.Status, r.Bytes, r.MessageID)
+	if r.ProviderID != "" {
+		fmt.Fprintf(&b, ", id %s", r.ProviderID)
 	}
-	if s.Receipt.RequestID != "" {
-		fmt.Fprintf(&b, ", request-id %s", s.Receipt.RequestID)
+	if r.RequestID != "" {
+		fmt.Fprintf(&b, ", request-id %s", r.RequestID)
 	}
 	b.WriteByte('\n')
-	for _, rr := range s.Receipt.Recipients {
+	for _, rr := range r.Recipients {
 		if rr.Err != nil {
 			fmt.Fprintf(&b, "  %s: %s: %s %s\n", rr.Address, rr.Err.Class, rr.Err.Message.In(lang), rr.Err.Hint.In(lang))
 		}
 	}
-	for _, l := range s.Receipt.Lost {
+	for _, l := range r.Lost {
 		fmt.Fprintf(&b, "  %s\n", l)
 	}
 	return b.String()

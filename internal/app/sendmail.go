@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/sendmail"
+	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -79,19 +79,18 @@ func Sendmail(ctx context.Context, o SendmailOptions) (err error) {
 
 // mailq shows the queue in the words that scripts look for.
 func mailq(ctx context.Context, o SendmailOptions, where Storage) error {
-	var out bytes.Buffer
-	k := QueueCommands{Storage: where, Language: o.Language, Stdout: &out}
 	waiting := QueueFilter{States: []string{"queued", "unverified", "sending", "held"}}
-	k.JSON = true
-	if err := k.List(ctx, waiting, 1); err != nil {
-		return err
-	}
-	if list := strings.TrimSpace(out.String()); list == "[]" || list == "" {
-		_, err := io.WriteString(o.Stdout, "Mail queue is empty\n")
-		return err
-	}
-	k.JSON, k.Stdout = false, o.Stdout
-	return k.List(ctx, waiting, 0)
+	return withStore(ctx, where, func(st store.Store) error {
+		empty := true
+		if err := each(ctx, st, waiting, 1, func(*listed) error { empty = false; return nil }); err != nil {
+			return err
+		}
+		if empty {
+			_, err := io.WriteString(o.Stdout, "Mail queue is empty\n")
+			return err
+		}
+		return QueueCommands{Language: o.Language, Stdout: o.Stdout}.list(ctx, st, waiting, 0)
+	})
 }
 
 // ownHostname is this machine's name, where it has a whole one.

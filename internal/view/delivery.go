@@ -106,11 +106,16 @@ func OfAttempt(a *store.Attempt, lang string) Attempt {
 		Delivery: a.Delivery.String(), No: a.No, Kind: a.Kind, Connection: a.Connection, Lane: a.Lane, Node: a.Node, StartedAt: a.StartedAt,
 		EndedAt: a.EndedAt, Recipients: a.Recipients, Outcome: string(a.Class), Verdict: string(a.Verdict), Error: OfError(a.Error, lang),
 	}
-	if r := a.Receipt; r != nil {
-		v.Receipt = &Receipt{
-			Route: r.Route, Status: r.Status, MessageID: r.MessageID, ProviderID: r.ProviderID, RequestID: r.RequestID,
-			Reply: r.Reply, Bytes: r.Bytes, SHA256: r.SHA256, At: r.At, Lost: r.Lost,
-		}
+	if a.Receipt != nil {
+		v.Receipt = OfReceipt(a.Receipt)
 	}
 	return v
+}
+
+// OfReceipt returns the view of a receipt.
+func OfReceipt(r *adapters.Receipt) *Receipt {
+	return &Receipt{
+		Route: r.Route, Status: r.Status, MessageID: r.MessageID, ProviderID: r.ProviderID, RequestID: r.RequestID,
+		Reply: r.Reply, Bytes: r.Bytes, SHA256: r.SHA256, At: r.At, Lost: r.Lost,
+	}
 }
