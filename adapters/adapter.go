@@ -2,6 +2,7 @@ package adapters
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"github.com/postino-mail/postino/mime"
@@ -41,6 +42,35 @@ type Outgoing struct {
 	// Since is, for Verify, when the attempt in question began: copies that are
 	// older belong to earlier sends. Zero: not known.
 	Since time.Time
+	// Permit, where set, is asked by Send right before each step that may make
+	// the provider send, and before each block of a message that leaves. Its
+	// error ends the Send: nothing was sent. A process that was stopped while
+	// another took its work over learns of it here. Safe for concurrent use.
+	Permit func() error
+}
+
+// Permitted reads from r for as long as Permit allows it.
+func (o Outgoing) Permitted(r io.Reader) io.Reader {
+	if o.Permit == nil {
+		return r
+	}
+	return &permitted{r, o.Permit}
+}
+
+type permitted struct {
+	r      io.Reader
+	permit func() error
+}
+
+func (p *permitted) Read(b []byte) (int, error) {
+	n, err := p.r.Read(b)
+	if n == 0 { // at the end all of it has left: it is too late to ask
+		return n, err
+	}
+	if denied := p.permit(); denied != nil { // after the read, which may have taken long
+		return 0, denied
+	}
+	return n, err
 }
 
 // Addresses are the forward-paths of the envelope.

@@ -22,13 +22,25 @@ var copyBuffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
 
 // A content is what a transaction sends: size octets, the same at every write.
 type content struct {
-	size  int64
-	write func(io.Writer) error
+	size   int64
+	write  func(io.Writer) error
+	permit func() error // adapters.Outgoing.Permit
+}
+
+// permitted is an error once the message may not be sent any more.
+func (c content) permitted() error {
+	if c.permit == nil {
+		return nil
+	}
+	if err := c.permit(); err != nil {
+		return &errSource{err}
+	}
+	return nil
 }
 
 // sourceContent streams src.
 func sourceContent(src mime.Source) content {
-	return content{src.Size(), func(w io.Writer) error {
+	return content{size: src.Size(), write: func(w io.Writer) error {
 		if b, ok := mime.InMemory(src); ok {
 			for block := range slices.Chunk(b, copyBuffer) {
 				if _, err := w.Write(block); err != nil {
@@ -64,7 +76,9 @@ func (a *adapter) body(ctx context.Context, s *session, tx *transaction) (sum []
 	if tx.chunking {
 		send = a.sendChunks
 	}
-	seen, err := send(s, tx.content, h)
+	c := tx.content
+	c.permit = tx.out.Permit
+	seen, err := send(s, c, h)
 	var early *earlyReply
 	switch {
 	case errors.As(err, &early):
@@ -97,12 +111,15 @@ func (a *adapter) sendData(s *session, c content, h hash.Hash) (seen bool, err e
 	if err := s.deadlineForWrite(a.opt.Timeouts.DataBlock); err != nil {
 		return false, err
 	}
+	if err := c.permitted(); err != nil {
+		return false, err
+	}
 	return finish(s.w, tail)
 }
 
 // stream writes the content to w, hashing it, with a deadline for each block.
 func (a *adapter) stream(s *session, c content, h hash.Hash, w io.Writer) error {
-	g := &bodyWriter{s: s, block: a.opt.Timeouts.DataBlock, h: h, w: w}
+	g := &bodyWriter{s: s, permitted: c.permitted, block: a.opt.Timeouts.DataBlock, h: h, w: w}
 	err := c.write(g)
 	switch {
 	case g.err != nil:
@@ -117,16 +134,20 @@ func (a *adapter) stream(s *session, c content, h hash.Hash, w io.Writer) error 
 
 // A bodyWriter stands between the content and the wire, and keeps the wire's error.
 type bodyWriter struct {
-	s     *session
-	block time.Duration
-	h     hash.Hash
-	w     io.Writer
-	n     int64
-	err   error
+	s         *session
+	permitted func() error
+	block     time.Duration
+	h         hash.Hash
+	w         io.Writer
+	n         int64
+	err       error
 }
 
 func (g *bodyWriter) Write(p []byte) (int, error) {
 	if g.err != nil {
+		return 0, g.err
+	}
+	if g.err = g.permitted(); g.err != nil {
 		return 0, g.err
 	}
 	g.h.Write(p)

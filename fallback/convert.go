@@ -45,7 +45,7 @@ func writerContent(write func(io.Writer) error) (content, error) {
 	if err := write(n); err != nil {
 		return content{}, err
 	}
-	return content{n.n, func(w io.Writer) error {
+	return content{size: n.n, write: func(w io.Writer) error {
 		b := bufio.NewWriterSize(w, copyBuffer)
 		if err := write(b); err != nil {
 			return err

@@ -202,6 +202,9 @@ func (a *adapter) errLineEnds(err *errLineEnd) *adapters.Error {
 }
 
 func (a *adapter) errUnreadable(err error) *adapters.Error {
+	if e := (*adapters.Error)(nil); errors.As(err, &e) { // of adapters.Outgoing.Permit
+		return e
+	}
 	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "unreadable", Err: err,
 		Message: text("the stored message could not be read, so sending it was broken off", "il messaggio salvato non è leggibile, quindi l'invio è stato interrotto"),
 		Hint:    text("look at the disk or the database, then try again", "controllare il disco o il database e riprovare")}

@@ -72,7 +72,7 @@ func (s Suite) Run(t *testing.T) {
 		{"SameBytesOnRetry", testSameBytes}, {"Classes", testClasses}, {"Unreachable", testUnreachable},
 		{"LostResponseIsUnknown", testLost}, {"Verify", testVerify}, {"NoSecretShown", testSecrets},
 		{"CancelledBefore", testCancelledBefore}, {"CancelledDuring", testCancelledDuring},
-		{"Oversize", testOversize}, {"ConcurrentUse", testConcurrent}, {"ConstantMemory", testMemory},
+		{"Oversize", testOversize}, {"RightLost", testPermit}, {"ConcurrentUse", testConcurrent}, {"ConstantMemory", testMemory},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.name != "ConstantMemory" { // measures the heap: alone

@@ -1,6 +1,7 @@
 package gmail
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -120,6 +121,9 @@ func (a *Adapter) network(err error) *adapters.Error {
 }
 
 func (a *Adapter) localFailure(err error) *adapters.Error {
+	if e := (*adapters.Error)(nil); errors.As(err, &e) { // of Permit
+		return e
+	}
 	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Provider: adapters.Gmail, Code: "message_unreadable", Enhanced: "4.3.0", Err: err,
 		Message: text("the stored message could not be read", "il messaggio memorizzato non è leggibile"),
 		Hint:    text("check the disk that holds the queue", "controllare il disco che contiene la coda")}

@@ -25,6 +25,7 @@ type upload struct {
 	a       *Adapter
 	src     adapters.TokenSource
 	view    mime.Source
+	out     adapters.Outgoing
 	session string // a capability: never shown
 	best    int64  // bytes that the provider once had
 	stalls  int    // failures since it had that many
@@ -33,8 +34,8 @@ type upload struct {
 // sendResumable uploads in chunks. A chunk before the last may be repeated
 // from where the provider says it stands: nothing is sent by it. The last one
 // performs the send; it goes out once (contracts C2.5).
-func (a *Adapter) sendResumable(ctx context.Context, src adapters.TokenSource, view mime.Source) (answer, error) {
-	u := &upload{a: a, src: src, view: view}
+func (a *Adapter) sendResumable(ctx context.Context, src adapters.TokenSource, view mime.Source, out adapters.Outgoing) (answer, error) {
+	u := &upload{a: a, src: src, view: view, out: out}
 	if err := u.start(ctx); err != nil {
 		return answer{}, err
 	}
@@ -133,7 +134,7 @@ func (u *upload) put(ctx context.Context, offset, n int64) (answer, error) {
 		"Content-Range": {fmt.Sprintf("bytes %d-%d/%d", offset, offset+n-1, u.view.Size())},
 	}
 	return authorized(ctx, u.src, func(token string) answer {
-		return u.a.do(ctx, http.MethodPut, u.session, token, header, io.NewSectionReader(u.view, offset, n), n)
+		return u.a.do(ctx, http.MethodPut, u.session, token, header, u.out.Permitted(io.NewSectionReader(u.view, offset, n)), n)
 	})
 }
 

@@ -37,10 +37,10 @@ func (a *Adapter) Send(ctx context.Context, out adapters.Outgoing) (adapters.Rec
 	var ans answer
 	if p.view.Size() <= mediaLimit {
 		r.Route = "media"
-		ans, err = a.sendMedia(ctx, src, p.view)
+		ans, err = a.sendMedia(ctx, src, p.view, out)
 	} else {
 		r.Route = "resumable"
-		ans, err = a.sendResumable(ctx, src, p.view)
+		ans, err = a.sendResumable(ctx, src, p.view, out)
 	}
 	if err != nil {
 		return adapters.Receipt{}, err
@@ -60,10 +60,10 @@ func (a *Adapter) Send(ctx context.Context, out adapters.Outgoing) (adapters.Rec
 }
 
 // sendMedia is the single request of contracts C1.6.
-func (a *Adapter) sendMedia(ctx context.Context, src adapters.TokenSource, view mime.Source) (answer, error) {
+func (a *Adapter) sendMedia(ctx context.Context, src adapters.TokenSource, view mime.Source, out adapters.Outgoing) (answer, error) {
 	header := http.Header{"Content-Type": {"message/rfc822"}} // contracts C2.7
 	return authorized(ctx, src, func(token string) answer {
-		return a.do(ctx, http.MethodPost, a.base+uploadPath+"?uploadType=media", token, header, mime.NewReader(view), view.Size())
+		return a.do(ctx, http.MethodPost, a.base+uploadPath+"?uploadType=media", token, header, out.Permitted(mime.NewReader(view)), view.Size())
 	})
 }
 

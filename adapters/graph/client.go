@@ -42,6 +42,15 @@ type request struct {
 	job         *job                      // for the words of errors; may be nil
 }
 
+// permit returns the question whether the message may still be sent, of a
+// request that sends.
+func (rq *request) permit() func() error {
+	if !rq.sends || rq.job == nil || rq.job.out.Permit == nil {
+		return func() error { return nil }
+	}
+	return rq.job.out.Permit
+}
+
 // A result is what one round trip gave: a status, or err.
 type result struct {
 	status   int
@@ -118,9 +127,16 @@ func (a *Adapter) roundTrip(ctx context.Context, rq *request, token string) *res
 	}
 	defer func() { _ = m.Close() }() // never fails
 
+	permit := rq.permit()
 	var headers, wrote, failed, reused atomic.Bool
+	var denied atomic.Pointer[error]
 	trace := &httptrace.ClientTrace{
 		GotConn: func(i httptrace.GotConnInfo) {
+			if err := permit(); err != nil { // from here on the request is written, whatever becomes of ctx
+				denied.Store(&err)
+				cancel(err)
+				_ = i.Conn.Close() // it is not used any more
+			}
 			if headers.Load() && !failed.Load() && rq.method == http.MethodPost {
 				cancel(errSecond)
 			}
@@ -146,6 +162,10 @@ func (a *Adapter) roundTrip(ctx context.Context, rq *request, token string) *res
 	resp, err := a.client.Do(req)
 	taken, sourceErr := m.taken()
 	res.source = sourceErr
+	if p := denied.Load(); p != nil && !wrote.Load() {
+		res.err, res.source = *p, *p
+		return res
+	}
 	res.reused = reused.Load()
 	res.complete = wrote.Load() || headers.Load() && taken && !failed.Load()
 	if err != nil {

@@ -38,7 +38,7 @@ func (a *Adapter) sendMIME(ctx context.Context, j *job) (adapters.Receipt, error
 		contentType: "text/plain", size: base64Len(j.view.Size()),
 		open: func() (io.Reader, error) {
 			sum = sha256.New()
-			return newBase64(mime.NewReader(j.view), j.view.Size(), sum), nil
+			return j.out.Permitted(newBase64(mime.NewReader(j.view), j.view.Size(), sum)), nil
 		},
 		want: []int{http.StatusAccepted}, id: j.out.ID, job: j,
 	})

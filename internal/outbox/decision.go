@@ -171,7 +171,7 @@ func (in *input) failed(r *decision) {
 		in.tryLater(r, e)
 	default:
 		r.outcome.Class = adapters.Unknown
-		r.transition.Word.UnknownSince, r.transition.Word.ProviderID = in.delivery.Since, e.ProviderID
+		r.transition.Word.UnknownSince, r.transition.Word.CallEnded, r.transition.Word.ProviderID = in.delivery.Since, in.now, e.ProviderID
 		r.transition.State, r.transition.NextAt = store.Unverified, in.now.Add(in.timing.verifyAfter)
 		if in.conn.EffectiveOnUnknown() == adapters.UnknownHold {
 			r.transition.State = store.Held
@@ -285,6 +285,11 @@ func (in *input) verified(r *decision) {
 	if since.IsZero() {
 		since = in.delivery.Since
 	}
+	// Counted from when the call was over: a large upload may have taken longer
+	// than settle, and its last part may have arrived just now.
+	if ended := in.delivery.CallEnded; ended.After(since) {
+		since = ended
+	}
 	elapsed := in.now.Sub(since)
 	again := func() {
 		r.outcome.Class = adapters.Unknown
@@ -318,7 +323,7 @@ func (in *input) verified(r *decision) {
 			r.outcome.Receipt = &rc
 			r.transition.Word.ProviderID = rc.ProviderID
 		}
-		r.transition.Word.UnknownSince = time.Time{}
+		r.transition.Word.UnknownSince, r.transition.Word.CallEnded = time.Time{}, time.Time{}
 		in.sentBefore(r)
 	case adapters.InProgress:
 		if elapsed > stuckAfter {
@@ -333,7 +338,7 @@ func (in *input) verified(r *decision) {
 		}
 		r.outcome.Class = adapters.Transient // it surely was not sent: send it now
 		r.notSent = in.delivery.CountPending()
-		r.transition.Word.UnknownSince, r.transition.Word.ProviderID, r.transition.Word.Told = time.Time{}, "", false
+		r.transition.Word.UnknownSince, r.transition.Word.CallEnded, r.transition.Word.ProviderID, r.transition.Word.Told = time.Time{}, time.Time{}, "", false
 		r.transition.State, r.transition.NextAt = store.Queued, in.now
 	default:
 		in.cannotTell(r)
@@ -362,7 +367,8 @@ func (in *input) cannotTell(r *decision) {
 				IT: "guardare nella posta inviata della casella, poi ritentare o annullare questa consegna"}}
 		return
 	}
-	r.transition.Word.Duplicate, r.transition.Word.UnknownSince, r.transition.Word.Told = true, time.Time{}, false
+	r.transition.Word.Duplicate, r.transition.Word.Told = true, false
+	r.transition.Word.UnknownSince, r.transition.Word.CallEnded = time.Time{}, time.Time{}
 	r.transition.Word.Failures++
 	r.transition.State, r.transition.NextAt = store.Queued, in.now.Add(in.schedule.Delay(r.transition.Word.Failures))
 }

@@ -40,6 +40,11 @@ func TestRule(t *testing.T) {
 	unknownFor := func(d time.Duration) func(*input) {
 		return func(s *input) { s.delivery.UnknownSince = noon.Add(-d) }
 	}
+	callEnded := func(began, ended time.Duration) func(*input) {
+		return func(s *input) {
+			s.delivery.UnknownSince, s.delivery.CallEnded = noon.Add(-began), noon.Add(-ended)
+		}
+	}
 	partial := result{receipt: adapters.Receipt{ProviderID: "q1", Recipients: []adapters.RecipientResult{
 		{Address: "a@x.it"}, {Address: "b@x.it", Err: &adapters.Error{Class: adapters.Transient}}}}}
 	refusedOne := result{receipt: adapters.Receipt{Recipients: []adapters.RecipientResult{
@@ -80,6 +85,10 @@ func TestRule(t *testing.T) {
 
 		{name: "verified as sent", kind: store.Verify, result: result{verdict: adapters.Sent}, change: unknownFor(time.Minute), state: store.Done, class: adapters.Accepted},
 		{name: "not found yet: ask again", kind: store.Verify, result: result{verdict: adapters.NotSent}, change: unknownFor(time.Minute), state: store.Unverified, class: adapters.Unknown, after: [2]time.Duration{30 * time.Second, time.Minute}},
+		{name: "not found, and the call was over just now: ask again", kind: store.Verify, result: result{verdict: adapters.NotSent}, change: callEnded(time.Hour, time.Minute),
+			state: store.Unverified, class: adapters.Unknown, after: [2]time.Duration{30 * time.Second, time.Minute}},
+		{name: "not found after the settle time that follows the call: send", kind: store.Verify, result: result{verdict: adapters.NotSent}, change: callEnded(time.Hour, 2*time.Minute),
+			state: store.Queued, class: adapters.Transient, notSent: 2},
 		{name: "not found after the settle time: send", kind: store.Verify, result: result{verdict: adapters.NotSent}, change: unknownFor(2 * time.Minute), state: store.Queued, class: adapters.Transient, notSent: 2},
 		{name: "the provider still works on it", kind: store.Verify, result: result{verdict: adapters.InProgress}, change: unknownFor(3 * time.Minute), state: store.Unverified, class: adapters.Unknown, after: [2]time.Duration{90 * time.Second, 90 * time.Second}},
 		{name: "stuck in the drafts", kind: store.Verify, result: result{verdict: adapters.InProgress}, change: unknownFor(time.Hour), state: store.Held, class: adapters.Unknown},

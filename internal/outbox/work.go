@@ -106,9 +106,14 @@ func (o *Outbox) attempt(ctx context.Context, c store.Claimed, conn *adapters.Co
 	}
 	// The last look before the call: a process that was stopped for longer than
 	// its lease must not send (issue 3).
-	if _, ok := o.node.right(); !ok {
-		return result{err: &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Code: "lease_over",
-			Message: adapters.Text{EN: "this node was silent for too long and did not send", IT: "questo nodo è rimasto fermo troppo a lungo e non ha inviato"}}, message: m}
+	out.Permit = func() error {
+		if _, ok := o.node.right(); !ok {
+			return leaseOver()
+		}
+		return nil
+	}
+	if err := out.Permit(); err != nil {
+		return result{err: adapters.AsError(err), message: m}
 	}
 	receipt, err := adapter.Send(ctx, out)
 	r := result{receipt: receipt, message: m}
@@ -116,6 +121,13 @@ func (o *Outbox) attempt(ctx context.Context, c store.Claimed, conn *adapters.Co
 		r.err = adapters.AsError(err)
 	}
 	return r
+}
+
+// leaseOver is the outcome of a call that this node had no right to make any
+// more: another one may have the delivery.
+func leaseOver() *adapters.Error {
+	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Code: "lease_over",
+		Message: adapters.Text{EN: "this node was silent for too long and did not send", IT: "questo nodo è rimasto fermo troppo a lungo e non ha inviato"}}
 }
 
 func (o *Outbox) verify(ctx context.Context, c store.Claimed, a adapters.Adapter, out adapters.Outgoing) result {

@@ -28,7 +28,8 @@ type fakeAdapter struct {
 	inFlight int
 	most     int
 	latency  time.Duration
-	takes    int // recipients; 0: any number
+	takes    int    // recipients; 0: any number
+	ended    func() // a call was ended from the caller's side
 }
 
 func (f *fakeAdapter) Send(ctx context.Context, out adapters.Outgoing) (adapters.Receipt, error) {
@@ -44,6 +45,9 @@ func (f *fakeAdapter) Send(ctx context.Context, out adapters.Outgoing) (adapters
 		f.mu.Unlock()
 	}()
 	if f.latency > 0 && !pause(ctx, f.latency) {
+		if f.ended != nil {
+			f.ended()
+		}
 		return adapters.Receipt{}, &adapters.Error{Class: adapters.Unknown}
 	}
 	if f.answer == nil {

@@ -135,6 +135,7 @@ type Word struct {
 	Duplicate    bool            `json:"possible_duplicate,omitempty"` // it may have gone out twice
 	Failures     int             `json:"failures,omitempty"`           // in a row on this route
 	UnknownSince time.Time       `json:"unknown_since,omitzero"`       // start of the attempt whose outcome is open
+	CallEnded    time.Time       `json:"call_ended,omitzero"`          // when that attempt was over at the latest: until then it may have reached the provider
 	Told         bool            `json:"told,omitempty"`               // the sender was told that nobody knows what became of it
 	NotTold      bool            `json:"not_told,omitempty"`           // a notification to the sender could not be made
 	Origin       string          `json:"origin,omitempty"`             // id of the connection whose chain of fallbacks is followed, once Route left it

@@ -221,6 +221,9 @@ func (d *Delivery) Reap(now time.Time) Attempt {
 	if d.UnknownSince.IsZero() {
 		d.UnknownSince = d.Since
 	}
+	if d.Kind == Send { // it may have gone on until its lease was over
+		d.CallEnded = now
+	}
 	d.Class, d.Error = a.Class, a.Error
 	d.State, d.NextAt = Unverified, now
 	d.unlease()
@@ -274,7 +277,7 @@ func (d *Delivery) Apply(s Step) {
 		d.Recipients = s.Recipients
 	}
 	d.Word = s.Word
-	d.UnknownSince = Micro(d.UnknownSince)
+	d.UnknownSince, d.CallEnded = Micro(d.UnknownSince), Micro(d.CallEnded)
 	if !s.ExpiresAt.IsZero() {
 		d.ExpiresAt = Micro(s.ExpiresAt)
 	}

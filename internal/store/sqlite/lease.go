@@ -277,7 +277,7 @@ func (s *Store) step(ctx context.Context, st store.Step, o *store.Outcome, get f
 	if err := st.Check(); err != nil {
 		return err
 	}
-	st.Now, st.Word.UnknownSince = store.Micro(st.Now), store.Micro(st.Word.UnknownSince)
+	st.Now, st.Word.UnknownSince, st.Word.CallEnded = store.Micro(st.Now), store.Micro(st.Word.UnknownSince), store.Micro(st.Word.CallEnded)
 	encoded, err := encodeStep(&st, o)
 	if err != nil {
 		return err

@@ -114,6 +114,7 @@ func testLeases(t *testing.T, h Harness) {
 	want(t, "state", d.State, store.Unverified)
 	want(t, "class", d.Class, adapters.Unknown)
 	want(t, "unknown since", d.UnknownSince, t0())
+	want(t, "call ended", d.CallEnded, after(26))
 	want(t, "due at once", d.NextAt, after(26))
 	at, err := s.Attempts(ctx, id)
 	must(t, err)
@@ -131,6 +132,7 @@ func testLeases(t *testing.T, h Harness) {
 	must(t, err)
 	want(t, "reaped", n, 1)
 	want(t, "unknown since then", delivery(t, s, id).UnknownSince, t0())
+	want(t, "call ended then", delivery(t, s, id).CallEnded, after(26))
 	// It comes back under its name and works on.
 	a = register(t, s, "a", after(40))
 	c = claim(t, s, a, after(40), 1)[0]
