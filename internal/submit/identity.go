@@ -16,14 +16,15 @@ const resubmitWindow = time.Hour
 
 // identity tells a message that a client sends again, because it has not heard
 // that it was taken, from another one: client, envelope sender, the set of
-// recipients, Message-ID, subject and the moment of a scheduled one; the store
-// adds the body. Message-ID alone is not enough: Exchange and DavMail send
-// different messages under one, and Odoo sends To and Cc apart. A message without
-// one is known by its Date and Received fields instead: a mail server in between
-// numbers what it takes, so that two equal messages differ, while its repeats of
-// one do not (Postfix sends QUIT together with the final dot, so it never shows
-// that it heard). With neither Message-ID nor Date nothing distinguishes a
-// message from the next, which may be meant: nil.
+// recipients, Message-ID, subject, Received fields and the moment of a scheduled
+// one; the store adds the body. Message-ID alone is not enough: Exchange and
+// DavMail send different messages under one, and Odoo sends To and Cc apart. A
+// message without one is known by its Date instead; without either nothing
+// distinguishes it from the next, which may be meant: nil.
+//
+// The Received fields are for mail servers that send QUIT together with the
+// final dot (Postfix does) and so never show that they heard: two submissions to
+// them have two queue ids, their repeats of one submission the same.
 func identity(r *Request, read *mime.Message, m *store.Message, keyed bool) *store.Identity {
 	window := resubmitWindow
 	client := ""
@@ -61,9 +62,7 @@ func identity(r *Request, read *mime.Message, m *store.Message, keyed bool) *sto
 	}
 	add(client, sender, name, value, m.Subject)
 	add(to...)
-	if name == "Date" {
-		add(read.Values("Received")...)
-	}
+	add(read.Values("Received")...)
 	digest := sha256.Sum256(binary.AppendVarint(b, r.NotBefore.UnixMicro()))
 	return &store.Identity{Digest: digest[:], Window: window, Record: r.Unheard && !keyed}
 }
