@@ -89,7 +89,7 @@ func TestAccess(t *testing.T) {
 	w := callers["owner"].w
 	ids := ownRecords(w)
 	var found []string
-	for path, item := range w.server.api.OpenAPI().Paths {
+	for path, item := range w.server.router.api.OpenAPI().Paths {
 		for method, o := range map[string]*huma.Operation{"GET": item.Get, "POST": item.Post, "PUT": item.Put, "PATCH": item.Patch, "DELETE": item.Delete,
 			"HEAD": item.Head, "OPTIONS": item.Options, "TRACE": item.Trace} {
 			if o != nil {

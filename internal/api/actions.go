@@ -23,14 +23,14 @@ func (s *Server) actionRoutes() {
 		{store.DoRelease, "Release a held message", ""},
 	} {
 		o := op(string(a.verb)+"-message", http.MethodPost, "/v1/messages/{id}/"+string(a.verb), messagesTag, ScopeMessagesSend, a.summary, a.about)
-		register(s, o, func(ctx context.Context, in *MessagePath) (*bodyOf[ActionAnswer], error) {
+		register(s.router, o, func(ctx context.Context, in *MessagePath) (*bodyOf[ActionAnswer], error) {
 			return s.act(ctx, in, a.verb)
 		})
 	}
 	o := op("resend-message", http.MethodPost, "/v1/messages/{id}/resend", messagesTag, ScopeMessagesSend, "Send a stored message once more",
 		"Makes a new message of the stored one, whatever became of that: every recipient gets it again. Message-ID and Date are new, or a mailbox that has the first one drops the second without a word; all else stays as it is, and resent_of names the first one. To send again only what has not arrived, use retry.")
 	o.DefaultStatus = http.StatusAccepted
-	register(s, o, s.resend)
+	register(s.router, o, s.resend)
 }
 
 // An ActionAnswer counts what an action did.

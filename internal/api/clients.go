@@ -40,14 +40,14 @@ type (
 )
 
 func (s *Server) clientRoutes() {
-	register(s, op("list-clients", http.MethodGet, "/v1/clients", clientsTag, ScopeClientsWrite, "List clients", ""), s.listClients)
+	register(s.router, op("list-clients", http.MethodGet, "/v1/clients", clientsTag, ScopeClientsWrite, "List clients", ""), s.listClients)
 	create := op("create-client", http.MethodPost, "/v1/clients", clientsTag, ScopeClientsWrite, "Create a client", "The secret is shown in this answer and never again.")
 	create.DefaultStatus = http.StatusCreated
-	register(s, create, s.createClient)
-	register(s, op("get-client", http.MethodGet, "/v1/clients/{id}", clientsTag, ScopeClientsWrite, "Get a client", ""), s.getClient)
-	register(s, op("replace-client", http.MethodPut, "/v1/clients/{id}", clientsTag, ScopeClientsWrite, "Change a client", "Replaces its settings; the secret stays."), s.replaceClient)
-	register(s, op("delete-client", http.MethodDelete, "/v1/clients/{id}", clientsTag, ScopeClientsWrite, "Delete a client", "With its API keys. Its messages stay."), s.deleteClient)
-	register(s, op("rotate-client", http.MethodPost, "/v1/clients/{id}/rotate", clientsTag, ScopeClientsWrite, "Give a client a new secret", "The old one ends at once; the new one is shown in this answer and never again."), s.rotateClient)
+	register(s.router, create, s.createClient)
+	register(s.router, op("get-client", http.MethodGet, "/v1/clients/{id}", clientsTag, ScopeClientsWrite, "Get a client", ""), s.getClient)
+	register(s.router, op("replace-client", http.MethodPut, "/v1/clients/{id}", clientsTag, ScopeClientsWrite, "Change a client", "Replaces its settings; the secret stays."), s.replaceClient)
+	register(s.router, op("delete-client", http.MethodDelete, "/v1/clients/{id}", clientsTag, ScopeClientsWrite, "Delete a client", "With its API keys. Its messages stay."), s.deleteClient)
+	register(s.router, op("rotate-client", http.MethodPost, "/v1/clients/{id}/rotate", clientsTag, ScopeClientsWrite, "Give a client a new secret", "The old one ends at once; the new one is shown in this answer and never again."), s.rotateClient)
 }
 
 // A ClientList is all clients.

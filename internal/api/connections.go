@@ -34,7 +34,7 @@ type (
 
 func (s *Server) connectionRoutes() {
 	body := func(o huma.Operation, about string) huma.Operation {
-		schema := s.api.OpenAPI().Components.Schemas.Schema(typeOf[adapters.Connection](), true, "")
+		schema := s.router.api.OpenAPI().Components.Schemas.Schema(typeOf[adapters.Connection](), true, "")
 		if o.Method == http.MethodPatch {
 			schema = &huma.Schema{Type: "object", Description: about, AdditionalProperties: true}
 		}
@@ -42,16 +42,16 @@ func (s *Server) connectionRoutes() {
 		o.Description = about + "\n\n" + o.Description
 		return o
 	}
-	register(s, op("list-connections", http.MethodGet, "/v1/connections", connectionsTag, ScopeConnectionsRead, "List connections", "By name; secrets are never shown."), s.listConnections)
+	register(s.router, op("list-connections", http.MethodGet, "/v1/connections", connectionsTag, ScopeConnectionsRead, "List connections", "By name; secrets are never shown."), s.listConnections)
 	create := op("create-connection", http.MethodPost, "/v1/connections", connectionsTag, ScopeConnectionsWrite, "Create a connection", "")
 	create.DefaultStatus = http.StatusCreated
-	register(s, body(create, "authority_url, graph_url, token_url, gmail_url, files of the server, managed_identity and allow_insecure are for the scope admin alone; so are servers without a public address, unless [connections] networks names them."), s.createConnection)
-	register(s, op("get-connection", http.MethodGet, "/v1/connections/{id}", connectionsTag, ScopeConnectionsRead, "Get a connection", ""), s.getConnection)
-	register(s, body(op("replace-connection", http.MethodPut, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite, "Replace a connection", ""), "revision must be the one that was read. Secrets given as *** stay, unless the server, the mailbox or the like changes: then PATCH gives both."), s.replaceConnection)
-	register(s, body(op("patch-connection", http.MethodPatch, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite, "Change a connection", ""), "JSON merge patch (RFC 7396). What it leaves out stays, secrets included; a revision in it must be the stored one. Whoever changes or clears server, port, encryption, CA, URL, tenant, login or mailbox gives the credential (secret, file or managed_identity) in the same patch."), s.patchConnection)
-	register(s, op("delete-connection", http.MethodDelete, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite, "Delete a connection", "Refused while messages under way need it."), s.deleteConnection)
-	register(s, op("resume-connection", http.MethodPost, "/v1/connections/{id}/resume", connectionsTag, ScopeConnectionsWrite, "End a pause", "Closes the breaker, and ends the pauses of the lanes in which its mail waits."), s.resumeConnection)
-	register(s, op("default-connection", http.MethodPost, "/v1/connections/{id}/default", connectionsTag, ScopeConnectionsWrite, "Make a connection the default one", "At most one connection is the default."), s.defaultConnection)
+	register(s.router, body(create, "authority_url, graph_url, token_url, gmail_url, files of the server, managed_identity and allow_insecure are for the scope admin alone; so are servers without a public address, unless [connections] networks names them."), s.createConnection)
+	register(s.router, op("get-connection", http.MethodGet, "/v1/connections/{id}", connectionsTag, ScopeConnectionsRead, "Get a connection", ""), s.getConnection)
+	register(s.router, body(op("replace-connection", http.MethodPut, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite, "Replace a connection", ""), "revision must be the one that was read. Secrets given as *** stay, unless the server, the mailbox or the like changes: then PATCH gives both."), s.replaceConnection)
+	register(s.router, body(op("patch-connection", http.MethodPatch, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite, "Change a connection", ""), "JSON merge patch (RFC 7396). What it leaves out stays, secrets included; a revision in it must be the stored one. Whoever changes or clears server, port, encryption, CA, URL, tenant, login or mailbox gives the credential (secret, file or managed_identity) in the same patch."), s.patchConnection)
+	register(s.router, op("delete-connection", http.MethodDelete, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite, "Delete a connection", "Refused while messages under way need it."), s.deleteConnection)
+	register(s.router, op("resume-connection", http.MethodPost, "/v1/connections/{id}/resume", connectionsTag, ScopeConnectionsWrite, "End a pause", "Closes the breaker, and ends the pauses of the lanes in which its mail waits."), s.resumeConnection)
+	register(s.router, op("default-connection", http.MethodPost, "/v1/connections/{id}/default", connectionsTag, ScopeConnectionsWrite, "Make a connection the default one", "At most one connection is the default."), s.defaultConnection)
 }
 
 // connection finds one by id or name. It is the registry's: not to be changed.

@@ -30,7 +30,7 @@ type EventPage struct {
 }
 
 func (s *Server) eventRoutes() {
-	register(s, op("list-events", http.MethodGet, "/v1/events", eventsTag, ScopeEventsRead, "List events", "Oldest first; who goes on after next misses nothing. A client sees its own."), s.listEvents)
+	register(s.router, op("list-events", http.MethodGet, "/v1/events", eventsTag, ScopeEventsRead, "List events", "Oldest first; who goes on after next misses nothing. A client sees its own."), s.listEvents)
 	stream := op("stream-events", http.MethodGet, "/v1/events/stream", eventsTag, ScopeEventsRead, "Events as they happen",
 		"Server-sent events: id is seq, event the type, data an Event. Begins with what comes next, or after Last-Event-ID or after.")
 	stream.Parameters = []*huma.Param{
@@ -38,7 +38,7 @@ func (s *Server) eventRoutes() {
 		{Name: "after", In: "query", Schema: &huma.Schema{Type: "integer"}},
 		{Name: "types", In: "query", Schema: &huma.Schema{Type: "string"}, Description: "Separated by commas; absent: all"}}
 	stream.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: "string"}}}}}
-	s.raw(stream, s.streamEvents)
+	s.router.raw(stream, s.streamEvents)
 }
 
 func (s *Server) listEvents(ctx context.Context, in *eventsInput) (*bodyOf[EventPage], error) {

@@ -99,7 +99,7 @@ func check[T any](ctx context.Context, s *Server, body []byte) error {
 		}
 		return badJSON(err)
 	}
-	registry := s.api.OpenAPI().Components.Schemas
+	registry := s.router.api.OpenAPI().Components.Schemas
 	var found huma.ValidateResult
 	huma.Validate(registry, registry.Schema(typeOf[T](), true, ""), huma.NewPathBuffer(make([]byte, 0, 128), 0), huma.ModeWriteToServer, tree, &found)
 	if len(found.Errors) == 0 {

@@ -22,12 +22,12 @@ type keyCreate struct {
 }
 
 func (s *Server) keyRoutes() {
-	register(s, op("list-keys", http.MethodGet, "/v1/keys", clientsTag, ScopeClientsWrite, "List API keys", "Revoked ones too."), s.listKeys)
+	register(s.router, op("list-keys", http.MethodGet, "/v1/keys", clientsTag, ScopeClientsWrite, "List API keys", "Revoked ones too."), s.listKeys)
 	create := op("create-key", http.MethodPost, "/v1/keys", clientsTag, ScopeClientsWrite, "Create an API key",
 		"The key is shown in this answer and never again. A key of a client has the scopes messages:send, messages:read and events:read alone and sees that client's records; the other scopes, and keys of nobody, are given by the scope admin.")
 	create.DefaultStatus = http.StatusCreated
-	register(s, create, s.createKey)
-	register(s, op("revoke-key", http.MethodDelete, "/v1/keys/{id}", clientsTag, ScopeClientsWrite, "Revoke an API key", "At once here, within a second on other nodes."), s.revokeKey)
+	register(s.router, create, s.createKey)
+	register(s.router, op("revoke-key", http.MethodDelete, "/v1/keys/{id}", clientsTag, ScopeClientsWrite, "Revoke an API key", "At once here, within a second on other nodes."), s.revokeKey)
 }
 
 // A KeyList is all keys.

@@ -20,7 +20,7 @@ type laneQuery struct {
 }
 
 func (s *Server) laneRoutes() {
-	register(s, op("list-lanes", http.MethodGet, "/v1/lanes", connectionsTag, ScopeConnectionsRead, "List lanes",
+	register(s.router, op("list-lanes", http.MethodGet, "/v1/lanes", connectionsTag, ScopeConnectionsRead, "List lanes",
 		"A lane is everything that shares one mailbox's limits: what waits, what counts against the limits now, whether it is paused and why. By key."), s.listLanes)
 }
 

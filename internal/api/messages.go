@@ -29,7 +29,7 @@ type (
 )
 
 func (s *Server) messageRoutes() {
-	schemas := s.api.OpenAPI().Components.Schemas
+	schemas := s.router.api.OpenAPI().Components.Schemas
 	input := schemas.Schema(typeOf[MessageInput](), true, "MessageInput")
 	key := keyParam()
 	query := func(name, about string) *huma.Param {
@@ -49,22 +49,22 @@ func (s *Server) messageRoutes() {
 			"attachments": {Type: "array", Items: &huma.Schema{Type: "string", Format: "binary"}, Description: "Files; those in parts named inline, or with a Content-ID, are inline images"}}}},
 		"message/rfc822": {Schema: &huma.Schema{Type: "string", Format: "binary"}}}}
 	send.Responses = s.answers(http.StatusAccepted, schemas.Schema(typeOf[Accepted](), true, "Accepted"))
-	s.raw(submission(send), s.sendMessage)
+	s.router.raw(submission(send), s.sendMessage)
 
 	batch := op("send-batch", http.MethodPost, "/v1/messages/batch", messagesTag, ScopeMessagesSend, "Send up to 1,000 messages",
 		"All are taken in one transaction or none is: a problem names the first that is wrong as messages[i].field.")
 	batch.Parameters = []*huma.Param{key}
 	batch.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: schemas.Schema(typeOf[BatchInput](), true, "BatchInput")}}}
 	batch.Responses = s.answers(http.StatusAccepted, schemas.Schema(typeOf[BatchAccepted](), true, "BatchAccepted"))
-	s.raw(submission(batch), s.sendBatch)
+	s.router.raw(submission(batch), s.sendBatch)
 
-	register(s, op("list-messages", http.MethodGet, "/v1/messages", messagesTag, ScopeMessagesRead, "List messages", "One entry a delivery, newest first. A client sees its own."), s.listMessages)
-	register(s, op("get-message", http.MethodGet, "/v1/messages/{id}", messagesTag, ScopeMessagesRead, "Get a message with its deliveries", ""), s.getMessage)
-	register(s, op("list-attempts", http.MethodGet, "/v1/messages/{id}/attempts", messagesTag, ScopeMessagesRead, "List the attempts of a message", "Every try, written down before its call."), s.listAttempts)
+	register(s.router, op("list-messages", http.MethodGet, "/v1/messages", messagesTag, ScopeMessagesRead, "List messages", "One entry a delivery, newest first. A client sees its own."), s.listMessages)
+	register(s.router, op("get-message", http.MethodGet, "/v1/messages/{id}", messagesTag, ScopeMessagesRead, "Get a message with its deliveries", ""), s.getMessage)
+	register(s.router, op("list-attempts", http.MethodGet, "/v1/messages/{id}/attempts", messagesTag, ScopeMessagesRead, "List the attempts of a message", "Every try, written down before its call."), s.listAttempts)
 	content := op("get-content", http.MethodGet, "/v1/messages/{id}/raw", messagesTag, ScopeMessagesRead, "Get the message as it goes out by SMTP", "Without Bcc.")
 	content.Parameters = []*huma.Param{{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: "string"}}}
 	content.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{"message/rfc822": {Schema: &huma.Schema{Type: "string", Format: "binary"}}}}}
-	s.raw(content, s.getContent)
+	s.router.raw(content, s.getContent)
 	s.actionRoutes()
 }
 

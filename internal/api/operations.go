@@ -2,6 +2,9 @@ package api
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"reflect"
 	"slices"
@@ -39,8 +42,52 @@ func localToo(o huma.Operation) huma.Operation {
 	return o
 }
 
+// A router holds the operations. Each checks credentials and scope, refuses what
+// would have no effect, and reports errors as problems.
+type router struct {
+	mux     *http.ServeMux
+	api     huma.API
+	auth    *authenticator
+	replays *replayer
+	log     *slog.Logger
+}
+
+// newRouter makes a router without operations.
+func newRouter(o *Options, auth *authenticator) *router {
+	rt := &router{mux: http.NewServeMux(), auth: auth, log: o.Log,
+		replays: &replayer{store: o.Store, sealer: o.Sealer, now: o.Now, log: o.Log}}
+	config := huma.Config{
+		OpenAPI: &huma.OpenAPI{OpenAPI: "3.1.0", Info: info(o.Version), Tags: tags(), Components: &huma.Components{
+			Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName), SecuritySchemes: securitySchemes()}},
+		Formats:                      map[string]huma.Format{"application/json": jsonFormat(), "json": jsonFormat()},
+		DefaultFormat:                "application/json",
+		RejectUnknownQueryParameters: true,
+		Transformers:                 []huma.Transformer{transformProblem},
+	}
+	if o.PublicURL != "" {
+		config.Servers = []*huma.Server{{URL: strings.TrimSuffix(o.PublicURL, "/")}}
+	}
+	rt.api = humago.New(rt.mux, config)
+	return rt
+}
+
+// document returns the OpenAPI document of all operations.
+func (rt *router) document() ([]byte, error) {
+	finishDocument(rt.api.OpenAPI())
+	b, err := json.MarshalIndent(rt.api.OpenAPI(), "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("api: the OpenAPI document cannot be written: %w", err)
+	}
+	return append(b, '\n'), nil
+}
+
+// schema returns the schema of T and enters it under its name.
+func schema[T any](r *router) *huma.Schema {
+	return r.api.OpenAPI().Components.Schemas.Schema(typeOf[T](), true, "")
+}
+
 // guarded adds the check of credentials and scope to an operation.
-func (s *Server) guarded(o *huma.Operation) {
+func (rt *router) guarded(o *huma.Operation) {
 	scope, _ := o.Metadata["scope"].(string)
 	if scope == "" {
 		return
@@ -48,11 +95,11 @@ func (s *Server) guarded(o *huma.Operation) {
 	local := o.Metadata["local"] == true
 	o.Middlewares = append(o.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
-		if local && s.auth.onMachine(r) {
+		if local && rt.auth.onMachine(r) {
 			next(ctx)
 			return
 		}
-		p, err := s.auth.who(r)
+		p, err := rt.auth.who(r)
 		if err == nil && !p.can(scope) {
 			err = lacks(p, scope)
 		}
@@ -80,18 +127,18 @@ const maxSmallBody = 1 << 20
 
 // register adds an operation whose bodies are JSON. Errors of the handler are
 // told as problems.
-func register[I, O any](s *Server, o huma.Operation, handler func(context.Context, *I) (*O, error)) {
-	s.guarded(&o)
-	s.strict(&o)
-	s.repeatable(&o)
+func register[I, O any](rt *router, o huma.Operation, handler func(context.Context, *I) (*O, error)) {
+	rt.guarded(&o)
+	strict(&o)
+	rt.replays.repeatable(&o)
 	if o.MaxBodyBytes == 0 {
 		o.MaxBodyBytes = maxSmallBody
 	}
-	huma.Register(s.api, o, func(ctx context.Context, in *I) (*O, error) {
+	huma.Register(rt.api, o, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)
 		if err != nil {
 			f := failureOf(err)
-			s.note(ctx, f)
+			rt.note(ctx, f)
 			return nil, f
 		}
 		return out, nil
@@ -99,24 +146,24 @@ func register[I, O any](s *Server, o huma.Operation, handler func(context.Contex
 }
 
 // raw adds an operation that reads and writes its bodies itself.
-func (s *Server) raw(o huma.Operation, handler func(http.ResponseWriter, *http.Request) error) {
-	s.guarded(&o)
-	s.strict(&o)
-	s.api.OpenAPI().AddOperation(&o)
-	s.api.Adapter().Handle(&o, s.api.Middlewares().Handler(o.Middlewares.Handler(func(ctx huma.Context) {
+func (rt *router) raw(o huma.Operation, handler func(http.ResponseWriter, *http.Request) error) {
+	rt.guarded(&o)
+	strict(&o)
+	rt.api.OpenAPI().AddOperation(&o)
+	rt.api.Adapter().Handle(&o, rt.api.Middlewares().Handler(o.Middlewares.Handler(func(ctx huma.Context) {
 		r, w := humago.Unwrap(ctx)
 		r = r.WithContext(ctx.Context())
 		if err := handler(w, r); err != nil {
-			s.note(ctx.Context(), failureOf(err))
+			rt.note(ctx.Context(), failureOf(err))
 			writeFailure(w, r, err)
 		}
 	})))
 }
 
 // note logs what the administrator should know of: failures of the gateway's own.
-func (s *Server) note(ctx context.Context, f *failure) {
+func (rt *router) note(ctx context.Context, f *failure) {
 	if f.status >= http.StatusInternalServerError {
-		s.opt.Log.Error("a request of the API failed", "code", f.code, "caller", caller(ctx).name, "err", f.err)
+		rt.log.Error("a request of the API failed", "code", f.code, "caller", caller(ctx).name, "err", f.err)
 	}
 }
 

@@ -30,11 +30,11 @@ func (s *Server) outer() http.Handler {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
-		_, pattern := s.mux.Handler(r)
+		_, pattern := s.router.mux.Handler(r)
 		if pattern == "" {
 			s.elsewhere(rec, r)
 		} else {
-			s.mux.ServeHTTP(rec, r)
+			s.router.mux.ServeHTTP(rec, r)
 		}
 		took := time.Since(start)
 		s.measure.request(r.Method, pattern, rec.status(), took)
@@ -52,7 +52,7 @@ func (s *Server) elsewhere(w http.ResponseWriter, r *http.Request) {
 	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		probe := r.Clone(r.Context())
 		probe.Method = m
-		if _, pattern := s.mux.Handler(probe); pattern != "" {
+		if _, pattern := s.router.mux.Handler(probe); pattern != "" {
 			allowed = append(allowed, m)
 		}
 	}

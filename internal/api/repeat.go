@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -31,9 +33,17 @@ type keptAnswer struct {
 	Body   json.RawMessage `json:"body,omitempty"`
 }
 
+// replayer answers a repeated request with the answer of the first one.
+type replayer struct {
+	store  store.Replays
+	sealer store.Sealer
+	now    func() time.Time
+	log    *slog.Logger
+}
+
 // repeatable makes an operation obey Idempotency-Key. Submissions have a way of
 // their own: their key is stored in the transaction that stores the message.
-func (s *Server) repeatable(o *huma.Operation) {
+func (s *replayer) repeatable(o *huma.Operation) {
 	if o.Method != http.MethodPost {
 		return
 	}
@@ -52,7 +62,7 @@ func (s *Server) repeatable(o *huma.Operation) {
 		digest := sha256.New()
 		framed(digest, "action", r.Method, r.URL.Path, r.URL.RawQuery, string(body))
 		p := caller(ctx.Context())
-		key, err := idempotency(r.WithContext(ctx.Context()), s.opt.Now(), digest)
+		key, err := idempotency(r.WithContext(ctx.Context()), s.now(), digest)
 		if err != nil {
 			writeFailure(w, r, err)
 			return
@@ -60,7 +70,7 @@ func (s *Server) repeatable(o *huma.Operation) {
 		if p.client == nil { // the keys of programs that are no clients are their own
 			key.Client = "key:" + p.name
 		}
-		known, err := s.opt.Store.Begin(r.Context(), s.opt.Now(), *key)
+		known, err := s.store.Begin(r.Context(), s.now(), *key)
 		if err == nil && known != nil {
 			err = s.again(w, key, known)
 		}
@@ -81,7 +91,7 @@ func (s *Server) repeatable(o *huma.Operation) {
 // keep stores the answer of what was done. A request that was refused did
 // nothing: its key is free. Of one that failed here nobody knows how far it got:
 // its key stays claimed.
-func (s *Server) keep(ctx huma.Context, key *store.Idempotency, a *answerKeeper) {
+func (s *replayer) keep(ctx huma.Context, key *store.Idempotency, a *answerKeeper) {
 	var stored []byte
 	if a.status == 0 || a.status >= http.StatusInternalServerError {
 		return
@@ -93,28 +103,28 @@ func (s *Server) keep(ctx huma.Context, key *store.Idempotency, a *answerKeeper)
 		err := enc.Encode(keptAnswer{Status: a.status, Header: a.Header(), Body: bytes.TrimSpace(a.body.Bytes())})
 		var sealed []byte
 		if err == nil {
-			sealed, err = s.opt.Sealer.Seal(key.Client+" "+key.Key, answerPath, adapters.Secret(doc.String()))
+			sealed, err = s.sealer.Seal(key.Client+" "+key.Key, answerPath, adapters.Secret(doc.String()))
 		}
 		if err == nil {
 			stored, err = json.Marshal(sealed)
 		}
 		if err != nil { // the key stays claimed: what was done is not done again
-			s.opt.Log.Error("the answer for an Idempotency-Key cannot be kept", "err", err)
+			s.log.Error("the answer for an Idempotency-Key cannot be kept", "err", err)
 			return
 		}
 	}
-	if err := s.opt.Store.End(ctx.Context(), *key, stored); err != nil {
-		s.opt.Log.Error("the answer for an Idempotency-Key cannot be kept", "err", err)
+	if err := s.store.End(ctx.Context(), *key, stored); err != nil {
+		s.log.Error("the answer for an Idempotency-Key cannot be kept", "err", err)
 	}
 }
 
 // again gives a kept answer.
-func (s *Server) again(w http.ResponseWriter, key *store.Idempotency, stored []byte) error {
+func (s *replayer) again(w http.ResponseWriter, key *store.Idempotency, stored []byte) error {
 	var sealed []byte
 	if err := json.Unmarshal(stored, &sealed); err != nil { // the key is that of a submission
 		return store.ErrIdempotency
 	}
-	doc, err := s.opt.Sealer.Open(key.Client+" "+key.Key, answerPath, sealed)
+	doc, err := s.sealer.Open(key.Client+" "+key.Key, answerPath, sealed)
 	if err != nil {
 		return err
 	}

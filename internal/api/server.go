@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,11 +10,8 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/net/netutil"
 	"golang.org/x/sync/semaphore"
@@ -122,8 +118,7 @@ func (o *Options) defaults() error {
 // A Server is the HTTP door. Make one with New, then Listen, then Serve.
 type Server struct {
 	opt     Options
-	mux     *http.ServeMux
-	api     huma.API
+	router  *router
 	spec    []byte
 	http    *http.Server
 	listen  net.Listener // TCP; nil: none
@@ -142,7 +137,7 @@ func New(o Options) (*Server, error) {
 	if err := o.defaults(); err != nil {
 		return nil, err
 	}
-	s := &Server{opt: o, mux: http.NewServeMux(), checks: semaphore.NewWeighted(checkBudget), stop: make(chan struct{})}
+	s := &Server{opt: o, checks: semaphore.NewWeighted(checkBudget), stop: make(chan struct{})}
 	s.json = semaphore.NewWeighted(s.jsonBudget())
 	s.auth = newAuthenticator(&s.opt, vault.NewHasher(2))
 	s.measure = newMeasures(&s.opt)
@@ -152,20 +147,9 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := huma.Config{
-		OpenAPI: &huma.OpenAPI{OpenAPI: "3.1.0", Info: info(o.Version), Tags: tags(),
-			Components: &huma.Components{Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName), SecuritySchemes: securitySchemes()}},
-		Formats:                      map[string]huma.Format{"application/json": jsonFormat(), "json": jsonFormat()},
-		DefaultFormat:                "application/json",
-		RejectUnknownQueryParameters: true,
-		Transformers:                 []huma.Transformer{transformProblem},
-	}
-	if o.PublicURL != "" {
-		config.Servers = []*huma.Server{{URL: strings.TrimSuffix(o.PublicURL, "/")}}
-	}
-	s.api = humago.New(s.mux, config)
+	s.router = newRouter(&s.opt, s.auth)
 	s.routes()
-	if s.spec, err = s.document(); err != nil {
+	if s.spec, err = s.router.document(); err != nil {
 		return nil, err
 	}
 	s.http = &http.Server{Handler: s.outer(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
@@ -183,16 +167,6 @@ func (s *Server) routes() {
 	s.laneRoutes()
 	s.eventRoutes()
 	s.webhookRoutes()
-}
-
-// document is the OpenAPI document, made once.
-func (s *Server) document() ([]byte, error) {
-	finishDocument(s.api.OpenAPI())
-	b, err := json.MarshalIndent(s.api.OpenAPI(), "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("api: the OpenAPI document cannot be written: %w", err)
-	}
-	return append(b, '\n'), nil
 }
 
 // OpenAPI is the document that is served at /openapi.json.

@@ -17,7 +17,7 @@ import (
 // strict refuses what a request of any operation has and that would have no
 // effect: a misspelt parameter must not send mail at once that was meant for
 // tomorrow.
-func (s *Server) strict(o *huma.Operation) {
+func strict(o *huma.Operation) {
 	o.Middlewares = append(o.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
 		if err := withoutEffect(ctx.Operation(), r); err != nil {

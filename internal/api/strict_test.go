@@ -15,7 +15,7 @@ func TestNothingIsIgnored(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	n := 0
-	for path, item := range w.server.api.OpenAPI().Paths {
+	for path, item := range w.server.router.api.OpenAPI().Paths {
 		for _, o := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
 			if o == nil {
 				continue

@@ -42,28 +42,28 @@ type (
 )
 
 func (s *Server) webhookRoutes() {
-	register(s, op("list-webhooks", http.MethodGet, "/v1/webhooks", eventsTag, ScopeEventsRead, "List webhooks", ""), s.listWebhooks)
+	register(s.router, op("list-webhooks", http.MethodGet, "/v1/webhooks", eventsTag, ScopeEventsRead, "List webhooks", ""), s.listWebhooks)
 	create := op("create-webhook", http.MethodPost, "/v1/webhooks", eventsTag, ScopeEventsRead, "Create a webhook",
 		"Events are sent in order, signed as Standard Webhooks asks, each until it is answered with 2xx: after 5 s, then twice as long up to an hour. The same event has the same webhook-id at every try. The secret is shown in this answer and never again.")
 	create.DefaultStatus = http.StatusCreated
-	register(s, create, s.createWebhook)
-	register(s, op("get-webhook", http.MethodGet, "/v1/webhooks/{id}", eventsTag, ScopeEventsRead, "Get a webhook", ""), func(ctx context.Context, in *WebhookPath) (*bodyOf[view.Webhook], error) {
+	register(s.router, create, s.createWebhook)
+	register(s.router, op("get-webhook", http.MethodGet, "/v1/webhooks/{id}", eventsTag, ScopeEventsRead, "Get a webhook", ""), func(ctx context.Context, in *WebhookPath) (*bodyOf[view.Webhook], error) {
 		h, err := s.hook(ctx, in.ID)
 		if err != nil {
 			return nil, err
 		}
 		return &bodyOf[view.Webhook]{view.OfWebhook(h)}, nil
 	})
-	register(s, op("replace-webhook", http.MethodPut, "/v1/webhooks/{id}", eventsTag, ScopeEventsRead, "Change a webhook", "What waits is tried again at once."), s.replaceWebhook)
-	register(s, op("delete-webhook", http.MethodDelete, "/v1/webhooks/{id}", eventsTag, ScopeEventsRead, "Delete a webhook", ""), func(ctx context.Context, in *WebhookPath) (*noBody, error) {
+	register(s.router, op("replace-webhook", http.MethodPut, "/v1/webhooks/{id}", eventsTag, ScopeEventsRead, "Change a webhook", "What waits is tried again at once."), s.replaceWebhook)
+	register(s.router, op("delete-webhook", http.MethodDelete, "/v1/webhooks/{id}", eventsTag, ScopeEventsRead, "Delete a webhook", ""), func(ctx context.Context, in *WebhookPath) (*noBody, error) {
 		h, err := s.hook(ctx, in.ID)
 		if err != nil {
 			return nil, err
 		}
 		return &noBody{}, s.opt.Store.DeleteWebhook(ctx, h.ID)
 	})
-	register(s, op("rotate-webhook", http.MethodPost, "/v1/webhooks/{id}/rotate", eventsTag, ScopeEventsRead, "Give a webhook a new secret", "The old one ends at once."), s.rotateWebhook)
-	register(s, op("replay-webhook", http.MethodPost, "/v1/webhooks/{id}/replay", eventsTag, ScopeEventsRead, "Send events again", ""), func(ctx context.Context, in *webhookReplay) (*bodyOf[view.Webhook], error) {
+	register(s.router, op("rotate-webhook", http.MethodPost, "/v1/webhooks/{id}/rotate", eventsTag, ScopeEventsRead, "Give a webhook a new secret", "The old one ends at once."), s.rotateWebhook)
+	register(s.router, op("replay-webhook", http.MethodPost, "/v1/webhooks/{id}/replay", eventsTag, ScopeEventsRead, "Send events again", ""), func(ctx context.Context, in *webhookReplay) (*bodyOf[view.Webhook], error) {
 		return s.editWebhook(ctx, in.ID, func(h *store.Webhook) error {
 			h.Cursor, h.Active = in.Body.After, true
 			return nil
