@@ -18,7 +18,7 @@ import (
 // insists (Options.Keyless) may programs of the machine, and clients known by
 // their address, hand over messages.
 func (a *authenticator) ambient(r *http.Request, from origin) (*principal, error) {
-	if from.peer == nil && !a.opt.Keyless {
+	if from.peer == nil && !a.keyless {
 		return nil, unauthorized("the request has no credentials", "la richiesta non ha credenziali")
 	}
 	if err := direct(r); err != nil {
@@ -49,13 +49,13 @@ func bySocket(peer localsocket.Peer) (*principal, error) {
 }
 
 func (a *authenticator) byAddress(r *http.Request, from origin) (*principal, error) {
-	c, err := a.opt.Clients.ByAddress(r.Context(), from.addr)
+	c, err := a.clients.ByAddress(r.Context(), from.addr)
 	switch {
 	case err == nil:
 		return &principal{client: c, scopes: []string{scopeSubmit}, name: "client " + c.Name, keyless: true}, nil
 	case !errors.Is(err, store.ErrNotFound):
 		return nil, err
-	case !from.near:
+	case !from.local:
 		return nil, unauthorized("the request has no credentials", "la richiesta non ha credenziali")
 	}
 	return &principal{scopes: []string{scopeSubmit}, name: "this machine", keyless: true}, nil
@@ -142,7 +142,7 @@ func (a *authenticator) sameSite(r *http.Request) error {
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
 		return nil
 	}
-	for _, own := range []string{"localhost", a.opt.Hostname, a.opt.PublicHost} {
+	for _, own := range append([]string{"localhost"}, a.hosts...) {
 		if own != "" && strings.EqualFold(host, own) {
 			return nil
 		}
@@ -156,6 +156,6 @@ func (a *authenticator) onMachine(r *http.Request) bool {
 	if r.Header.Get("Authorization") != "" {
 		return false
 	}
-	from, err := a.origin(r)
-	return err == nil && from.near && direct(r) == nil && a.sameSite(r) == nil
+	from, err := a.proxies.origin(r)
+	return err == nil && from.local && direct(r) == nil && a.sameSite(r) == nil
 }

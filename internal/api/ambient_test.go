@@ -148,7 +148,7 @@ func TestMetricsOnTheMachine(t *testing.T) {
 // they wrote it.
 func TestTrustedProxies(t *testing.T) {
 	t.Parallel()
-	a := &authenticator{opt: &Options{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24"), netip.MustParsePrefix("fd00::1/128")}}}
+	a := trustedProxies{netip.MustParsePrefix("10.0.0.0/24"), netip.MustParsePrefix("fd00::1/128")}
 	for _, c := range []struct{ remote, forwarded, want string }{
 		{"192.0.2.1:5", "203.0.113.9", "192.0.2.1"}, // nobody's proxy
 		{"10.0.0.1:5", "203.0.113.9", "203.0.113.9"},
@@ -166,7 +166,7 @@ func TestTrustedProxies(t *testing.T) {
 		r.RemoteAddr = c.remote
 		r.Header.Set("X-Forwarded-For", c.forwarded)
 		got, err := a.origin(r)
-		if err != nil || got.addr != netip.MustParseAddr(c.want) || got.near {
+		if err != nil || got.addr != netip.MustParseAddr(c.want) || got.local {
 			t.Errorf("%s from %s: %v %v, want %s", c.forwarded, c.remote, got, err, c.want)
 		}
 	}

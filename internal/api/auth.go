@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/vault"
 )
@@ -91,9 +93,15 @@ type knownKey struct {
 
 // An authenticator tells who calls. Safe for concurrent use.
 type authenticator struct {
-	opt    *Options
-	hasher *vault.Hasher
-	guard  *guard
+	store   store.Clients
+	clients *registry.Clients
+	proxies trustedProxies
+	hosts   []string // names of this server
+	keyless bool     // Options.Keyless
+	hasher  *vault.Hasher
+	limiter *authLimiter
+	now     func() time.Time
+	log     *slog.Logger
 
 	mu   sync.Mutex
 	keys map[string]*knownKey // by hash
@@ -103,7 +111,10 @@ type authenticator struct {
 const maxKnownKeys = 10_000
 
 func newAuthenticator(o *Options, h *vault.Hasher) *authenticator {
-	return &authenticator{opt: o, hasher: h, guard: newGuard(o.Now), keys: map[string]*knownKey{}}
+	return &authenticator{
+		store: o.Store, clients: o.Clients, proxies: o.TrustedProxies, hosts: []string{o.Hostname, o.PublicHost}, keyless: o.Keyless,
+		hasher: h, limiter: newAuthLimiter(o.Now), now: o.Now, log: o.Log, keys: map[string]*knownKey{},
+	}
 }
 
 func unauthorized(en, it string) *failure {
@@ -116,14 +127,14 @@ func unauthorized(en, it string) *failure {
 
 // who tells the principal of a request; the error is a *failure.
 func (a *authenticator) who(r *http.Request) (*principal, error) {
-	from, err := a.origin(r)
+	from, err := a.proxies.origin(r)
 	if err != nil {
 		return nil, err
 	}
 	scheme, rest, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	switch strings.ToLower(scheme) {
 	case "":
-		if !a.opt.Keyless { // no look into the store for what is refused anyway
+		if !a.keyless { // no look into the store for what is refused anyway
 			return a.ambient(r, from)
 		}
 		return a.twice(r.Context(), func() (*principal, error) { return a.ambient(r, from) })
@@ -132,7 +143,7 @@ func (a *authenticator) who(r *http.Request) (*principal, error) {
 	case "basic":
 		// Secrets that people chose can be guessed, so an address that failed
 		// too often is not even asked; a key of 256 bits cannot.
-		if wait := a.guard.blocked(from.payer()); wait > 0 {
+		if wait := a.limiter.blocked(from.limitKey()); wait > 0 {
 			return nil, tooManyFailures(wait)
 		}
 		if err := a.sameSite(r); err != nil { // browsers repeat Basic by themselves
@@ -152,7 +163,7 @@ func (a *authenticator) twice(ctx context.Context, check func() (*principal, err
 	if !errors.As(err, &f) || f.status != http.StatusUnauthorized {
 		return p, err
 	}
-	changed, lerr := a.opt.Clients.LookAgain(ctx, start)
+	changed, lerr := a.clients.LookAgain(ctx, start)
 	switch {
 	case lerr != nil:
 		return nil, lerr
@@ -168,7 +179,7 @@ func (a *authenticator) counted(ctx context.Context, from origin, check func() (
 	p, err := a.twice(ctx, check)
 	var f *failure
 	if errors.As(err, &f) && f.status == http.StatusUnauthorized {
-		if wait := a.guard.failed(from.payer()); wait > 0 {
+		if wait := a.limiter.failed(from.limitKey()); wait > 0 {
 			return nil, tooManyFailures(wait)
 		}
 	}
@@ -193,15 +204,15 @@ func (a *authenticator) bearer(ctx context.Context, key adapters.Secret) (*princ
 	if err != nil {
 		return nil, err
 	}
-	now := a.opt.Now()
+	now := a.now()
 	if !k.RevokedAt.IsZero() || !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) {
 		return nil, wrong
 	}
 	p := &principal{scopes: k.Scopes, name: "key " + k.Name}
 	if k.Client != "" {
-		p.client, err = a.opt.Clients.ByID(ctx, k.Client)
+		p.client, err = a.clients.ByID(ctx, k.Client)
 		if errors.Is(err, store.ErrNotFound) { // or made a moment ago by another process
-			p.client, err = a.opt.Store.Client(ctx, k.Client)
+			p.client, err = a.store.Client(ctx, k.Client)
 		}
 		if errors.Is(err, store.ErrNotFound) || err == nil && p.client.Disabled {
 			return nil, wrong
@@ -216,7 +227,7 @@ func (a *authenticator) bearer(ctx context.Context, key adapters.Secret) (*princ
 // key finds a key by its hash, from a copy that is at most keyFresh old, and
 // notes its use.
 func (a *authenticator) key(ctx context.Context, hash string) (store.APIKey, error) {
-	now := a.opt.Now()
+	now := a.now()
 	a.mu.Lock()
 	k := a.keys[hash]
 	if k != nil && now.Sub(k.read) < keyFresh {
@@ -225,7 +236,7 @@ func (a *authenticator) key(ctx context.Context, hash string) (store.APIKey, err
 		return out, nil
 	}
 	a.mu.Unlock()
-	stored, err := a.opt.Store.APIKeyByHash(ctx, hash)
+	stored, err := a.store.APIKeyByHash(ctx, hash)
 	if err != nil {
 		return store.APIKey{}, err
 	}
@@ -244,11 +255,17 @@ func (a *authenticator) key(ctx context.Context, hash string) (store.APIKey, err
 	}
 	a.mu.Unlock()
 	if touch {
-		if err := a.opt.Store.TouchAPIKey(ctx, stored.ID, now); err != nil {
-			a.opt.Log.Warn("the last use of an API key was not noted", "key", stored.Name, "err", err)
+		if err := a.store.TouchAPIKey(ctx, stored.ID, now); err != nil {
+			a.log.Warn("the last use of an API key was not noted", "key", stored.Name, "err", err)
 		}
 	}
 	return *stored, nil
+}
+
+// edited makes edits of clients and keys by this process count at once.
+func (a *authenticator) edited() {
+	a.clients.Stale()
+	a.forget()
 }
 
 // forget makes edits of keys by this process count at once.
@@ -264,7 +281,7 @@ func (a *authenticator) basic(r *http.Request) (*principal, error) {
 	if !ok || secret == "" {
 		return nil, wrong
 	}
-	c, err := a.opt.Clients.Named(r.Context(), name)
+	c, err := a.clients.Named(r.Context(), name)
 	switch {
 	case errors.Is(err, store.ErrNotFound), err == nil && c.SecretHash == "":
 		a.hasher.Waste(adapters.Secret(secret))
@@ -274,7 +291,7 @@ func (a *authenticator) basic(r *http.Request) (*principal, error) {
 	}
 	fits, err := a.hasher.Verify(c.SecretHash, adapters.Secret(secret))
 	if err != nil {
-		a.opt.Log.Error("the secret of a client cannot be checked", "client", c.Name, "err", err)
+		a.log.Error("the secret of a client cannot be checked", "client", c.Name, "err", err)
 		return nil, wrong
 	}
 	if !fits || c.Disabled {

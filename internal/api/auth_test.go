@@ -70,7 +70,7 @@ func TestClientByAddress(t *testing.T) {
 		w := newWorld(t, func(o *Options) { o.Keyless = keyless })
 		lan, err := w.store.PutClient(context.Background(), store.Client{Name: "lan", Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 		w.must(err)
-		w.server.clientsChanged()
+		w.server.auth.edited()
 		if !keyless {
 			w.want(w.do("", "POST", "/v1/messages", note("x")), 401)
 			continue
@@ -114,8 +114,8 @@ func TestFreshClients(t *testing.T) {
 func TestWrongCredentialsAreCounted(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	g := newGuard(func() time.Time { return now })
-	from := func(a string) string { return origin{addr: netip.MustParseAddr(a)}.payer() }
+	g := newAuthLimiter(func() time.Time { return now })
+	from := func(a string) string { return origin{addr: netip.MustParseAddr(a)}.limitKey() }
 	a, near, far := from("2001:db8::1"), from("2001:db8::ffff"), from("2001:db8:1::1")
 	for i := range failuresAtOnce {
 		if wait := g.failed(a); wait > 0 {
@@ -129,10 +129,10 @@ func TestWrongCredentialsAreCounted(t *testing.T) {
 	if g.blocked(a) > 0 {
 		t.Error("still blocked")
 	}
-	for i := range maxGuarded + 10 {
+	for i := range maxLimited + 10 {
 		g.failed(strconv.Itoa(i))
 	}
-	if len(g.at) > maxGuarded {
+	if len(g.at) > maxLimited {
 		t.Errorf("%d addresses remembered", len(g.at))
 	}
 

@@ -139,15 +139,10 @@ func (s *Server) putClient(ctx context.Context, c store.Client, shown string) (*
 	if err != nil {
 		return nil, err
 	}
-	s.clientsChanged()
+	s.auth.edited()
 	out := view.OfClient(stored)
 	out.Secret = shown
 	return &bodyOf[view.Client]{out}, nil
-}
-
-func (s *Server) clientsChanged() {
-	s.opt.Clients.Stale()
-	s.auth.forget()
 }
 
 func (s *Server) deleteClient(ctx context.Context, in *ClientPath) (*noBody, error) {
@@ -158,7 +153,7 @@ func (s *Server) deleteClient(ctx context.Context, in *ClientPath) (*noBody, err
 	if err := s.opt.Store.DeleteClient(ctx, c.ID); err != nil {
 		return nil, err
 	}
-	s.clientsChanged()
+	s.auth.edited()
 	return &noBody{}, nil
 }
 

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/http"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -19,19 +17,6 @@ import (
 // has got all of it. A reset or a time-out proves nothing, and the same message
 // again is then the client trying again (submit.Request.Unheard). Over HTTP/2
 // anything that comes after the answer counts, of whatever stream.
-
-// relayed reports that a proxy passed the request on. That the proxy has got the
-// answer, and sends the next request (of whomever), does not say that the client
-// has: such acceptances stay unheard. Who claims to be a proxy may.
-func (s *Server) relayed(r *http.Request) bool {
-	for _, name := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Real-Ip"} {
-		if len(r.Header[name]) > 0 {
-			return true
-		}
-	}
-	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && s.auth.proxy(plainAddr(from.Addr()))
-}
 
 // A hearing listener gives connections that tell what was heard.
 type hearing struct {

@@ -135,7 +135,7 @@ func TestRelayed(t *testing.T) {
 		if c.field != "" {
 			r.Header.Set(c.field, "x")
 		}
-		if got := w.server.relayed(r); got != c.want {
+		if got := w.server.auth.proxies.relayed(r); got != c.want {
 			t.Errorf("%+v: %v", c, got)
 		}
 	}

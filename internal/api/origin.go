@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/postino-mail/postino/internal/localsocket"
@@ -12,13 +13,13 @@ import (
 
 // An origin is where a request comes from: a user of this machine, or an address.
 type origin struct {
-	peer *localsocket.Peer // nil: came by TCP
-	addr netip.Addr        // of the caller; invalid where peer is known
-	near bool              // addr is loopback, and no proxy was named there
+	peer  *localsocket.Peer // nil: came by TCP
+	addr  netip.Addr        // of the caller; invalid where peer is known
+	local bool              // addr is loopback, and is no trusted proxy
 }
 
-// payer is whom wrong credentials are counted against.
-func (o origin) payer() string {
+// limitKey is whom wrong credentials are counted against.
+func (o origin) limitKey() string {
 	if o.peer != nil {
 		return o.peer.User
 	}
@@ -35,10 +36,13 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 	return ctx
 }
 
-// origin tells where a request comes from. X-Forwarded-For is believed from the
-// addresses that the administrator named, and of its list only what such a
-// proxy wrote: the last address that is none of them. Anyone may claim the rest.
-func (a *authenticator) origin(r *http.Request) (origin, error) {
+// trustedProxies are the addresses whose X-Forwarded-For is believed.
+type trustedProxies []netip.Prefix
+
+// origin returns where a request comes from. Of the list in X-Forwarded-For only
+// what a trusted proxy wrote is believed: the last address that is not itself
+// one. Anyone may claim the rest.
+func (t trustedProxies) origin(r *http.Request) (origin, error) {
 	if p, ok := r.Context().Value(peerKey{}).(localsocket.Peer); ok {
 		return origin{peer: &p}, nil
 	}
@@ -47,8 +51,8 @@ func (a *authenticator) origin(r *http.Request) (origin, error) {
 		return origin{}, unauthorized("the address of the caller is not known", "l'indirizzo del chiamante non è noto")
 	}
 	addr := plainAddr(from.Addr())
-	if !a.proxy(addr) {
-		return origin{addr: addr, near: addr.IsLoopback()}, nil
+	if !t.contain(addr) {
+		return origin{addr: addr, local: addr.IsLoopback()}, nil
 	}
 	list := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(list) - 1; i >= 0; i-- {
@@ -56,20 +60,15 @@ func (a *authenticator) origin(r *http.Request) (origin, error) {
 		if !ok {
 			break
 		}
-		if addr = next; !a.proxy(addr) {
+		if addr = next; !t.contain(addr) {
 			break
 		}
 	}
 	return origin{addr: addr}, nil
 }
 
-func (a *authenticator) proxy(addr netip.Addr) bool {
-	for _, p := range a.opt.TrustedProxies {
-		if p.Contains(addr) {
-			return true
-		}
-	}
-	return false
+func (t trustedProxies) contain(addr netip.Addr) bool {
+	return slices.ContainsFunc(t, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
 func plainAddr(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
@@ -83,4 +82,17 @@ func forwardedAddr(s string) (netip.Addr, bool) {
 	}
 	addr, err := netip.ParseAddr(strings.Trim(s, "[]"))
 	return plainAddr(addr), err == nil
+}
+
+// relayed reports that a proxy passed the request on. That the proxy has got the
+// answer, and sends the next request (of whomever), does not say that the client
+// has: such acceptances stay unheard. Who claims to be a proxy may.
+func (t trustedProxies) relayed(r *http.Request) bool {
+	for _, name := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Real-Ip"} {
+		if len(r.Header[name]) > 0 {
+			return true
+		}
+	}
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && t.contain(plainAddr(from.Addr()))
 }

@@ -90,7 +90,7 @@ func TestRateAndSendersOfResend(t *testing.T) {
 	c.PerMinute, c.Senders = 0, []string{"other@contoso.it"}
 	_, err = w.store.PutClient(context.Background(), *c)
 	w.must(err)
-	w.server.clientsChanged()
+	w.server.auth.edited()
 	w.want(w.do(key, "POST", "/v1/messages/"+m.ID+"/resend", nil), http.StatusForbidden)
 }
 

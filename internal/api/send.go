@@ -255,7 +255,7 @@ func (s *Server) submit(r *http.Request, list []submit.Request, digest hash.Hash
 	if err != nil {
 		return nil, err
 	}
-	if s.relayed(r) {
+	if s.auth.proxies.relayed(r) {
 		answer = nil
 	}
 	out := make([]Accepted, len(done))

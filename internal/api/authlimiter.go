@@ -1,0 +1,79 @@
+package api
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// How many wrong credentials one origin may send: this many at once, then one
+// each interval.
+const (
+	failuresAtOnce  = 10
+	failureInterval = 6 * time.Second
+	maxLimited      = 10_000
+)
+
+// An authLimiter counts wrong credentials by whom they come from: a network or a user
+// of this machine (origin.limitKey). Safe for concurrent use.
+type authLimiter struct {
+	now func() time.Time
+
+	mu sync.Mutex
+	at map[string]time.Time // when the debt of each is paid
+}
+
+func newAuthLimiter(now func() time.Time) *authLimiter {
+	return &authLimiter{now: now, at: map[string]time.Time{}}
+}
+
+// network is what one attacker has at hand: an IPv6 subscriber has a /64.
+func network(a netip.Addr) netip.Addr {
+	if a.Is6() {
+		if p, err := a.Prefix(64); err == nil {
+			return p.Addr()
+		}
+	}
+	return a
+}
+
+// blocked is how long the origin must wait; 0: it may try.
+func (l *authLimiter) blocked(key string) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.wait(key, l.now())
+}
+
+func (l *authLimiter) wait(key string, now time.Time) time.Duration {
+	paid := l.at[key]
+	if !paid.After(now) {
+		return 0
+	}
+	return max(0, paid.Sub(now)-failuresAtOnce*failureInterval)
+}
+
+// failed counts one failure and returns, as blocked does, how long to wait now.
+func (l *authLimiter) failed(key string) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	if len(l.at) >= maxLimited {
+		for k, t := range l.at {
+			if !t.After(now) {
+				delete(l.at, k)
+			}
+		}
+		if len(l.at) >= maxLimited { // a flood from everywhere: start again rather than grow
+			clear(l.at)
+		}
+	}
+	if over := l.wait(key, now); over > 0 {
+		return over
+	}
+	t := l.at[key]
+	if t.Before(now) {
+		t = now
+	}
+	l.at[key] = t.Add(failureInterval)
+	return l.wait(key, now)
+}
