@@ -103,7 +103,7 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-s.stop:
+		case <-s.stopping:
 			return nil
 		case <-wake:
 		case <-beat.C:

@@ -16,8 +16,8 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 )
 
-// measures are what /metrics shows. What the store knows is read when it is asked.
-type measures struct {
+// metrics are what /metrics shows. What the store knows is read when it is asked.
+type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
@@ -26,16 +26,16 @@ type measures struct {
 	unnamed  http.Handler // without what names a mailbox or a connection
 }
 
-func newMeasures(o *Options) *measures {
-	m := &measures{registry: o.Metrics,
+func newMetrics(o *Options) *metrics {
+	m := &metrics{registry: o.Metrics,
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "postino_http_requests_total", Help: "Requests of the HTTP door."}, []string{"method", "route", "code"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "postino_http_request_seconds", Help: "Time from the header of a request to the end of its answer.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5, 30}}, []string{"method", "route"}),
 		accepted: prometheus.NewCounter(prometheus.CounterOpts{Name: "postino_http_messages_accepted_total", Help: "Messages taken by the HTTP door."})}
 	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.accepted, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newStoreCollector(o)} {
-		// A registry that others fill may have the runtime's measures already.
+		// A registry that others fill may have the runtime's metrics already.
 		if err := m.registry.Register(c); err != nil {
-			o.Log.Debug("a measure is there already", "err", err)
+			o.Log.Debug("a metric is registered already", "err", err)
 		}
 	}
 	how := promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}
@@ -64,7 +64,7 @@ func (g unnamed) Gather() ([]*dto.MetricFamily, error) {
 	}), err
 }
 
-func (m *measures) request(method, route string, code int, took time.Duration) {
+func (m *metrics) request(method, route string, code int, took time.Duration) {
 	if route == "" {
 		route = "none" // never the path itself: anybody could make series without end
 	}
@@ -178,7 +178,7 @@ func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 	now := c.opt.Now()
 	up := 1.0
 	if err := c.queue(ctx, now, gauge); err != nil {
-		c.opt.Log.Warn("the queue could not be measured", "err", err)
+		c.opt.Log.Warn("the queue could not be counted", "err", err)
 		up = 0
 	}
 	gauge(c.up, up)

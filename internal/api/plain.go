@@ -42,9 +42,9 @@ func (s *Server) plainRoutes() {
 	metrics.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{"text/plain": {Schema: &huma.Schema{Type: "string"}}}}}
 	s.router.raw(localToo(metrics), func(w http.ResponseWriter, r *http.Request) error {
 		if caller(r.Context()).admin() {
-			s.measure.handler.ServeHTTP(w, r)
+			s.metrics.handler.ServeHTTP(w, r)
 		} else {
-			s.measure.unnamed.ServeHTTP(w, r)
+			s.metrics.unnamed.ServeHTTP(w, r)
 		}
 		return nil
 	})

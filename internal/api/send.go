@@ -271,7 +271,7 @@ func (s *Server) submit(r *http.Request, list []submit.Request, digest hash.Hash
 		out[i] = accepted(d.Submitted, d.MessageID, d.Recipients, d.Size, list[i].NotBefore)
 		out[i].Connection = view.ConnectionRef{ID: d.Connection.ID, Name: d.Connection.Name, Provider: string(d.Connection.Provider)}
 	}
-	s.measure.accepted.Add(float64(len(done)))
+	s.metrics.accepted.Add(float64(len(done)))
 	return out, nil
 }
 

@@ -2,21 +2,16 @@ package api
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
-	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/net/netutil"
 	"golang.org/x/sync/semaphore"
 
-	"github.com/postino-mail/postino/internal/localsocket"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
@@ -117,19 +112,16 @@ func (o *Options) defaults() error {
 
 // A Server is the HTTP door. Make one with New, then Listen, then Serve.
 type Server struct {
+	*transport
 	opt     Options
 	router  *router
 	spec    []byte
-	http    *http.Server
-	listen  net.Listener // TCP; nil: none
-	socket  net.Listener // unix; nil: none
 	auth    *authenticator
-	measure *measures
+	metrics *metrics
 	events  *feed
 	hooks   *webhook.Worker
 	json    *semaphore.Weighted // bytes of memory for JSON and forms in work at once
 	checks  *semaphore.Weighted // and for checking them
-	stop    chan struct{}       // closed when the server ends, for streams
 }
 
 // New makes a Server with all its routes; it does not listen yet.
@@ -137,10 +129,10 @@ func New(o Options) (*Server, error) {
 	if err := o.defaults(); err != nil {
 		return nil, err
 	}
-	s := &Server{opt: o, checks: semaphore.NewWeighted(checkBudget), stop: make(chan struct{})}
+	s := &Server{opt: o, checks: semaphore.NewWeighted(checkBudget)}
 	s.json = semaphore.NewWeighted(s.jsonBudget())
 	s.auth = newAuthenticator(&s.opt, vault.NewHasher(2))
-	s.measure = newMeasures(&s.opt)
+	s.metrics = newMetrics(&s.opt)
 	s.events = newFeed(o.Store, o.Poll, o.Log)
 	var err error
 	s.hooks, err = webhook.New(webhook.Options{Store: o.Store, Sealer: o.Sealer, Networks: o.WebhookNetworks, Poll: o.Poll, Log: o.Log, Now: o.Now})
@@ -152,9 +144,7 @@ func New(o Options) (*Server, error) {
 	if s.spec, err = s.router.document(); err != nil {
 		return nil, err
 	}
-	s.http = &http.Server{Handler: s.outer(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return withAnswers(withPeer(ctx, c), c) },
-		ErrorLog:    slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn)}
+	s.transport = newTransport(&s.opt, &chain{mux: s.router.mux, metrics: s.metrics, elsewhere: o.Fallback, log: o.Log})
 	return s, nil
 }
 
@@ -172,85 +162,15 @@ func (s *Server) routes() {
 // OpenAPI is the document that is served at /openapi.json.
 func (s *Server) OpenAPI() []byte { return s.spec }
 
-// Handler is the door without a listener, for tests and for other servers.
-// Streams of events need Serve as well.
-func (s *Server) Handler() http.Handler { return s.http.Handler }
-
-// Listen opens the address; with a TLS configuration it speaks HTTPS.
-func (s *Server) Listen(addr string, conf *tls.Config) error {
-	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
-	if err != nil {
-		return fmt.Errorf("HTTP cannot listen on %s: %w", addr, err)
-	}
-	l = &hearing{l, s.opt.Submit.Heard}
-	// The fair one is outside: what it refuses frees its place at once.
-	l = newFairListener(netutil.LimitListener(l, s.opt.MaxConnections), s.opt.MaxPerAddress)
-	if conf != nil {
-		conf = conf.Clone()
-		conf.NextProtos = append([]string{"h2", "http/1.1"}, conf.NextProtos...)
-		s.http.TLSConfig = conf
-		l = tls.NewListener(l, conf)
-	}
-	s.listen = l
-	return nil
-}
-
-// ListenSocket opens a unix socket too, or instead: there the user of the
-// program decides what it may do.
-func (s *Server) ListenSocket(o localsocket.Options) error {
-	l, err := localsocket.Listen(o)
-	if err != nil {
-		return fmt.Errorf("HTTP: %w", err)
-	}
-	s.socket = newFairListener(netutil.LimitListener(&hearing{l, s.opt.Submit.Heard}, s.opt.MaxConnections), s.opt.MaxPerAddress)
-	return nil
-}
-
-// Addr is where the server listens by TCP; empty before Listen.
-func (s *Server) Addr() string {
-	if s.listen == nil {
-		return ""
-	}
-	return s.listen.Addr().String()
-}
-
 // Serve answers until ctx ends, then lets requests under way finish for up to
 // ten seconds. Webhooks are delivered meanwhile.
 func (s *Server) Serve(ctx context.Context) error {
-	listeners := slices.DeleteFunc([]net.Listener{s.listen, s.socket}, func(l net.Listener) bool { return l == nil })
-	if len(listeners) == 0 {
-		return errors.New("api: Serve before Listen")
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	workers := make(chan struct{}, 2)
-	go func() { s.events.run(ctx); workers <- struct{}{} }()
-	go func() { s.hooks.Run(ctx); workers <- struct{}{} }()
-	served := make(chan error, len(listeners))
-	for _, l := range listeners {
-		go func() { served <- s.http.Serve(l) }()
-	}
-	var err error
-	select {
-	case <-ctx.Done():
-		close(s.stop)
-		limit, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		if serr := s.http.Shutdown(limit); serr != nil {
-			err = errors.Join(serr, s.http.Close())
-		}
-		done()
-	case err = <-served: // by itself: the other one cannot stay alone
-		listeners = listeners[1:]
-		close(s.stop)
-		err = errors.Join(err, s.http.Close())
-	}
-	for range listeners {
-		<-served //nolint:errcheck // http.ErrServerClosed
-	}
+	working, cancel := context.WithCancel(ctx)
+	var workers sync.WaitGroup
+	workers.Go(func() { s.events.run(working) })
+	workers.Go(func() { s.hooks.Run(working) })
+	err := s.serve(ctx)
 	cancel()
-	<-workers
-	<-workers
-	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, context.DeadlineExceeded) {
-		return nil
-	}
+	workers.Wait()
 	return err
 }

@@ -8,11 +8,11 @@ import (
 	"github.com/postino-mail/postino/internal/localsocket"
 )
 
-// A fairListener closes connections of an address, or of a user of this machine,
-// that has too many already, so that nobody alone can take all that the server
-// allows. By TCP this machine is not counted: a reverse proxy on it speaks for
-// everybody.
-type fairListener struct {
+// A connLimiter closes connections of an address, or of a user of this machine,
+// that has too many already, so that no one alone can take all that the server
+// allows. Over TCP this machine is not counted: a reverse proxy on it speaks for
+// everyone.
+type connLimiter struct {
 	net.Listener
 	most int
 
@@ -20,11 +20,11 @@ type fairListener struct {
 	n  map[string]int
 }
 
-func newFairListener(l net.Listener, most int) *fairListener {
-	return &fairListener{Listener: l, most: most, n: map[string]int{}}
+func newConnLimiter(l net.Listener, most int) *connLimiter {
+	return &connLimiter{Listener: l, most: most, n: map[string]int{}}
 }
 
-func (l *fairListener) Accept() (net.Conn, error) {
+func (l *connLimiter) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
 		if err != nil {
@@ -35,13 +35,13 @@ func (l *fairListener) Accept() (net.Conn, error) {
 			return c, nil
 		}
 		if l.add(who) {
-			return &fairConn{Conn: c, done: func() { l.remove(who) }}, nil
+			return &limitedConn{Conn: c, done: func() { l.remove(who) }}, nil
 		}
 		_ = c.Close() // refused: there is nothing to do about an error of it
 	}
 }
 
-// countedFor is whom a connection is counted for; empty: nobody.
+// countedFor is whom a connection is counted for; empty: no one.
 func countedFor(from net.Addr) string {
 	if p, ok := from.(localsocket.Peer); ok {
 		if p.Role == localsocket.Owner {
@@ -56,7 +56,7 @@ func countedFor(from net.Addr) string {
 	return network(plainAddr(ap.Addr())).String()
 }
 
-func (l *fairListener) add(who string) bool {
+func (l *connLimiter) add(who string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.n[who] >= l.most {
@@ -66,7 +66,7 @@ func (l *fairListener) add(who string) bool {
 	return true
 }
 
-func (l *fairListener) remove(who string) {
+func (l *connLimiter) remove(who string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.n[who]--; l.n[who] <= 0 {
@@ -74,13 +74,13 @@ func (l *fairListener) remove(who string) {
 	}
 }
 
-type fairConn struct {
+type limitedConn struct {
 	net.Conn
 	once sync.Once
 	done func()
 }
 
-func (c *fairConn) Close() error {
+func (c *limitedConn) Close() error {
 	c.once.Do(c.done)
 	return c.Conn.Close()
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"strings"
@@ -17,42 +18,48 @@ const (
 	minRate = 16 << 10 // bytes a second
 )
 
-// outer is what every request passes: limits of time, security headers,
-// counting, and an answer for paths that do not exist.
-func (s *Server) outer() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start := time.Now()
-		rc := http.NewResponseController(w)
-		rec := &recorder{ResponseWriter: w, control: rc}
-		if r.Body != nil && r.Body != http.NoBody {
-			r.Body = &pacedBody{body: r.Body, control: rc, start: start}
-		}
-		h := w.Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Cache-Control", "no-store")
-		_, pattern := s.router.mux.Handler(r)
-		if pattern == "" {
-			s.elsewhere(rec, r)
-		} else {
-			s.router.mux.ServeHTTP(rec, r)
-		}
-		took := time.Since(start)
-		s.measure.request(r.Method, pattern, rec.status(), took)
-		s.opt.Log.Debug("HTTP", "method", r.Method, "route", pattern, "status", rec.status(), "took", took, "from", r.RemoteAddr)
-	})
+// A chain is what every request passes before its operation: limits of time,
+// security headers, counting, and an answer for paths that do not exist.
+type chain struct {
+	mux       *http.ServeMux
+	metrics   *metrics
+	elsewhere http.Handler // for what is no path of the API; nil: 404
+	log       *slog.Logger
 }
 
-// elsewhere answers for paths and methods that the API does not have.
-func (s *Server) elsewhere(w http.ResponseWriter, r *http.Request) {
-	if !strings.HasPrefix(r.URL.Path, "/v1/") && s.opt.Fallback != nil {
-		s.opt.Fallback.ServeHTTP(w, r)
+// ServeHTTP implements http.Handler.
+func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	control := http.NewResponseController(w)
+	rec := &recorder{ResponseWriter: w, control: control}
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = &pacedBody{body: r.Body, control: control, start: start}
+	}
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	_, pattern := c.mux.Handler(r)
+	if pattern == "" {
+		c.noOperation(rec, r)
+	} else {
+		c.mux.ServeHTTP(rec, r)
+	}
+	took := time.Since(start)
+	c.metrics.request(r.Method, pattern, rec.status(), took)
+	c.log.Debug("HTTP", "method", r.Method, "route", pattern, "status", rec.status(), "took", took, "from", r.RemoteAddr)
+}
+
+// noOperation answers for paths and methods that the API does not have.
+func (c *chain) noOperation(w http.ResponseWriter, r *http.Request) {
+	if !strings.HasPrefix(r.URL.Path, "/v1/") && c.elsewhere != nil {
+		c.elsewhere.ServeHTTP(w, r)
 		return
 	}
 	var allowed []string
 	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		probe := r.Clone(r.Context())
 		probe.Method = m
-		if _, pattern := s.router.mux.Handler(probe); pattern != "" {
+		if _, pattern := c.mux.Handler(probe); pattern != "" {
 			allowed = append(allowed, m)
 		}
 	}
@@ -60,9 +67,10 @@ func (s *Server) elsewhere(w http.ResponseWriter, r *http.Request) {
 		writeFailure(w, r, pathNotFound())
 		return
 	}
-	w.Header().Set("Allow", strings.Join(allowed, ", "))
-	writeFailure(w, r, fail(http.StatusMethodNotAllowed, "method_not_allowed", "", "this path does not know the method "+r.Method, "questo percorso non ammette il metodo "+r.Method,
-		"use "+strings.Join(allowed, ", "), "usare "+strings.Join(allowed, ", ")))
+	list := strings.Join(allowed, ", ")
+	w.Header().Set("Allow", list)
+	writeFailure(w, r, fail(http.StatusMethodNotAllowed, "method_not_allowed", "",
+		"this path does not know the method "+r.Method, "questo percorso non ammette il metodo "+r.Method, "use "+list, "usare "+list))
 }
 
 // A recorder notes the status and bounds how long a reader may take for the answer.
