@@ -172,7 +172,7 @@ func (s *Server) way(ctx context.Context, m *store.Message, d *store.Delivery, n
 			id = d.Route.Connection
 		}
 	}
-	c, err := s.connection(ctx, id)
+	c, err := s.connections.find(ctx, id)
 	if err != nil {
 		return nil, err
 	}

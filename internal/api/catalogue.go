@@ -121,8 +121,14 @@ func kindOf(code string, status int) (string, kind) {
 	return name, all[name]
 }
 
+// problemRoutes shows the pages that explain each kind of problem.
+func problemRoutes(mux *http.ServeMux) {
+	mux.HandleFunc("GET /problems/{code}", problemPage)
+	mux.HandleFunc("GET /problems", problemIndex)
+}
+
 // problemPage explains one kind, as a page or as JSON.
-func (s *Server) problemPage(w http.ResponseWriter, r *http.Request) {
+func problemPage(w http.ResponseWriter, r *http.Request) {
 	code, lang := r.PathValue("code"), language(r.Header.Get("Accept-Language"))
 	k, ok := kinds()[code]
 	w.Header().Set("Vary", "Accept, Accept-Language")
@@ -155,7 +161,7 @@ func problemTemplate() *template.Template {
 }
 
 // problemIndex lists all kinds.
-func (s *Server) problemIndex(w http.ResponseWriter, r *http.Request) {
+func problemIndex(w http.ResponseWriter, r *http.Request) {
 	lang := language(r.Header.Get("Accept-Language"))
 	type line struct {
 		Type  string `json:"type"`

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/config"
@@ -39,15 +40,24 @@ type (
 	}
 )
 
-func (s *Server) clientRoutes() {
-	register(s.router, op("list-clients", http.MethodGet, "/v1/clients", clientsTag, ScopeClientsWrite, "List clients", ""), s.listClients)
+// A clientService shows and edits clients.
+type clientService struct {
+	clients     clientFinder
+	connections connectionFinder
+	hasher      *vault.Hasher
+	edited      func() // called after each edit
+	now         func() time.Time
+}
+
+func (s *clientService) routes(rt *router) {
+	register(rt, op("list-clients", http.MethodGet, "/v1/clients", clientsTag, ScopeClientsWrite, "List clients", ""), s.listClients)
 	create := op("create-client", http.MethodPost, "/v1/clients", clientsTag, ScopeClientsWrite, "Create a client", "The secret is shown in this answer and never again.")
 	create.DefaultStatus = http.StatusCreated
-	register(s.router, create, s.createClient)
-	register(s.router, op("get-client", http.MethodGet, "/v1/clients/{id}", clientsTag, ScopeClientsWrite, "Get a client", ""), s.getClient)
-	register(s.router, op("replace-client", http.MethodPut, "/v1/clients/{id}", clientsTag, ScopeClientsWrite, "Change a client", "Replaces its settings; the secret stays."), s.replaceClient)
-	register(s.router, op("delete-client", http.MethodDelete, "/v1/clients/{id}", clientsTag, ScopeClientsWrite, "Delete a client", "With its API keys. Its messages stay."), s.deleteClient)
-	register(s.router, op("rotate-client", http.MethodPost, "/v1/clients/{id}/rotate", clientsTag, ScopeClientsWrite, "Give a client a new secret", "The old one ends at once; the new one is shown in this answer and never again."), s.rotateClient)
+	register(rt, create, s.createClient)
+	register(rt, op("get-client", http.MethodGet, "/v1/clients/{id}", clientsTag, ScopeClientsWrite, "Get a client", ""), s.getClient)
+	register(rt, op("replace-client", http.MethodPut, "/v1/clients/{id}", clientsTag, ScopeClientsWrite, "Change a client", "Replaces its settings; the secret stays."), s.replaceClient)
+	register(rt, op("delete-client", http.MethodDelete, "/v1/clients/{id}", clientsTag, ScopeClientsWrite, "Delete a client", "With its API keys. Its messages stay."), s.deleteClient)
+	register(rt, op("rotate-client", http.MethodPost, "/v1/clients/{id}/rotate", clientsTag, ScopeClientsWrite, "Give a client a new secret", "The old one ends at once; the new one is shown in this answer and never again."), s.rotateClient)
 }
 
 // A ClientList is all clients.
@@ -55,8 +65,8 @@ type ClientList struct {
 	Items []view.Client `json:"items"`
 }
 
-func (s *Server) listClients(ctx context.Context, _ *struct{}) (*bodyOf[ClientList], error) {
-	all, err := s.opt.Store.Clients(ctx)
+func (s *clientService) listClients(ctx context.Context, _ *struct{}) (*bodyOf[ClientList], error) {
+	all, err := s.clients.Clients(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -67,25 +77,16 @@ func (s *Server) listClients(ctx context.Context, _ *struct{}) (*bodyOf[ClientLi
 	return &bodyOf[ClientList]{out}, nil
 }
 
-// clientOf finds a client by id or name.
-func (s *Server) clientOf(ctx context.Context, name string) (*store.Client, error) {
-	c, err := s.opt.Store.Client(ctx, name)
-	if err == nil {
-		return c, nil
-	}
-	return s.opt.Store.ClientNamed(ctx, name)
-}
-
-func (s *Server) getClient(ctx context.Context, in *ClientPath) (*bodyOf[view.Client], error) {
-	c, err := s.clientOf(ctx, in.ID)
+func (s *clientService) getClient(ctx context.Context, in *ClientPath) (*bodyOf[view.Client], error) {
+	c, err := s.clients.find(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
 	return &bodyOf[view.Client]{view.OfClient(c)}, nil
 }
 
-func (s *Server) createClient(ctx context.Context, in *clientCreate) (*bodyOf[view.Client], error) {
-	now := s.opt.Now()
+func (s *clientService) createClient(ctx context.Context, in *clientCreate) (*bodyOf[view.Client], error) {
+	now := s.now()
 	c := store.Client{CreatedAt: now, ChangedAt: now}
 	b := &in.Body
 	shown := ""
@@ -94,7 +95,7 @@ func (s *Server) createClient(ctx context.Context, in *clientCreate) (*bodyOf[vi
 		return nil, invalid("no_secret", "no_secret and secret exclude each other", "no_secret e secret si escludono")
 	case b.NoSecret:
 	case b.Secret != "":
-		hash, err := s.auth.hasher.Hash(adapters.Secret(b.Secret))
+		hash, err := s.hasher.Hash(adapters.Secret(b.Secret))
 		if err != nil {
 			return nil, err
 		}
@@ -109,8 +110,8 @@ func (s *Server) createClient(ctx context.Context, in *clientCreate) (*bodyOf[vi
 	return s.putClient(ctx, c, shown)
 }
 
-func (s *Server) replaceClient(ctx context.Context, in *clientReplace) (*bodyOf[view.Client], error) {
-	c, err := s.clientOf(ctx, in.ID)
+func (s *clientService) replaceClient(ctx context.Context, in *clientReplace) (*bodyOf[view.Client], error) {
+	c, err := s.clients.find(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -120,40 +121,40 @@ func (s *Server) replaceClient(ctx context.Context, in *clientReplace) (*bodyOf[
 	if err := s.apply(ctx, c, &in.Body.ClientSettings); err != nil {
 		return nil, err
 	}
-	c.ChangedAt = s.opt.Now()
+	c.ChangedAt = s.now()
 	return s.putClient(ctx, *c, "")
 }
 
-func (s *Server) rotateClient(ctx context.Context, in *ClientPath) (*bodyOf[view.Client], error) {
-	c, err := s.clientOf(ctx, in.ID)
+func (s *clientService) rotateClient(ctx context.Context, in *ClientPath) (*bodyOf[view.Client], error) {
+	c, err := s.clients.find(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
 	key := vault.NewKey("pc_")
-	c.SecretHash, c.ChangedAt = vault.HashGenerated(key), s.opt.Now()
+	c.SecretHash, c.ChangedAt = vault.HashGenerated(key), s.now()
 	return s.putClient(ctx, *c, key.Reveal())
 }
 
-func (s *Server) putClient(ctx context.Context, c store.Client, shown string) (*bodyOf[view.Client], error) {
-	stored, err := s.opt.Store.PutClient(ctx, c)
+func (s *clientService) putClient(ctx context.Context, c store.Client, shown string) (*bodyOf[view.Client], error) {
+	stored, err := s.clients.PutClient(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	s.auth.edited()
+	s.edited()
 	out := view.OfClient(stored)
 	out.Secret = shown
 	return &bodyOf[view.Client]{out}, nil
 }
 
-func (s *Server) deleteClient(ctx context.Context, in *ClientPath) (*noBody, error) {
-	c, err := s.clientOf(ctx, in.ID)
+func (s *clientService) deleteClient(ctx context.Context, in *ClientPath) (*noBody, error) {
+	c, err := s.clients.find(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.opt.Store.DeleteClient(ctx, c.ID); err != nil {
+	if err := s.clients.DeleteClient(ctx, c.ID); err != nil {
 		return nil, err
 	}
-	s.auth.edited()
+	s.edited()
 	return &noBody{}, nil
 }
 
@@ -163,7 +164,7 @@ func invalid(field, en, it string) *failure {
 
 // apply checks the settings and puts them into c. Nobody becomes a client by
 // accident: one without a secret needs networks, and no network is everybody.
-func (s *Server) apply(ctx context.Context, c *store.Client, in *view.ClientSettings) error {
+func (s *clientService) apply(ctx context.Context, c *store.Client, in *view.ClientSettings) error {
 	if strings.ContainsFunc(in.Name, func(r rune) bool { return r <= ' ' || r == ':' || r == 0x7f }) {
 		return invalid("name", "a client's name is its login: it has no spaces and no colon", "il nome del client è il suo login: senza spazi e senza due punti")
 	}
@@ -191,7 +192,7 @@ func (s *Server) apply(ctx context.Context, c *store.Client, in *view.ClientSett
 	}
 	var ids []string
 	for i, name := range in.Connections {
-		conn, err := s.connection(ctx, name)
+		conn, err := s.connections.find(ctx, name)
 		if err != nil {
 			return named(err, fmt.Sprintf("connections[%d]", i))
 		}
@@ -199,7 +200,7 @@ func (s *Server) apply(ctx context.Context, c *store.Client, in *view.ClientSett
 	}
 	own := ""
 	if in.Connection != "" {
-		conn, err := s.connection(ctx, in.Connection)
+		conn, err := s.connections.find(ctx, in.Connection)
 		if err != nil {
 			return named(err, "connection")
 		}

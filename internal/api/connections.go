@@ -3,9 +3,10 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -32,46 +33,43 @@ type (
 	noBody struct{}
 )
 
-func (s *Server) connectionRoutes() {
+// A connectionService shows and edits connections.
+type connectionService struct {
+	store       store.Store
+	connections connectionFinder
+	networks    []netip.Prefix // Options.ConnectionNetworks
+	ownListener func(ctx context.Context, host string, port int) bool
+	now         func() time.Time
+}
+
+func (s *connectionService) routes(rt *router) {
 	body := func(o huma.Operation, about string) huma.Operation {
-		schema := s.router.api.OpenAPI().Components.Schemas.Schema(typeOf[adapters.Connection](), true, "")
+		doc := schema[adapters.Connection](rt)
 		if o.Method == http.MethodPatch {
-			schema = &huma.Schema{Type: "object", Description: about, AdditionalProperties: true}
+			doc = &huma.Schema{Type: "object", Description: about, AdditionalProperties: true}
 		}
-		o.Metadata["body"] = schema
+		o.Metadata["body"] = doc
 		o.Description = about + "\n\n" + o.Description
 		return o
 	}
-	register(s.router, op("list-connections", http.MethodGet, "/v1/connections", connectionsTag, ScopeConnectionsRead, "List connections", "By name; secrets are never shown."), s.listConnections)
+	register(rt, op("list-connections", http.MethodGet, "/v1/connections", connectionsTag, ScopeConnectionsRead, "List connections", "By name; secrets are never shown."), s.listConnections)
 	create := op("create-connection", http.MethodPost, "/v1/connections", connectionsTag, ScopeConnectionsWrite, "Create a connection", "")
 	create.DefaultStatus = http.StatusCreated
-	register(s.router, body(create, "authority_url, graph_url, token_url, gmail_url, files of the server, managed_identity and allow_insecure are for the scope admin alone; so are servers without a public address, unless [connections] networks names them."), s.createConnection)
-	register(s.router, op("get-connection", http.MethodGet, "/v1/connections/{id}", connectionsTag, ScopeConnectionsRead, "Get a connection", ""), s.getConnection)
-	register(s.router, body(op("replace-connection", http.MethodPut, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite, "Replace a connection", ""), "revision must be the one that was read. Secrets given as *** stay, unless the server, the mailbox or the like changes: then PATCH gives both."), s.replaceConnection)
-	register(s.router, body(op("patch-connection", http.MethodPatch, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite, "Change a connection", ""), "JSON merge patch (RFC 7396). What it leaves out stays, secrets included; a revision in it must be the stored one. Whoever changes or clears server, port, encryption, CA, URL, tenant, login or mailbox gives the credential (secret, file or managed_identity) in the same patch."), s.patchConnection)
-	register(s.router, op("delete-connection", http.MethodDelete, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite, "Delete a connection", "Refused while messages under way need it."), s.deleteConnection)
-	register(s.router, op("resume-connection", http.MethodPost, "/v1/connections/{id}/resume", connectionsTag, ScopeConnectionsWrite, "End a pause", "Closes the breaker, and ends the pauses of the lanes in which its mail waits."), s.resumeConnection)
-	register(s.router, op("default-connection", http.MethodPost, "/v1/connections/{id}/default", connectionsTag, ScopeConnectionsWrite, "Make a connection the default one", "At most one connection is the default."), s.defaultConnection)
+	register(rt, body(create, "authority_url, graph_url, token_url, gmail_url, files of the server, managed_identity and allow_insecure are for the scope admin alone; so are servers without a public address, unless [connections] networks names them."), s.createConnection)
+	register(rt, op("get-connection", http.MethodGet, "/v1/connections/{id}", connectionsTag, ScopeConnectionsRead, "Get a connection", ""), s.getConnection)
+	register(rt, body(op("replace-connection", http.MethodPut, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite, "Replace a connection", ""), "revision must be the one that was read. Secrets given as *** stay, unless the server, the mailbox or the like changes: then PATCH gives both."), s.replaceConnection)
+	register(rt, body(op("patch-connection", http.MethodPatch, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite, "Change a connection", ""), "JSON merge patch (RFC 7396). What it leaves out stays, secrets included; a revision in it must be the stored one. Whoever changes or clears server, port, encryption, CA, URL, tenant, login or mailbox gives the credential (secret, file or managed_identity) in the same patch."), s.patchConnection)
+	register(rt, op("delete-connection", http.MethodDelete, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite, "Delete a connection", "Refused while messages under way need it."), s.deleteConnection)
+	register(rt, op("resume-connection", http.MethodPost, "/v1/connections/{id}/resume", connectionsTag, ScopeConnectionsWrite, "End a pause", "Closes the breaker, and ends the pauses of the lanes in which its mail waits."), s.resumeConnection)
+	register(rt, op("default-connection", http.MethodPost, "/v1/connections/{id}/default", connectionsTag, ScopeConnectionsWrite, "Make a connection the default one", "At most one connection is the default."), s.defaultConnection)
 }
 
-// connection finds one by id or name. It is the registry's: not to be changed.
-func (s *Server) connection(ctx context.Context, name string) (*adapters.Connection, error) {
-	c, err := s.opt.Connections.ByID(ctx, name)
-	if errors.Is(err, store.ErrNotFound) {
-		c, err = s.opt.Connections.Named(ctx, name)
-	}
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, fail(http.StatusNotFound, "unknown_connection", "connection", fmt.Sprintf("there is no connection %q", clip(name)), fmt.Sprintf("la connessione %q non esiste", clip(name)), "GET /v1/connections lists them", "GET /v1/connections le elenca")
-	}
-	return c, err
-}
-
-func (s *Server) viewConnection(ctx context.Context, c *adapters.Connection, lang string) (*bodyOf[view.Connection], error) {
-	status, err := registry.StatusOf(ctx, s.opt.Store, c)
+func (s *connectionService) viewConnection(ctx context.Context, c *adapters.Connection, lang string) (*bodyOf[view.Connection], error) {
+	status, err := registry.StatusOf(ctx, s.store, c)
 	if err != nil {
 		return nil, err
 	}
-	return &bodyOf[view.Connection]{view.OfConnection(c, status, s.opt.Now(), lang)}, nil
+	return &bodyOf[view.Connection]{view.OfConnection(c, status, s.now(), lang)}, nil
 }
 
 // A ConnectionList is all connections.
@@ -79,25 +77,25 @@ type ConnectionList struct {
 	Items []view.Connection `json:"items"`
 }
 
-func (s *Server) listConnections(ctx context.Context, in *struct {
+func (s *connectionService) listConnections(ctx context.Context, in *struct {
 	Language string `header:"Accept-Language"`
 }) (*bodyOf[ConnectionList], error) {
-	all, err := s.opt.Store.Connections(ctx)
+	all, err := s.store.Connections(ctx)
 	if err != nil {
 		return nil, err
 	}
-	statusOf, err := registry.Statuses(ctx, s.opt.Store)
+	statusOf, err := registry.Statuses(ctx, s.store)
 	if err != nil {
 		return nil, err
 	}
 	out := ConnectionList{Items: make([]view.Connection, len(all))}
 	for i, c := range all {
-		out.Items[i] = view.OfConnection(c, statusOf(c), s.opt.Now(), language(in.Language))
+		out.Items[i] = view.OfConnection(c, statusOf(c), s.now(), language(in.Language))
 	}
 	return &bodyOf[ConnectionList]{out}, nil
 }
 
-func (s *Server) getConnection(ctx context.Context, in *ConnectionPath) (*bodyOf[view.Connection], error) {
+func (s *connectionService) getConnection(ctx context.Context, in *ConnectionPath) (*bodyOf[view.Connection], error) {
 	c, err := s.stored(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -106,15 +104,15 @@ func (s *Server) getConnection(ctx context.Context, in *ConnectionPath) (*bodyOf
 }
 
 // stored is the connection as the store has it now, our own to change.
-func (s *Server) stored(ctx context.Context, name string) (*adapters.Connection, error) {
-	c, err := s.connection(ctx, name)
+func (s *connectionService) stored(ctx context.Context, name string) (*adapters.Connection, error) {
+	c, err := s.connections.find(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	return s.opt.Store.Connection(ctx, c.ID)
+	return s.store.Connection(ctx, c.ID)
 }
 
-func (s *Server) createConnection(ctx context.Context, in *ConnectionDoc) (*bodyOf[view.Connection], error) {
+func (s *connectionService) createConnection(ctx context.Context, in *ConnectionDoc) (*bodyOf[view.Connection], error) {
 	c, err := adapters.ParseConnection(in.RawBody)
 	if err != nil {
 		return nil, invalidConnection(err)
@@ -132,7 +130,7 @@ func (s *Server) createConnection(ctx context.Context, in *ConnectionDoc) (*body
 	return s.putConnection(ctx, c)
 }
 
-func (s *Server) replaceConnection(ctx context.Context, in *connectionEdit) (*bodyOf[view.Connection], error) {
+func (s *connectionService) replaceConnection(ctx context.Context, in *connectionEdit) (*bodyOf[view.Connection], error) {
 	old, err := s.stored(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -144,7 +142,7 @@ func (s *Server) replaceConnection(ctx context.Context, in *connectionEdit) (*bo
 	return s.change(ctx, next, old)
 }
 
-func (s *Server) patchConnection(ctx context.Context, in *connectionEdit) (*bodyOf[view.Connection], error) {
+func (s *connectionService) patchConnection(ctx context.Context, in *connectionEdit) (*bodyOf[view.Connection], error) {
 	old, err := s.stored(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -166,46 +164,46 @@ func (s *Server) patchConnection(ctx context.Context, in *connectionEdit) (*body
 	return s.change(ctx, next, old)
 }
 
-func (s *Server) change(ctx context.Context, next, old *adapters.Connection) (*bodyOf[view.Connection], error) {
+func (s *connectionService) change(ctx context.Context, next, old *adapters.Connection) (*bodyOf[view.Connection], error) {
 	if err := s.confine(caller(ctx), next, old); err != nil {
 		return nil, err
 	}
 	return s.putConnection(ctx, next)
 }
 
-func (s *Server) putConnection(ctx context.Context, c *adapters.Connection) (*bodyOf[view.Connection], error) {
-	if own := s.opt.OwnListener; own != nil && c.Provider == adapters.SMTP && c.IsActive() && own(ctx, c.SMTP.Host, c.SMTP.EffectivePort()) {
+func (s *connectionService) putConnection(ctx context.Context, c *adapters.Connection) (*bodyOf[view.Connection], error) {
+	if own := s.ownListener; own != nil && c.Provider == adapters.SMTP && c.IsActive() && own(ctx, c.SMTP.Host, c.SMTP.EffectivePort()) {
 		return nil, fail(http.StatusUnprocessableEntity, "invalid_connection", "smtp.host",
 			"the server of this connection is a listener of this gateway: a message sent there would come back for ever",
 			"il server di questa connessione è un listener di questo gateway: un messaggio inviato lì tornerebbe sempre indietro",
 			"give host and port of the provider's server", "indicare host e porta del server del provider")
 	}
-	stored, err := s.opt.Store.PutConnection(ctx, s.opt.Now(), c)
+	stored, err := s.store.PutConnection(ctx, s.now(), c)
 	if err != nil {
 		return nil, err
 	}
-	s.opt.Connections.Stale()
+	s.connections.Stale()
 	return s.viewConnection(ctx, stored, "en") // an edit ends the pause: there is no sentence to show
 }
 
-func (s *Server) deleteConnection(ctx context.Context, in *ConnectionPath) (*noBody, error) {
-	c, err := s.connection(ctx, in.ID)
+func (s *connectionService) deleteConnection(ctx context.Context, in *ConnectionPath) (*noBody, error) {
+	c, err := s.connections.find(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.opt.Store.DeleteConnection(ctx, s.opt.Now(), c.ID); err != nil {
+	if err := s.store.DeleteConnection(ctx, s.now(), c.ID); err != nil {
 		return nil, err
 	}
-	s.opt.Connections.Stale()
+	s.connections.Stale()
 	return &noBody{}, nil
 }
 
-func (s *Server) resumeConnection(ctx context.Context, in *ConnectionPath) (*bodyOf[view.Connection], error) {
+func (s *connectionService) resumeConnection(ctx context.Context, in *ConnectionPath) (*bodyOf[view.Connection], error) {
 	c, err := s.stored(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	if err := registry.Resume(ctx, s.opt.Store, c.ID, s.opt.Now()); err != nil {
+	if err := registry.Resume(ctx, s.store, c.ID, s.now()); err != nil {
 		return nil, err
 	}
 	return s.viewConnection(ctx, c, language(in.Language))
@@ -218,7 +216,7 @@ type defaultInput struct {
 	}
 }
 
-func (s *Server) defaultConnection(ctx context.Context, in *defaultInput) (*bodyOf[view.Connection], error) {
+func (s *connectionService) defaultConnection(ctx context.Context, in *defaultInput) (*bodyOf[view.Connection], error) {
 	c, err := s.stored(ctx, in.ID)
 	if err != nil {
 		return nil, err

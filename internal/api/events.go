@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/view"
 )
 
@@ -29,8 +31,17 @@ type EventPage struct {
 	Next  int64        `json:"next" doc:"Give it as after"`
 }
 
-func (s *Server) eventRoutes() {
-	register(s.router, op("list-events", http.MethodGet, "/v1/events", eventsTag, ScopeEventsRead, "List events", "Oldest first; who goes on after next misses nothing. A client sees its own."), s.listEvents)
+// An eventService shows events, as pages and as streams.
+type eventService struct {
+	store    store.Events
+	feed     *feed
+	most     int             // streams of one client
+	stopping <-chan struct{} // closed when the server ends
+	log      *slog.Logger
+}
+
+func (s *eventService) routes(rt *router) {
+	register(rt, op("list-events", http.MethodGet, "/v1/events", eventsTag, ScopeEventsRead, "List events", "Oldest first; who goes on after next misses nothing. A client sees its own."), s.listEvents)
 	stream := op("stream-events", http.MethodGet, "/v1/events/stream", eventsTag, ScopeEventsRead, "Events as they happen",
 		"Server-sent events: id is seq, event the type, data an Event. Begins with what comes next, or after Last-Event-ID or after.")
 	stream.Parameters = []*huma.Param{
@@ -38,11 +49,11 @@ func (s *Server) eventRoutes() {
 		{Name: "after", In: "query", Schema: &huma.Schema{Type: "integer"}},
 		{Name: "types", In: "query", Schema: &huma.Schema{Type: "string"}, Description: "Separated by commas; absent: all"}}
 	stream.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: "string"}}}}}
-	s.router.raw(stream, s.streamEvents)
+	rt.raw(stream, s.streamEvents)
 }
 
-func (s *Server) listEvents(ctx context.Context, in *eventsInput) (*bodyOf[EventPage], error) {
-	list, err := s.opt.Store.Events(ctx, in.After, in.Limit, caller(ctx).clientID(), in.Types)
+func (s *eventService) listEvents(ctx context.Context, in *eventsInput) (*bodyOf[EventPage], error) {
+	list, err := s.store.Events(ctx, in.After, in.Limit, caller(ctx).clientID(), in.Types)
 	if err != nil {
 		return nil, err
 	}
@@ -57,14 +68,14 @@ func (s *Server) listEvents(ctx context.Context, in *eventsInput) (*bodyOf[Event
 // heartbeat keeps proxies from closing a stream in which nothing happens.
 const heartbeat = 15 * time.Second
 
-func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) error {
+func (s *eventService) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	after, types, err := s.streamStart(r)
 	if err != nil {
 		return err
 	}
 	p := caller(ctx)
-	wake, leave, err := s.events.join(p.party(), s.opt.MaxStreams)
+	wake, leave, err := s.feed.join(p.party(), s.most)
 	if err != nil {
 		return err
 	}
@@ -79,9 +90,9 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for {
-		list, err := s.opt.Store.Events(ctx, after, 500, caller(ctx).clientID(), types)
+		list, err := s.store.Events(ctx, after, 500, caller(ctx).clientID(), types)
 		if err != nil {
-			s.opt.Log.Debug("a stream of events ends", "err", err)
+			s.log.Debug("a stream of events ends", "err", err)
 			return nil // the reader connects again and goes on after the last id
 		}
 		for i := range list {
@@ -115,7 +126,7 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 }
 
 // streamStart reads where a stream begins.
-func (s *Server) streamStart(r *http.Request) (after int64, types []string, err error) {
+func (s *eventService) streamStart(r *http.Request) (after int64, types []string, err error) {
 	types = strings.Split(r.URL.Query().Get("types"), ",")
 	types = slices.DeleteFunc(types, func(t string) bool { return t == "" })
 	if len(types) > 50 {
@@ -126,7 +137,7 @@ func (s *Server) streamStart(r *http.Request) (after int64, types []string, err 
 		from, field = r.URL.Query().Get("after"), "query.after"
 	}
 	if from == "" {
-		after, err = s.opt.Store.LastEvent(r.Context())
+		after, err = s.store.LastEvent(r.Context())
 		return after, types, err
 	}
 	if after, err = strconv.ParseInt(from, 10, 64); err != nil || after < 0 {

@@ -21,13 +21,21 @@ type keyCreate struct {
 	}
 }
 
-func (s *Server) keyRoutes() {
-	register(s.router, op("list-keys", http.MethodGet, "/v1/keys", clientsTag, ScopeClientsWrite, "List API keys", "Revoked ones too."), s.listKeys)
+// A keyService shows, makes and revokes API keys.
+type keyService struct {
+	clients clientFinder
+	most    int    // valid keys of one client
+	edited  func() // called after each revocation
+	now     func() time.Time
+}
+
+func (s *keyService) routes(rt *router) {
+	register(rt, op("list-keys", http.MethodGet, "/v1/keys", clientsTag, ScopeClientsWrite, "List API keys", "Revoked ones too."), s.listKeys)
 	create := op("create-key", http.MethodPost, "/v1/keys", clientsTag, ScopeClientsWrite, "Create an API key",
 		"The key is shown in this answer and never again. A key of a client has the scopes messages:send, messages:read and events:read alone and sees that client's records; the other scopes, and keys of nobody, are given by the scope admin.")
 	create.DefaultStatus = http.StatusCreated
-	register(s.router, create, s.createKey)
-	register(s.router, op("revoke-key", http.MethodDelete, "/v1/keys/{id}", clientsTag, ScopeClientsWrite, "Revoke an API key", "At once here, within a second on other nodes."), s.revokeKey)
+	register(rt, create, s.createKey)
+	register(rt, op("revoke-key", http.MethodDelete, "/v1/keys/{id}", clientsTag, ScopeClientsWrite, "Revoke an API key", "At once here, within a second on other nodes."), s.revokeKey)
 }
 
 // A KeyList is all keys.
@@ -35,18 +43,18 @@ type KeyList struct {
 	Items []view.Key `json:"items"`
 }
 
-func (s *Server) listKeys(ctx context.Context, in *struct {
+func (s *keyService) listKeys(ctx context.Context, in *struct {
 	Client string `query:"client" maxLength:"200" doc:"Id or name"`
 }) (*bodyOf[KeyList], error) {
 	id := ""
 	if in.Client != "" {
-		c, err := s.clientOf(ctx, in.Client)
+		c, err := s.clients.find(ctx, in.Client)
 		if err != nil {
 			return nil, err
 		}
 		id = c.ID
 	}
-	all, err := s.opt.Store.APIKeys(ctx, id)
+	all, err := s.clients.APIKeys(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -57,9 +65,9 @@ func (s *Server) listKeys(ctx context.Context, in *struct {
 	return &bodyOf[KeyList]{out}, nil
 }
 
-func (s *Server) createKey(ctx context.Context, in *keyCreate) (*bodyOf[view.Key], error) {
+func (s *keyService) createKey(ctx context.Context, in *keyCreate) (*bodyOf[view.Key], error) {
 	b := &in.Body
-	k := store.APIKey{Name: b.Name, Scopes: b.Scopes, CreatedAt: s.opt.Now()}
+	k := store.APIKey{Name: b.Name, Scopes: b.Scopes, CreatedAt: s.now()}
 	ofClient := true
 	for i, scope := range b.Scopes {
 		if slices.Contains(clientScopes(), scope) {
@@ -74,7 +82,7 @@ func (s *Server) createKey(ctx context.Context, in *keyCreate) (*bodyOf[view.Key
 		return nil, fail(http.StatusForbidden, "forbidden", "scopes", "keys that belong to no client are made by an administrator", "le chiavi che non appartengono a un client le crea un amministratore", "name a client, or ask the administrator", "indicare un client o chiedere all'amministratore")
 	}
 	if b.Client != "" {
-		c, err := s.clientOf(ctx, b.Client)
+		c, err := s.clients.find(ctx, b.Client)
 		if err != nil {
 			return nil, named(err, "client")
 		}
@@ -84,14 +92,14 @@ func (s *Server) createKey(ctx context.Context, in *keyCreate) (*bodyOf[view.Key
 		}
 	}
 	if b.ExpiresAt != nil {
-		if !b.ExpiresAt.After(s.opt.Now()) {
+		if !b.ExpiresAt.After(s.now()) {
 			return nil, invalid("expires_at", "expires_at lies in the past", "expires_at è nel passato")
 		}
 		k.ExpiresAt = store.Micro(*b.ExpiresAt)
 	}
 	key := vault.NewKey("pk_")
 	k.Hash = vault.HashKey(key)
-	stored, err := s.opt.Store.PutAPIKey(ctx, k)
+	stored, err := s.clients.PutAPIKey(ctx, k)
 	if err != nil {
 		return nil, err
 	}
@@ -101,27 +109,27 @@ func (s *Server) createKey(ctx context.Context, in *keyCreate) (*bodyOf[view.Key
 }
 
 // roomForKey bounds the valid keys of one client.
-func (s *Server) roomForKey(ctx context.Context, client string) error {
-	all, err := s.opt.Store.APIKeys(ctx, client)
+func (s *keyService) roomForKey(ctx context.Context, client string) error {
+	all, err := s.clients.APIKeys(ctx, client)
 	if err != nil {
 		return err
 	}
-	n, now := 0, s.opt.Now()
+	n, now := 0, s.now()
 	for i := range all {
 		if all[i].RevokedAt.IsZero() && (all[i].ExpiresAt.IsZero() || now.Before(all[i].ExpiresAt)) {
 			n++
 		}
 	}
-	if n >= s.opt.MaxKeys {
+	if n >= s.most {
 		return overQuota(n, "API keys", "chiavi API", "[limits] keys")
 	}
 	return nil
 }
 
-func (s *Server) revokeKey(ctx context.Context, in *struct {
+func (s *keyService) revokeKey(ctx context.Context, in *struct {
 	ID string `path:"id" maxLength:"100"`
 }) (*noBody, error) {
-	all, err := s.opt.Store.APIKeys(ctx, "")
+	all, err := s.clients.APIKeys(ctx, "")
 	if err != nil {
 		return nil, err
 	}
@@ -133,12 +141,12 @@ func (s *Server) revokeKey(ctx context.Context, in *struct {
 			return nil, fail(http.StatusForbidden, "forbidden", "", "keys that belong to no client are revoked by an administrator", "le chiavi che non appartengono a un client le revoca un amministratore", "", "")
 		}
 		if k.RevokedAt.IsZero() {
-			k.RevokedAt = store.Micro(s.opt.Now())
-			if _, err := s.opt.Store.PutAPIKey(ctx, k); err != nil {
+			k.RevokedAt = store.Micro(s.now())
+			if _, err := s.clients.PutAPIKey(ctx, k); err != nil {
 				return nil, err
 			}
 		}
-		s.auth.forget()
+		s.edited()
 		return &noBody{}, nil
 	}
 	return nil, store.ErrNotFound

@@ -3,7 +3,9 @@ package api
 import (
 	"context"
 	"net/http"
+	"time"
 
+	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/view"
 )
 
@@ -19,13 +21,19 @@ type laneQuery struct {
 	Language string `header:"Accept-Language"`
 }
 
-func (s *Server) laneRoutes() {
-	register(s.router, op("list-lanes", http.MethodGet, "/v1/lanes", connectionsTag, ScopeConnectionsRead, "List lanes",
+// A laneService shows lanes.
+type laneService struct {
+	store store.Lanes
+	now   func() time.Time
+}
+
+func (s *laneService) routes(rt *router) {
+	register(rt, op("list-lanes", http.MethodGet, "/v1/lanes", connectionsTag, ScopeConnectionsRead, "List lanes",
 		"A lane is everything that shares one mailbox's limits: what waits, what counts against the limits now, whether it is paused and why. By key."), s.listLanes)
 }
 
-func (s *Server) listLanes(ctx context.Context, in *laneQuery) (*bodyOf[LaneList], error) {
-	lanes, err := s.opt.Store.Lanes(ctx, in.After, in.Limit+1)
+func (s *laneService) listLanes(ctx context.Context, in *laneQuery) (*bodyOf[LaneList], error) {
+	lanes, err := s.store.Lanes(ctx, in.After, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +43,7 @@ func (s *Server) listLanes(ctx context.Context, in *laneQuery) (*bodyOf[LaneList
 		out.Next = lanes[in.Limit-1].Key
 	}
 	for i := range lanes {
-		out.Items = append(out.Items, view.OfLane(&lanes[i], s.opt.Now(), language(in.Language)))
+		out.Items = append(out.Items, view.OfLane(&lanes[i], s.now(), language(in.Language)))
 	}
 	return &bodyOf[LaneList]{out}, nil
 }

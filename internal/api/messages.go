@@ -121,7 +121,7 @@ func (s *Server) listMessages(ctx context.Context, in *listMessagesInput) (*body
 		f.States = append(f.States, state)
 	}
 	if in.Connection != "" {
-		c, err := s.connection(ctx, in.Connection)
+		c, err := s.connections.find(ctx, in.Connection)
 		if err != nil {
 			return nil, err
 		}
@@ -139,7 +139,7 @@ func (s *Server) listMessages(ctx context.Context, in *listMessagesInput) (*body
 	lang := language(in.Language)
 	for i := range page.Entries {
 		e := &page.Entries[i]
-		out.Items = append(out.Items, view.MessageEntry{Message: view.OfMessage(&e.Message), Delivery: view.OfDelivery(&e.Delivery, s.reference(ctx, e.Delivery.Route.Connection), lang)})
+		out.Items = append(out.Items, view.MessageEntry{Message: view.OfMessage(&e.Message), Delivery: view.OfDelivery(&e.Delivery, s.connections.reference(ctx, e.Delivery.Route.Connection), lang)})
 	}
 	return &bodyOf[MessagePage]{out}, nil
 }
@@ -207,7 +207,7 @@ func (s *Server) getMessage(ctx context.Context, in *MessagePath) (*bodyOf[Messa
 	}
 	out := MessageDetail{Message: view.OfMessage(m), Deliveries: []view.Delivery{}}
 	for i := range list {
-		out.Deliveries = append(out.Deliveries, view.OfDelivery(&list[i], s.reference(ctx, list[i].Route.Connection), language(in.Language)))
+		out.Deliveries = append(out.Deliveries, view.OfDelivery(&list[i], s.connections.reference(ctx, list[i].Route.Connection), language(in.Language)))
 	}
 	return &bodyOf[MessageDetail]{out}, nil
 }

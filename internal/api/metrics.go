@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -238,4 +239,17 @@ func (c *storeCollector) queue(ctx context.Context, now time.Time, gauge func(*p
 		gauge(c.pausedConnections, v, conn.Name)
 	}
 	return nil
+}
+
+func (m *metrics) routes(rt *router) {
+	o := op("metrics", http.MethodGet, "/metrics", "server", ScopeAdmin, "Measures for Prometheus", "From the machine itself no key is needed, unless a proxy passed the request on; then the figures of single mailboxes and connections are left out.")
+	o.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{"text/plain": {Schema: &huma.Schema{Type: "string"}}}}}
+	rt.raw(localToo(o), func(w http.ResponseWriter, r *http.Request) error {
+		if caller(r.Context()).admin() {
+			m.handler.ServeHTTP(w, r)
+		} else {
+			m.unnamed.ServeHTTP(w, r)
+		}
+		return nil
+	})
 }

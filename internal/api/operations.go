@@ -81,6 +81,23 @@ func (rt *router) document() ([]byte, error) {
 	return append(b, '\n'), nil
 }
 
+// serveDocument shows the OpenAPI document.
+func (rt *router) serveDocument(doc []byte) {
+	rt.mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/openapi+json")
+		_, _ = w.Write(doc) // a reader that left is no one to tell
+	})
+	rt.mux.HandleFunc("GET /openapi.yaml", func(w http.ResponseWriter, r *http.Request) {
+		doc, err := rt.api.OpenAPI().YAML()
+		if err != nil {
+			writeFailure(w, r, err)
+			return
+		}
+		w.Header().Set("Content-Type", "application/openapi+yaml")
+		_, _ = w.Write(doc)
+	})
+}
+
 // schema returns the schema of T and enters it under its name.
 func schema[T any](r *router) *huma.Schema {
 	return r.api.OpenAPI().Components.Schemas.Schema(typeOf[T](), true, "")

@@ -23,10 +23,10 @@ func untrusted(err error) error {
 		"PATCH with the new settings and the credential together", "usare PATCH con le nuove impostazioni e la credenziale insieme")
 }
 
-// confine holds a server that somebody who is no administrator names to public
-// addresses and the networks of Options.ConnectionNetworks. Addresses are looked
+// confine holds a server that someone who is no administrator names to public
+// addresses and the networks of the service. Addresses are looked
 // at here where they are written, and each time the server is called.
-func (s *Server) confine(p *principal, next, old *adapters.Connection) error {
+func (s *connectionService) confine(p *principal, next, old *adapters.Connection) error {
 	if p.admin() || next.SMTP == nil {
 		return nil
 	}
@@ -40,7 +40,7 @@ func (s *Server) confine(p *principal, next, old *adapters.Connection) error {
 		host = "127.0.0.1"
 	}
 	// A name's addresses count when it is called.
-	if a, err := netip.ParseAddr(host); err == nil && !adapters.PublicAddress(a) && !webhook.Within(s.opt.ConnectionNetworks, a) {
+	if a, err := netip.ParseAddr(host); err == nil && !adapters.PublicAddress(a) && !webhook.Within(s.networks, a) {
 		return fail(http.StatusForbidden, "forbidden", "smtp.host", "the server's address is not public, so it is for an administrator alone", "l'indirizzo del server non è pubblico, quindi è riservato all'amministratore",
 			"name a server with a public address, or have its network named under [connections] networks in the server's configuration",
 			"indicare un server con indirizzo pubblico, o far indicare la sua rete in [connections] networks nella configurazione del server")

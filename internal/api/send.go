@@ -309,17 +309,8 @@ func (s *Server) replay(ctx context.Context, d store.Submitted) (Accepted, error
 	if id == "" {
 		id = first.Route.Connection
 	}
-	a.Connection = s.reference(ctx, id)
+	a.Connection = s.connections.reference(ctx, id)
 	return a, nil
-}
-
-// reference names a connection that may have been deleted since.
-func (s *Server) reference(ctx context.Context, id string) view.ConnectionRef {
-	ref := view.ConnectionRef{ID: id}
-	if c, err := s.opt.Connections.ByID(ctx, id); err == nil {
-		ref.Name, ref.Provider = c.Name, string(c.Provider)
-	}
-	return ref
 }
 
 // idempotency reads Idempotency-Key; nil when there is none.

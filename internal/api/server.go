@@ -113,15 +113,16 @@ func (o *Options) defaults() error {
 // A Server is the HTTP door. Make one with New, then Listen, then Serve.
 type Server struct {
 	*transport
-	opt     Options
-	router  *router
-	spec    []byte
-	auth    *authenticator
-	metrics *metrics
-	events  *feed
-	hooks   *webhook.Worker
-	json    *semaphore.Weighted // bytes of memory for JSON and forms in work at once
-	checks  *semaphore.Weighted // and for checking them
+	opt         Options
+	router      *router
+	spec        []byte
+	connections connectionFinder
+	auth        *authenticator
+	metrics     *metrics
+	events      *feed
+	hooks       *webhook.Worker
+	json        *semaphore.Weighted // bytes of memory for JSON and forms in work at once
+	checks      *semaphore.Weighted // and for checking them
 }
 
 // New makes a Server with all its routes; it does not listen yet.
@@ -131,6 +132,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{opt: o, checks: semaphore.NewWeighted(checkBudget)}
 	s.json = semaphore.NewWeighted(s.jsonBudget())
+	s.connections = connectionFinder{o.Connections}
 	s.auth = newAuthenticator(&s.opt, vault.NewHasher(2))
 	s.metrics = newMetrics(&s.opt)
 	s.events = newFeed(o.Store, o.Poll, o.Log)
@@ -140,23 +142,28 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.router = newRouter(&s.opt, s.auth)
+	s.transport = newTransport(&s.opt, &chain{mux: s.router.mux, metrics: s.metrics, elsewhere: o.Fallback, log: o.Log})
 	s.routes()
 	if s.spec, err = s.router.document(); err != nil {
 		return nil, err
 	}
-	s.transport = newTransport(&s.opt, &chain{mux: s.router.mux, metrics: s.metrics, elsewhere: o.Fallback, log: o.Log})
+	s.router.serveDocument(s.spec)
 	return s, nil
 }
 
 func (s *Server) routes() {
-	s.plainRoutes()
+	o := &s.opt
+	(&healthService{ping: o.Store.Ping, closed: o.Connections.Closed}).routes(s.router)
+	s.metrics.routes(s.router)
+	problemRoutes(s.router.mux)
 	s.messageRoutes()
-	s.clientRoutes()
-	s.keyRoutes()
-	s.connectionRoutes()
-	s.laneRoutes()
-	s.eventRoutes()
-	s.webhookRoutes()
+	clients := clientFinder{o.Store}
+	(&clientService{clients: clients, connections: s.connections, hasher: s.auth.hasher, edited: s.auth.edited, now: o.Now}).routes(s.router)
+	(&keyService{clients: clients, most: o.MaxKeys, edited: s.auth.forget, now: o.Now}).routes(s.router)
+	(&connectionService{store: o.Store, connections: s.connections, networks: o.ConnectionNetworks, ownListener: o.OwnListener, now: o.Now}).routes(s.router)
+	(&laneService{store: o.Store, now: o.Now}).routes(s.router)
+	(&eventService{store: o.Store, feed: s.events, most: o.MaxStreams, stopping: s.stopping, log: o.Log}).routes(s.router)
+	(&webhookService{store: o.Store, clients: clients, sealer: o.Sealer, networks: o.WebhookNetworks, most: o.MaxWebhooks, now: o.Now}).routes(s.router)
 }
 
 // OpenAPI is the document that is served at /openapi.json.

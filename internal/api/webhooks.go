@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
@@ -41,29 +42,39 @@ type (
 	}
 )
 
-func (s *Server) webhookRoutes() {
-	register(s.router, op("list-webhooks", http.MethodGet, "/v1/webhooks", eventsTag, ScopeEventsRead, "List webhooks", ""), s.listWebhooks)
+// A webhookService shows and edits webhooks.
+type webhookService struct {
+	store    store.Events
+	clients  clientFinder
+	sealer   store.Sealer
+	networks []netip.Prefix // Options.WebhookNetworks
+	most     int            // of one client
+	now      func() time.Time
+}
+
+func (s *webhookService) routes(rt *router) {
+	register(rt, op("list-webhooks", http.MethodGet, "/v1/webhooks", eventsTag, ScopeEventsRead, "List webhooks", ""), s.listWebhooks)
 	create := op("create-webhook", http.MethodPost, "/v1/webhooks", eventsTag, ScopeEventsRead, "Create a webhook",
 		"Events are sent in order, signed as Standard Webhooks asks, each until it is answered with 2xx: after 5 s, then twice as long up to an hour. The same event has the same webhook-id at every try. The secret is shown in this answer and never again.")
 	create.DefaultStatus = http.StatusCreated
-	register(s.router, create, s.createWebhook)
-	register(s.router, op("get-webhook", http.MethodGet, "/v1/webhooks/{id}", eventsTag, ScopeEventsRead, "Get a webhook", ""), func(ctx context.Context, in *WebhookPath) (*bodyOf[view.Webhook], error) {
+	register(rt, create, s.createWebhook)
+	register(rt, op("get-webhook", http.MethodGet, "/v1/webhooks/{id}", eventsTag, ScopeEventsRead, "Get a webhook", ""), func(ctx context.Context, in *WebhookPath) (*bodyOf[view.Webhook], error) {
 		h, err := s.hook(ctx, in.ID)
 		if err != nil {
 			return nil, err
 		}
 		return &bodyOf[view.Webhook]{view.OfWebhook(h)}, nil
 	})
-	register(s.router, op("replace-webhook", http.MethodPut, "/v1/webhooks/{id}", eventsTag, ScopeEventsRead, "Change a webhook", "What waits is tried again at once."), s.replaceWebhook)
-	register(s.router, op("delete-webhook", http.MethodDelete, "/v1/webhooks/{id}", eventsTag, ScopeEventsRead, "Delete a webhook", ""), func(ctx context.Context, in *WebhookPath) (*noBody, error) {
+	register(rt, op("replace-webhook", http.MethodPut, "/v1/webhooks/{id}", eventsTag, ScopeEventsRead, "Change a webhook", "What waits is tried again at once."), s.replaceWebhook)
+	register(rt, op("delete-webhook", http.MethodDelete, "/v1/webhooks/{id}", eventsTag, ScopeEventsRead, "Delete a webhook", ""), func(ctx context.Context, in *WebhookPath) (*noBody, error) {
 		h, err := s.hook(ctx, in.ID)
 		if err != nil {
 			return nil, err
 		}
-		return &noBody{}, s.opt.Store.DeleteWebhook(ctx, h.ID)
+		return &noBody{}, s.store.DeleteWebhook(ctx, h.ID)
 	})
-	register(s.router, op("rotate-webhook", http.MethodPost, "/v1/webhooks/{id}/rotate", eventsTag, ScopeEventsRead, "Give a webhook a new secret", "The old one ends at once."), s.rotateWebhook)
-	register(s.router, op("replay-webhook", http.MethodPost, "/v1/webhooks/{id}/replay", eventsTag, ScopeEventsRead, "Send events again", ""), func(ctx context.Context, in *webhookReplay) (*bodyOf[view.Webhook], error) {
+	register(rt, op("rotate-webhook", http.MethodPost, "/v1/webhooks/{id}/rotate", eventsTag, ScopeEventsRead, "Give a webhook a new secret", "The old one ends at once."), s.rotateWebhook)
+	register(rt, op("replay-webhook", http.MethodPost, "/v1/webhooks/{id}/replay", eventsTag, ScopeEventsRead, "Send events again", ""), func(ctx context.Context, in *webhookReplay) (*bodyOf[view.Webhook], error) {
 		return s.editWebhook(ctx, in.ID, func(h *store.Webhook) error {
 			h.Cursor, h.Active = in.Body.After, true
 			return nil
@@ -76,8 +87,8 @@ type WebhookList struct {
 	Items []view.Webhook `json:"items"`
 }
 
-func (s *Server) listWebhooks(ctx context.Context, _ *struct{}) (*bodyOf[WebhookList], error) {
-	all, err := s.opt.Store.Webhooks(ctx)
+func (s *webhookService) listWebhooks(ctx context.Context, _ *struct{}) (*bodyOf[WebhookList], error) {
+	all, err := s.store.Webhooks(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -92,8 +103,8 @@ func (s *Server) listWebhooks(ctx context.Context, _ *struct{}) (*bodyOf[Webhook
 }
 
 // hook finds a webhook that the caller may see.
-func (s *Server) hook(ctx context.Context, id string) (*store.Webhook, error) {
-	h, err := s.opt.Store.Webhook(ctx, id)
+func (s *webhookService) hook(ctx context.Context, id string) (*store.Webhook, error) {
+	h, err := s.store.Webhook(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -103,21 +114,21 @@ func (s *Server) hook(ctx context.Context, id string) (*store.Webhook, error) {
 	return h, nil
 }
 
-func (s *Server) checkURL(url string) error {
-	if wrong, ok := webhook.CheckURL(url, s.opt.WebhookNetworks); !ok {
+func (s *webhookService) checkURL(url string) error {
+	if wrong, ok := webhook.CheckURL(url, s.networks); !ok {
 		return invalid("url", wrong.EN, wrong.IT)
 	}
 	return nil
 }
 
-func (s *Server) createWebhook(ctx context.Context, in *webhookCreate) (*bodyOf[view.Webhook], error) {
+func (s *webhookService) createWebhook(ctx context.Context, in *webhookCreate) (*bodyOf[view.Webhook], error) {
 	b := &in.Body
 	if err := s.checkURL(b.URL); err != nil {
 		return nil, err
 	}
-	h := store.Webhook{URL: b.URL, Types: b.Types, Client: caller(ctx).clientID(), CreatedAt: store.Micro(s.opt.Now())}
+	h := store.Webhook{URL: b.URL, Types: b.Types, Client: caller(ctx).clientID(), CreatedAt: store.Micro(s.now())}
 	if b.Client != "" {
-		c, err := s.clientOf(ctx, b.Client)
+		c, err := s.clients.find(ctx, b.Client)
 		if err != nil || h.Client != "" && c.ID != h.Client {
 			return nil, invalid("client", "there is no such client, or it is not this key's", "il client non esiste o non è quello di questa chiave")
 		}
@@ -129,19 +140,19 @@ func (s *Server) createWebhook(ctx context.Context, in *webhookCreate) (*bodyOf[
 	var err error
 	if b.After != nil {
 		h.Cursor = *b.After
-	} else if h.Cursor, err = s.opt.Store.LastEvent(ctx); err != nil {
+	} else if h.Cursor, err = s.store.LastEvent(ctx); err != nil {
 		return nil, err
 	}
-	stored, err := s.opt.Store.PutWebhook(ctx, h) // inactive: the secret is sealed for the id that it has now
+	stored, err := s.store.PutWebhook(ctx, h) // inactive: the secret is sealed for the id that it has now
 	if err != nil {
 		return nil, err
 	}
 	secret := webhook.NewSecret()
-	if stored.Secret, err = s.opt.Sealer.Seal(stored.ID, webhook.SecretPath, secret); err != nil {
+	if stored.Secret, err = s.sealer.Seal(stored.ID, webhook.SecretPath, secret); err != nil {
 		return nil, err
 	}
 	stored.Active = b.Active == nil || *b.Active
-	if stored, err = s.opt.Store.PutWebhook(ctx, *stored); err != nil {
+	if stored, err = s.store.PutWebhook(ctx, *stored); err != nil {
 		return nil, err
 	}
 	out := view.OfWebhook(stored)
@@ -151,11 +162,11 @@ func (s *Server) createWebhook(ctx context.Context, in *webhookCreate) (*bodyOf[
 
 // roomForWebhook bounds the webhooks of one client; those of none are together
 // one client's. An administrator is not bounded.
-func (s *Server) roomForWebhook(ctx context.Context, client string) error {
+func (s *webhookService) roomForWebhook(ctx context.Context, client string) error {
 	if caller(ctx).admin() {
 		return nil
 	}
-	all, err := s.opt.Store.Webhooks(ctx)
+	all, err := s.store.Webhooks(ctx)
 	if err != nil {
 		return err
 	}
@@ -165,13 +176,13 @@ func (s *Server) roomForWebhook(ctx context.Context, client string) error {
 			n++
 		}
 	}
-	if n >= s.opt.MaxWebhooks {
+	if n >= s.most {
 		return overQuota(n, "webhooks", "webhook", "[limits] webhooks")
 	}
 	return nil
 }
 
-func (s *Server) replaceWebhook(ctx context.Context, in *webhookReplace) (*bodyOf[view.Webhook], error) {
+func (s *webhookService) replaceWebhook(ctx context.Context, in *webhookReplace) (*bodyOf[view.Webhook], error) {
 	if err := s.checkURL(in.Body.URL); err != nil {
 		return nil, err
 	}
@@ -181,10 +192,10 @@ func (s *Server) replaceWebhook(ctx context.Context, in *webhookReplace) (*bodyO
 	})
 }
 
-func (s *Server) rotateWebhook(ctx context.Context, in *WebhookPath) (*bodyOf[view.Webhook], error) {
+func (s *webhookService) rotateWebhook(ctx context.Context, in *WebhookPath) (*bodyOf[view.Webhook], error) {
 	secret := webhook.NewSecret()
 	out, err := s.editWebhook(ctx, in.ID, func(h *store.Webhook) (err error) {
-		h.Secret, err = s.opt.Sealer.Seal(h.ID, webhook.SecretPath, secret)
+		h.Secret, err = s.sealer.Seal(h.ID, webhook.SecretPath, secret)
 		return err
 	})
 	if err == nil {
@@ -195,7 +206,7 @@ func (s *Server) rotateWebhook(ctx context.Context, in *WebhookPath) (*bodyOf[vi
 
 // editWebhook repeats the edit when the worker moved the cursor meanwhile. It
 // ends the wait after failures.
-func (s *Server) editWebhook(ctx context.Context, id string, edit func(*store.Webhook) error) (*bodyOf[view.Webhook], error) {
+func (s *webhookService) editWebhook(ctx context.Context, id string, edit func(*store.Webhook) error) (*bodyOf[view.Webhook], error) {
 	for range 10 {
 		h, err := s.hook(ctx, id)
 		if err != nil {
@@ -205,7 +216,7 @@ func (s *Server) editWebhook(ctx context.Context, id string, edit func(*store.We
 			return nil, err
 		}
 		h.Failures, h.LastError, h.NextAt = 0, "", time.Time{}
-		stored, err := s.opt.Store.PutWebhook(ctx, *h)
+		stored, err := s.store.PutWebhook(ctx, *h)
 		if errors.Is(err, store.ErrConflict) {
 			continue
 		}

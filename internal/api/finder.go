@@ -1,0 +1,54 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/registry"
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/view"
+)
+
+// A connectionFinder finds connections for a request, in the registry's copy.
+type connectionFinder struct{ *registry.Connections }
+
+// find returns a connection by its id or name. It is the registry's: not to be
+// changed.
+func (f connectionFinder) find(ctx context.Context, name string) (*adapters.Connection, error) {
+	c, err := f.ByID(ctx, name)
+	if errors.Is(err, store.ErrNotFound) {
+		c, err = f.Named(ctx, name)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, fail(http.StatusNotFound, "unknown_connection", "connection",
+			fmt.Sprintf("there is no connection %q", clip(name)), fmt.Sprintf("la connessione %q non esiste", clip(name)),
+			"GET /v1/connections lists them", "GET /v1/connections le elenca")
+	}
+	return c, err
+}
+
+// reference names a connection that may have been deleted since.
+func (f connectionFinder) reference(ctx context.Context, id string) view.ConnectionRef {
+	ref := view.ConnectionRef{ID: id}
+	if c, err := f.ByID(ctx, id); err == nil {
+		ref.Name, ref.Provider = c.Name, string(c.Provider)
+	}
+	return ref
+}
+
+// A clientFinder finds clients for a request, as they are stored now.
+type clientFinder struct{ clientStore }
+
+type clientStore interface{ store.Clients }
+
+// find returns a client by its id or name.
+func (f clientFinder) find(ctx context.Context, name string) (*store.Client, error) {
+	c, err := f.Client(ctx, name)
+	if err == nil {
+		return c, nil
+	}
+	return f.ClientNamed(ctx, name)
+}
