@@ -12,7 +12,7 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
-func (s *Server) actionRoutes() {
+func (s *messageService) actionRoutes(rt *router) {
 	for _, a := range []struct {
 		verb           store.Verb
 		summary, about string
@@ -23,14 +23,14 @@ func (s *Server) actionRoutes() {
 		{store.DoRelease, "Release a held message", ""},
 	} {
 		o := op(string(a.verb)+"-message", http.MethodPost, "/v1/messages/{id}/"+string(a.verb), messagesTag, ScopeMessagesSend, a.summary, a.about)
-		register(s.router, o, func(ctx context.Context, in *MessagePath) (*bodyOf[ActionAnswer], error) {
+		register(rt, o, func(ctx context.Context, in *MessagePath) (*bodyOf[ActionAnswer], error) {
 			return s.act(ctx, in, a.verb)
 		})
 	}
 	o := op("resend-message", http.MethodPost, "/v1/messages/{id}/resend", messagesTag, ScopeMessagesSend, "Send a stored message once more",
 		"Makes a new message of the stored one, whatever became of that: every recipient gets it again. Message-ID and Date are new, or a mailbox that has the first one drops the second without a word; all else stays as it is, and resent_of names the first one. To send again only what has not arrived, use retry.")
 	o.DefaultStatus = http.StatusAccepted
-	register(s.router, o, s.resend)
+	register(rt, o, s.resend)
 }
 
 // An ActionAnswer counts what an action did.
@@ -39,31 +39,31 @@ type ActionAnswer struct {
 	Skipped int `json:"skipped" doc:"Deliveries whose state did not allow it"`
 }
 
-func (s *Server) act(ctx context.Context, in *MessagePath, verb store.Verb) (*bodyOf[ActionAnswer], error) {
+func (s *messageService) act(ctx context.Context, in *MessagePath, verb store.Verb) (*bodyOf[ActionAnswer], error) {
 	m, err := s.message(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.opt.Store.Deliveries(ctx, m.ID)
+	list, err := s.store.Deliveries(ctx, m.ID)
 	if err != nil {
 		return nil, err
 	}
-	now := s.opt.Now()
+	now := s.now()
 	a := store.Action{Verb: verb, Now: now}
 	if verb == store.DoRetry || verb == store.DoRelease {
-		a.ExpiresAt = now.Add(s.opt.GiveUp)
+		a.ExpiresAt = now.Add(s.giveUp)
 	}
 	for i := range list {
 		a.Deliveries = append(a.Deliveries, list[i].ID)
 	}
 	if verb == store.DoRetry { // what it sends again counts as what was sent
-		if err := s.opt.Submit.Allow(caller(ctx).client, len(a.Deliveries)); err != nil {
+		if err := s.submit.Allow(caller(ctx).client, len(a.Deliveries)); err != nil {
 			return nil, err
 		}
 	}
 	var done store.ActionResult
 	if len(a.Deliveries) > 0 { // an empty list would mean the filter: everything
-		if done, err = s.opt.Store.Act(ctx, a); err != nil {
+		if done, err = s.store.Act(ctx, a); err != nil {
 			return nil, err
 		}
 	}
@@ -94,12 +94,12 @@ type ResendAnswer struct {
 
 // resend keeps the parts in which the message went out first: a route that
 // could not take all recipients at once cannot now.
-func (s *Server) resend(ctx context.Context, in *resendInput) (*bodyOf[ResendAnswer], error) {
+func (s *messageService) resend(ctx context.Context, in *resendInput) (*bodyOf[ResendAnswer], error) {
 	m, err := s.message(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.opt.Store.Deliveries(ctx, m.ID)
+	list, err := s.store.Deliveries(ctx, m.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -123,15 +123,15 @@ func (s *Server) resend(ctx context.Context, in *resendInput) (*bodyOf[ResendAns
 		if len(part.Recipients) == 0 {
 			continue
 		}
-		if part.Connection, err = s.way(ctx, m, &list[i], named); err != nil {
+		if part.Connection, err = s.route(ctx, m, &list[i], named); err != nil {
 			return nil, err
 		}
 		r.Parts = append(r.Parts, part)
 	}
-	if err := s.opt.Submit.Allow(caller(ctx).client, len(r.Parts)); err != nil {
+	if err := s.submit.Allow(caller(ctx).client, len(r.Parts)); err != nil {
 		return nil, err
 	}
-	done, err := s.opt.Submit.Resend(ctx, r)
+	done, err := s.submit.Resend(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -163,9 +163,9 @@ func chosen(m *store.Message, names []string) (map[string]bool, error) {
 	return out, nil
 }
 
-// way is the connection of a new delivery: the one that is named, or the one
+// route is the connection of a new delivery: the one that is named, or the one
 // that was chosen first.
-func (s *Server) way(ctx context.Context, m *store.Message, d *store.Delivery, named string) (*adapters.Connection, error) {
+func (s *messageService) route(ctx context.Context, m *store.Message, d *store.Delivery, named string) (*adapters.Connection, error) {
 	id := named
 	if id == "" {
 		if id = d.Origin; id == "" {

@@ -20,10 +20,10 @@ func FuzzInput(f *testing.F) {
 	f.Add([]byte(`{"from":"a\r\nBcc: x@y","to":[null]}`))
 	w := newWorld(f, nil)
 	f.Fuzz(func(t *testing.T, body []byte) {
-		in, err := decode[MessageInput](t.Context(), w.server, body)
+		in, err := decode[MessageInput](t.Context(), w.server.submissions.bodies, body)
 		if err == nil {
-			var l *letter
-			if l, err = w.server.compose(t.Context(), in, nil, 1<<20); err == nil {
+			var l *incoming
+			if l, err = w.server.submissions.compose(t.Context(), in, nil, 1<<20); err == nil {
 				defer l.message.Close()
 				_, err = l.request(&principal{})
 				if in.Raw == "" {
@@ -39,7 +39,7 @@ func FuzzInput(f *testing.F) {
 	})
 }
 
-func oneHeader(t *testing.T, l *letter, in *MessageInput) {
+func oneHeader(t *testing.T, l *incoming, in *MessageInput) {
 	src, err := l.message.Source()
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +75,7 @@ func FuzzForm(f *testing.F) {
 	w := newWorld(f, nil)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		r := httptest.NewRequest(http.MethodPost, "/v1/messages", io.NopCloser(bytes.NewReader(body)))
-		l, err := w.server.multipart(r, "b", sha256.New(), 1<<20)
+		l, err := w.server.submissions.multipart(r, "b", sha256.New(), 1<<20)
 		if err != nil {
 			if got := failureOf(err); got.status < 400 || got.status >= 500 {
 				t.Errorf("%d %s: %v", got.status, got.code, err)

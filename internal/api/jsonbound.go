@@ -2,7 +2,6 @@ package api
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -110,14 +109,4 @@ func unmarshal(doc []byte, v any) error {
 		return err
 	}
 	return json.Unmarshal(doc, v)
-}
-
-// checking waits until values may be checked; done ends it. Nobody holds it while
-// bytes come in.
-func (s *Server) checking(ctx context.Context, values int) (done func(), err error) {
-	weight := min(int64(values)*valueCost, checkBudget)
-	if err := s.checks.Acquire(ctx, weight); err != nil {
-		return nil, err
-	}
-	return func() { s.checks.Release(weight) }, nil
 }

@@ -101,7 +101,7 @@ func TestHostileJSONAtOnce(t *testing.T) {
 	all.Wait()
 	close(stop)
 	// The collector lets the heap grow to twice what lives.
-	if got, most := <-peak, base.HeapAlloc+2*uint64(w.server.jsonBudget()+checkBudget); got > most {
+	if got, most := <-peak, base.HeapAlloc+2*uint64(w.server.submissions.bodies.budget()+checkBudget); got > most {
 		t.Errorf("%d MiB of heap at most, %d MiB before; the budget is %d", got>>20, base.HeapAlloc>>20, most>>20)
 	}
 	w.noSpool()

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/submit"
 	"github.com/postino-mail/postino/internal/view"
 	"github.com/postino-mail/postino/mime"
 )
@@ -28,56 +30,28 @@ type (
 	bodyOf[T any] struct{ Body T }
 )
 
-func (s *Server) messageRoutes() {
-	schemas := s.router.api.OpenAPI().Components.Schemas
-	input := schemas.Schema(typeOf[MessageInput](), true, "MessageInput")
-	key := keyParam()
-	query := func(name, about string) *huma.Param {
-		return &huma.Param{Name: name, In: "query", Description: "With message/rfc822: " + about + ". Also as header " + headerName(name), Schema: &huma.Schema{Type: "string"}}
+// A messageService shows messages, and cancels, holds, retries and resends them.
+type messageService struct {
+	store interface {
+		store.Messages
+		store.Admin
 	}
-	send := op("send-message", http.MethodPost, "/v1/messages", messagesTag, ScopeMessagesSend, "Send a message",
-		"Takes a message as JSON (bounded to 20 MiB), as multipart/form-data (field `message` with the JSON, or its fields one by one; every part with a file name is an attachment, streamed), or as a whole in message/rfc822. "+
-			"The answer 202 means that it is durable: it will be sent, or its sender told.")
-	send.Parameters = []*huma.Param{key,
-		{Name: "rcpt", In: "query", Description: "With message/rfc822: envelope recipient, any number of times; absent: To, Cc and Bcc. Also as header X-Postino-Rcpt, separated by commas", Explode: ptr(true), Schema: &huma.Schema{Type: "array", Items: &huma.Schema{Type: "string"}}},
-		query("mail_from", "envelope sender"), query("connection", "name or id of the connection"), query("class", "transactional or bulk"), query("tag", "a word to find it by"), query("send_at", "RFC 3339")}
-	send.Metadata["envelope"] = true
-	send.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
-		"application/json": {Schema: input},
-		"multipart/form-data": {Schema: &huma.Schema{Type: "object", Properties: map[string]*huma.Schema{
-			"message":     {Type: "string", Description: "MessageInput; or give its fields one by one"},
-			"attachments": {Type: "array", Items: &huma.Schema{Type: "string", Format: "binary"}, Description: "Files; those in parts named inline, or with a Content-ID, are inline images"}}}},
-		"message/rfc822": {Schema: &huma.Schema{Type: "string", Format: "binary"}}}}
-	send.Responses = s.answers(http.StatusAccepted, schemas.Schema(typeOf[Accepted](), true, "Accepted"))
-	s.router.raw(submission(send), s.sendMessage)
+	submit      *submit.Submitter
+	connections connectionFinder
+	giveUp      time.Duration // Options.GiveUp
+	now         func() time.Time
+	log         *slog.Logger
+}
 
-	batch := op("send-batch", http.MethodPost, "/v1/messages/batch", messagesTag, ScopeMessagesSend, "Send up to 1,000 messages",
-		"All are taken in one transaction or none is: a problem names the first that is wrong as messages[i].field.")
-	batch.Parameters = []*huma.Param{key}
-	batch.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: schemas.Schema(typeOf[BatchInput](), true, "BatchInput")}}}
-	batch.Responses = s.answers(http.StatusAccepted, schemas.Schema(typeOf[BatchAccepted](), true, "BatchAccepted"))
-	s.router.raw(submission(batch), s.sendBatch)
-
-	register(s.router, op("list-messages", http.MethodGet, "/v1/messages", messagesTag, ScopeMessagesRead, "List messages", "One entry a delivery, newest first. A client sees its own."), s.listMessages)
-	register(s.router, op("get-message", http.MethodGet, "/v1/messages/{id}", messagesTag, ScopeMessagesRead, "Get a message with its deliveries", ""), s.getMessage)
-	register(s.router, op("list-attempts", http.MethodGet, "/v1/messages/{id}/attempts", messagesTag, ScopeMessagesRead, "List the attempts of a message", "Every try, written down before its call."), s.listAttempts)
+func (s *messageService) routes(rt *router) {
+	register(rt, op("list-messages", http.MethodGet, "/v1/messages", messagesTag, ScopeMessagesRead, "List messages", "One entry a delivery, newest first. A client sees its own."), s.listMessages)
+	register(rt, op("get-message", http.MethodGet, "/v1/messages/{id}", messagesTag, ScopeMessagesRead, "Get a message with its deliveries", ""), s.getMessage)
+	register(rt, op("list-attempts", http.MethodGet, "/v1/messages/{id}/attempts", messagesTag, ScopeMessagesRead, "List the attempts of a message", "Every try, written down before its call."), s.listAttempts)
 	content := op("get-content", http.MethodGet, "/v1/messages/{id}/raw", messagesTag, ScopeMessagesRead, "Get the message as it goes out by SMTP", "Without Bcc.")
 	content.Parameters = []*huma.Param{{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: "string"}}}
 	content.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{"message/rfc822": {Schema: &huma.Schema{Type: "string", Format: "binary"}}}}}
-	s.router.raw(content, s.getContent)
-	s.actionRoutes()
-}
-
-// headerName is the header field for a query parameter. It has no underscores:
-// nginx drops fields that have.
-func headerName(name string) string {
-	return http.CanonicalHeaderKey(postinoHeader + strings.ReplaceAll(name, "_", "-"))
-}
-
-func ptr[T any](v T) *T { return &v }
-
-func (s *Server) answers(status int, schema *huma.Schema) map[string]*huma.Response {
-	return map[string]*huma.Response{strconv.Itoa(status): {Description: http.StatusText(status), Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}}
+	rt.raw(content, s.getContent)
+	s.actionRoutes(rt)
 }
 
 type listMessagesInput struct {
@@ -102,7 +76,7 @@ type MessagePage struct {
 	Next  string              `json:"next,omitempty" doc:"Give it as after; absent on the last page"`
 }
 
-func (s *Server) listMessages(ctx context.Context, in *listMessagesInput) (*bodyOf[MessagePage], error) {
+func (s *messageService) listMessages(ctx context.Context, in *listMessagesInput) (*bodyOf[MessagePage], error) {
 	f := store.Filter{Client: in.Client, From: in.From, Recipient: in.Recipient, Tag: in.Tag, Since: in.Since, Before: in.Before}
 	if in.MessageID != "" {
 		f.MessageID = "<" + trimBrackets(in.MessageID) + ">"
@@ -131,7 +105,7 @@ func (s *Server) listMessages(ctx context.Context, in *listMessagesInput) (*body
 	if !ok {
 		return nil, invalid("query.after", "after is not the next of a page", "after non è il next di una pagina")
 	}
-	page, err := s.opt.Store.List(ctx, store.ListRequest{Filter: f, After: after, Limit: in.Limit, Oldest: in.Order == "oldest"})
+	page, err := s.store.List(ctx, store.ListRequest{Filter: f, After: after, Limit: in.Limit, Oldest: in.Order == "oldest"})
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +132,7 @@ func checkOf(mark string) string {
 	return hex.EncodeToString(sum[:3])
 }
 
-// openCursor gives the mark of a cursor.
+// openCursor returns the mark of a cursor.
 func openCursor(c string) (mark string, ok bool) {
 	if c == "" {
 		return "", true
@@ -181,12 +155,12 @@ type MessageDetail struct {
 }
 
 // message finds a message that the caller may see.
-func (s *Server) message(ctx context.Context, id string) (*store.Message, error) {
+func (s *messageService) message(ctx context.Context, id string) (*store.Message, error) {
 	key, err := store.ParseID(id)
 	if err != nil {
 		return nil, err
 	}
-	m, err := s.opt.Store.Message(ctx, key)
+	m, err := s.store.Message(ctx, key)
 	if err != nil {
 		return nil, err
 	}
@@ -196,12 +170,12 @@ func (s *Server) message(ctx context.Context, id string) (*store.Message, error)
 	return m, nil
 }
 
-func (s *Server) getMessage(ctx context.Context, in *MessagePath) (*bodyOf[MessageDetail], error) {
+func (s *messageService) getMessage(ctx context.Context, in *MessagePath) (*bodyOf[MessageDetail], error) {
 	m, err := s.message(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.opt.Store.Deliveries(ctx, m.ID)
+	list, err := s.store.Deliveries(ctx, m.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -217,18 +191,18 @@ type AttemptList struct {
 	Items []view.Attempt `json:"items"`
 }
 
-func (s *Server) listAttempts(ctx context.Context, in *MessagePath) (*bodyOf[AttemptList], error) {
+func (s *messageService) listAttempts(ctx context.Context, in *MessagePath) (*bodyOf[AttemptList], error) {
 	m, err := s.message(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.opt.Store.Deliveries(ctx, m.ID)
+	list, err := s.store.Deliveries(ctx, m.ID)
 	if err != nil {
 		return nil, err
 	}
 	out := AttemptList{Items: []view.Attempt{}}
 	for i := range list {
-		attempts, err := s.opt.Store.Attempts(ctx, list[i].ID)
+		attempts, err := s.store.Attempts(ctx, list[i].ID)
 		if err != nil {
 			return nil, err
 		}
@@ -239,18 +213,18 @@ func (s *Server) listAttempts(ctx context.Context, in *MessagePath) (*bodyOf[Att
 	return &bodyOf[AttemptList]{out}, nil
 }
 
-func (s *Server) getContent(w http.ResponseWriter, r *http.Request) error {
+func (s *messageService) getContent(w http.ResponseWriter, r *http.Request) error {
 	m, err := s.message(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	content, err := s.opt.Store.Content(r.Context(), m.ID)
+	content, err := s.store.Content(r.Context(), m.ID)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err := content.Close(); err != nil {
-			s.opt.Log.Warn("the content of a message was not closed", "message", m.ID, "err", err)
+			s.log.Warn("the content of a message was not closed", "message", m.ID, "err", err)
 		}
 	}()
 	parsed, err := mime.Read(content, mime.Limits{})
@@ -263,7 +237,7 @@ func (s *Server) getContent(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Disposition", `attachment; filename="`+m.ID.String()+`.eml"`)
 	w.WriteHeader(http.StatusOK)
 	if _, err := io.Copy(w, mime.NewReader(view)); err != nil {
-		s.opt.Log.Debug("a message was not read to its end", "message", m.ID, "err", err)
+		s.log.Debug("a message was not read to its end", "message", m.ID, "err", err)
 	}
 	return nil
 }

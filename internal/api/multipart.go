@@ -55,11 +55,11 @@ type formFile struct {
 // multipart takes a message from a form: the field "message" holds it as JSON
 // (without attachments), or its fields come one by one; every part with a file
 // name is an attachment.
-func (s *Server) multipart(r *http.Request, boundary string, digest hash.Hash, max int64) (_ *letter, err error) {
+func (s *submissionService) multipart(r *http.Request, boundary string, digest hash.Hash, max int64) (_ *incoming, err error) {
 	if boundary == "" {
 		return nil, fail(http.StatusBadRequest, "invalid_request", "Content-Type", "multipart/form-data needs a boundary", "multipart/form-data richiede un boundary", "let the HTTP library set the Content-Type", "lasciare che la libreria HTTP imposti il Content-Type")
 	}
-	f := &form{spool: s.spool(r.Context(), 0, max), texts: s.spool(r.Context(), freeJSON, maxFormText), digest: digest, fields: map[string][]string{}, max: max}
+	f := &form{spool: s.bodies.spool(r.Context(), 0, max), texts: s.bodies.spool(r.Context(), freeJSON, maxFormText), digest: digest, fields: map[string][]string{}, max: max}
 	defer func() { err = joinClose(joinClose(err, f.spool), f.texts) }()
 	body := &tail{r: r.Body}
 	if err := f.read(multipart.NewReader(body, boundary), body); err != nil {
@@ -69,12 +69,12 @@ func (s *Server) multipart(r *http.Request, boundary string, digest hash.Hash, m
 		// The reader cannot tell the end of the form from the end of the bytes.
 		return nil, badForm(io.ErrUnexpectedEOF)
 	}
-	text, done, err := s.load(r.Context(), f.texts)
+	text, done, err := s.bodies.load(r.Context(), f.texts)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	in, err := f.input(r.Context(), s, text)
+	in, err := f.input(r.Context(), s.bodies, text)
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +219,7 @@ func (f *form) attachments() ([]mime.Attachment, error) {
 }
 
 // input is the message of the form, without its files.
-func (f *form) input(ctx context.Context, s *Server, text []byte) (*MessageInput, error) {
+func (f *form) input(ctx context.Context, b *bodyReader, text []byte) (*MessageInput, error) {
 	at, commas := int64(0), 0
 	for _, v := range f.values {
 		value := string(text[at:v.end])
@@ -235,7 +235,7 @@ func (f *form) input(ctx context.Context, s *Server, text []byte) (*MessageInput
 		if len(docs) > 1 || len(f.fields) > 1 {
 			return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "message", "beside the field message there are only files", "accanto al campo message ci sono solo file", "put all else into its JSON", "mettere tutto il resto nel suo JSON")
 		}
-		return decode[MessageInput](ctx, s, []byte(docs[0]))
+		return decode[MessageInput](ctx, b, []byte(docs[0]))
 	}
 	in := new(MessageInput)
 	texts := map[string]*string{"from": &in.From, "subject": &in.Subject, "text": &in.Text, "html": &in.HTML, "in_reply_to": &in.InReplyTo, "connection": &in.Connection, "class": &in.Class, "tag": &in.Tag}
@@ -274,16 +274,16 @@ func (f *form) input(ctx context.Context, s *Server, text []byte) (*MessageInput
 			return nil, err
 		}
 	}
-	return in, f.checked(ctx, s, in)
+	return in, f.checked(ctx, b, in)
 }
 
 // checked holds fields that came one by one against the same schema as JSON.
-func (f *form) checked(ctx context.Context, s *Server, in *MessageInput) error {
+func (f *form) checked(ctx context.Context, b *bodyReader, in *MessageInput) error {
 	doc, err := json.Marshal(in)
 	if err != nil {
 		return err
 	}
-	return check[MessageInput](ctx, s, doc)
+	return check[MessageInput](ctx, b, doc)
 }
 
 // splitAddresses allows a field several times and lists with commas in it. What

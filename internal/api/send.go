@@ -45,7 +45,7 @@ type BatchAccepted struct {
 }
 
 // sendMessage is POST /v1/messages.
-func (s *Server) sendMessage(w http.ResponseWriter, r *http.Request) error {
+func (s *submissionService) sendMessage(w http.ResponseWriter, r *http.Request) error {
 	media, params, err := stdmime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {
 		media = ""
@@ -61,16 +61,16 @@ func (s *Server) sendMessage(w http.ResponseWriter, r *http.Request) error {
 	}
 	digest := sha256.New()
 	fmt.Fprintf(digest, "message %s\n", media)
-	var l *letter
+	var l *incoming
 	switch media {
 	case "application/json":
-		body, done, err := s.readJSON(r)
+		body, done, err := s.bodies.readJSON(r)
 		if err != nil {
 			return err
 		}
 		defer done()
 		digest.Write(body)
-		in, err := decode[MessageInput](r.Context(), s, body)
+		in, err := decode[MessageInput](r.Context(), s.bodies, body)
 		if err != nil {
 			return err
 		}
@@ -90,14 +90,14 @@ func (s *Server) sendMessage(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer func() {
 		if err := l.message.Close(); err != nil {
-			s.opt.Log.Warn("a spool file was left behind", "err", err)
+			s.log.Warn("a spool file was left behind", "err", err)
 		}
 	}()
 	req, err := l.request(caller(r.Context()))
 	if err != nil {
 		return err
 	}
-	out, err := s.submit(r, []submit.Request{req}, digest)
+	out, err := s.handOver(r, []submit.Request{req}, digest)
 	if err != nil {
 		return err
 	}
@@ -117,11 +117,11 @@ func nothingBeside(r *http.Request) error {
 }
 
 // sendBatch is POST /v1/messages/batch: one transaction.
-func (s *Server) sendBatch(w http.ResponseWriter, r *http.Request) (err error) {
+func (s *submissionService) sendBatch(w http.ResponseWriter, r *http.Request) (err error) {
 	if media, _, _ := stdmime.ParseMediaType(r.Header.Get("Content-Type")); media != "application/json" {
 		return unsupportedMedia("application/json")
 	}
-	body, done, err := s.readJSON(r)
+	body, done, err := s.bodies.readJSON(r)
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (s *Server) sendBatch(w http.ResponseWriter, r *http.Request) (err error) {
 	digest := sha256.New()
 	fmt.Fprintf(digest, "batch\n")
 	digest.Write(body)
-	in, err := decode[BatchInput](r.Context(), s, body)
+	in, err := decode[BatchInput](r.Context(), s.bodies, body)
 	if err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func (s *Server) sendBatch(w http.ResponseWriter, r *http.Request) (err error) {
 	defer func() {
 		for _, x := range list {
 			if cerr := x.Message.Close(); cerr != nil {
-				s.opt.Log.Warn("a spool file was left behind", "err", cerr)
+				s.log.Warn("a spool file was left behind", "err", cerr)
 			}
 		}
 	}()
@@ -157,7 +157,7 @@ func (s *Server) sendBatch(w http.ResponseWriter, r *http.Request) (err error) {
 			return inMessage(i, err)
 		}
 	}
-	out, err := s.submit(r, list, digest)
+	out, err := s.handOver(r, list, digest)
 	if err != nil {
 		return err
 	}
@@ -167,11 +167,11 @@ func (s *Server) sendBatch(w http.ResponseWriter, r *http.Request) (err error) {
 
 // limit is the largest message that is read: one that some route carries. A
 // repeat is read whatever routes there still are.
-func (s *Server) limit(r *http.Request) (int64, error) {
+func (s *submissionService) limit(r *http.Request) (int64, error) {
 	if r.Header.Get("Idempotency-Key") != "" {
-		return s.opt.Submit.Limit(), nil
+		return s.submit.Limit(), nil
 	}
-	return s.opt.Submit.MaxSize(r.Context())
+	return s.submit.MaxSize(r.Context())
 }
 
 // inMessage names the message of a batch that is to blame.
@@ -186,7 +186,7 @@ func inMessage(i int, err error) error {
 }
 
 // whole takes a message as it is; the envelope comes beside it.
-func (s *Server) whole(r *http.Request, digest hash.Hash, max int64) (*letter, error) {
+func (s *submissionService) whole(r *http.Request, digest hash.Hash, max int64) (*incoming, error) {
 	in, err := envelopeBeside(r)
 	if err != nil {
 		return nil, err
@@ -195,12 +195,12 @@ func (s *Server) whole(r *http.Request, digest hash.Hash, max int64) (*letter, e
 	if in.EnvelopeFrom != nil {
 		fmt.Fprintf(digest, "%q\n", *in.EnvelopeFrom)
 	}
-	b, err := s.spool(r.Context(), 0, max).Fill(io.TeeReader(r.Body, digest))
+	b, err := s.bodies.spool(r.Context(), 0, max).Fill(io.TeeReader(r.Body, digest))
 	if err != nil {
 		return nil, err
 	}
-	l := &letter{message: b, input: in, now: s.opt.Now()}
-	if err := s.readFrom(l); err != nil {
+	l := &incoming{message: b, input: in, now: s.now()}
+	if err := l.readFrom(); err != nil {
 		return nil, joinClose(err, b)
 	}
 	return l, nil
@@ -241,9 +241,9 @@ func envelopeBeside(r *http.Request) (*MessageInput, error) {
 	return in, nil
 }
 
-// submit hands the messages over and tells what will happen to them.
-func (s *Server) submit(r *http.Request, list []submit.Request, digest hash.Hash) ([]Accepted, error) {
-	key, err := idempotency(r, s.opt.Now(), digest)
+// handOver submits the messages and tells what will happen to them.
+func (s *submissionService) handOver(r *http.Request, list []submit.Request, digest hash.Hash) ([]Accepted, error) {
+	key, err := idempotency(r, s.now(), digest)
 	if err != nil {
 		return nil, err
 	}
@@ -251,11 +251,11 @@ func (s *Server) submit(r *http.Request, list []submit.Request, digest hash.Hash
 	for i := range list {
 		list[i].Unheard = answer != nil
 	}
-	done, err := s.opt.Submit.SubmitAll(r.Context(), list, key)
+	done, err := s.submit.SubmitAll(r.Context(), list, key)
 	if err != nil {
 		return nil, err
 	}
-	if s.auth.proxies.relayed(r) {
+	if s.proxies.relayed(r) {
 		answer = nil
 	}
 	out := make([]Accepted, len(done))
@@ -271,7 +271,7 @@ func (s *Server) submit(r *http.Request, list []submit.Request, digest hash.Hash
 		out[i] = accepted(d.Submitted, d.MessageID, d.Recipients, d.Size, list[i].NotBefore)
 		out[i].Connection = view.ConnectionRef{ID: d.Connection.ID, Name: d.Connection.Name, Provider: string(d.Connection.Provider)}
 	}
-	s.metrics.accepted.Add(float64(len(done)))
+	s.accepted.Add(float64(len(done)))
 	return out, nil
 }
 
@@ -292,8 +292,8 @@ func accepted(d store.Submitted, messageID string, recipients []mime.Recipient, 
 
 // replay is the answer that was given when the key came first, from what was
 // stored then.
-func (s *Server) replay(ctx context.Context, d store.Submitted) (Accepted, error) {
-	m, err := s.opt.Store.Message(ctx, d.ID)
+func (s *submissionService) replay(ctx context.Context, d store.Submitted) (Accepted, error) {
+	m, err := s.store.Message(ctx, d.ID)
 	if err != nil {
 		return Accepted{}, err
 	}
@@ -301,7 +301,7 @@ func (s *Server) replay(ctx context.Context, d store.Submitted) (Accepted, error
 	if len(d.Deliveries) == 0 {
 		return a, nil
 	}
-	first, err := s.opt.Store.Delivery(ctx, d.Deliveries[0])
+	first, err := s.store.Delivery(ctx, d.Deliveries[0])
 	if err != nil {
 		return Accepted{}, err
 	}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/spool"
@@ -121,8 +120,7 @@ type Server struct {
 	metrics     *metrics
 	events      *feed
 	hooks       *webhook.Worker
-	json        *semaphore.Weighted // bytes of memory for JSON and forms in work at once
-	checks      *semaphore.Weighted // and for checking them
+	submissions *submissionService
 }
 
 // New makes a Server with all its routes; it does not listen yet.
@@ -130,8 +128,7 @@ func New(o Options) (*Server, error) {
 	if err := o.defaults(); err != nil {
 		return nil, err
 	}
-	s := &Server{opt: o, checks: semaphore.NewWeighted(checkBudget)}
-	s.json = semaphore.NewWeighted(s.jsonBudget())
+	s := &Server{opt: o}
 	s.connections = connectionFinder{o.Connections}
 	s.auth = newAuthenticator(&s.opt, vault.NewHasher(2))
 	s.metrics = newMetrics(&s.opt)
@@ -156,7 +153,12 @@ func (s *Server) routes() {
 	(&healthService{ping: o.Store.Ping, closed: o.Connections.Closed}).routes(s.router)
 	s.metrics.routes(s.router)
 	problemRoutes(s.router.mux)
-	s.messageRoutes()
+	s.submissions = &submissionService{
+		store: o.Store, submit: o.Submit, connections: s.connections, bodies: newBodyReader(o, s.router.api.OpenAPI().Components.Schemas),
+		proxies: o.TrustedProxies, accepted: s.metrics.accepted, now: o.Now, log: o.Log,
+	}
+	s.submissions.routes(s.router)
+	(&messageService{store: o.Store, submit: o.Submit, connections: s.connections, giveUp: o.GiveUp, now: o.Now, log: o.Log}).routes(s.router)
 	clients := clientFinder{o.Store}
 	(&clientService{clients: clients, connections: s.connections, hasher: s.auth.hasher, edited: s.auth.edited, now: o.Now}).routes(s.router)
 	(&keyService{clients: clients, most: o.MaxKeys, edited: s.auth.forget, now: o.Now}).routes(s.router)
