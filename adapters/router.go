@@ -65,7 +65,7 @@ func (r *Router) Adapter(c *Connection) (Adapter, error) {
 
 // closed refuses a connection with a secret that is not known here.
 func closed(c *Connection) error {
-	path := c.ClosedSecret()
+	path := c.RedactedSecret()
 	if path == "" {
 		return nil
 	}

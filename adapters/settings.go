@@ -96,9 +96,9 @@ func (c *Connection) Secrets() []SecretField {
 	return out
 }
 
-// ClosedSecret is the path of the first secret that is Redacted: it was shown or
+// RedactedSecret is the path of the first secret that is Redacted: it was shown or
 // exported, or its store could not open it. Empty: there is none.
-func (c *Connection) ClosedSecret() string {
+func (c *Connection) RedactedSecret() string {
 	for _, f := range c.Secrets() {
 		if *f.Value == Redacted {
 			return f.Path

@@ -290,7 +290,7 @@ func TestQueueCommands(t *testing.T) {
 		t.Error(out)
 	}
 	var stats store.Stats
-	if err := json.Unmarshal([]byte(r.queue(0, "stats", "--json")), &stats); err != nil || stats.States[store.Held] != 1 || stats.States[store.Cancelled] != 1 || stats.States[store.Done] != 3 {
+	if err := json.Unmarshal([]byte(r.queue(0, "stats", "--json")), &stats); err != nil || stats.States[store.Held] != 1 || stats.States[store.Cancelled] != 1 || stats.States[store.Sent] != 3 {
 		t.Errorf("stats %+v, %v", stats, err)
 	}
 	if out := r.queue(0, "release", "--all", "--state", "held"); !strings.Contains(out, "1 changed") {

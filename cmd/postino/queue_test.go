@@ -39,7 +39,7 @@ func newShelf(t *testing.T, name string, hours int) *shelf {
 			return err
 		}
 		for _, state := range store.States() {
-			if state != store.Leased {
+			if state != store.Sending {
 				if s.ids[state], err = s.put(st, c, state, state == store.Unverified); err != nil {
 					return err
 				}
@@ -64,7 +64,7 @@ func (s *shelf) open(work func(store.Store) error) {
 func (s *shelf) put(st store.Store, c *adapters.Connection, state store.State, unknown bool) (store.ID, error) {
 	now := time.Now()
 	got, err := st.Submit(s.t.Context(), store.Submission{Now: now, Messages: []store.NewMessage{{
-		Message: store.Message{MessageID: fmt.Sprintf("<%s@contoso.it>", state), From: "erp@contoso.it", Subject: state.String(), Door: "smtp"},
+		Message: store.Message{MessageID: fmt.Sprintf("<%s@contoso.it>", state), From: "erp@contoso.it", Subject: state.String(), EntryPoint: "smtp"},
 		Head:    []byte("From: erp@contoso.it\r\n\r\n"), Body: mime.Bytes([]byte("ciao\r\n")),
 		Deliveries: []store.NewDelivery{{Route: store.Route{Connection: c.ID, Lane: c.Lane("")}, Recipients: []mime.Recipient{{Address: "anna@example.com"}},
 			ExpiresAt: now.Add(time.Minute)}},
@@ -77,16 +77,16 @@ func (s *shelf) put(st store.Store, c *adapters.Connection, state store.State, u
 	if err != nil {
 		return id, err
 	}
-	step := store.Step{Delivery: id, Epoch: d.Epoch, Now: now, State: state, NextAt: now.Add(time.Hour), Recipients: slices.Clone(d.Recipients)}
-	step.Recipients[0].State = map[store.State]store.RecipientState{store.Done: store.RecipientSent, store.Failed: store.RecipientFailed,
+	step := store.Transition{Delivery: id, Epoch: d.Epoch, Now: now, State: state, NextAt: now.Add(time.Hour), Recipients: slices.Clone(d.Recipients)}
+	step.Recipients[0].State = map[store.State]store.RecipientState{store.Sent: store.RecipientSent, store.Failed: store.RecipientFailed,
 		store.Expired: store.RecipientFailed, store.Cancelled: store.RecipientCanceled}[state]
 	if step.Recipients[0].State == "" {
 		step.Recipients[0].State = store.Pending
 	}
 	if unknown {
-		step.Word.UnknownSince = now
+		step.Progress.UnknownSince = now
 	}
-	return id, st.Settle(s.t.Context(), step)
+	return id, st.Transition(s.t.Context(), step)
 }
 
 // queue runs a command and returns which states the deliveries have after it.

@@ -117,7 +117,7 @@ func (s *connectionService) createConnection(ctx context.Context, in *Connection
 	if err != nil {
 		return nil, invalidConnection(err)
 	}
-	if path := c.ClosedSecret(); path != "" {
+	if path := c.RedactedSecret(); path != "" {
 		return nil, fail(http.StatusUnprocessableEntity, "invalid_connection", path, path+" is "+adapters.Redacted, path+" è "+adapters.Redacted, "give the secret itself", "indicare il segreto vero e proprio")
 	}
 	c.ID, c.Revision = "", 0

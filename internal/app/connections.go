@@ -36,7 +36,7 @@ func (k ConnectionCommands) Add(ctx context.Context, file string) error {
 	if err != nil {
 		return exit(ExitConfig, err)
 	}
-	if path := c.ClosedSecret(); path != "" {
+	if path := c.RedactedSecret(); path != "" {
 		return exit(ExitConfig, fmt.Errorf("%s is %q: give the secret itself", path, adapters.Redacted))
 	}
 	c.ID, c.Revision = "", 0
@@ -263,7 +263,7 @@ func (k ConnectionCommands) List(ctx context.Context) error {
 
 // stateOf is what people see of a connection first.
 func stateOf(c *adapters.Connection, st store.ConnectionState, lang string) string {
-	if c.ClosedSecret() != "" {
+	if c.RedactedSecret() != "" {
 		return "its secret does not open with this key: enter it again"
 	}
 	return connectionState(st, lang)

@@ -108,7 +108,7 @@ func (s *shownDelivery) write(w io.Writer, lang string) error {
 	t.Row("from", m.From)
 	t.Row("subject", m.Subject)
 	t.Row("size", m.Size)
-	t.Row("received", m.ReceivedAt.Local().Format(time.RFC3339)+" by "+m.Door)
+	t.Row("received", m.ReceivedAt.Local().Format(time.RFC3339)+" by "+m.EntryPoint)
 	if m.OriginalFrom != "" {
 		t.Row("original from", m.OriginalFrom)
 	}
@@ -124,7 +124,7 @@ func (s *shownDelivery) write(w io.Writer, lang string) error {
 	if m.Resubmitted > 0 {
 		t.Row("sent again", fmt.Sprintf("%d times by the client, which had not heard that it was taken", m.Resubmitted))
 	}
-	if d.NotTold {
+	if d.NotifyFailed {
 		t.Row("note", "its sender could not be told: see the log, and tell the sender")
 	}
 	if d.Duplicate {

@@ -186,7 +186,7 @@ func (s *server) logSealed(ctx context.Context) {
 	}
 	var names []string
 	for _, c := range all {
-		if c.ClosedSecret() != "" {
+		if c.RedactedSecret() != "" {
 			names = append(names, c.Name)
 		}
 	}

@@ -110,7 +110,7 @@ func hasSealed(ctx context.Context, st store.Store) (bool, error) {
 		return false, err
 	}
 	for _, c := range all {
-		if c.ClosedSecret() != "" {
+		if c.RedactedSecret() != "" {
 			return true, nil
 		}
 	}

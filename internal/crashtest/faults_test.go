@@ -214,7 +214,7 @@ func TestDamagedSpool(t *testing.T) {
 	for token := range spools {
 		want, n := store.Failed, 0
 		if token == "whole" {
-			want, n = store.Done, 1
+			want, n = store.Sent, 1
 		}
 		d := l.entries[token][0].Delivery
 		if d.State != want || len(got[token]) != n {

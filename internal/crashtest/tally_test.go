@@ -35,7 +35,7 @@ func (w *world) drained(ctx context.Context, t *testing.T) {
 		if err != nil {
 			t.Fatalf("the queue cannot be counted: %v", err)
 		}
-		if left+s.States[store.Queued]+s.States[store.Unverified]+s.States[store.Leased] == 0 {
+		if left+s.States[store.Queued]+s.States[store.Unverified]+s.States[store.Sending] == 0 {
 			return
 		}
 		for _, n := range w.nodes {
@@ -111,7 +111,7 @@ func readLedger(ctx context.Context, t *testing.T, st store.Store) ledger {
 func (l ledger) story(token string) string {
 	out := "not in the store"
 	for _, e := range l.entries[token] {
-		out = fmt.Sprintf("%s on %s by %s, %d attempts", e.Delivery.State, e.Delivery.Route.Lane, e.Message.Door, e.Delivery.Attempts)
+		out = fmt.Sprintf("%s on %s by %s, %d attempts", e.Delivery.State, e.Delivery.Route.Lane, e.Message.EntryPoint, e.Delivery.Attempts)
 		if e.Delivery.Error != nil {
 			out += ": " + e.Delivery.Error.Error()
 		}

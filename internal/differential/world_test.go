@@ -256,7 +256,7 @@ func (w *world) settle(ctx context.Context, t *testing.T) {
 			t.Fatal(err)
 		}
 		waiting := 0
-		for _, s := range []store.State{store.Queued, store.Leased, store.Unverified, store.Held} {
+		for _, s := range []store.State{store.Queued, store.Sending, store.Unverified, store.Held} {
 			waiting += int(stats.States[s])
 		}
 		if len(files)+len(working)+waiting == 0 {

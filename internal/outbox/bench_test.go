@@ -218,7 +218,7 @@ func (w *bench) settled(b *testing.B, n int) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if st.States[store.Done] >= int64(n) {
+		if st.States[store.Sent] >= int64(n) {
 			return
 		}
 		<-time.After(time.Millisecond)

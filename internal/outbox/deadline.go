@@ -61,8 +61,8 @@ func (o *Outbox) deadline(ctx context.Context, now time.Time, d *store.Delivery)
 		if err != nil {
 			return err
 		}
-		f.Step.Delivery, f.Step.Epoch = d.ID, d.Epoch
-		return o.opt.Store.Settle(ctx, f.Step)
+		f.Transition.Delivery, f.Transition.Epoch = d.ID, d.Epoch
+		return o.opt.Store.Transition(ctx, f.Transition)
 	}
 	var late []store.Recipient
 	for _, r := range d.Recipients {
@@ -71,12 +71,12 @@ func (o *Outbox) deadline(ctx context.Context, now time.Time, d *store.Delivery)
 		}
 	}
 	kind := reportDelayed
-	transition := store.Step{Delivery: d.ID, Epoch: d.Epoch, Now: now, State: d.State, NextAt: d.NextAt, Word: d.Word, Warned: true}
+	transition := store.Transition{Delivery: d.ID, Epoch: d.Epoch, Now: now, State: d.State, NextAt: d.NextAt, Progress: d.Progress, Warned: true}
 	if unknown {
-		kind, transition.Word.Told = reportUnknown, true
+		kind, transition.Progress.SenderNotified = reportUnknown, true
 	}
 	if err := o.tell(ctx, &transition, d, m, conn, kind, late); err != nil {
 		return err
 	}
-	return o.opt.Store.Settle(ctx, transition)
+	return o.opt.Store.Transition(ctx, transition)
 }

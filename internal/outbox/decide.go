@@ -41,8 +41,8 @@ func (o *Outbox) complete(ctx context.Context, l store.Lease, d *store.Delivery,
 	if r.outcome.Error != nil {
 		r.outcome.Error = shown(r.outcome.Error)
 	}
-	if r.transition.Word.Error != nil {
-		r.transition.Word.Error = shown(r.transition.Word.Error)
+	if r.transition.Progress.Error != nil {
+		r.transition.Progress.Error = shown(r.transition.Progress.Error)
 	}
 	for _, told := range []struct {
 		kind  reportKind
@@ -64,7 +64,7 @@ func (o *Outbox) complete(ctx context.Context, l store.Lease, d *store.Delivery,
 	if m.Notification && len(r.failed) > 0 {
 		o.opt.Log.Error("a notification could not be delivered: its sender was not told", "delivery", d.ID.String(), "message_id", m.MessageID, "to", r.failed[0].Address)
 	}
-	return store.Finish{Lease: l, Outcome: r.outcome, Step: r.transition, NotMailed: r.notSent}, nil
+	return store.Finish{Lease: l, Outcome: r.outcome, Transition: r.transition, NotSent: r.notSent}, nil
 }
 
 // eventData is what an event of a delivery carries.

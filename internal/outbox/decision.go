@@ -34,7 +34,7 @@ type move struct {
 // A decision is what becomes of the delivery; the notifications to the sender
 // come on top.
 type decision struct {
-	transition store.Step
+	transition store.Transition
 	outcome    store.Outcome
 	notSent    int
 	failed     []store.Recipient // given up just now
@@ -52,7 +52,7 @@ const (
 // decide is a pure function: table tests cover it.
 func decide(in input) decision {
 	r := decision{outcome: store.Outcome{EndedAt: in.now, Error: in.result.err, Verdict: in.result.verdict}}
-	r.transition = store.Step{Now: in.now, Word: in.delivery.Word, Recipients: slices.Clone(in.delivery.Recipients)}
+	r.transition = store.Transition{Now: in.now, Progress: in.delivery.Progress, Recipients: slices.Clone(in.delivery.Recipients)}
 	switch {
 	case in.delivery.Kind == store.Verify:
 		in.verified(&r)
@@ -61,8 +61,8 @@ func decide(in input) decision {
 	default:
 		in.failed(&r)
 	}
-	r.transition.Word.Class = r.outcome.Class
-	r.transition.Word.Error = r.outcome.Error
+	r.transition.Progress.Class = r.outcome.Class
+	r.transition.Progress.Error = r.outcome.Error
 	return r
 }
 
@@ -71,7 +71,7 @@ func decide(in input) decision {
 func (in *input) accepted(r *decision) {
 	rc := in.result.receipt
 	r.outcome.Class, r.outcome.Receipt = adapters.Accepted, &rc
-	r.transition.Word.ProviderID, r.transition.Word.UnknownSince = rc.ProviderID, time.Time{}
+	r.transition.Progress.ProviderID, r.transition.Progress.UnknownSince = rc.ProviderID, time.Time{}
 	refused := make(map[string]*adapters.Error)
 	for _, x := range rc.Recipients {
 		if x.Err != nil {
@@ -109,15 +109,15 @@ func (in *input) accepted(r *decision) {
 		r.end()
 		return
 	case len(r.relayed) > 0: // it goes on: no failure in a row
-		r.transition.Word.Failures = 0
+		r.transition.Progress.Failures = 0
 	}
 	r.transition.State = store.Queued
 	if room && len(r.relayed) > 0 { // the rest of a long list goes in another transaction
 		r.transition.NextAt = in.now.Add(wait)
 		return
 	}
-	r.transition.Word.Failures++
-	r.transition.NextAt = in.now.Add(max(wait, in.schedule.Delay(r.transition.Word.Failures)))
+	r.transition.Progress.Failures++
+	r.transition.NextAt = in.now.Add(max(wait, in.schedule.Delay(r.transition.Progress.Failures)))
 }
 
 // tooMany reports a refusal that concerns the length of the list, not the
@@ -131,7 +131,7 @@ func (r *decision) end() {
 	r.transition.State = store.Failed
 	for _, p := range r.transition.Recipients {
 		if p.State == store.RecipientSent {
-			r.transition.State = store.Done
+			r.transition.State = store.Sent
 		}
 	}
 }
@@ -171,7 +171,7 @@ func (in *input) failed(r *decision) {
 		in.tryLater(r, e)
 	default:
 		r.outcome.Class = adapters.Unknown
-		r.transition.Word.UnknownSince, r.transition.Word.CallEnded, r.transition.Word.ProviderID = in.delivery.Since, in.now, e.ProviderID
+		r.transition.Progress.UnknownSince, r.transition.Progress.CallEnded, r.transition.Progress.ProviderID = in.delivery.Since, in.now, e.ProviderID
 		r.transition.State, r.transition.NextAt = store.Unverified, in.now.Add(in.timing.verifyAfter)
 		if in.conn.EffectiveOnUnknown() == adapters.UnknownHold {
 			r.transition.State = store.Held
@@ -209,7 +209,7 @@ func (in *input) giveUp(r *decision, e *adapters.Error) {
 
 func (in *input) failOver(r *decision) {
 	r.transition.State, r.transition.NextAt, r.transition.Route = store.Queued, in.now, &in.next.route
-	r.transition.Word.Origin, r.transition.Word.Failures = in.next.origin, 0
+	r.transition.Progress.Origin, r.transition.Progress.Failures = in.next.origin, 0
 }
 
 // tryLater tries again with growing delay, on the fallback once the route is
@@ -226,8 +226,8 @@ func (in *input) tryLater(r *decision, e *adapters.Error) {
 		in.failOver(r)
 		return
 	}
-	r.transition.Word.Failures++
-	r.transition.State, r.transition.NextAt = store.Queued, in.now.Add(max(e.RetryAfter, in.schedule.Delay(r.transition.Word.Failures)))
+	r.transition.Progress.Failures++
+	r.transition.State, r.transition.NextAt = store.Queued, in.now.Add(max(e.RetryAfter, in.schedule.Delay(r.transition.Progress.Failures)))
 }
 
 // throttled pauses the lane: requests made meanwhile would only lengthen it
@@ -235,8 +235,8 @@ func (in *input) tryLater(r *decision, e *adapters.Error) {
 func (in *input) throttled(r *decision, e *adapters.Error) {
 	wait := e.RetryAfter
 	if wait <= 0 {
-		r.transition.Word.Failures++
-		wait = min(throttleFirst<<min(r.transition.Word.Failures-1, 6), throttleMax)
+		r.transition.Progress.Failures++
+		wait = min(throttleFirst<<min(r.transition.Progress.Failures-1, 6), throttleMax)
 	}
 	until := in.now.Add(wait)
 	r.transition.Lane = &store.LaneChange{PauseUntil: &until, Reason: e.Message}
@@ -321,9 +321,9 @@ func (in *input) verified(r *decision) {
 		r.outcome.Class = adapters.Accepted
 		if rc := in.result.receipt; rc.Status != 0 || rc.ProviderID != "" {
 			r.outcome.Receipt = &rc
-			r.transition.Word.ProviderID = rc.ProviderID
+			r.transition.Progress.ProviderID = rc.ProviderID
 		}
-		r.transition.Word.UnknownSince, r.transition.Word.CallEnded = time.Time{}, time.Time{}
+		r.transition.Progress.UnknownSince, r.transition.Progress.CallEnded = time.Time{}, time.Time{}
 		in.sentBefore(r)
 	case adapters.InProgress:
 		if elapsed > stuckAfter {
@@ -338,7 +338,7 @@ func (in *input) verified(r *decision) {
 		}
 		r.outcome.Class = adapters.Transient // it surely was not sent: send it now
 		r.notSent = in.delivery.CountPending()
-		r.transition.Word.UnknownSince, r.transition.Word.CallEnded, r.transition.Word.ProviderID, r.transition.Word.Told = time.Time{}, time.Time{}, "", false
+		r.transition.Progress.UnknownSince, r.transition.Progress.CallEnded, r.transition.Progress.ProviderID, r.transition.Progress.SenderNotified = time.Time{}, time.Time{}, "", false
 		r.transition.State, r.transition.NextAt = store.Queued, in.now
 	default:
 		in.cannotTell(r)
@@ -367,8 +367,8 @@ func (in *input) cannotTell(r *decision) {
 				IT: "guardare nella posta inviata della casella, poi ritentare o annullare questa consegna"}}
 		return
 	}
-	r.transition.Word.Duplicate, r.transition.Word.Told = true, false
-	r.transition.Word.UnknownSince, r.transition.Word.CallEnded = time.Time{}, time.Time{}
-	r.transition.Word.Failures++
-	r.transition.State, r.transition.NextAt = store.Queued, in.now.Add(in.schedule.Delay(r.transition.Word.Failures))
+	r.transition.Progress.Duplicate, r.transition.Progress.SenderNotified = true, false
+	r.transition.Progress.UnknownSince, r.transition.Progress.CallEnded = time.Time{}, time.Time{}
+	r.transition.Progress.Failures++
+	r.transition.State, r.transition.NextAt = store.Queued, in.now.Add(in.schedule.Delay(r.transition.Progress.Failures))
 }

@@ -12,7 +12,7 @@ import (
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 func inputFor(kind store.Kind, r result, change func(*input)) input {
-	d := &store.Delivery{Kind: kind, Since: noon.Add(-time.Second), State: store.Leased, Route: store.Route{Connection: "c1", Lane: "l"}}
+	d := &store.Delivery{Kind: kind, Since: noon.Add(-time.Second), State: store.Sending, Route: store.Route{Connection: "c1", Lane: "l"}}
 	for _, a := range []string{"a@x.it", "b@x.it"} {
 		d.Recipients = append(d.Recipients, store.Recipient{Recipient: mime.Recipient{Address: a}, State: store.Pending})
 	}
@@ -63,9 +63,9 @@ func TestRule(t *testing.T) {
 		lanePause time.Duration
 		connPause bool
 	}{
-		{name: "accepted ends it", result: result{}, state: store.Done, class: adapters.Accepted},
+		{name: "accepted ends it", result: result{}, state: store.Sent, class: adapters.Accepted},
 		{name: "partly refused for now: only those again", result: partial, state: store.Queued, class: adapters.Accepted, after: [2]time.Duration{48 * time.Second, 72 * time.Second}, notSent: 1},
-		{name: "partly refused for good", result: refusedOne, state: store.Done, class: adapters.Accepted, failed: 1, notSent: 1},
+		{name: "partly refused for good", result: refusedOne, state: store.Sent, class: adapters.Accepted, failed: 1, notSent: 1},
 		{name: "permanent ends it and is told", result: failure(adapters.Permanent, nil), state: store.Failed, class: adapters.Permanent, failed: 2, notSent: 2},
 		{name: "permanent does not fail over", result: failure(adapters.Permanent, nil), change: fallback, state: store.Failed, class: adapters.Permanent, failed: 2, notSent: 2},
 		{name: "a size the route cannot carry fails over", result: failure(adapters.Permanent, func(e *adapters.Error) { e.TooLarge = true }), change: fallback, state: store.Queued, class: adapters.Permanent, moved: true, notSent: 2},
@@ -83,7 +83,7 @@ func TestRule(t *testing.T) {
 		{name: "unknown never fails over", result: failure(adapters.Unknown, nil), change: fallback, state: store.Unverified, class: adapters.Unknown, after: [2]time.Duration{5 * time.Second, 5 * time.Second}},
 		{name: "unknown with hold waits for a person", result: failure(adapters.Unknown, nil), change: func(s *input) { s.conn.OnUnknown = adapters.UnknownHold }, state: store.Held, class: adapters.Unknown},
 
-		{name: "verified as sent", kind: store.Verify, result: result{verdict: adapters.Sent}, change: unknownFor(time.Minute), state: store.Done, class: adapters.Accepted},
+		{name: "verified as sent", kind: store.Verify, result: result{verdict: adapters.Sent}, change: unknownFor(time.Minute), state: store.Sent, class: adapters.Accepted},
 		{name: "not found yet: ask again", kind: store.Verify, result: result{verdict: adapters.NotSent}, change: unknownFor(time.Minute), state: store.Unverified, class: adapters.Unknown, after: [2]time.Duration{30 * time.Second, time.Minute}},
 		{name: "not found, and the call was over just now: ask again", kind: store.Verify, result: result{verdict: adapters.NotSent}, change: callEnded(time.Hour, time.Minute),
 			state: store.Unverified, class: adapters.Unknown, after: [2]time.Duration{30 * time.Second, time.Minute}},
@@ -127,7 +127,7 @@ func TestRule(t *testing.T) {
 			if (r.transition.Connection != nil) != c.connPause {
 				t.Errorf("connection change %v, want %v", r.transition.Connection, c.connPause)
 			}
-			if r.transition.State == store.Queued && c.kind == store.Verify && c.class == adapters.Unknown && !r.transition.Word.Duplicate {
+			if r.transition.State == store.Queued && c.kind == store.Verify && c.class == adapters.Unknown && !r.transition.Progress.Duplicate {
 				t.Error("a second send without proof must be marked")
 			}
 			for _, p := range r.transition.Recipients {
@@ -206,7 +206,7 @@ func TestPartialAcceptanceDoesNotGrow(t *testing.T) {
 	slow := result{receipt: adapters.Receipt{Recipients: []adapters.RecipientResult{
 		{Address: "a@x.it"}, {Address: "b@x.it", Err: &adapters.Error{Class: adapters.Transient, Enhanced: "4.2.1", Status: 450}}}}}
 	r := decide(inputFor(store.Send, slow, func(s *input) { s.delivery.Failures = 7 }))
-	if wait := r.transition.NextAt.Sub(noon); r.transition.Word.Failures != 1 || wait > 72*time.Second {
-		t.Errorf("%d failures, next after %v", r.transition.Word.Failures, wait)
+	if wait := r.transition.NextAt.Sub(noon); r.transition.Progress.Failures != 1 || wait > 72*time.Second {
+		t.Errorf("%d failures, next after %v", r.transition.Progress.Failures, wait)
 	}
 }

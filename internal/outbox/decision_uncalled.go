@@ -13,8 +13,8 @@ import (
 // without leaves a delivery in state for e.
 func without(now time.Time, d *store.Delivery, state store.State, e *adapters.Error) decision {
 	r := decision{outcome: store.Outcome{EndedAt: now, Class: e.Class, Error: e}}
-	r.transition = store.Step{Now: now, State: state, Word: d.Word}
-	r.transition.Word.Class, r.transition.Word.Error = e.Class, e
+	r.transition = store.Transition{Now: now, State: state, Progress: d.Progress}
+	r.transition.Progress.Class, r.transition.Progress.Error = e.Class, e
 	if d.Kind == store.Send {
 		r.notSent = d.CountPending()
 	}
@@ -33,8 +33,8 @@ func unreadable(now time.Time, d *store.Delivery, schedule Schedule, cause error
 		state = store.Unverified
 	}
 	r := without(now, d, state, e)
-	r.transition.Word.Failures++
-	r.transition.NextAt = now.Add(schedule.Delay(r.transition.Word.Failures))
+	r.transition.Progress.Failures++
+	r.transition.NextAt = now.Add(schedule.Delay(r.transition.Progress.Failures))
 	return r
 }
 
@@ -60,12 +60,12 @@ func expired(now time.Time, d *store.Delivery) decision {
 	}
 	in := input{now: now, delivery: d}
 	r := decision{outcome: store.Outcome{EndedAt: now, Class: adapters.Permanent, Error: e}}
-	r.transition = store.Step{Now: now, Word: d.Word, Recipients: slices.Clone(d.Recipients)}
+	r.transition = store.Transition{Now: now, Progress: d.Progress, Recipients: slices.Clone(d.Recipients)}
 	in.giveUp(&r, e)
 	if r.transition.State == store.Failed {
 		r.transition.State = store.Expired
 	}
-	r.transition.Word.Class, r.transition.Word.Error = adapters.Permanent, e
+	r.transition.Progress.Class, r.transition.Progress.Error = adapters.Permanent, e
 	r.notSent = len(r.failed)
 	return r
 }

@@ -29,7 +29,7 @@ func TestRoom(t *testing.T) {
 			for i := range rounds * (workers - workers/2) { // some of it arrives while they wait
 				last = w.submit("a", fmt.Sprintf("s%d@y.it", i))
 			}
-			w.await(last, time.Minute, store.Done)
+			w.await(last, time.Minute, store.Sent)
 			start := time.Now()
 			for b.InFlight() > 0 {
 				pause(t.Context(), 10*time.Millisecond)

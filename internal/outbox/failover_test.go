@@ -40,7 +40,7 @@ func TestFailover(t *testing.T) {
 			t.Errorf("waits for %+v", d.Route)
 		}
 		pauseUntil(w, "c", 0)
-		if d := w.await(id, time.Minute, store.Done); d.Route.Connection != w.conns["c"].ID || d.Route.Position != 2 {
+		if d := w.await(id, time.Minute, store.Sent); d.Route.Connection != w.conns["c"].ID || d.Route.Position != 2 {
 			t.Errorf("left through %+v", d.Route)
 		}
 	})
@@ -58,12 +58,12 @@ func TestFailover(t *testing.T) {
 		}
 		w.run(nil)
 		first := w.submit("a", people(6)...)
-		w.await(first, time.Second, store.Done)
+		w.await(first, time.Second, store.Sent)
 		large, small := w.submit("a", people(5)...), w.submit("a", people(4)...)
-		if d := w.await(large, 10*time.Second, store.Done); d.Route.Connection != w.conns["b"].ID {
+		if d := w.await(large, 10*time.Second, store.Sent); d.Route.Connection != w.conns["b"].ID {
 			t.Errorf("five of four left through %+v", d.Route)
 		}
-		if d := w.await(small, 10*time.Second, store.Done); d.Route.Connection != w.conns["a"].ID {
+		if d := w.await(small, 10*time.Second, store.Sent); d.Route.Connection != w.conns["a"].ID {
 			t.Errorf("what fits left through %+v", d.Route)
 		}
 	})
@@ -84,7 +84,7 @@ func TestFailover(t *testing.T) {
 		offline(w, "a", refusing)
 		w.fakes["b"].takes = 2
 		w.run(nil)
-		if d := w.await(w.submit("a", "x@y.it", "y@y.it", "z@y.it"), time.Minute, store.Done, store.Failed); d.Route.Connection != w.conns["c"].ID {
+		if d := w.await(w.submit("a", "x@y.it", "y@y.it", "z@y.it"), time.Minute, store.Sent, store.Failed); d.Route.Connection != w.conns["c"].ID {
 			t.Errorf("%v through %+v: %v", d.State, d.Route, d.Error)
 		}
 	})
@@ -96,7 +96,7 @@ func TestFailover(t *testing.T) {
 			return adapters.Receipt{}, failure(adapters.Permanent, func(e *adapters.Error) { e.TooLarge = true }).err
 		}
 		w.run(nil)
-		if d := w.await(w.submit("a", "x@y.it"), 3*time.Minute, store.Done, store.Failed); d.Route.Connection != w.conns["b"].ID || d.State != store.Done {
+		if d := w.await(w.submit("a", "x@y.it"), 3*time.Minute, store.Sent, store.Failed); d.Route.Connection != w.conns["b"].ID || d.State != store.Sent {
 			t.Errorf("%v through %+v: %v", d.State, d.Route, d.Error)
 		}
 	})
@@ -109,7 +109,7 @@ func TestFailover(t *testing.T) {
 		id := w.submit("a", "x@y.it")
 		pause(t.Context(), time.Minute)
 		online()
-		if d := w.await(id, 10*time.Minute, store.Done); d.Route.Connection != w.conns["a"].ID || d.Route.Position != 0 {
+		if d := w.await(id, 10*time.Minute, store.Sent); d.Route.Connection != w.conns["a"].ID || d.Route.Position != 0 {
 			t.Errorf("left through %+v", d.Route)
 		}
 	})
@@ -125,7 +125,7 @@ func TestFailover(t *testing.T) {
 		id := w.submit("a", "x@y.it")
 		pause(t.Context(), time.Minute)
 		online()
-		if d := w.await(id, 10*time.Minute, store.Done); d.Route.Connection != w.conns["a"].ID {
+		if d := w.await(id, 10*time.Minute, store.Sent); d.Route.Connection != w.conns["a"].ID {
 			t.Errorf("left through %+v", d.Route)
 		}
 	})
@@ -139,8 +139,8 @@ func TestFailover(t *testing.T) {
 			w.schedule("a", time.Now().Add(24*time.Hour))
 		}
 		w.run(nil)
-		w.await(w.submit("a", "x@y.it"), time.Second, store.Done)
-		if d := w.await(w.submit("a", "x@y.it"), time.Minute, store.Done); d.Route.Connection != w.conns["b"].ID {
+		w.await(w.submit("a", "x@y.it"), time.Second, store.Sent)
+		if d := w.await(w.submit("a", "x@y.it"), time.Minute, store.Sent); d.Route.Connection != w.conns["b"].ID {
 			t.Errorf("left through %+v", d.Route)
 		}
 	})
@@ -151,7 +151,7 @@ func TestFailover(t *testing.T) {
 		start := time.Now()
 		id := w.schedule("a", start.Add(14*time.Minute))
 		w.run(nil)
-		if d := w.await(id, time.Hour, store.Done); d.Route.Connection != w.conns["b"].ID || d.FinishedAt.Sub(start) < 14*time.Minute {
+		if d := w.await(id, time.Hour, store.Sent); d.Route.Connection != w.conns["b"].ID || d.FinishedAt.Sub(start) < 14*time.Minute {
 			t.Errorf("left through %+v after %v", d.Route, d.FinishedAt.Sub(start))
 		}
 	})
@@ -165,7 +165,7 @@ func TestFailover(t *testing.T) {
 			t.Fatal(err)
 		}
 		pause(t.Context(), 10*time.Second)
-		w.await(w.submit("a", "x@y.it"), time.Minute, store.Done)
+		w.await(w.submit("a", "x@y.it"), time.Minute, store.Sent)
 		if st, err := w.store.ConnectionState(t.Context(), w.conns["a"].ID); err != nil || st.Breaker.State != "closed" {
 			t.Errorf("the breaker is %+v, %v", st.Breaker, err)
 		}
@@ -175,7 +175,7 @@ func TestFailover(t *testing.T) {
 		w := newWorld(t, conn("b", speaksForA), conn("a", func(c *adapters.Connection) { c.Fallback, c.Limits.RecipientsPerDay = []string{"b"}, &one }))
 		defer w.close()
 		w.run(nil)
-		w.await(w.submit("a", "x@y.it"), time.Second, store.Done)
+		w.await(w.submit("a", "x@y.it"), time.Second, store.Sent)
 		id := w.submit("a", "x@y.it")
 		pause(t.Context(), 20*time.Second)
 		if d := w.await(id, 0, store.Queued); d.Route.Connection != w.conns["a"].ID {

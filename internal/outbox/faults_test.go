@@ -84,12 +84,12 @@ func TestStoreAway(t *testing.T) {
 		pause(t.Context(), 3*time.Minute)
 		w.fakes["a"].answer = nil
 		st.away.Store(false)
-		d := w.await(id, 10*time.Second, store.Done)
+		d := w.await(id, 10*time.Second, store.Sent)
 		pause(t.Context(), 10*time.Minute)
 		if n := w.fakes["a"].calls(); n != 1 || d.Duplicate {
 			t.Errorf("%d sends, duplicate %v", n, d.Duplicate)
 		}
-		w.await(w.submit("a", "z@y.it"), 10*time.Second, store.Done) // it goes on by itself
+		w.await(w.submit("a", "z@y.it"), 10*time.Second, store.Sent) // it goes on by itself
 	})
 }
 
@@ -124,7 +124,7 @@ func TestTwoNodes(t *testing.T) {
 		stop := w.stop
 		w.run(func(o *Options) { o.Node = "n2" })
 		for _, id := range ids {
-			d := w.await(id, time.Minute, store.Done)
+			d := w.await(id, time.Minute, store.Sent)
 			at, err := w.store.Attempts(t.Context(), d.ID)
 			if err != nil || len(at) != 1 {
 				t.Fatalf("%d attempts, %v", len(at), err)
@@ -144,10 +144,10 @@ func TestTwoNodes(t *testing.T) {
 		w.run(func(o *Options) { o.Node, o.Store, o.Adapters = "late", st, late })
 		stopLate := w.stop
 		id := w.submit("a", "x@y.it")
-		w.await(id, time.Second, store.Leased)
+		w.await(id, time.Second, store.Sending)
 		st.away.Store(true) // stopped: no heartbeat either
 		w.run(func(o *Options) { o.Node = "n2" })
-		d := w.await(id, 5*time.Minute, store.Done)
+		d := w.await(id, 5*time.Minute, store.Sent)
 		if n := w.fakes["a"].calls(); n != 1 {
 			t.Errorf("%d sends before the late node goes on", n)
 		}
@@ -157,7 +157,7 @@ func TestTwoNodes(t *testing.T) {
 		if n := w.fakes["a"].calls(); n != 1 || d.Duplicate {
 			t.Errorf("%d sends in all, duplicate %v", n, d.Duplicate)
 		}
-		if now, err := w.store.Delivery(t.Context(), id); err != nil || now.State != store.Done || now.Epoch != d.Epoch {
+		if now, err := w.store.Delivery(t.Context(), id); err != nil || now.State != store.Sent || now.Epoch != d.Epoch {
 			t.Errorf("the late node changed the delivery: %+v, %v", now, err)
 		}
 		stopLate()
@@ -172,7 +172,7 @@ func TestTwoNodes(t *testing.T) {
 		w.run(func(o *Options) { o.Node, o.Store = "late", st })
 		stopLate := w.stop
 		id := w.submit("a", "x@y.it")
-		w.await(id, time.Second, store.Leased)
+		w.await(id, time.Second, store.Sending)
 		pause(t.Context(), time.Second) // the call has begun
 		st.away.Store(true)
 		pause(t.Context(), 30*time.Second)
@@ -182,7 +182,7 @@ func TestTwoNodes(t *testing.T) {
 		}
 		f.mu.Unlock()
 		w.run(func(o *Options) { o.Node = "n2" })
-		w.await(id, time.Minute, store.Done)
+		w.await(id, time.Minute, store.Sent)
 		st.away.Store(false)
 		pause(t.Context(), time.Minute)
 		if n := f.calls(); n != 1 {

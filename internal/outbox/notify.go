@@ -102,14 +102,14 @@ func (e *notifyError) Error() string { return "the sender cannot be told: " + e.
 func (e *notifyError) Unwrap() error { return e.err }
 
 // tell adds the notification to a transition, or to the record that there is none.
-func (o *Outbox) tell(ctx context.Context, transition *store.Step, d *store.Delivery, m *store.Message, conn *adapters.Connection, k reportKind, about []store.Recipient) error {
+func (o *Outbox) tell(ctx context.Context, transition *store.Transition, d *store.Delivery, m *store.Message, conn *adapters.Connection, k reportKind, about []store.Recipient) error {
 	messages, err := o.report(ctx, d, m, conn, k, about)
 	var failed *notifyError
 	if !errors.As(err, &failed) {
 		transition.Messages = append(transition.Messages, messages...)
 		return err
 	}
-	transition.Word.NotTold = true
+	transition.Progress.NotifyFailed = true
 	o.notNotified.Add(1)
 	if !o.opt.Events {
 		return nil
@@ -127,7 +127,7 @@ func (o *Outbox) tell(ctx context.Context, transition *store.Step, d *store.Deli
 	return nil
 }
 
-// NotTold is how many notifications could not be made since the start.
+// NotifyFailed is how many notifications could not be made since the start.
 func (o *Outbox) NotNotified() int64 { return o.notNotified.Load() }
 
 // reportRoute chooses the connection of a notification and its From: the one that
@@ -218,7 +218,7 @@ func (o *Outbox) notification(ctx context.Context, m *store.Message, way *adapte
 	}
 	to := mime.Recipient{Address: m.Envelope.From, Notify: []string{"NEVER"}}
 	return &store.NewMessage{
-		Message: store.Message{MessageID: read.MessageID(), Subject: read.Subject(), From: from, Client: m.Client, Door: "postino",
+		Message: store.Message{MessageID: read.MessageID(), Subject: read.Subject(), From: from, Client: m.Client, EntryPoint: "postino",
 			Class: "transactional", Notification: true, ReceivedAt: now, Envelope: mime.Envelope{Recipients: []mime.Recipient{to}}},
 		Head: read.Head(), Body: read.Body(),
 		Deliveries: []store.NewDelivery{{Recipients: []mime.Recipient{to}, NextAt: now,

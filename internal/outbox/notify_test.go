@@ -59,7 +59,7 @@ func TestNotificationWay(t *testing.T) {
 			w.run(func(o *Options) { o.Store = st })
 			want := store.Failed
 			if large {
-				want = store.Done
+				want = store.Sent
 			}
 			w.await(w.submit("a", "x@y.it"), time.Minute, want)
 			pause(t.Context(), time.Minute)

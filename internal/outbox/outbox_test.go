@@ -16,7 +16,7 @@ func TestOutbox(t *testing.T) {
 		w := newWorld(t, conn("a", nil))
 		defer w.close()
 		w.run(nil)
-		d := w.await(w.submit("a", "x@y.it"), time.Second, store.Done)
+		d := w.await(w.submit("a", "x@y.it"), time.Second, store.Sent)
 		at, err := w.store.Attempts(t.Context(), d.ID)
 		if err != nil || len(at) != 1 || at[0].Class != adapters.Accepted || at[0].Receipt == nil || at[0].Node != "n1" {
 			t.Errorf("ledger %+v, %v", at, err)
@@ -32,7 +32,7 @@ func TestOutbox(t *testing.T) {
 			return adapters.Receipt{}, nil
 		}
 		w.run(func(o *Options) { o.Lease, o.Sweep = time.Hour, time.Hour })
-		d := w.await(w.submit("a", "x@y.it"), 15*time.Minute, store.Done)
+		d := w.await(w.submit("a", "x@y.it"), 15*time.Minute, store.Sent)
 		if d.Attempts != 4 {
 			t.Errorf("%d attempts, want 4", d.Attempts)
 		}
@@ -52,7 +52,7 @@ func TestOutbox(t *testing.T) {
 			return r, nil
 		}
 		w.run(nil)
-		w.await(w.submit("a", "x@y.it", "z@y.it"), 5*time.Minute, store.Done)
+		w.await(w.submit("a", "x@y.it", "z@y.it"), 5*time.Minute, store.Sent)
 		if got := fmt.Sprint(w.fakes["a"].sends); got != "[x@y.it z@y.it z@y.it]" {
 			t.Errorf("sent to %s", got)
 		}
@@ -96,7 +96,7 @@ func TestOutbox(t *testing.T) {
 			return map[int]adapters.Verdict{1: adapters.NotSent, 2: adapters.InProgress, 3: adapters.Sent}[n], nil
 		}
 		w.run(nil)
-		d := w.await(w.submit("a", "x@y.it"), 10*time.Minute, store.Done)
+		d := w.await(w.submit("a", "x@y.it"), 10*time.Minute, store.Sent)
 		if w.fakes["a"].calls() != 1 || d.Duplicate {
 			t.Errorf("%d sends, duplicate %v", w.fakes["a"].calls(), d.Duplicate)
 		}
@@ -113,7 +113,7 @@ func TestOutbox(t *testing.T) {
 		w.fakes["a"].verify = func(int) (adapters.Verdict, error) { return adapters.NotSent, nil }
 		w.run(nil)
 		start := time.Now()
-		d := w.await(w.submit("a", "x@y.it"), 10*time.Minute, store.Done)
+		d := w.await(w.submit("a", "x@y.it"), 10*time.Minute, store.Sent)
 		if since := time.Since(start); since < 2*time.Minute || since > 3*time.Minute || w.fakes["a"].calls() != 2 || d.Duplicate {
 			t.Errorf("sent again after %v, %d sends, duplicate %v", since, w.fakes["a"].calls(), d.Duplicate)
 		}
@@ -138,8 +138,8 @@ func TestOutbox(t *testing.T) {
 		if _, err := w.store.PutConnection(t.Context(), time.Now(), w.conns["a"]); err != nil {
 			t.Fatal(err)
 		}
-		w.await(first, 5*time.Second, store.Done)
-		w.await(second, 5*time.Second, store.Done)
+		w.await(first, 5*time.Second, store.Sent)
+		w.await(second, 5*time.Second, store.Sent)
 	})
 	scenario(t, "auth with a fallback fails over, what waits too", func(t *testing.T) {
 		w := newWorld(t, conn("b", func(c *adapters.Connection) { c.Aliases = []string{"a@contoso.it"} }), conn("a", func(c *adapters.Connection) { c.Fallback = []string{"b"}; one := 1; c.Limits.Concurrency = &one }))
@@ -153,7 +153,7 @@ func TestOutbox(t *testing.T) {
 		}
 		w.run(nil)
 		for _, id := range ids {
-			if d := w.await(id, time.Minute, store.Done); d.Route.Connection != w.conns["b"].ID || d.Route.Position != 1 {
+			if d := w.await(id, time.Minute, store.Sent); d.Route.Connection != w.conns["b"].ID || d.Route.Position != 1 {
 				t.Errorf("left through %+v", d.Route)
 			}
 		}
@@ -173,7 +173,7 @@ func TestOutbox(t *testing.T) {
 			return adapters.Receipt{}, nil
 		}
 		w.run(nil)
-		w.await(w.submit("a", "x@y.it"), time.Minute, store.Done)
+		w.await(w.submit("a", "x@y.it"), time.Minute, store.Sent)
 		if wait := at[1].Sub(at[0]); wait < 17*time.Second || wait > 19*time.Second {
 			t.Errorf("came back after %v", wait)
 		}
@@ -187,7 +187,7 @@ func TestOutbox(t *testing.T) {
 			last = w.submit("a", "x@y.it")
 		}
 		w.run(nil)
-		w.await(last, 10*time.Second, store.Done)
+		w.await(last, 10*time.Second, store.Sent)
 		if w.fakes["a"].most != 4 {
 			t.Errorf("%d in flight at most, want 4", w.fakes["a"].most)
 		}
@@ -237,7 +237,7 @@ func TestOutbox(t *testing.T) {
 		pause(t.Context(), time.Second)
 		w.stop()
 		w.stop = nil
-		w.await(id, 0, store.Done)
+		w.await(id, 0, store.Sent)
 		w.close()
 	})
 }

@@ -64,7 +64,7 @@ func TestPartialAcceptance(t *testing.T) {
 		for i := range 1000 {
 			to = append(to, fmt.Sprintf("r%d@y.it", i))
 		}
-		if d := w.await(w.submit("a", to...), time.Minute, store.Done); d.Attempts != 10 {
+		if d := w.await(w.submit("a", to...), time.Minute, store.Sent); d.Attempts != 10 {
 			t.Errorf("%d attempts", d.Attempts)
 		}
 	})

@@ -102,7 +102,7 @@ func TestNotTold(t *testing.T) {
 		b := w.run(nil)
 		id := w.submit("a", "x@y.it")
 		d := w.await(id, time.Minute, store.Failed)
-		if !d.NotTold {
+		if !d.NotifyFailed {
 			t.Error("the record does not say that the sender was not told")
 		}
 		if n := b.NotNotified(); n != 1 {
@@ -126,7 +126,7 @@ func TestNotTold(t *testing.T) {
 			}
 			w.run(nil)
 			w.wish = []string{"SUCCESS"}
-			w.await(w.submit("a", "x@y.it"), time.Minute, store.Done)
+			w.await(w.submit("a", "x@y.it"), time.Minute, store.Sent)
 			pause(t.Context(), time.Minute)
 			if told != reports {
 				t.Errorf("next server with DSN %v: told %d times, want %d", dsn, told, reports)
@@ -146,7 +146,7 @@ func TestDuplicateDelivery(t *testing.T) {
 			result: result{err: &adapters.Error{Class: adapters.Permanent, Code: adapters.DuplicateDelivery}}})
 		want := store.Failed
 		if before {
-			want = store.Done
+			want = store.Sent
 		}
 		if r.transition.State != want {
 			t.Errorf("after an unknown outcome %v: %s, want %s", before, r.transition.State, want)

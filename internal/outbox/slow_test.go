@@ -64,11 +64,11 @@ func TestSlowUploadOfANodeThatLostItsLease(t *testing.T) {
 		w.run(func(o *Options) { o.Store = slow })
 		stop := w.stop
 		id := w.submit("a", "x@y.it")
-		w.await(id, time.Minute, store.Leased)
+		w.await(id, time.Minute, store.Sending)
 		pause(t.Context(), 10*time.Minute)
 		w.run(func(o *Options) { o.Node = "n2" })
 		slow.away.Store(true)
-		w.await(id, 10*time.Minute, store.Done)
+		w.await(id, 10*time.Minute, store.Sent)
 		if n := f.calls(); n != 1 {
 			t.Errorf("sent %d times", n)
 		}
@@ -101,7 +101,7 @@ func TestPermitFollowsTheRight(t *testing.T) {
 			return adapters.Receipt{}, adapters.AsError(after)
 		}
 		o = w.run(nil)
-		w.await(w.submit("a", "x@y.it"), time.Minute, store.Done)
+		w.await(w.submit("a", "x@y.it"), time.Minute, store.Sent)
 		if before != nil {
 			t.Errorf("within the lease: %v", before)
 		}

@@ -63,11 +63,11 @@ func TestNoLaneStaysJammed(t *testing.T) {
 			c.prepare(st)
 			o := w.run(func(o *Options) { o.Store = st })
 			id := w.submit("a", "x@y.it")
-			w.await(id, 5*time.Minute, store.Done)
+			w.await(id, 5*time.Minute, store.Sent)
 			if n := f.calls(); n != c.sends {
 				t.Errorf("%d sends, not %d", n, c.sends)
 			}
-			w.await(w.submit("a", "z@y.it"), 10*time.Second, store.Done)
+			w.await(w.submit("a", "z@y.it"), 10*time.Second, store.Sent)
 			pause(t.Context(), time.Minute)
 			if now, taken := o.Strays(); now != 0 || taken != c.taken {
 				t.Errorf("%d leases that no process works on, %d taken back", now, taken)

@@ -204,14 +204,14 @@ func (s *sweep) moveAll(ctx context.Context, c *adapters.Connection, list []stor
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			w := e.Delivery.Word
+			w := e.Delivery.Progress
 			w.Origin, w.Failures = m.origin, 0
 			now := time.Now()
 			next := now
 			if e.Message.NotBefore.After(next) { // somebody asked for that
 				next = e.Message.NotBefore
 			}
-			err := s.opt.Store.Settle(ctx, store.Step{Delivery: e.Delivery.ID, Epoch: e.Delivery.Epoch, Now: now, State: store.Queued, NextAt: next, Route: &m.route, Word: w})
+			err := s.opt.Store.Transition(ctx, store.Transition{Delivery: e.Delivery.ID, Epoch: e.Delivery.Epoch, Now: now, State: store.Queued, NextAt: next, Route: &m.route, Progress: w})
 			switch {
 			case err == nil:
 				s.opt.Log.Info("moved to another connection", "delivery", e.Delivery.ID.String(), "from", c.Name, "to", m.route.Connection)

@@ -83,7 +83,7 @@ func TestVerifyWithRefusedCredential(t *testing.T) {
 			return adapters.Sent, nil
 		}
 		w.run(nil)
-		d := w.await(w.submit("a", "x@y.it"), time.Hour, store.Done)
+		d := w.await(w.submit("a", "x@y.it"), time.Hour, store.Sent)
 		if n := w.fakes["a"].calls(); n != 1 || d.Duplicate {
 			t.Errorf("sent %d times, duplicate %v", n, d.Duplicate)
 		}

@@ -120,7 +120,7 @@ func TestUnreadable(t *testing.T) {
 		pause(t.Context(), time.Second)
 		good := w.submit("a", "z@y.it")
 		w.run(func(o *Options) { o.Store = st })
-		w.await(good, 10*time.Second, store.Done)
+		w.await(good, 10*time.Second, store.Sent)
 		pause(t.Context(), 2*time.Minute)
 		if d := w.delivery(bad); d.State != store.Queued || d.Error == nil || d.Error.Code != "unreadable" {
 			t.Errorf("the bad one is %v: %v", d.State, d.Error)
@@ -129,7 +129,7 @@ func TestUnreadable(t *testing.T) {
 			t.Errorf("claimed %d times in two minutes", n)
 		}
 		st.unread.Store(nil)
-		w.await(bad, 10*time.Minute, store.Done)
+		w.await(bad, 10*time.Minute, store.Sent)
 	})
 	scenario(t, "a body, until its time is over", func(t *testing.T) {
 		w := newWorld(t, conn("a", nil))
@@ -141,7 +141,7 @@ func TestUnreadable(t *testing.T) {
 		w.run(func(o *Options) { o.Store = st })
 		w.await(bad, 12*time.Minute, store.Expired)
 		pause(t.Context(), time.Minute)
-		w.await(w.submit("a", "z@y.it"), 10*time.Second, store.Done)
+		w.await(w.submit("a", "z@y.it"), 10*time.Second, store.Sent)
 		if n := w.fakes["a"].calls(); n != 2 {
 			t.Errorf("%d calls: the good one, and one that tells the sender of the bad one", n)
 		}
@@ -155,7 +155,7 @@ func TestUnreadable(t *testing.T) {
 		}
 		good := w.submit("b", "z@y.it")
 		w.run(func(o *Options) { o.Store = st })
-		w.await(good, 10*time.Second, store.Done)
+		w.await(good, 10*time.Second, store.Sent)
 		pause(t.Context(), 30*time.Second)
 		if n := st.claimed.Load(); n > 101 {
 			t.Errorf("claimed %d times in half a minute", n)
@@ -174,7 +174,7 @@ func TestReleaseWhileAway(t *testing.T) {
 		b := w.run(func(o *Options) { o.Store = st })
 		pause(t.Context(), time.Second)
 		id := w.submit("a", "x@y.it")
-		w.await(id, time.Second, store.Done)
+		w.await(id, time.Second, store.Sent)
 		n := b.node.current()
 		w.schedule("a", time.Now().Add(time.Hour))
 		cc, err := w.store.Claim(t.Context(), store.ClaimRequest{Node: n, Now: time.Now().Add(time.Hour), Max: 1})
@@ -205,6 +205,6 @@ func TestManyAddressesInTheHeader(t *testing.T) {
 			t.Fatal("mime reads so many by itself: this proves nothing")
 		}
 		w.run(nil)
-		w.await(w.submit("a", to...), time.Minute, store.Done)
+		w.await(w.submit("a", to...), time.Minute, store.Sent)
 	})
 }

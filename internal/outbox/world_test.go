@@ -178,7 +178,7 @@ func (w *world) put(name string, notBefore time.Time, rcpts ...string) store.ID 
 		next = notBefore
 	}
 	c := w.conns[name]
-	m := store.NewMessage{Message: store.Message{MessageID: "<" + store.NewID().String() + "@contoso.it>", Subject: "Fattura è", From: c.From, Door: "go", Class: "transactional", NotBefore: notBefore, Envelope: mime.Envelope{From: "erp@contoso.it"}},
+	m := store.NewMessage{Message: store.Message{MessageID: "<" + store.NewID().String() + "@contoso.it>", Subject: "Fattura è", From: c.From, EntryPoint: "go", Class: "transactional", NotBefore: notBefore, Envelope: mime.Envelope{From: "erp@contoso.it"}},
 		Head: []byte("From: " + c.From + "\r\nTo: " + strings.Join(rcpts, ", ") + "\r\nSubject: x\r\nMessage-ID: <x@contoso.it>\r\n\r\n"), Body: mime.Bytes([]byte("ciao\r\n"))}
 	d := store.NewDelivery{Route: store.Route{Connection: c.ID, Lane: c.Lane(c.From), Limits: c.EffectiveLimits()}, NextAt: next, ExpiresAt: next.Add(w.giveUp), WarnAt: next.Add(w.warn)}
 	for _, r := range rcpts {

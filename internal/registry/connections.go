@@ -132,7 +132,7 @@ func (c *Connections) all(ctx context.Context) (*snapshot, error) {
 	next.list = list
 	for _, conn := range list {
 		next.ids[conn.ID], next.names[strings.ToLower(conn.Name)] = conn, conn
-		if conn.ClosedSecret() != "" {
+		if conn.RedactedSecret() != "" {
 			next.closed++
 		}
 	}

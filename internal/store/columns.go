@@ -19,7 +19,7 @@ type messageDoc struct {
 	From         string        `json:"f,omitempty"`
 	OriginalFrom string        `json:"o,omitempty"`
 	Envelope     mime.Envelope `json:"e"`
-	Door         string        `json:"d,omitempty"`
+	EntryPoint   string        `json:"d,omitempty"`
 	Class        string        `json:"c,omitempty"`
 	Notification bool          `json:"n,omitempty"`
 	NotBefore    time.Time     `json:"b,omitzero"`
@@ -28,7 +28,7 @@ type messageDoc struct {
 
 // EncodeDoc gives the part of the message that is kept as JSON.
 func (m *Message) EncodeDoc() (string, error) {
-	b, err := json.Marshal(messageDoc{m.Subject, m.From, m.OriginalFrom, m.Envelope, m.Door, m.Class, m.Notification, m.NotBefore, m.ResentOf})
+	b, err := json.Marshal(messageDoc{m.Subject, m.From, m.OriginalFrom, m.Envelope, m.EntryPoint, m.Class, m.Notification, m.NotBefore, m.ResentOf})
 	return string(b), err
 }
 
@@ -38,8 +38,8 @@ func (m *Message) DecodeDoc(doc []byte) bool {
 	if err := json.Unmarshal(doc, &d); err != nil {
 		return false
 	}
-	m.Subject, m.From, m.OriginalFrom, m.Envelope, m.Door, m.Class, m.Notification, m.NotBefore, m.ResentOf =
-		d.Subject, d.From, d.OriginalFrom, d.Envelope, d.Door, d.Class, d.Notification, d.NotBefore, d.ResentOf
+	m.Subject, m.From, m.OriginalFrom, m.Envelope, m.EntryPoint, m.Class, m.Notification, m.NotBefore, m.ResentOf =
+		d.Subject, d.From, d.OriginalFrom, d.Envelope, d.EntryPoint, d.Class, d.Notification, d.NotBefore, d.ResentOf
 	return true
 }
 
@@ -55,24 +55,41 @@ func EncodeRecipients(rs []Recipient) (string, error) {
 	return string(b), err
 }
 
-// EncodeWord gives the column of the word; it is empty for the zero Word.
-func EncodeWord(w Word) (string, error) {
-	if w == (Word{}) {
+// progressDoc is Progress as it is kept: the keys are those of the first version,
+// so that nodes of two versions read each other's.
+type progressDoc struct {
+	Class          adapters.Class  `json:"class,omitempty"`
+	Error          *adapters.Error `json:"error,omitempty"`
+	ProviderID     string          `json:"provider_id,omitempty"`
+	Duplicate      bool            `json:"possible_duplicate,omitempty"`
+	Failures       int             `json:"failures,omitempty"`
+	UnknownSince   time.Time       `json:"unknown_since,omitzero"`
+	CallEnded      time.Time       `json:"call_ended,omitzero"`
+	SenderNotified bool            `json:"told,omitempty"`
+	NotifyFailed   bool            `json:"not_told,omitempty"`
+	Origin         string          `json:"origin,omitempty"`
+}
+
+// EncodeProgress returns the column of the progress; it is empty for the zero Progress.
+func EncodeProgress(p Progress) (string, error) {
+	if p == (Progress{}) {
 		return "", nil
 	}
-	b, err := json.Marshal(w)
+	b, err := json.Marshal(progressDoc(p))
 	return string(b), err
 }
 
-// DecodeColumns fills in recipients and word. False: one of them is damaged,
+// DecodeColumns fills in recipients and progress. False: one of them is corrupt,
 // and the delivery says so in its error.
-func (d *Delivery) DecodeColumns(recipients, word []byte) bool {
+func (d *Delivery) DecodeColumns(recipients, progress []byte) bool {
 	ok := json.Unmarshal(recipients, &d.Recipients) == nil && len(d.Recipients) > 0
-	if len(word) > 0 {
-		ok = json.Unmarshal(word, &d.Word) == nil && ok
+	if len(progress) > 0 {
+		var doc progressDoc
+		ok = json.Unmarshal(progress, &doc) == nil && ok
+		d.Progress = Progress(doc)
 	}
 	if !ok {
-		d.Class, d.Error = adapters.Permanent, Damaged()
+		d.Class, d.Error = adapters.Permanent, CorruptRecord()
 	}
 	return ok
 }
@@ -86,7 +103,7 @@ func EncodeOutcome(o Outcome) (string, error) {
 // DecodeOutcome fills in what EncodeOutcome gave; one that is damaged says so.
 func (a *Attempt) DecodeOutcome(b []byte) {
 	if err := json.Unmarshal(b, &a.Outcome); err != nil {
-		a.Outcome = Outcome{EndedAt: a.StartedAt, Class: adapters.Unknown, Error: Damaged()}
+		a.Outcome = Outcome{EndedAt: a.StartedAt, Class: adapters.Unknown, Error: CorruptRecord()}
 	}
 }
 
@@ -111,9 +128,9 @@ func (l *Lane) DecodeColumns(reason, minute, day []byte) {
 	l.Minute, l.Day = decodeWindow(minute), decodeWindow(day)
 }
 
-// Damaged is the error of a record that cannot be read.
-func Damaged() *adapters.Error {
-	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Code: "damaged_record", Enhanced: "5.3.0",
+// CorruptRecord is the error of a record that cannot be read.
+func CorruptRecord() *adapters.Error {
+	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Code: "corrupt_record", Enhanced: "5.3.0",
 		Message: adapters.Text{
 			EN: "the store's record of this message is damaged; nothing of it is sent",
 			IT: "la registrazione di questo messaggio nell'archivio è danneggiata; non se ne invia nulla"},
@@ -122,26 +139,26 @@ func Damaged() *adapters.Error {
 			IT: "controllare il disco di questo server, inviare di nuovo il messaggio dal programma di origine, poi annullare questa consegna"}}
 }
 
-// Quarantine holds a delivery whose record is damaged, for a person to see. One
+// HoldCorrupt holds a delivery whose record is damaged, for a person to see. One
 // that may have been sent stays known for it.
-func (d *Delivery) Quarantine(now time.Time) {
+func (d *Delivery) HoldCorrupt(now time.Time) {
 	if d.State == Unverified && d.UnknownSince.IsZero() {
 		d.UnknownSince = Micro(now)
 	}
 	d.State, d.NextAt = Held, time.Time{}
-	d.Class, d.Error = adapters.Permanent, Damaged()
+	d.Class, d.Error = adapters.Permanent, CorruptRecord()
 	d.unlease()
 	d.Epoch++
 }
 
-// FinishDamaged ends the attempt of a delivery whose message's record is
+// FinishCorrupt ends the attempt of a delivery whose message's record is
 // damaged, before its call: it is held.
-func FinishDamaged(l Lease, d *Delivery, now time.Time) Finish {
-	f := Finish{Lease: l, Outcome: Outcome{EndedAt: now, Class: adapters.Permanent, Error: Damaged()}}
-	f.Step = Step{Now: now, State: Held, Word: d.Word}
-	f.Step.Word.Class, f.Step.Word.Error = f.Outcome.Class, f.Outcome.Error
+func FinishCorrupt(l Lease, d *Delivery, now time.Time) Finish {
+	f := Finish{Lease: l, Outcome: Outcome{EndedAt: now, Class: adapters.Permanent, Error: CorruptRecord()}}
+	f.Transition = Transition{Now: now, State: Held, Progress: d.Progress}
+	f.Transition.Progress.Class, f.Transition.Progress.Error = f.Outcome.Class, f.Outcome.Error
 	if d.Kind == Send {
-		f.NotMailed = d.CountPending()
+		f.NotSent = d.CountPending()
 	}
 	return f
 }

@@ -12,13 +12,13 @@ import (
 type State int
 
 // The states. Queued and Unverified deliveries are claimed when they are due;
-// Held waits for a person; from Done on nothing happens by itself any more.
+// Held waits for a person; from Sent on nothing happens by itself any more.
 const (
 	Queued     State = 0 // waits for its NextAt, to be sent
 	Unverified State = 1 // it may have been sent: waits for its NextAt, to be verified, never sent as it is
-	Leased     State = 2 // a node works on it: its attempt is in the ledger
+	Sending    State = 2 // a node works on it: its attempt is in the ledger
 	Held       State = 3
-	Done       State = 4 // no recipient is pending and at least one was accepted
+	Sent       State = 4 // no recipient is pending and at least one was accepted
 	Failed     State = 5
 	Expired    State = 6
 	Cancelled  State = 7
@@ -26,7 +26,7 @@ const (
 
 // States are all of them, in order.
 func States() []State {
-	return []State{Queued, Unverified, Leased, Held, Done, Failed, Expired, Cancelled}
+	return []State{Queued, Unverified, Sending, Held, Sent, Failed, Expired, Cancelled}
 }
 
 // String is the name in JSON and on the command line.
@@ -36,11 +36,11 @@ func (s State) String() string {
 		return "queued"
 	case Unverified:
 		return "unverified"
-	case Leased:
+	case Sending:
 		return "sending"
 	case Held:
 		return "held"
-	case Done:
+	case Sent:
 		return "sent"
 	case Failed:
 		return "failed"
@@ -53,7 +53,7 @@ func (s State) String() string {
 }
 
 // Final reports that nothing happens by itself any more.
-func (s State) Final() bool { return s >= Done }
+func (s State) Final() bool { return s >= Sent }
 
 // MarshalText is String.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
@@ -119,26 +119,26 @@ type Delivery struct {
 
 	Attempts int       `json:"attempts"`       // how many the ledger holds, the running one included
 	Epoch    int64     `json:"epoch"`          // fencing token: grows with every claim and every action
-	Node     string    `json:"node,omitempty"` // owner while Leased
+	Node     string    `json:"node,omitempty"` // owner while Sending
 	Kind     Kind      `json:"kind,omitempty"` // of the running attempt
 	Since    time.Time `json:"since,omitzero"` // start of the running attempt
 
-	Word
+	Progress
 }
 
-// Word is what the outbox remembers of a delivery between two attempts. The
-// store keeps it, and reads UnknownSince and Told alone.
-type Word struct {
-	Class        adapters.Class  `json:"class,omitempty"`              // of the attempt that ended last
-	Error        *adapters.Error `json:"error,omitempty"`              // of the same
-	ProviderID   string          `json:"provider_id,omitempty"`        // what Verify needs, or the evidence of acceptance
-	Duplicate    bool            `json:"possible_duplicate,omitempty"` // it may have gone out twice
-	Failures     int             `json:"failures,omitempty"`           // in a row on this route
-	UnknownSince time.Time       `json:"unknown_since,omitzero"`       // start of the attempt whose outcome is open
-	CallEnded    time.Time       `json:"call_ended,omitzero"`          // when that attempt was over at the latest: until then it may have reached the provider
-	Told         bool            `json:"told,omitempty"`               // the sender was told that nobody knows what became of it
-	NotTold      bool            `json:"not_told,omitempty"`           // a notification to the sender could not be made
-	Origin       string          `json:"origin,omitempty"`             // id of the connection whose chain of fallbacks is followed, once Route left it
+// Progress is what the outbox remembers of a delivery between two attempts. The
+// store keeps it, and reads UnknownSince and SenderNotified alone.
+type Progress struct {
+	Class          adapters.Class  `json:"class,omitempty"`              // of the attempt that ended last
+	Error          *adapters.Error `json:"error,omitempty"`              // of the same
+	ProviderID     string          `json:"provider_id,omitempty"`        // what Verify needs, or the evidence of acceptance
+	Duplicate      bool            `json:"possible_duplicate,omitempty"` // it may have gone out twice
+	Failures       int             `json:"failures,omitempty"`           // in a row on this route
+	UnknownSince   time.Time       `json:"unknown_since,omitzero"`       // start of the attempt whose outcome is open
+	CallEnded      time.Time       `json:"call_ended,omitzero"`          // when that attempt was over at the latest: until then it may have reached the provider
+	SenderNotified bool            `json:"sender_notified,omitempty"`    // the sender was told that nobody knows what became of it
+	NotifyFailed   bool            `json:"notify_failed,omitempty"`      // a notification to the sender could not be made
+	Origin         string          `json:"origin,omitempty"`             // id of the connection whose chain of fallbacks is followed, once Route left it
 }
 
 // Pending are the addresses that still wait to be accepted.

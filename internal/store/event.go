@@ -43,7 +43,7 @@ type Webhook struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
-// Events is the port on events. They are appended by Submission and Step, in
+// Events is the port on events. They are appended by Submission and Transition, in
 // the same transaction as what they tell of, and by AppendEvents.
 type Events interface {
 	AppendEvents(ctx context.Context, ev ...NewEvent) error

@@ -19,10 +19,10 @@ type Message struct {
 	Envelope     mime.Envelope `json:"envelope"` // everybody, joined siblings included
 	Size         int64         `json:"size"`     // header and body
 	BodySHA256   []byte        `json:"body_sha256"`
-	BodyKept     bool          `json:"body_kept"` // false once retention removed header and body
-	Client       string        `json:"client"`    // id of the client
-	Door         string        `json:"door"`      // smtp, api, sendmail, pickup, go, postino
-	Class        string        `json:"class"`     // transactional or bulk
+	BodyKept     bool          `json:"body_kept"`   // false once retention removed header and body
+	Client       string        `json:"client"`      // id of the client
+	EntryPoint   string        `json:"entry_point"` // smtp, api, sendmail, pickup, go, postino
+	Class        string        `json:"class"`       // transactional or bulk
 	Tag          string        `json:"tag,omitempty"`
 	Notification bool          `json:"notification,omitempty"` // a DSN or warning of our own: never answered by another
 	ReceivedAt   time.Time     `json:"received_at"`

@@ -31,7 +31,7 @@ type ClaimRequest struct {
 	Wait time.Duration
 }
 
-// A Claimed is a delivery that the node owns now. Delivery.State is Leased and
+// A Claimed is a delivery that the node owns now. Delivery.State is Sending and
 // Delivery.Kind says what for; its recipients that are Pending are to be asked for.
 type Claimed struct {
 	Lease    Lease
@@ -39,17 +39,17 @@ type Claimed struct {
 	Message  Message
 }
 
-// A Step is what becomes of a delivery. It is applied as a whole or not at all.
-type Step struct {
+// A Transition is what becomes of a delivery. It is applied as a whole or not at all.
+type Transition struct {
 	Delivery ID
 	Epoch    int64 // the step is refused when the delivery has another one
 	Now      time.Time
 
-	State      State       // not Leased
+	State      State       // not Sending
 	NextAt     time.Time   // for Queued and Unverified
 	Route      *Route      // nil: as before
 	Recipients []Recipient // all of them; nil: as before
-	Word       Word
+	Progress   Progress
 	ExpiresAt  time.Time // zero: as before
 	Warned     bool      // WarnAt is done with: no warning any more
 
@@ -64,12 +64,12 @@ type Step struct {
 
 // A Finish ends an attempt and takes the step that follows from it.
 type Finish struct {
-	Lease   Lease
-	Outcome Outcome
-	Step    Step // Delivery and Epoch are taken from Lease
-	// NotMailed is how many of the recipients asked for were surely not mailed:
+	Lease      Lease
+	Outcome    Outcome
+	Transition Transition // Delivery and Epoch are taken from Lease
+	// NotSent is how many of the recipients asked for were surely not mailed:
 	// they do not count against the lane's daily budget.
-	NotMailed int
+	NotSent int
 }
 
 // A Queue is what an outbox works on.
@@ -86,8 +86,8 @@ type Queue interface {
 	Heartbeat(ctx context.Context, n Node, now, until time.Time) error
 
 	// Reap ends the attempts of nodes whose heartbeat ran out before now: their
-	// outcome is unknown (class unknown in the ledger and in Word), the delivery
-	// becomes Unverified and due at now with Word.UnknownSince set, the slot of the
+	// outcome is unknown (class unknown in the ledger and in Progress), the delivery
+	// becomes Unverified and due at now with Progress.UnknownSince set, the slot of the
 	// lane is free. The dead nodes are forgotten.
 	Reap(ctx context.Context, now time.Time) (reaped int, err error)
 
@@ -127,18 +127,18 @@ type Queue interface {
 	// been claimed (epoch apart). Those that are lost already are skipped.
 	Release(ctx context.Context, now time.Time, leases []Lease) error
 
-	// Leased gives the leases that were taken before the moment given, in the order
+	// Leases gives the leases that were taken before the moment given, in the order
 	// of the deliveries: those of the node, and those of nodes that are not
 	// registered any more.
-	Leased(ctx context.Context, node string, before time.Time) ([]Lease, error)
+	Leases(ctx context.Context, node string, before time.Time) ([]Lease, error)
 
 	// Abandon ends attempts on which nobody works any more, as Reap does: their
 	// outcome is unknown. Leases that are lost already are skipped.
 	Abandon(ctx context.Context, now time.Time, leases []Lease) (ended int, err error)
 
-	// Settle takes a step with a delivery that nobody has leased. ErrConflict
+	// Transition takes a step with a delivery that nobody has leased. ErrConflict
 	// when it is leased, final or has another epoch.
-	Settle(ctx context.Context, s Step) error
+	Transition(ctx context.Context, s Transition) error
 
 	// Deadlines gives deliveries that are Queued, Unverified or Held and whose
 	// ExpiresAt or WarnAt is not after now, the most overdue first, at most max,

@@ -163,7 +163,7 @@ func (d *Delivery) MayBeSent() bool {
 // way or final. One that may have been sent has not failed when its time is
 // over: its sender is told once that nobody knows.
 func (d *Delivery) Deadline() time.Time {
-	if d.State == Leased || d.State.Final() || d.Told && d.MayBeSent() {
+	if d.State == Sending || d.State.Final() || d.SenderNotified && d.MayBeSent() {
 		return Never()
 	}
 	if !d.WarnAt.IsZero() && d.WarnAt.Before(d.ExpiresAt) {
@@ -182,7 +182,7 @@ func (d *Delivery) Lease(node string, now time.Time) Lease {
 	if d.State == Unverified {
 		d.Kind = Verify
 	}
-	d.State, d.Node, d.Since = Leased, node, Micro(now)
+	d.State, d.Node, d.Since = Sending, node, Micro(now)
 	d.Epoch++
 	d.Attempts++
 	return Lease{Delivery: d.ID, Epoch: d.Epoch, No: d.Attempts, Node: node}
@@ -233,7 +233,7 @@ func (d *Delivery) Reap(now time.Time) Attempt {
 // Recall gives a record that has forgotten a lease the state that it would have
 // had the lease's node died: a failover lost the end of what was written.
 func (d *Delivery) Recall(l Lease, kind Kind, since, now time.Time) Attempt {
-	d.State, d.Node, d.Kind, d.Since = Leased, l.Node, kind, since
+	d.State, d.Node, d.Kind, d.Since = Sending, l.Node, kind, since
 	d.Epoch, d.Attempts = l.Epoch, l.No
 	return d.Reap(now)
 }
@@ -250,8 +250,8 @@ func NodeDied() *adapters.Error {
 }
 
 // Check refuses a step that makes no sense.
-func (s *Step) Check() error {
-	if s.State == Leased || s.State < Queued || s.State > Cancelled {
+func (s *Transition) Check() error {
+	if s.State == Sending || s.State < Queued || s.State > Cancelled {
 		return fmt.Errorf("store: no step leads to the state %v", s.State)
 	}
 	if (s.State == Queued || s.State == Unverified) && s.NextAt.IsZero() {
@@ -264,7 +264,7 @@ func (s *Step) Check() error {
 }
 
 // Apply takes the step; the caller has compared the epoch.
-func (d *Delivery) Apply(s Step) {
+func (d *Delivery) Apply(s Transition) {
 	d.unlease()
 	d.State, d.NextAt = s.State, time.Time{}
 	if d.Waits() {
@@ -276,7 +276,7 @@ func (d *Delivery) Apply(s Step) {
 	if s.Recipients != nil {
 		d.Recipients = s.Recipients
 	}
-	d.Word = s.Word
+	d.Progress = s.Progress
 	d.UnknownSince, d.CallEnded = Micro(d.UnknownSince), Micro(d.CallEnded)
 	if !s.ExpiresAt.IsZero() {
 		d.ExpiresAt = Micro(s.ExpiresAt)
@@ -334,7 +334,7 @@ func (d *Delivery) Act(v Verb, now, expires time.Time) bool {
 	now = Micro(now)
 	switch v {
 	case DoRetry:
-		if d.State == Leased || d.State == Done {
+		if d.State == Sending || d.State == Sent {
 			return false
 		}
 		if d.State == Unverified || !d.UnknownSince.IsZero() {
@@ -345,7 +345,7 @@ func (d *Delivery) Act(v Verb, now, expires time.Time) bool {
 				r.State, r.At = Pending, now
 			}
 		}
-		d.State, d.NextAt, d.Failures, d.UnknownSince, d.Told = Queued, now, 0, time.Time{}, false
+		d.State, d.NextAt, d.Failures, d.UnknownSince, d.SenderNotified = Queued, now, 0, time.Time{}, false
 		if !d.WarnAt.IsZero() && d.WarnAt.Before(now) { // the delay counts from now
 			d.WarnAt = now.Add(d.WarnAt.Sub(d.CreatedAt))
 		}

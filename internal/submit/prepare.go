@@ -77,7 +77,7 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time, keye
 	}
 	from := m.From()[0].Address
 	msg := store.NewMessage{Head: m.Head(), Body: m.Body(), Message: store.Message{
-		MessageID: m.MessageID(), Subject: m.Subject(), From: from, Envelope: env, Door: r.EntryPoint, Class: s.class(r, m), Tag: r.Tag,
+		MessageID: m.MessageID(), Subject: m.Subject(), From: from, Envelope: env, EntryPoint: r.EntryPoint, Class: s.class(r, m), Tag: r.Tag,
 		ReceivedAt: now, NotBefore: r.NotBefore}}
 	if original != from {
 		msg.OriginalFrom = original

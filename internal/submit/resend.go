@@ -85,7 +85,7 @@ func (s *Submitter) prepareResend(ctx context.Context, r *Resend, content mime.S
 		return badMessage(err)
 	}
 	msg := store.NewMessage{Head: m.Head(), Body: m.Body(), Message: *first}
-	msg.ID, msg.ResentOf, msg.MessageID, msg.Door = store.NewID(), first.ID, m.MessageID(), r.EntryPoint
+	msg.ID, msg.ResentOf, msg.MessageID, msg.EntryPoint = store.NewID(), first.ID, m.MessageID(), r.EntryPoint
 	msg.ReceivedAt, msg.NotBefore, msg.Resubmitted = now, time.Time{}, 0
 	msg.Envelope.Recipients = nil
 	for _, part := range r.Parts {

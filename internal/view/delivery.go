@@ -38,7 +38,7 @@ func OfDelivery(d *store.Delivery, c ConnectionRef, lang string) Delivery {
 	v := Delivery{
 		ID: d.ID.String(), Message: d.Message.String(), State: d.State, Connection: c, Lane: d.Route.Lane, Recipients: []Recipient{},
 		Attempts: d.Attempts, NextAt: d.NextAt, CreatedAt: d.CreatedAt, ExpiresAt: d.ExpiresAt, FinishedAt: d.FinishedAt,
-		Duplicate: d.Duplicate, NotifyFailed: d.NotTold, Error: OfError(d.Error, lang),
+		Duplicate: d.Duplicate, NotifyFailed: d.NotifyFailed, Error: OfError(d.Error, lang),
 	}
 	for _, r := range d.Recipients {
 		v.Recipients = append(v.Recipients, Recipient{Address: r.Address, State: string(r.State), Error: OfError(r.Error, lang), At: r.At})

@@ -35,7 +35,7 @@ func OfMessage(m *store.Message) Message {
 	v := Message{
 		ID: m.ID.String(), MessageID: m.MessageID, Subject: m.Subject, From: m.From, OriginalFrom: m.OriginalFrom,
 		EnvelopeFrom: m.Envelope.From, Recipients: []string{}, Size: m.Size, BodySHA256: hex.EncodeToString(m.BodySHA256),
-		Kept: m.BodyKept, Client: m.Client, EntryPoint: m.Door, Class: m.Class, Tag: m.Tag, Notification: m.Notification,
+		Kept: m.BodyKept, Client: m.Client, EntryPoint: m.EntryPoint, Class: m.Class, Tag: m.Tag, Notification: m.Notification,
 		ReceivedAt: m.ReceivedAt, SendAt: m.NotBefore, ResentOf: m.ResentOf.String(), Resubmitted: m.Resubmitted,
 	}
 	for _, r := range m.Envelope.Recipients {

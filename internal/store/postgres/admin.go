@@ -45,7 +45,7 @@ func chosen(f store.Filter) *where {
 		open := true
 		for _, s := range f.States {
 			in = append(in, strconv.Itoa(int(s)))
-			open = open && s != store.Leased && s != store.Done
+			open = open && s != store.Sending && s != store.Sent
 		}
 		w.and("d.state IN (" + strings.Join(in, ", ") + ")")
 		if open { // what is open is little beside what is done, and has an index

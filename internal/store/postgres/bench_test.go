@@ -29,7 +29,7 @@ func commitLatency(b *testing.B, s *Store) time.Duration {
 func benchMessage(lane string, body []byte, now time.Time) store.NewMessage {
 	env := mime.Envelope{From: "erp@contoso.it", Recipients: []mime.Recipient{{Address: "anna@example.com"}}}
 	return store.NewMessage{
-		Message: store.Message{MessageID: "<1@contoso.it>", Subject: "Fattura", From: "erp@contoso.it", Envelope: env, Client: "c", Door: "smtp", Class: "transactional", ReceivedAt: now},
+		Message: store.Message{MessageID: "<1@contoso.it>", Subject: "Fattura", From: "erp@contoso.it", Envelope: env, Client: "c", EntryPoint: "smtp", Class: "transactional", ReceivedAt: now},
 		Head:    []byte("From: erp@contoso.it\r\nSubject: Fattura\r\n\r\n"), Body: mime.Bytes(body),
 		Deliveries: []store.NewDelivery{{Route: store.Route{Connection: "x", Lane: lane}, Recipients: env.Recipients, ExpiresAt: now.Add(72 * time.Hour)}},
 	}
@@ -41,8 +41,8 @@ func benchFinish(c store.Claimed, now time.Time) store.Finish {
 		rs[i].State, rs[i].At = store.RecipientSent, now
 	}
 	return store.Finish{Lease: c.Lease,
-		Outcome: store.Outcome{EndedAt: now, Class: adapters.Accepted, Receipt: &adapters.Receipt{Provider: adapters.SMTP, Route: "smtp", Reply: "250 2.0.0 queued", Status: 250, At: now}},
-		Step:    store.Step{Now: now, State: store.Done, Recipients: rs, Word: store.Word{Class: adapters.Accepted}}}
+		Outcome:    store.Outcome{EndedAt: now, Class: adapters.Accepted, Receipt: &adapters.Receipt{Provider: adapters.SMTP, Route: "smtp", Reply: "250 2.0.0 queued", Status: 250, At: now}},
+		Transition: store.Transition{Now: now, State: store.Sent, Recipients: rs, Progress: store.Progress{Class: adapters.Accepted}}}
 }
 
 // BenchmarkPipeline takes messages of 10 KB from 16 submitters (and from 64)

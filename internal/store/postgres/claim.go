@@ -73,7 +73,7 @@ func (s *Store) claimNow(ctx context.Context, r store.ClaimRequest, began time.T
 	for _, row := range rows {
 		m, ok := row.message.decode()
 		if !ok {
-			if err := s.Finish(ctx, store.FinishDamaged(row.lease, &row.d, r.Now)); err != nil {
+			if err := s.Finish(ctx, store.FinishCorrupt(row.lease, &row.d, r.Now)); err != nil {
 				s.opt.Log.Error("the record of a message is damaged, and its delivery cannot be held: it stays as it is until the node ends", "delivery", row.d.ID.String(), "error", err)
 			}
 			continue
@@ -365,7 +365,7 @@ func (c *claimer) fromFlow(ctx context.Context, l *lane, f *flow, n int) (out []
 		d := row.decode()
 		if row.damaged {
 			q.rows = q.rows[1:]
-			if err := c.save(c.r.Now, row.deliveryRow, func(d *store.Delivery) { d.Quarantine(c.r.Now) }); err != nil {
+			if err := c.save(c.r.Now, row.deliveryRow, func(d *store.Delivery) { d.HoldCorrupt(c.r.Now) }); err != nil {
 				return nil, false, err
 			}
 			continue

@@ -57,7 +57,7 @@ func TestClaimInDoubt(t *testing.T) {
 		t.Fatalf("a claim in doubt gives %v", err)
 	}
 	st, err := s.Stats(t.Context(), time.Now())
-	if err != nil || st.States[store.Leased] != 1 {
+	if err != nil || st.States[store.Sending] != 1 {
 		t.Fatalf("the test has not made the doubt: %v, %v", st.States, err)
 	}
 	cc, err := s.Claim(t.Context(), store.ClaimRequest{Node: n, Now: time.Now(), Max: 1})

@@ -23,7 +23,7 @@ func (s *Store) Release(ctx context.Context, now time.Time, leases []store.Lease
 			r := t.deliveries[le.Delivery]
 			s.inLane.Delete(le.Delivery)
 			s.recent.released(le.Delivery)
-			if r == nil || r.d.State != store.Leased || r.d.Epoch != le.Epoch {
+			if r == nil || r.d.State != store.Sending || r.d.Epoch != le.Epoch {
 				continue
 			}
 			if err := t.freeSlot(now, r, func(l *lane) { l.Undo(now, r.d.Since, r.d.Kind, r.d.CountPending()) }); err != nil {
@@ -39,9 +39,9 @@ func (s *Store) Release(ctx context.Context, now time.Time, leases []store.Lease
 
 // Finish implements store.Queue.
 func (s *Store) Finish(ctx context.Context, f store.Finish) error {
-	f.Step.Delivery, f.Step.Epoch = f.Lease.Delivery, f.Lease.Epoch
+	f.Transition.Delivery, f.Transition.Epoch = f.Lease.Delivery, f.Lease.Epoch
 	f.Outcome.EndedAt = store.Micro(f.Outcome.EndedAt)
-	return s.step(ctx, f.Step, func(ctx context.Context, t *tx, st *store.Step) (*deliveryRow, error) {
+	return s.step(ctx, f.Transition, func(ctx context.Context, t *tx, st *store.Transition) (*deliveryRow, error) {
 		r, err := t.delivery(f.Lease.Delivery)
 		if err != nil {
 			return nil, err
@@ -52,9 +52,9 @@ func (s *Store) Finish(ctx context.Context, f store.Finish) error {
 		}
 		flow := r.flow
 		var a store.Attempt
-		if r.d.State == store.Leased {
+		if r.d.State == store.Sending {
 			a = r.d.Running()
-			if err := t.freeSlot(st.Now, r, func(l *lane) { l.End(st.Now, r.d.Since, f.NotMailed) }); err != nil {
+			if err := t.freeSlot(st.Now, r, func(l *lane) { l.End(st.Now, r.d.Since, f.NotSent) }); err != nil {
 				return nil, err
 			}
 		} else { // reaped, and nobody has taken it since
@@ -119,14 +119,14 @@ func (t *tx) line(ctx context.Context, r *deliveryRow, no int) (ledgerLine, erro
 	return l, dbErr(err)
 }
 
-// Settle implements store.Queue.
-func (s *Store) Settle(ctx context.Context, st store.Step) error {
-	return s.step(ctx, st, func(_ context.Context, t *tx, st *store.Step) (*deliveryRow, error) {
+// Transition implements store.Queue.
+func (s *Store) Transition(ctx context.Context, st store.Transition) error {
+	return s.step(ctx, st, func(_ context.Context, t *tx, st *store.Transition) (*deliveryRow, error) {
 		r, err := t.delivery(st.Delivery)
 		if err != nil {
 			return nil, err
 		}
-		if r.d.Epoch != st.Epoch || r.d.State == store.Leased || r.d.State.Final() {
+		if r.d.Epoch != st.Epoch || r.d.State == store.Sending || r.d.State.Final() {
 			return nil, store.ErrConflict
 		}
 		return r, nil
@@ -137,7 +137,7 @@ func (s *Store) Settle(ctx context.Context, st store.Step) error {
 var errMoved = errors.New("the delivery has moved")
 
 // step takes st with the delivery that get gives, all in one transaction.
-func (s *Store) step(ctx context.Context, st store.Step, get func(context.Context, *tx, *store.Step) (*deliveryRow, error)) error {
+func (s *Store) step(ctx context.Context, st store.Transition, get func(context.Context, *tx, *store.Transition) (*deliveryRow, error)) error {
 	if err := st.Check(); err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (s *Store) step(ctx context.Context, st store.Step, get func(context.Contex
 	return err
 }
 
-func (s *Store) stepOnce(ctx context.Context, st *store.Step, sub *store.Submission, msgs []newMessage, get func(context.Context, *tx, *store.Step) (*deliveryRow, error)) error {
+func (s *Store) stepOnce(ctx context.Context, st *store.Transition, sub *store.Submission, msgs []newMessage, get func(context.Context, *tx, *store.Transition) (*deliveryRow, error)) error {
 	var connection string
 	if st.Connection != nil { // its lock comes before those of lanes, so its name must be known before
 		if err := s.read(ctx, `SELECT f.connection FROM deliveries d JOIN flows f ON f.id = d.flow WHERE d.id = $1`, []any{[16]byte(st.Delivery)}, &connection); err != nil {

@@ -56,7 +56,7 @@ func (s *Store) Attempts(ctx context.Context, id store.ID) (out []store.Attempt,
 	}
 	// The row was read before the lines: an attempt that ended in between is
 	// among them.
-	if d.State == store.Leased && (len(out) == 0 || out[len(out)-1].No < d.Attempts) {
+	if d.State == store.Sending && (len(out) == 0 || out[len(out)-1].No < d.Attempts) {
 		out = append(out, d.Running())
 	}
 	return out, nil
@@ -121,10 +121,10 @@ func (s *Store) Stats(ctx context.Context, now time.Time) (st store.Stats, err e
 	if err := json.Unmarshal(states, &open); err != nil {
 		return st, err
 	}
-	st.States = map[store.State]int64{store.Leased: leased, store.Done: all - leased}
+	st.States = map[store.State]int64{store.Sending: leased, store.Sent: all - leased}
 	for state, n := range open {
 		st.States[store.State(state)] = n
-		st.States[store.Done] -= n
+		st.States[store.Sent] -= n
 	}
 	maps.DeleteFunc(st.States, func(_ store.State, n int64) bool { return n == 0 })
 	if oldest > 0 && oldest <= us(now) {

@@ -202,7 +202,7 @@ func (s *Store) forget(ctx context.Context, now time.Time, q string, args []any,
 // reap ends every attempt that the loaded deliveries have under way.
 func (t *tx) reap(now time.Time) (reaped int, err error) {
 	for _, r := range t.deliveries {
-		if r.d.State != store.Leased {
+		if r.d.State != store.Sending {
 			continue
 		}
 		if err := t.reapOne(now, r); err != nil {
@@ -222,7 +222,7 @@ func (t *tx) reapOne(now time.Time, r *deliveryRow) error {
 	var a store.Attempt
 	if err := t.save(now, r, func(d *store.Delivery) {
 		if a = d.Reap(now); r.damaged {
-			d.Quarantine(now)
+			d.HoldCorrupt(now)
 		}
 	}); err != nil {
 		return err
@@ -231,8 +231,8 @@ func (t *tx) reapOne(now time.Time, r *deliveryRow) error {
 	return nil
 }
 
-// Leased implements store.Queue.
-func (s *Store) Leased(ctx context.Context, node string, before time.Time) (out []store.Lease, err error) {
+// Leases implements store.Queue.
+func (s *Store) Leases(ctx context.Context, node string, before time.Time) (out []store.Lease, err error) {
 	err = s.list(ctx, `SELECT d.id, d.epoch, d.attempts, d.node FROM deliveries d WHERE d.state = 2 AND d.since < $2
 		AND (d.node = $1 OR NOT EXISTS (SELECT FROM nodes n WHERE n.name = d.node AND n.until_at < $3)) ORDER BY d.id`,
 		[]any{node, us(before), never()}, func() { out = nil }, func(sc scan) error {
@@ -257,7 +257,7 @@ func (s *Store) Abandon(ctx context.Context, now time.Time, leases []store.Lease
 		ended = 0
 		for _, le := range leases {
 			r := t.deliveries[le.Delivery]
-			if r == nil || r.d.State != store.Leased || r.d.Epoch != le.Epoch {
+			if r == nil || r.d.State != store.Sending || r.d.Epoch != le.Epoch {
 				continue
 			}
 			if err := t.reapOne(now, r); err != nil {

@@ -115,8 +115,8 @@ func TestThreeNodes(t *testing.T) {
 		}
 		for _, e := range p.Entries {
 			d := e.Delivery
-			st := store.Step{Delivery: d.ID, Epoch: d.Epoch, Now: time.Now(), State: store.Unverified, NextAt: time.Now(), Word: d.Word}
-			if err := nodes[2].Settle(t.Context(), st); err != nil {
+			st := store.Transition{Delivery: d.ID, Epoch: d.Epoch, Now: time.Now(), State: store.Unverified, NextAt: time.Now(), Progress: d.Progress}
+			if err := nodes[2].Transition(t.Context(), st); err != nil {
 				t.Error(err)
 			}
 		}
@@ -134,7 +134,7 @@ func TestThreeNodes(t *testing.T) {
 		t.Error("nothing of the dead node was verified")
 	}
 	st, err := first.Stats(t.Context(), time.Now())
-	if err != nil || st.States[store.Done] != total {
+	if err != nil || st.States[store.Sent] != total {
 		t.Errorf("in the end: %v, %v", st.States, err)
 	}
 }

@@ -161,7 +161,7 @@ func TestRecall(t *testing.T) {
 		}
 		got[lane] = d.State
 	}
-	want := map[string]store.State{"finished": store.Unverified, "under way": store.Unverified, "released": store.Queued, "kept": store.Leased}
+	want := map[string]store.State{"finished": store.Unverified, "under way": store.Unverified, "released": store.Queued, "kept": store.Sending}
 	for lane, state := range want {
 		if got[lane] != state {
 			t.Errorf("%s: %v, not %v", lane, got[lane], state)
@@ -172,7 +172,7 @@ func TestRecall(t *testing.T) {
 		t.Error(err)
 	}
 	d, err := s.Delivery(t.Context(), by["under way"].Delivery.ID)
-	if err != nil || d.State != store.Done {
+	if err != nil || d.State != store.Sent {
 		t.Errorf("%v, %v", d, err)
 	}
 	a, err := s.Attempts(t.Context(), by["under way"].Delivery.ID)

@@ -115,7 +115,7 @@ func (s *Store) recallSome(ctx context.Context, now time.Time, part []recentLeas
 		n = 0
 		for _, l := range part {
 			r := t.deliveries[l.Delivery]
-			if r == nil || l.kind != store.Send || r.d.Epoch >= l.Epoch || r.d.State == store.Leased || r.d.State.Final() {
+			if r == nil || l.kind != store.Send || r.d.Epoch >= l.Epoch || r.d.State == store.Sending || r.d.State.Final() {
 				continue
 			}
 			flow := r.flow

@@ -97,6 +97,6 @@ func (r *deliveryRow) encode() (recipients, word string, err error) {
 			return "", "", err
 		}
 	}
-	word, err = store.EncodeWord(r.d.Word)
+	word, err = store.EncodeProgress(r.d.Progress)
 	return recipients, word, err
 }

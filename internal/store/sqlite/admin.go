@@ -54,8 +54,8 @@ func chosen(f store.Filter) (where []string, args []any) {
 func from(f store.Filter) (table string, where []string) {
 	open, leased := len(f.States) > 0, len(f.States) == 1
 	for _, s := range f.States {
-		open = open && s != store.Leased && s != store.Done
-		leased = leased && s == store.Leased
+		open = open && s != store.Sending && s != store.Sent
+		leased = leased && s == store.Sending
 	}
 	switch {
 	case !f.Message.IsZero():

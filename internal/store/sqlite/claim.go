@@ -54,7 +54,7 @@ func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claime
 		if m == nil {
 			var ok bool
 			if m, ok = row.message.decode(); !ok {
-				if err := s.Finish(ctx, store.FinishDamaged(row.lease, &row.d, r.Now)); err != nil {
+				if err := s.Finish(ctx, store.FinishCorrupt(row.lease, &row.d, r.Now)); err != nil {
 					s.opt.Log.Error("the record of a message is damaged, and its delivery cannot be held: it stays as it is until the node ends", "delivery", row.d.ID.String(), "error", err)
 				}
 				continue
@@ -255,7 +255,7 @@ func (c *claimer) fromFlow(l *lane, f *flow, n int) (out []*claimedRow, full boo
 		row.placed(f, l)
 		d := row.decode()
 		if row.damaged {
-			if err := c.save(c.r.Now, &row.deliveryRow, func(d *store.Delivery) { d.Quarantine(c.r.Now) }); err != nil {
+			if err := c.save(c.r.Now, &row.deliveryRow, func(d *store.Delivery) { d.HoldCorrupt(c.r.Now) }); err != nil {
 				return nil, false, err
 			}
 			continue

@@ -79,7 +79,7 @@ func TestTakenWhileClockAhead(t *testing.T) {
 		}
 		f := benchFinish(cc[0], ahead)
 		until := ahead.Add(time.Minute)
-		f.Step.Lane = &store.LaneChange{PauseUntil: &until}
+		f.Transition.Lane = &store.LaneChange{PauseUntil: &until}
 		if err := s.Finish(t.Context(), f); err != nil {
 			t.Fatal(err)
 		}

@@ -117,7 +117,7 @@ func (t *tx) reapOne(now time.Time, r *deliveryRow) error {
 	var a store.Attempt
 	if err := t.save(now, r, func(d *store.Delivery) {
 		if a = d.Reap(now); r.damaged {
-			d.Quarantine(now)
+			d.HoldCorrupt(now)
 		}
 	}); err != nil {
 		return err
@@ -125,8 +125,8 @@ func (t *tx) reapOne(now time.Time, r *deliveryRow) error {
 	return t.attempt(r, flow, a)
 }
 
-// Leased implements store.Queue.
-func (s *Store) Leased(ctx context.Context, node string, before time.Time) (out []store.Lease, err error) {
+// Leases implements store.Queue.
+func (s *Store) Leases(ctx context.Context, node string, before time.Time) (out []store.Lease, err error) {
 	err = s.list(ctx, `SELECT d.id, d.epoch, d.attempts, d.node FROM deliveries d INDEXED BY deliveries_leased WHERE d.state = 2 AND d.since < ?
 		AND (d.node = ? OR NOT EXISTS (SELECT 1 FROM nodes n WHERE n.name = d.node AND n.until_at < ?)) ORDER BY d.id`,
 		[]any{us(before), node, never()}, func(sc scan) error {
@@ -149,7 +149,7 @@ func (s *Store) Abandon(ctx context.Context, now time.Time, leases []store.Lease
 		ended = 0
 		for _, le := range leases {
 			r, err := t.delivery(le.Delivery)
-			if errors.Is(err, store.ErrNotFound) || err == nil && (r.d.State != store.Leased || r.d.Epoch != le.Epoch) {
+			if errors.Is(err, store.ErrNotFound) || err == nil && (r.d.State != store.Sending || r.d.Epoch != le.Epoch) {
 				continue
 			}
 			if err == nil {
@@ -192,7 +192,7 @@ func (s *Store) Release(ctx context.Context, now time.Time, leases []store.Lease
 			if err != nil {
 				return err
 			}
-			if r.d.State != store.Leased || r.d.Epoch != le.Epoch {
+			if r.d.State != store.Sending || r.d.Epoch != le.Epoch {
 				continue
 			}
 			if err := t.freeSlot(now, r, func(l *lane) { l.Undo(now, r.d.Since, r.d.Kind, r.d.CountPending()) }); err != nil {
@@ -208,9 +208,9 @@ func (s *Store) Release(ctx context.Context, now time.Time, leases []store.Lease
 
 // Finish implements store.Queue.
 func (s *Store) Finish(ctx context.Context, f store.Finish) error {
-	f.Step.Delivery, f.Step.Epoch = f.Lease.Delivery, f.Lease.Epoch
+	f.Transition.Delivery, f.Transition.Epoch = f.Lease.Delivery, f.Lease.Epoch
 	f.Outcome.EndedAt = store.Micro(f.Outcome.EndedAt)
-	return s.step(ctx, f.Step, &f.Outcome, func(t *tx, st *store.Step, e *encodedStep) (*deliveryRow, error) {
+	return s.step(ctx, f.Transition, &f.Outcome, func(t *tx, st *store.Transition, e *encodedStep) (*deliveryRow, error) {
 		r, err := t.delivery(f.Lease.Delivery)
 		if err != nil {
 			return nil, err
@@ -220,9 +220,9 @@ func (s *Store) Finish(ctx context.Context, f store.Finish) error {
 		}
 		flow := r.flow
 		var a store.Attempt
-		if r.d.State == store.Leased {
+		if r.d.State == store.Sending {
 			a = r.d.Running()
-			if err := t.freeSlot(st.Now, r, func(l *lane) { l.End(st.Now, r.d.Since, f.NotMailed) }); err != nil {
+			if err := t.freeSlot(st.Now, r, func(l *lane) { l.End(st.Now, r.d.Since, f.NotSent) }); err != nil {
 				return nil, err
 			}
 		} else if a, err = t.line(r, f.Lease.No); err != nil { // reaped, and nobody has taken it since
@@ -258,14 +258,14 @@ type keptError struct{ err error }
 func (e *keptError) Error() string { return e.err.Error() }
 func (e *keptError) Unwrap() error { return e.err }
 
-// Settle implements store.Queue.
-func (s *Store) Settle(ctx context.Context, st store.Step) error {
-	return s.step(ctx, st, nil, func(t *tx, st *store.Step, _ *encodedStep) (*deliveryRow, error) {
+// Transition implements store.Queue.
+func (s *Store) Transition(ctx context.Context, st store.Transition) error {
+	return s.step(ctx, st, nil, func(t *tx, st *store.Transition, _ *encodedStep) (*deliveryRow, error) {
 		r, err := t.delivery(st.Delivery)
 		if err != nil {
 			return nil, err
 		}
-		if r.d.Epoch != st.Epoch || r.d.State == store.Leased || r.d.State.Final() {
+		if r.d.Epoch != st.Epoch || r.d.State == store.Sending || r.d.State.Final() {
 			return nil, store.ErrConflict
 		}
 		return r, nil
@@ -273,11 +273,11 @@ func (s *Store) Settle(ctx context.Context, st store.Step) error {
 }
 
 // step takes st with the delivery that get gives, all in one transaction.
-func (s *Store) step(ctx context.Context, st store.Step, o *store.Outcome, get func(*tx, *store.Step, *encodedStep) (*deliveryRow, error)) error {
+func (s *Store) step(ctx context.Context, st store.Transition, o *store.Outcome, get func(*tx, *store.Transition, *encodedStep) (*deliveryRow, error)) error {
 	if err := st.Check(); err != nil {
 		return err
 	}
-	st.Now, st.Word.UnknownSince, st.Word.CallEnded = store.Micro(st.Now), store.Micro(st.Word.UnknownSince), store.Micro(st.Word.CallEnded)
+	st.Now, st.Progress.UnknownSince, st.Progress.CallEnded = store.Micro(st.Now), store.Micro(st.Progress.UnknownSince), store.Micro(st.Progress.CallEnded)
 	encoded, err := encodeStep(&st, o)
 	if err != nil {
 		return err

@@ -52,7 +52,7 @@ func (s *Store) Attempts(ctx context.Context, id store.ID) (out []store.Attempt,
 	d := r.decode()
 	// The row was read before the lines: an attempt that ended in between is
 	// among them.
-	if d.State == store.Leased && (len(out) == 0 || out[len(out)-1].No < d.Attempts) {
+	if d.State == store.Sending && (len(out) == 0 || out[len(out)-1].No < d.Attempts) {
 		out = append(out, d.Running())
 	}
 	return out, nil
@@ -115,10 +115,10 @@ func (s *Store) Stats(ctx context.Context, now time.Time) (st store.Stats, err e
 		return st, err
 	}
 	if leased > 0 {
-		st.States[store.Leased] = leased
+		st.States[store.Sending] = leased
 	}
 	if done := all - open - leased; done > 0 {
-		st.States[store.Done] = done
+		st.States[store.Sent] = done
 	}
 	if oldest > 0 && oldest <= us(now) {
 		st.OldestDue = at(oldest)

@@ -66,7 +66,7 @@ func (m *model) claimed(got []store.Claimed, err error) func() {
 			m.leases[id] = &c
 			d, err := m.s.Delivery(m.t.Context(), id)
 			m.must(err)
-			if d.Epoch == c.Lease.Epoch && d.State == store.Leased {
+			if d.Epoch == c.Lease.Epoch && d.State == store.Sending {
 				msg, err := m.s.Message(m.t.Context(), c.Message.ID)
 				m.must(err)
 				m.same("a delivery as claimed and as stored", c.Delivery, d)
@@ -120,24 +120,24 @@ func (m *model) finish(s *Store) call {
 	lane, reaps := c.Delivery.Route.Lane, m.reaps || late
 	switch m.r.IntN(8) {
 	case 0:
-		f.Step.State, f.Step.NextAt, f.Step.Recipients = store.Queued, m.now.Add(time.Duration(m.r.IntN(30))*time.Second), nil
+		f.Transition.State, f.Transition.NextAt, f.Transition.Recipients = store.Queued, m.now.Add(time.Duration(m.r.IntN(30))*time.Second), nil
 		to := m.route()
-		f.Step.Route = &to
+		f.Transition.Route = &to
 	case 1:
-		f.Step.State, f.Step.NextAt, f.Step.Recipients = store.Queued, m.now, nil
+		f.Transition.State, f.Transition.NextAt, f.Transition.Recipients = store.Queued, m.now, nil
 		until := m.now.Add(15 * time.Second)
-		f.Step.Lane = &store.LaneChange{PauseUntil: &until}
+		f.Transition.Lane = &store.LaneChange{PauseUntil: &until}
 	case 2:
-		f.Step.State, f.Step.NextAt, f.Step.Recipients = store.Unverified, m.now.Add(5*time.Second), nil
-		f.Step.Word.UnknownSince = m.now
+		f.Transition.State, f.Transition.NextAt, f.Transition.Recipients = store.Unverified, m.now.Add(5*time.Second), nil
+		f.Transition.Progress.UnknownSince = m.now
 	case 3:
-		f.Step.State, f.Step.Recipients = store.Held, nil
+		f.Transition.State, f.Transition.Recipients = store.Held, nil
 	case 4:
-		f.Step.State = store.Failed
-		f.Step.Messages = []store.NewMessage{m.message()}
-		f.Step.Messages[0].Join = nil
+		f.Transition.State = store.Failed
+		f.Transition.Messages = []store.NewMessage{m.message()}
+		f.Transition.Messages[0].Join = nil
 		if c.Delivery.Kind == store.Send && !reaps {
-			f.NotMailed = 1
+			f.NotSent = 1
 		}
 	}
 	return func() func() {
@@ -157,11 +157,11 @@ func (m *model) finish(s *Store) call {
 			if !late {
 				delete(m.leases, c.Delivery.ID)
 			}
-			m.day[lane] -= int64(f.NotMailed)
-			if f.Step.State == store.Done {
+			m.day[lane] -= int64(f.NotSent)
+			if f.Transition.State == store.Sent {
 				m.sent[c.Delivery.ID]++
 			}
-			for _, x := range f.Step.Messages {
+			for _, x := range f.Transition.Messages {
 				for _, d := range x.Deliveries {
 					m.known[d.ID] = store.Queued
 				}

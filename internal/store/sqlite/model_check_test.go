@@ -22,7 +22,7 @@ func (m *model) check() {
 		var r row
 		err := sc(&id, &r.state, &r.epoch)
 		rows[id] = r
-		if r.state == store.Leased {
+		if r.state == store.Sending {
 			leased++
 		}
 		return err
@@ -43,7 +43,7 @@ func (m *model) check() {
 		}
 	}
 	for id, c := range m.leases {
-		if r := rows[id]; r.state == store.Leased && r.epoch == c.Lease.Epoch {
+		if r := rows[id]; r.state == store.Sending && r.epoch == c.Lease.Epoch {
 			continue
 		}
 		if !m.reaps {
@@ -148,7 +148,7 @@ func (m *model) memory() {
 			held, stored := r.d, x.d
 			held.Message, held.Route.Limits = stored.Message, stored.Route.Limits // not read with the row
 			m.same("a leased delivery as held and as stored", held, stored)
-			if r.seq != x.seq || r.msg != x.msg || r.flow != x.flow || x.d.State != store.Leased {
+			if r.seq != x.seq || r.msg != x.msg || r.flow != x.flow || x.d.State != store.Sending {
 				m.t.Errorf("%s: row %d, message %d, flow %d, held as %d, %d, %d", id, x.seq, x.msg, x.flow, r.seq, r.msg, r.flow)
 			}
 		}

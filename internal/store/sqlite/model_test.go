@@ -251,7 +251,7 @@ func (m *model) drain() {
 	for id := range m.known {
 		d, err := m.s.Delivery(m.t.Context(), id)
 		m.must(err)
-		if !d.State.Final() || (d.State == store.Done) != (m.sent[id] == 1) {
+		if !d.State.Final() || (d.State == store.Sent) != (m.sent[id] == 1) {
 			m.t.Errorf("%s is %v in the end and was sent %d times", id, d.State, m.sent[id])
 		}
 	}

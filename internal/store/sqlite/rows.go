@@ -102,14 +102,14 @@ type encodedStep struct {
 	outcome       string
 }
 
-func encodeStep(st *store.Step, o *store.Outcome) (e *encodedStep, err error) {
+func encodeStep(st *store.Transition, o *store.Outcome) (e *encodedStep, err error) {
 	e = &encodedStep{hasRecipients: st.Recipients != nil}
 	if e.hasRecipients {
 		if e.recipients, err = store.EncodeRecipients(st.Recipients); err != nil {
 			return nil, err
 		}
 	}
-	if e.word, err = store.EncodeWord(st.Word); err != nil {
+	if e.word, err = store.EncodeProgress(st.Progress); err != nil {
 		return nil, err
 	}
 	if o != nil {
@@ -133,7 +133,7 @@ func (e *encodedStep) columns(r *deliveryRow) (recipients, word string, err erro
 	if e != nil {
 		return recipients, e.word, nil
 	}
-	word, err = store.EncodeWord(r.d.Word)
+	word, err = store.EncodeProgress(r.d.Progress)
 	return recipients, word, err
 }
 

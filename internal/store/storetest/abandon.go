@@ -18,7 +18,7 @@ func testAbandoned(t *testing.T, h Harness) {
 	mine, theirs, old := claim(t, s, a, t0(), 1)[0], claim(t, s, b, t0(), 1)[0], claim(t, s, a, after(20), 1)[0]
 	leased := func(node string, before time.Time) (out []store.Lease) {
 		t.Helper()
-		out, err := s.Leased(ctx, node, before)
+		out, err := s.Leases(ctx, node, before)
 		must(t, err)
 		return out
 	}
@@ -37,7 +37,7 @@ func testAbandoned(t *testing.T, h Harness) {
 	want(t, "the ledger", line[0].Error.Code, store.NodeDied().Code)
 	// What the worker knows after all is better than a question.
 	must(t, accept(t, s, mine, after(31)))
-	want(t, "done", delivery(t, s, mine.Delivery.ID).State, store.Done)
+	want(t, "done", delivery(t, s, mine.Delivery.ID).State, store.Sent)
 	must(t, s.Leave(ctx, b, after(32)))
 	want(t, "nothing is left of a node that has left", len(leased("b", after(60))), 0)
 }

@@ -54,11 +54,11 @@ func testList(t *testing.T, h Harness) {
 		n    int
 	}{
 		{"held", store.Filter{States: []store.State{store.Held}}, 2},
-		{"sent", store.Filter{States: []store.State{store.Done}}, 1},
-		{"on the way", store.Filter{States: []store.State{store.Leased}}, 1},
+		{"sent", store.Filter{States: []store.State{store.Sent}}, 1},
+		{"on the way", store.Filter{States: []store.State{store.Sending}}, 1},
 		{"queued", store.Filter{States: []store.State{store.Queued}}, 21},
 		{"queued or held", store.Filter{States: []store.State{store.Queued, store.Held}}, 23},
-		{"queued or sent", store.Filter{States: []store.State{store.Queued, store.Done}}, 22},
+		{"queued or sent", store.Filter{States: []store.State{store.Queued, store.Sent}}, 22},
 		{"failed", store.Filter{States: []store.State{store.Failed}}, 0},
 		{"lane", store.Filter{Lane: "l1"}, 12},
 		{"client", store.Filter{Client: "c0"}, 9},
@@ -106,9 +106,9 @@ func testAct(t *testing.T, h Harness) {
 		want(t, "nothing happens to what is on its way: "+string(v), act(v, 2, a), store.ActionResult{Skipped: 1})
 	}
 	f := accepted(c, after(3))
-	f.Step.State = store.Failed
-	for i := range f.Step.Recipients {
-		f.Step.Recipients[i].State = store.RecipientFailed
+	f.Transition.State = store.Failed
+	for i := range f.Transition.Recipients {
+		f.Transition.Recipients[i].State = store.RecipientFailed
 	}
 	must(t, s.Finish(t.Context(), f))
 	want(t, "cancel of a failed one", act(store.DoCancel, 4, a).Skipped, 1)
@@ -126,13 +126,13 @@ func testAct(t *testing.T, h Harness) {
 	want(t, "kind", c.Delivery.Kind, store.Send)
 	// An unknown outcome that is held stays one.
 	f = failed(c, adapters.Unknown, after(7), after(7))
-	f.Step.State, f.Step.Word.UnknownSince = store.Held, after(6)
+	f.Transition.State, f.Transition.Progress.UnknownSince = store.Held, after(6)
 	must(t, s.Finish(t.Context(), f))
 	want(t, "release", act(store.DoRelease, 8, a).Changed, 1)
 	c = claim(t, s, n, after(8), 9)[0]
 	want(t, "kind", c.Delivery.Kind, store.Verify)
 	f = failed(c, adapters.Unknown, after(9), after(9))
-	f.Step.State, f.Step.Word.UnknownSince = store.Held, after(6)
+	f.Transition.State, f.Transition.Progress.UnknownSince = store.Held, after(6)
 	must(t, s.Finish(t.Context(), f))
 	want(t, "a person decides to send again", act(store.DoRetry, 10, a).Changed, 1)
 	c = claim(t, s, n, after(10), 9)[0]
@@ -226,13 +226,13 @@ func testStats(t *testing.T, h Harness) {
 	want(t, "claimed", len(cc), 3)
 	must(t, accept(t, s, cc[0], after(2)))
 	f := accepted(cc[1], after(2))
-	f.Step.State = store.Failed
+	f.Transition.State = store.Failed
 	must(t, s.Finish(t.Context(), f))
 	never := store.Never()
 	must(t, s.ChangeLane(t.Context(), after(2), "l0", store.LaneChange{PauseUntil: &never}))
 	st, err = s.Stats(t.Context(), after(10))
 	must(t, err)
-	want(t, "states", fmt.Sprint(st.States), fmt.Sprint(map[store.State]int64{store.Queued: 2, store.Leased: 1, store.Held: 1, store.Done: 1, store.Failed: 1}))
+	want(t, "states", fmt.Sprint(st.States), fmt.Sprint(map[store.State]int64{store.Queued: 2, store.Sending: 1, store.Held: 1, store.Sent: 1, store.Failed: 1}))
 	want(t, "oldest", st.OldestDue, after(3))
 	want(t, "lanes", st.Lanes, 3)
 	want(t, "paused", st.Paused, 1)

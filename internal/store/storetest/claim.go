@@ -34,7 +34,7 @@ func testClaim(t *testing.T, h Harness) {
 	want(t, "attempt", fmt.Sprint(at[0].No, at[0].Kind, at[0].Connection, at[0].Lane, at[0].Node, at[0].Epoch, at[0].StartedAt, at[0].EndedAt.IsZero(), at[0].Recipients),
 		fmt.Sprint(1, store.Send, "conn-1", "lane-1", "n", 1, t0(), true, 1))
 	d := delivery(t, s, did)
-	want(t, "state", d.State, store.Leased)
+	want(t, "state", d.State, store.Sending)
 	want(t, "owner", d.Node, "n")
 	want(t, "in flight", lane(t, s).InFlight, 1)
 	want(t, "queued", lane(t, s).Queued, 1)
@@ -109,7 +109,7 @@ func testClaimRace(t *testing.T, h Harness) {
 	}
 	st, err := s.Stats(t.Context(), t0())
 	must(t, err)
-	want(t, "done", st.States[store.Done], total)
+	want(t, "done", st.States[store.Sent], total)
 }
 
 func testConcurrency(t *testing.T, h Harness) {
@@ -167,12 +167,12 @@ func testBudget(t *testing.T, h Harness) {
 	want(t, "spent for a day", len(claim(t, s, n, after(24*3600), 10)), 0)
 	// The refused ones are given back: two of three.
 	f := accepted(got[1], after(5))
-	f.NotMailed = 2
+	f.NotSent = 2
 	must(t, s.Finish(t.Context(), f))
 	want(t, "given back", lane(t, s).UsedToday(after(5)), 7)
 	want(t, "still too little for the next in line", len(claim(t, s, n, after(6), 10)), 0)
 	f = accepted(got[0], after(5))
-	f.NotMailed = 1
+	f.NotSent = 1
 	must(t, s.Finish(t.Context(), f))
 	got = claim(t, s, n, after(7), 10)
 	want(t, "the next in line", len(got), 1)

@@ -35,7 +35,7 @@ func testDamage(t *testing.T, h Harness) {
 			want(t, "claimed again", len(claim(t, s, n, after(11), 10)), 0)
 			d := delivery(t, s, ids[1])
 			want(t, "state of the damaged one", d.State, store.Held)
-			want(t, "its word", d.Error.Code, store.Damaged().Code)
+			want(t, "its word", d.Error.Code, store.CorruptRecord().Code)
 			want(t, "in flight", lane(t, s).InFlight, 2)
 			want(t, "queued", lane(t, s).Queued, 0)
 			for _, c := range cc {
@@ -89,7 +89,7 @@ func testDamage(t *testing.T, h Harness) {
 			due, _, err := s.Deadlines(t.Context(), after(61), 10)
 			must(t, err)
 			want(t, "late", len(due), 1)
-			must(t, s.Settle(t.Context(), store.Step{Delivery: id, Epoch: due[0].Epoch, Now: after(61), State: store.Expired}))
+			must(t, s.Transition(t.Context(), store.Transition{Delivery: id, Epoch: due[0].Epoch, Now: after(61), State: store.Expired}))
 		})
 	}
 	t.Run("word of one that may have been sent", func(t *testing.T) {
@@ -151,9 +151,9 @@ func testDamage(t *testing.T, h Harness) {
 		_, err = s.ConnectionStates(t.Context())
 		must(t, err)
 		f := accepted(got[0], after(1))
-		f.Step.Connection = &store.ConnectionChange{PauseUntil: &past, Breaker: &store.Breaker{State: "closed"}}
+		f.Transition.Connection = &store.ConnectionChange{PauseUntil: &past, Breaker: &store.Breaker{State: "closed"}}
 		must(t, s.Finish(t.Context(), f))
-		want(t, "state", delivery(t, s, id).State, store.Done)
+		want(t, "state", delivery(t, s, id).State, store.Sent)
 		st, err := s.ConnectionState(t.Context(), c.ID)
 		must(t, err)
 		want(t, "breaker", st.Breaker.State, "closed")

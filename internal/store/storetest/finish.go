@@ -32,11 +32,11 @@ func testFinish(t *testing.T, h Harness) {
 	want(t, "attempt no", c.Lease.No, 2)
 	until := after(300)
 	f := failed(c, adapters.Throttled, after(61), after(120))
-	f.Step.Recipients = c.Delivery.Recipients
-	f.Step.Recipients[0].State = store.RecipientSent
-	f.Step.Recipients[1].Error = &adapters.Error{Class: adapters.Transient, Code: "450"}
-	f.Step.Lane = &store.LaneChange{PauseUntil: &until}
-	f.Step.Events = []store.NewEvent{{Type: "delivery.delayed", At: after(61), Delivery: id}}
+	f.Transition.Recipients = c.Delivery.Recipients
+	f.Transition.Recipients[0].State = store.RecipientSent
+	f.Transition.Recipients[1].Error = &adapters.Error{Class: adapters.Transient, Code: "450"}
+	f.Transition.Lane = &store.LaneChange{PauseUntil: &until}
+	f.Transition.Events = []store.NewEvent{{Type: "delivery.delayed", At: after(61), Delivery: id}}
 	must(t, s.Finish(ctx, f))
 	d = delivery(t, s, id)
 	want(t, "pending", d.Pending()[0].Address, "b@example.com")
@@ -49,14 +49,14 @@ func testFinish(t *testing.T, h Harness) {
 	c = claim(t, s, n, after(300), 1)[0]
 	want(t, "recipients that are asked for", len(c.Delivery.Pending()), 1)
 	f = failed(c, adapters.Transient, after(301), after(301))
-	f.Step.Route = &store.Route{Connection: "conn-2", Position: 1, Lane: "lane-2", Limits: adapters.LaneLimits{Concurrency: 1}}
+	f.Transition.Route = &store.Route{Connection: "conn-2", Position: 1, Lane: "lane-2", Limits: adapters.LaneLimits{Concurrency: 1}}
 	must(t, s.Finish(ctx, f))
 	c = claim(t, s, n, after(302), 1)[0]
 	want(t, "new route", c.Delivery.Route.Connection+c.Delivery.Route.Lane, "conn-2lane-2")
 	want(t, "position", c.Delivery.Route.Position, 1)
 	must(t, accept(t, s, c, after(303)))
 	d = delivery(t, s, id)
-	want(t, "done", d.State, store.Done)
+	want(t, "done", d.State, store.Sent)
 	want(t, "finished", d.FinishedAt, after(303))
 	want(t, "evidence", d.ProviderID, "AAMk")
 	at, err := s.Attempts(ctx, id)
@@ -73,7 +73,7 @@ func testFinish(t *testing.T, h Harness) {
 	_, id = submit(t, s, letter{lane: "u"})
 	c = claim(t, s, n, after(400), 1)[0]
 	f = failed(c, adapters.Unknown, after(401), after(410))
-	f.Step.State, f.Step.Word.UnknownSince = store.Unverified, after(400)
+	f.Transition.State, f.Transition.Progress.UnknownSince = store.Unverified, after(400)
 	must(t, s.Finish(ctx, f))
 	c = claim(t, s, n, after(410), 1)[0]
 	want(t, "kind", c.Delivery.Kind, store.Verify)
@@ -88,7 +88,7 @@ func testFinish(t *testing.T, h Harness) {
 	submit(t, s, letter{lane: "v"})
 	c = claim(t, s, n, after(420), 1)[0]
 	f = accepted(c, after(420))
-	f.Step.State = store.Leased
+	f.Transition.State = store.Sending
 	if s.Finish(ctx, f) == nil {
 		t.Error("a step to leased was taken")
 	}
@@ -159,7 +159,7 @@ func testLateNode(t *testing.T, h Harness) {
 	// Nobody has it yet: the late word is better than none.
 	must(t, accept(t, s, cc[0], after(101)))
 	d := delivery(t, s, id1)
-	want(t, "state", d.State, store.Done)
+	want(t, "state", d.State, store.Sent)
 	at, err := s.Attempts(ctx, id1)
 	must(t, err)
 	want(t, "one line", len(at), 1)
@@ -170,7 +170,7 @@ func testLateNode(t *testing.T, h Harness) {
 	want(t, "taken over", len(got), 1)
 	wantErr(t, "late", accept(t, s, cc[1], after(103)), store.ErrLeaseLost)
 	d = delivery(t, s, id2)
-	want(t, "still the other's", d.State, store.Leased)
+	want(t, "still the other's", d.State, store.Sending)
 	want(t, "owner", d.Node, "b")
 	at, err = s.Attempts(ctx, id2)
 	must(t, err)
@@ -179,7 +179,7 @@ func testLateNode(t *testing.T, h Harness) {
 	want(t, "the running one", at[1].EndedAt.IsZero(), true)
 	must(t, accept(t, s, got[0], after(104)))
 	wantErr(t, "release of what is lost is nothing", s.Release(ctx, after(104), []store.Lease{cc[1].Lease}), nil)
-	want(t, "done", delivery(t, s, id2).State, store.Done)
+	want(t, "done", delivery(t, s, id2).State, store.Sent)
 }
 
 func testRelease(t *testing.T, h Harness) {
@@ -229,8 +229,8 @@ func testSettle(t *testing.T, h Harness) {
 	n := register(t, s, "n", t0())
 	_, id := submit(t, s, letter{next: after(10), warn: after(4)})
 	notice := letter{lane: "back", notification: true, at: after(5)}.message()
-	step := store.Step{Delivery: id, Epoch: 0, Now: after(5), State: store.Queued, NextAt: after(10), Warned: true, Messages: []store.NewMessage{notice}}
-	must(t, s.Settle(ctx, step))
+	step := store.Transition{Delivery: id, Epoch: 0, Now: after(5), State: store.Queued, NextAt: after(10), Warned: true, Messages: []store.NewMessage{notice}}
+	must(t, s.Transition(ctx, step))
 	m, err := s.Message(ctx, notice.ID)
 	must(t, err)
 	want(t, "notification", m.Notification, true)
@@ -238,16 +238,16 @@ func testSettle(t *testing.T, h Harness) {
 	// The same again: the epoch is another one, and no second notification is stored.
 	again := letter{lane: "back", notification: true, at: after(5)}.message()
 	step.Messages = []store.NewMessage{again}
-	wantErr(t, "twice", s.Settle(ctx, step), store.ErrConflict)
+	wantErr(t, "twice", s.Transition(ctx, step), store.ErrConflict)
 	_, err = s.Message(ctx, again.ID)
 	wantErr(t, "its notification", err, store.ErrNotFound)
 	// Expired while it waited.
-	step = store.Step{Delivery: id, Epoch: delivery(t, s, id).Epoch, Now: after(9), State: store.Expired}
-	must(t, s.Settle(ctx, step))
+	step = store.Transition{Delivery: id, Epoch: delivery(t, s, id).Epoch, Now: after(9), State: store.Expired}
+	must(t, s.Transition(ctx, step))
 	want(t, "state", delivery(t, s, id).State, store.Expired)
 	want(t, "finished", delivery(t, s, id).FinishedAt, after(9))
 	step.Epoch++
-	wantErr(t, "final", s.Settle(ctx, step), store.ErrConflict)
+	wantErr(t, "final", s.Transition(ctx, step), store.ErrConflict)
 	// A failing attempt and its notification are one transaction, also when the
 	// body is large.
 	_, id = submit(t, s, letter{lane: "l2"})
@@ -258,13 +258,13 @@ func testSettle(t *testing.T, h Harness) {
 		}
 	}
 	f := accepted(c, after(21))
-	f.Step.State = store.Failed
+	f.Transition.State = store.Failed
 	big := letter{lane: "back", notification: true, body: make([]byte, 100_000), at: after(21)}.message()
-	f.Step.Messages = []store.NewMessage{big}
+	f.Transition.Messages = []store.NewMessage{big}
 	must(t, s.Finish(ctx, f))
 	want(t, "the notification's bytes", len(readAll(t, s, big.ID)), len(big.Head)+100_000)
 	late := letter{lane: "back", body: make([]byte, 100_000), at: after(21)}.message()
-	f.Step.Messages = []store.NewMessage{late}
+	f.Transition.Messages = []store.NewMessage{late}
 	wantErr(t, "twice", s.Finish(ctx, f), store.ErrLeaseLost)
 	_, err = s.Message(ctx, late.ID)
 	wantErr(t, "its notification", err, store.ErrNotFound)
@@ -282,14 +282,14 @@ func testFailOver(t *testing.T, h Harness) {
 	must(t, s.Finish(ctx, failed(c, adapters.Transient, after(1), after(50))))
 	d := delivery(t, s, a)
 	want(t, "failures", d.Failures, 1)
-	move := func(id store.ID, epoch int64) store.Step {
-		w := delivery(t, s, id).Word
+	move := func(id store.ID, epoch int64) store.Transition {
+		w := delivery(t, s, id).Progress
 		w.Failures, w.Origin = 0, "conn-1"
-		return store.Step{Delivery: id, Epoch: epoch, Now: after(2), State: store.Queued, NextAt: after(2), Word: w,
+		return store.Transition{Delivery: id, Epoch: epoch, Now: after(2), State: store.Queued, NextAt: after(2), Progress: w,
 			Route: &store.Route{Connection: "conn-2", Position: 1, Lane: "lane-2", Limits: adapters.LaneLimits{Concurrency: 3}}}
 	}
-	wantErr(t, "another epoch", s.Settle(ctx, move(a, 7)), store.ErrConflict)
-	must(t, s.Settle(ctx, move(a, d.Epoch)))
+	wantErr(t, "another epoch", s.Transition(ctx, move(a, 7)), store.ErrConflict)
+	must(t, s.Transition(ctx, move(a, d.Epoch)))
 	d = delivery(t, s, a)
 	want(t, "failures on the new route", d.Failures, 0)
 	want(t, "why it came here", d.Class, adapters.Transient)
@@ -308,8 +308,8 @@ func testFailOver(t *testing.T, h Harness) {
 		want(t, "left", l.Queued, 0)
 		want(t, "limits", l.Limits.Concurrency, lim)
 	}
-	wantErr(t, "on its way", s.Settle(ctx, move(b, cc[0].Lease.Epoch)), store.ErrConflict)
-	wantErr(t, "not there", s.Settle(ctx, store.Step{Delivery: store.NewID(), Now: after(2), State: store.Held}), store.ErrNotFound)
+	wantErr(t, "on its way", s.Transition(ctx, move(b, cc[0].Lease.Epoch)), store.ErrConflict)
+	wantErr(t, "not there", s.Transition(ctx, store.Transition{Delivery: store.NewID(), Now: after(2), State: store.Held}), store.ErrNotFound)
 }
 
 func testDeadlines(t *testing.T, h Harness) {
@@ -338,7 +338,7 @@ func testDeadlines(t *testing.T, h Harness) {
 	want(t, "most overdue first", due[0].ID, b)
 	want(t, "nothing after", next.IsZero(), true)
 	for _, d := range due {
-		must(t, s.Settle(ctx, store.Step{Delivery: d.ID, Epoch: d.Epoch, Now: after(10), State: d.State, NextAt: d.NextAt, Warned: true}))
+		must(t, s.Transition(ctx, store.Transition{Delivery: d.ID, Epoch: d.Epoch, Now: after(10), State: d.State, NextAt: d.NextAt, Warned: true}))
 	}
 	due, next = ask(11)
 	want(t, "warned", len(due), 0)
@@ -371,9 +371,9 @@ func testDeadlines(t *testing.T, h Harness) {
 		due, _ = ask(300)
 		want(t, "shown", slices.ContainsFunc(due, is), true)
 		d := delivery(t, s, u)
-		word := d.Word
-		word.Told = told
-		must(t, s.Settle(ctx, store.Step{Delivery: u, Epoch: d.Epoch, Now: after(300), State: d.State, NextAt: d.NextAt, Word: word, Warned: told}))
+		word := d.Progress
+		word.SenderNotified = told
+		must(t, s.Transition(ctx, store.Transition{Delivery: u, Epoch: d.Epoch, Now: after(300), State: d.State, NextAt: d.NextAt, Progress: word, Warned: told}))
 	}
 	due, _ = ask(1e6)
 	want(t, "shown again", slices.ContainsFunc(due, is), false)

@@ -92,7 +92,7 @@ func testConnections(t *testing.T, h Harness) {
 	c := claim(t, s, n, t0(), 1)[0]
 	wantErr(t, "on its way", s.DeleteConnection(ctx, t0(), a.ID), store.ErrInUse)
 	f := accepted(c, after(1))
-	f.Step.State = store.Held
+	f.Transition.State = store.Held
 	must(t, s.Finish(ctx, f))
 	wantErr(t, "held", s.DeleteConnection(ctx, t0(), a.ID), store.ErrInUse)
 	_, err = s.Act(ctx, store.Action{Verb: store.DoCancel, Deliveries: []store.ID{c.Delivery.ID}, Now: after(2)})
@@ -151,7 +151,7 @@ func testConnectionState(t *testing.T, h Harness) {
 	// Paused by an outcome, in the same transaction; an edit ends it.
 	never := store.Never()
 	f := failed(got[0], adapters.Auth, after(3), after(3))
-	f.Step.Connection = &store.ConnectionChange{PauseUntil: &never, Error: f.Outcome.Error, Breaker: &store.Breaker{State: "open", Failures: 5, OpenUntil: after(60)}}
+	f.Transition.Connection = &store.ConnectionChange{PauseUntil: &never, Error: f.Outcome.Error, Breaker: &store.Breaker{State: "open", Failures: 5, OpenUntil: after(60)}}
 	must(t, s.Finish(ctx, f))
 	want(t, "paused", len(claim(t, s, n, after(4), 9)), 0)
 	st, err := s.ConnectionState(ctx, c.ID)

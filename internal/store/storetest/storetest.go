@@ -127,7 +127,7 @@ func (l letter) message() store.NewMessage {
 	}
 	return store.NewMessage{
 		Message: store.Message{ID: store.NewID(), MessageID: "<1@contoso.it>", Subject: "Fattura è pronta", From: "ERP@contoso.it", OriginalFrom: "o@contoso.it",
-			Envelope: env, Client: or(l.client, "client-1"), Door: "smtp", Class: "transactional", Tag: l.tag, ReceivedAt: l.at, Notification: l.notification},
+			Envelope: env, Client: or(l.client, "client-1"), EntryPoint: "smtp", Class: "transactional", Tag: l.tag, ReceivedAt: l.at, Notification: l.notification},
 		Head: []byte("From: erp@contoso.it\r\nMessage-ID: <1@contoso.it>\r\n\r\n"),
 		Body: mime.Bytes(l.body),
 		Deliveries: []store.NewDelivery{{
@@ -176,16 +176,16 @@ func accepted(c store.Claimed, now time.Time) store.Finish {
 		rs[i].State, rs[i].At = store.RecipientSent, now
 	}
 	return store.Finish{Lease: c.Lease,
-		Outcome: store.Outcome{EndedAt: now, Class: adapters.Accepted, Receipt: &adapters.Receipt{Provider: adapters.Graph, ProviderID: "AAMk", Status: 202, At: now}},
-		Step:    store.Step{Now: now, State: store.Done, Recipients: rs, Word: store.Word{Class: adapters.Accepted, ProviderID: "AAMk"}}}
+		Outcome:    store.Outcome{EndedAt: now, Class: adapters.Accepted, Receipt: &adapters.Receipt{Provider: adapters.Graph, ProviderID: "AAMk", Status: 202, At: now}},
+		Transition: store.Transition{Now: now, State: store.Sent, Recipients: rs, Progress: store.Progress{Class: adapters.Accepted, ProviderID: "AAMk"}}}
 }
 
 // failed finishes a claimed delivery to be tried again at next.
 func failed(c store.Claimed, class adapters.Class, now, next time.Time) store.Finish {
 	e := &adapters.Error{Class: class, Code: "ErrorServerBusy", Status: 503, RetryAfter: 30 * time.Second, Message: adapters.Text{EN: "the server is busy", IT: "il server è occupato"}}
-	return store.Finish{Lease: c.Lease, NotMailed: c.Delivery.CountPending(),
-		Outcome: store.Outcome{EndedAt: now, Class: class, Error: e},
-		Step:    store.Step{Now: now, State: store.Queued, NextAt: next, Word: store.Word{Class: class, Error: e, Failures: c.Delivery.Failures + 1}}}
+	return store.Finish{Lease: c.Lease, NotSent: c.Delivery.CountPending(),
+		Outcome:    store.Outcome{EndedAt: now, Class: class, Error: e},
+		Transition: store.Transition{Now: now, State: store.Queued, NextAt: next, Progress: store.Progress{Class: class, Error: e, Failures: c.Delivery.Failures + 1}}}
 }
 
 func must(t testing.TB, err error) {

@@ -31,7 +31,7 @@ func testSubmit(t *testing.T, h Harness) {
 	want(t, "original from", m.OriginalFrom, nm.OriginalFrom)
 	want(t, "envelope", fmt.Sprint(m.Envelope), fmt.Sprint(nm.Envelope))
 	want(t, "size", m.Size, int64(len(nm.Head))+nm.Body.Size())
-	want(t, "client, door, class, tag", m.Client+m.Door+m.Class+m.Tag, nm.Client+nm.Door+nm.Class+nm.Tag)
+	want(t, "client, door, class, tag", m.Client+m.EntryPoint+m.Class+m.Tag, nm.Client+nm.EntryPoint+nm.Class+nm.Tag)
 	want(t, "received", m.ReceivedAt, t0())
 	want(t, "not before", m.NotBefore, after(5))
 	want(t, "kept", m.BodyKept, true)

@@ -101,7 +101,7 @@ func testWait(t *testing.T, h Harness) {
 			l.next = after(3600)
 			_, id := submit(t, s, l)
 			return func() error {
-				return s.Settle(ctx, store.Step{Delivery: id, Now: t0(), State: store.Queued, NextAt: t0()})
+				return s.Transition(ctx, store.Transition{Delivery: id, Now: t0(), State: store.Queued, NextAt: t0()})
 			}
 		}},
 		{"retry", func(l letter) func() error {

@@ -30,7 +30,7 @@ func testReopen(t *testing.T, h Harness) {
 	back, err := s.Connection(t.Context(), c.ID)
 	must(t, err)
 	want(t, "secret", back.SMTP.Password.Reveal(), "segreto-1")
-	want(t, "lease", delivery(t, s, did).State, store.Leased)
+	want(t, "lease", delivery(t, s, did).State, store.Sending)
 	must(t, s.Heartbeat(t.Context(), n, after(1), after(16)))
 	must(t, accept(t, s, got, after(1)))
 	removed, err := s.Sweep(t.Context(), 0)
@@ -120,7 +120,7 @@ func testModel(t *testing.T, h Harness) {
 				f = failed(c, adapters.Transient, now, now.Add(3*time.Second))
 			case 1:
 				f = failed(c, adapters.Unknown, now, now.Add(time.Second))
-				f.Step.State, f.Step.Word.UnknownSince = store.Unverified, now
+				f.Transition.State, f.Transition.Progress.UnknownSince = store.Unverified, now
 			}
 			must(t, s.Finish(t.Context(), f))
 		case r == 8 && len(held) > 0:
@@ -163,7 +163,7 @@ func testModel(t *testing.T, h Harness) {
 		}
 		st, err := s.Stats(t.Context(), now)
 		must(t, err)
-		if st.States[store.Done] == int64(len(all)) {
+		if st.States[store.Sent] == int64(len(all)) {
 			break
 		}
 		if quiet > 48*time.Hour { // longer than every limit holds anything back
