@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/postino-mail/postino/adapters/sandbox/internal/core"
 )
 
 // benchmarkSendMail sends messages of size bytes from concurrent clients, each
@@ -24,7 +26,7 @@ func benchmarkSendMail(b *testing.B, size int) {
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			req, err := http.NewRequest("POST", s.graph.url+"/v1.0/users/"+box+"/sendMail", bytes.NewReader(body))
+			req, err := http.NewRequest("POST", s.graph.URL()+"/v1.0/users/"+box+"/sendMail", bytes.NewReader(body))
 			if err != nil {
 				b.Error(err)
 				return
@@ -61,11 +63,11 @@ func BenchmarkSendMail(b *testing.B) {
 func BenchmarkDeliveries(b *testing.B) {
 	s := start(b, Options{})
 	for range 10_000 {
-		m, err := s.receive(strings.NewReader(sample("")))
+		m, err := s.core.Receive(strings.NewReader(sample("")))
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := s.deliver(Delivery{Service: "graph", Mailbox: box, Recipients: []string{"anna@example.com"}}, m, edits{}); err != nil {
+		if _, err := s.core.Deliver(Delivery{Service: "graph", Mailbox: box, Recipients: []string{"anna@example.com"}}, m, core.Edits{}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,10 +1,14 @@
 package sandbox
 
 import (
+	"encoding/json"
+	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/sandbox/entra"
 )
 
 // DefaultFrom is the sender of the connections that the control lists.
@@ -25,9 +29,9 @@ func (s *Sandbox) connections(from string) []*adapters.Connection {
 	return out
 }
 
-// GraphConnection gives a complete connection to the fake Graph that sends as
-// from, with a client secret. The mailbox exists. To be refused, change a
-// field of the result: see the constants.
+// GraphConnection returns a complete connection to the fake Graph that sends as
+// from, with a client secret. The mailbox exists. To be refused, change a field of
+// the result: see the constants.
 func (s *Sandbox) GraphConnection(from string) *adapters.Connection {
 	c := s.graphConnection("Sandbox Graph", from)
 	c.Graph.ClientSecret = ClientSecret
@@ -37,9 +41,9 @@ func (s *Sandbox) GraphConnection(from string) *adapters.Connection {
 // GraphCertificateConnection is GraphConnection with a certificate.
 func (s *Sandbox) GraphCertificateConnection(from string) *adapters.Connection {
 	c := s.graphConnection("Sandbox Graph certificate", from)
-	file, err := s.entra.certificateFile()
-	if err != nil { // the connection fails with the file's name in its error
-		s.log.Error("no client certificate", "error", err)
+	file, err := s.entra.CertificateFile()
+	if err != nil { // sending fails, and its error names the file
+		s.core.Log.Error("no client certificate", "err", err)
 	}
 	c.Graph.CertificateFile = file
 	return c
@@ -49,11 +53,36 @@ func (s *Sandbox) GraphCertificateConnection(from string) *adapters.Connection {
 // token lives for an hour; WriteFederatedToken makes a new one.
 func (s *Sandbox) GraphFederatedConnection(from string) *adapters.Connection {
 	c := s.graphConnection("Sandbox Graph federated", from)
-	c.Graph.FederatedTokenFile = filepath.Join(s.dir, "federated-token.jwt")
+	c.Graph.FederatedTokenFile = filepath.Join(s.Dir(), "federated-token.jwt")
 	if err := s.WriteFederatedToken(c.Graph.FederatedTokenFile, FederatedSubject, time.Hour); err != nil {
-		s.log.Error("no federated token", "error", err) // as above
+		s.core.Log.Error("no federated token", "err", err) // as above
 	}
 	return c
+}
+
+// GraphManagedIdentityConnection is GraphConnection with the managed identity of
+// ManagedIdentityEnv, which the process must have in its environment.
+func (s *Sandbox) GraphManagedIdentityConnection(from string) *adapters.Connection {
+	c := s.graphConnection("Sandbox Graph managed identity", from)
+	c.Graph.Tenant, c.Graph.ClientID, c.Graph.ManagedIdentity = "", "", true
+	return c
+}
+
+// ManagedIdentityEnv returns the environment variables of a host with a managed
+// identity, in the form of Azure App Service, which is the one whose address can be
+// chosen. The identity has the rights of ClientID.
+func (s *Sandbox) ManagedIdentityEnv() map[string]string {
+	return map[string]string{"IDENTITY_ENDPOINT": s.ControlURL() + "/msi/token", "IDENTITY_HEADER": entra.ManagedIdentityHeader}
+}
+
+// WriteFederatedToken writes a token of FederatedIssuer for subject (FederatedSubject
+// is the trusted one) to file, valid for lifetime from now, as a platform does that
+// renews it. A negative lifetime makes an expired token.
+func (s *Sandbox) WriteFederatedToken(file, subject string, lifetime time.Duration) error {
+	if err := s.entra.WriteFederatedToken(file, subject, lifetime); err != nil {
+		return fmt.Errorf("sandbox: %w", err)
+	}
+	return nil
 }
 
 func (s *Sandbox) graphConnection(name, from string) *adapters.Connection {
@@ -61,7 +90,100 @@ func (s *Sandbox) graphConnection(name, from string) *adapters.Connection {
 		Name: name, Provider: adapters.Graph, From: from,
 		Graph: &adapters.GraphSettings{
 			Tenant: TenantID, ClientID: ClientID,
-			AuthorityURL: s.entra.url, GraphURL: s.graph.url,
+			AuthorityURL: s.entra.URL(), GraphURL: s.graph.URL(),
 		},
 	}
+}
+
+// GmailConnection returns a complete connection to the fake Gmail API
+// that sends as from, with a service account and domain-wide delegation. The
+// mailbox exists, unless its local part begins with "unknown" (the token is
+// refused) or "nolicense" (Gmail refuses). nil when the key could not be made.
+func (s *Sandbox) GmailConnection(from string) *adapters.Connection {
+	settings, ok := s.gmailSettings(from)
+	if !ok {
+		return nil
+	}
+	return &adapters.Connection{Name: "Sandbox Gmail", Provider: adapters.Gmail, From: from, Gmail: settings}
+}
+
+func (s *Sandbox) gmailSettings(subject string) (*adapters.GmailSettings, bool) {
+	account, err := s.google.ServiceAccountJSON()
+	if err != nil {
+		s.core.Log.Error("no service account", "err", err)
+		return nil, false
+	}
+	return &adapters.GmailSettings{
+		ServiceAccountJSON: adapters.Secret(account), Subject: subject,
+		TokenURL: s.google.URL(), GmailURL: s.gmail.URL(),
+	}, true
+}
+
+// SMTPConnection returns a complete connection to the fake SMTP
+// server: STARTTLS, login from with its password.
+func (s *Sandbox) SMTPConnection(from string) *adapters.Connection {
+	port, _, _ := s.smtp.Ports()
+	return &adapters.Connection{
+		Name: "Sandbox SMTP", Provider: adapters.SMTP, From: from,
+		SMTP: &adapters.SMTPSettings{
+			Host: "127.0.0.1", Port: port, Encryption: adapters.EncryptionSTARTTLS,
+			Login: from, Password: adapters.Secret(s.smtp.Password(from)), CAFile: s.CAFile(),
+		},
+	}
+}
+
+// SMTPOAuthConnection authenticates by XOAUTH2 with a token of the fake
+// "entra" or "google"; nil for another provider.
+func (s *Sandbox) SMTPOAuthConnection(from, provider string) *adapters.Connection {
+	oauth := &adapters.OAuthSettings{Provider: provider}
+	switch provider {
+	case "entra":
+		oauth.GraphSettings = *s.GraphConnection(from).Graph
+	case "google":
+		settings, ok := s.gmailSettings(from)
+		if !ok {
+			return nil
+		}
+		oauth.GmailSettings = *settings
+	default:
+		return nil
+	}
+	c := s.SMTPConnection(from)
+	c.Name += " " + provider
+	c.SMTP.Password, c.SMTP.Auth, c.SMTP.OAuth = "", "xoauth2", oauth
+	return c
+}
+
+// SMTPPorts are the three ports on 127.0.0.1: STARTTLS, implicit TLS, and
+// plain text (where AUTH is offered without TLS).
+func (s *Sandbox) SMTPPorts() (starttls, implicit, plain int) {
+	return s.smtp.Ports()
+}
+
+// ConnectionJSON is the JSON of a connection with its secrets, as a file or another
+// program needs it. The secrets of the sandbox's connections open nothing else.
+func ConnectionJSON(c *adapters.Connection) ([]byte, error) {
+	data, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	var doc map[string]any
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return nil, err
+	}
+	for _, secret := range c.Secrets() {
+		if *secret.Value == "" {
+			continue
+		}
+		at, path := doc, strings.Split(secret.Path, ".")
+		for _, key := range path[:len(path)-1] {
+			next, ok := at[key].(map[string]any)
+			if !ok {
+				return nil, fmt.Errorf("sandbox: the connection's JSON has no %s", secret.Path)
+			}
+			at = next
+		}
+		at[path[len(path)-1]] = secret.Value.Reveal()
+	}
+	return json.MarshalIndent(doc, "", "  ")
 }

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/sandbox/internal/core"
 )
 
 // controlHandler is the HTTP control that the package comment describes.
@@ -19,10 +19,10 @@ func (s *Sandbox) controlHandler() http.Handler {
 	mux.HandleFunc("GET /deliveries", s.controlDeliveries)
 	mux.HandleFunc("GET /deliveries/{seq}/raw", s.controlRaw)
 	mux.HandleFunc("GET /counters", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusOK, map[string]any{"counters": s.Counters(), "max_in_flight": s.flights.snapshot()})
+		core.WriteJSON(w, http.StatusOK, map[string]any{"counters": s.Counters(), "max_in_flight": s.core.MaxInFlights()})
 	})
 	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusOK, s.faults.snapshot())
+		core.WriteJSON(w, http.StatusOK, s.core.Faults())
 	})
 	mux.HandleFunc("POST /faults", s.controlInject)
 	mux.HandleFunc("DELETE /faults", func(w http.ResponseWriter, _ *http.Request) {
@@ -30,31 +30,25 @@ func (s *Sandbox) controlHandler() http.Handler {
 		w.WriteHeader(http.StatusNoContent)
 	})
 	mux.HandleFunc("GET /switches", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusOK, s.switches())
+		core.WriteJSON(w, http.StatusOK, s.core.Switches())
 	})
 	mux.HandleFunc("PATCH /switches", s.controlSwitches)
 	mux.HandleFunc("POST /reset", func(w http.ResponseWriter, _ *http.Request) {
 		s.Reset()
 		w.WriteHeader(http.StatusNoContent)
 	})
-	mux.HandleFunc("GET /msi/token", s.entra.managedIdentity)
+	mux.HandleFunc("GET /msi/token", s.entra.ManagedIdentity)
 	mux.HandleFunc("GET /connections", s.controlConnections)
 	mux.HandleFunc("GET /ca.pem", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/x-pem-file")
-		_, _ = w.Write(s.ca.pem) // a client that is gone needs no answer
+		_, _ = w.Write(s.core.CAPEM()) // a client that is gone needs no answer
 	})
 	return mux
 }
 
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // a client that is gone needs no answer
-}
-
 // controlError answers with {"error": "..."}.
 func controlError(w http.ResponseWriter, status int, format string, args ...any) {
-	writeJSON(w, status, map[string]string{"error": fmt.Sprintf(format, args...)})
+	core.WriteJSON(w, status, map[string]string{"error": fmt.Sprintf(format, args...)})
 }
 
 func (s *Sandbox) controlIndex(w http.ResponseWriter, _ *http.Request) {
@@ -83,7 +77,7 @@ func (s *Sandbox) controlDeliveries(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out := []Delivery{}
-	for _, d := range s.store.since(since) {
+	for _, d := range s.core.DeliveriesSince(since) {
 		if v := q.Get("service"); v != "" && v != d.Service {
 			continue
 		}
@@ -94,7 +88,7 @@ func (s *Sandbox) controlDeliveries(w http.ResponseWriter, r *http.Request) {
 			break
 		}
 	}
-	writeJSON(w, http.StatusOK, out)
+	core.WriteJSON(w, http.StatusOK, out)
 }
 
 func number(v string) (int, error) {
@@ -131,7 +125,7 @@ func (s *Sandbox) controlRaw(w http.ResponseWriter, r *http.Request) {
 	defer rc.Close()
 	w.Header().Set("Content-Type", "message/rfc822")
 	if _, err := io.Copy(w, rc); err != nil {
-		s.log.Debug("a message was not read to its end", "seq", seq, "error", err)
+		s.core.Log.Debug("a message was not read to its end", "seq", seq, "err", err)
 	}
 }
 
@@ -145,7 +139,7 @@ func (s *Sandbox) controlInject(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.Inject(f)
-	writeJSON(w, http.StatusCreated, f)
+	core.WriteJSON(w, http.StatusCreated, f)
 }
 
 func (s *Sandbox) controlSwitches(w http.ResponseWriter, r *http.Request) {
@@ -156,7 +150,7 @@ func (s *Sandbox) controlSwitches(w http.ResponseWriter, r *http.Request) {
 	}
 	s.Configure(func(sw *Switches) {
 		next := *sw
-		if err = decodeStrict(body, &next); err == nil {
+		if err = core.DecodeStrict(body, &next); err == nil {
 			*sw = next
 		}
 	})
@@ -164,24 +158,18 @@ func (s *Sandbox) controlSwitches(w http.ResponseWriter, r *http.Request) {
 		controlError(w, http.StatusBadRequest, "%v", err)
 		return
 	}
-	writeJSON(w, http.StatusOK, s.switches())
+	core.WriteJSON(w, http.StatusOK, s.core.Switches())
 }
 
 func readControl(w http.ResponseWriter, r *http.Request, v any) bool {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
 	if err == nil {
-		err = decodeStrict(body, v)
+		err = core.DecodeStrict(body, v)
 	}
 	if err != nil {
 		controlError(w, http.StatusBadRequest, "%v", err)
 	}
 	return err == nil
-}
-
-func decodeStrict(data []byte, v any) error {
-	dec := json.NewDecoder(strings.NewReader(string(data)))
-	dec.DisallowUnknownFields()
-	return dec.Decode(v)
 }
 
 // controlConnections lists one connection of each kind, secrets included: they
@@ -193,39 +181,12 @@ func (s *Sandbox) controlConnections(w http.ResponseWriter, r *http.Request) {
 	}
 	out := []json.RawMessage{}
 	for _, c := range s.connections(from) {
-		data, err := revealed(c)
+		data, err := ConnectionJSON(c)
 		if err != nil {
 			controlError(w, http.StatusInternalServerError, "%v", err)
 			return
 		}
 		out = append(out, data)
 	}
-	writeJSON(w, http.StatusOK, out)
-}
-
-// revealed is the connection's JSON with its secrets.
-func revealed(c *adapters.Connection) (json.RawMessage, error) {
-	data, err := json.Marshal(c)
-	if err != nil {
-		return nil, err
-	}
-	var doc map[string]any
-	if err := json.Unmarshal(data, &doc); err != nil {
-		return nil, err
-	}
-	for _, secret := range c.Secrets() {
-		if *secret.Value == "" {
-			continue
-		}
-		at, path := doc, strings.Split(secret.Path, ".")
-		for _, key := range path[:len(path)-1] {
-			next, ok := at[key].(map[string]any)
-			if !ok {
-				return nil, fmt.Errorf("sandbox: the connection's JSON has no %s", secret.Path)
-			}
-			at = next
-		}
-		at[path[len(path)-1]] = secret.Value.Reveal()
-	}
-	return json.MarshalIndent(doc, "", "  ")
+	core.WriteJSON(w, http.StatusOK, out)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 )
 
-func control(t *testing.T, s *Sandbox, method, path, body string) (int, string) {
+func askControl(t *testing.T, s *Sandbox, method, path, body string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequest(method, s.ControlURL()+path, strings.NewReader(body))
 	if err != nil {
@@ -43,7 +43,7 @@ func TestControlDeliveries(t *testing.T) {
 		"": "[1 2 3]", "?service=graph": "[1 2 3]", "?service=smtp": "[]", "?mailbox=ERP@contoso.example": "[1 3]",
 		"?since=1": "[2 3]", "?since=1&limit=1": "[2]", "?since=9": "[]", "?since=-1": "[1 2 3]",
 	} {
-		status, body := control(t, s, "GET", "/deliveries"+query, "")
+		status, body := askControl(t, s, "GET", "/deliveries"+query, "")
 		var list []Delivery
 		if err := json.Unmarshal([]byte(body), &list); err != nil || status != 200 {
 			t.Fatalf("%d %v %s", status, err, body)
@@ -59,16 +59,16 @@ func TestControlDeliveries(t *testing.T) {
 	for path, want := range map[string]string{
 		"1/raw": sample("Bcc: c@d.example\r\n"), "1/raw?view=received": sample("Bcc: c@d.example\r\n"), "1/raw?view=shown": sample(""), "3/raw": large, "3/raw?view=shown": large,
 	} {
-		if status, body := control(t, s, "GET", "/deliveries/"+path, ""); status != 200 || body != want {
+		if status, body := askControl(t, s, "GET", "/deliveries/"+path, ""); status != 200 || body != want {
 			t.Errorf("%s: %d, %d bytes", path, status, len(body))
 		}
 	}
 	for path, want := range map[string]int{"4/raw": 404, "0/raw": 404, "x/raw": 400, "1/raw?view=x": 400} {
-		if status, body := control(t, s, "GET", "/deliveries/"+path, ""); status != want || !strings.HasPrefix(body, `{"error":`) {
+		if status, body := askControl(t, s, "GET", "/deliveries/"+path, ""); status != want || !strings.HasPrefix(body, `{"error":`) {
 			t.Errorf("%s: %d %s", path, status, body)
 		}
 	}
-	if status, _ := control(t, s, "GET", "/deliveries?since=x", ""); status != 400 {
+	if status, _ := askControl(t, s, "GET", "/deliveries?since=x", ""); status != 400 {
 		t.Errorf("%d", status)
 	}
 	if d := s.DeliveriesSince(2); len(d) != 1 || d[0].Seq != 3 {
@@ -79,45 +79,45 @@ func TestControlDeliveries(t *testing.T) {
 func TestControlState(t *testing.T) {
 	t.Parallel()
 	s := start(t, Options{})
-	if status, body := control(t, s, "POST", "/faults", `{"service":"graph","op":"sendMail","status":503,"retry_after":2000000000}`); status != 201 {
+	if status, body := askControl(t, s, "POST", "/faults", `{"service":"graph","op":"sendMail","status":503,"retry_after":2000000000}`); status != 201 {
 		t.Errorf("%d %s", status, body)
 	}
 	if r := newGraphClient(t, s).sendMIME(box, sample("")); r.status != 503 || r.header.Get("Retry-After") != "2" {
 		t.Errorf("%+v", r)
 	}
 	for body, want := range map[string]int{`{"service":"graph","tiems":1}`: 400, `{}`: 400, `x`: 400} {
-		if status, answer := control(t, s, "POST", "/faults", body); status != want {
+		if status, answer := askControl(t, s, "POST", "/faults", body); status != want {
 			t.Errorf("%s: %d %s", body, status, answer)
 		}
 	}
-	if _, body := control(t, s, "GET", "/faults", ""); !strings.Contains(body, `"sendMail"`) {
+	if _, body := askControl(t, s, "GET", "/faults", ""); !strings.Contains(body, `"sendMail"`) {
 		t.Error(body)
 	}
-	if status, _ := control(t, s, "DELETE", "/faults", ""); status != 204 {
+	if status, _ := askControl(t, s, "DELETE", "/faults", ""); status != 204 {
 		t.Errorf("%d", status)
 	}
-	if _, body := control(t, s, "GET", "/faults", ""); body != "[]\n" {
+	if _, body := askControl(t, s, "GET", "/faults", ""); body != "[]\n" {
 		t.Error(body)
 	}
-	if _, body := control(t, s, "GET", "/counters", ""); !strings.Contains(body, `"graph.sendMail":1`) || !strings.Contains(body, `"max_in_flight":{"graph":1}`) {
+	if _, body := askControl(t, s, "GET", "/counters", ""); !strings.Contains(body, `"graph.sendMail":1`) || !strings.Contains(body, `"max_in_flight":{"graph":1}`) {
 		t.Error(body)
 	}
-	if status, body := control(t, s, "PATCH", "/switches", `{"graph_from":"deny"}`); status != 200 || !strings.Contains(body, `"graph_from":"deny"`) || !strings.Contains(body, `"graph_body_limit":4194304`) {
+	if status, body := askControl(t, s, "PATCH", "/switches", `{"graph_from":"deny"}`); status != 200 || !strings.Contains(body, `"graph_from":"deny"`) || !strings.Contains(body, `"graph_body_limit":4194304`) {
 		t.Errorf("%d %s", status, body)
 	}
-	if status, _ := control(t, s, "PATCH", "/switches", `{"graph_from":"keep","nothing":1}`); status != 400 || s.switches().GraphFrom != "deny" {
-		t.Errorf("%d, %s", status, s.switches().GraphFrom)
+	if status, _ := askControl(t, s, "PATCH", "/switches", `{"graph_from":"keep","nothing":1}`); status != 400 || s.core.Switches().GraphFrom != "deny" {
+		t.Errorf("%d, %s", status, s.core.Switches().GraphFrom)
 	}
-	if status, _ := control(t, s, "POST", "/reset", ""); status != 204 || len(s.Counters()) != 0 || s.switches().GraphFrom != "keep" || s.MaxInFlight("graph") != 0 {
+	if status, _ := askControl(t, s, "POST", "/reset", ""); status != 204 || len(s.Counters()) != 0 || s.core.Switches().GraphFrom != "keep" || s.MaxInFlight("graph") != 0 {
 		t.Errorf("%d %v", status, s.Counters())
 	}
-	if _, body := control(t, s, "GET", "/ca.pem", ""); !strings.HasPrefix(body, "-----BEGIN CERTIFICATE-----") {
+	if _, body := askControl(t, s, "GET", "/ca.pem", ""); !strings.HasPrefix(body, "-----BEGIN CERTIFICATE-----") {
 		t.Error(body)
 	}
-	if _, body := control(t, s, "GET", "/", ""); !strings.Contains(body, "/connections") {
+	if _, body := askControl(t, s, "GET", "/", ""); !strings.Contains(body, "/connections") {
 		t.Error(body)
 	}
-	if status, _ := control(t, s, "GET", "/nothing", ""); status != 404 {
+	if status, _ := askControl(t, s, "GET", "/nothing", ""); status != 404 {
 		t.Errorf("%d", status)
 	}
 }
@@ -126,7 +126,7 @@ func TestControlState(t *testing.T) {
 func TestControlConnections(t *testing.T) {
 	t.Parallel()
 	s := start(t, Options{})
-	_, body := control(t, s, "GET", "/connections?from=a@b.example", "")
+	_, body := askControl(t, s, "GET", "/connections?from=a@b.example", "")
 	var list []json.RawMessage
 	if err := json.Unmarshal([]byte(body), &list); err != nil {
 		t.Fatal(err)

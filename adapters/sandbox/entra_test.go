@@ -2,6 +2,8 @@ package sandbox
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/base64"
@@ -20,6 +22,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
+
+	"github.com/postino-mail/postino/adapters/sandbox/entra"
 )
 
 // The real client library gets tokens with each credential (A6).
@@ -28,7 +32,7 @@ func TestAzidentity(t *testing.T) {
 	s := start(t, Options{})
 	from := "erp@contoso.example"
 	opt := azcore.ClientOptions{
-		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: s.entra.url, Services: map[cloud.ServiceName]cloud.ServiceConfiguration{}},
+		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: s.entra.URL(), Services: map[cloud.ServiceName]cloud.ServiceConfiguration{}},
 		Transport: s.HTTPClient(),
 	}
 	secret, err := azidentity.NewClientSecretCredential(TenantID, ClientID, ClientSecret, &azidentity.ClientSecretCredentialOptions{ClientOptions: opt, DisableInstanceDiscovery: true})
@@ -60,8 +64,8 @@ func TestAzidentity(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := s.entra.verify(tk.Token)
-			if err != nil || got.audience != GraphResource || !got.hasRole(mailSend) {
+			got, err := s.entra.Verify(tk.Token)
+			if err != nil || got.Audience != GraphResource || !got.HasRole("Mail.Send") {
 				t.Errorf("token %+v, %v", got, err)
 			}
 			if len(tk.Token) < 1300 {
@@ -166,7 +170,7 @@ func TestBasicCredential(t *testing.T) {
 	t.Parallel()
 	s := start(t, Options{})
 	form := url.Values{"grant_type": {"client_credentials"}, "scope": {GraphResource + "/.default"}}
-	req, err := http.NewRequest("POST", s.entra.tokenURL(TenantID), strings.NewReader(form.Encode()))
+	req, err := http.NewRequest("POST", s.entra.TokenURL(TenantID), strings.NewReader(form.Encode()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,22 +188,26 @@ func TestBasicCredential(t *testing.T) {
 func TestAssertions(t *testing.T) {
 	t.Parallel()
 	s := start(t, Options{})
-	key, der, err := s.entra.certificate.get("x")
+	data, err := os.ReadFile(s.GraphCertificateConnection("erp@contoso.example").Graph.CertificateFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var other lazyKey
-	strange, _, err := other.get("x")
+	certs, key, err := azidentity.ParseCertificates(data, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	issuer, _, err := s.entra.federation.get("x")
+	der := certs[0].Raw
+	strange, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer, err := s.entra.FederatedKey()
 	if err != nil {
 		t.Fatal(err)
 	}
 	sum, sum1 := sha256.Sum256(der), sha1.Sum(der)
 	now := time.Now()
-	aud := s.entra.tokenURL(TenantID)
+	aud := s.entra.TokenURL(TenantID)
 	claims := func(change jwt.MapClaims) jwt.MapClaims {
 		c := jwt.MapClaims{"aud": aud, "iss": ClientID, "sub": ClientID, "jti": "x", "nbf": now.Unix(), "exp": now.Add(10 * time.Minute).Unix()}
 		for k, v := range change {
@@ -227,7 +235,7 @@ func TestAssertions(t *testing.T) {
 		"standard alphabet": {jwt.SigningMethodPS256, key, map[string]any{"x5t#S256": std}, claims(nil), 0, "", 200},
 		"url alphabet":      {jwt.SigningMethodPS256, key, map[string]any{"x5t#S256": raw}, claims(nil), 0, "", 200},
 		"legacy":            {jwt.SigningMethodRS256, key, map[string]any{"x5t": base64.RawURLEncoding.EncodeToString(sum1[:])}, claims(nil), 0, "", 200},
-		"audience domain":   {jwt.SigningMethodPS256, key, map[string]any{"x5t#S256": raw}, claims(jwt.MapClaims{"aud": s.entra.tokenURL("Contoso.example")}), 700023, "invalid_client", 401},
+		"audience domain":   {jwt.SigningMethodPS256, key, map[string]any{"x5t#S256": raw}, claims(jwt.MapClaims{"aud": s.entra.TokenURL("Contoso.example")}), 700023, "invalid_client", 401},
 		"other certificate": {jwt.SigningMethodPS256, strange, map[string]any{"x5t#S256": base64.RawURLEncoding.EncodeToString(make([]byte, 32))}, claims(nil), 700027, "invalid_client", 401},
 		"wrong key":         {jwt.SigningMethodPS256, strange, map[string]any{"x5t#S256": raw}, claims(nil), 700027, "invalid_client", 401},
 		"no thumbprint":     {jwt.SigningMethodPS256, key, nil, claims(nil), 700027, "invalid_client", 401},
@@ -295,9 +303,9 @@ func TestTokenFollowsSwitchesAndClock(t *testing.T) {
 	s := start(t, Options{Now: now.now})
 	check := func(want ...string) {
 		t.Helper()
-		got, err := s.entra.verify(token(t, s, GraphResource))
-		if err != nil || strings.Join(got.roles, " ") != strings.Join(want, " ") {
-			t.Errorf("roles %v, %v; want %v", got.roles, err, want)
+		got, err := s.entra.Verify(token(t, s, GraphResource))
+		if err != nil || strings.Join(got.Roles, " ") != strings.Join(want, " ") {
+			t.Errorf("roles %v, %v; want %v", got.Roles, err, want)
 		}
 	}
 	check("Mail.ReadWrite", "Mail.Send")
@@ -308,14 +316,14 @@ func TestTokenFollowsSwitchesAndClock(t *testing.T) {
 	s.Configure(func(sw *Switches) { sw.TokenLifetime = 4 * time.Minute }) // A6.8
 	tk := token(t, s, GraphResource)
 	now.advance(4*time.Minute - 2*time.Second)
-	if _, err := s.entra.verify(tk); err != nil {
+	if _, err := s.entra.Verify(tk); err != nil {
 		t.Error(err)
 	}
 	now.advance(2 * time.Second)
-	if _, err := s.entra.verify(tk); !errors.Is(err, errTokenExpired) {
+	if _, err := s.entra.Verify(tk); !errors.Is(err, entra.ErrTokenExpired) {
 		t.Errorf("%v", err)
 	}
-	if _, err := s.entra.verify(tk[:len(tk)-2] + "xx"); !errors.Is(err, errTokenInvalid) {
+	if _, err := s.entra.Verify(tk[:len(tk)-2] + "xx"); !errors.Is(err, entra.ErrTokenInvalid) {
 		t.Errorf("%v", err)
 	}
 }
@@ -325,7 +333,7 @@ func TestEntraFaults(t *testing.T) {
 	s := start(t, Options{})
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {ClientID}, "client_secret": {ClientSecret}, "scope": {GraphResource + "/.default"}}
 	s.Inject(Fault{Service: "entra", Op: "token", Match: TenantID, Times: 1, Status: 429, Code: "AADSTS90055", RetryAfter: 1500 * time.Millisecond})
-	res, err := s.HTTPClient().PostForm(s.entra.tokenURL(TenantID), form)
+	res, err := s.HTTPClient().PostForm(s.entra.TokenURL(TenantID), form)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -333,7 +341,7 @@ func TestEntraFaults(t *testing.T) {
 		t.Errorf("%d %v", res.StatusCode, doc)
 	}
 	s.Inject(Fault{Service: "entra", Times: 1, Reset: true})
-	if res, err := s.HTTPClient().PostForm(s.entra.tokenURL(TenantID), form); err == nil {
+	if res, err := s.HTTPClient().PostForm(s.entra.TokenURL(TenantID), form); err == nil {
 		res.Body.Close()
 		t.Errorf("answered %d in place of a reset", res.StatusCode)
 	}
@@ -361,7 +369,7 @@ func TestManagedIdentity(t *testing.T) { // not parallel: the environment is the
 			t.Errorf("%q: %v", id, err)
 			continue
 		}
-		if got, err := s.entra.verify(tk.Token); ok && (err != nil || !got.hasRole(mailSend)) {
+		if got, err := s.entra.Verify(tk.Token); ok && (err != nil || !got.HasRole("Mail.Send")) {
 			t.Errorf("%+v %v", got, err)
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/postino-mail/postino/adapters/sandbox/google"
 )
 
 const gmailFrom = "erp@contoso.example"
@@ -40,7 +42,7 @@ func TestGmailForms(t *testing.T) {
 		{"resumable", func() gmailReply { return c.resumable(msg, "/resumable") }},
 	} {
 		r := f.send()
-		var sent gmailSent
+		var sent gmailReceipt
 		if err := json.Unmarshal([]byte(r.body), &sent); err != nil || r.status != http.StatusOK || sent.ID == "" || sent.ThreadID == "" {
 			t.Fatalf("%s: %d %s", f.route, r.status, r.body)
 		}
@@ -70,12 +72,12 @@ func TestGmailRefusals(t *testing.T) {
 		return c.do("POST", target, strings.NewReader(body), header...)
 	}
 	many := "Bcc: a0@example.com"
-	for i := range gmailMaxRecipients - 1 {
+	for i := range 100 - 1 {
 		many += fmt.Sprintf(",\r\n b%d@example.com", i)
 	}
-	readOnly := "Bearer " + gmailToken(t, s, gmailFrom, scopeRead)
-	noSubject := "Bearer " + gmailToken(t, s, "", scopeSend)
-	noLicense := "Bearer " + gmailToken(t, s, "nolicense@contoso.example", scopeSend)
+	readOnly := "Bearer " + gmailToken(t, s, gmailFrom, google.ScopeRead)
+	noSubject := "Bearer " + gmailToken(t, s, "", google.ScopeSend)
+	noLicense := "Bearer " + gmailToken(t, s, "nolicense@contoso.example", google.ScopeSend)
 	for name, r := range map[string]struct {
 		got    gmailReply
 		status int
@@ -122,14 +124,14 @@ func TestGmailSizeLimit(t *testing.T) {
 	s := startSandbox(t)
 	c := newGmailClient(t, s)
 	msg := gmailSample("")
-	for _, size := range []int{gmailMaxSize, gmailMaxSize + 1} {
+	for _, size := range []int{gmailLimit, gmailLimit + 1} {
 		body := io.MultiReader(strings.NewReader(msg), io.LimitReader(letters{}, int64(size-len(msg))))
 		r := c.do("POST", gmailUploadPath+"media", body, "Content-Type", "message/rfc822")
-		if size == gmailMaxSize && r.status != http.StatusOK || size > gmailMaxSize && (r.status != 413 || r.reason() != "uploadTooLarge") {
+		if size == gmailLimit && r.status != http.StatusOK || size > gmailLimit && (r.status != 413 || r.reason() != "uploadTooLarge") {
 			t.Errorf("%d bytes: %d %s", size, r.status, r.body)
 		}
 	}
-	if all := s.Deliveries(); len(all) != 1 || all[0].Size != gmailMaxSize || all[0].File == "" {
+	if all := s.Deliveries(); len(all) != 1 || all[0].Size != gmailLimit || all[0].File == "" {
 		t.Errorf("%+v", all)
 	}
 }
@@ -258,7 +260,7 @@ func TestGmailFaults(t *testing.T) {
 		t.Errorf("after: %d, %d deliveries", r.status, len(s.Deliveries()))
 	}
 	s.Inject(Fault{Service: "gmail", Op: "send", Times: 1, After: true, Reset: true})
-	req, err := http.NewRequestWithContext(t.Context(), "POST", s.gmail.url+gmailUploadPath+"media", strings.NewReader(gmailSample("")))
+	req, err := http.NewRequestWithContext(t.Context(), "POST", s.gmail.URL()+gmailUploadPath+"media", strings.NewReader(gmailSample("")))
 	if err != nil {
 		t.Fatal(err)
 	}

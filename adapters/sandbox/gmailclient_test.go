@@ -10,6 +10,8 @@ import (
 	"net/textproto"
 	"strings"
 	"testing"
+
+	"github.com/postino-mail/postino/adapters/sandbox/google"
 )
 
 // A gmailClient speaks plain HTTP to the fake.
@@ -19,9 +21,16 @@ type gmailClient struct {
 	token string
 }
 
+// A gmailReceipt is the answer to a send.
+type gmailReceipt struct {
+	ID       string   `json:"id"`
+	ThreadID string   `json:"threadId"`
+	LabelIDs []string `json:"labelIds"`
+}
+
 func newGmailClient(t testing.TB, s *Sandbox) *gmailClient {
 	t.Helper()
-	return &gmailClient{t, s, gmailToken(t, s, gmailFrom, scopeSend, scopeRead)}
+	return &gmailClient{t, s, gmailToken(t, s, gmailFrom, google.ScopeSend, google.ScopeRead)}
 }
 
 type gmailReply struct {
@@ -47,7 +56,7 @@ func (r gmailReply) reason() string {
 func (c *gmailClient) do(method, target string, body io.Reader, header ...string) gmailReply {
 	c.t.Helper()
 	if !strings.HasPrefix(target, "https://") {
-		target = c.s.gmail.url + target
+		target = c.s.gmail.URL() + target
 	}
 	req, err := http.NewRequestWithContext(c.t.Context(), method, target, body)
 	if err != nil {

@@ -5,13 +5,15 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/postino-mail/postino/adapters/sandbox/google"
 )
 
 func TestGmailSearchAndGet(t *testing.T) {
 	t.Parallel()
 	s := startSandbox(t)
 	c := newGmailClient(t, s)
-	var sent gmailSent
+	var sent gmailReceipt
 	if err := json.Unmarshal([]byte(c.media(gmailSample("Bcc: carol@example.com\r\n")).body), &sent); err != nil {
 		t.Fatal(err)
 	}
@@ -26,10 +28,10 @@ func TestGmailSearchAndGet(t *testing.T) {
 	if r := find("rfc822msgid:2@contoso.example"); r.status != 200 || strings.Contains(r.body, "messages") {
 		t.Errorf("%d %s", r.status, r.body)
 	}
-	if r := find("rfc822msgid:1@contoso.example", "Authorization", "Bearer "+gmailToken(t, s, gmailFrom, scopeSend)); r.reason() != "insufficientPermissions" {
+	if r := find("rfc822msgid:1@contoso.example", "Authorization", "Bearer "+gmailToken(t, s, gmailFrom, google.ScopeSend)); r.reason() != "insufficientPermissions" {
 		t.Errorf("%d %s", r.status, r.body)
 	}
-	if r := find("rfc822msgid:1@contoso.example", "Authorization", "Bearer "+gmailToken(t, s, "other@contoso.example", scopeRead)); strings.Contains(r.body, sent.ID) {
+	if r := find("rfc822msgid:1@contoso.example", "Authorization", "Bearer "+gmailToken(t, s, "other@contoso.example", google.ScopeRead)); strings.Contains(r.body, sent.ID) {
 		t.Error("another mailbox finds it")
 	}
 	if r := c.do("GET", "/gmail/v1/users/me/messages/"+sent.ID+"?format=metadata", nil); !strings.Contains(r.body, "carol@example.com") || !strings.Contains(r.body, "1@contoso.example") {

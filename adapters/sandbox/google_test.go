@@ -18,7 +18,9 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
-	"golang.org/x/oauth2/google"
+	oauthgoogle "golang.org/x/oauth2/google"
+
+	"github.com/postino-mail/postino/adapters/sandbox/google"
 )
 
 // googleTokenFor gets a token with Google's own library.
@@ -28,7 +30,7 @@ func googleTokenFor(t testing.TB, s *Sandbox, sub string, scopes ...string) (*oa
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := google.JWTConfigFromJSON([]byte(c.Gmail.ServiceAccountJSON.Reveal()), scopes...)
+	cfg, err := oauthgoogle.JWTConfigFromJSON([]byte(c.Gmail.ServiceAccountJSON.Reveal()), scopes...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,15 +53,15 @@ func gmailToken(t testing.TB, s *Sandbox, sub string, scopes ...string) string {
 func TestGoogleToken(t *testing.T) {
 	t.Parallel()
 	s := startSandbox(t)
-	tok, err := googleTokenFor(t, s, "erp@contoso.example", scopeSend, scopeRead)
+	tok, err := googleTokenFor(t, s, "erp@contoso.example", google.ScopeSend, google.ScopeRead)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if left := time.Until(tok.Expiry); left < 3590*time.Second || left > 3600*time.Second {
 		t.Errorf("expires in %v", left)
 	}
-	got, ok := s.google.verify(tok.AccessToken)
-	if !ok || got.sub != "erp@contoso.example" || !got.allows(scopeRead) || got.allows(scopeMail) {
+	got, ok := s.google.Verify(tok.AccessToken)
+	if !ok || got.Subject != "erp@contoso.example" || !got.Allows(google.ScopeRead) || got.Allows(google.ScopeMail) {
 		t.Errorf("%+v", got)
 	}
 	if n := s.Counters()["google.token"]; n != 1 {
@@ -77,12 +79,12 @@ func TestGoogleTokenRefusedScopes(t *testing.T) {
 		status int
 		want   string
 	}{
-		{"erp@contoso.example", []string{scopeSend, scopeRead}, 401, `"unauthorized_client"`},
-		{"erp@contoso.example", []string{scopeAuth + "gmail.modify"}, 401, "Client is unauthorized to retrieve access tokens using this method"},
+		{"erp@contoso.example", []string{google.ScopeSend, google.ScopeRead}, 401, `"unauthorized_client"`},
+		{"erp@contoso.example", []string{google.ScopePrefix + "gmail.modify"}, 401, "Client is unauthorized to retrieve access tokens using this method"},
 		{"erp@contoso.example", nil, 400, `"invalid_scope"`},
 		{"erp@contoso.example", []string{"gmail.send"}, 400, `"invalid_scope"`},
-		{"unknown@contoso.example", []string{scopeSend}, 400, "Invalid email or User ID"},
-		{"", []string{scopeSend}, 0, ""},
+		{"unknown@contoso.example", []string{google.ScopeSend}, 400, "Invalid email or User ID"},
+		{"", []string{google.ScopeSend}, 0, ""},
 	} {
 		_, err := googleTokenFor(t, s, c.sub, c.scopes...)
 		if c.status == 0 {
@@ -102,14 +104,17 @@ func TestGoogleTokenRefusedScopes(t *testing.T) {
 func TestGoogleAssertions(t *testing.T) {
 	t.Parallel()
 	s := startSandbox(t)
-	account, err := s.google.account()
+	const grantJWT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+	account, err := s.google.ServiceAccountJSON()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var file struct {
-		Key string `json:"private_key"`
+		Key   string `json:"private_key"`
+		KeyID string `json:"private_key_id"`
+		Email string `json:"client_email"`
 	}
-	if err := json.Unmarshal(account.json, &file); err != nil {
+	if err := json.Unmarshal(account, &file); err != nil {
 		t.Fatal(err)
 	}
 	block, _ := pem.Decode([]byte(file.Key))
@@ -124,11 +129,11 @@ func TestGoogleAssertions(t *testing.T) {
 	type obj = map[string]any
 	now := time.Now().Unix()
 	with := func(k string, v any) obj {
-		o := obj{"iss": serviceAccountEmail, "sub": "erp@contoso.example", "scope": scopeSend, "aud": s.google.url, "iat": now, "exp": now + 3600}
+		o := obj{"iss": file.Email, "sub": "erp@contoso.example", "scope": google.ScopeSend, "aud": s.google.URL(), "iat": now, "exp": now + 3600}
 		o[k] = v
 		return o
 	}
-	good := obj{"alg": "RS256", "typ": "JWT", "kid": account.keyID}
+	good := obj{"alg": "RS256", "typ": "JWT", "kid": file.KeyID}
 	for name, c := range map[string]struct {
 		head, claims obj
 		key          any
@@ -152,7 +157,7 @@ func TestGoogleAssertions(t *testing.T) {
 			t.Fatal("no RSA key")
 		}
 		form := url.Values{"grant_type": {c.grant}, "assertion": {signAssertion(t, c.head, c.claims, key)}}
-		res, err := s.HTTPClient().PostForm(s.google.url, form)
+		res, err := s.HTTPClient().PostForm(s.google.URL(), form)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,8 +168,12 @@ func TestGoogleAssertions(t *testing.T) {
 		}
 	}
 	for _, assertion := range []string{"", "a.b", "a.b.c", "...."} {
-		if _, err := account.verify(assertion, time.Now()); err == nil {
-			t.Errorf("%q is accepted", assertion)
+		res, err := s.HTTPClient().PostForm(s.google.URL(), url.Values{"grant_type": {grantJWT}, "assertion": {assertion}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if doc := decodeBody(t, res); res.StatusCode != http.StatusBadRequest {
+			t.Errorf("%q: %d %v", assertion, res.StatusCode, doc)
 		}
 	}
 }
@@ -196,16 +205,16 @@ func TestGoogleTokenFaultsAndClock(t *testing.T) {
 	}
 	defer s.Close()
 	s.Configure(func(sw *Switches) { sw.TokenLifetime = time.Minute })
-	tok := gmailToken(t, s, "erp@contoso.example", scopeSend)
+	tok := gmailToken(t, s, "erp@contoso.example", google.ScopeSend)
 	clk.advance(2 * time.Minute)
-	if _, ok := s.google.verify(tok); ok {
+	if _, ok := s.google.Verify(tok); ok {
 		t.Error("an expired token is good")
 	}
 	s.Inject(Fault{Service: "google", Op: "token", Match: "erp@contoso.example", Times: 1, Status: 401, Code: "disabled_client", Message: "gone"})
-	if _, err := googleTokenFor(t, s, "other@contoso.example", scopeSend); err != nil {
+	if _, err := googleTokenFor(t, s, "other@contoso.example", google.ScopeSend); err != nil {
 		t.Error(err)
 	}
-	_, err = googleTokenFor(t, s, "erp@contoso.example", scopeSend)
+	_, err = googleTokenFor(t, s, "erp@contoso.example", google.ScopeSend)
 	var re *oauth2.RetrieveError
 	if !errors.As(err, &re) || !strings.Contains(string(re.Body), "disabled_client") {
 		t.Error(err)

@@ -36,7 +36,7 @@ func TestGraphFaults(t *testing.T) {
 			tt.fault.Service = "graph"
 			s.Inject(tt.fault)
 			if tt.status == 0 {
-				req, err := http.NewRequest("POST", s.graph.url+"/v1.0/users/"+box+"/sendMail", strings.NewReader(wrapped(sample(""), "\n")))
+				req, err := http.NewRequest("POST", s.graph.URL()+"/v1.0/users/"+box+"/sendMail", strings.NewReader(wrapped(sample(""), "\n")))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -59,7 +59,7 @@ func TestGraphFaults(t *testing.T) {
 		s := start(t, Options{})
 		c := newGraphClient(t, s)
 		s.Inject(Fault{Service: "graph", Times: 2, Status: 502, Body: "<html>Bad Gateway</html>"})
-		req, err := http.NewRequest("GET", s.graph.url+"/v1.0/users/"+box+"/messages", nil)
+		req, err := http.NewRequest("GET", s.graph.URL()+"/v1.0/users/"+box+"/messages", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +91,7 @@ func TestCloseEndsDelays(t *testing.T) {
 	tk := token(t, s, GraphResource)
 	done := make(chan error, 1)
 	go func() {
-		req, err := http.NewRequest("POST", s.graph.url+"/v1.0/users/"+box+"/sendMail", strings.NewReader("eA=="))
+		req, err := http.NewRequest("POST", s.graph.URL()+"/v1.0/users/"+box+"/sendMail", strings.NewReader("eA=="))
 		if err != nil {
 			done <- err
 			return

@@ -192,7 +192,7 @@ func TestDraftStrictness(t *testing.T) {
 	id := url.PathEscape(c.createMIME(sample("")).doc["id"].(string))
 	path := box + "/messages/" + id
 	content := base64.StdEncoding.EncodeToString([]byte("x"))
-	big := base64.StdEncoding.EncodeToString(make([]byte, oneShotLimit))
+	big := base64.StdEncoding.EncodeToString(make([]byte, attachmentLimit))
 	sessionOf := func(change string) string {
 		item := `"attachmentType":"file","name":"a.pdf","size":3145728,"contentType":"application/pdf"`
 		return `{"AttachmentItem":{` + item + change + `}}`
@@ -211,7 +211,7 @@ func TestDraftStrictness(t *testing.T) {
 		"3 MB at once":       {path + "/attachments", `{"@odata.type":"#microsoft.graph.fileAttachment","name":"a","contentBytes":"` + big + `"}`, 413, ""},
 		"no draft":           {box + "/messages/AAMk/attachments", `{"@odata.type":"#microsoft.graph.fileAttachment","name":"a","contentBytes":"` + content + `"}`, 404, "ErrorItemNotFound"},
 		"session":            {path + "/attachments/createUploadSession", sessionOf(``), 201, ""},
-		"small session":      {path + "/attachments/createUploadSession", sessionOf(`,"size":3145727`), 400, minSessionErr},
+		"small session":      {path + "/attachments/createUploadSession", sessionOf(`,"size":3145727`), 400, "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize"},
 		"huge session":       {path + "/attachments/createUploadSession", sessionOf(`,"size":157286401`), 400, "ErrorAttachmentSizeLimitExceeded"},
 		"session no size":    {path + "/attachments/createUploadSession", sessionOf(`,"size":null`), 400, "RequestBodyRead"},
 		"session kind":       {path + "/attachments/createUploadSession", sessionOf(`,"attachmentType":"item"`), 400, "RequestBodyRead"},

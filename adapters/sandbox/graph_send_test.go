@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -160,11 +161,10 @@ func TestGraphAudienceAndConsent(t *testing.T) {
 	if r := c.sendMIME(box, sample("")); r.status != 401 || !strings.Contains(r.text(), "audience") {
 		t.Errorf("%+v", r)
 	}
-	unconsented, err := s.entra.issue(TenantID, UnconsentedClientID, GraphResource, s.switches())
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.token = unconsented
+	_, unconsented := tokenRequest(t, s, TenantID, url.Values{
+		"grant_type": {"client_credentials"}, "client_id": {UnconsentedClientID}, "client_secret": {ClientSecret}, "scope": {GraphResource + "/.default"},
+	})
+	c.token, _ = unconsented["access_token"].(string)
 	if r := c.sendMIME(box, sample("")); r.status != 403 || r.code() != "ErrorAccessDenied" { // A3.5
 		t.Errorf("%+v", r)
 	}
@@ -172,7 +172,7 @@ func TestGraphAudienceAndConsent(t *testing.T) {
 	if r := c.do("GET", box, nil); r.status != 403 || r.code() != "Authorization_RequestDenied" {
 		t.Errorf("%+v", r)
 	}
-	if r := c.do("GET", c.s.graph.url+"/v1.0/me/messages", nil); r.status != 400 {
+	if r := c.do("GET", c.s.graph.URL()+"/v1.0/me/messages", nil); r.status != 400 {
 		t.Errorf("%+v", r)
 	}
 	if r := c.do("POST", box+"/sendmial", nil); r.status != 400 || !strings.Contains(r.text(), "sendmial") {

@@ -66,7 +66,7 @@ func token(t testing.TB, s *Sandbox, resource string) string {
 
 func tokenRequest(t testing.TB, s *Sandbox, tenant string, form url.Values) (int, map[string]any) {
 	t.Helper()
-	res, err := s.HTTPClient().PostForm(s.entra.url+"/"+tenant+"/oauth2/v2.0/token", form)
+	res, err := s.HTTPClient().PostForm(s.entra.URL()+"/"+tenant+"/oauth2/v2.0/token", form)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func (c *graphClient) do(method, path string, body io.Reader, header ...string) 
 	c.t.Helper()
 	u := path
 	if !strings.HasPrefix(path, "https://") {
-		u = c.s.graph.url + "/v1.0/users/" + path
+		u = c.s.graph.URL() + "/v1.0/users/" + path
 	}
 	req, err := http.NewRequest(method, u, body)
 	if err != nil {

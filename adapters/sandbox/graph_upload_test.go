@@ -13,6 +13,9 @@ import (
 )
 
 // session opens an upload session for size bytes on a new draft.
+// attachmentLimit is where upload sessions begin (contracts B2.3).
+const attachmentLimit = 3 << 20
+
 func (c *graphClient) session(draft string, size int, extra string) (uploadURL string) {
 	c.t.Helper()
 	r := c.postJSON(box+"/messages/"+url.PathEscape(draft)+"/attachments/createUploadSession",
@@ -40,7 +43,7 @@ func TestUpload(t *testing.T) {
 	const size = 4<<20 + 4<<20 + 4096
 	data := bytes.Repeat([]byte("0123456789abcdef"), size/16)
 	u := c.session(draft, size, "")
-	if !strings.HasPrefix(u, s.graph.uploadURL+"/") || strings.HasPrefix(u, s.graph.url+"/") {
+	if !strings.HasPrefix(u, s.graph.UploadURL()+"/") || strings.HasPrefix(u, s.graph.URL()+"/") {
 		t.Fatalf("upload URL %s", u)
 	}
 	step := 4 << 20
@@ -77,34 +80,34 @@ func TestUpload(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	expect("after the end", c.chunk(u, data[2*step:], 2*step, size), 404)
-	inline := c.session(draft, oneShotLimit, `,"isInline":true,"contentId":"logo"`)
-	expect("inline", c.chunk(inline, data[:oneShotLimit], 0, oneShotLimit), 201)
+	inline := c.session(draft, attachmentLimit, `,"isInline":true,"contentId":"logo"`)
+	expect("inline", c.chunk(inline, data[:attachmentLimit], 0, attachmentLimit), 201)
 	if r := c.do("GET", box+"/messages/"+url.PathEscape(draft)+"/attachments", nil); len(r.doc["value"].([]any)) != 2 {
 		t.Errorf("%+v", r)
 	}
-	gone := c.session(draft, oneShotLimit, "")
+	gone := c.session(draft, attachmentLimit, "")
 	expect("cancel", anonymous.do("DELETE", gone, nil), 204)
-	expect("cancelled", c.chunk(gone, data[:oneShotLimit], 0, oneShotLimit), 404)
-	late := c.session(draft, oneShotLimit, "")
+	expect("cancelled", c.chunk(gone, data[:attachmentLimit], 0, attachmentLimit), 404)
+	late := c.session(draft, attachmentLimit, "")
 	if r := c.do("POST", box+"/messages/"+url.PathEscape(draft)+"/send", http.NoBody); r.status != 202 {
 		t.Fatalf("%+v", r)
 	}
-	expect("sent meanwhile", c.chunk(late, data[:oneShotLimit], 0, oneShotLimit), 404)
+	expect("sent meanwhile", c.chunk(late, data[:attachmentLimit], 0, attachmentLimit), 404)
 
 	d := s.Deliveries()[0]
 	if d.Route != "draft" || d.Subject != "Perché" || d.MessageID != "<1@contoso.example>" || fmt.Sprint(d.Recipients) != "[anna@example.com bea@example.com]" {
 		t.Errorf("%+v", d)
 	}
 	parts := partsOf(t, readAll(t, s.Open, d))
-	if len(parts) != 3 || parts[0].body != "Ciao\r\n" || parts[0].kind != "text/plain" || parts[1].body != string(data) || parts[1].file != "disegno è.pdf" || parts[2].body != string(data[:oneShotLimit]) || parts[2].id != "<logo>" {
+	if len(parts) != 3 || parts[0].body != "Ciao\r\n" || parts[0].kind != "text/plain" || parts[1].body != string(data) || parts[1].file != "disegno è.pdf" || parts[2].body != string(data[:attachmentLimit]) || parts[2].id != "<logo>" {
 		t.Errorf("%d parts: %+v", len(parts), parts[0])
 	}
 	now.advance(3 * time.Hour)
 	c.token = token(t, s, GraphResource)
 	draft = c.createMIME(sample("")).doc["id"].(string)
-	late = c.session(draft, oneShotLimit, "")
-	now.advance(sessionLife)
-	expect("expired", c.chunk(late, data[:oneShotLimit], 0, oneShotLimit), 404)
+	late = c.session(draft, attachmentLimit, "")
+	now.advance(2 * time.Hour)
+	expect("expired", c.chunk(late, data[:attachmentLimit], 0, attachmentLimit), 404)
 	checkNoFiles(t, s, d.File)
 }
 

@@ -1,16 +1,22 @@
 package sandbox
 
 import (
-	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/postino-mail/postino/adapters/sandbox/entra"
+	"github.com/postino-mail/postino/adapters/sandbox/gmail"
+	"github.com/postino-mail/postino/adapters/sandbox/google"
+	"github.com/postino-mail/postino/adapters/sandbox/graph"
+	"github.com/postino-mail/postino/adapters/sandbox/internal/core"
+	"github.com/postino-mail/postino/adapters/sandbox/smtp"
 )
 
 // Options of a sandbox; all may be zero.
@@ -23,125 +29,85 @@ type Options struct {
 
 // A Sandbox runs all servers. Safe for concurrent use.
 type Sandbox struct {
-	dir      string
-	tempDir  bool // dir is ours to remove
-	log      *slog.Logger
-	clock    func() time.Time
-	ca       *authority
-	client   *http.Client
-	control  string
-	services []service
-	entra    *entraServer
-	graph    *graphServer
-	google   *googleServer
-	gmail    *gmailServer
-	smtp     *smtpServer
+	core    *core.Core
+	client  *http.Client
+	control string
+	entra   *entra.Server
+	graph   *graph.Server
+	google  *google.Server
+	gmail   *gmail.Server
+	smtp    *smtp.Server
 
-	store    *store
-	faults   faultList
-	counters counters
-	flights  flights
-
-	ctx       context.Context // ends with Close; delays and streams end with it
-	cancel    context.CancelFunc
-	listeners listeners
 	closeOnce sync.Once
 	closeErr  error
-
-	mu  sync.RWMutex
-	set Switches
 }
 
-// Start starts every server on 127.0.0.1 on free ports. Nothing listens when
-// it returns an error.
+// Start starts every server on 127.0.0.1 on free ports. Nothing listens when it
+// returns an error.
 func Start(o Options) (*Sandbox, error) {
-	s := &Sandbox{dir: o.Dir, log: o.Log, clock: o.Now, set: defaultSwitches()}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
+	c, err := core.New(o.Dir, o.Log, o.Now)
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: %w", err)
 	}
-	if s.clock == nil {
-		s.clock = time.Now
-	}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s := &Sandbox{core: c, client: newClient(c.CertPool()), entra: entra.New(c), google: google.New(c)}
+	s.graph, s.gmail = graph.New(c, s.entra), gmail.New(c, s.google)
+	s.smtp = smtp.New(c, s.entra, s.google, s.gmail)
 	if err := s.start(o.ControlAddr); err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, errors.Join(fmt.Errorf("sandbox: %w", err), s.Close())
 	}
 	return s, nil
 }
 
 func (s *Sandbox) start(controlAddr string) error {
-	if s.dir == "" {
-		dir, err := os.MkdirTemp("", "postino-sandbox-")
-		if err != nil {
-			return fmt.Errorf("sandbox: no temporary folder: %w", err)
+	for _, start := range []func() error{s.entra.Start, s.graph.Start, s.google.Start, s.gmail.Start, s.smtp.Start} {
+		if err := start(); err != nil {
+			return err
 		}
-		s.dir, s.tempDir = dir, true
 	}
-	var err error
-	// Files are named absolutely: connections carry the names, and whoever
-	// reads a connection may run in another folder.
-	if s.dir, err = filepath.Abs(s.dir); err != nil {
-		return fmt.Errorf("sandbox: %w", err)
-	}
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return fmt.Errorf("sandbox: %w", err)
-	}
-	if s.store, err = newStore(s.dir); err != nil {
-		return fmt.Errorf("sandbox: message store: %w", err)
-	}
-	if s.ca, err = newAuthority(s.dir); err != nil {
-		return fmt.Errorf("sandbox: private CA: %w", err)
-	}
-	s.client = newClient(s.ca.pool)
-	for _, v := range s.build() {
-		if err := v.start(s); err != nil {
-			return fmt.Errorf("sandbox: %w", err)
-		}
-		s.services = append(s.services, v)
-	}
+	s.entra.SetGraphURL(s.graph.URL())
 	if controlAddr == "" {
 		controlAddr = "127.0.0.1:0"
 	}
-	s.control, err = s.listeners.serveHTTP(s, controlAddr, s.controlHandler())
-	return err
+	var err error
+	if s.control, err = s.core.ServeHTTP(controlAddr, s.controlHandler()); err != nil {
+		return fmt.Errorf("control: %w", err)
+	}
+	return nil
 }
 
 // Close ends every server and its connections, waits for their handlers and
-// removes a temporary Dir. Further calls give the first one's result.
+// removes a temporary Dir. Further calls return the first one's result.
 func (s *Sandbox) Close() error {
 	s.closeOnce.Do(func() {
-		s.cancel()
-		var errs []error
-		for _, v := range s.services {
-			errs = append(errs, v.close())
-		}
-		errs = append(errs, s.listeners.close())
-		if s.client != nil {
-			s.client.CloseIdleConnections()
-		}
-		if s.store != nil {
-			errs = append(errs, s.store.close())
-		}
-		if s.tempDir {
-			errs = append(errs, os.RemoveAll(s.dir))
-		}
-		s.closeErr = errors.Join(errs...)
+		s.core.Cancel()
+		smtpErr := s.smtp.Close()
+		s.client.CloseIdleConnections()
+		s.closeErr = errors.Join(smtpErr, s.core.Close())
 	})
 	return s.closeErr
 }
 
+func newClient(pool *x509.CertPool) *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		TLSClientConfig:       &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
+		MaxIdleConnsPerHost:   256, // load tests: no new handshake for each request
+		IdleConnTimeout:       time.Minute,
+		ExpectContinueTimeout: time.Minute,
+	}}
+}
+
 // Dir is the folder of CA, keys and delivered messages, absolute.
-func (s *Sandbox) Dir() string { return s.dir }
+func (s *Sandbox) Dir() string { return s.core.Dir }
 
 // ControlURL is where the HTTP control answers: scheme, host and port.
 func (s *Sandbox) ControlURL() string { return s.control }
 
 // CAFile is the PEM file of the private CA; CertPool and HTTPClient trust it
 // and nothing else.
-func (s *Sandbox) CAFile() string { return s.ca.file }
+func (s *Sandbox) CAFile() string { return s.core.CAFile() }
 
 // CertPool holds the private CA. Do not add to it.
-func (s *Sandbox) CertPool() *x509.CertPool { return s.ca.pool }
+func (s *Sandbox) CertPool() *x509.CertPool { return s.core.CertPool() }
 
 // HTTPClient is one client for all callers; it retries nothing of its own and
 // Close closes its idle connections.
@@ -149,26 +115,49 @@ func (s *Sandbox) HTTPClient() *http.Client { return s.client }
 
 // Counters counts requests by "service.op", such as "entra.token",
 // "graph.sendMail"; refused ones are counted too. The map is a copy.
-func (s *Sandbox) Counters() map[string]int { return s.counters.snapshot() }
+func (s *Sandbox) Counters() map[string]int { return s.core.Counters() }
 
 // MaxInFlight is the largest number of requests (SMTP: sessions) that one
 // mailbox of the service had open at once since the last Reset, refused ones
 // included.
-func (s *Sandbox) MaxInFlight(service string) int { return s.flights.max(service) }
+func (s *Sandbox) MaxInFlight(service string) int { return s.core.MaxInFlight(service) }
 
-// Reset forgets deliveries, counters, faults and drafts; switches go back to
-// their defaults. Tokens that were issued stay good.
+// Configure changes switches; it holds for requests that begin afterwards. change
+// must not call the Sandbox.
+func (s *Sandbox) Configure(change func(*Switches)) { s.core.Configure(change) }
+
+// Inject adds a fault at the end of the list.
+func (s *Sandbox) Inject(f Fault) { s.core.Inject(f) }
+
+// ClearFaults removes all faults.
+func (s *Sandbox) ClearFaults() { s.core.ClearFaults() }
+
+// Deliveries lists what was delivered so far, in order. The slice is a copy.
+func (s *Sandbox) Deliveries() []Delivery { return s.core.DeliveriesSince(0) }
+
+// DeliveriesSince is Deliveries with Seq > seq: cheap to poll.
+func (s *Sandbox) DeliveriesSince(seq int) []Delivery { return s.core.DeliveriesSince(seq) }
+
+// Open returns the bytes of a delivery as received from the client; of a Graph
+// draft, the message that was built from it. The error is ErrNoDelivery, or one of
+// the disk.
+func (s *Sandbox) Open(d Delivery) (io.ReadCloser, error) { return s.core.Open(d.Seq) }
+
+// OpenShown returns the bytes as a recipient sees them: without Bcc, and with what
+// the provider removes or replaces. Errors are those of Open.
+func (s *Sandbox) OpenShown(d Delivery) (io.ReadCloser, error) { return s.core.OpenShown(d.Seq) }
+
+// SMTPViolations lists what SMTP clients did against the protocol since the last
+// Reset, the first thousand: bare CR or LF, lines over 998 octets, 8-bit data that
+// was not announced, commands sent too early. Each was refused, too.
+func (s *Sandbox) SMTPViolations() []string { return s.smtp.Violations() }
+
+// Reset forgets deliveries, counters, faults and drafts; switches go back to their
+// defaults. Tokens that were issued stay valid.
 func (s *Sandbox) Reset() {
-	s.mu.Lock()
-	s.set = defaultSwitches()
-	s.mu.Unlock()
-	s.faults.clear()
-	s.counters.reset()
-	s.flights.reset()
-	for _, v := range s.services {
-		v.reset()
-	}
-	if err := s.store.reset(); err != nil {
-		s.log.Error("old messages stay on disk", "error", err)
-	}
+	s.core.Reset()
+	s.graph.Reset()
+	s.gmail.Reset()
+	s.smtp.Reset()
+	s.core.ResetMessages()
 }

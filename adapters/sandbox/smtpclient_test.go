@@ -17,6 +17,8 @@ import (
 	"github.com/emersion/go-sasl"
 	gosmtp "github.com/emersion/go-smtp"
 	"github.com/xdg-go/scram"
+
+	"github.com/postino-mail/postino/adapters/sandbox/google"
 )
 
 // dialPlain opens the port without TLS and says EHLO.
@@ -106,7 +108,7 @@ func TestSMTPCramMD5(t *testing.T) {
 	t.Parallel()
 	s := startSandbox(t)
 	d := dialPlain(t, s)
-	for _, password := range []string{"wrong", s.smtp.password("erp@contoso.example")} {
+	for _, password := range []string{"wrong", s.smtp.Password("erp@contoso.example")} {
 		challenge, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(d.ask("AUTH CRAM-MD5"), "334 "))
 		if err != nil {
 			t.Fatal(err)
@@ -125,7 +127,7 @@ func TestSMTPScram(t *testing.T) {
 	s := startSandbox(t)
 	for name, hash := range map[string]scram.HashGeneratorFcn{"SCRAM-SHA-1": scram.SHA1, "SCRAM-SHA-256": scram.SHA256} {
 		for _, inline := range []bool{true, false} {
-			for _, password := range []string{"wrong", s.smtp.password("erp@contoso.example")} {
+			for _, password := range []string{"wrong", s.smtp.Password("erp@contoso.example")} {
 				d := dialPlain(t, s)
 				client, err := hash.NewClient("erp@contoso.example", password, "")
 				if err != nil {
@@ -166,7 +168,7 @@ func TestSMTPTokens(t *testing.T) {
 	s := startSandbox(t)
 	const box = "erp@contoso.example"
 	entra, graph := token(t, s, OutlookResource), token(t, s, GraphResource)
-	mailScope, sendScope := gmailToken(t, s, box, scopeMail), gmailToken(t, s, box, scopeSend)
+	mailScope, sendScope := gmailToken(t, s, box, google.ScopeMail), gmailToken(t, s, box, google.ScopeSend)
 	for _, c := range []struct {
 		style, user, token, want string
 	}{

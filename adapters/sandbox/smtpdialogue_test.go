@@ -167,9 +167,9 @@ func (d *dialogue) fill(text string) string {
 		}
 	}
 	b64 := func(v string) string { return base64.StdEncoding.EncodeToString([]byte(v)) }
-	call("PASS", d.s.smtp.password)
-	call("B64PLAIN", func(login string) string { return b64("\x00" + login + "\x00" + d.s.smtp.password(login)) })
-	call("B64PASS", func(login string) string { return b64(d.s.smtp.password(login)) })
+	call("PASS", d.s.smtp.Password)
+	call("B64PLAIN", func(login string) string { return b64("\x00" + login + "\x00" + d.s.smtp.Password(login)) })
+	call("B64PASS", func(login string) string { return b64(d.s.smtp.Password(login)) })
 	call("B64", func(v string) string { return b64(strings.ReplaceAll(v, "^A", "\x01")) })
 	return text
 }
