@@ -46,6 +46,10 @@ func (s *server) purge(ctx context.Context) {
 	}
 	r := store.PurgeRequest{Now: began, Bodies: before(s.conf.Retention.Bodies), Records: before(s.conf.Retention.Records),
 		Events: before(s.conf.Retention.Events), Max: firstBatch}
+	batchTime := batchOfOneWriter
+	if s.conf.Database != "" {
+		batchTime = batchOfDatabase
+	}
 	var sum store.PurgeResult
 	told := began
 	report := func(message string) {
@@ -67,7 +71,7 @@ func (s *server) purge(ctx context.Context) {
 			break
 		}
 		var pause time.Duration
-		r.Max, pause = nextBatch(r.Max, time.Since(start))
+		r.Max, pause = nextBatch(r.Max, time.Since(start), batchTime)
 		r.After = res.Next
 		if time.Since(told) > tellEvery {
 			report("removing what retention no longer keeps")
@@ -81,20 +85,21 @@ func (s *server) purge(ctx context.Context) {
 	report("removed what retention no longer keeps")
 }
 
-// A batch is as large as fits batchTime: what is accepted meanwhile waits at
-// most for so long on SQLite, which has one writer, and shares disk and
-// processor with no larger write on PostgreSQL. The pause after it gives them
-// back for half of that time; under load batches take longer, and so do pauses.
+// A batch is as large as fits its time. On SQLite, which has one writer, all that
+// is accepted meanwhile waits for it; on PostgreSQL nothing does, and the time
+// bounds what one commit writes. The pause after it gives processor and disk
+// back for half as long; under load batches take longer, and so do pauses.
 const (
-	firstBatch = 200
-	maxBatch   = 5000
-	minBatch   = 10
-	batchTime  = 25 * time.Millisecond
-	tellEvery  = time.Minute
+	firstBatch       = 200
+	maxBatch         = 5000
+	minBatch         = 10
+	batchOfOneWriter = 25 * time.Millisecond
+	batchOfDatabase  = 250 * time.Millisecond
+	tellEvery        = time.Minute
 )
 
 // nextBatch returns the size of the next batch and the pause before it.
-func nextBatch(size int, took time.Duration) (next int, pause time.Duration) {
+func nextBatch(size int, took, batchTime time.Duration) (next int, pause time.Duration) {
 	next = int(float64(size) * float64(batchTime) / float64(max(took, batchTime/2)))
 	next = min(max(next, size/2, minBatch), maxBatch)
 	return next, took / 2

@@ -23,7 +23,7 @@ func TestNextBatch(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			next, pause := nextBatch(c.size, c.took)
+			next, pause := nextBatch(c.size, c.took, batchOfOneWriter)
 			if next != c.next || pause > c.pauseAtMost || pause < c.took/3 {
 				t.Errorf("nextBatch(%d, %v) = %d, %v; want %d and at most %v", c.size, c.took, next, pause, c.next, c.pauseAtMost)
 			}

@@ -41,6 +41,8 @@ type Connections struct {
 	ordered []*adapters.Connection          // and, where that is all of them, by name
 }
 
+// A snapshot changes under the lock of its Connections alone; list is replaced,
+// not changed.
 type snapshot struct {
 	list  []*adapters.Connection // by name
 	ids   map[string]*adapters.Connection
@@ -77,6 +79,12 @@ func (c *Connections) look(ctx context.Context) error {
 		c.looked = time.Time{}
 		return err
 	}
+	if c.now != nil && v != c.version {
+		if v, err = c.follow(ctx, v); err != nil {
+			c.looked = time.Time{}
+			return err
+		}
+	}
 	if c.some == nil || v != c.version {
 		if c.before, c.ordered = c.some, nil; c.now != nil {
 			c.before, c.ordered = c.now.ids, c.now.list
@@ -109,14 +117,18 @@ func (c *Connections) known(id string, revision int64) *adapters.Connection {
 	return nil
 }
 
-// current gives all.
-func (c *Connections) current(ctx context.Context) (*snapshot, error) {
+// current calls f with all, under the lock.
+func (c *Connections) current(ctx context.Context, f func(*snapshot)) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.look(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	return c.all(ctx)
+	s, err := c.all(ctx)
+	if err == nil {
+		f(s)
+	}
+	return err
 }
 
 // all reads all, unless that was done at this version. The lock is held.
@@ -136,7 +148,7 @@ func (c *Connections) all(ctx context.Context) (*snapshot, error) {
 			next.closed++
 		}
 	}
-	slices.SortFunc(next.list, func(a, b *adapters.Connection) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(next.list, byName)
 	c.now, c.before, c.ordered = next, nil, nil
 	clear(c.some)
 	return next, nil
@@ -234,12 +246,11 @@ func (c *Connections) one(ctx context.Context, id string) (*adapters.Connection,
 }
 
 // Named gives the connection with this name, letter case folded.
-func (c *Connections) Named(ctx context.Context, name string) (*adapters.Connection, error) {
-	s, err := c.current(ctx)
-	if err != nil {
+func (c *Connections) Named(ctx context.Context, name string) (conn *adapters.Connection, err error) {
+	if err := c.current(ctx, func(s *snapshot) { conn = s.names[strings.ToLower(name)] }); err != nil {
 		return nil, err
 	}
-	return found(s.names[strings.ToLower(name)])
+	return found(conn)
 }
 
 func found(c *adapters.Connection) (*adapters.Connection, error) {
@@ -250,19 +261,13 @@ func found(c *adapters.Connection) (*adapters.Connection, error) {
 }
 
 // All gives every connection by name. The slice must not be changed.
-func (c *Connections) All(ctx context.Context) ([]*adapters.Connection, error) {
-	s, err := c.current(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return s.list, nil
+func (c *Connections) All(ctx context.Context) (list []*adapters.Connection, err error) {
+	err = c.current(ctx, func(s *snapshot) { list = s.list })
+	return list, err
 }
 
 // Closed counts connections with a secret that the store's key does not open.
 func (c *Connections) Closed(ctx context.Context) (n int, err error) {
-	s, err := c.current(ctx)
-	if err != nil {
-		return 0, err
-	}
-	return s.closed, nil
+	err = c.current(ctx, func(s *snapshot) { n = s.closed })
+	return n, err
 }

@@ -26,6 +26,9 @@ func (s *edited) ConnectionRevisions(context.Context) (map[string]int64, error) 
 	}
 	return out, nil
 }
+func (s *edited) ConnectionEdits(_ context.Context, since int64) (store.Edits, error) {
+	return store.Edits{Version: s.version, IDs: []string{s.list[77].ID}, Known: s.version == since+1}, nil
+}
 func (s *edited) ConnectionsByID(_ context.Context, ids []string) ([]*adapters.Connection, error) {
 	return []*adapters.Connection{s.list[77]}, nil
 }

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -63,7 +64,7 @@ func TestEditOfOneAmongMany(t *testing.T) {
 		f()
 	}
 	after, err := r.All(t.Context())
-	if err != nil || len(after) != 10 || st.all != 1 || st.some != 2 {
+	if err != nil || len(after) != 10 || st.all != 1 || st.some != 3 {
 		t.Errorf("%d connections, %d times all read and %d by themselves; %v", len(after), st.all, st.some, err)
 	}
 	if got, err := r.Named(t.Context(), "c3"); err != nil || got.From != "new@x.it" {
@@ -74,5 +75,70 @@ func TestEditOfOneAmongMany(t *testing.T) {
 	}
 	if after[0] != before[0] {
 		t.Error("an unchanged connection must stay the same pointer: its adapter hangs on it")
+	}
+}
+
+// However connections are edited, renamed, made the default and deleted, the
+// copy that follows the edits is the one that a new reader makes.
+func TestFollowedCopyIsTheWhole(t *testing.T) {
+	t.Parallel()
+	st := &telling{Store: open(t)}
+	defer st.Close()
+	ctx := t.Context()
+	followed := NewConnections(st)
+	rng := rand.New(rand.NewPCG(1, 2))
+	put := func(c *adapters.Connection) {
+		if _, err := st.PutConnection(ctx, time.Now(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	name := func() string { return fmt.Sprint("c", rng.IntN(1_000_000)) }
+	for i := range 300 {
+		all, err := st.Store.Connections(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case len(all) < 20 || rng.IntN(4) == 0:
+			put(&adapters.Connection{Name: name(), Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}})
+		case rng.IntN(3) == 0:
+			if err := st.DeleteConnection(ctx, time.Now(), all[rng.IntN(len(all))].ID); err != nil {
+				t.Fatal(err)
+			}
+		default:
+			c := all[rng.IntN(len(all))]
+			if rng.IntN(2) == 0 {
+				c.Name = name()
+			} else {
+				c.Default = adapters.DefaultUnrouted
+			}
+			put(c)
+		}
+		if rng.IntN(3) > 0 && i < 299 {
+			continue // several edits at once
+		}
+		followed.Stale()
+		got, err := followed.All(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fresh := NewConnections(st)
+		want, err := fresh.All(ctx)
+		if err != nil || len(got) != len(want) {
+			t.Fatalf("%d connections, not %d; %v", len(got), len(want), err)
+		}
+		for j, c := range want {
+			byID, err1 := followed.ByID(ctx, c.ID)
+			byName, err2 := followed.Named(ctx, c.Name)
+			if got[j].ID != c.ID || got[j].Revision != c.Revision || byID != got[j] || byName != got[j] || err1 != nil || err2 != nil {
+				t.Fatalf("%d: %+v, not %+v", j, got[j], c)
+			}
+		}
+		if len(followed.now.ids) != len(want) || len(followed.now.names) != len(want) {
+			t.Fatalf("%d ids and %d names of %d", len(followed.now.ids), len(followed.now.names), len(want))
+		}
+	}
+	if st.all < 2 || st.some == 0 {
+		t.Errorf("all read %d times, %d by themselves", st.all, st.some)
 	}
 }

@@ -67,6 +67,8 @@ type Connections interface {
 	// ConnectionRevisions gives the revision of each by id, ConnectionsByID those of
 	// the ids that there are, in any order: what a cache needs after a change, where
 	// there are very many. At most 1,000 ids.
+	// ConnectionEdits tells which have changed after the version.
+	ConnectionEdits(ctx context.Context, since int64) (Edits, error)
 	ConnectionRevisions(ctx context.Context) (map[string]int64, error)
 	ConnectionsByID(ctx context.Context, ids []string) ([]*adapters.Connection, error)
 

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
@@ -147,6 +148,7 @@ func (t *tx) putConnection(ctx context.Context, c *adapters.Connection) error {
 	store.KeepSecrets(c, old)
 	c.Revision++
 	isDefault := c.Default != "" && c.Default != adapters.DefaultNo
+	edited := []string{c.ID}
 	for _, o := range all {
 		if !isDefault || o.ID == c.ID || o.Default == "" || o.Default == adapters.DefaultNo {
 			continue
@@ -156,8 +158,9 @@ func (t *tx) putConnection(ctx context.Context, c *adapters.Connection) error {
 		if err := t.writeConnection(o, false, sealed[o.ID]); err != nil {
 			return err
 		}
+		edited = append(edited, o.ID)
 	}
-	t.exec(bumpVersion, "connections_version")
+	t.exec(noteEdit, strings.Join(edited, ","), store.EditsKept)
 	return t.writeConnection(c, isDefault, sealed[c.ID])
 }
 
@@ -171,6 +174,23 @@ func (t *tx) writeConnection(c *adapters.Connection, isDefault bool, old []byte)
 		ON CONFLICT (id) DO UPDATE SET name_key = $2, revision = $3, active = $4, is_default = $5, doc = $6, sealed = $7`,
 		c.ID, fold(c.Name), c.Revision, c.IsActive(), isDefault, string(doc), string(sealed))
 	return nil
+}
+
+// noteEdit counts a change and notes whose it is.
+const noteEdit = `WITH v AS (UPDATE settings SET value = (value::bigint + 1)::text WHERE name = 'connections_version' RETURNING value)
+	INSERT INTO settings (name, value) SELECT 'connections_edits', value || ' ' || $1::text || E'\n' FROM v
+	ON CONFLICT (name) DO UPDATE SET value = right(settings.value || excluded.value, $2)`
+
+// ConnectionEdits implements store.Connections.
+func (s *Store) ConnectionEdits(ctx context.Context, since int64) (store.Edits, error) {
+	var version int64
+	var log string
+	err := s.read(ctx, `SELECT value::bigint, coalesce((SELECT value FROM settings WHERE name = 'connections_edits'), '')
+		FROM settings WHERE name = 'connections_version'`, nil, &version, &log)
+	if err != nil {
+		return store.Edits{}, err
+	}
+	return store.EditsSince(log, since, version), nil
 }
 
 // ConnectionsVersion implements store.Connections.
@@ -201,7 +221,7 @@ func (s *Store) DeleteConnection(ctx context.Context, now time.Time, id string) 
 		}
 		t.exec(`DELETE FROM connections WHERE id = $1`, id)
 		t.exec(`DELETE FROM connection_states WHERE connection = $1`, id)
-		t.exec(bumpVersion, "connections_version")
+		t.exec(noteEdit, id, store.EditsKept)
 		t.gates[id] = &gate{} // what still names it is the outbox's to hold
 		return t.regate(now, id, nil)
 	}))

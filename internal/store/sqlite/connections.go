@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
@@ -126,15 +127,18 @@ func (t *tx) putConnection(now time.Time, c *adapters.Connection, sealer store.S
 	store.KeepSecrets(c, old)
 	c.Revision++
 	isDefault := c.Default != "" && c.Default != adapters.DefaultNo
+	edited := []string{c.ID}
 	if isDefault {
-		if err := t.noOtherDefault(c.ID, sealer); err != nil {
+		others, err := t.noOtherDefault(c.ID, sealer)
+		if err != nil {
 			return nil, err
 		}
+		edited = append(edited, others...)
 	}
 	if err := t.writeConnection(c, isDefault, sealer, r.sealed); err != nil {
 		return nil, err
 	}
-	if err := t.bump("connections_version"); err != nil {
+	if err := t.noteEdit(edited...); err != nil {
 		return nil, err
 	}
 	// Somebody has looked at it: what was wrong may be right now.
@@ -155,7 +159,8 @@ func (t *tx) writeConnection(c *adapters.Connection, isDefault bool, sealer stor
 		c.ID, fold(c.Name), c.Revision, c.IsActive(), isDefault, string(doc), string(sealed))
 }
 
-func (t *tx) noOtherDefault(id string, sealer store.Sealer) error {
+// noOtherDefault returns the ids of those that were the default.
+func (t *tx) noOtherDefault(id string, sealer store.Sealer) (changed []string, err error) {
 	var others []*adapters.Connection
 	var sealed [][]byte
 	if err := t.each(`SELECT doc, sealed FROM connections WHERE is_default = 1 AND id <> ?`, []any{id}, func(sc scan) error {
@@ -167,16 +172,39 @@ func (t *tx) noOtherDefault(id string, sealer store.Sealer) error {
 		others, sealed = append(others, c), append(sealed, r.sealed)
 		return err
 	}); err != nil {
-		return err
+		return nil, err
 	}
 	for i, c := range others {
 		c.Default = adapters.DefaultNo
 		c.Revision++
 		if err := t.writeConnection(c, false, sealer, sealed[i]); err != nil {
-			return err
+			return nil, err
 		}
+		changed = append(changed, c.ID)
 	}
-	return nil
+	return changed, nil
+}
+
+// noteEdit counts a change of connections and notes whose it is.
+func (t *tx) noteEdit(ids ...string) error {
+	if err := t.bump("connections_version"); err != nil {
+		return err
+	}
+	return t.exec(`INSERT INTO settings (name, value)
+		SELECT 'connections_edits', value || ' ' || ? || char(10) FROM settings WHERE name = 'connections_version'
+		ON CONFLICT (name) DO UPDATE SET value = substr(settings.value || excluded.value, -?)`, strings.Join(ids, ","), store.EditsKept)
+}
+
+// ConnectionEdits implements store.Connections.
+func (s *Store) ConnectionEdits(ctx context.Context, since int64) (store.Edits, error) {
+	var version int64
+	var log string
+	err := s.read(ctx, `SELECT CAST(value AS INTEGER), coalesce((SELECT value FROM settings WHERE name = 'connections_edits'), '')
+		FROM settings WHERE name = 'connections_version'`, nil, &version, &log)
+	if err != nil {
+		return store.Edits{}, err
+	}
+	return store.EditsSince(log, since, version), nil
 }
 
 // bump counts a change that caches compare.
@@ -217,7 +245,7 @@ func (s *Store) DeleteConnection(ctx context.Context, now time.Time, id string) 
 		if n == 0 {
 			return store.ErrNotFound
 		}
-		if err := errors.Join(t.exec(`DELETE FROM connection_states WHERE connection = ?`, id), t.bump("connections_version")); err != nil {
+		if err := errors.Join(t.exec(`DELETE FROM connection_states WHERE connection = ?`, id), t.noteEdit(id)); err != nil {
 			return err
 		}
 		return t.regate(now, id, nil)

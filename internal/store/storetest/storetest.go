@@ -44,7 +44,7 @@ func Run(t *testing.T, h Harness) {
 		"wait": testWait, "wait for a moment": testWaitClock, "wait ends": testWaitEnds, "wait together": testWaitTogether,
 		"finish": testFinish, "leases": testLeases, "abandoned": testAbandoned, "late node": testLateNode, "release": testRelease, "node restarts": testRestart,
 		"settle and notify": testSettle, "fail over": testFailOver, "deadlines": testDeadlines,
-		"list": testList, "act": testAct, "resent": testResent, "stats": testStats, "purge": testPurge, "purge rounds": testPurgeRounds,
+		"list": testList, "act": testAct, "resent": testResent, "stats": testStats, "purge": testPurge, "purge rounds": testPurgeRounds, "connection edits": testConnectionEdits,
 		"connections": testConnections, "connection state": testConnectionState, "clients": testClients, "events": testEvents,
 		"settings": testSettings, "reopen": testReopen, "two processes": testTwoProcesses, "closed": testClosed,
 		"submitters at once": testSubmitters, "model": testModel, "damage": testDamage, "unheard": testUnheard, "unheard together": testUnheardTogether, "clock set back": testClockSetBack,

@@ -1,0 +1,69 @@
+package registry
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+)
+
+// follow reads what was edited since this version, where the store remembers
+// that, and returns the version that the copy has then: one edit among twenty
+// thousand connections costs the reading of one. Otherwise it returns version,
+// and all are compared. The lock is held.
+func (c *Connections) follow(ctx context.Context, version int64) (int64, error) {
+	edits, err := c.store.ConnectionEdits(ctx, c.version)
+	if err != nil || !edits.Known || len(edits.IDs) > part {
+		return version, err
+	}
+	list, err := c.store.ConnectionsByID(ctx, edits.IDs)
+	if err != nil {
+		return version, err
+	}
+	read := make(map[string]*adapters.Connection, len(list))
+	for _, conn := range list {
+		read[conn.ID] = conn
+	}
+	c.now.list = slices.Clone(c.now.list) // the present one has been given out
+	for _, id := range edits.IDs {
+		c.now.replace(id, read[id])
+	}
+	c.version, c.changed = edits.Version, time.Now()
+	return c.version, nil
+}
+
+func byName(a, b *adapters.Connection) int { return strings.Compare(a.Name, b.Name) }
+
+// replace puts next, nil when it is gone, in the place of the connection with
+// this id.
+func (s *snapshot) replace(id string, next *adapters.Connection) {
+	if old := s.ids[id]; old != nil {
+		if next != nil && next.Revision == old.Revision { // the same pointer: its adapter hangs on it
+			return
+		}
+		delete(s.ids, id)
+		if key := strings.ToLower(old.Name); s.names[key] == old { // another may have taken the name
+			delete(s.names, key)
+		}
+		if old.ClosedSecret() != "" {
+			s.closed--
+		}
+		for i, _ := slices.BinarySearchFunc(s.list, old, byName); i < len(s.list); i++ {
+			if s.list[i] == old {
+				s.list = slices.Delete(s.list, i, i+1)
+				break
+			}
+		}
+	}
+	if next == nil {
+		return
+	}
+	s.ids[id], s.names[strings.ToLower(next.Name)] = next, next
+	if next.ClosedSecret() != "" {
+		s.closed++
+	}
+	i, _ := slices.BinarySearchFunc(s.list, next, byName)
+	s.list = slices.Insert(s.list, i, next)
+}
