@@ -47,7 +47,7 @@ func (s *snapshot) replace(id string, next *adapters.Connection) {
 		if key := strings.ToLower(old.Name); s.names[key] == old { // another may have taken the name
 			delete(s.names, key)
 		}
-		if old.ClosedSecret() != "" {
+		if old.RedactedSecret() != "" {
 			s.closed--
 		}
 		for i, _ := slices.BinarySearchFunc(s.list, old, byName); i < len(s.list); i++ {
@@ -61,7 +61,7 @@ func (s *snapshot) replace(id string, next *adapters.Connection) {
 		return
 	}
 	s.ids[id], s.names[strings.ToLower(next.Name)] = next, next
-	if next.ClosedSecret() != "" {
+	if next.RedactedSecret() != "" {
 		s.closed++
 	}
 	i, _ := slices.BinarySearchFunc(s.list, next, byName)
