@@ -29,9 +29,12 @@ func TestSendBadInput(t *testing.T) {
 
 	base := []string{"--from", from, "--to", "a@x.it", "--subject", "s", "--text", "x"}
 	injections := map[string][]string{}
-	for _, flag := range []string{"--from", "--to", "--cc", "--bcc", "--reply-to", "--subject", "--header", "--unsubscribe", "--inline", "--rcpt", "--mail-from"} {
-		for name, evil := range map[string]string{"CRLF": "\r\nBcc: evil@example.com", "LF": "\nBcc: evil@example.com", "CR": "\rBcc: evil@example.com", "NUL": "\x00"} {
-			value := map[string]string{"--subject": "s", "--header": "X-A: b", "--unsubscribe": "https://x.it/u", "--inline": "cid" + evil + "=main.go"}[flag]
+	for _, flag := range []string{"--from", "--to", "--cc", "--bcc", "--reply-to", "--subject", "--header", "--unsubscribe", "--inline",
+		"--rcpt", "--mail-from"} {
+		for name, evil := range map[string]string{"CRLF": "\r\nBcc: evil@example.com", "LF": "\nBcc: evil@example.com",
+			"CR": "\rBcc: evil@example.com", "NUL": "\x00"} {
+			value := map[string]string{"--subject": "s", "--header": "X-A: b", "--unsubscribe": "https://x.it/u", "--inline": "cid" + evil +
+				"=main.go"}[flag]
 			if value == "" {
 				value = "b@x.it"
 			}
@@ -57,22 +60,26 @@ func TestSendBadInput(t *testing.T) {
 	for i := range 1000 {
 		nested += fmt.Sprintf("Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n", i, i)
 	}
-	many := "From: erp@contoso.it\nTo: a@x.it\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n" + strings.Repeat("--b\nContent-Type: text/plain\n\nx\n", 2000) + "--b--\n"
+	many := "From: erp@contoso.it\nTo: a@x.it\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n" +
+		strings.Repeat("--b\nContent-Type: text/plain\n\nx\n", 2000) + "--b--\n"
 	var rcpts []string
 	for i := range 9_998 { // with From and a@x.it the 10,000 addresses that a header may have
 		rcpts = append(rcpts, fmt.Sprintf("u%d@x.it", i))
 	}
 	messages := map[string]string{
 		"no From": "To: a@x.it\n\nx\n", "empty": "", "two From": "From: erp@contoso.it, erp2@contoso.it\nTo: a@x.it\n\nx\n",
-		"two From fields": "From: erp@contoso.it\nFrom: erp2@contoso.it\nTo: a@x.it\n\nx\n", "NUL in the header": "From: erp@contoso.it\nTo: a@x.it\nSubject: a\x00b\n\nx\n",
-		"NUL in the body": "From: erp@contoso.it\nTo: a@x.it\n\n" + large + "\x00\n", "unreadable recipient": "From: erp@contoso.it\nTo: a@x.it, <b@\n\nx\n",
-		"1,000 nested parts": nested, "2,000 parts": many,
+		"two From fields":      "From: erp@contoso.it\nFrom: erp2@contoso.it\nTo: a@x.it\n\nx\n",
+		"NUL in the header":    "From: erp@contoso.it\nTo: a@x.it\nSubject: a\x00b\n\nx\n",
+		"NUL in the body":      "From: erp@contoso.it\nTo: a@x.it\n\n" + large + "\x00\n",
+		"unreadable recipient": "From: erp@contoso.it\nTo: a@x.it, <b@\n\nx\n",
+		"1,000 nested parts":   nested, "2,000 parts": many,
 	}
 	for _, conn := range []string{"graph", "gmail", "smtp"} {
 		check := func(name, stdin string, codes []int, args ...string) {
 			t.Run(conn+"/"+name, func(t *testing.T) {
 				before := len(s.Deliveries())
-				code, out, errOut := command(t, stdin, append([]string{"--lang", "it", "send", "--connection-file", file(conn), "--ca-file", s.CAFile()}, args...)...)
+				code, out, errOut := command(t, stdin, append([]string{"--lang", "it", "send", "--connection-file", file(conn), "--ca-file",
+					s.CAFile()}, args...)...)
 				if !slices.Contains(codes, code) || strings.TrimSpace(out+errOut) == "" {
 					t.Errorf("exit %d, want one of %v: %.300s%.300s", code, codes, out, errOut)
 				}
@@ -101,8 +108,10 @@ func TestSendBadInput(t *testing.T) {
 		if conn == "smtp" {
 			many, code = rcpts[:999], 0 // the server takes 100 in one transaction, the others follow in ten
 		}
-		check("too many recipients for one", "From: erp@contoso.it\nTo: a@x.it,\n "+strings.Join(many, ",\n ")+"\n\nx\n", []int{code}, "--eml", "-")
-		check("10,000 recipients", "From: erp@contoso.it\nTo: a@x.it, b@x.it,\n "+strings.Join(rcpts, ",\n ")+"\n\nx\n", []int{app.ExitData}, "--eml", "-")
+		check("too many recipients for one", "From: erp@contoso.it\nTo: a@x.it,\n "+strings.Join(many, ",\n ")+"\n\nx\n", []int{code}, "--eml",
+			"-")
+		check("10,000 recipients", "From: erp@contoso.it\nTo: a@x.it, b@x.it,\n "+strings.Join(rcpts, ",\n ")+"\n\nx\n", []int{app.ExitData},
+			"--eml", "-")
 	}
 }
 

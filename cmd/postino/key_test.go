@@ -46,7 +46,8 @@ func TestKeys(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &shop); code != 0 || err != nil || !strings.HasPrefix(shop.Secret, "pc_") {
 		t.Fatal(out, errOut, err)
 	}
-	if k := made("web shop", "--client", "shop"); strings.Join(k.Scopes, " ") != "messages:send messages:read events:read" || k.Client != shop.ID {
+	if k := made("web shop", "--client", "shop"); strings.Join(k.Scopes, " ") != "messages:send messages:read events:read" ||
+		k.Client != shop.ID {
 		t.Errorf("%+v", k)
 	}
 	if k := made("twin", "--scope", "messages:read", "--scope", "connections:read"); len(k.Scopes) != 2 {
@@ -73,7 +74,8 @@ func TestKeys(t *testing.T) {
 	do(0, "revoke", "twin") // one is left of that name
 	do(0, "revoke", second.ID)
 	list := do(0, "list")
-	if strings.Contains(list, "pk_") || strings.Count(list, "revoked 2") != 2 || strings.Count(list, "valid") != 2 || strings.Count(list, "  shop  ") != 1 {
+	if strings.Contains(list, "pk_") || strings.Count(list, "revoked 2") != 2 || strings.Count(list, "valid") != 2 ||
+		strings.Count(list, "  shop  ") != 1 {
 		t.Error(list)
 	}
 	if list := do(0, "list", "--client", "shop"); strings.Count(list, "\n") != 2 {

@@ -79,10 +79,12 @@ func TestSend(t *testing.T) {
 		},
 	})
 	bad := filepath.Join(t.TempDir(), "bad.json")
-	if err := os.WriteFile(bad, []byte(`{"name":"x","provider":"smtp","smtp":{"host":"h","encryption":"none","login":"a","password":"hunter2"}}`), 0o600); err != nil {
+	const plain = `{"name":"x","provider":"smtp","smtp":{"host":"h","encryption":"none","login":"a","password":"hunter2"}}`
+	if err := os.WriteFile(bad, []byte(plain), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	compose := []string{"--from", from, "--to", "Anna <anna@example.com>", "--bcc", "hidden@example.com", "--subject", "Così", "--text", "è", "--attach", "main.go"}
+	compose := []string{"--from", from, "--to", "Anna <anna@example.com>", "--bcc", "hidden@example.com", "--subject", "Così", "--text", "è",
+		"--attach", "main.go"}
 	for _, c := range []struct {
 		name, conn, stdin string
 		args              []string
@@ -93,27 +95,41 @@ func TestSend(t *testing.T) {
 		{name: "compose over graph", conn: "graph", args: compose, want: "accepted by graph", rcpts: "anna@example.com hidden@example.com"},
 		{name: "compose over gmail", conn: "gmail", args: compose, want: "accepted by gmail", rcpts: "anna@example.com hidden@example.com"},
 		{name: "compose over smtp", conn: "smtp", args: compose, want: "accepted by smtp", rcpts: "anna@example.com hidden@example.com"},
-		{name: "whole message, envelope given", conn: "graph", stdin: "From: erp@contoso.it\nTo: a@x.it, b@x.it\nSubject: s\n\nciao\n", args: []string{"--eml", "-", "--rcpt", "b@x.it"}, want: "accepted", rcpts: "b@x.it"},
-		{name: "whole message, headers decide", conn: "smtp", stdin: "From: erp@contoso.it\nTo: a@x.it\nBcc: c@x.it\n\nciao\n", args: []string{"--eml", "-"}, want: "accepted", rcpts: "a@x.it c@x.it"},
+		{name: "whole message, envelope given", conn: "graph", stdin: "From: erp@contoso.it\nTo: a@x.it, b@x.it\nSubject: s\n\nciao\n",
+			args: []string{"--eml", "-", "--rcpt", "b@x.it"}, want: "accepted", rcpts: "b@x.it"},
+		{name: "whole message, headers decide", conn: "smtp", stdin: "From: erp@contoso.it\nTo: a@x.it\nBcc: c@x.it\n\nciao\n",
+			args: []string{"--eml", "-"}, want: "accepted", rcpts: "a@x.it c@x.it"},
 		{name: "no From", conn: "smtp", stdin: "To: a@x.it\n\nciao\n", args: []string{"--eml", "-"}, code: app.ExitData, want: "From"},
-		{name: "no recipient", conn: "smtp", stdin: "From: erp@contoso.it\n\nciao\n", args: []string{"--eml", "-"}, code: app.ExitData, want: "no recipient"},
+		{name: "no recipient", conn: "smtp", stdin: "From: erp@contoso.it\n\nciao\n", args: []string{"--eml", "-"}, code: app.ExitData,
+			want: "no recipient"},
 		{name: "garbage", conn: "smtp", stdin: "\x00\x01\x02", args: []string{"--eml", "-"}, code: app.ExitData},
-		{name: "header injection", conn: "graph", args: []string{"--from", from, "--to", "a@x.it", "--subject", "x\r\nBcc: evil@example.com", "--text", "x"}, code: app.ExitData, want: "ubject"},
+		{name: "header injection", conn: "graph", args: []string{"--from", from, "--to", "a@x.it", "--subject", "x\r\nBcc: evil@example.com",
+			"--text", "x"}, code: app.ExitData, want: "ubject"},
 		{name: "expired secret", conn: "expired", args: compose, code: app.ExitNoPerm, want: "AADSTS7000222"},
-		{name: "somebody else's sender", conn: "graph", args: []string{"--from", "boss@contoso.it", "--to", "a@x.it", "--text", "x"}, code: app.ExitUnavailable, want: "boss@contoso.it"},
-		{name: "file that is not there", conn: "graph", args: append(compose, "--attach", "no-such-file"), code: app.ExitNoInput, want: "no-such-file"},
-		{name: "bad recipient", conn: "graph", args: []string{"--from", from, "--to", "not an address", "--text", "x"}, code: app.ExitUsage, want: "--to"},
-		{name: "a name in another charset", conn: "smtp", args: []string{"--from", from, "--to", "=?windows-1252?Q?Caff=E8?= <a@x.it>, b@x.it <b@x.it>", "--cc", "", "--text", "x"}, want: "accepted", rcpts: "a@x.it b@x.it"},
-		{name: "invisible around", conn: "smtp", args: []string{"--from", from, "--to", "\u200ba@x.it\u00a0", "--text", "x"}, want: "accepted", rcpts: "a@x.it"},
-		{name: "invisible inside", conn: "smtp", args: []string{"--from", from, "--to", "a\u200bb@x.it", "--text", "x"}, code: app.ExitUsage, want: "U+200B"},
-		{name: "words run together", conn: "smtp", args: []string{"--from", from, "--to", "Anna Rossi anna@x.it", "--text", "x"}, code: app.ExitUsage, want: "--to"},
-		{name: "From that cannot be read", conn: "smtp", stdin: "From: Contoso <erp@contoso.it\nTo: a@x.it\n\nciao\n", args: []string{"--eml", "-"}, code: app.ExitData, want: "Contoso <erp@contoso.it"},
-		{name: "byte order mark", conn: "graph", stdin: "\ufeffFrom: erp@contoso.it <erp@contoso.it>\nTo: a@x.it\nReply-To:\n\nciao\n", args: []string{"--eml", "-"}, want: "accepted", rcpts: "a@x.it"},
+		{name: "somebody else's sender", conn: "graph", args: []string{"--from", "boss@contoso.it", "--to", "a@x.it", "--text", "x"},
+			code: app.ExitUnavailable, want: "boss@contoso.it"},
+		{name: "file that is not there", conn: "graph", args: append(compose, "--attach", "no-such-file"), code: app.ExitNoInput,
+			want: "no-such-file"},
+		{name: "bad recipient", conn: "graph", args: []string{"--from", from, "--to", "not an address", "--text", "x"}, code: app.ExitUsage,
+			want: "--to"},
+		{name: "a name in another charset", conn: "smtp", args: []string{"--from", from, "--to",
+			"=?windows-1252?Q?Caff=E8?= <a@x.it>, b@x.it <b@x.it>", "--cc", "", "--text", "x"}, want: "accepted", rcpts: "a@x.it b@x.it"},
+		{name: "invisible around", conn: "smtp", args: []string{"--from", from, "--to", "\u200ba@x.it\u00a0", "--text", "x"}, want: "accepted",
+			rcpts: "a@x.it"},
+		{name: "invisible inside", conn: "smtp", args: []string{"--from", from, "--to", "a\u200bb@x.it", "--text", "x"}, code: app.ExitUsage,
+			want: "U+200B"},
+		{name: "words run together", conn: "smtp", args: []string{"--from", from, "--to", "Anna Rossi anna@x.it", "--text", "x"},
+			code: app.ExitUsage, want: "--to"},
+		{name: "From that cannot be read", conn: "smtp", stdin: "From: Contoso <erp@contoso.it\nTo: a@x.it\n\nciao\n",
+			args: []string{"--eml", "-"}, code: app.ExitData, want: "Contoso <erp@contoso.it"},
+		{name: "byte order mark", conn: "graph", stdin: "\ufeffFrom: erp@contoso.it <erp@contoso.it>\nTo: a@x.it\nReply-To:\n\nciao\n",
+			args: []string{"--eml", "-"}, want: "accepted", rcpts: "a@x.it"},
 		{name: "unknown flag", conn: "graph", args: []string{"--frm", from}, code: app.ExitUsage, want: "--frm"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			before := s.DeliveriesSince(0)
-			code, out, errOut := command(t, c.stdin, append([]string{"send", "--connection-file", file(c.conn), "--ca-file", s.CAFile()}, c.args...)...)
+			code, out, errOut := command(t, c.stdin, append([]string{"send", "--connection-file", file(c.conn), "--ca-file", s.CAFile()},
+				c.args...)...)
 			if code != c.code || !strings.Contains(out+errOut, c.want) {
 				t.Fatalf("exit %d, want %d with %q\nstdout: %s\nstderr: %s", code, c.code, c.want, out, errOut)
 			}
@@ -133,20 +149,25 @@ func TestSend(t *testing.T) {
 		if code != app.ExitConfig || strings.Contains(out+errOut, "hunter2") {
 			t.Errorf("exit %d: %s%s", code, out, errOut)
 		}
-		if _, _, errOut = command(t, "", append([]string{"--lang", "it", "send", "--connection-file", bad}, compose...)...); !strings.Contains(errOut, bad+": smtp.encryption: una password senza cifratura") {
+		if _, _, errOut = command(t, "", append([]string{"--lang", "it", "send", "--connection-file", bad},
+			compose...)...); !strings.Contains(errOut, bad+": smtp.encryption: una password senza cifratura") {
 			t.Errorf("in Italian: %s", errOut)
 		}
 	})
 	t.Run("JSON", func(t *testing.T) {
-		code, out, _ := command(t, "", append([]string{"send", "--json", "--connection-file", file("graph"), "--ca-file", s.CAFile()}, compose...)...)
+		code, out, _ := command(t, "", append([]string{"send", "--json", "--connection-file", file("graph"), "--ca-file", s.CAFile()},
+			compose...)...)
 		var r app.SendResult
-		if err := json.Unmarshal([]byte(out), &r); err != nil || code != 0 || r.Outcome != adapters.Accepted || r.Receipt.RequestID == "" || len(r.Recipients) != 2 {
+		if err := json.Unmarshal([]byte(out), &r); err != nil || code != 0 || r.Outcome != adapters.Accepted || r.Receipt.RequestID == "" ||
+			len(r.Recipients) != 2 {
 			t.Errorf("exit %d, %v: %s", code, err, out)
 		}
 	})
 	t.Run("JSON of a failure", func(t *testing.T) {
-		s.Inject(sandbox.Fault{Service: "graph", Op: "sendMail", Times: 1, Status: 429, Code: "ApplicationThrottled", RetryAfter: 17 * time.Second})
-		code, out, _ := command(t, "", append([]string{"send", "--json", "--connection-file", file("graph"), "--ca-file", s.CAFile()}, compose...)...)
+		s.Inject(sandbox.Fault{Service: "graph", Op: "sendMail", Times: 1, Status: 429, Code: "ApplicationThrottled",
+			RetryAfter: 17 * time.Second})
+		code, out, _ := command(t, "", append([]string{"send", "--json", "--connection-file", file("graph"), "--ca-file", s.CAFile()},
+			compose...)...)
 		if code != app.ExitTempFail || !strings.Contains(out, `"outcome": "throttled"`) || !strings.Contains(out, `"retry_after_seconds": 17`) {
 			t.Errorf("exit %d: %s", code, out)
 		}

@@ -43,13 +43,17 @@ func TestConnectionCommands(t *testing.T) {
 		{args: "list", want: "NAME"},
 		{args: "list --json", want: `"state": {`, not: secret},
 		{args: "add --file " + file("graph"), code: app.ExitConfig, want: `there is a connection "graph" already`},
-		{args: "add --file -", stdin: strings.Replace(readFile(t, file("smtp")), `"name": "smtp"`, `"name": "GRAPH"`, 1), code: app.ExitConfig, want: "already"},
+		{args: "add --file -", stdin: strings.Replace(readFile(t, file("smtp")), `"name": "smtp"`, `"name": "GRAPH"`, 1), code: app.ExitConfig,
+			want: "already"},
 		{args: "add --file -", stdin: readFile(t, file("smtp")), want: "smtp: added"},
 		{args: "add --file -", stdin: "{", code: app.ExitConfig, want: "JSON"},
 		{args: "add --file -", stdin: "", code: app.ExitConfig},
-		{args: "add --file -", stdin: `{"name": "x", "provider": "smtp", "smtp": {"host": "h", "pasword": "hunter2"}}`, code: app.ExitConfig, want: "pasword", not: "hunter2"},
-		{args: "add --file -", stdin: `{"name": "x", "provider": "graph", "graph": {"client_secret": "hunter2"}}`, code: app.ExitConfig, want: "graph.tenant", not: "hunter2"},
-		{args: "add --file -", stdin: `{"name": "x", "provider": "smtp", "smtp": {"host": "h", "login": "l", "password": "***"}}`, code: app.ExitConfig, want: "smtp.password"},
+		{args: "add --file -", stdin: `{"name": "x", "provider": "smtp", "smtp": {"host": "h", "pasword": "hunter2"}}`, code: app.ExitConfig,
+			want: "pasword", not: "hunter2"},
+		{args: "add --file -", stdin: `{"name": "x", "provider": "graph", "graph": {"client_secret": "hunter2"}}`, code: app.ExitConfig,
+			want: "graph.tenant", not: "hunter2"},
+		{args: "add --file -", stdin: `{"name": "x", "provider": "smtp", "smtp": {"host": "h", "login": "l", "password": "***"}}`,
+			code: app.ExitConfig, want: "smtp.password"},
 		{args: "add --file no-such-file", code: app.ExitNoInput, want: "the file of the connection cannot be read: open no-such-file"},
 		{args: "edit graph --file no-such-file", code: app.ExitNoInput, want: "the file of the changes cannot be read: open no-such-file"},
 		{args: "add", code: app.ExitUsage, want: "--file"},
@@ -61,7 +65,8 @@ func TestConnectionCommands(t *testing.T) {
 		{args: "edit graph --file -", stdin: `{"provider": "pigeon"}`, code: app.ExitConfig, want: "provider"},
 		{args: "edit graph --file -", stdin: `{"nmae": "x"}`, code: app.ExitConfig, want: "nmae"},
 		{args: "edit graph --file -", stdin: `[]`, code: app.ExitConfig, want: "JSON"},
-		{args: "edit graph --file -", stdin: `{"name": "SMTP", "fallback": null}`, code: app.ExitConfig, want: `there is a connection "SMTP" already`},
+		{args: "edit graph --file -", stdin: `{"name": "SMTP", "fallback": null}`, code: app.ExitConfig,
+			want: `there is a connection "SMTP" already`},
 		{args: "default graph", want: "graph: default: unrouted"},
 		{args: "default smtp --mode always", want: "smtp: default: always"},
 		{args: "list", want: "always"},
@@ -86,7 +91,8 @@ func TestConnectionCommands(t *testing.T) {
 	} {
 		code, out, errOut := command(t, c.stdin, append(append([]string{"connection"}, strings.Fields(c.args)...), "--data", data)...)
 		if code != c.code || !strings.Contains(out+errOut, c.want) || c.not != "" && strings.Contains(out+errOut, c.not) {
-			t.Errorf("connection %s < %.60q: exit %d, want %d with %q and without %q\nstdout: %s\nstderr: %s", c.args, c.stdin, code, c.code, c.want, c.not, out, errOut)
+			t.Errorf("connection %s < %.60q: exit %d, want %d with %q and without %q\nstdout: %s\nstderr: %s", c.args, c.stdin, code, c.code, c.want,
+				c.not, out, errOut)
 		}
 		if strings.HasSuffix(c.args, "--json") && !json.Valid([]byte(out)) {
 			t.Errorf("connection %s does not print JSON: %s", c.args, out)
@@ -149,14 +155,16 @@ type running struct {
 func serve(t *testing.T, s *sandbox.Sandbox, data string) *running {
 	t.Helper()
 	config := filepath.Join(t.TempDir(), "postino.toml")
-	if err := os.WriteFile(config, []byte("[outbox]\nretry_first = \"1h\"\n[[smtp]]\naddress = \"127.0.0.1:0\"\n[http]\naddress = \"127.0.0.1:0\"\n"), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte("[outbox]\nretry_first = \"1h\"\n[[smtp]]\naddress = \"127.0.0.1:0\"\n[http]\naddress = "+
+		"\"127.0.0.1:0\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	ready, ended := make(chan app.Addresses, 1), make(chan error, 1)
 	go func() {
-		ended <- app.Serve(ctx, app.ServeOptions{ConfigFile: config, Data: data, CAFile: s.CAFile(), Stderr: t.Output(), Getenv: func(string) string { return "" },
-			Ready: func(a app.Addresses) { ready <- a }})
+		ended <- app.Serve(ctx, app.ServeOptions{ConfigFile: config, Data: data, CAFile: s.CAFile(), Stderr: t.Output(),
+			Getenv: func(string) string { return "" },
+			Ready:  func(a app.Addresses) { ready <- a }})
 	}()
 	r := &running{t: t, data: data}
 	select {
@@ -253,7 +261,8 @@ func TestQueueCommands(t *testing.T) {
 	r.submit("first", from, "anna@example.com")
 	first := r.await("sent", 1)[0].Delivery
 	show := r.queue(0, "show", first.ID)
-	for _, want := range []string{"state       sent", "connection  graph", "anna@example.com: sent", "hidden@example.com: sent", "attempt 1", "accepted", "202"} {
+	for _, want := range []string{"state       sent", "connection  graph", "anna@example.com: sent", "hidden@example.com: sent", "attempt 1",
+		"accepted", "202"} {
 		if !strings.Contains(show, want) {
 			t.Errorf("queue show has no %q:\n%s", want, show)
 		}
@@ -290,7 +299,8 @@ func TestQueueCommands(t *testing.T) {
 		t.Error(out)
 	}
 	var stats store.Stats
-	if err := json.Unmarshal([]byte(r.queue(0, "stats", "--json")), &stats); err != nil || stats.States[store.Held] != 1 || stats.States[store.Cancelled] != 1 || stats.States[store.Sent] != 3 {
+	if err := json.Unmarshal([]byte(r.queue(0, "stats", "--json")), &stats); err != nil || stats.States[store.Held] != 1 ||
+		stats.States[store.Cancelled] != 1 || stats.States[store.Sent] != 3 {
 		t.Errorf("stats %+v, %v", stats, err)
 	}
 	if out := r.queue(0, "release", "--all", "--state", "held"); !strings.Contains(out, "1 changed") {
@@ -299,7 +309,8 @@ func TestQueueCommands(t *testing.T) {
 	if out := r.queue(0, "lanes"); !strings.Contains(out, "paused until") || !strings.Contains(out, "slow down") {
 		t.Errorf("the pause is not shown:\n%s", out)
 	}
-	if out := r.queue(0, "show", r.entries("--state", "queued")[0].ID); !strings.Contains(out, "waits") || !strings.Contains(out, "its mailbox is paused until") {
+	if out := r.queue(0, "show", r.entries("--state", "queued")[0].ID); !strings.Contains(out, "waits") ||
+		!strings.Contains(out, "its mailbox is paused until") {
 		t.Errorf("what it waits for is not shown:\n%s", out)
 	}
 	if code, out, errOut := command(t, "", "connection", "resume", "graph", "--data", data); code != 0 {
@@ -332,11 +343,13 @@ func TestQueueCommands(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "out")
 	r.queue(0, "export", "--dir", dir, "--to", "anna")
 	eml := readFile(t, filepath.Join(dir, first.ID+".eml"))
-	if !strings.Contains(eml, "Subject: first\r\n") || !strings.HasSuffix(eml, "\r\n\r\nciao\r\n") || strings.Contains(strings.ToLower(eml), "\nbcc:") {
+	if !strings.Contains(eml, "Subject: first\r\n") || !strings.HasSuffix(eml, "\r\n\r\nciao\r\n") ||
+		strings.Contains(strings.ToLower(eml), "\nbcc:") {
 		t.Errorf("exported:\n%s", eml)
 	}
 	var record app.DeliveryDetail
-	if err := json.Unmarshal([]byte(readFile(t, filepath.Join(dir, first.ID+".json"))), &record); err != nil || record.Delivery.ID != first.ID || len(record.Attempts) != 1 {
+	if err := json.Unmarshal([]byte(readFile(t, filepath.Join(dir, first.ID+".json"))), &record); err != nil ||
+		record.Delivery.ID != first.ID || len(record.Attempts) != 1 {
 		t.Errorf("record %+v, %v", record, err)
 	}
 }

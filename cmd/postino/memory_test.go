@@ -82,7 +82,8 @@ func TestServeMemory(t *testing.T) {
 				t.Error(err)
 			}
 			t.Logf("%d x %d MB at once by SMTP, out by %s: peak RSS %.1f MB (idle %.1f, once all were taken %.1f), taken in %v, all delivered in %v",
-				largeSessions, largeSize>>20, c.name, mb(peak), mb(idle), mb(taken), takenTime.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+				largeSessions, largeSize>>20, c.name, mb(peak), mb(idle), mb(taken), takenTime.Round(time.Millisecond),
+				time.Since(began).Round(time.Millisecond))
 			if peak > memoryGoal {
 				t.Errorf("peak RSS %d KB, goal %d KB", peak, memoryGoal)
 			}
@@ -177,8 +178,10 @@ func submitLarge(addr string, n int, nearly *sync.WaitGroup) error {
 	if err != nil {
 		return err
 	}
-	head := strings.ReplaceAll(fmt.Sprintf("From: %s\nTo: anna%d@example.com\nSubject: Disegni %d\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=M\n\n--M\nContent-Type: text/plain\n\nCiao\n"+
-		"--M\nContent-Type: application/zip\nContent-Disposition: attachment; filename=dwg.zip\nContent-Transfer-Encoding: base64\n\n", shop, n, n), "\n", "\r\n")
+	head := strings.ReplaceAll(fmt.Sprintf("From: %s\nTo: anna%d@example.com\nSubject: Disegni %d\nMIME-Version: 1.0\nContent-Type: "+
+		"multipart/mixed; boundary=M\n\n--M\nContent-Type: text/plain\n\nCiao\n"+
+		"--M\nContent-Type: application/zip\nContent-Disposition: attachment; filename=dwg.zip\nContent-Transfer-Encoding: base64\n\n", shop, n,
+		n), "\n", "\r\n")
 	const tail = "--M--\r\n"
 	file := adaptertest.Base64Lines((largeSize - int64(len(head)+len(tail))) / 78 * 78)
 	most := file.Size() * 99 / 100

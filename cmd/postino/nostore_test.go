@@ -14,10 +14,13 @@ import (
 func TestNoStore(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{
-		"queue list", "queue list --json", "queue show 06h0ag98bnxdb769sgdz0mffa0", "queue stats", "queue lanes", "queue export --dir " + t.TempDir(),
+		"queue list", "queue list --json", "queue show 06h0ag98bnxdb769sgdz0mffa0", "queue stats", "queue lanes", "queue export --dir " +
+			t.TempDir(),
 		"queue retry --all --state failed", "queue cancel 06h0ag98bnxdb769sgdz0mffa0",
-		"connection list", "connection show a", "connection edit a --file -", "connection remove a", "connection enable a", "connection disable a",
-		"connection default a", "connection resume a", "client list", "client remove a", "client rotate a", "client key a", "key list", "key revoke a",
+		"connection list", "connection show a", "connection edit a --file -", "connection remove a", "connection enable a",
+		"connection disable a",
+		"connection default a", "connection resume a", "client list", "client remove a", "client rotate a", "client key a", "key list",
+		"key revoke a",
 	} {
 		data := filepath.Join(t.TempDir(), "typo")
 		code, out, errOut := command(t, "{}", append(strings.Fields(args), "--data", data)...)
@@ -30,7 +33,8 @@ func TestNoStore(t *testing.T) {
 	}
 	// A folder that holds something else stays as it is.
 	data := t.TempDir()
-	if code, _, errOut := command(t, "", "queue", "list", "--data", data); code != app.ExitConfig || !strings.Contains(errOut, "there is no store in") {
+	if code, _, errOut := command(t, "", "queue", "list", "--data", data); code != app.ExitConfig ||
+		!strings.Contains(errOut, "there is no store in") {
 		t.Errorf("exit %d: %s", code, errOut)
 	}
 	if left, err := os.ReadDir(data); err != nil || len(left) > 0 {

@@ -29,7 +29,8 @@ type shelf struct {
 func newShelf(t *testing.T, name string, hours int) *shelf {
 	t.Helper()
 	s := &shelf{t: t, data: filepath.Join(t.TempDir(), "data"), ids: map[store.State]store.ID{}}
-	conn := &adapters.Connection{Name: name, Provider: adapters.SMTP, From: "erp@contoso.it", SMTP: &adapters.SMTPSettings{Host: "127.0.0.1", Port: 1, Encryption: adapters.EncryptionNone}}
+	conn := &adapters.Connection{Name: name, Provider: adapters.SMTP, From: "erp@contoso.it",
+		SMTP: &adapters.SMTPSettings{Host: "127.0.0.1", Port: 1, Encryption: adapters.EncryptionNone}}
 	if hours > 0 {
 		conn.Retry = &adapters.Retry{GiveUpHours: hours}
 	}
@@ -64,10 +65,12 @@ func (s *shelf) open(work func(store.Store) error) {
 func (s *shelf) put(st store.Store, c *adapters.Connection, state store.State, unknown bool) (store.ID, error) {
 	now := time.Now()
 	got, err := st.Submit(s.t.Context(), store.Submission{Now: now, Messages: []store.NewMessage{{
-		Message: store.Message{MessageID: fmt.Sprintf("<%s@contoso.it>", state), From: "erp@contoso.it", Subject: state.String(), EntryPoint: "smtp"},
-		Head:    []byte("From: erp@contoso.it\r\n\r\n"), Body: mime.Bytes([]byte("ciao\r\n")),
-		Deliveries: []store.NewDelivery{{Route: store.Route{Connection: c.ID, Lane: c.Lane("")}, Recipients: []mime.Recipient{{Address: "anna@example.com"}},
-			ExpiresAt: now.Add(time.Minute)}},
+		Message: store.Message{MessageID: fmt.Sprintf("<%s@contoso.it>", state), From: "erp@contoso.it", Subject: state.String(),
+			EntryPoint: "smtp"},
+		Head: []byte("From: erp@contoso.it\r\n\r\n"), Body: mime.Bytes([]byte("ciao\r\n")),
+		Deliveries: []store.NewDelivery{{Route: store.Route{Connection: c.ID, Lane: c.Lane("")},
+			Recipients: []mime.Recipient{{Address: "anna@example.com"}},
+			ExpiresAt:  now.Add(time.Minute)}},
 	}}})
 	if err != nil {
 		return store.ID{}, err
@@ -77,7 +80,8 @@ func (s *shelf) put(st store.Store, c *adapters.Connection, state store.State, u
 	if err != nil {
 		return id, err
 	}
-	step := store.Transition{Delivery: id, Epoch: d.Epoch, Now: now, State: state, NextAt: now.Add(time.Hour), Recipients: slices.Clone(d.Recipients)}
+	step := store.Transition{Delivery: id, Epoch: d.Epoch, Now: now, State: state, NextAt: now.Add(time.Hour),
+		Recipients: slices.Clone(d.Recipients)}
 	step.Recipients[0].State = map[store.State]store.RecipientState{store.Sent: store.RecipientSent, store.Failed: store.RecipientFailed,
 		store.Expired: store.RecipientFailed, store.Cancelled: store.RecipientCanceled}[state]
 	if step.Recipients[0].State == "" {
@@ -195,7 +199,8 @@ func TestQueueNamed(t *testing.T) {
 		{"retry FAILED --since 7d", app.ExitUsage, []string{"ids and filters do not go together"}},
 		{"retry FAILED --all", app.ExitUsage, []string{"ids and filters do not go together"}},
 		{"cancel SENT", app.ExitFailure, []string{"cancel: 0 changed, 1 skipped", "SENT: its state is sent: it cannot be cancelled"}},
-		{"cancel SENT EXPIRED QUEUED", app.ExitFailure, []string{"cancel: 1 changed, 2 skipped", "SENT: its state is sent: it cannot be cancelled", "EXPIRED: its state is expired: it cannot be cancelled"}},
+		{"cancel SENT EXPIRED QUEUED", app.ExitFailure, []string{"cancel: 1 changed, 2 skipped",
+			"SENT: its state is sent: it cannot be cancelled", "EXPIRED: its state is expired: it cannot be cancelled"}},
 		{"cancel SENT --json", app.ExitFailure, []string{`"skipped": 1`, `"state": "sent"`, `"id": "SENT"`, "cannot be cancelled"}},
 		{"retry FAILED FAILED", 0, []string{"retry: 1 changed, 0 skipped"}},
 		{"hold CANCELLED", app.ExitFailure, []string{"cannot be held"}},
@@ -244,7 +249,8 @@ func TestQueueExpiry(t *testing.T) {
 				}
 			}
 			_, _, _, after := s.queue("stats")
-			for state, want := range map[store.State]time.Duration{store.Failed: c.want, store.Held: c.want, store.Queued: time.Minute, store.Unverified: time.Minute} {
+			for state, want := range map[store.State]time.Duration{store.Failed: c.want, store.Held: c.want, store.Queued: time.Minute,
+				store.Unverified: time.Minute} {
 				if got := after[state].ExpiresAt.Sub(start); got < want-time.Minute || got > want+time.Minute {
 					t.Errorf("what was %s expires in %v, want %v", state, got, want)
 				}
@@ -262,20 +268,23 @@ func TestQueuePartlyRefused(t *testing.T) {
 	r.submit("good", "erp@contoso.it", "anna@example.com")
 	r.submit("half", "erp@contoso.it", "nobody+550@example.com")
 	r.await("sent", 3) // and the notification
-	if out := r.queue(0, "list"); !strings.Contains(out, "1 of 2 refused: ") || !strings.Contains(out, "CONNECTION") || !strings.Contains(out, " Azienda ") {
+	if out := r.queue(0, "list"); !strings.Contains(out, "1 of 2 refused: ") || !strings.Contains(out, "CONNECTION") ||
+		!strings.Contains(out, " Azienda ") {
 		t.Errorf("in the list:\n%s", out)
 	}
 	for _, lang := range []string{"en", "it"} {
 		code, out, _ := command(t, "", "--lang", lang, "queue", "list", "--refused", "--data", r.data)
 		want := map[string]string{"en": "1 of 2 refused: the recipient does not exist", "it": "il destinatario non esiste"}[lang]
-		if rows := strings.Split(strings.TrimSpace(out), "\n"); code != 0 || len(rows) != 2 || !strings.Contains(rows[1], " half ") || !strings.Contains(rows[1], want) {
+		if rows := strings.Split(strings.TrimSpace(out), "\n"); code != 0 || len(rows) != 2 || !strings.Contains(rows[1], " half ") ||
+			!strings.Contains(rows[1], want) {
 			t.Errorf("in %s, exit %d:\n%s", lang, code, out)
 		}
 	}
 	if got := r.entries("--refused", "--limit", "1"); len(got) != 1 || got[0].Message.Subject != "half" {
 		t.Errorf("as JSON: %+v", got)
 	}
-	if e := r.entries("--refused")[0]; e.Delivery.Connection.Name != "Azienda" || e.Delivery.Error == nil && e.Delivery.Recipients[0].Error == nil && e.Delivery.Recipients[1].Error == nil {
+	if e := r.entries("--refused")[0]; e.Delivery.Connection.Name != "Azienda" || e.Delivery.Error == nil &&
+		e.Delivery.Recipients[0].Error == nil && e.Delivery.Recipients[1].Error == nil {
 		t.Errorf("as JSON: %+v", e)
 	}
 	lines := strings.Split(strings.TrimSpace(r.queue(0, "list", "--jsonl")), "\n")
@@ -293,7 +302,8 @@ func TestQueuePartlyRefused(t *testing.T) {
 	}
 	dir := filepath.Join(t.TempDir(), "out")
 	var done struct{ Deliveries int }
-	if out := r.queue(0, "export", "--json", "--dir", dir, "--to", "nobody+550"); json.Unmarshal([]byte(out), &done) != nil || done.Deliveries != 1 {
+	if out := r.queue(0, "export", "--json", "--dir", dir, "--to", "nobody+550"); json.Unmarshal([]byte(out), &done) != nil ||
+		done.Deliveries != 1 {
 		t.Errorf("export: %s", out)
 	}
 }

@@ -53,7 +53,8 @@ func TestReadmeHTTP(t *testing.T) {
 		t.Fatal(err)
 	}
 	program := fmt.Sprintf("#!/bin/sh\n%s=1 exec %s '-test.run=^TestProgram$' -- \"$@\"\n", programRole, self)
-	connection := `{"name": "Ufficio", "provider": "smtp", "from": "erp@contoso.it", "smtp": {"host": "127.0.0.1", "port": 1, "encryption": "none"}}`
+	connection := `{"name": "Ufficio", "provider": "smtp", "from": "erp@contoso.it",
+		"smtp": {"host": "127.0.0.1", "port": 1, "encryption": "none"}}`
 	for name, text := range map[string]string{"postino": program, "ufficio.json": connection} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o700); err != nil {
 			t.Fatal(err)

@@ -36,23 +36,32 @@ func TestSendmailPrograms(t *testing.T) {
 	m.serve()
 	for _, c := range []sendmailCall{
 		{name: "cronie", args: "-FCronDaemon -i -odi -oem -oi -t", rcpts: "anna@example.com", from: "root@",
-			in: "From: \"(Cron Daemon)\" <root>\nTo: anna@example.com\nSubject: Cron <root@host> /bin/job\nContent-Type: text/plain; charset=UTF-8\nAuto-Submitted: auto-generated\nPrecedence: bulk\nX-Cron-Env: <SHELL=/bin/sh>\n\nout\n"},
+			in: "From: \"(Cron Daemon)\" <root>\nTo: anna@example.com\nSubject: Cron <root@host> /bin/job\nContent-Type: text/plain; " +
+				"charset=UTF-8\nAuto-Submitted: auto-generated\nPrecedence: bulk\nX-Cron-Env: <SHELL=/bin/sh>\n\nout\n"},
 		{name: "Debian's cron", args: "-i -FCronDaemon -B8BITMIME -oem anna@example.com", rcpts: "anna@example.com", from: "root@",
-			in: "From: root (Cron Daemon)\nTo: anna@example.com\nSubject: Cron <root@host> job\nMIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n\nperò\n"},
-		{name: "anacron", args: "-FAnacron -odi anna@example.com", rcpts: "anna@example.com", from: "root@", in: "From: Anacron <root>\nTo: anna@example.com\nSubject: Anacron job\n\nout\n"},
+			in: "From: root (Cron Daemon)\nTo: anna@example.com\nSubject: Cron <root@host> job\nMIME-Version: 1.0\nContent-Type: text/plain; " +
+				"charset=UTF-8\nContent-Transfer-Encoding: 8bit\n\nperò\n"},
+		{name: "anacron", args: "-FAnacron -odi anna@example.com", rcpts: "anna@example.com", from: "root@",
+			in: "From: Anacron <root>\nTo: anna@example.com\nSubject: Anacron job\n\nout\n"},
 		// msmtp -t: "Read recipient addresses from the To, Cc, and Bcc headers of the mail in addition to the recipients given on
 		// the command line. If any Resent- headers are present, then the addresses from any Resent-To, Resent-Cc, and Resent-Bcc
 		// headers in the first block of Resent- headers are used instead."
 		{name: "-t: To, Cc and Bcc", args: "-t", rcpts: "a@example.com b@example.com c@example.com", hidden: "c@example.com",
 			in: "From: " + shop + "\nTo: a@example.com\nCc: B <b@example.com>\nBcc: c@example.com\nSubject: s\n\nx\n"},
-		{name: "-t: beside the arguments", args: "-t d@example.com", rcpts: "a@example.com d@example.com", in: "From: " + shop + "\nTo: a@example.com\nSubject: s\n\nx\n"},
-		{name: "-t: the first block of Resent fields alone", args: "-t", rcpts: "r@example.com", in: "Resent-From: " + shop + "\nResent-To: r@example.com\nReceived: by x; Sun, 29 Nov 2026 10:00:00 +0000\n" +
+		{name: "-t: beside the arguments", args: "-t d@example.com", rcpts: "a@example.com d@example.com", in: "From: " + shop +
+			"\nTo: a@example.com\nSubject: s\n\nx\n"},
+		{name: "-t: the first block of Resent fields alone", args: "-t", rcpts: "r@example.com", in: "Resent-From: " + shop +
+			"\nResent-To: r@example.com\nReceived: by x; Sun, 29 Nov 2026 10:00:00 +0000\n" +
 			"Resent-From: x@example.com\nResent-To: old@example.com\nFrom: " + shop + "\nTo: a@example.com\nSubject: s\n\nx\n"},
-		{name: "-t: Resent and the arguments", args: "-t d@example.com", rcpts: "d@example.com r@example.com", in: "Resent-From: " + shop + "\nResent-Cc: r@example.com\nFrom: " + shop + "\nTo: a@example.com\nSubject: s\n\nx\n"},
-		{name: "-t: a group", args: "-t", rcpts: "a@example.com b@example.com", in: "From: " + shop + "\nTo: team: a@example.com, B <b@example.com>;\nSubject: s\n\nx\n"},
-		{name: "-t: folded, with comments", args: "-t", rcpts: "a@example.com b@example.com", in: "From: " + shop + "\nTo: a@example.com (A, one),\n\t\"B, two\" <b@example.com>\nSubject: s\n\nx\n"},
+		{name: "-t: Resent and the arguments", args: "-t d@example.com", rcpts: "d@example.com r@example.com", in: "Resent-From: " + shop +
+			"\nResent-Cc: r@example.com\nFrom: " + shop + "\nTo: a@example.com\nSubject: s\n\nx\n"},
+		{name: "-t: a group", args: "-t", rcpts: "a@example.com b@example.com", in: "From: " + shop +
+			"\nTo: team: a@example.com, B <b@example.com>;\nSubject: s\n\nx\n"},
+		{name: "-t: folded, with comments", args: "-t", rcpts: "a@example.com b@example.com", in: "From: " + shop +
+			"\nTo: a@example.com (A, one),\n\t\"B, two\" <b@example.com>\nSubject: s\n\nx\n"},
 		{name: "-t: no recipient", args: "-t", code: 64, in: "From: " + shop + "\nSubject: s\n\nx\n"},
-		{name: "without -t the header does not count", args: "d@example.com", rcpts: "d@example.com", in: "From: " + shop + "\nTo: a@example.com\nSubject: s\n\nx\n"},
+		{name: "without -t the header does not count", args: "d@example.com", rcpts: "d@example.com", in: "From: " + shop +
+			"\nTo: a@example.com\nSubject: s\n\nx\n"},
 	} {
 		code, out := m.call(c.in, m.sendmail, strings.Fields(c.args)...)
 		if code != c.code {
@@ -95,17 +104,20 @@ func (m *machine) everyone() {
 func (m *machine) gitSendEmail() {
 	m.t.Helper()
 	patch := filepath.Join(m.t.TempDir(), "0001-fix.patch")
-	const text = "From 1111111111111111111111111111111111111111 Mon Sep 17 00:00:00 2001\nFrom: Shop <%s>\nDate: Sun, 29 Nov 2026 10:00:00 +0100\nSubject: [PATCH] fix\n\nwhy\n---\n a | 2 +-\n\n.\n-- \n2.39.5\n"
+	const text = "From 1111111111111111111111111111111111111111 Mon Sep 17 00:00:00 2001\nFrom: Shop <%s>\nDate: Sun, 29 Nov 2026 10:00:00 " +
+		"+0100\nSubject: [PATCH] fix\n\nwhy\n---\n a | 2 +-\n\n.\n-- \n2.39.5\n"
 	if err := os.WriteFile(patch, fmt.Appendf(nil, text, shop), 0o600); err != nil {
 		m.t.Fatal(err)
 	}
-	code, out := m.call("", "git", "-c", "user.name=Shop", "-c", "user.email="+shop, "send-email", "--smtp-server="+m.sendmail, "--confirm=never", "--suppress-cc=all", "--from=Shop <"+shop+">",
+	code, out := m.call("", "git", "-c", "user.name=Shop", "-c", "user.email="+shop, "send-email", "--smtp-server="+m.sendmail,
+		"--confirm=never", "--suppress-cc=all", "--from=Shop <"+shop+">",
 		"--to=Anna <anna@example.com>", "--cc=bruno@example.com", "--bcc=hidden@example.com", patch)
 	if code != 0 {
 		m.t.Fatalf("git send-email: exit %d: %s", code, out)
 	}
 	d, r := m.next()
-	if got := slices.Sorted(slices.Values(d.Recipients)); strings.Join(got, " ") != "anna@example.com bruno@example.com hidden@example.com" || d.Subject != "[PATCH] fix" || r.Header.Get("Bcc") != "" {
+	if got := slices.Sorted(slices.Values(d.Recipients)); strings.Join(got, " ") != "anna@example.com bruno@example.com hidden@example.com" ||
+		d.Subject != "[PATCH] fix" || r.Header.Get("Bcc") != "" {
 		m.t.Errorf("git send-email: %+v", d)
 	}
 }
@@ -123,12 +135,14 @@ func (m *machine) bsdMailx() {
 	}
 	m.env = []string{"MAILRC=" + rc}
 	defer func() { m.env = nil }()
-	code, out := m.call("uno\n..due\n", mailx, "-s", "Prova", "-c", "bruno@example.com", "-b", "hidden@example.com", "-a", "From: Shop <"+shop+">", "anna@example.com")
+	code, out := m.call("uno\n..due\n", mailx, "-s", "Prova", "-c", "bruno@example.com", "-b", "hidden@example.com", "-a",
+		"From: Shop <"+shop+">", "anna@example.com")
 	if code != 0 {
 		m.t.Fatalf("bsd-mailx: exit %d: %s", code, out)
 	}
 	d, r := m.next()
-	if got := slices.Sorted(slices.Values(d.Recipients)); strings.Join(got, " ") != "anna@example.com bruno@example.com hidden@example.com" || d.Subject != "Prova" || !strings.Contains(r.Header.Get("From"), shop) {
+	if got := slices.Sorted(slices.Values(d.Recipients)); strings.Join(got, " ") != "anna@example.com bruno@example.com hidden@example.com" ||
+		d.Subject != "Prova" || !strings.Contains(r.Header.Get("From"), shop) {
 		m.t.Errorf("bsd-mailx: %+v from %s", d, r.Header.Get("From"))
 	}
 }

@@ -83,7 +83,8 @@ func (m *machine) serve() {
 		return ""
 	}
 	go func() {
-		done <- app.Serve(ctx, app.ServeOptions{Data: m.data, SMTP: []string{"127.0.0.1:0"}, HTTP: "127.0.0.1:0", CAFile: m.sandbox.CAFile(), Stderr: io.Discard,
+		done <- app.Serve(ctx, app.ServeOptions{Data: m.data, SMTP: []string{"127.0.0.1:0"}, HTTP: "127.0.0.1:0", CAFile: m.sandbox.CAFile(),
+			Stderr: io.Discard,
 			Getenv: getenv, Ready: func(a app.Addresses) { ready <- a }})
 	}()
 	select {
@@ -109,7 +110,8 @@ func (m *machine) call(stdin string, name string, args ...string) (code int, out
 		smtp = "127.0.0.1:1" // nobody
 	}
 	cmd := exec.CommandContext(m.t.Context(), name, args...)
-	cmd.Env = append(os.Environ(), "POSTINO_SMTP="+smtp, "POSTINO_DATA="+m.data, "POSTINO_MAILDROP="+m.maildrop, "POSTINO_LANG=en", "MAILRC=/dev/null", "LC_ALL=C.UTF-8")
+	cmd.Env = append(os.Environ(), "POSTINO_SMTP="+smtp, "POSTINO_DATA="+m.data, "POSTINO_MAILDROP="+m.maildrop, "POSTINO_LANG=en",
+		"MAILRC=/dev/null", "LC_ALL=C.UTF-8")
 	cmd.Env = append(cmd.Env, m.env...)
 	cmd.Stdin = strings.NewReader(stdin)
 	b, err := cmd.CombinedOutput()
@@ -170,7 +172,8 @@ func (m *machine) wantMail(subject, text string, rcpts ...string) *mail.Reader {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	if got := strings.ReplaceAll(string(body), "\r\n", "\n"); d.Subject != subject || got != text || !slices.Equal(d.Recipients, rcpts) || r.Header.Get("Bcc") != "" || d.From == "" {
+	if got := strings.ReplaceAll(string(body), "\r\n", "\n"); d.Subject != subject || got != text || !slices.Equal(d.Recipients, rcpts) ||
+		r.Header.Get("Bcc") != "" || d.From == "" {
 		m.t.Errorf("arrived %+v\n%q, want %q %q for %v", d, got, subject, text, rcpts)
 	}
 	return r
@@ -186,8 +189,10 @@ func TestSendmailPeers(t *testing.T) {
 	m := newMachine(t)
 	const text = "Così è.\n.\n..due punti\nFrom qui\n"
 	quoted := strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", `\n`) // PHP adds the last line end
-	mailPHP := fmt.Sprintf(`exit(mail("anna@example.com, Bruno <bruno@example.com>", "=?UTF-8?B?".base64_encode("Fattura n° 42 – però")."?=", "%s",
-		["From" => "Negozio <%s>", "Bcc" => "hidden@example.com", "Content-Type" => "text/plain; charset=UTF-8", "Content-Transfer-Encoding" => "8bit"]) ? 0 : 1);`, quoted, shop)
+	mailPHP := fmt.Sprintf(`exit(mail("anna@example.com, Bruno <bruno@example.com>",
+		"=?UTF-8?B?".base64_encode("Fattura n° 42 – però")."?=", "%s",
+		["From" => "Negozio <%s>", "Bcc" => "hidden@example.com", "Content-Type" => "text/plain; charset=UTF-8",
+		"Content-Transfer-Encoding" => "8bit"]) ? 0 : 1);`, quoted, shop)
 
 	// The server is down: the message is kept, and the program is told that all is well.
 	if code, out := m.php(mailPHP); code != 0 {
@@ -207,7 +212,9 @@ func TestSendmailPeers(t *testing.T) {
 	m.wantMail("Fattura n° 42 – però", text, everybody...)
 
 	// The fifth parameter of mail(), as web shops use it.
-	if code, out := m.php(fmt.Sprintf(`exit(mail("anna@example.com", "Ordine", "uno\r\ndue", "From: %s\r\nReply-To: ordini@contoso.example", "-f%s") ? 0 : 1);`, shop, shop)); code != 0 {
+	order := fmt.Sprintf(`exit(mail("anna@example.com", "Ordine", "uno\r\ndue",
+		"From: %s\r\nReply-To: ordini@contoso.example", "-f%s") ? 0 : 1);`, shop, shop)
+	if code, out := m.php(order); code != 0 {
 		t.Errorf("PHP with -f: exit %d: %s", code, out)
 	}
 	if r := m.wantMail("Ordine", "uno\ndue\n", "anna@example.com"); !strings.Contains(r.Header.Get("Reply-To"), "ordini@contoso.example") {
@@ -215,7 +222,8 @@ func TestSendmailPeers(t *testing.T) {
 	}
 
 	// What is refused comes back to the program.
-	if code, out := m.php(`exit(mail("anna@example.com", "x", "x", "From: boss@elsewhere.example") ? 0 : 1);`); code != 1 || !strings.Contains(out, "no connection sends mail from boss@elsewhere.example") {
+	if code, out := m.php(`exit(mail("anna@example.com", "x", "x", "From: boss@elsewhere.example") ? 0 : 1);`); code != 1 ||
+		!strings.Contains(out, "no connection sends mail from boss@elsewhere.example") {
 		t.Errorf("a sender without a connection: exit %d: %s", code, out)
 	}
 
@@ -225,7 +233,8 @@ func TestSendmailPeers(t *testing.T) {
 	if err := os.WriteFile(file, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	code, out := m.call(text, "s-nail", "-n", "-S", "v15-compat", "-S", "mta="+m.sendmail, "-S", "ttycharset=utf-8", "-S", "sendwait", "-r", shop, "-s", "Disegni – più", "-a", file,
+	code, out := m.call(text, "s-nail", "-n", "-S", "v15-compat", "-S", "mta="+m.sendmail, "-S", "ttycharset=utf-8", "-S", "sendwait", "-r",
+		shop, "-s", "Disegni – più", "-a", file,
 		"-c", "bruno@example.com", "-b", "hidden@example.com", "anna@example.com")
 	if code != 0 {
 		t.Fatalf("s-nail: exit %d: %s", code, out)
@@ -244,7 +253,8 @@ func TestSendmailPeers(t *testing.T) {
 	if nerr != nil || rerr != nil || name != "perché.bin" || !bytes.Equal(got, content) {
 		t.Errorf("the file arrived as %q, %d octets, %v %v", name, len(got), nerr, rerr)
 	}
-	if code, out := m.call("x\n", "s-nail", "-n", "-S", "mta="+m.sendmail, "-S", "sendwait", "-r", "boss@elsewhere.example", "-s", "x", "anna@example.com"); code == 0 {
+	if code, out := m.call("x\n", "s-nail", "-n", "-S", "mta="+m.sendmail, "-S", "sendwait", "-r", "boss@elsewhere.example", "-s", "x",
+		"anna@example.com"); code == 0 {
 		t.Errorf("s-nail was not told of a refusal: %s", out)
 	}
 	if rest := m.sandbox.DeliveriesSince(m.seen); len(rest) > 0 {

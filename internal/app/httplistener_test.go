@@ -68,7 +68,8 @@ func socketClient(t *testing.T, path string) *http.Client {
 func TestSocketAndTCP(t *testing.T) {
 	t.Parallel()
 	const message = `{"from": "erp@contoso.it", "to": ["a@example.com"], "text": "x"}`
-	const connection = `{"name": "x", "provider": "smtp", "from": "erp@contoso.it", "smtp": {"host": "127.0.0.1", "port": 1, "encryption": "none"}}`
+	const connection = `{"name": "x", "provider": "smtp", "from": "erp@contoso.it",
+		"smtp": {"host": "127.0.0.1", "port": 1, "encryption": "none"}}`
 	tcp := new(http.Client)
 	t.Cleanup(tcp.CloseIdleConnections)
 	var path string
@@ -166,10 +167,12 @@ func TestWebhookNetworks(t *testing.T) {
 	at, _ = startServer(t, listeners+"[webhooks]\nnetworks = ['127.0.0.1']\n")
 	client := socketClient(t, at.Socket)
 	ask(t, client, http.StatusCreated, "POST", api+"/v1/webhooks", hook)
-	ask(t, client, http.StatusCreated, "POST", api+"/v1/connections", `{"name": "x", "provider": "smtp", "from": "erp@contoso.it", "smtp": {"host": "127.0.0.1", "port": 1, "encryption": "none"}}`)
+	ask(t, client, http.StatusCreated, "POST", api+"/v1/connections",
+		`{"name": "x", "provider": "smtp", "from": "erp@contoso.it", "smtp": {"host": "127.0.0.1", "port": 1, "encryption": "none"}}`)
 	var sent struct{ ID string }
 	if err := json.Unmarshal(ask(t, client, http.StatusAccepted, "POST", api+"/v1/messages",
-		fmt.Sprintf(`{"from": "erp@contoso.it", "to": ["a@example.com"], "text": "x", "send_at": %q}`, time.Now().Add(time.Hour).Format(time.RFC3339))), &sent); err != nil {
+		fmt.Sprintf(`{"from": "erp@contoso.it", "to": ["a@example.com"], "text": "x", "send_at": %q}`,
+			time.Now().Add(time.Hour).Format(time.RFC3339))), &sent); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -194,8 +197,10 @@ func writeCertificate(t *testing.T, certFile, keyFile string) *x509.Certificate 
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: "postino"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
+	c := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: "postino"}, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter:    time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
 	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -220,7 +225,8 @@ func writeCertificate(t *testing.T, certFile, keyFile string) *x509.Certificate 
 func secureClient(t *testing.T, c *x509.Certificate) *http.Client {
 	roots := x509.NewCertPool()
 	roots.AddCert(c)
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true}}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		ForceAttemptHTTP2: true}}
 	t.Cleanup(client.CloseIdleConnections)
 	return client
 }
@@ -299,10 +305,12 @@ func TestCertificateMissing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "postino.toml")
-	if err := os.WriteFile(file, []byte("smtp = []\n[http]\naddress = '127.0.0.1:0'\ncert_file = 'no.pem'\nkey_file = 'no.key'\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("smtp = []\n[http]\naddress = '127.0.0.1:0'\ncert_file = 'no.pem'\nkey_file = 'no.key'\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
-	err := Serve(t.Context(), ServeOptions{ConfigFile: file, Data: filepath.Join(dir, "data"), Stderr: io.Discard, Getenv: func(string) string { return "" }})
+	err := Serve(t.Context(), ServeOptions{ConfigFile: file, Data: filepath.Join(dir, "data"), Stderr: io.Discard,
+		Getenv: func(string) string { return "" }})
 	var e *ExitError
 	if !errors.As(err, &e) || e.Code != ExitConfig {
 		t.Errorf("%v", err)

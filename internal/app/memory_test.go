@@ -61,7 +61,8 @@ func TestMemory(t *testing.T) {
 				break
 			}
 		}
-		t.Logf("%-6s %d x %3d MB at once: peak RSS %.1f MB, %v", p, memorySends, memorySize(p)>>20, float64(kb)/1024, time.Since(began).Round(time.Millisecond))
+		t.Logf("%-6s %d x %3d MB at once: peak RSS %.1f MB, %v", p, memorySends, memorySize(p)>>20, float64(kb)/1024,
+			time.Since(began).Round(time.Millisecond))
 		if kb == 0 || kb > memoryGoal {
 			t.Errorf("%s: %d KB, goal %d KB", p, kb, memoryGoal)
 		}
@@ -157,10 +158,13 @@ func runMemorySandbox(t *testing.T) {
 func largeMessage(t *testing.T, size int64) *mime.Message {
 	t.Helper()
 	head := strings.ReplaceAll("From: "+memoryFrom+"\nTo: anna@example.com\nSubject: Disegni\nDate: Sun, 22 Nov 2026 10:00:00 +0100\n"+
-		"Message-ID: <large@contoso.example>\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=M\n\n--M\nContent-Type: text/plain\n\nCiao\n"+
-		"--M\nContent-Type: application/zip\nContent-Disposition: attachment; filename=dwg.zip\nContent-Transfer-Encoding: base64\n\n", "\n", "\r\n")
+		"Message-ID: <large@contoso.example>\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=M\n\n--M\nContent-Type: "+
+		"text/plain\n\nCiao\n"+
+		"--M\nContent-Type: application/zip\nContent-Disposition: attachment; filename=dwg.zip\nContent-Transfer-Encoding: base64\n\n", "\n",
+		"\r\n")
 	const tail = "--M--\r\n"
-	m, err := mime.Read(mime.Join(mime.Bytes([]byte(head)), adaptertest.Base64Lines((size-int64(len(head)+len(tail)))/78*78), mime.Bytes([]byte(tail))), mime.Limits{})
+	m, err := mime.Read(mime.Join(mime.Bytes([]byte(head)), adaptertest.Base64Lines((size-int64(len(head)+len(tail)))/78*78),
+		mime.Bytes([]byte(tail))), mime.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}

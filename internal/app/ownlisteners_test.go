@@ -53,7 +53,8 @@ func TestOwnListeners(t *testing.T) {
 			t.Errorf("%s, listening at %v: %v", c.to, c.own, got)
 		}
 	}
-	if o := own("127.0.0.1:2525"); !o.leadsTo(t.Context(), "localhost", 2525) || o.leadsTo(t.Context(), "localhost", 25) || o.leadsTo(t.Context(), "no-such-host.invalid", 2525) {
+	if o := own("127.0.0.1:2525"); !o.leadsTo(t.Context(), "localhost", 2525) || o.leadsTo(t.Context(), "localhost", 25) ||
+		o.leadsTo(t.Context(), "no-such-host.invalid", 2525) {
 		t.Error("localhost is a name of the listener, no-such-host is none")
 	}
 }

@@ -21,12 +21,15 @@ func TestReload(t *testing.T) {
 		level       slog.Level
 	}{
 		{name: "nothing", after: before, want: []string{"log level and certificates were read again"}, not: "restart"},
-		{name: "log level", after: strings.Replace(before, "info", "debug", 1), want: []string{"were read again"}, not: "restart", level: slog.LevelDebug},
+		{name: "log level", after: strings.Replace(before, "info", "debug", 1), want: []string{"were read again"}, not: "restart",
+			level: slog.LevelDebug},
 		{name: "others", after: strings.NewReplacer("hunter1", "hunter2", "2525", "2526").Replace(before) + "[outbox]\nretry_first = '5m'\n",
 			want: []string{"were read again", "level=WARN", "need a restart", "[database smtp outbox.retry_first]"}},
-		{name: "log format", after: strings.Replace(before, "level = 'info'", "level = 'info'\nformat = 'json'", 1), want: []string{"[log.format]"}},
+		{name: "log format", after: strings.Replace(before, "level = 'info'", "level = 'info'\nformat = 'json'", 1),
+			want: []string{"[log.format]"}},
 		{name: "wrong", after: before + "workers = -1\n", want: []string{"level=ERROR", "the configuration is wrong"}, not: "were read again"},
-		{name: "wrong level", after: strings.Replace(before, "info", "loud", 1), want: []string{"level=ERROR", "log.level"}, not: "were read again"},
+		{name: "wrong level", after: strings.Replace(before, "info", "loud", 1), want: []string{"level=ERROR", "log.level"},
+			not: "were read again"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -13,7 +13,8 @@ import (
 func TestSendmailWithoutServer(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
-	err := Sendmail(t.Context(), SendmailOptions{Args: []string{"-t", "-f", "erp@contoso.it"}, Stdin: strings.NewReader("To: a@example.com\n\nciao\n"), Stdout: new(bytes.Buffer),
+	err := Sendmail(t.Context(), SendmailOptions{Args: []string{"-t", "-f", "erp@contoso.it"},
+		Stdin: strings.NewReader("To: a@example.com\n\nciao\n"), Stdout: new(bytes.Buffer),
 		Getenv: func(name string) string {
 			return map[string]string{"POSTINO_MAILDROP": filepath.Join(data, "maildrop"), "POSTINO_SMTP": "127.0.0.1:1"}[name]
 		}})
@@ -30,7 +31,8 @@ func TestMailqWithoutStore(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "typo")
 	var out bytes.Buffer
-	err := Sendmail(t.Context(), SendmailOptions{Args: []string{"-bp"}, Stdout: &out, Getenv: func(name string) string { return map[string]string{"POSTINO_DATA": data}[name] }})
+	err := Sendmail(t.Context(), SendmailOptions{Args: []string{"-bp"}, Stdout: &out,
+		Getenv: func(name string) string { return map[string]string{"POSTINO_DATA": data}[name] }})
 	if ExitCode(err) != ExitConfig || !strings.Contains(err.Error(), "there is no store in "+data) {
 		t.Errorf("%v: %s", err, out.String())
 	}

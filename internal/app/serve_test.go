@@ -66,8 +66,9 @@ func startServer(t *testing.T, configuration string) (Addresses, *serverLog) {
 	ended := make(chan error, 1)
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	go func() {
-		ended <- Serve(ctx, ServeOptions{ConfigFile: file, Data: filepath.Join(dir, "data"), Stderr: log, Getenv: func(string) string { return "" },
-			Ready: func(a Addresses) { ready <- a }})
+		ended <- Serve(ctx, ServeOptions{ConfigFile: file, Data: filepath.Join(dir, "data"), Stderr: log,
+			Getenv: func(string) string { return "" },
+			Ready:  func(a Addresses) { ready <- a }})
 	}()
 	var at Addresses
 	select {

@@ -45,11 +45,13 @@ func TestKeyOfStore(t *testing.T) {
 		{name: "a new store and a key", env: map[string]string{vault.Variable: right}},
 		{name: "its key", store: with, env: map[string]string{vault.Variable: right}},
 		{name: "another key", store: with, env: map[string]string{vault.Variable: other}, refused: "is not the key of the store"},
-		{name: "another key, no secret yet", store: without, env: map[string]string{vault.Variable: other}, refused: "is not the key of the store"},
+		{name: "another key, no secret yet", store: without, env: map[string]string{vault.Variable: other},
+			refused: "is not the key of the store"},
 		{name: "no key", store: with, refused: "is missing"},
 		{name: "no key, no secret yet", store: without, refused: "is missing"},
 		{name: "an older store and its key", store: old, env: map[string]string{vault.Variable: right}},
-		{name: "an older store and another key", store: old, env: map[string]string{vault.Variable: other}, refused: "is not the key of the store"},
+		{name: "an older store and another key", store: old, env: map[string]string{vault.Variable: other},
+			refused: "is not the key of the store"},
 		{name: "an older store without its key", store: old, refused: "is missing"},
 		{name: "a new key is wanted", store: with, env: map[string]string{newKey: "1"}, made: true},
 		{name: "another key is wanted", store: with, env: map[string]string{vault.Variable: other, newKey: "1"}},
@@ -89,7 +91,8 @@ func TestKeyOfStore(t *testing.T) {
 				}
 			}
 			err := open(c.env)
-			if (err != nil) != (c.refused != "") || err != nil && (!strings.Contains(err.Error(), c.refused) || !strings.Contains(err.Error(), "POSTINO_NEW_KEY=1")) {
+			if (err != nil) != (c.refused != "") || err != nil &&
+				(!strings.Contains(err.Error(), c.refused) || !strings.Contains(err.Error(), "POSTINO_NEW_KEY=1")) {
 				t.Errorf("%v", err)
 			}
 			if err != nil && Sentence(err, "it") == err.Error() {

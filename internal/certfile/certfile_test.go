@@ -26,7 +26,8 @@ func selfMade(t *testing.T, name string, until time.Time) made {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().AddDate(-1, 0, 0), NotAfter: until}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().AddDate(-1, 0, 0),
+		NotAfter: until}
 	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +36,8 @@ func selfMade(t *testing.T, name string, until time.Time) made {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return made{pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw})}
+	return made{pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw})}
 }
 
 // place is a File over files that the test writes, with a clock and a log.
@@ -81,7 +83,8 @@ func (p *place) want(f *File, name string) {
 func TestChanges(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	one, two, three := selfMade(t, "one", p.now.AddDate(1, 0, 0)), selfMade(t, "two", p.now.AddDate(1, 0, 0)), selfMade(t, "three", p.now.AddDate(0, 0, -1))
+	one, two, three := selfMade(t, "one", p.now.AddDate(1, 0, 0)), selfMade(t, "two", p.now.AddDate(1, 0, 0)),
+		selfMade(t, "three", p.now.AddDate(0, 0, -1))
 	p.write(p.cert, one.cert)
 	p.write(p.key, one.key)
 	f, err := p.open()
@@ -129,7 +132,8 @@ func TestChanges(t *testing.T) {
 func TestCannotBeOpened(t *testing.T) {
 	t.Parallel()
 	one, two := selfMade(t, "one", time.Now().AddDate(1, 0, 0)), selfMade(t, "two", time.Now().AddDate(1, 0, 0))
-	for name, c := range map[string]made{"no certificate": {nil, one.key}, "no key": {one.cert, nil}, "another's key": {one.cert, two.key}, "not PEM": {[]byte("x"), one.key}} {
+	for name, c := range map[string]made{"no certificate": {nil, one.key}, "no key": {one.cert, nil}, "another's key": {one.cert, two.key},
+		"not PEM": {[]byte("x"), one.key}} {
 		p := newPlace(t)
 		if c.cert != nil {
 			p.write(p.cert, c.cert)

@@ -26,7 +26,8 @@ func TestNegativeNumbers(t *testing.T) {
 			case f.CanInt():
 				f.SetInt(-1)
 				err := c.Validate()
-				if want := !slices.Contains(never, name); want != (err != nil && strings.Contains(err.Error(), v.Type().Field(i).Tag.Get("toml")+" is negative")) {
+				if want := !slices.Contains(never, name); want != (err != nil &&
+					strings.Contains(err.Error(), v.Type().Field(i).Tag.Get("toml")+" is negative")) {
 					t.Errorf("%s: %v", name, err)
 				}
 				f.SetInt(0)
@@ -47,26 +48,31 @@ func TestLoad(t *testing.T) {
 		check               func(*testing.T, Config)
 	}{
 		{name: "nothing at all", check: func(t *testing.T, c Config) {
-			if c.SMTP[0].Address != "127.0.0.1:2525" || c.HTTP.Address != "127.0.0.1:8025" || c.Data != "postino-data" || c.Hostname == "" || c.Node == "" {
+			if c.SMTP[0].Address != "127.0.0.1:2525" || c.HTTP.Address != "127.0.0.1:8025" || c.Data != "postino-data" || c.Hostname == "" ||
+				c.Node == "" {
 				t.Errorf("defaults: %+v", c)
 			}
 		}},
-		{name: "file", file: "hostname='mail.contoso.it'\n[limits]\nmax_size='25MiB'\njoin_window='5s'\n[retention]\nbodies='2d'\n[[smtp]]\naddress='0.0.0.0:587'\ntls='starttls'\nauth='required'\n",
+		{name: "file", file: "hostname='mail.contoso.it'\n[limits]\nmax_size='25MiB'\njoin_window='5s'\n[retention]\nbodies='2d'\n" +
+			"[[smtp]]\naddress='0.0.0.0:587'\ntls='starttls'\nauth='required'\n",
 			check: func(t *testing.T, c Config) {
-				if len(c.SMTP) != 1 || c.SMTP[0].Address != "0.0.0.0:587" || c.Limits.MaxSize != 25<<20 || time.Duration(c.Retention.Bodies) != 48*time.Hour || time.Duration(c.Limits.JoinWindow) != 5*time.Second {
+				if len(c.SMTP) != 1 || c.SMTP[0].Address != "0.0.0.0:587" || c.Limits.MaxSize != 25<<20 ||
+					time.Duration(c.Retention.Bodies) != 48*time.Hour || time.Duration(c.Limits.JoinWindow) != 5*time.Second {
 					t.Errorf("%+v", c)
 				}
 			}},
-		{name: "environment over file", file: "data='a'", env: map[string]string{"POSTINO_DATA": "b", "POSTINO_SMTP": "127.0.0.1:99"}, check: func(t *testing.T, c Config) {
-			if c.Data != "b" || c.SMTP[0].Address != "127.0.0.1:99" {
-				t.Errorf("%+v", c)
-			}
-		}},
-		{name: "listeners of the file stay", file: "[[smtp]]\naddress='127.0.0.1:1'\n[[smtp]]\naddress='127.0.0.1:2'", env: map[string]string{"POSTINO_SMTP": "127.0.0.1:99"}, check: func(t *testing.T, c Config) {
-			if len(c.SMTP) != 2 || c.SMTP[0].Address != "127.0.0.1:1" || len(c.Warnings) != 1 {
-				t.Errorf("%+v", c)
-			}
-		}},
+		{name: "environment over file", file: "data='a'", env: map[string]string{"POSTINO_DATA": "b", "POSTINO_SMTP": "127.0.0.1:99"},
+			check: func(t *testing.T, c Config) {
+				if c.Data != "b" || c.SMTP[0].Address != "127.0.0.1:99" {
+					t.Errorf("%+v", c)
+				}
+			}},
+		{name: "listeners of the file stay", file: "[[smtp]]\naddress='127.0.0.1:1'\n[[smtp]]\naddress='127.0.0.1:2'",
+			env: map[string]string{"POSTINO_SMTP": "127.0.0.1:99"}, check: func(t *testing.T, c Config) {
+				if len(c.SMTP) != 2 || c.SMTP[0].Address != "127.0.0.1:1" || len(c.Warnings) != 1 {
+					t.Errorf("%+v", c)
+				}
+			}},
 		{name: "unknown key", file: "dta='x'", wantErr: `unknown setting "dta"`},
 		{name: "bad duration", file: "[limits]\njoin_window='soon'", wantErr: "not a duration"},
 		{name: "bad size", file: "[limits]\nmax_size='big'", wantErr: "not a size"},
@@ -78,7 +84,8 @@ func TestLoad(t *testing.T) {
 		{name: "negative retry", file: "[outbox]\nretry_first='-1m'", wantErr: "outbox.retry_first is negative"},
 		{name: "negative end", file: "[outbox]\ngive_up='-3d'", wantErr: "outbox.give_up is negative"},
 		{name: "negative retention", file: "[retention]\nbodies='-1d'", wantErr: "retention.bodies is negative"},
-		{name: "negative listener", file: "[[smtp]]\naddress='127.0.0.1:25'\nmax_connections=-1", wantErr: "smtp listener 127.0.0.1:25: max_connections is negative"},
+		{name: "negative listener", file: "[[smtp]]\naddress='127.0.0.1:25'\nmax_connections=-1",
+			wantErr: "smtp listener 127.0.0.1:25: max_connections is negative"},
 		{name: "negative where it means never", file: "[limits]\njoin_window='-1s'\n[notify]\nwarn_after='-1s'\n[retention]\nbodies='0s'"},
 		{name: "one listener as a table", file: "[smtp]\naddress='127.0.0.1:25'", wantErr: "write [[smtp]]"},
 		{name: "a table as a list", file: "[[http]]\naddress='127.0.0.1:25'", wantErr: "write [http]"},
@@ -96,7 +103,8 @@ func TestLoad(t *testing.T) {
 		}},
 		{name: "receivers that are no network", file: "[webhooks]\nnetworks=['erp.local']", wantErr: "webhooks: \"erp.local\" is not a network"},
 		{name: "receivers everywhere", file: "[webhooks]\nnetworks=['0.0.0.0/0']", wantErr: "name the receivers"},
-		{name: "open relay in halves", file: "[[smtp]]\naddress='0.0.0.0:25'\nauth='optional'\nnetworks=['0.0.0.0/1','128.0.0.0/1']", wantErr: "open relay"},
+		{name: "open relay in halves", file: "[[smtp]]\naddress='0.0.0.0:25'\nauth='optional'\nnetworks=['0.0.0.0/1','128.0.0.0/1']",
+			wantErr: "open relay"},
 		{name: "legacy for everyone", file: "[[smtp]]\naddress='0.0.0.0:25'\nbare_lf=true\nnetworks=['::/0']", wantErr: "needs networks"},
 		{name: "servers everywhere", file: "[connections]\nnetworks=['::/1','8000::/1']", wantErr: "name the servers"},
 		{name: "servers inside", file: "[connections]\nnetworks=['10.2.0.0/16']"},

@@ -21,7 +21,8 @@ func TestDocumentedConfiguration(t *testing.T) {
 	}
 	for name, shown := range map[string]string{
 		"as shown": text,
-		"with what is commented out on": strings.NewReplacer("\n# database", "\ndatabase", "\n# node", "\nnode", "\n# cert_file", "\ncert_file", "\n# key_file", "\nkey_file",
+		"with what is commented out on": strings.NewReplacer("\n# database", "\ndatabase", "\n# node", "\nnode", "\n# cert_file", "\ncert_file",
+			"\n# key_file", "\nkey_file",
 			"\n# client", "\nclient", "\n# [maildrop]", "\n[maildrop]",
 			"\n# socket", "\nsocket", "\n# public_url", "\npublic_url", "\n# trusted_proxies", "\ntrusted_proxies").Replace(text),
 	} {

@@ -16,7 +16,8 @@ import (
 func TestWriteAndRead(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "drop")
-	env := mime.Envelope{From: "erp@contoso.it", Recipients: []mime.Recipient{{Address: "anna@example.com", Notify: []string{"NEVER"}}}, Ret: "HDRS", EnvID: "x"}
+	env := mime.Envelope{From: "erp@contoso.it", Recipients: []mime.Recipient{{Address: "anna@example.com", Notify: []string{"NEVER"}}},
+		Ret: "HDRS", EnvID: "x"}
 	const message = "From: erp@contoso.it\r\n\r\n{\"not\": \"an envelope\"}\r\n"
 	// A folder that is made here would be one that no server looks into.
 	if err := Write(dir, env, mime.Bytes([]byte(message))); err == nil || !strings.Contains(err.Error(), "does not exist") {
@@ -42,7 +43,8 @@ func TestWriteAndRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	b, err := io.ReadAll(body)
-	if err != nil || string(b) != message || got.From != env.From || len(got.Recipients) != 1 || got.Recipients[0].Address != "anna@example.com" || got.Ret != "HDRS" {
+	if err != nil || string(b) != message || got.From != env.From || len(got.Recipients) != 1 ||
+		got.Recipients[0].Address != "anna@example.com" || got.Ret != "HDRS" {
 		t.Errorf("%+v %q %v", got, b, err)
 	}
 	if _, _, err := Read(strings.NewReader(message)); err == nil {

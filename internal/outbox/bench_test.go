@@ -122,7 +122,8 @@ func newBench(b *testing.B, conns int, change func(*adapters.Connection)) *bench
 		})
 	}
 	wg.Wait()
-	if w.submit, err = submit.New(submit.Options{Store: st, Connections: registry.NewConnections(st), Adapters: w.provider, Events: true}); err != nil {
+	if w.submit, err = submit.New(submit.Options{Store: st, Connections: registry.NewConnections(st), Adapters: w.provider,
+		Events: true}); err != nil {
 		b.Fatal(err)
 	}
 	return w
@@ -174,7 +175,8 @@ func (w *bench) run(b *testing.B, change func(*outbox.Options)) {
 
 // letter is a message of size bytes from the connection.
 func letter(c *adapters.Connection, size int) string {
-	head := fmt.Sprintf("From: Contoso <%s>\r\nTo: Anna <anna@example.com>\r\nSubject: Fattura 12\r\nDate: Sun, 22 Nov 2026 10:00:00 +0100\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n", c.From)
+	head := fmt.Sprintf("From: Contoso <%s>\r\nTo: Anna <anna@example.com>\r\nSubject: Fattura 12\r\nDate: Sun, 22 Nov 2026 10:00:00 "+
+		"+0100\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n", c.From)
 	return head + strings.Repeat(strings.Repeat("x", 76)+"\r\n", max(1, (size-len(head))/78))
 }
 
@@ -197,7 +199,8 @@ func (w *bench) take(b *testing.B, clients, n, size int) {
 					b.Error(err)
 					return
 				}
-				_, err = w.submit.Submit(context.Background(), submit.Request{Message: in, EntryPoint: "smtp", Envelope: mime.Envelope{From: c.From, Recipients: []mime.Recipient{{Address: "anna@example.com"}}}})
+				_, err = w.submit.Submit(context.Background(), submit.Request{Message: in, EntryPoint: "smtp",
+					Envelope: mime.Envelope{From: c.From, Recipients: []mime.Recipient{{Address: "anna@example.com"}}}})
 				if cerr := in.Close(); err != nil || cerr != nil {
 					b.Error(err, cerr)
 					return

@@ -21,7 +21,8 @@ func TestFailover(t *testing.T) {
 		}
 	}
 	scenario(t, "from one fallback to the next", func(t *testing.T) {
-		w := newWorld(t, conn("b", speaksForA), conn("c", speaksForA), conn("a", func(c *adapters.Connection) { c.Fallback = []string{"b", "c"} }))
+		w := newWorld(t, conn("b", speaksForA), conn("c", speaksForA),
+			conn("a", func(c *adapters.Connection) { c.Fallback = []string{"b", "c"} }))
 		defer w.close()
 		for _, name := range []string{"a", "b", "c"} {
 			pauseUntil(w, name, time.Hour)
@@ -79,12 +80,14 @@ func TestFailover(t *testing.T) {
 		return func() { up.Store(true) }
 	}
 	scenario(t, "not to a route that takes fewer recipients", func(t *testing.T) {
-		w := newWorld(t, conn("b", speaksForA), conn("c", speaksForA), conn("a", func(c *adapters.Connection) { c.Fallback = []string{"b", "c"} }))
+		w := newWorld(t, conn("b", speaksForA), conn("c", speaksForA),
+			conn("a", func(c *adapters.Connection) { c.Fallback = []string{"b", "c"} }))
 		defer w.close()
 		offline(w, "a", refusing)
 		w.fakes["b"].takes = 2
 		w.run(nil)
-		if d := w.await(w.submit("a", "x@y.it", "y@y.it", "z@y.it"), time.Minute, store.Sent, store.Failed); d.Route.Connection != w.conns["c"].ID {
+		if d := w.await(w.submit("a", "x@y.it", "y@y.it", "z@y.it"), time.Minute, store.Sent,
+			store.Failed); d.Route.Connection != w.conns["c"].ID {
 			t.Errorf("%v through %+v: %v", d.State, d.Route, d.Error)
 		}
 	})
@@ -96,7 +99,8 @@ func TestFailover(t *testing.T) {
 			return adapters.Receipt{}, failure(adapters.Permanent, func(e *adapters.Error) { e.TooLarge = true }).err
 		}
 		w.run(nil)
-		if d := w.await(w.submit("a", "x@y.it"), 3*time.Minute, store.Sent, store.Failed); d.Route.Connection != w.conns["b"].ID || d.State != store.Sent {
+		if d := w.await(w.submit("a", "x@y.it"), 3*time.Minute, store.Sent, store.Failed); d.Route.Connection != w.conns["b"].ID ||
+			d.State != store.Sent {
 			t.Errorf("%v through %+v: %v", d.State, d.Route, d.Error)
 		}
 	})
@@ -118,7 +122,8 @@ func TestFailover(t *testing.T) {
 		defer w.close()
 		online := offline(w, "a", refusing)
 		until := time.Now().Add(24 * time.Hour)
-		if err := w.store.ChangeLane(t.Context(), time.Now(), w.conns["b"].Lane("a@contoso.it"), store.LaneChange{PauseUntil: &until}); err != nil {
+		if err := w.store.ChangeLane(t.Context(), time.Now(), w.conns["b"].Lane("a@contoso.it"),
+			store.LaneChange{PauseUntil: &until}); err != nil {
 			t.Fatal(err)
 		}
 		w.run(nil)
@@ -161,7 +166,8 @@ func TestFailover(t *testing.T) {
 		w.run(nil)
 		pause(t.Context(), time.Second)
 		past := time.Now()
-		if err := w.store.ChangeConnection(t.Context(), past, w.conns["a"].ID, store.ConnectionChange{PauseUntil: &past, Breaker: &store.Breaker{State: "open", Failures: 5, OpenUntil: past}}); err != nil {
+		if err := w.store.ChangeConnection(t.Context(), past, w.conns["a"].ID,
+			store.ConnectionChange{PauseUntil: &past, Breaker: &store.Breaker{State: "open", Failures: 5, OpenUntil: past}}); err != nil {
 			t.Fatal(err)
 		}
 		pause(t.Context(), 10*time.Second)
@@ -172,7 +178,10 @@ func TestFailover(t *testing.T) {
 	})
 	scenario(t, "a budget without leave to move", func(t *testing.T) {
 		one := 1
-		w := newWorld(t, conn("b", speaksForA), conn("a", func(c *adapters.Connection) { c.Fallback, c.Limits.RecipientsPerDay = []string{"b"}, &one }))
+		w := newWorld(t, conn("b", speaksForA), conn("a", func(c *adapters.Connection) {
+			c.Fallback, c.Limits.RecipientsPerDay = []string{"b"},
+				&one
+		}))
 		defer w.close()
 		w.run(nil)
 		w.await(w.submit("a", "x@y.it"), time.Second, store.Sent)

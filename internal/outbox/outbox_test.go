@@ -142,7 +142,8 @@ func TestOutbox(t *testing.T) {
 		w.await(second, 5*time.Second, store.Sent)
 	})
 	scenario(t, "auth with a fallback fails over, what waits too", func(t *testing.T) {
-		w := newWorld(t, conn("b", func(c *adapters.Connection) { c.Aliases = []string{"a@contoso.it"} }), conn("a", func(c *adapters.Connection) { c.Fallback = []string{"b"}; one := 1; c.Limits.Concurrency = &one }))
+		w := newWorld(t, conn("b", func(c *adapters.Connection) { c.Aliases = []string{"a@contoso.it"} }),
+			conn("a", func(c *adapters.Connection) { c.Fallback = []string{"b"}; one := 1; c.Limits.Concurrency = &one }))
 		defer w.close()
 		w.fakes["a"].answer = func(int, adapters.Outgoing) (adapters.Receipt, error) {
 			return adapters.Receipt{}, fail(adapters.Auth, func(e *adapters.Error) { e.Scope = adapters.ScopeConnection })

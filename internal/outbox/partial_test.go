@@ -91,7 +91,8 @@ func TestPartialAcceptance(t *testing.T) {
 		id := w.submit("a", "full@y.it", "gone@y.it")
 		pause(t.Context(), 10*time.Second)
 		d := w.delivery(id)
-		if d.State != store.Queued || d.Recipients[0].State != store.Pending || d.Recipients[1].State != store.RecipientFailed || d.Recipients[1].Error.Code != "550 5.1.1" {
+		if d.State != store.Queued || d.Recipients[0].State != store.Pending || d.Recipients[1].State != store.RecipientFailed ||
+			d.Recipients[1].Error.Code != "550 5.1.1" {
 			t.Errorf("%v: %+v", d.State, d.Recipients)
 		}
 	})

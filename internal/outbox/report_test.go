@@ -20,12 +20,16 @@ func TestReportForms(t *testing.T) {
 		want, not    []string
 	}{
 		{"ASCII sender", "erp@contoso.it", false,
-			[]string{"report-type=delivery-status;", "Content-Type: message/delivery-status\r\n", `Final-Recipient: utf-8; per\x{F2}\x{2B}1@example.com`,
-				`Original-Recipient: utf-8;per\x{F2}@example.com`, "Content-Type: text/rfc822-headers; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable", "per=C3=B2"},
+			[]string{"report-type=delivery-status;", "Content-Type: message/delivery-status\r\n",
+				`Final-Recipient: utf-8; per\x{F2}\x{2B}1@example.com`,
+				`Original-Recipient: utf-8;per\x{F2}@example.com`, "Content-Type: text/rfc822-headers; charset=utf-8\r\n" +
+					"Content-Transfer-Encoding: quoted-printable", "per=C3=B2"},
 			[]string{"message/global", "secret body"}},
-		{"ASCII sender, whole message", "erp@contoso.it", true, []string{"text/rfc822-headers; charset=utf-8"}, []string{"message/rfc822\r\n", "secret body"}},
+		{"ASCII sender, whole message", "erp@contoso.it", true, []string{"text/rfc822-headers; charset=utf-8"},
+			[]string{"message/rfc822\r\n", "secret body"}},
 		{"UTF-8 sender", "però@contoso.it", false,
-			[]string{"report-type=global-delivery-status;", "Final-Recipient: utf-8; però+1@example.com", "Content-Type: message/global-headers\r\nContent-Transfer-Encoding: 8bit"}, nil},
+			[]string{"report-type=global-delivery-status;", "Final-Recipient: utf-8; però+1@example.com",
+				"Content-Type: message/global-headers\r\nContent-Transfer-Encoding: 8bit"}, nil},
 	} {
 		original := "From: erp@contoso.it\r\nTo: però+1@example.com\r\n"
 		if c.whole {
@@ -78,11 +82,16 @@ func TestReportFrom(t *testing.T) {
 		conn adapters.Connection
 		want string
 	}{
-		{"its own address", adapters.Connection{Provider: adapters.SMTP, From: "info@contoso.it", SMTP: &adapters.SMTPSettings{Login: "login@contoso.it"}}, "info@contoso.it"},
-		{"the mailbox of a pattern", adapters.Connection{Provider: adapters.Graph, From: "*@contoso.it", Graph: &adapters.GraphSettings{Mailbox: "box@contoso.it"}}, "box@contoso.it"},
-		{"the login of a pattern", adapters.Connection{Provider: adapters.SMTP, From: "*@contoso.it", SMTP: &adapters.SMTPSettings{Login: "login@contoso.it"}}, "login@contoso.it"},
-		{"an author whom the pattern holds", adapters.Connection{Provider: adapters.SMTP, From: "*@contoso.it", SMTP: &adapters.SMTPSettings{}}, "author@contoso.it"},
-		{"an author of elsewhere", adapters.Connection{Provider: adapters.SMTP, From: "*@fabrikam.it", SMTP: &adapters.SMTPSettings{Login: "relay"}}, ""},
+		{"its own address", adapters.Connection{Provider: adapters.SMTP, From: "info@contoso.it",
+			SMTP: &adapters.SMTPSettings{Login: "login@contoso.it"}}, "info@contoso.it"},
+		{"the mailbox of a pattern", adapters.Connection{Provider: adapters.Graph, From: "*@contoso.it",
+			Graph: &adapters.GraphSettings{Mailbox: "box@contoso.it"}}, "box@contoso.it"},
+		{"the login of a pattern", adapters.Connection{Provider: adapters.SMTP, From: "*@contoso.it",
+			SMTP: &adapters.SMTPSettings{Login: "login@contoso.it"}}, "login@contoso.it"},
+		{"an author whom the pattern holds", adapters.Connection{Provider: adapters.SMTP, From: "*@contoso.it", SMTP: &adapters.SMTPSettings{}},
+			"author@contoso.it"},
+		{"an author of elsewhere", adapters.Connection{Provider: adapters.SMTP, From: "*@fabrikam.it",
+			SMTP: &adapters.SMTPSettings{Login: "relay"}}, ""},
 	} {
 		if got := reportFrom(&c.conn, "author@contoso.it"); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
@@ -140,7 +149,8 @@ func TestNotTold(t *testing.T) {
 func TestDuplicateDelivery(t *testing.T) {
 	t.Parallel()
 	for _, before := range []bool{true, false} {
-		d := &store.Delivery{Kind: store.Send, Recipients: []store.Recipient{{Recipient: mime.Recipient{Address: "a@b.it"}, State: store.Pending}}}
+		d := &store.Delivery{Kind: store.Send, Recipients: []store.Recipient{{Recipient: mime.Recipient{Address: "a@b.it"},
+			State: store.Pending}}}
 		d.Duplicate = before
 		r := decide(input{now: time.Now(), delivery: d, conn: &adapters.Connection{Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{}},
 			result: result{err: &adapters.Error{Class: adapters.Permanent, Code: adapters.DuplicateDelivery}}})

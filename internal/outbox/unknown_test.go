@@ -37,7 +37,8 @@ func TestUnknownDoesNotExpire(t *testing.T) {
 		if d.State != store.Held || d.Recipients[0].State != store.Pending {
 			t.Errorf("%v, recipient %v", d.State, d.Recipients[0].State)
 		}
-		if len(told) != 1 || !strings.Contains(told[0], "Outcome unknown") || !strings.Contains(told[0], "Action: delayed\r\nStatus: 4.4.2") || strings.Contains(told[0], "not left yet") {
+		if len(told) != 1 || !strings.Contains(told[0], "Outcome unknown") || !strings.Contains(told[0], "Action: delayed\r\nStatus: 4.4.2") ||
+			strings.Contains(told[0], "not left yet") {
 			t.Errorf("told %d times: %s", len(told), strings.Join(told, "\n=====\n"))
 		}
 	})

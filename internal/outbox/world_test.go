@@ -106,7 +106,8 @@ func newWorld(t *testing.T, conns ...*adapters.Connection) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, store: st, giveUp: 72 * time.Hour, warn: 4 * time.Hour, fakes: map[string]*fakeAdapter{}, conns: map[string]*adapters.Connection{}}
+	w := &world{t: t, store: st, giveUp: 72 * time.Hour, warn: 4 * time.Hour, fakes: map[string]*fakeAdapter{},
+		conns: map[string]*adapters.Connection{}}
 	for _, c := range conns {
 		stored, err := st.PutConnection(t.Context(), time.Now(), c)
 		if err != nil {
@@ -119,7 +120,8 @@ func newWorld(t *testing.T, conns ...*adapters.Connection) *world {
 }
 
 func conn(name string, change func(*adapters.Connection)) *adapters.Connection {
-	c := &adapters.Connection{Name: name, Provider: adapters.Graph, From: name + "@contoso.it", Graph: &adapters.GraphSettings{Tenant: "t", ClientID: "c", ManagedIdentity: true}}
+	c := &adapters.Connection{Name: name, Provider: adapters.Graph, From: name + "@contoso.it",
+		Graph: &adapters.GraphSettings{Tenant: "t", ClientID: "c", ManagedIdentity: true}}
 	zero := 0
 	c.Limits.PerMinute = &zero
 	if change != nil {
@@ -130,7 +132,8 @@ func conn(name string, change func(*adapters.Connection)) *adapters.Connection {
 
 func (w *world) run(change func(*Options)) *Outbox {
 	w.t.Helper()
-	o := Options{Store: w.store, Adapters: w, Node: "n1", Log: slog.New(slog.DiscardHandler), Events: true, Notify: Notify{Hostname: "mx.contoso.it"}}
+	o := Options{Store: w.store, Adapters: w, Node: "n1", Log: slog.New(slog.DiscardHandler), Events: true,
+		Notify: Notify{Hostname: "mx.contoso.it"}}
 	if change != nil {
 		change(&o)
 	}
@@ -178,9 +181,12 @@ func (w *world) put(name string, notBefore time.Time, rcpts ...string) store.ID 
 		next = notBefore
 	}
 	c := w.conns[name]
-	m := store.NewMessage{Message: store.Message{MessageID: "<" + store.NewID().String() + "@contoso.it>", Subject: "Fattura è", From: c.From, EntryPoint: "go", Class: "transactional", NotBefore: notBefore, Envelope: mime.Envelope{From: "erp@contoso.it"}},
-		Head: []byte("From: " + c.From + "\r\nTo: " + strings.Join(rcpts, ", ") + "\r\nSubject: x\r\nMessage-ID: <x@contoso.it>\r\n\r\n"), Body: mime.Bytes([]byte("ciao\r\n"))}
-	d := store.NewDelivery{Route: store.Route{Connection: c.ID, Lane: c.Lane(c.From), Limits: c.EffectiveLimits()}, NextAt: next, ExpiresAt: next.Add(w.giveUp), WarnAt: next.Add(w.warn)}
+	m := store.NewMessage{Message: store.Message{MessageID: "<" + store.NewID().String() + "@contoso.it>", Subject: "Fattura è", From: c.From,
+		EntryPoint: "go", Class: "transactional", NotBefore: notBefore, Envelope: mime.Envelope{From: "erp@contoso.it"}},
+		Head: []byte("From: " + c.From + "\r\nTo: " + strings.Join(rcpts, ", ") + "\r\nSubject: x\r\nMessage-ID: <x@contoso.it>\r\n\r\n"),
+		Body: mime.Bytes([]byte("ciao\r\n"))}
+	d := store.NewDelivery{Route: store.Route{Connection: c.ID, Lane: c.Lane(c.From), Limits: c.EffectiveLimits()}, NextAt: next,
+		ExpiresAt: next.Add(w.giveUp), WarnAt: next.Add(w.warn)}
 	for _, r := range rcpts {
 		m.Envelope.Recipients = append(m.Envelope.Recipients, mime.Recipient{Address: r, Notify: w.wish})
 	}

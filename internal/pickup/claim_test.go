@@ -127,7 +127,8 @@ func TestMissingFolders(t *testing.T) {
 	drop(t, dir, "good.eml", letter("good"))
 	drop(t, dir, "bad.eml", "To: a@x.it\n\nno sender\n")
 	p.Look(t.Context())
-	if names(t, filepath.Join(dir, sentDir)) != "good.eml" || names(t, filepath.Join(dir, failedDir)) != "bad.eml bad.eml.txt" || subjects(t, st) != "good" {
+	if names(t, filepath.Join(dir, sentDir)) != "good.eml" || names(t, filepath.Join(dir, failedDir)) != "bad.eml bad.eml.txt" ||
+		subjects(t, st) != "good" {
 		t.Errorf("sent %s, failed %s", names(t, filepath.Join(dir, sentDir)), names(t, filepath.Join(dir, failedDir)))
 	}
 }
@@ -171,7 +172,8 @@ func TestDecidedOnce(t *testing.T) {
 		p.Look(t.Context())
 		c.pass(time.Second)
 	}
-	if n := strings.Count(log.String(), "\n"); n > 12 || strings.Count(log.String(), "picked up") != 1 || strings.Count(log.String(), "was refused") != 1 {
+	if n := strings.Count(log.String(), "\n"); n > 12 || strings.Count(log.String(), "picked up") != 1 ||
+		strings.Count(log.String(), "was refused") != 1 {
 		t.Errorf("%d lines:\n%s", n, log.String())
 	}
 	work := names(t, filepath.Join(dir, workDir))
@@ -188,7 +190,8 @@ func TestDecidedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	next.Look(t.Context())
-	if names(t, filepath.Join(dir, sentDir)) != "good.eml" || names(t, filepath.Join(dir, failedDir)) != "bad.eml bad.eml.txt" || subjects(t, st) != "good" {
+	if names(t, filepath.Join(dir, sentDir)) != "good.eml" || names(t, filepath.Join(dir, failedDir)) != "bad.eml bad.eml.txt" ||
+		subjects(t, st) != "good" {
 		t.Errorf("sent %s, failed %s, stored %s", names(t, filepath.Join(dir, sentDir)), names(t, filepath.Join(dir, failedDir)), subjects(t, st))
 	}
 }
@@ -282,7 +285,8 @@ func TestNames(t *testing.T) {
 			t.Fatal(err)
 		}
 		id, got, ending := splitName(name + endingTaken)
-		if len(id) != idLength || got != shorten(original, maxName) || ending != endingTaken || len(got) > maxName || filepath.Ext(original) == ".eml" && filepath.Ext(got) != ".eml" {
+		if len(id) != idLength || got != shorten(original, maxName) || ending != endingTaken || len(got) > maxName ||
+			filepath.Ext(original) == ".eml" && filepath.Ext(got) != ".eml" {
 			t.Errorf("%s: %s %s %s", name, id, got, ending)
 		}
 	}

@@ -39,7 +39,8 @@ func open(t *testing.T, o Options) (*Pickup, store.Store) {
 			t.Error(err)
 		}
 	})
-	_, err = st.PutConnection(t.Context(), time.Now(), &adapters.Connection{Name: "a", Provider: adapters.SMTP, From: "erp@contoso.it", SMTP: &adapters.SMTPSettings{Host: "127.0.0.1"}})
+	_, err = st.PutConnection(t.Context(), time.Now(), &adapters.Connection{Name: "a", Provider: adapters.SMTP, From: "erp@contoso.it",
+		SMTP: &adapters.SMTPSettings{Host: "127.0.0.1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +105,8 @@ func TestFolder(t *testing.T) {
 	drop(t, dir, "notes.txt", "not a message")
 	p.Look(t.Context())
 	q := queued(t, st)
-	if len(q) != 1 || len(q[0].Delivery.Recipients) != 2 || q[0].Message.EntryPoint != "pickup" || q[0].Message.Envelope.From != "erp@contoso.it" {
+	if len(q) != 1 || len(q[0].Delivery.Recipients) != 2 || q[0].Message.EntryPoint != "pickup" ||
+		q[0].Message.Envelope.From != "erp@contoso.it" {
 		t.Fatalf("queued %+v", q)
 	}
 	if got := names(t, dir); got != "notes.txt" {
@@ -149,7 +151,8 @@ func TestMaildrop(t *testing.T) {
 	drop(t, dir, "many.msg", many+"\n"+good) // over SMTP 452: the rest may come in another message
 	p.Look(t.Context())
 	q := queued(t, st)
-	if len(q) != 1 || len(q[0].Delivery.Recipients) != 1 || q[0].Delivery.Recipients[0].Address != "only@x.it" || q[0].Message.EntryPoint != "sendmail" {
+	if len(q) != 1 || len(q[0].Delivery.Recipients) != 1 || q[0].Delivery.Recipients[0].Address != "only@x.it" ||
+		q[0].Message.EntryPoint != "sendmail" {
 		t.Fatalf("queued %+v", q)
 	}
 	if got := names(t, dir) + names(t, filepath.Join(dir, "work")); got != "" {

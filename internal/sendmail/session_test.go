@@ -81,7 +81,9 @@ func TestSession(t *testing.T) {
 		"the input ends in DATA":   {in: mail + "From: a@x.it\n\nhalf", heard: mail + "From: a@x.it\n\nhalf", fails: true},
 		"recipient refused":        {in: mail + text + "QUIT\n", refuse: "RCPT,DATA", heard: mail + "QUIT\n", fails: true},
 		"for now":                  {in: mail + text + "QUIT\n", refuse: "4DATA", heard: mail + "QUIT\n", fails: true, temp: true},
-		"BDAT":                     {in: "EHLO x\nMAIL FROM:<a@x.it>\nRCPT TO:<b@x.it>\nBDAT 8 LAST\nabcdef\r\nQUIT\n", heard: "EHLO x\nMAIL FROM:<a@x.it>\nRCPT TO:<b@x.it>\nBDAT 8 LAST\nabcdef\r\nQUIT\n", fails: true}, // this server has no BDAT
+		// this server has no BDAT
+		"BDAT": {in: "EHLO x\nMAIL FROM:<a@x.it>\nRCPT TO:<b@x.it>\nBDAT 8 LAST\nabcdef\r\nQUIT\n",
+			heard: "EHLO x\nMAIL FROM:<a@x.it>\nRCPT TO:<b@x.it>\nBDAT 8 LAST\nabcdef\r\nQUIT\n", fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -149,7 +151,8 @@ func TestSlowInput(t *testing.T) {
 	s := &server{}
 	done := make(chan error, 1)
 	go func() {
-		done <- Run(t.Context(), Args{Mode: Deliver, FromHeader: true}, Options{Server: s, Host: "host.it", Stdin: r, Wait: 500 * time.Millisecond})
+		done <- Run(t.Context(), Args{Mode: Deliver, FromHeader: true},
+			Options{Server: s, Host: "host.it", Stdin: r, Wait: 500 * time.Millisecond})
 	}()
 	_, err := io.WriteString(w, "From: a@x.it\nTo: b@x.it\n\nfirst\n")
 	if err != nil {

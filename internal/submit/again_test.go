@@ -25,9 +25,10 @@ func TestFreshRecords(t *testing.T) {
 		{"connection added", "From: shop@shop.example\nTo: a@example.com", func(t *testing.T, w *world, _ store.Client) {
 			put(t, w, smtpConn("shop", "shop@shop.example", nil))
 		}, false, ""},
-		{"connection named that was added", "From: erp@contoso.it\nTo: a@example.com\nX-Postino-Connection: shop", func(t *testing.T, w *world, _ store.Client) {
-			put(t, w, smtpConn("shop", "shop@shop.example", nil))
-		}, false, ""},
+		{"connection named that was added", "From: erp@contoso.it\nTo: a@example.com\nX-Postino-Connection: shop",
+			func(t *testing.T, w *world, _ store.Client) {
+				put(t, w, smtpConn("shop", "shop@shop.example", nil))
+			}, false, ""},
 		{"sender allowed", "From: boss@contoso.it\nTo: a@example.com", func(t *testing.T, w *world, cl store.Client) {
 			cl.Senders = nil
 			if _, err := w.store.PutClient(ctx, cl); err != nil {

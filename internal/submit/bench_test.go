@@ -16,9 +16,12 @@ func BenchmarkPrepare(b *testing.B) {
 	for _, c := range []*adapters.Connection{graphConn("Graph", "erp@contoso.it", nil), smtpConn("SMTP", "erp@contoso.it", nil)} {
 		b.Run(c.Name, func(b *testing.B) {
 			w := newWorld(b, nil, c)
-			raw := "From: Contoso <erp@contoso.it>\r\nTo: Anna <anna@example.com>\r\nSubject: Fattura 12\r\nDate: Sun, 22 Nov 2026 10:00:00 +0100\r\n" +
-				"Message-ID: <12@contoso.it>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n" + strings.Repeat(strings.Repeat("x", 76)+"\r\n", 130)
-			r := Request{EntryPoint: "smtp", Envelope: mime.Envelope{From: "erp@contoso.it", Recipients: []mime.Recipient{{Address: "anna@example.com"}}}}
+			raw := "From: Contoso <erp@contoso.it>\r\nTo: Anna <anna@example.com>\r\nSubject: Fattura 12\r\nDate: Sun, 22 Nov 2026 10:00:00 " +
+				"+0100\r\n" +
+				"Message-ID: <12@contoso.it>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n" +
+				strings.Repeat(strings.Repeat("x", 76)+"\r\n", 130)
+			r := Request{EntryPoint: "smtp", Envelope: mime.Envelope{From: "erp@contoso.it",
+				Recipients: []mime.Recipient{{Address: "anna@example.com"}}}}
 			b.SetBytes(int64(len(raw)))
 			b.ReportAllocs()
 			for b.Loop() {

@@ -18,7 +18,8 @@ func TestResubmitted(t *testing.T) {
 		same bool
 	}{
 		{"the same", first, true},
-		{"recipients in another order, one twice", letter{head: head, to: []string{"ugo@example.com", "Anna@example.com", "ugo@example.com", "anna@EXAMPLE.com"}}, false},
+		{"recipients in another order, one twice", letter{head: head,
+			to: []string{"ugo@example.com", "Anna@example.com", "ugo@example.com", "anna@EXAMPLE.com"}}, false},
 		{"the same set", letter{head: head, to: []string{"ugo@example.com", "anna@example.com"}}, true},
 		{"the sender's domain in capitals", letter{head: head, to: first.to, sender: "erp@CONTOSO.it"}, true},
 		{"another recipient", letter{head: head, to: []string{"anna@example.com"}}, false},
@@ -27,7 +28,8 @@ func TestResubmitted(t *testing.T) {
 		{"another body", letter{head: head, to: first.to, body: "hallo\r\n"}, false},
 		{"another subject", letter{head: "From: erp@contoso.it\nSubject: Sollecito\nMessage-ID: <1@contoso.it>", to: first.to}, false},
 		{"another client", letter{head: head, to: first.to, Request: Request{Client: &store.Client{ID: "x"}}}, false},
-		{"a client that wants none of it", letter{head: head, to: first.to, Request: Request{Client: &store.Client{ResubmitMinutes: &never}}}, false},
+		{"a client that wants none of it", letter{head: head, to: first.to, Request: Request{Client: &store.Client{ResubmitMinutes: &never}}},
+			false},
 	} {
 		w := newWorld(t, nil, smtpConn("main", "erp@contoso.it", nil))
 		one, ref := w.take(first)

@@ -23,12 +23,15 @@ func (w *world) again(m *store.Message, parts ...ResendPart) (Result, error) {
 func TestResend(t *testing.T) {
 	t.Parallel()
 	signed := "MIME-Version: 1.0\nContent-Type: multipart/signed; protocol=\"application/pkcs7-signature\"; micalg=sha-256; boundary=b"
-	parts := "--b\r\nContent-Type: text/plain\r\n\r\nciao  \r\n--b\r\nContent-Type: application/pkcs7-signature; name=smime.p7s\r\nContent-Transfer-Encoding: base64\r\n\r\nMIIB\r\n--b--\r\n"
+	parts := "--b\r\nContent-Type: text/plain\r\n\r\nciao  \r\n--b\r\nContent-Type: application/pkcs7-signature; " +
+		"name=smime.p7s\r\nContent-Transfer-Encoding: base64\r\n\r\nMIIB\r\n--b--\r\n"
 	for name, c := range map[string]letter{
-		"plain":                    {},
-		"with its own":             {head: "Date: Sun, 22 Nov 2026 10:00:00 +0100\nFrom: erp@contoso.it\nMessage-ID: <1@contoso.it>\nTo: anna@example.com\nSubject: Fattura\nX-Odd: kept as it is"},
-		"an id that is none":       {head: "From: erp@contoso.it\nMessage-ID: 17\nTo: anna@example.com\nSubject: s"},
-		"hidden recipients":        {head: "From: erp@contoso.it\nTo: anna@example.com\nBcc: b@example.com\nSubject: s", to: []string{"anna@example.com", "b@example.com"}},
+		"plain": {},
+		"with its own": {head: "Date: Sun, 22 Nov 2026 10:00:00 +0100\nFrom: erp@contoso.it\nMessage-ID: <1@contoso.it>\nTo: " +
+			"anna@example.com\nSubject: Fattura\nX-Odd: kept as it is"},
+		"an id that is none": {head: "From: erp@contoso.it\nMessage-ID: 17\nTo: anna@example.com\nSubject: s"},
+		"hidden recipients": {head: "From: erp@contoso.it\nTo: anna@example.com\nBcc: b@example.com\nSubject: s",
+			to: []string{"anna@example.com", "b@example.com"}},
 		"signed":                   {head: "From: erp@contoso.it\nTo: anna@example.com\n" + signed, body: parts},
 		"null sender":              {sender: "<>"},
 		"a body in a file":         {body: strings.Repeat(strings.Repeat("y", 70)+"\r\n", 20000)},
@@ -58,10 +61,12 @@ func TestResend(t *testing.T) {
 					t.Fatal(err)
 				}
 				m2, dd2 := w.stored(second.ID)
-				if m2.ID == m.ID || m2.ResentOf != m.ID || m2.MessageID == m.MessageID || m2.MessageID != second.MessageID || !strings.HasSuffix(m2.MessageID, "@mx.contoso.it>") {
+				if m2.ID == m.ID || m2.ResentOf != m.ID || m2.MessageID == m.MessageID || m2.MessageID != second.MessageID ||
+					!strings.HasSuffix(m2.MessageID, "@mx.contoso.it>") {
 					t.Errorf("record %+v of %+v", m2, m)
 				}
-				if m2.Envelope.From != m.Envelope.From || len(m2.Envelope.Recipients) != len(m.Envelope.Recipients) || m2.Subject != m.Subject || m2.Client != m.Client {
+				if m2.Envelope.From != m.Envelope.From || len(m2.Envelope.Recipients) != len(m.Envelope.Recipients) || m2.Subject != m.Subject ||
+					m2.Client != m.Client {
 					t.Errorf("record %+v of %+v", m2, m)
 				}
 				if len(dd2) != len(dd) || dd2[0].WarnAt.IsZero() || dd2[0].Route != dd[0].Route {
@@ -117,7 +122,8 @@ func TestResendElsewhere(t *testing.T) {
 	if err := w.Allow(asks, 1); err != nil {
 		t.Fatal(err)
 	}
-	res, err := w.Resend(t.Context(), Resend{Client: asks, Message: m, EntryPoint: "api", Parts: []ResendPart{{w.conns["other"], m.Envelope.Recipients[:1100]}}})
+	res, err := w.Resend(t.Context(), Resend{Client: asks, Message: m, EntryPoint: "api",
+		Parts: []ResendPart{{w.conns["other"], m.Envelope.Recipients[:1100]}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,10 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/gmail"
@@ -38,16 +35,23 @@ func TestEnvelope(t *testing.T) {
 		code   string
 		smtp   int
 	}{
-		{name: "the envelope, not the header", head: erp + "To: header@example.com\nSubject: s", to: []string{"envelope@example.com"}, want: []string{"envelope@example.com"}},
-		{name: "no envelope: To, Cc and Bcc", head: erp + "To: a@example.com\nCc: b@example.com\nBcc: c@example.com", want: []string{"a@example.com", "b@example.com", "c@example.com"}},
-		{name: "each once", head: erp + "To: a@example.com", to: []string{"a@example.com", "a@EXAMPLE.com", "b@example.com"}, want: []string{"a@example.com", "b@example.com"}},
-		{name: "domain in Unicode", head: erp + "To: a@example.com", to: []string{"a@Bücher.example"}, want: []string{"a@xn--bcher-kva.example"}},
+		{name: "the envelope, not the header", head: erp + "To: header@example.com\nSubject: s", to: []string{"envelope@example.com"},
+			want: []string{"envelope@example.com"}},
+		{name: "no envelope: To, Cc and Bcc", head: erp + "To: a@example.com\nCc: b@example.com\nBcc: c@example.com",
+			want: []string{"a@example.com", "b@example.com", "c@example.com"}},
+		{name: "each once", head: erp + "To: a@example.com", to: []string{"a@example.com", "a@EXAMPLE.com", "b@example.com"},
+			want: []string{"a@example.com", "b@example.com"}},
+		{name: "domain in Unicode", head: erp + "To: a@example.com", to: []string{"a@Bücher.example"},
+			want: []string{"a@xn--bcher-kva.example"}},
 		{name: "no recipient at all", head: erp + "Subject: s", code: "no_recipients", smtp: 554},
 		{name: "half a header envelope is none", head: erp + "To: a@example.com, @@@broken", code: "", smtp: 554},
 		{name: "bad recipient", head: erp + "To: a@example.com", to: []string{"no address"}, smtp: 554},
-		{name: "null sender through an API", head: erp + "To: a@example.com", sender: "<>", to: []string{"a@example.com"}, want: []string{"a@example.com"}},
-		{name: "an envelope sender that is none", head: relay + "To: a@example.com", sender: "a@b.example>\r\nRCPT TO:<c@example.com", to: []string{"a@example.com"}, code: "bad_address", smtp: 554},
-		{name: "null sender over SMTP", head: relay + "To: a@example.com", sender: "<>", to: []string{"a@example.com"}, want: []string{"a@example.com"}},
+		{name: "null sender through an API", head: erp + "To: a@example.com", sender: "<>", to: []string{"a@example.com"},
+			want: []string{"a@example.com"}},
+		{name: "an envelope sender that is none", head: relay + "To: a@example.com", sender: "a@b.example>\r\nRCPT TO:<c@example.com",
+			to: []string{"a@example.com"}, code: "bad_address", smtp: 554},
+		{name: "null sender over SMTP", head: relay + "To: a@example.com", sender: "<>", to: []string{"a@example.com"},
+			want: []string{"a@example.com"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -77,7 +81,8 @@ func TestEnvelope(t *testing.T) {
 func TestMessageIsCompleted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil, graphConn("box", "erp@contoso.it", nil))
-	got, refusal := w.take(letter{head: "From: erp@contoso.it\nTo: a@example.com\nX-Postino-Connection: box\nX-Other: kept", to: []string{"a@example.com"}})
+	got, refusal := w.take(letter{head: "From: erp@contoso.it\nTo: a@example.com\nX-Postino-Connection: box\nX-Other: kept",
+		to: []string{"a@example.com"}})
 	if refusal != nil {
 		t.Fatal(refusal)
 	}
@@ -86,7 +91,8 @@ func TestMessageIsCompleted(t *testing.T) {
 	if strings.Contains(raw, "X-Postino-Connection") || !strings.Contains(raw, "X-Other: kept\r\n") || !strings.Contains(raw, "\r\nDate: ") {
 		t.Errorf("stored:\n%s", raw)
 	}
-	if m.MessageID == "" || !strings.HasSuffix(m.MessageID, "@mx.contoso.it>") || m.MessageID != got.MessageID || !strings.Contains(raw, m.MessageID) {
+	if m.MessageID == "" || !strings.HasSuffix(m.MessageID, "@mx.contoso.it>") || m.MessageID != got.MessageID ||
+		!strings.Contains(raw, m.MessageID) {
 		t.Errorf("Message-ID %q, answered %q in\n%s", m.MessageID, got.MessageID, raw)
 	}
 	if m.Size != int64(len(raw)) || got.Size != m.Size {
@@ -98,9 +104,12 @@ func TestMessageIsCompleted(t *testing.T) {
 // stands before a message and around an address is no part of them.
 func TestAsSent(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil, smtpConn("box", "erp@contoso.it", func(c *adapters.Connection) { c.Fallback = []string{"google"} }), gmailConn("google", "g@contoso.it", nil))
+	w := newWorld(t, nil, smtpConn("box", "erp@contoso.it", func(c *adapters.Connection) { c.Fallback = []string{"google"} }),
+		gmailConn("google", "g@contoso.it", nil))
 	for from, kept := range map[string]bool{"erp@contoso.it": true, "g@contoso.it": false} {
-		got, refusal := w.take(letter{head: "\ufeffFrom: " + from + "\nTo: \u200banna@example.com\nCc:\nMessage-ID: <1@host>\nDate: Sun,29 Nov 2026 10:00:00 Z", to: []string{"\u202aanna@example.com\u202c"}})
+		got, refusal := w.take(letter{head: "\ufeffFrom: " + from +
+			"\nTo: \u200banna@example.com\nCc:\nMessage-ID: <1@host>\nDate: Sun,29 Nov 2026 10:00:00 Z",
+			to: []string{"\u202aanna@example.com\u202c"}})
 		if refusal != nil {
 			t.Fatal(refusal)
 		}
@@ -109,7 +118,8 @@ func TestAsSent(t *testing.T) {
 		if (m.MessageID == "<1@host>") != kept || strings.Contains(raw, "X-Postino-Original-Message-ID: <1@host>\r\n") == kept {
 			t.Errorf("%s: Message-ID %q in\n%s", from, m.MessageID, raw)
 		}
-		if !strings.HasPrefix(raw, "From: "+from+"\r\nTo: anna@example.com\r\n") || strings.Contains(raw, "Cc:") || !strings.Contains(raw, "Date: Sun,29 Nov 2026 10:00:00 Z\r\n") {
+		if !strings.HasPrefix(raw, "From: "+from+"\r\nTo: anna@example.com\r\n") || strings.Contains(raw, "Cc:") ||
+			!strings.Contains(raw, "Date: Sun,29 Nov 2026 10:00:00 Z\r\n") {
 			t.Errorf("stored:\n%s", raw)
 		}
 		if fmt.Sprint(addresses(d[0])) != "[anna@example.com]" {
@@ -124,7 +134,8 @@ func TestAlways(t *testing.T) {
 	w := newWorld(t, nil, graphConn("all", "noreply@contoso.it", func(c *adapters.Connection) {
 		c.Default, c.DisplayName, c.ReplyTo = adapters.DefaultAlways, "Contoso è", "help@contoso.it"
 	}))
-	got, refusal := w.take(letter{head: "From: Scanner <scan@printer.lan>\nReply-To: x@y.it\nSender: z@y.it\nTo: a@example.com\nSubject: s", to: []string{"a@example.com"}, sender: "scan@printer.lan"})
+	got, refusal := w.take(letter{head: "From: Scanner <scan@printer.lan>\nReply-To: x@y.it\nSender: z@y.it\nTo: a@example.com\nSubject: s",
+		to: []string{"a@example.com"}, sender: "scan@printer.lan"})
 	if refusal != nil {
 		t.Fatal(refusal)
 	}
@@ -186,14 +197,18 @@ func TestRefusals(t *testing.T) {
 		text  string
 	}{
 		{name: "no From", l: letter{head: "To: a@example.com\nSubject: s"}, smtp: 554, code: "no_from"},
-		{name: "From that cannot be read", l: letter{head: "From: Contoso <erp@contoso.it\nTo: a@example.com"}, smtp: 554, code: "bad_address", text: `"Contoso <erp@contoso.it"`},
-		{name: "one From of two cannot be read", l: letter{head: "From: erp@contoso.it, scanner\nTo: a@example.com"}, smtp: 554, code: "bad_address", text: `"scanner"`},
+		{name: "From that cannot be read", l: letter{head: "From: Contoso <erp@contoso.it\nTo: a@example.com"}, smtp: 554, code: "bad_address",
+			text: `"Contoso <erp@contoso.it"`},
+		{name: "one From of two cannot be read", l: letter{head: "From: erp@contoso.it, scanner\nTo: a@example.com"}, smtp: 554,
+			code: "bad_address", text: `"scanner"`},
 		{name: "empty From", l: letter{head: "From:\nTo: a@example.com"}, smtp: 554, code: "no_from"},
-		{name: "words run together", l: letter{head: "From: erp@contoso.it\nTo: Anna Rossi anna@example.com"}, smtp: 554, code: "bad_address", text: `"Anna Rossi anna@example.com"`},
+		{name: "words run together", l: letter{head: "From: erp@contoso.it\nTo: Anna Rossi anna@example.com"}, smtp: 554, code: "bad_address",
+			text: `"Anna Rossi anna@example.com"`},
 		{name: "invisible inside", l: letter{to: []string{"an\u200bna@example.com"}}, smtp: 554, code: "bad_address", text: "U+200B"},
 		{name: "UTF-16", l: letter{head: "\xff\xfeF\x00r\x00o\x00m\x00"}, smtp: 554, code: "utf16"},
 		{name: "NUL", l: letter{body: "a\x00b\r\n", to: []string{"a@example.com"}}, smtp: 554},
-		{name: "a sender that the client may not use", l: letter{to: []string{"a@example.com"}, Request: Request{Client: senders}}, smtp: 550, code: "sender_not_allowed"},
+		{name: "a sender that the client may not use", l: letter{to: []string{"a@example.com"}, Request: Request{Client: senders}}, smtp: 550,
+			code: "sender_not_allowed"},
 		{name: "too fast", l: letter{to: []string{"a@example.com"}, Request: Request{Client: quick}}, times: 3, smtp: 450, code: "rate"},
 	}
 	for _, tt := range tests {
@@ -203,7 +218,8 @@ func TestRefusals(t *testing.T) {
 			for range max(1, tt.times) {
 				_, refusal = w.take(tt.l)
 			}
-			if refusal == nil || refusal.SMTP != tt.smtp || tt.code != "" && refusal.Code != tt.code || refusal.Message.IT == "" || !strings.Contains(refusal.Message.EN, cmp.Or(tt.text, " ")) {
+			if refusal == nil || refusal.SMTP != tt.smtp || tt.code != "" && refusal.Code != tt.code || refusal.Message.IT == "" ||
+				!strings.Contains(refusal.Message.EN, cmp.Or(tt.text, " ")) {
 				t.Errorf("got %+v, want %d %s", refusal, tt.smtp, tt.code)
 			}
 		})
@@ -224,8 +240,10 @@ func TestTooLarge(t *testing.T) {
 	t.Parallel()
 	body := strings.Repeat(strings.Repeat("x", 76)+"\r\n", gmail.MaxSize/78+1)
 	w := newWorld(t, nil, gmailConn("alone", "a@contoso.it", nil),
-		gmailConn("helped", "b@contoso.it", func(c *adapters.Connection) { c.Fallback = []string{"relay"} }), smtpConn("relay", "x@other.it", nil))
-	if _, refusal := w.take(letter{head: "From: a@contoso.it\nSubject: s", body: body, to: []string{"a@example.com"}, sender: "a@contoso.it"}); refusal == nil || refusal.SMTP != 552 {
+		gmailConn("helped", "b@contoso.it", func(c *adapters.Connection) { c.Fallback = []string{"relay"} }),
+		smtpConn("relay", "x@other.it", nil))
+	if _, refusal := w.take(letter{head: "From: a@contoso.it\nSubject: s", body: body, to: []string{"a@example.com"},
+		sender: "a@contoso.it"}); refusal == nil || refusal.SMTP != 552 {
 		t.Errorf("without a fallback: %+v", refusal)
 	}
 	got, refusal := w.take(letter{head: "From: b@contoso.it\nSubject: s", body: body, to: []string{"a@example.com"}, sender: "b@contoso.it"})
@@ -240,163 +258,14 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
-func TestSchedule(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, nil, graphConn("box", "erp@contoso.it", nil))
-	later := time.Now().Add(100 * time.Hour).Truncate(time.Microsecond)
-	got, refusal := w.take(letter{to: []string{"a@example.com"}, Request: Request{NotBefore: later, Tag: "inverno"}})
-	if refusal != nil {
-		t.Fatal(refusal)
-	}
-	m, dd := w.stored(got.ID)
-	if d := dd[0]; !d.NextAt.Equal(later) || !d.ExpiresAt.Equal(later.Add(72*time.Hour)) || !d.WarnAt.Equal(later.Add(4*time.Hour)) || m.Tag != "inverno" {
-		t.Errorf("due %v, expires %v, warned %v, tag %q", d.NextAt, d.ExpiresAt, d.WarnAt, m.Tag)
-	}
-}
-
-// Programs that give each recipient a transaction of its own, with everybody in
-// the header (contracts F2): within the window they leave as one message.
-func TestJoin(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil, graphConn("box", "erp@contoso.it", nil), smtpConn("relay", "relay@contoso.it", nil))
-		const head = "From: erp@contoso.it\nTo: a@example.com, b@example.com\nSubject: s\nMessage-ID: <1@contoso.it>"
-		send := func(head, body, to string) Result {
-			t.Helper()
-			got, refusal := w.take(letter{head: head, body: body, to: []string{to}})
-			if refusal != nil {
-				t.Fatal(refusal)
-			}
-			return got
-		}
-		first, second := send(head, "", "a@example.com"), send(head, "", "b@example.com")
-		if first.Joined || !second.Joined || first.ID != second.ID {
-			t.Errorf("first %+v, second %+v", first.Submitted, second.Submitted)
-		}
-		m, dd := w.stored(first.ID)
-		if len(dd) != 1 || !slices.Equal(addresses(dd[0]), []string{"a@example.com", "b@example.com"}) || len(m.Envelope.Recipients) != 2 {
-			t.Errorf("joined to %+v", dd)
-		}
-		if wait := dd[0].NextAt.Sub(dd[0].CreatedAt); wait != 2*time.Second {
-			t.Errorf("it waits %v", wait)
-		}
-		if other := send(head, "another body\r\n", "b@example.com"); other.Joined {
-			t.Error("another body was joined")
-		}
-		if other := send(strings.Replace(head, "<1@", "<2@", 1), "", "b@example.com"); other.Joined {
-			t.Error("another Message-ID was joined")
-		}
-		<-time.After(3 * time.Second)
-		if late := send(head, "", "b@example.com"); late.Joined {
-			t.Error("joined after the window")
-		}
-		whole := send("From: erp@contoso.it\nTo: a@example.com\nSubject: s", "", "a@example.com")
-		if _, dd := w.stored(whole.ID); dd[0].NextAt.After(dd[0].CreatedAt) {
-			t.Error("a message to everybody in its header waits")
-		}
-		over := strings.Replace(head, "erp@", "relay@", 1)
-		if send(over, "", "a@example.com"); send(over, "", "b@example.com").Joined {
-			t.Error("joined over SMTP, which has an envelope")
-		}
-	})
-}
-
-func TestIdempotency(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, nil, graphConn("box", "erp@contoso.it", nil))
-	key := func(digest string) *store.Idempotency {
-		return &store.Idempotency{Client: "c", Key: "k", Request: []byte(digest), ExpiresAt: time.Now().Add(time.Hour)}
-	}
-	submit := func(k *store.Idempotency) ([]Result, *Refusal) {
-		b, r := w.request(letter{to: []string{"a@example.com"}})
-		defer closed(t, b)
-		out, err := w.SubmitAll(t.Context(), []Request{r}, k)
-		return out, AsRefusal(err)
-	}
-	var wg sync.WaitGroup
-	ids := make([]store.ID, 8)
-	for i := range ids {
-		wg.Go(func() {
-			out, refusal := submit(key("one"))
-			if refusal != nil {
-				t.Error(refusal)
-				return
-			}
-			ids[i] = out[0].ID
-		})
-	}
-	wg.Wait()
-	for _, id := range ids {
-		if id != ids[0] {
-			t.Errorf("repeats stored again: %v", ids)
-			break
-		}
-	}
-	if _, refusal := submit(key("two")); refusal == nil || refusal.Code != "idempotency_key" || refusal.Temporary() {
-		t.Errorf("the same key with another request: %+v", refusal)
-	}
-	st, err := w.store.Stats(t.Context(), time.Now())
-	if err != nil || st.States[store.Queued] != 1 {
-		t.Errorf("%+v, %v: want one delivery", st.States, err)
-	}
-}
-
-// Several messages are taken all or none, and the refusal says which is to blame.
-func TestSubmitAll(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, nil, graphConn("box", "erp@contoso.it", nil))
-	b1, good := w.request(letter{to: []string{"a@example.com"}})
-	defer closed(t, b1)
-	b2, bad := w.request(letter{head: "From: x@nowhere.it\nSubject: s", to: []string{"a@example.com"}})
-	defer closed(t, b2)
-	_, err := w.SubmitAll(t.Context(), []Request{good, bad}, nil)
-	if r := AsRefusal(err); r == nil || r.Code != "no_route" || r.Field != "messages[1].from" {
-		t.Errorf("got %+v", r)
-	}
-	st, serr := w.store.Stats(t.Context(), time.Now())
-	if serr != nil || st.States[store.Queued] != 0 {
-		t.Errorf("%+v, %v: want nothing stored", st.States, serr)
-	}
-}
-
-// A large body that came in through a spool file is taken over, whatever Accept
-// did to it, and nothing stays behind.
-func TestSpooled(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, nil, smtpConn("relay", "erp@contoso.it", nil))
-	line := strings.Repeat("x", 70) + "\r\n"
-	long := strings.Repeat("y", 2000) + "\r\n"
-	for name, tt := range map[string]struct{ body, want string }{
-		"as it is":                {body: strings.Repeat(line, 5000), want: strings.Repeat(line, 5000)},
-		"without an end of line":  {body: strings.Repeat(line, 5000) + "end", want: strings.Repeat(line, 5000) + "end\r\n"},
-		"a line that is too long": {body: strings.Repeat(line, 5000) + long},
-	} {
-		t.Run(name, func(t *testing.T) {
-			got, refusal := w.take(letter{body: tt.body, to: []string{"a@example.com"}})
-			if refusal != nil {
-				t.Fatal(refusal)
-			}
-			raw := w.raw(got.ID) // checks size and digest
-			_, body, _ := strings.Cut(raw, "\r\n\r\n")
-			if tt.want != "" && body != tt.want {
-				t.Errorf("%d bytes came in, %d are stored", len(tt.body), len(body))
-			}
-			for l := range strings.Lines(body) {
-				if len(l) > 1000 {
-					t.Fatalf("a line of %d octets is stored", len(l))
-				}
-			}
-		})
-	}
-}
-
 // AsRefusal never shows a cause, and never makes a fault of ours permanent.
 func TestAsRefusal(t *testing.T) {
 	t.Parallel()
 	if AsRefusal(nil) != nil {
 		t.Error("nil is a refusal")
 	}
-	for _, err := range []error{store.ErrUnavailable, fmt.Errorf("disk: %w", store.ErrUnavailable), errors.New("secret cause"), context.DeadlineExceeded, spool.ErrTooLarge} {
+	for _, err := range []error{store.ErrUnavailable, fmt.Errorf("disk: %w", store.ErrUnavailable), errors.New("secret cause"),
+		context.DeadlineExceeded, spool.ErrTooLarge} {
 		r := AsRefusal(err)
 		if errors.Is(err, spool.ErrTooLarge) {
 			continue // the entry points count bytes themselves

@@ -12,8 +12,9 @@ import (
 
 func many(n int) (conns []*adapters.Connection) {
 	for i := range n {
-		c := &adapters.Connection{ID: fmt.Sprint("id", i), Name: fmt.Sprint("C", i), From: fmt.Sprintf("u@c%d.example", i%(n-1)), Provider: adapters.SMTP,
-			Aliases: []string{fmt.Sprintf("*@other%d.example", i%5), fmt.Sprintf("Info@c%d.example", i)}}
+		c := &adapters.Connection{ID: fmt.Sprint("id", i), Name: fmt.Sprint("C", i), From: fmt.Sprintf("u@c%d.example", i%(n-1)),
+			Provider: adapters.SMTP,
+			Aliases:  []string{fmt.Sprintf("*@other%d.example", i%5), fmt.Sprintf("Info@c%d.example", i)}}
 		if i%3 == 0 {
 			c.Provider = adapters.Graph
 		}

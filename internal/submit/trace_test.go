@@ -18,16 +18,17 @@ func TestMailThatComesBack(t *testing.T) {
 		head, body string
 		loop       bool
 	}{
-		"new":                         {head: plain},
-		"our own":                     {head: ourTrace + plain, loop: true},
-		"our own below others":        {head: strings.Repeat(hop, 3) + ourTrace + plain, loop: true},
-		"our own, folded otherwise":   {head: "received : by x (postino\n 0123456789ab) with ESMTP;\n date\n" + plain, loop: true},
-		"another gateway's":           {head: strings.ReplaceAll(ourTrace, "0123456789ab", "ba9876543210") + plain},
-		"sent on by a person":         {head: hop + "Resent-From: erp@contoso.it\nResent-To: b@example.com\n" + ourTrace + plain},
-		"sent on, and back":           {head: ourTrace + "Resent-From: erp@contoso.it\n" + ourTrace + plain, loop: true},
-		"fifty servers":               {head: strings.Repeat(hop, 50) + plain},
-		"more than fifty":             {head: strings.Repeat(hop, 51) + plain, loop: true},
-		"in an attached message":      {head: plain + "\nMIME-Version: 1.0\nContent-Type: message/rfc822", body: strings.ReplaceAll(ourTrace+plain, "\n", "\r\n") + "\r\n\r\nciao\r\n"},
+		"new":                       {head: plain},
+		"our own":                   {head: ourTrace + plain, loop: true},
+		"our own below others":      {head: strings.Repeat(hop, 3) + ourTrace + plain, loop: true},
+		"our own, folded otherwise": {head: "received : by x (postino\n 0123456789ab) with ESMTP;\n date\n" + plain, loop: true},
+		"another gateway's":         {head: strings.ReplaceAll(ourTrace, "0123456789ab", "ba9876543210") + plain},
+		"sent on by a person":       {head: hop + "Resent-From: erp@contoso.it\nResent-To: b@example.com\n" + ourTrace + plain},
+		"sent on, and back":         {head: ourTrace + "Resent-From: erp@contoso.it\n" + ourTrace + plain, loop: true},
+		"fifty servers":             {head: strings.Repeat(hop, 50) + plain},
+		"more than fifty":           {head: strings.Repeat(hop, 51) + plain, loop: true},
+		"in an attached message": {head: plain + "\nMIME-Version: 1.0\nContent-Type: message/rfc822",
+			body: strings.ReplaceAll(ourTrace+plain, "\n", "\r\n") + "\r\n\r\nciao\r\n"},
 		"in the text":                 {head: plain, body: strings.ReplaceAll(ourTrace, "\n", "\r\n")},
 		"in another field":            {head: "X-" + ourTrace + plain},
 		"in the continuation of one":  {head: "X-Note: a\n\tReceived: (postino 0123456789ab)\n" + plain},
@@ -74,8 +75,10 @@ func TestTrace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(o *Options) { o.Installation = "0123456789ab" }, smtpConn("relay", "erp@contoso.it", nil))
 	plain := newWorld(t, nil, smtpConn("relay", "erp@contoso.it", nil))
-	const head = "DKIM-Signature: v=1; d=contoso.it\nDate: Sun, 29 Nov 2026 10:00:00 +0000\nMessage-ID: <1@contoso.it>\nMIME-Version: 1.0\nFrom: erp@contoso.it\nTo: anna@example.com\nSubject: x"
-	for proto, r := range map[string]Request{"SMTP": {EntryPoint: "smtp"}, "ESMTPSA": {EntryPoint: "smtp", Protocol: "ESMTPSA"}, "HTTP": {EntryPoint: "api"}, "local": {EntryPoint: "pickup"}} {
+	const head = "DKIM-Signature: v=1; d=contoso.it\nDate: Sun, 29 Nov 2026 10:00:00 +0000\nMessage-ID: <1@contoso.it>\nMIME-Version: " +
+		"1.0\nFrom: erp@contoso.it\nTo: anna@example.com\nSubject: x"
+	for proto, r := range map[string]Request{"SMTP": {EntryPoint: "smtp"}, "ESMTPSA": {EntryPoint: "smtp", Protocol: "ESMTPSA"},
+		"HTTP": {EntryPoint: "api"}, "local": {EntryPoint: "pickup"}} {
 		b, req := w.request(letter{head: head})
 		req.EntryPoint, req.Protocol = r.EntryPoint, r.Protocol
 		res, err := w.Submit(t.Context(), req)
@@ -89,7 +92,8 @@ func TestTrace(t *testing.T) {
 		}
 		raw := w.raw(res.ID)
 		trace, rest, _ := strings.Cut(raw, "DKIM-Signature")
-		if !strings.HasPrefix(trace, "Received: by mx.contoso.it (postino 0123456789ab)\r\n\twith "+proto+"; ") || strings.Contains(trace, "from") {
+		if !strings.HasPrefix(trace, "Received: by mx.contoso.it (postino 0123456789ab)\r\n\twith "+proto+"; ") ||
+			strings.Contains(trace, "from") {
 			t.Errorf("%s: trace %q", proto, trace)
 		}
 		if "DKIM-Signature"+rest != plain.raw(was.ID) {

@@ -89,7 +89,8 @@ func gmailConn(name, from string, change func(*adapters.Connection)) *adapters.C
 
 func smtpConn(name, from string, change func(*adapters.Connection)) *adapters.Connection {
 	return changed(&adapters.Connection{Name: name, Provider: adapters.SMTP, From: from,
-		SMTP: &adapters.SMTPSettings{Host: "smtp.aruba.it", Port: 465, Encryption: adapters.EncryptionTLS, Login: "login@aruba.it", Password: "s"}}, change)
+		SMTP: &adapters.SMTPSettings{Host: "smtp.aruba.it", Port: 465, Encryption: adapters.EncryptionTLS, Login: "login@aruba.it",
+			Password: "s"}}, change)
 }
 
 func changed(c *adapters.Connection, change func(*adapters.Connection)) *adapters.Connection {

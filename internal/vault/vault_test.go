@@ -119,7 +119,8 @@ func TestKeyFile(t *testing.T) {
 		t.Error(err)
 	}
 	for name, e := range map[string]map[string]string{
-		"not base64": {Variable: "!!"}, "not a key": {Variable: `{"primaryKeyId":1,"key":[]}`}, "half a key": {Variable: string(content[:len(content)/2])},
+		"not base64": {Variable: "!!"}, "not a key": {Variable: `{"primaryKeyId":1,"key":[]}`},
+		"half a key": {Variable: string(content[:len(content)/2])},
 	} {
 		_, err := Open(dir, env(e))
 		if err == nil || !strings.Contains(err.Error(), Variable) || strings.Contains(err.Error(), `"value"`) {
