@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/postino-mail/postino/mime"
 )
 
 // describeCertificate says what is wrong with the certificate of host, in e.
@@ -65,8 +67,7 @@ func describeAuthority(e *Error, host string, cert *x509.Certificate, verify *tl
 		e.Message = Text{
 			EN: fmt.Sprintf("the certificate of %s comes from an authority that this machine does not trust (%s), and the server sends no intermediate certificate: its chain may be incomplete", host, issuer),
 			IT: fmt.Sprintf("il certificato di %s proviene da un'autorità che questa macchina non riconosce (%s), e il server non invia certificati intermedi: la sua catena può essere incompleta", host, issuer)}
-		e.Hint.EN = "the server's administrator must install the intermediate certificate too; " + e.Hint.EN
-		e.Hint.IT = "chi amministra il server deve installare anche il certificato intermedio; " + e.Hint.IT
+		e.Hint = mime.NewText("tls.hint_intermediate", "the server's administrator must install the intermediate certificate too; {hint}", "hint", e.Hint)
 	default:
 		e.Message = Text{
 			EN: fmt.Sprintf("the certificate of %s comes from an authority that this machine does not trust (%s)", host, issuer),

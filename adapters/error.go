@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/postino-mail/postino/mime"
 )
 
 // A Class is what an outcome means for what happens next.
@@ -29,19 +31,8 @@ const (
 	ScopeConnection Scope = "connection" // the credential or the host
 )
 
-// A Text is one sentence in the languages that administrators read.
-type Text struct {
-	EN string `json:"en"`
-	IT string `json:"it,omitempty"`
-}
-
-// In gives the sentence in lang ("it", "en", "it-IT"), English when there is no other.
-func (t Text) In(lang string) string {
-	if len(lang) >= 2 && lang[:2] == "it" && t.IT != "" {
-		return t.IT
-	}
-	return t.EN
-}
+// A Text is a sentence for people, in every language of the catalogue.
+type Text = mime.Text
 
 // An Error is the one error type of everything that sends. Error() and every
 // field but Err are safe to show: they hold no secret and no provider body.
@@ -64,15 +55,15 @@ type Error struct {
 
 // Error returns the message and its hint in English.
 func (e *Error) Error() string {
-	s := e.Message.EN
+	s := e.Message.String()
 	if s == "" {
 		s = string(e.Class) + " failure"
 	}
 	if e.Code != "" {
 		s = fmt.Sprintf("%s (%s)", s, e.Code)
 	}
-	if e.Hint.EN != "" {
-		s += ": " + e.Hint.EN
+	if e.Hint.String() != "" {
+		s += ": " + e.Hint.String()
 	}
 	return s
 }

@@ -59,7 +59,7 @@ func TestInvalidInBothLanguages(t *testing.T) {
 		found := false
 		for _, f := range e.Fields {
 			found = found || f.Field == field
-			if f.Text.EN == "" || f.Text.IT == "" || f.Text.EN == f.Text.IT {
+			if f.Text.String() == "" || f.Text.In("it") == "" || f.Text.String() == f.Text.In("it") {
 				t.Errorf("%s: %+v lacks a language", field, f)
 			}
 		}

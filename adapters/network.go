@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/postino-mail/postino/mime"
 )
 
 // NetworkError describes a failure to reach host or to exchange bytes with it:
@@ -115,7 +117,7 @@ func describeDial(e *Error, host string, err error, _ time.Time) bool {
 			EN: fmt.Sprintf("the proxy %s on the way to %s cannot be reached or refused", addr, host),
 			IT: fmt.Sprintf("il proxy %s verso %s non è raggiungibile o ha rifiutato", addr, host)}
 		if addr == "" {
-			e.Message.EN, e.Message.IT = strings.Replace(e.Message.EN, "  ", " ", 1), strings.Replace(e.Message.IT, "  ", " ", 1)
+			e.Message = mime.NewText("network.proxy_unknown", "the proxy on the way to {host} cannot be reached or refused", "host", host)
 		}
 		e.Hint = Text{
 			EN: "check HTTPS_PROXY and NO_PROXY of the service, and the proxy's rules",

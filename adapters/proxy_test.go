@@ -56,8 +56,8 @@ func TestProxyRefuses(t *testing.T) {
 			t.Fatal("an answer came")
 		}
 		e := NetworkError(Graph, "graph.example", err, time.Now())
-		if !NotProcessed(err) || e.Class != Transient || e.Status != status || !strings.Contains(e.Message.EN, proxy.Listener.Addr().String()) || !strings.Contains(e.Hint.EN, word) ||
-			!strings.Contains(e.Hint.EN+e.Message.IT+e.Hint.IT, "HTTPS_PROXY") || strings.Contains(e.Error()+e.Err.Error(), "pa55") {
+		if !NotProcessed(err) || e.Class != Transient || e.Status != status || !strings.Contains(e.Message.String(), proxy.Listener.Addr().String()) || !strings.Contains(e.Hint.String(), word) ||
+			!strings.Contains(e.Hint.String()+e.Message.In("it")+e.Hint.In("it"), "HTTPS_PROXY") || strings.Contains(e.Error()+e.Err.Error(), "pa55") {
 			t.Errorf("%d: %+v (%v)", status, e, err)
 		}
 	}
@@ -70,7 +70,7 @@ func TestProxyRefuses(t *testing.T) {
 		_ = resp.Body.Close()
 		t.Fatal("an answer came")
 	}
-	if e := NetworkError(Graph, "graph.example", err, time.Now()); e.Code != "proxy" || !strings.Contains(e.Message.EN, "127.0.0.1:1") || errors.As(err, new(*ProxyError)) {
+	if e := NetworkError(Graph, "graph.example", err, time.Now()); e.Code != "proxy" || !strings.Contains(e.Message.String(), "127.0.0.1:1") || errors.As(err, new(*ProxyError)) {
 		t.Errorf("%+v", e)
 	}
 }

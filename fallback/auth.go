@@ -12,6 +12,7 @@ import (
 	"github.com/emersion/go-sasl"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
 )
 
 // maxCommandLine is RFC 5321 section 4.5.3.1.4: AUTH with an initial response
@@ -63,8 +64,8 @@ func (a *adapter) authenticate(ctx context.Context, s *session, token string) er
 		}
 		e := a.refused(s, atAuth, r)
 		if r.Code == 535 && next != "" { // not tried: accounts are locked after a few refusals
-			e.Hint.EN += fmt.Sprintf("; if they are right, set smtp.auth to %s (%s was tried)", strings.ToLower(next), name)
-			e.Hint.IT += fmt.Sprintf("; se sono giusti impostare smtp.auth su %s (è stato provato %s)", strings.ToLower(next), name)
+			e.Hint = mime.NewText("smtp.hint_other_mechanism", "{hint}; if they are right, set smtp.auth to {next} ({tried} was tried)",
+				"hint", e.Hint, "next", strings.ToLower(next), "tried", name)
 		}
 		return e
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
 )
 
 // A stage is where in the dialogue a reply came.
@@ -144,8 +145,7 @@ func (a *adapter) refused(s *session, at stage, r reply, theirs ...string) *adap
 		e.Code = adapters.DuplicateDelivery // Exchange Online has a message with this Message-ID already
 	}
 	if why != "" && !a.set.PublicOnly { // whoever names hosts must not read through us what they say
-		e.Message.EN += fmt.Sprintf(`; %s says "%s"`, a.host, why)
-		e.Message.IT += fmt.Sprintf(`; %s dice "%s"`, a.host, why)
+		e.Message = mime.NewText("smtp.server_says", `{message}; {host} says "{reply}"`, "message", e.Message, "host", a.host, "reply", why)
 	}
 	return e
 }

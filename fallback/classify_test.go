@@ -107,10 +107,10 @@ func TestClassify(t *testing.T) {
 		if m.scope == "" {
 			m.scope = msg
 		}
-		if m.class != c.class || m.scope != c.scope || !strings.Contains(m.remedy.EN, c.remedy) {
-			t.Errorf("%q at %d: %s %s %q, want %s %s and %q", c.reply, c.at, m.class, m.scope, m.remedy.EN, c.class, c.scope, c.remedy)
+		if m.class != c.class || m.scope != c.scope || !strings.Contains(m.remedy.String(), c.remedy) {
+			t.Errorf("%q at %d: %s %s %q, want %s %s and %q", c.reply, c.at, m.class, m.scope, m.remedy.String(), c.class, c.scope, c.remedy)
 		}
-		if m.sentence.EN == "" || m.sentence.IT == "" || m.remedy.IT == "" {
+		if m.sentence.String() == "" || m.sentence.In("it") == "" || m.remedy.In("it") == "" {
 			t.Errorf("%q: a text is missing: %+v", c.reply, m)
 		}
 		sendAs := strings.Contains(c.remedy, "Send As")
@@ -132,11 +132,11 @@ func TestRefusalShowsOnlyWhatMayBeShown(t *testing.T) {
 	s := &session{}
 	s.censor.hide("s3cret-pass")
 	e := a.refused(s, atAuth, reply{Code: 535, Enhanced: "5.7.8", Lines: []string{"login x with s3cret-pass failed"}})
-	if strings.Contains(e.Error()+e.Err.Error()+e.Message.IT, "s3cret") || strings.Contains(e.Message.EN, "says") {
+	if strings.Contains(e.Error()+e.Err.Error()+e.Message.In("it"), "s3cret") || strings.Contains(e.Message.String(), "says") {
 		t.Errorf("%v", e)
 	}
 	e = a.refused(s, atDot, reply{Code: 554, Enhanced: "5.7.1", Lines: []string{"bad \x1b[31mcontent\x07"}})
-	if !strings.Contains(e.Message.EN, `mail.example says "bad [31mcontent"`) || e.Code != "554 5.7.1" || e.Status != 554 || e.Enhanced != "5.7.1" {
+	if !strings.Contains(e.Message.String(), `mail.example says "bad [31mcontent"`) || e.Code != "554 5.7.1" || e.Status != 554 || e.Enhanced != "5.7.1" {
 		t.Errorf("%+v", e)
 	}
 	var r *refusal

@@ -77,7 +77,7 @@ func TestSilentServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Probe(t.Context()); describe(err) != "transient no_greeting scope=connection" || !strings.Contains(adapters.AsError(err).Hint.EN, "tls") {
+	if err := a.Probe(t.Context()); describe(err) != "transient no_greeting scope=connection" || !strings.Contains(adapters.AsError(err).Hint.String(), "tls") {
 		t.Errorf("%v", err)
 	}
 }

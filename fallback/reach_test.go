@@ -35,11 +35,11 @@ func TestPublicOnly(t *testing.T) {
 		}
 	}
 	_, err := k.adapter(t, loopback, restricted).Send(t.Context(), outgoing(bigMessage(t, 100), "b@example.com"))
-	if e := adapters.AsError(err); e.Status != 550 || strings.Contains(e.Message.EN+e.Message.IT+e.Hint.EN, "secrets") {
+	if e := adapters.AsError(err); e.Status != 550 || strings.Contains(e.Message.String()+e.Message.In("it")+e.Hint.String(), "secrets") {
 		t.Errorf("%v", err)
 	}
 	_, err = k.adapter(t, Options{}, nil).Send(t.Context(), outgoing(bigMessage(t, 100), "b@example.com"))
-	if e := adapters.AsError(err); e == nil || !strings.Contains(e.Message.EN, "secrets") {
+	if e := adapters.AsError(err); e == nil || !strings.Contains(e.Message.String(), "secrets") {
 		t.Errorf("an administrator's server: %v", err)
 	}
 }

@@ -130,7 +130,7 @@ func continuous(code string) meaning {
 		"5.2.255": text2("its recipients do not exist", "i suoi destinatari non esistono"),
 	}[code]
 	return meaning{class: adapters.Throttled, scope: adapters.ScopeLane, after: time.Hour,
-		sentence: text2("Microsoft 365 throttles the whole mailbox because "+why.EN+" again and again", "Microsoft 365 limita tutta la casella perché "+why.IT+" di continuo"),
+		sentence: text2("Microsoft 365 throttles the whole mailbox because "+why.String()+" again and again", "Microsoft 365 limita tutta la casella perché "+why.In("it")+" di continuo"),
 		remedy:   text2("remove the cause; Microsoft's support cannot lift the limit", "eliminare la causa; l'assistenza Microsoft non può togliere il limite")}
 }
 

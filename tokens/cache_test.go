@@ -287,7 +287,7 @@ func TestRenewFetchesOnceAndThenHasAFloor(t *testing.T) {
 	wg.Wait()
 	for range 100 { // and the new one is refused as well
 		_, err := s.Renew(context.Background(), "token-2")
-		if e := adapters.AsError(err); e.Class != adapters.Auth || e.Code != "token_rejected" || e.Hint.IT == "" {
+		if e := adapters.AsError(err); e.Class != adapters.Auth || e.Code != "token_rejected" || e.Hint.In("it") == "" {
 			t.Fatalf("%+v", e)
 		}
 	}

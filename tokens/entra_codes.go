@@ -119,7 +119,7 @@ func entraNumber(n int) row {
 		case 700213, 7002131:
 			what = text("subject", "subject")
 		}
-		return auth("no federated credential of the app matches the token's "+what.EN, "nessuna credenziale federata dell'app corrisponde a "+what.IT+" del token",
+		return auth("no federated credential of the app matches the token's "+what.String(), "nessuna credenziale federata dell'app corrisponde a "+what.In("it")+" del token",
 			"compare issuer, subject and audience of the federated credential with the token, letter by letter",
 			"confrontare lettera per lettera issuer, subject e audience della credenziale federata con il token")
 	case 500011:

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
 )
 
 const codeLoop = "AADSTS50196"
@@ -117,11 +118,9 @@ func (x *exchange) explainClock(e *adapters.Error) {
 
 // explainDelegation adds what has to be typed into the Admin console.
 func (x *exchange) explainDelegation(e *adapters.Error, scope string) {
-	e.Hint.EN += "; the scope is " + scope
-	e.Hint.IT += "; lo scope è " + scope
+	e.Hint = mime.NewText("google.hint_scope", "{hint}; the scope is {scope}", "hint", e.Hint, "scope", scope)
 	if x.clientID != "" {
-		e.Hint.EN += " and the client id " + x.clientID
-		e.Hint.IT += " e l'id client " + x.clientID
+		e.Hint = mime.NewText("google.hint_client_id", "{hint} and the client id {client_id}", "hint", e.Hint, "client_id", x.clientID)
 	}
 }
 
@@ -147,8 +146,7 @@ func (x *exchange) explainCertificate(e *adapters.Error) {
 			"creare un nuovo certificato, caricarlo nella registrazione dell'app e sostituire il vecchio file")
 		return
 	}
-	e.Hint.EN += "; the thumbprint must be " + print
-	e.Hint.IT += "; il thumbprint deve essere " + print
+	e.Hint = mime.NewText("entra.hint_thumbprint", "{hint}; the thumbprint must be {thumbprint}", "hint", e.Hint, "thumbprint", print)
 }
 
 // retryAfter reads the header in both its forms (RFC 9110 section 10.2.3).

@@ -41,12 +41,12 @@ func golden(t *testing.T, name, got string) {
 }
 
 func describe(e *adapters.Error) string {
-	return fmt.Sprintf("%s %s\n  en: %s: %s\n  it: %s: %s\n", e.Code, e.Class, e.Message.EN, e.Hint.EN, e.Message.IT, e.Hint.IT)
+	return fmt.Sprintf("%s %s\n  en: %s: %s\n  it: %s: %s\n", e.Code, e.Class, e.Message.String(), e.Hint.String(), e.Message.In("it"), e.Hint.In("it"))
 }
 
 func complete(t *testing.T, e *adapters.Error) {
 	t.Helper()
-	if e.Class == "" || e.Code == "" || e.Message.EN == "" || e.Message.IT == "" || e.Hint.EN == "" || e.Hint.IT == "" ||
+	if e.Class == "" || e.Code == "" || e.Message.String() == "" || e.Message.In("it") == "" || e.Hint.String() == "" || e.Hint.In("it") == "" ||
 		e.Provider == "" || e.Scope != adapters.ScopeConnection {
 		t.Errorf("incomplete: %+v", e)
 	}
@@ -185,7 +185,7 @@ func TestClockIsNamedWithItsMinutes(t *testing.T) {
 			w.Header().Set("Date", time.Now().Add(c.theirs).UTC().Format(http.TimeFormat))
 			return answerJSON(401, `{"error":"invalid_client","error_codes":[700024]}`)(w, r)
 		})
-		if !strings.Contains(e.Message.EN, c.want) || e.Class != adapters.Auth {
+		if !strings.Contains(e.Message.String(), c.want) || e.Class != adapters.Auth {
 			t.Errorf("%v: %s", c.theirs, describe(e))
 		}
 	}
@@ -196,7 +196,7 @@ func TestClockIsNamedWithItsMinutes(t *testing.T) {
 	})
 	cache, _ := newTestCache(t, f, Options{})
 	_, err := sourceOf(t, cache, f.gmail(t), adapters.AudienceGmailSend).Token(context.Background())
-	if e := adapters.AsError(err); !strings.Contains(e.Message.IT, "90 minuti indietro") {
+	if e := adapters.AsError(err); !strings.Contains(e.Message.In("it"), "90 minuti indietro") {
 		t.Errorf("%s", describe(e))
 	}
 }
@@ -294,7 +294,7 @@ func FuzzAnswer(f *testing.F) {
 		for _, issuer := range []string{"entra", "google"} {
 			x := &exchange{requests: 1, status: status, body: body, header: http.Header{}, now: time.Now, at: time.Now(), host: "h.example"}
 			e := x.failure(want{provider: adapters.Graph, key: key{issuer: issuer}})
-			if e.Class == "" || e.Class == adapters.Accepted || e.Message.IT == "" || e.Hint.EN == "" || e.Code == "" {
+			if e.Class == "" || e.Class == adapters.Accepted || e.Message.In("it") == "" || e.Hint.String() == "" || e.Code == "" {
 				t.Errorf("%+v", e)
 			}
 			if strings.ContainsAny(e.Error(), "<\r\n\x00") || word(e.Code) != e.Code {

@@ -47,7 +47,7 @@ func unreadable(path string, err error) error {
 		why = text("it is "+err.Error(), "contenuto non valido ("+err.Error()+")")
 	}
 	e := misconfigured("credential_file",
-		fmt.Sprintf("the credential file %s: %s", path, why.EN), fmt.Sprintf("il file delle credenziali %s: %s", path, why.IT),
+		fmt.Sprintf("the credential file %s: %s", path, why.String()), fmt.Sprintf("il file delle credenziali %s: %s", path, why.In("it")),
 		"check the path in the connection, and that the service's user may read the file",
 		"controllare il percorso nella connessione e che l'utente del servizio possa leggere il file")
 	e.Err = err

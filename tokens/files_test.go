@@ -129,7 +129,7 @@ func TestServiceAccountKeyForms(t *testing.T) {
 		}
 	}
 	var e *adapters.Error
-	if _, err := googleConfig(account("authorized_user", text), "", "s"); !errors.As(err, &e) || !strings.Contains(e.Message.EN, "authorized_user") || !strings.Contains(e.Message.IT, "authorized_user") {
+	if _, err := googleConfig(account("authorized_user", text), "", "s"); !errors.As(err, &e) || !strings.Contains(e.Message.String(), "authorized_user") || !strings.Contains(e.Message.In("it"), "authorized_user") {
 		t.Errorf("authorized_user: %v", err)
 	}
 }

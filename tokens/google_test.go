@@ -98,7 +98,7 @@ func TestServiceAccountKeysThatCannotBeUsed(t *testing.T) {
 			conn.Gmail.ServiceAccountJSON, conn.Gmail.TokenURL = adapters.Secret(c.key), ""
 			_, err := sourceOf(t, cache, conn, adapters.AudienceGmailSend).Token(context.Background())
 			e := adapters.AsError(err)
-			if e.Class != adapters.Auth || e.Code != c.code || e.Hint.IT == "" {
+			if e.Class != adapters.Auth || e.Code != c.code || e.Hint.In("it") == "" {
 				t.Errorf("%+v", e)
 			}
 			if strings.Contains(e.Error(), "PRIVATE KEY") {

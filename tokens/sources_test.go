@@ -215,7 +215,7 @@ func TestCredentialFilesThatCannotBeUsed(t *testing.T) {
 			conn.Graph.ClientSecret, conn.Graph.CertificateFile, conn.Graph.CertificatePassword = "", writeFile(t, c.file), "wrong"
 			_, err := sourceOf(t, cache, conn, adapters.AudienceGraph).Token(context.Background())
 			e := adapters.AsError(err)
-			if e.Class != adapters.Auth || e.Code != c.code || e.Message.IT == "" || e.Hint.IT == "" || e.Provider != adapters.Graph {
+			if e.Class != adapters.Auth || e.Code != c.code || e.Message.In("it") == "" || e.Hint.In("it") == "" || e.Provider != adapters.Graph {
 				t.Errorf("%+v", e)
 			}
 			if f.tokens.Load() != 0 {

@@ -115,10 +115,10 @@ func testClasses(t *testing.T, s Suite) {
 			if e.Class != c.want {
 				t.Errorf("class %s, want %s: %v", e.Class, c.want, e)
 			}
-			if e.Message.EN == "" || e.Message.IT == "" {
+			if e.Message.String() == "" || e.Message.In("it") == "" {
 				t.Errorf("no sentence in both languages: %+v", e)
 			}
-			if (e.Class == adapters.Permanent || e.Class == adapters.Auth) && (e.Hint.EN == "" || e.Hint.IT == "") {
+			if (e.Class == adapters.Permanent || e.Class == adapters.Auth) && (e.Hint.String() == "" || e.Hint.In("it") == "") {
 				t.Errorf("no remedy: %+v", e)
 			}
 			if c.fault == FaultSendAs && !e.NoRetry {

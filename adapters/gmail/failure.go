@@ -50,8 +50,8 @@ func refuses(e *adapters.Error, ans answer) bool {
 // unknown makes e the story of a message that may have been sent.
 func unknown(e *adapters.Error) *adapters.Error {
 	e.Class, e.Scope, e.Enhanced, e.RetryAfter = adapters.Unknown, adapters.ScopeMessage, "4.4.0", 0
-	e.Message = text("the whole message had been handed to Gmail when this happened: "+e.Message.EN+"; whether it was sent is not known",
-		"l'intero messaggio era già stato passato a Gmail quando è successo questo: "+e.Message.IT+"; non si sa se sia stato inviato")
+	e.Message = text("the whole message had been handed to Gmail when this happened: "+e.Message.String()+"; whether it was sent is not known",
+		"l'intero messaggio era già stato passato a Gmail quando è successo questo: "+e.Message.In("it")+"; non si sa se sia stato inviato")
 	e.Hint = text("look into the mailbox's Sent folder before sending it again; with the scope gmail.readonly in the domain-wide delegation this is checked by itself",
 		"prima di inviarlo di nuovo controllare la posta inviata della casella; con lo scope gmail.readonly nella delega a livello di dominio il controllo è automatico")
 	return e

@@ -75,7 +75,7 @@ func TestRefusals(t *testing.T) {
 		a.now = func() time.Time { return now }
 		_, err := a.Send(t.Context(), small(t))
 		e := adapters.AsError(err)
-		if e == nil || e.Message.EN == "" || e.Message.IT == "" || e.Hint.EN == "" || e.Hint.IT == "" || e.Code == "" || e.Provider != adapters.Gmail || e.Scope == "" || e.Enhanced == "" {
+		if e == nil || e.Message.String() == "" || e.Message.In("it") == "" || e.Hint.String() == "" || e.Hint.In("it") == "" || e.Code == "" || e.Provider != adapters.Gmail || e.Scope == "" || e.Enhanced == "" {
 			t.Errorf("%d %s: incomplete %+v", c.status, c.body, e)
 			continue
 		}
@@ -86,7 +86,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("the provider's text shows: %v", e)
 		}
 		fmt.Fprintf(&out, "%d %q %v\n  %s %s %s %s retry=%v toolarge=%v noretry=%v\n  en: %s: %s\n  it: %s: %s\n", c.status, c.body, c.header,
-			e.Class, e.Scope, e.Code, e.Enhanced, e.RetryAfter, e.TooLarge, e.NoRetry, e.Message.EN, e.Hint.EN, e.Message.IT, e.Hint.IT)
+			e.Class, e.Scope, e.Code, e.Enhanced, e.RetryAfter, e.TooLarge, e.NoRetry, e.Message.String(), e.Hint.String(), e.Message.In("it"), e.Hint.In("it"))
 	}
 	path := filepath.Join("testdata", "refusals.golden")
 	got := regexp.MustCompile(`127\.0\.0\.1:\d+`).ReplaceAllString(out.String(), "gmail.example")
@@ -130,7 +130,7 @@ func FuzzRefusal(f *testing.F) {
 		}
 		ans := answer{status: status, header: http.Header{"Retry-After": {retry}}, body: body, handed: true}
 		e := a.failure(ans, true)
-		if e.Class == "" || e.Class == adapters.Accepted || e.Code == "" || e.Message.IT == "" || e.RetryAfter < 0 || e.RetryAfter > maxWait || strings.ContainsAny(e.Error(), "<\r\n\x00") {
+		if e.Class == "" || e.Class == adapters.Accepted || e.Code == "" || e.Message.In("it") == "" || e.RetryAfter < 0 || e.RetryAfter > maxWait || strings.ContainsAny(e.Error(), "<\r\n\x00") {
 			t.Errorf("%+v", e)
 		}
 		if (status < 300 || status >= 500) && e.Class != adapters.Unknown && e.Class != adapters.Throttled {

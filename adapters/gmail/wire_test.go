@@ -190,7 +190,7 @@ func TestCheck(t *testing.T) {
 			if c.code == "" && e == nil {
 				continue
 			}
-			if e == nil || e.Code != c.code || e.Class != adapters.Permanent || e.NoRetry != c.noRetry || e.Hint.IT == "" {
+			if e == nil || e.Code != c.code || e.Class != adapters.Permanent || e.NoRetry != c.noRetry || e.Hint.In("it") == "" {
 				t.Errorf("%s: %+v", name, e)
 			}
 		}

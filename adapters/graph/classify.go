@@ -123,7 +123,7 @@ func (a *Adapter) error(r rule, rq *request) *adapters.Error {
 	}
 	fill := func(t adapters.Text) adapters.Text {
 		n := strings.NewReplacer("{mailbox}", mailbox, "{from}", from)
-		return text(n.Replace(t.EN), n.Replace(t.IT))
+		return text(n.Replace(t.String()), n.Replace(t.In("it")))
 	}
 	return &adapters.Error{Class: r.class, Scope: r.scope, Provider: adapters.Graph, Enhanced: r.enhanced,
 		NoRetry: r.noRetry, TooLarge: r.tooLarge, Message: fill(r.say), Hint: fill(r.do)}

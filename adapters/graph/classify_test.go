@@ -50,7 +50,7 @@ func TestClasses(t *testing.T) {
 		if e.RetryAfter > 0 {
 			fmt.Fprintf(&got, " wait=%v", e.RetryAfter)
 		}
-		fmt.Fprintf(&got, "\n  EN %s\n     %s\n  IT %s\n     %s\n", e.Message.EN, e.Hint.EN, e.Message.IT, e.Hint.IT)
+		fmt.Fprintf(&got, "\n  EN %s\n     %s\n  IT %s\n     %s\n", e.Message.String(), e.Hint.String(), e.Message.In("it"), e.Hint.In("it"))
 	}
 	golden(t, "testdata/classes.golden", got.String())
 }

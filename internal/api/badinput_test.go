@@ -134,7 +134,7 @@ func TestLanguages(t *testing.T) {
 		t.Errorf("%s", a.body)
 	}
 	for code, k := range kinds() {
-		if k.title.IT == "" || k.about.IT == "" || k.title.EN == "" || k.about.EN == "" {
+		if k.title.In("it") == "" || k.about.In("it") == "" || k.title.String() == "" || k.about.String() == "" {
 			t.Errorf("%s lacks a language", code)
 		}
 		page := w.do("", "GET", "/problems/"+code, nil, "Accept", "text/html", "Accept-Language", "it")

@@ -56,7 +56,7 @@ type failure struct {
 	err        error // cause; never shown
 }
 
-func (f *failure) Error() string  { return f.message.EN }
+func (f *failure) Error() string  { return f.message.String() }
 func (f *failure) Unwrap() error  { return f.err }
 func (f *failure) GetStatus() int { return f.status }
 

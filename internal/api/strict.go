@@ -12,6 +12,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/postino-mail/postino/mime"
 )
 
 // strict refuses what a request of any operation has and that would have no
@@ -32,8 +34,8 @@ func withoutEffect(o *huma.Operation, r *http.Request) error {
 	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
 		f := unsupportedMedia("no Content-Encoding")
 		f.field = "Content-Encoding"
-		f.message.EN, f.message.IT = "a body that is compressed is not understood here", "un corpo compresso qui non è compreso"
-		f.hint.EN, f.hint.IT = "send it without Content-Encoding", "inviarlo senza Content-Encoding"
+		f.message = mime.NewText("api.compressed_body", "a compressed body is not accepted here")
+		f.hint = mime.NewText("api.compressed_body_hint", "send it without Content-Encoding")
 		return f
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)

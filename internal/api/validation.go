@@ -36,13 +36,13 @@ func fromHuma(e *huma.ErrorModel) *failure {
 		f.message = translate(e.Detail)
 	case 1:
 		f.field = f.faults[0].field
-		f.message = adapters.Text{EN: strings.TrimPrefix(f.field+": ", ": ") + f.faults[0].text.EN, IT: strings.TrimPrefix(f.field+": ", ": ") + f.faults[0].text.IT}
+		f.message = adapters.Text{EN: strings.TrimPrefix(f.field+": ", ": ") + f.faults[0].text.String(), IT: strings.TrimPrefix(f.field+": ", ": ") + f.faults[0].text.In("it")}
 	default:
 		f.field = f.faults[0].field
 		f.message = adapters.Text{EN: fmt.Sprintf("%d fields of the request are wrong", n), IT: fmt.Sprintf("%d campi della richiesta sono errati", n)}
 	}
 	if f.code == "bad_json" {
-		f.message = adapters.Text{EN: "the body is not JSON: " + f.message.EN, IT: "il corpo non è JSON: " + f.message.EN}
+		f.message = adapters.Text{EN: "the body is not JSON: " + f.message.String(), IT: "il corpo non è JSON: " + f.message.String()}
 	}
 	f.hint = adapters.Text{EN: "correct the request; /openapi.json describes it", IT: "correggere la richiesta; /openapi.json la descrive"}
 	return f

@@ -116,7 +116,7 @@ func (s *webhookService) hook(ctx context.Context, id string) (*store.Webhook, e
 
 func (s *webhookService) checkURL(url string) error {
 	if wrong, ok := webhook.CheckURL(url, s.networks); !ok {
-		return invalid("url", wrong.EN, wrong.IT)
+		return invalid("url", wrong.String(), wrong.In("it"))
 	}
 	return nil
 }

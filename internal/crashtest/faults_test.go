@@ -220,7 +220,7 @@ func TestDamagedSpool(t *testing.T) {
 		if d.State != want || len(got[token]) != n {
 			t.Errorf("%s: %v, arrived %d times (%v)", token, d.State, len(got[token]), d.Error)
 		}
-		if want == store.Failed && (d.Error == nil || d.Error.Code != "damaged" || d.Error.Hint.IT == "") {
+		if want == store.Failed && (d.Error == nil || d.Error.Code != "damaged" || d.Error.Hint.In("it") == "") {
 			t.Errorf("%s: %+v", token, d.Error)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/mime"
 )
 
 // This file decides on deliveries for which no provider was called.
@@ -54,8 +55,7 @@ func expired(now time.Time, d *store.Delivery) decision {
 		Message: adapters.Text{EN: "the message could not be delivered in time", IT: "non è stato possibile consegnare il messaggio in tempo"},
 		Hint:    adapters.Text{EN: "see the last error, remove its cause and send it again", IT: "vedere l'ultimo errore, rimuoverne la causa e inviarlo di nuovo"}}
 	if d.Error != nil { // the last error is the reason
-		e.Message.EN += ": " + d.Error.Message.EN
-		e.Message.IT += ": " + d.Error.Message.In("it")
+		e.Message = mime.NewText("outbox.expired_after", "{message}: {last}", "message", e.Message, "last", d.Error.Message)
 		e.Hint = d.Error.Hint
 	}
 	in := input{now: now, delivery: d}

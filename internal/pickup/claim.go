@@ -190,7 +190,7 @@ func (f *folder) send(ctx context.Context, now time.Time, file *os.File, id stri
 func (c *claim) refuse(f *folder, original string, err error) {
 	r := submit.AsRefusal(err)
 	c.ending, c.wait = endingRefused, backoff{}
-	c.reason = fmt.Sprintf("%s\n%s\n\n%s\n%s\n", r.Message.EN, r.Hint.EN, r.Message.In("it"), r.Hint.In("it"))
+	c.reason = fmt.Sprintf("%s\n%s\n\n%s\n%s\n", r.Message.String(), r.Hint.String(), r.Message.In("it"), r.Hint.In("it"))
 	f.log.Warn("a file of the pickup folder was refused", "file", original, "err", r)
 }
 

@@ -60,7 +60,7 @@ func TestInjectedEnvelope(t *testing.T) {
 			in, err := readInjected(strings.NewReader(strings.ReplaceAll(c.in, "\n", eol)))
 			var r *submit.Refusal
 			if errors.As(err, &r) {
-				if r.Code != c.to || r.Message.IT == "" {
+				if r.Code != c.to || r.Message.In("it") == "" {
 					t.Errorf("%s: %v", name, r)
 				}
 				continue

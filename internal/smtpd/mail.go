@@ -103,8 +103,7 @@ func (s *session) refuseError(err error, at string) {
 	}
 	if r.Code == "no_from" && !s.listener.policy.MissingHeaders {
 		c := *r
-		c.Hint.EN += "; for a device that cannot: missing_headers and networks of the listener"
-		c.Hint.IT += "; per un dispositivo che non può: missing_headers e networks del listener"
+		c.Hint = mime.NewText("smtpd.hint_device", "{hint}; for a device that cannot: missing_headers and networks of the listener", "hint", c.Hint)
 		r = &c
 	}
 	s.refuse(r)

@@ -68,12 +68,12 @@ func (s *session) refuse(r *submit.Refusal) {
 	if enhanced == "" || enhanced[0] != byte('0'+code/100) {
 		enhanced = string(byte('0'+code/100)) + ".0.0"
 	}
-	en, it := r.Message.EN, r.Message.IT
-	if r.Hint.EN != "" {
-		en += ": " + r.Hint.EN
+	en, it := r.Message.String(), r.Message.In("it")
+	if r.Hint.String() != "" {
+		en += ": " + r.Hint.String()
 	}
-	if r.Hint.IT != "" {
-		it += ": " + r.Hint.IT
+	if r.Hint.In("it") != "" {
+		it += ": " + r.Hint.In("it")
 	}
 	texts := []string{en}
 	if it != "" && it != en {

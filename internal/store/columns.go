@@ -109,7 +109,7 @@ func (a *Attempt) DecodeOutcome(b []byte) {
 
 // EncodeColumns gives the columns of the reason and of both windows.
 func (l *Lane) EncodeColumns() (reason string, minute, day []byte, err error) {
-	if l.Reason != (adapters.Text{}) {
+	if !l.Reason.IsZero() {
 		b, err := json.Marshal(l.Reason)
 		if err != nil {
 			return "", nil, nil, err

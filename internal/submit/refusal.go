@@ -2,8 +2,8 @@ package submit
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
+	"strconv"
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
@@ -24,10 +24,10 @@ type Refusal struct {
 }
 
 func (r *Refusal) Error() string {
-	if r.Hint.EN == "" {
-		return r.Message.EN
+	if r.Hint.String() == "" {
+		return r.Message.String()
 	}
-	return r.Message.EN + ": " + r.Hint.EN
+	return r.Message.String() + ": " + r.Hint.String()
 }
 
 func (r *Refusal) Unwrap() error { return r.Err }
@@ -90,7 +90,6 @@ func cannotCarry(c *adapters.Connection, e *adapters.Error) *Refusal {
 	if r.Enhanced == "" {
 		r.Enhanced = "5.7.1"
 	}
-	r.Message.EN = fmt.Sprintf("connection %q: %s", c.Name, r.Message.EN)
-	r.Message.IT = fmt.Sprintf("connessione %q: %s", c.Name, e.Message.In("it"))
+	r.Message = mime.NewText("submit.connection_cannot_carry", "connection {connection}: {message}", "connection", strconv.Quote(c.Name), "message", e.Message)
 	return r
 }

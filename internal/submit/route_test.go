@@ -125,7 +125,7 @@ func TestRouting(t *testing.T) {
 				if refusal == nil || refusal.Code != tt.code {
 					t.Fatalf("got %+v, %v, want the refusal %s", got.Connection, refusal, tt.code)
 				}
-				if refusal.Temporary() != tt.later || refusal.HTTP < 400 || refusal.Message.EN == "" || refusal.Message.IT == "" {
+				if refusal.Temporary() != tt.later || refusal.HTTP < 400 || refusal.Message.String() == "" || refusal.Message.In("it") == "" {
 					t.Errorf("refusal %+v", refusal)
 				}
 				return

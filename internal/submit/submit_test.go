@@ -58,7 +58,7 @@ func TestEnvelope(t *testing.T) {
 			t.Parallel()
 			got, refusal := w.take(letter{head: tt.head, sender: tt.sender, to: tt.to})
 			if tt.smtp != 0 {
-				if refusal == nil || refusal.SMTP != tt.smtp || tt.code != "" && refusal.Code != tt.code || refusal.Message.IT == "" {
+				if refusal == nil || refusal.SMTP != tt.smtp || tt.code != "" && refusal.Code != tt.code || refusal.Message.In("it") == "" {
 					t.Fatalf("got %+v, want a refusal with %d %s", refusal, tt.smtp, tt.code)
 				}
 				return
@@ -218,8 +218,8 @@ func TestRefusals(t *testing.T) {
 			for range max(1, tt.times) {
 				_, refusal = w.take(tt.l)
 			}
-			if refusal == nil || refusal.SMTP != tt.smtp || tt.code != "" && refusal.Code != tt.code || refusal.Message.IT == "" ||
-				!strings.Contains(refusal.Message.EN, cmp.Or(tt.text, " ")) {
+			if refusal == nil || refusal.SMTP != tt.smtp || tt.code != "" && refusal.Code != tt.code || refusal.Message.In("it") == "" ||
+				!strings.Contains(refusal.Message.String(), cmp.Or(tt.text, " ")) {
 				t.Errorf("got %+v, want %d %s", refusal, tt.smtp, tt.code)
 			}
 		})

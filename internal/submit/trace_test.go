@@ -40,7 +40,7 @@ func TestMailThatComesBack(t *testing.T) {
 			_, err := w.Submit(t.Context(), r)
 			closed(t, b)
 			ref := AsRefusal(err)
-			if c.loop != (ref != nil) || ref != nil && (ref.SMTP != 554 || ref.Enhanced != "5.4.6" || ref.Hint.IT == "") {
+			if c.loop != (ref != nil) || ref != nil && (ref.SMTP != 554 || ref.Enhanced != "5.4.6" || ref.Hint.In("it") == "") {
 				t.Errorf("%s by %s: %v", name, entry, ref)
 			}
 		}

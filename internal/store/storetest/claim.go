@@ -296,7 +296,7 @@ func testPause(t *testing.T, h Harness) {
 	sooner := after(50)
 	must(t, s.ChangeLane(ctx, t0(), "lane-1", store.LaneChange{PauseUntil: &sooner}))
 	want(t, "the longer pause stays", lane(t, s).PausedUntil, until)
-	want(t, "reason", lane(t, s).Reason.IT, "rallentato")
+	want(t, "reason", lane(t, s).Reason.In("it"), "rallentato")
 	submit(t, s, letter{client: "late"})
 	want(t, "paused", len(claim(t, s, n, after(99), 10)), 0)
 	want(t, "over", len(claim(t, s, n, after(100), 1)), 1)
