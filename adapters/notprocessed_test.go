@@ -24,7 +24,9 @@ func TestNotProcessed(t *testing.T) {
 		want bool
 	}{
 		{"GOAWAY, no error, stream not seen", func(f *http2.Framer, _ uint32) error { return f.WriteGoAway(0, http2.ErrCodeNo, nil) }, true},
-		{"GOAWAY, an error, stream not seen", func(f *http2.Framer, _ uint32) error { return f.WriteGoAway(0, http2.ErrCodeEnhanceYourCalm, nil) }, true},
+		{"GOAWAY, an error, stream not seen", func(f *http2.Framer, _ uint32) error {
+			return f.WriteGoAway(0, http2.ErrCodeEnhanceYourCalm, nil)
+		}, true},
 		{"GOAWAY, stream seen", func(f *http2.Framer, id uint32) error { return f.WriteGoAway(id, http2.ErrCodeNo, nil) }, false},
 		{"REFUSED_STREAM", func(f *http2.Framer, id uint32) error { return f.WriteRSTStream(id, http2.ErrCodeRefusedStream) }, true},
 		{"INTERNAL_ERROR", func(f *http2.Framer, id uint32) error { return f.WriteRSTStream(id, http2.ErrCodeInternal) }, false},

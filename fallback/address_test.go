@@ -89,7 +89,8 @@ func TestEHLOName(t *testing.T) {
 		want  string
 	}{
 		{"mail.example.com", v4, "mail.example.com"}, {"3f2a1b", v4, "[192.0.2.7]"}, {"", v6, "[IPv6:2001:db8::1]"},
-		{"bad name.example", v4, "[192.0.2.7]"}, {"x.example\r\nQUIT", v4, "[192.0.2.7]"}, {"", nil, "[127.0.0.1]"}, {"-a.example", v4, "[192.0.2.7]"},
+		{"bad name.example", v4, "[192.0.2.7]"}, {"x.example\r\nQUIT", v4, "[192.0.2.7]"}, {"", nil, "[127.0.0.1]"},
+		{"-a.example", v4, "[192.0.2.7]"},
 	} {
 		if got := ehloName(c.name, c.local); got != c.want {
 			t.Errorf("%q: %q, want %q", c.name, got, c.want)

@@ -52,7 +52,8 @@ func TestDotWriter(t *testing.T) {
 			}
 		}
 	}
-	for in, at := range map[string]int64{"\n": 0, "\r": 0, "a\nb": 1, "a\r\nb\nc": 4, "a\rb": 1, "a\r\r\n": 1, "ab\r": 2, "\r\n\n": 2, "a\r\n.\n": 4, "a\n\r\n": 1, "a\r\n\r": 3} {
+	for in, at := range map[string]int64{"\n": 0, "\r": 0, "a\nb": 1, "a\r\nb\nc": 4, "a\rb": 1, "a\r\r\n": 1, "ab\r": 2, "\r\n\n": 2,
+		"a\r\n.\n": 4, "a\n\r\n": 1, "a\r\n\r": 3} {
 		for piece := 1; piece <= len(in); piece++ {
 			_, err := stuff(in, piece)
 			var le *errLineEnd
@@ -129,7 +130,8 @@ func TestFinishTellsWhatWasSeen(t *testing.T) {
 
 func BenchmarkDataWriter(b *testing.B) {
 	line := strings.Repeat("A", 76) + "\r\n"
-	for name, unit := range map[string]string{"base64": line, "text": "Così è.\r\n.\r\n..due\r\nuna riga di lunghezza comune, circa sessanta lettere.\r\n"} {
+	for name, unit := range map[string]string{"base64": line,
+		"text": "Così è.\r\n.\r\n..due\r\nuna riga di lunghezza comune, circa sessanta lettere.\r\n"} {
 		block := []byte(strings.Repeat(unit, copyBuffer/len(unit)))
 		b.Run(name, func(b *testing.B) {
 			d := &dotWriter{w: bufio.NewWriterSize(io.Discard, writeBuffer)}

@@ -47,7 +47,8 @@ func startPeer(t *testing.T, script, dirVar string) *peer {
 		defer func() { _ = ln.Close() }() // free again when the script runs
 	}
 	p := &peer{dir: dir, port: ports[0], tls: ports[1], script: filepath.Join("..", "testdata", "peers", script)}
-	p.env = append(os.Environ(), dirVar+"="+dir, fmt.Sprint("SUBMISSION_PORT=", ports[0]), fmt.Sprint("TLS_PORT=", ports[1]), fmt.Sprint("SINK_PORT=", ports[2]))
+	p.env = append(os.Environ(), dirVar+"="+dir, fmt.Sprint("SUBMISSION_PORT=", ports[0]), fmt.Sprint("TLS_PORT=", ports[1]),
+		fmt.Sprint("SINK_PORT=", ports[2]))
 	return p
 }
 
@@ -88,7 +89,8 @@ func (p *peer) start(t *testing.T) {
 // arrived waits for the message with this subject at the far end.
 func (p *peer) arrived(t *testing.T, subject string) string {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) { //nolint:forbidigo // a real server gives no signal
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(
+		50 * time.Millisecond) { //nolint:forbidigo // a real server gives no signal
 		files, err := filepath.Glob(filepath.Join(p.dir, "sink", "*"))
 		if err != nil {
 			t.Fatal(err)
@@ -112,7 +114,9 @@ func (p *peer) connection(port int, enc adapters.Encryption) *adapters.Connectio
 func peerMessage(t *testing.T, subject string) *mime.Message {
 	t.Helper()
 	m, err := mime.Read(mime.Bytes([]byte("From: alice@example.com\r\nTo: bob@example.com\r\nBcc: hidden@example.com\r\nSubject: "+subject+
-		"\r\nMessage-ID: <"+subject+"@example.com>\r\nDate: Sun, 22 Nov 2026 12:00:00 +0000\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"+
+		"\r\nMessage-ID: <"+subject+
+		"@example.com>\r\nDate: Sun, 22 Nov 2026 12:00:00 +0000\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; "+
+		"charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"+
 		".\r\n..perché\r\n"+strings.Repeat("x", 900)+"\r\nlast line\r\n")), mime.Limits{})
 	if err != nil {
 		t.Fatal(err)
@@ -177,7 +181,8 @@ func TestPostfix(t *testing.T) {
 	}
 	mustSend(t, p, login(p.connection(p.tls, adapters.EncryptionTLS), "auto"), Options{}, "implicit-tls", "bob@example.com")
 	mustSend(t, p, login(p.connection(p.tls, adapters.EncryptionTLS), "auto"), Options{Chunking: true}, "bdat", "bob@example.com")
-	rec := mustSend(t, p, login(p.connection(p.port, adapters.EncryptionSTARTTLS), "auto"), Options{}, "partly", "bob@example.com", "refused@example.com", "later@example.com")
+	rec := mustSend(t, p, login(p.connection(p.port, adapters.EncryptionSTARTTLS), "auto"), Options{}, "partly", "bob@example.com",
+		"refused@example.com", "later@example.com")
 	if r := rec.Recipients; r[0].Err != nil || describe(r[1].Err) != "permanent 550 5.1.1" || describe(r[2].Err) != "transient 450 4.2.0" {
 		t.Errorf("%+v", rec.Recipients)
 	}
@@ -214,7 +219,8 @@ func TestPostfix(t *testing.T) {
 	plain.SMTP.CAFile = ""
 	probe(t, plain, Options{}, "transient tls_untrusted scope=connection")
 	probe(t, p.connection(p.port, adapters.EncryptionTLS), Options{}, "transient tls_plaintext_port scope=connection")
-	probe(t, p.connection(p.tls, adapters.EncryptionSTARTTLS), Options{Timeouts: Timeouts{Greeting: time.Second}}, "transient tls_port scope=connection")
+	probe(t, p.connection(p.tls, adapters.EncryptionSTARTTLS), Options{Timeouts: Timeouts{Greeting: time.Second}},
+		"transient tls_port scope=connection")
 }
 
 func probe(t *testing.T, c *adapters.Connection, opt Options, want string) {
@@ -237,7 +243,8 @@ func TestDovecotSubmission(t *testing.T) {
 	conn := func(auth string) *adapters.Connection {
 		c := p.connection(p.port, adapters.EncryptionSTARTTLS)
 		c.SMTP.Login, c.SMTP.Auth = "alice@example.com", auth
-		c.SMTP.OAuth = &adapters.OAuthSettings{Provider: "entra", GraphSettings: adapters.GraphSettings{Tenant: "t", ClientID: "c", ClientSecret: "s"}}
+		c.SMTP.OAuth = &adapters.OAuthSettings{Provider: "entra", GraphSettings: adapters.GraphSettings{Tenant: "t", ClientID: "c",
+			ClientSecret: "s"}}
 		return c
 	}
 	good, expired := p.run(t, "token", "alice@example.com"), p.run(t, "token", "alice@example.com", "-120")

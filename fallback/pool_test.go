@@ -45,7 +45,8 @@ func TestConnectionsAreBounded(t *testing.T) {
 // The same while connections are worn out or expire all the time.
 func TestConnectionsAreBoundedWhileTheyEnd(t *testing.T) {
 	t.Parallel()
-	for name, opt := range map[string]Options{"worn out": {MaxMessages: 2}, "expiring": {IdleTimeout: time.Millisecond}, "not kept": {IdleTimeout: -1}} {
+	for name, opt := range map[string]Options{"worn out": {MaxMessages: 2}, "expiring": {IdleTimeout: time.Millisecond},
+		"not kept": {IdleTimeout: -1}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			k := newSink(t, nil, "PIPELINING")

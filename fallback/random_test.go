@@ -40,8 +40,10 @@ func (c *capricious) reply(want string) (text string, hangUp bool) {
 	if c.rnd.Float64() >= c.wild {
 		return want + "\r\n", false
 	}
-	texts := []string{"250 ok", "354 go", "421 4.3.2 later", "450 4.2.0 busy", "451 4.7.1 greylisted", "452 4.4.5 too many messages in this session", "500 5.5.1 what", "501 5.5.4 parameters",
-		"503 5.5.1 bad sequence", "530 5.7.0 authentication required", "550 5.1.1 unknown", "550 5.7.1 rejected", "552 5.3.4 too big", "554 5.7.1 spam", "555 5.5.4 unsupported option",
+	texts := []string{"250 ok", "354 go", "421 4.3.2 later", "450 4.2.0 busy", "451 4.7.1 greylisted",
+		"452 4.4.5 too many messages in this session", "500 5.5.1 what", "501 5.5.4 parameters",
+		"503 5.5.1 bad sequence", "530 5.7.0 authentication required", "550 5.1.1 unknown", "550 5.7.1 rejected", "552 5.3.4 too big",
+		"554 5.7.1 spam", "555 5.5.4 unsupported option",
 		"hello", "250ok", "250-half", "250-a\r\n550 b", "999 x", "", "\x16\x03\x01"}
 	switch c.rnd.IntN(6) {
 	case 0:
@@ -200,7 +202,8 @@ func capriciousRun(t *testing.T, seed uint64, msgs []*mime.Message) {
 	short := 60 * time.Millisecond
 	a, err := New(&adapters.Connection{Name: "x", Provider: adapters.SMTP, From: "a@example.com",
 		SMTP: &adapters.SMTPSettings{Host: "127.0.0.1", Port: 25, Encryption: adapters.EncryptionNone, Hostname: "client.example"}},
-		Options{Chunking: seed%2 == 0, Timeouts: Timeouts{Dial: time.Second, Greeting: short, Command: short, Batch: short, DataInit: short, DataBlock: short, DataEnd: short, Liveness: short, Quit: time.Millisecond},
+		Options{Chunking: seed%2 == 0, Timeouts: Timeouts{Dial: time.Second, Greeting: short, Command: short, Batch: short, DataInit: short,
+			DataBlock: short, DataEnd: short, Liveness: short, Quit: time.Millisecond},
 			Dialer: func(context.Context, string, string) (net.Conn, error) {
 				client, server := net.Pipe()
 				conns.Go(func() { sv.serve(server) })
@@ -214,7 +217,8 @@ func capriciousRun(t *testing.T, seed uint64, msgs []*mime.Message) {
 		sv.mu.Lock()
 		sv.accepted, sv.open, sv.dots, sv.forGood, sv.log = 0, 0, 0, false, append(sv.log, "--- send")
 		sv.mu.Unlock()
-		out := adapters.Outgoing{Message: msgs[rnd.IntN(len(msgs))], Envelope: mime.Envelope{From: "a@example.com", Recipients: []mime.Recipient{{Address: "b@example.com", Notify: []string{"FAILURE"}}}}}
+		out := adapters.Outgoing{Message: msgs[rnd.IntN(len(msgs))],
+			Envelope: mime.Envelope{From: "a@example.com", Recipients: []mime.Recipient{{Address: "b@example.com", Notify: []string{"FAILURE"}}}}}
 		if rnd.IntN(2) == 0 {
 			out.Envelope.Recipients = append(out.Envelope.Recipients, mime.Recipient{Address: "c@example.com"})
 		}

@@ -71,10 +71,11 @@ func openProvider(t testing.TB, l adapters.Limits, chunking bool) *adaptertest.P
 		adaptertest.FaultTransient: {Op: "dot", Reply: "451 4.3.0 Queue full"},
 		adaptertest.FaultThrottled: {Op: "mail", Reply: "451 4.7.500 Server busy. Please try again later"},
 		adaptertest.FaultAuth:      {Op: "auth", Reply: "535 5.7.3 Authentication unsuccessful"},
-		adaptertest.FaultSendAs:    {Op: "dot", Reply: "554 5.2.252 SendAsDenied; not allowed to send as; STOREDRV.Submission.Exception:SendAsDeniedException"},
-		adaptertest.FaultLost:      {Op: "dot", After: true, Reset: true},
-		adaptertest.FaultGarbage:   {Op: "dot", Body: "<html>Welcome to the hotel's network\r\n"},
-		adaptertest.FaultHang:      {Op: "dot", After: true, Delay: time.Hour, Reset: true},
+		adaptertest.FaultSendAs: {Op: "dot",
+			Reply: "554 5.2.252 SendAsDenied; not allowed to send as; STOREDRV.Submission.Exception:SendAsDeniedException"},
+		adaptertest.FaultLost:    {Op: "dot", After: true, Reset: true},
+		adaptertest.FaultGarbage: {Op: "dot", Body: "<html>Welcome to the hotel's network\r\n"},
+		adaptertest.FaultHang:    {Op: "dot", After: true, Delay: time.Hour, Reset: true},
 	}
 	return &adaptertest.Provider{
 		Adapter: a, From: sandboxFrom, Secrets: []string{c.SMTP.Password.Reveal()},
@@ -122,7 +123,8 @@ func contents(t testing.TB, open func(sandbox.Delivery) (io.ReadCloser, error), 
 
 func invoice(t testing.TB, subject string) *mime.Message {
 	t.Helper()
-	m, err := mime.Build(&mime.Draft{From: mime.Address{Name: "Perché Srl", Address: sandboxFrom}, To: []mime.Address{{Name: "Società Anna", Address: "anna@example.com"}},
+	m, err := mime.Build(&mime.Draft{From: mime.Address{Name: "Perché Srl", Address: sandboxFrom},
+		To:      []mime.Address{{Name: "Società Anna", Address: "anna@example.com"}},
 		Subject: subject, Text: "Così è.\n.\n..due punti\n", HTML: "<p>Così è</p>"})
 	if err != nil {
 		t.Fatal(err)
@@ -176,14 +178,17 @@ func TestOAuthOnSandbox(t *testing.T) {
 
 func TestSandboxWithoutExtensions(t *testing.T) {
 	t.Parallel()
-	for _, hide := range [][]string{{"PIPELINING"}, {"8BITMIME", "SMTPUTF8"}, {"SMTPUTF8"}, {"SIZE", "DSN", "CHUNKING"}, {"PIPELINING", "8BITMIME", "SMTPUTF8", "DSN", "SIZE", "CHUNKING", "ENHANCEDSTATUSCODES"}} {
+	for _, hide := range [][]string{{"PIPELINING"}, {"8BITMIME", "SMTPUTF8"}, {"SMTPUTF8"}, {"SIZE", "DSN", "CHUNKING"},
+		{"PIPELINING", "8BITMIME", "SMTPUTF8", "DSN", "SIZE", "CHUNKING", "ENHANCEDSTATUSCODES"}} {
 		t.Run(strings.Join(hide, "+"), func(t *testing.T) {
 			t.Parallel()
 			sb := startSandbox(t)
 			sb.Configure(func(s *sandbox.Switches) { s.SMTPHide = hide })
 			a := adapterOn(t, sb.SMTPConnection(sandboxFrom), Options{})
 			defer func() { _ = a.Close() }()
-			eight, err := mime.Read(mime.Bytes([]byte("From: "+sandboxFrom+"\r\nTo: anna@example.com\r\nSubject: Perché\r\nMessage-ID: <8@contoso.example>\r\nDate: Sun, 22 Nov 2026 12:00:00 +0000\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nPerché no\r\n")), mime.Limits{})
+			eight, err := mime.Read(mime.Bytes([]byte("From: "+sandboxFrom+"\r\nTo: anna@example.com\r\nSubject: Perché\r\nMessage-ID: "+
+				"<8@contoso.example>\r\nDate: Sun, 22 Nov 2026 12:00:00 +0000\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; "+
+				"charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nPerché no\r\n")), mime.Limits{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -194,7 +199,8 @@ func TestSandboxWithoutExtensions(t *testing.T) {
 					t.Fatal(err)
 				}
 				r := rec.Recipients
-				if r[0].Err != nil || r[1].Err == nil || r[1].Err.Class != adapters.Permanent || r[2].Err == nil || r[2].Err.Class != adapters.Transient {
+				if r[0].Err != nil || r[1].Err == nil || r[1].Err.Class != adapters.Permanent || r[2].Err == nil ||
+					r[2].Err.Class != adapters.Transient {
 					t.Errorf("%+v", r)
 				}
 				d := sb.Deliveries()
@@ -256,7 +262,8 @@ func TestCancelledContextIsTransient(t *testing.T) {
 	defer func() { _ = a.Close() }()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := a.Send(ctx, to(invoice(t, "never"), "anna@example.com")); adapters.ClassOf(err) != adapters.Transient || len(sb.Deliveries()) != 0 {
+	if _, err := a.Send(ctx, to(invoice(t, "never"), "anna@example.com")); adapters.ClassOf(err) != adapters.Transient ||
+		len(sb.Deliveries()) != 0 {
 		t.Errorf("%v", err)
 	}
 }

@@ -210,7 +210,8 @@ func (r repeated) ReadAt(p []byte, off int64) (int, error) {
 func bigMessage(t testing.TB, size int64) *mime.Message {
 	t.Helper()
 	line := strings.Repeat("A", 76) + "\r\n"
-	head := "From: a@example.com\r\nTo: b@example.com\r\nSubject: big\r\nMessage-ID: <big@example.com>\r\nMIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+	head := "From: a@example.com\r\nTo: b@example.com\r\nSubject: big\r\nMessage-ID: <big@example.com>\r\nMIME-Version: " +
+		"1.0\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n"
 	m, err := mime.Read(mime.Join(mime.Bytes([]byte(head)), repeated{line, size / int64(len(line)) * int64(len(line))}), mime.Limits{})
 	if err != nil {
 		t.Fatal(err)

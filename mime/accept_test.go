@@ -13,7 +13,8 @@ import (
 var testNow = time.Date(2026, 11, 22, 10, 0, 0, 0, time.FixedZone("", 3600))
 
 func acceptOptions(lenient bool) AcceptOptions {
-	return AcceptOptions{Now: func() time.Time { return testNow }, Hostname: "relay.example.it", Lenient: lenient, Remove: []string{"X-Postino-Connection"}}
+	return AcceptOptions{Now: func() time.Time { return testNow }, Hostname: "relay.example.it", Lenient: lenient,
+		Remove: []string{"X-Postino-Connection"}}
 }
 
 // accepted runs Accept and checks what must hold for every result.
@@ -67,24 +68,30 @@ func TestAcceptHeader(t *testing.T) {
 	t.Parallel()
 	tail := "Date: Sun, 22 Nov 2026 10:00:00 +0100\nMessage-ID: <1@x.it>\n"
 	for _, tt := range []struct{ name, in, want string }{
-		{"kept to the byte", "Received: x\nX-Odd:\tfoo \n\tbar\nFrom: a@x.it\n" + tail + "Bcc: c@x.it\n", "Received: x\nX-Odd:\tfoo \n\tbar\nFrom: a@x.it\n" + tail + "Bcc: c@x.it\n"},
+		{"kept to the byte", "Received: x\nX-Odd:\tfoo \n\tbar\nFrom: a@x.it\n" + tail + "Bcc: c@x.it\n",
+			"Received: x\nX-Odd:\tfoo \n\tbar\nFrom: a@x.it\n" + tail + "Bcc: c@x.it\n"},
 		{"removed", "Return-Path: <x@y>\nX-POSTINO-Connection: Ufficio\n folded\nFrom: a@x.it\n" + tail, "From: a@x.it\n" + tail},
 		{"date added", "From: a@x.it\nMessage-ID: <1@x.it>\n", "From: a@x.it\nMessage-ID: <1@x.it>\nDate: Sun, 22 Nov 2026 10:00:00 +0100\n"},
-		{"bad date", "From: a@x.it\nDate: 2026-11-22\nMessage-ID: <1@x.it>\n", "From: a@x.it\nDate: Sun, 22 Nov 2026 10:00:00 +0100\nMessage-ID: <1@x.it>\nX-Postino-Original-Date: 2026-11-22\n"},
-		{"mime version", "From: a@x.it\n" + tail + "Content-Type: text/html\n", "From: a@x.it\n" + tail + "Content-Type: text/html\nMIME-Version: 1.0\n"},
+		{"bad date", "From: a@x.it\nDate: 2026-11-22\nMessage-ID: <1@x.it>\n",
+			"From: a@x.it\nDate: Sun, 22 Nov 2026 10:00:00 +0100\nMessage-ID: <1@x.it>\nX-Postino-Original-Date: 2026-11-22\n"},
+		{"mime version", "From: a@x.it\n" + tail + "Content-Type: text/html\n", "From: a@x.it\n" + tail +
+			"Content-Type: text/html\nMIME-Version: 1.0\n"},
 		{"byte order mark and mbox line", "\ufeffFrom a@x.it Sun Nov 22 10:00:00 2026\nFrom: a@x.it\n" + tail, "From: a@x.it\n" + tail},
 		{"space before the colon", "From : a@x.it\nTo\t: b@x.it\n" + tail, "From: a@x.it\nTo: b@x.it\n" + tail},
 		{"line of white space", "From: a@x.it\nX-A: 1\n \t\n 2\n" + tail, "From: a@x.it\nX-A: 1\n 2\n" + tail},
-		{"several To", "From: a@x.it\nTo: b@x.it\nSubject: s\nTo: C <c@x.it>\nTO: b@x.it\n" + tail, "From: a@x.it\nTo: b@x.it,\n C <c@x.it>\nSubject: s\n" + tail},
+		{"several To", "From: a@x.it\nTo: b@x.it\nSubject: s\nTo: C <c@x.it>\nTO: b@x.it\n" + tail,
+			"From: a@x.it\nTo: b@x.it,\n C <c@x.it>\nSubject: s\n" + tail},
 		{"several To that swallow", "From: a@x.it\nTo: b@x.it,\nTo: c@x.it;\n" + tail, "From: a@x.it\nTo: b@x.it, c@x.it\n" + tail},
 		{"equal fields", "From: a@x.it\nFrom:  a@x.it\nSubject: s\nSubject: s\n" + tail + tail, "From: a@x.it\nSubject: s\n" + tail},
 		{"two From fields with Sender", "From: a@x.it\nFrom: b@x.it\nSender: s@x.it\n" + tail, "From: a@x.it,\n b@x.it\nSender: s@x.it\n" + tail},
 		{"sender without address", "From: a@x.it\nSender: nobody\n" + tail, "From: a@x.it\n" + tail},
 		{"references", "From: a@x.it\nReferences: <1@a.b>\nReferences: <2@a.b>\n" + tail, "From: a@x.it\nReferences: <1@a.b>\n <2@a.b>\n" + tail},
-		{"latin-1", "From: Nicol\xf2 <a@x.it>\nSubject: citt\xe0\nTo: \"B\xf2, C\" <b@x.it>\n" + tail, "From: =?utf-8?q?Nicol=C3=B2?= <a@x.it>\nSubject: =?utf-8?q?citt=C3=A0?=\nTo: =?utf-8?q?B=C3=B2=2C_C?= <b@x.it>\n" + tail},
+		{"latin-1", "From: Nicol\xf2 <a@x.it>\nSubject: citt\xe0\nTo: \"B\xf2, C\" <b@x.it>\n" + tail,
+			"From: =?utf-8?q?Nicol=C3=B2?= <a@x.it>\nSubject: =?utf-8?q?citt=C3=A0?=\nTo: =?utf-8?q?B=C3=B2=2C_C?= <b@x.it>\n" + tail},
 		{"latin-1 beside an address in UTF-8", "From: Nicol\xf2 <\u00e8@x.it>\n" + tail, "From: Nicol\xf2 <\u00e8@x.it>\n" + tail},
 		{"raw UTF-8 is kept", "From: Nicolò <a@x.it>\n" + tail, "From: Nicolò <a@x.it>\n" + tail},
-		{"id with comment", "From: a@x.it\nDate: Sun, 22 Nov 2026 10:00:00 +0100\nMessage-ID: <1@x.it> (x)\n", "From: a@x.it\nDate: Sun, 22 Nov 2026 10:00:00 +0100\nMessage-ID: <1@x.it>\nX-Postino-Original-Message-ID: <1@x.it> (x)\n"},
+		{"id with comment", "From: a@x.it\nDate: Sun, 22 Nov 2026 10:00:00 +0100\nMessage-ID: <1@x.it> (x)\n",
+			"From: a@x.it\nDate: Sun, 22 Nov 2026 10:00:00 +0100\nMessage-ID: <1@x.it>\nX-Postino-Original-Message-ID: <1@x.it> (x)\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -98,7 +105,8 @@ func TestAcceptHeader(t *testing.T) {
 
 func TestAcceptMessageID(t *testing.T) {
 	t.Parallel()
-	for _, old := range []string{"", "<1@>", "<a@b@c.d>", "<a b@c.d>", "1@c.d.", "<a@c.d.>", "nonsense", "<é@c.d>", "<" + strings.Repeat("a", 950) + "@c.d>"} {
+	for _, old := range []string{"", "<1@>", "<a@b@c.d>", "<a b@c.d>", "1@c.d.", "<a@c.d.>", "nonsense", "<é@c.d>",
+		"<" + strings.Repeat("a", 950) + "@c.d>"} {
 		m, _ := accepted(t, "From: a@x.it\r\nMessage-ID: "+old+"\r\n\r\n", acceptOptions(false))
 		if id := m.MessageID(); !validID(id) || !strings.HasSuffix(id, "@relay.example.it>") {
 			t.Errorf("%q: got %q", old, id)
@@ -119,8 +127,10 @@ func TestAcceptReplacesSender(t *testing.T) {
 	opt := acceptOptions(false)
 	opt.From = &Address{"Ufficio,\r\nBcc: x@y.z", "Erp@X.it"}
 	opt.ReplyTo = &Address{"", "info@x.it"}
-	m, got := accepted(t, "To: b@x.it\r\nFrom: q@q.q\r\nSender: r@q.q\r\nReply-To: s@q.q\r\nDate: Sun, 22 Nov 2026 10:00:00 +0100\r\nMessage-ID: <1@x.it>\r\n\r\n", opt)
-	if want := "To: b@x.it\r\nFrom: \"Ufficio,  Bcc: x@y.z\" <Erp@x.it>\r\nReply-To: info@x.it\r\n"; !strings.HasPrefix(got, want) || m.Sender() != nil {
+	m, got := accepted(t, "To: b@x.it\r\nFrom: q@q.q\r\nSender: r@q.q\r\nReply-To: s@q.q\r\nDate: Sun, 22 Nov 2026 10:00:00 "+
+		"+0100\r\nMessage-ID: <1@x.it>\r\n\r\n", opt)
+	if want := "To: b@x.it\r\nFrom: \"Ufficio,  Bcc: x@y.z\" <Erp@x.it>\r\nReply-To: info@x.it\r\n"; !strings.HasPrefix(got, want) ||
+		m.Sender() != nil {
 		t.Errorf("got %q", got)
 	}
 }
@@ -153,7 +163,8 @@ func TestAcceptRefuses(t *testing.T) {
 		{"long header", okHead + "X: " + long + "\r\n\r\n", "long_header"},
 		{"huge header", okHead + strings.Repeat("X: y\r\n", 200_000) + "\r\n", "header_too_large"},
 		{"nested", nested, "too_deep"},
-		{"long line in signed mail", okHead + "Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\n" + long + "\r\n--b--\r\n", "long_line_signed"},
+		{"long line in signed mail", okHead + "Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\n" + long + "\r\n--b--\r\n",
+			"long_line_signed"},
 		{"long line under DKIM", okHead + "DKIM-Signature: v=1\r\n\r\n" + long + "\r\n", "long_line_signed"},
 		{"long line in a message type", okHead + "Content-Type: message/delivery-status\r\n\r\n" + long + "\r\n", "long_line"},
 	} {
@@ -164,7 +175,8 @@ func TestAcceptRefuses(t *testing.T) {
 		}
 	}
 	// Repairs must not show a Bcc to everybody, nor let NUL pass.
-	for in, code := range map[string]string{okHead + "Hello\nBcc: x@y.z\n\n": "bad_header", okHead + "\na\x00": "nul", "hello\n\n": "bad_header",
+	for in, code := range map[string]string{okHead + "Hello\nBcc: x@y.z\n\n": "bad_header", okHead + "\na\x00": "nul",
+		"hello\n\n": "bad_header",
 		okHead + "Content-Type: text/a\nContent-Type: text/b\n\n": "duplicate_field"} {
 		_, err := Accept(Bytes([]byte(in)), acceptOptions(true))
 		var e *Error
@@ -194,8 +206,10 @@ func TestAcceptLongLines(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("wörter = ", 200)
 	b64 := strings.Repeat("QUJD", 500)
-	in := okHead + "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("p", 3000) + "\r\n--b\r\n\r\n" + long + "\r\nend \r\n" +
-		"\r\n--b\r\nContent-Type: application/x-y; name=\"" + strings.Repeat("n ", 600) + "\"\r\nContent-Transfer-Encoding: 8bit\r\nX: y\r\n\r\n" + long +
+	in := okHead + "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("p", 3000) + "\r\n--b\r\n\r\n" + long +
+		"\r\nend \r\n" +
+		"\r\n--b\r\nContent-Type: application/x-y; name=\"" + strings.Repeat("n ", 600) +
+		"\"\r\nContent-Transfer-Encoding: 8bit\r\nX: y\r\n\r\n" + long +
 		"\r\n--b\r\nContent-Transfer-Encoding: Base64\r\n\r\n" + b64 +
 		"\r\n--b\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" + strings.Repeat("=C3=A0 b", 300) + "=\r\nx" +
 		"\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\n" + long + "\r\n--b\r\nX-Short: kept\r\n\r\nshort\r\n--b--\r\n"

@@ -15,19 +15,28 @@ func TestOneReader(t *testing.T) {
 	for in, want := range map[string]string{
 		"anna@example.com": "|anna@example.com", "Anna Rossi <anna@example.com>": "Anna Rossi|anna@example.com",
 		"=?windows-1252?Q?Caff=E8?= <a@example.com>": "Caffè|a@example.com", "=?utf8?q?Caff=C3=A8?= <a@example.com>": "Caffè|a@example.com",
-		"=?koi8-r?B?8NLJ18XU?= <a@example.com>": "Привет|a@example.com", "info@example.com <info@example.com>": "info@example.com|info@example.com",
+		"=?koi8-r?B?8NLJ18XU?= <a@example.com>":   "Привет|a@example.com",
+		"info@example.com <info@example.com>":     "info@example.com|info@example.com",
 		"=?utf-8?Q?Rossi,_Anna?= <a@example.com>": "Rossi, Anna|a@example.com", "=?utf-8?Q?a@b.it?= <a@example.com>": "a@b.it|a@example.com",
-		"=?utf-8?Q?R;_<x>_(y)?= =?utf-8?Q?_z?= <a@example.com>": "R; <x> (y) z|a@example.com", `"Rossi, Anna" <a@example.com>`: "Rossi, Anna|a@example.com",
-		"a@example.com (Anna)": "Anna|a@example.com", "anna . rossi @ example . com": "|anna.rossi@example.com", `"anna".rossi@example.com`: "|anna.rossi@example.com",
+		"=?utf-8?Q?R;_<x>_(y)?= =?utf-8?Q?_z?= <a@example.com>": "R; <x> (y) z|a@example.com",
+		`"Rossi, Anna" <a@example.com>`:                         "Rossi, Anna|a@example.com",
+		"a@example.com (Anna)":                                  "Anna|a@example.com", "anna . rossi @ example . com": "|anna.rossi@example.com",
+		`"anna".rossi@example.com`: "|anna.rossi@example.com",
 		// Words without a dot between them are not one address.
-		"Anna Rossi anna@example.com": "", `"Rossi, Anna" anna@example.com`: "", "anna@example.com Anna": "", "anna@exam ple.com": "", `"anna"rossi@example.com`: "",
-		"anna(c)rossi@example.com": "", "anna@example(c)com": "", "anna@example.com b@example.com": "", `"a.""b"@example.com`: "", `"".a@example.com`: "", `."a b"@example.com`: "", `"a b"..c@example.com`: "",
+		"Anna Rossi anna@example.com": "", `"Rossi, Anna" anna@example.com`: "", "anna@example.com Anna": "", "anna@exam ple.com": "",
+		`"anna"rossi@example.com`:  "",
+		"anna(c)rossi@example.com": "", "anna@example(c)com": "", "anna@example.com b@example.com": "", `"a.""b"@example.com`: "",
+		`"".a@example.com`: "", `."a b"@example.com`: "", `"a b"..c@example.com`: "",
 		"anna@[127.0.0.1] x": "", "Contoso <erp@contoso.it": "", "scanner": "", "Ufficio <ufficio>": "", "anna@example.com>": "",
 		// Invisible characters go at the edges and are refused inside.
-		"\u200banna@example.com": "|anna@example.com", "anna@example.com\u00a0": "|anna@example.com", "<\u202aanna@example.com\u202c>": "|anna@example.com",
-		"Anna <anna@example.com>\u2003": "Anna|anna@example.com", "\u2060 <\U000E0041anna@example.com\uFE0F>": "|anna@example.com", "\ufeffanna@example.com\u00ad": "|anna@example.com",
-		"an\u200bna@example.com": "", "anna\u200b@example.com": "", "anna@\u00adexample.com": "", "anna@exam\u00adple.com": "", "anna@example\u2060.com": "",
-		"\"an\u00a0na\"@example.com": "", "an\U000E0061na@example.com": "", "an\ufe0fna@example.com": "", "anna@exa\u3164mple.com": "", "an\u202ena@example.com": "",
+		"\u200banna@example.com": "|anna@example.com", "anna@example.com\u00a0": "|anna@example.com",
+		"<\u202aanna@example.com\u202c>": "|anna@example.com",
+		"Anna <anna@example.com>\u2003":  "Anna|anna@example.com", "\u2060 <\U000E0041anna@example.com\uFE0F>": "|anna@example.com",
+		"\ufeffanna@example.com\u00ad": "|anna@example.com",
+		"an\u200bna@example.com":       "", "anna\u200b@example.com": "", "anna@\u00adexample.com": "", "anna@exam\u00adple.com": "",
+		"anna@example\u2060.com":     "",
+		"\"an\u00a0na\"@example.com": "", "an\U000E0061na@example.com": "", "an\ufe0fna@example.com": "", "anna@exa\u3164mple.com": "",
+		"an\u202ena@example.com": "",
 	} {
 		got := ""
 		a, err := ParseAddress(in)
@@ -65,7 +74,8 @@ func TestOneReader(t *testing.T) {
 			t.Errorf("ParseAddressList %q: %v", in, a)
 		}
 	}
-	if list, err := ParseAddressList("a@x.it; Team: B <b@x.it>,\r\n c@x.it;, <>,"); err != nil || fmt.Sprint(list) != "[a@x.it B <b@x.it> c@x.it]" {
+	if list, err := ParseAddressList("a@x.it; Team: B <b@x.it>,\r\n c@x.it;, <>,"); err != nil ||
+		fmt.Sprint(list) != "[a@x.it B <b@x.it> c@x.it]" {
 		t.Errorf("list: %v, %v", list, err)
 	}
 }
@@ -142,7 +152,8 @@ func invented(in string, list []Address) (out []string) {
 // from pieces in every order.
 func TestNothingIsInvented(t *testing.T) {
 	t.Parallel()
-	pieces := []string{"Anna", `"Rossi, A"`, "anna@example.com", "<b@example.com>", "@", ".", "example.com", "(c)", ",", "a.b", "\u200b", ":", ";", "=?utf-8?q?x,y?="}
+	pieces := []string{"Anna", `"Rossi, A"`, "anna@example.com", "<b@example.com>", "@", ".", "example.com", "(c)", ",", "a.b", "\u200b", ":",
+		";", "=?utf-8?q?x,y?="}
 	seps := []string{"", " ", "\r\n "}
 	n := len(pieces)
 	for i := range n * n * n * n {
@@ -153,7 +164,8 @@ func TestNothingIsInvented(t *testing.T) {
 			t.Fatalf("%q gives %q", in, bad)
 		}
 		for _, a := range l.addresses() { // and word by word: with the white space that stands there
-			if flat := strings.ToLower(strings.ReplaceAll(withoutComments(unfold([]byte(in))), "\u200b", "")); !strings.Contains(dotted(noQuotes(flat)), strings.ToLower(noQuotes(a.Address))) {
+			if flat := strings.ToLower(strings.ReplaceAll(withoutComments(unfold([]byte(in))), "\u200b", "")); !strings.Contains(
+				dotted(noQuotes(flat)), strings.ToLower(noQuotes(a.Address))) {
 				t.Fatalf("%q gives %q", in, a.Address)
 			}
 		}
@@ -173,7 +185,8 @@ func dotted(s string) string {
 }
 
 func FuzzParseAddressList(f *testing.F) {
-	for _, s := range []string{"Anna Rossi anna@example.com", `"Rossi, Anna" anna@example.com, b@x.it`, "=?utf-8?Q?Rossi,_Anna?= <a@x.it>; Team: b@x.it;", "\u200ba@x.it\u00a0",
+	for _, s := range []string{"Anna Rossi anna@example.com", `"Rossi, Anna" anna@example.com, b@x.it`,
+		"=?utf-8?Q?Rossi,_Anna?= <a@x.it>; Team: b@x.it;", "\u200ba@x.it\u00a0",
 		"a . b @ x . it", `"a"."b c"@x.it`, "<@r.x:a@x.it>", "a(x)@x.it (y)", "=?a?q?,=?a?q?x?= <a@x.it>", "printer@x.it <printer@x.it>"} {
 		f.Add(s)
 	}

@@ -15,8 +15,10 @@ import (
 // values; no line is over 998 octets and every line ends with CRLF.
 func FuzzCompose(f *testing.F) {
 	f.Add("Perché", "a@example.com", "Oggetto – lungo", "X-A", "valore", "a.pdf", "text/plain; charset=utf-8", "testo", "<p>x")
-	f.Add("x\r\nBcc: b@example.com", "a@example.com>\r\nBcc: b@example.com", "s\n\nbody", "X: y\r\nBcc", "v\r\n\r\n", "f\".pdf\r\nX: y", "a/b\r\nX: y", "\r\n.\r\n", "\x00")
-	f.Add("=?utf-8?q?x?=", "\"a b\"@[127.0.0.1]", " =?utf-8?b?eA==?=\t", "List-Id", "  two   spaces ", "../../é", "message/rfc822", "From x", "&#13;&#10;")
+	f.Add("x\r\nBcc: b@example.com", "a@example.com>\r\nBcc: b@example.com", "s\n\nbody", "X: y\r\nBcc", "v\r\n\r\n", "f\".pdf\r\nX: y",
+		"a/b\r\nX: y", "\r\n.\r\n", "\x00")
+	f.Add("=?utf-8?q?x?=", "\"a b\"@[127.0.0.1]", " =?utf-8?b?eA==?=\t", "List-Id", "  two   spaces ", "../../é", "message/rfc822", "From x",
+		"&#13;&#10;")
 	f.Add("\\\"", "ü@ü.example", strings.Repeat("w", 1000), "Errors-To", "ü <a@example.com>", strings.Repeat("日", 90), "", "", "")
 	f.Fuzz(func(t *testing.T, name, addr, subject, hname, hvalue, filename, ctype, text, html string) {
 		d := seeded(Draft{From: Address{name, addr}, To: []Address{{name, "to@example.com"}}, Bcc: people("bcc@example.com"),
@@ -35,7 +37,8 @@ func FuzzCompose(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%v in\n%s", err, b.Bytes())
 		}
-		want := map[string]bool{"From": true, "To": true, "Bcc": true, "Date": true, "Message-Id": true, "Mime-Version": true, "Content-Type": true}
+		want := map[string]bool{"From": true, "To": true, "Bcc": true, "Date": true, "Message-Id": true, "Mime-Version": true,
+			"Content-Type": true}
 		if subject != "" {
 			want["Subject"] = true
 		}

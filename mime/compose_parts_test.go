@@ -8,7 +8,9 @@ import (
 )
 
 func fileOf(name, contentType, content string) Attachment {
-	return Attachment{Filename: name, ContentType: contentType, Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(content)), nil }}
+	return Attachment{Filename: name, ContentType: contentType, Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader(content)), nil
+	}}
 }
 
 func inlineOf(name string) Attachment {
@@ -55,12 +57,18 @@ func TestInlineNames(t *testing.T) {
 		ids   []string // of the images in related, in order
 	}{
 		{`<img src="cid:logo.png">`, []string{"logo.png"}, `<img src="cid:logo.png">`, []string{"logo.png"}},
-		{`<img src="cid:logo%20aziendale.png">`, []string{"/srv/logo aziendale.png"}, `<img src="cid:logo-aziendale.png">`, []string{"logo-aziendale.png"}},
-		{`<img src='CID:logo aziendale.png'>`, []string{"logo aziendale.png"}, `<img src='CID:logo-aziendale.png'>`, []string{"logo-aziendale.png"}},
-		{`<img src=cid:logo%20a.png><b style="background:url(cid:logo%20a.png)">`, []string{"logo a.png"}, `<img src=cid:logo-a.png><b style="background:url(cid:logo-a.png)">`, []string{"logo-a.png"}},
-		{`<img src="cid:Citt%C3%A0.png"><img src="cid:Città.png">`, []string{"Citta\u0300.png"}, `<img src="cid:Citta.png"><img src="cid:Citta.png">`, []string{"Citta.png"}},
-		{`<img src="cid:a &amp; b.png"><img src="cid:a%20%26%20b.png">`, []string{"a & b.png"}, `<img src="cid:a---b.png"><img src="cid:a---b.png">`, []string{"a---b.png"}},
-		{`<img src="cid:a%20b.png"><img src="cid:a-b.png">`, []string{"a b.png", "a-b.png"}, `<img src="cid:a-b.png"><img src="cid:2-a-b.png">`, []string{"a-b.png", "2-a-b.png"}},
+		{`<img src="cid:logo%20aziendale.png">`, []string{"/srv/logo aziendale.png"}, `<img src="cid:logo-aziendale.png">`,
+			[]string{"logo-aziendale.png"}},
+		{`<img src='CID:logo aziendale.png'>`, []string{"logo aziendale.png"}, `<img src='CID:logo-aziendale.png'>`,
+			[]string{"logo-aziendale.png"}},
+		{`<img src=cid:logo%20a.png><b style="background:url(cid:logo%20a.png)">`, []string{"logo a.png"},
+			`<img src=cid:logo-a.png><b style="background:url(cid:logo-a.png)">`, []string{"logo-a.png"}},
+		{`<img src="cid:Citt%C3%A0.png"><img src="cid:Città.png">`, []string{"Citta\u0300.png"},
+			`<img src="cid:Citta.png"><img src="cid:Citta.png">`, []string{"Citta.png"}},
+		{`<img src="cid:a &amp; b.png"><img src="cid:a%20%26%20b.png">`, []string{"a & b.png"},
+			`<img src="cid:a---b.png"><img src="cid:a---b.png">`, []string{"a---b.png"}},
+		{`<img src="cid:a%20b.png"><img src="cid:a-b.png">`, []string{"a b.png", "a-b.png"}, `<img src="cid:a-b.png"><img src="cid:2-a-b.png">`,
+			[]string{"a-b.png", "2-a-b.png"}},
 		{`<img src="cid:商品.png">`, []string{"商品.png"}, `<img src="cid:__.png">`, []string{"__.png"}},
 		{`<p>no image`, []string{"logo a.png"}, `<p>no image`, nil},
 		{`the text acid:logo.png cid:logo.png" and "cid:`, []string{"x.png"}, `the text acid:logo.png cid:logo.png" and "cid:`, nil},
@@ -138,20 +146,27 @@ func TestInvitation(t *testing.T) {
 	}{
 		{"by its type", Draft{Text: "t", HTML: "<p>t", Attachments: []Attachment{ics("text/calendar; method=request", calendar)}},
 			"mixed(alternative(text/plain text/html text/calendar) application/ics)", "REQUEST"},
-		{"by its content", Draft{Text: "t", Attachments: []Attachment{ics("", calendar)}}, "mixed(alternative(text/plain text/calendar) application/ics)", "REQUEST"},
-		{"type without method", Draft{Text: "t", Attachments: []Attachment{ics("text/calendar; charset=utf-8", strings.ReplaceAll(calendar, "REQUEST", "Cancel"))}},
+		{"by its content", Draft{Text: "t", Attachments: []Attachment{ics("", calendar)}},
+			"mixed(alternative(text/plain text/calendar) application/ics)", "REQUEST"},
+		{"type without method", Draft{Text: "t",
+			Attachments: []Attachment{ics("text/calendar; charset=utf-8", strings.ReplaceAll(calendar, "REQUEST", "Cancel"))}},
 			"mixed(alternative(text/plain text/calendar) application/ics)", "CANCEL"},
-		{"without a name", Draft{Text: "t", Attachments: []Attachment{fileOf("", "text/calendar; method=REPLY", without)}}, "mixed(alternative(text/plain text/calendar) application/ics)", "REPLY"},
+		{"without a name", Draft{Text: "t", Attachments: []Attachment{fileOf("", "text/calendar; method=REPLY", without)}},
+			"mixed(alternative(text/plain text/calendar) application/ics)", "REPLY"},
 		{"with files and an image", Draft{HTML: `<img src="cid:l.png">`, Attachments: []Attachment{pdf, inlineOf("l.png"), ics("", calendar)}},
 			"mixed(related(alternative(text/html text/calendar) image/png) application/pdf application/ics)", "REQUEST"},
-		{"without text", Draft{Attachments: []Attachment{ics("", calendar)}}, "mixed(alternative(text/plain text/calendar) application/ics)", "REQUEST"},
+		{"without text", Draft{Attachments: []Attachment{ics("", calendar)}}, "mixed(alternative(text/plain text/calendar) application/ics)",
+			"REQUEST"},
 		{"two", Draft{Text: "t", Attachments: []Attachment{ics("", calendar), fileOf("b.ics", "", calendar)}},
 			"mixed(alternative(text/plain text/calendar) application/ics text/calendar)", "REQUEST"},
-		{"published, by its type", Draft{Text: "t", Attachments: []Attachment{ics("text/calendar; method=PUBLISH", without)}}, "mixed(alternative(text/plain text/calendar) application/ics)", "PUBLISH"},
-		{"published, by its content", Draft{Text: "t", Attachments: []Attachment{ics("", strings.Replace(calendar, "REQUEST", "PUBLISH", 1))}}, "mixed(text/plain text/calendar)", ""},
+		{"published, by its type", Draft{Text: "t", Attachments: []Attachment{ics("text/calendar; method=PUBLISH", without)}},
+			"mixed(alternative(text/plain text/calendar) application/ics)", "PUBLISH"},
+		{"published, by its content", Draft{Text: "t", Attachments: []Attachment{ics("", strings.Replace(calendar, "REQUEST", "PUBLISH", 1))}},
+			"mixed(text/plain text/calendar)", ""},
 		{"no method", Draft{Text: "t", Attachments: []Attachment{ics("", without)}}, "mixed(text/plain text/calendar)", ""},
 		{"no calendar", Draft{Text: "t", Attachments: []Attachment{ics("", "METHOD:REQUEST\r\n")}}, "mixed(text/plain text/calendar)", ""},
-		{"a method inside a component", Draft{Text: "t", Attachments: []Attachment{ics("", "BEGIN:VCALENDAR\nBEGIN:VEVENT\nMETHOD:REQUEST\n")}}, "mixed(text/plain text/calendar)", ""},
+		{"a method inside a component", Draft{Text: "t", Attachments: []Attachment{ics("", "BEGIN:VCALENDAR\nBEGIN:VEVENT\nMETHOD:REQUEST\n")}},
+			"mixed(text/plain text/calendar)", ""},
 	} {
 		m, shape, leaves := parts(t, &c.draft)
 		if shape != c.shape {

@@ -60,21 +60,29 @@ func goldenDrafts() map[string]*Draft {
 			Subject: "Fattura n° 42 – perché la qualità è già qui, e un oggetto così lungo va piegato",
 			Text:    "testo", HTML: `<p>così <img src="cid:logo"></p>`,
 			InReplyTo: "<0@example.com>", References: []string{"<a@example.com>", "b@example.com c@example.com"},
-			ListUnsubscribe: []string{"mailto:off@contoso.example?subject=off", "https://contoso.example/off/" + strings.Repeat("x", 90)}, OneClick: true,
+			ListUnsubscribe: []string{"mailto:off@contoso.example?subject=off", "https://contoso.example/off/" + strings.Repeat("x", 90)},
+			OneClick:        true,
 			Headers: []Field{{"X-Order", "42"}, {"X-Empty", ""}, {"List-Id", "Novità <novita.contoso.example>"},
-				{"Disposition-Notification-To", "Perché <erp@contoso.example>"}, {"X-Token", strings.Repeat("t", 300)}, {"X-Huge", strings.Repeat("h", 2000)}},
+				{"Disposition-Notification-To", "Perché <erp@contoso.example>"}, {"X-Token", strings.Repeat("t", 300)},
+				{"X-Huge", strings.Repeat("h", 2000)}},
 			Attachments: []Attachment{
 				{Filename: "logo.png", ContentID: "logo", Inline: true, Open: open("png")},
 				{Filename: longName, Open: open(strings.Repeat("pdf ", 40))},
 				{Filename: `C:\temp\ordine "urgente".csv`, ContentType: "text/csv; charset=windows-1252", Open: open("a;b\r\n")},
 			}}),
-		"eai":            seeded(Draft{From: Address{Name: "Дмитрий", Address: "дмитрий@пример.example"}, To: people("用户@例子.example"), Subject: "EAI", Text: "ciao"}),
-		"hidden-only":    seeded(Draft{Bcc: people("a@example.com", "b@example.com"), Subject: "Hidden", Text: "x"}),
-		"message-7bit":   seeded(Draft{To: people("a@example.com"), Text: "see", Attachments: []Attachment{{Filename: "m.eml", Open: open("From: a@example.com\nSubject: x\n\nbody\rend")}}}),
-		"message-8bit":   seeded(Draft{To: people("a@example.com"), Text: "see", Attachments: []Attachment{{Filename: "m.eml", Open: open("From: a@example.com\r\nSubject: x\r\n\r\nperché\r\n")}}}),
-		"message-unfit":  seeded(Draft{To: people("a@example.com"), Text: "see", Attachments: []Attachment{{Filename: "m.eml", Open: open("Subject: x\r\n\r\n" + strings.Repeat("x", 999))}}}),
-		"attachment":     seeded(Draft{To: people("a@example.com"), Subject: "Scan", Attachments: []Attachment{{Filename: "scan.pdf", Open: open("%PDF")}}}),
-		"bodyless-empty": seeded(Draft{To: people("a@example.com"), Subject: "Empty file", Text: "x", Attachments: []Attachment{{Filename: "leer.txt", Open: open("")}}}),
+		"eai": seeded(Draft{From: Address{Name: "Дмитрий", Address: "дмитрий@пример.example"}, To: people("用户@例子.example"),
+			Subject: "EAI", Text: "ciao"}),
+		"hidden-only": seeded(Draft{Bcc: people("a@example.com", "b@example.com"), Subject: "Hidden", Text: "x"}),
+		"message-7bit": seeded(Draft{To: people("a@example.com"),
+			Text: "see", Attachments: []Attachment{{Filename: "m.eml", Open: open("From: a@example.com\nSubject: x\n\nbody\rend")}}}),
+		"message-8bit": seeded(Draft{To: people("a@example.com"),
+			Text: "see", Attachments: []Attachment{{Filename: "m.eml", Open: open("From: a@example.com\r\nSubject: x\r\n\r\nperché\r\n")}}}),
+		"message-unfit": seeded(Draft{To: people("a@example.com"),
+			Text: "see", Attachments: []Attachment{{Filename: "m.eml", Open: open("Subject: x\r\n\r\n" + strings.Repeat("x", 999))}}}),
+		"attachment": seeded(Draft{To: people("a@example.com"), Subject: "Scan",
+			Attachments: []Attachment{{Filename: "scan.pdf", Open: open("%PDF")}}}),
+		"bodyless-empty": seeded(Draft{To: people("a@example.com"), Subject: "Empty file",
+			Text: "x", Attachments: []Attachment{{Filename: "leer.txt", Open: open("")}}}),
 	}
 }
 
@@ -188,17 +196,18 @@ func TestComposeErrors(t *testing.T) {
 		"references":          {Draft{From: ok, References: []string{"perché@example.com"}}, "bad_id", "References"},
 		"date":                {Draft{From: ok, Date: time.Date(11111, 1, 1, 0, 0, 0, 0, time.UTC)}, "bad_date", "Date"},
 		"unsubscribe scheme":  {Draft{From: ok, ListUnsubscribe: []string{"javascript:x"}}, "bad_unsubscribe", "List-Unsubscribe"},
-		"unsubscribe inject":  {Draft{From: ok, ListUnsubscribe: []string{"https://x.example/>\r\nBcc: a"}}, "bad_unsubscribe", "List-Unsubscribe"},
-		"one click":           {Draft{From: ok, ListUnsubscribe: []string{"mailto:a@example.com"}, OneClick: true}, "bad_unsubscribe", "OneClick"},
-		"no content":          {Draft{From: ok, Attachments: []Attachment{{Filename: "x"}}}, "no_content", "Attachments"},
-		"file name crlf":      {att(Attachment{Filename: "a\r\nX: y.pdf"}), "header_injection", "Attachments"},
-		"file name nul":       {att(Attachment{Filename: "a\x00.pdf"}), "nul", "Attachments"},
-		"file name long":      {att(Attachment{Filename: strings.Repeat("a", 1001)}), "bad_filename", "Attachments"},
-		"content type":        {att(Attachment{ContentType: "pdf"}), "bad_content_type", "Attachments"},
-		"content type crlf":   {att(Attachment{ContentType: "a/b\r\nX: y"}), "header_injection", "Attachments"},
-		"content type param":  {att(Attachment{ContentType: "a/b; x*=utf-8''%0D%0Aevil"}), "header_injection", "Attachments"},
-		"multipart":           {att(Attachment{ContentType: "multipart/mixed"}), "bad_content_type", "Attachments"},
-		"content id":          {att(Attachment{ContentID: "a b"}), "bad_id", "Content-ID"},
+		"unsubscribe inject": {Draft{From: ok, ListUnsubscribe: []string{"https://x.example/>\r\nBcc: a"}}, "bad_unsubscribe",
+			"List-Unsubscribe"},
+		"one click":          {Draft{From: ok, ListUnsubscribe: []string{"mailto:a@example.com"}, OneClick: true}, "bad_unsubscribe", "OneClick"},
+		"no content":         {Draft{From: ok, Attachments: []Attachment{{Filename: "x"}}}, "no_content", "Attachments"},
+		"file name crlf":     {att(Attachment{Filename: "a\r\nX: y.pdf"}), "header_injection", "Attachments"},
+		"file name nul":      {att(Attachment{Filename: "a\x00.pdf"}), "nul", "Attachments"},
+		"file name long":     {att(Attachment{Filename: strings.Repeat("a", 1001)}), "bad_filename", "Attachments"},
+		"content type":       {att(Attachment{ContentType: "pdf"}), "bad_content_type", "Attachments"},
+		"content type crlf":  {att(Attachment{ContentType: "a/b\r\nX: y"}), "header_injection", "Attachments"},
+		"content type param": {att(Attachment{ContentType: "a/b; x*=utf-8''%0D%0Aevil"}), "header_injection", "Attachments"},
+		"multipart":          {att(Attachment{ContentType: "multipart/mixed"}), "bad_content_type", "Attachments"},
+		"content id":         {att(Attachment{ContentID: "a b"}), "bad_id", "Content-ID"},
 		"twice the id": {Draft{From: ok, Attachments: []Attachment{{ContentID: "a", Open: open("")}, {ContentID: "<a>", Open: open("")}}},
 			"duplicate_content_id", "Attachments"},
 		"recipients":  {Draft{From: ok, To: make([]Address, 10_001)}, "too_many_recipients", "To"},
@@ -219,7 +228,8 @@ func TestComposeErrors(t *testing.T) {
 			if e.Code != c.code || e.Field != c.field {
 				t.Errorf("got %s in %q, want %s in %q", e.Code, e.Field, c.code, c.field)
 			}
-			if e.Text == "" || e.TextIT == "" || e.Text == e.TextIT || strings.ContainsAny(e.Text+e.TextIT, "\r\n\x00") || strings.Contains(e.Text+e.TextIT, "%!") {
+			if e.Text == "" || e.TextIT == "" || e.Text == e.TextIT || strings.ContainsAny(e.Text+e.TextIT, "\r\n\x00") ||
+				strings.Contains(e.Text+e.TextIT, "%!") {
 				t.Errorf("sentences: %q, %q", e.Text, e.TextIT)
 			}
 			if b.Len() > 0 {

@@ -73,7 +73,8 @@ func TestDecode(t *testing.T) {
 	if !asError(err, &e) || e.Code != "bad_encoding" {
 		t.Errorf("%v", err)
 	}
-	for encoding, want := range map[string]bool{"7bit": true, "base64": true, "x-uue": true, "x-yenc": false, "x-binhex": false, "base65": false} {
+	for encoding, want := range map[string]bool{"7bit": true, "base64": true, "x-uue": true, "x-yenc": false, "x-binhex": false,
+		"base65": false} {
 		p := &Part{Encoding: encoding}
 		if p.Decodable() != want {
 			t.Errorf("%s: decodable %v", encoding, !want)

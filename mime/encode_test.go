@@ -20,7 +20,8 @@ func TestFieldText(t *testing.T) {
 	values := []string{
 		"", "a", "plain words", "double  spaces   kept", "tab\tkept", "perché", "perché  no", "a perché no b",
 		"=?utf-8?q?literal?=", "x =?", strings.Repeat("è", 500), strings.Repeat("€ ", 200) + "x", strings.Repeat("😀", 100),
-		strings.Repeat("w", 900), strings.Repeat("w", 901), strings.Repeat("w", 5000), "a" + strings.Repeat(" ", 31) + "b", "a" + strings.Repeat(" ", 2000) + "b",
+		strings.Repeat("w", 900), strings.Repeat("w", 901), strings.Repeat("w", 5000), "a" + strings.Repeat(" ", 31) + "b",
+		"a" + strings.Repeat(" ", 2000) + "b",
 		strings.Repeat("parole ", 200) + "fine", "combining e\u0301 " + strings.Repeat("e\u0301", 90), "\u2028 \u0085 x", "_?=_ à _?=_",
 	}
 	for _, name := range []string{"S", "Subject", "X-" + strings.Repeat("n", maxName-2)} {
@@ -53,7 +54,8 @@ func TestFieldText(t *testing.T) {
 // TestFieldParam reads parameters back with the standard library.
 func TestFieldParam(t *testing.T) {
 	t.Parallel()
-	for _, v := range []string{"a.pdf", "with space.pdf", `quo"te\.pdf`, "perché.pdf", longName, strings.Repeat("x", 61), strings.Repeat("日本語", 120),
+	for _, v := range []string{"a.pdf", "with space.pdf", `quo"te\.pdf`, "perché.pdf", longName, strings.Repeat("x", 61),
+		strings.Repeat("日本語", 120),
 		strings.Repeat("long name ", 40), "100% sure*'.pdf", "=?utf-8?q?x?=.pdf", "😀.png", "semi;colon=.txt", "é"} {
 		f := newField("Content-Disposition")
 		f.word(" ", "attachment")
@@ -76,7 +78,8 @@ func TestAsciiName(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
 		"a.pdf": "a.pdf", "Perché no.pdf": "Perche no.pdf", "Счёт.pdf": "____.pdf", `a"b\c.txt`: "a_b_c.txt", "😀.png": "_.png",
-		strings.Repeat("è", 100) + ".xlsx": strings.Repeat("e", 55) + ".xlsx", strings.Repeat("x", 50) + "." + strings.Repeat("y", 50): strings.Repeat("x", 50) + "." + strings.Repeat("y", 9),
+		strings.Repeat("è", 100) + ".xlsx": strings.Repeat("e", 55) + ".xlsx", strings.Repeat("x", 50) + "." +
+			strings.Repeat("y", 50): strings.Repeat("x", 50) + "." + strings.Repeat("y", 9),
 	} {
 		if got := asciiName(in); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
@@ -88,10 +91,13 @@ func TestBaseName(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
 		"a.pdf": "a.pdf", "": "", " . ": "", "a/b/": "a/b", "..": "",
-		"/srv/docs/a.pdf": "a.pdf", "./a.pdf": "a.pdf", "../a/b.pdf": "b.pdf", "~/a.pdf": "a.pdf", "docs/../a.pdf": "a.pdf", "docs/../": "", "docs/..": "", "../..": "", "/": "",
-		`C:\docs\a.pdf`: "a.pdf", "c:/docs/a.pdf": "a.pdf", `C:\docs/a.pdf`: "a.pdf", `\\server\share\a.pdf`: "a.pdf", `..\a.pdf`: "a.pdf", `docs\a.pdf`: "a.pdf", `C:\docs\`: "docs",
+		"/srv/docs/a.pdf": "a.pdf", "./a.pdf": "a.pdf", "../a/b.pdf": "b.pdf", "~/a.pdf": "a.pdf", "docs/../a.pdf": "a.pdf", "docs/../": "",
+		"docs/..": "", "../..": "", "/": "",
+		`C:\docs\a.pdf`: "a.pdf", "c:/docs/a.pdf": "a.pdf", `C:\docs/a.pdf`: "a.pdf", `\\server\share\a.pdf`: "a.pdf", `..\a.pdf`: "a.pdf",
+		`docs\a.pdf`: "a.pdf", `C:\docs\`: "docs",
 		// The slash is part of the name.
-		"Fattura 12/2026.pdf": "Fattura 12/2026.pdf", "DDT n. 7/A del 3/5/2026.pdf": "DDT n. 7/A del 3/5/2026.pdf", "Offerta 3/.../2026.pdf": "Offerta 3/.../2026.pdf",
+		"Fattura 12/2026.pdf": "Fattura 12/2026.pdf", "DDT n. 7/A del 3/5/2026.pdf": "DDT n. 7/A del 3/5/2026.pdf",
+		"Offerta 3/.../2026.pdf":   "Offerta 3/.../2026.pdf",
 		`temp\Fattura 12/2026.pdf`: "Fattura 12/2026.pdf", "e/o.txt": "e/o.txt", "1:/x.pdf": "1:/x.pdf",
 	} {
 		if got := BaseName(in); got != want {

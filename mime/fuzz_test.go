@@ -81,7 +81,8 @@ func mustBeOwn(t *testing.T, err error) {
 }
 
 func FuzzAddress(f *testing.F) {
-	for _, s := range []string{"a@x.it", `"a b"@x.it`, `B <a@[1.2.3.4]>`, "G: a@b.c, d@e.f;", "ü@ü.de", "<@a,@b:c@d.e>", "a@b.c;d@e.f;", `"\"@a.b" <c@d.e>`, "(c(d)) a@b.c (e", "=?utf-8?q?a=2C?= <b@c.d>", "a@b@c", `"a`, "a <b@c.d> e"} {
+	for _, s := range []string{"a@x.it", `"a b"@x.it`, `B <a@[1.2.3.4]>`, "G: a@b.c, d@e.f;", "ü@ü.de", "<@a,@b:c@d.e>", "a@b.c;d@e.f;",
+		`"\"@a.b" <c@d.e>`, "(c(d)) a@b.c (e", "=?utf-8?q?a=2C?= <b@c.d>", "a@b@c", `"a`, "a <b@c.d> e"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, in string) {
@@ -137,7 +138,8 @@ func FuzzAccept(f *testing.F) {
 		if longestLine([]byte(stored)) > maxLine {
 			t.Errorf("long line in %q", stored)
 		}
-		if strings.Contains(stored, "\x00") || strings.Contains(strings.ReplaceAll(stored, "\r\n", ""), "\n") || strings.Contains(strings.ReplaceAll(stored, "\r\n", ""), "\r") {
+		if strings.Contains(stored, "\x00") || strings.Contains(strings.ReplaceAll(stored, "\r\n", ""), "\n") ||
+			strings.Contains(strings.ReplaceAll(stored, "\r\n", ""), "\r") {
 			t.Errorf("line ends in %q", stored)
 		}
 		if !validID(m.MessageID()) || m.Date().IsZero() || len(m.From()) == 0 {

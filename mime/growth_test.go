@@ -91,33 +91,41 @@ func growthCases() []growthCase {
 		}
 	}
 	var all []growthCase
-	for _, name := range []string{"Subject", "X-Other", "To", "Message-ID", "References", "Date", "Content-Type", "Content-Disposition", "Content-Transfer-Encoding"} {
+	for _, name := range []string{"Subject", "X-Other", "To", "Message-ID", "References", "Date", "Content-Type", "Content-Disposition",
+		"Content-Transfer-Encoding"} {
 		for _, s := range []string{"è ", "è", "a ", "=?utf-8?q?=C3=A8?= ", "\t ", "a"} {
 			all = append(all, field(name, copies(s)))
 		}
 	}
-	for _, s := range []string{"=?iso-2022-jp?b?GyRCRnxLXBsoQg==?= ", "=?iso-2022-jp?q?a?= =?euc-kr?q?a?= ", "=?u?q?x", "=?utf-8?b?YQ==", "=?", "=?=?", "?=", "=?utf-8?q?=",
+	for _, s := range []string{"=?iso-2022-jp?b?GyRCRnxLXBsoQg==?= ", "=?iso-2022-jp?q?a?= =?euc-kr?q?a?= ", "=?u?q?x", "=?utf-8?b?YQ==",
+		"=?", "=?=?", "?=", "=?utf-8?q?=",
 		"=?no-such?q?a?= ", "=?iso-2022-jp?q?a?=b"} {
 		all = append(all, field("Subject", copies(s)), field("Subject", within("", s, "?=")), field("To", within("", s, " <a@example.com>")))
 	}
-	for _, s := range []string{"(", "()", "((a))", "\"", "\"a\" ", "\\", "<", "<a@example.com>", "a@example.com,", "a@example.com;", ",", ";", "g:;", "g: a@example.com;", "g:", "@", "a@", ".", "[",
+	for _, s := range []string{"(", "()", "((a))", "\"", "\"a\" ", "\\", "<", "<a@example.com>", "a@example.com,", "a@example.com;", ",", ";",
+		"g:;", "g: a@example.com;", "g:", "@", "a@", ".", "[",
 		"a b@example.com, ", "a.b.", "<@a,@b:", "è@example.com, ", "=?utf-8?q?a?= <a@example.com>, ", "(a) "} {
 		all = append(all, field("To", copies(s)), field("X-Other", copies(s)))
 	}
 	for _, s := range []string{"; a=b", ";", "; a=\"b", "; a=\"b\"", " a=\"b\" c", "; a*=utf-8''b", "=", "\\\"", "(", "()", "%41"} {
 		all = append(all, field("Content-Type", within("text/plain", s, "")), field("Content-Disposition", within("attachment", s, "")),
-			field("Content-Type", within("text/plain; name=\"", s, "\"")), field("Content-Disposition", within("attachment; filename*=utf-8''", s, "è")))
+			field("Content-Type", within("text/plain; name=\"", s, "\"")),
+			field("Content-Disposition", within("attachment; filename*=utf-8''", s, "è")))
 	}
 	all = append(all,
 		field("Content-Disposition", func(n int) string {
 			return "attachment" + many("; filename*%d*=%%C3%%A8aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")(n)
 		}),
 		field("Content-Type", func(n int) string { return "text/plain" + many("; p%d=è")(n) }),
-		field("To", many("è%d@example.com, ")), field("To", many("Anna Rossi <a%d@example.com>, ")), field("References", many("<%d@example.com> ")), field("References", many("<%d@example.com>")),
-		folded("Subject", "è"), folded("Subject", "aaa"), folded("References", "<a@example.com>"), folded("To", "a@example.com,"), folded("X-Other", ""),
+		field("To", many("è%d@example.com, ")), field("To", many("Anna Rossi <a%d@example.com>, ")),
+		field("References", many("<%d@example.com> ")), field("References", many("<%d@example.com>")),
+		folded("Subject", "è"), folded("Subject", "aaa"), folded("References", "<a@example.com>"), folded("To", "a@example.com,"),
+		folded("X-Other", ""),
 		growthCase{"many fields", func(n int) string { return "From: erp@contoso.it\r\n" + many("X-%d: è\r\n")(n) + "\r\nx" }, acceptance},
-		growthCase{"equal fields", func(n int) string { return "From: erp@contoso.it\r\n" + many("To: a%d@example.com\r\n")(n) + "\r\nx" }, acceptance},
-		growthCase{"equal references", func(n int) string { return "From: erp@contoso.it\r\n" + many("References: <%d@x>\r\n")(n) + "\r\nx" }, acceptance},
+		growthCase{"equal fields", func(n int) string { return "From: erp@contoso.it\r\n" + many("To: a%d@example.com\r\n")(n) + "\r\nx" },
+			acceptance},
+		growthCase{"equal references", func(n int) string { return "From: erp@contoso.it\r\n" + many("References: <%d@x>\r\n")(n) + "\r\nx" },
+			acceptance},
 	)
 	nest := "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
 	all = append(all,
@@ -126,13 +134,15 @@ func growthCases() []growthCase {
 		body("Content-Type: multipart/mixed; boundary=b", copies("--b--\r\n")),
 		body("Content-Type: multipart/mixed; boundary=b", copies("--c\r\n")),
 		body("Content-Type: multipart/mixed; boundary=b", copies("--b\r\n"+nest)),
-		body("Content-Type: multipart/mixed; boundary=b", within(strings.Repeat("--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n"+nest, 40), "--d\r\n", "")),
+		body("Content-Type: multipart/mixed; boundary=b",
+			within(strings.Repeat("--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n"+nest, 40), "--d\r\n", "")),
 		body("Content-Type: multipart/mixed; boundary="+strings.Repeat("b", 250), copies("--"+strings.Repeat("b", 249)+"\r\n")),
 		body("Content-Type: multipart/mixed; boundary=b", within("--b\r\n", "X: è\r\n", "\r\nx")),
 		body("Content-Type: multipart/mixed; boundary=b", within("--b\r\nSubject: ", "è ", "\r\n\r\nx")),
 		body("Content-Type: message/rfc822", copies("Content-Type: message/rfc822\r\n\r\n")),
 		body("X-A: b", copies("è ")), body("X-A: b", copies("-\n")), body("X-A: b", copies("--")), body("X-A: b", copies("\r")),
-		body("Content-Type: text/html", copies("è")), body("Content-Transfer-Encoding: base64", copies("QUJD")), body("Content-Transfer-Encoding: base64", copies("=")),
+		body("Content-Type: text/html", copies("è")), body("Content-Transfer-Encoding: base64", copies("QUJD")),
+		body("Content-Transfer-Encoding: base64", copies("=")),
 		body("Content-Transfer-Encoding: quoted-printable", copies(" ")), body("Content-Transfer-Encoding: quoted-printable", copies("=")),
 		body("Content-Transfer-Encoding: x-uuencode", within("begin 644 a\r\n", "#0V%T\r\n", "end")),
 	)
@@ -142,7 +152,8 @@ func growthCases() []growthCase {
 			draft("X-Other", copies(s), func(d *Draft, v string) { d.Headers = []Field{{"X-Other", v}} }),
 			draft("Text", copies(s), func(d *Draft, v string) { d.Text = v }))
 	}
-	for _, s := range []string{"<", "<p>", "<!--", "<a href=x>", "<a href='http://x'>y", "<b a=b ", "&", "&amp;", "<ul><li>", "<blockquote>a<br>", "</", "<div style='display:none'>", "<pre>\n", "cid:", "=cid:", "\"cid:l.png\"", "<table><td>",
+	for _, s := range []string{"<", "<p>", "<!--", "<a href=x>", "<a href='http://x'>y", "<b a=b ", "&", "&amp;", "<ul><li>",
+		"<blockquote>a<br>", "</", "<div style='display:none'>", "<pre>\n", "cid:", "=cid:", "\"cid:l.png\"", "<table><td>",
 		"<script>", "<textarea>", "\u00a0"} {
 		all = append(all, draft("HTML", copies(s), func(d *Draft, v string) {
 			d.HTML, d.Text = v, ""
@@ -156,7 +167,9 @@ func growthCases() []growthCase {
 				d.Bcc = append(d.Bcc, Address{Address: f})
 			}
 		}),
-		draft("calendar", copies("BEGIN:VCALENDAR\r\nX:Y\r\n"), func(d *Draft, v string) { d.Attachments = []Attachment{fileOf("a.ics", "", v)} }),
+		draft("calendar", copies("BEGIN:VCALENDAR\r\nX:Y\r\n"), func(d *Draft, v string) {
+			d.Attachments = []Attachment{fileOf("a.ics", "", v)}
+		}),
 		draft("message", copies("a: b\r\n"), func(d *Draft, v string) { d.Attachments = []Attachment{fileOf("a.eml", "", v)} }),
 		draft("content type", within("a/b", "; a=b", ""), func(d *Draft, v string) { d.Attachments = []Attachment{fileOf("a", v, "x")} }),
 		draft("file name", copies("è/"), func(d *Draft, v string) { d.Attachments = []Attachment{fileOf(v, "", "x")} }),

@@ -10,7 +10,8 @@ import (
 )
 
 // labels are those that no multipart can have (RFC 2045 section 6.4).
-var labels = []string{"base64", "BASE64", "quoted-printable", "Quoted-Printable ; x", "(c) base64", "x-uuencode", "x-foo", "8-bit", "8 bit", "7-bit", "utf-8", "none", "7bit, 8bit", "base64 (c)", "\"\""}
+var labels = []string{"base64", "BASE64", "quoted-printable", "Quoted-Printable ; x", "(c) base64", "x-uuencode", "x-foo", "8-bit",
+	"8 bit", "7-bit", "utf-8", "none", "7bit, 8bit", "base64 (c)", "\"\""}
 
 // TestLabelOfMultipart: the parts arrive with their bytes whatever the label of
 // the multipart or message around them says, and no reader is told to decode it.
@@ -26,9 +27,11 @@ func TestLabelOfMultipart(t *testing.T) {
 		cte := "Content-Transfer-Encoding: " + label + "\r\n"
 		multi := "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b1\r\n" + cte + "\r\n"
 		for name, in := range map[string]string{
-			"root":   okHead + multi + parts("b1"),
-			"nested": okHead + "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b0\r\n" + cte + "\r\n--b0\r\nContent-Type: multipart/related; boundary=b1\r\n" + cte + "\r\n" + parts("b1") + "--b0--\r\n",
-			"attached": okHead + "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b0\r\n\r\n--b0\r\nContent-Type: message/rfc822\r\n" + cte + "\r\n" +
+			"root": okHead + multi + parts("b1"),
+			"nested": okHead + "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b0\r\n" + cte +
+				"\r\n--b0\r\nContent-Type: multipart/related; boundary=b1\r\n" + cte + "\r\n" + parts("b1") + "--b0--\r\n",
+			"attached": okHead + "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b0\r\n\r\n--b0\r\nContent-Type: message/rfc822\r\n" +
+				cte + "\r\n" +
 				okHead + multi + parts("b1") + "--b0--\r\n",
 		} {
 			m, stored := accepted(t, in, acceptOptions(false))
@@ -85,11 +88,15 @@ func TestEncodedAsAWhole(t *testing.T) {
 	body := base64.StdEncoding.EncodeToString([]byte("--b1\r\n\r\nhi\r\n--b1--\r\n")) + "\r\n"
 	for _, in := range []string{
 		okHead + "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b1\r\nContent-Transfer-Encoding: base64\r\n\r\n" + body,
-		okHead + "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b0\r\n\r\n--b0\r\nContent-Type: multipart/mixed; boundary=b1\r\nContent-Transfer-Encoding: base64\r\n\r\n" + body + "--b0--\r\n",
-		okHead + "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"=b1\"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n--=3Db1\r\n\r\nhi\r\n--=3Db1--\r\n",
+		okHead + "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b0\r\n\r\n--b0\r\nContent-Type: multipart/mixed; " +
+			"boundary=b1\r\nContent-Transfer-Encoding: base64\r\n\r\n" + body + "--b0--\r\n",
+		okHead + "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"=b1\"\r\nContent-Transfer-Encoding: " +
+			"quoted-printable\r\n\r\n--=3Db1\r\n\r\nhi\r\n--=3Db1--\r\n",
 		okHead + "MIME-Version: 1.0\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n" + body,
-		okHead + "DKIM-Signature: v=1\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b1\r\nContent-Transfer-Encoding: base64\r\n\r\n--b1\r\n\r\nhi\r\n--b1--\r\n",
-		okHead + "MIME-Version: 1.0\r\nContent-Type: multipart/signed; boundary=b0\r\n\r\n--b0\r\nContent-Type: multipart/mixed; boundary=b1\r\nContent-Transfer-Encoding: base64\r\n\r\n--b1\r\n\r\nhi\r\n--b1--\r\n--b0--\r\n",
+		okHead + "DKIM-Signature: v=1\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b1\r\nContent-Transfer-Encoding: " +
+			"base64\r\n\r\n--b1\r\n\r\nhi\r\n--b1--\r\n",
+		okHead + "MIME-Version: 1.0\r\nContent-Type: multipart/signed; boundary=b0\r\n\r\n--b0\r\nContent-Type: multipart/mixed; " +
+			"boundary=b1\r\nContent-Transfer-Encoding: base64\r\n\r\n--b1\r\n\r\nhi\r\n--b1--\r\n--b0--\r\n",
 	} {
 		m, stored := accepted(t, in, acceptOptions(false))
 		if stored != in {
@@ -109,7 +116,8 @@ func TestLabelOfLeaf(t *testing.T) {
 	t.Parallel()
 	content := "<p>" + strings.Repeat("parola perch\u00e9 ", 200) + "=41</p>"
 	for _, label := range []string{"8-bit", "7-bit", "8 bit", "utf-8", "none", "7bit, 8bit", "", "UTF8", "base-64", "unknown"} {
-		m, stored := accepted(t, okHead+"MIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: "+label+"\r\n\r\n"+content+"\r\n", acceptOptions(false))
+		m, stored := accepted(t, okHead+"MIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: "+label+
+			"\r\n\r\n"+content+"\r\n", acceptOptions(false))
 		if !strings.Contains(stored, "\r\nContent-Transfer-Encoding: quoted-printable\r\n") {
 			t.Errorf("%s:\n%.300s", label, stored)
 		}
@@ -122,7 +130,8 @@ func TestLabelOfLeaf(t *testing.T) {
 		}
 	}
 	for _, label := range []string{"x-foo", "x-yenc", "binhex"} { // what only their readers can undo
-		_, err := Accept(Bytes([]byte(okHead+"MIME-Version: 1.0\r\nContent-Transfer-Encoding: "+label+"\r\n\r\n"+content+"\r\n")), acceptOptions(false))
+		_, err := Accept(Bytes([]byte(okHead+"MIME-Version: 1.0\r\nContent-Transfer-Encoding: "+label+"\r\n\r\n"+content+"\r\n")),
+			acceptOptions(false))
 		if e := asOwn(err); e == nil || e.Code != "long_line" {
 			t.Errorf("%s: %v", label, err)
 		}

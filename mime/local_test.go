@@ -103,15 +103,17 @@ func TestResentRecipients(t *testing.T) {
 	t.Parallel()
 	const old = "Received: by x\r\nResent-From: one@x.it\r\nResent-To: old@x.it\r\n"
 	for name, c := range map[string]struct{ head, want, from string }{
-		"not sent again":       {"", "to@x.it cc@x.it", "f@x.it"},
-		"all three":            {"Resent-From: me@x.it\r\nResent-To: a@x.it\r\nresent-cc: b@x.it\r\nRESENT-BCC: c@x.it\r\n", "a@x.it b@x.it c@x.it", "me@x.it"},
+		"not sent again": {"", "to@x.it cc@x.it", "f@x.it"},
+		"all three": {"Resent-From: me@x.it\r\nResent-To: a@x.it\r\nresent-cc: b@x.it\r\nRESENT-BCC: c@x.it\r\n",
+			"a@x.it b@x.it c@x.it", "me@x.it"},
 		"sender":               {"Resent-From: me@x.it\r\nResent-Sender: sec@x.it\r\nResent-To: a@x.it\r\n", "a@x.it", "sec@x.it"},
 		"twice, trace between": {"Resent-From: me@x.it\r\nResent-To: a@x.it\r\n" + old, "a@x.it", "me@x.it"},
 		"twice, no trace":      {"Resent-Date: x\r\nResent-To: a@x.it\r\nResent-Date: y\r\nResent-To: old@x.it\r\n", "a@x.it", "f@x.it"},
 		"one block, two To":    {"Resent-To: a@x.it\r\nResent-To: b@x.it\r\n", "a@x.it b@x.it", "f@x.it"},
 		"to no one":            {"Resent-From: me@x.it\r\n", "", "me@x.it"},
 	} {
-		for _, raw := range []string{c.head + "From: f@x.it\r\nTo: to@x.it\r\nCc: cc@x.it\r\n", "From: f@x.it\r\nTo: to@x.it\r\nCc: cc@x.it\r\n" + c.head} {
+		for _, raw := range []string{c.head + "From: f@x.it\r\nTo: to@x.it\r\nCc: cc@x.it\r\n",
+			"From: f@x.it\r\nTo: to@x.it\r\nCc: cc@x.it\r\n" + c.head} {
 			m, err := Read(Bytes([]byte(raw+"\r\nx\r\n")), Limits{})
 			if err != nil {
 				t.Fatal(err)

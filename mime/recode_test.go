@@ -88,7 +88,8 @@ signed, 7 bit
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := text(t, src); !strings.HasPrefix(got, want[:strings.Index(want, "MIME-Version")]) || !strings.HasSuffix(got, in[strings.Index(in, "Content-Type"):]) {
+	if got := text(t, src); !strings.HasPrefix(got, want[:strings.Index(want, "MIME-Version")]) ||
+		!strings.HasSuffix(got, in[strings.Index(in, "Content-Type"):]) {
 		t.Errorf("ASCIIHeader: %q", got)
 	}
 }
@@ -159,7 +160,8 @@ func TestWithout(t *testing.T) {
 	t.Parallel()
 	head := "From: a@x.it\nTo: b@x.it\n"
 	typ := "Content-Type: multipart/mixed; boundary=o\n"
-	inner := "--o\nContent-Type: multipart/related; boundary=i\n\npre\n--i\nContent-Type: text/html\n\nhtml\n--i\nContent-Type: image/png\n\npng\n--i--\nepi\n"
+	inner := "--o\nContent-Type: multipart/related; boundary=i\n\npre\n--i\nContent-Type: text/html\n\nhtml\n--i\nContent-Type: " +
+		"image/png\n\npng\n--i--\nepi\n"
 	pdf := "--o\nContent-Type: application/pdf\n\npdf\n"
 	zip := "--o\nContent-Type: application/zip\n\n"
 	for _, tt := range []struct{ name, in, drop, want string }{
@@ -168,7 +170,8 @@ func TestWithout(t *testing.T) {
 			"--o\nContent-Type: multipart/related; boundary=i\n\npre\n--i\nContent-Type: text/html\n\nhtml\n--i--\nepi\n" + zip + "\n--o--\n"},
 		{"a multipart becomes empty", head + typ + "\n" + pdf + inner + "--o--\n", "text/html image/png", head + typ + "\n" + pdf + "--o--\n"},
 		{"nothing left", head + typ + "\n" + pdf + "--o--\n", "application/pdf", head + "Content-Type: text/plain; charset=us-ascii\n\n\n"},
-		{"a single leaf", head + "Content-Type: application/pdf\nX: y\nContent-Transfer-Encoding: base64\n\nQUJD\n", "application/pdf", head + "X: y\nContent-Type: text/plain; charset=us-ascii\n\n\n"},
+		{"a single leaf", head + "Content-Type: application/pdf\nX: y\nContent-Transfer-Encoding: base64\n\nQUJD\n", "application/pdf",
+			head + "X: y\nContent-Type: text/plain; charset=us-ascii\n\n\n"},
 		{"never closed", head + typ + "\n" + pdf + zip, "application/zip", head + typ + "\n" + pdf},
 		{"nothing to drop", head + typ + "\n" + pdf + zip, "x/y", head + typ + "\n" + pdf + zip},
 	} {

@@ -85,15 +85,24 @@ Content-Type: message/rfc822
 `, "multipart/digest(message/rfc822{multipart/mixed(image/gif)} message/rfc822{text/plain})"},
 		{"no boundary", "Content-Type: multipart/mixed\n\n--x\n\nhi\n", "multipart/mixed"},
 		{"never closed", "Content-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: text/css\n\nhi", "multipart/mixed(text/css)"},
-		{"ends in a header", "Content-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: message/rfc822", "multipart/mixed(message/rfc822{text/plain})"},
-		{"multipart encoded as a whole is a leaf", "Content-Type: multipart/mixed; boundary=x\nContent-Transfer-Encoding: base64\n\nLS14DQoNCmhpDQotLXgtLQ==\n", "multipart/mixed"},
-		{"multipart with a label that cannot be", "Content-Type: multipart/mixed; boundary=x\nContent-Transfer-Encoding: base64\n\n--x\n\nhi", "multipart/mixed(text/plain)"},
-		{"message encoded as a whole is a leaf", "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nRnJvbTogYUB4LnkNCg0KaGkNCg==\n", "message/rfc822"},
-		{"message with a label that cannot be", "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nFrom: a@x.y\n\nhi\n", "message/rfc822{text/plain}"},
-		{"message in quoted-printable, perhaps", "Content-Type: message/rfc822\nContent-Transfer-Encoding: quoted-printable\n\nFrom: a@x.y\n\nhi=3D\n", "message/rfc822"},
-		{"message that is not quoted-printable", "Content-Type: message/rfc822\nContent-Transfer-Encoding: quoted-printable\n\nFrom: a@x.y\n\nperch\u00e9\n", "message/rfc822{text/plain!8}"},
+		{"ends in a header", "Content-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: message/rfc822",
+			"multipart/mixed(message/rfc822{text/plain})"},
+		{"multipart encoded as a whole is a leaf",
+			"Content-Type: multipart/mixed; boundary=x\nContent-Transfer-Encoding: base64\n\nLS14DQoNCmhpDQotLXgtLQ==\n", "multipart/mixed"},
+		{"multipart with a label that cannot be", "Content-Type: multipart/mixed; boundary=x\nContent-Transfer-Encoding: base64\n\n--x\n\nhi",
+			"multipart/mixed(text/plain)"},
+		{"message encoded as a whole is a leaf",
+			"Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nRnJvbTogYUB4LnkNCg0KaGkNCg==\n", "message/rfc822"},
+		{"message with a label that cannot be", "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nFrom: a@x.y\n\nhi\n",
+			"message/rfc822{text/plain}"},
+		{"message in quoted-printable, perhaps",
+			"Content-Type: message/rfc822\nContent-Transfer-Encoding: quoted-printable\n\nFrom: a@x.y\n\nhi=3D\n", "message/rfc822"},
+		{"message that is not quoted-printable",
+			"Content-Type: message/rfc822\nContent-Transfer-Encoding: quoted-printable\n\nFrom: a@x.y\n\nperch\u00e9\n",
+			"message/rfc822{text/plain!8}"},
 		{"bad type", "Content-Type: nonsense\n\nhi", "text/plain"},
-		{"bad parameter before boundary", "Content-Type: multipart/mixed; charset=; =; name=a b; boundary=x\n\n--x\nno header line\n--x--", "multipart/mixed(text/plain)"},
+		{"bad parameter before boundary", "Content-Type: multipart/mixed; charset=; =; name=a b; boundary=x\n\n--x\nno header line\n--x--",
+			"multipart/mixed(text/plain)"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -183,7 +192,8 @@ func TestStructureLimits(t *testing.T) {
 	}
 	wide := "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\n\r\n", 1001)
 	inner := strings.Repeat("Content-Type: message/rfc822\r\n\r\n", 1000)
-	for _, tt := range []struct{ name, in, code string }{{"deep", deep, "too_deep"}, {"wide", wide, "too_many_parts"}, {"inner", inner, "too_deep"}} {
+	for _, tt := range []struct{ name, in, code string }{{"deep", deep, "too_deep"}, {"wide", wide, "too_many_parts"},
+		{"inner", inner, "too_deep"}} {
 		_, err := mustRead(t, tt.in).Structure()
 		var e *Error
 		if !asError(err, &e) || e.Code != tt.code {
@@ -223,7 +233,8 @@ func TestLineScan(t *testing.T) {
 				t.Fatal(err)
 			}
 			if s.nul != tt.nul || s.bareCR != tt.cr || s.bareLF != tt.lf || s.root.LongLine != tt.longest || s.root.End != int64(len(tt.body)) {
-				t.Errorf("%.20q(%d): nul %v cr %v lf %v longest %d end %d", tt.body, len(tt.body), s.nul, s.bareCR, s.bareLF, s.root.LongLine, s.root.End)
+				t.Errorf("%.20q(%d): nul %v cr %v lf %v longest %d end %d", tt.body, len(tt.body), s.nul, s.bareCR, s.bareLF, s.root.LongLine,
+					s.root.End)
 			}
 		}
 	}
@@ -241,7 +252,8 @@ func TestScanWindow(t *testing.T) {
 				t.Fatal(err)
 			}
 			p, err := m.Structure()
-			if err != nil || len(p.Parts) != 2 || p.EightBit || p.Parts[0].EightBit || !p.Parts[1].EightBit || p.LongLine != fill || p.Parts[1].LongLine != 7 {
+			if err != nil || len(p.Parts) != 2 || p.EightBit || p.Parts[0].EightBit || !p.Parts[1].EightBit || p.LongLine != fill ||
+				p.Parts[1].LongLine != 7 {
 				t.Errorf("%d: %+v %v", fill, p, err)
 			}
 		}

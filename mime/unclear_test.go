@@ -32,7 +32,8 @@ func TestTwoAddressesInOneEntry(t *testing.T) {
 			t.Parallel()
 			refused := func(err error, where string) {
 				t.Helper()
-				if e := asOwn(err); e == nil || e.Code != "bad_address" || !strings.Contains(e.Text, "a@x.it and b@y.it") || !strings.Contains(e.TextIT, "virgola") {
+				if e := asOwn(err); e == nil || e.Code != "bad_address" || !strings.Contains(e.Text, "a@x.it and b@y.it") ||
+					!strings.Contains(e.TextIT, "virgola") {
 					t.Errorf("%s: %v", where, err)
 				}
 			}
@@ -128,12 +129,14 @@ func TestMarkBeforeAttachedMessage(t *testing.T) {
 			if err := Compose(&out, d); err != nil {
 				t.Fatal(err)
 			}
-			if !strings.Contains(out.String(), "\r\n\r\nFrom: a@x.it\r\nSubject: in\r\n\r\nhello\r\n") || strings.Contains(out.String(), byteOrderMark) {
+			if !strings.Contains(out.String(), "\r\n\r\nFrom: a@x.it\r\nSubject: in\r\n\r\nhello\r\n") ||
+				strings.Contains(out.String(), byteOrderMark) {
 				t.Errorf("%q", out.String())
 			}
 		})
 	}
-	part := "--b\r\nContent-Type: message/rfc822\r\n\r\n" + byteOrderMark + "Subject: in\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\nhello\r\n--c--\r\n--b--\r\n"
+	part := "--b\r\nContent-Type: message/rfc822\r\n\r\n" + byteOrderMark +
+		"Subject: in\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\nhello\r\n--c--\r\n--b--\r\n"
 	for typ, removed := range map[string]bool{"multipart/mixed": true, "multipart/signed": false} {
 		in := okHead + "MIME-Version: 1.0\r\nContent-Type: " + typ + "; boundary=b\r\n\r\n" + part
 		m, out := accepted(t, in, acceptOptions(true))

@@ -263,8 +263,10 @@ Precedence: List
 func TestAddressForms(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		"a@x.it": "a@x.it", "A.b@X.IT": "A.b@x.it", "<a@x.it>": "a@x.it", "a(c)@x.it": "a@x.it", "a@(c)x.it": "a@x.it", "a @ x.it": "a@x.it", "<a @x.it >": "a@x.it",
-		`"a"@x.it`: "a@x.it", `"a b"@x.it`: `"a b"@x.it`, "a@b\u00fccher.example": "a@xn--bcher-kva.example", "a@[127.0.0.1]": "a@[127.0.0.1]", "a b@x.it": "", "a@b@x.it": "", "a@": "", "@x.it": "",
+		"a@x.it": "a@x.it", "A.b@X.IT": "A.b@x.it", "<a@x.it>": "a@x.it", "a(c)@x.it": "a@x.it", "a@(c)x.it": "a@x.it", "a @ x.it": "a@x.it",
+		"<a @x.it >": "a@x.it",
+		`"a"@x.it`:   "a@x.it", `"a b"@x.it`: `"a b"@x.it`, "a@b\u00fccher.example": "a@xn--bcher-kva.example", "a@[127.0.0.1]": "a@[127.0.0.1]",
+		"a b@x.it": "", "a@b@x.it": "", "a@": "", "@x.it": "",
 	} {
 		got := ""
 		if to := mustRead(t, "To: "+in+"\r\n\r\n").To(); len(to) > 0 {
@@ -297,7 +299,8 @@ func TestNormalizeAddress(t *testing.T) {
 			t.Errorf("%q: got %q %v, want %q", in, got, err, want)
 		}
 	}
-	for _, in := range []string{"", "a", "@x.it", "a@", "a@b@c", "a b@x.it", "a@x..it", "a@.it", "a@x.it.", "<a@x.it>", "a@x.it\r\nRCPT TO:<b@x.it>",
+	for _, in := range []string{"", "a", "@x.it", "a@", "a@b@c", "a b@x.it", "a@x..it", "a@.it", "a@x.it.", "<a@x.it>",
+		"a@x.it\r\nRCPT TO:<b@x.it>",
 		"a\x00@x.it", `""@x.it`, `"a"b@x.it`, `"a@x.it`, "a..b@x.it", ".a@x.it", "a@-x.it", "a@x-.it", "a@[300.1.1.1]", "a@[::1]", "a@x,it",
 		"\xff@x.it", "a@\xff.it", "a\u2028b@x.it", strings.Repeat("a", 250) + "@x.it", "a@" + strings.Repeat("b", 64) + ".it", "a\r\n@x.it"} {
 		if got, err := NormalizeAddress(in); err == nil {

@@ -46,7 +46,8 @@ func TestSendDraftRefuses(t *testing.T) {
 	t.Parallel()
 	sender := all.New(all.Options{})
 	t.Cleanup(func() { _ = sender.Close() })
-	conn, err := all.ParseConnection([]byte(`{"name":"x","provider":"smtp","from":"a@example.com","smtp":{"host":"127.0.0.1","port":1,"encryption":"none"}}`))
+	conn, err := all.ParseConnection([]byte(`{"name":"x","provider":"smtp","from":"a@example.com","smtp":{"host":"127.0.0.1","port":1,` +
+		`"encryption":"none"}}`))
 	if err != nil {
 		t.Fatal(err)
 	}

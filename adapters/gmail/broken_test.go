@@ -69,7 +69,8 @@ func TestBrokenConnections(t *testing.T) {
 					}
 				}
 			}()
-			a, err := New(&adapters.Connection{Provider: adapters.Gmail, From: "shop@example.com", Gmail: &adapters.GmailSettings{GmailURL: "http://" + l.Addr().String()}},
+			a, err := New(&adapters.Connection{Provider: adapters.Gmail, From: "shop@example.com",
+				Gmail: &adapters.GmailSettings{GmailURL: "http://" + l.Addr().String()}},
 				Options{Tokens: &stubTokens{}})
 			if err != nil {
 				t.Fatal(err)

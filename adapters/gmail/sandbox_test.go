@@ -60,7 +60,8 @@ func sized(t testing.TB, size int64) adapters.Outgoing {
 	t.Helper()
 	of := func(size int64) adapters.Outgoing {
 		head := strings.ReplaceAll("From: Negozio <"+from+">\nTo: anna@example.com\nBcc: hidden@example.com\nSubject: Ordine\n"+
-			"Date: Sun, 22 Nov 2026 10:00:00 +0100\nMessage-ID: <order.1@contoso.example>\nMIME-Version: 1.0\nContent-Type: text/plain\n\n", "\n", "\r\n")
+			"Date: Sun, 22 Nov 2026 10:00:00 +0100\nMessage-ID: <order.1@contoso.example>\nMIME-Version: 1.0\nContent-Type: text/plain\n\n", "\n",
+			"\r\n")
 		m, err := mime.Read(mime.Join(mime.Bytes([]byte(head)), adaptertest.Base64Lines(size-int64(len(head)))), mime.Limits{})
 		if err != nil {
 			t.Fatal(err)
@@ -91,7 +92,8 @@ func TestBoundary(t *testing.T) {
 			t.Fatalf("%d: %v", c.size, err)
 		}
 		d := sb.Deliveries()[i]
-		if r.Bytes != c.size || d.Size != c.size || d.Route != c.route || r.Route != c.route || r.SHA256 != d.SHA256 || r.ProviderID == "" || r.Status != 200 ||
+		if r.Bytes != c.size || d.Size != c.size || d.Route != c.route || r.Route != c.route || r.SHA256 != d.SHA256 || r.ProviderID == "" ||
+			r.Status != 200 ||
 			!slices.Equal(d.Recipients, []string{"anna@example.com", "hidden@example.com"}) || len(r.Recipients) != 2 {
 			t.Errorf("%d octets: %+v, %+v", c.size, r, d)
 		}
@@ -115,13 +117,15 @@ func TestFaultsOfUploads(t *testing.T) {
 	}{
 		{name: "start 503", fault: sandbox.Fault{Op: "start", Status: 503}, class: adapters.Transient},
 		{name: "start lost", fault: sandbox.Fault{Op: "start", After: true, Reset: true}, class: adapters.Transient},
-		{name: "start over quota", fault: sandbox.Fault{Op: "start", Status: 429, Code: "mailSendingLimit", RetryAfter: 3 * time.Hour}, class: adapters.Throttled},
+		{name: "start over quota", fault: sandbox.Fault{Op: "start", Status: 429, Code: "mailSendingLimit", RetryAfter: 3 * time.Hour},
+			class: adapters.Throttled},
 		{name: "chunk lost on the way", fault: sandbox.Fault{Op: "chunk", Times: 1, Reset: true}, sent: 1},
 		{name: "chunk kept, answer lost", fault: sandbox.Fault{Op: "chunk", Times: 1, After: true, Reset: true}, sent: 1},
 		{name: "chunk 503", fault: sandbox.Fault{Op: "chunk", Times: 1, Status: 503}, sent: 1},
 		{name: "chunk refused", fault: sandbox.Fault{Op: "chunk", Status: 403, Code: "domainPolicy"}, class: adapters.Auth},
 		{name: "session gone", fault: sandbox.Fault{Op: "chunk", Status: 410, Body: "gone"}, class: adapters.Transient},
-		{name: "last chunk refused", fault: sandbox.Fault{Op: "send", Status: 400, Code: "invalidArgument", Message: "Invalid To header"}, class: adapters.Permanent},
+		{name: "last chunk refused", fault: sandbox.Fault{Op: "send", Status: 400, Code: "invalidArgument", Message: "Invalid To header"},
+			class: adapters.Permanent},
 		{name: "sent, answer lost: the session tells", fault: sandbox.Fault{Op: "send", Times: 1, After: true, Reset: true}, sent: 1},
 		{name: "sent, 504: the session tells", fault: sandbox.Fault{Op: "send", Times: 1, After: true, Status: 504}, sent: 1},
 		{name: "sent, garbage: the session tells", fault: sandbox.Fault{Op: "send", Times: 1, After: true, Status: 200, Body: "<html>"}, sent: 1},
@@ -220,7 +224,8 @@ func TestWholeDomain(t *testing.T) {
 	t.Parallel()
 	sb, a := start(t, func(c *adapters.Connection) { c.From, c.Gmail.Subject = "*@contoso.example", "" })
 	for i, who := range []string{"anna@contoso.example", "bruno@contoso.example", "anna@contoso.example"} {
-		m, err := mime.Build(&mime.Draft{From: mime.Address{Address: who}, To: []mime.Address{{Address: "x@example.com"}}, Subject: "x", Text: fmt.Sprint(i)})
+		m, err := mime.Build(&mime.Draft{From: mime.Address{Address: who}, To: []mime.Address{{Address: "x@example.com"}},
+			Subject: "x", Text: fmt.Sprint(i)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -33,7 +33,8 @@ func TestCheck(t *testing.T) {
 		{"nobody", outgoing(message(t, small)), "no_recipients"},
 		{"a stranger's From", outgoing(from("From: ceo@contoso.it"), "anna@example.com"), "sender_not_allowed"},
 		{"two authors with Sender", outgoing(from("From: erp@contoso.it, info@contoso.it\nSender: erp@contoso.it"), "anna@example.com"), ""},
-		{"two authors, one not allowed", outgoing(from("From: erp@contoso.it, ceo@contoso.it\nSender: erp@contoso.it"), "anna@example.com"), "sender_not_allowed"},
+		{"two authors, one not allowed", outgoing(from("From: erp@contoso.it, ceo@contoso.it\nSender: erp@contoso.it"), "anna@example.com"),
+			"sender_not_allowed"},
 		{"two authors without Sender", outgoing(from("From: erp@contoso.it, info@contoso.it"), "anna@example.com"), "no_sender"},
 	} {
 		err := a.Check(c.out)

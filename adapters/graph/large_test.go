@@ -48,7 +48,8 @@ func invoice(pdf, zip, image, eml []byte) string {
 	return largeHead + "Content-Type: multipart/mixed; boundary=M\n\npreamble\n--M\nContent-Type: multipart/related; boundary=R\n\n--R\n" +
 		"Content-Type: multipart/alternative; boundary=A\n\n--A\nContent-Type: text/plain; charset=utf-8\n\nCiao Anna\n--A\n" +
 		"Content-Type: text/html\n\n<p>Ciao</p><img src=\"cid:logo@x\">\n--A--\n--R\n" +
-		filePart("Content-Type: image/png; name=logo.png\nContent-ID: <logo@x>\nContent-Disposition: inline; filename=logo.png", image) + "--R--\n--M\n" +
+		filePart("Content-Type: image/png; name=logo.png\nContent-ID: <logo@x>\nContent-Disposition: inline; filename=logo.png", image) +
+		"--R--\n--M\n" +
 		filePart("Content-Type: application/pdf\nContent-Disposition: attachment; filename*=utf-8''Quantit%C3%A0.pdf", pdf) + "--M\n" +
 		filePart("Content-Type: text/csv; charset=utf-8\nContent-Disposition: attachment; filename=small.csv", []byte("a;b\n")) + "--M\n" +
 		"Content-Type: message/rfc822\n\n" + string(eml) + "\n--M\n" +
@@ -69,7 +70,8 @@ func TestLarge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err, f.ops)
 	}
-	if r.Route != "upload-session" || r.ProviderID != "draft-1" || r.MessageID != "<changed@exchange>" || r.SHA256 != "" || r.Status != 202 || len(r.Recipients) != 2 {
+	if r.Route != "upload-session" || r.ProviderID != "draft-1" || r.MessageID != "<changed@exchange>" || r.SHA256 != "" || r.Status != 202 ||
+		len(r.Recipients) != 2 {
 		t.Errorf("%+v", r)
 	}
 	f.mu.Lock()
@@ -78,7 +80,8 @@ func TestLarge(t *testing.T) {
 		t.Errorf("sent %d times: %v", f.sent, f.ops)
 	}
 	want := map[string]string{
-		"Quantità.pdf application/pdf false <nil>": string(pdf), "dwg.zip application/zip false <nil>": string(zip), "logo.png image/png true logo@x": string(image),
+		"Quantità.pdf application/pdf false <nil>": string(pdf), "dwg.zip application/zip false <nil>": string(zip),
+		"logo.png image/png true logo@x": string(image),
 	}
 	for name, content := range want {
 		if f.files[name] != content {
@@ -98,7 +101,8 @@ func TestLarge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.Get("In-Reply-To") != "<before@example.com>" || d.Get("X-Erp") != "42" || len(d.Bcc()) != 1 || d.Bcc()[0].Address != "hidden@example.com" {
+	if d.Get("In-Reply-To") != "<before@example.com>" || d.Get("X-Erp") != "42" || len(d.Bcc()) != 1 ||
+		d.Bcc()[0].Address != "hidden@example.com" {
 		t.Errorf("header of the draft:\n%s", d.Head())
 	}
 	root, err := d.Structure()
@@ -145,7 +149,8 @@ func TestLargeDecoded(t *testing.T) {
 // oneFile is a message with one attachment of n octets.
 func oneFile(t testing.TB, n int) adapters.Outgoing {
 	return outgoing(message(t, largeHead+"Content-Type: multipart/mixed; boundary=M\n\n--M\nContent-Type: text/plain\n\nCiao\n--M\n"+
-		filePart("Content-Type: application/pdf\nContent-Disposition: attachment; filename=a.pdf", blob(n, 7))+"--M--\n"), "anna@example.com", "hidden@example.com")
+		filePart("Content-Type: application/pdf\nContent-Disposition: attachment; filename=a.pdf", blob(n, 7))+"--M--\n"), "anna@example.com",
+		"hidden@example.com")
 }
 
 // TestOrphans: whatever fails before /send leaves no draft and is no unknown outcome.

@@ -198,7 +198,8 @@ func (f *largeFake) chunk(w http.ResponseWriter, r *http.Request, body []byte) {
 // resource is the draft as Graph shows it.
 func (f *largeFake) resource() map[string]any {
 	m, err := mail.ReadMessage(strings.NewReader(string(f.mime)))
-	out := map[string]any{"id": "draft-1", "internetMessageId": "<changed@exchange>", "isDraft": true, "createdDateTime": "2026-11-22T10:00:00Z"}
+	out := map[string]any{"id": "draft-1", "internetMessageId": "<changed@exchange>", "isDraft": true,
+		"createdDateTime": "2026-11-22T10:00:00Z"}
 	if err != nil || f.noPeople {
 		return out
 	}

@@ -50,7 +50,8 @@ func open(t testing.TB, l adapters.Limits) *adaptertest.Provider {
 	if err := a.Probe(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return sandboxtest.Conform(t, sb, a, sandboxtest.Provider{Service: "graph", Op: "sendMail", From: from, Secrets: []string{sandbox.ClientSecret},
+	return sandboxtest.Conform(t, sb, a, sandboxtest.Provider{Service: "graph", Op: "sendMail", From: from,
+		Secrets:   []string{sandbox.ClientSecret},
 		Permanent: sandbox.Fault{Status: 400, Code: "ErrorInvalidRecipients"},
 		Transient: sandbox.Fault{Status: 423, Code: "ErrorMailboxMoveInProgress"},
 		Throttled: sandbox.Fault{Status: 429, RetryAfter: adaptertest.RetryAfter},
@@ -63,8 +64,10 @@ func withFile(t testing.TB, size int64) adapters.Outgoing {
 	t.Helper()
 	head := strings.ReplaceAll("From: Perché Srl <"+from+">\nTo: anna@example.com\nBcc: hidden@example.com\nSubject: Disegni\n"+
 		"Date: Sun, 22 Nov 2026 10:00:00 +0100\nMessage-ID: <large.1@contoso.example>\nIn-Reply-To: <before@example.com>\nMIME-Version: 1.0\n"+
-		"Content-Type: multipart/mixed; boundary=M\n\n--M\nContent-Type: multipart/alternative; boundary=A\n\n--A\nContent-Type: text/plain\n\nCiao\n"+
-		"--A\nContent-Type: text/html\n\n<p>Ciao</p>\n--A--\n--M\nContent-Type: application/zip\nContent-Disposition: attachment; filename=dwg.zip\n"+
+		"Content-Type: multipart/mixed; boundary=M\n\n--M\nContent-Type: multipart/alternative; boundary=A\n\n--A\nContent-Type: "+
+		"text/plain\n\nCiao\n"+
+		"--A\nContent-Type: text/html\n\n<p>Ciao</p>\n--A--\n--M\nContent-Type: application/zip\nContent-Disposition: attachment; "+
+		"filename=dwg.zip\n"+
 		"Content-Transfer-Encoding: base64\n\n", "\n", "\r\n")
 	const tail = "\r\n--M--\r\n"
 	body := size - int64(len(head)+len(tail))
@@ -158,16 +161,21 @@ func TestLargeOverSandbox(t *testing.T) {
 		left  int // drafts
 	}{
 		{name: "chunk lost on the way", fault: sandbox.Fault{Service: "upload", Op: "chunk", Times: 1, Reset: true}, sent: 1},
-		{name: "chunk kept, answer lost", size: 6_000_000, fault: sandbox.Fault{Service: "upload", Op: "chunk", Times: 1, After: true, Reset: true}, sent: 1},
+		{name: "chunk kept, answer lost", size: 6_000_000, fault: sandbox.Fault{Service: "upload", Op: "chunk", Times: 1, After: true,
+			Reset: true}, sent: 1},
 		// The session ends with the last chunk: nobody can ask it. Nothing was sent, so the whole is tried again.
-		{name: "last chunk kept, answer lost", fault: sandbox.Fault{Service: "upload", Op: "chunk", Times: 1, After: true, Reset: true}, class: adapters.Transient},
+		{name: "last chunk kept, answer lost", fault: sandbox.Fault{Service: "upload", Op: "chunk", Times: 1, After: true, Reset: true},
+			class: adapters.Transient},
 		{name: "chunk 503", fault: sandbox.Fault{Service: "upload", Op: "chunk", Times: 1, Status: 503}, sent: 1},
 		{name: "no Mail.ReadWrite", set: func(s *sandbox.Switches) { s.GraphMailRead = false }, class: adapters.Permanent},
-		{name: "creation lost", fault: sandbox.Fault{Service: "graph", Op: "create", Times: 1, After: true, Reset: true}, class: adapters.Transient},
+		{name: "creation lost", fault: sandbox.Fault{Service: "graph", Op: "create", Times: 1, After: true, Reset: true},
+			class: adapters.Transient},
 		{name: "session refused", fault: sandbox.Fault{Service: "graph", Op: "createUploadSession", Status: 500}, class: adapters.Transient},
-		{name: "send refused", fault: sandbox.Fault{Service: "graph", Op: "send", Status: 403, Code: "ErrorSendAsDenied"}, class: adapters.Permanent},
+		{name: "send refused", fault: sandbox.Fault{Service: "graph", Op: "send", Status: 403, Code: "ErrorSendAsDenied"},
+			class: adapters.Permanent},
 		{name: "send lost", fault: sandbox.Fault{Service: "graph", Op: "send", After: true, Reset: true}, class: adapters.Unknown, sent: 1},
-		{name: "send 504 though sent", fault: sandbox.Fault{Service: "graph", Op: "send", After: true, Status: 504}, class: adapters.Unknown, sent: 1},
+		{name: "send 504 though sent", fault: sandbox.Fault{Service: "graph", Op: "send", After: true, Status: 504}, class: adapters.Unknown,
+			sent: 1},
 		{name: "send lost before", fault: sandbox.Fault{Service: "graph", Op: "send", Reset: true}, class: adapters.Unknown, left: 1},
 		{name: "decimal megabytes", set: func(s *sandbox.Switches) { s.GraphBodyLimit = 4_000_000 }, sent: 1},
 		{name: "another Message-ID", set: func(s *sandbox.Switches) { s.GraphKeepMessageID = false }, sent: 1},

@@ -41,7 +41,8 @@ func TestSendMIME(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(raw)
-	if r.Route != "mime" || r.RequestID != "rid-1" || r.Status != 202 || r.Bytes != int64(len(raw)) || r.SHA256 != hex.EncodeToString(sum[:]) ||
+	if r.Route != "mime" || r.RequestID != "rid-1" || r.Status != 202 || r.Bytes != int64(len(raw)) ||
+		r.SHA256 != hex.EncodeToString(sum[:]) ||
 		r.MessageID != "<it's.42@contoso.it>" || len(r.Recipients) != 1 || r.At.IsZero() {
 		t.Errorf("receipt: %+v", r)
 	}

@@ -119,7 +119,8 @@ func TestChunkTrouble(t *testing.T) {
 }
 
 func FuzzNextOffset(f *testing.F) {
-	for _, s := range []string{`{"nextExpectedRanges":["2097152"]}`, `{"NextExpectedRanges":["2097152-"]}`, `{"nextExpectedRanges":["0-5","9-"]}`,
+	for _, s := range []string{`{"nextExpectedRanges":["2097152"]}`, `{"NextExpectedRanges":["2097152-"]}`,
+		`{"nextExpectedRanges":["0-5","9-"]}`,
 		`{"nextExpectedRanges":[]}`, `{"nextExpectedRanges":["-1"]}`, `{"nextExpectedRanges":["99999999999999999999"]}`, ``, `[]`} {
 		f.Add([]byte(s))
 	}

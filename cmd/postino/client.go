@@ -50,8 +50,9 @@ The secret is printed once; only its hash is kept.`
 }
 
 func (c *clientAdd) Run(ctx context.Context, std stdio) error {
-	return c.jobs(std).Add(ctx, app.NewClient{Name: c.Name, Networks: c.Network, Senders: c.Sender, Connections: c.Allow, Connection: c.Connection,
-		PerMinute: c.PerMinute, Class: c.Class, NotifyOff: c.NoNotify, NoSecret: c.NoSecret,
+	return c.jobs(std).Add(ctx, app.NewClient{Name: c.Name, Networks: c.Network, Senders: c.Sender, Connections: c.Allow,
+		Connection: c.Connection,
+		PerMinute:  c.PerMinute, Class: c.Class, NotifyOff: c.NoNotify, NoSecret: c.NoSecret,
 		ResubmitMinutes: c.ResubmitMinutes})
 }
 
@@ -103,5 +104,6 @@ Give it as "Authorization: Bearer pk_…". It is printed once; only its hash is 
 }
 
 func (c *clientKey) Run(ctx context.Context, std stdio) error {
-	return app.KeyCommands{Storage: c.storage(), JSON: c.JSON, Stdout: std.out}.Add(ctx, app.NewKey{Name: c.Label, Client: c.Name, Lifetime: time.Duration(c.Lifetime)})
+	return app.KeyCommands{Storage: c.storage(), JSON: c.JSON, Stdout: std.out}.Add(ctx,
+		app.NewKey{Name: c.Label, Client: c.Name, Lifetime: time.Duration(c.Lifetime)})
 }

@@ -67,7 +67,8 @@ type keyRevoke struct {
 
 // Help shows examples below the flags.
 func (keyRevoke) Help() string {
-	return "Examples:\n  postino key revoke 06h26zxkmny0s4j3ggrw4ttetw\n  postino key revoke \"web shop\"\n\nRunning servers refuse it within a second."
+	return "Examples:\n  postino key revoke 06h26zxkmny0s4j3ggrw4ttetw\n  postino key revoke \"web shop\"\n\nRunning servers refuse it " +
+		"within a second."
 }
 
 func (c *keyRevoke) Run(ctx context.Context, std stdio) error { return c.jobs(std).Revoke(ctx, c.Name) }

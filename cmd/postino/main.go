@@ -88,7 +88,8 @@ func run(ctx context.Context, args []string, std stdio) int {
 	}
 	var cli commands
 	exited := -1 // what kong wants to end the process with, after --help
-	parser, err := kong.New(&cli, kong.Name("postino"), kong.Description("Outbound mail gateway: SMTP, HTTP and sendmail in; Microsoft Graph, Gmail API and SMTP out."),
+	parser, err := kong.New(&cli, kong.Name("postino"),
+		kong.Description("Outbound mail gateway: SMTP, HTTP and sendmail in; Microsoft Graph, Gmail API and SMTP out."),
 		kong.Writers(std.out, std.err), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Exit(func(code int) { exited = max(exited, code) }), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(std, &cli))
 	if err != nil {

@@ -49,7 +49,8 @@ type filterFlags struct {
 }
 
 func (f filterFlags) filter() app.QueueFilter {
-	return app.QueueFilter{States: f.State, Connection: f.Connection, Client: f.Client, From: f.From, To: f.To, MessageID: f.MessageID, Tag: f.Tag, Since: time.Duration(f.Since)}
+	return app.QueueFilter{States: f.State, Connection: f.Connection, Client: f.Client, From: f.From, To: f.To, MessageID: f.MessageID,
+		Tag: f.Tag, Since: time.Duration(f.Since)}
 }
 
 type queueList struct {
@@ -62,7 +63,8 @@ type queueList struct {
 
 // Help shows examples below the flags.
 func (queueList) Help() string {
-	return "Examples:\n  postino queue list --state queued --state held\n  postino queue list --to fabrikam --since 24h --json\n  postino queue list --refused --since 7d     # also what went to the other recipients"
+	return "Examples:\n  postino queue list --state queued --state held\n  postino queue list --to fabrikam --since 24h --json\n  postino " +
+		"queue list --refused --since 7d     # also what went to the other recipients"
 }
 
 func (c *queueList) Run(ctx context.Context, std stdio, cli *commands) error {

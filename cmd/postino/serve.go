@@ -31,7 +31,8 @@ certificates again.`
 }
 
 func (c *serveCommand) Run(ctx context.Context, std stdio) error {
-	return app.Serve(ctx, app.ServeOptions{ConfigFile: c.Config, Data: c.Data, Database: c.Database, SMTP: c.SMTP, HTTP: c.HTTP, CAFile: c.CAFile,
+	return app.Serve(ctx, app.ServeOptions{ConfigFile: c.Config, Data: c.Data, Database: c.Database, SMTP: c.SMTP, HTTP: c.HTTP,
+		CAFile: c.CAFile,
 		Stderr: std.err, Getenv: os.Getenv, Ready: func(a app.Addresses) {
 			for _, addr := range a.SMTP {
 				fmt.Fprintf(std.out, "smtp %s\n", addr)

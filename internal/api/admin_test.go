@@ -23,12 +23,14 @@ func TestClientsAndKeys(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	var c, again view.Client
-	w.want(w.do(w.admin, "POST", "/v1/clients", map[string]any{"name": "scanner", "networks": []string{"192.0.2.7"}, "senders": []string{"scan@contoso.it"}, "connection": "Ufficio"}), 201).into(t, &c)
+	w.want(w.do(w.admin, "POST", "/v1/clients", map[string]any{"name": "scanner", "networks": []string{"192.0.2.7"},
+		"senders": []string{"scan@contoso.it"}, "connection": "Ufficio"}), 201).into(t, &c)
 	if !strings.HasPrefix(c.Secret, "pc_") || c.Networks[0] != "192.0.2.7/32" || c.Connection == "Ufficio" || !c.HasSecret {
 		t.Errorf("%+v", c)
 	}
 	basic := func(name, secret string) answer {
-		r, err := http.NewRequest("POST", w.http.URL+"/v1/messages", strings.NewReader(`{"from":"scan@contoso.it","to":["a@example.com"],"text":"x"}`))
+		r, err := http.NewRequest("POST", w.http.URL+"/v1/messages",
+			strings.NewReader(`{"from":"scan@contoso.it","to":["a@example.com"],"text":"x"}`))
 		w.must(err)
 		r.SetBasicAuth(name, secret)
 		r.Header.Set("Content-Type", "application/json")
@@ -44,7 +46,8 @@ func TestClientsAndKeys(t *testing.T) {
 	w.want(w.do(w.admin, "POST", "/v1/clients/scanner/rotate", nil), 200).into(t, &again)
 	w.want(basic("scanner", c.Secret), http.StatusUnauthorized)
 	w.want(basic("scanner", again.Secret), http.StatusAccepted)
-	if got := w.do(w.admin, "GET", "/v1/clients/"+c.ID, nil); strings.Contains(string(got.body), again.Secret) || strings.Contains(string(got.body), "sha256") {
+	if got := w.do(w.admin, "GET", "/v1/clients/"+c.ID, nil); strings.Contains(string(got.body), again.Secret) ||
+		strings.Contains(string(got.body), "sha256") {
 		t.Errorf("a secret is shown: %s", got.body)
 	}
 	w.want(w.do(w.admin, "POST", "/v1/clients", map[string]any{"name": "SCANNER"}), http.StatusConflict)
@@ -58,7 +61,8 @@ func TestClientsAndKeys(t *testing.T) {
 	}
 
 	var k view.Key
-	w.want(w.do(w.admin, "POST", "/v1/keys", map[string]any{"name": "shop", "client": "old-erp", "scopes": []string{ScopeMessagesSend}}), 201).into(t, &k)
+	w.want(w.do(w.admin, "POST", "/v1/keys", map[string]any{"name": "shop", "client": "old-erp", "scopes": []string{ScopeMessagesSend}}),
+		201).into(t, &k)
 	w.want(w.do(k.Key, "POST", "/v1/messages", note("x")), 202)
 	w.want(w.do(k.Key, "GET", "/v1/messages", nil), http.StatusForbidden)
 	var list KeyList
@@ -70,7 +74,8 @@ func TestClientsAndKeys(t *testing.T) {
 	w.want(w.do(k.Key, "POST", "/v1/messages", note("x")), http.StatusUnauthorized)
 	w.want(w.do(w.admin, "DELETE", "/v1/keys/nope", nil), http.StatusNotFound)
 	for _, nets := range [][]string{{"0.0.0.0/0"}, {"0.0.0.0/1", "128.0.0.0/1", "::/1"}, {"::ffff:0:0/96"}} {
-		w.want(w.do(w.admin, "POST", "/v1/clients", map[string]any{"name": "world", "no_secret": true, "networks": nets}), http.StatusUnprocessableEntity)
+		w.want(w.do(w.admin, "POST", "/v1/clients", map[string]any{"name": "world", "no_secret": true, "networks": nets}),
+			http.StatusUnprocessableEntity)
 	}
 	w.want(w.do(w.admin, "DELETE", "/v1/clients/scanner", nil), http.StatusNoContent)
 	w.want(w.do(w.admin, "GET", "/v1/clients/scanner", nil), http.StatusNotFound)
@@ -79,7 +84,8 @@ func TestClientsAndKeys(t *testing.T) {
 	w.want(w.do(clerk, "POST", "/v1/keys", map[string]any{"name": "x", "client": "old-erp", "scopes": []string{ScopeMessagesRead}}), 201)
 	w.want(w.do(clerk, "POST", "/v1/keys", map[string]any{"name": "x", "scopes": []string{ScopeAdmin}}), http.StatusForbidden)
 	w.want(w.do(clerk, "POST", "/v1/keys", map[string]any{"name": "x", "scopes": []string{ScopeMessagesRead}}), http.StatusForbidden)
-	w.want(w.do(w.admin, "POST", "/v1/keys", map[string]any{"name": "x", "client": "old-erp", "scopes": []string{ScopeAdmin}}), http.StatusUnprocessableEntity)
+	w.want(w.do(w.admin, "POST", "/v1/keys", map[string]any{"name": "x", "client": "old-erp", "scopes": []string{ScopeAdmin}}),
+		http.StatusUnprocessableEntity)
 }
 
 func TestConnections(t *testing.T) {
@@ -88,26 +94,31 @@ func TestConnections(t *testing.T) {
 	writer := w.addKey("", ScopeConnectionsWrite)
 	smtp := map[string]any{"host": "mail.example.com", "login": "x", "password": "hunter2-geheim"}
 	var c view.Connection
-	a := w.want(w.do(writer, "POST", "/v1/connections", map[string]any{"name": "Due", "provider": "smtp", "from": "x@due.example", "smtp": smtp}), 201)
+	a := w.want(w.do(writer, "POST", "/v1/connections", map[string]any{"name": "Due", "provider": "smtp", "from": "x@due.example",
+		"smtp": smtp}), 201)
 	a.into(t, &c)
 	if strings.Contains(string(a.body), "geheim") || !strings.Contains(string(a.body), `"***"`) {
 		t.Errorf("%s", a.body)
 	}
-	w.want(w.do(writer, "POST", "/v1/connections", map[string]any{"name": "due", "provider": "smtp", "from": "x@due.example", "smtp": smtp}), http.StatusConflict)
-	a = w.want(w.do(writer, "PATCH", "/v1/connections/due", map[string]any{"display_name": "Due srl", "limits": map[string]any{"per_minute": 30}}), 200)
+	w.want(w.do(writer, "POST", "/v1/connections", map[string]any{"name": "due", "provider": "smtp", "from": "x@due.example", "smtp": smtp}),
+		http.StatusConflict)
+	a = w.want(w.do(writer, "PATCH", "/v1/connections/due",
+		map[string]any{"display_name": "Due srl", "limits": map[string]any{"per_minute": 30}}), 200)
 	stored, err := w.store.Connection(context.Background(), c.ID)
 	w.must(err)
 	if stored.DisplayName != "Due srl" || stored.SMTP.Password.Reveal() != "hunter2-geheim" {
 		t.Errorf("%+v", stored)
 	}
 	w.want(w.do(writer, "PATCH", "/v1/connections/due", map[string]any{"revision": 1, "display_name": "x"}), http.StatusConflict)
-	w.want(w.do(writer, "PUT", "/v1/connections/due", map[string]any{"name": "Due", "provider": "smtp", "from": "x@due.example", "revision": stored.Revision, "smtp": map[string]any{"host": "mail.example.com", "login": "x", "password": "***"}}), 200)
+	w.want(w.do(writer, "PUT", "/v1/connections/due", map[string]any{"name": "Due", "provider": "smtp", "from": "x@due.example",
+		"revision": stored.Revision, "smtp": map[string]any{"host": "mail.example.com", "login": "x", "password": "***"}}), 200)
 	for field, patch := range map[string]map[string]any{
 		"smtp.ca_file":        {"smtp": map[string]any{"ca_file": "/etc/shadow"}},
 		"smtp.allow_insecure": {"smtp": map[string]any{"allow_insecure": true}},
 		"smtp.password":       {"smtp": map[string]any{"host": "attacker.example"}},
 		"smtp.host":           {"smtp": map[string]any{"host": "169.254.169.254", "password": "new"}},
-		"graph.graph_url":     {"provider": "graph", "smtp": nil, "graph": map[string]any{"tenant": "t", "client_id": "c", "client_secret": "s", "graph_url": "https://attacker.example"}},
+		"graph.graph_url": {"provider": "graph", "smtp": nil, "graph": map[string]any{"tenant": "t", "client_id": "c", "client_secret": "s",
+			"graph_url": "https://attacker.example"}},
 	} {
 		var p Problem
 		got := w.do(writer, "PATCH", "/v1/connections/due", patch)
@@ -117,8 +128,11 @@ func TestConnections(t *testing.T) {
 		}
 	}
 	// An administrator is held to the credential too, and may name any server.
-	w.want(w.do(w.admin, "PATCH", "/v1/connections/due", map[string]any{"smtp": map[string]any{"host": "10.0.0.1"}}), http.StatusUnprocessableEntity)
-	w.want(w.do(w.admin, "PUT", "/v1/connections/due", map[string]any{"name": "Due", "provider": "smtp", "from": "x@due.example", "revision": stored.Revision + 1, "smtp": map[string]any{"host": "10.0.0.1", "login": "x", "password": "***"}}), http.StatusUnprocessableEntity)
+	w.want(w.do(w.admin, "PATCH", "/v1/connections/due", map[string]any{"smtp": map[string]any{"host": "10.0.0.1"}}),
+		http.StatusUnprocessableEntity)
+	w.want(w.do(w.admin, "PUT", "/v1/connections/due", map[string]any{"name": "Due", "provider": "smtp", "from": "x@due.example",
+		"revision": stored.Revision + 1, "smtp": map[string]any{"host": "10.0.0.1", "login": "x", "password": "***"}}),
+		http.StatusUnprocessableEntity)
 	w.want(w.do(w.admin, "PATCH", "/v1/connections/due", map[string]any{"smtp": map[string]any{"host": "10.0.0.1", "password": "new"}}), 200)
 	public := func(want bool) {
 		t.Helper()
@@ -131,14 +145,17 @@ func TestConnections(t *testing.T) {
 	public(false)
 	w.want(w.do(writer, "PATCH", "/v1/connections/due", map[string]any{"display_name": "Due"}), 200)
 	public(false)
-	w.want(w.do(writer, "PATCH", "/v1/connections/due", map[string]any{"smtp": map[string]any{"host": "mail.example.org", "password": "new"}}), 200)
+	w.want(w.do(writer, "PATCH", "/v1/connections/due",
+		map[string]any{"smtp": map[string]any{"host": "mail.example.org", "password": "new"}}), 200)
 	public(true)
 	w.want(w.do(writer, "PATCH", "/v1/connections/due", map[string]any{"smtp": map[string]any{"public_only": false}}), 403)
 	for _, host := range []string{"localhost", "127.0.0.1", "10.1.2.3", "192.168.0.1", "::1", "::ffff:10.0.0.1", "fd00::1"} {
-		w.want(w.do(writer, "POST", "/v1/connections", map[string]any{"name": "Drei", "provider": "smtp", "from": "x@drei.example", "smtp": map[string]any{"host": host}}), http.StatusForbidden)
+		w.want(w.do(writer, "POST", "/v1/connections", map[string]any{"name": "Drei", "provider": "smtp", "from": "x@drei.example",
+			"smtp": map[string]any{"host": host}}), http.StatusForbidden)
 	}
 	var p Problem
-	w.want(w.do(w.admin, "PATCH", "/v1/connections/due", map[string]any{"limits": map[string]any{"per_minute": -1}, "class": "x"}), http.StatusUnprocessableEntity).into(t, &p)
+	w.want(w.do(w.admin, "PATCH", "/v1/connections/due", map[string]any{"limits": map[string]any{"per_minute": -1}, "class": "x"}),
+		http.StatusUnprocessableEntity).into(t, &p)
 	if len(p.Errors) != 2 {
 		t.Errorf("%+v", p)
 	}

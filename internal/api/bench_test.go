@@ -17,7 +17,8 @@ import (
 // each durable before its answer. The figure: -benchtime 10000x.
 func BenchmarkSubmit(b *testing.B) {
 	w := newWorld(b, nil)
-	body, err := json.Marshal(map[string]any{"from": "erp@contoso.it", "to": []string{"anna@example.com"}, "subject": "Fattura", "text": strings.Repeat("Gentile cliente, in allegato la fattura.\n", 10<<10/40)})
+	body, err := json.Marshal(map[string]any{"from": "erp@contoso.it", "to": []string{"anna@example.com"}, "subject": "Fattura",
+		"text": strings.Repeat("Gentile cliente, in allegato la fattura.\n", 10<<10/40)})
 	w.must(err)
 	const connections = 32
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections, MaxConnsPerHost: connections}}

@@ -31,7 +31,8 @@ func (l *addressed) Accept() (net.Conn, error) {
 
 func TestNobodyTakesAllConnections(t *testing.T) {
 	t.Parallel()
-	l := newConnLimiter(&addressed{from: []string{"192.0.2.1:1", "192.0.2.1:2", "192.0.2.1:3", "192.0.2.2:1", "127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3", "192.0.2.1:4"}}, 2)
+	l := newConnLimiter(&addressed{from: []string{"192.0.2.1:1", "192.0.2.1:2", "192.0.2.1:3", "192.0.2.2:1", "127.0.0.1:1", "127.0.0.1:2",
+		"127.0.0.1:3", "192.0.2.1:4"}}, 2)
 	var got []net.Conn
 	for range 6 { // the third of the first address is refused
 		c, err := l.Accept()

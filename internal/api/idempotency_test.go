@@ -38,7 +38,8 @@ func TestIdempotency(t *testing.T) {
 	if p.Code != "idempotency_key" {
 		t.Errorf("%+v", p)
 	}
-	w.want(w.do(w.addKey(w.other(), clientScopes()...), "POST", "/v1/messages", note("altro"), "Idempotency-Key", "k-1"), 202) // another client's keys are its own
+	// another client's keys are its own
+	w.want(w.do(w.addKey(w.other(), clientScopes()...), "POST", "/v1/messages", note("altro"), "Idempotency-Key", "k-1"), 202)
 	// A form has another boundary at each try and is the same request.
 	form := func(content string) answer {
 		var b bytes.Buffer
@@ -57,7 +58,8 @@ func TestIdempotency(t *testing.T) {
 	}
 	w.want(form("due"), 422)
 	raw := func(rcpt string) answer {
-		return w.do(w.key, "POST", "/v1/messages?rcpt="+rcpt, strings.NewReader("From: erp@contoso.it\r\n\r\nx\r\n"), "Content-Type", "message/rfc822", "Idempotency-Key", "k-3")
+		return w.do(w.key, "POST", "/v1/messages?rcpt="+rcpt, strings.NewReader("From: erp@contoso.it\r\n\r\nx\r\n"), "Content-Type",
+			"message/rfc822", "Idempotency-Key", "k-3")
 	}
 	w.want(raw("a@example.com"), 202)
 	w.want(raw("a@example.com"), 202)
@@ -79,7 +81,8 @@ func TestRepeatIsAnsweredWithoutChecks(t *testing.T) {
 	}
 	one, batch := "/v1/messages", "/v1/messages/batch"
 	raw := func(text string) answer {
-		return w.do(w.key, "POST", one, strings.NewReader("From: erp@contoso.it\r\nTo: a@example.com\r\n\r\n"+text), "Content-Type", "message/rfc822", "Idempotency-Key", "raw")
+		return w.do(w.key, "POST", one, strings.NewReader("From: erp@contoso.it\r\nTo: a@example.com\r\n\r\n"+text), "Content-Type",
+			"message/rfc822", "Idempotency-Key", "raw")
 	}
 	several := map[string]any{"messages": []any{note("a"), note("b")}}
 	first := []answer{w.want(send(one, note("x")), 202), w.want(send(batch, several), 202), w.want(raw("x"), 202)}

@@ -16,7 +16,8 @@ func TestInvalidConnectionInItalian(t *testing.T) {
 	good := map[string]any{"name": "Due", "provider": "smtp", "from": "x@due.example", "smtp": map[string]any{"host": "smtp.due.example"}}
 	var made view.Connection
 	w.want(w.do(w.admin, "POST", "/v1/connections", good), 201).into(t, &made)
-	bad := map[string]any{"name": "Tre", "revision": made.Revision, "provider": "smtp", "from": "x@@due.example", "smtp": map[string]any{"host": "smtp://due.example", "port": 70000}}
+	bad := map[string]any{"name": "Tre", "revision": made.Revision, "provider": "smtp", "from": "x@@due.example",
+		"smtp": map[string]any{"host": "smtp://due.example", "port": 70000}}
 	one := "/v1/connections/" + made.ID
 	for _, c := range []struct {
 		method, path string
@@ -41,7 +42,8 @@ func TestInvalidConnectionInItalian(t *testing.T) {
 				fields = append(fields, e.Field)
 				said += "|" + e.Message
 			}
-			if p.Code != "invalid_connection" || p.Field != c.fields[0] || !slices.Equal(fields, c.fields) || strings.Count(said, want) != 2 || p.Hint == "" {
+			if p.Code != "invalid_connection" || p.Field != c.fields[0] || !slices.Equal(fields, c.fields) || strings.Count(said, want) != 2 ||
+				p.Hint == "" {
 				t.Errorf("%s %v in %s: %+v", c.method, c.body, lang, p)
 			}
 		}

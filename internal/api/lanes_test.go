@@ -32,11 +32,13 @@ func TestLanes(t *testing.T) {
 		t.Fatalf("claimed %d", len(cc))
 	}
 	until := time.Now().Add(time.Hour)
-	w.must(w.store.ChangeLane(ctx, time.Now(), key, store.LaneChange{PauseUntil: &until, Reason: adapters.Text{EN: "slow down", IT: "rallentare"}}))
+	w.must(w.store.ChangeLane(ctx, time.Now(), key,
+		store.LaneChange{PauseUntil: &until, Reason: adapters.Text{EN: "slow down", IT: "rallentare"}}))
 
 	w.want(w.do(w.admin, "GET", "/v1/connections/Ufficio", nil, "Accept-Language", "it"), 200).into(t, &c)
 	l := c.Lane
-	if l == nil || l.Key != key || l.Queued != 1 || l.InFlight != 1 || l.UsedToday != 2 || !l.Paused || l.Reason != "rallentare" || l.PausedUntil.Sub(until).Abs() > time.Second {
+	if l == nil || l.Key != key || l.Queued != 1 || l.InFlight != 1 || l.UsedToday != 2 || !l.Paused || l.Reason != "rallentare" ||
+		l.PausedUntil.Sub(until).Abs() > time.Second {
 		t.Fatalf("the lane is shown as %+v", l)
 	}
 	var page LaneList

@@ -51,7 +51,8 @@ func TestCountingIsBounded(t *testing.T) {
 		t.Errorf("counted %d times", n)
 	}
 	clock(20 * time.Second)
-	if body := string(w.do(w.admin, "GET", "/metrics", nil).body); !strings.Contains(body, "postino_queue_count_age_seconds 0\n") && !strings.Contains(body, "postino_queue_counted_seconds 0.25\n") {
+	if body := string(w.do(w.admin, "GET", "/metrics", nil).body); !strings.Contains(body, "postino_queue_count_age_seconds 0\n") &&
+		!strings.Contains(body, "postino_queue_counted_seconds 0.25\n") {
 		t.Error("not counted anew after 20 s more, or its age is not shown")
 	}
 }

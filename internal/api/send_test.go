@@ -27,7 +27,8 @@ func TestWholeMessage(t *testing.T) {
 	if len(m.Recipients) != 3 || m.EnvelopeFrom != "bounce@contoso.it" || m.Tag != "t" {
 		t.Errorf("%+v", m)
 	}
-	if a := w.do(w.key, "GET", "/v1/messages/"+got.ID+"/raw", nil); !strings.HasSuffix(string(a.body), "\r\n\r\nriga\r\n") || a.header.Get("Content-Type") != "message/rfc822" {
+	if a := w.do(w.key, "GET", "/v1/messages/"+got.ID+"/raw", nil); !strings.HasSuffix(string(a.body), "\r\n\r\nriga\r\n") ||
+		a.header.Get("Content-Type") != "message/rfc822" {
 		t.Errorf("%q", a.body)
 	}
 	at := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
@@ -49,7 +50,8 @@ func TestBatchIsOneTransaction(t *testing.T) {
 	if len(got.Messages) != 100 || w.messages() != 100 {
 		t.Fatalf("%d", len(got.Messages))
 	}
-	if again := w.do(w.key, "POST", "/v1/messages/batch", map[string]any{"messages": list}, "Idempotency-Key", "b1"); !bytes.Equal(again.body, a.body) || w.messages() != 100 {
+	if again := w.do(w.key, "POST", "/v1/messages/batch", map[string]any{"messages": list}, "Idempotency-Key", "b1"); !bytes.Equal(again.body,
+		a.body) || w.messages() != 100 {
 		t.Errorf("the repeat of a batch got another answer")
 	}
 	w.want(w.do(w.key, "POST", "/v1/messages/batch", map[string]any{"messages": make([]any, 1001)}), 422)

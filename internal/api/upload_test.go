@@ -24,10 +24,13 @@ func TestMultipartFields(t *testing.T) {
 	w := newWorld(t, nil)
 	var b bytes.Buffer
 	mw := multipart.NewWriter(&b)
-	for _, f := range [][2]string{{"from", "ERP <erp@contoso.it>"}, {"to", "=?windows-1252?Q?=C0ngela?= <angela@example.com>, b@example.com <b@example.com>"}, {"to", "\u200bc@example.com"}, {"cc", ""}, {"subject", "Modulo"}, {"html", `<p>Ciao <img src="cid:logo%20aziendale.png"></p>`}, {"tag", "m"}} {
+	for _, f := range [][2]string{{"from", "ERP <erp@contoso.it>"},
+		{"to", "=?windows-1252?Q?=C0ngela?= <angela@example.com>, b@example.com <b@example.com>"}, {"to", "\u200bc@example.com"}, {"cc", ""},
+		{"subject", "Modulo"}, {"html", `<p>Ciao <img src="cid:logo%20aziendale.png"></p>`}, {"tag", "m"}} {
 		w.must(mw.WriteField(f[0], f[1]))
 	}
-	part, err := mw.CreatePart(textproto.MIMEHeader{"Content-Disposition": {`form-data; name="inline"; filename="logo aziendale.png"`}, "Content-Type": {"image/png"}})
+	part, err := mw.CreatePart(textproto.MIMEHeader{"Content-Disposition": {`form-data; name="inline"; filename="logo aziendale.png"`},
+		"Content-Type": {"image/png"}})
 	w.must(err)
 	_, err = part.Write([]byte("PNG"))
 	w.must(err)
@@ -37,12 +40,14 @@ func TestMultipartFields(t *testing.T) {
 	w.must(err)
 	// What a browser sends for a file control without file, and a file without a name.
 	for name, content := range map[string]string{"attachment": "", "empty2": "", "unnamed": "x"} {
-		part, err = mw.CreatePart(textproto.MIMEHeader{"Content-Disposition": {`form-data; name="` + name + `"; filename=""`}, "Content-Type": {"application/octet-stream"}})
+		part, err = mw.CreatePart(textproto.MIMEHeader{"Content-Disposition": {`form-data; name="` + name + `"; filename=""`},
+			"Content-Type": {"application/octet-stream"}})
 		w.must(err)
 		_, err = part.Write([]byte(content))
 		w.must(err)
 	}
-	part, err = mw.CreatePart(textproto.MIMEHeader{"Content-Disposition": {`form-data; name="file"; filename="C:\temp\invite.ics"`}, "Content-Type": {"text/calendar; method=REQUEST"}})
+	part, err = mw.CreatePart(textproto.MIMEHeader{"Content-Disposition": {`form-data; name="file"; filename="C:\temp\invite.ics"`},
+		"Content-Type": {"text/calendar; method=REQUEST"}})
 	w.must(err)
 	_, err = part.Write([]byte("BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nEND:VCALENDAR\r\n"))
 	w.must(err)
@@ -72,7 +77,8 @@ func TestMultipartFields(t *testing.T) {
 		}
 	}
 	walk(root)
-	want := "[text/plain text/html text/calendar image/pnginlinelogo aziendale.pnglogo-aziendale.png application/octet-streamattachmentperché.bin application/octet-streamattachment application/icsattachmentinvite.ics]"
+	want := "[text/plain text/html text/calendar image/pnginlinelogo aziendale.pnglogo-aziendale.png " +
+		"application/octet-streamattachmentperché.bin application/octet-streamattachment application/icsattachmentinvite.ics]"
 	if fmt.Sprint(leaves) != want || m.To()[0].Name != "Àngela" {
 		t.Errorf("%v, want %s; %v", leaves, want, m.To())
 	}

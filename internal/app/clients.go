@@ -71,7 +71,8 @@ func (k ClientCommands) Add(ctx context.Context, n NewClient) error {
 	}
 	return withNewStore(ctx, k.Storage, func(st store.Store) error {
 		now := time.Now()
-		c := store.Client{Name: n.Name, Networks: networks, Senders: senders, PerMinute: n.PerMinute, Class: n.Class, NotifyOff: n.NotifyOff, CreatedAt: now, ChangedAt: now,
+		c := store.Client{Name: n.Name, Networks: networks, Senders: senders, PerMinute: n.PerMinute, Class: n.Class, NotifyOff: n.NotifyOff,
+			CreatedAt: now, ChangedAt: now,
 			ResubmitMinutes: n.ResubmitMinutes}
 		for _, name := range n.Connections {
 			id, err := named(ctx, st, name)

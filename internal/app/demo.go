@@ -134,7 +134,8 @@ func (d *demo) connections() []*adapters.Connection {
 
 // routes sends the message through each route, twice, and compares.
 func (d *demo) routes(m *mime.Message) {
-	d.printf("One message, built once: %d bytes\n  From     %s\n  To       %s\n  Cc       %s\n  Bcc      %s (hidden)\n  Subject  %s\n  carries  %s\n\n",
+	d.printf("One message, built once: %d bytes\n  From     %s\n  To       %s\n  Cc       %s\n  Bcc      %s (hidden)\n  Subject  %s\n  "+
+		"carries  %s\n\n",
 		m.Size(), demoFrom, demoTo, demoCc, demoBcc, m.Subject(), strings.Join(demoParts(m), ", "))
 	content := ""
 	for i, c := range d.connections() {
@@ -154,7 +155,8 @@ func (d *demo) routes(m *mime.Message) {
 		if content == "" {
 			content = got.ContentSHA256
 		}
-		d.printf("%d. %s\n   accepted  status %d, route %s, %s\n   arrived   for %s\n   bytes     %d sent, SHA-256 %.16s…; without address lines %.16s… %s\n   hidden    %s\n   tokens    %s\n",
+		d.printf("%d. %s\n   accepted  status %d, route %s, %s\n   arrived   for %s\n   bytes     %d sent, SHA-256 %.16s…; without address "+
+			"lines %.16s… %s\n   hidden    %s\n   tokens    %s\n",
 			i+1, demoTitle(c.Provider), receipt.Status, got.Route, time.Since(began).Round(time.Millisecond), strings.Join(got.Recipients, ", "),
 			got.Size, got.SHA256, got.ContentSHA256, same(got.ContentSHA256 == content), d.hidden(got), d.tokenRequests(c.Provider))
 		if got.ContentSHA256 != content || got.SHA256 != receipt.SHA256 {

@@ -41,8 +41,9 @@ func (s *server) entryPoints() ([]entryPoint, Addresses, error) {
 // uploadBudget shares the disk out among messages on their way in.
 func (s *server) uploadBudget() *spool.Budget {
 	l := &s.conf.Limits
-	return spool.NewBudget(spool.BudgetOptions{Dir: s.store.SpoolDir(), Reserve: int64(l.SpoolReserve), Total: int64(l.SpoolTotal), PerParty: int64(l.SpoolPerClient),
-		Least: 3 * s.submit.Limit()}) // a form is there as files and as a message
+	return spool.NewBudget(spool.BudgetOptions{Dir: s.store.SpoolDir(), Reserve: int64(l.SpoolReserve), Total: int64(l.SpoolTotal),
+		PerParty: int64(l.SpoolPerClient),
+		Least:    3 * s.submit.Limit()}) // a form is there as files and as a message
 }
 
 // smtpServer is nil when no listener is configured.
@@ -50,8 +51,10 @@ func (s *server) smtpServer() (*smtpd.Server, error) {
 	if len(s.conf.SMTP) == 0 {
 		return nil, nil
 	}
-	return smtpd.New(smtpd.Options{Hostname: s.conf.Hostname, Postmaster: s.conf.Postmaster, Listeners: s.conf.SMTP, Submit: s.submit, Clients: s.clients,
-		CheckSecret: s.secretChecker(vault.NewHasher(slowHashes)), Budget: s.uploads, SpoolDir: s.store.SpoolDir(), DataDir: s.conf.Data, MaxSize: int64(s.conf.Limits.MaxSize), Log: s.log})
+	return smtpd.New(smtpd.Options{Hostname: s.conf.Hostname, Postmaster: s.conf.Postmaster, Listeners: s.conf.SMTP, Submit: s.submit,
+		Clients:     s.clients,
+		CheckSecret: s.secretChecker(vault.NewHasher(slowHashes)), Budget: s.uploads, SpoolDir: s.store.SpoolDir(), DataDir: s.conf.Data,
+		MaxSize: int64(s.conf.Limits.MaxSize), Log: s.log})
 }
 
 // secretChecker compares a client's secret with its hash. No hash takes as long

@@ -49,16 +49,19 @@ func (s *server) httpListener() (*httpListener, error) {
 		return nil, err
 	}
 	d := new(httpListener)
-	d.Server, err = api.New(api.Options{Store: s.store, Submit: s.submit, Connections: s.conns, Clients: s.clients, Budget: s.uploads, Sealer: keys, Hostname: s.conf.Hostname,
+	d.Server, err = api.New(api.Options{Store: s.store, Submit: s.submit, Connections: s.conns, Clients: s.clients, Budget: s.uploads,
+		Sealer: keys, Hostname: s.conf.Hostname,
 		Metrics:   metrics,
 		PublicURL: conf.PublicURL, PublicHost: conf.PublicHost(), Keyless: conf.Keyless == config.KeylessSend, TrustedProxies: proxies,
-		Version: ReadVersion().Version, GiveUp: time.Duration(s.conf.Outbox.GiveUp), WebhookNetworks: receivers, ConnectionNetworks: servers, OwnListener: s.own.leadsTo,
+		Version: ReadVersion().Version, GiveUp: time.Duration(s.conf.Outbox.GiveUp), WebhookNetworks: receivers, ConnectionNetworks: servers,
+		OwnListener: s.own.leadsTo,
 		MaxWebhooks: s.conf.Limits.Webhooks, MaxStreams: s.conf.Limits.Streams, MaxKeys: s.conf.Limits.Keys, Log: s.log})
 	if err != nil {
 		return nil, err
 	}
 	if conf.Keyless == config.KeylessSend {
-		s.log.Warn("every program of this machine may send by HTTP without a key (keyless = \"send\"): put no reverse proxy in front, through it the whole internet would; the unix socket needs no key either and knows who asks",
+		s.log.Warn("every program of this machine may send by HTTP without a key (keyless = \"send\"): put no reverse proxy in front, through "+
+			"it the whole internet would; the unix socket needs no key either and knows who asks",
 			"http", conf.Address, "socket", socket)
 	}
 	var secure *tls.Config
@@ -90,7 +93,8 @@ func (s *server) listenSocket(d *httpListener, path string) error {
 	if s.conf.HTTP.Socket != "" || s.conf.HTTP.SocketGroup != "" {
 		return err
 	}
-	s.log.Warn("there is no unix socket for HTTP: programs of this machine need a key too; name a path with socket under [http], or socket = \"off\"", "err", err)
+	s.log.Warn("there is no unix socket for HTTP: programs of this machine need a key too; name a path with socket under [http], or socket "+
+		"= \"off\"", "err", err)
 	return nil
 }
 

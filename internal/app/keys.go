@@ -74,7 +74,8 @@ func (k KeyCommands) Add(ctx context.Context, n NewKey) error {
 			shown.Key = key.Reveal()
 			return writeJSON(k.Stdout, shown)
 		}
-		_, err = fmt.Fprintf(k.Stdout, "id      %s\nscopes  %s\nkey     %s   (shown this once)\n", stored.ID, strings.Join(stored.Scopes, " "), key.Reveal())
+		_, err = fmt.Fprintf(k.Stdout, "id      %s\nscopes  %s\nkey     %s   (shown this once)\n", stored.ID, strings.Join(stored.Scopes, " "),
+			key.Reveal())
 		return err
 	})
 }
@@ -198,11 +199,13 @@ func keyNamed(all []store.APIKey, name string) (*store.APIKey, error) {
 		}
 	}
 	if strings.HasPrefix(name, "pk_") {
-		return nil, exit(ExitUsage, errors.New("name the key by its id, not by itself: a command line is seen by other users; 'postino key list' shows the ids"))
+		return nil, exit(ExitUsage,
+			errors.New("name the key by its id, not by itself: a command line is seen by other users; 'postino key list' shows the ids"))
 	}
 	switch len(ids) {
 	case 0:
-		return nil, wrong(ExitUsage, fmt.Sprintf("there is no key %q in force: see 'postino key list'", name), fmt.Sprintf("non esiste una chiave valida %q: vedi 'postino key list'", name))
+		return nil, wrong(ExitUsage, fmt.Sprintf("there is no key %q in force: see 'postino key list'", name),
+			fmt.Sprintf("non esiste una chiave valida %q: vedi 'postino key list'", name))
 	case 1:
 		return found, nil
 	}

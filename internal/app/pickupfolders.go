@@ -19,7 +19,8 @@ func (s *server) pickupFolders() (*pickup.Pickup, error) {
 	conf := s.conf.Pickup
 	drop := Maildrop(s.getenv, s.conf.Data)
 	if drop == systemDrop && pickup.CanList(drop) != nil {
-		s.log.Warn("the maildrop of all users belongs to the server of another user: this one looks into its own alone", "shared", drop, "own", ownDrop(s.conf.Data))
+		s.log.Warn("the maildrop of all users belongs to the server of another user: this one looks into its own alone", "shared", drop,
+			"own", ownDrop(s.conf.Data))
 		drop = ownDrop(s.conf.Data)
 	}
 	o := pickup.Options{Dir: conf.Dir, Drop: drop, Submit: s.submit, SpoolDir: s.store.SpoolDir(),
@@ -44,10 +45,12 @@ func (s *server) folderClient(section, name string) pickup.ClientFunc {
 		c, err := s.clients.Named(ctx, name)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
-			return nil, unusableClient(fmt.Sprintf("there is no client %q, which [%s] names", name, section), fmt.Sprintf("non esiste il client %q indicato in [%s]", name, section),
+			return nil, unusableClient(fmt.Sprintf("there is no client %q, which [%s] names", name, section),
+				fmt.Sprintf("non esiste il client %q indicato in [%s]", name, section),
 				"add it with 'postino client add', or correct the configuration", "crearlo con 'postino client add' o correggere la configurazione")
 		case err == nil && c.Disabled:
-			return nil, unusableClient(fmt.Sprintf("the client %q, which [%s] names, is switched off", name, section), fmt.Sprintf("il client %q indicato in [%s] è disattivato", name, section),
+			return nil, unusableClient(fmt.Sprintf("the client %q, which [%s] names, is switched off", name, section),
+				fmt.Sprintf("il client %q indicato in [%s] è disattivato", name, section),
 				"switch it on again, or name another one", "riattivarlo o indicarne un altro")
 		}
 		return c, err

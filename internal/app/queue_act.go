@@ -112,7 +112,8 @@ func (a *actor) named(ctx context.Context, ids []string) error {
 		if err != nil {
 			return err
 		}
-		done := map[store.Verb]string{store.DoRetry: "retried", store.DoCancel: "cancelled", store.DoHold: "held", store.DoRelease: "released"}[a.verb]
+		done := map[store.Verb]string{store.DoRetry: "retried", store.DoCancel: "cancelled", store.DoHold: "held",
+			store.DoRelease: "released"}[a.verb]
 		a.did.Unchanged = append(a.did.Unchanged, unchanged{d.ID, d.State, fmt.Sprintf("its state is %s: it cannot be %s", d.State, done)})
 	}
 	return nil

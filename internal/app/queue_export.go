@@ -56,7 +56,8 @@ func (k QueueCommands) Export(ctx context.Context, f QueueFilter, dir string) er
 		if k.Format != Text {
 			return writeJSON(k.Stdout, done)
 		}
-		_, err = fmt.Fprintf(k.Stdout, "%d deliveries written to %s; of %d the message is no longer kept or corrupt\n", done.Deliveries, dir, done.WithoutMessage)
+		_, err = fmt.Fprintf(k.Stdout, "%d deliveries written to %s; of %d the message is no longer kept or corrupt\n", done.Deliveries, dir,
+			done.WithoutMessage)
 		return err
 	})
 }

@@ -76,7 +76,8 @@ func describeSandbox(s *sandbox.Sandbox, o SandboxOptions) error {
 	for _, c := range sandboxConnections(s, o.From) {
 		print("  %-12s %s\n", c.Name, files[c.Name])
 	}
-	print("\nTry:\n  SSL_CERT_FILE=%s postino send --connection-file %s \\\n      --from %s --to anna@example.com --subject Ciao --text Prova\n  curl %s/deliveries\n\nCtrl-C ends it.\n",
+	print("\nTry:\n  SSL_CERT_FILE=%s postino send --connection-file %s \\\n      --from %s --to anna@example.com --subject Ciao --text "+
+		"Prova\n  curl %s/deliveries\n\nCtrl-C ends it.\n",
 		s.CAFile(), files["graph"], o.From, s.ControlURL())
 	return err
 }

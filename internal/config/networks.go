@@ -36,7 +36,9 @@ func Everyone(list []netip.Prefix) bool {
 		a := p.Addr()
 		return a.Is4() && p.Bits() < 8 || a.Is6() && p.Bits() < 16 && !a.IsPrivate() && !a.IsLinkLocalUnicast()
 	}
-	return slices.ContainsFunc(list, tooWide) || slices.ContainsFunc(internets(), func(all netip.Prefix) bool { return share(list, all) >= 0.5 })
+	return slices.ContainsFunc(list, tooWide) || slices.ContainsFunc(internets(), func(all netip.Prefix) bool {
+		return share(list, all) >= 0.5
+	})
 }
 
 // internets are the ranges each of which reaches everyone: IPv4, global IPv6

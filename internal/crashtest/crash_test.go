@@ -142,8 +142,10 @@ func crash(t *testing.T, p plan) {
 	l := readLedger(ctx, t, w.store)
 	y := count(t, w.sandbox, c, l)
 	y.judge(t)
-	t.Logf("%d acknowledged of %d tries from %d clients in %v, %d kills of %d nodes; drained after %v; requests repeated: %d, messages sent again: %d", c.acked.Load(),
-		len(c.known), p.clients, took.Round(time.Millisecond), kills, p.nodes, time.Since(begin).Round(time.Millisecond), c.repeats.Load(), c.resent.Load())
+	t.Logf("%d acknowledged of %d tries from %d clients in %v, %d kills of %d nodes; drained after %v; requests repeated: %d, messages "+
+		"sent again: %d", c.acked.Load(),
+		len(c.known), p.clients, took.Round(time.Millisecond), kills, p.nodes, time.Since(begin).Round(time.Millisecond), c.repeats.Load(),
+		c.resent.Load())
 	l.slowest(ctx, t, w.store)
 	l.twins(ctx, t, w.sandbox, w.store)
 	y.report(t, kills)

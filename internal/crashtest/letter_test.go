@@ -61,7 +61,8 @@ func letter(rng *rand.Rand, from, token string, s size) []byte {
 }
 
 func head(from, token string) string {
-	return fmt.Sprintf("From: <%s>\r\nTo: <anna@example.com>\r\nSubject: %s\r\nMessage-ID: <%s@crash.example>\r\nDate: %s\r\nMIME-Version: 1.0\r\n",
+	return fmt.Sprintf("From: <%s>\r\nTo: <anna@example.com>\r\nSubject: %s\r\nMessage-ID: <%s@crash.example>\r\nDate: %s\r\nMIME-Version: "+
+		"1.0\r\n",
 		from, token, token, time.Now().Format(time.RFC1123Z))
 }
 
@@ -76,7 +77,8 @@ func message(from, token string, lines int) []byte {
 	for i := range lines {
 		fmt.Fprintf(&body, "%s %06d %s\r\n", token, i, strings.Repeat("x", 54))
 	}
-	return fmt.Appendf(nil, "%s%s: %s\r\nContent-Type: text/plain\r\n\r\n%s", head(from, token), bodyDigest, digest(body.Bytes()), body.Bytes())
+	return fmt.Appendf(nil, "%s%s: %s\r\nContent-Type: text/plain\r\n\r\n%s", head(from, token), bodyDigest, digest(body.Bytes()),
+		body.Bytes())
 }
 
 // withFile has a file of so many octets.

@@ -14,12 +14,17 @@ type body struct {
 
 var (
 	shapes = []fragment{
-		{kind: "mixed"}, {kind: "leaf"}, {kind: "alternative"}, {kind: "related"}, {kind: "mixed-alternative"}, {kind: "mixed-related-alternative"},
-		{kind: "rfc822"}, {kind: "deep"}, {kind: "many"}, {kind: "empty-parts"}, {kind: "signed"}, {kind: "calendar"}, {kind: "only-file"}, {kind: "report"}, {kind: "digest"},
+		{kind: "mixed"}, {kind: "leaf"}, {kind: "alternative"}, {kind: "related"}, {kind: "mixed-alternative"},
+		{kind: "mixed-related-alternative"},
+		{kind: "rfc822"}, {kind: "deep"}, {kind: "many"}, {kind: "empty-parts"}, {kind: "signed"}, {kind: "calendar"}, {kind: "only-file"},
+		{kind: "report"}, {kind: "digest"},
 		{kind: "html-leaf"}, {kind: "no-type"}, {kind: "one-part"}, {kind: "signed-file"}, {kind: "long-lines"}, {kind: "one-long-line"},
-		{kind: "no-parts", loose: true}, {kind: "no-boundary", loose: true}, {kind: "no-end", loose: true}, {kind: "no-mime-version"}, {kind: "folded-type"},
-		{kind: "upper-type"}, {kind: "bad-type", loose: true}, {kind: "no-semicolon", loose: true}, {kind: "part-without-header"}, {kind: "empty-body"},
-		{kind: "uuencoded-leaf", loose: true}, {kind: "whole-base64", loose: true}, {kind: "rfc822-base64", loose: true}, {kind: "from-line-inside"}, {kind: "dots"},
+		{kind: "no-parts", loose: true}, {kind: "no-boundary", loose: true}, {kind: "no-end", loose: true}, {kind: "no-mime-version"},
+		{kind: "folded-type"},
+		{kind: "upper-type"}, {kind: "bad-type", loose: true}, {kind: "no-semicolon", loose: true}, {kind: "part-without-header"},
+		{kind: "empty-body"},
+		{kind: "uuencoded-leaf", loose: true}, {kind: "whole-base64", loose: true}, {kind: "rfc822-base64", loose: true},
+		{kind: "from-line-inside"}, {kind: "dots"},
 		{kind: "large-file"},
 	}
 	labels = []fragment{ // of the outermost multipart
@@ -29,42 +34,72 @@ var (
 		{kind: "comment", text: "7bit (really)"}, {kind: "twice", text: "7bit\r\nContent-Transfer-Encoding: base64", loose: true},
 	}
 	leaves = []fragment{ // label of the first text: the word, and after | the encoding that is really there
-		{kind: "quoted-printable", text: "quoted-printable|quoted-printable"}, {kind: "base64", text: "base64|base64"}, {kind: "8bit", text: "8bit|8bit"},
-		{kind: "upper", text: "BASE64|base64"}, {kind: "comment", text: "base64 (x)|base64", loose: true}, {kind: "none", text: "|8bit", loose: true}, {kind: "7bit-lie", text: "7bit|8bit", loose: true},
-		{kind: "8-bit", text: "8-bit|8bit", loose: true}, {kind: "utf-8", text: "utf-8|8bit", loose: true}, {kind: "none-word", text: "none|8bit", loose: true},
-		{kind: "base64-lie", text: "base64|8bit", loose: true}, {kind: "base64-no-padding", text: "base64|base64-no-padding", loose: true}, {kind: "base64-one-line", text: "base64|base64-one-line", loose: true},
-		{kind: "base64-spaces", text: "base64|base64-spaces", loose: true}, {kind: "qp-lower", text: "quoted-printable|qp-lower", loose: true}, {kind: "qp-broken", text: "quoted-printable|qp-broken", loose: true},
-		{kind: "qp-lie", text: "quoted-printable|8bit", loose: true}, {kind: "quoted", text: "\"base64\"|base64", loose: true}, {kind: "binary", text: "binary|8bit"},
+		{kind: "quoted-printable", text: "quoted-printable|quoted-printable"}, {kind: "base64", text: "base64|base64"},
+		{kind: "8bit", text: "8bit|8bit"},
+		{kind: "upper", text: "BASE64|base64"}, {kind: "comment", text: "base64 (x)|base64", loose: true},
+		{kind: "none", text: "|8bit", loose: true}, {kind: "7bit-lie", text: "7bit|8bit", loose: true},
+		{kind: "8-bit", text: "8-bit|8bit", loose: true}, {kind: "utf-8", text: "utf-8|8bit", loose: true},
+		{kind: "none-word", text: "none|8bit", loose: true},
+		{kind: "base64-lie", text: "base64|8bit", loose: true}, {kind: "base64-no-padding", text: "base64|base64-no-padding", loose: true},
+		{kind: "base64-one-line", text: "base64|base64-one-line", loose: true},
+		{kind: "base64-spaces", text: "base64|base64-spaces", loose: true}, {kind: "qp-lower", text: "quoted-printable|qp-lower", loose: true},
+		{kind: "qp-broken", text: "quoted-printable|qp-broken", loose: true},
+		{kind: "qp-lie", text: "quoted-printable|8bit", loose: true}, {kind: "quoted", text: "\"base64\"|base64", loose: true},
+		{kind: "binary", text: "binary|8bit"},
 	}
 	texts = []fragment{ // charset parameter, and the octets
 		{kind: "utf-8", text: "utf-8|Perch\u00e9 no? Cos\u00ec \u00e8 la vita \u20ac"}, {kind: "ascii", text: "us-ascii|Plain words = 100%"},
-		{kind: "latin-1", text: "iso-8859-1|Perch\xe9 no"}, {kind: "latin-9", text: "ISO-8859-15|10 \xa4"}, {kind: "windows", text: "windows-1252|10 \x80 \x96 ok"},
-		{kind: "2022-jp", text: "iso-2022-jp|\x1b$BF|K\\8l\x1b(B"}, {kind: "shift-jis", text: "shift_jis|\x93\xfa\x96{\x8c\xea"}, {kind: "koi8", text: "koi8-r|\xf0\xd2\xc9\xd7\xc5\xd4"},
-		{kind: "gb18030", text: "gb18030|\xc4\xe3\xba\xc3"}, {kind: "unknown", text: "x-unknown|caff\xe8", loose: true}, {kind: "wrong", text: "utf-8|Perch\xe9 no", loose: true},
-		{kind: "quoted-charset", text: "\"utf-8\"|Perch\u00e9"}, {kind: "utf-7", text: "utf-7|Perch+AOk-", loose: true}, {kind: "empty", text: "utf-8|"}, {kind: "nul", text: "utf-8|a\x00b", loose: true},
+		{kind: "latin-1", text: "iso-8859-1|Perch\xe9 no"}, {kind: "latin-9", text: "ISO-8859-15|10 \xa4"},
+		{kind: "windows", text: "windows-1252|10 \x80 \x96 ok"},
+		{kind: "2022-jp", text: "iso-2022-jp|\x1b$BF|K\\8l\x1b(B"}, {kind: "shift-jis", text: "shift_jis|\x93\xfa\x96{\x8c\xea"},
+		{kind: "koi8", text: "koi8-r|\xf0\xd2\xc9\xd7\xc5\xd4"},
+		{kind: "gb18030", text: "gb18030|\xc4\xe3\xba\xc3"}, {kind: "unknown", text: "x-unknown|caff\xe8", loose: true},
+		{kind: "wrong", text: "utf-8|Perch\xe9 no", loose: true},
+		{kind: "quoted-charset", text: "\"utf-8\"|Perch\u00e9"}, {kind: "utf-7", text: "utf-7|Perch+AOk-", loose: true},
+		{kind: "empty", text: "utf-8|"}, {kind: "nul", text: "utf-8|a\x00b", loose: true},
 		{kind: "trailing-space", text: "utf-8|una riga   \r\nuna \t\r\n\r\n  fine"}, {kind: "escape", text: "us-ascii|a\x1bb\x7fc\x01d"},
 	}
 	boundaries = []fragment{ // parameter, and the line that stands
-		{kind: "plain", text: "b1|b1"}, {kind: "quoted", text: "\"b1\"|b1"}, {kind: "specials", text: "\"=_(b'1)+,-./:=?\"|=_(b'1)+,-./:=?"}, {kind: "space", text: "\"b 1\"|b 1"},
-		{kind: "escaped", text: "\"b\\1\"|b1", loose: true}, {kind: "unquoted-specials", text: "=_b1=:x|=_b1=:x", loose: true}, {kind: "long", text: "\"" + strings.Repeat("b", 70) + "\"|" + strings.Repeat("b", 70)},
-		{kind: "too-long", text: "\"" + strings.Repeat("b", 120) + "\"|" + strings.Repeat("b", 120), loose: true}, {kind: "trailing-space", text: "b1|b1 \t", loose: true}, {kind: "dashes", text: "\"----b1\"|----b1"},
-		{kind: "2231", text: "x; boundary*=utf-8''b1|x", loose: true}, {kind: "case", text: "B1|B1"}, {kind: "prefix-inside", text: "b|b"}, {kind: "single-quotes", text: "'b1'|'b1'", loose: true},
-		{kind: "parameter-case", text: "b1; CHARSET=x|b1"}, {kind: "comment", text: "b1 (ours)|b1", loose: true}, {kind: "wrong", text: "other|b1", loose: true},
+		{kind: "plain", text: "b1|b1"}, {kind: "quoted", text: "\"b1\"|b1"}, {kind: "specials", text: "\"=_(b'1)+,-./:=?\"|=_(b'1)+,-./:=?"},
+		{kind: "space", text: "\"b 1\"|b 1"},
+		{kind: "escaped", text: "\"b\\1\"|b1", loose: true}, {kind: "unquoted-specials", text: "=_b1=:x|=_b1=:x", loose: true},
+		{kind: "long", text: "\"" + strings.Repeat("b", 70) + "\"|" + strings.Repeat("b", 70)},
+		{kind: "too-long", text: "\"" + strings.Repeat("b", 120) + "\"|" + strings.Repeat("b", 120), loose: true},
+		{kind: "trailing-space", text: "b1|b1 \t", loose: true}, {kind: "dashes", text: "\"----b1\"|----b1"},
+		{kind: "2231", text: "x; boundary*=utf-8''b1|x", loose: true}, {kind: "case", text: "B1|B1"}, {kind: "prefix-inside", text: "b|b"},
+		{kind: "single-quotes", text: "'b1'|'b1'", loose: true},
+		{kind: "parameter-case", text: "b1; CHARSET=x|b1"}, {kind: "comment", text: "b1 (ours)|b1", loose: true},
+		{kind: "wrong", text: "other|b1", loose: true},
 	}
 	names = []fragment{ // of a file: the parameters
-		{kind: "plain", text: "filename=\"a.pdf\""}, {kind: "token", text: "filename=a.pdf"}, {kind: "spaces", text: "filename=\"fattura n 12.pdf\""}, {kind: "unquoted-spaces", text: "filename=fattura n 12.pdf", loose: true},
-		{kind: "2231", text: "filename*=utf-8''perch%C3%A9.pdf"}, {kind: "2231-language", text: "filename*=UTF-8'it'perch%C3%A9.pdf"}, {kind: "2231-latin1", text: "filename*=iso-8859-1''perch%E9.pdf"},
-		{kind: "continued", text: "filename*0=\"fattura \";\r\n filename*1=\"12.pdf\""}, {kind: "continued-encoded", text: "filename*0*=utf-8''perch%C3;\r\n filename*1*=%A9.pdf"}, {kind: "continued-mixed", text: "filename*0*=utf-8''perch%C3%A9%20;\r\n filename*1=\"no.pdf\""},
-		{kind: "continued-shuffled", text: "filename*1=\"12.pdf\"; filename*0=\"fattura \""}, {kind: "both", text: "filename=\"perche.pdf\"; filename*=utf-8''perch%C3%A9.pdf"},
-		{kind: "2047", text: "filename=\"=?utf-8?Q?perch=C3=A9.pdf?=\"", loose: true}, {kind: "2047-bare", text: "filename==?utf-8?Q?perch=C3=A9.pdf?=", loose: true}, {kind: "2047-split", text: "filename=\"=?utf-8?Q?per?=\r\n =?utf-8?Q?ch=C3=A9.pdf?=\"", loose: true},
-		{kind: "escaped", text: "filename=\"a\\\"b\\\\c.pdf\""}, {kind: "windows-path", text: "filename=\"C:\\\\temp\\\\a.pdf\""}, {kind: "windows-path-raw", text: "filename=\"C:\\temp\\a.pdf\"", loose: true}, {kind: "slash", text: "filename=\"Fattura 12/2026.pdf\""},
-		{kind: "raw-utf8", text: "filename=\"perch\u00e9.pdf\"", loose: true}, {kind: "raw-latin1", text: "filename=\"perch\xe9.pdf\"", loose: true}, {kind: "semicolon", text: "filename=\"a;b.pdf\""}, {kind: "no-quote", text: "filename=\"a.pdf", loose: true},
-		{kind: "twice", text: "filename=\"a.pdf\"; filename=\"b.pdf\"", loose: true}, {kind: "empty", text: "filename=\"\"", loose: true}, {kind: "none", text: "size=3"}, {kind: "p7m", text: "filename=\"fattura.xml.p7m\""}, {kind: "bad-percent", text: "filename*=utf-8''a%ZZ.pdf", loose: true},
-		{kind: "no-charset", text: "filename*=perch%C3%A9.pdf", loose: true}, {kind: "case", text: "FileName=\"a.pdf\""}, {kind: "spaces-around", text: "filename = \"a.pdf\"", loose: true}, {kind: "trailing", text: "filename=\"a.pdf\";"}, {kind: "long", text: "filename=\"" + strings.Repeat("lungo ", 60) + ".pdf\""},
+		{kind: "plain", text: "filename=\"a.pdf\""}, {kind: "token", text: "filename=a.pdf"},
+		{kind: "spaces", text: "filename=\"fattura n 12.pdf\""}, {kind: "unquoted-spaces", text: "filename=fattura n 12.pdf", loose: true},
+		{kind: "2231", text: "filename*=utf-8''perch%C3%A9.pdf"}, {kind: "2231-language", text: "filename*=UTF-8'it'perch%C3%A9.pdf"},
+		{kind: "2231-latin1", text: "filename*=iso-8859-1''perch%E9.pdf"},
+		{kind: "continued", text: "filename*0=\"fattura \";\r\n filename*1=\"12.pdf\""},
+		{kind: "continued-encoded", text: "filename*0*=utf-8''perch%C3;\r\n filename*1*=%A9.pdf"},
+		{kind: "continued-mixed", text: "filename*0*=utf-8''perch%C3%A9%20;\r\n filename*1=\"no.pdf\""},
+		{kind: "continued-shuffled", text: "filename*1=\"12.pdf\"; filename*0=\"fattura \""},
+		{kind: "both", text: "filename=\"perche.pdf\"; filename*=utf-8''perch%C3%A9.pdf"},
+		{kind: "2047", text: "filename=\"=?utf-8?Q?perch=C3=A9.pdf?=\"", loose: true},
+		{kind: "2047-bare", text: "filename==?utf-8?Q?perch=C3=A9.pdf?=", loose: true},
+		{kind: "2047-split", text: "filename=\"=?utf-8?Q?per?=\r\n =?utf-8?Q?ch=C3=A9.pdf?=\"", loose: true},
+		{kind: "escaped", text: "filename=\"a\\\"b\\\\c.pdf\""}, {kind: "windows-path", text: "filename=\"C:\\\\temp\\\\a.pdf\""},
+		{kind: "windows-path-raw", text: "filename=\"C:\\temp\\a.pdf\"", loose: true}, {kind: "slash", text: "filename=\"Fattura 12/2026.pdf\""},
+		{kind: "raw-utf8", text: "filename=\"perch\u00e9.pdf\"", loose: true}, {kind: "raw-latin1", text: "filename=\"perch\xe9.pdf\"",
+			loose: true}, {kind: "semicolon", text: "filename=\"a;b.pdf\""}, {kind: "no-quote", text: "filename=\"a.pdf", loose: true},
+		{kind: "twice", text: "filename=\"a.pdf\"; filename=\"b.pdf\"", loose: true}, {kind: "empty", text: "filename=\"\"", loose: true},
+		{kind: "none", text: "size=3"}, {kind: "p7m", text: "filename=\"fattura.xml.p7m\""},
+		{kind: "bad-percent", text: "filename*=utf-8''a%ZZ.pdf", loose: true},
+		{kind: "no-charset", text: "filename*=perch%C3%A9.pdf", loose: true}, {kind: "case", text: "FileName=\"a.pdf\""},
+		{kind: "spaces-around", text: "filename = \"a.pdf\"", loose: true}, {kind: "trailing", text: "filename=\"a.pdf\";"},
+		{kind: "long", text: "filename=\"" + strings.Repeat("lungo ", 60) + ".pdf\""},
 	}
 	arounds = []fragment{ // the whole message
-		{kind: "crlf"}, {kind: "preamble"}, {kind: "epilogue"}, {kind: "no-final-end"}, {kind: "lf", loose: true}, {kind: "mixed-ends", loose: true}, {kind: "cr", loose: true}, {kind: "bom", loose: true},
-		{kind: "mbox", loose: true}, {kind: "blank-end"}, {kind: "cut", loose: true}, {kind: "lf-binary", loose: true}, {kind: "leading-empty", loose: true},
+		{kind: "crlf"}, {kind: "preamble"}, {kind: "epilogue"}, {kind: "no-final-end"}, {kind: "lf", loose: true},
+		{kind: "mixed-ends", loose: true}, {kind: "cr", loose: true}, {kind: "bom", loose: true},
+		{kind: "mbox", loose: true}, {kind: "blank-end"}, {kind: "cut", loose: true}, {kind: "lf-binary", loose: true},
+		{kind: "leading-empty", loose: true},
 	}
 )
 
@@ -88,7 +123,8 @@ type bodyWriter struct {
 
 func (w *bodyWriter) shape() string {
 	text, html, file := w.textPart("text/plain"), w.textPart("text/html"), w.filePart("application/pdf")
-	image := "Content-Type: image/png\r\nContent-ID: <logo@diff.example>\r\nContent-Disposition: inline; filename=logo.png\r\n" + encoded(w.file[:min(len(w.file), 90)], "base64")
+	image := "Content-Type: image/png\r\nContent-ID: <logo@diff.example>\r\nContent-Disposition: inline; filename=logo.png\r\n" +
+		encoded(w.file[:min(len(w.file), 90)], "base64")
 	inner := "From: x@inner.example\r\nTo: y@inner.example\r\nSubject: dentro\r\nMessage-ID: <in@inner.example>\r\n"
 	switch w.body.shape.kind {
 	case "leaf", "no-mime-version":
@@ -124,7 +160,9 @@ func (w *bodyWriter) shape() string {
 	case "digest":
 		return w.multi("digest", "\r\n"+inner+text, "\r\n"+inner+html)
 	case "report":
-		return w.multi("report; report-type=delivery-status", text, "Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; a.example\r\n\r\nFinal-Recipient: rfc822; b@example.com\r\nAction: failed\r\nStatus: 5.1.1\r\n",
+		return w.multi("report; report-type=delivery-status", text,
+			"Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; a.example\r\n\r\nFinal-Recipient: rfc822; b@example.com\r\nAction: "+
+				"failed\r\nStatus: 5.1.1\r\n",
 			"Content-Type: text/rfc822-headers\r\n\r\n"+inner)
 	case "deep":
 		part := text
@@ -139,18 +177,22 @@ func (w *bodyWriter) shape() string {
 		}
 		return w.multi("mixed", parts...)
 	case "empty-parts":
-		return w.multi("mixed", text, "Content-Type: text/plain\r\n\r\n", "Content-Type: application/pdf\r\nContent-Disposition: attachment; filename=vuoto.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n", file)
+		return w.multi("mixed", text, "Content-Type: text/plain\r\n\r\n",
+			"Content-Type: application/pdf\r\nContent-Disposition: attachment; filename=vuoto.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n",
+			file)
 	case "part-without-header":
 		return w.multi("mixed", "\r\nPlain words.\r\n", file)
 	case "one-part":
 		return w.multi("mixed", text)
 	case "signed":
 		return w.multi("signed; micalg=sha-256; protocol=\"application/pkcs7-signature\"", "Content-Type: text/plain\r\n\r\nfirmato\r\n",
-			"Content-Type: application/pkcs7-signature; name=smime.p7s\r\nContent-Disposition: attachment; filename=smime.p7s\r\n"+encoded(w.file[:min(len(w.file), 200)], "base64"))
+			"Content-Type: application/pkcs7-signature; name=smime.p7s\r\nContent-Disposition: attachment; filename=smime.p7s\r\n"+
+				encoded(w.file[:min(len(w.file), 200)], "base64"))
 	case "signed-file":
 		return w.multi("mixed", text, w.filePart("application/pkcs7-mime"))
 	case "calendar":
-		return w.multi("alternative", text, "Content-Type: text/calendar; method=REQUEST; charset=utf-8\r\n"+encoded([]byte("BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nEND:VCALENDAR\r\n"), "base64"))
+		return w.multi("alternative", text, "Content-Type: text/calendar; method=REQUEST; charset=utf-8\r\n"+
+			encoded([]byte("BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nEND:VCALENDAR\r\n"), "base64"))
 	case "no-parts":
 		return "Content-Type: multipart/mixed; boundary=" + w.param + "\r\n\r\nno part at all\r\n"
 	case "no-boundary":
@@ -160,13 +202,16 @@ func (w *bodyWriter) shape() string {
 	case "folded-type":
 		return strings.Replace(w.multi("mixed", text, file), "; boundary", ";\r\n\tboundary", 1)
 	case "upper-type":
-		return strings.Replace(w.multi("mixed", text, file), "Content-Type: multipart/mixed; boundary", "CONTENT-TYPE: Multipart/MIXED; BOUNDARY", 1)
+		return strings.Replace(w.multi("mixed", text, file), "Content-Type: multipart/mixed; boundary",
+			"CONTENT-TYPE: Multipart/MIXED; BOUNDARY", 1)
 	case "bad-type":
 		return w.multi("mixed", text, strings.Replace(file, "application/pdf", "pdf", 1))
 	case "no-semicolon":
 		return w.multi("mixed", text, strings.Replace(file, "application/pdf", "application/pdf name=x.pdf", 1))
 	case "uuencoded-leaf":
-		return w.multi("mixed", text, "Content-Type: application/octet-stream\r\nContent-Disposition: attachment; filename=uu.bin\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 uu.bin\r\n#0V%T\r\n`\r\nend\r\n")
+		return w.multi("mixed", text,
+			"Content-Type: application/octet-stream\r\nContent-Disposition: attachment; filename=uu.bin\r\nContent-Transfer-Encoding: "+
+				"x-uuencode\r\n\r\nbegin 644 uu.bin\r\n#0V%T\r\n`\r\nend\r\n")
 	case "whole-base64":
 		_, content, _ := strings.Cut(w.multi("mixed", text, file), "\r\n\r\n")
 		return "Content-Type: multipart/mixed; boundary=" + w.param + "\r\n" + encoded([]byte(content), "base64")

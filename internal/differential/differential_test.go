@@ -45,7 +45,8 @@ func TestDifferential(t *testing.T) {
 	messageID := regexp.MustCompile(`(?im)^(Message-ID:\s*<)`)
 	for name, want := range corpus.Index(t) {
 		// The same Message-ID and body again at once is the same message again.
-		samples = append(samples, sample{raw: messageID.ReplaceAllString(string(corpus.Raw(t, name)), "${1}KEY."), kinds: []string{"corpus=" + strings.TrimSuffix(name, ".eml")}, foreign: true, loose: true})
+		samples = append(samples, sample{raw: messageID.ReplaceAllString(string(corpus.Raw(t, name)), "${1}KEY."),
+			kinds: []string{"corpus=" + strings.TrimSuffix(name, ".eml")}, foreign: true, loose: true})
 		senders = append(senders, want.From...)
 	}
 	slices.SortFunc(samples[n:], func(a, b sample) int { return strings.Compare(a.kinds[0], b.kinds[0]) })
@@ -135,7 +136,8 @@ func envelope(s sample, in seen) (list []string) {
 	return list
 }
 
-func judge(t *testing.T, w *world, samples []sample, all []*submission, before []seen, failed map[string]refusal, arrived map[string][]arrival) {
+func judge(t *testing.T, w *world, samples []sample, all []*submission, before []seen, failed map[string]refusal,
+	arrived map[string][]arrival) {
 	t.Helper()
 	var outputs [][]byte
 	at := map[string]int{}

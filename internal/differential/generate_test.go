@@ -80,7 +80,8 @@ func build(dims []dimension, chosen []int, rng *rand.Rand) sample {
 	for i := range file {
 		file[i] = byte(rng.Uint32())
 	}
-	b := body{shape: pick["shape"], label: pick["label"], leaf: pick["leaf"], text: pick["text"], boundary: pick["boundary"], name: pick["name"], around: pick["around"]}
+	b := body{shape: pick["shape"], label: pick["label"], leaf: pick["leaf"], text: pick["text"], boundary: pick["boundary"],
+		name: pick["name"], around: pick["around"]}
 	s.raw = around(strings.Join(fields, "\r\n")+"\r\n"+b.write(file), pick["around"].kind)
 	slices.Sort(s.holds)
 	s.holds = slices.Compact(s.holds)

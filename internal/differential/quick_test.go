@@ -78,7 +78,8 @@ func TestProperties(t *testing.T) {
 }
 
 // sendOne takes a message in, sends it, and gives what the server received.
-func sendOne(ctx context.Context, sb *sandbox.Sandbox, adapter adapters.Adapter, s sample, key string) (raw []byte, mailed []string, err error) {
+func sendOne(ctx context.Context, sb *sandbox.Sandbox, adapter adapters.Adapter, s sample, key string) (raw []byte, mailed []string,
+	err error) {
 	m, err := corpus.Accept([]byte(strings.ReplaceAll(s.raw, "KEY", key)), true)
 	if err != nil {
 		return nil, nil, err

@@ -84,7 +84,8 @@ func Listen(o Options) (net.Listener, error) {
 		err = allow.permit(o.Path, o.Log)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("the socket %s cannot be opened to those who may use it: %w", o.Path, err), l.Close(), os.Remove(o.Path))
+		return nil, errors.Join(fmt.Errorf("the socket %s cannot be opened to those who may use it: %w", o.Path, err), l.Close(),
+			os.Remove(o.Path))
 	}
 	return &listener{UnixListener: l, path: o.Path, own: own, allow: allow, log: o.Log}, nil
 }

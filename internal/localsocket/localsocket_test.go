@@ -121,10 +121,12 @@ func TestStalePaths(t *testing.T) {
 func TestRefusedSettings(t *testing.T) {
 	t.Parallel()
 	dir := shortDir(t)
-	if _, err := Listen(Options{Path: filepath.Join(dir, strings.Repeat("x", maxPath()))}); err == nil || !strings.Contains(err.Error(), "name a shorter one") {
+	if _, err := Listen(Options{Path: filepath.Join(dir, strings.Repeat("x", maxPath()))}); err == nil ||
+		!strings.Contains(err.Error(), "name a shorter one") {
 		t.Errorf("a long path: %v", err)
 	}
-	if _, err := Listen(Options{Path: filepath.Join(dir, "s"), Group: "no-such-group"}); err == nil || !strings.Contains(err.Error(), "groupadd") {
+	if _, err := Listen(Options{Path: filepath.Join(dir, "s"), Group: "no-such-group"}); err == nil ||
+		!strings.Contains(err.Error(), "groupadd") {
 		t.Errorf("a group that does not exist: %v", err)
 	}
 	if _, err := Listen(Options{Path: filepath.Join(dir, "missing", "s")}); err == nil {

@@ -38,7 +38,8 @@ func Write(dir string, env mime.Envelope, message mime.Source) (err error) {
 	}
 	// Made here it would be a folder that no server looks into.
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the message cannot be left in %s, which does not exist: start the server once, name the folder in POSTINO_MAILDROP, or make one for all users with install -d -m 1733 -o postino /var/spool/postino", dir)
+		return fmt.Errorf("the message cannot be left in %s, which does not exist: start the server once, name the folder in "+
+			"POSTINO_MAILDROP, or make one for all users with install -d -m 1733 -o postino /var/spool/postino", dir)
 	}
 	name := filepath.Join(dir, uuid.NewString())
 	f, err := os.OpenFile(name+".tmp", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)

@@ -212,11 +212,15 @@ func (in *reportInput) status(r store.Recipient) string {
 func (in *reportInput) text() string {
 	var b strings.Builder
 	what := map[reportKind][2]string{
-		reportFailed:  {"Il messaggio non è stato consegnato a questi destinatari:", "The message was not delivered to these recipients:"},
-		reportDelayed: {"Il messaggio non è ancora partito verso questi destinatari; non serve rinviarlo:", "The message has not left yet for these recipients; there is no need to send it again:"},
-		reportUnknown: {"Non si sa se il messaggio sia partito verso questi destinatari: il provider non ha risposto. Prima di rinviarlo, guardare nella posta inviata della casella:",
-			"It is not known whether the message left for these recipients: the provider did not answer. Look into the mailbox's sent items before sending it again:"},
-		reportRelayed: {"Il messaggio è stato accettato dal provider per questi destinatari:", "The provider accepted the message for these recipients:"},
+		reportFailed: {"Il messaggio non è stato consegnato a questi destinatari:", "The message was not delivered to these recipients:"},
+		reportDelayed: {"Il messaggio non è ancora partito verso questi destinatari; non serve rinviarlo:",
+			"The message has not left yet for these recipients; there is no need to send it again:"},
+		reportUnknown: {"Non si sa se il messaggio sia partito verso questi destinatari: il provider non ha risposto. Prima di rinviarlo, " +
+			"guardare nella posta inviata della casella:",
+			"It is not known whether the message left for these recipients: the provider did not answer. Look into the mailbox's sent items " +
+				"before sending it again:"},
+		reportRelayed: {"Il messaggio è stato accettato dal provider per questi destinatari:",
+			"The provider accepted the message for these recipients:"},
 	}[in.kind]
 	for lang, head := range []string{what[0], what[1]} {
 		fmt.Fprintf(&b, "%s\n\n", head)

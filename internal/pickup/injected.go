@@ -22,7 +22,8 @@ type injected struct {
 // envelopeFields are what .NET (SpecifiedPickupDirectory), IIS SMTP and the
 // Replay folder of Exchange write above a message: its envelope, which is not
 // part of it, in which alone the hidden recipients stand.
-var envelopeFields = [...]string{"X-Sender", "X-Receiver", "X-CreatedBy", "X-EndOfInjectedXHeaders", "X-ExtendedMessageProps", "X-HeloDomain",
+var envelopeFields = [...]string{"X-Sender", "X-Receiver", "X-CreatedBy", "X-EndOfInjectedXHeaders", "X-ExtendedMessageProps",
+	"X-HeloDomain",
 	"X-Source", "X-SourceIPAddress"}
 
 func isEnvelopeField(name string) bool {
@@ -137,7 +138,8 @@ func (i *injected) take(name, value string) error {
 		from = list[0].Address
 	}
 	if len(list) > 1 || i.sender && i.envelope.From != from {
-		return refusal("several_senders", "the file names several senders in X-Sender: a message has one", "il file indica più mittenti in X-Sender: un messaggio ne ha uno")
+		return refusal("several_senders", "the file names several senders in X-Sender: a message has one",
+			"il file indica più mittenti in X-Sender: un messaggio ne ha uno")
 	}
 	i.sender, i.envelope.From = true, from
 	if ret := strings.ToUpper(parameter(params, "RET")); ret == "FULL" || ret == "HDRS" {
@@ -147,7 +149,8 @@ func (i *injected) take(name, value string) error {
 }
 
 func unreadableField(name, value string) error {
-	return refusal("bad_address", fmt.Sprintf("%s contains %.80q, which is no mail address", name, value), fmt.Sprintf("%s contiene %.80q, che non è un indirizzo di posta", name, value))
+	return refusal("bad_address", fmt.Sprintf("%s contains %.80q, which is no mail address", name, value),
+		fmt.Sprintf("%s contiene %.80q, che non è un indirizzo di posta", name, value))
 }
 
 // parameter is the value of KEY=value among words.

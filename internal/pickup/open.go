@@ -35,11 +35,14 @@ func same(info, listed fs.FileInfo) error {
 	case !info.Mode().IsRegular():
 		return notRegular(info.Mode())
 	case owner(info) != owner(listed):
-		return refusal("not_a_plain_file", "the file changed its owner while it was taken: it was not read", "il file ha cambiato proprietario mentre veniva preso: non è stato letto")
+		return refusal("not_a_plain_file", "the file changed its owner while it was taken: it was not read",
+			"il file ha cambiato proprietario mentre veniva preso: non è stato letto")
 	case !os.SameFile(info, listed):
-		return refusal("not_a_plain_file", "the file was exchanged while it was taken: it was not read", "il file è stato sostituito mentre veniva preso: non è stato letto")
+		return refusal("not_a_plain_file", "the file was exchanged while it was taken: it was not read",
+			"il file è stato sostituito mentre veniva preso: non è stato letto")
 	case links(info) > 1:
-		return refusal("not_a_plain_file", "the file has a second name (a hard link): it was not read, because what it shows may belong to someone else",
+		return refusal("not_a_plain_file", "the file has a second name (a hard link): it was not read, because what it shows may belong to "+
+			"someone else",
 			"il file ha un secondo nome (un hard link): non è stato letto, perché il contenuto può essere di altri")
 	}
 	return nil

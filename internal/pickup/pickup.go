@@ -105,7 +105,8 @@ func (f *folder) make() error {
 		// another user would keep the server of its owner out, or be theirs to
 		// change.
 		if err := CanList(dir); err != nil {
-			return fmt.Errorf("the pickup folder %s cannot be listed by this user: give it to the server's user with chown, or name another folder (POSTINO_MAILDROP for the maildrop): %w", dir, err)
+			return fmt.Errorf("the pickup folder %s cannot be listed by this user: give it to the server's user with chown, or name another "+
+				"folder (POSTINO_MAILDROP for the maildrop): %w", dir, err)
 		}
 		if sub != "" {
 			if err := f.own(dir); err != nil {
@@ -130,7 +131,8 @@ func (f *folder) own(dir string) error {
 		return nil
 	}
 	if !info.IsDir() || !trusted(info, root) {
-		return fmt.Errorf("the folder %s was made by another user of this machine, who could change what waits there: remove it and start again", dir)
+		return fmt.Errorf("the folder %s was made by another user of this machine, who could change what waits there: remove it and start again",
+			dir)
 	}
 	return nil
 }

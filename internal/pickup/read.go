@@ -68,14 +68,16 @@ func (p *Pickup) dropped(ctx context.Context, f *os.File) (submit.Request, error
 func (p *Pickup) fill(r io.Reader) (*spool.Buffer, error) {
 	b, err := spool.Fill(r, p.opt.SpoolDir, 0, p.opt.MaxSize)
 	if errors.Is(err, spool.ErrTooLarge) {
-		return nil, refusal("too_large", fmt.Sprintf("the file is larger than %d bytes", p.opt.MaxSize), fmt.Sprintf("il file supera %d byte", p.opt.MaxSize))
+		return nil, refusal("too_large", fmt.Sprintf("the file is larger than %d bytes", p.opt.MaxSize),
+			fmt.Sprintf("il file supera %d byte", p.opt.MaxSize))
 	}
 	return b, err
 }
 
 // refusal is for good: trying the same file again does not help.
 func refusal(code, en, it string) *submit.Refusal {
-	return &submit.Refusal{Code: code, SMTP: 554, Enhanced: "5.6.0", HTTP: http.StatusUnprocessableEntity, Message: adapters.Text{EN: en, IT: it}}
+	return &submit.Refusal{Code: code, SMTP: 554, Enhanced: "5.6.0", HTTP: http.StatusUnprocessableEntity,
+		Message: adapters.Text{EN: en, IT: it}}
 }
 
 func find(ctx context.Context, client ClientFunc) (*store.Client, error) {

@@ -11,7 +11,8 @@ import (
 // pauses of the lanes in which its mail waits: somebody says that the cause is
 // gone.
 func Resume(ctx context.Context, s store.Store, id string, now time.Time) error {
-	if err := s.ChangeConnection(ctx, now, id, store.ConnectionChange{PauseUntil: &now, Breaker: &store.Breaker{State: "closed"}}); err != nil {
+	if err := s.ChangeConnection(ctx, now, id,
+		store.ConnectionChange{PauseUntil: &now, Breaker: &store.Breaker{State: "closed"}}); err != nil {
 		return err
 	}
 	waiting, err := s.Waiting(ctx)

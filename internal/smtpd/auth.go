@@ -31,8 +31,10 @@ func (s *session) auth(arg string) {
 		s.badCommand(503, "5.5.1", "AUTH is not allowed during a mail transaction")
 		return
 	case !s.authOffered():
-		s.badCommand(538, "5.7.11", "AUTH needs TLS here: switch encryption on in the program that sends. For a device that cannot: plaintext_auth and networks of the listener",
-			"per l'autenticazione serve TLS: attivare la cifratura nel programma che invia. Per un dispositivo che non può: plaintext_auth e networks del listener")
+		s.badCommand(538, "5.7.11", "AUTH needs TLS here: switch encryption on in the program that sends. For a device that cannot: "+
+			"plaintext_auth and networks of the listener",
+			"per l'autenticazione serve TLS: attivare la cifratura nel programma che invia. Per un dispositivo che non può: plaintext_auth e "+
+				"networks del listener")
 		return
 	case s.inputPending():
 		s.improperPipelining("AUTH")
@@ -267,6 +269,7 @@ func (s *session) sender() (*store.Client, bool) {
 
 func (s *session) lookupFailed(err error) bool {
 	s.log.Error("a client could not be looked up", "err", err)
-	s.reply(451, "4.3.0", "the gateway cannot look up its clients now: try again later", "il gateway non può leggere i client ora: riprovare più tardi")
+	s.reply(451, "4.3.0", "the gateway cannot look up its clients now: try again later",
+		"il gateway non può leggere i client ora: riprovare più tardi")
 	return false
 }

@@ -47,7 +47,8 @@ const (
 )
 
 func newAuthLimiter(l Limits) *authLimiter {
-	return &authLimiter{limits: l, seed: maphash.MakeSeed(), slots: make(chan struct{}, maxSecretChecks), byAddr: map[netip.Addr]*failures{}, byName: map[uint64]*failures{}, recentLogins: map[loginKey]time.Time{}}
+	return &authLimiter{limits: l, seed: maphash.MakeSeed(), slots: make(chan struct{}, maxSecretChecks), byAddr: map[netip.Addr]*failures{},
+		byName: map[uint64]*failures{}, recentLogins: map[loginKey]time.Time{}}
 }
 
 func (g *authLimiter) hashName(name string) uint64 {

@@ -23,7 +23,8 @@ func BenchmarkSubmissionPipelined(b *testing.B) {
 func benchmarkSubmission(b *testing.B, pipelined bool) {
 	w := newWorld(b, setup{})
 	w.store.forget = true
-	message := []byte("From: erp@contoso.it\r\nTo: a@x.it\r\nSubject: fattura\r\nDate: Sun, 22 Nov 2026 09:00:00 +0100\r\nMessage-ID: <1@contoso.it>\r\n\r\n" +
+	message := []byte("From: erp@contoso.it\r\nTo: a@x.it\r\nSubject: fattura\r\nDate: Sun, 22 Nov 2026 09:00:00 +0100\r\nMessage-ID: " +
+		"<1@contoso.it>\r\n\r\n" +
 		strings.Repeat(strings.Repeat("x", 70)+"\r\n", 142) + ".\r\n")
 	const sessions = 10
 	var todo = make(chan struct{}, b.N)

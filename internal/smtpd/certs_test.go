@@ -80,7 +80,8 @@ func TestCertificateFileChanges(t *testing.T) {
 	}
 	later := time.Now().Add(time.Hour)
 	for _, f := range []string{selfKey, selfCert} {
-		if err := errors.Join(os.Rename(filepath.Join(other, f), filepath.Join(dir, f)), os.Chtimes(filepath.Join(dir, f), later, later)); err != nil {
+		if err := errors.Join(os.Rename(filepath.Join(other, f), filepath.Join(dir, f)),
+			os.Chtimes(filepath.Join(dir, f), later, later)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -165,16 +165,20 @@ func (s *session) finish(r *receiver, f smtpsyntax.Flaw) {
 	var full *spool.FullError
 	switch {
 	case s.closing: // RFC 5321 section 3.8
-		s.refuseContent(421, "4.6.0", "the end of the message is not certain: beside a line with a dot alone there is a bare "+lineEndOf(f)+", closing. Every line must end with CR LF (RFC 5321 section 2.3.8)."+
+		s.refuseContent(421, "4.6.0", "the end of the message is not certain: beside a line with a dot alone there is a bare "+lineEndOf(f)+
+			", closing. Every line must end with CR LF (RFC 5321 section 2.3.8)."+
 			" For a device that cannot: bare_lf and networks of the listener",
-			"la fine del messaggio non è certa: accanto a una riga con il solo punto c'è un "+lineEndOf(f)+" isolato, chiusura. Ogni riga deve terminare con CR LF."+
+			"la fine del messaggio non è certa: accanto a una riga con il solo punto c'è un "+lineEndOf(f)+
+				" isolato, chiusura. Ogni riga deve terminare con CR LF."+
 				" Per un dispositivo che non può: bare_lf e networks del listener")
 	case f&smtpsyntax.FlawNUL != 0:
 		s.refuseContent(554, "5.6.0", "there is a NUL in the message: a program or a file is damaged",
 			"il messaggio contiene un carattere NUL: un programma o un file è danneggiato")
 	case f != 0:
-		s.refuseContent(554, "5.6.0", "the message has lines that end with a bare "+lineEndOf(f)+": every line must end with CR LF (RFC 5321 section 2.3.8). For a device that cannot: bare_lf and networks of the listener",
-			"il messaggio ha righe che terminano con il solo "+lineEndOf(f)+": ogni riga deve terminare con CR LF. Per un dispositivo che non può: bare_lf e networks del listener")
+		s.refuseContent(554, "5.6.0", "the message has lines that end with a bare "+lineEndOf(f)+
+			": every line must end with CR LF (RFC 5321 section 2.3.8). For a device that cannot: bare_lf and networks of the listener",
+			"il messaggio ha righe che terminano con il solo "+lineEndOf(f)+
+				": ogni riga deve terminare con CR LF. Per un dispositivo che non può: bare_lf e networks del listener")
 	case errors.Is(r.err, spool.ErrTooLarge):
 		err := s.srv.opt.Submit.CheckMail(s.context(), s.tx.client, s.tx.env.From, r.size)
 		if err == nil { // the limit was raised meanwhile
@@ -185,12 +189,15 @@ func (s *session) finish(r *receiver, f smtpsyntax.Flaw) {
 		s.refuseError(err, "DATA")
 	case errors.As(r.err, &full):
 		s.log.Warn("a message was not taken: uploads under way may have no more of the disk", "setting", full.Setting, "bytes", full.Bytes)
-		s.reply(452, "4.3.1", "uploads under way may have no more of the gateway's disk: try again later; the administrator can raise "+full.Setting+" or make room",
-			"gli invii in corso non possono occupare altro disco del gateway: riprovare più tardi; l'amministratore può alzare "+full.Setting+" o liberare spazio")
+		s.reply(452, "4.3.1", "uploads under way may have no more of the gateway's disk: try again later; the administrator can raise "+
+			full.Setting+" or make room",
+			"gli invii in corso non possono occupare altro disco del gateway: riprovare più tardi; l'amministratore può alzare "+full.Setting+
+				" o liberare spazio")
 		s.endTransaction()
 	case r.err != nil:
 		s.log.Error("a message could not be spooled", "err", r.err)
-		s.reply(452, "4.3.1", "the gateway cannot write the message to disk: try again later; the administrator should look at space and permissions",
+		s.reply(452, "4.3.1", "the gateway cannot write the message to disk: try again later; the administrator should look at space and "+
+			"permissions",
 			"il gateway non può scrivere il messaggio su disco: riprovare più tardi; l'amministratore controlli spazio e permessi")
 		s.endTransaction()
 	default:

@@ -53,7 +53,8 @@ func TestFlood(t *testing.T) {
 				t.Parallel()
 			}
 			attack.listener.MaxConnections = places
-			w := newWorld(t, setup{listeners: []config.Listener{attack.listener}, clients: []store.Client{{Name: "a", SecretHash: "s"}}, limits: Limits{AuthDelay: 10 * time.Second}})
+			w := newWorld(t, setup{listeners: []config.Listener{attack.listener}, clients: []store.Client{{Name: "a", SecretHash: "s"}},
+				limits: Limits{AuthDelay: 10 * time.Second}})
 			var held []*player
 			defer func() {
 				for _, p := range held {
@@ -119,7 +120,8 @@ func TestLoginsAtOnce(t *testing.T) {
 	t.Parallel()
 	const limit = 5
 	var checked atomic.Int32
-	w := newWorld(t, setup{listeners: []config.Listener{{Networks: []string{"127.0.0.1"}, PlaintextAuth: true}}, limits: Limits{AddrFails: limit},
+	w := newWorld(t, setup{listeners: []config.Listener{{Networks: []string{"127.0.0.1"}, PlaintextAuth: true}},
+		limits:  Limits{AddrFails: limit},
 		clients: []store.Client{{Name: "shop", SecretHash: "s"}},
 		options: func(o *Options) {
 			o.CheckSecret = func(hash, secret string) bool { checked.Add(1); return hash != "" && hash == secret }
@@ -158,11 +160,13 @@ func TestSameWork(t *testing.T) {
 	lim := Limits{AuthDelay: time.Second, AuthBlock: time.Hour, AddrFails: 100, NameFails: 100}
 	for _, name := range []string{"shop", "no-such-client", "off"} {
 		var checked atomic.Int32
-		w := newWorld(t, setup{listeners: []config.Listener{{Networks: []string{"127.0.0.1"}, PlaintextAuth: true}}, limits: Limits{AuthDelay: time.Nanosecond},
+		w := newWorld(t, setup{listeners: []config.Listener{{Networks: []string{"127.0.0.1"}, PlaintextAuth: true}},
+			limits:  Limits{AuthDelay: time.Nanosecond},
 			clients: []store.Client{{Name: "shop", SecretHash: "s"}, {Name: "off", SecretHash: "s", Disabled: true}},
 			options: func(o *Options) { o.CheckSecret = func(string, string) bool { checked.Add(1); return false } }})
 		p := newPlayer(w)
-		if err := join(p.say("", "220 *"), p.say("EHLO x", "250-*"), p.step(step{kind: "!", text: "plain " + name + " guess"}), p.say("", "535 5.7.8 *")); err != nil {
+		if err := join(p.say("", "220 *"), p.say("EHLO x", "250-*"), p.step(step{kind: "!", text: "plain " + name + " guess"}),
+			p.say("", "535 5.7.8 *")); err != nil {
 			t.Fatal(err)
 		}
 		p.close()

@@ -52,7 +52,8 @@ func (s *session) line(limit int) ([]byte, error) {
 	case !ok && s.listener.policy.BareLF:
 		text = line[:len(line)-1]
 	case !ok:
-		return nil, badLine("a command must end with CR LF, this one ended with a bare LF. For a device that cannot: bare_lf and networks of the listener")
+		return nil, badLine("a command must end with CR LF, this one ended with a bare LF. For a device that cannot: bare_lf and networks of " +
+			"the listener")
 	}
 	switch {
 	case bytes.IndexByte(text, '\r') >= 0:

@@ -9,7 +9,8 @@ import (
 // FuzzCommand: whatever a path or parameter holds, what is taken holds nothing
 // that could be another command or header line.
 func FuzzCommand(f *testing.F) {
-	for _, s := range []string{"FROM:<a@x.it> SIZE=10 BODY=8BITMIME", `TO:<"a b\">"@x.it> NOTIFY=NEVER ORCPT=rfc822;a+2Bb`, "FROM:<>", "TO:<@a,@b:c@d>", "FROM: a@b",
+	for _, s := range []string{"FROM:<a@x.it> SIZE=10 BODY=8BITMIME", `TO:<"a b\">"@x.it> NOTIFY=NEVER ORCPT=rfc822;a+2Bb`, "FROM:<>",
+		"TO:<@a,@b:c@d>", "FROM: a@b",
 		`TO:<è@x.it> ORCPT=utf-8;\x{E8}`, "FROM:<a@x.it> ENVID=QQ+3D RET=HDRS AUTH=<>"} {
 		f.Add(s, true)
 		f.Add(s, false)

@@ -47,7 +47,8 @@ func newPolicy(l config.Listener, bound netip.Addr) (*policy, error) {
 	if p.TLS == "" {
 		p.TLS = tlsOptional
 	}
-	versions := map[string]uint16{"": tls.VersionTLS12, "1.0": tls.VersionTLS10, "1.1": tls.VersionTLS11, "1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}
+	versions := map[string]uint16{"": tls.VersionTLS12, "1.0": tls.VersionTLS10, "1.1": tls.VersionTLS11, "1.2": tls.VersionTLS12,
+		"1.3": tls.VersionTLS13}
 	ok := false
 	if p.minTLS, ok = versions[l.MinTLS]; !ok {
 		return nil, fmt.Errorf("min_tls %q is none of 1.2, 1.3 (or 1.0, 1.1 for old devices)", l.MinTLS)

@@ -29,10 +29,13 @@ func TestNoOpenRelay(t *testing.T) {
 		{name: "auth off on loopback", bound: own, l: config.Listener{Auth: "off"}, free: true},
 		{name: "auth off with networks", bound: any4, l: config.Listener{Auth: "off", Networks: []string{"10.0.0.0/8"}}, free: true},
 		{name: "everybody as network", bound: any4, l: config.Listener{Auth: "off", Networks: []string{"0.0.0.0/0"}}, wantErr: "open relay"},
-		{name: "everybody in halves", bound: any4, l: config.Listener{Auth: "optional", Networks: []string{"0.0.0.0/1", "128.0.0.0/1"}}, wantErr: "open relay"},
+		{name: "everybody in halves", bound: any4, l: config.Listener{Auth: "optional", Networks: []string{"0.0.0.0/1", "128.0.0.0/1"}},
+			wantErr: "open relay"},
 		{name: "everybody in IPv6", bound: any4, l: config.Listener{Auth: "off", Networks: []string{"2000::/3"}}, wantErr: "open relay"},
-		{name: "everybody in IPv6, mapped", bound: any4, l: config.Listener{Auth: "off", Networks: []string{"::ffff:0.0.0.0/96"}}, wantErr: "open relay"},
-		{name: "everybody on a loopback port that is forwarded", bound: own, l: config.Listener{Networks: []string{"::/0"}}, wantErr: "open relay"},
+		{name: "everybody in IPv6, mapped", bound: any4, l: config.Listener{Auth: "off", Networks: []string{"::ffff:0.0.0.0/96"}},
+			wantErr: "open relay"},
+		{name: "everybody on a loopback port that is forwarded", bound: own, l: config.Listener{Networks: []string{"::/0"}},
+			wantErr: "open relay"},
 		{name: "unique local addresses", bound: any4, l: config.Listener{Auth: "off", Networks: []string{"fd00::/8"}}, free: true},
 		{name: "networks with auth", bound: any4, l: config.Listener{Networks: []string{"10.0.0.0/8"}}},
 		{name: "legacy without networks", bound: own, l: config.Listener{BareLF: true}, wantErr: "needs networks"},
@@ -57,7 +60,8 @@ func TestNoOpenRelay(t *testing.T) {
 				t.Fatal(err)
 			}
 			if p.allows(stranger) != c.admits || p.anonymous() != c.free {
-				t.Errorf("admits a stranger: %v, want %v; sends without being a client: %v, want %v", p.allows(stranger), c.admits, p.anonymous(), c.free)
+				t.Errorf("admits a stranger: %v, want %v; sends without being a client: %v, want %v", p.allows(stranger), c.admits, p.anonymous(),
+					c.free)
 			}
 			if p.allows(stranger) && p.anonymous() {
 				t.Error("open relay")

@@ -23,7 +23,8 @@ func TestPostfixRelays(t *testing.T) {
 	for from := range routes(g.sandbox) {
 		t.Run(strings.TrimSuffix(from, "@contoso.example"), func(t *testing.T) {
 			seen := len(g.sandbox.Deliveries())
-			c := exec.CommandContext(t.Context(), "swaks", "--server", "127.0.0.1:"+port, "--from", from, "--to", peerTo+","+peerBcc, "--data", "@"+g.eml[from], "--suppress-data")
+			c := exec.CommandContext(t.Context(), "swaks", "--server", "127.0.0.1:"+port, "--from", from, "--to", peerTo+","+peerBcc, "--data",
+				"@"+g.eml[from], "--suppress-data")
 			if out, err := c.CombinedOutput(); err != nil {
 				t.Fatalf("%v: %s", err, out[max(0, len(out)-2000):])
 			}

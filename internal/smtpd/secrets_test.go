@@ -22,7 +22,8 @@ func TestRevoked(t *testing.T) {
 		clients: []store.Client{{Name: "erp", SecretHash: "s"}}, limits: Limits{IdleCommands: 1 << 30}})
 	p := newPlayer(w)
 	defer p.close()
-	if err := errors.Join(p.say("", "220 *"), p.say("EHLO pc", "250-*"), p.step(step{kind: "!", text: "plain erp s"}), p.say("", "235 *")); err != nil {
+	if err := errors.Join(p.say("", "220 *"), p.say("EHLO pc", "250-*"), p.step(step{kind: "!", text: "plain erp s"}),
+		p.say("", "235 *")); err != nil {
 		t.Fatal(err)
 	}
 	c, err := w.store.ClientNamed(t.Context(), "erp")
@@ -68,7 +69,8 @@ func TestUnknownNameCostsTheSame(t *testing.T) {
 		}})
 	for _, name := range []string{"off", "nobody", "net"} {
 		p := newPlayer(w)
-		if err := errors.Join(p.say("", "220 *"), p.say("EHLO pc", "250-*"), p.step(step{kind: "!", text: "plain " + name + " s"}), p.say("", "535 *")); err != nil {
+		if err := errors.Join(p.say("", "220 *"), p.say("EHLO pc", "250-*"), p.step(step{kind: "!", text: "plain " + name + " s"}),
+			p.say("", "535 *")); err != nil {
 			t.Error(err)
 		}
 		p.close()
@@ -82,10 +84,12 @@ func TestUnknownNameCostsTheSame(t *testing.T) {
 func TestNothingSecretIsLogged(t *testing.T) {
 	t.Parallel()
 	var b lockedBuffer
-	w := newWorld(t, setup{log: &b, listeners: []config.Listener{{Networks: []string{"127.0.0.1"}, PlaintextAuth: true}}, clients: []store.Client{{Name: "erp", SecretHash: "hunter2"}}})
+	w := newWorld(t, setup{log: &b, listeners: []config.Listener{{Networks: []string{"127.0.0.1"}, PlaintextAuth: true}},
+		clients: []store.Client{{Name: "erp", SecretHash: "hunter2"}}})
 	for _, s := range []string{"erp hunter2", "erp hunter3", "nobody hunter2"} {
 		p := newPlayer(w)
-		if err := errors.Join(p.say("", "220 *"), p.say("EHLO pc", "250-*"), p.step(step{kind: "!", text: "plain " + s}), p.say("", "*")); err != nil {
+		if err := errors.Join(p.say("", "220 *"), p.say("EHLO pc", "250-*"), p.step(step{kind: "!", text: "plain " + s}),
+			p.say("", "*")); err != nil {
 			t.Error(err)
 		}
 		p.close()
@@ -122,7 +126,8 @@ func (l *lockedBuffer) String() string {
 // changed, is not refused for good by the copy that this one has.
 func TestFreshClients(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, setup{listeners: []config.Listener{{Networks: []string{"127.0.0.1"}, PlaintextAuth: true, Auth: "required"}}, clients: []store.Client{{Name: "old", SecretHash: "one"}}})
+	w := newWorld(t, setup{listeners: []config.Listener{{Networks: []string{"127.0.0.1"}, PlaintextAuth: true, Auth: "required"}},
+		clients: []store.Client{{Name: "old", SecretHash: "one"}}})
 	login := func(name, secret string) string {
 		c := w.dial()
 		defer c.Close()

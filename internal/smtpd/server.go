@@ -206,13 +206,16 @@ func (s *Server) accept(ctx context.Context, l *listener) error {
 func (s *Server) startSession(ctx context.Context, l *listener, c net.Conn) {
 	remote := addressOf(c.RemoteAddr())
 	if !l.policy.allows(remote) {
-		s.opt.Log.Info("SMTP connection refused: the address is in no network of the listener", "remote", remote.String(), "address", l.Addr().String())
-		refuseConn(c, "554 5.7.1 "+s.opt.Hostname+" takes no connections from your address: the administrator can add it to the listener's networks")
+		s.opt.Log.Info("SMTP connection refused: the address is in no network of the listener", "remote", remote.String(),
+			"address", l.Addr().String())
+		refuseConn(c, "554 5.7.1 "+s.opt.Hostname+" takes no connections from your address: the administrator can add it to the listener's "+
+			"networks")
 		return
 	}
 	n := newSession(s, l, c, remote)
 	if !l.connections.admit(n) {
-		refuseConn(c, "421 4.7.0 "+s.opt.Hostname+" has too many connections (max_connections and max_per_address of the listener): try again later")
+		refuseConn(c, "421 4.7.0 "+s.opt.Hostname+" has too many connections (max_connections and max_per_address of the listener): try again "+
+			"later")
 		return
 	}
 	s.mu.Lock()

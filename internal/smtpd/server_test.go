@@ -39,7 +39,8 @@ func (p *player) say(send, want string) error {
 
 // start comes as far as RCPT.
 func (p *player) start() error {
-	return errors.Join(p.say("", "220 *"), p.say("EHLO pc", "250-*"), p.say("MAIL FROM:<erp@contoso.it>", "250 *"), p.say("RCPT TO:<a@x.it>", "250 *"))
+	return errors.Join(p.say("", "220 *"), p.say("EHLO pc", "250-*"), p.say("MAIL FROM:<erp@contoso.it>", "250 *"),
+		p.say("RCPT TO:<a@x.it>", "250 *"))
 }
 
 const smallMessage = "From: erp@contoso.it\r\nTo: a@x.it\r\nSubject: x\r\n\r\nciao\r\n."
@@ -87,7 +88,8 @@ func TestSlowloris(t *testing.T) {
 		t.Errorf("%d messages were taken, want 4", n)
 	}
 	// The first of them made room and was told why.
-	if text, err := io.ReadAll(held[0]); err != nil && !errors.Is(err, syscall.ECONNRESET) || !bytes.Contains(text, []byte("421 4.7.0 closing a connection that brings nothing")) {
+	if text, err := io.ReadAll(held[0]); err != nil && !errors.Is(err, syscall.ECONNRESET) ||
+		!bytes.Contains(text, []byte("421 4.7.0 closing a connection that brings nothing")) {
 		t.Errorf("it was told %q, %v", text, err)
 	}
 }
@@ -182,7 +184,8 @@ func TestManySessions(t *testing.T) {
 	for range 100 {
 		p := newPlayer(w)
 		players = append(players, p)
-		if err := errors.Join(p.start(), p.say("DATA", "354 *"), p.send("From: erp@contoso.it\r\n\r\n"+strings.Repeat("x\r\n", 20000))); err != nil {
+		if err := errors.Join(p.start(), p.say("DATA", "354 *"),
+			p.send("From: erp@contoso.it\r\n\r\n"+strings.Repeat("x\r\n", 20000))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -216,7 +219,8 @@ func TestStop(t *testing.T) {
 	defer idle.close()
 	defer middle.close()
 	defer storing.close()
-	if err := errors.Join(idle.say("", "220 *"), middle.start(), middle.say("DATA", "354 *"), storing.start(), storing.say("DATA", "354 *")); err != nil {
+	if err := errors.Join(idle.say("", "220 *"), middle.start(), middle.say("DATA", "354 *"), storing.start(),
+		storing.say("DATA", "354 *")); err != nil {
 		t.Fatal(err)
 	}
 	hold, in := make(chan struct{}), make(chan struct{})
@@ -241,7 +245,8 @@ func TestStop(t *testing.T) {
 		t.Error("a new connection was taken")
 	}
 	close(hold)
-	for _, err := range []error{storing.say("", "250 2.0.0 *"), storing.say("", "421 4.3.2 *"), middle.say(smallMessage, "250 2.0.0 *"), middle.say("", "421 4.3.2 *")} {
+	for _, err := range []error{storing.say("", "250 2.0.0 *"), storing.say("", "421 4.3.2 *"), middle.say(smallMessage, "250 2.0.0 *"),
+		middle.say("", "421 4.3.2 *")} {
 		if err != nil {
 			t.Error(err)
 		}
@@ -284,7 +289,9 @@ func TestNewRefuses(t *testing.T) {
 		{"no such certificate", "certificate cannot be read", func(o *Options) {
 			o.Listeners = []config.Listener{{Address: "127.0.0.1:0", CertFile: "/nowhere.pem", KeyFile: "/nowhere.key"}}
 		}},
-		{"no folder for a certificate", "no folder", func(o *Options) { o.Listeners, o.DataDir = []config.Listener{{Address: "127.0.0.1:0"}}, "" }},
+		{"no folder for a certificate", "no folder", func(o *Options) {
+			o.Listeners, o.DataDir = []config.Listener{{Address: "127.0.0.1:0"}}, ""
+		}},
 		{"nothing to submit to", "are needed", func(o *Options) { o.Submit = nil }},
 	} {
 		x := o
@@ -306,7 +313,8 @@ func TestRepliesLeaveTogether(t *testing.T) {
 	buf := make([]byte, 4096)
 	for _, x := range []struct{ send, want string }{
 		{"", "220 "}, {"EHLO pc\r\n", "250-"},
-		{"MAIL FROM:<erp@contoso.it>\r\nRCPT TO:<a@x.it>\r\nRCPT TO:<b@x.it>\r\nDATA\r\n", "250 2.1.0 ok\r\n250 2.1.5 ok\r\n250 2.1.5 ok\r\n354 end data with <CR><LF>.<CR><LF>\r\n"},
+		{"MAIL FROM:<erp@contoso.it>\r\nRCPT TO:<a@x.it>\r\nRCPT TO:<b@x.it>\r\nDATA\r\n",
+			"250 2.1.0 ok\r\n250 2.1.5 ok\r\n250 2.1.5 ok\r\n354 end data with <CR><LF>.<CR><LF>\r\n"},
 	} {
 		if x.send != "" {
 			if _, err := io.WriteString(mine, x.send); err != nil {

@@ -48,7 +48,8 @@ func TestParsePath(t *testing.T) {
 		if bad != "" {
 			continue
 		}
-		if p.Address != c.address || len(p.Params) != c.params || (p.Irregular == "") != (c.irregular == "") || !strings.Contains(p.Irregular, c.irregular) {
+		if p.Address != c.address || len(p.Params) != c.params || (p.Irregular == "") != (c.irregular == "") ||
+			!strings.Contains(p.Irregular, c.irregular) {
 			t.Errorf("%q: %+v", c.arg, p)
 		}
 	}

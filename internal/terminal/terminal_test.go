@@ -83,7 +83,8 @@ func TestTable(t *testing.T) {
 	if err := table.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	want := "NAME                                      N\na\\u0009b\\u000ac\\u001b[2J\\u000b\\u000c\\xff  1\nè                                         22\n"
+	want := "NAME                                      N\na\\u0009b\\u000ac\\u001b[2J\\u000b\\u000c\\xff  1\nè                             " +
+		"            22\n"
 	if out.String() != want {
 		t.Errorf("%q", out.String())
 	}

@@ -173,7 +173,8 @@ func parseArgon(s string) (p argonHash, err error) {
 	if p.sum, err = base64.RawStdEncoding.DecodeString(parts[2]); err != nil {
 		return p, bad
 	}
-	if p.memory < 8 || p.memory > argonMaxMemory || p.time < 1 || p.time > argonMaxTime || p.lanes < 1 || len(p.salt) < 8 || len(p.sum) < 16 || len(p.sum) > 64 {
+	if p.memory < 8 || p.memory > argonMaxMemory || p.time < 1 || p.time > argonMaxTime || p.lanes < 1 || len(p.salt) < 8 ||
+		len(p.sum) < 16 || len(p.sum) > 64 {
 		return p, bad
 	}
 	return p, nil

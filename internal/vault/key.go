@@ -146,7 +146,8 @@ func load(file string) (*keyset.Handle, error) {
 		return nil, fmt.Errorf("the key file cannot be read: %w", err)
 	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("the key file %s can be read by others (mode %#o): run chmod 600 on it, and if others had access, renew the secrets of the connections where they were issued", file, info.Mode().Perm())
+		return nil, fmt.Errorf("the key file %s can be read by others (mode %#o): run chmod 600 on it, and if others had access, renew the "+
+			"secrets of the connections where they were issued", file, info.Mode().Perm())
 	}
 	b, err := readFile(file)
 	if err != nil {

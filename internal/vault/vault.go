@@ -25,7 +25,8 @@ import (
 
 // ErrWrongKey: the secret was sealed with a key that this vault does not hold,
 // or for another owner or path, or its bytes were changed.
-var ErrWrongKey = errors.New("the secret was sealed with another key: put the key of that time back (key.json in the data folder, the credential postino-key or POSTINO_KEY), or enter the secret again")
+var ErrWrongKey = errors.New("the secret was sealed with another key: put the key of that time back (key.json in the data folder, the " +
+	"credential postino-key or POSTINO_KEY), or enter the secret again")
 
 // A Vault seals and opens. Safe for concurrent use.
 type Vault struct {
@@ -110,7 +111,8 @@ func marshal(h *keyset.Handle) ([]byte, error) {
 func parse(b []byte, origin string) (*keyset.Handle, error) {
 	h, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(b)))
 	if err != nil {
-		return nil, fmt.Errorf("what is in %s is not a key of postino (a tink key set in JSON): put the right one there, or make one with an empty data folder", origin)
+		return nil, fmt.Errorf("what is in %s is not a key of postino (a tink key set in JSON): put the right one there, or make one with an "+
+			"empty data folder", origin)
 	}
 	return h, nil
 }

@@ -14,7 +14,8 @@ import (
 )
 
 // ErrPrivate is why a receiver at an address that is not public is not called.
-var ErrPrivate = errors.New("the receiver's address is not public: use one that is, or have its network named under [webhooks] networks in the server's configuration")
+var ErrPrivate = errors.New("the receiver's address is not public: use one that is, or have its network named under [webhooks] networks " +
+	"in the server's configuration")
 
 // errPlain is why a receiver is not called without TLS.
 var errPlain = errors.New("without TLS only receivers in the networks named under [webhooks] networks are called: use https://")
@@ -25,9 +26,11 @@ func CheckURL(raw string, networks []netip.Prefix) (wrong adapters.Text, ok bool
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil || u.Hostname() == "":
-		return adapters.Text{EN: "the URL cannot be read: write https://host/path", IT: "l'URL non è leggibile: scrivere https://host/percorso"}, false
+		return adapters.Text{EN: "the URL cannot be read: write https://host/path", IT: "l'URL non è leggibile: scrivere https://host/percorso"},
+			false
 	case u.User != nil:
-		return adapters.Text{EN: "the URL has a user name or a password: the signature proves who calls", IT: "l'URL contiene un nome utente o una password: a provare chi chiama è la firma"}, false
+		return adapters.Text{EN: "the URL has a user name or a password: the signature proves who calls",
+			IT: "l'URL contiene un nome utente o una password: a provare chi chiama è la firma"}, false
 	case u.Scheme != "https" && (len(networks) == 0 || u.Scheme != "http"):
 		return adapters.Text{EN: "the URL must begin with https://", IT: "l'URL deve iniziare con https://"}, false
 	case u.Fragment != "":
@@ -45,9 +48,12 @@ func CheckURL(raw string, networks []netip.Prefix) (wrong adapters.Text, ok bool
 	case err != nil: // a name: its address counts when it is called
 	case Within(networks, a):
 	case !adapters.PublicAddress(a):
-		return adapters.Text{EN: ErrPrivate.Error(), IT: "l'indirizzo del ricevente non è pubblico: usarne uno pubblico o far indicare la sua rete in [webhooks] networks nella configurazione del server"}, false
+		return adapters.Text{EN: ErrPrivate.Error(),
+			IT: "l'indirizzo del ricevente non è pubblico: usarne uno pubblico o far indicare la sua rete in [webhooks] networks nella " +
+				"configurazione del server"}, false
 	case u.Scheme != "https":
-		return adapters.Text{EN: errPlain.Error(), IT: "senza TLS si chiamano solo i riceventi delle reti indicate in [webhooks] networks: usare https://"}, false
+		return adapters.Text{EN: errPlain.Error(),
+			IT: "senza TLS si chiamano solo i riceventi delle reti indicate in [webhooks] networks: usare https://"}, false
 	}
 	return adapters.Text{}, true
 }

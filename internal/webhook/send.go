@@ -57,7 +57,8 @@ func (w *Worker) send(ctx context.Context, h *store.Webhook, secret adapters.Sec
 	if len(data) == 0 {
 		data = json.RawMessage("{}")
 	}
-	body, err := json.Marshal(Payload{Type: e.Type, Timestamp: e.At, Seq: e.Seq, Client: e.Client, Message: e.Message.String(), Delivery: e.Delivery.String(), Data: data})
+	body, err := json.Marshal(Payload{Type: e.Type, Timestamp: e.At, Seq: e.Seq, Client: e.Client, Message: e.Message.String(),
+		Delivery: e.Delivery.String(), Data: data})
 	if err != nil {
 		return fmt.Errorf("event %d cannot be written: %w", e.Seq, err)
 	}

@@ -55,7 +55,8 @@ func TestMigratesBesideNodes(t *testing.T) {
 	}
 	next := with(t, map[string]string{
 		"90001_column.sql": "-- +goose Up\nALTER TABLE messages ADD COLUMN IF NOT EXISTS next text;\n",
-		"90002_index.sql":  "-- +goose NO TRANSACTION\n-- +goose Up\nSET lock_timeout = 0;\nCREATE INDEX CONCURRENTLY IF NOT EXISTS n ON messages (next) WHERE next IS NOT NULL;\n",
+		"90002_index.sql": "-- +goose NO TRANSACTION\n-- +goose Up\nSET lock_timeout = 0;\nCREATE INDEX CONCURRENTLY IF NOT EXISTS n ON " +
+			"messages (next) WHERE next IS NOT NULL;\n",
 	})
 	var starting sync.WaitGroup
 	for range 2 {
@@ -109,7 +110,8 @@ func TestMigrationsAreSmall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	allowed := regexp.MustCompile(`(?i)^(SET lock_timeout|DROP INDEX CONCURRENTLY IF EXISTS|CREATE (UNIQUE )?INDEX CONCURRENTLY|CREATE TABLE IF NOT EXISTS|INSERT INTO settings|` +
+	allowed := regexp.MustCompile(`(?i)^(SET lock_timeout|DROP INDEX CONCURRENTLY IF EXISTS|CREATE (UNIQUE )?INDEX CONCURRENTLY|CREATE ` +
+		`TABLE IF NOT EXISTS|INSERT INTO settings|` +
 		`ALTER TABLE \w+ (ADD COLUMN IF NOT EXISTS|SET \())`)
 	table := regexp.MustCompile(`(?i)(?:ALTER TABLE| ON) (\w+)`)
 	comment := regexp.MustCompile(`--[^\n]*`)

@@ -40,8 +40,10 @@ func pgbouncer(t *testing.T, mode string) string {
 	}
 	dir := t.TempDir()
 	conf := filepath.Join(dir, "pgbouncer.ini")
-	if err := os.WriteFile(conf, fmt.Appendf(nil, "[databases]\n* = host=127.0.0.1 port=%s user=%s\n[pgbouncer]\nlisten_addr=127.0.0.1\nlisten_port=%d\nunix_socket_dir=\nauth_type=any\npool_mode=%s\ndefault_pool_size=40\n",
-		u.Port(), u.User.Username(), port, mode), 0o644); err != nil {
+	if err := os.WriteFile(conf,
+		fmt.Appendf(nil, "[databases]\n* = host=127.0.0.1 port=%s "+
+			"user=%s\n[pgbouncer]\nlisten_addr=127.0.0.1\nlisten_port=%d\nunix_socket_dir=\nauth_type=any\npool_mode=%s\ndefault_pool_size=40\n",
+			u.Port(), u.User.Username(), port, mode), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(bin, "-q", conf)

@@ -103,9 +103,10 @@ func TestConformance(t *testing.T) {
 				"no recipients": `UPDATE deliveries SET recipients = '[]' WHERE id = $1`,
 				"word":          `UPDATE deliveries SET word = '{' WHERE id = $1`,
 				"message":       `UPDATE messages SET doc = '{' WHERE id = (SELECT msg FROM deliveries WHERE id = $1)`,
-				"lane":          `UPDATE lanes SET minute = '\x80', day = '\x80', reason = '{' WHERE id = (SELECT lane FROM flows WHERE id = (SELECT flow FROM deliveries WHERE id = $1))`,
-				"secrets":       `UPDATE connections SET sealed = '{"smtp.password":"AAAA"}' WHERE $1::uuid IS NOT NULL`,
-				"states":        `UPDATE connection_states SET doc = '{' WHERE $1::uuid IS NOT NULL`,
+				"lane": `UPDATE lanes SET minute = '\x80', day = '\x80', reason = '{' WHERE id = (SELECT lane FROM flows WHERE id = ` +
+					`(SELECT flow FROM deliveries WHERE id = $1))`,
+				"secrets": `UPDATE connections SET sealed = '{"smtp.password":"AAAA"}' WHERE $1::uuid IS NOT NULL`,
+				"states":  `UPDATE connection_states SET doc = '{' WHERE $1::uuid IS NOT NULL`,
 			}[what]
 			if _, err := s.(*Store).pool.Exec(t.Context(), q, [16]byte(id)); err != nil {
 				t.Fatal(err)

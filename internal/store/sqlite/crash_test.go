@@ -33,7 +33,8 @@ func TestCrashChild(t *testing.T) {
 		wg.Go(func() {
 			for i := 0; ; i++ {
 				body := bytes.Repeat([]byte{byte(w)}, 1000+(i%3)*20_000) // inline and spooled
-				out, err := s.Submit(context.Background(), store.Submission{Now: now(), Messages: []store.NewMessage{benchMessage(fmt.Sprint("l", w), body, now())}})
+				out, err := s.Submit(context.Background(),
+					store.Submission{Now: now(), Messages: []store.NewMessage{benchMessage(fmt.Sprint("l", w), body, now())}})
 				if err != nil {
 					return
 				}

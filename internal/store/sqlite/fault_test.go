@@ -236,7 +236,8 @@ func TestSweepIncoming(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mine, theirs, orphan := filepath.Join(s.SpoolDir(), "incoming-1"), filepath.Join(living.SpoolDir(), "incoming-2"), filepath.Join(dead, "incoming-3")
+	mine, theirs, orphan := filepath.Join(s.SpoolDir(), "incoming-1"), filepath.Join(living.SpoolDir(), "incoming-2"),
+		filepath.Join(dead, "incoming-3")
 	for _, f := range []string{mine, theirs, orphan} {
 		if err := os.WriteFile(f, []byte("x"), 0o600); err != nil {
 			t.Fatal(err)

@@ -114,7 +114,8 @@ func TestMigrateFromEarlier(t *testing.T) {
 				text string
 				args []any
 			}{
-				{`INSERT INTO messages (seq, id, client, received_at, size, sha256, kept, message_id, from_addr, env_from, tag, doc) VALUES (1, ?, 'c', 1, 13, ?, 1, '<1@x>', 'a@x', 'a@x', '', '{"e":{}}')`, []any{id[:], sum[:]}},
+				{`INSERT INTO messages (seq, id, client, received_at, size, sha256, kept, message_id, from_addr, env_from, tag, doc) VALUES (1, ?, ` +
+					`'c', 1, 13, ?, 1, '<1@x>', 'a@x', 'a@x', '', '{"e":{}}')`, []any{id[:], sum[:]}},
 				{`INSERT INTO bodies (msg, head, body, start) VALUES (1, ?, ?, 0)`, []any{[]byte("From: a\r\n"), []byte("ciao")}},
 			} {
 				if _, err := db.ExecContext(t.Context(), q.text, q.args...); err != nil {
@@ -187,9 +188,10 @@ func TestConformance(t *testing.T) {
 				"no recipients": `UPDATE deliveries SET recipients = '[]' WHERE id = ?`,
 				"word":          `UPDATE deliveries SET word = '{' WHERE id = ?`,
 				"message":       `UPDATE messages SET doc = '{' WHERE seq = (SELECT msg FROM deliveries WHERE id = ?)`,
-				"lane":          `UPDATE lanes SET minute = x'80', day = x'80', reason = '{' WHERE id = (SELECT lane FROM flows WHERE id = (SELECT flow FROM deliveries WHERE id = ?))`,
-				"secrets":       `UPDATE connections SET sealed = '{"smtp.password":"AAAA"}' WHERE ?1 = ?1`,
-				"states":        `UPDATE connection_states SET doc = '{' WHERE ?1 = ?1`,
+				"lane": `UPDATE lanes SET minute = x'80', day = x'80', reason = '{' WHERE id = (SELECT lane FROM flows WHERE id = (SELECT ` +
+					`flow FROM deliveries WHERE id = ?))`,
+				"secrets": `UPDATE connections SET sealed = '{"smtp.password":"AAAA"}' WHERE ?1 = ?1`,
+				"states":  `UPDATE connection_states SET doc = '{' WHERE ?1 = ?1`,
 			}[what]
 			if err := s.(*Store).do(t.Context(), func(t *tx) error { return t.exec(q, id) }); err != nil {
 				t.Fatal(err)
