@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // A where collects the conditions of a query and their arguments.
@@ -67,17 +68,17 @@ func chosen(f store.Filter) *where {
 		w.and("d.msg = %s", [16]byte(f.Message))
 	}
 	if f.From != "" {
-		w.and("(m.from_addr = %[1]s OR m.env_from = %[1]s)", []byte(fold(f.From)))
+		w.and("(m.from_addr = %[1]s OR m.env_from = %[1]s)", []byte(engine.Fold(f.From)))
 	}
 	if f.Recipient != "" {
-		w.and("EXISTS (SELECT FROM json_array_elements(d.recipients::json) r WHERE strpos(lower(r ->> 'address'), %s) > 0)", strings.ToValidUTF8(fold(f.Recipient), "\uFFFD"))
+		w.and("EXISTS (SELECT FROM json_array_elements(d.recipients::json) r WHERE strpos(lower(r ->> 'address'), %s) > 0)", strings.ToValidUTF8(engine.Fold(f.Recipient), "\uFFFD"))
 	}
 	if !f.Since.IsZero() {
-		w.and("d.created_at >= %s", us(f.Since))
+		w.and("d.created_at >= %s", engine.Micros(f.Since))
 		w.and("d.id >= %s", [16]byte(store.FirstID(f.Since.Add(-idSlack)))) // bounds the walk; ids are made in time
 	}
 	if !f.Before.IsZero() {
-		w.and("d.created_at < %s", us(f.Before))
+		w.and("d.created_at < %s", engine.Micros(f.Before))
 	}
 	return w
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // A claimedRow is a delivery that waits, with its message.
@@ -199,15 +200,15 @@ func (c *claimer) lock(ctx context.Context) (lanes []*lane, err error) {
 		return nil
 	}))
 	ready := 0
-	b.Queue(`SELECT count(*) FROM (SELECT FROM lanes WHERE ready_at <= $1 LIMIT $2) x`, us(c.r.Now), c.r.Max).Query(each(func(sc scan) error { return sc(&ready) }))
+	b.Queue(`SELECT count(*) FROM (SELECT FROM lanes WHERE ready_at <= $1 LIMIT $2) x`, engine.Micros(c.r.Now), c.r.Max).Query(each(func(sc scan) error { return sc(&ready) }))
 	q := `SELECT ` + laneColumns + ` FROM lanes WHERE ready_at <= $1 ORDER BY ready_at, served LIMIT $2 FOR UPDATE SKIP LOCKED`
 	if c.patient {
 		b.Queue(`SET LOCAL lock_timeout = 100`) // whatever keeps it locked, other lanes may have work meanwhile
 		q = `SELECT ` + laneColumns + ` FROM lanes WHERE id IN (SELECT id FROM lanes WHERE ready_at <= $1 ORDER BY ready_at, served LIMIT $2) ORDER BY id FOR UPDATE`
 	}
-	b.Queue(q, us(c.r.Now), c.r.Max).Query(each(func(sc scan) error {
+	b.Queue(q, engine.Micros(c.r.Now), c.r.Max).Query(each(func(sc scan) error {
 		l, err := scanLane(sc)
-		if err == nil && l.ready <= us(c.r.Now) {
+		if err == nil && l.ready <= engine.Micros(c.r.Now) {
 			c.lanes[l.id], c.keys[l.Key] = l, l
 			lanes = append(lanes, l)
 		}
@@ -238,7 +239,7 @@ func (c *claimer) readFlows(ctx context.Context, lanes []*lane) error {
 	}
 	rows, err := c.conn.Query(ctx, `SELECT `+flowColumns+` FROM unnest($1::bigint[]) x CROSS JOIN LATERAL
 		(SELECT * FROM flows WHERE lane = x AND ready_at <= $2 ORDER BY ready_at, served LIMIT $3) flows ORDER BY flows.ready_at, flows.served`,
-		ids, us(c.r.Now), max(c.r.Max, 16))
+		ids, engine.Micros(c.r.Now), max(c.r.Max, 16))
 	if err != nil {
 		return dbErr(err)
 	}
@@ -290,7 +291,7 @@ func (c *claimer) readQueue(ctx context.Context, ids, limits, offsets []int64) e
 	rows, err := c.conn.Query(ctx, `SELECT `+deliveryColumns+`, `+messageColumns+`
 		FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS x (id, n, skip, ord)
 		CROSS JOIN LATERAL (SELECT * FROM deliveries WHERE flow = x.id AND state <= 1 AND next_at <= $4 ORDER BY next_at LIMIT x.n OFFSET x.skip) d
-		JOIN messages m ON m.id = d.msg`+deliveryTables+` ORDER BY x.ord, d.next_at`, ids, limits, offsets, us(c.r.Now))
+		JOIN messages m ON m.id = d.msg`+deliveryTables+` ORDER BY x.ord, d.next_at`, ids, limits, offsets, engine.Micros(c.r.Now))
 	if err != nil {
 		return dbErr(err)
 	}
@@ -315,7 +316,7 @@ func (c *claimer) readQueue(ctx context.Context, ids, limits, offsets []int64) e
 
 // fromLane claims up to want deliveries of a lane, its flows taking turns.
 func (c *claimer) fromLane(ctx context.Context, l *lane, want int) (out []*claimedRow, err error) {
-	l.turn = us(c.r.Now)
+	l.turn = engine.Micros(c.r.Now)
 	l.served++
 	for len(c.flows[l]) > 0 && len(out) < want {
 		room := min(l.Room(c.r.Now).Deliveries, want-len(out))
@@ -372,7 +373,7 @@ func (c *claimer) fromFlow(ctx context.Context, l *lane, f *flow, n int) (out []
 		}
 		if d.State == store.Queued {
 			if ok, when := l.Fits(c.r.Now, d.CountPending()); !ok {
-				l.gate, full = us(when), true
+				l.gate, full = engine.Micros(when), true
 				break
 			}
 		}
@@ -383,7 +384,7 @@ func (c *claimer) fromFlow(ctx context.Context, l *lane, f *flow, n int) (out []
 		out = append(out, row)
 	}
 	c.left(f, int64(len(out)))
-	f.turn = us(c.r.Now)
+	f.turn = engine.Micros(c.r.Now)
 	f.served++
 	return out, full, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // A ledgerLine is a line of the ledger, over an earlier state of the same line.
@@ -108,7 +109,7 @@ func (t *tx) putDeliveries(b *pgx.Batch, rows []*deliveryRow, q string) error {
 		}
 		ids[i], msgs[i] = d.ID, d.Message
 		positions[i], states[i], attempts[i] = int32(d.Route.Position), int32(d.State), int32(d.Attempts)
-		for j, v := range [...]int64{r.flow, us(d.NextAt), us(d.Deadline()), us(d.ExpiresAt), us(d.WarnAt), us(d.FinishedAt), d.Epoch, us(d.Since), us(d.CreatedAt)} {
+		for j, v := range [...]int64{r.flow, engine.Micros(d.NextAt), engine.Micros(d.Deadline()), engine.Micros(d.ExpiresAt), engine.Micros(d.WarnAt), engine.Micros(d.FinishedAt), d.Epoch, engine.Micros(d.Since), engine.Micros(d.CreatedAt)} {
 			longs[j][i] = v
 		}
 		nodes[i], kinds[i] = d.Node, string(d.Kind)
@@ -136,7 +137,7 @@ func (t *tx) writeLedger(b *pgx.Batch) error {
 			return err
 		}
 		ids[i], nos[i], kinds[i], flows[i], nodes[i] = l.a.Delivery, int32(l.a.No), string(l.a.Kind), l.flow, l.a.Node
-		epochs[i], started[i], recipients[i], outcomes[i] = l.a.Epoch, us(l.a.StartedAt), int32(l.a.Recipients), out
+		epochs[i], started[i], recipients[i], outcomes[i] = l.a.Epoch, engine.Micros(l.a.StartedAt), int32(l.a.Recipients), out
 	}
 	b.Queue(`INSERT INTO attempts (delivery, no, kind, flow, node, epoch, started_at, recipients, outcome)
 		SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::int[], $9::text[])
@@ -154,7 +155,7 @@ func (t *tx) writeStates(b *pgx.Batch) error {
 			return err
 		}
 		b.Queue(`INSERT INTO connection_states (connection, paused_until, doc) VALUES ($1, $2, $3)
-			ON CONFLICT (connection) DO UPDATE SET paused_until = excluded.paused_until, doc = excluded.doc`, st.Connection, us(st.PausedUntil), string(doc))
+			ON CONFLICT (connection) DO UPDATE SET paused_until = excluded.paused_until, doc = excluded.doc`, st.Connection, engine.Micros(st.PausedUntil), string(doc))
 	}
 	return nil
 }
@@ -181,7 +182,7 @@ func (t *tx) writeFlows(b *pgx.Batch) {
 		FROM (SELECT x.id, x.queued, x.gate, x.turn, x.served, CASE WHEN x.stale
 				THEN coalesce((SELECT d.next_at FROM deliveries d WHERE d.flow = x.id AND d.state <= 1 ORDER BY d.next_at LIMIT 1), $8) ELSE x.due END AS due
 			FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bool[]) AS x (id, queued, due, gate, turn, served, stale)) y
-		WHERE flows.id = y.id`, ids, queued, due, gates, turns, served, stale, never())
+		WHERE flows.id = y.id`, ids, queued, due, gates, turns, served, stale, engine.Never())
 }
 
 // writeLanes writes the lanes that changed, with when each is ready next.
@@ -209,7 +210,7 @@ func (t *tx) writeLanes(b *pgx.Batch) error {
 		floor := max(l.gate, l.turn)
 		if !l.now.IsZero() {
 			if r := l.Room(l.now); r.Deliveries == 0 {
-				floor = max(floor, us(r.At))
+				floor = max(floor, engine.Micros(r.At))
 			}
 		}
 		var err error
@@ -219,7 +220,7 @@ func (t *tx) writeLanes(b *pgx.Batch) error {
 		for j, v := range [...]int{l.Limits.Concurrency, l.Limits.PerMinute, l.Limits.RecipientsPerDay, l.Cap, l.InFlight} {
 			ints[j][i] = int32(v)
 		}
-		for j, v := range [...]int64{l.id, us(l.PausedUntil), us(l.CapUntil), l.gate, l.turn, l.served, floor} {
+		for j, v := range [...]int64{l.id, engine.Micros(l.PausedUntil), engine.Micros(l.CapUntil), l.gate, l.turn, l.served, floor} {
 			longs[j][i] = v
 		}
 	}
@@ -230,7 +231,7 @@ func (t *tx) writeLanes(b *pgx.Batch) error {
 			FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
 				$8::int[], $9::int[], $10::int[], $11::int[], $12::int[], $13::text[], $14::bytea[], $15::bytea[])
 			AS x (id, paused_until, cap_until, gate_at, turn_at, served, floor, concurrency, per_minute, per_day, cap, in_flight, reason, minute, day)) y
-		WHERE lanes.id = y.id`, longs[0], longs[1], longs[2], longs[3], longs[4], longs[5], longs[6], ints[0], ints[1], ints[2], ints[3], ints[4], reasons, minutes, days, never())
+		WHERE lanes.id = y.id`, longs[0], longs[1], longs[2], longs[3], longs[4], longs[5], longs[6], ints[0], ints[1], ints[2], ints[3], ints[4], reasons, minutes, days, engine.Never())
 	return nil
 }
 
@@ -245,7 +246,7 @@ func (t *tx) writeEvents(b *pgx.Batch) {
 	when := make([]int64, n)
 	msgs, deliveries := make([][16]byte, n), make([][16]byte, n)
 	for i, e := range t.events {
-		types[i], when[i], clients[i], msgs[i], deliveries[i], data[i] = e.Type, us(e.At), e.Client, e.Message, e.Delivery, string(e.Data)
+		types[i], when[i], clients[i], msgs[i], deliveries[i], data[i] = e.Type, engine.Micros(e.At), e.Client, e.Message, e.Delivery, string(e.Data)
 	}
 	b.Queue(`WITH s AS (UPDATE event_seq SET last = last + $7 RETURNING last)
 		INSERT INTO events (seq, type, at, client, message, delivery, data)

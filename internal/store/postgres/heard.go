@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // errLookAgain: the message was accepted before, and its client may have proved
@@ -71,7 +72,7 @@ func (t *tx) loadUnheard(b *pgx.Batch, list []identityNeed) {
 	var keys [][]byte
 	for i := range list {
 		for _, h := range list[i].hours {
-			hours, keys, nows = append(hours, h), append(keys, list[i].key[:]), append(nows, us(list[i].now))
+			hours, keys, nows = append(hours, h), append(keys, list[i].key[:]), append(nows, engine.Micros(list[i].now))
 		}
 	}
 	b.Queue(`SELECT u.hour, u.key, u.msg, u.deliveries, u.until_at, u.until_at > x.now AND EXISTS (SELECT FROM deliveries d WHERE d.msg = u.msg AND d.state <= 4)
@@ -83,7 +84,7 @@ func (t *tx) loadUnheard(b *pgx.Batch, list []identityNeed) {
 		if err := sc(&a.hour, &key, (*[16]byte)(&a.msg), &deliveries, &until, &a.counts); err != nil {
 			return err
 		}
-		a.deliveries, a.until = store.DecodeIDs(deliveries), at(until)
+		a.deliveries, a.until = store.DecodeIDs(deliveries), engine.At(until)
 		k := [16]byte(key)
 		if old := t.known[k]; old == nil || !old.counts {
 			t.known[k] = a
@@ -156,7 +157,7 @@ func (t *tx) writeUnheard(b *pgx.Batch, heard []store.Receipt) {
 	for key, a := range t.known {
 		if a.fresh {
 			hours, keys, msgs = append(hours, a.hour), append(keys, key[:]), append(msgs, a.msg)
-			deliveries, untils = append(deliveries, store.EncodeIDs(a.deliveries)), append(untils, us(a.until))
+			deliveries, untils = append(deliveries, store.EncodeIDs(a.deliveries)), append(untils, engine.Micros(a.until))
 		}
 	}
 	if len(hours) > 0 {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 const laneQuery = `SELECT ` + laneColumns + `, (SELECT coalesce(sum(queued), 0)::bigint FROM flows WHERE lane = lanes.id),
@@ -17,7 +18,7 @@ func scanLaneRecord(sc scan) (*store.Lane, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.Queued, l.NextAt = queued, at(due)
+	l.Queued, l.NextAt = queued, engine.At(due)
 	return &l.Lane, nil
 }
 

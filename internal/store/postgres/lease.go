@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // Release implements store.Queue.
@@ -217,17 +218,17 @@ func (s *Store) Deadlines(ctx context.Context, now time.Time, n int) (due []stor
 	if err := s.reading(ctx, together(ctx, func(b *pgx.Batch) {
 		due = nil
 		b.Queue(`SELECT `+deliveryColumns+` FROM (SELECT * FROM deliveries WHERE (state <= 1 OR state = 3) AND deadline_at <= $1 ORDER BY deadline_at LIMIT $2) d`+
-			deliveryTables+` ORDER BY d.deadline_at`, us(now), n).Query(each(func(sc scan) error {
+			deliveryTables+` ORDER BY d.deadline_at`, engine.Micros(now), n).Query(each(func(sc scan) error {
 			r, err := scanDelivery(sc)
 			if err == nil {
 				due = append(due, r.d)
 			}
 			return err
 		}))
-		b.Queue(`SELECT coalesce(min(deadline_at), 0) FROM deliveries WHERE (state <= 1 OR state = 3) AND deadline_at > $1`, us(now)).
+		b.Queue(`SELECT coalesce(min(deadline_at), 0) FROM deliveries WHERE (state <= 1 OR state = 3) AND deadline_at > $1`, engine.Micros(now)).
 			Query(each(func(sc scan) error { return sc(&first) }))
 	})); err != nil {
 		return nil, time.Time{}, err
 	}
-	return due, at(first), nil
+	return due, engine.At(first), nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 const (
@@ -24,7 +25,7 @@ func scanAttempt(sc scan, id store.ID) (ledgerLine, error) {
 	if err := sc(&l.flow, &a.No, &kind, &a.Connection, &a.Lane, &a.Node, &a.Epoch, &started, &a.Recipients, &out); err != nil {
 		return l, dbErr(err)
 	}
-	a.Kind, a.StartedAt = store.Kind(kind), at(started)
+	a.Kind, a.StartedAt = store.Kind(kind), engine.At(started)
 	a.DecodeOutcome([]byte(out))
 	return l, nil
 }
@@ -110,7 +111,7 @@ func (s *Store) Stats(ctx context.Context, now time.Time) (st store.Stats, err e
 	if err := s.reading(ctx, together(ctx, func(b *pgx.Batch) {
 		b.Queue(`BEGIN`)
 		b.Queue(`SET LOCAL enable_seqscan = on`) // who counts everything reads everything
-		b.Queue(countAll, us(now)).Query(each(func(sc scan) error {
+		b.Queue(countAll, engine.Micros(now)).Query(each(func(sc scan) error {
 			return sc(&all, &leased, &states, &oldest, &st.Lanes, &st.Paused, &st.BodyBytes)
 		}))
 		b.Queue(`COMMIT`)
@@ -127,8 +128,8 @@ func (s *Store) Stats(ctx context.Context, now time.Time) (st store.Stats, err e
 		st.States[store.Sent] -= n
 	}
 	maps.DeleteFunc(st.States, func(_ store.State, n int64) bool { return n == 0 })
-	if oldest > 0 && oldest <= us(now) {
-		st.OldestDue = at(oldest)
+	if oldest > 0 && oldest <= engine.Micros(now) {
+		st.OldestDue = engine.At(oldest)
 	}
 	return st, nil
 }

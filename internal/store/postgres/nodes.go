@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // Register implements store.Queue.
@@ -30,7 +31,7 @@ func (s *Store) Register(ctx context.Context, name string, now, until time.Time)
 			b.Queue(`BEGIN`)
 			b.Queue(`SELECT FROM nodes WHERE name = $1 FOR UPDATE`, name) // no claim of the earlier process under way
 			b.Queue(`INSERT INTO nodes (name, incarnation, until_at) VALUES ($1, 1, $2)
-				ON CONFLICT (name) DO UPDATE SET incarnation = nodes.incarnation + 1, until_at = $2 RETURNING incarnation`, name, us(until)).
+				ON CONFLICT (name) DO UPDATE SET incarnation = nodes.incarnation + 1, until_at = $2 RETURNING incarnation`, name, engine.Micros(until)).
 				Query(each(func(sc scan) error { return sc(&n.Incarnation) }))
 			lanesAhead(b, now, &ahead)
 			return dbErr(conn.SendBatch(ctx, b).Close())
@@ -55,7 +56,7 @@ func (s *Store) Register(ctx context.Context, name string, now, until time.Time)
 // was wrong then, and they would put off what is due.
 func lanesAhead(b *pgx.Batch, now time.Time, keys *[]string) {
 	*keys = nil
-	b.Queue(`SELECT key FROM lanes WHERE turn_at > $1 OR EXISTS (SELECT FROM flows WHERE lane = lanes.id AND turn_at > $1)`, us(now)).Query(each(func(sc scan) error {
+	b.Queue(`SELECT key FROM lanes WHERE turn_at > $1 OR EXISTS (SELECT FROM flows WHERE lane = lanes.id AND turn_at > $1)`, engine.Micros(now)).Query(each(func(sc scan) error {
 		var key string
 		err := sc(&key)
 		*keys = append(*keys, key)
@@ -108,17 +109,17 @@ func (t *tx) setClock(now time.Time) {
 	for id, l := range t.lanes {
 		ids = append(ids, id)
 		l.now, l.dirty = now, true
-		if l.turn > us(now) {
-			l.SetClock(now, at(l.turn))
-			l.turn, l.gate = us(now), 0
+		if l.turn > engine.Micros(now) {
+			l.SetClock(now, engine.At(l.turn))
+			l.turn, l.gate = engine.Micros(now), 0
 		}
 	}
 	for _, f := range t.flows {
-		f.turn = min(f.turn, us(now))
+		f.turn = min(f.turn, engine.Micros(now))
 	}
 	if len(ids) > 0 {
 		t.exec(`UPDATE flows SET turn_at = $2, ready_at = CASE WHEN due_at >= $3 THEN $3 ELSE greatest(due_at, gate_at, $2) END
-			WHERE lane = ANY($1) AND turn_at > $2`, ids, us(now), never())
+			WHERE lane = ANY($1) AND turn_at > $2`, ids, engine.Micros(now), engine.Never())
 		t.wake = true
 	}
 }
@@ -128,7 +129,7 @@ func (s *Store) Heartbeat(ctx context.Context, n store.Node, _, until time.Time)
 	ctx, cancel := context.WithTimeout(ctx, beat) // the next one may find a connection that is alive
 	defer cancel()
 	if err := s.alone(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `UPDATE nodes SET until_at = $3 WHERE name = $1 AND incarnation = $2`, n.Name, n.Incarnation, us(until.Add(s.skew.difference())))
+		tag, err := tx.Exec(ctx, `UPDATE nodes SET until_at = $3 WHERE name = $1 AND incarnation = $2`, n.Name, n.Incarnation, engine.Micros(until.Add(s.skew.difference())))
 		if err == nil && tag.RowsAffected() == 0 {
 			return store.ErrNodeLost
 		}
@@ -148,7 +149,7 @@ const beat = 4 * time.Second
 // Reap implements store.Queue.
 func (s *Store) Reap(ctx context.Context, now time.Time) (reaped int, err error) {
 	now = store.Micro(now)
-	over := us(now.Add(s.skew.difference()))
+	over := engine.Micros(now.Add(s.skew.difference()))
 	var some bool
 	if err := s.read(ctx, `SELECT EXISTS (SELECT FROM nodes WHERE until_at < $1)`, []any{over}, &some); err != nil || !some {
 		return 0, err
@@ -189,7 +190,7 @@ func (s *Store) forget(ctx context.Context, now time.Time, q string, args []any,
 			if len(names) == 0 && len(none) > 0 {
 				return none[0]
 			}
-			t.exec(`UPDATE nodes SET incarnation = incarnation + 1, until_at = $2 WHERE name = ANY($1)`, names, never())
+			t.exec(`UPDATE nodes SET incarnation = incarnation + 1, until_at = $2 WHERE name = ANY($1)`, names, engine.Never())
 			t.setClock(now) // its clock may have been ahead
 			reaped, err = t.reap(now)
 			return err
@@ -235,7 +236,7 @@ func (t *tx) reapOne(now time.Time, r *deliveryRow) error {
 func (s *Store) Leases(ctx context.Context, node string, before time.Time) (out []store.Lease, err error) {
 	err = s.list(ctx, `SELECT d.id, d.epoch, d.attempts, d.node FROM deliveries d WHERE d.state = 2 AND d.since < $2
 		AND (d.node = $1 OR NOT EXISTS (SELECT FROM nodes n WHERE n.name = d.node AND n.until_at < $3)) ORDER BY d.id`,
-		[]any{node, us(before), never()}, func() { out = nil }, func(sc scan) error {
+		[]any{node, engine.Micros(before), engine.Never()}, func() { out = nil }, func(sc scan) error {
 			var l store.Lease
 			if err := sc((*[16]byte)(&l.Delivery), &l.Epoch, &l.No, &l.Node); err != nil {
 				return err

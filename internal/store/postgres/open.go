@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // DefaultInline is how large a body may be to live in its message's row.
@@ -56,6 +57,7 @@ const (
 
 // A Store implements store.Store.
 type Store struct {
+	engine.Records
 	opt      Options
 	pool     *pgxpool.Pool
 	incoming *incoming
@@ -109,6 +111,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Store{opt: o}
+	s.Records = engine.Records{DB: recordsDB{s}, Sealer: o.Sealer}
 	s.primary = primary{s: s, lent: map[*pgxpool.Conn]time.Time{}}
 	if s.conf, s.settings, err = poolConfig(o.URL); err != nil {
 		return nil, err
@@ -187,9 +190,4 @@ func (s *Store) release() error {
 		return s.incoming.close()
 	}
 	return nil
-}
-
-// Ping implements store.Store.
-func (s *Store) Ping(ctx context.Context) error {
-	return s.exec(ctx, `INSERT INTO settings VALUES ('ping', $1) ON CONFLICT (name) DO UPDATE SET value = $1`, time.Now().UTC().Format(time.RFC3339Nano))
 }

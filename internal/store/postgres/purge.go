@@ -6,6 +6,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // Purge implements store.Admin.
@@ -98,7 +99,7 @@ func (p *purge) count(ctx context.Context, q string, args ...any) (int, error) {
 }
 
 func (p *purge) bodies(ctx context.Context) error {
-	ids, err := p.lock(ctx, true, us(p.r.Bodies), p.r.Max, &p.res.Next.Bodies)
+	ids, err := p.lock(ctx, true, engine.Micros(p.r.Bodies), p.r.Max, &p.res.Next.Bodies)
 	if err != nil || len(ids) == 0 {
 		return err
 	}
@@ -110,7 +111,7 @@ func (p *purge) bodies(ctx context.Context) error {
 }
 
 func (p *purge) records(ctx context.Context, kept bool, pos *int64) error {
-	ids, err := p.lock(ctx, kept, us(p.r.Records), p.r.Max-p.res.Records, pos)
+	ids, err := p.lock(ctx, kept, engine.Micros(p.r.Records), p.r.Max-p.res.Records, pos)
 	if err != nil || len(ids) == 0 {
 		return err
 	}
@@ -135,7 +136,7 @@ func (p *purge) events(ctx context.Context) error {
 		p.res.Next.Events, block).Scan(&n, &last); err != nil {
 		return dbErr(err)
 	}
-	gone, err := p.count(ctx, `DELETE FROM events WHERE seq > $1 AND seq <= $2 AND at < $3`, p.res.Next.Events, last, us(p.r.Events))
+	gone, err := p.count(ctx, `DELETE FROM events WHERE seq > $1 AND seq <= $2 AND at < $3`, p.res.Next.Events, last, engine.Micros(p.r.Events))
 	if err != nil {
 		return err
 	}
@@ -147,7 +148,7 @@ func (p *purge) events(ctx context.Context) error {
 // expired removes idempotency keys and unheard acceptances whose time is over.
 func (p *purge) expired(ctx context.Context) error {
 	keys, err := p.count(ctx, `DELETE FROM idempotency WHERE (client, key) IN
-		(SELECT client, key FROM idempotency WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)`, us(p.r.Now), p.r.Max)
+		(SELECT client, key FROM idempotency WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)`, engine.Micros(p.r.Now), p.r.Max)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // A purge between the load and the write of an action: what is gone is skipped,
@@ -84,7 +85,7 @@ func TestSkewedClocks(t *testing.T) {
 		s.skew.is = -clock // as compareClocks finds on a machine that is so much ahead
 		now := time.Now().Add(clock)
 		n := store.Node{Name: "n", Incarnation: 1}
-		if err := s.exec(t.Context(), `INSERT INTO nodes VALUES ('n', 1, $1) ON CONFLICT (name) DO UPDATE SET incarnation = 1, until_at = $1`, us(now.Add(12*time.Second).Add(s.skew.difference()))); err != nil {
+		if err := change(t.Context(), s, `INSERT INTO nodes VALUES ('n', 1, $1) ON CONFLICT (name) DO UPDATE SET incarnation = 1, until_at = $1`, engine.Micros(now.Add(12*time.Second).Add(s.skew.difference()))); err != nil {
 			t.Fatal(err)
 		}
 		return n
@@ -106,7 +107,7 @@ func TestSkewedClocks(t *testing.T) {
 		t.Error("a machine whose clock is ahead ended the lease of a node that lives")
 	}
 	lives(a, time.Hour)
-	if err := a.exec(t.Context(), `UPDATE nodes SET until_at = until_at - 13000000`); err != nil { // 13 seconds later
+	if err := change(t.Context(), a, `UPDATE nodes SET until_at = until_at - 13000000`); err != nil { // 13 seconds later
 		t.Fatal(err)
 	}
 	if reap(b, 0) != 1 {
@@ -115,4 +116,12 @@ func TestSkewedClocks(t *testing.T) {
 	if err := a.compareClocks(t.Context()); err != nil || a.skew.difference() != 0 {
 		t.Errorf("on one machine the clocks differ by %v: %v", a.skew.difference(), err)
 	}
+}
+
+// change runs one statement, a transaction of its own.
+func change(ctx context.Context, s *Store, q string, args ...any) error {
+	return s.alone(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, q, args...)
+		return dbErr(err)
+	})
 }

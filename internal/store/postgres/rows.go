@@ -1,25 +1,9 @@
 package postgres
 
 import (
-	"time"
-
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
-
-// us and at turn times into columns and back.
-func us(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMicro()
-}
-
-func at(us int64) time.Time {
-	if us == 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(us).UTC()
-}
 
 // A scan reads the columns of the current row.
 type scan func(dst ...any) error
@@ -41,7 +25,7 @@ func (r *messageRow) columns() []any {
 // decode fills in the message. False: its record is damaged.
 func (r *messageRow) decode() (*store.Message, bool) {
 	m := &r.m
-	m.ReceivedAt, m.MessageID, m.Tag = at(r.received), string(r.messageID), string(r.tag)
+	m.ReceivedAt, m.MessageID, m.Tag = engine.At(r.received), string(r.messageID), string(r.tag)
 	return m, m.DecodeDoc([]byte(r.doc))
 }
 
@@ -76,7 +60,7 @@ func (r *deliveryRow) columns() []any {
 func (r *deliveryRow) decode() *store.Delivery {
 	d := &r.d
 	d.State, d.Kind = store.State(r.state), store.Kind(r.kind)
-	d.NextAt, d.CreatedAt, d.ExpiresAt, d.WarnAt, d.FinishedAt, d.Since = at(r.next), at(r.created), at(r.expires), at(r.warn), at(r.finished), at(r.since)
+	d.NextAt, d.CreatedAt, d.ExpiresAt, d.WarnAt, d.FinishedAt, d.Since = engine.At(r.next), engine.At(r.created), engine.At(r.expires), engine.At(r.warn), engine.At(r.finished), engine.At(r.since)
 	r.damaged = !d.DecodeColumns([]byte(r.recipients), []byte(r.word))
 	return d
 }

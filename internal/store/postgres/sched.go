@@ -6,6 +6,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // A lane is a row of lanes while a transaction holds its lock.
@@ -33,8 +34,6 @@ type flowName struct {
 	connection, client string
 }
 
-func never() int64 { return store.Never().UnixMicro() }
-
 const laneColumns = `lanes.id, key, concurrency, per_minute, per_day, paused_until, reason, cap, cap_until, in_flight, minute, day, gate_at, turn_at, served, ready_at`
 
 func scanLane(sc scan) (*lane, error) {
@@ -46,7 +45,7 @@ func scanLane(sc scan) (*lane, error) {
 		&l.InFlight, &minute, &day, &l.gate, &l.turn, &l.served, &l.ready); err != nil {
 		return nil, dbErr(err)
 	}
-	l.PausedUntil, l.CapUntil = at(paused), at(capUntil)
+	l.PausedUntil, l.CapUntil = engine.At(paused), engine.At(capUntil)
 	l.DecodeColumns([]byte(reason), minute, day)
 	return l, nil
 }
@@ -94,8 +93,8 @@ func (t *tx) flow(now time.Time, r store.Route, client string) (*flow, error) {
 // whether the daily budget has room for it.
 func (t *tx) ungate(l *lane) { l.gate, l.dirty, t.wake = 0, true, true }
 
-// regate gives the connection's gate to all its flows, which are loaded.
-func (t *tx) regate(now time.Time, id string, limits *adapters.LaneLimits) error {
+// recompute gives the connection's gate to all its flows, which are loaded.
+func (t *tx) recompute(now time.Time, id string, limits *adapters.LaneLimits) error {
 	gate := t.gates[id].at()
 	for _, f := range t.flows {
 		if f.name.connection != id {
@@ -130,14 +129,14 @@ func (g *gate) at() int64 {
 		return 0
 	}
 	if g.inactive {
-		return never()
+		return engine.Never()
 	}
 	return g.paused
 }
 
 // arrived and left keep the flow's account of what waits in it.
 func (t *tx) arrived(f *flow, next time.Time) {
-	if n := us(next); f.queued == 0 && !f.staleDue || n < f.due {
+	if n := engine.Micros(next); f.queued == 0 && !f.staleDue || n < f.due {
 		f.due = n
 	}
 	f.queued++

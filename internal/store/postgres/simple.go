@@ -49,14 +49,6 @@ func (s *Store) reading(ctx context.Context, f func(*pgxpool.Conn) error) error 
 	}
 }
 
-// exec runs one statement, a transaction of its own.
-func (s *Store) exec(ctx context.Context, q string, args ...any) error {
-	return s.alone(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, q, args...)
-		return dbErr(err)
-	})
-}
-
 // alone runs f in a transaction of its own; f may run more than once. It is
 // for what is rare and small: records, settings, nodes.
 func (s *Store) alone(ctx context.Context, f func(context.Context, pgx.Tx) error) error {

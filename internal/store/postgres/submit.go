@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // A newMessage is a message made ready by the caller's goroutine.
@@ -185,7 +186,7 @@ func (t *tx) claimKeys(b *pgx.Batch, keys []keyNeed) {
 		clients, names = append(clients, k.Client), append(names, []byte(k.Key))
 		b.Queue(`INSERT INTO idempotency (client, key, request, answer, expires_at) VALUES ($1, $2, $3, '', $4)
 			ON CONFLICT (client, key) DO UPDATE SET request = excluded.request, answer = '', expires_at = excluded.expires_at
-			WHERE idempotency.expires_at <= $5 RETURNING client, key`, k.Client, []byte(k.Key), nonNil(k.Request), us(k.ExpiresAt), us(k.now)).Query(each(func(sc scan) error {
+			WHERE idempotency.expires_at <= $5 RETURNING client, key`, k.Client, []byte(k.Key), nonNil(k.Request), engine.Micros(k.ExpiresAt), engine.Micros(k.now)).Query(each(func(sc scan) error {
 			var client string
 			var name []byte
 			err := sc(&client, &name)
@@ -216,7 +217,7 @@ func (s *Store) Replay(ctx context.Context, now time.Time, k store.Idempotency) 
 	// this connection vouches for the server that was read from.
 	err := s.alone(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		return notFound(tx.QueryRow(ctx, `UPDATE idempotency SET expires_at = expires_at WHERE client = $1 AND key = $2 AND expires_at > $3 RETURNING request, answer`,
-			k.Client, []byte(k.Key), us(now)).Scan(&request, &stored))
+			k.Client, []byte(k.Key), engine.Micros(now)).Scan(&request, &stored))
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
@@ -303,9 +304,9 @@ func (t *tx) writeMessages(b *pgx.Batch) error {
 			b.Queue(`UPDATE messages SET doc = $2 WHERE id = $1`, [16]byte(m.ID), doc)
 			continue
 		}
-		ids, clients, received, sizes, sums = append(ids, m.ID), append(clients, m.Client), append(received, us(m.ReceivedAt)), append(sizes, m.Size), append(sums, m.body.sum)
-		messageIDs, froms = append(messageIDs, []byte(m.MessageID)), append(froms, []byte(fold(m.From)))
-		envFroms, tags, docs = append(envFroms, []byte(fold(m.Envelope.From))), append(tags, []byte(m.Tag)), append(docs, doc)
+		ids, clients, received, sizes, sums = append(ids, m.ID), append(clients, m.Client), append(received, engine.Micros(m.ReceivedAt)), append(sizes, m.Size), append(sums, m.body.sum)
+		messageIDs, froms = append(messageIDs, []byte(m.MessageID)), append(froms, []byte(engine.Fold(m.From)))
+		envFroms, tags, docs = append(envFroms, []byte(engine.Fold(m.Envelope.From))), append(tags, []byte(m.Tag)), append(docs, doc)
 		heads, bodies, headSums = append(heads, m.head), append(bodies, m.body.inline), append(headSums, store.HeadSum(m.head))
 	}
 	if len(ids) > 0 {
@@ -317,5 +318,3 @@ func (t *tx) writeMessages(b *pgx.Batch) error {
 	}
 	return nil
 }
-
-func fold(s string) string { return strings.ToLower(s) }

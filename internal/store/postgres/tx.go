@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // needs is what a call wants loaded and locked before it works in memory.
@@ -202,7 +203,7 @@ func (t *tx) loadGates(b *pgx.Batch, ids []string) {
 			return err
 		}
 		g.state = store.DecodeState(id, []byte(doc))
-		g.paused = us(g.state.PausedUntil)
+		g.paused = engine.Micros(g.state.PausedUntil)
 		t.gates[id] = g
 		return nil
 	}))
@@ -270,12 +271,12 @@ func (s *Store) ensure(ctx context.Context, lanes []string, routes []routeNeed) 
 	b.Queue(`BEGIN`)
 	// A flow gets its connection's gate: nobody changes that meanwhile.
 	b.Queue(`SELECT pg_advisory_xact_lock_shared(`+lockKey(`x`)+`) FROM unnest($1::text[]) x`, slices.Compact(locks))
-	b.Queue(`INSERT INTO lanes (key, ready_at) SELECT x, $2 FROM unnest($1::text[]) x ON CONFLICT DO NOTHING`, slices.Compact(lanes), never())
+	b.Queue(`INSERT INTO lanes (key, ready_at) SELECT x, $2 FROM unnest($1::text[]) x ON CONFLICT DO NOTHING`, slices.Compact(lanes), engine.Never())
 	b.Queue(`INSERT INTO flows (lane, connection, client, due_at, gate_at, ready_at)
 		SELECT DISTINCT l.id, x.connection, x.client, $4::bigint, CASE WHEN c.active = false THEN $4 ELSE coalesce(s.paused_until, 0) END, $4
 		FROM unnest($1::text[], $2::text[], $3::text[]) AS x (lane, connection, client) JOIN lanes l ON l.key = x.lane
 			LEFT JOIN connections c ON c.id = x.connection LEFT JOIN connection_states s ON s.connection = x.connection
-		ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING`, keys, connections, clients, never())
+		ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING`, keys, connections, clients, engine.Never())
 	b.Queue(`COMMIT`)
 	return s.withConn(ctx, func(conn *pgxpool.Conn) error { return dbErr(conn.SendBatch(ctx, b).Close()) })
 }

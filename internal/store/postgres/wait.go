@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // A signal tells everybody who waits that something may be claimable or due
@@ -119,10 +120,10 @@ func (w *waiter) look(ctx context.Context) (next time.Time, err error) {
 		return time.Time{}, err
 	case !alive:
 		return time.Time{}, store.ErrNodeLost
-	case first >= never():
+	case first >= engine.Never():
 		return time.Time{}, nil
 	}
-	return at(first), nil
+	return engine.At(first), nil
 }
 
 // firstReady is one step into the index lanes_ready; 0: there are no lanes.

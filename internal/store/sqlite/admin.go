@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // chosen puts a filter into SQL over deliveries d, messages m, flows f, lanes l.
@@ -35,16 +36,16 @@ func chosen(f store.Filter) (where []string, args []any) {
 		and("d.msg = (SELECT seq FROM messages WHERE id = ?)", f.Message)
 	}
 	if f.From != "" {
-		and("(m.from_addr = ? OR m.env_from = ?)", fold(f.From), fold(f.From))
+		and("(m.from_addr = ? OR m.env_from = ?)", engine.Fold(f.From), engine.Fold(f.From))
 	}
 	if f.Recipient != "" {
-		and("EXISTS (SELECT 1 FROM json_each(d.recipients) WHERE instr(lower(value ->> '$.address'), ?))", fold(f.Recipient))
+		and("EXISTS (SELECT 1 FROM json_each(d.recipients) WHERE instr(lower(value ->> '$.address'), ?))", engine.Fold(f.Recipient))
 	}
 	if !f.Since.IsZero() {
-		and("d.created_at >= ?", us(f.Since))
+		and("d.created_at >= ?", engine.Micros(f.Since))
 	}
 	if !f.Before.IsZero() {
-		and("d.created_at < ?", us(f.Before))
+		and("d.created_at < ?", engine.Micros(f.Before))
 	}
 	return where, args
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // A claimedRow is a delivery that was claimed, its message perhaps not decoded yet.
@@ -91,18 +92,18 @@ func (t *tx) mayWait(now time.Time) (bool, error) {
 		}
 	}
 	for _, l := range t.touched {
-		if !l.firstKnown || l.first < never() {
+		if !l.firstKnown || l.first < engine.Never() {
 			return true, nil
 		}
 	}
 	ready, err := t.firstReady()
-	return ready <= us(now), err
+	return ready <= engine.Micros(now), err
 }
 
 // firstReady is when the first lane is ready, going by what is written.
 func (t *tx) firstReady() (int64, error) {
 	if t.ready == 0 {
-		if err := t.row(`SELECT coalesce(min(ready_at), ?) FROM lanes`, []any{never()}, &t.ready); err != nil {
+		if err := t.row(`SELECT coalesce(min(ready_at), ?) FROM lanes`, []any{engine.Never()}, &t.ready); err != nil {
 			return 0, err
 		}
 	}
@@ -116,7 +117,7 @@ func (t *tx) claimWaiting(r store.ClaimRequest) ([]*claimedRow, error) {
 	}
 	var lanes []*lane
 	// A bare parameter as the limit would have SQLite plan anew whenever it changes.
-	ids, err := t.ids(`SELECT id FROM lanes WHERE ready_at <= ? ORDER BY ready_at, served LIMIT ? + 0`, us(r.Now), r.Max)
+	ids, err := t.ids(`SELECT id FROM lanes WHERE ready_at <= ? ORDER BY ready_at, served LIMIT ? + 0`, engine.Micros(r.Now), r.Max)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +185,7 @@ type claimer struct {
 func (c *claimer) fromLane(l *lane, want int) (out []*claimedRow, err error) {
 	l.now = c.r.Now
 	c.dirtyLane(l)
-	l.turn = us(c.r.Now)
+	l.turn = engine.Micros(c.r.Now)
 	l.served++
 	if _, ok := c.flows[l]; !ok {
 		l.gate = 0
@@ -224,7 +225,7 @@ func (c *claimer) fromLane(l *lane, want int) (out []*claimedRow, err error) {
 }
 
 func (c *claimer) readyFlows(l *lane, want int) (out []*flow, err error) {
-	ids, err := c.ids(`SELECT id FROM flows INDEXED BY flows_ready WHERE lane = ? AND ready_at <= ? ORDER BY ready_at, served LIMIT ? + 0`, l.id, us(c.r.Now), max(want, 16))
+	ids, err := c.ids(`SELECT id FROM flows INDEXED BY flows_ready WHERE lane = ? AND ready_at <= ? ORDER BY ready_at, served LIMIT ? + 0`, l.id, engine.Micros(c.r.Now), max(want, 16))
 	if err != nil {
 		return nil, err
 	}
@@ -240,7 +241,7 @@ func (c *claimer) readyFlows(l *lane, want int) (out []*flow, err error) {
 
 // fromFlow claims up to n deliveries of a flow in the order in which they are due.
 func (c *claimer) fromFlow(l *lane, f *flow, n int) (out []*claimedRow, full bool, err error) {
-	now := us(c.r.Now)
+	now := engine.Micros(c.r.Now)
 	var found []*claimedRow
 	if err := c.each(`SELECT `+deliveryOwn+`, `+messageColumns+` FROM deliveries d INDEXED BY deliveries_queue CROSS JOIN messages m ON m.seq = d.msg
 		WHERE d.flow = ? AND d.state <= 1 AND d.next_at <= ? ORDER BY d.next_at LIMIT ? + 0`, []any{f.id, now, n}, func(sc scan) error {
@@ -262,14 +263,14 @@ func (c *claimer) fromFlow(l *lane, f *flow, n int) (out []*claimedRow, full boo
 		}
 		if d.State == store.Queued {
 			if ok, when := l.Fits(c.r.Now, d.CountPending()); !ok {
-				l.gate, full = us(when), true
+				l.gate, full = engine.Micros(when), true
 				break
 			}
 		}
 		row.lease = d.Lease(c.r.Node.Name, c.r.Now)
 		l.Begin(c.r.Now, d.Kind, d.CountPending())
 		if err := c.exec(`UPDATE deliveries SET state = 2, deadline_at = ?, attempts = ?, epoch = ?, node = ?, kind = ?, since = ?, join_key = NULL WHERE seq = ?`,
-			us(d.Deadline()), d.Attempts, d.Epoch, d.Node, string(d.Kind), us(d.Since), row.seq); err != nil {
+			engine.Micros(d.Deadline()), d.Attempts, d.Epoch, d.Node, string(d.Kind), engine.Micros(d.Since), row.seq); err != nil {
 			return nil, false, err
 		}
 		keep := row.deliveryRow

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // noteClock mends what a clock that was set back would keep from being done.
@@ -21,7 +22,7 @@ func (t *tx) setClock(now time.Time) error {
 		return err
 	}
 	var flows []*flow
-	if err := t.each(`SELECT `+flowColumns+` FROM flows WHERE turn_at > ?`, []any{us(now)}, func(sc scan) error {
+	if err := t.each(`SELECT `+flowColumns+` FROM flows WHERE turn_at > ?`, []any{engine.Micros(now)}, func(sc scan) error {
 		f, err := scanFlow(sc)
 		if err == nil {
 			flows = append(flows, t.keepFlow(f))
@@ -35,7 +36,7 @@ func (t *tx) setClock(now time.Time) error {
 		t.dirtyFlow(f)
 	}
 	var lanes []*lane
-	if err := t.each(`SELECT `+laneColumns+` FROM lanes WHERE turn_at > ?`, []any{us(now)}, func(sc scan) error {
+	if err := t.each(`SELECT `+laneColumns+` FROM lanes WHERE turn_at > ?`, []any{engine.Micros(now)}, func(sc scan) error {
 		l, err := scanLane(sc)
 		if err == nil {
 			lanes = append(lanes, t.keep(l))
@@ -45,7 +46,7 @@ func (t *tx) setClock(now time.Time) error {
 		return err
 	}
 	for _, l := range lanes {
-		l.SetClock(now, at(l.turn))
+		l.SetClock(now, engine.At(l.turn))
 		l.turn, l.gate, l.now = 0, 0, now
 		t.dirtyLane(l)
 	}
@@ -58,7 +59,7 @@ func (t *tx) setClock(now time.Time) error {
 func (t *tx) takenAhead(now time.Time) error {
 	var rows []*deliveryRow
 	if err := t.each(`SELECT `+deliveryColumns+` FROM deliveries d`+deliveryTables+` WHERE d.id > ? AND d.created_at > ? AND (+d.state <= 1 OR +d.state = 3)`,
-		[]any{store.FirstID(now), us(now)}, func(sc scan) error {
+		[]any{store.FirstID(now), engine.Micros(now)}, func(sc scan) error {
 			r := &deliveryRow{}
 			rows = append(rows, r)
 			return dbErr(sc(r.columns()...))
@@ -70,7 +71,7 @@ func (t *tx) takenAhead(now time.Time) error {
 		if err := t.save(now, r, func(d *store.Delivery) { d.SetClock(now) }); err != nil {
 			return err
 		}
-		if err := t.exec(`UPDATE deliveries SET created_at = ? WHERE seq = ?`, us(r.d.CreatedAt), r.seq); err != nil {
+		if err := t.exec(`UPDATE deliveries SET created_at = ? WHERE seq = ?`, engine.Micros(r.d.CreatedAt), r.seq); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"github.com/postino-mail/postino/internal/store/engine"
+
 	"errors"
 	"slices"
 	"time"
@@ -108,8 +110,8 @@ func (w *writer) setAlarm() {
 		} else {
 			wait = time.Hour
 			for _, o := range w.parked {
-				left := at(next).Sub(o.wait.clock(now))
-				if !at(next).After(o.wait.last) { // it was looked for in vain
+				left := engine.At(next).Sub(o.wait.clock(now))
+				if !engine.At(next).After(o.wait.last) { // it was looked for in vain
 					left = 50 * time.Millisecond
 				}
 				wait = min(wait, left, o.wait.until.Sub(now))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // Heard implements store.Submitter.
@@ -57,7 +58,7 @@ func (t *tx) resubmitted(now time.Time, msgs []newMessage, out []store.Submitted
 		}
 		var deliveries []byte
 		err := t.row(`SELECT hour, msg, deliveries FROM unheard WHERE hour IN (?`+strings.Repeat(`, ?`, len(hours)-1)+`) AND key = ? AND until_at > ? LIMIT 1`,
-			append(args, r.Key[:], us(now)), &r.Hour, &r.Message, &deliveries)
+			append(args, r.Key[:], engine.Micros(now)), &r.Hour, &r.Message, &deliveries)
 		if errors.Is(err, sql.ErrNoRows) {
 			continue
 		}
@@ -87,7 +88,7 @@ func (t *tx) unheard(now time.Time, msgs []newMessage, out []store.Submitted) er
 		until := id.Until(now)
 		r := store.Receipt{Hour: store.HourOf(until), Key: id.Key(msgs[i].body.sum), Message: out[i].ID}
 		if err := t.exec(`INSERT OR REPLACE INTO unheard (hour, key, msg, deliveries, until_at) VALUES (?, ?, ?, ?, ?)`,
-			r.Hour, r.Key[:], r.Message, store.EncodeIDs(out[i].Deliveries), us(until)); err != nil {
+			r.Hour, r.Key[:], r.Message, store.EncodeIDs(out[i].Deliveries), engine.Micros(until)); err != nil {
 			return err
 		}
 		out[i].Receipt = r

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // Register implements store.Queue.
@@ -25,7 +26,7 @@ func (s *Store) Register(ctx context.Context, name string, now, until time.Time)
 		n = store.Node{Name: name}
 		delete(t.nodes, name)
 		return t.row(`INSERT INTO nodes (name, incarnation, until_at) VALUES (?1, 1, ?2)
-			ON CONFLICT (name) DO UPDATE SET incarnation = incarnation + 1, until_at = ?2 RETURNING incarnation`, []any{name, us(until)}, &n.Incarnation)
+			ON CONFLICT (name) DO UPDATE SET incarnation = incarnation + 1, until_at = ?2 RETURNING incarnation`, []any{name, engine.Micros(until)}, &n.Incarnation)
 	})
 	return n, reaped, err
 }
@@ -36,7 +37,7 @@ func (s *Store) Heartbeat(ctx context.Context, n store.Node, _, until time.Time)
 		if err := t.alive(n); err != nil {
 			return err
 		}
-		return t.exec(`UPDATE nodes SET until_at = ? WHERE name = ?`, us(until), n.Name)
+		return t.exec(`UPDATE nodes SET until_at = ? WHERE name = ?`, engine.Micros(until), n.Name)
 	})
 }
 
@@ -46,7 +47,7 @@ func (s *Store) Reap(ctx context.Context, now time.Time) (reaped int, err error)
 	err = s.do(ctx, func(t *tx) error {
 		reaped = 0
 		var dead []string
-		if err := t.each(`SELECT name FROM nodes WHERE until_at < ?`, []any{us(now)}, func(sc scan) error {
+		if err := t.each(`SELECT name FROM nodes WHERE until_at < ?`, []any{engine.Micros(now)}, func(sc scan) error {
 			var name string
 			err := dbErr(sc(&name))
 			dead = append(dead, name)
@@ -74,7 +75,7 @@ func (t *tx) forget(now time.Time, name string) (int, error) {
 		return 0, err
 	}
 	delete(t.nodes, name)
-	return n, t.exec(`UPDATE nodes SET incarnation = incarnation + 1, until_at = ? WHERE name = ?`, never(), name)
+	return n, t.exec(`UPDATE nodes SET incarnation = incarnation + 1, until_at = ? WHERE name = ?`, engine.Never(), name)
 }
 
 // Leave implements store.Queue.
@@ -129,7 +130,7 @@ func (t *tx) reapOne(now time.Time, r *deliveryRow) error {
 func (s *Store) Leases(ctx context.Context, node string, before time.Time) (out []store.Lease, err error) {
 	err = s.list(ctx, `SELECT d.id, d.epoch, d.attempts, d.node FROM deliveries d INDEXED BY deliveries_leased WHERE d.state = 2 AND d.since < ?
 		AND (d.node = ? OR NOT EXISTS (SELECT 1 FROM nodes n WHERE n.name = d.node AND n.until_at < ?)) ORDER BY d.id`,
-		[]any{us(before), node, never()}, func(sc scan) error {
+		[]any{engine.Micros(before), node, engine.Never()}, func(sc scan) error {
 			var l store.Lease
 			var id []byte
 			if err := sc(&id, &l.Epoch, &l.No, &l.Node); err != nil {
@@ -324,7 +325,7 @@ func (s *Store) step(ctx context.Context, st store.Transition, o *store.Outcome,
 // Deadlines implements store.Queue.
 func (s *Store) Deadlines(ctx context.Context, now time.Time, n int) (due []store.Delivery, next time.Time, err error) {
 	err = s.list(ctx, `SELECT `+deliveryColumns+` FROM deliveries d INDEXED BY deliveries_deadline`+deliveryTables+`
-		WHERE (d.state <= 1 OR d.state = 3) AND d.deadline_at <= ? ORDER BY d.deadline_at LIMIT ?`, []any{us(now), n}, func(sc scan) error {
+		WHERE (d.state <= 1 OR d.state = 3) AND d.deadline_at <= ? ORDER BY d.deadline_at LIMIT ?`, []any{engine.Micros(now), n}, func(sc scan) error {
 		d, err := scanDelivery(sc)
 		if err == nil {
 			due = append(due, *d)
@@ -336,10 +337,10 @@ func (s *Store) Deadlines(ctx context.Context, now time.Time, n int) (due []stor
 	}
 	var first int64
 	if err := s.read(ctx, `SELECT coalesce(min(deadline_at), 0) FROM deliveries INDEXED BY deliveries_deadline WHERE (state <= 1 OR state = 3) AND deadline_at > ?`,
-		[]any{us(now)}, &first); err != nil {
+		[]any{engine.Micros(now)}, &first); err != nil {
 		return nil, time.Time{}, err
 	}
-	return due, at(first), nil
+	return due, engine.At(first), nil
 }
 
 func scanDelivery(sc scan) (*store.Delivery, error) {

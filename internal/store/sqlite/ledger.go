@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 const attemptColumns = `a.no, a.kind, f.connection, l.key, a.node, a.epoch, a.started_at, a.recipients, a.outcome`
@@ -17,7 +18,7 @@ func scanAttempt(sc scan, id store.ID) (store.Attempt, error) {
 	if err := sc(&a.No, &a.Kind, &a.Connection, &a.Lane, &a.Node, &a.Epoch, &started, &a.Recipients, &out); err != nil {
 		return a, dbErr(err)
 	}
-	a.StartedAt = at(started)
+	a.StartedAt = engine.At(started)
 	a.DecodeOutcome(out)
 	return a, nil
 }
@@ -111,7 +112,7 @@ func (s *Store) Stats(ctx context.Context, now time.Time) (st store.Stats, err e
 		(SELECT count(*) FROM deliveries INDEXED BY deliveries_leased WHERE state = 2),
 		(SELECT coalesce(min(due_at), 0) FROM flows WHERE queued > 0),
 		(SELECT count(*) FROM lanes), (SELECT count(*) FROM lanes WHERE paused_until > ?1),
-		(SELECT coalesce(sum(size), 0) FROM messages WHERE kept = 1)`, []any{us(now)}, &all, &leased, &oldest, &st.Lanes, &st.Paused, &st.BodyBytes); err != nil {
+		(SELECT coalesce(sum(size), 0) FROM messages WHERE kept = 1)`, []any{engine.Micros(now)}, &all, &leased, &oldest, &st.Lanes, &st.Paused, &st.BodyBytes); err != nil {
 		return st, err
 	}
 	if leased > 0 {
@@ -120,8 +121,8 @@ func (s *Store) Stats(ctx context.Context, now time.Time) (st store.Stats, err e
 	if done := all - open - leased; done > 0 {
 		st.States[store.Sent] = done
 	}
-	if oldest > 0 && oldest <= us(now) {
-		st.OldestDue = at(oldest)
+	if oldest > 0 && oldest <= engine.Micros(now) {
+		st.OldestDue = engine.At(oldest)
 	}
 	return st, nil
 }

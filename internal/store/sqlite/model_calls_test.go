@@ -10,6 +10,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 var errModel = errors.New("part of the game")
@@ -47,8 +48,8 @@ func (m *model) allowed(r store.Route, now time.Time) {
 	var until int64
 	m.must(m.s.read(m.t.Context(), `SELECT max((SELECT paused_until FROM lanes WHERE key = ?1),
 		coalesce((SELECT paused_until FROM connection_states WHERE connection = ?2), 0))`, []any{r.Lane, r.Connection}, &until))
-	if until > us(now) {
-		m.t.Errorf("claimed at %v from %+v, which is paused until %v", now, r, at(until))
+	if until > engine.Micros(now) {
+		m.t.Errorf("claimed at %v from %+v, which is paused until %v", now, r, engine.At(until))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // check compares all accounts with the rows.
@@ -67,18 +68,18 @@ func (m *model) rows() {
 	m.must(m.s.list(ctx, `SELECT f.id, f.queued, f.due_at, f.ready_at, max(f.due_at, f.gate_at, f.turn_at),
 		(SELECT count(*) FROM deliveries d WHERE d.flow = f.id AND d.state <= 1),
 		(SELECT coalesce(min(next_at), ?1) FROM deliveries d WHERE d.flow = f.id AND d.state <= 1),
-		f.gate_at, coalesce((SELECT paused_until FROM connection_states c WHERE c.connection = f.connection), 0) FROM flows f`, []any{never()}, func(sc scan) error {
+		f.gate_at, coalesce((SELECT paused_until FROM connection_states c WHERE c.connection = f.connection), 0) FROM flows f`, []any{engine.Never()}, func(sc scan) error {
 		var id, queued, due, ready, at, n, first, gate, paused int64
 		if err := sc(&id, &queued, &due, &ready, &at, &n, &first, &gate, &paused); err != nil {
 			return err
 		}
-		if queued != n || due != first || gate != paused || first < never() && ready > at || first == never() && ready != never() {
+		if queued != n || due != first || gate != paused || first < engine.Never() && ready > at || first == engine.Never() && ready != engine.Never() {
 			m.t.Errorf("flow %d: queued %d of %d, due %d of %d, ready %d of %d, gate %d of %d", id, queued, n, due, first, ready, at, gate, paused)
 		}
 		return nil
 	}))
 	m.must(m.s.list(ctx, `SELECT `+laneColumns+`, (SELECT count(*) FROM deliveries d JOIN flows f ON f.id = d.flow WHERE f.lane = lanes.id AND d.state = 2),
-		(SELECT coalesce(min(ready_at), ?) FROM flows WHERE lane = lanes.id) FROM lanes`, []any{never()}, func(sc scan) error {
+		(SELECT coalesce(min(ready_at), ?) FROM flows WHERE lane = lanes.id) FROM lanes`, []any{engine.Never()}, func(sc scan) error {
 		var leased int
 		var first int64
 		l, err := scanLane(func(dst ...any) error { return sc(append(dst, &leased, &first)...) })
@@ -91,16 +92,16 @@ func (m *model) rows() {
 		if used := l.UsedToday(m.now); int64(used) != m.day[l.Key] && m.now.Before(now().Add(20*time.Hour)) {
 			m.t.Errorf("lane %q: %d recipients count, %d were asked for", l.Key, used, m.day[l.Key])
 		}
-		if first < never() {
+		if first < engine.Never() {
 			first = max(first, l.gate, l.turn)
-			first = max(first, us(m.now))
+			first = max(first, engine.Micros(m.now))
 			// A pause may end in a minute that is full, and that in a full day.
-			for r := l.Room(at(first)); r.Deliveries == 0 && first < never(); r = l.Room(at(first)) {
-				first = max(first, us(r.At))
+			for r := l.Room(engine.At(first)); r.Deliveries == 0 && first < engine.Never(); r = l.Room(engine.At(first)) {
+				first = max(first, engine.Micros(r.At))
 			}
 		}
 		if l.ready > first {
-			m.t.Errorf("lane %q is ready at %v, should be at %v: %+v", l.Key, at(l.ready), at(first), l.Lane)
+			m.t.Errorf("lane %q is ready at %v, should be at %v: %+v", l.Key, engine.At(l.ready), engine.At(first), l.Lane)
 		}
 		return nil
 	}))
@@ -168,14 +169,14 @@ func (m *model) nothingLeft() {
 		return err
 	}))
 	m.must(m.s.list(m.t.Context(), `SELECT `+deliveryColumns+` FROM deliveries d`+deliveryTables+` WHERE d.state <= 1 AND d.next_at <= ?1 AND f.gate_at <= ?1 AND f.turn_at <= ?1`,
-		[]any{us(m.now)}, func(sc scan) error {
+		[]any{engine.Micros(m.now)}, func(sc scan) error {
 			d, err := scanDelivery(sc)
 			if err != nil {
 				return err
 			}
 			// A gate: who is first in line does not fit the budget of the day.
 			l := lanes[d.Route.Lane]
-			if l.Room(m.now).Deliveries > 0 && l.gate <= us(m.now) && l.turn <= us(m.now) {
+			if l.Room(m.now).Deliveries > 0 && l.gate <= engine.Micros(m.now) && l.turn <= engine.Micros(m.now) {
 				m.t.Errorf("%v in lane %q was left: %+v", d.ID, d.Route.Lane, l)
 			}
 			return nil

@@ -11,12 +11,12 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	_ "modernc.org/sqlite" // the driver
 
 	"github.com/postino-mail/postino/internal/filelock"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // DefaultInline is how large a body may be to live in the database.
@@ -43,6 +43,7 @@ type Options struct {
 
 // A Store implements store.Store.
 type Store struct {
+	engine.Records
 	marks   store.Marks
 	opt     Options
 	dir     string
@@ -75,6 +76,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 		return nil, fmt.Errorf("the data folder cannot be made: %w", err)
 	}
 	s := &Store{opt: o, dir: o.Dir}
+	s.Records = engine.Records{DB: recordsDB{s}, Sealer: o.Sealer}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.release())
@@ -159,11 +161,4 @@ func (s *Store) release() error {
 		errs = append(errs, s.lock.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// Ping implements store.Store.
-func (s *Store) Ping(ctx context.Context) error {
-	return s.do(ctx, func(t *tx) error {
-		return t.exec(`INSERT INTO settings VALUES ('ping', ?1) ON CONFLICT (name) DO UPDATE SET value = ?1`, time.Now().UTC().Format(time.RFC3339Nano))
-	})
 }

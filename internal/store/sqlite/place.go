@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // A placed delivery is new in this transaction and not a row yet: most are
@@ -67,14 +68,14 @@ func (t *tx) insertDelivery(msg int64, f *flow, d *store.Delivery, recipients st
 func (t *tx) insertRow(msg int64, f *flow, d *store.Delivery, recipients string, join any) (seq int64, err error) {
 	return t.insert(`INSERT INTO deliveries (id, msg, flow, position, state, next_at, deadline_at, created_at, expires_at, warn_at, finished_at,
 		attempts, epoch, node, kind, since, join_key, recipients, word) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, '')`,
-		d.ID, msg, f.id, d.Route.Position, int(d.State), us(d.NextAt), us(d.Deadline()), us(d.CreatedAt), us(d.ExpiresAt), us(d.WarnAt),
-		d.Attempts, d.Epoch, d.Node, string(d.Kind), us(d.Since), join, recipients)
+		d.ID, msg, f.id, d.Route.Position, int(d.State), engine.Micros(d.NextAt), engine.Micros(d.Deadline()), engine.Micros(d.CreatedAt), engine.Micros(d.ExpiresAt), engine.Micros(d.WarnAt),
+		d.Attempts, d.Epoch, d.Node, string(d.Kind), engine.Micros(d.Since), join, recipients)
 }
 
 // claimPlaced claims deliveries that were just placed and that nobody waits
 // before: what waited in their lanes was claimed first.
 func (t *tx) claimPlaced(r store.ClaimRequest, max int) (out []*claimedRow, err error) {
-	now := us(r.Now)
+	now := engine.Micros(r.Now)
 	for _, p := range t.placed {
 		if len(out) >= max {
 			break

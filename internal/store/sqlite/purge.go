@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // Purge implements store.Admin.
@@ -107,7 +108,7 @@ func (p *purge) drop(x purgeTarget) error {
 }
 
 func (p *purge) bodies() error {
-	found, err := p.find(true, us(p.r.Bodies), p.r.Max, &p.res.Next.Bodies)
+	found, err := p.find(true, engine.Micros(p.r.Bodies), p.r.Max, &p.res.Next.Bodies)
 	if err != nil {
 		return err
 	}
@@ -121,7 +122,7 @@ func (p *purge) bodies() error {
 }
 
 func (p *purge) records(kept bool, pos *int64) error {
-	found, err := p.find(kept, us(p.r.Records), p.r.Max-p.res.Records, pos)
+	found, err := p.find(kept, engine.Micros(p.r.Records), p.r.Max-p.res.Records, pos)
 	if err != nil {
 		return err
 	}
@@ -151,7 +152,7 @@ func (p *purge) purgeEvents() error {
 		[]any{p.res.Next.Events, block}, &n, &last); err != nil {
 		return err
 	}
-	gone, err := p.change(`DELETE FROM events WHERE seq > ? AND seq <= ? AND at < ?`, p.res.Next.Events, last, us(p.r.Events))
+	gone, err := p.change(`DELETE FROM events WHERE seq > ? AND seq <= ? AND at < ?`, p.res.Next.Events, last, engine.Micros(p.r.Events))
 	if err != nil {
 		return err
 	}
@@ -163,7 +164,7 @@ func (p *purge) purgeEvents() error {
 // expired removes idempotency keys and unheard acceptances whose time is over.
 func (p *purge) expired() error {
 	keys, err := p.change(`DELETE FROM idempotency WHERE (client, key) IN
-		(SELECT client, key FROM idempotency WHERE expires_at < ? ORDER BY expires_at LIMIT ?)`, us(p.r.Now), p.r.Max)
+		(SELECT client, key FROM idempotency WHERE expires_at < ? ORDER BY expires_at LIMIT ?)`, engine.Micros(p.r.Now), p.r.Max)
 	if err != nil {
 		return err
 	}

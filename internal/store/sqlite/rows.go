@@ -1,10 +1,10 @@
 package sqlite
 
 import (
-	"strings"
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 const messageColumns = `m.id, m.client, m.received_at, m.size, m.sha256, m.kept, m.message_id, m.tag, m.resubmitted, m.doc`
@@ -23,7 +23,7 @@ func (r *messageRow) columns() []any {
 
 // decode fills in the message. False: its record is damaged.
 func (r *messageRow) decode() (*store.Message, bool) {
-	r.m.ReceivedAt = at(r.received)
+	r.m.ReceivedAt = engine.At(r.received)
 	return &r.m, r.m.DecodeDoc(r.doc)
 }
 
@@ -65,7 +65,7 @@ func (r *deliveryRow) placed(f *flow, l *lane) {
 
 func (r *deliveryRow) decode() *store.Delivery {
 	d := &r.d
-	d.NextAt, d.CreatedAt, d.ExpiresAt, d.WarnAt, d.FinishedAt, d.Since = at(r.next), at(r.created), at(r.expires), at(r.warn), at(r.finished), at(r.since)
+	d.NextAt, d.CreatedAt, d.ExpiresAt, d.WarnAt, d.FinishedAt, d.Since = engine.At(r.next), engine.At(r.created), engine.At(r.expires), engine.At(r.warn), engine.At(r.finished), engine.At(r.since)
 	r.damaged = !d.DecodeColumns(r.recipients, r.word)
 	return d
 }
@@ -172,8 +172,8 @@ func (t *tx) saveStep(now time.Time, r *deliveryRow, change func(*store.Delivery
 	}
 	if err := t.exec(`UPDATE deliveries SET flow = ?, position = ?, state = ?, next_at = ?, deadline_at = ?, expires_at = ?, warn_at = ?, finished_at = ?,
 		attempts = ?, epoch = ?, node = ?, kind = ?, since = ?, join_key = NULL, recipients = ?, word = ? WHERE seq = ?`,
-		to.id, d.Route.Position, int(d.State), us(d.NextAt), us(d.Deadline()), us(d.ExpiresAt), us(d.WarnAt), us(d.FinishedAt),
-		d.Attempts, d.Epoch, d.Node, string(d.Kind), us(d.Since), recipients, word, r.seq); err != nil {
+		to.id, d.Route.Position, int(d.State), engine.Micros(d.NextAt), engine.Micros(d.Deadline()), engine.Micros(d.ExpiresAt), engine.Micros(d.WarnAt), engine.Micros(d.FinishedAt),
+		d.Attempts, d.Epoch, d.Node, string(d.Kind), engine.Micros(d.Since), recipients, word, r.seq); err != nil {
 		return err
 	}
 	r.flow = to.id
@@ -198,7 +198,5 @@ func (t *tx) attempt(r *deliveryRow, flow int64, a store.Attempt) error {
 
 func (t *tx) writeLine(r *deliveryRow, flow int64, a store.Attempt, outcome string) error {
 	return t.exec(`INSERT OR REPLACE INTO attempts (delivery, no, kind, flow, node, epoch, started_at, recipients, outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		r.seq, a.No, string(a.Kind), flow, a.Node, a.Epoch, us(a.StartedAt), a.Recipients, outcome)
+		r.seq, a.No, string(a.Kind), flow, a.Node, a.Epoch, engine.Micros(a.StartedAt), a.Recipients, outcome)
 }
-
-func fold(s string) string { return strings.ToLower(s) }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // A lane is a row of lanes while a transaction works on it.
@@ -39,8 +40,6 @@ type flowName struct {
 	connection, client string
 }
 
-func never() int64 { return store.Never().UnixMicro() }
-
 const laneColumns = `id, key, concurrency, per_minute, per_day, paused_until, reason, cap, cap_until, in_flight, minute, day, gate_at, turn_at, served, ready_at`
 
 func scanLane(sc scan) (*lane, error) {
@@ -52,7 +51,7 @@ func scanLane(sc scan) (*lane, error) {
 		return nil, dbErr(err)
 	}
 	l.readyRow, l.servedRow = l.ready, l.served
-	l.PausedUntil, l.CapUntil = at(paused), at(capUntil)
+	l.PausedUntil, l.CapUntil = engine.At(paused), engine.At(capUntil)
 	l.DecodeColumns(reason, minute, day)
 	return l, nil
 }
@@ -81,8 +80,8 @@ func (t *tx) lane(now time.Time, key string, limits *adapters.LaneLimits) (*lane
 			if limits == nil {
 				return nil, sql.ErrNoRows
 			}
-			l = &lane{Lane: store.Lane{Key: key, Limits: *limits}, ready: never(), readyRow: never(), first: never(), firstKnown: true}
-			if l.id, err = t.insert(`INSERT INTO lanes (key, ready_at) VALUES (?, ?)`, key, never()); err != nil {
+			l = &lane{Lane: store.Lane{Key: key, Limits: *limits}, ready: engine.Never(), readyRow: engine.Never(), first: engine.Never(), firstKnown: true}
+			if l.id, err = t.insert(`INSERT INTO lanes (key, ready_at) VALUES (?, ?)`, key, engine.Never()); err != nil {
 				return nil, err
 			}
 		}
@@ -154,12 +153,12 @@ func (t *tx) flow(now time.Time, r store.Route, client string) (*flow, error) {
 		return nil, err
 	}
 	if f == nil {
-		f = &flow{lane: l.id, name: name, due: never(), readyRow: never()}
+		f = &flow{lane: l.id, name: name, due: engine.Never(), readyRow: engine.Never()}
 		if f.gate, err = t.connectionGate(name.connection); err != nil {
 			return nil, err
 		}
 		if f.id, err = t.insert(`INSERT INTO flows (lane, connection, client, due_at, gate_at, ready_at) VALUES (?, ?, ?, ?, ?, ?)`,
-			f.lane, name.connection, name.client, never(), f.gate, never()); err != nil {
+			f.lane, name.connection, name.client, engine.Never(), f.gate, engine.Never()); err != nil {
 			return nil, err
 		}
 	}
@@ -194,13 +193,13 @@ func (t *tx) connectionGate(id string) (int64, error) {
 		return 0, err
 	}
 	if active.Valid && active.Int64 == 0 {
-		return never(), nil
+		return engine.Never(), nil
 	}
 	return paused.Int64, nil
 }
 
-// regate gives the connection's gate to all its flows.
-func (t *tx) regate(now time.Time, id string, limits *adapters.LaneLimits) error {
+// recompute gives the connection's gate to all its flows.
+func (t *tx) recompute(now time.Time, id string, limits *adapters.LaneLimits) error {
 	gate, err := t.connectionGate(id)
 	if err != nil {
 		return err
@@ -248,7 +247,7 @@ func (t *tx) dirtyFlow(f *flow) {
 
 // arrived and left keep the flow's account of what waits in it.
 func (t *tx) arrived(f *flow, next time.Time) {
-	if n := us(next); f.queued == 0 && !f.staleDue || n < f.due {
+	if n := engine.Micros(next); f.queued == 0 && !f.staleDue || n < f.due {
 		f.due = n
 	}
 	f.queued++
@@ -271,7 +270,7 @@ func (t *tx) ungate(l *lane) {
 
 // waits reports whether something of the flow that has a row is due by then, or
 // may be: due is never too late.
-func (f *flow) waits(by time.Time) bool { return f.queued > 0 && f.due <= us(by) }
+func (f *flow) waits(by time.Time) bool { return f.queued > 0 && f.due <= engine.Micros(by) }
 
 // flush writes the flows and lanes that were touched, first of all when each
 // is ready next.
@@ -304,9 +303,9 @@ func (t *tx) laneOf(f *flow) (*lane, error) {
 
 func (t *tx) flushFlow(f *flow, l *lane) error {
 	if f.queued == 0 {
-		f.due = never()
+		f.due = engine.Never()
 	} else if f.staleDue {
-		f.due = never()
+		f.due = engine.Never()
 		err := t.row(`SELECT next_at FROM deliveries INDEXED BY deliveries_queue WHERE flow = ? AND state <= 1 ORDER BY next_at LIMIT 1`, []any{f.id}, &f.due)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
@@ -322,8 +321,8 @@ func (t *tx) flushFlow(f *flow, l *lane) error {
 
 // ready is when a claim may give something of the flow, its turn regarded.
 func (f *flow) ready() int64 {
-	if f.due == never() {
-		return never()
+	if f.due == engine.Never() {
+		return engine.Never()
 	}
 	return max(f.due, f.gate, f.turn)
 }
@@ -331,18 +330,18 @@ func (f *flow) ready() int64 {
 func (t *tx) flushLane(l *lane) error {
 	l.isDirty = false
 	if !l.firstKnown {
-		l.first = never()
+		l.first = engine.Never()
 		err := t.row(`SELECT ready_at FROM flows INDEXED BY flows_ready WHERE lane = ? ORDER BY ready_at LIMIT 1`, []any{l.id}, &l.first)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
 		l.firstKnown = true
 	}
-	if l.ready = l.first; l.ready < never() {
+	if l.ready = l.first; l.ready < engine.Never() {
 		l.ready = max(l.ready, l.gate, l.turn)
 		if !l.now.IsZero() {
 			if r := l.Room(l.now); r.Deliveries == 0 {
-				l.ready = max(l.ready, us(r.At))
+				l.ready = max(l.ready, engine.Micros(r.At))
 			}
 		}
 	}
@@ -353,7 +352,7 @@ func (t *tx) flushLane(l *lane) error {
 	if t.ready != 0 { // not before the row that is written: it need not be asked for
 		t.ready = min(t.ready, l.ready)
 	}
-	args := []any{l.Limits.Concurrency, l.Limits.PerMinute, l.Limits.RecipientsPerDay, us(l.PausedUntil), reason, l.Cap, us(l.CapUntil), l.InFlight,
+	args := []any{l.Limits.Concurrency, l.Limits.PerMinute, l.Limits.RecipientsPerDay, engine.Micros(l.PausedUntil), reason, l.Cap, engine.Micros(l.CapUntil), l.InFlight,
 		minute, day, l.gate, l.turn, l.id}
 	if l.ready == l.readyRow && l.served == l.servedRow { // the index stays as it is
 		return t.exec(`UPDATE lanes SET concurrency = ?, per_minute = ?, per_day = ?, paused_until = ?, reason = ?, cap = ?, cap_until = ?, in_flight = ?,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // A newMessage is a message made ready by the caller's goroutine, so that the
@@ -144,7 +145,7 @@ func (t *tx) submit(sub *store.Submission, msgs []newMessage) ([]store.Submitted
 			return nil, err
 		}
 		if err := t.exec(`INSERT OR REPLACE INTO idempotency (client, key, request, answer, expires_at) VALUES (?, ?, ?, ?, ?)`,
-			k.Client, k.Key, nonNil(k.Request), string(answer), us(k.ExpiresAt)); err != nil {
+			k.Client, k.Key, nonNil(k.Request), string(answer), engine.Micros(k.ExpiresAt)); err != nil {
 			return nil, err
 		}
 	}
@@ -156,7 +157,7 @@ const answerQuery = `SELECT request, answer FROM idempotency WHERE client = ? AN
 
 func (t *tx) replay(now time.Time, k *store.Idempotency) ([]store.Submitted, error) {
 	var request, answer []byte
-	err := t.row(answerQuery, []any{k.Client, k.Key, us(now)}, &request, &answer)
+	err := t.row(answerQuery, []any{k.Client, k.Key, engine.Micros(now)}, &request, &answer)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -169,7 +170,7 @@ func (t *tx) replay(now time.Time, k *store.Idempotency) ([]store.Submitted, err
 // Replay implements store.Replays.
 func (s *Store) Replay(ctx context.Context, now time.Time, k store.Idempotency) ([]store.Submitted, error) {
 	var request, answer []byte
-	err := s.read(ctx, answerQuery, []any{k.Client, k.Key, us(now)}, &request, &answer)
+	err := s.read(ctx, answerQuery, []any{k.Client, k.Key, engine.Micros(now)}, &request, &answer)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
@@ -182,7 +183,7 @@ func (s *Store) Replay(ctx context.Context, now time.Time, k store.Idempotency) 
 // message stores m with its deliveries.
 func (t *tx) message(now time.Time, m *newMessage, out *store.Submitted) error {
 	seq, err := t.insert(`INSERT INTO messages (id, client, received_at, size, sha256, kept, message_id, from_addr, env_from, tag, doc) VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)`,
-		m.ID, m.Client, us(m.ReceivedAt), m.Size, m.BodySHA256, m.MessageID, fold(m.From), fold(m.Envelope.From), m.Tag, m.doc)
+		m.ID, m.Client, engine.Micros(m.ReceivedAt), m.Size, m.BodySHA256, m.MessageID, engine.Fold(m.From), engine.Fold(m.Envelope.From), m.Tag, m.doc)
 	if err != nil {
 		return err
 	}
@@ -209,7 +210,7 @@ func (t *tx) join(now time.Time, m *newMessage, out *store.Submitted) (bool, err
 	want := m.deliveries[0].Route
 	var id store.ID
 	err := t.row(`SELECT id FROM deliveries INDEXED BY deliveries_join WHERE join_key = ? AND state = 0 AND next_at > ? ORDER BY seq DESC LIMIT 1`,
-		[]any{m.Join.Key, us(now)}, &id)
+		[]any{m.Join.Key, engine.Micros(now)}, &id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}

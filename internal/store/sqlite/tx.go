@@ -6,7 +6,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"sync"
-	"time"
 
 	"github.com/postino-mail/postino/internal/store"
 )
@@ -193,19 +192,4 @@ func readErr(ctx context.Context, err error) error {
 		return ctx.Err()
 	}
 	return outward(err)
-}
-
-// us and at turn times into columns and back.
-func us(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMicro()
-}
-
-func at(us int64) time.Time {
-	if us == 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(us).UTC()
 }

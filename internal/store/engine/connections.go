@@ -1,0 +1,256 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// A storedConnection is a connection with its secrets as they are sealed.
+type storedConnection struct {
+	*adapters.Connection
+	sealed []byte
+}
+
+const connectionColumns = `SELECT doc, sealed FROM connections`
+
+func (r Records) scanConnection(sc Scan) (storedConnection, error) {
+	var doc, sealed string
+	if err := sc(&doc, &sealed); err != nil {
+		return storedConnection{}, err
+	}
+	c, err := store.OpenConnection([]byte(doc), []byte(sealed), r.Sealer)
+	return storedConnection{c, []byte(sealed)}, err
+}
+
+func (r Records) connection(ctx context.Context, cond, arg string) (*adapters.Connection, error) {
+	c, err := r.scanConnection(func(dst ...any) error { return r.DB.Read(ctx, connectionColumns+cond, []any{arg}, dst...) })
+	if err != nil {
+		return nil, err
+	}
+	return c.Connection, nil
+}
+
+func (r Records) connections(ctx context.Context, cond string, args ...any) (out []*adapters.Connection, err error) {
+	err = r.DB.List(ctx, connectionColumns+cond, args, func() { out = nil }, func(sc Scan) error {
+		c, err := r.scanConnection(sc)
+		out = append(out, c.Connection)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Connection implements store.Connections.
+func (r Records) Connection(ctx context.Context, id string) (*adapters.Connection, error) {
+	return r.connection(ctx, ` WHERE id = $1`, id)
+}
+
+// ConnectionNamed implements store.Connections.
+func (r Records) ConnectionNamed(ctx context.Context, name string) (*adapters.Connection, error) {
+	return r.connection(ctx, ` WHERE name_key = $1`, Fold(name))
+}
+
+// Connections implements store.Connections.
+func (r Records) Connections(ctx context.Context) ([]*adapters.Connection, error) {
+	return r.connections(ctx, ` ORDER BY name_key`)
+}
+
+// ConnectionsByID implements store.Connections.
+func (r Records) ConnectionsByID(ctx context.Context, ids []string) ([]*adapters.Connection, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	args := make([]any, len(ids))
+	for i, id := range ids {
+		args[i] = id
+	}
+	return r.connections(ctx, ` WHERE id IN (`+params(1, len(ids))+`)`, args...)
+}
+
+// params is a list of n parameters from the one with number first on.
+func params(first, n int) string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = "$" + strconv.Itoa(first+i)
+	}
+	return strings.Join(out, ", ")
+}
+
+// ConnectionRevisions implements store.Connections.
+func (r Records) ConnectionRevisions(ctx context.Context) (out map[string]int64, err error) {
+	reset := func() { out = map[string]int64{} }
+	reset()
+	err = r.DB.List(ctx, `SELECT id, revision FROM connections`, nil, reset, func(sc Scan) error {
+		var id string
+		var rev int64
+		err := sc(&id, &rev)
+		out[id] = rev
+		return err
+	})
+	return out, err
+}
+
+// ConnectionsVersion implements store.Connections.
+func (r Records) ConnectionsVersion(ctx context.Context) (int64, error) {
+	return r.version(ctx, connectionsVersion)
+}
+
+// WriteConnection stores c, whose ID is set, in a transaction that nobody else
+// who writes connections runs at the same time. It counts the revision up, and
+// forgets the connection's state: somebody has looked at it, and what was wrong
+// may be right now.
+func (r Records) WriteConnection(t Tx, c *adapters.Connection) error {
+	var old storedConnection
+	var others []storedConnection // what bears on c: its name, or that it is the default
+	name := Fold(c.Name)
+	if err := t.Each(connectionColumns+` WHERE id = $1 OR name_key = $2 OR is_default`, []any{c.ID, name}, func(sc Scan) error {
+		o, err := r.scanConnection(sc)
+		switch {
+		case err != nil:
+		case o.ID == c.ID:
+			old = o
+		default:
+			others = append(others, o)
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	switch {
+	case old.Connection == nil && c.Revision != 0:
+		return store.ErrNotFound
+	case old.Connection != nil && old.Revision != c.Revision:
+		return store.ErrConflict
+	}
+	for _, o := range others {
+		if Fold(o.Name) == name {
+			return store.ErrExists
+		}
+	}
+	store.KeepSecrets(c, old.Connection)
+	c.Revision++
+	edited := []string{c.ID}
+	for _, o := range others {
+		if !isDefault(c) || !isDefault(o.Connection) {
+			continue
+		}
+		o.Default = adapters.DefaultNo
+		o.Revision++
+		if err := r.setConnection(t, o.Connection, o.sealed); err != nil {
+			return err
+		}
+		edited = append(edited, o.ID)
+	}
+	if err := r.setConnection(t, c, old.sealed); err != nil {
+		return err
+	}
+	return errors.Join(forgetState(t, c.ID), noteEdit(t, edited...))
+}
+
+func isDefault(c *adapters.Connection) bool {
+	return c.Default != "" && c.Default != adapters.DefaultNo
+}
+
+// setConnection writes c over one whose sealed secrets were old.
+func (r Records) setConnection(t Tx, c *adapters.Connection, old []byte) error {
+	doc, sealed, err := store.SealConnection(c, r.Sealer, old)
+	if err != nil {
+		return err
+	}
+	_, err = t.Exec(`INSERT INTO connections (id, name_key, revision, active, is_default, doc, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (id) DO UPDATE SET name_key = excluded.name_key, revision = excluded.revision, active = excluded.active,
+			is_default = excluded.is_default, doc = excluded.doc, sealed = excluded.sealed`,
+		c.ID, Fold(c.Name), c.Revision, c.IsActive(), isDefault(c), string(doc), string(sealed))
+	return err
+}
+
+// RemoveConnection removes a connection in a transaction in which nothing that
+// is queued on it is claimed; ErrInUse while something needs it.
+func (r Records) RemoveConnection(t Tx, id string) error {
+	var used bool
+	// A connection's subqueues are few; what is sending, or held, is little
+	// beside what is sent. The conditions are those of the partial indices.
+	if err := t.Row(`SELECT EXISTS (SELECT 1 FROM flows f WHERE f.connection = $1 AND f.queued > 0)
+		OR EXISTS (SELECT 1 FROM deliveries d CROSS JOIN flows f WHERE d.state = 2 AND f.id = d.flow AND f.connection || '' = $1)
+		OR EXISTS (SELECT 1 FROM deliveries d CROSS JOIN flows f
+			WHERE d.state = 3 AND d.state <> 2 AND d.state <> 4 AND f.id = d.flow AND f.connection || '' = $1)`, []any{id}, &used); err != nil {
+		return err
+	}
+	if used {
+		return store.ErrInUse
+	}
+	n, err := t.Exec(`DELETE FROM connections WHERE id = $1`, id)
+	if err == nil && n == 0 {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(forgetState(t, id), noteEdit(t, id))
+}
+
+// noteEdit counts a change of connections and notes whose it is.
+func noteEdit(t Tx, ids ...string) error {
+	if err := bump(t, connectionsVersion); err != nil {
+		return err
+	}
+	var version, log string
+	if err := t.Row(`SELECT value, coalesce((SELECT value FROM settings WHERE name = $2), '') FROM settings WHERE name = $1`,
+		[]any{connectionsVersion, connectionsEdits}, &version, &log); err != nil {
+		return err
+	}
+	log += version + " " + strings.Join(ids, ",") + "\n"
+	_, err := t.Exec(setSetting, connectionsEdits, log[max(0, len(log)-store.EditsKept):])
+	return err
+}
+
+// ConnectionEdits implements store.Connections.
+func (r Records) ConnectionEdits(ctx context.Context, since int64) (store.Edits, error) {
+	var version int64
+	var log string
+	err := r.DB.Read(ctx, `SELECT CAST(value AS BIGINT), coalesce((SELECT value FROM settings WHERE name = $2), '') FROM settings WHERE name = $1`,
+		[]any{connectionsVersion, connectionsEdits}, &version, &log)
+	if err != nil {
+		return store.Edits{}, err
+	}
+	return store.EditsSince(log, since, version), nil
+}
+
+func forgetState(t Tx, id string) error {
+	_, err := t.Exec(`DELETE FROM connection_states WHERE connection = $1`, id)
+	return err
+}
+
+// ConnectionState implements store.Connections.
+func (r Records) ConnectionState(ctx context.Context, id string) (store.ConnectionState, error) {
+	var doc string
+	err := r.DB.Read(ctx, `SELECT doc FROM connection_states WHERE connection = $1`, []any{id}, &doc)
+	if errors.Is(err, store.ErrNotFound) {
+		return store.ConnectionState{Connection: id}, nil
+	}
+	if err != nil {
+		return store.ConnectionState{Connection: id}, err
+	}
+	return store.DecodeState(id, []byte(doc)), nil
+}
+
+// ConnectionStates implements store.Connections.
+func (r Records) ConnectionStates(ctx context.Context) (out []store.ConnectionState, err error) {
+	q := `SELECT connection, doc FROM connection_states ORDER BY connection`
+	err = r.DB.List(ctx, q, nil, func() { out = nil }, func(sc Scan) error {
+		var id, doc string
+		if err := sc(&id, &doc); err != nil {
+			return err
+		}
+		out = append(out, store.DecodeState(id, []byte(doc)))
+		return nil
+	})
+	return out, err
+}

@@ -1,0 +1,66 @@
+package engine
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// A Scan reads the columns of the current row.
+type Scan func(dst ...any) error
+
+// A Tx runs statements in one transaction. Its errors are the driver's and end
+// the transaction; store.ErrNotFound is the absence of a row.
+type Tx interface {
+	// Exec returns how many rows were changed.
+	Exec(q string, args ...any) (int64, error)
+	// Row scans the first row.
+	Row(q string, args []any, dst ...any) error
+	// Each calls f for every row.
+	Each(q string, args []any, f func(Scan) error) error
+	// Lock is what a SELECT ends with so that the rows stay as they are: " FOR
+	// UPDATE", or empty where nobody else writes.
+	Lock() string
+}
+
+// A DB is how records are read and written that are few and change rarely.
+type DB interface {
+	// Read scans one row; store.ErrNotFound when there is none.
+	Read(ctx context.Context, q string, args []any, dst ...any) error
+	// List calls f for every row. It may begin again from the first row, after reset.
+	List(ctx context.Context, q string, args []any, reset func(), f func(Scan) error) error
+	// Do runs f in a transaction and returns when it is durable. f may run more
+	// than once; an error of f undoes what it wrote.
+	Do(ctx context.Context, f func(Tx) error) error
+	// Edited tells the caches of all nodes that a connection, a client or a key
+	// has changed.
+	Edited()
+	// Key is an idempotency key as the database takes it, which need not be
+	// UTF-8; ID is where a column with an id is scanned to.
+	Key(k string) any
+	ID(id *store.ID) any
+}
+
+// Micros and At turn times into columns and back; 0 is the zero time.
+func Micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// At is the time in a column.
+func At(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}
+
+// Never is store.Never as a column.
+func Never() int64 { return store.Never().UnixMicro() }
+
+// Fold is the form in which names and addresses are compared.
+func Fold(s string) string { return strings.ToLower(s) }

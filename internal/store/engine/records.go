@@ -1,0 +1,283 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// Records implements the ports on what people set up: store.Clients,
+// store.Settings, and the reading half of store.Connections. Secrets are
+// sealed by Sealer; nil: none can be stored.
+type Records struct {
+	DB     DB
+	Sealer store.Sealer
+}
+
+// The settings that count changes, for caches to compare, and the log of whose
+// they are.
+const (
+	connectionsEdits   = "connections_edits"
+	connectionsVersion = "connections_version"
+	clientsVersion     = "clients_version"
+)
+
+// A table keeps records of one type as JSON, by id and by one unique key. A new
+// kind of record is one of these.
+type table[T any] struct {
+	name    string
+	version string // setting that counts its changes; empty: none
+	id      func(*T) *string
+	rev     func(*T) *int64
+	lookup  func(*T) string
+}
+
+func clients() table[store.Client] {
+	return table[store.Client]{"clients", clientsVersion, func(c *store.Client) *string { return &c.ID },
+		func(c *store.Client) *int64 { return &c.Revision }, func(c *store.Client) string { return Fold(c.Name) }}
+}
+
+func apiKeys() table[store.APIKey] {
+	return table[store.APIKey]{"api_keys", clientsVersion, func(k *store.APIKey) *string { return &k.ID },
+		func(k *store.APIKey) *int64 { return &k.Revision }, func(k *store.APIKey) string { return k.Hash }}
+}
+
+func webhooks() table[store.Webhook] {
+	return table[store.Webhook]{"webhooks", "", func(w *store.Webhook) *string { return &w.ID },
+		func(w *store.Webhook) *int64 { return &w.Revision }, func(w *store.Webhook) string { return w.ID }}
+}
+
+func (tb table[T]) get(ctx context.Context, db DB, column, key string) (*T, error) {
+	var doc string
+	if err := db.Read(ctx, `SELECT doc FROM `+tb.name+` WHERE `+column+` = $1`, []any{key}, &doc); err != nil {
+		return nil, err
+	}
+	v := new(T)
+	if err := json.Unmarshal([]byte(doc), v); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+func (tb table[T]) all(ctx context.Context, db DB) (out []T, err error) {
+	err = db.List(ctx, `SELECT doc FROM `+tb.name+` ORDER BY lookup`, nil, func() { out = nil }, func(sc Scan) error {
+		var doc string
+		var v T
+		if err := sc(&doc); err != nil {
+			return err
+		}
+		err := json.Unmarshal([]byte(doc), &v)
+		out = append(out, v)
+		return err
+	})
+	return out, err
+}
+
+// put stores v in a transaction of its own.
+func (tb table[T]) put(ctx context.Context, db DB, in T) (out *T, err error) {
+	err = tb.edit(ctx, db, func(t Tx) error {
+		v := in
+		out = &v
+		return tb.write(t, out)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// edit has f change the table, counts that as a change, and tells the caches.
+func (tb table[T]) edit(ctx context.Context, db DB, f func(Tx) error) error {
+	err := db.Do(ctx, func(t Tx) error {
+		if err := f(t); err != nil || tb.version == "" {
+			return err
+		}
+		return bump(t, tb.version)
+	})
+	if err == nil && tb.version != "" {
+		db.Edited()
+	}
+	return err
+}
+
+// write stores a new record (revision 0), or a new state of the one whose
+// revision v has, and counts the revision up.
+func (tb table[T]) write(t Tx, v *T) error {
+	if *tb.id(v) == "" {
+		*tb.id(v) = store.NewID().String()
+	}
+	var rev int64
+	switch err := t.Row(`SELECT revision FROM `+tb.name+` WHERE id = $1`+t.Lock(), []any{*tb.id(v)}, &rev); {
+	case errors.Is(err, store.ErrNotFound) && *tb.rev(v) == 0:
+	case err != nil:
+		return err
+	case rev != *tb.rev(v):
+		return store.ErrConflict
+	}
+	// Of two nodes that take one name at once the unique index refuses the second.
+	var taken bool
+	if err := t.Row(`SELECT EXISTS (SELECT 1 FROM `+tb.name+` WHERE lookup = $1 AND id <> $2)`, []any{tb.lookup(v), *tb.id(v)}, &taken); err != nil {
+		return err
+	}
+	if taken {
+		return store.ErrExists
+	}
+	*tb.rev(v)++
+	return tb.set(t, v, rev == 0)
+}
+
+func (tb table[T]) set(t Tx, v *T, fresh bool) error {
+	doc, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	q := `UPDATE ` + tb.name + ` SET lookup = $2, revision = $3, doc = $4 WHERE id = $1`
+	if fresh {
+		q = `INSERT INTO ` + tb.name + ` (id, lookup, revision, doc) VALUES ($1, $2, $3, $4)`
+	}
+	_, err = t.Exec(q, *tb.id(v), tb.lookup(v), *tb.rev(v), string(doc))
+	return err
+}
+
+func (tb table[T]) remove(t Tx, id string) error {
+	n, err := t.Exec(`DELETE FROM `+tb.name+` WHERE id = $1`, id)
+	if err == nil && n == 0 {
+		err = store.ErrNotFound
+	}
+	return err
+}
+
+// bump counts a change that caches compare.
+func bump(t Tx, name string) error {
+	_, err := t.Exec(`UPDATE settings SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE name = $1`, name)
+	return err
+}
+
+func (r Records) version(ctx context.Context, name string) (v int64, err error) {
+	err = r.DB.Read(ctx, `SELECT CAST(value AS BIGINT) FROM settings WHERE name = $1`, []any{name}, &v)
+	return v, err
+}
+
+// Client implements store.Clients.
+func (r Records) Client(ctx context.Context, id string) (*store.Client, error) {
+	return clients().get(ctx, r.DB, "id", id)
+}
+
+// ClientNamed implements store.Clients.
+func (r Records) ClientNamed(ctx context.Context, name string) (*store.Client, error) {
+	return clients().get(ctx, r.DB, "lookup", Fold(name))
+}
+
+// Clients implements store.Clients.
+func (r Records) Clients(ctx context.Context) ([]store.Client, error) {
+	return clients().all(ctx, r.DB)
+}
+
+// PutClient implements store.Clients.
+func (r Records) PutClient(ctx context.Context, c store.Client) (*store.Client, error) {
+	return clients().put(ctx, r.DB, c)
+}
+
+// DeleteClient implements store.Clients.
+func (r Records) DeleteClient(ctx context.Context, id string) error {
+	return clients().edit(ctx, r.DB, func(t Tx) error {
+		if err := clients().remove(t, id); err != nil {
+			return err
+		}
+		var keys []string
+		if err := t.Each(`SELECT doc FROM api_keys`, nil, func(sc Scan) error {
+			var doc string
+			var k store.APIKey
+			if err := sc(&doc); err != nil {
+				return err
+			}
+			err := json.Unmarshal([]byte(doc), &k)
+			if k.Client == id {
+				keys = append(keys, k.ID)
+			}
+			return err
+		}); err != nil {
+			return err
+		}
+		for _, k := range keys {
+			if err := apiKeys().remove(t, k); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// ClientsVersion implements store.Clients.
+func (r Records) ClientsVersion(ctx context.Context) (int64, error) {
+	return r.version(ctx, clientsVersion)
+}
+
+// APIKeyByHash implements store.Clients.
+func (r Records) APIKeyByHash(ctx context.Context, hash string) (*store.APIKey, error) {
+	return apiKeys().get(ctx, r.DB, "lookup", hash)
+}
+
+// APIKeys implements store.Clients.
+func (r Records) APIKeys(ctx context.Context, client string) ([]store.APIKey, error) {
+	all, err := apiKeys().all(ctx, r.DB)
+	if err != nil || client == "" {
+		return all, err
+	}
+	var out []store.APIKey
+	for _, k := range all {
+		if k.Client == client {
+			out = append(out, k)
+		}
+	}
+	return out, nil
+}
+
+// PutAPIKey implements store.Clients.
+func (r Records) PutAPIKey(ctx context.Context, k store.APIKey) (*store.APIKey, error) {
+	return apiKeys().put(ctx, r.DB, k)
+}
+
+// DeleteAPIKey implements store.Clients.
+func (r Records) DeleteAPIKey(ctx context.Context, id string) error {
+	return apiKeys().edit(ctx, r.DB, func(t Tx) error { return apiKeys().remove(t, id) })
+}
+
+// TouchAPIKey implements store.Clients.
+func (r Records) TouchAPIKey(ctx context.Context, id string, when time.Time) error {
+	return r.DB.Do(ctx, func(t Tx) error {
+		var doc string
+		if err := t.Row(`SELECT doc FROM api_keys WHERE id = $1`+t.Lock(), []any{id}, &doc); err != nil {
+			return err
+		}
+		var k store.APIKey
+		if err := json.Unmarshal([]byte(doc), &k); err != nil {
+			return err
+		}
+		k.LastUsedAt = store.Micro(when)
+		return apiKeys().set(t, &k, false)
+	})
+}
+
+// Webhook implements store.Events.
+func (r Records) Webhook(ctx context.Context, id string) (*store.Webhook, error) {
+	return webhooks().get(ctx, r.DB, "id", id)
+}
+
+// Webhooks implements store.Events.
+func (r Records) Webhooks(ctx context.Context) ([]store.Webhook, error) {
+	return webhooks().all(ctx, r.DB)
+}
+
+// PutWebhook implements store.Events.
+func (r Records) PutWebhook(ctx context.Context, w store.Webhook) (*store.Webhook, error) {
+	return webhooks().put(ctx, r.DB, w)
+}
+
+// DeleteWebhook implements store.Events.
+func (r Records) DeleteWebhook(ctx context.Context, id string) error {
+	return webhooks().edit(ctx, r.DB, func(t Tx) error { return webhooks().remove(t, id) })
+}

@@ -1,0 +1,81 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
+)
+
+// recordsDB is the database as the engine sees it.
+type recordsDB struct{ *Store }
+
+// Read implements engine.DB.
+func (r recordsDB) Read(ctx context.Context, q string, args []any, dst ...any) error {
+	return r.read(ctx, q, args, dst...)
+}
+
+// List implements engine.DB.
+func (r recordsDB) List(ctx context.Context, q string, args []any, reset func(), f func(engine.Scan) error) error {
+	return r.list(ctx, q, args, reset, func(sc scan) error { return f(checked(sc)) })
+}
+
+// Do implements engine.DB.
+func (r recordsDB) Do(ctx context.Context, f func(engine.Tx) error) error {
+	return r.alone(ctx, func(ctx context.Context, tx pgx.Tx) error { return f(recordsTx{ctx, tx}) })
+}
+
+// Edited implements engine.DB.
+func (r recordsDB) Edited() { r.edited() }
+
+// Key implements engine.DB.
+func (recordsDB) Key(k string) any { return []byte(k) }
+
+// ID implements engine.DB.
+func (recordsDB) ID(id *store.ID) any { return (*[16]byte)(id) }
+
+// A querier is a transaction of pgx, or a connection with one open.
+type querier interface {
+	Exec(ctx context.Context, q string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, q string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, q string, args ...any) pgx.Row
+}
+
+// recordsTx is a transaction as the engine sees it.
+type recordsTx struct {
+	ctx context.Context //nolint:containedctx // it lives as long as one call of a transaction
+	q   querier
+}
+
+// Exec implements engine.Tx.
+func (t recordsTx) Exec(q string, args ...any) (int64, error) {
+	tag, err := t.q.Exec(t.ctx, q, args...)
+	return tag.RowsAffected(), taken(err)
+}
+
+// Row implements engine.Tx.
+func (t recordsTx) Row(q string, args []any, dst ...any) error {
+	return notFound(t.q.QueryRow(t.ctx, q, args...).Scan(dst...))
+}
+
+// Each implements engine.Tx.
+func (t recordsTx) Each(q string, args []any, f func(engine.Scan) error) error {
+	rows, err := t.q.Query(t.ctx, q, args...)
+	if err != nil {
+		return dbErr(err)
+	}
+	var own error
+	if err := each(func(sc scan) error { own = f(checked(sc)); return own })(rows); own == nil {
+		return dbErr(err)
+	}
+	return own
+}
+
+// Lock implements engine.Tx.
+func (recordsTx) Lock() string { return ` FOR UPDATE` }
+
+// checked makes what the database says of a column an error of the database.
+func checked(sc scan) engine.Scan { return func(dst ...any) error { return dbErr(sc(dst...)) } }
