@@ -135,6 +135,7 @@ func (e *Server) discovery(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// TokenURL is the token endpoint of a tenant.
 func (e *Server) TokenURL(tenant string) string {
 	return e.url + "/" + tenant + "/oauth2/v2.0/token"
 }

@@ -23,6 +23,7 @@ type Token struct {
 	expires   time.Time
 }
 
+// HasRole reports whether the token has the application role.
 func (t Token) HasRole(role string) bool { return slices.Contains(t.Roles, role) }
 
 // Errors of verify.

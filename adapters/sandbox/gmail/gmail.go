@@ -66,6 +66,7 @@ func (g *Server) Start() error {
 // URL is the address of the API, without a slash at its end.
 func (g *Server) URL() string { return g.url }
 
+// Reset forgets messages and uploads.
 func (g *Server) Reset() {
 	g.mu.Lock()
 	old := g.uploads

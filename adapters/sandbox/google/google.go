@@ -47,6 +47,7 @@ type Token struct {
 	expires time.Time
 }
 
+// Allows reports whether the token has one of the scopes.
 func (t Token) Allows(scopes ...string) bool {
 	return slices.ContainsFunc(scopes, func(v string) bool { return slices.Contains(t.scopes, v) })
 }

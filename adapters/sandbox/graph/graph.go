@@ -67,6 +67,7 @@ func (g *Server) UploadURL() string { return g.uploadURL }
 // now is Graph's own clock, which its answers tell in Date.
 func (g *Server) now() time.Time { return g.core.Now().Add(g.core.Switches().GraphAhead) }
 
+// Reset forgets mailboxes, uploads and what limits have counted.
 func (g *Server) Reset() {
 	g.limits.reset()
 	g.uploads.reset(g.core.Log)

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/postino-mail/postino/internal/smtpsyntax"
 )
 
 // A command is a command line taken apart.
@@ -17,84 +19,27 @@ func parseCommand(line []byte) command {
 	return command{strings.ToUpper(verb), strings.TrimSpace(arg)}
 }
 
-// A param is an ESMTP parameter; name in upper case.
-type param struct {
-	name, value string
-	hasValue    bool
-}
-
-// A path is the argument of MAIL or RCPT.
-type path struct {
-	address string // empty: the null reverse-path
-	utf8    bool   // needs SMTPUTF8
-	params  []param
-}
-
-// parsePath reads "FROM:<path> params" or "TO:<path> params" strictly: no
-// space after the colon, angle brackets, no source route (RFC 5321 section
-// 4.1.1.2). text says what is wrong.
-func parsePath(arg, keyword string) (p path, text string) {
-	if len(arg) < len(keyword) || !strings.EqualFold(arg[:len(keyword)], keyword) {
+// parsePath reads the argument of MAIL or RCPT strictly: no space after the colon,
+// angle brackets, no source route (RFC 5321 section 4.1.1.2). text says what is
+// wrong.
+func parsePath(arg, keyword string) (p smtpsyntax.Path, text string) {
+	p, bad := smtpsyntax.ParsePath(arg, keyword)
+	postmaster := keyword == "TO:" && strings.EqualFold(p.Address, "postmaster")
+	switch {
+	case bad == smtpsyntax.PathMissing:
 		return p, "Syntax: " + keyword + "<address>"
-	}
-	rest := arg[len(keyword):]
-	if !strings.HasPrefix(rest, "<") {
-		return p, "Syntax: " + keyword + "<address>, without a space"
-	}
-	end := pathEnd(rest)
-	if end < 0 {
-		return p, "Bad address syntax: > is missing"
-	}
-	p.address = rest[1:end]
-	if !utf8.ValidString(p.address) {
-		return p, "Bad address syntax: not UTF-8"
-	}
-	p.utf8 = strings.ContainsFunc(p.address, func(r rune) bool { return r >= utf8.RuneSelf })
-	postmaster := keyword == "TO:" && strings.EqualFold(p.address, "postmaster")
-	if p.address != "" && !postmaster && !isMailbox(p.address) {
+	case bad != "":
+		return p, "Bad syntax: " + string(bad)
+	case p.Irregular != "":
+		return p, "Bad syntax: " + p.Irregular
+	case p.Address != "" && !postmaster && !isMailbox(p.Address):
 		return p, "Bad address syntax"
-	}
-	rest = rest[end+1:]
-	if rest == "" {
-		return p, ""
-	}
-	if rest[0] != ' ' {
-		return p, "Bad address syntax: a space is missing before the parameters"
-	}
-	for word := range strings.FieldsSeq(rest) {
-		name, value, has := strings.Cut(word, "=")
-		if !isParamName(name) || has && (value == "" || strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r == '=' || r == 0x7f })) {
-			return p, "Bad parameter syntax"
-		}
-		name = strings.ToUpper(name)
-		for _, have := range p.params {
-			if have.name == name {
-				return p, "Parameter given twice"
-			}
-		}
-		p.params = append(p.params, param{name, value, has})
 	}
 	return p, ""
 }
 
-// pathEnd is the index of the > that ends a path, outside quotes; -1: none.
-func pathEnd(v string) int {
-	quoted := false
-	for i := 0; i < len(v); i++ {
-		switch {
-		case quoted && v[i] == '\\':
-			i++
-		case v[i] == '"':
-			quoted = !quoted
-		case v[i] == '>' && !quoted:
-			return i
-		}
-	}
-	return -1
-}
-
-func isParamName(name string) bool {
-	return name != "" && name[0] != '-' && !strings.ContainsFunc(name, func(r rune) bool { return !isAlnum(r) && r != '-' })
+func isASCII(v string) bool {
+	return !strings.ContainsFunc(v, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
 func isAlnum(r rune) bool {
@@ -163,21 +108,5 @@ func isDomain(v string) bool {
 // isHeloName checks the name of EHLO: ASCII, a domain or an address literal
 // (RFC 5321 section 4.1.1.1).
 func isHeloName(v string) bool {
-	return isDomain(v) && !strings.ContainsFunc(v, func(r rune) bool { return r >= utf8.RuneSelf })
-}
-
-// isXtext checks RFC 3461 section 4 xtext: printable, + as +XX alone.
-func isXtext(v string) bool {
-	for i := 0; i < len(v); i++ {
-		switch c := v[i]; {
-		case c < '!' || c > '~' || c == '=':
-			return false
-		case c == '+':
-			if i+2 >= len(v) || strings.Trim(v[i+1:i+3], "0123456789ABCDEF") != "" {
-				return false
-			}
-			i += 2
-		}
-	}
-	return v != ""
+	return isDomain(v) && isASCII(v)
 }

@@ -1,11 +1,6 @@
 package smtp
 
-import (
-	"bufio"
-	"bytes"
-	"errors"
-	"io"
-)
+import "bytes"
 
 // maxTextLine is the longest line, without CRLF (RFC 5321 section 4.5.3.1.6,
 // RFC 5322 section 2.1.1).
@@ -110,81 +105,4 @@ func (k *contentCheck) refusal(eightBit, utf8 bool) string {
 		return "550 5.6.7 8-bit header without SMTPUTF8 (RFC 6531)"
 	}
 	return ""
-}
-
-// A dotReader reads the message behind DATA up to the dot on its own line, and
-// takes leading dots off (RFC 5321 section 4.5.2). Only CRLF ends a line: what
-// a laxer server would take for the end is content here.
-type dotReader struct {
-	br    *bufio.Reader
-	check *contentCheck
-	alive func() // before each wait for the client
-
-	pending   []byte // of the reader's buffer
-	ended     bool
-	within    bool // a line that did not fit the buffer goes on
-	unstuffed bool // a line began with a single dot
-	cr        bool // the last byte was CR
-	newline   bool // the last line ended with CRLF; the beginning counts
-}
-
-var errDataCut = errors.New("the connection ended within a message")
-
-func (d *dotReader) Read(p []byte) (int, error) {
-	n := 0
-	for n < len(p) {
-		if len(d.pending) == 0 {
-			if d.ended || n > 0 && d.br.Buffered() == 0 {
-				break
-			}
-			if err := d.fill(); err != nil {
-				return n, err
-			}
-			continue
-		}
-		m := copy(p[n:], d.pending)
-		d.pending = d.pending[m:]
-		n += m
-	}
-	if n == 0 && d.ended {
-		return 0, io.EOF
-	}
-	return n, nil
-}
-
-func (d *dotReader) fill() error {
-	if d.br.Buffered() == 0 {
-		d.alive()
-	}
-	line, err := d.br.ReadSlice('\n')
-	if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-		return errors.Join(errDataCut, err)
-	}
-	if !d.within && d.newline && line[0] == '.' {
-		if string(line) == ".\r\n" {
-			d.ended = true
-			d.check.end()
-			return nil
-		}
-		line = line[1:]
-		if line[0] != '.' {
-			d.unstuffed = true
-		}
-	}
-	d.within = err != nil
-	if l := len(line); l > 0 {
-		if !d.within {
-			d.newline = l >= 2 && line[l-2] == '\r' || l == 1 && d.cr
-		}
-		d.cr = line[l-1] == '\r'
-	}
-	d.check.feed(line)
-	d.pending = line
-	return nil
-}
-
-// drain reads to the end of the message.
-func (d *dotReader) drain() error {
-	_, err := io.Copy(io.Discard, d)
-	return err
 }

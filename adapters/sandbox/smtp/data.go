@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -13,6 +12,7 @@ import (
 	"github.com/postino-mail/postino/adapters/sandbox/control"
 	"github.com/postino-mail/postino/adapters/sandbox/gmail"
 	"github.com/postino-mail/postino/adapters/sandbox/internal/core"
+	"github.com/postino-mail/postino/internal/smtpsyntax"
 )
 
 // data reads a message behind DATA and delivers it.
@@ -35,24 +35,35 @@ func (c *session) data(cmd command) {
 	if !ready || c.closing || !c.flush() {
 		return
 	}
-	check := &contentCheck{}
-	body := &dotReader{br: c.br, check: check, alive: c.deadline, newline: true}
-	m, err := c.server.core.Receive(body)
-	if errors.Is(err, errDataCut) {
-		c.closing = true
-		return
-	}
-	if err != nil {
-		if err := body.drain(); err != nil {
-			c.closing = true
-			return
+	b := c.newBody()
+	var dots smtpsyntax.DotReader
+	state := smtpsyntax.DataOpen
+	for state == smtpsyntax.DataOpen {
+		if c.br.Buffered() == 0 {
+			c.deadline()
+			if _, err := c.br.Peek(1); err != nil {
+				c.discard(b)
+				c.closing = true
+				return
+			}
 		}
+		piece, _ := c.br.Peek(c.br.Buffered()) // of what is buffered: cannot fail
+		var used int
+		used, state = dots.Feed(piece, b.add)
+		_, _ = c.br.Discard(used) // likewise
 	}
-	refusal := check.refusal(c.tx.eightBit, c.tx.utf8)
-	if refusal == "" && body.unstuffed {
+	m, err := b.finish()
+	refusal := b.check.refusal(c.tx.eightBit, c.tx.utf8)
+	switch {
+	case state == smtpsyntax.DataAmbiguous:
+		refusal = "550 5.6.11 a line with a dot alone is next to a bare CR or LF: the end of the message is not certain, closing"
+	case refusal == "" && dots.Unstuffed:
 		refusal = "550 5.6.0 a line begins with a single period: it was not doubled (RFC 5321 section 4.5.2)"
 	}
 	c.finish("data", m, err, refusal)
+	if state == smtpsyntax.DataAmbiguous { // where the next command begins is not known
+		c.closing = true
+	}
 }
 
 // finish ends a transaction with its one reply (op "dot"). m is nil when err is not.
@@ -87,7 +98,7 @@ func (c *session) finish(route string, m *core.Message, err error, refusal strin
 	c.discard(m) // a fault came first
 }
 
-func (c *session) discard(m *core.Message) {
+func (c *session) discard(m interface{ Discard() error }) {
 	if err := m.Discard(); err != nil {
 		c.server.core.Log.Error("a message stays on disk", "err", err)
 	}
@@ -164,56 +175,43 @@ func (c *session) senderRefusal(tx *transaction, m *core.Message, style string) 
 	return ""
 }
 
-// A bdatBody is a message that comes in chunks (RFC 3030). It is written to
-// the store while it comes.
-type bdatBody struct {
+// A body is a message on its way into the store.
+type body struct {
 	check contentCheck
-	pw    *io.PipeWriter
-	done  chan struct{}
-	m     *core.Message
-	err   error
-	size  int64
+	in    *core.Incoming
+	err   error // of in: the rest is only checked
 }
 
-var errAbandoned = errors.New("the transaction was abandoned")
+func (c *session) newBody() *body { return &body{in: c.server.core.NewIncoming()} }
 
-func (c *session) newBdat() *bdatBody {
-	pr, pw := io.Pipe()
-	b := &bdatBody{pw: pw, done: make(chan struct{})}
-	go func() {
-		defer close(b.done)
-		b.m, b.err = c.server.core.Receive(pr)
-		_ = pr.CloseWithError(b.err) // never fails; a writer learns why
-	}()
-	return b
-}
-
-func (b *bdatBody) Write(p []byte) (int, error) {
+func (b *body) add(p []byte) {
 	b.check.feed(p)
-	b.size += int64(len(p))
-	if n, err := b.pw.Write(p); err != nil && n < len(p) {
-		return len(p), nil // the rest is read away; end tells why
+	if b.err == nil {
+		_, b.err = b.in.Write(p)
 	}
-	return len(p), nil
 }
 
-// end gives the whole message.
-func (b *bdatBody) end() (*core.Message, error) {
+func (b *body) Write(p []byte) (int, error) {
+	b.add(p)
+	return len(p), nil // finish returns the error
+}
+
+// finish returns the whole message.
+func (b *body) finish() (*core.Message, error) {
 	b.check.end()
-	_ = b.pw.Close() // never fails
-	<-b.done
-	return b.m, b.err
+	if b.err != nil {
+		return nil, errors.Join(b.err, b.in.Discard())
+	}
+	return b.in.Finish()
 }
 
-func (b *bdatBody) abandon() {
-	_ = b.pw.CloseWithError(errAbandoned) // never fails
-	<-b.done                              // receive has discarded it
-}
+// Discard removes what was stored so far.
+func (b *body) Discard() error { return b.in.Discard() }
 
 // bdat takes one chunk. Its bytes are read whatever the reply is (RFC 3030
 // section 2).
 func (c *session) bdat(cmd command) {
-	size, last, ok := parseBdat(cmd.arg)
+	size, last, ok := smtpsyntax.ParseChunk(cmd.arg)
 	if !ok {
 		c.reply("501 5.5.4 Syntax: BDAT size [LAST]")
 		c.closing = true // where the next command begins is not known
@@ -239,7 +237,7 @@ func (c *session) bdat(cmd command) {
 	tx := c.tx
 	if tx.bdat == nil {
 		c.server.core.Count("smtp.data")
-		tx.bdat = c.newBdat()
+		tx.bdat = c.newBody()
 	}
 	if err := c.copyChunk(tx.bdat, size); err != nil {
 		c.closing = true
@@ -251,7 +249,7 @@ func (c *session) bdat(cmd command) {
 	}
 	b := tx.bdat
 	tx.bdat = nil
-	m, err := b.end()
+	m, err := b.finish()
 	c.finish("bdat", m, err, b.check.refusal(tx.eightBit, tx.utf8))
 }
 
@@ -268,15 +266,4 @@ func (c *session) copyChunk(w io.Writer, size int64) error {
 		}
 	}
 	return nil
-}
-
-func parseBdat(arg string) (size int64, last, ok bool) {
-	words := strings.Fields(arg)
-	if len(words) == 2 && strings.EqualFold(words[1], "LAST") {
-		last = true
-	} else if len(words) != 1 {
-		return 0, false, false
-	}
-	n, err := strconv.ParseUint(words[0], 10, 63)
-	return int64(n), last, err == nil
 }

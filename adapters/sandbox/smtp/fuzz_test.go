@@ -21,15 +21,15 @@ func FuzzSMTPPath(f *testing.F) {
 		if text != "" {
 			return
 		}
-		if strings.ContainsAny(p.address, "\r\n\x00") {
-			t.Fatalf("%q: control characters in %q", v, p.address)
+		if strings.ContainsAny(p.Address, "\r\n\x00") {
+			t.Fatalf("%q: control characters in %q", v, p.Address)
 		}
-		if p.address != "" && !strings.Contains(p.address, "@") {
-			t.Fatalf("%q: no domain in %q", v, p.address)
+		if p.Address != "" && !strings.Contains(p.Address, "@") {
+			t.Fatalf("%q: no domain in %q", v, p.Address)
 		}
-		again, text := parsePath("FROM:<"+p.address+">", "FROM:")
-		if text != "" || again.address != p.address {
-			t.Fatalf("%q: %q is read as %q %s", v, p.address, again.address, text)
+		again, text := parsePath("FROM:<"+p.Address+">", "FROM:")
+		if text != "" || again.Address != p.Address {
+			t.Fatalf("%q: %q is read as %q %s", v, p.Address, again.Address, text)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/postino-mail/postino/adapters/sandbox/control"
+	"github.com/postino-mail/postino/internal/smtpsyntax"
 )
 
 // A transaction is one mail transaction, from MAIL on.
@@ -13,13 +14,13 @@ type transaction struct {
 	rcpts    []string
 	eightBit bool
 	utf8     bool
-	bdat     *bdatBody // once BDAT began
+	bdat     *body // once BDAT began
 }
 
 // endTransaction forgets the transaction, a half-sent message included.
 func (c *session) endTransaction() {
 	if c.tx != nil && c.tx.bdat != nil {
-		c.tx.bdat.abandon()
+		c.discard(c.tx.bdat)
 	}
 	c.tx = nil
 }
@@ -46,13 +47,13 @@ func (c *session) mail(arg string) string {
 		c.server.violation("MAIL: %s", text)
 		return "501 5.5.4 " + text
 	}
-	tx := &transaction{from: p.address}
-	for _, param := range p.params {
+	tx := &transaction{from: p.Address}
+	for _, param := range p.Params {
 		if reply := c.mailParam(tx, param, sw); reply != "" {
 			return reply
 		}
 	}
-	if p.utf8 && !tx.utf8 { // contracts F15
+	if !isASCII(p.Address) && !tx.utf8 { // contracts F15
 		c.server.violation("UTF-8 in MAIL without SMTPUTF8")
 		return "553 5.6.7 Non-ASCII address without SMTPUTF8"
 	}
@@ -61,14 +62,14 @@ func (c *session) mail(arg string) string {
 }
 
 // mailParam applies one parameter of MAIL; the reply is "" when it is in order.
-func (c *session) mailParam(tx *transaction, p param, sw control.Switches) string {
-	unknown := "555 5.5.4 Unsupported option: " + p.name
+func (c *session) mailParam(tx *transaction, p smtpsyntax.Param, sw control.Switches) string {
+	unknown := "555 5.5.4 Unsupported option: " + p.Name
 	if !c.esmtp {
 		return unknown
 	}
-	switch p.name {
+	switch p.Name {
 	case "SIZE":
-		n, err := strconv.ParseUint(p.value, 10, 63)
+		n, err := strconv.ParseUint(p.Value, 10, 63)
 		switch {
 		case !c.offers("SIZE"):
 			return unknown
@@ -78,7 +79,7 @@ func (c *session) mailParam(tx *transaction, p param, sw control.Switches) strin
 			return tooLargeReply(sw)
 		}
 	case "BODY":
-		switch body := strings.ToUpper(p.value); {
+		switch body := strings.ToUpper(p.Value); {
 		case !c.offers("8BITMIME"):
 			return unknown
 		case body == "8BITMIME":
@@ -87,26 +88,26 @@ func (c *session) mailParam(tx *transaction, p param, sw control.Switches) strin
 			return "501 5.5.4 Bad BODY"
 		}
 	case "SMTPUTF8":
-		if p.hasValue || !c.offers("SMTPUTF8") {
+		if p.HasValue || !c.offers("SMTPUTF8") {
 			return unknown
 		}
 		tx.utf8 = true
 	case "AUTH":
-		if p.value != "<>" && !isXtext(p.value) {
+		if p.Value != "<>" && !smtpsyntax.IsXtext(p.Value) {
 			return "501 5.5.4 Bad AUTH"
 		}
 	case "RET":
 		if !c.offers("DSN") {
 			return unknown
 		}
-		if v := strings.ToUpper(p.value); v != "FULL" && v != "HDRS" {
+		if v := strings.ToUpper(p.Value); v != "FULL" && v != "HDRS" {
 			return "501 5.5.4 Bad RET"
 		}
 	case "ENVID":
 		if !c.offers("DSN") {
 			return unknown
 		}
-		if !isXtext(p.value) || len(p.value) > 100 { // RFC 3461 section 4.4
+		if !smtpsyntax.IsXtext(p.Value) || len(p.Value) > 100 { // RFC 3461 section 4.4
 			return "501 5.5.4 Bad ENVID"
 		}
 	default:
@@ -136,18 +137,18 @@ func (c *session) rcpt(arg string) string {
 		return "503 5.5.1 Error: need MAIL command"
 	}
 	p, text := parsePath(arg, "TO:")
-	if text == "" && p.address == "" {
+	if text == "" && p.Address == "" {
 		text = "Bad address syntax"
 	}
 	if text != "" {
 		c.server.violation("RCPT: %s", text)
 		return "501 5.5.4 " + text
 	}
-	if p.utf8 && !c.tx.utf8 {
+	if !isASCII(p.Address) && !c.tx.utf8 {
 		c.server.violation("UTF-8 in RCPT without SMTPUTF8")
 		return "553 5.6.7 Non-ASCII address without SMTPUTF8"
 	}
-	for _, param := range p.params {
+	for _, param := range p.Params {
 		if reply := c.rcptParam(param); reply != "" {
 			return reply
 		}
@@ -155,30 +156,30 @@ func (c *session) rcpt(arg string) string {
 	if len(c.tx.rcpts) >= maxRecipients(c.style()) {
 		return "452 4.5.3 Your message has too many recipients."
 	}
-	if reply := c.server.convention(c.tx.from, p.address); reply != "" {
+	if reply := c.server.convention(c.tx.from, p.Address); reply != "" {
 		return reply
 	}
-	c.tx.rcpts = append(c.tx.rcpts, p.address)
+	c.tx.rcpts = append(c.tx.rcpts, p.Address)
 	return "250 2.1.5 Ok"
 }
 
-func (c *session) rcptParam(p param) string {
-	if !c.esmtp || !c.offers("DSN") || p.name != "NOTIFY" && p.name != "ORCPT" {
-		return "555 5.5.4 Unsupported option: " + p.name
+func (c *session) rcptParam(p smtpsyntax.Param) string {
+	if !c.esmtp || !c.offers("DSN") || p.Name != "NOTIFY" && p.Name != "ORCPT" {
+		return "555 5.5.4 Unsupported option: " + p.Name
 	}
-	if p.name == "ORCPT" {
-		kind, addr, ok := strings.Cut(p.value, ";")
-		if !ok || kind == "" || addr == "" || len(p.value) > 500 {
+	if p.Name == "ORCPT" {
+		kind, addr, ok := strings.Cut(p.Value, ";")
+		if !ok || kind == "" || addr == "" || len(p.Value) > 500 {
 			return "501 5.5.4 Bad ORCPT"
 		}
 		// RFC 6533 section 3: utf-8 addresses may come as they are.
-		if !strings.EqualFold(kind, "utf-8") && !isXtext(addr) {
+		if !strings.EqualFold(kind, "utf-8") && !smtpsyntax.IsXtext(addr) {
 			return "501 5.5.4 Bad ORCPT"
 		}
 		return ""
 	}
 	seen := map[string]bool{}
-	for v := range strings.SplitSeq(strings.ToUpper(p.value), ",") {
+	for v := range strings.SplitSeq(strings.ToUpper(p.Value), ",") {
 		if v != "NEVER" && v != "SUCCESS" && v != "FAILURE" && v != "DELAY" || seen[v] {
 			return "501 5.5.4 Bad NOTIFY"
 		}

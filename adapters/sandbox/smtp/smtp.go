@@ -127,6 +127,7 @@ func (v *Server) serve(ln net.Listener, mode portMode) {
 	}
 }
 
+// Close ends the listeners and all sessions, and waits for them.
 func (v *Server) Close() error {
 	v.mu.Lock()
 	v.closed = true
@@ -142,6 +143,7 @@ func (v *Server) Close() error {
 	return errors.Join(errs...)
 }
 
+// Reset forgets denials, recipients that were refused once, and violations.
 func (v *Server) Reset() {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -25,8 +25,8 @@ type authority struct {
 	pool *x509.CertPool
 }
 
-// certificates are valid around the real time: TLS libraries do not know
-// Options.Now.
+// Validity is the lifetime of certificates, around the real time: TLS libraries do
+// not know the sandbox's clock.
 func Validity() (from, until time.Time) {
 	now := time.Now()
 	return now.Add(-time.Hour), now.AddDate(1, 0, 0)
@@ -62,6 +62,7 @@ func newAuthority(dir string) (*authority, error) {
 	return a, os.WriteFile(a.file, a.pem, 0o644)
 }
 
+// NewSerial makes a serial number of a certificate.
 func NewSerial() (*big.Int, error) {
 	return rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
 }

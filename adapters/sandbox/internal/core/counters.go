@@ -11,6 +11,7 @@ type counters struct {
 	n  map[string]int
 }
 
+// Count counts one request, at its very beginning.
 func (c *Core) Count(name string) {
 	c.counters.add(name)
 }

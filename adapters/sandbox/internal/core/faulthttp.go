@@ -71,6 +71,7 @@ func (c *Core) applyHTTP(w http.ResponseWriter, r *http.Request, f control.Fault
 	return true
 }
 
+// SetRetryAfter sets the header in whole seconds, rounded up.
 func SetRetryAfter(w http.ResponseWriter, d time.Duration) {
 	w.Header().Set("Retry-After", strconv.Itoa(int((d+time.Second-1)/time.Second)))
 }

@@ -145,6 +145,7 @@ func (st *store) close() error {
 	return err
 }
 
+// Open reads the content.
 func (b Blob) Open() (io.ReadCloser, error) {
 	switch {
 	case b.File != "":
