@@ -18,17 +18,21 @@ func (s *messageService) actionRoutes(rt *router) {
 		summary, about string
 	}{
 		{store.DoCancel, "Cancel a message", "Of its deliveries those that are queued or held are cancelled; one that is being sent is not."},
-		{store.DoRetry, "Try a message again at once", "Deliveries that wait, failed, expired or were cancelled are due at once; recipients that have it already do not get it again."},
+		{store.DoRetry, "Try a message again at once", "Deliveries that wait, failed, expired or were cancelled are due at once; recipients " +
+			"that have it already do not get it again."},
 		{store.DoHold, "Hold a message", "It waits until it is released."},
 		{store.DoRelease, "Release a held message", ""},
 	} {
-		o := op(string(a.verb)+"-message", http.MethodPost, "/v1/messages/{id}/"+string(a.verb), messagesTag, ScopeMessagesSend, a.summary, a.about)
+		o := op(string(a.verb)+"-message", http.MethodPost, "/v1/messages/{id}/"+string(a.verb), messagesTag, ScopeMessagesSend, a.summary,
+			a.about)
 		register(rt, o, func(ctx context.Context, in *MessagePath) (*bodyOf[ActionAnswer], error) {
 			return s.act(ctx, in, a.verb)
 		})
 	}
 	o := op("resend-message", http.MethodPost, "/v1/messages/{id}/resend", messagesTag, ScopeMessagesSend, "Send a stored message once more",
-		"Makes a new message of the stored one, whatever became of that: every recipient gets it again. Message-ID and Date are new, or a mailbox that has the first one drops the second without a word; all else stays as it is, and resent_of names the first one. To send again only what has not arrived, use retry.")
+		"Makes a new message of the stored one, whatever became of that: every recipient gets it again. Message-ID and Date are new, or a "+
+			"mailbox that has the first one drops the second without a word; all else stays as it is, and resent_of names the first one. To "+
+			"send again only what has not arrived, use retry.")
 	o.DefaultStatus = http.StatusAccepted
 	register(rt, o, s.resend)
 }
@@ -72,7 +76,9 @@ func (s *messageService) act(ctx context.Context, in *MessagePath, verb store.Ve
 		for i := range list {
 			states += " " + list[i].State.String()
 		}
-		return nil, fail(http.StatusConflict, "wrong_state", "", fmt.Sprintf("no delivery of the message is in a state for %s:%s", verb, states), fmt.Sprintf("nessuna consegna del messaggio è in uno stato adatto a %s:%s", verb, states), "", "")
+		return nil, fail(http.StatusConflict, "wrong_state", "",
+			text("api.wrong_state",
+				"no delivery of the message is in a state for {action}:{states}", "action", verb, "states", states), adapters.Text{})
 	}
 	return &bodyOf[ActionAnswer]{ActionAnswer{done.Changed, done.Skipped}}, nil
 }
@@ -156,8 +162,9 @@ func chosen(m *store.Message, names []string) (map[string]bool, error) {
 			}
 		}
 		if !found {
-			return nil, fail(http.StatusUnprocessableEntity, "bad_address", fmt.Sprintf("recipients[%d]", i), fmt.Sprintf("%q was no recipient of this message", clip(name)), fmt.Sprintf("%q non era destinatario di questo messaggio", clip(name)),
-				"send a new message to somebody new", "per un nuovo destinatario inviare un nuovo messaggio")
+			return nil, fail(http.StatusUnprocessableEntity, "bad_address", fmt.Sprintf("recipients[%d]", i),
+				text("api.not_a_recipient", "\"{name}\" was no recipient of this message", "name", clip(name)),
+				text("api.not_a_recipient_hint", "send a new message to a new recipient"))
 		}
 	}
 	return out, nil
@@ -178,7 +185,9 @@ func (s *messageService) route(ctx context.Context, m *store.Message, d *store.D
 	}
 	p := caller(ctx)
 	if p.client != nil && len(p.client.Connections) > 0 && !slices.Contains(p.client.Connections, c.ID) {
-		return nil, fail(http.StatusForbidden, "connection_not_allowed", "connection", fmt.Sprintf("this client may not use the connection %q", c.Name), fmt.Sprintf("questo client non può usare la connessione %q", c.Name), "", "")
+		return nil, fail(http.StatusForbidden, "connection_not_allowed", "connection",
+			text("api.connection_not_allowed",
+				"this client may not use the connection \"{connection}\"", "connection", c.Name), adapters.Text{})
 	}
 	// What the client may send as now counts, not what it might when it sent.
 	for field, from := range map[string]string{"from": m.From, "envelope_from": m.Envelope.From} {
@@ -187,10 +196,15 @@ func (s *messageService) route(ctx context.Context, m *store.Message, d *store.D
 		}
 	}
 	if !c.IsActive() {
-		return nil, fail(http.StatusUnprocessableEntity, "connection_inactive", "connection", fmt.Sprintf("the connection %q is not active", c.Name), fmt.Sprintf("la connessione %q non è attiva", c.Name), "switch it on or name another", "attivarla o indicarne un'altra")
+		return nil, fail(http.StatusUnprocessableEntity, "connection_inactive", "connection",
+			text("api.connection_inactive", "the connection \"{connection}\" is not active", "connection", c.Name),
+			text("api.connection_inactive_hint", "switch it on or name another"))
 	}
 	if c.Provider != adapters.SMTP && !c.AllowsFrom(m.From) {
-		return nil, fail(http.StatusUnprocessableEntity, "not_carried", "connection", fmt.Sprintf("the connection %q does not send as %s", c.Name, m.From), fmt.Sprintf("la connessione %q non invia come %s", c.Name, m.From), "name another", "indicarne un'altra")
+		return nil, fail(http.StatusUnprocessableEntity, "not_carried", "connection",
+			text("api.sender_not_carried",
+				"the connection \"{connection}\" does not send as {from}", "connection", c.Name, "from", m.From),
+			text("api.name_another_connection", "name another"))
 	}
 	return c, nil
 }

@@ -8,18 +8,19 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/localsocket"
 	"github.com/postino-mail/postino/internal/store"
 )
 
 // ambient is who a caller without credentials is. By the unix socket the user of
-// the program decides. By TCP it is nobody, this machine included: a reverse
+// the program decides. By TCP it is no one, this machine included: a reverse
 // proxy makes the whole internet look like it. Only where the administrator
 // insists (Options.Keyless) may programs of the machine, and clients known by
 // their address, hand over messages.
 func (a *authenticator) ambient(r *http.Request, from origin) (*principal, error) {
 	if from.peer == nil && !a.keyless {
-		return nil, unauthorized("the request has no credentials", "la richiesta non ha credenziali")
+		return nil, unauthorized(text("api.no_credentials", "the request has no credentials"))
 	}
 	if err := direct(r); err != nil {
 		return nil, err
@@ -44,8 +45,9 @@ func bySocket(peer localsocket.Peer) (*principal, error) {
 	case localsocket.Member:
 		return &principal{scopes: []string{scopeSubmit}, name: peer.User}, nil
 	}
-	return nil, unauthorized("this user of the machine may not use the socket without a key: only root, the server's user and the members of socket_group may",
-		"questo utente della macchina non può usare il socket senza chiave: possono solo root, l'utente del server e i membri di socket_group")
+	return nil, unauthorized(text("api.socket_not_allowed",
+		"this user of the machine may not use the socket without a key: only root, the server's user "+
+			"and the members of socket_group may"))
 }
 
 func (a *authenticator) byAddress(r *http.Request, from origin) (*principal, error) {
@@ -56,26 +58,27 @@ func (a *authenticator) byAddress(r *http.Request, from origin) (*principal, err
 	case !errors.Is(err, store.ErrNotFound):
 		return nil, err
 	case !from.local:
-		return nil, unauthorized("the request has no credentials", "la richiesta non ha credenziali")
+		return nil, unauthorized(text("api.no_credentials", "the request has no credentials"))
 	}
 	return &principal{scopes: []string{scopeSubmit}, name: "this machine", keyless: true}, nil
 }
 
 // direct refuses what a proxy passed on or a web page made a browser send: then
-// address and user say nothing of who asks. A plain proxy may add no field at
+// address and user do not identify the caller. A plain proxy may add no field at
 // all; nginx by default is then still known by HTTP/1.0. That is no proof, and
 // why HTTP by TCP wants a key.
 func direct(r *http.Request) error {
 	if !r.ProtoAtLeast(1, 1) {
-		return unauthorized("the request is HTTP/1.0, as proxies pass it on: who asks is not known", "la richiesta è HTTP/1.0, come la inoltrano i proxy: non si sa chi chiama")
+		return unauthorized(text("api.http_1_0", "the request is HTTP/1.0, as proxies pass it on: the caller is not known"))
 	}
 	for name := range r.Header {
 		name = strings.ToLower(name)
 		if proxyField(name) {
-			return unauthorized("a proxy passed this on (field "+name+"): who asks is not known", "un proxy ha inoltrato la richiesta (campo "+name+"): non si sa chi chiama")
+			return unauthorized(text("api.through_proxy", "a proxy passed this on (field {name}): the caller is not known", "name", name))
 		}
 		if browserField(name) {
-			return crossSite("a browser sent this (field "+name+"), and any web page can make it do so", "la richiesta viene da un browser (campo "+name+"), e qualsiasi pagina web può fargliela inviare")
+			return crossSite(text("api.from_browser",
+				"a browser sent this (field {name}), and any web page can make it do so", "name", name))
 		}
 	}
 	return nil
@@ -84,13 +87,15 @@ func direct(r *http.Request) error {
 // proxyField reports a field that proxies and delivery networks add; name is in
 // lower case.
 func proxyField(name string) bool {
-	for _, prefix := range []string{"x-forwarded", "x-original-", "x-real-", "x-envoy-", "x-proxy", "x-arr-", "x-azure-", "x-amzn-", "cf-", "fly-", "fastly-", "cdn-", "x-appengine-"} {
+	for _, prefix := range []string{"x-forwarded", "x-original-", "x-real-", "x-envoy-", "x-proxy", "x-arr-", "x-azure-", "x-amzn-", "cf-",
+		"fly-", "fastly-", "cdn-", "x-appengine-"} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}
 	}
 	switch name {
-	case "forwarded", "via", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "x-remote-ip", "x-remote-addr", "x-host", "x-scheme", "x-url-scheme", "proxy-connection", "max-forwards":
+	case "forwarded", "via", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "x-remote-ip", "x-remote-addr",
+		"x-host", "x-scheme", "x-url-scheme", "proxy-connection", "max-forwards":
 		return true
 	}
 	return false
@@ -111,20 +116,22 @@ func notSimple(r *http.Request) error {
 	if err == nil && media != "text/plain" && media != "multipart/form-data" && media != "application/x-www-form-urlencoded" {
 		return nil
 	}
-	return crossSite("without a key this Content-Type is not taken, because any web page can make a browser send it",
-		"senza chiave questo Content-Type non è accettato, perché qualsiasi pagina web può farlo inviare a un browser")
+	return crossSite(text("api.content_type_without_key",
+		"without a key this Content-Type is not taken, because any web page can make a browser send "+
+			"it"))
 }
 
-func crossSite(en, it string) *failure {
-	return fail(http.StatusForbidden, "cross_site", "", en, it, "use an API key", "usare una chiave API")
+func crossSite(message adapters.Text) *failure {
+	return fail(http.StatusForbidden, "cross_site", "", message, text("api.use_key", "use an API key"))
 }
 
 // sameSite refuses what a browser sends on behalf of another site (Fetch
 // Metadata, RFC 6454 origins) and under a name that is not this server's (DNS
 // rebinding). Programs that are no browsers send none of these headers.
 func (a *authenticator) sameSite(r *http.Request) error {
-	refused := crossSite("a web page of another site sent this request, or it came under a host name that is not this server's",
-		"la richiesta viene da una pagina di un altro sito, o con un nome host che non è di questo server")
+	refused := crossSite(text("api.cross_site",
+		"a web page of another site sent this request, or it came under a host name that is not this "+
+			"server's"))
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "", "same-origin", "none":
 	default:

@@ -32,7 +32,7 @@ const (
 const scopeSubmit = "messages:submit"
 
 // clientScopes are those that a key of a client may have; the others are for
-// keys that belong to nobody.
+// keys that belong to no client.
 func clientScopes() []string { return []string{ScopeMessagesSend, ScopeMessagesRead, ScopeEventsRead} }
 
 // ClientScopes are those that a key of a client may have.
@@ -45,7 +45,7 @@ func Scopes() []string {
 
 // A principal is who calls.
 type principal struct {
-	client  *store.Client // nil: nobody in particular, all clients' messages are seen
+	client  *store.Client // nil: no client, all clients' messages are seen
 	scopes  []string
 	name    string // for the log
 	keyless bool   // came by TCP without credentials: they would change what it may do
@@ -60,7 +60,7 @@ func (p *principal) can(scope string) bool {
 
 func (p *principal) admin() bool { return slices.Contains(p.scopes, ScopeAdmin) }
 
-// clientID is whose records are seen; empty: everybody's.
+// clientID is whose records are seen; empty: everyone's.
 func (p *principal) clientID() string {
 	if p.client == nil {
 		return ""
@@ -74,7 +74,7 @@ type principalKey struct{}
 func caller(ctx context.Context) *principal {
 	p, ok := ctx.Value(principalKey{}).(*principal)
 	if !ok {
-		return &principal{} // nobody, who may nothing
+		return &principal{} // no one, without any scope
 	}
 	return p
 }
@@ -91,7 +91,7 @@ type knownKey struct {
 	touched time.Time
 }
 
-// An authenticator tells who calls. Safe for concurrent use.
+// An authenticator identifies the caller of a request. Safe for concurrent use.
 type authenticator struct {
 	store   store.Clients
 	clients *registry.Clients
@@ -117,15 +117,15 @@ func newAuthenticator(o *Options, h *vault.Hasher) *authenticator {
 	}
 }
 
-func unauthorized(en, it string) *failure {
-	f := fail(http.StatusUnauthorized, "unauthorized", "Authorization", en, it,
-		"send an API key as Bearer token ('postino key add' makes one), or a client's name and secret as Basic; on the machine itself use the unix socket",
-		"inviare una chiave API come token Bearer ('postino key add' ne crea una), o nome e segreto di un client come Basic; sulla macchina stessa usare il socket unix")
+func unauthorized(message adapters.Text) *failure {
+	f := fail(http.StatusUnauthorized, "unauthorized", "Authorization", message, text("api.authenticate",
+		"send an API key as Bearer token ('postino key add' makes one), or a client's name and secret as Basic; "+
+			"on the machine itself use the unix socket"))
 	f.challenge = true
 	return f
 }
 
-// who tells the principal of a request; the error is a *failure.
+// who returns the principal of a request; the error is a *failure.
 func (a *authenticator) who(r *http.Request) (*principal, error) {
 	from, err := a.proxies.origin(r)
 	if err != nil {
@@ -151,11 +151,11 @@ func (a *authenticator) who(r *http.Request) (*principal, error) {
 		}
 		return a.counted(r.Context(), from, func() (*principal, error) { return a.basic(r) })
 	}
-	return nil, unauthorized("this kind of Authorization is not known", "questo tipo di Authorization non è noto")
+	return nil, unauthorized(text("api.unknown_authorization", "this Authorization scheme is not supported"))
 }
 
 // twice checks again what is refused, when clients or keys have changed since
-// their copy was made: only the store says no.
+// their copy was made: only the store refuses.
 func (a *authenticator) twice(ctx context.Context, check func() (*principal, error)) (*principal, error) {
 	start := time.Now()
 	p, err := check()
@@ -187,13 +187,15 @@ func (a *authenticator) counted(ctx context.Context, from origin, check func() (
 }
 
 func tooManyFailures(wait time.Duration) *failure {
-	f := fail(http.StatusTooManyRequests, "auth_blocked", "Authorization", "too many wrong credentials came from this address", "da questo indirizzo sono arrivate troppe credenziali errate", "wait, then use the right ones", "attendere, poi usare quelle giuste")
+	f := fail(http.StatusTooManyRequests, "auth_blocked", "Authorization",
+		text("api.auth_blocked", "too many wrong credentials came from this address"),
+		text("api.auth_blocked_hint", "wait, then use the right ones"))
 	f.retryAfter = wait
 	return f
 }
 
 func (a *authenticator) bearer(ctx context.Context, key adapters.Secret) (*principal, error) {
-	wrong := unauthorized("this API key is not known, has expired or was revoked", "questa chiave API non è nota, è scaduta o è stata revocata")
+	wrong := unauthorized(text("api.key_refused", "this API key is not known, has expired or was revoked"))
 	if key == "" {
 		return nil, wrong
 	}
@@ -276,7 +278,7 @@ func (a *authenticator) forget() {
 }
 
 func (a *authenticator) basic(r *http.Request) (*principal, error) {
-	wrong := unauthorized("no client has this name and secret", "nessun client ha questo nome e segreto")
+	wrong := unauthorized(text("api.client_refused", "no client has this name and secret"))
 	name, secret, ok := r.BasicAuth()
 	if !ok || secret == "" {
 		return nil, wrong

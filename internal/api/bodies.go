@@ -39,7 +39,7 @@ const jsonCost = 3
 
 // readJSON reads a bounded JSON body. It comes in by way of the spool, so that a
 // slow one keeps no memory. While a large one is in work, it counts against the
-// server's budget; done gives that back.
+// server's budget; done returns that.
 func (b *bodyReader) readJSON(r *http.Request) (body []byte, done func(), err error) {
 	if r.ContentLength > b.maxJSON {
 		return nil, nil, bodyTooLarge(b.maxJSON)
@@ -91,14 +91,16 @@ func (b *bodyReader) spool(ctx context.Context, memory int, max int64) *spool.Bu
 // budget is the memory for JSON and forms in work at once.
 func (b *bodyReader) budget() int64 { return 4 * b.maxJSON }
 
-// bodyError tells a body that ended early from what the server did wrong.
+// bodyError separates a body that ended early from failures of the server.
 func bodyError(err error) error {
 	var f *failure
 	if errors.As(err, &f) {
 		return f
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return fail(http.StatusBadRequest, "invalid_request", "", "the body ended before its Content-Length", "il corpo è finito prima di Content-Length", "send it again", "ripetere l'invio")
+		return fail(http.StatusBadRequest, "invalid_request", "",
+			text("api.body_cut_short", "the body ended before its Content-Length"),
+			text("api.send_again", "send it again"))
 	}
 	return err
 }

@@ -70,7 +70,8 @@ func (c *chain) noOperation(w http.ResponseWriter, r *http.Request) {
 	list := strings.Join(allowed, ", ")
 	w.Header().Set("Allow", list)
 	writeFailure(w, r, fail(http.StatusMethodNotAllowed, "method_not_allowed", "",
-		"this path does not know the method "+r.Method, "questo percorso non ammette il metodo "+r.Method, "use "+list, "usare "+list))
+		text("api.method_not_allowed", "this path does not know the method {method}", "method", r.Method),
+		text("api.use_methods", "use {methods}", "methods", list)))
 }
 
 // A recorder notes the status and bounds how long a reader may take for the answer.
@@ -143,7 +144,9 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	b.n += int64(n)
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return n, fail(http.StatusRequestTimeout, "too_slow", "", "the body came too slowly", "il corpo è arrivato troppo lentamente", "send it again", "ripetere l'invio")
+		return n, fail(http.StatusRequestTimeout, "too_slow", "",
+			text("api.body_too_slow", "the body came too slowly"),
+			text("api.send_again", "send it again"))
 	case err != nil: // at its end: a deadline that stays would end the handler's context
 		_ = b.control.SetReadDeadline(time.Time{})
 	}

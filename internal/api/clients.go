@@ -27,7 +27,7 @@ type (
 	clientCreate struct {
 		Body struct {
 			view.ClientSettings
-			Secret   string `json:"secret,omitempty" minLength:"12" maxLength:"200" doc:"One that devices have already; absent: a new one is made and shown once"`
+			Secret   string `json:"secret,omitempty" minLength:"12" maxLength:"200" doc:"One in use already; absent: a new one, shown once"`
 			NoSecret bool   `json:"no_secret,omitempty" doc:"Known by its networks alone"`
 		}
 	}
@@ -51,13 +51,17 @@ type clientService struct {
 
 func (s *clientService) routes(rt *router) {
 	register(rt, op("list-clients", http.MethodGet, "/v1/clients", clientsTag, ScopeClientsWrite, "List clients", ""), s.listClients)
-	create := op("create-client", http.MethodPost, "/v1/clients", clientsTag, ScopeClientsWrite, "Create a client", "The secret is shown in this answer and never again.")
+	create := op("create-client", http.MethodPost, "/v1/clients", clientsTag, ScopeClientsWrite, "Create a client",
+		"The secret is shown in this answer and never again.")
 	create.DefaultStatus = http.StatusCreated
 	register(rt, create, s.createClient)
 	register(rt, op("get-client", http.MethodGet, "/v1/clients/{id}", clientsTag, ScopeClientsWrite, "Get a client", ""), s.getClient)
-	register(rt, op("replace-client", http.MethodPut, "/v1/clients/{id}", clientsTag, ScopeClientsWrite, "Change a client", "Replaces its settings; the secret stays."), s.replaceClient)
-	register(rt, op("delete-client", http.MethodDelete, "/v1/clients/{id}", clientsTag, ScopeClientsWrite, "Delete a client", "With its API keys. Its messages stay."), s.deleteClient)
-	register(rt, op("rotate-client", http.MethodPost, "/v1/clients/{id}/rotate", clientsTag, ScopeClientsWrite, "Give a client a new secret", "The old one ends at once; the new one is shown in this answer and never again."), s.rotateClient)
+	register(rt, op("replace-client", http.MethodPut, "/v1/clients/{id}", clientsTag, ScopeClientsWrite, "Change a client",
+		"Replaces its settings; the secret stays."), s.replaceClient)
+	register(rt, op("delete-client", http.MethodDelete, "/v1/clients/{id}", clientsTag, ScopeClientsWrite, "Delete a client",
+		"With its API keys. Its messages stay."), s.deleteClient)
+	register(rt, op("rotate-client", http.MethodPost, "/v1/clients/{id}/rotate", clientsTag, ScopeClientsWrite, "Give a client a new secret",
+		"The old one ends at once; the new one is shown in this answer and never again."), s.rotateClient)
 }
 
 // A ClientList is all clients.
@@ -92,7 +96,7 @@ func (s *clientService) createClient(ctx context.Context, in *clientCreate) (*bo
 	shown := ""
 	switch {
 	case b.NoSecret && b.Secret != "":
-		return nil, invalid("no_secret", "no_secret and secret exclude each other", "no_secret e secret si escludono")
+		return nil, invalid("no_secret", text("api.secret_and_no_secret", "no_secret and secret exclude each other"))
 	case b.NoSecret:
 	case b.Secret != "":
 		hash, err := s.hasher.Hash(adapters.Secret(b.Secret))
@@ -158,35 +162,38 @@ func (s *clientService) deleteClient(ctx context.Context, in *ClientPath) (*noBo
 	return &noBody{}, nil
 }
 
-func invalid(field, en, it string) *failure {
-	return fail(http.StatusUnprocessableEntity, "invalid_request", field, en, it, "", "")
+func invalid(field string, message adapters.Text) *failure {
+	return fail(http.StatusUnprocessableEntity, "invalid_request", field, message, adapters.Text{})
 }
 
 // apply checks the settings and puts them into c. Nobody becomes a client by
-// accident: one without a secret needs networks, and no network is everybody.
+// accident: one without a secret needs networks, and a network that is everyone is refused.
 func (s *clientService) apply(ctx context.Context, c *store.Client, in *view.ClientSettings) error {
 	if strings.ContainsFunc(in.Name, func(r rune) bool { return r <= ' ' || r == ':' || r == 0x7f }) {
-		return invalid("name", "a client's name is its login: it has no spaces and no colon", "il nome del client è il suo login: senza spazi e senza due punti")
+		return invalid("name", text("api.client_name", "a client's name is its login: it has no spaces and no colon"))
 	}
 	networks := []netip.Prefix(nil)
 	for i, n := range in.Networks {
 		p, err := config.ParsePrefixes([]string{n})
 		field := fmt.Sprintf("networks[%d]", i)
 		if err != nil {
-			return invalid(field, fmt.Sprintf("%q is not a network: write 192.168.1.0/24 or one address", clip(n)), fmt.Sprintf("%q non è una rete: scrivere 192.168.1.0/24 o un indirizzo", clip(n)))
+			return invalid(field,
+				text("api.not_a_network",
+					"\"{network}\" is not a network: write 192.168.1.0/24 or one address", "network", clip(n)))
 		}
 		networks = append(networks, p[0])
 	}
 	if config.Everyone(networks) {
-		return invalid("networks", "these networks are everyone: that would be an open relay", "queste reti sono chiunque: sarebbe un open relay")
+		return invalid("networks", text("api.networks_everyone", "these networks are everyone: that would be an open relay"))
 	}
 	if c.SecretHash == "" && len(networks) == 0 {
-		return invalid("networks", "a client without a secret needs networks: nobody could tell who it is", "un client senza segreto richiede delle reti: nessuno saprebbe chi è")
+		return invalid("networks",
+			text("api.networks_needed", "a client without a secret needs networks: it could not be identified"))
 	}
 	for i := range in.Senders {
 		clean, err := mime.CheckSender(in.Senders[i])
 		if e := new(mime.Error); errors.As(err, &e) {
-			return invalid(fmt.Sprintf("senders[%d]", i), e.Text, e.TextIT)
+			return invalid(fmt.Sprintf("senders[%d]", i), mimeText(e))
 		}
 		in.Senders[i] = clean
 	}
@@ -206,7 +213,7 @@ func (s *clientService) apply(ctx context.Context, c *store.Client, in *view.Cli
 		}
 		own = conn.ID
 		if len(ids) > 0 && !slices.Contains(ids, own) {
-			return invalid("connection", "its own connection is not among those that it may use", "la sua connessione non è tra quelle che può usare")
+			return invalid("connection", text("api.own_connection", "its own connection is not among those that it may use"))
 		}
 	}
 	c.Name, c.Networks, c.Senders, c.Connections, c.Connection = in.Name, networks, in.Senders, ids, own
@@ -214,7 +221,7 @@ func (s *clientService) apply(ctx context.Context, c *store.Client, in *view.Cli
 	return nil
 }
 
-// named says which field names something that does not exist: the request is
+// named adds the field that names something that does not exist: the request is
 // wrong then, not its path.
 func named(err error, field string) error {
 	f := *failureOf(err)

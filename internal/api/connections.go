@@ -52,16 +52,27 @@ func (s *connectionService) routes(rt *router) {
 		o.Description = about + "\n\n" + o.Description
 		return o
 	}
-	register(rt, op("list-connections", http.MethodGet, "/v1/connections", connectionsTag, ScopeConnectionsRead, "List connections", "By name; secrets are never shown."), s.listConnections)
+	register(rt, op("list-connections", http.MethodGet, "/v1/connections", connectionsTag, ScopeConnectionsRead, "List connections",
+		"By name; secrets are never shown."), s.listConnections)
 	create := op("create-connection", http.MethodPost, "/v1/connections", connectionsTag, ScopeConnectionsWrite, "Create a connection", "")
 	create.DefaultStatus = http.StatusCreated
-	register(rt, body(create, "authority_url, graph_url, token_url, gmail_url, files of the server, managed_identity and allow_insecure are for the scope admin alone; so are servers without a public address, unless [connections] networks names them."), s.createConnection)
-	register(rt, op("get-connection", http.MethodGet, "/v1/connections/{id}", connectionsTag, ScopeConnectionsRead, "Get a connection", ""), s.getConnection)
-	register(rt, body(op("replace-connection", http.MethodPut, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite, "Replace a connection", ""), "revision must be the one that was read. Secrets given as *** stay, unless the server, the mailbox or the like changes: then PATCH gives both."), s.replaceConnection)
-	register(rt, body(op("patch-connection", http.MethodPatch, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite, "Change a connection", ""), "JSON merge patch (RFC 7396). What it leaves out stays, secrets included; a revision in it must be the stored one. Whoever changes or clears server, port, encryption, CA, URL, tenant, login or mailbox gives the credential (secret, file or managed_identity) in the same patch."), s.patchConnection)
-	register(rt, op("delete-connection", http.MethodDelete, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite, "Delete a connection", "Refused while messages under way need it."), s.deleteConnection)
-	register(rt, op("resume-connection", http.MethodPost, "/v1/connections/{id}/resume", connectionsTag, ScopeConnectionsWrite, "End a pause", "Closes the breaker, and ends the pauses of the lanes in which its mail waits."), s.resumeConnection)
-	register(rt, op("default-connection", http.MethodPost, "/v1/connections/{id}/default", connectionsTag, ScopeConnectionsWrite, "Make a connection the default one", "At most one connection is the default."), s.defaultConnection)
+	register(rt, body(create, "authority_url, graph_url, token_url, gmail_url, files of the server, managed_identity and allow_insecure "+
+		"are for the scope admin alone; so are servers without a public address, unless [connections] networks names them."), s.createConnection)
+	register(rt, op("get-connection", http.MethodGet, "/v1/connections/{id}", connectionsTag, ScopeConnectionsRead, "Get a connection", ""),
+		s.getConnection)
+	register(rt, body(op("replace-connection", http.MethodPut, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite,
+		"Replace a connection", ""), "revision must be the one that was read. Secrets given as *** stay, unless the server, the mailbox or "+
+		"the like changes: then PATCH gives both."), s.replaceConnection)
+	register(rt, body(op("patch-connection", http.MethodPatch, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite,
+		"Change a connection", ""), "JSON merge patch (RFC 7396). What it leaves out stays, secrets included; a revision in it must be the "+
+		"stored one. Whoever changes or clears server, port, encryption, CA, URL, tenant, login or mailbox gives the credential (secret, "+
+		"file or managed_identity) in the same patch."), s.patchConnection)
+	register(rt, op("delete-connection", http.MethodDelete, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite,
+		"Delete a connection", "Refused while messages under way need it."), s.deleteConnection)
+	register(rt, op("resume-connection", http.MethodPost, "/v1/connections/{id}/resume", connectionsTag, ScopeConnectionsWrite,
+		"End a pause", "Closes the breaker, and ends the pauses of the lanes in which its mail waits."), s.resumeConnection)
+	register(rt, op("default-connection", http.MethodPost, "/v1/connections/{id}/default", connectionsTag, ScopeConnectionsWrite,
+		"Make a connection the default one", "At most one connection is the default."), s.defaultConnection)
 }
 
 func (s *connectionService) viewConnection(ctx context.Context, c *adapters.Connection, lang string) (*bodyOf[view.Connection], error) {
@@ -118,7 +129,9 @@ func (s *connectionService) createConnection(ctx context.Context, in *Connection
 		return nil, invalidConnection(err)
 	}
 	if path := c.RedactedSecret(); path != "" {
-		return nil, fail(http.StatusUnprocessableEntity, "invalid_connection", path, path+" is "+adapters.Redacted, path+" è "+adapters.Redacted, "give the secret itself", "indicare il segreto vero e proprio")
+		return nil, fail(http.StatusUnprocessableEntity, "invalid_connection", path,
+			text("api.secret_redacted", "{field} is {redacted}", "field", path, "redacted", adapters.Redacted),
+			text("api.secret_redacted_hint", "enter the secret itself"))
 	}
 	c.ID, c.Revision = "", 0
 	if err := (registry.Edit{Next: c, Admin: caller(ctx).admin()}).Check(); err != nil {
@@ -174,9 +187,10 @@ func (s *connectionService) change(ctx context.Context, next, old *adapters.Conn
 func (s *connectionService) putConnection(ctx context.Context, c *adapters.Connection) (*bodyOf[view.Connection], error) {
 	if own := s.ownListener; own != nil && c.Provider == adapters.SMTP && c.IsActive() && own(ctx, c.SMTP.Host, c.SMTP.EffectivePort()) {
 		return nil, fail(http.StatusUnprocessableEntity, "invalid_connection", "smtp.host",
-			"the server of this connection is a listener of this gateway: a message sent there would come back for ever",
-			"il server di questa connessione è un listener di questo gateway: un messaggio inviato lì tornerebbe sempre indietro",
-			"give host and port of the provider's server", "indicare host e porta del server del provider")
+			text("api.connection_loops",
+				"the server of this connection is a listener of this gateway: a message sent there would come "+
+					"back for ever"),
+			text("api.connection_loops_hint", "enter host and port of the provider's server"))
 	}
 	stored, err := s.store.PutConnection(ctx, s.now(), c)
 	if err != nil {
@@ -212,7 +226,7 @@ func (s *connectionService) resumeConnection(ctx context.Context, in *Connection
 type defaultInput struct {
 	ConnectionPath
 	Body struct {
-		Mode string `json:"mode" enum:"no,unrouted,always" doc:"unrouted: for mail that nothing else fits; always: takes everything and replaces From"`
+		Mode string `json:"mode" enum:"no,unrouted,always" doc:"unrouted: for mail that nothing else fits; always: for all mail, replacing From"`
 	}
 }
 
@@ -228,18 +242,25 @@ func (s *connectionService) defaultConnection(ctx context.Context, in *defaultIn
 	return s.putConnection(ctx, c)
 }
 
-// invalidConnection tells what is wrong with each field of a connection.
+// invalidConnection reports what is wrong with each field of a connection.
 func invalidConnection(err error) error {
 	var e *adapters.InvalidError
 	if !errors.As(err, &e) {
 		return err
 	}
-	in := func(lang string) string { return strings.ReplaceAll(e.In(lang), "\n", "; ") }
-	f := fail(http.StatusUnprocessableEntity, "invalid_connection", "", "the connection is not valid: "+in("en"), "la connessione non è valida: "+in("it"),
-		"correct these fields; /openapi.json describes them", "correggere questi campi; /openapi.json li descrive")
+	f := fail(http.StatusUnprocessableEntity, "invalid_connection", "",
+		text("api.invalid_connection", "the connection is not valid: {fields}", "fields", oneLine{e}),
+		text("api.invalid_connection_hint", "correct these fields; /openapi.json describes them"))
 	for _, x := range e.Fields {
 		f.faults = append(f.faults, fault{x.Field, x.Text})
 	}
 	f.field = e.Fields[0].Field
 	return f
+}
+
+// oneLine is a list of faults in one line.
+type oneLine struct{ *adapters.InvalidError }
+
+func (l oneLine) In(lang string) string {
+	return strings.ReplaceAll(l.InvalidError.In(lang), "\n", "; ")
 }

@@ -4,12 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"reflect"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/postino-mail/postino/adapters"
 )
 
 func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
@@ -18,7 +19,9 @@ func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
 // names each field that is wrong.
 func decode[T any](ctx context.Context, b *bodyReader, body []byte) (*T, error) {
 	if !utf8.Valid(body) {
-		return nil, fail(http.StatusBadRequest, "bad_json", "", "the body is not UTF-8", "il corpo non è UTF-8", "write JSON in UTF-8, or escape what is not ASCII", "scrivere il JSON in UTF-8, o proteggere ciò che non è ASCII")
+		return nil, fail(http.StatusBadRequest, "bad_json", "",
+			text("api.not_utf8", "the body is not UTF-8"),
+			text("api.not_utf8_hint", "write JSON in UTF-8, or escape what is not ASCII"))
 	}
 	if err := check[T](ctx, b, body); err != nil {
 		return nil, err
@@ -27,7 +30,8 @@ func decode[T any](ctx context.Context, b *bodyReader, body []byte) (*T, error) 
 	if err := json.Unmarshal(body, out); err != nil {
 		var wrong *json.UnmarshalTypeError
 		if errors.As(err, &wrong) {
-			return nil, fail(http.StatusUnprocessableEntity, "invalid_request", wrong.Field, wrong.Field+": a value of another kind is expected", wrong.Field+": serve un valore di altro tipo", "", "")
+			return nil, fail(http.StatusUnprocessableEntity, "invalid_request", wrong.Field,
+				text("api.wrong_kind", "{field}: a value of another kind is expected", "field", wrong.Field), adapters.Text{})
 		}
 		return nil, badJSON(err)
 	}
@@ -54,7 +58,8 @@ func check[T any](ctx context.Context, b *bodyReader, body []byte) error {
 	}
 	registry := b.schemas
 	var found huma.ValidateResult
-	huma.Validate(registry, registry.Schema(typeOf[T](), true, ""), huma.NewPathBuffer(make([]byte, 0, 128), 0), huma.ModeWriteToServer, tree, &found)
+	huma.Validate(registry, registry.Schema(typeOf[T](), true, ""), huma.NewPathBuffer(make([]byte, 0, 128), 0), huma.ModeWriteToServer,
+		tree, &found)
 	if len(found.Errors) == 0 {
 		return nil
 	}
@@ -70,16 +75,17 @@ func badJSON(err error) *failure {
 	if errors.As(err, &complex) {
 		return refusedJSON(complex)
 	}
-	en, it := "it is empty or cut short", "è vuoto o incompleto"
+	why := text("api.json_cut_short", "it is empty or cut short")
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &syntax):
-		en, it = fmt.Sprintf("it breaks at byte %d", syntax.Offset), fmt.Sprintf("si interrompe al byte %d", syntax.Offset)
+		why = text("api.json_breaks", "it breaks at byte {offset}", "offset", syntax.Offset)
 	case errors.As(err, &kind):
-		en, it = "an object is expected", "serve un oggetto"
+		why = text("api.json_object", "an object is expected")
 	}
-	return fail(http.StatusBadRequest, "bad_json", "", "the body is not JSON as it should be: "+en, "il corpo non è JSON come dovrebbe: "+it, "", "")
+	return fail(http.StatusBadRequest, "bad_json", "",
+		text("api.bad_json", "the body is not JSON as it should be: {why}", "why", why), adapters.Text{})
 }
 
 // checking waits until values may be checked; done ends it. Nobody holds it while

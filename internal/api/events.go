@@ -41,14 +41,16 @@ type eventService struct {
 }
 
 func (s *eventService) routes(rt *router) {
-	register(rt, op("list-events", http.MethodGet, "/v1/events", eventsTag, ScopeEventsRead, "List events", "Oldest first; who goes on after next misses nothing. A client sees its own."), s.listEvents)
+	register(rt, op("list-events", http.MethodGet, "/v1/events", eventsTag, ScopeEventsRead, "List events",
+		"Oldest first; who goes on after next misses nothing. A client sees its own."), s.listEvents)
 	stream := op("stream-events", http.MethodGet, "/v1/events/stream", eventsTag, ScopeEventsRead, "Events as they happen",
 		"Server-sent events: id is seq, event the type, data an Event. Begins with what comes next, or after Last-Event-ID or after.")
 	stream.Parameters = []*huma.Param{
 		{Name: "Last-Event-ID", In: "header", Schema: &huma.Schema{Type: "integer"}, Description: "Sent by browsers that connect again"},
 		{Name: "after", In: "query", Schema: &huma.Schema{Type: "integer"}},
 		{Name: "types", In: "query", Schema: &huma.Schema{Type: "string"}, Description: "Separated by commas; absent: all"}}
-	stream.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: "string"}}}}}
+	stream.Responses = map[string]*huma.Response{"200": {Description: "OK",
+		Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: "string"}}}}}
 	rt.raw(stream, s.streamEvents)
 }
 
@@ -85,7 +87,7 @@ func (s *eventService) streamEvents(w http.ResponseWriter, r *http.Request) erro
 	w.WriteHeader(http.StatusOK)
 	flush := http.NewResponseController(w)
 	if _, err := fmt.Fprint(w, "retry: 3000\n\n"); err != nil || flush.Flush() != nil {
-		return nil // the reader left: nobody to tell
+		return nil // the reader left: no report is needed
 	}
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
@@ -130,7 +132,7 @@ func (s *eventService) streamStart(r *http.Request) (after int64, types []string
 	types = strings.Split(r.URL.Query().Get("types"), ",")
 	types = slices.DeleteFunc(types, func(t string) bool { return t == "" })
 	if len(types) > 50 {
-		return 0, nil, invalid("query.types", "more than 50 types", "più di 50 tipi")
+		return 0, nil, invalid("query.types", text("api.too_many_types", "more than 50 types"))
 	}
 	from, field := r.Header.Get("Last-Event-ID"), "Last-Event-ID"
 	if from == "" {
@@ -141,7 +143,7 @@ func (s *eventService) streamStart(r *http.Request) (after int64, types []string
 		return after, types, err
 	}
 	if after, err = strconv.ParseInt(from, 10, 64); err != nil || after < 0 {
-		return 0, nil, invalid(field, field+" is not the number of an event", field+" non è il numero di un evento")
+		return 0, nil, invalid(field, text("api.not_an_event", "{field} is not the number of an event", "field", field))
 	}
 	return after, types, nil
 }

@@ -18,7 +18,7 @@ type feed struct {
 	log   *slog.Logger
 
 	mu   sync.Mutex
-	subs map[chan struct{}]string // whose
+	subs map[chan struct{}]string // with the client or key that opened it
 }
 
 func newFeed(st store.Events, poll time.Duration, log *slog.Logger) *feed {
@@ -28,13 +28,15 @@ func newFeed(st store.Events, poll time.Duration, log *slog.Logger) *feed {
 // maxStreams bounds how many streams are open at once.
 const maxStreams = 200
 
-// join gives a channel that receives when there may be something new. most
+// join returns a channel that receives when there may be something new. most
 // bounds the streams of one party; it is an error when there are too many already.
 func (f *feed) join(party string, most int) (wake chan struct{}, leave func(), err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.subs) >= maxStreams {
-		f := fail(http.StatusServiceUnavailable, "too_many_streams", "", "too many event streams are open", "troppi flussi di eventi aperti", "close some, or read GET /v1/events", "chiuderne qualcuno o leggere GET /v1/events")
+		f := fail(http.StatusServiceUnavailable, "too_many_streams", "",
+			text("api.too_many_streams", "too many event streams are open"),
+			text("api.too_many_streams_hint", "close some, or read GET /v1/events"))
 		f.retryAfter = heartbeat
 		return nil, nil, f
 	}
@@ -45,7 +47,7 @@ func (f *feed) join(party string, most int) (wake chan struct{}, leave func(), e
 		}
 	}
 	if own >= most {
-		return nil, nil, overQuota(own, "event streams open", "flussi di eventi aperti", "[limits] streams")
+		return nil, nil, overQuota(own, text("api.open_streams", "event streams open"), "[limits] streams")
 	}
 	wake = make(chan struct{}, 1)
 	f.subs[wake] = party

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 
 	"github.com/postino-mail/postino/adapters"
@@ -24,8 +23,8 @@ func (f connectionFinder) find(ctx context.Context, name string) (*adapters.Conn
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, fail(http.StatusNotFound, "unknown_connection", "connection",
-			fmt.Sprintf("there is no connection %q", clip(name)), fmt.Sprintf("la connessione %q non esiste", clip(name)),
-			"GET /v1/connections lists them", "GET /v1/connections le elenca")
+			text("api.unknown_connection", "there is no connection \"{name}\"", "name", clip(name)),
+			text("api.unknown_connection_hint", "GET /v1/connections lists them"))
 	}
 	return c, err
 }

@@ -7,14 +7,14 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// readiness is the answer of /readyz. A connection whose secret does not open
+// readiness is the answer of /readyz. A connection with a secret that does not open
 // sends nothing, and keeps nothing else from being taken and sent.
 type readiness struct {
 	Status        string `json:"status"`
 	ClosedSecrets int    `json:"closed_secrets,omitempty"` // connections with a secret that this node's key does not open
 }
 
-// A healthService says whether the server works.
+// A healthService reports whether the server works.
 type healthService struct {
 	ping   func(context.Context) error        // whether a message would be stored now
 	closed func(context.Context) (int, error) // counts connections with a secret that does not open
@@ -30,7 +30,8 @@ func (s *healthService) routes(rt *router) {
 		writeJSON(w, http.StatusOK, "application/json", map[string]string{"status": "ok"})
 		return nil
 	})
-	ready := op("readyz", http.MethodGet, "/readyz", "server", "", "Would a message be stored now?", "Writes and syncs something small. `closed_secrets` counts connections with a secret that this node's key does not open.")
+	ready := op("readyz", http.MethodGet, "/readyz", "server", "", "Would a message be stored now?",
+		"Writes and syncs something small. `closed_secrets` counts connections with a secret that this node's key does not open.")
 	ready.Responses = answer("200", "Yes")
 	ready.Responses["503"] = &huma.Response{Description: "No"}
 	rt.raw(ready, func(w http.ResponseWriter, r *http.Request) error {

@@ -18,7 +18,7 @@ import (
 // again is then the client trying again (submit.Request.Unheard). Over HTTP/2
 // anything that comes after the answer counts, of whatever stream.
 
-// A hearing listener gives connections that tell what was heard.
+// A hearing listener returns connections that report which answers were received.
 type hearing struct {
 	net.Listener
 	heard func(...store.Receipt)
@@ -74,7 +74,7 @@ func answerOf(ctx context.Context) *answers {
 	return a
 }
 
-// carries says that the answer that is written next tells of an acceptance.
+// carries notes that the answer written next reports an acceptance.
 func (a *answers) carries(r store.Receipt) {
 	if a == nil || r == (store.Receipt{}) {
 		return
@@ -94,13 +94,13 @@ func (a *answers) Read(p []byte) (int, error) {
 	case !a.written:
 		a.early = a.early || n > 0
 	case n > 0, errors.Is(err, io.EOF) && arrived.Acknowledged(a.Conn):
-		a.tell()
+		a.report()
 	}
 	return n, err
 }
 
-// tell passes on what was heard of. mu is held.
-func (a *answers) tell() {
+// report passes on which answers were received. mu is held.
+func (a *answers) report() {
 	a.heard(a.carried...)
 	a.carried, a.written = nil, false
 }
@@ -131,7 +131,7 @@ func (a *answers) Close() error {
 		return a.Conn.Close()
 	}
 	go func() {
-		_, _ = io.CopyN(io.Discard, a, 64<<10) // Read notes what it tells
+		_, _ = io.CopyN(io.Discard, a, 64<<10) // Read notes what it proves
 		_ = a.Conn.Close()                     // all was said
 	}()
 	return nil

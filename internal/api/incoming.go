@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/submit"
 	"github.com/postino-mail/postino/mime"
@@ -25,13 +26,16 @@ type incoming struct {
 // request is what goes to submit.
 func (l *incoming) request(p *principal) (submit.Request, error) {
 	in := l.input
-	r := submit.Request{Client: p.client, EntryPoint: "api", Message: l.message, Connection: in.Connection, Class: in.Class, Tag: in.Tag, Lenient: true}
+	r := submit.Request{Client: p.client, EntryPoint: "api", Message: l.message, Connection: in.Connection, Class: in.Class, Tag: in.Tag,
+		Lenient: true}
 	if strings.ContainsFunc(in.Tag, func(c rune) bool { return c < ' ' }) {
-		return r, fail(http.StatusUnprocessableEntity, "invalid_request", "tag", "a tag has no control characters", "un'etichetta non ha caratteri di controllo", "", "")
+		return r, fail(http.StatusUnprocessableEntity, "invalid_request", "tag",
+			text("api.tag_control_characters", "a tag has no control characters"), adapters.Text{})
 	}
 	if in.SendAt != nil {
 		if in.SendAt.After(l.now.Add(maxAhead)) {
-			return r, fail(http.StatusUnprocessableEntity, "invalid_request", "send_at", "send_at lies more than a year ahead", "send_at è oltre un anno nel futuro", "", "")
+			return r, fail(http.StatusUnprocessableEntity, "invalid_request", "send_at",
+				text("api.send_at_too_late", "send_at lies more than a year ahead"), adapters.Text{})
 		}
 		if in.SendAt.After(l.now) {
 			r.NotBefore = in.SendAt.UTC()
@@ -57,6 +61,13 @@ func (l *incoming) request(p *principal) (submit.Request, error) {
 	return r, nil
 }
 
+// composes reports a field that is part of a composed message.
+func (in *MessageInput) composes() bool {
+	return in.From+in.Subject+in.Text+in.HTML+in.InReplyTo != "" || in.OneClick ||
+		len(in.To)+len(in.Cc)+len(in.Bcc)+len(in.ReplyTo)+len(in.References) > 0 ||
+		len(in.Attachments)+len(in.Headers)+len(in.ListUnsubscribe) > 0
+}
+
 // compose writes the message into the spool. The caller closes it.
 func (s *submissionService) compose(ctx context.Context, in *MessageInput, files []mime.Attachment, max int64) (_ *incoming, err error) {
 	b := s.bodies.spool(ctx, 0, max)
@@ -67,9 +78,10 @@ func (s *submissionService) compose(ctx context.Context, in *MessageInput, files
 		}
 	}()
 	if in.Raw != "" {
-		if in.From != "" || len(in.To)+len(in.Cc)+len(in.Bcc)+len(in.ReplyTo)+len(in.Attachments)+len(in.Headers)+len(files)+len(in.ListUnsubscribe)+len(in.References) > 0 || in.Subject+in.Text+in.HTML+in.InReplyTo != "" || in.OneClick {
-			return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "raw", "raw is a whole message: the fields that make one cannot stand beside it", "raw è un messaggio intero: i campi che ne compongono uno non possono stargli accanto",
-				"give raw, or the other fields", "indicare raw oppure gli altri campi")
+		if in.composes() || len(files) > 0 {
+			return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "raw",
+				text("api.raw_and_fields", "raw is a whole message: the fields that make one cannot stand beside it"),
+				text("api.raw_and_fields_hint", "use raw, or the other fields"))
 		}
 		if err := checkBase64("raw", in.Raw); err != nil {
 			return nil, err

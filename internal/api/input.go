@@ -10,12 +10,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/mime"
 )
 
 // A MessageInput is a message as JSON.
 type MessageInput struct {
-	From            string            `json:"from,omitempty" maxLength:"1000" example:"Contoso ERP <erp@contoso.it>" doc:"Sender; its address chooses the connection"`
+	From            string            `json:"from,omitempty" maxLength:"1000" example:"ERP <erp@contoso.it>" doc:"Chooses the connection"`
 	To              []string          `json:"to,omitempty" maxItems:"10000" example:"[\"Anna Rossi <anna@example.com>\"]"`
 	Cc              []string          `json:"cc,omitempty" maxItems:"10000"`
 	Bcc             []string          `json:"bcc,omitempty" maxItems:"10000"`
@@ -26,24 +27,24 @@ type MessageInput struct {
 	Attachments     []AttachmentInput `json:"attachments,omitempty" maxItems:"900"`
 	Headers         map[string]string `json:"headers,omitempty" maxProperties:"200" doc:"Further header fields, such as X-Order"`
 	ListUnsubscribe []string          `json:"list_unsubscribe,omitempty" maxItems:"10" doc:"URIs of RFC 2369"`
-	OneClick        bool              `json:"one_click,omitempty" doc:"One-click unsubscription (RFC 8058); needs an https URI in list_unsubscribe"`
+	OneClick        bool              `json:"one_click,omitempty" doc:"RFC 8058; needs an https URI in list_unsubscribe"`
 	InReplyTo       string            `json:"in_reply_to,omitempty" maxLength:"998"`
 	References      []string          `json:"references,omitempty" maxItems:"1000"`
-	Raw             string            `json:"raw,omitempty" contentEncoding:"base64" doc:"The whole message as RFC 5322, in base64, in place of the fields above"`
+	Raw             string            `json:"raw,omitempty" contentEncoding:"base64" doc:"The whole message, instead of the fields above"`
 
 	Connection   string     `json:"connection,omitempty" maxLength:"200" doc:"Name or id of the connection; chosen by the sender when absent"`
 	Class        string     `json:"class,omitempty" enum:"transactional,bulk"`
-	Tag          string     `json:"tag,omitempty" maxLength:"200" doc:"A word of yours to find messages by"`
+	Tag          string     `json:"tag,omitempty" maxLength:"200" doc:"A label of your own to find messages by"`
 	SendAt       *time.Time `json:"send_at,omitempty" doc:"Not before this moment, at most a year ahead"`
-	Recipients   []string   `json:"recipients,omitempty" maxItems:"10000" doc:"Envelope: who is mailed, whatever to, cc and bcc say; absent: those"`
+	Recipients   []string   `json:"recipients,omitempty" maxItems:"10000" doc:"Envelope recipients; absent: to, cc and bcc"`
 	EnvelopeFrom *string    `json:"envelope_from,omitempty" maxLength:"320" doc:"Envelope sender; absent: the address of from"`
 }
 
 // An AttachmentInput is a file or an inline image.
 type AttachmentInput struct {
 	Filename    string `json:"filename,omitempty" maxLength:"255" example:"fattura.pdf"`
-	ContentType string `json:"content_type,omitempty" maxLength:"255" doc:"Guessed from filename when absent. The first text/calendar; method=REQUEST is written as an invitation too"`
-	ContentID   string `json:"content_id,omitempty" maxLength:"255" doc:"Name by which HTML refers to it: cid:logo; where it is absent from an inline image, the file's name"`
+	ContentType string `json:"content_type,omitempty" maxLength:"255" doc:"Absent: by filename. text/calendar; method=REQUEST: an invitation"`
+	ContentID   string `json:"content_id,omitempty" maxLength:"255" doc:"For cid: in the HTML; absent in an inline image: the file's name"`
 	Inline      bool   `json:"inline,omitempty"`
 	Content     string `json:"content" contentEncoding:"base64"`
 }
@@ -61,7 +62,7 @@ func address(field, s string) (mime.Address, error) {
 	if !errors.As(err, &e) {
 		return mime.Address{}, err
 	}
-	return mime.Address{}, fail(http.StatusUnprocessableEntity, "bad_address", field, field+": "+e.Text, field+": "+e.TextIT, "", "")
+	return mime.Address{}, fail(http.StatusUnprocessableEntity, "bad_address", field, inField(field, mimeText(e)), adapters.Text{})
 }
 
 func clip(s string) string {
@@ -85,9 +86,12 @@ func addresses(field string, list []string) ([]mime.Address, error) {
 
 // draft makes the composer's draft; files are further attachments that came apart.
 func (in *MessageInput) draft(files []mime.Attachment) (*mime.Draft, error) {
-	d := &mime.Draft{Subject: in.Subject, Text: in.Text, HTML: in.HTML, ListUnsubscribe: in.ListUnsubscribe, OneClick: in.OneClick, InReplyTo: in.InReplyTo, References: in.References}
+	d := &mime.Draft{Subject: in.Subject, Text: in.Text, HTML: in.HTML, ListUnsubscribe: in.ListUnsubscribe, OneClick: in.OneClick,
+		InReplyTo: in.InReplyTo, References: in.References}
 	if in.From == "" {
-		return nil, fail(http.StatusUnprocessableEntity, "no_from", "from", "the message has no from", "il messaggio non ha from", "set the sender", "indicare il mittente")
+		return nil, fail(http.StatusUnprocessableEntity, "no_from", "from",
+			text("api.no_from", "the message has no from"),
+			text("api.no_from_hint", "set the sender"))
 	}
 	var err error
 	if d.From, err = address("from", in.From); err != nil {
@@ -115,7 +119,8 @@ func (in *MessageInput) draft(files []mime.Attachment) (*mime.Draft, error) {
 		if err := checkBase64(fmt.Sprintf("attachments[%d].content", i), a.Content); err != nil {
 			return nil, err
 		}
-		d.Attachments = append(d.Attachments, mime.Attachment{Filename: a.Filename, ContentType: a.ContentType, ContentID: strings.Trim(a.ContentID, "<>"), Inline: a.Inline || a.ContentID != "",
+		d.Attachments = append(d.Attachments, mime.Attachment{Filename: a.Filename, ContentType: a.ContentType,
+			ContentID: strings.Trim(a.ContentID, "<>"), Inline: a.Inline || a.ContentID != "",
 			Open: func() (io.ReadCloser, error) { return io.NopCloser(fromBase64(a.Content)), nil }})
 	}
 	d.Attachments = append(d.Attachments, files...)
@@ -128,8 +133,10 @@ func fromBase64(s string) io.Reader {
 
 func checkBase64(field, s string) error {
 	if _, err := io.Copy(io.Discard, fromBase64(s)); err != nil {
-		return fail(http.StatusUnprocessableEntity, "bad_base64", field, fmt.Sprintf("%s is not base64: %v", field, err), fmt.Sprintf("%s non è base64: %v", field, err),
-			"encode the file with the standard alphabet and padding, or send it as multipart/form-data", "codificare il file con l'alfabeto standard e il riempimento, o inviarlo come multipart/form-data")
+		return fail(http.StatusUnprocessableEntity, "bad_base64", field,
+			text("api.bad_base64", "{field} is not base64: {error}", "field", field, "error", err),
+			text("api.bad_base64_hint",
+				"encode the file with the standard alphabet and padding, or send it as multipart/form-data"))
 	}
 	return nil
 }

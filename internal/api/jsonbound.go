@@ -3,8 +3,9 @@ package api
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"net/http"
+
+	"github.com/postino-mail/postino/adapters"
 )
 
 // Bounds of JSON, looked at before anything is built of it: one byte on the wire
@@ -24,16 +25,20 @@ const (
 	checkBudget = 64 << 20
 )
 
-// A tooComplex says which bound JSON is beyond.
-type tooComplex struct{ en, it string }
+// A tooComplex error names the bound that JSON exceeds.
+type tooComplex struct{ message adapters.Text }
 
-func (e *tooComplex) Error() string { return e.en }
+func (e *tooComplex) Error() string { return e.message.String() }
 
-func tooManyOf(n int, en, it string) error {
-	return &tooComplex{fmt.Sprintf("the JSON has more than %d %s", n, en), fmt.Sprintf("il JSON ha più di %d %s", n, it)}
+func tooManyValues(most int) error {
+	return &tooComplex{text("api.json_values", "the JSON has more than {most} values", "most", most)}
 }
 
-// outline walks JSON once without building anything. It gives the document with
+func tooManyFields() error {
+	return &tooComplex{text("api.json_fields", "the JSON has more than {most} fields in one object", "most", maxKeys)}
+}
+
+// outline walks JSON once without building anything. It returns the document with
 // its long strings replaced by short ones, so that what checks it does not copy
 // attachments, and the number of its values. The error is a *tooComplex; what is
 // no JSON is left to the parser.
@@ -43,10 +48,10 @@ func outline(doc []byte, most int) (short []byte, values int, err error) {
 	depth, copied := 0, 0
 	count := func() error {
 		if values++; values > most {
-			return tooManyOf(most, "values", "valori")
+			return tooManyValues(most)
 		}
 		if members[depth]++; object[depth] && members[depth] > maxKeys {
-			return tooManyOf(maxKeys, "fields in one object", "campi in un oggetto")
+			return tooManyFields()
 		}
 		return nil
 	}
@@ -62,7 +67,7 @@ func outline(doc []byte, most int) (short []byte, values int, err error) {
 			i = end
 		case '{', '[':
 			if depth++; depth > maxDepth {
-				return nil, 0, &tooComplex{fmt.Sprintf("the JSON is nested more than %d deep", maxDepth), fmt.Sprintf("il JSON è annidato per più di %d livelli", maxDepth)}
+				return nil, 0, &tooComplex{text("api.json_depth", "the JSON is nested more than {most} deep", "most", maxDepth)}
 			}
 			object[depth], members[depth] = doc[i] == '{', 0
 			if err := count(); err != nil {
@@ -98,9 +103,10 @@ func stringEnd(doc []byte, i int) int {
 	return len(doc)
 }
 
-// refusedJSON tells what is beyond a bound.
+// refusedJSON reports which bound was exceeded.
 func refusedJSON(e *tooComplex) *failure {
-	return fail(http.StatusUnprocessableEntity, "json_too_complex", "", e.en, e.it, "split it into several requests", "dividerlo in più richieste")
+	return fail(http.StatusUnprocessableEntity, "json_too_complex", "", e.message,
+		text("api.split_requests", "split it into several requests"))
 }
 
 // unmarshal reads the small bodies of operations, bounded as well.

@@ -7,16 +7,32 @@ import (
 	"slices"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/vault"
 	"github.com/postino-mail/postino/internal/view"
 )
 
+// A keyScope is one of Scopes.
+type keyScope string
+
+// Schema implements huma.SchemaProvider.
+func (keyScope) Schema(huma.Registry) *huma.Schema {
+	s := &huma.Schema{Type: huma.TypeString}
+	for _, scope := range Scopes() {
+		s.Enum = append(s.Enum, scope)
+	}
+	s.PrecomputeMessages()
+	return s
+}
+
 type keyCreate struct {
 	Body struct {
 		Name      string     `json:"name" minLength:"1" maxLength:"100" example:"web shop"`
 		Client    string     `json:"client,omitempty" maxLength:"200" doc:"Id or name; keys that send belong to one"`
-		Scopes    []string   `json:"scopes" minItems:"1" maxItems:"7" uniqueItems:"true" enum:"messages:send,messages:read,events:read,connections:read,connections:write,clients:write,admin"`
+		Scopes    []keyScope `json:"scopes" minItems:"1" maxItems:"7" uniqueItems:"true"`
 		ExpiresAt *time.Time `json:"expires_at,omitempty"`
 	}
 }
@@ -32,10 +48,12 @@ type keyService struct {
 func (s *keyService) routes(rt *router) {
 	register(rt, op("list-keys", http.MethodGet, "/v1/keys", clientsTag, ScopeClientsWrite, "List API keys", "Revoked ones too."), s.listKeys)
 	create := op("create-key", http.MethodPost, "/v1/keys", clientsTag, ScopeClientsWrite, "Create an API key",
-		"The key is shown in this answer and never again. A key of a client has the scopes messages:send, messages:read and events:read alone and sees that client's records; the other scopes, and keys of nobody, are given by the scope admin.")
+		"The key is shown in this answer and never again. A key of a client has the scopes messages:send, messages:read and events:read "+
+			"alone and sees that client's records; the other scopes, and keys of no client, need the scope admin.")
 	create.DefaultStatus = http.StatusCreated
 	register(rt, create, s.createKey)
-	register(rt, op("revoke-key", http.MethodDelete, "/v1/keys/{id}", clientsTag, ScopeClientsWrite, "Revoke an API key", "At once here, within a second on other nodes."), s.revokeKey)
+	register(rt, op("revoke-key", http.MethodDelete, "/v1/keys/{id}", clientsTag, ScopeClientsWrite, "Revoke an API key",
+		"At once here, within a second on other nodes."), s.revokeKey)
 }
 
 // A KeyList is all keys.
@@ -67,19 +85,24 @@ func (s *keyService) listKeys(ctx context.Context, in *struct {
 
 func (s *keyService) createKey(ctx context.Context, in *keyCreate) (*bodyOf[view.Key], error) {
 	b := &in.Body
-	k := store.APIKey{Name: b.Name, Scopes: b.Scopes, CreatedAt: s.now()}
+	k := store.APIKey{Name: b.Name, CreatedAt: s.now()}
 	ofClient := true
-	for i, scope := range b.Scopes {
+	for i := range b.Scopes {
+		scope := string(b.Scopes[i])
+		k.Scopes = append(k.Scopes, scope)
 		if slices.Contains(clientScopes(), scope) {
 			continue
 		}
 		ofClient = false
 		if b.Client != "" {
-			return nil, invalid(fmt.Sprintf("scopes[%d]", i), "a key of a client cannot have the scope "+scope, "una chiave di un client non può avere lo scope "+scope)
+			return nil, invalid(fmt.Sprintf("scopes[%d]", i),
+				text("api.scope_not_for_client", "a key of a client cannot have the scope {scope}", "scope", scope))
 		}
 	}
 	if (!ofClient || b.Client == "") && !caller(ctx).admin() {
-		return nil, fail(http.StatusForbidden, "forbidden", "scopes", "keys that belong to no client are made by an administrator", "le chiavi che non appartengono a un client le crea un amministratore", "name a client, or ask the administrator", "indicare un client o chiedere all'amministratore")
+		return nil, fail(http.StatusForbidden, "forbidden", "scopes",
+			text("api.key_by_admin", "keys that belong to no client are made by an administrator"),
+			text("api.key_by_admin_hint", "name a client, or ask the administrator"))
 	}
 	if b.Client != "" {
 		c, err := s.clients.find(ctx, b.Client)
@@ -93,7 +116,7 @@ func (s *keyService) createKey(ctx context.Context, in *keyCreate) (*bodyOf[view
 	}
 	if b.ExpiresAt != nil {
 		if !b.ExpiresAt.After(s.now()) {
-			return nil, invalid("expires_at", "expires_at lies in the past", "expires_at è nel passato")
+			return nil, invalid("expires_at", text("api.expires_in_past", "expires_at lies in the past"))
 		}
 		k.ExpiresAt = store.Micro(*b.ExpiresAt)
 	}
@@ -121,7 +144,7 @@ func (s *keyService) roomForKey(ctx context.Context, client string) error {
 		}
 	}
 	if n >= s.most {
-		return overQuota(n, "API keys", "chiavi API", "[limits] keys")
+		return overQuota(n, text("api.keys", "API keys"), "[limits] keys")
 	}
 	return nil
 }
@@ -138,7 +161,8 @@ func (s *keyService) revokeKey(ctx context.Context, in *struct {
 			continue
 		}
 		if k.Client == "" && !caller(ctx).admin() {
-			return nil, fail(http.StatusForbidden, "forbidden", "", "keys that belong to no client are revoked by an administrator", "le chiavi che non appartengono a un client le revoca un amministratore", "", "")
+			return nil, fail(http.StatusForbidden, "forbidden", "",
+				text("api.revoke_by_admin", "keys that belong to no client are revoked by an administrator"), adapters.Text{})
 		}
 		if k.RevokedAt.IsZero() {
 			k.RevokedAt = store.Micro(s.now())

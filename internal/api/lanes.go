@@ -29,7 +29,8 @@ type laneService struct {
 
 func (s *laneService) routes(rt *router) {
 	register(rt, op("list-lanes", http.MethodGet, "/v1/lanes", connectionsTag, ScopeConnectionsRead, "List lanes",
-		"A lane is everything that shares one mailbox's limits: what waits, what counts against the limits now, whether it is paused and why. By key."), s.listLanes)
+		"A lane is everything that shares one mailbox's limits: what waits, what counts against the limits now, whether it is paused and "+
+			"why. By key."), s.listLanes)
 }
 
 func (s *laneService) listLanes(ctx context.Context, in *laneQuery) (*bodyOf[LaneList], error) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/submit"
 	"github.com/postino-mail/postino/internal/view"
@@ -44,12 +45,17 @@ type messageService struct {
 }
 
 func (s *messageService) routes(rt *router) {
-	register(rt, op("list-messages", http.MethodGet, "/v1/messages", messagesTag, ScopeMessagesRead, "List messages", "One entry a delivery, newest first. A client sees its own."), s.listMessages)
-	register(rt, op("get-message", http.MethodGet, "/v1/messages/{id}", messagesTag, ScopeMessagesRead, "Get a message with its deliveries", ""), s.getMessage)
-	register(rt, op("list-attempts", http.MethodGet, "/v1/messages/{id}/attempts", messagesTag, ScopeMessagesRead, "List the attempts of a message", "Every try, written down before its call."), s.listAttempts)
-	content := op("get-content", http.MethodGet, "/v1/messages/{id}/raw", messagesTag, ScopeMessagesRead, "Get the message as it goes out by SMTP", "Without Bcc.")
+	register(rt, op("list-messages", http.MethodGet, "/v1/messages", messagesTag, ScopeMessagesRead, "List messages",
+		"One entry a delivery, newest first. A client sees its own."), s.listMessages)
+	register(rt, op("get-message", http.MethodGet, "/v1/messages/{id}", messagesTag, ScopeMessagesRead, "Get a message with its deliveries",
+		""), s.getMessage)
+	register(rt, op("list-attempts", http.MethodGet, "/v1/messages/{id}/attempts", messagesTag, ScopeMessagesRead,
+		"List the attempts of a message", "Every try, written down before its call."), s.listAttempts)
+	content := op("get-content", http.MethodGet, "/v1/messages/{id}/raw", messagesTag, ScopeMessagesRead,
+		"Get the message as it goes out by SMTP", "Without Bcc.")
 	content.Parameters = []*huma.Param{{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: "string"}}}
-	content.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{"message/rfc822": {Schema: &huma.Schema{Type: "string", Format: "binary"}}}}}
+	content.Responses = map[string]*huma.Response{"200": {Description: "OK",
+		Content: map[string]*huma.MediaType{"message/rfc822": {Schema: &huma.Schema{Type: "string", Format: "binary"}}}}}
 	rt.raw(content, s.getContent)
 	s.actionRoutes(rt)
 }
@@ -83,7 +89,8 @@ func (s *messageService) listMessages(ctx context.Context, in *listMessagesInput
 	}
 	if own := caller(ctx).clientID(); own != "" {
 		if in.Client != "" && in.Client != own {
-			return nil, fail(http.StatusForbidden, "forbidden", "query.client", "this key sees its own client alone", "questa chiave vede solo il proprio client", "", "")
+			return nil, fail(http.StatusForbidden, "forbidden", "query.client",
+				text("api.other_client", "this key sees its own client alone"), adapters.Text{})
 		}
 		f.Client = own
 	}
@@ -103,7 +110,7 @@ func (s *messageService) listMessages(ctx context.Context, in *listMessagesInput
 	}
 	after, ok := openCursor(in.After)
 	if !ok {
-		return nil, invalid("query.after", "after is not the next of a page", "after non è il next di una pagina")
+		return nil, invalid("query.after", text("api.bad_cursor", "after is not the next of a page"))
 	}
 	page, err := s.store.List(ctx, store.ListRequest{Filter: f, After: after, Limit: in.Limit, Oldest: in.Order == "oldest"})
 	if err != nil {
@@ -113,7 +120,8 @@ func (s *messageService) listMessages(ctx context.Context, in *listMessagesInput
 	lang := language(in.Language)
 	for i := range page.Entries {
 		e := &page.Entries[i]
-		out.Items = append(out.Items, view.MessageEntry{Message: view.OfMessage(&e.Message), Delivery: view.OfDelivery(&e.Delivery, s.connections.reference(ctx, e.Delivery.Route.Connection), lang)})
+		out.Items = append(out.Items, view.MessageEntry{Message: view.OfMessage(&e.Message), Delivery: view.OfDelivery(&e.Delivery,
+			s.connections.reference(ctx, e.Delivery.Route.Connection), lang)})
 	}
 	return &bodyOf[MessagePage]{out}, nil
 }
@@ -181,7 +189,8 @@ func (s *messageService) getMessage(ctx context.Context, in *MessagePath) (*body
 	}
 	out := MessageDetail{Message: view.OfMessage(m), Deliveries: []view.Delivery{}}
 	for i := range list {
-		out.Deliveries = append(out.Deliveries, view.OfDelivery(&list[i], s.connections.reference(ctx, list[i].Route.Connection), language(in.Language)))
+		out.Deliveries = append(out.Deliveries, view.OfDelivery(&list[i], s.connections.reference(ctx, list[i].Route.Connection),
+			language(in.Language)))
 	}
 	return &bodyOf[MessageDetail]{out}, nil
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"hash"
 	"io"
 	stdmime "mime"
@@ -15,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/mime"
 )
@@ -57,9 +57,12 @@ type formFile struct {
 // name is an attachment.
 func (s *submissionService) multipart(r *http.Request, boundary string, digest hash.Hash, max int64) (_ *incoming, err error) {
 	if boundary == "" {
-		return nil, fail(http.StatusBadRequest, "invalid_request", "Content-Type", "multipart/form-data needs a boundary", "multipart/form-data richiede un boundary", "let the HTTP library set the Content-Type", "lasciare che la libreria HTTP imposti il Content-Type")
+		return nil, fail(http.StatusBadRequest, "invalid_request", "Content-Type",
+			text("api.no_boundary", "multipart/form-data needs a boundary"),
+			text("api.no_boundary_hint", "let the HTTP library set the Content-Type"))
 	}
-	f := &form{spool: s.bodies.spool(r.Context(), 0, max), texts: s.bodies.spool(r.Context(), freeJSON, maxFormText), digest: digest, fields: map[string][]string{}, max: max}
+	f := &form{spool: s.bodies.spool(r.Context(), 0, max), texts: s.bodies.spool(r.Context(), freeJSON, maxFormText), digest: digest,
+		fields: map[string][]string{}, max: max}
 	defer func() { err = joinClose(joinClose(err, f.spool), f.texts) }()
 	body := &tail{r: r.Body}
 	if err := f.read(multipart.NewReader(body, boundary), body); err != nil {
@@ -69,12 +72,12 @@ func (s *submissionService) multipart(r *http.Request, boundary string, digest h
 		// The reader cannot tell the end of the form from the end of the bytes.
 		return nil, badForm(io.ErrUnexpectedEOF)
 	}
-	text, done, err := s.bodies.load(r.Context(), f.texts)
+	values, done, err := s.bodies.load(r.Context(), f.texts)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	in, err := f.input(r.Context(), s.bodies, text)
+	in, err := f.input(r.Context(), s.bodies, values)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +100,8 @@ func (f *form) read(mr *multipart.Reader, body *tail) error {
 		}
 		body.head = 0
 		if n >= maxFormParts {
-			return fail(http.StatusUnprocessableEntity, "invalid_request", "", fmt.Sprintf("the form has more than %d parts", maxFormParts), fmt.Sprintf("il modulo ha più di %d parti", maxFormParts), "", "")
+			return fail(http.StatusUnprocessableEntity, "invalid_request", "",
+				text("api.form_too_many_parts", "the form has more than {most} parts", "most", maxFormParts), adapters.Text{})
 		}
 		name, filename, isFile := fileControl(p)
 		framed(f.digest, name, filename, p.Header.Get("Content-Type"), p.Header.Get("Content-ID"))
@@ -139,7 +143,9 @@ func (t *tail) Read(p []byte) (int, error) {
 	n, err := t.r.Read(p)
 	if t.head > 0 {
 		if t.head -= n; t.head <= 0 {
-			return n, fail(http.StatusUnprocessableEntity, "invalid_request", "", fmt.Sprintf("the header of a part of the form has more than %d bytes", maxFormHead), fmt.Sprintf("l'intestazione di una parte del modulo supera %d byte", maxFormHead), "", "")
+			return n, fail(http.StatusUnprocessableEntity, "invalid_request", "",
+				text("api.form_header_too_large",
+					"the header of a part of the form has more than {most} bytes", "most", maxFormHead), adapters.Text{})
 		}
 	}
 	t.last = append(t.last, p[max(0, n-tailSize):n]...)
@@ -154,7 +160,9 @@ func badForm(err error) error {
 	if errors.As(err, &own) {
 		return own
 	}
-	return fail(http.StatusBadRequest, "invalid_request", "", "the form cannot be read: "+clip(err.Error()), "il modulo non è leggibile: "+clip(err.Error()), "the parts must be delimited as Content-Type says", "le parti devono essere delimitate come indica Content-Type")
+	return fail(http.StatusBadRequest, "invalid_request", "",
+		text("api.form_unreadable", "the form cannot be read: {error}", "error", clip(err.Error())),
+		text("api.form_unreadable_hint", "the parts must be delimited as Content-Type says"))
 }
 
 func (f *form) field(p *multipart.Part, name string) error {
@@ -163,8 +171,9 @@ func (f *form) field(p *multipart.Part, name string) error {
 	n, err := io.Copy(struct{ io.Writer }{io.MultiWriter(f.texts, f.digest)}, p)
 	switch {
 	case errors.Is(err, spool.ErrTooLarge):
-		return fail(http.StatusRequestEntityTooLarge, "json_too_large", name, fmt.Sprintf("the fields of the form have more than %d bytes", maxFormText), fmt.Sprintf("i campi del modulo superano %d byte", maxFormText),
-			"give attachments as files, with a file name", "inviare gli allegati come file, con un nome di file")
+		return fail(http.StatusRequestEntityTooLarge, "json_too_large", name,
+			text("api.form_fields_too_large", "the fields of the form have more than {most} bytes", "most", maxFormText),
+			text("api.form_fields_too_large_hint", "send attachments as files, with a file name"))
 	case errors.As(err, &full):
 		return failureOf(err)
 	case err != nil:
@@ -177,16 +186,19 @@ func (f *form) field(p *multipart.Part, name string) error {
 
 func (f *form) file(p *multipart.Part, name, filename string) error {
 	if len(f.files) >= maxFormFiles {
-		return fail(http.StatusUnprocessableEntity, "too_many_parts", "attachments", fmt.Sprintf("more than %d files", maxFormFiles), fmt.Sprintf("più di %d file", maxFormFiles), "put them into an archive", "raccoglierli in un archivio")
+		return fail(http.StatusUnprocessableEntity, "too_many_parts", "attachments",
+			text("api.too_many_files", "more than {most} files", "most", maxFormFiles),
+			text("api.too_many_files_hint", "put them into an archive"))
 	}
 	x := formFile{offset: f.spool.Size()}
 	x.Filename, x.ContentType = filename, p.Header.Get("Content-Type")
 	if x.ContentType == "application/octet-stream" {
-		x.ContentType = "" // what clients say that do not know: the file name may
+		x.ContentType = "" // what clients send that do not know the type: the file name may show it
 	}
 	x.ContentID = strings.Trim(p.Header.Get("Content-ID"), "<> ")
 	x.Inline = x.ContentID != "" || name == "inline" // the HTML may refer to it by its name
-	if _, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(f.spool, f.digest)}, struct{ io.Reader }{p}, make([]byte, 32<<10)); err != nil {
+	if _, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(f.spool, f.digest)}, struct{ io.Reader }{p},
+		make([]byte, 32<<10)); err != nil {
 		var full *spool.FullError
 		if errors.Is(err, spool.ErrTooLarge) || errors.As(err, &full) {
 			return failureOf(err)
@@ -219,26 +231,29 @@ func (f *form) attachments() ([]mime.Attachment, error) {
 }
 
 // input is the message of the form, without its files.
-func (f *form) input(ctx context.Context, b *bodyReader, text []byte) (*MessageInput, error) {
+func (f *form) input(ctx context.Context, b *bodyReader, values []byte) (*MessageInput, error) {
 	at, commas := int64(0), 0
 	for _, v := range f.values {
-		value := string(text[at:v.end])
+		value := string(values[at:v.end])
 		f.fields[v.name], at = append(f.fields[v.name], value), v.end
 		if v.name != "text" && v.name != "html" && v.name != "message" {
 			commas += strings.Count(value, ",") + strings.Count(value, ";")
 		}
 	}
 	if commas > maxFormNames {
-		return nil, tooManyOf(maxFormNames, "values", "valori")
+		return nil, tooManyValues(maxFormNames)
 	}
 	if docs := f.fields["message"]; len(docs) > 0 {
 		if len(docs) > 1 || len(f.fields) > 1 {
-			return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "message", "beside the field message there are only files", "accanto al campo message ci sono solo file", "put all else into its JSON", "mettere tutto il resto nel suo JSON")
+			return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "message",
+				text("api.message_beside_fields", "beside the field message there are only files"),
+				text("api.message_beside_fields_hint", "put all else into its JSON"))
 		}
 		return decode[MessageInput](ctx, b, []byte(docs[0]))
 	}
 	in := new(MessageInput)
-	texts := map[string]*string{"from": &in.From, "subject": &in.Subject, "text": &in.Text, "html": &in.HTML, "in_reply_to": &in.InReplyTo, "connection": &in.Connection, "class": &in.Class, "tag": &in.Tag}
+	texts := map[string]*string{"from": &in.From, "subject": &in.Subject, "text": &in.Text, "html": &in.HTML, "in_reply_to": &in.InReplyTo,
+		"connection": &in.Connection, "class": &in.Class, "tag": &in.Tag}
 	lists := map[string]*[]string{"to": &in.To, "cc": &in.Cc, "bcc": &in.Bcc, "reply_to": &in.ReplyTo, "recipients": &in.Recipients}
 	plain := map[string]*[]string{"list_unsubscribe": &in.ListUnsubscribe, "references": &in.References}
 	for name, values := range f.fields {
@@ -255,20 +270,25 @@ func (f *form) input(ctx context.Context, b *bodyReader, text []byte) (*MessageI
 			in.EnvelopeFrom = &one
 		case name == "one_click":
 			if in.OneClick, err = strconv.ParseBool(one); err != nil {
-				err = fail(http.StatusUnprocessableEntity, "invalid_request", name, "one_click is true or false", "one_click è true o false", "", "")
+				err = fail(http.StatusUnprocessableEntity, "invalid_request", name,
+					text("api.one_click", "one_click is true or false"), adapters.Text{})
 			}
 		case name == "send_at":
 			var t time.Time
 			if t, err = time.Parse(time.RFC3339, one); err != nil {
-				err = fail(http.StatusUnprocessableEntity, "invalid_request", name, "send_at is not an RFC 3339 time", "send_at non è una data RFC 3339", "write it as 2026-01-31T08:30:00Z", "scriverla come 2026-01-31T08:30:00Z")
+				err = fail(http.StatusUnprocessableEntity, "invalid_request", name,
+					text("api.bad_send_at", "send_at is not an RFC 3339 time"),
+					text("api.bad_send_at_hint", "write it as 2026-01-31T08:30:00Z"))
 			}
 			in.SendAt = &t
 		default:
-			err = fail(http.StatusUnprocessableEntity, "invalid_request", clip(name), fmt.Sprintf("the field %q is unknown", clip(name)), fmt.Sprintf("il campo %q è sconosciuto", clip(name)),
-				"a file needs a file name; the other fields are those of the JSON", "un file deve avere un nome di file; gli altri campi sono quelli del JSON")
+			err = fail(http.StatusUnprocessableEntity, "invalid_request", clip(name),
+				text("api.unknown_form_field", "the field \"{name}\" is unknown", "name", clip(name)),
+				text("api.unknown_form_field_hint", "a file needs a file name; the other fields are those of the JSON"))
 		}
 		if err == nil && len(values) > 1 && lists[name] == nil && plain[name] == nil {
-			err = fail(http.StatusUnprocessableEntity, "invalid_request", name, name+" is there more than once", name+" è presente più volte", "", "")
+			err = fail(http.StatusUnprocessableEntity, "invalid_request", name,
+				text("api.form_field_twice", "{name} is there more than once", "name", name), adapters.Text{})
 		}
 		if err != nil {
 			return nil, err

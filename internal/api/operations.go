@@ -85,7 +85,7 @@ func (rt *router) document() ([]byte, error) {
 func (rt *router) serveDocument(doc []byte) {
 	rt.mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/openapi+json")
-		_, _ = w.Write(doc) // a reader that left is no one to tell
+		_, _ = w.Write(doc) // a reader that left needs no report
 	})
 	rt.mux.HandleFunc("GET /openapi.yaml", func(w http.ResponseWriter, r *http.Request) {
 		doc, err := rt.api.OpenAPI().YAML()
@@ -130,20 +130,21 @@ func (rt *router) guarded(o *huma.Operation) {
 
 func lacks(p *principal, scope string) *failure {
 	if p.keyless {
-		return unauthorized("without a key messages can be handed over, and nothing else", "senza chiave si possono consegnare messaggi, e nient'altro")
+		return unauthorized(text("api.keyless_only_sends", "without a key messages can be handed over, and nothing else"))
 	}
 	if scope == scopeSubmit {
 		scope = ScopeMessagesSend // as keys have it
 	}
-	return fail(http.StatusForbidden, "forbidden", "", "this caller lacks the scope "+scope, "a questo chiamante manca lo scope "+scope,
-		"use a key that has it, or ask the administrator", "usare una chiave che lo abbia, o chiedere all'amministratore")
+	return fail(http.StatusForbidden, "forbidden", "",
+		text("api.scope_missing", "this caller lacks the scope {scope}", "scope", scope),
+		text("api.scope_missing_hint", "use a key that has it, or ask the administrator"))
 }
 
 // maxSmallBody bounds every JSON body that is not a message.
 const maxSmallBody = 1 << 20
 
-// register adds an operation whose bodies are JSON. Errors of the handler are
-// told as problems.
+// register adds an operation with JSON bodies. Errors of the handler are answered
+// as problems.
 func register[I, O any](rt *router, o huma.Operation, handler func(context.Context, *I) (*O, error)) {
 	rt.guarded(&o)
 	strict(&o)
@@ -186,8 +187,9 @@ func (rt *router) note(ctx context.Context, f *failure) {
 
 func info(version string) *huma.Info {
 	return &huma.Info{Title: "postino", Version: version,
-		Description: "Send mail through Microsoft 365, Google Workspace or SMTP. Errors are RFC 9457 problems; their type is a page of this server. " +
-			"Accept-Language chooses English or Italian. Lists are paged: give `after` the `next` of the page before."}
+		Description: "Send mail through Microsoft 365, Google Workspace or SMTP. Errors are RFC 9457 problems; their type is a page of this " +
+			"server. " +
+			"Accept-Language chooses English or Italian. Lists are paged: `after` takes the `next` of the page before."}
 }
 
 func tags() []*huma.Tag {
@@ -202,7 +204,8 @@ func tags() []*huma.Tag {
 
 func securitySchemes() map[string]*huma.SecurityScheme {
 	return map[string]*huma.SecurityScheme{
-		"key":    {Type: "http", Scheme: "bearer", Description: "An API key ('postino key add', POST /v1/keys). By the unix socket the user of the program decides: root and the server's user need no key; members of the group that the server names may send messages."},
+		"key": {Type: "http", Scheme: "bearer", Description: "An API key ('postino key add', POST /v1/keys). By the unix socket the user " +
+			"of the program decides: root and the server's user need no key; members of the group that the server names may send messages."},
 		"client": {Type: "http", Scheme: "basic", Description: "Name and secret of a client: may send, and see its own messages and events."},
 	}
 }
@@ -216,7 +219,7 @@ func schemaName(t reflect.Type, hint string) string {
 	return huma.DefaultSchemaNamer(t, hint)
 }
 
-// finishDocument gives every operation our problem in place of huma's error.
+// finishDocument sets our problem in place of huma's error in every operation.
 func finishDocument(d *huma.OpenAPI) {
 	schemas := d.Components.Schemas
 	problem := schemas.Schema(typeOf[Problem](), true, "Problem")
@@ -231,7 +234,8 @@ func finishDocument(d *huma.OpenAPI) {
 			if o.Responses == nil {
 				o.Responses = map[string]*huma.Response{}
 			}
-			o.Responses["default"] = &huma.Response{Description: "A problem (RFC 9457)", Content: map[string]*huma.MediaType{problemType: {Schema: problem}}}
+			o.Responses["default"] = &huma.Response{Description: "A problem (RFC 9457)",
+				Content: map[string]*huma.MediaType{problemType: {Schema: problem}}}
 		}
 	}
 	delete(schemas.Map(), "ErrorModel")

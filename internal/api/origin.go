@@ -48,7 +48,7 @@ func (t trustedProxies) origin(r *http.Request) (origin, error) {
 	}
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		return origin{}, unauthorized("the address of the caller is not known", "l'indirizzo del chiamante non è noto")
+		return origin{}, unauthorized(text("api.unknown_address", "the address of the caller is not known"))
 	}
 	addr := plainAddr(from.Addr())
 	if !t.contain(addr) {

@@ -10,17 +10,17 @@ import (
 	"github.com/postino-mail/postino/internal/webhook"
 )
 
-// untrusted tells what an edit of a connection may not do.
+// untrusted reports what an edit of a connection may not do.
 func untrusted(err error) error {
 	var e *registry.TrustError
 	if !errors.As(err, &e) {
 		return invalidConnection(err)
 	}
 	if errors.Is(err, registry.ErrAdminOnly) {
-		return fail(http.StatusForbidden, "forbidden", e.Field, e.In("en"), e.In("it"), "ask the administrator", "chiedere all'amministratore")
+		return fail(http.StatusForbidden, "forbidden", e.Field, passOn(e), text("api.ask_administrator", "ask the administrator"))
 	}
-	return fail(http.StatusUnprocessableEntity, "invalid_connection", e.Field, e.In("en"), e.In("it"),
-		"PATCH with the new settings and the credential together", "usare PATCH con le nuove impostazioni e la credenziale insieme")
+	return fail(http.StatusUnprocessableEntity, "invalid_connection", e.Field, passOn(e),
+		text("api.patch_with_credential", "PATCH with the new settings and the credential together"))
 }
 
 // confine holds a server that someone who is no administrator names to public
@@ -41,9 +41,11 @@ func (s *connectionService) confine(p *principal, next, old *adapters.Connection
 	}
 	// A name's addresses count when it is called.
 	if a, err := netip.ParseAddr(host); err == nil && !adapters.PublicAddress(a) && !webhook.Within(s.networks, a) {
-		return fail(http.StatusForbidden, "forbidden", "smtp.host", "the server's address is not public, so it is for an administrator alone", "l'indirizzo del server non è pubblico, quindi è riservato all'amministratore",
-			"name a server with a public address, or have its network named under [connections] networks in the server's configuration",
-			"indicare un server con indirizzo pubblico, o far indicare la sua rete in [connections] networks nella configurazione del server")
+		return fail(http.StatusForbidden, "forbidden", "smtp.host",
+			text("api.address_not_public", "the server's address is not public, so it is for an administrator alone"),
+			text("api.address_not_public_hint",
+				"name a server with a public address, or have its network named under [connections] networks "+
+					"in the server's configuration"))
 	}
 	return nil
 }

@@ -27,11 +27,11 @@ type Problem struct {
 	Code   string       `json:"code" example:"no_route" doc:"Stable name of what happened; finer than type"`
 	Detail string       `json:"detail" doc:"What happened this time"`
 	Hint   string       `json:"hint,omitempty" doc:"What to do about it"`
-	Field  string       `json:"field,omitempty" example:"attachments[0].content" doc:"Field of the request that is to blame, when there is one"`
+	Field  string       `json:"field,omitempty" example:"attachments[0].content" doc:"Field that is to blame, when there is one"`
 	Errors []FieldError `json:"errors,omitempty" doc:"Every field that is wrong"`
 }
 
-// A FieldError says what is wrong with one field.
+// A FieldError is what is wrong with one field.
 type FieldError struct {
 	Field   string `json:"field" example:"to[3]"`
 	Message string `json:"message"`
@@ -78,7 +78,8 @@ func (f *failure) GetHeaders() http.Header {
 
 func (f *failure) in(lang string) *Problem {
 	kind, c := kindOf(f.code, f.status)
-	p := &Problem{Type: "/problems/" + kind, Title: c.title.In(lang), Status: f.status, Code: f.code, Detail: f.message.In(lang), Hint: f.hint.In(lang), Field: f.field}
+	p := &Problem{Type: "/problems/" + kind, Title: c.title.In(lang), Status: f.status, Code: f.code, Detail: f.message.In(lang),
+		Hint: f.hint.In(lang), Field: f.field}
 	for _, x := range f.faults {
 		p.Errors = append(p.Errors, FieldError{Field: x.field, Message: x.text.In(lang)})
 	}
@@ -88,11 +89,21 @@ func (f *failure) in(lang string) *Problem {
 	return p
 }
 
-func fail(status int, code, field, en, it, hintEN, hintIT string) *failure {
-	return &failure{status: status, code: code, field: field, message: adapters.Text{EN: en, IT: it}, hint: adapters.Text{EN: hintEN, IT: hintIT}}
+// fail makes a failure; field is empty where none is to blame, hint where there
+// is nothing to do.
+func fail(status int, code, field string, message, hint adapters.Text) *failure {
+	return &failure{status: status, code: code, field: field, message: message, hint: hint}
 }
 
-// failureOf tells any error of the inner packages as a failure.
+// mimeText returns what is wrong with a message.
+func mimeText(e *mime.Error) adapters.Text { return adapters.Text{EN: e.Text, IT: e.TextIT} }
+
+// passOn returns the sentence of another package, which knows its languages.
+func passOn(sentence interface{ In(lang string) string }) adapters.Text {
+	return text("api.passed_on", "{sentence}", "sentence", sentence)
+}
+
+// failureOf returns any error of the inner packages as a failure.
 func failureOf(err error) *failure {
 	var f *failure
 	var r *submit.Refusal
@@ -105,8 +116,8 @@ func failureOf(err error) *failure {
 	case errors.As(err, &f):
 		return f
 	case errors.As(err, &r):
-		f = fail(r.HTTP, r.Code, apiField(r.Field), "", "", "", "")
-		f.message, f.hint, f.err = r.Message, r.Hint, r.Err
+		f = fail(r.HTTP, r.Code, apiField(r.Field), r.Message, r.Hint)
+		f.err = r.Err
 		if r.Code == "rate" {
 			f.retryAfter = time.Minute
 		} else if r.HTTP == http.StatusServiceUnavailable {
@@ -114,21 +125,25 @@ func failureOf(err error) *failure {
 		}
 		return f
 	case errors.As(err, &m):
-		f = fail(http.StatusUnprocessableEntity, m.Code, apiField(m.Field), m.Text, m.TextIT, "", "")
+		f = fail(http.StatusUnprocessableEntity, m.Code, apiField(m.Field), mimeText(m), adapters.Text{})
 		f.err = err
 		return f
 	case errors.As(err, &model):
 		return fromHuma(model)
 	case errors.As(err, &full):
-		f = fail(http.StatusInsufficientStorage, "no_room", "", "uploads under way may have no more of the server's disk", "gli invii in corso non possono occupare altro disco del server",
-			"send it again when others have ended; the administrator can raise [limits] "+full.Setting+" or make room", "riprovare quando altri saranno finiti; l'amministratore può alzare [limits] "+full.Setting+" o liberare spazio")
+		f = fail(http.StatusInsufficientStorage, "no_room", "",
+			text("api.no_room", "uploads under way may have no more of the server's disk"),
+			text("api.no_room_hint",
+				"send it again when others have ended; the administrator can raise [limits] {setting} or make "+
+					"room", "setting", full.Setting))
 		f.retryAfter, f.err = time.Minute, err
 		return f
 	case errors.As(err, &complex):
 		return refusedJSON(complex)
 	case errors.As(err, &tooLarge), errors.Is(err, spool.ErrTooLarge):
-		return fail(http.StatusRequestEntityTooLarge, "too_large", "", "the message is larger than any route carries", "il messaggio è più grande di quanto accetti qualsiasi via",
-			"send smaller attachments", "inviare allegati più piccoli")
+		return fail(http.StatusRequestEntityTooLarge, "too_large", "",
+			text("api.message_too_large", "the message is larger than any route carries"),
+			text("api.message_too_large_hint", "send smaller attachments"))
 	}
 	return storeFailure(err)
 }
@@ -137,22 +152,38 @@ func storeFailure(err error) *failure {
 	f := &failure{err: err}
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		f = fail(http.StatusNotFound, "not_found", "", "there is no such record, or this key may not see it", "il record non esiste, oppure questa chiave non può vederlo", "", "")
+		f = fail(http.StatusNotFound, "not_found", "",
+			text("api.no_record", "there is no such record, or this key may not see it"), adapters.Text{})
 	case errors.Is(err, store.ErrExists):
-		f = fail(http.StatusConflict, "name_taken", "name", "this name is taken already", "questo nome è già in uso", "choose another name, or edit the one that has it", "scegliere un altro nome o modificare quello che lo usa")
+		f = fail(http.StatusConflict, "name_taken", "name",
+			text("api.name_taken", "this name is taken already"),
+			text("api.name_taken_hint", "choose another name, or edit the one that has it"))
 	case errors.Is(err, store.ErrConflict):
-		f = fail(http.StatusConflict, "changed_meanwhile", "revision", "the record was changed by somebody else meanwhile", "il record è stato modificato nel frattempo da qualcun altro", "read it again and repeat the change on what is there now", "rileggerlo e ripetere la modifica su ciò che c'è ora")
+		f = fail(http.StatusConflict, "changed_meanwhile", "revision",
+			text("api.changed_meanwhile", "the record was changed by someone else meanwhile"),
+			text("api.changed_meanwhile_hint", "read it again and repeat the change on what is there now"))
 	case errors.Is(err, store.ErrInUse):
-		f = fail(http.StatusConflict, "in_use", "", "there are messages under way that need this connection", "ci sono messaggi in partenza che usano questa connessione", "cancel them or let them end, then delete it", "annullarli o attenderne la fine, poi eliminarla")
+		f = fail(http.StatusConflict, "in_use", "",
+			text("api.in_use", "there are messages under way that need this connection"),
+			text("api.in_use_hint", "cancel them or let them end, then delete it"))
 	case errors.Is(err, store.ErrGone):
-		f = fail(http.StatusGone, "bytes_gone", "", "the bytes of the message were removed when their retention ended", "il contenuto del messaggio è stato rimosso al termine della conservazione", "the record and its attempts are still there", "il record e i suoi tentativi ci sono ancora")
+		f = fail(http.StatusGone, "bytes_gone", "",
+			text("api.bytes_gone", "the bytes of the message were removed when their retention ended"),
+			text("api.bytes_gone_hint", "the record and its attempts are still there"))
 	case errors.Is(err, store.ErrCorrupt):
-		f = fail(http.StatusInternalServerError, "bytes_damaged", "", "the stored bytes of the message are damaged or missing", "il contenuto conservato del messaggio è danneggiato o mancante", "the administrator should look at the disk", "l'amministratore controlli il disco")
+		f = fail(http.StatusInternalServerError, "bytes_corrupt", "",
+			text("api.bytes_corrupt", "the stored bytes of the message are corrupt or missing"),
+			text("api.bytes_corrupt_hint", "the administrator should look at the disk"))
 	case errors.Is(err, store.ErrUnderWay):
-		f = fail(http.StatusConflict, "under_way", "Idempotency-Key", "the request with this Idempotency-Key has begun and has no answer yet", "la richiesta con questa Idempotency-Key è iniziata e non ha ancora una risposta",
-			"ask again in a moment; if it stays so, the server was stopped meanwhile: look at what was done before it is repeated with a new key", "riprovare tra un momento; se resta così il server si è fermato nel frattempo: guardare cosa è stato fatto prima di ripetere con una chiave nuova")
+		f = fail(http.StatusConflict, "under_way", "Idempotency-Key",
+			text("api.under_way", "the request with this Idempotency-Key has begun and has no answer yet"),
+			text("api.under_way_hint",
+				"ask again in a moment; if it stays so, the server was stopped meanwhile: look at what was "+
+					"done before it is repeated with a new key"))
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		f = fail(http.StatusServiceUnavailable, "interrupted", "", "the request was interrupted", "la richiesta è stata interrotta", "send it again", "ripeterla")
+		f = fail(http.StatusServiceUnavailable, "interrupted", "",
+			text("api.interrupted", "the request was interrupted"),
+			text("api.send_again", "send it again"))
 	default:
 		return failureOf(submit.AsRefusal(err))
 	}
@@ -197,7 +228,7 @@ func writeFailure(w http.ResponseWriter, r *http.Request, err error) {
 	writeJSON(w, f.status, problemType, f.in(language(r.Header.Get("Accept-Language"))))
 }
 
-// writeJSON answers with v. A write that fails has nobody left to tell.
+// writeJSON answers with v. A write that fails needs no report: the reader left.
 func writeJSON(w http.ResponseWriter, status int, contentType string, v any) {
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)

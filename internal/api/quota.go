@@ -1,14 +1,17 @@
 package api
 
 import (
-	"fmt"
 	"net/http"
+
+	"github.com/postino-mail/postino/adapters"
 )
 
 // overQuota refuses one more of something of which a client has most already.
-func overQuota(most int, en, it, setting string) error {
-	return fail(http.StatusTooManyRequests, "quota", "", fmt.Sprintf("this client has %d %s, as many as it may have", most, en), fmt.Sprintf("questo client ha %d %s, il massimo consentito", most, it),
-		"remove some, or ask the administrator to raise "+setting+" in the server's configuration", "rimuoverne qualcuno, o chiedere all'amministratore di alzare "+setting+" nella configurazione del server")
+// what names it in the plural; setting is what bounds it.
+func overQuota(most int, what adapters.Text, setting string) error {
+	return fail(http.StatusTooManyRequests, "quota", "",
+		text("api.quota", "this client has {most} {what}, as many as it may have", "most", most, "what", what),
+		text("api.quota_hint", "remove some, or ask the administrator to raise {setting} in the server's configuration", "setting", setting))
 }
 
 // party is what bounds count by: the client, or the key of a program that is none.

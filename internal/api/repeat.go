@@ -18,7 +18,8 @@ import (
 
 // keyParam is the header parameter of operations that obey Idempotency-Key.
 func keyParam() *huma.Param {
-	return &huma.Param{Name: "Idempotency-Key", In: "header", Description: "For 24 hours the same request with the same key gets the same answer and does nothing again; another request is refused with 422",
+	return &huma.Param{Name: "Idempotency-Key", In: "header", Description: "For 24 hours the same request with the same key gets the " +
+		"same answer and does nothing again; another request is refused with 422",
 		Schema: &huma.Schema{Type: "string", MinLength: ptr(1), MaxLength: ptr(255)}}
 }
 
@@ -89,7 +90,7 @@ func (s *replayer) repeatable(o *huma.Operation) {
 }
 
 // keep stores the answer of what was done. A request that was refused did
-// nothing: its key is free. Of one that failed here nobody knows how far it got:
+// nothing: its key is free. Of one that failed here it is not known how far it got:
 // its key stays claimed.
 func (s *replayer) keep(ctx huma.Context, key *store.Idempotency, a *answerKeeper) {
 	var stored []byte
@@ -118,7 +119,7 @@ func (s *replayer) keep(ctx huma.Context, key *store.Idempotency, a *answerKeepe
 	}
 }
 
-// again gives a kept answer.
+// again sends a kept answer.
 func (s *replayer) again(w http.ResponseWriter, key *store.Idempotency, stored []byte) error {
 	var sealed []byte
 	if err := json.Unmarshal(stored, &sealed); err != nil { // the key is that of a submission
@@ -137,7 +138,7 @@ func (s *replayer) again(w http.ResponseWriter, key *store.Idempotency, stored [
 	}
 	w.WriteHeader(a.Status)
 	if len(a.Body) > 0 {
-		_, _ = w.Write(append(a.Body, '\n')) // a reader that left is nobody to tell
+		_, _ = w.Write(append(a.Body, '\n')) // a reader that left needs no report
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/submit"
 	"github.com/postino-mail/postino/internal/view"
@@ -110,8 +111,9 @@ func (s *submissionService) sendMessage(w http.ResponseWriter, r *http.Request) 
 // forms: there they are fields.
 func nothingBeside(r *http.Request) error {
 	for _, name := range slices.Sorted(maps.Keys(r.URL.Query())) {
-		return fail(http.StatusUnprocessableEntity, "invalid_request", "query."+name, "the query parameter "+name+" counts with message/rfc822 alone", "il parametro "+name+" vale solo con message/rfc822",
-			"give it as a field of the message", "indicarlo come campo del messaggio")
+		return fail(http.StatusUnprocessableEntity, "invalid_request", "query."+name,
+			text("api.parameter_beside_body", "the query parameter {name} counts with message/rfc822 alone", "name", name),
+			text("api.parameter_beside_body_hint", "send it as a field of the message"))
 	}
 	return noPostinoHeaders(r)
 }
@@ -191,7 +193,8 @@ func (s *submissionService) whole(r *http.Request, digest hash.Hash, max int64) 
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(digest, "%q %q %q %q %q %v %v\n", in.Connection, in.Class, in.Tag, in.Recipients, r.URL.Query()["mail_from"], in.SendAt, in.EnvelopeFrom != nil)
+	fmt.Fprintf(digest, "%q %q %q %q %q %v %v\n", in.Connection, in.Class, in.Tag, in.Recipients, r.URL.Query()["mail_from"], in.SendAt,
+		in.EnvelopeFrom != nil)
 	if in.EnvelopeFrom != nil {
 		fmt.Fprintf(digest, "%q\n", *in.EnvelopeFrom)
 	}
@@ -229,19 +232,22 @@ func envelopeBeside(r *http.Request) (*MessageInput, error) {
 		in.EnvelopeFrom = &from
 	}
 	if in.Class != "" && in.Class != submit.ClassBulk && in.Class != submit.ClassTransactional {
-		return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "class", "class is none of transactional, bulk", "class non è tra transactional, bulk", "", "")
+		return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "class",
+			text("api.bad_class", "class is none of transactional, bulk"), adapters.Text{})
 	}
 	if at := one("send_at"); at != "" {
 		t, err := time.Parse(time.RFC3339, at)
 		if err != nil {
-			return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "send_at", "send_at is not an RFC 3339 time", "send_at non è una data RFC 3339", "write it as 2026-01-31T08:30:00Z", "scriverla come 2026-01-31T08:30:00Z")
+			return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "send_at",
+				text("api.bad_send_at", "send_at is not an RFC 3339 time"),
+				text("api.bad_send_at_hint", "write it as 2026-01-31T08:30:00Z"))
 		}
 		in.SendAt = &t
 	}
 	return in, nil
 }
 
-// handOver submits the messages and tells what will happen to them.
+// handOver submits the messages and returns what will happen to them.
 func (s *submissionService) handOver(r *http.Request, list []submit.Request, digest hash.Hash) ([]Accepted, error) {
 	key, err := idempotency(r, s.now(), digest)
 	if err != nil {
@@ -320,9 +326,12 @@ func idempotency(r *http.Request, now time.Time, digest hash.Hash) (*store.Idemp
 		return nil, nil
 	}
 	if len(key) > 255 || strings.ContainsFunc(key, func(c rune) bool { return c <= ' ' || c > '~' }) {
-		return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "Idempotency-Key", "an Idempotency-Key has 1 to 255 visible ASCII characters", "una Idempotency-Key ha da 1 a 255 caratteri ASCII visibili", "a UUID is a good one", "un UUID va bene")
+		return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "Idempotency-Key",
+			text("api.bad_idempotency_key", "an Idempotency-Key has 1 to 255 visible ASCII characters"),
+			text("api.bad_idempotency_key_hint", "a UUID is a good one"))
 	}
-	return &store.Idempotency{Client: caller(r.Context()).clientID(), Key: key, Request: digest.Sum(nil), ExpiresAt: now.Add(idempotencyTTL)}, nil
+	return &store.Idempotency{Client: caller(r.Context()).clientID(), Key: key, Request: digest.Sum(nil),
+		ExpiresAt: now.Add(idempotencyTTL)}, nil
 }
 
 // framed adds a value to the digest so that no two lists of values look alike.

@@ -41,7 +41,7 @@ type Options struct {
 	// WebhookNetworks are those of webhooks' receivers that may be called
 	// although their addresses are not public; there without TLS too.
 	WebhookNetworks []netip.Prefix
-	// ConnectionNetworks are those of servers that somebody who is no
+	// ConnectionNetworks are those of servers that someone who is no
 	// administrator may name although their addresses are not public.
 	ConnectionNetworks []netip.Prefix
 
@@ -109,7 +109,7 @@ func (o *Options) defaults() error {
 	return nil
 }
 
-// A Server is the HTTP door. Make one with New, then Listen, then Serve.
+// A Server is the HTTP listener with its API. Make one with New, then Listen, then Serve.
 type Server struct {
 	*transport
 	opt         Options
@@ -134,7 +134,8 @@ func New(o Options) (*Server, error) {
 	s.metrics = newMetrics(&s.opt)
 	s.events = newFeed(o.Store, o.Poll, o.Log)
 	var err error
-	s.hooks, err = webhook.New(webhook.Options{Store: o.Store, Sealer: o.Sealer, Networks: o.WebhookNetworks, Poll: o.Poll, Log: o.Log, Now: o.Now})
+	s.hooks, err = webhook.New(webhook.Options{Store: o.Store, Sealer: o.Sealer, Networks: o.WebhookNetworks, Poll: o.Poll, Log: o.Log,
+		Now: o.Now})
 	if err != nil {
 		return nil, err
 	}
@@ -162,10 +163,12 @@ func (s *Server) routes() {
 	clients := clientFinder{o.Store}
 	(&clientService{clients: clients, connections: s.connections, hasher: s.auth.hasher, edited: s.auth.edited, now: o.Now}).routes(s.router)
 	(&keyService{clients: clients, most: o.MaxKeys, edited: s.auth.forget, now: o.Now}).routes(s.router)
-	(&connectionService{store: o.Store, connections: s.connections, networks: o.ConnectionNetworks, ownListener: o.OwnListener, now: o.Now}).routes(s.router)
+	(&connectionService{store: o.Store, connections: s.connections, networks: o.ConnectionNetworks, ownListener: o.OwnListener,
+		now: o.Now}).routes(s.router)
 	(&laneService{store: o.Store, now: o.Now}).routes(s.router)
 	(&eventService{store: o.Store, feed: s.events, most: o.MaxStreams, stopping: s.stopping, log: o.Log}).routes(s.router)
-	(&webhookService{store: o.Store, clients: clients, sealer: o.Sealer, networks: o.WebhookNetworks, most: o.MaxWebhooks, now: o.Now}).routes(s.router)
+	(&webhookService{store: o.Store, clients: clients, sealer: o.Sealer, networks: o.WebhookNetworks, most: o.MaxWebhooks,
+		now: o.Now}).routes(s.router)
 }
 
 // OpenAPI is the document that is served at /openapi.json.

@@ -2,7 +2,6 @@ package api
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -12,8 +11,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
-
-	"github.com/postino-mail/postino/mime"
 )
 
 // strict refuses what a request of any operation has and that would have no
@@ -32,15 +29,14 @@ func strict(o *huma.Operation) {
 
 func withoutEffect(o *huma.Operation, r *http.Request) error {
 	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
-		f := unsupportedMedia("no Content-Encoding")
-		f.field = "Content-Encoding"
-		f.message = mime.NewText("api.compressed_body", "a compressed body is not accepted here")
-		f.hint = mime.NewText("api.compressed_body_hint", "send it without Content-Encoding")
-		return f
+		return fail(http.StatusUnsupportedMediaType, "unsupported_media_type", "Content-Encoding",
+			text("api.compressed_body", "a compressed body is not accepted here"),
+			text("api.compressed_body_hint", "send it without Content-Encoding"))
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return invalid("query", "the query of the URL cannot be read: write special characters as %XX", "la query dell'URL non è leggibile: scrivere i caratteri speciali come %XX")
+		return invalid("query",
+			text("api.bad_query", "the query of the URL cannot be read: write special characters as %XX"))
 	}
 	for _, name := range slices.Sorted(maps.Keys(query)) {
 		p := parameter(o, "query", name)
@@ -48,7 +44,8 @@ func withoutEffect(o *huma.Operation, r *http.Request) error {
 			return unknownParameter(name)
 		}
 		if len(query[name]) > 1 && (p.Schema == nil || p.Schema.Type != "array") && p.Explode == nil {
-			return invalid("query."+name, "the query parameter "+name+" is there more than once", "il parametro "+name+" è presente più volte")
+			return invalid("query."+name,
+				text("api.parameter_twice", "the query parameter {name} is there more than once", "name", name))
 		}
 	}
 	if _, ok := o.Metadata["envelope"]; !ok {
@@ -59,9 +56,11 @@ func withoutEffect(o *huma.Operation, r *http.Request) error {
 	if keys, given := r.Header["Idempotency-Key"]; given {
 		switch {
 		case parameter(o, "header", "Idempotency-Key") == nil:
-			return invalid("Idempotency-Key", "this operation does not take an Idempotency-Key", "questa operazione non accetta una Idempotency-Key")
+			return invalid("Idempotency-Key",
+				text("api.no_idempotency_key_here", "this operation does not take an Idempotency-Key"))
 		case len(keys) > 1 || keys[0] == "":
-			return invalid("Idempotency-Key", "the Idempotency-Key is empty or there more than once", "la Idempotency-Key è vuota o presente più volte")
+			return invalid("Idempotency-Key",
+				text("api.idempotency_key_empty", "the Idempotency-Key is empty or there more than once"))
 		}
 	}
 	return noBodyWhereNoneCounts(o, r)
@@ -69,7 +68,7 @@ func withoutEffect(o *huma.Operation, r *http.Request) error {
 
 func unknownParameter(name string) error {
 	name = clip(name)
-	return invalid("query."+name, "the query parameter "+name+" is unknown here", "il parametro "+name+" qui è sconosciuto")
+	return invalid("query."+name, text("api.unknown_parameter", "the query parameter {name} is unknown here", "name", name))
 }
 
 func parameter(o *huma.Operation, in, name string) *huma.Param {
@@ -85,13 +84,14 @@ func parameter(o *huma.Operation, in, name string) *huma.Param {
 func noPostinoHeaders(r *http.Request) error {
 	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
 		if strings.HasPrefix(name, postinoHeader) {
-			return invalid(name, fmt.Sprintf("the header %s has no effect here", clip(name)), fmt.Sprintf("l'intestazione %s qui non ha effetto", clip(name)))
+			return invalid(name,
+				text("api.header_without_effect", "the header {name} has no effect here", "name", clip(name)))
 		}
 	}
 	return nil
 }
 
-// noBodyWhereNoneCounts lets pass what says nothing: programs send {} with
+// noBodyWhereNoneCounts accepts an empty object: programs send {} with
 // every POST.
 func noBodyWhereNoneCounts(o *huma.Operation, r *http.Request) error {
 	if o.RequestBody != nil || o.Metadata["body"] != nil || r.Body == nil || r.Body == http.NoBody {
@@ -101,15 +101,15 @@ func noBodyWhereNoneCounts(o *huma.Operation, r *http.Request) error {
 	if err != nil {
 		return bodyError(err)
 	}
-	if text := strings.Join(strings.Fields(string(bytes.TrimSpace(body))), ""); text != "" && text != "{}" {
-		return invalid("body", "this operation takes no body", "questa operazione non accetta un corpo")
+	if content := strings.Join(strings.Fields(string(bytes.TrimSpace(body))), ""); content != "" && content != "{}" {
+		return invalid("body", text("api.no_body_here", "this operation takes no body"))
 	}
 	return nil
 }
 
 const postinoHeader = "X-Postino-"
 
-// envelopeValues gives what stands beside a message/rfc822 body, by name: from
+// envelopeValues returns what stands beside a message/rfc822 body, by name: from
 // the query, or from header fields for those who cannot change the address
 // (X-Postino-Mail-From, or with underscores, which some proxies drop).
 func envelopeValues(r *http.Request, known []string) (map[string][]string, error) {
@@ -124,7 +124,7 @@ func envelopeValues(r *http.Request, known []string) (map[string][]string, error
 		}
 		name := strings.ReplaceAll(strings.ToLower(rest), "-", "_")
 		if !slices.Contains(known, name) {
-			return nil, invalid(header, "the header "+clip(header)+" is unknown", "l'intestazione "+clip(header)+" è sconosciuta")
+			return nil, invalid(header, text("api.unknown_header", "the header {header} is unknown", "header", clip(header)))
 		}
 		values := r.Header[header]
 		if name == "rcpt" { // any number of times, and lists
@@ -139,7 +139,8 @@ func envelopeValues(r *http.Request, known []string) (map[string][]string, error
 			if !twice {
 				first = header
 			}
-			return nil, invalid(header, fmt.Sprintf("%s is given more than once, as %s too", name, first), fmt.Sprintf("%s è indicato più volte, anche come %s", name, first))
+			return nil, invalid(header,
+				text("api.header_twice", "{name} is given more than once, as {other} too", "name", name, "other", first))
 		}
 		out[name], from[name] = values, header
 	}

@@ -10,14 +10,16 @@ import (
 	"github.com/postino-mail/postino/adapters"
 )
 
-// fromHuma tells what huma found wrong with a request.
+// fromHuma returns what huma found wrong with a request.
 func fromHuma(e *huma.ErrorModel) *failure {
 	f := &failure{status: e.Status, code: "invalid_request"}
 	switch e.Status {
 	case http.StatusRequestEntityTooLarge:
 		return bodyTooLarge(maxSmallBody)
 	case http.StatusRequestTimeout:
-		return fail(e.Status, "too_slow", "", "the request came too slowly", "la richiesta è arrivata troppo lentamente", "send it again", "ripeterla")
+		return fail(e.Status, "too_slow", "",
+			text("api.request_too_slow", "the request came too slowly"),
+			text("api.send_again", "send it again"))
 	case http.StatusUnsupportedMediaType:
 		return unsupportedMedia("application/json")
 	case http.StatusNotFound:
@@ -25,7 +27,9 @@ func fromHuma(e *huma.ErrorModel) *failure {
 	case http.StatusBadRequest:
 		f.code = "bad_json"
 	case http.StatusInternalServerError:
-		return fail(e.Status, "internal", "", "an error in the gateway", "un errore del gateway", "the log says more", "il registro dice di più")
+		return fail(e.Status, "internal", "",
+			text("api.internal", "an error in the gateway"),
+			text("api.internal_hint", "the log has more"))
 	}
 	for _, d := range e.Errors[:min(len(e.Errors), maxFaults)] {
 		field := strings.TrimPrefix(strings.TrimPrefix(d.Location, "body"), ".")
@@ -36,69 +40,83 @@ func fromHuma(e *huma.ErrorModel) *failure {
 		f.message = translate(e.Detail)
 	case 1:
 		f.field = f.faults[0].field
-		f.message = adapters.Text{EN: strings.TrimPrefix(f.field+": ", ": ") + f.faults[0].text.String(), IT: strings.TrimPrefix(f.field+": ", ": ") + f.faults[0].text.In("it")}
+		f.message = inField(f.field, f.faults[0].text)
 	default:
 		f.field = f.faults[0].field
-		f.message = adapters.Text{EN: fmt.Sprintf("%d fields of the request are wrong", n), IT: fmt.Sprintf("%d campi della richiesta sono errati", n)}
+		f.message = text("api.wrong_fields", "{count} fields of the request are wrong", "count", n)
 	}
 	if f.code == "bad_json" {
-		f.message = adapters.Text{EN: "the body is not JSON: " + f.message.String(), IT: "il corpo non è JSON: " + f.message.String()}
+		f.message = text("api.not_json", "the body is not JSON: {why}", "why", f.message)
 	}
-	f.hint = adapters.Text{EN: "correct the request; /openapi.json describes it", IT: "correggere la richiesta; /openapi.json la descrive"}
+	f.hint = text("api.see_openapi", "correct the request; /openapi.json describes it")
 	return f
 }
 
-// translate gives huma's sentence in both languages; what is not known stays English.
+// inField names the field in front of what is wrong with it.
+func inField(field string, message adapters.Text) adapters.Text {
+	if field == "" {
+		return message
+	}
+	return text("api.in_field", "{field}: {message}", "field", field, "message", message)
+}
+
+// fixedFaults are huma's sentences without a value in them.
+func fixedFaults() []adapters.Text {
+	return []adapters.Text{
+		text("api.unexpected_property", "unexpected property"),
+		text("api.unknown_query_parameter", "unknown query parameter"),
+		text("api.expected_boolean", "expected boolean"),
+		text("api.expected_number", "expected number"),
+		text("api.expected_integer", "expected integer"),
+		text("api.expected_time", "expected string to be RFC 3339 date-time"),
+		text("api.expected_string", "expected string"),
+		text("api.expected_array", "expected array"),
+		text("api.expected_object", "expected object"),
+		text("api.body_required", "request body is required"),
+		text("api.validation_failed", "validation failed"),
+		text("api.invalid_integer", "invalid integer"),
+		text("api.invalid_boolean", "invalid boolean"),
+	}
+}
+
+// countingFaults are huma's sentences with a number, by their format.
+func countingFaults() map[string]adapters.Text {
+	return map[string]adapters.Text{
+		"the JSON has more than %d values":           text("api.json_values", "the JSON has more than {most} values"),
+		"the JSON has more than %d fields":           text("api.json_fields", "the JSON has more than {most} fields in one object"),
+		"the JSON is nested more than %d deep":       text("api.json_depth", "the JSON is nested more than {most} deep"),
+		"expected array length <= %d":                text("api.array_at_most", "expected array length <= {most}"),
+		"expected array length >= %d":                text("api.array_at_least", "expected array length >= {most}"),
+		"expected length <= %d":                      text("api.string_at_most", "expected length <= {most}"),
+		"expected length >= %d":                      text("api.string_at_least", "expected length >= {most}"),
+		"expected object with at most %d properties": text("api.object_at_most", "expected object with at most {most} properties"),
+		"expected number >= %d":                      text("api.number_at_least", "expected number >= {most}"),
+		"expected number <= %d":                      text("api.number_at_most", "expected number <= {most}"),
+	}
+}
+
+// translate returns huma's sentence as a text; one that is not known stays in
+// English.
 func translate(en string) adapters.Text {
-	for _, t := range []struct{ en, it string }{
-		{"unexpected property", "proprietà sconosciuta"},
-		{"unknown query parameter", "parametro sconosciuto"},
-		{"expected boolean", "deve essere true o false"},
-		{"expected number", "deve essere un numero"},
-		{"expected integer", "deve essere un numero intero"},
-		{"expected string to be RFC 3339 date-time", "deve essere data e ora RFC 3339, come 2026-01-31T08:30:00Z"},
-		{"expected string", "deve essere un testo"},
-		{"expected array", "deve essere un elenco"},
-		{"expected object", "deve essere un oggetto"},
-		{"request body is required", "manca il corpo della richiesta"},
-		{"validation failed", "la richiesta non è valida"},
-		{"invalid integer", "deve essere un numero intero"},
-		{"invalid boolean", "deve essere true o false"},
-	} {
-		if en == t.en {
-			return adapters.Text{EN: en, IT: t.it}
+	for _, t := range fixedFaults() {
+		if en == t.String() {
+			return t
 		}
 	}
-	var n int
+	for format, t := range countingFaults() {
+		var n int
+		if scan(en, format, &n) {
+			return t.With("most", n)
+		}
+	}
 	var name string
-	switch {
-	case scan(en, "the JSON has more than %d values", &n):
-		return adapters.Text{EN: en, IT: fmt.Sprintf("il JSON ha più di %d valori", n)}
-	case scan(en, "the JSON has more than %d fields", &n):
-		return adapters.Text{EN: en, IT: fmt.Sprintf("il JSON ha più di %d campi in un oggetto", n)}
-	case scan(en, "the JSON is nested more than %d deep", &n):
-		return adapters.Text{EN: en, IT: fmt.Sprintf("il JSON è annidato per più di %d livelli", n)}
-	case scan(en, "expected array length <= %d", &n):
-		return adapters.Text{EN: en, IT: fmt.Sprintf("al massimo %d elementi", n)}
-	case scan(en, "expected array length >= %d", &n):
-		return adapters.Text{EN: en, IT: fmt.Sprintf("almeno %d elementi", n)}
-	case scan(en, "expected length <= %d", &n):
-		return adapters.Text{EN: en, IT: fmt.Sprintf("al massimo %d caratteri", n)}
-	case scan(en, "expected length >= %d", &n):
-		return adapters.Text{EN: en, IT: fmt.Sprintf("almeno %d caratteri", n)}
-	case scan(en, "expected object with at most %d properties", &n):
-		return adapters.Text{EN: en, IT: fmt.Sprintf("al massimo %d voci", n)}
-	case scan(en, "expected number >= %d", &n):
-		return adapters.Text{EN: en, IT: fmt.Sprintf("deve essere almeno %d", n)}
-	case scan(en, "expected number <= %d", &n):
-		return adapters.Text{EN: en, IT: fmt.Sprintf("deve essere al massimo %d", n)}
-	case scan(en, "expected required property %s to be present", &name):
-		return adapters.Text{EN: en, IT: fmt.Sprintf("manca la proprietà %s", name)}
+	if scan(en, "expected required property %s to be present", &name) {
+		return text("api.property_required", "expected required property {name} to be present", "name", name)
 	}
 	if list, ok := strings.CutPrefix(en, "expected value to be one of "); ok {
-		return adapters.Text{EN: en, IT: "deve essere uno di " + list}
+		return text("api.one_of", "expected value to be one of {list}", "list", list)
 	}
-	return adapters.Text{EN: en}
+	return adapters.Text{English: en}
 }
 
 func scan(s, format string, v any) bool {
@@ -107,12 +125,15 @@ func scan(s, format string, v any) bool {
 }
 
 func bodyTooLarge(limit int64) *failure {
-	return fail(http.StatusRequestEntityTooLarge, "json_too_large", "", fmt.Sprintf("the JSON is larger than %d bytes", limit), fmt.Sprintf("il JSON supera %d byte", limit),
-		"send large attachments as multipart/form-data or the whole message as message/rfc822: these may be as large as the routes allow",
-		"inviare gli allegati grandi come multipart/form-data o l'intero messaggio come message/rfc822: la dimensione ammessa è quella delle vie d'uscita")
+	return fail(http.StatusRequestEntityTooLarge, "json_too_large", "",
+		text("api.json_too_large", "the JSON is larger than {limit} bytes", "limit", limit),
+		text("api.json_too_large_hint",
+			"send large attachments as multipart/form-data or the whole message as message/rfc822: these "+
+				"may be as large as the routes allow"))
 }
 
 func unsupportedMedia(want string) *failure {
-	return fail(http.StatusUnsupportedMediaType, "unsupported_media_type", "Content-Type", "this media type is not understood here", "questo tipo di contenuto qui non è compreso",
-		"use "+want, "usare "+want)
+	return fail(http.StatusUnsupportedMediaType, "unsupported_media_type", "Content-Type",
+		text("api.unsupported_media_type", "this media type is not understood here"),
+		text("api.unsupported_media_type_hint", "use {types}", "types", want))
 }

@@ -55,31 +55,37 @@ type webhookService struct {
 func (s *webhookService) routes(rt *router) {
 	register(rt, op("list-webhooks", http.MethodGet, "/v1/webhooks", eventsTag, ScopeEventsRead, "List webhooks", ""), s.listWebhooks)
 	create := op("create-webhook", http.MethodPost, "/v1/webhooks", eventsTag, ScopeEventsRead, "Create a webhook",
-		"Events are sent in order, signed as Standard Webhooks asks, each until it is answered with 2xx: after 5 s, then twice as long up to an hour. The same event has the same webhook-id at every try. The secret is shown in this answer and never again.")
+		"Events are sent in order, signed as Standard Webhooks asks, each until it is answered with 2xx: after 5 s, then twice as long up "+
+			"to an hour. The same event has the same webhook-id at every try. The secret is shown in this answer and never again.")
 	create.DefaultStatus = http.StatusCreated
 	register(rt, create, s.createWebhook)
-	register(rt, op("get-webhook", http.MethodGet, "/v1/webhooks/{id}", eventsTag, ScopeEventsRead, "Get a webhook", ""), func(ctx context.Context, in *WebhookPath) (*bodyOf[view.Webhook], error) {
-		h, err := s.hook(ctx, in.ID)
-		if err != nil {
-			return nil, err
-		}
-		return &bodyOf[view.Webhook]{view.OfWebhook(h)}, nil
-	})
-	register(rt, op("replace-webhook", http.MethodPut, "/v1/webhooks/{id}", eventsTag, ScopeEventsRead, "Change a webhook", "What waits is tried again at once."), s.replaceWebhook)
-	register(rt, op("delete-webhook", http.MethodDelete, "/v1/webhooks/{id}", eventsTag, ScopeEventsRead, "Delete a webhook", ""), func(ctx context.Context, in *WebhookPath) (*noBody, error) {
-		h, err := s.hook(ctx, in.ID)
-		if err != nil {
-			return nil, err
-		}
-		return &noBody{}, s.store.DeleteWebhook(ctx, h.ID)
-	})
-	register(rt, op("rotate-webhook", http.MethodPost, "/v1/webhooks/{id}/rotate", eventsTag, ScopeEventsRead, "Give a webhook a new secret", "The old one ends at once."), s.rotateWebhook)
-	register(rt, op("replay-webhook", http.MethodPost, "/v1/webhooks/{id}/replay", eventsTag, ScopeEventsRead, "Send events again", ""), func(ctx context.Context, in *webhookReplay) (*bodyOf[view.Webhook], error) {
-		return s.editWebhook(ctx, in.ID, func(h *store.Webhook) error {
-			h.Cursor, h.Active = in.Body.After, true
-			return nil
+	register(rt, op("get-webhook", http.MethodGet, "/v1/webhooks/{id}", eventsTag, ScopeEventsRead, "Get a webhook", ""),
+		func(ctx context.Context, in *WebhookPath) (*bodyOf[view.Webhook], error) {
+			h, err := s.hook(ctx, in.ID)
+			if err != nil {
+				return nil, err
+			}
+			return &bodyOf[view.Webhook]{view.OfWebhook(h)}, nil
 		})
-	})
+	register(rt, op("replace-webhook", http.MethodPut, "/v1/webhooks/{id}", eventsTag, ScopeEventsRead, "Change a webhook",
+		"What waits is tried again at once."), s.replaceWebhook)
+	register(rt, op("delete-webhook", http.MethodDelete, "/v1/webhooks/{id}", eventsTag, ScopeEventsRead, "Delete a webhook", ""),
+		func(ctx context.Context, in *WebhookPath) (*noBody, error) {
+			h, err := s.hook(ctx, in.ID)
+			if err != nil {
+				return nil, err
+			}
+			return &noBody{}, s.store.DeleteWebhook(ctx, h.ID)
+		})
+	register(rt, op("rotate-webhook", http.MethodPost, "/v1/webhooks/{id}/rotate", eventsTag, ScopeEventsRead, "Give a webhook a new secret",
+		"The old one ends at once."), s.rotateWebhook)
+	register(rt, op("replay-webhook", http.MethodPost, "/v1/webhooks/{id}/replay", eventsTag, ScopeEventsRead, "Send events again", ""),
+		func(ctx context.Context, in *webhookReplay) (*bodyOf[view.Webhook], error) {
+			return s.editWebhook(ctx, in.ID, func(h *store.Webhook) error {
+				h.Cursor, h.Active = in.Body.After, true
+				return nil
+			})
+		})
 }
 
 // A WebhookList is all webhooks that the caller may see.
@@ -116,7 +122,7 @@ func (s *webhookService) hook(ctx context.Context, id string) (*store.Webhook, e
 
 func (s *webhookService) checkURL(url string) error {
 	if wrong, ok := webhook.CheckURL(url, s.networks); !ok {
-		return invalid("url", wrong.String(), wrong.In("it"))
+		return invalid("url", wrong)
 	}
 	return nil
 }
@@ -130,7 +136,7 @@ func (s *webhookService) createWebhook(ctx context.Context, in *webhookCreate) (
 	if b.Client != "" {
 		c, err := s.clients.find(ctx, b.Client)
 		if err != nil || h.Client != "" && c.ID != h.Client {
-			return nil, invalid("client", "there is no such client, or it is not this key's", "il client non esiste o non è quello di questa chiave")
+			return nil, invalid("client", text("api.unknown_client", "there is no such client, or it is not this key's"))
 		}
 		h.Client = c.ID
 	}
@@ -177,7 +183,7 @@ func (s *webhookService) roomForWebhook(ctx context.Context, client string) erro
 		}
 	}
 	if n >= s.most {
-		return overQuota(n, "webhooks", "webhook", "[limits] webhooks")
+		return overQuota(n, text("api.webhooks", "webhooks"), "[limits] webhooks")
 	}
 	return nil
 }

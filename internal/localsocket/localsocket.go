@@ -65,7 +65,8 @@ func Listen(o Options) (net.Listener, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if len(o.Path) > maxPath() {
-		return nil, fmt.Errorf("the path of the socket has %d bytes, and a socket's may have %d: name a shorter one with socket under [http]: %s", len(o.Path), maxPath(), o.Path)
+		return nil, fmt.Errorf("the path of the socket has %d bytes, and a socket's may have %d: name a shorter one with socket under [http]: %s",
+			len(o.Path), maxPath(), o.Path)
 	}
 	allow, err := newPolicy(o.Group)
 	if err != nil {

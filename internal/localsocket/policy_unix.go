@@ -97,8 +97,8 @@ func (p *policy) permit(path string, log *slog.Logger) error {
 		return err
 	}
 	if dir := p.closedFolder(path); dir != "" {
-		log.Warn("members of the group cannot reach the socket: its folder is closed to them; name a path in an open folder with socket under "+
-			"[http]",
+		log.Warn("members of the group cannot reach the socket: its folder is closed to them; name a path in an open folder with socket "+
+			"under [http]",
 			"group", p.name, "socket", path, "folder", dir)
 	}
 	return os.Chmod(path, mode)

@@ -20,7 +20,7 @@ type ClientSettings struct {
 
 	// The same message again within this time, when the client had not received
 	// the answer to the first one, is answered with the first one.
-	ResubmitMinutes *int `json:"resubmit_minutes,omitempty" minimum:"0" maximum:"1440" doc:"For repeats after a lost answer; absent: 60, 0: never"`
+	ResubmitMinutes *int `json:"resubmit_minutes,omitempty" minimum:"0" maximum:"1440" doc:"Absent: 60, 0: never"`
 }
 
 // A Client is a client without its secret.

@@ -11,30 +11,42 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
 )
 
+func text(code, english string, args ...any) adapters.Text {
+	return mime.NewText(code, english, args...)
+}
+
+func privateAddress() adapters.Text {
+	return text("webhook.private_address", "the receiver's address is not public: use one that is, "+
+		"or have its network named under [webhooks] networks in the server's configuration")
+}
+
+func withoutTLS() adapters.Text {
+	return text("webhook.without_tls",
+		"without TLS only receivers in the networks named under [webhooks] networks are called: use https://")
+}
+
 // ErrPrivate is why a receiver at an address that is not public is not called.
-var ErrPrivate = errors.New("the receiver's address is not public: use one that is, or have its network named under [webhooks] networks " +
-	"in the server's configuration")
+var ErrPrivate = errors.New(privateAddress().String())
 
 // errPlain is why a receiver is not called without TLS.
-var errPlain = errors.New("without TLS only receivers in the networks named under [webhooks] networks are called: use https://")
+var errPlain = errors.New(withoutTLS().String())
 
-// CheckURL says what is wrong with an address that could never be called; ok
+// CheckURL returns what is wrong with an address that could never be called; ok
 // is true when nothing is. networks are those of Options.
 func CheckURL(raw string, networks []netip.Prefix) (wrong adapters.Text, ok bool) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil || u.Hostname() == "":
-		return adapters.Text{EN: "the URL cannot be read: write https://host/path", IT: "l'URL non è leggibile: scrivere https://host/percorso"},
-			false
+		return text("webhook.url_unreadable", "the URL cannot be read: write https://host/path"), false
 	case u.User != nil:
-		return adapters.Text{EN: "the URL has a user name or a password: the signature proves who calls",
-			IT: "l'URL contiene un nome utente o una password: a provare chi chiama è la firma"}, false
+		return text("webhook.url_with_user", "the URL has a user name or a password: the signature proves who calls"), false
 	case u.Scheme != "https" && (len(networks) == 0 || u.Scheme != "http"):
-		return adapters.Text{EN: "the URL must begin with https://", IT: "l'URL deve iniziare con https://"}, false
+		return text("webhook.url_https", "the URL must begin with https://"), false
 	case u.Fragment != "":
-		return adapters.Text{EN: "the URL has a fragment, which is never sent", IT: "l'URL ha un frammento, che non viene mai inviato"}, false
+		return text("webhook.url_fragment", "the URL has a fragment, which is never sent"), false
 	}
 	host := u.Hostname()
 	if host == "localhost" {
@@ -48,12 +60,9 @@ func CheckURL(raw string, networks []netip.Prefix) (wrong adapters.Text, ok bool
 	case err != nil: // a name: its address counts when it is called
 	case Within(networks, a):
 	case !adapters.PublicAddress(a):
-		return adapters.Text{EN: ErrPrivate.Error(),
-			IT: "l'indirizzo del ricevente non è pubblico: usarne uno pubblico o far indicare la sua rete in [webhooks] networks nella " +
-				"configurazione del server"}, false
+		return privateAddress(), false
 	case u.Scheme != "https":
-		return adapters.Text{EN: errPlain.Error(),
-			IT: "senza TLS si chiamano solo i riceventi delle reti indicate in [webhooks] networks: usare https://"}, false
+		return withoutTLS(), false
 	}
 	return adapters.Text{}, true
 }

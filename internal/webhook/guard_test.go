@@ -44,7 +44,7 @@ func TestCheckURL(t *testing.T) {
 		{"https:example.com", false, false},
 	} {
 		for networks, want := range map[*[]netip.Prefix]bool{new([]netip.Prefix): c.strict, &inside: c.named} {
-			if wrong, ok := CheckURL(c.url, *networks); ok != want || !ok && (wrong.String() == "" || wrong.In("it") == "") {
+			if wrong, ok := CheckURL(c.url, *networks); ok != want || !ok && (wrong.String() == "" || wrong.In("it") == wrong.String()) {
 				t.Errorf("%s with %v: %t %v", c.url, *networks, ok, wrong)
 			}
 		}
