@@ -17,36 +17,18 @@ const (
 // it has been handed to a Router.
 type Connection struct {
 	ID          string         `json:"id,omitempty"`
-	Revision    int64          `json:"revision,omitempty"` // grows with every edit
 	Name        string         `json:"name"`
 	Provider    Provider       `json:"provider"`
 	From        string         `json:"from"` // an address, or "*@domain": any sender of the domain
 	DisplayName string         `json:"display_name,omitempty"`
 	ReplyTo     string         `json:"reply_to,omitempty"`
 	Aliases     []string       `json:"aliases,omitempty"` // further senders that the mailbox may use: addresses or "*@domain"
-	Active      *bool          `json:"active,omitempty"`  // absent means true
-	Default     DefaultMode    `json:"default,omitempty"`
-	Class       string         `json:"class,omitempty"`    // "any" (or empty), "transactional", "bulk"
-	Fallback    []string       `json:"fallback,omitempty"` // names of connections, in order
 	OnUnknown   UnknownPolicy  `json:"on_unknown,omitempty"`
-	Owner       string         `json:"owner,omitempty"`
 	Limits      Limits         `json:"limits,omitzero"`
-	Retry       *Retry         `json:"retry,omitempty"`
-	WhenSpent   string         `json:"when_spent,omitempty"` // "wait" (or empty) or "fallback": the daily budget is used up
 	Graph       *GraphSettings `json:"graph,omitempty"`
 	Gmail       *GmailSettings `json:"gmail,omitempty"`
 	SMTP        *SMTPSettings  `json:"smtp,omitempty"`
 }
-
-// A DefaultMode says whether a connection is the default one.
-type DefaultMode string
-
-// The default modes; empty means "no".
-const (
-	DefaultNo       DefaultMode = "no"
-	DefaultUnrouted DefaultMode = "unrouted"
-	DefaultAlways   DefaultMode = "always"
-)
 
 // An UnknownPolicy says what happens to an unknown outcome that cannot be verified.
 type UnknownPolicy string
@@ -59,13 +41,6 @@ const (
 	UnknownRetry  UnknownPolicy = "retry"
 	UnknownHold   UnknownPolicy = "hold"
 )
-
-// Retry is a connection's own schedule; 0 takes the gateway's default.
-type Retry struct {
-	FirstSeconds int `json:"first_seconds,omitempty"` // after the first failure, then doubling
-	MaxSeconds   int `json:"max_seconds,omitempty"`
-	GiveUpHours  int `json:"give_up_hours,omitempty"` // 72
-}
 
 // Limits of a lane. nil takes the provider's default, 0 means none.
 type Limits struct {
@@ -147,9 +122,6 @@ func (c *Connection) EffectiveOnUnknown() UnknownPolicy {
 	}
 	return UnknownVerify
 }
-
-// IsActive reports whether the connection may be used.
-func (c *Connection) IsActive() bool { return c.Active == nil || *c.Active }
 
 // FromPattern reports whether From is "*@domain" and gives the domain.
 func (c *Connection) FromPattern() (domain string, ok bool) { return strings.CutPrefix(c.From, "*@") }

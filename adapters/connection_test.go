@@ -33,7 +33,6 @@ func TestParseConnection(t *testing.T) {
 		{"password in the clear, admin's word", `{"name":"x","provider":"smtp","smtp":{"host":"h","encryption":"none","login":"a","password":"p","allow_insecure":true}}`, ""},
 		{"host with scheme", `{"name":"x","provider":"smtp","smtp":{"host":"smtp://h"}}`, "without port or scheme"},
 		{"negative limit", `{"name":"x","provider":"smtp","limits":{"per_minute":-1},"smtp":{"host":"h"}}`, "0 means no limit"},
-		{"own fallback", `{"name":"x","provider":"smtp","fallback":["x"],"smtp":{"host":"h"}}`, "own fallback"},
 		{"header injection in the name", `{"name":"x\nBcc: y@z.it","provider":"smtp","smtp":{"host":"h"}}`, "control characters"},
 		{"not JSON", `hello`, "cannot be read"},
 		{"nothing", ``, "cannot be read"},

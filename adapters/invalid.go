@@ -67,7 +67,7 @@ func unreadable(err error) error {
 	case unknown:
 		v.bad(strings.Trim(name, `"`), "there is no such field: look for a spelling mistake", "il campo non esiste: controllare come è scritto")
 	case errors.As(err, &kind):
-		field := strings.NewReplacer("GraphSettings.", "", "GmailSettings.", "").Replace(kind.Field) // embedded: not in the JSON
+		field := strings.NewReplacer("Connection.", "", "Policy.", "", "GraphSettings.", "", "GmailSettings.", "").Replace(kind.Field) // embedded: not in the JSON
 		v.bad(field, "not a value of this kind: "+jsonKind(kind, "en")+" is expected", "il valore non è del tipo giusto: serve "+jsonKind(kind, "it"))
 	case errors.As(err, &syntax):
 		v.bad("", fmt.Sprintf("the connection's JSON cannot be read: it breaks at byte %d", syntax.Offset),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 )
 
@@ -28,10 +29,9 @@ func NewRouter(factories map[Provider]Factory) *Router {
 	return &Router{factories: factories, kept: make(map[string]routed)}
 }
 
-// Adapter gives the adapter of c. Connections are told apart by ID (by Name
-// where there is none) and compared by Revision; with the same revision the
-// pointer must be the same too, or a new adapter takes over. The one it
-// replaces is closed; its Sends in flight finish.
+// Adapter returns the adapter of c. Connections are told apart by ID (by Name
+// where there is none); one whose settings have changed gets a new adapter. The
+// one it replaces is closed; its Sends in flight finish.
 func (r *Router) Adapter(c *Connection) (Adapter, error) {
 	key := c.ID
 	if key == "" {
@@ -40,7 +40,8 @@ func (r *Router) Adapter(c *Connection) (Adapter, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	old, ok := r.kept[key]
-	if ok && (old.conn == c || c.Revision != 0 && old.conn.Revision == c.Revision) {
+	if ok && (old.conn == c || reflect.DeepEqual(old.conn, c)) {
+		r.kept[key] = routed{c, old.adapter} // the same pointer is found at once the next time
 		return old.adapter, nil
 	}
 	if err := closed(c); err != nil {

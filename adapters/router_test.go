@@ -28,10 +28,10 @@ func TestRouter(t *testing.T) {
 		made = append(made, a)
 		return a, nil
 	}})
-	c := &Connection{ID: "1", Name: "a", Provider: SMTP, Revision: 1}
+	c := &Connection{ID: "1", Name: "a", Provider: SMTP}
 	same := *c
 	edited := same
-	edited.Revision, edited.Name = 2, "b"
+	edited.Name = "b"
 	for i, conn := range []*Connection{c, c, &same, &edited} {
 		got, err := r.Send(t.Context(), conn, Outgoing{})
 		if err != nil || got.ProviderID != conn.Name {

@@ -11,31 +11,48 @@ import (
 )
 
 // ParseConnection reads the JSON of one connection and validates it. Unknown
-// fields are errors: a misspelt limit must not be silently without effect. The
+// fields are errors: a misspelt limit must not be silently without effect; those
+// that the gateway alone knows (owner, class, default ...) are skipped. The
 // error is an *InvalidError.
 func ParseConnection(data []byte) (*Connection, error) {
-	c, err := DecodeConnection(data)
-	if err != nil {
+	var doc struct {
+		Connection
+		gatewayFields
+	}
+	if err := DecodeObject(data, &doc); err != nil {
 		return nil, err
 	}
-	return c, c.Validate()
+	return &doc.Connection, doc.Validate()
 }
 
-// DecodeConnection is ParseConnection without the validation, for edits that
-// still lack the stored secrets.
-func DecodeConnection(data []byte) (*Connection, error) {
+// gatewayFields are those that the gateway adds. One file serves the gateway and
+// a program of one's own, which needs none of them.
+type gatewayFields struct {
+	Revision        json.RawMessage `json:"revision"`
+	Active          json.RawMessage `json:"active"`
+	Default         json.RawMessage `json:"default"`
+	Class           json.RawMessage `json:"class"`
+	Fallback        json.RawMessage `json:"fallback"`
+	Owner           json.RawMessage `json:"owner"`
+	Retry           json.RawMessage `json:"retry"`
+	OnQuotaExceeded json.RawMessage `json:"on_quota_exceeded"`
+	WhenSpent       json.RawMessage `json:"when_spent"`
+}
+
+// DecodeObject reads one JSON object into v, strictly: a field that v does not
+// have, and anything behind the object, is an *InvalidError.
+func DecodeObject(data []byte, v any) error {
 	dec := json.NewDecoder(bytes.NewReader(PlainText(data)))
 	dec.DisallowUnknownFields()
-	c := new(Connection)
-	if err := dec.Decode(c); err != nil {
-		return nil, unreadable(err)
+	if err := dec.Decode(v); err != nil {
+		return unreadable(err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		v := new(invalid)
 		v.bad("", "the connection's JSON is followed by something else: give one object", "il JSON della connessione è seguito da altro: indicare un solo oggetto")
-		return nil, v.err()
+		return v.err()
 	}
-	return c, nil
+	return nil
 }
 
 // Address is host and port to dial, the provider's default port filled in.
@@ -110,10 +127,8 @@ func (c *Connection) RedactedSecret() string {
 // Clone is a deep copy.
 func (c *Connection) Clone() *Connection {
 	d := *c
-	d.Aliases, d.Fallback = slices.Clone(c.Aliases), slices.Clone(c.Fallback)
-	d.Active = clonePtr(c.Active)
+	d.Aliases = slices.Clone(c.Aliases)
 	d.Limits = Limits{clonePtr(c.Limits.Concurrency), clonePtr(c.Limits.PerMinute), clonePtr(c.Limits.RecipientsPerDay)}
-	d.Retry = clonePtr(c.Retry)
 	d.Graph, d.Gmail, d.SMTP = clonePtr(c.Graph), clonePtr(c.Gmail), clonePtr(c.SMTP)
 	if d.SMTP != nil {
 		d.SMTP.OAuth = clonePtr(c.SMTP.OAuth)

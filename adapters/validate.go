@@ -30,19 +30,10 @@ func (c *Connection) Validate() error {
 		v.sender("aliases", &c.Aliases[i])
 	}
 	v.sender("reply_to", &c.ReplyTo)
-	v.oneOf("default", string(c.Default), "", "no", "unrouted", "always")
-	v.oneOf("class", c.Class, "", "any", "transactional", "bulk")
 	v.oneOf("on_unknown", string(c.OnUnknown), "", "verify", "retry", "hold")
 	v.limit("limits.concurrency", c.Limits.Concurrency)
 	v.limit("limits.per_minute", c.Limits.PerMinute)
 	v.limit("limits.recipients_per_day", c.Limits.RecipientsPerDay)
-	v.oneOf("when_spent", c.WhenSpent, "", "wait", "fallback")
-	if r := c.Retry; r != nil && (r.FirstSeconds < 0 || r.MaxSeconds < 0 || r.GiveUpHours < 0) {
-		v.bad("retry", "times cannot be negative", "i tempi non possono essere negativi")
-	}
-	if slices.ContainsFunc(c.Fallback, func(name string) bool { return strings.EqualFold(name, c.Name) }) {
-		v.bad("fallback", "a connection cannot be its own fallback", "una connessione non può essere la riserva di sé stessa")
-	}
 	c.validateProvider(v)
 	return v.err()
 }

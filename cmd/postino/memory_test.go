@@ -22,6 +22,7 @@ import (
 	"github.com/postino-mail/postino/adapters/adaptertest"
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/internal/app"
+	"github.com/postino-mail/postino/internal/gateway"
 )
 
 const (
@@ -67,7 +68,7 @@ func TestServeMemory(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, perr := st.PutConnection(t.Context(), time.Now(), conn)
+			_, perr := st.PutConnection(t.Context(), time.Now(), &gateway.Connection{Connection: *conn})
 			if err := errors.Join(perr, st.Close()); err != nil {
 				t.Fatal(err)
 			}

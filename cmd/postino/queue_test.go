@@ -13,6 +13,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/internal/app"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -29,10 +30,10 @@ type shelf struct {
 func newShelf(t *testing.T, name string, hours int) *shelf {
 	t.Helper()
 	s := &shelf{t: t, data: filepath.Join(t.TempDir(), "data"), ids: map[store.State]store.ID{}}
-	conn := &adapters.Connection{Name: name, Provider: adapters.SMTP, From: "erp@contoso.it",
-		SMTP: &adapters.SMTPSettings{Host: "127.0.0.1", Port: 1, Encryption: adapters.EncryptionNone}}
+	conn := &gateway.Connection{Connection: adapters.Connection{Name: name, Provider: adapters.SMTP, From: "erp@contoso.it",
+		SMTP: &adapters.SMTPSettings{Host: "127.0.0.1", Port: 1, Encryption: adapters.EncryptionNone}}}
 	if hours > 0 {
-		conn.Retry = &adapters.Retry{GiveUpHours: hours}
+		conn.Retry = &gateway.Retry{GiveUpHours: hours}
 	}
 	s.open(func(st store.Store) error {
 		c, err := st.PutConnection(t.Context(), time.Now(), conn)
@@ -62,7 +63,7 @@ func (s *shelf) open(work func(store.Store) error) {
 	}
 }
 
-func (s *shelf) put(st store.Store, c *adapters.Connection, state store.State, unknown bool) (store.ID, error) {
+func (s *shelf) put(st store.Store, c *gateway.Connection, state store.State, unknown bool) (store.ID, error) {
 	now := time.Now()
 	got, err := st.Submit(s.t.Context(), store.Submission{Now: now, Messages: []store.NewMessage{{
 		Message: store.Message{MessageID: fmt.Sprintf("<%s@contoso.it>", state), From: "erp@contoso.it", Subject: state.String(),

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/app"
+	"github.com/postino-mail/postino/internal/gateway"
 )
 
 // What is said of one call of sendmail: the recipients that its message reached,
@@ -93,8 +93,8 @@ func (m *machine) everyone() {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	c := m.sandbox.SMTPConnection("relay@contoso.example")
-	c.Default = adapters.DefaultUnrouted
+	c := &gateway.Connection{Connection: *m.sandbox.SMTPConnection("relay@contoso.example")}
+	c.Default = gateway.DefaultUnrouted
 	_, err = st.PutConnection(m.t.Context(), time.Now(), c)
 	if err := errors.Join(err, st.Close()); err != nil {
 		m.t.Fatal(err)

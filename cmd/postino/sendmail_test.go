@@ -18,6 +18,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/internal/app"
+	"github.com/postino-mail/postino/internal/gateway"
 )
 
 const shop = "shop@contoso.example"
@@ -64,7 +65,7 @@ func newMachine(t *testing.T) *machine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, perr := st.PutConnection(t.Context(), time.Now(), m.sandbox.GraphConnection(shop))
+	_, perr := st.PutConnection(t.Context(), time.Now(), &gateway.Connection{Connection: *m.sandbox.GraphConnection(shop)})
 	if err := errors.Join(perr, st.Close(), os.Symlink(binary, m.sendmail)); err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/submit"
 	"github.com/postino-mail/postino/mime"
@@ -172,7 +173,7 @@ func chosen(m *store.Message, names []string) (map[string]bool, error) {
 
 // route is the connection of a new delivery: the one that is named, or the one
 // that was chosen first.
-func (s *messageService) route(ctx context.Context, m *store.Message, d *store.Delivery, named string) (*adapters.Connection, error) {
+func (s *messageService) route(ctx context.Context, m *store.Message, d *store.Delivery, named string) (*gateway.Connection, error) {
 	id := named
 	if id == "" {
 		if id = d.Origin; id == "" {
@@ -191,7 +192,7 @@ func (s *messageService) route(ctx context.Context, m *store.Message, d *store.D
 	}
 	// What the client may send as now counts, not what it might when it sent.
 	for field, from := range map[string]string{"from": m.From, "envelope_from": m.Envelope.From} {
-		if err := submit.CheckSender(p.client, field, from); err != nil && c.Default != adapters.DefaultAlways {
+		if err := submit.CheckSender(p.client, field, from); err != nil && c.Default != gateway.DefaultAlways {
 			return nil, err
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/sqlite"
@@ -59,7 +60,7 @@ func newWorld(t testing.TB, change func(*Options), limits ...func(*submit.Option
 		adapters.SMTP: func(*adapters.Connection) (adapters.Adapter, error) { return fakeAdapter{}, nil },
 	})
 	t.Cleanup(func() { w.must(router.Close()) })
-	_, err = w.store.PutConnection(ctx, time.Now(), &adapters.Connection{Name: "Ufficio", Provider: adapters.SMTP, From: "*@contoso.it", SMTP: &adapters.SMTPSettings{Host: "smtp.contoso.it", Login: "erp", Password: "geheim"}})
+	_, err = w.store.PutConnection(ctx, time.Now(), &gateway.Connection{Connection: adapters.Connection{Name: "Ufficio", Provider: adapters.SMTP, From: "*@contoso.it", SMTP: &adapters.SMTPSettings{Host: "smtp.contoso.it", Login: "erp", Password: "geheim"}}})
 	w.must(err)
 	w.client, err = w.store.PutClient(ctx, store.Client{Name: "erp", SecretHash: vault.HashGenerated("pc_secret"), CreatedAt: time.Now()})
 	w.must(err)

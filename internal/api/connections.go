@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/view"
@@ -44,7 +45,7 @@ type connectionService struct {
 
 func (s *connectionService) routes(rt *router) {
 	body := func(o huma.Operation, about string) huma.Operation {
-		doc := schema[adapters.Connection](rt)
+		doc := schema[gateway.Connection](rt)
 		if o.Method == http.MethodPatch {
 			doc = &huma.Schema{Type: "object", Description: about, AdditionalProperties: true}
 		}
@@ -75,7 +76,7 @@ func (s *connectionService) routes(rt *router) {
 		"Make a connection the default one", "At most one connection is the default."), s.defaultConnection)
 }
 
-func (s *connectionService) viewConnection(ctx context.Context, c *adapters.Connection, lang string) (*bodyOf[view.Connection], error) {
+func (s *connectionService) viewConnection(ctx context.Context, c *gateway.Connection, lang string) (*bodyOf[view.Connection], error) {
 	status, err := registry.StatusOf(ctx, s.store, c)
 	if err != nil {
 		return nil, err
@@ -115,7 +116,7 @@ func (s *connectionService) getConnection(ctx context.Context, in *ConnectionPat
 }
 
 // stored is the connection as the store has it now, our own to change.
-func (s *connectionService) stored(ctx context.Context, name string) (*adapters.Connection, error) {
+func (s *connectionService) stored(ctx context.Context, name string) (*gateway.Connection, error) {
 	c, err := s.connections.find(ctx, name)
 	if err != nil {
 		return nil, err
@@ -124,7 +125,7 @@ func (s *connectionService) stored(ctx context.Context, name string) (*adapters.
 }
 
 func (s *connectionService) createConnection(ctx context.Context, in *ConnectionDoc) (*bodyOf[view.Connection], error) {
-	c, err := adapters.ParseConnection(in.RawBody)
+	c, err := gateway.Parse(in.RawBody)
 	if err != nil {
 		return nil, invalidConnection(err)
 	}
@@ -177,14 +178,14 @@ func (s *connectionService) patchConnection(ctx context.Context, in *connectionE
 	return s.change(ctx, next, old)
 }
 
-func (s *connectionService) change(ctx context.Context, next, old *adapters.Connection) (*bodyOf[view.Connection], error) {
+func (s *connectionService) change(ctx context.Context, next, old *gateway.Connection) (*bodyOf[view.Connection], error) {
 	if err := s.confine(caller(ctx), next, old); err != nil {
 		return nil, err
 	}
 	return s.putConnection(ctx, next)
 }
 
-func (s *connectionService) putConnection(ctx context.Context, c *adapters.Connection) (*bodyOf[view.Connection], error) {
+func (s *connectionService) putConnection(ctx context.Context, c *gateway.Connection) (*bodyOf[view.Connection], error) {
 	if own := s.ownListener; own != nil && c.Provider == adapters.SMTP && c.IsActive() && own(ctx, c.SMTP.Host, c.SMTP.EffectivePort()) {
 		return nil, fail(http.StatusUnprocessableEntity, "invalid_connection", "smtp.host",
 			text("api.connection_loops",
@@ -235,7 +236,7 @@ func (s *connectionService) defaultConnection(ctx context.Context, in *defaultIn
 	if err != nil {
 		return nil, err
 	}
-	c.Default = adapters.DefaultMode(in.Body.Mode)
+	c.Default = gateway.DefaultMode(in.Body.Mode)
 	if err := c.Validate(); err != nil {
 		return nil, invalidConnection(err)
 	}

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/view"
@@ -16,7 +16,7 @@ type connectionFinder struct{ *registry.Connections }
 
 // find returns a connection by its id or name. It is the registry's: not to be
 // changed.
-func (f connectionFinder) find(ctx context.Context, name string) (*adapters.Connection, error) {
+func (f connectionFinder) find(ctx context.Context, name string) (*gateway.Connection, error) {
 	c, err := f.ByID(ctx, name)
 	if errors.Is(err, store.ErrNotFound) {
 		c, err = f.Named(ctx, name)

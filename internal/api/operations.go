@@ -13,7 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
-	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 )
 
 // An op describes one operation; scope "" needs no credentials.
@@ -213,7 +213,7 @@ func securitySchemes() map[string]*huma.SecurityScheme {
 // schemaName names the schema of a type: its own name, but for the settings of a
 // connection, which stand beside view.Connection.
 func schemaName(t reflect.Type, hint string) string {
-	if t == typeOf[adapters.Connection]() {
+	if t == typeOf[gateway.Connection]() {
 		return "ConnectionSettings"
 	}
 	return huma.DefaultSchemaNamer(t, hint)

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/webhook"
 )
@@ -26,7 +27,7 @@ func untrusted(err error) error {
 // confine holds a server that someone who is no administrator names to public
 // addresses and the networks of the service. Addresses are looked
 // at here where they are written, and each time the server is called.
-func (s *connectionService) confine(p *principal, next, old *adapters.Connection) error {
+func (s *connectionService) confine(p *principal, next, old *gateway.Connection) error {
 	if p.admin() || next.SMTP == nil {
 		return nil
 	}

@@ -3,7 +3,7 @@ package app
 import (
 	"context"
 
-	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/view"
 )
@@ -11,16 +11,16 @@ import (
 // A connectionCache holds the connections that deliveries name by id, each read once.
 type connectionCache struct {
 	st    store.Connections
-	known map[string]*adapters.Connection
+	known map[string]*gateway.Connection
 }
 
 func newConnectionCache(st store.Connections) *connectionCache {
-	return &connectionCache{st: st, known: map[string]*adapters.Connection{}}
+	return &connectionCache{st: st, known: map[string]*gateway.Connection{}}
 }
 
 // of returns a connection; nil when it was removed or cannot be read: the queue
 // is shown and managed all the same.
-func (w *connectionCache) of(ctx context.Context, id string) *adapters.Connection {
+func (w *connectionCache) of(ctx context.Context, id string) *gateway.Connection {
 	c, ok := w.known[id]
 	if !ok {
 		var err error

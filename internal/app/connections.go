@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/terminal"
@@ -32,7 +33,7 @@ func (k ConnectionCommands) Add(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	c, err := adapters.ParseConnection(text)
+	c, err := gateway.Parse(text)
 	if err != nil {
 		return exit(ExitConfig, err)
 	}
@@ -59,7 +60,7 @@ func (k ConnectionCommands) read(what, file string) (text []byte, err error) {
 }
 
 // put stores the connection and reports it.
-func (k ConnectionCommands) put(ctx context.Context, st store.Store, c *adapters.Connection, word string) error {
+func (k ConnectionCommands) put(ctx context.Context, st store.Store, c *gateway.Connection, word string) error {
 	return k.watching(ctx, st, func() error {
 		stored, err := st.PutConnection(ctx, time.Now(), c)
 		if errors.Is(err, store.ErrExists) {
@@ -112,13 +113,13 @@ func (k ConnectionCommands) Edit(ctx context.Context, name, file string) error {
 	if err := json.Unmarshal(text, &patch); err != nil {
 		return exit(ExitConfig, fmt.Errorf("the changes are no JSON object: %w", err))
 	}
-	return k.change(ctx, name, "changed", func(c *adapters.Connection) (*adapters.Connection, error) { return Patch(c, patch) })
+	return k.change(ctx, name, "changed", func(c *gateway.Connection) (*gateway.Connection, error) { return Patch(c, patch) })
 }
 
 // Patch applies a JSON merge patch to a connection and validates the result.
 // Secrets stay where the patch does not replace them, unless the connection goes
 // elsewhere by it.
-func Patch(c *adapters.Connection, patch map[string]any) (*adapters.Connection, error) {
+func Patch(c *gateway.Connection, patch map[string]any) (*gateway.Connection, error) {
 	next, err := registry.Patch(c, patch, true)
 	var t *registry.TrustError
 	switch {
@@ -133,7 +134,7 @@ func Patch(c *adapters.Connection, patch map[string]any) (*adapters.Connection, 
 // SetActive switches a connection on or off.
 func (k ConnectionCommands) SetActive(ctx context.Context, name string, active bool) error {
 	word := map[bool]string{true: "switched on", false: "switched off; its mail waits"}[active]
-	return k.change(ctx, name, word, func(c *adapters.Connection) (*adapters.Connection, error) {
+	return k.change(ctx, name, word, func(c *gateway.Connection) (*gateway.Connection, error) {
 		next := c.Clone()
 		next.Active = &active
 		return next, nil
@@ -142,14 +143,14 @@ func (k ConnectionCommands) SetActive(ctx context.Context, name string, active b
 
 // SetDefault makes a connection the default one in a mode, or none ("no").
 func (k ConnectionCommands) SetDefault(ctx context.Context, name, mode string) error {
-	return k.change(ctx, name, "default: "+mode, func(c *adapters.Connection) (*adapters.Connection, error) {
+	return k.change(ctx, name, "default: "+mode, func(c *gateway.Connection) (*gateway.Connection, error) {
 		next := c.Clone()
-		next.Default = adapters.DefaultMode(mode)
+		next.Default = gateway.DefaultMode(mode)
 		return next, next.Validate()
 	})
 }
 
-func (k ConnectionCommands) change(ctx context.Context, name, word string, change func(*adapters.Connection) (*adapters.Connection, error)) error {
+func (k ConnectionCommands) change(ctx context.Context, name, word string, change func(*gateway.Connection) (*gateway.Connection, error)) error {
 	return withStore(ctx, k.Storage, func(st store.Store) error {
 		id, err := named(ctx, st, name)
 		if err != nil {
@@ -206,7 +207,7 @@ func (k ConnectionCommands) Remove(ctx context.Context, name string) error {
 }
 
 // view reads how a connection is shown, with its state.
-func (k ConnectionCommands) view(ctx context.Context, st store.Store, c *adapters.Connection) (view.Connection, error) {
+func (k ConnectionCommands) view(ctx context.Context, st store.Store, c *gateway.Connection) (view.Connection, error) {
 	status, err := registry.StatusOf(ctx, st, c)
 	return view.OfConnection(c, status, time.Now(), k.Language), err
 }
@@ -262,7 +263,7 @@ func (k ConnectionCommands) List(ctx context.Context) error {
 }
 
 // stateOf is what people see of a connection first.
-func stateOf(c *adapters.Connection, st store.ConnectionState, lang string) string {
+func stateOf(c *gateway.Connection, st store.ConnectionState, lang string) string {
 	if c.RedactedSecret() != "" {
 		return "its secret does not open with this key: enter it again"
 	}
@@ -284,7 +285,7 @@ func connectionState(st store.ConnectionState, lang string) string {
 }
 
 // one reports what was done with a connection.
-func (k ConnectionCommands) one(ctx context.Context, st store.Store, c *adapters.Connection, done string) error {
+func (k ConnectionCommands) one(ctx context.Context, st store.Store, c *gateway.Connection, done string) error {
 	if k.JSON {
 		shown, err := k.view(ctx, st, c)
 		if err != nil {

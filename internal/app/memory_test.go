@@ -18,6 +18,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/adaptertest"
 	"github.com/postino-mail/postino/adapters/sandbox"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -176,7 +177,7 @@ func sendLarge(t *testing.T, p adapters.Provider) {
 	if err := json.NewDecoder(os.Stdin).Decode(&plan); err != nil {
 		t.Fatal(err)
 	}
-	conn, err := adapters.ParseConnection(plan.Connections[p])
+	conn, err := gateway.Parse(plan.Connections[p])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +192,7 @@ func sendLarge(t *testing.T, p adapters.Provider) {
 	var wg sync.WaitGroup
 	for range memorySends {
 		wg.Go(func() {
-			if _, err := sender.Send(t.Context(), conn, demoOutgoing(m, "anna@example.com")); err != nil {
+			if _, err := sender.Send(t.Context(), &conn.Connection, demoOutgoing(m, "anna@example.com")); err != nil {
 				t.Error(err)
 			}
 		})

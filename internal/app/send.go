@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/view"
@@ -55,7 +56,7 @@ func Send(ctx context.Context, o SendOptions) (err error) {
 	}
 	sender := newSender(roots, nil, nil, nil)
 	defer func() { err = errors.Join(err, sender.Close()) }()
-	adapter, err := sender.Adapter(conn)
+	adapter, err := sender.Adapter(&conn.Connection)
 	if err != nil {
 		return exit(ExitConfig, err)
 	}
@@ -72,12 +73,12 @@ func Send(ctx context.Context, o SendOptions) (err error) {
 }
 
 // readConnection reads the JSON of one connection.
-func readConnection(file string) (*adapters.Connection, error) {
+func readConnection(file string) (*gateway.Connection, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, exit(ExitNoInput, fmt.Errorf("the connection file cannot be read: %w", err))
 	}
-	conn, err := adapters.ParseConnection(data)
+	conn, err := gateway.Parse(data)
 	if err != nil {
 		return nil, exit(ExitConfig, fmt.Errorf("%s: %w", file, err))
 	}
@@ -104,7 +105,7 @@ func (in *intake) newSpool() *spool.Buffer {
 	return b
 }
 
-func (o *SendOptions) message(conn *adapters.Connection) (in *intake, err error) {
+func (o *SendOptions) message(conn *gateway.Connection) (in *intake, err error) {
 	in = new(intake)
 	defer func() {
 		if err != nil {
@@ -257,7 +258,7 @@ func recipientsOf(r *adapters.Receipt, lang string) (out []view.Recipient) {
 	return out
 }
 
-func (o *SendOptions) report(conn *adapters.Connection, r adapters.Receipt, err error) error {
+func (o *SendOptions) report(conn *gateway.Connection, r adapters.Receipt, err error) error {
 	class := adapters.ClassOf(err)
 	code := exitOfClass(class)
 	if err == nil {
@@ -287,7 +288,7 @@ func (o *SendOptions) report(conn *adapters.Connection, r adapters.Receipt, err 
 }
 
 // refused reports a message that is wrong in itself.
-func (o *SendOptions) refused(conn *adapters.Connection, err error) error {
+func (o *SendOptions) refused(conn *gateway.Connection, err error) error {
 	var m *mime.Error
 	if !o.JSON || !errors.As(err, &m) {
 		return localized(err, o.Language)
@@ -306,7 +307,7 @@ var errReported = errors.New("not sent")
 func Reported(err error) bool { return errors.Is(err, errReported) }
 
 // sendText is the result as people read it.
-func sendText(conn *adapters.Connection, r *adapters.Receipt, err error, lang string) string {
+func sendText(conn *gateway.Connection, r *adapters.Receipt, err error, lang string) string {
 	var b strings.Builder
 	if e := adapters.AsError(err); e != nil {
 		fmt.Fprintf(&b, "%s: %s: %s", conn.Name, e.Class, e.Message.In(lang))

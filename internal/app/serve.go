@@ -11,9 +11,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/all"
 	"github.com/postino-mail/postino/internal/config"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/outbox"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/spool"
@@ -146,7 +146,7 @@ func (s *server) wire() (err error) {
 	s.submit, err = submit.New(submit.Options{Store: s.store, Installation: keys.ID(), Connections: s.conns, Clients: s.clients, Adapters: s.sender, Hostname: c.Hostname,
 		MaxSize: int64(c.Limits.MaxSize), MaxRecipients: c.Limits.MaxRecipients, JoinWindow: time.Duration(c.Limits.JoinWindow),
 		WarnAfter: time.Duration(c.Notify.WarnAfter), Events: true,
-		GiveUp: func(conn *adapters.Connection) time.Duration { return outbox.ScheduleOf(conn, schedule).GiveUp }})
+		GiveUp: func(conn *gateway.Connection) time.Duration { return outbox.ScheduleOf(conn, schedule).GiveUp }})
 	if err != nil {
 		return err
 	}

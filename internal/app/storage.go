@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/sqlite"
 )
@@ -106,7 +106,7 @@ func named(ctx context.Context, st store.Store, name string) (string, error) {
 }
 
 // noConnection names those there are, as far as a person reads them.
-func noConnection(name string, all []*adapters.Connection) error {
+func noConnection(name string, all []*gateway.Connection) error {
 	const most = 20
 	if len(all) == 0 {
 		return wrong(ExitUsage, fmt.Sprintf("there is no connection %q, nor any other: make one with 'postino connection add'", name),

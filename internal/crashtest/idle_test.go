@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/app"
+	"github.com/postino-mail/postino/internal/gateway"
 )
 
 // A server with many connections and nothing to do uses under one per cent of
@@ -93,7 +94,7 @@ func (w *world) many(t *testing.T, n int) (senders []string) {
 	for part := range 32 {
 		putting.Go(func() {
 			for i := part; i < n; i += 32 {
-				c := w.sandbox.GraphConnection(senders[i])
+				c := &gateway.Connection{Connection: *w.sandbox.GraphConnection(senders[i])}
 				c.Name = fmt.Sprint("lane ", i)
 				c.Fallback = []string{"smtp0"}
 				if _, err := w.store.PutConnection(t.Context(), time.Now(), c); err != nil {

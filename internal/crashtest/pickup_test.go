@@ -16,6 +16,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/internal/app"
+	"github.com/postino-mail/postino/internal/gateway"
 )
 
 // Programs write files of the same names into the pickup folder, slowly, while
@@ -48,7 +49,7 @@ func TestPickupKilled(t *testing.T) {
 	conn := sb.GraphConnection("erp@crash.example")
 	none, four := 0, 4
 	conn.Limits.Concurrency, conn.Limits.PerMinute, conn.Limits.RecipientsPerDay = &four, &none, &none
-	_, err = st.PutConnection(t.Context(), time.Now(), conn)
+	_, err = st.PutConnection(t.Context(), time.Now(), &gateway.Connection{Connection: *conn})
 	if err := errors.Join(err, st.Close()); err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/internal/app"
+	"github.com/postino-mail/postino/internal/gateway"
 )
 
 // Twenty thousand messages for one mailbox that the provider throttles do not
@@ -38,7 +39,7 @@ func TestThrottledLane(t *testing.T) {
 		if from == slow {
 			c.Limits.PerMinute = &pace
 		}
-		if _, err := w.store.PutConnection(t.Context(), time.Now(), c); err != nil {
+		if _, err := w.store.PutConnection(t.Context(), time.Now(), &gateway.Connection{Connection: *c}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/internal/app"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/vault"
 )
@@ -160,7 +161,7 @@ func connect(t *testing.T, sb *sandbox.Sandbox, st store.Store) (senders []strin
 			c.Name = fmt.Sprint(c.Name, i)
 			none, four := 0, 4
 			c.Limits = adapters.Limits{Concurrency: &four, PerMinute: &none, RecipientsPerDay: &none}
-			if _, err := st.PutConnection(t.Context(), time.Now(), c); err != nil {
+			if _, err := st.PutConnection(t.Context(), time.Now(), &gateway.Connection{Connection: *c}); err != nil {
 				t.Fatal(err)
 			}
 			senders = append(senders, c.From)

@@ -16,6 +16,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/internal/app"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/vault"
 	"github.com/postino-mail/postino/mime"
@@ -120,7 +121,7 @@ func (w *world) connect(t *testing.T, senders []string) {
 		none, many := 0, 16
 		c.Name, c.Aliases = route, senders
 		c.Limits = adapters.Limits{Concurrency: &many, PerMinute: &none, RecipientsPerDay: &none}
-		if _, err := st.PutConnection(t.Context(), time.Now(), c); err != nil {
+		if _, err := st.PutConnection(t.Context(), time.Now(), &gateway.Connection{Connection: *c}); err != nil {
 			t.Fatal(err)
 		}
 		data, err := app.RevealedJSON(c)

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/outbox"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/spool"
@@ -66,7 +67,7 @@ type bench struct {
 	*provider
 	store  store.Store
 	submit *submit.Submitter
-	conns  []*adapters.Connection
+	conns  []*gateway.Connection
 	sync   time.Duration
 	cpu    time.Duration // spent before the measured part
 }
@@ -88,7 +89,7 @@ func (w *bench) begin(b *testing.B) {
 	b.ResetTimer()
 }
 
-func newBench(b *testing.B, conns int, change func(*adapters.Connection)) *bench {
+func newBench(b *testing.B, conns int, change func(*gateway.Connection)) *bench {
 	b.Helper()
 	dir := b.TempDir()
 	w := &bench{provider: &provider{}, sync: syncLatency(b, dir)}
@@ -103,13 +104,13 @@ func newBench(b *testing.B, conns int, change func(*adapters.Connection)) *bench
 	})
 	w.store = st
 	var wg sync.WaitGroup
-	w.conns = make([]*adapters.Connection, conns)
+	w.conns = make([]*gateway.Connection, conns)
 	for part := range 64 {
 		wg.Go(func() {
 			for i := part; i < conns; i += 64 {
 				none := 0
-				c := &adapters.Connection{Name: fmt.Sprintf("c%05d", i), Provider: adapters.Graph, From: fmt.Sprintf("c%05d@contoso.it", i),
-					Graph: &adapters.GraphSettings{Tenant: "t", ClientID: "c", ManagedIdentity: true}}
+				c := &gateway.Connection{Connection: adapters.Connection{Name: fmt.Sprintf("c%05d", i), Provider: adapters.Graph, From: fmt.Sprintf("c%05d@contoso.it", i),
+					Graph: &adapters.GraphSettings{Tenant: "t", ClientID: "c", ManagedIdentity: true}}}
 				c.Limits.PerMinute, c.Limits.RecipientsPerDay = &none, &none
 				if change != nil {
 					change(c)
@@ -174,7 +175,7 @@ func (w *bench) run(b *testing.B, change func(*outbox.Options)) {
 }
 
 // letter is a message of size bytes from the connection.
-func letter(c *adapters.Connection, size int) string {
+func letter(c *gateway.Connection, size int) string {
 	head := fmt.Sprintf("From: Contoso <%s>\r\nTo: Anna <anna@example.com>\r\nSubject: Fattura 12\r\nDate: Sun, 22 Nov 2026 10:00:00 "+
 		"+0100\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n", c.From)
 	return head + strings.Repeat(strings.Repeat("x", 76)+"\r\n", max(1, (size-len(head))/78))
@@ -239,7 +240,7 @@ func (w *bench) report(b *testing.B, n int) {
 func BenchmarkPipeline(b *testing.B) {
 	for _, lanes := range []int{1, 100} {
 		b.Run(fmt.Sprintf("lanes=%d", lanes), func(b *testing.B) {
-			w := newBench(b, lanes, func(c *adapters.Connection) { none := 0; c.Limits.Concurrency = &none })
+			w := newBench(b, lanes, func(c *gateway.Connection) { none := 0; c.Limits.Concurrency = &none })
 			w.run(b, func(o *outbox.Options) { o.Log = slog.New(slog.DiscardHandler) })
 			w.begin(b)
 			w.take(b, 16, b.N, 10<<10)

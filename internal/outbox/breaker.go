@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -47,10 +48,10 @@ func newBreakers() *breakers { return &breakers{m: make(map[string]*breakerState
 // breaker is the breaker of one connection, as a decision uses it.
 type breaker struct {
 	all  *breakers
-	conn *adapters.Connection
+	conn *gateway.Connection
 }
 
-func (b *breakers) of(c *adapters.Connection) breaker { return breaker{b, c} }
+func (b *breakers) of(c *gateway.Connection) breaker { return breaker{b, c} }
 
 // state returns the entry; an edited connection starts again. The lock is held.
 func (b breaker) state() *breakerState {
@@ -148,7 +149,7 @@ func (o *Outbox) adoptBreakers(ctx context.Context, states []store.ConnectionSta
 	}
 }
 
-func (b *breakers) adopt(c *adapters.Connection, from store.Breaker) {
+func (b *breakers) adopt(c *gateway.Connection, from store.Breaker) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if s := b.m[c.ID]; s == nil || s.revision != c.Revision {

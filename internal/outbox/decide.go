@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
 // decide turns the result of an attempt into what becomes of the delivery. It
 // returns false when the store was not available until a stop.
-func (o *Outbox) decide(ctx context.Context, c store.Claimed, conn *adapters.Connection, r result) (decision, bool) {
+func (o *Outbox) decide(ctx context.Context, c store.Claimed, conn *gateway.Connection, r result) (decision, bool) {
 	in := input{delivery: &c.Delivery, conn: conn, result: r,
 		schedule: ScheduleOf(conn, o.opt.Retry), breaker: o.brk.of(conn),
 		timing: timing{o.opt.VerifyAfter, o.opt.Settle, o.opt.FailoverAfter}}
@@ -37,7 +38,7 @@ func (o *Outbox) decide(ctx context.Context, c store.Claimed, conn *adapters.Con
 
 // complete adds the messages to the sender and the events. An error is
 // ErrUnavailable: what has to be read for them is away.
-func (o *Outbox) complete(ctx context.Context, l store.Lease, d *store.Delivery, m *store.Message, conn *adapters.Connection, r decision) (store.Finish, error) {
+func (o *Outbox) complete(ctx context.Context, l store.Lease, d *store.Delivery, m *store.Message, conn *gateway.Connection, r decision) (store.Finish, error) {
 	if r.outcome.Error != nil {
 		r.outcome.Error = shown(r.outcome.Error)
 	}
@@ -94,7 +95,7 @@ func (o *Outbox) events(d *store.Delivery, m *store.Message, r decision) []store
 	return []store.NewEvent{{Type: name, At: r.transition.Now, Client: d.Client, Message: m.ID, Delivery: d.ID, Data: data}}
 }
 
-func (o *Outbox) logOutcome(c store.Claimed, conn *adapters.Connection, r decision) {
+func (o *Outbox) logOutcome(c store.Claimed, conn *gateway.Connection, r decision) {
 	attrs := []any{"delivery", c.Delivery.ID.String(), "message_id", c.Message.MessageID, "connection", conn.Name,
 		"attempt", c.Lease.No, "class", string(r.outcome.Class), "state", r.transition.State.String()}
 	if e := r.outcome.Error; e != nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -12,7 +13,7 @@ import (
 type input struct {
 	now      time.Time
 	delivery *store.Delivery
-	conn     *adapters.Connection
+	conn     *gateway.Connection
 	result   result
 	stopped  bool // the send was ended from this side
 	schedule Schedule

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -16,7 +17,7 @@ func inputFor(kind store.Kind, r result, change func(*input)) input {
 	for _, a := range []string{"a@x.it", "b@x.it"} {
 		d.Recipients = append(d.Recipients, store.Recipient{Recipient: mime.Recipient{Address: a}, State: store.Pending})
 	}
-	conn := &adapters.Connection{ID: "c1", Provider: adapters.Graph, Revision: 1}
+	conn := &gateway.Connection{Connection: adapters.Connection{ID: "c1", Provider: adapters.Graph}, Policy: gateway.Policy{Revision: 1}}
 	s := input{now: noon, delivery: d, conn: conn, result: r, schedule: Schedule{First: time.Minute, Max: time.Hour, GiveUp: 72 * time.Hour},
 		timing: timing{5 * time.Second, 2 * time.Minute, 15 * time.Minute}, breaker: newBreakers().of(conn)}
 	if change != nil {
@@ -175,7 +176,7 @@ func TestRule(t *testing.T) {
 func TestBreaker(t *testing.T) {
 	t.Parallel()
 	b := newBreakers()
-	conn := &adapters.Connection{ID: "c", Revision: 1}
+	conn := &gateway.Connection{Connection: adapters.Connection{ID: "c"}, Policy: gateway.Policy{Revision: 1}}
 	down := &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection}
 	now := noon
 	for range 10 * breakerAfter {
@@ -214,7 +215,7 @@ func TestBreaker(t *testing.T) {
 		t.Errorf("success must close it: %+v", c)
 	}
 	b.of(conn).refused(now, down)
-	conn2 := &adapters.Connection{ID: "c", Revision: 2}
+	conn2 := &gateway.Connection{Connection: adapters.Connection{ID: "c"}, Policy: gateway.Policy{Revision: 2}}
 	if until, _ := b.of(conn2).refused(now.Add(time.Second), down); until.Sub(now) != refusedFirst+time.Second {
 		t.Errorf("an edited connection starts again, paused for %v", until.Sub(now))
 	}

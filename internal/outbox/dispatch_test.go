@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -16,7 +16,7 @@ func TestRoom(t *testing.T) {
 	t.Parallel()
 	for _, workers := range []int{1, 2, 3, claimBatch, claimBatch + 1, 2 * claimBatch} {
 		scenario(t, fmt.Sprint(workers), func(t *testing.T) {
-			w := newWorld(t, conn("a", func(c *adapters.Connection) { none := 0; c.Limits.Concurrency = &none }))
+			w := newWorld(t, conn("a", func(c *gateway.Connection) { none := 0; c.Limits.Concurrency = &none }))
 			defer w.close()
 			f := w.fakes["a"]
 			f.latency = 100 * time.Millisecond

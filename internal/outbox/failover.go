@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -13,7 +14,7 @@ import (
 // A lookup returns when a route is open: at once where opens is zero. Never means
 // that only a person opens it.
 type lookup interface {
-	opens(ctx context.Context, c *adapters.Connection, lane string, recipients int) (time.Time, error)
+	opens(ctx context.Context, c *gateway.Connection, lane string, recipients int) (time.Time, error)
 }
 
 // A recipientLimiter is an adapter that knows how many recipients one message may have.
@@ -61,16 +62,16 @@ func unavailable(err error) error {
 	return nil
 }
 
-func routeTo(c *adapters.Connection, origin string, position int, m *store.Message) *move {
+func routeTo(c *gateway.Connection, origin string, position int, m *store.Message) *move {
 	return &move{origin: origin, route: store.Route{Connection: c.ID, Position: position, Lane: c.Lane(m.From), Limits: c.EffectiveLimits()}}
 }
 
 // carries reports whether the connection would take the delivery.
-func (o *Outbox) carries(c *adapters.Connection, d *store.Delivery, m *store.Message, msg *mime.Message) bool {
+func (o *Outbox) carries(c *gateway.Connection, d *store.Delivery, m *store.Message, msg *mime.Message) bool {
 	if !c.IsActive() || !c.AllowsFrom(m.From) {
 		return false
 	}
-	a, err := o.opt.Adapters.Adapter(c)
+	a, err := o.opt.Adapters.Adapter(&c.Connection)
 	if err != nil || a.MaxSize() > 0 && m.Size > a.MaxSize() {
 		return false
 	}
@@ -86,7 +87,7 @@ func (o *Outbox) carries(c *adapters.Connection, d *store.Delivery, m *store.Mes
 }
 
 // opens implements lookup by asking the store.
-func (o *Outbox) opens(ctx context.Context, c *adapters.Connection, lane string, recipients int) (time.Time, error) {
+func (o *Outbox) opens(ctx context.Context, c *gateway.Connection, lane string, recipients int) (time.Time, error) {
 	st, err := o.opt.Store.ConnectionState(ctx, c.ID)
 	if err != nil {
 		return time.Time{}, err

@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
 // What waits takes its fallback, once there is one that is open, and only then.
 func TestFailover(t *testing.T) {
 	t.Parallel()
-	speaksForA := func(c *adapters.Connection) { c.Aliases = []string{"a@contoso.it"} }
+	speaksForA := func(c *gateway.Connection) { c.Aliases = []string{"a@contoso.it"} }
 	pauseUntil := func(w *world, name string, d time.Duration) {
 		until := time.Now().Add(d)
 		if err := w.store.ChangeConnection(w.t.Context(), time.Now(), w.conns[name].ID, store.ConnectionChange{PauseUntil: &until}); err != nil {
@@ -22,7 +23,7 @@ func TestFailover(t *testing.T) {
 	}
 	scenario(t, "from one fallback to the next", func(t *testing.T) {
 		w := newWorld(t, conn("b", speaksForA), conn("c", speaksForA),
-			conn("a", func(c *adapters.Connection) { c.Fallback = []string{"b", "c"} }))
+			conn("a", func(c *gateway.Connection) { c.Fallback = []string{"b", "c"} }))
 		defer w.close()
 		for _, name := range []string{"a", "b", "c"} {
 			pauseUntil(w, name, time.Hour)
@@ -47,8 +48,8 @@ func TestFailover(t *testing.T) {
 	})
 	scenario(t, "what does not fit the daily budget", func(t *testing.T) {
 		ten := 10
-		w := newWorld(t, conn("b", speaksForA), conn("a", func(c *adapters.Connection) {
-			c.Fallback, c.WhenSpent, c.Limits.RecipientsPerDay = []string{"b"}, "fallback", &ten
+		w := newWorld(t, conn("b", speaksForA), conn("a", func(c *gateway.Connection) {
+			c.Fallback, c.OnQuotaExceeded, c.Limits.RecipientsPerDay = []string{"b"}, "fallback", &ten
 		}))
 		defer w.close()
 		people := func(n int) (out []string) {
@@ -81,7 +82,7 @@ func TestFailover(t *testing.T) {
 	}
 	scenario(t, "not to a route that takes fewer recipients", func(t *testing.T) {
 		w := newWorld(t, conn("b", speaksForA), conn("c", speaksForA),
-			conn("a", func(c *adapters.Connection) { c.Fallback = []string{"b", "c"} }))
+			conn("a", func(c *gateway.Connection) { c.Fallback = []string{"b", "c"} }))
 		defer w.close()
 		offline(w, "a", refusing)
 		w.fakes["b"].takes = 2
@@ -92,7 +93,7 @@ func TestFailover(t *testing.T) {
 		}
 	})
 	scenario(t, "too large, and the route that can carry it is paused", func(t *testing.T) {
-		w := newWorld(t, conn("b", speaksForA), conn("a", func(c *adapters.Connection) { c.Fallback = []string{"b"} }))
+		w := newWorld(t, conn("b", speaksForA), conn("a", func(c *gateway.Connection) { c.Fallback = []string{"b"} }))
 		defer w.close()
 		pauseUntil(w, "b", time.Minute)
 		w.fakes["a"].answer = func(int, adapters.Outgoing) (adapters.Receipt, error) {
@@ -105,7 +106,7 @@ func TestFailover(t *testing.T) {
 		}
 	})
 	scenario(t, "back to where it came from", func(t *testing.T) {
-		w := newWorld(t, conn("b", speaksForA), conn("a", func(c *adapters.Connection) { c.Fallback = []string{"b"} }))
+		w := newWorld(t, conn("b", speaksForA), conn("a", func(c *gateway.Connection) { c.Fallback = []string{"b"} }))
 		defer w.close()
 		online := offline(w, "a", refusing)
 		offline(w, "b", func(e *adapters.Error) { e.RetryAfter = 24 * time.Hour })
@@ -118,7 +119,7 @@ func TestFailover(t *testing.T) {
 		}
 	})
 	scenario(t, "not to a lane that is paused for long", func(t *testing.T) {
-		w := newWorld(t, conn("b", speaksForA), conn("a", func(c *adapters.Connection) { c.Fallback = []string{"b"} }))
+		w := newWorld(t, conn("b", speaksForA), conn("a", func(c *gateway.Connection) { c.Fallback = []string{"b"} }))
 		defer w.close()
 		online := offline(w, "a", refusing)
 		until := time.Now().Add(24 * time.Hour)
@@ -136,8 +137,8 @@ func TestFailover(t *testing.T) {
 	})
 	scenario(t, "behind many that are scheduled", func(t *testing.T) {
 		one := 1
-		w := newWorld(t, conn("b", speaksForA), conn("a", func(c *adapters.Connection) {
-			c.Fallback, c.WhenSpent, c.Limits.RecipientsPerDay = []string{"b"}, "fallback", &one
+		w := newWorld(t, conn("b", speaksForA), conn("a", func(c *gateway.Connection) {
+			c.Fallback, c.OnQuotaExceeded, c.Limits.RecipientsPerDay = []string{"b"}, "fallback", &one
 		}))
 		defer w.close()
 		for range 600 {
@@ -150,7 +151,7 @@ func TestFailover(t *testing.T) {
 		}
 	})
 	scenario(t, "not before its time", func(t *testing.T) {
-		w := newWorld(t, conn("b", speaksForA), conn("a", func(c *adapters.Connection) { c.Fallback = []string{"b"} }))
+		w := newWorld(t, conn("b", speaksForA), conn("a", func(c *gateway.Connection) { c.Fallback = []string{"b"} }))
 		defer w.close()
 		pauseUntil(w, "a", time.Hour)
 		start := time.Now()
@@ -178,7 +179,7 @@ func TestFailover(t *testing.T) {
 	})
 	scenario(t, "a budget without leave to move", func(t *testing.T) {
 		one := 1
-		w := newWorld(t, conn("b", speaksForA), conn("a", func(c *adapters.Connection) {
+		w := newWorld(t, conn("b", speaksForA), conn("a", func(c *gateway.Connection) {
 			c.Fallback, c.Limits.RecipientsPerDay = []string{"b"},
 				&one
 		}))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -71,7 +72,7 @@ func (s *shaky) Finish(ctx context.Context, f store.Finish) error {
 func TestStoreAway(t *testing.T) {
 	t.Parallel()
 	scenario(t, "the outcome is kept until the store is back", func(t *testing.T) {
-		w := newWorld(t, conn("a", func(c *adapters.Connection) { c.OnUnknown = adapters.UnknownRetry }))
+		w := newWorld(t, conn("a", func(c *gateway.Connection) { c.OnUnknown = adapters.UnknownRetry }))
 		defer w.close()
 		st := &shaky{Store: w.store}
 		w.fakes["a"].answer = func(int, adapters.Outgoing) (adapters.Receipt, error) {

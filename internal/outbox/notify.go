@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -52,7 +53,7 @@ func wanted(k reportKind, r store.Recipient) bool {
 // report makes the message that tells the sender, none when no one wants it.
 // It is stored in the same transition as what it tells of, so it exists exactly once.
 // An error is ErrUnavailable: what it needs cannot be read now.
-func (o *Outbox) report(ctx context.Context, d *store.Delivery, m *store.Message, conn *adapters.Connection, k reportKind, about []store.Recipient) ([]store.NewMessage, error) {
+func (o *Outbox) report(ctx context.Context, d *store.Delivery, m *store.Message, conn *gateway.Connection, k reportKind, about []store.Recipient) ([]store.NewMessage, error) {
 	about = slices.DeleteFunc(slices.Clone(about), func(r store.Recipient) bool { return !wanted(k, r) })
 	if len(about) == 0 || o.opt.Notify.Off || m.Notification || m.Envelope.From == "" {
 		return nil, nil
@@ -102,7 +103,7 @@ func (e *notifyError) Error() string { return "the sender cannot be told: " + e.
 func (e *notifyError) Unwrap() error { return e.err }
 
 // tell adds the notification to a transition, or to the record that there is none.
-func (o *Outbox) tell(ctx context.Context, transition *store.Transition, d *store.Delivery, m *store.Message, conn *adapters.Connection, k reportKind, about []store.Recipient) error {
+func (o *Outbox) tell(ctx context.Context, transition *store.Transition, d *store.Delivery, m *store.Message, conn *gateway.Connection, k reportKind, about []store.Recipient) error {
 	messages, err := o.report(ctx, d, m, conn, k, about)
 	var failed *notifyError
 	if !errors.As(err, &failed) {
@@ -134,27 +135,27 @@ func (o *Outbox) NotNotified() int64 { return o.notNotified.Load() }
 // the message took, unless that is what failed; one of its fallbacks; the
 // default one; another one of the same owner. Never one of somebody else's: it
 // would show the message to them, and count against their limits.
-func (o *Outbox) reportRoute(ctx context.Context, m *store.Message, conn *adapters.Connection) (*adapters.Connection, string, error) {
+func (o *Outbox) reportRoute(ctx context.Context, m *store.Message, conn *gateway.Connection) (*gateway.Connection, string, error) {
 	all, err := o.conns.All(ctx)
 	if err != nil {
 		return nil, "", err
 	}
 	const never = 9
-	rank := func(c *adapters.Connection) int {
+	rank := func(c *gateway.Connection) int {
 		switch {
 		case conn != nil && c.ID == conn.ID:
 			return 0
 		case conn != nil && slices.ContainsFunc(conn.Fallback, func(name string) bool { return strings.EqualFold(name, c.Name) }):
 			return 1
-		case c.Default == adapters.DefaultAlways || c.Default == adapters.DefaultUnrouted:
+		case c.Default == gateway.DefaultAlways || c.Default == gateway.DefaultUnrouted:
 			return 2
 		case conn != nil && c.Owner == conn.Owner:
 			return 3
 		}
 		return never
 	}
-	all = slices.DeleteFunc(slices.Clone(all), func(c *adapters.Connection) bool { return rank(c) == never || !c.IsActive() })
-	slices.SortStableFunc(all, func(a, b *adapters.Connection) int { return rank(a) - rank(b) })
+	all = slices.DeleteFunc(slices.Clone(all), func(c *gateway.Connection) bool { return rank(c) == never || !c.IsActive() })
+	slices.SortStableFunc(all, func(a, b *gateway.Connection) int { return rank(a) - rank(b) })
 	for _, c := range all {
 		from := reportFrom(c, m.From)
 		if from == "" {
@@ -180,7 +181,7 @@ func (o *Outbox) reportRoute(ctx context.Context, m *store.Message, conn *adapte
 // reportFrom is the From of a notification over a connection: an address that
 // the connection may send as, its own before that of the failed message's author,
 // who comes last and only where the connection is for such authors; empty: none.
-func reportFrom(c *adapters.Connection, author string) string {
+func reportFrom(c *gateway.Connection, author string) string {
 	own := []string{c.From}
 	if _, pattern := c.FromPattern(); pattern {
 		own = nil
@@ -198,7 +199,7 @@ func reportFrom(c *adapters.Connection, author string) string {
 }
 
 // notification is the message with its one delivery.
-func (o *Outbox) notification(ctx context.Context, m *store.Message, way *adapters.Connection, from string, k reportKind, about []store.Recipient) (*store.NewMessage, error) {
+func (o *Outbox) notification(ctx context.Context, m *store.Message, way *gateway.Connection, from string, k reportKind, about []store.Recipient) (*store.NewMessage, error) {
 	original, err := o.returned(ctx, m)
 	if err != nil {
 		return nil, err

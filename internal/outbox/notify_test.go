@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -13,8 +14,8 @@ import (
 func TestNotificationWay(t *testing.T) {
 	t.Parallel()
 	scenario(t, "own connection refused, another customer's is well", func(t *testing.T) {
-		w := newWorld(t, conn("a", func(c *adapters.Connection) { c.Owner = "alice" }),
-			conn("b", func(c *adapters.Connection) { c.Owner, c.From = "bob", "info@fabrikam.it" }))
+		w := newWorld(t, conn("a", func(c *gateway.Connection) { c.Owner = "alice" }),
+			conn("b", func(c *gateway.Connection) { c.Owner, c.From = "bob", "info@fabrikam.it" }))
 		defer w.close()
 		w.giveUp, w.warn = 72*time.Minute, 4*time.Minute
 		w.fakes["a"].answer = func(int, adapters.Outgoing) (adapters.Receipt, error) { return adapters.Receipt{}, connectionRefused() }
@@ -45,8 +46,8 @@ func TestNotificationWay(t *testing.T) {
 	})
 	for name, large := range map[string]bool{"the store away at a refusal": false, "the store away at a refusal for size": true} {
 		scenario(t, name, func(t *testing.T) {
-			w := newWorld(t, conn("b", func(c *adapters.Connection) { c.Aliases = []string{"a@contoso.it"} }),
-				conn("a", func(c *adapters.Connection) { c.Fallback = []string{"b"} }))
+			w := newWorld(t, conn("b", func(c *gateway.Connection) { c.Aliases = []string{"a@contoso.it"} }),
+				conn("a", func(c *gateway.Connection) { c.Fallback = []string{"b"} }))
 			defer w.close()
 			st := &faultyStore{Store: w.store}
 			w.fakes["a"].answer = func(_ int, out adapters.Outgoing) (adapters.Receipt, error) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -142,8 +143,8 @@ func TestOutbox(t *testing.T) {
 		w.await(second, 5*time.Second, store.Sent)
 	})
 	scenario(t, "auth with a fallback fails over, what waits too", func(t *testing.T) {
-		w := newWorld(t, conn("b", func(c *adapters.Connection) { c.Aliases = []string{"a@contoso.it"} }),
-			conn("a", func(c *adapters.Connection) { c.Fallback = []string{"b"}; one := 1; c.Limits.Concurrency = &one }))
+		w := newWorld(t, conn("b", func(c *gateway.Connection) { c.Aliases = []string{"a@contoso.it"} }),
+			conn("a", func(c *gateway.Connection) { c.Fallback = []string{"b"}; one := 1; c.Limits.Concurrency = &one }))
 		defer w.close()
 		w.fakes["a"].answer = func(int, adapters.Outgoing) (adapters.Receipt, error) {
 			return adapters.Receipt{}, fail(adapters.Auth, func(e *adapters.Error) { e.Scope = adapters.ScopeConnection })
@@ -196,7 +197,7 @@ func TestOutbox(t *testing.T) {
 	// An hour of fake time costs thousands of real heartbeats and looks: here
 	// minutes stand for the hours of a real delivery.
 	scenario(t, "late is told after 4, expired after 72", func(t *testing.T) {
-		w := newWorld(t, conn("a", nil), conn("b", func(c *adapters.Connection) { c.Default = adapters.DefaultUnrouted }))
+		w := newWorld(t, conn("a", nil), conn("b", func(c *gateway.Connection) { c.Default = gateway.DefaultUnrouted }))
 		defer w.close()
 		w.giveUp, w.warn = 72*time.Minute, 4*time.Minute
 		w.fakes["a"].answer = func(int, adapters.Outgoing) (adapters.Receipt, error) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -46,7 +47,7 @@ func TestRefusedAmongAccepted(t *testing.T) {
 func TestPartialAcceptance(t *testing.T) {
 	t.Parallel()
 	scenario(t, "a hundred at a time", func(t *testing.T) {
-		w := newWorld(t, conn("a", func(c *adapters.Connection) { none := 0; c.Limits.RecipientsPerDay = &none }))
+		w := newWorld(t, conn("a", func(c *gateway.Connection) { none := 0; c.Limits.RecipientsPerDay = &none }))
 		defer w.close()
 		w.fakes["a"].answer = func(_ int, out adapters.Outgoing) (adapters.Receipt, error) {
 			r := adapters.Receipt{Status: 250}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -79,19 +80,19 @@ func TestReportFrom(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name string
-		conn adapters.Connection
+		conn gateway.Connection
 		want string
 	}{
-		{"its own address", adapters.Connection{Provider: adapters.SMTP, From: "info@contoso.it",
-			SMTP: &adapters.SMTPSettings{Login: "login@contoso.it"}}, "info@contoso.it"},
-		{"the mailbox of a pattern", adapters.Connection{Provider: adapters.Graph, From: "*@contoso.it",
-			Graph: &adapters.GraphSettings{Mailbox: "box@contoso.it"}}, "box@contoso.it"},
-		{"the login of a pattern", adapters.Connection{Provider: adapters.SMTP, From: "*@contoso.it",
-			SMTP: &adapters.SMTPSettings{Login: "login@contoso.it"}}, "login@contoso.it"},
-		{"an author whom the pattern holds", adapters.Connection{Provider: adapters.SMTP, From: "*@contoso.it", SMTP: &adapters.SMTPSettings{}},
+		{"its own address", gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, From: "info@contoso.it",
+			SMTP: &adapters.SMTPSettings{Login: "login@contoso.it"}}}, "info@contoso.it"},
+		{"the mailbox of a pattern", gateway.Connection{Connection: adapters.Connection{Provider: adapters.Graph, From: "*@contoso.it",
+			Graph: &adapters.GraphSettings{Mailbox: "box@contoso.it"}}}, "box@contoso.it"},
+		{"the login of a pattern", gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, From: "*@contoso.it",
+			SMTP: &adapters.SMTPSettings{Login: "login@contoso.it"}}}, "login@contoso.it"},
+		{"an author whom the pattern holds", gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, From: "*@contoso.it", SMTP: &adapters.SMTPSettings{}}},
 			"author@contoso.it"},
-		{"an author of elsewhere", adapters.Connection{Provider: adapters.SMTP, From: "*@fabrikam.it",
-			SMTP: &adapters.SMTPSettings{Login: "relay"}}, ""},
+		{"an author of elsewhere", gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, From: "*@fabrikam.it",
+			SMTP: &adapters.SMTPSettings{Login: "relay"}}}, ""},
 	} {
 		if got := reportFrom(&c.conn, "author@contoso.it"); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
@@ -103,7 +104,7 @@ func TestReportFrom(t *testing.T) {
 func TestNotTold(t *testing.T) {
 	t.Parallel()
 	scenario(t, "no connection may carry the notification", func(t *testing.T) {
-		w := newWorld(t, conn("a", func(c *adapters.Connection) { c.From = "" }))
+		w := newWorld(t, conn("a", func(c *gateway.Connection) { c.From = "" }))
 		defer w.close()
 		w.fakes["a"].answer = func(int, adapters.Outgoing) (adapters.Receipt, error) {
 			return adapters.Receipt{}, failure(adapters.Permanent, nil).err
@@ -152,7 +153,7 @@ func TestDuplicateDelivery(t *testing.T) {
 		d := &store.Delivery{Kind: store.Send, Recipients: []store.Recipient{{Recipient: mime.Recipient{Address: "a@b.it"},
 			State: store.Pending}}}
 		d.Duplicate = before
-		r := decide(input{now: time.Now(), delivery: d, conn: &adapters.Connection{Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{}},
+		r := decide(input{now: time.Now(), delivery: d, conn: &gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{}}},
 			result: result{err: &adapters.Error{Class: adapters.Permanent, Code: adapters.DuplicateDelivery}}})
 		want := store.Failed
 		if before {

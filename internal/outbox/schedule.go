@@ -4,7 +4,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 )
 
 // A Schedule is when a delivery that failed for now is tried again.
@@ -27,7 +27,7 @@ func (s *Schedule) fill(d Schedule) {
 }
 
 // ScheduleOf is the connection's own schedule, what it leaves out from d.
-func ScheduleOf(c *adapters.Connection, d Schedule) Schedule {
+func ScheduleOf(c *gateway.Connection, d Schedule) Schedule {
 	s := Schedule{}
 	if c != nil && c.Retry != nil {
 		s = Schedule{First: time.Duration(c.Retry.FirstSeconds) * time.Second, Max: time.Duration(c.Retry.MaxSeconds) * time.Second,

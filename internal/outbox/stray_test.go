@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -50,7 +51,7 @@ func TestNoLaneStaysJammed(t *testing.T) {
 	} {
 		scenario(t, name, func(t *testing.T) {
 			one := 1
-			w := newWorld(t, conn("a", func(c *adapters.Connection) { c.Limits.Concurrency = &one }))
+			w := newWorld(t, conn("a", func(c *gateway.Connection) { c.Limits.Concurrency = &one }))
 			defer w.close()
 			f := w.fakes["a"]
 			f.verify = func(int) (adapters.Verdict, error) {

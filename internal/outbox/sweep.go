@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -30,9 +30,9 @@ const tightBudget = 1000
 type sweep struct {
 	*Outbox
 	now    time.Time
-	pauses map[string]time.Time              // of connections, by id
-	lanes  map[string]*store.Lane            // by key; nil: there is none
-	chains map[string][]*adapters.Connection // on whose chain of fallbacks a connection's mail may be, by its id
+	pauses map[string]time.Time             // of connections, by id
+	lanes  map[string]*store.Lane           // by key; nil: there is none
+	chains map[string][]*gateway.Connection // on whose chain of fallbacks a connection's mail may be, by its id
 }
 
 func (o *Outbox) sweep(ctx context.Context) error {
@@ -68,7 +68,7 @@ func (s *sweep) look(ctx context.Context, w *store.Waiting) error {
 	}
 	all := s.paused(c.ID) || w.Lane.PausedUntil.After(s.now.Add(s.opt.FailoverAfter))
 	limit := w.Lane.Limits.RecipientsPerDay
-	tight := c.WhenSpent == "fallback" && limit > 0 && limit-w.Lane.UsedToday(s.now) < tightBudget
+	tight := c.OnQuotaExceeded == "fallback" && limit > 0 && limit-w.Lane.UsedToday(s.now) < tightBudget
 	if !all && !tight {
 		return nil
 	}
@@ -82,7 +82,7 @@ func (s *sweep) look(ctx context.Context, w *store.Waiting) error {
 func (s *sweep) paused(id string) bool { return s.pauses[id].After(s.now) }
 
 // opens implements lookup by what was read at the beginning.
-func (s *sweep) opens(ctx context.Context, c *adapters.Connection, key string, recipients int) (time.Time, error) {
+func (s *sweep) opens(ctx context.Context, c *gateway.Connection, key string, recipients int) (time.Time, error) {
 	l, known := s.lanes[key]
 	if !known {
 		var err error
@@ -96,13 +96,13 @@ func (s *sweep) opens(ctx context.Context, c *adapters.Connection, key string, r
 
 // hasOpenRoute reports that something that waits for c may have another route:
 // where all others are paused too, a long queue need not be read.
-func (s *sweep) hasOpenRoute(ctx context.Context, c *adapters.Connection) (bool, error) {
+func (s *sweep) hasOpenRoute(ctx context.Context, c *gateway.Connection) (bool, error) {
 	if s.chains == nil {
 		conns, err := s.conns.All(ctx)
 		if err != nil {
 			return false, err
 		}
-		s.chains = make(map[string][]*adapters.Connection)
+		s.chains = make(map[string][]*gateway.Connection)
 		for _, first := range conns {
 			if len(first.Fallback) == 0 {
 				continue
@@ -115,7 +115,7 @@ func (s *sweep) hasOpenRoute(ctx context.Context, c *adapters.Connection) (bool,
 			}
 		}
 	}
-	isOpen := func(other *adapters.Connection) bool {
+	isOpen := func(other *gateway.Connection) bool {
 		return other.ID != c.ID && other.IsActive() && !s.paused(other.ID)
 	}
 	for _, first := range s.chains[c.ID] {
@@ -137,7 +137,7 @@ const pagesTight = 4
 
 // moveFrom moves what of c waits in the lane: all of it, or what does not fit
 // the daily budget.
-func (s *sweep) moveFrom(ctx context.Context, c *adapters.Connection, l *store.Lane, all bool) error {
+func (s *sweep) moveFrom(ctx context.Context, c *gateway.Connection, l *store.Lane, all bool) error {
 	after, idle := "", 0
 	for ctx.Err() == nil {
 		page, err := s.opt.Store.List(ctx, store.ListRequest{Filter: store.Filter{Connection: c.ID, Lane: l.Key, States: []store.State{store.Queued}}, After: after, Limit: 500, Oldest: true})
@@ -188,7 +188,7 @@ func (s *sweep) anotherRoute(ctx context.Context, e *store.Entry) (*move, error)
 }
 
 // moveAll takes the steps side by side, so that they share commits.
-func (s *sweep) moveAll(ctx context.Context, c *adapters.Connection, list []store.Entry) error {
+func (s *sweep) moveAll(ctx context.Context, c *gateway.Connection, list []store.Entry) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	slots := make(chan struct{}, 32)

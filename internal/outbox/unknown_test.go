@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -72,7 +73,7 @@ func TestUnknownDoesNotExpire(t *testing.T) {
 func TestVerifyWithRefusedCredential(t *testing.T) {
 	t.Parallel()
 	scenario(t, "refused", func(t *testing.T) {
-		w := newWorld(t, conn("a", func(c *adapters.Connection) { c.OnUnknown = adapters.UnknownRetry }))
+		w := newWorld(t, conn("a", func(c *gateway.Connection) { c.OnUnknown = adapters.UnknownRetry }))
 		defer w.close()
 		w.fakes["a"].answer = func(int, adapters.Outgoing) (adapters.Receipt, error) {
 			return adapters.Receipt{}, failure(adapters.Unknown, nil).err

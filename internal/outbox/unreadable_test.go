@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -53,7 +54,7 @@ func (s *faultyStore) Release(ctx context.Context, now time.Time, l []store.Leas
 	return s.Store.Release(ctx, now, l)
 }
 
-func (s *faultyStore) Connection(ctx context.Context, id string) (*adapters.Connection, error) {
+func (s *faultyStore) Connection(ctx context.Context, id string) (*gateway.Connection, error) {
 	if id == s.connection {
 		return nil, fmt.Errorf("a stored connection cannot be read: for a test")
 	}
@@ -74,7 +75,7 @@ func (s *faultyStore) ConnectionsVersion(ctx context.Context) (int64, error) {
 	return s.Store.ConnectionsVersion(ctx)
 }
 
-func (s *faultyStore) Connections(ctx context.Context) ([]*adapters.Connection, error) {
+func (s *faultyStore) Connections(ctx context.Context) ([]*gateway.Connection, error) {
 	if err := s.err(); err != nil {
 		return nil, err
 	}
@@ -112,7 +113,7 @@ func TestUnreadable(t *testing.T) {
 	t.Parallel()
 	one := 1
 	scenario(t, "a body", func(t *testing.T) {
-		w := newWorld(t, conn("a", func(c *adapters.Connection) { c.Limits.Concurrency = &one }))
+		w := newWorld(t, conn("a", func(c *gateway.Connection) { c.Limits.Concurrency = &one }))
 		defer w.close()
 		st := &faultyStore{Store: w.store}
 		bad := w.submit("a", "x@y.it")
@@ -195,7 +196,7 @@ func TestReleaseWhileAway(t *testing.T) {
 func TestManyAddressesInTheHeader(t *testing.T) {
 	t.Parallel()
 	scenario(t, "many", func(t *testing.T) {
-		w := newWorld(t, conn("a", func(c *adapters.Connection) { none := 0; c.Limits.RecipientsPerDay = &none }))
+		w := newWorld(t, conn("a", func(c *gateway.Connection) { none := 0; c.Limits.RecipientsPerDay = &none }))
 		defer w.close()
 		var to []string
 		for i := range 10_001 {

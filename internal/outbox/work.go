@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -65,7 +66,7 @@ func (o *Outbox) work(c store.Claimed) {
 }
 
 // conclude decides what becomes of the delivery after an attempt and records it.
-func (o *Outbox) conclude(ctx context.Context, c store.Claimed, conn *adapters.Connection, r result) {
+func (o *Outbox) conclude(ctx context.Context, c store.Claimed, conn *gateway.Connection, r result) {
 	if d, ok := o.decide(ctx, c, conn, r); ok {
 		o.finish(c, conn, d)
 	}
@@ -74,7 +75,7 @@ func (o *Outbox) conclude(ctx context.Context, c store.Claimed, conn *adapters.C
 // deferDelivery is for a delivery whose attempt could not begin because part of
 // it cannot be read now: released as it is, it would be the first in the queue
 // again at once, for as long as that lasts.
-func (o *Outbox) deferDelivery(c store.Claimed, conn *adapters.Connection, err error) {
+func (o *Outbox) deferDelivery(c store.Claimed, conn *gateway.Connection, err error) {
 	o.opt.Log.Warn("a delivery cannot be read now and is deferred", "delivery", c.Delivery.ID.String(), "err", err)
 	o.finish(c, conn, unreadable(time.Now(), &c.Delivery, ScheduleOf(conn, o.opt.Retry), err))
 }
@@ -83,12 +84,12 @@ func (o *Outbox) deferDelivery(c store.Claimed, conn *adapters.Connection, err e
 const anyNumber = math.MaxInt32
 
 // attempt makes the one call.
-func (o *Outbox) attempt(ctx context.Context, c store.Claimed, conn *adapters.Connection, content store.Content) result {
+func (o *Outbox) attempt(ctx context.Context, c store.Claimed, conn *gateway.Connection, content store.Content) result {
 	m, err := mime.Read(content, mime.Limits{Recipients: anyNumber})
 	if err != nil {
 		return result{err: corruptMessage(err)}
 	}
-	adapter, err := o.opt.Adapters.Adapter(conn)
+	adapter, err := o.opt.Adapters.Adapter(&conn.Connection)
 	if err != nil {
 		e := adapters.AsError(err)
 		if e.Class == adapters.Unknown { // nothing was called yet
@@ -152,7 +153,7 @@ func corruptMessage(err error) *adapters.Error {
 // finish records the outcome. It must not get lost: while the store is not
 // available it is tried again, until another node has the delivery. What the
 // store refuses for good is handed back: the provider is asked what became of it.
-func (o *Outbox) finish(c store.Claimed, conn *adapters.Connection, r decision) {
+func (o *Outbox) finish(c store.Claimed, conn *gateway.Connection, r decision) {
 	err := o.retryUntilStored(func(ctx context.Context) error {
 		f, err := o.complete(ctx, c.Lease, &c.Delivery, &c.Message, conn, r)
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/sqlite"
 	"github.com/postino-mail/postino/mime"
@@ -18,7 +19,7 @@ import (
 
 // fakeAdapter answers what answer says and notes every call.
 type fakeAdapter struct {
-	conn   *adapters.Connection
+	conn   *gateway.Connection
 	answer func(n int, out adapters.Outgoing) (adapters.Receipt, error)
 	verify func(n int) (adapters.Verdict, error)
 
@@ -86,7 +87,7 @@ type world struct {
 	t     *testing.T
 	store store.Store
 	fakes map[string]*fakeAdapter // by connection name
-	conns map[string]*adapters.Connection
+	conns map[string]*gateway.Connection
 	stop  func()
 
 	giveUp, warn time.Duration // of what is submitted; 72 h and 4 h
@@ -100,14 +101,14 @@ func (w *world) Adapter(c *adapters.Connection) (adapters.Adapter, error) {
 }
 
 // newWorld runs inside a synctest bubble: time is fake, the store is real.
-func newWorld(t *testing.T, conns ...*adapters.Connection) *world {
+func newWorld(t *testing.T, conns ...*gateway.Connection) *world {
 	t.Helper()
 	st, err := sqlite.Open(t.Context(), sqlite.Options{Dir: t.TempDir(), Server: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := &world{t: t, store: st, giveUp: 72 * time.Hour, warn: 4 * time.Hour, fakes: map[string]*fakeAdapter{},
-		conns: map[string]*adapters.Connection{}}
+		conns: map[string]*gateway.Connection{}}
 	for _, c := range conns {
 		stored, err := st.PutConnection(t.Context(), time.Now(), c)
 		if err != nil {
@@ -119,9 +120,9 @@ func newWorld(t *testing.T, conns ...*adapters.Connection) *world {
 	return w
 }
 
-func conn(name string, change func(*adapters.Connection)) *adapters.Connection {
-	c := &adapters.Connection{Name: name, Provider: adapters.Graph, From: name + "@contoso.it",
-		Graph: &adapters.GraphSettings{Tenant: "t", ClientID: "c", ManagedIdentity: true}}
+func conn(name string, change func(*gateway.Connection)) *gateway.Connection {
+	c := &gateway.Connection{Connection: adapters.Connection{Name: name, Provider: adapters.Graph, From: name + "@contoso.it",
+		Graph: &adapters.GraphSettings{Tenant: "t", ClientID: "c", ManagedIdentity: true}}}
 	zero := 0
 	c.Limits.PerMinute = &zero
 	if change != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/maildrop"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
@@ -39,8 +40,8 @@ func open(t *testing.T, o Options) (*Pickup, store.Store) {
 			t.Error(err)
 		}
 	})
-	_, err = st.PutConnection(t.Context(), time.Now(), &adapters.Connection{Name: "a", Provider: adapters.SMTP, From: "erp@contoso.it",
-		SMTP: &adapters.SMTPSettings{Host: "127.0.0.1"}})
+	_, err = st.PutConnection(t.Context(), time.Now(), &gateway.Connection{Connection: adapters.Connection{Name: "a", Provider: adapters.SMTP, From: "erp@contoso.it",
+		SMTP: &adapters.SMTPSettings{Host: "127.0.0.1"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -35,18 +35,18 @@ type Connections struct {
 	looked  time.Time // began then
 	changed time.Time // when a look last found something new
 	version int64
-	now     *snapshot                       // nil: not all were read at this version
-	some    map[string]*adapters.Connection // those read one by one at this version, by id; nil: it never looked
-	before  map[string]*adapters.Connection // those of the version before
-	ordered []*adapters.Connection          // and, where that is all of them, by name
+	now     *snapshot                      // nil: not all were read at this version
+	some    map[string]*gateway.Connection // those read one by one at this version, by id; nil: it never looked
+	before  map[string]*gateway.Connection // those of the version before
+	ordered []*gateway.Connection          // and, where that is all of them, by name
 }
 
 // A snapshot changes under the lock of its Connections alone; list is replaced,
 // not changed.
 type snapshot struct {
-	list  []*adapters.Connection // by name
-	ids   map[string]*adapters.Connection
-	names map[string]*adapters.Connection
+	list  []*gateway.Connection // by name
+	ids   map[string]*gateway.Connection
+	names map[string]*gateway.Connection
 
 	closed int // with a secret that does not open
 }
@@ -92,14 +92,14 @@ func (c *Connections) look(ctx context.Context) error {
 		if c.some != nil {
 			c.changed = time.Now()
 		}
-		c.version, c.now, c.some = v, nil, map[string]*adapters.Connection{}
+		c.version, c.now, c.some = v, nil, map[string]*gateway.Connection{}
 	}
 	c.looked = now
 	return nil
 }
 
 // same gives an unchanged connection as it was given before. The lock is held.
-func (c *Connections) same(conn *adapters.Connection) *adapters.Connection {
+func (c *Connections) same(conn *gateway.Connection) *gateway.Connection {
 	if old := c.known(conn.ID, conn.Revision); old != nil {
 		return old
 	}
@@ -108,8 +108,8 @@ func (c *Connections) same(conn *adapters.Connection) *adapters.Connection {
 
 // known gives a connection that was read at this revision; nil: it was not. The
 // lock is held.
-func (c *Connections) known(id string, revision int64) *adapters.Connection {
-	for _, m := range []map[string]*adapters.Connection{c.some, c.before} {
+func (c *Connections) known(id string, revision int64) *gateway.Connection {
+	for _, m := range []map[string]*gateway.Connection{c.some, c.before} {
 		if old := m[id]; old != nil && old.Revision == revision {
 			return old
 		}
@@ -140,7 +140,7 @@ func (c *Connections) all(ctx context.Context) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	next := &snapshot{ids: make(map[string]*adapters.Connection, len(list)), names: make(map[string]*adapters.Connection, len(list))}
+	next := &snapshot{ids: make(map[string]*gateway.Connection, len(list)), names: make(map[string]*gateway.Connection, len(list))}
 	next.list = list
 	for _, conn := range list {
 		next.ids[conn.ID], next.names[strings.ToLower(conn.Name)] = conn, conn
@@ -160,7 +160,7 @@ const part = 1000
 // read gives all; of those known it reads what has another revision alone: one
 // edit among twenty thousand costs no second. Those known come in their order,
 // so that sorting finds little to do. The lock is held.
-func (c *Connections) read(ctx context.Context) ([]*adapters.Connection, error) {
+func (c *Connections) read(ctx context.Context) ([]*gateway.Connection, error) {
 	if len(c.ordered) == 0 {
 		return c.anew(ctx)
 	}
@@ -168,7 +168,7 @@ func (c *Connections) read(ctx context.Context) ([]*adapters.Connection, error) 
 	if err != nil {
 		return nil, err
 	}
-	list := make([]*adapters.Connection, 0, len(revisions))
+	list := make([]*gateway.Connection, 0, len(revisions))
 	for _, conn := range c.ordered {
 		if revision, ok := revisions[conn.ID]; ok && revision == conn.Revision {
 			list = append(list, conn)
@@ -199,7 +199,7 @@ func (c *Connections) read(ctx context.Context) ([]*adapters.Connection, error) 
 }
 
 // anew reads all from the store. The lock is held.
-func (c *Connections) anew(ctx context.Context) ([]*adapters.Connection, error) {
+func (c *Connections) anew(ctx context.Context) ([]*gateway.Connection, error) {
 	list, err := c.store.Connections(ctx)
 	for i, conn := range list {
 		list[i] = c.same(conn)
@@ -215,7 +215,7 @@ func (c *Connections) Stale() {
 }
 
 // ByID gives a connection; store.ErrNotFound when there is none.
-func (c *Connections) ByID(ctx context.Context, id string) (*adapters.Connection, error) {
+func (c *Connections) ByID(ctx context.Context, id string) (*gateway.Connection, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.look(ctx); err != nil {
@@ -232,7 +232,7 @@ func (c *Connections) ByID(ctx context.Context, id string) (*adapters.Connection
 }
 
 // one reads one, unless that was done at this version. The lock is held.
-func (c *Connections) one(ctx context.Context, id string) (*adapters.Connection, error) {
+func (c *Connections) one(ctx context.Context, id string) (*gateway.Connection, error) {
 	if conn := c.some[id]; conn != nil {
 		return conn, nil
 	}
@@ -246,14 +246,14 @@ func (c *Connections) one(ctx context.Context, id string) (*adapters.Connection,
 }
 
 // Named gives the connection with this name, letter case folded.
-func (c *Connections) Named(ctx context.Context, name string) (conn *adapters.Connection, err error) {
+func (c *Connections) Named(ctx context.Context, name string) (conn *gateway.Connection, err error) {
 	if err := c.current(ctx, func(s *snapshot) { conn = s.names[strings.ToLower(name)] }); err != nil {
 		return nil, err
 	}
 	return found(conn)
 }
 
-func found(c *adapters.Connection) (*adapters.Connection, error) {
+func found(c *gateway.Connection) (*gateway.Connection, error) {
 	if c == nil {
 		return nil, store.ErrNotFound
 	}
@@ -261,7 +261,7 @@ func found(c *adapters.Connection) (*adapters.Connection, error) {
 }
 
 // All gives every connection by name. The slice must not be changed.
-func (c *Connections) All(ctx context.Context) (list []*adapters.Connection, err error) {
+func (c *Connections) All(ctx context.Context) (list []*gateway.Connection, err error) {
 	err = c.current(ctx, func(s *snapshot) { list = s.list })
 	return list, err
 }

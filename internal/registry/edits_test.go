@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -20,12 +21,12 @@ type telling struct {
 
 func (s *telling) OnChange(f func()) { s.f = append(s.f, f) }
 
-func (s *telling) Connections(ctx context.Context) ([]*adapters.Connection, error) {
+func (s *telling) Connections(ctx context.Context) ([]*gateway.Connection, error) {
 	s.all++
 	return s.Store.Connections(ctx)
 }
 
-func (s *telling) ConnectionsByID(ctx context.Context, ids []string) ([]*adapters.Connection, error) {
+func (s *telling) ConnectionsByID(ctx context.Context, ids []string) ([]*gateway.Connection, error) {
 	s.some += len(ids)
 	return s.Store.ConnectionsByID(ctx, ids)
 }
@@ -36,7 +37,7 @@ func TestEditOfOneAmongMany(t *testing.T) {
 	t.Parallel()
 	st := &telling{Store: open(t)}
 	defer st.Close()
-	put := func(c *adapters.Connection) *adapters.Connection {
+	put := func(c *gateway.Connection) *gateway.Connection {
 		t.Helper()
 		out, err := st.PutConnection(t.Context(), time.Now(), c)
 		if err != nil {
@@ -44,9 +45,9 @@ func TestEditOfOneAmongMany(t *testing.T) {
 		}
 		return out
 	}
-	var conns []*adapters.Connection
+	var conns []*gateway.Connection
 	for i := range 10 {
-		conns = append(conns, put(&adapters.Connection{Name: fmt.Sprint("c", i), Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}}))
+		conns = append(conns, put(&gateway.Connection{Connection: adapters.Connection{Name: fmt.Sprint("c", i), Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}}}))
 	}
 	r := NewConnections(st)
 	before, err := r.All(t.Context())
@@ -59,7 +60,7 @@ func TestEditOfOneAmongMany(t *testing.T) {
 	if err := st.DeleteConnection(t.Context(), time.Now(), conns[4].ID); err != nil {
 		t.Fatal(err)
 	}
-	put(&adapters.Connection{Name: "c90", Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}})
+	put(&gateway.Connection{Connection: adapters.Connection{Name: "c90", Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}}})
 	for _, f := range st.f {
 		f()
 	}
@@ -87,7 +88,7 @@ func TestFollowedCopyIsTheWhole(t *testing.T) {
 	ctx := t.Context()
 	followed := NewConnections(st)
 	rng := rand.New(rand.NewPCG(1, 2))
-	put := func(c *adapters.Connection) {
+	put := func(c *gateway.Connection) {
 		if _, err := st.PutConnection(ctx, time.Now(), c); err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +101,7 @@ func TestFollowedCopyIsTheWhole(t *testing.T) {
 		}
 		switch {
 		case len(all) < 20 || rng.IntN(4) == 0:
-			put(&adapters.Connection{Name: name(), Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}})
+			put(&gateway.Connection{Connection: adapters.Connection{Name: name(), Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}}})
 		case rng.IntN(3) == 0:
 			if err := st.DeleteConnection(ctx, time.Now(), all[rng.IntN(len(all))].ID); err != nil {
 				t.Fatal(err)
@@ -110,7 +111,7 @@ func TestFollowedCopyIsTheWhole(t *testing.T) {
 			if rng.IntN(2) == 0 {
 				c.Name = name()
 			} else {
-				c.Default = adapters.DefaultUnrouted
+				c.Default = gateway.DefaultUnrouted
 			}
 			put(c)
 		}

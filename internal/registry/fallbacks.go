@@ -3,7 +3,7 @@ package registry
 import (
 	"strings"
 
-	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 )
 
 // A Loose fallback is a name in a connection's chain that no connection has: it
@@ -11,7 +11,7 @@ import (
 type Loose struct{ Connection, Fallback string }
 
 // LooseFallbacks gives those of all connections.
-func LooseFallbacks(all []*adapters.Connection) (out []Loose) {
+func LooseFallbacks(all []*gateway.Connection) (out []Loose) {
 	names := make(map[string]bool, len(all))
 	for _, c := range all {
 		names[strings.ToLower(c.Name)] = true

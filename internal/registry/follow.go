@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 )
 
 // follow reads what was edited since this version, where the store remembers
@@ -22,7 +22,7 @@ func (c *Connections) follow(ctx context.Context, version int64) (int64, error) 
 	if err != nil {
 		return version, err
 	}
-	read := make(map[string]*adapters.Connection, len(list))
+	read := make(map[string]*gateway.Connection, len(list))
 	for _, conn := range list {
 		read[conn.ID] = conn
 	}
@@ -34,11 +34,11 @@ func (c *Connections) follow(ctx context.Context, version int64) (int64, error) 
 	return c.version, nil
 }
 
-func byName(a, b *adapters.Connection) int { return strings.Compare(a.Name, b.Name) }
+func byName(a, b *gateway.Connection) int { return strings.Compare(a.Name, b.Name) }
 
 // replace puts next, nil when it is gone, in the place of the connection with
 // this id.
-func (s *snapshot) replace(id string, next *adapters.Connection) {
+func (s *snapshot) replace(id string, next *gateway.Connection) {
 	if old := s.ids[id]; old != nil {
 		if next != nil && next.Revision == old.Revision { // the same pointer: its adapter hangs on it
 			return

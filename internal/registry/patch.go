@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
 // Patch applies a JSON merge patch (RFC 7396) to a connection, validates the
 // result and holds it against Edit.Check. Secrets stay where the patch does not
 // replace them; id and revision stay always. c is not changed.
-func Patch(c *adapters.Connection, patch map[string]any, admin bool) (*adapters.Connection, error) {
+func Patch(c *gateway.Connection, patch map[string]any, admin bool) (*gateway.Connection, error) {
 	doc, err := json.Marshal(c)
 	if err != nil {
 		return nil, err
@@ -22,6 +23,7 @@ func Patch(c *adapters.Connection, patch map[string]any, admin bool) (*adapters.
 	if err := json.Unmarshal(doc, &tree); err != nil {
 		return nil, err
 	}
+	patch = gateway.RenameFields(patch)
 	mergePatch(tree, patch)
 	if path := twice(tree, ""); path != "" {
 		return nil, &adapters.InvalidError{Fields: []adapters.FieldError{{Field: path, Text: adapters.Text{
@@ -31,7 +33,7 @@ func Patch(c *adapters.Connection, patch map[string]any, admin bool) (*adapters.
 	if doc, err = json.Marshal(tree); err != nil {
 		return nil, err
 	}
-	next, err := adapters.DecodeConnection(doc)
+	next, err := gateway.Decode(doc)
 	if err != nil {
 		return nil, err
 	}
@@ -44,8 +46,8 @@ func Patch(c *adapters.Connection, patch map[string]any, admin bool) (*adapters.
 // Replace is Patch with a whole connection as JSON instead of changes. Secrets
 // given as adapters.Redacted stay. A document that was read and is written back
 // holds the names of files as well, so they count as kept, not as given.
-func Replace(c *adapters.Connection, doc []byte, admin bool) (*adapters.Connection, error) {
-	next, err := adapters.DecodeConnection(doc)
+func Replace(c *gateway.Connection, doc []byte, admin bool) (*gateway.Connection, error) {
+	next, err := gateway.Decode(doc)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +71,7 @@ func finish(e Edit) error {
 
 // secretsGiven notes which secrets of a decoded edit are new. What was decoded
 // decides, not what the change seemed to say: that is what will be used.
-func secretsGiven(next *adapters.Connection, out map[string]bool) {
+func secretsGiven(next *gateway.Connection, out map[string]bool) {
 	for _, f := range next.Secrets() {
 		out[f.Path] = *f.Value != adapters.Redacted
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/sqlite"
 )
@@ -28,7 +29,7 @@ func TestConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := open(t)
 		defer st.Close()
-		put := func(c *adapters.Connection) *adapters.Connection {
+		put := func(c *gateway.Connection) *gateway.Connection {
 			t.Helper()
 			out, err := st.PutConnection(t.Context(), time.Now(), c)
 			if err != nil {
@@ -37,8 +38,8 @@ func TestConnections(t *testing.T) {
 			return out
 		}
 		smtp := &adapters.SMTPSettings{Host: "h"}
-		a := put(&adapters.Connection{Name: "Ufficio", Provider: adapters.SMTP, SMTP: smtp})
-		b := put(&adapters.Connection{Name: "aruba", Provider: adapters.SMTP, SMTP: smtp})
+		a := put(&gateway.Connection{Connection: adapters.Connection{Name: "Ufficio", Provider: adapters.SMTP, SMTP: smtp}})
+		b := put(&gateway.Connection{Connection: adapters.Connection{Name: "aruba", Provider: adapters.SMTP, SMTP: smtp}})
 		r := NewConnections(st)
 		first, err := r.Named(t.Context(), "UFFICIO")
 		if err != nil || first.ID != a.ID {
@@ -57,7 +58,7 @@ func TestConnections(t *testing.T) {
 		if again, _ := r.Named(t.Context(), "ufficio"); again != first {
 			t.Error("an unchanged connection must stay the same pointer: its adapter hangs on it")
 		}
-		put(&adapters.Connection{Name: "third", Provider: adapters.SMTP, SMTP: smtp})
+		put(&gateway.Connection{Connection: adapters.Connection{Name: "third", Provider: adapters.SMTP, SMTP: smtp}})
 		r.Stale()
 		if all, err := r.All(t.Context()); err != nil || len(all) != 3 {
 			t.Errorf("%d connections after Stale, %v", len(all), err)
@@ -74,12 +75,12 @@ type counted struct {
 	one, all int
 }
 
-func (c *counted) Connection(ctx context.Context, id string) (*adapters.Connection, error) {
+func (c *counted) Connection(ctx context.Context, id string) (*gateway.Connection, error) {
 	c.one++
 	return c.Store.Connection(ctx, id)
 }
 
-func (c *counted) Connections(ctx context.Context) ([]*adapters.Connection, error) {
+func (c *counted) Connections(ctx context.Context) ([]*gateway.Connection, error) {
 	c.all++
 	return c.Store.Connections(ctx)
 }
@@ -91,16 +92,16 @@ func TestByIDReadsFew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := &counted{Store: open(t)}
 		defer st.Close()
-		var all []*adapters.Connection
+		var all []*gateway.Connection
 		for i := range few + 2 {
-			c, err := st.PutConnection(t.Context(), time.Now(), &adapters.Connection{Name: fmt.Sprint("c", i), Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}})
+			c, err := st.PutConnection(t.Context(), time.Now(), &gateway.Connection{Connection: adapters.Connection{Name: fmt.Sprint("c", i), Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}}})
 			if err != nil {
 				t.Fatal(err)
 			}
 			all = append(all, c)
 		}
 		r := NewConnections(st)
-		get := func(i int) *adapters.Connection {
+		get := func(i int) *gateway.Connection {
 			t.Helper()
 			c, err := r.ByID(t.Context(), all[i].ID)
 			if err != nil || c.ID != all[i].ID {

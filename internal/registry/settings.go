@@ -9,12 +9,13 @@ import (
 	"strings"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 )
 
 // settings are the values of a connection's settings by JSON path, defaults
 // filled in, empty ones left out: two connections that behave alike are alike.
 // Secrets are among them: never show them.
-func settings(c *adapters.Connection) map[string]string {
+func settings(c *gateway.Connection) map[string]string {
 	out := map[string]string{}
 	if c == nil {
 		return out
@@ -51,7 +52,7 @@ func fillCloud(g *adapters.GraphSettings) {
 
 // mailboxes are those that an API connection sends from: the configured one, its
 // From, or every sender that a pattern covers.
-func mailboxes(c *adapters.Connection) string {
+func mailboxes(c *gateway.Connection) string {
 	if box := c.Mailbox(""); box != "" {
 		return strings.ToLower(box)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -15,7 +16,7 @@ type Status struct {
 }
 
 // StatusOf reads how one connection does.
-func StatusOf(ctx context.Context, s store.Store, c *adapters.Connection) (st Status, err error) {
+func StatusOf(ctx context.Context, s store.Store, c *gateway.Connection) (st Status, err error) {
 	if st.State, err = s.ConnectionState(ctx, c.ID); err != nil {
 		return st, err
 	}
@@ -32,7 +33,7 @@ func StatusOf(ctx context.Context, s store.Store, c *adapters.Connection) (st St
 }
 
 // Statuses reads how all connections do, in a few looks, and gives that of each.
-func Statuses(ctx context.Context, s store.Store) (func(*adapters.Connection) Status, error) {
+func Statuses(ctx context.Context, s store.Store) (func(*gateway.Connection) Status, error) {
 	all, err := s.ConnectionStates(ctx)
 	if err != nil {
 		return nil, err
@@ -49,7 +50,7 @@ func Statuses(ctx context.Context, s store.Store) (func(*adapters.Connection) St
 	for i := range lanes {
 		byKey[lanes[i].Key] = &lanes[i]
 	}
-	return func(c *adapters.Connection) Status {
+	return func(c *gateway.Connection) Status {
 		st, ok := states[c.ID]
 		if !ok {
 			st.Connection = c.ID
@@ -75,7 +76,7 @@ func Lanes(ctx context.Context, s store.Lanes) (all []store.Lane, err error) {
 
 // laneOf is the lane of a connection that sends for one mailbox; empty: it sends
 // for several.
-func laneOf(c *adapters.Connection) string {
+func laneOf(c *gateway.Connection) string {
 	if c.Provider != adapters.SMTP && c.Mailbox("") == "" {
 		return ""
 	}

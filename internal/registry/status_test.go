@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -17,7 +18,7 @@ func TestStatuses(t *testing.T) {
 	st := open(t)
 	defer st.Close()
 	now := time.Now()
-	put := func(c adapters.Connection) *adapters.Connection {
+	put := func(c gateway.Connection) *gateway.Connection {
 		t.Helper()
 		out, err := st.PutConnection(t.Context(), now, &c)
 		if err != nil {
@@ -26,9 +27,9 @@ func TestStatuses(t *testing.T) {
 		return out
 	}
 	smtp := &adapters.SMTPSettings{Host: "h", Login: "a"}
-	used := put(adapters.Connection{Name: "used", Provider: adapters.SMTP, From: "a@x.it", SMTP: smtp})
-	paused := put(adapters.Connection{Name: "paused", Provider: adapters.SMTP, From: "b@x.it", SMTP: &adapters.SMTPSettings{Host: "i", Login: "b"}})
-	several := put(adapters.Connection{Name: "several", Provider: adapters.Graph, From: "*@x.it", Graph: &adapters.GraphSettings{Tenant: "t", ClientID: "c"}})
+	used := put(gateway.Connection{Connection: adapters.Connection{Name: "used", Provider: adapters.SMTP, From: "a@x.it", SMTP: smtp}})
+	paused := put(gateway.Connection{Connection: adapters.Connection{Name: "paused", Provider: adapters.SMTP, From: "b@x.it", SMTP: &adapters.SMTPSettings{Host: "i", Login: "b"}}})
+	several := put(gateway.Connection{Connection: adapters.Connection{Name: "several", Provider: adapters.Graph, From: "*@x.it", Graph: &adapters.GraphSettings{Tenant: "t", ClientID: "c"}}})
 	lanes := []string{used.Lane("")}
 	for i := range 1500 {
 		lanes = append(lanes, fmt.Sprintf("lane %d", i))
@@ -50,7 +51,7 @@ func TestStatuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []*adapters.Connection{used, paused, several} {
+	for _, c := range []*gateway.Connection{used, paused, several} {
 		one, err := StatusOf(t.Context(), st, c)
 		if err != nil {
 			t.Fatal(err)

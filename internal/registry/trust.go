@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 )
 
 // A role says what a setting means for the credential of its connection.
@@ -25,7 +25,7 @@ const (
 func roles() roleTable {
 	return roleTable{
 		"id": free, "revision": free, "name": free, "from": free, "display_name": free, "reply_to": free, "aliases": free, "active": free, "default": free,
-		"class": free, "fallback": free, "on_unknown": free, "owner": free, "limits": free, "retry": free, "when_spent": free,
+		"class": free, "fallback": free, "on_unknown": free, "owner": free, "limits": free, "retry": free, "on_quota_exceeded": free,
 		"provider": destination,
 
 		"graph.tenant": destination, "graph.client_id": destination, "graph.cloud": destination, "graph.mailbox": destination | mailbox,
@@ -95,9 +95,9 @@ func (e *TrustError) Unwrap() error { return e.Err }
 
 // An Edit is a change of a stored connection.
 type Edit struct {
-	Old, Next *adapters.Connection // Old nil: a new connection
-	Given     map[string]bool      // paths of the credentials whose values the change itself names
-	Admin     bool                 // by an administrator
+	Old, Next *gateway.Connection // Old nil: a new connection
+	Given     map[string]bool     // paths of the credentials whose values the change itself names
+	Admin     bool                // by an administrator
 }
 
 // Check refuses an edit that would use a stored credential for something that it
@@ -135,7 +135,7 @@ func (e Edit) Check() error {
 // field is the setting by which path changed: where no mailbox is named, it is
 // that of From.
 func (e Edit) field(path string, r role) string {
-	named := func(c *adapters.Connection) string {
+	named := func(c *gateway.Connection) string {
 		switch {
 		case c == nil:
 		case c.Graph != nil && path == "graph.mailbox":

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 )
 
 // fieldPaths gives the JSON paths of all settings, by the type.
@@ -33,7 +34,7 @@ func TestEverySettingHasARole(t *testing.T) {
 	t.Parallel()
 	known := roles()
 	left := maps.Clone(known)
-	fieldPaths(reflect.TypeFor[adapters.Connection](), "", func(path string) {
+	fieldPaths(reflect.TypeFor[gateway.Connection](), "", func(path string) {
 		delete(left, path)
 		if last, ok := strings.CutPrefix(path, "smtp.oauth."); ok {
 			_, graph := known["graph."+last]
@@ -54,8 +55,8 @@ func TestEverySettingHasARole(t *testing.T) {
 }
 
 // credentialKinds are connections, one with each kind of credential.
-func credentialKinds() map[string]*adapters.Connection {
-	out := map[string]*adapters.Connection{}
+func credentialKinds() map[string]*gateway.Connection {
+	out := map[string]*gateway.Connection{}
 	graph := func(change func(*adapters.GraphSettings)) adapters.GraphSettings {
 		g := adapters.GraphSettings{Tenant: "contoso.it", ClientID: "app", Cloud: "gcchigh", Mailbox: "erp@contoso.it", AuthorityURL: "https://login.example", GraphURL: "https://graph.example"}
 		change(&g)
@@ -69,7 +70,7 @@ func credentialKinds() map[string]*adapters.Connection {
 	smtp := func() *adapters.SMTPSettings {
 		return &adapters.SMTPSettings{Host: "smtp.example.com", Port: 2587, Encryption: adapters.EncryptionTLS, Login: "erp", Auth: "plain", SourceAddress: "192.0.2.1", CAFile: "/etc/ca.pem", AllowInsecure: true}
 	}
-	add := func(name string, c adapters.Connection) {
+	add := func(name string, c gateway.Connection) {
 		c.ID, c.Name, c.From = "id", name, "erp@contoso.it"
 		out[name] = &c
 	}
@@ -80,24 +81,24 @@ func credentialKinds() map[string]*adapters.Connection {
 		"machine":     func(g *adapters.GraphSettings) { g.ManagedIdentity = true },
 	} {
 		g := graph(change)
-		add("graph "+name, adapters.Connection{Provider: adapters.Graph, Graph: &g})
+		add("graph "+name, gateway.Connection{Connection: adapters.Connection{Provider: adapters.Graph, Graph: &g}})
 		s := smtp()
 		s.OAuth = &adapters.OAuthSettings{Provider: "entra", GraphSettings: g}
-		add("smtp entra "+name, adapters.Connection{Provider: adapters.SMTP, SMTP: s})
+		add("smtp entra "+name, gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, SMTP: s}})
 	}
 	for name, change := range map[string]func(*adapters.GmailSettings){
 		"json": func(g *adapters.GmailSettings) { g.ServiceAccountJSON = "{}" },
 		"file": func(g *adapters.GmailSettings) { g.ServiceAccountFile = "/etc/key.json" },
 	} {
 		g := google(change)
-		add("gmail "+name, adapters.Connection{Provider: adapters.Gmail, Gmail: &g})
+		add("gmail "+name, gateway.Connection{Connection: adapters.Connection{Provider: adapters.Gmail, Gmail: &g}})
 		s := smtp()
 		s.OAuth = &adapters.OAuthSettings{Provider: "google", GmailSettings: g}
-		add("smtp google "+name, adapters.Connection{Provider: adapters.SMTP, SMTP: s})
+		add("smtp google "+name, gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, SMTP: s}})
 	}
 	s := smtp()
 	s.Password = "geheim"
-	add("smtp password", adapters.Connection{Provider: adapters.SMTP, SMTP: s})
+	add("smtp password", gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, SMTP: s}})
 	return out
 }
 
@@ -138,7 +139,7 @@ func TestCredentialStaysWhereItWasGivenFor(t *testing.T) {
 				given[path] = true
 			}
 		}
-		fieldPaths(reflect.TypeFor[adapters.Connection](), "", func(path string) {
+		fieldPaths(reflect.TypeFor[gateway.Connection](), "", func(path string) {
 			for _, clear := range []bool{false, true} {
 				next := old.Clone()
 				f, ok := fieldAt(reflect.ValueOf(next).Elem(), path)

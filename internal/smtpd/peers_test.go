@@ -23,6 +23,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/internal/app"
+	"github.com/postino-mail/postino/internal/gateway"
 )
 
 const (
@@ -31,8 +32,8 @@ const (
 	peerBcc     = "archivio@contoso.example"
 )
 
-// A gateway is the whole program between the SMTP door and a sandbox.
-type gateway struct {
+// A program is the whole program between the SMTP door and a sandbox.
+type program struct {
 	t       *testing.T
 	sandbox *sandbox.Sandbox
 	host    string
@@ -49,7 +50,7 @@ func routes(s *sandbox.Sandbox) map[string]*adapters.Connection {
 		"gmail@contoso.example": s.GmailConnection("gmail@contoso.example"), "smtp@contoso.example": s.SMTPConnection("smtp@contoso.example")}
 }
 
-func startGateway(t *testing.T) *gateway {
+func startGateway(t *testing.T) *program {
 	t.Helper()
 	s, err := sandbox.Start(sandbox.Options{})
 	if err != nil {
@@ -60,14 +61,14 @@ func startGateway(t *testing.T) *gateway {
 			t.Error(err)
 		}
 	})
-	g := &gateway{t: t, sandbox: s, dir: t.TempDir(), eml: map[string]string{}}
+	g := &program{t: t, sandbox: s, dir: t.TempDir(), eml: map[string]string{}}
 	data := t.TempDir()
 	st, err := app.OpenStore(t.Context(), app.Storage{Data: data}, false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range routes(s) {
-		if _, err := st.PutConnection(t.Context(), time.Now(), c); err != nil {
+		if _, err := st.PutConnection(t.Context(), time.Now(), &gateway.Connection{Connection: *c}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -108,7 +109,7 @@ func serve(t *testing.T, o app.ServeOptions) app.Addresses {
 
 // files makes the attachment, and for each sender a message for the clients
 // that do not compose.
-func (g *gateway) files() {
+func (g *program) files() {
 	pdf := make([]byte, 10<<20)
 	r := rand.NewChaCha8([32]byte{42})
 	_, _ = r.Read(pdf) // never fails
@@ -133,7 +134,7 @@ func (g *gateway) files() {
 	}
 }
 
-func (g *gateway) write(name string, b []byte) string {
+func (g *program) write(name string, b []byte) string {
 	file := filepath.Join(g.dir, name)
 	if err := os.WriteFile(file, b, 0o600); err != nil {
 		g.t.Fatal(err)
@@ -144,39 +145,39 @@ func (g *gateway) write(name string, b []byte) string {
 // A peer is a program that hands mail over; stdin may be empty.
 type peer struct {
 	name    string
-	command func(g *gateway, from string) (args []string, stdin string)
+	command func(g *program, from string) (args []string, stdin string)
 	asks    []string // a command that fails where the peer is not installed
 }
 
 func peers() []peer {
 	return []peer{
-		{name: "swaks", command: func(g *gateway, from string) ([]string, string) {
+		{name: "swaks", command: func(g *program, from string) ([]string, string) {
 			return []string{"swaks", "--server", g.host + ":" + g.port, "--from", from, "--to", peerTo + "," + peerBcc, "--data", "@" + g.eml[from], "--suppress-data"}, ""
 		}},
-		{name: "swaks over TLS", command: func(g *gateway, from string) ([]string, string) {
+		{name: "swaks over TLS", command: func(g *program, from string) ([]string, string) {
 			return []string{"swaks", "--server", g.host + ":" + g.port, "-tls", "--from", from, "--to", peerTo + "," + peerBcc, "--data", "@" + g.eml[from], "--suppress-data"}, ""
 		}},
-		{name: "msmtp", command: func(g *gateway, from string) ([]string, string) {
+		{name: "msmtp", command: func(g *program, from string) ([]string, string) {
 			return []string{"msmtp", "--file=/dev/null", "--host=" + g.host, "--port=" + g.port, "--from=" + from, "--", peerTo, peerBcc}, g.eml[from]
 		}},
-		{name: "s-nail", command: func(g *gateway, from string) ([]string, string) {
+		{name: "s-nail", command: func(g *program, from string) ([]string, string) {
 			return []string{"s-nail", "-:/", "-Sv15-compat", "-Smta=smtp://" + g.host + ":" + g.port, "-Ssmtp-auth=none", "-Sttycharset=UTF-8", "-Ssendwait",
 				"-r", from, "-s", peerSubject, "-b", peerBcc, "-a", g.pdf, peerTo}, g.write("body.txt", []byte("Perché la qualità è già qui.\n"))
 		}},
-		{name: "curl", command: func(g *gateway, from string) ([]string, string) {
+		{name: "curl", command: func(g *program, from string) ([]string, string) {
 			return []string{"curl", "-sS", "--url", "smtp://" + g.host + ":" + g.port, "--mail-from", from, "--mail-rcpt", peerTo, "--mail-rcpt", peerBcc, "--upload-file", g.eml[from]}, ""
 		}},
-		{name: "Python smtplib", command: func(g *gateway, from string) ([]string, string) {
+		{name: "Python smtplib", command: func(g *program, from string) ([]string, string) {
 			return []string{"python3", "testdata/peers/send.py", g.host, g.port, from, peerTo, peerBcc, peerSubject, g.pdf}, ""
 		}},
-		{name: "Perl Net::SMTP", command: func(g *gateway, from string) ([]string, string) {
+		{name: "Perl Net::SMTP", command: func(g *program, from string) ([]string, string) {
 			return []string{"perl", "testdata/peers/send.pl", g.host, g.port, from, peerTo, peerBcc, g.eml[from]}, ""
 		}},
-		{name: "PHP mail over msmtp", command: func(g *gateway, from string) ([]string, string) {
+		{name: "PHP mail over msmtp", command: func(g *program, from string) ([]string, string) {
 			return []string{"php", "-d", "memory_limit=256M", "-d", "sendmail_path='msmtp --file=/dev/null --host=" + g.host + " --port=" + g.port + " --from=" + from + " -t'",
 				"testdata/peers/send.php", from, peerTo, peerBcc, peerSubject, g.pdf}, ""
 		}},
-		{name: "nodemailer", asks: []string{"node", "-e", "require('nodemailer')"}, command: func(g *gateway, from string) ([]string, string) {
+		{name: "nodemailer", asks: []string{"node", "-e", "require('nodemailer')"}, command: func(g *program, from string) ([]string, string) {
 			return []string{"node", "testdata/peers/send.js", g.host, g.port, from, peerTo, peerBcc, peerSubject, g.pdf}, ""
 		}},
 	}
@@ -221,7 +222,7 @@ func TestPeers(t *testing.T) {
 }
 
 // arrived waits for one delivery and looks into it.
-func (g *gateway) arrived(t *testing.T, seen int) {
+func (g *program) arrived(t *testing.T, seen int) {
 	t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()

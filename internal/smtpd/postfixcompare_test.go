@@ -15,6 +15,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/app"
+	"github.com/postino-mail/postino/internal/gateway"
 )
 
 // An explanation says why some ways differ from Postfix alone in the dialogues
@@ -220,12 +221,12 @@ func startPostino(t *testing.T, ports map[string]string) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		mode := adapters.DefaultNo
+		mode := gateway.DefaultNo
 		if way == "b" {
-			mode = adapters.DefaultUnrouted
+			mode = gateway.DefaultUnrouted
 		}
-		c := &adapters.Connection{Name: way, Provider: adapters.SMTP, From: way + "@contoso.example", Default: mode,
-			SMTP: &adapters.SMTPSettings{Host: "127.0.0.1", Port: n, Encryption: adapters.EncryptionNone}}
+		c := &gateway.Connection{Connection: adapters.Connection{Name: way, Provider: adapters.SMTP, From: way + "@contoso.example",
+			SMTP: &adapters.SMTPSettings{Host: "127.0.0.1", Port: n, Encryption: adapters.EncryptionNone}}, Policy: gateway.Policy{Default: mode}}
 		c.Limits.PerMinute = &none
 		if _, err := st.PutConnection(t.Context(), time.Now(), c); err != nil {
 			t.Fatal(err)

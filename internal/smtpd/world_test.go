@@ -14,6 +14,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/config"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/sqlite"
@@ -129,7 +130,7 @@ func newWorld(t testing.TB, s setup) *world {
 	}
 	w := &world{t: t, store: &recorder{Store: st, fail: s.fail}, data: t.TempDir(), done: make(chan error, 1)}
 	zero := 0
-	c := &adapters.Connection{Name: "Ufficio", Provider: adapters.Graph, From: "erp@contoso.it", Default: adapters.DefaultUnrouted, Graph: &adapters.GraphSettings{Tenant: "t", ClientID: "c", ManagedIdentity: true}}
+	c := &gateway.Connection{Connection: adapters.Connection{Name: "Ufficio", Provider: adapters.Graph, From: "erp@contoso.it", Graph: &adapters.GraphSettings{Tenant: "t", ClientID: "c", ManagedIdentity: true}}, Policy: gateway.Policy{Default: gateway.DefaultUnrouted}}
 	c.Limits.PerMinute = &zero
 	if _, err := st.PutConnection(t.Context(), time.Now(), c); err != nil {
 		t.Fatal(err)

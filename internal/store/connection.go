@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 )
 
 // A Sealer keeps the secrets of connections unreadable in the store; the vault
@@ -60,17 +61,17 @@ type ConnectionChange struct {
 type Connections interface {
 	// Connection gives the one with this id; ConnectionNamed the one with this
 	// name, letter case folded.
-	Connection(ctx context.Context, id string) (*adapters.Connection, error)
-	ConnectionNamed(ctx context.Context, name string) (*adapters.Connection, error)
+	Connection(ctx context.Context, id string) (*gateway.Connection, error)
+	ConnectionNamed(ctx context.Context, name string) (*gateway.Connection, error)
 	// Connections gives all, by name.
-	Connections(ctx context.Context) ([]*adapters.Connection, error)
+	Connections(ctx context.Context) ([]*gateway.Connection, error)
 	// ConnectionRevisions gives the revision of each by id, ConnectionsByID those of
 	// the ids that there are, in any order: what a cache needs after a change, where
 	// there are very many. At most 1,000 ids.
 	// ConnectionEdits tells which have changed after the version.
 	ConnectionEdits(ctx context.Context, since int64) (Edits, error)
 	ConnectionRevisions(ctx context.Context) (map[string]int64, error)
-	ConnectionsByID(ctx context.Context, ids []string) ([]*adapters.Connection, error)
+	ConnectionsByID(ctx context.Context, ids []string) ([]*gateway.Connection, error)
 
 	// PutConnection stores a new connection (empty ID: one is made; Revision 0)
 	// or a new state of one (Revision as it was read, or ErrConflict), and gives
@@ -82,7 +83,7 @@ type Connections interface {
 	//
 	// Editing ends a pause of the connection, gives its limits to its lanes, and
 	// an inactive connection's deliveries wait.
-	PutConnection(ctx context.Context, now time.Time, c *adapters.Connection) (*adapters.Connection, error)
+	PutConnection(ctx context.Context, now time.Time, c *gateway.Connection) (*gateway.Connection, error)
 
 	// DeleteConnection removes the connection and its secrets. ErrInUse while
 	// deliveries that are not final name it.
@@ -104,7 +105,7 @@ type Connections interface {
 // SealConnection splits c into JSON without secrets and the sealed secrets by
 // path, for the stores. A secret that is Redacted keeps what is sealed in old:
 // it could not be opened here. c is not changed; c.ID must be set.
-func SealConnection(c *adapters.Connection, s Sealer, old []byte) (doc, sealed []byte, err error) {
+func SealConnection(c *gateway.Connection, s Sealer, old []byte) (doc, sealed []byte, err error) {
 	plain := c.Clone()
 	secrets, had := map[string][]byte{}, map[string][]byte{}
 	if len(old) > 0 {
@@ -144,9 +145,9 @@ func SealConnection(c *adapters.Connection, s Sealer, old []byte) (doc, sealed [
 // be opened, because it was sealed with another key or is damaged, is
 // adapters.Redacted: the connection is seen and can be edited, and nothing is
 // sent through it (adapters.Router refuses it).
-func OpenConnection(doc, sealed []byte, s Sealer) (*adapters.Connection, error) {
-	c := new(adapters.Connection)
-	if err := json.Unmarshal(doc, c); err != nil {
+func OpenConnection(doc, sealed []byte, s Sealer) (*gateway.Connection, error) {
+	c, err := gateway.Restore(doc)
+	if err != nil {
 		return nil, fmt.Errorf("a stored connection cannot be read: %w", err)
 	}
 	secrets := map[string][]byte{}
@@ -170,7 +171,7 @@ func OpenConnection(doc, sealed []byte, s Sealer) (*adapters.Connection, error) 
 // KeepSecrets puts the secrets of old where c says adapters.Redacted, so that a
 // connection that was shown can be edited without knowing them. One that old
 // does not have is emptied; one that could not be opened stays Redacted.
-func KeepSecrets(c, old *adapters.Connection) {
+func KeepSecrets(c, old *gateway.Connection) {
 	had := map[string]adapters.Secret{}
 	if old != nil {
 		for _, f := range old.Secrets() {

@@ -88,7 +88,7 @@ type Recipient struct {
 type Route struct {
 	Connection string              `json:"connection"` // id
 	Position   int                 `json:"position"`   // in the chain of fallbacks: 0 is the first choice
-	Lane       string              `json:"lane"`       // adapters.Connection.Lane
+	Lane       string              `json:"lane"`       // gateway.Connection.Lane
 	Limits     adapters.LaneLimits `json:"-"`          // of the lane; those given last hold
 }
 

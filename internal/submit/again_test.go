@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 )
@@ -91,7 +91,7 @@ func TestFreshCheckMail(t *testing.T) {
 	}
 }
 
-func put(t *testing.T, w *world, c *adapters.Connection) {
+func put(t *testing.T, w *world, c *gateway.Connection) {
 	t.Helper()
 	if _, err := w.store.PutConnection(t.Context(), time.Now(), c); err != nil {
 		t.Fatal(err)

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/mime"
 )
@@ -13,7 +13,7 @@ import (
 // BenchmarkPrepare is all that a message of 10 KB to one recipient costs
 // between an entry point and the store: spool, check, completion, route, limits, event.
 func BenchmarkPrepare(b *testing.B) {
-	for _, c := range []*adapters.Connection{graphConn("Graph", "erp@contoso.it", nil), smtpConn("SMTP", "erp@contoso.it", nil)} {
+	for _, c := range []*gateway.Connection{graphConn("Graph", "erp@contoso.it", nil), smtpConn("SMTP", "erp@contoso.it", nil)} {
 		b.Run(c.Name, func(b *testing.B) {
 			w := newWorld(b, nil, c)
 			raw := "From: Contoso <erp@contoso.it>\r\nTo: Anna <anna@example.com>\r\nSubject: Fattura 12\r\nDate: Sun, 22 Nov 2026 10:00:00 " +

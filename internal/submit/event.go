@@ -4,14 +4,14 @@ import (
 	"encoding/json"
 	"unicode/utf8"
 
-	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
 // accepted is the event of a message that was taken. Its data is written by
 // hand: it is one a message, and reflection would cost as much as the check of
 // the header.
-func accepted(m *store.NewMessage, c *adapters.Connection) store.NewEvent {
+func accepted(m *store.NewMessage, c *gateway.Connection) store.NewEvent {
 	if m.ID.IsZero() {
 		m.ID = store.NewID()
 	}

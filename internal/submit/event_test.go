@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -29,7 +30,7 @@ func FuzzAcceptedEvent(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := accepted(m, &adapters.Connection{ID: "c1"}); string(got.Data) != string(want) || got.Message.IsZero() || got.Message != m.ID {
+		if got := accepted(m, &gateway.Connection{Connection: adapters.Connection{ID: "c1"}}); string(got.Data) != string(want) || got.Message.IsZero() || got.Message != m.ID {
 			t.Errorf("got  %s\nwant %s", got.Data, want)
 		}
 	})

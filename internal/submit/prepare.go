@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
@@ -52,7 +53,7 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time, keye
 	if err != nil {
 		return p, err
 	}
-	if conn.Default == adapters.DefaultAlways {
+	if conn.Default == gateway.DefaultAlways {
 		accept.From, accept.ReplyTo = replacement(conn)
 	}
 	// What a null sender says on SMTP, the header says where it is lost: no
@@ -102,7 +103,7 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time, keye
 }
 
 // route chooses the connection, and returns the address that the choice is by.
-func (s *Submitter) route(ctx context.Context, r *Request, m *mime.Message) (*adapters.Connection, string, error) {
+func (s *Submitter) route(ctx context.Context, r *Request, m *mime.Message) (*gateway.Connection, string, error) {
 	author := m.From()
 	if r.OwnFrom && r.Envelope.From != "" && len(m.Values("From")) == 0 {
 		author = []mime.Address{{Address: r.Envelope.From}}
@@ -126,7 +127,7 @@ func (s *Submitter) route(ctx context.Context, r *Request, m *mime.Message) (*ad
 	if err != nil {
 		return nil, "", err
 	}
-	if conn.Default != adapters.DefaultAlways && r.Client != nil {
+	if conn.Default != gateway.DefaultAlways && r.Client != nil {
 		for _, a := range slices.Concat(author, sender, m.ResentBy()) { // each is shown as who sent it
 			if err := CheckSender(r.Client, "from", a.Address); err != nil {
 				return nil, "", err
@@ -150,7 +151,7 @@ func (s *Submitter) class(r *Request, m *mime.Message) string {
 
 // replacement is the From and Reply-To that a default connection in mode
 // "always" writes over those of the message.
-func replacement(c *adapters.Connection) (from, replyTo *mime.Address) {
+func replacement(c *gateway.Connection) (from, replyTo *mime.Address) {
 	from = &mime.Address{Name: c.DisplayName, Address: c.Mailbox(c.From)}
 	if _, pattern := c.FromPattern(); !pattern && c.From != "" {
 		from.Address = c.From
@@ -164,7 +165,7 @@ func replacement(c *adapters.Connection) (from, replyTo *mime.Address) {
 
 // envelope decides who is mailed. The header's recipients count only when the
 // entry point named none.
-func (s *Submitter) envelope(r *Request, m *mime.Message, conn *adapters.Connection) (mime.Envelope, error) {
+func (s *Submitter) envelope(r *Request, m *mime.Message, conn *gateway.Connection) (mime.Envelope, error) {
 	env := r.Envelope
 	env.Recipients = nil
 	rcpts := r.Envelope.Recipients
@@ -206,7 +207,7 @@ func (s *Submitter) envelope(r *Request, m *mime.Message, conn *adapters.Connect
 	if env.From == "" { // the null sender stays so: no one is told of a failure (RFC 5321 section 4.5.5)
 		return env, nil
 	}
-	if conn.Default == adapters.DefaultAlways {
+	if conn.Default == gateway.DefaultAlways {
 		env.From = m.From()[0].Address
 		return env, nil
 	}
@@ -224,7 +225,7 @@ func (s *Submitter) envelope(r *Request, m *mime.Message, conn *adapters.Connect
 // byAPI reports that the connection, or one that it falls back to, sends
 // through an API: those have no empty envelope sender, and send from the
 // connection's own mailbox.
-func (s *Submitter) byAPI(ctx context.Context, c *adapters.Connection) bool {
+func (s *Submitter) byAPI(ctx context.Context, c *gateway.Connection) bool {
 	if c.Provider != adapters.SMTP {
 		return true
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
@@ -23,7 +24,7 @@ type Resend struct {
 // A ResendPart are recipients that get it together, and the connection that was
 // chosen for them.
 type ResendPart struct {
-	Connection *adapters.Connection
+	Connection *gateway.Connection
 	Recipients []mime.Recipient
 }
 

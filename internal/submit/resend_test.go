@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -37,7 +37,7 @@ func TestResend(t *testing.T) {
 		"a body in a file":         {body: strings.Repeat(strings.Repeat("y", 70)+"\r\n", 20000)},
 		"many recipients in parts": {to: recipients(1200)},
 	} {
-		for _, conn := range []*adapters.Connection{graphConn("main", "erp@contoso.it", nil), smtpConn("main", "erp@contoso.it", nil)} {
+		for _, conn := range []*gateway.Connection{graphConn("main", "erp@contoso.it", nil), smtpConn("main", "erp@contoso.it", nil)} {
 			t.Run(name+" "+string(conn.Provider), func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, func(o *Options) { o.Installation, o.Events = "4711", true }, conn)

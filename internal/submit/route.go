@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -27,7 +28,7 @@ type routing struct {
 
 // choose finds the connection (design "Routing"): first match wins, inactive
 // connections never match, and a client's list of connections bounds it.
-func (t *table) choose(r routing) (*adapters.Connection, error) {
+func (t *table) choose(r routing) (*gateway.Connection, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	// 1. The default in mode "always" takes everything; it overrides the
@@ -38,7 +39,7 @@ func (t *table) choose(r routing) (*adapters.Connection, error) {
 	if r.named != "" { // 2.
 		return t.byName(r)
 	}
-	first := func(list []*adapters.Connection) *adapters.Connection {
+	first := func(list []*gateway.Connection) *gateway.Connection {
 		for _, c := range list {
 			if r.mayUse(c) && r.fitsClass(c) {
 				return c
@@ -53,19 +54,19 @@ func (t *table) choose(r routing) (*adapters.Connection, error) {
 			}
 		}
 	}
-	var own []*adapters.Connection
+	var own []*gateway.Connection
 	if r.client != nil {
 		if c := t.ids[r.client.Connection]; c != nil && c.IsActive() {
 			own = append(own, c)
 		}
 	}
 	// 4. exact From, 5. From domain, 6. the client's own, 7. the default.
-	for _, list := range [][]*adapters.Connection{t.on.exact[addressKey(r.from)], t.on.domain[domainOf(r.from)], own, t.on.unrouted} {
+	for _, list := range [][]*gateway.Connection{t.on.exact[addressKey(r.from)], t.on.domain[domainOf(r.from)], own, t.on.unrouted} {
 		if c := first(list); c != nil {
 			return c, nil
 		}
 	}
-	for _, list := range [][]*adapters.Connection{t.off.exact[addressKey(r.from)], t.off.domain[domainOf(r.from)]} {
+	for _, list := range [][]*gateway.Connection{t.off.exact[addressKey(r.from)], t.off.domain[domainOf(r.from)]} {
 		if c := first(list); c != nil { // it will be on again: a program that tries later loses nothing
 			return nil, refuse(http.StatusServiceUnavailable, 451, "4.7.1", "connection_inactive", "from",
 				fmt.Sprintf("the connection %q, which sends mail from %s, is switched off", c.Name, r.from), fmt.Sprintf("la connessione %q, che invia la posta da %s, è disattivata", c.Name, r.from),
@@ -77,13 +78,13 @@ func (t *table) choose(r routing) (*adapters.Connection, error) {
 		"create a connection for this sender or make one the default", "creare una connessione per questo mittente o impostarne una predefinita")
 }
 
-func (r routing) mayUse(c *adapters.Connection) bool {
+func (r routing) mayUse(c *gateway.Connection) bool {
 	return r.client == nil || len(r.client.Connections) == 0 || slices.Contains(r.client.Connections, c.ID)
 }
 
 // fitsClass keeps bulk mail off connections for transactional mail and the
 // other way round (field.md: newsletters must not go through the mailbox).
-func (r routing) fitsClass(c *adapters.Connection) bool {
+func (r routing) fitsClass(c *gateway.Connection) bool {
 	switch c.Class {
 	case ClassBulk:
 		return r.class == ClassBulk
@@ -94,7 +95,7 @@ func (r routing) fitsClass(c *adapters.Connection) bool {
 }
 
 // byName finds the one that the client named. The lock is held.
-func (t *table) byName(r routing) (*adapters.Connection, error) {
+func (t *table) byName(r routing) (*gateway.Connection, error) {
 	c := t.names[strings.ToLower(r.named)]
 	if c == nil {
 		c = t.ids[r.named]
@@ -119,7 +120,7 @@ func (t *table) byName(r routing) (*adapters.Connection, error) {
 
 // capacity is what one route carries.
 type capacity struct {
-	conn    *adapters.Connection
+	conn    *gateway.Connection
 	adapter adapters.Adapter
 	split   int // most recipients of one delivery; 0: no limit
 }
@@ -127,8 +128,8 @@ type capacity struct {
 // A recipientLimiter is an adapter that knows how many recipients one message may have.
 type recipientLimiter interface{ MaxRecipients() int }
 
-func (s *Submitter) capacity(c *adapters.Connection) (capacity, error) {
-	a, err := s.opt.Adapters.Adapter(c)
+func (s *Submitter) capacity(c *gateway.Connection) (capacity, error) {
+	a, err := s.opt.Adapters.Adapter(&c.Connection)
 	if err != nil {
 		return capacity{}, err
 	}
@@ -141,7 +142,7 @@ func (s *Submitter) capacity(c *adapters.Connection) (capacity, error) {
 
 // carrier checks the connection and, where it cannot carry the size, those of
 // its chain: what cannot leave is refused at submission.
-func (s *Submitter) carrier(ctx context.Context, c *adapters.Connection, out adapters.Outgoing) (capacity, error) {
+func (s *Submitter) carrier(ctx context.Context, c *gateway.Connection, out adapters.Outgoing) (capacity, error) {
 	first, err := s.try(c, out)
 	if err == nil {
 		return first, nil
@@ -161,7 +162,7 @@ func (s *Submitter) carrier(ctx context.Context, c *adapters.Connection, out ada
 	return capacity{}, cannotCarry(c, e)
 }
 
-func (s *Submitter) try(c *adapters.Connection, out adapters.Outgoing) (capacity, error) {
+func (s *Submitter) try(c *gateway.Connection, out adapters.Outgoing) (capacity, error) {
 	route, err := s.capacity(c)
 	if err != nil {
 		return route, err

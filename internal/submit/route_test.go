@@ -3,7 +3,7 @@ package submit
 import (
 	"testing"
 
-	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -12,15 +12,15 @@ import (
 func TestRouting(t *testing.T) {
 	t.Parallel()
 	off := false
-	mode := func(m adapters.DefaultMode) func(*adapters.Connection) {
-		return func(c *adapters.Connection) { c.Default = m }
+	mode := func(m gateway.DefaultMode) func(*gateway.Connection) {
+		return func(c *gateway.Connection) { c.Default = m }
 	}
-	class := func(s string) func(*adapters.Connection) {
-		return func(c *adapters.Connection) { c.Class = s }
+	class := func(s string) func(*gateway.Connection) {
+		return func(c *gateway.Connection) { c.Class = s }
 	}
-	inactive := func(c *adapters.Connection) { c.Active = &off }
-	alias := func(a ...string) func(*adapters.Connection) {
-		return func(c *adapters.Connection) { c.Aliases = a }
+	inactive := func(c *gateway.Connection) { c.Active = &off }
+	alias := func(a ...string) func(*gateway.Connection) {
+		return func(c *gateway.Connection) { c.Aliases = a }
 	}
 	exact := graphConn("exact", "erp@contoso.it", nil)
 	pattern := smtpConn("pattern", "*@contoso.it", nil)
@@ -28,7 +28,7 @@ func TestRouting(t *testing.T) {
 	const erp = "From: erp@contoso.it\nTo: a@example.com\nSubject: s"
 	tests := []struct {
 		name   string
-		conns  []*adapters.Connection
+		conns  []*gateway.Connection
 		head   string
 		req    Request
 		client []string // connections it may use; its own is the first; nil: no client
@@ -36,66 +36,66 @@ func TestRouting(t *testing.T) {
 		code   string   // of the refusal
 		later  bool     // it may be taken later
 	}{
-		{name: "1 always takes what another matches exactly", conns: []*adapters.Connection{exact,
+		{name: "1 always takes what another matches exactly", conns: []*gateway.Connection{exact,
 			graphConn("all", "noreply@contoso.it", mode("always"))}, want: "all"},
-		{name: "1 always overrules the name", conns: []*adapters.Connection{exact, graphConn("all", "noreply@contoso.it", mode("always"))},
+		{name: "1 always overrules the name", conns: []*gateway.Connection{exact, graphConn("all", "noreply@contoso.it", mode("always"))},
 			req: Request{Connection: "exact"}, want: "all"},
-		{name: "1 always overrules the client's list", conns: []*adapters.Connection{exact,
+		{name: "1 always overrules the client's list", conns: []*gateway.Connection{exact,
 			graphConn("all", "noreply@contoso.it", mode("always"))}, client: []string{"exact"}, want: "all"},
-		{name: "1 always and inactive takes nothing", conns: []*adapters.Connection{exact,
-			graphConn("all", "noreply@contoso.it", func(c *adapters.Connection) { mode("always")(c); inactive(c) })}, want: "exact"},
-		{name: "2 by name", conns: []*adapters.Connection{exact, pattern}, req: Request{Connection: "pattern"}, want: "pattern"},
-		{name: "2 by name in other letters", conns: []*adapters.Connection{exact, pattern}, req: Request{Connection: "PATTERN"}, want: "pattern"},
-		{name: "2 by header", conns: []*adapters.Connection{exact, pattern}, head: erp + "\nX-Postino-Connection: pattern", want: "pattern"},
-		{name: "2 the field before the header", conns: []*adapters.Connection{exact, pattern}, head: erp + "\nX-Postino-Connection: pattern",
+		{name: "1 always and inactive takes nothing", conns: []*gateway.Connection{exact,
+			graphConn("all", "noreply@contoso.it", func(c *gateway.Connection) { mode("always")(c); inactive(c) })}, want: "exact"},
+		{name: "2 by name", conns: []*gateway.Connection{exact, pattern}, req: Request{Connection: "pattern"}, want: "pattern"},
+		{name: "2 by name in other letters", conns: []*gateway.Connection{exact, pattern}, req: Request{Connection: "PATTERN"}, want: "pattern"},
+		{name: "2 by header", conns: []*gateway.Connection{exact, pattern}, head: erp + "\nX-Postino-Connection: pattern", want: "pattern"},
+		{name: "2 the field before the header", conns: []*gateway.Connection{exact, pattern}, head: erp + "\nX-Postino-Connection: pattern",
 			req: Request{Connection: "exact"}, want: "exact"},
-		{name: "2 unknown", conns: []*adapters.Connection{exact}, req: Request{Connection: "nobody"}, code: "unknown_connection"},
-		{name: "2 inactive", conns: []*adapters.Connection{exact, smtpConn("off", "*@contoso.it", inactive)}, req: Request{Connection: "off"},
+		{name: "2 unknown", conns: []*gateway.Connection{exact}, req: Request{Connection: "nobody"}, code: "unknown_connection"},
+		{name: "2 inactive", conns: []*gateway.Connection{exact, smtpConn("off", "*@contoso.it", inactive)}, req: Request{Connection: "off"},
 			code: "connection_inactive"},
-		{name: "2 not for this client", conns: []*adapters.Connection{exact, pattern}, req: Request{Connection: "pattern"},
+		{name: "2 not for this client", conns: []*gateway.Connection{exact, pattern}, req: Request{Connection: "pattern"},
 			client: []string{"exact"}, code: "connection_not_allowed"},
-		{name: "2 named but for another sender", conns: []*adapters.Connection{graphConn("other", "other@contoso.it", nil)},
+		{name: "2 named but for another sender", conns: []*gateway.Connection{graphConn("other", "other@contoso.it", nil)},
 			req: Request{Connection: "other"}, code: "sender_not_allowed"},
-		{name: "3 bulk by field", conns: []*adapters.Connection{exact, smtpConn("news", "*@contoso.it", class("bulk"))},
+		{name: "3 bulk by field", conns: []*gateway.Connection{exact, smtpConn("news", "*@contoso.it", class("bulk"))},
 			req: Request{Class: ClassBulk}, want: "news"},
-		{name: "3 bulk by Precedence: bulk", conns: []*adapters.Connection{exact, smtpConn("news", "*@contoso.it", class("bulk"))}, head: erp +
+		{name: "3 bulk by Precedence: bulk", conns: []*gateway.Connection{exact, smtpConn("news", "*@contoso.it", class("bulk"))}, head: erp +
 			"\nPrecedence: bulk", want: "news"},
-		{name: "3 bulk by Precedence: list", conns: []*adapters.Connection{exact, smtpConn("news", "*@contoso.it", class("bulk"))}, head: erp +
+		{name: "3 bulk by Precedence: list", conns: []*gateway.Connection{exact, smtpConn("news", "*@contoso.it", class("bulk"))}, head: erp +
 			"\nPrecedence: list", want: "news"},
-		{name: "3 bulk by List-Unsubscribe", conns: []*adapters.Connection{exact, smtpConn("news", "*@contoso.it", class("bulk"))}, head: erp +
+		{name: "3 bulk by List-Unsubscribe", conns: []*gateway.Connection{exact, smtpConn("news", "*@contoso.it", class("bulk"))}, head: erp +
 			"\nList-Unsubscribe: <https://contoso.it/u>", want: "news"},
-		{name: "3 the field says transactional", conns: []*adapters.Connection{exact, smtpConn("news", "*@contoso.it", class("bulk"))},
+		{name: "3 the field says transactional", conns: []*gateway.Connection{exact, smtpConn("news", "*@contoso.it", class("bulk"))},
 			head: erp + "\nPrecedence: bulk", req: Request{Class: ClassTransactional}, want: "exact"},
-		{name: "3 bulk without a connection of its own goes on", conns: []*adapters.Connection{exact}, req: Request{Class: ClassBulk},
+		{name: "3 bulk without a connection of its own goes on", conns: []*gateway.Connection{exact}, req: Request{Class: ClassBulk},
 			want: "exact"},
-		{name: "3 bulk keeps off a transactional connection", conns: []*adapters.Connection{graphConn("box", "erp@contoso.it",
+		{name: "3 bulk keeps off a transactional connection", conns: []*gateway.Connection{graphConn("box", "erp@contoso.it",
 			class("transactional")), last}, req: Request{Class: ClassBulk}, want: "last"},
-		{name: "3 transactional keeps off a bulk connection", conns: []*adapters.Connection{smtpConn("news", "erp@contoso.it", class("bulk")),
+		{name: "3 transactional keeps off a bulk connection", conns: []*gateway.Connection{smtpConn("news", "erp@contoso.it", class("bulk")),
 			last}, want: "last"},
-		{name: "4 exact before domain", conns: []*adapters.Connection{smtpConn("a", "*@contoso.it", nil), exact}, want: "exact"},
-		{name: "4 letter case of the domain", conns: []*adapters.Connection{exact}, head: "From: erp@CONTOSO.it\nTo: a@example.com\nSubject: s",
+		{name: "4 exact before domain", conns: []*gateway.Connection{smtpConn("a", "*@contoso.it", nil), exact}, want: "exact"},
+		{name: "4 letter case of the domain", conns: []*gateway.Connection{exact}, head: "From: erp@CONTOSO.it\nTo: a@example.com\nSubject: s",
 			want: "exact"},
-		{name: "8 the one that fits is switched off", conns: []*adapters.Connection{graphConn("off", "erp@contoso.it", inactive)},
+		{name: "8 the one that fits is switched off", conns: []*gateway.Connection{graphConn("off", "erp@contoso.it", inactive)},
 			code: "connection_inactive", later: true},
-		{name: "8 the one of the domain is switched off", conns: []*adapters.Connection{smtpConn("off", "*@contoso.it", inactive)},
+		{name: "8 the one of the domain is switched off", conns: []*gateway.Connection{smtpConn("off", "*@contoso.it", inactive)},
 			code: "connection_inactive", later: true},
-		{name: "a file of the connection cannot be read now", conns: []*adapters.Connection{smtpConn("a", "erp@contoso.it",
-			func(c *adapters.Connection) { c.SMTP.CAFile = "no-such-ca.pem" })}, code: "config", later: true},
-		{name: "4 by alias", conns: []*adapters.Connection{graphConn("box", "main@contoso.it", alias("erp@contoso.it")), pattern}, want: "box"},
-		{name: "4 inactive", conns: []*adapters.Connection{graphConn("off", "erp@contoso.it", inactive), pattern}, want: "pattern"},
-		{name: "4 the Sender of several authors", conns: []*adapters.Connection{exact, smtpConn("b", "b@contoso.it", nil)},
+		{name: "a file of the connection cannot be read now", conns: []*gateway.Connection{smtpConn("a", "erp@contoso.it",
+			func(c *gateway.Connection) { c.SMTP.CAFile = "no-such-ca.pem" })}, code: "config", later: true},
+		{name: "4 by alias", conns: []*gateway.Connection{graphConn("box", "main@contoso.it", alias("erp@contoso.it")), pattern}, want: "box"},
+		{name: "4 inactive", conns: []*gateway.Connection{graphConn("off", "erp@contoso.it", inactive), pattern}, want: "pattern"},
+		{name: "4 the Sender of several authors", conns: []*gateway.Connection{exact, smtpConn("b", "b@contoso.it", nil)},
 			head: "From: a@contoso.it, b@contoso.it\nSender: b@contoso.it\nTo: a@example.com\nSubject: s", want: "b"},
-		{name: "5 domain of an SMTP connection with an address", conns: []*adapters.Connection{smtpConn("a", "info@contoso.it", nil), last},
+		{name: "5 domain of an SMTP connection with an address", conns: []*gateway.Connection{smtpConn("a", "info@contoso.it", nil), last},
 			want: "a"},
-		{name: "5 not the domain of a mailbox", conns: []*adapters.Connection{graphConn("box", "info@contoso.it", nil), last}, want: "last"},
-		{name: "5 not a subdomain", conns: []*adapters.Connection{smtpConn("sub", "*@it.contoso.it", nil), last}, want: "last"},
-		{name: "6 the client's own", conns: []*adapters.Connection{smtpConn("own", "info@own.it", nil), last}, client: []string{"own"},
+		{name: "5 not the domain of a mailbox", conns: []*gateway.Connection{graphConn("box", "info@contoso.it", nil), last}, want: "last"},
+		{name: "5 not a subdomain", conns: []*gateway.Connection{smtpConn("sub", "*@it.contoso.it", nil), last}, want: "last"},
+		{name: "6 the client's own", conns: []*gateway.Connection{smtpConn("own", "info@own.it", nil), last}, client: []string{"own"},
 			want: "own"},
-		{name: "6 not before the sender's", conns: []*adapters.Connection{smtpConn("own", "info@own.it", nil), exact},
+		{name: "6 not before the sender's", conns: []*gateway.Connection{smtpConn("own", "info@own.it", nil), exact},
 			client: []string{"own", "exact"}, want: "exact"},
-		{name: "7 the default", conns: []*adapters.Connection{smtpConn("a", "x@a.it", nil), last}, want: "last"},
-		{name: "8 no route", conns: []*adapters.Connection{smtpConn("a", "x@a.it", nil)}, code: "no_route"},
-		{name: "8 the default is not for this client", conns: []*adapters.Connection{smtpConn("a", "x@a.it", nil), last},
+		{name: "7 the default", conns: []*gateway.Connection{smtpConn("a", "x@a.it", nil), last}, want: "last"},
+		{name: "8 no route", conns: []*gateway.Connection{smtpConn("a", "x@a.it", nil)}, code: "no_route"},
+		{name: "8 the default is not for this client", conns: []*gateway.Connection{smtpConn("a", "x@a.it", nil), last},
 			client: []string{"", "a"}, code: "no_route"},
 	}
 	for _, tt := range tests {

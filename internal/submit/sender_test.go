@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -13,7 +13,7 @@ import (
 func TestNullSender(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil, graphConn("box", "erp@contoso.it", nil), smtpConn("relay", "relay@contoso.it", nil),
-		smtpConn("second", "second@contoso.it", func(c *adapters.Connection) { c.Fallback = []string{"box"} }))
+		smtpConn("second", "second@contoso.it", func(c *gateway.Connection) { c.Fallback = []string{"box"} }))
 	for from, c := range map[string]struct{ head, want string }{
 		"API":                       {"From: erp@contoso.it", "auto-generated"},
 		"API, marked already":       {"From: erp@contoso.it\nAuto-Submitted: auto-replied", "auto-replied"},

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
@@ -41,11 +42,11 @@ type Options struct {
 	// by which mail that comes back is known; empty: none is left.
 	Installation string
 
-	MaxSize       int64                                    // of a message, whatever routes carry; 150 MiB (contracts B2.4)
-	MaxRecipients int                                      // of a submission; 10,000
-	JoinWindow    time.Duration                            // how long a message waits for its siblings; 2 s, negative: never
-	GiveUp        func(*adapters.Connection) time.Duration // when a delivery expires; 72 h
-	WarnAfter     time.Duration                            // when the sender of a late one is told; 4 h, negative: never
+	MaxSize       int64                                   // of a message, whatever routes carry; 150 MiB (contracts B2.4)
+	MaxRecipients int                                     // of a submission; 10,000
+	JoinWindow    time.Duration                           // how long a message waits for its siblings; 2 s, negative: never
+	GiveUp        func(*gateway.Connection) time.Duration // when a delivery expires; 72 h
+	WarnAfter     time.Duration                           // when the sender of a late one is told; 4 h, negative: never
 	Events        bool
 }
 
@@ -83,7 +84,7 @@ func New(o Options) (*Submitter, error) {
 		o.WarnAfter = 4 * time.Hour
 	}
 	if o.GiveUp == nil {
-		o.GiveUp = func(*adapters.Connection) time.Duration { return store.GiveUp }
+		o.GiveUp = func(*gateway.Connection) time.Duration { return store.GiveUp }
 	}
 	if o.Hostname == "" {
 		o.Hostname = "postino.localdomain"
@@ -114,7 +115,7 @@ type Request struct {
 type Result struct {
 	store.Submitted
 	MessageID  string // RFC 5322, with angle brackets
-	Connection *adapters.Connection
+	Connection *gateway.Connection
 	Recipients []mime.Recipient
 	Size       int64
 }
@@ -239,7 +240,7 @@ func CheckSender(c *store.Client, field, from string) error {
 }
 
 func senderAllowed(c *store.Client, from string) bool {
-	return len(c.Senders) == 0 || (&adapters.Connection{Aliases: c.Senders}).MatchesFrom(from)
+	return len(c.Senders) == 0 || (&gateway.Connection{Connection: adapters.Connection{Aliases: c.Senders}}).MatchesFrom(from)
 }
 
 func senderRefused(from string) *Refusal {

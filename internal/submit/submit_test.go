@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/gmail"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
 )
@@ -104,7 +104,7 @@ func TestMessageIsCompleted(t *testing.T) {
 // stands before a message and around an address is no part of them.
 func TestAsSent(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil, smtpConn("box", "erp@contoso.it", func(c *adapters.Connection) { c.Fallback = []string{"google"} }),
+	w := newWorld(t, nil, smtpConn("box", "erp@contoso.it", func(c *gateway.Connection) { c.Fallback = []string{"google"} }),
 		gmailConn("google", "g@contoso.it", nil))
 	for from, kept := range map[string]bool{"erp@contoso.it": true, "g@contoso.it": false} {
 		got, refusal := w.take(letter{head: "\ufeffFrom: " + from +
@@ -131,8 +131,8 @@ func TestAsSent(t *testing.T) {
 // Default mode always replaces From and Reply-To and keeps the original on record.
 func TestAlways(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil, graphConn("all", "noreply@contoso.it", func(c *adapters.Connection) {
-		c.Default, c.DisplayName, c.ReplyTo = adapters.DefaultAlways, "Contoso è", "help@contoso.it"
+	w := newWorld(t, nil, graphConn("all", "noreply@contoso.it", func(c *gateway.Connection) {
+		c.Default, c.DisplayName, c.ReplyTo = gateway.DefaultAlways, "Contoso è", "help@contoso.it"
 	}))
 	got, refusal := w.take(letter{head: "From: Scanner <scan@printer.lan>\nReply-To: x@y.it\nSender: z@y.it\nTo: a@example.com\nSubject: s",
 		to: []string{"a@example.com"}, sender: "scan@printer.lan"})
@@ -240,7 +240,7 @@ func TestTooLarge(t *testing.T) {
 	t.Parallel()
 	body := strings.Repeat(strings.Repeat("x", 76)+"\r\n", gmail.MaxSize/78+1)
 	w := newWorld(t, nil, gmailConn("alone", "a@contoso.it", nil),
-		gmailConn("helped", "b@contoso.it", func(c *adapters.Connection) { c.Fallback = []string{"relay"} }),
+		gmailConn("helped", "b@contoso.it", func(c *gateway.Connection) { c.Fallback = []string{"relay"} }),
 		smtpConn("relay", "x@other.it", nil))
 	if _, refusal := w.take(letter{head: "From: a@contoso.it\nSubject: s", body: body, to: []string{"a@example.com"},
 		sender: "a@contoso.it"}); refusal == nil || refusal.SMTP != 552 {

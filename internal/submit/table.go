@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -17,11 +18,11 @@ import (
 type table struct {
 	mu   sync.RWMutex
 	made bool
-	of   []*adapters.Connection // what it was made of, by name
-	keys map[*adapters.Connection]keys
-	ids  map[string]*adapters.Connection
+	of   []*gateway.Connection // what it was made of, by name
+	keys map[*gateway.Connection]keys
+	ids  map[string]*gateway.Connection
 
-	names map[string]*adapters.Connection // lower case
+	names map[string]*gateway.Connection // lower case
 	on    routeLists
 	off   routeLists // those that are switched off: they explain refusals
 
@@ -30,8 +31,8 @@ type table struct {
 
 // routeLists are lists of connections by what they are chosen for, each by name.
 type routeLists struct {
-	always, unrouted, bulk []*adapters.Connection
-	exact, domain          map[string][]*adapters.Connection
+	always, unrouted, bulk []*gateway.Connection
+	exact, domain          map[string][]*gateway.Connection
 }
 
 // sizeMemo remembers MaxSize for a while: an SMTP server's limit is learnt as
@@ -61,21 +62,21 @@ func (m *sizeMemo) forget() {
 
 func newTable() *table {
 	lists := func() routeLists {
-		return routeLists{exact: make(map[string][]*adapters.Connection), domain: make(map[string][]*adapters.Connection)}
+		return routeLists{exact: make(map[string][]*gateway.Connection), domain: make(map[string][]*gateway.Connection)}
 	}
-	return &table{keys: make(map[*adapters.Connection]keys), ids: make(map[string]*adapters.Connection), names: make(map[string]*adapters.Connection),
+	return &table{keys: make(map[*gateway.Connection]keys), ids: make(map[string]*gateway.Connection), names: make(map[string]*gateway.Connection),
 		on: lists(), off: lists()}
 }
 
 // is reports that this is the table of conns, which the registry returns as the
 // same slice until something changes. The lock is held.
-func (t *table) is(conns []*adapters.Connection) bool {
+func (t *table) is(conns []*gateway.Connection) bool {
 	return t.made && len(conns) == len(t.of) && (len(conns) == 0 || &conns[0] == &t.of[0])
 }
 
 // follow makes this the table of what all returns, which is by name. With the
 // lock held it asks again: a table must not go back to an older state.
-func (t *table) follow(all func() ([]*adapters.Connection, error)) error {
+func (t *table) follow(all func() ([]*gateway.Connection, error)) error {
 	conns, err := all()
 	if err != nil {
 		return err
@@ -104,7 +105,7 @@ func (t *table) follow(all func() ([]*adapters.Connection, error)) error {
 }
 
 // difference returns what only before has and what only after has; both are by name.
-func difference(before, after []*adapters.Connection) (gone, come []*adapters.Connection) {
+func difference(before, after []*gateway.Connection) (gone, come []*gateway.Connection) {
 	for len(before) > 0 && len(after) > 0 {
 		switch b, a := before[0], after[0]; {
 		case b == a:
@@ -127,7 +128,7 @@ type keys struct {
 	domains []string
 }
 
-func keysOf(c *adapters.Connection) (k keys) {
+func keysOf(c *gateway.Connection) (k keys) {
 	for _, sender := range append([]string{c.From}, c.Aliases...) {
 		if d, ok := strings.CutPrefix(sender, "*@"); ok {
 			k.domains = append(k.domains, domainOf("x@"+d))
@@ -149,13 +150,13 @@ func keysOf(c *adapters.Connection) (k keys) {
 	return k
 }
 
-func (t *table) add(c *adapters.Connection) {
+func (t *table) add(c *gateway.Connection) {
 	k := keysOf(c)
 	t.keys[c], t.ids[c.ID], t.names[strings.ToLower(c.Name)] = k, c, c
 	t.change(c, k, inserted)
 }
 
-func (t *table) remove(c *adapters.Connection) {
+func (t *table) remove(c *gateway.Connection) {
 	t.change(c, t.keys[c], deleted)
 	delete(t.keys, c)
 	delete(t.ids, c.ID)
@@ -163,21 +164,21 @@ func (t *table) remove(c *adapters.Connection) {
 }
 
 // change applies f to every list that c stands in.
-func (t *table) change(c *adapters.Connection, k keys, f func([]*adapters.Connection, *adapters.Connection) []*adapters.Connection) {
+func (t *table) change(c *gateway.Connection, k keys, f func([]*gateway.Connection, *gateway.Connection) []*gateway.Connection) {
 	w := &t.on
 	if !c.IsActive() {
 		w = &t.off
 	}
 	switch c.Default {
-	case adapters.DefaultAlways:
+	case gateway.DefaultAlways:
 		w.always = f(w.always, c)
-	case adapters.DefaultUnrouted:
+	case gateway.DefaultUnrouted:
 		w.unrouted = f(w.unrouted, c)
 	}
 	if c.Class == ClassBulk {
 		w.bulk = f(w.bulk, c)
 	}
-	in := func(m map[string][]*adapters.Connection, keys []string) {
+	in := func(m map[string][]*gateway.Connection, keys []string) {
 		for _, key := range keys {
 			if list := f(m[key], c); len(list) > 0 {
 				m[key] = list
@@ -191,19 +192,19 @@ func (t *table) change(c *adapters.Connection, k keys, f func([]*adapters.Connec
 }
 
 // place is where c stands, or would stand, in list.
-func place(list []*adapters.Connection, c *adapters.Connection) int {
+func place(list []*gateway.Connection, c *gateway.Connection) int {
 	if n := len(list); n == 0 || list[n-1].Name < c.Name { // a table that fills does so by name
 		return n
 	}
-	i, _ := slices.BinarySearchFunc(list, c, func(a, b *adapters.Connection) int { return strings.Compare(a.Name, b.Name) })
+	i, _ := slices.BinarySearchFunc(list, c, func(a, b *gateway.Connection) int { return strings.Compare(a.Name, b.Name) })
 	return i
 }
 
-func inserted(list []*adapters.Connection, c *adapters.Connection) []*adapters.Connection {
+func inserted(list []*gateway.Connection, c *gateway.Connection) []*gateway.Connection {
 	return slices.Insert(list, place(list, c), c)
 }
 
-func deleted(list []*adapters.Connection, c *adapters.Connection) []*adapters.Connection {
+func deleted(list []*gateway.Connection, c *gateway.Connection) []*gateway.Connection {
 	if i := place(list, c); i < len(list) && list[i] == c {
 		return slices.Delete(list, i, i+1)
 	}
@@ -224,7 +225,7 @@ func domainOf(addr string) string {
 
 // table returns the table of the registry's present state.
 func (s *Submitter) table(ctx context.Context) (*table, error) {
-	return s.routes, s.routes.follow(func() ([]*adapters.Connection, error) { return s.conns.All(ctx) })
+	return s.routes, s.routes.follow(func() ([]*gateway.Connection, error) { return s.conns.All(ctx) })
 }
 
 // MaxSize is the largest message in bytes that any usable route carries, for
@@ -244,7 +245,7 @@ func (s *Submitter) MaxSize(ctx context.Context) (int64, error) {
 // whatever routes there are.
 func (s *Submitter) Limit() int64 { return s.opt.MaxSize }
 
-func (s *Submitter) largest(conns []*adapters.Connection) int64 {
+func (s *Submitter) largest(conns []*gateway.Connection) int64 {
 	var largest int64
 	for _, c := range conns {
 		if !c.IsActive() {

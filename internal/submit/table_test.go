@@ -8,13 +8,14 @@ import (
 	"testing"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 )
 
-func many(n int) (conns []*adapters.Connection) {
+func many(n int) (conns []*gateway.Connection) {
 	for i := range n {
-		c := &adapters.Connection{ID: fmt.Sprint("id", i), Name: fmt.Sprint("C", i), From: fmt.Sprintf("u@c%d.example", i%(n-1)),
+		c := &gateway.Connection{Connection: adapters.Connection{ID: fmt.Sprint("id", i), Name: fmt.Sprint("C", i), From: fmt.Sprintf("u@c%d.example", i%(n-1)),
 			Provider: adapters.SMTP,
-			Aliases:  []string{fmt.Sprintf("*@other%d.example", i%5), fmt.Sprintf("Info@c%d.example", i)}}
+			Aliases:  []string{fmt.Sprintf("*@other%d.example", i%5), fmt.Sprintf("Info@c%d.example", i)}}}
 		if i%3 == 0 {
 			c.Provider = adapters.Graph
 		}
@@ -24,19 +25,19 @@ func many(n int) (conns []*adapters.Connection) {
 		}
 		conns = append(conns, c)
 	}
-	slices.SortFunc(conns, func(a, b *adapters.Connection) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(conns, func(a, b *gateway.Connection) int { return strings.Compare(a.Name, b.Name) })
 	return conns
 }
 
-func tableOf(t testing.TB, conns []*adapters.Connection) *table {
+func tableOf(t testing.TB, conns []*gateway.Connection) *table {
 	out := newTable()
 	follow(t, out, conns)
 	return out
 }
 
-func follow(t testing.TB, table *table, conns []*adapters.Connection) {
+func follow(t testing.TB, table *table, conns []*gateway.Connection) {
 	t.Helper()
-	if err := table.follow(func() ([]*adapters.Connection, error) { return conns, nil }); err != nil {
+	if err := table.follow(func() ([]*gateway.Connection, error) { return conns, nil }); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -47,8 +48,8 @@ func TestTableFollowsEdits(t *testing.T) {
 	t.Parallel()
 	on := true
 	conns := many(60)
-	edit := func(i int, f func(*adapters.Connection)) func([]*adapters.Connection) []*adapters.Connection {
-		return func(list []*adapters.Connection) []*adapters.Connection {
+	edit := func(i int, f func(*gateway.Connection)) func([]*gateway.Connection) []*gateway.Connection {
+		return func(list []*gateway.Connection) []*gateway.Connection {
 			c := list[i].Clone()
 			f(c)
 			return slices.Insert(slices.Delete(list, i, i+1), 0, c)
@@ -56,35 +57,35 @@ func TestTableFollowsEdits(t *testing.T) {
 	}
 	for _, step := range []struct {
 		name   string
-		f      func([]*adapters.Connection) []*adapters.Connection
+		f      func([]*gateway.Connection) []*gateway.Connection
 		others int // read again
 	}{
-		{"another sender", edit(22, func(c *adapters.Connection) { c.From = "moved@c3.example" }), 1},
-		{"the sender of another one", edit(9, func(c *adapters.Connection) { c.From = conns[30].From }), 1},
-		{"another name", edit(5, func(c *adapters.Connection) { c.Name = "A first" }), 1},
-		{"switched on", edit(14, func(c *adapters.Connection) { c.Active = &on }), 1},
-		{"bulk and default", edit(15, func(c *adapters.Connection) { c.Class, c.Default = ClassBulk, adapters.DefaultUnrouted }), 1},
-		{"always", edit(17, func(c *adapters.Connection) { c.Default = adapters.DefaultAlways }), 1},
-		{"always no more", edit(0, func(c *adapters.Connection) { c.Default = "" }), 1},
-		{"deleted", func(list []*adapters.Connection) []*adapters.Connection { return slices.Delete(list, 10, 13) }, 0},
-		{"names change places", func(list []*adapters.Connection) []*adapters.Connection {
+		{"another sender", edit(22, func(c *gateway.Connection) { c.From = "moved@c3.example" }), 1},
+		{"the sender of another one", edit(9, func(c *gateway.Connection) { c.From = conns[30].From }), 1},
+		{"another name", edit(5, func(c *gateway.Connection) { c.Name = "A first" }), 1},
+		{"switched on", edit(14, func(c *gateway.Connection) { c.Active = &on }), 1},
+		{"bulk and default", edit(15, func(c *gateway.Connection) { c.Class, c.Default = ClassBulk, gateway.DefaultUnrouted }), 1},
+		{"always", edit(17, func(c *gateway.Connection) { c.Default = gateway.DefaultAlways }), 1},
+		{"always no more", edit(0, func(c *gateway.Connection) { c.Default = "" }), 1},
+		{"deleted", func(list []*gateway.Connection) []*gateway.Connection { return slices.Delete(list, 10, 13) }, 0},
+		{"names change places", func(list []*gateway.Connection) []*gateway.Connection {
 			a, b := list[3].Clone(), list[40].Clone()
 			a.Name, b.Name = b.Name, a.Name
 			list[3], list[40] = a, b
 			return list
 		}, 2},
-		{"created", func(list []*adapters.Connection) []*adapters.Connection {
-			return append(list, &adapters.Connection{ID: "new", Name: "new", From: conns[30].From, Provider: adapters.SMTP})
+		{"created", func(list []*gateway.Connection) []*gateway.Connection {
+			return append(list, &gateway.Connection{Connection: adapters.Connection{ID: "new", Name: "new", From: conns[30].From, Provider: adapters.SMTP}})
 		}, 1},
-		{"all gone", func([]*adapters.Connection) []*adapters.Connection { return nil }, 0},
+		{"all gone", func([]*gateway.Connection) []*gateway.Connection { return nil }, 0},
 	} {
 		table := tableOf(t, conns)
 		before := maps.Clone(table.keys)
 		conns = step.f(slices.Clone(conns))
-		slices.SortFunc(conns, func(a, b *adapters.Connection) int { return strings.Compare(a.Name, b.Name) })
+		slices.SortFunc(conns, func(a, b *gateway.Connection) int { return strings.Compare(a.Name, b.Name) })
 		follow(t, table, conns)
 		fresh := tableOf(t, conns)
-		equal := func(what string, a, b map[string][]*adapters.Connection) {
+		equal := func(what string, a, b map[string][]*gateway.Connection) {
 			if !maps.EqualFunc(a, b, slices.Equal) {
 				t.Errorf("%s: %s: %v, from nothing %v", step.name, what, a, b)
 			}
@@ -116,7 +117,7 @@ func TestTableNeverGoesBack(t *testing.T) {
 	t.Parallel()
 	older, newer := many(3), many(4)
 	table, asked := tableOf(t, newer), 0
-	if err := table.follow(func() ([]*adapters.Connection, error) {
+	if err := table.follow(func() ([]*gateway.Connection, error) {
 		if asked++; asked == 1 {
 			return older, nil
 		}
@@ -151,12 +152,12 @@ func BenchmarkTable(b *testing.B) {
 // BenchmarkRoute chooses among 10,000 connections, as a hosted service does for
 // each message.
 func BenchmarkRoute(b *testing.B) {
-	var conns []*adapters.Connection
+	var conns []*gateway.Connection
 	for i := range 10_000 {
-		conns = append(conns, &adapters.Connection{ID: fmt.Sprint(i), Name: fmt.Sprint("c", i), Provider: adapters.SMTP,
-			From: fmt.Sprintf("erp@customer%d.example", i), SMTP: &adapters.SMTPSettings{Host: "h"}})
+		conns = append(conns, &gateway.Connection{Connection: adapters.Connection{ID: fmt.Sprint(i), Name: fmt.Sprint("c", i), Provider: adapters.SMTP,
+			From: fmt.Sprintf("erp@customer%d.example", i), SMTP: &adapters.SMTPSettings{Host: "h"}}})
 	}
-	slices.SortFunc(conns, func(a, b *adapters.Connection) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(conns, func(a, b *gateway.Connection) int { return strings.Compare(a.Name, b.Name) })
 	t := tableOf(b, conns)
 	for _, from := range []string{"erp@customer9999.example", "anna@customer9999.example"} {
 		b.Run(from, func(b *testing.B) {

@@ -11,6 +11,7 @@ import (
 	"github.com/postino-mail/postino/adapters/gmail"
 	"github.com/postino-mail/postino/adapters/graph"
 	"github.com/postino-mail/postino/fallback"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
@@ -26,16 +27,16 @@ type world struct {
 	*Submitter
 	t     testing.TB
 	store store.Store
-	conns map[string]*adapters.Connection // as stored, by name
+	conns map[string]*gateway.Connection // as stored, by name
 }
 
-func newWorld(t testing.TB, change func(*Options), conns ...*adapters.Connection) *world {
+func newWorld(t testing.TB, change func(*Options), conns ...*gateway.Connection) *world {
 	t.Helper()
 	return newWorldIn(t, t.TempDir(), change, conns...)
 }
 
 // newWorldIn makes the world in a folder that may hold a store already.
-func newWorldIn(t testing.TB, dir string, change func(*Options), conns ...*adapters.Connection) *world {
+func newWorldIn(t testing.TB, dir string, change func(*Options), conns ...*gateway.Connection) *world {
 	t.Helper()
 	keys, err := vault.Open(dir, func(string) string { return "" })
 	if err != nil {
@@ -60,7 +61,7 @@ func newWorldIn(t testing.TB, dir string, change func(*Options), conns ...*adapt
 			t.Error(err)
 		}
 	})
-	w := &world{t: t, store: st, conns: map[string]*adapters.Connection{}}
+	w := &world{t: t, store: st, conns: map[string]*gateway.Connection{}}
 	for _, c := range conns {
 		if w.conns[c.Name], err = st.PutConnection(t.Context(), time.Now(), c); err != nil {
 			t.Fatal(err)
@@ -77,23 +78,23 @@ func newWorldIn(t testing.TB, dir string, change func(*Options), conns ...*adapt
 }
 
 // A connection of each kind; change may be nil.
-func graphConn(name, from string, change func(*adapters.Connection)) *adapters.Connection {
-	return changed(&adapters.Connection{Name: name, Provider: adapters.Graph, From: from,
-		Graph: &adapters.GraphSettings{Tenant: "contoso.onmicrosoft.com", ClientID: "c", ClientSecret: "s"}}, change)
+func graphConn(name, from string, change func(*gateway.Connection)) *gateway.Connection {
+	return changed(&gateway.Connection{Connection: adapters.Connection{Name: name, Provider: adapters.Graph, From: from,
+		Graph: &adapters.GraphSettings{Tenant: "contoso.onmicrosoft.com", ClientID: "c", ClientSecret: "s"}}}, change)
 }
 
-func gmailConn(name, from string, change func(*adapters.Connection)) *adapters.Connection {
-	return changed(&adapters.Connection{Name: name, Provider: adapters.Gmail, From: from,
-		Gmail: &adapters.GmailSettings{ServiceAccountFile: "account.json"}}, change)
+func gmailConn(name, from string, change func(*gateway.Connection)) *gateway.Connection {
+	return changed(&gateway.Connection{Connection: adapters.Connection{Name: name, Provider: adapters.Gmail, From: from,
+		Gmail: &adapters.GmailSettings{ServiceAccountFile: "account.json"}}}, change)
 }
 
-func smtpConn(name, from string, change func(*adapters.Connection)) *adapters.Connection {
-	return changed(&adapters.Connection{Name: name, Provider: adapters.SMTP, From: from,
+func smtpConn(name, from string, change func(*gateway.Connection)) *gateway.Connection {
+	return changed(&gateway.Connection{Connection: adapters.Connection{Name: name, Provider: adapters.SMTP, From: from,
 		SMTP: &adapters.SMTPSettings{Host: "smtp.aruba.it", Port: 465, Encryption: adapters.EncryptionTLS, Login: "login@aruba.it",
-			Password: "s"}}, change)
+			Password: "s"}}}, change)
 }
 
-func changed(c *adapters.Connection, change func(*adapters.Connection)) *adapters.Connection {
+func changed(c *gateway.Connection, change func(*gateway.Connection)) *gateway.Connection {
 	if change != nil {
 		change(c)
 	}

@@ -3,14 +3,14 @@ package view
 import (
 	"time"
 
-	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 )
 
 // A Connection is a connection without its secrets, with its state.
 type Connection struct {
-	adapters.Connection
+	gateway.Connection
 	State ConnectionState `json:"state"`
 	Lane  *Lane           `json:"lane,omitempty" doc:"Of its mailbox; absent when it sends for several, or has sent nothing yet"`
 }
@@ -24,7 +24,7 @@ type ConnectionState struct {
 }
 
 // OfConnection returns the view of a connection and its status at the time now.
-func OfConnection(c *adapters.Connection, status registry.Status, now time.Time, lang string) Connection {
+func OfConnection(c *gateway.Connection, status registry.Status, now time.Time, lang string) Connection {
 	st := status.State
 	paused, until := pause(st.PausedUntil, now)
 	v := Connection{

@@ -6,13 +6,13 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
 // A storedConnection is a connection with its secrets as they are sealed.
 type storedConnection struct {
-	*adapters.Connection
+	*gateway.Connection
 	sealed []byte
 }
 
@@ -27,7 +27,7 @@ func (r Records) scanConnection(sc Scan) (storedConnection, error) {
 	return storedConnection{c, []byte(sealed)}, err
 }
 
-func (r Records) connection(ctx context.Context, cond, arg string) (*adapters.Connection, error) {
+func (r Records) connection(ctx context.Context, cond, arg string) (*gateway.Connection, error) {
 	c, err := r.scanConnection(func(dst ...any) error { return r.DB.Read(ctx, connectionColumns+cond, []any{arg}, dst...) })
 	if err != nil {
 		return nil, err
@@ -35,7 +35,7 @@ func (r Records) connection(ctx context.Context, cond, arg string) (*adapters.Co
 	return c.Connection, nil
 }
 
-func (r Records) connections(ctx context.Context, cond string, args ...any) (out []*adapters.Connection, err error) {
+func (r Records) connections(ctx context.Context, cond string, args ...any) (out []*gateway.Connection, err error) {
 	err = r.DB.List(ctx, connectionColumns+cond, args, func() { out = nil }, func(sc Scan) error {
 		c, err := r.scanConnection(sc)
 		out = append(out, c.Connection)
@@ -48,22 +48,22 @@ func (r Records) connections(ctx context.Context, cond string, args ...any) (out
 }
 
 // Connection implements store.Connections.
-func (r Records) Connection(ctx context.Context, id string) (*adapters.Connection, error) {
+func (r Records) Connection(ctx context.Context, id string) (*gateway.Connection, error) {
 	return r.connection(ctx, ` WHERE id = $1`, id)
 }
 
 // ConnectionNamed implements store.Connections.
-func (r Records) ConnectionNamed(ctx context.Context, name string) (*adapters.Connection, error) {
+func (r Records) ConnectionNamed(ctx context.Context, name string) (*gateway.Connection, error) {
 	return r.connection(ctx, ` WHERE name_key = $1`, Fold(name))
 }
 
 // Connections implements store.Connections.
-func (r Records) Connections(ctx context.Context) ([]*adapters.Connection, error) {
+func (r Records) Connections(ctx context.Context) ([]*gateway.Connection, error) {
 	return r.connections(ctx, ` ORDER BY name_key`)
 }
 
 // ConnectionsByID implements store.Connections.
-func (r Records) ConnectionsByID(ctx context.Context, ids []string) ([]*adapters.Connection, error) {
+func (r Records) ConnectionsByID(ctx context.Context, ids []string) ([]*gateway.Connection, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -106,7 +106,7 @@ func (r Records) ConnectionsVersion(ctx context.Context) (int64, error) {
 // who writes connections runs at the same time. It counts the revision up, and
 // forgets the connection's state: somebody has looked at it, and what was wrong
 // may be right now.
-func (r Records) WriteConnection(t Tx, c *adapters.Connection) error {
+func (r Records) WriteConnection(t Tx, c *gateway.Connection) error {
 	var old storedConnection
 	var others []storedConnection // what bears on c: its name, or that it is the default
 	name := Fold(c.Name)
@@ -141,7 +141,7 @@ func (r Records) WriteConnection(t Tx, c *adapters.Connection) error {
 		if !isDefault(c) || !isDefault(o.Connection) {
 			continue
 		}
-		o.Default = adapters.DefaultNo
+		o.Default = gateway.DefaultNo
 		o.Revision++
 		if err := r.setConnection(t, o.Connection, o.sealed); err != nil {
 			return err
@@ -154,12 +154,12 @@ func (r Records) WriteConnection(t Tx, c *adapters.Connection) error {
 	return errors.Join(forgetState(t, c.ID), noteEdit(t, edited...))
 }
 
-func isDefault(c *adapters.Connection) bool {
-	return c.Default != "" && c.Default != adapters.DefaultNo
+func isDefault(c *gateway.Connection) bool {
+	return c.Default != "" && c.Default != gateway.DefaultNo
 }
 
 // setConnection writes c over one whose sealed secrets were old.
-func (r Records) setConnection(t Tx, c *adapters.Connection, old []byte) error {
+func (r Records) setConnection(t Tx, c *gateway.Connection, old []byte) error {
 	doc, sealed, err := store.SealConnection(c, r.Sealer, old)
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -262,7 +263,7 @@ func TestEditIsHeard(t *testing.T) {
 			t.Errorf("%s was not heard of", what)
 		}
 	}
-	c, err := a.PutConnection(t.Context(), time.Now(), &adapters.Connection{Name: "x", Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}})
+	c, err := a.PutConnection(t.Context(), time.Now(), &gateway.Connection{Connection: adapters.Connection{Name: "x", Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

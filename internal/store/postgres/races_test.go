@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
 )
@@ -27,7 +28,7 @@ func TestActBesidePurge(t *testing.T) {
 		return nil
 	}})
 	other = open(t, Options{URL: s.opt.URL})
-	c, err := s.PutConnection(t.Context(), time.Now(), &adapters.Connection{Name: "x", Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}})
+	c, err := s.PutConnection(t.Context(), time.Now(), &gateway.Connection{Connection: adapters.Connection{Name: "x", Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

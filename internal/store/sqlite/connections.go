@@ -7,13 +7,13 @@ import (
 	"errors"
 	"time"
 
-	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // PutConnection implements store.Connections.
-func (s *Store) PutConnection(ctx context.Context, now time.Time, c *adapters.Connection) (out *adapters.Connection, err error) {
+func (s *Store) PutConnection(ctx context.Context, now time.Time, c *gateway.Connection) (out *gateway.Connection, err error) {
 	now = store.Micro(now)
 	err = s.do(ctx, func(t *tx) error {
 		out = c.Clone()

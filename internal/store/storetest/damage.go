@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -114,7 +115,7 @@ func testDamage(t *testing.T, h Harness) {
 		c, err := s.PutConnection(t.Context(), t0(), smtpConnection("Ufficio"))
 		must(t, err)
 		d := smtpConnection("Altra")
-		d.Default = adapters.DefaultUnrouted
+		d.Default = gateway.DefaultUnrouted
 		_, err = s.PutConnection(t.Context(), t0(), d)
 		must(t, err)
 		h.Damage(t, s, "secrets", store.ID{})
@@ -125,7 +126,7 @@ func testDamage(t *testing.T, h Harness) {
 		must(t, err)
 		want(t, "a secret that cannot be opened", c.SMTP.Password, adapters.Secret(adapters.Redacted))
 		// An edit of something else, also by way of the default, keeps what is sealed.
-		c.DisplayName, c.Default = "ERP", adapters.DefaultUnrouted
+		c.DisplayName, c.Default = "ERP", gateway.DefaultUnrouted
 		c, err = s.PutConnection(t.Context(), t0(), c)
 		must(t, err)
 		want(t, "still closed", c.SMTP.Password, adapters.Secret(adapters.Redacted))

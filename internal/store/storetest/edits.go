@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -26,25 +27,25 @@ func testConnectionEdits(t *testing.T, h Harness) {
 		want(t, "version", e.Version, now)
 		return e.Version
 	}
-	put := func(c *adapters.Connection) *adapters.Connection {
+	put := func(c *gateway.Connection) *gateway.Connection {
 		t.Helper()
 		out, err := s.PutConnection(ctx, t0(), c)
 		must(t, err)
 		return out
 	}
-	smtp := func(name string) *adapters.Connection {
-		return &adapters.Connection{Name: name, Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}}
+	smtp := func(name string) *gateway.Connection {
+		return &gateway.Connection{Connection: adapters.Connection{Name: name, Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}}}
 	}
 	v0, err := s.ConnectionsVersion(ctx)
 	must(t, err)
 	since(v0)
 	first := smtp("a")
-	first.Default = adapters.DefaultUnrouted
+	first.Default = gateway.DefaultUnrouted
 	a := put(first)
 	v1 := since(v0, a.ID)
 	b := put(smtp("b"))
 	v2 := since(v1, b.ID)
-	b.Default = adapters.DefaultUnrouted // and a is it no longer
+	b.Default = gateway.DefaultUnrouted // and a is it no longer
 	put(b)
 	v3 := since(v2, a.ID, b.ID)
 	must(t, s.DeleteConnection(ctx, t0(), a.ID))

@@ -10,12 +10,13 @@ import (
 	"testing"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
-func smtpConnection(name string) *adapters.Connection {
-	return &adapters.Connection{Name: name, Provider: adapters.SMTP, From: "erp@contoso.it",
-		SMTP: &adapters.SMTPSettings{Host: "smtp.aruba.it", Port: 465, Login: "erp", Password: "segreto-1"}}
+func smtpConnection(name string) *gateway.Connection {
+	return &gateway.Connection{Connection: adapters.Connection{Name: name, Provider: adapters.SMTP, From: "erp@contoso.it",
+		SMTP: &adapters.SMTPSettings{Host: "smtp.aruba.it", Port: 465, Login: "erp", Password: "segreto-1"}}}
 }
 
 func testConnections(t *testing.T, h Harness) {
@@ -64,7 +65,7 @@ func testConnections(t *testing.T, h Harness) {
 	for i := range 5 {
 		wg.Go(func() {
 			c := smtpConnection(fmt.Sprint("D", i))
-			c.Default = adapters.DefaultUnrouted
+			c.Default = gateway.DefaultUnrouted
 			if _, err := s.PutConnection(context.WithoutCancel(ctx), t0(), c); err != nil {
 				t.Error(err)
 			}
@@ -76,7 +77,7 @@ func testConnections(t *testing.T, h Harness) {
 	want(t, "all", len(all), 6)
 	defaults := 0
 	for i, c := range all {
-		if c.Default == adapters.DefaultUnrouted {
+		if c.Default == gateway.DefaultUnrouted {
 			defaults++
 		}
 		if i > 0 && strings.ToLower(all[i-1].Name) > strings.ToLower(c.Name) {
@@ -102,10 +103,10 @@ func testConnections(t *testing.T, h Harness) {
 	_, err = s.Connection(ctx, a.ID)
 	wantErr(t, "gone", err, store.ErrNotFound)
 	// What still names it is given out, whatever it was: somebody must hear of it.
-	for i, change := range []func(*adapters.Connection){
-		func(*adapters.Connection) {},
-		func(c *adapters.Connection) { c.Active = new(bool) },
-		func(c *adapters.Connection) {
+	for i, change := range []func(*gateway.Connection){
+		func(*gateway.Connection) {},
+		func(c *gateway.Connection) { c.Active = new(bool) },
+		func(c *gateway.Connection) {
 			until := store.Never()
 			must(t, s.ChangeConnection(ctx, after(3), c.ID, store.ConnectionChange{PauseUntil: &until}))
 		},
