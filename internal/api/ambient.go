@@ -41,9 +41,9 @@ func (a *authenticator) ambient(r *http.Request, from origin) (*principal, error
 func bySocket(peer localsocket.Peer) (*principal, error) {
 	switch peer.Role {
 	case localsocket.Owner:
-		return &principal{scopes: []string{ScopeAdmin}, name: peer.User}, nil
+		return &principal{scopes: []string{ScopeAdmin}, name: peer.User, space: peer.User}, nil
 	case localsocket.Member:
-		return &principal{scopes: []string{scopeSubmit}, name: peer.User}, nil
+		return &principal{scopes: []string{scopeSubmit}, name: peer.User, space: peer.User}, nil
 	}
 	return nil, unauthorized(text("api.socket_not_allowed",
 		"this user of the machine may not use the socket without a key: only root, the server's user "+
@@ -60,7 +60,7 @@ func (a *authenticator) byAddress(r *http.Request, from origin) (*principal, err
 	case !from.local:
 		return nil, unauthorized(text("api.no_credentials", "the request has no credentials"))
 	}
-	return &principal{scopes: []string{scopeSubmit}, name: "this machine", keyless: true}, nil
+	return &principal{scopes: []string{scopeSubmit}, name: "this machine", space: "this machine", keyless: true}, nil
 }
 
 // direct refuses what a proxy passed on or a web page made a browser send: then

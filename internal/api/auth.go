@@ -48,6 +48,7 @@ type principal struct {
 	client  *store.Client // nil: no client, all clients' messages are seen
 	scopes  []string
 	name    string // for the log
+	space   string // of idempotency keys, where it is no client's
 	keyless bool   // came by TCP without credentials: they would change what it may do
 }
 
@@ -66,6 +67,15 @@ func (p *principal) clientID() string {
 		return ""
 	}
 	return p.client.ID
+}
+
+// keySpace is whose idempotency keys are one space: the client's, or those of
+// one API key or one user of the machine.
+func (p *principal) keySpace() string {
+	if p.client != nil {
+		return p.client.ID
+	}
+	return p.space
 }
 
 type principalKey struct{}
@@ -210,7 +220,7 @@ func (a *authenticator) bearer(ctx context.Context, key adapters.Secret) (*princ
 	if !k.RevokedAt.IsZero() || !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) {
 		return nil, wrong
 	}
-	p := &principal{scopes: k.Scopes, name: "key " + k.Name}
+	p := &principal{scopes: k.Scopes, name: "key " + k.Name, space: "key " + k.ID}
 	if k.Client != "" {
 		p.client, err = a.clients.ByID(ctx, k.Client)
 		if errors.Is(err, store.ErrNotFound) { // or made a moment ago by another process

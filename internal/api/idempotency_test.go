@@ -40,6 +40,13 @@ func TestIdempotency(t *testing.T) {
 	}
 	// another client's keys are its own
 	w.want(w.do(w.addKey(w.other(), clientScopes()...), "POST", "/v1/messages", note("altro"), "Idempotency-Key", "k-1"), 202)
+	// and so are those of keys that belong to no client
+	for range 2 {
+		w.want(w.do(w.addKey("", ScopeMessagesSend), "POST", "/v1/messages", note("di nessun cliente"), "Idempotency-Key", "k-none"), 202)
+	}
+	if n := w.messages(); n != 4 {
+		t.Errorf("%d messages, not 4", n)
+	}
 	// A form has another boundary at each try and is the same request.
 	form := func(content string) answer {
 		var b bytes.Buffer

@@ -330,7 +330,7 @@ func idempotency(r *http.Request, now time.Time, digest hash.Hash) (*store.Idemp
 			text("api.bad_idempotency_key", "an Idempotency-Key has 1 to 255 visible ASCII characters"),
 			text("api.bad_idempotency_key_hint", "a UUID is a good one"))
 	}
-	return &store.Idempotency{Client: caller(r.Context()).clientID(), Key: key, Request: digest.Sum(nil),
+	return &store.Idempotency{Client: caller(r.Context()).keySpace(), Key: key, Request: digest.Sum(nil),
 		ExpiresAt: now.Add(idempotencyTTL)}, nil
 }
 

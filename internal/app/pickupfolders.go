@@ -23,7 +23,7 @@ func (s *server) pickupFolders() (*pickup.Pickup, error) {
 			"own", ownDrop(s.conf.Data))
 		drop = ownDrop(s.conf.Data)
 	}
-	o := pickup.Options{Dir: conf.Dir, Drop: drop, Submit: s.submit, SpoolDir: s.store.SpoolDir(),
+	o := pickup.Options{Dir: conf.Dir, Drop: drop, Submit: s.submit, SpoolDir: s.store.SpoolDir(), Budget: s.uploads,
 		MaxSize: int64(s.conf.Limits.MaxSize), Pause: time.Duration(conf.Pause), Log: s.log}
 	// sendmail left its mail there before the other folder was made.
 	if own := ownDrop(s.conf.Data); own != o.Drop {

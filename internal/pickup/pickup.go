@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/maildrop"
+	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/submit"
 )
@@ -33,6 +34,7 @@ type Options struct {
 	Client     ClientFunc // of messages in Dir
 	DropClient ClientFunc // of messages in Drop and OldDrop
 	SpoolDir   string
+	Budget     *spool.Budget // of disk space for messages on their way in; nil: unbounded
 	MaxSize    int64
 	Every      time.Duration    // between two passes; 1 s
 	Pause      time.Duration    // a file that changed within this time may still be written; 2 s

@@ -27,7 +27,7 @@ func (p *Pickup) eml(ctx context.Context, f *os.File) (submit.Request, error) {
 	if err != nil {
 		return r, err
 	}
-	if r.Message, err = p.fill(in.rest); err != nil {
+	if r.Message, err = p.fill(in.rest, r); err != nil {
 		return r, err
 	}
 	r.Envelope = in.envelope
@@ -61,13 +61,25 @@ func (p *Pickup) dropped(ctx context.Context, f *os.File) (submit.Request, error
 		return r, err
 	}
 	r.Envelope = env
-	r.Message, err = p.fill(body)
+	r.Message, err = p.fill(body, r)
 	return r, err
 }
 
-func (p *Pickup) fill(r io.Reader) (*spool.Buffer, error) {
-	b, err := spool.Fill(r, p.opt.SpoolDir, 0, p.opt.MaxSize)
-	if errors.Is(err, spool.ErrTooLarge) {
+// fill copies a message into the spool, charged to its client, or to its folder
+// where that has none. A file that finds no room waits.
+func (p *Pickup) fill(in io.Reader, r submit.Request) (*spool.Buffer, error) {
+	party := r.EntryPoint
+	if r.Client != nil {
+		party = "client " + r.Client.ID
+	}
+	b, err := spool.New(p.opt.SpoolDir, 0, p.opt.MaxSize).Charged(p.opt.Budget, party).Fill(in)
+	var full *spool.FullError
+	switch {
+	case errors.As(err, &full):
+		return nil, &submit.Refusal{Code: "no_room", SMTP: 452, Enhanced: "4.3.1", HTTP: http.StatusInsufficientStorage, Err: err,
+			Message: adapters.Text{EN: "messages that are arriving have no more room on the disk: [limits] " + full.Setting,
+				IT: "i messaggi in arrivo non hanno altro spazio sul disco: [limits] " + full.Setting}}
+	case errors.Is(err, spool.ErrTooLarge):
 		return nil, refusal("too_large", fmt.Sprintf("the file is larger than %d bytes", p.opt.MaxSize),
 			fmt.Sprintf("il file supera %d byte", p.opt.MaxSize))
 	}

@@ -71,11 +71,17 @@ func (c *Clients) LookAgain(ctx context.Context, since time.Time) (changed bool,
 	err = c.again.do(ctx, func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return c.looked.After(since)
+		return c.away == nil && c.looked.After(since)
 	}, func() error {
-		c.Stale()
-		_, err := c.current(ctx)
-		return err
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		now := time.Now()
+		if err := c.look(ctx); err != nil {
+			return err
+		}
+		c.looked, c.away = now, nil
+		c.known.Store(nil)
+		return nil
 	})
 	if err != nil {
 		return false, err

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -29,7 +30,59 @@ func (v *versions) ConnectionsVersion(ctx context.Context) (int64, error) {
 
 func (v *versions) ClientsVersion(ctx context.Context) (int64, error) {
 	v.looks.Add(1)
+	if v.fails.Load() {
+		return 0, store.ErrUnavailable
+	}
 	return v.Store.ClientsVersion(ctx)
+}
+
+// While the store is away a client that is known is answered from the copy; that
+// one is not there is never said from it.
+func TestClientsWhileTheStoreIsAway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		v := &versions{Store: open(t)}
+		defer v.Close()
+		nets := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+		known, err := v.PutClient(ctx, store.Client{Name: "erp", Networks: nets})
+		if err != nil {
+			t.Fatal(err)
+		}
+		clients := NewClients(v)
+		if _, err := clients.Named(ctx, "erp"); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			time.Sleep(2 * fresh) //nolint:forbidigo // fake time
+			v.fails.Store(true)
+			before := v.looks.Load()
+			for range 50 {
+				if c, err := clients.Named(ctx, "erp"); err != nil || c.ID != known.ID {
+					t.Errorf("by name: %v, %v", c, err)
+				}
+				if c, err := clients.ByAddress(ctx, netip.MustParseAddr("10.1.2.3")); err != nil || c.ID != known.ID {
+					t.Errorf("by address: %v, %v", c, err)
+				}
+				_, err1 := clients.Named(ctx, "new")
+				_, err2 := clients.ByAddress(ctx, netip.MustParseAddr("192.0.2.1"))
+				if !errors.Is(err1, store.ErrUnavailable) || !errors.Is(err2, store.ErrUnavailable) {
+					t.Errorf("who is not known: %v, %v", err1, err2)
+				}
+			}
+			if n := v.looks.Load() - before; n != 1 {
+				t.Errorf("%d looks at a store that is away", n)
+			}
+			if _, err := clients.LookAgain(ctx, time.Now().Add(-time.Hour)); !errors.Is(err, store.ErrUnavailable) {
+				t.Errorf("a refusal for good: %v", err)
+			}
+			v.fails.Store(false)
+			time.Sleep(2 * fresh) //nolint:forbidigo // fake time
+			if _, err := clients.Named(ctx, "new"); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("the store is back: %v", err)
+			}
+		}
+	})
 }
 
 func TestLookAgain(t *testing.T) {

@@ -2,9 +2,11 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
@@ -17,12 +19,20 @@ type Clients struct {
 	again looker
 	heard heard
 
+	known atomic.Pointer[knownClients] // while the store is away
+
 	mu      sync.Mutex
 	looked  time.Time // began then
 	changed time.Time // when a look last found something new
 	loaded  bool
 	version int64
 	list    []store.Client
+	away    error // why the last look failed: list is as it was before
+}
+
+type knownClients struct {
+	list []store.Client
+	away error
 }
 
 // NewClients makes an empty copy; it fills itself.
@@ -32,29 +42,52 @@ func NewClients(s store.Clients) *Clients {
 	return c
 }
 
-func (c *Clients) current(ctx context.Context) ([]store.Client, error) {
-	c.mu.Lock()
+// current returns the clients, and in away why that is what was known before:
+// the store cannot be asked. Then a client that is there is there, for nothing
+// is accepted without the store, and one that is not may be.
+func (c *Clients) current(ctx context.Context) (list []store.Client, away, err error) {
+	if !c.mu.TryLock() {
+		if known := c.known.Load(); known != nil { // another asks a store that was away a moment ago
+			return known.list, known.away, nil
+		}
+		c.mu.Lock()
+	}
 	defer c.mu.Unlock()
 	if edited := c.heard.Swap(false); c.loaded && !edited && time.Since(c.looked) < fresh {
-		return c.list, nil
+		return c.list, c.away, nil
 	}
 	now := time.Now()
-	v, err := c.store.ClientsVersion(ctx)
-	if err != nil {
+	if err := c.look(ctx); err != nil {
 		c.looked = time.Time{}
-		return nil, err
-	}
-	if !c.loaded || v != c.version {
-		if c.list, err = c.store.Clients(ctx); err != nil {
-			return nil, err
+		if !c.loaded || !errors.Is(err, store.ErrUnavailable) {
+			return nil, nil, err
 		}
-		if c.loaded {
-			c.changed = time.Now()
-		}
-		c.version, c.loaded = v, true
+		c.away = err
+		c.known.Store(&knownClients{c.list, err})
+		c.looked = now
+		return c.list, err, nil
 	}
+	c.away = nil
+	c.known.Store(nil)
 	c.looked = now
-	return c.list, nil
+	return c.list, nil, nil
+}
+
+// look reads the clients where they have changed. The lock is held.
+func (c *Clients) look(ctx context.Context) error {
+	v, err := c.store.ClientsVersion(ctx)
+	if err != nil || c.loaded && v == c.version {
+		return err
+	}
+	list, err := c.store.Clients(ctx)
+	if err != nil {
+		return err
+	}
+	if c.loaded {
+		c.changed = time.Now()
+	}
+	c.list, c.version, c.loaded = list, v, true
+	return nil
 }
 
 // ByID gives a client; store.ErrNotFound when there is none.
@@ -70,7 +103,7 @@ func (c *Clients) Named(ctx context.Context, name string) (*store.Client, error)
 // ByAddress gives the enabled client whose networks hold addr, the one with
 // the narrowest network first; store.ErrNotFound when there is none.
 func (c *Clients) ByAddress(ctx context.Context, addr netip.Addr) (*store.Client, error) {
-	list, err := c.current(ctx)
+	list, away, err := c.current(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -88,14 +121,14 @@ func (c *Clients) ByAddress(ctx context.Context, addr netip.Addr) (*store.Client
 		}
 	}
 	if best == nil {
-		return nil, store.ErrNotFound
+		return nil, absent(away)
 	}
 	out := *best
 	return &out, nil
 }
 
 func (c *Clients) find(ctx context.Context, ok func(*store.Client) bool) (*store.Client, error) {
-	list, err := c.current(ctx)
+	list, away, err := c.current(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +138,16 @@ func (c *Clients) find(ctx context.Context, ok func(*store.Client) bool) (*store
 			return &out, nil
 		}
 	}
-	return nil, store.ErrNotFound
+	return nil, absent(away)
+}
+
+// absent is the error of a client that is not in the copy: a "no" comes from the
+// store.
+func absent(away error) error {
+	if away != nil {
+		return away
+	}
+	return store.ErrNotFound
 }
 
 // Stale makes the next call look at the store, after an edit by this process.

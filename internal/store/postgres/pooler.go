@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -12,6 +13,10 @@ import (
 // errPooling: the pooler gives each transaction another session.
 var errPooling = errors.New("the connection pooler before the database pools transactions: postino keeps state in its sessions (settings, LISTEN, locks), " +
 	"so set pool_mode = session for this database in pgbouncer.ini, or connect to the server itself")
+
+// errPoolSize: the pooler has no second session to give.
+var errPoolSize = errors.New("the connection pooler before the database gave no second connection while one was open: each node keeps several, " +
+	"so raise default_pool_size (and max_db_connections, where it is set) in pgbouncer.ini to the connections of all nodes, pool_max_conns of the URL and two more for each")
 
 // checkPooler tells whether what stands between this node and the server keeps
 // a session for a connection. While c is open, a second connection gets a
@@ -38,8 +43,8 @@ func (s *Store) checkPooler(ctx context.Context, c *pgconn.PgConn, want map[stri
 		if err != nil {
 			return err
 		}
-		if _, err := other.Exec(ctx, `BEGIN`); err != nil {
-			return fmt.Errorf("%w: %w", errPooling, err) // statements are pooled
+		if err := beginSoon(ctx, other); err != nil {
+			return err
 		}
 		theirs, err := backend(ctx, other.PgConn())
 		if err != nil {
@@ -58,6 +63,25 @@ func (s *Store) checkPooler(ctx context.Context, c *pgconn.PgConn, want map[stri
 	}
 	s.pooled = true
 	return nil
+}
+
+// secondServer is how long a pooler may take to find a server for a second
+// connection while a first one is open.
+const secondServer = 3 * time.Second
+
+// beginSoon begins a transaction on the second connection. One that a pooler of
+// sessions has no server for waits; one of statements is refused.
+func beginSoon(ctx context.Context, other *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, secondServer)
+	defer cancel()
+	_, err := other.Exec(ctx, `BEGIN`)
+	switch {
+	case err == nil:
+		return nil
+	case pgconn.Timeout(err) || ctx.Err() != nil:
+		return fmt.Errorf("%w: %w", errPoolSize, err)
+	}
+	return fmt.Errorf("%w: %w", errPooling, err)
 }
 
 func backend(ctx context.Context, c *pgconn.PgConn) (string, error) {

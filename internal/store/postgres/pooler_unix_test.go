@@ -18,7 +18,7 @@ import (
 )
 
 // pgbouncer starts a pooler before the tests' server and gives a URL through it.
-func pgbouncer(t *testing.T, mode string) string {
+func pgbouncer(t *testing.T, mode string, size int) string {
 	t.Helper()
 	bin, err := exec.LookPath("pgbouncer")
 	if err != nil {
@@ -42,8 +42,8 @@ func pgbouncer(t *testing.T, mode string) string {
 	conf := filepath.Join(dir, "pgbouncer.ini")
 	if err := os.WriteFile(conf,
 		fmt.Appendf(nil, "[databases]\n* = host=127.0.0.1 port=%s "+
-			"user=%s\n[pgbouncer]\nlisten_addr=127.0.0.1\nlisten_port=%d\nunix_socket_dir=\nauth_type=any\npool_mode=%s\ndefault_pool_size=40\n",
-			u.Port(), u.User.Username(), port, mode), 0o644); err != nil {
+			"user=%s\n[pgbouncer]\nlisten_addr=127.0.0.1\nlisten_port=%d\nunix_socket_dir=\nauth_type=any\npool_mode=%s\ndefault_pool_size=%d\n",
+			u.Port(), u.User.Username(), port, mode, size), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(bin, "-q", conf)
@@ -87,7 +87,7 @@ func TestPoolers(t *testing.T) {
 	for _, mode := range []string{"session", "transaction", "statement"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			u := pgbouncer(t, mode)
+			u := pgbouncer(t, mode, 40)
 			if mode == "session" {
 				s := open(t, Options{URL: u})
 				if _, err := send(t, s, "l", []byte("x")); err != nil {
@@ -103,5 +103,21 @@ func TestPoolers(t *testing.T) {
 				t.Error(s.Close())
 			}
 		})
+	}
+}
+
+// A pooler of sessions with one server is told from one of transactions: the
+// remedy is another.
+func TestPoolerOfOne(t *testing.T) {
+	t.Parallel()
+	if os.Getenv("POSTINO_PEERS") != "1" {
+		t.Skip("starts pgbouncer: set POSTINO_PEERS=1")
+	}
+	s, err := Open(t.Context(), Options{URL: pgbouncer(t, "session", 1), Dir: t.TempDir()})
+	if !errors.Is(err, errPoolSize) || errors.Is(err, errPooling) {
+		t.Errorf("it returns %v", err)
+	}
+	if s != nil {
+		t.Error(s.Close())
 	}
 }
