@@ -37,10 +37,6 @@ type DB interface {
 	// Edited tells the caches of all nodes that a connection, a client or a key
 	// has changed.
 	Edited()
-	// Key is an idempotency key as the database takes it, which need not be
-	// UTF-8; ID is where a column with an id is scanned to.
-	Key(k string) any
-	ID(id *store.ID) any
 }
 
 // Micros and At turn times into columns and back; 0 is the zero time.

@@ -26,7 +26,7 @@ func (r Records) Events(ctx context.Context, after int64, limit int, client stri
 		var e store.Event
 		var when int64
 		var data string
-		if err := sc(&e.Seq, &e.Type, &when, &e.Client, r.DB.ID(&e.Message), r.DB.ID(&e.Delivery), &data); err != nil {
+		if err := sc(&e.Seq, &e.Type, &when, &e.Client, r.Schema.To(&e.Message), r.Schema.To(&e.Delivery), &data); err != nil {
 			return err
 		}
 		if e.At = At(when); data != "" {

@@ -14,6 +14,7 @@ import (
 // sealed by Sealer; nil: none can be stored.
 type Records struct {
 	DB     DB
+	Schema Schema
 	Sealer store.Sealer
 }
 

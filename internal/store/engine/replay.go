@@ -18,13 +18,13 @@ func (r Records) Begin(ctx context.Context, now time.Time, k store.Idempotency) 
 		}
 		n, err := t.Exec(`INSERT INTO idempotency (client, key, request, answer, expires_at) VALUES ($1, $2, $3, '', $4)
 			ON CONFLICT (client, key) DO UPDATE SET request = excluded.request, answer = '', expires_at = excluded.expires_at
-			WHERE idempotency.expires_at <= $5`, k.Client, r.DB.Key(k.Key), request, Micros(k.ExpiresAt), Micros(now))
+			WHERE idempotency.expires_at <= $5`, k.Client, r.Schema.Key(k.Key), request, Micros(k.ExpiresAt), Micros(now))
 		if err != nil || n > 0 {
 			return err
 		}
 		var have []byte
 		var stored string
-		if err := t.Row(`SELECT request, answer FROM idempotency WHERE client = $1 AND key = $2`, []any{k.Client, r.DB.Key(k.Key)}, &have, &stored); err != nil {
+		if err := t.Row(`SELECT request, answer FROM idempotency WHERE client = $1 AND key = $2`, []any{k.Client, r.Schema.Key(k.Key)}, &have, &stored); err != nil {
 			return err
 		}
 		answer, err = k.Begun(have, []byte(stored))
@@ -36,7 +36,7 @@ func (r Records) Begin(ctx context.Context, now time.Time, k store.Idempotency) 
 // End implements store.Replays.
 func (r Records) End(ctx context.Context, k store.Idempotency, answer []byte) error {
 	if answer == nil {
-		return r.exec(ctx, `DELETE FROM idempotency WHERE client = $1 AND key = $2 AND answer = ''`, k.Client, r.DB.Key(k.Key))
+		return r.exec(ctx, `DELETE FROM idempotency WHERE client = $1 AND key = $2 AND answer = ''`, k.Client, r.Schema.Key(k.Key))
 	}
-	return r.exec(ctx, `UPDATE idempotency SET answer = $3 WHERE client = $1 AND key = $2`, k.Client, r.DB.Key(k.Key), string(answer))
+	return r.exec(ctx, `UPDATE idempotency SET answer = $3 WHERE client = $1 AND key = $2`, k.Client, r.Schema.Key(k.Key), string(answer))
 }

@@ -102,64 +102,14 @@ func (s *Store) List(ctx context.Context, r store.ListRequest) (store.Page, erro
 		}
 		w.and(cond, [16]byte(mark))
 	}
-	var p store.Page
-	err := s.list(ctx, `SELECT `+deliveryColumns+`, `+messageColumns+` FROM deliveries d`+deliveryTables+` JOIN messages m ON m.id = d.msg`+w.String()+
-		` ORDER BY d.id `+order+` LIMIT `+strconv.Itoa(r.Limit+1), w.args, func() { p = store.Page{} }, func(sc scan) error {
-		row := claimedRow{deliveryRow: &deliveryRow{}}
-		if err := sc(append(row.columns(), row.message.columns()...)...); err != nil {
-			return dbErr(err)
-		}
-		if len(p.Entries) == r.Limit {
-			p.Next = p.Entries[r.Limit-1].Delivery.ID.String()
-			return nil
-		}
-		m, _ := row.message.decode() // a damaged one is shown as far as it goes
-		p.Entries = append(p.Entries, store.Entry{Delivery: *row.decode(), Message: *m})
-		return nil
-	})
-	if err != nil {
-		return store.Page{}, err
-	}
-	return p, nil
+	q := `SELECT ` + deliveryColumns + `, ` + engine.MessageColumns + ` FROM deliveries d` + deliveryTables + ` JOIN messages m ON m.id = d.msg` +
+		w.String() + ` ORDER BY d.id ` + order + ` LIMIT ` + strconv.Itoa(r.Limit+1)
+	return s.Page(ctx, r.Limit, q, w.args, func(r *engine.DeliveryRow) string { return r.D.ID.String() })
 }
-
-// actChunk is how many deliveries change in one transaction when a filter
-// chooses: a million of them must not stop the submissions.
-const actChunk = 500
 
 // Act implements store.Admin.
 func (s *Store) Act(ctx context.Context, a store.Action) (store.ActionResult, error) {
-	if err := a.Prepare(); err != nil {
-		return store.ActionResult{}, err
-	}
-	if len(a.Deliveries) > 0 {
-		return s.act(ctx, a, a.Deliveries)
-	}
-	var all store.ActionResult
-	req := store.ListRequest{Filter: a.Filter, Limit: actChunk, Oldest: true}
-	for {
-		p, err := s.List(ctx, req)
-		if err != nil {
-			return all, err
-		}
-		ids := make([]store.ID, 0, len(p.Entries))
-		for _, e := range p.Entries {
-			ids = append(ids, e.Delivery.ID)
-		}
-		if rest := a.Max - all.Changed - all.Skipped; len(ids) > rest {
-			ids, all.More, p.Next = ids[:rest], true, ""
-		}
-		res, err := s.act(ctx, a, ids)
-		if err != nil {
-			return all, err
-		}
-		all.Changed += res.Changed
-		all.Skipped += res.Skipped
-		if p.Next == "" {
-			return all, nil
-		}
-		req.After = p.Next
-	}
+	return engine.Act(ctx, a, s.List, s.act)
 }
 
 // keptMessages locks the messages of final deliveries against a purge and says
@@ -167,8 +117,8 @@ func (s *Store) Act(ctx context.Context, a store.Action) (store.ActionResult, er
 func (t *tx) keptMessages(ctx context.Context, rows []*deliveryRow) (map[store.ID]bool, error) {
 	var ids [][16]byte
 	for _, r := range rows {
-		if r.d.State.Final() {
-			ids = append(ids, r.d.Message)
+		if r.D.State.Final() {
+			ids = append(ids, r.D.Message)
 		}
 	}
 	if len(ids) == 0 {
@@ -206,12 +156,12 @@ func (s *Store) act(ctx context.Context, a store.Action, ids []store.ID) (res st
 			return err
 		}
 		for _, r := range rows {
-			has, known := kept[r.d.Message]
-			if r.d.State.Final() && !known { // purged meanwhile
+			has, known := kept[r.D.Message]
+			if r.D.State.Final() && !known { // purged meanwhile
 				res.Skipped++
 				continue
 			}
-			if a.Verb == store.DoRetry && known && !has || !a.Applies(&r.d) {
+			if a.Verb == store.DoRetry && known && !has || !a.Applies(&r.D) {
 				res.Skipped++
 				continue
 			}

@@ -72,10 +72,10 @@ func (s *Store) claimNow(ctx context.Context, r store.ClaimRequest, began time.T
 	}
 	out := make([]store.Claimed, 0, len(rows))
 	for _, row := range rows {
-		m, ok := row.message.decode()
+		m, ok := row.message.Decode()
 		if !ok {
-			if err := s.Finish(ctx, store.FinishCorrupt(row.lease, &row.d, r.Now)); err != nil {
-				s.opt.Log.Error("the record of a message is damaged, and its delivery cannot be held: it stays as it is until the node ends", "delivery", row.d.ID.String(), "error", err)
+			if err := s.Finish(ctx, store.FinishCorrupt(row.lease, &row.D, r.Now)); err != nil {
+				s.opt.Log.Error("the record of a message is damaged, and its delivery cannot be held: it stays as it is until the node ends", "delivery", row.D.ID.String(), "error", err)
 			}
 			continue
 		}
@@ -83,8 +83,8 @@ func (s *Store) claimNow(ctx context.Context, r store.ClaimRequest, began time.T
 		if head, body, ok := s.arrived.Take(m.ID); ok {
 			s.claimed.Put(m.ID, head, body)
 		}
-		s.inLane.Store(row.d.ID, row.d.Route.Lane)
-		out = append(out, store.Claimed{Lease: row.lease, Delivery: row.d, Message: *m})
+		s.inLane.Store(row.D.ID, row.D.Route.Lane)
+		out = append(out, store.Claimed{Lease: row.lease, Delivery: row.D, Message: *m})
 	}
 	s.recent.claimed(out)
 	return out, nil
@@ -208,8 +208,8 @@ func (c *claimer) lock(ctx context.Context) (lanes []*lane, err error) {
 	}
 	b.Queue(q, engine.Micros(c.r.Now), c.r.Max).Query(each(func(sc scan) error {
 		l, err := scanLane(sc)
-		if err == nil && l.ready <= engine.Micros(c.r.Now) {
-			c.lanes[l.id], c.keys[l.Key] = l, l
+		if err == nil && l.Ready <= engine.Micros(c.r.Now) {
+			c.lanes[l.ID], c.keys[l.Key] = l, l
 			lanes = append(lanes, l)
 		}
 		return err
@@ -222,10 +222,10 @@ func (c *claimer) lock(ctx context.Context) (lanes []*lane, err error) {
 	}
 	c.skipped = ready > len(lanes)
 	slices.SortFunc(lanes, func(a, b *lane) int { // who waits longest first
-		if a.ready != b.ready {
-			return int(min(max(a.ready-b.ready, -1), 1))
+		if a.Ready != b.Ready {
+			return int(min(max(a.Ready-b.Ready, -1), 1))
 		}
-		return int(min(max(a.served-b.served, -1), 1))
+		return int(min(max(a.Served-b.Served, -1), 1))
 	})
 	return lanes, nil
 }
@@ -234,8 +234,8 @@ func (c *claimer) lock(ctx context.Context) (lanes []*lane, err error) {
 func (c *claimer) readFlows(ctx context.Context, lanes []*lane) error {
 	ids := make([]int64, len(lanes))
 	for i, l := range lanes {
-		ids[i], c.flows[l] = l.id, nil
-		l.now, l.dirty, l.gate = c.r.Now, true, 0
+		ids[i], c.flows[l] = l.ID, nil
+		l.Now, l.Dirty, l.NotBefore = c.r.Now, true, 0
 	}
 	rows, err := c.conn.Query(ctx, `SELECT `+flowColumns+` FROM unnest($1::bigint[]) x CROSS JOIN LATERAL
 		(SELECT * FROM flows WHERE lane = x AND ready_at <= $2 ORDER BY ready_at, served LIMIT $3) flows ORDER BY flows.ready_at, flows.served`,
@@ -288,7 +288,7 @@ func (c *claimer) readQueue(ctx context.Context, ids, limits, offsets []int64) e
 	if len(ids) == 0 {
 		return nil
 	}
-	rows, err := c.conn.Query(ctx, `SELECT `+deliveryColumns+`, `+messageColumns+`
+	rows, err := c.conn.Query(ctx, `SELECT `+deliveryColumns+`, `+engine.MessageColumns+`
 		FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS x (id, n, skip, ord)
 		CROSS JOIN LATERAL (SELECT * FROM deliveries WHERE flow = x.id AND state <= 1 AND next_at <= $4 ORDER BY next_at LIMIT x.n OFFSET x.skip) d
 		JOIN messages m ON m.id = d.msg`+deliveryTables+` ORDER BY x.ord, d.next_at`, ids, limits, offsets, engine.Micros(c.r.Now))
@@ -298,11 +298,11 @@ func (c *claimer) readQueue(ctx context.Context, ids, limits, offsets []int64) e
 	got := map[int64]int64{}
 	err = each(func(sc scan) error {
 		row := &claimedRow{deliveryRow: &deliveryRow{}}
-		if err := sc(append(row.columns(), row.message.columns()...)...); err != nil {
+		if err := sc(append(row.columns(), row.message.Columns(idColumn)...)...); err != nil {
 			return err
 		}
-		got[row.flow]++
-		q := c.queues[c.tx.flows[row.flow]]
+		got[row.Subqueue]++
+		q := c.queues[c.tx.flows[row.Subqueue]]
 		q.rows = append(q.rows, row)
 		return nil
 	})(rows)
@@ -316,8 +316,8 @@ func (c *claimer) readQueue(ctx context.Context, ids, limits, offsets []int64) e
 
 // fromLane claims up to want deliveries of a lane, its flows taking turns.
 func (c *claimer) fromLane(ctx context.Context, l *lane, want int) (out []*claimedRow, err error) {
-	l.turn = engine.Micros(c.r.Now)
-	l.served++
+	l.Turn = engine.Micros(c.r.Now)
+	l.Served++
 	for len(c.flows[l]) > 0 && len(out) < want {
 		room := min(l.Room(c.r.Now).Deliveries, want-len(out))
 		if room == 0 {
@@ -363,8 +363,8 @@ func (c *claimer) fromFlow(ctx context.Context, l *lane, f *flow, n int) (out []
 	}
 	for len(q.rows) > 0 && len(out) < n {
 		row := q.rows[0]
-		d := row.decode()
-		if row.damaged {
+		d := row.Decode()
+		if row.Corrupt {
 			q.rows = q.rows[1:]
 			if err := c.save(c.r.Now, row.deliveryRow, func(d *store.Delivery) { d.HoldCorrupt(c.r.Now) }); err != nil {
 				return nil, false, err
@@ -373,7 +373,7 @@ func (c *claimer) fromFlow(ctx context.Context, l *lane, f *flow, n int) (out []
 		}
 		if d.State == store.Queued {
 			if ok, when := l.Fits(c.r.Now, d.CountPending()); !ok {
-				l.gate, full = engine.Micros(when), true
+				l.NotBefore, full = engine.Micros(when), true
 				break
 			}
 		}

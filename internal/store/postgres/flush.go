@@ -13,12 +13,6 @@ import (
 	"github.com/postino-mail/postino/internal/store/engine"
 )
 
-// A ledgerLine is a line of the ledger, over an earlier state of the same line.
-type ledgerLine struct {
-	flow int64
-	a    store.Attempt
-}
-
 // commit writes what changed and commits, all in one round trip. The commit
 // waits as the server is set, for its disk and for standbys: its answer, on the
 // connection that did the work, is what vouches for the work. What is queued
@@ -102,14 +96,14 @@ func (t *tx) putDeliveries(b *pgx.Batch, rows []*deliveryRow, q string) error {
 	nodes, kinds, recipients, words := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	joins := make([]*string, n)
 	for i, r := range rows {
-		d := &r.d
+		d := &r.D
 		var err error
-		if recipients[i], words[i], err = r.encode(); err != nil {
+		if recipients[i], words[i], err = r.Encode(); err != nil {
 			return err
 		}
 		ids[i], msgs[i] = d.ID, d.Message
 		positions[i], states[i], attempts[i] = int32(d.Route.Position), int32(d.State), int32(d.Attempts)
-		for j, v := range [...]int64{r.flow, engine.Micros(d.NextAt), engine.Micros(d.Deadline()), engine.Micros(d.ExpiresAt), engine.Micros(d.WarnAt), engine.Micros(d.FinishedAt), d.Epoch, engine.Micros(d.Since), engine.Micros(d.CreatedAt)} {
+		for j, v := range [...]int64{r.Subqueue, engine.Micros(d.NextAt), engine.Micros(d.Deadline()), engine.Micros(d.ExpiresAt), engine.Micros(d.WarnAt), engine.Micros(d.FinishedAt), d.Epoch, engine.Micros(d.Since), engine.Micros(d.CreatedAt)} {
 			longs[j][i] = v
 		}
 		nodes[i], kinds[i] = d.Node, string(d.Kind)
@@ -132,12 +126,12 @@ func (t *tx) writeLedger(b *pgx.Batch) error {
 	kinds, nodes, outcomes := make([]string, n), make([]string, n), make([]string, n)
 	flows, epochs, started := make([]int64, n), make([]int64, n), make([]int64, n)
 	for i, l := range t.ledger {
-		out, err := store.EncodeOutcome(l.a.Outcome)
+		out, err := store.EncodeOutcome(l.Outcome)
 		if err != nil {
 			return err
 		}
-		ids[i], nos[i], kinds[i], flows[i], nodes[i] = l.a.Delivery, int32(l.a.No), string(l.a.Kind), l.flow, l.a.Node
-		epochs[i], started[i], recipients[i], outcomes[i] = l.a.Epoch, engine.Micros(l.a.StartedAt), int32(l.a.Recipients), out
+		ids[i], nos[i], kinds[i], flows[i], nodes[i] = l.Delivery, int32(l.No), string(l.Kind), l.Subqueue, l.Node
+		epochs[i], started[i], recipients[i], outcomes[i] = l.Epoch, engine.Micros(l.StartedAt), int32(l.Recipients), out
 	}
 	b.Queue(`INSERT INTO attempts (delivery, no, kind, flow, node, epoch, started_at, recipients, outcome)
 		SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::int[], $9::text[])
@@ -169,7 +163,7 @@ func (t *tx) writeFlows(b *pgx.Batch) {
 			continue
 		}
 		if l := t.lanes[f.lane]; l != nil {
-			l.dirty = true
+			l.Dirty = true
 		}
 		ids, queued, due, gates, turns, served = append(ids, f.id), append(queued, f.queued), append(due, f.due), append(gates, f.gate), append(turns, f.turn), append(served, f.served)
 		stale = append(stale, f.staleDue || f.queued == 0)
@@ -189,7 +183,7 @@ func (t *tx) writeFlows(b *pgx.Batch) {
 func (t *tx) writeLanes(b *pgx.Batch) error {
 	var dirty []*lane
 	for _, l := range t.lanes {
-		if l.dirty {
+		if l.Dirty {
 			dirty = append(dirty, l)
 		}
 	}
@@ -207,9 +201,9 @@ func (t *tx) writeLanes(b *pgx.Batch) error {
 	}
 	reasons, minutes, days := make([]string, n), make([][]byte, n), make([][]byte, n)
 	for i, l := range dirty {
-		floor := max(l.gate, l.turn)
-		if !l.now.IsZero() {
-			if r := l.Room(l.now); r.Deliveries == 0 {
+		floor := max(l.NotBefore, l.Turn)
+		if !l.Now.IsZero() {
+			if r := l.Room(l.Now); r.Deliveries == 0 {
 				floor = max(floor, engine.Micros(r.At))
 			}
 		}
@@ -220,7 +214,7 @@ func (t *tx) writeLanes(b *pgx.Batch) error {
 		for j, v := range [...]int{l.Limits.Concurrency, l.Limits.PerMinute, l.Limits.RecipientsPerDay, l.Cap, l.InFlight} {
 			ints[j][i] = int32(v)
 		}
-		for j, v := range [...]int64{l.id, engine.Micros(l.PausedUntil), engine.Micros(l.CapUntil), l.gate, l.turn, l.served, floor} {
+		for j, v := range [...]int64{l.ID, engine.Micros(l.PausedUntil), engine.Micros(l.CapUntil), l.NotBefore, l.Turn, l.Served, floor} {
 			longs[j][i] = v
 		}
 	}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
 )
@@ -24,10 +22,10 @@ func (s *Store) Release(ctx context.Context, now time.Time, leases []store.Lease
 			r := t.deliveries[le.Delivery]
 			s.inLane.Delete(le.Delivery)
 			s.recent.released(le.Delivery)
-			if r == nil || r.d.State != store.Sending || r.d.Epoch != le.Epoch {
+			if r == nil || r.D.State != store.Sending || r.D.Epoch != le.Epoch {
 				continue
 			}
-			if err := t.freeSlot(now, r, func(l *lane) { l.Undo(now, r.d.Since, r.d.Kind, r.d.CountPending()) }); err != nil {
+			if err := t.freeSlot(now, r, func(l *lane) { l.Undo(now, r.D.Since, r.D.Kind, r.D.CountPending()) }); err != nil {
 				return err
 			}
 			if err := t.save(now, r, func(d *store.Delivery) { d.Unlease() }); err != nil {
@@ -47,15 +45,15 @@ func (s *Store) Finish(ctx context.Context, f store.Finish) error {
 		if err != nil {
 			return nil, err
 		}
-		s.claimed.Take(r.d.Message) // from here on retention may remove it
-		if r.d.Epoch != f.Lease.Epoch {
-			return nil, t.testify(ctx, r, f)
+		s.claimed.Take(r.D.Message) // from here on retention may remove it
+		if r.D.Epoch != f.Lease.Epoch {
+			return nil, t.recordLateOutcome(ctx, r, f)
 		}
-		flow := r.flow
+		flow := r.Subqueue
 		var a store.Attempt
-		if r.d.State == store.Sending {
-			a = r.d.Running()
-			if err := t.freeSlot(st.Now, r, func(l *lane) { l.End(st.Now, r.d.Since, f.NotSent) }); err != nil {
+		if r.D.State == store.Sending {
+			a = r.D.Running()
+			if err := t.freeSlot(st.Now, r, func(l *lane) { l.End(st.Now, r.D.Since, f.NotSent) }); err != nil {
 				return nil, err
 			}
 		} else { // reaped, and nobody has taken it since
@@ -63,7 +61,7 @@ func (s *Store) Finish(ctx context.Context, f store.Finish) error {
 			if err != nil {
 				return nil, err
 			}
-			flow, a = line.flow, line.a
+			flow, a = line.Subqueue, line.Attempt
 		}
 		a.Outcome = f.Outcome
 		t.attempt(flow, a)
@@ -71,12 +69,12 @@ func (s *Store) Finish(ctx context.Context, f store.Finish) error {
 	})
 }
 
-// testify writes what a node that lost its lease knows into the ledger.
-func (t *tx) testify(ctx context.Context, r *deliveryRow, f store.Finish) error {
+// recordLateOutcome writes what a node that lost its lease knows into the ledger.
+func (t *tx) recordLateOutcome(ctx context.Context, r *deliveryRow, f store.Finish) error {
 	l, err := t.line(ctx, r, f.Lease.No)
-	if err == nil && l.a.Epoch == f.Lease.Epoch && l.a.Class == "unknown" && l.a.Error != nil && l.a.Error.Code == store.NodeDied().Code {
-		l.a.Outcome = f.Outcome
-		t.attempt(l.flow, l.a)
+	if err == nil && l.Epoch == f.Lease.Epoch && l.Class == "unknown" && l.Error != nil && l.Error.Code == store.NodeDied().Code {
+		l.Outcome = f.Outcome
+		t.attempt(l.Subqueue, l.Attempt)
 		return &keptError{store.ErrLeaseLost}
 	}
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -87,31 +85,31 @@ func (t *tx) testify(ctx context.Context, r *deliveryRow, f store.Finish) error 
 
 // attempt notes a line of the ledger, over an earlier state of the same line.
 func (t *tx) attempt(flow int64, a store.Attempt) {
-	for i, l := range t.ledger {
-		if l.a.Delivery == a.Delivery && l.a.No == a.No {
-			t.ledger[i] = ledgerLine{flow, a}
+	row := engine.AttemptRow{Subqueue: flow, Attempt: a}
+	for i := range t.ledger {
+		if l := &t.ledger[i]; l.Delivery == a.Delivery && l.No == a.No {
+			*l = row
 			return
 		}
 	}
-	t.ledger = append(t.ledger, ledgerLine{flow, a})
+	t.ledger = append(t.ledger, row)
 }
 
-// line gives one line of the ledger.
-func (t *tx) line(ctx context.Context, r *deliveryRow, no int) (ledgerLine, error) {
+// line returns one line of the ledger.
+func (t *tx) line(ctx context.Context, r *deliveryRow, no int) (l engine.AttemptRow, err error) {
 	for _, l := range t.ledger {
-		if l.a.Delivery == r.d.ID && l.a.No == no {
+		if l.Delivery == r.D.ID && l.No == no {
 			return l, nil
 		}
 	}
-	var l ledgerLine
-	rows, err := t.conn.Query(ctx, `SELECT `+attemptColumns+attemptTables+` WHERE a.delivery = $1 AND a.no = $2`, [16]byte(r.d.ID), no)
+	rows, err := t.conn.Query(ctx, `SELECT `+engine.AttemptColumns+engine.AttemptTables+` WHERE a.delivery = $1 AND a.no = $2`, [16]byte(r.D.ID), no)
 	if err != nil {
 		return l, dbErr(err)
 	}
 	found := false
 	err = each(func(sc scan) (err error) {
 		found = true
-		l, err = scanAttempt(sc, r.d.ID)
+		l, err = engine.ScanAttempt(engine.Scan(sc), r.D.ID)
 		return err
 	})(rows)
 	if err == nil && !found {
@@ -127,7 +125,7 @@ func (s *Store) Transition(ctx context.Context, st store.Transition) error {
 		if err != nil {
 			return nil, err
 		}
-		if r.d.Epoch != st.Epoch || r.d.State == store.Sending || r.d.State.Final() {
+		if r.D.Epoch != st.Epoch || r.D.State == store.Sending || r.D.State.Final() {
 			return nil, store.ErrConflict
 		}
 		return r, nil
@@ -173,14 +171,14 @@ func (s *Store) stepOnce(ctx context.Context, st *store.Transition, sub *store.S
 		}
 		needSubmit(n, sub, msgs)
 	}, run: func(ctx context.Context, t *tx) error {
-		if r := t.deliveries[st.Delivery]; r != nil && st.Connection != nil && r.d.Route.Connection != connection {
+		if r := t.deliveries[st.Delivery]; r != nil && st.Connection != nil && r.D.Route.Connection != connection {
 			return errMoved
 		}
 		r, err := get(ctx, t, st)
 		if err != nil {
 			return err
 		}
-		from := r.d.Route
+		from := r.D.Route
 		if err := t.save(st.Now, r, func(d *store.Delivery) { d.Apply(*st) }); err != nil {
 			return err
 		}
@@ -210,25 +208,4 @@ func (s *Store) stepOnce(ctx context.Context, st *store.Transition, sub *store.S
 		s.recent.finished(st.Delivery)
 	}
 	return err
-}
-
-// Deadlines implements store.Queue.
-func (s *Store) Deadlines(ctx context.Context, now time.Time, n int) (due []store.Delivery, next time.Time, err error) {
-	var first int64
-	if err := s.reading(ctx, together(ctx, func(b *pgx.Batch) {
-		due = nil
-		b.Queue(`SELECT `+deliveryColumns+` FROM (SELECT * FROM deliveries WHERE (state <= 1 OR state = 3) AND deadline_at <= $1 ORDER BY deadline_at LIMIT $2) d`+
-			deliveryTables+` ORDER BY d.deadline_at`, engine.Micros(now), n).Query(each(func(sc scan) error {
-			r, err := scanDelivery(sc)
-			if err == nil {
-				due = append(due, r.d)
-			}
-			return err
-		}))
-		b.Queue(`SELECT coalesce(min(deadline_at), 0) FROM deliveries WHERE (state <= 1 OR state = 3) AND deadline_at > $1`, engine.Micros(now)).
-			Query(each(func(sc scan) error { return sc(&first) }))
-	})); err != nil {
-		return nil, time.Time{}, err
-	}
-	return due, engine.At(first), nil
 }

@@ -108,10 +108,10 @@ func (t *tx) setClock(now time.Time) {
 	var ids []int64
 	for id, l := range t.lanes {
 		ids = append(ids, id)
-		l.now, l.dirty = now, true
-		if l.turn > engine.Micros(now) {
-			l.SetClock(now, engine.At(l.turn))
-			l.turn, l.gate = engine.Micros(now), 0
+		l.Now, l.Dirty = now, true
+		if l.Turn > engine.Micros(now) {
+			l.SetClock(now, engine.At(l.Turn))
+			l.Turn, l.NotBefore = engine.Micros(now), 0
 		}
 	}
 	for _, f := range t.flows {
@@ -203,7 +203,7 @@ func (s *Store) forget(ctx context.Context, now time.Time, q string, args []any,
 // reap ends every attempt that the loaded deliveries have under way.
 func (t *tx) reap(now time.Time) (reaped int, err error) {
 	for _, r := range t.deliveries {
-		if r.d.State != store.Sending {
+		if r.D.State != store.Sending {
 			continue
 		}
 		if err := t.reapOne(now, r); err != nil {
@@ -216,13 +216,13 @@ func (t *tx) reap(now time.Time) (reaped int, err error) {
 
 // reapOne ends the attempt that a delivery has under way.
 func (t *tx) reapOne(now time.Time, r *deliveryRow) error {
-	if err := t.freeSlot(now, r, func(l *lane) { l.End(now, r.d.Since, 0) }); err != nil {
+	if err := t.freeSlot(now, r, func(l *lane) { l.End(now, r.D.Since, 0) }); err != nil {
 		return err
 	}
-	flow := r.flow
+	flow := r.Subqueue
 	var a store.Attempt
 	if err := t.save(now, r, func(d *store.Delivery) {
-		if a = d.Reap(now); r.damaged {
+		if a = d.Reap(now); r.Corrupt {
 			d.HoldCorrupt(now)
 		}
 	}); err != nil {
@@ -230,21 +230,6 @@ func (t *tx) reapOne(now time.Time, r *deliveryRow) error {
 	}
 	t.attempt(flow, a)
 	return nil
-}
-
-// Leases implements store.Queue.
-func (s *Store) Leases(ctx context.Context, node string, before time.Time) (out []store.Lease, err error) {
-	err = s.list(ctx, `SELECT d.id, d.epoch, d.attempts, d.node FROM deliveries d WHERE d.state = 2 AND d.since < $2
-		AND (d.node = $1 OR NOT EXISTS (SELECT FROM nodes n WHERE n.name = d.node AND n.until_at < $3)) ORDER BY d.id`,
-		[]any{node, engine.Micros(before), engine.Never()}, func() { out = nil }, func(sc scan) error {
-			var l store.Lease
-			if err := sc((*[16]byte)(&l.Delivery), &l.Epoch, &l.No, &l.Node); err != nil {
-				return err
-			}
-			out = append(out, l)
-			return nil
-		})
-	return out, err
 }
 
 // Abandon implements store.Queue.
@@ -258,7 +243,7 @@ func (s *Store) Abandon(ctx context.Context, now time.Time, leases []store.Lease
 		ended = 0
 		for _, le := range leases {
 			r := t.deliveries[le.Delivery]
-			if r == nil || r.d.State != store.Sending || r.d.Epoch != le.Epoch {
+			if r == nil || r.D.State != store.Sending || r.D.Epoch != le.Epoch {
 				continue
 			}
 			if err := t.reapOne(now, r); err != nil {

@@ -111,7 +111,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Store{opt: o}
-	s.Records = engine.Records{DB: recordsDB{s}, Sealer: o.Sealer}
+	s.Records = engine.Records{DB: recordsDB{s}, Schema: rowSchema(), Sealer: o.Sealer}
 	s.primary = primary{s: s, lent: map[*pgxpool.Conn]time.Time{}}
 	if s.conf, s.settings, err = poolConfig(o.URL); err != nil {
 		return nil, err

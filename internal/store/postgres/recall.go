@@ -115,10 +115,10 @@ func (s *Store) recallSome(ctx context.Context, now time.Time, part []recentLeas
 		n = 0
 		for _, l := range part {
 			r := t.deliveries[l.Delivery]
-			if r == nil || l.kind != store.Send || r.d.Epoch >= l.Epoch || r.d.State == store.Sending || r.d.State.Final() {
+			if r == nil || l.kind != store.Send || r.D.Epoch >= l.Epoch || r.D.State == store.Sending || r.D.State.Final() {
 				continue
 			}
-			flow := r.flow
+			flow := r.Subqueue
 			var a store.Attempt
 			if err := t.save(now, r, func(d *store.Delivery) { a = d.Recall(l.Lease, l.kind, l.since, now) }); err != nil {
 				return err

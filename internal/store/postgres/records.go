@@ -6,7 +6,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
 )
 
@@ -30,12 +29,6 @@ func (r recordsDB) Do(ctx context.Context, f func(engine.Tx) error) error {
 
 // Edited implements engine.DB.
 func (r recordsDB) Edited() { r.edited() }
-
-// Key implements engine.DB.
-func (recordsDB) Key(k string) any { return []byte(k) }
-
-// ID implements engine.DB.
-func (recordsDB) ID(id *store.ID) any { return (*[16]byte)(id) }
 
 // A querier is a transaction of pgx, or a connection with one open.
 type querier interface {

@@ -10,14 +10,7 @@ import (
 )
 
 // A lane is a row of lanes while a transaction holds its lock.
-type lane struct {
-	id int64
-	store.Lane
-	gate, turn, ready int64
-	served            int64
-	now               time.Time // of the last call that touched it
-	dirty             bool
-}
+type lane = engine.Lane
 
 // A flow is a row of flows while a transaction works on it.
 type flow struct {
@@ -34,20 +27,11 @@ type flowName struct {
 	connection, client string
 }
 
-const laneColumns = `lanes.id, key, concurrency, per_minute, per_day, paused_until, reason, cap, cap_until, in_flight, minute, day, gate_at, turn_at, served, ready_at`
+const laneColumns = engine.LaneColumns
 
 func scanLane(sc scan) (*lane, error) {
-	l := &lane{}
-	var paused, capUntil int64
-	var reason string
-	var minute, day []byte
-	if err := sc(&l.id, &l.Key, &l.Limits.Concurrency, &l.Limits.PerMinute, &l.Limits.RecipientsPerDay, &paused, &reason, &l.Cap, &capUntil,
-		&l.InFlight, &minute, &day, &l.gate, &l.turn, &l.served, &l.ready); err != nil {
-		return nil, dbErr(err)
-	}
-	l.PausedUntil, l.CapUntil = engine.At(paused), engine.At(capUntil)
-	l.DecodeColumns([]byte(reason), minute, day)
-	return l, nil
+	l, err := engine.ScanLane(engine.Scan(sc))
+	return l, dbErr(err)
 }
 
 const flowColumns = `flows.id, flows.lane, flows.connection, flows.client, flows.queued, flows.due_at, flows.gate_at, flows.turn_at, flows.served`
@@ -76,22 +60,22 @@ func (t *tx) flow(now time.Time, r store.Route, client string) (*flow, error) {
 	l := t.keys[r.Lane]
 	var f *flow
 	if l != nil {
-		f = t.names[flowName{l.id, r.Connection, client}]
+		f = t.names[flowName{l.ID, r.Connection, client}]
 	}
 	if f == nil {
 		t.missing = append(t.missing, routeNeed{lane: r.Lane, connection: r.Connection, client: client})
 		return nil, errMissing
 	}
-	l.now = now
+	l.Now = now
 	if l.Limits != r.Limits {
-		l.Limits, l.gate, l.dirty = r.Limits, 0, true
+		l.Limits, l.NotBefore, l.Dirty = r.Limits, 0, true
 	}
 	return f, nil
 }
 
 // ungate has the next claim find out who is first in line of the lane, and
 // whether the daily budget has room for it.
-func (t *tx) ungate(l *lane) { l.gate, l.dirty, t.wake = 0, true, true }
+func (t *tx) ungate(l *lane) { l.NotBefore, l.Dirty, t.wake = 0, true, true }
 
 // recompute gives the connection's gate to all its flows, which are loaded.
 func (t *tx) recompute(now time.Time, id string, limits *adapters.LaneLimits) error {
@@ -105,7 +89,7 @@ func (t *tx) recompute(now time.Time, id string, limits *adapters.LaneLimits) er
 		if err != nil {
 			return err
 		}
-		l.now = now
+		l.Now = now
 		t.ungate(l)
 		if limits != nil {
 			l.Limits = *limits
@@ -150,12 +134,12 @@ func (t *tx) left(f *flow, n int64) {
 
 // freeSlot changes the account of the lane in which r was leased.
 func (t *tx) freeSlot(now time.Time, r *deliveryRow, change func(*lane)) error {
-	l := t.lanes[r.lane]
+	l := t.lanes[r.Lane]
 	if l == nil {
 		return errMissing
 	}
 	change(l)
-	l.now = now
+	l.Now = now
 	t.ungate(l)
 	return nil
 }
@@ -163,7 +147,7 @@ func (t *tx) freeSlot(now time.Time, r *deliveryRow, change func(*lane)) error {
 // save takes over what change does with r, and keeps the account of its flows.
 // A delivery that changes no longer waits for siblings.
 func (t *tx) save(now time.Time, r *deliveryRow, change func(*store.Delivery)) error {
-	from := t.flows[r.flow]
+	from := t.flows[r.Subqueue]
 	if from == nil {
 		return errMissing
 	}
@@ -171,7 +155,7 @@ func (t *tx) save(now time.Time, r *deliveryRow, change func(*store.Delivery)) e
 	if err != nil {
 		return err
 	}
-	d := r.d
+	d := r.D
 	change(&d)
 	to := from
 	if d.Route.Connection != from.name.connection || d.Route.Lane != l.Key {
@@ -179,17 +163,17 @@ func (t *tx) save(now time.Time, r *deliveryRow, change func(*store.Delivery)) e
 			return err
 		}
 	}
-	if l.now.IsZero() {
-		l.now = now
+	if l.Now.IsZero() {
+		l.Now = now
 	}
-	if r.d.Waits() {
+	if r.D.Waits() {
 		t.left(from, 1)
 		t.ungate(l)
 	}
 	if d.Waits() {
 		t.arrived(to, d.NextAt)
 	}
-	r.d, r.flow, r.lane, r.join = d, to.id, to.lane, ""
+	r.D, r.Subqueue, r.Lane, r.join = d, to.id, to.lane, ""
 	t.mark(r)
 	return nil
 }

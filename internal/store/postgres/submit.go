@@ -240,11 +240,11 @@ func (t *tx) message(now time.Time, m *newMessage, out *store.Submitted) error {
 		if err != nil {
 			return err
 		}
-		if m.Join != nil && r.d.State == store.Queued {
+		if m.Join != nil && r.D.State == store.Queued {
 			r.join, r.msg = m.Join.Key, rec
 			t.joins[r.join] = append(t.joins[r.join], r)
 		}
-		out.Deliveries = append(out.Deliveries, r.d.ID)
+		out.Deliveries = append(out.Deliveries, r.D.ID)
 	}
 	return nil
 }
@@ -256,7 +256,7 @@ func (t *tx) place(now time.Time, d store.Delivery) (*deliveryRow, error) {
 		return nil, err
 	}
 	d.Recipients = slices.Clone(d.Recipients)
-	r := &deliveryRow{flow: f.id, lane: f.lane, d: d, fresh: true}
+	r := &deliveryRow{DeliveryRow: engine.DeliveryRow{Subqueue: f.id, Lane: f.lane, D: d}, fresh: true}
 	t.fresh = append(t.fresh, r)
 	if d.Waits() {
 		t.arrived(f, d.NextAt)
@@ -271,11 +271,11 @@ func (t *tx) join(now time.Time, m *newMessage, out *store.Submitted) bool {
 	waiting := t.joins[m.Join.Key]
 	for i := len(waiting) - 1; i >= 0; i-- {
 		r := waiting[i]
-		if r.join == "" || r.d.State != store.Queued || !r.d.NextAt.After(now) {
+		if r.join == "" || r.D.State != store.Queued || !r.D.NextAt.After(now) {
 			continue
 		}
-		if r.d.Client != m.Client || r.d.Route.Connection != want.Connection || r.d.Route.Lane != want.Lane ||
-			!r.d.Merge(&r.msg.Message, m.Deliveries[0].Recipients, m.Join.MaxRecipients) {
+		if r.D.Client != m.Client || r.D.Route.Connection != want.Connection || r.D.Route.Lane != want.Lane ||
+			!r.D.Merge(&r.msg.Message, m.Deliveries[0].Recipients, m.Join.MaxRecipients) {
 			return false
 		}
 		if r.msg.body == nil && !r.msg.grown {
@@ -283,7 +283,7 @@ func (t *tx) join(now time.Time, m *newMessage, out *store.Submitted) bool {
 			t.messages = append(t.messages, r.msg)
 		}
 		t.mark(r)
-		*out = store.Submitted{ID: r.msg.ID, Deliveries: []store.ID{r.d.ID}, Joined: true}
+		*out = store.Submitted{ID: r.msg.ID, Deliveries: []store.ID{r.D.ID}, Joined: true}
 		return true
 	}
 	return false

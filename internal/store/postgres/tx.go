@@ -63,7 +63,7 @@ type tx struct {
 	changed  []*deliveryRow
 	messages []*messageRecord
 	fresh    []*deliveryRow
-	ledger   []ledgerLine
+	ledger   []engine.AttemptRow
 	events   []store.NewEvent
 	states   []store.ConnectionState
 	after    []statement // what is rare, as it is
@@ -110,7 +110,7 @@ func (t *tx) delivery(id store.ID) (*deliveryRow, error) {
 const lockLanes = `SELECT ` + laneColumns + ` FROM lanes WHERE id IN (
 	SELECT f.lane FROM unnest($1::uuid[]) x CROSS JOIN LATERAL (SELECT flow FROM deliveries WHERE id = x OFFSET 0) d JOIN flows f ON f.id = d.flow
 	UNION SELECT f.lane FROM unnest($2::text[]) x CROSS JOIN LATERAL (SELECT lane FROM flows WHERE connection = x OFFSET 0) f
-	UNION SELECT l.id FROM unnest($3::text[]) x CROSS JOIN LATERAL (SELECT id FROM lanes WHERE key = x OFFSET 0) l
+	UNION SELECT l.ID FROM unnest($3::text[]) x CROSS JOIN LATERAL (SELECT id FROM lanes WHERE key = x OFFSET 0) l
 	UNION SELECT f.lane FROM unnest($4::text[]) x CROSS JOIN LATERAL (SELECT flow FROM deliveries WHERE node = x AND state = 2 OFFSET 0) d JOIN flows f ON f.id = d.flow
 ) ORDER BY id FOR UPDATE`
 
@@ -122,7 +122,7 @@ const loadFlows = `SELECT ` + flowColumns + ` FROM flows WHERE id IN (
 	UNION SELECT d.flow FROM unnest($3::text[]) x CROSS JOIN LATERAL (SELECT flow FROM deliveries WHERE node = x AND state = 2 OFFSET 0) d
 	UNION SELECT f.id FROM unnest($4::text[], $5::text[], $6::text[]) AS x (lane, connection, client)
 		CROSS JOIN LATERAL (SELECT id FROM lanes WHERE key = x.lane OFFSET 0) l
-		CROSS JOIN LATERAL (SELECT id FROM flows WHERE lane = l.id AND connection = x.connection AND client = x.client LIMIT 1) f)`
+		CROSS JOIN LATERAL (SELECT id FROM flows WHERE lane = l.ID AND connection = x.connection AND client = x.client LIMIT 1) f)`
 
 // load begins the transaction, locks and reads, all in one round trip. Every
 // statement sees what was committed before it began (READ COMMITTED), so what
@@ -150,7 +150,7 @@ func (t *tx) load(ctx context.Context, n *needs, brief bool) error {
 		b.Queue(lockLanes, n.deliveries, n.gates, keys, n.nodes).Query(each(func(sc scan) error {
 			l, err := scanLane(sc)
 			if err == nil {
-				t.lanes[l.id], t.keys[l.Key] = l, l
+				t.lanes[l.ID], t.keys[l.Key] = l, l
 			}
 			return err
 		}))
@@ -165,7 +165,7 @@ func (t *tx) load(ctx context.Context, n *needs, brief bool) error {
 	keep := each(func(sc scan) error {
 		r, err := scanDelivery(sc)
 		if err == nil {
-			t.deliveries[r.d.ID] = r
+			t.deliveries[r.D.ID] = r
 		}
 		return err
 	})
@@ -184,7 +184,7 @@ func (t *tx) load(ctx context.Context, n *needs, brief bool) error {
 	// A delivery that another node moved to another lane before the locks were
 	// taken is asked for again.
 	for _, r := range t.deliveries {
-		if t.lanes[r.lane] == nil || t.flows[r.flow] == nil {
+		if t.lanes[r.Lane] == nil || t.flows[r.Subqueue] == nil {
 			return errMissing
 		}
 	}
@@ -215,28 +215,28 @@ func (t *tx) loadJoins(b *pgx.Batch, keys []string) {
 	if len(keys) == 0 {
 		return
 	}
-	b.Queue(`SELECT d.join_key, `+deliveryColumns+`, `+messageColumns+` FROM unnest($1::text[]) x
+	b.Queue(`SELECT d.join_key, `+deliveryColumns+`, `+engine.MessageColumns+` FROM unnest($1::text[]) x
 		CROSS JOIN LATERAL (SELECT * FROM deliveries WHERE join_key = x AND state = 0 OFFSET 0) d
 		JOIN messages m ON m.id = d.msg`+deliveryTables+` ORDER BY d.created_at, d.id`, keys).Query(each(func(sc scan) error {
 		var key string
 		r, m := &deliveryRow{}, &messageRow{}
-		if err := sc(append(append([]any{&key}, r.columns()...), m.columns()...)...); err != nil {
+		if err := sc(append(append([]any{&key}, r.columns()...), m.Columns(idColumn)...)...); err != nil {
 			return err
 		}
-		if t.lanes[r.lane] == nil || t.flows[r.flow] == nil {
+		if t.lanes[r.Lane] == nil || t.flows[r.Subqueue] == nil {
 			return nil
 		}
-		if have := t.deliveries[r.d.ID]; have != nil {
+		if have := t.deliveries[r.D.ID]; have != nil {
 			r = have
 		} else {
-			r.decode()
+			r.Decode()
 		}
-		msg, ok := m.decode()
-		if !ok || r.damaged {
+		msg, ok := m.Decode()
+		if !ok || r.Corrupt {
 			return nil
 		}
 		r.join, r.msg = key, &messageRecord{Message: *msg}
-		t.deliveries[r.d.ID] = r
+		t.deliveries[r.D.ID] = r
 		t.joins[key] = append(t.joins[key], r)
 		return nil
 	}))
@@ -273,7 +273,7 @@ func (s *Store) ensure(ctx context.Context, lanes []string, routes []routeNeed) 
 	b.Queue(`SELECT pg_advisory_xact_lock_shared(`+lockKey(`x`)+`) FROM unnest($1::text[]) x`, slices.Compact(locks))
 	b.Queue(`INSERT INTO lanes (key, ready_at) SELECT x, $2 FROM unnest($1::text[]) x ON CONFLICT DO NOTHING`, slices.Compact(lanes), engine.Never())
 	b.Queue(`INSERT INTO flows (lane, connection, client, due_at, gate_at, ready_at)
-		SELECT DISTINCT l.id, x.connection, x.client, $4::bigint, CASE WHEN c.active = false THEN $4 ELSE coalesce(s.paused_until, 0) END, $4
+		SELECT DISTINCT l.ID, x.connection, x.client, $4::bigint, CASE WHEN c.active = false THEN $4 ELSE coalesce(s.paused_until, 0) END, $4
 		FROM unnest($1::text[], $2::text[], $3::text[]) AS x (lane, connection, client) JOIN lanes l ON l.key = x.lane
 			LEFT JOIN connections c ON c.id = x.connection LEFT JOIN connection_states s ON s.connection = x.connection
 		ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING`, keys, connections, clients, engine.Never())

@@ -94,74 +94,19 @@ func (s *Store) List(ctx context.Context, r store.ListRequest) (store.Page, erro
 	if len(where) > 0 {
 		cond = " WHERE " + strings.Join(where, " AND ")
 	}
-	var p store.Page
-	var last int64
-	err := s.list(ctx, `SELECT `+deliveryColumns+`, `+messageColumns+` FROM `+table+deliveryTables+cond+` ORDER BY d.seq `+order+` LIMIT ?`,
-		append(args, r.Limit+1), func(sc scan) error {
-			var row claimedRow
-			if err := sc(append(row.columns(), row.message.columns()...)...); err != nil {
-				return dbErr(err)
-			}
-			if len(p.Entries) == r.Limit {
-				p.Next = strconv.FormatInt(last, 36)
-				return nil
-			}
-			m, _ := row.message.decode() // a damaged one is shown as far as it goes
-			last = row.seq
-			p.Entries = append(p.Entries, store.Entry{Delivery: *row.decode(), Message: *m})
-			return nil
-		})
-	if err != nil {
-		return store.Page{}, err
-	}
-	return p, nil
+	q := `SELECT ` + deliveryColumns + `, ` + engine.MessageColumns + ` FROM ` + table + deliveryTables + cond + ` ORDER BY d.seq ` + order + ` LIMIT ?`
+	return s.Page(ctx, r.Limit, q, append(args, r.Limit+1), func(r *engine.DeliveryRow) string { return strconv.FormatInt(r.Seq, 36) })
 }
-
-// actChunk is how many deliveries change in one transaction when a filter
-// chooses: a million of them must not stop the submissions.
-const actChunk = 500
 
 // Act implements store.Admin.
 func (s *Store) Act(ctx context.Context, a store.Action) (store.ActionResult, error) {
-	if err := a.Prepare(); err != nil {
-		return store.ActionResult{}, err
-	}
-	if len(a.Deliveries) > 0 {
-		var res store.ActionResult
-		err := s.do(ctx, func(t *tx) (err error) {
-			res, err = t.act(a, a.Deliveries)
+	return engine.Act(ctx, a, s.List, func(ctx context.Context, a store.Action, ids []store.ID) (res store.ActionResult, err error) {
+		err = s.do(ctx, func(t *tx) (err error) {
+			res, err = t.act(a, ids)
 			return err
 		})
 		return res, err
-	}
-	var all store.ActionResult
-	req := store.ListRequest{Filter: a.Filter, Limit: actChunk, Oldest: true}
-	for {
-		p, err := s.List(ctx, req)
-		if err != nil {
-			return all, err
-		}
-		ids := make([]store.ID, 0, len(p.Entries))
-		for _, e := range p.Entries {
-			ids = append(ids, e.Delivery.ID)
-		}
-		if rest := a.Max - all.Changed - all.Skipped; len(ids) > rest {
-			ids, all.More, p.Next = ids[:rest], true, ""
-		}
-		var res store.ActionResult
-		if err := s.do(ctx, func(t *tx) (err error) {
-			res, err = t.act(a, ids)
-			return err
-		}); err != nil {
-			return all, err
-		}
-		all.Changed += res.Changed
-		all.Skipped += res.Skipped
-		if p.Next == "" {
-			return all, nil
-		}
-		req.After = p.Next
-	}
+	})
 }
 
 func (t *tx) act(a store.Action, ids []store.ID) (res store.ActionResult, err error) {
@@ -179,11 +124,11 @@ func (t *tx) act(a store.Action, ids []store.ID) (res store.ActionResult, err er
 	for _, r := range rows {
 		kept := true
 		if a.Verb == store.DoRetry {
-			if err := t.row(`SELECT kept FROM messages WHERE seq = ?`, []any{r.msg}, &kept); err != nil && !errors.Is(err, sql.ErrNoRows) {
+			if err := t.row(`SELECT kept FROM messages WHERE seq = ?`, []any{r.Msg}, &kept); err != nil && !errors.Is(err, sql.ErrNoRows) {
 				return res, err
 			}
 		}
-		if !kept || !a.Applies(&r.d) {
+		if !kept || !a.Applies(&r.D) {
 			res.Skipped++
 			continue
 		}

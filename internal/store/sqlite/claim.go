@@ -22,8 +22,8 @@ type claimedRow struct {
 // claimed is what the caller gets of a row that the writer keeps.
 func claimed(r *deliveryRow, l store.Lease, m store.Message) *claimedRow {
 	c := &claimedRow{deliveryRow: *r, lease: l, fresh: &m}
-	c.d.Recipients = slices.Clone(r.d.Recipients)
-	c.d.Message = m.ID
+	c.D.Recipients = slices.Clone(r.D.Recipients)
+	c.D.Message = m.ID
 	return c
 }
 
@@ -54,14 +54,14 @@ func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claime
 		m := row.fresh
 		if m == nil {
 			var ok bool
-			if m, ok = row.message.decode(); !ok {
-				if err := s.Finish(ctx, store.FinishCorrupt(row.lease, &row.d, r.Now)); err != nil {
-					s.opt.Log.Error("the record of a message is damaged, and its delivery cannot be held: it stays as it is until the node ends", "delivery", row.d.ID.String(), "error", err)
+			if m, ok = row.message.Decode(); !ok {
+				if err := s.Finish(ctx, store.FinishCorrupt(row.lease, &row.D, r.Now)); err != nil {
+					s.opt.Log.Error("the record of a message is damaged, and its delivery cannot be held: it stays as it is until the node ends", "delivery", row.D.ID.String(), "error", err)
 				}
 				continue
 			}
 		}
-		out = append(out, store.Claimed{Lease: row.lease, Delivery: row.d, Message: *m})
+		out = append(out, store.Claimed{Lease: row.lease, Delivery: row.D, Message: *m})
 	}
 	return out, nil
 }
@@ -183,12 +183,12 @@ type claimer struct {
 
 // fromLane claims up to want deliveries of a lane, its flows taking turns.
 func (c *claimer) fromLane(l *lane, want int) (out []*claimedRow, err error) {
-	l.now = c.r.Now
+	l.Now = c.r.Now
 	c.dirtyLane(l)
-	l.turn = engine.Micros(c.r.Now)
-	l.served++
+	l.Turn = engine.Micros(c.r.Now)
+	l.Served++
 	if _, ok := c.flows[l]; !ok {
-		l.gate = 0
+		l.NotBefore = 0
 		if c.flows[l], err = c.readyFlows(l, want); err != nil {
 			return nil, err
 		}
@@ -225,7 +225,7 @@ func (c *claimer) fromLane(l *lane, want int) (out []*claimedRow, err error) {
 }
 
 func (c *claimer) readyFlows(l *lane, want int) (out []*flow, err error) {
-	ids, err := c.ids(`SELECT id FROM flows INDEXED BY flows_ready WHERE lane = ? AND ready_at <= ? ORDER BY ready_at, served LIMIT ? + 0`, l.id, engine.Micros(c.r.Now), max(want, 16))
+	ids, err := c.ids(`SELECT id FROM flows INDEXED BY flows_ready WHERE lane = ? AND ready_at <= ? ORDER BY ready_at, served LIMIT ? + 0`, l.ID, engine.Micros(c.r.Now), max(want, 16))
 	if err != nil {
 		return nil, err
 	}
@@ -243,19 +243,19 @@ func (c *claimer) readyFlows(l *lane, want int) (out []*flow, err error) {
 func (c *claimer) fromFlow(l *lane, f *flow, n int) (out []*claimedRow, full bool, err error) {
 	now := engine.Micros(c.r.Now)
 	var found []*claimedRow
-	if err := c.each(`SELECT `+deliveryOwn+`, `+messageColumns+` FROM deliveries d INDEXED BY deliveries_queue CROSS JOIN messages m ON m.seq = d.msg
+	if err := c.each(`SELECT `+deliveryOwn+`, `+engine.MessageColumns+` FROM deliveries d INDEXED BY deliveries_queue CROSS JOIN messages m ON m.seq = d.msg
 		WHERE d.flow = ? AND d.state <= 1 AND d.next_at <= ? ORDER BY d.next_at LIMIT ? + 0`, []any{f.id, now, n}, func(sc scan) error {
 		row := &claimedRow{}
 		found = append(found, row)
-		return dbErr(sc(append(row.own(), row.message.columns()...)...))
+		return dbErr(sc(append(row.own(), row.message.Columns(idColumn)...)...))
 	}); err != nil {
 		return nil, false, err
 	}
 	for _, row := range found {
-		row.d.Message = row.message.m.ID
+		row.D.Message = row.message.M.ID
 		row.placed(f, l)
-		d := row.decode()
-		if row.damaged {
+		d := row.Decode()
+		if row.Corrupt {
 			if err := c.save(c.r.Now, &row.deliveryRow, func(d *store.Delivery) { d.HoldCorrupt(c.r.Now) }); err != nil {
 				return nil, false, err
 			}
@@ -263,18 +263,18 @@ func (c *claimer) fromFlow(l *lane, f *flow, n int) (out []*claimedRow, full boo
 		}
 		if d.State == store.Queued {
 			if ok, when := l.Fits(c.r.Now, d.CountPending()); !ok {
-				l.gate, full = engine.Micros(when), true
+				l.NotBefore, full = engine.Micros(when), true
 				break
 			}
 		}
 		row.lease = d.Lease(c.r.Node.Name, c.r.Now)
 		l.Begin(c.r.Now, d.Kind, d.CountPending())
 		if err := c.exec(`UPDATE deliveries SET state = 2, deadline_at = ?, attempts = ?, epoch = ?, node = ?, kind = ?, since = ?, join_key = NULL WHERE seq = ?`,
-			engine.Micros(d.Deadline()), d.Attempts, d.Epoch, d.Node, string(d.Kind), engine.Micros(d.Since), row.seq); err != nil {
+			engine.Micros(d.Deadline()), d.Attempts, d.Epoch, d.Node, string(d.Kind), engine.Micros(d.Since), row.Seq); err != nil {
 			return nil, false, err
 		}
 		keep := row.deliveryRow
-		keep.d.Recipients = slices.Clone(row.d.Recipients)
+		keep.D.Recipients = slices.Clone(row.D.Recipients)
 		c.leased[d.ID] = &keep
 		out = append(out, row)
 	}

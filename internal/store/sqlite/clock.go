@@ -46,8 +46,8 @@ func (t *tx) setClock(now time.Time) error {
 		return err
 	}
 	for _, l := range lanes {
-		l.SetClock(now, engine.At(l.turn))
-		l.turn, l.gate, l.now = 0, 0, now
+		l.SetClock(now, engine.At(l.Turn))
+		l.Turn, l.NotBefore, l.Now = 0, 0, now
 		t.dirtyLane(l)
 	}
 	return t.takenAhead(now)
@@ -67,11 +67,11 @@ func (t *tx) takenAhead(now time.Time) error {
 		return err
 	}
 	for _, r := range rows {
-		r.decode()
+		r.Decode()
 		if err := t.save(now, r, func(d *store.Delivery) { d.SetClock(now) }); err != nil {
 			return err
 		}
-		if err := t.exec(`UPDATE deliveries SET created_at = ? WHERE seq = ?`, engine.Micros(r.d.CreatedAt), r.seq); err != nil {
+		if err := t.exec(`UPDATE deliveries SET created_at = ? WHERE seq = ?`, engine.Micros(r.D.CreatedAt), r.Seq); err != nil {
 			return err
 		}
 	}

@@ -101,7 +101,7 @@ func (t *tx) reap(now time.Time, node string) (int, error) {
 		return 0, err
 	}
 	for _, r := range rows {
-		r.decode()
+		r.Decode()
 		if err := t.reapOne(now, r); err != nil {
 			return 0, err
 		}
@@ -111,36 +111,19 @@ func (t *tx) reap(now time.Time, node string) (int, error) {
 
 // reapOne ends the attempt that a delivery has under way.
 func (t *tx) reapOne(now time.Time, r *deliveryRow) error {
-	if err := t.freeSlot(now, r, func(l *lane) { l.End(now, r.d.Since, 0) }); err != nil {
+	if err := t.freeSlot(now, r, func(l *lane) { l.End(now, r.D.Since, 0) }); err != nil {
 		return err
 	}
-	flow := r.flow
+	flow := r.Subqueue
 	var a store.Attempt
 	if err := t.save(now, r, func(d *store.Delivery) {
-		if a = d.Reap(now); r.damaged {
+		if a = d.Reap(now); r.Corrupt {
 			d.HoldCorrupt(now)
 		}
 	}); err != nil {
 		return err
 	}
 	return t.attempt(r, flow, a)
-}
-
-// Leases implements store.Queue.
-func (s *Store) Leases(ctx context.Context, node string, before time.Time) (out []store.Lease, err error) {
-	err = s.list(ctx, `SELECT d.id, d.epoch, d.attempts, d.node FROM deliveries d INDEXED BY deliveries_leased WHERE d.state = 2 AND d.since < ?
-		AND (d.node = ? OR NOT EXISTS (SELECT 1 FROM nodes n WHERE n.name = d.node AND n.until_at < ?)) ORDER BY d.id`,
-		[]any{engine.Micros(before), node, engine.Never()}, func(sc scan) error {
-			var l store.Lease
-			var id []byte
-			if err := sc(&id, &l.Epoch, &l.No, &l.Node); err != nil {
-				return dbErr(err)
-			}
-			copy(l.Delivery[:], id)
-			out = append(out, l)
-			return nil
-		})
-	return out, err
 }
 
 // Abandon implements store.Queue.
@@ -150,7 +133,7 @@ func (s *Store) Abandon(ctx context.Context, now time.Time, leases []store.Lease
 		ended = 0
 		for _, le := range leases {
 			r, err := t.delivery(le.Delivery)
-			if errors.Is(err, store.ErrNotFound) || err == nil && (r.d.State != store.Sending || r.d.Epoch != le.Epoch) {
+			if errors.Is(err, store.ErrNotFound) || err == nil && (r.D.State != store.Sending || r.D.Epoch != le.Epoch) {
 				continue
 			}
 			if err == nil {
@@ -168,7 +151,7 @@ func (s *Store) Abandon(ctx context.Context, now time.Time, leases []store.Lease
 
 // freeSlot changes the account of the lane in which r was leased.
 func (t *tx) freeSlot(now time.Time, r *deliveryRow, change func(*lane)) error {
-	f, err := t.flowByID(r.flow)
+	f, err := t.flowByID(r.Subqueue)
 	if err != nil {
 		return err
 	}
@@ -193,10 +176,10 @@ func (s *Store) Release(ctx context.Context, now time.Time, leases []store.Lease
 			if err != nil {
 				return err
 			}
-			if r.d.State != store.Sending || r.d.Epoch != le.Epoch {
+			if r.D.State != store.Sending || r.D.Epoch != le.Epoch {
 				continue
 			}
-			if err := t.freeSlot(now, r, func(l *lane) { l.Undo(now, r.d.Since, r.d.Kind, r.d.CountPending()) }); err != nil {
+			if err := t.freeSlot(now, r, func(l *lane) { l.Undo(now, r.D.Since, r.D.Kind, r.D.CountPending()) }); err != nil {
 				return err
 			}
 			if err := t.save(now, r, func(d *store.Delivery) { d.Unlease() }); err != nil {
@@ -216,33 +199,33 @@ func (s *Store) Finish(ctx context.Context, f store.Finish) error {
 		if err != nil {
 			return nil, err
 		}
-		if r.d.Epoch != f.Lease.Epoch {
-			return nil, t.testify(r, f)
+		if r.D.Epoch != f.Lease.Epoch {
+			return nil, t.recordLateOutcome(r, f)
 		}
-		flow := r.flow
+		flow := r.Subqueue
 		var a store.Attempt
-		if r.d.State == store.Sending {
-			a = r.d.Running()
-			if err := t.freeSlot(st.Now, r, func(l *lane) { l.End(st.Now, r.d.Since, f.NotSent) }); err != nil {
+		if r.D.State == store.Sending {
+			a = r.D.Running()
+			if err := t.freeSlot(st.Now, r, func(l *lane) { l.End(st.Now, r.D.Since, f.NotSent) }); err != nil {
 				return nil, err
 			}
-		} else if a, err = t.line(r, f.Lease.No); err != nil { // reaped, and nobody has taken it since
-			return nil, err
+		} else { // reaped, and nobody has taken it since
+			line, err := t.line(r, f.Lease.No)
+			if err != nil {
+				return nil, err
+			}
+			flow, a = line.Subqueue, line.Attempt
 		}
 		return r, t.writeLine(r, flow, a, e.outcome)
 	})
 }
 
-// testify writes what a node that lost its lease knows into the ledger.
-func (t *tx) testify(r *deliveryRow, f store.Finish) error {
+// recordLateOutcome writes what a node that lost its lease knows into the ledger.
+func (t *tx) recordLateOutcome(r *deliveryRow, f store.Finish) error {
 	a, err := t.line(r, f.Lease.No)
 	if err == nil && a.Epoch == f.Lease.Epoch && a.Class == "unknown" && a.Error != nil && a.Error.Code == store.NodeDied().Code {
 		a.Outcome = f.Outcome
-		var flow int64
-		if err := t.row(`SELECT flow FROM attempts WHERE delivery = ? AND no = ?`, []any{r.seq, a.No}, &flow); err != nil {
-			return err
-		}
-		if err := t.attempt(r, flow, a); err != nil {
+		if err := t.attempt(r, a.Subqueue, a.Attempt); err != nil {
 			return err
 		}
 		return &keptError{store.ErrLeaseLost}
@@ -266,7 +249,7 @@ func (s *Store) Transition(ctx context.Context, st store.Transition) error {
 		if err != nil {
 			return nil, err
 		}
-		if r.d.Epoch != st.Epoch || r.d.State == store.Sending || r.d.State.Final() {
+		if r.D.Epoch != st.Epoch || r.D.State == store.Sending || r.D.State.Final() {
 			return nil, store.ErrConflict
 		}
 		return r, nil
@@ -297,7 +280,7 @@ func (s *Store) step(ctx context.Context, st store.Transition, o *store.Outcome,
 		if err != nil {
 			return err
 		}
-		from := r.d.Route
+		from := r.D.Route
 		if err := t.saveStep(st.Now, r, func(d *store.Delivery) { d.Apply(st) }, encoded); err != nil {
 			return err
 		}
@@ -320,33 +303,4 @@ func (s *Store) step(ctx context.Context, st store.Transition, o *store.Outcome,
 	}})
 	s.settleBodies(msgs, out, err)
 	return err
-}
-
-// Deadlines implements store.Queue.
-func (s *Store) Deadlines(ctx context.Context, now time.Time, n int) (due []store.Delivery, next time.Time, err error) {
-	err = s.list(ctx, `SELECT `+deliveryColumns+` FROM deliveries d INDEXED BY deliveries_deadline`+deliveryTables+`
-		WHERE (d.state <= 1 OR d.state = 3) AND d.deadline_at <= ? ORDER BY d.deadline_at LIMIT ?`, []any{engine.Micros(now), n}, func(sc scan) error {
-		d, err := scanDelivery(sc)
-		if err == nil {
-			due = append(due, *d)
-		}
-		return err
-	})
-	if err != nil {
-		return nil, time.Time{}, err
-	}
-	var first int64
-	if err := s.read(ctx, `SELECT coalesce(min(deadline_at), 0) FROM deliveries INDEXED BY deliveries_deadline WHERE (state <= 1 OR state = 3) AND deadline_at > ?`,
-		[]any{engine.Micros(now)}, &first); err != nil {
-		return nil, time.Time{}, err
-	}
-	return due, engine.At(first), nil
-}
-
-func scanDelivery(sc scan) (*store.Delivery, error) {
-	r := &deliveryRow{}
-	if err := sc(r.columns()...); err != nil {
-		return nil, dbErr(err)
-	}
-	return r.decode(), nil
 }

@@ -93,15 +93,15 @@ func (m *model) rows() {
 			m.t.Errorf("lane %q: %d recipients count, %d were asked for", l.Key, used, m.day[l.Key])
 		}
 		if first < engine.Never() {
-			first = max(first, l.gate, l.turn)
+			first = max(first, l.NotBefore, l.Turn)
 			first = max(first, engine.Micros(m.now))
 			// A pause may end in a minute that is full, and that in a full day.
 			for r := l.Room(engine.At(first)); r.Deliveries == 0 && first < engine.Never(); r = l.Room(engine.At(first)) {
 				first = max(first, engine.Micros(r.At))
 			}
 		}
-		if l.ready > first {
-			m.t.Errorf("lane %q is ready at %v, should be at %v: %+v", l.Key, engine.At(l.ready), engine.At(first), l.Lane)
+		if l.Ready > first {
+			m.t.Errorf("lane %q is ready at %v, should be at %v: %+v", l.Key, engine.At(l.Ready), engine.At(first), l.Lane)
 		}
 		return nil
 	}))
@@ -125,11 +125,11 @@ func (m *model) memory() {
 			if err != nil {
 				return err
 			}
-			if l.InFlight != x.InFlight || l.ready != x.ready || l.readyRow != x.ready || l.gate != x.gate || l.isDirty || l.served != x.served || !bytes.Equal(a, b) || !bytes.Equal(c, d) {
+			if l.InFlight != x.InFlight || l.Ready != x.Ready || l.readyRow != x.Ready || l.NotBefore != x.NotBefore || l.Dirty || l.Served != x.Served || !bytes.Equal(a, b) || !bytes.Equal(c, d) {
 				m.t.Errorf("lane held as\n%+v\nand stored as\n%+v", l, x)
 			}
-			if t.ready != 0 && x.ready < t.ready {
-				m.t.Errorf("lane %q is ready at %d, the first of all at %d", l.Key, x.ready, t.ready)
+			if t.ready != 0 && x.Ready < t.ready {
+				m.t.Errorf("lane %q is ready at %d, the first of all at %d", l.Key, x.Ready, t.ready)
 			}
 		}
 		for id, f := range t.flows {
@@ -146,11 +146,11 @@ func (m *model) memory() {
 			if err != nil {
 				return err
 			}
-			held, stored := r.d, x.d
+			held, stored := r.D, x.D
 			held.Message, held.Route.Limits = stored.Message, stored.Route.Limits // not read with the row
 			m.same("a leased delivery as held and as stored", held, stored)
-			if r.seq != x.seq || r.msg != x.msg || r.flow != x.flow || x.d.State != store.Sending {
-				m.t.Errorf("%s: row %d, message %d, flow %d, held as %d, %d, %d", id, x.seq, x.msg, x.flow, r.seq, r.msg, r.flow)
+			if r.Seq != x.Seq || r.Msg != x.Msg || r.Subqueue != x.Subqueue || x.D.State != store.Sending {
+				m.t.Errorf("%s: row %d, message %d, flow %d, held as %d, %d, %d", id, x.Seq, x.Msg, x.Subqueue, r.Seq, r.Msg, r.Subqueue)
 			}
 		}
 		return nil
@@ -176,9 +176,17 @@ func (m *model) nothingLeft() {
 			}
 			// A gate: who is first in line does not fit the budget of the day.
 			l := lanes[d.Route.Lane]
-			if l.Room(m.now).Deliveries > 0 && l.gate <= engine.Micros(m.now) && l.turn <= engine.Micros(m.now) {
+			if l.Room(m.now).Deliveries > 0 && l.NotBefore <= engine.Micros(m.now) && l.Turn <= engine.Micros(m.now) {
 				m.t.Errorf("%v in lane %q was left: %+v", d.ID, d.Route.Lane, l)
 			}
 			return nil
 		}))
+}
+
+func scanDelivery(sc scan) (*store.Delivery, error) {
+	r := &deliveryRow{}
+	if err := sc(r.columns()...); err != nil {
+		return nil, err
+	}
+	return r.Decode(), nil
 }

@@ -38,14 +38,14 @@ func (t *tx) writePlaced() error {
 	for _, p := range t.placed {
 		d := &p.d.Delivery
 		if p.row != nil {
-			d = &p.row.d
+			d = &p.row.D
 		}
 		seq, err := t.insertRow(p.msg, p.flow, d, p.d.recipients, nil)
 		if err != nil {
 			return err
 		}
 		if p.row != nil {
-			p.row.seq = seq
+			p.row.Seq = seq
 		} else {
 			t.arrived(p.flow, d.NextAt)
 		}
@@ -89,17 +89,17 @@ func (t *tx) claimPlaced(r store.ClaimRequest, max int) (out []*claimedRow, err 
 			return nil, err
 		}
 		n := p.d.CountPending()
-		if fits, _ := l.Fits(r.Now, n); !fits || l.gate > now || l.Room(r.Now).Deliveries == 0 {
+		if fits, _ := l.Fits(r.Now, n); !fits || l.NotBefore > now || l.Room(r.Now).Deliveries == 0 {
 			continue
 		}
-		l.now, l.turn = r.Now, now
-		row := &deliveryRow{msg: p.msg, flow: f.id, d: p.d.Delivery}
-		row.d.Recipients = slices.Clone(row.d.Recipients)
+		l.Now, l.Turn = r.Now, now
+		row := &deliveryRow{engine.DeliveryRow{Msg: p.msg, Subqueue: f.id, D: p.d.Delivery}}
+		row.D.Recipients = slices.Clone(row.D.Recipients)
 		row.placed(f, l)
-		lease := row.d.Lease(r.Node.Name, r.Now)
-		l.Begin(r.Now, row.d.Kind, n)
+		lease := row.D.Lease(r.Node.Name, r.Now)
+		l.Begin(r.Now, row.D.Kind, n)
 		t.dirtyLane(l)
-		p.row, t.leased[row.d.ID] = row, row
+		p.row, t.leased[row.D.ID] = row, row
 		out = append(out, claimed(row, lease, *p.message))
 	}
 	return out, nil

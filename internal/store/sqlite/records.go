@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 
-	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
 )
 
@@ -29,12 +28,6 @@ func (r recordsDB) Do(ctx context.Context, f func(engine.Tx) error) error {
 // Edited implements engine.DB: what runs beside the server is another process,
 // which looks at the versions.
 func (recordsDB) Edited() {}
-
-// Key implements engine.DB.
-func (recordsDB) Key(k string) any { return k }
-
-// ID implements engine.DB.
-func (recordsDB) ID(id *store.ID) any { return id }
 
 // recordsTx is a transaction as the engine sees it.
 type recordsTx struct{ *tx }

@@ -12,14 +12,8 @@ import (
 
 // A lane is a row of lanes while a transaction works on it.
 type lane struct {
-	id int64
-	store.Lane
-	gate, turn, ready int64
-	served            int64
-	now               time.Time // of the last op that touched it
-	isDirty           bool
-
-	first               int64 // least ready_at of its flows
+	engine.Lane
+	first               int64 // least ready_at of its subqueues
 	firstKnown          bool
 	readyRow, servedRow int64 // as written
 }
@@ -40,27 +34,21 @@ type flowName struct {
 	connection, client string
 }
 
-const laneColumns = `id, key, concurrency, per_minute, per_day, paused_until, reason, cap, cap_until, in_flight, minute, day, gate_at, turn_at, served, ready_at`
+const laneColumns = engine.LaneColumns
 
 func scanLane(sc scan) (*lane, error) {
-	l := &lane{}
-	var paused, capUntil int64
-	var reason, minute, day []byte
-	if err := sc(&l.id, &l.Key, &l.Limits.Concurrency, &l.Limits.PerMinute, &l.Limits.RecipientsPerDay, &paused, &reason, &l.Cap, &capUntil,
-		&l.InFlight, &minute, &day, &l.gate, &l.turn, &l.served, &l.ready); err != nil {
-		return nil, dbErr(err)
+	l, err := engine.ScanLane(checked(sc))
+	if err != nil {
+		return nil, err
 	}
-	l.readyRow, l.servedRow = l.ready, l.served
-	l.PausedUntil, l.CapUntil = engine.At(paused), engine.At(capUntil)
-	l.DecodeColumns(reason, minute, day)
-	return l, nil
+	return &lane{Lane: *l, readyRow: l.Ready, servedRow: l.Served}, nil
 }
 
 func (t *tx) keep(l *lane) *lane {
-	if have := t.lanes[l.id]; have != nil {
+	if have := t.lanes[l.ID]; have != nil {
 		return have
 	}
-	t.lanes[l.id], t.keys[l.Key] = l, l
+	t.lanes[l.ID], t.keys[l.Key] = l, l
 	return l
 }
 
@@ -80,8 +68,9 @@ func (t *tx) lane(now time.Time, key string, limits *adapters.LaneLimits) (*lane
 			if limits == nil {
 				return nil, sql.ErrNoRows
 			}
-			l = &lane{Lane: store.Lane{Key: key, Limits: *limits}, ready: engine.Never(), readyRow: engine.Never(), first: engine.Never(), firstKnown: true}
-			if l.id, err = t.insert(`INSERT INTO lanes (key, ready_at) VALUES (?, ?)`, key, engine.Never()); err != nil {
+			l = &lane{readyRow: engine.Never(), first: engine.Never(), firstKnown: true}
+			l.Key, l.Limits, l.Ready = key, *limits, engine.Never()
+			if l.ID, err = t.insert(`INSERT INTO lanes (key, ready_at) VALUES (?, ?)`, key, engine.Never()); err != nil {
 				return nil, err
 			}
 		}
@@ -90,9 +79,9 @@ func (t *tx) lane(now time.Time, key string, limits *adapters.LaneLimits) (*lane
 			t.dirtyLane(l)
 		}
 	}
-	l.now = now
+	l.Now = now
 	if limits != nil && l.Limits != *limits {
-		l.Limits, l.gate = *limits, 0
+		l.Limits, l.NotBefore = *limits, 0
 		t.dirtyLane(l)
 	}
 	return l, nil
@@ -113,7 +102,7 @@ func (t *tx) laneByID(now time.Time, id int64) (*lane, error) {
 		}
 		l = t.keep(l)
 	}
-	l.now = now
+	l.Now = now
 	return l, nil
 }
 
@@ -140,7 +129,7 @@ func (t *tx) flow(now time.Time, r store.Route, client string) (*flow, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := flowName{l.id, r.Connection, client}
+	name := flowName{l.ID, r.Connection, client}
 	if f := t.names[name]; f != nil {
 		return f, nil
 	}
@@ -153,7 +142,7 @@ func (t *tx) flow(now time.Time, r store.Route, client string) (*flow, error) {
 		return nil, err
 	}
 	if f == nil {
-		f = &flow{lane: l.id, name: name, due: engine.Never(), readyRow: engine.Never()}
+		f = &flow{lane: l.ID, name: name, due: engine.Never(), readyRow: engine.Never()}
 		if f.gate, err = t.connectionGate(name.connection); err != nil {
 			return nil, err
 		}
@@ -232,8 +221,8 @@ func (t *tx) recompute(now time.Time, id string, limits *adapters.LaneLimits) er
 
 // dirtyLane and dirtyFlow have flush write them.
 func (t *tx) dirtyLane(l *lane) {
-	if !l.isDirty {
-		l.isDirty = true
+	if !l.Dirty {
+		l.Dirty = true
 		t.touched = append(t.touched, l)
 	}
 }
@@ -264,7 +253,7 @@ func (t *tx) left(f *flow, n int64) {
 // ungate has the next claim find out who is first in line of the lane, and
 // whether the daily budget has room for it.
 func (t *tx) ungate(l *lane) {
-	l.gate, t.wake = 0, true
+	l.NotBefore, t.wake = 0, true
 	t.dirtyLane(l)
 }
 
@@ -328,20 +317,20 @@ func (f *flow) ready() int64 {
 }
 
 func (t *tx) flushLane(l *lane) error {
-	l.isDirty = false
+	l.Dirty = false
 	if !l.firstKnown {
 		l.first = engine.Never()
-		err := t.row(`SELECT ready_at FROM flows INDEXED BY flows_ready WHERE lane = ? ORDER BY ready_at LIMIT 1`, []any{l.id}, &l.first)
+		err := t.row(`SELECT ready_at FROM flows INDEXED BY flows_ready WHERE lane = ? ORDER BY ready_at LIMIT 1`, []any{l.ID}, &l.first)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
 		l.firstKnown = true
 	}
-	if l.ready = l.first; l.ready < engine.Never() {
-		l.ready = max(l.ready, l.gate, l.turn)
-		if !l.now.IsZero() {
-			if r := l.Room(l.now); r.Deliveries == 0 {
-				l.ready = max(l.ready, engine.Micros(r.At))
+	if l.Ready = l.first; l.Ready < engine.Never() {
+		l.Ready = max(l.Ready, l.NotBefore, l.Turn)
+		if !l.Now.IsZero() {
+			if r := l.Room(l.Now); r.Deliveries == 0 {
+				l.Ready = max(l.Ready, engine.Micros(r.At))
 			}
 		}
 	}
@@ -350,17 +339,17 @@ func (t *tx) flushLane(l *lane) error {
 		return dbErr(err)
 	}
 	if t.ready != 0 { // not before the row that is written: it need not be asked for
-		t.ready = min(t.ready, l.ready)
+		t.ready = min(t.ready, l.Ready)
 	}
 	args := []any{l.Limits.Concurrency, l.Limits.PerMinute, l.Limits.RecipientsPerDay, engine.Micros(l.PausedUntil), reason, l.Cap, engine.Micros(l.CapUntil), l.InFlight,
-		minute, day, l.gate, l.turn, l.id}
-	if l.ready == l.readyRow && l.served == l.servedRow { // the index stays as it is
+		minute, day, l.NotBefore, l.Turn, l.ID}
+	if l.Ready == l.readyRow && l.Served == l.servedRow { // the index stays as it is
 		return t.exec(`UPDATE lanes SET concurrency = ?, per_minute = ?, per_day = ?, paused_until = ?, reason = ?, cap = ?, cap_until = ?, in_flight = ?,
 			minute = ?, day = ?, gate_at = ?, turn_at = ? WHERE id = ?`, args...)
 	}
-	l.readyRow, l.servedRow = l.ready, l.served
+	l.readyRow, l.servedRow = l.Ready, l.Served
 	return t.exec(`UPDATE lanes SET concurrency = ?1, per_minute = ?2, per_day = ?3, paused_until = ?4, reason = ?5, cap = ?6, cap_until = ?7, in_flight = ?8,
-		minute = ?9, day = ?10, gate_at = ?11, turn_at = ?12, served = ?14, ready_at = ?15 WHERE id = ?13`, append(args, l.served, l.ready)...)
+		minute = ?9, day = ?10, gate_at = ?11, turn_at = ?12, served = ?14, ready_at = ?15 WHERE id = ?13`, append(args, l.Served, l.Ready)...)
 }
 
 func nonNil(b []byte) []byte {

@@ -221,30 +221,30 @@ func (t *tx) join(now time.Time, m *newMessage, out *store.Submitted) (bool, err
 	if err != nil {
 		return false, err
 	}
-	if r.d.Client != m.Client || r.d.Route.Connection != want.Connection || r.d.Route.Lane != want.Lane {
+	if r.D.Client != m.Client || r.D.Route.Connection != want.Connection || r.D.Route.Lane != want.Lane {
 		return false, nil
 	}
 	var mr messageRow
-	if err := t.row(`SELECT `+messageColumns+` FROM messages m WHERE m.seq = ?`, []any{r.msg}, mr.columns()...); err != nil {
+	if err := t.row(`SELECT `+engine.MessageColumns+` FROM messages m WHERE m.seq = ?`, []any{r.Msg}, mr.Columns(idColumn)...); err != nil {
 		return false, err
 	}
-	msg, ok := mr.decode()
-	if !ok || r.damaged {
+	msg, ok := mr.Decode()
+	if !ok || r.Corrupt {
 		return false, nil
 	}
-	if !r.d.Merge(msg, m.Deliveries[0].Recipients, m.Join.MaxRecipients) {
+	if !r.D.Merge(msg, m.Deliveries[0].Recipients, m.Join.MaxRecipients) {
 		return false, nil
 	}
 	doc, err := msg.EncodeDoc()
 	if err != nil {
 		return false, err
 	}
-	recipients, err := store.EncodeRecipients(r.d.Recipients)
+	recipients, err := store.EncodeRecipients(r.D.Recipients)
 	if err != nil {
 		return false, err
 	}
-	*out = store.Submitted{ID: msg.ID, Deliveries: []store.ID{r.d.ID}, Joined: true}
+	*out = store.Submitted{ID: msg.ID, Deliveries: []store.ID{r.D.ID}, Joined: true}
 	return true, errors.Join(
-		t.exec(`UPDATE messages SET doc = ? WHERE seq = ?`, doc, r.msg),
-		t.exec(`UPDATE deliveries SET recipients = ? WHERE seq = ?`, recipients, r.seq))
+		t.exec(`UPDATE messages SET doc = ? WHERE seq = ?`, doc, r.Msg),
+		t.exec(`UPDATE deliveries SET recipients = ? WHERE seq = ?`, recipients, r.Seq))
 }

@@ -1,0 +1,239 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+func (r Records) deliveries(ctx context.Context, q string, args ...any) (out []DeliveryRow, err error) {
+	err = r.DB.List(ctx, `SELECT `+r.Schema.Delivery+q, args, func() { out = nil }, func(sc Scan) error {
+		var row DeliveryRow
+		if err := sc(r.Schema.Columns(&row)...); err != nil {
+			return err
+		}
+		row.Decode()
+		out = append(out, row)
+		return nil
+	})
+	return out, err
+}
+
+func (r Records) delivery(ctx context.Context, id store.ID) (*DeliveryRow, error) {
+	rows, err := r.deliveries(ctx, ` FROM deliveries d`+r.Schema.Tables+` WHERE d.id = $1`, r.Schema.ID(id))
+	if err == nil && len(rows) == 0 {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &rows[0], nil
+}
+
+// Delivery implements store.Admin.
+func (r Records) Delivery(ctx context.Context, id store.ID) (*store.Delivery, error) {
+	row, err := r.delivery(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &row.D, nil
+}
+
+// Deliveries implements store.Admin.
+func (r Records) Deliveries(ctx context.Context, message store.ID) (out []store.Delivery, err error) {
+	rows, err := r.deliveries(ctx, ` FROM deliveries d`+r.Schema.Tables+` WHERE `+r.Schema.Of+` ORDER BY `+r.Schema.Order, r.Schema.ID(message))
+	for i := range rows {
+		out = append(out, rows[i].D)
+	}
+	return out, err
+}
+
+// Deadlines implements store.Queue.
+func (r Records) Deadlines(ctx context.Context, now time.Time, n int) (due []store.Delivery, next time.Time, err error) {
+	open := ` FROM deliveries` + r.Schema.By("deliveries_deadline") + ` WHERE (state <= 1 OR state = 3) AND deadline_at `
+	rows, err := r.deliveries(ctx, ` FROM (SELECT *`+open+`<= $1 ORDER BY deadline_at LIMIT $2) d`+r.Schema.Tables+` ORDER BY d.deadline_at`, Micros(now), n)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	for i := range rows {
+		due = append(due, rows[i].D)
+	}
+	var first int64
+	err = r.DB.Read(ctx, `SELECT coalesce(min(deadline_at), 0)`+open+`> $1`, []any{Micros(now)}, &first)
+	return due, At(first), err
+}
+
+// Attempts implements store.Admin.
+func (r Records) Attempts(ctx context.Context, id store.ID) (out []store.Attempt, err error) {
+	row, err := r.delivery(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	key := r.Schema.ID(id)
+	if row.Seq != 0 {
+		key = row.Seq
+	}
+	err = r.DB.List(ctx, `SELECT `+AttemptColumns+AttemptTables+` WHERE a.delivery = $1 ORDER BY a.no`, []any{key}, func() { out = nil }, func(sc Scan) error {
+		a, err := ScanAttempt(sc, id)
+		out = append(out, a.Attempt)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	// The row was read before the lines: an attempt that ended in between is
+	// among them.
+	if d := &row.D; d.State == store.Sending && (len(out) == 0 || out[len(out)-1].No < d.Attempts) {
+		out = append(out, d.Running())
+	}
+	return out, nil
+}
+
+// Message implements store.Messages.
+func (r Records) Message(ctx context.Context, id store.ID) (*store.Message, error) {
+	var row MessageRow
+	q := `SELECT ` + MessageColumns + ` FROM messages m WHERE m.id = $1`
+	if err := r.DB.Read(ctx, q, []any{r.Schema.ID(id)}, row.Columns(r.Schema.To)...); err != nil {
+		return nil, err
+	}
+	m, _ := row.Decode() // a corrupt one is shown as far as it goes
+	return m, nil
+}
+
+// Leases implements store.Queue.
+func (r Records) Leases(ctx context.Context, node string, before time.Time) (out []store.Lease, err error) {
+	err = r.DB.List(ctx, `SELECT d.id, d.epoch, d.attempts, d.node FROM deliveries d`+r.Schema.By("deliveries_leased")+` WHERE d.state = 2 AND d.since < $2
+		AND (d.node = $1 OR NOT EXISTS (SELECT 1 FROM nodes n WHERE n.name = d.node AND n.until_at < $3)) ORDER BY d.id`,
+		[]any{node, Micros(before), Never()}, func() { out = nil }, func(sc Scan) error {
+			var l store.Lease
+			err := sc(r.Schema.To(&l.Delivery), &l.Epoch, &l.No, &l.Node)
+			out = append(out, l)
+			return err
+		})
+	return out, err
+}
+
+const laneQuery = `SELECT ` + LaneColumns + `, (SELECT CAST(coalesce(sum(queued), 0) AS BIGINT) FROM flows WHERE lane = lanes.id),
+	(SELECT coalesce(min(due_at), 0) FROM flows WHERE lane = lanes.id AND queued > 0) FROM lanes`
+
+func scanLaneRecord(sc Scan, more ...any) (*store.Lane, error) {
+	var queued int
+	var due int64
+	l, err := ScanLane(sc, append([]any{&queued, &due}, more...)...)
+	if err != nil {
+		return nil, err
+	}
+	l.Queued, l.NextAt = queued, At(due)
+	return &l.Lane, nil
+}
+
+// Lane implements store.Lanes.
+func (r Records) Lane(ctx context.Context, key string) (*store.Lane, error) {
+	out, err := r.lanes(ctx, ` WHERE key = $1`, key)
+	if err == nil && len(out) == 0 {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &out[0], nil
+}
+
+// Lanes implements store.Lanes.
+func (r Records) Lanes(ctx context.Context, after string, limit int) ([]store.Lane, error) {
+	return r.lanes(ctx, ` WHERE key > $1 ORDER BY key LIMIT $2`, after, limit)
+}
+
+func (r Records) lanes(ctx context.Context, cond string, args ...any) (out []store.Lane, err error) {
+	err = r.DB.List(ctx, laneQuery+cond, args, func() { out = nil }, func(sc Scan) error {
+		l, err := scanLaneRecord(sc)
+		if err == nil {
+			out = append(out, *l)
+		}
+		return err
+	})
+	return out, err
+}
+
+// Waiting implements store.Lanes.
+func (r Records) Waiting(ctx context.Context) (out []store.Waiting, err error) {
+	err = r.DB.List(ctx, `SELECT `+LaneColumns+`, n, due, connection FROM
+		(SELECT lane, connection, CAST(sum(queued) AS BIGINT) AS n, min(due_at) AS due FROM flows WHERE queued > 0
+		GROUP BY lane, connection) w JOIN lanes ON lanes.id = w.lane`, nil, func() { out = nil }, func(sc Scan) error {
+		var w store.Waiting
+		l, err := scanLaneRecord(sc, &w.Connection)
+		if err == nil {
+			w.Lane = *l
+			out = append(out, w)
+		}
+		return err
+	})
+	return out, err
+}
+
+// actChunk is how many deliveries change in one transaction when a filter
+// chooses: a million of them must not stop the submissions.
+const actChunk = 500
+
+// Act implements store.Admin. act does it with the deliveries named in one
+// transaction, list is the store's.
+func Act(ctx context.Context, a store.Action, list func(context.Context, store.ListRequest) (store.Page, error),
+	act func(context.Context, store.Action, []store.ID) (store.ActionResult, error)) (all store.ActionResult, err error) {
+	if err := a.Prepare(); err != nil {
+		return all, err
+	}
+	if len(a.Deliveries) > 0 {
+		return act(ctx, a, a.Deliveries)
+	}
+	req := store.ListRequest{Filter: a.Filter, Limit: actChunk, Oldest: true}
+	for {
+		p, err := list(ctx, req)
+		if err != nil {
+			return all, err
+		}
+		ids := make([]store.ID, 0, len(p.Entries))
+		for _, e := range p.Entries {
+			ids = append(ids, e.Delivery.ID)
+		}
+		if rest := a.Max - all.Changed - all.Skipped; len(ids) > rest {
+			ids, all.More, p.Next = ids[:rest], true, ""
+		}
+		res, err := act(ctx, a, ids)
+		if err != nil {
+			return all, err
+		}
+		all.Changed += res.Changed
+		all.Skipped += res.Skipped
+		if p.Next == "" {
+			return all, nil
+		}
+		req.After = p.Next
+	}
+}
+
+// Page reads one page with a query for r.Limit+1 deliveries and their messages;
+// mark is where the next page begins after the last row.
+func (r Records) Page(ctx context.Context, limit int, q string, args []any, mark func(*DeliveryRow) string) (store.Page, error) {
+	var p store.Page
+	var last DeliveryRow
+	err := r.DB.List(ctx, q, args, func() { p = store.Page{} }, func(sc Scan) error {
+		var row DeliveryRow
+		var message MessageRow
+		if err := sc(append(r.Schema.Columns(&row), message.Columns(r.Schema.To)...)...); err != nil {
+			return err
+		}
+		if len(p.Entries) == limit {
+			p.Next = mark(&last)
+			return nil
+		}
+		m, _ := message.Decode() // a corrupt one is shown as far as it goes
+		p.Entries = append(p.Entries, store.Entry{Delivery: *row.Decode(), Message: *m})
+		last = row
+		return nil
+	})
+	if err != nil {
+		return store.Page{}, err
+	}
+	return p, nil
+}

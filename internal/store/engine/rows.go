@@ -1,0 +1,154 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// A Schema is what the databases name differently.
+type Schema struct {
+	// Delivery are the columns of a DeliveryRow, of deliveries d with Tables
+	// joined, and Columns is where they go.
+	Delivery, Tables string
+	Columns          func(*DeliveryRow) []any
+	// Order is by which columns deliveries lie in the order of their making; Of
+	// is the condition that they are of the message with the id $1.
+	Order, Of string
+	// By has a table be read by an index, where the database lets one say so.
+	By func(index string) string
+	// ID is an id as an argument, To where a column with one is scanned to, and
+	// Key an idempotency key as an argument, which need not be UTF-8.
+	ID  func(store.ID) any
+	To  func(*store.ID) any
+	Key func(string) any
+}
+
+// A MessageRow is a message as read, not decoded yet: that is left to the
+// goroutine that asked.
+type MessageRow struct {
+	M                   store.Message
+	received            int64
+	messageID, tag, doc []byte
+}
+
+// MessageColumns are those of a MessageRow.
+const MessageColumns = `m.id, m.client, m.received_at, m.size, m.sha256, m.kept, m.message_id, m.tag, m.resubmitted, m.doc`
+
+// Columns are where MessageColumns go.
+func (r *MessageRow) Columns(id func(*store.ID) any) []any {
+	m := &r.M
+	return []any{id(&m.ID), &m.Client, &r.received, &m.Size, &m.BodySHA256, &m.BodyKept, &r.messageID, &r.tag, &m.Resubmitted, &r.doc}
+}
+
+// Decode fills in the message. False: its record is corrupt.
+func (r *MessageRow) Decode() (*store.Message, bool) {
+	m := &r.M
+	m.ReceivedAt, m.MessageID, m.Tag = At(r.received), string(r.messageID), string(r.tag)
+	return m, m.DecodeDoc(r.doc)
+}
+
+// A DeliveryRow is a delivery as read, with its keys.
+type DeliveryRow struct {
+	Seq, Msg       int64 // keys of its row and its message's, where ids are none
+	Subqueue, Lane int64
+	D              store.Delivery
+	Corrupt        bool // its columns cannot be read: it must not be sent
+
+	state                                         int
+	kind                                          string
+	next, created, expires, warn, finished, since int64
+	recipients, progress                          []byte
+}
+
+// DeliveryState are the columns of a delivery that change, where they go is State.
+const DeliveryState = `d.position, d.state, d.next_at, d.created_at, d.expires_at, d.warn_at, d.finished_at, d.attempts, d.epoch,
+	d.node, d.kind, d.since, d.recipients, d.word`
+
+// State is where DeliveryState goes.
+func (r *DeliveryRow) State() []any {
+	d := &r.D
+	return []any{&d.Route.Position, &r.state, &r.next, &r.created, &r.expires, &r.warn, &r.finished, &d.Attempts, &d.Epoch,
+		&d.Node, &r.kind, &r.since, &r.recipients, &r.progress}
+}
+
+// Decode fills in the delivery.
+func (r *DeliveryRow) Decode() *store.Delivery {
+	d := &r.D
+	d.State, d.Kind = store.State(r.state), store.Kind(r.kind)
+	for _, t := range [...]struct {
+		at *time.Time
+		us int64
+	}{{&d.NextAt, r.next}, {&d.CreatedAt, r.created}, {&d.ExpiresAt, r.expires}, {&d.WarnAt, r.warn}, {&d.FinishedAt, r.finished}, {&d.Since, r.since}} {
+		*t.at = At(t.us)
+	}
+	r.Corrupt = !d.DecodeColumns(r.recipients, r.progress)
+	return d
+}
+
+// Encode returns the columns of recipients and progress. Recipients that are
+// corrupt stay as they are.
+func (r *DeliveryRow) Encode() (recipients, progress string, err error) {
+	if recipients = string(r.recipients); !r.Corrupt {
+		if recipients, err = store.EncodeRecipients(r.D.Recipients); err != nil {
+			return "", "", err
+		}
+	}
+	progress, err = store.EncodeProgress(r.D.Progress)
+	return recipients, progress, err
+}
+
+// An AttemptRow is a line of the ledger, with the subqueue in which it was made.
+type AttemptRow struct {
+	Subqueue int64
+	store.Attempt
+}
+
+// AttemptColumns are those of an AttemptRow, in AttemptTables.
+const (
+	AttemptColumns = `a.flow, a.no, a.kind, f.connection, l.key, a.node, a.epoch, a.started_at, a.recipients, a.outcome`
+	AttemptTables  = ` FROM attempts a JOIN flows f ON f.id = a.flow JOIN lanes l ON l.id = f.lane`
+)
+
+// ScanAttempt reads AttemptColumns.
+func ScanAttempt(sc Scan, delivery store.ID) (AttemptRow, error) {
+	a := AttemptRow{Attempt: store.Attempt{Delivery: delivery}}
+	var started int64
+	var kind, out string
+	if err := sc(&a.Subqueue, &a.No, &kind, &a.Connection, &a.Lane, &a.Node, &a.Epoch, &started, &a.Recipients, &out); err != nil {
+		return a, err
+	}
+	a.Kind, a.StartedAt = store.Kind(kind), At(started)
+	a.DecodeOutcome([]byte(out))
+	return a, nil
+}
+
+// A Lane is a row of lanes while a transaction works on it.
+type Lane struct {
+	ID int64
+	store.Lane
+	NotBefore int64 // the first in line does not fit the daily budget before
+	Turn      int64 // when it was served last
+	Ready     int64 // no claim finds anything before
+	Served    int64
+	Now       time.Time // of the last call that touched it
+	Dirty     bool
+}
+
+// LaneColumns are those of a Lane.
+const LaneColumns = `lanes.id, key, concurrency, per_minute, per_day, paused_until, reason, cap, cap_until, in_flight, minute, day,
+	gate_at, turn_at, served, ready_at`
+
+// ScanLane reads LaneColumns, and more after them.
+func ScanLane(sc Scan, more ...any) (*Lane, error) {
+	l := &Lane{}
+	var paused, capUntil int64
+	var reason, minute, day []byte
+	if err := sc(append([]any{&l.ID, &l.Key, &l.Limits.Concurrency, &l.Limits.PerMinute, &l.Limits.RecipientsPerDay, &paused, &reason,
+		&l.Cap, &capUntil, &l.InFlight, &minute, &day, &l.NotBefore, &l.Turn, &l.Served, &l.Ready}, more...)...); err != nil {
+		return nil, err
+	}
+	l.PausedUntil, l.CapUntil = At(paused), At(capUntil)
+	l.DecodeColumns(reason, minute, day)
+	return l, nil
+}
