@@ -14,8 +14,10 @@ import (
 // DefaultFrom is the sender of the connections that the control lists.
 const DefaultFrom = "erp@contoso.example"
 
-// connections are one connection of each kind, each with its own name.
-func (s *Sandbox) connections(from string) []*adapters.Connection {
+// Connections returns one connection of each kind, each with its own name: Graph with
+// secret, certificate and federated token, Gmail, SMTP with password and with tokens
+// of Entra and of Google.
+func (s *Sandbox) Connections(from string) []*adapters.Connection {
 	var out []*adapters.Connection
 	for _, c := range []*adapters.Connection{
 		s.GraphConnection(from), s.GraphCertificateConnection(from), s.GraphFederatedConnection(from),

@@ -180,7 +180,7 @@ func (s *Sandbox) controlConnections(w http.ResponseWriter, r *http.Request) {
 		from = DefaultFrom
 	}
 	out := []json.RawMessage{}
-	for _, c := range s.connections(from) {
+	for _, c := range s.Connections(from) {
 		data, err := ConnectionJSON(c)
 		if err != nil {
 			controlError(w, http.StatusInternalServerError, "%v", err)

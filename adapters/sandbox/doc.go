@@ -1,50 +1,47 @@
-// Package sandbox is fake Entra, Microsoft Graph, Google, Gmail and SMTP
-// servers on loopback, as strict as the real ones are known to be
-// (contracts.md, section G), for the demo, the tests and users' own tests.
+// Package sandbox is fake Entra, Microsoft Graph, Google, Gmail and SMTP servers on
+// loopback, as strict as the real ones are known to be, for tests of programs that
+// send mail.
 //
-//	s, err := sandbox.Start(sandbox.Options{})
+//	s, err := sandbox.Start(sandbox.Options{Dir: t.TempDir()})
 //	defer s.Close()
-//	c := s.GraphConnection("erp@contoso.example")  // complete, with its secret
-//	... send over c, with s.HTTPClient() or the CA in s.CAFile() ...
+//	conn := s.GraphConnection("erp@contoso.example") // complete, with its secret
+//	... send over conn, with s.HTTPClient(), s.CertPool() or the CA in s.CAFile() ...
 //	for _, d := range s.Deliveries() { ... }
 //
-// They are real servers: TLS with a private CA made at the start, real tokens,
-// real uploads, bodies streamed to disk. What is not known for certain about a
-// provider is a field of Switches; what goes wrong is a Fault.
+// They are real servers: TLS with a private CA made at the start, real tokens, real
+// uploads, messages streamed to disk. What is not known for certain about a provider
+// is a field of Switches; what goes wrong is a Fault.
 //
 // # Who exists
 //
-// Every address is a mailbox, except these local parts (any domain), which
-// Graph refuses: nouser (404 ErrorInvalidUser), notfound (404
-// ResourceNotFound), nomailbox and onprem (404 MailboxNotEnabledForRESTAPI),
-// blocked (403, the ApplicationAccessPolicy text), denied (403
-// ErrorAccessDenied), disabled (403 ErrorAccountDisabled), moving (423), full
-// (400 ErrorQuotaExceeded when something is stored). Mail to unknown people is
-// not known to the sandbox: nothing bounces.
+// Every address is a mailbox, except these local parts (any domain), which Graph
+// refuses: nouser (404 ErrorInvalidUser), notfound (404 ResourceNotFound), nomailbox
+// and onprem (404 MailboxNotEnabledForRESTAPI), blocked (403, the text of an
+// ApplicationAccessPolicy), denied (403 ErrorAccessDenied), disabled (403
+// ErrorAccountDisabled), moving (423), full (400 ErrorQuotaExceeded when something is
+// stored). Recipients always exist: nothing bounces.
 //
-// The directory has the tenants and applications of the constants. Graph takes
-// the requests of an application with consent (Mail.Send and Mail.ReadWrite as
-// roles) or, with Switches.GraphRoles off, with RBAC for Applications.
-// Concurrency is counted for each application and mailbox.
+// The directory has the tenants and applications of the constants. Graph accepts an
+// application with consent (Mail.Send and Mail.ReadWrite as roles) or, with
+// Switches.GraphRoles off, with RBAC for Applications. Concurrency is counted for
+// each application and mailbox.
 //
-// For Google, unknown... is no user (the token is refused), nolicense... has
-// no Gmail; alias... of the mailbox's domain is a verified sender. The service
-// account is delegated gmail.send, https://mail.google.com/ and, by switch,
-// gmail.readonly.
+// For Google, unknown... is no user (the token is refused), nolicense... has no
+// Gmail; alias... of the mailbox's domain is a verified sender. The service account
+// is delegated gmail.send, https://mail.google.com/ and, by switch, gmail.readonly.
 //
-// For SMTP every address is a login with the password that SMTPConnection
-// tells, except unknown...; noaccess... is refused tokens. Senders deny... are
-// refused with 554 5.2.252 and dailylimit... with 550 5.4.5, both at the end of
-// the message. Recipients name+CODE@... (CODE 400 to 599) are refused with that
-// code, such as unknown+550@ and greylisted+451@; once+CODE@... only the first
-// time for each sender. With SMTPStyle "exchange" a sender who is neither the
-// login nor an alias... is denied too, and five denials throttle the mailbox
-// until Reset.
+// For SMTP every address is a login with the password that SMTPConnection returns,
+// except unknown...; noaccess... is refused tokens. Senders deny... are refused with
+// 554 5.2.252 and dailylimit... with 550 5.4.5, both at the end of the message.
+// Recipients name+CODE@... (CODE 400 to 599) are refused with that code, such as
+// unknown+550@ and greylisted+451@; once+CODE@... only the first time for each
+// sender. With SMTPStyle "exchange" a sender who is neither the login nor an alias...
+// is denied too, and five denials throttle the mailbox until Reset.
 //
 // # Faults
 //
-// A Fault names a service and an operation. The operations, which are also the
-// names in Counters:
+// A Fault names a service and an operation. The operations, which are also the names
+// in Counters:
 //
 //	entra   token, discovery, instance, managed                   Match: tenant as in the URL
 //	graph   sendMail, create, send, get, list, folder, delete,
@@ -58,24 +55,25 @@
 //	smtp    connect, ehlo, starttls, auth, mail, rcpt, data, dot
 //	        (the end of a message), rset, noop, quit              Match: login
 //
-// Counters has google.token and so on, and smtp.message and smtp.violation
-// (see SMTPViolations). Gmail's Code is a reason of contracts C4, or
-// mailSendingLimit (429, the daily limit with RetryAfter told in the text) or
-// concurrentRequests. For smtp, Reply is the reply; with After and nothing else
-// the connection ends without one. Without After a
-// fault acts when the request was read and before anything is done; with After
-// when the message was delivered and before the answer. Code is an error code
-// in the provider's shape: an AADSTS number for entra.
+// Counters has google.token and so on, and smtp.message and smtp.violation (see
+// SMTPViolations). Gmail's Code is a reason, such as rateLimitExceeded, or
+// mailSendingLimit (429, the daily limit with RetryAfter in the text) or
+// concurrentRequests. For smtp, Reply is the reply; with After and nothing else the
+// connection ends without one. Without After a fault acts when the request was read
+// and before anything is done; with After when the message was delivered and before
+// the answer. Code is an error code in the provider's shape: an AADSTS number for
+// entra.
 //
 // # Control
 //
-// ControlURL answers plain HTTP with JSON; durations are nanoseconds.
+// ControlURL answers plain HTTP with JSON, for programs in other processes; durations
+// are nanoseconds.
 //
 //	GET    /                    this list, in short
 //	GET    /deliveries          array of Delivery, in order; ?service= ?mailbox= ?since=SEQ ?limit=N
 //	GET    /deliveries/SEQ/raw  the bytes as received; ?view=shown: as a recipient sees them
 //	GET    /counters            {"counters":{"graph.sendMail":1},"max_in_flight":{"graph":1}}
-//	GET    /faults              the faults that are not spent
+//	GET    /faults              the faults that are not used up
 //	POST   /faults              one Fault; 201
 //	DELETE /faults              204
 //	GET    /switches            Switches

@@ -99,6 +99,18 @@ func newClient(pool *x509.CertPool) *http.Client {
 // Dir is the folder of CA, keys and delivered messages, absolute.
 func (s *Sandbox) Dir() string { return s.core.Dir }
 
+// EntraURL is the authority that issues tokens for Graph: scheme, host and port.
+func (s *Sandbox) EntraURL() string { return s.entra.URL() }
+
+// GraphURL is the address of Microsoft Graph, without /v1.0.
+func (s *Sandbox) GraphURL() string { return s.graph.URL() }
+
+// GoogleTokenURL is the address of Google's token endpoint.
+func (s *Sandbox) GoogleTokenURL() string { return s.google.URL() }
+
+// GmailURL is the address of the Gmail API.
+func (s *Sandbox) GmailURL() string { return s.gmail.URL() }
+
 // ControlURL is where the HTTP control answers: scheme, host and port.
 func (s *Sandbox) ControlURL() string { return s.control }
 

@@ -48,7 +48,7 @@ func TestSMTPConnections(t *testing.T) {
 	t.Parallel()
 	s := startSandbox(t)
 	c := s.SMTPConnection("erp@contoso.example")
-	for _, v := range s.connections("erp@contoso.example") {
+	for _, v := range s.Connections("erp@contoso.example") {
 		if err := v.Validate(); err != nil {
 			t.Errorf("%s: %v", v.Name, err)
 		}

@@ -36,7 +36,7 @@ func sandboxFiles(t *testing.T, conns map[string]func(*sandbox.Sandbox) *adapter
 		}
 	})
 	for name, make := range conns {
-		data, err := app.RevealedJSON(make(s))
+		data, err := sandbox.ConnectionJSON(make(s))
 		if err != nil {
 			t.Fatal(err)
 		}

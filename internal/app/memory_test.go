@@ -138,7 +138,7 @@ func runMemorySandbox(t *testing.T) {
 	s.Configure(func(w *sandbox.Switches) { w.GraphConcurrency = 0 })
 	plan := memoryPlan{CAFile: s.CAFile(), Connections: map[adapters.Provider]json.RawMessage{}}
 	for _, c := range sandboxConnections(s, memoryFrom)[:3] {
-		data, err := RevealedJSON(c)
+		data, err := sandbox.ConnectionJSON(c)
 		if err != nil {
 			t.Fatal(err)
 		}

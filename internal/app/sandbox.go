@@ -49,7 +49,7 @@ func RunSandbox(ctx context.Context, o SandboxOptions) (end error) {
 func describeSandbox(s *sandbox.Sandbox, o SandboxOptions) error {
 	files := make(map[string]string)
 	for _, c := range sandboxConnections(s, o.From) {
-		data, err := RevealedJSON(c)
+		data, err := sandbox.ConnectionJSON(c)
 		if err != nil {
 			return err
 		}
@@ -89,22 +89,4 @@ func sandboxConnections(s *sandbox.Sandbox, from string) []*adapters.Connection 
 		named("graph", s.GraphConnection(from)), named("gmail", s.GmailConnection(from)), named("smtp", s.SMTPConnection(from)),
 		named("smtp-entra", s.SMTPOAuthConnection(from, "entra")), named("smtp-google", s.SMTPOAuthConnection(from, "google")),
 	}
-}
-
-// RevealedJSON is the JSON of a connection with its secrets, as a connection file needs it.
-func RevealedJSON(c *adapters.Connection) ([]byte, error) {
-	data, err := json.Marshal(c)
-	if err != nil {
-		return nil, err
-	}
-	var tree map[string]any
-	if err := json.Unmarshal(data, &tree); err != nil {
-		return nil, err
-	}
-	for _, f := range c.Secrets() {
-		if *f.Value != "" {
-			setPath(tree, f.Path, f.Value.Reveal())
-		}
-	}
-	return json.MarshalIndent(tree, "", "  ")
 }

@@ -124,7 +124,7 @@ func (w *world) connect(t *testing.T, senders []string) {
 		if _, err := st.PutConnection(t.Context(), time.Now(), &gateway.Connection{Connection: *c}); err != nil {
 			t.Fatal(err)
 		}
-		data, err := app.RevealedJSON(c)
+		data, err := sandbox.ConnectionJSON(c)
 		if err != nil {
 			t.Fatal(err)
 		}

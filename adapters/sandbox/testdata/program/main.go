@@ -1,0 +1,25 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"github.com/postino-mail/postino/adapters/all"
+	"github.com/postino-mail/postino/adapters/sandbox"
+	"github.com/postino-mail/postino/mime"
+)
+
+func main() {
+	provider, err := sandbox.Start(sandbox.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer provider.Close()
+	sender := all.New(all.Options{RootCAs: provider.CertPool()})
+	for _, conn := range provider.Connections("erp@contoso.example") {
+		draft := mime.Draft{From: mime.Address{Address: conn.From}, To: []mime.Address{{Address: "anna@example.com"}}, Text: "Ciao"}
+		receipt, err := sender.SendDraft(context.Background(), conn, &draft)
+		fmt.Println(receipt.Provider, len(provider.Deliveries()), err)
+	}
+}
