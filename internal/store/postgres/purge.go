@@ -25,7 +25,16 @@ func (s *Store) Purge(ctx context.Context, r store.PurgeRequest) (res store.Purg
 	return res, nil
 }
 
-const notFinal = `EXISTS (SELECT FROM deliveries d WHERE d.msg = m.id AND d.state < 4)`
+// allFinal is asked of each message by itself, by the index on unfinished
+// deliveries. As NOT EXISTS it becomes a join, for which the planner, who takes
+// the unfinished ones to be none, holds each message against all that wait: 4.4 s
+// for 1,000 messages beside 8,657 waiting deliveries, and 20 ms this way.
+const allFinal = `(SELECT d.state FROM deliveries d WHERE d.msg = m.id AND d.state < 4 LIMIT 1) IS NULL`
+
+// oldest are the messages of one half of the index from a position on.
+const oldest = `SELECT m.id, m.received_at FROM messages m
+	WHERE m.kept = $1 AND m.received_at >= $2 AND m.received_at < $3 AND ` + allFinal + `
+	ORDER BY m.received_at LIMIT $4 FOR UPDATE SKIP LOCKED`
 
 // A purge is one transaction of a round.
 type purge struct {
@@ -75,9 +84,7 @@ func (p *purge) lock(ctx context.Context, kept bool, before int64, limit int, po
 		p.res.More = true
 		return nil, nil
 	}
-	rows, err := p.tx.Query(ctx, `SELECT m.id, m.received_at FROM messages m
-		WHERE m.kept = $1 AND m.received_at >= $2 AND m.received_at < $3 AND NOT `+notFinal+`
-		ORDER BY m.received_at LIMIT $4 FOR UPDATE SKIP LOCKED`, kept, *pos, before, limit)
+	rows, err := p.tx.Query(ctx, oldest, kept, *pos, before, limit)
 	if err != nil {
 		return nil, dbErr(err)
 	}
@@ -104,7 +111,7 @@ func (p *purge) bodies(ctx context.Context) error {
 		return err
 	}
 	p.res.Bodies, err = p.count(ctx, `WITH gone AS (UPDATE messages m SET kept = false, head = NULL, body = NULL
-			WHERE m.id = ANY($1) AND NOT `+notFinal+` RETURNING m.id),
+			WHERE m.id = ANY($1) AND `+allFinal+` RETURNING m.id),
 		parts AS (DELETE FROM chunks USING gone WHERE chunks.message = gone.id)
 		SELECT FROM gone`, ids)
 	return err
@@ -120,7 +127,7 @@ func (p *purge) records(ctx context.Context, kept bool, pos *int64) error {
 		return err
 	}
 	n, err := p.count(ctx, `WITH gone AS (DELETE FROM messages m
-			WHERE m.id = ANY($1) AND NOT EXISTS (SELECT FROM deliveries d WHERE d.msg = m.id) RETURNING m.id),
+			WHERE m.id = ANY($1) AND (SELECT d.state FROM deliveries d WHERE d.msg = m.id LIMIT 1) IS NULL RETURNING m.id),
 		parts AS (DELETE FROM chunks USING gone WHERE chunks.message = gone.id)
 		SELECT FROM gone`, ids)
 	p.res.Records += n
@@ -132,11 +139,13 @@ func (p *purge) records(ctx context.Context, kept bool, pos *int64) error {
 func (p *purge) events(ctx context.Context) error {
 	block := 10 * p.r.Max
 	var n, last int64
-	if err := p.tx.QueryRow(ctx, `SELECT count(*), coalesce(max(seq), $1) FROM (SELECT seq FROM events WHERE seq > $1 ORDER BY seq LIMIT $2) x`,
+	if err := p.tx.QueryRow(ctx, `SELECT count(*), coalesce(max(seq), $1)
+		FROM (SELECT seq FROM events WHERE seq > $1 ORDER BY seq LIMIT $2) x`,
 		p.res.Next.Events, block).Scan(&n, &last); err != nil {
 		return dbErr(err)
 	}
-	gone, err := p.count(ctx, `DELETE FROM events WHERE seq > $1 AND seq <= $2 AND at < $3`, p.res.Next.Events, last, engine.Micros(p.r.Events))
+	gone, err := p.count(ctx, `DELETE FROM events WHERE seq > $1 AND seq <= $2 AND at < $3`,
+		p.res.Next.Events, last, engine.Micros(p.r.Events))
 	if err != nil {
 		return err
 	}
@@ -148,7 +157,8 @@ func (p *purge) events(ctx context.Context) error {
 // expired removes idempotency keys and unheard acceptances whose time is over.
 func (p *purge) expired(ctx context.Context) error {
 	keys, err := p.count(ctx, `DELETE FROM idempotency WHERE (client, key) IN
-		(SELECT client, key FROM idempotency WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)`, engine.Micros(p.r.Now), p.r.Max)
+		(SELECT client, key FROM idempotency WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)`,
+		engine.Micros(p.r.Now), p.r.Max)
 	if err != nil {
 		return err
 	}
