@@ -1,13 +1,13 @@
+// Command program sends a message over every kind of connection of a sandbox.
 package main
 
 import (
 	"context"
 	"fmt"
-	"log"
-
 	"github.com/postino-mail/postino/adapters/all"
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/mime"
+	"log"
 )
 
 func main() {
