@@ -98,7 +98,8 @@ type badCase struct {
 
 func faultAt(f sandbox.Fault) func(adapters.Provider) []sandbox.Fault {
 	return func(p adapters.Provider) (out []sandbox.Fault) {
-		ops := map[adapters.Provider][]string{adapters.Graph: {"sendMail", "create"}, adapters.Gmail: {"send", "start"}, adapters.SMTP: {"connect"}}
+		ops := map[adapters.Provider][]string{adapters.Graph: {"sendMail", "create"}, adapters.Gmail: {"send", "start"},
+			adapters.SMTP: {"connect"}}
 		for _, op := range ops[p] {
 			g := f
 			g.Service, g.Op = string(p), op
@@ -123,7 +124,8 @@ func badCases() []badCase {
 	}
 	const html = "<html><body>Welcome to the hotel's network</body></html>"
 	return []badCase{
-		{name: "no From", message: func(t *testing.T) *mime.Message { return parsed(t, "To: a@example.com\nSubject: x\n\nx\n") }, class: adapters.Permanent},
+		{name: "no From", message: func(t *testing.T) *mime.Message { return parsed(t, "To: a@example.com\nSubject: x\n\nx\n") },
+			class: adapters.Permanent},
 		{name: "two From without Sender", message: func(t *testing.T) *mime.Message {
 			return parsed(t, "From: "+badFrom+", erp2@contoso.example\nTo: a@example.com\n\nx\n")
 		}, class: adapters.Permanent},
@@ -131,14 +133,25 @@ func badCases() []badCase {
 		{name: "10,000 recipients", only: adapters.Graph, rcpts: 10_000, class: adapters.Permanent, code: "too_many_recipients"},
 		{name: "10,000 recipients", only: adapters.Gmail, rcpts: 10_000, class: adapters.Permanent, code: "too_many_recipients"},
 		{name: "broken base64 in a large attachment", only: adapters.Graph, message: func(t *testing.T) *mime.Message {
-			return parsed(t, "From: "+badFrom+"\nTo: anna@example.com\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: application/pdf\n"+
-				"Content-Disposition: attachment; filename=a.pdf\nContent-Transfer-Encoding: base64\n\n"+strings.Repeat(strings.Repeat("QUJD", 19)+"\n", 50_000)+"Q=Q=Q\n--b--\n")
+			return parsed(t, "From: "+badFrom+
+				"\nTo: anna@example.com\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: application/pdf\n"+
+				"Content-Disposition: attachment; filename=a.pdf\nContent-Transfer-Encoding: base64\n\n"+
+				strings.Repeat(strings.Repeat("QUJD", 19)+"\n", 50_000)+"Q=Q=Q\n--b--\n")
 		}, class: adapters.Permanent},
-		{name: "wrong tenant", only: adapters.Graph, change: func(_ *badWorld, c *adapters.Connection) { c.Graph.Tenant = sandbox.OtherTenantID }, class: adapters.Auth, code: "AADSTS700016"},
-		{name: "no such tenant", only: adapters.Graph, change: func(_ *badWorld, c *adapters.Connection) { c.Graph.Tenant = "nowhere.example" }, class: adapters.Auth, code: "AADSTS9000"},
-		{name: "expired secret", only: adapters.Graph, change: func(_ *badWorld, c *adapters.Connection) { c.Graph.ClientSecret = sandbox.ExpiredSecret }, class: adapters.Auth, code: "AADSTS7000222"},
-		{name: "wrong password", only: adapters.SMTP, change: func(_ *badWorld, c *adapters.Connection) { c.SMTP.Password = "wrong-password-value" }, class: adapters.Auth, code: "535"},
-		{name: "unknown subject", only: adapters.Gmail, change: func(_ *badWorld, c *adapters.Connection) { c.Gmail.Subject = "unknown@contoso.example" }, class: adapters.Auth},
+		{name: "wrong tenant", only: adapters.Graph, change: func(_ *badWorld, c *adapters.Connection) {
+			c.Graph.Tenant = sandbox.OtherTenantID
+		}, class: adapters.Auth, code: "AADSTS700016"},
+		{name: "no such tenant", only: adapters.Graph, change: func(_ *badWorld, c *adapters.Connection) { c.Graph.Tenant = "nowhere.example" },
+			class: adapters.Auth, code: "AADSTS9000"},
+		{name: "expired secret", only: adapters.Graph, change: func(_ *badWorld, c *adapters.Connection) {
+			c.Graph.ClientSecret = sandbox.ExpiredSecret
+		}, class: adapters.Auth, code: "AADSTS7000222"},
+		{name: "wrong password", only: adapters.SMTP, change: func(_ *badWorld, c *adapters.Connection) {
+			c.SMTP.Password = "wrong-password-value"
+		}, class: adapters.Auth, code: "535"},
+		{name: "unknown subject", only: adapters.Gmail, change: func(_ *badWorld, c *adapters.Connection) {
+			c.Gmail.Subject = "unknown@contoso.example"
+		}, class: adapters.Auth},
 		{name: "wrong host", change: func(_ *badWorld, c *adapters.Connection) {
 			switch c.Provider {
 			case adapters.Graph:
@@ -153,8 +166,10 @@ func badCases() []badCase {
 		{name: "clock far behind", tlsSkew: -2 * time.Hour, class: adapters.Transient, code: "tls_not_yet_valid"},
 		{name: "clock an hour behind", only: adapters.Gmail, skew: time.Hour, class: adapters.Auth},
 		{name: "clock an hour ahead", only: adapters.Gmail, skew: -time.Hour, class: adapters.Auth},
-		{name: "clock an hour behind, certificate", only: adapters.Graph, skew: time.Hour, change: certificate, class: adapters.Auth, code: "AADSTS700024"},
-		{name: "clock an hour ahead, certificate", only: adapters.Graph, skew: -time.Hour, change: certificate, class: adapters.Auth, code: "AADSTS700024"},
+		{name: "clock an hour behind, certificate", only: adapters.Graph, skew: time.Hour, change: certificate, class: adapters.Auth,
+			code: "AADSTS700024"},
+		{name: "clock an hour ahead, certificate", only: adapters.Graph, skew: -time.Hour, change: certificate, class: adapters.Auth,
+			code: "AADSTS700024"},
 		{name: "HTML", fault: faultAt(sandbox.Fault{Status: 200, Body: html})},
 		{name: "HTML with 403", fault: faultAt(sandbox.Fault{Status: 403, Body: html})},
 		{name: "HTML to a large message", message: big, fault: faultAt(sandbox.Fault{Status: 200, Body: html})},
@@ -269,7 +284,8 @@ func checkError(t *testing.T, err error, class adapters.Class, code string, conn
 	if class != "" && e.Class != class || !strings.Contains(e.Code, code) {
 		t.Errorf("class %s code %q, want %s %q", e.Class, e.Code, class, code)
 	}
-	if e.Message.String() == "" || e.Message.In("it") == "" || e.Message.String() == e.Message.In("it") || e.Hint.String() == "" || e.Hint.In("it") == "" {
+	if e.Message.String() == "" || e.Message.In("it") == "" || e.Message.String() == e.Message.In("it") || e.Hint.String() == "" ||
+		e.Hint.In("it") == "" {
 		t.Errorf("sentences: %+v %+v", e.Message, e.Hint)
 	}
 	shown, _ := json.Marshal(e)

@@ -23,7 +23,8 @@ func TestCertificateWords(t *testing.T) {
 		t.Fatal(err)
 	}
 	template := func(cn string, names ...string) *x509.Certificate {
-		return &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: cn}, DNSNames: names, NotBefore: now.AddDate(0, -1, 0), NotAfter: now.AddDate(0, 1, 0),
+		return &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: cn}, DNSNames: names,
+			NotBefore: now.AddDate(0, -1, 0), NotAfter: now.AddDate(0, 1, 0),
 			KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true}
 	}
 	sign := func(c, parent *x509.Certificate) *x509.Certificate {
@@ -46,7 +47,8 @@ func TestCertificateWords(t *testing.T) {
 	expired, early := template("mail.example", "mail.example"), template("mail.example", "mail.example")
 	expired.NotAfter, early.NotBefore = now.AddDate(0, 0, -3), now.AddDate(0, 0, 2)
 	self := template("mail.example", "mail.example")
-	old := &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}} //nolint:gosec // the server that is refused
+	old := &tls.Config{MaxVersion: tls.VersionTLS12,
+		CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}} //nolint:gosec // the server that is refused
 	for _, c := range []struct {
 		name   string
 		cert   *x509.Certificate
@@ -55,14 +57,18 @@ func TestCertificateWords(t *testing.T) {
 		words  []string // in English
 		both   string   // in both languages
 	}{
-		{"another name", sign(template("", "smtps.hosting.example", "*.hosting.example"), root), nil, "tls_wrong_name", []string{"smtps.hosting.example, *.hosting.example"}, "hosting.example"},
+		{"another name", sign(template("", "smtps.hosting.example", "*.hosting.example"), root), nil,
+			"tls_wrong_name", []string{"smtps.hosting.example, *.hosting.example"}, "hosting.example"},
 		{"common name alone", sign(template("mail.example"), root), nil, "tls_no_san", []string{"no subjectAltName"}, "mail.example"},
 		{"expired", sign(expired, root), nil, "tls_expired", []string{"expired"}, "2026-11-26"},
 		{"not yet valid", sign(early, root), nil, "tls_not_yet_valid", []string{"not valid before"}, "2026-12-01"},
 		{"self-signed", sign(self, self), nil, "tls_untrusted", []string{"self-signed"}, "mail.example"},
-		{"chain incomplete", sign(template("", "mail.example"), authority("Fabrikam Intermediate")), nil, "tls_untrusted", []string{"no intermediate"}, "Fabrikam Intermediate"},
-		{"client certificate, TLS 1.2", sign(template("", "mail.example"), root), &tls.Config{ClientAuth: tls.RequireAnyClientCert, MaxVersion: tls.VersionTLS12}, "", []string{"client certificate"}, "client"},
-		{"client certificate, TLS 1.3", sign(template("", "mail.example"), root), &tls.Config{ClientAuth: tls.RequireAnyClientCert}, "tls_client_certificate", []string{"client certificate"}, "client"},
+		{"chain incomplete", sign(template("", "mail.example"), authority("Fabrikam Intermediate")), nil,
+			"tls_untrusted", []string{"no intermediate"}, "Fabrikam Intermediate"},
+		{"client certificate, TLS 1.2", sign(template("", "mail.example"), root),
+			&tls.Config{ClientAuth: tls.RequireAnyClientCert, MaxVersion: tls.VersionTLS12}, "", []string{"client certificate"}, "client"},
+		{"client certificate, TLS 1.3", sign(template("", "mail.example"), root), &tls.Config{ClientAuth: tls.RequireAnyClientCert},
+			"tls_client_certificate", []string{"client certificate"}, "client"},
 		{"old ciphers", sign(template("", "mail.example"), root), old, "tls_old_ciphers", []string{"old"}, "TLS"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

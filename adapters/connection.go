@@ -78,12 +78,13 @@ type GmailSettings struct {
 
 // SMTPSettings is a server that takes mail by SMTP submission.
 type SMTPSettings struct {
-	Host          string         `json:"host,omitempty"`
-	Port          int            `json:"port,omitempty"`
-	Encryption    Encryption     `json:"encryption,omitempty"`
-	Login         string         `json:"login,omitempty"`
-	Password      Secret         `json:"password,omitempty"`
-	Auth          string         `json:"auth,omitempty"` // auto (or empty), none, plain, login, cram-md5, scram-sha-1, scram-sha-256, xoauth2, oauthbearer
+	Host       string     `json:"host,omitempty"`
+	Port       int        `json:"port,omitempty"`
+	Encryption Encryption `json:"encryption,omitempty"`
+	Login      string     `json:"login,omitempty"`
+	Password   Secret     `json:"password,omitempty"`
+	// auto (or empty), none, plain, login, cram-md5, scram-sha-1, scram-sha-256, xoauth2, oauthbearer
+	Auth          string         `json:"auth,omitempty"`
 	OAuth         *OAuthSettings `json:"oauth,omitempty"`
 	SourceAddress string         `json:"source_address,omitempty"`
 	CAFile        string         `json:"ca_file,omitempty"`        // PEM, in addition to the system's trust store

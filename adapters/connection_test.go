@@ -9,37 +9,52 @@ import (
 	"testing"
 )
 
-const graphJSON = `{"name":"Ufficio","provider":"graph","from":"erp@contoso.it","graph":{"tenant":"t1","client_id":"c","client_secret":"s3cr3t-value"}}`
+const graphJSON = `{"name":"Ufficio","provider":"graph","from":"erp@contoso.it","graph":{"tenant":"t1","client_id":"c",` +
+	`"client_secret":"s3cr3t-value"}}`
 
 func TestParseConnection(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, json, wantErr string }{
 		{"graph", graphJSON, ""},
 		{"gmail", `{"name":"G","provider":"gmail","from":"a@b.it","gmail":{"service_account_file":"/k.json"}}`, ""},
-		{"smtp", `{"name":"S","provider":"smtp","from":"a@b.it","smtp":{"host":"smtp.b.it","port":465,"encryption":"tls","login":"a","password":"p"}}`, ""},
-		{"smtp with oauth", `{"name":"S","provider":"smtp","from":"a@b.it","smtp":{"host":"smtp.office365.com","login":"a@b.it","auth":"xoauth2","oauth":{"provider":"entra","tenant":"t","client_id":"c","client_secret":"x"}}}`, ""},
-		{"domain sender", `{"name":"D","provider":"graph","from":"*@contoso.it","graph":{"tenant":"t","client_id":"c","managed_identity":false,"client_secret":"x"}}`, ""},
+		{"smtp", `{"name":"S","provider":"smtp","from":"a@b.it","smtp":{"host":"smtp.b.it","port":465,"encryption":"tls","login":"a",` +
+			`"password":"p"}}`, ""},
+		{"smtp with oauth", `{"name":"S","provider":"smtp","from":"a@b.it","smtp":{"host":"smtp.office365.com","login":"a@b.it",` +
+			`"auth":"xoauth2","oauth":{"provider":"entra","tenant":"t","client_id":"c","client_secret":"x"}}}`, ""},
+		{"domain sender", `{"name":"D","provider":"graph","from":"*@contoso.it","graph":{"tenant":"t","client_id":"c",` +
+			`"managed_identity":false,"client_secret":"x"}}`, ""},
 		{"unknown field", `{"name":"x","provider":"smtp","smtp":{"host":"h"},"limit":3}`, "limit: there is no such field"},
 		{"two objects", graphJSON + `{}`, "followed by something else"},
 		{"no provider object", `{"name":"x","provider":"gmail","from":"a@b.it"}`, "object is missing"},
-		{"wrong object", `{"name":"x","provider":"gmail","from":"a@b.it","gmail":{"service_account_file":"f"},"smtp":{"host":"h"}}`, "leave this object out"},
+		{"wrong object", `{"name":"x","provider":"gmail","from":"a@b.it","gmail":{"service_account_file":"f"},"smtp":{"host":"h"}}`,
+			"leave this object out"},
 		{"unknown provider", `{"name":"x","provider":"yahoo"}`, "none of graph, gmail, smtp"},
-		{"two credentials", `{"name":"x","provider":"graph","from":"a@b.it","graph":{"tenant":"t","client_id":"c","client_secret":"s","certificate_file":"f"}}`, "exactly one credential"},
-		{"common tenant", `{"name":"x","provider":"graph","from":"a@b.it","graph":{"tenant":"common","client_id":"c","client_secret":"s"}}`, "makes no sense"},
-		{"tenant with a path", `{"name":"x","provider":"graph","from":"a@b.it","graph":{"tenant":"a/b","client_id":"c","client_secret":"s"}}`, "only letters"},
-		{"plain http graph", `{"name":"x","provider":"graph","from":"a@b.it","graph":{"tenant":"t","client_id":"c","client_secret":"s","graph_url":"http://example.com"}}`, "only https"},
-		{"password in the clear", `{"name":"x","provider":"smtp","smtp":{"host":"smtp.b.it","encryption":"none","login":"a","password":"p"}}`, "without encryption is refused"},
-		{"password in the clear to loopback", `{"name":"x","provider":"smtp","smtp":{"host":"127.0.0.1","encryption":"none","login":"a","password":"p"}}`, ""},
-		{"password in the clear, admin's word", `{"name":"x","provider":"smtp","smtp":{"host":"h","encryption":"none","login":"a","password":"p","allow_insecure":true}}`, ""},
+		{"two credentials", `{"name":"x","provider":"graph","from":"a@b.it","graph":{"tenant":"t","client_id":"c","client_secret":"s",` +
+			`"certificate_file":"f"}}`, "exactly one credential"},
+		{"common tenant", `{"name":"x","provider":"graph","from":"a@b.it","graph":{"tenant":"common","client_id":"c","client_secret":"s"}}`,
+			"makes no sense"},
+		{"tenant with a path", `{"name":"x","provider":"graph","from":"a@b.it","graph":{"tenant":"a/b","client_id":"c","client_secret":"s"}}`,
+			"only letters"},
+		{"plain http graph", `{"name":"x","provider":"graph","from":"a@b.it","graph":{"tenant":"t","client_id":"c","client_secret":"s",` +
+			`"graph_url":"http://example.com"}}`, "only https"},
+		{"password in the clear", `{"name":"x","provider":"smtp","smtp":{"host":"smtp.b.it","encryption":"none","login":"a","password":"p"}}`,
+			"without encryption is refused"},
+		{"password in the clear to loopback", `{"name":"x","provider":"smtp","smtp":{"host":"127.0.0.1","encryption":"none","login":"a",` +
+			`"password":"p"}}`, ""},
+		{"password in the clear, admin's word",
+			`{"name":"x","provider":"smtp","smtp":{"host":"h","encryption":"none","login":"a","password":"p","allow_insecure":true}}`, ""},
 		{"host with scheme", `{"name":"x","provider":"smtp","smtp":{"host":"smtp://h"}}`, "without port or scheme"},
 		{"negative limit", `{"name":"x","provider":"smtp","limits":{"per_minute":-1},"smtp":{"host":"h"}}`, "0 means no limit"},
 		{"header injection in the name", `{"name":"x\nBcc: y@z.it","provider":"smtp","smtp":{"host":"h"}}`, "control characters"},
 		{"not JSON", `hello`, "cannot be read"},
 		{"nothing", ``, "cannot be read"},
 		{"cut short", `{"name":"x","provider`, "cannot be read"},
-		{"wrong type", `{"name":"x","provider":"smtp","smtp":{"host":"h","port":"465"}}`, "smtp.port: not a value of this kind: a whole number is expected"},
-		{"wrong type of a secret", `{"name":"x","provider":"smtp","smtp":{"host":"h","password":123456}}`, "smtp.password: not a value of this kind: a text is expected"},
-		{"wrong type inside oauth", `{"name":"x","provider":"smtp","smtp":{"host":"h","oauth":{"provider":"entra","tenant":["t"]}}}`, "smtp.oauth.tenant: not a value of this kind: a text is expected"},
+		{"wrong type", `{"name":"x","provider":"smtp","smtp":{"host":"h","port":"465"}}`,
+			"smtp.port: not a value of this kind: a whole number is expected"},
+		{"wrong type of a secret", `{"name":"x","provider":"smtp","smtp":{"host":"h","password":123456}}`,
+			"smtp.password: not a value of this kind: a text is expected"},
+		{"wrong type inside oauth", `{"name":"x","provider":"smtp","smtp":{"host":"h","oauth":{"provider":"entra","tenant":["t"]}}}`,
+			"smtp.oauth.tenant: not a value of this kind: a text is expected"},
 		{"list instead", `[]`, "an object is expected"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -108,11 +123,16 @@ func TestMailboxAndLane(t *testing.T) {
 		{"own sender", graphJSON, "erp@contoso.it", "erp@contoso.it", "graph:t1:erp@contoso.it", true},
 		{"domain folded", graphJSON, "erp@CONTOSO.it", "erp@contoso.it", "graph:t1:erp@contoso.it", true},
 		{"stranger", graphJSON, "boss@contoso.it", "erp@contoso.it", "graph:t1:erp@contoso.it", false},
-		{"alias", strings.Replace(graphJSON, `"from"`, `"aliases":["*@fabrikam.it"],"from"`, 1), "x@fabrikam.it", "erp@contoso.it", "graph:t1:erp@contoso.it", true},
-		{"any of the domain", strings.Replace(graphJSON, "erp@", "*@", 1), "anna@contoso.it", "anna@contoso.it", "graph:t1:anna@contoso.it", true},
-		{"another domain", strings.Replace(graphJSON, "erp@", "*@", 1), "anna@evil.example", "anna@evil.example", "graph:t1:anna@evil.example", false},
-		{"shared mailbox", strings.Replace(graphJSON, `"tenant"`, `"mailbox":"shared@contoso.it","tenant"`, 1), "erp@contoso.it", "shared@contoso.it", "graph:t1:shared@contoso.it", true},
-		{"smtp leaves it to the server", `{"name":"S","provider":"smtp","from":"a@b.it","smtp":{"host":"H","login":"u"}}`, "who@c.it", "u", "smtp:h:587:u", true},
+		{"alias", strings.Replace(graphJSON, `"from"`, `"aliases":["*@fabrikam.it"],"from"`, 1), "x@fabrikam.it", "erp@contoso.it",
+			"graph:t1:erp@contoso.it", true},
+		{"any of the domain", strings.Replace(graphJSON, "erp@", "*@", 1), "anna@contoso.it", "anna@contoso.it", "graph:t1:anna@contoso.it",
+			true},
+		{"another domain", strings.Replace(graphJSON, "erp@", "*@", 1), "anna@evil.example", "anna@evil.example", "graph:t1:anna@evil.example",
+			false},
+		{"shared mailbox", strings.Replace(graphJSON, `"tenant"`, `"mailbox":"shared@contoso.it","tenant"`, 1), "erp@contoso.it",
+			"shared@contoso.it", "graph:t1:shared@contoso.it", true},
+		{"smtp leaves it to the server", `{"name":"S","provider":"smtp","from":"a@b.it","smtp":{"host":"H","login":"u"}}`, "who@c.it", "u",
+			"smtp:h:587:u", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

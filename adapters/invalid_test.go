@@ -24,24 +24,31 @@ func TestInvalidInBothLanguages(t *testing.T) {
 		"graph":              `{"name":"x","provider":"graph"}`,
 		"gmail":              `{"name":"x","provider":"smtp","smtp":{"host":"h"},"gmail":{}}`,
 
-		"graph.client_secret":        `{"name":"x","provider":"graph","from":"a@b.it","graph":{"tenant":"t","client_id":"c"}}`,
-		"graph.client_id":            `{"name":"x","provider":"graph","from":"a@b.it","graph":{"tenant":"t","client_secret":"s"}}`,
-		"graph.tenant":               `{"name":"x","provider":"graph","from":"a@b.it","graph":{"tenant":"common","client_id":"c","client_secret":"s"}}`,
-		"graph.cloud":                `{"name":"x","provider":"graph","from":"a@b.it","graph":{"tenant":"t","client_id":"c","client_secret":"s","cloud":"blue"}}`,
-		"graph.authority_url":        `{"name":"x","provider":"graph","from":"a@b.it","graph":{"tenant":"t","client_id":"c","client_secret":"s","authority_url":"http://127.0.0.1"}}`,
-		"graph.graph_url":            `{"name":"x","provider":"graph","from":"a@b.it","graph":{"tenant":"t","client_id":"c","client_secret":"s","graph_url":"graph"}}`,
+		"graph.client_secret": `{"name":"x","provider":"graph","from":"a@b.it","graph":{"tenant":"t","client_id":"c"}}`,
+		"graph.client_id":     `{"name":"x","provider":"graph","from":"a@b.it","graph":{"tenant":"t","client_secret":"s"}}`,
+		"graph.tenant": `{"name":"x","provider":"graph","from":"a@b.it","graph":{"tenant":"common","client_id":"c",` +
+			`"client_secret":"s"}}`,
+		"graph.cloud": `{"name":"x","provider":"graph","from":"a@b.it","graph":{"tenant":"t","client_id":"c",` +
+			`"client_secret":"s","cloud":"blue"}}`,
+		"graph.authority_url": `{"name":"x","provider":"graph","from":"a@b.it","graph":{"tenant":"t","client_id":"c",` +
+			`"client_secret":"s","authority_url":"http://127.0.0.1"}}`,
+		"graph.graph_url": `{"name":"x","provider":"graph","from":"a@b.it","graph":{"tenant":"t","client_id":"c",` +
+			`"client_secret":"s","graph_url":"graph"}}`,
 		"gmail.service_account_file": `{"name":"x","provider":"gmail","from":"a@b.it","gmail":{}}`,
-		"gmail.gmail_url":            `{"name":"x","provider":"gmail","from":"a@b.it","gmail":{"service_account_file":"f","gmail_url":"http://g.example"}}`,
-		"smtp.host":                  `{"name":"x","provider":"smtp","smtp":{}}`,
-		"smtp.port":                  `{"name":"x","provider":"smtp","smtp":{"host":"h","port":70000}}`,
-		"smtp.encryption":            `{"name":"x","provider":"smtp","smtp":{"host":"h","encryption":"none","login":"a","password":"p"}}`,
-		"smtp.auth":                  `{"name":"x","provider":"smtp","smtp":{"host":"h","auth":"ntlm"}}`,
-		"smtp.login":                 `{"name":"x","provider":"smtp","smtp":{"host":"h","password":"p"}}`,
-		"smtp.source_address":        `{"name":"x","provider":"smtp","smtp":{"host":"h","source_address":"eth0"}}`,
-		"smtp.oauth":                 `{"name":"x","provider":"smtp","smtp":{"host":"h","auth":"xoauth2"}}`,
-		"smtp.password":              `{"name":"x","provider":"smtp","smtp":{"host":"h","login":"a","password":"p","oauth":{"provider":"google","service_account_file":"f"}}}`,
-		"smtp.oauth.provider":        `{"name":"x","provider":"smtp","smtp":{"host":"h","oauth":{"provider":"yahoo"}}}`,
-		"smtp.oauth.tenant":          `{"name":"x","provider":"smtp","smtp":{"host":"h","oauth":{"provider":"entra","client_id":"c","client_secret":"s"}}}`,
+		"gmail.gmail_url": `{"name":"x","provider":"gmail","from":"a@b.it","gmail":{"service_account_file":"f",` +
+			`"gmail_url":"http://g.example"}}`,
+		"smtp.host":           `{"name":"x","provider":"smtp","smtp":{}}`,
+		"smtp.port":           `{"name":"x","provider":"smtp","smtp":{"host":"h","port":70000}}`,
+		"smtp.encryption":     `{"name":"x","provider":"smtp","smtp":{"host":"h","encryption":"none","login":"a","password":"p"}}`,
+		"smtp.auth":           `{"name":"x","provider":"smtp","smtp":{"host":"h","auth":"ntlm"}}`,
+		"smtp.login":          `{"name":"x","provider":"smtp","smtp":{"host":"h","password":"p"}}`,
+		"smtp.source_address": `{"name":"x","provider":"smtp","smtp":{"host":"h","source_address":"eth0"}}`,
+		"smtp.oauth":          `{"name":"x","provider":"smtp","smtp":{"host":"h","auth":"xoauth2"}}`,
+		"smtp.password": `{"name":"x","provider":"smtp","smtp":{"host":"h","login":"a","password":"p","oauth":{"provider":"google",` +
+			`"service_account_file":"f"}}}`,
+		"smtp.oauth.provider": `{"name":"x","provider":"smtp","smtp":{"host":"h","oauth":{"provider":"yahoo"}}}`,
+		"smtp.oauth.tenant": `{"name":"x","provider":"smtp","smtp":{"host":"h","oauth":{"provider":"entra","client_id":"c",` +
+			`"client_secret":"s"}}}`,
 	}
 	for field, doc := range tests {
 		_, err := ParseConnection([]byte(doc))

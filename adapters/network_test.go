@@ -41,7 +41,8 @@ func TestNetworkErrorNamesTheCause(t *testing.T) {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
 			e := NetworkError(Gmail, "h.example", &url.Error{Op: "Put", URL: "https://h.example/?upload_id=CAPABILITY", Err: err}, now)
-			if e.Code != want || e.Class != Transient || e.Message.String() == "" || e.Message.In("it") == "" || e.Hint.String() == "" || e.Hint.In("it") == "" {
+			if e.Code != want || e.Class != Transient || e.Message.String() == "" || e.Message.In("it") == "" || e.Hint.String() == "" ||
+				e.Hint.In("it") == "" {
 				t.Errorf("%+v", e)
 			}
 			if strings.Contains(e.Error()+e.Err.Error(), "CAPABILITY") {

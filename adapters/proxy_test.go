@@ -18,8 +18,10 @@ func TestProxies(t *testing.T) {
 	p := NewProxies()
 	for url, direct := range map[string]bool{
 		"https://graph.microsoft.com/": false, "https://contoso.it/": true, "https://a.b.contoso.it/": true, "https://notcontoso.it/": false,
-		"https://fabrikam.example/": true, "https://x.wild.example/": true, "https://10.1.2.3/": true, "https://one.example:8443/": true, "https://one.example/": false,
-		"http://169.254.169.254/metadata/identity/oauth2/token": true, "http://169.254.130.3:8081/msi/token": true, "http://metadata.google.internal/x": true, "http://168.63.129.16/": true, "http://[fd00:ec2::254]/": true,
+		"https://fabrikam.example/": true, "https://x.wild.example/": true, "https://10.1.2.3/": true, "https://one.example:8443/": true,
+		"https://one.example/":                                  false,
+		"http://169.254.169.254/metadata/identity/oauth2/token": true, "http://169.254.130.3:8081/msi/token": true,
+		"http://metadata.google.internal/x": true, "http://168.63.129.16/": true, "http://[fd00:ec2::254]/": true,
 		"http://example.com/": false,
 	} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
@@ -41,7 +43,8 @@ func TestProxies(t *testing.T) {
 // A proxy that refuses the tunnel is named with its variable; its password is
 // not. The message was not sent.
 func TestProxyRefuses(t *testing.T) {
-	for status, word := range map[int]string{http.StatusProxyAuthRequired: "user and password", http.StatusForbidden: "allow graph.example", http.StatusBadGateway: "cannot reach"} {
+	for status, word := range map[int]string{http.StatusProxyAuthRequired: "user and password", http.StatusForbidden: "allow graph.example",
+		http.StatusBadGateway: "cannot reach"} {
 		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
 		t.Cleanup(proxy.Close)
 		t.Setenv("https_proxy", "")
@@ -56,8 +59,10 @@ func TestProxyRefuses(t *testing.T) {
 			t.Fatal("an answer came")
 		}
 		e := NetworkError(Graph, "graph.example", err, time.Now())
-		if !NotProcessed(err) || e.Class != Transient || e.Status != status || !strings.Contains(e.Message.String(), proxy.Listener.Addr().String()) || !strings.Contains(e.Hint.String(), word) ||
-			!strings.Contains(e.Hint.String()+e.Message.In("it")+e.Hint.In("it"), "HTTPS_PROXY") || strings.Contains(e.Error()+e.Err.Error(), "pa55") {
+		if !NotProcessed(err) || e.Class != Transient || e.Status != status ||
+			!strings.Contains(e.Message.String(), proxy.Listener.Addr().String()) || !strings.Contains(e.Hint.String(), word) ||
+			!strings.Contains(e.Hint.String()+e.Message.In("it")+e.Hint.In("it"), "HTTPS_PROXY") ||
+			strings.Contains(e.Error()+e.Err.Error(), "pa55") {
 			t.Errorf("%d: %+v (%v)", status, e, err)
 		}
 	}
@@ -70,7 +75,8 @@ func TestProxyRefuses(t *testing.T) {
 		_ = resp.Body.Close()
 		t.Fatal("an answer came")
 	}
-	if e := NetworkError(Graph, "graph.example", err, time.Now()); e.Code != "proxy" || !strings.Contains(e.Message.String(), "127.0.0.1:1") || errors.As(err, new(*ProxyError)) {
+	if e := NetworkError(Graph, "graph.example", err, time.Now()); e.Code != "proxy" ||
+		!strings.Contains(e.Message.String(), "127.0.0.1:1") || errors.As(err, new(*ProxyError)) {
 		t.Errorf("%+v", e)
 	}
 }

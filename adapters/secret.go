@@ -24,11 +24,17 @@ func (s Secret) String() string {
 	return Redacted
 }
 
-// GoString, Format and LogValue keep %#v, every other verb and slog from the value.
-func (s Secret) GoString() string              { return `"` + s.String() + `"` }
-func (s Secret) Format(f fmt.State, verb rune) { _, _ = f.Write([]byte(s.String())) }
-func (s Secret) LogValue() slog.Value          { return slog.StringValue(s.String()) }
+// GoString hides the value from %#v.
+func (s Secret) GoString() string { return `"` + s.String() + `"` }
 
-// MarshalJSON and MarshalText write Redacted in place of a value.
+// Format hides the value from every other verb.
+func (s Secret) Format(f fmt.State, verb rune) { _, _ = f.Write([]byte(s.String())) }
+
+// LogValue hides the value from slog.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// MarshalJSON writes Redacted in place of a value.
 func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) }
+
+// MarshalText writes Redacted in place of a value.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

@@ -12,7 +12,8 @@ import (
 // byte order mark: editors on Windows write one, PowerShell writes UTF-16.
 // Without a mark the content comes back as it is.
 func PlainText(data []byte) []byte {
-	if !bytes.HasPrefix(data, []byte("\xef\xbb\xbf")) && !bytes.HasPrefix(data, []byte("\xff\xfe")) && !bytes.HasPrefix(data, []byte("\xfe\xff")) {
+	if !bytes.HasPrefix(data, []byte("\xef\xbb\xbf")) && !bytes.HasPrefix(data, []byte("\xff\xfe")) &&
+		!bytes.HasPrefix(data, []byte("\xfe\xff")) {
 		return data
 	}
 	out, _, err := transform.Bytes(unicode.BOMOverride(encoding.Nop.NewDecoder()), data)

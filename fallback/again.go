@@ -153,7 +153,8 @@ type retries struct {
 // again decides whether the message goes once more, and remembers what the
 // server showed. err may be nil.
 func (t *retries) again(a *adapter, s *session, end ending, err error) bool {
-	if t.left != nil && !slices.Contains(t.left, "PIPELINING") && errors.As(err, new(*refusal)) { // refused without them too: they were not to blame
+	// refused without them too: they were not to blame
+	if t.left != nil && !slices.Contains(t.left, "PIPELINING") && errors.As(err, new(*refusal)) {
 		a.distrust.forget(t.left)
 	}
 	if err == nil {
@@ -164,7 +165,8 @@ func (t *retries) again(a *adapter, s *session, end ending, err error) bool {
 	}
 	faults := slices.DeleteFunc(end.faults, a.without)
 	if len(faults) > 0 && t.left == nil {
-		a.opt.Log.Info("smtp: left out for a day what the server offers and does not master", "host", a.host, "extensions", strings.Join(faults, " "))
+		a.opt.Log.Info("smtp: left out for a day what the server offers and does not master", "host", a.host,
+			"extensions", strings.Join(faults, " "))
 		a.distrust.add(faults, a.opt.Now())
 		t.left = faults
 		t.fresh = true
@@ -185,7 +187,8 @@ func (t *retries) again(a *adapter, s *session, end ending, err error) bool {
 // lost a command of those that were sent together.
 func outOfStep(at stage, r reply, mailErr error, accepted int) bool {
 	text := normalised(r)
-	if strings.Contains(text, "synchronization error") || strings.Contains(text, "synchronisation error") || strings.Contains(text, "improper use of smtp command pipelining") {
+	if strings.Contains(text, "synchronization error") || strings.Contains(text, "synchronisation error") ||
+		strings.Contains(text, "improper use of smtp command pipelining") {
 		return true
 	}
 	unexpected := r.Code == 500 || r.Code == 502 || r.Code == 503 || r.Code == 354

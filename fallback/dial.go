@@ -128,7 +128,9 @@ func (a *adapter) dial(ctx context.Context) (net.Conn, error) {
 	}
 	// The address is looked at when the connection is made, so that no name can
 	// mean another one between.
-	d, network := net.Dialer{KeepAlive: 30 * time.Second, Control: func(_, address string, _ syscall.RawConn) error { return a.reachable(address) }}, "tcp"
+	d, network := net.Dialer{KeepAlive: 30 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
+		return a.reachable(address)
+	}}, "tcp"
 	if a.set.SourceAddress != "" {
 		ip := net.ParseIP(a.set.SourceAddress)
 		d.LocalAddr = &net.TCPAddr{IP: ip}

@@ -35,7 +35,8 @@ func TestSourceAddress(t *testing.T) {
 	if describe(err) != "transient source_address scope=connection" {
 		t.Errorf("%v", err)
 	}
-	_, err = New(&adapters.Connection{Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "x", SourceAddress: "127.0.0.1"}}, Options{Dialer: (&net.Dialer{}).DialContext})
+	_, err = New(&adapters.Connection{Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "x", SourceAddress: "127.0.0.1"}},
+		Options{Dialer: (&net.Dialer{}).DialContext})
 	if describe(err) != "auth config scope=connection" {
 		t.Errorf("%v", err)
 	}
@@ -60,7 +61,8 @@ func TestUnreachable(t *testing.T) {
 	k := newSink(t, nil)
 	a := k.adapter(t, Options{}, nil)
 	k.close()
-	if _, err := a.Send(t.Context(), outgoing(bigMessage(t, 100), "b@example.com")); describe(err) != "transient connection_refused scope=connection" {
+	if _, err := a.Send(t.Context(), outgoing(bigMessage(t, 100), "b@example.com")); describe(err) != "transient connection_refused "+
+		"scope=connection" {
 		t.Errorf("%v", err)
 	}
 }
@@ -72,12 +74,14 @@ func TestSilentServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = ln.Close() }()
-	a, err := New(&adapters.Connection{Provider: adapters.SMTP, From: "a@example.com", SMTP: &adapters.SMTPSettings{Host: "127.0.0.1", Port: ln.Addr().(*net.TCPAddr).Port, Encryption: "starttls"}},
+	a, err := New(&adapters.Connection{Provider: adapters.SMTP, From: "a@example.com",
+		SMTP: &adapters.SMTPSettings{Host: "127.0.0.1", Port: ln.Addr().(*net.TCPAddr).Port, Encryption: "starttls"}},
 		Options{Timeouts: Timeouts{Greeting: 30 * time.Millisecond}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Probe(t.Context()); describe(err) != "transient no_greeting scope=connection" || !strings.Contains(adapters.AsError(err).Hint.String(), "tls") {
+	if err := a.Probe(t.Context()); describe(err) != "transient no_greeting scope=connection" ||
+		!strings.Contains(adapters.AsError(err).Hint.String(), "tls") {
 		t.Errorf("%v", err)
 	}
 }
@@ -86,7 +90,8 @@ func TestCAFile(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
 	conn := func(file string) *adapters.Connection {
-		return &adapters.Connection{Provider: adapters.SMTP, From: "a@example.com", SMTP: &adapters.SMTPSettings{Host: "127.0.0.1", Encryption: "tls", CAFile: file}}
+		return &adapters.Connection{Provider: adapters.SMTP, From: "a@example.com",
+			SMTP: &adapters.SMTPSettings{Host: "127.0.0.1", Encryption: "tls", CAFile: file}}
 	}
 	empty := filepath.Join(t.TempDir(), "empty.pem")
 	if err := os.WriteFile(empty, []byte("nothing"), 0o600); err != nil {
@@ -102,7 +107,8 @@ func TestCAFile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sc := &script{name: "ca", conns: [][]step{{{1, '!', "tls"}, {2, 'S', "220 hi"}, {3, 'C', "EHLO *"}, {4, 'S', "250 hi"}, {5, 'C', "NOOP"}, {6, 'S', "250 ok"}, {7, 'C', "QUIT"}, {8, 'S', "221 bye"}}}}
+		sc := &script{name: "ca", conns: [][]step{{{1, '!', "tls"}, {2, 'S', "220 hi"}, {3, 'C', "EHLO *"}, {4, 'S', "250 hi"}, {5, 'C', "NOOP"},
+			{6, 'S', "250 ok"}, {7, 'C', "QUIT"}, {8, 'S', "221 bye"}}}}
 		sv := &scripted{script: sc, ln: ln, tls: ca.server(t, "good"), done: make(chan error, 1)}
 		go sv.serve()
 		c := conn(ca.file(t))
@@ -143,7 +149,9 @@ func TestSCRAM(t *testing.T) {
 			t.Run(name+" "+c.want, func(t *testing.T) {
 				t.Parallel()
 				k := newSink(t, scramServer(t, name, c.knows, c.lies), "AUTH PLAIN LOGIN CRAM-MD5 "+name)
-				err := k.adapter(t, Options{}, func(conn *adapters.Connection) { conn.SMTP.Login, conn.SMTP.Password = "a@example.com", password }).Probe(t.Context())
+				err := k.adapter(t, Options{}, func(conn *adapters.Connection) {
+					conn.SMTP.Login, conn.SMTP.Password = "a@example.com", password
+				}).Probe(t.Context())
 				if describe(err) != c.want {
 					t.Errorf("%v, want %s", err, c.want)
 				}

@@ -45,13 +45,20 @@ const (
 )
 
 var messages = map[string]string{
-	"plain":        "From: a@example.com\r\nTo: b@example.com\r\nBcc: hidden@example.com\r\nSubject: test\r\nMessage-ID: <1@example.com>\r\nDate: Sun, 22 Nov 2026 12:00:00 +0000\r\n\r\n.\r\n..two\r\nthree\r\n",
-	"eight":        "From: a@example.com\r\nTo: b@example.com\r\nSubject: test\r\nMessage-ID: <1@example.com>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nperché\r\n",
-	"utf8":         "From: a@example.com\r\nTo: =?utf-8?q?x?= <b@example.com>\r\nSubject: perché\r\nMessage-ID: <1@example.com>\r\n\r\nciao\r\n",
+	"plain": "From: a@example.com\r\nTo: b@example.com\r\nBcc: hidden@example.com\r\nSubject: test\r\nMessage-ID: " +
+		"<1@example.com>\r\nDate: Sun, 22 Nov 2026 12:00:00 +0000\r\n\r\n.\r\n..two\r\nthree\r\n",
+	"eight": "From: a@example.com\r\nTo: b@example.com\r\nSubject: test\r\nMessage-ID: <1@example.com>\r\nMIME-Version: " +
+		"1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nperché\r\n",
+	"utf8": "From: a@example.com\r\nTo: =?utf-8?q?x?= <b@example.com>\r\nSubject: perché\r\nMessage-ID: " +
+		"<1@example.com>\r\n\r\nciao\r\n",
 	"utf8-address": "From: a@example.com\r\nTo: jürgen@example.com\r\nSubject: test\r\nMessage-ID: <1@example.com>\r\n\r\nciao\r\n",
-	"eight-signed": "From: a@example.com\r\nTo: b@example.com\r\nSubject: test\r\nMessage-ID: <1@example.com>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/signed; protocol=\"application/pgp-signature\"; micalg=pgp-sha256; boundary=x\r\n\r\n--x\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nperché\r\n--x\r\nContent-Type: application/pgp-signature\r\n\r\nAAAA\r\n--x--\r\n",
-	"lf":           "From: a@example.com\r\nTo: b@example.com\r\nSubject: test\r\nMessage-ID: <1@example.com>\r\n\r\none\r\ntwo\n.\r\nMAIL FROM:<smuggler@example.com>\r\n",
-	"no-lf":        "From: a@example.com\r\nTo: b@example.com\r\nSubject: test\r\nMessage-ID: <1@example.com>\r\n\r\nno line end",
+	"eight-signed": "From: a@example.com\r\nTo: b@example.com\r\nSubject: test\r\nMessage-ID: <1@example.com>\r\nMIME-Version: " +
+		"1.0\r\nContent-Type: multipart/signed; protocol=\"application/pgp-signature\"; micalg=pgp-sha256; " +
+		"boundary=x\r\n\r\n--x\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: " +
+		"8bit\r\n\r\nperché\r\n--x\r\nContent-Type: application/pgp-signature\r\n\r\nAAAA\r\n--x--\r\n",
+	"lf": "From: a@example.com\r\nTo: b@example.com\r\nSubject: test\r\nMessage-ID: <1@example.com>\r\n\r\none\r\ntwo\n.\r\nMAIL " +
+		"FROM:<smuggler@example.com>\r\n",
+	"no-lf": "From: a@example.com\r\nTo: b@example.com\r\nSubject: test\r\nMessage-ID: <1@example.com>\r\n\r\nno line end",
 }
 
 // A player is the client side of a script.
@@ -80,10 +87,13 @@ func playScript(t *testing.T, sc *script, ca *authority) {
 	}
 	t.Cleanup(func() { _ = ln.Close() })
 	zero := 0
-	p := &player{t: t, rcpts: map[string]string{}, cert: "good", body: messages["plain"], conn: &adapters.Connection{Name: "test", Provider: adapters.SMTP, From: "a@example.com",
-		Limits: adapters.Limits{Concurrency: &zero},
-		SMTP:   &adapters.SMTPSettings{Host: "127.0.0.1", Port: ln.Addr().(*net.TCPAddr).Port, Encryption: adapters.EncryptionNone, Hostname: "client.example"}}}
-	p.opt = Options{RootCAs: ca.pool(), Now: p.now, Tokens: &p.source, Timeouts: Timeouts{Liveness: 5 * time.Second, Quit: 200 * time.Millisecond}}
+	p := &player{t: t, rcpts: map[string]string{}, cert: "good", body: messages["plain"],
+		conn: &adapters.Connection{Name: "test", Provider: adapters.SMTP, From: "a@example.com",
+			Limits: adapters.Limits{Concurrency: &zero},
+			SMTP: &adapters.SMTPSettings{Host: "127.0.0.1", Port: ln.Addr().(*net.TCPAddr).Port, Encryption: adapters.EncryptionNone,
+				Hostname: "client.example"}}}
+	p.opt = Options{RootCAs: ca.pool(), Now: p.now, Tokens: &p.source,
+		Timeouts: Timeouts{Liveness: 5 * time.Second, Quit: 200 * time.Millisecond}}
 	p.out.Envelope = mime.Envelope{From: "a@example.com"}
 	for _, kv := range sc.settings {
 		p.set(kv[0], kv[1])
@@ -266,7 +276,8 @@ func (p *player) check(i int, want string, rec adapters.Receipt, err error) {
 		if p.has != "" && !strings.Contains(e.Message.String(), p.has) {
 			t.Errorf("message %q lacks %q", e.Message.String(), p.has)
 		}
-		if p.remedy != "" && (!strings.Contains(e.Hint.String(), p.remedy) || !strings.Contains(e.Hint.In("it"), strings.TrimPrefix(p.remedy[strings.LastIndex(p.remedy, " ")+1:], " "))) {
+		if p.remedy != "" && (!strings.Contains(e.Hint.String(), p.remedy) ||
+			!strings.Contains(e.Hint.In("it"), strings.TrimPrefix(p.remedy[strings.LastIndex(p.remedy, " ")+1:], " "))) {
 			t.Errorf("hint %q lacks %q", e.Hint.String(), p.remedy)
 		}
 	} else if !p.probe {

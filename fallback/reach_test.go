@@ -57,7 +57,8 @@ func TestOwnListener(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	c := &adapters.Connection{Name: "loop", Provider: adapters.SMTP, From: "a@example.com", SMTP: &adapters.SMTPSettings{Host: "127.0.0.1", Port: 25, Encryption: adapters.EncryptionNone}}
+	c := &adapters.Connection{Name: "loop", Provider: adapters.SMTP, From: "a@example.com",
+		SMTP: &adapters.SMTPSettings{Host: "127.0.0.1", Port: 25, Encryption: adapters.EncryptionNone}}
 	if _, err := New(c, opt); describe(err) != "auth own_listener scope=connection" {
 		t.Errorf("an address: %v", err)
 	}

@@ -178,7 +178,8 @@ func (a *adapter) envelope(ctx context.Context, s *session, tx *transaction) (be
 	case data.Code >= 400:
 		return false, ending{usable: true, full: true}, a.refused(s, atData, data)
 	}
-	return false, ending{}, stale(a.ioError(ctx, s, atData, &errGarbage{why: "DATA was answered with " + data.code(), got: data.code() + " " + data.text()}))
+	return false, ending{}, stale(a.ioError(ctx, s, atData, &errGarbage{why: "DATA was answered with " + data.code(), got: data.code() + " " +
+		data.text()}))
 }
 
 // early is the error of a reply that came before the message: a refusal counts

@@ -143,7 +143,9 @@ func (p *addrParser) spec(b *box, toks []token) (string, bool) {
 	if at < 1 || at+1 >= len(toks) {
 		return "", false
 	}
-	if at == 1 && len(toks) == 3 && toks[0].kind == tokAtom && toks[2].kind == tokAtom && toks[0].end == toks[1].start && toks[1].end == toks[2].start { // nearly all
+	// nearly all
+	if at == 1 && len(toks) == 3 && toks[0].kind == tokAtom && toks[2].kind == tokAtom && toks[0].end == toks[1].start &&
+		toks[1].end == toks[2].start {
 		addr := string(p.v[toks[0].start:toks[2].end])
 		n := toks[1].start - toks[0].start
 		b.plain = b.plain && isASCII(addr[n:])

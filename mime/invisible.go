@@ -15,7 +15,8 @@ func isInvisible(r rune) bool {
 	if r < utf8.RuneSelf {
 		return r == ' ' || r == '\t'
 	}
-	return r < 0xA0 || unicode.In(r, unicode.Zs, unicode.Zl, unicode.Zp, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
+	return r < 0xA0 || unicode.In(r, unicode.Zs, unicode.Zl, unicode.Zp, unicode.Cf, unicode.Variation_Selector,
+		unicode.Other_Default_Ignorable_Code_Point)
 }
 
 // TrimInvisible cuts off what NormalizeAddress drops at both ends of an address.

@@ -7,7 +7,8 @@ import (
 
 func TestText(t *testing.T) {
 	t.Parallel()
-	hint := NewText("google.hint_scope", "{hint}; the scope is {scope}", "hint", NewText("none.such", "ask {who}", "who", "Ada"), "scope", "mail")
+	hint := NewText("google.hint_scope", "{hint}; the scope is {scope}", "hint", NewText("none.such", "ask {who}", "who", "Ada"), "scope",
+		"mail")
 	for _, c := range []struct {
 		text   Text
 		en, it string
@@ -33,7 +34,8 @@ func TestText(t *testing.T) {
 		}
 	}
 	var old Text
-	if err := json.Unmarshal([]byte(`{"en":"a {b}","it":"c"}`), &old); err != nil || old.String() != "a {b}" || old.In("it") != "c" || old.In("de") != "a {b}" {
+	if err := json.Unmarshal([]byte(`{"en":"a {b}","it":"c"}`), &old); err != nil || old.String() != "a {b}" || old.In("it") != "c" ||
+		old.In("de") != "a {b}" {
 		t.Errorf("%+v: %v", old, err)
 	}
 	if json.Unmarshal([]byte(`{"en":1}`), &old) == nil {

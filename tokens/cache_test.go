@@ -360,7 +360,8 @@ func TestLogsHoldNoSecret(t *testing.T) {
 	c, clock := newTestCache(t, f, Options{Log: slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	s := sourceOf(t, c, f.graph(), adapters.AudienceGraph)
 	tok := mustToken(t, s)
-	f.set(3599, answerJSON(400, `{"error":"invalid_client","error_description":"AADSTS7000222: `+testSecret+` body text","error_codes":[7000222]}`))
+	f.set(3599, answerJSON(400, `{"error":"invalid_client","error_description":"AADSTS7000222: `+testSecret+
+		` body text","error_codes":[7000222]}`))
 	clock.advance(2 * time.Hour)
 	_, err := s.Token(context.Background())
 	mu.Lock()

@@ -41,12 +41,14 @@ func golden(t *testing.T, name, got string) {
 }
 
 func describe(e *adapters.Error) string {
-	return fmt.Sprintf("%s %s\n  en: %s: %s\n  it: %s: %s\n", e.Code, e.Class, e.Message.String(), e.Hint.String(), e.Message.In("it"), e.Hint.In("it"))
+	return fmt.Sprintf("%s %s\n  en: %s: %s\n  it: %s: %s\n", e.Code, e.Class, e.Message.String(), e.Hint.String(), e.Message.In("it"),
+		e.Hint.In("it"))
 }
 
 func complete(t *testing.T, e *adapters.Error) {
 	t.Helper()
-	if e.Class == "" || e.Code == "" || e.Message.String() == "" || e.Message.In("it") == "" || e.Hint.String() == "" || e.Hint.In("it") == "" ||
+	if e.Class == "" || e.Code == "" || e.Message.String() == "" || e.Message.In("it") == "" || e.Hint.String() == "" ||
+		e.Hint.In("it") == "" ||
 		e.Provider == "" || e.Scope != adapters.ScopeConnection {
 		t.Errorf("incomplete: %+v", e)
 	}
@@ -64,7 +66,8 @@ func TestEntraRefusals(t *testing.T) {
 		if !entraNumber(n).found() {
 			t.Errorf("no row for %d", n)
 		}
-		body := fmt.Sprintf(`{"error":"whatever","error_description":"AADSTS%d: SECRET TEXT of the answer. Trace ID: x","error_codes":[%d],"trace_id":"0f-1"}`, n, n)
+		body := fmt.Sprintf(`{"error":"whatever","error_description":"AADSTS%d: SECRET TEXT of the answer. Trace ID: x","error_codes":[%d],`+
+			`"trace_id":"0f-1"}`, n, n)
 		e := askEntra(t, answerJSON(400, body))
 		complete(t, e)
 		if strings.Contains(e.Error(), "SECRET TEXT") || e.Code != fmt.Sprintf("AADSTS%d", n) || e.RequestID != "0f-1" || e.Status != 400 {
@@ -91,9 +94,11 @@ func TestGoogleRefusals(t *testing.T) {
 		status int
 		body   string
 	}{
-		{401, `{"error":"unauthorized_client","error_description":"Client is unauthorized to retrieve access tokens using this method, or client not authorized for any of the scopes requested."}`},
+		{401, `{"error":"unauthorized_client","error_description":"Client is unauthorized to retrieve access tokens using this method, or ` +
+			`client not authorized for any of the scopes requested."}`},
 		{400, `{"error":"invalid_grant","error_description":"Invalid JWT Signature."}`},
-		{400, `{"error":"invalid_grant","error_description":"Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check your iat and exp values in the JWT claim."}`},
+		{400, `{"error":"invalid_grant","error_description":"Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable ` +
+			`timeframe. Check your iat and exp values in the JWT claim."}`},
 		{400, `{"error":"invalid_grant","error_description":"Invalid email or User ID"}`},
 		{400, `{"error":"invalid_grant","error_description":"Invalid grant: account not found"}`},
 		{400, `{"error":"invalid_grant"}`},
@@ -136,17 +141,21 @@ func TestAnswersThatAreNone(t *testing.T) {
 		"garbage":            {200, "application/json", "\x00\x01\x02", "", "garbage", adapters.Transient},
 		"JSON of other kind": {200, "application/json", `[1,2,3]`, "", "garbage", adapters.Transient},
 		"no token in it":     {200, "application/json", `{"token_type":"Bearer","expires_in":3599}`, "", "garbage", adapters.Transient},
-		"token with newline": {200, "application/json", `{"token_type":"Bearer","expires_in":3599,"access_token":"a\r\nX-Evil: 1"}`, "", "garbage", adapters.Transient},
-		"dead on arrival":    {200, "application/json", `{"token_type":"Bearer","expires_in":-5,"access_token":"a"}`, "", "garbage", adapters.Transient},
-		"502":                {502, "", "Bad Gateway", "", "502", adapters.Transient},
-		"429":                {429, "", "", "33", "429", adapters.Throttled},
-		"redirect":           {307, "", "", "", "redirect", adapters.Transient},
-		"407":                {407, "", "", "", "proxy_auth", adapters.Transient},
-		"unknown number":     {400, "application/json", `{"error":"invalid_request","error_codes":[123456]}`, "", "AADSTS123456", adapters.Auth},
-		"only a description": {400, "application/json", `{"error":"invalid_client","error_description":"AADSTS7000222: The provided client secret keys are expired."}`, "", "AADSTS7000222", adapters.Auth},
-		"server_error":       {400, "application/json", `{"error":"server_error"}`, "", "server_error", adapters.Transient},
-		"invalid_client":     {401, "application/json", `{"error":"invalid_client"}`, "", "invalid_client", adapters.Auth},
-		"code is a page":     {400, "application/json", `{"error":"<script>alert(1)</script>"}`, "", "garbage", adapters.Transient},
+		"token with newline": {200, "application/json", `{"token_type":"Bearer","expires_in":3599,"access_token":"a\r\nX-Evil: 1"}`, "",
+			"garbage", adapters.Transient},
+		"dead on arrival": {200, "application/json", `{"token_type":"Bearer","expires_in":-5,"access_token":"a"}`, "",
+			"garbage", adapters.Transient},
+		"502":            {502, "", "Bad Gateway", "", "502", adapters.Transient},
+		"429":            {429, "", "", "33", "429", adapters.Throttled},
+		"redirect":       {307, "", "", "", "redirect", adapters.Transient},
+		"407":            {407, "", "", "", "proxy_auth", adapters.Transient},
+		"unknown number": {400, "application/json", `{"error":"invalid_request","error_codes":[123456]}`, "", "AADSTS123456", adapters.Auth},
+		"only a description": {400, "application/json",
+			`{"error":"invalid_client","error_description":"AADSTS7000222: The provided client secret keys are expired."}`, "", "AADSTS7000222",
+			adapters.Auth},
+		"server_error":   {400, "application/json", `{"error":"server_error"}`, "", "server_error", adapters.Transient},
+		"invalid_client": {401, "application/json", `{"error":"invalid_client"}`, "", "invalid_client", adapters.Auth},
+		"code is a page": {400, "application/json", `{"error":"<script>alert(1)</script>"}`, "", "garbage", adapters.Transient},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

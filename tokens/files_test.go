@@ -30,7 +30,8 @@ func TestCertificateFileForms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tmpl := &x509.Certificate{SerialNumber: big.NewInt(7), Subject: pkix.Name{CommonName: "postino"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(7), Subject: pkix.Name{CommonName: "postino"}, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(time.Hour)}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +40,8 @@ func TestCertificateFileForms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := append(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	text := append(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}),
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
 	windows := bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n"))
 	encode := func(e *pkcs12.Encoder, password string) []byte {
 		out, err := e.Encode(key, cert, nil, password)
@@ -73,7 +75,8 @@ func TestCertificateFileForms(t *testing.T) {
 			t.Errorf("%s: %d certificates, %v", c.name, len(certs), err)
 		}
 	}
-	for name, data := range map[string][]byte{"MAC": encode(pkcs12.Modern, "segreta"), "no MAC": withoutMAC(t, encode(pkcs12.Modern, "segreta"))} {
+	for name, data := range map[string][]byte{"MAC": encode(pkcs12.Modern, "segreta"),
+		"no MAC": withoutMAC(t, encode(pkcs12.Modern, "segreta"))} {
 		var e *adapters.Error
 		if _, _, err := parseCertificate(data, "altra"); !errors.As(err, &e) || e.Code != "certificate_password" {
 			t.Errorf("%s, wrong password: %v", name, err)
@@ -114,22 +117,26 @@ func TestServiceAccountKeyForms(t *testing.T) {
 	}
 	text := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
 	account := func(kind, private string) []byte {
-		out, err := json.Marshal(map[string]string{"type": kind, "client_email": "x@y.iam.gserviceaccount.com", "private_key": private, "token_uri": "https://oauth2.googleapis.com/token"})
+		out, err := json.Marshal(map[string]string{"type": kind, "client_email": "x@y.iam.gserviceaccount.com", "private_key": private,
+			"token_uri": "https://oauth2.googleapis.com/token"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return out
 	}
 	for name, data := range map[string][]byte{
-		"plain": account("service_account", text), "byte order mark": append([]byte("\xef\xbb\xbf"), account("service_account", text)...), "UTF-16": utf16le(account("service_account", text)),
-		"escaped twice": account("service_account", strings.ReplaceAll(text, "\n", `\n`)), "escaped twice, CRLF": account("service_account", strings.ReplaceAll(text, "\n", `\r\n`)),
+		"plain": account("service_account", text), "byte order mark": append([]byte("\xef\xbb\xbf"), account("service_account", text)...),
+		"UTF-16":              utf16le(account("service_account", text)),
+		"escaped twice":       account("service_account", strings.ReplaceAll(text, "\n", `\n`)),
+		"escaped twice, CRLF": account("service_account", strings.ReplaceAll(text, "\n", `\r\n`)),
 	} {
 		if _, err := googleConfig(data, "", "s"); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	var e *adapters.Error
-	if _, err := googleConfig(account("authorized_user", text), "", "s"); !errors.As(err, &e) || !strings.Contains(e.Message.String(), "authorized_user") || !strings.Contains(e.Message.In("it"), "authorized_user") {
+	if _, err := googleConfig(account("authorized_user", text), "", "s"); !errors.As(err, &e) ||
+		!strings.Contains(e.Message.String(), "authorized_user") || !strings.Contains(e.Message.In("it"), "authorized_user") {
 		t.Errorf("authorized_user: %v", err)
 	}
 }

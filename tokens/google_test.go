@@ -39,13 +39,17 @@ func TestGoogleAssertion(t *testing.T) {
 		change   func(*adapters.Connection)
 	}{
 		{adapters.AudienceGmailSend, "https://www.googleapis.com/auth/gmail.send", "Shop@example.com", func(*adapters.Connection) {}},
-		{adapters.AudienceGmailRead, "https://www.googleapis.com/auth/gmail.readonly", "box@example.com", func(c *adapters.Connection) { c.Gmail.Subject = "box@example.com" }},
+		{adapters.AudienceGmailRead, "https://www.googleapis.com/auth/gmail.readonly", "box@example.com", func(c *adapters.Connection) {
+			c.Gmail.Subject = "box@example.com"
+		}},
 		{adapters.AudienceGmailSMTP, "https://mail.google.com/", "login@example.com", func(c *adapters.Connection) {
-			c.Provider, c.SMTP = adapters.SMTP, &adapters.SMTPSettings{Host: "smtp.gmail.com", Login: "login@example.com", OAuth: &adapters.OAuthSettings{Provider: "google", GmailSettings: *c.Gmail}}
+			c.Provider, c.SMTP = adapters.SMTP, &adapters.SMTPSettings{Host: "smtp.gmail.com", Login: "login@example.com",
+				OAuth: &adapters.OAuthSettings{Provider: "google", GmailSettings: *c.Gmail}}
 			c.Gmail = nil
 		}},
 		{adapters.AudienceGmailSMTP, "https://mail.google.com/", "Shop@example.com", func(c *adapters.Connection) {
-			c.Provider, c.SMTP = adapters.SMTP, &adapters.SMTPSettings{Host: "smtp.gmail.com", OAuth: &adapters.OAuthSettings{Provider: "google", GmailSettings: *c.Gmail}}
+			c.Provider, c.SMTP = adapters.SMTP,
+				&adapters.SMTPSettings{Host: "smtp.gmail.com", OAuth: &adapters.OAuthSettings{Provider: "google", GmailSettings: *c.Gmail}}
 			c.Gmail = nil
 		}},
 	} {
@@ -62,7 +66,8 @@ func TestGoogleAssertion(t *testing.T) {
 		}
 		claimsOf(t, form["assertion"], &header, &claims)
 		if form["grant_type"] != "urn:ietf:params:oauth:grant-type:jwt-bearer" || header.Alg != "RS256" || header.Kid != "kid-1" ||
-			claims.Iss != "relay@project.iam.gserviceaccount.com" || claims.Scope != c.scope || claims.Sub != c.subject || claims.Aud != f.URL+"/token" || claims.Exp-claims.Iat > 3600 {
+			claims.Iss != "relay@project.iam.gserviceaccount.com" || claims.Scope != c.scope || claims.Sub != c.subject ||
+			claims.Aud != f.URL+"/token" || claims.Exp-claims.Iat > 3600 {
 			t.Errorf("%s: form %v header %+v claims %+v", c.audience, form["grant_type"], header, claims)
 		}
 	}
@@ -83,9 +88,11 @@ func TestServiceAccountKeysThatCannotBeUsed(t *testing.T) {
 		}), "service_account_key"},
 		"foreign host": {serviceAccount(t, func(m map[string]string) { m["token_uri"] = "https://evil.example/token" }), "token_uri"},
 		"plain http":   {serviceAccount(t, func(m map[string]string) { m["token_uri"] = "http://oauth2.googleapis.com/token" }), "token_uri"},
-		"user in URL":  {serviceAccount(t, func(m map[string]string) { m["token_uri"] = "https://oauth2.googleapis.com@evil.example/token" }), "token_uri"},
-		"suffix":       {serviceAccount(t, func(m map[string]string) { m["token_uri"] = "https://oauth2.googleapis.com.evil.example/token" }), "token_uri"},
-		"metadata":     {serviceAccount(t, func(m map[string]string) { m["token_uri"] = "http://169.254.169.254/token" }), "token_uri"},
+		"user in URL": {serviceAccount(t, func(m map[string]string) { m["token_uri"] = "https://oauth2.googleapis.com@evil.example/token" }),
+			"token_uri"},
+		"suffix": {serviceAccount(t, func(m map[string]string) { m["token_uri"] = "https://oauth2.googleapis.com.evil.example/token" }),
+			"token_uri"},
+		"metadata": {serviceAccount(t, func(m map[string]string) { m["token_uri"] = "http://169.254.169.254/token" }), "token_uri"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -109,7 +116,8 @@ func TestServiceAccountKeysThatCannotBeUsed(t *testing.T) {
 	if _, err := googleConfig(serviceAccount(t, nil), "", "s"); err != nil {
 		t.Errorf("Google's own token_uri: %v", err)
 	}
-	if _, err := wantOf(&adapters.Connection{Provider: adapters.Gmail, From: "*@example.com", Gmail: &adapters.GmailSettings{ServiceAccountFile: "x"}}, adapters.AudienceGmailSend); adapters.AsError(err).Code != "no_subject" {
+	if _, err := wantOf(&adapters.Connection{Provider: adapters.Gmail, From: "*@example.com",
+		Gmail: &adapters.GmailSettings{ServiceAccountFile: "x"}}, adapters.AudienceGmailSend); adapters.AsError(err).Code != "no_subject" {
 		t.Errorf("%v", err)
 	}
 }

@@ -67,9 +67,13 @@ func TestWrongCredentialsOverSandbox(t *testing.T) {
 		audience adapters.Audience
 		code     string
 	}{
-		{"wrong secret", sb.GraphConnection(from), func(c *adapters.Connection) { c.Graph.ClientSecret = "wrong" }, adapters.AudienceGraph, "AADSTS7000215"},
-		{"unknown user", sb.GmailConnection("unknown@contoso.example"), func(*adapters.Connection) {}, adapters.AudienceGmailSend, "invalid_grant"},
-		{"scope not delegated", sb.GmailConnection(from), func(*adapters.Connection) { sb.Configure(func(s *sandbox.Switches) { s.GmailReadScope = false }) }, adapters.AudienceGmailRead, "unauthorized_client"},
+		{"wrong secret", sb.GraphConnection(from), func(c *adapters.Connection) { c.Graph.ClientSecret = "wrong" }, adapters.AudienceGraph,
+			"AADSTS7000215"},
+		{"unknown user", sb.GmailConnection("unknown@contoso.example"), func(*adapters.Connection) {}, adapters.AudienceGmailSend,
+			"invalid_grant"},
+		{"scope not delegated", sb.GmailConnection(from), func(*adapters.Connection) {
+			sb.Configure(func(s *sandbox.Switches) { s.GmailReadScope = false })
+		}, adapters.AudienceGmailRead, "unauthorized_client"},
 	} {
 		c.change(c.conn)
 		s, err := newCache(t, sb).TokenSource(c.conn, c.audience)

@@ -43,7 +43,8 @@ func newKey() *rsa.PrivateKey {
 
 func selfSigned(t testing.TB, key crypto.Signer, notAfter time.Time) *x509.Certificate {
 	t.Helper()
-	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "postino"}, NotBefore: notAfter.AddDate(-1, 0, 0), NotAfter: notAfter}
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "postino"}, NotBefore: notAfter.AddDate(-1, 0, 0),
+		NotAfter: notAfter}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -120,12 +121,15 @@ func TestScopesAndAuthoritiesOfTheClouds(t *testing.T) {
 		"dod":     {"https://login.microsoftonline.us/", "https://dod-graph.microsoft.us/.default"},
 		"china":   {"https://login.chinacloudapi.cn/", "https://microsoftgraph.chinacloudapi.cn/.default"},
 	} {
-		w, err := wantOf(&adapters.Connection{Provider: adapters.Graph, Graph: &adapters.GraphSettings{Tenant: "t", ClientID: "c", ClientSecret: "s", Cloud: cloud, GraphURL: "https://elsewhere.example"}}, adapters.AudienceGraph)
+		w, err := wantOf(&adapters.Connection{Provider: adapters.Graph,
+			Graph: &adapters.GraphSettings{Tenant: "t", ClientID: "c", ClientSecret: "s", Cloud: cloud, GraphURL: "https://elsewhere.example"}},
+			adapters.AudienceGraph)
 		if err != nil || w.key.authority != want[0] || w.key.scope != want[1] {
 			t.Errorf("%q: %+v, %v", cloud, w.key, err)
 		}
 	}
-	if _, err := wantOf(&adapters.Connection{Provider: adapters.Graph, Graph: &adapters.GraphSettings{Cloud: "moon"}}, adapters.AudienceGraph); adapters.AsError(err).Code != "unknown_cloud" {
+	if _, err := wantOf(&adapters.Connection{Provider: adapters.Graph, Graph: &adapters.GraphSettings{Cloud: "moon"}},
+		adapters.AudienceGraph); adapters.AsError(err).Code != "unknown_cloud" {
 		t.Errorf("%v", err)
 	}
 }
@@ -194,15 +198,16 @@ func TestCredentialFilesThatCannotBeUsed(t *testing.T) {
 		file []byte
 		code string
 	}{
-		"empty":           {nil, "credential_file"},
-		"too large":       {make([]byte, maxCredentialFile+1), "credential_file"},
-		"garbage":         {[]byte("hello"), "certificate_file"},
-		"no key":          {pemOf(t, leaf), "certificate_file"},
-		"no certificate":  {pemOf(t, testKey()), "certificate_file"},
-		"foreign key":     {pemOf(t, leaf, otherKey()), "certificate_file"},
-		"two keys":        {pemOf(t, leaf, testKey(), otherKey()), "certificate_file"},
-		"EC":              {pemOf(t, selfSigned(t, ec, time.Now().AddDate(1, 0, 0)), ec), "certificate_file"},
-		"encrypted key":   {append(pemOf(t, leaf), pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte{1}})...), "certificate_file"},
+		"empty":          {nil, "credential_file"},
+		"too large":      {make([]byte, maxCredentialFile+1), "credential_file"},
+		"garbage":        {[]byte("hello"), "certificate_file"},
+		"no key":         {pemOf(t, leaf), "certificate_file"},
+		"no certificate": {pemOf(t, testKey()), "certificate_file"},
+		"foreign key":    {pemOf(t, leaf, otherKey()), "certificate_file"},
+		"two keys":       {pemOf(t, leaf, testKey(), otherKey()), "certificate_file"},
+		"EC":             {pemOf(t, selfSigned(t, ec, time.Now().AddDate(1, 0, 0)), ec), "certificate_file"},
+		"encrypted key": {append(pemOf(t, leaf), pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte{1}})...),
+			"certificate_file"},
 		"damaged block":   {pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte{1, 2}}), "certificate_file"},
 		"wrong password":  {pfx, "certificate_password"},
 		"PFX cut in half": {pfx[:len(pfx)/2], "certificate_file"},
@@ -247,7 +252,8 @@ func TestReplacedCertificateIsAnotherCredential(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustToken(t, s) // the token in hand is good
-	if _, err := sourceOf(t, cache, conn, adapters.AudienceGraph).Token(context.Background()); adapters.AsError(err).Code != "certificate_file" {
+	if _, err := sourceOf(t, cache, conn, adapters.AudienceGraph).Token(context.Background()); adapters.AsError(
+		err).Code != "certificate_file" {
 		t.Errorf("a test of the new file was answered from the old one's token: %v", err)
 	}
 	clock.advance(2 * time.Hour)
@@ -314,7 +320,8 @@ func TestManagedIdentity(t *testing.T) {
 	})
 	f := newFakeIssuer(t)
 	cache, clock := newTestCache(t, f, Options{HTTPClient: &http.Client{Transport: imds}})
-	conn := &adapters.Connection{Name: "vm", Provider: adapters.Graph, From: "a@contoso.it", Graph: &adapters.GraphSettings{ManagedIdentity: true, ClientID: rand.Text()}}
+	conn := &adapters.Connection{Name: "vm", Provider: adapters.Graph, From: "a@contoso.it",
+		Graph: &adapters.GraphSettings{ManagedIdentity: true, ClientID: rand.Text()}}
 	s := sourceOf(t, cache, conn, adapters.AudienceGraph)
 	first := mustToken(t, s)
 	if second, err := s.Renew(context.Background(), first); err != nil || second == first {
@@ -346,14 +353,16 @@ func TestOutlookSMTPToken(t *testing.T) {
 	t.Parallel()
 	f := newFakeIssuer(t)
 	cache, _ := newTestCache(t, f, Options{})
-	conn := &adapters.Connection{Name: "smtp", Provider: adapters.SMTP, From: "a@contoso.it", SMTP: &adapters.SMTPSettings{Host: "smtp.office365.com",
-		OAuth: &adapters.OAuthSettings{Provider: "entra", GraphSettings: *f.graph().Graph}}}
+	conn := &adapters.Connection{Name: "smtp", Provider: adapters.SMTP, From: "a@contoso.it",
+		SMTP: &adapters.SMTPSettings{Host: "smtp.office365.com",
+			OAuth: &adapters.OAuthSettings{Provider: "entra", GraphSettings: *f.graph().Graph}}}
 	mustToken(t, sourceOf(t, cache, conn, adapters.AudienceOutlookSMTP))
 	if s := f.form(0)["scope"]; !strings.HasPrefix(s, "https://outlook.office365.com/.default") {
 		t.Errorf("scope %q", s)
 	}
 	for _, a := range []adapters.Audience{adapters.AudienceGraph, adapters.AudienceGmailSend, adapters.AudienceGmailSMTP, "other"} {
-		if _, err := cache.TokenSource(conn, a); adapters.AsError(err).Code != "no_credential" || adapters.AsError(err).Provider != adapters.SMTP {
+		if _, err := cache.TokenSource(conn, a); adapters.AsError(err).Code != "no_credential" ||
+			adapters.AsError(err).Provider != adapters.SMTP {
 			t.Errorf("%s: %v", a, err)
 		}
 	}

@@ -21,7 +21,8 @@ func testAccepted(t *testing.T, s Suite) {
 	if err != nil {
 		t.Fatalf("Send: %v", err)
 	}
-	if r.MessageID != m.MessageID() || r.Status < 200 || r.Status > 299 || r.Bytes == 0 || r.At.IsZero() || r.Route == "" || len(r.SHA256) != 64 {
+	if r.MessageID != m.MessageID() || r.Status < 200 || r.Status > 299 || r.Bytes == 0 || r.At.IsZero() || r.Route == "" ||
+		len(r.SHA256) != 64 {
 		t.Errorf("the receipt lacks evidence: %+v", r)
 	}
 	if len(r.Recipients) != 1 || r.Recipients[0].Address != "anna@example.com" || r.Recipients[0].Err != nil {
@@ -40,7 +41,8 @@ func testEnvelope(t *testing.T, s Suite) {
 	}{
 		{"headers and envelope agree", []string{"a@example.com"}, []string{"b@example.com"}, []string{"a@example.com", "b@example.com"}},
 		{"hidden recipient", []string{"a@example.com"}, nil, []string{"a@example.com", "hidden@example.com"}},
-		{"header recipient not in envelope", []string{"a@example.com", "elsewhere@example.com"}, []string{"c@example.com"}, []string{"a@example.com"}},
+		{"header recipient not in envelope", []string{"a@example.com", "elsewhere@example.com"}, []string{"c@example.com"},
+			[]string{"a@example.com"}},
 		{"nobody of the headers", []string{"list@example.com"}, nil, []string{"x@example.com", "y@example.com"}},
 		{"case of the domain", []string{"a@EXAMPLE.com"}, nil, []string{"a@example.com"}},
 	} {
@@ -166,7 +168,8 @@ func testVerify(t *testing.T, s Suite) {
 	if !ok {
 		return
 	}
-	sent, never := message(t, p.From, "sent", []string{"a@example.com"}, nil, nil), message(t, p.From, "never", []string{"a@example.com"}, nil, nil)
+	sent, never := message(t, p.From, "sent", []string{"a@example.com"}, nil, nil),
+		message(t, p.From, "never", []string{"a@example.com"}, nil, nil)
 	if _, err := p.Adapter.Send(testContext(t), outgoing(sent, p.From, "a@example.com")); err != nil {
 		t.Fatalf("Send: %v", err)
 	}

@@ -20,7 +20,8 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	api := func(code int, reason, status, msg, more string) string {
-		return fmt.Sprintf(`{"error":{"code":%d,"message":%q,"status":%q,"errors":[{"domain":"global","reason":%q,"message":%q}]%s}}`, code, msg, status, reason, msg, more)
+		return fmt.Sprintf(`{"error":{"code":%d,"message":%q,"status":%q,"errors":[{"domain":"global","reason":%q,"message":%q}]%s}}`, code, msg,
+			status, reason, msg, more)
 	}
 	info := func(reason string) string {
 		return fmt.Sprintf(`,"details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":%q}]`, reason)
@@ -38,9 +39,12 @@ func TestRefusals(t *testing.T) {
 		{400, api(400, "invalidArgument", "INVALID_ARGUMENT", "Invalid From header", ""), nil},
 		{400, api(400, "failedPrecondition", "FAILED_PRECONDITION", "Mail service not enabled", ""), nil},
 		{400, api(400, "failedPrecondition", "FAILED_PRECONDITION", "Precondition check failed.", ""), nil},
-		{403, api(403, "insufficientPermissions", "PERMISSION_DENIED", "Request had insufficient authentication scopes.", info("ACCESS_TOKEN_SCOPE_INSUFFICIENT")), nil},
-		{403, api(403, "forbidden", "PERMISSION_DENIED", "Request had insufficient authentication scopes.", info("ACCESS_TOKEN_SCOPE_INSUFFICIENT")), nil},
-		{403, api(403, "accessNotConfigured", "PERMISSION_DENIED", "Gmail API has not been used in project 100200300", info("SERVICE_DISABLED")), nil},
+		{403, api(403, "insufficientPermissions", "PERMISSION_DENIED", "Request had insufficient authentication scopes.",
+			info("ACCESS_TOKEN_SCOPE_INSUFFICIENT")), nil},
+		{403, api(403, "forbidden", "PERMISSION_DENIED", "Request had insufficient authentication scopes.",
+			info("ACCESS_TOKEN_SCOPE_INSUFFICIENT")), nil},
+		{403, api(403, "accessNotConfigured", "PERMISSION_DENIED", "Gmail API has not been used in project 100200300", info("SERVICE_DISABLED")),
+			nil},
 		{403, api(403, "forbidden", "PERMISSION_DENIED", "Delegation denied for shop@example.com", ""), nil},
 		{403, api(403, "delegationDenied", "PERMISSION_DENIED", "Delegation denied", ""), nil},
 		{403, api(403, "domainPolicy", "PERMISSION_DENIED", "The domain administrators have disabled Gmail apps.", ""), nil},
@@ -52,11 +56,13 @@ func TestRefusals(t *testing.T) {
 		{413, "", nil},
 		{413, "<html>Request Entity Too Large", []string{"Content-Type", "text/html"}},
 		{413, api(413, "uploadTooLarge", "INVALID_ARGUMENT", "Media too large", ""), nil},
-		{429, api(429, "userRateLimitExceeded", "RESOURCE_EXHAUSTED", "User-rate limit exceeded.  Retry after 2026-11-22T16:30:00.123Z (Mail sending)", ""), nil},
+		{429, api(429, "userRateLimitExceeded", "RESOURCE_EXHAUSTED", "User-rate limit exceeded.  Retry after 2026-11-22T16:30:00.123Z (Mail "+
+			"sending)", ""), nil},
 		{429, api(429, "rateLimitExceeded", "RESOURCE_EXHAUSTED", "User-rate limit exceeded (Mail sending)", ""), nil},
 		{429, api(429, "userRateLimitExceeded", "RESOURCE_EXHAUSTED", "User-rate limit exceeded.  Retry after 2036-11-22T16:30:00Z", ""), nil},
 		{429, api(429, "rateLimitExceeded", "RESOURCE_EXHAUSTED", "Too many concurrent requests for user", ""), nil},
-		{429, api(429, "rateLimitExceeded", "RESOURCE_EXHAUSTED", "Bandwidth limit", ""), []string{"Retry-After", now.Add(90 * time.Second).Format(http.TimeFormat)}},
+		{429, api(429, "rateLimitExceeded", "RESOURCE_EXHAUSTED", "Bandwidth limit", ""),
+			[]string{"Retry-After", now.Add(90 * time.Second).Format(http.TimeFormat)}},
 		{429, "", []string{"Retry-After", "17"}},
 		{500, api(500, "backendError", "INTERNAL", "Backend Error", ""), nil},
 		{502, "<html>Bad Gateway", nil},
@@ -75,7 +81,8 @@ func TestRefusals(t *testing.T) {
 		a.now = func() time.Time { return now }
 		_, err := a.Send(t.Context(), small(t))
 		e := adapters.AsError(err)
-		if e == nil || e.Message.String() == "" || e.Message.In("it") == "" || e.Hint.String() == "" || e.Hint.In("it") == "" || e.Code == "" || e.Provider != adapters.Gmail || e.Scope == "" || e.Enhanced == "" {
+		if e == nil || e.Message.String() == "" || e.Message.In("it") == "" || e.Hint.String() == "" || e.Hint.In("it") == "" || e.Code == "" ||
+			e.Provider != adapters.Gmail || e.Scope == "" || e.Enhanced == "" {
 			t.Errorf("%d %s: incomplete %+v", c.status, c.body, e)
 			continue
 		}
@@ -86,7 +93,8 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("the provider's text shows: %v", e)
 		}
 		fmt.Fprintf(&out, "%d %q %v\n  %s %s %s %s retry=%v toolarge=%v noretry=%v\n  en: %s: %s\n  it: %s: %s\n", c.status, c.body, c.header,
-			e.Class, e.Scope, e.Code, e.Enhanced, e.RetryAfter, e.TooLarge, e.NoRetry, e.Message.String(), e.Hint.String(), e.Message.In("it"), e.Hint.In("it"))
+			e.Class, e.Scope, e.Code, e.Enhanced, e.RetryAfter, e.TooLarge, e.NoRetry, e.Message.String(), e.Hint.String(), e.Message.In("it"),
+			e.Hint.In("it"))
 	}
 	path := filepath.Join("testdata", "refusals.golden")
 	got := regexp.MustCompile(`127\.0\.0\.1:\d+`).ReplaceAllString(out.String(), "gmail.example")
@@ -130,7 +138,8 @@ func FuzzRefusal(f *testing.F) {
 		}
 		ans := answer{status: status, header: http.Header{"Retry-After": {retry}}, body: body, handed: true}
 		e := a.failure(ans, true)
-		if e.Class == "" || e.Class == adapters.Accepted || e.Code == "" || e.Message.In("it") == "" || e.RetryAfter < 0 || e.RetryAfter > maxWait || strings.ContainsAny(e.Error(), "<\r\n\x00") {
+		if e.Class == "" || e.Class == adapters.Accepted || e.Code == "" || e.Message.In("it") == "" || e.RetryAfter < 0 ||
+			e.RetryAfter > maxWait || strings.ContainsAny(e.Error(), "<\r\n\x00") {
 			t.Errorf("%+v", e)
 		}
 		if (status < 300 || status >= 500) && e.Class != adapters.Unknown && e.Class != adapters.Throttled {

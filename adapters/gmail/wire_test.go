@@ -102,7 +102,8 @@ func small(t testing.TB) adapters.Outgoing { return message(t, "Ciao", "anna@exa
 
 func message(t testing.TB, content string, rcpts ...string) adapters.Outgoing {
 	t.Helper()
-	m, err := mime.Read(mime.Bytes([]byte("From: shop@example.com\r\nTo: anna@example.com\r\nSubject: x\r\nDate: Sun, 22 Nov 2026 10:00:00 +0100\r\n"+
+	m, err := mime.Read(mime.Bytes([]byte("From: shop@example.com\r\nTo: anna@example.com\r\nSubject: x\r\nDate: Sun, 22 Nov 2026 10:00:00 "+
+		"+0100\r\n"+
 		"Message-ID: <m.1@example.com>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n"+content+"\r\n")), mime.Limits{})
 	if err != nil {
 		t.Fatal(err)
@@ -127,14 +128,19 @@ func TestMediaRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := seen()[0]
-	if got.method != "POST" || got.uri != "/upload/gmail/v1/users/me/messages/send?uploadType=media" || got.header.Get("Content-Type") != "message/rfc822" ||
-		got.header.Get("Authorization") != "Bearer token-1" || got.contentLength != int64(len(got.body)) || got.header.Get("Transfer-Encoding") != "" {
+	if got.method != "POST" || got.uri != "/upload/gmail/v1/users/me/messages/send?uploadType=media" ||
+		got.header.Get("Content-Type") != "message/rfc822" ||
+		got.header.Get("Authorization") != "Bearer token-1" || got.contentLength != int64(len(got.body)) ||
+		got.header.Get("Transfer-Encoding") != "" {
 		t.Errorf("%+v", got)
 	}
-	if !strings.Contains(string(got.body), "Bcc: hidden@example.com\r\n") || strings.Index(string(got.body), "Bcc:") > strings.Index(string(got.body), "MIME-Version:") { // contracts C5.4
+	// contracts C5.4
+	if !strings.Contains(string(got.body), "Bcc: hidden@example.com\r\n") ||
+		strings.Index(string(got.body), "Bcc:") > strings.Index(string(got.body), "MIME-Version:") {
 		t.Errorf("body:\n%s", got.body)
 	}
-	if r.ProviderID != "19a1" || r.Route != "media" || r.RequestID != "ABg5-xyz" || r.Bytes != int64(len(got.body)) || r.MessageID != "<m.1@example.com>" {
+	if r.ProviderID != "19a1" || r.Route != "media" || r.RequestID != "ABg5-xyz" || r.Bytes != int64(len(got.body)) ||
+		r.MessageID != "<m.1@example.com>" {
 		t.Errorf("%+v", r)
 	}
 }
@@ -143,7 +149,8 @@ func TestRenewsOnceAfter401(t *testing.T) {
 	t.Parallel()
 	denied := `{"error":{"code":401,"message":"Invalid Credentials","errors":[{"reason":"authError"}],"status":"UNAUTHENTICATED"}}`
 	a, _, seen := serve(t, respond(401, denied), respond(200, okBody))
-	if _, err := a.Send(t.Context(), small(t)); err != nil || len(seen()) != 2 || seen()[1].header.Get("Authorization") != "Bearer token-2" || string(seen()[0].body) != string(seen()[1].body) {
+	if _, err := a.Send(t.Context(), small(t)); err != nil || len(seen()) != 2 || seen()[1].header.Get("Authorization") != "Bearer token-2" ||
+		string(seen()[0].body) != string(seen()[1].body) {
 		t.Errorf("%v after %d requests", err, len(seen()))
 	}
 	a, tok, again := serve(t, respond(401, denied))

@@ -78,7 +78,8 @@ func TestContractClasses(t *testing.T) {
 	for class, names := range map[adapters.Class]string{
 		adapters.Auth: "401-InvalidAuthenticationToken 403-Authorization_RequestDenied 403-ErrorAccessDenied 403-ErrorAccessDenied-raop " +
 			"403-unknown-code 403-html 404-html 407-empty 401-empty 302-empty 400-html",
-		adapters.Permanent: "403-ErrorSendAsDenied 400-ErrorInvalidRecipients 400-ErrorMimeContentInvalidBase64String 400-ErrorMimeContentInvalid " +
+		adapters.Permanent: "403-ErrorSendAsDenied 400-ErrorInvalidRecipients 400-ErrorMimeContentInvalidBase64String " +
+			"400-ErrorMimeContentInvalid " +
 			"500-ErrorMimeContentConversionFailed 404-ResourceNotFound 404-Request_ResourceNotFound 404-ErrorInvalidUser " +
 			"404-MailboxNotEnabledForRESTAPI 403-ErrorMailboxNotEnabledForRESTAPI 403-ErrorAccountDisabled 403-ErrorMailboxLogonFailed " +
 			"400-ErrorMessageSizeExceeded 413-RequestEntityTooLarge 400-ErrorAttachmentSizeLimitExceeded 400-ErrorRequestStreamTooBig " +

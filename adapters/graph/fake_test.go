@@ -107,7 +107,8 @@ func wantClass(t testing.TB, err error, want adapters.Class) *adapters.Error {
 	if e == nil || e.Class != want {
 		t.Fatalf("got %v (%s), want class %s", err, adapters.ClassOf(err), want)
 	}
-	if e.Message.String() == "" || e.Message.In("it") == "" || e.Hint.String() == "" || e.Hint.In("it") == "" || e.Enhanced == "" || e.Code == "" {
+	if e.Message.String() == "" || e.Message.In("it") == "" || e.Hint.String() == "" || e.Hint.In("it") == "" || e.Enhanced == "" ||
+		e.Code == "" {
 		t.Errorf("the error leaves something unsaid: %+v", e)
 	}
 	return e

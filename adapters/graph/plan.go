@@ -220,7 +220,8 @@ func withoutContent(head []byte) []byte {
 
 // losses says in words what the large path could not keep.
 func (s *splitter) losses(m *mime.Message, root *mime.Part) []string {
-	lost := []string{"Exchange writes the message anew: boundaries, encodings and the order of parts change, so there is no hash of what was sent"}
+	lost := []string{"Exchange writes the message anew: boundaries, encodings and the order of parts change, so there is no hash of what " +
+		"was sent"}
 	if m.Get("DKIM-Signature") != "" { // contracts F21
 		lost = append(lost, "the DKIM signature that the message came with no longer fits it")
 	}

@@ -67,7 +67,8 @@ func BenchmarkDeliveries(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := s.core.Deliver(Delivery{Service: "graph", Mailbox: box, Recipients: []string{"anna@example.com"}}, m, core.Edits{}); err != nil {
+		if _, err := s.core.Deliver(Delivery{Service: "graph", Mailbox: box, Recipients: []string{"anna@example.com"}}, m,
+			core.Edits{}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -57,7 +57,8 @@ func TestControlDeliveries(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]string{
-		"1/raw": sample("Bcc: c@d.example\r\n"), "1/raw?view=received": sample("Bcc: c@d.example\r\n"), "1/raw?view=shown": sample(""), "3/raw": large, "3/raw?view=shown": large,
+		"1/raw": sample("Bcc: c@d.example\r\n"), "1/raw?view=received": sample("Bcc: c@d.example\r\n"), "1/raw?view=shown": sample(""),
+		"3/raw": large, "3/raw?view=shown": large,
 	} {
 		if status, body := askControl(t, s, "GET", "/deliveries/"+path, ""); status != 200 || body != want {
 			t.Errorf("%s: %d, %d bytes", path, status, len(body))
@@ -79,7 +80,8 @@ func TestControlDeliveries(t *testing.T) {
 func TestControlState(t *testing.T) {
 	t.Parallel()
 	s := start(t, Options{})
-	if status, body := askControl(t, s, "POST", "/faults", `{"service":"graph","op":"sendMail","status":503,"retry_after":2000000000}`); status != 201 {
+	if status, body := askControl(t, s, "POST", "/faults",
+		`{"service":"graph","op":"sendMail","status":503,"retry_after":2000000000}`); status != 201 {
 		t.Errorf("%d %s", status, body)
 	}
 	if r := newGraphClient(t, s).sendMIME(box, sample("")); r.status != 503 || r.header.Get("Retry-After") != "2" {
@@ -99,16 +101,20 @@ func TestControlState(t *testing.T) {
 	if _, body := askControl(t, s, "GET", "/faults", ""); body != "[]\n" {
 		t.Error(body)
 	}
-	if _, body := askControl(t, s, "GET", "/counters", ""); !strings.Contains(body, `"graph.sendMail":1`) || !strings.Contains(body, `"max_in_flight":{"graph":1}`) {
+	if _, body := askControl(t, s, "GET", "/counters", ""); !strings.Contains(body, `"graph.sendMail":1`) ||
+		!strings.Contains(body, `"max_in_flight":{"graph":1}`) {
 		t.Error(body)
 	}
-	if status, body := askControl(t, s, "PATCH", "/switches", `{"graph_from":"deny"}`); status != 200 || !strings.Contains(body, `"graph_from":"deny"`) || !strings.Contains(body, `"graph_body_limit":4194304`) {
+	if status, body := askControl(t, s, "PATCH", "/switches", `{"graph_from":"deny"}`); status != 200 ||
+		!strings.Contains(body, `"graph_from":"deny"`) || !strings.Contains(body, `"graph_body_limit":4194304`) {
 		t.Errorf("%d %s", status, body)
 	}
-	if status, _ := askControl(t, s, "PATCH", "/switches", `{"graph_from":"keep","nothing":1}`); status != 400 || s.core.Switches().GraphFrom != "deny" {
+	if status, _ := askControl(t, s, "PATCH", "/switches", `{"graph_from":"keep","nothing":1}`); status != 400 ||
+		s.core.Switches().GraphFrom != "deny" {
 		t.Errorf("%d, %s", status, s.core.Switches().GraphFrom)
 	}
-	if status, _ := askControl(t, s, "POST", "/reset", ""); status != 204 || len(s.Counters()) != 0 || s.core.Switches().GraphFrom != "keep" || s.MaxInFlight("graph") != 0 {
+	if status, _ := askControl(t, s, "POST", "/reset", ""); status != 204 || len(s.Counters()) != 0 ||
+		s.core.Switches().GraphFrom != "keep" || s.MaxInFlight("graph") != 0 {
 		t.Errorf("%d %v", status, s.Counters())
 	}
 	if _, body := askControl(t, s, "GET", "/ca.pem", ""); !strings.HasPrefix(body, "-----BEGIN CERTIFICATE-----") {

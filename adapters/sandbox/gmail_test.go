@@ -51,7 +51,8 @@ func TestGmailForms(t *testing.T) {
 		}
 		all := s.Deliveries()
 		d := all[len(all)-1]
-		if d.Route != f.route || d.Mailbox != gmailFrom || d.EnvelopeFrom != gmailFrom || d.MessageID != "<1@contoso.example>" || d.Size != int64(len(msg)) ||
+		if d.Route != f.route || d.Mailbox != gmailFrom || d.EnvelopeFrom != gmailFrom || d.MessageID != "<1@contoso.example>" ||
+			d.Size != int64(len(msg)) ||
 			d.Subject != "Fattura n° 1" || strings.Join(d.Recipients, " ") != "anna@example.com bob@example.com carol@example.com "+gmailFrom {
 			t.Errorf("%s: %+v", f.route, d)
 		}
@@ -83,29 +84,36 @@ func TestGmailRefusals(t *testing.T) {
 		status int
 		reason string
 	}{
-		"no token":         {post(gmailUploadPath+"media", "x", "Authorization", ""), 401, "authError"},
-		"wrong token":      {post(gmailUploadPath+"media", "x", "Authorization", "Bearer nonsense"), 401, "authError"},
-		"scope":            {post(gmailUploadPath+"media", gmailSample(""), "Authorization", readOnly, "Content-Type", "message/rfc822"), 403, "insufficientPermissions"},
-		"no subject":       {post(gmailUploadPath+"media", gmailSample(""), "Authorization", noSubject, "Content-Type", "message/rfc822"), 400, "failedPrecondition"},
-		"no license":       {post(gmailUploadPath+"media", gmailSample(""), "Authorization", noLicense, "Content-Type", "message/rfc822"), 400, "failedPrecondition"},
-		"other mailbox":    {post("/gmail/v1/users/other@contoso.example/messages/send", "{}", "Content-Type", "application/json"), 403, "delegationDenied"},
-		"sniffed type":     {post(gmailUploadPath+"media", gmailSample(""), "Content-Type", "text/plain"), 400, "badContent"},
-		"raw as message":   {post("/gmail/v1/users/me/messages/send", gmailSample(""), "Content-Type", "message/rfc822"), 400, "badRequest"},
-		"no raw":           {post("/gmail/v1/users/me/messages/send", "{}", "Content-Type", "application/json"), 400, "invalidArgument"},
-		"standard base64":  {post("/gmail/v1/users/me/messages/send", `{"raw":"++++"}`, "Content-Type", "application/json"), 400, "invalidArgument"},
-		"no JSON":          {post("/gmail/v1/users/me/messages/send", `{"raw"`, "Content-Type", "application/json"), 400, "parseError"},
-		"no upload type":   {post("/upload/gmail/v1/users/me/messages/send", gmailSample(""), "Content-Type", "message/rfc822"), 400, "badRequest"},
-		"no recipients":    {c.media("From: " + gmailFrom + "\r\nTo: undisclosed-recipients:;\r\n\r\nx\r\n"), 400, "invalidArgument"},
-		"bad address":      {c.media("From: " + gmailFrom + "\r\nTo: anna\r\n\r\nx\r\n"), 400, "invalidArgument"},
-		"101 recipients":   {c.media(gmailSample(many + "\r\n")), 400, "invalidArgument"},
-		"NUL":              {c.media(gmailSample("X-A: \x00\r\n")), 400, "invalidArgument"},
-		"multipart type":   {c.multipart(gmailSample(""), "text/plain", 2), 400, "badContent"},
-		"multipart one":    {c.multipart(gmailSample(""), "message/rfc822", 1), 400, "badRequest"},
-		"multipart three":  {c.multipart(gmailSample(""), "message/rfc822", 3), 400, "badRequest"},
-		"unknown path":     {post("/gmail/v1/users/me/drafts", "{}"), 404, "notFound"},
-		"unknown session":  {post(gmailUploadPath+"resumable&upload_id=x", "x"), 404, "notFound"},
-		"resumable type":   {post(gmailUploadPath+"resumable", ""), 400, "badContent"},
-		"resumable length": {post(gmailUploadPath+"resumable", "", "X-Upload-Content-Type", "message/rfc822", "X-Upload-Content-Length", "36700161"), 413, "uploadTooLarge"},
+		"no token":    {post(gmailUploadPath+"media", "x", "Authorization", ""), 401, "authError"},
+		"wrong token": {post(gmailUploadPath+"media", "x", "Authorization", "Bearer nonsense"), 401, "authError"},
+		"scope": {post(gmailUploadPath+"media", gmailSample(""), "Authorization", readOnly, "Content-Type", "message/rfc822"), 403,
+			"insufficientPermissions"},
+		"no subject": {post(gmailUploadPath+"media", gmailSample(""), "Authorization", noSubject, "Content-Type", "message/rfc822"), 400,
+			"failedPrecondition"},
+		"no license": {post(gmailUploadPath+"media", gmailSample(""), "Authorization", noLicense, "Content-Type", "message/rfc822"), 400,
+			"failedPrecondition"},
+		"other mailbox": {post("/gmail/v1/users/other@contoso.example/messages/send", "{}", "Content-Type", "application/json"), 403,
+			"delegationDenied"},
+		"sniffed type":   {post(gmailUploadPath+"media", gmailSample(""), "Content-Type", "text/plain"), 400, "badContent"},
+		"raw as message": {post("/gmail/v1/users/me/messages/send", gmailSample(""), "Content-Type", "message/rfc822"), 400, "badRequest"},
+		"no raw":         {post("/gmail/v1/users/me/messages/send", "{}", "Content-Type", "application/json"), 400, "invalidArgument"},
+		"standard base64": {post("/gmail/v1/users/me/messages/send", `{"raw":"++++"}`, "Content-Type", "application/json"), 400,
+			"invalidArgument"},
+		"no JSON": {post("/gmail/v1/users/me/messages/send", `{"raw"`, "Content-Type", "application/json"), 400, "parseError"},
+		"no upload type": {post("/upload/gmail/v1/users/me/messages/send", gmailSample(""), "Content-Type", "message/rfc822"), 400,
+			"badRequest"},
+		"no recipients":   {c.media("From: " + gmailFrom + "\r\nTo: undisclosed-recipients:;\r\n\r\nx\r\n"), 400, "invalidArgument"},
+		"bad address":     {c.media("From: " + gmailFrom + "\r\nTo: anna\r\n\r\nx\r\n"), 400, "invalidArgument"},
+		"101 recipients":  {c.media(gmailSample(many + "\r\n")), 400, "invalidArgument"},
+		"NUL":             {c.media(gmailSample("X-A: \x00\r\n")), 400, "invalidArgument"},
+		"multipart type":  {c.multipart(gmailSample(""), "text/plain", 2), 400, "badContent"},
+		"multipart one":   {c.multipart(gmailSample(""), "message/rfc822", 1), 400, "badRequest"},
+		"multipart three": {c.multipart(gmailSample(""), "message/rfc822", 3), 400, "badRequest"},
+		"unknown path":    {post("/gmail/v1/users/me/drafts", "{}"), 404, "notFound"},
+		"unknown session": {post(gmailUploadPath+"resumable&upload_id=x", "x"), 404, "notFound"},
+		"resumable type":  {post(gmailUploadPath+"resumable", ""), 400, "badContent"},
+		"resumable length": {post(gmailUploadPath+"resumable", "", "X-Upload-Content-Type", "message/rfc822", "X-Upload-Content-Length",
+			"36700161"), 413, "uploadTooLarge"},
 	} {
 		if r.got.status != r.status || r.got.reason() != r.reason {
 			t.Errorf("%s: %d %s", name, r.got.status, r.got.body)
@@ -188,7 +196,8 @@ func TestGmailChangesMessage(t *testing.T) {
 			}
 			d := s.Deliveries()[0]
 			shown := readAll(t, s.OpenShown, d)
-			if d.From != c.wantFrom || strings.Contains(shown, "X-Google-Original-From: ") != (c.rewritten && c.from != "") || !strings.Contains(shown, "From: "+c.wantFrom+"\r\n") {
+			if d.From != c.wantFrom || strings.Contains(shown, "X-Google-Original-From: ") != (c.rewritten && c.from != "") ||
+				!strings.Contains(shown, "From: "+c.wantFrom+"\r\n") {
 				t.Errorf("From %q\n%s", d.From, shown)
 			}
 			if (d.MessageID != c.id) != c.newID || !strings.Contains(shown, "Message-ID: "+d.MessageID+"\r\n") {
@@ -206,7 +215,8 @@ func TestGmailHeaderOrder(t *testing.T) {
 	t.Parallel()
 	s := startSandbox(t)
 	c := newGmailClient(t, s)
-	const msg = "From: " + gmailFrom + "\r\nCc: one@example.com\r\nMIME-Version: 1.0\r\nTo: two@example.com\r\nCc: three@example.com\r\nBcc: four@example.com\r\n\r\nx\r\n"
+	const msg = "From: " + gmailFrom +
+		"\r\nCc: one@example.com\r\nMIME-Version: 1.0\r\nTo: two@example.com\r\nCc: three@example.com\r\nBcc: four@example.com\r\n\r\nx\r\n"
 	c.media(msg)
 	s.Configure(func(sw *Switches) { sw.GmailIgnoresOrder = true })
 	c.media(msg)
@@ -214,7 +224,8 @@ func TestGmailHeaderOrder(t *testing.T) {
 	for _, d := range s.Deliveries() {
 		got = append(got, strings.Join(d.Recipients, " "))
 	}
-	if want := []string{"one@example.com two@example.com", "four@example.com one@example.com three@example.com two@example.com"}; !slices.Equal(got, want) {
+	if want := []string{"one@example.com two@example.com",
+		"four@example.com one@example.com three@example.com two@example.com"}; !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
 }
@@ -233,7 +244,8 @@ func TestGmailFaults(t *testing.T) {
 		status int
 		want   string
 	}{
-		{Fault{Status: 429, Code: "mailSendingLimit", RetryAfter: time.Hour}, 429, "Retry after " + clk.now().Add(time.Hour).UTC().Format("2006-01-02T15:04:05.000Z") + " (Mail sending)"},
+		{Fault{Status: 429, Code: "mailSendingLimit", RetryAfter: time.Hour}, 429, "Retry after " +
+			clk.now().Add(time.Hour).UTC().Format("2006-01-02T15:04:05.000Z") + " (Mail sending)"},
 		{Fault{Status: 429, Code: "concurrentRequests"}, 429, "Too many concurrent requests for user"},
 		{Fault{Status: 429, RetryAfter: 17 * time.Second}, 429, `"rateLimitExceeded"`},
 		{Fault{Status: 403, Code: "accessNotConfigured"}, 403, "SERVICE_DISABLED"},

@@ -85,7 +85,8 @@ func (c *gmailClient) media(msg string) gmailReply {
 
 func gmailSample(extra string) string {
 	return "From: ERP <" + gmailFrom + ">\r\nTo: Anna <anna@example.com>\r\n" + extra +
-		"Subject: =?utf-8?q?Fattura_n=C2=B0_1?=\r\nMessage-ID: <1@contoso.example>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\nciao\r\n"
+		"Subject: =?utf-8?q?Fattura_n=C2=B0_1?=\r\nMessage-ID: <1@contoso.example>\r\nMIME-Version: 1.0\r\nContent-Type: " +
+		"text/plain\r\n\r\nciao\r\n"
 }
 
 func (c *gmailClient) multipart(msg, contentType string, parts int) gmailReply {
@@ -112,7 +113,8 @@ func (c *gmailClient) multipart(msg, contentType string, parts int) gmailReply {
 
 func (c *gmailClient) resumable(msg, prefix string) gmailReply {
 	c.t.Helper()
-	r := c.do("POST", prefix+gmailUploadPath+"resumable", nil, "X-Upload-Content-Type", "message/rfc822", "X-Upload-Content-Length", fmt.Sprint(len(msg)))
+	r := c.do("POST", prefix+gmailUploadPath+"resumable", nil, "X-Upload-Content-Type", "message/rfc822", "X-Upload-Content-Length",
+		fmt.Sprint(len(msg)))
 	if r.status != http.StatusOK || r.header.Get("Location") == "" {
 		c.t.Fatalf("start: %+v", r)
 	}

@@ -28,16 +28,20 @@ func TestGmailSearchAndGet(t *testing.T) {
 	if r := find("rfc822msgid:2@contoso.example"); r.status != 200 || strings.Contains(r.body, "messages") {
 		t.Errorf("%d %s", r.status, r.body)
 	}
-	if r := find("rfc822msgid:1@contoso.example", "Authorization", "Bearer "+gmailToken(t, s, gmailFrom, google.ScopeSend)); r.reason() != "insufficientPermissions" {
+	if r := find("rfc822msgid:1@contoso.example", "Authorization", "Bearer "+
+		gmailToken(t, s, gmailFrom, google.ScopeSend)); r.reason() != "insufficientPermissions" {
 		t.Errorf("%d %s", r.status, r.body)
 	}
-	if r := find("rfc822msgid:1@contoso.example", "Authorization", "Bearer "+gmailToken(t, s, "other@contoso.example", google.ScopeRead)); strings.Contains(r.body, sent.ID) {
+	if r := find("rfc822msgid:1@contoso.example", "Authorization", "Bearer "+
+		gmailToken(t, s, "other@contoso.example", google.ScopeRead)); strings.Contains(r.body, sent.ID) {
 		t.Error("another mailbox finds it")
 	}
-	if r := c.do("GET", "/gmail/v1/users/me/messages/"+sent.ID+"?format=metadata", nil); !strings.Contains(r.body, "carol@example.com") || !strings.Contains(r.body, "1@contoso.example") {
+	if r := c.do("GET", "/gmail/v1/users/me/messages/"+sent.ID+"?format=metadata", nil); !strings.Contains(r.body, "carol@example.com") ||
+		!strings.Contains(r.body, "1@contoso.example") {
 		t.Errorf("%s", r.body)
 	}
-	if r := c.do("GET", "/gmail/v1/users/me/messages/"+sent.ID+"?format=minimal", nil); r.status != 200 || strings.Contains(r.body, "payload") {
+	if r := c.do("GET", "/gmail/v1/users/me/messages/"+sent.ID+"?format=minimal", nil); r.status != 200 ||
+		strings.Contains(r.body, "payload") {
 		t.Errorf("%s", r.body)
 	}
 	if r := c.do("GET", "/gmail/v1/users/me/messages/nothing?format=minimal", nil); r.status != 404 {

@@ -66,7 +66,8 @@ func TestGmailChunks(t *testing.T) {
 		{"PUT", fmt.Sprintf("bytes %d-%d/*", unit, 2*unit-1), msg[unit : 2*unit-1], nil, 400, ""},              // too short
 		{"PUT", fmt.Sprintf("bytes %d-%d/%d", unit, 2*unit-1, gmailLimit+1), msg[unit : 2*unit], nil, 413, ""}, // too large
 		{"PUT", "bytes x", "", nil, 400, ""},                                                                   // nonsense
-		{"POST", fmt.Sprintf("bytes %d-%d/*", unit, 2*unit-1), msg[unit : 2*unit], []string{"X-GUploader-No-308", "yes"}, 200, fmt.Sprintf("bytes=0-%d", 2*unit-1)},
+		{"POST", fmt.Sprintf("bytes %d-%d/*", unit, 2*unit-1), msg[unit : 2*unit], []string{"X-GUploader-No-308", "yes"}, 200,
+			fmt.Sprintf("bytes=0-%d", 2*unit-1)},
 		{"PUT", fmt.Sprintf("bytes */%d", total), "", nil, 308, fmt.Sprintf("bytes=0-%d", 2*unit-1)},
 		{"PUT", fmt.Sprintf("bytes */%d", total+1), "", nil, 400, ""}, // another total
 		{"GET", "", "", nil, 405, ""},
@@ -170,7 +171,8 @@ func TestGmailGoClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	small := gmailSample("")
-	sent, err := svc.Users.Messages.Send(gmailFrom, &gmailapi.Message{Raw: "RnJvbTogZXJwQGNvbnRvc28uZXhhbXBsZQ0KVG86IGFAYi5leGFtcGxlDQoNCngNCg=="}).Do()
+	sent, err := svc.Users.Messages.Send(gmailFrom,
+		&gmailapi.Message{Raw: "RnJvbTogZXJwQGNvbnRvc28uZXhhbXBsZQ0KVG86IGFAYi5leGFtcGxlDQoNCngNCg=="}).Do()
 	if err != nil || sent.Id == "" || len(sent.LabelIds) != 1 {
 		t.Fatalf("%+v %v", sent, err)
 	}
@@ -193,7 +195,8 @@ func TestGmailGoClient(t *testing.T) {
 	if err != nil || len(list.Messages) != 2 {
 		t.Errorf("%+v %v", list, err)
 	}
-	_, err = svc.Users.Messages.Send("other@contoso.example", nil).Media(strings.NewReader(small), googleapi.ContentType("message/rfc822")).Do()
+	_, err = svc.Users.Messages.Send("other@contoso.example", nil).Media(strings.NewReader(small),
+		googleapi.ContentType("message/rfc822")).Do()
 	var ge *googleapi.Error
 	if !errors.As(err, &ge) || ge.Code != 403 || len(ge.Errors) != 1 || ge.Errors[0].Reason != "delegationDenied" {
 		t.Errorf("%v", err)

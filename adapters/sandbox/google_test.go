@@ -80,7 +80,8 @@ func TestGoogleTokenRefusedScopes(t *testing.T) {
 		want   string
 	}{
 		{"erp@contoso.example", []string{google.ScopeSend, google.ScopeRead}, 401, `"unauthorized_client"`},
-		{"erp@contoso.example", []string{google.ScopePrefix + "gmail.modify"}, 401, "Client is unauthorized to retrieve access tokens using this method"},
+		{"erp@contoso.example", []string{google.ScopePrefix + "gmail.modify"}, 401,
+			"Client is unauthorized to retrieve access tokens using this method"},
 		{"erp@contoso.example", nil, 400, `"invalid_scope"`},
 		{"erp@contoso.example", []string{"gmail.send"}, 400, `"invalid_scope"`},
 		{"unknown@contoso.example", []string{google.ScopeSend}, 400, "Invalid email or User ID"},
@@ -210,7 +211,8 @@ func TestGoogleTokenFaultsAndClock(t *testing.T) {
 	if _, ok := s.google.Verify(tok); ok {
 		t.Error("an expired token is good")
 	}
-	s.Inject(Fault{Service: "google", Op: "token", Match: "erp@contoso.example", Times: 1, Status: 401, Code: "disabled_client", Message: "gone"})
+	s.Inject(Fault{Service: "google", Op: "token", Match: "erp@contoso.example", Times: 1, Status: 401,
+		Code: "disabled_client", Message: "gone"})
 	if _, err := googleTokenFor(t, s, "other@contoso.example", google.ScopeSend); err != nil {
 		t.Error(err)
 	}

@@ -69,7 +69,8 @@ func TestGraphFaults(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer res.Body.Close()
-		if data, err := io.ReadAll(res.Body); err != nil || res.StatusCode != 502 || string(data) != "<html>Bad Gateway</html>" || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/html") {
+		if data, err := io.ReadAll(res.Body); err != nil || res.StatusCode != 502 || string(data) != "<html>Bad Gateway</html>" ||
+			!strings.HasPrefix(res.Header.Get("Content-Type"), "text/html") {
 			t.Errorf("%d %q %v", res.StatusCode, data, err)
 		}
 	})

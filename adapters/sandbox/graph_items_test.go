@@ -26,7 +26,8 @@ func (c *graphClient) postJSON(path, doc string, header ...string) reply {
 func (c *graphClient) search(folder, messageID string) []any {
 	c.t.Helper()
 	r := c.do("GET", box+folder+"/messages?"+url.Values{
-		"$filter": {"internetMessageId eq '" + strings.ReplaceAll(messageID, "'", "''") + "'"}, "$select": {"id,isDraft,internetMessageId"}, "$top": {"2"},
+		"$filter": {"internetMessageId eq '" + strings.ReplaceAll(messageID, "'", "''") + "'"}, "$select": {"id,isDraft,internetMessageId"},
+		"$top": {"2"},
 	}.Encode(), nil)
 	if r.status != 200 {
 		c.t.Fatalf("search: %+v", r)
@@ -43,7 +44,8 @@ func TestDraftLife(t *testing.T) {
 	s.Configure(func(sw *Switches) { sw.GraphSettle = 10 * time.Second })
 	c := newGraphClient(t, s)
 	r := c.createMIME(sample(""), "Prefer", immutable)
-	if r.status != 201 || r.doc["isDraft"] != true || r.doc["internetMessageId"] != "<1@contoso.example>" || r.header.Get("Preference-Applied") != immutable {
+	if r.status != 201 || r.doc["isDraft"] != true || r.doc["internetMessageId"] != "<1@contoso.example>" ||
+		r.header.Get("Preference-Applied") != immutable {
 		t.Fatalf("%+v", r)
 	}
 	fixed := url.PathEscape(r.doc["id"].(string))
@@ -71,11 +73,15 @@ func TestDraftLife(t *testing.T) {
 		}
 		return r.doc["isDraft"]
 	}
-	if got := fmt.Sprint(where(usual, ""), where(fixed, immutable), len(c.search("", "<1@contoso.example>")), len(c.search("/mailFolders/Drafts", "<1@contoso.example>")), len(c.search("/mailFolders/SentItems", "<1@contoso.example>"))); got != "true true 1 1 0" {
+	if got := fmt.Sprint(where(usual, ""), where(fixed, immutable), len(c.search("", "<1@contoso.example>")),
+		len(c.search("/mailFolders/Drafts", "<1@contoso.example>")),
+		len(c.search("/mailFolders/SentItems", "<1@contoso.example>"))); got != "true true 1 1 0" {
 		t.Errorf("before it settled: %s", got)
 	}
 	now.advance(10 * time.Second)
-	if got := fmt.Sprint(where(usual, ""), where(fixed, immutable), len(c.search("", "<1@contoso.example>")), len(c.search("/mailFolders/drafts", "<1@contoso.example>")), len(c.search("/mailFolders/sentitems", "<1@contoso.example>"))); got != "404 false 1 0 1" {
+	if got := fmt.Sprint(where(usual, ""), where(fixed, immutable), len(c.search("", "<1@contoso.example>")),
+		len(c.search("/mailFolders/drafts", "<1@contoso.example>")),
+		len(c.search("/mailFolders/sentitems", "<1@contoso.example>"))); got != "404 false 1 0 1" {
 		t.Errorf("after it settled: %s", got)
 	}
 	if n := len(c.search("", "<2@contoso.example>")); n != 0 {
@@ -137,7 +143,8 @@ func TestSentItemsOfSendMail(t *testing.T) {
 	s := start(t, Options{})
 	c := newGraphClient(t, s)
 	for _, save := range []string{"true", `"true"`, "false", `"false"`} {
-		c.postJSON(box+"/sendMail", `{"saveToSentItems":`+save+`,"message":{"internetMessageId":"<s@x>","toRecipients":[{"emailAddress":{"address":"a@b.example"}}]}}`)
+		c.postJSON(box+"/sendMail", `{"saveToSentItems":`+save+
+			`,"message":{"internetMessageId":"<s@x>","toRecipients":[{"emailAddress":{"address":"a@b.example"}}]}}`)
 	}
 	if n := len(c.search("/mailFolders/sentitems", "<s@x>")); n != 2 {
 		t.Errorf("%d saved", n)
@@ -202,17 +209,24 @@ func TestDraftStrictness(t *testing.T) {
 		status    int
 		code      string
 	}{
-		"file":               {path + "/attachments", `{"@odata.type":"#microsoft.graph.fileAttachment","name":"a","contentBytes":"` + content + `"}`, 201, ""},
-		"no type":            {path + "/attachments", `{"name":"a","contentBytes":"` + content + `"}`, 400, "RequestBodyRead"},
-		"item attachment":    {path + "/attachments", `{"@odata.type":"#microsoft.graph.itemAttachment","name":"a"}`, 400, "RequestBodyRead"},
-		"no name":            {path + "/attachments", `{"@odata.type":"#microsoft.graph.fileAttachment","contentBytes":"` + content + `"}`, 400, "RequestBodyRead"},
-		"no content":         {path + "/attachments", `{"@odata.type":"#microsoft.graph.fileAttachment","name":"a"}`, 400, "RequestBodyRead"},
-		"bad base64":         {path + "/attachments", `{"@odata.type":"#microsoft.graph.fileAttachment","name":"a","contentBytes":"*"}`, 400, "RequestBodyRead"},
-		"3 MB at once":       {path + "/attachments", `{"@odata.type":"#microsoft.graph.fileAttachment","name":"a","contentBytes":"` + big + `"}`, 413, ""},
-		"no draft":           {box + "/messages/AAMk/attachments", `{"@odata.type":"#microsoft.graph.fileAttachment","name":"a","contentBytes":"` + content + `"}`, 404, "ErrorItemNotFound"},
-		"session":            {path + "/attachments/createUploadSession", sessionOf(``), 201, ""},
-		"small session":      {path + "/attachments/createUploadSession", sessionOf(`,"size":3145727`), 400, "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize"},
-		"huge session":       {path + "/attachments/createUploadSession", sessionOf(`,"size":157286401`), 400, "ErrorAttachmentSizeLimitExceeded"},
+		"file": {path + "/attachments", `{"@odata.type":"#microsoft.graph.fileAttachment","name":"a","contentBytes":"` + content +
+			`"}`, 201, ""},
+		"no type":         {path + "/attachments", `{"name":"a","contentBytes":"` + content + `"}`, 400, "RequestBodyRead"},
+		"item attachment": {path + "/attachments", `{"@odata.type":"#microsoft.graph.itemAttachment","name":"a"}`, 400, "RequestBodyRead"},
+		"no name": {path + "/attachments", `{"@odata.type":"#microsoft.graph.fileAttachment","contentBytes":"` + content + `"}`, 400,
+			"RequestBodyRead"},
+		"no content": {path + "/attachments", `{"@odata.type":"#microsoft.graph.fileAttachment","name":"a"}`, 400, "RequestBodyRead"},
+		"bad base64": {path + "/attachments", `{"@odata.type":"#microsoft.graph.fileAttachment","name":"a","contentBytes":"*"}`, 400,
+			"RequestBodyRead"},
+		"3 MB at once": {path + "/attachments", `{"@odata.type":"#microsoft.graph.fileAttachment","name":"a","contentBytes":"` + big +
+			`"}`, 413, ""},
+		"no draft": {box + "/messages/AAMk/attachments",
+			`{"@odata.type":"#microsoft.graph.fileAttachment","name":"a","contentBytes":"` + content + `"}`, 404, "ErrorItemNotFound"},
+		"session": {path + "/attachments/createUploadSession", sessionOf(``), 201, ""},
+		"small session": {path + "/attachments/createUploadSession", sessionOf(`,"size":3145727`), 400,
+			"ErrorAttachmentSizeShouldNotBeLessThanMinimumSize"},
+		"huge session": {path + "/attachments/createUploadSession", sessionOf(`,"size":157286401`), 400,
+			"ErrorAttachmentSizeLimitExceeded"},
 		"session no size":    {path + "/attachments/createUploadSession", sessionOf(`,"size":null`), 400, "RequestBodyRead"},
 		"session kind":       {path + "/attachments/createUploadSession", sessionOf(`,"attachmentType":"item"`), 400, "RequestBodyRead"},
 		"session unknown":    {path + "/attachments/createUploadSession", sessionOf(`,"x":1`), 400, "RequestBodyRead"},
@@ -227,7 +241,8 @@ func TestDraftStrictness(t *testing.T) {
 			}
 		})
 	}
-	if r := c.do("PUT", path+"/$value", strings.NewReader(wrapped(strings.Replace(sample(""), "<1@", "<2@", 1), "\n")), "Content-Type", "text/plain"); r.status != 200 || r.doc["internetMessageId"] != "<2@contoso.example>" {
+	if r := c.do("PUT", path+"/$value", strings.NewReader(wrapped(strings.Replace(sample(""), "<1@", "<2@", 1), "\n")), "Content-Type",
+		"text/plain"); r.status != 200 || r.doc["internetMessageId"] != "<2@contoso.example>" {
 		t.Errorf("%+v", r)
 	}
 	if a, b := len(c.search("", "<1@contoso.example>")), len(c.search("", "<2@contoso.example>")); a != 0 || b != 1 {

@@ -63,14 +63,17 @@ func TestJSONDraftIsBuilt(t *testing.T) {
 	c := newGraphClient(t, s)
 	doc := map[string]any{
 		"subject": "Perché no", "body": map[string]string{"contentType": "HTML", "content": "<p>Città</p>\r\n<img src=cid:logo>"},
-		"toRecipients":                  []any{map[string]any{"emailAddress": map[string]string{"name": "Anna, Bò", "address": "Anna@example.com"}}},
+		"toRecipients": []any{
+			map[string]any{"emailAddress": map[string]string{"name": "Anna, Bò", "address": "Anna@example.com"}}},
 		"bccRecipients":                 []any{map[string]any{"emailAddress": map[string]string{"address": "hidden@example.com"}}},
 		"internetMessageId":             "<j@contoso.example>",
 		"internetMessageHeaders":        []any{map[string]string{"name": "X-Job", "value": "7"}},
 		"singleValueExtendedProperties": []any{map[string]string{"id": "String 0x1042", "value": "<0@x>"}},
 		"attachments": []any{
-			map[string]any{"@odata.type": "#microsoft.graph.fileAttachment", "name": "logo.png", "contentType": "image/png", "contentBytes": "bG9nbw==", "isInline": true, "contentId": "logo"},
-			map[string]any{"@odata.type": "#microsoft.graph.fileAttachment", "name": "fattura.pdf", "contentType": "application/pdf", "contentBytes": "cGRm"},
+			map[string]any{"@odata.type": "#microsoft.graph.fileAttachment", "name": "logo.png", "contentType": "image/png",
+				"contentBytes": "bG9nbw==", "isInline": true, "contentId": "logo"},
+			map[string]any{"@odata.type": "#microsoft.graph.fileAttachment", "name": "fattura.pdf", "contentType": "application/pdf",
+				"contentBytes": "cGRm"},
 		},
 	}
 	data, err := json.Marshal(doc)
@@ -85,15 +88,18 @@ func TestJSONDraftIsBuilt(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	d := s.Deliveries()[0]
-	if fmt.Sprint(d.Recipients) != "[anna@example.com hidden@example.com]" || d.Subject != "Perché no" || d.MessageID != "<j@contoso.example>" || d.From != "<"+box+">" {
+	if fmt.Sprint(d.Recipients) != "[anna@example.com hidden@example.com]" || d.Subject != "Perché no" ||
+		d.MessageID != "<j@contoso.example>" || d.From != "<"+box+">" {
 		t.Errorf("%+v", d)
 	}
 	raw, shown := readAll(t, s.Open, d), readAll(t, s.OpenShown, d)
-	if !strings.Contains(raw, "\r\nX-Job: 7\r\n") || !strings.Contains(raw, "\r\nIn-Reply-To: <0@x>\r\n") || !strings.Contains(raw, "hidden@") || strings.Contains(shown, "hidden@") {
+	if !strings.Contains(raw, "\r\nX-Job: 7\r\n") || !strings.Contains(raw, "\r\nIn-Reply-To: <0@x>\r\n") ||
+		!strings.Contains(raw, "hidden@") || strings.Contains(shown, "hidden@") {
 		t.Errorf("%q", raw)
 	}
 	parts := partsOf(t, raw)
-	want := []part{{"text/html", "", "", "<p>Città</p>\r\n<img src=cid:logo>"}, {"image/png", "logo.png", "<logo>", "logo"}, {"application/pdf", "fattura.pdf", "", "pdf"}}
+	want := []part{{"text/html", "", "", "<p>Città</p>\r\n<img src=cid:logo>"}, {"image/png", "logo.png", "<logo>", "logo"},
+		{"application/pdf", "fattura.pdf", "", "pdf"}}
 	if fmt.Sprint(parts) != fmt.Sprint(want) {
 		t.Errorf("parts %q", parts)
 	}

@@ -49,14 +49,16 @@ func TestConcurrencyCap(t *testing.T) {
 		go func() {
 			// With Expect, the body is read only when the server asks for it.
 			body := &gatedReader{gate: gate, reached: inWork, r: strings.NewReader(base64.StdEncoding.EncodeToString([]byte(sample(""))))}
-			results <- c.do("POST", box+"/sendMail", body, "Content-Type", "text/plain", "client-request-id", fmt.Sprint(i), "Expect", "100-continue")
+			results <- c.do("POST", box+"/sendMail", body, "Content-Type", "text/plain", "client-request-id", fmt.Sprint(i), "Expect",
+				"100-continue")
 		}()
 	}
 	for range 4 {
 		<-inWork
 	}
 	r := c.sendMIME(box, sample(""))
-	if r.status != 429 || r.code() != "ApplicationThrottled" || r.text() != "Application is over its MailboxConcurrency limit." || r.header.Get("Retry-After") != "1" {
+	if r.status != 429 || r.code() != "ApplicationThrottled" || r.text() != "Application is over its MailboxConcurrency limit." ||
+		r.header.Get("Retry-After") != "1" {
 		t.Errorf("%+v", r)
 	}
 	if r := c.sendMIME("other@contoso.example", sample("")); r.status != 202 {

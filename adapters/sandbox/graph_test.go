@@ -178,7 +178,8 @@ func TestSendMailDelivers(t *testing.T) {
 	if got := fmt.Sprint(d.Recipients); got != "[anna@example.com bea@example.com carl@example.com]" {
 		t.Errorf("recipients %s", got)
 	}
-	if d.Service != "graph" || d.Route != "mime" || d.Mailbox != box || d.EnvelopeFrom != box || d.MessageID != "<1@contoso.example>" || d.Subject != "Perché" || d.Size != int64(len(msg)) {
+	if d.Service != "graph" || d.Route != "mime" || d.Mailbox != box || d.EnvelopeFrom != box || d.MessageID != "<1@contoso.example>" ||
+		d.Subject != "Perché" || d.Size != int64(len(msg)) {
 		t.Errorf("delivery %+v", d)
 	}
 	if got := readAll(t, s.Open, d); got != msg {

@@ -19,7 +19,8 @@ const attachmentLimit = 3 << 20
 func (c *graphClient) session(draft string, size int, extra string) (uploadURL string) {
 	c.t.Helper()
 	r := c.postJSON(box+"/messages/"+url.PathEscape(draft)+"/attachments/createUploadSession",
-		fmt.Sprintf(`{"AttachmentItem":{"attachmentType":"file","name":"disegno è.pdf","size":%d,"contentType":"application/pdf"%s}}`, size, extra))
+		fmt.Sprintf(`{"AttachmentItem":{"attachmentType":"file","name":"disegno è.pdf","size":%d,"contentType":"application/pdf"%s}}`, size,
+			extra))
 	if r.status != 201 || r.doc["expirationDateTime"] == "" || fmt.Sprint(r.doc["nextExpectedRanges"]) != "[0-]" {
 		c.t.Fatalf("%+v", r)
 	}
@@ -95,11 +96,13 @@ func TestUpload(t *testing.T) {
 	expect("sent meanwhile", c.chunk(late, data[:attachmentLimit], 0, attachmentLimit), 404)
 
 	d := s.Deliveries()[0]
-	if d.Route != "draft" || d.Subject != "Perché" || d.MessageID != "<1@contoso.example>" || fmt.Sprint(d.Recipients) != "[anna@example.com bea@example.com]" {
+	if d.Route != "draft" || d.Subject != "Perché" || d.MessageID != "<1@contoso.example>" ||
+		fmt.Sprint(d.Recipients) != "[anna@example.com bea@example.com]" {
 		t.Errorf("%+v", d)
 	}
 	parts := partsOf(t, readAll(t, s.Open, d))
-	if len(parts) != 3 || parts[0].body != "Ciao\r\n" || parts[0].kind != "text/plain" || parts[1].body != string(data) || parts[1].file != "disegno è.pdf" || parts[2].body != string(data[:attachmentLimit]) || parts[2].id != "<logo>" {
+	if len(parts) != 3 || parts[0].body != "Ciao\r\n" || parts[0].kind != "text/plain" || parts[1].body != string(data) ||
+		parts[1].file != "disegno è.pdf" || parts[2].body != string(data[:attachmentLimit]) || parts[2].id != "<logo>" {
 		t.Errorf("%d parts: %+v", len(parts), parts[0])
 	}
 	now.advance(3 * time.Hour)

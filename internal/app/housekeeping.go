@@ -54,7 +54,8 @@ func (s *server) purge(ctx context.Context) {
 	told := began
 	report := func(message string) {
 		if sum.Bodies+sum.Records+sum.Events > 0 {
-			s.log.Info(message, "bodies", sum.Bodies, "records", sum.Records, "events", sum.Events, "took", time.Since(began).Round(time.Millisecond))
+			s.log.Info(message, "bodies", sum.Bodies, "records", sum.Records, "events", sum.Events,
+				"took", time.Since(began).Round(time.Millisecond))
 		}
 	}
 	for {

@@ -117,10 +117,12 @@ func (w *world) backlog(t *testing.T, lanes, total int) {
 			env := mime.Envelope{From: c.From, Recipients: []mime.Recipient{{Address: rcpt}}}
 			token := fmt.Sprintf("b%07d", j)
 			sub.Messages = append(sub.Messages, store.NewMessage{
-				Message: store.Message{MessageID: "<" + token + "@crash.example>", Subject: token, From: c.From, Envelope: env, EntryPoint: smtpDoor, Class: "transactional", ReceivedAt: now},
-				Head:    []byte(head(c.From, token) + "\r\n"), Body: mime.Bytes([]byte("x\r\n")),
-				Deliveries: []store.NewDelivery{{Route: store.Route{Connection: c.ID, Lane: c.Lane(c.From), Limits: c.EffectiveLimits()}, Recipients: env.Recipients,
-					NextAt: now, ExpiresAt: now.Add(72 * time.Hour)}},
+				Message: store.Message{MessageID: "<" + token + "@crash.example>", Subject: token, From: c.From, Envelope: env, EntryPoint: smtpDoor,
+					Class: "transactional", ReceivedAt: now},
+				Head: []byte(head(c.From, token) + "\r\n"), Body: mime.Bytes([]byte("x\r\n")),
+				Deliveries: []store.NewDelivery{{Route: store.Route{Connection: c.ID, Lane: c.Lane(c.From), Limits: c.EffectiveLimits()},
+					Recipients: env.Recipients,
+					NextAt:     now, ExpiresAt: now.Add(72 * time.Hour)}},
 			})
 		}
 		if _, err := w.store.Submit(t.Context(), sub); err != nil {

@@ -227,8 +227,10 @@ func (y tally) report(t *testing.T, kills int) {
 	t.Helper()
 	for _, provider := range slices.Sorted(maps.Keys(y.by)) {
 		s := y.by[provider]
-		t.Logf("%-5s  %d acknowledged (%d by SMTP, %d by HTTP, %d by sendmail; %d in spool files, %d over 3 MB), %d kills, %d lost, %d damaged, %d duplicated, %d lost replies",
-			provider, s.acked, s.doors[smtpDoor], s.doors[apiDoor], s.doors[sendmailDoor], s.spooled, s.large, kills, s.lost, s.damaged, s.twice, s.unknown)
+		t.Logf("%-5s  %d acknowledged (%d by SMTP, %d by HTTP, %d by sendmail; %d in spool files, %d over 3 MB), %d kills, %d lost, %d "+
+			"damaged, %d duplicated, %d lost replies",
+			provider, s.acked, s.doors[smtpDoor], s.doors[apiDoor], s.doors[sendmailDoor], s.spooled, s.large, kills, s.lost, s.damaged, s.twice,
+			s.unknown)
 	}
 }
 
@@ -262,7 +264,8 @@ func attempts(ctx context.Context, t *testing.T, st store.Store, d *store.Delive
 		if a.Error != nil {
 			why += " " + a.Error.Code
 		}
-		fmt.Fprintf(&b, "\n  %s +%-10v %s by %s: %s %s", a.StartedAt.Local().Format("15:04:05.000"), a.EndedAt.Sub(a.StartedAt).Round(time.Millisecond), a.Kind, a.Node, a.Class, why)
+		fmt.Fprintf(&b, "\n  %s +%-10v %s by %s: %s %s", a.StartedAt.Local().Format("15:04:05.000"),
+			a.EndedAt.Sub(a.StartedAt).Round(time.Millisecond), a.Kind, a.Node, a.Class, why)
 	}
 	return b.String()
 }

@@ -25,7 +25,8 @@ func TestThrottledLane(t *testing.T) {
 	const others, flood = 20, 20_000
 	w := newWorld(t, app.Storage{Data: filepath.Join(t.TempDir(), "data")}, 1)
 	const slow = "throttled@crash.example"
-	w.sandbox.Inject(sandbox.Fault{Service: "graph", Op: "sendMail", Match: slow, Probability: .5, Status: 429, Code: "ApplicationThrottled", RetryAfter: time.Second})
+	w.sandbox.Inject(sandbox.Fault{Service: "graph", Op: "sendMail", Match: slow, Probability: .5, Status: 429, Code: "ApplicationThrottled",
+		RetryAfter: time.Second})
 	w.sandbox.Configure(func(s *sandbox.Switches) { s.GraphLatency = 20 * time.Millisecond })
 	senders := []string{slow}
 	for i := range others {
@@ -48,7 +49,8 @@ func TestThrottledLane(t *testing.T) {
 	const span = 20 * time.Second
 	steady := func(story string) (all []time.Duration) {
 		all = w.latencies(t, senders[1:], span)
-		t.Logf("%-28s %d messages of %d lanes: p50 %v, p99 %v, longest %v", story+":", len(all), others, at(all, .5), at(all, .99), all[len(all)-1])
+		t.Logf("%-28s %d messages of %d lanes: p50 %v, p99 %v, longest %v", story+":", len(all), others, at(all, .5), at(all, .99),
+			all[len(all)-1])
 		return all
 	}
 	before := steady("nothing else queued")
@@ -59,7 +61,8 @@ func TestThrottledLane(t *testing.T) {
 	}
 	during := w.latencies(t, senders[1:], 5*time.Second)
 	flooding.Wait()
-	t.Logf("%d messages for the throttled lane were taken in %v; the others meanwhile: p50 %v, p99 %v", flood, time.Since(begin).Round(time.Millisecond), at(during, .5), at(during, .99))
+	t.Logf("%d messages for the throttled lane were taken in %v; the others meanwhile: p50 %v, p99 %v", flood,
+		time.Since(begin).Round(time.Millisecond), at(during, .5), at(during, .99))
 	after := steady("thousands wait in one lane")
 	s, err := w.store.Stats(t.Context(), time.Now())
 	if err != nil {
@@ -75,7 +78,8 @@ func TestThrottledLane(t *testing.T) {
 			arrived++
 		}
 	}
-	t.Logf("the throttled lane: %d arrived, %d wait, paused until %v; all: %v", arrived, lane.Queued, lane.PausedUntil.Format(time.TimeOnly), s.States)
+	t.Logf("the throttled lane: %d arrived, %d wait, paused until %v; all: %v", arrived, lane.Queued, lane.PausedUntil.Format(time.TimeOnly),
+		s.States)
 	if lane.Queued < flood/2 || arrived == 0 {
 		t.Errorf("the throttled lane has %d waiting and %d arrived: this measures nothing", lane.Queued, arrived)
 	}

@@ -48,7 +48,8 @@ func newWorld(t *testing.T, where app.Storage, nodes int) *world {
 		}
 	})
 	w := &world{sandbox: sb, where: where, store: st, senders: connect(t, sb, st), key: vault.NewKey("pk_")}
-	if _, err := st.PutAPIKey(t.Context(), store.APIKey{Name: "clients", Hash: vault.HashKey(w.key), Scopes: []string{"admin"}, CreatedAt: time.Now()}); err != nil {
+	if _, err := st.PutAPIKey(t.Context(), store.APIKey{Name: "clients", Hash: vault.HashKey(w.key), Scopes: []string{"admin"},
+		CreatedAt: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	config := filepath.Join(t.TempDir(), "postino.toml")
@@ -73,7 +74,8 @@ func newWorld(t *testing.T, where app.Storage, nodes int) *world {
 
 // clients are who will submit so many messages to all nodes.
 func (w *world) clients(messages int) *clients {
-	return &clients{nodes: w.nodes, senders: w.senders, drop: w.maildrop(), key: w.key, want: int64(messages), known: map[string]*try{}, said: map[string]int{}, codes: map[int]int{}}
+	return &clients{nodes: w.nodes, senders: w.senders, drop: w.maildrop(), key: w.key, want: int64(messages), known: map[string]*try{},
+		said: map[string]int{}, codes: map[int]int{}}
 }
 
 // maildrop is the folder that `postino sendmail` leaves messages in: the nodes share it.

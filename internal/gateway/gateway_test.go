@@ -17,7 +17,8 @@ const smtp = `"name":"x","provider":"smtp","from":"a@example.com","smtp":{"host"
 func TestJSONIsFlat(t *testing.T) {
 	t.Parallel()
 	const doc = `{"name":"x","provider":"smtp","from":"a@example.com","limits":{"per_minute":3},"smtp":{"host":"smtp.example.com"},` +
-		`"revision":7,"active":false,"default":"unrouted","class":"bulk","fallback":["y"],"owner":"o","retry":{"first_seconds":5},"on_quota_exceeded":"fallback"}`
+		`"revision":7,"active":false,"default":"unrouted","class":"bulk","fallback":["y"],"owner":"o","retry":{"first_seconds":5},` +
+		`"on_quota_exceeded":"fallback"}`
 	c, err := Parse([]byte(doc))
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +49,8 @@ func TestOldName(t *testing.T) {
 		if err != nil || c.OnQuotaExceeded != "fallback" {
 			t.Fatalf("%s: %+v, %v", name, c, err)
 		}
-		if out, err := json.Marshal(c); err != nil || strings.Contains(string(out), "when_spent") || !strings.Contains(string(out), `"on_quota_exceeded":"fallback"`) {
+		if out, err := json.Marshal(c); err != nil || strings.Contains(string(out), "when_spent") ||
+			!strings.Contains(string(out), `"on_quota_exceeded":"fallback"`) {
 			t.Errorf("%s: %s, %v", name, out, err)
 		}
 	}

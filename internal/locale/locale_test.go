@@ -183,7 +183,8 @@ func TestCompare(t *testing.T) {
 	}{
 		{"right", map[string]any{"a.host": "{host} non c'è", "a.n": map[string]any{"one": "uno", "other": "{count} su {all}"}}, ""},
 		{"missing", map[string]any{"a.host": "{host}"}, `[a.n is missing: "{count} of {all}"]`},
-		{"unused", map[string]any{"a.host": "{host}", "a.n": map[string]any{"one": "uno", "other": "{count} {all}"}, "a.x": "x"}, "[a.x is used nowhere]"},
+		{"unused", map[string]any{"a.host": "{host}", "a.n": map[string]any{"one": "uno", "other": "{count} {all}"}, "a.x": "x"},
+			"[a.x is used nowhere]"},
 		{"no argument", map[string]any{"a.host": "giù", "a.n": map[string]any{"one": "uno", "other": "{count} {all}"}},
 			"[a.host has the placeholders [] and English has [host]]"},
 		{"other argument", map[string]any{"a.host": "{host}{port}", "a.n": map[string]any{"one": "uno", "other": "{count} {all}"}},
@@ -233,7 +234,8 @@ func TestText(t *testing.T) {
 
 func TestMatch(t *testing.T) {
 	t.Parallel()
-	for tag, want := range map[string]string{"": "en", "it": "it", "it-IT": "it", "IT_it.UTF-8": "it", "en-GB": "en", "C": "en", "xx": "en", "italian": "en"} {
+	for tag, want := range map[string]string{"": "en", "it": "it", "it-IT": "it", "IT_it.UTF-8": "it", "en-GB": "en", "C": "en", "xx": "en",
+		"italian": "en"} {
 		if got := Match(tag); got != want {
 			t.Errorf("%q: %s, want %s", tag, got, want)
 		}

@@ -102,7 +102,7 @@ func syncDir(dir string) error {
 	return errors.Join(err, d.Close())
 }
 
-// ErrEnvelope: a file does not begin with an envelope as Write makes it.
+// ErrEnvelope says that a file does not begin with an envelope as Write makes it.
 var ErrEnvelope = errors.New("the file does not begin with an envelope")
 
 // Read splits a file into envelope and message. What whoever may write into the

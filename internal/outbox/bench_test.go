@@ -109,7 +109,8 @@ func newBench(b *testing.B, conns int, change func(*gateway.Connection)) *bench 
 		wg.Go(func() {
 			for i := part; i < conns; i += 64 {
 				none := 0
-				c := &gateway.Connection{Connection: adapters.Connection{Name: fmt.Sprintf("c%05d", i), Provider: adapters.Graph, From: fmt.Sprintf("c%05d@contoso.it", i),
+				c := &gateway.Connection{Connection: adapters.Connection{Name: fmt.Sprintf("c%05d", i), Provider: adapters.Graph,
+					From:  fmt.Sprintf("c%05d@contoso.it", i),
 					Graph: &adapters.GraphSettings{Tenant: "t", ClientID: "c", ManagedIdentity: true}}}
 				c.Limits.PerMinute, c.Limits.RecipientsPerDay = &none, &none
 				if change != nil {

@@ -71,7 +71,8 @@ func (o *Outbox) deadline(ctx context.Context, now time.Time, d *store.Delivery)
 		}
 	}
 	kind := reportDelayed
-	transition := store.Transition{Delivery: d.ID, Epoch: d.Epoch, Now: now, State: d.State, NextAt: d.NextAt, Progress: d.Progress, Warned: true}
+	transition := store.Transition{Delivery: d.ID, Epoch: d.Epoch, Now: now, State: d.State, NextAt: d.NextAt, Progress: d.Progress,
+		Warned: true}
 	if unknown {
 		kind, transition.Progress.SenderNotified = reportUnknown, true
 	}

@@ -38,7 +38,8 @@ func (o *Outbox) decide(ctx context.Context, c store.Claimed, conn *gateway.Conn
 
 // complete adds the messages to the sender and the events. An error is
 // ErrUnavailable: what has to be read for them is away.
-func (o *Outbox) complete(ctx context.Context, l store.Lease, d *store.Delivery, m *store.Message, conn *gateway.Connection, r decision) (store.Finish, error) {
+func (o *Outbox) complete(ctx context.Context, l store.Lease, d *store.Delivery, m *store.Message, conn *gateway.Connection,
+	r decision) (store.Finish, error) {
 	if r.outcome.Error != nil {
 		r.outcome.Error = shown(r.outcome.Error)
 	}
@@ -59,11 +60,13 @@ func (o *Outbox) complete(ctx context.Context, l store.Lease, d *store.Delivery,
 	if o.opt.Events {
 		r.transition.Events = append(r.transition.Events, o.events(d, m, r)...)
 		if m.Notification && len(r.failed) > 0 { // there is no other way to tell its reader
-			r.transition.Events = append(r.transition.Events, store.NewEvent{Type: "notification.failed", At: r.transition.Now, Client: d.Client, Message: m.ID, Delivery: d.ID})
+			r.transition.Events = append(r.transition.Events, store.NewEvent{Type: "notification.failed", At: r.transition.Now, Client: d.Client,
+				Message: m.ID, Delivery: d.ID})
 		}
 	}
 	if m.Notification && len(r.failed) > 0 {
-		o.opt.Log.Error("a notification could not be delivered: its sender was not told", "delivery", d.ID.String(), "message_id", m.MessageID, "to", r.failed[0].Address)
+		o.opt.Log.Error("a notification could not be delivered: its sender was not told", "delivery", d.ID.String(), "message_id", m.MessageID,
+			"to", r.failed[0].Address)
 	}
 	return store.Finish{Lease: l, Outcome: r.outcome, Transition: r.transition, NotSent: r.notSent}, nil
 }

@@ -24,7 +24,8 @@ type recipientLimiter interface{ MaxRecipients() int }
 // chain that is active, may send as this sender, carries the message (its size
 // and recipients where msg is nil) and is open. When there is none, later is
 // when the first that is only closed for now opens; zero: there is none.
-func (o *Outbox) nextRoute(ctx context.Context, d *store.Delivery, m *store.Message, msg *mime.Message, look lookup) (next *move, later time.Time, err error) {
+func (o *Outbox) nextRoute(ctx context.Context, d *store.Delivery, m *store.Message, msg *mime.Message, look lookup) (next *move,
+	later time.Time, err error) {
 	origin := d.Origin
 	if origin == "" {
 		origin = d.Route.Connection

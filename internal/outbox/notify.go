@@ -53,7 +53,8 @@ func wanted(k reportKind, r store.Recipient) bool {
 // report makes the message that tells the sender, none when no one wants it.
 // It is stored in the same transition as what it tells of, so it exists exactly once.
 // An error is ErrUnavailable: what it needs cannot be read now.
-func (o *Outbox) report(ctx context.Context, d *store.Delivery, m *store.Message, conn *gateway.Connection, k reportKind, about []store.Recipient) ([]store.NewMessage, error) {
+func (o *Outbox) report(ctx context.Context, d *store.Delivery, m *store.Message, conn *gateway.Connection, k reportKind,
+	about []store.Recipient) ([]store.NewMessage, error) {
 	about = slices.DeleteFunc(slices.Clone(about), func(r store.Recipient) bool { return !wanted(k, r) })
 	if len(about) == 0 || o.opt.Notify.Off || m.Notification || m.Envelope.From == "" {
 		return nil, nil
@@ -88,7 +89,8 @@ func (o *Outbox) notifyFailed(d *store.Delivery, m *store.Message, k reportKind,
 	if errors.Is(err, store.ErrUnavailable) {
 		return err
 	}
-	o.opt.Log.Error("the sender cannot be told", "delivery", d.ID.String(), "message_id", m.MessageID, "sender", m.Envelope.From, "kind", string(k), "err", err)
+	o.opt.Log.Error("the sender cannot be told", "delivery", d.ID.String(), "message_id", m.MessageID, "sender", m.Envelope.From,
+		"kind", string(k), "err", err)
 	return &notifyError{kind: k, err: err}
 }
 
@@ -103,7 +105,8 @@ func (e *notifyError) Error() string { return "the sender cannot be told: " + e.
 func (e *notifyError) Unwrap() error { return e.err }
 
 // tell adds the notification to a transition, or to the record that there is none.
-func (o *Outbox) tell(ctx context.Context, transition *store.Transition, d *store.Delivery, m *store.Message, conn *gateway.Connection, k reportKind, about []store.Recipient) error {
+func (o *Outbox) tell(ctx context.Context, transition *store.Transition, d *store.Delivery, m *store.Message, conn *gateway.Connection,
+	k reportKind, about []store.Recipient) error {
 	messages, err := o.report(ctx, d, m, conn, k, about)
 	var failed *notifyError
 	if !errors.As(err, &failed) {
@@ -124,11 +127,12 @@ func (o *Outbox) tell(ctx context.Context, transition *store.Transition, d *stor
 	if err != nil {
 		return err
 	}
-	transition.Events = append(transition.Events, store.NewEvent{Type: "notification.failed", At: transition.Now, Client: d.Client, Message: m.ID, Delivery: d.ID, Data: data})
+	transition.Events = append(transition.Events, store.NewEvent{Type: "notification.failed", At: transition.Now, Client: d.Client,
+		Message: m.ID, Delivery: d.ID, Data: data})
 	return nil
 }
 
-// NotifyFailed is how many notifications could not be made since the start.
+// NotNotified is how many notifications could not be made since the start.
 func (o *Outbox) NotNotified() int64 { return o.notNotified.Load() }
 
 // reportRoute chooses the connection of a notification and its From: the one that
@@ -199,7 +203,8 @@ func reportFrom(c *gateway.Connection, author string) string {
 }
 
 // notification is the message with its one delivery.
-func (o *Outbox) notification(ctx context.Context, m *store.Message, way *gateway.Connection, from string, k reportKind, about []store.Recipient) (*store.NewMessage, error) {
+func (o *Outbox) notification(ctx context.Context, m *store.Message, way *gateway.Connection, from string, k reportKind,
+	about []store.Recipient) (*store.NewMessage, error) {
 	original, err := o.returned(ctx, m)
 	if err != nil {
 		return nil, err
@@ -209,7 +214,8 @@ func (o *Outbox) notification(ctx context.Context, m *store.Message, way *gatewa
 	if host == "" {
 		host = "postino.localdomain"
 	}
-	raw, err := composeReport(reportInput{kind: k, now: now, host: host, from: from, displayName: way.DisplayName, message: m, about: about, original: original})
+	raw, err := composeReport(reportInput{kind: k, now: now, host: host, from: from, displayName: way.DisplayName, message: m, about: about,
+		original: original})
 	if err != nil {
 		return nil, err
 	}

@@ -89,7 +89,8 @@ func TestReportFrom(t *testing.T) {
 			Graph: &adapters.GraphSettings{Mailbox: "box@contoso.it"}}}, "box@contoso.it"},
 		{"the login of a pattern", gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, From: "*@contoso.it",
 			SMTP: &adapters.SMTPSettings{Login: "login@contoso.it"}}}, "login@contoso.it"},
-		{"an author whom the pattern holds", gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, From: "*@contoso.it", SMTP: &adapters.SMTPSettings{}}},
+		{"an author whom the pattern holds",
+			gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, From: "*@contoso.it", SMTP: &adapters.SMTPSettings{}}},
 			"author@contoso.it"},
 		{"an author of elsewhere", gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, From: "*@fabrikam.it",
 			SMTP: &adapters.SMTPSettings{Login: "relay"}}}, ""},
@@ -153,7 +154,8 @@ func TestDuplicateDelivery(t *testing.T) {
 		d := &store.Delivery{Kind: store.Send, Recipients: []store.Recipient{{Recipient: mime.Recipient{Address: "a@b.it"},
 			State: store.Pending}}}
 		d.Duplicate = before
-		r := decide(input{now: time.Now(), delivery: d, conn: &gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{}}},
+		r := decide(input{now: time.Now(), delivery: d,
+			conn:   &gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{}}},
 			result: result{err: &adapters.Error{Class: adapters.Permanent, Code: adapters.DuplicateDelivery}}})
 		want := store.Failed
 		if before {

@@ -140,7 +140,9 @@ const pagesTight = 4
 func (s *sweep) moveFrom(ctx context.Context, c *gateway.Connection, l *store.Lane, all bool) error {
 	after, idle := "", 0
 	for ctx.Err() == nil {
-		page, err := s.opt.Store.List(ctx, store.ListRequest{Filter: store.Filter{Connection: c.ID, Lane: l.Key, States: []store.State{store.Queued}}, After: after, Limit: 500, Oldest: true})
+		page, err := s.opt.Store.List(ctx,
+			store.ListRequest{Filter: store.Filter{Connection: c.ID, Lane: l.Key, States: []store.State{store.Queued}}, After: after, Limit: 500,
+				Oldest: true})
 		if err != nil {
 			return err
 		}
@@ -211,7 +213,8 @@ func (s *sweep) moveAll(ctx context.Context, c *gateway.Connection, list []store
 			if e.Message.NotBefore.After(next) { // somebody asked for that
 				next = e.Message.NotBefore
 			}
-			err := s.opt.Store.Transition(ctx, store.Transition{Delivery: e.Delivery.ID, Epoch: e.Delivery.Epoch, Now: now, State: store.Queued, NextAt: next, Route: &m.route, Progress: w})
+			err := s.opt.Store.Transition(ctx, store.Transition{Delivery: e.Delivery.ID, Epoch: e.Delivery.Epoch, Now: now, State: store.Queued,
+				NextAt: next, Route: &m.route, Progress: w})
 			switch {
 			case err == nil:
 				s.opt.Log.Info("moved to another connection", "delivery", e.Delivery.ID.String(), "from", c.Name, "to", m.route.Connection)

@@ -79,6 +79,7 @@ func (f *folder) handle(ctx context.Context, name string) {
 		err = f.putAway(path, original, c)
 	}
 	if err != nil && c.wait.again(now, 10*time.Second, 5*time.Minute) {
+		//nolint:sloglint // one of the two constants above
 		f.log.Error(what, "file", path, "err", err)
 	}
 }

@@ -115,6 +115,7 @@ func (f *folder) takeNew(ctx context.Context, now time.Time, entries []fs.DirEnt
 // troubled leaves the folder alone for a while.
 func (f *folder) troubled(now time.Time, what string, err error) {
 	if f.pause.again(now, 10*time.Second, 5*time.Minute) {
+		//nolint:sloglint // the callers give constants
 		f.log.Error(what, "err", err, "next_try", f.pause.next.Format(time.RFC3339))
 	}
 }

@@ -40,8 +40,9 @@ func open(t *testing.T, o Options) (*Pickup, store.Store) {
 			t.Error(err)
 		}
 	})
-	_, err = st.PutConnection(t.Context(), time.Now(), &gateway.Connection{Connection: adapters.Connection{Name: "a", Provider: adapters.SMTP, From: "erp@contoso.it",
-		SMTP: &adapters.SMTPSettings{Host: "127.0.0.1"}}})
+	_, err = st.PutConnection(t.Context(), time.Now(),
+		&gateway.Connection{Connection: adapters.Connection{Name: "a", Provider: adapters.SMTP, From: "erp@contoso.it",
+			SMTP: &adapters.SMTPSettings{Host: "127.0.0.1"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,8 @@ func (s *edited) ConnectionsByID(_ context.Context, ids []string) ([]*gateway.Co
 func BenchmarkEdit(b *testing.B) {
 	s := &edited{}
 	for i := range 20000 {
-		s.list = append(s.list, &gateway.Connection{Connection: adapters.Connection{ID: fmt.Sprint("id", i), Name: fmt.Sprintf("C%06d", i)}, Policy: gateway.Policy{Revision: 1}})
+		s.list = append(s.list, &gateway.Connection{Connection: adapters.Connection{ID: fmt.Sprint("id", i), Name: fmt.Sprintf("C%06d", i)},
+			Policy: gateway.Policy{Revision: 1}})
 	}
 	r := NewConnections(s)
 	if _, err := r.All(b.Context()); err != nil {

@@ -47,7 +47,8 @@ func TestEditOfOneAmongMany(t *testing.T) {
 	}
 	var conns []*gateway.Connection
 	for i := range 10 {
-		conns = append(conns, put(&gateway.Connection{Connection: adapters.Connection{Name: fmt.Sprint("c", i), Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}}}))
+		conns = append(conns, put(&gateway.Connection{Connection: adapters.Connection{Name: fmt.Sprint("c", i), Provider: adapters.SMTP,
+			SMTP: &adapters.SMTPSettings{Host: "h"}}}))
 	}
 	r := NewConnections(st)
 	before, err := r.All(t.Context())

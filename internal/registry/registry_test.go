@@ -94,7 +94,9 @@ func TestByIDReadsFew(t *testing.T) {
 		defer st.Close()
 		var all []*gateway.Connection
 		for i := range few + 2 {
-			c, err := st.PutConnection(t.Context(), time.Now(), &gateway.Connection{Connection: adapters.Connection{Name: fmt.Sprint("c", i), Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}}})
+			c, err := st.PutConnection(t.Context(), time.Now(),
+				&gateway.Connection{Connection: adapters.Connection{Name: fmt.Sprint("c", i), Provider: adapters.SMTP,
+					SMTP: &adapters.SMTPSettings{Host: "h"}}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -168,7 +170,8 @@ func TestClientsByAddress(t *testing.T) {
 		}
 	}
 	r := NewClients(st)
-	for addr, want := range map[string]string{"10.1.2.3": "scanner", "::ffff:10.1.2.3": "scanner", "10.9.9.9": "office", "fd00::1": "scanner", "192.0.2.1": ""} {
+	for addr, want := range map[string]string{"10.1.2.3": "scanner", "::ffff:10.1.2.3": "scanner", "10.9.9.9": "office", "fd00::1": "scanner",
+		"192.0.2.1": ""} {
 		c, err := r.ByAddress(t.Context(), netip.MustParseAddr(addr))
 		switch {
 		case want == "" && !errors.Is(err, store.ErrNotFound):

@@ -28,8 +28,10 @@ func TestStatuses(t *testing.T) {
 	}
 	smtp := &adapters.SMTPSettings{Host: "h", Login: "a"}
 	used := put(gateway.Connection{Connection: adapters.Connection{Name: "used", Provider: adapters.SMTP, From: "a@x.it", SMTP: smtp}})
-	paused := put(gateway.Connection{Connection: adapters.Connection{Name: "paused", Provider: adapters.SMTP, From: "b@x.it", SMTP: &adapters.SMTPSettings{Host: "i", Login: "b"}}})
-	several := put(gateway.Connection{Connection: adapters.Connection{Name: "several", Provider: adapters.Graph, From: "*@x.it", Graph: &adapters.GraphSettings{Tenant: "t", ClientID: "c"}}})
+	paused := put(gateway.Connection{Connection: adapters.Connection{Name: "paused", Provider: adapters.SMTP, From: "b@x.it",
+		SMTP: &adapters.SMTPSettings{Host: "i", Login: "b"}}})
+	several := put(gateway.Connection{Connection: adapters.Connection{Name: "several", Provider: adapters.Graph, From: "*@x.it",
+		Graph: &adapters.GraphSettings{Tenant: "t", ClientID: "c"}}})
 	lanes := []string{used.Lane("")}
 	for i := range 1500 {
 		lanes = append(lanes, fmt.Sprintf("lane %d", i))

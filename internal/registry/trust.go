@@ -60,10 +60,10 @@ func (t roleTable) of(path string) role {
 	return destination
 }
 
-// ErrAdminOnly: the setting is the administrator's alone.
+// ErrAdminOnly says that the setting is the administrator's alone.
 var ErrAdminOnly = errors.New("for an administrator alone")
 
-// ErrGiveAgain: a credential that is stored would go to where it was not given
+// ErrGiveAgain says that a credential that is stored would go to where it was not given
 // for. Whoever moves a connection gives its credential again.
 var ErrGiveAgain = errors.New("the credential must be given again")
 

@@ -58,7 +58,8 @@ func TestEverySettingHasARole(t *testing.T) {
 func credentialKinds() map[string]*gateway.Connection {
 	out := map[string]*gateway.Connection{}
 	graph := func(change func(*adapters.GraphSettings)) adapters.GraphSettings {
-		g := adapters.GraphSettings{Tenant: "contoso.it", ClientID: "app", Cloud: "gcchigh", Mailbox: "erp@contoso.it", AuthorityURL: "https://login.example", GraphURL: "https://graph.example"}
+		g := adapters.GraphSettings{Tenant: "contoso.it", ClientID: "app", Cloud: "gcchigh", Mailbox: "erp@contoso.it",
+			AuthorityURL: "https://login.example", GraphURL: "https://graph.example"}
 		change(&g)
 		return g
 	}
@@ -68,7 +69,8 @@ func credentialKinds() map[string]*gateway.Connection {
 		return g
 	}
 	smtp := func() *adapters.SMTPSettings {
-		return &adapters.SMTPSettings{Host: "smtp.example.com", Port: 2587, Encryption: adapters.EncryptionTLS, Login: "erp", Auth: "plain", SourceAddress: "192.0.2.1", CAFile: "/etc/ca.pem", AllowInsecure: true}
+		return &adapters.SMTPSettings{Host: "smtp.example.com", Port: 2587, Encryption: adapters.EncryptionTLS, Login: "erp", Auth: "plain",
+			SourceAddress: "192.0.2.1", CAFile: "/etc/ca.pem", AllowInsecure: true}
 	}
 	add := func(name string, c gateway.Connection) {
 		c.ID, c.Name, c.From = "id", name, "erp@contoso.it"
@@ -204,19 +206,28 @@ func TestPatchAndReplaceKeepCredentials(t *testing.T) {
 		field             string
 	}{
 		{name: "host", kind: "smtp password", patch: `{"smtp":{"host":"evil.example"}}`, admin: true, want: ErrGiveAgain, field: "smtp.password"},
-		{name: "host with ***", kind: "smtp password", patch: `{"smtp":{"host":"evil.example","password":"***"}}`, admin: true, want: ErrGiveAgain},
+		{name: "host with ***", kind: "smtp password", patch: `{"smtp":{"host":"evil.example","password":"***"}}`, admin: true,
+			want: ErrGiveAgain},
 		{name: "host with the password", kind: "smtp password", patch: `{"smtp":{"host":"evil.example","password":"geheim"}}`, admin: false},
 		{name: "host without password", kind: "smtp password", patch: `{"smtp":{"host":"evil.example","password":null}}`},
 		{name: "port cleared", kind: "smtp password", patch: `{"smtp":{"port":null}}`, admin: true, want: ErrGiveAgain},
 		{name: "same host in other letters", kind: "smtp password", patch: `{"smtp":{"host":"SMTP.example.com"}}`},
-		{name: "file", kind: "smtp google file", patch: `{"smtp":{"host":"evil.example"}}`, admin: true, want: ErrGiveAgain, field: "smtp.oauth.service_account_file"},
-		{name: "file named again", kind: "smtp google file", patch: `{"smtp":{"host":"evil.example","oauth":{"service_account_file":"/etc/key.json"}}}`, admin: true},
-		{name: "file named again by an operator", kind: "smtp google file", patch: `{"smtp":{"host":"evil.example","oauth":{"service_account_file":"/etc/key.json"}}}`, want: ErrGiveAgain},
+		{name: "file", kind: "smtp google file", patch: `{"smtp":{"host":"evil.example"}}`, admin: true, want: ErrGiveAgain,
+			field: "smtp.oauth.service_account_file"},
+		{name: "file named again", kind: "smtp google file",
+			patch: `{"smtp":{"host":"evil.example","oauth":{"service_account_file":"/etc/key.json"}}}`, admin: true},
+		{name: "file named again by an operator", kind: "smtp google file",
+			patch: `{"smtp":{"host":"evil.example","oauth":{"service_account_file":"/etc/key.json"}}}`, want: ErrGiveAgain},
 		{name: "CA cleared by an operator", kind: "smtp google file", patch: `{"smtp":{"ca_file":""}}`, want: ErrGiveAgain},
-		{name: "machine named again by an operator", kind: "smtp entra machine", patch: `{"smtp":{"host":"evil.example","oauth":{"managed_identity":true}}}`, want: ErrGiveAgain},
-		{name: "machine for the first time by an operator", kind: "graph secret", patch: `{"graph":{"client_secret":null,"managed_identity":true}}`, want: ErrAdminOnly, field: "graph.managed_identity"},
-		{name: "mailbox by an operator with the secret", kind: "graph secret", patch: `{"graph":{"mailbox":"ceo@contoso.it","client_secret":"geheim"}}`, want: ErrAdminOnly, field: "graph.mailbox"},
-		{name: "provider", kind: "smtp entra secret", patch: `{"provider":"graph","smtp":null,"graph":{"tenant":"t","client_id":"c","client_secret":"***"}}`, want: ErrAdminOnly}, // the secret is of another object: none is left
+		{name: "machine named again by an operator", kind: "smtp entra machine",
+			patch: `{"smtp":{"host":"evil.example","oauth":{"managed_identity":true}}}`, want: ErrGiveAgain},
+		{name: "machine for the first time by an operator", kind: "graph secret",
+			patch: `{"graph":{"client_secret":null,"managed_identity":true}}`, want: ErrAdminOnly, field: "graph.managed_identity"},
+		{name: "mailbox by an operator with the secret", kind: "graph secret",
+			patch: `{"graph":{"mailbox":"ceo@contoso.it","client_secret":"geheim"}}`, want: ErrAdminOnly, field: "graph.mailbox"},
+		// the secret is of another object: none is left
+		{name: "provider", kind: "smtp entra secret",
+			patch: `{"provider":"graph","smtp":null,"graph":{"tenant":"t","client_id":"c","client_secret":"***"}}`, want: ErrAdminOnly},
 		{name: "rename", kind: "smtp password", patch: `{"name":"Neu","id":"other","fallback":["x"]}`},
 	} {
 		var patch map[string]any
@@ -246,8 +257,9 @@ func TestPatchAndReplaceKeepCredentials(t *testing.T) {
 		"smtp entra secret": `{"smtp":{"host":"evil.example","oauth":{"client_secret":"x","client_ſecret":"***"}}}`,
 		"gmail json":        `{"gmail":{"token_url":"","service_account_json":"x","ſervice_account_json":"***"}}`,
 		"graph secret":      `{"graph":{"cloud":"public","client_secret":"x"},"GRAPH":{"client_secret":"***"}}`,
-		"smtp google json":  `{"smtp":{"host":"evil.example","oauth":{"service_account_json":"x"}},"ſmtp":{"oauth":{"service_account_json":"***"}}}`,
-		"graph machine":     `{"Graph":{"cloud":"public"}}`,
+		"smtp google json": `{"smtp":{"host":"evil.example","oauth":{"service_account_json":"x"}},` +
+			`"ſmtp":{"oauth":{"service_account_json":"***"}}}`,
+		"graph machine": `{"Graph":{"cloud":"public"}}`,
 	} {
 		var tree map[string]any
 		if err := json.Unmarshal([]byte(patch), &tree); err != nil {
@@ -272,10 +284,12 @@ func TestPatchAndReplaceKeepCredentials(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if next, err := Replace(old, doc, false); err != nil || !slices.EqualFunc(next.Secrets(), old.Secrets(), func(a, b adapters.SecretField) bool { return *a.Value == *b.Value }) {
+		if next, err := Replace(old, doc, false); err != nil ||
+			!slices.EqualFunc(next.Secrets(), old.Secrets(), func(a, b adapters.SecretField) bool { return *a.Value == *b.Value }) {
 			t.Errorf("%s written back: %v", kind, err)
 		}
-		moved := strings.NewReplacer("smtp.example.com", "evil.example", `"contoso.it"`, `"evil.example"`, "token.example", "evil.example").Replace(string(doc))
+		moved := strings.NewReplacer("smtp.example.com", "evil.example", `"contoso.it"`, `"evil.example"`, "token.example",
+			"evil.example").Replace(string(doc))
 		if _, err := Replace(old, []byte(moved), true); !errors.Is(err, ErrGiveAgain) {
 			t.Errorf("%s moved: %v", kind, err)
 		}

@@ -89,7 +89,7 @@ var walls = []wall{
 	{"internal/a", "import \"log/slog\"\n\nfunc f(err error) { slog.Info(\"m\", \"err\", err, \"message_id\", 1) }\n\nvar _ = f", "", ""},
 	{"internal/a", "func Exported() {}", "revive", "should have comment"},
 	{"internal/a", "// Exported has no full stop\nfunc Exported() {}", "godot", "end in a period"},
-	{"internal/a", "// Exported is what was recieved.\nfunc Exported() {}", "misspell", "received"},
+	{"internal/a", "// Exported is what was recieved.\nfunc Exported() {}", "misspell", "received"}, //nolint:misspell // on purpose
 }
 
 // Each rule of .golangci.yml objects to what breaks it, and to nothing else:

@@ -30,7 +30,7 @@ type Options struct {
 	Stdout  io.Writer
 }
 
-// ErrUsage: the arguments, or a message without recipients.
+// ErrUsage says that the arguments cannot be used, or that there are no recipients.
 var ErrUsage = errors.New("usage")
 
 // Run does what the arguments say. Errors are *mime.Error for a bad message,

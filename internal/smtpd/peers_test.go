@@ -120,8 +120,10 @@ func (g *program) files() {
 		fmt.Fprintf(&b, "From: %s\r\nTo: =?UTF-8?Q?Niccol=C3=B2_Per=C3=B2?= <%s>\r\nBcc: %s\r\nSubject: =?UTF-8?B?%s?=\r\nMIME-Version: 1.0\r\n"+
 			"Content-Type: multipart/mixed; boundary=m\r\n\r\n--m\r\nContent-Type: multipart/alternative; boundary=a\r\n\r\n"+
 			"--a\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nPerché la qualità è già qui.\r\n"+
-			"--a\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n<p>Perché la <b>qualità</b> è già qui.</p>\r\n--a--\r\n"+
-			"--m\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename*=UTF-8''Societ%%C3%%A0.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n",
+			"--a\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n<p>Perché la <b>qualità</b> è già "+
+			"qui.</p>\r\n--a--\r\n"+
+			"--m\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; "+
+			"filename*=UTF-8''Societ%%C3%%A0.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n",
 			from, peerTo, peerBcc, base64.StdEncoding.EncodeToString([]byte(peerSubject)))
 		text := base64.StdEncoding.EncodeToString(pdf)
 		for len(text) > 0 {
@@ -152,20 +154,25 @@ type peer struct {
 func peers() []peer {
 	return []peer{
 		{name: "swaks", command: func(g *program, from string) ([]string, string) {
-			return []string{"swaks", "--server", g.host + ":" + g.port, "--from", from, "--to", peerTo + "," + peerBcc, "--data", "@" + g.eml[from], "--suppress-data"}, ""
+			return []string{"swaks", "--server", g.host + ":" + g.port, "--from", from, "--to", peerTo + "," + peerBcc, "--data", "@" + g.eml[from],
+				"--suppress-data"}, ""
 		}},
 		{name: "swaks over TLS", command: func(g *program, from string) ([]string, string) {
-			return []string{"swaks", "--server", g.host + ":" + g.port, "-tls", "--from", from, "--to", peerTo + "," + peerBcc, "--data", "@" + g.eml[from], "--suppress-data"}, ""
+			return []string{"swaks", "--server", g.host + ":" + g.port, "-tls", "--from", from, "--to", peerTo + "," + peerBcc, "--data",
+				"@" + g.eml[from], "--suppress-data"}, ""
 		}},
 		{name: "msmtp", command: func(g *program, from string) ([]string, string) {
-			return []string{"msmtp", "--file=/dev/null", "--host=" + g.host, "--port=" + g.port, "--from=" + from, "--", peerTo, peerBcc}, g.eml[from]
+			return []string{"msmtp", "--file=/dev/null", "--host=" + g.host, "--port=" + g.port, "--from=" + from, "--", peerTo, peerBcc},
+				g.eml[from]
 		}},
 		{name: "s-nail", command: func(g *program, from string) ([]string, string) {
-			return []string{"s-nail", "-:/", "-Sv15-compat", "-Smta=smtp://" + g.host + ":" + g.port, "-Ssmtp-auth=none", "-Sttycharset=UTF-8", "-Ssendwait",
+			return []string{"s-nail", "-:/", "-Sv15-compat", "-Smta=smtp://" + g.host + ":" + g.port, "-Ssmtp-auth=none", "-Sttycharset=UTF-8",
+				"-Ssendwait",
 				"-r", from, "-s", peerSubject, "-b", peerBcc, "-a", g.pdf, peerTo}, g.write("body.txt", []byte("Perché la qualità è già qui.\n"))
 		}},
 		{name: "curl", command: func(g *program, from string) ([]string, string) {
-			return []string{"curl", "-sS", "--url", "smtp://" + g.host + ":" + g.port, "--mail-from", from, "--mail-rcpt", peerTo, "--mail-rcpt", peerBcc, "--upload-file", g.eml[from]}, ""
+			return []string{"curl", "-sS", "--url", "smtp://" + g.host + ":" + g.port, "--mail-from", from, "--mail-rcpt", peerTo, "--mail-rcpt",
+				peerBcc, "--upload-file", g.eml[from]}, ""
 		}},
 		{name: "Python smtplib", command: func(g *program, from string) ([]string, string) {
 			return []string{"python3", "testdata/peers/send.py", g.host, g.port, from, peerTo, peerBcc, peerSubject, g.pdf}, ""
@@ -174,7 +181,8 @@ func peers() []peer {
 			return []string{"perl", "testdata/peers/send.pl", g.host, g.port, from, peerTo, peerBcc, g.eml[from]}, ""
 		}},
 		{name: "PHP mail over msmtp", command: func(g *program, from string) ([]string, string) {
-			return []string{"php", "-d", "memory_limit=256M", "-d", "sendmail_path='msmtp --file=/dev/null --host=" + g.host + " --port=" + g.port + " --from=" + from + " -t'",
+			return []string{"php", "-d", "memory_limit=256M", "-d", "sendmail_path='msmtp --file=/dev/null --host=" + g.host + " --port=" + g.port +
+				" --from=" + from + " -t'",
 				"testdata/peers/send.php", from, peerTo, peerBcc, peerSubject, g.pdf}, ""
 		}},
 		{name: "nodemailer", asks: []string{"node", "-e", "require('nodemailer')"}, command: func(g *program, from string) ([]string, string) {

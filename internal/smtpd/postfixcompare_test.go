@@ -29,7 +29,8 @@ type explanation struct {
 
 func explanations() []explanation {
 	const (
-		strict  = "postino refuses bare line ends, and closes where the end is not certain; Postfix mends them (smtpd_forbid_bare_newline = normalize)"
+		strict = "postino refuses bare line ends, and closes where the end is not certain; Postfix mends them (smtpd_forbid_bare_newline = " +
+			"normalize)"
 		nul     = "postino refuses NUL (RFC 5322 section 2.3), Postfix takes it"
 		long    = "a line over 998 octets is encoded by postino and broken by Postfix"
 		reports = "what serves reports alone costs postino no mail, Postfix refuses it with 501"
@@ -37,7 +38,8 @@ func explanations() []explanation {
 	return []explanation{
 		{"bare-lf/", "bd", 0, strict}, {"bare-cr/", "bd", 0, strict}, {"lf-dot-lf/", "bd", 0, strict}, {"lf-dot-crlf/", "bd", 0, strict},
 		{"cr-dot-cr/", "bd", 0, strict}, {"crcrlf/", "bd", 0, strict}, {"nul/", "bcd", 0, nul}, {"999/", "bd", 1, long}, {"5000/", "bd", 1, long},
-		{"mail/ret-", "bd", 1, reports}, {"mail/envid-bad", "bd", 1, reports}, {"rcpt/notify-", "bd", 1, reports}, {"rcpt/orcpt-no-type", "bd", 1, reports},
+		{"mail/ret-", "bd", 1, reports}, {"mail/envid-bad", "bd", 1, reports}, {"rcpt/notify-", "bd", 1, reports},
+		{"rcpt/orcpt-no-type", "bd", 1, reports},
 	}
 }
 
@@ -96,7 +98,8 @@ func TestSameAsPostfix(t *testing.T) {
 				}
 			}
 			if !explained {
-				t.Errorf("%s by way %s: Postfix took %d, this took %d\n got %.600q\nwant %.600q", d.name, way, taken[result{"a", i}], taken[result{way, i}], got, want)
+				t.Errorf("%s by way %s: Postfix took %d, this took %d\n got %.600q\nwant %.600q", d.name, way, taken[result{"a", i}],
+					taken[result{way, i}], got, want)
 			}
 		}
 		if len(plainOf(sink, i, "b")) != taken[result{"b", i}] {

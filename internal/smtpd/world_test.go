@@ -31,7 +31,8 @@ func (f *fakeRoute) Send(context.Context, adapters.Outgoing) (adapters.Receipt, 
 
 func (f *fakeRoute) Check(out adapters.Outgoing) error {
 	if f.max > 0 && out.Message.Size() > f.max {
-		return &adapters.Error{Class: adapters.Permanent, Code: "too_large", TooLarge: true, Message: adapters.Text{EN: "too large", IT: "troppo grande"}}
+		return &adapters.Error{Class: adapters.Permanent, Code: "too_large", TooLarge: true,
+			Message: adapters.Text{EN: "too large", IT: "troppo grande"}}
 	}
 	return nil
 }
@@ -130,7 +131,9 @@ func newWorld(t testing.TB, s setup) *world {
 	}
 	w := &world{t: t, store: &recorder{Store: st, fail: s.fail}, data: t.TempDir(), done: make(chan error, 1)}
 	zero := 0
-	c := &gateway.Connection{Connection: adapters.Connection{Name: "Ufficio", Provider: adapters.Graph, From: "erp@contoso.it", Graph: &adapters.GraphSettings{Tenant: "t", ClientID: "c", ManagedIdentity: true}}, Policy: gateway.Policy{Default: gateway.DefaultUnrouted}}
+	c := &gateway.Connection{Connection: adapters.Connection{Name: "Ufficio", Provider: adapters.Graph, From: "erp@contoso.it",
+		Graph: &adapters.GraphSettings{Tenant: "t", ClientID: "c", ManagedIdentity: true}},
+		Policy: gateway.Policy{Default: gateway.DefaultUnrouted}}
 	c.Limits.PerMinute = &zero
 	if _, err := st.PutConnection(t.Context(), time.Now(), c); err != nil {
 		t.Fatal(err)
@@ -140,7 +143,8 @@ func newWorld(t testing.TB, s setup) *world {
 			t.Fatal(err)
 		}
 	}
-	sub, err := submit.New(submit.Options{Store: w.store, Connections: registry.NewConnections(st), Adapters: &fakeRoute{s.max}, Hostname: "gw.contoso.it", JoinWindow: -1})
+	sub, err := submit.New(submit.Options{Store: w.store, Connections: registry.NewConnections(st), Adapters: &fakeRoute{s.max},
+		Hostname: "gw.contoso.it", JoinWindow: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +160,8 @@ func newWorld(t testing.TB, s setup) *world {
 		s.limits.AuthDelay = time.Millisecond
 	}
 	w.clients = registry.NewClients(w.store)
-	o := Options{Hostname: "gw.contoso.it", Listeners: s.listeners, Submit: sub, Clients: w.clients, SpoolDir: st.SpoolDir(), DataDir: w.data, Limits: s.limits,
+	o := Options{Hostname: "gw.contoso.it", Listeners: s.listeners, Submit: sub, Clients: w.clients, SpoolDir: st.SpoolDir(), DataDir: w.data,
+		Limits:      s.limits,
 		CheckSecret: func(hash, secret string) bool { return hash != "" && hash == secret }}
 	if s.log != nil {
 		o.Log = slog.New(slog.NewTextHandler(s.log, nil))

@@ -5,7 +5,7 @@ import "bytes"
 // A Flaw is what makes content unacceptable; flaws are bits.
 type Flaw uint8
 
-// The flaws.
+// What flaws content can have.
 const (
 	FlawBareLF Flaw = 1 << iota
 	FlawBareCR
@@ -15,7 +15,7 @@ const (
 // A DataState says whether the message has ended.
 type DataState uint8
 
-// The states.
+// What states there are.
 const (
 	DataOpen      DataState = iota // more content follows
 	DataEnd                        // CR LF . CR LF was read

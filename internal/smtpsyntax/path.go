@@ -12,7 +12,7 @@ const maxPath = 254
 // A Problem is why the argument of MAIL or RCPT cannot be read; empty: it can.
 type Problem string
 
-// The problems.
+// What problems there are.
 const (
 	PathMissing   Problem = "the keyword or the address is missing"
 	PathUnclosed  Problem = "the > after the address is missing"

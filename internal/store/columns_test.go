@@ -9,7 +9,8 @@ import (
 // two versions may share a database.
 func TestProgressKeepsItsStoredKeys(t *testing.T) {
 	t.Parallel()
-	want := Progress{Failures: 2, UnknownSince: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), SenderNotified: true, NotifyFailed: true, Origin: "c1"}
+	want := Progress{Failures: 2, UnknownSince: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), SenderNotified: true, NotifyFailed: true,
+		Origin: "c1"}
 	const stored = `{"failures":2,"unknown_since":"2026-11-01T00:00:00Z","told":true,"not_told":true,"origin":"c1"}`
 	got, err := EncodeProgress(want)
 	if err != nil || got != stored {

@@ -129,16 +129,18 @@ type Delivery struct {
 // Progress is what the outbox remembers of a delivery between two attempts. The
 // store keeps it, and reads UnknownSince and SenderNotified alone.
 type Progress struct {
-	Class          adapters.Class  `json:"class,omitempty"`              // of the attempt that ended last
-	Error          *adapters.Error `json:"error,omitempty"`              // of the same
-	ProviderID     string          `json:"provider_id,omitempty"`        // what Verify needs, or the evidence of acceptance
-	Duplicate      bool            `json:"possible_duplicate,omitempty"` // it may have gone out twice
-	Failures       int             `json:"failures,omitempty"`           // in a row on this route
-	UnknownSince   time.Time       `json:"unknown_since,omitzero"`       // start of the attempt whose outcome is open
-	CallEnded      time.Time       `json:"call_ended,omitzero"`          // when that attempt was over at the latest: until then it may have reached the provider
-	SenderNotified bool            `json:"sender_notified,omitempty"`    // the sender was told that nobody knows what became of it
-	NotifyFailed   bool            `json:"notify_failed,omitempty"`      // a notification to the sender could not be made
-	Origin         string          `json:"origin,omitempty"`             // id of the connection whose chain of fallbacks is followed, once Route left it
+	Class        adapters.Class  `json:"class,omitempty"`              // of the attempt that ended last
+	Error        *adapters.Error `json:"error,omitempty"`              // of the same
+	ProviderID   string          `json:"provider_id,omitempty"`        // what Verify needs, or the evidence of acceptance
+	Duplicate    bool            `json:"possible_duplicate,omitempty"` // it may have gone out twice
+	Failures     int             `json:"failures,omitempty"`           // in a row on this route
+	UnknownSince time.Time       `json:"unknown_since,omitzero"`       // start of the attempt whose outcome is open
+	// when that attempt was over at the latest: until then it may have reached the provider
+	CallEnded      time.Time `json:"call_ended,omitzero"`
+	SenderNotified bool      `json:"sender_notified,omitempty"` // the sender was told that nobody knows what became of it
+	NotifyFailed   bool      `json:"notify_failed,omitempty"`   // a notification to the sender could not be made
+	// id of the connection whose chain of fallbacks is followed, once Route left it
+	Origin string `json:"origin,omitempty"`
 }
 
 // Pending are the addresses that still wait to be accepted.

@@ -30,7 +30,8 @@ func FuzzAcceptedEvent(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := accepted(m, &gateway.Connection{Connection: adapters.Connection{ID: "c1"}}); string(got.Data) != string(want) || got.Message.IsZero() || got.Message != m.ID {
+		if got := accepted(m, &gateway.Connection{Connection: adapters.Connection{ID: "c1"}}); string(got.Data) != string(want) ||
+			got.Message.IsZero() || got.Message != m.ID {
 			t.Errorf("got  %s\nwant %s", got.Data, want)
 		}
 	})

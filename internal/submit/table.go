@@ -64,8 +64,9 @@ func newTable() *table {
 	lists := func() routeLists {
 		return routeLists{exact: make(map[string][]*gateway.Connection), domain: make(map[string][]*gateway.Connection)}
 	}
-	return &table{keys: make(map[*gateway.Connection]keys), ids: make(map[string]*gateway.Connection), names: make(map[string]*gateway.Connection),
-		on: lists(), off: lists()}
+	return &table{keys: make(map[*gateway.Connection]keys), ids: make(map[string]*gateway.Connection),
+		names: make(map[string]*gateway.Connection),
+		on:    lists(), off: lists()}
 }
 
 // is reports that this is the table of conns, which the registry returns as the

@@ -13,7 +13,8 @@ import (
 
 func many(n int) (conns []*gateway.Connection) {
 	for i := range n {
-		c := &gateway.Connection{Connection: adapters.Connection{ID: fmt.Sprint("id", i), Name: fmt.Sprint("C", i), From: fmt.Sprintf("u@c%d.example", i%(n-1)),
+		c := &gateway.Connection{Connection: adapters.Connection{ID: fmt.Sprint("id", i), Name: fmt.Sprint("C", i),
+			From:     fmt.Sprintf("u@c%d.example", i%(n-1)),
 			Provider: adapters.SMTP,
 			Aliases:  []string{fmt.Sprintf("*@other%d.example", i%5), fmt.Sprintf("Info@c%d.example", i)}}}
 		if i%3 == 0 {
@@ -75,7 +76,8 @@ func TestTableFollowsEdits(t *testing.T) {
 			return list
 		}, 2},
 		{"created", func(list []*gateway.Connection) []*gateway.Connection {
-			return append(list, &gateway.Connection{Connection: adapters.Connection{ID: "new", Name: "new", From: conns[30].From, Provider: adapters.SMTP}})
+			return append(list, &gateway.Connection{Connection: adapters.Connection{ID: "new", Name: "new", From: conns[30].From,
+				Provider: adapters.SMTP}})
 		}, 1},
 		{"all gone", func([]*gateway.Connection) []*gateway.Connection { return nil }, 0},
 	} {
@@ -154,8 +156,9 @@ func BenchmarkTable(b *testing.B) {
 func BenchmarkRoute(b *testing.B) {
 	var conns []*gateway.Connection
 	for i := range 10_000 {
-		conns = append(conns, &gateway.Connection{Connection: adapters.Connection{ID: fmt.Sprint(i), Name: fmt.Sprint("c", i), Provider: adapters.SMTP,
-			From: fmt.Sprintf("erp@customer%d.example", i), SMTP: &adapters.SMTPSettings{Host: "h"}}})
+		conns = append(conns, &gateway.Connection{Connection: adapters.Connection{ID: fmt.Sprint(i), Name: fmt.Sprint("c", i),
+			Provider: adapters.SMTP,
+			From:     fmt.Sprintf("erp@customer%d.example", i), SMTP: &adapters.SMTPSettings{Host: "h"}}})
 	}
 	slices.SortFunc(conns, func(a, b *gateway.Connection) int { return strings.Compare(a.Name, b.Name) })
 	t := tableOf(b, conns)

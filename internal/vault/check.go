@@ -16,8 +16,8 @@ const (
 	checkWord  = adapters.Secret("postino")
 )
 
-// ErrOtherKey: the store's secrets are sealed with a key that this process does
-// not have.
+// ErrOtherKey says that the store's secrets are sealed with a key that this
+// process does not have.
 var ErrOtherKey = errors.New("the store was made with another key")
 
 // CheckWord returns the check word sealed, as text.

@@ -23,8 +23,8 @@ import (
 	"github.com/postino-mail/postino/adapters"
 )
 
-// ErrWrongKey: the secret was sealed with a key that this vault does not hold,
-// or for another owner or path, or its bytes were changed.
+// ErrWrongKey says that the secret was sealed with a key that this vault does
+// not hold, or for another owner or path, or that its bytes were changed.
 var ErrWrongKey = errors.New("the secret was sealed with another key: put the key of that time back (key.json in the data folder, the " +
 	"credential postino-key or POSTINO_KEY), or enter the secret again")
 

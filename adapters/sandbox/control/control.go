@@ -9,20 +9,21 @@ import (
 
 // A Delivery is one message that a fake provider delivered, as its recipients would get it.
 type Delivery struct {
-	Seq           int       `json:"seq"`     // from 1, without gaps
-	Service       string    `json:"service"` // graph, gmail, smtp
-	Route         string    `json:"route"`   // graph: mime, json, draft; gmail: raw, media, multipart, resumable; smtp: data, bdat
-	Mailbox       string    `json:"mailbox"` // or SMTP login
-	EnvelopeFrom  string    `json:"envelope_from"`
-	From          string    `json:"from"`       // header From that recipients see, as it is written there
-	Recipients    []string  `json:"recipients"` // who really gets a copy, lower case, sorted
-	MessageID     string    `json:"message_id"` // that recipients see, with brackets
-	Subject       string    `json:"subject"`    // decoded
-	Size          int64     `json:"size"`
-	SHA256        string    `json:"sha256"`         // of the bytes as received from the client
-	ContentSHA256 string    `json:"content_sha256"` // of the same without address lines (From Sender Reply-To To Cc Bcc X-Postino-Not-Sent)
-	File          string    `json:"file"`           // the bytes as received, when they have a file of their own (over 64 KB); Open serves every message
-	At            time.Time `json:"at"`
+	Seq           int      `json:"seq"`     // from 1, without gaps
+	Service       string   `json:"service"` // graph, gmail, smtp
+	Route         string   `json:"route"`   // graph: mime, json, draft; gmail: raw, media, multipart, resumable; smtp: data, bdat
+	Mailbox       string   `json:"mailbox"` // or SMTP login
+	EnvelopeFrom  string   `json:"envelope_from"`
+	From          string   `json:"from"`       // header From that recipients see, as it is written there
+	Recipients    []string `json:"recipients"` // who really gets a copy, lower case, sorted
+	MessageID     string   `json:"message_id"` // that recipients see, with brackets
+	Subject       string   `json:"subject"`    // decoded
+	Size          int64    `json:"size"`
+	SHA256        string   `json:"sha256"`         // of the bytes as received from the client
+	ContentSHA256 string   `json:"content_sha256"` // of the same without address lines (From Sender Reply-To To Cc Bcc X-Postino-Not-Sent)
+	// the bytes as received, when they have a file of their own (over 64 KB); Open serves every message
+	File string    `json:"file"`
+	At   time.Time `json:"at"`
 }
 
 // ErrNoDelivery says that there is no such delivery, or none since Reset.
@@ -60,22 +61,26 @@ type Switches struct {
 	GraphRoles         bool          `json:"graph_roles"`           // tokens carry roles (default true); without: RBAC for Applications: A3.5
 	GraphConcurrency   int           `json:"graph_concurrency"`     // 4 (default), 0: no limit: B7.2
 	GraphPerMinute     int           `json:"graph_per_minute"`      // 429 beyond so many sends a minute and mailbox; 0 (default): none, B7.16
-	GraphUploadQuota   int64         `json:"graph_upload_quota"`    // bytes a mailbox may upload in 5 minutes, 157286400 in B7.2; 0 (default): none
-	GraphLatency       time.Duration `json:"graph_latency"`         // every request to Graph and its upload host takes so long
-	GraphAhead         time.Duration `json:"graph_ahead"`           // Graph's clock, but for tokens, is ahead by so much: raise it, and drafts have lain for longer
-	TokenLifetime      time.Duration `json:"token_lifetime"`        // 3599 s
-	GmailFrom          string        `json:"gmail_from"`            // rewrite (default) or keep: C5.1
-	GmailDropSilently  bool          `json:"gmail_drop_silently"`   // 200 but not sent: C4
-	GmailReadScope     bool          `json:"gmail_read_scope"`      // domain-wide delegation includes gmail.readonly (default true)
-	GmailIgnoresOrder  bool          `json:"gmail_ignores_order"`   // Cc and Bcc count wherever they stand (default false): C5.4
-	GmailLatency       time.Duration `json:"gmail_latency"`
-	SMTPStyle          string        `json:"smtp_style"`       // plain (default), exchange, gmail: how AUTH fails
-	SMTPHide           []string      `json:"smtp_hide"`        // extensions not offered: PIPELINING, 8BITMIME, SMTPUTF8, DSN, CHUNKING, SIZE, STARTTLS, ENHANCEDSTATUSCODES, or SASL mechanisms
-	SMTPSize           int64         `json:"smtp_size"`        // 0: no limit
-	SMTPConcurrency    int           `json:"smtp_concurrency"` // 0: none; 3 answers 432: D4
-	SMTPLongAuth       bool          `json:"smtp_long_auth"`   // AUTH command lines may exceed 512 octets (default false): D1.2
-	SMTPOpen           bool          `json:"smtp_open"`        // MAIL without AUTH, as relays inside a company take it
-	SMTPLatency        time.Duration `json:"smtp_latency"`     // before the reply to a message's end
+	// bytes a mailbox may upload in 5 minutes, 157286400 in B7.2; 0 (default): none
+	GraphUploadQuota int64         `json:"graph_upload_quota"`
+	GraphLatency     time.Duration `json:"graph_latency"` // every request to Graph and its upload host takes so long
+	// Graph's clock, but for tokens, is ahead by so much: raise it, and drafts have lain for longer
+	GraphAhead        time.Duration `json:"graph_ahead"`
+	TokenLifetime     time.Duration `json:"token_lifetime"`      // 3599 s
+	GmailFrom         string        `json:"gmail_from"`          // rewrite (default) or keep: C5.1
+	GmailDropSilently bool          `json:"gmail_drop_silently"` // 200 but not sent: C4
+	GmailReadScope    bool          `json:"gmail_read_scope"`    // domain-wide delegation includes gmail.readonly (default true)
+	GmailIgnoresOrder bool          `json:"gmail_ignores_order"` // Cc and Bcc count wherever they stand (default false): C5.4
+	GmailLatency      time.Duration `json:"gmail_latency"`
+	SMTPStyle         string        `json:"smtp_style"` // plain (default), exchange, gmail: how AUTH fails
+	// extensions not offered: PIPELINING, 8BITMIME, SMTPUTF8, DSN, CHUNKING, SIZE, STARTTLS,
+	// ENHANCEDSTATUSCODES, or SASL mechanisms
+	SMTPHide        []string      `json:"smtp_hide"`
+	SMTPSize        int64         `json:"smtp_size"`        // 0: no limit
+	SMTPConcurrency int           `json:"smtp_concurrency"` // 0: none; 3 answers 432: D4
+	SMTPLongAuth    bool          `json:"smtp_long_auth"`   // AUTH command lines may exceed 512 octets (default false): D1.2
+	SMTPOpen        bool          `json:"smtp_open"`        // MAIL without AUTH, as relays inside a company take it
+	SMTPLatency     time.Duration `json:"smtp_latency"`     // before the reply to a message's end
 }
 
 // DefaultSwitches are the switches of a new sandbox.

@@ -167,9 +167,11 @@ func (e *Server) checkFederated(raw string, t *jwt.Token, claims jwt.MapClaims) 
 	case iss != FederatedIssuer:
 		return &aadError{700211, "No matching federated identity record found for presented assertion issuer '" + iss + "'."}
 	case !goodSignature(raw, key.Public(), "RS256"):
-		return &aadError{50013, "Assertion failed signature validation. [Reason - The key was not found., KeyId: '" + fmt.Sprint(t.Header["kid"]) + "']"}
+		return &aadError{50013, "Assertion failed signature validation. [Reason - The key was not found., KeyId: '" +
+			fmt.Sprint(t.Header["kid"]) + "']"}
 	case sub != FederatedSubject:
-		return &aadError{700213, "No matching federated identity record found for presented assertion subject '" + sub + "'. Please check your federated identity credential Subject, Audience and Issuer against the presented assertion."}
+		return &aadError{700213, "No matching federated identity record found for presented assertion subject '" + sub +
+			"'. Please check your federated identity credential Subject, Audience and Issuer against the presented assertion."}
 	case !slices.Contains(aud, FederatedAudience):
 		return &aadError{700212, "No matching federated identity record found for presented assertion audience '" + strings.Join(aud, " ") + "'."}
 	}

@@ -158,7 +158,8 @@ func (e *Server) tenant(name string) (string, *aadError) {
 	if !guidPattern.MatchString(name) && !domainPattern.MatchString(name) {
 		return "", &aadError{900023, "Specified tenant identifier '" + name + "' is neither a valid DNS name, nor a valid external domain."}
 	}
-	return "", &aadError{90002, "Tenant '" + name + "' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant."}
+	return "", &aadError{90002, "Tenant '" + name + "' not found. Check to make sure you have the correct tenant ID and are signing into " +
+		"the correct cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant."}
 }
 
 // An aadError is one of the AADSTS codes (contracts A5).
@@ -170,7 +171,8 @@ type aadError struct {
 // aadNames pairs codes with the OAuth error that is usually seen with them
 // (A5; the pairing is [U]).
 var aadNames = map[string][]int{
-	"invalid_client":          {7000215, 7000222, 7000218, 700025, 70002, 700027, 700030, 50012, 700021, 700023, 700024, 50048, 70021, 700211, 700212, 700213, 7002131, 50027},
+	"invalid_client": {7000215, 7000222, 7000218, 700025, 70002, 700027, 700030, 50012, 700021, 700023, 700024, 50048, 70021, 700211,
+		700212, 700213, 7002131, 50027},
 	"unauthorized_client":     {700016, 700011, 70001, 7000112},
 	"invalid_request":         {90002, 900023, 90038, 900382, 900432, 700022, 900144, 50059},
 	"invalid_grant":           {50013, 500133, 65001, 650052, 650056, 50126, 50196},

@@ -79,7 +79,8 @@ func (e *Server) Verify(raw string) (Token, error) {
 			Roles []string `json:"roles"`
 		}
 		p := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithoutClaimsValidation())
-		if _, err := p.ParseWithClaims(raw, &claims, func(*jwt.Token) (any, error) { return e.key, nil }); err != nil || claims.ExpiresAt == nil || len(claims.Audience) != 1 {
+		if _, err := p.ParseWithClaims(raw, &claims, func(*jwt.Token) (any, error) { return e.key, nil }); err != nil ||
+			claims.ExpiresAt == nil || len(claims.Audience) != 1 {
 			return Token{}, ErrTokenInvalid
 		}
 		t = Token{claims.Audience[0], claims.TID, claims.AppID, claims.Roles, e.apps[claims.AppID].consented, claims.ExpiresAt.Time}

@@ -22,7 +22,8 @@ func (e *Server) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if formErr != nil || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
-		e.fail(w, r, aadError{900144, "The request body must be application/x-www-form-urlencoded and contain the following parameter: 'grant_type'."})
+		e.fail(w, r, aadError{900144, "The request body must be application/x-www-form-urlencoded and contain the following parameter: " +
+			"'grant_type'."})
 		return
 	}
 	tenant, bad := e.tenant(r.PathValue("tenant"))
@@ -86,7 +87,9 @@ func (e *Server) grant(r *http.Request, tenant string) *aadError {
 	id := e.clientID(r)
 	app, ok := e.apps[id]
 	if !ok || tenant != TenantID {
-		return &aadError{700016, "Application with identifier '" + id + "' was not found in the directory '" + tenant + "'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant."}
+		return &aadError{700016, "Application with identifier '" + id + "' was not found in the directory '" + tenant +
+			"'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the " +
+			"tenant. You may have sent your authentication request to the wrong tenant."}
 	}
 	if app.disabled {
 		return &aadError{7000112, "Application '" + id + "' is disabled."}
@@ -112,9 +115,11 @@ func checkSecret(secret, id string) *aadError {
 	case subtle.ConstantTimeCompare([]byte(secret), []byte(ClientSecret)) == 1:
 		return nil
 	case secret == ExpiredSecret:
-		return &aadError{7000222, "The provided client secret keys for app '" + id + "' are expired. Visit the Azure portal to create new keys for your app, or consider using certificate credentials for added security."}
+		return &aadError{7000222, "The provided client secret keys for app '" + id +
+			"' are expired. Visit the Azure portal to create new keys for your app, or consider using certificate credentials for added security."}
 	}
-	return &aadError{7000215, "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '" + id + "'."}
+	return &aadError{7000215, "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not " +
+		"the client secret ID, for a secret added to app '" + id + "'."}
 }
 
 // openIDScopes are sent by MSAL along with the resource (A1.7).
@@ -123,7 +128,8 @@ var openIDScopes = []string{"openid", "offline_access", "profile", "email"}
 // scope finds the one resource of a scope string (A1.5, A1.6).
 func (e *Server) scope(scope string) (resource string, bad *aadError) {
 	invalid := func(why string) *aadError {
-		return &aadError{70011, "The provided request must include a 'scope' input parameter. The provided value for the input parameter 'scope' is not valid. " + why}
+		return &aadError{70011, "The provided request must include a 'scope' input parameter. The provided value for the input parameter " +
+			"'scope' is not valid. " + why}
 	}
 	var resources, names []string
 	for _, v := range strings.Fields(scope) {
@@ -144,9 +150,11 @@ func (e *Server) scope(scope string) (resource string, bad *aadError) {
 	case len(distinct) == 0:
 		return "", invalid("The scope " + scope + " is not valid.")
 	case len(distinct) > 1:
-		return "", &aadError{700022, "The provided value for the input parameter 'scope' is not valid because it contains more than one resource. Scope " + scope + " is not valid."}
+		return "", &aadError{700022, "The provided value for the input parameter 'scope' is not valid because it contains more than one " +
+			"resource. Scope " + scope + " is not valid."}
 	case !slices.Contains(names, ".default"):
-		return "", &aadError{1002012, "The provided value for scope " + scope + " is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI)."}
+		return "", &aadError{1002012, "The provided value for scope " + scope +
+			" is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI)."}
 	case len(names) > 1:
 		return "", invalid(".default scope can't be combined with resource-specific scopes.")
 	default:
@@ -160,5 +168,7 @@ func (e *Server) scope(scope string) (resource string, bad *aadError) {
 	case e.graphURL:
 		return GraphResource, nil
 	}
-	return "", &aadError{500011, "The resource principal named " + resource + " was not found in the tenant named " + TenantDomain + ". This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant."}
+	return "", &aadError{500011, "The resource principal named " + resource + " was not found in the tenant named " + TenantDomain +
+		". This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the " +
+		"tenant. You might have sent your authentication request to the wrong tenant."}
 }

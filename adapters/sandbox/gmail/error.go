@@ -39,9 +39,11 @@ func gmailReasons(name string) gmailReason {
 	case "authError":
 		return gmailReason{text: "Invalid Credentials"}
 	case "insufficientPermissions":
-		return gmailReason{reason: "insufficientPermissions", text: "Request had insufficient authentication scopes.", detail: "ACCESS_TOKEN_SCOPE_INSUFFICIENT"}
+		return gmailReason{reason: "insufficientPermissions", text: "Request had insufficient authentication scopes.",
+			detail: "ACCESS_TOKEN_SCOPE_INSUFFICIENT"}
 	case "accessNotConfigured":
-		return gmailReason{domain: "usageLimits", text: "Gmail API has not been used in project 100200300 before or it is disabled.", detail: "SERVICE_DISABLED"}
+		return gmailReason{domain: "usageLimits", text: "Gmail API has not been used in project 100200300 before or it is disabled.",
+			detail: "SERVICE_DISABLED"}
 	case "delegationDenied":
 		return gmailReason{text: "Delegation denied"}
 	case "domainPolicy":

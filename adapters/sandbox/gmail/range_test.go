@@ -6,7 +6,8 @@ import (
 )
 
 func FuzzContentRange(f *testing.F) {
-	for _, v := range []string{"bytes 0-1/2", "bytes 0-262143/*", "bytes */10", "bytes */*", "bytes 5-1/9", "bytes 0-9/9", "bits 0-1/2", "bytes 0-+1/2", "bytes -/-"} {
+	for _, v := range []string{"bytes 0-1/2", "bytes 0-262143/*", "bytes */10", "bytes */*", "bytes 5-1/9", "bytes 0-9/9", "bits 0-1/2",
+		"bytes 0-+1/2", "bytes -/-"} {
 		f.Add(v)
 	}
 	f.Fuzz(func(t *testing.T, v string) {

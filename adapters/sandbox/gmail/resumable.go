@@ -253,7 +253,9 @@ func (u *uploadSession) rangeOf(r *http.Request) (contentRange, *apiError) {
 	case r.ContentLength >= 0 && r.ContentLength != size:
 		return bad("The range has %d bytes, the body %d", size, r.ContentLength)
 	case size%uploadUnit != 0 && !u.isFinal(rng):
-		return bad("Invalid request.  The number of bytes uploaded is required to be equal or greater than 262144, except for the final request (it's recommended to be the exact multiple of 262144).  The received request contained %d bytes, which does not meet this requirement.", size)
+		return bad("Invalid request.  The number of bytes uploaded is required to be equal or greater than 262144, except for the final "+
+			"request (it's recommended to be the exact multiple of 262144).  The received request contained %d bytes, which does not meet this "+
+			"requirement.", size)
 	}
 	return rng, nil
 }

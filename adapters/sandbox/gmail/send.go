@@ -78,7 +78,8 @@ func isMessageType(contentType string) bool {
 }
 
 func badMedia(contentType string) *apiError {
-	return &apiError{http.StatusBadRequest, "badContent", "Media type '" + contentType + "' is not supported. Valid media types: [message/rfc822]"}
+	return &apiError{http.StatusBadRequest, "badContent", "Media type '" + contentType +
+		"' is not supported. Valid media types: [message/rfc822]"}
 }
 
 // sendMedia is uploadType=media: the body is the message (contracts C1.6).

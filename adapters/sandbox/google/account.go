@@ -111,7 +111,8 @@ func (a *serviceAccount) verify(assertion string, now time.Time) (assertionClaim
 	issued, expires := time.Unix(c.Iat, 0), time.Unix(c.Exp, 0)
 	if c.Iat == 0 || c.Exp == 0 || expires.Sub(issued) > assertionLife || !expires.After(issued) ||
 		issued.After(now.Add(clockSkew)) || !expires.After(now) {
-		return c, bad("Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check your iat and exp values in the JWT claim.")
+		return c, bad("Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check your iat and exp " +
+			"values in the JWT claim.")
 	}
 	return c, nil
 }

@@ -57,7 +57,8 @@ func (c *call) newAttachment(data []byte) (*attachment, *apiError) {
 		return nil, badRequest("Cannot convert the literal in 'contentBytes' to the expected type 'Edm.Binary'.")
 	}
 	if len(content) >= oneShotLimit {
-		return nil, &apiError{http.StatusRequestEntityTooLarge, "ErrorAttachmentSizeLimitExceeded", "The attachment is too large: use an upload session."}
+		return nil, &apiError{http.StatusRequestEntityTooLarge, "ErrorAttachmentSizeLimitExceeded",
+			"The attachment is too large: use an upload session."}
 	}
 	a := &attachment{name: doc.Name, contentType: doc.ContentType, contentID: doc.ContentID, inline: doc.Inline}
 	if a.id, err = newItemID("AAMkAGA"); err == nil {
@@ -143,7 +144,8 @@ func (g *Server) createUploadSession(c *call) {
 	case doc.Size == nil || *doc.Size <= 0:
 		e = badRequest("The property 'size' is required and must be positive.")
 	case *doc.Size < oneShotLimit:
-		e = &apiError{http.StatusBadRequest, minSessionErr, fmt.Sprintf("Attachment size should be greater than the minimum size %d.", oneShotLimit)}
+		e = &apiError{http.StatusBadRequest, minSessionErr, fmt.Sprintf("Attachment size should be greater than the minimum size %d.",
+			oneShotLimit)}
 	case *doc.Size > sessionLimit:
 		e = &apiError{http.StatusBadRequest, "ErrorAttachmentSizeLimitExceeded", "The attachment size exceeds the limit of 150 MB."}
 	}

@@ -40,7 +40,8 @@ func TestDecodeBase64Large(t *testing.T) {
 	t.Parallel()
 	data := bytes.Repeat([]byte("0123456789"), 20_001)
 	for _, text := range []string{base64.StdEncoding.EncodeToString(data), wrapLines(base64.StdEncoding.EncodeToString(data))} {
-		for _, src := range []io.Reader{strings.NewReader(text), iotest.HalfReader(strings.NewReader(text)), iotest.DataErrReader(strings.NewReader(text))} {
+		for _, src := range []io.Reader{strings.NewReader(text), iotest.HalfReader(strings.NewReader(text)),
+			iotest.DataErrReader(strings.NewReader(text))} {
 			r, done := new(Server).decodeBase64(src)
 			got, err := io.ReadAll(r)
 			done()

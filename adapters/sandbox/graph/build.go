@@ -110,7 +110,8 @@ func (b *builder) extend(it *item) {
 		to.WriteString("\r\n")
 	}
 	boundary := b.boundary()
-	b.printf("%sMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=%q\r\n\r\n--%s\r\n%s\r\n", outer.Bytes(), boundary, boundary, inner.Bytes())
+	b.printf("%sMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=%q\r\n\r\n--%s\r\n%s\r\n", outer.Bytes(), boundary, boundary,
+		inner.Bytes())
 	b.copy(func() (io.ReadCloser, error) {
 		rc, err := it.mime.Open()
 		if err != nil {

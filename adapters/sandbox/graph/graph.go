@@ -229,18 +229,22 @@ func (c *call) checkPermission() *apiError {
 // Local parts of mailboxes that refuse. Every other address of any domain is a
 // mailbox that exists.
 var refusedMailboxes = map[string]apiError{
-	"nouser":    {http.StatusNotFound, "ErrorInvalidUser", "The requested user is invalid."},
-	"notfound":  {http.StatusNotFound, "ResourceNotFound", "Resource could not be discovered."},
-	"nomailbox": {http.StatusNotFound, "MailboxNotEnabledForRESTAPI", "The mailbox is either inactive, soft-deleted, or is hosted on-premise."},
-	"onprem":    {http.StatusNotFound, "MailboxNotEnabledForRESTAPI", "The mailbox is either inactive, soft-deleted, or is hosted on-premise."},
-	"blocked":   {http.StatusForbidden, "ErrorAccessDenied", "Access to OData is disabled: [RAOP] : Blocked by tenant configured AppOnly AccessPolicy settings."}, // B8.2
-	"denied":    {http.StatusForbidden, "ErrorAccessDenied", "Access is denied. Check credentials and try again."},
-	"disabled":  {http.StatusForbidden, "ErrorAccountDisabled", "The account is disabled."},
-	"moving":    {http.StatusLocked, "ErrorMailboxMoveInProgress", "Mailbox move in progress. Try again later."},
+	"nouser":   {http.StatusNotFound, "ErrorInvalidUser", "The requested user is invalid."},
+	"notfound": {http.StatusNotFound, "ResourceNotFound", "Resource could not be discovered."},
+	"nomailbox": {http.StatusNotFound, "MailboxNotEnabledForRESTAPI",
+		"The mailbox is either inactive, soft-deleted, or is hosted on-premise."},
+	"onprem": {http.StatusNotFound, "MailboxNotEnabledForRESTAPI", "The mailbox is either inactive, soft-deleted, or is hosted on-premise."},
+	// B8.2
+	"blocked": {http.StatusForbidden, "ErrorAccessDenied",
+		"Access to OData is disabled: [RAOP] : Blocked by tenant configured AppOnly AccessPolicy settings."},
+	"denied":   {http.StatusForbidden, "ErrorAccessDenied", "Access is denied. Check credentials and try again."},
+	"disabled": {http.StatusForbidden, "ErrorAccountDisabled", "The account is disabled."},
+	"moving":   {http.StatusLocked, "ErrorMailboxMoveInProgress", "Mailbox move in progress. Try again later."},
 }
 
 // quotaExceeded is the mailbox with the local part "full" (B9).
-var quotaExceeded = apiError{http.StatusBadRequest, "ErrorQuotaExceeded", "The process failed to get the correct properties. Mailbox is over its quota."}
+var quotaExceeded = apiError{http.StatusBadRequest, "ErrorQuotaExceeded",
+	"The process failed to get the correct properties. Mailbox is over its quota."}
 
 func (c *call) checkMailbox() *apiError {
 	local, domain, ok := strings.Cut(c.mailbox, "@")
@@ -248,7 +252,8 @@ func (c *call) checkMailbox() *apiError {
 		if len(c.mailbox) == 36 && uuid.Validate(c.mailbox) == nil { // a user by id
 			return nil
 		}
-		return &apiError{http.StatusNotFound, "Request_ResourceNotFound", "Resource '" + c.mailbox + "' does not exist or one of its queried reference-property objects are not present."}
+		return &apiError{http.StatusNotFound, "Request_ResourceNotFound", "Resource '" + c.mailbox +
+			"' does not exist or one of its queried reference-property objects are not present."}
 	}
 	if e, ok := refusedMailboxes[local]; ok {
 		e.text = strings.Replace(e.text, "requested user", "requested user '"+c.mailbox+"'", 1)

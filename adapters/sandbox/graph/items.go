@@ -210,7 +210,9 @@ func (c *call) prefersImmutable() bool {
 // rename changes the Message-ID of an item; the caller holds the lock.
 func (m *mailboxes) rename(name string, it *item, messageID string) {
 	b := m.box(name)
-	if b.byMID[it.messageID] = slices.DeleteFunc(b.byMID[it.messageID], func(o *item) bool { return o == it }); len(b.byMID[it.messageID]) == 0 {
+	if b.byMID[it.messageID] = slices.DeleteFunc(b.byMID[it.messageID], func(o *item) bool {
+		return o == it
+	}); len(b.byMID[it.messageID]) == 0 {
 		delete(b.byMID, it.messageID)
 	}
 	it.messageID = messageID

@@ -125,7 +125,8 @@ func (g *Server) getFolder(c *call) {
 	}
 	n := len(g.boxes.find(c.mailbox, folder, "", g.now(), func(item) bool { return true }, -1))
 	c.accepted(func() {
-		core.WriteJSON(c.w, http.StatusOK, map[string]any{"id": folderID(folder), "displayName": folder, "totalItemCount": n, "unreadItemCount": 0, "childFolderCount": 0})
+		core.WriteJSON(c.w, http.StatusOK, map[string]any{"id": folderID(folder), "displayName": folder, "totalItemCount": n,
+			"unreadItemCount": 0, "childFolderCount": 0})
 	})
 }
 

@@ -88,14 +88,16 @@ func (it *item) setJSON(c *call, data []byte) *apiError {
 	}
 	for _, h := range m.Headers { // B6.1
 		if !strings.HasPrefix(strings.ToLower(h.Name), "x-") {
-			return &apiError{http.StatusBadRequest, "InvalidInternetMessageHeader", "The internet message header name '" + h.Name + "' should start with 'x-' or 'X-'."}
+			return &apiError{http.StatusBadRequest, "InvalidInternetMessageHeader", "The internet message header name '" + h.Name +
+				"' should start with 'x-' or 'X-'."}
 		}
 		if strings.ContainsAny(h.Name+h.Value, "\r\n") {
 			return &apiError{http.StatusBadRequest, "InvalidInternetMessageHeader", "The internet message header '" + h.Name + "' is not valid."}
 		}
 	}
 	if len(m.Headers) > 5 { // B6.2
-		return &apiError{http.StatusBadRequest, "InvalidInternetMessageHeaderCollection", "Maximum number of headers in one message should be less than or equal to 5."}
+		return &apiError{http.StatusBadRequest, "InvalidInternetMessageHeaderCollection",
+			"Maximum number of headers in one message should be less than or equal to 5."}
 	}
 	it.messageID = m.MessageID
 	if it.messageID == "" || !c.sw.GraphKeepMessageID {
@@ -146,8 +148,10 @@ func (it *item) document(now time.Time, immutable bool, sel []string) map[string
 		"id": it.id(now, immutable), "internetMessageId": it.messageID, "subject": it.summary.subject,
 		"isDraft": folder == drafts, "createdDateTime": formatTime(it.created), "lastModifiedDateTime": formatTime(it.modified),
 		"sentDateTime": formatTime(it.sentDate), "receivedDateTime": formatTime(it.created),
-		"from": from, "sender": from, "toRecipients": people(it.summary.to), "ccRecipients": people(it.summary.cc), "bccRecipients": people(it.summary.bcc),
-		"hasAttachments": it.summary.attachments, "parentFolderId": folderID(folder), "conversationId": "AAQkAG" + it.immutable[6:22], "isRead": true,
+		"from": from, "sender": from, "toRecipients": people(it.summary.to), "ccRecipients": people(it.summary.cc),
+		"bccRecipients":  people(it.summary.bcc),
+		"hasAttachments": it.summary.attachments, "parentFolderId": folderID(folder), "conversationId": "AAQkAG" + it.immutable[6:22],
+		"isRead": true,
 	}
 	if sel == nil {
 		return all

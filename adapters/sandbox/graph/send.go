@@ -149,7 +149,8 @@ func (c *call) deliver(it *item, route string) *apiError {
 // address that cannot be used refuses the message (B5.4).
 func (it *item) recipients() ([]string, *apiError) {
 	unusable := func(v string) *apiError {
-		return &apiError{http.StatusBadRequest, "ErrorInvalidRecipients", "At least one recipient is not valid., Recipient '" + v + "' is not resolved. All recipients must be resolved before a message can be submitted."}
+		return &apiError{http.StatusBadRequest, "ErrorInvalidRecipients", "At least one recipient is not valid., Recipient '" + v +
+			"' is not resolved. All recipients must be resolved before a message can be submitted."}
 	}
 	var list []string
 	if it.mime != nil {
@@ -166,7 +167,8 @@ func (it *item) recipients() ([]string, *apiError) {
 		}
 	}
 	if len(list) == 0 { // B5.3
-		return nil, &apiError{http.StatusBadRequest, "ErrorInvalidRecipients", "At least one recipient is not valid., A message can't be sent because it contains no recipients."}
+		return nil, &apiError{http.StatusBadRequest, "ErrorInvalidRecipients",
+			"At least one recipient is not valid., A message can't be sent because it contains no recipients."}
 	}
 	return list, nil
 }
@@ -193,7 +195,8 @@ func (c *call) senderPolicy(it *item, changed core.Edits) (from string, e *apiEr
 		return from, nil
 	case from == "":
 	case c.sw.GraphFrom == "deny":
-		return "", &apiError{http.StatusForbidden, "ErrorSendAsDenied", "The user account which was used to submit this request does not have the right to send mail on behalf of the specified sending account."}
+		return "", &apiError{http.StatusForbidden, "ErrorSendAsDenied",
+			"The user account which was used to submit this request does not have the right to send mail on behalf of the specified sending account."}
 	case c.sw.GraphFrom != "overwrite" || it.mime == nil: // in JSON, from is a request that Send As decides
 		return from, nil
 	}

@@ -57,7 +57,8 @@ func (g *Server) newSession(mailbox, itemPath string, a *attachment, size int64)
 }
 
 func (s *session) path() string {
-	return "/api/v2.0/Users('" + url.PathEscape(s.mailbox) + "')/Messages('" + url.PathEscape(s.itemPath) + "')/AttachmentSessions('" + url.PathEscape(s.id) + "')"
+	return "/api/v2.0/Users('" + url.PathEscape(s.mailbox) + "')/Messages('" + url.PathEscape(s.itemPath) + "')/AttachmentSessions('" +
+		url.PathEscape(s.id) + "')"
 }
 
 // discard removes the file of a session that did not end well.
@@ -146,7 +147,8 @@ func (g *Server) uploadHandler() http.Handler {
 
 func (g *Server) session(r *http.Request) (*session, *apiError) {
 	if r.Header.Get("Authorization") != "" {
-		return nil, &apiError{http.StatusUnauthorized, "InvalidAuthenticationToken", "The upload URL is pre-authenticated: send no Authorization header."}
+		return nil, &apiError{http.StatusUnauthorized, "InvalidAuthenticationToken",
+			"The upload URL is pre-authenticated: send no Authorization header."}
 	}
 	_, rest, _ := strings.Cut(r.URL.Path, "/AttachmentSessions('")
 	s := g.uploads.get(strings.TrimSuffix(rest, "')"))
@@ -187,7 +189,8 @@ func (g *Server) serveSession(w http.ResponseWriter, r *http.Request, s *session
 		case next < s.size:
 			s.progress(w, next)
 		default:
-			w.Header().Set("Location", g.uploadURL+strings.Replace(s.path(), "/AttachmentSessions('"+url.PathEscape(s.id), "/Attachments('"+url.PathEscape(s.att.id), 1))
+			w.Header().Set("Location", g.uploadURL+strings.Replace(s.path(), "/AttachmentSessions('"+url.PathEscape(s.id), "/Attachments('"+
+				url.PathEscape(s.att.id), 1))
 			w.WriteHeader(http.StatusCreated)
 		}
 	}

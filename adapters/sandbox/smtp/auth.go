@@ -94,7 +94,8 @@ func (c *session) authReply(login string, err error) string {
 	n, leave := c.server.core.Enter("smtp", login)
 	if limit := c.server.core.Switches().SMTPConcurrency; limit > 0 && n > limit { // contracts D4
 		leave()
-		return "432 4.3.2 Concurrent connections limit exceeded. Visit https://aka.ms/concurrent_sending for more information. [Hostname=localhost]"
+		return "432 4.3.2 Concurrent connections limit exceeded. Visit https://aka.ms/concurrent_sending for more information. " +
+			"[Hostname=localhost]"
 	}
 	c.login, c.leave = login, leave
 	if c.style() == "gmail" {
@@ -107,7 +108,8 @@ func (c *session) authReply(login string, err error) string {
 func (c *session) authFailure() string {
 	switch c.style() {
 	case "exchange":
-		return "535 5.7.3 Authentication unsuccessful [localhost " + c.server.core.Now().UTC().Format("2006-01-02T15:04:05.000Z") + " 08DE29D5C4B1A2F3]"
+		return "535 5.7.3 Authentication unsuccessful [localhost " + c.server.core.Now().UTC().Format("2006-01-02T15:04:05.000Z") +
+			" 08DE29D5C4B1A2F3]"
 	case "gmail":
 		return "535 5.7.8 Username and Password not accepted. For more information, go to\n" +
 			"535 5.7.8  https://support.google.com/mail/?p=BadCredentials - gsmtp"

@@ -156,7 +156,8 @@ func (c *session) senderRefusal(tx *transaction, m *core.Message, style string) 
 		return "550 5.1.20 Multiple From addresses are present without Sender header"
 	}
 	if c.server.denialsOf(login) >= throttleAfter {
-		return "550 5.2.252 Sender throttled due to continuous send as denied errors; STOREDRV.Submission.Exception:SubmissionQuotaExceededException"
+		return "550 5.2.252 Sender throttled due to continuous send as denied errors; " +
+			"STOREDRV.Submission.Exception:SubmissionQuotaExceededException"
 	}
 	_, domain, _ := strings.Cut(login, "@")
 	for _, s := range senders {
@@ -169,7 +170,9 @@ func (c *session) senderRefusal(tx *transaction, m *core.Message, style string) 
 				"550 5.4.5  https://support.google.com/a/answer/166852 - gsmtp"
 		case strings.HasPrefix(s, "deny"), style == "exchange" && c.login != "" && !own:
 			c.server.denied(login)
-			return fmt.Sprintf("554 5.2.252 SendAsDenied; %s not allowed to send as %s; STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied; Failed to process message due to a permanent exception with message [BeginDiagnosticData]Cannot submit message.", login, s)
+			return fmt.Sprintf("554 5.2.252 SendAsDenied; %s not allowed to send as %s; "+
+				"STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied; Failed to process message due to a permanent "+
+				"exception with message [BeginDiagnosticData]Cannot submit message.", login, s)
 		}
 	}
 	return ""

@@ -61,7 +61,8 @@ func FuzzSASL(f *testing.F) {
 		if user, token, ok := parseXOAUTH2(v); ok && v != "user="+user+"\x01auth=Bearer "+token+"\x01\x01" {
 			t.Fatalf("%q: %q %q", v, user, token)
 		}
-		if user, token, ok := parseOAuthBearer(v); ok && (user == "" || token == "" || !strings.Contains(v, "auth") && !strings.Contains(strings.ToLower(v), "auth")) {
+		if user, token, ok := parseOAuthBearer(v); ok && (user == "" || token == "" || !strings.Contains(v, "auth") &&
+			!strings.Contains(strings.ToLower(v), "auth")) {
 			t.Fatalf("%q: %q %q", v, user, token)
 		}
 	})

@@ -215,7 +215,8 @@ func noteEdit(t Tx, ids ...string) error {
 func (r Records) ConnectionEdits(ctx context.Context, since int64) (store.Edits, error) {
 	var version int64
 	var log string
-	err := r.DB.Read(ctx, `SELECT CAST(value AS BIGINT), coalesce((SELECT value FROM settings WHERE name = $2), '') FROM settings WHERE name = $1`,
+	err := r.DB.Read(ctx, `SELECT CAST(value AS BIGINT), coalesce((SELECT value FROM settings WHERE name = $2), '') FROM settings WHERE `+
+		`name = $1`,
 		[]any{connectionsVersion, connectionsEdits}, &version, &log)
 	if err != nil {
 		return store.Edits{}, err

@@ -29,9 +29,11 @@ func commitLatency(b *testing.B, s *Store) time.Duration {
 func benchMessage(lane string, body []byte, now time.Time) store.NewMessage {
 	env := mime.Envelope{From: "erp@contoso.it", Recipients: []mime.Recipient{{Address: "anna@example.com"}}}
 	return store.NewMessage{
-		Message: store.Message{MessageID: "<1@contoso.it>", Subject: "Fattura", From: "erp@contoso.it", Envelope: env, Client: "c", EntryPoint: "smtp", Class: "transactional", ReceivedAt: now},
-		Head:    []byte("From: erp@contoso.it\r\nSubject: Fattura\r\n\r\n"), Body: mime.Bytes(body),
-		Deliveries: []store.NewDelivery{{Route: store.Route{Connection: "x", Lane: lane}, Recipients: env.Recipients, ExpiresAt: now.Add(72 * time.Hour)}},
+		Message: store.Message{MessageID: "<1@contoso.it>", Subject: "Fattura", From: "erp@contoso.it", Envelope: env,
+			Client: "c", EntryPoint: "smtp", Class: "transactional", ReceivedAt: now},
+		Head: []byte("From: erp@contoso.it\r\nSubject: Fattura\r\n\r\n"), Body: mime.Bytes(body),
+		Deliveries: []store.NewDelivery{{Route: store.Route{Connection: "x", Lane: lane}, Recipients: env.Recipients,
+			ExpiresAt: now.Add(72 * time.Hour)}},
 	}
 }
 
@@ -41,7 +43,8 @@ func benchFinish(c store.Claimed, now time.Time) store.Finish {
 		rs[i].State, rs[i].At = store.RecipientSent, now
 	}
 	return store.Finish{Lease: c.Lease,
-		Outcome:    store.Outcome{EndedAt: now, Class: adapters.Accepted, Receipt: &adapters.Receipt{Provider: adapters.SMTP, Route: "smtp", Reply: "250 2.0.0 queued", Status: 250, At: now}},
+		Outcome: store.Outcome{EndedAt: now, Class: adapters.Accepted,
+			Receipt: &adapters.Receipt{Provider: adapters.SMTP, Route: "smtp", Reply: "250 2.0.0 queued", Status: 250, At: now}},
 		Transition: store.Transition{Now: now, State: store.Sent, Recipients: rs, Progress: store.Progress{Class: adapters.Accepted}}}
 }
 
@@ -66,7 +69,9 @@ func BenchmarkPipeline(b *testing.B) {
 				wg.Go(func() {
 					for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
 						now := time.Now()
-						if _, err := s.Submit(ctx, store.Submission{Now: now, Messages: []store.NewMessage{benchMessage(fmt.Sprint("lane-", i%int64(p.lanes)), body, now)}}); err != nil {
+						if _, err := s.Submit(ctx,
+							store.Submission{Now: now,
+								Messages: []store.NewMessage{benchMessage(fmt.Sprint("lane-", i%int64(p.lanes)), body, now)}}); err != nil {
 							b.Error(err)
 							return
 						}

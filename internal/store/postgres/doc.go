@@ -2,7 +2,8 @@
 // nodes share.
 //
 // What is asked of a node while a transaction commits goes together into the
-// next one: two round trips carry any number of calls. The first round trip locks the lanes that the calls touch, in the order of their ids,
+// next one: two round trips carry any number of calls. The first round trip locks the lanes that the calls
+// touch, in the order of their ids,
 // and loads what they need; the calls then work in memory; the second writes
 // what changed and commits. The row of a lane is the lock of all that is in it,
 // so that its limits hold over all nodes. A claim locks with SKIP LOCKED the

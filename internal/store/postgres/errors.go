@@ -134,7 +134,8 @@ func unavailable(err error) error {
 	case c == "55P03" || c == "57014":
 		hint = "the database is busy: a lock or an answer took too long"
 	case c == "08P01": // what pgbouncer says of all that it does not do
-		hint = "a connection pooler before the database refuses this (pgbouncer: pool_mode = session, enough default_pool_size, no parameters of its own in the URL), or the address is not a PostgreSQL server's"
+		hint = "a connection pooler before the database refuses this (pgbouncer: pool_mode = session, enough default_pool_size, no parameters " +
+			"of its own in the URL), or the address is not a PostgreSQL server's"
 	case c[:2] == "57" || c[:2] == "08":
 		hint = "the database is stopping or starting: sending and receiving go on by themselves"
 	case c[:2] == "XX":

@@ -25,7 +25,8 @@ var errTest = errors.New("a fault of the test")
 func send(t testing.TB, s *Store, lane string, body []byte) ([]store.Submitted, error) {
 	t.Helper()
 	now := time.Now()
-	return s.Submit(context.WithoutCancel(t.Context()), store.Submission{Now: now, Messages: []store.NewMessage{benchMessage(lane, body, now)}})
+	return s.Submit(context.WithoutCancel(t.Context()),
+		store.Submission{Now: now, Messages: []store.NewMessage{benchMessage(lane, body, now)}})
 }
 
 func node(t testing.TB, s *Store, name string) store.Node {

@@ -75,9 +75,11 @@ func (t *tx) loadUnheard(b *pgx.Batch, list []identityNeed) {
 			hours, keys, nows = append(hours, h), append(keys, list[i].key[:]), append(nows, engine.Micros(list[i].now))
 		}
 	}
-	b.Queue(`SELECT u.hour, u.key, u.msg, u.deliveries, u.until_at, u.until_at > x.now AND EXISTS (SELECT FROM deliveries d WHERE d.msg = u.msg AND d.state <= 4)
+	b.Queue(`SELECT u.hour, u.key, u.msg, u.deliveries, u.until_at, u.until_at > x.now AND EXISTS (SELECT FROM deliveries d WHERE d.msg = `+
+		`u.msg AND d.state <= 4)
 		FROM unnest($1::bigint[], $2::bytea[], $3::bigint[]) AS x (hour, key, now)
-		CROSS JOIN LATERAL (SELECT * FROM unheard WHERE hour = x.hour AND key = x.key OFFSET 0) u`, hours, keys, nows).Query(each(func(sc scan) error {
+		CROSS JOIN LATERAL (SELECT * FROM unheard WHERE hour = x.hour AND key = x.key OFFSET 0) u`, hours, keys,
+		nows).Query(each(func(sc scan) error {
 		a := &acceptance{}
 		var key, deliveries []byte
 		var until int64
@@ -134,7 +136,8 @@ func (t *tx) unheard(now time.Time, msgs []newMessage, out []store.Submitted) {
 		if old := t.known[key]; old != nil && !old.fresh { // gone by, or all of it has failed
 			t.forgotten = append(t.forgotten, store.Receipt{Hour: old.hour, Key: key, Message: old.msg})
 		}
-		t.known[key] = &acceptance{hour: store.HourOf(until), msg: out[i].ID, deliveries: out[i].Deliveries, until: until, counts: true, fresh: true}
+		t.known[key] = &acceptance{hour: store.HourOf(until), msg: out[i].ID, deliveries: out[i].Deliveries, until: until, counts: true,
+			fresh: true}
 		out[i].Receipt = store.Receipt{Hour: store.HourOf(until), Key: key, Message: out[i].ID}
 	}
 }
@@ -162,6 +165,7 @@ func (t *tx) writeUnheard(b *pgx.Batch, heard []store.Receipt) {
 	}
 	if len(hours) > 0 {
 		b.Queue(`INSERT INTO unheard (hour, key, msg, deliveries, until_at)
-			SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::uuid[], $4::bytea[], $5::bigint[]) AS x ORDER BY 1, 2`, hours, keys, msgs, deliveries, untils)
+			SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::uuid[], $4::bytea[], $5::bigint[]) AS x ORDER BY 1, 2`, hours, keys, msgs,
+			deliveries, untils)
 	}
 }

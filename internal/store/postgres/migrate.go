@@ -105,9 +105,11 @@ func (s *Store) olderThanSchema(ctx context.Context, conn *pgx.Conn, have, want 
 		return unavailable(fmt.Errorf("the database's schema cannot be read: %w", err))
 	}
 	if oldest > want {
-		return fmt.Errorf("the database was written by a newer postino (schema %d, which needs one that knows %d; this one knows %d): install that version again", have, oldest, want)
+		return fmt.Errorf("the database was written by a newer postino (schema %d, which needs one that knows %d; this one knows %d): install "+
+			"that version again", have, oldest, want)
 	}
-	s.opt.Log.Warn("the database has the schema of a newer postino, which this one can work with: bring all nodes to one version soon", "schema", have, "known", want)
+	s.opt.Log.Warn("the database has the schema of a newer postino, which this one can work with: bring all nodes to one version soon",
+		"schema", have, "known", want)
 	return nil
 }
 

@@ -116,7 +116,8 @@ func TestThreeNodes(t *testing.T) {
 		}
 		for _, e := range p.Entries {
 			d := e.Delivery
-			st := store.Transition{Delivery: d.ID, Epoch: d.Epoch, Now: time.Now(), State: store.Unverified, NextAt: time.Now(), Progress: d.Progress}
+			st := store.Transition{Delivery: d.ID, Epoch: d.Epoch, Now: time.Now(), State: store.Unverified, NextAt: time.Now(),
+				Progress: d.Progress}
 			if err := nodes[2].Transition(t.Context(), st); err != nil {
 				t.Error(err)
 			}
@@ -263,7 +264,8 @@ func TestEditIsHeard(t *testing.T) {
 			t.Errorf("%s was not heard of", what)
 		}
 	}
-	c, err := a.PutConnection(t.Context(), time.Now(), &gateway.Connection{Connection: adapters.Connection{Name: "x", Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}}})
+	c, err := a.PutConnection(t.Context(), time.Now(),
+		&gateway.Connection{Connection: adapters.Connection{Name: "x", Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,9 +28,11 @@ type primary struct {
 }
 
 var (
-	errStandby = errors.New("the server is a standby: it takes no mail. Name all servers in the database URL, with target_session_attrs=read-write, or the address that follows the primary")
-	errOld     = errors.New("the server is an old primary: another one was promoted since. Make it a standby of that one (pg_rewind or pg_basebackup), or take it off the network")
-	errOther   = errors.New("another database cluster than before answers at this address: if that is meant, restart postino")
+	errStandby = errors.New("the server is a standby: it takes no mail. Name all servers in the database URL, with " +
+		"target_session_attrs=read-write, or the address that follows the primary")
+	errOld = errors.New("the server is an old primary: another one was promoted since. Make it a standby of that one (pg_rewind or " +
+		"pg_basebackup), or take it off the network")
+	errOther = errors.New("another database cluster than before answers at this address: if that is meant, restart postino")
 )
 
 // admit judges a server at the login.
@@ -46,7 +48,8 @@ func (p *primary) admit(is identity) error {
 	case is.timeline < p.is.timeline && is.timeline != 0:
 		return fmt.Errorf("%w (its timeline is %d, the newest %d)", errOld, is.timeline, p.is.timeline)
 	case is.timeline > p.is.timeline && p.is.timeline != 0:
-		p.s.opt.Log.Warn("another server is the primary now: connections to the earlier one are closed", "timeline", is.timeline, "before", p.is.timeline)
+		p.s.opt.Log.Warn("another server is the primary now: connections to the earlier one are closed", "timeline", is.timeline,
+			"before", p.is.timeline)
 		p.s.recent.moved(p.is)
 		p.is = is
 		go p.closeOld() // not under the lock, and not in the middle of a login

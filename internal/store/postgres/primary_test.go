@@ -142,7 +142,8 @@ func TestRecall(t *testing.T) {
 	}
 	// As a standby that was a little behind has them.
 	for _, lane := range []string{"finished", "under way"} {
-		if _, err := s.pool.Exec(t.Context(), `UPDATE deliveries SET state = 0, epoch = 0, attempts = 0, node = '', kind = '' WHERE id = $1`, [16]byte(by[lane].Delivery.ID)); err != nil {
+		if _, err := s.pool.Exec(t.Context(), `UPDATE deliveries SET state = 0, epoch = 0, attempts = 0, node = '', kind = '' WHERE id = $1`,
+			[16]byte(by[lane].Delivery.ID)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -161,7 +162,8 @@ func TestRecall(t *testing.T) {
 		}
 		got[lane] = d.State
 	}
-	want := map[string]store.State{"finished": store.Unverified, "under way": store.Unverified, "released": store.Queued, "kept": store.Sending}
+	want := map[string]store.State{"finished": store.Unverified, "under way": store.Unverified, "released": store.Queued,
+		"kept": store.Sending}
 	for lane, state := range want {
 		if got[lane] != state {
 			t.Errorf("%s: %v, not %v", lane, got[lane], state)

@@ -28,7 +28,8 @@ func TestActBesidePurge(t *testing.T) {
 		return nil
 	}})
 	other = open(t, Options{URL: s.opt.URL})
-	c, err := s.PutConnection(t.Context(), time.Now(), &gateway.Connection{Connection: adapters.Connection{Name: "x", Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}}})
+	c, err := s.PutConnection(t.Context(), time.Now(),
+		&gateway.Connection{Connection: adapters.Connection{Name: "x", Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +87,8 @@ func TestSkewedClocks(t *testing.T) {
 		s.skew.is = -clock // as compareClocks finds on a machine that is so much ahead
 		now := time.Now().Add(clock)
 		n := store.Node{Name: "n", Incarnation: 1}
-		if err := change(t.Context(), s, `INSERT INTO nodes VALUES ('n', 1, $1) ON CONFLICT (name) DO UPDATE SET incarnation = 1, until_at = $1`, engine.Micros(now.Add(12*time.Second).Add(s.skew.difference()))); err != nil {
+		if err := change(t.Context(), s, `INSERT INTO nodes VALUES ('n', 1, $1) ON CONFLICT (name) DO UPDATE SET incarnation = 1, until_at = $1`,
+			engine.Micros(now.Add(12*time.Second).Add(s.skew.difference()))); err != nil {
 			t.Fatal(err)
 		}
 		return n

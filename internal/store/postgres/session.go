@@ -111,7 +111,8 @@ func (s *Store) greet(ctx context.Context, c *pgconn.PgConn, settings map[string
 			return err
 		}
 		s.commitOff.Do(func() {
-			s.opt.Log.Warn("synchronous_commit is off for this user or database: postino sets it to on for its own sessions, or accepted mail would not be on disk")
+			s.opt.Log.Warn("synchronous_commit is off for this user or database: postino sets it to on for its own sessions, or accepted mail " +
+				"would not be on disk")
 		})
 	}
 	c.CustomData()[identityKey] = is
@@ -165,8 +166,10 @@ func identityOf(c *pgconn.PgConn) identity {
 // The timeline in the name of the file that is written now is that of the
 // server at this moment; the control file has it only after a checkpoint.
 const (
-	whoAmI = `SELECT pg_backend_pid(), pg_is_in_recovery(), current_setting('synchronous_commit'), current_setting('synchronous_standby_names')`
-	where0 = `, CASE WHEN pg_is_in_recovery() THEN '' ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END, (SELECT system_identifier FROM pg_control_system())`
+	whoAmI = `SELECT pg_backend_pid(), pg_is_in_recovery(), current_setting('synchronous_commit'), ` +
+		`current_setting('synchronous_standby_names')`
+	where0 = `, CASE WHEN pg_is_in_recovery() THEN '' ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END, (SELECT ` +
+		`system_identifier FROM pg_control_system())`
 )
 
 func identify(ctx context.Context, c *pgconn.PgConn) (identity, error) {
@@ -219,5 +222,6 @@ func watchCommit(c *pgconn.PgConn) (replicated func() bool) {
 
 // errNotReplicated: a commit was not waited for. Nobody is told of it.
 func errNotReplicated() *dbError {
-	return &dbError{broken: true, inDoubt: true, err: errors.New("the database stopped waiting for its standby: the transaction may be lost with this server")}
+	return &dbError{broken: true, inDoubt: true,
+		err: errors.New("the database stopped waiting for its standby: the transaction may be lost with this server")}
 }

@@ -49,6 +49,7 @@ func (k *skew) note(s *Store, difference time.Duration, now time.Time) {
 	}
 	if k.is.Abs() >= otherClock && now.Sub(k.warnd) > time.Minute {
 		k.warnd = now
-		s.opt.Log.Warn("this machine's clock is not the database's: set both by NTP, or mail leaves early or late", "this_machine", now.UTC().Format(time.RFC3339), "database_later_by", k.is.Round(time.Millisecond).String())
+		s.opt.Log.Warn("this machine's clock is not the database's: set both by NTP, or mail leaves early or late",
+			"this_machine", now.UTC().Format(time.RFC3339), "database_later_by", k.is.Round(time.Millisecond).String())
 	}
 }

@@ -207,5 +207,6 @@ func errLocked() error {
 }
 
 func errBusy(err error) error {
-	return &dbError{broken: true, err: fmt.Errorf("%w: all connections of the pool are in use (pool_max_conns in the database URL): %w", store.ErrUnavailable, err)}
+	return &dbError{broken: true, err: fmt.Errorf("%w: all connections of the pool are in use (pool_max_conns in the database URL): %w",
+		store.ErrUnavailable, err)}
 }

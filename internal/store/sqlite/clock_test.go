@@ -93,7 +93,8 @@ func TestTakenWhileClockAhead(t *testing.T) {
 			t.Fatalf("claimed %d, %v", len(cc), err)
 		}
 		for _, c := range cc {
-			if d := c.Delivery; d.CreatedAt.After(right.Add(time.Second)) || d.ExpiresAt.Sub(d.CreatedAt) != 72*time.Hour || d.WarnAt.Sub(d.CreatedAt) != 4*time.Hour {
+			if d := c.Delivery; d.CreatedAt.After(right.Add(time.Second)) || d.ExpiresAt.Sub(d.CreatedAt) != 72*time.Hour ||
+				d.WarnAt.Sub(d.CreatedAt) != 4*time.Hour {
 				t.Errorf("made %v, expires %v, warned %v", d.CreatedAt, d.ExpiresAt, d.WarnAt)
 			}
 		}

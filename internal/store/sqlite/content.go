@@ -36,7 +36,8 @@ func (s *Store) Content(ctx context.Context, id store.ID) (store.Content, error)
 	var head, inline []byte
 	var start, sum sql.NullInt64
 	var spooled bool
-	if err := s.read(ctx, `SELECT m.size, m.sha256, b.head, b.body, b.body IS NULL, b.start, b.head_sum FROM messages m LEFT JOIN bodies b ON b.msg = m.seq WHERE m.id = ?`,
+	if err := s.read(ctx, `SELECT m.size, m.sha256, b.head, b.body, b.body IS NULL, b.start, b.head_sum FROM messages m LEFT JOIN bodies b `+
+		`ON b.msg = m.seq WHERE m.id = ?`,
 		[]any{id}, &m.Size, &m.BodySHA256, &head, &inline, &spooled, &start, &sum); err != nil {
 		return nil, err
 	}

@@ -57,7 +57,8 @@ func (t *tx) resubmitted(now time.Time, msgs []newMessage, out []store.Submitted
 			args = append(args, h)
 		}
 		var deliveries []byte
-		err := t.row(`SELECT hour, msg, deliveries FROM unheard WHERE hour IN (?`+strings.Repeat(`, ?`, len(hours)-1)+`) AND key = ? AND until_at > ? LIMIT 1`,
+		err := t.row(`SELECT hour, msg, deliveries FROM unheard WHERE hour IN (?`+strings.Repeat(`, ?`, len(hours)-1)+
+			`) AND key = ? AND until_at > ? LIMIT 1`,
 			append(args, r.Key[:], engine.Micros(now)), &r.Hour, &r.Message, &deliveries)
 		if errors.Is(err, sql.ErrNoRows) {
 			continue
@@ -67,7 +68,8 @@ func (t *tx) resubmitted(now time.Time, msgs []newMessage, out []store.Submitted
 		}
 		// Deliveries that were placed in this transaction may not be rows yet.
 		n, err := t.change(`UPDATE messages SET resubmitted = resubmitted + 1 WHERE id = ? AND
-			(NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.msg = messages.seq) OR EXISTS (SELECT 1 FROM deliveries d WHERE d.msg = messages.seq AND d.state <= 4))`, r.Message)
+			(NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.msg = messages.seq) OR EXISTS (SELECT 1 FROM deliveries d WHERE d.msg = messages.seq `+
+			`AND d.state <= 4))`, r.Message)
 		if err != nil {
 			return err
 		}

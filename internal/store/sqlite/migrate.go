@@ -79,7 +79,8 @@ func migrate(ctx context.Context, file string) (err error) {
 		return unavailable(fmt.Errorf("the database %s cannot be read: %w", file, err))
 	}
 	if have > want {
-		return fmt.Errorf("the database %s was written by a newer postino (schema %d, this one knows %d): install that version again", file, have, want)
+		return fmt.Errorf("the database %s was written by a newer postino (schema %d, this one knows %d): install that version again", file,
+			have, want)
 	}
 	if _, err := p.Up(ctx); err != nil {
 		return unavailable(fmt.Errorf("the database %s cannot be brought to schema %d: %w", file, want, err))

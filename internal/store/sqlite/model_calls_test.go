@@ -202,7 +202,8 @@ func (m *model) act() call {
 	if len(ids) == 0 {
 		return nothing
 	}
-	a := store.Action{Verb: []store.Verb{store.DoRetry, store.DoCancel, store.DoHold, store.DoRelease}[m.r.IntN(4)], Deliveries: ids, Now: m.now}
+	a := store.Action{Verb: []store.Verb{store.DoRetry, store.DoCancel, store.DoHold, store.DoRelease}[m.r.IntN(4)], Deliveries: ids,
+		Now: m.now}
 	for _, id := range ids {
 		m.busy[id] = true
 	}

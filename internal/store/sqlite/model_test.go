@@ -275,7 +275,8 @@ func (m *model) message() store.NewMessage {
 	}
 	nm := benchMessage("", []byte("body"), m.now)
 	nm.ID, nm.Client, nm.Envelope.Recipients = store.NewID(), fmt.Sprint("client", m.r.IntN(2)), rcpts
-	nm.Deliveries[0] = store.NewDelivery{ID: store.NewID(), Route: m.route(), Recipients: rcpts, ExpiresAt: m.now.Add(1000 * time.Hour), Held: m.r.IntN(12) == 0}
+	nm.Deliveries[0] = store.NewDelivery{ID: store.NewID(), Route: m.route(), Recipients: rcpts, ExpiresAt: m.now.Add(1000 * time.Hour),
+		Held: m.r.IntN(12) == 0}
 	if m.r.IntN(4) == 0 {
 		nm.Deliveries[0].NextAt = m.now.Add(time.Duration(m.r.IntN(60)) * time.Second)
 	}

@@ -25,7 +25,8 @@ func testAbandoned(t *testing.T, h Harness) {
 	want(t, "leases of the node", len(leased("a", after(60))), 2)
 	want(t, "those from before", leased("a", after(10))[0], mine.Lease)
 	want(t, "leases of the other node", leased("b", after(60))[0], theirs.Lease)
-	n, err := s.Abandon(ctx, after(30), []store.Lease{mine.Lease, {Delivery: old.Lease.Delivery, Epoch: old.Lease.Epoch - 1, No: 1, Node: "a"}, {Delivery: store.NewID()}})
+	n, err := s.Abandon(ctx, after(30),
+		[]store.Lease{mine.Lease, {Delivery: old.Lease.Delivery, Epoch: old.Lease.Epoch - 1, No: 1, Node: "a"}, {Delivery: store.NewID()}})
 	must(t, err)
 	want(t, "ended", n, 1)
 	d := delivery(t, s, mine.Delivery.ID)

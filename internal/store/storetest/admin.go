@@ -14,7 +14,8 @@ func testList(t *testing.T, h Harness) {
 	n := register(t, s, "n", t0())
 	var ids []store.ID
 	for i := range 25 {
-		_, id := submit(t, s, letter{lane: fmt.Sprint("l", i%2), client: fmt.Sprint("c", i%3), connection: fmt.Sprint("x", i%5), at: after(float64(i)),
+		_, id := submit(t, s, letter{lane: fmt.Sprint("l", i%2), client: fmt.Sprint("c", i%3), connection: fmt.Sprint("x", i%5),
+			at: after(float64(i)),
 			to: []string{fmt.Sprintf("Person%02d@example.com", i)}, tag: map[bool]string{true: "t"}[i == 7], held: i%10 == 9})
 		ids = append(ids, id)
 	}
@@ -144,10 +145,12 @@ func testAct(t *testing.T, h Harness) {
 	for i := range 12 {
 		submit(t, s, letter{lane: "many", client: fmt.Sprint("c", i%2)})
 	}
-	r, err := s.Act(t.Context(), store.Action{Verb: store.DoCancel, Filter: store.Filter{Client: "c1", States: []store.State{store.Queued}}, Now: after(13), Max: 4})
+	r, err := s.Act(t.Context(), store.Action{Verb: store.DoCancel, Filter: store.Filter{Client: "c1", States: []store.State{store.Queued}},
+		Now: after(13), Max: 4})
 	must(t, err)
 	want(t, "stopped", r, store.ActionResult{Changed: 4, More: true})
-	r, err = s.Act(t.Context(), store.Action{Verb: store.DoCancel, Filter: store.Filter{Client: "c1", States: []store.State{store.Queued}}, Now: after(13)})
+	r, err = s.Act(t.Context(), store.Action{Verb: store.DoCancel, Filter: store.Filter{Client: "c1", States: []store.State{store.Queued}},
+		Now: after(13)})
 	must(t, err)
 	want(t, "the rest", r, store.ActionResult{Changed: 2})
 	want(t, "left", len(claim(t, s, n, after(14), 99)), 6)
@@ -164,10 +167,12 @@ func testAct(t *testing.T, h Harness) {
 	}
 	// What has another state meanwhile than the one that was asked for stays.
 	_, moved := submit(t, s, letter{lane: "moved"})
-	only, err := s.Act(t.Context(), store.Action{Verb: store.DoHold, Deliveries: []store.ID{moved}, Filter: store.Filter{States: []store.State{store.Unverified}}, Now: after(90)})
+	only, err := s.Act(t.Context(), store.Action{Verb: store.DoHold, Deliveries: []store.ID{moved},
+		Filter: store.Filter{States: []store.State{store.Unverified}}, Now: after(90)})
 	must(t, err)
 	want(t, "in another state", only, store.ActionResult{Skipped: 1})
-	only, err = s.Act(t.Context(), store.Action{Verb: store.DoCancel, Deliveries: []store.ID{moved}, Filter: store.Filter{States: []store.State{store.Unverified, store.Queued}}, Now: after(91)})
+	only, err = s.Act(t.Context(), store.Action{Verb: store.DoCancel, Deliveries: []store.ID{moved},
+		Filter: store.Filter{States: []store.State{store.Unverified, store.Queued}}, Now: after(91)})
 	must(t, err)
 	want(t, "in one of the states", only, store.ActionResult{Changed: 1})
 	// An id that is named twice counts once, whatever is done to it.
@@ -232,7 +237,8 @@ func testStats(t *testing.T, h Harness) {
 	must(t, s.ChangeLane(t.Context(), after(2), "l0", store.LaneChange{PauseUntil: &never}))
 	st, err = s.Stats(t.Context(), after(10))
 	must(t, err)
-	want(t, "states", fmt.Sprint(st.States), fmt.Sprint(map[store.State]int64{store.Queued: 2, store.Sending: 1, store.Held: 1, store.Sent: 1, store.Failed: 1}))
+	want(t, "states", fmt.Sprint(st.States),
+		fmt.Sprint(map[store.State]int64{store.Queued: 2, store.Sending: 1, store.Held: 1, store.Sent: 1, store.Failed: 1}))
 	want(t, "oldest", st.OldestDue, after(3))
 	want(t, "lanes", st.Lanes, 3)
 	want(t, "paused", st.Paused, 1)

@@ -31,7 +31,8 @@ func testClaim(t *testing.T, h Harness) {
 	at, err := s.Attempts(t.Context(), did)
 	must(t, err)
 	want(t, "attempts", len(at), 1)
-	want(t, "attempt", fmt.Sprint(at[0].No, at[0].Kind, at[0].Connection, at[0].Lane, at[0].Node, at[0].Epoch, at[0].StartedAt, at[0].EndedAt.IsZero(), at[0].Recipients),
+	want(t, "attempt", fmt.Sprint(at[0].No, at[0].Kind, at[0].Connection, at[0].Lane, at[0].Node, at[0].Epoch, at[0].StartedAt,
+		at[0].EndedAt.IsZero(), at[0].Recipients),
 		fmt.Sprint(1, store.Send, "conn-1", "lane-1", "n", 1, t0(), true, 1))
 	d := delivery(t, s, did)
 	want(t, "state", d.State, store.Sending)
@@ -219,7 +220,8 @@ func testWaiting(t *testing.T, h Harness) {
 		must(t, err)
 		var out []string
 		for _, w := range ww {
-			out = append(out, fmt.Sprintf("%s in %s: %d from %d, limit %d", w.Connection, w.Lane.Key, w.Lane.Queued, w.Lane.NextAt.Sub(t0())/time.Second, w.Lane.Limits.RecipientsPerDay))
+			out = append(out, fmt.Sprintf("%s in %s: %d from %d, limit %d", w.Connection, w.Lane.Key, w.Lane.Queued,
+				w.Lane.NextAt.Sub(t0())/time.Second, w.Lane.Limits.RecipientsPerDay))
 		}
 		slices.Sort(out)
 		return strings.Join(out, "; ")
@@ -314,7 +316,8 @@ func testPause(t *testing.T, h Harness) {
 	// A connection: the others of its lane go on.
 	submit(t, s, letter{lane: "shared", connection: "x"})
 	submit(t, s, letter{lane: "shared", connection: "y"})
-	must(t, s.ChangeConnection(ctx, after(200), "x", store.ConnectionChange{PauseUntil: &never, Error: &adapters.Error{Class: adapters.Auth, Code: "AADSTS7000222"}}))
+	must(t, s.ChangeConnection(ctx, after(200),
+		"x", store.ConnectionChange{PauseUntil: &never, Error: &adapters.Error{Class: adapters.Auth, Code: "AADSTS7000222"}}))
 	submit(t, s, letter{lane: "other", connection: "x"})
 	got := claim(t, s, n, after(200), 10)
 	want(t, "of the connection that is not paused", len(got), 1)

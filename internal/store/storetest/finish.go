@@ -92,7 +92,8 @@ func testFinish(t *testing.T, h Harness) {
 	if s.Finish(ctx, f) == nil {
 		t.Error("a step to leased was taken")
 	}
-	wantErr(t, "no such delivery", s.Finish(ctx, accepted(store.Claimed{Lease: store.Lease{Delivery: store.NewID(), Epoch: 1}}, after(1))), store.ErrNotFound)
+	wantErr(t, "no such delivery", s.Finish(ctx, accepted(store.Claimed{Lease: store.Lease{Delivery: store.NewID(), Epoch: 1}}, after(1))),
+		store.ErrNotFound)
 }
 
 func testLeases(t *testing.T, h Harness) {
@@ -229,7 +230,8 @@ func testSettle(t *testing.T, h Harness) {
 	n := register(t, s, "n", t0())
 	_, id := submit(t, s, letter{next: after(10), warn: after(4)})
 	notice := letter{lane: "back", notification: true, at: after(5)}.message()
-	step := store.Transition{Delivery: id, Epoch: 0, Now: after(5), State: store.Queued, NextAt: after(10), Warned: true, Messages: []store.NewMessage{notice}}
+	step := store.Transition{Delivery: id, Epoch: 0, Now: after(5), State: store.Queued, NextAt: after(10), Warned: true,
+		Messages: []store.NewMessage{notice}}
 	must(t, s.Transition(ctx, step))
 	m, err := s.Message(ctx, notice.ID)
 	must(t, err)
@@ -338,7 +340,8 @@ func testDeadlines(t *testing.T, h Harness) {
 	want(t, "most overdue first", due[0].ID, b)
 	want(t, "nothing after", next.IsZero(), true)
 	for _, d := range due {
-		must(t, s.Transition(ctx, store.Transition{Delivery: d.ID, Epoch: d.Epoch, Now: after(10), State: d.State, NextAt: d.NextAt, Warned: true}))
+		must(t, s.Transition(ctx, store.Transition{Delivery: d.ID, Epoch: d.Epoch, Now: after(10), State: d.State, NextAt: d.NextAt,
+			Warned: true}))
 	}
 	due, next = ask(11)
 	want(t, "warned", len(due), 0)
@@ -373,7 +376,8 @@ func testDeadlines(t *testing.T, h Harness) {
 		d := delivery(t, s, u)
 		word := d.Progress
 		word.SenderNotified = told
-		must(t, s.Transition(ctx, store.Transition{Delivery: u, Epoch: d.Epoch, Now: after(300), State: d.State, NextAt: d.NextAt, Progress: word, Warned: told}))
+		must(t, s.Transition(ctx, store.Transition{Delivery: u, Epoch: d.Epoch, Now: after(300), State: d.State, NextAt: d.NextAt,
+			Progress: word, Warned: told}))
 	}
 	due, _ = ask(1e6)
 	want(t, "shown again", slices.ContainsFunc(due, is), false)

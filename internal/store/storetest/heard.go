@@ -77,10 +77,12 @@ func testUnheard(t *testing.T, h Harness) {
 
 	// An answer under an idempotency key is the first one's as well.
 	key := &store.Idempotency{Client: "client-1", Key: "k", Request: []byte("r"), ExpiresAt: after(9000)}
-	keyed, err := s.Submit(t.Context(), store.Submission{Now: after(150), Messages: []store.NewMessage{again("twin", nil, false)}, Idempotency: key})
+	keyed, err := s.Submit(t.Context(), store.Submission{Now: after(150), Messages: []store.NewMessage{again("twin", nil, false)},
+		Idempotency: key})
 	must(t, err)
 	want(t, "under a key", keyed[0].Resubmitted, true)
-	replay, err := s.Submit(t.Context(), store.Submission{Now: after(151), Messages: []store.NewMessage{again("twin", nil, false)}, Idempotency: key})
+	replay, err := s.Submit(t.Context(), store.Submission{Now: after(151), Messages: []store.NewMessage{again("twin", nil, false)},
+		Idempotency: key})
 	must(t, err)
 	want(t, "the key again", replay[0].ID == keyed[0].ID && replay[0].Replayed, true)
 }
@@ -98,7 +100,8 @@ func testUnheardTogether(t *testing.T, h Harness) {
 			if i%2 == 1 {
 				st = other
 			}
-			out, err := st.Submit(t.Context(), store.Submission{Now: after(float64(i)), Messages: []store.NewMessage{again("a", []byte("body"), true)}})
+			out, err := st.Submit(t.Context(),
+				store.Submission{Now: after(float64(i)), Messages: []store.NewMessage{again("a", []byte("body"), true)}})
 			if err != nil {
 				t.Error(err)
 				return

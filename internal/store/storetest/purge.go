@@ -119,7 +119,8 @@ func testPurgeRounds(t *testing.T, h Harness) {
 		if res.Bodies > 3 || res.Records > 3 || res.Events > 30 || res.Expired > 6 {
 			t.Fatalf("more than was asked for: %+v", res)
 		}
-		got.Bodies, got.Records, got.Events, got.Expired = got.Bodies+res.Bodies, got.Records+res.Records, got.Events+res.Events, got.Expired+res.Expired
+		got.Bodies, got.Records, got.Events, got.Expired = got.Bodies+res.Bodies, got.Records+res.Records, got.Events+res.Events,
+			got.Expired+res.Expired
 		more, r.After = res.More, res.Next
 		if calls > 30 {
 			t.Fatal("the round does not end")

@@ -152,7 +152,8 @@ func testConnectionState(t *testing.T, h Harness) {
 	// Paused by an outcome, in the same transaction; an edit ends it.
 	never := store.Never()
 	f := failed(got[0], adapters.Auth, after(3), after(3))
-	f.Transition.Connection = &store.ConnectionChange{PauseUntil: &never, Error: f.Outcome.Error, Breaker: &store.Breaker{State: "open", Failures: 5, OpenUntil: after(60)}}
+	f.Transition.Connection = &store.ConnectionChange{PauseUntil: &never, Error: f.Outcome.Error,
+		Breaker: &store.Breaker{State: "open", Failures: 5, OpenUntil: after(60)}}
 	must(t, s.Finish(ctx, f))
 	want(t, "paused", len(claim(t, s, n, after(4), 9)), 0)
 	st, err := s.ConnectionState(ctx, c.ID)
@@ -182,7 +183,9 @@ func testClients(t *testing.T, h Harness) {
 	ctx := t.Context()
 	v0, err := s.ClientsVersion(ctx)
 	must(t, err)
-	c, err := s.PutClient(ctx, store.Client{Name: "Scanner", SecretHash: "h", Networks: []netip.Prefix{netip.MustParsePrefix("192.168.1.0/24")}, Senders: []string{"*@contoso.it"}, PerMinute: 7, NotifyOff: true})
+	c, err := s.PutClient(ctx,
+		store.Client{Name: "Scanner", SecretHash: "h", Networks: []netip.Prefix{netip.MustParsePrefix("192.168.1.0/24")},
+			Senders: []string{"*@contoso.it"}, PerMinute: 7, NotifyOff: true})
 	must(t, err)
 	v1, err := s.ClientsVersion(ctx)
 	must(t, err)
@@ -241,7 +244,8 @@ func testEvents(t *testing.T, h Harness) {
 	id := store.NewID()
 	must(t, s.AppendEvents(ctx, store.NewEvent{Type: "a", At: t0(), Client: "c1", Message: id, Data: json.RawMessage(`{"x":1}`)},
 		store.NewEvent{Type: "b", At: t0(), Client: "c2"}, store.NewEvent{Type: "a", At: t0(), Client: "c2"}))
-	_, err = s.Submit(ctx, store.Submission{Now: t0(), Messages: []store.NewMessage{letter{}.message()}, Events: []store.NewEvent{{Type: "message.accepted", At: t0()}}})
+	_, err = s.Submit(ctx, store.Submission{Now: t0(), Messages: []store.NewMessage{letter{}.message()},
+		Events: []store.NewEvent{{Type: "message.accepted", At: t0()}}})
 	must(t, err)
 	ev, err := s.Events(ctx, 0, 10, "", nil)
 	must(t, err)
@@ -258,7 +262,8 @@ func testEvents(t *testing.T, h Harness) {
 		client string
 		types  []string
 		n      int
-	}{{0, 2, "", nil, 2}, {ev[1].Seq, 10, "", nil, 2}, {0, 10, "c2", nil, 2}, {0, 10, "c2", []string{"a"}, 1}, {0, 10, "", []string{"a", "b"}, 3}, {ev[3].Seq, 10, "", nil, 0}} {
+	}{{0, 2, "", nil, 2}, {ev[1].Seq, 10, "", nil, 2}, {0, 10, "c2", nil, 2}, {0, 10, "c2", []string{"a"}, 1},
+		{0, 10, "", []string{"a", "b"}, 3}, {ev[3].Seq, 10, "", nil, 0}} {
 		got, err := s.Events(ctx, c.after, c.limit, c.client, c.types)
 		must(t, err)
 		want(t, fmt.Sprint("events ", c), len(got), c.n)

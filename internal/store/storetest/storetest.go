@@ -42,12 +42,15 @@ func Run(t *testing.T, h Harness) {
 		"claim": testClaim, "claim concurrently": testClaimRace, "concurrency of a lane": testConcurrency, "pace": testPace,
 		"daily budget": testBudget, "waiting": testWaiting, "fairness": testFairness, "pause": testPause,
 		"wait": testWait, "wait for a moment": testWaitClock, "wait ends": testWaitEnds, "wait together": testWaitTogether,
-		"finish": testFinish, "leases": testLeases, "abandoned": testAbandoned, "late node": testLateNode, "release": testRelease, "node restarts": testRestart,
+		"finish": testFinish, "leases": testLeases, "abandoned": testAbandoned, "late node": testLateNode, "release": testRelease,
+		"node restarts":     testRestart,
 		"settle and notify": testSettle, "fail over": testFailOver, "deadlines": testDeadlines,
-		"list": testList, "act": testAct, "resent": testResent, "stats": testStats, "purge": testPurge, "purge rounds": testPurgeRounds, "connection edits": testConnectionEdits,
-		"connections": testConnections, "connection state": testConnectionState, "clients": testClients, "events": testEvents,
+		"list": testList, "act": testAct, "resent": testResent, "stats": testStats, "purge": testPurge, "purge rounds": testPurgeRounds,
+		"connection edits": testConnectionEdits,
+		"connections":      testConnections, "connection state": testConnectionState, "clients": testClients, "events": testEvents,
 		"settings": testSettings, "reopen": testReopen, "two processes": testTwoProcesses, "closed": testClosed,
-		"submitters at once": testSubmitters, "model": testModel, "damage": testDamage, "unheard": testUnheard, "unheard together": testUnheardTogether, "clock set back": testClockSetBack,
+		"submitters at once": testSubmitters, "model": testModel, "damage": testDamage, "unheard": testUnheard,
+		"unheard together": testUnheardTogether, "clock set back": testClockSetBack,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -126,8 +129,10 @@ func (l letter) message() store.NewMessage {
 		env.Recipients = append(env.Recipients, mime.Recipient{Address: a, Notify: []string{"FAILURE"}, ORcpt: "rfc822;" + a})
 	}
 	return store.NewMessage{
-		Message: store.Message{ID: store.NewID(), MessageID: "<1@contoso.it>", Subject: "Fattura è pronta", From: "ERP@contoso.it", OriginalFrom: "o@contoso.it",
-			Envelope: env, Client: or(l.client, "client-1"), EntryPoint: "smtp", Class: "transactional", Tag: l.tag, ReceivedAt: l.at, Notification: l.notification},
+		Message: store.Message{ID: store.NewID(), MessageID: "<1@contoso.it>", Subject: "Fattura è pronta", From: "ERP@contoso.it",
+			OriginalFrom: "o@contoso.it",
+			Envelope:     env, Client: or(l.client, "client-1"), EntryPoint: "smtp", Class: "transactional", Tag: l.tag, ReceivedAt: l.at,
+			Notification: l.notification},
 		Head: []byte("From: erp@contoso.it\r\nMessage-ID: <1@contoso.it>\r\n\r\n"),
 		Body: mime.Bytes(l.body),
 		Deliveries: []store.NewDelivery{{
@@ -176,16 +181,20 @@ func accepted(c store.Claimed, now time.Time) store.Finish {
 		rs[i].State, rs[i].At = store.RecipientSent, now
 	}
 	return store.Finish{Lease: c.Lease,
-		Outcome:    store.Outcome{EndedAt: now, Class: adapters.Accepted, Receipt: &adapters.Receipt{Provider: adapters.Graph, ProviderID: "AAMk", Status: 202, At: now}},
-		Transition: store.Transition{Now: now, State: store.Sent, Recipients: rs, Progress: store.Progress{Class: adapters.Accepted, ProviderID: "AAMk"}}}
+		Outcome: store.Outcome{EndedAt: now, Class: adapters.Accepted,
+			Receipt: &adapters.Receipt{Provider: adapters.Graph, ProviderID: "AAMk", Status: 202, At: now}},
+		Transition: store.Transition{Now: now, State: store.Sent, Recipients: rs,
+			Progress: store.Progress{Class: adapters.Accepted, ProviderID: "AAMk"}}}
 }
 
 // failed finishes a claimed delivery to be tried again at next.
 func failed(c store.Claimed, class adapters.Class, now, next time.Time) store.Finish {
-	e := &adapters.Error{Class: class, Code: "ErrorServerBusy", Status: 503, RetryAfter: 30 * time.Second, Message: adapters.Text{EN: "the server is busy", IT: "il server è occupato"}}
+	e := &adapters.Error{Class: class, Code: "ErrorServerBusy", Status: 503, RetryAfter: 30 * time.Second,
+		Message: adapters.Text{EN: "the server is busy", IT: "il server è occupato"}}
 	return store.Finish{Lease: c.Lease, NotSent: c.Delivery.CountPending(),
-		Outcome:    store.Outcome{EndedAt: now, Class: class, Error: e},
-		Transition: store.Transition{Now: now, State: store.Queued, NextAt: next, Progress: store.Progress{Class: class, Error: e, Failures: c.Delivery.Failures + 1}}}
+		Outcome: store.Outcome{EndedAt: now, Class: class, Error: e},
+		Transition: store.Transition{Now: now, State: store.Queued, NextAt: next,
+			Progress: store.Progress{Class: class, Error: e, Failures: c.Delivery.Failures + 1}}}
 }
 
 func must(t testing.TB, err error) {

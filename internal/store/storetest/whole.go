@@ -105,7 +105,8 @@ func testModel(t *testing.T, h Harness) {
 		switch r := rnd.IntN(10); {
 		case r < 3:
 			key := string("abcd"[rnd.IntN(4)])
-			_, id := submit(t, s, letter{lane: key, client: fmt.Sprint("c", rnd.IntN(3)), connection: fmt.Sprint("x", rnd.IntN(2)), limits: limits[key], at: now,
+			_, id := submit(t, s, letter{lane: key, client: fmt.Sprint("c", rnd.IntN(3)), connection: fmt.Sprint("x", rnd.IntN(2)),
+				limits: limits[key], at: now,
 				next: now.Add(time.Duration(rnd.IntN(10)) * time.Second), to: many(1+rnd.IntN(3), "p%d@example.com")})
 			all[id] = true
 		case r < 6:
@@ -140,7 +141,8 @@ func testModel(t *testing.T, h Harness) {
 			held = on
 		default:
 			for id := range all { // a person does something to one of them
-				_, err := s.Act(t.Context(), store.Action{Verb: []store.Verb{store.DoHold, store.DoRelease, store.DoRetry}[rnd.IntN(3)], Deliveries: []store.ID{id}, Now: now})
+				_, err := s.Act(t.Context(), store.Action{Verb: []store.Verb{store.DoHold, store.DoRelease, store.DoRetry}[rnd.IntN(3)],
+					Deliveries: []store.ID{id}, Now: now})
 				must(t, err)
 				break
 			}

@@ -25,7 +25,8 @@ type ErrorWriter func(w http.ResponseWriter, r *http.Request, status int, code, 
 //	w.WriteHeader(http.StatusOK)
 //
 // A request that is refused between the two uses the fault up all the same.
-func (c *Core) HTTPFault(w http.ResponseWriter, r *http.Request, service, op, match string, fail ErrorWriter) (after func() bool, answered bool) {
+func (c *Core) HTTPFault(w http.ResponseWriter, r *http.Request, service, op, match string, fail ErrorWriter) (after func() bool,
+	answered bool) {
 	f, ok := c.Fault(service, op, match)
 	switch {
 	case !ok:

@@ -34,7 +34,8 @@ func TestContentHashLeavesAddressLinesOut(t *testing.T) {
 	t.Parallel()
 	s := newCore(t)
 	for name, tt := range map[string]struct{ msg, content string }{
-		"usual":        {"From: a\r\nSubject: x\r\nTo: b,\r\n c\r\nX-A: 1\r\n 2\r\nBCC : d\r\n\r\nTo: body\r\n", "Subject: x\r\nX-A: 1\r\n 2\r\n\r\nTo: body\r\n"},
+		"usual": {"From: a\r\nSubject: x\r\nTo: b,\r\n c\r\nX-A: 1\r\n 2\r\nBCC : d\r\n\r\nTo: body\r\n",
+			"Subject: x\r\nX-A: 1\r\n 2\r\n\r\nTo: body\r\n"},
 		"LF":           {"To: b\nSubject: x\n\nbody", "Subject: x\n\nbody"},
 		"header alone": {"Subject: x\r\nCc: y", "Subject: x\r\n"},
 		"no body":      {"Cc: y\r\nSubject: x", "Subject: x"},
@@ -60,7 +61,8 @@ func TestReceiveErrors(t *testing.T) {
 	t.Parallel()
 	s := newCore(t)
 	broken := errors.New("broken")
-	if _, err := s.Receive(io.MultiReader(strings.NewReader("To: x\r\n\r\n"+strings.Repeat("x", smallMessage)), iotest.ErrReader(broken))); !errors.Is(err, broken) {
+	if _, err := s.Receive(io.MultiReader(strings.NewReader("To: x\r\n\r\n"+strings.Repeat("x", smallMessage)),
+		iotest.ErrReader(broken))); !errors.Is(err, broken) {
 		t.Error(err)
 	}
 	if _, err := s.Receive(strings.NewReader(strings.Repeat("X: y\r\n", MaxHeader/6+1))); !errors.Is(err, ErrHeaderTooLarge) {
