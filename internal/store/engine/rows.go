@@ -55,6 +55,11 @@ type DeliveryRow struct {
 	D              store.Delivery
 	Corrupt        bool // its columns cannot be read: it must not be sent
 
+	// What a driver that writes at the end of the transaction keeps: whether the
+	// row is to be made or to be changed, and the key under which siblings join.
+	Fresh, Dirty bool
+	Join         string
+
 	state                                         int
 	kind                                          string
 	next, created, expires, warn, finished, since int64
@@ -133,6 +138,12 @@ type Lane struct {
 	Served    int64
 	Now       time.Time // of the last call that touched it
 	Dirty     bool
+
+	// The account that a driver may keep: the least Written of the subqueues,
+	// where that is known, and Ready and Served as they were written last.
+	First                       int64
+	FirstKnown                  bool
+	WrittenReady, WrittenServed int64
 }
 
 // LaneColumns are those of a Lane.

@@ -136,6 +136,11 @@ func (t *tx) keptMessages(ctx context.Context, rows []*deliveryRow) (map[store.I
 		kept[id] = has
 		return err
 	})(found)
+	for _, r := range rows {
+		if has, ok := kept[r.D.Message]; ok {
+			kept[r.D.ID] = has
+		}
+	}
 	return kept, dbErr(err)
 }
 
@@ -155,22 +160,8 @@ func (s *Store) act(ctx context.Context, a store.Action, ids []store.ID) (res st
 		if err != nil {
 			return err
 		}
-		for _, r := range rows {
-			has, known := kept[r.D.Message]
-			if r.D.State.Final() && !known { // purged meanwhile
-				res.Skipped++
-				continue
-			}
-			if a.Verb == store.DoRetry && known && !has || !a.Applies(&r.D) {
-				res.Skipped++
-				continue
-			}
-			if err := t.save(a.Now, r, func(d *store.Delivery) { d.Act(a.Verb, a.Now, a.ExpiresAt) }); err != nil {
-				return err
-			}
-			res.Changed++
-		}
-		return nil
+		res, err = engine.ActOn(unit{ctx, t}, a, rows, kept)
+		return err
 	})
 	return res, err
 }

@@ -100,7 +100,7 @@ func (s *Store) claim(ctx context.Context, r store.ClaimRequest) (rows []*claime
 		skipped := false
 		err := s.withConn(ctx, func(conn *pgxpool.Conn) (err error) {
 			rows = nil
-			c := &claimer{tx: newTx(s, conn), r: r, patient: patient, flows: map[*lane][]*flow{}, queues: map[*flow]*queue{}}
+			c := &claimer{tx: newTx(s, conn), r: r, patient: patient, flows: map[*lane][]*subqueue{}, queues: map[*subqueue]*queue{}}
 			defer func() {
 				if err != nil || len(c.lanes) == 0 {
 					rollback(ctx, conn)
@@ -139,9 +139,9 @@ type claimer struct {
 	*tx
 	r       store.ClaimRequest
 	patient bool
-	skipped bool              // lanes that are ready are locked by others
-	flows   map[*lane][]*flow // that may have something due, who is served next first
-	queues  map[*flow]*queue
+	skipped bool                  // lanes that are ready are locked by others
+	flows   map[*lane][]*subqueue // that may have something due, who is served next first
+	queues  map[*subqueue]*queue
 }
 
 // A queue is what was read of a flow, in the order in which it is due.
@@ -237,19 +237,19 @@ func (c *claimer) readFlows(ctx context.Context, lanes []*lane) error {
 		ids[i], c.flows[l] = l.ID, nil
 		l.Now, l.Dirty, l.NotBefore = c.r.Now, true, 0
 	}
-	rows, err := c.conn.Query(ctx, `SELECT `+flowColumns+` FROM unnest($1::bigint[]) x CROSS JOIN LATERAL
+	rows, err := c.conn.Query(ctx, `SELECT `+subqueueColumns+` FROM unnest($1::bigint[]) x CROSS JOIN LATERAL
 		(SELECT * FROM flows WHERE lane = x AND ready_at <= $2 ORDER BY ready_at, served LIMIT $3) flows ORDER BY flows.ready_at, flows.served`,
 		ids, engine.Micros(c.r.Now), max(c.r.Max, 16))
 	if err != nil {
 		return dbErr(err)
 	}
 	return dbErr(each(func(sc scan) error {
-		f, err := scanFlow(sc)
+		f, err := scanSubqueue(sc)
 		if err != nil {
 			return err
 		}
-		c.tx.flows[f.id], c.names[f.name] = f, f
-		l := c.lanes[f.lane]
+		c.tx.flows[f.ID], c.names[f.Name] = f, f
+		l := c.lanes[f.Lane]
 		c.flows[l] = append(c.flows[l], f)
 		return nil
 	})(rows))
@@ -275,7 +275,7 @@ func (c *claimer) readQueues(ctx context.Context, lanes []*lane, part int) error
 				c.queues[f] = q
 			}
 			if !q.all && len(q.rows) < each {
-				ids, limits, offsets = append(ids, f.id), append(limits, int64(each-len(q.rows))), append(offsets, int64(q.read))
+				ids, limits, offsets = append(ids, f.ID), append(limits, int64(each-len(q.rows))), append(offsets, int64(q.read))
 			}
 		}
 	}
@@ -298,7 +298,7 @@ func (c *claimer) readQueue(ctx context.Context, ids, limits, offsets []int64) e
 	got := map[int64]int64{}
 	err = each(func(sc scan) error {
 		row := &claimedRow{deliveryRow: &deliveryRow{}}
-		if err := sc(append(row.columns(), row.message.Columns(idColumn)...)...); err != nil {
+		if err := sc(append(columns(row.deliveryRow), row.message.Columns(idColumn)...)...); err != nil {
 			return err
 		}
 		got[row.Subqueue]++
@@ -324,7 +324,7 @@ func (c *claimer) fromLane(ctx context.Context, l *lane, want int) (out []*claim
 			break
 		}
 		part := max(1, room/len(c.flows[l]))
-		var on []*flow
+		var on []*subqueue
 		for i, f := range c.flows[l] {
 			n := min(part, want-len(out), l.Room(c.r.Now).Deliveries)
 			if n == 0 {
@@ -350,14 +350,14 @@ func (c *claimer) fromLane(ctx context.Context, l *lane, want int) (out []*claim
 }
 
 // fromFlow claims up to n deliveries of a flow in the order in which they are due.
-func (c *claimer) fromFlow(ctx context.Context, l *lane, f *flow, n int) (out []*claimedRow, full bool, err error) {
+func (c *claimer) fromFlow(ctx context.Context, l *lane, f *subqueue, n int) (out []*claimedRow, full bool, err error) {
 	q := c.queues[f]
 	if q == nil {
 		q = &queue{}
 		c.queues[f] = q
 	}
 	if !q.all && len(q.rows) < n {
-		if err := c.readQueue(ctx, []int64{f.id}, []int64{int64(n - len(q.rows))}, []int64{int64(q.read)}); err != nil {
+		if err := c.readQueue(ctx, []int64{f.ID}, []int64{int64(n - len(q.rows))}, []int64{int64(q.read)}); err != nil {
 			return nil, false, err
 		}
 	}
@@ -366,7 +366,7 @@ func (c *claimer) fromFlow(ctx context.Context, l *lane, f *flow, n int) (out []
 		d := row.Decode()
 		if row.Corrupt {
 			q.rows = q.rows[1:]
-			if err := c.save(c.r.Now, row.deliveryRow, func(d *store.Delivery) { d.HoldCorrupt(c.r.Now) }); err != nil {
+			if err := engine.Save(unit{ctx, c.tx}, c.r.Now, row.deliveryRow, func(d *store.Delivery) { d.HoldCorrupt(c.r.Now) }); err != nil {
 				return nil, false, err
 			}
 			continue
@@ -383,8 +383,8 @@ func (c *claimer) fromFlow(ctx context.Context, l *lane, f *flow, n int) (out []
 		c.mark(row.deliveryRow)
 		out = append(out, row)
 	}
-	c.left(f, int64(len(out)))
-	f.turn = engine.Micros(c.r.Now)
-	f.served++
+	engine.Left(unit{ctx, c.tx}, f, int64(len(out)))
+	f.Turn = engine.Micros(c.r.Now)
+	f.Served++
 	return out, full, nil
 }

@@ -27,9 +27,8 @@ func (s *Store) PutConnection(ctx context.Context, now time.Time, c *gateway.Con
 		if err := s.WriteConnection(recordsTx{ctx, t.conn}, out); err != nil {
 			return err
 		}
-		t.gates[out.ID] = &gate{inactive: !out.IsActive(), state: store.ConnectionState{Connection: out.ID}}
 		limits := out.EffectiveLimits()
-		return t.recompute(now, out.ID, &limits)
+		return engine.HoldConnection(unit{ctx, t}, now, out.ID, &engine.ConnectionHold{Inactive: !out.IsActive()}, &limits)
 	}))
 	if err != nil {
 		return nil, err
@@ -48,26 +47,15 @@ func (s *Store) DeleteConnection(ctx context.Context, now time.Time, id string) 
 		if err := s.RemoveConnection(recordsTx{ctx, t.conn}, id); err != nil {
 			return err
 		}
-		t.gates[id] = &gate{} // what still names it is the outbox's to hold
-		return t.recompute(now, id, nil)
+		// What still names it is the outbox's to hold.
+		return engine.HoldConnection(unit{ctx, t}, now, id, nil, nil)
 	}))
 }
 
 // ChangeConnection implements store.Connections.
 func (s *Store) ChangeConnection(ctx context.Context, now time.Time, id string, c store.ConnectionChange) error {
 	now = store.Micro(now)
-	return s.do(ctx, func(n *needs) { n.gate(id) }, func(_ context.Context, t *tx) error { return t.changeConnection(now, id, c) })
-}
-
-// changeConnection alters the state of a connection whose gate is loaded.
-func (t *tx) changeConnection(now time.Time, id string, c store.ConnectionChange) error {
-	g := t.gates[id]
-	before := g.paused
-	g.state.Change(now, c)
-	g.paused = engine.Micros(g.state.PausedUntil)
-	t.states = append(t.states, g.state)
-	if g.paused == before {
-		return nil
-	}
-	return t.recompute(now, id, nil)
+	return s.do(ctx, func(n *needs) { n.gate(id) }, func(ctx context.Context, t *tx) error {
+		return engine.ChangeConnection(unit{ctx, t}, now, id, c)
+	})
 }

@@ -107,8 +107,8 @@ func (t *tx) putDeliveries(b *pgx.Batch, rows []*deliveryRow, q string) error {
 			longs[j][i] = v
 		}
 		nodes[i], kinds[i] = d.Node, string(d.Kind)
-		if r.join != "" {
-			joins[i] = &r.join
+		if r.Join != "" {
+			joins[i] = &r.Join
 		}
 	}
 	b.Queue(q, ids, longs[0], positions, states, longs[1], longs[2], longs[3], longs[4], longs[5], attempts, longs[6], nodes, kinds, longs[7], joins,
@@ -159,14 +159,14 @@ func (t *tx) writeFlows(b *pgx.Batch) {
 	var ids, queued, due, gates, turns, served []int64
 	var stale []bool
 	for _, f := range t.flows {
-		if !f.dirty {
+		if !f.Dirty {
 			continue
 		}
-		if l := t.lanes[f.lane]; l != nil {
+		if l := t.lanes[f.Lane]; l != nil {
 			l.Dirty = true
 		}
-		ids, queued, due, gates, turns, served = append(ids, f.id), append(queued, f.queued), append(due, f.due), append(gates, f.gate), append(turns, f.turn), append(served, f.served)
-		stale = append(stale, f.staleDue || f.queued == 0)
+		ids, queued, due, gates, turns, served = append(ids, f.ID), append(queued, f.Queued), append(due, f.Due), append(gates, f.NotBefore), append(turns, f.Turn), append(served, f.Served)
+		stale = append(stale, f.Stale || f.Queued == 0)
 	}
 	if len(ids) == 0 {
 		return

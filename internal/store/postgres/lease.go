@@ -17,22 +17,12 @@ func (s *Store) Release(ctx context.Context, now time.Time, leases []store.Lease
 		for _, le := range leases {
 			n.deliveries = append(n.deliveries, le.Delivery)
 		}
-	}, func(_ context.Context, t *tx) error {
+	}, func(ctx context.Context, t *tx) error {
 		for _, le := range leases {
-			r := t.deliveries[le.Delivery]
 			s.inLane.Delete(le.Delivery)
 			s.recent.released(le.Delivery)
-			if r == nil || r.D.State != store.Sending || r.D.Epoch != le.Epoch {
-				continue
-			}
-			if err := t.freeSlot(now, r, func(l *lane) { l.Undo(now, r.D.Since, r.D.Kind, r.D.CountPending()) }); err != nil {
-				return err
-			}
-			if err := t.save(now, r, func(d *store.Delivery) { d.Unlease() }); err != nil {
-				return err
-			}
 		}
-		return nil
+		return engine.Release(unit{ctx, t}, now, leases)
 	})
 }
 
@@ -40,69 +30,35 @@ func (s *Store) Release(ctx context.Context, now time.Time, leases []store.Lease
 func (s *Store) Finish(ctx context.Context, f store.Finish) error {
 	f.Transition.Delivery, f.Transition.Epoch = f.Lease.Delivery, f.Lease.Epoch
 	f.Outcome.EndedAt = store.Micro(f.Outcome.EndedAt)
-	return s.step(ctx, f.Transition, func(ctx context.Context, t *tx, st *store.Transition) (*deliveryRow, error) {
-		r, err := t.delivery(f.Lease.Delivery)
-		if err != nil {
-			return nil, err
+	return s.step(ctx, f.Transition, func(w unit, st *store.Transition) (*deliveryRow, error) {
+		if r := w.deliveries[f.Lease.Delivery]; r != nil {
+			s.claimed.Take(r.D.Message) // from here on retention may remove it
 		}
-		s.claimed.Take(r.D.Message) // from here on retention may remove it
-		if r.D.Epoch != f.Lease.Epoch {
-			return nil, t.recordLateOutcome(ctx, r, f)
-		}
-		flow := r.Subqueue
-		var a store.Attempt
-		if r.D.State == store.Sending {
-			a = r.D.Running()
-			if err := t.freeSlot(st.Now, r, func(l *lane) { l.End(st.Now, r.D.Since, f.NotSent) }); err != nil {
-				return nil, err
-			}
-		} else { // reaped, and nobody has taken it since
-			line, err := t.line(ctx, r, f.Lease.No)
-			if err != nil {
-				return nil, err
-			}
-			flow, a = line.Subqueue, line.Attempt
-		}
-		a.Outcome = f.Outcome
-		t.attempt(flow, a)
-		return r, nil
+		return engine.Finish(w, st.Now, &f)
 	})
 }
 
-// recordLateOutcome writes what a node that lost its lease knows into the ledger.
-func (t *tx) recordLateOutcome(ctx context.Context, r *deliveryRow, f store.Finish) error {
-	l, err := t.line(ctx, r, f.Lease.No)
-	if err == nil && l.Epoch == f.Lease.Epoch && l.Class == "unknown" && l.Error != nil && l.Error.Code == store.NodeDied().Code {
-		l.Outcome = f.Outcome
-		t.attempt(l.Subqueue, l.Attempt)
-		return &keptError{store.ErrLeaseLost}
-	}
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	return store.ErrLeaseLost
-}
-
-// attempt notes a line of the ledger, over an earlier state of the same line.
-func (t *tx) attempt(flow int64, a store.Attempt) {
-	row := engine.AttemptRow{Subqueue: flow, Attempt: a}
+// Attempt implements engine.Work; it notes a line of the ledger, over an
+// earlier state of the same line.
+func (t unit) Attempt(_ *deliveryRow, a engine.AttemptRow) error {
 	for i := range t.ledger {
 		if l := &t.ledger[i]; l.Delivery == a.Delivery && l.No == a.No {
-			*l = row
-			return
+			*l = a
+			return nil
 		}
 	}
-	t.ledger = append(t.ledger, row)
+	t.ledger = append(t.ledger, a)
+	return nil
 }
 
-// line returns one line of the ledger.
-func (t *tx) line(ctx context.Context, r *deliveryRow, no int) (l engine.AttemptRow, err error) {
+// Line implements engine.Work.
+func (t unit) Line(r *deliveryRow, no int) (l engine.AttemptRow, err error) {
 	for _, l := range t.ledger {
 		if l.Delivery == r.D.ID && l.No == no {
 			return l, nil
 		}
 	}
-	rows, err := t.conn.Query(ctx, `SELECT `+engine.AttemptColumns+engine.AttemptTables+` WHERE a.delivery = $1 AND a.no = $2`, [16]byte(r.D.ID), no)
+	rows, err := t.conn.Query(t.ctx, `SELECT `+engine.AttemptColumns+engine.AttemptTables+` WHERE a.delivery = $1 AND a.no = $2`, [16]byte(r.D.ID), no)
 	if err != nil {
 		return l, dbErr(err)
 	}
@@ -120,23 +76,14 @@ func (t *tx) line(ctx context.Context, r *deliveryRow, no int) (l engine.Attempt
 
 // Transition implements store.Queue.
 func (s *Store) Transition(ctx context.Context, st store.Transition) error {
-	return s.step(ctx, st, func(_ context.Context, t *tx, st *store.Transition) (*deliveryRow, error) {
-		r, err := t.delivery(st.Delivery)
-		if err != nil {
-			return nil, err
-		}
-		if r.D.Epoch != st.Epoch || r.D.State == store.Sending || r.D.State.Final() {
-			return nil, store.ErrConflict
-		}
-		return r, nil
-	})
+	return s.step(ctx, st, func(w unit, st *store.Transition) (*deliveryRow, error) { return engine.Unleased(w, st) })
 }
 
 // errMoved: the delivery is on another connection than was read before.
 var errMoved = errors.New("the delivery has moved")
 
 // step takes st with the delivery that get gives, all in one transaction.
-func (s *Store) step(ctx context.Context, st store.Transition, get func(context.Context, *tx, *store.Transition) (*deliveryRow, error)) error {
+func (s *Store) step(ctx context.Context, st store.Transition, get func(unit, *store.Transition) (*deliveryRow, error)) error {
 	if err := st.Check(); err != nil {
 		return err
 	}
@@ -157,7 +104,7 @@ func (s *Store) step(ctx context.Context, st store.Transition, get func(context.
 	return err
 }
 
-func (s *Store) stepOnce(ctx context.Context, st *store.Transition, sub *store.Submission, msgs []newMessage, get func(context.Context, *tx, *store.Transition) (*deliveryRow, error)) error {
+func (s *Store) stepOnce(ctx context.Context, st *store.Transition, sub *store.Submission, msgs []newMessage, get func(unit, *store.Transition) (*deliveryRow, error)) error {
 	var connection string
 	if st.Connection != nil { // its lock comes before those of lanes, so its name must be known before
 		if err := s.read(ctx, `SELECT f.connection FROM deliveries d JOIN flows f ON f.id = d.flow WHERE d.id = $1`, []any{[16]byte(st.Delivery)}, &connection); err != nil {
@@ -174,21 +121,13 @@ func (s *Store) stepOnce(ctx context.Context, st *store.Transition, sub *store.S
 		if r := t.deliveries[st.Delivery]; r != nil && st.Connection != nil && r.D.Route.Connection != connection {
 			return errMoved
 		}
-		r, err := get(ctx, t, st)
+		w := unit{ctx, t}
+		r, err := get(w, st)
 		if err != nil {
 			return err
 		}
-		from := r.D.Route
-		if err := t.save(st.Now, r, func(d *store.Delivery) { d.Apply(*st) }); err != nil {
+		if err := engine.Transit(w, st, r); err != nil {
 			return err
-		}
-		if st.Lane != nil {
-			t.changeLane(st.Now, t.keys[from.Lane], *st.Lane)
-		}
-		if st.Connection != nil {
-			if err := t.changeConnection(st.Now, connection, *st.Connection); err != nil {
-				return err
-			}
 		}
 		if len(msgs) > 0 {
 			if _, err := t.submit(sub, msgs, false); err != nil {

@@ -40,9 +40,9 @@ func (s *Store) Register(ctx context.Context, name string, now, until time.Time)
 			n.nodes = append(n.nodes, name)
 			n.lanes = append(n.lanes, ahead...)
 		},
-		run: func(_ context.Context, t *tx) error {
+		run: func(ctx context.Context, t *tx) error {
 			t.setClock(now)
-			reaped, err = t.reap(now)
+			reaped, err = reap(unit{ctx, t}, now)
 			return err
 		},
 	}
@@ -95,7 +95,7 @@ func (s *Store) setBack(ctx context.Context, now time.Time) error {
 			return dbErr(conn.SendBatch(ctx, b).Close())
 		},
 		need: func(n *needs) { n.lanes = append(n.lanes, ahead...) },
-		run: func(_ context.Context, t *tx) error {
+		run: func(ctx context.Context, t *tx) error {
 			t.setClock(now)
 			return nil
 		},
@@ -115,7 +115,7 @@ func (t *tx) setClock(now time.Time) {
 		}
 	}
 	for _, f := range t.flows {
-		f.turn = min(f.turn, engine.Micros(now))
+		f.Turn = min(f.Turn, engine.Micros(now))
 	}
 	if len(ids) > 0 {
 		t.exec(`UPDATE flows SET turn_at = $2, ready_at = CASE WHEN due_at >= $3 THEN $3 ELSE greatest(due_at, gate_at, $2) END
@@ -186,13 +186,13 @@ func (s *Store) forget(ctx context.Context, now time.Time, q string, args []any,
 			return dbErr(conn.SendBatch(ctx, b).Close())
 		},
 		need: func(n *needs) { n.nodes = append(n.nodes, names...) },
-		run: func(_ context.Context, t *tx) (err error) {
+		run: func(ctx context.Context, t *tx) (err error) {
 			if len(names) == 0 && len(none) > 0 {
 				return none[0]
 			}
 			t.exec(`UPDATE nodes SET incarnation = incarnation + 1, until_at = $2 WHERE name = ANY($1)`, names, engine.Never())
 			t.setClock(now) // its clock may have been ahead
-			reaped, err = t.reap(now)
+			reaped, err = reap(unit{ctx, t}, now)
 			return err
 		},
 	}
@@ -201,35 +201,17 @@ func (s *Store) forget(ctx context.Context, now time.Time, q string, args []any,
 }
 
 // reap ends every attempt that the loaded deliveries have under way.
-func (t *tx) reap(now time.Time) (reaped int, err error) {
-	for _, r := range t.deliveries {
+func reap(w unit, now time.Time) (reaped int, err error) {
+	for _, r := range w.deliveries {
 		if r.D.State != store.Sending {
 			continue
 		}
-		if err := t.reapOne(now, r); err != nil {
+		if err := engine.Reap(w, now, r); err != nil {
 			return 0, err
 		}
 		reaped++
 	}
 	return reaped, nil
-}
-
-// reapOne ends the attempt that a delivery has under way.
-func (t *tx) reapOne(now time.Time, r *deliveryRow) error {
-	if err := t.freeSlot(now, r, func(l *lane) { l.End(now, r.D.Since, 0) }); err != nil {
-		return err
-	}
-	flow := r.Subqueue
-	var a store.Attempt
-	if err := t.save(now, r, func(d *store.Delivery) {
-		if a = d.Reap(now); r.Corrupt {
-			d.HoldCorrupt(now)
-		}
-	}); err != nil {
-		return err
-	}
-	t.attempt(flow, a)
-	return nil
 }
 
 // Abandon implements store.Queue.
@@ -239,19 +221,9 @@ func (s *Store) Abandon(ctx context.Context, now time.Time, leases []store.Lease
 		for _, le := range leases {
 			n.deliveries = append(n.deliveries, le.Delivery)
 		}
-	}, func(_ context.Context, t *tx) error {
-		ended = 0
-		for _, le := range leases {
-			r := t.deliveries[le.Delivery]
-			if r == nil || r.D.State != store.Sending || r.D.Epoch != le.Epoch {
-				continue
-			}
-			if err := t.reapOne(now, r); err != nil {
-				return err
-			}
-			ended++
-		}
-		return nil
+	}, func(ctx context.Context, t *tx) (err error) {
+		ended, err = engine.Abandon(unit{ctx, t}, now, leases)
+		return err
 	})
 	return ended, err
 }

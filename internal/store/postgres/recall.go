@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // recent keeps what this node claimed lately. A standby that was promoted may
@@ -111,19 +112,21 @@ func (s *Store) recallSome(ctx context.Context, now time.Time, part []recentLeas
 		for _, l := range part {
 			n.deliveries = append(n.deliveries, l.Delivery)
 		}
-	}, func(_ context.Context, t *tx) error {
+	}, func(ctx context.Context, t *tx) error {
 		n = 0
 		for _, l := range part {
 			r := t.deliveries[l.Delivery]
 			if r == nil || l.kind != store.Send || r.D.Epoch >= l.Epoch || r.D.State == store.Sending || r.D.State.Final() {
 				continue
 			}
-			flow := r.Subqueue
-			var a store.Attempt
-			if err := t.save(now, r, func(d *store.Delivery) { a = d.Recall(l.Lease, l.kind, l.since, now) }); err != nil {
+			line := engine.AttemptRow{Subqueue: r.Subqueue}
+			w := unit{ctx, t}
+			if err := engine.Save(w, now, r, func(d *store.Delivery) { line.Attempt = d.Recall(l.Lease, l.kind, l.since, now) }); err != nil {
 				return err
 			}
-			t.attempt(flow, a)
+			if err := w.Attempt(r, line); err != nil {
+				return err
+			}
 			n++
 		}
 		return nil

@@ -34,19 +34,11 @@ func columns(r *engine.DeliveryRow) []any {
 		r.State()...)
 }
 
-// A deliveryRow is a delivery in a transaction, and what is to be written of it.
-type deliveryRow struct {
-	engine.DeliveryRow
-	fresh, dirty bool
-	join         string // key under which siblings join
-	msg          *messageRecord
-}
-
-func (r *deliveryRow) columns() []any { return columns(&r.DeliveryRow) }
+type deliveryRow = engine.DeliveryRow
 
 func scanDelivery(sc scan) (*deliveryRow, error) {
 	r := &deliveryRow{}
-	if err := sc(r.columns()...); err != nil {
+	if err := sc(columns(r)...); err != nil {
 		return nil, dbErr(err)
 	}
 	r.Decode()

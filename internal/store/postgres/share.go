@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // share runs the ops in one transaction. When a value of one of them fails
@@ -210,9 +212,9 @@ func (s *Store) try(ctx context.Context, ops []*op, extra []routeNeed, errs []er
 				err = errMissing // the others say what they miss too
 				continue
 			}
-			var kept *keptError
+			var kept *engine.KeptError
 			if errors.As(errs[i], &kept) {
-				errs[i] = kept.err
+				errs[i] = kept.Err
 			} else if isDB(errs[i]) || len(ops) == 1 {
 				return errs[i]
 			}

@@ -125,7 +125,7 @@ func (t *tx) submit(sub *store.Submission, msgs []newMessage, look bool) ([]stor
 	var err error
 	for i := range msgs {
 		for j := range msgs[i].deliveries {
-			if _, ferr := t.flow(sub.Now, msgs[i].deliveries[j].Route, msgs[i].Client); ferr != nil {
+			if _, ferr := t.SubqueueOf(sub.Now, msgs[i].deliveries[j].Route, msgs[i].Client); ferr != nil {
 				err = ferr
 			}
 		}
@@ -241,8 +241,8 @@ func (t *tx) message(now time.Time, m *newMessage, out *store.Submitted) error {
 			return err
 		}
 		if m.Join != nil && r.D.State == store.Queued {
-			r.join, r.msg = m.Join.Key, rec
-			t.joins[r.join] = append(t.joins[r.join], r)
+			r.Join, t.waiting[r] = m.Join.Key, rec
+			t.joins[r.Join] = append(t.joins[r.Join], r)
 		}
 		out.Deliveries = append(out.Deliveries, r.D.ID)
 	}
@@ -251,15 +251,15 @@ func (t *tx) message(now time.Time, m *newMessage, out *store.Submitted) error {
 
 // place stores a new delivery.
 func (t *tx) place(now time.Time, d store.Delivery) (*deliveryRow, error) {
-	f, err := t.flow(now, d.Route, d.Client)
+	f, err := t.SubqueueOf(now, d.Route, d.Client)
 	if err != nil {
 		return nil, err
 	}
 	d.Recipients = slices.Clone(d.Recipients)
-	r := &deliveryRow{DeliveryRow: engine.DeliveryRow{Subqueue: f.id, Lane: f.lane, D: d}, fresh: true}
+	r := &deliveryRow{Subqueue: f.ID, Lane: f.Lane, D: d, Fresh: true}
 	t.fresh = append(t.fresh, r)
 	if d.Waits() {
-		t.arrived(f, d.NextAt)
+		engine.Arrived(unit{nil, t}, f, d.NextAt)
 	}
 	return r, nil
 }
@@ -271,19 +271,20 @@ func (t *tx) join(now time.Time, m *newMessage, out *store.Submitted) bool {
 	waiting := t.joins[m.Join.Key]
 	for i := len(waiting) - 1; i >= 0; i-- {
 		r := waiting[i]
-		if r.join == "" || r.D.State != store.Queued || !r.D.NextAt.After(now) {
+		if r.Join == "" || r.D.State != store.Queued || !r.D.NextAt.After(now) {
 			continue
 		}
+		msg := t.waiting[r]
 		if r.D.Client != m.Client || r.D.Route.Connection != want.Connection || r.D.Route.Lane != want.Lane ||
-			!r.D.Merge(&r.msg.Message, m.Deliveries[0].Recipients, m.Join.MaxRecipients) {
+			!r.D.Merge(&msg.Message, m.Deliveries[0].Recipients, m.Join.MaxRecipients) {
 			return false
 		}
-		if r.msg.body == nil && !r.msg.grown {
-			r.msg.grown = true
-			t.messages = append(t.messages, r.msg)
+		if msg.body == nil && !msg.grown {
+			msg.grown = true
+			t.messages = append(t.messages, msg)
 		}
 		t.mark(r)
-		*out = store.Submitted{ID: r.msg.ID, Deliveries: []store.ID{r.D.ID}, Joined: true}
+		*out = store.Submitted{ID: msg.ID, Deliveries: []store.ID{r.D.ID}, Joined: true}
 		return true
 	}
 	return false

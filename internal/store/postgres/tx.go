@@ -50,11 +50,12 @@ type tx struct {
 	conn       *pgxpool.Conn
 	lanes      map[int64]*lane
 	keys       map[string]*lane
-	flows      map[int64]*flow
-	names      map[flowName]*flow
+	flows      map[int64]*subqueue
+	names      map[subqueueName]*subqueue
 	deliveries map[store.ID]*deliveryRow
-	gates      map[string]*gate
-	joins      map[string][]*deliveryRow // what waits for siblings, the youngest last
+	gates      map[string]*engine.ConnectionHold
+	joins      map[string][]*deliveryRow       // what waits for siblings, the youngest last
+	waiting    map[*deliveryRow]*messageRecord // the messages of these
 	answers    map[idempotencyKey]*answer
 	known      map[[16]byte]*acceptance // unheard
 	forgotten  []store.Receipt          // of those: no longer
@@ -85,8 +86,8 @@ type answer struct {
 }
 
 func newTx(s *Store, conn *pgxpool.Conn) *tx {
-	return &tx{s: s, conn: conn, lanes: map[int64]*lane{}, keys: map[string]*lane{}, flows: map[int64]*flow{}, names: map[flowName]*flow{},
-		deliveries: map[store.ID]*deliveryRow{}, gates: map[string]*gate{}, joins: map[string][]*deliveryRow{}, answers: map[idempotencyKey]*answer{}, known: map[[16]byte]*acceptance{}}
+	return &tx{s: s, conn: conn, lanes: map[int64]*lane{}, keys: map[string]*lane{}, flows: map[int64]*subqueue{}, names: map[subqueueName]*subqueue{},
+		deliveries: map[store.ID]*deliveryRow{}, gates: map[string]*engine.ConnectionHold{}, joins: map[string][]*deliveryRow{}, waiting: map[*deliveryRow]*messageRecord{}, answers: map[idempotencyKey]*answer{}, known: map[[16]byte]*acceptance{}}
 }
 
 // exec keeps a statement for the end of the transaction.
@@ -116,13 +117,13 @@ const lockLanes = `SELECT ` + laneColumns + ` FROM lanes WHERE id IN (
 
 // loadFlows gives the flows of $1 deliveries, $2 connections, $4 nodes, and of
 // the routes $5 to $7, all of them in locked lanes.
-const loadFlows = `SELECT ` + flowColumns + ` FROM flows WHERE id IN (
+const loadFlows = `SELECT ` + subqueueColumns + ` FROM flows WHERE id IN (
 	SELECT d.flow FROM unnest($1::uuid[]) x CROSS JOIN LATERAL (SELECT flow FROM deliveries WHERE id = x OFFSET 0) d
 	UNION SELECT f.id FROM unnest($2::text[]) x CROSS JOIN LATERAL (SELECT id FROM flows WHERE connection = x OFFSET 0) f
 	UNION SELECT d.flow FROM unnest($3::text[]) x CROSS JOIN LATERAL (SELECT flow FROM deliveries WHERE node = x AND state = 2 OFFSET 0) d
 	UNION SELECT f.id FROM unnest($4::text[], $5::text[], $6::text[]) AS x (lane, connection, client)
 		CROSS JOIN LATERAL (SELECT id FROM lanes WHERE key = x.lane OFFSET 0) l
-		CROSS JOIN LATERAL (SELECT id FROM flows WHERE lane = l.ID AND connection = x.connection AND client = x.client LIMIT 1) f)`
+		CROSS JOIN LATERAL (SELECT id FROM flows WHERE lane = l.id AND connection = x.connection AND client = x.client LIMIT 1) f)`
 
 // load begins the transaction, locks and reads, all in one round trip. Every
 // statement sees what was committed before it began (READ COMMITTED), so what
@@ -155,9 +156,9 @@ func (t *tx) load(ctx context.Context, n *needs, brief bool) error {
 			return err
 		}))
 		b.Queue(loadFlows, n.deliveries, n.gates, n.nodes, lanes, connections, clients).Query(each(func(sc scan) error {
-			f, err := scanFlow(sc)
+			f, err := scanSubqueue(sc)
 			if err == nil {
-				t.flows[f.id], t.names[f.name] = f, f
+				t.flows[f.ID], t.names[f.Name] = f, f
 			}
 			return err
 		}))
@@ -197,13 +198,12 @@ func (t *tx) loadGates(b *pgx.Batch, ids []string) {
 	}
 	b.Queue(`SELECT x, coalesce(NOT c.active, false), coalesce(s.doc, '') FROM unnest($1::text[]) x
 		LEFT JOIN connections c ON c.id = x LEFT JOIN connection_states s ON s.connection = x`, ids).Query(each(func(sc scan) error {
-		g := &gate{}
+		g := &engine.ConnectionHold{}
 		var id, doc string
-		if err := sc(&id, &g.inactive, &doc); err != nil {
+		if err := sc(&id, &g.Inactive, &doc); err != nil {
 			return err
 		}
-		g.state = store.DecodeState(id, []byte(doc))
-		g.paused = engine.Micros(g.state.PausedUntil)
+		g.State = store.DecodeState(id, []byte(doc))
 		t.gates[id] = g
 		return nil
 	}))
@@ -220,7 +220,7 @@ func (t *tx) loadJoins(b *pgx.Batch, keys []string) {
 		JOIN messages m ON m.id = d.msg`+deliveryTables+` ORDER BY d.created_at, d.id`, keys).Query(each(func(sc scan) error {
 		var key string
 		r, m := &deliveryRow{}, &messageRow{}
-		if err := sc(append(append([]any{&key}, r.columns()...), m.Columns(idColumn)...)...); err != nil {
+		if err := sc(append(append([]any{&key}, columns(r)...), m.Columns(idColumn)...)...); err != nil {
 			return err
 		}
 		if t.lanes[r.Lane] == nil || t.flows[r.Subqueue] == nil {
@@ -235,7 +235,7 @@ func (t *tx) loadJoins(b *pgx.Batch, keys []string) {
 		if !ok || r.Corrupt {
 			return nil
 		}
-		r.join, r.msg = key, &messageRecord{Message: *msg}
+		r.Join, t.waiting[r] = key, &messageRecord{Message: *msg}
 		t.deliveries[r.D.ID] = r
 		t.joins[key] = append(t.joins[key], r)
 		return nil

@@ -191,12 +191,6 @@ func (w *writers) gather(batch []*op, o *op) []*op {
 	}
 }
 
-// A keptError is an answer that does not undo what was written with it.
-type keptError struct{ err error }
-
-func (e *keptError) Error() string { return e.err.Error() }
-func (e *keptError) Unwrap() error { return e.err }
-
 func isDB(err error) bool {
 	var d *dbError
 	return errors.As(err, &d)

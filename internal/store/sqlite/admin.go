@@ -112,7 +112,7 @@ func (s *Store) Act(ctx context.Context, a store.Action) (store.ActionResult, er
 func (t *tx) act(a store.Action, ids []store.ID) (res store.ActionResult, err error) {
 	rows := make([]*deliveryRow, 0, len(ids))
 	for _, id := range ids {
-		r, err := t.delivery(id)
+		r, err := t.Delivery(id)
 		if errors.Is(err, store.ErrNotFound) && len(a.Deliveries) == 0 {
 			continue // purged since it was chosen
 		}
@@ -121,21 +121,16 @@ func (t *tx) act(a store.Action, ids []store.ID) (res store.ActionResult, err er
 		}
 		rows = append(rows, r)
 	}
+	kept := map[store.ID]bool{}
 	for _, r := range rows {
-		kept := true
-		if a.Verb == store.DoRetry {
-			if err := t.row(`SELECT kept FROM messages WHERE seq = ?`, []any{r.Msg}, &kept); err != nil && !errors.Is(err, sql.ErrNoRows) {
-				return res, err
-			}
-		}
-		if !kept || !a.Applies(&r.D) {
-			res.Skipped++
+		if a.Verb != store.DoRetry && !r.D.State.Final() {
 			continue
 		}
-		if err := t.save(a.Now, r, func(d *store.Delivery) { d.Act(a.Verb, a.Now, a.ExpiresAt) }); err != nil {
+		has := true
+		if err := t.row(`SELECT kept FROM messages WHERE seq = ?`, []any{r.Msg}, &has); err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return res, err
 		}
-		res.Changed++
+		kept[r.D.ID] = has
 	}
-	return res, nil
+	return engine.ActOn(t, a, rows, kept)
 }

@@ -87,12 +87,12 @@ func (t *tx) claim(r store.ClaimRequest) (out []*claimedRow, err error) {
 // mayWait reports whether something that has a row may be claimable.
 func (t *tx) mayWait(now time.Time) (bool, error) {
 	for _, f := range t.touchedFlows {
-		if f.queued > 0 {
+		if f.Queued > 0 {
 			return true, nil
 		}
 	}
 	for _, l := range t.touched {
-		if !l.firstKnown || l.first < engine.Never() {
+		if !l.FirstKnown || l.First < engine.Never() {
 			return true, nil
 		}
 	}
@@ -123,14 +123,14 @@ func (t *tx) claimWaiting(r store.ClaimRequest) ([]*claimedRow, error) {
 	}
 	t.ready = 0
 	for _, id := range ids {
-		l, err := t.laneByID(r.Now, id)
+		l, err := t.LaneByID(id)
 		if err != nil {
 			return nil, err
 		}
 		lanes = append(lanes, l)
 	}
 	var out []*claimedRow
-	c := &claimer{tx: t, r: r, flows: map[*lane][]*flow{}}
+	c := &claimer{tx: t, r: r, flows: map[*lane][]*subqueue{}}
 	// Everybody gets an equal part of what is left; who has less due leaves the
 	// rest to the others in the next round.
 	for len(lanes) > 0 && len(out) < r.Max {
@@ -178,13 +178,13 @@ func (t *tx) alive(n store.Node) error {
 type claimer struct {
 	*tx
 	r     store.ClaimRequest
-	flows map[*lane][]*flow // that may have something due, who is served next first
+	flows map[*lane][]*subqueue // that may have something due, who is served next first
 }
 
 // fromLane claims up to want deliveries of a lane, its flows taking turns.
 func (c *claimer) fromLane(l *lane, want int) (out []*claimedRow, err error) {
 	l.Now = c.r.Now
-	c.dirtyLane(l)
+	c.LaneChanged(l)
 	l.Turn = engine.Micros(c.r.Now)
 	l.Served++
 	if _, ok := c.flows[l]; !ok {
@@ -199,7 +199,7 @@ func (c *claimer) fromLane(l *lane, want int) (out []*claimedRow, err error) {
 			break
 		}
 		part := max(1, room/len(c.flows[l]))
-		var on []*flow
+		var on []*subqueue
 		for i, f := range c.flows[l] {
 			n := min(part, want-len(out), l.Room(c.r.Now).Deliveries)
 			if n == 0 {
@@ -224,13 +224,13 @@ func (c *claimer) fromLane(l *lane, want int) (out []*claimedRow, err error) {
 	return out, nil
 }
 
-func (c *claimer) readyFlows(l *lane, want int) (out []*flow, err error) {
+func (c *claimer) readyFlows(l *lane, want int) (out []*subqueue, err error) {
 	ids, err := c.ids(`SELECT id FROM flows INDEXED BY flows_ready WHERE lane = ? AND ready_at <= ? ORDER BY ready_at, served LIMIT ? + 0`, l.ID, engine.Micros(c.r.Now), max(want, 16))
 	if err != nil {
 		return nil, err
 	}
 	for _, id := range ids {
-		f, err := c.flowByID(id)
+		f, err := c.SubqueueByID(id)
 		if err != nil {
 			return nil, err
 		}
@@ -240,23 +240,23 @@ func (c *claimer) readyFlows(l *lane, want int) (out []*flow, err error) {
 }
 
 // fromFlow claims up to n deliveries of a flow in the order in which they are due.
-func (c *claimer) fromFlow(l *lane, f *flow, n int) (out []*claimedRow, full bool, err error) {
+func (c *claimer) fromFlow(l *lane, f *subqueue, n int) (out []*claimedRow, full bool, err error) {
 	now := engine.Micros(c.r.Now)
 	var found []*claimedRow
 	if err := c.each(`SELECT `+deliveryOwn+`, `+engine.MessageColumns+` FROM deliveries d INDEXED BY deliveries_queue CROSS JOIN messages m ON m.seq = d.msg
-		WHERE d.flow = ? AND d.state <= 1 AND d.next_at <= ? ORDER BY d.next_at LIMIT ? + 0`, []any{f.id, now, n}, func(sc scan) error {
+		WHERE d.flow = ? AND d.state <= 1 AND d.next_at <= ? ORDER BY d.next_at LIMIT ? + 0`, []any{f.ID, now, n}, func(sc scan) error {
 		row := &claimedRow{}
 		found = append(found, row)
-		return dbErr(sc(append(row.own(), row.message.Columns(idColumn)...)...))
+		return dbErr(sc(append(own(&row.deliveryRow), row.message.Columns(idColumn)...)...))
 	}); err != nil {
 		return nil, false, err
 	}
 	for _, row := range found {
 		row.D.Message = row.message.M.ID
-		row.placed(f, l)
+		placedIn(&row.deliveryRow, f, l)
 		d := row.Decode()
 		if row.Corrupt {
-			if err := c.save(c.r.Now, &row.deliveryRow, func(d *store.Delivery) { d.HoldCorrupt(c.r.Now) }); err != nil {
+			if err := engine.Save(c.tx, c.r.Now, &row.deliveryRow, func(d *store.Delivery) { d.HoldCorrupt(c.r.Now) }); err != nil {
 				return nil, false, err
 			}
 			continue
@@ -278,8 +278,8 @@ func (c *claimer) fromFlow(l *lane, f *flow, n int) (out []*claimedRow, full boo
 		c.leased[d.ID] = &keep
 		out = append(out, row)
 	}
-	c.left(f, int64(len(out)))
-	f.turn = now
-	f.served++
+	engine.Left(c.tx, f, int64(len(out)))
+	f.Turn = now
+	f.Served++
 	return out, full, nil
 }

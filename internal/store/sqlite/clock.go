@@ -21,9 +21,9 @@ func (t *tx) setClock(now time.Time) error {
 	if err := t.flush(); err != nil {
 		return err
 	}
-	var flows []*flow
-	if err := t.each(`SELECT `+flowColumns+` FROM flows WHERE turn_at > ?`, []any{engine.Micros(now)}, func(sc scan) error {
-		f, err := scanFlow(sc)
+	var flows []*subqueue
+	if err := t.each(`SELECT `+subqueueColumns+` FROM flows WHERE turn_at > ?`, []any{engine.Micros(now)}, func(sc scan) error {
+		f, err := scanSubqueue(sc)
 		if err == nil {
 			flows = append(flows, t.keepFlow(f))
 		}
@@ -32,8 +32,8 @@ func (t *tx) setClock(now time.Time) error {
 		return err
 	}
 	for _, f := range flows {
-		f.turn = 0
-		t.dirtyFlow(f)
+		f.Turn = 0
+		t.SubqueueChanged(f)
 	}
 	var lanes []*lane
 	if err := t.each(`SELECT `+laneColumns+` FROM lanes WHERE turn_at > ?`, []any{engine.Micros(now)}, func(sc scan) error {
@@ -48,7 +48,7 @@ func (t *tx) setClock(now time.Time) error {
 	for _, l := range lanes {
 		l.SetClock(now, engine.At(l.Turn))
 		l.Turn, l.NotBefore, l.Now = 0, 0, now
-		t.dirtyLane(l)
+		t.LaneChanged(l)
 	}
 	return t.takenAhead(now)
 }
@@ -62,16 +62,13 @@ func (t *tx) takenAhead(now time.Time) error {
 		[]any{store.FirstID(now), engine.Micros(now)}, func(sc scan) error {
 			r := &deliveryRow{}
 			rows = append(rows, r)
-			return dbErr(sc(r.columns()...))
+			return dbErr(sc(columns(r)...))
 		}); err != nil {
 		return err
 	}
 	for _, r := range rows {
 		r.Decode()
-		if err := t.save(now, r, func(d *store.Delivery) { d.SetClock(now) }); err != nil {
-			return err
-		}
-		if err := t.exec(`UPDATE deliveries SET created_at = ? WHERE seq = ?`, engine.Micros(r.D.CreatedAt), r.Seq); err != nil {
+		if err := engine.Save(t, now, r, func(d *store.Delivery) { d.SetClock(now) }); err != nil {
 			return err
 		}
 	}

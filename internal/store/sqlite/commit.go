@@ -209,12 +209,12 @@ func (t *tx) runAll(b *batch) error {
 func (t *tx) run(o *op) error {
 	before := t.writes
 	o.err = o.fn(t)
-	var kept *keptError
+	var kept *engine.KeptError
 	switch {
 	case o.err == nil:
 		return nil
 	case errors.As(o.err, &kept):
-		o.err = kept.err
+		o.err = kept.Err
 		return nil
 	case t.writes == before && !isDB(o.err):
 		return nil

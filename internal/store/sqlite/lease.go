@@ -96,168 +96,47 @@ func (t *tx) reap(now time.Time, node string) (int, error) {
 		[]any{node}, func(sc scan) error {
 			r := &deliveryRow{}
 			rows = append(rows, r)
-			return dbErr(sc(r.columns()...))
+			return dbErr(sc(columns(r)...))
 		}); err != nil {
 		return 0, err
 	}
 	for _, r := range rows {
 		r.Decode()
-		if err := t.reapOne(now, r); err != nil {
+		if err := engine.Reap(t, now, r); err != nil {
 			return 0, err
 		}
 	}
 	return len(rows), nil
 }
 
-// reapOne ends the attempt that a delivery has under way.
-func (t *tx) reapOne(now time.Time, r *deliveryRow) error {
-	if err := t.freeSlot(now, r, func(l *lane) { l.End(now, r.D.Since, 0) }); err != nil {
-		return err
-	}
-	flow := r.Subqueue
-	var a store.Attempt
-	if err := t.save(now, r, func(d *store.Delivery) {
-		if a = d.Reap(now); r.Corrupt {
-			d.HoldCorrupt(now)
-		}
-	}); err != nil {
-		return err
-	}
-	return t.attempt(r, flow, a)
-}
-
 // Abandon implements store.Queue.
 func (s *Store) Abandon(ctx context.Context, now time.Time, leases []store.Lease) (ended int, err error) {
-	now = store.Micro(now)
-	err = s.do(ctx, func(t *tx) error {
-		ended = 0
-		for _, le := range leases {
-			r, err := t.delivery(le.Delivery)
-			if errors.Is(err, store.ErrNotFound) || err == nil && (r.D.State != store.Sending || r.D.Epoch != le.Epoch) {
-				continue
-			}
-			if err == nil {
-				err = t.reapOne(now, r)
-			}
-			if err != nil {
-				return err
-			}
-			ended++
-		}
-		return nil
+	err = s.do(ctx, func(t *tx) (err error) {
+		ended, err = engine.Abandon(t, store.Micro(now), leases)
+		return err
 	})
 	return ended, err
 }
 
-// freeSlot changes the account of the lane in which r was leased.
-func (t *tx) freeSlot(now time.Time, r *deliveryRow, change func(*lane)) error {
-	f, err := t.flowByID(r.Subqueue)
-	if err != nil {
-		return err
-	}
-	l, err := t.laneByID(now, f.lane)
-	if err != nil {
-		return err
-	}
-	change(l)
-	t.ungate(l)
-	return nil
-}
-
 // Release implements store.Queue.
 func (s *Store) Release(ctx context.Context, now time.Time, leases []store.Lease) error {
-	now = store.Micro(now)
-	return s.do(ctx, func(t *tx) error {
-		for _, le := range leases {
-			r, err := t.delivery(le.Delivery)
-			if errors.Is(err, store.ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			if r.D.State != store.Sending || r.D.Epoch != le.Epoch {
-				continue
-			}
-			if err := t.freeSlot(now, r, func(l *lane) { l.Undo(now, r.D.Since, r.D.Kind, r.D.CountPending()) }); err != nil {
-				return err
-			}
-			if err := t.save(now, r, func(d *store.Delivery) { d.Unlease() }); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return s.do(ctx, func(t *tx) error { return engine.Release(t, store.Micro(now), leases) })
 }
 
 // Finish implements store.Queue.
 func (s *Store) Finish(ctx context.Context, f store.Finish) error {
 	f.Transition.Delivery, f.Transition.Epoch = f.Lease.Delivery, f.Lease.Epoch
 	f.Outcome.EndedAt = store.Micro(f.Outcome.EndedAt)
-	return s.step(ctx, f.Transition, &f.Outcome, func(t *tx, st *store.Transition, e *encodedStep) (*deliveryRow, error) {
-		r, err := t.delivery(f.Lease.Delivery)
-		if err != nil {
-			return nil, err
-		}
-		if r.D.Epoch != f.Lease.Epoch {
-			return nil, t.recordLateOutcome(r, f)
-		}
-		flow := r.Subqueue
-		var a store.Attempt
-		if r.D.State == store.Sending {
-			a = r.D.Running()
-			if err := t.freeSlot(st.Now, r, func(l *lane) { l.End(st.Now, r.D.Since, f.NotSent) }); err != nil {
-				return nil, err
-			}
-		} else { // reaped, and nobody has taken it since
-			line, err := t.line(r, f.Lease.No)
-			if err != nil {
-				return nil, err
-			}
-			flow, a = line.Subqueue, line.Attempt
-		}
-		return r, t.writeLine(r, flow, a, e.outcome)
-	})
+	return s.step(ctx, f.Transition, &f.Outcome, func(t *tx, st *store.Transition) (*deliveryRow, error) { return engine.Finish(t, st.Now, &f) })
 }
-
-// recordLateOutcome writes what a node that lost its lease knows into the ledger.
-func (t *tx) recordLateOutcome(r *deliveryRow, f store.Finish) error {
-	a, err := t.line(r, f.Lease.No)
-	if err == nil && a.Epoch == f.Lease.Epoch && a.Class == "unknown" && a.Error != nil && a.Error.Code == store.NodeDied().Code {
-		a.Outcome = f.Outcome
-		if err := t.attempt(r, a.Subqueue, a.Attempt); err != nil {
-			return err
-		}
-		return &keptError{store.ErrLeaseLost}
-	}
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	return store.ErrLeaseLost
-}
-
-// A keptError is an answer that does not undo what was written with it.
-type keptError struct{ err error }
-
-func (e *keptError) Error() string { return e.err.Error() }
-func (e *keptError) Unwrap() error { return e.err }
 
 // Transition implements store.Queue.
 func (s *Store) Transition(ctx context.Context, st store.Transition) error {
-	return s.step(ctx, st, nil, func(t *tx, st *store.Transition, _ *encodedStep) (*deliveryRow, error) {
-		r, err := t.delivery(st.Delivery)
-		if err != nil {
-			return nil, err
-		}
-		if r.D.Epoch != st.Epoch || r.D.State == store.Sending || r.D.State.Final() {
-			return nil, store.ErrConflict
-		}
-		return r, nil
-	})
+	return s.step(ctx, st, nil, func(t *tx, st *store.Transition) (*deliveryRow, error) { return engine.Unleased(t, st) })
 }
 
 // step takes st with the delivery that get gives, all in one transaction.
-func (s *Store) step(ctx context.Context, st store.Transition, o *store.Outcome, get func(*tx, *store.Transition, *encodedStep) (*deliveryRow, error)) error {
+func (s *Store) step(ctx context.Context, st store.Transition, o *store.Outcome, get func(*tx, *store.Transition) (*deliveryRow, error)) error {
 	if err := st.Check(); err != nil {
 		return err
 	}
@@ -276,23 +155,14 @@ func (s *Store) step(ctx context.Context, st store.Transition, o *store.Outcome,
 	}
 	var out []store.Submitted
 	err = s.run(ctx, &op{bytes: bytes, plain: true, fn: func(t *tx) error {
-		r, err := get(t, &st, encoded)
+		t.encoded = encoded
+		defer func() { t.encoded = nil }()
+		r, err := get(t, &st)
 		if err != nil {
 			return err
 		}
-		from := r.D.Route
-		if err := t.saveStep(st.Now, r, func(d *store.Delivery) { d.Apply(st) }, encoded); err != nil {
+		if err := engine.Transit(t, &st, r); err != nil {
 			return err
-		}
-		if st.Lane != nil {
-			if err := t.changeLane(st.Now, from.Lane, *st.Lane); err != nil {
-				return err
-			}
-		}
-		if st.Connection != nil {
-			if err := t.changeConnection(st.Now, from.Connection, *st.Connection); err != nil {
-				return err
-			}
 		}
 		if len(msgs) > 0 {
 			if out, err = t.submit(&sub, msgs); err != nil {

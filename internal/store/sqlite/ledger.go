@@ -8,8 +8,8 @@ import (
 	"github.com/postino-mail/postino/internal/store/engine"
 )
 
-// line loads one line of the ledger.
-func (t *tx) line(r *deliveryRow, no int) (a engine.AttemptRow, err error) {
+// Line implements engine.Work.
+func (t *tx) Line(r *deliveryRow, no int) (a engine.AttemptRow, err error) {
 	found := false
 	q := `SELECT ` + engine.AttemptColumns + engine.AttemptTables + ` WHERE a.delivery = ? AND a.no = ?`
 	err = t.each(q, []any{r.Seq, no}, func(sc scan) (err error) {

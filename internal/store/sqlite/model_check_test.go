@@ -113,7 +113,7 @@ func (m *model) memory() {
 	m.must(m.s.do(m.t.Context(), func(t *tx) error {
 		rows := newTx(&writer{conn: t.w.conn})
 		for id, l := range t.lanes {
-			x, err := rows.laneByID(m.now, id)
+			x, err := rows.LaneByID(id)
 			if err != nil {
 				return err
 			}
@@ -125,7 +125,7 @@ func (m *model) memory() {
 			if err != nil {
 				return err
 			}
-			if l.InFlight != x.InFlight || l.Ready != x.Ready || l.readyRow != x.Ready || l.NotBefore != x.NotBefore || l.Dirty || l.Served != x.Served || !bytes.Equal(a, b) || !bytes.Equal(c, d) {
+			if l.InFlight != x.InFlight || l.Ready != x.Ready || l.WrittenReady != x.Ready || l.NotBefore != x.NotBefore || l.Dirty || l.Served != x.Served || !bytes.Equal(a, b) || !bytes.Equal(c, d) {
 				m.t.Errorf("lane held as\n%+v\nand stored as\n%+v", l, x)
 			}
 			if t.ready != 0 && x.Ready < t.ready {
@@ -133,7 +133,7 @@ func (m *model) memory() {
 			}
 		}
 		for id, f := range t.flows {
-			x, err := rows.flowByID(id)
+			x, err := rows.SubqueueByID(id)
 			if err != nil {
 				return err
 			}
@@ -142,7 +142,7 @@ func (m *model) memory() {
 			}
 		}
 		for id, r := range t.leased {
-			x, err := rows.delivery(id)
+			x, err := rows.Delivery(id)
 			if err != nil {
 				return err
 			}
@@ -185,7 +185,7 @@ func (m *model) nothingLeft() {
 
 func scanDelivery(sc scan) (*store.Delivery, error) {
 	r := &deliveryRow{}
-	if err := sc(r.columns()...); err != nil {
+	if err := sc(columns(r)...); err != nil {
 		return nil, err
 	}
 	return r.Decode(), nil

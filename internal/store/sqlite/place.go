@@ -14,18 +14,18 @@ type placed struct {
 	d       *newDelivery
 	msg     int64
 	message *store.Message
-	flow    *flow
+	flow    *subqueue
 	row     *deliveryRow // once it is leased
 }
 
 // place takes in a new delivery of a message whose row is written.
 func (t *tx) place(now time.Time, msg int64, m *store.Message, d *newDelivery, join any) error {
-	f, err := t.flow(now, d.Route, d.Client)
+	f, err := t.SubqueueOf(now, d.Route, d.Client)
 	if err != nil {
 		return err
 	}
 	t.writes++ // it will be
-	if join == nil && d.State == store.Queued && !d.NextAt.After(now) && !f.waits(d.NextAt) {
+	if join == nil && d.State == store.Queued && !d.NextAt.After(now) && !waits(f, d.NextAt) {
 		t.placed = append(t.placed, &placed{d: d, msg: msg, message: m, flow: f})
 		t.wake = true
 		return nil
@@ -47,7 +47,7 @@ func (t *tx) writePlaced() error {
 		if p.row != nil {
 			p.row.Seq = seq
 		} else {
-			t.arrived(p.flow, d.NextAt)
+			engine.Arrived(t, p.flow, d.NextAt)
 		}
 	}
 	clear(t.placed)
@@ -55,20 +55,20 @@ func (t *tx) writePlaced() error {
 	return nil
 }
 
-func (t *tx) insertDelivery(msg int64, f *flow, d *store.Delivery, recipients string, join any) error {
+func (t *tx) insertDelivery(msg int64, f *subqueue, d *store.Delivery, recipients string, join any) error {
 	if _, err := t.insertRow(msg, f, d, recipients, join); err != nil {
 		return err
 	}
 	if d.Waits() {
-		t.arrived(f, d.NextAt)
+		engine.Arrived(t, f, d.NextAt)
 	}
 	return nil
 }
 
-func (t *tx) insertRow(msg int64, f *flow, d *store.Delivery, recipients string, join any) (seq int64, err error) {
+func (t *tx) insertRow(msg int64, f *subqueue, d *store.Delivery, recipients string, join any) (seq int64, err error) {
 	return t.insert(`INSERT INTO deliveries (id, msg, flow, position, state, next_at, deadline_at, created_at, expires_at, warn_at, finished_at,
 		attempts, epoch, node, kind, since, join_key, recipients, word) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, '')`,
-		d.ID, msg, f.id, d.Route.Position, int(d.State), engine.Micros(d.NextAt), engine.Micros(d.Deadline()), engine.Micros(d.CreatedAt), engine.Micros(d.ExpiresAt), engine.Micros(d.WarnAt),
+		d.ID, msg, f.ID, d.Route.Position, int(d.State), engine.Micros(d.NextAt), engine.Micros(d.Deadline()), engine.Micros(d.CreatedAt), engine.Micros(d.ExpiresAt), engine.Micros(d.WarnAt),
 		d.Attempts, d.Epoch, d.Node, string(d.Kind), engine.Micros(d.Since), join, recipients)
 }
 
@@ -81,10 +81,10 @@ func (t *tx) claimPlaced(r store.ClaimRequest, max int) (out []*claimedRow, err 
 			break
 		}
 		f := p.flow
-		if p.row != nil || p.d.NextAt.After(r.Now) || f.waits(p.d.NextAt) || f.gate > now {
+		if p.row != nil || p.d.NextAt.After(r.Now) || waits(f, p.d.NextAt) || f.NotBefore > now {
 			continue
 		}
-		l, err := t.laneOf(f)
+		l, err := t.LaneByID(f.Lane)
 		if err != nil {
 			return nil, err
 		}
@@ -93,12 +93,12 @@ func (t *tx) claimPlaced(r store.ClaimRequest, max int) (out []*claimedRow, err 
 			continue
 		}
 		l.Now, l.Turn = r.Now, now
-		row := &deliveryRow{engine.DeliveryRow{Msg: p.msg, Subqueue: f.id, D: p.d.Delivery}}
+		row := &deliveryRow{Msg: p.msg, Subqueue: f.ID, D: p.d.Delivery}
 		row.D.Recipients = slices.Clone(row.D.Recipients)
-		row.placed(f, l)
+		placedIn(row, f, l)
 		lease := row.D.Lease(r.Node.Name, r.Now)
 		l.Begin(r.Now, row.D.Kind, n)
-		t.dirtyLane(l)
+		t.LaneChanged(l)
 		p.row, t.leased[row.D.ID] = row, row
 		out = append(out, claimed(row, lease, *p.message))
 	}

@@ -1,8 +1,6 @@
 package sqlite
 
 import (
-	"time"
-
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
 )
@@ -15,7 +13,7 @@ const (
 	// where it is placed as well.
 	deliveryOwn     = `d.seq, d.msg, d.flow, d.id, ` + engine.DeliveryState
 	deliveryColumns = `d.seq, d.msg, d.flow, d.id, m.id, f.client, f.connection, l.key, ` + engine.DeliveryState
-	deliveryTables  = ` CROSS JOIN messages m ON m.seq = d.msg CROSS JOIN flows f ON f.id = d.flow CROSS JOIN lanes l ON l.ID = f.lane`
+	deliveryTables  = ` CROSS JOIN messages m ON m.seq = d.msg CROSS JOIN flows f ON f.id = d.flow CROSS JOIN lanes l ON l.id = f.lane`
 )
 
 func rowSchema() engine.Schema {
@@ -35,40 +33,35 @@ func columns(r *engine.DeliveryRow) []any {
 	return append([]any{&r.Seq, &r.Msg, &r.Subqueue, &d.ID, &d.Message, &d.Client, &d.Route.Connection, &d.Route.Lane}, r.State()...)
 }
 
-// A deliveryRow is a delivery in a transaction.
-type deliveryRow struct{ engine.DeliveryRow }
-
-func (r *deliveryRow) columns() []any { return columns(&r.DeliveryRow) }
-
 // own is where deliveryOwn goes.
-func (r *deliveryRow) own() []any {
+func own(r *deliveryRow) []any {
 	return append([]any{&r.Seq, &r.Msg, &r.Subqueue, &r.D.ID}, r.State()...)
 }
 
-// placed fills in what own leaves out, the message's id apart.
-func (r *deliveryRow) placed(f *flow, l *lane) {
-	r.D.Client, r.D.Route.Connection, r.D.Route.Lane = f.name.client, f.name.connection, l.Key
+// placedIn fills in what own leaves out, the message's id apart.
+func placedIn(r *deliveryRow, f *subqueue, l *lane) {
+	r.D.Client, r.D.Route.Connection, r.D.Route.Lane = f.Name.Client, f.Name.Connection, l.Key
 }
 
-// delivery loads one delivery, its message's id apart; store.ErrNotFound when
+// Delivery implements engine.Work: it loads one delivery, its message's id apart; store.ErrNotFound when
 // there is none.
-func (t *tx) delivery(id store.ID) (*deliveryRow, error) {
+func (t *tx) Delivery(id store.ID) (*deliveryRow, error) {
 	if r := t.leased[id]; r != nil {
 		return r, nil
 	}
 	r := &deliveryRow{}
-	if err := t.row(`SELECT `+deliveryOwn+` FROM deliveries d WHERE d.id = ?`, []any{id}, r.own()...); err != nil {
+	if err := t.row(`SELECT `+deliveryOwn+` FROM deliveries d WHERE d.id = ?`, []any{id}, own(r)...); err != nil {
 		return nil, notFound(err)
 	}
-	f, err := t.flowByID(r.Subqueue)
+	f, err := t.SubqueueByID(r.Subqueue)
 	if err != nil {
 		return nil, err
 	}
-	l, err := t.laneOf(f)
+	l, err := t.LaneByID(f.Lane)
 	if err != nil {
 		return nil, err
 	}
-	r.placed(f, l)
+	placedIn(r, f, l)
 	r.Decode()
 	return r, nil
 }
@@ -109,66 +102,33 @@ func (e *encodedStep) columns(r *deliveryRow) (recipients, word string, err erro
 	return recipients, word, err
 }
 
-// save writes r, which change altered, and keeps the account of its flows. A
-// delivery that changes no longer waits for siblings.
-func (t *tx) save(now time.Time, r *deliveryRow, change func(*store.Delivery)) error {
-	return t.saveStep(now, r, change, nil)
-}
-
-// saveStep is save for a change whose encoded columns are made already.
-func (t *tx) saveStep(now time.Time, r *deliveryRow, change func(*store.Delivery), e *encodedStep) error {
-	from, err := t.flowByID(r.Subqueue)
-	if err != nil {
-		return err
-	}
-	waited := r.D.Waits()
-	change(&r.D)
-	delete(t.leased, r.D.ID)
+// Changed implements engine.Work.
+func (t *tx) Changed(r *deliveryRow) error {
 	d := &r.D
-	to := from
-	l, err := t.laneOf(from)
-	if err != nil {
-		return err
-	}
-	if l.Now.IsZero() {
-		l.Now = now
-	}
-	if d.Route.Connection != from.name.connection || d.Route.Lane != l.Key {
-		if to, err = t.flow(now, d.Route, d.Client); err != nil {
-			return err
-		}
-	}
-	recipients, word, err := e.columns(r)
+	delete(t.leased, d.ID)
+	recipients, progress, err := t.encoded.columns(r)
 	if err != nil {
 		return dbErr(err) // what is held was changed already
 	}
-	if err := t.exec(`UPDATE deliveries SET flow = ?, position = ?, state = ?, next_at = ?, deadline_at = ?, expires_at = ?, warn_at = ?, finished_at = ?,
-		attempts = ?, epoch = ?, node = ?, kind = ?, since = ?, join_key = NULL, recipients = ?, word = ? WHERE seq = ?`,
-		to.id, d.Route.Position, int(d.State), engine.Micros(d.NextAt), engine.Micros(d.Deadline()), engine.Micros(d.ExpiresAt), engine.Micros(d.WarnAt), engine.Micros(d.FinishedAt),
-		d.Attempts, d.Epoch, d.Node, string(d.Kind), engine.Micros(d.Since), recipients, word, r.Seq); err != nil {
-		return err
-	}
-	r.Subqueue = to.id
-	if waited {
-		t.left(from, 1)
-		t.ungate(l)
-	}
-	if d.Waits() {
-		t.arrived(to, d.NextAt)
-	}
-	return nil
+	return t.exec(`UPDATE deliveries SET flow = ?, position = ?, state = ?, next_at = ?, deadline_at = ?, created_at = ?, expires_at = ?, warn_at = ?,
+		finished_at = ?, attempts = ?, epoch = ?, node = ?, kind = ?, since = ?, join_key = NULL, recipients = ?, word = ? WHERE seq = ?`,
+		r.Subqueue, d.Route.Position, int(d.State), engine.Micros(d.NextAt), engine.Micros(d.Deadline()), engine.Micros(d.CreatedAt),
+		engine.Micros(d.ExpiresAt), engine.Micros(d.WarnAt), engine.Micros(d.FinishedAt), d.Attempts, d.Epoch, d.Node, string(d.Kind),
+		engine.Micros(d.Since), recipients, progress, r.Seq)
 }
 
-// attempt writes a line of the ledger, over an earlier state of the same line.
-func (t *tx) attempt(r *deliveryRow, flow int64, a store.Attempt) error {
-	out, err := store.EncodeOutcome(a.Outcome)
-	if err != nil {
-		return err
+// Attempt implements engine.Work.
+func (t *tx) Attempt(r *deliveryRow, a engine.AttemptRow) (err error) {
+	var outcome string
+	if t.encoded != nil {
+		outcome = t.encoded.outcome
 	}
-	return t.writeLine(r, flow, a, out)
-}
-
-func (t *tx) writeLine(r *deliveryRow, flow int64, a store.Attempt, outcome string) error {
-	return t.exec(`INSERT OR REPLACE INTO attempts (delivery, no, kind, flow, node, epoch, started_at, recipients, outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		r.Seq, a.No, string(a.Kind), flow, a.Node, a.Epoch, engine.Micros(a.StartedAt), a.Recipients, outcome)
+	if outcome == "" {
+		if outcome, err = store.EncodeOutcome(a.Outcome); err != nil {
+			return err
+		}
+	}
+	return t.exec(`INSERT OR REPLACE INTO attempts (delivery, no, kind, flow, node, epoch, started_at, recipients, outcome)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.Seq, a.No, string(a.Kind), a.Subqueue, a.Node, a.Epoch, engine.Micros(a.StartedAt), a.Recipients, outcome)
 }

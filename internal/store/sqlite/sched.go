@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -10,29 +11,12 @@ import (
 	"github.com/postino-mail/postino/internal/store/engine"
 )
 
-// A lane is a row of lanes while a transaction works on it.
-type lane struct {
-	engine.Lane
-	first               int64 // least ready_at of its subqueues
-	firstKnown          bool
-	readyRow, servedRow int64 // as written
-}
-
-// A flow is a row of flows while a transaction works on it.
-type flow struct {
-	id, lane          int64
-	name              flowName
-	queued            int64
-	due, gate, turn   int64
-	served            int64
-	isDirty, staleDue bool
-	readyRow          int64 // ready_at as written
-}
-
-type flowName struct {
-	lane               int64
-	connection, client string
-}
+type (
+	lane         = engine.Lane
+	subqueue     = engine.Subqueue
+	subqueueName = engine.SubqueueName
+	deliveryRow  = engine.DeliveryRow
+)
 
 const laneColumns = engine.LaneColumns
 
@@ -41,7 +25,8 @@ func scanLane(sc scan) (*lane, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &lane{Lane: *l, readyRow: l.Ready, servedRow: l.Served}, nil
+	l.WrittenReady, l.WrittenServed = l.Ready, l.Served
+	return l, nil
 }
 
 func (t *tx) keep(l *lane) *lane {
@@ -54,7 +39,7 @@ func (t *tx) keep(l *lane) *lane {
 
 // lane gives the lane with this key, making it when limits are given;
 // sql.ErrNoRows when there is none and none is to be made.
-func (t *tx) lane(now time.Time, key string, limits *adapters.LaneLimits) (*lane, error) {
+func (t *tx) lane(key string, limits *adapters.LaneLimits) (*lane, error) {
 	l := t.keys[key]
 	if l == nil {
 		err := t.each(`SELECT `+laneColumns+` FROM lanes WHERE key = ?`, []any{key}, func(sc scan) (err error) {
@@ -68,7 +53,7 @@ func (t *tx) lane(now time.Time, key string, limits *adapters.LaneLimits) (*lane
 			if limits == nil {
 				return nil, sql.ErrNoRows
 			}
-			l = &lane{readyRow: engine.Never(), first: engine.Never(), firstKnown: true}
+			l = &lane{WrittenReady: engine.Never(), First: engine.Never(), FirstKnown: true}
 			l.Key, l.Limits, l.Ready = key, *limits, engine.Never()
 			if l.ID, err = t.insert(`INSERT INTO lanes (key, ready_at) VALUES (?, ?)`, key, engine.Never()); err != nil {
 				return nil, err
@@ -76,91 +61,98 @@ func (t *tx) lane(now time.Time, key string, limits *adapters.LaneLimits) (*lane
 		}
 		l = t.keep(l)
 		if limits != nil {
-			t.dirtyLane(l)
+			t.LaneChanged(l)
 		}
 	}
-	l.Now = now
 	if limits != nil && l.Limits != *limits {
 		l.Limits, l.NotBefore = *limits, 0
-		t.dirtyLane(l)
+		t.LaneChanged(l)
 	}
 	return l, nil
 }
 
-func (t *tx) laneByID(now time.Time, id int64) (*lane, error) {
-	l := t.lanes[id]
-	if l == nil {
-		err := t.each(`SELECT `+laneColumns+` FROM lanes WHERE id = ?`, []any{id}, func(sc scan) (err error) {
-			l, err = scanLane(sc)
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-		if l == nil {
-			return nil, dbErr(errors.New("a lane that is named does not exist"))
-		}
-		l = t.keep(l)
+// LaneByID implements engine.Work.
+func (t *tx) LaneByID(id int64) (*lane, error) {
+	if l := t.lanes[id]; l != nil {
+		return l, nil
 	}
-	l.Now = now
-	return l, nil
-}
-
-const flowColumns = `id, lane, connection, client, queued, due_at, gate_at, turn_at, served, ready_at`
-
-func scanFlow(sc scan) (*flow, error) {
-	f := &flow{}
-	err := sc(&f.id, &f.lane, &f.name.connection, &f.name.client, &f.queued, &f.due, &f.gate, &f.turn, &f.served, &f.readyRow)
-	f.name.lane = f.lane
-	return f, dbErr(err)
-}
-
-func (t *tx) keepFlow(f *flow) *flow {
-	if have := t.flows[f.id]; have != nil {
-		return have
+	var l *lane
+	err := t.each(`SELECT `+laneColumns+` FROM lanes WHERE id = ?`, []any{id}, func(sc scan) (err error) {
+		l, err = scanLane(sc)
+		return err
+	})
+	if err == nil && l == nil {
+		err = dbErr(errors.New("a lane that is named does not exist"))
 	}
-	t.flows[f.id], t.names[f.name] = f, f
-	return f
-}
-
-// flow gives the flow of a route, making lane and flow when they are missing.
-func (t *tx) flow(now time.Time, r store.Route, client string) (*flow, error) {
-	l, err := t.lane(now, r.Lane, &r.Limits)
 	if err != nil {
 		return nil, err
 	}
-	name := flowName{l.ID, r.Connection, client}
+	return t.keep(l), nil
+}
+
+// LaneByKey implements engine.Work.
+func (t *tx) LaneByKey(key string) (*lane, error) {
+	l, err := t.lane(key, nil)
+	if errors.Is(notFound(err), store.ErrNotFound) {
+		l, err = t.lane(key, &adapters.LaneLimits{})
+	}
+	t.writes++ // flush will write
+	return l, err
+}
+
+const subqueueColumns = engine.SubqueueColumns
+
+func scanSubqueue(sc scan) (*subqueue, error) { return engine.ScanSubqueue(checked(sc)) }
+
+func (t *tx) keepFlow(f *subqueue) *subqueue {
+	if have := t.flows[f.ID]; have != nil {
+		return have
+	}
+	t.flows[f.ID], t.names[f.Name] = f, f
+	return f
+}
+
+// SubqueueOf implements engine.Work; it makes lane and subqueue when they are missing.
+func (t *tx) SubqueueOf(now time.Time, r store.Route, client string) (*subqueue, error) {
+	l, err := t.lane(r.Lane, &r.Limits)
+	if err != nil {
+		return nil, err
+	}
+	l.Now = now
+	name := subqueueName{Lane: l.ID, Connection: r.Connection, Client: client}
 	if f := t.names[name]; f != nil {
 		return f, nil
 	}
-	var f *flow
-	err = t.each(`SELECT `+flowColumns+` FROM flows WHERE lane = ? AND connection = ? AND client = ?`, []any{name.lane, name.connection, name.client}, func(sc scan) (err error) {
-		f, err = scanFlow(sc)
+	var f *subqueue
+	err = t.each(`SELECT `+subqueueColumns+` FROM flows WHERE lane = ? AND connection = ? AND client = ?`, []any{name.Lane, name.Connection, name.Client}, func(sc scan) (err error) {
+		f, err = scanSubqueue(sc)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	if f == nil {
-		f = &flow{lane: l.ID, name: name, due: engine.Never(), readyRow: engine.Never()}
-		if f.gate, err = t.connectionGate(name.connection); err != nil {
+		f = &subqueue{Lane: l.ID, Name: name, Due: engine.Never(), Written: engine.Never()}
+		hold, err := t.Hold(name.Connection)
+		if err != nil {
 			return nil, err
 		}
-		if f.id, err = t.insert(`INSERT INTO flows (lane, connection, client, due_at, gate_at, ready_at) VALUES (?, ?, ?, ?, ?, ?)`,
-			f.lane, name.connection, name.client, engine.Never(), f.gate, engine.Never()); err != nil {
+		f.NotBefore = hold.Until()
+		if f.ID, err = t.insert(`INSERT INTO flows (lane, connection, client, due_at, gate_at, ready_at) VALUES (?, ?, ?, ?, ?, ?)`,
+			f.Lane, name.Connection, name.Client, engine.Never(), f.NotBefore, engine.Never()); err != nil {
 			return nil, err
 		}
 	}
 	return t.keepFlow(f), nil
 }
 
-func (t *tx) flowByID(id int64) (*flow, error) {
+func (t *tx) SubqueueByID(id int64) (*subqueue, error) {
 	if f := t.flows[id]; f != nil {
 		return f, nil
 	}
-	var f *flow
-	err := t.each(`SELECT `+flowColumns+` FROM flows WHERE id = ?`, []any{id}, func(sc scan) (err error) {
-		f, err = scanFlow(sc)
+	var f *subqueue
+	err := t.each(`SELECT `+subqueueColumns+` FROM flows WHERE id = ?`, []any{id}, func(sc scan) (err error) {
+		f, err = scanSubqueue(sc)
 		return err
 	})
 	if err != nil {
@@ -172,107 +164,73 @@ func (t *tx) flowByID(id int64) (*flow, error) {
 	return t.keepFlow(f), nil
 }
 
-// connectionGate is before when nothing of the connection may begin. One that
-// the store does not know has no gate.
-func (t *tx) connectionGate(id string) (int64, error) {
-	var active sql.NullInt64
-	var paused sql.NullInt64
-	if err := t.row(`SELECT (SELECT active FROM connections WHERE id = ?1), (SELECT paused_until FROM connection_states WHERE connection = ?1)`,
-		[]any{id}, &active, &paused); err != nil {
-		return 0, err
+// Hold implements engine.Work.
+func (t *tx) Hold(connection string) (*engine.ConnectionHold, error) {
+	var active sql.NullBool
+	var doc []byte
+	if err := t.row(`SELECT (SELECT active FROM connections WHERE id = ?1), (SELECT doc FROM connection_states WHERE connection = ?1)`,
+		[]any{connection}, &active, &doc); err != nil {
+		return nil, err
 	}
-	if active.Valid && active.Int64 == 0 {
-		return engine.Never(), nil
-	}
-	return paused.Int64, nil
+	return &engine.ConnectionHold{Inactive: active.Valid && !active.Bool, State: store.DecodeState(connection, doc)}, nil
 }
 
-// recompute gives the connection's gate to all its flows.
-func (t *tx) recompute(now time.Time, id string, limits *adapters.LaneLimits) error {
-	gate, err := t.connectionGate(id)
+// WriteState implements engine.Work.
+func (t *tx) WriteState(st store.ConnectionState) error {
+	doc, err := json.Marshal(st)
 	if err != nil {
 		return err
 	}
-	var found []*flow
-	if err := t.each(`SELECT `+flowColumns+` FROM flows WHERE connection = ?`, []any{id}, func(sc scan) error {
-		f, err := scanFlow(sc)
+	return t.exec(`INSERT OR REPLACE INTO connection_states (connection, paused_until, doc) VALUES (?, ?, ?)`,
+		st.Connection, engine.Micros(st.PausedUntil), string(doc))
+}
+
+// SubqueuesOf implements engine.Work.
+func (t *tx) SubqueuesOf(connection string) (found []*subqueue, err error) {
+	err = t.each(`SELECT `+subqueueColumns+` FROM flows WHERE connection = ?`, []any{connection}, func(sc scan) error {
+		f, err := scanSubqueue(sc)
 		if err == nil {
 			found = append(found, t.keepFlow(f))
 		}
 		return err
-	}); err != nil {
-		return err
-	}
-	for _, f := range found {
-		f.gate = gate
-		t.dirtyFlow(f)
-		l, err := t.laneByID(now, f.lane)
-		if err != nil {
-			return err
-		}
-		if limits != nil {
-			l.Limits = *limits
-		}
-		t.ungate(l)
-	}
-	t.wake = true
-	return nil
+	})
+	return found, err
 }
 
-// dirtyLane and dirtyFlow have flush write them.
-func (t *tx) dirtyLane(l *lane) {
+// Wake implements engine.Work.
+func (t *tx) Wake() { t.wake = true }
+
+// LaneChanged and SubqueueChanged implement engine.Work: flush writes them.
+func (t *tx) LaneChanged(l *lane) {
 	if !l.Dirty {
 		l.Dirty = true
 		t.touched = append(t.touched, l)
 	}
 }
 
-func (t *tx) dirtyFlow(f *flow) {
-	if !f.isDirty {
-		f.isDirty = true
+func (t *tx) SubqueueChanged(f *subqueue) {
+	if !f.Dirty {
+		f.Dirty = true
 		t.touchedFlows = append(t.touchedFlows, f)
 	}
 }
 
-// arrived and left keep the flow's account of what waits in it.
-func (t *tx) arrived(f *flow, next time.Time) {
-	if n := engine.Micros(next); f.queued == 0 && !f.staleDue || n < f.due {
-		f.due = n
-	}
-	f.queued++
-	t.dirtyFlow(f)
-	t.wake = true
-}
-
-func (t *tx) left(f *flow, n int64) {
-	f.queued = max(0, f.queued-n)
-	f.staleDue = true
-	t.dirtyFlow(f)
-}
-
-// ungate has the next claim find out who is first in line of the lane, and
-// whether the daily budget has room for it.
-func (t *tx) ungate(l *lane) {
-	l.NotBefore, t.wake = 0, true
-	t.dirtyLane(l)
-}
-
 // waits reports whether something of the flow that has a row is due by then, or
 // may be: due is never too late.
-func (f *flow) waits(by time.Time) bool { return f.queued > 0 && f.due <= engine.Micros(by) }
+func waits(f *subqueue, by time.Time) bool { return f.Queued > 0 && f.Due <= engine.Micros(by) }
 
 // flush writes the flows and lanes that were touched, first of all when each
 // is ready next.
 func (t *tx) flush() error {
 	for _, f := range t.touchedFlows {
-		l, err := t.laneOf(f)
+		l, err := t.LaneByID(f.Lane)
 		if err != nil {
 			return err
 		}
 		if err := t.flushFlow(f, l); err != nil {
 			return err
 		}
-		t.dirtyLane(l)
+		t.LaneChanged(l)
 	}
 	for _, l := range t.touched {
 		if err := t.flushLane(l); err != nil {
@@ -283,50 +241,43 @@ func (t *tx) flush() error {
 	return nil
 }
 
-func (t *tx) laneOf(f *flow) (*lane, error) {
-	if l := t.lanes[f.lane]; l != nil {
-		return l, nil
-	}
-	return t.laneByID(time.Time{}, f.lane)
-}
-
-func (t *tx) flushFlow(f *flow, l *lane) error {
-	if f.queued == 0 {
-		f.due = engine.Never()
-	} else if f.staleDue {
-		f.due = engine.Never()
-		err := t.row(`SELECT next_at FROM deliveries INDEXED BY deliveries_queue WHERE flow = ? AND state <= 1 ORDER BY next_at LIMIT 1`, []any{f.id}, &f.due)
+func (t *tx) flushFlow(f *subqueue, l *lane) error {
+	if f.Queued == 0 {
+		f.Due = engine.Never()
+	} else if f.Stale {
+		f.Due = engine.Never()
+		err := t.row(`SELECT next_at FROM deliveries INDEXED BY deliveries_queue WHERE flow = ? AND state <= 1 ORDER BY next_at LIMIT 1`, []any{f.ID}, &f.Due)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
 	}
-	f.isDirty, f.staleDue = false, false
-	if r := f.ready(); r != f.readyRow {
-		f.readyRow, l.firstKnown = r, false
+	f.Dirty, f.Stale = false, false
+	if r := readyAt(f); r != f.Written {
+		f.Written, l.FirstKnown = r, false
 	}
 	return t.exec(`UPDATE flows SET queued = ?, due_at = ?, gate_at = ?, turn_at = ?, served = ?, ready_at = ? WHERE id = ?`,
-		f.queued, f.due, f.gate, f.turn, f.served, f.readyRow, f.id)
+		f.Queued, f.Due, f.NotBefore, f.Turn, f.Served, f.Written, f.ID)
 }
 
-// ready is when a claim may give something of the flow, its turn regarded.
-func (f *flow) ready() int64 {
-	if f.due == engine.Never() {
+// readyAt is when a claim may give something of the flow, its turn regarded.
+func readyAt(f *subqueue) int64 {
+	if f.Due == engine.Never() {
 		return engine.Never()
 	}
-	return max(f.due, f.gate, f.turn)
+	return max(f.Due, f.NotBefore, f.Turn)
 }
 
 func (t *tx) flushLane(l *lane) error {
 	l.Dirty = false
-	if !l.firstKnown {
-		l.first = engine.Never()
-		err := t.row(`SELECT ready_at FROM flows INDEXED BY flows_ready WHERE lane = ? ORDER BY ready_at LIMIT 1`, []any{l.ID}, &l.first)
+	if !l.FirstKnown {
+		l.First = engine.Never()
+		err := t.row(`SELECT ready_at FROM flows INDEXED BY flows_ready WHERE lane = ? ORDER BY ready_at LIMIT 1`, []any{l.ID}, &l.First)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		l.firstKnown = true
+		l.FirstKnown = true
 	}
-	if l.Ready = l.first; l.Ready < engine.Never() {
+	if l.Ready = l.First; l.Ready < engine.Never() {
 		l.Ready = max(l.Ready, l.NotBefore, l.Turn)
 		if !l.Now.IsZero() {
 			if r := l.Room(l.Now); r.Deliveries == 0 {
@@ -343,11 +294,11 @@ func (t *tx) flushLane(l *lane) error {
 	}
 	args := []any{l.Limits.Concurrency, l.Limits.PerMinute, l.Limits.RecipientsPerDay, engine.Micros(l.PausedUntil), reason, l.Cap, engine.Micros(l.CapUntil), l.InFlight,
 		minute, day, l.NotBefore, l.Turn, l.ID}
-	if l.Ready == l.readyRow && l.Served == l.servedRow { // the index stays as it is
+	if l.Ready == l.WrittenReady && l.Served == l.WrittenServed { // the index stays as it is
 		return t.exec(`UPDATE lanes SET concurrency = ?, per_minute = ?, per_day = ?, paused_until = ?, reason = ?, cap = ?, cap_until = ?, in_flight = ?,
 			minute = ?, day = ?, gate_at = ?, turn_at = ? WHERE id = ?`, args...)
 	}
-	l.readyRow, l.servedRow = l.Ready, l.Served
+	l.WrittenReady, l.WrittenServed = l.Ready, l.Served
 	return t.exec(`UPDATE lanes SET concurrency = ?1, per_minute = ?2, per_day = ?3, paused_until = ?4, reason = ?5, cap = ?6, cap_until = ?7, in_flight = ?8,
 		minute = ?9, day = ?10, gate_at = ?11, turn_at = ?12, served = ?14, ready_at = ?15 WHERE id = ?13`, append(args, l.Served, l.Ready)...)
 }

@@ -217,7 +217,7 @@ func (t *tx) join(now time.Time, m *newMessage, out *store.Submitted) (bool, err
 	if err != nil {
 		return false, err
 	}
-	r, err := t.delivery(id)
+	r, err := t.Delivery(id)
 	if err != nil {
 		return false, err
 	}

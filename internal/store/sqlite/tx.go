@@ -18,10 +18,11 @@ type tx struct {
 	wake   bool // something may be claimable or due earlier
 	*held
 	touched      []*lane // dirty ones
-	touchedFlows []*flow
+	touchedFlows []*subqueue
 	placed       []*placed
 	clock        store.Clock
 	news         []store.NewEvent
+	encoded      *encodedStep // of the call that runs
 }
 
 // held is what is known of lanes, flows, nodes and of the deliveries that are
@@ -31,8 +32,8 @@ type tx struct {
 type held struct {
 	lanes  map[int64]*lane
 	keys   map[string]*lane
-	flows  map[int64]*flow
-	names  map[flowName]*flow
+	flows  map[int64]*subqueue
+	names  map[subqueueName]*subqueue
 	nodes  map[string]int64 // incarnation
 	leased map[store.ID]*deliveryRow
 	ready  int64 // no lane is ready before, going by its row; 0: not known
@@ -42,7 +43,7 @@ type held struct {
 const heldMax = 20_000
 
 func newHeld() *held {
-	return &held{lanes: map[int64]*lane{}, keys: map[string]*lane{}, flows: map[int64]*flow{}, names: map[flowName]*flow{},
+	return &held{lanes: map[int64]*lane{}, keys: map[string]*lane{}, flows: map[int64]*subqueue{}, names: map[subqueueName]*subqueue{},
 		nodes: map[string]int64{}, leased: map[store.ID]*deliveryRow{}}
 }
 
