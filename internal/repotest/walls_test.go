@@ -88,6 +88,7 @@ var walls = []wall{
 	{"internal/a", "import \"log/slog\"\n\nfunc f(m string) { slog.Info(m) }\n\nvar _ = f", "sloglint", "string literal or a constant"},
 	{"internal/a", "import \"log/slog\"\n\nfunc f(err error) { slog.Info(\"m\", \"err\", err, \"message_id\", 1) }\n\nvar _ = f", "", ""},
 	{"internal/a", "func Exported() {}", "revive", "should have comment"},
+	{"internal/a", "var _ = \"" + strings.Repeat("long ", 30) + "\"", "lll", "exceeds the maximum of 140"},
 	{"internal/a", "// Exported has no full stop\nfunc Exported() {}", "godot", "end in a period"},
 	{"internal/a", "// Exported is what was recieved.\nfunc Exported() {}", "misspell", "received"}, //nolint:misspell // on purpose
 }
