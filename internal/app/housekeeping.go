@@ -46,10 +46,7 @@ func (s *server) purge(ctx context.Context) {
 	}
 	r := store.PurgeRequest{Now: began, Bodies: before(s.conf.Retention.Bodies), Records: before(s.conf.Retention.Records),
 		Events: before(s.conf.Retention.Events), Max: firstBatch}
-	batchTime := batchOfOneWriter
-	if s.conf.Database != "" {
-		batchTime = batchOfDatabase
-	}
+	batch := batchOf(s.conf.Database != "")
 	var sum store.PurgeResult
 	told := began
 	report := func(message string) {
@@ -72,7 +69,7 @@ func (s *server) purge(ctx context.Context) {
 			break
 		}
 		var pause time.Duration
-		r.Max, pause = nextBatch(r.Max, time.Since(start), batchTime)
+		r.Max, pause = batch.next(r.Max, time.Since(start))
 		r.After = res.Next
 		if time.Since(told) > tellEvery {
 			report("removing what retention no longer keeps")
@@ -86,22 +83,33 @@ func (s *server) purge(ctx context.Context) {
 	report("removed what retention no longer keeps")
 }
 
-// A batch is as large as fits its time. On SQLite, which has one writer, all that
-// is accepted meanwhile waits for it; on PostgreSQL nothing does, and the time
-// bounds what one commit writes. The pause after it gives processor and disk
-// back for half as long; under load batches take longer, and so do pauses.
+// A batchPlan is how long one batch may take, and the part of its time for which
+// a pause follows: that gives processor and disk back to sending, and under load
+// batches take longer, and so do pauses.
+type batchPlan struct {
+	time  time.Duration
+	pause float64
+}
+
+// On SQLite, which has one writer, all that is accepted meanwhile waits for a
+// batch; on PostgreSQL nothing does, and the time bounds what one commit writes.
+func batchOf(database bool) batchPlan {
+	if database {
+		return batchPlan{250 * time.Millisecond, 0.25}
+	}
+	return batchPlan{25 * time.Millisecond, 0.5}
+}
+
 const (
-	firstBatch       = 200
-	maxBatch         = 5000
-	minBatch         = 10
-	batchOfOneWriter = 25 * time.Millisecond
-	batchOfDatabase  = 250 * time.Millisecond
-	tellEvery        = time.Minute
+	firstBatch = 200
+	maxBatch   = 5000
+	minBatch   = 10
+	tellEvery  = time.Minute
 )
 
-// nextBatch returns the size of the next batch and the pause before it.
-func nextBatch(size int, took, batchTime time.Duration) (next int, pause time.Duration) {
-	next = int(float64(size) * float64(batchTime) / float64(max(took, batchTime/2)))
+// next returns the size of the next batch and the pause before it.
+func (b batchPlan) next(size int, took time.Duration) (next int, pause time.Duration) {
+	next = int(float64(size) * float64(b.time) / float64(max(took, b.time/2)))
 	next = min(max(next, size/2, minBatch), maxBatch)
-	return next, took / 2
+	return next, time.Duration(float64(took) * b.pause)
 }

@@ -23,9 +23,9 @@ func TestNextBatch(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			next, pause := nextBatch(c.size, c.took, batchOfOneWriter)
+			next, pause := batchOf(false).next(c.size, c.took)
 			if next != c.next || pause > c.pauseAtMost || pause < c.took/3 {
-				t.Errorf("nextBatch(%d, %v) = %d, %v; want %d and at most %v", c.size, c.took, next, pause, c.next, c.pauseAtMost)
+				t.Errorf("next(%d, %v) = %d, %v; want %d and at most %v", c.size, c.took, next, pause, c.next, c.pauseAtMost)
 			}
 		})
 	}
