@@ -15,12 +15,7 @@ import (
 	"github.com/postino-mail/postino/internal/store/engine"
 )
 
-// A claimedRow is a delivery that waits, with its message.
-type claimedRow struct {
-	*deliveryRow
-	message messageRow
-	lease   store.Lease
-}
+type claimedRow = engine.ClaimedRow
 
 // doubt keeps leases whose commit was under way when the connection died: this
 // node may hold them without knowing. They are given back before the next claim.
@@ -33,7 +28,7 @@ func (d *doubt) add(rows []*claimedRow) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, r := range rows {
-		d.leases = append(d.leases, r.lease)
+		d.leases = append(d.leases, r.Lease)
 	}
 }
 
@@ -70,21 +65,13 @@ func (s *Store) claimNow(ctx context.Context, r store.ClaimRequest, began time.T
 	if err != nil {
 		return nil, readErr(ctx, err)
 	}
-	out := make([]store.Claimed, 0, len(rows))
-	for _, row := range rows {
-		m, ok := row.message.Decode()
-		if !ok {
-			if err := s.Finish(ctx, store.FinishCorrupt(row.lease, &row.D, r.Now)); err != nil {
-				s.opt.Log.Error("the record of a message is damaged, and its delivery cannot be held: it stays as it is until the node ends", "delivery", row.D.ID.String(), "error", err)
-			}
-			continue
-		}
+	out := engine.Claimed(ctx, rows, r.Now, s.Finish, s.opt.Log)
+	for _, c := range out {
 		// While it is leased no retention removes it.
-		if head, body, ok := s.arrived.Take(m.ID); ok {
-			s.claimed.Put(m.ID, head, body)
+		if head, body, ok := s.arrived.Take(c.Message.ID); ok {
+			s.claimed.Put(c.Message.ID, head, body)
 		}
-		s.inLane.Store(row.D.ID, row.D.Route.Lane)
-		out = append(out, store.Claimed{Lease: row.lease, Delivery: row.D, Message: *m})
+		s.inLane.Store(c.Delivery.ID, c.Delivery.Route.Lane)
 	}
 	s.recent.claimed(out)
 	return out, nil
@@ -159,32 +146,15 @@ func (c *claimer) claim(ctx context.Context) ([]*claimedRow, error) {
 	if err := c.readFlows(ctx, lanes); err != nil {
 		return nil, err
 	}
-	var out []*claimedRow
-	// Everybody gets an equal part of what is left; who has less due leaves the
-	// rest to the others in the next round.
-	for len(lanes) > 0 && len(out) < c.r.Max {
-		part := max(1, (c.r.Max-len(out))/len(lanes))
-		if err := c.readQueues(ctx, lanes, part); err != nil {
-			return nil, err
-		}
-		var on []*lane
-		for _, l := range lanes {
-			want := min(part, c.r.Max-len(out))
-			if want == 0 {
-				break
-			}
-			got, err := c.fromLane(ctx, l, want)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, got...)
-			if len(got) == want {
-				on = append(on, l)
-			}
-		}
-		lanes = on
-	}
-	return out, nil
+	claims := &engine.Claims{Work: unit{ctx, c.tx}, Now: c.r.Now, Node: c.r.Node.Name, Max: c.r.Max,
+		Queues: c.flows,
+		Round:  func(lanes []*lane, part int) error { return c.readQueues(ctx, lanes, part) },
+		Read:   func(f *subqueue, n int) ([]*claimedRow, error) { return c.due(ctx, f, n) },
+		Leased: func(row *claimedRow) error {
+			c.mark(&row.DeliveryRow)
+			return nil
+		}}
+	return claims.From(lanes)
 }
 
 // lock begins the transaction, keeps the node alive in it, and locks the lanes
@@ -297,8 +267,8 @@ func (c *claimer) readQueue(ctx context.Context, ids, limits, offsets []int64) e
 	}
 	got := map[int64]int64{}
 	err = each(func(sc scan) error {
-		row := &claimedRow{deliveryRow: &deliveryRow{}}
-		if err := sc(append(columns(row.deliveryRow), row.message.Columns(idColumn)...)...); err != nil {
+		row := &claimedRow{}
+		if err := sc(append(columns(&row.DeliveryRow), row.Message.Columns(idColumn)...)...); err != nil {
 			return err
 		}
 		got[row.Subqueue]++
@@ -314,43 +284,8 @@ func (c *claimer) readQueue(ctx context.Context, ids, limits, offsets []int64) e
 	return dbErr(err)
 }
 
-// fromLane claims up to want deliveries of a lane, its flows taking turns.
-func (c *claimer) fromLane(ctx context.Context, l *lane, want int) (out []*claimedRow, err error) {
-	l.Turn = engine.Micros(c.r.Now)
-	l.Served++
-	for len(c.flows[l]) > 0 && len(out) < want {
-		room := min(l.Room(c.r.Now).Deliveries, want-len(out))
-		if room == 0 {
-			break
-		}
-		part := max(1, room/len(c.flows[l]))
-		var on []*subqueue
-		for i, f := range c.flows[l] {
-			n := min(part, want-len(out), l.Room(c.r.Now).Deliveries)
-			if n == 0 {
-				on = append(on, c.flows[l][i:]...)
-				break
-			}
-			got, full, err := c.fromFlow(ctx, l, f, n)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, got...)
-			if full { // the daily budget has no room for who is first in line
-				c.flows[l] = nil
-				return out, nil
-			}
-			if len(got) == n {
-				on = append(on, f)
-			}
-		}
-		c.flows[l] = on
-	}
-	return out, nil
-}
-
-// fromFlow claims up to n deliveries of a flow in the order in which they are due.
-func (c *claimer) fromFlow(ctx context.Context, l *lane, f *subqueue, n int) (out []*claimedRow, full bool, err error) {
+// due takes up to n deliveries of a subqueue from what was read of it.
+func (c *claimer) due(ctx context.Context, f *subqueue, n int) ([]*claimedRow, error) {
 	q := c.queues[f]
 	if q == nil {
 		q = &queue{}
@@ -358,33 +293,11 @@ func (c *claimer) fromFlow(ctx context.Context, l *lane, f *subqueue, n int) (ou
 	}
 	if !q.all && len(q.rows) < n {
 		if err := c.readQueue(ctx, []int64{f.ID}, []int64{int64(n - len(q.rows))}, []int64{int64(q.read)}); err != nil {
-			return nil, false, err
+			return nil, err
 		}
 	}
-	for len(q.rows) > 0 && len(out) < n {
-		row := q.rows[0]
-		d := row.Decode()
-		if row.Corrupt {
-			q.rows = q.rows[1:]
-			if err := engine.Save(unit{ctx, c.tx}, c.r.Now, row.deliveryRow, func(d *store.Delivery) { d.HoldCorrupt(c.r.Now) }); err != nil {
-				return nil, false, err
-			}
-			continue
-		}
-		if d.State == store.Queued {
-			if ok, when := l.Fits(c.r.Now, d.CountPending()); !ok {
-				l.NotBefore, full = engine.Micros(when), true
-				break
-			}
-		}
-		q.rows = q.rows[1:]
-		row.lease = d.Lease(c.r.Node.Name, c.r.Now)
-		l.Begin(c.r.Now, d.Kind, d.CountPending())
-		c.mark(row.deliveryRow)
-		out = append(out, row)
-	}
-	engine.Left(unit{ctx, c.tx}, f, int64(len(out)))
-	f.Turn = engine.Micros(c.r.Now)
-	f.Served++
-	return out, full, nil
+	n = min(n, len(q.rows))
+	out := q.rows[:n]
+	q.rows = q.rows[n:]
+	return out, nil
 }

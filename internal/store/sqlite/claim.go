@@ -11,17 +11,11 @@ import (
 	"github.com/postino-mail/postino/internal/store/engine"
 )
 
-// A claimedRow is a delivery that was claimed, its message perhaps not decoded yet.
-type claimedRow struct {
-	deliveryRow
-	message messageRow
-	fresh   *store.Message // instead of message
-	lease   store.Lease
-}
+type claimedRow = engine.ClaimedRow
 
 // claimed is what the caller gets of a row that the writer keeps.
 func claimed(r *deliveryRow, l store.Lease, m store.Message) *claimedRow {
-	c := &claimedRow{deliveryRow: *r, lease: l, fresh: &m}
+	c := &claimedRow{DeliveryRow: *r, Lease: l, Fresh: &m}
 	c.D.Recipients = slices.Clone(r.D.Recipients)
 	c.D.Message = m.ID
 	return c
@@ -49,21 +43,7 @@ func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claime
 	}}); err != nil {
 		return nil, err
 	}
-	out := make([]store.Claimed, 0, len(rows))
-	for _, row := range rows {
-		m := row.fresh
-		if m == nil {
-			var ok bool
-			if m, ok = row.message.Decode(); !ok {
-				if err := s.Finish(ctx, store.FinishCorrupt(row.lease, &row.D, r.Now)); err != nil {
-					s.opt.Log.Error("the record of a message is damaged, and its delivery cannot be held: it stays as it is until the node ends", "delivery", row.D.ID.String(), "error", err)
-				}
-				continue
-			}
-		}
-		out = append(out, store.Claimed{Lease: row.lease, Delivery: row.D, Message: *m})
-	}
-	return out, nil
+	return engine.Claimed(ctx, rows, r.Now, s.Finish, s.opt.Log), nil
 }
 
 // claim takes what waits first, and then what has just arrived.
@@ -129,31 +109,11 @@ func (t *tx) claimWaiting(r store.ClaimRequest) ([]*claimedRow, error) {
 		}
 		lanes = append(lanes, l)
 	}
-	var out []*claimedRow
-	c := &claimer{tx: t, r: r, flows: map[*lane][]*subqueue{}}
-	// Everybody gets an equal part of what is left; who has less due leaves the
-	// rest to the others in the next round.
-	for len(lanes) > 0 && len(out) < r.Max {
-		left := r.Max - len(out)
-		part := max(1, left/len(lanes))
-		var on []*lane
-		for _, l := range lanes {
-			want := min(part, r.Max-len(out))
-			if want == 0 {
-				break
-			}
-			got, err := c.fromLane(l, want)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, got...)
-			if len(got) == want {
-				on = append(on, l)
-			}
-		}
-		lanes = on
-	}
-	return out, nil
+	c := &engine.Claims{Work: t, Now: r.Now, Node: r.Node.Name, Max: r.Max,
+		Ready:  func(l *lane, want int) ([]*subqueue, error) { return t.readySubqueues(l, r.Now, want) },
+		Read:   func(f *subqueue, n int) ([]*claimedRow, error) { return t.readDue(f, r.Now, n) },
+		Leased: t.writeLease}
+	return c.From(lanes)
 }
 
 // alive checks that the node was neither reaped nor replaced.
@@ -175,62 +135,14 @@ func (t *tx) alive(n store.Node) error {
 	return nil
 }
 
-type claimer struct {
-	*tx
-	r     store.ClaimRequest
-	flows map[*lane][]*subqueue // that may have something due, who is served next first
-}
-
-// fromLane claims up to want deliveries of a lane, its flows taking turns.
-func (c *claimer) fromLane(l *lane, want int) (out []*claimedRow, err error) {
-	l.Now = c.r.Now
-	c.LaneChanged(l)
-	l.Turn = engine.Micros(c.r.Now)
-	l.Served++
-	if _, ok := c.flows[l]; !ok {
-		l.NotBefore = 0
-		if c.flows[l], err = c.readyFlows(l, want); err != nil {
-			return nil, err
-		}
-	}
-	for len(c.flows[l]) > 0 && len(out) < want {
-		room := min(l.Room(c.r.Now).Deliveries, want-len(out))
-		if room == 0 {
-			break
-		}
-		part := max(1, room/len(c.flows[l]))
-		var on []*subqueue
-		for i, f := range c.flows[l] {
-			n := min(part, want-len(out), l.Room(c.r.Now).Deliveries)
-			if n == 0 {
-				on = append(on, c.flows[l][i:]...)
-				break
-			}
-			got, full, err := c.fromFlow(l, f, n)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, got...)
-			if full { // the daily budget has no room for who is first in line
-				c.flows[l] = nil
-				return out, nil
-			}
-			if len(got) == n {
-				on = append(on, f)
-			}
-		}
-		c.flows[l] = on
-	}
-	return out, nil
-}
-
-func (c *claimer) readyFlows(l *lane, want int) (out []*subqueue, err error) {
-	ids, err := c.ids(`SELECT id FROM flows INDEXED BY flows_ready WHERE lane = ? AND ready_at <= ? ORDER BY ready_at, served LIMIT ? + 0`, l.ID, engine.Micros(c.r.Now), max(want, 16))
+func (t *tx) readySubqueues(l *lane, now time.Time, want int) (out []*subqueue, err error) {
+	ids, err := t.ids(`SELECT id FROM flows INDEXED BY flows_ready WHERE lane = ? AND ready_at <= ? ORDER BY ready_at, served LIMIT ? + 0`,
+		l.ID, engine.Micros(now), max(want, 16))
 	if err != nil {
 		return nil, err
 	}
 	for _, id := range ids {
-		f, err := c.SubqueueByID(id)
+		f, err := t.SubqueueByID(id)
 		if err != nil {
 			return nil, err
 		}
@@ -239,47 +151,31 @@ func (c *claimer) readyFlows(l *lane, want int) (out []*subqueue, err error) {
 	return out, nil
 }
 
-// fromFlow claims up to n deliveries of a flow in the order in which they are due.
-func (c *claimer) fromFlow(l *lane, f *subqueue, n int) (out []*claimedRow, full bool, err error) {
-	now := engine.Micros(c.r.Now)
-	var found []*claimedRow
-	if err := c.each(`SELECT `+deliveryOwn+`, `+engine.MessageColumns+` FROM deliveries d INDEXED BY deliveries_queue CROSS JOIN messages m ON m.seq = d.msg
-		WHERE d.flow = ? AND d.state <= 1 AND d.next_at <= ? ORDER BY d.next_at LIMIT ? + 0`, []any{f.ID, now, n}, func(sc scan) error {
+// readDue reads up to n deliveries of a subqueue that are due. What was claimed
+// before is a row that waits no more.
+func (t *tx) readDue(f *subqueue, now time.Time, n int) (found []*claimedRow, err error) {
+	l, err := t.LaneByID(f.Lane)
+	if err != nil {
+		return nil, err
+	}
+	err = t.each(`SELECT `+deliveryOwn+`, `+engine.MessageColumns+` FROM deliveries d INDEXED BY deliveries_queue CROSS JOIN messages m ON m.seq = d.msg
+		WHERE d.flow = ? AND d.state <= 1 AND d.next_at <= ? ORDER BY d.next_at LIMIT ? + 0`, []any{f.ID, engine.Micros(now), n}, func(sc scan) error {
 		row := &claimedRow{}
 		found = append(found, row)
-		return dbErr(sc(append(own(&row.deliveryRow), row.message.Columns(idColumn)...)...))
-	}); err != nil {
-		return nil, false, err
-	}
-	for _, row := range found {
-		row.D.Message = row.message.M.ID
-		placedIn(&row.deliveryRow, f, l)
-		d := row.Decode()
-		if row.Corrupt {
-			if err := engine.Save(c.tx, c.r.Now, &row.deliveryRow, func(d *store.Delivery) { d.HoldCorrupt(c.r.Now) }); err != nil {
-				return nil, false, err
-			}
-			continue
-		}
-		if d.State == store.Queued {
-			if ok, when := l.Fits(c.r.Now, d.CountPending()); !ok {
-				l.NotBefore, full = engine.Micros(when), true
-				break
-			}
-		}
-		row.lease = d.Lease(c.r.Node.Name, c.r.Now)
-		l.Begin(c.r.Now, d.Kind, d.CountPending())
-		if err := c.exec(`UPDATE deliveries SET state = 2, deadline_at = ?, attempts = ?, epoch = ?, node = ?, kind = ?, since = ?, join_key = NULL WHERE seq = ?`,
-			engine.Micros(d.Deadline()), d.Attempts, d.Epoch, d.Node, string(d.Kind), engine.Micros(d.Since), row.Seq); err != nil {
-			return nil, false, err
-		}
-		keep := row.deliveryRow
-		keep.D.Recipients = slices.Clone(row.D.Recipients)
-		c.leased[d.ID] = &keep
-		out = append(out, row)
-	}
-	engine.Left(c.tx, f, int64(len(out)))
-	f.Turn = now
-	f.Served++
-	return out, full, nil
+		err := dbErr(sc(append(own(&row.DeliveryRow), row.Message.Columns(idColumn)...)...))
+		row.D.Message = row.Message.M.ID
+		placedIn(&row.DeliveryRow, f, l)
+		return err
+	})
+	return found, err
+}
+
+// writeLease writes a lease, and keeps its row for the outcome.
+func (t *tx) writeLease(row *claimedRow) error {
+	d := &row.D
+	keep := row.DeliveryRow
+	keep.D.Recipients = slices.Clone(d.Recipients)
+	t.leased[d.ID] = &keep
+	return t.exec(`UPDATE deliveries SET state = 2, deadline_at = ?, attempts = ?, epoch = ?, node = ?, kind = ?, since = ?, join_key = NULL WHERE seq = ?`,
+		engine.Micros(d.Deadline()), d.Attempts, d.Epoch, d.Node, string(d.Kind), engine.Micros(d.Since), row.Seq)
 }
