@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -25,22 +24,19 @@ func describeCertificate(e *Error, host string, err error, now time.Time) bool {
 	switch {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil && now.Before(invalid.Cert.NotBefore):
 		e.Code = "tls_not_yet_valid"
-		e.Message = Text{
-			EN: fmt.Sprintf("the certificate of %s is not valid before %s, and this machine's clock shows %s", host, minute(invalid.Cert.NotBefore), minute(now)),
-			IT: fmt.Sprintf("il certificato di %s non vale prima del %s e l'orologio di questa macchina segna %s", host, minute(invalid.Cert.NotBefore), minute(now))}
-		e.Hint = Text{EN: "set this machine's clock (NTP)", IT: "regolare l'orologio di questa macchina (NTP)"}
+		e.Message = mime.NewText("tls.tls_not_yet_valid",
+			"the certificate of {host} is not valid before {not_before}, and this machine's clock shows {now}",
+			"host", host, "not_before", minute(invalid.Cert.NotBefore), "now", minute(now))
+		e.Hint = mime.NewText("tls.tls_not_yet_valid_hint", "set this machine's clock (NTP)")
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		e.Code = "tls_expired"
 		until := ""
 		if invalid.Cert != nil {
 			until = " (" + day(invalid.Cert.NotAfter) + ")"
 		}
-		e.Message = Text{
-			EN: fmt.Sprintf("the certificate of %s has expired%s", host, until),
-			IT: fmt.Sprintf("il certificato di %s è scaduto%s", host, until)}
-		e.Hint = Text{
-			EN: "the server's administrator must renew it; first make sure that this machine's clock is right",
-			IT: "deve rinnovarlo chi amministra il server; prima verificare che l'orologio di questa macchina sia giusto"}
+		e.Message = mime.NewText("tls.tls_expired", "the certificate of {host} has expired{until}", "host", host, "until", until)
+		e.Hint = mime.NewText("tls.tls_expired_hint",
+			"the server's administrator must renew it; first make sure that this machine's clock is right")
 	case errors.As(err, &unknown):
 		describeAuthority(e, host, unknown.Cert, verify)
 	case errors.As(err, &hostname):
@@ -55,23 +51,23 @@ func describeCertificate(e *Error, host string, err error, now time.Time) bool {
 // complete and an authority that is not known apart.
 func describeAuthority(e *Error, host string, cert *x509.Certificate, verify *tls.CertificateVerificationError) {
 	e.Code = "tls_untrusted"
-	e.Hint = Text{
-		EN: "if a proxy inspects TLS or the server has a private CA, add that CA to the system's trust store",
-		IT: "se un proxy ispeziona il TLS o il server usa una CA privata, aggiungere la CA a quelle del sistema"}
+	e.Hint = mime.NewText("tls.tls_untrusted_hint",
+		"if a proxy inspects TLS or the server has a private CA, add that CA to the system's trust store")
 	switch issuer := issuerOf(cert, verify); {
 	case cert != nil && bytes.Equal(cert.RawIssuer, cert.RawSubject) && (verify == nil || len(verify.UnverifiedCertificates) <= 1):
-		e.Message = Text{
-			EN: fmt.Sprintf("the certificate of %s comes from an authority that this machine does not trust: itself (self-signed)", host),
-			IT: fmt.Sprintf("il certificato di %s proviene da un'autorità che questa macchina non riconosce: sé stesso (autofirmato)", host)}
+		e.Message = mime.NewText("tls.certificate_comes_authority_machine_does",
+			"the certificate of {host} comes from an authority that this machine does not trust: itself (self-signed)",
+			"host", host)
 	case verify != nil && len(verify.UnverifiedCertificates) == 1:
-		e.Message = Text{
-			EN: fmt.Sprintf("the certificate of %s comes from an authority that this machine does not trust (%s), and the server sends no intermediate certificate: its chain may be incomplete", host, issuer),
-			IT: fmt.Sprintf("il certificato di %s proviene da un'autorità che questa macchina non riconosce (%s), e il server non invia certificati intermedi: la sua catena può essere incompleta", host, issuer)}
+		e.Message = mime.NewText("tls.certificate_comes_authority_machine_does_2",
+			"the certificate of {host} comes from an authority that this machine does not trust ({issuer}), and the "+
+				"server sends no intermediate certificate: its chain may be incomplete",
+			"host", host, "issuer", issuer)
 		e.Hint = mime.NewText("tls.hint_intermediate", "the server's administrator must install the intermediate certificate too; {hint}", "hint", e.Hint)
 	default:
-		e.Message = Text{
-			EN: fmt.Sprintf("the certificate of %s comes from an authority that this machine does not trust (%s)", host, issuer),
-			IT: fmt.Sprintf("il certificato di %s proviene da un'autorità che questa macchina non riconosce (%s)", host, issuer)}
+		e.Message = mime.NewText("tls.certificate_comes_authority_machine_does_3",
+			"the certificate of {host} comes from an authority that this machine does not trust ({issuer})",
+			"host", host, "issuer", issuer)
 	}
 }
 
@@ -97,23 +93,21 @@ func describeName(e *Error, host string, cert *x509.Certificate) {
 	if names == "" && cert != nil && cert.Subject.CommonName != "" {
 		e.Code = "tls_no_san"
 		cn := clean(cert.Subject.CommonName)
-		e.Message = Text{
-			EN: fmt.Sprintf("the certificate of %s has no subjectAltName, only the common name %s, which no program looks at any more", host, cn),
-			IT: fmt.Sprintf("il certificato di %s non ha subjectAltName ma solo il common name %s, che nessun programma considera più", host, cn)}
-		e.Hint = Text{
-			EN: "the server's administrator must install a certificate with subjectAltName",
-			IT: "chi amministra il server deve installare un certificato con subjectAltName"}
+		e.Message = mime.NewText("tls.tls_no_san",
+			"the certificate of {host} has no subjectAltName, only the common name {cn}, which no program looks at "+
+				"any more",
+			"host", host, "cn", cn)
+		e.Hint = mime.NewText("tls.tls_no_san_hint",
+			"the server's administrator must install a certificate with subjectAltName")
 		return
 	}
 	if names == "" {
 		names = "-"
 	}
-	e.Message = Text{
-		EN: fmt.Sprintf("the certificate that %s presents is for other names: %s", host, names),
-		IT: fmt.Sprintf("il certificato che %s presenta è per altri nomi: %s", host, names)}
-	e.Hint = Text{
-		EN: "use one of the certificate's names as host, or look for a proxy in between",
-		IT: "usare come server uno dei nomi del certificato, o cercare un proxy nel mezzo"}
+	e.Message = mime.NewText("tls.tls_wrong_name",
+		"the certificate that {host} presents is for other names: {names}", "host", host, "names", names)
+	e.Hint = mime.NewText("tls.tls_wrong_name_hint",
+		"use one of the certificate's names as host, or look for a proxy in between")
 }
 
 // namesOf lists the first names of a certificate.
@@ -156,20 +150,18 @@ func describeAlert(e *Error, host string, err error) bool {
 	switch {
 	case strings.Contains(s, "tls: certificate required"), strings.Contains(s, "remote error: tls: bad certificate"):
 		e.Code = "tls_client_certificate"
-		e.Message = Text{
-			EN: fmt.Sprintf("%s wants a client certificate, which this connection cannot give", host),
-			IT: fmt.Sprintf("%s vuole un certificato client, che questa connessione non può dare", host)}
-		e.Hint = Text{
-			EN: "have the server's administrator allow this machine without a client certificate, or use another port",
-			IT: "far accettare questa macchina senza certificato client da chi amministra il server, o usare un'altra porta"}
+		e.Message = mime.NewText("tls.tls_client_certificate",
+			"{host} wants a client certificate, which this connection cannot give", "host", host)
+		e.Hint = mime.NewText("tls.tls_client_certificate_hint",
+			"have the server's administrator allow this machine without a client certificate, or use another port")
 	case strings.Contains(s, "remote error: tls: handshake failure"), strings.Contains(s, "remote error: tls: insufficient security"), strings.Contains(s, "unconfigured cipher suite"):
 		e.Code = "tls_old_ciphers"
-		e.Message = Text{
-			EN: fmt.Sprintf("%s and this machine share no cipher that is still safe: the server offers only old ones, or wants a client certificate", host),
-			IT: fmt.Sprintf("%s e questa macchina non hanno in comune un cifrario ancora sicuro: il server ne offre solo di vecchi, o vuole un certificato client", host)}
-		e.Hint = Text{
-			EN: "the server's administrator must enable ECDHE ciphers with AES-GCM or ChaCha20 (TLS 1.2 or later)",
-			IT: "chi amministra il server deve abilitare cifrari ECDHE con AES-GCM o ChaCha20 (TLS 1.2 o successivo)"}
+		e.Message = mime.NewText("tls.tls_old_ciphers",
+			"{host} and this machine share no cipher that is still safe: the server offers only old ones, or wants a "+
+				"client certificate",
+			"host", host)
+		e.Hint = mime.NewText("tls.tls_old_ciphers_hint",
+			"the server's administrator must enable ECDHE ciphers with AES-GCM or ChaCha20 (TLS 1.2 or later)")
 	default:
 		return false
 	}

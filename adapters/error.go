@@ -80,10 +80,7 @@ func AsError(err error) *Error {
 	if errors.As(err, &e) {
 		return e
 	}
-	return &Error{Class: Unknown, Scope: ScopeMessage, Err: err, Message: Text{
-		EN: "the provider's answer is not known",
-		IT: "la risposta del provider non è nota",
-	}}
+	return &Error{Class: Unknown, Scope: ScopeMessage, Err: err, Message: mime.NewText("connection.provider_answer_not_known", "the provider's answer is not known")}
 }
 
 // ClassOf is the class of err: Accepted for nil.

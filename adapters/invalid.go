@@ -3,8 +3,10 @@ package adapters
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
+	"strconv"
 	"strings"
+
+	"github.com/postino-mail/postino/mime"
 )
 
 // A FieldError says what is wrong with one field of a connection. It holds no
@@ -40,13 +42,13 @@ func (e *InvalidError) In(lang string) string {
 // invalid collects what is wrong.
 type invalid struct{ fields []FieldError }
 
-func (v *invalid) bad(field, en, it string) {
-	v.fields = append(v.fields, FieldError{field, Text{EN: en, IT: it}})
+func (v *invalid) bad(field string, message Text) {
+	v.fields = append(v.fields, FieldError{field, message})
 }
 
 // notOneOf is bad for a value that is none of those allowed.
 func (v *invalid) notOneOf(field, value, allowed string) {
-	v.bad(field, fmt.Sprintf("%q is none of %s", value, allowed), fmt.Sprintf("%q non è tra %s", value, allowed))
+	v.bad(field, mime.NewText("connection.none", "{value} is none of {allowed}", "value", strconv.Quote(value), "allowed", allowed))
 }
 
 func (v *invalid) err() error {
@@ -65,35 +67,37 @@ func unreadable(err error) error {
 	name, unknown := strings.CutPrefix(err.Error(), "json: unknown field ")
 	switch {
 	case unknown:
-		v.bad(strings.Trim(name, `"`), "there is no such field: look for a spelling mistake", "il campo non esiste: controllare come è scritto")
+		v.bad(strings.Trim(name, `"`), mime.NewText("connection.no_such_field_look_spelling",
+			"there is no such field: look for a spelling mistake"))
 	case errors.As(err, &kind):
 		field := strings.NewReplacer("Connection.", "", "Policy.", "", "GraphSettings.", "", "GmailSettings.", "").Replace(kind.Field) // embedded: not in the JSON
-		v.bad(field, "not a value of this kind: "+jsonKind(kind, "en")+" is expected", "il valore non è del tipo giusto: serve "+jsonKind(kind, "it"))
+		v.bad(field, mime.NewText("connection.not_value_kind_expected", "not a value of this kind: {kind} is expected", "kind", jsonKind(kind)))
 	case errors.As(err, &syntax):
-		v.bad("", fmt.Sprintf("the connection's JSON cannot be read: it breaks at byte %d", syntax.Offset),
-			fmt.Sprintf("il JSON della connessione non è leggibile: si interrompe al byte %d", syntax.Offset))
+		v.bad("", mime.NewText("connection.connection_json_cannot_read_breaks",
+			"the connection's JSON cannot be read: it breaks at byte {offset}", "offset", syntax.Offset))
 	default:
-		v.bad("", "the connection's JSON cannot be read: it is empty or cut short", "il JSON della connessione non è leggibile: è vuoto o incompleto")
+		v.bad("", mime.NewText("connection.connection_json_cannot_read_empty",
+			"the connection's JSON cannot be read: it is empty or cut short"))
 	}
 	return v.err()
 }
 
 // jsonKind names what a field takes.
-func jsonKind(e *json.UnmarshalTypeError, lang string) string {
-	t := Text{EN: "an object", IT: "un oggetto"}
+func jsonKind(e *json.UnmarshalTypeError) Text {
+	t := mime.NewText("connection.object", "an object")
 	if e.Type == nil {
-		return t.In(lang)
+		return t
 	}
 	kind := e.Type.Kind().String()
 	switch {
 	case kind == "bool":
-		t = Text{EN: "true or false", IT: "true o false"}
+		t = mime.NewText("connection.true_false", "true or false")
 	case kind == "string":
-		t = Text{EN: "a text", IT: "un testo"}
+		t = mime.NewText("connection.text", "a text")
 	case strings.HasPrefix(kind, "int"):
-		t = Text{EN: "a whole number", IT: "un numero intero"}
+		t = mime.NewText("connection.whole_number", "a whole number")
 	case kind == "slice":
-		t = Text{EN: "a list", IT: "un elenco"}
+		t = mime.NewText("connection.list", "a list")
 	}
-	return t.In(lang)
+	return t
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -40,10 +39,9 @@ func NetworkError(p Provider, host string, err error, now time.Time) *Error {
 		}
 	}
 	e.Code = "network"
-	e.Message = Text{
-		EN: fmt.Sprintf("the network failed while talking to %s", host),
-		IT: fmt.Sprintf("la rete è caduta durante il dialogo con %s", host)}
-	e.Hint = Text{EN: "it will be tried again; check the network if this goes on", IT: "verrà ritentato; se continua controllare la rete"}
+	e.Message = mime.NewText("network.network", "the network failed while talking to {host}", "host", host)
+	e.Hint = mime.NewText("network.network_hint",
+		"postino retries automatically; check the network if this goes on")
 	return e
 }
 
@@ -51,19 +49,14 @@ func describeContext(e *Error, host string, err error, _ time.Time) bool {
 	switch {
 	case errors.Is(err, context.Canceled):
 		e.Code = "cancelled"
-		e.Message = Text{
-			EN: fmt.Sprintf("the request to %s was cancelled here", host),
-			IT: fmt.Sprintf("la richiesta a %s è stata annullata da questo lato", host)}
-		e.Hint = Text{EN: "none; it will be tried again", IT: "nessuno; verrà ritentato"}
+		e.Message = mime.NewText("network.cancelled", "the request to {host} was cancelled here", "host", host)
+		e.Hint = mime.NewText("network.cancelled_hint", "No action needed; postino retries automatically")
 		return true
 	case isTimeout(err):
 		e.Code = "timeout"
-		e.Message = Text{
-			EN: fmt.Sprintf("%s did not answer in time", host),
-			IT: fmt.Sprintf("%s non ha risposto in tempo", host)}
-		e.Hint = Text{
-			EN: fmt.Sprintf("check that the firewall lets this machine reach %s, and that no proxy is needed", host),
-			IT: fmt.Sprintf("verificare che il firewall lasci raggiungere %s e che non serva un proxy", host)}
+		e.Message = mime.NewText("network.timeout", "{host} did not answer in time", "host", host)
+		e.Hint = mime.NewText("network.timeout_hint",
+			"check that the firewall lets this machine reach {host}, and that no proxy is needed", "host", host)
 		return true
 	}
 	return false
@@ -85,21 +78,15 @@ func describeDNS(e *Error, host string, err error, _ time.Time) bool {
 	}
 	if dns.IsNotFound {
 		e.Code = "dns_not_found"
-		e.Message = Text{
-			EN: fmt.Sprintf("the name %s does not exist in DNS", dns.Name),
-			IT: fmt.Sprintf("il nome %s non esiste nel DNS", dns.Name)}
-		e.Hint = Text{
-			EN: "check the spelling of the host in the connection, and the DNS server of this machine",
-			IT: "controllare il nome del server nella connessione e il DNS di questa macchina"}
+		e.Message = mime.NewText("network.dns_not_found", "the name {name} does not exist in DNS", "name", dns.Name)
+		e.Hint = mime.NewText("network.dns_not_found_hint",
+			"check the spelling of the host in the connection, and the DNS server of this machine")
 		return true
 	}
 	e.Code = "dns_failed"
-	e.Message = Text{
-		EN: fmt.Sprintf("DNS gave no answer for %s", dns.Name),
-		IT: fmt.Sprintf("il DNS non ha risposto per %s", dns.Name)}
-	e.Hint = Text{
-		EN: "check the DNS server and the network of this machine; it will be tried again",
-		IT: "controllare il server DNS e la rete di questa macchina; verrà ritentato"}
+	e.Message = mime.NewText("network.dns_failed", "DNS gave no answer for {name}", "name", dns.Name)
+	e.Hint = mime.NewText("network.dns_failed_hint",
+		"check the DNS server and the network of this machine; postino retries automatically")
 	return true
 }
 
@@ -113,31 +100,21 @@ func describeDial(e *Error, host string, err error, _ time.Time) bool {
 		if op != nil {
 			addr = proxyDialed(op)
 		}
-		e.Message = Text{
-			EN: fmt.Sprintf("the proxy %s on the way to %s cannot be reached or refused", addr, host),
-			IT: fmt.Sprintf("il proxy %s verso %s non è raggiungibile o ha rifiutato", addr, host)}
+		e.Message = mime.NewText("network.proxy", "the proxy {addr} on the way to {host} cannot be reached or refused", "addr", addr, "host", host)
 		if addr == "" {
 			e.Message = mime.NewText("network.proxy_unknown", "the proxy on the way to {host} cannot be reached or refused", "host", host)
 		}
-		e.Hint = Text{
-			EN: "check HTTPS_PROXY and NO_PROXY of the service, and the proxy's rules",
-			IT: "controllare HTTPS_PROXY e NO_PROXY del servizio e le regole del proxy"}
+		e.Hint = mime.NewText("network.proxy_hint",
+			"check HTTPS_PROXY and NO_PROXY of the service, and the proxy's rules")
 	case errors.Is(err, syscall.ECONNREFUSED):
 		e.Code = "connection_refused"
-		e.Message = Text{
-			EN: fmt.Sprintf("%s refused the connection", host),
-			IT: fmt.Sprintf("%s ha rifiutato la connessione", host)}
-		e.Hint = Text{
-			EN: "check host and port in the connection, and that a firewall does not refuse them",
-			IT: "controllare server e porta nella connessione, e che un firewall non li rifiuti"}
+		e.Message = mime.NewText("network.connection_refused", "{host} refused the connection", "host", host)
+		e.Hint = mime.NewText("network.connection_refused_hint",
+			"check host and port in the connection, and that a firewall does not refuse them")
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
 		e.Code = "unreachable"
-		e.Message = Text{
-			EN: fmt.Sprintf("there is no network path to %s", host),
-			IT: fmt.Sprintf("nessun percorso di rete verso %s", host)}
-		e.Hint = Text{
-			EN: "check the network and the default route of this machine",
-			IT: "controllare la rete e il gateway di questa macchina"}
+		e.Message = mime.NewText("network.unreachable", "there is no network path to {host}", "host", host)
+		e.Hint = mime.NewText("network.unreachable_hint", "check the network and the default route of this machine")
 	default:
 		return false
 	}
@@ -152,12 +129,9 @@ func describeLost(e *Error, host string, err error, _ time.Time) bool {
 		return false
 	}
 	e.Code = "connection_lost"
-	e.Message = Text{
-		EN: fmt.Sprintf("%s closed the connection before it had answered", host),
-		IT: fmt.Sprintf("%s ha chiuso la connessione prima di rispondere", host)}
-	e.Hint = Text{
-		EN: "if this goes on, look for a firewall or proxy that cuts connections",
-		IT: "se continua, cercare un firewall o un proxy che interrompe le connessioni"}
+	e.Message = mime.NewText("network.connection_lost", "{host} closed the connection before it had answered", "host", host)
+	e.Hint = mime.NewText("network.connection_lost_hint",
+		"if this goes on, look for a firewall or proxy that cuts connections")
 	return true
 }
 
@@ -171,18 +145,13 @@ func describeTLS(e *Error, host string, err error, now time.Time) bool {
 	case describeCertificate(e, host, err, now), describeAlert(e, host, err):
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		e.Code = "tls_not_spoken"
-		e.Message = Text{
-			EN: fmt.Sprintf("%s does not speak TLS on this port", host),
-			IT: fmt.Sprintf("%s non parla TLS su questa porta", host)}
-		e.Hint = Text{EN: "check port and encryption of the connection", IT: "controllare porta e cifratura della connessione"}
+		e.Message = mime.NewText("network.tls_not_spoken", "{host} does not speak TLS on this port", "host", host)
+		e.Hint = mime.NewText("network.tls_not_spoken_hint", "check port and encryption of the connection")
 	case errors.As(err, &alert), errors.As(err, &verify), strings.Contains(err.Error(), "tls: "), strings.Contains(err.Error(), "x509: "):
 		e.Code = "tls_failed"
-		e.Message = Text{
-			EN: fmt.Sprintf("no secure connection to %s could be made", host),
-			IT: fmt.Sprintf("non è stato possibile stabilire una connessione sicura con %s", host)}
-		e.Hint = Text{
-			EN: "look for a proxy or firewall that inspects TLS, and check the server's certificate and TLS version",
-			IT: "cercare un proxy o firewall che ispeziona il TLS, e controllare certificato e versione TLS del server"}
+		e.Message = mime.NewText("network.tls_failed", "no secure connection to {host} could be made", "host", host)
+		e.Hint = mime.NewText("network.tls_failed_hint",
+			"look for a proxy or firewall that inspects TLS, and check the server's certificate and TLS version")
 	default:
 		return false
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/http/httpproxy"
+
+	"github.com/postino-mail/postino/mime"
 )
 
 // A Proxies is the proxy settings of the environment (HTTP_PROXY, HTTPS_PROXY,
@@ -91,23 +93,25 @@ func (e *ProxyError) Error() string {
 // describe says what to do about a proxy that refused.
 func (e *ProxyError) describe(out *Error, host string) {
 	out.Code, out.Status = "proxy", e.Status
-	out.Message = Text{
-		EN: fmt.Sprintf("the proxy %s refused the connection to %s (%d)", e.Proxy, host, e.Status),
-		IT: fmt.Sprintf("il proxy %s ha rifiutato la connessione a %s (%d)", e.Proxy, host, e.Status)}
+	out.Message = mime.NewText("network.proxy_refused_connection",
+		"the proxy {proxy} refused the connection to {host} ({status})",
+		"proxy", e.Proxy, "host", host, "status", e.Status)
 	switch e.Status {
 	case http.StatusProxyAuthRequired:
 		out.Code = "proxy_auth"
-		out.Hint = Text{
-			EN: fmt.Sprintf("put the proxy's user and password into %s (http://user:password@%s), or have the proxy let this machine pass without", e.Variable, e.Proxy),
-			IT: fmt.Sprintf("indicare utente e password del proxy in %s (http://utente:password@%s), o far passare questa macchina senza", e.Variable, e.Proxy)}
+		out.Hint = mime.NewText("network.proxy_auth_hint",
+			"put the proxy's user and password into {variable} (http://user:password@{proxy}), or have the proxy let "+
+				"this machine pass without",
+			"variable", e.Variable, "proxy", e.Proxy)
 	case http.StatusForbidden, http.StatusMethodNotAllowed:
-		out.Hint = Text{
-			EN: fmt.Sprintf("have the proxy's administrator allow %s on port 443, or add it to NO_PROXY; the proxy is named by %s", host, e.Variable),
-			IT: fmt.Sprintf("far autorizzare %s sulla porta 443 da chi amministra il proxy, o aggiungerlo a NO_PROXY; il proxy è indicato da %s", host, e.Variable)}
+		out.Hint = mime.NewText("network.proxy_administrator_allow_port_443",
+			"have the proxy's administrator allow {host} on port 443, or add it to NO_PROXY; the proxy is named by "+
+				"{variable}",
+			"host", host, "variable", e.Variable)
 	default:
-		out.Hint = Text{
-			EN: fmt.Sprintf("the proxy itself cannot reach %s: ask its administrator, or correct %s and NO_PROXY", host, e.Variable),
-			IT: fmt.Sprintf("è il proxy a non raggiungere %s: chiedere a chi lo amministra, o correggere %s e NO_PROXY", host, e.Variable)}
+		out.Hint = mime.NewText("network.proxy_itself_cannot_reach_ask",
+			"the proxy itself cannot reach {host}: ask its administrator, or correct {variable} and NO_PROXY",
+			"host", host, "variable", e.Variable)
 	}
 }
 

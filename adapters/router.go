@@ -3,9 +3,11 @@ package adapters
 import (
 	"context"
 	"errors"
-	"fmt"
 	"reflect"
+	"strconv"
 	"sync"
+
+	"github.com/postino-mail/postino/mime"
 )
 
 // A Factory makes the adapter of one connection without touching the network.
@@ -50,8 +52,8 @@ func (r *Router) Adapter(c *Connection) (Adapter, error) {
 	f := r.factories[c.Provider]
 	if f == nil {
 		return nil, &Error{Class: Permanent, Scope: ScopeConnection, Provider: c.Provider, Code: "unknown_provider",
-			Message: Text{EN: fmt.Sprintf("no adapter for provider %q", c.Provider), IT: fmt.Sprintf("nessun adattatore per il provider %q", c.Provider)},
-			Hint:    Text{EN: "choose graph, gmail or smtp", IT: "scegliere graph, gmail o smtp"}}
+			Message: mime.NewText("connection.unknown_provider", "no adapter for provider {provider}", "provider", strconv.Quote(string(c.Provider))),
+			Hint:    mime.NewText("connection.unknown_provider_hint", "choose graph, gmail or smtp")}
 	}
 	a, err := f(c)
 	if err != nil {
@@ -71,9 +73,11 @@ func closed(c *Connection) error {
 		return nil
 	}
 	return &Error{Class: Auth, Scope: ScopeConnection, Provider: c.Provider, Code: "closed_secret",
-		Message: Text{EN: fmt.Sprintf("the secret %s of the connection %q cannot be opened", path, c.Name), IT: fmt.Sprintf("il segreto %s della connessione %q non si apre", path, c.Name)},
-		Hint: Text{EN: "start postino with the key that sealed it, or enter the secret again",
-			IT: "avviare postino con la chiave che lo ha sigillato, o inserire di nuovo il segreto"}}
+		Message: mime.NewText("connection.closed_secret",
+			"the secret {path} of the connection {name} cannot be opened",
+			"path", path, "name", strconv.Quote(c.Name)),
+		Hint: mime.NewText("connection.closed_secret_hint",
+			"start postino with the key that sealed it, or enter the secret again")}
 }
 
 // Send sends over the connection's adapter.

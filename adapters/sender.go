@@ -18,12 +18,9 @@ func Author(p Provider, m *mime.Message) (string, error) {
 		return m.Sender()[0].Address, nil
 	}
 	return "", &Error{Class: Permanent, Scope: ScopeMessage, Provider: p, Code: "no_sender", Enhanced: "5.1.7",
-		Message: Text{
-			EN: "the message needs one From address, or several with one Sender",
-			IT: "il messaggio deve avere un solo indirizzo From, oppure più indirizzi con un Sender"},
-		Hint: Text{
-			EN: "correct the From header in the program that sends",
-			IT: "correggere l'intestazione From nel programma che invia"}}
+		Message: mime.NewText("connection.no_sender",
+			"the message needs one From address, or several with one Sender"),
+		Hint: mime.NewText("connection.no_sender_hint", "correct the From header in the program that sends")}
 }
 
 // LaneLimits are the limits of a lane with the defaults filled in; 0 means none.

@@ -8,6 +8,8 @@ import (
 	"net"
 	"slices"
 	"strconv"
+
+	"github.com/postino-mail/postino/mime"
 )
 
 // ParseConnection reads the JSON of one connection and validates it. Unknown
@@ -49,7 +51,8 @@ func DecodeObject(data []byte, v any) error {
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		v := new(invalid)
-		v.bad("", "the connection's JSON is followed by something else: give one object", "il JSON della connessione è seguito da altro: indicare un solo oggetto")
+		v.bad("", mime.NewText("connection.connection_json_followed_something_else",
+			"the connection's JSON is followed by something else: give one object"))
 		return v.err()
 	}
 	return nil

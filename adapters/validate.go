@@ -2,10 +2,10 @@ package adapters
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/postino-mail/postino/mime"
@@ -17,15 +17,16 @@ import (
 func (c *Connection) Validate() error {
 	v := new(invalid)
 	if strings.TrimSpace(c.Name) == "" {
-		v.bad("name", "give the connection a name", "dare un nome alla connessione")
+		v.bad("name", mime.NewText("connection.give_connection_name", "give the connection a name"))
 	}
 	if strings.ContainsFunc(c.Name+c.DisplayName, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		v.bad("name", "control characters are not allowed in name or display_name", "in name e display_name non sono ammessi caratteri di controllo")
+		v.bad("name", mime.NewText("connection.control_characters_not_allowed_name",
+			"control characters are not allowed in name or display_name"))
 	}
 	v.sender("from", &c.From)
 	for i := range c.Aliases {
 		if c.Aliases[i] == "" {
-			v.bad("aliases", "an empty alias names nobody", "un alias vuoto non indica nessuno")
+			v.bad("aliases", mime.NewText("connection.empty_alias_names_nobody", "an empty alias names nobody"))
 		}
 		v.sender("aliases", &c.Aliases[i])
 	}
@@ -42,7 +43,8 @@ func (c *Connection) validateProvider(v *invalid) {
 	given := map[Provider]bool{Graph: c.Graph != nil, Gmail: c.Gmail != nil, SMTP: c.SMTP != nil}
 	for _, p := range []Provider{Graph, Gmail, SMTP} {
 		if given[p] && p != c.Provider {
-			v.bad(string(p), fmt.Sprintf("the provider is %q: leave this object out", c.Provider), fmt.Sprintf("il provider è %q: togliere questo oggetto", c.Provider))
+			v.bad(string(p), mime.NewText("connection.provider_leave_object_out",
+				"the provider is {provider}: leave this object out", "provider", strconv.Quote(string(c.Provider))))
 		}
 	}
 	if _, known := given[c.Provider]; !known {
@@ -50,7 +52,7 @@ func (c *Connection) validateProvider(v *invalid) {
 		return
 	}
 	if !given[c.Provider] {
-		v.bad(string(c.Provider), "the provider's object is missing", "manca l'oggetto del provider")
+		v.bad(string(c.Provider), mime.NewText("connection.provider_object_missing", "the provider's object is missing"))
 		return
 	}
 	switch c.Provider {
@@ -72,7 +74,7 @@ func (c *Connection) validateProvider(v *invalid) {
 }
 
 func (v *invalid) noFrom() {
-	v.bad("from", "give the sender's address", "indicare l'indirizzo del mittente")
+	v.bad("from", mime.NewText("connection.give_sender_address", "give the sender's address"))
 }
 
 func (v *invalid) sender(field string, addr *string) {
@@ -81,7 +83,7 @@ func (v *invalid) sender(field string, addr *string) {
 	}
 	clean, err := mime.CheckSender(*addr)
 	if e := new(mime.Error); errors.As(err, &e) {
-		v.bad(field, e.Text, e.TextIT)
+		v.bad(field, e.Message)
 	} else if clean != *addr {
 		*addr = clean
 	}
@@ -96,7 +98,8 @@ func (v *invalid) mailbox(field string, name *string) {
 
 func (v *invalid) limit(field string, n *int) {
 	if n != nil && *n < 0 {
-		v.bad(field, "0 means no limit; a negative one has no meaning", "0 significa nessun limite; un numero negativo non ha senso")
+		v.bad(field, mime.NewText("connection.0_means_no_limit_negative",
+			"0 means no limit; a negative one has no meaning"))
 	}
 }
 
@@ -113,11 +116,12 @@ func (v *invalid) url(field, raw string) {
 	}
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
-		v.bad(field, "not a URL with scheme and host", "non è un URL con schema e host")
+		v.bad(field, mime.NewText("connection.not_url_scheme_host", "not a URL with scheme and host"))
 		return
 	}
 	if u.Scheme == "http" && !isLoopback(u.Hostname()) {
-		v.bad(field, "only https is allowed: tokens would cross the network in the clear", "è ammesso solo https: i token viaggerebbero in chiaro sulla rete")
+		v.bad(field, mime.NewText("connection.only_https_allowed_tokens_would",
+			"only https is allowed: tokens would cross the network in the clear"))
 	}
 }
 
@@ -134,25 +138,28 @@ func (g *GraphSettings) validate(prefix string, v *invalid) {
 		}
 	}
 	if n != 1 {
-		v.bad(prefix+"client_secret", "give exactly one credential: client_secret, certificate_file, federated_token_file or managed_identity",
-			"indicare una sola credenziale: client_secret, certificate_file, federated_token_file o managed_identity")
+		v.bad(prefix+"client_secret", mime.NewText("connection.give_exactly_one_credential_client",
+			"give exactly one credential: client_secret, certificate_file, federated_token_file or managed_identity"))
 	}
 	if !g.ManagedIdentity {
 		if g.Tenant == "" {
-			v.bad(prefix+"tenant", "give the directory (tenant) id or a verified domain", "indicare l'ID della directory (tenant) o un dominio verificato")
+			v.bad(prefix+"tenant", mime.NewText("connection.give_directory_tenant_id_verified",
+				"give the directory (tenant) id or a verified domain"))
 		} else if strings.Trim(g.Tenant, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") != "" { // contracts A6.2
-			v.bad(prefix+"tenant", "only letters, digits, dots and hyphens occur in a tenant id or domain", "l'ID o il dominio di un tenant ha solo lettere, cifre, punti e trattini")
+			v.bad(prefix+"tenant", mime.NewText("connection.only_letters_digits_dots_hyphens",
+				"only letters, digits, dots and hyphens occur in a tenant id or domain"))
 		} else if slices.Contains([]string{"common", "organizations", "consumers"}, strings.ToLower(g.Tenant)) { // contracts A1.1
-			v.bad(prefix+"tenant", fmt.Sprintf("%q makes no sense for an app-only token: give the tenant's own id", g.Tenant),
-				fmt.Sprintf("%q non ha senso per un token di applicazione: indicare l'ID del tenant", g.Tenant))
+			v.bad(prefix+"tenant", mime.NewText("connection.makes_no_sense_app_only",
+				"{tenant} makes no sense for an app-only token: give the tenant's own id",
+				"tenant", strconv.Quote(g.Tenant)))
 		}
 		if g.ClientID == "" {
-			v.bad(prefix+"client_id", "give the application (client) id", "indicare l'ID dell'applicazione (client)")
+			v.bad(prefix+"client_id", mime.NewText("connection.give_application_client_id", "give the application (client) id"))
 		}
 	}
 	v.oneOf(prefix+"cloud", g.Cloud, "", "public", "gcchigh", "dod", "china")
 	if g.AuthorityURL != "" && strings.HasPrefix(g.AuthorityURL, "http://") { // contracts A6.1
-		v.bad(prefix+"authority_url", "only https is possible here", "qui è possibile solo https")
+		v.bad(prefix+"authority_url", mime.NewText("connection.only_https_possible", "only https is possible here"))
 	} else {
 		v.url(prefix+"authority_url", g.AuthorityURL)
 	}
@@ -161,7 +168,8 @@ func (g *GraphSettings) validate(prefix string, v *invalid) {
 
 func (g *GmailSettings) validate(prefix string, v *invalid) {
 	if (g.ServiceAccountFile == "") == (g.ServiceAccountJSON == "") {
-		v.bad(prefix+"service_account_file", "give exactly one of service_account_file and service_account_json", "indicare uno solo tra service_account_file e service_account_json")
+		v.bad(prefix+"service_account_file", mime.NewText("connection.give_exactly_one_service_account",
+			"give exactly one of service_account_file and service_account_json"))
 	}
 	v.url(prefix+"token_url", g.TokenURL)
 	v.url(prefix+"gmail_url", g.GmailURL)
@@ -174,22 +182,23 @@ func SMTPExtensions() []string {
 
 func (s *SMTPSettings) validate(v *invalid) {
 	if s.Host == "" || strings.ContainsAny(s.Host, " /:@\r\n") && net.ParseIP(s.Host) == nil {
-		v.bad("smtp.host", "give the server's name, without port or scheme", "indicare il nome del server, senza porta né schema")
+		v.bad("smtp.host", mime.NewText("connection.give_server_name_without_port",
+			"give the server's name, without port or scheme"))
 	}
 	if s.Port < 0 || s.Port > 65535 {
-		v.bad("smtp.port", fmt.Sprintf("%d is no port", s.Port), fmt.Sprintf("%d non è una porta", s.Port))
+		v.bad("smtp.port", mime.NewText("connection.no_port", "{port} is no port", "port", s.Port))
 	}
 	v.oneOf("smtp.encryption", string(s.Encryption), "", "starttls", "tls", "none")
 	v.oneOf("smtp.auth", s.Auth, "", "auto", "none", "plain", "login", "cram-md5", "scram-sha-1", "scram-sha-256", "xoauth2", "oauthbearer")
 	if s.Encryption == EncryptionNone && (s.Password != "" || s.OAuth != nil) && !isLoopback(s.Host) && !s.AllowInsecure {
-		v.bad("smtp.encryption", "a password without encryption is refused; use starttls or tls, or let the admin set allow_insecure",
-			"una password senza cifratura è rifiutata; usare starttls o tls, oppure far impostare allow_insecure all'amministratore")
+		v.bad("smtp.encryption", mime.NewText("connection.password_without_encryption_refused_use",
+			"a password without encryption is refused; use starttls or tls, or let the admin set allow_insecure"))
 	}
 	if s.Password != "" && s.Login == "" {
-		v.bad("smtp.login", "a password needs a login", "a una password serve un login")
+		v.bad("smtp.login", mime.NewText("connection.password_needs_login", "a password needs a login"))
 	}
 	if s.SourceAddress != "" && net.ParseIP(s.SourceAddress) == nil {
-		v.bad("smtp.source_address", "not an IP address", "non è un indirizzo IP")
+		v.bad("smtp.source_address", mime.NewText("connection.not_ip_address", "not an IP address"))
 	}
 	for _, ext := range s.Without {
 		if !slices.Contains(SMTPExtensions(), strings.ToUpper(ext)) {
@@ -198,12 +207,12 @@ func (s *SMTPSettings) validate(v *invalid) {
 	}
 	if s.OAuth == nil {
 		if s.Auth == "xoauth2" || s.Auth == "oauthbearer" {
-			v.bad("smtp.oauth", s.Auth+" needs the oauth object", "con "+s.Auth+" serve l'oggetto oauth")
+			v.bad("smtp.oauth", mime.NewText("connection.needs_oauth_object", "{auth} needs the oauth object", "auth", s.Auth))
 		}
 		return
 	}
 	if s.Password != "" {
-		v.bad("smtp.password", "give a password or oauth, not both", "indicare una password oppure oauth, non entrambi")
+		v.bad("smtp.password", mime.NewText("connection.give_password_oauth_not_both", "give a password or oauth, not both"))
 	}
 	switch s.OAuth.Provider {
 	case "entra":

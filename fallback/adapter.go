@@ -3,7 +3,6 @@ package fallback
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"os"
 	"sync/atomic"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/net/idna"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
 )
 
 // An adapter sends over one plain SMTP connection.
@@ -173,16 +173,9 @@ func (a *adapter) Close() error {
 
 func configError(field string, err error) *adapters.Error {
 	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: "config", Err: err,
-		Message: text("the setting smtp.%s of the connection cannot be used (%s)", "l'impostazione smtp.%s della connessione non è utilizzabile (%s)", field, shown(err.Error())),
-		Hint:    text("correct smtp.%s", "correggere smtp.%s", field)}
-}
-
-// text makes a sentence in both languages with the same arguments.
-func text(en, it string, args ...any) adapters.Text {
-	if len(args) == 0 {
-		return adapters.Text{EN: en, IT: it}
-	}
-	return adapters.Text{EN: fmt.Sprintf(en, args...), IT: fmt.Sprintf(it, args...)}
+		Message: mime.NewText("smtp.config", "the setting smtp.{field} of the connection cannot be used ({reason})",
+			"field", field, "reason", shown(err.Error())),
+		Hint: mime.NewText("smtp.config_hint", "correct smtp.{field}", "field", field)}
 }
 
 // shown makes a name or path of the configuration safe to show.

@@ -228,6 +228,6 @@ func (a *adapter) tokenError(ctx context.Context, err error) error {
 		return e
 	}
 	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: "token", Err: err,
-		Message: text("no access token could be had", "non è stato possibile ottenere un token di accesso"),
-		Hint:    text("check the oauth settings of the connection", "controllare le impostazioni oauth della connessione")}
+		Message: mime.NewText("smtp.token", "no access token could be had"),
+		Hint:    mime.NewText("smtp.token_hint", "check the oauth settings of the connection")}
 }

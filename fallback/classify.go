@@ -68,8 +68,8 @@ type meaning struct {
 	noRetry  bool
 	tooLarge bool
 	foreign  bool // of a sender that is not the connection's own: the message's fault
-	sentence adapters.Text
-	remedy   adapters.Text
+	message  adapters.Text
+	hint     adapters.Text
 }
 
 func (w *row) matches(r reply, text string, at stage) bool {
@@ -109,8 +109,8 @@ func classify(in input) meaning {
 		return m
 	}
 	return meaning{class: adapters.Transient, scope: adapters.ScopeConnection, // a code that answers nothing that was asked
-		sentence: text2("the server gave an answer that does not fit", "il server ha dato una risposta che non c'entra"),
-		remedy:   text2("check host and port", "controllare host e porta")}
+		message: mime.NewText("smtp.server_gave_answer_does_not", "the server gave an answer that does not fit"),
+		hint:    mime.NewText("smtp.check_host_port", "check host and port")}
 }
 
 func firstRow(table []row, in input, text string) (meaning, bool) {
@@ -139,7 +139,7 @@ func (a *adapter) refused(s *session, at stage, r reply, theirs ...string) *adap
 	}
 	why := s.censor.show(r.text())
 	e := &adapters.Error{Class: m.class, Scope: m.scope, Provider: adapters.SMTP, Code: r.code(), Status: r.Code, Enhanced: r.Enhanced,
-		RetryAfter: m.after, NoRetry: m.noRetry, TooLarge: m.tooLarge, Message: m.sentence, Hint: m.remedy,
+		RetryAfter: m.after, NoRetry: m.noRetry, TooLarge: m.tooLarge, Message: m.message, Hint: m.hint,
 		Err: &refusal{reply: reply{Code: r.Code, Enhanced: r.Enhanced}, at: at, shown: why}}
 	if at == atDot && r.Enhanced == "5.2.0" && strings.Contains(r.text(), "DuplicateDelivery") {
 		e.Code = adapters.DuplicateDelivery // Exchange Online has a message with this Message-ID already
@@ -157,8 +157,10 @@ func (a *adapter) refusedRcpt(s *session, r reply, theirs string, accepted int) 
 	e := a.refused(s, atRcpt, r, theirs)
 	if accepted > 0 && tooManyRecipients(r) && e.Class != adapters.Throttled {
 		e.Class, e.TooLarge, e.Enhanced = adapters.Transient, false, "4.5.3"
-		e.Message, e.Hint = text2("the server takes no more recipients in one transaction", "il server non accetta altri destinatari in una sola transazione"),
-			text2("none; the others follow in another transaction", "nessuno; gli altri seguono in un'altra transazione")
+		e.Message, e.Hint = mime.NewText("smtp.server_takes_no_more_recipients",
+			"the server takes no more recipients in one transaction"),
+			mime.NewText("smtp.no_action_needed_others_follow",
+				"No action needed; the others follow in another transaction")
 	}
 	return e
 }
@@ -167,6 +169,3 @@ func (a *adapter) refusedRcpt(s *session, r reply, theirs string, accepted int) 
 func tooManyRecipients(r reply) bool {
 	return r.Enhanced == "4.5.3" || r.Enhanced == "5.5.3" || r.Enhanced == "" && (r.Code == 452 || r.Code == 552)
 }
-
-// text2 is text without arguments, for tables.
-func text2(en, it string) adapters.Text { return adapters.Text{EN: en, IT: it} }

@@ -107,10 +107,10 @@ func TestClassify(t *testing.T) {
 		if m.scope == "" {
 			m.scope = msg
 		}
-		if m.class != c.class || m.scope != c.scope || !strings.Contains(m.remedy.String(), c.remedy) {
-			t.Errorf("%q at %d: %s %s %q, want %s %s and %q", c.reply, c.at, m.class, m.scope, m.remedy.String(), c.class, c.scope, c.remedy)
+		if m.class != c.class || m.scope != c.scope || !strings.Contains(m.hint.String(), c.remedy) {
+			t.Errorf("%q at %d: %s %s %q, want %s %s and %q", c.reply, c.at, m.class, m.scope, m.hint.String(), c.class, c.scope, c.remedy)
 		}
-		if m.sentence.String() == "" || m.sentence.In("it") == "" || m.remedy.In("it") == "" {
+		if m.message.String() == "" || m.message.In("it") == "" || m.hint.In("it") == "" {
 			t.Errorf("%q: a text is missing: %+v", c.reply, m)
 		}
 		sendAs := strings.Contains(c.remedy, "Send As")

@@ -98,7 +98,8 @@ func (a *adapter) errConvert(err error) *adapters.Error {
 		return a.errNeedsUTF8(err)
 	}
 	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: m.Code, Enhanced: "5.6.3", Err: err,
-		Message: adapters.Text{EN: m.Text, IT: m.TextIT},
-		Hint: text("send signed or encrypted mail with 7-bit encodings, or through another connection than %s",
-			"inviare la posta firmata o cifrata con codifiche a 7 bit, o da una connessione diversa da %s", a.host)}
+		Message: m.Message,
+		Hint: mime.NewText("smtp.send_signed_encrypted_mail_7",
+			"send signed or encrypted mail with 7-bit encodings, or through another connection than {host}",
+			"host", a.host)}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
 )
 
 // cancelled is the caller giving up before the message can have been accepted.
@@ -27,9 +28,11 @@ func (a *adapter) ioError(ctx context.Context, s *session, at stage, err error) 
 	e := adapters.NetworkError(adapters.SMTP, a.host, err, a.opt.Now())
 	if at == atGreeting && !s.tls && (e.Code == "timeout" || e.Code == "connection_lost") {
 		e.Code = "no_greeting"
-		e.Message = text("%s accepted the connection on port %d and said nothing", "%s ha accettato la connessione sulla porta %d e non ha detto nulla", a.host, a.set.EffectivePort())
-		e.Hint = text("if the port speaks TLS from the first byte (465), choose the encryption tls; otherwise look for a firewall in between",
-			"se la porta parla TLS dal primo byte (465) scegliere la cifratura tls; altrimenti cercare un firewall nel mezzo")
+		e.Message = mime.NewText("smtp.no_greeting", "{host} accepted the connection on port {port} and said nothing",
+			"host", a.host, "port", a.set.EffectivePort())
+		e.Hint = mime.NewText("smtp.no_greeting_hint",
+			"if the port speaks TLS from the first byte (465), choose the encryption tls; otherwise look for a "+
+				"firewall in between")
 	}
 	return e
 }
@@ -41,20 +44,27 @@ func (a *adapter) dialError(ctx context.Context, err error) *adapters.Error {
 	}
 	if errors.Is(err, errOwnListener) {
 		return a.connectionError("own_listener", "5.4.6",
-			text("%s, port %d, is a listener of this gateway: a message sent there would come back for ever", "%s, porta %d, è un listener di questo gateway: un messaggio inviato lì tornerebbe sempre indietro", a.host, a.set.EffectivePort()),
-			text("set smtp.host and smtp.port to the server of the provider", "impostare smtp.host e smtp.port sul server del provider"))
+			mime.NewText("smtp.port_listener_gateway_message_sent",
+				"{host}, port {port}, is a listener of this gateway: a message sent there would come back for ever",
+				"host", a.host, "port", a.set.EffectivePort()),
+			mime.NewText("smtp.set_smtp_host_smtp_port",
+				"set smtp.host and smtp.port to the server of the provider"))
 	}
 	if errors.Is(err, errNotPublic) {
 		return a.connectionError("address_not_public", "5.7.1",
-			text("%s has an address that is not public, so nothing was sent to it", "%s ha un indirizzo che non è pubblico, quindi non gli è stato inviato nulla", a.host),
-			text("use a server with a public address; an administrator can set smtp.public_only to false, or name its network under [connections] networks in the server's configuration",
-				"usare un server con indirizzo pubblico; un amministratore può impostare smtp.public_only su false, o indicarne la rete in [connections] networks nella configurazione del server"))
+			mime.NewText("smtp.address_not_public_nothing_sent",
+				"{host} has an address that is not public, so nothing was sent to it", "host", a.host),
+			mime.NewText("smtp.use_server_public_address_administrator",
+				"use a server with a public address; an administrator can set smtp.public_only to false, or name its "+
+					"network under [connections] networks in the server's configuration"))
 	}
 	e := adapters.NetworkError(adapters.SMTP, a.host, err, a.opt.Now())
 	if a.set.SourceAddress != "" && strings.Contains(err.Error(), "bind") {
 		e.Code = "source_address"
-		e.Message = text("this machine cannot send from the address %s", "questa macchina non può inviare dall'indirizzo %s", shown(a.set.SourceAddress))
-		e.Hint = text("correct smtp.source_address: it must be an address of this machine", "correggere smtp.source_address: deve essere un indirizzo di questa macchina")
+		e.Message = mime.NewText("smtp.source_address", "this machine cannot send from the address {source_address}",
+			"source_address", shown(a.set.SourceAddress))
+		e.Hint = mime.NewText("smtp.source_address_hint",
+			"correct smtp.source_address: it must be an address of this machine")
 	}
 	return e
 }
@@ -66,9 +76,11 @@ func (a *adapter) unknown(ctx context.Context, s *session, err error) *adapters.
 		err = context.Cause(ctx)
 	}
 	e := &adapters.Error{Class: adapters.Unknown, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "no_reply", Err: err,
-		Message: text("%s received the whole message and the connection ended before its answer: it may have been sent", "%s ha ricevuto tutto il messaggio e la connessione è caduta prima della risposta: può essere stato inviato", a.host),
-		Hint: text("look in the sent mail or ask the recipient before it is sent again",
-			"controllare la posta inviata o chiedere al destinatario prima di rispedirlo")}
+		Message: mime.NewText("smtp.no_reply",
+			"{host} received the whole message and the connection ended before its answer: it may have been sent",
+			"host", a.host),
+		Hint: mime.NewText("smtp.no_reply_hint",
+			"look in the sent mail or ask the recipient before it is sent again")}
 	var (
 		g *errGarbage
 		n net.Error
@@ -76,9 +88,12 @@ func (a *adapter) unknown(ctx context.Context, s *session, err error) *adapters.
 	switch {
 	case errors.As(err, &g):
 		got := a.quoted(s, g.got)
-		e.Message = text("%s received the whole message and its answer was not understood: %s; it may have been sent", "%s ha ricevuto tutto il messaggio e la sua risposta non è comprensibile: %s; può essere stato inviato", a.host, got)
+		e.Message = mime.NewText("smtp.received_whole_message_answer_not",
+			"{host} received the whole message and its answer was not understood: {got}; it may have been sent",
+			"host", a.host, "got", got)
 	case errors.As(err, &n) && n.Timeout() && ctx.Err() == nil:
-		e.Message = text("%s received the whole message and did not answer in time: it may have been sent", "%s ha ricevuto tutto il messaggio e non ha risposto in tempo: può essere stato inviato", a.host)
+		e.Message = mime.NewText("smtp.received_whole_message_did_not",
+			"{host} received the whole message and did not answer in time: it may have been sent", "host", a.host)
 	}
 	return e
 }
@@ -94,8 +109,9 @@ func (a *adapter) quoted(s *session, got string) string {
 func (a *adapter) errGarbage(s *session, g *errGarbage) *adapters.Error {
 	got := a.quoted(s, g.got)
 	e := &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: "garbage", Err: g,
-		Message: text("answer not understood: %s sent %s, which is not SMTP", "risposta non compresa: %s ha inviato %s, che non è SMTP", a.host, got),
-		Hint:    text("check host and port, and look for a proxy or firewall that alters mail", "controllare host e porta, e cercare un proxy o firewall che altera la posta")}
+		Message: mime.NewText("smtp.garbage", "answer not understood: {host} sent {got}, which is not SMTP", "host", a.host, "got", got),
+		Hint: mime.NewText("smtp.garbage_hint",
+			"check host and port, and look for a proxy or firewall that alters mail")}
 	if g.tls {
 		return a.errTLSPort(g)
 	}
@@ -105,31 +121,38 @@ func (a *adapter) errGarbage(s *session, g *errGarbage) *adapters.Error {
 // errTLSPort is a port that speaks TLS from the first byte while the connection wants plain text first.
 func (a *adapter) errTLSPort(cause error) *adapters.Error {
 	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: "tls_port", Err: cause,
-		Message: text("port %d of %s speaks TLS from the first byte", "la porta %d di %s parla TLS dal primo byte", a.set.EffectivePort(), a.host),
-		Hint:    text("choose the encryption tls for this port", "scegliere la cifratura tls per questa porta")}
+		Message: mime.NewText("smtp.tls_port", "port {port} of {host} speaks TLS from the first byte", "port", a.set.EffectivePort(), "host", a.host),
+		Hint:    mime.NewText("smtp.tls_port_hint", "choose the encryption tls for this port")}
 }
 
-func (a *adapter) connectionError(code, enhanced string, sentence, remedy adapters.Text) *adapters.Error {
-	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: code, Enhanced: enhanced, Message: sentence, Hint: remedy}
+func (a *adapter) connectionError(code, enhanced string, message, hint adapters.Text) *adapters.Error {
+	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: code, Enhanced: enhanced, Message: message, Hint: hint}
 }
 
 func (a *adapter) errNoSTARTTLS() *adapters.Error {
 	return a.connectionError("no_starttls", "5.7.10",
-		text("%s does not offer STARTTLS, so nothing was sent to it", "%s non offre STARTTLS, quindi non gli è stato inviato nulla", a.host),
-		text("check host and port (587); for port 465 choose the encryption tls; if it worked before, somebody may be in between",
-			"controllare host e porta (587); per la porta 465 scegliere la cifratura tls; se prima funzionava, qualcuno potrebbe essersi messo in mezzo"))
+		mime.NewText("smtp.does_not_offer_starttls_nothing",
+			"{host} does not offer STARTTLS, so nothing was sent to it", "host", a.host),
+		mime.NewText("smtp.check_host_port_587_port",
+			"check host and port (587); for port 465 choose the encryption tls; if it worked before, somebody may be "+
+				"in between"))
 }
 
 func (a *adapter) errInjected() *adapters.Error {
 	return a.connectionError("starttls_injection", "5.7.0",
-		text("%s sent data between its answer to STARTTLS and the encryption: the connection may be tampered with", "%s ha inviato dati tra la risposta a STARTTLS e la cifratura: la connessione può essere manomessa", a.host),
-		text("use port 465 with the encryption tls, and look for a proxy that alters mail", "usare la porta 465 con la cifratura tls, e cercare un proxy che altera la posta"))
+		mime.NewText("smtp.sent_data_between_answer_starttls",
+			"{host} sent data between its answer to STARTTLS and the encryption: the connection may be tampered with",
+			"host", a.host),
+		mime.NewText("smtp.use_port_465_encryption_tls",
+			"use port 465 with the encryption tls, and look for a proxy that alters mail"))
 }
 
 func (a *adapter) errPlaintextAuth() *adapters.Error {
 	return a.connectionError("plaintext_auth", "5.7.11",
-		text("%s wants the password in the clear over an unencrypted connection", "%s vuole la password in chiaro su una connessione non cifrata", a.host),
-		text("choose the encryption starttls or tls; only an administrator can allow it by allow_insecure", "scegliere la cifratura starttls o tls; solo un amministratore può permetterlo con allow_insecure"))
+		mime.NewText("smtp.wants_password_clear_over_unencrypted",
+			"{host} wants the password in the clear over an unencrypted connection", "host", a.host),
+		mime.NewText("smtp.choose_encryption_starttls_tls_only",
+			"choose the encryption starttls or tls; only an administrator can allow it by allow_insecure"))
 }
 
 // errNoMechanism is a server that offers no way to log in that this connection has.
@@ -141,31 +164,39 @@ func (a *adapter) errNoMechanism(s *session, wanted []string) *adapters.Error {
 	startTLS := s.caps.has("STARTTLS") && !s.tls
 	if offered == "" {
 		e := a.connectionError("no_auth", "5.7.4",
-			text("%s offers no authentication on port %d", "%s non offre autenticazione sulla porta %d", a.host, a.set.EffectivePort()),
-			text("use the submission port (587 with starttls, 465 with tls), or remove login and password", "usare la porta di invio (587 con starttls, 465 con tls), o togliere login e password"))
+			mime.NewText("smtp.offers_no_authentication_port", "{host} offers no authentication on port {port}", "host", a.host, "port", a.set.EffectivePort()),
+			mime.NewText("smtp.use_submission_port_587_starttls",
+				"use the submission port (587 with starttls, 465 with tls), or remove login and password"))
 		if startTLS {
-			e.Hint = text("choose the encryption starttls: servers often offer authentication only after it", "scegliere la cifratura starttls: spesso i server offrono l'autenticazione solo dopo")
+			e.Hint = mime.NewText("smtp.choose_encryption_starttls_servers_often",
+				"choose the encryption starttls: servers often offer authentication only after it")
 		}
 		return e
 	}
 	e := a.connectionError("no_auth_mechanism", "5.7.4",
-		text("%s offers %s and this connection needs %s", "%s offre %s e questa connessione richiede %s", a.host, offered, strings.Join(wanted, " / ")),
-		text("use a credential that the server takes: %s", "usare una credenziale che il server accetta: %s", offered))
+		mime.NewText("smtp.offers_connection_needs",
+			"{host} offers {offered} and this connection needs {wanted}",
+			"host", a.host, "offered", offered, "wanted", strings.Join(wanted, " / ")),
+		mime.NewText("smtp.use_credential_server_takes", "use a credential that the server takes: {offered}", "offered", offered))
 	named := a.set.Auth != "" && a.set.Auth != "auto"
 	tokens, passwords := offersAny(s, tokenMechanisms[:]), offersAny(s, passwordMechanisms[:])
 	switch {
 	case startTLS:
-		e.Hint = text("choose the encryption starttls: the server offers other ways to log in after it (Exchange offers LOGIN only then)",
-			"scegliere la cifratura starttls: dopo di essa il server offre altri metodi di autenticazione (Exchange offre LOGIN solo allora)")
+		e.Hint = mime.NewText("smtp.choose_encryption_starttls_server_offers",
+			"choose the encryption starttls: the server offers other ways to log in after it (Exchange offers LOGIN "+
+				"only then)")
 	case a.tokens != nil && !tokens && passwords:
-		e.Hint = text("the server takes passwords, no tokens: give login and password instead of oauth", "il server accetta password e non token: indicare login e password al posto di oauth")
+		e.Hint = mime.NewText("smtp.server_takes_passwords_no_tokens",
+			"the server takes passwords, no tokens: give login and password instead of oauth")
 	case a.tokens == nil && tokens && !passwords:
-		e.Hint = text("the server takes tokens, no passwords: set up oauth instead of the password", "il server accetta token e non password: configurare oauth al posto della password")
+		e.Hint = mime.NewText("smtp.server_takes_tokens_no_passwords",
+			"the server takes tokens, no passwords: set up oauth instead of the password")
 	case named && (passwords && a.tokens == nil || tokens && a.tokens != nil):
-		e.Hint = text("set smtp.auth to auto, or to one of %s", "impostare smtp.auth su auto, o su uno tra %s", offered)
+		e.Hint = mime.NewText("smtp.set_smtp_auth_auto_one", "set smtp.auth to auto, or to one of {offered}", "offered", offered)
 	case !tokens && !passwords: // NTLM and GSSAPI alone
-		e.Hint = text("have the server's administrator enable LOGIN or PLAIN over TLS (in Exchange: Basic authentication on the receive connector), or use another port or server",
-			"far abilitare all'amministratore del server LOGIN o PLAIN su TLS (in Exchange: autenticazione di base sul connettore di ricezione), o usare un'altra porta o un altro server")
+		e.Hint = mime.NewText("smtp.server_administrator_enable_login_plain",
+			"have the server's administrator enable LOGIN or PLAIN over TLS (in Exchange: Basic authentication on the "+
+				"receive connector), or use another port or server")
 	}
 	return e
 }
@@ -177,28 +208,32 @@ func offersAny(s *session, mechs []string) bool {
 // errMechanism is a server that breaks the rules of the mechanism.
 func (a *adapter) errMechanism(err error) *adapters.Error {
 	e := a.connectionError("sasl", "5.7.0",
-		text("the authentication with %s broke down (%s)", "l'autenticazione con %s non è riuscita (%s)", a.host, shown(err.Error())),
-		text("check host and login; try another smtp.auth", "controllare host e login; provare un altro smtp.auth"))
+		mime.NewText("smtp.authentication_broke_down",
+			"the authentication with {host} broke down ({reason})", "host", a.host, "reason", shown(err.Error())),
+		mime.NewText("smtp.check_host_login_try_another", "check host and login; try another smtp.auth"))
 	e.Err = err
 	return e
 }
 
 func (a *adapter) errNoRecipients() *adapters.Error {
 	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "no_recipients", Enhanced: "5.5.1",
-		Message: text("the envelope names no recipient", "la busta non indica alcun destinatario"),
-		Hint:    text("give at least one recipient", "indicare almeno un destinatario")}
+		Message: mime.NewText("smtp.no_recipients", "the envelope names no recipient"),
+		Hint:    mime.NewText("smtp.no_recipients_hint", "give at least one recipient")}
 }
 
 func (a *adapter) errNeedsUTF8(cause error) *adapters.Error {
 	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "no_smtputf8", Enhanced: "5.6.7", Err: cause,
-		Message: text("an address with non-ASCII letters needs SMTPUTF8, which %s does not offer", "un indirizzo con lettere non ASCII richiede SMTPUTF8, che %s non offre", a.host),
-		Hint:    text("use an ASCII address for this person, or another connection", "usare un indirizzo ASCII per questa persona, o un'altra connessione")}
+		Message: mime.NewText("smtp.no_smtputf8",
+			"an address with non-ASCII letters needs SMTPUTF8, which {host} does not offer", "host", a.host),
+		Hint: mime.NewText("smtp.no_smtputf8_hint", "use an ASCII address for this person, or another connection")}
 }
 
 func (a *adapter) errLineEnds(err *errLineEnd) *adapters.Error {
 	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "bare_line_end", Enhanced: "5.6.0", Err: err,
-		Message: text("the message has a bare CR or LF at byte %d, which SMTP must not carry", "il messaggio ha un CR o LF isolato al byte %d, che SMTP non deve trasportare", err.offset),
-		Hint:    text("end every line with CRLF, or hand the message over with lenient line ends", "terminare ogni riga con CRLF, o consegnare il messaggio con fine riga tollerante")}
+		Message: mime.NewText("smtp.bare_line_end",
+			"the message has a bare CR or LF at byte {offset}, which SMTP must not carry", "offset", err.offset),
+		Hint: mime.NewText("smtp.bare_line_end_hint",
+			"end every line with CRLF, or hand the message over with lenient line ends")}
 }
 
 func (a *adapter) errUnreadable(err error) *adapters.Error {
@@ -206,6 +241,6 @@ func (a *adapter) errUnreadable(err error) *adapters.Error {
 		return e
 	}
 	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "unreadable", Err: err,
-		Message: text("the stored message could not be read, so sending it was broken off", "il messaggio salvato non è leggibile, quindi l'invio è stato interrotto"),
-		Hint:    text("look at the disk or the database, then try again", "controllare il disco o il database e riprovare")}
+		Message: mime.NewText("smtp.unreadable", "the stored message could not be read, so sending it was broken off"),
+		Hint:    mime.NewText("smtp.unreadable_hint", "look at the disk or the database, then try again")}
 }

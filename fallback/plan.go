@@ -125,15 +125,15 @@ func (tx *transaction) forgive() {
 
 func (a *adapter) errAddress(err error, sender bool) *adapters.Error {
 	e := &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "bad_address", Enhanced: "5.1.3", Err: err,
-		Message: text("the recipient's address cannot be used", "l'indirizzo del destinatario non è utilizzabile"),
-		Hint:    text("correct the address", "correggere l'indirizzo")}
+		Message: mime.NewText("smtp.bad_address", "the recipient's address cannot be used"),
+		Hint:    mime.NewText("smtp.bad_address_hint", "correct the address")}
 	if sender {
 		e.Enhanced = "5.1.7"
-		e.Message = text("the sender's address cannot be used", "l'indirizzo del mittente non è utilizzabile")
+		e.Message = mime.NewText("smtp.sender_address_cannot_used", "the sender's address cannot be used")
 	}
 	var m *mime.Error
 	if errors.As(err, &m) {
-		e.Message = adapters.Text{EN: m.Text, IT: m.TextIT}
+		e.Message = m.Message
 	}
 	return e
 }
@@ -142,6 +142,7 @@ func (a *adapter) errTooLarge(size, limit int64) *adapters.Error {
 	const mb = 1 << 20
 	is, most := fmt.Sprintf("%.1f", float64(size)/mb), fmt.Sprintf("%.1f", float64(limit)/mb)
 	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "too_large", Enhanced: "5.3.4", TooLarge: true,
-		Message: text("the message has %s MB and %s takes at most %s MB", "il messaggio è di %s MB e %s accetta al massimo %s MB", is, a.host, most),
-		Hint:    text("send smaller attachments, or through a connection that carries more", "inviare allegati più piccoli, o da una connessione con un limite più alto")}
+		Message: mime.NewText("smtp.too_large", "the message has {is} MB and {host} takes at most {most} MB", "is", is, "host", a.host, "most", most),
+		Hint: mime.NewText("smtp.too_large_hint",
+			"send smaller attachments, or through a connection that carries more")}
 }

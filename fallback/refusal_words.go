@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
 )
 
 // A wording is how servers word one kind of refusal: the text holds one of
@@ -291,9 +292,11 @@ func waitNamed(text string) time.Duration {
 
 func sendingLimit(text string) meaning {
 	m := meaning{class: adapters.Throttled, scope: adapters.ScopeLane, after: waitNamed(text),
-		sentence: text2("the mailbox has sent as much as its provider allows for now", "la casella ha inviato quanto il provider le consente per ora"),
-		remedy: text2("No action needed; sending continues when the limit is lifted. If this happens often, set messages a minute or recipients a day in the connection's limits, or send bulk mail through a service made for it",
-			"Nessuna azione necessaria; l'invio riprende quando il limite decade. Se accade spesso, impostare messaggi al minuto o destinatari al giorno nei limiti della connessione, o inviare la posta massiva con un servizio dedicato")}
+		message: mime.NewText("smtp.mailbox_sent_much_provider_allows",
+			"the mailbox has sent as much as its provider allows for now"),
+		hint: mime.NewText("smtp.no_action_needed_sending_continues",
+			"No action needed; sending continues when the limit is lifted. If this happens often, set messages a "+
+				"minute or recipients a day in the connection's limits, or send bulk mail through a service made for it")}
 	if m.after == 0 && holds(text, []string{"hour", "day", "daily", "24h", "orario", "giornaliero", "horaire"}) {
 		m.after = time.Hour // asked again each hour: few say when the window ends
 	}

@@ -86,10 +86,10 @@ func TestReportedReplies(t *testing.T) {
 			t.Errorf("line %d: no source", c.line)
 		}
 		m := classified(t, c.reply, c.at, c.authed)
-		if m.class != c.class || m.scope != c.scope || !strings.Contains(m.remedy.String(), c.hintEN) || !strings.Contains(m.remedy.In("it"), c.hintIT) {
-			t.Errorf("line %d: %q: %s/%s %q; %q, want %s/%s %q", c.line, c.reply, m.class, m.scope, m.sentence.String(), m.remedy.String(), c.class, c.scope, c.hintEN)
+		if m.class != c.class || m.scope != c.scope || !strings.Contains(m.hint.String(), c.hintEN) || !strings.Contains(m.hint.In("it"), c.hintIT) {
+			t.Errorf("line %d: %q: %s/%s %q; %q, want %s/%s %q", c.line, c.reply, m.class, m.scope, m.message.String(), m.hint.String(), c.class, c.scope, c.hintEN)
 		}
-		if m.sentence.String() == "" || m.sentence.In("it") == "" || m.sentence.String() == m.sentence.In("it") || m.remedy.String() == "" || m.remedy.In("it") == "" || m.remedy.String() == m.remedy.In("it") {
+		if m.message.String() == "" || m.message.In("it") == "" || m.message.String() == m.message.In("it") || m.hint.String() == "" || m.hint.In("it") == "" || m.hint.String() == m.hint.In("it") {
 			t.Errorf("line %d: %q: message or hint: %+v", c.line, c.reply, m)
 		}
 	}
@@ -100,7 +100,7 @@ func TestOtherWordings(t *testing.T) {
 	for _, c := range rowsOf(t, "replies-wording.tsv") {
 		m := classified(t, c.reply, c.at, c.authed)
 		if m.class != c.class || m.scope != c.scope {
-			t.Errorf("line %d: %q: %s/%s %q, want %s/%s", c.line, c.reply, m.class, m.scope, m.sentence.String(), c.class, c.scope)
+			t.Errorf("line %d: %q: %s/%s %q, want %s/%s", c.line, c.reply, m.class, m.scope, m.message.String(), c.class, c.scope)
 		}
 	}
 }
@@ -142,7 +142,7 @@ func TestWhomTheReplyNames(t *testing.T) {
 	} {
 		m := classify(input{reply: reply{Code: 550, Lines: []string{c.text}}, at: atRcpt, authed: true, ours: c.ours, theirs: c.theirs})
 		if (m.scope == adapters.ScopeConnection) != c.blocked || (m.class == adapters.Permanent) == c.blocked {
-			t.Errorf("%q: %s/%s %q", c.text, m.class, m.scope, m.sentence.String())
+			t.Errorf("%q: %s/%s %q", c.text, m.class, m.scope, m.message.String())
 		}
 	}
 }

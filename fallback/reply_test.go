@@ -52,7 +52,7 @@ func FuzzReadReply(f *testing.F) {
 			t.Fatalf("%q gave %+v", in, r)
 		}
 		for _, at := range []stage{atGreeting, atAuth, atRcpt, atDot} {
-			if m := classify(input{reply: r, at: at}); r.Code >= 400 && (m.class == "" || m.class == "accepted" || m.sentence.String() == "" || m.sentence.In("it") == "") {
+			if m := classify(input{reply: r, at: at}); r.Code >= 400 && (m.class == "" || m.class == "accepted" || m.message.String() == "" || m.message.In("it") == "") {
 				t.Fatalf("%q at %d: %+v", in, at, m)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
 )
 
 // tlsConfig verifies the server's certificate against roots, the system's
@@ -103,18 +104,22 @@ func tlsError(host string, port int, err error, now time.Time) *adapters.Error {
 	var header tls.RecordHeaderError
 	switch {
 	case e.Code == "tls_untrusted":
-		e.Hint = text("for a company's own authority give its certificate in ca_file; otherwise the server's administrator must install a certificate of a public authority, with its chain",
-			"per un'autorità aziendale indicarne il certificato in ca_file; altrimenti l'amministratore del server deve installare un certificato di un'autorità pubblica, con la sua catena")
+		e.Hint = mime.NewText("smtp.company_own_authority_give_certificate",
+			"for a company's own authority give its certificate in ca_file; otherwise the server's administrator must "+
+				"install a certificate of a public authority, with its chain")
 	case errors.As(err, &header) && string(header.RecordHeader[:3]) == "220":
 		e.Code = "tls_plaintext_port"
-		e.Message = text("port %d of %s does not begin with TLS: the server greets in plain text", "la porta %d di %s non inizia con TLS: il server saluta in chiaro", port, host)
-		e.Hint = text("choose the encryption starttls for this port (usually 587), or port 465 with tls",
-			"scegliere la cifratura starttls per questa porta (di solito 587), oppure la porta 465 con tls")
+		e.Message = mime.NewText("smtp.tls_plaintext_port",
+			"port {port} of {host} does not begin with TLS: the server greets in plain text",
+			"port", port, "host", host)
+		e.Hint = mime.NewText("smtp.tls_plaintext_port_hint",
+			"choose the encryption starttls for this port (usually 587), or port 465 with tls")
 	case strings.Contains(err.Error(), "protocol version not supported"), // the server's alert 70 and ours: crypto/tls does not type them
 		strings.Contains(err.Error(), "unsupported protocol version"):
 		e.Code = "tls_old_version"
-		e.Message = text("%s offers no TLS version that is still safe (1.2 or later)", "%s non offre una versione di TLS ancora sicura (1.2 o successiva)", host)
-		e.Hint = text("the server's administrator must enable TLS 1.2", "l'amministratore del server deve abilitare TLS 1.2")
+		e.Message = mime.NewText("smtp.tls_old_version",
+			"{host} offers no TLS version that is still safe (1.2 or later)", "host", host)
+		e.Hint = mime.NewText("smtp.tls_old_version_hint", "the server's administrator must enable TLS 1.2")
 	}
 	return e
 }

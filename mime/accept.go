@@ -282,8 +282,8 @@ func errSpool(err error) *Error {
 	if e := asOwn(err); e != nil { // it says more than this one
 		return e
 	}
-	return newError("spool", "", "The message could not be written to disk: check space and permissions, then send it again.",
-		"Il messaggio non si è potuto scrivere su disco: controllare spazio e permessi e inviarlo di nuovo.").because(err)
+	return newError("spool", "", NewText("mime.spool",
+		"The message could not be written to disk: check space and permissions, then send it again.")).because(err)
 }
 
 func errLineEnds(cr bool) *Error {
@@ -291,8 +291,10 @@ func errLineEnds(cr bool) *Error {
 	if cr {
 		what, code = "CR", "bare_cr"
 	}
-	return newError(code, "", "The message has lines that do not end with CR LF (a bare %s): the sending program must end every line with CR LF (RFC 5321 section 2.3.8).",
-		"Il messaggio ha righe che non terminano con CR LF (un %s isolato): il programma deve terminare ogni riga con CR LF (RFC 5321, 2.3.8).", what)
+	return newError(code, "", NewText("mime.message_lines_do_not_end",
+		"The message has lines that do not end with CR LF (a bare {what}): the sending program must end every "+
+			"line with CR LF (RFC 5321 section 2.3.8).",
+		"what", what))
 }
 
 // lineEnds makes every line end CRLF: LF, CR, CRLF, and the CR CR LF of

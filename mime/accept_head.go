@@ -71,8 +71,9 @@ func skipPreface(src Source) (int64, error) {
 		}
 	}
 	if isUTF16(buf) {
-		return 0, newError("utf16", "", "The message is written in UTF-16, which no mail program reads: save it as UTF-8 or ASCII, or set the program that writes it so.",
-			"Il messaggio è scritto in UTF-16, che nessun programma di posta legge: salvarlo in UTF-8 o ASCII, o impostare così il programma che lo scrive.")
+		return 0, newError("utf16", "", NewText("mime.utf16",
+			"The message is written in UTF-16, which no mail program reads: save it as UTF-8 or ASCII, or set the "+
+				"program that writes it so."))
 	}
 	return int64(prefaceLength(buf)), nil
 }

@@ -170,7 +170,7 @@ func TestAcceptRefuses(t *testing.T) {
 	} {
 		m, err := Accept(Bytes([]byte(tt.in)), acceptOptions(false))
 		var e *Error
-		if !asError(err, &e) || e.Code != tt.code || e.TextIT == "" || m != nil {
+		if !asError(err, &e) || e.Code != tt.code || e.Message.In("it") == "" || m != nil {
 			t.Errorf("%s: got %v, want %s", tt.name, err, tt.code)
 		}
 	}

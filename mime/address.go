@@ -2,6 +2,7 @@ package mime
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -65,14 +66,16 @@ func CheckSender(pattern string) (string, error) {
 		return "", errInvisible(pattern, r)
 	}
 	if _, err := NormalizeAddress(plain); err != nil {
-		return "", newError("bad_address", "", "%q is not an address nor *@domain.", "%q non è un indirizzo né *@dominio.", shorten(toUTF8([]byte(pattern))))
+		return "", newError("bad_address", "", NewText("mime.bad_address", "{pattern} is not an address nor *@domain.",
+			"pattern", strconv.Quote(shorten(toUTF8([]byte(pattern))))))
 	}
 	return bare, nil
 }
 
 func badAddress(addr string) *Error {
-	return newError("bad_address", "", "%q is not a mail address: it must look like name@example.com.",
-		"%q non è un indirizzo di posta: deve avere la forma nome@esempio.it.", shorten(toUTF8([]byte(addr))))
+	return newError("bad_address", "", NewText("mime.not_mail_address_must_look",
+		"{addr} is not a mail address: it must look like name@example.com.",
+		"addr", strconv.Quote(shorten(toUTF8([]byte(addr))))))
 }
 
 // splitAddress cuts at the @; a quoted local part comes back without its quotes.

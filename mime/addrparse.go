@@ -2,6 +2,8 @@ package mime
 
 import (
 	"bytes"
+	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -42,8 +44,9 @@ func ReadAddresses(list string, localDomain func() string) ([]Address, error) {
 		return nil, errUnclear("", b)
 	}
 	if len(l.boxes) > maxRecipients {
-		return nil, newError("too_many_recipients", "", "The list holds more than %d addresses: send the message in several parts.",
-			"L'elenco contiene più di %d indirizzi: dividere l'invio in più messaggi.", maxRecipients)
+		return nil, newError("too_many_recipients", "", NewText("mime.too_many_recipients",
+			"The list holds more than {max_recipients} addresses: send the message in several parts.",
+			"max_recipients", maxRecipients))
 	}
 	return l.addresses(), nil
 }
@@ -100,32 +103,30 @@ func readList(s string) *addrList {
 // field is empty for a list that came otherwise.
 func badEntry(field string, b *box) *Error {
 	if b.hidden != 0 {
-		e := errInvisible(string(b.raw), b.hidden)
-		if e.Field = field; field != "" {
-			e.Text, e.TextIT = field+": "+e.Text, field+": "+e.TextIT
-		}
-		return e
+		return errInvisible(string(b.raw), b.hidden).inField(field)
 	}
 	what := shorten(toUTF8(b.raw))
 	if field == "" {
-		return newError("bad_address", "", "%q is not a mail address: write name@example.com or Name <name@example.com>, and separate addresses with commas.",
-			"%q non è un indirizzo di posta: scrivere nome@esempio.it o Nome <nome@esempio.it>, e separare gli indirizzi con virgole.", what)
+		return newError("bad_address", "", NewText("mime.not_mail_address_write_name",
+			"{what} is not a mail address: write name@example.com or Name <name@example.com>, and separate addresses "+
+				"with commas.",
+			"what", strconv.Quote(what)))
 	}
-	return newError("bad_address", field, "%s contains %q, which is no mail address: write Name <name@example.com> and separate addresses with commas.",
-		"%s contiene %q, che non è un indirizzo di posta: scrivere Nome <nome@esempio.it> e separare gli indirizzi con virgole.", field, what)
+	return newError("bad_address", field, NewText("mime.contains_no_mail_address_write",
+		"{field} contains {what}, which is no mail address: write Name <name@example.com> and separate addresses "+
+			"with commas.",
+		"field", field, "what", strconv.Quote(what)))
 }
 
 // errUnclear says of an entry that two addresses stand in it.
 func errUnclear(field string, b *box) *Error {
-	e := newError("bad_address", field, "%[1]q names two addresses, %[2]s and %[3]s: separate them with a comma, or put the name in quotation marks.",
-		"%[1]q indica due indirizzi, %[2]s e %[3]s: separarli con una virgola, oppure mettere il nome tra virgolette.", shorten(toUTF8(b.raw)), b.second, b.addr.Address)
-	if field != "" {
-		e.Text, e.TextIT = field+": "+e.Text, field+": "+e.TextIT
-	}
-	return e
+	return newError("bad_address", "", NewText("mime.two_addresses",
+		"{text} names two addresses, {first} and {second}: separate them with a comma, or put the name in quotation marks.",
+		"text", strconv.Quote(shorten(toUTF8(b.raw))), "first", b.second, "second", b.addr.Address)).inField(field)
 }
 
 func errInvisible(addr string, r rune) *Error {
-	return newError("bad_address", "", "The address %[1]q contains the invisible character U+%04[2]X: remove it, or type the address again instead of pasting it.",
-		"L'indirizzo %[1]q contiene il carattere invisibile U+%04[2]X: toglierlo, o riscrivere l'indirizzo invece di incollarlo.", shorten(strings.ToValidUTF8(addr, "\uFFFD")), r)
+	return newError("bad_address", "", NewText("mime.invisible_character",
+		"The address {address} contains the invisible character {character}: remove it, or type the address again instead of pasting it.",
+		"address", strconv.Quote(shorten(strings.ToValidUTF8(addr, "\uFFFD"))), "character", fmt.Sprintf("U+%04X", r)))
 }

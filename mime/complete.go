@@ -253,8 +253,9 @@ func (c *completer) sender() *Error {
 		if sender != nil && len(sender.boxes) > 0 && sender.boxes[0].bad {
 			return badEntry("Sender", &sender.boxes[0])
 		}
-		return newError("several_from", "From", "The message has several senders in From and no valid Sender field (RFC 5322 section 3.6.2): use one sender, or add Sender.",
-			"Il messaggio ha più mittenti in From e nessun campo Sender valido (RFC 5322, 3.6.2): usare un solo mittente o aggiungere Sender.")
+		return newError("several_from", "From", NewText("mime.several_from",
+			"The message has several senders in From and no valid Sender field (RFC 5322 section 3.6.2): use one "+
+				"sender, or add Sender."))
 	}
 	if sender != nil {
 		c.drop("Sender") // says nothing; with one From nothing is lost

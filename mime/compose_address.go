@@ -76,7 +76,7 @@ func wireAddress(name, addr string) (string, error) {
 	case err == nil:
 		return spec, nil
 	case errors.As(err, &e):
-		return "", (&Error{Code: e.Code, Field: name, Text: name + ": " + e.Text, TextIT: name + ": " + e.TextIT}).because(err)
+		return "", newError(e.Code, "", e.Message).inField(name).because(err)
 	}
 	return "", err
 }
@@ -95,8 +95,8 @@ func parseList(name, value string) ([]Address, error) {
 	}
 	if len(list.boxes) == 0 {
 		return nil, newError("bad_address", name,
-			"The value of %s holds no address: write name@example.com, separated by commas.",
-			"Il valore di %s non contiene indirizzi: scrivere nome@esempio.it, separati da virgole.", name)
+			NewText("mime.value_holds_no_address_write",
+				"The value of {name} holds no address: write name@example.com, separated by commas.", "name", name))
 	}
 	return list.addresses(), nil
 }

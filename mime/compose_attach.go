@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -21,8 +22,7 @@ const maxFilename = 1000
 func (c *composer) attachment(a *Attachment, id string) (*node, error) {
 	const in = "Attachments"
 	if a.Open == nil {
-		return nil, newError("no_content", in, "The attachment %q has no content: set Open.",
-			"L'allegato %q non ha contenuto: indicare Open.", shorten(a.Filename))
+		return nil, newError("no_content", in, NewText("mime.no_content", "The attachment {filename} has no content: set Open.", "filename", strconv.Quote(shorten(a.Filename))))
 	}
 	if err := checkValue(in, a.Filename); err != nil {
 		return nil, err
@@ -34,8 +34,8 @@ func (c *composer) attachment(a *Attachment, id string) (*node, error) {
 	}
 	name = cmp.Or(name, typeName)
 	if len(name) > maxFilename {
-		return nil, newError("bad_filename", in, "The file name %q is too long: use at most %d octets.",
-			"Il nome di file %q è troppo lungo: usare al massimo %d ottetti.", shorten(name), maxFilename)
+		return nil, newError("bad_filename", in, NewText("mime.bad_filename", "The file name {name} is too long: use at most {max_filename} octets.",
+			"name", strconv.Quote(shorten(name)), "max_filename", maxFilename))
 	}
 	n := &node{mediaType: mediaType}
 	encoding, body := "base64", c.base64Body(a)
@@ -119,8 +119,9 @@ func (a *Attachment) stream(use func(io.Reader) error) error {
 }
 
 func (a *Attachment) unreadable(err error) error {
-	return newError("attachment_unreadable", "Attachments", "The attachment %q could not be read: check that the file exists and may be read.",
-		"L'allegato %q non è leggibile: controllare che il file esista e che i permessi lo consentano.", shorten(BaseName(a.Filename))).because(err)
+	return newError("attachment_unreadable", "Attachments", NewText("mime.attachment_unreadable",
+		"The attachment {filename} could not be read: check that the file exists and may be read.",
+		"filename", strconv.Quote(shorten(BaseName(a.Filename))))).because(err)
 }
 
 // BaseName is a file's name without the directories before it, of Windows
@@ -189,8 +190,9 @@ func contentType(given, name string) (mediaType string, params []Field, typeName
 	if strings.TrimSpace(given) == "" {
 		return typeByName(name), nil, "", nil
 	}
-	bad := newError("bad_content_type", "Attachments", "The media type %q is not valid for an attachment: use one such as application/pdf, or leave it empty.",
-		"Il tipo %q non è valido per un allegato: usarne uno come application/pdf, oppure lasciarlo vuoto.", shorten(given))
+	bad := newError("bad_content_type", "Attachments", NewText("mime.bad_content_type",
+		"The media type {given} is not valid for an attachment: use one such as application/pdf, or leave it empty.",
+		"given", strconv.Quote(shorten(given))))
 	if err := checkValue("Attachments", given); err != nil {
 		return "", nil, "", err
 	}

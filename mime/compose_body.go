@@ -34,8 +34,9 @@ type node struct {
 func (c *composer) tree() (*node, error) {
 	d := c.draft
 	if len(d.Attachments) > maxAttachments {
-		return nil, newError("too_many_parts", "Attachments", "The message has %d attachments, at most %d are possible: put them into an archive.",
-			"Il messaggio ha %d allegati, al massimo %d sono possibili: riunirli in un archivio.", len(d.Attachments), maxAttachments)
+		return nil, newError("too_many_parts", "Attachments", NewText("mime.too_many_parts",
+			"The message has {number} attachments, at most {max_attachments} are possible: put them into an archive.",
+			"number", len(d.Attachments), "max_attachments", maxAttachments))
 	}
 	c.nameInline()
 	invite, err := c.invitation()
@@ -59,8 +60,7 @@ func (c *composer) tree() (*node, error) {
 		}
 		if id := n.id; id != "" {
 			if ids[id] {
-				return nil, newError("duplicate_content_id", "Attachments", "Two attachments have the Content-ID %q: give each its own.",
-					"Due allegati hanno il Content-ID %q: darne a ciascuno uno proprio.", shorten(id))
+				return nil, newError("duplicate_content_id", "Attachments", NewText("mime.duplicate_content_id", "Two attachments have the Content-ID {id}: give each its own.", "id", strconv.Quote(shorten(id))))
 			}
 			ids[id] = true
 		}
@@ -170,8 +170,9 @@ func (c *composer) write(w io.Writer, root *node) error {
 		size += len(f)
 	}
 	if size > maxHeader {
-		return newError("header_too_large", "", "The header has %d octets, at most %d are possible: shorten or split the list of recipients.",
-			"L'intestazione ha %d ottetti, al massimo %d sono possibili: accorciare o dividere l'elenco dei destinatari.", size, maxHeader)
+		return newError("header_too_large", "", NewText("mime.header_too_large",
+			"The header has {size} octets, at most {max_header} are possible: shorten or split the list of recipients.",
+			"size", size, "max_header", maxHeader))
 	}
 	if err := textproto.WriteHeader(w, rawHeader(fields)); err != nil {
 		return err

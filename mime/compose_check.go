@@ -1,6 +1,8 @@
 package mime
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -16,12 +18,12 @@ func checkValue(name, v string) error {
 		switch c := v[i]; {
 		case c == '\r' || c == '\n':
 			return newError("header_injection", name,
-				"The value of %s contains a line end; a header field is one line: remove it.",
-				"Il valore di %s contiene un a capo; un'intestazione è una riga sola: toglierlo.", name)
+				NewText("mime.header_injection",
+					"The value of {name} contains a line end; a header field is one line: remove it.", "name", name))
 		case c < ' ' && c != '\t' || c == 0x7f:
 			return newError("control", name,
-				"The value of %[1]s contains the control character 0x%02[2]X: remove it.",
-				"Il valore di %[1]s contiene il carattere di controllo 0x%02[2]X: toglierlo.", name, c)
+				NewText("mime.control", "The value of {name} contains the control character {character}: remove it.",
+					"name", name, "character", fmt.Sprintf("0x%02X", c)))
 		}
 	}
 	return nil
@@ -30,12 +32,10 @@ func checkValue(name, v string) error {
 // checkText refuses NUL and text that is not UTF-8.
 func checkText(name, v string) error {
 	if strings.IndexByte(v, 0) >= 0 {
-		return newError("nul", name, "%s contains a NUL character: remove it.",
-			"%s contiene un carattere NUL: toglierlo.", name)
+		return newError("nul", name, NewText("mime.nul", "{name} contains a NUL character: remove it.", "name", name))
 	}
 	if !utf8.ValidString(v) {
-		return newError("not_utf8", name, "%s is not UTF-8 text: convert it from its character set first.",
-			"%s non è testo UTF-8: convertirlo prima dal suo set di caratteri.", name)
+		return newError("not_utf8", name, NewText("mime.not_utf8", "{name} is not UTF-8 text: convert it from its character set first.", "name", name))
 	}
 	return nil
 }
@@ -54,8 +54,10 @@ func checkID(name, id string) (string, error) {
 	}
 	if !ok {
 		return "", newError("bad_id", name,
-			"The identifier %q in %s is not valid: it is printable ASCII without spaces, such as <1234@example.com>.",
-			"L'identificativo %q in %s non è valido: è ASCII stampabile senza spazi, per esempio <1234@example.com>.", shorten(id), name)
+			NewText("mime.bad_id",
+				"The identifier {id} in {name} is not valid: it is printable ASCII without spaces, such as "+
+					"<1234@example.com>.",
+				"id", strconv.Quote(shorten(id)), "name", name))
 	}
 	return s, nil
 }
@@ -69,8 +71,10 @@ func checkMessageID(id string) (string, error) {
 	}
 	if !validID("<" + s + ">") {
 		return "", newError("bad_id", "Message-ID",
-			"The Message-ID %q is not valid: it has one @ between letters, digits and dots, such as <1234@example.com>; or leave it empty.",
-			"Il Message-ID %q non è valido: ha una sola @ tra lettere, cifre e punti, per esempio <1234@example.com>; oppure lasciarlo vuoto.", shorten(id))
+			NewText("mime.message_id_not_valid_one",
+				"The Message-ID {id} is not valid: it has one @ between letters, digits and dots, such as "+
+					"<1234@example.com>; or leave it empty.",
+				"id", strconv.Quote(shorten(id))))
 	}
 	return s, nil
 }
@@ -84,8 +88,9 @@ func checkFieldName(name string) error {
 	}
 	if !ok {
 		return newError("bad_header_name", "Headers",
-			"The header name %q is not valid: use letters, digits and hyphens, such as X-Order.",
-			"Il nome di intestazione %q non è valido: usare lettere, cifre e trattini, per esempio X-Ordine.", shorten(name))
+			NewText("mime.bad_header_name",
+				"The header name {name} is not valid: use letters, digits and hyphens, such as X-Order.",
+				"name", strconv.Quote(shorten(name))))
 	}
 	switch lower := strings.ToLower(name); {
 	case strings.HasPrefix(lower, "content-"), strings.HasPrefix(lower, "resent-"):
@@ -94,8 +99,9 @@ func checkFieldName(name string) error {
 		return nil
 	}
 	return newError("reserved_header", name,
-		"The header %s cannot be added: it is written from the draft's own fields or by mail servers.",
-		"L'intestazione %s non può essere aggiunta: la scrivono i campi propri del messaggio o i server di posta.", name)
+		NewText("mime.reserved_header",
+			"The header {name} cannot be added: it is written from the draft's own fields or by mail servers.",
+			"name", name))
 }
 
 func isReserved(lower string) bool {

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -15,12 +16,12 @@ import (
 func (c *composer) header() error {
 	d := c.draft
 	if d.From.Address == "" {
-		return newError("no_from", "From", "The message has no sender: set From.",
-			"Il messaggio non ha mittente: indicare From.")
+		return newError("no_from", "From", NewText("mime.no_from", "The message has no sender: set From."))
 	}
 	if n := 2 + len(d.To) + len(d.Cc) + len(d.Bcc) + len(d.ReplyTo); n > maxRecipients { // with From and Sender
-		return newError("too_many_recipients", "To", "The message names %d addresses, at most %d are possible: send it in parts.",
-			"Il messaggio indica %d indirizzi, al massimo %d sono possibili: inviarlo in più parti.", n, maxRecipients)
+		return newError("too_many_recipients", "To", NewText("mime.message_names_addresses_most_possible",
+			"The message names {number} addresses, at most {max_recipients} are possible: send it in parts.",
+			"number", n, "max_recipients", maxRecipients))
 	}
 	var sender []Address
 	if d.Sender != nil {
@@ -88,8 +89,7 @@ func (c *composer) date() error {
 		at = time.Now()
 	}
 	if y := at.Year(); y < 1900 || y > 9999 { // RFC 5322 section 3.3
-		return newError("bad_date", "Date", "The date has the year %d: use one from 1900 to 9999.",
-			"La data ha l'anno %d: usarne uno dal 1900 al 9999.", y)
+		return newError("bad_date", "Date", NewText("mime.bad_date", "The date has the year {y}: use one from 1900 to 9999.", "y", y))
 	}
 	f := newField("Date")
 	f.add(" ", at.Format("Mon, 02 Jan 2006 15:04:05 -0700"))
@@ -167,8 +167,9 @@ func (c *composer) listFields() error {
 		ok := err == nil && len(s) <= maxToken && !needsEncoding(s) && !strings.ContainsAny(s, " \t<>,")
 		if !ok || u.Scheme != "mailto" && u.Scheme != "http" && u.Scheme != "https" {
 			return newError("bad_unsubscribe", name,
-				"The address %q in List-Unsubscribe is not valid: give a mailto: or https: URI, percent-encoded.",
-				"L'indirizzo %q in List-Unsubscribe non è valido: indicare un URI mailto: o https:, con codifica percentuale.", shorten(s))
+				NewText("mime.bad_unsubscribe",
+					"The address {s} in List-Unsubscribe is not valid: give a mailto: or https: URI, percent-encoded.",
+					"s", strconv.Quote(shorten(s))))
 		}
 		https = https || u.Scheme == "https"
 		comma := ""
@@ -184,8 +185,8 @@ func (c *composer) listFields() error {
 		return nil
 	}
 	if !https {
-		return newError("bad_unsubscribe", "OneClick", "One-click unsubscription needs an https: URI in List-Unsubscribe.",
-			"La disiscrizione con un clic richiede un URI https: in List-Unsubscribe.")
+		return newError("bad_unsubscribe", "OneClick", NewText("mime.one_click_unsubscription_needs_https",
+			"One-click unsubscription needs an https: URI in List-Unsubscribe."))
 	}
 	f = newField(name + "-Post")
 	f.word(" ", "List-Unsubscribe=One-Click")

@@ -228,9 +228,9 @@ func TestComposeErrors(t *testing.T) {
 			if e.Code != c.code || e.Field != c.field {
 				t.Errorf("got %s in %q, want %s in %q", e.Code, e.Field, c.code, c.field)
 			}
-			if e.Text == "" || e.TextIT == "" || e.Text == e.TextIT || strings.ContainsAny(e.Text+e.TextIT, "\r\n\x00") ||
-				strings.Contains(e.Text+e.TextIT, "%!") {
-				t.Errorf("sentences: %q, %q", e.Text, e.TextIT)
+			if e.Message.String() == "" || e.Message.In("it") == "" || e.Message.String() == e.Message.In("it") || strings.ContainsAny(e.Message.String()+e.Message.In("it"), "\r\n\x00") ||
+				strings.Contains(e.Message.String()+e.Message.In("it"), "%!") {
+				t.Errorf("sentences: %q, %q", e.Message.String(), e.Message.In("it"))
 			}
 			if b.Len() > 0 {
 				t.Errorf("%d octets were written before the error", b.Len())

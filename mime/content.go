@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/emersion/go-message/charset"
@@ -66,8 +67,9 @@ func (c *contentReader) Read(b []byte) (int, error) {
 	if what == "" {
 		what = c.p.MediaType
 	}
-	return n, newError("bad_encoding", "Content-Transfer-Encoding", "The part %q is not valid %s: the program that made the message encodes it wrongly.",
-		"La parte %q non è %s valido: il programma che ha creato il messaggio la codifica male.", shorten(what), c.p.Encoding).because(err)
+	return n, newError("bad_encoding", "Content-Transfer-Encoding", NewText("mime.bad_encoding",
+		"The part {what} is not valid {encoding}: the program that made the message encodes it wrongly.",
+		"what", strconv.Quote(shorten(what)), "encoding", c.p.Encoding)).because(err)
 }
 
 // TextBodies gives the readable text of the message as UTF-8: the first
@@ -113,13 +115,13 @@ func (m *Message) text(p *Part, limit int64) (string, error) {
 	r, cerr := charset.Reader(cs, bytes.NewReader(raw))
 	if cerr != nil {
 		if err == nil {
-			err = newError("bad_charset", "Content-Type", "The character set %q is not known.", "Il set di caratteri %q non è conosciuto.", shorten(cs)).because(cerr)
+			err = newError("bad_charset", "Content-Type", NewText("mime.bad_charset", "The character set {cs} is not known.", "cs", strconv.Quote(shorten(cs)))).because(cerr)
 		}
 		return toUTF8(raw), err
 	}
 	out, cerr := io.ReadAll(r)
 	if cerr != nil && err == nil {
-		err = newError("bad_charset", "Content-Type", "The text is not valid in the character set %q.", "Il testo non è valido nel set di caratteri %q.", shorten(cs)).because(cerr)
+		err = newError("bad_charset", "Content-Type", NewText("mime.text_not_valid_character_set", "The text is not valid in the character set {cs}.", "cs", strconv.Quote(shorten(cs)))).because(cerr)
 	}
 	return strings.ToValidUTF8(string(out), "\uFFFD"), err
 }

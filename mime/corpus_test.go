@@ -51,8 +51,8 @@ func errorCode(t *testing.T, err error) string {
 	if !errors.As(err, &e) {
 		t.Fatalf("%T: %v", err, err)
 	}
-	if e.Text == "" || e.TextIT == "" || e.Text == e.TextIT {
-		t.Errorf("sentences: %q, %q", e.Text, e.TextIT)
+	if e.Message.String() == "" || e.Message.In("it") == "" || e.Message.String() == e.Message.In("it") {
+		t.Errorf("sentences: %q, %q", e.Message.String(), e.Message.In("it"))
 	}
 	return e.Code
 }

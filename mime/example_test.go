@@ -74,8 +74,8 @@ func ExampleError() {
 	var e *mime.Error
 	if errors.As(err, &e) {
 		fmt.Println(e.Code, e.Field)
-		fmt.Println(e.Text)
-		fmt.Println(e.TextIT)
+		fmt.Println(e.Message.String())
+		fmt.Println(e.Message.In("it"))
 	}
 	// Output:
 	// header_injection Subject

@@ -75,7 +75,7 @@ func FuzzRead(f *testing.F) {
 func mustBeOwn(t *testing.T, err error) {
 	t.Helper()
 	var e *Error
-	if !asError(err, &e) || e == nil || e.Code == "" || e.Text == "" || e.TextIT == "" {
+	if !asError(err, &e) || e == nil || e.Code == "" || e.Message.String() == "" || e.Message.In("it") == "" {
 		t.Errorf("not ours: %#v", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strconv"
 	"sync"
 )
 
@@ -148,8 +149,9 @@ func parseBlock(raw []byte) (block, *Error) {
 		case nul >= 0 && (cr < 0 || nul < cr):
 			return b, errNUL()
 		case cr >= 0:
-			return b, newError("bare_cr", "", "The header contains a carriage return without a line feed: a program builds it wrongly, or somebody tries to add header lines.",
-				"L'intestazione contiene un ritorno a capo (CR) senza LF: il programma la compone male, oppure qualcuno cerca di aggiungere righe.")
+			return b, newError("bare_cr", "", NewText("mime.bare_cr",
+				"The header contains a carriage return without a line feed: a program builds it wrongly, or somebody "+
+					"tries to add header lines."))
 		}
 		switch {
 		case len(text) == 0:
@@ -193,13 +195,15 @@ func nameLength(line []byte) int {
 }
 
 func badHeaderLine(text []byte) *Error {
-	return newError("bad_header", "", "The header contains a line that is no header field: %q. An empty line must stand between header and text.",
-		"L'intestazione contiene una riga che non è un campo: %q. Tra intestazione e testo serve una riga vuota.", shorten(toUTF8(text)))
+	return newError("bad_header", "", NewText("mime.bad_header",
+		"The header contains a line that is no header field: {text}. An empty line must stand between header and "+
+			"text.",
+		"text", strconv.Quote(shorten(toUTF8(text)))))
 }
 
 func errNUL() *Error {
-	return newError("nul", "", "The message contains a NUL byte, which mail cannot carry: send binary data as a base64 attachment.",
-		"Il messaggio contiene un byte NUL, che la posta non può trasportare: inviare i dati binari come allegato base64.")
+	return newError("nul", "", NewText("mime.message_contains_nul_byte_mail",
+		"The message contains a NUL byte, which mail cannot carry: send binary data as a base64 attachment."))
 }
 
 // headBuffers are for the first look at a header that is not in memory.
@@ -257,8 +261,9 @@ func readBlock(src Source, off int64, limit int) ([]byte, *Error) {
 }
 
 func errHeaderTooLarge(limit int) *Error {
-	return newError("header_too_large", "", "The header is larger than %d bytes: send to fewer recipients at once or remove header fields.",
-		"L'intestazione supera %d byte: inviare a meno destinatari per volta o togliere campi.", limit)
+	return newError("header_too_large", "", NewText("mime.header_larger_than_bytes_send",
+		"The header is larger than {limit} bytes: send to fewer recipients at once or remove header fields.",
+		"limit", limit))
 }
 
 // blockEnd is the offset just past the first empty line, -1 when there is none.

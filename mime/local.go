@@ -83,8 +83,8 @@ func (c *completer) defaultFrom() *Error {
 		if e := asOwn(err); e != nil {
 			return e
 		}
-		return newError("no_from", "From", "The message has no From field, and none can be made: %s.",
-			"Il messaggio non ha il campo From e non è possibile crearlo: %s.", err.Error()).because(err)
+		return newError("no_from", "From", NewText("mime.message_no_field_none_can",
+			"The message has no From field, and none can be made: {reason}.", "reason", err.Error())).because(err)
 	}
 	addr, err := NormalizeAddress(from.Address)
 	if err != nil {

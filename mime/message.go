@@ -134,8 +134,8 @@ func readLists(limit, n int, field func(i int) (kind, []byte)) (*addressLists, *
 		before := len(l.boxes)
 		p.parse(l, value, before+left)
 		if left -= len(l.boxes) - before; left < 0 {
-			return nil, newError("too_many_recipients", addressNames[k], "The header names more than %d addresses: send the message in several parts.",
-				"L'intestazione contiene più di %d indirizzi: dividere l'invio in più messaggi.", limit)
+			return nil, newError("too_many_recipients", addressNames[k], NewText("mime.header_names_more_than_addresses",
+				"The header names more than {limit} addresses: send the message in several parts.", "limit", limit))
 		}
 	}
 	return &all.lists, nil
@@ -227,8 +227,8 @@ func (m *Message) BadAddresses() []*Error {
 func (m *Message) CheckFrom() *Error {
 	list := m.lists[kindFrom]
 	if list == nil {
-		return newError("no_from", "From", "The message has no From field: set the sender's address in the sending program.",
-			"Il messaggio non ha il campo From: impostare l'indirizzo del mittente nel programma che invia.")
+		return newError("no_from", "From", NewText("mime.message_no_field_set_sender",
+			"The message has no From field: set the sender's address in the sending program."))
 	}
 	return list.checkFrom()
 }
@@ -240,8 +240,8 @@ func (l *addrList) checkFrom() *Error {
 		}
 	}
 	if len(l.boxes) == 0 {
-		return newError("no_from", "From", "The From field holds no address: set the sender's address in the sending program.",
-			"Il campo From non contiene un indirizzo: impostare l'indirizzo del mittente nel programma che invia.")
+		return newError("no_from", "From", NewText("mime.field_holds_no_address_set",
+			"The From field holds no address: set the sender's address in the sending program."))
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"mime/quotedprintable"
+	"strconv"
 	"strings"
 )
 
@@ -177,20 +178,27 @@ func (r *recoder) leaf(p *Part) (encoding string, err error) {
 
 func (r *recoder) unfit(p *Part) *Error {
 	if r.seven && p.LongLine <= maxLine {
-		return newError("eight_bit", "", "The part %q cannot be written in 7 bits, and the server takes nothing else: send it with base64 encoding or over another connection.",
-			"La parte %q non si può scrivere a 7 bit, e il server non accetta altro: inviarla in base64 o con un'altra connessione.", shorten(p.MediaType))
+		return newError("eight_bit", "", NewText("mime.eight_bit",
+			"The part {media_type} cannot be written in 7 bits, and the server takes nothing else: send it with "+
+				"base64 encoding or over another connection.",
+			"media_type", strconv.Quote(shorten(p.MediaType))))
 	}
-	return newError("long_line", "", "The part %q has a line of %d octets and cannot be encoded anew (998 is the most mail carries): break its lines or send it with base64 encoding.",
-		"La parte %q ha una riga di %d byte e non si può ricodificare (la posta ne porta al massimo 998): spezzare le righe o inviarla in base64.", shorten(p.MediaType), p.LongLine)
+	return newError("long_line", "", NewText("mime.long_line",
+		"The part {media_type} has a line of {long_line} octets and cannot be encoded anew (998 is the most mail "+
+			"carries): break its lines or send it with base64 encoding.",
+		"media_type", strconv.Quote(shorten(p.MediaType)), "long_line", p.LongLine))
 }
 
 func (r *recoder) sealedError(p *Part) *Error {
 	if r.seven && p.LongLine <= maxLine && p.headLine <= maxLine {
-		return newError("eight_bit_signed", "", "The signed or encrypted message contains 8-bit text that this server does not take, and encoding it anew would break the signature: sign it in 7-bit form or use another connection.",
-			"Il messaggio firmato o cifrato contiene testo a 8 bit che questo server non accetta, e ricodificarlo romperebbe la firma: firmarlo in forma a 7 bit o usare un'altra connessione.")
+		return newError("eight_bit_signed", "", NewText("mime.eight_bit_signed",
+			"The signed or encrypted message contains 8-bit text that this server does not take, and encoding it anew "+
+				"would break the signature: sign it in 7-bit form or use another connection."))
 	}
-	return newError("long_line_signed", "", "The signed or encrypted message has a line of more than %d octets, and encoding it anew would break the signature: the signing program must write shorter lines.",
-		"Il messaggio firmato o cifrato ha una riga di oltre %d byte, e ricodificarla romperebbe la firma: il programma che firma deve scrivere righe più corte.", maxLine)
+	return newError("long_line_signed", "", NewText("mime.long_line_signed",
+		"The signed or encrypted message has a line of more than {max_line} octets, and encoding it anew would "+
+			"break the signature: the signing program must write shorter lines.",
+		"max_line", maxLine))
 }
 
 // SevenBit gives a writer of the SMTP view in pure ASCII, for a server without

@@ -78,8 +78,9 @@ func refold(name string, value []byte) ([]byte, *Error) {
 		out = f.raw()
 	}
 	if longestLine(out) > maxLine {
-		return nil, newError("long_header", name, "The header field %s has a line of more than %d octets without a space to fold it at: shorten it.",
-			"Il campo %s ha una riga di oltre %d byte senza uno spazio dove spezzarla: abbreviarlo.", shorten(name), maxLine)
+		return nil, newError("long_header", name, NewText("mime.long_header",
+			"The header field {name} has a line of more than {max_line} octets without a space to fold it at: shorten it.",
+			"name", shorten(name), "max_line", maxLine))
 	}
 	return out, nil
 }
@@ -145,8 +146,10 @@ func (h *block) recode(e headEdit) ([]byte, *Error) {
 		case e.ascii && !isASCII(raw):
 			b, ok := downgrade(string(h.name(f)), h.value(f))
 			if !ok {
-				return nil, newError("needs_utf8", string(h.name(f)), "%s holds an address with letters outside ASCII before the @, which this server does not take (no SMTPUTF8): use another address or another connection.",
-					"%s contiene un indirizzo con lettere non ASCII prima della @, che questo server non accetta (senza SMTPUTF8): usare un altro indirizzo o un'altra connessione.", shorten(string(h.name(f))))
+				return nil, newError("needs_utf8", string(h.name(f)), NewText("mime.needs_utf8",
+					"{f} holds an address with letters outside ASCII before the @, which this server does not take (no "+
+						"SMTPUTF8): use another address or another connection.",
+					"f", shorten(string(h.name(f)))))
 			}
 			raw = withEOL(b, eol)
 		case longestLine(raw) > maxLine:

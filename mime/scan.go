@@ -301,12 +301,13 @@ func (s *scanner) boundary(k int, last bool, l *line) error {
 // begin opens a part whose header comes now.
 func (s *scanner) begin(c *Part) error {
 	if s.parts++; s.parts > s.lim.Parts {
-		return newError("too_many_parts", "", "The message has more than %d parts: put the attachments into an archive.",
-			"Il messaggio ha più di %d parti: riunire gli allegati in un archivio.", s.lim.Parts)
+		return newError("too_many_parts", "", NewText("mime.message_more_than_parts_put",
+			"The message has more than {parts} parts: put the attachments into an archive.", "parts", s.lim.Parts))
 	}
 	if len(s.open) >= s.lim.Depth {
-		return newError("too_deep", "", "The message has parts nested more than %d deep: send the attached messages as files in an archive.",
-			"Il messaggio ha parti annidate oltre %d livelli: inviare i messaggi allegati in un archivio.", s.lim.Depth)
+		return newError("too_deep", "", NewText("mime.too_deep",
+			"The message has parts nested more than {depth} deep: send the attached messages as files in an archive.",
+			"depth", s.lim.Depth))
 	}
 	s.open = append(s.open, c)
 	s.inHead, s.head = true, s.head[:0]

@@ -32,8 +32,8 @@ func TestTwoAddressesInOneEntry(t *testing.T) {
 			t.Parallel()
 			refused := func(err error, where string) {
 				t.Helper()
-				if e := asOwn(err); e == nil || e.Code != "bad_address" || !strings.Contains(e.Text, "a@x.it and b@y.it") ||
-					!strings.Contains(e.TextIT, "virgola") {
+				if e := asOwn(err); e == nil || e.Code != "bad_address" || !strings.Contains(e.Message.String(), "a@x.it and b@y.it") ||
+					!strings.Contains(e.Message.In("it"), "virgola") {
 					t.Errorf("%s: %v", where, err)
 				}
 			}
@@ -92,7 +92,7 @@ func TestTwoAddressesStayVisible(t *testing.T) {
 			}
 			_, err = m.HeaderRecipients()
 		}
-		if e := asOwn(err); e == nil || e.Code != "bad_address" || !strings.Contains(e.Text, "a@x.it") {
+		if e := asOwn(err); e == nil || e.Code != "bad_address" || !strings.Contains(e.Message.String(), "a@x.it") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -109,8 +109,9 @@ func (r *repeated) one(opt *AcceptOptions) (headField, *Error) {
 		return first, nil
 	}
 	name := string(first.name())
-	return first, newError("duplicate_field", name, "The header has two different %s fields: the sending program must write it once.",
-		"L'intestazione ha due campi %s diversi: il programma che invia deve scriverlo una volta sola.", shorten(name))
+	return first, newError("duplicate_field", name, NewText("mime.duplicate_field",
+		"The header has two different {name} fields: the sending program must write it once.",
+		"name", shorten(name)))
 }
 
 // joinLists makes one address field. The bytes are kept where nothing in them

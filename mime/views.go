@@ -110,8 +110,7 @@ func newEnvelopeSet(recipients []string) (*envelopeSet, error) {
 }
 
 func errNoRecipients() *Error {
-	return newError("no_recipients", "", "The message has no recipients: give at least one.",
-		"Il messaggio non ha destinatari: indicarne almeno uno.")
+	return newError("no_recipients", "", NewText("mime.no_recipients", "The message has no recipients: give at least one."))
 }
 
 // apiView builds one header.

@@ -326,7 +326,7 @@ func TestReadErrors(t *testing.T) {
 	} {
 		_, err := Read(Bytes([]byte(tt.in)), Limits{})
 		var e *Error
-		if !asError(err, &e) || e.Code != tt.code || e.Text == "" || e.TextIT == "" {
+		if !asError(err, &e) || e.Code != tt.code || e.Message.String() == "" || e.Message.In("it") == "" {
 			t.Errorf("%s: got %v, want code %s", tt.name, err, tt.code)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
 )
 
 // parseCertificate reads a certificate with its key from PEM (blocks in any
@@ -28,17 +29,17 @@ func parseCertificate(data []byte, password string) ([]*x509.Certificate, crypto
 		return nil, nil, err
 	}
 	if len(certs) == 0 {
-		return nil, nil, certificateError("holds no certificate", "non contiene un certificato")
+		return nil, nil, certificateError(mime.NewText("token.holds_no_certificate", "holds no certificate"))
 	}
 	if len(keys) == 0 {
-		return nil, nil, certificateError("holds no private key", "non contiene la chiave privata")
+		return nil, nil, certificateError(mime.NewText("token.holds_no_private_key", "holds no private key"))
 	}
 	if len(keys) > 1 {
-		return nil, nil, certificateError("holds more than one private key", "contiene più di una chiave privata")
+		return nil, nil, certificateError(mime.NewText("token.holds_more_than_one_private", "holds more than one private key"))
 	}
 	key, ok := keys[0].(*rsa.PrivateKey)
 	if !ok { // contracts A2.1: PS256
-		return nil, nil, certificateError("has a key that is not RSA, which Entra does not take", "ha una chiave non RSA, che Entra non accetta")
+		return nil, nil, certificateError(mime.NewText("token.key_not_rsa_entra_does", "has a key that is not RSA, which Entra does not take"))
 	}
 	for i, c := range certs {
 		if key.PublicKey.Equal(c.PublicKey) {
@@ -46,7 +47,8 @@ func parseCertificate(data []byte, password string) ([]*x509.Certificate, crypto
 			return certs, key, nil
 		}
 	}
-	return nil, nil, certificateError("holds a private key that belongs to none of its certificates", "contiene una chiave privata che non è di nessuno dei suoi certificati")
+	return nil, nil, certificateError(mime.NewText("token.holds_private_key_belongs_none",
+		"holds a private key that belongs to none of its certificates"))
 }
 
 func parsePEM(data []byte) (certs []*x509.Certificate, keys []crypto.PrivateKey, err error) {
@@ -56,7 +58,7 @@ func parsePEM(data []byte) (certs []*x509.Certificate, keys []crypto.PrivateKey,
 			return certs, keys, nil
 		}
 		if b.Type == "ENCRYPTED PRIVATE KEY" || b.Headers["DEK-Info"] != "" {
-			return nil, nil, certificateError("holds an encrypted key", "contiene una chiave cifrata")
+			return nil, nil, certificateError(mime.NewText("token.holds_encrypted_key", "holds an encrypted key"))
 		}
 		var key crypto.PrivateKey
 		var cert *x509.Certificate
@@ -73,7 +75,7 @@ func parsePEM(data []byte) (certs []*x509.Certificate, keys []crypto.PrivateKey,
 			continue // parameters, trust settings
 		}
 		if err != nil {
-			return nil, nil, certificateError("holds a block "+b.Type+" that is damaged", "contiene un blocco "+b.Type+" danneggiato")
+			return nil, nil, certificateError(mime.NewText("token.holds_block_damaged", "holds a block {type} that is damaged", "type", b.Type))
 		}
 		if cert != nil {
 			certs = append(certs, cert)
@@ -84,8 +86,9 @@ func parsePEM(data []byte) (certs []*x509.Certificate, keys []crypto.PrivateKey,
 	}
 }
 
-func certificateError(en, it string) error {
-	return misconfigured("certificate_file", "the certificate file "+en, "il file del certificato "+it,
-		"give one file with the certificate and its unencrypted RSA key as PEM, or a PFX with its password",
-		"fornire un file con il certificato e la sua chiave RSA non cifrata in PEM, oppure un PFX con la password")
+func certificateError(fault adapters.Text) error {
+	return misconfigured("certificate_file",
+		mime.NewText("token.certificate_file", "the certificate file {fault}", "fault", fault),
+		mime.NewText("token.certificate_file_hint",
+			"give one file with the certificate and its unencrypted RSA key as PEM, or a PFX with its password"))
 }

@@ -2,7 +2,7 @@ package tokens
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,6 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
 )
 
 const scopeOutlookSMTP = "https://outlook.office365.com/.default" // contracts A1.5, D2.4; national clouds unconfirmed
@@ -38,8 +39,8 @@ func entraWant(g adapters.GraphSettings, a adapters.Audience) (want, error) {
 	n, ok := nationOf(g.Cloud)
 	if !ok {
 		return want{}, misconfigured("unknown_cloud",
-			fmt.Sprintf("the Microsoft cloud %q is not known", g.Cloud), fmt.Sprintf("il cloud Microsoft %q non è noto", g.Cloud),
-			"choose public, gcchigh, dod or china", "scegliere public, gcchigh, dod o china")
+			mime.NewText("entra.unknown_cloud", "the Microsoft cloud {cloud} is not known", "cloud", strconv.Quote(g.Cloud)),
+			mime.NewText("entra.unknown_cloud_hint", "choose public, gcchigh, dod or china"))
 	}
 	authority := n.authority
 	if g.AuthorityURL != "" {
@@ -71,9 +72,9 @@ func entraWant(g adapters.GraphSettings, a adapters.Audience) (want, error) {
 		e.credential = e.managedCredential
 	default:
 		return want{}, misconfigured("no_credential",
-			"the connection has no credential for Microsoft 365", "la connessione non ha credenziali per Microsoft 365",
-			"give client_secret, certificate_file, federated_token_file or managed_identity",
-			"indicare client_secret, certificate_file, federated_token_file o managed_identity")
+			mime.NewText("entra.no_credential", "the connection has no credential for Microsoft 365"),
+			mime.NewText("entra.no_credential_hint",
+				"give client_secret, certificate_file, federated_token_file or managed_identity"))
 	}
 	w.fetch = e.fetch
 	return w, nil
@@ -143,9 +144,9 @@ func (e entra) federatedCredential(o azcore.ClientOptions) (azcore.TokenCredenti
 	assertion := strings.TrimSpace(string(data))
 	if !usableToken(assertion) {
 		return nil, misconfigured("federated_token_invalid",
-			"the federated token file holds no token", "il file del token federato non contiene un token",
-			"check that the platform writes its token there, and that the path is right",
-			"verificare che la piattaforma vi scriva il token e che il percorso sia giusto")
+			mime.NewText("entra.federated_token_invalid", "the federated token file holds no token"),
+			mime.NewText("entra.federated_token_invalid_hint",
+				"check that the platform writes its token there, and that the path is right"))
 	}
 	return azidentity.NewClientAssertionCredential(e.settings.Tenant, e.settings.ClientID,
 		func(context.Context) (string, error) { return assertion, nil },

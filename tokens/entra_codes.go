@@ -4,12 +4,12 @@ import (
 	"crypto/sha1" //nolint:gosec // a thumbprint for people to compare, no security rests on it
 	"crypto/x509"
 	"encoding/hex"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
 )
 
 // entraRow finds the row of an Entra refusal: by the first known number, then
@@ -21,12 +21,13 @@ func entraRow(a answer, status int) (string, row) {
 		}
 	}
 	code := a.code
-	lookUp := text("look the error up in the sign-in log of the app (Entra admin center > Enterprise applications > Sign-in logs > Service principal sign-ins)",
-		"cercare l'errore nel registro degli accessi dell'app (Entra admin center > Applicazioni aziendali > Log di accesso > Accessi entità servizio)")
+	lookUp := mime.NewText("entra.look_error_up_sign_log",
+		"look the error up in the sign-in log of the app (Entra admin center > Enterprise applications > Sign-in "+
+			"logs > Service principal sign-ins)")
 	if len(a.codes) > 0 {
 		code = "AADSTS" + strconv.Itoa(a.codes[0])
-		lookUp = text(fmt.Sprintf("its meaning is at https://login.microsoftonline.com/error?code=%d", a.codes[0]),
-			fmt.Sprintf("il significato è su https://login.microsoftonline.com/error?code=%d", a.codes[0]))
+		lookUp = mime.NewText("entra.meaning_https_login_microsoftonline_com",
+			"its meaning is at https://login.microsoftonline.com/error?code={codes}", "codes", a.codes[0])
 	}
 	switch {
 	case status == http.StatusTooManyRequests:
@@ -36,122 +37,148 @@ func entraRow(a answer, status int) (string, row) {
 	case a.code == "invalid_client":
 		r := entraNumber(70002)
 		if len(a.codes) > 0 {
-			r.remedy = lookUp
+			r.hint = lookUp
 		}
 		return code, r
 	}
-	return code, row{class: adapters.Auth, sentence: text("Entra refused to issue a token", "Entra ha rifiutato di emettere un token"), remedy: lookUp}
+	return code, row{class: adapters.Auth, message: mime.NewText("entra.entra_refused_issue_token", "Entra refused to issue a token"), hint: lookUp}
 }
 
 // entraNumber is table A5 of the contracts.
 func entraNumber(n int) row {
-	auth := func(en, it, remedyEN, remedyIT string) row {
-		return row{class: adapters.Auth, sentence: text(en, it), remedy: text(remedyEN, remedyIT)}
+	auth := func(message, hint adapters.Text) row {
+		return row{class: adapters.Auth, message: message, hint: hint}
 	}
 	clock := func(r row) row { r.clock = true; return r }
 	switch n {
 	case 7000215:
-		return auth("the client secret is wrong", "il client secret è errato",
-			"paste the secret's Value, not its Secret ID, and check that it belongs to this app",
-			"incollare il Valore del segreto, non il suo ID, e verificare che sia di questa app")
+		return auth(mime.NewText("entra.client_secret_wrong", "the client secret is wrong"),
+			mime.NewText("entra.paste_secret_value_not_secret",
+				"paste the secret's Value, not its Secret ID, and check that it belongs to this app"))
 	case 7000222:
-		return auth("the client secret has expired", "il client secret è scaduto",
-			"create a new secret in the app registration (Certificates & secrets) and enter it here; a certificate or federation spares you the next time",
-			"creare un nuovo segreto nella registrazione dell'app (Certificati e segreti) e inserirlo qui; un certificato o la federazione evitano che si ripeta")
+		return auth(mime.NewText("entra.client_secret_expired", "the client secret has expired"),
+			mime.NewText("entra.create_new_secret_app_registration",
+				"create a new secret in the app registration (Certificates & secrets) and enter it here; a certificate or "+
+					"federation spares you the next time"))
 	case 7000218:
-		return auth("no credential reached Entra", "a Entra non è arrivata alcuna credenziale",
-			"configure a client secret, a certificate or federation in the connection", "configurare nella connessione un client secret, un certificato o la federazione")
+		return auth(mime.NewText("entra.no_credential_reached_entra", "no credential reached Entra"),
+			mime.NewText("entra.configure_client_secret_certificate_federation",
+				"configure a client secret, a certificate or federation in the connection"))
 	case 700025:
-		return auth("the app is registered as a public client, which takes no secret", "l'app è registrata come client pubblico, che non accetta segreti",
-			"use a confidential (web) app registration", "usare una registrazione riservata (web)")
+		return auth(mime.NewText("entra.app_registered_public_client_takes",
+			"the app is registered as a public client, which takes no secret"),
+			mime.NewText("entra.use_confidential_web_app_registration",
+				"use a confidential (web) app registration"))
 	case 700016, 700011:
-		return auth("this tenant does not know the app", "questo tenant non conosce l'app",
-			"check tenant and client id; in a customer's tenant an administrator must first consent to the app",
-			"controllare tenant e client id; nel tenant di un cliente un amministratore deve prima dare il consenso all'app")
+		return auth(mime.NewText("entra.tenant_does_not_know_app", "this tenant does not know the app"),
+			mime.NewText("entra.check_tenant_client_id_customer",
+				"check tenant and client id; in a customer's tenant an administrator must first consent to the app"))
 	case 70001, 7000112:
-		return auth("the app is disabled in this tenant", "l'app è disabilitata in questo tenant",
-			"enable sign-in of the enterprise application (Properties > Enabled for users to sign-in)",
-			"riabilitare l'applicazione aziendale (Proprietà > Abilitata per l'accesso degli utenti)")
+		return auth(mime.NewText("entra.app_disabled_tenant", "the app is disabled in this tenant"),
+			mime.NewText("entra.enable_sign_enterprise_application_properties",
+				"enable sign-in of the enterprise application (Properties > Enabled for users to sign-in)"))
 	case 70002:
-		return auth("Entra does not accept the app's credential", "Entra non accetta la credenziale dell'app",
-			"check client id and credential of the connection", "controllare client id e credenziale della connessione")
+		return auth(mime.NewText("entra.entra_does_not_accept_app", "Entra does not accept the app's credential"),
+			mime.NewText("entra.check_client_id_credential_connection",
+				"check client id and credential of the connection"))
 	case 90002:
-		return auth("Entra does not know the tenant", "Entra non conosce il tenant",
-			"check the tenant id or domain and the cloud; the subscription may also have ended",
-			"controllare l'id o il dominio del tenant e il cloud; l'abbonamento potrebbe anche essere terminato")
+		return auth(mime.NewText("entra.entra_does_not_know_tenant", "Entra does not know the tenant"),
+			mime.NewText("entra.check_tenant_id_domain_cloud",
+				"check the tenant id or domain and the cloud; the subscription may also have ended"))
 	case 900023:
-		return auth("the tenant is neither a domain nor an id", "il tenant non è né un dominio né un id",
-			"enter the Directory (tenant) ID from the app's overview page", "inserire l'ID della directory (tenant) dalla pagina di panoramica dell'app")
+		return auth(mime.NewText("entra.tenant_neither_domain_nor_id", "the tenant is neither a domain nor an id"),
+			mime.NewText("entra.enter_directory_tenant_id_app",
+				"enter the Directory (tenant) ID from the app's overview page"))
 	case 90038, 900382, 900432:
-		return auth("the app or tenant belongs to another national cloud", "l'app o il tenant appartiene a un altro cloud nazionale",
-			"choose the right cloud in the connection: public, gcchigh, dod or china", "scegliere il cloud giusto nella connessione: public, gcchigh, dod o china")
+		return auth(mime.NewText("entra.app_tenant_belongs_another_national",
+			"the app or tenant belongs to another national cloud"),
+			mime.NewText("entra.choose_right_cloud_connection_public",
+				"choose the right cloud in the connection: public, gcchigh, dod or china"))
 	case 700027, 50012, 1000502, 7000273, 7000274, 5002730: // the last four: not in its validity, invalid or not found
-		return auth("Entra does not accept the certificate's signature", "Entra non accetta la firma del certificato",
-			"upload the public certificate to the app registration (Certificates & secrets) and compare the thumbprints",
-			"caricare il certificato pubblico nella registrazione dell'app (Certificati e segreti) e confrontare i thumbprint")
+		return auth(mime.NewText("entra.entra_does_not_accept_certificate",
+			"Entra does not accept the certificate's signature"),
+			mime.NewText("entra.upload_public_certificate_app_registration",
+				"upload the public certificate to the app registration (Certificates & secrets) and compare the thumbprints"))
 	case 700030:
-		return auth("the certificate's subject name is not authorised for the app", "il nome soggetto del certificato non è autorizzato per l'app",
-			"fix the subject name and issuer in the app's configuration, or upload the certificate itself",
-			"correggere nome soggetto e autorità nella configurazione dell'app, o caricare il certificato stesso")
+		return auth(mime.NewText("entra.certificate_subject_name_not_authorised",
+			"the certificate's subject name is not authorised for the app"),
+			mime.NewText("entra.fix_subject_name_issuer_app",
+				"fix the subject name and issuer in the app's configuration, or upload the certificate itself"))
 	case 50013, 500133:
-		return clock(auth("Entra finds the signed assertion invalid or outside its time", "Entra ritiene l'asserzione firmata non valida o fuori tempo",
-			"check this machine's clock and the validity of the certificate or federated token",
-			"controllare l'orologio di questa macchina e la validità del certificato o del token federato"))
+		return clock(auth(mime.NewText("entra.entra_finds_signed_assertion_invalid",
+			"Entra finds the signed assertion invalid or outside its time"),
+			mime.NewText("entra.check_machine_clock_validity_certificate",
+				"check this machine's clock and the validity of the certificate or federated token")))
 	case 700024:
-		return clock(auth("the signed assertion is outside its time range", "l'asserzione firmata è fuori dal suo intervallo di tempo",
-			"check this machine's clock (NTP), and for federation that the token file is renewed",
-			"controllare l'orologio di questa macchina (NTP) e, per la federazione, che il file del token venga rinnovato"))
+		return clock(auth(mime.NewText("entra.signed_assertion_outside_time_range",
+			"the signed assertion is outside its time range"),
+			mime.NewText("entra.check_machine_clock_ntp_federation",
+				"check this machine's clock (NTP), and for federation that the token file is renewed")))
 	case 700021, 50048:
-		return auth("the assertion was made for another app", "l'asserzione è stata creata per un'altra app",
-			"give the federated token the issuer and subject that the app registration expects, and check the client id",
-			"dare al token federato issuer e subject attesi dalla registrazione dell'app, e controllare il client id")
+		return auth(mime.NewText("entra.assertion_made_another_app", "the assertion was made for another app"),
+			mime.NewText("entra.give_federated_token_issuer_subject",
+				"give the federated token the issuer and subject that the app registration expects, and check the client id"))
 	case 700023:
-		return auth("the assertion was made for another tenant or token address", "l'asserzione è stata creata per un altro tenant o indirizzo",
-			"check tenant and cloud; a federated token needs the audience api://AzureADTokenExchange",
-			"controllare tenant e cloud; un token federato richiede l'audience api://AzureADTokenExchange")
+		return auth(mime.NewText("entra.assertion_made_another_tenant_token",
+			"the assertion was made for another tenant or token address"),
+			mime.NewText("entra.check_tenant_cloud_federated_token",
+				"check tenant and cloud; a federated token needs the audience api://AzureADTokenExchange"))
 	case 70021, 700211, 700212, 700213, 7002131:
-		what := text("issuer, subject or audience", "issuer, subject o audience")
+		what := mime.NewText("entra.issuer_subject_audience", "issuer, subject or audience")
 		switch n {
 		case 700211:
-			what = text("issuer", "issuer")
+			what = mime.NewText("entra.issuer", "issuer")
 		case 700212:
-			what = text("audience", "audience")
+			what = mime.NewText("entra.audience", "audience")
 		case 700213, 7002131:
-			what = text("subject", "subject")
+			what = mime.NewText("entra.subject", "subject")
 		}
-		return auth("no federated credential of the app matches the token's "+what.String(), "nessuna credenziale federata dell'app corrisponde a "+what.In("it")+" del token",
-			"compare issuer, subject and audience of the federated credential with the token, letter by letter",
-			"confrontare lettera per lettera issuer, subject e audience della credenziale federata con il token")
+		return auth(mime.NewText("entra.no_federated_credential_app_matches",
+			"no federated credential of the app matches the token's {what}", "what", what),
+			mime.NewText("entra.compare_issuer_subject_audience_federated",
+				"compare issuer, subject and audience of the federated credential with the token, letter by letter"))
 	case 500011:
-		return auth("this tenant does not have the service that the token is for", "questo tenant non ha il servizio per cui si chiede il token",
-			"check the cloud; for SMTP check that the tenant has Exchange Online licences", "controllare il cloud; per SMTP verificare che il tenant abbia licenze Exchange Online")
+		return auth(mime.NewText("entra.tenant_does_not_service_token",
+			"this tenant does not have the service that the token is for"),
+			mime.NewText("entra.check_cloud_smtp_check_tenant",
+				"check the cloud; for SMTP check that the tenant has Exchange Online licences"))
 	case 70011, 1002012, 700022:
-		return auth("Entra does not accept the scope", "Entra non accetta lo scope",
-			"check the cloud of the connection; the scope is one resource with /.default", "controllare il cloud della connessione; lo scope è una sola risorsa con /.default")
+		return auth(mime.NewText("entra.entra_does_not_accept_scope", "Entra does not accept the scope"),
+			mime.NewText("entra.check_cloud_connection_scope_one",
+				"check the cloud of the connection; the scope is one resource with /.default"))
 	case 900144:
-		return auth("the token request lacks a parameter", "alla richiesta di token manca un parametro",
-			"check tenant, client id and credential; if they are complete, report this as a fault of postino",
-			"controllare tenant, client id e credenziale; se sono completi, segnalarlo come difetto di postino")
+		return auth(mime.NewText("entra.token_request_lacks_parameter", "the token request lacks a parameter"),
+			mime.NewText("entra.check_tenant_client_id_credential",
+				"check tenant, client id and credential; if they are complete, report this as a fault of postino"))
 	case 65001, 650052, 650056:
-		return auth("an administrator has not consented to the app's permissions", "un amministratore non ha dato il consenso ai permessi dell'app",
-			"grant admin consent in the app registration (API permissions)", "concedere il consenso amministratore nella registrazione dell'app (Autorizzazioni API)")
+		return auth(mime.NewText("entra.administrator_not_consented_app_permissions",
+			"an administrator has not consented to the app's permissions"),
+			mime.NewText("entra.grant_admin_consent_app_registration",
+				"grant admin consent in the app registration (API permissions)"))
 	case 50126:
-		return auth("Entra speaks of a user's password, which this program never sends", "Entra parla della password di un utente, che questo programma non invia mai",
-			"check authority_url: it leads to something else than the token service", "controllare authority_url: porta a qualcosa di diverso dal servizio dei token")
+		return auth(mime.NewText("entra.entra_speaks_user_password_program",
+			"Entra speaks of a user's password, which this program never sends"),
+			mime.NewText("entra.check_authority_url_leads_something",
+				"check authority_url: it leads to something else than the token service"))
 	case 53003, 530035:
-		return auth("Conditional Access or security defaults block the app", "l'accesso condizionale o le impostazioni di sicurezza predefinite bloccano l'app",
-			"allow this app and this machine's address in the Conditional Access policies for workload identities",
-			"consentire questa app e l'indirizzo di questa macchina nei criteri di accesso condizionale per le identità dei carichi di lavoro")
+		return auth(mime.NewText("entra.conditional_access_security_defaults_block",
+			"Conditional Access or security defaults block the app"),
+			mime.NewText("entra.allow_app_machine_address_conditional",
+				"allow this app and this machine's address in the Conditional Access policies for workload identities"))
 	case 50196:
-		return row{class: adapters.Throttled, sentence: text("Entra sees a loop of token requests and blocks them for a while", "Entra vede un ciclo di richieste di token e le blocca per un po'"),
-			remedy: text("none here, it waits; look for another program that uses the same app without caching its tokens",
-				"qui nulla, si attende; cercare un altro programma che usa la stessa app senza conservare i token")}
+		return row{class: adapters.Throttled, message: mime.NewText("entra.entra_sees_loop_token_requests",
+			"Entra sees a loop of token requests and blocks them for a while"),
+			hint: mime.NewText("entra.no_action_needed_postino_waits",
+				"No action needed here, postino waits; look for another program that uses the same app without caching "+
+					"its tokens")}
 	case 90055:
-		return row{class: adapters.Throttled, sentence: text("Entra limits the requests of this tenant", "Entra limita le richieste di questo tenant"),
-			remedy: text("none, it waits; if it goes on, look for programs that ask for tokens too often", "nessuno, si attende; se continua, cercare programmi che chiedono token troppo spesso")}
+		return row{class: adapters.Throttled, message: mime.NewText("entra.entra_limits_requests_tenant", "Entra limits the requests of this tenant"),
+			hint: mime.NewText("entra.no_action_needed_postino_waits_2",
+				"No action needed, postino waits; if it goes on, look for programs that ask for tokens too often")}
 	case 50033, 90006, 90012, 90024, 90033, 90090:
-		return row{class: adapters.Transient, sentence: text("Entra has a passing fault", "Entra ha un guasto temporaneo"),
-			remedy: text("none; it will be tried again", "nessuno; verrà ritentato")}
+		return row{class: adapters.Transient, message: mime.NewText("entra.entra_passing_fault", "Entra has a passing fault"),
+			hint: mime.NewText("entra.no_action_needed_postino_retries",
+				"No action needed; postino retries automatically")}
 	}
 	return row{}
 }
@@ -163,14 +190,16 @@ func managedRow(a answer, status int) (string, row) {
 		code = strconv.Itoa(status)
 	}
 	if status == http.StatusBadRequest || status < 500 && strings.Contains(strings.ToLower(a.description), "identity not found") {
-		return code, row{class: adapters.Auth, sentence: text("this machine does not have the managed identity", "questa macchina non ha l'identità gestita"),
-			remedy: text("assign the identity to the machine in the Azure portal, and check client_id of a user-assigned one",
-				"assegnare l'identità alla macchina nel portale Azure e controllare client_id se è assegnata dall'utente")}
+		return code, row{class: adapters.Auth, message: mime.NewText("entra.machine_does_not_managed_identity",
+			"this machine does not have the managed identity"),
+			hint: mime.NewText("entra.assign_identity_machine_azure_portal",
+				"assign the identity to the machine in the Azure portal, and check client_id of a user-assigned one")}
 	}
-	return code, row{class: adapters.Transient, sentence: text(fmt.Sprintf("the managed identity service of this machine gave no token (%d)", status),
-		fmt.Sprintf("il servizio di identità gestita di questa macchina non ha dato un token (%d)", status)),
-		remedy: text("it will be tried again; if this goes on, check that the machine is an Azure host with an identity (it is asked directly, never through HTTP_PROXY)",
-			"verrà ritentato; se continua, verificare che la macchina sia un host Azure con un'identità (è interrogata direttamente, mai tramite HTTP_PROXY)")}
+	return code, row{class: adapters.Transient, message: mime.NewText("entra.managed_identity_service_machine_gave",
+		"the managed identity service of this machine gave no token ({status})", "status", status),
+		hint: mime.NewText("entra.postino_retries_automatically_if_goes",
+			"postino retries automatically; if this goes on, check that the machine is an Azure host with an identity "+
+				"(it is asked directly, never through HTTP_PROXY)")}
 }
 
 func thumbprint(c *x509.Certificate) string {

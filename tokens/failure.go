@@ -3,7 +3,6 @@ package tokens
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -17,10 +16,10 @@ const codeLoop = "AADSTS50196"
 
 // A row of a table of refusals: what a code means and what to do (contracts A5, C6).
 type row struct {
-	class    adapters.Class
-	sentence adapters.Text
-	remedy   adapters.Text
-	clock    bool // a wrong clock causes it: compare with the issuer's
+	class   adapters.Class
+	message adapters.Text
+	hint    adapters.Text
+	clock   bool // a wrong clock causes it: compare with the issuer's
 }
 
 func (r row) found() bool { return r.class != "" }
@@ -31,16 +30,18 @@ func (x *exchange) failure(w want) *adapters.Error {
 		e := adapters.NetworkError(w.provider, x.host, x.err, x.now())
 		e.Enhanced = "4.4.1"
 		if w.key.credential == "managed" {
-			e.Message = text("no managed identity service answers on this machine", "su questa macchina non risponde il servizio di identità gestita")
-			e.Hint = text("managed identity works on Azure hosts only: run there and assign an identity, or choose another credential; the service is asked directly, never through HTTP_PROXY or HTTPS_PROXY",
-				"l'identità gestita esiste solo su host Azure: eseguire lì il servizio e assegnare un'identità, o scegliere un'altra credenziale; il servizio è interrogato direttamente, mai tramite HTTP_PROXY o HTTPS_PROXY")
+			e.Message = mime.NewText("token.no_managed_identity_service_answers",
+				"no managed identity service answers on this machine")
+			e.Hint = mime.NewText("token.managed_identity_works_azure_hosts",
+				"managed identity works on Azure hosts only: run there and assign an identity, or choose another "+
+					"credential; the service is asked directly, never through HTTP_PROXY or HTTPS_PROXY")
 		}
 		return e
 	}
 	if x.requests == 0 {
 		return misconfigured("credential_unusable",
-			"the credential of the connection cannot be used", "le credenziali della connessione non sono utilizzabili",
-			"enter tenant, client id and credential again", "inserire di nuovo tenant, client id e credenziale")
+			mime.NewText("token.credential_unusable", "the credential of the connection cannot be used"),
+			mime.NewText("token.credential_unusable_hint", "enter tenant, client id and credential again"))
 	}
 	ans := parseAnswer(x.body)
 	e := &adapters.Error{Status: x.status, RetryAfter: x.retryAfter(), RequestID: ans.requestID, Enhanced: "4.7.0"}
@@ -55,7 +56,7 @@ func (x *exchange) failure(w want) *adapters.Error {
 	default:
 		e.Code, r = entraRow(ans, x.status)
 	}
-	e.Class, e.Message, e.Hint = r.class, r.sentence, r.remedy
+	e.Class, e.Message, e.Hint = r.class, r.message, r.hint
 	if r.clock {
 		x.explainClock(e)
 	}
@@ -72,28 +73,36 @@ func (x *exchange) failure(w want) *adapters.Error {
 func (x *exchange) strange() (string, row) {
 	trimmed := bytes.TrimSpace(x.body)
 	html := bytes.HasPrefix(trimmed, []byte("<")) || strings.Contains(x.header.Get("Content-Type"), "html")
-	proxy := text("a proxy, firewall or captive portal stands in between: let this machine reach "+x.host+" directly, or configure the proxy",
-		"c'è di mezzo un proxy, un firewall o un captive portal: permettere a questa macchina di raggiungere "+x.host+" direttamente, o configurare il proxy")
-	again := text("it will be tried again; if this goes on, look for a proxy in between", "verrà ritentato; se continua, cercare un proxy nel mezzo")
-	say := func(en, it string) adapters.Text { return text(x.host+" "+en, x.host+" "+it) }
+	proxy := mime.NewText("token.proxy_firewall_captive_portal_stands",
+		"a proxy, firewall or captive portal stands in between: let this machine reach {host} directly, or "+
+			"configure the proxy",
+		"host", x.host)
+	again := mime.NewText("token.postino_retries_automatically_if_goes",
+		"postino retries automatically; if this goes on, look for a proxy in between")
+	status := strconv.Itoa(x.status)
 	switch {
 	case x.status == http.StatusProxyAuthRequired:
-		return "proxy_auth", row{class: adapters.Transient, sentence: say("is behind a proxy that wants a password", "è dietro un proxy che chiede una password"), remedy: proxy}
+		return "proxy_auth", row{class: adapters.Transient, hint: proxy,
+			message: mime.NewText("token.proxy_auth", "{host} is behind a proxy that wants a password", "host", x.host)}
 	case x.status == http.StatusTooManyRequests:
-		return "429", row{class: adapters.Throttled, sentence: say("limits the token requests", "limita le richieste di token"), remedy: again}
+		return "429", row{class: adapters.Throttled, hint: again,
+			message: mime.NewText("token.limited", "{host} limits the token requests", "host", x.host)}
 	case x.status >= 300 && x.status < 400:
-		return "redirect", row{class: adapters.Transient, sentence: say("answered with a redirect instead of a token", "ha risposto con un reindirizzamento invece di un token"), remedy: proxy}
+		return "redirect", row{class: adapters.Transient, hint: proxy,
+			message: mime.NewText("token.redirect", "{host} answered with a redirect instead of a token", "host", x.host)}
 	case html:
-		return "html", row{class: adapters.Transient, sentence: say(fmt.Sprintf("answered with a web page (%d) instead of a token", x.status),
-			fmt.Sprintf("ha risposto con una pagina web (%d) invece di un token", x.status)), remedy: proxy}
+		return "html", row{class: adapters.Transient, hint: proxy,
+			message: mime.NewText("token.html", "{host} answered with a web page ({status}) instead of a token", "host", x.host, "status", status)}
 	case x.status >= 500:
-		return strconv.Itoa(x.status), row{class: adapters.Transient, sentence: say(fmt.Sprintf("has a fault of its own (%d)", x.status), fmt.Sprintf("ha un guasto interno (%d)", x.status)), remedy: again}
+		return status, row{class: adapters.Transient, hint: again,
+			message: mime.NewText("token.issuer_fault", "{host} has an internal error ({status})", "host", x.host, "status", status)}
 	case len(trimmed) == 0:
-		return "empty", row{class: adapters.Transient, sentence: say(fmt.Sprintf("gave an empty answer (%d) instead of a token", x.status),
-			fmt.Sprintf("ha dato una risposta vuota (%d) invece di un token", x.status)), remedy: again}
+		return "empty", row{class: adapters.Transient, hint: again,
+			message: mime.NewText("token.empty_answer", "{host} returned an empty answer ({status}) instead of a token",
+				"host", x.host, "status", status)}
 	}
-	return "garbage", row{class: adapters.Transient, sentence: say(fmt.Sprintf("gave an answer (%d) that is no token", x.status),
-		fmt.Sprintf("ha dato una risposta (%d) che non è un token", x.status)), remedy: proxy}
+	return "garbage", row{class: adapters.Transient, hint: proxy,
+		message: mime.NewText("token.garbage", "{host} returned an answer ({status}) that is no token", "host", x.host, "status", status)}
 }
 
 // explainClock compares this machine's clock with the issuer's Date header.
@@ -103,17 +112,21 @@ func (x *exchange) explainClock(e *adapters.Error) {
 		return
 	}
 	skew := x.at.Sub(theirs)
-	en, it := "ahead of", "avanti"
-	if skew < 0 {
-		skew, en, it = -skew, "behind", "indietro"
-	}
-	if skew < 2*time.Minute {
+	m := int(skew.Abs().Round(time.Minute) / time.Minute)
+	if skew.Abs() < 2*time.Minute {
 		return
 	}
-	m := int(skew.Round(time.Minute) / time.Minute)
-	e.Message = text(fmt.Sprintf("this machine's clock is %d minutes %s the one of %s, so that its requests are refused", m, en, x.host),
-		fmt.Sprintf("l'orologio di questa macchina è %d minuti %s rispetto a quello di %s, perciò le richieste sono rifiutate", m, it, x.host))
-	e.Hint = text("set this machine's clock and keep it right with NTP", "regolare l'orologio di questa macchina e mantenerlo esatto con NTP")
+	if skew > 0 {
+		e.Message = mime.NewCount("token.clock_ahead", m,
+			"this machine's clock is one minute ahead of the one of {host}, so that its requests are refused",
+			"this machine's clock is {count} minutes ahead of the one of {host}, so that its requests are refused", "host", x.host)
+	} else {
+		e.Message = mime.NewCount("token.clock_behind", m,
+			"this machine's clock is one minute behind the one of {host}, so that its requests are refused",
+			"this machine's clock is {count} minutes behind the one of {host}, so that its requests are refused", "host", x.host)
+	}
+	e.Hint = mime.NewText("token.set_machine_clock_keep_right",
+		"set this machine's clock and keep it right with NTP")
 }
 
 // explainDelegation adds what has to be typed into the Admin console.
@@ -141,9 +154,10 @@ func (x *exchange) explainCertificate(e *adapters.Error) {
 	print := thumbprint(x.certificate)
 	if now := x.now(); now.After(x.certificate.NotAfter) {
 		day := x.certificate.NotAfter.UTC().Format(time.DateOnly)
-		e.Message = text("the client certificate expired on "+day+" (thumbprint "+print+")", "il certificato del client è scaduto il "+day+" (thumbprint "+print+")")
-		e.Hint = text("make a new certificate, upload it to the app registration and put it in place of the old file",
-			"creare un nuovo certificato, caricarlo nella registrazione dell'app e sostituire il vecchio file")
+		e.Message = mime.NewText("token.client_certificate_expired_thumbprint",
+			"the client certificate expired on {day} (thumbprint {print})", "day", day, "print", print)
+		e.Hint = mime.NewText("token.make_new_certificate_upload_app",
+			"make a new certificate, upload it to the app registration and put it in place of the old file")
 		return
 	}
 	e.Hint = mime.NewText("entra.hint_thumbprint", "{hint}; the thumbprint must be {thumbprint}", "hint", e.Hint, "thumbprint", print)
@@ -245,13 +259,14 @@ func word(s string) string {
 
 func rejectedError(p adapters.Provider) *adapters.Error {
 	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: p, Code: "token_rejected", Status: http.StatusUnauthorized, Enhanced: "4.7.0",
-		Message: text("the provider refuses a token that was issued just now", "il provider rifiuta un token appena emesso"),
-		Hint: text("the credential is right, the access is not: check cloud, tenant and the app's permissions, and that the mailbox belongs to them",
-			"la credenziale è giusta, l'accesso no: controllare cloud, tenant e permessi dell'app, e che la casella appartenga ad essi")}
+		Message: mime.NewText("token.token_rejected", "the provider refuses a token that was issued just now"),
+		Hint: mime.NewText("token.token_rejected_hint",
+			"the credential is right, the access is not: check cloud, tenant and the app's permissions, and that the "+
+				"mailbox belongs to them")}
 }
 
 func closedError(p adapters.Provider) *adapters.Error {
 	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: p, Code: "closed", Enhanced: "4.3.2",
-		Message: text("the program is shutting down", "il programma si sta chiudendo"),
-		Hint:    text("none; it will be tried again after the start", "nessuno; verrà ritentato al riavvio")}
+		Message: mime.NewText("token.closed", "the program is shutting down"),
+		Hint:    mime.NewText("token.closed_hint", "No action needed; postino retries automatically after the start")}
 }

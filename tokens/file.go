@@ -2,12 +2,12 @@ package tokens
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
 )
 
 const maxCredentialFile = 1 << 20
@@ -34,30 +34,28 @@ func readCredentialFile(path string) ([]byte, error) {
 }
 
 func unreadable(path string, err error) error {
-	why := text("it cannot be read", "non si può leggere")
+	why := mime.NewText("token.cannot_read", "it cannot be read")
 	var pe *fs.PathError
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		why = text("it does not exist", "non esiste")
+		why = mime.NewText("token.does_not_exist", "it does not exist")
 	case errors.Is(err, fs.ErrPermission):
-		why = text("the service may not read it", "il servizio non ha il permesso di leggerlo")
+		why = mime.NewText("token.service_may_not_read", "the service may not read it")
 	case errors.As(err, &pe):
 		err = pe.Err
 	default:
-		why = text("it is "+err.Error(), "contenuto non valido ("+err.Error()+")")
+		why = mime.NewText("token.text", "it is {reason}", "reason", err.Error())
 	}
 	e := misconfigured("credential_file",
-		fmt.Sprintf("the credential file %s: %s", path, why.String()), fmt.Sprintf("il file delle credenziali %s: %s", path, why.In("it")),
-		"check the path in the connection, and that the service's user may read the file",
-		"controllare il percorso nella connessione e che l'utente del servizio possa leggere il file")
+		mime.NewText("token.credential_file", "the credential file {path}: {why}", "path", path, "why", why),
+		mime.NewText("token.credential_file_hint",
+			"check the path in the connection, and that the service's user may read the file"))
 	e.Err = err
 	return e
 }
 
 // misconfigured is a credential that cannot even be tried.
-func misconfigured(code, en, it, remedyEN, remedyIT string) *adapters.Error {
+func misconfigured(code string, message, hint adapters.Text) *adapters.Error {
 	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Code: code, Enhanced: "4.7.0",
-		Message: text(en, it), Hint: text(remedyEN, remedyIT)}
+		Message: message, Hint: hint}
 }
-
-func text(en, it string) adapters.Text { return adapters.Text{EN: en, IT: it} }

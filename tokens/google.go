@@ -7,9 +7,9 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
-	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +18,7 @@ import (
 	"golang.org/x/oauth2/jwt"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
 )
 
 // defaultGoogleLife is assumed where Google does not tell expires_in.
@@ -36,8 +37,9 @@ func googleScope(a adapters.Audience) string {
 func googleWant(g adapters.GmailSettings, subject string, a adapters.Audience) (want, error) {
 	if subject == "" { // contracts C4: a service account without sub has no mailbox
 		return want{}, misconfigured("no_subject",
-			"the connection does not say whose mailbox the service account acts for", "la connessione non indica per quale casella agisce il service account",
-			"set subject, or from, to the mailbox user's address", "impostare subject, o from, con l'indirizzo dell'utente della casella")
+			mime.NewText("google.no_subject",
+				"the connection does not say whose mailbox the service account acts for"),
+			mime.NewText("google.no_subject_hint", "set subject, or from, to the mailbox user's address"))
 	}
 	w := want{file: g.ServiceAccountFile, host: "oauth2.googleapis.com",
 		key: key{issuer: "google", authority: g.TokenURL, subject: strings.ToLower(subject), scope: googleScope(a)}}
@@ -51,8 +53,8 @@ func googleWant(g adapters.GmailSettings, subject string, a adapters.Audience) (
 		w.key.credential = "file:" + g.ServiceAccountFile
 	default:
 		return want{}, misconfigured("no_credential",
-			"the connection has no credential for Google", "la connessione non ha credenziali per Google",
-			"give service_account_file or service_account_json", "indicare service_account_file o service_account_json")
+			mime.NewText("google.no_credential", "the connection has no credential for Google"),
+			mime.NewText("google.no_credential_hint", "give service_account_file or service_account_json"))
 	}
 	w.fetch = googleAccount{settings: g, subject: subject, scope: w.key.scope}.fetch
 	return w, nil
@@ -104,35 +106,38 @@ func googleConfig(data []byte, tokenURL, scope string) (*jwt.Config, error) {
 		Type string `json:"type"`
 	}
 	if json.Unmarshal(data, &kind) != nil {
-		return nil, keyFileError("is not the JSON key of a service account", "non è la chiave JSON di un service account")
+		return nil, keyFileError(mime.NewText("google.not_json_key_service_account", "is not the JSON key of a service account"))
 	}
 	if kind.Type == "authorized_user" { // what gcloud keeps for a person
-		return nil, keyFileError("is the sign-in of a person (authorized_user), which cannot act for a mailbox", "è l'accesso di una persona (authorized_user), che non può agire per una casella")
+		return nil, keyFileError(mime.NewText("google.sign_person_authorized_user_cannot",
+			"is the sign-in of a person (authorized_user), which cannot act for a mailbox"))
 	}
 	if kind.Type != "service_account" {
-		return nil, keyFileError("is JSON, but not the key of a service account (type is not service_account)", "è JSON, ma non la chiave di un service account (type non è service_account)")
+		return nil, keyFileError(mime.NewText("google.json_but_not_key_service",
+			"is JSON, but not the key of a service account (type is not service_account)"))
 	}
 	conf, err := google.JWTConfigFromJSON(data, scope)
 	if err != nil {
-		return nil, keyFileError("is not the JSON key of a service account", "non è la chiave JSON di un service account")
+		return nil, keyFileError(mime.NewText("google.not_json_key_service_account", "is not the JSON key of a service account"))
 	}
 	if conf.Email == "" {
-		return nil, keyFileError("lacks client_email", "non contiene client_email")
+		return nil, keyFileError(mime.NewText("google.lacks_client_email", "lacks client_email"))
 	}
 	if !isRSAKey(conf.PrivateKey) && bytes.Contains(conf.PrivateKey, []byte(`\n`)) { // escaped twice on its way through a variable or a form
 		conf.PrivateKey = bytes.ReplaceAll(bytes.ReplaceAll(conf.PrivateKey, []byte(`\r`), nil), []byte(`\n`), []byte("\n"))
 	}
 	if !isRSAKey(conf.PrivateKey) {
-		return nil, keyFileError("has no readable private_key", "non ha una private_key leggibile")
+		return nil, keyFileError(mime.NewText("google.no_readable_private_key", "has no readable private_key"))
 	}
 	if tokenURL != "" {
 		conf.TokenURL = tokenURL
 	} else if !googleTokenURL(conf.TokenURL) {
 		return nil, misconfigured("token_uri",
-			fmt.Sprintf("the service account key names a token_uri at %q, which is not Google", hostOf(conf.TokenURL)),
-			fmt.Sprintf("la chiave del service account indica una token_uri su %q, che non è Google", hostOf(conf.TokenURL)),
-			"download the key again from the Google Cloud console; for a proxy set token_url in the connection",
-			"scaricare di nuovo la chiave dalla console Google Cloud; per un proxy impostare token_url nella connessione")
+			mime.NewText("google.token_uri",
+				"the service account key names a token_uri at {token_url}, which is not Google",
+				"token_url", strconv.Quote(hostOf(conf.TokenURL))),
+			mime.NewText("google.token_uri_hint",
+				"download the key again from the Google Cloud console; for a proxy set token_url in the connection"))
 	}
 	conf.Audience = "" // the token URL; a field of that name in the file has no say
 	return conf, nil
@@ -167,8 +172,10 @@ func isRSAKey(data []byte) bool {
 	return err == nil && ok
 }
 
-func keyFileError(en, it string) error {
-	return misconfigured("service_account_key", "the service account key "+en, "la chiave del service account "+it,
-		"create a JSON key for the service account in the Google Cloud console (IAM > Service accounts > Keys) and give that file",
-		"creare una chiave JSON del service account nella console Google Cloud (IAM > Account di servizio > Chiavi) e usare quel file")
+func keyFileError(fault adapters.Text) error {
+	return misconfigured("service_account_key",
+		mime.NewText("google.service_account_key", "the service account key {fault}", "fault", fault),
+		mime.NewText("google.service_account_key_hint",
+			"create a JSON key for the service account in the Google Cloud console (IAM > Service accounts > Keys) "+
+				"and give that file"))
 }

@@ -13,6 +13,8 @@ import (
 	"unicode/utf16"
 
 	"software.sslmate.com/src/go-pkcs12"
+
+	"github.com/postino-mail/postino/mime"
 )
 
 // parsePFX reads a PFX file: binary, or in base64 as Azure Key Vault gives it;
@@ -31,12 +33,12 @@ func parsePFX(data []byte, password string) ([]*x509.Certificate, []crypto.Priva
 	}
 	if errors.Is(err, pkcs12.ErrIncorrectPassword) || errors.Is(err, pkcs12.ErrDecryption) {
 		return nil, nil, misconfigured("certificate_password",
-			"the password of the certificate file is wrong", "la password del file del certificato è errata",
-			"set certificate_password to the password that the PFX was exported with",
-			"impostare certificate_password con la password usata per esportare il PFX")
+			mime.NewText("token.certificate_password", "the password of the certificate file is wrong"),
+			mime.NewText("token.certificate_password_hint",
+				"set certificate_password to the password that the PFX was exported with"))
 	}
 	if err != nil {
-		return nil, nil, certificateError("is neither PEM nor a readable PFX", "non è né un PEM né un PFX leggibile")
+		return nil, nil, certificateError(mime.NewText("token.neither_pem_nor_readable_pfx", "is neither PEM nor a readable PFX"))
 	}
 	return append([]*x509.Certificate{cert}, chain...), []crypto.PrivateKey{key}, nil
 }

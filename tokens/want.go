@@ -5,9 +5,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
 )
 
 // wantOf finds what a connection needs to get a token for an audience.
@@ -73,12 +75,9 @@ func audiencesOf(c *adapters.Connection) []adapters.Audience {
 
 func noSuchToken(c *adapters.Connection, a adapters.Audience) error {
 	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: c.Provider, Code: "no_credential",
-		Message: text(
-			fmt.Sprintf("the connection %q has no credential for %s tokens", c.Name, a),
-			fmt.Sprintf("la connessione %q non ha credenziali per token %s", c.Name, a)),
-		Hint: text(
-			"give the connection the credential of its provider: graph, gmail, or smtp with oauth",
-			"dare alla connessione le credenziali del suo provider: graph, gmail, oppure smtp con oauth")}
+		Message: mime.NewText("token.no_credential", "the connection {name} has no credential for {a} tokens", "name", strconv.Quote(c.Name), "a", a),
+		Hint: mime.NewText("token.no_credential_hint",
+			"give the connection the credential of its provider: graph, gmail, or smtp with oauth")}
 }
 
 // fingerprint tells secrets apart without keeping them.

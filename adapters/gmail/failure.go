@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
 )
 
 const maxWait = 24 * time.Hour // contracts C3.5
@@ -23,7 +24,8 @@ func (a *Adapter) failure(ans answer, final bool) *adapters.Error {
 	}
 	if ans.cancelled {
 		return a.transient("upload_cancelled", ans,
-			text("Gmail did not receive the whole upload, which was then cancelled", "Gmail non ha ricevuto l'intero caricamento, che è stato annullato"))
+			mime.NewText("gmail.gmail_did_not_receive_whole",
+				"Gmail did not receive the whole upload, which was then cancelled"))
 	}
 	var e *adapters.Error
 	switch {
@@ -50,10 +52,12 @@ func refuses(e *adapters.Error, ans answer) bool {
 // unknown makes e the story of a message that may have been sent.
 func unknown(e *adapters.Error) *adapters.Error {
 	e.Class, e.Scope, e.Enhanced, e.RetryAfter = adapters.Unknown, adapters.ScopeMessage, "4.4.0", 0
-	e.Message = text("the whole message had been handed to Gmail when this happened: "+e.Message.String()+"; whether it was sent is not known",
-		"l'intero messaggio era già stato passato a Gmail quando è successo questo: "+e.Message.In("it")+"; non si sa se sia stato inviato")
-	e.Hint = text("look into the mailbox's Sent folder before sending it again; with the scope gmail.readonly in the domain-wide delegation this is checked by itself",
-		"prima di inviarlo di nuovo controllare la posta inviata della casella; con lo scope gmail.readonly nella delega a livello di dominio il controllo è automatico")
+	e.Message = mime.NewText("gmail.whole_message_had_been_handed",
+		"the whole message had been handed to Gmail when this happened: {message}; whether it was sent is not known",
+		"message", e.Message)
+	e.Hint = mime.NewText("gmail.look_into_mailbox_sent_folder",
+		"look into the mailbox's Sent folder before sending it again; with the scope gmail.readonly in the "+
+			"domain-wide delegation this is checked by itself")
 	return e
 }
 
@@ -83,35 +87,37 @@ func (a *Adapter) strange(ans answer) *adapters.Error {
 		e.Provider, e.Status, e.RetryAfter = adapters.Gmail, ans.status, min(max(e.RetryAfter, retryAfter(ans.header, a.now())), maxWait)
 		return e
 	case ans.status == http.StatusNotFound && !html, ans.status == http.StatusGone:
-		return a.transient("session_gone", ans, text("the upload session has ended", "la sessione di caricamento è terminata"))
+		return a.transient("session_gone", ans, mime.NewText("gmail.upload_session_ended", "the upload session has ended"))
 	case html:
-		return a.transient("html", ans, text("a web page ("+status+") came instead of Gmail's answer", "al posto della risposta di Gmail è arrivata una pagina web ("+status+")"))
+		return a.transient("html", ans, mime.NewText("gmail.web_page_came_instead_gmail",
+			"a web page ({status}) came instead of Gmail's answer", "status", status))
 	case len(ans.body) == 0:
-		return a.transient("empty", ans, text("Gmail's answer ("+status+") is empty", "la risposta di Gmail ("+status+") è vuota"))
+		return a.transient("empty", ans, mime.NewText("gmail.gmail_answer_empty", "Gmail's answer ({status}) is empty", "status", status))
 	case ans.status >= 500:
-		return a.transient(status, ans, text("Gmail has a fault of its own ("+status+")", "Gmail ha un guasto interno ("+status+")"))
+		return a.transient(status, ans, mime.NewText("gmail.gmail_fault_own", "Gmail has a fault of its own ({status})", "status", status))
 	}
-	return a.transient("garbage", ans, text("Gmail's answer ("+status+") cannot be read", "la risposta di Gmail ("+status+") non è leggibile"))
+	return a.transient("garbage", ans, mime.NewText("gmail.gmail_answer_cannot_read", "Gmail's answer ({status}) cannot be read", "status", status))
 }
 
-func (a *Adapter) transient(code string, ans answer, sentence adapters.Text) *adapters.Error {
+func (a *Adapter) transient(code string, ans answer, message adapters.Text) *adapters.Error {
 	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: adapters.Gmail, Code: code, Status: ans.status, Enhanced: "4.4.2",
-		RetryAfter: min(retryAfter(ans.header, a.now()), maxWait), Message: sentence,
-		Hint: text("it will be tried again; if this goes on, look for a proxy or firewall in front of "+a.host(),
-			"verrà ritentato; se continua, cercare un proxy o un firewall davanti a "+a.host())}
+		RetryAfter: min(retryAfter(ans.header, a.now()), maxWait), Message: message,
+		Hint: mime.NewText("gmail.postino_retries_automatically_if_goes",
+			"postino retries automatically; if this goes on, look for a proxy or firewall in front of {host}",
+			"host", a.host())}
 }
 
 // stalled is an upload that does not get on; nothing has been sent by it.
 func (a *Adapter) stalled(ans answer) *adapters.Error {
 	e := a.failure(ans, false)
 	if incomplete(ans) {
-		e = a.transient("upload_stalled", ans, text("the upload to Gmail does not get on", "il caricamento su Gmail non avanza"))
+		e = a.transient("upload_stalled", ans, mime.NewText("gmail.upload_gmail_does_not_get", "the upload to Gmail does not get on"))
 	}
 	return e
 }
 
 func (a *Adapter) protocolError(what string) *adapters.Error {
-	return a.transient("protocol", answer{}, text("Gmail's upload answered with "+what, "il caricamento di Gmail ha dato una risposta imprevista ("+what+")"))
+	return a.transient("protocol", answer{}, mime.NewText("gmail.gmail_upload_answered", "Gmail's upload answered with {what}", "what", what))
 }
 
 func (a *Adapter) network(err error) *adapters.Error {
@@ -125,8 +131,8 @@ func (a *Adapter) localFailure(err error) *adapters.Error {
 		return e
 	}
 	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Provider: adapters.Gmail, Code: "message_unreadable", Enhanced: "4.3.0", Err: err,
-		Message: text("the stored message could not be read", "il messaggio memorizzato non è leggibile"),
-		Hint:    text("check the disk that holds the queue", "controllare il disco che contiene la coda")}
+		Message: mime.NewText("gmail.message_unreadable", "the stored message could not be read"),
+		Hint:    mime.NewText("gmail.message_unreadable_hint", "check the disk that holds the queue")}
 }
 
 func (a *Adapter) host() string {

@@ -178,7 +178,7 @@ func (a *Adapter) unreadable(err error) error {
 	if e.Code == "network" { // the library's words for garbage; they may quote the body
 		e.Err = nil
 		e.Code = "garbage"
-		e.Message = text("Gmail's answer cannot be read", "la risposta di Gmail non è leggibile")
+		e.Message = mime.NewText("gmail.garbage", "Gmail's answer cannot be read")
 	}
 	return e
 }

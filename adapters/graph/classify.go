@@ -121,12 +121,9 @@ func (a *Adapter) error(r rule, rq *request) *adapters.Error {
 	if rq != nil && rq.job != nil {
 		mailbox, from = rq.job.mailbox, rq.job.from
 	}
-	fill := func(t adapters.Text) adapters.Text {
-		n := strings.NewReplacer("{mailbox}", mailbox, "{from}", from)
-		return text(n.Replace(t.String()), n.Replace(t.In("it")))
-	}
 	return &adapters.Error{Class: r.class, Scope: r.scope, Provider: adapters.Graph, Enhanced: r.enhanced,
-		NoRetry: r.noRetry, TooLarge: r.tooLarge, Message: fill(r.say), Hint: fill(r.do)}
+		NoRetry: r.noRetry, TooLarge: r.tooLarge,
+		Message: r.say.With("mailbox", mailbox, "from", from), Hint: r.do.With("mailbox", mailbox, "from", from)}
 }
 
 // refuse is a permanent failure of the message that needs no provider to know.
@@ -144,16 +141,17 @@ func (a *Adapter) local(err error) error {
 	}
 	var bad *mime.Error
 	if errors.As(err, &bad) && bad.Code != "unreadable" {
-		e = a.refuse(bad.Code, "5.6.0", text(bad.Text, bad.TextIT),
-			text("correct the message in the program that makes it", "correggere il messaggio nel programma che lo produce"))
+		e = a.refuse(bad.Code, "5.6.0", bad.Message,
+			mime.NewText("graph.correct_message_program_makes",
+				"correct the message in the program that makes it"))
 		e.Err = err
 		return e
 	}
 	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Provider: adapters.Graph,
 		Code: "unreadable", Enhanced: "4.3.0", Err: err,
-		Message: text("the stored message cannot be read", "il messaggio memorizzato non si può leggere"),
-		Hint: text("check the disk that holds the spool; it is tried again",
-			"controllare il disco che contiene lo spool; si riprova")}
+		Message: mime.NewText("graph.unreadable", "the stored message cannot be read"),
+		Hint: mime.NewText("graph.unreadable_hint",
+			"check the disk that holds the spool; postino retries automatically")}
 }
 
 // tokenError passes on what the token source says. No token means that nothing was sent.
@@ -173,13 +171,11 @@ func (a *Adapter) tokenError(ctx context.Context, err error) error {
 		return e
 	}
 	e = a.error(rule{class: adapters.Transient, scope: adapters.ScopeConnection, enhanced: "4.7.0",
-		say: text("no access token could be had", "non è stato possibile ottenere un token di accesso"),
-		do:  text("check the connection's credential", "controllare le credenziali della connessione")}, nil)
+		say: mime.NewText("graph.no_access_token_could_had", "no access token could be had"),
+		do:  mime.NewText("graph.check_connection_credential", "check the connection's credential")}, nil)
 	e.Code, e.Err = "token", err
 	return e
 }
-
-func text(en, it string) adapters.Text { return adapters.Text{EN: en, IT: it} }
 
 // A rule is what a code or status means and what to do about it.
 type rule struct {
@@ -208,7 +204,8 @@ func statusRule(status int, fromGraph bool) rule {
 		return ambiguousRule()
 	case status < 300: // not the success that was wanted, and no refusal either
 		r := ambiguousRule()
-		r.say = text("the answer is not one that Microsoft Graph gives", "la risposta non è una di quelle di Microsoft Graph")
+		r.say = mime.NewText("graph.answer_not_one_microsoft_graph",
+			"the answer is not one that Microsoft Graph gives")
 		r.do = strangerRule().do
 		return r
 	case !fromGraph || status < 400 || status == http.StatusProxyAuthRequired:
@@ -222,8 +219,10 @@ func statusRule(status int, fromGraph bool) rule {
 	case status == http.StatusConflict, status == http.StatusPreconditionFailed,
 		status == http.StatusMisdirectedRequest, status == http.StatusTooEarly:
 		return rule{class: adapters.Transient, scope: adapters.ScopeMessage, enhanced: "4.4.0",
-			say: text("Microsoft Graph could not take the message at this moment", "Microsoft Graph non ha potuto accettare il messaggio in questo momento"),
-			do:  text("nothing, it is tried again", "nulla, si riprova")}
+			say: mime.NewText("graph.microsoft_graph_could_not_take",
+				"Microsoft Graph could not take the message at this moment"),
+			do: mime.NewText("graph.no_action_needed_postino_retries",
+				"No action needed; postino retries automatically")}
 	}
 	return badRequestRule() // contracts B9: a 400 stays one
 }

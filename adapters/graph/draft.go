@@ -83,10 +83,11 @@ func (a *Adapter) createDraft(ctx context.Context, j *job, skeleton mime.Source)
 func (a *Adapter) needsReadWrite(e *adapters.Error) error {
 	c := *e
 	c.Class, c.Scope, c.TooLarge, c.Enhanced = adapters.Permanent, adapters.ScopeMessage, true, "5.3.4"
-	c.Message = text("messages over 3 MB need a permission on the mailbox that the application lacks",
-		"i messaggi oltre 3 MB richiedono un'autorizzazione sulla casella che l'applicazione non ha")
-	c.Hint = text("in Entra give the app registration the application permission Mail.ReadWrite (Microsoft Graph) with admin consent, or name a fallback connection by SMTP for large mail",
-		"in Entra dare alla registrazione dell'app l'autorizzazione applicativa Mail.ReadWrite (Microsoft Graph) con il consenso dell'amministratore, oppure indicare una connessione SMTP alternativa per la posta grande")
+	c.Message = mime.NewText("graph.messages_over_3_mb_need",
+		"messages over 3 MB need a permission on the mailbox that the application lacks")
+	c.Hint = mime.NewText("graph.entra_give_app_registration_application",
+		"in Entra give the app registration the application permission Mail.ReadWrite (Microsoft Graph) with "+
+			"admin consent, or name a fallback connection by SMTP for large mail")
 	return &c
 }
 
@@ -95,8 +96,9 @@ func (a *Adapter) strange(op string, res *result, cause error) error {
 	r := ambiguousRule()
 	e := a.error(r, nil)
 	e.Class, e.Code, e.Status, e.Err = adapters.Transient, "unexpected_answer", res.status, cause
-	e.Message = text("Microsoft Graph's answer to "+op+" cannot be understood", "la risposta di Microsoft Graph a "+op+" non è comprensibile")
-	e.Hint = text("nothing was sent, it is tried again; check the proxy if it stays so", "nulla è stato inviato, si riprova; se continua, controllare il proxy")
+	e.Message = mime.NewText("graph.unexpected_answer", "Microsoft Graph's answer to {op} cannot be understood", "op", op)
+	e.Hint = mime.NewText("graph.unexpected_answer_hint",
+		"nothing was sent, it is tried again; check the proxy if it stays so")
 	return e
 }
 
@@ -131,8 +133,10 @@ func (a *Adapter) checkRecipients(ctx context.Context, j *job, d *draft) error {
 	unexpected := len(have) - (len(envelope) - len(missing))
 	if unexpected > len(missing) {
 		e := a.refuse("draft_recipients", "5.3.4",
-			text("Microsoft Graph's draft names people who are not recipients of the message", "la bozza di Microsoft Graph contiene persone che non sono destinatari del messaggio"),
-			text("name a fallback connection by SMTP for large mail", "indicare una connessione SMTP alternativa per la posta grande"))
+			mime.NewText("graph.microsoft_graph_draft_names_people",
+				"Microsoft Graph's draft names people who are not recipients of the message"),
+			mime.NewText("graph.name_fallback_connection_smtp_large",
+				"name a fallback connection by SMTP for large mail"))
 		e.TooLarge = true
 		return e
 	}

@@ -163,23 +163,23 @@ func (a *Adapter) prepare(out adapters.Outgoing) (*job, error) {
 	switch n := len(out.Envelope.Recipients); {
 	case n == 0: // contracts B5.3
 		return nil, a.refuse("no_recipients", "5.1.3",
-			text("the message has no recipient", "il messaggio non ha destinatari"),
-			text("give at least one recipient", "indicare almeno un destinatario"))
+			mime.NewText("graph.message_no_recipient", "the message has no recipient"),
+			mime.NewText("graph.give_least_one_recipient", "give at least one recipient"))
 	case n > MaxRecipients:
 		return nil, a.refuse("too_many_recipients", "5.5.3",
-			text("the message has more recipients than Microsoft 365 allows for one message (1,000)",
-				"il messaggio ha più destinatari di quanti Microsoft 365 ne ammetta per un messaggio (1.000)"),
-			text("send it in several messages, or use a service made for bulk mail",
-				"inviarlo in più messaggi, oppure usare un servizio adatto agli invii massivi"))
+			mime.NewText("graph.message_more_recipients_than_microsoft",
+				"the message has more recipients than Microsoft 365 allows for one message (1,000)"),
+			mime.NewText("graph.send_several_messages_use_service",
+				"send it in several messages, or use a service made for bulk mail"))
 	}
 	if j.view, err = out.Message.ForAPI(out.Addresses()); err != nil {
 		return nil, a.local(err)
 	}
 	if j.view.Size() > MaxSize {
 		e := a.refuse("message_too_large", "5.3.4",
-			text("the message is larger than the 150 MB that Microsoft Graph carries",
-				"il messaggio supera i 150 MB che Microsoft Graph accetta"),
-			text("send a link to the file in place of the file", "inviare un collegamento al file al posto del file"))
+			mime.NewText("graph.message_larger_than_150_mb",
+				"the message is larger than the 150 MB that Microsoft Graph carries"),
+			mime.NewText("graph.send_link_file_place_file", "send a link to the file in place of the file"))
 		e.TooLarge = true
 		return nil, e
 	}
@@ -195,9 +195,11 @@ func (a *Adapter) sender(m *mime.Message) (from, mailbox string, err error) {
 	for _, f := range slices.Concat(m.From(), []mime.Address{{Address: from}}) {
 		if !a.conn.AllowsFrom(f.Address) {
 			return "", "", a.refuse("sender_not_allowed", "5.7.1",
-				text("this connection may not send as "+f.Address, "questa connessione non può inviare come "+f.Address),
-				text("send as "+a.conn.Mailbox(from)+", or add the address to the connection's aliases and grant the mailbox Send As on it in the Exchange admin center",
-					"inviare come "+a.conn.Mailbox(from)+", oppure aggiungere l'indirizzo agli alias della connessione e concedere alla casella il permesso Invia come nell'interfaccia di amministrazione di Exchange"))
+				mime.NewText("graph.connection_may_not_send", "this connection may not send as {address}", "address", f.Address),
+				mime.NewText("graph.send_add_address_connection_aliases",
+					"send as {from}, or add the address to the connection's aliases and grant the mailbox Send As on it in "+
+						"the Exchange admin center",
+					"from", a.conn.Mailbox(from)))
 		}
 	}
 	return from, a.conn.Mailbox(from), nil

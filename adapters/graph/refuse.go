@@ -21,10 +21,11 @@ func (a *Adapter) tooLarge(rest int64, stays []*mime.Part) error {
 		return a.encodingTooLarge(largest)
 	}
 	e := a.refuse("text_too_large", "5.3.4",
-		text("the text of the message alone is over the 3 MB that Microsoft Graph takes without attachments",
-			"il solo testo del messaggio supera i 3 MB che Microsoft Graph accetta senza allegati"),
-		text("send long content as an attachment, refer to images by Content-ID in place of data: addresses, or name a fallback connection by SMTP",
-			"inviare i contenuti lunghi come allegato, riferire le immagini con Content-ID al posto degli indirizzi data:, oppure indicare una connessione SMTP alternativa"))
+		mime.NewText("graph.text_message_alone_over_3",
+			"the text of the message alone is over the 3 MB that Microsoft Graph takes without attachments"),
+		mime.NewText("graph.send_long_content_attachment_refer",
+			"send long content as an attachment, refer to images by Content-ID in place of data: addresses, or name a "+
+				"fallback connection by SMTP"))
 	e.TooLarge = true
 	return e
 }
@@ -32,9 +33,10 @@ func (a *Adapter) tooLarge(rest int64, stays []*mime.Part) error {
 // protectedTooLarge is contracts F22.
 func (a *Adapter) protectedTooLarge() error {
 	e := a.refuse("protected_too_large", "5.3.4",
-		text("the message is signed or encrypted and over 3 MB: Microsoft Graph would rebuild it and break that",
-			"il messaggio è firmato o cifrato e supera 3 MB: Microsoft Graph lo ricostruirebbe, rompendo la firma o la cifratura"),
-		text("name a fallback connection by SMTP for such mail", "indicare una connessione SMTP alternativa per questa posta"))
+		mime.NewText("graph.message_signed_encrypted_over_3",
+			"the message is signed or encrypted and over 3 MB: Microsoft Graph would rebuild it and break that"),
+		mime.NewText("graph.name_fallback_connection_smtp_such",
+			"name a fallback connection by SMTP for such mail"))
 	e.TooLarge = true
 	return e
 }
@@ -43,15 +45,19 @@ func (a *Adapter) protectedTooLarge() error {
 // content is not known: its encoding is not, or it is damaged.
 func (a *Adapter) encodingTooLarge(p *mime.Part) error {
 	name, enc := fileName(p), shorten(p.Encoding)
-	what, cosa := "in the encoding "+enc+", which postino does not know", "nella codifica "+enc+", che postino non conosce"
+	what := mime.NewText("graph.encoding_unknown",
+		"the message is over 3 MB, and its attachment {name} is in the encoding {encoding}, which postino does not know: "+
+			"Microsoft Graph takes such attachments decoded only",
+		"name", name, "encoding", enc)
 	if p.Decodable() {
-		what, cosa = "not valid "+enc, "codificato male ("+enc+")"
+		what = mime.NewText("graph.encoding_damaged",
+			"the message is over 3 MB, and its attachment {name} is not valid {encoding}: "+
+				"Microsoft Graph takes such attachments decoded only",
+			"name", name, "encoding", enc)
 	}
-	e := a.refuse("encoding_too_large", "5.6.1",
-		text("the message is over 3 MB, and its attachment "+name+" is "+what+": Microsoft Graph takes such attachments decoded only",
-			"il messaggio supera 3 MB e il suo allegato "+name+" è "+cosa+": Microsoft Graph accetta tali allegati solo decodificati"),
-		text("let the sending program encode it as base64, or name a fallback connection by SMTP",
-			"far codificare l'allegato in base64 dal programma che invia, oppure indicare una connessione SMTP alternativa"))
+	e := a.refuse("encoding_too_large", "5.6.1", what,
+		mime.NewText("graph.let_sending_program_encode_base64",
+			"let the sending program encode it as base64, or name a fallback connection by SMTP"))
 	e.TooLarge = true
 	return e
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
 )
 
 const (
@@ -140,8 +141,10 @@ func (u *uploader) failed(err error) error {
 	e := *adapters.AsError(err)
 	if gone(e.Status) || e.Class == adapters.Permanent && !e.TooLarge {
 		e.Class, e.Scope, e.Enhanced = adapters.Transient, adapters.ScopeMessage, "4.3.0"
-		e.Message = text("the upload session refused the attachment before it was complete", "la sessione di caricamento ha rifiutato l'allegato prima che fosse completo")
-		e.Hint = text("nothing was sent, it is tried again", "nulla è stato inviato, si riprova")
+		e.Message = mime.NewText("graph.upload_session_refused_attachment_before",
+			"the upload session refused the attachment before it was complete")
+		e.Hint = mime.NewText("graph.nothing_sent_postino_retries_automatically",
+			"nothing was sent, postino retries automatically")
 	}
 	return &e
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
 )
 
 // staleDraft is how long a draft may lie still before it counts as never sent.
@@ -156,8 +157,8 @@ func (a *Adapter) byMessageID(ctx context.Context, j *job) ([]*draft, *result, e
 	id := j.out.Message.MessageID()
 	if id == "" {
 		return nil, nil, a.refuse("no_message_id", "5.6.0",
-			text("the message has no Message-ID to look for", "il messaggio non ha un Message-ID da cercare"),
-			text("look in Sent Items of the mailbox", "guardare in Posta inviata della casella"))
+			mime.NewText("graph.message_no_message_id_look", "the message has no Message-ID to look for"),
+			mime.NewText("graph.look_sent_items_mailbox", "look in Sent Items of the mailbox"))
 	}
 	return a.search(ctx, j, "internetMessageId eq "+quote(id))
 }

@@ -96,7 +96,7 @@ func fail(status int, code, field string, message, hint adapters.Text) *failure 
 }
 
 // mimeText returns what is wrong with a message.
-func mimeText(e *mime.Error) adapters.Text { return adapters.Text{EN: e.Text, IT: e.TextIT} }
+func mimeText(e *mime.Error) adapters.Text { return e.Message }
 
 // passOn returns the sentence of another package, which knows its languages.
 func passOn(sentence interface{ In(lang string) string }) adapters.Text {

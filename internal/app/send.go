@@ -157,9 +157,9 @@ func readEML(w io.Writer, name string, stdin io.Reader) error {
 // localized is a *mime.Error with the sentence in the reader's language.
 func localized(err error, lang string) error {
 	var m *mime.Error
-	if errors.As(err, &m) && strings.HasPrefix(lang, "it") && m.TextIT != "" {
+	if errors.As(err, &m) {
 		c := *m
-		c.Text = m.TextIT
+		c.Message = mime.Text{English: m.Message.In(lang)}
 		return &c
 	}
 	return err
@@ -293,7 +293,7 @@ func (o *SendOptions) refused(conn *gateway.Connection, err error) error {
 	if !o.JSON || !errors.As(err, &m) {
 		return localized(err, o.Language)
 	}
-	e := &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Code: m.Code, Enhanced: "5.6.0", Message: adapters.Text{EN: m.Text, IT: m.TextIT}}
+	e := &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Code: m.Code, Enhanced: "5.6.0", Message: adapters.Text{EN: m.Message.String(), IT: m.Message.In("it")}}
 	if err := writeJSON(o.Stdout, SendResult{Outcome: adapters.Permanent, Connection: conn.Name, Error: view.OfError(e, o.Language)}); err != nil {
 		return exit(ExitSoftware, err)
 	}

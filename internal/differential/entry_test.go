@@ -101,7 +101,7 @@ func said(err error) error {
 	var a *adapters.Error
 	switch {
 	case errors.As(err, &m):
-		return refusal{code: m.Code, text: m.Text}
+		return refusal{code: m.Code, text: m.Message.String()}
 	case errors.As(err, &a) && a.Class == adapters.Permanent:
 		return refusal{code: a.Code, text: a.Message.String()}
 	case app.ExitCode(err) == app.ExitUsage || app.ExitCode(err) == app.ExitData:

@@ -70,7 +70,7 @@ func badMessage(err error) error {
 	if !errors.As(err, &m) {
 		return err
 	}
-	r := refuse(http.StatusUnprocessableEntity, 554, "5.6.0", m.Code, m.Field, m.Text, m.TextIT, "", "")
+	r := refuse(http.StatusUnprocessableEntity, 554, "5.6.0", m.Code, m.Field, m.Message.String(), m.Message.In("it"), "", "")
 	r.Err = err
 	return r
 }
