@@ -176,7 +176,7 @@ func entraNumber(n int) row {
 			hint: mime.NewText("entra.no_action_needed_postino_waits_2",
 				"No action needed, postino waits; if it goes on, look for programs that ask for tokens too often")}
 	case 50033, 90006, 90012, 90024, 90033, 90090:
-		return row{class: adapters.Transient, message: mime.NewText("entra.entra_passing_fault", "Entra has a passing fault"),
+		return row{class: adapters.Transient, message: mime.NewText("entra.entra_passing_fault", "Entra has a temporary fault"),
 			hint: mime.NewText("entra.no_action_needed_postino_retries",
 				"No action needed; postino retries automatically")}
 	}

@@ -80,7 +80,7 @@ func googleRow(a answer, status int) (string, row) {
 			hint: mime.NewText("google.no_action_needed_postino_waits", "No action needed; postino waits")}
 	case status >= 500, a.code == "internal_failure", a.code == "backend_error", a.code == "unavailable", a.code == "internal":
 		return a.code, row{class: adapters.Transient, message: mime.NewText("google.google_token_service_passing_fault",
-			"Google's token service has a passing fault"),
+			"Google's token service has a temporary fault"),
 			hint: mime.NewText("google.no_action_needed_postino_retries",
 				"No action needed; postino retries automatically")}
 	}

@@ -147,7 +147,7 @@ func row(w words, now time.Time) *adapters.Error {
 		return badMessage(w, e)
 	}
 	return set(adapters.Transient, adapters.ScopeConnection, "4.3.0",
-		mime.NewText("gmail.gmail_fault_own", "Gmail has a fault of its own ({status})", "status", strconv.Itoa(w.status)),
+		mime.NewText("gmail.gmail_fault_own", "Gmail has an internal error ({status})", "status", strconv.Itoa(w.status)),
 		mime.NewText("gmail.no_action_needed_postino_retries",
 			"No action needed; postino retries automatically"))
 }

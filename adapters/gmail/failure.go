@@ -94,7 +94,7 @@ func (a *Adapter) strange(ans answer) *adapters.Error {
 	case len(ans.body) == 0:
 		return a.transient("empty", ans, mime.NewText("gmail.gmail_answer_empty", "Gmail's answer ({status}) is empty", "status", status))
 	case ans.status >= 500:
-		return a.transient(status, ans, mime.NewText("gmail.gmail_fault_own", "Gmail has a fault of its own ({status})", "status", status))
+		return a.transient(status, ans, mime.NewText("gmail.gmail_fault_own", "Gmail has an internal error ({status})", "status", status))
 	}
 	return a.transient("garbage", ans, mime.NewText("gmail.gmail_answer_cannot_read", "Gmail's answer ({status}) cannot be read", "status", status))
 }

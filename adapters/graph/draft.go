@@ -98,7 +98,7 @@ func (a *Adapter) strange(op string, res *result, cause error) error {
 	e.Class, e.Code, e.Status, e.Err = adapters.Transient, "unexpected_answer", res.status, cause
 	e.Message = mime.NewText("graph.unexpected_answer", "Microsoft Graph's answer to {op} cannot be understood", "op", op)
 	e.Hint = mime.NewText("graph.unexpected_answer_hint",
-		"nothing was sent, it is tried again; check the proxy if it stays so")
+		"nothing was sent, postino retries automatically; check the proxy if it stays so")
 	return e
 }
 

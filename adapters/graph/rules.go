@@ -170,8 +170,8 @@ func throttledRule() rule {
 	return rule{class: adapters.Throttled, scope: adapters.ScopeLane, enhanced: "4.7.0",
 		say: mime.NewText("graph.microsoft_365_asks_slow_down",
 			"Microsoft 365 asks to slow down for the mailbox {mailbox}"),
-		do: mime.NewText("graph.nothing_goes_itself_if_stays",
-			"nothing, it goes on by itself; if it stays so, lower the connection's concurrency or messages a minute")}
+		do: mime.NewText("graph.sending_resumes",
+			"No action needed; sending resumes by itself; if it stays so, lower the connection's concurrency or messages a minute")}
 }
 
 func movingRule() rule {
