@@ -13,7 +13,8 @@ import (
 func bench10K() []byte {
 	return []byte("Received: from a by b; Sun, 22 Nov 2026 10:00:00 +0100\r\nFrom: =?utf-8?q?Nicol=C3=B2_Rossi?= <nico@contoso.it>\r\n" +
 		"To: Anna Bianchi <anna@example.it>, \"Verdi, Bruno\" <bruno@example.it>\r\nCc: carla@example.it\r\nBcc: hidden@example.it\r\n" +
-		"Subject: =?utf-8?q?Fattura_n=C2=B0_12?=\r\nDate: Sun, 22 Nov 2026 10:00:00 +0100\r\nMessage-ID: <1@contoso.it>\r\nMIME-Version: 1.0\r\n" +
+		"Subject: =?utf-8?q?Fattura_n=C2=B0_12?=\r\nDate: Sun, 22 Nov 2026 10:00:00 +0100\r\nMessage-ID: <1@contoso.it>\r\n" +
+		"MIME-Version: 1.0\r\n" +
 		"Content-Type: text/plain; charset=us-ascii\r\nX-Mailer: ERP 1.0\r\n\r\n" + strings.Repeat(strings.Repeat("x", 76)+"\r\n", 120))
 }
 

@@ -128,8 +128,10 @@ func TestSearchableIDs(t *testing.T) {
 }
 
 func FuzzRefusal(f *testing.F) {
-	f.Add(400, []byte(`{"error":{"code":400,"message":"Invalid To header","errors":[{"reason":"invalidArgument"}],"details":[{"reason":"X"}]}}`), "5")
-	f.Add(429, []byte(`[{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","message":"Retry after 2026-11-22T16:30:00.123Z (Mail sending)"}}]`), "Sun, 22 Nov 2026 10:00:00 GMT")
+	f.Add(400, []byte(`{"error":{"code":400,"message":"Invalid To header","errors":[{"reason":"invalidArgument"}],`+
+		`"details":[{"reason":"X"}]}}`), "5")
+	f.Add(429, []byte(`[{"error":{"code":429,"status":"RESOURCE_EXHAUSTED",`+
+		`"message":"Retry after 2026-11-22T16:30:00.123Z (Mail sending)"}}]`), "Sun, 22 Nov 2026 10:00:00 GMT")
 	f.Add(200, []byte("<html>"), "-1")
 	a := &Adapter{base: "https://h.example", now: time.Now}
 	f.Fuzz(func(t *testing.T, status int, body []byte, retry string) {

@@ -7,7 +7,7 @@ import (
 )
 
 type sandboxCommand struct {
-	Dir     string `help:"Folder for the CA, the connections and what is delivered (default: a temporary one, removed at the end)." type:"path" placeholder:"DIR"`
+	Dir     string `help:"Folder for CA, connections and delivered mail (default: a temporary one)." type:"path" placeholder:"DIR"`
 	Control string `help:"Address of the HTTP control." default:"127.0.0.1:0"`
 	From    string `help:"Sender of the ready-made connections." default:"erp@contoso.it"`
 	JSON    bool   `help:"Print what was started as one JSON object." name:"json"`

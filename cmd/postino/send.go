@@ -23,12 +23,12 @@ type sendCommand struct {
 	HTML           string        `help:"HTML text." name:"html"`
 	HTMLFile       string        `help:"HTML text from a file, - for standard input." placeholder:"FILE" name:"html-file"`
 	Attach         []string      `help:"File to attach, once for each." placeholder:"FILE" sep:"none"`
-	Inline         []string      `help:"Image that the HTML shows as cid:CID (CID is the file's name when left out)." placeholder:"[CID=]FILE" sep:"none"`
+	Inline         []string      `help:"Image that the HTML shows as cid:CID (default: the file's name)." placeholder:"[CID=]FILE" sep:"none"`
 	Header         []string      `help:"Further header field." placeholder:"NAME:VALUE" sep:"none"`
 	Unsubscribe    []string      `help:"List-Unsubscribe address (mailto: or https:)." placeholder:"URI" sep:"none"`
 	JSON           bool          `help:"Print the result as JSON." name:"json"`
 	Wait           time.Duration `help:"How long to ask the provider about an unknown outcome." default:"20s"`
-	CAFile         string        `help:"PEM file of a further certificate authority to trust." placeholder:"FILE" name:"ca-file" env:"POSTINO_CA_FILE"`
+	CAFile         string        `help:"PEM file of a further authority to trust." placeholder:"FILE" name:"ca-file" env:"POSTINO_CA_FILE"`
 }
 
 // Help shows examples below the flags.

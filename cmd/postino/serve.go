@@ -14,7 +14,7 @@ type serveCommand struct {
 	Database string   `help:"PostgreSQL in place of the embedded store." placeholder:"URL"`
 	SMTP     []string `help:"Address of the SMTP listener (default: 127.0.0.1:2525)." placeholder:"ADDR" name:"smtp"`
 	HTTP     string   `help:"Address of the HTTP listener (default: 127.0.0.1:8025)." placeholder:"ADDR" name:"http"`
-	CAFile   string   `help:"PEM file of a further certificate authority to trust." placeholder:"FILE" name:"ca-file" env:"POSTINO_CA_FILE"`
+	CAFile   string   `help:"PEM file of a further authority to trust." placeholder:"FILE" name:"ca-file" env:"POSTINO_CA_FILE"`
 }
 
 // Help shows examples below the flags.
