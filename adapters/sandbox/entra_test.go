@@ -35,7 +35,8 @@ func TestAzidentity(t *testing.T) {
 		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: s.entra.URL(), Services: map[cloud.ServiceName]cloud.ServiceConfiguration{}},
 		Transport: s.HTTPClient(),
 	}
-	secret, err := azidentity.NewClientSecretCredential(TenantID, ClientID, ClientSecret, &azidentity.ClientSecretCredentialOptions{ClientOptions: opt, DisableInstanceDiscovery: true})
+	secret, err := azidentity.NewClientSecretCredential(TenantID, ClientID, ClientSecret,
+		&azidentity.ClientSecretCredentialOptions{ClientOptions: opt, DisableInstanceDiscovery: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +48,8 @@ func TestAzidentity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	certificate, err := azidentity.NewClientCertificateCredential(TenantDomain, ClientID, certs, key, &azidentity.ClientCertificateCredentialOptions{ClientOptions: opt, DisableInstanceDiscovery: true})
+	certificate, err := azidentity.NewClientCertificateCredential(TenantDomain, ClientID, certs, key,
+		&azidentity.ClientCertificateCredentialOptions{ClientOptions: opt, DisableInstanceDiscovery: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +62,8 @@ func TestAzidentity(t *testing.T) {
 	}
 	for name, cred := range map[string]azcore.TokenCredential{"secret": secret, "certificate": certificate, "federated": federated} {
 		t.Run(name, func(t *testing.T) {
-			tk, err := cred.GetToken(context.Background(), policy.TokenRequestOptions{Scopes: []string{GraphResource + "/.default"}, EnableCAE: true})
+			tk, err := cred.GetToken(context.Background(), policy.TokenRequestOptions{Scopes: []string{GraphResource + "/.default"},
+				EnableCAE: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -92,31 +95,35 @@ func TestTokenRefusals(t *testing.T) {
 		code   float64
 		oauth  string
 	}{
-		"good":               {status: 200},
-		"domain":             {tenant: TenantDomain, status: 200},
-		"unknown tenant":     {tenant: "6f0d3c3a-0000-0000-0000-000000000000", status: 400, code: 90002, oauth: "invalid_request"},
-		"unknown domain":     {tenant: "other.example", status: 400, code: 90002, oauth: "invalid_request"},
-		"no tenant id":       {tenant: "contoso", status: 400, code: 900023, oauth: "invalid_request"},
-		"common":             {tenant: "common", status: 400, code: 50059, oauth: "invalid_request"},
-		"other tenant":       {tenant: OtherTenantID, status: 400, code: 700016, oauth: "unauthorized_client"},
-		"no grant type":      {change: url.Values{"grant_type": nil}, status: 400, code: 900144, oauth: "invalid_request"},
-		"password grant":     {change: url.Values{"grant_type": {"password"}}, status: 400, code: 70003, oauth: "unsupported_grant_type"},
-		"no client":          {change: url.Values{"client_id": nil}, status: 400, code: 900144, oauth: "invalid_request"},
-		"unknown client":     {change: url.Values{"client_id": {uuid.NewString()}}, status: 400, code: 700016, oauth: "unauthorized_client"},
-		"disabled":           {change: url.Values{"client_id": {DisabledClientID}}, status: 400, code: 7000112, oauth: "unauthorized_client"},
-		"unconsented":        {change: url.Values{"client_id": {UnconsentedClientID}}, status: 200},
-		"wrong secret":       {change: url.Values{"client_secret": {"x"}}, status: 401, code: 7000215, oauth: "invalid_client"},
-		"expired secret":     {change: url.Values{"client_secret": {ExpiredSecret}}, status: 401, code: 7000222, oauth: "invalid_client"},
-		"no credential":      {change: url.Values{"client_secret": nil}, status: 401, code: 7000218, oauth: "invalid_client"},
-		"no assertion type":  {change: url.Values{"client_secret": nil, "client_assertion": {"x"}}, status: 400, code: 900144, oauth: "invalid_request"},
-		"no scope":           {change: url.Values{"scope": nil}, status: 400, code: 900144, oauth: "invalid_request"},
-		"only openid":        {change: url.Values{"scope": {"openid profile"}}, status: 400, code: 70011, oauth: "invalid_scope"},
-		"malformed scope":    {change: url.Values{"scope": {"https:///.default"}}, status: 400, code: 70011, oauth: "invalid_scope"},
-		"two resources":      {change: url.Values{"scope": {GraphResource + "/.default " + OutlookResource + "/.default"}}, status: 400, code: 700022, oauth: "invalid_request"},
-		"no default":         {change: url.Values{"scope": {GraphResource + "/Mail.Send"}}, status: 400, code: 1002012, oauth: "invalid_scope"},
-		"bare scope":         {change: url.Values{"scope": {"Mail.Send"}}, status: 400, code: 1002012, oauth: "invalid_scope"},
-		"default and scope":  {change: url.Values{"scope": {GraphResource + "/.default " + GraphResource + "/Mail.Send"}}, status: 400, code: 70011, oauth: "invalid_scope"},
-		"other cloud":        {change: url.Values{"scope": {"https://graph.microsoft.us/.default"}}, status: 400, code: 500011, oauth: "invalid_resource"},
+		"good":           {status: 200},
+		"domain":         {tenant: TenantDomain, status: 200},
+		"unknown tenant": {tenant: "6f0d3c3a-0000-0000-0000-000000000000", status: 400, code: 90002, oauth: "invalid_request"},
+		"unknown domain": {tenant: "other.example", status: 400, code: 90002, oauth: "invalid_request"},
+		"no tenant id":   {tenant: "contoso", status: 400, code: 900023, oauth: "invalid_request"},
+		"common":         {tenant: "common", status: 400, code: 50059, oauth: "invalid_request"},
+		"other tenant":   {tenant: OtherTenantID, status: 400, code: 700016, oauth: "unauthorized_client"},
+		"no grant type":  {change: url.Values{"grant_type": nil}, status: 400, code: 900144, oauth: "invalid_request"},
+		"password grant": {change: url.Values{"grant_type": {"password"}}, status: 400, code: 70003, oauth: "unsupported_grant_type"},
+		"no client":      {change: url.Values{"client_id": nil}, status: 400, code: 900144, oauth: "invalid_request"},
+		"unknown client": {change: url.Values{"client_id": {uuid.NewString()}}, status: 400, code: 700016, oauth: "unauthorized_client"},
+		"disabled":       {change: url.Values{"client_id": {DisabledClientID}}, status: 400, code: 7000112, oauth: "unauthorized_client"},
+		"unconsented":    {change: url.Values{"client_id": {UnconsentedClientID}}, status: 200},
+		"wrong secret":   {change: url.Values{"client_secret": {"x"}}, status: 401, code: 7000215, oauth: "invalid_client"},
+		"expired secret": {change: url.Values{"client_secret": {ExpiredSecret}}, status: 401, code: 7000222, oauth: "invalid_client"},
+		"no credential":  {change: url.Values{"client_secret": nil}, status: 401, code: 7000218, oauth: "invalid_client"},
+		"no assertion type": {change: url.Values{"client_secret": nil, "client_assertion": {"x"}}, status: 400, code: 900144,
+			oauth: "invalid_request"},
+		"no scope":        {change: url.Values{"scope": nil}, status: 400, code: 900144, oauth: "invalid_request"},
+		"only openid":     {change: url.Values{"scope": {"openid profile"}}, status: 400, code: 70011, oauth: "invalid_scope"},
+		"malformed scope": {change: url.Values{"scope": {"https:///.default"}}, status: 400, code: 70011, oauth: "invalid_scope"},
+		"two resources": {change: url.Values{"scope": {GraphResource + "/.default " + OutlookResource + "/.default"}}, status: 400,
+			code: 700022, oauth: "invalid_request"},
+		"no default": {change: url.Values{"scope": {GraphResource + "/Mail.Send"}}, status: 400, code: 1002012, oauth: "invalid_scope"},
+		"bare scope": {change: url.Values{"scope": {"Mail.Send"}}, status: 400, code: 1002012, oauth: "invalid_scope"},
+		"default and scope": {change: url.Values{"scope": {GraphResource + "/.default " + GraphResource + "/Mail.Send"}}, status: 400,
+			code: 70011, oauth: "invalid_scope"},
+		"other cloud": {change: url.Values{"scope": {"https://graph.microsoft.us/.default"}}, status: 400, code: 500011,
+			oauth: "invalid_resource"},
 		"outlook":            {change: url.Values{"scope": {OutlookResource + "/.default"}}, status: 200},
 		"twice":              {change: url.Values{"scope": {"a", "b"}}, status: 400, code: 900144, oauth: "invalid_request"},
 		"secret in the form": {change: url.Values{"client_secret": {ClientSecret + " "}}, status: 401, code: 7000215, oauth: "invalid_client"},
@@ -187,7 +194,8 @@ func TestBasicCredential(t *testing.T) {
 
 func TestAssertions(t *testing.T) {
 	t.Parallel()
-	s := start(t, Options{})
+	clk := newClock()
+	s := start(t, Options{Now: clk.now})
 	data, err := os.ReadFile(s.GraphCertificateConnection("erp@contoso.example").Graph.CertificateFile)
 	if err != nil {
 		t.Fatal(err)
@@ -206,7 +214,7 @@ func TestAssertions(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum, sum1 := sha256.Sum256(der), sha1.Sum(der)
-	now := time.Now()
+	now := clk.now()
 	aud := s.entra.TokenURL(TenantID)
 	claims := func(change jwt.MapClaims) jwt.MapClaims {
 		c := jwt.MapClaims{"aud": aud, "iss": ClientID, "sub": ClientID, "jti": "x", "nbf": now.Unix(), "exp": now.Add(10 * time.Minute).Unix()}
@@ -234,26 +242,37 @@ func TestAssertions(t *testing.T) {
 	}{
 		"standard alphabet": {jwt.SigningMethodPS256, key, map[string]any{"x5t#S256": std}, claims(nil), 0, "", 200},
 		"url alphabet":      {jwt.SigningMethodPS256, key, map[string]any{"x5t#S256": raw}, claims(nil), 0, "", 200},
-		"legacy":            {jwt.SigningMethodRS256, key, map[string]any{"x5t": base64.RawURLEncoding.EncodeToString(sum1[:])}, claims(nil), 0, "", 200},
-		"audience domain":   {jwt.SigningMethodPS256, key, map[string]any{"x5t#S256": raw}, claims(jwt.MapClaims{"aud": s.entra.TokenURL("Contoso.example")}), 700023, "invalid_client", 401},
-		"other certificate": {jwt.SigningMethodPS256, strange, map[string]any{"x5t#S256": base64.RawURLEncoding.EncodeToString(make([]byte, 32))}, claims(nil), 700027, "invalid_client", 401},
-		"wrong key":         {jwt.SigningMethodPS256, strange, map[string]any{"x5t#S256": raw}, claims(nil), 700027, "invalid_client", 401},
-		"no thumbprint":     {jwt.SigningMethodPS256, key, nil, claims(nil), 700027, "invalid_client", 401},
-		"wrong algorithm":   {jwt.SigningMethodRS512, key, map[string]any{"x5t#S256": raw}, claims(nil), 700027, "invalid_client", 401},
-		"hmac":              {jwt.SigningMethodHS256, der, map[string]any{"x5t#S256": raw}, claims(nil), 700027, "invalid_client", 401},
-		"sub differs":       {jwt.SigningMethodPS256, key, map[string]any{"x5t#S256": raw}, claims(jwt.MapClaims{"sub": "x"}), 50048, "invalid_client", 401},
-		"other client":      {jwt.SigningMethodPS256, key, map[string]any{"x5t#S256": raw}, claims(jwt.MapClaims{"sub": "x", "iss": "x"}), 700021, "invalid_client", 401},
-		"audience":          {jwt.SigningMethodPS256, key, map[string]any{"x5t#S256": raw}, claims(jwt.MapClaims{"aud": "https://login.microsoftonline.com"}), 700023, "invalid_client", 401},
-		"expired":           {jwt.SigningMethodPS256, key, map[string]any{"x5t#S256": raw}, claims(jwt.MapClaims{"exp": now.Add(-6 * time.Minute).Unix()}), 700024, "invalid_client", 401},
-		"skew is forgiven":  {jwt.SigningMethodPS256, key, map[string]any{"x5t#S256": raw}, claims(jwt.MapClaims{"nbf": now.Add(4 * time.Minute).Unix()}), 0, "", 200},
-		"not yet":           {jwt.SigningMethodPS256, key, map[string]any{"x5t#S256": raw}, claims(jwt.MapClaims{"nbf": now.Add(6 * time.Minute).Unix()}), 700024, "invalid_client", 401},
-		"no expiry":         {jwt.SigningMethodPS256, key, map[string]any{"x5t#S256": raw}, claims(jwt.MapClaims{"exp": nil}), 700024, "invalid_client", 401},
-		"federated":         {jwt.SigningMethodRS256, issuer, nil, outside(nil), 0, "", 200},
-		"fed. issuer":       {jwt.SigningMethodRS256, issuer, nil, outside(jwt.MapClaims{"iss": "https://x"}), 700211, "invalid_client", 401},
-		"fed. subject":      {jwt.SigningMethodRS256, issuer, nil, outside(jwt.MapClaims{"sub": "x"}), 700213, "invalid_client", 401},
-		"fed. audience":     {jwt.SigningMethodRS256, issuer, nil, outside(jwt.MapClaims{"aud": "x"}), 700212, "invalid_client", 401},
-		"fed. key":          {jwt.SigningMethodRS256, strange, nil, outside(nil), 50013, "invalid_grant", 400},
-		"fed. expired":      {jwt.SigningMethodRS256, issuer, nil, outside(jwt.MapClaims{"exp": now.Add(-time.Hour).Unix()}), 700024, "invalid_client", 401},
+		"legacy": {jwt.SigningMethodRS256, key, map[string]any{"x5t": base64.RawURLEncoding.EncodeToString(sum1[:])}, claims(nil), 0,
+			"", 200},
+		"audience domain": {jwt.SigningMethodPS256, key, map[string]any{"x5t#S256": raw},
+			claims(jwt.MapClaims{"aud": s.entra.TokenURL("Contoso.example")}), 700023, "invalid_client", 401},
+		"other certificate": {jwt.SigningMethodPS256, strange,
+			map[string]any{"x5t#S256": base64.RawURLEncoding.EncodeToString(make([]byte, 32))}, claims(nil), 700027, "invalid_client", 401},
+		"wrong key":       {jwt.SigningMethodPS256, strange, map[string]any{"x5t#S256": raw}, claims(nil), 700027, "invalid_client", 401},
+		"no thumbprint":   {jwt.SigningMethodPS256, key, nil, claims(nil), 700027, "invalid_client", 401},
+		"wrong algorithm": {jwt.SigningMethodRS512, key, map[string]any{"x5t#S256": raw}, claims(nil), 700027, "invalid_client", 401},
+		"hmac":            {jwt.SigningMethodHS256, der, map[string]any{"x5t#S256": raw}, claims(nil), 700027, "invalid_client", 401},
+		"sub differs": {jwt.SigningMethodPS256, key, map[string]any{"x5t#S256": raw}, claims(jwt.MapClaims{"sub": "x"}), 50048,
+			"invalid_client", 401},
+		"other client": {jwt.SigningMethodPS256, key, map[string]any{"x5t#S256": raw}, claims(jwt.MapClaims{"sub": "x", "iss": "x"}),
+			700021, "invalid_client", 401},
+		"audience": {jwt.SigningMethodPS256, key, map[string]any{"x5t#S256": raw},
+			claims(jwt.MapClaims{"aud": "https://login.microsoftonline.com"}), 700023, "invalid_client", 401},
+		"expired": {jwt.SigningMethodPS256, key, map[string]any{"x5t#S256": raw},
+			claims(jwt.MapClaims{"exp": now.Add(-6 * time.Minute).Unix()}), 700024, "invalid_client", 401},
+		"skew is forgiven": {jwt.SigningMethodPS256, key, map[string]any{"x5t#S256": raw},
+			claims(jwt.MapClaims{"nbf": now.Add(4 * time.Minute).Unix()}), 0, "", 200},
+		"not yet": {jwt.SigningMethodPS256, key, map[string]any{"x5t#S256": raw},
+			claims(jwt.MapClaims{"nbf": now.Add(6 * time.Minute).Unix()}), 700024, "invalid_client", 401},
+		"no expiry": {jwt.SigningMethodPS256, key, map[string]any{"x5t#S256": raw}, claims(jwt.MapClaims{"exp": nil}), 700024,
+			"invalid_client", 401},
+		"federated":     {jwt.SigningMethodRS256, issuer, nil, outside(nil), 0, "", 200},
+		"fed. issuer":   {jwt.SigningMethodRS256, issuer, nil, outside(jwt.MapClaims{"iss": "https://x"}), 700211, "invalid_client", 401},
+		"fed. subject":  {jwt.SigningMethodRS256, issuer, nil, outside(jwt.MapClaims{"sub": "x"}), 700213, "invalid_client", 401},
+		"fed. audience": {jwt.SigningMethodRS256, issuer, nil, outside(jwt.MapClaims{"aud": "x"}), 700212, "invalid_client", 401},
+		"fed. key":      {jwt.SigningMethodRS256, strange, nil, outside(nil), 50013, "invalid_grant", 400},
+		"fed. expired": {jwt.SigningMethodRS256, issuer, nil, outside(jwt.MapClaims{"exp": now.Add(-time.Hour).Unix()}), 700024,
+			"invalid_client", 401},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -331,8 +350,10 @@ func TestTokenFollowsSwitchesAndClock(t *testing.T) {
 func TestEntraFaults(t *testing.T) {
 	t.Parallel()
 	s := start(t, Options{})
-	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {ClientID}, "client_secret": {ClientSecret}, "scope": {GraphResource + "/.default"}}
-	s.Inject(Fault{Service: "entra", Op: "token", Match: TenantID, Times: 1, Status: 429, Code: "AADSTS90055", RetryAfter: 1500 * time.Millisecond})
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {ClientID}, "client_secret": {ClientSecret},
+		"scope": {GraphResource + "/.default"}}
+	s.Inject(Fault{Service: "entra", Op: "token", Match: TenantID, Times: 1, Status: 429, Code: "AADSTS90055",
+		RetryAfter: 1500 * time.Millisecond})
 	res, err := s.HTTPClient().PostForm(s.entra.TokenURL(TenantID), form)
 	if err != nil {
 		t.Fatal(err)
@@ -347,37 +368,5 @@ func TestEntraFaults(t *testing.T) {
 	}
 	if status, doc := tokenRequest(t, s, TenantID, form); status != 200 {
 		t.Errorf("after the faults: %d %v", status, doc)
-	}
-}
-
-func TestManagedIdentity(t *testing.T) { // not parallel: the environment is the process's
-	s := start(t, Options{})
-	for k, v := range s.ManagedIdentityEnv() {
-		t.Setenv(k, v)
-	}
-	for id, ok := range map[string]bool{"": true, ClientID: true, OtherTenantID: false} {
-		opt := &azidentity.ManagedIdentityCredentialOptions{}
-		if id != "" {
-			opt.ID = azidentity.ClientID(id)
-		}
-		cred, err := azidentity.NewManagedIdentityCredential(opt)
-		if err != nil {
-			t.Fatal(err)
-		}
-		tk, err := cred.GetToken(context.Background(), policy.TokenRequestOptions{Scopes: []string{GraphResource + "/.default"}})
-		if (err == nil) != ok {
-			t.Errorf("%q: %v", id, err)
-			continue
-		}
-		if got, err := s.entra.Verify(tk.Token); ok && (err != nil || !got.HasRole("Mail.Send")) {
-			t.Errorf("%+v %v", got, err)
-		}
-	}
-	res, err := http.Get(s.ControlURL() + "/msi/token?api-version=2019-08-01&resource=" + url.QueryEscape(GraphResource))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if doc := decodeBody(t, res); res.StatusCode != 401 {
-		t.Errorf("without the header: %d %v", res.StatusCode, doc)
 	}
 }

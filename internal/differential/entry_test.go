@@ -62,12 +62,15 @@ func (w *world) submit(ctx context.Context, s *submission) {
 		s.err = w.http(ctx, s)
 	case bySendmail:
 		getenv := func(name string) string {
-			return map[string]string{"POSTINO_SMTP": w.at.SMTP[1], "POSTINO_MAILDROP": filepath.Join(w.dir, "none"), "POSTINO_HOSTNAME": "host.diff.example"}[name]
+			return map[string]string{"POSTINO_SMTP": w.at.SMTP[1], "POSTINO_MAILDROP": filepath.Join(w.dir, "none"),
+				"POSTINO_HOSTNAME": "host.diff.example"}[name]
 		}
-		s.err = said(app.Sendmail(ctx, app.SendmailOptions{Args: []string{"-t", "-i"}, Getenv: getenv, Stdin: bytes.NewReader(s.raw), Stdout: io.Discard}))
+		s.err = said(app.Sendmail(ctx, app.SendmailOptions{Args: []string{"-t", "-i"}, Getenv: getenv, Stdin: bytes.NewReader(s.raw),
+			Stdout: io.Discard}))
 	case bySend:
 		var out bytes.Buffer
-		err := app.Send(ctx, app.SendOptions{ConnectionFile: w.files[s.route], EML: "-", CAFile: w.ca, Stdin: bytes.NewReader(s.raw), Stdout: &out})
+		err := app.Send(ctx, app.SendOptions{ConnectionFile: w.files[s.route], EML: "-", CAFile: w.ca, Stdin: bytes.NewReader(s.raw),
+			Stdout: &out})
 		if s.err = said(err); app.Reported(err) {
 			s.err = refusal{code: fmt.Sprint("exit ", app.ExitCode(err)), text: out.String()}
 		}

@@ -164,7 +164,8 @@ var (
 		{kind: "plain", text: ""},
 		{kind: "received", text: "Received: from a.example by b.example; Sun, 29 Nov 2026 10:00:00 +0100"},
 		{kind: "references", text: "References: " + strings.Repeat("<aaaaaaaaaaaaaaaaaaaa@example.com> ", 60)},
-		{kind: "list", text: "List-Unsubscribe: <https://example.com/u>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\nPrecedence: bulk"},
+		{kind: "list", text: "List-Unsubscribe: <https://example.com/u>\r\n" +
+			"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\nPrecedence: bulk"},
 		{kind: "empty-field", text: "X-Empty:\r\nX-Blank: "},
 		{kind: "dkim", text: "DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=x;\r\n\th=from:to; bh=aaaa; b=bbbb"},
 		{kind: "utf8", text: "X-Nota: perch\u00e9", loose: true},

@@ -111,7 +111,8 @@ func (w *world) connect(t *testing.T, senders []string) {
 		}
 	})
 	w.store = st
-	if _, err := st.PutAPIKey(t.Context(), store.APIKey{Name: "test", Hash: vault.HashKey(w.key), Scopes: []string{"admin"}, CreatedAt: time.Now()}); err != nil {
+	if _, err := st.PutAPIKey(t.Context(), store.APIKey{Name: "test", Hash: vault.HashKey(w.key), Scopes: []string{"admin"},
+		CreatedAt: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	for route, c := range map[string]*adapters.Connection{

@@ -49,7 +49,7 @@ type Provider struct {
 	Permanent, Transient, Throttled, SendAs sandbox.Fault
 }
 
-// Conform gives the adapter on its sandbox to the conformance suite.
+// Conform makes a provider of the conformance suite from an adapter on its sandbox.
 func Conform(t testing.TB, sb *sandbox.Sandbox, a adapters.Adapter, p Provider) *adaptertest.Provider {
 	faults := map[adaptertest.Fault]sandbox.Fault{
 		adaptertest.FaultPermanent: p.Permanent,
@@ -97,7 +97,7 @@ func delivered(t testing.TB, sb *sandbox.Sandbox) (out []adaptertest.Delivered) 
 	return out
 }
 
-// Read gives the bytes of a delivery: sb.Open as they were sent, sb.OpenShown
+// Read returns the bytes of a delivery: sb.Open as they were sent, sb.OpenShown
 // as a recipient sees them.
 func Read(t testing.TB, open func(sandbox.Delivery) (io.ReadCloser, error), d sandbox.Delivery) []byte {
 	t.Helper()

@@ -1,4 +1,4 @@
-// Package control holds what a test tells the sandbox and reads from it: faults,
+// Package control holds what a test gives to the sandbox and reads from it: faults,
 // switches and deliveries, as they stand in the JSON of its HTTP control too.
 package control
 
@@ -36,7 +36,7 @@ type Fault struct {
 	Service     string        `json:"service"`               // entra, graph, upload, google, gmail, smtp
 	Op          string        `json:"op"`                    // see the package comment; empty: any
 	Match       string        `json:"match,omitempty"`       // only this mailbox, login, tenant or subject; case does not matter
-	Times       int           `json:"times"`                 // then it is spent; 0: until Reset
+	Times       int           `json:"times"`                 // then it is used up; 0: until Reset
 	Probability float64       `json:"probability,omitempty"` // 0 means always
 	After       bool          `json:"after,omitempty"`       // act after the message was accepted: the ambiguous case
 	Status      int           `json:"status,omitempty"`      // without it: 400 for a Code, 200 for a Body
@@ -49,8 +49,8 @@ type Fault struct {
 	Delay       time.Duration `json:"delay,omitempty"` // before answering
 }
 
-// Switches are the behaviours that are not known for certain (contracts [S]
-// and [U] rows). In JSON durations are nanoseconds.
+// Switches are the behaviours of providers that are not known for certain; the rows
+// are those of docs/providers.md. In JSON durations are nanoseconds.
 type Switches struct {
 	GraphFrom          string        `json:"graph_from"`            // keep (default), overwrite, deny: B4.5
 	GraphBodyLimit     int64         `json:"graph_body_limit"`      // 4194304 (default) or 4000000: B2

@@ -88,7 +88,7 @@ func writeFile(file string, data []byte) error {
 
 // WriteFederatedToken writes a token of FederatedIssuer for subject
 // (FederatedSubject is the trusted one) to file, good for lifetime from now,
-// as a platform does that renews it. A negative lifetime gives an expired token.
+// as a platform does that renews it. A negative lifetime makes an expired token.
 func (e *Server) WriteFederatedToken(file, subject string, lifetime time.Duration) error {
 	key, _, err := e.federation.get("issuer")
 	if err != nil {
@@ -115,7 +115,7 @@ const clockSkew = 5 * time.Minute
 
 // checkAssertion checks a client assertion: one signed with the application's
 // certificate (contracts A2), or one of the federated issuer (A1.4), which is
-// told by the missing thumbprint. tenantInURL is the tenant as the client wrote it.
+// recognised by the missing thumbprint. tenantInURL is the tenant as the client wrote it.
 func (e *Server) checkAssertion(raw, clientID, tenant, tenantInURL string) *aadError {
 	claims := jwt.MapClaims{}
 	t, _, err := jwt.NewParser().ParseUnverified(raw, claims)
@@ -133,7 +133,8 @@ func (e *Server) checkAssertion(raw, clientID, tenant, tenantInURL string) *aadE
 		return &aadError{90033, "A transient error has occurred. Please try again."}
 	}
 	wrong := func(why string) *aadError {
-		return &aadError{700027, "The certificate with identifier used to sign the client assertion is not registered on application. [Reason - " + why + "] Alternately, review the documentation at https://learn.microsoft.com."}
+		return &aadError{700027, "The certificate with identifier used to sign the client assertion is not registered on application. " +
+			"[Reason - " + why + "] Alternately, review the documentation at https://learn.microsoft.com."}
 	}
 	sum256, sum1 := sha256.Sum256(der), sha1.Sum(der)
 	if !s256 && !sha || s256 && !sameThumbprint(t.Header["x5t#S256"], sum256[:]) || sha && !sameThumbprint(t.Header["x5t"], sum1[:]) {

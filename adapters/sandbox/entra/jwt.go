@@ -13,7 +13,7 @@ import (
 	"github.com/postino-mail/postino/adapters/sandbox/internal/core"
 )
 
-// A Token is what a token of the fake Entra says.
+// A Token is the content of an access token.
 type Token struct {
 	Audience  string // GraphResource or OutlookResource
 	tenant    string

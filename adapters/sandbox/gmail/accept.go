@@ -14,7 +14,7 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
-// A sentMessage is the answer to a send: nothing more is told (contracts C1.9, C1.10).
+// A sentMessage is the answer to a send: Gmail tells no more (contracts C1.9, C1.10).
 type sentMessage struct {
 	ID       string   `json:"id"`
 	ThreadID string   `json:"threadId"`
@@ -112,7 +112,7 @@ func recipientsOf(fields []core.Field, anyOrder bool) ([]string, *apiError) {
 	return out, nil
 }
 
-// RewriteFrom applies contracts C5.1 and C5.2 and gives the From that recipients
+// RewriteFrom applies contracts C5.1 and C5.2 and returns the From that recipients
 // see. Addresses of the mailbox's domain that begin with "alias" are verified
 // send-as addresses.
 func (g *Server) RewriteFrom(m *core.Message, mailbox string, set map[string]string) string {
@@ -156,7 +156,7 @@ func wellFormedID(id string) bool {
 	return len(labels) > 1 && !slices.Contains(labels, "")
 }
 
-// RewriteMessageID applies contracts C5.5 and gives the id that recipients see.
+// RewriteMessageID applies contracts C5.5 and returns the id that recipients see.
 func RewriteMessageID(m *core.Message, set map[string]string) string {
 	given := m.Field("Message-ID")
 	if wellFormedID(given) {

@@ -163,7 +163,7 @@ func (g *Server) broken(c call, err error) {
 		g.tooLarge(c)
 	case errors.Is(err, core.ErrHeaderTooLarge):
 		g.refuse(c, invalidArgument("The message header is too large"))
-	case c.r.Context().Err() != nil: // nobody listens any more
+	case c.r.Context().Err() != nil: // the client is gone
 	default:
 		g.core.Log.Debug("a request to Gmail could not be read", "err", err)
 		g.refuse(c, &apiError{http.StatusBadRequest, "badRequest", "The request body cannot be read"})

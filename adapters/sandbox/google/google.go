@@ -185,7 +185,7 @@ func (g *Server) issue(tok Token) string {
 	return name
 }
 
-// Verify gives what an access token stands for, false when it is unknown or expired.
+// Verify returns what an access token stands for; false when it is unknown or expired.
 func (g *Server) Verify(name string) (Token, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

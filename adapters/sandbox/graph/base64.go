@@ -16,7 +16,7 @@ const base64Chunk = 32 << 10
 // decodeBase64 decodes standard base64, wrapped in lines or not (contracts
 // B1.3). It is stricter than base64.NewDecoder, which takes data after padding,
 // and reads in larger pieces.
-// done gives its memory back: the reader is not to be used afterwards.
+// done releases its memory: the reader is not to be used afterwards.
 func (g *Server) decodeBase64(r io.Reader) (text io.Reader, done func()) {
 	b, ok := g.base64Readers.Get().(*base64Reader)
 	if !ok {
@@ -80,7 +80,7 @@ func (b *base64Reader) fill() {
 	b.held = copy(b.text[:], b.text[whole:n])
 }
 
-// compactLines removes CR and LF in place and gives the new length.
+// compactLines removes CR and LF in place and returns the new length.
 func compactLines(p []byte) int {
 	w := 0
 	for r := 0; r < len(p); {

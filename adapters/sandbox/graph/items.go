@@ -44,7 +44,7 @@ type item struct {
 	sentDate  time.Time
 	deleted   bool
 	summary   summary
-	busy      bool // being sent: nobody else changes it
+	busy      bool // being sent: no one else changes it
 
 	content
 }
@@ -149,7 +149,7 @@ func (m *mailboxes) with(name, id string, now time.Time, do func(*item) *apiErro
 	return do(it)
 }
 
-// find gives copies of the items of a folder ("": all) that match, newest first.
+// find returns copies of the items of a folder ("": all) that match, newest first.
 func (m *mailboxes) find(name, folder, messageID string, now time.Time, match func(item) bool, limit int) []item {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -170,7 +170,7 @@ func (m *mailboxes) find(name, folder, messageID string, now time.Time, match fu
 	return out
 }
 
-// remove deletes the item and gives it, for its files.
+// remove deletes the item and returns it, for its files.
 func (m *mailboxes) remove(name string, it *item) {
 	b := m.box(name)
 	it.deleted = true

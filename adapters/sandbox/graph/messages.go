@@ -171,7 +171,7 @@ func (g *Server) putMIME(c *call) {
 	}
 }
 
-// getMIME gives the content of a draft that was made of MIME.
+// getMIME returns the content of a draft that was made of MIME.
 func (g *Server) getMIME(c *call) {
 	var rc io.ReadCloser
 	if !c.onDraft(func(it *item) *apiError {

@@ -110,7 +110,7 @@ func displayed(values []string) (out []string) {
 }
 
 // deliver checks sender and recipients and records the delivery of the item.
-// The item is submitted afterwards. The caller makes sure that nobody else
+// The item is submitted afterwards. The caller makes sure that no one else
 // uses it.
 func (c *call) deliver(it *item, route string) *apiError {
 	recipients, e := it.recipients()

@@ -124,7 +124,7 @@ type authExchange struct {
 	hasInitial bool
 }
 
-// run gives the login that proved itself. Beside errAuthRefused it is whom the
+// run returns the login that authenticated. With errAuthRefused it is whom the
 // client claimed to be.
 func (x *authExchange) run(mech string) (string, error) {
 	switch mech {
@@ -158,7 +158,7 @@ func (x *authExchange) first() ([]byte, error) {
 // ask sends a challenge and reads the response.
 func (x *authExchange) ask(challenge []byte) ([]byte, error) {
 	c := x.c
-	_, _ = c.bw.WriteString("334 " + base64.StdEncoding.EncodeToString(challenge) + "\r\n") // Flush tells
+	_, _ = c.bw.WriteString("334 " + base64.StdEncoding.EncodeToString(challenge) + "\r\n") // Flush returns an error
 	if !c.flush() {
 		return nil, errAuthGone
 	}

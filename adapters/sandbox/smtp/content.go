@@ -12,7 +12,7 @@ type contentCheck struct {
 	bareLF, bareCR, nul, long bool
 	eightHeader, eightBody    bool
 
-	body bool // behind the header
+	body bool // after the header
 	cr   bool // the byte before was CR
 	n    int  // of the line so far, CR included
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/postino-mail/postino/internal/smtpsyntax"
 )
 
-// data reads a message behind DATA and delivers it.
+// data reads the message after DATA and delivers it.
 func (c *session) data(cmd command) {
 	ready := false
 	c.command("data", func() string {
@@ -178,7 +178,7 @@ func (c *session) senderRefusal(tx *transaction, m *core.Message, style string) 
 	return ""
 }
 
-// A body is a message on its way into the store.
+// A body is a message that is being stored.
 type body struct {
 	check contentCheck
 	in    *core.Incoming

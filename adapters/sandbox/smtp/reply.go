@@ -32,7 +32,7 @@ func (c *session) act(f control.Fault) bool {
 	case text != "":
 		c.reply(text)
 	case f.Body != "":
-		_, _ = c.bw.WriteString(f.Body) // the next flush tells
+		_, _ = c.bw.WriteString(f.Body) // the next flush returns an error
 	case f.After && f.Delay == 0: // accepted, and the client never hears of it
 		c.bw.Reset(io.Discard)
 		c.closing = true
@@ -52,7 +52,7 @@ func (c *session) wait(d time.Duration) bool {
 	for {
 		_, err := c.br.Peek(c.br.Buffered() + 1)
 		switch {
-		case err == nil: // the client speaks on; it will be told later
+		case err == nil: // the client sends more; it is answered later
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return true
 		case errors.Is(err, bufio.ErrBufferFull):
@@ -63,9 +63,9 @@ func (c *session) wait(d time.Duration) bool {
 	}
 }
 
-// deadline gives the client its time for what it says next.
+// deadline gives the client time for what it sends next.
 func (c *session) deadline() {
-	// Fails on a closed connection alone, which the next read tells.
+	// Fails only on a closed connection, and then so does the next read.
 	_ = c.conn.SetReadDeadline(time.Now().Add(idleTimeout))
 }
 

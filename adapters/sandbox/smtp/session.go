@@ -155,7 +155,7 @@ func (c *session) lineLimit(verb string) int {
 }
 
 // tooEarly says what is wrong with bytes that follow the command already (RFC
-// 2920 section 3.1; behind STARTTLS they would be an injection, RFC 3207
+// 2920 section 3.1; after STARTTLS they would be an injection, RFC 3207
 // section 4.2).
 func (c *session) tooEarly(verb string) string {
 	if c.br.Buffered() == 0 || verb == "BDAT" {
@@ -286,7 +286,7 @@ func (c *session) hello(cmd command) string {
 	return strings.Join(lines, "\n")
 }
 
-// mayAuthenticate: not before TLS, where TLS can be had. A STARTTLS port whose
+// mayAuthenticate: not before TLS, where TLS is offered. A STARTTLS port whose
 // STARTTLS is hidden offers AUTH, as a machine in the middle would.
 func (c *session) mayAuthenticate() bool { return c.secure || !c.offers("STARTTLS") }
 

@@ -22,7 +22,7 @@ import (
 
 // Server is a submission server on three ports: STARTTLS, implicit TLS,
 // and plain text. It is a server of its own because a library would repair or
-// overlook what a client must not do (design, "traps").
+// overlook what a client must not do.
 //
 // Fault ops: "connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data"
 // (DATA or the first BDAT), "dot" (the end of a message), "rset", "noop",
@@ -34,12 +34,12 @@ import (
 // Recipients are refused at RCPT by their local part: "anything+550" gets that
 // code (any of 400-599), "once+451" gets it once for each sender and is
 // accepted afterwards. Senders: "deny..." is refused with 554 5.2.252 at the
-// end of the message (contracts D5), "dailylimit..." with 550 5.4.5. In style
+// end of the message, "dailylimit..." with 550 5.4.5. In style
 // "exchange" a sender other than the login, or than an address of the same
 // domain that begins with "alias", is denied too; five denials throttle the
 // mailbox with 550 5.2.252 until Reset.
 //
-// Logins: every address, with the password that SMTPConnection tells, but
+// Logins: every address, with the password that SMTPConnection returns, except
 // those that begin with "unknown"; "noaccess..." is refused tokens.
 type Server struct {
 	core                 *core.Core
@@ -196,7 +196,7 @@ func (v *Server) sentBefore(sender, recipient string) bool {
 	return false
 }
 
-// denied counts a send-as denial and gives how many the login has had.
+// denied counts a send-as denial and returns how many the login has had.
 func (v *Server) denied(login string) int {
 	v.mu.Lock()
 	defer v.mu.Unlock()

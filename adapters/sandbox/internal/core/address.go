@@ -25,8 +25,8 @@ func Normalize(addr string) string {
 	return addr
 }
 
-// HeaderAddresses reads an address list header; groups give their members,
-// an empty group gives none.
+// HeaderAddresses reads an address list header; groups count as their members,
+// an empty group as none.
 func HeaderAddresses(value string) ([]mime.Address, error) {
 	list, err := mime.ParseAddressList(value)
 	if err != nil {

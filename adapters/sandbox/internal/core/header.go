@@ -77,7 +77,7 @@ func FieldName(line []byte) string {
 // A Field is one header field, unfolded and trimmed, not decoded.
 type Field struct{ Name, Value string }
 
-// ParseFields gives the header fields in order. ok is false when a line is no field.
+// ParseFields returns the header fields in order. ok is false when a line is no field.
 func ParseFields(header []byte) (fields []Field, ok bool) {
 	ok = true
 	for line := range bytes.Lines(header) {
@@ -134,7 +134,7 @@ func DecodeWords(v string) string {
 	return out
 }
 
-// rewrite gives the message of rc with header fields dropped and set.
+// rewrite returns the message of rc with header fields dropped and set.
 func rewrite(rc io.ReadCloser, e Edits) io.ReadCloser {
 	pr, pw := io.Pipe()
 	go func() {

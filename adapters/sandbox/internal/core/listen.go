@@ -30,7 +30,7 @@ func (l *listeners) begin() bool {
 	return !l.closed
 }
 
-// ServeTLS serves h with HTTPS on a free port and gives the base URL. HTTP/1.1
+// ServeTLS serves h with HTTPS on a free port and returns the base URL. HTTP/1.1
 // only: a fault must be able to reset the one connection of a request.
 func (c *Core) ServeTLS(h http.Handler) (string, error) {
 	cfg, err := c.ServerTLS()

@@ -13,7 +13,7 @@ import (
 // MaxHeader is how much of a message may be header.
 const MaxHeader = 1 << 20
 
-// ErrHeaderTooLarge says that the header does not end within maxHeader.
+// ErrHeaderTooLarge says that the header does not end within MaxHeader.
 var ErrHeaderTooLarge = errors.New("the message header is too large")
 
 // A Message is what a client handed over, read once. Small ones are in memory,

@@ -17,7 +17,7 @@ func (c *Core) Configure(change func(*control.Switches)) {
 	c.set = next
 }
 
-// Switches gives them as they are now; SMTPHide is not to be written to.
+// Switches returns them as they are now; SMTPHide is not to be written to.
 func (c *Core) Switches() control.Switches {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
