@@ -18,7 +18,7 @@ type storedConnection struct {
 
 const connectionColumns = `SELECT doc, sealed FROM connections`
 
-func (r Records) scanConnection(sc Scan) (storedConnection, error) {
+func (r Ports) scanConnection(sc Scan) (storedConnection, error) {
 	var doc, sealed string
 	if err := sc(&doc, &sealed); err != nil {
 		return storedConnection{}, err
@@ -27,7 +27,7 @@ func (r Records) scanConnection(sc Scan) (storedConnection, error) {
 	return storedConnection{c, []byte(sealed)}, err
 }
 
-func (r Records) connection(ctx context.Context, cond, arg string) (*gateway.Connection, error) {
+func (r Ports) connection(ctx context.Context, cond, arg string) (*gateway.Connection, error) {
 	c, err := r.scanConnection(func(dst ...any) error { return r.DB.Read(ctx, connectionColumns+cond, []any{arg}, dst...) })
 	if err != nil {
 		return nil, err
@@ -35,7 +35,7 @@ func (r Records) connection(ctx context.Context, cond, arg string) (*gateway.Con
 	return c.Connection, nil
 }
 
-func (r Records) connections(ctx context.Context, cond string, args ...any) (out []*gateway.Connection, err error) {
+func (r Ports) connections(ctx context.Context, cond string, args ...any) (out []*gateway.Connection, err error) {
 	err = r.DB.List(ctx, connectionColumns+cond, args, func() { out = nil }, func(sc Scan) error {
 		c, err := r.scanConnection(sc)
 		out = append(out, c.Connection)
@@ -48,22 +48,22 @@ func (r Records) connections(ctx context.Context, cond string, args ...any) (out
 }
 
 // Connection implements store.Connections.
-func (r Records) Connection(ctx context.Context, id string) (*gateway.Connection, error) {
+func (r Ports) Connection(ctx context.Context, id string) (*gateway.Connection, error) {
 	return r.connection(ctx, ` WHERE id = $1`, id)
 }
 
 // ConnectionNamed implements store.Connections.
-func (r Records) ConnectionNamed(ctx context.Context, name string) (*gateway.Connection, error) {
+func (r Ports) ConnectionNamed(ctx context.Context, name string) (*gateway.Connection, error) {
 	return r.connection(ctx, ` WHERE name_key = $1`, Fold(name))
 }
 
 // Connections implements store.Connections.
-func (r Records) Connections(ctx context.Context) ([]*gateway.Connection, error) {
+func (r Ports) Connections(ctx context.Context) ([]*gateway.Connection, error) {
 	return r.connections(ctx, ` ORDER BY name_key`)
 }
 
 // ConnectionsByID implements store.Connections.
-func (r Records) ConnectionsByID(ctx context.Context, ids []string) ([]*gateway.Connection, error) {
+func (r Ports) ConnectionsByID(ctx context.Context, ids []string) ([]*gateway.Connection, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -84,7 +84,7 @@ func params(first, n int) string {
 }
 
 // ConnectionRevisions implements store.Connections.
-func (r Records) ConnectionRevisions(ctx context.Context) (out map[string]int64, err error) {
+func (r Ports) ConnectionRevisions(ctx context.Context) (out map[string]int64, err error) {
 	reset := func() { out = map[string]int64{} }
 	reset()
 	err = r.DB.List(ctx, `SELECT id, revision FROM connections`, nil, reset, func(sc Scan) error {
@@ -98,15 +98,15 @@ func (r Records) ConnectionRevisions(ctx context.Context) (out map[string]int64,
 }
 
 // ConnectionsVersion implements store.Connections.
-func (r Records) ConnectionsVersion(ctx context.Context) (int64, error) {
+func (r Ports) ConnectionsVersion(ctx context.Context) (int64, error) {
 	return r.version(ctx, connectionsVersion)
 }
 
-// WriteConnection stores c, whose ID is set, in a transaction that nobody else
+// writeConnection stores c, whose ID is set, in a transaction that nobody else
 // who writes connections runs at the same time. It counts the revision up, and
 // forgets the connection's state: somebody has looked at it, and what was wrong
 // may be right now.
-func (r Records) WriteConnection(t Tx, c *gateway.Connection) error {
+func (r Ports) writeConnection(t Tx, c *gateway.Connection) error {
 	var old storedConnection
 	var others []storedConnection // what bears on c: its name, or that it is the default
 	name := Fold(c.Name)
@@ -159,7 +159,7 @@ func isDefault(c *gateway.Connection) bool {
 }
 
 // setConnection writes c over one whose sealed secrets were old.
-func (r Records) setConnection(t Tx, c *gateway.Connection, old []byte) error {
+func (r Ports) setConnection(t Tx, c *gateway.Connection, old []byte) error {
 	doc, sealed, err := store.SealConnection(c, r.Sealer, old)
 	if err != nil {
 		return err
@@ -171,9 +171,9 @@ func (r Records) setConnection(t Tx, c *gateway.Connection, old []byte) error {
 	return err
 }
 
-// RemoveConnection removes a connection in a transaction in which nothing that
+// removeConnection removes a connection in a transaction in which nothing that
 // is queued on it is claimed; ErrInUse while something needs it.
-func (r Records) RemoveConnection(t Tx, id string) error {
+func (r Ports) removeConnection(t Tx, id string) error {
 	var used bool
 	// A connection's subqueues are few; what is sending, or held, is little
 	// beside what is sent. The conditions are those of the partial indices.
@@ -212,7 +212,7 @@ func noteEdit(t Tx, ids ...string) error {
 }
 
 // ConnectionEdits implements store.Connections.
-func (r Records) ConnectionEdits(ctx context.Context, since int64) (store.Edits, error) {
+func (r Ports) ConnectionEdits(ctx context.Context, since int64) (store.Edits, error) {
 	var version int64
 	var log string
 	err := r.DB.Read(ctx, `SELECT CAST(value AS BIGINT), coalesce((SELECT value FROM settings WHERE name = $2), '') FROM settings WHERE `+
@@ -230,7 +230,7 @@ func forgetState(t Tx, id string) error {
 }
 
 // ConnectionState implements store.Connections.
-func (r Records) ConnectionState(ctx context.Context, id string) (store.ConnectionState, error) {
+func (r Ports) ConnectionState(ctx context.Context, id string) (store.ConnectionState, error) {
 	var doc string
 	err := r.DB.Read(ctx, `SELECT doc FROM connection_states WHERE connection = $1`, []any{id}, &doc)
 	if errors.Is(err, store.ErrNotFound) {
@@ -243,7 +243,7 @@ func (r Records) ConnectionState(ctx context.Context, id string) (store.Connecti
 }
 
 // ConnectionStates implements store.Connections.
-func (r Records) ConnectionStates(ctx context.Context) (out []store.ConnectionState, err error) {
+func (r Ports) ConnectionStates(ctx context.Context) (out []store.ConnectionState, err error) {
 	q := `SELECT connection, doc FROM connection_states ORDER BY connection`
 	err = r.DB.List(ctx, q, nil, func() { out = nil }, func(sc Scan) error {
 		var id, doc string

@@ -34,6 +34,13 @@ type DB interface {
 	// Do runs f in a transaction and returns when it is durable. f may run more
 	// than once; an error of f undoes what it wrote.
 	Do(ctx context.Context, f func(Tx) error) error
+	// Work runs f in a transaction, shared with other calls. f may run more than
+	// once, each time with everything loaded again; a KeptError keeps what it wrote.
+	Work(ctx context.Context, n Needs, f func(Work) error) error
+	// Settle is Work for a settlement, which stores messages too.
+	Settle(ctx context.Context, s *Settlement) error
+	// Page is store.Admin's List.
+	Page(ctx context.Context, r store.ListRequest) (store.Page, error)
 	// Edited tells the caches of all nodes that a connection, a client or a key
 	// has changed.
 	Edited()

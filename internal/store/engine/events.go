@@ -9,7 +9,7 @@ import (
 )
 
 // Events implements store.Events.
-func (r Records) Events(ctx context.Context, after int64, limit int, client string, types []string) (out []store.Event, err error) {
+func (r Ports) Events(ctx context.Context, after int64, limit int, client string, types []string) (out []store.Event, err error) {
 	q, args := `SELECT seq, type, at, client, message, delivery, data FROM events WHERE seq > $1`, []any{after}
 	if client != "" {
 		args = append(args, client)

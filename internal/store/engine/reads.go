@@ -7,7 +7,7 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 )
 
-func (r Records) deliveries(ctx context.Context, q string, args ...any) (out []DeliveryRow, err error) {
+func (r Ports) deliveries(ctx context.Context, q string, args ...any) (out []DeliveryRow, err error) {
 	err = r.DB.List(ctx, `SELECT `+r.Schema.Delivery+q, args, func() { out = nil }, func(sc Scan) error {
 		var row DeliveryRow
 		if err := sc(r.Schema.Columns(&row)...); err != nil {
@@ -20,7 +20,7 @@ func (r Records) deliveries(ctx context.Context, q string, args ...any) (out []D
 	return out, err
 }
 
-func (r Records) delivery(ctx context.Context, id store.ID) (*DeliveryRow, error) {
+func (r Ports) delivery(ctx context.Context, id store.ID) (*DeliveryRow, error) {
 	rows, err := r.deliveries(ctx, ` FROM deliveries d`+r.Schema.Tables+` WHERE d.id = $1`, r.Schema.ID(id))
 	if err == nil && len(rows) == 0 {
 		err = store.ErrNotFound
@@ -32,7 +32,7 @@ func (r Records) delivery(ctx context.Context, id store.ID) (*DeliveryRow, error
 }
 
 // Delivery implements store.Admin.
-func (r Records) Delivery(ctx context.Context, id store.ID) (*store.Delivery, error) {
+func (r Ports) Delivery(ctx context.Context, id store.ID) (*store.Delivery, error) {
 	row, err := r.delivery(ctx, id)
 	if err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func (r Records) Delivery(ctx context.Context, id store.ID) (*store.Delivery, er
 }
 
 // Deliveries implements store.Admin.
-func (r Records) Deliveries(ctx context.Context, message store.ID) (out []store.Delivery, err error) {
+func (r Ports) Deliveries(ctx context.Context, message store.ID) (out []store.Delivery, err error) {
 	rows, err := r.deliveries(ctx, ` FROM deliveries d`+r.Schema.Tables+` WHERE `+r.Schema.Of+` ORDER BY `+r.Schema.Order, r.Schema.ID(message))
 	for i := range rows {
 		out = append(out, rows[i].D)
@@ -50,7 +50,7 @@ func (r Records) Deliveries(ctx context.Context, message store.ID) (out []store.
 }
 
 // Deadlines implements store.Queue.
-func (r Records) Deadlines(ctx context.Context, now time.Time, n int) (due []store.Delivery, next time.Time, err error) {
+func (r Ports) Deadlines(ctx context.Context, now time.Time, n int) (due []store.Delivery, next time.Time, err error) {
 	open := ` FROM deliveries` + r.Schema.By("deliveries_deadline") + ` WHERE (state <= 1 OR state = 3) AND deadline_at `
 	rows, err := r.deliveries(ctx, ` FROM (SELECT *`+open+`<= $1 ORDER BY deadline_at LIMIT $2) d`+r.Schema.Tables+` ORDER BY d.deadline_at`, Micros(now), n)
 	if err != nil {
@@ -65,7 +65,7 @@ func (r Records) Deadlines(ctx context.Context, now time.Time, n int) (due []sto
 }
 
 // Attempts implements store.Admin.
-func (r Records) Attempts(ctx context.Context, id store.ID) (out []store.Attempt, err error) {
+func (r Ports) Attempts(ctx context.Context, id store.ID) (out []store.Attempt, err error) {
 	row, err := r.delivery(ctx, id)
 	if err != nil {
 		return nil, err
@@ -91,7 +91,7 @@ func (r Records) Attempts(ctx context.Context, id store.ID) (out []store.Attempt
 }
 
 // Message implements store.Messages.
-func (r Records) Message(ctx context.Context, id store.ID) (*store.Message, error) {
+func (r Ports) Message(ctx context.Context, id store.ID) (*store.Message, error) {
 	var row MessageRow
 	q := `SELECT ` + MessageColumns + ` FROM messages m WHERE m.id = $1`
 	if err := r.DB.Read(ctx, q, []any{r.Schema.ID(id)}, row.Columns(r.Schema.To)...); err != nil {
@@ -102,7 +102,7 @@ func (r Records) Message(ctx context.Context, id store.ID) (*store.Message, erro
 }
 
 // Leases implements store.Queue.
-func (r Records) Leases(ctx context.Context, node string, before time.Time) (out []store.Lease, err error) {
+func (r Ports) Leases(ctx context.Context, node string, before time.Time) (out []store.Lease, err error) {
 	err = r.DB.List(ctx, `SELECT d.id, d.epoch, d.attempts, d.node FROM deliveries d`+r.Schema.By("deliveries_leased")+` WHERE d.state = 2 AND d.since < $2
 		AND (d.node = $1 OR NOT EXISTS (SELECT 1 FROM nodes n WHERE n.name = d.node AND n.until_at < $3)) ORDER BY d.id`,
 		[]any{node, Micros(before), Never()}, func() { out = nil }, func(sc Scan) error {
@@ -129,7 +129,7 @@ func scanLaneRecord(sc Scan, more ...any) (*store.Lane, error) {
 }
 
 // Lane implements store.Lanes.
-func (r Records) Lane(ctx context.Context, key string) (*store.Lane, error) {
+func (r Ports) Lane(ctx context.Context, key string) (*store.Lane, error) {
 	out, err := r.lanes(ctx, ` WHERE key = $1`, key)
 	if err == nil && len(out) == 0 {
 		err = store.ErrNotFound
@@ -141,11 +141,11 @@ func (r Records) Lane(ctx context.Context, key string) (*store.Lane, error) {
 }
 
 // Lanes implements store.Lanes.
-func (r Records) Lanes(ctx context.Context, after string, limit int) ([]store.Lane, error) {
+func (r Ports) Lanes(ctx context.Context, after string, limit int) ([]store.Lane, error) {
 	return r.lanes(ctx, ` WHERE key > $1 ORDER BY key LIMIT $2`, after, limit)
 }
 
-func (r Records) lanes(ctx context.Context, cond string, args ...any) (out []store.Lane, err error) {
+func (r Ports) lanes(ctx context.Context, cond string, args ...any) (out []store.Lane, err error) {
 	err = r.DB.List(ctx, laneQuery+cond, args, func() { out = nil }, func(sc Scan) error {
 		l, err := scanLaneRecord(sc)
 		if err == nil {
@@ -157,7 +157,7 @@ func (r Records) lanes(ctx context.Context, cond string, args ...any) (out []sto
 }
 
 // Waiting implements store.Lanes.
-func (r Records) Waiting(ctx context.Context) (out []store.Waiting, err error) {
+func (r Ports) Waiting(ctx context.Context) (out []store.Waiting, err error) {
 	err = r.DB.List(ctx, `SELECT `+LaneColumns+`, n, due, connection FROM
 		(SELECT lane, connection, CAST(sum(queued) AS BIGINT) AS n, min(due_at) AS due FROM flows WHERE queued > 0
 		GROUP BY lane, connection) w JOIN lanes ON lanes.id = w.lane`, nil, func() { out = nil }, func(sc Scan) error {
@@ -176,15 +176,15 @@ func (r Records) Waiting(ctx context.Context) (out []store.Waiting, err error) {
 // chooses: a million of them must not stop the submissions.
 const actChunk = 500
 
-// Act implements store.Admin. act does it with the deliveries named in one
-// transaction, list is the store's.
-func Act(ctx context.Context, a store.Action, list func(context.Context, store.ListRequest) (store.Page, error),
-	act func(context.Context, store.Action, []store.ID) (store.ActionResult, error)) (all store.ActionResult, err error) {
+// act has do change the deliveries that are named, or those that a filter
+// chooses, part by part.
+func act(ctx context.Context, a store.Action, list func(context.Context, store.ListRequest) (store.Page, error),
+	do func([]store.ID) (store.ActionResult, error)) (all store.ActionResult, err error) {
 	if err := a.Prepare(); err != nil {
 		return all, err
 	}
 	if len(a.Deliveries) > 0 {
-		return act(ctx, a, a.Deliveries)
+		return do(a.Deliveries)
 	}
 	req := store.ListRequest{Filter: a.Filter, Limit: actChunk, Oldest: true}
 	for {
@@ -199,7 +199,7 @@ func Act(ctx context.Context, a store.Action, list func(context.Context, store.L
 		if rest := a.Max - all.Changed - all.Skipped; len(ids) > rest {
 			ids, all.More, p.Next = ids[:rest], true, ""
 		}
-		res, err := act(ctx, a, ids)
+		res, err := do(ids)
 		if err != nil {
 			return all, err
 		}
@@ -214,7 +214,7 @@ func Act(ctx context.Context, a store.Action, list func(context.Context, store.L
 
 // Page reads one page with a query for r.Limit+1 deliveries and their messages;
 // mark is where the next page begins after the last row.
-func (r Records) Page(ctx context.Context, limit int, q string, args []any, mark func(*DeliveryRow) string) (store.Page, error) {
+func (r Ports) Page(ctx context.Context, limit int, q string, args []any, mark func(*DeliveryRow) string) (store.Page, error) {
 	var p store.Page
 	var last DeliveryRow
 	err := r.DB.List(ctx, q, args, func() { p = store.Page{} }, func(sc Scan) error {

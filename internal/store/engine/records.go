@@ -9,13 +9,15 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 )
 
-// Records implements the ports on what people set up: store.Clients,
+// Ports implements the ports on what people set up: store.Clients,
 // store.Settings, and the reading half of store.Connections. Secrets are
 // sealed by Sealer; nil: none can be stored.
-type Records struct {
+type Ports struct {
 	DB     DB
 	Schema Schema
 	Sealer store.Sealer
+	Marks  *store.Marks    // of acceptances that were heard of
+	Stop   <-chan struct{} // closed when marks are not written any more
 }
 
 // The settings that count changes, for caches to compare, and the log of whose
@@ -157,33 +159,33 @@ func bump(t Tx, name string) error {
 	return err
 }
 
-func (r Records) version(ctx context.Context, name string) (v int64, err error) {
+func (r Ports) version(ctx context.Context, name string) (v int64, err error) {
 	err = r.DB.Read(ctx, `SELECT CAST(value AS BIGINT) FROM settings WHERE name = $1`, []any{name}, &v)
 	return v, err
 }
 
 // Client implements store.Clients.
-func (r Records) Client(ctx context.Context, id string) (*store.Client, error) {
+func (r Ports) Client(ctx context.Context, id string) (*store.Client, error) {
 	return clients().get(ctx, r.DB, "id", id)
 }
 
 // ClientNamed implements store.Clients.
-func (r Records) ClientNamed(ctx context.Context, name string) (*store.Client, error) {
+func (r Ports) ClientNamed(ctx context.Context, name string) (*store.Client, error) {
 	return clients().get(ctx, r.DB, "lookup", Fold(name))
 }
 
 // Clients implements store.Clients.
-func (r Records) Clients(ctx context.Context) ([]store.Client, error) {
+func (r Ports) Clients(ctx context.Context) ([]store.Client, error) {
 	return clients().all(ctx, r.DB)
 }
 
 // PutClient implements store.Clients.
-func (r Records) PutClient(ctx context.Context, c store.Client) (*store.Client, error) {
+func (r Ports) PutClient(ctx context.Context, c store.Client) (*store.Client, error) {
 	return clients().put(ctx, r.DB, c)
 }
 
 // DeleteClient implements store.Clients.
-func (r Records) DeleteClient(ctx context.Context, id string) error {
+func (r Ports) DeleteClient(ctx context.Context, id string) error {
 	return clients().edit(ctx, r.DB, func(t Tx) error {
 		if err := clients().remove(t, id); err != nil {
 			return err
@@ -213,17 +215,17 @@ func (r Records) DeleteClient(ctx context.Context, id string) error {
 }
 
 // ClientsVersion implements store.Clients.
-func (r Records) ClientsVersion(ctx context.Context) (int64, error) {
+func (r Ports) ClientsVersion(ctx context.Context) (int64, error) {
 	return r.version(ctx, clientsVersion)
 }
 
 // APIKeyByHash implements store.Clients.
-func (r Records) APIKeyByHash(ctx context.Context, hash string) (*store.APIKey, error) {
+func (r Ports) APIKeyByHash(ctx context.Context, hash string) (*store.APIKey, error) {
 	return apiKeys().get(ctx, r.DB, "lookup", hash)
 }
 
 // APIKeys implements store.Clients.
-func (r Records) APIKeys(ctx context.Context, client string) ([]store.APIKey, error) {
+func (r Ports) APIKeys(ctx context.Context, client string) ([]store.APIKey, error) {
 	all, err := apiKeys().all(ctx, r.DB)
 	if err != nil || client == "" {
 		return all, err
@@ -238,17 +240,17 @@ func (r Records) APIKeys(ctx context.Context, client string) ([]store.APIKey, er
 }
 
 // PutAPIKey implements store.Clients.
-func (r Records) PutAPIKey(ctx context.Context, k store.APIKey) (*store.APIKey, error) {
+func (r Ports) PutAPIKey(ctx context.Context, k store.APIKey) (*store.APIKey, error) {
 	return apiKeys().put(ctx, r.DB, k)
 }
 
 // DeleteAPIKey implements store.Clients.
-func (r Records) DeleteAPIKey(ctx context.Context, id string) error {
+func (r Ports) DeleteAPIKey(ctx context.Context, id string) error {
 	return apiKeys().edit(ctx, r.DB, func(t Tx) error { return apiKeys().remove(t, id) })
 }
 
 // TouchAPIKey implements store.Clients.
-func (r Records) TouchAPIKey(ctx context.Context, id string, when time.Time) error {
+func (r Ports) TouchAPIKey(ctx context.Context, id string, when time.Time) error {
 	return r.DB.Do(ctx, func(t Tx) error {
 		var doc string
 		if err := t.Row(`SELECT doc FROM api_keys WHERE id = $1`+t.Lock(), []any{id}, &doc); err != nil {
@@ -264,21 +266,21 @@ func (r Records) TouchAPIKey(ctx context.Context, id string, when time.Time) err
 }
 
 // Webhook implements store.Events.
-func (r Records) Webhook(ctx context.Context, id string) (*store.Webhook, error) {
+func (r Ports) Webhook(ctx context.Context, id string) (*store.Webhook, error) {
 	return webhooks().get(ctx, r.DB, "id", id)
 }
 
 // Webhooks implements store.Events.
-func (r Records) Webhooks(ctx context.Context) ([]store.Webhook, error) {
+func (r Ports) Webhooks(ctx context.Context) ([]store.Webhook, error) {
 	return webhooks().all(ctx, r.DB)
 }
 
 // PutWebhook implements store.Events.
-func (r Records) PutWebhook(ctx context.Context, w store.Webhook) (*store.Webhook, error) {
+func (r Ports) PutWebhook(ctx context.Context, w store.Webhook) (*store.Webhook, error) {
 	return webhooks().put(ctx, r.DB, w)
 }
 
 // DeleteWebhook implements store.Events.
-func (r Records) DeleteWebhook(ctx context.Context, id string) error {
+func (r Ports) DeleteWebhook(ctx context.Context, id string) error {
 	return webhooks().edit(ctx, r.DB, func(t Tx) error { return webhooks().remove(t, id) })
 }

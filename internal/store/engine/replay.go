@@ -9,7 +9,7 @@ import (
 
 // Begin implements store.Replays. Whoever comes second waits until the first
 // has committed.
-func (r Records) Begin(ctx context.Context, now time.Time, k store.Idempotency) (answer []byte, err error) {
+func (r Ports) Begin(ctx context.Context, now time.Time, k store.Idempotency) (answer []byte, err error) {
 	err = r.DB.Do(ctx, func(t Tx) error {
 		answer = nil
 		request := k.Request
@@ -34,7 +34,7 @@ func (r Records) Begin(ctx context.Context, now time.Time, k store.Idempotency) 
 }
 
 // End implements store.Replays.
-func (r Records) End(ctx context.Context, k store.Idempotency, answer []byte) error {
+func (r Ports) End(ctx context.Context, k store.Idempotency, answer []byte) error {
 	if answer == nil {
 		return r.exec(ctx, `DELETE FROM idempotency WHERE client = $1 AND key = $2 AND answer = ''`, k.Client, r.Schema.Key(k.Key))
 	}

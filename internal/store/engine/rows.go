@@ -15,6 +15,9 @@ type Schema struct {
 	// Order is by which columns deliveries lie in the order of their making; Of
 	// is the condition that they are of the message with the id $1.
 	Order, Of string
+	// OfMessage is the condition that a delivery d is of the message m, MessageSeq
+	// the key of its row.
+	OfMessage, MessageSeq string
 	// By has a table be read by an index, where the database lets one say so.
 	By func(index string) string
 	// ID is an id as an argument, To where a column with one is scanned to, and

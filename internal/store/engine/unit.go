@@ -83,6 +83,13 @@ type Work interface {
 	// Hold returns what keeps a connection back, WriteState its state anew.
 	Hold(connection string) (*ConnectionHold, error)
 	WriteState(st store.ConnectionState) error
+	// Kept says of each final delivery, and of others where it is known, whether
+	// the bytes of its message are there, and keeps a purge from them.
+	Kept(rows []*DeliveryRow) (map[store.ID]bool, error)
+	// Append has events written.
+	Append(ev []store.NewEvent)
+	// Records is the transaction for statements of the engine's own.
+	Records() Tx
 	// Wake notes that something may be claimable, or due earlier.
 	Wake()
 }
@@ -348,10 +355,10 @@ func Transit(w Work, st *store.Transition, r *DeliveryRow) error {
 	return nil
 }
 
-// ActOn does the verb with deliveries. kept says of a message, where it is
+// actOn does the verb with deliveries. kept says of a message, where it is
 // known, whether its bytes are there; a final delivery whose message it does
 // not know was purged meanwhile.
-func ActOn(w Work, a store.Action, rows []*DeliveryRow, kept map[store.ID]bool) (res store.ActionResult, err error) {
+func actOn(w Work, a store.Action, rows []*DeliveryRow, kept map[store.ID]bool) (res store.ActionResult, err error) {
 	for _, r := range rows {
 		has, known := kept[r.D.ID]
 		if r.D.State.Final() && !known || a.Verb == store.DoRetry && known && !has || !a.Applies(&r.D) {

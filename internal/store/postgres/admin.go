@@ -107,14 +107,9 @@ func (s *Store) List(ctx context.Context, r store.ListRequest) (store.Page, erro
 	return s.Page(ctx, r.Limit, q, w.args, func(r *engine.DeliveryRow) string { return r.D.ID.String() })
 }
 
-// Act implements store.Admin.
-func (s *Store) Act(ctx context.Context, a store.Action) (store.ActionResult, error) {
-	return engine.Act(ctx, a, s.List, s.act)
-}
-
-// keptMessages locks the messages of final deliveries against a purge and says
+// Kept implements engine.Work: it locks the messages of final deliveries against a purge and says
 // of each that is still there whether its bytes are.
-func (t *tx) keptMessages(ctx context.Context, rows []*deliveryRow) (map[store.ID]bool, error) {
+func (t unit) Kept(rows []*deliveryRow) (map[store.ID]bool, error) {
 	var ids [][16]byte
 	for _, r := range rows {
 		if r.D.State.Final() {
@@ -124,7 +119,7 @@ func (t *tx) keptMessages(ctx context.Context, rows []*deliveryRow) (map[store.I
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	found, err := t.conn.Query(ctx, `SELECT id, kept FROM messages WHERE id = ANY($1) ORDER BY id FOR KEY SHARE`, ids)
+	found, err := t.conn.Query(t.ctx, `SELECT id, kept FROM messages WHERE id = ANY($1) ORDER BY id FOR KEY SHARE`, ids)
 	if err != nil {
 		return nil, dbErr(err)
 	}
@@ -142,26 +137,4 @@ func (t *tx) keptMessages(ctx context.Context, rows []*deliveryRow) (map[store.I
 		}
 	}
 	return kept, dbErr(err)
-}
-
-func (s *Store) act(ctx context.Context, a store.Action, ids []store.ID) (res store.ActionResult, err error) {
-	err = s.do(ctx, func(n *needs) { n.deliveries = append(n.deliveries, idList(ids...)...) }, func(ctx context.Context, t *tx) error {
-		res = store.ActionResult{}
-		var rows []*deliveryRow
-		for _, id := range ids {
-			switch r := t.deliveries[id]; {
-			case r != nil:
-				rows = append(rows, r)
-			case len(a.Deliveries) > 0:
-				return store.ErrNotFound
-			} // else purged since it was chosen
-		}
-		kept, err := t.keptMessages(ctx, rows)
-		if err != nil {
-			return err
-		}
-		res, err = engine.ActOn(unit{ctx, t}, a, rows, kept)
-		return err
-	})
-	return res, err
 }

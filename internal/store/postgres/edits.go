@@ -29,11 +29,3 @@ func (s *Store) edited() {
 	s.watchers.tell()
 	s.bell.tellEdit()
 }
-
-// edit is edited after a change that was made; it gives back err.
-func (s *Store) edit(err error) error {
-	if err == nil {
-		s.edited()
-	}
-	return err
-}

@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"context"
 	"errors"
 	"time"
 
@@ -17,28 +16,6 @@ var errLookAgain = errors.New("look again whether the first acceptance is unhear
 
 // lookAgainAfter is when marks that were on their way have been written.
 const lookAgainAfter = 3 * store.HeardWithin
-
-// Heard implements store.Submitter.
-func (s *Store) Heard(rs ...store.Receipt) {
-	if s.marks.Add(rs...) {
-		s.marks.Flush(s.life.Done(), s.writeMarks)
-	}
-}
-
-// writeMarks is a transaction with nothing of its own: the marks go with any.
-func (s *Store) writeMarks() error {
-	return s.do(context.Background(), nil, func(context.Context, *tx) error { return nil })
-}
-
-// closeMarks writes what waits: what is not written stays unheard.
-func (s *Store) closeMarks() {
-	if !s.marks.Due() {
-		return
-	}
-	if err := s.writeMarks(); err != nil {
-		s.opt.Log.Warn("it was not noted of which messages the clients have heard", "err", err)
-	}
-}
 
 // An identityNeed is a message that may have been accepted before.
 type identityNeed struct {

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
@@ -12,30 +11,11 @@ import (
 
 // Release implements store.Queue.
 func (s *Store) Release(ctx context.Context, now time.Time, leases []store.Lease) error {
-	now = store.Micro(now)
-	return s.do(ctx, func(n *needs) {
-		for _, le := range leases {
-			n.deliveries = append(n.deliveries, le.Delivery)
-		}
-	}, func(ctx context.Context, t *tx) error {
-		for _, le := range leases {
-			s.inLane.Delete(le.Delivery)
-			s.recent.released(le.Delivery)
-		}
-		return engine.Release(unit{ctx, t}, now, leases)
-	})
-}
-
-// Finish implements store.Queue.
-func (s *Store) Finish(ctx context.Context, f store.Finish) error {
-	f.Transition.Delivery, f.Transition.Epoch = f.Lease.Delivery, f.Lease.Epoch
-	f.Outcome.EndedAt = store.Micro(f.Outcome.EndedAt)
-	return s.step(ctx, f.Transition, func(w unit, st *store.Transition) (*deliveryRow, error) {
-		if r := w.deliveries[f.Lease.Delivery]; r != nil {
-			s.claimed.Take(r.D.Message) // from here on retention may remove it
-		}
-		return engine.Finish(w, st.Now, &f)
-	})
+	for _, le := range leases {
+		s.inLane.Delete(le.Delivery)
+		s.recent.released(le.Delivery)
+	}
+	return s.Ports.Release(ctx, now, leases)
 }
 
 // Attempt implements engine.Work; it notes a line of the ledger, over an
@@ -74,37 +54,24 @@ func (t unit) Line(r *deliveryRow, no int) (l engine.AttemptRow, err error) {
 	return l, dbErr(err)
 }
 
-// Transition implements store.Queue.
-func (s *Store) Transition(ctx context.Context, st store.Transition) error {
-	return s.step(ctx, st, func(w unit, st *store.Transition) (*deliveryRow, error) { return engine.Unleased(w, st) })
-}
-
 // errMoved: the delivery is on another connection than was read before.
 var errMoved = errors.New("the delivery has moved")
 
-// step takes st with the delivery that get gives, all in one transaction.
-func (s *Store) step(ctx context.Context, st store.Transition, get func(unit, *store.Transition) (*deliveryRow, error)) error {
-	if err := st.Check(); err != nil {
-		return err
-	}
-	st.Now = store.Micro(st.Now)
-	sub := store.Submission{Now: st.Now, Messages: st.Messages}
-	if err := sub.Prepare(); err != nil {
-		return fmt.Errorf("a notification: %w", err)
-	}
-	msgs, err := s.ready(st.Now, sub.Messages)
+// settle takes a transition in a transaction shared with others.
+func (s *Store) settle(ctx context.Context, st *engine.Settlement) error {
+	msgs, err := s.ready(st.Now, st.Notifications.Messages)
 	if err != nil {
 		return err
 	}
 	for range tries {
-		if err = s.stepOnce(ctx, &st, &sub, msgs, get); !errors.Is(err, errMoved) {
+		if err = s.settleOnce(ctx, st, msgs); !errors.Is(err, errMoved) {
 			return err
 		}
 	}
 	return err
 }
 
-func (s *Store) stepOnce(ctx context.Context, st *store.Transition, sub *store.Submission, msgs []newMessage, get func(unit, *store.Transition) (*deliveryRow, error)) error {
+func (s *Store) settleOnce(ctx context.Context, st *engine.Settlement, msgs []newMessage) error {
 	var connection string
 	if st.Connection != nil { // its lock comes before those of lanes, so its name must be known before
 		if err := s.read(ctx, `SELECT f.connection FROM deliveries d JOIN flows f ON f.id = d.flow WHERE d.id = $1`, []any{[16]byte(st.Delivery)}, &connection); err != nil {
@@ -116,21 +83,19 @@ func (s *Store) stepOnce(ctx context.Context, st *store.Transition, sub *store.S
 		if st.Connection != nil {
 			n.gate(connection)
 		}
-		needSubmit(n, sub, msgs)
+		needSubmit(n, &st.Notifications, msgs)
 	}, run: func(ctx context.Context, t *tx) error {
 		if r := t.deliveries[st.Delivery]; r != nil && st.Connection != nil && r.D.Route.Connection != connection {
 			return errMoved
 		}
-		w := unit{ctx, t}
-		r, err := get(w, st)
-		if err != nil {
-			return err
+		if r := t.deliveries[st.Delivery]; r != nil {
+			s.claimed.Take(r.D.Message) // from here on retention may remove it
 		}
-		if err := engine.Transit(w, st, r); err != nil {
+		if err := st.Settle(unit{ctx, t}); err != nil {
 			return err
 		}
 		if len(msgs) > 0 {
-			if _, err := t.submit(sub, msgs, false); err != nil {
+			if _, err := t.submit(&st.Notifications, msgs, false); err != nil {
 				return err
 			}
 		}

@@ -213,17 +213,3 @@ func reap(w unit, now time.Time) (reaped int, err error) {
 	}
 	return reaped, nil
 }
-
-// Abandon implements store.Queue.
-func (s *Store) Abandon(ctx context.Context, now time.Time, leases []store.Lease) (ended int, err error) {
-	now = store.Micro(now)
-	err = s.do(ctx, func(n *needs) {
-		for _, le := range leases {
-			n.deliveries = append(n.deliveries, le.Delivery)
-		}
-	}, func(ctx context.Context, t *tx) (err error) {
-		ended, err = engine.Abandon(unit{ctx, t}, now, leases)
-		return err
-	})
-	return ended, err
-}

@@ -57,7 +57,7 @@ const (
 
 // A Store implements store.Store.
 type Store struct {
-	engine.Records
+	engine.Ports
 	opt      Options
 	pool     *pgxpool.Pool
 	incoming *incoming
@@ -111,12 +111,13 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Store{opt: o}
-	s.Records = engine.Records{DB: recordsDB{s}, Schema: rowSchema(), Sealer: o.Sealer}
+	s.Ports = engine.Ports{DB: recordsDB{s}, Schema: rowSchema(), Sealer: o.Sealer}
 	s.primary = primary{s: s, lent: map[*pgxpool.Conn]time.Time{}}
 	if s.conf, s.settings, err = poolConfig(o.URL); err != nil {
 		return nil, err
 	}
 	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
+	s.Marks, s.Stop = &s.marks, s.life.Done()
 	defer func() {
 		if err != nil {
 			s.end()
@@ -165,7 +166,9 @@ func errClosed() error { return fmt.Errorf("%w: it was closed", store.ErrUnavail
 // Close implements store.Store.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
-		s.closeMarks()
+		if err := s.CloseMarks(); err != nil {
+			s.opt.Log.Warn("it was not noted of which messages the clients have heard", "err", err)
+		}
 		s.gate.Lock()
 		s.shut = true
 		s.gate.Unlock()

@@ -18,7 +18,7 @@ func TestPurgeIsLinear(t *testing.T) {
 	}
 	defer conn.Release()
 	if _, err := conn.Exec(t.Context(), `SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;
-		PREPARE oldest (bool, bigint, bigint, int) AS `+oldest); err != nil {
+		PREPARE oldest (bool, bigint, bigint, int) AS `+rowSchema().Oldest(" FOR UPDATE SKIP LOCKED")); err != nil {
 		t.Fatal(err)
 	}
 	rows, err := conn.Query(t.Context(), `EXPLAIN EXECUTE oldest (false, 0, 1, 1000)`, pgx.QueryExecModeSimpleProtocol)

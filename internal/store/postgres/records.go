@@ -6,6 +6,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
 )
 
@@ -27,8 +28,41 @@ func (r recordsDB) Do(ctx context.Context, f func(engine.Tx) error) error {
 	return r.alone(ctx, func(ctx context.Context, tx pgx.Tx) error { return f(recordsTx{ctx, tx}) })
 }
 
+// allConnections is the lock of those who put or delete one.
+const allConnections = "connections"
+
+// Work implements engine.DB. What edits connections reads the database while it
+// runs: of what shares a transaction with it, it would not see the statements
+// that are kept for the end.
+func (r recordsDB) Work(ctx context.Context, want engine.Needs, f func(engine.Work) error) error {
+	return r.doOp(ctx, &op{alone: want.Edits, need: func(n *needs) {
+		n.deliveries = append(n.deliveries, idList(want.Deliveries...)...)
+		n.lanes = append(n.lanes, want.Lanes...)
+		for _, id := range want.Connections {
+			n.gate(id)
+		}
+		if want.Edits {
+			n.names = append(n.names, allConnections)
+		}
+	}, run: func(ctx context.Context, t *tx) error { return f(unit{ctx, t}) }})
+}
+
+// Settle implements engine.DB.
+func (r recordsDB) Settle(ctx context.Context, st *engine.Settlement) error { return r.settle(ctx, st) }
+
+// Page implements engine.DB.
+func (r recordsDB) Page(ctx context.Context, q store.ListRequest) (store.Page, error) {
+	return r.Store.List(ctx, q)
+}
+
 // Edited implements engine.DB.
 func (r recordsDB) Edited() { r.edited() }
+
+// Records implements engine.Work.
+func (t unit) Records() engine.Tx { return recordsTx{t.ctx, t.conn} }
+
+// Append implements engine.Work.
+func (t unit) Append(ev []store.NewEvent) { t.events = append(t.events, ev...) }
 
 // A querier is a transaction of pgx, or a connection with one open.
 type querier interface {

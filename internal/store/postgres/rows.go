@@ -19,6 +19,7 @@ const (
 func rowSchema() engine.Schema {
 	return engine.Schema{Delivery: deliveryColumns, Tables: deliveryTables, Columns: columns,
 		Order: "d.created_at, d.id", Of: "d.msg = $1",
+		OfMessage: "d.msg = m.id", MessageSeq: "0::bigint",
 		By:  func(string) string { return "" },
 		ID:  func(id store.ID) any { return [16]byte(id) },
 		To:  idColumn,

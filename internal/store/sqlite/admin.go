@@ -98,39 +98,18 @@ func (s *Store) List(ctx context.Context, r store.ListRequest) (store.Page, erro
 	return s.Page(ctx, r.Limit, q, append(args, r.Limit+1), func(r *engine.DeliveryRow) string { return strconv.FormatInt(r.Seq, 36) })
 }
 
-// Act implements store.Admin.
-func (s *Store) Act(ctx context.Context, a store.Action) (store.ActionResult, error) {
-	return engine.Act(ctx, a, s.List, func(ctx context.Context, a store.Action, ids []store.ID) (res store.ActionResult, err error) {
-		err = s.do(ctx, func(t *tx) (err error) {
-			res, err = t.act(a, ids)
-			return err
-		})
-		return res, err
-	})
-}
-
-func (t *tx) act(a store.Action, ids []store.ID) (res store.ActionResult, err error) {
-	rows := make([]*deliveryRow, 0, len(ids))
-	for _, id := range ids {
-		r, err := t.Delivery(id)
-		if errors.Is(err, store.ErrNotFound) && len(a.Deliveries) == 0 {
-			continue // purged since it was chosen
-		}
-		if err != nil {
-			return res, err
-		}
-		rows = append(rows, r)
-	}
+// Kept implements engine.Work.
+func (t *tx) Kept(rows []*deliveryRow) (map[store.ID]bool, error) {
 	kept := map[store.ID]bool{}
 	for _, r := range rows {
-		if a.Verb != store.DoRetry && !r.D.State.Final() {
+		if !r.D.State.Final() { // what waits keeps its bytes
 			continue
 		}
 		has := true
 		if err := t.row(`SELECT kept FROM messages WHERE seq = ?`, []any{r.Msg}, &has); err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return res, err
+			return nil, err
 		}
 		kept[r.D.ID] = has
 	}
-	return engine.ActOn(t, a, rows, kept)
+	return kept, nil
 }

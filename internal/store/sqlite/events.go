@@ -9,13 +9,12 @@ import (
 	"github.com/postino-mail/postino/internal/store/engine"
 )
 
-// events has ev written with the transaction.
-func (t *tx) events(ev []store.NewEvent) error {
+// Append implements engine.Work.
+func (t *tx) Append(ev []store.NewEvent) {
 	if len(ev) > 0 {
 		t.writes++
 		t.news = append(t.news, ev...)
 	}
-	return nil
 }
 
 // eventRows is how many events one statement writes.
@@ -35,11 +34,6 @@ func (t *tx) writeEvents() error {
 	}
 	t.news = nil
 	return nil
-}
-
-// AppendEvents implements store.Events.
-func (s *Store) AppendEvents(ctx context.Context, ev ...store.NewEvent) error {
-	return s.do(ctx, func(t *tx) error { return t.events(ev) })
 }
 
 // LastEvent implements store.Events.

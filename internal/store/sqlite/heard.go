@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"strings"
@@ -10,28 +9,6 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
 )
-
-// Heard implements store.Submitter.
-func (s *Store) Heard(rs ...store.Receipt) {
-	if s.marks.Add(rs...) {
-		s.marks.Flush(s.w.quit, s.writeMarks)
-	}
-}
-
-// writeMarks is a transaction with nothing of its own: the marks go with any.
-func (s *Store) writeMarks() error {
-	return s.do(context.Background(), func(*tx) error { return nil })
-}
-
-// closeMarks writes what waits: what is not written stays unheard.
-func (s *Store) closeMarks() {
-	if !s.marks.Due() {
-		return
-	}
-	if err := s.writeMarks(); err != nil {
-		s.opt.Log.Warn("it was not noted of which messages the clients have heard", "err", err)
-	}
-}
 
 // heard removes what was heard of; the same key may be another message's by now.
 func (t *tx) heard(rs []store.Receipt) error {

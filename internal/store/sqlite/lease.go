@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
@@ -109,47 +108,13 @@ func (t *tx) reap(now time.Time, node string) (int, error) {
 	return len(rows), nil
 }
 
-// Abandon implements store.Queue.
-func (s *Store) Abandon(ctx context.Context, now time.Time, leases []store.Lease) (ended int, err error) {
-	err = s.do(ctx, func(t *tx) (err error) {
-		ended, err = engine.Abandon(t, store.Micro(now), leases)
-		return err
-	})
-	return ended, err
-}
-
-// Release implements store.Queue.
-func (s *Store) Release(ctx context.Context, now time.Time, leases []store.Lease) error {
-	return s.do(ctx, func(t *tx) error { return engine.Release(t, store.Micro(now), leases) })
-}
-
-// Finish implements store.Queue.
-func (s *Store) Finish(ctx context.Context, f store.Finish) error {
-	f.Transition.Delivery, f.Transition.Epoch = f.Lease.Delivery, f.Lease.Epoch
-	f.Outcome.EndedAt = store.Micro(f.Outcome.EndedAt)
-	return s.step(ctx, f.Transition, &f.Outcome, func(t *tx, st *store.Transition) (*deliveryRow, error) { return engine.Finish(t, st.Now, &f) })
-}
-
-// Transition implements store.Queue.
-func (s *Store) Transition(ctx context.Context, st store.Transition) error {
-	return s.step(ctx, st, nil, func(t *tx, st *store.Transition) (*deliveryRow, error) { return engine.Unleased(t, st) })
-}
-
-// step takes st with the delivery that get gives, all in one transaction.
-func (s *Store) step(ctx context.Context, st store.Transition, o *store.Outcome, get func(*tx, *store.Transition) (*deliveryRow, error)) error {
-	if err := st.Check(); err != nil {
-		return err
-	}
-	st.Now, st.Progress.UnknownSince, st.Progress.CallEnded = store.Micro(st.Now), store.Micro(st.Progress.UnknownSince), store.Micro(st.Progress.CallEnded)
-	encoded, err := encodeStep(&st, o)
+// settle takes a transition in a transaction shared with others.
+func (s *Store) settle(ctx context.Context, st *engine.Settlement) error {
+	encoded, err := encodeStep(&st.Transition, st.Outcome)
 	if err != nil {
 		return err
 	}
-	sub := store.Submission{Now: st.Now, Messages: st.Messages}
-	if err := sub.Prepare(); err != nil {
-		return fmt.Errorf("a notification: %w", err)
-	}
-	msgs, bytes, err := s.ready(ctx, st.Now, sub.Messages)
+	msgs, bytes, err := s.ready(ctx, st.Now, st.Notifications.Messages)
 	if err != nil {
 		return err
 	}
@@ -157,19 +122,16 @@ func (s *Store) step(ctx context.Context, st store.Transition, o *store.Outcome,
 	err = s.run(ctx, &op{bytes: bytes, plain: true, fn: func(t *tx) error {
 		t.encoded = encoded
 		defer func() { t.encoded = nil }()
-		r, err := get(t, &st)
-		if err != nil {
-			return err
-		}
-		if err := engine.Transit(t, &st, r); err != nil {
+		if err := st.Settle(t); err != nil {
 			return err
 		}
 		if len(msgs) > 0 {
-			if out, err = t.submit(&sub, msgs); err != nil {
+			if out, err = t.submit(&st.Notifications, msgs); err != nil {
 				return err
 			}
 		}
-		return t.events(st.Events)
+		t.Append(st.Events)
+		return nil
 	}})
 	s.settleBodies(msgs, out, err)
 	return err

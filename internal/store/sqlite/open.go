@@ -43,7 +43,7 @@ type Options struct {
 
 // A Store implements store.Store.
 type Store struct {
-	engine.Records
+	engine.Ports
 	marks   store.Marks
 	opt     Options
 	dir     string
@@ -76,7 +76,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 		return nil, fmt.Errorf("the data folder cannot be made: %w", err)
 	}
 	s := &Store{opt: o, dir: o.Dir}
-	s.Records = engine.Records{DB: recordsDB{s}, Schema: rowSchema(), Sealer: o.Sealer}
+	s.Ports = engine.Ports{DB: recordsDB{s}, Schema: rowSchema(), Sealer: o.Sealer}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.release())
@@ -104,6 +104,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	s.readers.SetMaxIdleConns(8)
 	s.stmts.db = s.readers
 	s.w = newWriter(s)
+	s.Marks, s.Stop = &s.marks, s.w.quit
 	if err := s.w.open(); err != nil {
 		return nil, unavailable(err)
 	}
@@ -142,7 +143,9 @@ func dsn(file string, write bool) string {
 // Close implements store.Store.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
-		s.closeMarks()
+		if err := s.CloseMarks(); err != nil {
+			s.opt.Log.Warn("it was not noted of which messages the clients have heard", "err", err)
+		}
 		s.w.stop()
 		s.closed = errors.Join(s.check.stop(), s.release())
 	})

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 
+	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
 )
 
@@ -25,9 +26,25 @@ func (r recordsDB) Do(ctx context.Context, f func(engine.Tx) error) error {
 	return r.do(ctx, func(t *tx) error { return f(recordsTx{t}) })
 }
 
+// Work implements engine.DB: what it needs is loaded when it is asked for.
+func (r recordsDB) Work(ctx context.Context, _ engine.Needs, f func(engine.Work) error) error {
+	return r.do(ctx, func(t *tx) error { return f(t) })
+}
+
+// Settle implements engine.DB.
+func (r recordsDB) Settle(ctx context.Context, st *engine.Settlement) error { return r.settle(ctx, st) }
+
+// Page implements engine.DB.
+func (r recordsDB) Page(ctx context.Context, q store.ListRequest) (store.Page, error) {
+	return r.Store.List(ctx, q)
+}
+
 // Edited implements engine.DB: what runs beside the server is another process,
 // which looks at the versions.
 func (recordsDB) Edited() {}
+
+// Records implements engine.Work.
+func (t *tx) Records() engine.Tx { return recordsTx{t} }
 
 // recordsTx is a transaction as the engine sees it.
 type recordsTx struct{ *tx }

@@ -19,6 +19,7 @@ const (
 func rowSchema() engine.Schema {
 	return engine.Schema{Delivery: deliveryColumns, Tables: deliveryTables, Columns: columns,
 		Order: "d.seq", Of: "d.msg = (SELECT seq FROM messages WHERE id = $1)",
+		OfMessage: "d.msg = m.seq", MessageSeq: "m.seq",
 		By:  func(index string) string { return " INDEXED BY " + index },
 		ID:  func(id store.ID) any { return id },
 		To:  idColumn,

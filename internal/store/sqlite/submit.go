@@ -149,7 +149,8 @@ func (t *tx) submit(sub *store.Submission, msgs []newMessage) ([]store.Submitted
 			return nil, err
 		}
 	}
-	return out, t.events(sub.EventsAfter(out))
+	t.Append(sub.EventsAfter(out))
+	return out, nil
 }
 
 // answerQuery is of client, key and time.

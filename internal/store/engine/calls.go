@@ -1,0 +1,187 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// Needs is what a call works on. A driver that loads and locks before the work
+// begins goes by it; one that loads what it is asked for need not.
+type Needs struct {
+	Deliveries  []store.ID
+	Lanes       []string // keys; made when they are missing
+	Connections []string // their holds, and all their subqueues
+	// Edits: connections are read and written, and nobody else does so meanwhile.
+	Edits bool
+}
+
+// A Settlement is a transition, with what its transaction does besides.
+type Settlement struct {
+	store.Transition
+	Outcome       *store.Outcome   // of the attempt that it ends; nil: none
+	Notifications store.Submission // with ids; no messages: none
+	// Begin returns the delivery, its attempt ended; Transit follows.
+	Begin func(w Work, now time.Time) (*DeliveryRow, error)
+}
+
+func leaseIDs(leases []store.Lease) []store.ID {
+	out := make([]store.ID, len(leases))
+	for i, l := range leases {
+		out[i] = l.Delivery
+	}
+	return out
+}
+
+// Abandon implements store.Queue.
+func (p Ports) Abandon(ctx context.Context, now time.Time, leases []store.Lease) (ended int, err error) {
+	err = p.DB.Work(ctx, Needs{Deliveries: leaseIDs(leases)}, func(w Work) (err error) {
+		ended, err = Abandon(w, store.Micro(now), leases)
+		return err
+	})
+	return ended, err
+}
+
+// Release implements store.Queue.
+func (p Ports) Release(ctx context.Context, now time.Time, leases []store.Lease) error {
+	return p.DB.Work(ctx, Needs{Deliveries: leaseIDs(leases)}, func(w Work) error { return Release(w, store.Micro(now), leases) })
+}
+
+// Finish implements store.Queue.
+func (p Ports) Finish(ctx context.Context, f store.Finish) error {
+	f.Transition.Delivery, f.Transition.Epoch = f.Lease.Delivery, f.Lease.Epoch
+	f.Outcome.EndedAt = store.Micro(f.Outcome.EndedAt)
+	return p.settle(ctx, &Settlement{Transition: f.Transition, Outcome: &f.Outcome,
+		Begin: func(w Work, now time.Time) (*DeliveryRow, error) { return Finish(w, now, &f) }})
+}
+
+// Transition implements store.Queue.
+func (p Ports) Transition(ctx context.Context, t store.Transition) error {
+	return p.settle(ctx, &Settlement{Transition: t, Begin: func(w Work, _ time.Time) (*DeliveryRow, error) { return Unleased(w, &t) }})
+}
+
+func (p Ports) settle(ctx context.Context, s *Settlement) error {
+	if err := s.Check(); err != nil {
+		return err
+	}
+	s.Now = store.Micro(s.Now)
+	s.Progress.UnknownSince, s.Progress.CallEnded = store.Micro(s.Progress.UnknownSince), store.Micro(s.Progress.CallEnded)
+	s.Notifications = store.Submission{Now: s.Now, Messages: s.Messages}
+	if err := s.Notifications.Prepare(); err != nil {
+		return fmt.Errorf("a notification: %w", err)
+	}
+	return p.DB.Settle(ctx, s)
+}
+
+// Settle ends the attempt and takes the transition.
+func (s *Settlement) Settle(w Work) error {
+	r, err := s.Begin(w, s.Now)
+	if err != nil {
+		return err
+	}
+	return Transit(w, &s.Transition, r)
+}
+
+// ChangeLane implements store.Lanes.
+func (p Ports) ChangeLane(ctx context.Context, now time.Time, key string, c store.LaneChange) error {
+	return p.DB.Work(ctx, Needs{Lanes: []string{key}}, func(w Work) error { return ChangeLane(w, store.Micro(now), key, c) })
+}
+
+// ChangeConnection implements store.Connections.
+func (p Ports) ChangeConnection(ctx context.Context, now time.Time, id string, c store.ConnectionChange) error {
+	return p.DB.Work(ctx, Needs{Connections: []string{id}}, func(w Work) error { return ChangeConnection(w, store.Micro(now), id, c) })
+}
+
+// PutConnection implements store.Connections.
+func (p Ports) PutConnection(ctx context.Context, now time.Time, c *gateway.Connection) (out *gateway.Connection, err error) {
+	in := c.Clone()
+	if in.ID == "" {
+		in.ID = store.NewID().String()
+	}
+	err = p.DB.Work(ctx, Needs{Edits: true, Connections: []string{in.ID}}, func(w Work) error {
+		out = in.Clone()
+		if err := p.writeConnection(w.Records(), out); err != nil {
+			return err
+		}
+		limits := out.EffectiveLimits()
+		return HoldConnection(w, store.Micro(now), out.ID, &ConnectionHold{Inactive: !out.IsActive()}, &limits)
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.DB.Edited()
+	return out, nil
+}
+
+// DeleteConnection implements store.Connections. What still names it is the
+// outbox's to hold.
+func (p Ports) DeleteConnection(ctx context.Context, now time.Time, id string) error {
+	err := p.DB.Work(ctx, Needs{Edits: true, Connections: []string{id}}, func(w Work) error {
+		if err := p.removeConnection(w.Records(), id); err != nil {
+			return err
+		}
+		return HoldConnection(w, store.Micro(now), id, nil, nil)
+	})
+	if err == nil {
+		p.DB.Edited()
+	}
+	return err
+}
+
+// AppendEvents implements store.Events.
+func (p Ports) AppendEvents(ctx context.Context, ev ...store.NewEvent) error {
+	return p.DB.Work(ctx, Needs{}, func(w Work) error {
+		w.Append(ev)
+		return nil
+	})
+}
+
+// Heard implements store.Submitter.
+func (p Ports) Heard(rs ...store.Receipt) {
+	if p.Marks.Add(rs...) {
+		p.Marks.Flush(p.Stop, p.writeMarks)
+	}
+}
+
+// writeMarks is a transaction with nothing of its own: the marks go with any.
+func (p Ports) writeMarks() error {
+	return p.DB.Work(context.Background(), Needs{}, func(Work) error { return nil })
+}
+
+// CloseMarks writes what waits: what is not written stays unheard.
+func (p Ports) CloseMarks() error {
+	if !p.Marks.Due() {
+		return nil
+	}
+	return p.writeMarks()
+}
+
+// Act implements store.Admin.
+func (p Ports) Act(ctx context.Context, a store.Action) (store.ActionResult, error) {
+	return act(ctx, a, p.DB.Page, func(ids []store.ID) (res store.ActionResult, err error) {
+		err = p.DB.Work(ctx, Needs{Deliveries: ids}, func(w Work) (err error) {
+			var rows []*DeliveryRow
+			for _, id := range ids {
+				r, err := w.Delivery(id)
+				if errors.Is(err, store.ErrNotFound) && len(a.Deliveries) == 0 {
+					continue // purged since it was chosen
+				}
+				if err != nil {
+					return err
+				}
+				rows = append(rows, r)
+			}
+			kept, err := w.Kept(rows)
+			if err != nil {
+				return err
+			}
+			res, err = actOn(w, a, rows, kept)
+			return err
+		})
+		return res, err
+	})
+}
