@@ -65,9 +65,12 @@ func TestClientsWhileTheStoreIsAway(t *testing.T) {
 					t.Errorf("by address: %v, %v", c, err)
 				}
 				_, err1 := clients.Named(ctx, "new")
-				_, err2 := clients.ByAddress(ctx, netip.MustParseAddr("192.0.2.1"))
+				_, err2 := clients.ByID(ctx, "new")
 				if !errors.Is(err1, store.ErrUnavailable) || !errors.Is(err2, store.ErrUnavailable) {
 					t.Errorf("who is not known: %v, %v", err1, err2)
+				}
+				if _, err := clients.ByAddress(ctx, netip.MustParseAddr("192.0.2.1")); !errors.Is(err, store.ErrNotFound) {
+					t.Errorf("an address of no client: %v", err)
 				}
 			}
 			if n := v.looks.Load() - before; n != 1 {

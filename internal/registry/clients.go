@@ -102,8 +102,11 @@ func (c *Clients) Named(ctx context.Context, name string) (*store.Client, error)
 
 // ByAddress gives the enabled client whose networks hold addr, the one with
 // the narrowest network first; store.ErrNotFound when there is none.
+// That there is none is what the copy knows, while the store is away too: most
+// addresses are no client's, and what is open to them stays open. Whoever refuses
+// because of it asks LookAgain first, which fails then.
 func (c *Clients) ByAddress(ctx context.Context, addr netip.Addr) (*store.Client, error) {
-	list, away, err := c.current(ctx)
+	list, _, err := c.current(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +124,7 @@ func (c *Clients) ByAddress(ctx context.Context, addr netip.Addr) (*store.Client
 		}
 	}
 	if best == nil {
-		return nil, absent(away)
+		return nil, store.ErrNotFound
 	}
 	out := *best
 	return &out, nil
