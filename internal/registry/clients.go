@@ -90,17 +90,17 @@ func (c *Clients) look(ctx context.Context) error {
 	return nil
 }
 
-// ByID gives a client; store.ErrNotFound when there is none.
+// ByID returns a client; store.ErrNotFound when there is none.
 func (c *Clients) ByID(ctx context.Context, id string) (*store.Client, error) {
 	return c.find(ctx, func(x *store.Client) bool { return x.ID == id })
 }
 
-// Named gives the client with this login, letter case folded; disabled ones too.
+// Named returns the client with this login, letter case folded; disabled ones too.
 func (c *Clients) Named(ctx context.Context, name string) (*store.Client, error) {
 	return c.find(ctx, func(x *store.Client) bool { return strings.EqualFold(x.Name, name) })
 }
 
-// ByAddress gives the enabled client whose networks hold addr, the one with
+// ByAddress returns the enabled client whose networks hold addr, the one with
 // the narrowest network first; store.ErrNotFound when there is none.
 // That there is none is what the copy knows, while the store is away too: most
 // addresses are no client's, and what is open to them stays open. Whoever refuses

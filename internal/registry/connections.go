@@ -98,7 +98,7 @@ func (c *Connections) look(ctx context.Context) error {
 	return nil
 }
 
-// same gives an unchanged connection as it was given before. The lock is held.
+// same returns an unchanged connection as it was returned before. The lock is held.
 func (c *Connections) same(conn *gateway.Connection) *gateway.Connection {
 	if old := c.known(conn.ID, conn.Revision); old != nil {
 		return old
@@ -106,7 +106,7 @@ func (c *Connections) same(conn *gateway.Connection) *gateway.Connection {
 	return conn
 }
 
-// known gives a connection that was read at this revision; nil: it was not. The
+// known returns a connection that was read at this revision; nil: it was not. The
 // lock is held.
 func (c *Connections) known(id string, revision int64) *gateway.Connection {
 	for _, m := range []map[string]*gateway.Connection{c.some, c.before} {
@@ -157,12 +157,12 @@ func (c *Connections) all(ctx context.Context) (*snapshot, error) {
 // part is how many connections are read at once after an edit.
 const part = 1000
 
-// read gives all; of those known it reads what has another revision alone: one
+// read returns all; of those known it reads what has another revision alone: one
 // edit among twenty thousand costs no second. Those known come in their order,
 // so that sorting finds little to do. The lock is held.
 func (c *Connections) read(ctx context.Context) ([]*gateway.Connection, error) {
 	if len(c.ordered) == 0 {
-		return c.anew(ctx)
+		return c.readAll(ctx)
 	}
 	revisions, err := c.store.ConnectionRevisions(ctx)
 	if err != nil {
@@ -184,7 +184,7 @@ func (c *Connections) read(ctx context.Context) ([]*gateway.Connection, error) {
 		}
 	}
 	if len(other) > len(revisions)/2 {
-		return c.anew(ctx)
+		return c.readAll(ctx)
 	}
 	for ids := range slices.Chunk(other, part) {
 		some, err := c.store.ConnectionsByID(ctx, ids)
@@ -198,8 +198,8 @@ func (c *Connections) read(ctx context.Context) ([]*gateway.Connection, error) {
 	return list, nil
 }
 
-// anew reads all from the store. The lock is held.
-func (c *Connections) anew(ctx context.Context) ([]*gateway.Connection, error) {
+// readAll reads all from the store. The lock is held.
+func (c *Connections) readAll(ctx context.Context) ([]*gateway.Connection, error) {
 	list, err := c.store.Connections(ctx)
 	for i, conn := range list {
 		list[i] = c.same(conn)
@@ -214,7 +214,7 @@ func (c *Connections) Stale() {
 	c.looked = time.Time{}
 }
 
-// ByID gives a connection; store.ErrNotFound when there is none.
+// ByID returns a connection; store.ErrNotFound when there is none.
 func (c *Connections) ByID(ctx context.Context, id string) (*gateway.Connection, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -245,7 +245,7 @@ func (c *Connections) one(ctx context.Context, id string) (*gateway.Connection, 
 	return conn, nil
 }
 
-// Named gives the connection with this name, letter case folded.
+// Named returns the connection with this name, letter case folded.
 func (c *Connections) Named(ctx context.Context, name string) (conn *gateway.Connection, err error) {
 	if err := c.current(ctx, func(s *snapshot) { conn = s.names[strings.ToLower(name)] }); err != nil {
 		return nil, err
@@ -260,7 +260,7 @@ func found(c *gateway.Connection) (*gateway.Connection, error) {
 	return c, nil
 }
 
-// All gives every connection by name. The slice must not be changed.
+// All returns every connection by name. The slice must not be changed.
 func (c *Connections) All(ctx context.Context) (list []*gateway.Connection, err error) {
 	err = c.current(ctx, func(s *snapshot) { list = s.list })
 	return list, err

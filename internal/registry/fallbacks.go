@@ -10,7 +10,7 @@ import (
 // has no effect.
 type Loose struct{ Connection, Fallback string }
 
-// LooseFallbacks gives those of all connections.
+// LooseFallbacks returns those of all connections.
 func LooseFallbacks(all []*gateway.Connection) (out []Loose) {
 	names := make(map[string]bool, len(all))
 	for _, c := range all {

@@ -32,7 +32,7 @@ func StatusOf(ctx context.Context, s store.Store, c *gateway.Connection) (st Sta
 	return st, err
 }
 
-// Statuses reads how all connections do, in a few looks, and gives that of each.
+// Statuses reads how all connections do, in a few looks, and returns that of each.
 func Statuses(ctx context.Context, s store.Store) (func(*gateway.Connection) Status, error) {
 	all, err := s.ConnectionStates(ctx)
 	if err != nil {

@@ -24,14 +24,16 @@ const (
 // destination, and a test fails.
 func roles() roleTable {
 	return roleTable{
-		"id": free, "revision": free, "name": free, "from": free, "display_name": free, "reply_to": free, "aliases": free, "active": free, "default": free,
+		"id": free, "revision": free, "name": free, "from": free, "display_name": free, "reply_to": free,
+		"aliases": free, "active": free, "default": free,
 		"class": free, "fallback": free, "on_unknown": free, "owner": free, "limits": free, "retry": free, "on_quota_exceeded": free,
 		"provider": destination,
 
 		"graph.tenant": destination, "graph.client_id": destination, "graph.cloud": destination, "graph.mailbox": destination | mailbox,
 		"graph.authority_url": destination | adminOnly, "graph.graph_url": destination | adminOnly,
 		"graph.client_secret": credential, "graph.certificate_password": credential,
-		"graph.certificate_file": credential | adminOnly, "graph.federated_token_file": credential | adminOnly, "graph.managed_identity": credential | adminOnly,
+		"graph.certificate_file": credential | adminOnly, "graph.federated_token_file": credential | adminOnly,
+		"graph.managed_identity": credential | adminOnly,
 
 		"gmail.subject": destination | mailbox, "gmail.token_url": destination | adminOnly, "gmail.gmail_url": destination | adminOnly,
 		"gmail.service_account_json": credential, "gmail.service_account_file": credential | adminOnly,

@@ -137,7 +137,7 @@ type Admin interface {
 	// transaction.
 	Purge(ctx context.Context, r PurgeRequest) (PurgeResult, error)
 	// Sweep removes spool files that no row names and that are older than age,
-	// by the real clock: leavings of processes that died. Files being written
+	// by the real clock: files that processes which died have left. Files being written
 	// are never touched.
 	Sweep(ctx context.Context, age time.Duration) (removed int, err error)
 }

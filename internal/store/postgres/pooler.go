@@ -11,12 +11,14 @@ import (
 )
 
 // errPooling: the pooler gives each transaction another session.
-var errPooling = errors.New("the connection pooler before the database pools transactions: postino keeps state in its sessions (settings, LISTEN, locks), " +
+var errPooling = errors.New("the connection pooler before the database pools transactions: " +
+	"postino keeps state in its sessions (settings, LISTEN, locks), " +
 	"so set pool_mode = session for this database in pgbouncer.ini, or connect to the server itself")
 
 // errPoolSize: the pooler has no second session to give.
-var errPoolSize = errors.New("the connection pooler before the database gave no second connection while one was open: each node keeps several, " +
-	"so raise default_pool_size (and max_db_connections, where it is set) in pgbouncer.ini to the connections of all nodes, pool_max_conns of the URL and two more for each")
+var errPoolSize = errors.New("the connection pooler before the database gave no second connection while one was open: " +
+	"each node keeps several, so raise default_pool_size (and max_db_connections, where it is set) in pgbouncer.ini " +
+	"to the connections of all nodes, pool_max_conns of the URL and two more for each")
 
 // checkPooler tells whether what stands between this node and the server keeps
 // a session for a connection. While c is open, a second connection gets a
