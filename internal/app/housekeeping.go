@@ -49,10 +49,10 @@ func (s *server) purge(ctx context.Context) {
 	batch := batchOf(s.conf.Database != "")
 	var sum store.PurgeResult
 	told := began
-	report := func(message string) {
+	report := func(done bool) {
 		if sum.Bodies+sum.Records+sum.Events > 0 {
-			s.log.Info(message, "bodies", sum.Bodies, "records", sum.Records, "events", sum.Events,
-				"took", time.Since(began).Round(time.Millisecond))
+			s.log.Info("removed what retention no longer keeps", "bodies", sum.Bodies, "records", sum.Records, "events", sum.Events,
+				"took", time.Since(began).Round(time.Millisecond), "done", done)
 		}
 	}
 	for {
@@ -72,7 +72,7 @@ func (s *server) purge(ctx context.Context) {
 		r.Max, pause = batch.next(r.Max, time.Since(start))
 		r.After = res.Next
 		if time.Since(told) > tellEvery {
-			report("removing what retention no longer keeps")
+			report(false)
 			told = time.Now()
 		}
 		select {
@@ -80,7 +80,7 @@ func (s *server) purge(ctx context.Context) {
 		case <-time.After(pause):
 		}
 	}
-	report("removed what retention no longer keeps")
+	report(true)
 }
 
 // A batchPlan is how long one batch may take, and the part of its time for which
