@@ -56,6 +56,7 @@ type Request struct {
 // adapters.TokenSources. Safe for concurrent use.
 type Cache struct {
 	opt    Options
+	find   func(*adapters.Connection, adapters.Audience) (want, error)
 	client *http.Client
 	direct *http.Client    // past every proxy: identity services answer for the machine that asks
 	own    *http.Transport // of client; nil when the client is the caller's
@@ -92,7 +93,7 @@ func NewCache(opt Options) *Cache {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Cache{opt: opt, slots: make(chan struct{}, maxBackground), entries: make(map[key]*entry), swept: opt.Now()}
+	c := &Cache{opt: opt, find: wantOf, slots: make(chan struct{}, maxBackground), entries: make(map[key]*entry), swept: opt.Now()}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	if opt.HTTPClient == nil {
 		proxies := adapters.NewProxies()
@@ -116,7 +117,7 @@ func NewCache(opt Options) *Cache {
 // connection's settings cannot give such tokens. The source may be kept as
 // long as the connection's settings are.
 func (c *Cache) TokenSource(conn *adapters.Connection, a adapters.Audience) (adapters.TokenSource, error) {
-	w, err := wantOf(conn, a)
+	w, err := c.find(conn, a)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +131,7 @@ func (c *Cache) TokenSource(conn *adapters.Connection, a adapters.Audience) (ada
 // now. The memory of a request loop (AADSTS50196) stays.
 func (c *Cache) Forget(conn *adapters.Connection) {
 	for _, a := range audiencesOf(conn) {
-		w, err := wantOf(conn, a)
+		w, err := c.find(conn, a)
 		if err != nil {
 			continue // no such tokens, nothing to forget
 		}

@@ -17,6 +17,9 @@ import (
 
 const scopeOutlookSMTP = "https://outlook.office365.com/.default" // contracts A1.5, D2.4; national clouds unconfirmed
 
+// anyClaim goes past a credential library's cache, such as the process-wide one of managed identities.
+const anyClaim = `{"access_token":{}}`
+
 // A nation is one Microsoft cloud (contracts A4). DoD and GCC High share the
 // authority, hence the Graph host is a setting of its own.
 type nation struct{ authority, graph string }
@@ -103,7 +106,7 @@ func (e entra) fetch(ctx context.Context, x *exchange, fresh bool) (string, time
 	}
 	want := policy.TokenRequestOptions{Scopes: []string{e.scope}}
 	if fresh && e.settings.ManagedIdentity {
-		want.Claims = `{"access_token":{}}` // any claim goes past the library's process-wide cache of managed identities
+		want.Claims = anyClaim
 	}
 	t, err := cred.GetToken(ctx, want)
 	if err != nil {
