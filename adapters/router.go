@@ -35,10 +35,7 @@ func NewRouter(factories map[Provider]Factory) *Router {
 // where there is none); one whose settings have changed gets a new adapter. The
 // one it replaces is closed; its Sends in flight finish.
 func (r *Router) Adapter(c *Connection) (Adapter, error) {
-	key := c.ID
-	if key == "" {
-		key = "name:" + c.Name
-	}
+	key := keyOf(c)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	old, ok := r.kept[key]
@@ -66,6 +63,14 @@ func (r *Router) Adapter(c *Connection) (Adapter, error) {
 	return a, nil
 }
 
+// keyOf tells connections apart.
+func keyOf(c *Connection) string {
+	if c.ID == "" {
+		return "name:" + c.Name
+	}
+	return c.ID
+}
+
 // closed refuses a connection with a secret that is not known here.
 func closed(c *Connection) error {
 	path := c.RedactedSecret()
@@ -89,15 +94,17 @@ func (r *Router) Send(ctx context.Context, c *Connection, out Outgoing) (Receipt
 	return a.Send(ctx, out)
 }
 
-// Forget closes and drops the adapter of a connection that was removed.
-func (r *Router) Forget(id string) error {
+// Forget closes and drops the adapter of a connection that was changed or
+// removed. Its Sends in flight finish.
+func (r *Router) Forget(c *Connection) error {
+	key := keyOf(c)
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	old, ok := r.kept[id]
+	old, ok := r.kept[key]
+	delete(r.kept, key)
+	r.mu.Unlock()
 	if !ok {
 		return nil
 	}
-	delete(r.kept, id)
 	return old.adapter.Close()
 }
 

@@ -47,7 +47,7 @@ func TestRouter(t *testing.T) {
 	if _, err := r.Adapter(&Connection{Name: "bad", Provider: SMTP}); err == nil {
 		t.Error("a factory's error was lost")
 	}
-	if err := r.Forget("1"); err != nil || made[1].closed != 1 {
+	if err := r.Forget(&edited); err != nil || made[1].closed != 1 {
 		t.Errorf("Forget: %v, closed %d", err, made[1].closed)
 	}
 	if _, err := r.Adapter(c); err != nil {

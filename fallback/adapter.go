@@ -14,8 +14,9 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
-// An adapter sends over one plain SMTP connection.
-type adapter struct {
+// An Adapter sends over one plain SMTP connection. It is an adapters.Adapter, safe for
+// concurrent use.
+type Adapter struct {
 	conn     *adapters.Connection
 	set      *adapters.SMTPSettings
 	opt      Options
@@ -32,7 +33,7 @@ type adapter struct {
 
 // New makes the adapter of an SMTP connection without touching the network.
 // The envelope sender of each message goes out as it is, the empty one as <>.
-func New(conn *adapters.Connection, opt Options) (adapters.Adapter, error) {
+func New(conn *adapters.Connection, opt Options) (*Adapter, error) {
 	if conn == nil || conn.SMTP == nil {
 		return nil, configError("provider", errors.New("the connection has no smtp object"))
 	}
@@ -43,7 +44,7 @@ func New(conn *adapters.Connection, opt Options) (adapters.Adapter, error) {
 	}
 	set := *conn.SMTP
 	set.Host = host
-	a := &adapter{conn: conn, set: &set, opt: opt, host: host, addr: set.Address(), hostname: set.Hostname}
+	a := &Adapter{conn: conn, set: &set, opt: opt, host: host, addr: set.Address(), hostname: set.Hostname}
 	if a.hostname == "" {
 		if name, err := os.Hostname(); err == nil { // without one the address literal serves
 			a.hostname = name
@@ -79,7 +80,7 @@ func New(conn *adapters.Connection, opt Options) (adapters.Adapter, error) {
 const staleAfter = 5 * time.Second
 
 // session gives a kept session that is alive, or a new one.
-func (a *adapter) session(ctx context.Context, l *lane, user string, fresh bool) (*session, error) {
+func (a *Adapter) session(ctx context.Context, l *lane, user string, fresh bool) (*session, error) {
 	for !fresh {
 		s := a.pool.take(l)
 		if s == nil {
@@ -101,7 +102,7 @@ func (a *adapter) session(ctx context.Context, l *lane, user string, fresh bool)
 }
 
 // user is the mailbox that a message leaves through.
-func (a *adapter) user(out adapters.Outgoing) string {
+func (a *Adapter) user(out adapters.Outgoing) string {
 	from := out.Envelope.From
 	if h := out.Message.From(); len(h) > 0 {
 		from = h[0].Address
@@ -113,7 +114,7 @@ func (a *adapter) user(out adapters.Outgoing) string {
 }
 
 // Check implements adapters.Adapter.
-func (a *adapter) Check(out adapters.Outgoing) error {
+func (a *Adapter) Check(out adapters.Outgoing) error {
 	p, err := a.plan(out)
 	if err != nil {
 		return err
@@ -128,12 +129,12 @@ func (a *adapter) Check(out adapters.Outgoing) error {
 }
 
 // MaxSize implements adapters.Adapter: the SIZE that the server announced last.
-func (a *adapter) MaxSize() int64 { return a.maxSize.Load() }
+func (a *Adapter) MaxSize() int64 { return a.maxSize.Load() }
 
-func (a *adapter) learned(c capabilities) { a.maxSize.Store(c.size()) }
+func (a *Adapter) learned(c capabilities) { a.maxSize.Store(c.size()) }
 
 // Probe implements adapters.Adapter: connect, TLS, EHLO, AUTH, NOOP, QUIT.
-func (a *adapter) Probe(ctx context.Context) error {
+func (a *Adapter) Probe(ctx context.Context) error {
 	user := a.conn.Mailbox("")
 	if user == "" && a.tokens != nil {
 		return configError("login", errors.New("no mailbox is named to test with"))
@@ -166,7 +167,7 @@ func (a *adapter) Probe(ctx context.Context) error {
 }
 
 // Close implements adapters.Adapter.
-func (a *adapter) Close() error {
+func (a *Adapter) Close() error {
 	a.pool.close()
 	return nil
 }

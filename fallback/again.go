@@ -57,7 +57,7 @@ func (d *distrust) has(ext string, now time.Time) bool {
 }
 
 // trusted is what of the server's offers is made use of.
-func (a *adapter) trusted(c capabilities) capabilities {
+func (a *Adapter) trusted(c capabilities) capabilities {
 	out := c
 	for ext := range c.ext {
 		if a.without(ext) {
@@ -71,18 +71,18 @@ func (a *adapter) trusted(c capabilities) capabilities {
 }
 
 // leftOut reports an extension that the settings leave out (smtp.without).
-func (a *adapter) leftOut(ext string) bool {
+func (a *Adapter) leftOut(ext string) bool {
 	return slices.ContainsFunc(a.set.Without, func(w string) bool { return strings.EqualFold(w, ext) })
 }
 
 // without reports an extension that is left out, by the settings or because it failed.
-func (a *adapter) without(ext string) bool { return a.leftOut(ext) || a.distrust.has(ext, a.opt.Now()) }
+func (a *Adapter) without(ext string) bool { return a.leftOut(ext) || a.distrust.has(ext, a.opt.Now()) }
 
 // Send implements adapters.Adapter. Nothing was accepted, the message is not to
 // blame, and it is sent once more, over a fresh connection: where a kept one was
 // closed or refuses to go on, and where the server does not master an extension
 // that it offers.
-func (a *adapter) Send(ctx context.Context, out adapters.Outgoing) (adapters.Receipt, error) {
+func (a *Adapter) Send(ctx context.Context, out adapters.Outgoing) (adapters.Receipt, error) {
 	p, err := a.plan(out)
 	if err != nil {
 		return adapters.Receipt{}, err
@@ -134,7 +134,7 @@ func senders(out adapters.Outgoing) []string {
 
 // ownSender reports whether all addresses of the sender are the connection's
 // own: its From, its login or its mailbox.
-func (a *adapter) ownSender(sender []string) bool {
+func (a *Adapter) ownSender(sender []string) bool {
 	for _, f := range sender {
 		if !strings.EqualFold(f, a.conn.From) && !strings.EqualFold(f, a.set.Login) {
 			return false
@@ -152,7 +152,7 @@ type retries struct {
 
 // again decides whether the message goes once more, and remembers what the
 // server showed. err may be nil.
-func (t *retries) again(a *adapter, s *session, end ending, err error) bool {
+func (t *retries) again(a *Adapter, s *session, end ending, err error) bool {
 	// refused without them too: they were not to blame
 	if t.left != nil && !slices.Contains(t.left, "PIPELINING") && errors.As(err, new(*refusal)) {
 		a.distrust.forget(t.left)

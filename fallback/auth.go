@@ -32,7 +32,7 @@ func bearsSecret(mech string) bool {
 
 // authenticate proves the connection's identity. A refused token comes back
 // as errRefusedToken inside the *adapters.Error's cause.
-func (a *adapter) authenticate(ctx context.Context, s *session, token string) error {
+func (a *Adapter) authenticate(ctx context.Context, s *session, token string) error {
 	if !a.wantsAuth() {
 		return nil
 	}
@@ -72,12 +72,12 @@ func (a *adapter) authenticate(ctx context.Context, s *session, token string) er
 	return nil // mechanisms never returns an empty list
 }
 
-func (a *adapter) wantsAuth() bool {
+func (a *Adapter) wantsAuth() bool {
 	return a.set.Auth != "none" && (a.set.Login != "" && a.set.Password != "" || a.set.OAuth != nil)
 }
 
 // mechanisms lists what to try, in order: never empty with a nil error.
-func (a *adapter) mechanisms(s *session) ([]string, error) {
+func (a *Adapter) mechanisms(s *session) ([]string, error) {
 	wanted := passwordMechanisms[:]
 	if a.set.OAuth != nil {
 		wanted = tokenMechanisms[:]
@@ -115,7 +115,7 @@ func (s *session) local() bool {
 }
 
 // exchange runs one AUTH command (RFC 4954 section 4) up to its final reply.
-func (a *adapter) exchange(ctx context.Context, s *session, mech sasl.Client) (reply, error) {
+func (a *Adapter) exchange(ctx context.Context, s *session, mech sasl.Client) (reply, error) {
 	name, initial, err := mech.Start()
 	if err != nil {
 		return reply{}, a.errMechanism(err)
@@ -170,7 +170,7 @@ func encodeResponse(b []byte) string { return base64.StdEncoding.EncodeToString(
 
 // login opens and authenticates a session for user. A token that the server
 // refuses is renewed once: the cached one may have been revoked.
-func (a *adapter) login(ctx context.Context, user string) (*session, error) {
+func (a *Adapter) login(ctx context.Context, user string) (*session, error) {
 	var token string
 	if a.tokens != nil {
 		var err error
@@ -195,7 +195,7 @@ func (a *adapter) login(ctx context.Context, user string) (*session, error) {
 }
 
 // attempt opens one connection and authenticates it.
-func (a *adapter) attempt(ctx context.Context, user, token string) (*session, error) {
+func (a *Adapter) attempt(ctx context.Context, user, token string) (*session, error) {
 	s, err := a.open(ctx)
 	if err != nil {
 		return nil, err
@@ -219,7 +219,7 @@ func (a *adapter) attempt(ctx context.Context, user, token string) (*session, er
 }
 
 // tokenError passes on what the token source says, which is an *adapters.Error.
-func (a *adapter) tokenError(ctx context.Context, err error) error {
+func (a *Adapter) tokenError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return a.cancelled(ctx)
 	}

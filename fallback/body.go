@@ -70,7 +70,7 @@ func sourceContent(src mime.Source) content {
 // body sends the message and reads the reply to it. Once the last octet may
 // have been seen the outcome is Unknown until that reply has been read. An
 // error leaves the session unusable.
-func (a *adapter) body(ctx context.Context, s *session, tx *transaction) (sum []byte, r reply, err error) {
+func (a *Adapter) body(ctx context.Context, s *session, tx *transaction) (sum []byte, r reply, err error) {
 	h := sha256.New()
 	send := a.sendData
 	if tx.chunking {
@@ -99,7 +99,7 @@ func (a *adapter) body(ctx context.Context, s *session, tx *transaction) (sum []
 
 // sendData sends the content of DATA and the final dot. seen tells whether the
 // server may have got all of it.
-func (a *adapter) sendData(s *session, c content, h hash.Hash) (seen bool, err error) {
+func (a *Adapter) sendData(s *session, c content, h hash.Hash) (seen bool, err error) {
 	d := &dotWriter{w: s.w}
 	if err := a.stream(s, c, h, d); err != nil {
 		return false, err
@@ -118,7 +118,7 @@ func (a *adapter) sendData(s *session, c content, h hash.Hash) (seen bool, err e
 }
 
 // stream writes the content to w, hashing it, with a deadline for each block.
-func (a *adapter) stream(s *session, c content, h hash.Hash, w io.Writer) error {
+func (a *Adapter) stream(s *session, c content, h hash.Hash, w io.Writer) error {
 	g := &bodyWriter{s: s, permitted: c.permitted, block: a.opt.Timeouts.DataBlock, h: h, w: w}
 	err := c.write(g)
 	switch {
@@ -168,7 +168,7 @@ func (e *errSource) Unwrap() error { return e.error }
 
 // bodyError is a failure before the end of the message was sent: nothing can
 // have been accepted, and closing the connection makes sure of it.
-func (a *adapter) bodyError(ctx context.Context, s *session, err error) *adapters.Error {
+func (a *Adapter) bodyError(ctx context.Context, s *session, err error) *adapters.Error {
 	var (
 		ends   *errLineEnd
 		source *errSource

@@ -203,4 +203,4 @@ func BenchmarkSend100MB(b *testing.B) {
 	}
 }
 
-var _ adapters.Adapter = (*adapter)(nil)
+var _ adapters.Adapter = (*Adapter)(nil)

@@ -17,7 +17,7 @@ func (e *earlyReply) Error() string { return "smtp: a chunk was refused with " +
 
 // sendChunks sends the message with BDAT (RFC 3030). seen tells whether the
 // server may have got all of it.
-func (a *adapter) sendChunks(s *session, c content, h hash.Hash) (seen bool, err error) {
+func (a *Adapter) sendChunks(s *session, c content, h hash.Hash) (seen bool, err error) {
 	w := &chunkWriter{s: s, timeout: a.opt.Timeouts.DataBlock, left: c.size}
 	if c.size == 0 {
 		if err := w.begin(); err != nil {

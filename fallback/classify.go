@@ -128,7 +128,7 @@ func normalised(r reply) string {
 }
 
 // refused makes the error of a reply; theirs are the recipients that it answers, if any.
-func (a *adapter) refused(s *session, at stage, r reply, theirs ...string) *adapters.Error {
+func (a *Adapter) refused(s *session, at stage, r reply, theirs ...string) *adapters.Error {
 	in := input{reply: r, at: at, authed: s.authed, tls: s.tls, relayed: a.relayed.Load(), ours: s.ours(a.set.Login), theirs: theirs}
 	m := classify(in)
 	if m.foreign && !a.ownSender(s.sender) { // the connection itself may be in order
@@ -153,7 +153,7 @@ func (a *adapter) refused(s *session, at stage, r reply, theirs ...string) *adap
 // refusedRcpt makes the error of one recipient, accepted others having been
 // taken before. Too many recipients concern the transaction, not the person:
 // the rest go in another one (RFC 5321 section 4.5.3.1.10, contracts D5).
-func (a *adapter) refusedRcpt(s *session, r reply, theirs string, accepted int) *adapters.Error {
+func (a *Adapter) refusedRcpt(s *session, r reply, theirs string, accepted int) *adapters.Error {
 	e := a.refused(s, atRcpt, r, theirs)
 	if accepted > 0 && tooManyRecipients(r) && e.Class != adapters.Throttled {
 		e.Class, e.TooLarge, e.Enhanced = adapters.Transient, false, "4.5.3"

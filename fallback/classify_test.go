@@ -128,7 +128,7 @@ func TestClassify(t *testing.T) {
 
 func TestRefusalShowsOnlyWhatMayBeShown(t *testing.T) {
 	t.Parallel()
-	a := &adapter{host: "mail.example", set: &adapters.SMTPSettings{}, conn: &adapters.Connection{}}
+	a := &Adapter{host: "mail.example", set: &adapters.SMTPSettings{}, conn: &adapters.Connection{}}
 	s := &session{}
 	s.censor.hide("s3cret-pass")
 	e := a.refused(s, atAuth, reply{Code: 535, Enhanced: "5.7.8", Lines: []string{"login x with s3cret-pass failed"}})

@@ -14,7 +14,7 @@ import (
 // cannot take it as it is: 8-bit parts are encoded anew for a server without
 // 8BITMIME (RFC 6152 section 3), raw UTF-8 in the header becomes encoded words
 // for one without SMTPUTF8. What cannot be changed is refused.
-func (a *adapter) convert(tx *transaction, p *plan, utf8 bool) error {
+func (a *Adapter) convert(tx *transaction, p *plan, utf8 bool) error {
 	if !tx.eightBit {
 		write, err := p.out.Message.SevenBit()
 		if err != nil {
@@ -89,7 +89,7 @@ type writerFunc func([]byte) (int, error)
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 // errConvert passes on why a message cannot be changed for the server.
-func (a *adapter) errConvert(err error) *adapters.Error {
+func (a *Adapter) errConvert(err error) *adapters.Error {
 	var m *mime.Error
 	if !errors.As(err, &m) || m.Code == "unreadable" {
 		return a.errUnreadable(err)

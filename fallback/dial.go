@@ -15,7 +15,7 @@ import (
 
 // open connects, encrypts and greets, so that the session is ready for AUTH.
 // Errors are *adapters.Error. The socket is closed when it fails.
-func (a *adapter) open(ctx context.Context) (_ *session, err error) {
+func (a *Adapter) open(ctx context.Context) (_ *session, err error) {
 	conn, err := a.dial(ctx)
 	if err != nil {
 		return nil, a.dialError(ctx, err)
@@ -60,7 +60,7 @@ func (a *adapter) open(ctx context.Context) (_ *session, err error) {
 // handshake says nothing, and would for the five minutes of RFC 5321 section
 // 4.5.3.2.1: once a plain connection has been silent for a while, a second one
 // asks whether the port speaks TLS.
-func (a *adapter) greeting(ctx context.Context, s *session, implicit bool) (reply, error) {
+func (a *Adapter) greeting(ctx context.Context, s *session, implicit bool) (reply, error) {
 	if !implicit {
 		speaksTLS := make(chan bool, 1)
 		asked := make(chan struct{})
@@ -96,7 +96,7 @@ func (a *adapter) greeting(ctx context.Context, s *session, implicit bool) (repl
 
 // speaksTLS reports whether the port answers a TLS handshake, whatever its
 // certificate: nothing is sent over it.
-func (a *adapter) speaksTLS(ctx context.Context) bool {
+func (a *Adapter) speaksTLS(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	conn, err := a.dial(ctx)
@@ -114,7 +114,7 @@ func (a *adapter) speaksTLS(ctx context.Context) bool {
 	return err == nil || errors.As(err, &cert) || errors.As(err, &alert)
 }
 
-func (a *adapter) dial(ctx context.Context) (net.Conn, error) {
+func (a *Adapter) dial(ctx context.Context) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.opt.Timeouts.Dial)
 	defer cancel()
 	if a.opt.Dialer != nil {
@@ -150,7 +150,7 @@ var errOwnListener = errors.New("the server is this one")
 
 // reachable refuses an address (with port) that is the program's own, and one
 // that is not public to a connection whose host was not named by an administrator.
-func (a *adapter) reachable(address string) error {
+func (a *Adapter) reachable(address string) error {
 	at, err := netip.ParseAddrPort(address)
 	if err == nil && a.opt.OwnListener != nil && a.opt.OwnListener(at) {
 		return errOwnListener
@@ -168,7 +168,7 @@ func (a *adapter) reachable(address string) error {
 	return errNotPublic
 }
 
-func (a *adapter) handshake(ctx context.Context, s *session) error {
+func (a *Adapter) handshake(ctx context.Context, s *session) error {
 	hctx, cancel := context.WithTimeout(ctx, a.opt.Timeouts.TLS)
 	defer cancel()
 	if err := s.raw.SetDeadline(time.Time{}); err != nil {
@@ -188,7 +188,7 @@ func (a *adapter) handshake(ctx context.Context, s *session) error {
 
 // startTLS upgrades the session (RFC 3207). It is required: a server, or
 // somebody in between, that does not offer it gets nothing.
-func (a *adapter) startTLS(ctx context.Context, s *session) error {
+func (a *Adapter) startTLS(ctx context.Context, s *session) error {
 	if !s.caps.has("STARTTLS") {
 		return a.errNoSTARTTLS()
 	}
@@ -211,7 +211,7 @@ func (a *adapter) startTLS(ctx context.Context, s *session) error {
 }
 
 // hello sends EHLO, and HELO where the server knows no extensions (RFC 5321 section 3.2).
-func (a *adapter) hello(ctx context.Context, s *session) error {
+func (a *Adapter) hello(ctx context.Context, s *session) error {
 	name := ehloName(a.hostname, s.raw.LocalAddr())
 	r, err := s.cmd("EHLO "+name, a.opt.Timeouts.Command)
 	if err != nil {

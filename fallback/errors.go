@@ -12,12 +12,12 @@ import (
 )
 
 // cancelled is the caller giving up before the message can have been accepted.
-func (a *adapter) cancelled(ctx context.Context) *adapters.Error {
+func (a *Adapter) cancelled(ctx context.Context) *adapters.Error {
 	return adapters.NetworkError(adapters.SMTP, a.host, context.Cause(ctx), a.opt.Now())
 }
 
 // ioError is a connection that failed before the message can have been accepted.
-func (a *adapter) ioError(ctx context.Context, s *session, at stage, err error) *adapters.Error {
+func (a *Adapter) ioError(ctx context.Context, s *session, at stage, err error) *adapters.Error {
 	if ctx.Err() != nil {
 		return a.cancelled(ctx)
 	}
@@ -38,7 +38,7 @@ func (a *adapter) ioError(ctx context.Context, s *session, at stage, err error) 
 }
 
 // dialError is a connection that never came to be.
-func (a *adapter) dialError(ctx context.Context, err error) *adapters.Error {
+func (a *Adapter) dialError(ctx context.Context, err error) *adapters.Error {
 	if ctx.Err() != nil {
 		return a.cancelled(ctx)
 	}
@@ -71,7 +71,7 @@ func (a *adapter) dialError(ctx context.Context, err error) *adapters.Error {
 
 // unknown is a message whose final dot had left and whose answer did not come,
 // or could not be understood.
-func (a *adapter) unknown(ctx context.Context, s *session, err error) *adapters.Error {
+func (a *Adapter) unknown(ctx context.Context, s *session, err error) *adapters.Error {
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
@@ -99,14 +99,14 @@ func (a *adapter) unknown(ctx context.Context, s *session, err error) *adapters.
 }
 
 // quoted is what a server sent, as far as it may be shown, between quotes.
-func (a *adapter) quoted(s *session, got string) string {
+func (a *Adapter) quoted(s *session, got string) string {
 	if got = s.censor.show(got); got == "" || a.set.PublicOnly { // whoever names hosts must not read through us what they say
 		return "(-)"
 	}
 	return `"` + got + `"`
 }
 
-func (a *adapter) errGarbage(s *session, g *errGarbage) *adapters.Error {
+func (a *Adapter) errGarbage(s *session, g *errGarbage) *adapters.Error {
 	got := a.quoted(s, g.got)
 	e := &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: "garbage", Err: g,
 		Message: mime.NewText("smtp.garbage", "answer not understood: {host} sent {got}, which is not SMTP", "host", a.host, "got", got),
@@ -119,17 +119,17 @@ func (a *adapter) errGarbage(s *session, g *errGarbage) *adapters.Error {
 }
 
 // errTLSPort is a port that speaks TLS from the first byte while the connection wants plain text first.
-func (a *adapter) errTLSPort(cause error) *adapters.Error {
+func (a *Adapter) errTLSPort(cause error) *adapters.Error {
 	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: "tls_port", Err: cause,
 		Message: mime.NewText("smtp.tls_port", "port {port} of {host} speaks TLS from the first byte", "port", a.set.EffectivePort(), "host", a.host),
 		Hint:    mime.NewText("smtp.tls_port_hint", "choose the encryption tls for this port")}
 }
 
-func (a *adapter) connectionError(code, enhanced string, message, hint adapters.Text) *adapters.Error {
+func (a *Adapter) connectionError(code, enhanced string, message, hint adapters.Text) *adapters.Error {
 	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: code, Enhanced: enhanced, Message: message, Hint: hint}
 }
 
-func (a *adapter) errNoSTARTTLS() *adapters.Error {
+func (a *Adapter) errNoSTARTTLS() *adapters.Error {
 	return a.connectionError("no_starttls", "5.7.10",
 		mime.NewText("smtp.does_not_offer_starttls_nothing",
 			"{host} does not offer STARTTLS, so nothing was sent to it", "host", a.host),
@@ -138,7 +138,7 @@ func (a *adapter) errNoSTARTTLS() *adapters.Error {
 				"in between"))
 }
 
-func (a *adapter) errInjected() *adapters.Error {
+func (a *Adapter) errInjected() *adapters.Error {
 	return a.connectionError("starttls_injection", "5.7.0",
 		mime.NewText("smtp.sent_data_between_answer_starttls",
 			"{host} sent data between its answer to STARTTLS and the encryption: the connection may be tampered with",
@@ -147,7 +147,7 @@ func (a *adapter) errInjected() *adapters.Error {
 			"use port 465 with the encryption tls, and look for a proxy that alters mail"))
 }
 
-func (a *adapter) errPlaintextAuth() *adapters.Error {
+func (a *Adapter) errPlaintextAuth() *adapters.Error {
 	return a.connectionError("plaintext_auth", "5.7.11",
 		mime.NewText("smtp.wants_password_clear_over_unencrypted",
 			"{host} wants the password in the clear over an unencrypted connection", "host", a.host),
@@ -156,7 +156,7 @@ func (a *adapter) errPlaintextAuth() *adapters.Error {
 }
 
 // errNoMechanism is a server that offers no way to log in that this connection has.
-func (a *adapter) errNoMechanism(s *session, wanted []string) *adapters.Error {
+func (a *Adapter) errNoMechanism(s *session, wanted []string) *adapters.Error {
 	offered := s.censor.show(strings.Join(s.caps.auth, " "))
 	if offered != "" && a.set.PublicOnly { // the peer's words are not for whoever names peers
 		offered = "AUTH"
@@ -206,7 +206,7 @@ func offersAny(s *session, mechs []string) bool {
 }
 
 // errMechanism is a server that breaks the rules of the mechanism.
-func (a *adapter) errMechanism(err error) *adapters.Error {
+func (a *Adapter) errMechanism(err error) *adapters.Error {
 	e := a.connectionError("sasl", "5.7.0",
 		mime.NewText("smtp.authentication_broke_down",
 			"the authentication with {host} broke down ({reason})", "host", a.host, "reason", shown(err.Error())),
@@ -215,20 +215,20 @@ func (a *adapter) errMechanism(err error) *adapters.Error {
 	return e
 }
 
-func (a *adapter) errNoRecipients() *adapters.Error {
+func (a *Adapter) errNoRecipients() *adapters.Error {
 	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "no_recipients", Enhanced: "5.5.1",
 		Message: mime.NewText("smtp.no_recipients", "the envelope names no recipient"),
 		Hint:    mime.NewText("smtp.no_recipients_hint", "give at least one recipient")}
 }
 
-func (a *adapter) errNeedsUTF8(cause error) *adapters.Error {
+func (a *Adapter) errNeedsUTF8(cause error) *adapters.Error {
 	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "no_smtputf8", Enhanced: "5.6.7", Err: cause,
 		Message: mime.NewText("smtp.no_smtputf8",
 			"an address with non-ASCII letters needs SMTPUTF8, which {host} does not offer", "host", a.host),
 		Hint: mime.NewText("smtp.no_smtputf8_hint", "use an ASCII address for this person, or another connection")}
 }
 
-func (a *adapter) errLineEnds(err *errLineEnd) *adapters.Error {
+func (a *Adapter) errLineEnds(err *errLineEnd) *adapters.Error {
 	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "bare_line_end", Enhanced: "5.6.0", Err: err,
 		Message: mime.NewText("smtp.bare_line_end",
 			"the message has a bare CR or LF at byte {offset}, which SMTP must not carry", "offset", err.offset),
@@ -236,7 +236,7 @@ func (a *adapter) errLineEnds(err *errLineEnd) *adapters.Error {
 			"end every line with CRLF, or hand the message over with lenient line ends")}
 }
 
-func (a *adapter) errUnreadable(err error) *adapters.Error {
+func (a *Adapter) errUnreadable(err error) *adapters.Error {
 	if e := (*adapters.Error)(nil); errors.As(err, &e) { // of adapters.Outgoing.Permit
 		return e
 	}

@@ -20,7 +20,7 @@ type plan struct {
 
 // plan checks the envelope. Recipients with an unusable address are refused
 // one by one; errors are *adapters.Error and concern all.
-func (a *adapter) plan(out adapters.Outgoing) (*plan, error) {
+func (a *Adapter) plan(out adapters.Outgoing) (*plan, error) {
 	p := &plan{out: out, rcpts: make([]rcpt, len(out.Envelope.Recipients))}
 	if len(p.rcpts) == 0 {
 		return nil, a.errNoRecipients()
@@ -59,7 +59,7 @@ type transaction struct {
 }
 
 // adapt fits the plan to the session's server, or says why it cannot take the message.
-func (a *adapter) adapt(s *session, p *plan) (*transaction, error) {
+func (a *Adapter) adapt(s *session, p *plan) (*transaction, error) {
 	tx := &transaction{plan: p, caps: a.trusted(s.caps), rcpts: append([]rcpt(nil), p.rcpts...), content: sourceContent(p.view)}
 	tx.chunking = a.opt.Chunking && tx.caps.has("CHUNKING")
 	offered := s.caps.has("SMTPUTF8") && !a.leftOut("SMTPUTF8") // addresses that need it outweigh a failure seen before
@@ -123,7 +123,7 @@ func (tx *transaction) forgive() {
 	}
 }
 
-func (a *adapter) errAddress(err error, sender bool) *adapters.Error {
+func (a *Adapter) errAddress(err error, sender bool) *adapters.Error {
 	e := &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "bad_address", Enhanced: "5.1.3", Err: err,
 		Message: mime.NewText("smtp.bad_address", "the recipient's address cannot be used"),
 		Hint:    mime.NewText("smtp.bad_address_hint", "correct the address")}
@@ -138,7 +138,7 @@ func (a *adapter) errAddress(err error, sender bool) *adapters.Error {
 	return e
 }
 
-func (a *adapter) errTooLarge(size, limit int64) *adapters.Error {
+func (a *Adapter) errTooLarge(size, limit int64) *adapters.Error {
 	const mb = 1 << 20
 	is, most := fmt.Sprintf("%.1f", float64(size)/mb), fmt.Sprintf("%.1f", float64(limit)/mb)
 	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "too_large", Enhanced: "5.3.4", TooLarge: true,

@@ -165,7 +165,7 @@ func (k *sink) connection() *adapters.Connection {
 		Host: "127.0.0.1", Port: k.ln.Addr().(*net.TCPAddr).Port, Encryption: adapters.EncryptionNone, Hostname: "client.example"}}
 }
 
-func (k *sink) adapter(t testing.TB, opt Options, change func(*adapters.Connection)) *adapter {
+func (k *sink) adapter(t testing.TB, opt Options, change func(*adapters.Connection)) *Adapter {
 	t.Helper()
 	c := k.connection()
 	if change != nil {
@@ -183,7 +183,7 @@ func (k *sink) adapter(t testing.TB, opt Options, change func(*adapters.Connecti
 			t.Error(err)
 		}
 	})
-	return a.(*adapter)
+	return a
 }
 
 // repeated is any number of copies of a line, without holding them.

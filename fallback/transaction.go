@@ -40,7 +40,7 @@ func (e *staleError) Unwrap() error { return e.error }
 
 // transact carries one message over the session, and reports how it left it.
 // The receipt tells the recipients' fates with an error too.
-func (a *adapter) transact(ctx context.Context, s *session, p *plan) (adapters.Receipt, ending, error) {
+func (a *Adapter) transact(ctx context.Context, s *session, p *plan) (adapters.Receipt, ending, error) {
 	tx, err := a.adapt(s, p)
 	if err != nil {
 		return adapters.Receipt{}, ending{usable: true}, err
@@ -74,7 +74,7 @@ func (a *adapter) transact(ctx context.Context, s *session, p *plan) (adapters.R
 }
 
 // receipt gives the recipients' fates; those who were not refused share whole.
-func (a *adapter) receipt(tx *transaction, whole error) adapters.Receipt {
+func (a *Adapter) receipt(tx *transaction, whole error) adapters.Receipt {
 	rec := adapters.Receipt{Provider: adapters.SMTP, Route: "smtp", Recipients: make([]adapters.RecipientResult, len(tx.rcpts)), DSN: tx.dsn}
 	for i, r := range tx.rcpts {
 		e := r.err
@@ -96,7 +96,7 @@ type command struct {
 // envelope sends MAIL, RCPT and DATA and settles who is accepted. begun is true
 // when somebody is and the server waits for the body; recipients that were
 // refused carry their error. An error concerns them all.
-func (a *adapter) envelope(ctx context.Context, s *session, tx *transaction) (begun bool, end ending, err error) {
+func (a *Adapter) envelope(ctx context.Context, s *session, tx *transaction) (begun bool, end ending, err error) {
 	cmds := tx.commands(s)
 	window := 1
 	if tx.caps.has("PIPELINING") {
@@ -184,7 +184,7 @@ func (a *adapter) envelope(ctx context.Context, s *session, tx *transaction) (be
 
 // early is the error of a reply that came before the message: a refusal counts
 // as one of DATA, anything else shows a server out of step. Nothing was sent.
-func (a *adapter) early(ctx context.Context, s *session, pipelined bool) (ending, error) {
+func (a *Adapter) early(ctx context.Context, s *session, pipelined bool) (ending, error) {
 	r, err := s.read(a.opt.Timeouts.Batch)
 	if err != nil {
 		return ending{}, stale(a.ioError(ctx, s, atData, err))
@@ -227,7 +227,7 @@ func stale(e *adapters.Error) *adapters.Error {
 
 // ask sends a batch of commands and reads their replies: as many as came, and
 // the error that ended them.
-func (a *adapter) ask(s *session, batch []command) ([]reply, error) {
+func (a *Adapter) ask(s *session, batch []command) ([]reply, error) {
 	timeout := a.opt.Timeouts.Command
 	if batch[len(batch)-1].at == atData {
 		timeout = a.opt.Timeouts.DataInit
@@ -263,7 +263,7 @@ func (a *adapter) ask(s *session, batch []command) ([]reply, error) {
 
 // emptyBody ends a DATA that the server let begin although nobody is accepted
 // (RFC 2920 section 3.1): the lone dot is no message, whatever is answered.
-func (a *adapter) emptyBody(ctx context.Context, s *session) error {
+func (a *Adapter) emptyBody(ctx context.Context, s *session) error {
 	if _, err := s.cmd(".", a.opt.Timeouts.DataEnd); err != nil {
 		return stale(a.ioError(ctx, s, atData, err))
 	}

@@ -40,14 +40,6 @@ func (m *Message) Open(p *Part) io.Reader {
 // BinHex, names that nobody knows) can only be passed on within their message.
 func (p *Part) Decodable() bool { return p.identity() || decoder(p.Encoding, nil) != nil }
 
-// DecodedSize is the number of bytes that Open gives, counted without holding them.
-func (m *Message) DecodedSize(p *Part) (int64, error) {
-	if p.identity() {
-		return p.End - p.BodyStart, nil
-	}
-	return io.Copy(io.Discard, m.Open(p))
-}
-
 // contentReader makes errors of a decoder ours.
 type contentReader struct {
 	r io.Reader

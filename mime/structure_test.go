@@ -167,9 +167,6 @@ text
 		if err != nil || string(b) != w.content || p.Filename != w.name {
 			t.Errorf("part %d: %q %v, name %q", i, b, err, p.Filename)
 		}
-		if n, err := m.DecodedSize(p); err != nil || n != int64(len(w.content)) {
-			t.Errorf("part %d: size %d %v", i, n, err)
-		}
 		if got := p.Attachment(); got != (i > 1) {
 			t.Errorf("part %d: attachment %v", i, got)
 		}

@@ -332,8 +332,3 @@ func FuzzServiceAccount(f *testing.F) {
 		}
 	})
 }
-
-func FuzzRoles(f *testing.F) {
-	f.Add("e30.e30.x")
-	f.Fuzz(func(_ *testing.T, tok string) { Roles(tok) })
-}

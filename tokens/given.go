@@ -16,6 +16,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
 )
 
 // endless is how long a token without an end is kept before its source is asked again.
@@ -134,8 +135,8 @@ func (x *exchange) given(err error) error {
 		x.err = err
 	default:
 		e := misconfigured("credential_unusable",
-			"the program's own credential gives no token", "la credenziale fornita dal programma non dà un token",
-			"look at the credential that the program hands to postino", "controllare la credenziale che il programma passa a postino")
+			mime.NewText("tokens.given_unusable", "the program's own credential gives no token"),
+			mime.NewText("tokens.given_unusable_hint", "look at the credential that the program hands to postino"))
 		e.Err = err
 		return e
 	}

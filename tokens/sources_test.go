@@ -367,20 +367,3 @@ func TestOutlookSMTPToken(t *testing.T) {
 		}
 	}
 }
-
-func TestRoles(t *testing.T) {
-	t.Parallel()
-	enc := func(s string) string { return "e30." + base64.RawURLEncoding.EncodeToString([]byte(s)) + ".sig" }
-	for in, want := range map[string]string{
-		enc(`{"roles":["Mail.Send","User.Read.All"]}`): "Mail.Send User.Read.All true",
-		enc(`{"aud":"x"}`):           " true",
-		enc(`{"roles":"Mail.Send"}`): " false",
-		"opaque":                     " false",
-		"a.!.c":                      " false",
-	} {
-		roles, ok := Roles(in)
-		if got := fmt.Sprint(strings.Join(roles, " "), " ", ok); got != want {
-			t.Errorf("Roles(%q) = %s, want %s", in, got, want)
-		}
-	}
-}

@@ -104,6 +104,16 @@ func (s *Sender) Adapter(conn *adapters.Connection) (adapters.Adapter, error) {
 	return s.router.Adapter(conn)
 }
 
+// Forget drops what is kept for a connection that was changed or removed: its
+// adapter, its tokens and the failures that are remembered of it. Sends in flight
+// finish. Tokens of a source that is the caller's stay.
+func (s *Sender) Forget(conn *adapters.Connection) error {
+	if s.cache != nil {
+		s.cache.Forget(conn)
+	}
+	return s.router.Forget(conn)
+}
+
 // Close ends kept connections and background work. Sends in flight may fail.
 func (s *Sender) Close() error {
 	err := s.router.Close()

@@ -4,13 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
 )
 
 const (
@@ -61,18 +61,40 @@ var (
 	_ adapters.Verifier = (*Adapter)(nil)
 )
 
-// Factory makes adapters with the same options.
+// configError is why no adapter can be made.
+func configError(message adapters.Text) *adapters.Error {
+	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: adapters.Gmail, Code: "config",
+		Message: message, Hint: mime.NewText("gmail.config_hint", "correct the program or the connection")}
+}
+
+// Factory makes adapters that share one HTTP client.
 func Factory(opt Options) adapters.Factory {
-	return func(c *adapters.Connection) (adapters.Adapter, error) { return New(c, opt) }
+	if opt.HTTPClient == nil {
+		opt.HTTPClient = &http.Client{Transport: newTransport(opt.RootCAs)}
+	}
+	return func(c *adapters.Connection) (adapters.Adapter, error) {
+		a, err := New(c, opt)
+		if err != nil {
+			return nil, err // no typed nil
+		}
+		return a, nil
+	}
+}
+
+func newTransport(roots *x509.CertPool) *http.Transport {
+	proxies := adapters.NewProxies()
+	return &http.Transport{Proxy: proxies.For, OnProxyConnectResponse: proxies.Refused, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 64,
+		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second, DisableCompression: true}
 }
 
 // New makes the adapter of a Gmail connection without touching the network.
-func New(conn *adapters.Connection, opt Options) (adapters.Adapter, error) {
-	if conn.Gmail == nil {
-		return nil, errors.New("gmail: the connection has no gmail object")
+func New(conn *adapters.Connection, opt Options) (*Adapter, error) {
+	if conn == nil || conn.Gmail == nil {
+		return nil, configError(mime.NewText("gmail.no_settings", "the connection has no gmail object"))
 	}
 	if opt.Tokens == nil {
-		return nil, errors.New("gmail: Options.Tokens is required")
+		return nil, configError(mime.NewText("gmail.no_tokens", "Options.Tokens is missing"))
 	}
 	a := &Adapter{conn: conn, tokens: opt.Tokens, base: defaultURL, now: opt.Now, chunk: chunkSize, quiet: quietTime, pause: pause,
 		sources: make(map[sourceKey]adapters.TokenSource)}
@@ -86,10 +108,7 @@ func New(conn *adapters.Connection, opt Options) (adapters.Adapter, error) {
 	if opt.HTTPClient != nil {
 		client = *opt.HTTPClient
 	} else {
-		proxies := adapters.NewProxies()
-		a.own = &http.Transport{Proxy: proxies.For, OnProxyConnectResponse: proxies.Refused, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 64,
-			TLSClientConfig: &tls.Config{RootCAs: opt.RootCAs, MinVersion: tls.VersionTLS12},
-			IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second, DisableCompression: true}
+		a.own = newTransport(opt.RootCAs)
 		client.Transport = a.own
 	}
 	// A redirect would repeat a send elsewhere, and 308 is part of resumable uploads.

@@ -74,10 +74,9 @@ func serve(t *testing.T, handlers ...http.HandlerFunc) (*Adapter, *stubTokens, f
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = a.Close() })
-	ga := a.(*Adapter)
-	ga.SkipPauses(nil)
-	ga.chunk = testChunk
-	return ga, tok, func() []seenRequest {
+	a.SkipPauses(nil)
+	a.chunk = testChunk
+	return a, tok, func() []seenRequest {
 		mu.Lock()
 		defer mu.Unlock()
 		return append([]seenRequest(nil), seen...)

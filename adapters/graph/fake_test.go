@@ -64,12 +64,11 @@ func serve(t testing.TB, h http.Handler) (*Adapter, *fakeTokens) {
 func adapterOn(t testing.TB, url string, client *http.Client) (*Adapter, *fakeTokens) {
 	t.Helper()
 	tokens := new(fakeTokens)
-	made, err := New(connection(url), Options{Tokens: tokens, HTTPClient: client,
+	a, err := New(connection(url), Options{Tokens: tokens, HTTPClient: client,
 		Now: func() time.Time { return time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC) }})
 	if err != nil {
 		t.Fatalf("New: %v", err)
 	}
-	a := made.(*Adapter)
 	a.wait = func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 	t.Cleanup(func() { _ = a.Close() })
 	return a, tokens

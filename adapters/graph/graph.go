@@ -3,7 +3,6 @@ package graph
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -62,12 +61,12 @@ var (
 )
 
 // New makes the adapter of a graph connection without touching the network.
-func New(conn *adapters.Connection, opt Options) (adapters.Adapter, error) {
-	if conn.Graph == nil {
-		return nil, errors.New("graph: the connection has no graph object")
+func New(conn *adapters.Connection, opt Options) (*Adapter, error) {
+	if conn == nil || conn.Graph == nil {
+		return nil, configError(mime.NewText("graph.no_settings", "the connection has no graph object"))
 	}
 	if opt.Tokens == nil {
-		return nil, errors.New("graph: Options.Tokens is required")
+		return nil, configError(mime.NewText("graph.no_tokens", "Options.Tokens is missing"))
 	}
 	src, err := opt.Tokens.TokenSource(conn, adapters.AudienceGraph)
 	if err != nil {
@@ -93,12 +92,24 @@ func New(conn *adapters.Connection, opt Options) (adapters.Adapter, error) {
 	return a, nil
 }
 
+// configError is why no adapter can be made.
+func configError(message adapters.Text) *adapters.Error {
+	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: adapters.Graph, Code: "config",
+		Message: message, Hint: mime.NewText("graph.config_hint", "correct the program or the connection")}
+}
+
 // Factory makes adapters that share one HTTP client.
 func Factory(opt Options) adapters.Factory {
 	if opt.HTTPClient == nil {
 		opt.HTTPClient = &http.Client{Transport: newTransport(opt.RootCAs)}
 	}
-	return func(c *adapters.Connection) (adapters.Adapter, error) { return New(c, opt) }
+	return func(c *adapters.Connection) (adapters.Adapter, error) {
+		a, err := New(c, opt)
+		if err != nil {
+			return nil, err // no typed nil
+		}
+		return a, nil
+	}
 }
 
 // baseURL is where the connection's Graph answers (contracts A4).

@@ -68,19 +68,21 @@ func (o *ServeOptions) load() (config.Config, error) {
 
 // A server is everything that `postino serve` runs.
 type server struct {
-	conf    config.Config
-	log     *slog.Logger
-	level   *slog.LevelVar
-	getenv  func(string) string
-	store   store.Store
-	sender  *all.Sender
-	uploads *spool.Budget
-	conns   *registry.Connections
-	clients *registry.Clients
-	submit  *submit.Submitter
-	own     *ownListeners
-	outbox  *outbox.Outbox
-	read    chan struct{} // closed once the connections were read
+	conf   config.Config
+	log    *slog.Logger
+	level  *slog.LevelVar
+	getenv func(string) string
+	store  store.Store
+	sender *all.Sender
+
+	forgetting sync.WaitGroup // connections that were edited or deleted
+	uploads    *spool.Budget
+	conns      *registry.Connections
+	clients    *registry.Clients
+	submit     *submit.Submitter
+	own        *ownListeners
+	outbox     *outbox.Outbox
+	read       chan struct{} // closed once the connections were read
 }
 
 // An entryPoint takes messages in until its context ends.
@@ -115,7 +117,10 @@ func Serve(ctx context.Context, o ServeOptions) (err error) {
 		return exit(ExitConfig, err)
 	}
 	s.sender = newSender(roots, networks, s.own, s.log)
-	defer func() { err = errors.Join(err, s.sender.Close()) }()
+	defer func() {
+		s.forgetting.Wait()
+		err = errors.Join(err, s.sender.Close())
+	}()
 	if err := s.wire(); err != nil {
 		return err
 	}
@@ -132,9 +137,20 @@ func Serve(ctx context.Context, o ServeOptions) (err error) {
 	return s.run(ctx, o, entries)
 }
 
+// forget drops adapter, tokens and remembered failures of a connection that was
+// edited or deleted, beside whoever saw it: kept SMTP sessions take their leave.
+func (s *server) forget(old *gateway.Connection) {
+	s.forgetting.Go(func() {
+		if err := s.sender.Forget(&old.Connection); err != nil {
+			s.log.Warn("an adapter does not close", "connection", old.Name, "err", err)
+		}
+	})
+}
+
 func (s *server) wire() (err error) {
 	c := s.conf
 	s.conns, s.clients = registry.NewConnections(s.store), registry.NewClients(s.store)
+	s.conns.OnGone(s.forget)
 	schedule := outbox.Schedule{First: time.Duration(c.Outbox.RetryFirst), Max: time.Duration(c.Outbox.RetryMax), GiveUp: time.Duration(c.Outbox.GiveUp)}
 	if schedule.GiveUp <= 0 {
 		schedule.GiveUp = store.GiveUp

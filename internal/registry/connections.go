@@ -5,6 +5,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -30,6 +31,7 @@ type Connections struct {
 	store store.Connections
 	again looker
 	heard heard
+	gone  func(*gateway.Connection) // nil: nobody asked
 
 	mu      sync.Mutex
 	looked  time.Time // began then
@@ -56,6 +58,25 @@ func NewConnections(s store.Connections) *Connections {
 	c := &Connections{store: s, again: newLooker()}
 	c.heard.follow(s)
 	return c
+}
+
+// OnGone has f called with each connection as it was, once it is seen that it was
+// edited or deleted: what was kept for it is of no use any more. One that was not
+// asked for between two edits of others may be among them. f runs under a lock
+// and must not wait. Set before the first use.
+func (c *Connections) OnGone(f func(old *gateway.Connection)) { c.gone = f }
+
+// left tells of the connections of before that are not, as they were, those of
+// now. The lock is held.
+func (c *Connections) left(before, now map[string]*gateway.Connection) {
+	if c.gone == nil {
+		return
+	}
+	for id, old := range before {
+		if now[id] != old {
+			c.gone(old)
+		}
+	}
 }
 
 // heard is true after the store told of an edit, until somebody looks.
@@ -86,6 +107,11 @@ func (c *Connections) look(ctx context.Context) error {
 		}
 	}
 	if c.some == nil || v != c.version {
+		seen := c.some
+		if c.now != nil {
+			seen = c.now.ids
+		}
+		c.left(c.before, seen) // what is left of the version before that one
 		if c.before, c.ordered = c.some, nil; c.now != nil {
 			c.before, c.ordered = c.now.ids, c.now.list
 		}
@@ -149,6 +175,8 @@ func (c *Connections) all(ctx context.Context) (*snapshot, error) {
 		}
 	}
 	slices.SortFunc(next.list, byName)
+	c.left(c.before, next.ids)
+	c.left(c.some, next.ids)
 	c.now, c.before, c.ordered = next, nil, nil
 	clear(c.some)
 	return next, nil
@@ -237,12 +265,18 @@ func (c *Connections) one(ctx context.Context, id string) (*gateway.Connection, 
 		return conn, nil
 	}
 	conn, err := c.store.Connection(ctx, id)
-	if err != nil {
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
 	}
-	conn = c.same(conn)
-	c.some[id] = conn
-	return conn, nil
+	if err == nil {
+		conn = c.same(conn)
+		c.some[id] = conn
+	}
+	if old := c.before[id]; old != nil && old != conn {
+		c.left(map[string]*gateway.Connection{id: old}, nil)
+		delete(c.before, id)
+	}
+	return conn, err
 }
 
 // Named returns the connection with this name, letter case folded.

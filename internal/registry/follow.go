@@ -28,7 +28,11 @@ func (c *Connections) follow(ctx context.Context, version int64) (int64, error) 
 	}
 	c.now.list = slices.Clone(c.now.list) // the present one has been given out
 	for _, id := range edits.IDs {
+		old := c.now.ids[id]
 		c.now.replace(id, read[id])
+		if old != nil && c.now.ids[id] != old && c.gone != nil {
+			c.gone(old)
+		}
 	}
 	c.version, c.changed = edits.Version, time.Now()
 	return c.version, nil

@@ -1,0 +1,56 @@
+package gmail_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"sync/atomic"
+	"testing"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/gmail"
+)
+
+// Many connections share one pool of network connections.
+func TestConnectionsShareTheTransport(t *testing.T) {
+	t.Parallel()
+	var opened atomic.Int64
+	srv := httptest.NewUnstartedServer(http.NotFoundHandler())
+	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	srv.Start()
+	t.Cleanup(srv.Close)
+	factory := gmail.Factory(gmail.Options{Tokens: fixedTokens{}})
+	for i := range 5 {
+		a, err := factory(&adapters.Connection{ID: strconv.Itoa(i), Provider: adapters.Gmail, From: "a@example.com",
+			Gmail: &adapters.GmailSettings{GmailURL: srv.URL, Subject: "a@example.com"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Probe(t.Context()); err == nil {
+			t.Error("404 is no success")
+		}
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := opened.Load(); n != 1 {
+		t.Errorf("%d network connections for 5 connections of a gateway", n)
+	}
+}
+
+type fixedTokens struct{}
+
+func (fixedTokens) TokenSource(*adapters.Connection, adapters.Audience) (adapters.TokenSource, error) {
+	return fixedToken{}, nil
+}
+
+type fixedToken struct{}
+
+func (fixedToken) Token(context.Context) (string, error)         { return "token", nil }
+func (fixedToken) Renew(context.Context, string) (string, error) { return "token", nil }
