@@ -58,7 +58,8 @@ func accessCallers(t *testing.T) map[string]accessCaller {
 		"other":    {w: w, role: -1, auth: "Bearer " + w.addKey(w.other(), clientScopes()...)},
 		"wrong":    {w: newWorld(t, nil), role: -1, auth: "Bearer pk_wrong"},
 	}
-	for _, scope := range []string{ScopeMessagesSend, ScopeMessagesRead, ScopeEventsRead, ScopeConnectionsRead, ScopeConnectionsWrite, ScopeClientsWrite, ScopeAdmin} {
+	for _, scope := range []string{ScopeMessagesSend, ScopeMessagesRead, ScopeEventsRead, ScopeConnectionsRead, ScopeConnectionsWrite,
+		ScopeClientsWrite, ScopeAdmin} {
 		out[scope] = accessCaller{w: w, role: -1, auth: "Bearer " + w.addKey("", scope)}
 	}
 	return out
@@ -90,8 +91,9 @@ func TestAccess(t *testing.T) {
 	ids := ownRecords(w)
 	var found []string
 	for path, item := range w.server.router.api.OpenAPI().Paths {
-		for method, o := range map[string]*huma.Operation{"GET": item.Get, "POST": item.Post, "PUT": item.Put, "PATCH": item.Patch, "DELETE": item.Delete,
-			"HEAD": item.Head, "OPTIONS": item.Options, "TRACE": item.Trace} {
+		for method, o := range map[string]*huma.Operation{"GET": item.Get, "POST": item.Post, "PUT": item.Put, "PATCH": item.Patch,
+			"DELETE": item.Delete,
+			"HEAD":   item.Head, "OPTIONS": item.Options, "TRACE": item.Trace} {
 			if o != nil {
 				found = append(found, path+" "+method)
 			}

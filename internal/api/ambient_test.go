@@ -139,7 +139,8 @@ func TestMetricsOnTheMachine(t *testing.T) {
 		t.Errorf("the administrator sees no lane: %s", a)
 	}
 	a := serveAs(w, -1, "GET", "/metrics", "", nil).Body.String()
-	if strings.Contains(a, named) || strings.Contains(a, "contoso") || !strings.Contains(a, `postino_queue_deliveries{state="queued"}`) || !strings.Contains(a, "postino_http_requests_total{") {
+	if strings.Contains(a, named) || strings.Contains(a, "contoso") ||
+		!strings.Contains(a, `postino_queue_deliveries{state="queued"}`) || !strings.Contains(a, "postino_http_requests_total{") {
 		t.Errorf("without a key: %s", a)
 	}
 }

@@ -60,7 +60,9 @@ func newWorld(t testing.TB, change func(*Options), limits ...func(*submit.Option
 		adapters.SMTP: func(*adapters.Connection) (adapters.Adapter, error) { return fakeAdapter{}, nil },
 	})
 	t.Cleanup(func() { w.must(router.Close()) })
-	_, err = w.store.PutConnection(ctx, time.Now(), &gateway.Connection{Connection: adapters.Connection{Name: "Ufficio", Provider: adapters.SMTP, From: "*@contoso.it", SMTP: &adapters.SMTPSettings{Host: "smtp.contoso.it", Login: "erp", Password: "geheim"}}})
+	_, err = w.store.PutConnection(ctx, time.Now(), &gateway.Connection{Connection: adapters.Connection{
+		Name: "Ufficio", Provider: adapters.SMTP, From: "*@contoso.it",
+		SMTP: &adapters.SMTPSettings{Host: "smtp.contoso.it", Login: "erp", Password: "geheim"}}})
 	w.must(err)
 	w.client, err = w.store.PutClient(ctx, store.Client{Name: "erp", SecretHash: vault.HashGenerated("pc_secret"), CreatedAt: time.Now()})
 	w.must(err)
@@ -72,7 +74,8 @@ func newWorld(t testing.TB, change func(*Options), limits ...func(*submit.Option
 	}
 	sub, err := submit.New(so)
 	w.must(err)
-	o := Options{Store: w.store, Submit: sub, Connections: conns, Clients: clients, Sealer: keys, Hostname: "mail.contoso.it", WebhookNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Poll: 20 * time.Millisecond}
+	o := Options{Store: w.store, Submit: sub, Connections: conns, Clients: clients, Sealer: keys, Hostname: "mail.contoso.it",
+		WebhookNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Poll: 20 * time.Millisecond}
 	if change != nil {
 		change(&o)
 	}
@@ -93,7 +96,8 @@ func (w *world) must(err error) {
 func (w *world) addKey(client string, scopes ...string) string {
 	w.t.Helper()
 	k := vault.NewKey("pk_")
-	_, err := w.store.PutAPIKey(context.Background(), store.APIKey{Client: client, Name: "test " + strings.Join(scopes, " "), Hash: vault.HashKey(k), Scopes: scopes, CreatedAt: time.Now()})
+	_, err := w.store.PutAPIKey(context.Background(), store.APIKey{Client: client, Name: "test " + strings.Join(scopes, " "),
+		Hash: vault.HashKey(k), Scopes: scopes, CreatedAt: time.Now()})
 	w.must(err)
 	return k.Reveal()
 }
@@ -180,26 +184,31 @@ func TestSendAndRead(t *testing.T) {
 	m["cc"] = []string{"bruno@example.com"}
 	m["bcc"] = []string{"capo@contoso.it"}
 	m["html"] = `<p>Ciao <img src="cid:logo"></p>`
-	m["attachments"] = []map[string]any{{"filename": "logo.png", "content_id": "logo", "content": "iVBORw0KGgo="}, {"filename": "perché.txt", "content": "cGVyY2jDqQ=="}}
+	m["attachments"] = []map[string]any{{"filename": "logo.png", "content_id": "logo", "content": "iVBORw0KGgo="},
+		{"filename": "perché.txt", "content": "cGVyY2jDqQ=="}}
 	m["headers"] = map[string]string{"X-Order": "42"}
 	m["tag"] = "fatture"
 	a := w.want(w.do(w.key, "POST", "/v1/messages", m), http.StatusAccepted)
 	var got Accepted
 	a.into(t, &got)
-	if got.Connection.Name != "Ufficio" || len(got.Recipients) != 3 || len(got.Deliveries) != 1 || a.header.Get("Location") != "/v1/messages/"+got.ID {
+	if got.Connection.Name != "Ufficio" || len(got.Recipients) != 3 || len(got.Deliveries) != 1 ||
+		a.header.Get("Location") != "/v1/messages/"+got.ID {
 		t.Fatalf("%s", a.body)
 	}
 	var detail MessageDetail
 	w.want(w.do(w.key, "GET", "/v1/messages/"+got.ID, nil), http.StatusOK).into(t, &detail)
-	if detail.Subject != "Città è qui" || detail.EntryPoint != "api" || detail.EnvelopeFrom != "erp@contoso.it" || detail.Deliveries[0].State != store.Queued || detail.Client != w.client.ID {
+	if detail.Subject != "Città è qui" || detail.EntryPoint != "api" || detail.EnvelopeFrom != "erp@contoso.it" ||
+		detail.Deliveries[0].State != store.Queued || detail.Client != w.client.ID {
 		t.Errorf("%+v", detail)
 	}
 	raw := w.want(w.do(w.key, "GET", "/v1/messages/"+got.ID+"/raw", nil), http.StatusOK)
-	if s := string(raw.body); strings.Contains(s, "capo@contoso.it") || !strings.Contains(s, "X-Order: 42\r\n") || !strings.Contains(s, got.MessageID) {
+	if s := string(raw.body); strings.Contains(s, "capo@contoso.it") || !strings.Contains(s, "X-Order: 42\r\n") || !strings.Contains(s,
+		got.MessageID) {
 		t.Errorf("%s", s)
 	}
 	var page MessagePage
-	w.want(w.do(w.key, "GET", "/v1/messages?tag=fatture&state=queued&state=held&connection=ufficio&message_id="+strings.Trim(got.MessageID, "<>"), nil), http.StatusOK).into(t, &page)
+	w.want(w.do(w.key, "GET", "/v1/messages?tag=fatture&state=queued&state=held&connection=ufficio&message_id="+strings.Trim(got.MessageID,
+		"<>"), nil), http.StatusOK).into(t, &page)
 	if len(page.Items) != 1 || page.Items[0].Message.ID != got.ID {
 		t.Errorf("%+v", page)
 	}

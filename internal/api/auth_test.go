@@ -22,7 +22,8 @@ func TestCredentials(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(o *Options) { o.PublicHost = "api.contoso.it" })
 	expired := vault.NewKey("pk_")
-	_, err := w.store.PutAPIKey(context.Background(), store.APIKey{Name: "old", Hash: vault.HashKey(expired), Scopes: []string{ScopeAdmin}, ExpiresAt: time.Now().Add(-time.Minute)})
+	_, err := w.store.PutAPIKey(context.Background(), store.APIKey{Name: "old", Hash: vault.HashKey(expired), Scopes: []string{ScopeAdmin},
+		ExpiresAt: time.Now().Add(-time.Minute)})
 	w.must(err)
 	host := strings.TrimPrefix(w.http.URL, "http://")
 	_, port, err := net.SplitHostPort(host)
@@ -45,7 +46,8 @@ func TestCredentials(t *testing.T) {
 		{"name and secret, DNS rebinding", []string{"Authorization", basic, "Host", "attacker.example:" + port}, 403},
 		{"name and secret, another port of this machine", []string{"Authorization", basic, "Sec-Fetch-Site", "same-site"}, 403},
 		{"name and secret, origin without a name", []string{"Authorization", basic, "Origin", "null"}, 403},
-		{"key, from a page of elsewhere", []string{"Authorization", "Bearer " + w.key, "Sec-Fetch-Site", "cross-site", "Host", "proxy.example"}, 200},
+		{"key, from a page of elsewhere", []string{"Authorization", "Bearer " + w.key, "Sec-Fetch-Site", "cross-site", "Host", "proxy.example"},
+			200},
 		{"expired key", []string{"Authorization", "Bearer " + expired.Reveal()}, 401},
 		{"empty key", []string{"Authorization", "Bearer "}, 401},
 		{"hash as key", []string{"Authorization", "Bearer " + vault.HashKey(expired)}, 401},
@@ -68,7 +70,8 @@ func TestClientByAddress(t *testing.T) {
 	t.Parallel()
 	for _, keyless := range []bool{false, true} {
 		w := newWorld(t, func(o *Options) { o.Keyless = keyless })
-		lan, err := w.store.PutClient(context.Background(), store.Client{Name: "lan", Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+		lan, err := w.store.PutClient(context.Background(),
+			store.Client{Name: "lan", Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 		w.must(err)
 		w.server.auth.edited()
 		if !keyless {
@@ -100,13 +103,15 @@ func TestFreshClients(t *testing.T) {
 	w = newWorld(t, func(o *Options) { o.Keyless = true })
 	send := func(want int) {
 		t.Helper()
-		a := serveAs(w, -1, "POST", "/v1/messages", `{"from":"erp@contoso.it","to":["a@example.com"],"text":"t"}`, func(r *http.Request) { r.RemoteAddr = "192.0.2.1:9" })
+		a := serveAs(w, -1, "POST", "/v1/messages", `{"from":"erp@contoso.it","to":["a@example.com"],"text":"t"}`,
+			func(r *http.Request) { r.RemoteAddr = "192.0.2.1:9" })
 		if a.Code != want {
 			t.Errorf("%d, want %d: %s", a.Code, want, a.Body)
 		}
 	}
 	send(401)
-	_, err = w.store.PutClient(context.Background(), store.Client{Name: "lan", Networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}})
+	_, err = w.store.PutClient(context.Background(),
+		store.Client{Name: "lan", Networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}})
 	w.must(err)
 	send(202)
 }
@@ -167,7 +172,8 @@ func TestPathsAndMethods(t *testing.T) {
 	w.want(w.do(w.admin, "GET", "/metrics", nil), 200)
 	w.want(w.do(w.key, "GET", "/metrics", nil), 403)
 	body := string(w.do(w.admin, "GET", "/metrics", nil).body)
-	for _, want := range []string{`postino_queue_deliveries{state="queued"} 0`, "postino_store_up 1", `postino_http_requests_total{code="404",method="GET",route="none"}`, "go_goroutines"} {
+	for _, want := range []string{`postino_queue_deliveries{state="queued"} 0`, "postino_store_up 1",
+		`postino_http_requests_total{code="404",method="GET",route="none"}`, "go_goroutines"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("no %s in the measures", want)
 		}
@@ -191,7 +197,8 @@ func TestActions(t *testing.T) {
 		verb   string
 		status int
 		state  store.State
-	}{{"release", 409, store.Queued}, {"hold", 200, store.Held}, {"hold", 409, store.Held}, {"release", 200, store.Queued}, {"cancel", 200, store.Cancelled}, {"cancel", 409, store.Cancelled}, {"retry", 200, store.Queued}} {
+	}{{"release", 409, store.Queued}, {"hold", 200, store.Held}, {"hold", 409, store.Held}, {"release", 200, store.Queued}, {"cancel", 200,
+		store.Cancelled}, {"cancel", 409, store.Cancelled}, {"retry", 200, store.Queued}} {
 		w.want(w.do(w.key, "POST", at+"/"+step.verb, nil), step.status)
 		if state() != step.state {
 			t.Errorf("after %s: %v", step.verb, state())
@@ -201,7 +208,8 @@ func TestActions(t *testing.T) {
 	var again ResendAnswer
 	w.want(w.do(w.key, "POST", at+"/resend", nil), 202).into(t, &again)
 	w.want(w.do(w.key, "POST", at+"/resend", map[string]any{"recipients": []string{"B@example.com"}}), 422)
-	w.want(w.do(w.key, "POST", at+"/resend", map[string]any{"recipients": []string{"b@EXAMPLE.com"}, "connection": "Ufficio"}), 202).into(t, &again)
+	w.want(w.do(w.key, "POST", at+"/resend", map[string]any{"recipients": []string{"b@EXAMPLE.com"}, "connection": "Ufficio"}), 202).into(t,
+		&again)
 	var d MessageDetail
 	w.want(w.do(w.key, "GET", "/v1/messages/"+again.ID, nil), 200).into(t, &d)
 	if len(d.Deliveries) != 1 || len(d.Deliveries[0].Recipients) != 1 || d.Deliveries[0].ID != again.Deliveries[0] ||

@@ -37,7 +37,7 @@ const freeJSON = 64 << 10
 // what is checked, and as what is made of it.
 const jsonCost = 3
 
-// readJSON reads a bounded JSON body. It comes in by way of the spool, so that a
+// readJSON reads a bounded JSON body. It is read into the spool first, so that a
 // slow one keeps no memory. While a large one is in work, it counts against the
 // server's budget; done returns that.
 func (b *bodyReader) readJSON(r *http.Request) (body []byte, done func(), err error) {
@@ -85,7 +85,7 @@ func (b *bodyReader) load(ctx context.Context, buffer *spool.Buffer) (text []byt
 
 // spool is where a body goes, counted against the caller's share of the disk.
 func (b *bodyReader) spool(ctx context.Context, memory int, max int64) *spool.Buffer {
-	return spool.New(b.dir, memory, max).Charged(b.disk, caller(ctx).party())
+	return spool.New(b.dir, memory, max).Charged(b.disk, caller(ctx).quotaKey())
 }
 
 // budget is the memory for JSON and forms in work at once.

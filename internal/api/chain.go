@@ -121,7 +121,7 @@ func (w *recorder) renew() {
 	}
 }
 
-// A pacedBody ends a request whose body trickles.
+// A pacedBody ends a request with a body that comes too slowly.
 type pacedBody struct {
 	body    io.ReadCloser
 	control *http.ResponseController

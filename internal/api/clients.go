@@ -21,6 +21,7 @@ import (
 const clientsTag = "clients"
 
 type (
+	// ClientPath is the client that a path names.
 	ClientPath struct {
 		ID string `path:"id" maxLength:"200" doc:"Id or name of the client"`
 	}
@@ -166,7 +167,7 @@ func invalid(field string, message adapters.Text) *failure {
 	return fail(http.StatusUnprocessableEntity, "invalid_request", field, message, adapters.Text{})
 }
 
-// apply checks the settings and puts them into c. Nobody becomes a client by
+// apply checks the settings and puts them into c. No one becomes a client by
 // accident: one without a secret needs networks, and a network that is everyone is refused.
 func (s *clientService) apply(ctx context.Context, c *store.Client, in *view.ClientSettings) error {
 	if strings.ContainsFunc(in.Name, func(r rune) bool { return r <= ' ' || r == ':' || r == 0x7f }) {

@@ -20,10 +20,12 @@ import (
 const connectionsTag = "connections"
 
 type (
+	// ConnectionPath is the connection that a path names, and the language of the answer.
 	ConnectionPath struct {
 		ID       string `path:"id" maxLength:"200" doc:"Id or name of the connection"`
 		Language string `header:"Accept-Language"`
 	}
+	// ConnectionDoc is a connection, or a patch of one, as it came.
 	ConnectionDoc struct {
 		RawBody []byte `contentType:"application/octet-stream"`
 	}

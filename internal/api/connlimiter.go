@@ -41,7 +41,7 @@ func (l *connLimiter) Accept() (net.Conn, error) {
 	}
 }
 
-// countedFor is whom a connection is counted for; empty: no one.
+// countedFor is the address or user that a connection is counted for; empty: none.
 func countedFor(from net.Addr) string {
 	if p, ok := from.(localsocket.Peer); ok {
 		if p.Role == localsocket.Owner {

@@ -88,7 +88,7 @@ func badJSON(err error) *failure {
 		text("api.bad_json", "the body is not JSON as it should be: {why}", "why", why), adapters.Text{})
 }
 
-// checking waits until values may be checked; done ends it. Nobody holds it while
+// checking waits until values may be checked; done ends it. It is not held while
 // bytes come in.
 func (b *bodyReader) checking(ctx context.Context, values int) (done func(), err error) {
 	weight := min(int64(values)*valueCost, checkBudget)

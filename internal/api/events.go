@@ -77,7 +77,7 @@ func (s *eventService) streamEvents(w http.ResponseWriter, r *http.Request) erro
 		return err
 	}
 	p := caller(ctx)
-	wake, leave, err := s.feed.join(p.party(), s.most)
+	wake, leave, err := s.feed.join(p.quotaKey(), s.most)
 	if err != nil {
 		return err
 	}

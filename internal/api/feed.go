@@ -29,8 +29,8 @@ func newFeed(st store.Events, poll time.Duration, log *slog.Logger) *feed {
 const maxStreams = 200
 
 // join returns a channel that receives when there may be something new. most
-// bounds the streams of one party; it is an error when there are too many already.
-func (f *feed) join(party string, most int) (wake chan struct{}, leave func(), err error) {
+// bounds the streams of one owner (quotaKey); it is an error when there are too many already.
+func (f *feed) join(owner string, most int) (wake chan struct{}, leave func(), err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.subs) >= maxStreams {
@@ -42,7 +42,7 @@ func (f *feed) join(party string, most int) (wake chan struct{}, leave func(), e
 	}
 	own := 0
 	for _, p := range f.subs {
-		if p == party {
+		if p == owner {
 			own++
 		}
 	}
@@ -50,7 +50,7 @@ func (f *feed) join(party string, most int) (wake chan struct{}, leave func(), e
 		return nil, nil, overQuota(own, text("api.open_streams", "event streams open"), "[limits] streams")
 	}
 	wake = make(chan struct{}, 1)
-	f.subs[wake] = party
+	f.subs[wake] = owner
 	return wake, func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()

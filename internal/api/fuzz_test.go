@@ -15,7 +15,8 @@ import (
 // Whatever comes, a message that is taken has no header that its fields did
 // not name, and a refusal is the caller's fault.
 func FuzzInput(f *testing.F) {
-	f.Add([]byte(`{"from":"erp@contoso.it","to":["a@example.com"],"subject":"x","headers":{"X-A":"b"},"attachments":[{"filename":"a","content":"Zm9v"}]}`))
+	f.Add([]byte(`{"from":"erp@contoso.it","to":["a@example.com"],"subject":"x","headers":{"X-A":"b"},` +
+		`"attachments":[{"filename":"a","content":"Zm9v"}]}`))
 	f.Add([]byte(`{"raw":"RnJvbTogYUBiLml0DQoNCng="}`))
 	f.Add([]byte(`{"from":"a\r\nBcc: x@y","to":[null]}`))
 	w := newWorld(f, nil)

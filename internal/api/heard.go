@@ -12,29 +12,29 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 )
 
-// A client has heard an answer when it sends anything after the answer was
+// A client has received ("heard") an answer when it sends anything after it was
 // written (its next request), or ends the connection in order when its system
-// has got all of it. A reset or a time-out proves nothing, and the same message
+// has received all of it. A reset or a time-out proves nothing, and the same message
 // again is then the client trying again (submit.Request.Unheard). Over HTTP/2
-// anything that comes after the answer counts, of whatever stream.
+// anything that comes after the answer counts, on any stream.
 
-// A hearing listener returns connections that report which answers were received.
-type hearing struct {
+// An answerListener returns connections that report which answers were received.
+type answerListener struct {
 	net.Listener
 	heard func(...store.Receipt)
 }
 
-func (l *hearing) Accept() (net.Conn, error) {
+func (l *answerListener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return &answers{Conn: c, heard: l.heard}, nil
+	return &answerConn{Conn: c, heard: l.heard}, nil
 }
 
-// answers are a connection's. A nil one is of a request without a connection of
-// ours: its methods do nothing.
-type answers struct {
+// An answerConn notes which of its answers the client has received. nil, for a
+// request without such a connection, notes nothing.
+type answerConn struct {
 	net.Conn
 	heard func(...store.Receipt)
 
@@ -50,18 +50,18 @@ const lingering = 2 * time.Second
 
 type answersKey struct{}
 
-// A tellingAddr leads from a connection to its answers: whatever is wrapped
+// An answerAddr leads from a connection to its answers: whatever is wrapped
 // around a connection passes its address on.
-type tellingAddr struct {
+type answerAddr struct {
 	net.Addr
-	of *answers
+	of *answerConn
 }
 
 // LocalAddr implements net.Conn.
-func (a *answers) LocalAddr() net.Addr { return tellingAddr{a.Conn.LocalAddr(), a} }
+func (a *answerConn) LocalAddr() net.Addr { return answerAddr{a.Conn.LocalAddr(), a} }
 
 func withAnswers(ctx context.Context, c net.Conn) context.Context {
-	addr, ok := c.LocalAddr().(tellingAddr)
+	addr, ok := c.LocalAddr().(answerAddr)
 	if !ok {
 		return ctx
 	}
@@ -69,13 +69,13 @@ func withAnswers(ctx context.Context, c net.Conn) context.Context {
 }
 
 // answerOf is the connection that the answer of a request goes over.
-func answerOf(ctx context.Context) *answers {
-	a, _ := ctx.Value(answersKey{}).(*answers)
+func answerOf(ctx context.Context) *answerConn {
+	a, _ := ctx.Value(answersKey{}).(*answerConn)
 	return a
 }
 
 // carries notes that the answer written next reports an acceptance.
-func (a *answers) carries(r store.Receipt) {
+func (a *answerConn) carries(r store.Receipt) {
 	if a == nil || r == (store.Receipt{}) {
 		return
 	}
@@ -85,7 +85,7 @@ func (a *answers) carries(r store.Receipt) {
 	a.written, a.early = false, false
 }
 
-func (a *answers) Read(p []byte) (int, error) {
+func (a *answerConn) Read(p []byte) (int, error) {
 	n, err := a.Conn.Read(p)
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -100,12 +100,12 @@ func (a *answers) Read(p []byte) (int, error) {
 }
 
 // report passes on which answers were received. mu is held.
-func (a *answers) report() {
+func (a *answerConn) report() {
 	a.heard(a.carried...)
 	a.carried, a.written = nil, false
 }
 
-func (a *answers) Write(p []byte) (int, error) {
+func (a *answerConn) Write(p []byte) (int, error) {
 	a.mu.Lock()
 	waits := len(a.carried) > 0 && !a.written
 	quiet := waits && arrived.Bytes(a.Conn) == 0
@@ -122,7 +122,7 @@ func (a *answers) Write(p []byte) (int, error) {
 
 // Close lets a client that was told to close take the answer: when it closes in
 // order it has heard.
-func (a *answers) Close() error {
+func (a *answerConn) Close() error {
 	a.mu.Lock()
 	waits := len(a.carried) > 0 && a.written
 	a.mu.Unlock()

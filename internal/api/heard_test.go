@@ -30,7 +30,8 @@ func TestHeard(t *testing.T) {
 	}()
 	request := func(id, extra string) string {
 		body := "From: erp@contoso.it\r\nMessage-ID: <" + id + "@contoso.it>\r\nSubject: Fattura\r\n\r\nciao\r\n"
-		return fmt.Sprintf("POST /v1/messages?rcpt=anna@example.com HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Type: message/rfc822\r\nContent-Length: %d\r\n%s\r\n%s",
+		return fmt.Sprintf("POST /v1/messages?rcpt=anna@example.com HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer "+
+			"%s\r\nContent-Type: message/rfc822\r\nContent-Length: %d\r\n%s\r\n%s",
 			w.key, len(body), extra, body)
 	}
 	dial := func() *net.TCPConn {

@@ -123,7 +123,8 @@ func TestOutline(t *testing.T) {
 		{`"a\`, `"a\`, 0, false},
 		{`]]}}`, `]]}}`, 0, false},
 		{strings.Repeat("[", maxDepth+1), "", 0, true},
-		{strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth) + "[]", strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth) + "[]", maxDepth + 1, false},
+		{strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth) + "[]", strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth) +
+			"[]", maxDepth + 1, false},
 		{"[" + strings.Repeat("0,", 60), "", 0, true},
 		{"", "", 0, false},
 	} {

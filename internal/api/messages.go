@@ -22,8 +22,8 @@ import (
 
 const messagesTag = "messages"
 
-// Named types for parameters that many operations share.
 type (
+	// MessagePath is the message that a path names, and the language of the answer.
 	MessagePath struct {
 		ID       string `path:"id" maxLength:"26" doc:"Id of the message"`
 		Language string `header:"Accept-Language"`

@@ -85,8 +85,8 @@ func forwardedAddr(s string) (netip.Addr, bool) {
 }
 
 // relayed reports that a proxy passed the request on. That the proxy has got the
-// answer, and sends the next request (of whomever), does not say that the client
-// has: such acceptances stay unheard. Who claims to be a proxy may.
+// answer, and sends the next request (from any client), does not mean that the
+// client has: such acceptances stay unheard. Any caller may claim to be a proxy.
 func (t trustedProxies) relayed(r *http.Request) bool {
 	for _, name := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Real-Ip"} {
 		if len(r.Header[name]) > 0 {

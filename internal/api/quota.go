@@ -14,8 +14,9 @@ func overQuota(most int, what adapters.Text, setting string) error {
 		text("api.quota_hint", "remove some, or ask the administrator to raise {setting} in the server's configuration", "setting", setting))
 }
 
-// party is what bounds count by: the client, or the key of a program that is none.
-func (p *principal) party() string {
+// quotaKey is what quotas are counted by: the client, or the key of a program
+// that is none.
+func (p *principal) quotaKey() string {
 	if p.client != nil {
 		return "client " + p.client.ID
 	}

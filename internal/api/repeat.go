@@ -42,8 +42,8 @@ type replayer struct {
 	log    *slog.Logger
 }
 
-// repeatable makes an operation obey Idempotency-Key. Submissions have a way of
-// their own: their key is stored in the transaction that stores the message.
+// repeatable makes an operation obey Idempotency-Key. Submissions do so in
+// another way: their key is stored in the transaction that stores the message.
 func (s *replayer) repeatable(o *huma.Operation) {
 	if o.Method != http.MethodPost {
 		return

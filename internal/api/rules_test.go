@@ -50,11 +50,13 @@ func TestEnvelopeSenderIsTheClients(t *testing.T) {
 		"header":   func(from string) answer { return whole("", "X-Postino-Mail-From", from) },
 		"header _": func(from string) answer { return whole("", "X-Postino-mail_from", "<"+from+">") },
 		"batch": func(from string) answer {
-			return w.do(key, "POST", "/v1/messages/batch", map[string]any{"messages": []any{note("shop@contoso.it", "-"), note("shop@contoso.it", from)}})
+			return w.do(key, "POST", "/v1/messages/batch", map[string]any{"messages": []any{note("shop@contoso.it", "-"), note("shop@contoso.it",
+				from)}})
 		},
 	}
 	for name, send := range entries {
-		for from, want := range map[string]int{"victim@elsewhere.example": 403, "ceo@contoso.it": 403, "shop@contoso.it": 202, "r-1@bounces.contoso.it": 202} {
+		for from, want := range map[string]int{"victim@elsewhere.example": 403, "ceo@contoso.it": 403, "shop@contoso.it": 202,
+			"r-1@bounces.contoso.it": 202} {
 			a := send(from)
 			if a.status != want || want == 403 && !strings.Contains(string(a.body), `"sender_not_allowed"`) {
 				t.Errorf("%s as %s: %d %s", name, from, a.status, a.body)
@@ -69,7 +71,8 @@ func TestRateAndSendersOfResend(t *testing.T) {
 	w := newWorld(t, nil)
 	key := w.bound(func(c *store.Client) { c.PerMinute = 3 })
 	var m Accepted
-	w.want(w.do(key, "POST", "/v1/messages", map[string]any{"from": "shop@contoso.it", "to": []string{"a@example.com"}, "text": "x"}), 202).into(t, &m)
+	w.want(w.do(key, "POST", "/v1/messages", map[string]any{"from": "shop@contoso.it", "to": []string{"a@example.com"}, "text": "x"}),
+		202).into(t, &m)
 	again := func(verb string) int { return w.do(key, "POST", "/v1/messages/"+m.ID+"/"+verb, nil).status }
 	if got := again("resend"); got != 202 {
 		t.Errorf("first resend: %d", got)
@@ -82,7 +85,8 @@ func TestRateAndSendersOfResend(t *testing.T) {
 			t.Errorf("over the rate: resend %d, retry %d", resent, retried)
 		}
 	}
-	w.want(w.do(key, "POST", "/v1/messages/batch", map[string]any{"messages": []any{map[string]any{"from": "shop@contoso.it", "to": []string{"a@example.com"}, "text": "x"}}}), 429)
+	w.want(w.do(key, "POST", "/v1/messages/batch", map[string]any{"messages": []any{map[string]any{"from": "shop@contoso.it",
+		"to": []string{"a@example.com"}, "text": "x"}}}), 429)
 	w.want(w.do(w.admin, "POST", "/v1/messages/"+m.ID+"/resend", nil), 202)
 
 	c, err := w.store.ClientNamed(context.Background(), "shop")

@@ -59,7 +59,8 @@ func TestWhatStandsBesideAMessage(t *testing.T) {
 	whole := func() *strings.Reader {
 		return strings.NewReader("From: erp@contoso.it\r\nTo: a@example.com\r\nSubject: x\r\n\r\nx\r\n")
 	}
-	const form = "--b\r\nContent-Disposition: form-data; name=\"message\"\r\n\r\n{\"from\":\"erp@contoso.it\",\"to\":[\"a@example.com\"],\"text\":\"x\"}\r\n--b--\r\n"
+	const form = "--b\r\nContent-Disposition: form-data; " +
+		"name=\"message\"\r\n\r\n{\"from\":\"erp@contoso.it\",\"to\":[\"a@example.com\"],\"text\":\"x\"}\r\n--b--\r\n"
 	for _, q := range []string{"send_at=2027-03-01T08:00:00Z", "connection=none", "rcpt=b@example.com", "mail_from=", "tag=x", "class=bulk"} {
 		name, value, _ := strings.Cut(q, "=")
 		field := `"field":"query.` + name + `"`
@@ -78,15 +79,18 @@ func TestWhatStandsBesideAMessage(t *testing.T) {
 	}
 	for _, header := range []string{"X-Postino-send_at", "X-Postino-Send-At", "x-postino-send-at", "X-POSTINO-SEND_AT"} {
 		var got Accepted
-		w.want(w.do(w.key, "POST", "/v1/messages", whole(), "Content-Type", "message/rfc822", header, "2100-01-01T00:00:00Z"), 422) // it counts: too far
-		w.want(w.do(w.key, "POST", "/v1/messages", whole(), "Content-Type", "message/rfc822", "X-Postino-mail_from", "bounce@contoso.it", "X-Postino-Tag", "t"), 202).into(t, &got)
+		w.want(w.do(w.key, "POST", "/v1/messages", whole(), "Content-Type", "message/rfc822", header, "2100-01-01T00:00:00Z"),
+			422) // it counts: too far
+		w.want(w.do(w.key, "POST", "/v1/messages", whole(), "Content-Type", "message/rfc822", "X-Postino-mail_from", "bounce@contoso.it",
+			"X-Postino-Tag", "t"), 202).into(t, &got)
 		var m MessageDetail
 		w.want(w.do(w.key, "GET", "/v1/messages/"+got.ID, nil), 200).into(t, &m)
 		if m.EnvelopeFrom != "bounce@contoso.it" || m.Tag != "t" {
 			t.Errorf("%s: %+v", header, m.Message)
 		}
 	}
-	for _, headers := range [][]string{{"X-Postino-Sendat", "x"}, {"X-Postino-Tag", "a", "X-Postino-tag", "b"}, {"X-Postino-Mail-From", "a@contoso.it", "X-Postino-mail_from", "a@contoso.it"}} {
+	for _, headers := range [][]string{{"X-Postino-Sendat", "x"}, {"X-Postino-Tag", "a", "X-Postino-tag", "b"},
+		{"X-Postino-Mail-From", "a@contoso.it", "X-Postino-mail_from", "a@contoso.it"}} {
 		w.want(w.do(w.key, "POST", "/v1/messages", whole(), append([]string{"Content-Type", "message/rfc822"}, headers...)...), 422)
 	}
 	w.want(w.do(w.key, "POST", "/v1/messages?tag=a&tag=b", whole(), "Content-Type", "message/rfc822"), 422)
@@ -117,7 +121,8 @@ func TestActionsAreDoneOnce(t *testing.T) {
 	}
 	first := w.want(resend(w.key), 202)
 	for range 3 {
-		if again := w.want(resend(w.key), 202); string(again.body) != string(first.body) || again.header.Get("Content-Type") != first.header.Get("Content-Type") {
+		if again := w.want(resend(w.key), 202); string(again.body) != string(first.body) ||
+			again.header.Get("Content-Type") != first.header.Get("Content-Type") {
 			t.Errorf("%s\n%s", again.body, first.body)
 		}
 	}

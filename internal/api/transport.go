@@ -43,7 +43,7 @@ func newTransport(o *Options, h http.Handler) *transport {
 // there may be. The limiter of each address is outside: what it refuses frees
 // its place at once.
 func (t *transport) bounded(l net.Listener) net.Listener {
-	return newConnLimiter(netutil.LimitListener(&hearing{l, t.heard}, t.most), t.mostEach)
+	return newConnLimiter(netutil.LimitListener(&answerListener{l, t.heard}, t.most), t.mostEach)
 }
 
 // Listen opens the address; with a TLS configuration it speaks HTTPS.

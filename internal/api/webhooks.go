@@ -20,6 +20,7 @@ type WebhookSettings struct {
 }
 
 type (
+	// WebhookPath is the webhook that a path names.
 	WebhookPath struct {
 		ID string `path:"id" maxLength:"100"`
 	}

@@ -1,5 +1,5 @@
 // Package localsocket listens on a unix socket and reports which user is at the
-// other end, so that programs of this machine need no key. The kernel says who
+// other end, so that programs of this machine need no key. The kernel reports who
 // that is (SO_PEERCRED, LOCAL_PEERCRED); on Windows the permissions of the
 // folder of the socket decide who can connect at all.
 package localsocket
@@ -108,7 +108,7 @@ func clearPath(path string) error {
 	if err == nil {
 		return errors.Join(fmt.Errorf("another server answers on the socket %s", path), c.Close())
 	}
-	if !refused(err) { // not allowed, or busy: somebody's socket that may be in use
+	if !refused(err) { // not allowed, or busy: another program's socket that may be in use
 		return fmt.Errorf("the socket %s is there and may be in use: %w", path, err)
 	}
 	if err := os.Remove(path); err != nil {
@@ -127,7 +127,7 @@ type listener struct {
 	err   error
 }
 
-// Accept gives the next connection; its RemoteAddr is a Peer.
+// Accept returns the next connection; its RemoteAddr is a Peer.
 func (l *listener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.AcceptUnix()

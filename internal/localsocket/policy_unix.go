@@ -27,7 +27,7 @@ type credentials struct {
 // noID is no group and no user.
 const noID = ^uint32(0)
 
-// A policy tells the role of a user.
+// A policy decides the role of a user.
 type policy struct {
 	self     uint32 // the server's user
 	group    uint32 // noID: none
@@ -54,7 +54,7 @@ func newPolicy(group string) (*policy, error) {
 
 // role is that of a peer. In a user namespace that does not know all users of
 // the machine the kernel shows every unknown one as the same overflow number
-// (user_namespaces(7)): that number is nobody, whatever the server runs as.
+// (user_namespaces(7)): that number is no one, whatever the server runs as.
 func (p *policy) role(c credentials) Role {
 	switch {
 	case c.uid == p.overflow:
@@ -84,7 +84,7 @@ func (p *policy) peer(c *net.UnixConn) (Peer, error) {
 }
 
 // permit opens the socket to the server's user alone or to the group as well.
-// A server that is no member of the group cannot give it the socket: then the
+// A server that is no member of the group cannot assign it the socket: then the
 // file is open to all, and the role alone decides, as it does in any case.
 func (p *policy) permit(path string, log *slog.Logger) error {
 	if p.group == noID {

@@ -89,7 +89,7 @@ type writer struct {
 	to io.Writer
 
 	mu   sync.Mutex
-	part []byte // the beginning of a character whose rest has not come yet
+	part []byte // the beginning of a character that is not complete yet
 	buf  []byte
 }
 

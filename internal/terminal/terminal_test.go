@@ -58,7 +58,8 @@ func TestWriter(t *testing.T) {
 	if err := json.Unmarshal(out.Bytes(), &back); err != nil || back != value {
 		t.Errorf("%q %v", back, err)
 	}
-	if s := out.String(); strings.ContainsAny(s, "\u009b\u202e\U000e0041\x1b") || !strings.Contains(s, "città") || !strings.Contains(s, "😀") {
+	if s := out.String(); strings.ContainsAny(s, "\u009b\u202e\U000e0041\x1b") ||
+		!strings.Contains(s, "città") || !strings.Contains(s, "😀") {
 		t.Errorf("%s", s)
 	}
 	if NewWriter(w) != w {
@@ -100,6 +101,7 @@ func TestLog(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		log := slog.New(handler(NewWriter(&out)))
+		//nolint:sloglint // the key is hostile on purpose
 		log.With("client", evil).WithGroup("g").Warn("refused "+evil, "err", errors.New(evil), evil, 1)
 		s := out.String()
 		if strings.Count(s, "\n") != 1 || strings.ContainsAny(s, "\x1b\u009b\u202e\u200b\u3164") {

@@ -14,17 +14,13 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
-func text(code, english string, args ...any) adapters.Text {
-	return mime.NewText(code, english, args...)
-}
-
 func privateAddress() adapters.Text {
-	return text("webhook.private_address", "the receiver's address is not public: use one that is, "+
+	return mime.NewText("webhook.private_address", "the receiver's address is not public: use one that is, "+
 		"or have its network named under [webhooks] networks in the server's configuration")
 }
 
 func withoutTLS() adapters.Text {
-	return text("webhook.without_tls",
+	return mime.NewText("webhook.without_tls",
 		"without TLS only receivers in the networks named under [webhooks] networks are called: use https://")
 }
 
@@ -40,13 +36,13 @@ func CheckURL(raw string, networks []netip.Prefix) (wrong adapters.Text, ok bool
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil || u.Hostname() == "":
-		return text("webhook.url_unreadable", "the URL cannot be read: write https://host/path"), false
+		return mime.NewText("webhook.url_unreadable", "the URL cannot be read: write https://host/path"), false
 	case u.User != nil:
-		return text("webhook.url_with_user", "the URL has a user name or a password: the signature proves who calls"), false
+		return mime.NewText("webhook.url_with_user", "the URL has a user name or a password: the signature proves who calls"), false
 	case u.Scheme != "https" && (len(networks) == 0 || u.Scheme != "http"):
-		return text("webhook.url_https", "the URL must begin with https://"), false
+		return mime.NewText("webhook.url_https", "the URL must begin with https://"), false
 	case u.Fragment != "":
-		return text("webhook.url_fragment", "the URL has a fragment, which is never sent"), false
+		return mime.NewText("webhook.url_fragment", "the URL has a fragment, which is never sent"), false
 	}
 	host := u.Hostname()
 	if host == "localhost" {

@@ -64,7 +64,7 @@ func (w *Worker) send(ctx context.Context, h *store.Webhook, secret adapters.Sec
 	}
 	signer, err := standardwebhooks.NewWebhook(secret.Reveal())
 	if err != nil {
-		return errors.New("the webhook's secret is not one: give it a new one")
+		return errors.New("the webhook's secret is not valid: rotate it")
 	}
 	id, now := MessageID(h.ID, e.Seq), w.opt.Now()
 	signature, err := signer.Sign(id, now, body)
@@ -91,7 +91,7 @@ func (w *Worker) send(ctx context.Context, h *store.Webhook, secret adapters.Sec
 		return fmt.Errorf("the receiver cannot be reached: %w", err)
 	}
 	defer res.Body.Close()
-	_, _ = io.CopyN(io.Discard, res.Body, 4<<10) // so that the connection can be used again; its words do not matter
+	_, _ = io.CopyN(io.Discard, res.Body, 4<<10) // so that the connection can be used again; its content does not matter
 	switch {
 	case res.StatusCode >= 200 && res.StatusCode < 300:
 		return nil

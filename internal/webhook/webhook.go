@@ -6,7 +6,7 @@
 // takes a webhook by moving its NextAt ahead under the record's revision: of
 // several nodes one succeeds. When it dies, the lease ends by itself and
 // another goes on; an event that was confirmed but not yet noted is then sent
-// again with the same webhook-id, by which receivers tell a repeat.
+// again with the same webhook-id, by which receivers recognise a repeat.
 package webhook
 
 import (
@@ -148,7 +148,7 @@ func (w *Worker) leave(id string) {
 	delete(w.busy, id)
 }
 
-// serve delivers one page. Nothing is written where nothing is to be told,
+// serve delivers one page. Nothing is written where there is nothing to send,
 // save that a cursor far behind moves up.
 func (w *Worker) serve(ctx context.Context, h store.Webhook, last int64) error {
 	events, err := w.opt.Store.Events(ctx, h.Cursor, maxPage, h.Client, h.Types)
@@ -199,8 +199,8 @@ func (w *Worker) page(ctx context.Context, h, done *store.Webhook, events []stor
 }
 
 // failed notes a failure: the next try comes later each time, and after
-// giveUpAfter of them, or when the receiver says that it is gone, nobody tries
-// until somebody switches the webhook on again.
+// giveUpAfter of them, or when the receiver answers that it is gone, there is
+// none until a person activates the webhook again.
 func failed(h *store.Webhook, now time.Time, err error) {
 	h.Failures++
 	h.LastError = err.Error()
