@@ -11,7 +11,10 @@ import (
 // A Class is what an outcome means for what happens next.
 type Class string
 
-// The outcome classes (design "Words").
+// Error makes a class a target of errors.Is.
+func (c Class) Error() string { return string(c) }
+
+// The outcome classes.
 const (
 	Accepted  Class = "accepted"
 	Permanent Class = "permanent" // never retry unchanged; tell the sender
@@ -36,21 +39,50 @@ type Text = mime.Text
 
 // An Error is the one error type of everything that sends. Error() and every
 // field but Err are safe to show: they hold no secret and no provider body.
+// errors.Is compares it with a Class or a Code:
+//
+//	errors.Is(err, adapters.Throttled)
+//	errors.Is(err, adapters.CodeTimeout)
 type Error struct {
-	Class      Class         `json:"class"`
-	Scope      Scope         `json:"scope,omitempty"`
-	Provider   Provider      `json:"provider,omitempty"`
-	Code       string        `json:"code,omitempty"`        // provider's code: "ErrorSendAsDenied", "AADSTS7000215", "rateLimitExceeded", "554 5.2.252"
+	Class    Class    `json:"class"`
+	Scope    Scope    `json:"scope,omitempty"`
+	Provider Provider `json:"provider,omitempty"`
+	// The provider's code where it gave one: "ErrorSendAsDenied", "AADSTS7000215", "rateLimitExceeded", "554 5.2.252"; else a Code.
+	Code       string        `json:"code,omitempty"`
 	Status     int           `json:"status,omitempty"`      // HTTP status or SMTP reply code, 0 when none was read
 	Enhanced   string        `json:"enhanced,omitempty"`    // enhanced status code for the sender (RFC 3463), such as "5.7.1"
-	RetryAfter time.Duration `json:"-"`                     // how long the provider asked to wait, 0 when it did not say; in JSON retry_after, in seconds
+	RetryAfter time.Duration `json:"-"`                     // how long the provider asked to wait, 0 for no answer; in JSON retry_after, in seconds
 	Message    Text          `json:"message"`               // what happened
 	Hint       Text          `json:"hint"`                  // what to do about it, and who
 	RequestID  string        `json:"request_id,omitempty"`  // provider's correlation id
 	ProviderID string        `json:"provider_id,omitempty"` // what Verify needs to find the message: a draft's immutable id
-	NoRetry    bool          `json:"no_retry,omitempty"`    // contracts D5, F30: repeating harms the mailbox (send-as refusals)
+	NoRetry    bool          `json:"no_retry,omitempty"`    // repeating harms the mailbox (send-as refusals)
 	TooLarge   bool          `json:"too_large,omitempty"`   // this route cannot carry the size; another might
-	Err        error         `json:"-"`                     // cause, for errors.Is and debug logs only after redaction; never shown
+	// Concurrency reports that the provider refused because too many requests or sessions were open at once.
+	Concurrency bool  `json:"concurrency,omitempty"`
+	Err         error `json:"-"` // cause, for errors.Is and debug logs only after redaction; never shown
+}
+
+// Is reports whether target is the class or the code of e, so that errors.Is
+// can ask for them.
+func (e *Error) Is(target error) bool {
+	switch t := target.(type) { //nolint:errorlint // the target itself is compared, not what it wraps
+	case Class:
+		return t == e.Class
+	case Code:
+		return string(t) == e.Code
+	}
+	return false
+}
+
+// Temporary reports whether the same message may be accepted later on the same
+// connection: after a wait, or after its settings have been corrected.
+func (e *Error) Temporary() bool {
+	switch e.Class {
+	case Transient, Throttled, Auth:
+		return true
+	}
+	return false
 }
 
 // Error returns the message and its hint in English.
@@ -80,7 +112,8 @@ func AsError(err error) *Error {
 	if errors.As(err, &e) {
 		return e
 	}
-	return &Error{Class: Unknown, Scope: ScopeMessage, Err: err, Message: mime.NewText("connection.provider_answer_not_known", "the provider's answer is not known")}
+	return &Error{Class: Unknown, Scope: ScopeMessage, Err: err,
+		Message: mime.NewText("connection.provider_answer_not_known", "the provider's answer is not known")}
 }
 
 // ClassOf is the class of err: Accepted for nil.

@@ -2,6 +2,9 @@ package adapters
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +25,21 @@ func TestErrorJSON(t *testing.T) {
 		}
 		if read.Error() != e.Error() || read.RetryAfter != e.RetryAfter || read.Message.In("it") != "occupato" || read.Hint.In("it") != "" {
 			t.Errorf("%s reads as %+v", record, read)
+		}
+	}
+}
+
+func TestErrorIs(t *testing.T) {
+	t.Parallel()
+	err := fmt.Errorf("send: %w", &Error{Class: Transient, Code: string(CodeTimeout), Err: io.EOF})
+	for target, want := range map[error]bool{Transient: true, CodeTimeout: true, io.EOF: true, Throttled: false, CodeProxy: false} {
+		if errors.Is(err, target) != want {
+			t.Errorf("errors.Is(err, %v) is not %v", target, want)
+		}
+	}
+	for class, want := range map[Class]bool{Transient: true, Throttled: true, Auth: true, Permanent: false, Unknown: false} {
+		if (&Error{Class: class}).Temporary() != want {
+			t.Errorf("%s: Temporary is not %v", class, want)
 		}
 	}
 }

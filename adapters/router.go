@@ -48,7 +48,7 @@ func (r *Router) Adapter(c *Connection) (Adapter, error) {
 	}
 	f := r.factories[c.Provider]
 	if f == nil {
-		return nil, &Error{Class: Permanent, Scope: ScopeConnection, Provider: c.Provider, Code: "unknown_provider",
+		return nil, &Error{Class: Permanent, Scope: ScopeConnection, Provider: c.Provider, Code: string(CodeUnknownProvider),
 			Message: mime.NewText("connection.unknown_provider", "no adapter for provider {provider}", "provider", strconv.Quote(string(c.Provider))),
 			Hint:    mime.NewText("connection.unknown_provider_hint", "choose graph, gmail or smtp")}
 	}
@@ -77,7 +77,7 @@ func closed(c *Connection) error {
 	if path == "" {
 		return nil
 	}
-	return &Error{Class: Auth, Scope: ScopeConnection, Provider: c.Provider, Code: "closed_secret",
+	return &Error{Class: Auth, Scope: ScopeConnection, Provider: c.Provider, Code: string(CodeClosedSecret),
 		Message: mime.NewText("connection.closed_secret",
 			"the secret {path} of the connection {name} cannot be opened",
 			"path", path, "name", strconv.Quote(c.Name)),

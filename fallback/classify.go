@@ -62,14 +62,15 @@ type input struct {
 
 // A meaning is what to do about a reply.
 type meaning struct {
-	class    adapters.Class
-	scope    adapters.Scope // empty: the message
-	after    time.Duration  // where the provider's own rules name a time
-	noRetry  bool
-	tooLarge bool
-	foreign  bool // of a sender that is not the connection's own: the message's fault
-	message  adapters.Text
-	hint     adapters.Text
+	class       adapters.Class
+	scope       adapters.Scope // empty: the message
+	after       time.Duration  // where the provider's own rules name a time
+	noRetry     bool
+	tooLarge    bool
+	concurrency bool // too many sessions at once
+	foreign     bool // of a sender that is not the connection's own: the message's fault
+	message     adapters.Text
+	hint        adapters.Text
 }
 
 func (w *row) matches(r reply, text string, at stage) bool {
@@ -139,7 +140,7 @@ func (a *Adapter) refused(s *session, at stage, r reply, theirs ...string) *adap
 	}
 	why := s.censor.show(r.text())
 	e := &adapters.Error{Class: m.class, Scope: m.scope, Provider: adapters.SMTP, Code: r.code(), Status: r.Code, Enhanced: r.Enhanced,
-		RetryAfter: m.after, NoRetry: m.noRetry, TooLarge: m.tooLarge, Message: m.message, Hint: m.hint,
+		RetryAfter: m.after, NoRetry: m.noRetry, TooLarge: m.tooLarge, Concurrency: m.concurrency, Message: m.message, Hint: m.hint,
 		Err: &refusal{reply: reply{Code: r.Code, Enhanced: r.Enhanced}, at: at, shown: why}}
 	if at == atDot && r.Enhanced == "5.2.0" && strings.Contains(r.text(), "DuplicateDelivery") {
 		e.Code = adapters.DuplicateDelivery // Exchange Online has a message with this Message-ID already

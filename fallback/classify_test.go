@@ -3,6 +3,7 @@ package fallback
 import (
 	"bufio"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -142,5 +143,20 @@ func TestRefusalShowsOnlyWhatMayBeShown(t *testing.T) {
 	var r *refusal
 	if !errors.As(e, &r) || r.at != atDot {
 		t.Errorf("cause %v", e.Err)
+	}
+}
+
+// Too many sessions at once lower the concurrency of a mailbox (contracts D4).
+func TestConcurrency(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]bool{"432 4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded": true, "451 4.7.500 Server busy": false} {
+		var r reply
+		code, text, _ := strings.Cut(line, " ")
+		enhanced, rest, _ := strings.Cut(text, " ")
+		r.Code, _ = strconv.Atoi(code)
+		r.Enhanced, r.Lines = enhanced, []string{rest}
+		if m := classify(input{reply: r, at: atMessage}); m.concurrency != want || m.class != adapters.Throttled {
+			t.Errorf("%s: %+v", line, m)
+		}
 	}
 }

@@ -72,7 +72,7 @@ func microsoftRows() []row {
 				"the recipient takes mail only from certain senders"),
 			hint: mime.NewText("smtp.recipient_administrator_allow_sender",
 				"have the recipient's administrator allow this sender")}},
-		{432, "4.3.2", "", 0, meaning{class: adapters.Throttled, scope: adapters.ScopeLane, // D4, D5
+		{432, "4.3.2", "", 0, meaning{class: adapters.Throttled, scope: adapters.ScopeLane, concurrency: true, // D4, D5
 			message: mime.NewText("smtp.mailbox_too_many_connections_open",
 				"the mailbox has too many connections open at once"),
 			hint: mime.NewText("smtp.set_connection_concurrency_3_less",

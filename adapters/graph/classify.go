@@ -122,7 +122,7 @@ func (a *Adapter) error(r rule, rq *request) *adapters.Error {
 		mailbox, from = rq.job.mailbox, rq.job.from
 	}
 	return &adapters.Error{Class: r.class, Scope: r.scope, Provider: adapters.Graph, Enhanced: r.enhanced,
-		NoRetry: r.noRetry, TooLarge: r.tooLarge,
+		NoRetry: r.noRetry, TooLarge: r.tooLarge, Concurrency: r.concurrency,
 		Message: r.say.With("mailbox", mailbox, "from", from), Hint: r.do.With("mailbox", mailbox, "from", from)}
 }
 
@@ -179,15 +179,16 @@ func (a *Adapter) tokenError(ctx context.Context, err error) error {
 
 // A rule is what a code or status means and what to do about it.
 type rule struct {
-	code      string
-	class     adapters.Class
-	ambiguous bool // the class is Unknown for a complete request that sends, Transient otherwise
-	scope     adapters.Scope
-	enhanced  string
-	noRetry   bool
-	tooLarge  bool
-	wait      time.Duration // when the provider does not say
-	say, do   adapters.Text
+	code        string
+	class       adapters.Class
+	ambiguous   bool // the class is Unknown for a complete request that sends, Transient otherwise
+	scope       adapters.Scope
+	enhanced    string
+	noRetry     bool
+	tooLarge    bool
+	concurrency bool          // too many requests at once
+	wait        time.Duration // when the provider does not say
+	say, do     adapters.Text
 }
 
 // statusRule is for answers without a code that is known. Those that do not

@@ -176,3 +176,13 @@ func FuzzParseError(f *testing.F) {
 		}
 	})
 }
+
+// Only what tells of too many requests at once lowers the concurrency of a mailbox (contracts B7.5).
+func TestConcurrency(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]bool{"ApplicationThrottled": true, "TooManyRequests": false, "ErrorServerBusy": false} {
+		if r, ok := ruleFor(code); !ok || r.concurrency != want || r.class != adapters.Throttled {
+			t.Errorf("%s: %+v", code, r)
+		}
+	}
+}

@@ -97,7 +97,11 @@ func ruleFor(code string) (rule, bool) {
 		r.do = mime.NewText("graph.wait_until_tomorrow_give_connection",
 			"wait until tomorrow, or give the connection a fallback; bulk mail belongs on a service made for it")
 		return r, true
-	case "ApplicationThrottled", "TooManyRequests", "ErrorServerBusy": // contracts B7.5
+	case "ApplicationThrottled": // contracts B7.5: more than four requests at once
+		r := throttledRule()
+		r.concurrency = true
+		return r, true
+	case "TooManyRequests", "ErrorServerBusy": // contracts B7.5
 		return throttledRule(), true
 	case "Locked", "ErrorMailboxMoveInProgress":
 		return movingRule(), true

@@ -241,7 +241,7 @@ func (in *input) throttled(r *decision, e *adapters.Error) {
 	}
 	until := in.now.Add(wait)
 	r.transition.Lane = &store.LaneChange{PauseUntil: &until, Reason: e.Message}
-	if c := in.conn.EffectiveLimits().Concurrency; concurrencyCodes(e.Code) && c != 1 {
+	if c := in.conn.EffectiveLimits().Concurrency; e.Concurrency && c != 1 {
 		// Unlimited is lowered to the documented four first.
 		r.transition.Lane.Cap, r.transition.Lane.CapUntil = max(1, c-1), in.now.Add(capFor)
 		if c == 0 {
@@ -253,11 +253,6 @@ func (in *input) throttled(r *decision, e *adapters.Error) {
 		return
 	}
 	r.transition.State, r.transition.NextAt = store.Queued, until
-}
-
-// concurrencyCodes are the refusals that mean "fewer at once" (contracts B7.5, D4).
-func concurrencyCodes(code string) bool {
-	return code == "ApplicationThrottled" || code == "432 4.3.2" || code == "4.3.2"
 }
 
 // refusedUs pauses what the refusal concerns, keeps the mail and comes back
