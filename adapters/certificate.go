@@ -63,7 +63,8 @@ func describeAuthority(e *Error, host string, cert *x509.Certificate, verify *tl
 			"the certificate of {host} comes from an authority that this machine does not trust ({issuer}), and the "+
 				"server sends no intermediate certificate: its chain may be incomplete",
 			"host", host, "issuer", issuer)
-		e.Hint = mime.NewText("tls.hint_intermediate", "the server's administrator must install the intermediate certificate too; {hint}", "hint", e.Hint)
+		e.Hint = mime.NewText("tls.hint_intermediate", "the server's administrator must install the intermediate certificate too; {hint}",
+			"hint", e.Hint)
 	default:
 		e.Message = mime.NewText("tls.certificate_comes_authority_machine_does_3",
 			"the certificate of {host} comes from an authority that this machine does not trust ({issuer})",
@@ -154,7 +155,8 @@ func describeAlert(e *Error, host string, err error) bool {
 			"{host} wants a client certificate, which this connection cannot give", "host", host)
 		e.Hint = mime.NewText("tls.tls_client_certificate_hint",
 			"have the server's administrator allow this machine without a client certificate, or use another port")
-	case strings.Contains(s, "remote error: tls: handshake failure"), strings.Contains(s, "remote error: tls: insufficient security"), strings.Contains(s, "unconfigured cipher suite"):
+	case strings.Contains(s, "remote error: tls: handshake failure"), strings.Contains(s, "remote error: tls: insufficient security"),
+		strings.Contains(s, "unconfigured cipher suite"):
 		e.Code = "tls_old_ciphers"
 		e.Message = mime.NewText("tls.tls_old_ciphers",
 			"{host} and this machine share no cipher that is still safe: the server offers only old ones, or wants a "+

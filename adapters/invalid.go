@@ -70,7 +70,8 @@ func unreadable(err error) error {
 		v.bad(strings.Trim(name, `"`), mime.NewText("connection.no_such_field_look_spelling",
 			"there is no such field: look for a spelling mistake"))
 	case errors.As(err, &kind):
-		field := strings.NewReplacer("Connection.", "", "Policy.", "", "GraphSettings.", "", "GmailSettings.", "").Replace(kind.Field) // embedded: not in the JSON
+		// embedded: not in the JSON
+		field := strings.NewReplacer("Connection.", "", "Policy.", "", "GraphSettings.", "", "GmailSettings.", "").Replace(kind.Field)
 		v.bad(field, mime.NewText("connection.not_value_kind_expected", "not a value of this kind: {kind} is expected", "kind", jsonKind(kind)))
 	case errors.As(err, &syntax):
 		v.bad("", mime.NewText("connection.connection_json_cannot_read_breaks",

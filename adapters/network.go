@@ -100,7 +100,8 @@ func describeDial(e *Error, host string, err error, _ time.Time) bool {
 		if op != nil {
 			addr = proxyDialed(op)
 		}
-		e.Message = mime.NewText("network.proxy", "the proxy {addr} on the way to {host} cannot be reached or refused", "addr", addr, "host", host)
+		e.Message = mime.NewText("network.proxy", "the proxy {addr} on the way to {host} cannot be reached or refused", "addr", addr, "host",
+			host)
 		if addr == "" {
 			e.Message = mime.NewText("network.proxy_unknown", "the proxy on the way to {host} cannot be reached or refused", "host", host)
 		}

@@ -49,8 +49,9 @@ func (r *Router) Adapter(c *Connection) (Adapter, error) {
 	f := r.factories[c.Provider]
 	if f == nil {
 		return nil, &Error{Class: Permanent, Scope: ScopeConnection, Provider: c.Provider, Code: string(CodeUnknownProvider),
-			Message: mime.NewText("connection.unknown_provider", "no adapter for provider {provider}", "provider", strconv.Quote(string(c.Provider))),
-			Hint:    mime.NewText("connection.unknown_provider_hint", "choose graph, gmail or smtp")}
+			Message: mime.NewText("connection.unknown_provider", "no adapter for provider {provider}", "provider",
+				strconv.Quote(string(c.Provider))),
+			Hint: mime.NewText("connection.unknown_provider_hint", "choose graph, gmail or smtp")}
 	}
 	a, err := f(c)
 	if err != nil {

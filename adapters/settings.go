@@ -98,7 +98,8 @@ type SecretField struct {
 func (c *Connection) Secrets() []SecretField {
 	var out []SecretField
 	graph := func(prefix string, g *GraphSettings) {
-		out = append(out, SecretField{prefix + "client_secret", &g.ClientSecret}, SecretField{prefix + "certificate_password", &g.CertificatePassword})
+		out = append(out, SecretField{prefix + "client_secret", &g.ClientSecret}, SecretField{prefix + "certificate_password",
+			&g.CertificatePassword})
 	}
 	if c.Graph != nil {
 		graph("graph.", c.Graph)

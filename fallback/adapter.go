@@ -50,7 +50,8 @@ func New(conn *adapters.Connection, opt Options) (*Adapter, error) {
 			a.hostname = name
 		}
 	}
-	if _, err := netip.ParseAddr(host); err == nil && errors.Is(a.reachable(a.addr), errOwnListener) { // names are looked at when they are called
+	// names are looked at when they are called
+	if _, err := netip.ParseAddr(host); err == nil && errors.Is(a.reachable(a.addr), errOwnListener) {
 		return nil, a.dialError(context.Background(), errOwnListener)
 	}
 	if opt.Dialer != nil && set.SourceAddress != "" {

@@ -59,7 +59,8 @@ func (a *Adapter) authenticate(ctx context.Context, s *session, token string) er
 		case r.Code == 235:
 			s.authed = true
 			return nil
-		case next != "" && (r.Code == 504 || s.tls && (r.Code >= 500 && r.Code <= 504 || r.Code == 454)): // offered, yet not for this login (RFC 4954 section 6)
+		// offered, yet not for this login (RFC 4954 section 6)
+		case next != "" && (r.Code == 504 || s.tls && (r.Code >= 500 && r.Code <= 504 || r.Code == 454)):
 			continue
 		}
 		e := a.refused(s, atAuth, r)

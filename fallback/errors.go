@@ -121,12 +121,14 @@ func (a *Adapter) errGarbage(s *session, g *errGarbage) *adapters.Error {
 // errTLSPort is a port that speaks TLS from the first byte while the connection wants plain text first.
 func (a *Adapter) errTLSPort(cause error) *adapters.Error {
 	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: "tls_port", Err: cause,
-		Message: mime.NewText("smtp.tls_port", "port {port} of {host} speaks TLS from the first byte", "port", a.set.EffectivePort(), "host", a.host),
-		Hint:    mime.NewText("smtp.tls_port_hint", "choose the encryption tls for this port")}
+		Message: mime.NewText("smtp.tls_port", "port {port} of {host} speaks TLS from the first byte", "port", a.set.EffectivePort(), "host",
+			a.host),
+		Hint: mime.NewText("smtp.tls_port_hint", "choose the encryption tls for this port")}
 }
 
 func (a *Adapter) connectionError(code, enhanced string, message, hint adapters.Text) *adapters.Error {
-	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: code, Enhanced: enhanced, Message: message, Hint: hint}
+	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: code, Enhanced: enhanced,
+		Message: message, Hint: hint}
 }
 
 func (a *Adapter) errNoSTARTTLS() *adapters.Error {
@@ -164,7 +166,8 @@ func (a *Adapter) errNoMechanism(s *session, wanted []string) *adapters.Error {
 	startTLS := s.caps.has("STARTTLS") && !s.tls
 	if offered == "" {
 		e := a.connectionError("no_auth", "5.7.4",
-			mime.NewText("smtp.offers_no_authentication_port", "{host} offers no authentication on port {port}", "host", a.host, "port", a.set.EffectivePort()),
+			mime.NewText("smtp.offers_no_authentication_port", "{host} offers no authentication on port {port}", "host", a.host, "port",
+				a.set.EffectivePort()),
 			mime.NewText("smtp.use_submission_port_587_starttls",
 				"use the submission port (587 with starttls, 465 with tls), or remove login and password"))
 		if startTLS {
@@ -216,20 +219,23 @@ func (a *Adapter) errMechanism(err error) *adapters.Error {
 }
 
 func (a *Adapter) errNoRecipients() *adapters.Error {
-	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "no_recipients", Enhanced: "5.5.1",
-		Message: mime.NewText("smtp.no_recipients", "the envelope names no recipient"),
-		Hint:    mime.NewText("smtp.no_recipients_hint", "give at least one recipient")}
+	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "no_recipients",
+		Enhanced: "5.5.1",
+		Message:  mime.NewText("smtp.no_recipients", "the envelope names no recipient"),
+		Hint:     mime.NewText("smtp.no_recipients_hint", "give at least one recipient")}
 }
 
 func (a *Adapter) errNeedsUTF8(cause error) *adapters.Error {
-	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "no_smtputf8", Enhanced: "5.6.7", Err: cause,
+	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "no_smtputf8",
+		Enhanced: "5.6.7", Err: cause,
 		Message: mime.NewText("smtp.no_smtputf8",
 			"an address with non-ASCII letters needs SMTPUTF8, which {host} does not offer", "host", a.host),
 		Hint: mime.NewText("smtp.no_smtputf8_hint", "use an ASCII address for this person, or another connection")}
 }
 
 func (a *Adapter) errLineEnds(err *errLineEnd) *adapters.Error {
-	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "bare_line_end", Enhanced: "5.6.0", Err: err,
+	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "bare_line_end",
+		Enhanced: "5.6.0", Err: err,
 		Message: mime.NewText("smtp.bare_line_end",
 			"the message has a bare CR or LF at byte {offset}, which SMTP must not carry", "offset", err.offset),
 		Hint: mime.NewText("smtp.bare_line_end_hint",

@@ -124,7 +124,8 @@ func (tx *transaction) forgive() {
 }
 
 func (a *Adapter) errAddress(err error, sender bool) *adapters.Error {
-	e := &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "bad_address", Enhanced: "5.1.3", Err: err,
+	e := &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "bad_address",
+		Enhanced: "5.1.3", Err: err,
 		Message: mime.NewText("smtp.bad_address", "the recipient's address cannot be used"),
 		Hint:    mime.NewText("smtp.bad_address_hint", "correct the address")}
 	if sender {
@@ -141,8 +142,10 @@ func (a *Adapter) errAddress(err error, sender bool) *adapters.Error {
 func (a *Adapter) errTooLarge(size, limit int64) *adapters.Error {
 	const mb = 1 << 20
 	is, most := fmt.Sprintf("%.1f", float64(size)/mb), fmt.Sprintf("%.1f", float64(limit)/mb)
-	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "too_large", Enhanced: "5.3.4", TooLarge: true,
-		Message: mime.NewText("smtp.too_large", "the message has {is} MB and {host} takes at most {most} MB", "is", is, "host", a.host, "most", most),
+	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "too_large",
+		Enhanced: "5.3.4", TooLarge: true,
+		Message: mime.NewText("smtp.too_large", "the message has {is} MB and {host} takes at most {most} MB", "is", is, "host", a.host,
+			"most", most),
 		Hint: mime.NewText("smtp.too_large_hint",
 			"send smaller attachments, or through a connection that carries more")}
 }

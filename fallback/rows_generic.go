@@ -21,14 +21,18 @@ func loginRows() []row {
 		mime.NewText("smtp.check_host_port_those_submission_2",
 			"check that host and port are those of the submission service, and choose starttls (587) or tls (465)"))
 	return []row{
-		{432, "", "", atAuth, conn(adapters.Auth, mime.NewText("smtp.server_wants_new_password_set", "the server wants a new password to be set first"), // RFC 4954 section 6
+		// RFC 4954 section 6
+		{432, "", "", atAuth, conn(adapters.Auth, mime.NewText("smtp.server_wants_new_password_set",
+			"the server wants a new password to be set first"),
 			mime.NewText("smtp.sign_provider_once_set_password",
 				"sign in to the provider once and set the password anew"))},
 		{454, "", "", atAuth, conn(adapters.Transient, mime.NewText("smtp.server_cannot_check_logins_moment",
 			"the server cannot check logins at the moment"), // RFC 4954, D5
 			mime.NewText("smtp.no_action_needed_postino_retries",
 				"No action needed; postino retries automatically"))},
-		{454, "", "", atTLS, conn(adapters.Transient, mime.NewText("smtp.server_cannot_encrypt_moment", "the server cannot encrypt at the moment"), // RFC 3207 section 4
+		// RFC 3207 section 4
+		{454, "", "", atTLS, conn(adapters.Transient, mime.NewText("smtp.server_cannot_encrypt_moment",
+			"the server cannot encrypt at the moment"),
 			mime.NewText("smtp.ask_server_administrator_if_goes",
 				"ask the server's administrator if this goes on"))},
 		{530, "", "", 0, loginWanted()}, // RFC 4954 section 6
@@ -39,7 +43,9 @@ func loginRows() []row {
 		{538, "", "", 0, conn(adapters.Auth, mime.NewText("smtp.server_wants_encryption_before_login",
 			"the server wants encryption before the login"),
 			mime.NewText("smtp.choose_encryption_starttls_tls", "choose the encryption starttls or tls"))},
-		{500, "5.5.6", "", atAuth, conn(adapters.Auth, mime.NewText("smtp.server_cannot_take_token_length", "the server cannot take a token of this length"), // D1.2
+		// D1.2
+		{500, "5.5.6", "", atAuth, conn(adapters.Auth, mime.NewText("smtp.server_cannot_take_token_length",
+			"the server cannot take a token of this length"),
 			mime.NewText("smtp.ask_server_administrator", "ask the server's administrator"))},
 		{502, "", "", atAuth, noLoginHere},
 		{503, "", "", atAuth, noLoginHere}, // "AUTH command used when not advertised"
@@ -48,7 +54,9 @@ func loginRows() []row {
 			"the server refused to encrypt, so nothing was sent to it"),
 			mime.NewText("smtp.ask_server_administrator_use_port",
 				"ask the server's administrator, or use port 465 with tls"))},
-		{5, "", "", atGreeting | atHello, conn(adapters.Auth, mime.NewText("smtp.server_does_not_take_mail_2", "the server does not take mail from this machine"), // RFC 5321 section 3.1
+		// RFC 5321 section 3.1
+		{5, "", "", atGreeting | atHello, conn(adapters.Auth, mime.NewText("smtp.server_does_not_take_mail_2",
+			"the server does not take mail from this machine"),
 			mime.NewText("smtp.check_host_port_ask_provider",
 				"check host and port; ask the provider whether this machine's address is blocked or must be registered"))},
 	}
@@ -67,16 +75,20 @@ func permanentRows() []row {
 	p := func(message, hint adapters.Text) meaning {
 		return meaning{class: adapters.Permanent, message: message, hint: hint}
 	}
-	full := p(mime.NewText("smtp.recipient_mailbox_full", "the recipient's mailbox is full"), mime.NewText("smtp.tell_recipient_another_way", "tell the recipient by another way"))
-	nobody := p(mime.NewText("smtp.recipient_does_not_exist", "the recipient does not exist"), mime.NewText("smtp.correct_recipient_address", "correct the recipient's address"))
+	full := p(mime.NewText("smtp.recipient_mailbox_full", "the recipient's mailbox is full"),
+		mime.NewText("smtp.tell_recipient_another_way", "tell the recipient by another way"))
+	nobody := p(mime.NewText("smtp.recipient_does_not_exist", "the recipient does not exist"),
+		mime.NewText("smtp.correct_recipient_address", "correct the recipient's address"))
 	policy := p(mime.NewText("smtp.receiving_side_does_not_want", "the receiving side does not want the message"),
 		mime.NewText("smtp.read_server_words_often_content",
 			"read the server's words; often the content, an attachment or the sender's reputation is to blame"))
 	sender := senderRefused()
-	system := p(mime.NewText("smtp.server_cannot_take_message", "the server cannot take the message"), mime.NewText("smtp.ask_server_administrator", "ask the server's administrator"))
+	system := p(mime.NewText("smtp.server_cannot_take_message", "the server cannot take the message"),
+		mime.NewText("smtp.ask_server_administrator", "ask the server's administrator"))
 	content := p(mime.NewText("smtp.server_does_not_accept_message",
 		"the server does not accept the message's content"), mime.NewText("smtp.send_content_another_form", "send the content in another form"))
-	recipient := p(mime.NewText("smtp.server_does_not_accept_recipient", "the server does not accept the recipient"), mime.NewText("smtp.correct_recipient_address", "correct the recipient's address"))
+	recipient := p(mime.NewText("smtp.server_does_not_accept_recipient", "the server does not accept the recipient"),
+		mime.NewText("smtp.correct_recipient_address", "correct the recipient's address"))
 	mailbox := p(mime.NewText("smtp.recipient_mailbox_cannot_take_message",
 		"the recipient's mailbox cannot take the message"), mime.NewText("smtp.tell_recipient_another_way", "tell the recipient by another way"))
 	lines := p(mime.NewText("smtp.line_message_too_long_server", "a line of the message is too long for the server"),
@@ -86,41 +98,52 @@ func permanentRows() []row {
 		"the server did not understand or allow the command"), mime.NewText("smtp.ask_server_administrator_report_if",
 		"ask the server's administrator; report it if it goes on"))
 	return []row{
-		{5, "", "overquota|over quota|quota exceeded|quota violation|exceeded storage|storage space|storage quota|mailbox full|mailbox is full|mailbox size|messages on the server", atRcpt | atMessage, full},
-		{5, "", "user unknown|unknown user|no such user|user not found|mailbox not found|no longer valid|doesn't have a|disabled or discontinued", atRcpt | atMessage, nobody},
+		{5, "", "overquota|over quota|quota exceeded|quota violation|exceeded storage|storage space|storage quota|mailbox full|mailbox is " +
+			"full|mailbox size|messages on the server", atRcpt | atMessage, full},
+		{5, "", "user unknown|unknown user|no such user|user not found|mailbox not found|no longer valid|doesn't have a|disabled or " +
+			"discontinued", atRcpt | atMessage, nobody},
 		{5, "", "mailbox unavailable", atRcpt, recipient},
 		{5, "5.7.", "recipient address rejected|address locked", atRcpt, recipient},
 		{5, "", "line is too long|line too long|lines too long|line length", atMessage, lines},
-		{5, "", "message too big|message too large|message size|message is too long|file too big|size limit|maximum size of", atMail | atMessage, tooLarge()},
+		{5, "", "message too big|message too large|message size|message is too long|file too big|size limit|maximum size of",
+			atMail | atMessage, tooLarge()},
 		{5, "", "missing a valid address|multiple addresses in|having no from|not rfc compliant", atMessage, content},
 		{5, "", "spam|virus|malware|infected|mail rejected", atMessage, policy},
-		{5, "5.1.2", "", 0, p(mime.NewText("smtp.recipient_domain_does_not_exist", "the recipient's domain does not exist"), mime.NewText("smtp.correct_recipient_address", "correct the recipient's address"))},
+		{5, "5.1.2", "", 0, p(mime.NewText("smtp.recipient_domain_does_not_exist", "the recipient's domain does not exist"),
+			mime.NewText("smtp.correct_recipient_address", "correct the recipient's address"))},
 		{5, "5.1.3", "", 0, p(mime.NewText("smtp.recipient_address_not_written_correctly",
 			"the recipient's address is not written correctly"), mime.NewText("smtp.correct_recipient_address", "correct the recipient's address"))},
-		{5, "5.1.6", "", 0, p(mime.NewText("smtp.recipient_moved", "the recipient has moved"), mime.NewText("smtp.ask_new_address", "ask for the new address"))},
+		{5, "5.1.6", "", 0, p(mime.NewText("smtp.recipient_moved", "the recipient has moved"), mime.NewText("smtp.ask_new_address",
+			"ask for the new address"))},
 		{5, "5.1.7", "", 0, sender},
 		{5, "5.1.8", "", 0, sender},
 		{5, "5.1.", "", 0, nobody},
 		{5, "5.2.1", "receiving mail", 0, mailbox},
-		{5, "5.2.1", "", 0, p(mime.NewText("smtp.recipient_mailbox_switched_off", "the recipient's mailbox is switched off"), mime.NewText("smtp.correct_recipient_address", "correct the recipient's address"))},
+		{5, "5.2.1", "", 0, p(mime.NewText("smtp.recipient_mailbox_switched_off", "the recipient's mailbox is switched off"),
+			mime.NewText("smtp.correct_recipient_address", "correct the recipient's address"))},
 		{5, "5.2.2", "", 0, full},
 		{5, "5.2.3", "", 0, tooLarge()},
 		{5, "5.2.", "", 0, mailbox},
 		{5, "5.3.4", "", 0, tooLarge()},
 		{5, "5.3.", "", 0, system},
 		{5, "5.4.1", "", atRcpt, nobody},
-		{5, "5.4.6", "", 0, p(mime.NewText("smtp.message_goes_round_circles", "the message goes round in circles"), mime.NewText("smtp.let_recipient_administrator_correct_forwarding",
-			"let the recipient's administrator correct the forwarding"))},
-		{5, "5.4.14", "", 0, p(mime.NewText("smtp.message_goes_round_circles", "the message goes round in circles"), mime.NewText("smtp.let_recipient_administrator_correct_forwarding",
-			"let the recipient's administrator correct the forwarding"))},
-		{5, "5.4.", "", 0, p(mime.NewText("smtp.server_finds_no_way_recipient", "the server finds no way to the recipient"), mime.NewText("smtp.correct_recipient_address", "correct the recipient's address"))},
-		{5, "5.5.3", "", 0, p(mime.NewText("smtp.message_too_many_recipients", "the message has too many recipients"), mime.NewText("smtp.send_fewer_once", "send to fewer at once"))},
+		{5, "5.4.6", "", 0, p(mime.NewText("smtp.message_goes_round_circles", "the message goes round in circles"),
+			mime.NewText("smtp.let_recipient_administrator_correct_forwarding",
+				"let the recipient's administrator correct the forwarding"))},
+		{5, "5.4.14", "", 0, p(mime.NewText("smtp.message_goes_round_circles", "the message goes round in circles"),
+			mime.NewText("smtp.let_recipient_administrator_correct_forwarding",
+				"let the recipient's administrator correct the forwarding"))},
+		{5, "5.4.", "", 0, p(mime.NewText("smtp.server_finds_no_way_recipient", "the server finds no way to the recipient"),
+			mime.NewText("smtp.correct_recipient_address", "correct the recipient's address"))},
+		{5, "5.5.3", "", 0, p(mime.NewText("smtp.message_too_many_recipients", "the message has too many recipients"),
+			mime.NewText("smtp.send_fewer_once", "send to fewer at once"))},
 		{5, "5.5.", "", 0, protocol},
 		{5, "5.6.7", "", 0, p(mime.NewText("smtp.server_cannot_carry_address_non",
 			"the server cannot carry an address with non-ASCII letters"), mime.NewText("smtp.use_ascii_address", "use an ASCII address"))},
 		{5, "5.6.", "", 0, content},
-		{5, "5.7.23", "", 0, p(mime.NewText("smtp.sender_spf_record_does_not", "the sender's SPF record does not allow this server"), mime.NewText("smtp.add_server_spf_record_sender",
-			"add the server to the SPF record of the sender's domain"))},
+		{5, "5.7.23", "", 0, p(mime.NewText("smtp.sender_spf_record_does_not", "the sender's SPF record does not allow this server"),
+			mime.NewText("smtp.add_server_spf_record_sender",
+				"add the server to the SPF record of the sender's domain"))},
 		{5, "5.7.", "", atMail, sender},
 		{5, "5.7.", "", 0, policy},
 		{552, "", "quota", 0, full},
@@ -155,12 +178,14 @@ func transientRows() []row {
 				"No action needed; the others follow in another transaction")}},
 		{4, "4.3.4", "", 0, retry("", mime.NewText("smtp.message_too_large_server_moment",
 			"the message is too large for the server at the moment"))},
-		{4, "4.3.", "", 0, retry(adapters.ScopeConnection, mime.NewText("smtp.server_problem_own_moment", "the server has a problem of its own at the moment"))},
+		{4, "4.3.", "", 0, retry(adapters.ScopeConnection, mime.NewText("smtp.server_problem_own_moment",
+			"the server has a problem of its own at the moment"))},
 		{4, "4.4.", "", 0, retry("", mime.NewText("smtp.server_cannot_reach_recipient_side",
 			"the server cannot reach the recipient's side at the moment"))},
 		{4, "4.7.", "", atRcpt | atMessage, retry("", mime.NewText("smtp.receiving_side_makes_unknown_senders",
 			"the receiving side makes unknown senders wait, or limits the rate"))},
-		{4, "", "", atLogin, retry(adapters.ScopeConnection, mime.NewText("smtp.server_not_ready_moment", "the server is not ready at the moment"))},
+		{4, "", "", atLogin, retry(adapters.ScopeConnection, mime.NewText("smtp.server_not_ready_moment",
+			"the server is not ready at the moment"))},
 		{4, "", "", 0, retry("", mime.NewText("smtp.server_cannot_take_message_moment",
 			"the server cannot take the message at the moment"))},
 	}

@@ -17,7 +17,8 @@ func providerRows() []row {
 
 func microsoftRows() []row {
 	return []row{
-		{535, "5.7.139", "smtpclientauthentication is disabled", atAuth, meaning{class: adapters.Auth, scope: adapters.ScopeConnection, // D2.6, D5
+		// D2.6, D5
+		{535, "5.7.139", "smtpclientauthentication is disabled", atAuth, meaning{class: adapters.Auth, scope: adapters.ScopeConnection,
 			message: mime.NewText("smtp.microsoft_365_smtp_auth_switched",
 				"Microsoft 365 has SMTP AUTH switched off for this tenant or mailbox"),
 			hint: mime.NewText("smtp.switch_mailbox_set_casmailbox_mailbox",
@@ -77,7 +78,8 @@ func microsoftRows() []row {
 				"the mailbox has too many connections open at once"),
 			hint: mime.NewText("smtp.set_connection_concurrency_3_less",
 				"set the connection's concurrency to 3 or less, and look for other programs that use the mailbox")}},
-		{4, "", "sender thread limit exceeded|concurrent connections limit", 0, meaning{class: adapters.Throttled, scope: adapters.ScopeLane, // D4
+		// D4
+		{4, "", "sender thread limit exceeded|concurrent connections limit", 0, meaning{class: adapters.Throttled, scope: adapters.ScopeLane,
 			message: mime.NewText("smtp.mailbox_too_many_connections_open",
 				"the mailbox has too many connections open at once"),
 			hint: mime.NewText("smtp.set_connection_concurrency_3_less_2",
@@ -86,7 +88,8 @@ func microsoftRows() []row {
 			message: mime.NewText("smtp.server_busy_asks_pause", "the server is busy and asks for a pause"),
 			hint: mime.NewText("smtp.no_action_needed_postino_retries",
 				"No action needed; postino retries automatically")}},
-		{550, "5.7.232", "", 0, tenantDay(mime.NewText("smtp.trial_tenant_daily_limit_reached", "the trial tenant's daily limit is reached"))}, // D5
+		// D5
+		{550, "5.7.232", "", 0, tenantDay(mime.NewText("smtp.trial_tenant_daily_limit_reached", "the trial tenant's daily limit is reached"))},
 		{550, "5.7.233", "", 0, tenantDay(mime.NewText("smtp.tenant_limit_external_recipients_day",
 			"the tenant's limit of external recipients a day is reached"))}, // D5, B7.12
 		{550, "5.7.236", "", 0, tenantDay(mime.NewText("smtp.limit_onmicrosoft_com_domain_reached",
@@ -103,7 +106,8 @@ func microsoftRows() []row {
 		{550, "5.6.11", "", 0, meaning{class: adapters.Permanent, // D5, F17
 			message: mime.NewText("smtp.message_bare_line_feeds", "the message has bare line feeds"),
 			hint:    mime.NewText("smtp.end_every_line_crlf", "end every line with CRLF")}},
-		{554, "5.2.2", "storedrv", atMessage, meaning{class: adapters.Transient, scope: adapters.ScopeLane, after: time.Hour, // D4; B9 ErrorQuotaExceeded
+		// D4; B9 ErrorQuotaExceeded
+		{554, "5.2.2", "storedrv", atMessage, meaning{class: adapters.Transient, scope: adapters.ScopeLane, after: time.Hour,
 			message: mime.NewText("smtp.sender_own_mailbox_full", "the sender's own mailbox is full"),
 			hint: mime.NewText("smtp.make_room_sending_mailbox_sent",
 				"make room in the sending mailbox (Sent Items), or give it a retention policy")}},
@@ -136,7 +140,8 @@ func googleRows() []row {
 				"No action needed; postino retries automatically")}},
 		{552, "5.2.3", "", 0, tooLarge()}, // D5
 		{5, "5.7.26", "", 0, domainRefused(550)},
-		{0, "", "mail relay denied|credentials for relay", 0, meaning{class: adapters.Auth, scope: adapters.ScopeConnection, // the relay of Workspace
+		// the relay of Workspace
+		{0, "", "mail relay denied|credentials for relay", 0, meaning{class: adapters.Auth, scope: adapters.ScopeConnection,
 			message: mime.NewText("smtp.google_smtp_relay_knows_neither",
 				"Google's SMTP relay knows neither this machine's address nor a login of the organization"),
 			hint: mime.NewText("smtp.google_admin_console_apps_gmail",

@@ -55,7 +55,8 @@ const byteOrderMark = "\xEF\xBB\xBF"
 // maybePreface reports at little cost that skipPreface may have something to do
 // before a header that begins like raw.
 func maybePreface(raw []byte) bool {
-	return len(raw) > 0 && (raw[0] >= 0x80 || raw[0] == '>' || bytes.HasPrefix(raw, []byte("From ")) || len(raw) > 1 && (raw[0] == 0 || raw[1] == 0))
+	return len(raw) > 0 && (raw[0] >= 0x80 || raw[0] == '>' || bytes.HasPrefix(raw, []byte("From ")) || len(raw) > 1 && (raw[0] == 0 ||
+		raw[1] == 0))
 }
 
 // skipPreface gives the offset past byte order marks and an mbox "From " line

@@ -33,7 +33,8 @@ func (c *completer) header(b *block, lists *addressLists) (block, *addressLists,
 	if err := c.load(b); err != nil {
 		return block{}, nil, err
 	}
-	for _, step := range [...]func(*completer) *Error{(*completer).replaceSender, (*completer).unique, (*completer).qualify, (*completer).defaultFrom} {
+	for _, step := range [...]func(*completer) *Error{(*completer).replaceSender, (*completer).unique, (*completer).qualify,
+		(*completer).defaultFrom} {
 		if err := step(c); err != nil {
 			return block{}, nil, err
 		}

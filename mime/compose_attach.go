@@ -22,7 +22,8 @@ const maxFilename = 1000
 func (c *composer) attachment(a *Attachment, id string) (*node, error) {
 	const in = "Attachments"
 	if a.Open == nil {
-		return nil, newError("no_content", in, NewText("mime.no_content", "The attachment {filename} has no content: set Open.", "filename", strconv.Quote(shorten(a.Filename))))
+		return nil, newError("no_content", in, NewText("mime.no_content", "The attachment {filename} has no content: set Open.", "filename",
+			strconv.Quote(shorten(a.Filename))))
 	}
 	if err := checkValue(in, a.Filename); err != nil {
 		return nil, err
@@ -34,7 +35,8 @@ func (c *composer) attachment(a *Attachment, id string) (*node, error) {
 	}
 	name = cmp.Or(name, typeName)
 	if len(name) > maxFilename {
-		return nil, newError("bad_filename", in, NewText("mime.bad_filename", "The file name {name} is too long: use at most {max_filename} octets.",
+		return nil, newError("bad_filename", in, NewText("mime.bad_filename",
+			"The file name {name} is too long: use at most {max_filename} octets.",
 			"name", strconv.Quote(shorten(name)), "max_filename", maxFilename))
 	}
 	n := &node{mediaType: mediaType}

@@ -60,7 +60,8 @@ func (c *composer) tree() (*node, error) {
 		}
 		if id := n.id; id != "" {
 			if ids[id] {
-				return nil, newError("duplicate_content_id", "Attachments", NewText("mime.duplicate_content_id", "Two attachments have the Content-ID {id}: give each its own.", "id", strconv.Quote(shorten(id))))
+				return nil, newError("duplicate_content_id", "Attachments", NewText("mime.duplicate_content_id",
+					"Two attachments have the Content-ID {id}: give each its own.", "id", strconv.Quote(shorten(id))))
 			}
 			ids[id] = true
 		}

@@ -35,7 +35,8 @@ func checkText(name, v string) error {
 		return newError("nul", name, NewText("mime.nul", "{name} contains a NUL character: remove it.", "name", name))
 	}
 	if !utf8.ValidString(v) {
-		return newError("not_utf8", name, NewText("mime.not_utf8", "{name} is not UTF-8 text: convert it from its character set first.", "name", name))
+		return newError("not_utf8", name, NewText("mime.not_utf8", "{name} is not UTF-8 text: convert it from its character set first.",
+			"name", name))
 	}
 	return nil
 }

@@ -107,13 +107,15 @@ func (m *Message) text(p *Part, limit int64) (string, error) {
 	r, cerr := charset.Reader(cs, bytes.NewReader(raw))
 	if cerr != nil {
 		if err == nil {
-			err = newError("bad_charset", "Content-Type", NewText("mime.bad_charset", "The character set {cs} is not known.", "cs", strconv.Quote(shorten(cs)))).because(cerr)
+			err = newError("bad_charset", "Content-Type", NewText("mime.bad_charset", "The character set {cs} is not known.", "cs",
+				strconv.Quote(shorten(cs)))).because(cerr)
 		}
 		return toUTF8(raw), err
 	}
 	out, cerr := io.ReadAll(r)
 	if cerr != nil && err == nil {
-		err = newError("bad_charset", "Content-Type", NewText("mime.text_not_valid_character_set", "The text is not valid in the character set {cs}.", "cs", strconv.Quote(shorten(cs)))).because(cerr)
+		err = newError("bad_charset", "Content-Type", NewText("mime.text_not_valid_character_set",
+			"The text is not valid in the character set {cs}.", "cs", strconv.Quote(shorten(cs)))).because(cerr)
 	}
 	return strings.ToValidUTF8(string(out), "\uFFFD"), err
 }

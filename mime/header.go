@@ -28,7 +28,8 @@ func (k kind) listed() bool { return k != kindOther && k <= kindBcc }
 
 // addressNames are the names that address lines are written with, in the
 // order of the API view (contracts C5.4, F19).
-var addressNames = [kindBcc + 1]string{kindFrom: "From", kindSender: "Sender", kindReplyTo: "Reply-To", kindTo: "To", kindCc: "Cc", kindBcc: "Bcc"}
+var addressNames = [kindBcc + 1]string{kindFrom: "From", kindSender: "Sender", kindReplyTo: "Reply-To", kindTo: "To", kindCc: "Cc",
+	kindBcc: "Bcc"}
 
 func kindOf[T string | []byte](name T) kind {
 	switch len(name) {

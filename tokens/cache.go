@@ -101,7 +101,8 @@ func NewCache(opt Options) *Cache {
 			TLSClientConfig: &tls.Config{RootCAs: opt.RootCAs, MinVersion: tls.VersionTLS12},
 			IdleConnTimeout: 30 * time.Second, TLSHandshakeTimeout: 10 * time.Second}
 		c.client = &http.Client{Transport: c.own}
-		c.near = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: opt.RootCAs, MinVersion: tls.VersionTLS12}, IdleConnTimeout: 30 * time.Second, TLSHandshakeTimeout: 10 * time.Second}
+		c.near = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: opt.RootCAs, MinVersion: tls.VersionTLS12},
+			IdleConnTimeout: 30 * time.Second, TLSHandshakeTimeout: 10 * time.Second}
 		c.direct = &http.Client{Transport: c.near}
 	} else {
 		shallow := *opt.HTTPClient

@@ -41,7 +41,8 @@ func entraRow(a answer, status int) (string, row) {
 		}
 		return code, r
 	}
-	return code, row{class: adapters.Auth, message: mime.NewText("entra.entra_refused_issue_token", "Entra refused to issue a token"), hint: lookUp}
+	return code, row{class: adapters.Auth, message: mime.NewText("entra.entra_refused_issue_token", "Entra refused to issue a token"),
+		hint: lookUp}
 }
 
 // entraNumber is table A5 of the contracts.
@@ -172,7 +173,8 @@ func entraNumber(n int) row {
 				"No action needed here, postino waits; look for another program that uses the same app without caching "+
 					"its tokens")}
 	case 90055:
-		return row{class: adapters.Throttled, message: mime.NewText("entra.entra_limits_requests_tenant", "Entra limits the requests of this tenant"),
+		return row{class: adapters.Throttled, message: mime.NewText("entra.entra_limits_requests_tenant",
+			"Entra limits the requests of this tenant"),
 			hint: mime.NewText("entra.no_action_needed_postino_waits_2",
 				"No action needed, postino waits; if it goes on, look for programs that ask for tokens too often")}
 	case 50033, 90006, 90012, 90024, 90033, 90090:

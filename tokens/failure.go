@@ -258,7 +258,8 @@ func word(s string) string {
 }
 
 func rejectedError(p adapters.Provider) *adapters.Error {
-	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: p, Code: "token_rejected", Status: http.StatusUnauthorized, Enhanced: "4.7.0",
+	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: p, Code: "token_rejected",
+		Status: http.StatusUnauthorized, Enhanced: "4.7.0",
 		Message: mime.NewText("token.token_rejected", "the provider refuses a token that was issued just now"),
 		Hint: mime.NewText("token.token_rejected_hint",
 			"the credential is right, the access is not: check cloud, tenant and the app's permissions, and that the "+

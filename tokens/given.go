@@ -58,7 +58,8 @@ func FromOAuth2(ts oauth2.TokenSource) *Cache {
 		if a == adapters.AudienceGraph || a == adapters.AudienceOutlookSMTP {
 			issuer = "entra"
 		}
-		return want{key: key{issuer: issuer, credential: "given", scope: string(a)}, audience: a, provider: c.Provider, host: "the token's issuer",
+		return want{key: key{issuer: issuer, credential: "given", scope: string(a)}, audience: a, provider: c.Provider,
+			host: "the token's issuer",
 			fetch: func(ctx context.Context, x *exchange, _ bool) (string, time.Duration, error) {
 				t, err := tokenOf(ctx, ts)
 				switch {

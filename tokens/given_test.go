@@ -54,7 +54,8 @@ func TestFromAzure(t *testing.T) {
 			t.Fatalf("%q, %v", got, err)
 		}
 	}
-	if got := cred.last.Load().Scopes; cred.asked.Load() != 1 || len(got) != 1 || got[0] != "https://microsoftgraph.chinacloudapi.cn/.default" {
+	if got := cred.last.Load().Scopes; cred.asked.Load() != 1 || len(got) != 1 ||
+		got[0] != "https://microsoftgraph.chinacloudapi.cn/.default" {
 		t.Errorf("asked %d times, for %v", cred.asked.Load(), got)
 	}
 	if got, err := src.Renew(t.Context(), "tokenx"); err != nil || got != "tokenxx" || cred.last.Load().Claims == "" {
@@ -63,7 +64,8 @@ func TestFromAzure(t *testing.T) {
 	if _, err := c.TokenSource(conn, adapters.AudienceGmailSend); adapters.AsError(err).Code != "no_credential" {
 		t.Errorf("a Microsoft credential for Gmail: %v", err)
 	}
-	if _, err := c.TokenSource(&adapters.Connection{Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{}}, adapters.AudienceOutlookSMTP); err != nil {
+	if _, err := c.TokenSource(&adapters.Connection{Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{}},
+		adapters.AudienceOutlookSMTP); err != nil {
 		t.Error(err)
 	}
 }

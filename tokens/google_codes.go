@@ -71,12 +71,14 @@ func googleRow(a answer, status int) (string, row) {
 			mime.NewText("google.enable_again_create_new_one",
 				"enable it again, or create a new one with a key and delegation, in the Google Cloud console"))
 	case "rate_limit_exceeded", "resource_exhausted", "quota_exceeded":
-		return a.code, row{class: adapters.Throttled, message: mime.NewText("google.google_limits_token_requests", "Google limits the token requests"),
+		return a.code, row{class: adapters.Throttled, message: mime.NewText("google.google_limits_token_requests",
+			"Google limits the token requests"),
 			hint: mime.NewText("google.no_action_needed_postino_waits", "No action needed; postino waits")}
 	}
 	switch {
 	case status == http.StatusTooManyRequests:
-		return a.code, row{class: adapters.Throttled, message: mime.NewText("google.google_limits_token_requests", "Google limits the token requests"),
+		return a.code, row{class: adapters.Throttled, message: mime.NewText("google.google_limits_token_requests",
+			"Google limits the token requests"),
 			hint: mime.NewText("google.no_action_needed_postino_waits", "No action needed; postino waits")}
 	case status >= 500, a.code == "internal_failure", a.code == "backend_error", a.code == "unavailable", a.code == "internal":
 		return a.code, row{class: adapters.Transient, message: mime.NewText("google.google_token_service_passing_fault",

@@ -75,7 +75,8 @@ func audiencesOf(c *adapters.Connection) []adapters.Audience {
 
 func noSuchToken(c *adapters.Connection, a adapters.Audience) error {
 	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: c.Provider, Code: "no_credential",
-		Message: mime.NewText("token.no_credential", "the connection {name} has no credential for {a} tokens", "name", strconv.Quote(c.Name), "a", a),
+		Message: mime.NewText("token.no_credential", "the connection {name} has no credential for {a} tokens", "name", strconv.Quote(c.Name),
+			"a", a),
 		Hint: mime.NewText("token.no_credential_hint",
 			"give the connection the credential of its provider: graph, gmail, or smtp with oauth")}
 }

@@ -132,11 +132,13 @@ func row(w words, now time.Time) *adapters.Error {
 				"give the user a licence with Gmail and switch the service on; check the connection's subject"))
 	case w.status == http.StatusRequestEntityTooLarge || w.is("uploadTooLarge"):
 		e.TooLarge = true
-		return set(adapters.Permanent, adapters.ScopeMessage, "5.3.4", mime.NewText("gmail.message_too_large_gmail", "the message is too large for Gmail"),
+		return set(adapters.Permanent, adapters.ScopeMessage, "5.3.4", mime.NewText("gmail.message_too_large_gmail",
+			"the message is too large for Gmail"),
 			mime.NewText("gmail.send_smaller_attachments_links_name",
 				"send smaller attachments or links, or name a fallback connection that carries the size"))
 	case w.status == http.StatusNotFound && (w.is("notFound") || w.rpc == "NOT_FOUND"):
-		return set(adapters.Permanent, adapters.ScopeLane, "5.1.8", mime.NewText("gmail.gmail_does_not_know_mailbox", "Gmail does not know the mailbox that sends"),
+		return set(adapters.Permanent, adapters.ScopeLane, "5.1.8", mime.NewText("gmail.gmail_does_not_know_mailbox",
+			"Gmail does not know the mailbox that sends"),
 			mime.NewText("gmail.check_connection_subject_user_exists",
 				"check the connection's subject and that the user exists"))
 	case w.status == http.StatusForbidden:

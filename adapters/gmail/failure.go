@@ -96,11 +96,13 @@ func (a *Adapter) strange(ans answer) *adapters.Error {
 	case ans.status >= 500:
 		return a.transient(status, ans, mime.NewText("gmail.gmail_fault_own", "Gmail has an internal error ({status})", "status", status))
 	}
-	return a.transient("garbage", ans, mime.NewText("gmail.gmail_answer_cannot_read", "Gmail's answer ({status}) cannot be read", "status", status))
+	return a.transient("garbage", ans, mime.NewText("gmail.gmail_answer_cannot_read", "Gmail's answer ({status}) cannot be read", "status",
+		status))
 }
 
 func (a *Adapter) transient(code string, ans answer, message adapters.Text) *adapters.Error {
-	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: adapters.Gmail, Code: code, Status: ans.status, Enhanced: "4.4.2",
+	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: adapters.Gmail, Code: code,
+		Status: ans.status, Enhanced: "4.4.2",
 		RetryAfter: min(retryAfter(ans.header, a.now()), maxWait), Message: message,
 		Hint: mime.NewText("gmail.postino_retries_automatically_if_goes",
 			"postino retries automatically; if this goes on, look for a proxy or firewall in front of {host}",
@@ -130,7 +132,8 @@ func (a *Adapter) localFailure(err error) *adapters.Error {
 	if e := (*adapters.Error)(nil); errors.As(err, &e) { // of Permit
 		return e
 	}
-	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Provider: adapters.Gmail, Code: "message_unreadable", Enhanced: "4.3.0", Err: err,
+	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Provider: adapters.Gmail, Code: "message_unreadable",
+		Enhanced: "4.3.0", Err: err,
 		Message: mime.NewText("gmail.message_unreadable", "the stored message could not be read"),
 		Hint:    mime.NewText("gmail.message_unreadable_hint", "check the disk that holds the queue")}
 }

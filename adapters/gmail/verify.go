@@ -85,7 +85,10 @@ func kept(m *gmailapi.Message) adapters.Found {
 	}
 	var head strings.Builder
 	for _, h := range m.Payload.Headers {
-		fmt.Fprintf(&head, "%s: %s\r\n", h.Name, strings.Join(strings.FieldsFunc(h.Value, func(r rune) bool { return r == '\r' || r == '\n' }), " "))
+		fmt.Fprintf(&head, "%s: %s\r\n", h.Name, strings.Join(strings.FieldsFunc(h.Value, func(r rune) bool {
+			return r == '\r' ||
+				r == '\n'
+		}), " "))
 	}
 	read, err := mime.Read(mime.Bytes([]byte(head.String()+"\r\n")), mime.Limits{})
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 // staleDraft is how long a draft may lie still before it counts as never sent.
 const staleDraft = 30 * time.Minute
 
-const messageFields = "id,internetMessageId,subject,isDraft,createdDateTime,lastModifiedDateTime,sentDateTime,toRecipients,ccRecipients,bccRecipients"
+const messageFields = "id,internetMessageId,subject,isDraft,createdDateTime,lastModifiedDateTime,sentDateTime," +
+	"toRecipients,ccRecipients,bccRecipients"
 
 // Verify looks the message up (contracts B1.8, B3.5, B3.6): by the immutable
 // id of its draft, then by Message-ID in the whole mailbox. It needs
