@@ -28,7 +28,8 @@ type messageDoc struct {
 
 // EncodeDoc gives the part of the message that is kept as JSON.
 func (m *Message) EncodeDoc() (string, error) {
-	b, err := json.Marshal(messageDoc{m.Subject, m.From, m.OriginalFrom, m.Envelope, m.EntryPoint, m.Class, m.Notification, m.NotBefore, m.ResentOf})
+	b, err := json.Marshal(messageDoc{m.Subject, m.From, m.OriginalFrom, m.Envelope, m.EntryPoint, m.Class, m.Notification, m.NotBefore,
+		m.ResentOf})
 	return string(b), err
 }
 

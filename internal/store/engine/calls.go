@@ -162,7 +162,7 @@ func (p Ports) CloseMarks() error {
 
 // Act implements store.Admin.
 func (p Ports) Act(ctx context.Context, a store.Action) (store.ActionResult, error) {
-	return act(ctx, a, p.DB.Page, func(ids []store.ID) (res store.ActionResult, err error) {
+	return act(ctx, a, p.List, func(ids []store.ID) (res store.ActionResult, err error) {
 		err = p.DB.Work(ctx, Needs{Deliveries: ids}, func(w Work) (err error) {
 			var rows []*DeliveryRow
 			for _, id := range ids {

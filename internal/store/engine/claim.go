@@ -147,7 +147,8 @@ func (c *Claims) fromSubqueue(l *Lane, f *Subqueue, n int) (out []*ClaimedRow, f
 
 // Claimed decodes what was claimed. A delivery whose message's record is corrupt
 // is held, by finish.
-func Claimed(ctx context.Context, rows []*ClaimedRow, now time.Time, finish func(context.Context, store.Finish) error, log *slog.Logger) []store.Claimed {
+func Claimed(ctx context.Context, rows []*ClaimedRow, now time.Time, finish func(context.Context, store.Finish) error,
+	log *slog.Logger) []store.Claimed {
 	out := make([]store.Claimed, 0, len(rows))
 	for _, row := range rows {
 		m, ok := row.Fresh, true

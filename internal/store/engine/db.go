@@ -39,8 +39,6 @@ type DB interface {
 	Work(ctx context.Context, n Needs, f func(Work) error) error
 	// Settle is Work for a settlement, which stores messages too.
 	Settle(ctx context.Context, s *Settlement) error
-	// Page is store.Admin's List.
-	Page(ctx context.Context, r store.ListRequest) (store.Page, error)
 	// Edited tells the caches of all nodes that a connection, a client or a key
 	// has changed.
 	Edited()

@@ -37,3 +37,9 @@ func (r Ports) Events(ctx context.Context, after int64, limit int, client string
 	})
 	return out, err
 }
+
+// LastEvent implements store.Events.
+func (r Ports) LastEvent(ctx context.Context) (seq int64, err error) {
+	err = r.DB.Read(ctx, r.Schema.LastEvent, nil, &seq)
+	return seq, err
+}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
@@ -42,7 +43,8 @@ func (r Ports) Delivery(ctx context.Context, id store.ID) (*store.Delivery, erro
 
 // Deliveries implements store.Admin.
 func (r Ports) Deliveries(ctx context.Context, message store.ID) (out []store.Delivery, err error) {
-	rows, err := r.deliveries(ctx, ` FROM deliveries d`+r.Schema.Tables+` WHERE `+r.Schema.Of+` ORDER BY `+r.Schema.Order, r.Schema.ID(message))
+	rows, err := r.deliveries(ctx, ` FROM deliveries d`+r.Schema.Tables+` WHERE `+fmt.Sprintf(r.Schema.Of, "$1")+` ORDER BY `+r.Schema.Order,
+		r.Schema.ID(message))
 	for i := range rows {
 		out = append(out, rows[i].D)
 	}
@@ -52,7 +54,8 @@ func (r Ports) Deliveries(ctx context.Context, message store.ID) (out []store.De
 // Deadlines implements store.Queue.
 func (r Ports) Deadlines(ctx context.Context, now time.Time, n int) (due []store.Delivery, next time.Time, err error) {
 	open := ` FROM deliveries` + r.Schema.By("deliveries_deadline") + ` WHERE (state <= 1 OR state = 3) AND deadline_at `
-	rows, err := r.deliveries(ctx, ` FROM (SELECT *`+open+`<= $1 ORDER BY deadline_at LIMIT $2) d`+r.Schema.Tables+` ORDER BY d.deadline_at`, Micros(now), n)
+	rows, err := r.deliveries(ctx, ` FROM (SELECT *`+open+`<= $1 ORDER BY deadline_at LIMIT $2) d`+r.Schema.Tables+` ORDER BY d.deadline_at`,
+		Micros(now), n)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
@@ -74,11 +77,12 @@ func (r Ports) Attempts(ctx context.Context, id store.ID) (out []store.Attempt, 
 	if row.Seq != 0 {
 		key = row.Seq
 	}
-	err = r.DB.List(ctx, `SELECT `+AttemptColumns+AttemptTables+` WHERE a.delivery = $1 ORDER BY a.no`, []any{key}, func() { out = nil }, func(sc Scan) error {
-		a, err := ScanAttempt(sc, id)
-		out = append(out, a.Attempt)
-		return err
-	})
+	err = r.DB.List(ctx, `SELECT `+AttemptColumns+AttemptTables+` WHERE a.delivery = $1 ORDER BY a.no`, []any{key}, func() { out = nil },
+		func(sc Scan) error {
+			a, err := ScanAttempt(sc, id)
+			out = append(out, a.Attempt)
+			return err
+		})
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +98,7 @@ func (r Ports) Attempts(ctx context.Context, id store.ID) (out []store.Attempt, 
 func (r Ports) Message(ctx context.Context, id store.ID) (*store.Message, error) {
 	var row MessageRow
 	q := `SELECT ` + MessageColumns + ` FROM messages m WHERE m.id = $1`
-	if err := r.DB.Read(ctx, q, []any{r.Schema.ID(id)}, row.Columns(r.Schema.To)...); err != nil {
+	if err := r.DB.Read(ctx, q, []any{r.Schema.ID(id)}, row.Columns(nil, r.Schema.To)...); err != nil {
 		return nil, err
 	}
 	m, _ := row.Decode() // a corrupt one is shown as far as it goes
@@ -103,7 +107,8 @@ func (r Ports) Message(ctx context.Context, id store.ID) (*store.Message, error)
 
 // Leases implements store.Queue.
 func (r Ports) Leases(ctx context.Context, node string, before time.Time) (out []store.Lease, err error) {
-	err = r.DB.List(ctx, `SELECT d.id, d.epoch, d.attempts, d.node FROM deliveries d`+r.Schema.By("deliveries_leased")+` WHERE d.state = 2 AND d.since < $2
+	err = r.DB.List(ctx, `SELECT d.id, d.epoch, d.attempts, d.node FROM deliveries d`+r.Schema.By("deliveries_leased")+
+		` WHERE d.state = 2 AND d.since < $2
 		AND (d.node = $1 OR NOT EXISTS (SELECT 1 FROM nodes n WHERE n.name = d.node AND n.until_at < $3)) ORDER BY d.id`,
 		[]any{node, Micros(before), Never()}, func() { out = nil }, func(sc Scan) error {
 			var l store.Lease
@@ -210,30 +215,4 @@ func act(ctx context.Context, a store.Action, list func(context.Context, store.L
 		}
 		req.After = p.Next
 	}
-}
-
-// Page reads one page with a query for r.Limit+1 deliveries and their messages;
-// mark is where the next page begins after the last row.
-func (r Ports) Page(ctx context.Context, limit int, q string, args []any, mark func(*DeliveryRow) string) (store.Page, error) {
-	var p store.Page
-	var last DeliveryRow
-	err := r.DB.List(ctx, q, args, func() { p = store.Page{} }, func(sc Scan) error {
-		var row DeliveryRow
-		var message MessageRow
-		if err := sc(append(r.Schema.Columns(&row), message.Columns(r.Schema.To)...)...); err != nil {
-			return err
-		}
-		if len(p.Entries) == limit {
-			p.Next = mark(&last)
-			return nil
-		}
-		m, _ := message.Decode() // a corrupt one is shown as far as it goes
-		p.Entries = append(p.Entries, store.Entry{Delivery: *row.Decode(), Message: *m})
-		last = row
-		return nil
-	})
-	if err != nil {
-		return store.Page{}, err
-	}
-	return p, nil
 }

@@ -122,7 +122,8 @@ func (tb table[T]) write(t Tx, v *T) error {
 	}
 	// Of two nodes that take one name at once the unique index refuses the second.
 	var taken bool
-	if err := t.Row(`SELECT EXISTS (SELECT 1 FROM `+tb.name+` WHERE lookup = $1 AND id <> $2)`, []any{tb.lookup(v), *tb.id(v)}, &taken); err != nil {
+	if err := t.Row(`SELECT EXISTS (SELECT 1 FROM `+tb.name+` WHERE lookup = $1 AND id <> $2)`, []any{tb.lookup(v), *tb.id(v)},
+		&taken); err != nil {
 		return err
 	}
 	if taken {

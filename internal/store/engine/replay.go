@@ -24,7 +24,8 @@ func (r Ports) Begin(ctx context.Context, now time.Time, k store.Idempotency) (a
 		}
 		var have []byte
 		var stored string
-		if err := t.Row(`SELECT request, answer FROM idempotency WHERE client = $1 AND key = $2`, []any{k.Client, r.Schema.Key(k.Key)}, &have, &stored); err != nil {
+		if err := t.Row(`SELECT request, answer FROM idempotency WHERE client = $1 AND key = $2`, []any{k.Client, r.Schema.Key(k.Key)}, &have,
+			&stored); err != nil {
 			return err
 		}
 		answer, err = k.Begun(have, []byte(stored))

@@ -12,19 +12,32 @@ type Schema struct {
 	// joined, and Columns is where they go.
 	Delivery, Tables string
 	Columns          func(*DeliveryRow) []any
+	// Messages joins m where Tables does not.
+	Messages string
 	// Order is by which columns deliveries lie in the order of their making; Of
-	// is the condition that they are of the message with the id $1.
+	// is the condition that they are of the message with the id %s.
 	Order, Of string
 	// OfMessage is the condition that a delivery d is of the message m, MessageSeq
 	// the key of its row.
 	OfMessage, MessageSeq string
+	// Cursor is the column by which lists go, Mark and ParseMark its value as a
+	// mark of a page.
+	Cursor    string
+	Mark      func(*DeliveryRow) string
+	ParseMark func(string) (any, error)
+	// Recipient is the condition that %s is a part of a recipient's address.
+	Recipient string
+	// IDsInTime: lists go by ids, which are made in time.
+	IDsInTime bool
+	// LastEvent is the query for the highest number of an event.
+	LastEvent string
 	// By has a table be read by an index, where the database lets one say so.
 	By func(index string) string
 	// ID is an id as an argument, To where a column with one is scanned to, and
-	// Key an idempotency key as an argument, which need not be UTF-8.
-	ID  func(store.ID) any
-	To  func(*store.ID) any
-	Key func(string) any
+	// Key and Text a text as an argument, that need not be UTF-8, and that is.
+	ID        func(store.ID) any
+	To        func(*store.ID) any
+	Key, Text func(string) any
 }
 
 // A MessageRow is a message as read, not decoded yet: that is left to the
@@ -38,10 +51,10 @@ type MessageRow struct {
 // MessageColumns are those of a MessageRow.
 const MessageColumns = `m.id, m.client, m.received_at, m.size, m.sha256, m.kept, m.message_id, m.tag, m.resubmitted, m.doc`
 
-// Columns are where MessageColumns go.
-func (r *MessageRow) Columns(id func(*store.ID) any) []any {
+// Columns adds to dst where MessageColumns go.
+func (r *MessageRow) Columns(dst []any, id func(*store.ID) any) []any {
 	m := &r.M
-	return []any{id(&m.ID), &m.Client, &r.received, &m.Size, &m.BodySHA256, &m.BodyKept, &r.messageID, &r.tag, &m.Resubmitted, &r.doc}
+	return append(dst, id(&m.ID), &m.Client, &r.received, &m.Size, &m.BodySHA256, &m.BodyKept, &r.messageID, &r.tag, &m.Resubmitted, &r.doc)
 }
 
 // Decode fills in the message. False: its record is corrupt.
@@ -69,15 +82,18 @@ type DeliveryRow struct {
 	recipients, progress                          []byte
 }
 
+// RowSize is enough for the columns of a delivery and of its message.
+const RowSize = 36
+
 // DeliveryState are the columns of a delivery that change, where they go is State.
 const DeliveryState = `d.position, d.state, d.next_at, d.created_at, d.expires_at, d.warn_at, d.finished_at, d.attempts, d.epoch,
 	d.node, d.kind, d.since, d.recipients, d.word`
 
-// State is where DeliveryState goes.
-func (r *DeliveryRow) State() []any {
+// State adds to dst where DeliveryState goes.
+func (r *DeliveryRow) State(dst []any) []any {
 	d := &r.D
-	return []any{&d.Route.Position, &r.state, &r.next, &r.created, &r.expires, &r.warn, &r.finished, &d.Attempts, &d.Epoch,
-		&d.Node, &r.kind, &r.since, &r.recipients, &r.progress}
+	return append(dst, &d.Route.Position, &r.state, &r.next, &r.created, &r.expires, &r.warn, &r.finished, &d.Attempts, &d.Epoch,
+		&d.Node, &r.kind, &r.since, &r.recipients, &r.progress)
 }
 
 // Decode fills in the delivery.
@@ -87,7 +103,8 @@ func (r *DeliveryRow) Decode() *store.Delivery {
 	for _, t := range [...]struct {
 		at *time.Time
 		us int64
-	}{{&d.NextAt, r.next}, {&d.CreatedAt, r.created}, {&d.ExpiresAt, r.expires}, {&d.WarnAt, r.warn}, {&d.FinishedAt, r.finished}, {&d.Since, r.since}} {
+	}{{&d.NextAt, r.next}, {&d.CreatedAt, r.created}, {&d.ExpiresAt, r.expires}, {&d.WarnAt, r.warn}, {&d.FinishedAt, r.finished},
+		{&d.Since, r.since}} {
 		*t.at = At(t.us)
 	}
 	r.Corrupt = !d.DecodeColumns(r.recipients, r.progress)

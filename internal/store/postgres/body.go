@@ -108,8 +108,9 @@ func (s *Store) Content(ctx context.Context, id store.ID) (store.Content, error)
 	var head, inline []byte
 	var chunked bool
 	var sum *int64
-	if err := s.read(ctx, `SELECT `+engine.MessageColumns+`, m.head, m.body, m.body IS NULL, m.head_sum FROM messages m WHERE m.id = $1`, []any{[16]byte(id)},
-		append(r.Columns(idColumn), &head, &inline, &chunked, &sum)...); err != nil {
+	if err := s.read(ctx, `SELECT `+engine.MessageColumns+`, m.head, m.body, m.body IS NULL, m.head_sum FROM messages m WHERE m.id = $1`,
+		[]any{[16]byte(id)},
+		append(r.Columns(nil, idColumn), &head, &inline, &chunked, &sum)...); err != nil {
 		return nil, err
 	}
 	m := &r.M

@@ -165,16 +165,19 @@ func (c *claimer) lock(ctx context.Context) (lanes []*lane, err error) {
 	alive := false
 	// Who reaps this node waits for this transaction, or this one sees that it
 	// was reaped.
-	b.Queue(`SELECT 1 FROM nodes WHERE name = $1 AND incarnation = $2 FOR KEY SHARE`, c.r.Node.Name, c.r.Node.Incarnation).Query(each(func(sc scan) error {
+	b.Queue(`SELECT 1 FROM nodes WHERE name = $1 AND incarnation = $2 FOR KEY SHARE`, c.r.Node.Name,
+		c.r.Node.Incarnation).Query(each(func(sc scan) error {
 		alive = true
 		return nil
 	}))
 	ready := 0
-	b.Queue(`SELECT count(*) FROM (SELECT FROM lanes WHERE ready_at <= $1 LIMIT $2) x`, engine.Micros(c.r.Now), c.r.Max).Query(each(func(sc scan) error { return sc(&ready) }))
+	b.Queue(`SELECT count(*) FROM (SELECT FROM lanes WHERE ready_at <= $1 LIMIT $2) x`, engine.Micros(c.r.Now),
+		c.r.Max).Query(each(func(sc scan) error { return sc(&ready) }))
 	q := `SELECT ` + laneColumns + ` FROM lanes WHERE ready_at <= $1 ORDER BY ready_at, served LIMIT $2 FOR UPDATE SKIP LOCKED`
 	if c.patient {
 		b.Queue(`SET LOCAL lock_timeout = 100`) // whatever keeps it locked, other lanes may have work meanwhile
-		q = `SELECT ` + laneColumns + ` FROM lanes WHERE id IN (SELECT id FROM lanes WHERE ready_at <= $1 ORDER BY ready_at, served LIMIT $2) ORDER BY id FOR UPDATE`
+		q = `SELECT ` + laneColumns + ` FROM lanes WHERE id IN (SELECT id FROM lanes WHERE ready_at <= $1 ORDER BY ready_at, served LIMIT $2)
+			ORDER BY id FOR UPDATE`
 	}
 	b.Queue(q, engine.Micros(c.r.Now), c.r.Max).Query(each(func(sc scan) error {
 		l, err := scanLane(sc)
@@ -260,7 +263,8 @@ func (c *claimer) readQueue(ctx context.Context, ids, limits, offsets []int64) e
 	}
 	rows, err := c.conn.Query(ctx, `SELECT `+deliveryColumns+`, `+engine.MessageColumns+`
 		FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS x (id, n, skip, ord)
-		CROSS JOIN LATERAL (SELECT * FROM deliveries WHERE flow = x.id AND state <= 1 AND next_at <= $4 ORDER BY next_at LIMIT x.n OFFSET x.skip) d
+		CROSS JOIN LATERAL (SELECT * FROM deliveries WHERE flow = x.id AND state <= 1 AND next_at <= $4 ORDER BY next_at
+		LIMIT x.n OFFSET x.skip) d
 		JOIN messages m ON m.id = d.msg`+deliveryTables+` ORDER BY x.ord, d.next_at`, ids, limits, offsets, engine.Micros(c.r.Now))
 	if err != nil {
 		return dbErr(err)
@@ -268,7 +272,7 @@ func (c *claimer) readQueue(ctx context.Context, ids, limits, offsets []int64) e
 	got := map[int64]int64{}
 	err = each(func(sc scan) error {
 		row := &claimedRow{}
-		if err := sc(append(columns(&row.DeliveryRow), row.Message.Columns(idColumn)...)...); err != nil {
+		if err := sc(row.Message.Columns(columns(&row.DeliveryRow), idColumn)...); err != nil {
 			return err
 		}
 		got[row.Subqueue]++

@@ -67,18 +67,23 @@ func (t *tx) commit(ctx context.Context) (err error) {
 
 // writeDeliveries inserts the new ones and updates those that changed.
 func (t *tx) writeDeliveries(b *pgx.Batch) error {
-	if err := t.putDeliveries(b, t.fresh, `INSERT INTO deliveries (id, flow, position, state, next_at, deadline_at, expires_at, warn_at, finished_at,
+	if err := t.putDeliveries(b, t.fresh, `INSERT INTO deliveries (id, flow, position, state, next_at, deadline_at,
+		expires_at, warn_at, finished_at,
 		attempts, epoch, node, kind, since, join_key, recipients, word, msg, created_at)
 		SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::int[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
-		$10::int[], $11::bigint[], $12::text[], $13::text[], $14::bigint[], $15::text[], $16::text[], $17::text[], $18::uuid[], $19::bigint[])`); err != nil {
+		$10::int[], $11::bigint[], $12::text[], $13::text[], $14::bigint[], $15::text[], $16::text[], $17::text[], $18::uuid[],
+		$19::bigint[])`); err != nil {
 		return err
 	}
-	return t.putDeliveries(b, t.changed, `UPDATE deliveries d SET flow = x.flow, position = x.position, state = x.state, next_at = x.next_at, deadline_at = x.deadline_at,
-		expires_at = x.expires_at, warn_at = x.warn_at, finished_at = x.finished_at, attempts = x.attempts, epoch = x.epoch, node = x.node, kind = x.kind,
+	return t.putDeliveries(b, t.changed, `UPDATE deliveries d
+		SET flow = x.flow, position = x.position, state = x.state, next_at = x.next_at, deadline_at = x.deadline_at,
+		expires_at = x.expires_at, warn_at = x.warn_at, finished_at = x.finished_at,
+		attempts = x.attempts, epoch = x.epoch, node = x.node, kind = x.kind,
 		since = x.since, join_key = x.join_key, recipients = x.recipients, word = x.word
 		FROM unnest($1::uuid[], $2::bigint[], $3::int[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
 		$10::int[], $11::bigint[], $12::text[], $13::text[], $14::bigint[], $15::text[], $16::text[], $17::text[], $18::uuid[], $19::bigint[])
-		AS x (id, flow, position, state, next_at, deadline_at, expires_at, warn_at, finished_at, attempts, epoch, node, kind, since, join_key, recipients, word, msg, created_at)
+		AS x (id, flow, position, state, next_at, deadline_at, expires_at, warn_at, finished_at,
+		attempts, epoch, node, kind, since, join_key, recipients, word, msg, created_at)
 		WHERE d.id = x.id`)
 }
 
@@ -103,7 +108,8 @@ func (t *tx) putDeliveries(b *pgx.Batch, rows []*deliveryRow, q string) error {
 		}
 		ids[i], msgs[i] = d.ID, d.Message
 		positions[i], states[i], attempts[i] = int32(d.Route.Position), int32(d.State), int32(d.Attempts)
-		for j, v := range [...]int64{r.Subqueue, engine.Micros(d.NextAt), engine.Micros(d.Deadline()), engine.Micros(d.ExpiresAt), engine.Micros(d.WarnAt), engine.Micros(d.FinishedAt), d.Epoch, engine.Micros(d.Since), engine.Micros(d.CreatedAt)} {
+		for j, v := range [...]int64{r.Subqueue, engine.Micros(d.NextAt), engine.Micros(d.Deadline()), engine.Micros(d.ExpiresAt),
+			engine.Micros(d.WarnAt), engine.Micros(d.FinishedAt), d.Epoch, engine.Micros(d.Since), engine.Micros(d.CreatedAt)} {
 			longs[j][i] = v
 		}
 		nodes[i], kinds[i] = d.Node, string(d.Kind)
@@ -111,7 +117,8 @@ func (t *tx) putDeliveries(b *pgx.Batch, rows []*deliveryRow, q string) error {
 			joins[i] = &r.Join
 		}
 	}
-	b.Queue(q, ids, longs[0], positions, states, longs[1], longs[2], longs[3], longs[4], longs[5], attempts, longs[6], nodes, kinds, longs[7], joins,
+	b.Queue(q, ids, longs[0], positions, states, longs[1], longs[2], longs[3], longs[4], longs[5], attempts, longs[6], nodes, kinds, longs[7],
+		joins,
 		recipients, words, msgs, longs[8])
 	return nil
 }
@@ -149,7 +156,8 @@ func (t *tx) writeStates(b *pgx.Batch) error {
 			return err
 		}
 		b.Queue(`INSERT INTO connection_states (connection, paused_until, doc) VALUES ($1, $2, $3)
-			ON CONFLICT (connection) DO UPDATE SET paused_until = excluded.paused_until, doc = excluded.doc`, st.Connection, engine.Micros(st.PausedUntil), string(doc))
+			ON CONFLICT (connection) DO UPDATE
+			SET paused_until = excluded.paused_until, doc = excluded.doc`, st.Connection, engine.Micros(st.PausedUntil), string(doc))
 	}
 	return nil
 }
@@ -165,7 +173,8 @@ func (t *tx) writeFlows(b *pgx.Batch) {
 		if l := t.lanes[f.Lane]; l != nil {
 			l.Dirty = true
 		}
-		ids, queued, due, gates, turns, served = append(ids, f.ID), append(queued, f.Queued), append(due, f.Due), append(gates, f.NotBefore), append(turns, f.Turn), append(served, f.Served)
+		ids, queued, due, gates, turns, served = append(ids, f.ID), append(queued, f.Queued), append(due, f.Due), append(gates, f.NotBefore),
+			append(turns, f.Turn), append(served, f.Served)
 		stale = append(stale, f.Stale || f.Queued == 0)
 	}
 	if len(ids) == 0 {
@@ -174,8 +183,10 @@ func (t *tx) writeFlows(b *pgx.Batch) {
 	b.Queue(`UPDATE flows SET queued = y.queued, due_at = y.due, gate_at = y.gate, turn_at = y.turn, served = y.served,
 			ready_at = CASE WHEN y.due >= $8::bigint THEN $8 ELSE greatest(y.due, y.gate, y.turn) END
 		FROM (SELECT x.id, x.queued, x.gate, x.turn, x.served, CASE WHEN x.stale
-				THEN coalesce((SELECT d.next_at FROM deliveries d WHERE d.flow = x.id AND d.state <= 1 ORDER BY d.next_at LIMIT 1), $8) ELSE x.due END AS due
-			FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bool[]) AS x (id, queued, due, gate, turn, served, stale)) y
+				THEN coalesce((SELECT d.next_at FROM deliveries d WHERE d.flow = x.id AND d.state <= 1 ORDER BY d.next_at
+				LIMIT 1), $8) ELSE x.due END AS due
+			FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bool[]) AS x (id, queued, due, gate,
+			turn, served, stale)) y
 		WHERE flows.id = y.id`, ids, queued, due, gates, turns, served, stale, engine.Never())
 }
 
@@ -218,14 +229,17 @@ func (t *tx) writeLanes(b *pgx.Batch) error {
 			longs[j][i] = v
 		}
 	}
-	b.Queue(`UPDATE lanes SET concurrency = y.concurrency, per_minute = y.per_minute, per_day = y.per_day, paused_until = y.paused_until, reason = y.reason,
+	b.Queue(`UPDATE lanes SET concurrency = y.concurrency, per_minute = y.per_minute, per_day = y.per_day, paused_until = y.paused_until,
+		reason = y.reason,
 			cap = y.cap, cap_until = y.cap_until, in_flight = y.in_flight, minute = y.minute, day = y.day, gate_at = y.gate_at, turn_at = y.turn_at,
 			served = y.served, ready_at = CASE WHEN y.first >= $16::bigint THEN $16 ELSE greatest(y.first, y.floor) END
 		FROM (SELECT x.*, coalesce((SELECT f.ready_at FROM flows f WHERE f.lane = x.id ORDER BY f.ready_at LIMIT 1), $16) AS first
 			FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
 				$8::int[], $9::int[], $10::int[], $11::int[], $12::int[], $13::text[], $14::bytea[], $15::bytea[])
-			AS x (id, paused_until, cap_until, gate_at, turn_at, served, floor, concurrency, per_minute, per_day, cap, in_flight, reason, minute, day)) y
-		WHERE lanes.id = y.id`, longs[0], longs[1], longs[2], longs[3], longs[4], longs[5], longs[6], ints[0], ints[1], ints[2], ints[3], ints[4], reasons, minutes, days, engine.Never())
+			AS x (id, paused_until, cap_until, gate_at, turn_at, served, floor, concurrency, per_minute, per_day, cap, in_flight, reason, minute,
+			day)) y
+		WHERE lanes.id = y.id`, longs[0], longs[1], longs[2], longs[3], longs[4], longs[5], longs[6],
+		ints[0], ints[1], ints[2], ints[3], ints[4], reasons, minutes, days, engine.Never())
 	return nil
 }
 
@@ -240,12 +254,14 @@ func (t *tx) writeEvents(b *pgx.Batch) {
 	when := make([]int64, n)
 	msgs, deliveries := make([][16]byte, n), make([][16]byte, n)
 	for i, e := range t.events {
-		types[i], when[i], clients[i], msgs[i], deliveries[i], data[i] = e.Type, engine.Micros(e.At), e.Client, e.Message, e.Delivery, string(e.Data)
+		types[i], when[i], clients[i], msgs[i], deliveries[i], data[i] = e.Type, engine.Micros(e.At), e.Client, e.Message, e.Delivery,
+			string(e.Data)
 	}
 	b.Queue(`WITH s AS (UPDATE event_seq SET last = last + $7 RETURNING last)
 		INSERT INTO events (seq, type, at, client, message, delivery, data)
 		SELECT s.last - $7 + x.n, x.type, x.at, x.client, x.message, x.delivery, x.data
-		FROM s, unnest($1::text[], $2::bigint[], $3::text[], $4::uuid[], $5::uuid[], $6::text[]) WITH ORDINALITY AS x (type, at, client, message, delivery, data, n)`,
+		FROM s, unnest($1::text[], $2::bigint[], $3::text[], $4::uuid[], $5::uuid[], $6::text[]) WITH ORDINALITY AS x (type, at, client, message,
+		delivery, data, n)`,
 		types, when, clients, msgs, deliveries, data, int64(n))
 }
 

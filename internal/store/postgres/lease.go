@@ -38,7 +38,8 @@ func (t unit) Line(r *deliveryRow, no int) (l engine.AttemptRow, err error) {
 			return l, nil
 		}
 	}
-	rows, err := t.conn.Query(t.ctx, `SELECT `+engine.AttemptColumns+engine.AttemptTables+` WHERE a.delivery = $1 AND a.no = $2`, [16]byte(r.D.ID), no)
+	rows, err := t.conn.Query(t.ctx, `SELECT `+engine.AttemptColumns+engine.AttemptTables+` WHERE a.delivery = $1 AND a.no = $2`,
+		[16]byte(r.D.ID), no)
 	if err != nil {
 		return l, dbErr(err)
 	}
@@ -74,7 +75,8 @@ func (s *Store) settle(ctx context.Context, st *engine.Settlement) error {
 func (s *Store) settleOnce(ctx context.Context, st *engine.Settlement, msgs []newMessage) error {
 	var connection string
 	if st.Connection != nil { // its lock comes before those of lanes, so its name must be known before
-		if err := s.read(ctx, `SELECT f.connection FROM deliveries d JOIN flows f ON f.id = d.flow WHERE d.id = $1`, []any{[16]byte(st.Delivery)}, &connection); err != nil {
+		if err := s.read(ctx, `SELECT f.connection FROM deliveries d JOIN flows f ON f.id = d.flow WHERE d.id = $1`,
+			[]any{[16]byte(st.Delivery)}, &connection); err != nil {
 			return err
 		}
 	}

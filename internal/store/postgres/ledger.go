@@ -16,7 +16,8 @@ import (
 // that are neither leased nor done by state: what is done is by far the most,
 // and the rest has an index.
 const countAll = `SELECT (SELECT count(*) FROM deliveries), (SELECT count(*) FROM deliveries WHERE state = 2),
-	(SELECT coalesce(json_object_agg(state, n), '{}') FROM (SELECT state, count(*) AS n FROM deliveries WHERE state <> 2 AND state <> 4 GROUP BY state) x),
+	(SELECT coalesce(json_object_agg(state, n), '{}') FROM (SELECT state, count(*) AS n FROM deliveries WHERE state <> 2 AND state <> 4
+	GROUP BY state) x),
 	(SELECT coalesce(min(due_at), 0) FROM flows WHERE queued > 0),
 	(SELECT count(*) FROM lanes), (SELECT count(*) FROM lanes WHERE paused_until > $1),
 	(SELECT coalesce(sum(size), 0)::bigint FROM messages WHERE kept)`

@@ -56,7 +56,8 @@ func (s *Store) Register(ctx context.Context, name string, now, until time.Time)
 // was wrong then, and they would put off what is due.
 func lanesAhead(b *pgx.Batch, now time.Time, keys *[]string) {
 	*keys = nil
-	b.Queue(`SELECT key FROM lanes WHERE turn_at > $1 OR EXISTS (SELECT FROM flows WHERE lane = lanes.id AND turn_at > $1)`, engine.Micros(now)).Query(each(func(sc scan) error {
+	b.Queue(`SELECT key FROM lanes WHERE turn_at > $1 OR EXISTS (SELECT FROM flows WHERE lane = lanes.id AND turn_at > $1)`,
+		engine.Micros(now)).Query(each(func(sc scan) error {
 		var key string
 		err := sc(&key)
 		*keys = append(*keys, key)
@@ -129,7 +130,8 @@ func (s *Store) Heartbeat(ctx context.Context, n store.Node, _, until time.Time)
 	ctx, cancel := context.WithTimeout(ctx, beat) // the next one may find a connection that is alive
 	defer cancel()
 	if err := s.alone(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `UPDATE nodes SET until_at = $3 WHERE name = $1 AND incarnation = $2`, n.Name, n.Incarnation, engine.Micros(until.Add(s.skew.difference())))
+		tag, err := tx.Exec(ctx, `UPDATE nodes SET until_at = $3 WHERE name = $1 AND incarnation = $2`, n.Name, n.Incarnation,
+			engine.Micros(until.Add(s.skew.difference())))
 		if err == nil && tag.RowsAffected() == 0 {
 			return store.ErrNodeLost
 		}
@@ -163,7 +165,8 @@ func (s *Store) Leave(ctx context.Context, n store.Node, now time.Time) error {
 	if err := s.settleDoubt(ctx, now); err != nil {
 		return err
 	}
-	_, err := s.forget(ctx, now, `SELECT name FROM nodes WHERE name = $1 AND incarnation = $2 FOR UPDATE`, []any{n.Name, n.Incarnation}, store.ErrNodeLost)
+	_, err := s.forget(ctx, now, `SELECT name FROM nodes WHERE name = $1 AND incarnation = $2 FOR UPDATE`, []any{n.Name, n.Incarnation},
+		store.ErrNodeLost)
 	return err
 }
 

@@ -96,7 +96,8 @@ func (s *Store) recall(ctx context.Context, now time.Time) error {
 		n += back
 	}
 	if n > 0 {
-		s.opt.Log.Warn("the new primary has forgotten deliveries that this node had in hand: they are verified before anything is sent again", "count", n)
+		s.opt.Log.Warn("the new primary has forgotten deliveries that this node had in hand: they are verified before anything is sent again",
+			"count", n)
 	}
 	wait(ctx, time.Until(hold))
 	r.mu.Lock()

@@ -50,11 +50,6 @@ func (r recordsDB) Work(ctx context.Context, want engine.Needs, f func(engine.Wo
 // Settle implements engine.DB.
 func (r recordsDB) Settle(ctx context.Context, st *engine.Settlement) error { return r.settle(ctx, st) }
 
-// Page implements engine.DB.
-func (r recordsDB) Page(ctx context.Context, q store.ListRequest) (store.Page, error) {
-	return r.Store.List(ctx, q)
-}
-
 // Edited implements engine.DB.
 func (r recordsDB) Edited() { r.edited() }
 

@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"strings"
+
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
 )
@@ -18,12 +20,21 @@ const (
 
 func rowSchema() engine.Schema {
 	return engine.Schema{Delivery: deliveryColumns, Tables: deliveryTables, Columns: columns,
-		Order: "d.created_at, d.id", Of: "d.msg = $1",
+		Order: "d.created_at, d.id", Of: "d.msg = %s",
+		Messages: ` JOIN messages m ON m.id = d.msg`, IDsInTime: true,
+		Cursor: "d.id", Mark: func(r *engine.DeliveryRow) string { return r.D.ID.String() },
+		ParseMark: func(m string) (any, error) {
+			id, err := store.ParseID(m)
+			return [16]byte(id), err
+		},
+		Recipient: "EXISTS (SELECT FROM json_array_elements(d.recipients::json) r WHERE strpos(lower(r ->> 'address'), %s) > 0)",
+		LastEvent: `SELECT last FROM event_seq`,
 		OfMessage: "d.msg = m.id", MessageSeq: "0::bigint",
-		By:  func(string) string { return "" },
-		ID:  func(id store.ID) any { return [16]byte(id) },
-		To:  idColumn,
-		Key: func(k string) any { return []byte(k) }}
+		By:   func(string) string { return "" },
+		ID:   func(id store.ID) any { return [16]byte(id) },
+		To:   idColumn,
+		Key:  func(k string) any { return []byte(k) },
+		Text: func(k string) any { return strings.ToValidUTF8(k, "\uFFFD") }}
 }
 
 func idColumn(id *store.ID) any { return (*[16]byte)(id) }
@@ -31,8 +42,8 @@ func idColumn(id *store.ID) any { return (*[16]byte)(id) }
 // columns are where deliveryColumns go.
 func columns(r *engine.DeliveryRow) []any {
 	d := &r.D
-	return append([]any{&r.Subqueue, &r.Lane, (*[16]byte)(&d.ID), (*[16]byte)(&d.Message), &d.Client, &d.Route.Connection, &d.Route.Lane},
-		r.State()...)
+	return r.State(append(make([]any, 0, engine.RowSize),
+		&r.Subqueue, &r.Lane, (*[16]byte)(&d.ID), (*[16]byte)(&d.Message), &d.Client, &d.Route.Connection, &d.Route.Lane))
 }
 
 type deliveryRow = engine.DeliveryRow

@@ -186,7 +186,8 @@ func (t *tx) claimKeys(b *pgx.Batch, keys []keyNeed) {
 		clients, names = append(clients, k.Client), append(names, []byte(k.Key))
 		b.Queue(`INSERT INTO idempotency (client, key, request, answer, expires_at) VALUES ($1, $2, $3, '', $4)
 			ON CONFLICT (client, key) DO UPDATE SET request = excluded.request, answer = '', expires_at = excluded.expires_at
-			WHERE idempotency.expires_at <= $5 RETURNING client, key`, k.Client, []byte(k.Key), nonNil(k.Request), engine.Micros(k.ExpiresAt), engine.Micros(k.now)).Query(each(func(sc scan) error {
+			WHERE idempotency.expires_at <= $5 RETURNING client,
+			key`, k.Client, []byte(k.Key), nonNil(k.Request), engine.Micros(k.ExpiresAt), engine.Micros(k.now)).Query(each(func(sc scan) error {
 			var client string
 			var name []byte
 			err := sc(&client, &name)
@@ -216,7 +217,8 @@ func (s *Store) Replay(ctx context.Context, now time.Time, k store.Idempotency) 
 	// It writes the row: an answer is an acknowledgement, and only a commit on
 	// this connection vouches for the server that was read from.
 	err := s.alone(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		return notFound(tx.QueryRow(ctx, `UPDATE idempotency SET expires_at = expires_at WHERE client = $1 AND key = $2 AND expires_at > $3 RETURNING request, answer`,
+		return notFound(tx.QueryRow(ctx, `UPDATE idempotency SET expires_at = expires_at WHERE client = $1 AND key = $2 AND
+			expires_at > $3 RETURNING request, answer`,
 			k.Client, []byte(k.Key), engine.Micros(now)).Scan(&request, &stored))
 	})
 	if errors.Is(err, store.ErrNotFound) {
@@ -305,15 +307,18 @@ func (t *tx) writeMessages(b *pgx.Batch) error {
 			b.Queue(`UPDATE messages SET doc = $2 WHERE id = $1`, [16]byte(m.ID), doc)
 			continue
 		}
-		ids, clients, received, sizes, sums = append(ids, m.ID), append(clients, m.Client), append(received, engine.Micros(m.ReceivedAt)), append(sizes, m.Size), append(sums, m.body.sum)
+		ids, clients, received, sizes, sums = append(ids, m.ID), append(clients, m.Client), append(received, engine.Micros(m.ReceivedAt)),
+			append(sizes, m.Size), append(sums, m.body.sum)
 		messageIDs, froms = append(messageIDs, []byte(m.MessageID)), append(froms, []byte(engine.Fold(m.From)))
 		envFroms, tags, docs = append(envFroms, []byte(engine.Fold(m.Envelope.From))), append(tags, []byte(m.Tag)), append(docs, doc)
 		heads, bodies, headSums = append(heads, m.head), append(bodies, m.body.inline), append(headSums, store.HeadSum(m.head))
 	}
 	if len(ids) > 0 {
-		b.Queue(`INSERT INTO messages (id, client, received_at, size, sha256, kept, message_id, from_addr, env_from, tag, doc, head, body, head_sum)
+		b.Queue(`INSERT INTO messages (id, client, received_at, size, sha256, kept, message_id, from_addr, env_from, tag, doc, head, body,
+			head_sum)
 			SELECT id, client, received_at, size, sha256, true, message_id, from_addr, env_from, tag, doc, head, body, head_sum
-			FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[], $9::bytea[], $10::text[], $11::bytea[], $12::bytea[], $13::bigint[])
+			FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[], $9::bytea[],
+			$10::text[], $11::bytea[], $12::bytea[], $13::bigint[])
 			AS x (id, client, received_at, size, sha256, message_id, from_addr, env_from, tag, doc, head, body, head_sum)`,
 			ids, clients, received, sizes, sums, messageIDs, froms, envFroms, tags, docs, heads, bodies, headSums)
 	}

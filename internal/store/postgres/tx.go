@@ -86,8 +86,10 @@ type answer struct {
 }
 
 func newTx(s *Store, conn *pgxpool.Conn) *tx {
-	return &tx{s: s, conn: conn, lanes: map[int64]*lane{}, keys: map[string]*lane{}, flows: map[int64]*subqueue{}, names: map[subqueueName]*subqueue{},
-		deliveries: map[store.ID]*deliveryRow{}, gates: map[string]*engine.ConnectionHold{}, joins: map[string][]*deliveryRow{}, waiting: map[*deliveryRow]*messageRecord{}, answers: map[idempotencyKey]*answer{}, known: map[[16]byte]*acceptance{}}
+	return &tx{s: s, conn: conn, lanes: map[int64]*lane{}, keys: map[string]*lane{}, flows: map[int64]*subqueue{},
+		names:      map[subqueueName]*subqueue{},
+		deliveries: map[store.ID]*deliveryRow{}, gates: map[string]*engine.ConnectionHold{}, joins: map[string][]*deliveryRow{},
+		waiting: map[*deliveryRow]*messageRecord{}, answers: map[idempotencyKey]*answer{}, known: map[[16]byte]*acceptance{}}
 }
 
 // exec keeps a statement for the end of the transaction.
@@ -109,10 +111,12 @@ func (t *tx) delivery(id store.ID) (*deliveryRow, error) {
 // lockLanes locks what $1 deliveries, $2 connections, $3 lane keys and $4 nodes
 // are in, always in the order of ids.
 const lockLanes = `SELECT ` + laneColumns + ` FROM lanes WHERE id IN (
-	SELECT f.lane FROM unnest($1::uuid[]) x CROSS JOIN LATERAL (SELECT flow FROM deliveries WHERE id = x OFFSET 0) d JOIN flows f ON f.id = d.flow
+	SELECT f.lane FROM unnest($1::uuid[]) x CROSS JOIN LATERAL (SELECT flow FROM deliveries WHERE id = x OFFSET 0) d
+	JOIN flows f ON f.id = d.flow
 	UNION SELECT f.lane FROM unnest($2::text[]) x CROSS JOIN LATERAL (SELECT lane FROM flows WHERE connection = x OFFSET 0) f
 	UNION SELECT l.ID FROM unnest($3::text[]) x CROSS JOIN LATERAL (SELECT id FROM lanes WHERE key = x OFFSET 0) l
-	UNION SELECT f.lane FROM unnest($4::text[]) x CROSS JOIN LATERAL (SELECT flow FROM deliveries WHERE node = x AND state = 2 OFFSET 0) d JOIN flows f ON f.id = d.flow
+	UNION SELECT f.lane FROM unnest($4::text[]) x CROSS JOIN LATERAL (SELECT flow FROM deliveries WHERE node = x AND state = 2 OFFSET 0) d
+	JOIN flows f ON f.id = d.flow
 ) ORDER BY id FOR UPDATE`
 
 // loadFlows gives the flows of $1 deliveries, $2 connections, $4 nodes, and of
@@ -171,10 +175,12 @@ func (t *tx) load(ctx context.Context, n *needs, brief bool) error {
 		return err
 	})
 	if len(n.deliveries) > 0 {
-		b.Queue(`SELECT `+deliveryColumns+` FROM unnest($1::uuid[]) x CROSS JOIN LATERAL (SELECT * FROM deliveries WHERE id = x OFFSET 0) d`+deliveryTables, n.deliveries).Query(keep)
+		b.Queue(`SELECT `+deliveryColumns+` FROM unnest($1::uuid[]) x CROSS JOIN LATERAL (SELECT * FROM deliveries
+			WHERE id = x OFFSET 0) d`+deliveryTables, n.deliveries).Query(keep)
 	}
 	if len(n.nodes) > 0 {
-		b.Queue(`SELECT `+deliveryColumns+` FROM unnest($1::text[]) x CROSS JOIN LATERAL (SELECT * FROM deliveries WHERE node = x AND state = 2 OFFSET 0) d`+deliveryTables, n.nodes).Query(keep)
+		b.Queue(`SELECT `+deliveryColumns+` FROM unnest($1::text[]) x CROSS JOIN LATERAL (SELECT * FROM deliveries WHERE node = x
+			AND state = 2 OFFSET 0) d`+deliveryTables, n.nodes).Query(keep)
 	}
 	t.loadGates(b, n.gates)
 	t.loadJoins(b, n.joins)
@@ -220,7 +226,7 @@ func (t *tx) loadJoins(b *pgx.Batch, keys []string) {
 		JOIN messages m ON m.id = d.msg`+deliveryTables+` ORDER BY d.created_at, d.id`, keys).Query(each(func(sc scan) error {
 		var key string
 		r, m := &deliveryRow{}, &messageRow{}
-		if err := sc(append(append([]any{&key}, columns(r)...), m.Columns(idColumn)...)...); err != nil {
+		if err := sc(append(append([]any{&key}, columns(r)...), m.Columns(nil, idColumn)...)...); err != nil {
 			return err
 		}
 		if t.lanes[r.Lane] == nil || t.flows[r.Subqueue] == nil {
@@ -271,7 +277,8 @@ func (s *Store) ensure(ctx context.Context, lanes []string, routes []routeNeed) 
 	b.Queue(`BEGIN`)
 	// A flow gets its connection's gate: nobody changes that meanwhile.
 	b.Queue(`SELECT pg_advisory_xact_lock_shared(`+lockKey(`x`)+`) FROM unnest($1::text[]) x`, slices.Compact(locks))
-	b.Queue(`INSERT INTO lanes (key, ready_at) SELECT x, $2 FROM unnest($1::text[]) x ON CONFLICT DO NOTHING`, slices.Compact(lanes), engine.Never())
+	b.Queue(`INSERT INTO lanes (key, ready_at) SELECT x, $2 FROM unnest($1::text[]) x ON CONFLICT DO NOTHING`, slices.Compact(lanes),
+		engine.Never())
 	b.Queue(`INSERT INTO flows (lane, connection, client, due_at, gate_at, ready_at)
 		SELECT DISTINCT l.ID, x.connection, x.client, $4::bigint, CASE WHEN c.active = false THEN $4 ELSE coalesce(s.paused_until, 0) END, $4
 		FROM unnest($1::text[], $2::text[], $3::text[]) AS x (lane, connection, client) JOIN lanes l ON l.key = x.lane
@@ -287,7 +294,8 @@ func (s *Store) withConn(ctx context.Context, f func(*pgxpool.Conn) error) error
 	defer cancel()
 	conn, err := s.pool.Acquire(waiting)
 	if err != nil {
-		if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) && s.pool.Stat().IdleConns() == 0 && s.pool.Stat().TotalConns() == s.pool.Stat().MaxConns() {
+		if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) && s.pool.Stat().IdleConns() == 0 &&
+			s.pool.Stat().TotalConns() == s.pool.Stat().MaxConns() {
 			return errBusy(err)
 		}
 		return &dbError{err: err, broken: true}

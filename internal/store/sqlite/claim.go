@@ -158,11 +158,13 @@ func (t *tx) readDue(f *subqueue, now time.Time, n int) (found []*claimedRow, er
 	if err != nil {
 		return nil, err
 	}
-	err = t.each(`SELECT `+deliveryOwn+`, `+engine.MessageColumns+` FROM deliveries d INDEXED BY deliveries_queue CROSS JOIN messages m ON m.seq = d.msg
-		WHERE d.flow = ? AND d.state <= 1 AND d.next_at <= ? ORDER BY d.next_at LIMIT ? + 0`, []any{f.ID, engine.Micros(now), n}, func(sc scan) error {
+	err = t.each(`SELECT `+deliveryOwn+`, `+engine.MessageColumns+
+		` FROM deliveries d INDEXED BY deliveries_queue CROSS JOIN messages m ON m.seq = d.msg
+		WHERE d.flow = ? AND d.state <= 1 AND d.next_at <= ? ORDER BY d.next_at
+		LIMIT ? + 0`, []any{f.ID, engine.Micros(now), n}, func(sc scan) error {
 		row := &claimedRow{}
 		found = append(found, row)
-		err := dbErr(sc(append(own(&row.DeliveryRow), row.Message.Columns(idColumn)...)...))
+		err := dbErr(sc(row.Message.Columns(own(&row.DeliveryRow), idColumn)...))
 		row.D.Message = row.Message.M.ID
 		placedIn(&row.DeliveryRow, f, l)
 		return err
@@ -176,6 +178,7 @@ func (t *tx) writeLease(row *claimedRow) error {
 	keep := row.DeliveryRow
 	keep.D.Recipients = slices.Clone(d.Recipients)
 	t.leased[d.ID] = &keep
-	return t.exec(`UPDATE deliveries SET state = 2, deadline_at = ?, attempts = ?, epoch = ?, node = ?, kind = ?, since = ?, join_key = NULL WHERE seq = ?`,
+	return t.exec(`UPDATE deliveries SET state = 2, deadline_at = ?, attempts = ?, epoch = ?, node = ?, kind = ?, since = ?, join_key = NULL
+		WHERE seq = ?`,
 		engine.Micros(d.Deadline()), d.Attempts, d.Epoch, d.Node, string(d.Kind), engine.Micros(d.Since), row.Seq)
 }

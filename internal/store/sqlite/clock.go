@@ -58,7 +58,8 @@ func (t *tx) setClock(now time.Time) error {
 // from walking all that is open).
 func (t *tx) takenAhead(now time.Time) error {
 	var rows []*deliveryRow
-	if err := t.each(`SELECT `+deliveryColumns+` FROM deliveries d`+deliveryTables+` WHERE d.id > ? AND d.created_at > ? AND (+d.state <= 1 OR +d.state = 3)`,
+	if err := t.each(`SELECT `+deliveryColumns+` FROM deliveries d`+deliveryTables+
+		` WHERE d.id > ? AND d.created_at > ? AND (+d.state <= 1 OR +d.state = 3)`,
 		[]any{store.FirstID(now), engine.Micros(now)}, func(sc scan) error {
 			r := &deliveryRow{}
 			rows = append(rows, r)

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"context"
 	"slices"
 	"strings"
 
@@ -34,10 +33,4 @@ func (t *tx) writeEvents() error {
 	}
 	t.news = nil
 	return nil
-}
-
-// LastEvent implements store.Events.
-func (s *Store) LastEvent(ctx context.Context) (seq int64, err error) {
-	err = s.read(ctx, `SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'`, nil, &seq)
-	return seq, err
 }

@@ -25,7 +25,8 @@ func (s *Store) Register(ctx context.Context, name string, now, until time.Time)
 		n = store.Node{Name: name}
 		delete(t.nodes, name)
 		return t.row(`INSERT INTO nodes (name, incarnation, until_at) VALUES (?1, 1, ?2)
-			ON CONFLICT (name) DO UPDATE SET incarnation = incarnation + 1, until_at = ?2 RETURNING incarnation`, []any{name, engine.Micros(until)}, &n.Incarnation)
+			ON CONFLICT (name) DO UPDATE SET incarnation = incarnation + 1, until_at = ?2 RETURNING
+			incarnation`, []any{name, engine.Micros(until)}, &n.Incarnation)
 	})
 	return n, reaped, err
 }
@@ -91,7 +92,8 @@ func (s *Store) Leave(ctx context.Context, n store.Node, now time.Time) error {
 // reap ends every attempt that the node has under way.
 func (t *tx) reap(now time.Time, node string) (int, error) {
 	var rows []*deliveryRow
-	if err := t.each(`SELECT `+deliveryColumns+` FROM deliveries d INDEXED BY deliveries_leased`+deliveryTables+` WHERE d.node = ? AND d.state = 2`,
+	if err := t.each(`SELECT `+deliveryColumns+` FROM deliveries d INDEXED BY deliveries_leased`+deliveryTables+
+		` WHERE d.node = ? AND d.state = 2`,
 		[]any{node}, func(sc scan) error {
 			r := &deliveryRow{}
 			rows = append(rows, r)

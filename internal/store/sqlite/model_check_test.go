@@ -68,17 +68,20 @@ func (m *model) rows() {
 	m.must(m.s.list(ctx, `SELECT f.id, f.queued, f.due_at, f.ready_at, max(f.due_at, f.gate_at, f.turn_at),
 		(SELECT count(*) FROM deliveries d WHERE d.flow = f.id AND d.state <= 1),
 		(SELECT coalesce(min(next_at), ?1) FROM deliveries d WHERE d.flow = f.id AND d.state <= 1),
-		f.gate_at, coalesce((SELECT paused_until FROM connection_states c WHERE c.connection = f.connection), 0) FROM flows f`, []any{engine.Never()}, func(sc scan) error {
+		f.gate_at, coalesce((SELECT paused_until FROM connection_states c WHERE c.connection = f.connection), 0)
+		FROM flows f`, []any{engine.Never()}, func(sc scan) error {
 		var id, queued, due, ready, at, n, first, gate, paused int64
 		if err := sc(&id, &queued, &due, &ready, &at, &n, &first, &gate, &paused); err != nil {
 			return err
 		}
-		if queued != n || due != first || gate != paused || first < engine.Never() && ready > at || first == engine.Never() && ready != engine.Never() {
+		if queued != n || due != first || gate != paused || first < engine.Never() && ready > at || first == engine.Never() &&
+			ready != engine.Never() {
 			m.t.Errorf("flow %d: queued %d of %d, due %d of %d, ready %d of %d, gate %d of %d", id, queued, n, due, first, ready, at, gate, paused)
 		}
 		return nil
 	}))
-	m.must(m.s.list(ctx, `SELECT `+laneColumns+`, (SELECT count(*) FROM deliveries d JOIN flows f ON f.id = d.flow WHERE f.lane = lanes.id AND d.state = 2),
+	m.must(m.s.list(ctx, `SELECT `+laneColumns+
+		`, (SELECT count(*) FROM deliveries d JOIN flows f ON f.id = d.flow WHERE f.lane = lanes.id AND d.state = 2),
 		(SELECT coalesce(min(ready_at), ?) FROM flows WHERE lane = lanes.id) FROM lanes`, []any{engine.Never()}, func(sc scan) error {
 		var leased int
 		var first int64
@@ -125,7 +128,8 @@ func (m *model) memory() {
 			if err != nil {
 				return err
 			}
-			if l.InFlight != x.InFlight || l.Ready != x.Ready || l.WrittenReady != x.Ready || l.NotBefore != x.NotBefore || l.Dirty || l.Served != x.Served || !bytes.Equal(a, b) || !bytes.Equal(c, d) {
+			if l.InFlight != x.InFlight || l.Ready != x.Ready || l.WrittenReady != x.Ready || l.NotBefore != x.NotBefore || l.Dirty ||
+				l.Served != x.Served || !bytes.Equal(a, b) || !bytes.Equal(c, d) {
 				m.t.Errorf("lane held as\n%+v\nand stored as\n%+v", l, x)
 			}
 			if t.ready != 0 && x.Ready < t.ready {
@@ -168,7 +172,8 @@ func (m *model) nothingLeft() {
 		}
 		return err
 	}))
-	m.must(m.s.list(m.t.Context(), `SELECT `+deliveryColumns+` FROM deliveries d`+deliveryTables+` WHERE d.state <= 1 AND d.next_at <= ?1 AND f.gate_at <= ?1 AND f.turn_at <= ?1`,
+	m.must(m.s.list(m.t.Context(), `SELECT `+deliveryColumns+` FROM deliveries d`+deliveryTables+
+		` WHERE d.state <= 1 AND d.next_at <= ?1 AND f.gate_at <= ?1 AND f.turn_at <= ?1`,
 		[]any{engine.Micros(m.now)}, func(sc scan) error {
 			d, err := scanDelivery(sc)
 			if err != nil {

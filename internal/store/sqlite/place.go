@@ -66,9 +66,11 @@ func (t *tx) insertDelivery(msg int64, f *subqueue, d *store.Delivery, recipient
 }
 
 func (t *tx) insertRow(msg int64, f *subqueue, d *store.Delivery, recipients string, join any) (seq int64, err error) {
-	return t.insert(`INSERT INTO deliveries (id, msg, flow, position, state, next_at, deadline_at, created_at, expires_at, warn_at, finished_at,
+	return t.insert(`INSERT INTO deliveries (id, msg, flow, position, state, next_at, deadline_at, created_at,
+		expires_at, warn_at, finished_at,
 		attempts, epoch, node, kind, since, join_key, recipients, word) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, '')`,
-		d.ID, msg, f.ID, d.Route.Position, int(d.State), engine.Micros(d.NextAt), engine.Micros(d.Deadline()), engine.Micros(d.CreatedAt), engine.Micros(d.ExpiresAt), engine.Micros(d.WarnAt),
+		d.ID, msg, f.ID, d.Route.Position, int(d.State), engine.Micros(d.NextAt), engine.Micros(d.Deadline()), engine.Micros(d.CreatedAt),
+		engine.Micros(d.ExpiresAt), engine.Micros(d.WarnAt),
 		d.Attempts, d.Epoch, d.Node, string(d.Kind), engine.Micros(d.Since), join, recipients)
 }
 

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 
-	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
 )
 
@@ -33,11 +32,6 @@ func (r recordsDB) Work(ctx context.Context, _ engine.Needs, f func(engine.Work)
 
 // Settle implements engine.DB.
 func (r recordsDB) Settle(ctx context.Context, st *engine.Settlement) error { return r.settle(ctx, st) }
-
-// Page implements engine.DB.
-func (r recordsDB) Page(ctx context.Context, q store.ListRequest) (store.Page, error) {
-	return r.Store.List(ctx, q)
-}
 
 // Edited implements engine.DB: what runs beside the server is another process,
 // which looks at the versions.

@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"strconv"
+
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
 )
@@ -18,12 +20,16 @@ const (
 
 func rowSchema() engine.Schema {
 	return engine.Schema{Delivery: deliveryColumns, Tables: deliveryTables, Columns: columns,
-		Order: "d.seq", Of: "d.msg = (SELECT seq FROM messages WHERE id = $1)",
+		Order: "d.seq", Of: "d.msg = (SELECT seq FROM messages WHERE id = %s)",
+		Cursor: "d.seq", Mark: func(r *engine.DeliveryRow) string { return strconv.FormatInt(r.Seq, 36) },
+		ParseMark: func(m string) (any, error) { return strconv.ParseInt(m, 36, 64) },
+		Recipient: "EXISTS (SELECT 1 FROM json_each(d.recipients) WHERE instr(lower(value ->> '$.address'), %s))",
+		LastEvent: `SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'`,
 		OfMessage: "d.msg = m.seq", MessageSeq: "m.seq",
 		By:  func(index string) string { return " INDEXED BY " + index },
 		ID:  func(id store.ID) any { return id },
 		To:  idColumn,
-		Key: func(k string) any { return k }}
+		Key: func(k string) any { return k }, Text: func(k string) any { return k }}
 }
 
 func idColumn(id *store.ID) any { return id }
@@ -31,12 +37,13 @@ func idColumn(id *store.ID) any { return id }
 // columns are where deliveryColumns go.
 func columns(r *engine.DeliveryRow) []any {
 	d := &r.D
-	return append([]any{&r.Seq, &r.Msg, &r.Subqueue, &d.ID, &d.Message, &d.Client, &d.Route.Connection, &d.Route.Lane}, r.State()...)
+	return r.State(append(make([]any, 0, engine.RowSize),
+		&r.Seq, &r.Msg, &r.Subqueue, &d.ID, &d.Message, &d.Client, &d.Route.Connection, &d.Route.Lane))
 }
 
 // own is where deliveryOwn goes.
 func own(r *deliveryRow) []any {
-	return append([]any{&r.Seq, &r.Msg, &r.Subqueue, &r.D.ID}, r.State()...)
+	return r.State(append(make([]any, 0, engine.RowSize), &r.Seq, &r.Msg, &r.Subqueue, &r.D.ID))
 }
 
 // placedIn fills in what own leaves out, the message's id apart.
@@ -111,7 +118,8 @@ func (t *tx) Changed(r *deliveryRow) error {
 	if err != nil {
 		return dbErr(err) // what is held was changed already
 	}
-	return t.exec(`UPDATE deliveries SET flow = ?, position = ?, state = ?, next_at = ?, deadline_at = ?, created_at = ?, expires_at = ?, warn_at = ?,
+	return t.exec(`UPDATE deliveries SET flow = ?, position = ?, state = ?, next_at = ?, deadline_at = ?, created_at = ?,
+		expires_at = ?, warn_at = ?,
 		finished_at = ?, attempts = ?, epoch = ?, node = ?, kind = ?, since = ?, join_key = NULL, recipients = ?, word = ? WHERE seq = ?`,
 		r.Subqueue, d.Route.Position, int(d.State), engine.Micros(d.NextAt), engine.Micros(d.Deadline()), engine.Micros(d.CreatedAt),
 		engine.Micros(d.ExpiresAt), engine.Micros(d.WarnAt), engine.Micros(d.FinishedAt), d.Attempts, d.Epoch, d.Node, string(d.Kind),

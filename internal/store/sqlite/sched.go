@@ -124,10 +124,11 @@ func (t *tx) SubqueueOf(now time.Time, r store.Route, client string) (*subqueue,
 		return f, nil
 	}
 	var f *subqueue
-	err = t.each(`SELECT `+subqueueColumns+` FROM flows WHERE lane = ? AND connection = ? AND client = ?`, []any{name.Lane, name.Connection, name.Client}, func(sc scan) (err error) {
-		f, err = scanSubqueue(sc)
-		return err
-	})
+	err = t.each(`SELECT `+subqueueColumns+` FROM flows WHERE lane = ? AND connection = ? AND client = ?`,
+		[]any{name.Lane, name.Connection, name.Client}, func(sc scan) (err error) {
+			f, err = scanSubqueue(sc)
+			return err
+		})
 	if err != nil {
 		return nil, err
 	}
@@ -246,7 +247,8 @@ func (t *tx) flushFlow(f *subqueue, l *lane) error {
 		f.Due = engine.Never()
 	} else if f.Stale {
 		f.Due = engine.Never()
-		err := t.row(`SELECT next_at FROM deliveries INDEXED BY deliveries_queue WHERE flow = ? AND state <= 1 ORDER BY next_at LIMIT 1`, []any{f.ID}, &f.Due)
+		err := t.row(`SELECT next_at FROM deliveries INDEXED BY deliveries_queue WHERE flow = ? AND state <= 1 ORDER BY next_at LIMIT 1`,
+			[]any{f.ID}, &f.Due)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
@@ -292,14 +294,17 @@ func (t *tx) flushLane(l *lane) error {
 	if t.ready != 0 { // not before the row that is written: it need not be asked for
 		t.ready = min(t.ready, l.Ready)
 	}
-	args := []any{l.Limits.Concurrency, l.Limits.PerMinute, l.Limits.RecipientsPerDay, engine.Micros(l.PausedUntil), reason, l.Cap, engine.Micros(l.CapUntil), l.InFlight,
+	args := []any{l.Limits.Concurrency, l.Limits.PerMinute, l.Limits.RecipientsPerDay, engine.Micros(l.PausedUntil), reason, l.Cap,
+		engine.Micros(l.CapUntil), l.InFlight,
 		minute, day, l.NotBefore, l.Turn, l.ID}
 	if l.Ready == l.WrittenReady && l.Served == l.WrittenServed { // the index stays as it is
-		return t.exec(`UPDATE lanes SET concurrency = ?, per_minute = ?, per_day = ?, paused_until = ?, reason = ?, cap = ?, cap_until = ?, in_flight = ?,
+		return t.exec(`UPDATE lanes SET concurrency = ?, per_minute = ?, per_day = ?, paused_until = ?, reason = ?, cap = ?, cap_until = ?,
+			in_flight = ?,
 			minute = ?, day = ?, gate_at = ?, turn_at = ? WHERE id = ?`, args...)
 	}
 	l.WrittenReady, l.WrittenServed = l.Ready, l.Served
-	return t.exec(`UPDATE lanes SET concurrency = ?1, per_minute = ?2, per_day = ?3, paused_until = ?4, reason = ?5, cap = ?6, cap_until = ?7, in_flight = ?8,
+	return t.exec(`UPDATE lanes SET concurrency = ?1, per_minute = ?2, per_day = ?3, paused_until = ?4, reason = ?5, cap = ?6, cap_until = ?7,
+		in_flight = ?8,
 		minute = ?9, day = ?10, gate_at = ?11, turn_at = ?12, served = ?14, ready_at = ?15 WHERE id = ?13`, append(args, l.Served, l.Ready)...)
 }
 

@@ -183,12 +183,15 @@ func (s *Store) Replay(ctx context.Context, now time.Time, k store.Idempotency) 
 
 // message stores m with its deliveries.
 func (t *tx) message(now time.Time, m *newMessage, out *store.Submitted) error {
-	seq, err := t.insert(`INSERT INTO messages (id, client, received_at, size, sha256, kept, message_id, from_addr, env_from, tag, doc) VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)`,
-		m.ID, m.Client, engine.Micros(m.ReceivedAt), m.Size, m.BodySHA256, m.MessageID, engine.Fold(m.From), engine.Fold(m.Envelope.From), m.Tag, m.doc)
+	seq, err := t.insert(`INSERT INTO messages (id, client, received_at, size, sha256, kept, message_id, from_addr, env_from, tag, doc)
+		VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)`,
+		m.ID, m.Client, engine.Micros(m.ReceivedAt), m.Size, m.BodySHA256, m.MessageID, engine.Fold(m.From), engine.Fold(m.Envelope.From), m.Tag,
+		m.doc)
 	if err != nil {
 		return err
 	}
-	if err := t.exec(`INSERT INTO bodies (msg, head, body, start, head_sum) VALUES (?, ?, ?, ?, ?)`, seq, m.Head, m.body.column(), m.body.start, m.headSum); err != nil {
+	if err := t.exec(`INSERT INTO bodies (msg, head, body, start, head_sum) VALUES (?, ?, ?, ?, ?)`, seq, m.Head, m.body.column(),
+		m.body.start, m.headSum); err != nil {
 		return err
 	}
 	*out = store.Submitted{ID: m.ID}
@@ -210,7 +213,8 @@ func (t *tx) message(now time.Time, m *newMessage, out *store.Submitted) error {
 func (t *tx) join(now time.Time, m *newMessage, out *store.Submitted) (bool, error) {
 	want := m.deliveries[0].Route
 	var id store.ID
-	err := t.row(`SELECT id FROM deliveries INDEXED BY deliveries_join WHERE join_key = ? AND state = 0 AND next_at > ? ORDER BY seq DESC LIMIT 1`,
+	err := t.row(`SELECT id FROM deliveries INDEXED BY deliveries_join WHERE join_key = ? AND state = 0 AND next_at > ? ORDER BY seq DESC
+		LIMIT 1`,
 		[]any{m.Join.Key, engine.Micros(now)}, &id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
@@ -226,7 +230,7 @@ func (t *tx) join(now time.Time, m *newMessage, out *store.Submitted) (bool, err
 		return false, nil
 	}
 	var mr messageRow
-	if err := t.row(`SELECT `+engine.MessageColumns+` FROM messages m WHERE m.seq = ?`, []any{r.Msg}, mr.Columns(idColumn)...); err != nil {
+	if err := t.row(`SELECT `+engine.MessageColumns+` FROM messages m WHERE m.seq = ?`, []any{r.Msg}, mr.Columns(nil, idColumn)...); err != nil {
 		return false, err
 	}
 	msg, ok := mr.Decode()
