@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -25,23 +26,35 @@ type Tx interface {
 	Lock() string
 }
 
-// A DB is how records are read and written that are few and change rarely.
-type DB interface {
+// A DB is a driver as the engine uses it.
+type DB struct {
 	// Read scans one row; store.ErrNotFound when there is none.
-	Read(ctx context.Context, q string, args []any, dst ...any) error
+	Read func(ctx context.Context, q string, args []any, dst ...any) error
 	// List calls f for every row. It may begin again from the first row, after reset.
-	List(ctx context.Context, q string, args []any, reset func(), f func(Scan) error) error
+	List func(ctx context.Context, q string, args []any, reset func(), f func(Scan) error) error
 	// Do runs f in a transaction and returns when it is durable. f may run more
 	// than once; an error of f undoes what it wrote.
-	Do(ctx context.Context, f func(Tx) error) error
-	// Work runs f in a transaction, shared with other calls. f may run more than
-	// once, each time with everything loaded again; a KeptError keeps what it wrote.
-	Work(ctx context.Context, n Needs, f func(Work) error) error
+	Do func(ctx context.Context, f func(Tx) error) error
+	// Work is Do for a transaction that is shared with other calls, with everything
+	// loaded again each time; a KeptError keeps what f wrote.
+	Work func(ctx context.Context, n Needs, f func(Work) error) error
 	// Settle is Work for a settlement, which stores messages too.
-	Settle(ctx context.Context, s *Settlement) error
+	Settle func(ctx context.Context, s *Settlement) error
 	// Edited tells the caches of all nodes that a connection, a client or a key
 	// has changed.
-	Edited()
+	Edited func()
+}
+
+// ReadError is the error of a call whose ctx may have ended, as outward has its
+// caller see it.
+func ReadError(ctx context.Context, err error, outward func(error) error) error {
+	switch {
+	case err == nil, errors.Is(err, store.ErrNotFound):
+		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return outward(err)
 }
 
 // Micros and At turn times into columns and back; 0 is the zero time.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
@@ -40,4 +41,28 @@ func (r Ports) End(ctx context.Context, k store.Idempotency, answer []byte) erro
 		return r.exec(ctx, `DELETE FROM idempotency WHERE client = $1 AND key = $2 AND answer = ''`, k.Client, r.Schema.Key(k.Key))
 	}
 	return r.exec(ctx, `UPDATE idempotency SET answer = $3 WHERE client = $1 AND key = $2`, k.Client, r.Schema.Key(k.Key), string(answer))
+}
+
+// Replay implements store.Replays. An answer is an acknowledgement: where only a
+// commit vouches for the server that was read from, it writes the row.
+func (r Ports) Replay(ctx context.Context, now time.Time, k store.Idempotency) ([]store.Submitted, error) {
+	var request []byte
+	var answer string
+	args := []any{k.Client, r.Schema.Key(k.Key), Micros(now)}
+	const chosen = ` WHERE client = $1 AND key = $2 AND expires_at > $3`
+	var err error
+	if r.Schema.CommitVouches {
+		err = r.DB.Do(ctx, func(t Tx) error {
+			return t.Row(`UPDATE idempotency SET expires_at = expires_at`+chosen+` RETURNING request, answer`, args, &request, &answer)
+		})
+	} else {
+		err = r.DB.Read(ctx, `SELECT request, answer FROM idempotency`+chosen, args, &request, &answer)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return k.Answer(request, []byte(answer))
 }

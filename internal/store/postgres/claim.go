@@ -17,14 +17,14 @@ import (
 
 type claimedRow = engine.ClaimedRow
 
-// doubt keeps leases whose commit was under way when the connection died: this
+// uncertainLeases keeps leases whose commit was under way when the connection died: this
 // node may hold them without knowing. They are given back before the next claim.
-type doubt struct {
+type uncertainLeases struct {
 	mu     sync.Mutex
 	leases []store.Lease
 }
 
-func (d *doubt) add(rows []*claimedRow) {
+func (d *uncertainLeases) add(rows []*claimedRow) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, r := range rows {
@@ -32,23 +32,23 @@ func (d *doubt) add(rows []*claimedRow) {
 	}
 }
 
-// settle gives back what is in doubt.
-func (s *Store) settleDoubt(ctx context.Context, now time.Time) error {
-	s.doubt.mu.Lock()
-	defer s.doubt.mu.Unlock()
-	if len(s.doubt.leases) == 0 {
+// settleUncertain gives them back.
+func (s *Store) settleUncertain(ctx context.Context, now time.Time) error {
+	s.uncertain.mu.Lock()
+	defer s.uncertain.mu.Unlock()
+	if len(s.uncertain.leases) == 0 {
 		return nil
 	}
-	if err := s.Release(ctx, now, s.doubt.leases); err != nil {
+	if err := s.Release(ctx, now, s.uncertain.leases); err != nil {
 		return err
 	}
-	s.doubt.leases = nil
+	s.uncertain.leases = nil
 	return nil
 }
 
 // claimNow is Claim without waiting.
 func (s *Store) claimNow(ctx context.Context, r store.ClaimRequest, began time.Time) ([]store.Claimed, error) {
-	if err := s.settleDoubt(ctx, r.Now); err != nil {
+	if err := s.settleUncertain(ctx, r.Now); err != nil {
 		return nil, err
 	}
 	if err := s.recall(ctx, r.Now); err != nil {
@@ -63,7 +63,7 @@ func (s *Store) claimNow(ctx context.Context, r store.ClaimRequest, began time.T
 	defer s.leave()
 	rows, err := s.claim(ctx, r)
 	if err != nil {
-		return nil, readErr(ctx, err)
+		return nil, engine.ReadError(ctx, notFound(err), outward)
 	}
 	out := engine.Claimed(ctx, rows, r.Now, s.Finish, s.opt.Log)
 	for _, c := range out {
@@ -107,7 +107,7 @@ func (s *Store) claim(ctx context.Context, r store.ClaimRequest) (rows []*claime
 		case err == nil && len(rows) == 0 && skipped && !patient:
 			patient = true
 		case patient && locked(err):
-			s.fence(ctx)
+			s.endStuckSessions(ctx)
 			return nil, nil
 		case err == nil:
 			return rows, nil
@@ -115,7 +115,7 @@ func (s *Store) claim(ctx context.Context, r store.ClaimRequest) (rows []*claime
 			wait(ctx, time.Duration(rand.Int64N(int64(time.Millisecond)<<min(try, 6))))
 		default:
 			if errors.As(err, &d) && d.inDoubt {
-				s.doubt.add(rows)
+				s.uncertain.add(rows)
 			}
 			return nil, err
 		}

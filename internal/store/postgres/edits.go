@@ -27,5 +27,5 @@ func (w *watchers) tell() {
 // another one.
 func (s *Store) edited() {
 	s.watchers.tell()
-	s.bell.tellEdit()
+	s.notifier.tellEdit()
 }

@@ -154,16 +154,3 @@ func outward(err error) error {
 	}
 	return err
 }
-
-// readErr is outward for a call whose ctx may have ended.
-func readErr(ctx context.Context, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, pgx.ErrNoRows):
-		return store.ErrNotFound
-	case ctx.Err() != nil:
-		return ctx.Err()
-	}
-	return outward(err)
-}

@@ -46,7 +46,7 @@ func (t unit) Line(r *deliveryRow, no int) (l engine.AttemptRow, err error) {
 	found := false
 	err = each(func(sc scan) (err error) {
 		found = true
-		l, err = engine.ScanAttempt(engine.Scan(sc), r.D.ID)
+		l, err = engine.ScanAttempt(sc, r.D.ID)
 		return err
 	})(rows)
 	if err == nil && !found {

@@ -162,7 +162,7 @@ func (s *Store) Reap(ctx context.Context, now time.Time) (reaped int, err error)
 // Leave implements store.Queue.
 func (s *Store) Leave(ctx context.Context, n store.Node, now time.Time) error {
 	now = store.Micro(now)
-	if err := s.settleDoubt(ctx, now); err != nil {
+	if err := s.settleUncertain(ctx, now); err != nil {
 		return err
 	}
 	_, err := s.forget(ctx, now, `SELECT name FROM nodes WHERE name = $1 AND incarnation = $2 FOR UPDATE`, []any{n.Name, n.Incarnation},

@@ -58,33 +58,33 @@ const (
 // A Store implements store.Store.
 type Store struct {
 	engine.Ports
-	opt      Options
-	pool     *pgxpool.Pool
-	incoming *incoming
-	w        *writers
-	large    chan struct{} // a slot for each large body that is written at once
-	fetching chan struct{} // and for each that is read
-	inLane   sync.Map      // store.ID to key: lanes of the deliveries that this node has leased
-	fenced   atomic.Int64  // when it was last looked for nodes that are cut off
-	changed  signal        // what is claimable, or when
-	bell     *bell
-	conf     *pgxpool.Config   // as the URL says
-	settings map[string]string // of every session
-	primary  primary
-	watchers watchers
-	recent   recent
-	doubt    doubt
-	clock    clock
-	skew     skew
-	marks    store.Marks
-	arrived  store.Recent    // small messages on their way into the database
-	claimed  store.Recent    // those of them that this node has claimed
-	life     context.Context // ends with the store
-	end      context.CancelFunc
-	busy     sync.WaitGroup // calls that use the pool themselves
-	gate     sync.RWMutex   // held for reading while a call enters busy
-	shut     bool
-	closing  sync.Once
+	opt         Options
+	pool        *pgxpool.Pool
+	incoming    *incoming
+	w           *writers
+	large       chan struct{} // a slot for each large body that is written at once
+	fetching    chan struct{} // and for each that is read
+	inLane      sync.Map      // store.ID to key: lanes of the deliveries that this node has leased
+	stuckLooked atomic.Int64  // when it was last looked for nodes that are cut off
+	changed     signal        // what is claimable, or when
+	notifier    *notifier
+	conf        *pgxpool.Config   // as the URL says
+	settings    map[string]string // of every session
+	primary     primary
+	watchers    watchers
+	recent      recent
+	uncertain   uncertainLeases
+	clock       clock
+	skew        skew
+	marks       store.Marks
+	arrived     store.Recent    // small messages on their way into the database
+	claimed     store.Recent    // those of them that this node has claimed
+	life        context.Context // ends with the store
+	end         context.CancelFunc
+	busy        sync.WaitGroup // calls that use the pool themselves
+	gate        sync.RWMutex   // held for reading while a call enters busy
+	shut        bool
+	closing     sync.Once
 
 	pooler    sync.Mutex // held while the pooler is looked at
 	pooled    bool       // it pools sessions
@@ -111,7 +111,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Store{opt: o}
-	s.Ports = engine.Ports{DB: recordsDB{s}, Schema: rowSchema(), Sealer: o.Sealer}
+	s.Ports = engine.Ports{DB: s.db(), Schema: rowSchema(), Sealer: o.Sealer}
 	s.primary = primary{s: s, lent: map[*pgxpool.Conn]time.Time{}}
 	if s.conf, s.settings, err = poolConfig(o.URL); err != nil {
 		return nil, err
@@ -138,7 +138,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if s.pool, err = pgxpool.NewWithConfig(s.life, conf); err != nil {
 		return nil, unavailable(err)
 	}
-	if s.bell, err = openBell(ctx, s); err != nil {
+	if s.notifier, err = openNotifier(ctx, s); err != nil {
 		return nil, err
 	}
 	s.primary.watch()
@@ -181,8 +181,8 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) release() error {
-	if s.bell != nil {
-		s.bell.close()
+	if s.notifier != nil {
+		s.notifier.close()
 	}
 	s.end()
 	s.primary.done.Wait()

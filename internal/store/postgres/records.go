@@ -10,32 +10,22 @@ import (
 	"github.com/postino-mail/postino/internal/store/engine"
 )
 
-// recordsDB is the database as the engine sees it.
-type recordsDB struct{ *Store }
-
-// Read implements engine.DB.
-func (r recordsDB) Read(ctx context.Context, q string, args []any, dst ...any) error {
-	return r.read(ctx, q, args, dst...)
-}
-
-// List implements engine.DB.
-func (r recordsDB) List(ctx context.Context, q string, args []any, reset func(), f func(engine.Scan) error) error {
-	return r.list(ctx, q, args, reset, func(sc scan) error { return f(checked(sc)) })
-}
-
-// Do implements engine.DB.
-func (r recordsDB) Do(ctx context.Context, f func(engine.Tx) error) error {
-	return r.alone(ctx, func(ctx context.Context, tx pgx.Tx) error { return f(recordsTx{ctx, tx}) })
+// db is the database as the engine sees it.
+func (s *Store) db() engine.DB {
+	return engine.DB{Read: s.read, List: s.list, Settle: s.settle, Work: s.work, Edited: s.edited,
+		Do: func(ctx context.Context, f func(engine.Tx) error) error {
+			return s.alone(ctx, func(ctx context.Context, tx pgx.Tx) error { return f(recordsTx{ctx, tx}) })
+		}}
 }
 
 // allConnections is the lock of those who put or delete one.
 const allConnections = "connections"
 
-// Work implements engine.DB. What edits connections reads the database while it
+// work runs the engine's work in a transaction shared with others. What edits connections reads the database while it
 // runs: of what shares a transaction with it, it would not see the statements
 // that are kept for the end.
-func (r recordsDB) Work(ctx context.Context, want engine.Needs, f func(engine.Work) error) error {
-	return r.doOp(ctx, &op{alone: want.Edits, need: func(n *needs) {
+func (s *Store) work(ctx context.Context, want engine.Needs, f func(engine.Work) error) error {
+	return s.doOp(ctx, &op{alone: want.Edits, need: func(n *needs) {
 		n.deliveries = append(n.deliveries, idList(want.Deliveries...)...)
 		n.lanes = append(n.lanes, want.Lanes...)
 		for _, id := range want.Connections {
@@ -46,12 +36,6 @@ func (r recordsDB) Work(ctx context.Context, want engine.Needs, f func(engine.Wo
 		}
 	}, run: func(ctx context.Context, t *tx) error { return f(unit{ctx, t}) }})
 }
-
-// Settle implements engine.DB.
-func (r recordsDB) Settle(ctx context.Context, st *engine.Settlement) error { return r.settle(ctx, st) }
-
-// Edited implements engine.DB.
-func (r recordsDB) Edited() { r.edited() }
 
 // Records implements engine.Work.
 func (t unit) Records() engine.Tx { return recordsTx{t.ctx, t.conn} }

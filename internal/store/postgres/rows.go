@@ -8,7 +8,7 @@ import (
 )
 
 // A scan reads the columns of the current row.
-type scan func(dst ...any) error
+type scan = engine.Scan
 
 // A messageRow is a message as read.
 type messageRow = engine.MessageRow
@@ -21,7 +21,7 @@ const (
 func rowSchema() engine.Schema {
 	return engine.Schema{Delivery: deliveryColumns, Tables: deliveryTables, Columns: columns,
 		Order: "d.created_at, d.id", Of: "d.msg = %s",
-		Messages: ` JOIN messages m ON m.id = d.msg`, IDsInTime: true,
+		Messages: ` JOIN messages m ON m.id = d.msg`, IDsInTime: true, CommitVouches: true,
 		Cursor: "d.id", Mark: func(r *engine.DeliveryRow) string { return r.D.ID.String() },
 		ParseMark: func(m string) (any, error) {
 			id, err := store.ParseID(m)

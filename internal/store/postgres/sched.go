@@ -18,14 +18,14 @@ type (
 const laneColumns = engine.LaneColumns
 
 func scanLane(sc scan) (*lane, error) {
-	l, err := engine.ScanLane(engine.Scan(sc))
+	l, err := engine.ScanLane(sc)
 	return l, dbErr(err)
 }
 
 const subqueueColumns = engine.SubqueueColumns
 
 func scanSubqueue(sc scan) (*subqueue, error) {
-	f, err := engine.ScanSubqueue(engine.Scan(sc))
+	f, err := engine.ScanSubqueue(sc)
 	return f, dbErr(err)
 }
 

@@ -31,7 +31,7 @@ func (w *writers) share(ops []*op) {
 		for _, part := range parts {
 			if len(parts) == 1 {
 				if lane := part[0].locks(); lane != "" {
-					w.shy.Store(lane, time.Now().Add(shyFor))
+					w.backoff.Store(lane, time.Now().Add(backoffFor))
 				}
 				w.wait(slices.Clone(part))
 			} else {
@@ -47,16 +47,16 @@ func (w *writers) share(ops []*op) {
 	}
 }
 
-// shyFor is how long a lane that was found locked is left to transactions of
+// backoffFor is how long a lane that was found locked is left to transactions of
 // its own.
-const shyFor = 5 * time.Second
+const backoffFor = 5 * time.Second
 
 // apart takes out the ops of lanes that were locked a moment ago.
 func (w *writers) apart(ops []*op) []*op {
 	var some bool
-	w.shy.Range(func(lane, until any) bool {
+	w.backoff.Range(func(lane, until any) bool {
 		if t, ok := until.(time.Time); ok && time.Now().After(t) {
-			w.shy.Delete(lane)
+			w.backoff.Delete(lane)
 		} else {
 			some = true
 		}
@@ -67,7 +67,7 @@ func (w *writers) apart(ops []*op) []*op {
 	}
 	var rest []*op
 	for _, part := range byLane(ops) {
-		if _, shy := w.shy.Load(part[0].locks()); shy {
+		if _, backoff := w.backoff.Load(part[0].locks()); backoff {
 			w.wait(part)
 		} else {
 			rest = append(rest, part...)
@@ -100,7 +100,7 @@ func (w *writers) wait(ops []*op) {
 		defer func() { <-w.late }()
 		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
-		w.s.fence(ctx)
+		w.s.endStuckSessions(ctx)
 		tell(ops, errs, w.s.commit(ctx, ops, errs, false))
 	})
 }
@@ -156,7 +156,7 @@ func (s *Store) commit(ctx context.Context, ops []*op, errs []error, brief bool)
 		case errors.Is(err, errMissing):
 			return &dbError{err: errors.New("other nodes change the same deliveries all the time")}
 		case again(err) && try < tries && ctx.Err() == nil:
-			s.opt.Log.Debug("a transaction begins again", "error", err)
+			s.opt.Log.Debug("a transaction begins again", "err", err)
 			wait(ctx, time.Duration(rand.Int64N(int64(time.Millisecond)<<min(try, 6))))
 		default:
 			return err
@@ -230,7 +230,7 @@ func (s *Store) try(ctx context.Context, ops []*op, extra []routeNeed, errs []er
 		}
 		if t.wake {
 			s.changed.all()
-			s.bell.tell()
+			s.notifier.tell()
 		}
 		return nil
 	})

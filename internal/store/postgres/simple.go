@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // read scans one row; store.ErrNotFound when there is none.
@@ -28,7 +29,7 @@ func (s *Store) list(ctx context.Context, q string, args []any, begin func(), f 
 			return dbErr(err)
 		}
 		var own error
-		if err := each(func(sc scan) error { own = f(sc); return own })(rows); own == nil {
+		if err := each(func(sc scan) error { own = f(checked(sc)); return own })(rows); own == nil {
 			return dbErr(err)
 		}
 		return own
@@ -44,7 +45,7 @@ func (s *Store) reading(ctx context.Context, f func(*pgxpool.Conn) error) error 
 	var err error
 	for try := 1; ; try++ {
 		if err = s.withConn(ctx, f); !again(err) || try == tries || ctx.Err() != nil {
-			return readErr(ctx, err)
+			return engine.ReadError(ctx, notFound(err), outward)
 		}
 	}
 }
@@ -59,7 +60,7 @@ func (s *Store) alone(ctx context.Context, f func(context.Context, pgx.Tx) error
 	for try := 1; ; try++ {
 		err := s.withConn(ctx, func(conn *pgxpool.Conn) error { return once(ctx, conn, f) })
 		if !again(err) || try == tries || ctx.Err() != nil {
-			return readErr(ctx, err)
+			return engine.ReadError(ctx, notFound(err), outward)
 		}
 		wait(ctx, time.Duration(rand.Int64N(int64(time.Millisecond)<<min(try, 6))))
 	}

@@ -211,25 +211,6 @@ func (t *tx) claimKeys(b *pgx.Batch, keys []keyNeed) {
 	}))
 }
 
-// Replay implements store.Replays.
-func (s *Store) Replay(ctx context.Context, now time.Time, k store.Idempotency) ([]store.Submitted, error) {
-	var request, stored []byte
-	// It writes the row: an answer is an acknowledgement, and only a commit on
-	// this connection vouches for the server that was read from.
-	err := s.alone(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		return notFound(tx.QueryRow(ctx, `UPDATE idempotency SET expires_at = expires_at WHERE client = $1 AND key = $2 AND
-			expires_at > $3 RETURNING request, answer`,
-			k.Client, []byte(k.Key), engine.Micros(now)).Scan(&request, &stored))
-	})
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return k.Answer(request, stored)
-}
-
 // message stores m with its deliveries.
 func (t *tx) message(now time.Time, m *newMessage, out *store.Submitted) error {
 	rec := &messageRecord{Message: m.Message, head: m.Head, body: m.body}

@@ -95,15 +95,6 @@ func newTx(s *Store, conn *pgxpool.Conn) *tx {
 // exec keeps a statement for the end of the transaction.
 func (t *tx) exec(q string, args ...any) { t.after = append(t.after, statement{q, args}) }
 
-// delivery gives one that was asked for.
-func (t *tx) delivery(id store.ID) (*deliveryRow, error) {
-	r := t.deliveries[id]
-	if r == nil {
-		return nil, store.ErrNotFound
-	}
-	return r, nil
-}
-
 // Each value is looked up by itself: OFFSET 0 keeps the planner from turning
 // that round, which it does while the tables look small to it, and then walks
 // through all that is queued or leased for a few values, or for none.
@@ -332,6 +323,6 @@ func (s *Store) discard(ctx context.Context, conn *pgxpool.Conn) {
 // hangUp ends a connection from another goroutine.
 func (s *Store) hangUp(conn *pgxpool.Conn) {
 	if err := conn.Conn().PgConn().Conn().SetDeadline(time.Unix(1, 0)); err != nil {
-		s.opt.Log.Debug("closing a connection to the database", "error", err)
+		s.opt.Log.Debug("closing a connection to the database", "err", err)
 	}
 }

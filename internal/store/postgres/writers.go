@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // Bounds of one transaction: enough to share a sync among all who wait, small
@@ -46,14 +47,14 @@ type op struct {
 
 // writers share the calls that wait among their transactions.
 type writers struct {
-	s    *Store
-	ops  chan *op
-	quit chan struct{}
-	end  sync.WaitGroup
-	gate sync.RWMutex // held for reading while an op is handed over
-	shut bool
-	late chan struct{} // a slot for each transaction that waits for a lane
-	shy  sync.Map      // key of a lane that was locked, to time.Time
+	s       *Store
+	ops     chan *op
+	quit    chan struct{}
+	end     sync.WaitGroup
+	gate    sync.RWMutex // held for reading while an op is handed over
+	shut    bool
+	late    chan struct{} // a slot for each transaction that waits for a lane
+	backoff sync.Map      // key of a lane that was locked, to time.Time
 }
 
 func startWriters(s *Store, n, late int) *writers {
@@ -69,13 +70,6 @@ func startWriters(s *Store, n, late int) *writers {
 // that the result is waited for, so that it is never in doubt.
 func (s *Store) do(ctx context.Context, need func(*needs), run func(context.Context, *tx) error) error {
 	return s.doOp(ctx, &op{need: need, run: run})
-}
-
-// doByItself is do for an op that reads the database while it runs: of what
-// shares a transaction with it, it would not see the statements that are kept
-// for the end.
-func (s *Store) doByItself(ctx context.Context, need func(*needs), run func(context.Context, *tx) error) error {
-	return s.doOp(ctx, &op{need: need, run: run, alone: true})
 }
 
 func (s *Store) doOp(ctx context.Context, o *op) error {
@@ -117,7 +111,7 @@ func (s *Store) doAlone(ctx context.Context, o *op) error {
 		// What is missing must not be found out after all was written.
 		if n := gatherNeeds([]*op{o}); len(n.routes) > 0 {
 			if err := s.ensure(ctx, nil, n.routes); err != nil {
-				return readErr(ctx, err)
+				return engine.ReadError(ctx, notFound(err), outward)
 			}
 		}
 	}
@@ -126,7 +120,7 @@ func (s *Store) doAlone(ctx context.Context, o *op) error {
 	if err == nil {
 		err = errs[0]
 	}
-	return readErr(ctx, err)
+	return engine.ReadError(ctx, notFound(err), outward)
 }
 
 func (w *writers) hand(ctx context.Context, o *op) error {

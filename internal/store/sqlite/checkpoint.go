@@ -47,7 +47,7 @@ func (c *checkpointer) run(s *Store) {
 		var busy, log, done int64
 		// PASSIVE waits for nobody. The data is synced before the log may be reused.
 		if err := c.db.QueryRowContext(context.Background(), "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &log, &done); err != nil {
-			s.opt.Log.Warn("copying the database's log", "error", err)
+			s.opt.Log.Warn("copying the database's log", "err", err)
 			continue
 		}
 		if log > logFrames {
@@ -72,7 +72,7 @@ func (w *writer) noteWrites(n int) {
 	if w.s.check.full.CompareAndSwap(true, false) && w.conn != nil {
 		var busy, log, done int64
 		if err := w.conn.row("PRAGMA wal_checkpoint(PASSIVE)", nil, &busy, &log, &done); err != nil {
-			w.s.opt.Log.Warn("copying the database's log", "error", err)
+			w.s.opt.Log.Warn("copying the database's log", "err", err)
 		}
 		return
 	}

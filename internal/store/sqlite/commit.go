@@ -106,7 +106,7 @@ func (w *writer) setAlarm() {
 	if w.conn != nil {
 		next, err := newTx(w).firstReady()
 		if err != nil {
-			w.s.opt.Log.Warn("asking the database what is due next", "error", err)
+			w.s.opt.Log.Warn("asking the database what is due next", "err", err)
 		} else {
 			wait = time.Hour
 			for _, o := range w.parked {
@@ -227,7 +227,7 @@ func (w *writer) rollback(t *tx) {
 	if err := t.exec("ROLLBACK"); err != nil {
 		// SQLite has rolled back by itself after a disk error (no transaction is
 		// active), or the connection is beyond use: a new one knows.
-		w.s.opt.Log.Debug("rollback", "error", err)
+		w.s.opt.Log.Debug("rollback", "err", err)
 		w.drop()
 	}
 }

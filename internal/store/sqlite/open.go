@@ -76,7 +76,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 		return nil, fmt.Errorf("the data folder cannot be made: %w", err)
 	}
 	s := &Store{opt: o, dir: o.Dir}
-	s.Ports = engine.Ports{DB: recordsDB{s}, Schema: rowSchema(), Sealer: o.Sealer}
+	s.Ports = engine.Ports{DB: s.db(), Schema: rowSchema(), Sealer: o.Sealer}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.release())

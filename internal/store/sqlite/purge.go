@@ -30,7 +30,7 @@ func (s *Store) Purge(ctx context.Context, r store.PurgeRequest) (store.PurgeRes
 	// The rows are gone: what cannot be removed now, Sweep removes later.
 	for _, f := range files {
 		if err := os.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			s.opt.Log.Warn("a spool file past its retention cannot be removed", "file", f, "error", err)
+			s.opt.Log.Warn("a spool file past its retention cannot be removed", "file", f, "err", err)
 		}
 	}
 	return res, nil

@@ -6,36 +6,26 @@ import (
 	"github.com/postino-mail/postino/internal/store/engine"
 )
 
-// recordsDB is the database as the engine sees it.
-type recordsDB struct{ *Store }
-
-// Read implements engine.DB.
-func (r recordsDB) Read(ctx context.Context, q string, args []any, dst ...any) error {
-	return r.read(ctx, q, args, dst...)
+// db is the database as the engine sees it. What runs beside the server is
+// another process, which looks at the versions.
+func (s *Store) db() engine.DB {
+	return engine.DB{
+		Read: s.read,
+		List: func(ctx context.Context, q string, args []any, reset func(), f func(engine.Scan) error) error {
+			reset()
+			return s.list(ctx, q, args, func(sc scan) error { return f(checked(sc)) })
+		},
+		Do: func(ctx context.Context, f func(engine.Tx) error) error {
+			return s.do(ctx, func(t *tx) error { return f(recordsTx{t}) })
+		},
+		// What it needs is loaded when it is asked for.
+		Work: func(ctx context.Context, _ engine.Needs, f func(engine.Work) error) error {
+			return s.do(ctx, func(t *tx) error { return f(t) })
+		},
+		Settle: s.settle,
+		Edited: func() {},
+	}
 }
-
-// List implements engine.DB.
-func (r recordsDB) List(ctx context.Context, q string, args []any, reset func(), f func(engine.Scan) error) error {
-	reset()
-	return r.list(ctx, q, args, func(sc scan) error { return f(checked(sc)) })
-}
-
-// Do implements engine.DB.
-func (r recordsDB) Do(ctx context.Context, f func(engine.Tx) error) error {
-	return r.do(ctx, func(t *tx) error { return f(recordsTx{t}) })
-}
-
-// Work implements engine.DB: what it needs is loaded when it is asked for.
-func (r recordsDB) Work(ctx context.Context, _ engine.Needs, f func(engine.Work) error) error {
-	return r.do(ctx, func(t *tx) error { return f(t) })
-}
-
-// Settle implements engine.DB.
-func (r recordsDB) Settle(ctx context.Context, st *engine.Settlement) error { return r.settle(ctx, st) }
-
-// Edited implements engine.DB: what runs beside the server is another process,
-// which looks at the versions.
-func (recordsDB) Edited() {}
 
 // Records implements engine.Work.
 func (t *tx) Records() engine.Tx { return recordsTx{t} }

@@ -168,19 +168,6 @@ func (t *tx) replay(now time.Time, k *store.Idempotency) ([]store.Submitted, err
 	return k.Answer(request, answer)
 }
 
-// Replay implements store.Replays.
-func (s *Store) Replay(ctx context.Context, now time.Time, k store.Idempotency) ([]store.Submitted, error) {
-	var request, answer []byte
-	err := s.read(ctx, answerQuery, []any{k.Client, k.Key, engine.Micros(now)}, &request, &answer)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return k.Answer(request, answer)
-}
-
 // message stores m with its deliveries.
 func (t *tx) message(now time.Time, m *newMessage, out *store.Submitted) error {
 	seq, err := t.insert(`INSERT INTO messages (id, client, received_at, size, sha256, kept, message_id, from_addr, env_from, tag, doc)
@@ -230,7 +217,8 @@ func (t *tx) join(now time.Time, m *newMessage, out *store.Submitted) (bool, err
 		return false, nil
 	}
 	var mr messageRow
-	if err := t.row(`SELECT `+engine.MessageColumns+` FROM messages m WHERE m.seq = ?`, []any{r.Msg}, mr.Columns(nil, idColumn)...); err != nil {
+	if err := t.row(`SELECT `+engine.MessageColumns+` FROM messages m WHERE m.seq = ?`, []any{r.Msg},
+		mr.Columns(nil, idColumn)...); err != nil {
 		return false, err
 	}
 	msg, ok := mr.Decode()

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // A tx is one transaction of the writer, shared by the ops of a batch. Lanes
@@ -118,7 +119,7 @@ func (t *tx) ids(q string, args ...any) (out []int64, err error) {
 }
 
 // A scan reads the columns of the current row.
-type scan func(dst ...any) error
+type scan = engine.Scan
 
 func eachRow(rows *sql.Rows, err error, f func(scan) error) error {
 	if err != nil {
@@ -171,26 +172,14 @@ func (c *stmtCache) close() error {
 func (s *Store) read(ctx context.Context, q string, args []any, dst ...any) error {
 	st, err := s.stmts.get(q) //nolint:sqlclosecheck // the cache closes it
 	if err != nil {
-		return readErr(ctx, dbErr(err))
+		return engine.ReadError(ctx, notFound(dbErr(err)), outward)
 	}
-	return readErr(ctx, dbErr(st.QueryRowContext(ctx, args...).Scan(dst...)))
+	return engine.ReadError(ctx, notFound(dbErr(st.QueryRowContext(ctx, args...).Scan(dst...))), outward)
 }
 
 // list calls f for every row of a query on a reader's connection. The text is
 // not kept: use it for queries that are put together.
 func (s *Store) list(ctx context.Context, q string, args []any, f func(scan) error) error {
 	rows, err := s.readers.QueryContext(ctx, q, args...)
-	return readErr(ctx, eachRow(rows, err, f))
-}
-
-func readErr(ctx context.Context, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, sql.ErrNoRows):
-		return store.ErrNotFound
-	case ctx.Err() != nil:
-		return ctx.Err()
-	}
-	return outward(err)
+	return engine.ReadError(ctx, notFound(eachRow(rows, err, f)), outward)
 }

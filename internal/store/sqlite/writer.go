@@ -75,7 +75,7 @@ func (w *writer) open() (err error) {
 func (w *writer) drop() {
 	if w.conn != nil {
 		if err := w.conn.close(); err != nil {
-			w.s.opt.Log.Warn("closing the database connection", "error", err)
+			w.s.opt.Log.Warn("closing the database connection", "err", err)
 		}
 	}
 	w.conn, w.held = nil, nil
@@ -157,7 +157,7 @@ func (w *writer) pollOthers() {
 	}
 	changed, err := w.compare(newTx(w))
 	if err != nil {
-		w.s.opt.Log.Warn("asking the database for changes", "error", err)
+		w.s.opt.Log.Warn("asking the database for changes", "err", err)
 		return
 	}
 	if changed {

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// A bell wakes the claims of this process when another has made something
+// A notifier wakes the claims of this process when another has made something
 // claimable, and the others' when this one has. One connection of its own
 // listens and rings; when it is lost it is opened anew. A ring that got lost is
 // made up for within a second: lanes that are due earlier than a second ago
@@ -17,7 +17,7 @@ import (
 //
 // Ringing is apart from the transactions: NOTIFY inside one would make all
 // commits of the database wait for each other.
-type bell struct {
+type notifier struct {
 	s    *Store
 	conf *pgx.ConnConfig
 	ring chan struct{} // something to tell the others
@@ -27,7 +27,7 @@ type bell struct {
 }
 
 // poll is how often the lanes are looked at; pause is how often at most the
-// bell is rung.
+// notifier is rung.
 const (
 	poll  = time.Second
 	pause = 20 * time.Millisecond
@@ -35,9 +35,9 @@ const (
 
 const channel = `'postino.' || current_schema()`
 
-// openBell returns once this store hears the bell.
-func openBell(ctx context.Context, s *Store) (*bell, error) {
-	b := &bell{s: s, conf: s.sessionConfig(s.conf.ConnConfig, nil, " bell"), ring: make(chan struct{}, 1)}
+// openNotifier returns once this store hears the notifier.
+func openNotifier(ctx context.Context, s *Store) (*notifier, error) {
+	b := &notifier{s: s, conf: s.sessionConfig(s.conf.ConnConfig, nil, " notifier"), ring: make(chan struct{}, 1)}
 	conn, err := b.connect(ctx)
 	if err != nil {
 		return nil, unavailable(err)
@@ -46,13 +46,13 @@ func openBell(ctx context.Context, s *Store) (*bell, error) {
 	return b, nil
 }
 
-func (b *bell) close() {
+func (b *notifier) close() {
 	b.s.end()
 	b.done.Wait()
 }
 
 // tell wakes the other nodes soon.
-func (b *bell) tell() {
+func (b *notifier) tell() {
 	select {
 	case b.ring <- struct{}{}:
 	default:
@@ -67,12 +67,12 @@ const (
 )
 
 // tellEdit has the other nodes look at the records again.
-func (b *bell) tellEdit() {
+func (b *notifier) tellEdit() {
 	b.edit.Store(true)
 	b.tell()
 }
 
-func (b *bell) connect(ctx context.Context) (*pgx.Conn, error) {
+func (b *notifier) connect(ctx context.Context) (*pgx.Conn, error) {
 	conn, err := pgx.ConnectConfig(ctx, b.conf)
 	if err != nil {
 		return nil, err
@@ -84,21 +84,21 @@ func (b *bell) connect(ctx context.Context) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-func (b *bell) drop(conn *pgx.Conn) {
+func (b *notifier) drop(conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.s.life), time.Second)
 	defer cancel()
 	if err := conn.Close(ctx); err != nil {
-		b.s.opt.Log.Debug("closing the connection that listens", "error", err)
+		b.s.opt.Log.Debug("closing the connection that listens", "err", err)
 	}
 }
 
-func (b *bell) run(conn *pgx.Conn) {
+func (b *notifier) run(conn *pgx.Conn) {
 	ctx := b.s.life
 	for ctx.Err() == nil {
 		if conn == nil {
 			var err error
 			if conn, err = b.connect(ctx); err != nil {
-				b.s.opt.Log.Debug("the database cannot be listened to; asking it each second", "error", err)
+				b.s.opt.Log.Debug("the database cannot be listened to; asking it each second", "err", err)
 				b.s.changed.all()
 				wait(ctx, poll)
 				continue
@@ -107,7 +107,7 @@ func (b *bell) run(conn *pgx.Conn) {
 			b.s.watchers.tell()
 		}
 		if err := b.serve(ctx, conn); err != nil && ctx.Err() == nil {
-			b.s.opt.Log.Warn("the connection that listens to the database was lost; it is opened anew", "error", err)
+			b.s.opt.Log.Warn("the connection that listens to the database was lost; it is opened anew", "err", err)
 		}
 		b.drop(conn)
 		conn = nil
@@ -119,7 +119,7 @@ func (b *bell) run(conn *pgx.Conn) {
 
 // serve works until the connection fails. A connection is read from in one
 // place at a time: rings that come while it listens end the listening.
-func (b *bell) serve(ctx context.Context, conn *pgx.Conn) error {
+func (b *notifier) serve(ctx context.Context, conn *pgx.Conn) error {
 	for ctx.Err() == nil {
 		if b.s.primary.old(conn.PgConn()) {
 			return errOld
@@ -156,7 +156,7 @@ func (b *bell) serve(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // listen waits for a ring from elsewhere, a wish to ring, or a second.
-func (b *bell) listen(ctx context.Context, conn *pgx.Conn) (heard string, rung bool, err error) {
+func (b *notifier) listen(ctx context.Context, conn *pgx.Conn) (heard string, rung bool, err error) {
 	listening, stop := context.WithTimeout(ctx, poll)
 	defer stop()
 	var watching sync.WaitGroup
@@ -199,7 +199,7 @@ func own(conn *pgx.Conn) uint32 {
 }
 
 // look wakes the claims when something is due that was not a second ago.
-func (b *bell) look(ctx context.Context, conn *pgx.Conn) error {
+func (b *notifier) look(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var first int64

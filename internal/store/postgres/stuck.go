@@ -17,18 +17,18 @@ const cutOff = `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WH
 	AND pid <> pg_backend_pid() AND application_name = current_setting('application_name') AND state = 'active' AND wait_event = 'ClientRead'
 	AND state_change < clock_timestamp() - interval '10 s'`
 
-// fence ends sessions of nodes that are cut off. It is asked for where a lock
+// endStuckSessions ends sessions of nodes that are cut off. It is asked for where a lock
 // was waited for in vain.
-func (s *Store) fence(ctx context.Context) {
+func (s *Store) endStuckSessions(ctx context.Context) {
 	const often = 2 * time.Second
-	now, last := time.Now().UnixMicro(), s.fenced.Load()
-	if now-last < often.Microseconds() || !s.fenced.CompareAndSwap(last, now) {
+	now, last := time.Now().UnixMicro(), s.stuckLooked.Load()
+	if now-last < often.Microseconds() || !s.stuckLooked.CompareAndSwap(last, now) {
 		return
 	}
 	n := 0
 	err := s.withConn(ctx, func(conn *pgxpool.Conn) error { return dbErr(conn.QueryRow(ctx, cutOff).Scan(&n)) })
 	if err != nil {
-		s.opt.Log.Debug("looking for nodes that are cut off", "error", err)
+		s.opt.Log.Debug("looking for nodes that are cut off", "err", err)
 	} else if n > 0 {
 		s.opt.Log.Warn("ended transactions of nodes that are cut off: they kept mailboxes locked", "count", n)
 	}
