@@ -75,7 +75,7 @@ func TestValidate(t *testing.T) {
 	var fields []string
 	for _, f := range e.Fields {
 		fields = append(fields, f.Field)
-		if f.Text.EN == "" || f.Text.IT == "" {
+		if f.Text.In("en") == "" || f.Text.In("it") == f.Text.In("en") {
 			t.Errorf("%s: %+v", f.Field, f.Text)
 		}
 	}
