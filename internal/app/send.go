@@ -157,7 +157,7 @@ func readEML(w io.Writer, name string, stdin io.Reader) error {
 // localized is a *mime.Error with the sentence in the reader's language.
 func localized(err error, lang string) error {
 	var m *mime.Error
-	if errors.As(err, &m) {
+	if errors.As(err, &m) && strings.HasPrefix(lang, "it") { // English is what the whole error says
 		c := *m
 		c.Message = mime.Text{English: m.Message.In(lang)}
 		return &c
