@@ -25,17 +25,21 @@ func TestClassify(t *testing.T) {
 		scope  adapters.Scope
 		remedy string // a word that the remedy must hold
 	}{
-		{"535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. Visit https://aka.ms/smtp_auth_disabled", atAuth, auth, conn, "Set-CASMailbox"},
+		{"535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. Visit https://aka.ms/smtp_auth_disabled",
+			atAuth, auth, conn, "Set-CASMailbox"},
 		{"535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Mailbox.", atAuth, auth, conn, "Set-CASMailbox"},
 		{"535 5.7.139 Authentication unsuccessful, basic authentication is disabled. [AM0]", atAuth, auth, conn, "oauth"},
-		{"535 5.7.139 Authentication unsuccessful, user is locked by your organization's security defaults policy.", atAuth, auth, conn, "security defaults"},
-		{"535 5.7.139 Authentication unsuccessful, the request did not meet the criteria to be authenticated successfully.", atAuth, auth, conn, "Conditional Access"},
+		{"535 5.7.139 Authentication unsuccessful, user is locked by your organization's security defaults policy.",
+			atAuth, auth, conn, "security defaults"},
+		{"535 5.7.139 Authentication unsuccessful, the request did not meet the criteria to be authenticated successfully.",
+			atAuth, auth, conn, "Conditional Access"},
 		{"535 5.7.3 Authentication unsuccessful [AM0PR04CA0123.eurprd04.prod.outlook.com 2026]", atAuth, auth, conn, "New-ServicePrincipal"},
 		{"530 5.7.57 Client not authenticated to send mail. [AM0]", atMail, auth, conn, "login"},
 		{"550 5.7.30 Basic authentication is not supported for Client Submission.", atAuth, auth, conn, "oauth"},
 		{"550 5.7.30 Basic authentication is not supported for Client Submission.", atMail, auth, conn, "oauth"},
 		{"550 5.7.60 SMTP; Client does not have permissions to send as this sender", atDot, perm, msg, "Send As"},
-		{"554 5.2.252 SendAsDenied; a@x not allowed to send as b@x; STOREDRV.Submission.Exception:SendAsDeniedException", atDot, perm, msg, "Send As"},
+		{"554 5.2.252 SendAsDenied; a@x not allowed to send as b@x; STOREDRV.Submission.Exception:SendAsDeniedException",
+			atDot, perm, msg, "Send As"},
 		{"554 5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied", atDot, perm, msg, "Send As"},
 		{"550 5.2.251 Sender throttled due to continuous mailbox full errors", atDot, thr, lane, "cause"},
 		{"550 5.2.252 Sender throttled due to continuous send as denied errors", atDot, thr, lane, "cause"},
@@ -137,7 +141,8 @@ func TestRefusalShowsOnlyWhatMayBeShown(t *testing.T) {
 		t.Errorf("%v", e)
 	}
 	e = a.refused(s, atDot, reply{Code: 554, Enhanced: "5.7.1", Lines: []string{"bad \x1b[31mcontent\x07"}})
-	if !strings.Contains(e.Message.String(), `mail.example says "bad [31mcontent"`) || e.Code != "554 5.7.1" || e.Status != 554 || e.Enhanced != "5.7.1" {
+	if !strings.Contains(e.Message.String(), `mail.example says "bad [31mcontent"`) || e.Code != "554 5.7.1" || e.Status != 554 ||
+		e.Enhanced != "5.7.1" {
 		t.Errorf("%+v", e)
 	}
 	var r *refusal
@@ -149,7 +154,10 @@ func TestRefusalShowsOnlyWhatMayBeShown(t *testing.T) {
 // Too many sessions at once lower the concurrency of a mailbox (contracts D4).
 func TestConcurrency(t *testing.T) {
 	t.Parallel()
-	for line, want := range map[string]bool{"432 4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded": true, "451 4.7.500 Server busy": false} {
+	for line, want := range map[string]bool{
+		"432 4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded": true,
+		"451 4.7.500 Server busy": false,
+	} {
 		var r reply
 		code, text, _ := strings.Cut(line, " ")
 		enhanced, rest, _ := strings.Cut(text, " ")

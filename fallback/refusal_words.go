@@ -57,8 +57,8 @@ func refusalOfUs(in input, text string) (meaning, bool) {
 		return domainRefused(in.Code), true
 	case heloWords.in(words) || in.at == atHello && in.Code/100 == 5 && (in.Code == 501 || in.Code == 504 || refusesName(in.reply)):
 		return helloRefused(in.Code), true
-	case in.at == atAuth && !accountWords.in(words) && !limitWords(words) && !connectionWords.in(words) && (in.Code == 535 ||
-		!addressWords.in(words)):
+	case in.at == atAuth && !accountWords.in(words) && !limitWords(words) && !connectionWords.in(words) &&
+		(in.Code == 535 || !addressWords.in(words)):
 		return meaning{}, false
 	case envelope && !in.authed && wantsLogin.in(words):
 		return loginWanted(), true
@@ -121,14 +121,14 @@ func (in *input) namesDomain(words string) bool {
 
 // aboutOurs: the text names the sender or the login, or speaks of sending.
 func (in *input) aboutOurs(text string) bool {
-	return in.namesOurs(text) || holds(text, []string{"your account", "your mailbox", "your email", "sender", "sending", "outgoing",
-		"outbound", "mittente"})
+	return in.namesOurs(text) ||
+		holds(text, []string{"your account", "your mailbox", "your email", "sender", "sending", "outgoing", "outbound", "mittente"})
 }
 
 // blocksOurs: the text says of this side's account that it is blocked, in whatever words.
 func (in *input) blocksOurs(text, words string) bool {
-	ours := in.namesOurs(text) || holds(words, []string{"your account", "your mailbox", "your user", "outgoing", "outbound",
-		"sending from", "in uscita"})
+	ours := in.namesOurs(text) ||
+		holds(words, []string{"your account", "your mailbox", "your user", "outgoing", "outbound", "sending from", "in uscita"})
 	return ours && !in.namesRecipient(text) && account.in(words)
 }
 
@@ -144,8 +144,8 @@ func withoutAddresses(text string) string {
 // refusesName: the refusal of EHLO speaks of the name, which HELO would carry as well.
 func refusesName(r reply) bool {
 	text := normalised(r)
-	return heloWords.in(text) && !strings.Contains(text, "not") || holds(text, []string{"domain", "hostname", "host name", "fqdn",
-		"fully-qualified", "fully qualified"})
+	return heloWords.in(text) && !strings.Contains(text, "not") ||
+		holds(text, []string{"domain", "hostname", "host name", "fqdn", "fully-qualified", "fully qualified"})
 }
 
 // senderCode are the enhanced codes that, at MAIL, concern the sender (RFC 3463 section 3.2).
@@ -155,132 +155,114 @@ func senderCode(enhanced string) bool {
 
 var (
 	wantsTLS = wording{any: []string{"starttls command first", "issue a starttls", "issue starttls", "starttls first", "use starttls",
-		"starttls is required", "starttls required",
-		"requires starttls", "require starttls", "must use tls", "tls required", "tls is required", "requires tls", "require tls",
-		"tls connection", "must be encrypted",
-		"encryption required", "encryption is required", "encryption needed", "requires encryption", "encrypted connection", "ssl required",
-		"requires ssl", "secure connection", "secure channel",
-		"plaintext authentication disallowed", "plaintext authentication not allowed", "cleartext authentication", "unencrypted connection"}}
+		"starttls is required", "starttls required", "requires starttls", "require starttls", "must use tls", "tls required",
+		"tls is required", "requires tls", "require tls", "tls connection", "must be encrypted", "encryption required",
+		"encryption is required", "encryption needed", "requires encryption", "encrypted connection", "ssl required", "requires ssl",
+		"secure connection", "secure channel", "plaintext authentication disallowed", "plaintext authentication not allowed",
+		"cleartext authentication", "unencrypted connection"}}
 
 	// domainWords: how the domain of the sender proves itself (RFC 7208, 6376, 7489).
 	domainWords = wording{any: []string{"spf", "dkim", "dmarc"}}
 
 	heloWords = wording{any: []string{"helo", "ehlo"},
 		not: []string{"helo first", "ehlo first", "send helo", "send ehlo", "helo/ehlo first", "ehlo/helo first", "say helo", "without helo",
-			"expected helo", "need helo", "before mail",
-			"command sequence", "sequence of commands", "send hello first", "need ehlo", "ehlo and auth", "callback", "callout"}}
+			"expected helo", "need helo", "before mail", "command sequence", "sequence of commands", "send hello first", "need ehlo",
+			"ehlo and auth", "callback", "callout"}}
 
 	wantsLogin = wording{any: []string{"authentication required", "authentication is required", "authentication needed",
-		"authentication first", "authentication is needed",
-		"requires authentication", "require authentication", "requires you to authenticate", "requires smtp auth", "requires auth",
-		"need authentication", "need to authenticate", "needs authentication",
-		"must authenticate", "must be authenticated", "must first authenticate", "please authenticate", "authenticate first",
-		"authenticate before", "not authenticated", "unauthenticated",
-		"non-authenticated", "nonauthenticated", "not been authenticated", "without authentication", "without authenticating",
-		"authorization required", "authorization is required", "auth required",
-		"auth first", "auth is required", "auth command first", "smtp auth", "smtp-auth", "smtpauth", "no authentication", "not logged in",
-		"not logged on", "log in first", "login first",
-		"login required", "must login", "must log in", "please log in", "please login", "need to login", "authenticated users only",
-		"only authenticated", "only for authenticated",
-		"check mail first", "check your mail first", "pop before smtp", "pop-before-smtp", "pop3 first", "unless you authenticate",
-		"credentials required", "log on first", "you log on", "must log on", "please log on", "anonymous access", "anonymous client",
-		"anonymous mail", "anonymous sender", "pop first", "authorisation required", "authentication not provided", "must be logged in",
-		"must be logged on", "local or authenticated", "autentic", "authentifi",
+		"authentication first", "authentication is needed", "requires authentication", "require authentication",
+		"requires you to authenticate", "requires smtp auth", "requires auth", "need authentication", "need to authenticate",
+		"needs authentication", "must authenticate", "must be authenticated", "must first authenticate", "please authenticate",
+		"authenticate first", "authenticate before", "not authenticated", "unauthenticated", "non-authenticated", "nonauthenticated",
+		"not been authenticated", "without authentication", "without authenticating", "authorization required",
+		"authorization is required", "auth required", "auth first", "auth is required", "auth command first", "smtp auth", "smtp-auth",
+		"smtpauth", "no authentication", "not logged in", "not logged on", "log in first", "login first", "login required",
+		"must login", "must log in", "please log in", "please login", "need to login", "authenticated users only", "only authenticated",
+		"only for authenticated", "check mail first", "check your mail first", "pop before smtp", "pop-before-smtp", "pop3 first",
+		"unless you authenticate", "credentials required", "log on first", "you log on", "must log on", "please log on",
+		"anonymous access", "anonymous client", "anonymous mail", "anonymous sender", "pop first", "authorisation required",
+		"authentication not provided", "must be logged in", "must be logged on", "local or authenticated", "autentic", "authentifi",
 		"client host rejected: access denied"}, // Postfix's submission service says it so
 		not: []string{"spf", "dkim", "dmarc", "sender authentication", "domain authentication", "sender policy", "unauthenticated email from",
 			"authentication-results", "no authorization to relay", "phish", "spam"}}
 
 	clientWords = wording{any: []string{"client host", "client address", "blocked using", "blacklist", "black list", "blocklist",
-		"block list", "spamhaus", "spamcop", "barracudacentral", "dnsbl",
-		"rbl", "your ip", "sender ip", "sending ip", "source ip", "ip address", "reverse dns", "reverse hostname", "reverse-dns", "rdns",
-		"ptr record", "ptr", "poor reputation", "bad reputation",
-		"ip reputation", "bad ip", "indirizzo ip", "has been temporarily blocked for", "has been blocked for", "sorbs", "listed at",
-		"client not permitted", "client not allowed"},
+		"block list", "spamhaus", "spamcop", "barracudacentral", "dnsbl", "rbl", "your ip", "sender ip", "sending ip", "source ip",
+		"ip address", "reverse dns", "reverse hostname", "reverse-dns", "rdns", "ptr record", "ptr", "poor reputation",
+		"bad reputation", "ip reputation", "bad ip", "indirizzo ip", "has been temporarily blocked for", "has been blocked for",
+		"sorbs", "listed at", "client not permitted", "client not allowed"},
 		not: []string{"recipient's", "by recipient", "by this recipient", "by the recipient", "url", "attachment", "message content",
-			"mailfrom domain",
-			"locked or deactivated", "rate limited"}}
+			"mailfrom domain", "locked or deactivated", "rate limited"}}
 
 	// addressWords: this machine's address, said so that no stage makes it something else.
 	addressWords = wording{any: []string{"client ip", "sending ip", "your ip", "ip you're using", "ip you are using", "ip address sending",
-		"ip address is not allowed",
-		"ip address not allowed", "ip address is not authorized", "ip is not authorized", "unauthorized ip", "unauthorised ip", "ptr record",
-		"reverse dns"},
+		"ip address is not allowed", "ip address not allowed", "ip address is not authorized", "ip is not authorized",
+		"unauthorized ip", "unauthorised ip", "ptr record", "reverse dns"},
 		not: []string{"recipient's", "url", "attachment", "locked or deactivated", "rate limited"}}
 
 	connectionWords = wording{any: []string{"too many connections", "too many concurrent", "concurrent connections", "concurrent smtp",
-		"simultaneous connections", "simultaneous smtp", "number of connections",
-		"connection limit", "max connections", "maximum connections", "too many sessions", "too many smtp sessions",
-		"too many open connections", "connection rate",
+		"simultaneous connections", "simultaneous smtp", "number of connections", "connection limit", "max connections",
+		"maximum connections", "too many sessions", "too many smtp sessions", "too many open connections", "connection rate",
 		"too frequent connect", "connection frequency", "too many simultaneous", "simultaneous sessions"}}
 
 	accountWords = wording{any: []string{"suspended", "account disabled", "account is disabled", "account has been disabled",
-		"account blocked", "account is blocked", "account has been blocked",
-		"account locked", "account is locked", "account has been locked", "account is temporarily", "account deactivated",
-		"account is not active", "account inactive", "account has expired", "account expired",
-		"account is restricted", "account compromised", "account has been compromised", "account may be compromised",
-		"password has been compromised",
-		"address has been blocked", "not yet activated", "not activated", "activate your", "sandbox subdomain", "test purposes",
-		"originating from your account", "outgoing blocked", "outgoing mail blocked", "outgoing email blocked", "outbound blocked",
-		"sending blocked",
-		"sending disabled", "sending is disabled", "sending has been", "blocked from sending", "blocked for sending",
-		"prohibited from sending", "not allowed to send mail", "not allowed to send email",
-		"not permitted to send mail", "not permitted to send email", "user has no permission", "smtp access disabled",
-		"smtp service disabled", "account bloccat", "casella bloccat", "utenza bloccat",
-		"utente bloccat", "account disabilitat", "account sospes", "casella sospes", "domain is blocked", "domain blocked",
-		"your domain has been"},
+		"account blocked", "account is blocked", "account has been blocked", "account locked", "account is locked",
+		"account has been locked", "account is temporarily", "account deactivated", "account is not active", "account inactive",
+		"account has expired", "account expired", "account is restricted", "account compromised", "account has been compromised",
+		"account may be compromised", "password has been compromised", "address has been blocked", "not yet activated", "not activated",
+		"activate your", "sandbox subdomain", "test purposes", "originating from your account", "outgoing blocked",
+		"outgoing mail blocked", "outgoing email blocked", "outbound blocked", "sending blocked", "sending disabled",
+		"sending is disabled", "sending has been", "blocked from sending", "blocked for sending", "prohibited from sending",
+		"not allowed to send mail", "not allowed to send email", "not permitted to send mail", "not permitted to send email",
+		"user has no permission", "smtp access disabled", "smtp service disabled", "account bloccat", "casella bloccat",
+		"utenza bloccat", "utente bloccat", "account disabilitat", "account sospes", "casella sospes", "domain is blocked",
+		"domain blocked", "your domain has been"},
 		not: []string{"recipient address", "recipient's", "recipient account", "recipient mailbox", "that you tried to reach",
 			"user you are trying", "url", "link to"}}
 
 	// account: what is blocked, and how; who it belongs to stands beside it.
 	account = wording{any: []string{"account", "mailbox", "user", "casella", "utenza", "utente", "compte", "konto", "benutzer", "cuenta"},
 		also: []string{"blocked", "disabled", "suspended", "locked", "deactivated", "restricted", "not verified", "not activated",
-			"has expired", "not allowed to send",
-			"not permitted to send", "bloccat", "sospes", "disabilitat", "disattivat", "bloqu", "suspendu", "gesperrt"},
+			"has expired", "not allowed to send", "not permitted to send", "bloccat", "sospes", "disabilitat", "disattivat", "bloqu",
+			"suspendu", "gesperrt"},
 		not: []string{"by user", "by this user", "by the user", "by recipient", "by the recipient", "recipient address", "recipient's",
-			"that you tried to reach",
-			"you are trying", "content", "attachment", "url", "to send to", "to send as", "from this address",
+			"that you tried to reach", "you are trying", "content", "attachment", "url", "to send to", "to send as", "from this address",
 			"protect", "users"}}
 
 	// notAllowed: beside the sender's address, that it may not be used.
 	notAllowed = wording{any: []string{"not authorised", "not authorized", "not allowed", "not permitted", "valid sender",
-		"not registered", "not verified", "unverified",
-		"address rejected", "does not exist"},
+		"not registered", "not verified", "unverified", "address rejected", "does not exist"},
 		not: []string{"spam", "to send to", "recipient", "to this group", "attachment", "content", "ip address"}}
 
 	senderWords = wording{any: []string{"sender address", "sender rejected", "sender denied", "sender refused", "sender blocked",
-		"sender verify", "sender verification", "sender is not", "sender not",
-		"sender unknown", "unknown sender", "invalid sender", "bad sender", "sender domain", "sender's domain", "sender mismatch",
-		"sender unauthorized", "unauthorized sender", "unauthorised sender",
-		"unverified sender", "verified sender", "not local sender", "not owned by", "does not own", "doesn't own", "allowed to send as",
-		"authorized to send as", "authorised to send as", "permitted to send as",
-		"cannot send as", "may not send as", "send as this", "send mail as", "send email as", "send from this address",
-		"allowed to send from", "authorized to send from", "permitted to send from", "send on behalf",
-		"disallowed as", "relay as", "from address", "from-address", "mail from address", "mail from must", "from header", "from: header",
-		"from must", "from field", "from domain", "envelope from", "envelope sender",
-		"envelope-from", "return path", "return-path", "must match", "must be same as", "must be the same as", "does not match authenticated",
-		"do not match authenticated", "does not match the authenticated", "email address is not verified",
-		"address not verified", "identity is not verified", "domain is not verified", "domain not verified", "from/sender",
-		"permissions to send as", "permission to send as", "sender header",
+		"sender verify", "sender verification", "sender is not", "sender not", "sender unknown", "unknown sender", "invalid sender",
+		"bad sender", "sender domain", "sender's domain", "sender mismatch", "sender unauthorized", "unauthorized sender",
+		"unauthorised sender", "unverified sender", "verified sender", "not local sender", "not owned by", "does not own",
+		"doesn't own", "allowed to send as", "authorized to send as", "authorised to send as", "permitted to send as", "cannot send as",
+		"may not send as", "send as this", "send mail as", "send email as", "send from this address", "allowed to send from",
+		"authorized to send from", "permitted to send from", "send on behalf", "disallowed as", "relay as", "from address",
+		"from-address", "mail from address", "mail from must", "from header", "from: header", "from must", "from field", "from domain",
+		"envelope from", "envelope sender", "envelope-from", "return path", "return-path", "must match", "must be same as",
+		"must be the same as", "does not match authenticated", "do not match authenticated", "does not match the authenticated",
+		"email address is not verified", "address not verified", "identity is not verified", "domain is not verified",
+		"domain not verified", "from/sender", "permissions to send as", "permission to send as", "sender header",
 		"unconfigured sending domain", "sender's mx", "your own address", "from does not match", "sender could not", "sender cannot",
-		"unverified address", "identity not verified",
-		"mittente", "absender", "expéditeur", "expediteur", "remitente"},
+		"unverified address", "identity not verified", "mittente", "absender", "expéditeur", "expediteur", "remitente"},
 		not: []string{"spf", "dkim", "dmarc", "sender authentication", "ip address", "recipient address rejected", "greylist", "graylist",
-			"spam", "to sender", "by this recipient", "by the recipient",
-			"destinatari", "destinataire", "empfänger", "malformed", "missing from", "header missing", "exactly one", "missing a valid",
-			"multiple addresses", "multiple from", "having no from"}}
+			"spam", "to sender", "by this recipient", "by the recipient", "destinatari", "destinataire", "empfänger", "malformed",
+			"missing from", "header missing", "exactly one", "missing a valid", "multiple addresses", "multiple from", "having no from"}}
 
 	// senderCheck: the server asked the sender's own mail server about the address.
 	senderCheck = wording{any: []string{"callback setup failed", "sender verify", "sender verification", "mailfrom domain"}}
 
 	relayWords = wording{any: []string{"relay access denied", "relaying denied", "relay denied", "relaying not allowed",
-		"relay not allowed", "relaying not permitted", "relay not permitted",
-		"relay is not", "unable to relay", "cannot relay", "can't relay", "not permitted to relay", "not allowed to relay",
-		"not authorized to relay", "do not relay", "don't relay", "does not relay", "not relay", "relay disabled", "as a relay",
-		"relaying refused", "relay refused", "unauthorized relay", "unauthorised relay", "authorised to relay", "relaying is",
-		"relay is prohibited", "not a gateway", "relais interdit",
+		"relay not allowed", "relaying not permitted", "relay not permitted", "relay is not", "unable to relay", "cannot relay",
+		"can't relay", "not permitted to relay", "not allowed to relay", "not authorized to relay", "do not relay", "don't relay",
+		"does not relay", "not relay", "relay disabled", "as a relay", "relaying refused", "relay refused", "unauthorized relay",
+		"unauthorised relay", "authorised to relay", "relaying is", "relay is prohibited", "not a gateway", "relais interdit",
 		"no relay", "relaying prohibited", "relay prohibited", "relaying disabled", "relaying disallowed", "relay disallowed",
-		"relaying forbidden", "open relay", "authorization to relay", "we do not relay", "relaying mail",
-		"relaying to", "relaying from", "relay for", "rcpthosts", "not a local domain", "no local delivery", "not an open"},
+		"relaying forbidden", "open relay", "authorization to relay", "we do not relay", "relaying mail", "relaying to",
+		"relaying from", "relay for", "rcpthosts", "not a local domain", "no local delivery", "not an open"},
 		not: []string{"relayed by"}}
 )
 

@@ -28,7 +28,9 @@ func rowsOf(t *testing.T, name string) []reported {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stages := map[string]stage{"greeting": atGreeting, "hello": atHello, "auth": atAuth, "mail": atMail, "rcpt": atRcpt, "data": atData, "dot": atDot}
+	stages := map[string]stage{
+		"greeting": atGreeting, "hello": atHello, "auth": atAuth, "mail": atMail, "rcpt": atRcpt, "data": atData, "dot": atDot,
+	}
 	var out []reported
 	for i, line := range strings.Split(strings.TrimSuffix(string(raw), "\n"), "\n") {
 		if strings.HasPrefix(line, "#") {
@@ -86,10 +88,13 @@ func TestReportedReplies(t *testing.T) {
 			t.Errorf("line %d: no source", c.line)
 		}
 		m := classified(t, c.reply, c.at, c.authed)
-		if m.class != c.class || m.scope != c.scope || !strings.Contains(m.hint.String(), c.hintEN) || !strings.Contains(m.hint.In("it"), c.hintIT) {
-			t.Errorf("line %d: %q: %s/%s %q; %q, want %s/%s %q", c.line, c.reply, m.class, m.scope, m.message.String(), m.hint.String(), c.class, c.scope, c.hintEN)
+		if m.class != c.class || m.scope != c.scope || !strings.Contains(m.hint.String(), c.hintEN) ||
+			!strings.Contains(m.hint.In("it"), c.hintIT) {
+			t.Errorf("line %d: %q: %s/%s %q; %q, want %s/%s %q", c.line, c.reply,
+				m.class, m.scope, m.message.String(), m.hint.String(), c.class, c.scope, c.hintEN)
 		}
-		if m.message.String() == "" || m.message.In("it") == "" || m.message.String() == m.message.In("it") || m.hint.String() == "" || m.hint.In("it") == "" || m.hint.String() == m.hint.In("it") {
+		if m.message.String() == "" || m.message.In("it") == "" || m.message.String() == m.message.In("it") ||
+			m.hint.String() == "" || m.hint.In("it") == "" || m.hint.String() == m.hint.In("it") {
 			t.Errorf("line %d: %q: message or hint: %+v", c.line, c.reply, m)
 		}
 	}
@@ -108,7 +113,8 @@ func TestOtherWordings(t *testing.T) {
 // What a refused body says of a recipient is the recipient's, though the account is spoken of.
 func TestRefusedBodyNamesRecipient(t *testing.T) {
 	t.Parallel()
-	in := input{reply: reply{Code: 554, Lines: []string{"anna@example.com: account is disabled"}}, at: atDot, authed: true, ours: []string{"erp@contoso.example"}}
+	in := input{reply: reply{Code: 554, Lines: []string{"anna@example.com: account is disabled"}}, at: atDot,
+		authed: true, ours: []string{"erp@contoso.example"}}
 	if m := classify(in); m.scope != adapters.ScopeConnection {
 		t.Errorf("without the recipient: %+v", m)
 	}
@@ -120,7 +126,9 @@ func TestRefusedBodyNamesRecipient(t *testing.T) {
 
 func TestHoldsFromTheStartOfAWord(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]bool{"the limit": true, "limit": true, "delimiter": false, "/limit": true, "delimiter, limits": true, "": false} {
+	for text, want := range map[string]bool{
+		"the limit": true, "limit": true, "delimiter": false, "/limit": true, "delimiter, limits": true, "": false,
+	} {
 		if got := holds(text, []string{"limit"}); got != want {
 			t.Errorf("%q: %v", text, got)
 		}

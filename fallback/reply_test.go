@@ -52,7 +52,8 @@ func FuzzReadReply(f *testing.F) {
 			t.Fatalf("%q gave %+v", in, r)
 		}
 		for _, at := range []stage{atGreeting, atAuth, atRcpt, atDot} {
-			if m := classify(input{reply: r, at: at}); r.Code >= 400 && (m.class == "" || m.class == "accepted" || m.message.String() == "" || m.message.In("it") == "") {
+			if m := classify(input{reply: r, at: at}); r.Code >= 400 &&
+				(m.class == "" || m.class == "accepted" || m.message.String() == "" || m.message.In("it") == "") {
 				t.Fatalf("%q at %d: %+v", in, at, m)
 			}
 		}
@@ -86,7 +87,9 @@ func TestQueueID(t *testing.T) {
 
 func TestCapabilities(t *testing.T) {
 	t.Parallel()
-	r, err := readReply(bufio.NewReader(strings.NewReader("250-mx.example SIZE PIPELINING\r\n250-size 1000\r\n250-Pipelining\r\n250-AUTH PLAIN login\r\n250-AUTH=LOGIN XOAUTH2\r\n250 \r\n")))
+	r, err := readReply(bufio.NewReader(strings.NewReader(
+		"250-mx.example SIZE PIPELINING\r\n250-size 1000\r\n250-Pipelining\r\n" +
+			"250-AUTH PLAIN login\r\n250-AUTH=LOGIN XOAUTH2\r\n250 \r\n")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -228,7 +228,8 @@ func TestComposeErrors(t *testing.T) {
 			if e.Code != c.code || e.Field != c.field {
 				t.Errorf("got %s in %q, want %s in %q", e.Code, e.Field, c.code, c.field)
 			}
-			if e.Message.String() == "" || e.Message.In("it") == "" || e.Message.String() == e.Message.In("it") || strings.ContainsAny(e.Message.String()+e.Message.In("it"), "\r\n\x00") ||
+			if e.Message.String() == "" || e.Message.In("it") == "" || e.Message.String() == e.Message.In("it") ||
+				strings.ContainsAny(e.Message.String()+e.Message.In("it"), "\r\n\x00") ||
 				strings.Contains(e.Message.String()+e.Message.In("it"), "%!") {
 				t.Errorf("sentences: %q, %q", e.Message.String(), e.Message.In("it"))
 			}

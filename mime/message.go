@@ -172,14 +172,25 @@ func (m *Message) Values(name string) []string {
 	return out
 }
 
-// From, Sender, ReplyTo, To, Cc and Bcc are the parsed address headers;
-// groups are flattened, entries that cannot be read are left out.
-func (m *Message) From() []Address    { return m.lists[kindFrom].addresses() }
-func (m *Message) Sender() []Address  { return m.lists[kindSender].addresses() }
+// From returns the addresses of From, in the order of the header. Groups are
+// flattened, entries that cannot be read are left out; the same holds for the
+// other address headers.
+func (m *Message) From() []Address { return m.lists[kindFrom].addresses() }
+
+// Sender returns the addresses of Sender (see From).
+func (m *Message) Sender() []Address { return m.lists[kindSender].addresses() }
+
+// ReplyTo returns the addresses of Reply-To (see From).
 func (m *Message) ReplyTo() []Address { return m.lists[kindReplyTo].addresses() }
-func (m *Message) To() []Address      { return m.lists[kindTo].addresses() }
-func (m *Message) Cc() []Address      { return m.lists[kindCc].addresses() }
-func (m *Message) Bcc() []Address     { return m.lists[kindBcc].addresses() }
+
+// To returns the addresses of To (see From).
+func (m *Message) To() []Address { return m.lists[kindTo].addresses() }
+
+// Cc returns the addresses of Cc (see From).
+func (m *Message) Cc() []Address { return m.lists[kindCc].addresses() }
+
+// Bcc returns the addresses of Bcc (see From).
+func (m *Message) Bcc() []Address { return m.lists[kindBcc].addresses() }
 
 // Recipients are the addresses of To, Cc and Bcc in that order, each once
 // (SameAddress): the envelope of a message that comes without one. A caller

@@ -193,12 +193,12 @@ func (s *source) fly(e *entry, f *flight, forced, background bool) {
 
 func (s *source) report(failed *adapters.Error, background bool, took time.Duration) {
 	r := Request{Issuer: s.want.key.issuer, Audience: s.want.audience, Background: background, Took: took, Class: adapters.Accepted}
-	level, msg := slog.LevelDebug, "token received"
+	level := slog.LevelDebug
 	if failed != nil {
 		r.Class, r.Code = failed.Class, failed.Code
-		level, msg = slog.LevelWarn, "no token"
+		level = slog.LevelWarn
 	}
-	s.cache.opt.Log.LogAttrs(context.Background(), level, msg,
+	s.cache.opt.Log.LogAttrs(context.Background(), level, "token request",
 		slog.String("issuer", r.Issuer), slog.String("audience", string(r.Audience)), slog.String("tenant", s.want.key.tenant),
 		slog.String("client", s.want.key.client), slog.String("subject", s.want.key.subject), slog.Bool("background", background),
 		slog.Duration("took", took), slog.String("class", string(r.Class)), slog.String("code", r.Code))

@@ -63,7 +63,7 @@ func TestConnectionCommands(t *testing.T) {
 		{args: "edit graph --file -", stdin: `{"limits": {"per_minute": 20}, "fallback": ["smtp"]}`, want: "graph: changed"},
 		{args: "show graph", want: `"per_minute": 20`},
 		{args: "edit graph --file -", stdin: `{"provider": "pigeon"}`, code: app.ExitConfig, want: "provider"},
-		{args: "edit graph --file -", stdin: `{"nmae": "x"}`, code: app.ExitConfig, want: "nmae"},
+		{args: "edit graph --file -", stdin: `{"nmae": "x"}`, code: app.ExitConfig, want: "nmae"}, //nolint:misspell // a mistyped key is the case
 		{args: "edit graph --file -", stdin: `[]`, code: app.ExitConfig, want: "JSON"},
 		{args: "edit graph --file -", stdin: `{"name": "SMTP", "fallback": null}`, code: app.ExitConfig,
 			want: `there is a connection "SMTP" already`},

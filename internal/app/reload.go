@@ -19,17 +19,21 @@ func (s *server) reload(o ServeOptions, entries []entryPoint) {
 		s.log.Error("nothing was read again: the configuration is wrong", "err", err)
 		return
 	}
-	what := "log level and certificates were read again"
+	kept := false
 	for _, d := range entries {
 		if r, ok := d.(interface{ Reload() error }); ok {
 			if err := r.Reload(); err != nil {
 				s.log.Error("a listener keeps its old certificate", "err", err)
-				what = "the log level was read again"
+				kept = true
 			}
 		}
 	}
 	s.conns.Stale()
-	s.log.Info(what)
+	if kept {
+		s.log.Info("the log level was read again")
+	} else {
+		s.log.Info("log level and certificates were read again")
+	}
 	conf.Log.Level = s.conf.Log.Level // that one is in force
 	if names := changed(s.conf, conf); len(names) > 0 {
 		s.log.Warn("settings were changed that need a restart", "settings", names)

@@ -102,7 +102,7 @@ func Serve(ctx context.Context, o ServeOptions) (err error) {
 		return exit(ExitConfig, err)
 	}
 	for _, w := range conf.Warnings {
-		s.log.Warn(w)
+		s.log.Warn("the configuration needs a look", "warning", w)
 	}
 	roots, err := LoadRoots(o.CAFile)
 	if err != nil {
