@@ -21,8 +21,8 @@ type clientFlags struct {
 	JSON bool `help:"Print JSON." name:"json"`
 }
 
-func (f clientFlags) jobs(std stdio) app.ClientCommands {
-	return app.ClientCommands{Storage: f.storage(), JSON: f.JSON, Stdout: std.out}
+func (f clientFlags) jobs(std stdio, cli *commands) app.ClientCommands {
+	return app.ClientCommands{Storage: f.storage(), JSON: f.JSON, Language: cli.language(), Stdout: std.out}
 }
 
 type clientAdd struct {
@@ -49,8 +49,8 @@ func (clientAdd) Help() string {
 The secret is printed once; only its hash is kept.`
 }
 
-func (c *clientAdd) Run(ctx context.Context, std stdio) error {
-	return c.jobs(std).Add(ctx, app.NewClient{Name: c.Name, Networks: c.Network, Senders: c.Sender, Connections: c.Allow,
+func (c *clientAdd) Run(ctx context.Context, std stdio, cli *commands) error {
+	return c.jobs(std, cli).Add(ctx, app.NewClient{Name: c.Name, Networks: c.Network, Senders: c.Sender, Connections: c.Allow,
 		Connection: c.Connection,
 		PerMinute:  c.PerMinute, Class: c.Class, NotifyOff: c.NoNotify, NoSecret: c.NoSecret,
 		ResubmitMinutes: c.ResubmitMinutes})
@@ -61,7 +61,9 @@ type clientList struct{ clientFlags }
 // Help shows examples below the flags.
 func (clientList) Help() string { return "Example:\n  postino client list --json" }
 
-func (c *clientList) Run(ctx context.Context, std stdio) error { return c.jobs(std).List(ctx) }
+func (c *clientList) Run(ctx context.Context, std stdio, cli *commands) error {
+	return c.jobs(std, cli).List(ctx)
+}
 
 type clientRemove struct {
 	clientFlags
@@ -71,8 +73,8 @@ type clientRemove struct {
 // Help shows examples below the flags.
 func (clientRemove) Help() string { return "Example:\n  postino client remove scanner" }
 
-func (c *clientRemove) Run(ctx context.Context, std stdio) error {
-	return c.jobs(std).Remove(ctx, c.Name)
+func (c *clientRemove) Run(ctx context.Context, std stdio, cli *commands) error {
+	return c.jobs(std, cli).Remove(ctx, c.Name)
 }
 
 type clientRotate struct {
@@ -83,8 +85,8 @@ type clientRotate struct {
 // Help shows examples below the flags.
 func (clientRotate) Help() string { return "Example:\n  postino client rotate erp" }
 
-func (c *clientRotate) Run(ctx context.Context, std stdio) error {
-	return c.jobs(std).Rotate(ctx, c.Name)
+func (c *clientRotate) Run(ctx context.Context, std stdio, cli *commands) error {
+	return c.jobs(std, cli).Rotate(ctx, c.Name)
 }
 
 type clientKey struct {
@@ -103,7 +105,7 @@ func (clientKey) Help() string {
 Give it as "Authorization: Bearer pk_…". It is printed once; only its hash is kept.`
 }
 
-func (c *clientKey) Run(ctx context.Context, std stdio) error {
-	return app.KeyCommands{Storage: c.storage(), JSON: c.JSON, Stdout: std.out}.Add(ctx,
+func (c *clientKey) Run(ctx context.Context, std stdio, cli *commands) error {
+	return app.KeyCommands{Storage: c.storage(), JSON: c.JSON, Language: cli.language(), Stdout: std.out}.Add(ctx,
 		app.NewKey{Name: c.Label, Client: c.Name, Lifetime: time.Duration(c.Lifetime)})
 }

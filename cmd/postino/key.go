@@ -19,8 +19,8 @@ type keyFlags struct {
 	JSON bool `help:"Print JSON." name:"json"`
 }
 
-func (f keyFlags) jobs(std stdio) app.KeyCommands {
-	return app.KeyCommands{Storage: f.storage(), JSON: f.JSON, Stdout: std.out}
+func (f keyFlags) jobs(std stdio, cli *commands) app.KeyCommands {
+	return app.KeyCommands{Storage: f.storage(), JSON: f.JSON, Language: cli.language(), Stdout: std.out}
 }
 
 type keyAdd struct {
@@ -44,8 +44,8 @@ connections:read, connections:write, clients:write, admin.
 Give it as "Authorization: Bearer pk_…". It is printed once; only its hash is kept.`
 }
 
-func (c *keyAdd) Run(ctx context.Context, std stdio) error {
-	return c.jobs(std).Add(ctx, app.NewKey{Name: c.Name, Client: c.Client, Scopes: c.Scope, Lifetime: time.Duration(c.Lifetime)})
+func (c *keyAdd) Run(ctx context.Context, std stdio, cli *commands) error {
+	return c.jobs(std, cli).Add(ctx, app.NewKey{Name: c.Name, Client: c.Client, Scopes: c.Scope, Lifetime: time.Duration(c.Lifetime)})
 }
 
 type keyList struct {
@@ -58,7 +58,9 @@ func (keyList) Help() string {
 	return "Examples:\n  postino key list\n  postino key list --client shop --json"
 }
 
-func (c *keyList) Run(ctx context.Context, std stdio) error { return c.jobs(std).List(ctx, c.Client) }
+func (c *keyList) Run(ctx context.Context, std stdio, cli *commands) error {
+	return c.jobs(std, cli).List(ctx, c.Client)
+}
 
 type keyRevoke struct {
 	keyFlags
@@ -71,4 +73,6 @@ func (keyRevoke) Help() string {
 		"within a second."
 }
 
-func (c *keyRevoke) Run(ctx context.Context, std stdio) error { return c.jobs(std).Revoke(ctx, c.Name) }
+func (c *keyRevoke) Run(ctx context.Context, std stdio, cli *commands) error {
+	return c.jobs(std, cli).Revoke(ctx, c.Name)
+}

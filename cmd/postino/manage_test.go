@@ -54,7 +54,7 @@ func TestConnectionCommands(t *testing.T) {
 			want: "graph.tenant", not: "hunter2"},
 		{args: "add --file -", stdin: `{"name": "x", "provider": "smtp", "smtp": {"host": "h", "login": "l", "password": "***"}}`,
 			code: app.ExitConfig, want: "smtp.password"},
-		{args: "add --file no-such-file", code: app.ExitNoInput, want: "the file of the connection cannot be read: open no-such-file"},
+		{args: "add --file no-such-file", code: app.ExitNoInput, want: "the connection file cannot be read: open no-such-file"},
 		{args: "edit graph --file no-such-file", code: app.ExitNoInput, want: "the file of the changes cannot be read: open no-such-file"},
 		{args: "add", code: app.ExitUsage, want: "--file"},
 		{args: "show graph", want: `"client_secret": "***"`, not: secret},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/submit"
 	"github.com/postino-mail/postino/internal/terminal"
+	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/internal/vault"
 	"github.com/postino-mail/postino/internal/view"
 	"github.com/postino-mail/postino/mime"
@@ -19,9 +21,10 @@ import (
 
 // ClientCommands are the jobs of `postino client`.
 type ClientCommands struct {
-	Storage Storage
-	JSON    bool
-	Stdout  io.Writer
+	Storage  Storage
+	JSON     bool
+	Language string
+	Stdout   io.Writer
 }
 
 // NewClient is what the flags say of a client.
@@ -42,24 +45,26 @@ type NewClient struct {
 // Add makes a client and prints its secret, once.
 func (k ClientCommands) Add(ctx context.Context, n NewClient) error {
 	if strings.ContainsAny(n.Name, " \t\r\n") || n.Name == "" {
-		return exit(ExitUsage, errors.New("a client's name is its login: it has no spaces"))
+		return exit(ExitUsage, texterr.New(mime.NewText("cli.client_name", "a client's name is its login: it has no spaces")))
 	}
 	if n.Class != "" && n.Class != submit.ClassBulk && n.Class != submit.ClassTransactional {
-		return exit(ExitUsage, fmt.Errorf("class %q is none of transactional, bulk", n.Class))
+		return exit(ExitUsage, texterr.New(mime.NewText("cli.client_class", "class {class} is none of transactional, bulk", "class",
+			strconv.Quote(n.Class))))
 	}
 	networks, err := config.ParsePrefixes(n.Networks)
 	if err != nil {
 		return exit(ExitUsage, err)
 	}
 	if n.NoSecret && len(networks) == 0 {
-		return exit(ExitUsage, errors.New("a client without a secret needs networks: nothing else identifies it"))
+		return exit(ExitUsage, texterr.New(mime.NewText("cli.client_needs_networks",
+			"a client without a secret needs networks: nothing else identifies it")))
 	}
 	if m := n.ResubmitMinutes; m != nil && (*m < 0 || time.Duration(*m)*time.Minute > store.MaxResubmit) {
-		return exit(ExitUsage, errors.New("--resubmit-minutes is from 0 to 1440"))
+		return exit(ExitUsage, texterr.New(mime.NewText("cli.resubmit_minutes", "--resubmit-minutes is from 0 to 1440")))
 	}
 	if config.Everyone(networks) {
-		return wrong(ExitUsage, "these networks are everyone: that would be an open relay; name the addresses of the devices",
-			"queste reti sono chiunque: sarebbe un open relay; indicare gli indirizzi dei dispositivi")
+		return wrong(ExitUsage, mime.NewText("cli.networks_everyone",
+			"these networks are everyone: that would be an open relay; name the addresses of the devices"))
 	}
 	var senders []string
 	for _, s := range n.Senders {
@@ -93,26 +98,29 @@ func (k ClientCommands) Add(ctx context.Context, n NewClient) error {
 		}
 		stored, err := st.PutClient(ctx, c)
 		if errors.Is(err, store.ErrExists) {
-			return exit(ExitConfig, fmt.Errorf("there is a client %q already", n.Name))
+			return exit(ExitConfig, texterr.New(mime.NewText("cli.client_exists", "there is a client {client} already", "client",
+				strconv.Quote(n.Name))))
 		}
 		if err != nil {
 			return err
 		}
-		return k.one(stored, "added", secret)
+		return k.one(stored, text("cli.added", "added"), secret)
 	})
 }
 
-func (k ClientCommands) one(c *store.Client, word, secret string) error {
+func (k ClientCommands) one(c *store.Client, done mime.Text, secret string) error {
 	if k.JSON {
 		shown := view.OfClient(c)
 		shown.Secret = secret
 		return writeJSON(k.Stdout, shown)
 	}
-	if _, err := fmt.Fprintf(k.Stdout, "%s: %s\n", terminal.Line(c.Name), word); err != nil || secret == "" {
+	if _, err := fmt.Fprintf(k.Stdout, "%s: %s\n", terminal.Line(c.Name), done.In(k.Language)); err != nil || secret == "" {
 		return err
 	}
-	_, err := fmt.Fprintf(k.Stdout, "login   %s\nsecret  %s   (shown this once)\n", terminal.Line(c.Name), secret)
-	return err
+	t := terminal.NewTable(k.Stdout)
+	t.Row(text("cli.field_login", "login").In(k.Language), c.Name)
+	t.Row(text("cli.field_secret", "secret").In(k.Language), secret+"   "+text("cli.shown_once", "(shown this once)").In(k.Language))
+	return t.Flush()
 }
 
 // List prints all clients.
@@ -129,13 +137,16 @@ func (k ClientCommands) List(ctx context.Context) error {
 			}
 			return writeJSON(k.Stdout, out)
 		}
-		w := terminal.NewTable(k.Stdout, "NAME", "SECRET", "NETWORKS", "SENDERS", "PER MINUTE", "CLASS", "ENABLED")
+		w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_name", "NAME"), text("cli.heading_secret", "SECRET"),
+			text("cli.heading_networks", "NETWORKS"), text("cli.heading_senders", "SENDERS"), text("cli.heading_per_minute", "PER MINUTE"),
+			text("cli.heading_class", "CLASS"), text("cli.heading_enabled", "ENABLED"))...)
 		for _, c := range all {
 			var nets []string
 			for _, n := range c.Networks {
 				nets = append(nets, n.String())
 			}
-			w.Row(c.Name, c.SecretHash != "", strings.Join(nets, " "), strings.Join(c.Senders, " "), c.PerMinute, c.Class, !c.Disabled)
+			w.Row(c.Name, either(c.SecretHash != "", k.Language), strings.Join(nets, " "), strings.Join(c.Senders, " "), c.PerMinute, c.Class,
+				either(!c.Disabled, k.Language))
 		}
 		return w.Flush()
 	})
@@ -151,7 +162,7 @@ func (k ClientCommands) Remove(ctx context.Context, name string) error {
 		if err := st.DeleteClient(ctx, c.ID); err != nil {
 			return err
 		}
-		return k.one(c, "removed", "")
+		return k.one(c, text("cli.removed", "removed"), "")
 	})
 }
 
@@ -168,15 +179,15 @@ func (k ClientCommands) Rotate(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		return k.one(stored, "has a new secret", key.Reveal())
+		return k.one(stored, text("cli.new_secret", "has a new secret"), key.Reveal())
 	})
 }
 
 func clientNamed(ctx context.Context, st store.Store, name string) (*store.Client, error) {
 	c, err := st.ClientNamed(ctx, name)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, wrong(ExitUsage, fmt.Sprintf("there is no client %q: see 'postino client list'", name),
-			fmt.Sprintf("non esiste un client %q: vedi 'postino client list'", name))
+		return nil, wrong(ExitUsage, mime.NewText("cli.no_client", "there is no client {client}: see 'postino client list'", "client",
+			strconv.Quote(name)))
 	}
 	return c, err
 }

@@ -1,13 +1,14 @@
 package app
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
+	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -25,14 +26,14 @@ type ComposeOptions struct {
 func (c *ComposeOptions) draft(stdin io.Reader) (*mime.Draft, error) {
 	d := &mime.Draft{Subject: c.Subject, Text: c.Text, HTML: c.HTML, ListUnsubscribe: c.ListUnsubscribe}
 	if c.From == "" {
-		return nil, exit(ExitUsage, errors.New("give --from, or a whole message with --eml"))
+		return nil, exit(ExitUsage, texterr.New(mime.NewText("cli.from_missing", "give --from, or a whole message with --eml")))
 	}
 	from, err := parseAddresses("--from", []string{c.From})
 	if err != nil {
 		return nil, err
 	}
 	if len(from) != 1 {
-		return nil, exit(ExitUsage, errors.New("--from takes one address"))
+		return nil, exit(ExitUsage, texterr.New(mime.NewText("cli.from_one", "--from takes one address")))
 	}
 	d.From = from[0]
 	for _, l := range []struct {
@@ -60,7 +61,8 @@ func (c *ComposeOptions) draft(stdin io.Reader) (*mime.Draft, error) {
 	for _, h := range c.Headers {
 		name, value, ok := strings.Cut(h, ":")
 		if !ok {
-			return nil, exit(ExitUsage, fmt.Errorf("--header %q: write it as 'Name: value'", h))
+			return nil, exit(ExitUsage, texterr.New(mime.NewText("cli.header_form", "--header {value}: write it as 'Name: value'", "value",
+				strconv.Quote(h))))
 		}
 		d.Headers = append(d.Headers, mime.Field{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
 	}
@@ -84,10 +86,11 @@ func (c *ComposeOptions) draft(stdin io.Reader) (*mime.Draft, error) {
 func attach(d *mime.Draft, file, cid string, inline bool) error {
 	st, err := os.Stat(file)
 	if err == nil && !st.Mode().IsRegular() {
-		err = errors.New("not a regular file")
+		err = texterr.New(mime.NewText("cli.not_regular", "not a regular file"))
 	}
 	if err != nil {
-		return exit(ExitNoInput, fmt.Errorf("the attachment %s cannot be read: %w", file, err))
+		return exit(ExitNoInput, texterr.Wrap(mime.NewText("cli.attachment_unreadable", "the attachment {file} cannot be read", "file", file),
+			err))
 	}
 	d.Attachments = append(d.Attachments, mime.Attachment{Filename: filepath.Base(file), ContentID: cid, Inline: inline,
 		Open: func() (io.ReadCloser, error) { return os.Open(file) }})

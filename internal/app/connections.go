@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
@@ -15,7 +16,9 @@ import (
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/terminal"
+	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/internal/view"
+	"github.com/postino-mail/postino/mime"
 )
 
 // ConnectionCommands are the jobs of `postino connection`.
@@ -29,48 +32,49 @@ type ConnectionCommands struct {
 
 // Add stores the connection of a JSON file, "-" for standard input.
 func (k ConnectionCommands) Add(ctx context.Context, file string) error {
-	text, err := k.read("the file of the connection", file)
+	content, err := k.read(text("cli.connection_file_unreadable", "the connection file cannot be read"), file)
 	if err != nil {
 		return err
 	}
-	c, err := gateway.Parse(text)
+	c, err := gateway.Parse(content)
 	if err != nil {
 		return exit(ExitConfig, err)
 	}
 	if path := c.RedactedSecret(); path != "" {
-		return exit(ExitConfig, fmt.Errorf("%s is %q: give the secret itself", path, adapters.Redacted))
+		return exit(ExitConfig, texterr.New(mime.NewText("cli.secret_redacted", "{field} is {value}: give the secret itself", "field", path,
+			"value", strconv.Quote(adapters.Redacted))))
 	}
 	c.ID, c.Revision = "", 0
 	return withNewStore(ctx, k.Storage, func(st store.Store) error {
-		return k.put(ctx, st, c, "added")
+		return k.put(ctx, st, c, text("cli.connection_added", "added"))
 	})
 }
 
-// read reads a file, "-" for standard input; what names it in an error.
-func (k ConnectionCommands) read(what, file string) (text []byte, err error) {
+// read reads a file, "-" for standard input; unreadable is the error where it cannot.
+func (k ConnectionCommands) read(unreadable mime.Text, file string) (content []byte, err error) {
 	if file == "-" {
-		text, err = io.ReadAll(k.Stdin)
+		content, err = io.ReadAll(k.Stdin)
 	} else {
-		text, err = os.ReadFile(file)
+		content, err = os.ReadFile(file)
 	}
 	if err != nil {
-		return nil, exit(ExitNoInput, fmt.Errorf("%s cannot be read: %w", what, err))
+		return nil, exit(ExitNoInput, texterr.Wrap(unreadable, err))
 	}
-	return adapters.PlainText(text), nil
+	return adapters.PlainText(content), nil
 }
 
 // put stores the connection and reports it.
-func (k ConnectionCommands) put(ctx context.Context, st store.Store, c *gateway.Connection, word string) error {
+func (k ConnectionCommands) put(ctx context.Context, st store.Store, c *gateway.Connection, done mime.Text) error {
 	return k.watching(ctx, st, func() error {
 		stored, err := st.PutConnection(ctx, time.Now(), c)
 		if errors.Is(err, store.ErrExists) {
-			return wrong(ExitConfig, fmt.Sprintf("there is a connection %q already: edit it or choose another name", c.Name),
-				fmt.Sprintf("esiste già una connessione %q: la si modifica, o si sceglie un altro nome", c.Name))
+			return wrong(ExitConfig, mime.NewText("cli.connection_exists",
+				"there is a connection {connection} already: edit it or choose another name", "connection", strconv.Quote(c.Name)))
 		}
 		if err != nil {
 			return err
 		}
-		return k.one(ctx, st, stored, word)
+		return k.one(ctx, st, stored, done)
 	})
 }
 
@@ -94,7 +98,9 @@ func (k ConnectionCommands) watching(ctx context.Context, st store.Store, change
 	known := registry.LooseFallbacks(before)
 	for _, l := range registry.LooseFallbacks(after) {
 		if !slices.Contains(known, l) {
-			if _, err := fmt.Fprintf(k.Stdout, "warning: %q names the fallback %q, but no connection is called so: it has no effect\n", l.Connection, l.Fallback); err != nil {
+			t := text("cli.loose_fallback", "warning: {connection} names the fallback {fallback}, but no connection is called so: it has no effect",
+				"connection", strconv.Quote(l.Connection), "fallback", strconv.Quote(l.Fallback))
+			if _, err := fmt.Fprintln(k.Stdout, t.In(k.Language)); err != nil {
 				return err
 			}
 		}
@@ -105,15 +111,16 @@ func (k ConnectionCommands) watching(ctx context.Context, st store.Store, change
 // Edit applies a JSON merge patch (RFC 7396) to a connection. Secrets that the
 // patch leaves out, or has as "***", stay.
 func (k ConnectionCommands) Edit(ctx context.Context, name, file string) error {
-	text, err := k.read("the file of the changes", file)
+	content, err := k.read(text("cli.changes_file_unreadable", "the file of the changes cannot be read"), file)
 	if err != nil {
 		return err
 	}
 	var patch map[string]any
-	if err := json.Unmarshal(text, &patch); err != nil {
-		return exit(ExitConfig, fmt.Errorf("the changes are no JSON object: %w", err))
+	if err := json.Unmarshal(content, &patch); err != nil {
+		return exit(ExitConfig, texterr.Wrap(mime.NewText("cli.changes_not_json", "the changes are no JSON object"), err))
 	}
-	return k.change(ctx, name, "changed", func(c *gateway.Connection) (*gateway.Connection, error) { return Patch(c, patch) })
+	return k.change(ctx, name, text("cli.connection_changed", "changed"),
+		func(c *gateway.Connection) (*gateway.Connection, error) { return Patch(c, patch) })
 }
 
 // Patch applies a JSON merge patch to a connection and validates the result.
@@ -121,11 +128,7 @@ func (k ConnectionCommands) Edit(ctx context.Context, name, file string) error {
 // elsewhere by it.
 func Patch(c *gateway.Connection, patch map[string]any) (*gateway.Connection, error) {
 	next, err := registry.Patch(c, patch, true)
-	var t *registry.TrustError
-	switch {
-	case errors.As(err, &t):
-		return nil, wrong(ExitConfig, t.In("en"), t.In("it"))
-	case err != nil:
+	if err != nil {
 		return nil, exit(ExitConfig, err)
 	}
 	return next, nil
@@ -133,8 +136,11 @@ func Patch(c *gateway.Connection, patch map[string]any) (*gateway.Connection, er
 
 // SetActive switches a connection on or off.
 func (k ConnectionCommands) SetActive(ctx context.Context, name string, active bool) error {
-	word := map[bool]string{true: "switched on", false: "switched off; its mail waits"}[active]
-	return k.change(ctx, name, word, func(c *gateway.Connection) (*gateway.Connection, error) {
+	done := text("cli.connection_on", "switched on")
+	if !active {
+		done = text("cli.connection_off", "switched off; its mail waits")
+	}
+	return k.change(ctx, name, done, func(c *gateway.Connection) (*gateway.Connection, error) {
 		next := c.Clone()
 		next.Active = &active
 		return next, nil
@@ -143,14 +149,16 @@ func (k ConnectionCommands) SetActive(ctx context.Context, name string, active b
 
 // SetDefault makes a connection the default one in a mode, or none ("no").
 func (k ConnectionCommands) SetDefault(ctx context.Context, name, mode string) error {
-	return k.change(ctx, name, "default: "+mode, func(c *gateway.Connection) (*gateway.Connection, error) {
-		next := c.Clone()
-		next.Default = gateway.DefaultMode(mode)
-		return next, next.Validate()
-	})
+	return k.change(ctx, name, text("cli.connection_default", "default: {mode}", "mode", mode),
+		func(c *gateway.Connection) (*gateway.Connection, error) {
+			next := c.Clone()
+			next.Default = gateway.DefaultMode(mode)
+			return next, next.Validate()
+		})
 }
 
-func (k ConnectionCommands) change(ctx context.Context, name, word string, change func(*gateway.Connection) (*gateway.Connection, error)) error {
+func (k ConnectionCommands) change(ctx context.Context, name string, done mime.Text,
+	change func(*gateway.Connection) (*gateway.Connection, error)) error {
 	return withStore(ctx, k.Storage, func(st store.Store) error {
 		id, err := named(ctx, st, name)
 		if err != nil {
@@ -164,7 +172,7 @@ func (k ConnectionCommands) change(ctx context.Context, name, word string, chang
 		if err != nil {
 			return err
 		}
-		return k.put(ctx, st, next, word)
+		return k.put(ctx, st, next, done)
 	})
 }
 
@@ -182,7 +190,7 @@ func (k ConnectionCommands) Resume(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		return k.one(ctx, st, c, "resumed")
+		return k.one(ctx, st, c, text("cli.connection_resumed", "resumed"))
 	})
 }
 
@@ -201,7 +209,7 @@ func (k ConnectionCommands) Remove(ctx context.Context, name string) error {
 			if err := st.DeleteConnection(ctx, time.Now(), id); err != nil {
 				return err
 			}
-			return k.one(ctx, st, c, "removed")
+			return k.one(ctx, st, c, text("cli.connection_removed", "removed"))
 		})
 	})
 }
@@ -250,13 +258,16 @@ func (k ConnectionCommands) List(ctx context.Context) error {
 			}
 			return writeJSON(k.Stdout, all)
 		}
-		w := terminal.NewTable(k.Stdout, "NAME", "PROVIDER", "FROM", "ACTIVE", "DEFAULT", "RECIPIENTS TODAY", "STATE")
+		w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_name", "NAME"), text("cli.heading_provider", "PROVIDER"),
+			text("cli.heading_from", "FROM"), text("cli.heading_active", "ACTIVE"), text("cli.heading_default", "DEFAULT"),
+			text("cli.heading_recipients_today", "RECIPIENTS TODAY"), text("cli.heading_state", "STATE"))...)
 		for _, c := range conns {
 			def, status := string(c.Default), statusOf(c)
 			if def == "" {
 				def = "no"
 			}
-			w.Row(c.Name, c.Provider, c.From, c.IsActive(), def, budgetText(status.Lane, now), stateOf(c, status.State, k.Language))
+			w.Row(c.Name, c.Provider, c.From, either(c.IsActive(), k.Language), def, budgetText(status.Lane, now),
+				stateOf(c, status.State, k.Language))
 		}
 		return w.Flush()
 	})
@@ -265,16 +276,16 @@ func (k ConnectionCommands) List(ctx context.Context) error {
 // stateOf is what people see of a connection first.
 func stateOf(c *gateway.Connection, st store.ConnectionState, lang string) string {
 	if c.RedactedSecret() != "" {
-		return "its secret does not open with this key: enter it again"
+		return text("cli.secret_closed", "its secret does not open with this key: enter it again").In(lang)
 	}
 	return connectionState(st, lang)
 }
 
 func connectionState(st store.ConnectionState, lang string) string {
 	if !st.PausedUntil.After(time.Now()) {
-		return "ok"
+		return text("cli.ok", "ok").In(lang)
 	}
-	s := "paused until " + st.PausedUntil.Local().Format("2006-01-02 15:04")
+	s := text("cli.paused_until", "paused until {time}", "time", st.PausedUntil.Local().Format("2006-01-02 15:04")).In(lang)
 	if st.Error != nil {
 		s += ": " + st.Error.Message.In(lang)
 		if r := st.Error.Hint.In(lang); r != "" {
@@ -285,7 +296,7 @@ func connectionState(st store.ConnectionState, lang string) string {
 }
 
 // one reports what was done with a connection.
-func (k ConnectionCommands) one(ctx context.Context, st store.Store, c *gateway.Connection, done string) error {
+func (k ConnectionCommands) one(ctx context.Context, st store.Store, c *gateway.Connection, done mime.Text) error {
 	if k.JSON {
 		shown, err := k.view(ctx, st, c)
 		if err != nil {
@@ -293,6 +304,6 @@ func (k ConnectionCommands) one(ctx context.Context, st store.Store, c *gateway.
 		}
 		return writeJSON(k.Stdout, shown)
 	}
-	_, err := fmt.Fprintf(k.Stdout, "%s: %s\n", terminal.Line(c.Name), done)
+	_, err := fmt.Fprintf(k.Stdout, "%s: %s\n", terminal.Line(c.Name), done.In(k.Language))
 	return err
 }

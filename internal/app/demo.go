@@ -16,6 +16,7 @@ import (
 	"github.com/postino-mail/postino/adapters/all"
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/internal/scratch"
+	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
 	demofiles "github.com/postino-mail/postino/testdata/demo"
 )
@@ -45,7 +46,7 @@ func Demo(ctx context.Context, o DemoOptions) (err error) {
 	defer func() { err = errors.Join(err, dir.Close()) }()
 	s, err := sandbox.Start(sandbox.Options{Dir: dir.Path()})
 	if err != nil {
-		return fmt.Errorf("the sandbox does not start: %w", err)
+		return texterr.Wrap(mime.NewText("demo.sandbox_not_started", "the sandbox does not start"), err)
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	sender := newSender(s.CertPool(), nil, nil, nil)

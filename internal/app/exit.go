@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/postino-mail/postino/adapters"
-	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -27,10 +27,9 @@ const (
 
 // An ExitError is an error with its exit code.
 type ExitError struct {
-	Code    int
-	Err     error
-	italian string // the whole sentence; empty where there is none
-	begun   bool   // data was printed before
+	Code  int
+	Err   error
+	begun bool // data was printed before
 }
 
 func (e *ExitError) Error() string { return e.Err.Error() }
@@ -44,32 +43,8 @@ func exit(code int, err error) error {
 	return &ExitError{Code: code, Err: err}
 }
 
-// wrong is an error with its exit code that is said in English and in Italian.
-func wrong(code int, english, italian string) error {
-	return &ExitError{Code: code, Err: errors.New(english), italian: italian}
-}
-
-// Sentence is what to print of an error: in lang where it is known in several.
-func Sentence(err error, lang string) string {
-	var e *adapters.InvalidError
-	if errors.As(err, &e) {
-		return strings.Replace(err.Error(), e.Error(), e.In(lang), 1)
-	}
-	text := err.Error()
-	if !strings.HasPrefix(strings.ToLower(lang), "it") {
-		return text
-	}
-	var x *ExitError
-	if errors.As(err, &x) && x.italian != "" {
-		return strings.Replace(text, x.Error(), x.italian, 1)
-	}
-	for known, words := range store.Italian() {
-		if errors.Is(err, known) {
-			text = strings.Replace(text, known.Error(), words, 1)
-		}
-	}
-	return text
-}
+// wrong is an error with a text and its exit code.
+func wrong(code int, t mime.Text) error { return exit(code, texterr.New(t)) }
 
 // A Failure is a command's error as it is printed.
 type Failure struct {
@@ -90,7 +65,7 @@ func FailureOf(err error, lang string) Failure {
 		f.Message, f.Hint = strings.Replace(err.Error(), a.Error(), message, 1), a.Hint.In(lang)
 		return f
 	}
-	f.Message = Sentence(err, lang)
+	f.Message = texterr.In(err, lang)
 	return f
 }
 

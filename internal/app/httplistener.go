@@ -2,7 +2,6 @@ package app
 
 import (
 	"crypto/tls"
-	"fmt"
 	"os"
 	"time"
 
@@ -10,7 +9,9 @@ import (
 	"github.com/postino-mail/postino/internal/certfile"
 	"github.com/postino-mail/postino/internal/config"
 	"github.com/postino-mail/postino/internal/localsocket"
+	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/internal/vault"
+	"github.com/postino-mail/postino/mime"
 )
 
 // An httpListener is the API with its certificate; nil: without TLS.
@@ -67,7 +68,7 @@ func (s *server) httpListener() (*httpListener, error) {
 	var secure *tls.Config
 	if conf.CertFile != "" {
 		if d.cert, err = certfile.Open(certfile.Options{Cert: conf.CertFile, Key: conf.KeyFile, Log: s.log}); err != nil {
-			return nil, fmt.Errorf("http: %w", err)
+			return nil, texterr.Wrap(mime.NewText("config.of_section", "{section}", "section", "http"), err)
 		}
 		secure = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: d.cert.Get}
 	}
@@ -104,7 +105,7 @@ func (d *httpListener) Reload() error {
 		return nil
 	}
 	if err := d.cert.Reload(); err != nil {
-		return fmt.Errorf("http: %w", err)
+		return texterr.Wrap(mime.NewText("config.of_section", "{section}", "section", "http"), err)
 	}
 	return nil
 }

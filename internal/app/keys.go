@@ -2,26 +2,29 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/postino-mail/postino/internal/api"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/terminal"
+	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/internal/vault"
 	"github.com/postino-mail/postino/internal/view"
+	"github.com/postino-mail/postino/mime"
 )
 
 // KeyCommands are the jobs of `postino key`. They work on the store; a server
 // that runs beside them sees a change at once, a revoked key within a second.
 type KeyCommands struct {
-	Storage Storage
-	JSON    bool
-	Stdout  io.Writer
+	Storage  Storage
+	JSON     bool
+	Language string
+	Stdout   io.Writer
 }
 
 // NewKey is what the flags say of a key.
@@ -37,14 +40,14 @@ type NewKey struct {
 // scopes say less.
 func (k KeyCommands) Add(ctx context.Context, n NewKey) error {
 	if n.Name == "" {
-		return wrong(ExitUsage, "give the key a name: what it is for", "dare un nome alla chiave: a che cosa serve")
+		return wrong(ExitUsage, mime.NewText("cli.key_name", "give the key a name: what it is for"))
 	}
 	scopes, err := keyScopes(n)
 	if err != nil {
 		return err
 	}
 	if n.Lifetime < 0 {
-		return wrong(ExitUsage, "a key cannot have expired before it is made", "una chiave non può essere scaduta prima di essere creata")
+		return wrong(ExitUsage, mime.NewText("cli.key_lifetime", "a key cannot have expired before it is made"))
 	}
 	work := withStore
 	if n.Client == "" {
@@ -74,17 +77,19 @@ func (k KeyCommands) Add(ctx context.Context, n NewKey) error {
 			shown.Key = key.Reveal()
 			return writeJSON(k.Stdout, shown)
 		}
-		_, err = fmt.Fprintf(k.Stdout, "id      %s\nscopes  %s\nkey     %s   (shown this once)\n", stored.ID, strings.Join(stored.Scopes, " "),
-			key.Reveal())
-		return err
+		t := terminal.NewTable(k.Stdout)
+		t.Row(text("cli.field_id", "id").In(k.Language), stored.ID)
+		t.Row(text("cli.field_scopes", "scopes").In(k.Language), strings.Join(stored.Scopes, " "))
+		t.Row(text("cli.field_key", "key").In(k.Language), key.Reveal()+"   "+text("cli.shown_once", "(shown this once)").In(k.Language))
+		return t.Flush()
 	})
 }
 
 // keyScopes checks the scopes, or chooses them where none is given.
 func keyScopes(n NewKey) ([]string, error) {
-	may, of := api.Scopes(), "a key"
+	may := api.Scopes()
 	if n.Client != "" {
-		may, of = api.ClientScopes(), "a client's key"
+		may = api.ClientScopes()
 	}
 	if len(n.Scopes) == 0 {
 		if n.Client != "" {
@@ -94,10 +99,16 @@ func keyScopes(n NewKey) ([]string, error) {
 	}
 	for i, s := range n.Scopes {
 		if !slices.Contains(may, s) {
-			return nil, exit(ExitUsage, fmt.Errorf("scope %q is none that %s can have: %s", s, of, strings.Join(may, ", ")))
+			t := text("cli.scope_unknown", "scope {scope} is none that a key can have: {scopes}", "scope", strconv.Quote(s), "scopes",
+				strings.Join(may, ", "))
+			if n.Client != "" {
+				t = text("cli.scope_not_of_client", "scope {scope} is none that a client's key can have: {scopes}", "scope", strconv.Quote(s), "scopes",
+					strings.Join(may, ", "))
+			}
+			return nil, wrong(ExitUsage, t)
 		}
 		if slices.Contains(n.Scopes[:i], s) {
-			return nil, exit(ExitUsage, fmt.Errorf("scope %q is given twice", s))
+			return nil, exit(ExitUsage, texterr.New(mime.NewText("cli.scope_twice", "scope {scope} is given twice", "scope", strconv.Quote(s))))
 		}
 	}
 	return n.Scopes, nil
@@ -134,10 +145,12 @@ func (k KeyCommands) List(ctx context.Context, client string) error {
 			return writeJSON(k.Stdout, out)
 		}
 		now := time.Now()
-		w := terminal.NewTable(k.Stdout, "ID", "NAME", "CLIENT", "SCOPES", "CREATED", "LAST USED", "STATE")
+		w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_id", "ID"), text("cli.heading_name", "NAME"),
+			text("cli.heading_client", "CLIENT"), text("cli.heading_scopes", "SCOPES"), text("cli.heading_created", "CREATED"),
+			text("cli.heading_last_used", "LAST USED"), text("cli.heading_state", "STATE"))...)
 		for i := range all {
 			a := &all[i]
-			w.Row(a.ID, a.Name, names[a.Client], strings.Join(a.Scopes, " "), day(a.CreatedAt), day(a.LastUsedAt), keyState(a, now))
+			w.Row(a.ID, a.Name, names[a.Client], strings.Join(a.Scopes, " "), day(a.CreatedAt), day(a.LastUsedAt), keyState(a, now, k.Language))
 		}
 		return w.Flush()
 	})
@@ -150,16 +163,16 @@ func day(t time.Time) string {
 	return t.Local().Format(time.DateOnly)
 }
 
-func keyState(k *store.APIKey, now time.Time) string {
+func keyState(k *store.APIKey, now time.Time, lang string) string {
 	switch {
 	case !k.RevokedAt.IsZero():
-		return "revoked " + day(k.RevokedAt)
+		return text("cli.key_revoked", "revoked {date}", "date", day(k.RevokedAt)).In(lang)
 	case k.ExpiresAt.IsZero():
-		return "valid"
+		return text("cli.key_valid", "valid").In(lang)
 	case now.Before(k.ExpiresAt):
-		return "valid until " + day(k.ExpiresAt)
+		return text("cli.key_valid_until", "valid until {date}", "date", day(k.ExpiresAt)).In(lang)
 	}
-	return "expired " + day(k.ExpiresAt)
+	return text("cli.key_expired", "expired {date}", "date", day(k.ExpiresAt)).In(lang)
 }
 
 // Revoke ends a key, named by its id or by a name that no other key in force has.
@@ -182,7 +195,7 @@ func (k KeyCommands) Revoke(ctx context.Context, name string) error {
 		if k.JSON {
 			return writeJSON(k.Stdout, view.OfKey(found))
 		}
-		_, err = fmt.Fprintf(k.Stdout, "%s: revoked\n", terminal.Line(found.Name))
+		_, err = fmt.Fprintf(k.Stdout, "%s: %s\n", terminal.Line(found.Name), text("cli.revoked", "revoked").In(k.Language))
 		return err
 	})
 }
@@ -199,16 +212,16 @@ func keyNamed(all []store.APIKey, name string) (*store.APIKey, error) {
 		}
 	}
 	if strings.HasPrefix(name, "pk_") {
-		return nil, exit(ExitUsage,
-			errors.New("name the key by its id, not by itself: a command line is seen by other users; 'postino key list' shows the ids"))
+		return nil, exit(ExitUsage, texterr.New(mime.NewText("cli.key_by_id",
+			"name the key by its id, not by itself: a command line is seen by other users; 'postino key list' shows the ids")))
 	}
 	switch len(ids) {
 	case 0:
-		return nil, wrong(ExitUsage, fmt.Sprintf("there is no key %q in force: see 'postino key list'", name),
-			fmt.Sprintf("non esiste una chiave valida %q: vedi 'postino key list'", name))
+		return nil, wrong(ExitUsage, mime.NewText("cli.no_key", "there is no key {key} in force: see 'postino key list'", "key",
+			strconv.Quote(name)))
 	case 1:
 		return found, nil
 	}
-	return nil, wrong(ExitUsage, fmt.Sprintf("several keys are called %q: give the id of one: %s", name, strings.Join(ids, ", ")),
-		fmt.Sprintf("più chiavi si chiamano %q: indicare l'id di una: %s", name, strings.Join(ids, ", ")))
+	return nil, wrong(ExitUsage, mime.NewText("cli.several_keys", "several keys are called {key}: give the id of one: {ids}", "key",
+		strconv.Quote(name), "ids", strings.Join(ids, ", ")))
 }

@@ -38,7 +38,8 @@ func (k QueueCommands) Lanes(ctx context.Context) error {
 			}
 			return writeJSON(k.Stdout, all)
 		}
-		w := terminal.NewTable(k.Stdout, "LANE", "QUEUED", "SENDING", "RECIPIENTS TODAY", "STATE")
+		w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_lane", "LANE"), text("cli.heading_queued", "QUEUED"),
+			text("cli.heading_sending", "SENDING"), text("cli.heading_recipients_today", "RECIPIENTS TODAY"), text("cli.heading_state", "STATE"))...)
 		for i := range lanes {
 			l := &lanes[i]
 			w.Row(l.Key, l.Queued, l.InFlight, budgetText(l, now), laneState(l, now, k.Language))
@@ -51,11 +52,12 @@ func laneState(l *store.Lane, now time.Time, lang string) string {
 	switch {
 	case !l.PausedUntil.After(now):
 		if limit := l.Limits.RecipientsPerDay; limit > 0 && l.UsedToday(now) >= limit {
-			return "the day's recipients are used up"
+			return text("cli.day_used_up", "the day's recipients are used up").In(lang)
 		}
-		return "ok"
+		return text("cli.ok", "ok").In(lang)
 	case l.PausedUntil.Before(store.Never()):
-		return "paused until " + l.PausedUntil.Local().Format("2006-01-02 15:04:05") + ": " + l.Reason.In(lang)
+		return text("cli.lane_paused_until", "paused until {time}: {reason}", "time", l.PausedUntil.Local().Format(time.DateTime), "reason",
+			l.Reason).In(lang)
 	}
-	return "paused until it is resumed: " + l.Reason.In(lang)
+	return text("cli.lane_paused", "paused until it is resumed: {reason}", "reason", l.Reason).In(lang)
 }

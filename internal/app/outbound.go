@@ -2,8 +2,6 @@ package app
 
 import (
 	"crypto/x509"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -11,6 +9,8 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/all"
 	"github.com/postino-mail/postino/fallback"
+	"github.com/postino-mail/postino/internal/texterr"
+	"github.com/postino-mail/postino/mime"
 )
 
 // newSender makes the adapters of all providers. roots nil means the system's
@@ -29,14 +29,14 @@ func LoadRoots(file string) (*x509.CertPool, error) {
 	}
 	pem, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("the CA file cannot be read: %w", err)
+		return nil, texterr.Wrap(mime.NewText("cli.ca_unreadable", "the CA file cannot be read"), err)
 	}
 	pool, err := x509.SystemCertPool()
 	if err != nil {
 		pool = x509.NewCertPool()
 	}
 	if !pool.AppendCertsFromPEM(adapters.PlainText(pem)) {
-		return nil, errors.New("the CA file holds no certificate in PEM form: " + file)
+		return nil, texterr.New(text("cli.ca_empty", "the CA file holds no certificate in PEM form: {file}", "file", file))
 	}
 	return pool, nil
 }

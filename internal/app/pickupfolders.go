@@ -3,15 +3,15 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
+	"strconv"
 	"time"
 
-	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/pickup"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/submit"
+	"github.com/postino-mail/postino/mime"
 )
 
 // pickupFolders looks after the maildrop, and the pickup folder where there is one.
@@ -19,8 +19,8 @@ func (s *server) pickupFolders() (*pickup.Pickup, error) {
 	conf := s.conf.Pickup
 	drop := Maildrop(s.getenv, s.conf.Data)
 	if drop == systemDrop && pickup.CanList(drop) != nil {
-		s.log.Warn("the maildrop of all users belongs to the server of another user: this one looks into its own alone", "shared", drop,
-			"own", ownDrop(s.conf.Data))
+		s.log.Warn("the maildrop of all users belongs to the server of another user: this one looks into its own alone", "shared", drop, "own",
+			ownDrop(s.conf.Data))
 		drop = ownDrop(s.conf.Data)
 	}
 	o := pickup.Options{Dir: conf.Dir, Drop: drop, Submit: s.submit, SpoolDir: s.store.SpoolDir(), Budget: s.uploads,
@@ -45,19 +45,19 @@ func (s *server) folderClient(section, name string) pickup.ClientFunc {
 		c, err := s.clients.Named(ctx, name)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
-			return nil, unusableClient(fmt.Sprintf("there is no client %q, which [%s] names", name, section),
-				fmt.Sprintf("non esiste il client %q indicato in [%s]", name, section),
-				"add it with 'postino client add', or correct the configuration", "crearlo con 'postino client add' o correggere la configurazione")
+			return nil, unusableClient(mime.NewText("pickup.no_client", "there is no client {client}, which [{section}] names", "client",
+				strconv.Quote(name), "section", section),
+				mime.NewText("pickup.no_client_hint", "add it with 'postino client add', or correct the configuration"))
 		case err == nil && c.Disabled:
-			return nil, unusableClient(fmt.Sprintf("the client %q, which [%s] names, is switched off", name, section),
-				fmt.Sprintf("il client %q indicato in [%s] è disattivato", name, section),
-				"switch it on again, or name another one", "riattivarlo o indicarne un altro")
+			return nil, unusableClient(mime.NewText("pickup.client_off", "the client {client}, which [{section}] names, is switched off", "client",
+				strconv.Quote(name), "section", section),
+				mime.NewText("pickup.client_off_hint", "switch it on again, or name another one"))
 		}
 		return c, err
 	}
 }
 
-func unusableClient(en, it, hintEN, hintIT string) *submit.Refusal {
+func unusableClient(message, hint mime.Text) *submit.Refusal {
 	return &submit.Refusal{Code: "unknown_client", SMTP: 451, Enhanced: "4.3.5", HTTP: http.StatusServiceUnavailable,
-		Message: adapters.Text{EN: en, IT: it}, Hint: adapters.Text{EN: hintEN, IT: hintIT}}
+		Message: message, Hint: hint}
 }

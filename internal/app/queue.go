@@ -11,7 +11,9 @@ import (
 	"github.com/postino-mail/postino/internal/config"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/terminal"
+	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/internal/view"
+	"github.com/postino-mail/postino/mime"
 )
 
 // QueueCommands are the jobs of `postino queue`.
@@ -32,8 +34,6 @@ type QueueFilter struct {
 	Since                                        time.Duration
 	Refused                                      bool // with a recipient that failed; List alone looks at it
 }
-
-const filterNames = "--state, --connection, --client, --from, --to, --message-id, --tag or --since"
 
 // empty reports that the filter would choose everything.
 func (f QueueFilter) empty() bool {
@@ -64,7 +64,7 @@ func (f QueueFilter) filter(ctx context.Context, st store.Store) (store.Filter, 
 		out.Client = c.ID
 	}
 	if f.Since < 0 {
-		return out, exit(ExitUsage, errors.New("--since is how long ago: 90m, 24h or 7d"))
+		return out, exit(ExitUsage, texterr.New(mime.NewText("cli.since", "--since is how long ago: 90m, 24h or 7d")))
 	}
 	if f.Since > 0 {
 		out.Since = time.Now().Add(-f.Since)
@@ -147,7 +147,10 @@ func (k QueueCommands) list(ctx context.Context, st store.Store, f QueueFilter, 
 		out := listWriter{w: k.Stdout, lines: k.Format == JSONL}
 		return out.end(each(ctx, st, f, limit, func(e *listed) error { return out.add(e.view(k.Language)) }))
 	}
-	w := terminal.NewTable(k.Stdout, "ID", "RECEIVED", "STATE", "ATTEMPTS", "CONNECTION", "FROM", "TO", "SUBJECT", "LAST RESULT")
+	w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_id", "ID"), text("cli.heading_received", "RECEIVED"),
+		text("cli.heading_state", "STATE"), text("cli.heading_attempts", "ATTEMPTS"), text("cli.heading_connection", "CONNECTION"),
+		text("cli.heading_from", "FROM"), text("cli.heading_to", "TO"), text("cli.heading_subject", "SUBJECT"),
+		text("cli.heading_last_result", "LAST RESULT"))...)
 	err := each(ctx, st, f, limit, func(e *listed) error {
 		d := &e.Delivery
 		to := "?" // a corrupt record has none
@@ -178,11 +181,11 @@ func refused(d *store.Delivery) (out []*store.Recipient) {
 // before the success with the others: that needs no one.
 func lastResult(d *store.Delivery, lang string) string {
 	if bad := refused(d); len(bad) > 0 && (len(bad) < len(d.Recipients) || d.Error == nil) {
-		word := fmt.Sprintf("%d of %d refused", len(bad), len(d.Recipients))
+		result := text("cli.refused_of", "{refused} of {recipients} refused", "refused", len(bad), "recipients", len(d.Recipients)).In(lang)
 		if e := bad[0].Error; e != nil {
-			word += ": " + e.Message.In(lang)
+			result += ": " + e.Message.In(lang)
 		}
-		return word
+		return result
 	}
 	if d.Error != nil {
 		return fmt.Sprintf("%s: %s", d.Class, d.Error.Message.In(lang))
@@ -212,11 +215,11 @@ func (k QueueCommands) Stats(ctx context.Context) error {
 		for _, state := range store.States() {
 			w.Row(state, s.States[state])
 		}
-		w.Row("lanes", s.Lanes)
-		w.Row("paused lanes", s.Paused)
-		w.Row("stored bytes", s.BodyBytes)
+		w.Row(text("cli.stats_lanes", "lanes").In(k.Language), s.Lanes)
+		w.Row(text("cli.stats_paused", "paused lanes").In(k.Language), s.Paused)
+		w.Row(text("cli.stats_bytes", "stored bytes").In(k.Language), s.BodyBytes)
 		if !s.OldestDue.IsZero() {
-			w.Row("oldest due", s.OldestDue.Local().Format(time.RFC3339))
+			w.Row(text("cli.stats_oldest", "oldest due").In(k.Language), s.OldestDue.Local().Format(time.RFC3339))
 		}
 		return w.Flush()
 	})

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/postino-mail/postino/internal/outbox"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/texterr"
+	"github.com/postino-mail/postino/mime"
 )
 
 // acted is what a verb did, for --json.
@@ -30,18 +33,20 @@ func (k QueueCommands) Act(ctx context.Context, word string, ids []string, f Que
 	verb := store.Verb(word)
 	switch {
 	case len(ids) > 0 && (all || !f.empty()):
-		return exit(ExitUsage, errors.New("ids and filters do not go together: name deliveries, or give --all with a filter"))
+		return exit(ExitUsage, texterr.New(mime.NewText("cli.ids_or_filters",
+			"ids and filters do not go together: name deliveries, or give --all with a filter")))
 	case len(ids) == 0 && !all:
-		return exit(ExitUsage, errors.New("name deliveries, or give --all with a filter"))
+		return exit(ExitUsage, texterr.New(mime.NewText("cli.name_deliveries", "name deliveries, or give --all with a filter")))
 	case all && f.empty():
-		return exit(ExitUsage, errors.New("--all needs a filter: "+filterNames))
+		return wrong(ExitUsage, text("cli.all_needs_filter", "--all needs a filter: --state, --connection, --client, --from, --to, "+
+			"--message-id, --tag or --since"))
 	}
 	careful := verb == store.DoRetry && all && len(f.States) == 0
 	if careful { // a person cancelled or held the others; what is unverified may have been sent
 		f.States = []string{store.Queued.String(), store.Failed.String(), store.Expired.String()}
 	}
 	return withStore(ctx, k.Storage, func(st store.Store) error {
-		a := actor{st: st, conns: newConnectionCache(st), verb: verb, now: time.Now(), careful: careful}
+		a := actor{st: st, conns: newConnectionCache(st), verb: verb, now: time.Now(), careful: careful, lang: k.Language}
 		var err error
 		if all {
 			err = a.chosen(ctx, f)
@@ -68,7 +73,8 @@ func (k QueueCommands) tell(verb store.Verb, did acted) error {
 		}
 		return errors.Join(writeJSON(k.Stdout, did), exit(ExitFailure, err))
 	}
-	_, werr := fmt.Fprintf(k.Stdout, "%s: %d changed, %d skipped\n", verb, did.Changed, did.Skipped)
+	_, werr := fmt.Fprintln(k.Stdout, text("cli.acted", "{verb}: {changed} changed, {skipped} skipped", "verb", verb, "changed", did.Changed,
+		"skipped", did.Skipped).In(k.Language))
 	return errors.Join(werr, exit(ExitFailure, err))
 }
 
@@ -83,6 +89,7 @@ type actor struct {
 	states []store.State // in which a delivery must still be; none: any
 
 	careful bool // leave alone what may have been sent
+	lang    string
 }
 
 // named acts on each id by itself, so that it can say which were not in the
@@ -112,11 +119,22 @@ func (a *actor) named(ctx context.Context, ids []string) error {
 		if err != nil {
 			return err
 		}
-		done := map[store.Verb]string{store.DoRetry: "retried", store.DoCancel: "cancelled", store.DoHold: "held",
-			store.DoRelease: "released"}[a.verb]
-		a.did.Unchanged = append(a.did.Unchanged, unchanged{d.ID, d.State, fmt.Sprintf("its state is %s: it cannot be %s", d.State, done)})
+		a.did.Unchanged = append(a.did.Unchanged, unchanged{d.ID, d.State, notInState(a.verb, d.State).In(a.lang)})
 	}
 	return nil
+}
+
+// notInState is why a verb does nothing with a delivery.
+func notInState(verb store.Verb, state store.State) mime.Text {
+	switch verb {
+	case store.DoRetry:
+		return text("cli.not_retried", "its state is {state}: it cannot be retried", "state", state)
+	case store.DoCancel:
+		return text("cli.not_cancelled", "its state is {state}: it cannot be cancelled", "state", state)
+	case store.DoHold:
+		return text("cli.not_held", "its state is {state}: it cannot be held", "state", state)
+	}
+	return text("cli.not_released", "its state is {state}: it cannot be released", "state", state)
 }
 
 // chosen acts on what the filter chooses, page by page: what is listed must not
@@ -170,13 +188,12 @@ func (a *actor) do(ctx context.Context, list []store.Delivery) error {
 func deliveryOf(ctx context.Context, st store.Store, s string) (*store.Delivery, error) {
 	id, err := store.ParseID(s)
 	if err != nil {
-		return nil, wrong(ExitUsage, fmt.Sprintf("%q is not the id of a delivery: see 'postino queue list'", s),
-			fmt.Sprintf("%q non è l'id di una consegna: vedi 'postino queue list'", s))
+		return nil, wrong(ExitUsage, mime.NewText("cli.not_a_delivery_id", "{id} is not the id of a delivery: see 'postino queue list'", "id",
+			strconv.Quote(s)))
 	}
 	d, err := st.Delivery(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, wrong(ExitFailure, fmt.Sprintf("there is no delivery %s: see 'postino queue list'", s),
-			fmt.Sprintf("non esiste una consegna %s: vedi 'postino queue list'", s))
+		return nil, wrong(ExitFailure, mime.NewText("cli.no_delivery", "there is no delivery {id}: see 'postino queue list'", "id", s))
 	}
 	return d, err
 }

@@ -56,8 +56,8 @@ func (k QueueCommands) Export(ctx context.Context, f QueueFilter, dir string) er
 		if k.Format != Text {
 			return writeJSON(k.Stdout, done)
 		}
-		_, err = fmt.Fprintf(k.Stdout, "%d deliveries written to %s; of %d the message is no longer kept or corrupt\n", done.Deliveries, dir,
-			done.WithoutMessage)
+		_, err = fmt.Fprintln(k.Stdout, text("cli.exported", "{deliveries} deliveries written to {folder}; of {without} the message is no "+
+			"longer kept or corrupt", "deliveries", done.Deliveries, "folder", dir, "without", done.WithoutMessage).In(k.Language))
 		return err
 	})
 }

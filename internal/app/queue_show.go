@@ -12,6 +12,7 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/internal/view"
+	"github.com/postino-mail/postino/mime"
 )
 
 // shownDelivery is one delivery with its ledger.
@@ -71,16 +72,16 @@ func waits(ctx context.Context, st store.Store, d *store.Delivery, lang string) 
 	c, err := st.Connection(ctx, d.Route.Connection)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		out = append(out, "its connection was removed")
+		out = append(out, text("cli.waits_connection_removed", "its connection was removed").In(lang))
 	case err == nil && !c.IsActive():
-		out = append(out, "its connection is switched off")
+		out = append(out, text("cli.waits_connection_off", "its connection is switched off").In(lang))
 	}
 	state, err := st.ConnectionState(ctx, d.Route.Connection)
 	if err != nil {
 		return nil, err
 	}
 	if state.PausedUntil.After(now) {
-		out = append(out, "its connection is "+connectionState(state, lang))
+		out = append(out, text("cli.waits_connection", "its connection is {state}", "state", connectionState(state, lang)).In(lang))
 	}
 	l, err := st.Lane(ctx, d.Route.Lane)
 	if errors.Is(err, store.ErrNotFound) {
@@ -90,10 +91,11 @@ func waits(ctx context.Context, st store.Store, d *store.Delivery, lang string) 
 		return nil, err
 	}
 	if l.PausedUntil.After(now) {
-		out = append(out, "its mailbox is "+laneState(l, now, lang))
+		out = append(out, text("cli.waits_mailbox", "its mailbox is {state}", "state", laneState(l, now, lang)).In(lang))
 	}
 	if fits, when := l.Fits(now, d.CountPending()); !fits {
-		out = append(out, fmt.Sprintf("the day's recipients leave no room (%s) before %s", budgetText(l, now), when.Local().Format("2006-01-02 15:04")))
+		out = append(out, text("cli.waits_day", "the day's recipients leave no room ({used}) before {time}", "used", budgetText(l, now), "time",
+			when.Local().Format("2006-01-02 15:04")).In(lang))
 	}
 	return out, nil
 }
@@ -101,53 +103,58 @@ func waits(ctx context.Context, st store.Store, d *store.Delivery, lang string) 
 func (s *shownDelivery) write(w io.Writer, lang string) error {
 	d, m := &s.Delivery, &s.Message
 	t := terminal.NewTable(w)
-	t.Row("delivery", d.ID)
-	t.Row("state", d.State)
-	t.Row("connection", cmp.Or(s.connection.Name, s.connection.ID))
-	t.Row("message", fmt.Sprint(m.ID, " ", m.MessageID))
-	t.Row("from", m.From)
-	t.Row("subject", m.Subject)
-	t.Row("size", m.Size)
-	t.Row("received", m.ReceivedAt.Local().Format(time.RFC3339)+" by "+m.EntryPoint)
+	t.Row(text("cli.field_delivery", "delivery").In(lang), d.ID)
+	t.Row(text("cli.field_state", "state").In(lang), d.State)
+	t.Row(text("cli.field_connection", "connection").In(lang), cmp.Or(s.connection.Name, s.connection.ID))
+	t.Row(text("cli.field_message", "message").In(lang), fmt.Sprint(m.ID, " ", m.MessageID))
+	t.Row(text("cli.field_from", "from").In(lang), m.From)
+	t.Row(text("cli.field_subject", "subject").In(lang), m.Subject)
+	t.Row(text("cli.field_size", "size").In(lang), m.Size)
+	t.Row(text("cli.field_received", "received").In(lang), text("cli.received_by", "{time} by {entry_point}", "time",
+		m.ReceivedAt.Local().Format(time.RFC3339), "entry_point", m.EntryPoint).In(lang))
 	if m.OriginalFrom != "" {
-		t.Row("original from", m.OriginalFrom)
+		t.Row(text("cli.field_original_from", "original from").In(lang), m.OriginalFrom)
 	}
 	if d.State == store.Queued || d.State == store.Unverified {
-		t.Row("next", d.NextAt.Local().Format(time.RFC3339))
+		t.Row(text("cli.field_next", "next").In(lang), d.NextAt.Local().Format(time.RFC3339))
 	}
 	for _, why := range s.waits {
-		t.Row("waits", why)
+		t.Row(text("cli.field_waits", "waits").In(lang), why)
 	}
 	if !m.ResentOf.IsZero() {
-		t.Row("resent of", m.ResentOf)
+		t.Row(text("cli.field_resent_of", "resent of").In(lang), m.ResentOf)
 	}
 	if m.Resubmitted > 0 {
-		t.Row("sent again", fmt.Sprintf("%d times by the client, which had not heard that it was taken", m.Resubmitted))
+		t.Row(text("cli.field_sent_again", "sent again").In(lang),
+			mime.NewCount("cli.resubmitted", m.Resubmitted, "once by the client, which had not received the answer",
+				"{count} times by the client, which had not received the answer").In(lang))
 	}
 	if d.NotifyFailed {
-		t.Row("note", "its sender could not be told: see the log, and tell the sender")
+		t.Row(text("cli.field_note", "note").In(lang), text("cli.sender_not_notified",
+			"its sender could not be notified: see the log, and notify the sender").In(lang))
 	}
 	if d.Duplicate {
-		t.Row("note", "it may have gone out twice")
+		t.Row(text("cli.field_note", "note").In(lang), text("cli.possible_duplicate", "it may have gone out twice").In(lang))
 	}
 	for _, r := range d.Recipients {
-		text := fmt.Sprintf("%s: %s", r.Address, r.State)
+		line := fmt.Sprintf("%s: %s", r.Address, r.State)
 		if r.Error != nil {
-			text += fmt.Sprintf(": %s %s", r.Error.Message.In(lang), r.Error.Hint.In(lang))
+			line += fmt.Sprintf(": %s %s", r.Error.Message.In(lang), r.Error.Hint.In(lang))
 		}
-		t.Row("to", text)
+		t.Row(text("cli.field_to", "to").In(lang), line)
 	}
 	for i := range s.attempts {
-		t.Row(fmt.Sprint("attempt ", s.attempts[i].No), attemptText(&s.attempts[i], lang))
+		t.Row(text("cli.attempt", "attempt {number}", "number", s.attempts[i].No).In(lang), attemptText(&s.attempts[i], lang))
 	}
 	return t.Flush()
 }
 
 func attemptText(a *store.Attempt, lang string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s on %s by %s: ", a.StartedAt.Local().Format("2006-01-02 15:04:05.000"), a.Kind, a.Lane, a.Node)
+	b.WriteString(text("cli.attempt_of", "{time} {kind} on {lane} by {node}: ", "time", a.StartedAt.Local().Format("2006-01-02 15:04:05.000"),
+		"kind", a.Kind, "lane", a.Lane, "node", a.Node).In(lang))
 	if a.EndedAt.IsZero() {
-		b.WriteString("under way")
+		b.WriteString(text("cli.under_way", "under way").In(lang))
 	} else {
 		fmt.Fprintf(&b, "%s %s", a.Class, a.EndedAt.Sub(a.StartedAt).Round(time.Millisecond))
 	}

@@ -16,11 +16,12 @@ import (
 
 // SandboxOptions of `postino sandbox`.
 type SandboxOptions struct {
-	Dir     string // empty: a temporary folder
-	Control string
-	From    string
-	JSON    bool
-	Stdout  io.Writer
+	Dir      string // empty: a temporary folder
+	Control  string
+	From     string
+	JSON     bool
+	Language string
+	Stdout   io.Writer
 }
 
 // RunSandbox runs the sandbox until ctx is done. The connections are written

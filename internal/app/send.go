@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/internal/view"
 	"github.com/postino-mail/postino/mime"
 )
@@ -76,7 +78,7 @@ func Send(ctx context.Context, o SendOptions) (err error) {
 func readConnection(file string) (*gateway.Connection, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return nil, exit(ExitNoInput, fmt.Errorf("the connection file cannot be read: %w", err))
+		return nil, exit(ExitNoInput, texterr.Wrap(mime.NewText("cli.connection_file_unreadable", "the connection file cannot be read"), err))
 	}
 	conn, err := gateway.Parse(data)
 	if err != nil {
@@ -143,26 +145,15 @@ func readEML(w io.Writer, name string, stdin io.Reader) error {
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return fmt.Errorf("the message cannot be read: %w", err)
+			return texterr.Wrap(mime.NewText("cli.message_unreadable", "the message cannot be read"), err)
 		}
 		defer f.Close()
 		r = f
 	}
 	if _, err := io.Copy(struct{ io.Writer }{w}, r); err != nil {
-		return fmt.Errorf("the message cannot be read: %w", err)
+		return texterr.Wrap(mime.NewText("cli.message_unreadable", "the message cannot be read"), err)
 	}
 	return nil
-}
-
-// localized is a *mime.Error with the sentence in the reader's language.
-func localized(err error, lang string) error {
-	var m *mime.Error
-	if errors.As(err, &m) && strings.HasPrefix(lang, "it") { // English is what the whole error says
-		c := *m
-		c.Message = mime.Text{English: m.Message.In(lang)}
-		return &c
-	}
-	return err
 }
 
 func (o *SendOptions) outgoing(m *mime.Message) (adapters.Outgoing, error) {
@@ -178,13 +169,14 @@ func (o *SendOptions) outgoing(m *mime.Message) (adapters.Outgoing, error) {
 		}
 	}
 	if len(rcpts) == 0 {
-		return out, exit(ExitData, errors.New("no recipient: the message has no To, Cc or Bcc, and no --rcpt was given"))
+		return out, exit(ExitData, texterr.New(mime.NewText("cli.no_recipient",
+			"no recipient: the message has no To, Cc or Bcc, and no --rcpt was given")))
 	}
 	seen := map[string]bool{}
 	for _, r := range rcpts {
 		a, err := mime.NormalizeAddress(r)
 		if err != nil {
-			return out, exit(ExitUsage, fmt.Errorf("recipient %q: %w", r, err))
+			return out, exit(ExitUsage, texterr.Wrap(mime.NewText("cli.of_recipient", "recipient {recipient}", "recipient", strconv.Quote(r)), err))
 		}
 		if !seen[a] {
 			seen[a] = true
@@ -205,7 +197,7 @@ func (o *SendOptions) reversePath(m *mime.Message) (string, error) {
 	}
 	a, err := mime.NormalizeAddress(o.EnvelopeFrom)
 	if err != nil {
-		return "", exit(ExitUsage, fmt.Errorf("sender %q: %w", o.EnvelopeFrom, err))
+		return "", exit(ExitUsage, texterr.Wrap(mime.NewText("cli.of_sender", "sender {sender}", "sender", strconv.Quote(o.EnvelopeFrom)), err))
 	}
 	return a, nil
 }
@@ -291,10 +283,12 @@ func (o *SendOptions) report(conn *gateway.Connection, r adapters.Receipt, err e
 func (o *SendOptions) refused(conn *gateway.Connection, err error) error {
 	var m *mime.Error
 	if !o.JSON || !errors.As(err, &m) {
-		return localized(err, o.Language)
+		return err
 	}
-	e := &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Code: m.Code, Enhanced: "5.6.0", Message: adapters.Text{EN: m.Message.String(), IT: m.Message.In("it")}}
-	if err := writeJSON(o.Stdout, SendResult{Outcome: adapters.Permanent, Connection: conn.Name, Error: view.OfError(e, o.Language)}); err != nil {
+	e := &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Code: m.Code, Enhanced: "5.6.0",
+		Message: m.Message}
+	if err := writeJSON(o.Stdout, SendResult{Outcome: adapters.Permanent, Connection: conn.Name,
+		Error: view.OfError(e, o.Language)}); err != nil {
 		return exit(ExitSoftware, err)
 	}
 	return exit(ExitData, errReported)
@@ -323,7 +317,8 @@ func sendText(conn *gateway.Connection, r *adapters.Receipt, err error, lang str
 		}
 		return b.String()
 	}
-	fmt.Fprintf(&b, "%s: accepted by %s (%s, status %d), %d bytes, Message-ID %s", conn.Name, r.Provider, r.Route, r.Status, r.Bytes, r.MessageID)
+	b.WriteString(conn.Name + ": " + text("cli.accepted", "accepted by {provider} ({route}, status {status}), {bytes} bytes, Message-ID "+
+		"{message_id}", "provider", r.Provider, "route", r.Route, "status", r.Status, "bytes", r.Bytes, "message_id", r.MessageID).In(lang))
 	if r.ProviderID != "" {
 		fmt.Fprintf(&b, ", id %s", r.ProviderID)
 	}

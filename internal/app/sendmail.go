@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/sendmail"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -71,7 +71,7 @@ func Sendmail(ctx context.Context, o SendmailOptions) (err error) {
 	case errors.As(err, &nothing) && !nothing.Temporary:
 		return exit(ExitUnavailable, err)
 	case errors.As(err, &m):
-		return exit(ExitData, localized(err, o.Language))
+		return exit(ExitData, err)
 	case err != nil && !errors.As(err, &e):
 		return exit(ExitTempFail, err) // neither the server nor the maildrop took it
 	}
@@ -134,11 +134,11 @@ func ownDrop(data string) string { return filepath.Join(data, "maildrop") }
 func localServer(address string) (adapters.Adapter, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return nil, fmt.Errorf("POSTINO_SMTP %q is not host:port", address)
+		return nil, texterr.New(mime.NewText("cli.postino_smtp", "POSTINO_SMTP {value} is not host:port", "value", strconv.Quote(address)))
 	}
 	n, err := strconv.Atoi(port)
 	if err != nil {
-		return nil, fmt.Errorf("POSTINO_SMTP %q is not host:port", address)
+		return nil, texterr.New(mime.NewText("cli.postino_smtp", "POSTINO_SMTP {value} is not host:port", "value", strconv.Quote(address)))
 	}
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"

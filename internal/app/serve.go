@@ -3,11 +3,11 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/signal"
+	"strconv"
 	"sync"
 	"time"
 
@@ -20,7 +20,9 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/submit"
 	"github.com/postino-mail/postino/internal/terminal"
+	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/internal/vault"
+	"github.com/postino-mail/postino/mime"
 )
 
 // ServeOptions of `postino serve`; what is given here overrules file and environment.
@@ -133,7 +135,8 @@ func Serve(ctx context.Context, o ServeOptions) (err error) {
 	if o.Ready != nil {
 		o.Ready(addresses)
 	}
-	s.log.Info("postino serves", "smtp", addresses.SMTP, "http", addresses.HTTP, "socket", addresses.Socket, "data", conf.Data, "node", conf.Node)
+	s.log.Info("postino serves", "smtp", addresses.SMTP, "http", addresses.HTTP, "socket", addresses.Socket, "data", conf.Data, "node",
+		conf.Node)
 	return s.run(ctx, o, entries)
 }
 
@@ -151,7 +154,8 @@ func (s *server) wire() (err error) {
 	c := s.conf
 	s.conns, s.clients = registry.NewConnections(s.store), registry.NewClients(s.store)
 	s.conns.OnGone(s.forget)
-	schedule := outbox.Schedule{First: time.Duration(c.Outbox.RetryFirst), Max: time.Duration(c.Outbox.RetryMax), GiveUp: time.Duration(c.Outbox.GiveUp)}
+	schedule := outbox.Schedule{First: time.Duration(c.Outbox.RetryFirst), Max: time.Duration(c.Outbox.RetryMax),
+		GiveUp: time.Duration(c.Outbox.GiveUp)}
 	if schedule.GiveUp <= 0 {
 		schedule.GiveUp = store.GiveUp
 	}
@@ -159,14 +163,16 @@ func (s *server) wire() (err error) {
 	if err != nil {
 		return err
 	}
-	s.submit, err = submit.New(submit.Options{Store: s.store, Installation: keys.ID(), Connections: s.conns, Clients: s.clients, Adapters: s.sender, Hostname: c.Hostname,
+	s.submit, err = submit.New(submit.Options{Store: s.store, Installation: keys.ID(), Connections: s.conns, Clients: s.clients,
+		Adapters: s.sender, Hostname: c.Hostname,
 		MaxSize: int64(c.Limits.MaxSize), MaxRecipients: c.Limits.MaxRecipients, JoinWindow: time.Duration(c.Limits.JoinWindow),
 		WarnAfter: time.Duration(c.Notify.WarnAfter), Events: true,
 		GiveUp: func(conn *gateway.Connection) time.Duration { return outbox.ScheduleOf(conn, schedule).GiveUp }})
 	if err != nil {
 		return err
 	}
-	s.outbox, err = outbox.New(outbox.Options{Store: s.store, Adapters: s.sender, Node: c.Node, Log: s.log, Workers: c.Workers, Retry: schedule,
+	s.outbox, err = outbox.New(outbox.Options{Store: s.store, Adapters: s.sender, Node: c.Node, Log: s.log, Workers: c.Workers,
+		Retry: schedule,
 		Lease: time.Duration(c.Outbox.Lease), Grace: time.Duration(c.Outbox.Grace), VerifyAfter: time.Duration(c.Outbox.VerifyAfter),
 		Settle: time.Duration(c.Outbox.Settle), FailoverAfter: time.Duration(c.Outbox.FailoverAfter), Events: true,
 		Notify: outbox.Notify{Off: c.Notify.Off, Hostname: c.Hostname, Client: s.notifyOff}})
@@ -231,7 +237,7 @@ func (s *server) run(ctx context.Context, o ServeOptions, entries []entryPoint) 
 	for _, d := range entries {
 		in.Go(func() {
 			if err := d.Serve(ctx); err != nil && ctx.Err() == nil {
-				stop(fmt.Errorf("a listener closed: %w", err))
+				stop(texterr.Wrap(mime.NewText("serve.listener_closed", "a listener closed"), err))
 			}
 		})
 	}
@@ -242,7 +248,7 @@ func (s *server) run(ctx context.Context, o ServeOptions, entries []entryPoint) 
 		case <-ctx.Done():
 		}
 		if err := s.outbox.Run(sending); err != nil && sending.Err() == nil {
-			stop(fmt.Errorf("the outbox ended: %w", err))
+			stop(texterr.Wrap(mime.NewText("serve.outbox_ended", "the outbox ended"), err))
 		}
 	})
 	out.Go(func() { s.maintain(sending) })
@@ -282,14 +288,15 @@ func newLogger(c config.Log, w io.Writer, level *slog.LevelVar) (*slog.Logger, e
 	case "json":
 		return slog.New(slog.NewJSONHandler(w, o)), nil
 	}
-	return nil, fmt.Errorf("log.format %q is none of text, json", c.Format)
+	return nil, texterr.New(mime.NewText("config.log_format", "log.format {value} is none of text, json", "value", strconv.Quote(c.Format)))
 }
 
 func setLevel(v *slog.LevelVar, name string) error {
 	var l slog.Level
 	if name != "" {
 		if err := l.UnmarshalText([]byte(name)); err != nil {
-			return fmt.Errorf("log.level %q is none of debug, info, warn, error", name)
+			return texterr.New(mime.NewText("config.log_level", "log.level {value} is none of debug, info, warn, error", "value",
+				strconv.Quote(name)))
 		}
 	}
 	v.Set(l)

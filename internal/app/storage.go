@@ -3,15 +3,17 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/sqlite"
+	"github.com/postino-mail/postino/internal/texterr"
+	"github.com/postino-mail/postino/mime"
 )
 
 // storeFile is there where an embedded store is.
@@ -31,7 +33,7 @@ func OpenStore(ctx context.Context, s Storage, server bool, log *slog.Logger) (s
 		return nil, err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, exit(ExitConfig, fmt.Errorf("the data folder cannot be made: %w", err))
+		return nil, exit(ExitConfig, texterr.Wrap(mime.NewText("cli.data_not_made", "the data folder cannot be made"), err))
 	}
 	keys := new(storeKey)
 	if err := keys.find(dir, os.Getenv); err != nil {
@@ -46,11 +48,11 @@ func OpenStore(ctx context.Context, s Storage, server bool, log *slog.Logger) (s
 		st, err = sqlite.Open(ctx, sqlite.Options{Dir: dir, Server: server, Sealer: keys, Log: log})
 	}
 	if err != nil {
-		return nil, exit(ExitTempFail, fmt.Errorf("the store cannot be opened: %w", err))
+		return nil, exit(ExitTempFail, texterr.Wrap(mime.NewText("cli.store_not_opened", "the store cannot be opened"), err))
 	}
 	if err := keys.fit(ctx, st, dir, where, os.Getenv); err != nil {
 		if known := new(ExitError); !errors.As(err, &known) {
-			err = exit(ExitTempFail, fmt.Errorf("the key cannot be compared with the store: %w", err))
+			err = exit(ExitTempFail, texterr.Wrap(mime.NewText("cli.key_not_compared", "the key cannot be compared with the store"), err))
 		}
 		return nil, errors.Join(err, st.Close())
 	}
@@ -67,10 +69,12 @@ func withStore(ctx context.Context, s Storage, work func(store.Store) error) err
 		}
 		_, err = os.Stat(filepath.Join(dir, storeFile))
 		if errors.Is(err, os.ErrNotExist) {
-			return exit(ExitConfig, fmt.Errorf("there is no store in %s: name its folder with --data or POSTINO_DATA", dir))
+			return exit(ExitConfig, texterr.New(mime.NewText("cli.no_store",
+				"there is no store in {folder}: name its folder with --data or POSTINO_DATA", "folder", dir)))
 		}
 		if err != nil {
-			return exit(ExitConfig, fmt.Errorf("the store cannot be reached; is --data right, and may this user read it? %w", err))
+			return exit(ExitConfig, texterr.Wrap(text("cli.store_unreachable",
+				"the store cannot be reached; is --data right, and may this user read it?"), err))
 		}
 	}
 	return withNewStore(ctx, s, work)
@@ -109,18 +113,19 @@ func named(ctx context.Context, st store.Store, name string) (string, error) {
 func noConnection(name string, all []*gateway.Connection) error {
 	const most = 20
 	if len(all) == 0 {
-		return wrong(ExitUsage, fmt.Sprintf("there is no connection %q, nor any other: make one with 'postino connection add'", name),
-			fmt.Sprintf("non esiste una connessione %q, né altre: se ne crea una con 'postino connection add'", name))
+		return wrong(ExitUsage, mime.NewText("cli.no_connection_at_all",
+			"there is no connection {connection}, nor any other: make one with 'postino connection add'", "connection", strconv.Quote(name)))
 	}
 	var names []string
 	for _, c := range all[:min(len(all), most)] {
 		names = append(names, c.Name)
 	}
-	list, see, vedi := strings.Join(names, ", "), "", ""
+	list := strings.Join(names, ", ")
 	if more := len(all) - len(names); more > 0 {
-		see = fmt.Sprintf(" and %d more: see 'postino connection list'", more)
-		vedi = fmt.Sprintf(" e altre %d: vedi 'postino connection list'", more)
+		return wrong(ExitUsage, text("cli.no_connection_of_many",
+			"there is no connection {connection}; there are: {names} and {more} more: see 'postino connection list'", "connection",
+			strconv.Quote(name), "names", list, "more", more))
 	}
-	return wrong(ExitUsage, fmt.Sprintf("there is no connection %q; there are: %s%s", name, list, see),
-		fmt.Sprintf("non esiste una connessione %q; ci sono: %s%s", name, list, vedi))
+	return wrong(ExitUsage, text("cli.no_connection", "there is no connection {connection}; there are: {names}", "connection",
+		strconv.Quote(name), "names", list))
 }

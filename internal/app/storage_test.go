@@ -96,7 +96,7 @@ func TestKeyOfStore(t *testing.T) {
 				(!strings.Contains(err.Error(), c.refused) || !strings.Contains(err.Error(), "POSTINO_NEW_KEY=1")) {
 				t.Errorf("%v", err)
 			}
-			if err != nil && Sentence(err, "it") == err.Error() {
+			if err != nil && FailureOf(err, "it").Message == err.Error() {
 				t.Errorf("not in Italian: %v", err)
 			}
 			if made := vault.Has(data, func(string) string { return "" }); made != c.made {
@@ -114,13 +114,13 @@ func TestKeyOfStore(t *testing.T) {
 	}
 }
 
-func TestSentence(t *testing.T) {
+func TestFailureOf(t *testing.T) {
 	t.Parallel()
 	err := errors.Join(errors.New("connection \"x\""), store.ErrInUse)
-	if got := Sentence(err, "it_IT.UTF-8"); !strings.Contains(got, "messaggi in partenza") || strings.Contains(got, "under way") {
+	if got := FailureOf(err, "it_IT.UTF-8").Message; !strings.Contains(got, "messaggi in partenza") || strings.Contains(got, "under way") {
 		t.Error(got)
 	}
-	if got := Sentence(err, "en"); got != err.Error() {
+	if got := FailureOf(err, "en").Message; got != err.Error() {
 		t.Error(got)
 	}
 }

@@ -3,13 +3,14 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"sync/atomic"
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/internal/vault"
+	"github.com/postino-mail/postino/mime"
 )
 
 // newKey is the variable by which an administrator begins with a new key.
@@ -22,7 +23,7 @@ const keyCheck = "key_check"
 // tells whether a key may be made.
 type storeKey struct{ v atomic.Pointer[vault.Vault] }
 
-var errNoKey = errors.New("there is no key yet")
+var errNoKey = texterr.New(mime.NewText("cli.no_key_yet", "there is no key yet"))
 
 // Seal implements store.Sealer.
 func (k *storeKey) Seal(owner, path string, secret adapters.Secret) ([]byte, error) {
@@ -156,15 +157,15 @@ func onlyClosed(ctx context.Context, st store.Store, key *vault.Vault) (bool, er
 }
 
 func missingKey(where string) error {
-	return wrong(ExitConfig, fmt.Sprintf("the key of the store in %s is missing: if the server gets it from %s or the systemd credential %s, give it to this command too; "+
-		"else restore %s from its backup; if it is lost, start once with %s=1 and enter the connections' secrets again", where, vault.Variable, vault.Credential, vault.FileName, newKey),
-		fmt.Sprintf("manca la chiave dell'archivio in %s: se il server la riceve da %s o dalla credenziale systemd %s, darla anche a questo comando; "+
-			"altrimenti ripristinare %s dalla copia di sicurezza; se è persa, avviare una volta con %s=1 e reinserire i segreti delle connessioni", where, vault.Variable, vault.Credential, vault.FileName, newKey))
+	return wrong(ExitConfig, mime.NewText("cli.store_key_missing",
+		"the key of the store in {where} is missing: if the server gets it from {variable} or the systemd credential {credential}, give it to "+
+			"this command too; else restore {file} from its backup; if it is lost, start once with {new_key}=1 and enter the connections' "+
+			"secrets again", "where", where, "variable", vault.Variable, "credential", vault.Credential, "file", vault.FileName, "new_key", newKey))
 }
 
 func otherKey(v *vault.Vault, where string) error {
-	return wrong(ExitConfig, fmt.Sprintf("the key in %s is not the key of the store in %s: all nodes need the key with which it was made; "+
-		"put that one there; if it is lost, start once with %s=1 and enter the connections' secrets again", v.Origin(), where, newKey),
-		fmt.Sprintf("la chiave in %s non è quella dell'archivio in %s: tutti i nodi usano la chiave con cui è stato creato; "+
-			"mettere quella; se è persa, avviare una volta con %s=1 e reinserire i segreti delle connessioni", v.Origin(), where, newKey))
+	return wrong(ExitConfig, mime.NewText("cli.store_key_other",
+		"the key in {origin} is not the key of the store in {where}: all nodes need the key with which it was made; put that one there; if it "+
+			"is lost, start once with {new_key}=1 and enter the connections' secrets again", "origin", v.Origin(), "where", where, "new_key",
+		newKey))
 }

@@ -4,11 +4,13 @@ package certfile
 
 import (
 	"crypto/tls"
-	"fmt"
 	"log/slog"
 	"os"
 	"sync"
 	"time"
+
+	"github.com/postino-mail/postino/internal/texterr"
+	"github.com/postino-mail/postino/mime"
 )
 
 // lookEvery is how often the files are looked at for a change.
@@ -66,11 +68,11 @@ func (f *File) Reload() error {
 func (f *File) stamp() (stamp, error) {
 	cert, err := os.Stat(f.opt.Cert)
 	if err != nil {
-		return stamp{}, fmt.Errorf("the certificate cannot be read: %w", err)
+		return stamp{}, texterr.Wrap(mime.NewText("certfile.certificate_unreadable", "the certificate cannot be read"), err)
 	}
 	key, err := os.Stat(f.opt.Key)
 	if err != nil {
-		return stamp{}, fmt.Errorf("the certificate's key cannot be read: %w", err)
+		return stamp{}, texterr.Wrap(mime.NewText("certfile.key_unreadable", "the certificate's key cannot be read"), err)
 	}
 	return stamp{cert.ModTime(), key.ModTime(), cert.Size(), key.Size()}, nil
 }
@@ -79,7 +81,8 @@ func (f *File) load(now stamp) error {
 	f.looked, f.used = f.opt.Now(), now // a pair that does not fit is not tried again before it changes
 	pair, err := tls.LoadX509KeyPair(f.opt.Cert, f.opt.Key)
 	if err != nil {
-		return fmt.Errorf("the certificate %s with the key %s cannot be used: %w", f.opt.Cert, f.opt.Key, err)
+		return texterr.Wrap(mime.NewText("certfile.unusable", "the certificate {certificate} with the key {key} cannot be used", "certificate",
+			f.opt.Cert, "key", f.opt.Key), err)
 	}
 	if until := pair.Leaf.NotAfter; f.opt.Now().After(until) {
 		f.opt.Log.Warn("the certificate has expired: programs that check it will not connect", "file", f.opt.Cert, "expired", until)

@@ -5,7 +5,6 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"net/netip"
 	"os"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -120,7 +120,8 @@ func (w *Webhooks) validate() error {
 		return err
 	}
 	if Everyone(list) {
-		return errors.New("networks are everyone: whoever may create a webhook could call any service inside; name the receivers")
+		return texterr.New(mime.NewText("config.webhook_networks_everyone",
+			"networks are everyone: whoever may create a webhook could call any service inside; name the receivers"))
 	}
 	return nil
 }
@@ -136,7 +137,8 @@ func (c *Connections) Prefixes() ([]netip.Prefix, error) { return ParsePrefixes(
 func (c *Connections) validate() error {
 	list, err := c.Prefixes()
 	if err == nil && Everyone(list) {
-		err = errors.New("networks are everyone: whoever may edit a connection could call any server inside; name the servers")
+		err = texterr.New(mime.NewText("config.connection_networks_everyone",
+			"networks are everyone: whoever may edit a connection could call any server inside; name the servers"))
 	}
 	return err
 }
@@ -152,14 +154,14 @@ func (d *Duration) UnmarshalText(b []byte) error {
 	if days, ok := strings.CutSuffix(s, "d"); ok {
 		n, err := strconv.ParseFloat(days, 64)
 		if err != nil || !(math.Abs(n) < maxDays) { // NaN is not less either
-			return fmt.Errorf("%q is not a duration: write 90s, 4h or 30d", s)
+			return texterr.New(mime.NewText("config.not_a_duration", "{value} is not a duration: write 90s, 4h or 30d", "value", strconv.Quote(s)))
 		}
 		*d = Duration(n * 24 * float64(time.Hour))
 		return nil
 	}
 	v, err := time.ParseDuration(s)
 	if err != nil {
-		return fmt.Errorf("%q is not a duration: write 90s, 4h or 30d", s)
+		return texterr.New(mime.NewText("config.not_a_duration", "{value} is not a duration: write 90s, 4h or 30d", "value", strconv.Quote(s)))
 	}
 	*d = Duration(v)
 	return nil
@@ -179,7 +181,7 @@ func (z *Size) UnmarshalText(b []byte) error {
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 0 || n > math.MaxInt64/unit {
-		return fmt.Errorf("%q is not a size: write 26214400 or 25MiB", string(b))
+		return texterr.New(mime.NewText("config.not_a_size", "{value} is not a size: write 26214400 or 25MiB", "value", strconv.Quote(string(b))))
 	}
 	*z = Size(n * unit)
 	return nil
@@ -205,10 +207,11 @@ func Load(file string, getenv func(string) string) (Config, error) {
 		c.SMTP = nil // listeners of the file replace the default one
 		meta, err := toml.DecodeFile(file, &c)
 		if err != nil {
-			return c, fmt.Errorf("the configuration cannot be read: %w", brackets(file, err))
+			return c, texterr.Wrap(mime.NewText("config.unreadable", "the configuration cannot be read"), brackets(file, err))
 		}
 		if unknown := meta.Undecoded(); len(unknown) > 0 {
-			return c, fmt.Errorf("%s: unknown setting %q", file, unknown[0].String())
+			return c, texterr.New(mime.NewText("config.unknown_setting", "{file}: unknown setting {setting}", "file", file, "setting",
+				strconv.Quote(unknown[0].String())))
 		}
 		if inFile = meta.IsDefined("smtp"); !inFile {
 			c.SMTP = own
@@ -244,9 +247,11 @@ func brackets(file string, err error) error {
 		_, list := tree[name].([]map[string]any)
 		switch kind := t.Field(i).Type.Kind(); {
 		case table && kind == reflect.Slice:
-			return fmt.Errorf("there can be several %[1]s: write [[%[1]s]] with two brackets above each, in place of [%[1]s]", name)
+			return texterr.New(mime.NewText("config.write_two_brackets",
+				"there can be several {section}: write [[{section}]] with two brackets above each, in place of [{section}]", "section", name))
 		case list && kind == reflect.Struct:
-			return fmt.Errorf("there is one %[1]s: write [%[1]s] with one bracket, in place of [[%[1]s]]", name)
+			return texterr.New(mime.NewText("config.write_one_bracket",
+				"there is one {section}: write [{section}] with one bracket, in place of [[{section}]]", "section", name))
 		}
 	}
 	return err
@@ -273,24 +278,24 @@ func (c *Config) Validate() error {
 	if c.Postmaster != "" {
 		a, err := mime.NormalizeAddress(c.Postmaster)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("postmaster: %w", err))
+			errs = append(errs, texterr.Wrap(mime.NewText("config.of_section", "{section}", "section", "postmaster"), err))
 		}
 		c.Postmaster = a
 	}
 	for i := range c.SMTP {
 		if err := c.SMTP[i].validate(); err != nil {
-			errs = append(errs, fmt.Errorf("smtp listener %s: %w", c.SMTP[i].Address, err))
+			errs = append(errs, texterr.Wrap(mime.NewText("config.of_smtp_listener", "smtp listener {address}", "address", c.SMTP[i].Address), err))
 		}
 	}
 	errs = append(errs, c.negative()...)
 	if err := c.HTTP.validate(); err != nil {
-		errs = append(errs, fmt.Errorf("http: %w", err))
+		errs = append(errs, texterr.Wrap(mime.NewText("config.of_section", "{section}", "section", "http"), err))
 	}
 	if err := c.Webhooks.validate(); err != nil {
-		errs = append(errs, fmt.Errorf("webhooks: %w", err))
+		errs = append(errs, texterr.Wrap(mime.NewText("config.of_section", "{section}", "section", "webhooks"), err))
 	}
 	if err := c.Connections.validate(); err != nil {
-		errs = append(errs, fmt.Errorf("connections: %w", err))
+		errs = append(errs, texterr.Wrap(mime.NewText("config.of_section", "{section}", "section", "connections"), err))
 	}
 	return errors.Join(errs...)
 }
@@ -304,7 +309,8 @@ type setting struct {
 func refuseNegative(list []setting) (errs []error) {
 	for _, s := range list {
 		if s.value < 0 {
-			errs = append(errs, fmt.Errorf("%s is negative: leave it out for the default", s.name))
+			errs = append(errs, texterr.New(mime.NewText("config.negative", "{setting} is negative: leave it out for the default", "setting",
+				s.name)))
 		}
 	}
 	return errs

@@ -2,11 +2,14 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"strconv"
+
+	"github.com/postino-mail/postino/internal/texterr"
+	"github.com/postino-mail/postino/mime"
 )
 
 // HTTP is the listener for programs.
@@ -54,37 +57,41 @@ func (h *HTTP) PublicHost() string {
 
 func (h *HTTP) validate() error {
 	var errs []error
-	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	bad := func(t mime.Text) { errs = append(errs, texterr.New(t)) }
 	if (h.CertFile == "") != (h.KeyFile == "") {
-		bad("cert_file and key_file go together")
+		bad(mime.NewText("config.cert_and_key", "cert_file and key_file go together"))
 	}
 	if h.Address != "" && h.CertFile == "" && !h.Plaintext {
 		host, _, err := net.SplitHostPort(h.Address)
 		if err != nil {
-			bad("%q is not host:port", h.Address)
+			bad(mime.NewText("config.not_an_address", "{value} is not host:port", "value", strconv.Quote(h.Address)))
 		} else if !loopbackHost(host) {
-			bad("other machines reach %s without TLS, and keys and mail would cross the network in the clear: set cert_file and key_file, "+
-				"or listen on 127.0.0.1 behind a reverse proxy (docs/reverse-proxy.md), or allow it with plaintext = true", h.Address)
+			bad(mime.NewText("config.http_without_tls", "other machines reach {address} without TLS, and keys and mail would cross the network "+
+				"in the clear: set cert_file and key_file, or listen on 127.0.0.1 behind a reverse proxy (docs/reverse-proxy.md), or allow it with "+
+				"plaintext = true", "address", h.Address))
 		}
 	}
 	switch h.Keyless {
 	case "":
 	case KeylessSend:
 		if h.PublicURL != "" || len(h.TrustedProxies) > 0 {
-			bad("keyless and a reverse proxy (public_url, trusted_proxies) exclude each other: through the proxy everyone would send without a key")
+			bad(mime.NewText("config.keyless_and_proxy", "keyless and a reverse proxy (public_url, trusted_proxies) exclude each other: through "+
+				"the proxy everyone would send without a key"))
 		}
 	default:
-		bad("keyless %q is not %s: leave it out, and every program needs a key", h.Keyless, KeylessSend)
+		bad(mime.NewText("config.keyless", "keyless {value} is not {allowed}: leave it out, and every program needs a key", "value",
+			strconv.Quote(h.Keyless), "allowed", KeylessSend))
 	}
 	if err := publicURL(h.PublicURL); err != nil {
 		errs = append(errs, err)
 	}
 	proxies, err := h.Proxies()
 	if err != nil {
-		bad("trusted_proxies: %w", err)
+		errs = append(errs, texterr.Wrap(mime.NewText("config.of_section", "{section}", "section", "trusted_proxies"), err))
 	}
 	if Everyone(proxies) {
-		bad("trusted_proxies are everyone, and everyone could claim any address: name the addresses of the proxies")
+		bad(mime.NewText("config.proxies_everyone", "trusted_proxies are everyone, and everyone could claim any address: name the addresses "+
+			"of the proxies"))
 	}
 	return errors.Join(errs...)
 }
@@ -98,7 +105,8 @@ func publicURL(s string) error {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.Path != "" && u.Path != "/" ||
 		u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("public_url %q is not like https://mail.example.com: scheme and host, without a path", s)
+		return texterr.New(mime.NewText("config.public_url", "public_url {value} is not like https://mail.example.com: scheme and host, "+
+			"without a path", "value", strconv.Quote(s)))
 	}
 	return nil
 }

@@ -2,10 +2,13 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
+
+	"github.com/postino-mail/postino/internal/texterr"
+	"github.com/postino-mail/postino/mime"
 )
 
 // A Listener is one SMTP address with its policy.
@@ -38,36 +41,37 @@ func (l *Listener) Prefixes() ([]netip.Prefix, error) { return ParsePrefixes(l.N
 func (l *Listener) validate() error {
 	errs := refuseNegative([]setting{{"max_connections", int64(l.MaxConnections)}, {"max_per_address", int64(l.MaxPerAddress)},
 		{"messages_per_min", int64(l.MessagesPerMin)}, {"max_recipients", int64(l.MaxRecipients)}})
-	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	bad := func(t mime.Text) { errs = append(errs, texterr.New(t)) }
 	host, _, err := net.SplitHostPort(l.Address)
 	if err != nil {
-		bad("%q is not host:port", l.Address)
+		bad(mime.NewText("config.not_an_address", "{value} is not host:port", "value", strconv.Quote(l.Address)))
 	}
 	networks, err := l.Prefixes()
 	if err != nil {
-		bad("%w", err)
+		errs = append(errs, err)
 	}
 	if !oneOf(l.TLS, "", "implicit", "starttls", "optional", "none") {
-		bad("tls %q is none of implicit, starttls, optional, none", l.TLS)
+		bad(mime.NewText("config.tls", "tls {value} is none of implicit, starttls, optional, none", "value", strconv.Quote(l.TLS)))
 	}
 	if !oneOf(l.MinTLS, "", "1.0", "1.1", "1.2", "1.3") {
-		bad("min_tls %q is none of 1.2, 1.3 (or 1.0, 1.1 for old devices)", l.MinTLS)
+		bad(mime.NewText("config.min_tls", "min_tls {value} is none of 1.2, 1.3 (or 1.0, 1.1 for old devices)", "value", strconv.Quote(l.MinTLS)))
 	}
 	if !oneOf(l.Auth, "", "required", "optional", "off") {
-		bad("auth %q is none of required, optional, off", l.Auth)
+		bad(mime.NewText("config.auth", "auth {value} is none of required, optional, off", "value", strconv.Quote(l.Auth)))
 	}
 	if (l.CertFile == "") != (l.KeyFile == "") {
-		bad("cert_file and key_file go together")
+		bad(mime.NewText("config.cert_and_key", "cert_file and key_file go together"))
 	}
 	loopback := loopbackHost(host)
 	if l.Legacy() && (len(l.Networks) == 0 || Everyone(networks)) {
-		bad("an allowance for old devices needs networks: name the addresses of the devices")
+		bad(mime.NewText("config.legacy_networks", "an allowance for old devices needs networks: name the addresses of the devices"))
 	}
 	if l.Auth == "off" && len(l.Networks) == 0 && !loopback {
-		bad("auth is off and no networks are named: anyone could send; name the networks or require auth")
+		bad(mime.NewText("config.auth_off", "auth is off and no networks are named: anyone could send; name the networks or require auth"))
 	}
 	if (l.Auth == "off" || l.Auth == "optional") && Everyone(networks) {
-		bad("networks %s are everyone: without required auth this is an open relay", strings.Join(l.Networks, ", "))
+		bad(mime.NewText("config.open_relay", "networks {networks} are everyone: without required auth this is an open relay", "networks",
+			strings.Join(l.Networks, ", ")))
 	}
 	return errors.Join(errs...)
 }

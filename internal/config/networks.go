@@ -1,10 +1,13 @@
 package config
 
 import (
-	"fmt"
 	"math"
 	"net/netip"
 	"slices"
+	"strconv"
+
+	"github.com/postino-mail/postino/internal/texterr"
+	"github.com/postino-mail/postino/mime"
 )
 
 // ParsePrefixes reads networks such as 192.168.1.0/24, and single addresses. IPv4
@@ -17,7 +20,8 @@ func ParsePrefixes(list []string) ([]netip.Prefix, error) {
 			p, err = netip.PrefixFrom(a, a.BitLen()), nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%q is not a network: write 192.168.1.0/24 or one address", n)
+			return nil, texterr.New(mime.NewText("config.not_a_network", "{value} is not a network: write 192.168.1.0/24 or one address", "value",
+				strconv.Quote(n)))
 		}
 		if p.Addr().Is4In6() && p.Bits() >= 96 {
 			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -38,13 +39,14 @@ func Write(dir string, env mime.Envelope, message mime.Source) (err error) {
 	}
 	// Made here it would be a folder that no server looks into.
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the message cannot be left in %s, which does not exist: start the server once, name the folder in "+
-			"POSTINO_MAILDROP, or make one for all users with install -d -m 1733 -o postino /var/spool/postino", dir)
+		return texterr.New(mime.NewText("maildrop.no_folder", "the message cannot be left in {folder}, which does not exist: start the server "+
+			"once, name the folder in POSTINO_MAILDROP, or make one for all users with install -d -m 1733 -o postino /var/spool/postino", "folder",
+			dir))
 	}
 	name := filepath.Join(dir, uuid.NewString())
 	f, err := os.OpenFile(name+".tmp", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return fmt.Errorf("the message cannot be left in %s: %w", dir, err)
+		return texterr.Wrap(mime.NewText("maildrop.not_left", "the message cannot be left in {folder}", "folder", dir), err)
 	}
 	defer func() {
 		if err != nil {
@@ -61,10 +63,10 @@ func Write(dir string, env mime.Envelope, message mime.Source) (err error) {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("the message cannot be left in %s: %w", dir, err)
+		return texterr.Wrap(mime.NewText("maildrop.not_left", "the message cannot be left in {folder}", "folder", dir), err)
 	}
 	if err := os.Rename(name+".tmp", name+Suffix); err != nil {
-		return fmt.Errorf("the message cannot be left in %s: %w", dir, err)
+		return texterr.Wrap(mime.NewText("maildrop.not_left", "the message cannot be left in {folder}", "folder", dir), err)
 	}
 	return syncDir(dir)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/mime"
 )
 
 // An input is everything that decides what becomes of a delivery.
@@ -47,7 +48,9 @@ const (
 	throttleFirst = 30 * time.Second
 	throttleMax   = 15 * time.Minute
 	capFor        = 10 * time.Minute // how long a lowered concurrency stays (contracts B7.3)
-	stuckAfter    = 45 * time.Minute // a message in a provider's drafts for so long will not leave by itself (adapters/graph clears its own after 30)
+	// a message in a provider's drafts for so long will not leave by itself (adapters/graph clears its
+	// own after 30)
+	stuckAfter = 45 * time.Minute
 )
 
 // decide is a pure function: table tests cover it.
@@ -172,7 +175,8 @@ func (in *input) failed(r *decision) {
 		in.tryLater(r, e)
 	default:
 		r.outcome.Class = adapters.Unknown
-		r.transition.Progress.UnknownSince, r.transition.Progress.CallEnded, r.transition.Progress.ProviderID = in.delivery.Since, in.now, e.ProviderID
+		r.transition.Progress.UnknownSince, r.transition.Progress.CallEnded, r.transition.Progress.ProviderID = in.delivery.Since, in.now,
+			e.ProviderID
 		r.transition.State, r.transition.NextAt = store.Unverified, in.now.Add(in.timing.verifyAfter)
 		if in.conn.EffectiveOnUnknown() == adapters.UnknownHold {
 			r.transition.State = store.Held
@@ -334,7 +338,8 @@ func (in *input) verified(r *decision) {
 		}
 		r.outcome.Class = adapters.Transient // it surely was not sent: send it now
 		r.notSent = in.delivery.CountPending()
-		r.transition.Progress.UnknownSince, r.transition.Progress.CallEnded, r.transition.Progress.ProviderID, r.transition.Progress.SenderNotified = time.Time{}, time.Time{}, "", false
+		r.transition.Progress.UnknownSince, r.transition.Progress.CallEnded, r.transition.Progress.ProviderID,
+			r.transition.Progress.SenderNotified = time.Time{}, time.Time{}, "", false
 		r.transition.State, r.transition.NextAt = store.Queued, in.now
 	default:
 		in.cannotTell(r)
@@ -358,9 +363,8 @@ func (in *input) cannotTell(r *decision) {
 	if in.conn.EffectiveOnUnknown() != adapters.UnknownRetry {
 		r.transition.State = store.Held
 		r.outcome.Error = &adapters.Error{Class: adapters.Unknown, Scope: adapters.ScopeMessage, Provider: in.conn.Provider, Code: "held",
-			Message: adapters.Text{EN: "the message may have been sent; the provider cannot say", IT: "il messaggio potrebbe essere stato inviato; il provider non sa dirlo"},
-			Hint: adapters.Text{EN: "look in the mailbox's sent items, then retry or cancel this delivery",
-				IT: "guardare nella posta inviata della casella, poi ritentare o annullare questa consegna"}}
+			Message: mime.NewText("outbox.held_unknown", "the message may have been sent; the provider cannot say"),
+			Hint:    mime.NewText("outbox.held_unknown_hint", "look in the mailbox's sent items, then retry or cancel this delivery")}
 		return
 	}
 	r.transition.Progress.Duplicate, r.transition.Progress.SenderNotified = true, false

@@ -26,9 +26,9 @@ func without(now time.Time, d *store.Delivery, state store.State, e *adapters.Er
 // message or its connection cannot be read now.
 func unreadable(now time.Time, d *store.Delivery, schedule Schedule, cause error) decision {
 	e := &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Code: "unreadable", Err: cause,
-		Message: adapters.Text{EN: "the stored message or its connection cannot be read at the moment", IT: "al momento non è possibile leggere il messaggio conservato o la sua connessione"},
-		Hint: adapters.Text{EN: "see this server's log for the cause: the owner of the files in the data folder, the disk, the database",
-			IT: "vedere la causa nel registro di questo server: il proprietario dei file nella cartella dei dati, il disco, la base di dati"}}
+		Message: mime.NewText("outbox.unreadable", "the stored message or its connection cannot be read at the moment"),
+		Hint: mime.NewText("outbox.unreadable_hint", "see this server's log for the cause: the owner of the files in the data folder, the "+
+			"disk, the database")}
 	state := store.Queued
 	if d.Kind == store.Verify {
 		state = store.Unverified
@@ -43,17 +43,16 @@ func unreadable(now time.Time, d *store.Delivery, schedule Schedule, cause error
 // way in: nothing was called, and only a person can say what becomes of it.
 func orphaned(now time.Time, d *store.Delivery) decision {
 	e := &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Code: "no_connection",
-		Message: adapters.Text{EN: "the connection of this message was removed", IT: "la connessione di questo messaggio è stata eliminata"},
-		Hint: adapters.Text{EN: "send it again from the program it came from, then cancel this delivery",
-			IT: "inviarlo di nuovo dal programma di origine, poi annullare questa consegna"}}
+		Message: mime.NewText("outbox.no_connection", "the connection of this message was removed"),
+		Hint:    mime.NewText("outbox.no_connection_hint", "send it again from the program it came from, then cancel this delivery")}
 	return without(now, d, store.Held, e)
 }
 
 // expired gives up a delivery that has passed its deadline.
 func expired(now time.Time, d *store.Delivery) decision {
 	e := &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Code: "expired", Enhanced: "5.4.7",
-		Message: adapters.Text{EN: "the message could not be delivered in time", IT: "non è stato possibile consegnare il messaggio in tempo"},
-		Hint:    adapters.Text{EN: "see the last error, remove its cause and send it again", IT: "vedere l'ultimo errore, rimuoverne la causa e inviarlo di nuovo"}}
+		Message: mime.NewText("outbox.expired", "the message could not be delivered in time"),
+		Hint:    mime.NewText("outbox.expired_hint", "see the last error, remove its cause and send it again")}
 	if d.Error != nil { // the last error is the reason
 		e.Message = mime.NewText("outbox.expired_after", "{message}: {last}", "message", e.Message, "last", d.Error.Message)
 		e.Hint = d.Error.Hint

@@ -94,8 +94,8 @@ func (o *Outbox) attempt(ctx context.Context, c store.Claimed, conn *gateway.Con
 		e := adapters.AsError(err)
 		if e.Class == adapters.Unknown { // nothing was called yet
 			e = &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: conn.Provider, Code: "bad_connection", Err: err,
-				Message: adapters.Text{EN: "the connection's settings cannot be used", IT: "le impostazioni della connessione non sono utilizzabili"},
-				Hint:    adapters.Text{EN: "open the connection, correct it and save it", IT: "aprire la connessione, correggerla e salvarla"}}
+				Message: mime.NewText("outbox.bad_connection", "the connection's settings cannot be used"),
+				Hint:    mime.NewText("outbox.bad_connection_hint", "open the connection, correct it and save it")}
 		}
 		return result{err: e, message: m}
 	}
@@ -128,7 +128,7 @@ func (o *Outbox) attempt(ctx context.Context, c store.Claimed, conn *gateway.Con
 // more: another one may have the delivery.
 func leaseOver() *adapters.Error {
 	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Code: "lease_over",
-		Message: adapters.Text{EN: "this node was silent for too long and did not send", IT: "questo nodo è rimasto fermo troppo a lungo e non ha inviato"}}
+		Message: mime.NewText("outbox.lease_over", "this node was silent for too long and did not send")}
 }
 
 func (o *Outbox) verify(ctx context.Context, c store.Claimed, a adapters.Adapter, out adapters.Outgoing) result {
@@ -145,9 +145,8 @@ func (o *Outbox) verify(ctx context.Context, c store.Claimed, a adapters.Adapter
 
 func corruptMessage(err error) *adapters.Error {
 	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Code: "damaged", Enhanced: "5.3.0", Err: err,
-		Message: adapters.Text{EN: "the stored message is damaged and was not sent", IT: "il messaggio conservato è danneggiato e non è stato inviato"},
-		Hint: adapters.Text{EN: "send it again from the program it came from, and check this server's disk",
-			IT: "inviarlo di nuovo dal programma di origine e controllare il disco di questo server"}}
+		Message: mime.NewText("outbox.corrupt", "the stored message is damaged and was not sent"),
+		Hint:    mime.NewText("outbox.corrupt_hint", "send it again from the program it came from, and check this server's disk")}
 }
 
 // finish records the outcome. It must not get lost: while the store is not

@@ -12,6 +12,7 @@ import (
 
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/submit"
+	"github.com/postino-mail/postino/mime"
 )
 
 // A claim is a file in work/ and what is known of it.
@@ -109,8 +110,8 @@ func (f *folder) decide(ctx context.Context, now time.Time, path, id, original s
 		return nil, err
 	}
 	if c.listed != nil && owner(c.listed) != owner(listed) {
-		c.refuse(f, original, refusal("not_a_plain_file", "the file was exchanged for one of another user while it was taken: it was not read",
-			"il file è stato sostituito con uno di un altro utente mentre veniva preso: non è stato letto"))
+		c.refuse(f, original, refusal("not_a_plain_file", mime.NewText("pickup.exchanged_for_other_user",
+			"the file was exchanged for one of another user while it was taken: it was not read")))
 		return nil, nil
 	}
 	file, info, err := openRegular(path, listed)
@@ -122,8 +123,8 @@ func (f *folder) decide(ctx context.Context, now time.Time, path, id, original s
 		c.refuse(f, original, err)
 		return nil, nil
 	case unreadable(err):
-		c.refuse(f, original, refusal("unreadable_file", "the server's user may not read the file: give it the right and move the file back into the folder",
-			"l'utente del server non può leggere il file: dargli il permesso e rimettere il file nella cartella"))
+		c.refuse(f, original, refusal("unreadable_file", mime.NewText("pickup.unreadable",
+			"the server's user may not read the file: give it the right and move the file back into the folder")))
 		return nil, nil
 	default:
 		return nil, err
@@ -228,7 +229,8 @@ func (f *folder) putAway(path, original string, c *claim) error {
 // explain writes the reason beside a refused file.
 func (f *folder) explain(file, reason string) {
 	if reason == "" {
-		reason = "The file was refused before the server started; its log has the reason.\n\nIl file è stato rifiutato prima dell'avvio del server; il registro dice perché.\n"
+		reason = "The file was refused before the server started; its log has the reason.\n\nIl file è stato rifiutato prima dell'avvio del " +
+			"server; il registro dice perché.\n"
 	}
 	w, err := os.OpenFile(file+".txt", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err == nil {

@@ -71,8 +71,8 @@ func readInjected(r io.Reader) (injected, error) {
 			line, first = bare, false
 		}
 		if total > maxHead {
-			return out, refusal("header_too_large", fmt.Sprintf("the header is larger than %d bytes: send to fewer recipients at once", maxHead),
-				fmt.Sprintf("l'intestazione supera %d byte: inviare a meno destinatari per volta", maxHead))
+			return out, refusal("header_too_large", mime.NewText("pickup.header_too_large",
+				"the header is larger than {limit} bytes: send to fewer recipients at once", "limit", maxHead))
 		}
 		empty := len(bytes.TrimRight(line, "\r\n")) == 0
 		folded := len(line) > 0 && (line[0] == ' ' || line[0] == '\t')
@@ -138,8 +138,7 @@ func (i *injected) take(name, value string) error {
 		from = list[0].Address
 	}
 	if len(list) > 1 || i.sender && i.envelope.From != from {
-		return refusal("several_senders", "the file names several senders in X-Sender: a message has one",
-			"il file indica più mittenti in X-Sender: un messaggio ne ha uno")
+		return refusal("several_senders", mime.NewText("pickup.several_senders", "the file names several senders in X-Sender: a message has one"))
 	}
 	i.sender, i.envelope.From = true, from
 	if ret := strings.ToUpper(parameter(params, "RET")); ret == "FULL" || ret == "HDRS" {
@@ -149,8 +148,8 @@ func (i *injected) take(name, value string) error {
 }
 
 func unreadableField(name, value string) error {
-	return refusal("bad_address", fmt.Sprintf("%s contains %.80q, which is no mail address", name, value),
-		fmt.Sprintf("%s contiene %.80q, che non è un indirizzo di posta", name, value))
+	return refusal("bad_address", mime.NewText("pickup.bad_address", "{field} contains {value}, which is no mail address", "field", name,
+		"value", fmt.Sprintf("%.80q", value)))
 }
 
 // parameter is the value of KEY=value among words.

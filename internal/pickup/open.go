@@ -2,10 +2,11 @@ package pickup
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
+
+	"github.com/postino-mail/postino/mime"
 )
 
 // openRegular opens a claimed file without following links and without waiting,
@@ -35,22 +36,19 @@ func same(info, listed fs.FileInfo) error {
 	case !info.Mode().IsRegular():
 		return notRegular(info.Mode())
 	case owner(info) != owner(listed):
-		return refusal("not_a_plain_file", "the file changed its owner while it was taken: it was not read",
-			"il file ha cambiato proprietario mentre veniva preso: non è stato letto")
+		return refusal("not_a_plain_file", mime.NewText("pickup.owner_changed", "the file changed its owner while it was taken: it was not read"))
 	case !os.SameFile(info, listed):
-		return refusal("not_a_plain_file", "the file was exchanged while it was taken: it was not read",
-			"il file è stato sostituito mentre veniva preso: non è stato letto")
+		return refusal("not_a_plain_file", mime.NewText("pickup.exchanged", "the file was exchanged while it was taken: it was not read"))
 	case links(info) > 1:
-		return refusal("not_a_plain_file", "the file has a second name (a hard link): it was not read, because what it shows may belong to "+
-			"someone else",
-			"il file ha un secondo nome (un hard link): non è stato letto, perché il contenuto può essere di altri")
+		return refusal("not_a_plain_file", mime.NewText("pickup.hard_link",
+			"the file has a second name (a hard link): it was not read, because what it shows may belong to someone else"))
 	}
 	return nil
 }
 
 func notRegular(mode fs.FileMode) error {
-	return refusal("not_a_plain_file", fmt.Sprintf("this is no plain file (%v) and was not read: write the message into a file", mode.Type()),
-		fmt.Sprintf("non è un normale file (%v) e non è stato letto: scrivere il messaggio in un file", mode.Type()))
+	return refusal("not_a_plain_file", mime.NewText("pickup.not_plain",
+		"this is no plain file ({kind}) and was not read: write the message into a file", "kind", mode.Type()))
 }
 
 // untilStop ends reading when the server stops.

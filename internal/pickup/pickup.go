@@ -8,7 +8,6 @@ package pickup
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -20,6 +19,8 @@ import (
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/submit"
+	"github.com/postino-mail/postino/internal/texterr"
+	"github.com/postino-mail/postino/mime"
 )
 
 // A ClientFunc finds the client that messages count as; nil stands for this machine.
@@ -101,14 +102,15 @@ func (f *folder) make() error {
 	for _, sub := range subs {
 		dir := filepath.Join(f.root, sub)
 		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return fmt.Errorf("the pickup folder cannot be made: %w", err)
+			return texterr.Wrap(mime.NewText("pickup.folder_not_made", "the pickup folder cannot be made"), err)
 		}
 		// In a folder that all users may write to (mode 1733), subfolders of
 		// another user would keep the server of its owner out, or be theirs to
 		// change.
 		if err := CanList(dir); err != nil {
-			return fmt.Errorf("the pickup folder %s cannot be listed by this user: give it to the server's user with chown, or name another "+
-				"folder (POSTINO_MAILDROP for the maildrop): %w", dir, err)
+			return texterr.Wrap(mime.NewText("pickup.folder_not_listed",
+				"the pickup folder {folder} cannot be listed by this user: give it to the server's user with chown, or name another folder "+
+					"(POSTINO_MAILDROP for the maildrop)", "folder", dir), err)
 		}
 		if sub != "" {
 			if err := f.own(dir); err != nil {
@@ -133,8 +135,9 @@ func (f *folder) own(dir string) error {
 		return nil
 	}
 	if !info.IsDir() || !trusted(info, root) {
-		return fmt.Errorf("the folder %s was made by another user of this machine, who could change what waits there: remove it and start again",
-			dir)
+		return texterr.New(mime.NewText("pickup.folder_of_other_user",
+			"the folder {folder} was made by another user of this machine, who could change what waits there: remove it and start again", "folder",
+			dir))
 	}
 	return nil
 }

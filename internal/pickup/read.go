@@ -3,12 +3,10 @@ package pickup
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
 
-	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/maildrop"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
@@ -55,7 +53,8 @@ func (p *Pickup) dropped(ctx context.Context, f *os.File) (submit.Request, error
 	}
 	env, body, err := maildrop.Read(untilStop{ctx, f})
 	if errors.Is(err, maildrop.ErrEnvelope) {
-		return r, refusal("bad_maildrop_file", err.Error(), "il file non inizia con una busta come la scrive sendmail")
+		return r, refusal("bad_maildrop_file", mime.NewText("pickup.bad_maildrop_file", "sendmail did not write this file: {reason}", "reason",
+			err.Error()))
 	}
 	if err != nil {
 		return r, err
@@ -77,19 +76,17 @@ func (p *Pickup) fill(in io.Reader, r submit.Request) (*spool.Buffer, error) {
 	switch {
 	case errors.As(err, &full):
 		return nil, &submit.Refusal{Code: "no_room", SMTP: 452, Enhanced: "4.3.1", HTTP: http.StatusInsufficientStorage, Err: err,
-			Message: adapters.Text{EN: "messages that are arriving have no more room on the disk: [limits] " + full.Setting,
-				IT: "i messaggi in arrivo non hanno altro spazio sul disco: [limits] " + full.Setting}}
+			Message: mime.NewText("pickup.no_room", "messages that are arriving have no more room on the disk: [limits] {setting}",
+				"setting", full.Setting)}
 	case errors.Is(err, spool.ErrTooLarge):
-		return nil, refusal("too_large", fmt.Sprintf("the file is larger than %d bytes", p.opt.MaxSize),
-			fmt.Sprintf("il file supera %d byte", p.opt.MaxSize))
+		return nil, refusal("too_large", mime.NewText("pickup.too_large", "the file is larger than {limit} bytes", "limit", p.opt.MaxSize))
 	}
 	return b, err
 }
 
 // refusal is for good: trying the same file again does not help.
-func refusal(code, en, it string) *submit.Refusal {
-	return &submit.Refusal{Code: code, SMTP: 554, Enhanced: "5.6.0", HTTP: http.StatusUnprocessableEntity,
-		Message: adapters.Text{EN: en, IT: it}}
+func refusal(code string, message mime.Text) *submit.Refusal {
+	return &submit.Refusal{Code: code, SMTP: 554, Enhanced: "5.6.0", HTTP: http.StatusUnprocessableEntity, Message: message}
 }
 
 func find(ctx context.Context, client ClientFunc) (*store.Client, error) {

@@ -9,6 +9,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/mime"
 )
 
 // Patch applies a JSON merge patch (RFC 7396) to a connection, validates the
@@ -26,9 +27,8 @@ func Patch(c *gateway.Connection, patch map[string]any, admin bool) (*gateway.Co
 	patch = gateway.RenameFields(patch)
 	mergePatch(tree, patch)
 	if path := twice(tree, ""); path != "" {
-		return nil, &adapters.InvalidError{Fields: []adapters.FieldError{{Field: path, Text: adapters.Text{
-			EN: "the field is there already, written in other letters: write it as the documentation does",
-			IT: "il campo c'è già, scritto con altre lettere: scriverlo come nella documentazione"}}}}
+		return nil, &adapters.InvalidError{Fields: []adapters.FieldError{{Field: path,
+			Text: mime.NewText("registry.field_twice", "the field is there already, written in other letters: write it as the documentation does")}}}
 	}
 	if doc, err = json.Marshal(tree); err != nil {
 		return nil, err

@@ -2,10 +2,10 @@ package registry
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/mime"
 )
 
 // A role says what a setting means for the credential of its connection.
@@ -76,21 +76,19 @@ type TrustError struct {
 	Err   error    // ErrAdminOnly or ErrGiveAgain
 }
 
-// Error is the English sentence with what to do.
-func (e *TrustError) Error() string { return e.In("en") }
+// Error is the English text with what to do.
+func (e *TrustError) Error() string { return e.text().String() }
 
-// In is the sentence in "en" or "it".
-func (e *TrustError) In(lang string) string {
-	it, moved := lang == "it", strings.Join(e.Moved, ", ")
-	switch {
-	case errors.Is(e.Err, ErrAdminOnly) && it:
-		return e.Field + " è riservato all'amministratore"
-	case errors.Is(e.Err, ErrAdminOnly):
-		return e.Field + " is for an administrator alone"
-	case it:
-		return fmt.Sprintf("è cambiato %s: una credenziale non segue la connessione altrove, quindi %s va indicato di nuovo nella stessa modifica (JSON merge patch)", moved, e.Field)
+// In is the text in a language.
+func (e *TrustError) In(lang string) string { return e.text().In(lang) }
+
+func (e *TrustError) text() mime.Text {
+	if errors.Is(e.Err, ErrAdminOnly) {
+		return mime.NewText("registry.admin_only", "{field} is for an administrator alone", "field", e.Field)
 	}
-	return fmt.Sprintf("%s changed: a credential does not follow its connection elsewhere, so give %s again in the same change (a JSON merge patch)", moved, e.Field)
+	return mime.NewText("registry.give_again", "{moved} changed: a credential does not follow its connection elsewhere, so give "+
+		"{field} again "+
+		"in the same change (a JSON merge patch)", "moved", strings.Join(e.Moved, ", "), "field", e.Field)
 }
 
 func (e *TrustError) Unwrap() error { return e.Err }

@@ -8,7 +8,6 @@ package scratch
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,6 +15,8 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/filelock"
+	"github.com/postino-mail/postino/internal/texterr"
+	"github.com/postino-mail/postino/mime"
 )
 
 const (
@@ -44,7 +45,7 @@ func New() (*Dir, error) {
 			return d, err
 		}
 	}
-	return nil, fmt.Errorf("no temporary folder can be kept in %s", root)
+	return nil, texterr.New(mime.NewText("scratch.no_folder", "no temporary folder can be kept in {folder}", "folder", root))
 }
 
 // create returns nil without an error when the folder was taken away.

@@ -3,7 +3,11 @@ package sendmail
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/postino-mail/postino/internal/texterr"
+	"github.com/postino-mail/postino/mime"
 )
 
 // A Mode is what the program is asked to do.
@@ -72,7 +76,7 @@ func parse(args []string) (Args, error) {
 			case strings.IndexByte(withValue, c) >= 0:
 				if rest == "" {
 					if len(args) == 0 {
-						return a, fmt.Errorf("-%c needs a value", c)
+						return a, texterr.New(mime.NewText("sendmail.needs_value", "-{option} needs a value", "option", fmt.Sprintf("%c", c)))
 					}
 					rest, args = args[0], args[1:]
 				}
@@ -108,7 +112,7 @@ func (a *Args) set(c byte, value string) error {
 	case 'R':
 		a.Ret = strings.ToUpper(value)
 		if a.Ret != "FULL" && a.Ret != "HDRS" {
-			return fmt.Errorf("-R %q is none of full, hdrs", value)
+			return texterr.New(mime.NewText("sendmail.bad_r", "-R {value} is none of full, hdrs", "value", strconv.Quote(value)))
 		}
 	case 'V':
 		a.EnvID = value
@@ -117,7 +121,7 @@ func (a *Args) set(c byte, value string) error {
 		case Deliver, Session, List, Nothing:
 			a.Mode = m
 		default:
-			return fmt.Errorf("-b%s is not supported: -bm, -bs, -bp and -bi are", value)
+			return texterr.New(mime.NewText("sendmail.bad_mode", "-b{mode} is not supported: -bm, -bs, -bp and -bi are", "mode", value))
 		}
 	case 'q':
 		a.queueRun = true
@@ -126,7 +130,7 @@ func (a *Args) set(c byte, value string) error {
 	case 'v', 'n', 'm', 'U', 'G', 'X', 'L', 'h', 'O', 'p', 'B', 'C', 'D', 'd', 'M', 'Q', 'A', 's', 'e', 'x', 'J':
 		// Meaningful to other mailers alone; programs pass them all the same.
 	default:
-		return fmt.Errorf("unknown option -%c", c)
+		return texterr.New(mime.NewText("sendmail.unknown_option", "unknown option -{option}", "option", fmt.Sprintf("%c", c)))
 	}
 	return nil
 }
@@ -135,12 +139,12 @@ func (a *Args) notify(value string) error {
 	a.Notify = nil
 	for word := range strings.SplitSeq(strings.ToUpper(value), ",") {
 		if !slices.Contains([]string{"NEVER", "SUCCESS", "FAILURE", "DELAY"}, word) {
-			return fmt.Errorf("-N %q is none of never, success, failure, delay", value)
+			return texterr.New(mime.NewText("sendmail.bad_n", "-N {value} is none of never, success, failure, delay", "value", strconv.Quote(value)))
 		}
 		a.Notify = append(a.Notify, word)
 	}
 	if len(a.Notify) > 1 && slices.Contains(a.Notify, "NEVER") {
-		return fmt.Errorf("-N never stands alone (RFC 3461 section 4.1)")
+		return texterr.New(mime.NewText("sendmail.never_alone", "-N never stands alone (RFC 3461 section 4.1)"))
 	}
 	return nil
 }

@@ -10,6 +10,9 @@ import (
 	"net"
 	"strconv"
 	"strings"
+
+	"github.com/postino-mail/postino/internal/texterr"
+	"github.com/postino-mail/postino/mime"
 )
 
 // A NothingTakenError ends a session in which the server took no message.
@@ -57,7 +60,7 @@ func runSession(ctx context.Context, o Options) error {
 	case errors.Is(err, io.EOF):
 		err = nil
 	case err != nil:
-		return fmt.Errorf("the session with the server broke: %w", err)
+		return texterr.Wrap(mime.NewText("sendmail.session_broke", "the session with the server broke"), err)
 	}
 	if s.taken == 0 && s.began {
 		return &NothingTakenError{Temporary: strings.HasPrefix(s.refused, "4"), Reply: s.refused}
@@ -219,7 +222,7 @@ func (s *session) line() (string, error) {
 	line, err := s.in.ReadSlice('\n')
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull):
-		return "", fmt.Errorf("a command is longer than %d octets", maxCommand)
+		return "", texterr.New(mime.NewText("sendmail.command_too_long", "a command is longer than {limit} octets", "limit", maxCommand))
 	case errors.Is(err, io.EOF) && len(line) > 0: // the last line of a here-string
 	case err != nil:
 		return "", err
@@ -242,7 +245,8 @@ func (s *session) reply() (int, error) {
 		}
 		code, cerr := strconv.Atoi(line[:3])
 		if cerr != nil {
-			return 0, fmt.Errorf("the server answers %.40q, which is no SMTP reply", line)
+			return 0, texterr.New(mime.NewText("sendmail.no_reply", "the server answers {line}, which is no SMTP reply", "line",
+				fmt.Sprintf("%.40q", line)))
 		}
 		if code >= 400 {
 			s.refused = strings.TrimRight(line, "\r\n")

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/mime"
 )
 
 func (s *session) authOffered() bool {
@@ -31,10 +32,9 @@ func (s *session) auth(arg string) {
 		s.badCommand(503, "5.5.1", "AUTH is not allowed during a mail transaction")
 		return
 	case !s.authOffered():
-		s.badCommand(538, "5.7.11", "AUTH needs TLS here: switch encryption on in the program that sends. For a device that cannot: "+
-			"plaintext_auth and networks of the listener",
-			"per l'autenticazione serve TLS: attivare la cifratura nel programma che invia. Per un dispositivo che non può: plaintext_auth e "+
-				"networks del listener")
+		s.badCommand(538, "5.7.11", said(mime.NewText("smtpd.auth_needs_tls",
+			"AUTH needs TLS here: switch encryption on in the program that sends. For a device that cannot: plaintext_auth and networks of "+
+				"the listener"))...)
 		return
 	case s.inputPending():
 		s.improperPipelining("AUTH")
@@ -127,13 +127,12 @@ func (s *session) login(name, secret string) {
 	case byAddr:
 		s.log.Warn("SMTP login refused: too many failures from this address", "name", loggable(name))
 		s.closing = true
-		s.reply(421, "4.7.0", "too many failed logins from your address: try again in some minutes",
-			"troppi accessi falliti dal vostro indirizzo: riprovare tra qualche minuto")
+		s.reply(421, "4.7.0", said(mime.NewText("smtpd.logins_of_address",
+			"too many failed logins from your address: try again in some minutes"))...)
 		return
 	case byName:
 		s.log.Warn("SMTP login refused: too many failures for this name", "name", loggable(name))
-		s.reply(454, "4.7.0", "too many failed logins under this name: try again in some minutes",
-			"troppi accessi falliti con questo nome: riprovare tra qualche minuto")
+		s.reply(454, "4.7.0", said(mime.NewText("smtpd.logins_of_name", "too many failed logins under this name: try again in some minutes"))...)
 		return
 	default: // told to make room while it waited: the next line says so
 		return
@@ -158,7 +157,7 @@ func (s *session) check(name, secret string, start time.Time) (wait time.Duratio
 	switch {
 	case err != nil:
 		s.log.Error("a client could not be looked up", "err", err)
-		s.reply(454, "4.3.0", "the login cannot be checked now: try again later", "l'accesso non è verificabile ora: riprovare più tardi")
+		s.reply(454, "4.3.0", said(mime.NewText("smtpd.login_unchecked", "the login cannot be checked now: try again later"))...)
 		return 0, false
 	case client != nil:
 		s.srv.authLimiter.succeeded(s.remote, name, start)
@@ -191,8 +190,8 @@ func (s *session) loginFailed(name string, wait time.Duration) {
 	s.log.Warn("SMTP login failed", "name", loggable(name))
 	s.pause(wait)
 	s.badCommands++
-	s.reply(535, "5.7.8", "login failed: check name and secret of the client ('postino client rotate' makes a new secret)",
-		"accesso fallito: controllare nome e segreto del client ('postino client rotate' ne crea uno nuovo)")
+	s.reply(535, "5.7.8", said(mime.NewText("smtpd.login_failed",
+		"login failed: check name and secret of the client ('postino client rotate' makes a new secret)"))...)
 	if s.authFails++; s.authFails >= s.srv.opt.Limits.AuthFails {
 		s.closing = true
 		s.reply(421, "4.7.0", "too many failed logins, closing")
@@ -234,7 +233,7 @@ func (s *session) sender() (*store.Client, bool) {
 			return now, true
 		case err == nil || errors.Is(err, store.ErrNotFound):
 			s.closing = true
-			s.reply(421, "4.7.0", "this login is no longer valid: log in again", "questo accesso non è più valido: autenticarsi di nuovo")
+			s.reply(421, "4.7.0", said(mime.NewText("smtpd.login_over", "this login is no longer valid: log in again"))...)
 			return nil, false
 		}
 		return nil, s.lookupFailed(err)
@@ -258,18 +257,17 @@ func (s *session) sender() (*store.Client, bool) {
 			return nil, s.lookupFailed(err)
 		}
 	}
-	en, it := "authentication required: set name and secret of a client in the program that sends ('postino client add' makes one)",
-		"serve l'autenticazione: impostare nome e segreto di un client nel programma che invia ('postino client add' ne crea uno)"
+	t := mime.NewText("smtpd.login_required", "authentication required: set name and secret of a client in the program that sends "+
+		"('postino client add' makes one)")
 	if !s.authOffered() && s.startTLSOffered() {
-		en, it = en+"; encryption (STARTTLS) must be on", it+"; la cifratura (STARTTLS) deve essere attiva"
+		t = mime.NewText("smtpd.login_required_tls", "{message}; encryption (STARTTLS) must be on", "message", t)
 	}
-	s.badCommand(530, "5.7.0", en, it)
+	s.badCommand(530, "5.7.0", said(t)...)
 	return nil, false
 }
 
 func (s *session) lookupFailed(err error) bool {
 	s.log.Error("a client could not be looked up", "err", err)
-	s.reply(451, "4.3.0", "the gateway cannot look up its clients now: try again later",
-		"il gateway non può leggere i client ora: riprovare più tardi")
+	s.reply(451, "4.3.0", said(mime.NewText("smtpd.clients_unread", "the gateway cannot look up its clients now: try again later"))...)
 	return false
 }

@@ -1,6 +1,10 @@
 package smtpd
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/postino-mail/postino/mime"
+)
 
 // command replies to one command line.
 func (s *session) command(line []byte) {
@@ -10,8 +14,8 @@ func (s *session) command(line []byte) {
 		switch verb {
 		case "EHLO", "HELO", "STARTTLS", "NOOP", "RSET", "QUIT":
 		default: // RFC 3207 section 4
-			s.badCommand(530, "5.7.0", "must issue a STARTTLS command first: switch encryption to STARTTLS in the program that sends",
-				"prima serve STARTTLS: impostare la cifratura STARTTLS nel programma che invia")
+			s.badCommand(530, "5.7.0", said(mime.NewText("smtpd.starttls_first",
+				"must issue a STARTTLS command first: switch encryption to STARTTLS in the program that sends"))...)
 			return
 		}
 	}
@@ -75,8 +79,8 @@ func (s *session) hello(verb, arg string) {
 	// Any name is taken, as Postfix does: with underscores, of several words, an
 	// address without brackets.
 	if arg == "" && !s.listener.policy.LaxHelo {
-		s.badCommand(501, "5.5.4", "syntax: "+verb+" name-of-your-computer. For a device that sends none: lax_helo and networks of the listener",
-			"sintassi: "+verb+" nome-del-computer. Per un dispositivo che non ne invia: lax_helo e networks del listener")
+		s.badCommand(501, "5.5.4", said(mime.NewText("smtpd.hello_syntax",
+			"syntax: {verb} name-of-your-computer. For a device that sends none: lax_helo and networks of the listener", "verb", verb))...)
 		return
 	}
 	s.endTransaction()
@@ -165,7 +169,7 @@ func (s *session) requireHello() bool {
 	if s.helo != "" || s.listener.policy.LaxHelo {
 		return true
 	}
-	s.badCommand(503, "5.5.1", "send EHLO first. For a device that does not: lax_helo and networks of the listener",
-		"inviare prima EHLO. Per un dispositivo che non lo fa: lax_helo e networks del listener")
+	s.badCommand(503, "5.5.1", said(mime.NewText("smtpd.ehlo_first",
+		"send EHLO first. For a device that does not: lax_helo and networks of the listener"))...)
 	return false
 }

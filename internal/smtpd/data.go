@@ -93,13 +93,14 @@ func (s *session) abortMessage(err error) {
 	var t net.Error
 	switch {
 	case errors.Is(err, errMakeRoom):
-		s.reply(421, "4.7.0", "closing a connection that brings its message slowly: there are too many. More: max_connections of the listener")
+		s.reply(421, "4.7.0", said(mime.NewText("smtpd.slow_and_full",
+			"closing a connection that brings its message slowly: there are too many. More: max_connections of the listener"))...)
 	case errors.Is(err, errSlow):
-		s.reply(421, "4.4.2", "the message comes too slowly, closing", "il messaggio arriva troppo lentamente")
+		s.reply(421, "4.4.2", said(mime.NewText("smtpd.too_slow", "the message comes too slowly, closing"))...)
 	case errors.Is(err, errEndless):
-		s.reply(552, "5.3.4", "the message is far larger than allowed, closing", "il messaggio è molto più grande del consentito")
+		s.reply(552, "5.3.4", said(mime.NewText("smtpd.far_too_large", "the message is far larger than allowed, closing"))...)
 	case errors.As(err, &t) && t.Timeout():
-		s.reply(421, "4.4.2", "timeout inside the message, closing")
+		s.reply(421, "4.4.2", said(mime.NewText("smtpd.data_timeout", "timeout inside the message, closing"))...)
 	}
 	s.log.Info("SMTP connection ended inside a message", "err", err)
 	s.endTransaction()
@@ -165,40 +166,31 @@ func (s *session) finish(r *receiver, f smtpsyntax.Flaw) {
 	var full *spool.FullError
 	switch {
 	case s.closing: // RFC 5321 section 3.8
-		s.refuseContent(421, "4.6.0", "the end of the message is not certain: beside a line with a dot alone there is a bare "+lineEndOf(f)+
-			", closing. Every line must end with CR LF (RFC 5321 section 2.3.8)."+
-			" For a device that cannot: bare_lf and networks of the listener",
-			"la fine del messaggio non è certa: accanto a una riga con il solo punto c'è un "+lineEndOf(f)+
-				" isolato, chiusura. Ogni riga deve terminare con CR LF."+
-				" Per un dispositivo che non può: bare_lf e networks del listener")
+		s.refuseContent(421, "4.6.0", mime.NewText("smtpd.uncertain_end", "the end of the message is not certain: beside a line with a dot "+
+			"alone there is a bare {end}, closing. Every line must end with CR LF (RFC 5321 section 2.3.8). For a device that cannot: "+
+			"bare_lf and networks of the listener", "end", lineEndOf(f)))
 	case f&smtpsyntax.FlawNUL != 0:
-		s.refuseContent(554, "5.6.0", "there is a NUL in the message: a program or a file is damaged",
-			"il messaggio contiene un carattere NUL: un programma o un file è danneggiato")
+		s.refuseContent(554, "5.6.0", mime.NewText("smtpd.nul", "there is a NUL in the message: a program or a file is damaged"))
 	case f != 0:
-		s.refuseContent(554, "5.6.0", "the message has lines that end with a bare "+lineEndOf(f)+
-			": every line must end with CR LF (RFC 5321 section 2.3.8). For a device that cannot: bare_lf and networks of the listener",
-			"il messaggio ha righe che terminano con il solo "+lineEndOf(f)+
-				": ogni riga deve terminare con CR LF. Per un dispositivo che non può: bare_lf e networks del listener")
+		s.refuseContent(554, "5.6.0", mime.NewText("smtpd.bare_line_ends", "the message has lines that end with a bare {end}: every line must "+
+			"end with CR LF (RFC 5321 section 2.3.8). For a device that cannot: bare_lf and networks of the listener", "end", lineEndOf(f)))
 	case errors.Is(r.err, spool.ErrTooLarge):
 		err := s.srv.opt.Submit.CheckMail(s.context(), s.tx.client, s.tx.env.From, r.size)
 		if err == nil { // the limit was raised meanwhile
-			s.reply(452, "4.3.4", "the message is larger than it was allowed to be: send it again")
+			s.reply(452, "4.3.4", said(mime.NewText("smtpd.limit_changed", "the message is larger than it was allowed to be: send it again"))...)
 			s.endTransaction()
 			return
 		}
 		s.refuseError(err, "DATA")
 	case errors.As(r.err, &full):
 		s.log.Warn("a message was not taken: uploads under way may have no more of the disk", "setting", full.Setting, "bytes", full.Bytes)
-		s.reply(452, "4.3.1", "uploads under way may have no more of the gateway's disk: try again later; the administrator can raise "+
-			full.Setting+" or make room",
-			"gli invii in corso non possono occupare altro disco del gateway: riprovare più tardi; l'amministratore può alzare "+full.Setting+
-				" o liberare spazio")
+		s.reply(452, "4.3.1", said(mime.NewText("smtpd.spool_full", "uploads under way may have no more of the gateway's disk: "+
+			"try again later; the administrator can raise {setting} or make room", "setting", full.Setting))...)
 		s.endTransaction()
 	case r.err != nil:
 		s.log.Error("a message could not be spooled", "err", r.err)
-		s.reply(452, "4.3.1", "the gateway cannot write the message to disk: try again later; the administrator should look at space and "+
-			"permissions",
-			"il gateway non può scrivere il messaggio su disco: riprovare più tardi; l'amministratore controlli spazio e permessi")
+		s.reply(452, "4.3.1", said(mime.NewText("smtpd.spool_unwritable",
+			"the gateway cannot write the message to disk: try again later; the administrator should look at space and permissions"))...)
 		s.endTransaction()
 	default:
 		s.submit()
@@ -214,9 +206,9 @@ func lineEndOf(f smtpsyntax.Flaw) string {
 }
 
 // refuseContent refuses a message for its content.
-func (s *session) refuseContent(code int, enhanced, en, it string) {
-	s.log.Info("SMTP refusal", "at", "DATA", "from", s.tx.env.From, "reply", code, "text", en)
-	s.reply(code, enhanced, en, it)
+func (s *session) refuseContent(code int, enhanced string, t mime.Text) {
+	s.log.Info("SMTP refusal", "at", "DATA", "from", s.tx.env.From, "reply", code, "text", t.String())
+	s.reply(code, enhanced, said(t)...)
 	s.endTransaction()
 }
 

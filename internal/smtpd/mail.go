@@ -2,7 +2,6 @@ package smtpd
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -81,8 +80,9 @@ func (s *session) mail(arg string) {
 		return
 	}
 	if !s.listener.rates.allow(s.remote, time.Now()) {
-		s.reply(450, "4.7.1", fmt.Sprintf("your address may send %d messages a minute (messages_per_min of the listener): wait a minute", s.listener.policy.MessagesPerMin),
-			fmt.Sprintf("il vostro indirizzo può inviare %d messaggi al minuto (messages_per_min del listener): attendere un minuto", s.listener.policy.MessagesPerMin))
+		s.reply(450, "4.7.1", said(mime.NewText("smtpd.address_rate",
+			"your address may send {per_minute} messages a minute (messages_per_min of the listener): wait a minute", "per_minute",
+			s.listener.policy.MessagesPerMin))...)
 		s.endTransaction()
 		return
 	}
@@ -103,7 +103,8 @@ func (s *session) refuseError(err error, at string) {
 	}
 	if r.Code == "no_from" && !s.listener.policy.MissingHeaders {
 		c := *r
-		c.Hint = mime.NewText("smtpd.hint_device", "{hint}; for a device that cannot: missing_headers and networks of the listener", "hint", c.Hint)
+		c.Hint = mime.NewText("smtpd.hint_device", "{hint}; for a device that cannot: missing_headers and networks of the listener", "hint",
+			c.Hint)
 		r = &c
 	}
 	s.refuse(r)
@@ -161,7 +162,9 @@ func (s *session) rcpt(arg string) {
 		return
 	}
 	if len(s.tx.env.Recipients) >= s.listener.policy.MaxRecipients { // RFC 5321 section 4.5.3.1.10
-		s.reply(452, "4.5.3", fmt.Sprintf("too many recipients, %d are taken at once (max_recipients of the listener): send the rest in another message", s.listener.policy.MaxRecipients))
+		s.reply(452, "4.5.3", said(mime.NewText("smtpd.too_many_recipients",
+			"too many recipients, {limit} are taken at once (max_recipients of the listener): send the rest in another message", "limit",
+			s.listener.policy.MaxRecipients))...)
 		return
 	}
 	var to mime.Recipient

@@ -6,8 +6,10 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/postino-mail/postino/internal/locale"
 	"github.com/postino-mail/postino/internal/submit"
 	"github.com/postino-mail/postino/internal/terminal"
+	"github.com/postino-mail/postino/mime"
 )
 
 // replyText is the room for text in a reply line of 512 octets with code,
@@ -68,18 +70,22 @@ func (s *session) refuse(r *submit.Refusal) {
 	if enhanced == "" || enhanced[0] != byte('0'+code/100) {
 		enhanced = string(byte('0'+code/100)) + ".0.0"
 	}
-	en, it := r.Message.String(), r.Message.In("it")
-	if r.Hint.String() != "" {
-		en += ": " + r.Hint.String()
-	}
-	if r.Hint.In("it") != "" {
-		it += ": " + r.Hint.In("it")
-	}
-	texts := []string{en}
-	if it != "" && it != en {
-		texts = append(texts, it)
+	texts := said(r.Message)
+	if !r.Hint.IsZero() {
+		texts = said(mime.NewText("smtpd.message_and_hint", "{message}: {hint}", "message", r.Message, "hint", r.Hint))
 	}
 	s.reply(code, enhanced, texts...)
+}
+
+// said is a text in English and in every other language that has it.
+func said(t mime.Text) []string {
+	all := []string{t.String()}
+	for _, lang := range locale.Languages() {
+		if s := t.In(lang); s != all[0] {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // printable keeps a reply one line of what the client can read: no control

@@ -10,6 +10,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -42,7 +43,7 @@ type Buffer struct {
 }
 
 // ErrTooLarge is what Write returns past the size that was allowed.
-var ErrTooLarge = errors.New("the message is larger than allowed")
+var ErrTooLarge = texterr.New(mime.NewText("spool.too_large", "the message is larger than allowed"))
 
 // New makes a Buffer that goes to a file in dir (the system's temporary folder
 // when empty) beyond memory bytes. Writing more than max bytes returns
@@ -81,21 +82,21 @@ func (b *Buffer) Write(p []byte) (int, error) {
 	if b.file == nil {
 		f, err := os.CreateTemp(b.dir, "incoming-*")
 		if err != nil {
-			return 0, fmt.Errorf("no spool file can be made: %w", err)
+			return 0, texterr.Wrap(mime.NewText("spool.not_made", "no spool file can be made"), err)
 		}
 		b.file = f
 		if err := b.each(func(part []byte) error {
 			_, err := f.Write(part)
 			return err
 		}); err != nil {
-			return 0, fmt.Errorf("the spool cannot be written: %w", err)
+			return 0, texterr.Wrap(mime.NewText("spool.not_written", "the spool cannot be written"), err)
 		}
 		b.release()
 	}
 	n, err := b.file.Write(p)
 	b.size += int64(n)
 	if err != nil {
-		return n, fmt.Errorf("the spool cannot be written: %w", err)
+		return n, texterr.Wrap(mime.NewText("spool.not_written", "the spool cannot be written"), err)
 	}
 	return n, nil
 }

@@ -132,12 +132,9 @@ func (l *Lane) DecodeColumns(reason, minute, day []byte) {
 // CorruptRecord is the error of a record that cannot be read.
 func CorruptRecord() *adapters.Error {
 	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Code: "corrupt_record", Enhanced: "5.3.0",
-		Message: adapters.Text{
-			EN: "the store's record of this message is damaged; nothing of it is sent",
-			IT: "la registrazione di questo messaggio nell'archivio è danneggiata; non se ne invia nulla"},
-		Hint: adapters.Text{
-			EN: "check this server's disk, send the message again from the program it came from, then cancel this delivery",
-			IT: "controllare il disco di questo server, inviare di nuovo il messaggio dal programma di origine, poi annullare questa consegna"}}
+		Message: mime.NewText("store.corrupt_record", "the store's record of this message is damaged; nothing of it is sent"),
+		Hint: mime.NewText("store.corrupt_record_hint", "check this server's disk, send the message again from the program it came from, "+
+			"then cancel this delivery")}
 }
 
 // HoldCorrupt holds a delivery whose record is damaged, for a person to see. One

@@ -241,12 +241,9 @@ func (d *Delivery) Recall(l Lease, kind Kind, since, now time.Time) Attempt {
 // NodeDied is the outcome of an attempt whose node ended before it.
 func NodeDied() *adapters.Error {
 	return &adapters.Error{Class: adapters.Unknown, Scope: adapters.ScopeMessage, Code: "node_lost",
-		Message: adapters.Text{
-			EN: "postino stopped, or lost its store, while this message was being sent",
-			IT: "postino si è fermato, o ha perso il suo archivio, durante l'invio di questo messaggio"},
-		Hint: adapters.Text{
-			EN: "nothing now: the provider is asked whether the message went out before anything is sent again",
-			IT: "per ora niente: prima di un nuovo invio si chiede al provider se il messaggio è partito"}}
+		Message: mime.NewText("store.node_lost", "postino stopped, or lost its store, while this message was being sent"),
+		Hint: mime.NewText("store.node_lost_hint", "nothing now: the provider is asked whether the message went out before anything is "+
+			"sent again")}
 }
 
 // Check refuses a step that makes no sense.

@@ -179,14 +179,15 @@ func (s *Submitter) envelope(r *Request, m *mime.Message, conn *gateway.Connecti
 		}
 	}
 	if len(rcpts) == 0 {
-		return env, refuse(http.StatusUnprocessableEntity, 554, "5.5.1", "no_recipients", "to", "the message has no recipient", "il messaggio non ha destinatari",
-			"name at least one", "indicarne almeno uno")
+		return env, refuse(http.StatusUnprocessableEntity, 554, "5.5.1", "no_recipients", "to",
+			mime.NewText("submit.no_recipients", "the message has no recipient"),
+			mime.NewText("submit.no_recipients_hint", "name at least one"))
 	}
 	if len(rcpts) > s.opt.MaxRecipients {
 		return env, refuse(http.StatusUnprocessableEntity, 452, "4.5.3", "too_many_recipients", "to",
-			fmt.Sprintf("the message has %d recipients, at most %d are taken at once", len(rcpts), s.opt.MaxRecipients),
-			fmt.Sprintf("il messaggio ha %d destinatari, se ne accettano al massimo %d", len(rcpts), s.opt.MaxRecipients),
-			"split it", "dividerlo")
+			mime.NewText("submit.too_many_recipients", "the message has {number} recipients, at most {limit} are taken at once", "number",
+				len(rcpts), "limit", s.opt.MaxRecipients),
+			mime.NewText("submit.too_many_recipients_hint", "split it"))
 	}
 	seen := make(map[string]bool, len(rcpts))
 	for _, x := range rcpts {

@@ -47,21 +47,21 @@ func AsRefusal(err error) *Refusal {
 		return r
 	case errors.Is(err, store.ErrUnavailable):
 		return &Refusal{Code: "store_unavailable", SMTP: 451, Enhanced: "4.3.0", HTTP: http.StatusServiceUnavailable, Err: err,
-			Message: adapters.Text{EN: "the message could not be stored and was not taken", IT: "il messaggio non è stato conservato e non è stato preso in carico"},
-			Hint:    adapters.Text{EN: "send it again later; the administrator should look at the disk or the database", IT: "inviarlo di nuovo più tardi; l'amministratore controlli il disco o il database"}}
+			Message: mime.NewText("submit.store_unavailable", "the message could not be stored and was not taken"),
+			Hint:    mime.NewText("submit.store_unavailable_hint", "send it again later; the administrator should look at the disk or the database")}
 	case errors.Is(err, store.ErrIdempotency):
 		return refuse(http.StatusUnprocessableEntity, 554, "5.5.0", "idempotency_key", "",
-			"this Idempotency-Key was used with another request", "questa Idempotency-Key è già stata usata con un'altra richiesta",
-			"use a new key for a new message", "usare una chiave nuova per un messaggio nuovo")
+			mime.NewText("submit.idempotency_key", "this Idempotency-Key was used with another request"),
+			mime.NewText("submit.idempotency_key_hint", "use a new key for a new message"))
 	}
 	return &Refusal{Code: "internal", SMTP: 451, Enhanced: "4.3.0", HTTP: http.StatusInternalServerError, Err: err,
-		Message: adapters.Text{EN: "the message was not taken because of an error in the gateway", IT: "il messaggio non è stato preso in carico per un errore del gateway"},
-		Hint:    adapters.Text{EN: "send it again later; the log says more", IT: "inviarlo di nuovo più tardi; il registro dice di più"}}
+		Message: mime.NewText("submit.internal", "the message was not taken because of an error in the gateway"),
+		Hint:    mime.NewText("submit.internal_hint", "send it again later; the log says more")}
 }
 
-func refuse(status, smtp int, enhanced, code, field, en, it, remedyEN, remedyIT string) *Refusal {
+func refuse(status, smtp int, enhanced, code, field string, message, hint mime.Text) *Refusal {
 	return &Refusal{Code: code, SMTP: smtp, Enhanced: enhanced, HTTP: status, Field: field,
-		Message: adapters.Text{EN: en, IT: it}, Hint: adapters.Text{EN: remedyEN, IT: remedyIT}}
+		Message: message, Hint: hint}
 }
 
 // badMessage is a refusal for what mime found wrong.
@@ -70,7 +70,7 @@ func badMessage(err error) error {
 	if !errors.As(err, &m) {
 		return err
 	}
-	r := refuse(http.StatusUnprocessableEntity, 554, "5.6.0", m.Code, m.Field, m.Message.String(), m.Message.In("it"), "", "")
+	r := refuse(http.StatusUnprocessableEntity, 554, "5.6.0", m.Code, m.Field, m.Message, mime.Text{})
 	r.Err = err
 	return r
 }
@@ -91,6 +91,7 @@ func cannotCarry(c *gateway.Connection, e *adapters.Error) *Refusal {
 	if r.Enhanced == "" {
 		r.Enhanced = "5.7.1"
 	}
-	r.Message = mime.NewText("submit.connection_cannot_carry", "connection {connection}: {message}", "connection", strconv.Quote(c.Name), "message", e.Message)
+	r.Message = mime.NewText("submit.connection_cannot_carry", "connection {connection}: {message}", "connection", strconv.Quote(c.Name),
+		"message", e.Message)
 	return r
 }

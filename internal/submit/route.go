@@ -2,14 +2,15 @@ package submit
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/mime"
 )
 
 // Classes of messages.
@@ -69,13 +70,14 @@ func (t *table) choose(r routing) (*gateway.Connection, error) {
 	for _, list := range [][]*gateway.Connection{t.off.exact[addressKey(r.from)], t.off.domain[domainOf(r.from)]} {
 		if c := first(list); c != nil { // it will be on again: a program that tries later loses nothing
 			return nil, refuse(http.StatusServiceUnavailable, 451, "4.7.1", "connection_inactive", "from",
-				fmt.Sprintf("the connection %q, which sends mail from %s, is switched off", c.Name, r.from), fmt.Sprintf("la connessione %q, che invia la posta da %s, è disattivata", c.Name, r.from),
-				"switch it on, or create another connection for this sender", "attivarla, o creare un'altra connessione per questo mittente")
+				mime.NewText("submit.sender_switched_off", "the connection {connection}, which sends mail from {from}, is switched off", "connection",
+					strconv.Quote(c.Name), "from", r.from),
+				mime.NewText("submit.sender_switched_off_hint", "switch it on, or create another connection for this sender"))
 		}
 	}
 	return nil, refuse(http.StatusUnprocessableEntity, 550, "5.7.1", "no_route", "from", // 8.
-		fmt.Sprintf("no connection sends mail from %s", r.from), fmt.Sprintf("nessuna connessione invia posta da %s", r.from),
-		"create a connection for this sender or make one the default", "creare una connessione per questo mittente o impostarne una predefinita")
+		mime.NewText("submit.no_route", "no connection sends mail from {from}", "from", r.from),
+		mime.NewText("submit.no_route_hint", "create a connection for this sender or make one the default"))
 }
 
 func (r routing) mayUse(c *gateway.Connection) bool {
@@ -104,18 +106,19 @@ func (t *table) byName(r routing) (*gateway.Connection, error) {
 		switch {
 		case !r.mayUse(c):
 			return nil, refuse(http.StatusForbidden, 550, "5.7.1", "connection_not_allowed", "connection",
-				fmt.Sprintf("this client may not use the connection %q", r.named), fmt.Sprintf("questo client non può usare la connessione %q", r.named),
-				"ask the administrator to allow it", "chiedere all'amministratore di abilitarla")
+				mime.NewText("submit.connection_not_allowed", "this client may not use the connection {connection}", "connection",
+					strconv.Quote(r.named)),
+				mime.NewText("submit.connection_not_allowed_hint", "ask the administrator to allow it"))
 		case !c.IsActive():
 			return nil, refuse(http.StatusUnprocessableEntity, 550, "5.7.1", "connection_inactive", "connection",
-				fmt.Sprintf("the connection %q is not active", r.named), fmt.Sprintf("la connessione %q non è attiva", r.named),
-				"switch it on or name another", "attivarla o indicarne un'altra")
+				mime.NewText("submit.connection_inactive", "the connection {connection} is not active", "connection", strconv.Quote(r.named)),
+				mime.NewText("submit.connection_inactive_hint", "switch it on or name another"))
 		}
 		return c, nil
 	}
 	return nil, refuse(http.StatusUnprocessableEntity, 550, "5.7.1", "unknown_connection", "connection",
-		fmt.Sprintf("there is no connection named %q", r.named), fmt.Sprintf("non esiste una connessione di nome %q", r.named),
-		"see 'postino connection list' for the names", "vedere i nomi con 'postino connection list'")
+		mime.NewText("submit.unknown_connection", "there is no connection named {connection}", "connection", strconv.Quote(r.named)),
+		mime.NewText("submit.unknown_connection_hint", "see 'postino connection list' for the names"))
 }
 
 // capacity is what one route carries.

@@ -222,9 +222,8 @@ func (s *Submitter) checkMail(ctx context.Context, c *store.Client, from string,
 
 func tooLarge(size, limit int64) *Refusal {
 	return refuse(http.StatusRequestEntityTooLarge, 552, "5.3.4", "too_large", "",
-		fmt.Sprintf("the message has %d bytes and no route carries more than %d", size, limit),
-		fmt.Sprintf("il messaggio è di %d byte e nessuna via ne accetta più di %d", size, limit),
-		"send smaller attachments, or add a connection that carries this size", "inviare allegati più piccoli o aggiungere una connessione che accetti questa dimensione")
+		mime.NewText("submit.too_large", "the message has {size} bytes and no route carries more than {limit}", "size", size, "limit", limit),
+		mime.NewText("submit.too_large_hint", "send smaller attachments, or add a connection that carries this size"))
 }
 
 // CheckSender refuses an address that the client may not use, as From or as
@@ -245,8 +244,8 @@ func senderAllowed(c *store.Client, from string) bool {
 
 func senderRefused(from string) *Refusal {
 	return refuse(http.StatusForbidden, 550, "5.7.1", "sender_not_allowed", "from",
-		fmt.Sprintf("this client may not send as %s", from), fmt.Sprintf("questo client non può inviare come %s", from),
-		"ask the administrator to add the sender to the client", "chiedere all'amministratore di aggiungere il mittente al client")
+		mime.NewText("submit.sender_not_allowed", "this client may not send as {from}", "from", from),
+		mime.NewText("submit.sender_not_allowed_hint", "ask the administrator to add the sender to the client"))
 }
 
 // Allow counts n deliveries against the client's rate. One that has any left may
@@ -265,8 +264,8 @@ func (s *Submitter) Allow(c *store.Client, n int) error {
 	}
 	if !l.Allow() {
 		return refuse(http.StatusTooManyRequests, 450, "4.7.1", "rate", "",
-			fmt.Sprintf("this client may make %d deliveries a minute", c.PerMinute), fmt.Sprintf("questo client può effettuare %d consegne al minuto", c.PerMinute),
-			"wait a minute, or ask the administrator to raise the client's per_minute", "attendere un minuto o chiedere all'amministratore di alzare per_minute del client")
+			mime.NewText("submit.rate", "this client may make {per_minute} deliveries a minute", "per_minute", c.PerMinute),
+			mime.NewText("submit.rate_hint", "wait a minute, or ask the administrator to raise the client's per_minute"))
 	}
 	l.take(n - 1)
 	return nil

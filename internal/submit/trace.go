@@ -63,15 +63,12 @@ func (s *Submitter) looped(m *mime.Message) error {
 	switch {
 	case own:
 		return refuse(http.StatusUnprocessableEntity, 554, "5.4.6", "loop", "Received",
-			"this message was sent by this gateway before and has come back",
-			"questo messaggio è già stato inviato da questo gateway ed è tornato indietro",
-			"look for a connection or a mail server that sends it here again: it must deliver, not return",
-			"cercare una connessione o un server di posta che lo rimanda qui: deve consegnarlo, non restituirlo")
+			mime.NewText("submit.loop_own", "this message was sent by this gateway before and has come back"),
+			mime.NewText("submit.loop_own_hint", "look for a connection or a mail server that sends it here again: it must deliver, not return"))
 	case hops > maxHops:
 		return refuse(http.StatusUnprocessableEntity, 554, "5.4.6", "loop", "Received",
-			fmt.Sprintf("the message has passed %d mail servers: it goes in a circle", hops),
-			fmt.Sprintf("il messaggio ha attraversato %d server di posta: gira in tondo", hops),
-			"see its Received fields for the servers that send it to each other", "i campi Received mostrano i server che se lo rimandano")
+			mime.NewText("submit.loop_hops", "the message has passed {hops} mail servers: it goes in a circle", "hops", hops),
+			mime.NewText("submit.loop_hops_hint", "see its Received fields for the servers that send it to each other"))
 	}
 	return nil
 }

@@ -2,10 +2,11 @@ package vault
 
 import (
 	"encoding/base64"
-	"errors"
 	"fmt"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/texterr"
+	"github.com/postino-mail/postino/mime"
 )
 
 // The check word is sealed in the store, so that a process with another key sees
@@ -16,9 +17,9 @@ const (
 	checkWord  = adapters.Secret("postino")
 )
 
-// ErrOtherKey says that the store's secrets are sealed with a key that this
-// process does not have.
-var ErrOtherKey = errors.New("the store was made with another key")
+// ErrOtherKey means that the store's secrets are sealed with a key that this process does
+// not have.
+var ErrOtherKey = texterr.New(mime.NewText("vault.other_key", "the store was made with another key"))
 
 // CheckWord returns the check word sealed, as text.
 func (v *Vault) CheckWord() (string, error) {

@@ -8,7 +8,6 @@ import (
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -16,6 +15,8 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/texterr"
+	"github.com/postino-mail/postino/mime"
 )
 
 // Argon2id with 19 MiB and two passes (OWASP Password Storage Cheat Sheet;
@@ -78,7 +79,7 @@ func NewHasher(parallel int) *Hasher {
 // string format.
 func (h *Hasher) Hash(secret adapters.Secret) (string, error) {
 	if secret == "" {
-		return "", errors.New("an empty secret protects nothing: choose one")
+		return "", texterr.New(mime.NewText("vault.empty_secret", "an empty secret protects nothing: choose one"))
 	}
 	salt := make([]byte, saltSize)
 	_, _ = rand.Read(salt)
@@ -158,7 +159,7 @@ const (
 )
 
 func parseArgon(s string) (p argonHash, err error) {
-	bad := errors.New("the stored hash of the secret cannot be read: set the secret again")
+	bad := texterr.New(mime.NewText("vault.bad_hash", "the stored hash of the secret cannot be read: set the secret again"))
 	rest, ok := strings.CutPrefix(s, argonPrefix)
 	parts := strings.Split(rest, "$")
 	if !ok || len(parts) != 3 {

@@ -12,6 +12,9 @@ import (
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/keyset"
+
+	"github.com/postino-mail/postino/internal/texterr"
+	"github.com/postino-mail/postino/mime"
 )
 
 // Where a key is looked for, in this order; the first place that has one wins.
@@ -49,7 +52,8 @@ func Find(dir string, getenv func(string) string) (*Vault, error) {
 			return fromText(b, "the systemd credential "+Credential)
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("the systemd credential %s cannot be read: %w", Credential, err)
+			return nil, texterr.Wrap(mime.NewText("vault.credential_unreadable", "the systemd credential {credential} cannot be read", "credential",
+				Credential), err)
 		}
 	}
 	return fromFile(filepath.Join(dir, FileName))
@@ -64,7 +68,7 @@ func Make(dir string) (*Vault, error) {
 		return nil, err
 	}
 	if err := create(file, b); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("the key file cannot be made: %w", err)
+		return nil, texterr.Wrap(mime.NewText("vault.key_not_made", "the key file cannot be made"), err)
 	}
 	return fromFile(file)
 }
@@ -111,10 +115,10 @@ func Rotate(dir string) error {
 		err = m.SetPrimary(id)
 	}
 	if err != nil {
-		return fmt.Errorf("a key cannot be added: %w", err)
+		return texterr.Wrap(mime.NewText("vault.key_not_added", "a key cannot be added"), err)
 	}
 	if h, err = m.Handle(); err != nil {
-		return fmt.Errorf("a key cannot be added: %w", err)
+		return texterr.Wrap(mime.NewText("vault.key_not_added", "a key cannot be added"), err)
 	}
 	b, err := marshal(h)
 	if err != nil {
@@ -128,7 +132,8 @@ func fromText(b []byte, origin string) (*Vault, error) {
 	if !bytes.HasPrefix(b, []byte("{")) {
 		raw, err := base64.StdEncoding.DecodeString(string(b))
 		if err != nil {
-			return nil, fmt.Errorf("what is in %s is neither JSON nor base64: put the content of %s there", origin, FileName)
+			return nil, texterr.New(mime.NewText("vault.key_not_json",
+				"what is in {origin} is neither JSON nor base64: put the content of {file} there", "origin", origin, "file", FileName))
 		}
 		b = raw
 	}
@@ -143,15 +148,16 @@ func fromText(b []byte, origin string) (*Vault, error) {
 func load(file string) (*keyset.Handle, error) {
 	info, err := os.Stat(file)
 	if err != nil {
-		return nil, fmt.Errorf("the key file cannot be read: %w", err)
+		return nil, texterr.Wrap(mime.NewText("vault.key_unreadable", "the key file cannot be read"), err)
 	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("the key file %s can be read by others (mode %#o): run chmod 600 on it, and if others had access, renew the "+
-			"secrets of the connections where they were issued", file, info.Mode().Perm())
+		return nil, texterr.New(mime.NewText("vault.key_public",
+			"the key file {file} can be read by others (mode {mode}): run chmod 600 on it, and if others had access, renew the secrets of the "+
+				"connections where they were issued", "file", file, "mode", fmt.Sprintf("%#o", info.Mode().Perm())))
 	}
 	b, err := readFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("the key file cannot be read: %w", err)
+		return nil, texterr.Wrap(mime.NewText("vault.key_unreadable", "the key file cannot be read"), err)
 	}
 	return parse(b, file)
 }
@@ -162,7 +168,7 @@ func readFile(name string) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxKeyFile {
-		return nil, fmt.Errorf("%s is not a key file", name)
+		return nil, texterr.New(mime.NewText("vault.not_a_key_file", "{file} is not a key file", "file", name))
 	}
 	return os.ReadFile(name)
 }

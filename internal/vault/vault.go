@@ -12,8 +12,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
-	"fmt"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
@@ -21,12 +19,15 @@ import (
 	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/texterr"
+	"github.com/postino-mail/postino/mime"
 )
 
-// ErrWrongKey says that the secret was sealed with a key that this vault does
-// not hold, or for another owner or path, or that its bytes were changed.
-var ErrWrongKey = errors.New("the secret was sealed with another key: put the key of that time back (key.json in the data folder, the " +
-	"credential postino-key or POSTINO_KEY), or enter the secret again")
+// ErrWrongKey means that the secret was sealed with a key that this vault does not hold,
+// or for another owner or path, or its bytes were changed.
+var ErrWrongKey = texterr.New(mime.NewText("vault.wrong_key",
+	"the secret was sealed with another key: put the key of that time back (key.json in the data folder, the credential postino-key or "+
+		"POSTINO_KEY), or enter the secret again"))
 
 // A Vault seals and opens. Safe for concurrent use.
 type Vault struct {
@@ -38,11 +39,12 @@ type Vault struct {
 func newVault(h *keyset.Handle, origin string) (*Vault, error) {
 	a, err := aead.New(h)
 	if err != nil {
-		return nil, fmt.Errorf("the key in %s is of a kind that postino does not use: %w", origin, err)
+		return nil, texterr.Wrap(mime.NewText("vault.key_kind", "the key in {origin} is of a kind that postino does not use", "origin", origin),
+			err)
 	}
 	p, err := h.Primary()
 	if err != nil {
-		return nil, fmt.Errorf("the key set in %s has no primary key: %w", origin, err)
+		return nil, texterr.Wrap(mime.NewText("vault.no_primary", "the key set in {origin} has no primary key", "origin", origin), err)
 	}
 	return &Vault{aead: a, primary: p.KeyID(), origin: origin}, nil
 }
@@ -93,7 +95,7 @@ func bound(owner, path string) []byte {
 func generate() ([]byte, error) {
 	h, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
 	if err != nil {
-		return nil, fmt.Errorf("a key cannot be made: %w", err)
+		return nil, texterr.Wrap(mime.NewText("vault.key_not_generated", "a key cannot be made"), err)
 	}
 	return marshal(h)
 }
@@ -101,7 +103,7 @@ func generate() ([]byte, error) {
 func marshal(h *keyset.Handle) ([]byte, error) {
 	var b bytes.Buffer
 	if err := insecurecleartextkeyset.Write(h, keyset.NewJSONWriter(&b)); err != nil {
-		return nil, fmt.Errorf("the key cannot be written: %w", err)
+		return nil, texterr.Wrap(mime.NewText("vault.key_not_written", "the key cannot be written"), err)
 	}
 	return append(bytes.TrimSpace(b.Bytes()), '\n'), nil
 }
@@ -111,8 +113,9 @@ func marshal(h *keyset.Handle) ([]byte, error) {
 func parse(b []byte, origin string) (*keyset.Handle, error) {
 	h, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(b)))
 	if err != nil {
-		return nil, fmt.Errorf("what is in %s is not a key of postino (a tink key set in JSON): put the right one there, or make one with an "+
-			"empty data folder", origin)
+		return nil, texterr.New(mime.NewText("vault.not_a_key",
+			"what is in {origin} is not a key of postino (a tink key set in JSON): put the right one there, or make one with an empty data folder",
+			"origin", origin))
 	}
 	return h, nil
 }
