@@ -39,9 +39,6 @@ type Outgoing struct {
 	Message  *mime.Message
 	Envelope mime.Envelope
 	ID       string // delivery id for correlation (client-request-id); may be empty
-	// Since is, for Verify, when the attempt in question began: copies that are
-	// older belong to earlier sends. Zero: not known.
-	Since time.Time
 	// Permit, where set, is asked by Send right before each step that may make
 	// the provider send, and before each block of a message that leaves. Its
 	// error ends the Send: nothing was sent. A process that was stopped while
@@ -124,12 +121,20 @@ const (
 	CannotTell Verdict = "cannot_tell" // no permission, no such question at this provider
 )
 
-// A Verifier is an Adapter that can find out about an unknown outcome
-// (design rule 5). providerID is Error.ProviderID of the attempt, may be
-// empty. NotSent just after the attempt proves little (contracts B3.5, "with
-// delay"): the caller asks again until its settle time is over.
+// A Verifier is an Adapter that can find out about an unknown outcome. NotSent
+// just after the attempt proves little, because a provider shows what it sent
+// with delay: the caller asks again until its settle time is over. The receipt
+// is filled where the verdict is Sent; the error is an *Error beside CannotTell
+// and means: ask again. Safe for concurrent use.
 type Verifier interface {
-	Verify(ctx context.Context, out Outgoing, providerID string) (Verdict, Receipt, error)
+	Verify(ctx context.Context, req VerifyRequest) (Verdict, Receipt, error) // contracts B3.5
+}
+
+// A VerifyRequest asks what became of one attempt to send.
+type VerifyRequest struct {
+	Outgoing             // as it was given to Send; Permit is not asked
+	ProviderID string    // Error.ProviderID of the attempt; may be empty
+	Since      time.Time // when the attempt began: older copies belong to earlier sends; zero: not known
 }
 
 // An Audience is what a token is for.

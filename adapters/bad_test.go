@@ -268,7 +268,7 @@ func (w *badWorld) noDraft(ctx context.Context, t *testing.T, conn *adapters.Con
 	if !ok || out.Message.MessageID() == "" {
 		return
 	}
-	if verdict, _, err := v.Verify(ctx, out, ""); verdict != adapters.NotSent || err != nil {
+	if verdict, _, err := v.Verify(ctx, adapters.VerifyRequest{Outgoing: out}); verdict != adapters.NotSent || err != nil {
 		t.Errorf("something was left: %s, %v", verdict, err)
 	}
 }

@@ -19,24 +19,23 @@ type Found struct {
 }
 
 // Match says whether f is the message of this attempt: Sent, NotSent, or
-// CannotTell where the provider's copy does not keep Bcc (contracts B5.2 and
-// C5.3: [U]) and nothing else tells.
-func (o Outgoing) Match(f Found) Verdict {
-	if !o.Since.IsZero() && !f.At.IsZero() && f.At.Before(o.Since.Add(-clockSlack)) {
+// CannotTell where the provider's copy does not keep Bcc and nothing else tells.
+func (r VerifyRequest) Match(f Found) Verdict {
+	if !r.Since.IsZero() && !f.At.IsZero() && f.At.Before(r.Since.Add(-clockSlack)) {
 		return NotSent // of an earlier send
 	}
 	shown := addressSet(f.To, f.Cc)
 	all := addressSet(f.To, f.Cc, f.Bcc)
-	envelope := addressSet(o.Addresses())
+	envelope := addressSet(r.Addresses())
 	if same(all, envelope) {
 		return Sent
 	}
 	if len(f.Bcc) > 0 {
 		return NotSent
 	}
-	// Perhaps the copy lost its Bcc: then it shows whom our API view shows.
+	// Perhaps the copy lost its Bcc (contracts B5.2, C5.3): then it shows whom our API view shows.
 	visible := make(map[string]bool)
-	for _, a := range append(o.Message.To(), o.Message.Cc()...) {
+	for _, a := range append(r.Message.To(), r.Message.Cc()...) {
 		if key := normal(a.Address); envelope[key] {
 			visible[key] = true
 		}

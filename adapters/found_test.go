@@ -31,11 +31,11 @@ func TestMatch(t *testing.T) {
 		{"clocks apart", "b@x.it c@x.it", "b@x.it c@x.it", "", noon.Add(-5 * time.Minute), Sent},
 		{"no time known", "b@x.it c@x.it", "b@x.it c@x.it", "", time.Time{}, Sent},
 	} {
-		out := Outgoing{Message: m, Since: noon}
+		req := VerifyRequest{Outgoing: Outgoing{Message: m}, Since: noon}
 		for _, a := range strings.Fields(c.envelope) {
-			out.Envelope.Recipients = append(out.Envelope.Recipients, mime.Recipient{Address: a})
+			req.Envelope.Recipients = append(req.Envelope.Recipients, mime.Recipient{Address: a})
 		}
-		if got := out.Match(Found{To: strings.Fields(c.to), Bcc: strings.Fields(c.bcc), At: c.at}); got != c.want {
+		if got := req.Match(Found{To: strings.Fields(c.to), Bcc: strings.Fields(c.bcc), At: c.at}); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}

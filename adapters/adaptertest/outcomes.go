@@ -174,7 +174,7 @@ func testVerify(t *testing.T, s Suite) {
 		t.Fatalf("Send: %v", err)
 	}
 	for m, want := range map[*mime.Message]adapters.Verdict{sent: adapters.Sent, never: adapters.NotSent} {
-		got, _, err := v.Verify(testContext(t), outgoing(m, p.From, "a@example.com"), "")
+		got, _, err := v.Verify(testContext(t), adapters.VerifyRequest{Outgoing: outgoing(m, p.From, "a@example.com")})
 		if err != nil || got != want {
 			t.Errorf("Verify(%s) = %s, %v; want %s", m.Get("X-Test-Id"), got, err, want)
 		}

@@ -163,26 +163,27 @@ func TestVerifyOverSandbox(t *testing.T) {
 	sb, a := start(t, nil)
 	sb.Inject(sandbox.Fault{Service: "gmail", Op: "send", After: true, Status: 504, Times: 1})
 	out := sized(t, 2000)
-	if got, _, err := a.Verify(t.Context(), out, ""); got != adapters.NotSent || err != nil {
+	ask := adapters.VerifyRequest{Outgoing: out}
+	if got, _, err := a.Verify(t.Context(), ask); got != adapters.NotSent || err != nil {
 		t.Errorf("before: %s, %v", got, err)
 	}
 	if _, err := a.Send(t.Context(), out); adapters.ClassOf(err) != adapters.Unknown {
 		t.Fatal(err)
 	}
-	got, r, err := a.Verify(t.Context(), out, "")
+	got, r, err := a.Verify(t.Context(), ask)
 	if got != adapters.Sent || err != nil || r.ProviderID == "" || len(r.Recipients) != 2 {
 		t.Errorf("after: %s, %+v, %v", got, r, err)
 	}
 	sb.Inject(sandbox.Fault{Service: "gmail", Op: "search", Status: 429, Times: 1})
-	if got, _, err := a.Verify(t.Context(), out, ""); got != adapters.CannotTell || adapters.ClassOf(err) != adapters.Throttled {
+	if got, _, err := a.Verify(t.Context(), ask); got != adapters.CannotTell || adapters.ClassOf(err) != adapters.Throttled {
 		t.Errorf("throttled: %s, %v", got, err)
 	}
 	sb.Inject(sandbox.Fault{Service: "gmail", Op: "search", Status: 200, Body: "<html>", Times: 1})
-	if got, _, err := a.Verify(t.Context(), out, ""); got != adapters.CannotTell || adapters.ClassOf(err) != adapters.Transient {
+	if got, _, err := a.Verify(t.Context(), ask); got != adapters.CannotTell || adapters.ClassOf(err) != adapters.Transient {
 		t.Errorf("garbage: %s, %v", got, err)
 	}
 	sb.Inject(sandbox.Fault{Service: "gmail", Op: "search", Status: 401, Times: 1})
-	if got, _, err := a.Verify(t.Context(), out, ""); got != adapters.Sent || err != nil {
+	if got, _, err := a.Verify(t.Context(), ask); got != adapters.Sent || err != nil {
 		t.Errorf("after a renewal: %s, %v", got, err)
 	}
 }
@@ -195,7 +196,7 @@ func TestVerifyWithoutScopeCannotTell(t *testing.T) {
 	if _, err := a.Send(t.Context(), out); err != nil {
 		t.Fatal(err)
 	}
-	if got, _, err := a.Verify(t.Context(), out, ""); got != adapters.CannotTell || err != nil {
+	if got, _, err := a.Verify(t.Context(), adapters.VerifyRequest{Outgoing: out}); got != adapters.CannotTell || err != nil {
 		t.Errorf("%s, %v", got, err)
 	}
 }

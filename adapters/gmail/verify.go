@@ -17,13 +17,14 @@ import (
 )
 
 // Verify implements adapters.Verifier: it looks for the Message-ID among the
-// sent messages of the mailbox, where every send leaves a copy (contracts
-// C5.8). This needs the scope gmail.readonly in the domain-wide delegation;
-// without it the verdict is CannotTell. A passing failure is an error beside
+// sent messages of the mailbox, where every send leaves a copy. This needs the
+// scope gmail.readonly in the domain-wide delegation; without it the verdict is
+// CannotTell. A passing failure is an error beside
 // CannotTell: ask again.
-func (a *Adapter) Verify(ctx context.Context, out adapters.Outgoing, _ string) (adapters.Verdict, adapters.Receipt, error) {
-	id := strings.Trim(out.Message.MessageID(), "<>")
-	from := out.Message.From()
+func (a *Adapter) Verify(ctx context.Context, req adapters.VerifyRequest) (adapters.Verdict, adapters.Receipt, error) {
+	// contracts C5.8
+	id := strings.Trim(req.Message.MessageID(), "<>")
+	from := req.Message.From()
 	if !searchable(id) || len(from) == 0 {
 		return adapters.CannotTell, adapters.Receipt{}, nil
 	}
@@ -50,7 +51,7 @@ func (a *Adapter) Verify(ctx context.Context, out adapters.Outgoing, _ string) (
 			if err != nil {
 				return err
 			}
-			switch out.Match(kept(full)) {
+			switch req.Match(kept(full)) {
 			case adapters.Sent:
 				verdict, match = adapters.Sent, full
 				return nil
@@ -66,9 +67,9 @@ func (a *Adapter) Verify(ctx context.Context, out adapters.Outgoing, _ string) (
 	if verdict != adapters.Sent {
 		return verdict, adapters.Receipt{}, nil
 	}
-	r := adapters.Receipt{Provider: adapters.Gmail, Route: "search", MessageID: out.Message.MessageID(), ProviderID: word(match.Id),
+	r := adapters.Receipt{Provider: adapters.Gmail, Route: "search", MessageID: req.Message.MessageID(), ProviderID: word(match.Id),
 		Status: found.HTTPStatusCode, At: a.now()}
-	for _, addr := range out.Addresses() {
+	for _, addr := range req.Addresses() {
 		r.Recipients = append(r.Recipients, adapters.RecipientResult{Address: addr})
 	}
 	return adapters.Sent, r, nil

@@ -225,7 +225,7 @@ func checkVerdict(t *testing.T, a *graph.Adapter, out adapters.Outgoing, err err
 	case left > 0:
 		want = adapters.InProgress
 	}
-	got, r, verr := a.Verify(t.Context(), out, id)
+	got, r, verr := a.Verify(t.Context(), adapters.VerifyRequest{Outgoing: out, ProviderID: id})
 	if got == want && verr == nil && (got != adapters.Sent || r.ProviderID != "") {
 		return
 	}
@@ -246,11 +246,11 @@ func TestSettling(t *testing.T) {
 	if adapters.ClassOf(err) != adapters.Unknown {
 		t.Fatal(err)
 	}
-	if got, _, err := a.Verify(t.Context(), out, ""); got != adapters.InProgress || err != nil {
+	if got, _, err := a.Verify(t.Context(), adapters.VerifyRequest{Outgoing: out}); got != adapters.InProgress || err != nil {
 		t.Errorf("%s, %v", got, err)
 	}
 	sb.Configure(func(s *sandbox.Switches) { s.GraphMailRead = false })
-	if got, _, err := a.Verify(t.Context(), out, ""); got != adapters.CannotTell || err != nil {
+	if got, _, err := a.Verify(t.Context(), adapters.VerifyRequest{Outgoing: out}); got != adapters.CannotTell || err != nil {
 		t.Errorf("without permission: %s, %v", got, err)
 	}
 }

@@ -23,14 +23,14 @@ func TestSentJustNowIsNotStale(t *testing.T) {
 		sb.Configure(func(s *sandbox.Switches) { s.GraphAhead = 31 * time.Minute })
 	}()
 	out := withFile(t, 6_000_000)
-	out.Since = time.Now()
+	began := time.Now()
 	_, err := a.Send(t.Context(), out)
 	e := adapters.AsError(err)
 	if e == nil || e.Class != adapters.Unknown || len(sb.Deliveries()) != 1 {
 		t.Fatalf("%v, %d delivered", err, len(sb.Deliveries()))
 	}
 	for _, id := range []string{e.ProviderID, ""} {
-		v, _, err := a.Verify(t.Context(), out, id)
+		v, _, err := a.Verify(t.Context(), adapters.VerifyRequest{Outgoing: out, ProviderID: id, Since: began})
 		if err != nil || v != adapters.InProgress {
 			t.Errorf("%v, %v", v, err)
 		}

@@ -18,20 +18,21 @@ const staleDraft = 30 * time.Minute
 const messageFields = "id,internetMessageId,subject,isDraft,createdDateTime,lastModifiedDateTime,sentDateTime," +
 	"toRecipients,ccRecipients,bccRecipients"
 
-// Verify looks the message up (contracts B1.8, B3.5, B3.6): by the immutable
-// id of its draft, then by Message-ID in the whole mailbox. It needs
-// Mail.ReadWrite or Mail.Read and gives CannotTell without.
+// Verify looks the message up: by the immutable id of its draft, then by
+// Message-ID in the whole mailbox. It needs Mail.ReadWrite or Mail.Read and
+// returns CannotTell without.
 //
 // A draft of the upload path that lies still for half an hour was never sent.
 // Verify deletes it: once it is gone nothing can send it, which is what makes
-// NotSent certain. Because Graph does not promise to keep a Message-ID (B6.6),
-// a message that is the same in subject and date gives CannotTell, not NotSent.
-func (a *Adapter) Verify(ctx context.Context, out adapters.Outgoing, providerID string) (adapters.Verdict, adapters.Receipt, error) {
-	j, err := a.prepare(out)
+// NotSent certain. Because Graph does not promise to keep a Message-ID, a
+// message that is the same in subject and date makes it CannotTell, not NotSent.
+func (a *Adapter) Verify(ctx context.Context, req adapters.VerifyRequest) (adapters.Verdict, adapters.Receipt, error) {
+	// contracts B1.8, B3.5, B3.6, B6.6
+	j, err := a.prepare(req.Outgoing)
 	if err != nil {
 		return adapters.CannotTell, adapters.Receipt{}, err
 	}
-	verdict, d, res, err := a.look(ctx, j, providerID)
+	verdict, d, res, err := a.look(ctx, j, req)
 	if err != nil {
 		if e := adapters.AsError(err); e.Status == http.StatusForbidden {
 			a.log.DebugContext(ctx, "the application may not read the mailbox", "mailbox", j.mailbox, "err", err)
@@ -43,7 +44,7 @@ func (a *Adapter) Verify(ctx context.Context, out adapters.Outgoing, providerID 
 		return verdict, adapters.Receipt{}, nil
 	}
 	route := routeMIME
-	if providerID != "" {
+	if req.ProviderID != "" {
 		route = routeUpload
 	}
 	r := a.receipt(j, route, res)
@@ -54,10 +55,10 @@ func (a *Adapter) Verify(ctx context.Context, out adapters.Outgoing, providerID 
 	return verdict, r, nil
 }
 
-// look gives the verdict and what it stands on.
-func (a *Adapter) look(ctx context.Context, j *job, id string) (adapters.Verdict, *draft, *result, error) {
-	if id != "" {
-		d, res, err := a.byID(ctx, j, id)
+// look returns the verdict and what it stands on.
+func (a *Adapter) look(ctx context.Context, j *job, req adapters.VerifyRequest) (adapters.Verdict, *draft, *result, error) {
+	if req.ProviderID != "" {
+		d, res, err := a.byID(ctx, j, req.ProviderID)
 		switch {
 		case err != nil && adapters.AsError(err).Status != http.StatusNotFound:
 			return "", nil, nil, err
@@ -74,7 +75,7 @@ func (a *Adapter) look(ctx context.Context, j *job, id string) (adapters.Verdict
 	doubt := false
 	var waiting *draft
 	for _, d := range found {
-		switch j.out.Match(d.found()) {
+		switch req.Match(d.found()) {
 		case adapters.CannotTell:
 			doubt = true
 		case adapters.Sent:

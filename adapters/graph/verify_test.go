@@ -110,7 +110,7 @@ func TestVerify(t *testing.T) {
 			t.Parallel()
 			f := c.fake
 			a, _ := serve(t, &f)
-			got, r, err := a.Verify(t.Context(), smallOut(t), c.id)
+			got, r, err := a.Verify(t.Context(), adapters.VerifyRequest{Outgoing: smallOut(t), ProviderID: c.id})
 			if err != nil || got != c.want || strings.Join(f.ops, " ") != c.ops {
 				t.Fatalf("%s, %v after %v; want %s after %s", got, err, f.ops, c.want, c.ops)
 			}
@@ -129,13 +129,13 @@ func TestVerifyFailures(t *testing.T) {
 	for status, class := range map[int]adapters.Class{429: adapters.Throttled, 503: adapters.Transient, 401: adapters.Auth} {
 		f := mailboxFake{status: status}
 		a, _ := serve(t, &f)
-		got, _, err := a.Verify(t.Context(), smallOut(t), "")
+		got, _, err := a.Verify(t.Context(), adapters.VerifyRequest{Outgoing: smallOut(t)})
 		if got != adapters.CannotTell || adapters.ClassOf(err) != class {
 			t.Errorf("%d: %s, %v", status, got, err)
 		}
 	}
 	a, _ := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "<html>") }))
-	if got, _, err := a.Verify(t.Context(), smallOut(t), ""); got != adapters.CannotTell || err == nil {
+	if got, _, err := a.Verify(t.Context(), adapters.VerifyRequest{Outgoing: smallOut(t)}); got != adapters.CannotTell || err == nil {
 		t.Errorf("HTML: %s, %v", got, err)
 	}
 }

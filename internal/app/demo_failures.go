@@ -125,7 +125,7 @@ func (d *demo) verified(c *adapters.Connection, out adapters.Outgoing, e *adapte
 	}
 	ctx, cancel := context.WithTimeout(d.ctx, 30*time.Second)
 	defer cancel()
-	verdict, _, err := v.Verify(ctx, out, e.ProviderID)
+	verdict, _, err := v.Verify(ctx, adapters.VerifyRequest{Outgoing: out, ProviderID: e.ProviderID})
 	if err != nil || verdict != adapters.Sent {
 		d.fail("the unknown outcome was not cleared up: %s, %v", verdict, err)
 		return

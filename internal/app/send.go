@@ -211,7 +211,7 @@ func verify(ctx context.Context, a adapters.Adapter, out adapters.Outgoing, id s
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	for pause := time.Second; ; pause *= 2 {
-		verdict, receipt, err := v.Verify(ctx, out, id)
+		verdict, receipt, err := v.Verify(ctx, adapters.VerifyRequest{Outgoing: out, ProviderID: id})
 		if err == nil && verdict == adapters.Sent {
 			return receipt, true
 		}

@@ -102,7 +102,6 @@ func (o *Outbox) attempt(ctx context.Context, c store.Claimed, conn *gateway.Con
 	out := adapters.Outgoing{Message: m, ID: c.Delivery.ID.String(), Envelope: c.Message.Envelope}
 	out.Envelope.Recipients = c.Delivery.Pending()
 	if c.Delivery.Kind == store.Verify {
-		out.Since = c.Delivery.UnknownSince
 		return o.verify(ctx, c, adapter, out)
 	}
 	// The last look before the call: a process that was stopped for longer than
@@ -136,7 +135,8 @@ func (o *Outbox) verify(ctx context.Context, c store.Claimed, a adapters.Adapter
 	if !ok {
 		return result{verdict: adapters.CannotTell, message: out.Message}
 	}
-	verdict, receipt, err := v.Verify(ctx, out, c.Delivery.ProviderID)
+	d := &c.Delivery
+	verdict, receipt, err := v.Verify(ctx, adapters.VerifyRequest{Outgoing: out, ProviderID: d.ProviderID, Since: d.UnknownSince})
 	if err != nil {
 		return result{err: adapters.AsError(err), message: out.Message}
 	}

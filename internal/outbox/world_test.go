@@ -57,7 +57,9 @@ func (f *fakeAdapter) Send(ctx context.Context, out adapters.Outgoing) (adapters
 	return f.answer(n, out)
 }
 
-func (f *fakeAdapter) Verify(context.Context, adapters.Outgoing, string) (adapters.Verdict, adapters.Receipt, error) {
+var _ adapters.Verifier = (*fakeAdapter)(nil)
+
+func (f *fakeAdapter) Verify(context.Context, adapters.VerifyRequest) (adapters.Verdict, adapters.Receipt, error) {
 	f.mu.Lock()
 	f.verifies++
 	n := f.verifies
