@@ -37,7 +37,7 @@ type clientAdd struct {
 	NoNotify   bool     `help:"Send no notifications of failed deliveries."`
 	NoSecret   bool     `help:"Make no secret: the networks alone say who it is."`
 
-	ResubmitMinutes *int `help:"How long the same message again is answered with the first one's id when its answer was lost (default: 60; 0: never)." placeholder:"N"`
+	ResubmitMinutes *int `help:"Minutes in which the same message again gets the first one's id (default: 60; 0: never)." placeholder:"N"`
 }
 
 // Help shows examples below the flags.

@@ -127,7 +127,7 @@ func (c *connectionDisable) Run(ctx context.Context, std stdio, cli *commands) e
 
 type connectionDefault struct {
 	connectionName
-	Mode string `help:"unrouted: for mail that nothing else fits; always: for all mail; no: not the default." default:"unrouted" enum:"no,unrouted,always"`
+	Mode string `help:"unrouted: for mail without a route; always: for all mail; no: for none." default:"unrouted" enum:"no,unrouted,always"`
 }
 
 // Help shows examples below the flags.

@@ -77,8 +77,10 @@ func TestKeyOfStore(t *testing.T) {
 					}
 				}
 				if env["TEST_SECRET"] != "" {
-					_, err = st.PutConnection(t.Context(), time.Now(), &gateway.Connection{Connection: adapters.Connection{Name: "x", Provider: adapters.SMTP, From: "a@b.it",
-						SMTP: &adapters.SMTPSettings{Host: "h", Login: "u", Password: "geheim"}}})
+					_, err = st.PutConnection(t.Context(), time.Now(), &gateway.Connection{Connection: adapters.Connection{
+						Name: "x", Provider: adapters.SMTP, From: "a@b.it",
+						SMTP: &adapters.SMTPSettings{Host: "h", Login: "u", Password: "geheim"},
+					}})
 				}
 				return err
 			}

@@ -42,7 +42,9 @@ func TestOnGone(t *testing.T) {
 				return stored
 			}
 			fresh := func(name string) *gateway.Connection {
-				return put(&gateway.Connection{Connection: adapters.Connection{Name: name, Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}}})
+				return put(&gateway.Connection{Connection: adapters.Connection{
+					Name: name, Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"},
+				}})
 			}
 			kept, edited, deleted := fresh("kept"), fresh("edited"), fresh("deleted")
 			ids := []string{kept.ID, edited.ID, deleted.ID}

@@ -154,7 +154,8 @@ func (e *Server) scope(scope string) (resource string, bad *aadError) {
 			"resource. Scope " + scope + " is not valid."}
 	case !slices.Contains(names, ".default"):
 		return "", &aadError{1002012, "The provided value for scope " + scope +
-			" is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI)."}
+			" is not valid. Client credential flows must have a scope value with /.default " +
+			"suffixed to the resource identifier (application ID URI)."}
 	case len(names) > 1:
 		return "", invalid(".default scope can't be combined with resource-specific scopes.")
 	default:

@@ -196,7 +196,8 @@ func (c *call) senderPolicy(it *item, changed core.Edits) (from string, e *apiEr
 	case from == "":
 	case c.sw.GraphFrom == "deny":
 		return "", &apiError{http.StatusForbidden, "ErrorSendAsDenied",
-			"The user account which was used to submit this request does not have the right to send mail on behalf of the specified sending account."}
+			"The user account which was used to submit this request does not have the right to send mail " +
+				"on behalf of the specified sending account."}
 	case c.sw.GraphFrom != "overwrite" || it.mime == nil: // in JSON, from is a request that Send As decides
 		return from, nil
 	}
