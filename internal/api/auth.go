@@ -276,7 +276,7 @@ func (a *authenticator) key(ctx context.Context, hash string) (store.APIKey, err
 
 // edited makes edits of clients and keys by this process count at once.
 func (a *authenticator) edited() {
-	a.clients.Stale()
+	a.clients.Invalidate()
 	a.forget()
 }
 

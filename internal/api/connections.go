@@ -199,7 +199,7 @@ func (s *connectionService) putConnection(ctx context.Context, c *gateway.Connec
 	if err != nil {
 		return nil, err
 	}
-	s.connections.Stale()
+	s.connections.Invalidate()
 	return s.viewConnection(ctx, stored, "en") // an edit ends the pause: there is no sentence to show
 }
 
@@ -211,7 +211,7 @@ func (s *connectionService) deleteConnection(ctx context.Context, in *Connection
 	if err := s.store.DeleteConnection(ctx, s.now(), c.ID); err != nil {
 		return nil, err
 	}
-	s.connections.Stale()
+	s.connections.Invalidate()
 	return &noBody{}, nil
 }
 

@@ -28,7 +28,7 @@ func (s *server) reload(o ServeOptions, entries []entryPoint) {
 			}
 		}
 	}
-	s.conns.Stale()
+	s.conns.Invalidate()
 	if kept {
 		s.log.Info("the log level was read again")
 	} else {

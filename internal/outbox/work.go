@@ -29,7 +29,7 @@ func (o *Outbox) work(c store.Claimed) {
 	}
 	conn, err := o.conns.ByID(ctx, c.Delivery.Route.Connection)
 	if errors.Is(err, store.ErrNotFound) { // perhaps it was added just now, by another node
-		o.conns.Stale()
+		o.conns.Invalidate()
 		conn, err = o.conns.ByID(ctx, c.Delivery.Route.Connection)
 	}
 	switch {

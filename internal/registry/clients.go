@@ -153,8 +153,8 @@ func absent(away error) error {
 	return store.ErrNotFound
 }
 
-// Stale makes the next call look at the store, after an edit by this process.
-func (c *Clients) Stale() {
+// Invalidate makes the next call look at the store, after an edit by this process.
+func (c *Clients) Invalidate() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.looked = time.Time{}

@@ -235,8 +235,8 @@ func (c *Connections) readAll(ctx context.Context) ([]*gateway.Connection, error
 	return list, err
 }
 
-// Stale makes the next call look at the store, after an edit by this process.
-func (c *Connections) Stale() {
+// Invalidate makes the next call look at the store, after an edit by this process.
+func (c *Connections) Invalidate() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.looked = time.Time{}

@@ -119,7 +119,7 @@ func TestFollowedCopyIsTheWhole(t *testing.T) {
 		if rng.IntN(3) > 0 && i < 299 {
 			continue // several edits at once
 		}
-		followed.Stale()
+		followed.Invalidate()
 		got, err := followed.All(ctx)
 		if err != nil {
 			t.Fatal(err)

@@ -60,7 +60,7 @@ func TestOnGone(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 2 {
-				c.Stale()
+				c.Invalidate()
 				if err := look(ctx, c, ids...); err != nil {
 					t.Fatal(err)
 				}

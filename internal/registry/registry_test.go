@@ -59,9 +59,9 @@ func TestConnections(t *testing.T) {
 			t.Error("an unchanged connection must stay the same pointer: its adapter hangs on it")
 		}
 		put(&gateway.Connection{Connection: adapters.Connection{Name: "third", Provider: adapters.SMTP, SMTP: smtp}})
-		r.Stale()
+		r.Invalidate()
 		if all, err := r.All(t.Context()); err != nil || len(all) != 3 {
-			t.Errorf("%d connections after Stale, %v", len(all), err)
+			t.Errorf("%d connections after Invalidate, %v", len(all), err)
 		}
 		if _, err := r.ByID(t.Context(), "nobody"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("unknown id: %v", err)
@@ -127,7 +127,7 @@ func TestByIDReadsFew(t *testing.T) {
 		if _, err := st.PutConnection(t.Context(), time.Now(), edited); err != nil {
 			t.Fatal(err)
 		}
-		r.Stale()
+		r.Invalidate()
 		if get(0) != first || get(1).From != "new@x.it" {
 			t.Error("after an edit: what is unchanged is another pointer, or the edit stays unseen")
 		}
