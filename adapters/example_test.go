@@ -93,3 +93,55 @@ func ExampleError() {
 	}
 	// Output: wait 17s - troppe richieste insieme
 }
+
+// The answer to a send was lost: nobody knows whether the message left. The
+// provider is asked; to send again blindly might send twice.
+func ExampleVerifier() {
+	provider, err := sandbox.Start(sandbox.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer provider.Close()
+	provider.Inject(sandbox.Fault{Service: "gmail", Op: "send", After: true, Reset: true, Times: 1})
+
+	sender := all.New(all.Options{RootCAs: provider.CertPool()})
+	defer sender.Close()
+	conn := provider.GmailConnection("erp@contoso.example")
+	msg, err := mime.Build(&mime.Draft{
+		From:    mime.Address{Address: "erp@contoso.example"},
+		To:      []mime.Address{{Address: "niccolo@fabrikam.example"}},
+		Subject: "Fattura n. 42",
+		Text:    "In allegato la fattura.",
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	envelope, err := msg.Envelope()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	out := adapters.Outgoing{Message: msg, Envelope: envelope}
+	began := time.Now()
+	_, failure := sender.Send(context.Background(), conn, out)
+	fmt.Println(adapters.ClassOf(failure))
+	if failure == nil {
+		return
+	}
+
+	adapter, err := sender.Adapter(conn)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if v, ok := adapter.(adapters.Verifier); ok { // plain SMTP cannot be asked
+		verdict, _, err := v.Verify(context.Background(),
+			adapters.VerifyRequest{Outgoing: out, ProviderID: adapters.AsError(failure).ProviderID, Since: began})
+		fmt.Println(verdict, err)
+	}
+	// Output:
+	// unknown
+	// sent <nil>
+}

@@ -47,3 +47,57 @@ func ExampleAccept() {
 	//
 	// In allegato la fattura.
 }
+
+// received is what another program sent.
+const received = "From: =?utf-8?q?Niccol=C3=B2?= <niccolo@fabrikam.example>\r\n" +
+	"To: erp@contoso.example\r\n" +
+	"Subject: =?utf-8?q?Fattura_n=C2=B0_42?=\r\n" +
+	"MIME-Version: 1.0\r\n" +
+	"Content-Type: multipart/mixed; boundary=b\r\n\r\n" +
+	"--b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" +
+	"La fattura =C3=A8 allegata.\r\n" +
+	"--b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename*=utf-8''n%C2%B042.pdf\r\n" +
+	"Content-Transfer-Encoding: base64\r\n\r\nJVBERi0xLjc=\r\n--b--\r\n"
+
+// Read looks at the header alone; names and subject come decoded.
+func ExampleRead() {
+	m, err := mime.Read(mime.Bytes([]byte(received)), mime.Limits{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(m.From()[0].Name, m.From()[0].Address)
+	fmt.Println(m.Subject())
+	fmt.Println(m.Recipients())
+	// Output:
+	// Niccolò niccolo@fabrikam.example
+	// Fattura n° 42
+	// [erp@contoso.example]
+}
+
+// Structure reads the body once; Open decodes one part as a stream.
+func ExampleMessage_Structure() {
+	m, err := mime.Read(mime.Bytes([]byte(received)), mime.Limits{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	root, err := m.Structure()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(root.MediaType)
+	for _, p := range root.Parts {
+		content, err := io.ReadAll(m.Open(p))
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Printf("%s %q: %s\n", p.MediaType, p.Filename, content)
+	}
+	// Output:
+	// multipart/mixed
+	// text/plain "": La fattura è allegata.
+	// application/pdf "n°42.pdf": %PDF-1.7
+}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
+
+	"golang.org/x/oauth2"
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/sandbox"
@@ -37,4 +40,26 @@ func ExampleNewCache() {
 	wg.Wait()
 	fmt.Println(entra.Counters()["entra.token"], "request")
 	// Output: 1 request
+}
+
+// fromVault is a program's own source of tokens, such as a secrets server.
+type fromVault struct{}
+
+func (fromVault) Token() (*oauth2.Token, error) {
+	return &oauth2.Token{AccessToken: "ya29.token", Expiry: time.Now().Add(time.Hour)}, nil
+}
+
+// The tokens come from the program itself, for every connection; all.Options
+// and the options of each adapter take the cache as Tokens.
+func ExampleFromOAuth2() {
+	cache := tokens.FromOAuth2(fromVault{})
+	defer cache.Close()
+	source, err := cache.TokenSource(&adapters.Connection{Name: "Ufficio", Provider: adapters.Gmail}, adapters.AudienceGmailSend)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	token, err := source.Token(context.Background())
+	fmt.Println(token, err)
+	// Output: ya29.token <nil>
 }
