@@ -127,8 +127,10 @@ const (
 // is filled where the verdict is Sent; the error is an *Error beside CannotTell
 // and means: ask again. Safe for concurrent use.
 type Verifier interface {
-	Verify(ctx context.Context, req VerifyRequest) (Verdict, Receipt, error) // contracts B3.5
+	Verify(ctx context.Context, req VerifyRequest) (Verdict, Receipt, error)
 }
+
+// contracts B3.5: what was sent shows with delay
 
 // A VerifyRequest asks what became of one attempt to send.
 type VerifyRequest struct {
@@ -140,13 +142,15 @@ type VerifyRequest struct {
 // An Audience is what a token is for.
 type Audience string
 
+// contracts A1.5, C1.3, D2.4, D3.2
+
 // The audiences.
 const (
-	AudienceGraph       Audience = "graph"        // {graph host}/.default (contracts A1.5)
-	AudienceOutlookSMTP Audience = "outlook-smtp" // https://outlook.office365.com/.default (D2.4)
-	AudienceGmailSend   Audience = "gmail-send"   // gmail.send (C1.3)
+	AudienceGraph       Audience = "graph"        // {graph host}/.default
+	AudienceOutlookSMTP Audience = "outlook-smtp" // https://outlook.office365.com/.default
+	AudienceGmailSend   Audience = "gmail-send"   // gmail.send
 	AudienceGmailRead   Audience = "gmail-read"   // gmail.readonly, for Verify only
-	AudienceGmailSMTP   Audience = "gmail-smtp"   // https://mail.google.com/ (D3.2)
+	AudienceGmailSMTP   Audience = "gmail-smtp"   // https://mail.google.com/
 )
 
 // A TokenSource gives the access token of one credential for one audience.

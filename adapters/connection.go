@@ -60,11 +60,13 @@ type GraphSettings struct {
 	CertificatePassword Secret `json:"certificate_password,omitempty"` // of a PFX
 	FederatedTokenFile  string `json:"federated_token_file,omitempty"`
 	ManagedIdentity     bool   `json:"managed_identity,omitempty"`
-	Cloud               string `json:"cloud,omitempty"`   // public (or empty), gcchigh, dod, china (contracts A4)
+	Cloud               string `json:"cloud,omitempty"`   // public (or empty), gcchigh, dod, china
 	Mailbox             string `json:"mailbox,omitempty"` // whose mailbox sends; empty: the From address
 	AuthorityURL        string `json:"authority_url,omitempty"`
 	GraphURL            string `json:"graph_url,omitempty"` // up to but without /v1.0
 }
+
+// contracts A4: the clouds
 
 // GmailSettings is a Google Workspace mailbox reached with a service account
 // and domain-wide delegation.

@@ -6,10 +6,11 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
-// Author is the address that a message is sent as (contracts F7; RFC 5322
+// Author is the address that a message is sent as (RFC 5322
 // section 3.6.2): its From, or its Sender where From names several people. The
 // error is an *Error of class Permanent.
 func Author(p Provider, m *mime.Message) (string, error) {
+	// contracts F7
 	from := m.From()
 	switch {
 	case len(from) == 1:
@@ -79,9 +80,10 @@ func (c *Connection) Mailbox(from string) string {
 }
 
 // AllowsFrom reports whether a message with this From may leave through the
-// connection (contracts B4.6, F8): the mailbox, the connection's From, an alias.
+// connection: the mailbox, the connection's From, an alias.
 // A plain SMTP connection leaves the question to its server.
 func (c *Connection) AllowsFrom(from string) bool {
+	// contracts B4.6, F8
 	return c.Provider == SMTP || mime.SameAddress(from, c.Mailbox("")) || c.MatchesFrom(from)
 }
 

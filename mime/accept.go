@@ -26,7 +26,7 @@ type AcceptOptions struct {
 	// Received, when not empty, is the value of a Received field that is put above all others (RFC 5321 section 4.4).
 	Received string
 	// GmailMessageID says that the message leaves through Gmail, which replaces a
-	// Message-ID whose domain has no dot (contracts C5.5): it is replaced here, so
+	// Message-ID whose domain has no dot: it is replaced here, so
 	// that the record knows the one that is sent. Elsewhere it is kept.
 	GmailMessageID bool
 	// Lenient repairs what old devices do: bare LF and bare CR become CRLF, a missing
@@ -52,7 +52,7 @@ type memorySpool struct{ bytes.Buffer }
 func (s *memorySpool) Source() (Source, error) { return Bytes(s.Bytes()), nil }
 
 // Accept checks a message that a client handed over and makes the bytes that
-// are stored: one From (or several with a Sender, contracts F7), a sane header,
+// are stored: one From (or several with a Sender), a sane header,
 // no NUL, CRLF line ends, lines under 998 octets re-encoded (refused where that
 // would break a signature), Message-ID and Date added when absent, Bcc kept in
 // the stored header (both views deal with it). All other header lines and the
@@ -63,8 +63,8 @@ func (s *memorySpool) Source() (Source, error) { return Bytes(s.Bytes()), nil }
 // fields that occur several times (lists are joined, equal ones dropped), raw
 // header octets that are not UTF-8, address fields that are empty (they go) or
 // hold what RFC 5322 forbids and is read in different ways (an @ in a display
-// name without quotes, contracts B4.5; invisible characters around an address),
-// a Message-ID that is none (contracts F11; the old one moves to
+// name without quotes; invisible characters around an address),
+// a Message-ID that is none (the old one moves to
 // X-Postino-Original-Message-ID), an unreadable Date (to
 // X-Postino-Original-Date), a missing MIME-Version, a transfer encoding that a
 // multipart or an attached message cannot have (RFC 2045 section 6.4), a last
@@ -75,6 +75,7 @@ func (s *memorySpool) Source() (Source, error) { return Bytes(s.Bytes()), nil }
 // written to the Spool. Accepting the result again changes nothing. Errors are
 // *Error.
 func Accept(src Source, opt AcceptOptions) (*Message, error) {
+	// contracts B4.5, C5.5, F7, F11
 	opt.fill()
 	raw, start, same, err := foreignHead(src, &opt)
 	if err != nil {

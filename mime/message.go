@@ -215,9 +215,9 @@ func (m *Message) Recipients() []string {
 
 // BadAddresses are the entries of To, Cc and Bcc that are no address, one
 // *Error each (Field names the header). Nobody is mailed for them; an API view
-// leaves them out, because a provider may refuse the whole message for one
-// (contracts B5.4).
+// leaves them out, because a provider may refuse the whole message for one.
 func (m *Message) BadAddresses() []*Error {
+	// contracts B5.4
 	var out []*Error
 	for k := kindTo; k <= kindBcc; k++ {
 		if m.lists[k] == nil {

@@ -36,9 +36,8 @@ func (b *block) rest() []byte {
 	return b.raw[b.fields[len(b.fields)-1].end:]
 }
 
-// ForAPI is the view for an API that takes its recipients from the header
-// (contracts F1-F5, C5.4): address lines first, a Bcc with every recipient of
-// the envelope that To and Cc do not show, and without header recipients who
+// ForAPI is the view for an API that takes its recipients from the header:
+// address lines first, a Bcc with every recipient of the envelope that To and Cc do not show, and without header recipients who
 // are not in the envelope; who was removed is named in the field
 // "X-Postino-Not-Sent". All other fields and the body are identical to the
 // byte to ForSMTP. Identical on every call with the same recipients.
@@ -46,6 +45,7 @@ func (b *block) rest() []byte {
 // An address line keeps its bytes where every parser reads the same people
 // from them and all of them are in the envelope.
 func (m *Message) ForAPI(recipients []string) (Source, error) {
+	// contracts F1-F5, C5.4
 	head, err := m.apiHead(recipients)
 	if err != nil {
 		return nil, err

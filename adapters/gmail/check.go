@@ -93,6 +93,6 @@ func unreadableMessage(err error) *adapters.Error {
 	return e
 }
 
-// MaxRecipients is how many recipients one message may have (contracts C3.2):
+// MaxRecipients is how many recipients one message may have:
 // larger envelopes are split before they come here.
 func (a *Adapter) MaxRecipients() int { return MaxRecipients }

@@ -14,9 +14,11 @@ import (
 )
 
 const (
-	// MaxSize is the largest message in bytes (contracts C1.2).
+	// contracts C1.2, C3.2
+
+	// MaxSize is the largest message in bytes.
 	MaxSize = 36_700_160
-	// MaxRecipients of one message (contracts C3.2).
+	// MaxRecipients of one message.
 	MaxRecipients = 100
 
 	defaultURL = "https://gmail.googleapis.com"

@@ -4,8 +4,10 @@
 // where the application may read the mailbox.
 //
 // Requests go over a plain HTTP client. The vendor's middleware would repeat
-// 503 and 504 and gzip the body (contracts B10), so only its error models are
+// 503 and 504 and gzip the body, so only its error models are
 // used here. A request that can send mail is repeated in two cases: after a
 // 401, which accepts nothing, and when a kept connection proved dead before
 // the request was complete.
 package graph
+
+// contracts B10: the middleware

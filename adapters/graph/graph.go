@@ -15,15 +15,16 @@ import (
 
 // Sizes in bytes of the message as it goes to the API.
 const (
+	// contracts B2.2, B2.3, B2.4, B7.11
+
 	// MIMECeiling is the largest message that sendMail takes as MIME: base64
-	// makes 4,000,000 of it, which passes whether "4 MB" is decimal or not
-	// (contracts B2.2).
+	// makes 4,000,000 of it, which passes whether "4 MB" is decimal or not.
 	MIMECeiling = 3_000_000
-	// MaxSize is the largest message of the draft and upload-session path
-	// (contracts B2.3, B2.4). Mailboxes allow 35 MB unless their administrator
+	// MaxSize is the largest message of the draft and upload-session path.
+	// Mailboxes allow 35 MB unless their administrator
 	// raised that.
 	MaxSize = 150_000_000
-	// MaxRecipients is what no mailbox can exceed (contracts B7.11). Between 500
+	// MaxRecipients is what no mailbox can exceed. Between 500
 	// and this the tenant's own setting decides, which only the provider knows.
 	MaxRecipients = 1000
 )

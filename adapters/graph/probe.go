@@ -11,13 +11,14 @@ import (
 
 // Probe tests token, reachability and access with the least permission: it
 // posts to sendMail what is no base64, which Graph refuses with
-// ErrorMimeContentInvalidBase64String (contracts B1.4) and can never send.
+// ErrorMimeContentInvalidBase64String and can never send.
 // Only an answer that names a reason before the content is a failure. It is
-// no proof that a message will pass (A3.5, B1.9).
+// no proof that a message will pass.
 //
 // A connection for any sender of a domain without a mailbox of its own has no
 // mailbox to ask: there only token and reachability are tested.
 func (a *Adapter) Probe(ctx context.Context) error {
+	// contracts A3.5, B1.4, B1.9
 	mailbox := a.conn.Mailbox("")
 	if mailbox == "" {
 		_, err := a.do(ctx, &request{op: "probe", method: http.MethodGet, url: a.base + "/", want: []int{http.StatusOK}})
