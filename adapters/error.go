@@ -66,7 +66,7 @@ type Error struct {
 // Is reports whether target is the class or the code of e, so that errors.Is
 // can ask for them.
 func (e *Error) Is(target error) bool {
-	switch t := target.(type) { //nolint:errorlint // the target itself is compared, not what it wraps
+	switch t := target.(type) {
 	case Class:
 		return t == e.Class
 	case Code:

@@ -32,14 +32,6 @@ func (w *connectionCache) of(ctx context.Context, id string) *gateway.Connection
 	return c
 }
 
-// name is what people call it; the id when it was removed.
-func (w *connectionCache) name(ctx context.Context, id string) string {
-	if c := w.of(ctx, id); c != nil {
-		return c.Name
-	}
-	return id
-}
-
 // reference names it as JSON does.
 func (w *connectionCache) reference(ctx context.Context, id string) view.ConnectionRef {
 	ref := view.ConnectionRef{ID: id}

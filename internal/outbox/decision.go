@@ -48,8 +48,7 @@ const (
 	throttleFirst = 30 * time.Second
 	throttleMax   = 15 * time.Minute
 	capFor        = 10 * time.Minute // how long a lowered concurrency stays (contracts B7.3)
-	// a message in a provider's drafts for so long will not leave by itself (adapters/graph clears its
-	// own after 30)
+	// A message in a provider's drafts for so long will not leave by itself (adapters/graph clears its own after 30).
 	stuckAfter = 45 * time.Minute
 )
 

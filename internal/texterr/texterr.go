@@ -47,12 +47,12 @@ func In(err error, lang string) string {
 	if e, ok := err.(interface{ In(lang string) string }); ok {
 		return e.In(lang)
 	}
-	if e, ok := err.(*mime.Error); ok {
+	if e, ok := err.(*mime.Error); ok { //nolint:errorlint // In walks the chain itself, an error at a time
 		return e.Message.In(lang)
 	}
 	text := err.Error()
 	var inner []error
-	switch e := err.(type) {
+	switch e := err.(type) { //nolint:errorlint // In walks the chain itself, an error at a time
 	case interface{ Unwrap() error }:
 		inner = []error{e.Unwrap()}
 	case interface{ Unwrap() []error }:

@@ -250,7 +250,7 @@ func (s *spoolDir) discard(log *slog.Logger, b *body) {
 	}
 	defer s.written(b.file)
 	if err := os.Remove(b.file); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		log.Warn("a spool file that is not needed cannot be removed", "file", b.file, "error", err)
+		log.Warn("a spool file that is not needed cannot be removed", "file", b.file, "err", err)
 	}
 }
 
