@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// contracts C1.2, C3.2
+	// contracts C1.2, C3.2.
 
 	// MaxSize is the largest message in bytes.
 	MaxSize = 36_700_160

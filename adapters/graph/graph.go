@@ -15,7 +15,7 @@ import (
 
 // Sizes in bytes of the message as it goes to the API.
 const (
-	// contracts B2.2, B2.3, B2.4, B7.11
+	// contracts B2.2, B2.3, B2.4, B7.11.
 
 	// MIMECeiling is the largest message that sendMail takes as MIME: base64
 	// makes 4,000,000 of it, which passes whether "4 MB" is decimal or not.
