@@ -35,34 +35,44 @@ func NewRouter(factories map[Provider]Factory) *Router {
 // where there is none); one whose settings have changed gets a new adapter. The
 // one it replaces is closed; its Sends in flight finish.
 func (r *Router) Adapter(c *Connection) (Adapter, error) {
+	a, old, err := r.adapter(c)
+	if old != nil {
+		// Outside the lock: it waits for servers to answer QUIT. That it does not
+		// close in order is no failure of the new one.
+		_ = old.Close()
+	}
+	return a, err
+}
+
+// adapter returns the adapter of c and the one it replaces, if any.
+func (r *Router) adapter(c *Connection) (a, replaced Adapter, err error) {
 	key := keyOf(c)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	old, ok := r.kept[key]
-	if ok && (old.conn == c || reflect.DeepEqual(old.conn, c)) {
+	if ok && old.of(c) {
 		r.kept[key] = routed{c, old.adapter} // the same pointer is found at once the next time
-		return old.adapter, nil
+		return old.adapter, nil, nil
 	}
 	if err := closed(c); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	f := r.factories[c.Provider]
 	if f == nil {
-		return nil, &Error{Class: Permanent, Scope: ScopeConnection, Provider: c.Provider, Code: string(CodeUnknownProvider),
+		return nil, nil, &Error{Class: Permanent, Scope: ScopeConnection, Provider: c.Provider, Code: string(CodeUnknownProvider),
 			Message: mime.NewText("connection.unknown_provider", "no adapter for provider {provider}", "provider",
 				strconv.Quote(string(c.Provider))),
 			Hint: mime.NewText("connection.unknown_provider_hint", "choose graph, gmail or smtp")}
 	}
-	a, err := f(c)
-	if err != nil {
-		return nil, err
+	if a, err = f(c); err != nil {
+		return nil, nil, err
 	}
 	r.kept[key] = routed{c, a}
-	if ok {
-		return a, old.adapter.Close()
-	}
-	return a, nil
+	return a, old.adapter, nil
 }
+
+// of reports whether the adapter was made for these settings.
+func (r routed) of(c *Connection) bool { return r.conn == c || reflect.DeepEqual(r.conn, c) }
 
 // keyOf tells connections apart.
 func keyOf(c *Connection) string {
@@ -95,13 +105,16 @@ func (r *Router) Send(ctx context.Context, c *Connection, out Outgoing) (Receipt
 	return a.Send(ctx, out)
 }
 
-// Forget closes and drops the adapter of a connection that was changed or
-// removed. Its Sends in flight finish.
+// Forget closes and drops the adapter that was made for a connection as it was
+// before it was changed or removed; one made for its new settings stays. Sends
+// in flight finish.
 func (r *Router) Forget(c *Connection) error {
 	key := keyOf(c)
 	r.mu.Lock()
 	old, ok := r.kept[key]
-	delete(r.kept, key)
+	if ok = ok && old.of(c); ok {
+		delete(r.kept, key)
+	}
 	r.mu.Unlock()
 	if !ok {
 		return nil

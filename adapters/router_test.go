@@ -47,6 +47,9 @@ func TestRouter(t *testing.T) {
 	if _, err := r.Adapter(&Connection{Name: "bad", Provider: SMTP}); err == nil {
 		t.Error("a factory's error was lost")
 	}
+	if err := r.Forget(c); err != nil || made[1].closed != 0 {
+		t.Errorf("Forget of the settings before the edit closed the new adapter: %v, closed %d", err, made[1].closed)
+	}
 	if err := r.Forget(&edited); err != nil || made[1].closed != 1 {
 		t.Errorf("Forget: %v, closed %d", err, made[1].closed)
 	}

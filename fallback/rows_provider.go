@@ -171,7 +171,7 @@ func continuous(code string) meaning {
 	}[code]
 	return meaning{class: adapters.Throttled, scope: adapters.ScopeLane, after: time.Hour,
 		message: mime.NewText("smtp.microsoft_365_throttles_whole_mailbox",
-			"Microsoft 365 throttles the whole mailbox because {why} again and again", "why", why),
+			"Microsoft 365 throttles the whole mailbox for an error that it repeats: {why}", "why", why),
 		hint: mime.NewText("smtp.remove_cause_microsoft_support_cannot",
 			"remove the cause; Microsoft's support cannot lift the limit")}
 }

@@ -81,7 +81,7 @@ func (t Text) in(lang string) (string, bool) {
 	if lang == "it" && t.IT != "" {
 		return t.IT, true
 	}
-	if t.Code == "" {
+	if t.Code == "" || t.said != nil { // read from JSON: its arguments are not known
 		return "", false
 	}
 	return locale.Text(lang, t.Code, t.Args)

@@ -28,7 +28,10 @@ type Options struct {
 	Store    store.Store
 	Adapters Adapters
 	Node     string // name of this node, the same after a restart
-	Log      *slog.Logger
+	// Connections is the copy that the other parts of this process look at too;
+	// nil: one of its own.
+	Connections *registry.Connections
+	Log         *slog.Logger
 
 	Workers       int           // most deliveries in work at once on this node; 4096
 	Lease         time.Duration // how long a silent node keeps its deliveries; 12 s
@@ -90,7 +93,9 @@ func New(o Options) (*Outbox, error) {
 	}
 	o.fill()
 	b := &Outbox{opt: o, kick: make(chan struct{}, 1), jobs: make(chan store.Claimed)}
-	b.conns = registry.NewConnections(o.Store)
+	if b.conns = o.Connections; b.conns == nil {
+		b.conns = registry.NewConnections(o.Store)
+	}
 	b.brk = newBreakers()
 	return b, nil
 }

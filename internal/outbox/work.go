@@ -106,8 +106,9 @@ func (o *Outbox) attempt(ctx context.Context, c store.Claimed, conn *gateway.Con
 	}
 	// The last look before the call: a process that was stopped for longer than
 	// its lease must not send (issue 3).
+	began, _ := o.node.right() // a node that has registered again has a new right, and lost this delivery
 	out.Permit = func() error {
-		if _, ok := o.node.right(); !ok {
+		if _, ok := o.node.right(); !ok || began.Err() != nil {
 			return leaseOver()
 		}
 		return nil

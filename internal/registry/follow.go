@@ -2,11 +2,13 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/store"
 )
 
 // follow reads what was edited since this version, where the store remembers
@@ -19,8 +21,11 @@ func (c *Connections) follow(ctx context.Context, version int64) (int64, error) 
 		return version, err
 	}
 	list, err := c.store.ConnectionsByID(ctx, edits.IDs)
-	if err != nil {
+	if errors.Is(err, store.ErrUnavailable) || ctx.Err() != nil {
 		return version, err
+	}
+	if err != nil { // one that cannot be read must not keep the others from being found
+		return version, nil //nolint:nilerr // it is met again where it is asked for
 	}
 	read := make(map[string]*gateway.Connection, len(list))
 	for _, conn := range list {

@@ -144,7 +144,7 @@ func (a *Args) notify(value string) error {
 		a.Notify = append(a.Notify, word)
 	}
 	if len(a.Notify) > 1 && slices.Contains(a.Notify, "NEVER") {
-		return texterr.New(mime.NewText("sendmail.never_alone", "-N never stands alone (RFC 3461 section 4.1)"))
+		return texterr.New(mime.NewText("sendmail.never_alone", "-N never cannot be combined with other values (RFC 3461 section 4.1)"))
 	}
 	return nil
 }

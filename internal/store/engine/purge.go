@@ -103,13 +103,15 @@ func (p *Purge) oldest(kept bool, before int64, limit int, pos *int64, remove fu
 }
 
 // events removes those of the next block that are old. Numbers and times go
-// together but for clocks that differ: a block that is mostly young is the last.
+// together but for clocks that differ: a block that is mostly young is the last,
+// those of a clock that was ahead left aside.
 func (p *Purge) events() error {
 	next := &p.Res.Next.Events
 	block := 10 * p.R.Max
-	var n, last int64
-	if err := p.Tx.Row(`SELECT count(*), coalesce(max(seq), 0) FROM (SELECT seq FROM events WHERE seq > $1 ORDER BY seq LIMIT $2) x`,
-		[]any{*next, block}, &n, &last); err != nil {
+	var n, last, ahead int64
+	if err := p.Tx.Row(`SELECT count(*), coalesce(max(seq), 0), coalesce(sum(CASE WHEN at > $3 THEN 1 ELSE 0 END), 0)
+		FROM (SELECT seq, at FROM events WHERE seq > $1 ORDER BY seq LIMIT $2) x`,
+		[]any{*next, block, Micros(p.R.Now)}, &n, &last, &ahead); err != nil {
 		return err
 	}
 	last = max(last, *next)
@@ -118,7 +120,7 @@ func (p *Purge) events() error {
 		return err
 	}
 	p.Res.Events, *next = int(gone), last
-	p.Res.More = p.Res.More || int(n) == block && int(gone)*2 > block
+	p.Res.More = p.Res.More || int(n) == block && int(gone+ahead)*2 > block
 	return nil
 }
 

@@ -207,7 +207,7 @@ func (r Ports) DeleteClient(ctx context.Context, id string) error {
 			return err
 		}
 		for _, k := range keys {
-			if err := apiKeys().remove(t, k); err != nil {
+			if err := apiKeys().remove(t, k); err != nil && !errors.Is(err, store.ErrNotFound) { // another node was faster
 				return err
 			}
 		}

@@ -17,6 +17,14 @@ func (r Ports) Begin(ctx context.Context, now time.Time, k store.Idempotency) (a
 		if request == nil {
 			request = []byte{}
 		}
+		if !r.Schema.CommitVouches {
+			// Read first: where the transaction is shared with others, a key in use
+			// must not undo what they wrote.
+			found, err := r.begun(t, now, k, &answer)
+			if found || err != nil {
+				return err
+			}
+		}
 		n, err := t.Exec(`INSERT INTO idempotency (client, key, request, answer, expires_at) VALUES ($1, $2, $3, '', $4)
 			ON CONFLICT (client, key) DO UPDATE SET request = excluded.request, answer = '', expires_at = excluded.expires_at
 			WHERE idempotency.expires_at <= $5`, k.Client, r.Schema.Key(k.Key), request, Micros(k.ExpiresAt), Micros(now))
@@ -33,6 +41,22 @@ func (r Ports) Begin(ctx context.Context, now time.Time, k store.Idempotency) (a
 		return err
 	})
 	return answer, err
+}
+
+// begun reads what is kept under a key that is still good.
+func (r Ports) begun(t Tx, now time.Time, k store.Idempotency, answer *[]byte) (found bool, err error) {
+	var have []byte
+	var stored string
+	err = t.Row(`SELECT request, answer FROM idempotency WHERE client = $1 AND key = $2 AND expires_at > $3`,
+		[]any{k.Client, r.Schema.Key(k.Key), Micros(now)}, &have, &stored)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	*answer, err = k.Begun(have, []byte(stored))
+	return true, err
 }
 
 // End implements store.Replays.
