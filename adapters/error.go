@@ -51,7 +51,7 @@ type Error struct {
 	Code       string        `json:"code,omitempty"`
 	Status     int           `json:"status,omitempty"`      // HTTP status or SMTP reply code, 0 when none was read
 	Enhanced   string        `json:"enhanced,omitempty"`    // enhanced status code for the sender (RFC 3463), such as "5.7.1"
-	RetryAfter time.Duration `json:"-"`                     // how long the provider asked to wait; in JSON retry_after, in seconds
+	RetryAfter time.Duration `json:"-"`                     // how long the provider asked to wait; in JSON retry_after_seconds
 	Message    Text          `json:"message"`               // what happened
 	Hint       Text          `json:"hint"`                  // what to do about it, and who
 	RequestID  string        `json:"request_id,omitempty"`  // provider's correlation id

@@ -1,6 +1,7 @@
 package adapters
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 )
@@ -12,7 +13,7 @@ type plainError Error
 func (e Error) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		*plainError
-		RetryAfter float64 `json:"retry_after,omitempty"`
+		RetryAfter float64 `json:"retry_after_seconds,omitempty"`
 	}{(*plainError)(&e), e.RetryAfter.Seconds()})
 }
 
@@ -21,7 +22,8 @@ func (e Error) MarshalJSON() ([]byte, error) {
 func (e *Error) UnmarshalJSON(b []byte) error {
 	var read struct {
 		plainError
-		RetryAfter float64       `json:"retry_after"`
+		RetryAfter float64       `json:"retry_after_seconds"`
+		OldSeconds float64       `json:"retry_after"`
 		OldWait    time.Duration `json:"retry_after_ns"`
 		OldMessage *Text         `json:"sentence"`
 		OldHint    *Text         `json:"remedy"`
@@ -30,11 +32,16 @@ func (e *Error) UnmarshalJSON(b []byte) error {
 		return err
 	}
 	*e = Error(read.plainError)
-	e.RetryAfter = time.Duration(read.RetryAfter*float64(time.Second)) + read.OldWait
-	if read.OldMessage != nil {
+	switch { // a stored record has both names for one release: the new ones count
+	case read.RetryAfter != 0 || read.OldSeconds != 0:
+		e.RetryAfter = time.Duration(cmp.Or(read.RetryAfter, read.OldSeconds) * float64(time.Second))
+	default:
+		e.RetryAfter = read.OldWait
+	}
+	if read.OldMessage != nil && e.Message.IsZero() {
 		e.Message = *read.OldMessage
 	}
-	if read.OldHint != nil {
+	if read.OldHint != nil && e.Hint.IsZero() {
 		e.Hint = *read.OldHint
 	}
 	return nil

@@ -14,10 +14,13 @@ func TestErrorJSON(t *testing.T) {
 	t.Parallel()
 	e := &Error{Class: Throttled, Code: "busy", RetryAfter: 1500 * time.Millisecond, Message: Text{EN: "busy", IT: "occupato"}}
 	b, err := json.Marshal(e)
-	if err != nil || !strings.Contains(string(b), `"retry_after":1.5`) || !strings.Contains(string(b), `"message":{`) {
+	if err != nil || !strings.Contains(string(b), `"retry_after_seconds":1.5`) || !strings.Contains(string(b), `"message":{`) {
 		t.Errorf("%v: %s", err, b)
 	}
 	for _, record := range []string{string(b),
+		`{"class":"throttled","code":"busy","retry_after":1.5,"message":{"en":"busy","it":"occupato"}}`,
+		`{"class":"throttled","code":"busy","retry_after_seconds":1.5,"retry_after_ns":1500000000,"message":{"en":"busy","it":"occupato"},` +
+			`"sentence":{"en":"before"}}`,
 		`{"class":"throttled","code":"busy","retry_after_ns":1500000000,"sentence":{"en":"busy","it":"occupato"},"remedy":{"en":"","it":""}}`} {
 		var read Error
 		if err := json.Unmarshal([]byte(record), &read); err != nil {

@@ -39,6 +39,8 @@ type gatewayFields struct {
 	Retry           json.RawMessage `json:"retry"`
 	OnQuotaExceeded json.RawMessage `json:"on_quota_exceeded"`
 	WhenSpent       json.RawMessage `json:"when_spent"`
+	State           json.RawMessage `json:"state"` // this and the next: only shown
+	Lane            json.RawMessage `json:"lane"`
 }
 
 // DecodeObject reads one JSON object into v, strictly: a field that v does not

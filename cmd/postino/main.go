@@ -102,30 +102,36 @@ func run(ctx context.Context, args []string, std stdio) int {
 	help := len(args) == 2 && (args[1] == "--help" || args[1] == "-h")
 	if args[0] == "sendmail" && !help {
 		// Its options are sendmail's: -h and -F mean something else there.
-		return report((&sendmailCommand{Args: args[1:]}).Run(ctx, std, &cli), std, cli.language(), false)
+		return report((&sendmailCommand{Args: args[1:]}).Run(ctx, std, &cli), std, cli.language(), app.Text)
 	}
-	asJSON := slices.Contains(args, "--json") || slices.Contains(args, "--jsonl") // also where the rest of the line is wrong
+	format := app.Text // also where the rest of the line is wrong
+	switch {
+	case slices.Contains(args, "--jsonl"):
+		format = app.JSONL
+	case slices.Contains(args, "--json"):
+		format = app.JSON
+	}
 	parsed, err := parser.Parse(args)
 	if exited >= 0 {
 		return exited
 	}
 	if err != nil {
 		err = &app.ExitError{Code: app.ExitUsage, Err: fmt.Errorf("%w (see 'postino --help')", err)}
-		return report(err, std, cli.language(), asJSON)
+		return report(err, std, cli.language(), format)
 	}
-	return report(parsed.Run(), std, cli.language(), asJSON)
+	return report(parsed.Run(), std, cli.language(), format)
 }
 
 // report prints the error, unless it was printed, and returns its exit code.
-func report(err error, std stdio, lang string, asJSON bool) int {
+func report(err error, std stdio, lang string, format app.Format) int {
 	code := app.ExitCode(err)
 	if err == nil || app.Reported(err) {
 		return code
 	}
 	failure := app.FailureOf(err, lang)
 	fmt.Fprintln(std.err, "postino:", strings.ReplaceAll(failure.String(), "\n", "\n  "))
-	if asJSON && !app.OutputBegun(err) { // for programs, that read standard output alone
-		if err := failure.WriteJSON(std.out); err != nil {
+	if format != app.Text && !app.OutputBegun(err) { // for programs, that read standard output alone
+		if err := failure.WriteJSON(std.out, format); err != nil {
 			fmt.Fprintln(std.err, "postino:", err)
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -30,6 +31,15 @@ func TestNoStore(t *testing.T) {
 		if _, err := os.Stat(data); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("%s left a folder: %v", args, err)
 		}
+	}
+	// With --jsonl the error is one line too.
+	code, out, errOut := command(t, "", "queue", "list", "--jsonl", "--data", filepath.Join(t.TempDir(), "typo"))
+	var doc struct {
+		Error struct{ Message string }
+		Exit  int
+	}
+	if err := json.Unmarshal([]byte(out), &doc); err != nil || strings.Count(out, "\n") != 1 || doc.Exit != code || doc.Error.Message == "" {
+		t.Errorf("exit %d, %v: %s%s", code, err, out, errOut)
 	}
 	// A folder that holds something else stays as it is.
 	data := t.TempDir()

@@ -112,6 +112,19 @@ func TestConnections(t *testing.T) {
 	w.want(w.do(writer, "PATCH", "/v1/connections/due", map[string]any{"revision": 1, "display_name": "x"}), http.StatusConflict)
 	w.want(w.do(writer, "PUT", "/v1/connections/due", map[string]any{"name": "Due", "provider": "smtp", "from": "x@due.example",
 		"revision": stored.Revision, "smtp": map[string]any{"host": "mail.example.com", "login": "x", "password": "***"}}), 200)
+	// What GET shows, PUT takes back; a change of what is only shown is refused.
+	var shown map[string]any
+	w.want(w.do(writer, "GET", "/v1/connections/due", nil), 200).into(t, &shown)
+	if shown["state"] == nil {
+		t.Errorf("%v", shown)
+	}
+	w.want(w.do(writer, "PUT", "/v1/connections/due", shown), 200)
+	w.want(w.do(writer, "PATCH", "/v1/connections/due", map[string]any{"state": shown["state"]}), http.StatusUnprocessableEntity)
+	stored, err = w.store.Connection(context.Background(), c.ID)
+	w.must(err)
+	if stored.SMTP.Password.Reveal() != "hunter2-geheim" {
+		t.Errorf("%+v", stored)
+	}
 	for field, patch := range map[string]map[string]any{
 		"smtp.ca_file":        {"smtp": map[string]any{"ca_file": "/etc/shadow"}},
 		"smtp.allow_insecure": {"smtp": map[string]any{"allow_insecure": true}},
@@ -131,7 +144,7 @@ func TestConnections(t *testing.T) {
 	w.want(w.do(w.admin, "PATCH", "/v1/connections/due", map[string]any{"smtp": map[string]any{"host": "10.0.0.1"}}),
 		http.StatusUnprocessableEntity)
 	w.want(w.do(w.admin, "PUT", "/v1/connections/due", map[string]any{"name": "Due", "provider": "smtp", "from": "x@due.example",
-		"revision": stored.Revision + 1, "smtp": map[string]any{"host": "10.0.0.1", "login": "x", "password": "***"}}),
+		"revision": stored.Revision, "smtp": map[string]any{"host": "10.0.0.1", "login": "x", "password": "***"}}),
 		http.StatusUnprocessableEntity)
 	w.want(w.do(w.admin, "PATCH", "/v1/connections/due", map[string]any{"smtp": map[string]any{"host": "10.0.0.1", "password": "new"}}), 200)
 	public := func(want bool) {

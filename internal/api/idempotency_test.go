@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"mime/multipart"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -122,4 +123,29 @@ func TestRepeatIsAnsweredWithoutChecks(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	w.noSpool()
+}
+
+// Names of API keys may be the same: what each of them repeats, and what is
+// counted for it, is its own.
+func TestKeysOfOneName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	doc := map[string]any{"name": "due", "provider": "smtp", "from": "x@due.example", "smtp": map[string]any{"host": "mail.example.com"}}
+	create := func(key string) answer { return w.do(key, "POST", "/v1/connections", doc, "Idempotency-Key", "k") }
+	first, second := w.addKey("", ScopeConnectionsWrite), w.addKey("", ScopeConnectionsWrite)
+	w.want(create(first), 201)
+	w.want(create(first), 201)
+	w.want(create(second), 409)
+
+	var spaces []string
+	for _, key := range []string{first, second} {
+		r := httptest.NewRequest("GET", "/v1/events", nil)
+		r.Header.Set("Authorization", "Bearer "+key)
+		p, err := w.server.auth.who(r)
+		w.must(err)
+		spaces = append(spaces, p.quotaKey())
+	}
+	if spaces[0] == spaces[1] {
+		t.Errorf("both count as %q", spaces[0])
+	}
 }

@@ -14,11 +14,11 @@ func overQuota(most int, what adapters.Text, setting string) error {
 		text("api.quota_hint", "remove some, or ask the administrator to raise {setting} in the server's configuration", "setting", setting))
 }
 
-// quotaKey is what quotas are counted by: the client, or the key of a program
-// that is none.
+// quotaKey is what quotas are counted by: the client, or the API key or user of
+// the machine that is none. Names of keys may be the same: ids count.
 func (p *principal) quotaKey() string {
 	if p.client != nil {
 		return "client " + p.client.ID
 	}
-	return p.name
+	return p.space
 }

@@ -62,14 +62,10 @@ func (s *replayer) repeatable(o *huma.Operation) {
 		}
 		digest := sha256.New()
 		framed(digest, "action", r.Method, r.URL.Path, r.URL.RawQuery, string(body))
-		p := caller(ctx.Context())
 		key, err := idempotency(r.WithContext(ctx.Context()), s.now(), digest)
 		if err != nil {
 			writeFailure(w, r, err)
 			return
-		}
-		if p.client == nil { // the keys of programs that are no clients are their own
-			key.Client = "key:" + p.name
 		}
 		known, err := s.store.Begin(r.Context(), s.now(), *key)
 		if err == nil && known != nil {

@@ -77,12 +77,16 @@ func (f Failure) String() string {
 	return f.Message + ": " + f.Hint
 }
 
-// WriteJSON writes the failure with its exit code.
-func (f Failure) WriteJSON(w io.Writer) error {
-	return writeJSON(w, struct {
+// WriteJSON writes the failure with its exit code, on one line for JSONL.
+func (f Failure) WriteJSON(w io.Writer, format Format) error {
+	doc := struct {
 		Error Failure `json:"error"`
 		Exit  int     `json:"exit"`
-	}{f, f.exit})
+	}{f, f.exit}
+	if format == JSONL {
+		return writeLine(w, doc)
+	}
+	return writeJSON(w, doc)
 }
 
 // ExitCode is the exit code of any error of this package.

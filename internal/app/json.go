@@ -24,6 +24,13 @@ func writeJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
+// writeLine writes v on one line.
+func writeLine(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
 // A listWriter writes a list of any length without holding it.
 type listWriter struct {
 	w     io.Writer
@@ -36,9 +43,7 @@ func (l *listWriter) add(v any) error {
 	if err := l.begin(","); err != nil {
 		return err
 	}
-	enc := json.NewEncoder(l.w)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	return writeLine(l.w, v)
 }
 
 // begin writes what stands before an element, or before the end where there

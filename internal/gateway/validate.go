@@ -2,11 +2,12 @@ package gateway
 
 import (
 	"errors"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
 )
 
 // Validate checks everything that can be known without a network, as
@@ -19,23 +20,23 @@ func (c *Connection) Validate() error {
 		return err
 	}
 	v = &adapters.InvalidError{Fields: slices.Clone(v.Fields)}
-	bad := func(field, en, it string) {
-		v.Fields = append(v.Fields, adapters.FieldError{Field: field, Text: adapters.Text{EN: en, IT: it}})
+	bad := func(field string, t mime.Text) {
+		v.Fields = append(v.Fields, adapters.FieldError{Field: field, Text: t})
 	}
 	oneOf := func(field, value string, allowed ...string) {
 		if value != "" && !slices.Contains(allowed, value) {
-			all := strings.Join(allowed, ", ")
-			bad(field, fmt.Sprintf("%q is none of %s", value, all), fmt.Sprintf("%q non è tra %s", value, all))
+			bad(field, mime.NewText("gateway.not_one_of", "{value} is none of {allowed}", "value", strconv.Quote(value),
+				"allowed", strings.Join(allowed, ", ")))
 		}
 	}
 	oneOf("default", string(c.Default), "no", "unrouted", "always")
 	oneOf("class", c.Class, "any", "transactional", "bulk")
 	oneOf("on_quota_exceeded", c.OnQuotaExceeded, "wait", "fallback")
 	if r := c.Retry; r != nil && (r.FirstSeconds < 0 || r.MaxSeconds < 0 || r.GiveUpHours < 0) {
-		bad("retry", "times cannot be negative", "i tempi non possono essere negativi")
+		bad("retry", mime.NewText("gateway.negative_time", "times cannot be negative"))
 	}
 	if slices.ContainsFunc(c.Fallback, func(name string) bool { return strings.EqualFold(name, c.Name) }) {
-		bad("fallback", "a connection cannot be its own fallback", "una connessione non può essere la riserva di sé stessa")
+		bad("fallback", mime.NewText("gateway.own_fallback", "a connection cannot be its own fallback"))
 	}
 	if len(v.Fields) == 0 {
 		return nil

@@ -47,7 +47,7 @@ func Patch(c *gateway.Connection, patch map[string]any, admin bool) (*gateway.Co
 // given as adapters.Redacted stay. A document that was read and is written back
 // holds the names of files as well, so they count as kept, not as given.
 func Replace(c *gateway.Connection, doc []byte, admin bool) (*gateway.Connection, error) {
-	next, err := gateway.Decode(doc)
+	next, err := gateway.DecodeShown(doc)
 	if err != nil {
 		return nil, err
 	}

@@ -10,11 +10,13 @@ import (
 	"fmt"
 	"io"
 	"os/user"
+	"strconv"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/maildrop"
 	"github.com/postino-mail/postino/internal/spool"
+	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -115,7 +117,8 @@ func one(s string, o Options) (mime.Address, error) {
 		return mime.Address{}, err
 	}
 	if len(list) != 1 {
-		return mime.Address{}, fmt.Errorf("%w: %q is not one address", ErrUsage, s)
+		return mime.Address{}, fmt.Errorf("%w: %w", ErrUsage, texterr.New(mime.NewText("sendmail.not_one_address",
+			"{value} is not one address", "value", strconv.Quote(s))))
 	}
 	return list[0], nil
 }
@@ -158,7 +161,8 @@ func envelope(a Args, o Options, m *mime.Message) (mime.Envelope, error) {
 		}
 	}
 	if len(env.Recipients) == 0 {
-		return env, fmt.Errorf("%w: no recipient: name recipients, or use -t with a To field", ErrUsage)
+		return env, fmt.Errorf("%w: %w", ErrUsage, texterr.New(mime.NewText("sendmail.no_recipient",
+			"no recipient: name recipients, or use -t with a To field")))
 	}
 	return env, nil
 }

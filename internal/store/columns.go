@@ -52,7 +52,7 @@ func HeadSum(head []byte) int64 {
 
 // EncodeRecipients gives the column of the recipients.
 func EncodeRecipients(rs []Recipient) (string, error) {
-	b, err := json.Marshal(rs)
+	b, err := json.Marshal(keptRecipients(rs))
 	return string(b), err
 }
 
@@ -76,7 +76,14 @@ func EncodeProgress(p Progress) (string, error) {
 	if p == (Progress{}) {
 		return "", nil
 	}
-	b, err := json.Marshal(progressDoc(p))
+	doc := any(progressDoc(p))
+	if p.Error != nil {
+		doc = struct {
+			progressDoc
+			Error *keptError `json:"error"`
+		}{progressDoc(p), kept(p.Error)}
+	}
+	b, err := json.Marshal(doc)
 	return string(b), err
 }
 
@@ -97,7 +104,14 @@ func (d *Delivery) DecodeColumns(recipients, progress []byte) bool {
 
 // EncodeOutcome gives the column of an attempt's outcome.
 func EncodeOutcome(o Outcome) (string, error) {
-	b, err := json.Marshal(o)
+	doc := any(o)
+	if o.Error != nil {
+		doc = struct {
+			Outcome
+			Error *keptError `json:"error"`
+		}{o, kept(o.Error)}
+	}
+	b, err := json.Marshal(doc)
 	return string(b), err
 }
 

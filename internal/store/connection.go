@@ -28,6 +28,14 @@ type ConnectionState struct {
 	ChangedAt   time.Time       `json:"changed_at,omitzero"`
 }
 
+// EncodeState returns the stored form of the state of a connection.
+func EncodeState(st ConnectionState) ([]byte, error) {
+	return json.Marshal(struct {
+		ConnectionState
+		Error *keptError `json:"error,omitempty"`
+	}{st, kept(st.Error)})
+}
+
 // DecodeState reads the stored form of the state of a connection. One that is
 // damaged is empty: the next refusal writes it anew.
 func DecodeState(connection string, doc []byte) (st ConnectionState) {
@@ -132,7 +140,7 @@ func SealConnection(c *gateway.Connection, s Sealer, old []byte) (doc, sealed []
 		}
 		*f.Value = ""
 	}
-	if doc, err = json.Marshal(plain); err != nil {
+	if doc, err = plain.Stored(); err != nil {
 		return nil, nil, fmt.Errorf("the connection cannot be written: %w", err)
 	}
 	if sealed, err = json.Marshal(secrets); err != nil {

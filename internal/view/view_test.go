@@ -2,6 +2,7 @@ package view
 
 import (
 	"encoding/json"
+	"reflect"
 	"testing"
 	"time"
 
@@ -60,5 +61,38 @@ func TestForms(t *testing.T) {
 		if string(got) != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", name, got, c.want)
 		}
+	}
+}
+
+// A connection that was shown can be given back: whatever its view adds is read
+// over, and what is misspelt is refused still.
+func TestShownConnectionIsReadAgain(t *testing.T) {
+	t.Parallel()
+	c, err := gateway.Parse([]byte(`{"name":"x","provider":"smtp","from":"a@example.com","smtp":{"host":"smtp.example.com"},"owner":"o"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := registry.Status{State: store.ConnectionState{Error: &adapters.Error{Class: adapters.Auth}}, Lane: &store.Lane{Key: "k"}}
+	shown, err := json.Marshal(OfConnection(c, status, time.Now(), "en"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(shown, &fields); err != nil || fields["state"] == nil || fields["lane"] == nil {
+		t.Fatalf("%s, %v", shown, err)
+	}
+	if again, err := gateway.Parse(shown); err != nil || !reflect.DeepEqual(again, c) {
+		t.Errorf("%+v, %v", again, err)
+	}
+	if _, err := adapters.ParseConnection(shown); err != nil {
+		t.Errorf("a program of one's own: %v", err)
+	}
+	fields["stat"] = fields["state"]
+	misspelt, err := json.Marshal(fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := gateway.Parse(misspelt); err == nil {
+		t.Error("a misspelt field was taken")
 	}
 }

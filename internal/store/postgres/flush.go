@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 
@@ -151,7 +150,7 @@ func (t *tx) writeLedger(b *pgx.Batch) error {
 // writeStates writes connection states that changed.
 func (t *tx) writeStates(b *pgx.Batch) error {
 	for _, st := range t.states {
-		doc, err := json.Marshal(st)
+		doc, err := store.EncodeState(st)
 		if err != nil {
 			return err
 		}

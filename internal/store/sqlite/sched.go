@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -178,7 +177,7 @@ func (t *tx) Hold(connection string) (*engine.ConnectionHold, error) {
 
 // WriteState implements engine.Work.
 func (t *tx) WriteState(st store.ConnectionState) error {
-	doc, err := json.Marshal(st)
+	doc, err := store.EncodeState(st)
 	if err != nil {
 		return err
 	}
