@@ -72,7 +72,7 @@ func (c *commands) language() string {
 	if c.Lang != "" {
 		return c.Lang
 	}
-	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
+	for _, name := range []string{"POSTINO_LANG", "LC_ALL", "LC_MESSAGES", "LANG"} {
 		if v := os.Getenv(name); v != "" {
 			return v
 		}

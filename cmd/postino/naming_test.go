@@ -52,3 +52,12 @@ func TestNoSuchName(t *testing.T) {
 	wrong("en", "client remove a", app.ExitUsage, `there is no client "a"`)
 	wrong("it", "client remove a", app.ExitUsage, `non esiste un client "a"`)
 }
+
+// sendmail's arguments are its own, so the language is read without the parser too.
+func TestLanguageOfTheEnvironment(t *testing.T) {
+	t.Setenv("LC_ALL", "en_US.UTF-8")
+	t.Setenv("POSTINO_LANG", "it")
+	if got := new(commands).language(); got != "it" {
+		t.Error(got)
+	}
+}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/maildrop"
+	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -178,4 +179,23 @@ func FuzzParse(f *testing.F) {
 			t.Error("no mode")
 		}
 	})
+}
+
+// What is wrong with the arguments is said in the reader's language.
+func TestUsageTexts(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"-t":                      "nessun destinatario",
+		"-f e@x.it,f@x.it a@x.it": `"e@x.it,f@x.it" non è un solo indirizzo`,
+	} {
+		a, err := Parse(strings.Fields(args))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = Run(t.Context(), a, Options{Server: &server{}, Local: func() string { return "host.it" },
+			Stdin: strings.NewReader("From: me@x.it\n\nx\n")})
+		if !errors.Is(err, ErrUsage) || !strings.Contains(texterr.In(err, "it"), want) {
+			t.Errorf("%s: %q", args, texterr.In(err, "it"))
+		}
+	}
 }
