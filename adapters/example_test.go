@@ -86,12 +86,12 @@ func ExampleParseConnection() {
 // remedy in two languages.
 func ExampleError() {
 	err := error(&adapters.Error{Class: adapters.Throttled, Code: "ApplicationThrottled", RetryAfter: 17 * time.Second,
-		Message: adapters.Text{EN: "too many requests at once", IT: "troppe richieste insieme"}})
+		Message: adapters.Text{Code: "gmail.too_many_requests_once_mailbox"}})
 	var e *adapters.Error
 	if errors.As(err, &e) && e.Class == adapters.Throttled {
 		fmt.Println("wait", e.RetryAfter, "-", e.Message.In("it"))
 	}
-	// Output: wait 17s - troppe richieste insieme
+	// Output: wait 17s - troppe richieste contemporanee per questa casella
 }
 
 // The answer to a send was lost: nobody knows whether the message left. The

@@ -15,8 +15,6 @@ type Text struct {
 	Args    []any  // names and values of the placeholders in turn: "host", "mail.example"
 
 	said map[string]string // as read from JSON: the sentence by language
-	EN   string            // Deprecated: a sentence that is not yet in the catalogue
-	IT   string            // Deprecated: see EN
 }
 
 // NewText returns the text of a code: its English with placeholders in braces,
@@ -45,14 +43,11 @@ func (t Text) With(args ...any) Text {
 
 // IsZero reports that there is no sentence.
 func (t Text) IsZero() bool {
-	return t.Code == "" && t.English == "" && len(t.said) == 0 && t.EN == "" && t.IT == ""
+	return t.Code == "" && t.English == "" && len(t.said) == 0
 }
 
 // String returns the sentence in English.
 func (t Text) String() string {
-	if t.EN != "" {
-		return t.EN
-	}
 	if t.English == "" && t.Code != "" {
 		s, _ := locale.Text(locale.English, t.Code, t.Args)
 		return s
@@ -77,9 +72,6 @@ func (t Text) in(lang string) (string, bool) {
 	}
 	if s, ok := t.said[lang]; ok {
 		return s, true
-	}
-	if lang == "it" && t.IT != "" {
-		return t.IT, true
 	}
 	if t.Code == "" || t.said != nil { // read from JSON: its arguments are not known
 		return "", false

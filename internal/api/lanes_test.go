@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/view"
 )
@@ -31,19 +30,19 @@ func TestLanes(t *testing.T) {
 	if len(cc) != 1 {
 		t.Fatalf("claimed %d", len(cc))
 	}
-	until := time.Now().Add(time.Hour)
+	until, reason := time.Now().Add(time.Hour), store.CorruptRecord().Message // any text in two languages
 	w.must(w.store.ChangeLane(ctx, time.Now(), key,
-		store.LaneChange{PauseUntil: &until, Reason: adapters.Text{EN: "slow down", IT: "rallentare"}}))
+		store.LaneChange{PauseUntil: &until, Reason: reason}))
 
 	w.want(w.do(w.admin, "GET", "/v1/connections/Ufficio", nil, "Accept-Language", "it"), 200).into(t, &c)
 	l := c.Lane
-	if l == nil || l.Key != key || l.Queued != 1 || l.InFlight != 1 || l.UsedToday != 2 || !l.Paused || l.Reason != "rallentare" ||
+	if l == nil || l.Key != key || l.Queued != 1 || l.InFlight != 1 || l.UsedToday != 2 || !l.Paused || l.Reason != reason.In("it") ||
 		l.PausedUntil.Sub(until).Abs() > time.Second {
 		t.Fatalf("the lane is shown as %+v", l)
 	}
 	var page LaneList
 	w.want(w.do(w.admin, "GET", "/v1/lanes?limit=1", nil), 200).into(t, &page)
-	if len(page.Items) != 1 || page.Next != "" || page.Items[0].Reason != "slow down" || page.Items[0].UsedToday != 2 {
+	if len(page.Items) != 1 || page.Next != "" || page.Items[0].Reason != reason.String() || page.Items[0].UsedToday != 2 {
 		t.Errorf("the lanes are shown as %+v", page)
 	}
 	c = view.Connection{}

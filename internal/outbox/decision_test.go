@@ -27,7 +27,7 @@ func inputFor(kind store.Kind, r result, change func(*input)) input {
 }
 
 func failure(c adapters.Class, change func(*adapters.Error)) result {
-	e := &adapters.Error{Class: c, Scope: adapters.ScopeMessage, Message: adapters.Text{EN: "it failed"}}
+	e := &adapters.Error{Class: c, Scope: adapters.ScopeMessage, Message: adapters.Text{English: "it failed"}}
 	if change != nil {
 		change(e)
 	}

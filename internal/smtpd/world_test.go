@@ -32,7 +32,7 @@ func (f *fakeRoute) Send(context.Context, adapters.Outgoing) (adapters.Receipt, 
 func (f *fakeRoute) Check(out adapters.Outgoing) error {
 	if f.max > 0 && out.Message.Size() > f.max {
 		return &adapters.Error{Class: adapters.Permanent, Code: "too_large", TooLarge: true,
-			Message: adapters.Text{EN: "too large", IT: "troppo grande"}}
+			Message: adapters.Text{English: "too large"}}
 	}
 	return nil
 }

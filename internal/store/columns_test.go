@@ -67,7 +67,7 @@ func TestErrorsAreReadByTheVersionBefore(t *testing.T) {
 			if !d.DecodeColumns([]byte(`[{"address":"a@example.org","state":"pending"}]`), doc) || d.Failures != 1 {
 				t.Errorf("%+v", d.Progress)
 			}
-			return d.Progress.Error
+			return d.Error
 		}},
 		"outcome": {func() (string, error) { return EncodeOutcome(Outcome{Class: e.Class, Error: e}) }, func(doc []byte) *adapters.Error {
 			var a Attempt

@@ -216,7 +216,7 @@ func (m *model) act() call {
 func (m *model) change() call {
 	l := m.route()
 	until := m.now.Add(time.Duration(m.r.IntN(30)) * time.Second)
-	c := store.LaneChange{PauseUntil: &until, Shorten: true, Reason: adapters.Text{EN: "x", IT: "y"}}
+	c := store.LaneChange{PauseUntil: &until, Shorten: true, Reason: adapters.Text{English: "x"}}
 	if m.r.IntN(2) == 0 {
 		c = store.LaneChange{Cap: 2, CapUntil: until}
 	}

@@ -22,7 +22,7 @@ func testFinish(t *testing.T, h Harness) {
 	want(t, "class", d.Class, adapters.Transient)
 	want(t, "code", d.Error.Code, "ErrorServerBusy")
 	want(t, "retry after", d.Error.RetryAfter, 30*time.Second)
-	want(t, "Italian", d.Error.Message.In("it"), "il server è occupato")
+	want(t, "Italian", d.Error.Message.In("it"), store.CorruptRecord().Message.In("it"))
 	want(t, "failures", d.Failures, 1)
 	want(t, "slot", lane(t, s).InFlight, 0)
 	want(t, "not before", len(claim(t, s, n, after(59), 1)), 0)

@@ -190,7 +190,7 @@ func accepted(c store.Claimed, now time.Time) store.Finish {
 // failed finishes a claimed delivery to be tried again at next.
 func failed(c store.Claimed, class adapters.Class, now, next time.Time) store.Finish {
 	e := &adapters.Error{Class: class, Code: "ErrorServerBusy", Status: 503, RetryAfter: 30 * time.Second,
-		Message: adapters.Text{EN: "the server is busy", IT: "il server è occupato"}}
+		Message: store.CorruptRecord().Message}
 	return store.Finish{Lease: c.Lease, NotSent: c.Delivery.CountPending(),
 		Outcome: store.Outcome{EndedAt: now, Class: class, Error: e},
 		Transition: store.Transition{Now: now, State: store.Queued, NextAt: next,
