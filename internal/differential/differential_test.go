@@ -66,14 +66,17 @@ func TestDifferential(t *testing.T) {
 			for n := range work {
 				// Those of one message one after the other: without a Message-ID
 				// of their own they would be taken for one that is sent again.
-				for i, s := range all {
-					if s.sample != n {
-						continue
+				// Files are taken some time later, so they come last.
+				for _, late := range []bool{false, true} {
+					for i, s := range all {
+						if s.sample != n || late != (s.entry == byPickup) {
+							continue
+						}
+						if !fromHeader(s.entry) {
+							s.envelope = envelope(samples[n], before[i])
+						}
+						w.submit(ctx, s)
 					}
-					if !fromHeader(s.entry) {
-						s.envelope = envelope(samples[n], before[i])
-					}
-					w.submit(ctx, s)
 				}
 			}
 		})
