@@ -134,6 +134,10 @@ func (s *Sandbox) Counters() map[string]int { return s.core.Counters() }
 // included.
 func (s *Sandbox) MaxInFlight(service string) int { return s.core.MaxInFlight(service) }
 
+// InFlight is how many requests (SMTP: sessions) of all mailboxes the service is
+// answering now.
+func (s *Sandbox) InFlight(service string) int { return s.core.InFlight(service) }
+
 // Configure changes switches; it holds for requests that begin afterwards. change
 // must not call the Sandbox.
 func (s *Sandbox) Configure(change func(*Switches)) { s.core.Configure(change) }

@@ -205,7 +205,7 @@ func (g *Server) sendDraft(c *call) {
 	}
 	var it *item
 	if !c.onDraft(func(found *item) *apiError {
-		found.busy = true
+		found.busy, found.modified = true, g.now()
 		it = found
 		return nil
 	}) {

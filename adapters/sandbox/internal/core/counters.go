@@ -77,6 +77,18 @@ func (f *flights) max(service string) int {
 	return f.most[service]
 }
 
+// now is how many requests all mailboxes of a service have in work.
+func (f *flights) now(service string) (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for k, open := range f.open {
+		if k.service == service {
+			n += open
+		}
+	}
+	return n
+}
+
 func (f *flights) snapshot() map[string]int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -98,6 +110,9 @@ func (c *Core) Counters() map[string]int { return c.counters.snapshot() }
 // MaxInFlight is the largest number of requests that one mailbox of the service had
 // open at the same time.
 func (c *Core) MaxInFlight(service string) int { return c.flights.max(service) }
+
+// InFlight is how many requests the service has in work now.
+func (c *Core) InFlight(service string) int { return c.flights.now(service) }
 
 // MaxInFlights is MaxInFlight of every service.
 func (c *Core) MaxInFlights() map[string]int { return c.flights.snapshot() }
