@@ -171,7 +171,8 @@ func (s *server) wire() (err error) {
 	if err != nil {
 		return err
 	}
-	s.outbox, err = outbox.New(outbox.Options{Store: s.store, Connections: s.conns, Adapters: s.sender, Node: c.Node, Log: s.log, Workers: c.Workers,
+	s.outbox, err = outbox.New(outbox.Options{Store: s.store, Connections: s.conns, Adapters: s.sender, Node: c.Node,
+		Log: s.log, Workers: c.Workers,
 		Retry: schedule,
 		Lease: time.Duration(c.Outbox.Lease), Grace: time.Duration(c.Outbox.Grace), VerifyAfter: time.Duration(c.Outbox.VerifyAfter),
 		Settle: time.Duration(c.Outbox.Settle), FailoverAfter: time.Duration(c.Outbox.FailoverAfter), Events: true,
