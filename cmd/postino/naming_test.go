@@ -25,7 +25,7 @@ func TestNoSuchName(t *testing.T) {
 		}
 	}
 	wrong("en", "connection show a", app.ExitUsage, `there is no connection "a", nor any other: make one with 'postino connection add'`)
-	wrong("it", "connection show a", app.ExitUsage, `non esiste una connessione "a", né altre: se ne crea una con 'postino connection add'`)
+	wrong("it", "connection show a", app.ExitUsage, `non esiste una connessione "a", né altre: crearne una con 'postino connection add'`)
 	add := func(i int) (code int, errOut string) {
 		conn := fmt.Sprintf(`{"name": "c%02d", "provider": "smtp", "from": "a@example.com",
 			"smtp": {"host": "mail.example.com", "auth": "none"}}`, i)
