@@ -95,7 +95,7 @@ type Receipt struct {
 	Lost       []string          `json:"lost,omitempty"` // what the provider's large path could not keep, in words
 
 	// DSN: the next server took over what the envelope wants to be told (RFC 3461
-	// section 5.2.2), so nobody else tells of success.
+	// section 5.2.2), so no one else tells of success.
 	DSN bool `json:"dsn,omitempty"`
 }
 

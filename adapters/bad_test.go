@@ -250,7 +250,7 @@ func (c badCase) run(t *testing.T, p adapters.Provider) {
 		t.Errorf("%d messages delivered", n)
 	}
 	if c.skew != 0 || c.tlsSkew != 0 || c.change != nil || c.rcpts != 0 {
-		return // nobody could have left anything
+		return // no one could have left anything
 	}
 	w.ClearFaults()
 	w.cache.Forget(conn)

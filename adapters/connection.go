@@ -115,7 +115,7 @@ type OAuthSettings struct {
 }
 
 // EffectiveOnUnknown is OnUnknown, or verify for the APIs and retry for SMTP,
-// where nobody can be asked and every mail server sends again (RFC 5321 4.5.4.1).
+// where no one can be asked and every mail server sends again (RFC 5321 4.5.4.1).
 func (c *Connection) EffectiveOnUnknown() UnknownPolicy {
 	switch {
 	case c.OnUnknown != "":

@@ -94,7 +94,7 @@ func ExampleError() {
 	// Output: wait 17s - troppe richieste contemporanee per questa casella
 }
 
-// The answer to a send was lost: nobody knows whether the message left. The
+// The answer to a send was lost: no one knows whether the message left. The
 // provider is asked; to send again blindly might send twice.
 func ExampleVerifier() {
 	provider, err := sandbox.Start(sandbox.Options{})

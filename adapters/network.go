@@ -17,7 +17,7 @@ import (
 
 // NetworkError describes a failure to reach host or to exchange bytes with it:
 // DNS, refusal, timeout, TLS, cancellation. The class is Transient, because
-// alone from err nobody can tell what the peer received; a caller that had
+// alone from err no one can tell what the peer received; a caller that had
 // handed over the whole message makes it Unknown. now is the local clock, used
 // to tell an expired certificate from a clock that is wrong.
 func NetworkError(p Provider, host string, err error, now time.Time) *Error {

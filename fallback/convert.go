@@ -11,7 +11,7 @@ import (
 )
 
 // convert changes the content of tx, which has 8-bit octets, where the server
-// cannot take it as it is: 8-bit parts are encoded anew for a server without
+// cannot take it as it is: 8-bit parts are encoded again for a server without
 // 8BITMIME (RFC 6152 section 3), raw UTF-8 in the header becomes encoded words
 // for one without SMTPUTF8. What cannot be changed is refused.
 func (a *Adapter) convert(tx *transaction, p *plan, utf8 bool) error {

@@ -69,7 +69,7 @@ func TestUnreachable(t *testing.T) {
 
 func TestSilentServer(t *testing.T) {
 	t.Parallel()
-	ln, err := net.Listen("tcp", "127.0.0.1:0") // the kernel accepts, nobody speaks
+	ln, err := net.Listen("tcp", "127.0.0.1:0") // the kernel accepts, no one speaks
 	if err != nil {
 		t.Fatal(err)
 	}

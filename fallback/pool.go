@@ -106,7 +106,7 @@ func (p *pool) enter(ctx context.Context, user string) (*lane, error) {
 
 // leave gives the slot back, and the session with it: nil when it was closed.
 // A session that is not kept says goodbye before its slot is free, so that the
-// provider never sees more connections than slots; nobody waits for that.
+// provider never sees more connections than slots; no one waits for that.
 func (p *pool) leave(user string, l *lane, s *session) {
 	if s == nil || p.keep(l, s) {
 		p.free(user, l)
@@ -180,7 +180,7 @@ func (p *pool) keep(l *lane, s *session) bool {
 	return true
 }
 
-// expire ends a session that nobody wanted for a while. It takes a slot for
+// expire ends a session that no one wanted for a while. It takes a slot for
 // the goodbye; where none is free, somebody is about to take the session.
 func (p *pool) expire(l *lane, k *kept) {
 	p.mu.Lock()

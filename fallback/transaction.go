@@ -104,7 +104,7 @@ func (a *Adapter) envelope(ctx context.Context, s *session, tx *transaction) (be
 	}
 	s.reset = true
 	var mailErr error
-	var full *adapters.Error // the server takes nobody more in this transaction
+	var full *adapters.Error // the server takes no one more in this transaction
 	accepted, data := 0, reply{}
 	for len(cmds) > 0 && mailErr == nil {
 		batch := cmds[:ahead(cmds, window, accepted)]
@@ -261,7 +261,7 @@ func (a *Adapter) ask(s *session, batch []command) ([]reply, error) {
 	return replies, nil
 }
 
-// emptyBody ends a DATA that the server let begin although nobody is accepted
+// emptyBody ends a DATA that the server let begin although no one is accepted
 // (RFC 2920 section 3.1): the lone dot is no message, whatever is answered.
 func (a *Adapter) emptyBody(ctx context.Context, s *session) error {
 	if _, err := s.cmd(".", a.opt.Timeouts.DataEnd); err != nil {
@@ -291,8 +291,8 @@ func allRefused(rcpts []rcpt) error {
 	return refusedByAll(rcpts)
 }
 
-// refusedByAll is the error of a transaction in which nobody was accepted: the
-// least final of the refusals, so that nobody is given up who may yet be reached.
+// refusedByAll is the error of a transaction in which no one was accepted: the
+// least final of the refusals, so that no one is given up who may yet be reached.
 func refusedByAll(rcpts []rcpt) error {
 	rank := map[adapters.Class]int{adapters.Auth: 4, adapters.Throttled: 3, adapters.Transient: 2, adapters.Permanent: 1}
 	var worst *adapters.Error

@@ -34,7 +34,7 @@ type AcceptOptions struct {
 	// Message-ID fields the first counts. Without it these are refused. NUL is
 	// refused always.
 	Lenient bool
-	// Spool receives the body where it must be written anew (line ends, lines over 998
+	// Spool receives the body where it must be written again (line ends, lines over 998
 	// octets). nil: memory. It may be called twice for one message.
 	Spool func() (Spool, error)
 }
@@ -229,7 +229,7 @@ func (b *bodyCheck) rewrite(write func(w io.Writer) error) error {
 	return nil
 }
 
-// shorten encodes the parts with long lines anew, and puts labels right that a
+// shorten encodes the parts with long lines again, and puts labels right that a
 // multipart or message cannot have.
 func (b *bodyCheck) shorten(m *Message) error {
 	r := &recoder{m: m, relabel: true}

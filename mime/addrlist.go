@@ -8,7 +8,7 @@ type box struct {
 	raw   []byte // the entry as written, without white space around it
 	group int    // index in addrList.groups, -1 outside of groups
 	bad   bool   // no usable address: addr is empty
-	plain bool   // every parser reads the same from raw; when not, it is written anew
+	plain bool   // every parser reads the same from raw; when not, it is written again
 	wrong bool   // no form of RFC 5322, though its meaning is clear: nothing goes out so
 	// second is another address that stands in the name without quotes: a comma is missing, or it is a name.
 	second string
@@ -21,7 +21,7 @@ type addrList struct {
 	boxes  []box
 	groups []string // raw names
 	// odd: separators that parsers treat differently (semicolons between
-	// entries, empty entries, a group without end). The field is written anew
+	// entries, empty entries, a group without end). The field is written again
 	// where its recipients count.
 	odd bool
 }

@@ -99,7 +99,7 @@ func readList(s string) *addrList {
 	return l
 }
 
-// badEntry says of an entry of an address field why nobody can be mailed by it.
+// badEntry says of an entry of an address field why no one can be mailed by it.
 // field is empty for a list that came otherwise.
 func badEntry(field string, b *box) *Error {
 	if b.hidden != 0 {

@@ -147,7 +147,7 @@ func invented(in string, list []Address) (out []string) {
 	return out
 }
 
-// TestNothingIsInvented: no address is made of words that nobody wrote as one
+// TestNothingIsInvented: no address is made of words that no one wrote as one
 // (design rule: tolerance may drop, never make up). Each header is put together
 // from pieces in every order.
 func TestNothingIsInvented(t *testing.T) {

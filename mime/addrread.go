@@ -193,7 +193,7 @@ func (p *addrParser) joinLocal(toks []token) (local string, quoted, ok bool) {
 
 // dotted reports words with a dot between each two (RFC 5322 section 4.4): what
 // stands side by side without one are not the parts of one address, and running
-// them together would make an address that nobody wrote.
+// them together would make an address that no one wrote.
 func (p *addrParser) dotted(toks []token) bool {
 	for i := 1; i < len(toks); i++ {
 		last, first := toks[i-1], toks[i]

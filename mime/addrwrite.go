@@ -52,7 +52,7 @@ func wordEnd(text string) int {
 	return len(text)
 }
 
-// writeList writes a field anew with the entries that keep allows, each as it
+// writeList writes a field again with the entries that keep allows, each as it
 // was written where every parser reads that the same way. Groups stay as far as
 // somebody is left in them. nil when nothing is left.
 func writeList(name string, l *addrList, keep func(*box) bool) []byte {

@@ -2,7 +2,7 @@ package mime
 
 import "bytes"
 
-// addresses drops the address fields that are empty, and writes those anew that
+// addresses drops the address fields that are empty, and writes those again that
 // hold what RFC 5322 forbids and what providers and mail programs read in
 // different ways: a display name with an @ or a comma outside of quotes (contracts
 // B4.5), an encoded word with such a character, invisible characters around an

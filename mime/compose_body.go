@@ -149,7 +149,7 @@ func (c *composer) multipart(subtype, rootType string, children []*node) *node {
 	return n
 }
 
-// newBoundary makes a boundary that no body can contain: 192 bits that nobody
+// newBoundary makes a boundary that no body can contain: 192 bits that no one
 // knows, and "=_", which neither base64 nor quoted-printable can write (RFC
 // 2045 section 6.7).
 func (c *composer) newBoundary() string {

@@ -99,7 +99,7 @@ func TestInlineNames(t *testing.T) {
 }
 
 // TestContentTypeNames: a media type may name the file; what is wrong in
-// parameters that nobody needs refuses nothing.
+// parameters that no one needs refuses nothing.
 func TestContentTypeNames(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, given, mediaType, want string }{

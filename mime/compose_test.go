@@ -86,7 +86,7 @@ func goldenDrafts() map[string]*Draft {
 	}
 }
 
-// TestComposeGolden compares to the byte; POSTINO_UPDATE=1 writes the files anew.
+// TestComposeGolden compares to the byte; POSTINO_UPDATE=1 writes the files again.
 func TestComposeGolden(t *testing.T) {
 	t.Parallel()
 	for name, d := range goldenDrafts() {

@@ -37,7 +37,7 @@ func (m *Message) Open(p *Part) io.Reader {
 }
 
 // Decodable reports a part whose transfer encoding Open can undo. Others (yEnc,
-// BinHex, names that nobody knows) can only be passed on within their message.
+// BinHex, names that no one knows) can only be passed on within their message.
 func (p *Part) Decodable() bool { return p.identity() || decoder(p.Encoding, nil) != nil }
 
 // contentReader makes errors of a decoder ours.

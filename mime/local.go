@@ -32,7 +32,7 @@ func (l *localNames) qualify(v []byte, toks []token) (string, bool) {
 	return addr, ok
 }
 
-// qualify writes the address fields anew that hold names without a domain. A
+// qualify writes the address fields again that hold names without a domain. A
 // field with an entry that is no address all the same stays as it is: whoever
 // needs its addresses says so.
 func (c *completer) qualify() *Error {

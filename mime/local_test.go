@@ -25,7 +25,7 @@ func TestLocalNames(t *testing.T) {
 		{"Reply-To: team: root, x@y.it;", "Reply-To: team: root@host.it, x@y.it;"},
 		{"Resent-To: root", "Resent-To: root@host.it"},
 		{"To: undisclosed-recipients:;", "To: undisclosed-recipients:;"},
-		{"To: Anna Rossi", "To: Anna Rossi"}, // a name alone is nobody's address
+		{"To: Anna Rossi", "To: Anna Rossi"}, // a name alone is no one's address
 		{"To: =?utf-8?Q?Anna?=", "To: =?utf-8?Q?Anna?="},
 		{"To: Jürgen", "To: Jürgen"},
 		{"To: root, Anna Rossi", "To: root, Anna Rossi"}, // refused by who needs them

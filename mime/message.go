@@ -214,7 +214,7 @@ func (m *Message) Recipients() []string {
 }
 
 // BadAddresses are the entries of To, Cc and Bcc that are no address, one
-// *Error each (Field names the header). Nobody is mailed for them; an API view
+// *Error each (Field names the header). No one is mailed for them; an API view
 // leaves them out, because a provider may refuse the whole message for one.
 func (m *Message) BadAddresses() []*Error {
 	// contracts B5.4

@@ -138,7 +138,7 @@ func (r *recoder) head(p *Part, encoding string) ([]byte, error) {
 	return out, nil
 }
 
-// noise makes a preamble or epilogue fit; nobody reads it (RFC 2046 section 5.1.1).
+// noise makes a preamble or epilogue fit; no one reads it (RFC 2046 section 5.1.1).
 func (r *recoder) noise(start, end int64) {
 	if start >= end {
 		return
@@ -202,7 +202,7 @@ func (r *recoder) sealedError(p *Part) *Error {
 }
 
 // SevenBit gives a writer of the SMTP view in pure ASCII, for a server without
-// 8BITMIME: leaf parts with 8-bit content are encoded anew, header fields with
+// 8BITMIME: leaf parts with 8-bit content are encoded again, header fields with
 // raw UTF-8 become encoded words. All else keeps its bytes; every call of the
 // function writes the same. The error says why it cannot be done: a signature
 // would break, or an address needs SMTPUTF8.
@@ -274,7 +274,7 @@ func (h *holdEOL) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// rewrapBase64 breaks the lines of base64 text anew without decoding it, so
+// rewrapBase64 breaks the lines of base64 text again without decoding it, so
 // that what is wrong in it stays visible to the reader.
 func rewrapBase64(w io.Writer, raw io.Reader) error {
 	in, out := bufio.NewReader(raw), bufio.NewWriter(w)

@@ -31,10 +31,10 @@ func downgrade(name string, value []byte) ([]byte, bool) {
 	return f.raw(), true
 }
 
-// maxWritten bounds the entries of a list that is written anew for its form alone.
+// maxWritten bounds the entries of a list that is written again for its form alone.
 const maxWritten = 10 * maxRecipients
 
-// writable reports a list that can be written anew and says the same then.
+// writable reports a list that can be written again and says the same then.
 func (l *addrList) writable(name string) bool {
 	return l.usable() && len(l.boxes) <= maxWritten && (!mails([]byte(name)) || l.unclear() == nil)
 }
@@ -94,7 +94,7 @@ func isParameterized(name string) bool {
 	return strings.EqualFold(name, "Content-Type") || strings.EqualFold(name, "Content-Disposition")
 }
 
-// writeParams writes a Content-Type or Content-Disposition anew.
+// writeParams writes a Content-Type or Content-Disposition again.
 func writeParams(name string, value []byte) []byte {
 	first, params := parseParams(unfold(value))
 	f := newField(name)

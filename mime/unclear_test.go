@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Two addresses in one entry: nobody is left out in silence, and nobody is
+// Two addresses in one entry: no one is left out in silence, and no one is
 // mailed on a guess.
 func TestTwoAddressesInOneEntry(t *testing.T) {
 	t.Parallel()
@@ -76,7 +76,7 @@ func specs(list []Address) []string {
 	return out
 }
 
-// Fields that are written anew for their form (a long line, another charset)
+// Fields that are written again for their form (a long line, another charset)
 // show what they showed, and the sender may have an address in the name.
 func TestTwoAddressesStayVisible(t *testing.T) {
 	t.Parallel()

@@ -124,7 +124,7 @@ type apiView struct {
 	broken  int             // entries that were no address
 }
 
-// author writes From, Sender or Reply-To: as it is, or anew where parsers may
+// author writes From, Sender or Reply-To: as it is, or again where parsers may
 // read other people from it than this one. What cannot be read of a Reply-To is
 // left out, and an empty one too: a provider refuses the message for it
 // (contracts B5.4).
@@ -176,7 +176,7 @@ func (v *apiView) visible() {
 	v.out = append(append(v.out, to...), cc...)
 }
 
-// filter gives the field of a kind, nil when nobody is left in it.
+// filter gives the field of a kind, nil when no one is left in it.
 func (v *apiView) filter(k kind) []byte {
 	list := v.m.lists[k]
 	if list == nil {
@@ -213,7 +213,7 @@ func (v *apiView) filter(k kind) []byte {
 
 func (v *apiView) in(addr string) bool { _, ok := v.env.shown[addr]; return ok }
 
-// settle decides about one entry of a field that is written anew. An address
+// settle decides about one entry of a field that is written again. An address
 // that differs from a recipient in the case of its local part only is shown as
 // the envelope has it: exactly that recipient is mailed, and keeps its name.
 func (v *apiView) settle(b *box) {

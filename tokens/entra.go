@@ -93,7 +93,7 @@ type entra struct {
 
 // fetch makes a credential for this one request: a kept one would answer from
 // a cache of its own, which cannot be told to renew (contracts A6.7, A6.8),
-// and files are read anew this way.
+// and files are read again this way.
 func (e entra) fetch(ctx context.Context, x *exchange, fresh bool) (string, time.Duration, error) {
 	cred, err := e.credential(azcore.ClientOptions{
 		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: e.authority},

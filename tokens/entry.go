@@ -109,7 +109,7 @@ func (e *entry) succeed(t *token, renewed bool, now time.Time) {
 }
 
 // remembered is the failure that still holds, nil when there is none. Its wait
-// is told anew where the provider had set one.
+// is told again where the provider had set one.
 func (e *entry) remembered(now time.Time) *adapters.Error {
 	f := e.failure
 	if f == nil || !now.Before(f.until) {

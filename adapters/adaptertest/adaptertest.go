@@ -24,7 +24,7 @@ const (
 	FaultLost        Fault = "lost-response" // accepts, and the answer never comes
 	FaultGarbage     Fault = "garbage"       // answers what is no answer
 	FaultHang        Fault = "hang"          // takes the message and answers nothing until the caller gives up
-	FaultUnreachable Fault = "unreachable"   // nobody listens
+	FaultUnreachable Fault = "unreachable"   // no one listens
 )
 
 // RetryAfter is what a harness tells with FaultThrottled, where the protocol can say it.

@@ -163,7 +163,7 @@ func TestLargeOverSandbox(t *testing.T) {
 		{name: "chunk lost on the way", fault: sandbox.Fault{Service: "upload", Op: "chunk", Times: 1, Reset: true}, sent: 1},
 		{name: "chunk kept, answer lost", size: 6_000_000, fault: sandbox.Fault{Service: "upload", Op: "chunk", Times: 1, After: true,
 			Reset: true}, sent: 1},
-		// The session ends with the last chunk: nobody can ask it. Nothing was sent, so the whole is tried again.
+		// The session ends with the last chunk: no one can ask it. Nothing was sent, so the whole is tried again.
 		{name: "last chunk kept, answer lost", fault: sandbox.Fault{Service: "upload", Op: "chunk", Times: 1, After: true, Reset: true},
 			class: adapters.Transient},
 		{name: "chunk 503", fault: sandbox.Fault{Service: "upload", Op: "chunk", Times: 1, Status: 503}, sent: 1},
@@ -229,7 +229,7 @@ func checkVerdict(t *testing.T, a *graph.Adapter, out adapters.Outgoing, err err
 	if got == want && verr == nil && (got != adapters.Sent || r.ProviderID != "") {
 		return
 	}
-	if err == nil && got == adapters.NotSent { // another Message-ID: nobody asks after an acceptance
+	if err == nil && got == adapters.NotSent { // another Message-ID: no one asks after an acceptance
 		return
 	}
 	t.Errorf("verdict %s, %v; want %s", got, verr, want)

@@ -87,7 +87,7 @@ type uploader struct {
 	t   *attachment
 	url string // a secret: it carries its own authorization
 
-	content io.Reader // positioned at offset at, nil when it has to be opened anew
+	content io.Reader // positioned at offset at, nil when it has to be opened again
 	at      int64
 }
 

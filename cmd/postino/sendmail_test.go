@@ -108,7 +108,7 @@ func (m *machine) call(stdin string, name string, args ...string) (code int, out
 	m.t.Helper()
 	smtp := m.smtp
 	if smtp == "" {
-		smtp = "127.0.0.1:1" // nobody
+		smtp = "127.0.0.1:1" // no one
 	}
 	cmd := exec.CommandContext(m.t.Context(), name, args...)
 	cmd.Env = append(os.Environ(), "POSTINO_SMTP="+smtp, "POSTINO_DATA="+m.data, "POSTINO_MAILDROP="+m.maildrop, "POSTINO_LANG=en",

@@ -79,7 +79,7 @@ func serveAs(w *world, role localsocket.Role, method, path, body string, change 
 }
 
 // A proxy that runs as an administrator and passes requests on to the socket
-// makes nobody an administrator.
+// makes no one an administrator.
 func TestSocketBehindProxy(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -104,7 +104,7 @@ func TestSocketBehindProxy(t *testing.T) {
 	}
 }
 
-// The figures are for programs of this machine too, and for nobody behind a proxy.
+// The figures are for programs of this machine too, and for no one behind a proxy.
 func TestMetricsOnTheMachine(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -151,7 +151,7 @@ func TestTrustedProxies(t *testing.T) {
 	t.Parallel()
 	a := trustedProxies{netip.MustParsePrefix("10.0.0.0/24"), netip.MustParsePrefix("fd00::1/128")}
 	for _, c := range []struct{ remote, forwarded, want string }{
-		{"192.0.2.1:5", "203.0.113.9", "192.0.2.1"}, // nobody's proxy
+		{"192.0.2.1:5", "203.0.113.9", "192.0.2.1"}, // no one's proxy
 		{"10.0.0.1:5", "203.0.113.9", "203.0.113.9"},
 		{"10.0.0.1:5", "198.51.100.1, 203.0.113.9", "203.0.113.9"},           // the first is what the caller claimed
 		{"10.0.0.1:5", "198.51.100.1, 203.0.113.9, 10.0.0.2", "203.0.113.9"}, // two proxies

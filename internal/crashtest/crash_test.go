@@ -159,7 +159,7 @@ func crash(t *testing.T, p plan) {
 	}
 }
 
-// killing ends one node after another until nobody submits any more, at least
+// killing ends one node after another until no one submits any more, at least
 // so many times, and leaves all of them running. Where there are several, some
 // are only stopped for longer than their lease.
 func killing(quiet <-chan struct{}, nodes []*node, rng *rand.Rand, atLeast int) (kills int, err error) {

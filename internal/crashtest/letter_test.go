@@ -20,7 +20,7 @@ import (
 )
 
 // Digests that a message carries of itself: of its body, and of its file,
-// which is all that stays to the byte where Graph builds the message anew.
+// which is all that stays to the byte where Graph builds the message again.
 const (
 	bodyDigest = "X-Body-Digest"
 	fileDigest = "X-File-Digest"

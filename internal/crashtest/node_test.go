@@ -38,7 +38,7 @@ func build(t *testing.T) string {
 	return binary
 }
 
-// freeAddress is an address that nobody listens on now.
+// freeAddress is an address that no one listens on now.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -137,7 +137,7 @@ func misbehave(sb *sandbox.Sandbox) {
 
 // hasten makes half an hour pass at Graph every few seconds, until ctx ends: a
 // draft whose sender was killed counts as left lying only then, and its
-// message is sent anew.
+// message is sent again.
 func hasten(ctx context.Context, sb *sandbox.Sandbox) {
 	t := time.NewTicker(5 * time.Second)
 	defer t.Stop()

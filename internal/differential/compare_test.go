@@ -50,7 +50,7 @@ func compare(s *submission, in seen, d sandbox.Delivery, out seen) (diffs []diff
 	}{{"From", in.From, out.From}, {"Sender", in.Sender, out.Sender}, {"Reply-To", in.ReplyTo, out.ReplyTo}, {"To", in.To, out.To},
 		{"Cc", in.Cc, out.Cc}} {
 		left := f.in
-		if d.Service != "smtp" && (f.name == "To" || f.name == "Cc") { // nobody is shown as an addressee who is not mailed (contracts F1)
+		if d.Service != "smtp" && (f.name == "To" || f.name == "Cc") { // no one is shown as an addressee who is not mailed (contracts F1)
 			left = slices.DeleteFunc(slices.Clone(f.in), func(a string) bool { return !slices.Contains(set(d.Recipients), strings.ToLower(a)) })
 		}
 		if !slices.Equal(set(left), set(f.out)) {

@@ -110,7 +110,7 @@ func Text(lang, code string, args []any) (string, bool) {
 }
 
 func (c *catalogue) text(lang, code string, args []any) (string, bool) {
-	if s := c.plain[lang][code]; s != "" { // a localizer compares languages anew at each call
+	if s := c.plain[lang][code]; s != "" { // a localizer compares languages again at each call
 		return Expand(s, lang, args), true
 	}
 	if c.localizers[lang] == nil {

@@ -31,7 +31,7 @@ type Connections struct {
 	store store.Connections
 	again looker
 	heard heard
-	gone  func(*gateway.Connection) // nil: nobody asked
+	gone  func(*gateway.Connection) // nil: no one asked
 
 	mu      sync.Mutex
 	looked  time.Time // began then

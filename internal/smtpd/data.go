@@ -301,7 +301,7 @@ func (s *session) bdat(arg string) {
 	size, last, ok := smtpsyntax.ParseChunk(arg)
 	switch {
 	case s.listener.policy.BareLF:
-		// A device that needs bare_lf does not send chunks, and nobody may use
+		// A device that needs bare_lf does not send chunks, and no one may use
 		// them to bypass how line ends are read in DATA.
 		s.closing = true
 		s.badCommand(502, "5.5.1", "BDAT is not available on a listener with bare_lf, closing")

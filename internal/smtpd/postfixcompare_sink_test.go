@@ -121,7 +121,7 @@ func content(r *bufio.Reader) (string, error) {
 }
 
 // arrived are the messages of one dialogue by one way, from, recipients and the
-// part of the content that nobody may change.
+// part of the content that no one may change.
 func (k *recordingServer) arrived(tag string) (out []string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -64,7 +64,7 @@ func TestUnknownNameCostsTheSame(t *testing.T) {
 				mu.Lock()
 				defer mu.Unlock()
 				hashes = append(hashes, hash)
-				return true // even so, nobody without a hash gets in
+				return true // even so, no one without a hash gets in
 			}
 		}})
 	for _, name := range []string{"off", "nobody", "net"} {

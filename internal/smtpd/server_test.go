@@ -49,7 +49,7 @@ func (p *player) whole() error {
 	return errors.Join(p.start(), p.say("DATA", "354 *"), p.say(smallMessage, "250 2.0.0 *"))
 }
 
-// TestSlowloris: a thousand connections that say half a word stop nobody.
+// TestSlowloris: a thousand connections that say half a word stop no one.
 func TestSlowloris(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, setup{listeners: []config.Listener{{MaxConnections: 200}}})
@@ -68,7 +68,7 @@ func TestSlowloris(t *testing.T) {
 			}
 		}
 		if i%250 == 249 {
-			// Nobody is sent away who has not been greeted yet: in the moment of the
+			// No one is sent away who has not been greeted yet: in the moment of the
 			// rush the answer may be "try again later".
 			for try := 1; ; try++ {
 				p := newPlayer(w)

@@ -37,7 +37,7 @@ func EncodeState(st ConnectionState) ([]byte, error) {
 }
 
 // DecodeState reads the stored form of the state of a connection. One that is
-// damaged is empty: the next refusal writes it anew.
+// damaged is empty: the next refusal writes it again.
 func DecodeState(connection string, doc []byte) (st ConnectionState) {
 	if json.Unmarshal(doc, &st) != nil {
 		st = ConnectionState{}

@@ -137,7 +137,7 @@ type Progress struct {
 	UnknownSince time.Time       `json:"unknown_since,omitzero"`       // start of the attempt whose outcome is open
 	// when that attempt was over at the latest: until then it may have reached the provider
 	CallEnded      time.Time `json:"call_ended,omitzero"`
-	SenderNotified bool      `json:"sender_notified,omitempty"` // the sender was told that nobody knows what became of it
+	SenderNotified bool      `json:"sender_notified,omitempty"` // the sender was told that no one knows what became of it
 	NotifyFailed   bool      `json:"notify_failed,omitempty"`   // a notification to the sender could not be made
 	// id of the connection whose chain of fallbacks is followed, once Route left it
 	Origin string `json:"origin,omitempty"`

@@ -7,7 +7,7 @@
 //   - All methods are safe for concurrent use, from any number of goroutines
 //     and processes that opened the same store.
 //   - Each method is one transaction: when it gives an error, nothing of it is
-//     stored, and nobody ever sees half of it. The one exception is a
+//     stored, and no one ever sees half of it. The one exception is a
 //     connection that dies inside the commit (ErrUnavailable): then the caller
 //     cannot know; a submission must be refused with a temporary code.
 //   - A method that changes something is durable when it returns nil: synced to

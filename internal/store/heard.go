@@ -24,7 +24,7 @@ type Identity struct {
 	// Digest is of everything but the body: client, envelope, Message-ID. The
 	// store adds the digest of the body.
 	Digest []byte
-	// Window is how long an acceptance that nobody heard is remembered; at most
+	// Window is how long an acceptance that no one heard is remembered; at most
 	// MaxResubmit.
 	Window time.Duration
 	// Record notes this acceptance as unheard: its answer goes over a session

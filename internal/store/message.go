@@ -111,7 +111,7 @@ type Submitter interface {
 	// it returns nil everything is durable: spool files and their folders were
 	// synced before the rows that name them. Concurrent calls share syncs.
 	//
-	// A message with Join looks for a delivery with the same Key that nobody has
+	// A message with Join looks for a delivery with the same Key that no one has
 	// claimed yet and whose window has not ended at Now; the new recipients are
 	// added to that delivery and to its message's envelope (each address once,
 	// mime.SameAddress), in the same transaction, and Submitted names them with

@@ -117,7 +117,7 @@ type Queue interface {
 	Claim(ctx context.Context, r ClaimRequest) ([]Claimed, error)
 
 	// Finish ends the attempt and takes the step. When the delivery was reaped
-	// meanwhile but nobody has claimed or changed it since, what the late node
+	// meanwhile but no one has claimed or changed it since, what the late node
 	// knows is better than "unknown": Finish applies. When it has another epoch,
 	// the outcome goes into the ledger line of the lease and nothing else
 	// changes: ErrLeaseLost. Calling it twice gives ErrLeaseLost as well.
@@ -132,11 +132,11 @@ type Queue interface {
 	// registered any more.
 	Leases(ctx context.Context, node string, before time.Time) ([]Lease, error)
 
-	// Abandon ends attempts on which nobody works any more, as Reap does: their
+	// Abandon ends attempts on which no one works any more, as Reap does: their
 	// outcome is unknown. Leases that are lost already are skipped.
 	Abandon(ctx context.Context, now time.Time, leases []Lease) (ended int, err error)
 
-	// Transition takes a step with a delivery that nobody has leased. ErrConflict
+	// Transition takes a step with a delivery that no one has leased. ErrConflict
 	// when it is leased, final or has another epoch.
 	Transition(ctx context.Context, s Transition) error
 

@@ -154,14 +154,14 @@ func (d *Delivery) SetClock(now time.Time) {
 	}
 }
 
-// MayBeSent reports that an attempt is open whose outcome nobody knows.
+// MayBeSent reports that an attempt is open whose outcome no one knows.
 func (d *Delivery) MayBeSent() bool {
 	return d.State == Unverified || d.State == Held && !d.UnknownSince.IsZero()
 }
 
 // Deadline is when Deadlines must show the delivery: Never when it is on its
 // way or final. One that may have been sent has not failed when its time is
-// over: its sender is told once that nobody knows.
+// over: its sender is told once that no one knows.
 func (d *Delivery) Deadline() time.Time {
 	if d.State == Sending || d.State.Final() || d.SenderNotified && d.MayBeSent() {
 		return Never()
@@ -292,7 +292,7 @@ func (d *Delivery) finish(now time.Time) {
 	}
 }
 
-// GiveUp is how long a delivery is tried where nobody says.
+// GiveUp is how long a delivery is tried where no one says.
 const GiveUp = 72 * time.Hour
 
 // Prepare checks the action and fills in what is missing. An id that is named

@@ -91,7 +91,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// What a log says of a name is one line that acts on nobody.
+// What a log says of a name is one line that acts on no one.
 func TestLog(t *testing.T) {
 	t.Parallel()
 	const evil = "x\x1b[2J\u009b31m\u202e\u200b\u3164\nlevel=ERROR msg=forged"

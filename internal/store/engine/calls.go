@@ -16,7 +16,7 @@ type Needs struct {
 	Deliveries  []store.ID
 	Lanes       []string // keys; made when they are missing
 	Connections []string // their holds, and all their subqueues
-	// Edits: connections are read and written, and nobody else does so meanwhile.
+	// Edits: connections are read and written, and no one else does so meanwhile.
 	Edits bool
 }
 

@@ -102,7 +102,7 @@ func (r Ports) ConnectionsVersion(ctx context.Context) (int64, error) {
 	return r.version(ctx, connectionsVersion)
 }
 
-// writeConnection stores c, whose ID is set, in a transaction that nobody else
+// writeConnection stores c, whose ID is set, in a transaction that no one else
 // who writes connections runs at the same time. It counts the revision up, and
 // forgets the connection's state: somebody has looked at it, and what was wrong
 // may be right now.

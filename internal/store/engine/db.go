@@ -22,7 +22,7 @@ type Tx interface {
 	// Each calls f for every row.
 	Each(q string, args []any, f func(Scan) error) error
 	// Lock is what a SELECT ends with so that the rows stay as they are: " FOR
-	// UPDATE", or empty where nobody else writes.
+	// UPDATE", or empty where no one else writes.
 	Lock() string
 }
 

@@ -80,7 +80,7 @@ type Work interface {
 	// Line reads a line of the ledger, Attempt writes one, over an earlier state of it.
 	Line(r *DeliveryRow, no int) (AttemptRow, error)
 	Attempt(r *DeliveryRow, a AttemptRow) error
-	// Hold returns what keeps a connection back, WriteState its state anew.
+	// Hold returns what keeps a connection back, WriteState its state again.
 	Hold(connection string) (*ConnectionHold, error)
 	WriteState(st store.ConnectionState) error
 	// Kept says of each final delivery, and of others where it is known, whether
@@ -248,7 +248,7 @@ func leased(w Work, l store.Lease) (*DeliveryRow, error) {
 	return r, err
 }
 
-// Abandon ends attempts on which nobody works any more.
+// Abandon ends attempts on which no one works any more.
 func Abandon(w Work, now time.Time, leases []store.Lease) (ended int, err error) {
 	for _, l := range leases {
 		r, err := leased(w, l)
@@ -296,7 +296,7 @@ func Finish(w Work, now time.Time, f *store.Finish) (*DeliveryRow, error) {
 	if r.D.State == store.Sending {
 		line = AttemptRow{r.Subqueue, r.D.Running()}
 		err = FreeSlot(w, now, r, func(l *Lane) { l.End(now, r.D.Since, f.NotSent) })
-	} else { // reaped, and nobody has taken it since
+	} else { // reaped, and no one has taken it since
 		line, err = w.Line(r, f.Lease.No)
 	}
 	if err != nil {

@@ -77,7 +77,7 @@ func (s *Store) claimNow(ctx context.Context, r store.ClaimRequest, began time.T
 	return out, nil
 }
 
-// claim takes first what nobody else has locked; only when that gives nothing
+// claim takes first what no one else has locked; only when that gives nothing
 // it waits for lanes that others are busy with.
 func (s *Store) claim(ctx context.Context, r store.ClaimRequest) (rows []*claimedRow, err error) {
 	patient := false

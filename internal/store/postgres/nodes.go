@@ -172,7 +172,7 @@ func (s *Store) Leave(ctx context.Context, n store.Node, now time.Time) error {
 
 // forget ends the nodes that the query names and locks; none of them gives
 // none. Their rows stay with incarnation kept, so that the name's next process
-// gets a higher one: they are only marked as nobody's.
+// gets a higher one: they are only marked as no one's.
 func (s *Store) forget(ctx context.Context, now time.Time, q string, args []any, none ...error) (reaped int, err error) {
 	var names []string
 	o := &op{

@@ -11,7 +11,7 @@ import (
 
 // A notifier wakes the claims of this process when another has made something
 // claimable, and the others' when this one has. One connection of its own
-// listens and rings; when it is lost it is opened anew. A ring that got lost is
+// listens and rings; when it is lost it is opened again. A ring that got lost is
 // made up for within a second: lanes that are due earlier than a second ago
 // wake the claims too.
 //

@@ -68,7 +68,7 @@ func (p *primary) old(c *pgconn.PgConn) bool {
 }
 
 // closeOld ends all connections to servers that were replaced. What waits there
-// for its commit is in doubt: nobody is told that it was stored.
+// for its commit is in doubt: no one is told that it was stored.
 func (p *primary) closeOld() {
 	p.s.pool.Reset() // those that are not in use, and others when they come back
 	p.mu.Lock()

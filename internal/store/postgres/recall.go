@@ -13,7 +13,7 @@ import (
 
 // recent keeps what this node claimed lately. A standby that was promoted may
 // have forgotten the end of it, when the earlier primary did not wait for it: a
-// delivery that is out, or on its way out, would wait there as if nobody had
+// delivery that is out, or on its way out, would wait there as if no one had
 // touched it, and go out twice. Before this node claims anything from a new
 // primary it gives such deliveries back as what they are: perhaps sent.
 type recent struct {

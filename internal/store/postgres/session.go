@@ -220,7 +220,7 @@ func watchCommit(c *pgconn.PgConn) (replicated func() bool) {
 	return func() bool { return c.CustomData()[warningKey] == nil }
 }
 
-// errNotReplicated: a commit was not waited for. Nobody is told of it.
+// errNotReplicated: a commit was not waited for. No one is told of it.
 func errNotReplicated() *dbError {
 	return &dbError{broken: true, inDoubt: true,
 		err: errors.New("the database stopped waiting for its standby: the transaction may be lost with this server")}

@@ -12,7 +12,7 @@ import (
 // stopped, or cut off, and keeps lanes locked. When the node stood between two
 // messages idle_in_transaction_session_timeout ends it; within one, or within a
 // pipeline, the session counts as active and no timeout of PostgreSQL before 17
-// does. Its transaction is not committed: nobody was told of it.
+// does. Its transaction is not committed: no one was told of it.
 const cutOff = `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user
 	AND pid <> pg_backend_pid() AND application_name = current_setting('application_name') AND state = 'active' AND wait_event = 'ClientRead'
 	AND state_change < clock_timestamp() - interval '10 s'`

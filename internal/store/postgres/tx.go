@@ -266,7 +266,7 @@ func (s *Store) ensure(ctx context.Context, lanes []string, routes []routeNeed) 
 	slices.Sort(locks)
 	b := &pgx.Batch{}
 	b.Queue(`BEGIN`)
-	// A flow gets its connection's gate: nobody changes that meanwhile.
+	// A flow gets its connection's gate: no one changes that meanwhile.
 	b.Queue(`SELECT pg_advisory_xact_lock_shared(`+lockKey(`x`)+`) FROM unnest($1::text[]) x`, slices.Compact(locks))
 	b.Queue(`INSERT INTO lanes (key, ready_at) SELECT x, $2 FROM unnest($1::text[]) x ON CONFLICT DO NOTHING`, slices.Compact(lanes),
 		engine.Never())

@@ -12,10 +12,10 @@ import (
 )
 
 // A signal tells everybody who waits that something may be claimable or due
-// earlier. The zero value is ready; it costs nothing while nobody waits.
+// earlier. The zero value is ready; it costs nothing while no one waits.
 type signal struct {
 	mu sync.Mutex
-	ch chan struct{} // closed by the next change; nil: nobody asked for it
+	ch chan struct{} // closed by the next change; nil: no one asked for it
 }
 
 // next is closed by the first change after this call. Who asks for it before

@@ -15,7 +15,7 @@ import (
 )
 
 // Bounds of one transaction: enough to share a sync among all who wait, small
-// enough that nobody waits long.
+// enough that no one waits long.
 const (
 	batchOps   = 256
 	batchBytes = 8 << 20
@@ -30,7 +30,7 @@ const (
 
 // An op is one call of a port that writes. need says what must be loaded; run
 // works in memory, may run more than once, each time with everything loaded
-// anew, and sets its results anew each time. It changes nothing before it is
+// again, and sets its results again each time. It changes nothing before it is
 // sure of no error.
 type op struct {
 	need  func(*needs)

@@ -7,10 +7,10 @@ import (
 )
 
 // A checkpointer copies the write-ahead log into the database beside the
-// writer, so that nobody waits for it. While the writer goes on there is
+// writer, so that no one waits for it. While the writer goes on there is
 // always a little more in the log than was copied; when the log has grown to
 // logFrames, the writer copies that last little itself, between two
-// transactions, and the log begins anew.
+// transactions, and the log begins again.
 type checkpointer struct {
 	db   *sql.DB
 	due  chan struct{} // the writer has written a good deal
@@ -45,7 +45,7 @@ func (c *checkpointer) run(s *Store) {
 			return
 		}
 		var busy, log, done int64
-		// PASSIVE waits for nobody. The data is synced before the log may be reused.
+		// PASSIVE waits for no one. The data is synced before the log may be reused.
 		if err := c.db.QueryRowContext(context.Background(), "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &log, &done); err != nil {
 			s.opt.Log.Warn("copying the database's log", "err", err)
 			continue

@@ -96,7 +96,7 @@ func (t *tx) claimWaiting(r store.ClaimRequest) ([]*claimedRow, error) {
 		return nil, err
 	}
 	var lanes []*lane
-	// A bare parameter as the limit would have SQLite plan anew whenever it changes.
+	// A bare parameter as the limit would have SQLite plan again whenever it changes.
 	ids, err := t.ids(`SELECT id FROM lanes WHERE ready_at <= ? ORDER BY ready_at, served LIMIT ? + 0`, engine.Micros(r.Now), r.Max)
 	if err != nil {
 		return nil, err

@@ -28,7 +28,7 @@ func (b *batch) add(o *op) {
 // commit runs the ops in one transaction, and with them the claims that wait
 // when something may have become claimable, or always when look is set. When an
 // op fails after it has written, all are undone and each runs again by itself,
-// so that it harms nobody else; so does each claim.
+// so that it harms no one else; so does each claim.
 func (w *writer) commit(ops []*op, look bool) (writes int) {
 	b := &batch{}
 	for _, o := range ops {
@@ -135,7 +135,7 @@ func (w *writer) try(b *batch) error {
 		w.drop()
 		return unavailable(err)
 	}
-	// Nobody else can write from here on.
+	// No one else can write from here on.
 	if _, err := w.compare(t); err != nil {
 		w.rollback(t)
 		w.drop()

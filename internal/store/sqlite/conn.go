@@ -26,7 +26,7 @@ type conn struct {
 // the number of statements is bounded.
 type stmt struct {
 	driver.Stmt
-	args []driver.NamedValue // used anew by every call
+	args []driver.NamedValue // used again by every call
 }
 
 func openConn(dsn string) (*conn, error) {

@@ -68,7 +68,7 @@ func (s *Store) Reap(ctx context.Context, now time.Time) (reaped int, err error)
 }
 
 // forget ends a node. Its row stays with incarnation kept, so that the name's
-// next process gets a higher one: it is only marked as nobody's.
+// next process gets a higher one: it is only marked as no one's.
 func (t *tx) forget(now time.Time, name string) (int, error) {
 	n, err := t.reap(now, name)
 	if err != nil {

@@ -232,7 +232,7 @@ func (m *model) change() call {
 	}
 }
 
-// node ends a node in one way or the other and begins it anew.
+// node ends a node in one way or the other and begins it again.
 func (m *model) node() call {
 	i, how := m.r.IntN(2), m.r.IntN(3)
 	m.reaps = true

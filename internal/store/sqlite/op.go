@@ -11,7 +11,7 @@ import (
 )
 
 // An op is one call of a port that writes. fn may run more than once, each time
-// in a new transaction; it sets its results anew each time. An error from fn
+// in a new transaction; it sets its results again each time. An error from fn
 // undoes everything that it wrote.
 type op struct {
 	fn    func(*tx) error

@@ -158,7 +158,7 @@ func TestNoDelay(t *testing.T) {
 }
 
 // Whoever gives up a claim that waits, or closes the store, leaves nothing
-// behind, and nothing is leased for nobody.
+// behind, and nothing is leased for no one.
 func TestParkedClaimEnds(t *testing.T) {
 	t.Parallel()
 	t.Run("cancelled", func(t *testing.T) {

@@ -74,7 +74,7 @@ func (t *tx) insertRow(msg int64, f *subqueue, d *store.Delivery, recipients str
 		d.Attempts, d.Epoch, d.Node, string(d.Kind), engine.Micros(d.Since), join, recipients)
 }
 
-// claimPlaced claims deliveries that were just placed and that nobody waits
+// claimPlaced claims deliveries that were just placed and that no one waits
 // before: what waited in their lanes was claimed first.
 func (t *tx) claimPlaced(r store.ClaimRequest, max int) (out []*claimedRow, err error) {
 	now := engine.Micros(r.Now)

@@ -46,7 +46,7 @@ func (t recordsTx) Each(q string, args []any, f func(engine.Scan) error) error {
 	return t.each(q, args, func(sc scan) error { return f(checked(sc)) })
 }
 
-// Lock implements engine.Tx: nobody else writes.
+// Lock implements engine.Tx: no one else writes.
 func (recordsTx) Lock() string { return "" }
 
 // checked makes what the database says of a column an error of the database.

@@ -28,7 +28,7 @@ type tx struct {
 
 // held is what is known of lanes, flows, nodes and of the deliveries that are
 // leased: as the database has it, with what the transaction has changed. It is
-// kept from one transaction to the next while nobody else writes, and thrown
+// kept from one transaction to the next while no one else writes, and thrown
 // away after a rollback.
 type held struct {
 	lanes  map[int64]*lane

@@ -11,7 +11,7 @@ import (
 )
 
 // Bounds of one transaction: enough to share a sync among all who wait, small
-// enough that nobody waits long.
+// enough that no one waits long.
 const (
 	batchOps   = 256
 	batchBytes = 8 << 20
@@ -53,7 +53,7 @@ func (w *writer) stop() {
 	<-w.end
 }
 
-// open opens the connection anew.
+// open opens the connection again.
 func (w *writer) open() (err error) {
 	if w.conn, err = openConn(dsn(w.s.file(), true)); err != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 )
 
-// What is leased and nobody works on is seen, and taken back as perhaps sent.
+// What is leased and no one works on is seen, and taken back as perhaps sent.
 func testAbandoned(t *testing.T, h Harness) {
 	s := h.Open(t)
 	ctx := t.Context()

@@ -157,7 +157,7 @@ func testLateNode(t *testing.T, h Harness) {
 	b := register(t, s, "b", after(100))
 	_, err := s.Reap(ctx, after(100))
 	must(t, err)
-	// Nobody has it yet: the late word is better than none.
+	// No one has it yet: the late word is better than none.
 	must(t, accept(t, s, cc[0], after(101)))
 	d := delivery(t, s, id1)
 	want(t, "state", d.State, store.Sent)

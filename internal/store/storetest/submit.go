@@ -224,7 +224,7 @@ func testIdempotency(t *testing.T, h Harness) {
 }
 
 // testSubmitters has many submitters and one among them that fails all the
-// time: it harms nobody else.
+// time: it harms no one else.
 func testSubmitters(t *testing.T, h Harness) {
 	s := h.Open(t)
 	taken, _ := submit(t, s, letter{})
