@@ -54,8 +54,15 @@ func webhooks() table[store.Webhook] {
 }
 
 func (tb table[T]) get(ctx context.Context, db DB, column, key string) (*T, error) {
+	return tb.read(func(dst ...any) error {
+		return db.Read(ctx, `SELECT doc FROM `+tb.name+` WHERE `+column+` = $1`, []any{key}, dst...)
+	})
+}
+
+// read decodes the record whose document a row has.
+func (tb table[T]) read(sc Scan) (*T, error) {
 	var doc string
-	if err := db.Read(ctx, `SELECT doc FROM `+tb.name+` WHERE `+column+` = $1`, []any{key}, &doc); err != nil {
+	if err := sc(&doc); err != nil {
 		return nil, err
 	}
 	v := new(T)
@@ -67,13 +74,10 @@ func (tb table[T]) get(ctx context.Context, db DB, column, key string) (*T, erro
 
 func (tb table[T]) all(ctx context.Context, db DB) (out []T, err error) {
 	err = db.List(ctx, `SELECT doc FROM `+tb.name+` ORDER BY lookup`, nil, func() { out = nil }, func(sc Scan) error {
-		var doc string
-		var v T
-		if err := sc(&doc); err != nil {
-			return err
+		v, err := tb.read(sc)
+		if err == nil {
+			out = append(out, *v)
 		}
-		err := json.Unmarshal([]byte(doc), &v)
-		out = append(out, v)
 		return err
 	})
 	return out, err
@@ -193,13 +197,8 @@ func (r Ports) DeleteClient(ctx context.Context, id string) error {
 		}
 		var keys []string
 		if err := t.Each(`SELECT doc FROM api_keys`, nil, func(sc Scan) error {
-			var doc string
-			var k store.APIKey
-			if err := sc(&doc); err != nil {
-				return err
-			}
-			err := json.Unmarshal([]byte(doc), &k)
-			if k.Client == id {
+			k, err := apiKeys().read(sc)
+			if err == nil && k.Client == id {
 				keys = append(keys, k.ID)
 			}
 			return err
@@ -253,16 +252,14 @@ func (r Ports) DeleteAPIKey(ctx context.Context, id string) error {
 // TouchAPIKey implements store.Clients.
 func (r Ports) TouchAPIKey(ctx context.Context, id string, when time.Time) error {
 	return r.DB.Do(ctx, func(t Tx) error {
-		var doc string
-		if err := t.Row(`SELECT doc FROM api_keys WHERE id = $1`+t.Lock(), []any{id}, &doc); err != nil {
-			return err
-		}
-		var k store.APIKey
-		if err := json.Unmarshal([]byte(doc), &k); err != nil {
+		k, err := apiKeys().read(func(dst ...any) error {
+			return t.Row(`SELECT doc FROM api_keys WHERE id = $1`+t.Lock(), []any{id}, dst...)
+		})
+		if err != nil {
 			return err
 		}
 		k.LastUsedAt = store.Micro(when)
-		return apiKeys().set(t, &k, false)
+		return apiKeys().set(t, k, false)
 	})
 }
 

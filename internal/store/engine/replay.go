@@ -31,13 +31,10 @@ func (r Ports) Begin(ctx context.Context, now time.Time, k store.Idempotency) (a
 		if err != nil || n > 0 {
 			return err
 		}
-		var have []byte
-		var stored string
-		if err := t.Row(`SELECT request, answer FROM idempotency WHERE client = $1 AND key = $2`, []any{k.Client, r.Schema.Key(k.Key)}, &have,
-			&stored); err != nil {
-			return err
+		found, err := r.begun(t, now, k, &answer)
+		if err == nil && !found {
+			err = store.ErrNotFound
 		}
-		answer, err = k.Begun(have, []byte(stored))
 		return err
 	})
 	return answer, err
