@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"slices"
 	"time"
@@ -15,8 +16,6 @@ import (
 	"github.com/postino-mail/postino/internal/localsocket"
 	"github.com/postino-mail/postino/internal/store"
 )
-
-import "net"
 
 // A transport listens by TCP and at a unix socket, and answers with one handler.
 type transport struct {
