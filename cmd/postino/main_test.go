@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +62,38 @@ func TestDemo(t *testing.T) {
 		}
 		if strings.Contains(out, "DIFFERENT") || strings.Contains(out, "SHOWN") {
 			t.Errorf("the demo shows a fault:\n%s", out)
+		}
+		if lang == "en" {
+			readmeShows(t, out)
+		}
+	}
+}
+
+// readmeShows compares what the demo prints with README.md, line by line and but
+// for what differs from run to run: times, ports and hashes.
+func readmeShows(t *testing.T, out string) {
+	t.Helper()
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, shown, ok := strings.Cut(string(readme), "and prints:\n\n```\n")
+	shown, _, end := strings.Cut(shown, "```\n")
+	if !ok || !end {
+		t.Fatal("README.md does not show the demo")
+	}
+	varies := regexp.MustCompile(`\b\d+ms\b|127\.0\.0\.1:\d+|[0-9a-f]{16}…`)
+	want, got := strings.Split(varies.ReplaceAllString(shown, "*"), "\n"), strings.Split(varies.ReplaceAllString(out, "*"), "\n")
+	for i := range max(len(want), len(got)) {
+		var w, g string
+		if i < len(want) {
+			w = want[i]
+		}
+		if i < len(got) {
+			g = got[i]
+		}
+		if w != g {
+			t.Errorf("line %d of the demo: README.md shows %q, it prints %q", i+1, w, g)
 		}
 	}
 }
