@@ -26,7 +26,7 @@ func (c *Connection) Validate() error {
 	v.sender("from", &c.From)
 	for i := range c.Aliases {
 		if c.Aliases[i] == "" {
-			v.bad("aliases", mime.NewText("connection.empty_alias_names_nobody", "an empty alias names nobody"))
+			v.bad("aliases", mime.NewText("connection.empty_alias", "an empty alias names no one"))
 		}
 		v.sender("aliases", &c.Aliases[i])
 	}

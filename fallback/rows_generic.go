@@ -25,7 +25,7 @@ func loginRows() []row {
 		{432, "", "", atAuth, conn(adapters.Auth, mime.NewText("smtp.server_wants_new_password_set",
 			"the server wants a new password to be set first"),
 			mime.NewText("smtp.sign_provider_once_set_password",
-				"sign in to the provider once and set the password anew"))},
+				"sign in to the provider once and set the password again"))},
 		{454, "", "", atAuth, conn(adapters.Transient, mime.NewText("smtp.server_cannot_check_logins_moment",
 			"the server cannot check logins at the moment"), // RFC 4954, D5
 			mime.NewText("smtp.no_action_needed_postino_retries",
@@ -77,7 +77,7 @@ func permanentRows() []row {
 	}
 	full := p(mime.NewText("smtp.recipient_mailbox_full", "the recipient's mailbox is full"),
 		mime.NewText("smtp.tell_recipient_another_way", "tell the recipient by another way"))
-	nobody := p(mime.NewText("smtp.recipient_does_not_exist", "the recipient does not exist"),
+	unknownRecipient := p(mime.NewText("smtp.recipient_does_not_exist", "the recipient does not exist"),
 		mime.NewText("smtp.correct_recipient_address", "correct the recipient's address"))
 	policy := p(mime.NewText("smtp.receiving_side_does_not_want", "the receiving side does not want the message"),
 		mime.NewText("smtp.read_server_words_often_content",
@@ -101,7 +101,7 @@ func permanentRows() []row {
 		{5, "", "overquota|over quota|quota exceeded|quota violation|exceeded storage|storage space|storage quota|mailbox full|mailbox is " +
 			"full|mailbox size|messages on the server", atRcpt | atMessage, full},
 		{5, "", "user unknown|unknown user|no such user|user not found|mailbox not found|no longer valid|doesn't have a|disabled or " +
-			"discontinued", atRcpt | atMessage, nobody},
+			"discontinued", atRcpt | atMessage, unknownRecipient},
 		{5, "", "mailbox unavailable", atRcpt, recipient},
 		{5, "5.7.", "recipient address rejected|address locked", atRcpt, recipient},
 		{5, "", "line is too long|line too long|lines too long|line length", atMessage, lines},
@@ -117,7 +117,7 @@ func permanentRows() []row {
 			"ask for the new address"))},
 		{5, "5.1.7", "", 0, sender},
 		{5, "5.1.8", "", 0, sender},
-		{5, "5.1.", "", 0, nobody},
+		{5, "5.1.", "", 0, unknownRecipient},
 		{5, "5.2.1", "receiving mail", 0, mailbox},
 		{5, "5.2.1", "", 0, p(mime.NewText("smtp.recipient_mailbox_switched_off", "the recipient's mailbox is switched off"),
 			mime.NewText("smtp.correct_recipient_address", "correct the recipient's address"))},
@@ -126,7 +126,7 @@ func permanentRows() []row {
 		{5, "5.2.", "", 0, mailbox},
 		{5, "5.3.4", "", 0, tooLarge()},
 		{5, "5.3.", "", 0, system},
-		{5, "5.4.1", "", atRcpt, nobody},
+		{5, "5.4.1", "", atRcpt, unknownRecipient},
 		{5, "5.4.6", "", 0, p(mime.NewText("smtp.message_goes_round_circles", "the message goes round in circles"),
 			mime.NewText("smtp.let_recipient_administrator_correct_forwarding",
 				"let the recipient's administrator correct the forwarding"))},
@@ -149,7 +149,7 @@ func permanentRows() []row {
 		{552, "", "quota", 0, full},
 		{552, "", "", atMail | atMessage, tooLarge()}, // RFC 1870 section 6.1
 		{552, "", "", atRcpt, full},
-		{551, "", "", atRcpt, nobody},
+		{551, "", "", atRcpt, unknownRecipient},
 		{5, "", "", atRcpt, recipient},
 		{5, "", "", atMail, sender},
 		{5, "", "", 0, policy},

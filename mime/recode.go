@@ -184,7 +184,7 @@ func (r *recoder) unfit(p *Part) *Error {
 			"media_type", strconv.Quote(shorten(p.MediaType))))
 	}
 	return newError("long_line", "", NewText("mime.long_line",
-		"The part {media_type} has a line of {long_line} octets and cannot be encoded anew (998 is the most mail "+
+		"The part {media_type} has a line of {long_line} octets and cannot be encoded again (998 is the most mail "+
 			"carries): break its lines or send it with base64 encoding.",
 		"media_type", strconv.Quote(shorten(p.MediaType)), "long_line", p.LongLine))
 }
@@ -192,11 +192,11 @@ func (r *recoder) unfit(p *Part) *Error {
 func (r *recoder) sealedError(p *Part) *Error {
 	if r.seven && p.LongLine <= maxLine && p.headLine <= maxLine {
 		return newError("eight_bit_signed", "", NewText("mime.eight_bit_signed",
-			"The signed or encrypted message contains 8-bit text that this server does not take, and encoding it anew "+
+			"The signed or encrypted message contains 8-bit text that this server does not take, and encoding it again "+
 				"would break the signature: sign it in 7-bit form or use another connection."))
 	}
 	return newError("long_line_signed", "", NewText("mime.long_line_signed",
-		"The signed or encrypted message has a line of more than {max_line} octets, and encoding it anew would "+
+		"The signed or encrypted message has a line of more than {max_line} octets, and encoding it again would "+
 			"break the signature: the signing program must write shorter lines.",
 		"max_line", maxLine))
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 func golden(t *testing.T, name, got string) {
 	t.Helper()

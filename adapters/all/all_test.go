@@ -36,7 +36,7 @@ func TestSendDraft(t *testing.T) {
 			t.Fatal(err)
 		}
 		if kept, err := sender.Adapter(conn); err != nil || kept != again {
-			t.Errorf("%s: the adapter is made anew", conn.Provider)
+			t.Errorf("%s: the adapter is made again", conn.Provider)
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // Every row of contracts C4, as an answer to a message that was sent whole.
 func TestRefusals(t *testing.T) {

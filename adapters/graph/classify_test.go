@@ -15,7 +15,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // TestClasses reads every recorded reply and compares class, scope and words
 // with testdata/classes.golden, for a request that sends and was complete.

@@ -220,13 +220,13 @@ func withoutContent(head []byte) []byte {
 
 // losses says in words what the large path could not keep.
 func (s *splitter) losses(m *mime.Message, root *mime.Part) []string {
-	lost := []string{"Exchange writes the message anew: boundaries, encodings and the order of parts change, so there is no hash of what " +
+	lost := []string{"Exchange builds the message again: boundaries, encodings and the order of parts change, so there is no hash of what " +
 		"was sent"}
 	if m.Get("DKIM-Signature") != "" { // contracts F21
 		lost = append(lost, "the DKIM signature that the message came with no longer fits it")
 	}
 	if s.hasAlternative(root) {
-		lost = append(lost, "the plain text alternative may be made anew from the HTML")
+		lost = append(lost, "the plain text alternative may be made again from the HTML")
 	}
 	for _, t := range s.dropped(root, nil) {
 		lost = append(lost, "attached again after the other parts, with name, type and Content-ID only: "+t.name)

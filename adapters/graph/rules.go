@@ -38,7 +38,7 @@ func ruleFor(code string) (rule, bool) {
 	case "ErrorInvalidRecipients": // contracts B5.3, B5.4: one bad address refuses all
 		return rule{class: adapters.Permanent, scope: adapters.ScopeMessage, enhanced: "5.1.3",
 			say: mime.NewText("graph.microsoft_365_cannot_use_least",
-				"Microsoft 365 cannot use at least one recipient's address and sent to nobody"),
+				"Microsoft 365 cannot use at least one recipient's address and sent to no one"),
 			do: mime.NewText("graph.correct_recipients_send_again", "correct the recipients and send again")}, true
 	case "ErrorMimeContentInvalid", "ErrorMimeContentConversionFailed":
 		return rule{class: adapters.Permanent, scope: adapters.ScopeMessage, enhanced: "5.6.0",

@@ -72,7 +72,7 @@ func (s *session) plainLogin(initial string, has bool) (name, secret string, ok 
 		return "", "", false
 	}
 	if parts[0] != "" && !strings.EqualFold(parts[0], parts[1]) {
-		s.badCommand(535, "5.7.8", "nobody may act for another: leave the authorization identity empty")
+		s.badCommand(535, "5.7.8", "no one may act for another: leave the authorization identity empty")
 		return "", "", false
 	}
 	return parts[1], parts[2], true

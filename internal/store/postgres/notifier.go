@@ -107,7 +107,7 @@ func (b *notifier) run(conn *pgx.Conn) {
 			b.s.watchers.tell()
 		}
 		if err := b.serve(ctx, conn); err != nil && ctx.Err() == nil {
-			b.s.opt.Log.Warn("the connection that listens to the database was lost; it is opened anew", "err", err)
+			b.s.opt.Log.Warn("the connection that listens to the database was lost; it is opened again", "err", err)
 		}
 		b.drop(conn)
 		conn = nil
