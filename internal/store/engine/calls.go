@@ -104,7 +104,11 @@ func (p Ports) PutConnection(ctx context.Context, now time.Time, c *gateway.Conn
 	}
 	err = p.DB.Work(ctx, Needs{Edits: true, Connections: []string{in.ID}}, func(w Work) error {
 		out = in.Clone()
-		if err := p.writeConnection(w.Records(), out); err != nil {
+		t, err := w.Records()
+		if err != nil {
+			return err
+		}
+		if err := p.writeConnection(t, out); err != nil {
 			return err
 		}
 		limits := out.EffectiveLimits()
@@ -121,7 +125,11 @@ func (p Ports) PutConnection(ctx context.Context, now time.Time, c *gateway.Conn
 // outbox's to hold.
 func (p Ports) DeleteConnection(ctx context.Context, now time.Time, id string) error {
 	err := p.DB.Work(ctx, Needs{Edits: true, Connections: []string{id}}, func(w Work) error {
-		if err := p.removeConnection(w.Records(), id); err != nil {
+		t, err := w.Records()
+		if err != nil {
+			return err
+		}
+		if err := p.removeConnection(t, id); err != nil {
 			return err
 		}
 		return HoldConnection(w, store.Micro(now), id, nil, nil)

@@ -13,7 +13,6 @@ import (
 type ClaimedRow struct {
 	DeliveryRow
 	Message MessageRow
-	Fresh   *store.Message // instead of Message
 	Lease   store.Lease
 }
 
@@ -151,10 +150,7 @@ func Claimed(ctx context.Context, rows []*ClaimedRow, now time.Time, finish func
 	log *slog.Logger) []store.Claimed {
 	out := make([]store.Claimed, 0, len(rows))
 	for _, row := range rows {
-		m, ok := row.Fresh, true
-		if m == nil {
-			m, ok = row.Message.Decode()
-		}
+		m, ok := row.Message.Decode()
 		if !ok {
 			if err := finish(ctx, store.FinishCorrupt(row.Lease, &row.D, now)); err != nil {
 				log.Error("the record of a message is corrupt, and its delivery cannot be held: it stays as it is until the node ends",

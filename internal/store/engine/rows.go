@@ -160,12 +160,17 @@ type Lane struct {
 	Served    int64
 	Now       time.Time // of the last call that touched it
 	Dirty     bool
+}
 
-	// The account that a driver may keep: the least Written of the subqueues,
-	// where that is known, and Ready and Served as they were written last.
-	First                       int64
-	FirstKnown                  bool
-	WrittenReady, WrittenServed int64
+// Floor is before when nothing of the lane may begin, whatever waits in it.
+func (l *Lane) Floor() int64 {
+	at := max(l.NotBefore, l.Turn)
+	if !l.Now.IsZero() {
+		if r := l.Room(l.Now); r.Deliveries == 0 {
+			at = max(at, Micros(r.At))
+		}
+	}
+	return at
 }
 
 // LaneColumns are those of a Lane.

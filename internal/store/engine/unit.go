@@ -20,7 +20,6 @@ type Subqueue struct {
 	Served    int64
 	Dirty     bool
 	Stale     bool
-	Written   int64 // when it was ready as it was written last, for the driver
 }
 
 // A SubqueueName is what a Subqueue is found by.
@@ -31,12 +30,12 @@ type SubqueueName struct {
 
 // SubqueueColumns are those of a Subqueue.
 const SubqueueColumns = `flows.id, flows.lane, flows.connection, flows.client, flows.queued, flows.due_at, flows.gate_at, flows.turn_at,
-	flows.served, flows.ready_at`
+	flows.served`
 
 // ScanSubqueue reads SubqueueColumns.
 func ScanSubqueue(sc Scan) (*Subqueue, error) {
 	f := &Subqueue{}
-	err := sc(&f.ID, &f.Lane, &f.Name.Connection, &f.Name.Client, &f.Queued, &f.Due, &f.NotBefore, &f.Turn, &f.Served, &f.Written)
+	err := sc(&f.ID, &f.Lane, &f.Name.Connection, &f.Name.Client, &f.Queued, &f.Due, &f.NotBefore, &f.Turn, &f.Served)
 	f.Name.Lane = f.Lane
 	return f, err
 }
@@ -89,7 +88,7 @@ type Work interface {
 	// Append has events written.
 	Append(ev []store.NewEvent)
 	// Records is the transaction for statements of the engine's own.
-	Records() Tx
+	Records() (Tx, error)
 	// Wake notes that something may be claimable, or due earlier.
 	Wake()
 }

@@ -211,12 +211,6 @@ func (t *tx) writeLanes(b *pgx.Batch) error {
 	}
 	reasons, minutes, days := make([]string, n), make([][]byte, n), make([][]byte, n)
 	for i, l := range dirty {
-		floor := max(l.NotBefore, l.Turn)
-		if !l.Now.IsZero() {
-			if r := l.Room(l.Now); r.Deliveries == 0 {
-				floor = max(floor, engine.Micros(r.At))
-			}
-		}
 		var err error
 		if reasons[i], minutes[i], days[i], err = l.EncodeColumns(); err != nil {
 			return err
@@ -224,7 +218,7 @@ func (t *tx) writeLanes(b *pgx.Batch) error {
 		for j, v := range [...]int{l.Limits.Concurrency, l.Limits.PerMinute, l.Limits.RecipientsPerDay, l.Cap, l.InFlight} {
 			ints[j][i] = int32(v)
 		}
-		for j, v := range [...]int64{l.ID, engine.Micros(l.PausedUntil), engine.Micros(l.CapUntil), l.NotBefore, l.Turn, l.Served, floor} {
+		for j, v := range [...]int64{l.ID, engine.Micros(l.PausedUntil), engine.Micros(l.CapUntil), l.NotBefore, l.Turn, l.Served, l.Floor()} {
 			longs[j][i] = v
 		}
 	}

@@ -38,7 +38,7 @@ func (s *Store) work(ctx context.Context, want engine.Needs, f func(engine.Work)
 }
 
 // Records implements engine.Work.
-func (t unit) Records() engine.Tx { return recordsTx{t.ctx, t.conn} }
+func (t unit) Records() (engine.Tx, error) { return recordsTx{t.ctx, t.conn}, nil }
 
 // Append implements engine.Work.
 func (t unit) Append(ev []store.NewEvent) { t.events = append(t.events, ev...) }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
@@ -12,14 +11,6 @@ import (
 )
 
 type claimedRow = engine.ClaimedRow
-
-// claimed is what the caller gets of a row that the writer keeps.
-func claimed(r *deliveryRow, l store.Lease, m store.Message) *claimedRow {
-	c := &claimedRow{DeliveryRow: *r, Lease: l, Fresh: &m}
-	c.D.Recipients = slices.Clone(r.D.Recipients)
-	c.D.Message = m.ID
-	return c
-}
 
 // Claim implements store.Queue.
 func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claimed, error) {
@@ -46,51 +37,10 @@ func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claime
 	return engine.Claimed(ctx, rows, r.Now, s.Finish, s.opt.Log), nil
 }
 
-// claim takes what waits first, and then what has just arrived.
-func (t *tx) claim(r store.ClaimRequest) (out []*claimedRow, err error) {
+func (t *tx) claim(r store.ClaimRequest) ([]*claimedRow, error) {
 	if err := t.alive(r.Node); err != nil {
 		return nil, err
 	}
-	wait, err := t.mayWait(r.Now)
-	if err != nil {
-		return nil, err
-	}
-	if wait {
-		if out, err = t.claimWaiting(r); err != nil {
-			return nil, err
-		}
-	}
-	fresh, err := t.claimPlaced(r, r.Max-len(out))
-	return append(out, fresh...), err
-}
-
-// mayWait reports whether something that has a row may be claimable.
-func (t *tx) mayWait(now time.Time) (bool, error) {
-	for _, f := range t.touchedFlows {
-		if f.Queued > 0 {
-			return true, nil
-		}
-	}
-	for _, l := range t.touched {
-		if !l.FirstKnown || l.First < engine.Never() {
-			return true, nil
-		}
-	}
-	ready, err := t.firstReady()
-	return ready <= engine.Micros(now), err
-}
-
-// firstReady is when the first lane is ready, going by what is written.
-func (t *tx) firstReady() (int64, error) {
-	if t.ready == 0 {
-		if err := t.row(`SELECT coalesce(min(ready_at), ?) FROM lanes`, []any{engine.Never()}, &t.ready); err != nil {
-			return 0, err
-		}
-	}
-	return t.ready, nil
-}
-
-func (t *tx) claimWaiting(r store.ClaimRequest) ([]*claimedRow, error) {
 	// What earlier ops of the batch changed must be in the index that is read now.
 	if err := t.flush(); err != nil {
 		return nil, err
@@ -101,7 +51,6 @@ func (t *tx) claimWaiting(r store.ClaimRequest) ([]*claimedRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.ready = 0
 	for _, id := range ids {
 		l, err := t.LaneByID(id)
 		if err != nil {
@@ -118,21 +67,17 @@ func (t *tx) claimWaiting(r store.ClaimRequest) ([]*claimedRow, error) {
 
 // alive checks that the node was neither reaped nor replaced.
 func (t *tx) alive(n store.Node) error {
-	have, ok := t.nodes[n.Name]
-	if !ok {
-		err := t.row(`SELECT incarnation FROM nodes WHERE name = ?`, []any{n.Name}, &have)
-		if errors.Is(err, sql.ErrNoRows) {
-			return store.ErrNodeLost
-		}
-		if err != nil {
-			return err
-		}
-		t.nodes[n.Name] = have
-	}
-	if have != n.Incarnation {
+	var have int64
+	err := t.row(`SELECT incarnation FROM nodes WHERE name = ?`, []any{n.Name}, &have)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && have != n.Incarnation {
 		return store.ErrNodeLost
 	}
-	return nil
+	return err
+}
+
+// firstReady is when the first lane is ready, going by what is written.
+func (t *tx) firstReady() (ready int64, err error) {
+	return ready, t.row(`SELECT coalesce(min(ready_at), ?) FROM lanes`, []any{engine.Never()}, &ready)
 }
 
 func (t *tx) readySubqueues(l *lane, now time.Time, want int) (out []*subqueue, err error) {
@@ -172,12 +117,8 @@ func (t *tx) readDue(f *subqueue, now time.Time, n int) (found []*claimedRow, er
 	return found, err
 }
 
-// writeLease writes a lease, and keeps its row for the outcome.
 func (t *tx) writeLease(row *claimedRow) error {
 	d := &row.D
-	keep := row.DeliveryRow
-	keep.D.Recipients = slices.Clone(d.Recipients)
-	t.leased[d.ID] = &keep
 	return t.exec(`UPDATE deliveries SET state = 2, deadline_at = ?, attempts = ?, epoch = ?, node = ?, kind = ?, since = ?, join_key = NULL
 		WHERE seq = ?`,
 		engine.Micros(d.Deadline()), d.Attempts, d.Epoch, d.Node, string(d.Kind), engine.Micros(d.Since), row.Seq)

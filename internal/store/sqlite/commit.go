@@ -153,7 +153,7 @@ func (w *writer) try(b *batch) error {
 		err = t.runAll(b)
 	}
 	if err == nil {
-		err = t.settle()
+		err = t.flush()
 	}
 	if err != nil {
 		w.rollback(t)
@@ -185,11 +185,6 @@ func (w *writer) try(b *batch) error {
 // runAll runs the ops and then the claims. Its error asks for a rollback.
 func (t *tx) runAll(b *batch) error {
 	for _, o := range b.ops {
-		if !o.plain {
-			if err := t.settle(); err != nil {
-				return err
-			}
-		}
 		if err := t.run(o); err != nil {
 			return err
 		}
@@ -223,7 +218,6 @@ func (t *tx) run(o *op) error {
 }
 
 func (w *writer) rollback(t *tx) {
-	w.held = nil
 	if err := t.exec("ROLLBACK"); err != nil {
 		// SQLite has rolled back by itself after a disk error (no transaction is
 		// active), or the connection is beyond use: a new one knows.

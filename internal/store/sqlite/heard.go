@@ -43,10 +43,8 @@ func (t *tx) resubmitted(now time.Time, msgs []newMessage, out []store.Submitted
 		if err != nil {
 			return err
 		}
-		// Deliveries that were placed in this transaction may not be rows yet.
 		n, err := t.change(`UPDATE messages SET resubmitted = resubmitted + 1 WHERE id = ? AND
-			(NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.msg = messages.seq) OR EXISTS (SELECT 1 FROM deliveries d WHERE d.msg = messages.seq `+
-			`AND d.state <= 4))`, r.Message)
+			EXISTS (SELECT 1 FROM deliveries d WHERE d.msg = messages.seq AND d.state <= 4)`, r.Message)
 		if err != nil {
 			return err
 		}

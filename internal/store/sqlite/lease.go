@@ -23,7 +23,6 @@ func (s *Store) Register(ctx context.Context, name string, now, until time.Time)
 			return err
 		}
 		n = store.Node{Name: name}
-		delete(t.nodes, name)
 		return t.row(`INSERT INTO nodes (name, incarnation, until_at) VALUES (?1, 1, ?2)
 			ON CONFLICT (name) DO UPDATE SET incarnation = incarnation + 1, until_at = ?2 RETURNING
 			incarnation`, []any{name, engine.Micros(until)}, &n.Incarnation)
@@ -74,7 +73,6 @@ func (t *tx) forget(now time.Time, name string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	delete(t.nodes, name)
 	return n, t.exec(`UPDATE nodes SET incarnation = incarnation + 1, until_at = ? WHERE name = ?`, engine.Never(), name)
 }
 
@@ -121,7 +119,7 @@ func (s *Store) settle(ctx context.Context, st *engine.Settlement) error {
 		return err
 	}
 	var out []store.Submitted
-	err = s.run(ctx, &op{bytes: bytes, plain: true, fn: func(t *tx) error {
+	err = s.run(ctx, &op{bytes: bytes, fn: func(t *tx) error {
 		t.encoded = encoded
 		defer func() { t.encoded = nil }()
 		if err := st.Settle(t); err != nil {

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"bytes"
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
@@ -12,7 +11,6 @@ import (
 func (m *model) check() {
 	m.t.Helper()
 	m.rows()
-	m.memory()
 	type row struct {
 		state store.State
 		epoch int64
@@ -105,57 +103,6 @@ func (m *model) rows() {
 		}
 		if l.Ready > first {
 			m.t.Errorf("lane %q is ready at %v, should be at %v: %+v", l.Key, engine.At(l.Ready), engine.At(first), l.Lane)
-		}
-		return nil
-	}))
-}
-
-// memory compares what the writer holds with the rows.
-func (m *model) memory() {
-	m.t.Helper()
-	m.must(m.s.do(m.t.Context(), func(t *tx) error {
-		rows := newTx(&writer{conn: t.w.conn})
-		for id, l := range t.lanes {
-			x, err := rows.LaneByID(id)
-			if err != nil {
-				return err
-			}
-			_, c, a, err := l.EncodeColumns()
-			if err != nil {
-				return err
-			}
-			_, d, b, err := x.EncodeColumns()
-			if err != nil {
-				return err
-			}
-			if l.InFlight != x.InFlight || l.Ready != x.Ready || l.WrittenReady != x.Ready || l.NotBefore != x.NotBefore || l.Dirty ||
-				l.Served != x.Served || !bytes.Equal(a, b) || !bytes.Equal(c, d) {
-				m.t.Errorf("lane held as\n%+v\nand stored as\n%+v", l, x)
-			}
-			if t.ready != 0 && x.Ready < t.ready {
-				m.t.Errorf("lane %q is ready at %d, the first of all at %d", l.Key, x.Ready, t.ready)
-			}
-		}
-		for id, f := range t.flows {
-			x, err := rows.SubqueueByID(id)
-			if err != nil {
-				return err
-			}
-			if *f != *x {
-				m.t.Errorf("flow held as\n%+v\nand stored as\n%+v", f, x)
-			}
-		}
-		for id, r := range t.leased {
-			x, err := rows.Delivery(id)
-			if err != nil {
-				return err
-			}
-			held, stored := r.D, x.D
-			held.Message, held.Route.Limits = stored.Message, stored.Route.Limits // not read with the row
-			m.same("a leased delivery as held and as stored", held, stored)
-			if r.Seq != x.Seq || r.Msg != x.Msg || r.Subqueue != x.Subqueue || x.D.State != store.Sending {
-				m.t.Errorf("%s: row %d, message %d, flow %d, held as %d, %d, %d", id, x.Seq, x.Msg, x.Subqueue, r.Seq, r.Msg, r.Subqueue)
-			}
 		}
 		return nil
 	}))

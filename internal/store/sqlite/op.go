@@ -16,9 +16,6 @@ import (
 type op struct {
 	fn    func(*tx) error
 	bytes int64
-	// plain ops touch no delivery that was placed by another op of the same
-	// transaction, so those need not be rows yet.
-	plain bool
 	// wait is set for a claim.
 	wait *waiting
 

@@ -21,7 +21,11 @@ func (s *Store) Purge(ctx context.Context, r store.PurgeRequest) (store.PurgeRes
 	err := s.do(ctx, func(t *tx) error {
 		res, files = store.PurgeResult{Next: r.After}, nil
 		p := purge{tx: t, s: s, files: &files}
-		e := engine.Purge{Tx: recordsTx{t}, Schema: s.Schema, R: r, Res: &res, Bodies: p.bodies, Records: p.records}
+		records, err := t.Records()
+		if err != nil {
+			return err
+		}
+		e := engine.Purge{Tx: records, Schema: s.Schema, R: r, Res: &res, Bodies: p.bodies, Records: p.records}
 		return e.Run()
 	})
 	if err != nil {

@@ -16,7 +16,13 @@ func (s *Store) db() engine.DB {
 			return s.list(ctx, q, args, func(sc scan) error { return f(checked(sc)) })
 		},
 		Do: func(ctx context.Context, f func(engine.Tx) error) error {
-			return s.do(ctx, func(t *tx) error { return f(recordsTx{t}) })
+			return s.do(ctx, func(t *tx) error {
+				r, err := t.Records()
+				if err != nil {
+					return err
+				}
+				return f(r)
+			})
 		},
 		// What it needs is loaded when it is asked for.
 		Work: func(ctx context.Context, _ engine.Needs, f func(engine.Work) error) error {
@@ -27,8 +33,9 @@ func (s *Store) db() engine.DB {
 	}
 }
 
-// Records implements engine.Work.
-func (t *tx) Records() engine.Tx { return recordsTx{t} }
+// Records implements engine.Work: what was kept for the end is written, so that
+// statements read it.
+func (t *tx) Records() (engine.Tx, error) { return recordsTx{t}, t.flush() }
 
 // recordsTx is a transaction as the engine sees it.
 type recordsTx struct{ *tx }

@@ -54,9 +54,6 @@ func placedIn(r *deliveryRow, f *subqueue, l *lane) {
 // Delivery implements engine.Work: it loads one delivery, its message's id apart; store.ErrNotFound when
 // there is none.
 func (t *tx) Delivery(id store.ID) (*deliveryRow, error) {
-	if r := t.leased[id]; r != nil {
-		return r, nil
-	}
 	r := &deliveryRow{}
 	if err := t.row(`SELECT `+deliveryOwn+` FROM deliveries d WHERE d.id = ?`, []any{id}, own(r)...); err != nil {
 		return nil, notFound(err)
@@ -113,7 +110,6 @@ func (e *encodedStep) columns(r *deliveryRow) (recipients, word string, err erro
 // Changed implements engine.Work.
 func (t *tx) Changed(r *deliveryRow) error {
 	d := &r.D
-	delete(t.leased, d.ID)
 	recipients, progress, err := t.encoded.columns(r)
 	if err != nil {
 		return dbErr(err) // what is held was changed already

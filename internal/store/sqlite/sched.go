@@ -20,12 +20,7 @@ type (
 const laneColumns = engine.LaneColumns
 
 func scanLane(sc scan) (*lane, error) {
-	l, err := engine.ScanLane(checked(sc))
-	if err != nil {
-		return nil, err
-	}
-	l.WrittenReady, l.WrittenServed = l.Ready, l.Served
-	return l, nil
+	return engine.ScanLane(checked(sc))
 }
 
 func (t *tx) keep(l *lane) *lane {
@@ -52,7 +47,7 @@ func (t *tx) lane(key string, limits *adapters.LaneLimits) (*lane, error) {
 			if limits == nil {
 				return nil, sql.ErrNoRows
 			}
-			l = &lane{WrittenReady: engine.Never(), First: engine.Never(), FirstKnown: true}
+			l = &lane{}
 			l.Key, l.Limits, l.Ready = key, *limits, engine.Never()
 			if l.ID, err = t.insert(`INSERT INTO lanes (key, ready_at) VALUES (?, ?)`, key, engine.Never()); err != nil {
 				return nil, err
@@ -95,7 +90,6 @@ func (t *tx) LaneByKey(key string) (*lane, error) {
 	if errors.Is(notFound(err), store.ErrNotFound) {
 		l, err = t.lane(key, &adapters.LaneLimits{})
 	}
-	t.writes++ // flush will write
 	return l, err
 }
 
@@ -132,7 +126,7 @@ func (t *tx) SubqueueOf(now time.Time, r store.Route, client string) (*subqueue,
 		return nil, err
 	}
 	if f == nil {
-		f = &subqueue{Lane: l.ID, Name: name, Due: engine.Never(), Written: engine.Never()}
+		f = &subqueue{Lane: l.ID, Name: name, Due: engine.Never()}
 		hold, err := t.Hold(name.Connection)
 		if err != nil {
 			return nil, err
@@ -202,6 +196,7 @@ func (t *tx) Wake() { t.wake = true }
 
 // LaneChanged and SubqueueChanged implement engine.Work: flush writes them.
 func (t *tx) LaneChanged(l *lane) {
+	t.writes++ // flush will write
 	if !l.Dirty {
 		l.Dirty = true
 		t.touched = append(t.touched, l)
@@ -209,25 +204,22 @@ func (t *tx) LaneChanged(l *lane) {
 }
 
 func (t *tx) SubqueueChanged(f *subqueue) {
+	t.writes++
 	if !f.Dirty {
 		f.Dirty = true
 		t.touchedFlows = append(t.touchedFlows, f)
 	}
 }
 
-// waits reports whether something of the flow that has a row is due by then, or
-// may be: due is never too late.
-func waits(f *subqueue, by time.Time) bool { return f.Queued > 0 && f.Due <= engine.Micros(by) }
-
-// flush writes the flows and lanes that were touched, first of all when each
-// is ready next.
+// flush writes what the transaction has put off: the subqueues and lanes that
+// were touched, with when each is ready next, and events.
 func (t *tx) flush() error {
 	for _, f := range t.touchedFlows {
 		l, err := t.LaneByID(f.Lane)
 		if err != nil {
 			return err
 		}
-		if err := t.flushFlow(f, l); err != nil {
+		if err := t.flushFlow(f); err != nil {
 			return err
 		}
 		t.LaneChanged(l)
@@ -238,10 +230,10 @@ func (t *tx) flush() error {
 		}
 	}
 	t.touched, t.touchedFlows = t.touched[:0], t.touchedFlows[:0]
-	return nil
+	return t.writeEvents()
 }
 
-func (t *tx) flushFlow(f *subqueue, l *lane) error {
+func (t *tx) flushFlow(f *subqueue) error {
 	if f.Queued == 0 {
 		f.Due = engine.Never()
 	} else if f.Stale {
@@ -253,58 +245,32 @@ func (t *tx) flushFlow(f *subqueue, l *lane) error {
 		}
 	}
 	f.Dirty, f.Stale = false, false
-	if r := readyAt(f); r != f.Written {
-		f.Written, l.FirstKnown = r, false
+	ready := engine.Never()
+	if f.Due < ready {
+		ready = max(f.Due, f.NotBefore, f.Turn)
 	}
 	return t.exec(`UPDATE flows SET queued = ?, due_at = ?, gate_at = ?, turn_at = ?, served = ?, ready_at = ? WHERE id = ?`,
-		f.Queued, f.Due, f.NotBefore, f.Turn, f.Served, f.Written, f.ID)
-}
-
-// readyAt is when a claim may give something of the flow, its turn regarded.
-func readyAt(f *subqueue) int64 {
-	if f.Due == engine.Never() {
-		return engine.Never()
-	}
-	return max(f.Due, f.NotBefore, f.Turn)
+		f.Queued, f.Due, f.NotBefore, f.Turn, f.Served, ready, f.ID)
 }
 
 func (t *tx) flushLane(l *lane) error {
 	l.Dirty = false
-	if !l.FirstKnown {
-		l.First = engine.Never()
-		err := t.row(`SELECT ready_at FROM flows INDEXED BY flows_ready WHERE lane = ? ORDER BY ready_at LIMIT 1`, []any{l.ID}, &l.First)
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return err
-		}
-		l.FirstKnown = true
+	first := engine.Never()
+	err := t.row(`SELECT ready_at FROM flows INDEXED BY flows_ready WHERE lane = ? ORDER BY ready_at LIMIT 1`, []any{l.ID}, &first)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
 	}
-	if l.Ready = l.First; l.Ready < engine.Never() {
-		l.Ready = max(l.Ready, l.NotBefore, l.Turn)
-		if !l.Now.IsZero() {
-			if r := l.Room(l.Now); r.Deliveries == 0 {
-				l.Ready = max(l.Ready, engine.Micros(r.At))
-			}
-		}
+	if l.Ready = first; first < engine.Never() {
+		l.Ready = max(first, l.Floor())
 	}
 	reason, minute, day, err := l.EncodeColumns()
 	if err != nil {
 		return dbErr(err)
 	}
-	if t.ready != 0 { // not before the row that is written: it need not be asked for
-		t.ready = min(t.ready, l.Ready)
-	}
-	args := []any{l.Limits.Concurrency, l.Limits.PerMinute, l.Limits.RecipientsPerDay, engine.Micros(l.PausedUntil), reason, l.Cap,
-		engine.Micros(l.CapUntil), l.InFlight,
-		minute, day, l.NotBefore, l.Turn, l.ID}
-	if l.Ready == l.WrittenReady && l.Served == l.WrittenServed { // the index stays as it is
-		return t.exec(`UPDATE lanes SET concurrency = ?, per_minute = ?, per_day = ?, paused_until = ?, reason = ?, cap = ?, cap_until = ?,
-			in_flight = ?,
-			minute = ?, day = ?, gate_at = ?, turn_at = ? WHERE id = ?`, args...)
-	}
-	l.WrittenReady, l.WrittenServed = l.Ready, l.Served
-	return t.exec(`UPDATE lanes SET concurrency = ?1, per_minute = ?2, per_day = ?3, paused_until = ?4, reason = ?5, cap = ?6, cap_until = ?7,
-		in_flight = ?8,
-		minute = ?9, day = ?10, gate_at = ?11, turn_at = ?12, served = ?14, ready_at = ?15 WHERE id = ?13`, append(args, l.Served, l.Ready)...)
+	return t.exec(`UPDATE lanes SET concurrency = ?, per_minute = ?, per_day = ?, paused_until = ?, reason = ?, cap = ?, cap_until = ?,
+		in_flight = ?, minute = ?, day = ?, gate_at = ?, turn_at = ?, served = ?, ready_at = ? WHERE id = ?`,
+		l.Limits.Concurrency, l.Limits.PerMinute, l.Limits.RecipientsPerDay, engine.Micros(l.PausedUntil), reason, l.Cap,
+		engine.Micros(l.CapUntil), l.InFlight, minute, day, l.NotBefore, l.Turn, l.Served, l.Ready, l.ID)
 }
 
 func nonNil(b []byte) []byte {

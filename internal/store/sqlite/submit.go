@@ -45,7 +45,7 @@ func (s *Store) Submit(ctx context.Context, sub store.Submission) ([]store.Submi
 			s.recent.Put(m.ID, m.Head, m.body.inline)
 		}
 	}
-	err = s.run(ctx, &op{bytes: bytes, plain: true, fn: func(t *tx) (err error) {
+	err = s.run(ctx, &op{bytes: bytes, fn: func(t *tx) (err error) {
 		out, err = t.submit(&sub, msgs)
 		return err
 	}})
@@ -188,10 +188,28 @@ func (t *tx) message(now time.Time, m *newMessage, out *store.Submitted) error {
 		if m.Join != nil && d.State == store.Queued {
 			join = m.Join.Key
 		}
-		if err := t.place(now, seq, &m.Message, d, join); err != nil {
+		if err := t.insertDelivery(now, seq, d, join); err != nil {
 			return err
 		}
 		out.Deliveries = append(out.Deliveries, d.ID)
+	}
+	return nil
+}
+
+func (t *tx) insertDelivery(now time.Time, msg int64, d *newDelivery, join any) error {
+	f, err := t.SubqueueOf(now, d.Route, d.Client)
+	if err != nil {
+		return err
+	}
+	if err := t.exec(`INSERT INTO deliveries (id, msg, flow, position, state, next_at, deadline_at, created_at, expires_at, warn_at,
+		finished_at, attempts, epoch, node, kind, since, join_key, recipients, word)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, '', '', 0, ?, ?, '')`,
+		d.ID, msg, f.ID, d.Route.Position, int(d.State), engine.Micros(d.NextAt), engine.Micros(d.Deadline()), engine.Micros(d.CreatedAt),
+		engine.Micros(d.ExpiresAt), engine.Micros(d.WarnAt), join, d.recipients); err != nil {
+		return err
+	}
+	if d.Waits() {
+		engine.Arrived(t, f, d.NextAt)
 	}
 	return nil
 }

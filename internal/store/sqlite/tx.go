@@ -12,47 +12,26 @@ import (
 )
 
 // A tx is one transaction of the writer, shared by the ops of a batch. Lanes
-// and flows that ops touch are held here and written once, by flush.
+// and subqueues that ops touch are kept here and written once, by flush.
 type tx struct {
-	w      *writer
-	writes int
-	wake   bool // something may be claimable or due earlier
-	*held
+	w       *writer
+	writes  int
+	wake    bool // something may be claimable or due earlier
+	lanes   map[int64]*lane
+	keys    map[string]*lane
+	flows   map[int64]*subqueue
+	names   map[subqueueName]*subqueue
+	clock   store.Clock
+	news    []store.NewEvent
+	encoded *encodedStep // of the call that runs
+
 	touched      []*lane // dirty ones
 	touchedFlows []*subqueue
-	placed       []*placed
-	clock        store.Clock
-	news         []store.NewEvent
-	encoded      *encodedStep // of the call that runs
-}
-
-// held is what is known of lanes, flows, nodes and of the deliveries that are
-// leased: as the database has it, with what the transaction has changed. It is
-// kept from one transaction to the next while no one else writes, and thrown
-// away after a rollback.
-type held struct {
-	lanes  map[int64]*lane
-	keys   map[string]*lane
-	flows  map[int64]*subqueue
-	names  map[subqueueName]*subqueue
-	nodes  map[string]int64 // incarnation
-	leased map[store.ID]*deliveryRow
-	ready  int64 // no lane is ready before, going by its row; 0: not known
-}
-
-// heldMax bounds how many lanes and flows are held.
-const heldMax = 20_000
-
-func newHeld() *held {
-	return &held{lanes: map[int64]*lane{}, keys: map[string]*lane{}, flows: map[int64]*subqueue{}, names: map[subqueueName]*subqueue{},
-		nodes: map[string]int64{}, leased: map[store.ID]*deliveryRow{}}
 }
 
 func newTx(w *writer) *tx {
-	if w.held == nil || len(w.held.lanes) > heldMax || len(w.held.flows) > heldMax {
-		w.held = newHeld()
-	}
-	return &tx{w: w, held: w.held, clock: w.clock}
+	return &tx{w: w, clock: w.clock, lanes: map[int64]*lane{}, keys: map[string]*lane{}, flows: map[int64]*subqueue{},
+		names: map[subqueueName]*subqueue{}}
 }
 
 func (t *tx) exec(q string, args ...any) error {

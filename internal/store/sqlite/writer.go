@@ -31,7 +31,6 @@ type writer struct {
 
 	conn    *conn
 	version int64 // data_version: changes when another process commits
-	held    *held // nil when the database may have changed
 	batch   []*op
 	crowd   int         // how many ops came together lately
 	parked  []*op       // claims that wait for something to claim
@@ -78,7 +77,7 @@ func (w *writer) drop() {
 			w.s.opt.Log.Warn("closing the database connection", "err", err)
 		}
 	}
-	w.conn, w.held = nil, nil
+	w.conn = nil
 }
 
 func (w *writer) run() {
@@ -165,7 +164,7 @@ func (w *writer) pollOthers() {
 	}
 }
 
-// compare forgets what is held when another process has written.
+// compare notes whether another process has written: its messages may be claimable.
 func (w *writer) compare(t *tx) (changed bool, err error) {
 	var v int64
 	if err := t.row("PRAGMA data_version", nil, &v); err != nil {
@@ -175,7 +174,6 @@ func (w *writer) compare(t *tx) (changed bool, err error) {
 		return false, nil
 	}
 	w.version = v
-	w.held = newHeld()
-	t.held, t.wake = w.held, true
+	t.wake = true
 	return true, nil
 }
