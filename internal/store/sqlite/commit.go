@@ -218,6 +218,7 @@ func (t *tx) run(o *op) error {
 }
 
 func (w *writer) rollback(t *tx) {
+	w.held = nil
 	if err := t.exec("ROLLBACK"); err != nil {
 		// SQLite has rolled back by itself after a disk error (no transaction is
 		// active), or the connection is beyond use: a new one knows.

@@ -31,6 +31,7 @@ type writer struct {
 
 	conn    *conn
 	version int64 // data_version: changes when another process commits
+	held    *held // nil when the database may have changed
 	batch   []*op
 	crowd   int         // how many ops came together lately
 	parked  []*op       // claims that wait for something to claim
@@ -77,7 +78,7 @@ func (w *writer) drop() {
 			w.s.opt.Log.Warn("closing the database connection", "err", err)
 		}
 	}
-	w.conn = nil
+	w.conn, w.held = nil, nil
 }
 
 func (w *writer) run() {
@@ -174,6 +175,7 @@ func (w *writer) compare(t *tx) (changed bool, err error) {
 		return false, nil
 	}
 	w.version = v
-	t.wake = true
+	w.held = nil
+	t.held, t.wake = newTx(w).held, true
 	return true, nil
 }
