@@ -17,6 +17,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/postino-mail/postino/internal/app"
+	"github.com/postino-mail/postino/internal/commandline"
 	"github.com/postino-mail/postino/internal/terminal"
 )
 
@@ -80,22 +81,37 @@ func (c *commands) language() string {
 	return "en"
 }
 
+// langFlag is the value of --lang before the command line is parsed, for its help and its errors.
+func langFlag(args []string) string {
+	for i, a := range args {
+		if v, ok := strings.CutPrefix(a, "--lang="); ok {
+			return v
+		}
+		if a == "--lang" && i+1 < len(args) {
+			return args[i+1]
+		}
+	}
+	return ""
+}
+
 // run runs one command line and returns its exit code.
 func run(ctx context.Context, args []string, std stdio) int {
 	std.err = terminal.NewWriter(std.err)
 	if len(args) == 0 || args[0] != "sendmail" { // which may speak SMTP there
 		std.out = terminal.NewWriter(std.out)
 	}
-	var cli commands
+	cli := commands{Lang: langFlag(args)}
+	lang := cli.language()
 	exited := -1 // what kong wants to end the process with, after --help
 	parser, err := kong.New(&cli, kong.Name("postino"),
-		kong.Description("Outbound mail gateway: SMTP, HTTP and sendmail in; Microsoft Graph, Gmail API and SMTP out."),
-		kong.Writers(std.out, std.err), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Description(commandline.Description(lang)),
+		kong.Help(commandline.PrintHelp(lang)), kong.Writers(std.out, std.err), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Exit(func(code int) { exited = max(exited, code) }), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(std, &cli))
 	if err != nil {
 		fmt.Fprintln(std.err, "postino:", err)
 		return app.ExitSoftware
 	}
+	commandline.Localise(parser.Model.Node, lang)
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
@@ -116,8 +132,7 @@ func run(ctx context.Context, args []string, std stdio) int {
 		return exited
 	}
 	if err != nil {
-		err = &app.ExitError{Code: app.ExitUsage, Err: fmt.Errorf("%w (see 'postino --help')", err)}
-		return report(err, std, cli.language(), format)
+		return report(&app.ExitError{Code: app.ExitUsage, Err: commandline.UsageError(err)}, std, lang, format)
 	}
 	return report(parsed.Run(), std, cli.language(), format)
 }

@@ -56,6 +56,9 @@ func collect(t *testing.T, root string) (map[string]message, []string) {
 	c := &collector{set: set, found: make(map[string]message)}
 	for dir, files := range packages {
 		c.walk(dir == filepath.Join(root, "mime"), files)
+		if dir == filepath.Join(root, "cmd", "postino") {
+			c.help(files)
+		}
 	}
 	slices.Sort(c.faults)
 	return c.found, c.faults
