@@ -27,18 +27,24 @@ type Client struct {
 	ChangedAt       time.Time `json:"changed_at"`
 }
 
-// An APIKey lets a program use the HTTP API as a client.
+// An APIKey lets a program use the HTTP API: as a client, as a person, or for
+// itself.
 type APIKey struct {
-	ID         string    `json:"id"`
-	Revision   int64     `json:"revision"`
-	Client     string    `json:"client"` // id
-	Name       string    `json:"name"`
-	Hash       string    `json:"hash"` // vault.HashKey of the key: unique, also what it is found by
-	Scopes     []string  `json:"scopes"`
-	CreatedAt  time.Time `json:"created_at"`
-	ExpiresAt  time.Time `json:"expires_at,omitzero"`
-	RevokedAt  time.Time `json:"revoked_at,omitzero"`
-	LastUsedAt time.Time `json:"last_used_at,omitzero"`
+	ID       string   `json:"id"`
+	Revision int64    `json:"revision"`
+	Client   string   `json:"client"`           // id
+	Person   string   `json:"person,omitempty"` // id: it may what the person may, as long as they may sign in
+	Name     string   `json:"name"`
+	Hash     string   `json:"hash"` // vault.HashKey of the key: unique, also what it is found by
+	Scopes   []string `json:"scopes"`
+	// PersonScopes narrows what a person's key may; empty: all that the person may.
+	// Scopes is empty then: a node of an earlier release, which does not know that
+	// the key is a person's, refuses it.
+	PersonScopes []string  `json:"person_scopes,omitempty"`
+	CreatedAt    time.Time `json:"created_at"`
+	ExpiresAt    time.Time `json:"expires_at,omitzero"`
+	RevokedAt    time.Time `json:"revoked_at,omitzero"`
+	LastUsedAt   time.Time `json:"last_used_at,omitzero"`
 }
 
 // Clients is the port on clients and their keys. Put works as PutConnection

@@ -12,11 +12,13 @@ type Store interface {
 	Admin
 	Connections
 	Clients
+	People
+	Audit
 	Events
 	Settings
 
 	// OnChange has f called soon after another process, or this one, changed a
-	// connection, a client or a key, where the store can tell; f must return at
+	// connection, a client, a key, a person or a session, where the store can tell; f must return at
 	// once. A cache looks at the versions by itself too.
 	OnChange(f func())
 

@@ -88,12 +88,22 @@ func (s *Settlement) Settle(w Work) error {
 
 // ChangeLane implements store.Lanes.
 func (p Ports) ChangeLane(ctx context.Context, now time.Time, key string, c store.LaneChange) error {
-	return p.DB.Work(ctx, Needs{Lanes: []string{key}}, func(w Work) error { return ChangeLane(w, store.Micro(now), key, c) })
+	return p.DB.Work(ctx, Needs{Lanes: []string{key}}, func(w Work) error {
+		if err := ChangeLane(w, store.Micro(now), key, c); err != nil {
+			return err
+		}
+		return enterPause(ctx, w, store.KindLane, key, now, c.PauseUntil)
+	})
 }
 
 // ChangeConnection implements store.Connections.
 func (p Ports) ChangeConnection(ctx context.Context, now time.Time, id string, c store.ConnectionChange) error {
-	return p.DB.Work(ctx, Needs{Connections: []string{id}}, func(w Work) error { return ChangeConnection(w, store.Micro(now), id, c) })
+	return p.DB.Work(ctx, Needs{Connections: []string{id}}, func(w Work) error {
+		if err := ChangeConnection(w, store.Micro(now), id, c); err != nil {
+			return err
+		}
+		return enterPause(ctx, w, store.KindConnection, id, now, c.PauseUntil)
+	})
 }
 
 // PutConnection implements store.Connections.
@@ -108,7 +118,7 @@ func (p Ports) PutConnection(ctx context.Context, now time.Time, c *gateway.Conn
 		if err != nil {
 			return err
 		}
-		if err := p.writeConnection(t, out); err != nil {
+		if err := p.writeConnection(ctx, t, out); err != nil {
 			return err
 		}
 		limits := out.EffectiveLimits()
@@ -129,7 +139,7 @@ func (p Ports) DeleteConnection(ctx context.Context, now time.Time, id string) e
 		if err != nil {
 			return err
 		}
-		if err := p.removeConnection(t, id); err != nil {
+		if err := p.removeConnection(ctx, t, id); err != nil {
 			return err
 		}
 		return HoldConnection(w, store.Micro(now), id, nil, nil)
@@ -187,8 +197,10 @@ func (p Ports) Act(ctx context.Context, a store.Action) (store.ActionResult, err
 			if err != nil {
 				return err
 			}
-			res, err = actOn(w, a, rows, kept)
-			return err
+			if res, err = actOn(w, a, rows, kept); err != nil {
+				return err
+			}
+			return p.enterAction(ctx, w, &a, rows, res)
 		})
 		return res, err
 	})

@@ -106,7 +106,7 @@ func (r Ports) ConnectionsVersion(ctx context.Context) (int64, error) {
 // who writes connections runs at the same time. It counts the revision up, and
 // forgets the connection's state: somebody has looked at it, and what was wrong
 // may be right now.
-func (r Ports) writeConnection(t Tx, c *gateway.Connection) error {
+func (r Ports) writeConnection(ctx context.Context, t Tx, c *gateway.Connection) error {
 	var old storedConnection
 	var others []storedConnection // what bears on c: its name, or that it is the default
 	name := Fold(c.Name)
@@ -141,14 +141,18 @@ func (r Ports) writeConnection(t Tx, c *gateway.Connection) error {
 		if !isDefault(c) || !isDefault(o.Connection) {
 			continue
 		}
+		before := o.Clone()
 		o.Default = gateway.DefaultNo
 		o.Revision++
-		if err := r.setConnection(t, o.Connection, o.sealed); err != nil {
+		if err := errors.Join(r.setConnection(t, o.Connection, o.sealed), auditConnection(ctx, t, before, o.Connection)); err != nil {
 			return err
 		}
 		edited = append(edited, o.ID)
 	}
 	if err := r.setConnection(t, c, old.sealed); err != nil {
+		return err
+	}
+	if err := auditConnection(ctx, t, old.Connection, c); err != nil {
 		return err
 	}
 	return errors.Join(forgetState(t, c.ID), noteEdit(t, edited...))
@@ -173,7 +177,7 @@ func (r Ports) setConnection(t Tx, c *gateway.Connection, old []byte) error {
 
 // removeConnection removes a connection in a transaction in which nothing that
 // is queued on it is claimed; ErrInUse while something needs it.
-func (r Ports) removeConnection(t Tx, id string) error {
+func (r Ports) removeConnection(ctx context.Context, t Tx, id string) error {
 	var used bool
 	// A connection's subqueues are few; what is sending, or held, is little
 	// beside what is sent. The conditions are those of the partial indices.
@@ -186,11 +190,14 @@ func (r Ports) removeConnection(t Tx, id string) error {
 	if used {
 		return store.ErrInUse
 	}
-	n, err := t.Exec(`DELETE FROM connections WHERE id = $1`, id)
-	if err == nil && n == 0 {
-		err = store.ErrNotFound
-	}
+	old, err := r.scanConnection(func(dst ...any) error { return t.Row(connectionColumns+` WHERE id = $1`+t.Lock(), []any{id}, dst...) })
 	if err != nil {
+		return err
+	}
+	if _, err := t.Exec(`DELETE FROM connections WHERE id = $1`, id); err != nil {
+		return err
+	}
+	if err := auditConnection(ctx, t, old.Connection, nil); err != nil {
 		return err
 	}
 	return errors.Join(forgetState(t, id), noteEdit(t, id))

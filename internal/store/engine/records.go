@@ -26,6 +26,7 @@ const (
 	connectionsEdits   = "connections_edits"
 	connectionsVersion = "connections_version"
 	clientsVersion     = "clients_version"
+	peopleVersion      = "people_version"
 )
 
 // A table keeps records of one type as JSON, by id and by one unique key. A new
@@ -36,21 +37,40 @@ type table[T any] struct {
 	id      func(*T) *string
 	rev     func(*T) *int64
 	lookup  func(*T) string
+
+	kind   string          // in the audit trail
+	label  func(*T) string // how the audit trail names a record
+	closed store.ClosedFields
+	quiet  []string // fields that change by themselves: shown where somebody changed them
 }
 
 func clients() table[store.Client] {
-	return table[store.Client]{"clients", clientsVersion, func(c *store.Client) *string { return &c.ID },
-		func(c *store.Client) *int64 { return &c.Revision }, func(c *store.Client) string { return Fold(c.Name) }}
+	return table[store.Client]{name: "clients", version: clientsVersion, id: func(c *store.Client) *string { return &c.ID },
+		rev: func(c *store.Client) *int64 { return &c.Revision }, lookup: func(c *store.Client) string { return Fold(c.Name) },
+		kind: store.KindClient, label: func(c *store.Client) string { return c.Name },
+		closed: closed([]string{"secret_hash"})}
 }
 
 func apiKeys() table[store.APIKey] {
-	return table[store.APIKey]{"api_keys", clientsVersion, func(k *store.APIKey) *string { return &k.ID },
-		func(k *store.APIKey) *int64 { return &k.Revision }, func(k *store.APIKey) string { return k.Hash }}
+	return table[store.APIKey]{name: "api_keys", version: clientsVersion, id: func(k *store.APIKey) *string { return &k.ID },
+		rev: func(k *store.APIKey) *int64 { return &k.Revision }, lookup: func(k *store.APIKey) string { return k.Hash },
+		kind: store.KindKey, label: func(k *store.APIKey) string { return k.Name },
+		closed: closed([]string{"hash"}, "last_used_at")}
 }
 
 func webhooks() table[store.Webhook] {
-	return table[store.Webhook]{"webhooks", "", func(w *store.Webhook) *string { return &w.ID },
-		func(w *store.Webhook) *int64 { return &w.Revision }, func(w *store.Webhook) string { return w.ID }}
+	tb := table[store.Webhook]{name: "webhooks", id: func(w *store.Webhook) *string { return &w.ID },
+		rev: func(w *store.Webhook) *int64 { return &w.Revision }, lookup: func(w *store.Webhook) string { return w.ID },
+		kind: store.KindWebhook, label: func(w *store.Webhook) string { return w.ID },
+		closed: closed([]string{"secret"}), quiet: []string{"cursor", "failures", "next_at", "last_error"}}
+	tb.closed.Host = []string{"url"}
+	return tb
+}
+
+// closed are the fields of a record that the audit trail shows as changed alone,
+// and those that it does not show: the ones that every edit changes, and others.
+func closed(secret []string, quiet ...string) store.ClosedFields {
+	return store.ClosedFields{Secret: secret, Quiet: append(quiet, "id", "revision", "changed_at")}
 }
 
 func (tb table[T]) get(ctx context.Context, db DB, column, key string) (*T, error) {
@@ -88,7 +108,7 @@ func (tb table[T]) put(ctx context.Context, db DB, in T) (out *T, err error) {
 	err = tb.edit(ctx, db, func(t Tx) error {
 		v := in
 		out = &v
-		return tb.write(t, out)
+		return tb.write(ctx, t, out)
 	})
 	if err != nil {
 		return nil, err
@@ -111,13 +131,14 @@ func (tb table[T]) edit(ctx context.Context, db DB, f func(Tx) error) error {
 }
 
 // write stores a new record (revision 0), or a new state of the one whose
-// revision v has, and counts the revision up.
-func (tb table[T]) write(t Tx, v *T) error {
+// revision v has, counts the revision up, and enters it in the audit trail.
+func (tb table[T]) write(ctx context.Context, t Tx, v *T) error {
 	if *tb.id(v) == "" {
 		*tb.id(v) = store.NewID().String()
 	}
 	var rev int64
-	switch err := t.Row(`SELECT revision FROM `+tb.name+` WHERE id = $1`+t.Lock(), []any{*tb.id(v)}, &rev); {
+	var before string
+	switch err := t.Row(`SELECT revision, doc FROM `+tb.name+` WHERE id = $1`+t.Lock(), []any{*tb.id(v)}, &rev, &before); {
 	case errors.Is(err, store.ErrNotFound) && *tb.rev(v) == 0:
 	case err != nil:
 		return err
@@ -134,28 +155,64 @@ func (tb table[T]) write(t Tx, v *T) error {
 		return store.ErrExists
 	}
 	*tb.rev(v)++
-	return tb.set(t, v, rev == 0)
-}
-
-func (tb table[T]) set(t Tx, v *T, fresh bool) error {
-	doc, err := json.Marshal(v)
+	after, err := tb.set(t, v, rev == 0)
 	if err != nil {
 		return err
+	}
+	return tb.audit(ctx, t, v, before, after)
+}
+
+// set writes a record and returns its document.
+func (tb table[T]) set(t Tx, v *T, fresh bool) (string, error) {
+	doc, err := json.Marshal(v)
+	if err != nil {
+		return "", err
 	}
 	q := `UPDATE ` + tb.name + ` SET lookup = $2, revision = $3, doc = $4 WHERE id = $1`
 	if fresh {
 		q = `INSERT INTO ` + tb.name + ` (id, lookup, revision, doc) VALUES ($1, $2, $3, $4)`
 	}
 	_, err = t.Exec(q, *tb.id(v), tb.lookup(v), *tb.rev(v), string(doc))
-	return err
+	return string(doc), err
 }
 
-func (tb table[T]) remove(t Tx, id string) error {
-	n, err := t.Exec(`DELETE FROM `+tb.name+` WHERE id = $1`, id)
-	if err == nil && n == 0 {
-		err = store.ErrNotFound
+// remove deletes a record and enters that in the audit trail.
+func (tb table[T]) remove(ctx context.Context, t Tx, id string) error {
+	var before string
+	if err := t.Row(`SELECT doc FROM `+tb.name+` WHERE id = $1`+t.Lock(), []any{id}, &before); err != nil {
+		return err
 	}
-	return err
+	if _, err := t.Exec(`DELETE FROM `+tb.name+` WHERE id = $1`, id); err != nil {
+		return err
+	}
+	v := new(T)
+	if err := json.Unmarshal([]byte(before), v); err != nil { // it is gone all the same
+		*tb.id(v) = id
+	}
+	return tb.audit(ctx, t, v, before, "")
+}
+
+// removeWhere deletes the records that which chooses and returns how many.
+func (tb table[T]) removeWhere(ctx context.Context, t Tx, which func(*T) bool) (n int, err error) {
+	var ids []string
+	if err := t.Each(`SELECT doc FROM `+tb.name, nil, func(sc Scan) error {
+		v, err := tb.read(sc)
+		if err == nil && which(v) {
+			ids = append(ids, *tb.id(v))
+		}
+		return err
+	}); err != nil {
+		return 0, err
+	}
+	for _, id := range ids {
+		switch err := tb.remove(ctx, t, id); {
+		case err == nil:
+			n++
+		case !errors.Is(err, store.ErrNotFound): // another node was faster
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // bump counts a change that caches compare.
@@ -192,25 +249,11 @@ func (r Ports) PutClient(ctx context.Context, c store.Client) (*store.Client, er
 // DeleteClient implements store.Clients.
 func (r Ports) DeleteClient(ctx context.Context, id string) error {
 	return clients().edit(ctx, r.DB, func(t Tx) error {
-		if err := clients().remove(t, id); err != nil {
+		if err := clients().remove(ctx, t, id); err != nil {
 			return err
 		}
-		var keys []string
-		if err := t.Each(`SELECT doc FROM api_keys`, nil, func(sc Scan) error {
-			k, err := apiKeys().read(sc)
-			if err == nil && k.Client == id {
-				keys = append(keys, k.ID)
-			}
-			return err
-		}); err != nil {
-			return err
-		}
-		for _, k := range keys {
-			if err := apiKeys().remove(t, k); err != nil && !errors.Is(err, store.ErrNotFound) { // another node was faster
-				return err
-			}
-		}
-		return nil
+		_, err := apiKeys().removeWhere(ctx, t, func(k *store.APIKey) bool { return k.Client == id })
+		return err
 	})
 }
 
@@ -246,7 +289,7 @@ func (r Ports) PutAPIKey(ctx context.Context, k store.APIKey) (*store.APIKey, er
 
 // DeleteAPIKey implements store.Clients.
 func (r Ports) DeleteAPIKey(ctx context.Context, id string) error {
-	return apiKeys().edit(ctx, r.DB, func(t Tx) error { return apiKeys().remove(t, id) })
+	return apiKeys().edit(ctx, r.DB, func(t Tx) error { return apiKeys().remove(ctx, t, id) })
 }
 
 // TouchAPIKey implements store.Clients.
@@ -259,7 +302,8 @@ func (r Ports) TouchAPIKey(ctx context.Context, id string, when time.Time) error
 			return err
 		}
 		k.LastUsedAt = store.Micro(when)
-		return apiKeys().set(t, k, false)
+		_, err = apiKeys().set(t, k, false)
+		return err
 	})
 }
 
@@ -280,5 +324,5 @@ func (r Ports) PutWebhook(ctx context.Context, w store.Webhook) (*store.Webhook,
 
 // DeleteWebhook implements store.Events.
 func (r Ports) DeleteWebhook(ctx context.Context, id string) error {
-	return webhooks().edit(ctx, r.DB, func(t Tx) error { return webhooks().remove(t, id) })
+	return webhooks().edit(ctx, r.DB, func(t Tx) error { return webhooks().remove(ctx, t, id) })
 }

@@ -2,7 +2,10 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"time"
+
+	"github.com/postino-mail/postino/internal/store"
 )
 
 const setSetting = `INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`
@@ -15,7 +18,16 @@ func (r Ports) Setting(ctx context.Context, name string) (v string, err error) {
 
 // SetSetting implements store.Settings.
 func (r Ports) SetSetting(ctx context.Context, name, value string) error {
-	return r.exec(ctx, setSetting, name, value)
+	return r.DB.Do(ctx, func(t Tx) error {
+		var before string
+		if err := t.Row(`SELECT value FROM settings WHERE name = $1`, []any{name}, &before); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if _, err := t.Exec(setSetting, name, value); err != nil {
+			return err
+		}
+		return enterSetting(ctx, t, name, before, value)
+	})
 }
 
 // SettingOrSet implements store.Settings.
@@ -28,7 +40,7 @@ func (r Ports) SettingOrSet(ctx context.Context, name, value string) (string, er
 
 // Ping implements store.Store.
 func (r Ports) Ping(ctx context.Context) error {
-	return r.SetSetting(ctx, "ping", time.Now().UTC().Format(time.RFC3339Nano))
+	return r.exec(ctx, setSetting, "ping", time.Now().UTC().Format(time.RFC3339Nano))
 }
 
 // exec runs one statement, a transaction of its own.

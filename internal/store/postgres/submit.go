@@ -42,9 +42,11 @@ func (s *Store) Submit(ctx context.Context, sub store.Submission) ([]store.Submi
 	var out []store.Submitted
 	look := sub.Idempotency == nil // twice, before something counts as submitted again
 	newOp := func() *op {
-		o := &op{need: func(n *needs) { needSubmit(n, &sub, msgs) }, run: func(_ context.Context, t *tx) (err error) {
-			out, err = t.submit(&sub, msgs, look)
-			return err
+		o := &op{need: func(n *needs) { needSubmit(n, &sub, msgs) }, run: func(work context.Context, t *tx) (err error) {
+			if out, err = t.submit(&sub, msgs, look); err != nil {
+				return err
+			}
+			return engine.EnterResent(ctx, recordsTx{work, t.conn}, &sub)
 		}}
 		s.carry(o, msgs)
 		return o

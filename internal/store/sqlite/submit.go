@@ -46,8 +46,10 @@ func (s *Store) Submit(ctx context.Context, sub store.Submission) ([]store.Submi
 		}
 	}
 	err = s.run(ctx, &op{bytes: bytes, fn: func(t *tx) (err error) {
-		out, err = t.submit(&sub, msgs)
-		return err
+		if out, err = t.submit(&sub, msgs); err != nil {
+			return err
+		}
+		return engine.EnterResent(ctx, recordsTx{t}, &sub)
 	}})
 	s.settleBodies(msgs, out, err)
 	for i, m := range msgs {

@@ -50,7 +50,8 @@ func Run(t *testing.T, h Harness) {
 		"connections":      testConnections, "connection state": testConnectionState, "clients": testClients, "events": testEvents,
 		"settings": testSettings, "reopen": testReopen, "two processes": testTwoProcesses, "closed": testClosed,
 		"submitters at once": testSubmitters, "model": testModel, "damage": testDamage, "unheard": testUnheard,
-		"unheard together": testUnheardTogether, "clock set back": testClockSetBack,
+		"unheard together": testUnheardTogether, "people": testPeople, "sessions": testSessions,
+		"invitations": testInvitations, "audit": testAudit, "audit list": testAuditList, "clock set back": testClockSetBack,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
