@@ -24,6 +24,9 @@ type connectionCommand struct {
 	Disable connectionDisable `cmd:"" help:"Switch one off: its mail waits."`
 	Default connectionDefault `cmd:"" help:"Make one the default."`
 	Resume  connectionResume  `cmd:"" help:"End its pauses and close the breaker."`
+
+	Presets connectionPresets `cmd:"" help:"List the providers that are known by name."`
+	Detect  connectionDetect  `cmd:"" help:"Find the provider of an address."`
 }
 
 // connectionFlags are common to all commands on connections.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/postino-mail/postino/internal/presets"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
@@ -44,6 +45,10 @@ type Options struct {
 	// ConnectionNetworks are those of servers that someone who is no
 	// administrator may name although their addresses are not public.
 	ConnectionNetworks []netip.Prefix
+
+	// Detect finds the provider of an address, and asks servers without a
+	// public address in the allowed networks alone; nil: presets.Detect.
+	Detect func(ctx context.Context, allowed []netip.Prefix, address string) (*presets.Detection, error)
 
 	// Bounds of one client; programs that are no clients count as one each.
 	MaxWebhooks int // 20
@@ -106,6 +111,9 @@ func (o *Options) defaults() error {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Detect == nil {
+		o.Detect = detectWith
+	}
 	return nil
 }
 
@@ -165,6 +173,7 @@ func (s *Server) routes() {
 	(&keyService{clients: clients, most: o.MaxKeys, edited: s.auth.forget, now: o.Now}).routes(s.router)
 	(&connectionService{store: o.Store, connections: s.connections, networks: o.ConnectionNetworks, ownListener: o.OwnListener,
 		now: o.Now}).routes(s.router)
+	(&presetService{find: o.Detect, networks: o.ConnectionNetworks}).routes(s.router)
 	(&laneService{store: o.Store, now: o.Now}).routes(s.router)
 	(&eventService{store: o.Store, feed: s.events, most: o.MaxStreams, stopping: s.stopping, log: o.Log}).routes(s.router)
 	(&webhookService{store: o.Store, clients: clients, sealer: o.Sealer, networks: o.WebhookNetworks, most: o.MaxWebhooks,
