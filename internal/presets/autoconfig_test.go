@@ -43,11 +43,11 @@ func TestParseAutoconfigRefuses(t *testing.T) {
 	t.Parallel()
 	const server = `<outgoingServer type="smtp"><hostname>%</hostname><port>465</port><socketType>SSL</socketType></outgoingServer>`
 	for name, body := range map[string]string{
-		"a page":    `<!DOCTYPE html><html><body>not found</body></html>`,
+		"a page": `<!DOCTYPE html><html><body>not found</body></html>`,
 		"an entity": `<!DOCTYPE c [<!ENTITY h SYSTEM "file:///etc/passwd">]><clientConfig><emailProvider>` +
 			strings.Replace(server, "%", "&h;", 1),
-		"cut":       `<clientConfig><emailProvider><outgoingServer type="smtp">`,
-		"nothing":   ``,
+		"cut":     `<clientConfig><emailProvider><outgoingServer type="smtp">`,
+		"nothing": ``,
 	} {
 		if got, err := parseAutoconfig([]byte(body), "a@example.it"); err == nil && len(got) > 0 {
 			t.Errorf("%s: %+v", name, got)
