@@ -112,3 +112,43 @@ func TestPermitFollowsTheRight(t *testing.T) {
 		}
 	})
 }
+
+// A node that registers again, because another process took its name or it was
+// silent, has a new right: what it began before belongs to whoever verifies it,
+// and may not be finished under the new one.
+func TestPermitEndsWithTheRegistration(t *testing.T) {
+	t.Parallel()
+	scenario(t, "asked after the node registered again", func(t *testing.T) {
+		w := newWorld(t, conn("a", nil))
+		defer w.close()
+		var o *Outbox
+		var before, after error
+		w.fakes["a"].answer = func(n int, out adapters.Outgoing) (adapters.Receipt, error) {
+			if n > 1 {
+				return adapters.Receipt{}, nil
+			}
+			before = out.Permit()
+			now, first := time.Now(), o.node.current()
+			if _, _, err := w.store.Register(t.Context(), o.opt.Node, now, now.Add(o.opt.Lease)); err != nil {
+				return adapters.Receipt{}, err
+			}
+			for o.node.current() == first { // its next heartbeat tells it
+				pause(t.Context(), time.Second)
+			}
+			if o.node.over() {
+				t.Error("the node has no right after it registered again")
+			}
+			after = out.Permit()
+			return adapters.Receipt{}, adapters.AsError(after)
+		}
+		w.fakes["a"].verify = func(int) (adapters.Verdict, error) { return adapters.NotSent, nil }
+		o = w.run(nil)
+		w.await(w.submit("a", "x@y.it"), 10*time.Minute, store.Sent)
+		if before != nil {
+			t.Errorf("under the first registration: %v", before)
+		}
+		if e := adapters.AsError(after); e == nil || e.Code != "lease_over" || e.Class != adapters.Transient {
+			t.Errorf("under the second: %v", after)
+		}
+	})
+}

@@ -2,8 +2,10 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,17 +19,33 @@ type telling struct {
 	store.Store
 	f         []func()
 	all, some int
+	corrupt   string // a connection whose record cannot be read
 }
 
 func (s *telling) OnChange(f func()) { s.f = append(s.f, f) }
 
 func (s *telling) Connections(ctx context.Context) ([]*gateway.Connection, error) {
 	s.all++
+	if s.corrupt != "" {
+		return nil, errCorrupt
+	}
 	return s.Store.Connections(ctx)
+}
+
+var errCorrupt = errors.New("the record cannot be read")
+
+func (s *telling) Connection(ctx context.Context, id string) (*gateway.Connection, error) {
+	if id == s.corrupt {
+		return nil, errCorrupt
+	}
+	return s.Store.Connection(ctx, id)
 }
 
 func (s *telling) ConnectionsByID(ctx context.Context, ids []string) ([]*gateway.Connection, error) {
 	s.some += len(ids)
+	if slices.Contains(ids, s.corrupt) {
+		return nil, errCorrupt
+	}
 	return s.Store.ConnectionsByID(ctx, ids)
 }
 
@@ -142,5 +160,48 @@ func TestFollowedCopyIsTheWhole(t *testing.T) {
 	}
 	if st.all < 2 || st.some == 0 {
 		t.Errorf("all read %d times, %d by themselves", st.all, st.some)
+	}
+}
+
+// One edit that cannot be read, as after damage on the disk, leaves the other
+// connections to be found, edited ones too; it is reported where it is asked for.
+func TestUnreadableEdit(t *testing.T) {
+	t.Parallel()
+	st := &telling{Store: open(t)}
+	defer st.Close()
+	var conns []*gateway.Connection
+	for i := range 3 {
+		c, err := st.PutConnection(t.Context(), time.Now(), &gateway.Connection{Connection: adapters.Connection{
+			Name: fmt.Sprint("c", i), Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		conns = append(conns, c)
+	}
+	r := NewConnections(st)
+	if _, err := r.All(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range conns[:2] {
+		c.From = "new@x.it"
+		if _, err := st.PutConnection(t.Context(), time.Now(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	st.corrupt = conns[0].ID
+	r.Invalidate()
+	for range 2 {
+		for _, c := range conns[1:] {
+			if got, err := r.ByID(t.Context(), c.ID); err != nil || got.From != c.From {
+				t.Errorf("%s: %v, %v", c.Name, got, err)
+			}
+		}
+		if got, err := r.ByID(t.Context(), conns[0].ID); !errors.Is(err, errCorrupt) {
+			t.Errorf("the one that cannot be read: %v, %v", got, err)
+		}
+	}
+	st.corrupt = ""
+	if got, err := r.Named(t.Context(), "c0"); err != nil || got.From != "new@x.it" {
+		t.Errorf("once it can be read: %v, %v", got, err)
 	}
 }

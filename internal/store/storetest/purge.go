@@ -132,3 +132,34 @@ func testPurgeRounds(t *testing.T, h Harness) {
 	must(t, err)
 	want(t, "young events", len(left), 50)
 }
+
+// testPurgeAhead: events of a node whose clock was ahead, a whole block of them,
+// do not end the round: the old ones behind them go too.
+func testPurgeAhead(t *testing.T, h Harness) {
+	s := h.Open(t)
+	ctx := t.Context()
+	for i := range 45 {
+		must(t, s.AppendEvents(ctx, store.NewEvent{Type: "ahead", At: after(1e6 + float64(i))}))
+	}
+	for i := range 100 {
+		must(t, s.AppendEvents(ctx, store.NewEvent{Type: "old", At: after(float64(i))}))
+	}
+	for i := range 45 {
+		must(t, s.AppendEvents(ctx, store.NewEvent{Type: "young", At: after(300 + float64(i))}))
+	}
+	r := store.PurgeRequest{Now: after(400), Events: after(200), Max: 3}
+	removed, calls := 0, 0
+	for more := true; more; calls++ {
+		res, err := s.Purge(ctx, r)
+		must(t, err)
+		removed += res.Events
+		more, r.After = res.More, res.Next
+		if calls > 30 {
+			t.Fatal("the round does not end")
+		}
+	}
+	want(t, "removed", removed, 100)
+	left, err := s.Events(ctx, 0, 100, "", nil)
+	must(t, err)
+	want(t, "those ahead and the young ones", len(left), 90)
+}

@@ -46,6 +46,7 @@ func Run(t *testing.T, h Harness) {
 		"node restarts":     testRestart,
 		"settle and notify": testSettle, "fail over": testFailOver, "deadlines": testDeadlines,
 		"list": testList, "act": testAct, "resent": testResent, "stats": testStats, "purge": testPurge, "purge rounds": testPurgeRounds,
+		"purge ahead":      testPurgeAhead,
 		"connection edits": testConnectionEdits,
 		"connections":      testConnections, "connection state": testConnectionState, "clients": testClients, "events": testEvents,
 		"settings": testSettings, "reopen": testReopen, "two processes": testTwoProcesses, "closed": testClosed,
