@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,9 @@ import (
 const (
 	batchOps   = 256
 	batchBytes = 8 << 20
+	// How often in a row a writer yields without anything new before it begins
+	// with fewer ops than came together lately: a tenth of a millisecond.
+	gatherYields = 512
 )
 
 // tries is how often a transaction that lost against another one, or needs
@@ -147,16 +151,18 @@ func (w *writers) stop() {
 
 func (w *writers) work() {
 	var batch []*op
+	crowd := 0 // how many ops came together lately
 	for {
 		select {
 		case o := <-w.ops:
-			batch = w.gather(batch[:0], o)
+			batch = w.gather(batch[:0], o, crowd)
+			crowd = max(len(batch), crowd-crowd/8-1)
 			w.share(batch)
 		case <-w.quit:
 			for { // what was handed over before the gate closed
 				select {
 				case o := <-w.ops:
-					batch = w.gather(batch[:0], o)
+					batch = w.gather(batch[:0], o, 0)
 					w.share(batch)
 				default:
 					return
@@ -166,22 +172,34 @@ func (w *writers) work() {
 	}
 }
 
-// gather takes o and what else waits by now.
-func (w *writers) gather(batch []*op, o *op) []*op {
+// gather takes o and what else waits by now. Those who were answered a moment ago
+// are about to ask for the next thing, and the lane of a mailbox is locked for a
+// whole commit: as long as there are fewer than lately, they get the processor
+// first (docs/adr/0001: 1.1 to 1.4 times the messages on one lane).
+func (w *writers) gather(batch []*op, o *op, crowd int) []*op {
 	var bytes int64
-	for {
-		if o.taken.CompareAndSwap(false, true) {
-			batch = append(batch, o)
-			bytes += o.bytes
-		}
-		if len(batch) >= batchOps || bytes >= batchBytes {
-			return batch
+	for idle := 0; ; {
+		if o != nil {
+			if o.taken.CompareAndSwap(false, true) {
+				batch = append(batch, o)
+				bytes += o.bytes
+			}
+			if len(batch) >= batchOps || bytes >= batchBytes {
+				return batch
+			}
 		}
 		select {
 		case o = <-w.ops:
+			idle = 0
+			continue
 		default:
+			o = nil
+		}
+		if len(batch) >= crowd || idle >= gatherYields {
 			return batch
 		}
+		idle++
+		runtime.Gosched()
 	}
 }
 
