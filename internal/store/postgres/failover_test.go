@@ -7,15 +7,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// The primary dies, its standby is promoted, and the old primary comes back by
-// itself, first in the URL: whatever was acknowledged is on the new one, and
-// nothing goes to the old one any more.
-func TestFailover(t *testing.T) {
-	t.Parallel()
+// newPair returns a primary and its synchronous standby, by the verbs of
+// postgres-pair.sh; they are removed when the test ends.
+func newPair(t *testing.T) (pair func(verb string) string) {
+	t.Helper()
 	if os.Getenv("POSTINO_PEERS") != "1" {
 		t.Skip("makes two PostgreSQL clusters: set POSTINO_PEERS=1")
 	}
@@ -26,7 +26,7 @@ func TestFailover(t *testing.T) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	pair := func(verb string) string {
+	pair = func(verb string) string {
 		cmd := exec.Command("../../../testdata/peers/postgres-pair.sh", verb)
 		cmd.Env = append(os.Environ(), "POSTGRES_DIR="+filepath.Join(dir, "pair"))
 		var said strings.Builder
@@ -43,6 +43,15 @@ func TestFailover(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return pair
+}
+
+// The primary dies, its standby is promoted, and the old primary comes back by
+// itself, first in the URL: whatever was acknowledged is on the new one, and
+// nothing goes to the old one any more.
+func TestFailover(t *testing.T) {
+	t.Parallel()
+	pair := newPair(t)
 	both := pair("start")
 	s := open(t, Options{URL: both})
 	outage(t, s, 1, func() { pair("kill") }, func() {
@@ -77,4 +86,45 @@ func TestFailover(t *testing.T) {
 	if n := count(); n != before {
 		t.Errorf("%d messages more on the old primary", n-before)
 	}
+}
+
+// The address of the database moves to the promoted standby while the old primary
+// lives on and keeps its connections: what waits there for its standby is given
+// up in doubt, and whatever was acknowledged is on the new one.
+func TestMovedAddress(t *testing.T) {
+	t.Parallel()
+	pair := newPair(t)
+	u, err := url.Parse(pair("start"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second, _ := strings.Cut(u.Host, ",")
+	address := newWire(t, first)
+	u.Host = address.Addr().String()
+	s := open(t, Options{URL: u.String()})
+	if _, err := send(t, s, "l", []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	stop := make(chan struct{})
+	acked, refused := work(t, s, stop)
+	wait(t.Context(), 500*time.Millisecond)
+	pair("promote")
+	address.lead(second)
+	until(t, "what waits at the old primary is given up", func() bool { return refused.Load() > 0 })
+	until(t, "the new primary takes mail", func() bool { _, err := send(t, s, "l", []byte("x")); return err == nil })
+	close(stop)
+	ids := acked()
+	for _, id := range ids {
+		c, err := s.Content(t.Context(), id)
+		if err != nil {
+			t.Fatalf("acknowledged and lost: %v", err)
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(ids) == 0 {
+		t.Error("nothing was acknowledged")
+	}
+	t.Logf("%d acknowledged, %d in doubt", len(ids), refused.Load())
 }

@@ -153,6 +153,7 @@ func TestCorruptBody(t *testing.T) {
 type wire struct {
 	net.Listener
 	mu    sync.Mutex
+	to    string
 	conns []net.Conn
 	cut   bool
 	done  sync.WaitGroup
@@ -163,15 +164,15 @@ func newWire(t testing.TB, to string) *wire {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &wire{Listener: l}
+	w := &wire{Listener: l, to: to}
 	w.done.Go(func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			d, err := net.Dial("tcp", to)
 			w.mu.Lock()
+			d, err := net.Dial("tcp", w.to)
 			if err != nil || w.cut {
 				_ = c.Close() // refused
 				if d != nil {
@@ -195,6 +196,13 @@ func newWire(t testing.TB, to string) *wire {
 		w.done.Wait()
 	})
 	return w
+}
+
+// lead has new connections lead elsewhere; those that there are live on.
+func (w *wire) lead(to string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.to = to
 }
 
 func (w *wire) set(cut bool) {

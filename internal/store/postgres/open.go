@@ -141,7 +141,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if s.notifier, err = openNotifier(ctx, s); err != nil {
 		return nil, err
 	}
-	s.primary.watch()
+	s.primary.watch(s.pool)
 	quarter := int(max(1, conf.MaxConns/4))
 	s.large, s.fetching = make(chan struct{}, quarter), make(chan struct{}, quarter)
 	s.w = startWriters(s, o.Writers, quarter)

@@ -22,6 +22,7 @@ type primary struct {
 	mu sync.Mutex
 	// is the newest server that was seen; the zero identity: none yet.
 	is   identity
+	pool *pgxpool.Pool               // nil: the store is being opened
 	lent map[*pgxpool.Conn]time.Time // connections in use, since when
 
 	done sync.WaitGroup
@@ -70,7 +71,12 @@ func (p *primary) old(c *pgconn.PgConn) bool {
 // closeOld ends all connections to servers that were replaced. What waits there
 // for its commit is in doubt: no one is told that it was stored.
 func (p *primary) closeOld() {
-	p.s.pool.Reset() // those that are not in use, and others when they come back
+	p.mu.Lock()
+	pool := p.pool
+	p.mu.Unlock()
+	if pool != nil {
+		pool.Reset() // those that are not in use, and others when they come back
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for conn := range p.lent {
@@ -100,10 +106,14 @@ const (
 	surveyed = 2 * time.Second // for all answers
 )
 
-// watch looks now and then, and at once when an answer is late, where a new
-// connection would lead: an address may have moved, or a standby may have been
-// promoted, while the connections that there are live on.
-func (p *primary) watch() {
+// watch keeps the pool free of old connections. It looks now and then, and at
+// once when an answer is late, where a new connection would lead: an address may
+// have moved, or a standby may have been promoted, while the connections that
+// there are live on.
+func (p *primary) watch(pool *pgxpool.Pool) {
+	p.mu.Lock()
+	p.pool = pool
+	p.mu.Unlock()
 	p.done.Go(func() {
 		t := time.NewTicker(slow)
 		defer t.Stop()

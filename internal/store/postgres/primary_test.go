@@ -2,12 +2,14 @@ package postgres
 
 import (
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/postino-mail/postino/internal/store"
 )
@@ -44,6 +46,19 @@ func TestAdmit(t *testing.T) {
 			t.Errorf("%s: %v, not %v", name, err, c.want)
 		}
 	}
+}
+
+// A node that starts while an old primary is up may see that one first: it has no
+// pool yet when it finds the new one.
+func TestPromotedWhileOpening(t *testing.T) {
+	t.Parallel()
+	p := primary{s: &Store{opt: Options{Log: slog.New(slog.DiscardHandler)}}, lent: map[*pgxpool.Conn]time.Time{}}
+	for timeline := range uint32(2) {
+		if err := p.admit(identity{system: "7", timeline: timeline + 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.closeOld() // as the one that runs beside the login
 }
 
 // A call that waits on a server that was replaced ends, in doubt, and the pool
