@@ -1,7 +1,7 @@
 #!/bin/bash
 # Two nodes and three failovers: mail goes in by SMTP on both nodes and out by
 # Graph, Gmail and SMTP, while three times the primary is killed, its standby
-# promoted, the old primary comes back as it was, and is made the standby anew.
+# promoted, the old primary comes back as it was, and is made the standby again.
 # At the end everything acknowledged must have arrived, nothing on Graph or
 # Gmail twice. SMTP may repeat what a break cut off (RFC 5321 4.5.4.1).
 #
