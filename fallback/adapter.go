@@ -11,6 +11,7 @@ import (
 	"golang.org/x/net/idna"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/stages"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -136,35 +137,9 @@ func (a *Adapter) learned(c capabilities) { a.maxSize.Store(c.size()) }
 
 // Probe implements adapters.Adapter: connect, TLS, EHLO, AUTH, NOOP, QUIT.
 func (a *Adapter) Probe(ctx context.Context) error {
-	user := a.conn.Mailbox("")
-	if user == "" && a.tokens != nil {
-		return configError("login", errors.New("no mailbox is named to test with"))
-	}
-	l, err := a.pool.enter(ctx, user)
-	if err != nil {
-		return a.cancelled(ctx)
-	}
-	defer a.pool.leave(user, l, nil)
-	if old := a.pool.take(l); old != nil {
-		old.quit() // its place is needed: the provider counts connections (contracts D4)
-	}
-	s, err := a.login(ctx, user)
-	if err != nil {
-		return err
-	}
-	defer s.quit()
-	release := s.bind(ctx)
-	r, err := s.cmd("NOOP", a.opt.Timeouts.Command)
-	if !release() {
-		return a.cancelled(ctx)
-	}
-	if err != nil {
-		return a.ioError(ctx, s, atHello, err)
-	}
-	if !r.ok() {
-		return a.refused(s, atHello, r)
-	}
-	return nil
+	rec := stages.NewRecorder(a.opt.Now, func(stages.Stage) {})
+	(&tester{Adapter: a, rec: rec}).run(ctx)
+	return rec.Err()
 }
 
 // Close implements adapters.Adapter.

@@ -169,17 +169,31 @@ func (a *Adapter) exchange(ctx context.Context, s *session, mech sasl.Client) (r
 
 func encodeResponse(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
 
-// login opens and authenticates a session for user. A token that the server
-// refuses is renewed once: the cached one may have been revoked.
+// login opens and authenticates a session for user.
 func (a *Adapter) login(ctx context.Context, user string) (*session, error) {
-	var token string
-	if a.tokens != nil {
-		var err error
-		if token, err = a.tokens.Token(ctx); err != nil {
-			return nil, a.tokenError(ctx, err)
-		}
+	token, err := a.token(ctx)
+	if err != nil {
+		return nil, err
 	}
 	s, err := a.attempt(ctx, user, token)
+	return a.renewed(ctx, user, token, s, err)
+}
+
+// token is the access token to log in with; empty where the connection has a password.
+func (a *Adapter) token(ctx context.Context) (string, error) {
+	if a.tokens == nil {
+		return "", nil
+	}
+	token, err := a.tokens.Token(ctx)
+	if err != nil {
+		return "", a.tokenError(ctx, err)
+	}
+	return token, nil
+}
+
+// renewed passes on the outcome of a login, and tries once more with a new token
+// where the server refused this one: the cached one may have been revoked.
+func (a *Adapter) renewed(ctx context.Context, user, token string, s *session, err error) (*session, error) {
 	var refused *refusal
 	if a.tokens == nil || !errors.As(err, &refused) || refused.at != atAuth || refused.Code != 535 {
 		return s, err
@@ -201,22 +215,30 @@ func (a *Adapter) attempt(ctx context.Context, user, token string) (*session, er
 	if err != nil {
 		return nil, err
 	}
-	s.user = user
-	release := s.bind(ctx)
-	err = a.authenticate(ctx, s, token)
-	if !release() && err == nil {
-		err = a.cancelled(ctx)
-	}
-	if err != nil {
-		var refused *refusal
-		if errors.As(err, &refused) && refused.Code != 421 && ctx.Err() == nil {
-			s.quit() // the server waits for another command
-		} else {
-			s.kill()
-		}
+	if err := a.identify(ctx, s, user, token); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// identify authenticates a session, and ends it where that fails.
+func (a *Adapter) identify(ctx context.Context, s *session, user, token string) error {
+	s.user = user
+	release := s.bind(ctx)
+	err := a.authenticate(ctx, s, token)
+	if !release() && err == nil {
+		err = a.cancelled(ctx)
+	}
+	if err == nil {
+		return nil
+	}
+	var refused *refusal
+	if errors.As(err, &refused) && refused.Code != 421 && ctx.Err() == nil {
+		s.quit() // the server waits for another command
+	} else {
+		s.kill()
+	}
+	return err
 }
 
 // tokenError passes on what the token source says, which is an *adapters.Error.

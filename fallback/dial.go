@@ -11,15 +11,22 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/stages"
 )
 
 // open connects, encrypts and greets, so that the session is ready for AUTH.
 // Errors are *adapters.Error. The socket is closed when it fails.
-func (a *Adapter) open(ctx context.Context) (_ *session, err error) {
+func (a *Adapter) open(ctx context.Context) (*session, error) {
 	conn, err := a.dial(ctx)
 	if err != nil {
 		return nil, a.dialError(ctx, err)
 	}
+	return a.begin(ctx, conn, func(stage, *session, reply) {})
+}
+
+// begin does what open does on a connection that was made. It calls passed after
+// the greeting, TLS and each EHLO, with the reply that it read there.
+func (a *Adapter) begin(ctx context.Context, conn net.Conn, passed func(stage, *session, reply)) (_ *session, err error) {
 	s := &session{raw: conn, t: a.opt.Timeouts, now: a.opt.Now, born: a.opt.Now()}
 	s.attach(conn)
 	release := s.bind(ctx)
@@ -36,6 +43,7 @@ func (a *Adapter) open(ctx context.Context) (_ *session, err error) {
 		if err := a.handshake(ctx, s); err != nil {
 			return nil, err
 		}
+		passed(atTLS, s, reply{})
 	}
 	greeting, err := a.greeting(ctx, s, implicit)
 	if err != nil {
@@ -44,13 +52,21 @@ func (a *Adapter) open(ctx context.Context) (_ *session, err error) {
 	if greeting.Code != 220 {
 		return nil, a.refused(s, atGreeting, greeting)
 	}
+	passed(atGreeting, s, greeting)
 	if err := a.hello(ctx, s); err != nil {
 		return nil, err
 	}
+	passed(atHello, s, reply{})
 	if !implicit && a.set.EffectiveEncryption() == adapters.EncryptionSTARTTLS {
 		if err := a.startTLS(ctx, s); err != nil {
 			return nil, err
 		}
+		passed(atTLS, s, reply{})
+		// What was learned before is forgotten: RFC 3207 section 4.2.
+		if err := a.hello(ctx, s); err != nil {
+			return nil, err
+		}
+		passed(atHello, s, reply{})
 	}
 	a.learned(s.caps)
 	return s, nil
@@ -123,6 +139,7 @@ func (a *Adapter) dial(ctx context.Context) (net.Conn, error) {
 			if err = a.reachable(conn.RemoteAddr().String()); err != nil {
 				return nil, errors.Join(err, conn.Close())
 			}
+			stages.Dialed(ctx, conn)
 		}
 		return conn, err
 	}
@@ -204,10 +221,7 @@ func (a *Adapter) startTLS(ctx context.Context, s *session) error {
 	if s.r.Buffered() > 0 {
 		return a.errInjected()
 	}
-	if err := a.handshake(ctx, s); err != nil {
-		return err
-	}
-	return a.hello(ctx, s) // what was learned before is forgotten: RFC 3207 section 4.2
+	return a.handshake(ctx, s)
 }
 
 // hello sends EHLO, and HELO where the server knows no extensions (RFC 5321 section 3.2).

@@ -126,27 +126,6 @@ func searchable(id string) bool {
 	return !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"<>(){}\`, r) })
 }
 
-// Probe implements adapters.Adapter: a token for sending, and whether Gmail's
-// API answers for the mailbox. The least scope, gmail.send, may read nothing:
-// Gmail's refusal for want of scope then is the good answer. That a message
-// would be accepted is not tested.
-func (a *Adapter) Probe(ctx context.Context) error {
-	src, err := a.source(a.conn.Mailbox(""), adapters.AudienceGmailSend)
-	if err != nil {
-		return err
-	}
-	err = a.call(ctx, src, func(s *gmailapi.Service, header func(http.Header)) error {
-		call := s.Users.GetProfile("me").Context(ctx)
-		header(call.Header())
-		_, err := call.Do()
-		return err
-	})
-	if e := adapters.AsError(err); e != nil && (e.Code == "insufficientPermissions" || e.Code == "ACCESS_TOKEN_SCOPE_INSUFFICIENT") {
-		return nil
-	}
-	return err
-}
-
 // call makes a call that sends nothing through Google's client, once more
 // with a renewed token after a 401. The error is an *adapters.Error.
 func (a *Adapter) call(ctx context.Context, src adapters.TokenSource, do func(*gmailapi.Service, func(http.Header)) error) error {

@@ -206,13 +206,19 @@ func (a *Adapter) sender(m *mime.Message) (from, mailbox string, err error) {
 	}
 	for _, f := range slices.Concat(m.From(), []mime.Address{{Address: from}}) {
 		if !a.conn.AllowsFrom(f.Address) {
-			return "", "", a.refuse("sender_not_allowed", "5.7.1",
-				mime.NewText("graph.connection_may_not_send", "this connection may not send as {address}", "address", f.Address),
-				mime.NewText("graph.send_add_address_connection_aliases",
-					"send as {from}, or add the address to the connection's aliases and grant the mailbox Send As on it in "+
-						"the Exchange admin center",
-					"from", a.conn.Mailbox(from)))
+			return "", "", a.notAllowed(f.Address, from)
 		}
 	}
 	return from, a.conn.Mailbox(from), nil
+}
+
+// notAllowed refuses an address that the connection does not send as; from is
+// the header's sender.
+func (a *Adapter) notAllowed(address, from string) *adapters.Error {
+	return a.refuse("sender_not_allowed", "5.7.1",
+		mime.NewText("graph.connection_may_not_send", "this connection may not send as {address}", "address", address),
+		mime.NewText("graph.send_add_address_connection_aliases",
+			"send as {from}, or add the address to the connection's aliases and grant the mailbox Send As on it in "+
+				"the Exchange admin center",
+			"from", a.conn.Mailbox(from)))
 }

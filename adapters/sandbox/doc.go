@@ -51,7 +51,7 @@
 //
 //	google  token                                                 Match: subject
 //	gmail   send, start, chunk, status (resumable uploads; the last
-//	        chunk is a send), search, get, profile                Match: mailbox
+//	        chunk is a send), search, get, profile, sendAs        Match: mailbox
 //	smtp    connect, ehlo, starttls, auth, mail, rcpt, data, dot
 //	        (the end of a message), rset, noop, quit              Match: login
 //

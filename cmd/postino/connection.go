@@ -27,6 +27,7 @@ type connectionCommand struct {
 
 	Presets connectionPresets `cmd:"" help:"List the providers that are known by name."`
 	Detect  connectionDetect  `cmd:"" help:"Find the provider of an address."`
+	Test    connectionTest    `cmd:"" help:"Test one stage by stage: name, TLS, token, mailbox, sender, a real message."`
 }
 
 // connectionFlags are common to all commands on connections.

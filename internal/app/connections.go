@@ -32,13 +32,9 @@ type ConnectionCommands struct {
 
 // Add stores the connection of a JSON file, "-" for standard input.
 func (k ConnectionCommands) Add(ctx context.Context, file string) error {
-	content, err := k.read(text("cli.connection_file_unreadable", "the connection file cannot be read"), file)
+	c, err := k.parse(file)
 	if err != nil {
 		return err
-	}
-	c, err := gateway.Parse(content)
-	if err != nil {
-		return exit(ExitConfig, err)
 	}
 	if path := c.RedactedSecret(); path != "" {
 		return exit(ExitConfig, texterr.New(mime.NewText("cli.secret_redacted", "{field} is {value}: give the secret itself", "field", path,
@@ -48,6 +44,19 @@ func (k ConnectionCommands) Add(ctx context.Context, file string) error {
 	return withNewStore(ctx, k.Storage, func(st store.Store) error {
 		return k.put(ctx, st, c, text("cli.connection_added", "added"))
 	})
+}
+
+// parse reads the connection of a JSON file, "-" for standard input.
+func (k ConnectionCommands) parse(file string) (*gateway.Connection, error) {
+	content, err := k.read(text("cli.connection_file_unreadable", "the connection file cannot be read"), file)
+	if err != nil {
+		return nil, err
+	}
+	c, err := gateway.Parse(content)
+	if err != nil {
+		return nil, exit(ExitConfig, err)
+	}
+	return c, nil
 }
 
 // read reads a file, "-" for standard input; unreadable is the error where it cannot.

@@ -22,7 +22,7 @@ const (
 // Server is the Gmail API at the root of its own server (contracts C2.8):
 // send in all four forms, search by Message-ID, get and profile. Ops are
 // "send", "start" and "chunk" (resumable uploads; the last chunk is a "send"),
-// "search", "get" and "profile"; Match is the mailbox.
+// "search", "get", "profile" and "sendAs"; Match is the mailbox.
 type Server struct {
 	core   *core.Core
 	google *google.Server
@@ -51,6 +51,7 @@ func (g *Server) Start() error {
 	mux.HandleFunc("GET "+users+"messages", g.handle("search", searchScopes(), g.search))
 	mux.HandleFunc("GET "+users+"messages/{id}", g.handle("get", readScopes(), g.get))
 	mux.HandleFunc("GET "+users+"profile", g.handle("profile", append(readScopes(), google.ScopePrefix+"gmail.compose"), g.profile))
+	mux.HandleFunc("GET "+users+"settings/sendAs", g.handle("sendAs", searchScopes(), g.sendAs))
 	for _, prefix := range []string{"/upload", "/resumable/upload"} { // contracts C1.1, C2.3
 		mux.HandleFunc(prefix+users+"messages/send", g.upload)
 	}

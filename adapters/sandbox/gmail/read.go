@@ -167,3 +167,18 @@ func (g *Server) profile(c call) {
 		"emailAddress": c.mailbox, "messagesTotal": n, "threadsTotal": n, "historyId": strconv.Itoa(n),
 	})
 }
+
+// sendAs answers users.settings.sendAs.list: the account itself, one verified alias
+// and one that waits for its verification (contracts C5.1).
+func (g *Server) sendAs(c call) {
+	after, answered := g.fault(c)
+	if answered || after() {
+		return
+	}
+	_, domain, _ := strings.Cut(c.mailbox, "@")
+	core.WriteJSON(c.w, http.StatusOK, map[string]any{"sendAs": []map[string]any{
+		{"sendAsEmail": c.mailbox, "isPrimary": true, "isDefault": true},
+		{"sendAsEmail": "alias@" + domain, "verificationStatus": "accepted"},
+		{"sendAsEmail": "pending@" + domain, "verificationStatus": "pending"},
+	}})
+}

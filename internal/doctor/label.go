@@ -1,0 +1,57 @@
+package doctor
+
+import (
+	"github.com/postino-mail/postino/adapters/stages"
+	"github.com/postino-mail/postino/mime"
+)
+
+// Label is what people call a stage.
+func Label(n stages.Name) mime.Text {
+	switch n {
+	case Settings:
+		return text("test.label_settings", "settings")
+	case stages.DNS:
+		return text("test.label_dns", "DNS")
+	case stages.TCP:
+		return text("test.label_tcp", "connection")
+	case stages.TLS:
+		return text("test.label_tls", "TLS")
+	case stages.Greeting:
+		return text("test.label_greeting", "greeting")
+	case stages.Offers:
+		return text("test.label_offers", "extensions")
+	case stages.Token:
+		return text("test.label_token", "token")
+	case stages.Authentication:
+		return text("test.label_authentication", "login")
+	case stages.Roles:
+		return text("test.label_roles", "permission")
+	case stages.Mailbox:
+		return text("test.label_mailbox", "mailbox")
+	case stages.Lookup:
+		return text("test.label_lookup", "looking up")
+	case stages.Sender:
+		return text("test.label_sender", "sender")
+	case Budget:
+		return text("test.label_budget", "daily budget")
+	case Message:
+		return text("test.label_message", "message")
+	case Sent:
+		return text("test.label_sent", "sent messages")
+	}
+	return text("test.label_other", "{name}", "name", string(n))
+}
+
+// StatusLabel is how people call a status.
+func StatusLabel(s stages.Status) mime.Text {
+	switch s {
+	case stages.OK:
+		return text("test.status_ok", "ok")
+	case stages.Failed:
+		return text("test.status_failed", "FAILED")
+	case stages.Skipped:
+		return text("test.status_skipped", "skipped")
+	default:
+		return text("test.status_unproven", "unproven")
+	}
+}
