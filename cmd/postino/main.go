@@ -65,6 +65,8 @@ type commands struct {
 	Key        keyCommand        `cmd:"" help:"Manage the keys of the HTTP API."`
 	Queue      queueCommand      `cmd:"" help:"Show and manage the queue."`
 	Sandbox    sandboxCommand    `cmd:"" help:"Run fake Entra, Graph, Gmail and SMTP servers to develop against."`
+	Completion completionCommand `cmd:"" help:"Print what makes a shell complete commands and flags."`
+	Manual     manualCommand     `cmd:"" help:"Print the manual page, postino(1)."`
 	Version    versionCommand    `cmd:"" help:"Print version, Go version and platform."`
 }
 
@@ -114,6 +116,12 @@ func run(ctx context.Context, args []string, std stdio) int {
 	commandline.Localise(parser.Model.Node, lang)
 	if len(args) == 0 {
 		args = []string{"--help"}
+	}
+	switch {
+	case args[0] == "--version":
+		args[0] = "version"
+	case args[0] == "help":
+		args = append(args[1:], "--help")
 	}
 	help := len(args) == 2 && (args[1] == "--help" || args[1] == "-h")
 	if args[0] == "sendmail" && !help {

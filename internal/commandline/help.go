@@ -121,7 +121,5 @@ func helpLine(line, lang string) string {
 	if !ok {
 		return line
 	}
-	return text("usage.line", "Usage: {command}", "command", strings.NewReplacer(
-		"<command>", text("usage.command", "<command>").In(lang),
-		"[flags]", text("usage.flags", "[flags]").In(lang)).Replace(rest)).In(lang)
+	return text("usage.line", "Usage: {command}", "command", usageWords(rest, lang)).In(lang)
 }
