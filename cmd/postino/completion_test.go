@@ -26,7 +26,8 @@ func TestCompletionInShells(t *testing.T) {
 	const zsh = `compdef() { :; }; source <(postino completion zsh); _files() { print FILES; }; ` +
 		`_describe() { shift 2; print -l "${(@P)2}"; }; `
 	for _, c := range []struct{ shell, script, want, not string }{
-		{"bash", `source <(postino completion bash); COMP_WORDS=(postino conne); COMP_CWORD=1; _postino; echo "${COMPREPLY[@]}"`, "connection", "queue"},
+		{"bash", `source <(postino completion bash); COMP_WORDS=(postino conne); COMP_CWORD=1; _postino; echo "${COMPREPLY[@]}"`,
+			"connection", "queue"},
 		{"bash", `source <(postino completion bash); COMP_WORDS=(postino connection default x --mode = un); COMP_CWORD=6; _postino
 			echo "${COMPREPLY[@]}"`, "unrouted", "--mode"},
 		{"bash", `source <(postino completion bash); COMP_WORDS=(postino connection add --file uff); COMP_CWORD=4; _postino
