@@ -36,8 +36,8 @@ func Manual(root *kong.Node, lang, version string) string {
 	}
 	section(text("manual.exit", "exit status").In(lang))
 	b.WriteString(roff(text("manual.exit_text", "0 on success. send and sendmail use the codes of sysexits.h: 64 wrong flags, "+
-		"65 wrong message, 66 file unreadable, 69 refused for good, 75 try later, 76 outcome unknown (look before repeating), 77 credential or permission, "+
-		"78 wrong connection.").In(lang)) + "\n")
+		"65 wrong message, 66 file unreadable, 69 refused for good, 75 try later, 76 outcome unknown (look before repeating), "+
+		"77 credential or permission, 78 wrong connection.").In(lang)) + "\n")
 	return b.String()
 }
 
