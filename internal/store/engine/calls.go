@@ -16,8 +16,20 @@ type Needs struct {
 	Deliveries  []store.ID
 	Lanes       []string // keys; made when they are missing
 	Connections []string // their holds, and all their subqueues
+	// Subqueues are not made when they are missing; Nodes: everything that these
+	// have leased.
+	Subqueues []SubqueueNeed
+	Nodes     []string
+	// First runs before the rest is loaded, and may add to it; nil: nothing.
+	First func(Tx, *Needs) error
 	// Edits: connections are read and written, and no one else does so meanwhile.
 	Edits bool
+}
+
+// A SubqueueNeed names a subqueue by its key and by what it is of.
+type SubqueueNeed struct {
+	ID                       int64
+	Lane, Connection, Client string
 }
 
 // A Settlement is a transition, with what its transaction does besides.

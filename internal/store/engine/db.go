@@ -40,9 +40,20 @@ type DB struct {
 	Work func(ctx context.Context, n Needs, f func(Work) error) error
 	// Settle is Work for a settlement, which stores messages too.
 	Settle func(ctx context.Context, s *Settlement) error
+	// Skew is how much later it is by the database's clock than by this machine's;
+	// nil: there is one machine.
+	Skew func() time.Duration
 	// Edited tells the caches of all nodes that a connection, a client or a key
 	// has changed.
 	Edited func()
+}
+
+// skipLocked is Tx.Lock for rows that others may have.
+func skipLocked(t Tx) string {
+	if l := t.Lock(); l != "" {
+		return l + " SKIP LOCKED"
+	}
+	return ""
 }
 
 // ReadError is the error of a call whose ctx may have ended, as outward has its

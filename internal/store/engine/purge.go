@@ -65,14 +65,6 @@ func (p *Purge) Run() (err error) {
 	return p.expired()
 }
 
-// skip is Tx.Lock for rows that others may have.
-func (p *Purge) skip() string {
-	if l := p.Tx.Lock(); l != "" {
-		return l + " SKIP LOCKED"
-	}
-	return ""
-}
-
 // oldest has remove take the oldest messages from pos on, locked, and moves pos.
 // remove judges them again: a retry that made a delivery wait in between held
 // the lock of its message, and is seen then. The position also keeps each batch
@@ -84,7 +76,7 @@ func (p *Purge) oldest(kept bool, before int64, limit int, pos *int64, remove fu
 		return 0, nil
 	}
 	var found []PurgeTarget
-	if err := p.Tx.Each(p.Schema.Oldest(p.skip()), []any{kept, *pos, before, limit}, func(sc Scan) error {
+	if err := p.Tx.Each(p.Schema.Oldest(skipLocked(p.Tx)), []any{kept, *pos, before, limit}, func(sc Scan) error {
 		x := PurgeTarget{Kept: kept}
 		var received int64
 		if err := sc(&x.Seq, p.Schema.To(&x.ID), &received); err != nil {
@@ -127,12 +119,12 @@ func (p *Purge) events() error {
 // expired removes idempotency keys and unheard acceptances whose time is over.
 func (p *Purge) expired() error {
 	keys, err := p.Tx.Exec(`DELETE FROM idempotency WHERE (client, key) IN
-		(SELECT client, key FROM idempotency WHERE expires_at < $1 ORDER BY expires_at LIMIT $2`+p.skip()+`)`, Micros(p.R.Now), p.R.Max)
+		(SELECT client, key FROM idempotency WHERE expires_at < $1 ORDER BY expires_at LIMIT $2`+skipLocked(p.Tx)+`)`, Micros(p.R.Now), p.R.Max)
 	if err != nil {
 		return err
 	}
 	unheard, err := p.Tx.Exec(`DELETE FROM unheard WHERE (hour, key) IN
-		(SELECT hour, key FROM unheard WHERE hour < $1 ORDER BY hour LIMIT $2`+p.skip()+`)`, store.HourOf(p.R.Now), p.R.Max)
+		(SELECT hour, key FROM unheard WHERE hour < $1 ORDER BY hour LIMIT $2`+skipLocked(p.Tx)+`)`, store.HourOf(p.R.Now), p.R.Max)
 	if err != nil {
 		return err
 	}

@@ -72,6 +72,8 @@ type Work interface {
 	SubqueuesOf(connection string) ([]*Subqueue, error)
 	// Delivery returns store.ErrNotFound where there is none.
 	Delivery(id store.ID) (*DeliveryRow, error)
+	// LeasedBy returns all that nodes have under way.
+	LeasedBy(nodes []string) ([]*DeliveryRow, error)
 	// Changed has a delivery written, LaneChanged and SubqueueChanged the others.
 	Changed(r *DeliveryRow) error
 	LaneChanged(l *Lane)

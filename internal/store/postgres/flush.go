@@ -78,7 +78,7 @@ func (t *tx) writeDeliveries(b *pgx.Batch) error {
 		SET flow = x.flow, position = x.position, state = x.state, next_at = x.next_at, deadline_at = x.deadline_at,
 		expires_at = x.expires_at, warn_at = x.warn_at, finished_at = x.finished_at,
 		attempts = x.attempts, epoch = x.epoch, node = x.node, kind = x.kind,
-		since = x.since, join_key = x.join_key, recipients = x.recipients, word = x.word
+		since = x.since, join_key = x.join_key, recipients = x.recipients, word = x.word, created_at = x.created_at
 		FROM unnest($1::uuid[], $2::bigint[], $3::int[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
 		$10::int[], $11::bigint[], $12::text[], $13::text[], $14::bigint[], $15::text[], $16::text[], $17::text[], $18::uuid[], $19::bigint[])
 		AS x (id, flow, position, state, next_at, deadline_at, expires_at, warn_at, finished_at,

@@ -5,6 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
@@ -12,7 +13,7 @@ import (
 
 // db is the database as the engine sees it.
 func (s *Store) db() engine.DB {
-	return engine.DB{Read: s.read, List: s.list, Settle: s.settle, Work: s.work, Edited: s.edited,
+	return engine.DB{Read: s.read, List: s.list, Settle: s.settle, Work: s.work, Edited: s.edited, Skew: s.skew.difference,
 		Do: func(ctx context.Context, f func(engine.Tx) error) error {
 			return s.alone(ctx, func(ctx context.Context, tx pgx.Tx) error { return f(recordsTx{ctx, tx}) })
 		}}
@@ -25,16 +26,31 @@ const allConnections = "connections"
 // runs: of what shares a transaction with it, it would not see the statements
 // that are kept for the end.
 func (s *Store) work(ctx context.Context, want engine.Needs, f func(engine.Work) error) error {
-	return s.doOp(ctx, &op{alone: want.Edits, need: func(n *needs) {
+	o := &op{alone: want.Edits, need: func(n *needs) {
 		n.deliveries = append(n.deliveries, idList(want.Deliveries...)...)
 		n.lanes = append(n.lanes, want.Lanes...)
+		n.nodes = append(n.nodes, want.Nodes...)
+		for _, f := range want.Subqueues {
+			n.routes = append(n.routes, routeNeed{lane: f.Lane, connection: f.Connection, client: f.Client})
+		}
 		for _, id := range want.Connections {
 			n.gate(id)
 		}
 		if want.Edits {
 			n.names = append(n.names, allConnections)
 		}
-	}, run: func(ctx context.Context, t *tx) error { return f(unit{ctx, t}) }})
+	}, run: func(ctx context.Context, t *tx) error { return f(unit{ctx, t}) }}
+	if want.First != nil {
+		asked := want
+		o.lead = func(ctx context.Context, conn *pgxpool.Conn) error {
+			want = asked
+			if _, err := conn.Exec(ctx, `BEGIN`); err != nil {
+				return dbErr(err)
+			}
+			return asked.First(recordsTx{ctx, conn}, &want)
+		}
+	}
+	return s.doOp(ctx, o)
 }
 
 // Records implements engine.Work.

@@ -26,8 +26,10 @@ func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claime
 			r.Now = w.clock(time.Now())
 		}
 		w.last = r.Now
-		if err := t.noteClock(r.Now, began); err != nil {
-			return err
+		if t.clock.SetBack(r.Now, began) { // the writer's with the commit
+			if err := t.setClock(r.Now); err != nil {
+				return err
+			}
 		}
 		rows, err = t.claim(r)
 		return err
@@ -35,6 +37,19 @@ func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claime
 		return nil, err
 	}
 	return engine.Claimed(ctx, rows, r.Now, s.Finish, s.opt.Log), nil
+}
+
+// setClock mends what a clock that was set back would keep from being done.
+func (t *tx) setClock(now time.Time) error {
+	records, err := t.Records()
+	if err != nil {
+		return err
+	}
+	ahead, err := engine.Ahead(records, rowSchema(), now)
+	if err != nil {
+		return err
+	}
+	return ahead.SetClock(t, now)
 }
 
 func (t *tx) claim(r store.ClaimRequest) ([]*claimedRow, error) {

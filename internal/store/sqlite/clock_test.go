@@ -4,7 +4,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
@@ -49,56 +48,6 @@ func TestClockSetBackOnFullDisk(t *testing.T) {
 	if n := claim(now().Add(time.Second)); n != 1 {
 		t.Errorf("claimed %d after the disk had room again", n)
 	}
-}
-
-// What was taken in while the clock was far ahead, and a pause that was set then,
-// do not wait for it to be as late again.
-func TestTakenWhileClockAhead(t *testing.T) {
-	t.Parallel()
-	fresh() // outside: it is shared
-	synctest.Test(t, func(t *testing.T) {
-		<-time.After(400 * 24 * time.Hour) // ids are made by this clock
-		s := open(t, Options{})
-		ahead := time.Now()
-		right := ahead.Add(-365 * 24 * time.Hour)
-		n, _, err := s.Register(t.Context(), "n", ahead, ahead.Add(time.Hour))
-		if err != nil {
-			t.Fatal(err)
-		}
-		submit := func(lane string, at time.Time) {
-			m := benchMessage(lane, []byte("x"), at)
-			m.Deliveries[0].WarnAt = at.Add(4 * time.Hour)
-			if _, err := s.Submit(t.Context(), store.Submission{Now: at, Messages: []store.NewMessage{m}}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		submit("paused", ahead)
-		cc, err := s.Claim(t.Context(), store.ClaimRequest{Node: n, Now: ahead, Max: 1})
-		if err != nil || len(cc) != 1 {
-			t.Fatal(len(cc), err)
-		}
-		f := benchFinish(cc[0], ahead)
-		until := ahead.Add(time.Minute)
-		f.Transition.Lane = &store.LaneChange{PauseUntil: &until}
-		if err := s.Finish(t.Context(), f); err != nil {
-			t.Fatal(err)
-		}
-		submit("lane", ahead)
-		if n, _, err = s.Register(t.Context(), "n", right, right.Add(time.Hour)); err != nil {
-			t.Fatal(err)
-		}
-		submit("paused", right)
-		cc, err = s.Claim(t.Context(), store.ClaimRequest{Node: n, Now: right.Add(2 * time.Minute), Max: 5})
-		if err != nil || len(cc) != 2 {
-			t.Fatalf("claimed %d, %v", len(cc), err)
-		}
-		for _, c := range cc {
-			if d := c.Delivery; d.CreatedAt.After(right.Add(time.Second)) || d.ExpiresAt.Sub(d.CreatedAt) != 72*time.Hour ||
-				d.WarnAt.Sub(d.CreatedAt) != 4*time.Hour {
-				t.Errorf("made %v, expires %v, warned %v", d.CreatedAt, d.ExpiresAt, d.WarnAt)
-			}
-		}
-	})
 }
 
 // A claim that waits goes by the wall clock of its beginning: that a newer one

@@ -25,8 +25,20 @@ func (s *Store) db() engine.DB {
 			})
 		},
 		// What it needs is loaded when it is asked for.
-		Work: func(ctx context.Context, _ engine.Needs, f func(engine.Work) error) error {
-			return s.do(ctx, func(t *tx) error { return f(t) })
+		Work: func(ctx context.Context, n engine.Needs, f func(engine.Work) error) error {
+			return s.do(ctx, func(t *tx) error {
+				if n.First != nil {
+					records, err := t.Records()
+					if err != nil {
+						return err
+					}
+					need := n
+					if err := n.First(records, &need); err != nil {
+						return err
+					}
+				}
+				return f(t)
+			})
 		},
 		Settle: s.settle,
 		Edited: func() {},

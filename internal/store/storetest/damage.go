@@ -209,3 +209,35 @@ func testClockSetBack(t *testing.T, h Harness) {
 		})
 	}
 }
+
+// What was taken in while the clock was ahead, and a pause that was set then, do
+// not wait for it to be as late again. Ids are made by the real clock.
+func testTakenAhead(t *testing.T, h Harness) {
+	s := h.Open(t)
+	ahead := time.Now()
+	right := ahead.Add(-time.Hour)
+	n, _, err := s.Register(t.Context(), "n", ahead, ahead.Add(time.Hour))
+	must(t, err)
+	at := func(lane string, now time.Time) letter {
+		return letter{lane: lane, at: now, next: now, warn: now.Add(4 * time.Hour), expires: now.Add(72 * time.Hour)}
+	}
+	submit(t, s, at("paused", ahead))
+	cc := claim(t, s, n, ahead, 1)
+	want(t, "claimed before", len(cc), 1)
+	until := ahead.Add(time.Minute)
+	f := accepted(cc[0], ahead)
+	f.Transition.Lane = &store.LaneChange{PauseUntil: &until}
+	must(t, s.Finish(t.Context(), f))
+	submit(t, s, at("lane", ahead))
+	n, _, err = s.Register(t.Context(), "n", right, right.Add(time.Hour))
+	must(t, err)
+	submit(t, s, at("paused", right))
+	cc = claim(t, s, n, right.Add(2*time.Minute), 5)
+	want(t, "claimed after", len(cc), 2)
+	for _, c := range cc {
+		if d := c.Delivery; d.CreatedAt.After(right.Add(time.Second)) || d.ExpiresAt.Sub(d.CreatedAt) != 72*time.Hour ||
+			d.WarnAt.Sub(d.CreatedAt) != 4*time.Hour {
+			t.Errorf("made %v, expires %v, warned %v", d.CreatedAt, d.ExpiresAt, d.WarnAt)
+		}
+	}
+}

@@ -53,6 +53,7 @@ func Run(t *testing.T, h Harness) {
 		"submitters at once": testSubmitters, "model": testModel, "damage": testDamage, "unheard": testUnheard,
 		"unheard together": testUnheardTogether, "people": testPeople, "sessions": testSessions,
 		"invitations": testInvitations, "audit": testAudit, "audit list": testAuditList, "clock set back": testClockSetBack,
+		"taken while the clock was ahead": testTakenAhead,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
