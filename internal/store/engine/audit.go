@@ -173,8 +173,8 @@ func chosenBy(f *store.Filter) (out []store.Change) {
 	return out
 }
 
-// EnterResent enters that a message was sent once more; ctx names by whom.
-func EnterResent(ctx context.Context, t Tx, sub *store.Submission) error {
+// enterResent enters that a message was sent once more; ctx names by whom.
+func enterResent(ctx context.Context, w Work, sub *store.Submission) error {
 	for i := range sub.Messages {
 		m := &sub.Messages[i]
 		if m.ResentOf.IsZero() {
@@ -182,7 +182,11 @@ func EnterResent(ctx context.Context, t Tx, sub *store.Submission) error {
 		}
 		e := store.AuditEntry{Action: store.AuditResend, Kind: store.KindQueue, Object: m.ResentOf.String(), Count: len(m.Deliveries),
 			Changes: []store.Change{{Field: "message", After: m.ID.String()}}}
-		if err := enter(ctx, t, e); err != nil {
+		t, err := w.Records()
+		if err == nil {
+			err = enter(ctx, t, e)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -20,6 +20,10 @@ type Needs struct {
 	// have leased.
 	Subqueues []SubqueueNeed
 	Nodes     []string
+	// Submission is stored, of its messages what is ready; Settle is settled.
+	Submission *store.Submission
+	New        []*NewMessage
+	Settle     *Settlement
 	// First runs before the rest is loaded, and may add to it; nil: nothing.
 	First func(Tx, *Needs) error
 	// Edits: connections are read and written, and no one else does so meanwhile.
@@ -32,11 +36,9 @@ type SubqueueNeed struct {
 	Lane, Connection, Client string
 }
 
-// A Settlement is a transition, with what its transaction does besides.
+// A Settlement is a transition, with what comes before it.
 type Settlement struct {
 	store.Transition
-	Outcome       *store.Outcome   // of the attempt that it ends; nil: none
-	Notifications store.Submission // with ids; no messages: none
 	// Begin returns the delivery, its attempt ended; Transit follows.
 	Begin func(w Work, now time.Time) (*DeliveryRow, error)
 }
@@ -67,7 +69,7 @@ func (p Ports) Release(ctx context.Context, now time.Time, leases []store.Lease)
 func (p Ports) Finish(ctx context.Context, f store.Finish) error {
 	f.Transition.Delivery, f.Transition.Epoch = f.Lease.Delivery, f.Lease.Epoch
 	f.Outcome.EndedAt = store.Micro(f.Outcome.EndedAt)
-	return p.settle(ctx, &Settlement{Transition: f.Transition, Outcome: &f.Outcome,
+	return p.settle(ctx, &Settlement{Transition: f.Transition,
 		Begin: func(w Work, now time.Time) (*DeliveryRow, error) { return Finish(w, now, &f) }})
 }
 
@@ -82,20 +84,33 @@ func (p Ports) settle(ctx context.Context, s *Settlement) error {
 	}
 	s.Now = store.Micro(s.Now)
 	s.Progress.UnknownSince, s.Progress.CallEnded = store.Micro(s.Progress.UnknownSince), store.Micro(s.Progress.CallEnded)
-	s.Notifications = store.Submission{Now: s.Now, Messages: s.Messages}
-	if err := s.Notifications.Prepare(); err != nil {
+	notifications := store.Submission{Now: s.Now, Messages: s.Messages}
+	if err := notifications.Prepare(); err != nil {
 		return fmt.Errorf("a notification: %w", err)
 	}
-	return p.DB.Settle(ctx, s)
-}
-
-// Settle ends the attempt and takes the transition.
-func (s *Settlement) Settle(w Work) error {
-	r, err := s.Begin(w, s.Now)
+	msgs, err := p.ready(ctx, s.Now, notifications.Messages)
 	if err != nil {
 		return err
 	}
-	return Transit(w, &s.Transition, r)
+	var out []store.Submitted
+	err = p.DB.Work(ctx, Needs{Settle: s, Submission: &notifications, New: msgs}, func(w Work) error {
+		r, err := s.Begin(w, s.Now)
+		if err != nil {
+			return err
+		}
+		if err := Transit(w, &s.Transition, r); err != nil {
+			return err
+		}
+		if len(msgs) > 0 {
+			if out, err = submit(ctx, w, &notifications, msgs, false); err != nil {
+				return err
+			}
+		}
+		w.Append(s.Events)
+		return nil
+	})
+	p.stored(msgs, out, err)
+	return err
 }
 
 // ChangeLane implements store.Lanes.

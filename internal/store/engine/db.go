@@ -38,8 +38,11 @@ type DB struct {
 	// Work is Do for a transaction that is shared with other calls, with everything
 	// loaded again each time; a KeptError keeps what f wrote.
 	Work func(ctx context.Context, n Needs, f func(Work) error) error
-	// Settle is Work for a settlement, which stores messages too.
-	Settle func(ctx context.Context, s *Settlement) error
+	// TakeLarge puts a large body where it is kept, nil: Work does. Stored
+	// is told whether a row names its File. An error that leaves that open is
+	// store.ErrUnavailable.
+	TakeLarge func(ctx context.Context, m *NewMessage) error
+	Stored    func(m *NewMessage, named bool, err error)
 	// Skew is how much later it is by the database's clock than by this machine's;
 	// nil: there is one machine.
 	Skew func() time.Duration

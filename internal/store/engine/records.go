@@ -13,11 +13,13 @@ import (
 // store.Settings, and the reading half of store.Connections. Secrets are
 // sealed by Sealer; nil: none can be stored.
 type Ports struct {
-	DB     DB
-	Schema Schema
-	Sealer store.Sealer
-	Marks  *store.Marks    // of acceptances that were heard of
-	Stop   <-chan struct{} // closed when marks are not written any more
+	DB      DB
+	Schema  Schema
+	Sealer  store.Sealer
+	Inline  int64           // the size up to which bodies live in a row
+	Arrived *store.Recent   // small messages from their submission to their first reading or claim
+	Marks   *store.Marks    // of acceptances that were heard of
+	Stop    <-chan struct{} // closed when marks are not written any more
 }
 
 // The settings that count changes, for caches to compare, and the log of whose

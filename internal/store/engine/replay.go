@@ -17,7 +17,7 @@ func (r Ports) Begin(ctx context.Context, now time.Time, k store.Idempotency) (a
 		if request == nil {
 			request = []byte{}
 		}
-		if !r.Schema.CommitVouches {
+		if !r.Schema.Shared {
 			// Read first: where the transaction is shared with others, a key in use
 			// must not undo what they wrote.
 			found, err := r.begun(t, now, k, &answer)
@@ -72,7 +72,7 @@ func (r Ports) Replay(ctx context.Context, now time.Time, k store.Idempotency) (
 	args := []any{k.Client, r.Schema.Key(k.Key), Micros(now)}
 	const chosen = ` WHERE client = $1 AND key = $2 AND expires_at > $3`
 	var err error
-	if r.Schema.CommitVouches {
+	if r.Schema.Shared {
 		err = r.DB.Do(ctx, func(t Tx) error {
 			return t.Row(`UPDATE idempotency SET expires_at = expires_at`+chosen+` RETURNING request, answer`, args, &request, &answer)
 		})

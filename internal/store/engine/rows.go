@@ -29,8 +29,8 @@ type Schema struct {
 	Recipient string
 	// IDsInTime: lists go by ids, which are made in time.
 	IDsInTime bool
-	// CommitVouches: what was read is sure only with a commit.
-	CommitVouches bool
+	// Shared: several nodes may write. What was read is sure only with a commit.
+	Shared bool
 	// LastEvent is the query for the highest number of an event.
 	LastEvent string
 	// By has a table be read by an index, where the database lets one say so.

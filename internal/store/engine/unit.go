@@ -87,6 +87,24 @@ type Work interface {
 	// Kept says of each final delivery, and of others where it is known, whether
 	// the bytes of its message are there, and keeps a purge from them.
 	Kept(rows []*DeliveryRow) (map[store.ID]bool, error)
+	// Answer returns what was answered under an idempotency key, nil when it is not
+	// known; SetAnswer keeps it.
+	Answer(now time.Time, k *store.Idempotency) ([]store.Submitted, error)
+	SetAnswer(k *store.Idempotency, stored string) error
+	// Accepted returns the unheard acceptance of a message, nil: there is none, or
+	// all of it has failed. Unheard notes one, Resubmitted that it was of use.
+	Accepted(now time.Time, id *store.Identity, key [16]byte) (*Acceptance, error)
+	Unheard(a *Acceptance) error
+	Resubmitted(id store.ID) error
+	// Sibling returns the youngest delivery that waits for siblings under the key
+	// until after now, or nil; Grown has its recipients and envelope written.
+	Sibling(now time.Time, key string) (*Sibling, error)
+	Grown(s *Sibling) error
+	// InsertMessage and Insert make rows of a message and of its deliveries; Drop
+	// is told of one that gets none.
+	InsertMessage(m *NewMessage) error
+	Insert(m *NewMessage, r *DeliveryRow) error
+	Drop(m *NewMessage)
 	// Append has events written.
 	Append(ev []store.NewEvent)
 	// Records is the transaction for statements of the engine's own.

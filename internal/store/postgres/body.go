@@ -20,34 +20,12 @@ import (
 // chunkSize is how much of a large body one row holds.
 const chunkSize = 1 << 20
 
-// A body is what of a message goes into the row, or into chunks.
-type body struct {
-	inline  []byte // nil when chunked
-	chunked bool
-	sum     []byte
-}
-
-// takeBody reads a small body, and leaves a large one for writeChunks.
-func takeBody(m *store.NewMessage, inline int64) (*body, error) {
-	size := m.Body.Size()
-	if size > inline {
-		return &body{chunked: true}, nil
-	}
-	b := &body{inline: make([]byte, size)}
-	if _, err := io.ReadFull(mime.NewReader(m.Body), b.inline); err != nil {
-		return nil, fmt.Errorf("the body of the message cannot be read: %w", err)
-	}
-	sum := sha256.Sum256(b.inline)
-	b.sum = sum[:]
-	return b, nil
-}
-
 // carry makes o bring the bodies of msgs along.
-func (s *Store) carry(o *op, msgs []newMessage) {
-	var large []newMessage
+func carry(o *op, msgs []*engine.NewMessage) {
+	var large []*engine.NewMessage
 	for _, m := range msgs {
-		o.bytes += int64(len(m.Head) + len(m.body.inline))
-		if m.body.chunked {
+		o.bytes += int64(len(m.Head) + len(m.Inline))
+		if m.Apart {
 			large = append(large, m)
 		}
 	}
@@ -69,7 +47,7 @@ func (s *Store) carry(o *op, msgs []newMessage) {
 }
 
 // writeChunks digests and writes a large body, one row in memory at a time.
-func writeChunks(ctx context.Context, conn *pgxpool.Conn, m newMessage) error {
+func writeChunks(ctx context.Context, conn *pgxpool.Conn, m *engine.NewMessage) error {
 	h := sha256.New()
 	buf := make([]byte, min(chunkSize, m.Body.Size()))
 	for off, no := int64(0), 0; off < m.Body.Size(); no++ {
@@ -86,13 +64,13 @@ func writeChunks(ctx context.Context, conn *pgxpool.Conn, m newMessage) error {
 		}
 		off += int64(len(part))
 	}
-	m.body.sum = h.Sum(nil)
+	m.Sum = h.Sum(nil)
 	return nil
 }
 
-// discard removes the chunks of a message that is not stored after all.
-func (t *tx) discard(m *newMessage) {
-	if m.body.chunked {
+// Drop implements engine.Work: the chunks of a message that is not stored go.
+func (t *tx) Drop(m *engine.NewMessage) {
+	if m.Apart {
 		t.exec(`DELETE FROM chunks WHERE message = $1`, [16]byte(m.ID))
 	}
 }

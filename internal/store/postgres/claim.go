@@ -68,7 +68,7 @@ func (s *Store) claimNow(ctx context.Context, r store.ClaimRequest, began time.T
 	out := engine.Claimed(ctx, rows, r.Now, s.Finish, s.opt.Log)
 	for _, c := range out {
 		// While it is leased no retention removes it.
-		if head, body, ok := s.arrived.Take(c.Message.ID); ok {
+		if head, body, ok := s.Arrived.Take(c.Message.ID); ok {
 			s.claimed.Put(c.Message.ID, head, body)
 		}
 		s.inLane.Store(c.Delivery.ID, c.Delivery.Route.Lane)

@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -9,13 +8,6 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
 )
-
-// errLookAgain: the message was accepted before, and its client may have proved
-// to another node a moment ago that it heard: that node's mark is on its way.
-var errLookAgain = errors.New("look again whether the first acceptance is unheard")
-
-// lookAgainAfter is when marks that were on their way have been written.
-const lookAgainAfter = 3 * store.HeardWithin
 
 // An identityNeed is a message that may have been accepted before.
 type identityNeed struct {
@@ -26,17 +18,14 @@ type identityNeed struct {
 
 // An acceptance is an unheard one, of the database or of this transaction.
 type acceptance struct {
-	hour       int64
-	msg        store.ID
-	deliveries []store.ID
-	until      time.Time
-	counts     bool // it is known to the database, and not all of it has failed
-	fresh      bool // to be written
+	engine.Acceptance
+	counts bool // it is known to the database, and not all of it has failed
+	fresh  bool // to be written
 }
 
-func (n *needs) identity(now time.Time, m *newMessage) {
+func (n *needs) identity(now time.Time, m *engine.NewMessage) {
 	if id := m.Identity; id != nil && id.Window > 0 {
-		n.identities = append(n.identities, identityNeed{id.Key(m.body.sum), id.Hours(now), now})
+		n.identities = append(n.identities, identityNeed{id.Key(m.Sum), id.Hours(now), now})
 	}
 }
 
@@ -60,63 +49,38 @@ func (t *tx) loadUnheard(b *pgx.Batch, list []identityNeed) {
 		a := &acceptance{}
 		var key, deliveries []byte
 		var until int64
-		if err := sc(&a.hour, &key, (*[16]byte)(&a.msg), &deliveries, &until, &a.counts); err != nil {
+		if err := sc(&a.Hour, &key, (*[16]byte)(&a.Message), &deliveries, &until, &a.counts); err != nil {
 			return err
 		}
-		a.deliveries, a.until = store.DecodeIDs(deliveries), engine.At(until)
-		k := [16]byte(key)
-		if old := t.known[k]; old == nil || !old.counts {
-			t.known[k] = a
+		a.Key, a.Deliveries, a.Until = [16]byte(key), store.DecodeIDs(deliveries), engine.At(until)
+		if old := t.known[a.Key]; old == nil || !old.counts {
+			t.known[a.Key] = a
 		}
 		return nil
 	}))
 }
 
-// resubmitted finds the messages that were accepted before, unheard. It changes
-// nothing when it wants a second look.
-func (t *tx) resubmitted(msgs []newMessage, out []store.Submitted, look bool) error {
-	found := make([]*acceptance, len(msgs))
-	some := false
-	for i := range msgs {
-		if id := msgs[i].Identity; id != nil && id.Window > 0 {
-			if a := t.known[id.Key(msgs[i].body.sum)]; a != nil && a.counts {
-				found[i], some = a, true
-			}
-		}
+// Accepted implements engine.Work.
+func (t *tx) Accepted(_ time.Time, _ *store.Identity, key [16]byte) (*engine.Acceptance, error) {
+	if a := t.known[key]; a != nil && a.counts {
+		return &a.Acceptance, nil
 	}
-	if some && look {
-		for i := range msgs {
-			t.discard(&msgs[i])
-		}
-		return errLookAgain
-	}
-	for i, a := range found {
-		if a == nil {
-			continue
-		}
-		r := store.Receipt{Hour: a.hour, Key: msgs[i].Identity.Key(msgs[i].body.sum), Message: a.msg}
-		out[i] = store.Submitted{ID: a.msg, Deliveries: a.deliveries, Resubmitted: true, Receipt: r}
-		t.exec(`UPDATE messages SET resubmitted = resubmitted + 1 WHERE id = $1`, [16]byte(a.msg))
-	}
+	return nil, nil
+}
+
+// Resubmitted implements engine.Work.
+func (t *tx) Resubmitted(id store.ID) error {
+	t.exec(`UPDATE messages SET resubmitted = resubmitted + 1 WHERE id = $1`, [16]byte(id))
 	return nil
 }
 
-// unheard notes the acceptances whose answers may be lost.
-func (t *tx) unheard(now time.Time, msgs []newMessage, out []store.Submitted) {
-	for i := range msgs {
-		id := msgs[i].Identity
-		if id == nil || !id.Record || id.Window <= 0 || out[i].Resubmitted {
-			continue
-		}
-		until := id.Until(now)
-		key := id.Key(msgs[i].body.sum)
-		if old := t.known[key]; old != nil && !old.fresh { // gone by, or all of it has failed
-			t.forgotten = append(t.forgotten, store.Receipt{Hour: old.hour, Key: key, Message: old.msg})
-		}
-		t.known[key] = &acceptance{hour: store.HourOf(until), msg: out[i].ID, deliveries: out[i].Deliveries, until: until, counts: true,
-			fresh: true}
-		out[i].Receipt = store.Receipt{Hour: store.HourOf(until), Key: key, Message: out[i].ID}
+// Unheard implements engine.Work.
+func (t *tx) Unheard(a *engine.Acceptance) error {
+	if old := t.known[a.Key]; old != nil && !old.fresh { // gone by, or all of it has failed
+		t.forgotten = append(t.forgotten, old.Receipt)
 	}
+	t.known[a.Key] = &acceptance{Acceptance: *a, counts: true, fresh: true}
+	return nil
 }
 
 // writeUnheard removes what was heard of and adds what is new. When another
@@ -136,8 +100,8 @@ func (t *tx) writeUnheard(b *pgx.Batch, heard []store.Receipt) {
 	var msgs [][16]byte
 	for key, a := range t.known {
 		if a.fresh {
-			hours, keys, msgs = append(hours, a.hour), append(keys, key[:]), append(msgs, a.msg)
-			deliveries, untils = append(deliveries, store.EncodeIDs(a.deliveries)), append(untils, engine.Micros(a.until))
+			hours, keys, msgs = append(hours, a.Hour), append(keys, key[:]), append(msgs, a.Message)
+			deliveries, untils = append(deliveries, store.EncodeIDs(a.Deliveries)), append(untils, engine.Micros(a.Until))
 		}
 	}
 	if len(hours) > 0 {

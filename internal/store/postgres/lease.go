@@ -58,60 +58,42 @@ func (t unit) Line(r *deliveryRow, no int) (l engine.AttemptRow, err error) {
 // errMoved: the delivery is on another connection than was read before.
 var errMoved = errors.New("the delivery has moved")
 
-// settle takes a transition in a transaction shared with others.
-func (s *Store) settle(ctx context.Context, st *engine.Settlement) error {
-	msgs, err := s.ready(st.Now, st.Notifications.Messages)
-	if err != nil {
-		return err
-	}
+// settle is work for a settlement.
+func (s *Store) settle(ctx context.Context, want engine.Needs, f func(engine.Work) error) (err error) {
 	for range tries {
-		if err = s.settleOnce(ctx, st, msgs); !errors.Is(err, errMoved) {
-			return err
+		if err = s.settleOnce(ctx, want, f); !errors.Is(err, errMoved) {
+			break
 		}
+	}
+	if !errors.Is(err, store.ErrUnavailable) {
+		s.inLane.Delete(want.Settle.Delivery)
+		s.recent.finished(want.Settle.Delivery)
 	}
 	return err
 }
 
-func (s *Store) settleOnce(ctx context.Context, st *engine.Settlement, msgs []newMessage) error {
+func (s *Store) settleOnce(ctx context.Context, want engine.Needs, f func(engine.Work) error) error {
+	st := want.Settle
+	want.Deliveries = []store.ID{st.Delivery}
 	var connection string
 	if st.Connection != nil { // its lock comes before those of lanes, so its name must be known before
 		if err := s.read(ctx, `SELECT f.connection FROM deliveries d JOIN flows f ON f.id = d.flow WHERE d.id = $1`,
 			[]any{[16]byte(st.Delivery)}, &connection); err != nil {
 			return err
 		}
+		want.Connections = []string{connection}
 	}
-	o := &op{need: func(n *needs) {
-		n.deliveries = append(n.deliveries, st.Delivery)
-		if st.Connection != nil {
-			n.gate(connection)
-		}
-		needSubmit(n, &st.Notifications, msgs)
-	}, run: func(ctx context.Context, t *tx) error {
-		if r := t.deliveries[st.Delivery]; r != nil && st.Connection != nil && r.D.Route.Connection != connection {
-			return errMoved
-		}
-		if r := t.deliveries[st.Delivery]; r != nil {
+	o := newOp(want, func(w engine.Work) error {
+		if r, err := w.Delivery(st.Delivery); err == nil {
+			if st.Connection != nil && r.D.Route.Connection != connection {
+				return errMoved
+			}
 			s.claimed.Take(r.D.Message) // from here on retention may remove it
 		}
-		if err := st.Settle(unit{ctx, t}); err != nil {
-			return err
-		}
-		if len(msgs) > 0 {
-			if _, err := t.submit(&st.Notifications, msgs, false); err != nil {
-				return err
-			}
-		}
-		t.events = append(t.events, st.Events...)
-		return nil
-	}}
-	if lane, ok := s.inLane.Load(st.Delivery); ok && st.Route == nil && len(msgs) == 0 && st.Connection == nil {
+		return f(w)
+	})
+	if lane, ok := s.inLane.Load(st.Delivery); ok && st.Route == nil && len(want.New) == 0 && st.Connection == nil {
 		o.lane, _ = lane.(string)
 	}
-	s.carry(o, msgs)
-	err := s.doOp(ctx, o)
-	if !errors.Is(err, store.ErrUnavailable) {
-		s.inLane.Delete(st.Delivery)
-		s.recent.finished(st.Delivery)
-	}
-	return err
+	return s.doOp(ctx, o)
 }

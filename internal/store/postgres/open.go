@@ -77,8 +77,7 @@ type Store struct {
 	clock       clock
 	skew        skew
 	marks       store.Marks
-	arrived     store.Recent    // small messages on their way into the database
-	claimed     store.Recent    // those of them that this node has claimed
+	claimed     store.Recent    // small messages that this node has claimed
 	life        context.Context // ends with the store
 	end         context.CancelFunc
 	busy        sync.WaitGroup // calls that use the pool themselves
@@ -111,13 +110,13 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Store{opt: o}
-	s.Ports = engine.Ports{DB: s.db(), Schema: rowSchema(), Sealer: o.Sealer}
+	s.Ports = engine.Ports{DB: s.db(), Schema: rowSchema(), Sealer: o.Sealer, Inline: o.Inline, Arrived: &store.Recent{}, Marks: &s.marks}
 	s.primary = primary{s: s, lent: map[*pgxpool.Conn]time.Time{}}
 	if s.conf, s.settings, err = poolConfig(o.URL); err != nil {
 		return nil, err
 	}
 	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
-	s.Marks, s.Stop = &s.marks, s.life.Done()
+	s.Stop = s.life.Done()
 	defer func() {
 		if err != nil {
 			s.end()

@@ -13,7 +13,7 @@ import (
 
 // db is the database as the engine sees it.
 func (s *Store) db() engine.DB {
-	return engine.DB{Read: s.read, List: s.list, Settle: s.settle, Work: s.work, Edited: s.edited, Skew: s.skew.difference,
+	return engine.DB{Read: s.read, List: s.list, Work: s.work, Edited: s.edited, Skew: s.skew.difference,
 		Do: func(ctx context.Context, f func(engine.Tx) error) error {
 			return s.alone(ctx, func(ctx context.Context, tx pgx.Tx) error { return f(recordsTx{ctx, tx}) })
 		}}
@@ -22,10 +22,19 @@ func (s *Store) db() engine.DB {
 // allConnections is the lock of those who put or delete one.
 const allConnections = "connections"
 
-// work runs the engine's work in a transaction shared with others. What edits connections reads the database while it
-// runs: of what shares a transaction with it, it would not see the statements
-// that are kept for the end.
+// work runs the engine's work in a transaction shared with others.
 func (s *Store) work(ctx context.Context, want engine.Needs, f func(engine.Work) error) error {
+	if want.Settle != nil {
+		return s.settle(ctx, want, f)
+	}
+	return s.doOp(ctx, newOp(want, f))
+}
+
+// newOp is an op for the engine's work. What edits connections reads the
+// database while it runs: of what shares a transaction with it, it would not see
+// the statements that are kept for the end.
+func newOp(want engine.Needs, f func(engine.Work) error) *op {
+	asked := want
 	o := &op{alone: want.Edits, need: func(n *needs) {
 		n.deliveries = append(n.deliveries, idList(want.Deliveries...)...)
 		n.lanes = append(n.lanes, want.Lanes...)
@@ -39,9 +48,12 @@ func (s *Store) work(ctx context.Context, want engine.Needs, f func(engine.Work)
 		if want.Edits {
 			n.names = append(n.names, allConnections)
 		}
+		if want.Submission != nil {
+			needSubmit(n, want.Submission, want.New)
+		}
 	}, run: func(ctx context.Context, t *tx) error { return f(unit{ctx, t}) }}
-	if want.First != nil {
-		asked := want
+	carry(o, want.New)
+	if asked.First != nil {
 		o.lead = func(ctx context.Context, conn *pgxpool.Conn) error {
 			want = asked
 			if _, err := conn.Exec(ctx, `BEGIN`); err != nil {
@@ -50,7 +62,7 @@ func (s *Store) work(ctx context.Context, want engine.Needs, f func(engine.Work)
 			return asked.First(recordsTx{ctx, conn}, &want)
 		}
 	}
-	return s.doOp(ctx, o)
+	return o
 }
 
 // Records implements engine.Work.

@@ -21,7 +21,7 @@ const (
 func rowSchema() engine.Schema {
 	return engine.Schema{Delivery: deliveryColumns, Tables: deliveryTables, Columns: columns,
 		Order: "d.created_at, d.id", Of: "d.msg = %s",
-		Messages: ` JOIN messages m ON m.id = d.msg`, IDsInTime: true, CommitVouches: true,
+		Messages: ` JOIN messages m ON m.id = d.msg`, IDsInTime: true, Shared: true,
 		Cursor: "d.id", Mark: func(r *engine.DeliveryRow) string { return r.D.ID.String() },
 		ParseMark: func(m string) (any, error) {
 			id, err := store.ParseID(m)

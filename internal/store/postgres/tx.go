@@ -54,15 +54,15 @@ type tx struct {
 	names      map[subqueueName]*subqueue
 	deliveries map[store.ID]*deliveryRow
 	gates      map[string]*engine.ConnectionHold
-	joins      map[string][]*deliveryRow       // what waits for siblings, the youngest last
-	waiting    map[*deliveryRow]*messageRecord // the messages of these
+	joins      map[string][]*engine.Sibling // what waits for siblings, the youngest last
 	answers    map[idempotencyKey]*answer
 	known      map[[16]byte]*acceptance // unheard
 	forgotten  []store.Receipt          // of those: no longer
 
 	missing  []routeNeed
 	changed  []*deliveryRow
-	messages []*messageRecord
+	messages []newRow
+	grown    []*store.Message
 	fresh    []*deliveryRow
 	ledger   []engine.AttemptRow
 	events   []store.NewEvent
@@ -88,8 +88,8 @@ type answer struct {
 func newTx(s *Store, conn *pgxpool.Conn) *tx {
 	return &tx{s: s, conn: conn, lanes: map[int64]*lane{}, keys: map[string]*lane{}, flows: map[int64]*subqueue{},
 		names:      map[subqueueName]*subqueue{},
-		deliveries: map[store.ID]*deliveryRow{}, gates: map[string]*engine.ConnectionHold{}, joins: map[string][]*deliveryRow{},
-		waiting: map[*deliveryRow]*messageRecord{}, answers: map[idempotencyKey]*answer{}, known: map[[16]byte]*acceptance{}}
+		deliveries: map[store.ID]*deliveryRow{}, gates: map[string]*engine.ConnectionHold{}, joins: map[string][]*engine.Sibling{},
+		answers: map[idempotencyKey]*answer{}, known: map[[16]byte]*acceptance{}}
 }
 
 // exec keeps a statement for the end of the transaction.
@@ -212,6 +212,7 @@ func (t *tx) loadJoins(b *pgx.Batch, keys []string) {
 	if len(keys) == 0 {
 		return
 	}
+	keys = slices.Compact(slices.Sorted(slices.Values(keys)))
 	b.Queue(`SELECT d.join_key, `+deliveryColumns+`, `+engine.MessageColumns+` FROM unnest($1::text[]) x
 		CROSS JOIN LATERAL (SELECT * FROM deliveries WHERE join_key = x AND state = 0 OFFSET 0) d
 		JOIN messages m ON m.id = d.msg`+deliveryTables+` ORDER BY d.created_at, d.id`, keys).Query(each(func(sc scan) error {
@@ -232,9 +233,9 @@ func (t *tx) loadJoins(b *pgx.Batch, keys []string) {
 		if !ok || r.Corrupt {
 			return nil
 		}
-		r.Join, t.waiting[r] = key, &messageRecord{Message: *msg}
+		r.Join = key
 		t.deliveries[r.D.ID] = r
-		t.joins[key] = append(t.joins[key], r)
+		t.joins[key] = append(t.joins[key], &engine.Sibling{Row: r, Message: msg})
 		return nil
 	}))
 }

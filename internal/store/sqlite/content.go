@@ -29,7 +29,7 @@ func (c *content) Close() error {
 
 // Content implements store.Messages.
 func (s *Store) Content(ctx context.Context, id store.ID) (store.Content, error) {
-	if head, body, ok := s.recent.Take(id); ok {
+	if head, body, ok := s.Arrived.Take(id); ok {
 		return &content{Source: mime.Join(mime.Bytes(head), mime.Bytes(body))}, nil
 	}
 	m := &store.Message{ID: id}

@@ -291,7 +291,7 @@ func TestDamagedRow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.recent.Take(m.ID) // as after a restart
+	s.Arrived.Take(m.ID) // as after a restart
 	if err := s.do(t.Context(), func(t *tx) error { return t.exec(`UPDATE bodies SET body = x'68656c6c70'`) }); err != nil {
 		t.Fatal(err)
 	}
@@ -303,7 +303,7 @@ func TestDamagedRow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.recent.Take(m.ID)
+		s.Arrived.Take(m.ID)
 		if err := s.do(t.Context(), func(t *tx) error {
 			return t.exec(`UPDATE bodies SET head = CAST(replace(CAST(head AS TEXT), 'Fattura', 'Fattuxa') AS BLOB)`)
 		}); err != nil {

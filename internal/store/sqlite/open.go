@@ -50,8 +50,7 @@ type Store struct {
 	lock    *os.File // of the folder, while Server
 	spool   *spoolDir
 	readers *sql.DB
-	stmts   stmtCache    // of the readers
-	recent  store.Recent // small messages until they are read first
+	stmts   stmtCache // of the readers
 	w       *writer
 	check   *checkpointer
 	closing sync.Once
@@ -76,7 +75,6 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 		return nil, fmt.Errorf("the data folder cannot be made: %w", err)
 	}
 	s := &Store{opt: o, dir: o.Dir}
-	s.Ports = engine.Ports{DB: s.db(), Schema: rowSchema(), Sealer: o.Sealer}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.release())
@@ -94,6 +92,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if s.spool, err = openSpool(filepath.Join(o.Dir, "spool"), o.files); err != nil {
 		return nil, err
 	}
+	s.Ports = engine.Ports{DB: s.db(), Schema: rowSchema(), Sealer: o.Sealer, Inline: o.Inline, Arrived: &store.Recent{}, Marks: &s.marks}
 	if err := migrate(ctx, s.file()); err != nil {
 		return nil, err
 	}
@@ -104,7 +103,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	s.readers.SetMaxIdleConns(8)
 	s.stmts.db = s.readers
 	s.w = newWriter(s)
-	s.Marks, s.Stop = &s.marks, s.w.quit
+	s.Stop = s.w.quit
 	if err := s.w.open(); err != nil {
 		return nil, unavailable(err)
 	}

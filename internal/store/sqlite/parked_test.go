@@ -103,7 +103,7 @@ func TestRefusedBesideParkedClaim(t *testing.T) {
 		if _, err := s.Submit(t.Context(), store.Submission{Now: time.Now(), Messages: []store.NewMessage{second}}); err == nil {
 			t.Error("a delivery was stored twice")
 		}
-		if _, _, ok := s.recent.Take(second.ID); ok {
+		if _, _, ok := s.Arrived.Take(second.ID); ok {
 			t.Error("the bytes of what was refused are remembered")
 		}
 		good := submitAt(t, s, time.Now())

@@ -52,7 +52,7 @@ func (p *purge) drop(x engine.PurgeTarget) error {
 	if err := p.row(`SELECT body IS NULL FROM bodies WHERE msg = ?`, []any{x.Seq}, &spooled); err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	p.s.recent.Take(x.ID)
+	p.s.Arrived.Take(x.ID)
 	if spooled {
 		*p.files = append(*p.files, p.s.spool.path(x.ID))
 	}

@@ -26,7 +26,11 @@ func (s *Store) db() engine.DB {
 		},
 		// What it needs is loaded when it is asked for.
 		Work: func(ctx context.Context, n engine.Needs, f func(engine.Work) error) error {
-			return s.do(ctx, func(t *tx) error {
+			var bytes int64
+			for _, m := range n.New {
+				bytes += int64(len(m.Head) + len(m.Inline))
+			}
+			return s.run(ctx, &op{bytes: bytes, fn: func(t *tx) error {
 				if n.First != nil {
 					records, err := t.Records()
 					if err != nil {
@@ -38,9 +42,9 @@ func (s *Store) db() engine.DB {
 					}
 				}
 				return f(t)
-			})
+			}})
 		},
-		Settle: s.settle,
+		TakeLarge: s.spool.take, Stored: s.stored,
 		Edited: func() {},
 	}
 }

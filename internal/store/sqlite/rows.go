@@ -71,46 +71,10 @@ func (t *tx) Delivery(id store.ID) (*deliveryRow, error) {
 	return r, nil
 }
 
-// An encodedStep holds what a step puts into columns as JSON. The goroutine that
-// asks for the step makes it, so that the writer, of which there is one, has less to do.
-type encodedStep struct {
-	recipients    string
-	hasRecipients bool // else they stay as they are
-	word          string
-	outcome       string
-}
-
-func encodeStep(st *store.Transition, o *store.Outcome) (e *encodedStep, err error) {
-	e = &encodedStep{hasRecipients: st.Recipients != nil}
-	if e.hasRecipients {
-		if e.recipients, err = store.EncodeRecipients(st.Recipients); err != nil {
-			return nil, err
-		}
-	}
-	if e.word, err = store.EncodeProgress(st.Progress); err != nil {
-		return nil, err
-	}
-	if o != nil {
-		e.outcome, err = store.EncodeOutcome(*o)
-	}
-	return e, err
-}
-
-// columns are those of r, e applied; e may be nil. What is damaged stays as it is.
-func (e *encodedStep) columns(r *deliveryRow) (recipients, word string, err error) {
-	if e != nil && e.hasRecipients && !r.Corrupt {
-		return e.recipients, e.word, nil
-	}
-	if recipients, word, err = r.Encode(); e != nil {
-		word = e.word
-	}
-	return recipients, word, err
-}
-
 // Changed implements engine.Work.
 func (t *tx) Changed(r *deliveryRow) error {
 	d := &r.D
-	recipients, progress, err := t.encoded.columns(r)
+	recipients, progress, err := r.Encode()
 	if err != nil {
 		return dbErr(err) // what is held was changed already
 	}
@@ -124,14 +88,9 @@ func (t *tx) Changed(r *deliveryRow) error {
 
 // Attempt implements engine.Work.
 func (t *tx) Attempt(r *deliveryRow, a engine.AttemptRow) (err error) {
-	var outcome string
-	if t.encoded != nil {
-		outcome = t.encoded.outcome
-	}
-	if outcome == "" {
-		if outcome, err = store.EncodeOutcome(a.Outcome); err != nil {
-			return err
-		}
+	outcome, err := store.EncodeOutcome(a.Outcome)
+	if err != nil {
+		return err
 	}
 	return t.exec(`INSERT OR REPLACE INTO attempts (delivery, no, kind, flow, node, epoch, started_at, recipients, outcome)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,

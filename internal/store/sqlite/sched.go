@@ -272,10 +272,3 @@ func (t *tx) flushLane(l *lane) error {
 		l.Limits.Concurrency, l.Limits.PerMinute, l.Limits.RecipientsPerDay, engine.Micros(l.PausedUntil), reason, l.Cap,
 		engine.Micros(l.CapUntil), l.InFlight, minute, day, l.NotBefore, l.Turn, l.Served, l.Ready, l.ID)
 }
-
-func nonNil(b []byte) []byte {
-	if b == nil {
-		return []byte{}
-	}
-	return b
-}

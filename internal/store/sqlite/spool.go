@@ -15,6 +15,7 @@ import (
 
 	"github.com/postino-mail/postino/internal/filelock"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -71,21 +72,6 @@ func (s *spoolDir) path(id store.ID) string {
 	return filepath.Join(s.root, t[len(t)-2:], t) // the last characters are random
 }
 
-// A body is stored bytes before their row is: inline, or in a synced file.
-type body struct {
-	inline []byte
-	file   string // "" when inline
-	start  int64
-	sum    []byte
-}
-
-func (b *body) column() any {
-	if b.file != "" {
-		return nil
-	}
-	return nonNil(b.inline)
-}
-
 // write has Sweep leave the file alone until written: what the clock says of its
 // age may be wrong.
 func (s *spoolDir) write(file string) {
@@ -107,50 +93,36 @@ func (s *spoolDir) isWriting(file string) bool {
 	return s.writing[file]
 }
 
-// take reads and digests the body of m. A small one is given inline; a large
-// one is on the disk, synced with its folder, when take returns. The caller
-// says written once it is known whether a row names the file.
-func (s *spoolDir) take(ctx context.Context, m *store.NewMessage, inline int64) (_ *body, err error) {
+// take digests a large body and puts it on the disk, synced with its folder. The
+// caller says written once it is known whether a row names the file.
+func (s *spoolDir) take(ctx context.Context, m *engine.NewMessage) (err error) {
 	h := sha256.New()
 	size := m.Body.Size()
-	if size <= inline {
-		b := &body{}
-		var ok bool
-		if b.inline, ok = mime.InMemory(m.Body); !ok {
-			b.inline = make([]byte, size)
-			if _, err := io.ReadFull(mime.NewReader(m.Body), b.inline); err != nil {
-				return nil, fmt.Errorf("the body of the message cannot be read: %w", err)
-			}
-		}
-		h.Write(b.inline)
-		b.sum = h.Sum(nil)
-		return b, nil
-	}
-	b := &body{file: s.path(m.ID)}
-	s.write(b.file)
+	file := s.path(m.ID)
+	s.write(file)
 	defer func() {
 		if err != nil {
-			s.written(b.file)
+			s.written(file)
 		}
 	}()
 	if renamesOpen && m.Buffer != nil && m.Buffer.File() != nil && filepath.Dir(m.Buffer.File().Name()) == filepath.Clean(s.incoming) {
-		b.start = m.BodyOffset
+		m.Start = m.BodyOffset
 		n, err := copyCtx(ctx, h, m.Body)
 		if err == nil && n != size {
 			err = io.ErrUnexpectedEOF
 		}
 		if err != nil {
-			return nil, fmt.Errorf("the body of the message cannot be read: %w", err)
+			return fmt.Errorf("the body of the message cannot be read: %w", err)
 		}
-		if err := s.keep(m.Buffer.File(), b.file); err != nil {
-			return nil, err
+		if err := s.keep(m.Buffer.File(), file); err != nil {
+			return err
 		}
 		m.Buffer.Keep()
-	} else if err := s.copy(ctx, m.Body, h, b.file); err != nil {
-		return nil, err
+	} else if err := s.copy(ctx, m.Body, h, file); err != nil {
+		return err
 	}
-	b.sum = h.Sum(nil)
-	return b, nil
+	m.File, m.Sum = file, h.Sum(nil)
+	return nil
 }
 
 // keep syncs f and gives it its lasting name.
@@ -244,13 +216,10 @@ func copyCtx(ctx context.Context, w io.Writer, src mime.Source) (int64, error) {
 	return off, nil
 }
 
-func (s *spoolDir) discard(log *slog.Logger, b *body) {
-	if b == nil || b.file == "" {
-		return
-	}
-	defer s.written(b.file)
-	if err := os.Remove(b.file); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		log.Warn("a spool file that is not needed cannot be removed", "file", b.file, "err", err)
+func (s *spoolDir) discard(log *slog.Logger, file string) {
+	defer s.written(file)
+	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		log.Warn("a spool file that is not needed cannot be removed", "file", file, "err", err)
 	}
 }
 

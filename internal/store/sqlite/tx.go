@@ -18,9 +18,8 @@ type tx struct {
 	writes int
 	wake   bool // something may be claimable or due earlier
 	*held
-	clock   store.Clock
-	news    []store.NewEvent
-	encoded *encodedStep // of the call that runs
+	clock store.Clock
+	news  []store.NewEvent
 
 	touched      []*lane // dirty ones
 	touchedFlows []*subqueue
