@@ -39,6 +39,7 @@ type gatewayFields struct {
 	Retry           json.RawMessage `json:"retry"`
 	OnQuotaExceeded json.RawMessage `json:"on_quota_exceeded"`
 	WhenSpent       json.RawMessage `json:"when_spent"`
+	SecretExpires   json.RawMessage `json:"secret_expires"`
 	State           json.RawMessage `json:"state"` // this and the next: only shown
 	Lane            json.RawMessage `json:"lane"`
 }

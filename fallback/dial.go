@@ -200,6 +200,9 @@ func (a *Adapter) handshake(ctx context.Context, s *session) error {
 	}
 	s.attach(c)
 	s.tls = true
+	if chain := c.ConnectionState().PeerCertificates; a.opt.PeerCertificate != nil && len(chain) > 0 {
+		a.opt.PeerCertificate(a.conn.ID, a.set.Host, chain[0])
+	}
 	return nil
 }
 

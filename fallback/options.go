@@ -31,6 +31,12 @@ type Options struct {
 	// is none.
 	OwnListener func(netip.AddrPort) bool
 
+	// PeerCertificate is called with the certificate of the server of a
+	// connection (its id, and the host that was called) after each handshake that
+	// succeeded, so that its end can be watched. It must return at once and may
+	// be called by several goroutines. nil: no one asks.
+	PeerCertificate func(connection, host string, leaf *x509.Certificate)
+
 	// IdleTimeout is how long a connection is kept for the next message;
 	// 0 means 30 s, negative keeps none.
 	IdleTimeout time.Duration

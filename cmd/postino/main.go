@@ -64,6 +64,7 @@ type commands struct {
 	Client     clientCommand     `cmd:"" help:"Manage the programs and devices that may submit."`
 	Key        keyCommand        `cmd:"" help:"Manage the keys of the HTTP API."`
 	Queue      queueCommand      `cmd:"" help:"Show and manage the queue."`
+	Alerts     alertsCommand     `cmd:"" help:"List what ends, runs out or does not work."`
 	Sandbox    sandboxCommand    `cmd:"" help:"Run fake Entra, Graph, Gmail and SMTP servers to develop against."`
 	Completion completionCommand `cmd:"" help:"Print what makes a shell complete commands and flags."`
 	Manual     manualCommand     `cmd:"" help:"Print the manual page, postino(1)."`

@@ -175,6 +175,7 @@ func (s *Server) routes() {
 		now: o.Now}).routes(s.router)
 	(&presetService{find: o.Detect, networks: o.ConnectionNetworks}).routes(s.router)
 	(&laneService{store: o.Store, now: o.Now}).routes(s.router)
+	(&alertService{store: o.Store, now: o.Now}).routes(s.router)
 	(&eventService{store: o.Store, feed: s.events, most: o.MaxStreams, stopping: s.stopping, log: o.Log}).routes(s.router)
 	(&webhookService{store: o.Store, clients: clients, sealer: o.Sealer, networks: o.WebhookNetworks, most: o.MaxWebhooks,
 		now: o.Now}).routes(s.router)

@@ -49,7 +49,7 @@ func Demo(ctx context.Context, o DemoOptions) (err error) {
 		return texterr.Wrap(mime.NewText("demo.sandbox_not_started", "the sandbox does not start"), err)
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	sender := newSender(s.CertPool(), nil, nil, nil)
+	sender := newSender(s.CertPool(), nil, nil, nil, nil)
 	defer func() { err = errors.Join(err, sender.Close()) }()
 	d := &demo{ctx: ctx, out: o.Stdout, lang: o.Language, sandbox: s, sender: sender}
 	message, err := demoMessage()

@@ -22,6 +22,7 @@ func (s *server) entryPoints() ([]entryPoint, Addresses, error) {
 	if smtp != nil {
 		out, at.SMTP = append(out, smtp), smtp.Addresses()
 		s.own.set(at.SMTP)
+		s.shown.add(smtp.Certificates)
 	}
 	web, err := s.httpListener()
 	if err != nil {
@@ -29,6 +30,7 @@ func (s *server) entryPoints() ([]entryPoint, Addresses, error) {
 	}
 	if web != nil {
 		out, at.HTTP, at.Socket = append(out, web), web.Addr(), web.socket
+		s.shown.add(web.certificates)
 	}
 	folders, err := s.pickupFolders()
 	if err != nil {

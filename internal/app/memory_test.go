@@ -187,7 +187,7 @@ func sendLarge(t *testing.T, p adapters.Provider) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sender := newSender(roots, nil, nil, nil)
+	sender := newSender(roots, nil, nil, nil, nil)
 	m := largeMessage(t, memorySize(p))
 	var wg sync.WaitGroup
 	for range memorySends {

@@ -6,7 +6,7 @@ import "github.com/prometheus/client_golang/prometheus"
 // listener adds the rest.
 func (s *server) metrics() (*prometheus.Registry, error) {
 	r := prometheus.NewRegistry()
-	for _, c := range []prometheus.Collector{
+	all := []prometheus.Collector{
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "postino_leases_abandoned",
 			Help: "Deliveries that are leased and on which no process works, at the last check."},
 			func() float64 { now, _ := s.outbox.Strays(); return float64(now) }),
@@ -16,7 +16,11 @@ func (s *server) metrics() (*prometheus.Registry, error) {
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "postino_senders_not_notified_total",
 			Help: "Notifications that this node could not make since the start: their senders know nothing of a failure or a delay."},
 			func() float64 { return float64(s.outbox.NotNotified()) }),
-	} {
+	}
+	if s.watcher != nil {
+		all = append(all, s.watcher.Collector())
+	}
+	for _, c := range all {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

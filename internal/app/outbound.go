@@ -16,9 +16,12 @@ import (
 // newSender makes the adapters of all providers. roots nil means the system's
 // trust store; networks are those that connections which are not an
 // administrator's may reach besides public addresses; own, which may be nil,
-// are the listeners of this process.
-func newSender(roots *x509.CertPool, networks []netip.Prefix, own *ownListeners, log *slog.Logger) *all.Sender {
-	return all.New(all.Options{RootCAs: roots, Log: log, SMTP: fallback.Options{Networks: networks, OwnListener: own.at}})
+// are the listeners of this process; seen, which may be nil, hears of the
+// certificates of SMTP servers.
+func newSender(roots *x509.CertPool, networks []netip.Prefix, own *ownListeners, log *slog.Logger,
+	seen func(connection, host string, leaf *x509.Certificate)) *all.Sender {
+	return all.New(all.Options{RootCAs: roots, Log: log, SMTP: fallback.Options{Networks: networks, OwnListener: own.at,
+		PeerCertificate: seen}})
 }
 
 // LoadRoots is the system's trust store with the certificates of a PEM file

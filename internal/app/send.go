@@ -56,7 +56,7 @@ func Send(ctx context.Context, o SendOptions) (err error) {
 	if err != nil {
 		return o.refused(conn, err)
 	}
-	sender := newSender(roots, nil, nil, nil)
+	sender := newSender(roots, nil, nil, nil, nil)
 	defer func() { err = errors.Join(err, sender.Close()) }()
 	adapter, err := sender.Adapter(&conn.Connection)
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/internal/vault"
+	"github.com/postino-mail/postino/internal/watch"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -84,6 +85,9 @@ type server struct {
 	submit     *submit.Submitter
 	own        *ownListeners
 	outbox     *outbox.Outbox
+	peers      *watch.Peers   // certificates of servers that mail was sent to
+	watcher    *watch.Watcher // nil: switched off
+	shown      shownCertificates
 	read       chan struct{} // closed once the connections were read
 }
 
@@ -99,7 +103,7 @@ func Serve(ctx context.Context, o ServeOptions) (err error) {
 	if err != nil {
 		return exit(ExitConfig, err)
 	}
-	s := &server{conf: conf, level: new(slog.LevelVar), getenv: o.Getenv, own: newOwnListeners(conf.SMTP)}
+	s := &server{conf: conf, level: new(slog.LevelVar), getenv: o.Getenv, own: newOwnListeners(conf.SMTP), peers: watch.NewPeers()}
 	if s.log, err = newLogger(conf.Log, o.Stderr, s.level); err != nil {
 		return exit(ExitConfig, err)
 	}
@@ -118,7 +122,7 @@ func Serve(ctx context.Context, o ServeOptions) (err error) {
 	if err != nil {
 		return exit(ExitConfig, err)
 	}
-	s.sender = newSender(roots, networks, s.own, s.log)
+	s.sender = newSender(roots, networks, s.own, s.log, s.peers.Saw)
 	defer func() {
 		s.forgetting.Wait()
 		err = errors.Join(err, s.sender.Close())
@@ -177,7 +181,10 @@ func (s *server) wire() (err error) {
 		Lease: time.Duration(c.Outbox.Lease), Grace: time.Duration(c.Outbox.Grace), VerifyAfter: time.Duration(c.Outbox.VerifyAfter),
 		Settle: time.Duration(c.Outbox.Settle), FailoverAfter: time.Duration(c.Outbox.FailoverAfter), Events: true,
 		Notify: outbox.Notify{Off: c.Notify.Off, Hostname: c.Hostname, Client: s.notifyOff}})
-	return err
+	if err != nil {
+		return err
+	}
+	return s.wireWatch(schedule.GiveUp)
 }
 
 // headStart is how long the outbox waits for readConnections: where a long
@@ -253,6 +260,9 @@ func (s *server) run(ctx context.Context, o ServeOptions, entries []entryPoint) 
 		}
 	})
 	out.Go(func() { s.maintain(sending) })
+	if s.watcher != nil {
+		out.Go(func() { s.watcher.Run(ctx) })
+	}
 	reloads := make(chan os.Signal, 1)
 	if signals := reloadSignals(); len(signals) > 0 { // none would mean all
 		signal.Notify(reloads, signals...)

@@ -41,6 +41,7 @@ type Config struct {
 	Webhooks  Webhooks   `toml:"webhooks"`
 
 	Connections Connections `toml:"connections"`
+	Watch       Watch       `toml:"watch"`
 
 	Warnings []string `toml:"-"` // what was asked for and has no effect
 }
@@ -297,6 +298,9 @@ func (c *Config) Validate() error {
 	if err := c.Connections.validate(); err != nil {
 		errs = append(errs, texterr.Wrap(mime.NewText("config.of_section", "{section}", "section", "connections"), err))
 	}
+	if err := c.Watch.validate(); err != nil {
+		errs = append(errs, texterr.Wrap(mime.NewText("config.of_section", "{section}", "section", "watch"), err))
+	}
 	return errors.Join(errs...)
 }
 
@@ -316,8 +320,8 @@ func refuseNegative(list []setting) (errs []error) {
 	return errs
 }
 
-// negative refuses numbers below zero. limits.join_window and notify.warn_after
-// are not among them: there they mean never.
+// negative refuses numbers below zero. limits.join_window, notify.warn_after
+// and watch.waiting are not among them: there they mean never.
 func (c *Config) negative() []error {
 	o, r := &c.Outbox, &c.Retention
 	limits := c.Limits
@@ -330,7 +334,7 @@ func (c *Config) negative() []error {
 		{"outbox.retry_first", int64(o.RetryFirst)}, {"outbox.retry_max", int64(o.RetryMax)}, {"outbox.give_up", int64(o.GiveUp)},
 		{"outbox.verify_after", int64(o.VerifyAfter)}, {"outbox.settle", int64(o.Settle)},
 		{"outbox.failover_after", int64(o.FailoverAfter)}, {"retention.bodies", int64(r.Bodies)},
-		{"retention.records", int64(r.Records)}, {"retention.events", int64(r.Events)},
+		{"retention.records", int64(r.Records)}, {"retention.events", int64(r.Events)}, {"watch.budget", int64(c.Watch.Budget)},
 	})
 }
 

@@ -15,7 +15,7 @@ import (
 // that is added later too.
 func TestNegativeNumbers(t *testing.T) {
 	t.Parallel()
-	never := []string{"limits.join_window", "notify.warn_after"}
+	never := []string{"limits.join_window", "notify.warn_after", "watch.waiting"}
 	var walk func(t *testing.T, prefix string, v reflect.Value, c *Config)
 	walk = func(t *testing.T, prefix string, v reflect.Value, c *Config) {
 		for i := range v.NumField() {

@@ -3,8 +3,10 @@ package gateway
 
 import (
 	"slices"
+	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
 )
 
 // A Connection is a connection that the gateway keeps. Its JSON is one flat
@@ -24,6 +26,7 @@ type Policy struct {
 	Owner           string      `json:"owner,omitempty"`
 	Retry           *Retry      `json:"retry,omitempty"`
 	OnQuotaExceeded string      `json:"on_quota_exceeded,omitempty"` // "wait" (or empty) or "fallback": the daily budget is used up
+	SecretExpires   string      `json:"secret_expires,omitempty"`    // date (2027-03-31) on which its password, secret or key ends; empty: not known
 }
 
 // A DefaultMode says whether a connection is the default one.
@@ -48,6 +51,29 @@ func (p *Policy) IsActive() bool { return p.Active == nil || *p.Active }
 
 // IsDefault reports whether it is the default one, in whichever mode.
 func (p *Policy) IsDefault() bool { return p.Default != "" && p.Default != DefaultNo }
+
+// SecretEnds is the moment from which the secret is of no use, as it was
+// entered: the begin (UTC) of the day of SecretExpires, because not everyone
+// means the end of it.
+func (p *Policy) SecretEnds() (time.Time, bool) {
+	t, err := time.Parse(time.DateOnly, p.SecretExpires)
+	return t, err == nil
+}
+
+// OwnAddress is an address that the connection may send as by itself: its From,
+// or its mailbox; empty: it has none.
+func (c *Connection) OwnAddress() string {
+	own := []string{c.From, c.Mailbox("")}
+	if _, pattern := c.FromPattern(); pattern {
+		own = own[1:]
+	}
+	for _, a := range own {
+		if _, err := mime.NormalizeAddress(a); a != "" && err == nil {
+			return a
+		}
+	}
+	return ""
+}
 
 // Clone returns a deep copy.
 func (c *Connection) Clone() *Connection {

@@ -32,6 +32,10 @@ func (c *Connection) Validate() error {
 	oneOf("default", string(c.Default), "no", "unrouted", "always")
 	oneOf("class", c.Class, "any", "transactional", "bulk")
 	oneOf("on_quota_exceeded", c.OnQuotaExceeded, "wait", "fallback")
+	if _, ok := c.SecretEnds(); !ok && c.SecretExpires != "" {
+		bad("secret_expires", mime.NewText("gateway.not_a_date", "{value} is not a date: write it as 2027-03-31", "value",
+			strconv.Quote(c.SecretExpires)))
+	}
 	if r := c.Retry; r != nil && (r.FirstSeconds < 0 || r.MaxSeconds < 0 || r.GiveUpHours < 0) {
 		bad("retry", mime.NewText("gateway.negative_time", "times cannot be negative"))
 	}

@@ -186,11 +186,7 @@ func (o *Outbox) reportRoute(ctx context.Context, m *store.Message, conn *gatewa
 // the connection may send as, its own before that of the failed message's author,
 // who comes last and only where the connection is for such authors; empty: none.
 func reportFrom(c *gateway.Connection, author string) string {
-	own := []string{c.From}
-	if _, pattern := c.FromPattern(); pattern {
-		own = nil
-	}
-	own = append(own, c.Mailbox(""))
+	own := []string{c.OwnAddress()}
 	if c.MatchesFrom(author) || c.Provider == adapters.SMTP && c.From == "" {
 		own = append(own, author)
 	}

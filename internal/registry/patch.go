@@ -63,10 +63,24 @@ func Replace(c *gateway.Connection, doc []byte, admin bool) (*gateway.Connection
 func finish(e Edit) error {
 	e.Next.ID, e.Next.Revision = e.Old.ID, e.Old.Revision
 	store.KeepSecrets(e.Next, e.Old)
+	if e.Next.SecretExpires == e.Old.SecretExpires && newSecret(e.Next, e.Old) {
+		e.Next.SecretExpires = "" // it was the old one's
+	}
 	if err := e.Next.Validate(); err != nil {
 		return err
 	}
 	return e.Check()
+}
+
+// newSecret reports whether next has a secret in place of one that old had.
+func newSecret(next, old *gateway.Connection) bool {
+	had := map[string]adapters.Secret{}
+	for _, f := range old.Secrets() {
+		had[f.Path] = *f.Value
+	}
+	return slices.ContainsFunc(next.Secrets(), func(f adapters.SecretField) bool {
+		return *f.Value != "" && *f.Value != adapters.Redacted && had[f.Path] != "" && *f.Value != had[f.Path]
+	})
 }
 
 // secretsGiven notes which secrets of a decoded edit are new. What was decoded

@@ -20,7 +20,7 @@ func StatusOf(ctx context.Context, s store.Store, c *gateway.Connection) (st Sta
 	if st.State, err = s.ConnectionState(ctx, c.ID); err != nil {
 		return st, err
 	}
-	key := laneOf(c)
+	key := LaneOf(c)
 	if key == "" {
 		return st, nil
 	}
@@ -55,7 +55,7 @@ func Statuses(ctx context.Context, s store.Store) (func(*gateway.Connection) Sta
 		if !ok {
 			st.Connection = c.ID
 		}
-		return Status{st, byKey[laneOf(c)]}
+		return Status{st, byKey[LaneOf(c)]}
 	}, nil
 }
 
@@ -74,9 +74,9 @@ func Lanes(ctx context.Context, s store.Lanes) (all []store.Lane, err error) {
 	return all, nil
 }
 
-// laneOf is the lane of a connection that sends for one mailbox; empty: it sends
+// LaneOf is the lane of a connection that sends for one mailbox; empty: it sends
 // for several.
-func laneOf(c *gateway.Connection) string {
+func LaneOf(c *gateway.Connection) string {
 	if c.Provider != adapters.SMTP && c.Mailbox("") == "" {
 		return ""
 	}

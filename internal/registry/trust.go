@@ -27,7 +27,8 @@ func roles() roleTable {
 		"id": free, "revision": free, "name": free, "from": free, "display_name": free, "reply_to": free,
 		"aliases": free, "active": free, "default": free,
 		"class": free, "fallback": free, "on_unknown": free, "owner": free, "limits": free, "retry": free, "on_quota_exceeded": free,
-		"provider": destination,
+		"secret_expires": free,
+		"provider":       destination,
 
 		"graph.tenant": destination, "graph.client_id": destination, "graph.cloud": destination, "graph.mailbox": destination | mailbox,
 		"graph.authority_url": destination | adminOnly, "graph.graph_url": destination | adminOnly,

@@ -196,6 +196,27 @@ func TestCredentialStaysWhereItWasGivenFor(t *testing.T) {
 	}
 }
 
+// A date belongs to the secret that it was entered with.
+func TestSecretExpiresWithItsSecret(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ patch, want string }{
+		{`{"name":"y"}`, "2027-03-31"}, {`{"smtp":{"password":"***"}}`, "2027-03-31"}, {`{"smtp":{"password":"new"}}`, ""},
+		{`{"smtp":{"password":"new"},"secret_expires":"2028-01-01"}`, "2028-01-01"}, {`{"smtp":{"password":"old"}}`, "2027-03-31"},
+		{`{"secret_expires":null}`, ""},
+	} {
+		old := &gateway.Connection{Connection: adapters.Connection{Name: "x", Provider: adapters.SMTP, From: "a@x.it",
+			SMTP: &adapters.SMTPSettings{Host: "h.example", Login: "a", Password: "old"}}}
+		old.SecretExpires = "2027-03-31"
+		var patch map[string]any
+		if err := json.Unmarshal([]byte(c.patch), &patch); err != nil {
+			t.Fatal(err)
+		}
+		if next, err := Patch(old, patch, true); err != nil || next.SecretExpires != c.want {
+			t.Errorf("%s: %+v, %v", c.patch, next, err)
+		}
+	}
+}
+
 func TestPatchAndReplaceKeepCredentials(t *testing.T) {
 	t.Parallel()
 	kinds := credentialKinds()

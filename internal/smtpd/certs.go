@@ -95,6 +95,15 @@ func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.current, nil
 }
 
+// leaf is the certificate in use, a renewed one once its file was found.
+func (c *certificates) leaf() *x509.Certificate {
+	pair, err := c.get(nil)
+	if err != nil { // it never is: the certificate before stays in use
+		return nil
+	}
+	return pair.Leaf
+}
+
 func (c *certificates) fingerprint() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -3,6 +3,7 @@ package smtpd
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -102,6 +103,18 @@ func (s *Server) Fingerprints() []string {
 	for i, l := range s.listeners {
 		if l.certs != nil {
 			out[i] = l.certs.fingerprint()
+		}
+	}
+	return out
+}
+
+// Certificates are the certificates in use, by the address of their listener;
+// listeners without TLS are left out.
+func (s *Server) Certificates() map[string]*x509.Certificate {
+	out := map[string]*x509.Certificate{}
+	for _, l := range s.listeners {
+		if l.certs != nil {
+			out[l.Addr().String()] = l.certs.leaf()
 		}
 	}
 	return out

@@ -16,6 +16,7 @@ type Store interface {
 	Audit
 	Events
 	Settings
+	Alerts
 
 	// OnChange has f called soon after another process, or this one, changed a
 	// connection, a client, a key, a person or a session, where the store can tell; f must return at

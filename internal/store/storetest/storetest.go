@@ -49,7 +49,7 @@ func Run(t *testing.T, h Harness) {
 		"purge ahead":      testPurgeAhead,
 		"connection edits": testConnectionEdits,
 		"connections":      testConnections, "connection state": testConnectionState, "clients": testClients, "events": testEvents,
-		"settings": testSettings, "reopen": testReopen, "two processes": testTwoProcesses, "closed": testClosed,
+		"settings": testSettings, "alerts": testAlerts, "reopen": testReopen, "two processes": testTwoProcesses, "closed": testClosed,
 		"submitters at once": testSubmitters, "model": testModel, "damage": testDamage, "unheard": testUnheard,
 		"unheard together": testUnheardTogether, "people": testPeople, "sessions": testSessions,
 		"invitations": testInvitations, "audit": testAudit, "audit list": testAuditList, "clock set back": testClockSetBack,
