@@ -7,8 +7,8 @@ import (
 )
 
 func alerts() table[store.Alert] {
-	return table[store.Alert]{"alerts", "", func(a *store.Alert) *string { return &a.ID },
-		func(a *store.Alert) *int64 { return &a.Revision }, func(a *store.Alert) string { return a.Key }}
+	return table[store.Alert]{name: "alerts", id: func(a *store.Alert) *string { return &a.ID },
+		rev: func(a *store.Alert) *int64 { return &a.Revision }, lookup: func(a *store.Alert) string { return a.Key }}
 }
 
 // Alerts implements store.Alerts.
@@ -19,9 +19,13 @@ func (r Ports) Alerts(ctx context.Context) ([]store.Alert, error) {
 // PutAlert implements store.Alerts.
 func (r Ports) PutAlert(ctx context.Context, in store.Alert, ev ...store.NewEvent) (out *store.Alert, err error) {
 	err = r.DB.Work(ctx, Needs{Edits: true}, func(w Work) error {
+		t, err := w.Records()
+		if err != nil {
+			return err
+		}
 		a := in
 		out = &a
-		if err := alerts().write(w.Records(), out); err != nil {
+		if err := alerts().write(ctx, t, out); err != nil {
 			return err
 		}
 		w.Append(ev)
@@ -35,5 +39,5 @@ func (r Ports) PutAlert(ctx context.Context, in store.Alert, ev ...store.NewEven
 
 // DeleteAlert implements store.Alerts.
 func (r Ports) DeleteAlert(ctx context.Context, id string) error {
-	return alerts().edit(ctx, r.DB, func(t Tx) error { return alerts().remove(t, id) })
+	return alerts().edit(ctx, r.DB, func(t Tx) error { return alerts().remove(ctx, t, id) })
 }

@@ -31,6 +31,9 @@ func enter(ctx context.Context, t Tx, e store.AuditEntry) error {
 // audit enters a change of a record. One that changes by itself, such as how far
 // a webhook has come, is none.
 func (tb table[T]) audit(ctx context.Context, t Tx, v *T, before, after string) error {
+	if tb.kind == "" {
+		return nil
+	}
 	c := tb.closed
 	byGateway := store.ActorOf(ctx).Kind == store.ActorGateway
 	if byGateway {

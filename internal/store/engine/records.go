@@ -40,7 +40,7 @@ type table[T any] struct {
 	rev     func(*T) *int64
 	lookup  func(*T) string
 
-	kind   string          // in the audit trail
+	kind   string          // in the audit trail; empty: not entered, what the gateway notes for itself
 	label  func(*T) string // how the audit trail names a record
 	closed store.ClosedFields
 	quiet  []string // fields that change by themselves: shown where somebody changed them
