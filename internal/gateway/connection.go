@@ -26,7 +26,7 @@ type Policy struct {
 	Owner           string      `json:"owner,omitempty"`
 	Retry           *Retry      `json:"retry,omitempty"`
 	OnQuotaExceeded string      `json:"on_quota_exceeded,omitempty"` // "wait" (or empty) or "fallback": the daily budget is used up
-	SecretExpires   string      `json:"secret_expires,omitempty"`    // date (2027-03-31) on which its password, secret or key ends; empty: not known
+	SecretExpires   string      `json:"secret_expires,omitempty"`    // date (2027-03-31) on which its secret ends; empty: not known
 }
 
 // A DefaultMode says whether a connection is the default one.

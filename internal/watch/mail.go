@@ -202,8 +202,8 @@ func (r *round) draft(a *store.Alert, c *gateway.Connection, from string) *mime.
 	lines = append(lines, "")
 	add(mime.NewText("watch.mail_foot", "postino on {host}, since {since}. All alerts: postino alerts. This mail left through {name}.", "host",
 		r.opt.Hostname, "since", a.Since.UTC().Format("2006-01-02 15:04 UTC"), "name", c.Name))
-	d := &mime.Draft{From: mime.Address{Name: name, Address: from}, Subject: oneLine(subject.In(lang)), Text: strings.Join(lines, "\r\n") + "\r\n",
-		Date: r.now, Headers: []mime.Field{{Name: "Auto-Submitted", Value: "auto-generated"}}}
+	d := &mime.Draft{From: mime.Address{Name: name, Address: from}, Subject: oneLine(subject.In(lang)),
+		Text: strings.Join(lines, "\r\n") + "\r\n", Date: r.now, Headers: []mime.Field{{Name: "Auto-Submitted", Value: "auto-generated"}}}
 	for _, to := range r.opt.Settings.Mail {
 		d.To = append(d.To, mime.Address{Address: to})
 	}

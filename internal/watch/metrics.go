@@ -44,8 +44,8 @@ func (w *Watcher) Collector() prometheus.Collector {
 		return prometheus.NewDesc("postino_"+name, help, labels, nil)
 	}
 	return &collector{w: w,
-		days: d("credential_days_left", "Days until a credential of a connection, or the certificate of its server, ends; negative: since it ended.",
-			"connection", "kind"),
+		days: d("credential_days_left",
+			"Days until a credential of a connection, or the certificate of its server, ends; negative: since it ended.", "connection", "kind"),
 		listeners: d("listener_certificate_days_left", "Days until the certificate of a listener ends.", "listener"),
 		budget:    d("lanes_at_budget", "Lanes that have used more than the watched part of their recipients a day."),
 		oldest:    d("queue_oldest_waiting_seconds", "How long the mail that waits longest has waited, scheduled mail from its time on."),

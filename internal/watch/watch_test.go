@@ -165,7 +165,8 @@ func TestCertificates(t *testing.T) {
 		c := w.put(smtp("Aruba"))
 		w.put(graph("Ufficio", "app-1"))
 		now := w.clock()
-		w.listeners = []ListenerCertificate{{"0.0.0.0:587", leaf(now.Add(-300*day), now.Add(10*day))}, {"0.0.0.0:465", leaf(now, now.Add(90*day))}}
+		w.listeners = []ListenerCertificate{{"0.0.0.0:587", leaf(now.Add(-300*day), now.Add(10*day))},
+			{"0.0.0.0:465", leaf(now, now.Add(90*day))}}
 		w.credentials["Ufficio"] = []Credential{{Kind: KindClientCertificate, Ends: now.Add(5 * day)}}
 		w.peers.Saw(c.ID, "Aruba.Example", leaf(now.Add(-300*day), now.Add(2*day)))
 		a, b := w.watcher("a"), w.watcher("b")
@@ -245,8 +246,10 @@ func TestBudgetAndWaiting(t *testing.T) {
 			if d.Lease.Delivery == id {
 				state = store.Sent
 			}
-			if err := w.store.Finish(t.Context(), store.Finish{Lease: d.Lease, Outcome: store.Outcome{EndedAt: w.clock(), Class: adapters.Accepted},
-				Transition: store.Transition{Now: w.clock(), State: state, NextAt: w.clock().Add(100 * day), Progress: d.Delivery.Progress}}); err != nil {
+			if err := w.store.Finish(t.Context(), store.Finish{Lease: d.Lease,
+				Outcome: store.Outcome{EndedAt: w.clock(), Class: adapters.Accepted},
+				Transition: store.Transition{Now: w.clock(), State: state, NextAt: w.clock().Add(100 * day),
+					Progress: d.Delivery.Progress}}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -156,7 +156,8 @@ func smtp(name string) gateway.Connection {
 }
 
 func graph(name, app string) gateway.Connection {
-	return gateway.Connection{Connection: adapters.Connection{Name: name, Provider: adapters.Graph, From: strings.ToLower(name) + "@contoso.it",
+	return gateway.Connection{Connection: adapters.Connection{Name: name, Provider: adapters.Graph,
+		From:  strings.ToLower(name) + "@contoso.it",
 		Graph: &adapters.GraphSettings{Tenant: "contoso.it", ClientID: app, ClientSecret: "segreto"}}}
 }
 
