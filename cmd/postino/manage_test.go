@@ -81,9 +81,10 @@ func TestConnectionCommands(t *testing.T) {
 		{args: "edit graph --file -", stdin: `{"fallback": ["smtp", "smpt"]}`, want: "warning: \"graph\" names the fallback \"smpt\""},
 		{args: "edit graph --file -", stdin: `{"fallback": ["SMTP"]}`, want: "graph: changed", not: "warning"},
 		{args: "edit graph --file -", stdin: `{"fallback": ["GRAPH"]}`, code: app.ExitConfig, want: "its own fallback"},
-		{args: "edit smtp --file -", stdin: `{"name": "Aruba"}`, want: "warning: \"graph\" names the fallback \"SMTP\""},
+		{args: "edit smtp --file -", stdin: `{"name": "Aruba"}`, want: "Aruba: changed", not: "warning"},
+		{args: "show graph", want: `"Aruba"`}, // the chain follows
 		{args: "edit Aruba --file -", stdin: `{"name": "smtp"}`, want: "smtp: changed", not: "warning"},
-		{args: "remove smtp", want: "warning: \"graph\" names the fallback \"SMTP\""},
+		{args: "remove smtp", want: "warning: \"graph\" names the fallback \"smtp\""},
 		{args: "remove smtp", code: app.ExitUsage, want: `"smtp"`},
 		{args: "show graph", want: `"fallback"`, not: secret},
 		{args: "remove graph --json", want: `"revision": `, not: secret},

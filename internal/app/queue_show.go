@@ -150,6 +150,10 @@ func (s *shownDelivery) write(w io.Writer, lang string) error {
 }
 
 func attemptText(a *store.Attempt, lang string) string {
+	if a.Kind == store.Moved {
+		return text("cli.moved_to", "{time} moved to {lane} by an administrator", "time", a.StartedAt.Local().Format("2006-01-02 15:04:05.000"),
+			"lane", a.Lane).In(lang)
+	}
 	var b strings.Builder
 	b.WriteString(text("cli.attempt_of", "{time} {kind} on {lane} by {node}: ", "time", a.StartedAt.Local().Format("2006-01-02 15:04:05.000"),
 		"kind", a.Kind, "lane", a.Lane, "node", a.Node).In(lang))

@@ -131,6 +131,10 @@ type Admin interface {
 	// Act applies the verb to each delivery by itself; see Verb. An id that does
 	// not exist is ErrNotFound, and then nothing changes.
 	Act(ctx context.Context, a Action) (ActionResult, error)
+	// Move takes each delivery that is Movable to its new route, and notes that in
+	// the ledger. Others are skipped, and so are those that there are no more.
+	// ErrNotFound: there is no connection Move.To.
+	Move(ctx context.Context, m Move) (ActionResult, error)
 	// Stats counts.
 	Stats(ctx context.Context, now time.Time) (Stats, error)
 	// Purge removes what retention no longer keeps; bytes are unlinked after the

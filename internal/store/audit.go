@@ -60,6 +60,7 @@ const (
 	AuditRemoved = "removed"
 	AuditUsed    = "used" // an invitation
 	AuditResend  = "resend"
+	AuditMoved   = "move" // deliveries to another connection
 	AuditPaused  = "paused"
 	AuditResumed = "resumed"
 )

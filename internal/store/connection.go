@@ -90,12 +90,17 @@ type Connections interface {
 	// every other connection ceases to be in the same transaction.
 	//
 	// Editing ends a pause of the connection, gives its limits to its lanes, and
-	// an inactive connection's deliveries wait.
+	// an inactive connection's deliveries wait. Where the name changes, the chains
+	// of fallbacks that have the old name get the new one in the same transaction.
 	PutConnection(ctx context.Context, now time.Time, c *gateway.Connection) (*gateway.Connection, error)
 
 	// DeleteConnection removes the connection and its secrets. ErrInUse while
 	// deliveries that are not final name it.
 	DeleteConnection(ctx context.Context, now time.Time, id string) error
+	// ReplaceConnection is DeleteConnection with a successor (an id), which takes
+	// its place in the chains of fallbacks and with the clients that name it, in the
+	// same transaction.
+	ReplaceConnection(ctx context.Context, now time.Time, id, successor string) error
 
 	// ConnectionState gives the state; of a connection without a story it is
 	// empty, not an error. ConnectionStates gives those that have one.

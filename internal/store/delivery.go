@@ -161,6 +161,7 @@ type Kind string
 const (
 	Send   Kind = "send"
 	Verify Kind = "verify"
+	Moved  Kind = "move" // no call: an administrator gave the delivery another connection
 )
 
 // An Attempt is one line of the ledger.

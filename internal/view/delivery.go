@@ -73,7 +73,7 @@ func OfError(e *adapters.Error, lang string) *Error {
 type Attempt struct {
 	Delivery   string     `json:"delivery"`
 	No         int        `json:"no"`
-	Kind       store.Kind `json:"kind" enum:"send,verify"`
+	Kind       store.Kind `json:"kind" enum:"send,verify,move" doc:"move: an administrator gave it another connection"`
 	Connection string     `json:"connection"`
 	Lane       string     `json:"lane"`
 	Node       string     `json:"node"`

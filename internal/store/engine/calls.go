@@ -161,9 +161,23 @@ func (p Ports) PutConnection(ctx context.Context, now time.Time, c *gateway.Conn
 // DeleteConnection implements store.Connections. What still names it is the
 // outbox's to hold.
 func (p Ports) DeleteConnection(ctx context.Context, now time.Time, id string) error {
+	return p.deleteConnection(ctx, now, id, func(Tx) error { return nil })
+}
+
+// ReplaceConnection implements store.Connections.
+func (p Ports) ReplaceConnection(ctx context.Context, now time.Time, id, successor string) error {
+	return p.deleteConnection(ctx, now, id, func(t Tx) error { return p.succeed(ctx, t, id, successor) })
+}
+
+// deleteConnection removes a connection; before has its turn in the transaction
+// while the connection is still there.
+func (p Ports) deleteConnection(ctx context.Context, now time.Time, id string, before func(Tx) error) error {
 	err := p.DB.Work(ctx, Needs{Edits: true, Connections: []string{id}}, func(w Work) error {
 		t, err := w.Records()
 		if err != nil {
+			return err
+		}
+		if err := before(t); err != nil {
 			return err
 		}
 		if err := p.removeConnection(ctx, t, id); err != nil {

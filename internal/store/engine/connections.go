@@ -155,6 +155,13 @@ func (r Ports) writeConnection(ctx context.Context, t Tx, c *gateway.Connection)
 	if err := auditConnection(ctx, t, old.Connection, c); err != nil {
 		return err
 	}
+	if old.Connection != nil && Fold(old.Name) != name {
+		renamed, err := r.renameInChains(ctx, t, old.Name, c.Name)
+		if err != nil {
+			return err
+		}
+		edited = append(edited, renamed...)
+	}
 	return errors.Join(forgetState(t, c.ID), noteEdit(t, edited...))
 }
 
