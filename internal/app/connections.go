@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/connections"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
@@ -26,24 +26,10 @@ type ConnectionCommands struct {
 	Storage  Storage
 	JSON     bool
 	Language string
+	Wait     time.Duration // for calls that began before a change; 0: as long as usual, negative: not at all
 	Stdin    io.Reader
 	Stdout   io.Writer
-}
-
-// Add stores the connection of a JSON file, "-" for standard input.
-func (k ConnectionCommands) Add(ctx context.Context, file string) error {
-	c, err := k.parse(file)
-	if err != nil {
-		return err
-	}
-	if path := c.RedactedSecret(); path != "" {
-		return exit(ExitConfig, texterr.New(mime.NewText("cli.secret_redacted", "{field} is {value}: give the secret itself", "field", path,
-			"value", strconv.Quote(adapters.Redacted))))
-	}
-	c.ID, c.Revision = "", 0
-	return withNewStore(ctx, k.Storage, func(st store.Store) error {
-		return k.put(ctx, st, c, text("cli.connection_added", "added"))
-	})
+	Getenv   func(string) string // nil: os.Getenv
 }
 
 // parse reads the connection of a JSON file, "-" for standard input.
@@ -72,10 +58,10 @@ func (k ConnectionCommands) read(unreadable mime.Text, file string) (content []b
 	return adapters.PlainText(content), nil
 }
 
-// put stores the connection and reports it.
-func (k ConnectionCommands) put(ctx context.Context, st store.Store, c *gateway.Connection, done mime.Text) error {
+// put stores the connection, in place of old where there is one, and reports it.
+func (k ConnectionCommands) put(ctx context.Context, st store.Store, c, old *gateway.Connection, done mime.Text) error {
 	return k.watching(ctx, st, func() error {
-		stored, err := st.PutConnection(ctx, time.Now(), c)
+		stored, underWay, err := (&connections.Service{Store: st, Wait: k.Wait}).Put(ctx, c, old)
 		if errors.Is(err, store.ErrExists) {
 			return wrong(ExitConfig, mime.NewText("cli.connection_exists",
 				"there is a connection {connection} already: edit it or choose another name", "connection", strconv.Quote(c.Name)))
@@ -83,7 +69,13 @@ func (k ConnectionCommands) put(ctx context.Context, st store.Store, c *gateway.
 		if err != nil {
 			return err
 		}
-		return k.one(ctx, st, stored, done)
+		if err := k.one(ctx, st, stored, done); err != nil || underWay == 0 || k.JSON {
+			return err
+		}
+		_, err = fmt.Fprintln(k.Stdout, mime.NewCount("cli.connection_under_way", underWay,
+			"one message that was being handed over before is still under way",
+			"{count} messages that were being handed over before are still under way").In(k.Language))
+		return err
 	})
 }
 
@@ -115,32 +107,6 @@ func (k ConnectionCommands) watching(ctx context.Context, st store.Store, change
 		}
 	}
 	return nil
-}
-
-// Edit applies a JSON merge patch (RFC 7396) to a connection. Secrets that the
-// patch leaves out, or has as "***", stay.
-func (k ConnectionCommands) Edit(ctx context.Context, name, file string) error {
-	content, err := k.read(text("cli.changes_file_unreadable", "the file of the changes cannot be read"), file)
-	if err != nil {
-		return err
-	}
-	var patch map[string]any
-	if err := json.Unmarshal(content, &patch); err != nil {
-		return exit(ExitConfig, texterr.Wrap(mime.NewText("cli.changes_not_json", "the changes are no JSON object"), err))
-	}
-	return k.change(ctx, name, text("cli.connection_changed", "changed"),
-		func(c *gateway.Connection) (*gateway.Connection, error) { return Patch(c, patch) })
-}
-
-// Patch applies a JSON merge patch to a connection and validates the result.
-// Secrets stay where the patch does not replace them, unless the connection goes
-// elsewhere by it.
-func Patch(c *gateway.Connection, patch map[string]any) (*gateway.Connection, error) {
-	next, err := registry.Patch(c, patch, true)
-	if err != nil {
-		return nil, exit(ExitConfig, err)
-	}
-	return next, nil
 }
 
 // SetActive switches a connection on or off.
@@ -181,7 +147,7 @@ func (k ConnectionCommands) change(ctx context.Context, name string, done mime.T
 		if err != nil {
 			return err
 		}
-		return k.put(ctx, st, next, done)
+		return k.put(ctx, st, next, c, done)
 	})
 }
 
@@ -200,26 +166,6 @@ func (k ConnectionCommands) Resume(ctx context.Context, name string) error {
 			return err
 		}
 		return k.one(ctx, st, c, text("cli.connection_resumed", "resumed"))
-	})
-}
-
-// Remove deletes a connection that no unfinished message needs.
-func (k ConnectionCommands) Remove(ctx context.Context, name string) error {
-	return withStore(ctx, k.Storage, func(st store.Store) error {
-		id, err := named(ctx, st, name)
-		if err != nil {
-			return err
-		}
-		c, err := st.Connection(ctx, id)
-		if err != nil {
-			return err
-		}
-		return k.watching(ctx, st, func() error {
-			if err := st.DeleteConnection(ctx, time.Now(), id); err != nil {
-				return err
-			}
-			return k.one(ctx, st, c, text("cli.connection_removed", "removed"))
-		})
 	})
 }
 
@@ -245,40 +191,6 @@ func (k ConnectionCommands) Show(ctx context.Context, name string) error {
 			return err
 		}
 		return writeJSON(k.Stdout, shown)
-	})
-}
-
-// List prints all connections.
-func (k ConnectionCommands) List(ctx context.Context) error {
-	return withStore(ctx, k.Storage, func(st store.Store) error {
-		conns, err := st.Connections(ctx)
-		if err != nil {
-			return err
-		}
-		statusOf, err := registry.Statuses(ctx, st)
-		if err != nil {
-			return err
-		}
-		now := time.Now()
-		if k.JSON {
-			all := make([]view.Connection, len(conns))
-			for i, c := range conns {
-				all[i] = view.OfConnection(c, statusOf(c), now, k.Language)
-			}
-			return writeJSON(k.Stdout, all)
-		}
-		w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_name", "NAME"), text("cli.heading_provider", "PROVIDER"),
-			text("cli.heading_from", "FROM"), text("cli.heading_active", "ACTIVE"), text("cli.heading_default", "DEFAULT"),
-			text("cli.heading_recipients_today", "RECIPIENTS TODAY"), text("cli.heading_state", "STATE"))...)
-		for _, c := range conns {
-			def, status := string(c.Default), statusOf(c)
-			if def == "" {
-				def = "no"
-			}
-			w.Row(c.Name, c.Provider, c.From, either(c.IsActive(), k.Language), def, budgetText(status.Lane, now),
-				stateOf(c, status.State, k.Language))
-		}
-		return w.Flush()
 	})
 }
 

@@ -16,8 +16,10 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 )
 
-// fresh bounds how long an edit made by another process stays unseen.
-const fresh = time.Second
+// Fresh bounds how long an edit made by another process stays unseen.
+const Fresh = time.Second
+
+const fresh = Fresh
 
 // few is how many connections ByID reads one by one before it reads all: a
 // server that starts with ten thousand of them sends at once, and one whose

@@ -34,6 +34,44 @@ func StatusOf(ctx context.Context, s store.Store, c *gateway.Connection) (st Sta
 
 // Statuses reads how all connections do, in a few looks, and returns that of each.
 func Statuses(ctx context.Context, s store.Store) (func(*gateway.Connection) Status, error) {
+	lanes, err := Lanes(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return statuses(ctx, s, lanes)
+}
+
+// StatusesOf is Statuses for some connections: what it reads grows with them, and
+// not with all that there are.
+func StatusesOf(ctx context.Context, s store.Store, some []*gateway.Connection) (func(*gateway.Connection) Status, error) {
+	var keys []string
+	for _, c := range some {
+		if key := LaneOf(c); key != "" {
+			keys = append(keys, key)
+		}
+	}
+	lanes, err := s.LanesByKey(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	return statuses(ctx, s, lanes)
+}
+
+func statuses(ctx context.Context, s store.Store, lanes []store.Lane) (func(*gateway.Connection) Status, error) {
+	states, err := States(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	byKey := make(map[string]*store.Lane, len(lanes))
+	for i := range lanes {
+		byKey[lanes[i].Key] = &lanes[i]
+	}
+	return func(c *gateway.Connection) Status { return Status{states(c.ID), byKey[LaneOf(c)]} }, nil
+}
+
+// States reads the states of all connections in one look, and returns that of
+// each by id.
+func States(ctx context.Context, s store.Connections) (func(id string) store.ConnectionState, error) {
 	all, err := s.ConnectionStates(ctx)
 	if err != nil {
 		return nil, err
@@ -42,20 +80,11 @@ func Statuses(ctx context.Context, s store.Store) (func(*gateway.Connection) Sta
 	for _, st := range all {
 		states[st.Connection] = st
 	}
-	lanes, err := Lanes(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	byKey := make(map[string]*store.Lane, len(lanes))
-	for i := range lanes {
-		byKey[lanes[i].Key] = &lanes[i]
-	}
-	return func(c *gateway.Connection) Status {
-		st, ok := states[c.ID]
-		if !ok {
-			st.Connection = c.ID
+	return func(id string) store.ConnectionState {
+		if st, ok := states[id]; ok {
+			return st
 		}
-		return Status{st, byKey[LaneOf(c)]}
+		return store.ConnectionState{Connection: id}
 	}, nil
 }
 

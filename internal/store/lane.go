@@ -169,6 +169,8 @@ type Lanes interface {
 	Lane(ctx context.Context, key string) (*Lane, error)
 	// Lanes lists lanes by key, those after the key given, at most limit.
 	Lanes(ctx context.Context, after string, limit int) ([]Lane, error)
+	// LanesByKey gives those of the keys that there are, in any order; at most 1,000.
+	LanesByKey(ctx context.Context, keys []string) ([]Lane, error)
 	// Waiting gives every connection that has something Queued or Unverified,
 	// once for each lane, in one look whose cost does not depend on how much waits.
 	Waiting(ctx context.Context) ([]Waiting, error)

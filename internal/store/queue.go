@@ -94,6 +94,9 @@ type Queue interface {
 	// Leave ends the node; what it still has leased is reaped at once.
 	Leave(ctx context.Context, n Node, now time.Time) error
 
+	// Nodes counts the nodes that are alive.
+	Nodes(ctx context.Context, now time.Time) (int, error)
+
 	// Claim leases up to Max deliveries that are Queued or Unverified and due. In
 	// the same transaction it checks that the node is alive (ErrNodeLost), raises
 	// the epoch, writes the attempt into the ledger and counts it in the lane: an

@@ -3,6 +3,7 @@ package view
 import (
 	"time"
 
+	"github.com/postino-mail/postino/internal/connections"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
@@ -83,6 +84,28 @@ func OfLane(l *store.Lane, now time.Time, lang string) Lane {
 	}
 	if v.Paused, v.PausedUntil = pause(l.PausedUntil, now); v.Paused {
 		v.Reason = l.Reason.In(lang)
+	}
+	return v
+}
+
+// Moved is what a move of waiting mail did.
+type Moved struct {
+	Moved   int           `json:"moved" doc:"Deliveries that go out by the other connection now"`
+	Staying int           `json:"staying" doc:"Being sent, or perhaps sent: they are verified where they are"`
+	Refused []RefusedMove `json:"refused,omitempty" doc:"What the other connection cannot carry: it stays"`
+}
+
+// A RefusedMove is a delivery that another connection cannot carry.
+type RefusedMove struct {
+	Delivery string `json:"delivery"`
+	Reason   string `json:"reason"`
+}
+
+// OfMoved returns the view of a move.
+func OfMoved(m connections.Moved, lang string) Moved {
+	v := Moved{Moved: m.Moved, Staying: m.Staying}
+	for _, r := range m.Refused {
+		v.Refused = append(v.Refused, RefusedMove{r.Delivery.String(), r.Reason.In(lang)})
 	}
 	return v
 }

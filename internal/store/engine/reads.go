@@ -119,6 +119,12 @@ func (r Ports) Leases(ctx context.Context, node string, before time.Time) (out [
 	return out, err
 }
 
+// Nodes implements store.Queue.
+func (r Ports) Nodes(ctx context.Context, now time.Time) (n int, err error) {
+	err = r.DB.Read(ctx, `SELECT count(*) FROM nodes WHERE until_at >= $1 AND until_at < $2`, []any{Micros(now), Never()}, &n)
+	return n, err
+}
+
 const laneQuery = `SELECT ` + LaneColumns + `, (SELECT CAST(coalesce(sum(queued), 0) AS BIGINT) FROM flows WHERE lane = lanes.id),
 	(SELECT coalesce(min(due_at), 0) FROM flows WHERE lane = lanes.id AND queued > 0) FROM lanes`
 
@@ -159,6 +165,18 @@ func (r Ports) lanes(ctx context.Context, cond string, args ...any) (out []store
 		return err
 	})
 	return out, err
+}
+
+// LanesByKey implements store.Lanes.
+func (r Ports) LanesByKey(ctx context.Context, keys []string) ([]store.Lane, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	args := make([]any, len(keys))
+	for i, key := range keys {
+		args[i] = key
+	}
+	return r.lanes(ctx, ` WHERE key IN (`+params(1, len(keys))+`)`, args...)
 }
 
 // Waiting implements store.Lanes.

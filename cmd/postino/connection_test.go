@@ -1,0 +1,73 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/postino-mail/postino/internal/app"
+)
+
+// What an administrator writes on the command line, without JSON.
+func TestConnectionFlags(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	data, secret := filepath.Join(dir, "data"), filepath.Join(dir, "secret")
+	const word = "correct-horse-7"
+	if err := os.WriteFile(secret, []byte(word+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args, stdin string
+		code        int
+		want, not   string
+	}{
+		{args: "add", code: app.ExitUsage, want: "--file"},
+		{args: "add Aruba --from a@contoso.it --host smtps.aruba.it --port 465 --login a@contoso.it --secret-file " + secret, want: "Aruba: added"},
+		{args: "show Aruba", want: `"port": 465`, not: word},
+		{args: "show Aruba", want: `"provider": "smtp"`},
+		{args: "add Ufficio --from erp@contoso.it --tenant contoso.it --client-id 00000000-0000-0000-0000-000000000001 --secret-file -",
+			stdin: word, want: "Ufficio: added"},
+		{args: "add Google --from g@contoso.it --key-file /etc/postino/key.json --mailbox m@contoso.it", want: "Google: added"},
+		{args: "show Google", want: `"subject": "m@contoso.it"`},
+		{args: "add X --file - --secret-file -", code: app.ExitUsage, want: "standard input"},
+		{args: "add X --from a@contoso.it --host h --login l --secret-env NO_SUCH_VARIABLE_HERE", code: app.ExitNoInput, want: "NO_SUCH_VARIABLE"},
+		{args: "add X --from a@contoso.it --host h --login l --secret-prompt", code: app.ExitUsage, want: "--secret-file"},
+		{args: "add X --from a@contoso.it --host h --set smtp.password=" + word, code: app.ExitUsage, want: "smtp.password", not: word},
+		{args: "add X --from a@contoso.it --host h --set smtp.Password=" + word, code: app.ExitUsage, want: "smtp.Password", not: word},
+		{args: "add X --from a@contoso.it --host h --set nonsense", code: app.ExitUsage, want: "PATH=VALUE"},
+		{args: "add X --provider pigeon --from a@contoso.it", code: app.ExitConfig, want: "pigeon"},
+		{args: "add --from a@contoso.it --host h", code: app.ExitConfig, want: "name"},
+		{args: "edit Aruba", code: app.ExitUsage, want: "nothing to change"},
+		{args: "edit Aruba --fallback Ufficio --fallback Google --per-minute 20 --set limits.concurrency=2 --class bulk", want: "changed"},
+		{args: "show Aruba", want: `"concurrency": 2`, not: word},
+		{args: "edit Aruba --set limits=null --set smtp.hostname=mail.contoso.it", want: "changed"},
+		{args: "show Aruba", want: `"mail.contoso.it"`, not: "per_minute"},
+		{args: "edit Aruba --host other.example.com", code: app.ExitConfig, want: "smtp.password"},
+		{args: "edit Aruba --host other.example.com --secret-file " + secret, want: "changed"},
+		{args: "edit Aruba --secret-path smtp.host --secret-file " + secret, code: app.ExitUsage, want: "no secret"},
+		{args: "rename Ufficio Milano", want: "Milano: renamed"},
+		{args: "show Aruba", want: `"Milano"`},
+		{args: "rename Milano ARUBA", code: app.ExitConfig, want: "already"},
+		{args: "owner Milano anna", want: "owner: anna"},
+		{args: "owner Milano", want: "no one"},
+		{args: "duplicate Aruba Copia", want: "Copia: added, switched off"},
+		{args: "show Copia", want: `"password": "***"`, not: word},
+		{args: "duplicate Aruba Copia", code: app.ExitConfig, want: "already"},
+		{args: "duplicate Aruba Altra --host third.example.com", code: app.ExitConfig, want: "smtp.password"},
+		{args: "duplicate Aruba Altra --host third.example.com --secret-file - --set active=true", stdin: word, want: "Altra: added\n"},
+		{args: "list --state off", want: "Copia", not: "Altra"},
+		{args: "list --search THIRD", want: "Altra", not: "Copia"},
+		{args: "list --provider gmail", want: "Google", not: "Copia"},
+		{args: "list --state strange", code: app.ExitUsage, want: "paused"},
+		{args: "remove Copia --move-to copia", code: app.ExitUsage, want: "cannot be moved"},
+		{args: "remove Copia --move-to nobody", code: app.ExitUsage, want: "nobody"},
+		{args: "remove Copia --move-to Altra", want: "Copia: removed; 0 messages go to"},
+	} {
+		code, out, errOut := command(t, c.stdin, append(append([]string{"connection"}, strings.Fields(c.args)...), "--data", data)...)
+		if code != c.code || !strings.Contains(out+errOut, c.want) || c.not != "" && strings.Contains(out+errOut, c.not) {
+			t.Errorf("connection %s: exit %d, want %d with %q and without %q\nstdout: %s\nstderr: %s", c.args, code, c.code, c.want, c.not, out, errOut)
+		}
+	}
+}

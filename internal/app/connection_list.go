@@ -1,0 +1,60 @@
+package app
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/postino-mail/postino/internal/connections"
+	"github.com/postino-mail/postino/internal/registry"
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/terminal"
+	"github.com/postino-mail/postino/internal/view"
+	"github.com/postino-mail/postino/mime"
+)
+
+// List prints the connections that q chooses.
+func (k ConnectionCommands) List(ctx context.Context, q connections.Query) error {
+	if q.State != "" && !slices.Contains(connections.States(), q.State) {
+		return wrong(ExitUsage, mime.NewText("cli.connection_state", "{state} is none of {states}", "state", strconv.Quote(q.State),
+			"states", strings.Join(connections.States(), ", ")))
+	}
+	return withStore(ctx, k.Storage, func(st store.Store) error {
+		conns, err := st.Connections(ctx)
+		if err != nil {
+			return err
+		}
+		statusOf, err := registry.Statuses(ctx, st)
+		if err != nil {
+			return err
+		}
+		states, err := registry.States(ctx, st)
+		if err != nil {
+			return err
+		}
+		now := time.Now()
+		q.After, q.Limit = "", 0
+		conns, _ = q.Select(conns, states, now)
+		if k.JSON {
+			all := make([]view.Connection, len(conns))
+			for i, c := range conns {
+				all[i] = view.OfConnection(c, statusOf(c), now, k.Language)
+			}
+			return writeJSON(k.Stdout, all)
+		}
+		w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_name", "NAME"), text("cli.heading_provider", "PROVIDER"),
+			text("cli.heading_from", "FROM"), text("cli.heading_active", "ACTIVE"), text("cli.heading_default", "DEFAULT"),
+			text("cli.heading_recipients_today", "RECIPIENTS TODAY"), text("cli.heading_state", "STATE"))...)
+		for _, c := range conns {
+			def, status := string(c.Default), statusOf(c)
+			if def == "" {
+				def = "no"
+			}
+			w.Row(c.Name, c.Provider, c.From, either(c.IsActive(), k.Language), def, budgetText(status.Lane, now),
+				stateOf(c, status.State, k.Language))
+		}
+		return w.Flush()
+	})
+}
