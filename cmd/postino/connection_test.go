@@ -24,7 +24,8 @@ func TestConnectionFlags(t *testing.T) {
 		want, not   string
 	}{
 		{args: "add", code: app.ExitUsage, want: "--file"},
-		{args: "add Aruba --from a@contoso.it --host smtps.aruba.it --port 465 --login a@contoso.it --secret-file " + secret, want: "Aruba: added"},
+		{args: "add Aruba --from a@contoso.it --host smtps.aruba.it --port 465 --login a@contoso.it --secret-file " + secret,
+			want: "Aruba: added"},
 		{args: "show Aruba", want: `"port": 465`, not: word},
 		{args: "show Aruba", want: `"provider": "smtp"`},
 		{args: "add Ufficio --from erp@contoso.it --tenant contoso.it --client-id 00000000-0000-0000-0000-000000000001 --secret-file -",
@@ -32,7 +33,7 @@ func TestConnectionFlags(t *testing.T) {
 		{args: "add Google --from g@contoso.it --key-file /etc/postino/key.json --mailbox m@contoso.it", want: "Google: added"},
 		{args: "show Google", want: `"subject": "m@contoso.it"`},
 		{args: "add X --file - --secret-file -", code: app.ExitUsage, want: "standard input"},
-		{args: "add X --from a@contoso.it --host h --login l --secret-env NO_SUCH_VARIABLE_HERE", code: app.ExitNoInput, want: "NO_SUCH_VARIABLE"},
+		{args: "add X --from a@contoso.it --host h --login l --secret-env NO_SUCH_VARIABLE", code: app.ExitNoInput, want: "NO_SUCH_VARIABLE"},
 		{args: "add X --from a@contoso.it --host h --login l --secret-prompt", code: app.ExitUsage, want: "--secret-file"},
 		{args: "add X --from a@contoso.it --host h --set smtp.password=" + word, code: app.ExitUsage, want: "smtp.password", not: word},
 		{args: "add X --from a@contoso.it --host h --set smtp.Password=" + word, code: app.ExitUsage, want: "smtp.Password", not: word},
@@ -67,7 +68,7 @@ func TestConnectionFlags(t *testing.T) {
 	} {
 		code, out, errOut := command(t, c.stdin, append(append([]string{"connection"}, strings.Fields(c.args)...), "--data", data)...)
 		if code != c.code || !strings.Contains(out+errOut, c.want) || c.not != "" && strings.Contains(out+errOut, c.not) {
-			t.Errorf("connection %s: exit %d, want %d with %q and without %q\nstdout: %s\nstderr: %s", c.args, code, c.code, c.want, c.not, out, errOut)
+			t.Errorf("connection %s: exit %d, want %d with %q and without %q\n%s%s", c.args, code, c.code, c.want, c.not, out, errOut)
 		}
 	}
 }

@@ -24,7 +24,7 @@ type settingFlags struct {
 	PerMinute    *int     `help:"Messages a minute; 0: no limit." placeholder:"N"`
 	PerDay       *int     `help:"Recipients a day; 0: no limit." placeholder:"N"`
 	Concurrency  *int     `help:"Messages at once; 0: no limit." placeholder:"N"`
-	Set          []string `help:"Any setting by its path, such as smtp.source_address=192.0.2.1; null removes." sep:"none" placeholder:"PATH=VALUE"`
+	Set          []string `help:"Any setting by its path, such as smtp.hostname=mx.example.com; null removes." sep:"none" placeholder:"PATH=V"`
 	SecretFile   string   `help:"File with the password, client secret or key, - for standard input." placeholder:"FILE"`
 	SecretEnv    string   `help:"Environment variable with it." placeholder:"VAR"`
 	SecretPrompt bool     `help:"Ask for it on the terminal."`

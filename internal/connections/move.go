@@ -134,7 +134,8 @@ func movedEvent(e *store.Entry, to *gateway.Connection, now time.Time) (store.Ne
 		From      string `json:"from_connection"`
 		To        string `json:"connection"`
 	}{e.Message.MessageID, e.Delivery.Route.Connection, to.ID})
-	return store.NewEvent{Type: MovedEvent, At: now, Client: e.Delivery.Client, Message: e.Message.ID, Delivery: e.Delivery.ID, Data: data}, err
+	return store.NewEvent{Type: MovedEvent, At: now, Client: e.Delivery.Client, Message: e.Message.ID, Delivery: e.Delivery.ID,
+		Data: data}, err
 }
 
 // An InUseError says what keeps a connection from being removed.

@@ -1,7 +1,6 @@
 // Package connections does what administrators do with connections, for the API
-// and the command line alike: edits that are answered when nothing goes out by the
-// old settings any more, moves of waiting mail, copies, export and import, and
-// declarative files.
+// and the command line alike. Edits are answered when nothing goes out by the old
+// settings any more; waiting mail is moved only where its outcome is not open.
 package connections
 
 import (
