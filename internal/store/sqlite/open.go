@@ -50,7 +50,6 @@ type Store struct {
 	lock    *os.File // of the folder, while Server
 	spool   *spoolDir
 	readers *sql.DB
-	stmts   stmtCache // of the readers
 	w       *writer
 	check   *checkpointer
 	closing sync.Once
@@ -101,7 +100,6 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	}
 	s.readers.SetMaxOpenConns(8)
 	s.readers.SetMaxIdleConns(8)
-	s.stmts.db = s.readers
 	s.w = newWriter(s)
 	s.Stop = s.w.quit
 	if err := s.w.open(); err != nil {
@@ -154,7 +152,7 @@ func (s *Store) Close() error {
 func (s *Store) release() error {
 	var errs []error
 	if s.readers != nil {
-		errs = append(errs, s.stmts.close(), s.readers.Close())
+		errs = append(errs, s.readers.Close())
 	}
 	if s.spool != nil {
 		errs = append(errs, s.spool.close())

@@ -212,8 +212,11 @@ func (t *tx) SubqueueChanged(f *subqueue) {
 }
 
 // flush writes what the transaction has put off: the subqueues and lanes that
-// were touched, with when each is ready next, and events.
+// were touched, with when each is ready next, and events. They were counted as
+// writes of who touched them, not of who asks for the flush.
 func (t *tx) flush() error {
+	counted := t.writes
+	defer func() { t.writes = counted }()
 	for _, f := range t.touchedFlows {
 		l, err := t.LaneByID(f.Lane)
 		if err != nil {

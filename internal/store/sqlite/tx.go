@@ -3,9 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
-	"sync"
 
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
@@ -70,12 +68,12 @@ func (t *tx) insert(q string, args ...any) (int64, error) {
 	return id, dbErr(err)
 }
 
-func (t *tx) result(q string, args []any) (driver.Result, error) {
+func (t *tx) result(q string, args []any) (sql.Result, error) {
 	if t.w.conn == nil {
 		return nil, dbErr(errClosed)
 	}
 	t.writes++
-	r, err := t.w.conn.exec(q, args)
+	r, err := t.w.conn.exec(q, args...)
 	return r, dbErr(err)
 }
 
@@ -123,52 +121,12 @@ func eachRow(rows *sql.Rows, err error, f func(scan) error) error {
 	return dbErr(errors.Join(rows.Err(), rows.Close()))
 }
 
-// A stmtCache keeps the readers' prepared statements of constant texts.
-type stmtCache struct {
-	db *sql.DB
-	mu sync.Mutex
-	m  map[string]*sql.Stmt
-}
-
-func (c *stmtCache) get(q string) (*sql.Stmt, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if st := c.m[q]; st != nil {
-		return st, nil
-	}
-	st, err := c.db.PrepareContext(context.Background(), q) //nolint:sqlclosecheck // close does
-	if err != nil {
-		return nil, err
-	}
-	if c.m == nil {
-		c.m = map[string]*sql.Stmt{}
-	}
-	c.m[q] = st
-	return st, nil
-}
-
-func (c *stmtCache) close() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var errs []error
-	for _, st := range c.m {
-		errs = append(errs, st.Close())
-	}
-	c.m = nil
-	return errors.Join(errs...)
-}
-
 // read scans one row on a reader's connection; store.ErrNotFound when there is none.
 func (s *Store) read(ctx context.Context, q string, args []any, dst ...any) error {
-	st, err := s.stmts.get(q) //nolint:sqlclosecheck // the cache closes it
-	if err != nil {
-		return engine.ReadError(ctx, notFound(dbErr(err)), outward)
-	}
-	return engine.ReadError(ctx, notFound(dbErr(st.QueryRowContext(ctx, args...).Scan(dst...))), outward)
+	return engine.ReadError(ctx, notFound(s.readers.QueryRowContext(ctx, q, args...).Scan(dst...)), outward)
 }
 
-// list calls f for every row of a query on a reader's connection. The text is
-// not kept: use it for queries that are put together.
+// list calls f for every row of a query on a reader's connection.
 func (s *Store) list(ctx context.Context, q string, args []any, f func(scan) error) error {
 	rows, err := s.readers.QueryContext(ctx, q, args...)
 	return engine.ReadError(ctx, notFound(eachRow(rows, err, f)), outward)

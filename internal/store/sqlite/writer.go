@@ -59,7 +59,7 @@ func (w *writer) open() (err error) {
 		return err
 	}
 	if n := w.s.opt.maxPage; n > 0 {
-		if err = w.conn.each(fmt.Sprintf("PRAGMA max_page_count = %d", n), nil, func(scan) error { return nil }); err != nil {
+		if _, err = w.conn.exec(fmt.Sprintf("PRAGMA max_page_count = %d", n)); err != nil {
 			w.drop()
 			return err
 		}
