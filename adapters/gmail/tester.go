@@ -22,7 +22,7 @@ var _ stages.Tester = (*Adapter)(nil)
 func (a *Adapter) Probe(ctx context.Context) error {
 	t := a.tester("", func(stages.Stage) {})
 	if src := t.source(t.mailbox); src != nil && t.token(ctx, src) {
-		t.access(ctx, src)
+		t.access(ctx, src, nil)
 	}
 	return t.rec.Err()
 }
@@ -32,8 +32,21 @@ func (a *Adapter) Probe(ctx context.Context) error {
 func (a *Adapter) Test(ctx context.Context, req stages.Request, report func(stages.Stage)) {
 	t := a.tester(req.From, report)
 	src := t.source(t.mailbox)
-	if src != nil && t.reach(ctx, src) && t.token(ctx, src) && t.access(ctx, src) {
-		t.read(ctx)
+	if src == nil || !t.reach(ctx, src) || !t.token(ctx, src) {
+		return
+	}
+	read, err := t.Adapter.source(t.mailbox, adapters.AudienceGmailRead)
+	if err == nil {
+		_, err = read.Token(ctx)
+	}
+	switch {
+	case err != nil:
+		if t.access(ctx, src, nil) {
+			t.unproven(adapters.AsError(err))
+			t.sender(nil)
+		}
+	case t.access(ctx, src, read):
+		t.read(ctx, read)
 	}
 }
 
@@ -93,27 +106,27 @@ func (t *tester) token(ctx context.Context, src adapters.TokenSource) bool {
 	return true
 }
 
-// access asks for the mailbox's profile with the token for sending.
-func (t *tester) access(ctx context.Context, src adapters.TokenSource) bool {
+// access asks for the mailbox's profile with the token for sending, and with
+// that for reading where there is one.
+func (t *tester) access(ctx context.Context, src, read adapters.TokenSource) bool {
 	e := adapters.AsError(t.profile(ctx, src))
-	if e != nil && e.Code != "insufficientPermissions" && e.Code != "ACCESS_TOKEN_SCOPE_INSUFFICIENT" {
-		return t.refuse(e)
+	if e != nil && (e.Code == "insufficientPermissions" || e.Code == "ACCESS_TOKEN_SCOPE_INSUFFICIENT") {
+		e = nil
+	}
+	if e == nil && read != nil {
+		e = adapters.AsError(t.profile(ctx, read))
+	}
+	// contracts C4: project, policy and token concern the application, the rest the mailbox
+	if e != nil && e.Class == adapters.Auth && e.Scope == adapters.ScopeConnection {
+		t.rec.Fail(stages.Roles, e)
+		return false
 	}
 	t.rec.Pass(stages.Roles, mime.NewText("test.roles_delegated",
 		"domain-wide delegation lets the service account send as {mailbox} (gmail.send)", "mailbox", t.mailbox), adapters.Text{})
-	return true
-}
-
-// refuse passes on why the mailbox cannot be used: project, policy and token
-// concern the application, the rest the mailbox.
-func (t *tester) refuse(e *adapters.Error) bool {
-	// contracts C4
-	if e.Class == adapters.Auth && e.Scope == adapters.ScopeConnection {
-		t.rec.Fail(stages.Roles, e)
-	} else {
+	if e != nil {
 		t.rec.Fail(stages.Mailbox, e)
 	}
-	return false
+	return e == nil
 }
 
 func (t *tester) profile(ctx context.Context, src adapters.TokenSource) error {
@@ -126,25 +139,12 @@ func (t *tester) profile(ctx context.Context, src adapters.TokenSource) error {
 }
 
 // read asks what only the scope gmail.readonly shows.
-func (t *tester) read(ctx context.Context) {
-	src, err := t.Adapter.source(t.mailbox, adapters.AudienceGmailRead)
-	if err == nil {
-		_, err = src.Token(ctx)
-	}
-	if err != nil {
-		t.unproven(adapters.AsError(err))
-		t.sender(nil)
-		return
-	}
-	if err := t.profile(ctx, src); err != nil {
-		t.refuse(adapters.AsError(err))
-		return
-	}
+func (t *tester) read(ctx context.Context, src adapters.TokenSource) {
 	t.rec.Pass(stages.Mailbox, mime.NewText("test.gmail_mailbox", "the mailbox {mailbox} answers", "mailbox", t.mailbox), adapters.Text{})
 	t.rec.Pass(stages.Lookup, mime.NewText("test.gmail_lookup",
 		"the delegation includes gmail.readonly, so that a message whose outcome is not known can be looked up"), adapters.Text{})
 	var list *gmailapi.ListSendAsResponse
-	err = t.call(ctx, src, func(s *gmailapi.Service, header func(http.Header)) error {
+	err := t.call(ctx, src, func(s *gmailapi.Service, header func(http.Header)) error {
 		call := s.Users.Settings.SendAs.List("me").Context(ctx)
 		header(call.Header())
 		var err error

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/all"
+	"github.com/postino-mail/postino/internal/doctor"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
@@ -75,7 +77,8 @@ func newWorld(t testing.TB, change func(*Options), limits ...func(*submit.Option
 	sub, err := submit.New(so)
 	w.must(err)
 	o := Options{Store: w.store, Submit: sub, Connections: conns, Clients: clients, Sealer: keys, Hostname: "mail.contoso.it",
-		WebhookNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Poll: 20 * time.Millisecond}
+		WebhookNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Poll: 20 * time.Millisecond,
+		Doctor: doctor.New(doctor.Options{Sender: func() doctor.Sender { return all.New(all.Options{}) }})}
 	if change != nil {
 		change(&o)
 	}

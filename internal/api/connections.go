@@ -47,7 +47,7 @@ type connectionService struct {
 
 func (s *connectionService) routes(rt *router) {
 	body := func(o huma.Operation, about string) huma.Operation {
-		doc := schema[gateway.Connection](rt)
+		doc := rt.connectionSchema()
 		if o.Method == http.MethodPatch {
 			doc = &huma.Schema{Type: "object", Description: about, AdditionalProperties: true}
 		}
@@ -77,6 +77,9 @@ func (s *connectionService) routes(rt *router) {
 	register(rt, op("default-connection", http.MethodPost, "/v1/connections/{id}/default", connectionsTag, ScopeConnectionsWrite,
 		"Make a connection the default one", "At most one connection is the default."), s.defaultConnection)
 }
+
+// connectionSchema is the schema of a connection as it is sent in.
+func (rt *router) connectionSchema() *huma.Schema { return schema[gateway.Connection](rt) }
 
 func (s *connectionService) viewConnection(ctx context.Context, c *gateway.Connection, lang string) (*bodyOf[view.Connection], error) {
 	status, err := registry.StatusOf(ctx, s.store, c)
@@ -127,7 +130,16 @@ func (s *connectionService) stored(ctx context.Context, name string) (*gateway.C
 }
 
 func (s *connectionService) createConnection(ctx context.Context, in *ConnectionDoc) (*bodyOf[view.Connection], error) {
-	c, err := gateway.Parse(in.RawBody)
+	c, err := s.fresh(ctx, in.RawBody)
+	if err != nil {
+		return nil, err
+	}
+	return s.putConnection(ctx, c)
+}
+
+// fresh reads a connection that is not stored, within what the caller may do.
+func (s *connectionService) fresh(ctx context.Context, body []byte) (*gateway.Connection, error) {
+	c, err := gateway.Parse(body)
 	if err != nil {
 		return nil, invalidConnection(err)
 	}
@@ -140,10 +152,7 @@ func (s *connectionService) createConnection(ctx context.Context, in *Connection
 	if err := (registry.Edit{Next: c, Admin: caller(ctx).admin()}).Check(); err != nil {
 		return nil, untrusted(err)
 	}
-	if err := s.confine(caller(ctx), c, nil); err != nil {
-		return nil, err
-	}
-	return s.putConnection(ctx, c)
+	return c, s.confine(caller(ctx), c, nil)
 }
 
 func (s *connectionService) replaceConnection(ctx context.Context, in *connectionEdit) (*bodyOf[view.Connection], error) {
@@ -187,13 +196,23 @@ func (s *connectionService) change(ctx context.Context, next, old *gateway.Conne
 	return s.putConnection(ctx, next)
 }
 
+// noLoop refuses a connection whose server is this one.
+func (s *connectionService) noLoop(ctx context.Context, c *gateway.Connection) error {
+	if own := s.ownListener; own == nil || c.Provider != adapters.SMTP || !own(ctx, c.SMTP.Host, c.SMTP.EffectivePort()) {
+		return nil
+	}
+	return fail(http.StatusUnprocessableEntity, "invalid_connection", "smtp.host",
+		text("api.connection_loops",
+			"the server of this connection is a listener of this gateway: a message sent there would come "+
+				"back for ever"),
+		text("api.connection_loops_hint", "enter host and port of the provider's server"))
+}
+
 func (s *connectionService) putConnection(ctx context.Context, c *gateway.Connection) (*bodyOf[view.Connection], error) {
-	if own := s.ownListener; own != nil && c.Provider == adapters.SMTP && c.IsActive() && own(ctx, c.SMTP.Host, c.SMTP.EffectivePort()) {
-		return nil, fail(http.StatusUnprocessableEntity, "invalid_connection", "smtp.host",
-			text("api.connection_loops",
-				"the server of this connection is a listener of this gateway: a message sent there would come "+
-					"back for ever"),
-			text("api.connection_loops_hint", "enter host and port of the provider's server"))
+	if c.IsActive() {
+		if err := s.noLoop(ctx, c); err != nil {
+			return nil, err
+		}
 	}
 	stored, err := s.store.PutConnection(ctx, s.now(), c)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/postino-mail/postino/internal/doctor"
 	"github.com/postino-mail/postino/internal/presets"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/spool"
@@ -26,13 +27,14 @@ type Options struct {
 	Submit      *submit.Submitter
 	Connections *registry.Connections
 	Clients     *registry.Clients
-	Sealer      store.Sealer  // of the webhooks' secrets
-	Budget      *spool.Budget // of the disk for uploads under way; nil: unbounded
-	SpoolDir    string        // where uploads go; Store.SpoolDir()
-	Hostname    string        // name under which browsers may call with a client's secret, beside localhost and addresses
-	PublicHost  string        // another one: the host of PublicURL
-	PublicURL   string        // under which a reverse proxy shows the API, for the OpenAPI document; may be empty
-	Version     string        // of the program, in the OpenAPI document
+	Doctor      *doctor.Doctor // tests connections; nil: they cannot be tested here
+	Sealer      store.Sealer   // of the webhooks' secrets
+	Budget      *spool.Budget  // of the disk for uploads under way; nil: unbounded
+	SpoolDir    string         // where uploads go; Store.SpoolDir()
+	Hostname    string         // name under which browsers may call with a client's secret, beside localhost and addresses
+	PublicHost  string         // another one: the host of PublicURL
+	PublicURL   string         // under which a reverse proxy shows the API, for the OpenAPI document; may be empty
+	Version     string         // of the program, in the OpenAPI document
 
 	// Keyless lets programs of this machine, and clients known by their
 	// address, hand over messages by TCP without a key, and do nothing else.
@@ -171,8 +173,13 @@ func (s *Server) routes() {
 	clients := clientFinder{o.Store}
 	(&clientService{clients: clients, connections: s.connections, hasher: s.auth.hasher, edited: s.auth.edited, now: o.Now}).routes(s.router)
 	(&keyService{clients: clients, most: o.MaxKeys, edited: s.auth.forget, now: o.Now}).routes(s.router)
-	(&connectionService{store: o.Store, connections: s.connections, networks: o.ConnectionNetworks, ownListener: o.OwnListener,
-		now: o.Now}).routes(s.router)
+	connections := &connectionService{store: o.Store, connections: s.connections, networks: o.ConnectionNetworks, ownListener: o.OwnListener,
+		now: o.Now}
+	connections.routes(s.router)
+	if o.Doctor != nil {
+		(&connectionTestService{connectionService: connections, doctor: o.Doctor, limiter: newAuthLimiter(o.Now), stopping: s.stopping,
+			running: map[string]int{}}).routes(s.router)
+	}
 	(&presetService{find: o.Detect, networks: o.ConnectionNetworks}).routes(s.router)
 	(&laneService{store: o.Store, now: o.Now}).routes(s.router)
 	(&alertService{store: o.Store, now: o.Now}).routes(s.router)

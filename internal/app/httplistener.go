@@ -55,7 +55,7 @@ func (s *server) httpListener() (*httpListener, error) {
 		Metrics:   metrics,
 		PublicURL: conf.PublicURL, PublicHost: conf.PublicHost(), Keyless: conf.Keyless == config.KeylessSend, TrustedProxies: proxies,
 		Version: ReadVersion().Version, GiveUp: time.Duration(s.conf.Outbox.GiveUp), WebhookNetworks: receivers, ConnectionNetworks: servers,
-		OwnListener: s.own.leadsTo,
+		OwnListener: s.own.leadsTo, Doctor: newDoctor(s.roots, servers, s.own),
 		MaxWebhooks: s.conf.Limits.Webhooks, MaxStreams: s.conf.Limits.Streams, MaxKeys: s.conf.Limits.Keys, Log: s.log})
 	if err != nil {
 		return nil, err

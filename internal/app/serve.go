@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"io"
 	"log/slog"
@@ -76,6 +77,7 @@ type server struct {
 	level  *slog.LevelVar
 	getenv func(string) string
 	store  store.Store
+	roots  *x509.CertPool // trusted for connections; nil: the system's
 	sender *all.Sender
 
 	forgetting sync.WaitGroup // connections that were edited or deleted
@@ -110,8 +112,7 @@ func Serve(ctx context.Context, o ServeOptions) (err error) {
 	for _, w := range conf.Warnings {
 		s.log.Warn("the configuration needs a look", "warning", w)
 	}
-	roots, err := LoadRoots(o.CAFile)
-	if err != nil {
+	if s.roots, err = LoadRoots(o.CAFile); err != nil {
 		return exit(ExitConfig, err)
 	}
 	if s.store, err = OpenStore(ctx, Storage{Data: conf.Data, Database: conf.Database}, true, s.log); err != nil {
@@ -122,7 +123,7 @@ func Serve(ctx context.Context, o ServeOptions) (err error) {
 	if err != nil {
 		return exit(ExitConfig, err)
 	}
-	s.sender = newSender(roots, networks, s.own, s.log, s.peers.Saw)
+	s.sender = newSender(s.roots, networks, s.own, s.log, s.peers.Saw)
 	defer func() {
 		s.forgetting.Wait()
 		err = errors.Join(err, s.sender.Close())

@@ -2,6 +2,7 @@ package doctor_test
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -33,11 +34,15 @@ func start(t *testing.T) *sandbox.Sandbox {
 }
 
 // newDoctor makes a doctor that trusts the sandbox and does not wait.
-func newDoctor(sb *sandbox.Sandbox) *doctor.Doctor {
+func newDoctor(sb *sandbox.Sandbox) *doctor.Doctor { return doctorWith(sb, nil) }
+
+// doctorWith makes one with an HTTP client, which spares the handshakes; nil: one for each test.
+func doctorWith(sb *sandbox.Sandbox, client *http.Client) *doctor.Doctor {
 	const wait = 3 * time.Second
-	return doctor.New(doctor.Options{Follow: 10 * time.Second, Pause: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
+	return doctor.New(doctor.Options{Follow: 200 * time.Millisecond,
+		Pause: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 		Sender: func() doctor.Sender {
-			return all.New(all.Options{RootCAs: sb.CertPool(), SMTP: fallback.Options{
+			return all.New(all.Options{HTTPClient: client, RootCAs: sb.CertPool(), SMTP: fallback.Options{
 				Timeouts: fallback.Timeouts{Dial: wait, TLS: wait, Greeting: wait, Command: wait, Quit: wait}}})
 		}})
 }
