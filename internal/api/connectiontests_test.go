@@ -44,7 +44,8 @@ func TestConnectionTest(t *testing.T) {
 	t.Parallel()
 	w, sb, doc := testWorld(t)
 	const path = "/v1/connections/test"
-	want := []string{"settings=ok", "dns=skipped", "tcp=ok", "greeting=ok", "tls=ok", "offers=ok", "authentication=ok", "sender=ok", "budget=skipped"}
+	want := []string{"settings=ok", "dns=skipped", "tcp=ok", "greeting=ok", "tls=ok", "offers=ok", "authentication=ok", "sender=ok",
+		"budget=skipped"}
 
 	t.Run("nothing is stored", func(t *testing.T) {
 		var res view.ConnectionTest
