@@ -39,9 +39,10 @@ type connectionTestService struct {
 }
 
 func (s *connectionTestService) routes(rt *router) {
-	const about = "Tests DNS, connection, TLS, greeting, token, login, permission, mailbox, sender and daily budget; with to, a real " +
-		"message is sent and followed. With Accept: text/event-stream each stage comes as it ends (event stage, data a Stage) " +
-		"and the whole test last (event result); otherwise the answer is the whole test. It ends with the request. A test that fails is answered with 200 and ok false."
+	const about = "Tests DNS, connection, TLS, greeting, token, login, permission, mailbox, sender and daily budget; " +
+		"with to, a real message is sent and followed. With Accept: text/event-stream each stage comes as it ends " +
+		"(event stage, data a Stage) and the whole test last (event result); otherwise the answer is the whole test. " +
+		"It ends with the request. A test that fails is answered with 200 and ok false."
 	ways := []*huma.Param{
 		{Name: "to", In: "query", Schema: &huma.Schema{Type: "string"}, Description: "A real message goes there; absent: nothing is sent"},
 		{Name: "from", In: "query", Schema: &huma.Schema{Type: "string"}, Description: "Sender to test; absent: the connection's own"},
