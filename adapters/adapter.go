@@ -139,7 +139,8 @@ type VerifyRequest struct {
 	Since      time.Time // when the attempt began: older copies belong to earlier sends; zero: not known
 }
 
-// An Audience is what a token is for.
+// An Audience is what a token is for: one of these, or a scope of the issuer that
+// begins with "https://".
 type Audience string
 
 // contracts A1.5, C1.3, D2.4, D3.2

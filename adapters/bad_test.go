@@ -139,27 +139,28 @@ func badCases() []badCase {
 				strings.Repeat(strings.Repeat("QUJD", 19)+"\n", 50_000)+"Q=Q=Q\n--b--\n")
 		}, class: adapters.Permanent},
 		{name: "wrong tenant", only: adapters.Graph, change: func(_ *badWorld, c *adapters.Connection) {
-			c.Graph.Tenant = sandbox.OtherTenantID
+			graph.SettingsOf(c).Tenant = sandbox.OtherTenantID
 		}, class: adapters.Auth, code: "AADSTS700016"},
-		{name: "no such tenant", only: adapters.Graph, change: func(_ *badWorld, c *adapters.Connection) { c.Graph.Tenant = "nowhere.example" },
-			class: adapters.Auth, code: "AADSTS9000"},
+		{name: "no such tenant", only: adapters.Graph, change: func(_ *badWorld, c *adapters.Connection) {
+			graph.SettingsOf(c).Tenant = "nowhere.example"
+		}, class: adapters.Auth, code: "AADSTS9000"},
 		{name: "expired secret", only: adapters.Graph, change: func(_ *badWorld, c *adapters.Connection) {
-			c.Graph.ClientSecret = sandbox.ExpiredSecret
+			graph.SettingsOf(c).ClientSecret = sandbox.ExpiredSecret
 		}, class: adapters.Auth, code: "AADSTS7000222"},
 		{name: "wrong password", only: adapters.SMTP, change: func(_ *badWorld, c *adapters.Connection) {
-			c.SMTP.Password = "wrong-password-value"
+			fallback.SettingsOf(c).Password = "wrong-password-value"
 		}, class: adapters.Auth, code: "535"},
 		{name: "unknown subject", only: adapters.Gmail, change: func(_ *badWorld, c *adapters.Connection) {
-			c.Gmail.Subject = "unknown@contoso.example"
+			gmail.SettingsOf(c).Subject = "unknown@contoso.example"
 		}, class: adapters.Auth},
 		{name: "wrong host", change: func(_ *badWorld, c *adapters.Connection) {
 			switch c.Provider {
 			case adapters.Graph:
-				c.Graph.GraphURL = "https://graph.invalid"
+				graph.SettingsOf(c).GraphURL = "https://graph.invalid"
 			case adapters.Gmail:
-				c.Gmail.GmailURL = "https://gmail.invalid"
+				gmail.SettingsOf(c).GmailURL = "https://gmail.invalid"
 			case adapters.SMTP:
-				c.SMTP.Host = "smtp.invalid"
+				fallback.SettingsOf(c).Host = "smtp.invalid"
 			}
 		}, class: adapters.Transient, code: "dns_"},
 		{name: "expired certificate", tlsSkew: 3 * 365 * 24 * time.Hour, class: adapters.Transient, code: "tls_expired"},
@@ -183,7 +184,7 @@ func badCases() []badCase {
 }
 
 func certificate(w *badWorld, c *adapters.Connection) {
-	c.Graph = w.GraphCertificateConnection(badFrom).Graph
+	c.Settings = w.GraphCertificateConnection(badFrom).Settings
 }
 
 // TestBadInput: whatever is wrong gives one clear error of the right class,

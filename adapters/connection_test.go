@@ -1,4 +1,4 @@
-package adapters
+package adapters_test
 
 import (
 	"bytes"
@@ -7,6 +7,13 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/all"
+	"github.com/postino-mail/postino/adapters/gmail"
+	"github.com/postino-mail/postino/adapters/graph"
+	"github.com/postino-mail/postino/fallback"
+	"github.com/postino-mail/postino/tokens/credential"
 )
 
 const graphJSON = `{"name":"Ufficio","provider":"graph","from":"erp@contoso.it","graph":{"tenant":"t1","client_id":"c",` +
@@ -28,7 +35,7 @@ func TestParseConnection(t *testing.T) {
 		{"no provider object", `{"name":"x","provider":"gmail","from":"a@b.it"}`, "object is missing"},
 		{"wrong object", `{"name":"x","provider":"gmail","from":"a@b.it","gmail":{"service_account_file":"f"},"smtp":{"host":"h"}}`,
 			"leave this object out"},
-		{"unknown provider", `{"name":"x","provider":"yahoo"}`, "none of graph, gmail, smtp"},
+		{"unknown provider", `{"name":"x","provider":"yahoo"}`, "none of gmail, graph, smtp"},
 		{"two credentials", `{"name":"x","provider":"graph","from":"a@b.it","graph":{"tenant":"t","client_id":"c","client_secret":"s",` +
 			`"certificate_file":"f"}}`, "exactly one credential"},
 		{"common tenant", `{"name":"x","provider":"graph","from":"a@b.it","graph":{"tenant":"common","client_id":"c","client_secret":"s"}}`,
@@ -59,7 +66,7 @@ func TestParseConnection(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := ParseConnection([]byte(c.json))
+			_, err := all.ParseConnection([]byte(c.json))
 			switch {
 			case c.wantErr == "" && err != nil:
 				t.Errorf("refused: %v", err)
@@ -72,7 +79,7 @@ func TestParseConnection(t *testing.T) {
 
 func TestSecretNeverShows(t *testing.T) {
 	t.Parallel()
-	c, err := ParseConnection([]byte(graphJSON))
+	c, err := all.ParseConnection([]byte(graphJSON))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,10 +88,10 @@ func TestSecretNeverShows(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "conn", c, "secret", c.Graph.ClientSecret)
-	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "conn", c, "graph", *c.Graph)
-	s := c.Graph.ClientSecret
-	shown := string(js) + log.String() + fmt.Sprintf("%v %+v %#v %s %q %x %d", s, *c.Graph, *c.Graph, s, s, s, s)
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "conn", c, "secret", graph.SettingsOf(c).ClientSecret)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "conn", c, "graph", *graph.SettingsOf(c))
+	s := graph.SettingsOf(c).ClientSecret
+	shown := string(js) + log.String() + fmt.Sprintf("%v %+v %#v %s %q %x %d", s, *graph.SettingsOf(c), *graph.SettingsOf(c), s, s, s, s)
 	if strings.Contains(shown, "s3cr3t") || strings.Contains(shown, fmt.Sprintf("%x", "s3cr3t")) {
 		t.Errorf("the secret shows: %s", shown)
 	}
@@ -98,8 +105,8 @@ func TestSecretNeverShows(t *testing.T) {
 
 func TestSecretsListsEveryField(t *testing.T) {
 	t.Parallel()
-	c := &Connection{Provider: SMTP, SMTP: &SMTPSettings{Password: "a", OAuth: &OAuthSettings{
-		GraphSettings: GraphSettings{ClientSecret: "b", CertificatePassword: "c"}, GmailSettings: GmailSettings{ServiceAccountJSON: "d"}}}}
+	c := &adapters.Connection{Provider: adapters.SMTP, Settings: &fallback.Settings{Password: "a", OAuth: &fallback.OAuth{
+		Entra: credential.Entra{ClientSecret: "b", CertificatePassword: "c"}, Google: credential.Google{ServiceAccountJSON: "d"}}}}
 	var got []string
 	for _, f := range c.Clone().Secrets() {
 		got = append(got, f.Path+"="+f.Value.Reveal())
@@ -109,7 +116,7 @@ func TestSecretsListsEveryField(t *testing.T) {
 	if strings.Join(got, " ") != want {
 		t.Errorf("got %v, want %s", got, want)
 	}
-	if c.SMTP.Password != "a" || c.SMTP.OAuth.ClientSecret != "b" {
+	if fallback.SettingsOf(c).Password != "a" || fallback.SettingsOf(c).OAuth.ClientSecret != "b" {
 		t.Error("Clone shares memory with the original")
 	}
 }
@@ -136,7 +143,7 @@ func TestMailboxAndLane(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			conn, err := ParseConnection([]byte(c.json))
+			conn, err := all.ParseConnection([]byte(c.json))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -156,16 +163,25 @@ func TestMailboxAndLane(t *testing.T) {
 func TestEffectiveLimits(t *testing.T) {
 	t.Parallel()
 	zero, two := 0, 2
+	limits := func(concurrency, perMinute, perDay int) adapters.LaneLimits {
+		return adapters.LaneLimits{Concurrency: concurrency, PerMinute: perMinute, RecipientsPerDay: perDay}
+	}
+	graphs := func(l adapters.Limits) adapters.Connection {
+		return adapters.Connection{Provider: adapters.Graph, Limits: l, Settings: new(graph.Settings)}
+	}
+	smtp := func(host string) adapters.Connection {
+		return adapters.Connection{Provider: adapters.SMTP, Settings: &fallback.Settings{Host: host}}
+	}
 	for _, c := range []struct {
 		name string
-		conn Connection
-		want LaneLimits
+		conn adapters.Connection
+		want adapters.LaneLimits
 	}{
-		{"graph defaults", Connection{Provider: Graph}, LaneLimits{4, 30, 10000}},
-		{"graph without pace", Connection{Provider: Graph, Limits: Limits{PerMinute: &zero, Concurrency: &two}}, LaneLimits{2, 0, 10000}},
-		{"gmail defaults", Connection{Provider: Gmail}, LaneLimits{4, 60, 3000}},
-		{"office smtp", Connection{Provider: SMTP, SMTP: &SMTPSettings{Host: "smtp.office365.com"}}, LaneLimits{3, 30, 10000}},
-		{"any smtp", Connection{Provider: SMTP, SMTP: &SMTPSettings{Host: "smtp.aruba.it"}}, LaneLimits{4, 0, 0}},
+		{"graph defaults", graphs(adapters.Limits{}), limits(4, 30, 10000)},
+		{"graph without pace", graphs(adapters.Limits{PerMinute: &zero, Concurrency: &two}), limits(2, 0, 10000)},
+		{"gmail defaults", adapters.Connection{Provider: adapters.Gmail, Settings: new(gmail.Settings)}, limits(4, 60, 3000)},
+		{"office smtp", smtp("smtp.office365.com"), limits(3, 30, 10000)},
+		{"any smtp", smtp("smtp.aruba.it"), limits(4, 0, 0)},
 	} {
 		if got := c.conn.EffectiveLimits(); got != c.want {
 			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
@@ -177,7 +193,7 @@ func FuzzParseConnection(f *testing.F) {
 	f.Add([]byte(graphJSON))
 	f.Add([]byte(`{"name":"S","provider":"smtp","smtp":{"host":"h","oauth":{"provider":"google"}}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := ParseConnection(data)
+		c, err := all.ParseConnection(data)
 		if err != nil {
 			return
 		}

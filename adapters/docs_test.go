@@ -1,4 +1,4 @@
-package adapters
+package adapters_test
 
 import (
 	"os"
@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/postino-mail/postino/adapters/all"
 )
 
 // Every connection that the documentation shows is a valid one.
@@ -28,7 +30,7 @@ func TestDocumentedConnections(t *testing.T) {
 				text = `{"name": "x", "provider": "smtp", ` + text + `}`
 			}
 			shown++
-			if _, err := ParseConnection([]byte(text)); err != nil {
+			if _, err := all.ParseConnection([]byte(text)); err != nil {
 				t.Errorf("%s: %v\n%s", file, err, text)
 			}
 		}

@@ -71,17 +71,6 @@ func Example() {
 	// smtp smtp 250 2 recipients
 }
 
-// A connection is JSON; what is wrong in it is told field by field, before
-// anything touches the network.
-func ExampleParseConnection() {
-	_, err := adapters.ParseConnection([]byte(`{"name": "Ufficio", "provider": "graph", "from": "erp@contoso.example",
-		"graph": {"tenant": "common", "client_id": "3c9d8a52"}}`))
-	fmt.Println(err)
-	// Output:
-	// graph.client_secret: give exactly one credential: client_secret, certificate_file, federated_token_file or managed_identity
-	// graph.tenant: "common" makes no sense for an app-only token: give the tenant's own id
-}
-
 // Every failure has a class that says what happens next, and a sentence and a
 // remedy in two languages.
 func ExampleError() {

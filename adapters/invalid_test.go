@@ -1,9 +1,12 @@
-package adapters
+package adapters_test
 
 import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/all"
 )
 
 // Whatever is wrong with a connection is said in both languages, and names its field.
@@ -51,8 +54,8 @@ func TestInvalidInBothLanguages(t *testing.T) {
 			`"client_secret":"s"}}}`,
 	}
 	for field, doc := range tests {
-		_, err := ParseConnection([]byte(doc))
-		var e *InvalidError
+		_, err := all.ParseConnection([]byte(doc))
+		var e *adapters.InvalidError
 		if !errors.As(err, &e) {
 			t.Errorf("%s: %v is no InvalidError", field, err)
 			continue

@@ -31,22 +31,9 @@ type LaneLimits struct {
 	RecipientsPerDay int
 }
 
-// EffectiveLimits fills the provider's defaults into Limits.
+// EffectiveLimits fills the provider's own into Limits.
 func (c *Connection) EffectiveLimits() LaneLimits {
-	l := LaneLimits{Concurrency: 4}
-	microsoft := c.Provider == Graph || c.SMTP != nil && (c.SMTP.OAuth != nil && c.SMTP.OAuth.Provider == "entra" ||
-		strings.HasSuffix(strings.ToLower(c.SMTP.Host), ".office365.com"))
-	google := c.Provider == Gmail || c.SMTP != nil && (c.SMTP.OAuth != nil && c.SMTP.OAuth.Provider == "google" ||
-		strings.EqualFold(c.SMTP.Host, "smtp.gmail.com"))
-	switch {
-	case microsoft:
-		l = LaneLimits{Concurrency: 4, PerMinute: 30, RecipientsPerDay: 10000} // contracts B7.2, B7.9, B7.10
-		if c.Provider == SMTP {
-			l.Concurrency = 3 // contracts D4
-		}
-	case google:
-		l = LaneLimits{Concurrency: 4, PerMinute: 60, RecipientsPerDay: 3000} // contracts C3.4, C3.8
-	}
+	l := c.settings().Limits()
 	set := func(dst *int, v *int) {
 		if v != nil {
 			*dst = *v
@@ -61,16 +48,7 @@ func (c *Connection) EffectiveLimits() LaneLimits {
 // Mailbox is the mailbox that a message From this sender leaves through, for
 // the APIs: the configured one, else the connection's From, else the sender itself.
 func (c *Connection) Mailbox(from string) string {
-	box := ""
-	switch {
-	case c.Graph != nil:
-		box = c.Graph.Mailbox
-	case c.Gmail != nil:
-		box = c.Gmail.Subject
-	case c.SMTP != nil:
-		box = c.SMTP.Login
-	}
-	if box != "" {
+	if box := c.settings().SenderMailbox(); box != "" {
 		return box
 	}
 	if _, pattern := c.FromPattern(); c.From != "" && !pattern {
@@ -79,12 +57,21 @@ func (c *Connection) Mailbox(from string) string {
 	return from
 }
 
+// Mailboxes are those that the connection sends from, as one text to compare: the
+// configured one, its From, or every sender that a pattern covers.
+func (c *Connection) Mailboxes() string {
+	if box := c.Mailbox(""); box != "" {
+		return strings.ToLower(box)
+	}
+	return strings.ToLower(strings.Join(append([]string{c.From}, c.Aliases...), " "))
+}
+
 // AllowsFrom reports whether a message with this From may leave through the
 // connection: the mailbox, the connection's From, an alias.
 // A plain SMTP connection leaves the question to its server.
 func (c *Connection) AllowsFrom(from string) bool {
 	// contracts B4.6, F8
-	return c.Provider == SMTP || mime.SameAddress(from, c.Mailbox("")) || c.MatchesFrom(from)
+	return c.settings().AnyFrom() || mime.SameAddress(from, c.Mailbox("")) || c.MatchesFrom(from)
 }
 
 // MatchesFrom reports whether From or an alias of the connection covers the address.
@@ -103,16 +90,5 @@ func (c *Connection) MatchesFrom(from string) bool {
 // Lane names everything that shares one mailbox's limits at one provider. Two
 // connections to the same mailbox share a lane.
 func (c *Connection) Lane(from string) string {
-	box := strings.ToLower(c.Mailbox(from))
-	switch c.Provider {
-	case Graph:
-		return "graph:" + strings.ToLower(c.Graph.Tenant) + ":" + box
-	case Gmail:
-		return "gmail:" + box
-	default:
-		if box == "" {
-			box = c.ID
-		}
-		return "smtp:" + strings.ToLower(c.SMTP.Address()) + ":" + box
-	}
+	return c.settings().Lane(c, strings.ToLower(c.Mailbox(from)))
 }

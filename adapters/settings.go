@@ -1,93 +1,54 @@
 package adapters
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"io"
-	"net"
-	"slices"
-	"strconv"
-
-	"github.com/postino-mail/postino/mime"
+	"reflect"
+	"strings"
 )
 
-// ParseConnection reads the JSON of one connection and validates it. Unknown
-// fields are errors: a misspelt limit must not be silently without effect; those
-// that the gateway alone knows (owner, class, default ...) are skipped. The
-// error is an *InvalidError.
-func ParseConnection(data []byte) (*Connection, error) {
-	var doc struct {
-		Connection
-		gatewayFields
-	}
-	if err := DecodeObject(data, &doc); err != nil {
-		return nil, err
-	}
-	return &doc.Connection, doc.Validate()
+// Settings are those of one provider: the object that stands under the provider's
+// name in the JSON of a connection. They are a pointer to a struct whose fields
+// have json names; a secret among them is of type Secret, which is how it is found,
+// sealed and hidden. A struct tag says what each field means for the credential:
+//
+//	trust:"credential"  proves who sends: a secret, a file that holds one, the machine's identity
+//	trust:"destination" where, as whom and how protected the credential is used
+//	trust:"mailbox"     of which mailbox: chosen once, then the administrator's
+//	trust:"admin"       names files of the server or URLs that tokens go to, or gives up protection
+//	trust:"free"        none of these
+//
+// Several are separated by commas; a field without the tag counts as a destination.
+// A stored credential never goes to a new destination. Settings of a connection
+// that was handed to others are not changed.
+type Settings interface {
+	// Validate reports each field that is wrong to v, by its path in the object.
+	Validate(v *Validator)
+	// Clone returns a deep copy.
+	Clone() Settings
+	// Effective returns a copy with the defaults filled in that they have in c: two
+	// that behave alike are equal. It is compared, never used to send.
+	Effective(c *Connection) Settings
+	// SenderMailbox is the mailbox that they name; empty: that of the connection's From.
+	SenderMailbox() string
+	// Lane names everything that shares the limits of a mailbox at the provider, in
+	// a connection c whose mailbox is that one, in lower case.
+	Lane(c *Connection, mailbox string) string
+	// Limits are the provider's own.
+	Limits() LaneLimits
+	// OnUnknown is what happens to an unknown outcome where the connection does not say it.
+	OnUnknown() UnknownPolicy
+	// AnyFrom reports that the server decides which From it takes.
+	AnyFrom() bool
 }
 
-// gatewayFields are those that the gateway adds. One file serves the gateway and
-// a program of one's own, which needs none of them.
-type gatewayFields struct {
-	Revision        json.RawMessage `json:"revision"`
-	Active          json.RawMessage `json:"active"`
-	Default         json.RawMessage `json:"default"`
-	Class           json.RawMessage `json:"class"`
-	Fallback        json.RawMessage `json:"fallback"`
-	Owner           json.RawMessage `json:"owner"`
-	Retry           json.RawMessage `json:"retry"`
-	OnQuotaExceeded json.RawMessage `json:"on_quota_exceeded"`
-	WhenSpent       json.RawMessage `json:"when_spent"`
-	SecretExpires   json.RawMessage `json:"secret_expires"`
-	State           json.RawMessage `json:"state"` // this and the next: only shown
-	Lane            json.RawMessage `json:"lane"`
-}
-
-// DecodeObject reads one JSON object into v, strictly: a field that v does not
-// have, and anything behind the object, is an *InvalidError.
-func DecodeObject(data []byte, v any) error {
-	dec := json.NewDecoder(bytes.NewReader(PlainText(data)))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil {
-		return unreadable(err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		v := new(invalid)
-		v.bad("", mime.NewText("connection.connection_json_followed_something_else",
-			"the connection's JSON is followed by something else: give one object"))
-		return v.err()
-	}
-	return nil
-}
-
-// Address is host and port to dial, the provider's default port filled in.
-func (s *SMTPSettings) Address() string {
-	return net.JoinHostPort(s.Host, strconv.Itoa(s.EffectivePort()))
-}
-
-// EffectivePort is Port, or 465 for tls, 25 for none and 587 otherwise.
-func (s *SMTPSettings) EffectivePort() int {
-	switch {
-	case s.Port != 0:
-		return s.Port
-	case s.Encryption == EncryptionTLS:
-		return 465
-	case s.Encryption == EncryptionNone:
-		return 25
-	}
-	return 587
-}
-
-// EffectiveEncryption is Encryption, or tls on port 465 and starttls elsewhere.
-func (s *SMTPSettings) EffectiveEncryption() Encryption {
-	switch {
-	case s.Encryption != "":
-		return s.Encryption
-	case s.Port == 465:
-		return EncryptionTLS
-	}
-	return EncryptionSTARTTLS
+// ServerSettings are Settings that name the server to call, as SMTP's do.
+type ServerSettings interface {
+	Settings
+	// Server is host and port, the default port filled in.
+	Server() (host string, port int)
+	// Restricted reports that the server may only have a public address, because no
+	// administrator named it (see PublicAddress); Restrict decides it.
+	Restricted() bool
+	Restrict(on bool)
 }
 
 // A SecretField points at one secret of a connection, named by its JSON path.
@@ -96,25 +57,34 @@ type SecretField struct {
 	Value *Secret
 }
 
-// Secrets lists the secret fields that the connection's objects have, empty
-// ones included, so that a store can seal and restore them.
+// Secrets lists the secret fields that the connection's settings have, empty ones
+// included, so that a store can seal and restore them.
 func (c *Connection) Secrets() []SecretField {
-	var out []SecretField
-	graph := func(prefix string, g *GraphSettings) {
-		out = append(out, SecretField{prefix + "client_secret", &g.ClientSecret}, SecretField{prefix + "certificate_password",
-			&g.CertificatePassword})
+	if c.Settings == nil {
+		return nil
 	}
-	if c.Graph != nil {
-		graph("graph.", c.Graph)
+	return secretsOf(nil, string(c.Provider)+".", reflect.ValueOf(c.Settings))
+}
+
+// secretsOf appends the secrets of an object and of those in it.
+func secretsOf(out []SecretField, prefix string, v reflect.Value) []SecretField {
+	if v.Kind() == reflect.Pointer {
+		v = v.Elem() // nil becomes no value
 	}
-	if c.Gmail != nil {
-		out = append(out, SecretField{"gmail.service_account_json", &c.Gmail.ServiceAccountJSON})
+	if v.Kind() != reflect.Struct {
+		return out
 	}
-	if c.SMTP != nil {
-		out = append(out, SecretField{"smtp.password", &c.SMTP.Password})
-		if c.SMTP.OAuth != nil {
-			graph("smtp.oauth.", &c.SMTP.OAuth.GraphSettings)
-			out = append(out, SecretField{"smtp.oauth.service_account_json", &c.SMTP.OAuth.ServiceAccountJSON})
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		secret, ok := v.Field(i).Addr().Interface().(*Secret)
+		switch {
+		case ok:
+			out = append(out, SecretField{prefix + name, secret})
+		case f.Anonymous:
+			out = secretsOf(out, prefix, v.Field(i))
+		default:
+			out = secretsOf(out, prefix+name+".", v.Field(i))
 		}
 	}
 	return out
@@ -131,22 +101,24 @@ func (c *Connection) RedactedSecret() string {
 	return ""
 }
 
-// Clone is a deep copy.
-func (c *Connection) Clone() *Connection {
-	d := *c
-	d.Aliases = slices.Clone(c.Aliases)
-	d.Limits = Limits{clonePtr(c.Limits.Concurrency), clonePtr(c.Limits.PerMinute), clonePtr(c.Limits.RecipientsPerDay)}
-	d.Graph, d.Gmail, d.SMTP = clonePtr(c.Graph), clonePtr(c.Gmail), clonePtr(c.SMTP)
-	if d.SMTP != nil {
-		d.SMTP.OAuth = clonePtr(c.SMTP.OAuth)
-	}
-	return &d
+// noSettings stand for the settings of a connection that has none, which sends nothing.
+type noSettings struct{}
+
+func (noSettings) Validate(*Validator)              {}
+func (s noSettings) Clone() Settings                { return s }
+func (s noSettings) Effective(*Connection) Settings { return s }
+func (noSettings) SenderMailbox() string            { return "" }
+func (noSettings) Limits() LaneLimits               { return LaneLimits{Concurrency: 4} }
+func (noSettings) OnUnknown() UnknownPolicy         { return UnknownVerify }
+func (noSettings) AnyFrom() bool                    { return false }
+
+func (noSettings) Lane(c *Connection, mailbox string) string {
+	return string(c.Provider) + ":" + c.ID + ":" + mailbox
 }
 
-func clonePtr[T any](p *T) *T {
-	if p == nil {
-		return nil
+func (c *Connection) settings() Settings {
+	if c.Settings == nil {
+		return noSettings{}
 	}
-	v := *p
-	return &v
+	return c.Settings
 }

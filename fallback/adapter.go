@@ -19,7 +19,7 @@ import (
 // concurrent use.
 type Adapter struct {
 	conn     *adapters.Connection
-	set      *adapters.SMTPSettings
+	set      *Settings
 	opt      Options
 	host     string // ASCII
 	addr     string // host and port
@@ -35,15 +35,15 @@ type Adapter struct {
 // New makes the adapter of an SMTP connection without touching the network.
 // The envelope sender of each message goes out as it is, the empty one as <>.
 func New(conn *adapters.Connection, opt Options) (*Adapter, error) {
-	if conn == nil || conn.SMTP == nil {
+	if conn == nil || SettingsOf(conn) == nil {
 		return nil, configError("provider", errors.New("the connection has no smtp object"))
 	}
 	opt = opt.filled()
-	host, err := idna.Lookup.ToASCII(conn.SMTP.Host)
+	set := *SettingsOf(conn)
+	host, err := idna.Lookup.ToASCII(set.Host)
 	if err != nil {
-		host = conn.SMTP.Host // an address, or a name that only this network knows
+		host = set.Host // an address, or a name that only this network knows
 	}
-	set := *conn.SMTP
 	set.Host = host
 	a := &Adapter{conn: conn, set: &set, opt: opt, host: host, addr: set.Address(), hostname: set.Hostname}
 	if a.hostname == "" {
@@ -65,11 +65,7 @@ func New(conn *adapters.Connection, opt Options) (*Adapter, error) {
 		if opt.Tokens == nil {
 			return nil, configError("oauth", errors.New("no token sources were given"))
 		}
-		audience := adapters.AudienceOutlookSMTP // contracts A1.5, D2.4
-		if set.OAuth.Provider == "google" {
-			audience = adapters.AudienceGmailSMTP // contracts D3.2
-		}
-		if a.tokens, err = opt.Tokens.TokenSource(conn, audience); err != nil {
+		if a.tokens, err = opt.Tokens.TokenSource(conn, set.OAuth.audience()); err != nil {
 			return nil, err
 		}
 	}
@@ -109,7 +105,7 @@ func (a *Adapter) user(out adapters.Outgoing) string {
 	if h := out.Message.From(); len(h) > 0 {
 		from = h[0].Address
 	}
-	if from == "" && a.conn.SMTP.Login == "" {
+	if from == "" && a.set.Login == "" {
 		return a.conn.From
 	}
 	return a.conn.Mailbox(from)

@@ -133,7 +133,7 @@ func TestClassify(t *testing.T) {
 
 func TestRefusalShowsOnlyWhatMayBeShown(t *testing.T) {
 	t.Parallel()
-	a := &Adapter{host: "mail.example", set: &adapters.SMTPSettings{}, conn: &adapters.Connection{}}
+	a := &Adapter{host: "mail.example", set: &Settings{}, conn: &adapters.Connection{}}
 	s := &session{}
 	s.censor.hide("s3cret-pass")
 	e := a.refused(s, atAuth, reply{Code: 535, Enhanced: "5.7.8", Lines: []string{"login x with s3cret-pass failed"}})

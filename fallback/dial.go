@@ -38,7 +38,7 @@ func (a *Adapter) begin(ctx context.Context, conn net.Conn, passed func(stage, *
 			s.kill()
 		}
 	}()
-	implicit := a.set.EffectiveEncryption() == adapters.EncryptionTLS
+	implicit := a.set.EffectiveEncryption() == EncryptionTLS
 	if implicit {
 		if err := a.handshake(ctx, s); err != nil {
 			return nil, err
@@ -57,7 +57,7 @@ func (a *Adapter) begin(ctx context.Context, conn net.Conn, passed func(stage, *
 		return nil, err
 	}
 	passed(atHello, s, reply{})
-	if !implicit && a.set.EffectiveEncryption() == adapters.EncryptionSTARTTLS {
+	if !implicit && a.set.EffectiveEncryption() == EncryptionSTARTTLS {
 		if err := a.startTLS(ctx, s); err != nil {
 			return nil, err
 		}

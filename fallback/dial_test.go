@@ -25,17 +25,18 @@ func TestSourceAddress(t *testing.T) {
 		}
 		return false
 	})
-	if err := k.adapter(t, Options{}, func(c *adapters.Connection) { c.SMTP.SourceAddress = "127.0.0.1" }).Probe(t.Context()); err != nil {
+	bound := func(c *adapters.Connection) { SettingsOf(c).SourceAddress = "127.0.0.1" }
+	if err := k.adapter(t, Options{}, bound).Probe(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := <-from; got != "127.0.0.1" {
 		t.Errorf("came from %s", got)
 	}
-	err := k.adapter(t, Options{}, func(c *adapters.Connection) { c.SMTP.SourceAddress = "192.0.2.99" }).Probe(t.Context())
+	err := k.adapter(t, Options{}, func(c *adapters.Connection) { SettingsOf(c).SourceAddress = "192.0.2.99" }).Probe(t.Context())
 	if describe(err) != "transient source_address scope=connection" {
 		t.Errorf("%v", err)
 	}
-	_, err = New(&adapters.Connection{Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "x", SourceAddress: "127.0.0.1"}},
+	_, err = New(&adapters.Connection{Provider: adapters.SMTP, Settings: &Settings{Host: "x", SourceAddress: "127.0.0.1"}},
 		Options{Dialer: (&net.Dialer{}).DialContext})
 	if describe(err) != "auth config scope=connection" {
 		t.Errorf("%v", err)
@@ -50,7 +51,7 @@ func TestDialer(t *testing.T) {
 		asked = addr
 		var d net.Dialer
 		return d.DialContext(ctx, network, k.ln.Addr().String())
-	}}, func(c *adapters.Connection) { c.SMTP.Host, c.SMTP.Port = "smtp.bücher.example", 0 })
+	}}, func(c *adapters.Connection) { SettingsOf(c).Host, SettingsOf(c).Port = "smtp.bücher.example", 0 })
 	if err := a.Probe(t.Context()); err != nil || asked != "smtp.xn--bcher-kva.example:25" {
 		t.Errorf("dialled %q: %v", asked, err)
 	}
@@ -75,7 +76,7 @@ func TestSilentServer(t *testing.T) {
 	}
 	defer func() { _ = ln.Close() }()
 	a, err := New(&adapters.Connection{Provider: adapters.SMTP, From: "a@example.com",
-		SMTP: &adapters.SMTPSettings{Host: "127.0.0.1", Port: ln.Addr().(*net.TCPAddr).Port, Encryption: "starttls"}},
+		Settings: &Settings{Host: "127.0.0.1", Port: ln.Addr().(*net.TCPAddr).Port, Encryption: "starttls"}},
 		Options{Timeouts: Timeouts{Greeting: 30 * time.Millisecond}})
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +92,7 @@ func TestCAFile(t *testing.T) {
 	ca := newAuthority(t)
 	conn := func(file string) *adapters.Connection {
 		return &adapters.Connection{Provider: adapters.SMTP, From: "a@example.com",
-			SMTP: &adapters.SMTPSettings{Host: "127.0.0.1", Encryption: "tls", CAFile: file}}
+			Settings: &Settings{Host: "127.0.0.1", Encryption: "tls", CAFile: file}}
 	}
 	empty := filepath.Join(t.TempDir(), "empty.pem")
 	if err := os.WriteFile(empty, []byte("nothing"), 0o600); err != nil {
@@ -112,7 +113,7 @@ func TestCAFile(t *testing.T) {
 		sv := &scripted{script: sc, ln: ln, tls: ca.server(t, "good"), done: make(chan error, 1)}
 		go sv.serve()
 		c := conn(ca.file(t))
-		c.SMTP.Port = ln.Addr().(*net.TCPAddr).Port
+		SettingsOf(c).Port = ln.Addr().(*net.TCPAddr).Port
 		opt := Options{}
 		if roots {
 			opt.RootCAs = newAuthority(t).pool()
@@ -150,7 +151,7 @@ func TestSCRAM(t *testing.T) {
 				t.Parallel()
 				k := newSink(t, scramServer(t, name, c.knows, c.lies), "AUTH PLAIN LOGIN CRAM-MD5 "+name)
 				err := k.adapter(t, Options{}, func(conn *adapters.Connection) {
-					conn.SMTP.Login, conn.SMTP.Password = "a@example.com", password
+					SettingsOf(conn).Login, SettingsOf(conn).Password = "a@example.com", password
 				}).Probe(t.Context())
 				if describe(err) != c.want {
 					t.Errorf("%v, want %s", err, c.want)

@@ -90,7 +90,7 @@ func playScript(t *testing.T, sc *script, ca *authority) {
 	p := &player{t: t, rcpts: map[string]string{}, cert: "good", body: messages["plain"],
 		conn: &adapters.Connection{Name: "test", Provider: adapters.SMTP, From: "a@example.com",
 			Limits: adapters.Limits{Concurrency: &zero},
-			SMTP: &adapters.SMTPSettings{Host: "127.0.0.1", Port: ln.Addr().(*net.TCPAddr).Port, Encryption: adapters.EncryptionNone,
+			Settings: &Settings{Host: "127.0.0.1", Port: ln.Addr().(*net.TCPAddr).Port, Encryption: EncryptionNone,
 				Hostname: "client.example"}}}
 	p.opt = Options{RootCAs: ca.pool(), Now: p.now, Tokens: &p.source,
 		Timeouts: Timeouts{Liveness: 5 * time.Second, Quit: 200 * time.Millisecond}}
@@ -163,16 +163,16 @@ func (p *player) arriving() string {
 func (p *player) now() time.Time { return time.Now().Add(time.Duration(p.clock.Load())) }
 
 func (p *player) set(key, value string) {
-	s := p.conn.SMTP
+	s := SettingsOf(p.conn)
 	switch key {
 	case "encryption":
-		s.Encryption = adapters.Encryption(value)
+		s.Encryption = Encryption(value)
 	case "login":
 		s.Login, s.Password = value, password
 	case "auth":
 		s.Auth = value
 	case "oauth":
-		s.Login, s.OAuth = "a@example.com", &adapters.OAuthSettings{Provider: value}
+		s.Login, s.OAuth = "a@example.com", &OAuth{Provider: value}
 		p.source.tokens = []string{token}
 	case "tokens":
 		p.source.tokens = strings.Fields(value)

@@ -19,7 +19,7 @@ func ExampleNew() {
 		return
 	}
 	defer server.Close()
-	conn := server.SMTPConnection("erp@contoso.example") // adapters.ParseConnection in a real program
+	conn := server.SMTPConnection("erp@contoso.example") // adapters.Decode in a real program
 	a, err := fallback.New(conn, fallback.Options{RootCAs: server.CertPool()})
 	if err != nil {
 		fmt.Println(err)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/mime"
+	"github.com/postino-mail/postino/tokens/credential"
 )
 
 // A peer is a real server, started by a script of testdata/peers.
@@ -106,8 +107,8 @@ func (p *peer) arrived(t *testing.T, subject string) string {
 	return ""
 }
 
-func (p *peer) connection(port int, enc adapters.Encryption) *adapters.Connection {
-	return &adapters.Connection{Name: "peer", Provider: adapters.SMTP, From: "alice@example.com", SMTP: &adapters.SMTPSettings{
+func (p *peer) connection(port int, enc Encryption) *adapters.Connection {
+	return &adapters.Connection{Name: "peer", Provider: adapters.SMTP, From: "alice@example.com", Settings: &Settings{
 		Host: "127.0.0.1", Port: port, Encryption: enc, Hostname: "client.example", CAFile: filepath.Join(p.dir, "tls.pem")}}
 }
 
@@ -170,18 +171,18 @@ func TestPostfix(t *testing.T) {
 	p := startPeer(t, "postfix-submission.sh", "POSTFIX_DIR")
 	p.start(t)
 	login := func(c *adapters.Connection, auth string) *adapters.Connection {
-		c.SMTP.Login, c.SMTP.Password, c.SMTP.Auth = "alice@example.com", "secret", auth
+		SettingsOf(c).Login, SettingsOf(c).Password, SettingsOf(c).Auth = "alice@example.com", "secret", auth
 		return c
 	}
 	for _, auth := range []string{"auto", "plain", "login", "cram-md5", "scram-sha-1", "scram-sha-256"} {
-		rec := mustSend(t, p, login(p.connection(p.port, adapters.EncryptionSTARTTLS), auth), Options{}, "starttls-"+auth, "bob@example.com")
+		rec := mustSend(t, p, login(p.connection(p.port, EncryptionSTARTTLS), auth), Options{}, "starttls-"+auth, "bob@example.com")
 		if rec.ProviderID == "" || !strings.Contains(rec.Reply, rec.ProviderID) {
 			t.Errorf("%+v", rec)
 		}
 	}
-	mustSend(t, p, login(p.connection(p.tls, adapters.EncryptionTLS), "auto"), Options{}, "implicit-tls", "bob@example.com")
-	mustSend(t, p, login(p.connection(p.tls, adapters.EncryptionTLS), "auto"), Options{Chunking: true}, "bdat", "bob@example.com")
-	rec := mustSend(t, p, login(p.connection(p.port, adapters.EncryptionSTARTTLS), "auto"), Options{}, "partly", "bob@example.com",
+	mustSend(t, p, login(p.connection(p.tls, EncryptionTLS), "auto"), Options{}, "implicit-tls", "bob@example.com")
+	mustSend(t, p, login(p.connection(p.tls, EncryptionTLS), "auto"), Options{Chunking: true}, "bdat", "bob@example.com")
+	rec := mustSend(t, p, login(p.connection(p.port, EncryptionSTARTTLS), "auto"), Options{}, "partly", "bob@example.com",
 		"refused@example.com", "later@example.com")
 	if r := rec.Recipients; r[0].Err != nil || describe(r[1].Err) != "permanent 550 5.1.1" || describe(r[2].Err) != "transient 450 4.2.0" {
 		t.Errorf("%+v", rec.Recipients)
@@ -190,10 +191,10 @@ func TestPostfix(t *testing.T) {
 	for i := range many {
 		many[i] = fmt.Sprintf("r%d@example.com", i)
 	}
-	mustSend(t, p, login(p.connection(p.port, adapters.EncryptionSTARTTLS), "auto"), Options{}, "many", many...)
+	mustSend(t, p, login(p.connection(p.port, EncryptionSTARTTLS), "auto"), Options{}, "many", many...)
 
 	// What is refused, on one kept connection with what is accepted.
-	a, err := New(login(p.connection(p.port, adapters.EncryptionSTARTTLS), "auto"), Options{})
+	a, err := New(login(p.connection(p.port, EncryptionSTARTTLS), "auto"), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,15 +212,15 @@ func TestPostfix(t *testing.T) {
 	if err := a.Close(); err != nil {
 		t.Error(err)
 	}
-	bad := login(p.connection(p.port, adapters.EncryptionSTARTTLS), "auto")
-	bad.SMTP.Password = "wrong"
+	bad := login(p.connection(p.port, EncryptionSTARTTLS), "auto")
+	SettingsOf(bad).Password = "wrong"
 	probe(t, bad, Options{}, "auth 535 5.7.8 scope=connection")
-	probe(t, p.connection(p.port, adapters.EncryptionSTARTTLS), Options{}, "accepted")
-	plain := p.connection(p.tls, adapters.EncryptionTLS)
-	plain.SMTP.CAFile = ""
+	probe(t, p.connection(p.port, EncryptionSTARTTLS), Options{}, "accepted")
+	plain := p.connection(p.tls, EncryptionTLS)
+	SettingsOf(plain).CAFile = ""
 	probe(t, plain, Options{}, "transient tls_untrusted scope=connection")
-	probe(t, p.connection(p.port, adapters.EncryptionTLS), Options{}, "transient tls_plaintext_port scope=connection")
-	probe(t, p.connection(p.tls, adapters.EncryptionSTARTTLS), Options{Timeouts: Timeouts{Greeting: time.Second}},
+	probe(t, p.connection(p.port, EncryptionTLS), Options{}, "transient tls_plaintext_port scope=connection")
+	probe(t, p.connection(p.tls, EncryptionSTARTTLS), Options{Timeouts: Timeouts{Greeting: time.Second}},
 		"transient tls_port scope=connection")
 }
 
@@ -241,9 +242,9 @@ func TestDovecotSubmission(t *testing.T) {
 	p := startPeer(t, "dovecot-submission.sh", "DOVECOT_DIR")
 	p.start(t)
 	conn := func(auth string) *adapters.Connection {
-		c := p.connection(p.port, adapters.EncryptionSTARTTLS)
-		c.SMTP.Login, c.SMTP.Auth = "alice@example.com", auth
-		c.SMTP.OAuth = &adapters.OAuthSettings{Provider: "entra", GraphSettings: adapters.GraphSettings{Tenant: "t", ClientID: "c",
+		c := p.connection(p.port, EncryptionSTARTTLS)
+		SettingsOf(c).Login, SettingsOf(c).Auth = "alice@example.com", auth
+		SettingsOf(c).OAuth = &OAuth{Provider: "entra", Entra: credential.Entra{Tenant: "t", ClientID: "c",
 			ClientSecret: "s"}}
 		return c
 	}

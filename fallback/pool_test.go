@@ -143,7 +143,7 @@ func TestLanesAreApart(t *testing.T) {
 		return false
 	}, "PIPELINING", "AUTH XOAUTH2")
 	a := k.adapter(t, Options{Tokens: &tokenSource{tokens: []string{token}}}, func(c *adapters.Connection) {
-		c.From, c.SMTP.OAuth = "*@example.com", &adapters.OAuthSettings{Provider: "entra"}
+		c.From, SettingsOf(c).OAuth = "*@example.com", &OAuth{Provider: "entra"}
 	})
 	for _, from := range []string{"a@example.com", "b@example.com", "a@example.com"} {
 		m, err := mime.Read(mime.Bytes([]byte("From: "+from+"\r\nTo: x@example.com\r\nMessage-ID: <1@example.com>\r\n\r\nx\r\n")), mime.Limits{})

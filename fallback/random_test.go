@@ -201,7 +201,7 @@ func capriciousRun(t *testing.T, seed uint64, msgs []*mime.Message) {
 	var conns sync.WaitGroup
 	short := 60 * time.Millisecond
 	a, err := New(&adapters.Connection{Name: "x", Provider: adapters.SMTP, From: "a@example.com",
-		SMTP: &adapters.SMTPSettings{Host: "127.0.0.1", Port: 25, Encryption: adapters.EncryptionNone, Hostname: "client.example"}},
+		Settings: &Settings{Host: "127.0.0.1", Port: 25, Encryption: EncryptionNone, Hostname: "client.example"}},
 		Options{Chunking: seed%2 == 0, Timeouts: Timeouts{Dial: time.Second, Greeting: short, Command: short, Batch: short, DataInit: short,
 			DataBlock: short, DataEnd: short, Liveness: short, Quit: time.Millisecond},
 			Dialer: func(context.Context, string, string) (net.Conn, error) {

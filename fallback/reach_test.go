@@ -22,11 +22,11 @@ func TestPublicOnly(t *testing.T) {
 		}
 		return false
 	})
-	restricted := func(c *adapters.Connection) { c.SMTP.PublicOnly = true }
+	restricted := func(c *adapters.Connection) { SettingsOf(c).PublicOnly = true }
 	loopback := Options{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 	for name, a := range map[string]adapters.Adapter{
 		"address":     k.adapter(t, Options{}, restricted),
-		"name":        k.adapter(t, Options{}, func(c *adapters.Connection) { restricted(c); c.SMTP.Host = "localhost" }),
+		"name":        k.adapter(t, Options{}, func(c *adapters.Connection) { restricted(c); SettingsOf(c).Host = "localhost" }),
 		"own dialer":  k.adapter(t, Options{Dialer: (&net.Dialer{}).DialContext}, restricted),
 		"other range": k.adapter(t, Options{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}, restricted),
 	} {
@@ -50,7 +50,7 @@ func TestOwnListener(t *testing.T) {
 	t.Parallel()
 	k := newSink(t, nil)
 	opt := Options{OwnListener: func(to netip.AddrPort) bool { return to.Addr().Unmap().IsLoopback() }}
-	named := func(c *adapters.Connection) { c.SMTP.Host = "localhost" }
+	named := func(c *adapters.Connection) { SettingsOf(c).Host = "localhost" }
 	for name, a := range map[string]adapters.Adapter{"name": k.adapter(t, opt, named),
 		"own dialer": k.adapter(t, Options{OwnListener: opt.OwnListener, Dialer: (&net.Dialer{}).DialContext}, named)} {
 		if _, err := a.Send(t.Context(), outgoing(bigMessage(t, 100), "b@example.com")); describe(err) != "auth own_listener scope=connection" {
@@ -58,7 +58,7 @@ func TestOwnListener(t *testing.T) {
 		}
 	}
 	c := &adapters.Connection{Name: "loop", Provider: adapters.SMTP, From: "a@example.com",
-		SMTP: &adapters.SMTPSettings{Host: "127.0.0.1", Port: 25, Encryption: adapters.EncryptionNone}}
+		Settings: &Settings{Host: "127.0.0.1", Port: 25, Encryption: EncryptionNone}}
 	if _, err := New(c, opt); describe(err) != "auth own_listener scope=connection" {
 		t.Errorf("an address: %v", err)
 	}

@@ -1,4 +1,4 @@
-package fallback
+package fallback_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/adaptertest"
 	"github.com/postino-mail/postino/adapters/sandbox"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/mime"
 	"github.com/postino-mail/postino/tokens"
 )
@@ -34,13 +35,13 @@ func startSandbox(t testing.TB) *sandbox.Sandbox {
 	return sb
 }
 
-func adapterOn(t testing.TB, c *adapters.Connection, opt Options) adapters.Adapter {
+func adapterOn(t testing.TB, c *adapters.Connection, opt fallback.Options) adapters.Adapter {
 	t.Helper()
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
 	opt.Timeouts.Quit = 200 * time.Millisecond
-	a, err := New(c, opt)
+	a, err := fallback.New(c, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +51,7 @@ func adapterOn(t testing.TB, c *adapters.Connection, opt Options) adapters.Adapt
 func TestConformance(t *testing.T) { // alone: it measures the heap
 	for name, chunking := range map[string]bool{"data": false, "bdat": true} {
 		t.Run(name, func(t *testing.T) {
-			if chunking && raceEnabled {
+			if chunking && fallback.RaceEnabled {
 				t.Skip("100 MB twice with the race detector: once is enough")
 			}
 			adaptertest.Suite{
@@ -65,7 +66,7 @@ func openProvider(t testing.TB, l adapters.Limits, chunking bool) *adaptertest.P
 	sb := startSandbox(t)
 	c := sb.SMTPConnection(sandboxFrom)
 	c.Limits = l
-	a := adapterOn(t, c, Options{Chunking: chunking})
+	a := adapterOn(t, c, fallback.Options{Chunking: chunking})
 	faults := map[adaptertest.Fault]sandbox.Fault{
 		adaptertest.FaultPermanent: {Op: "rcpt", Reply: "550 5.1.1 No such user here"},
 		adaptertest.FaultTransient: {Op: "dot", Reply: "451 4.3.0 Queue full"},
@@ -78,7 +79,7 @@ func openProvider(t testing.TB, l adapters.Limits, chunking bool) *adaptertest.P
 		adaptertest.FaultHang:    {Op: "dot", After: true, Delay: time.Hour, Reset: true},
 	}
 	return &adaptertest.Provider{
-		Adapter: a, From: sandboxFrom, Secrets: []string{c.SMTP.Password.Reveal()},
+		Adapter: a, From: sandboxFrom, Secrets: []string{fallback.SettingsOf(c).Password.Reveal()},
 		Inject: func(t testing.TB, f adaptertest.Fault) {
 			if f == adaptertest.FaultUnreachable {
 				if err := sb.Close(); err != nil {
@@ -156,8 +157,8 @@ func TestOAuthOnSandbox(t *testing.T) {
 					}
 				}()
 				c := sb.SMTPOAuthConnection(sandboxFrom, provider)
-				c.SMTP.Auth = auth
-				a := adapterOn(t, c, Options{Tokens: cache})
+				fallback.SettingsOf(c).Auth = auth
+				a := adapterOn(t, c, fallback.Options{Tokens: cache})
 				defer func() {
 					if err := a.Close(); err != nil {
 						t.Error(err)
@@ -184,7 +185,7 @@ func TestSandboxWithoutExtensions(t *testing.T) {
 			t.Parallel()
 			sb := startSandbox(t)
 			sb.Configure(func(s *sandbox.Switches) { s.SMTPHide = hide })
-			a := adapterOn(t, sb.SMTPConnection(sandboxFrom), Options{})
+			a := adapterOn(t, sb.SMTPConnection(sandboxFrom), fallback.Options{})
 			defer func() { _ = a.Close() }()
 			eight, err := mime.Read(mime.Bytes([]byte("From: "+sandboxFrom+"\r\nTo: anna@example.com\r\nSubject: Perché\r\nMessage-ID: "+
 				"<8@contoso.example>\r\nDate: Sun, 22 Nov 2026 12:00:00 +0000\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; "+
@@ -219,7 +220,7 @@ func TestSandboxSizeAndStyle(t *testing.T) {
 	t.Parallel()
 	sb := startSandbox(t)
 	sb.Configure(func(s *sandbox.Switches) { s.SMTPSize, s.SMTPStyle, s.SMTPConcurrency = 5000, "exchange", 1 })
-	a := adapterOn(t, sb.SMTPConnection(sandboxFrom), Options{})
+	a := adapterOn(t, sb.SMTPConnection(sandboxFrom), fallback.Options{})
 	defer func() { _ = a.Close() }()
 	small := to(invoice(t, "small"), "anna@example.com")
 	if _, err := a.Send(t.Context(), small); err != nil || a.MaxSize() != 5000 {
@@ -240,7 +241,7 @@ func TestSandboxSizeAndStyle(t *testing.T) {
 	if e := adapters.AsError(a.Check(to(large, "anna@example.com"))); e == nil || !e.TooLarge {
 		t.Errorf("Check: %v", e)
 	}
-	other := adapterOn(t, sb.SMTPConnection(sandboxFrom), Options{}) // while a holds the only place
+	other := adapterOn(t, sb.SMTPConnection(sandboxFrom), fallback.Options{}) // while a holds the only place
 	defer func() { _ = other.Close() }()
 	if _, err := a.Send(t.Context(), small); err != nil {
 		t.Error(err)
@@ -258,7 +259,7 @@ func TestSandboxSizeAndStyle(t *testing.T) {
 func TestCancelledContextIsTransient(t *testing.T) {
 	t.Parallel()
 	sb := startSandbox(t)
-	a := adapterOn(t, sb.SMTPConnection(sandboxFrom), Options{})
+	a := adapterOn(t, sb.SMTPConnection(sandboxFrom), fallback.Options{})
 	defer func() { _ = a.Close() }()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

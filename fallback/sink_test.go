@@ -161,8 +161,8 @@ func (k *sink) add(n int64) {
 
 // connection is a connection to the sink.
 func (k *sink) connection() *adapters.Connection {
-	return &adapters.Connection{Name: "sink", Provider: adapters.SMTP, From: "a@example.com", SMTP: &adapters.SMTPSettings{
-		Host: "127.0.0.1", Port: k.ln.Addr().(*net.TCPAddr).Port, Encryption: adapters.EncryptionNone, Hostname: "client.example"}}
+	return &adapters.Connection{Name: "sink", Provider: adapters.SMTP, From: "a@example.com", Settings: &Settings{
+		Host: "127.0.0.1", Port: k.ln.Addr().(*net.TCPAddr).Port, Encryption: EncryptionNone, Hostname: "client.example"}}
 }
 
 func (k *sink) adapter(t testing.TB, opt Options, change func(*adapters.Connection)) *Adapter {

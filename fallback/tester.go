@@ -75,7 +75,7 @@ func (t *tester) session(ctx context.Context, user string) *session {
 		return nil
 	}
 	t.next = stages.Greeting
-	if t.set.EffectiveEncryption() == adapters.EncryptionTLS {
+	if t.set.EffectiveEncryption() == EncryptionTLS {
 		t.next = stages.TLS
 	}
 	s, err := t.begin(ctx, conn, t.passed)
@@ -92,7 +92,7 @@ func (t *tester) session(ctx context.Context, user string) *session {
 
 // passed passes on what the beginning of a session found.
 func (t *tester) passed(at stage, s *session, r reply) {
-	startTLS := t.set.EffectiveEncryption() == adapters.EncryptionSTARTTLS
+	startTLS := t.set.EffectiveEncryption() == EncryptionSTARTTLS
 	switch at {
 	case atTLS:
 		t.next = stages.Greeting
@@ -116,7 +116,7 @@ func (t *tester) passed(at stage, s *session, r reply) {
 		if startTLS && !s.tls {
 			t.next = stages.TLS
 		}
-		if t.set.EffectiveEncryption() == adapters.EncryptionNone {
+		if t.set.EffectiveEncryption() == EncryptionNone {
 			t.rec.Add(t.unencrypted(s))
 		}
 	}

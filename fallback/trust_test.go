@@ -115,7 +115,7 @@ func TestPortSpeaksTLS(t *testing.T) {
 				}
 			}()
 			a, err := New(&adapters.Connection{Name: "x", Provider: adapters.SMTP, From: "a@example.com",
-				SMTP: &adapters.SMTPSettings{Host: "127.0.0.1", Port: ln.Addr().(*net.TCPAddr).Port, Encryption: adapters.EncryptionSTARTTLS}},
+				Settings: &Settings{Host: "127.0.0.1", Port: ln.Addr().(*net.TCPAddr).Port, Encryption: EncryptionSTARTTLS}},
 				Options{RootCAs: ca.pool(), Timeouts: Timeouts{Greeting: time.Second, Quit: time.Millisecond}})
 			if err != nil {
 				t.Fatal(err)

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/graph"
+	"github.com/postino-mail/postino/tokens/credential"
 )
 
 func TestTenThousandCallersCauseOneRequest(t *testing.T) {
@@ -60,15 +62,15 @@ func TestKeysKeepCredentialsApart(t *testing.T) {
 	f := newFakeIssuer(t)
 	c, _ := newTestCache(t, f, Options{})
 	seen := map[string]string{}
-	for name, change := range map[string]func(*adapters.GraphSettings){
-		"base":   func(*adapters.GraphSettings) {},
-		"tenant": func(g *adapters.GraphSettings) { g.Tenant = "fabrikam.it" },
-		"client": func(g *adapters.GraphSettings) { g.ClientID = "99999999-2222-3333-4444-555555555555" },
-		"secret": func(g *adapters.GraphSettings) { g.ClientSecret = "another" },
-		"cloud":  func(g *adapters.GraphSettings) { g.Cloud = "china" },
+	for name, change := range map[string]func(*graph.Settings){
+		"base":   func(*graph.Settings) {},
+		"tenant": func(g *graph.Settings) { g.Tenant = "fabrikam.it" },
+		"client": func(g *graph.Settings) { g.ClientID = "99999999-2222-3333-4444-555555555555" },
+		"secret": func(g *graph.Settings) { g.ClientSecret = "another" },
+		"cloud":  func(g *graph.Settings) { g.Cloud = "china" },
 	} {
 		conn := f.graph()
-		change(conn.Graph)
+		change(graph.SettingsOf(conn))
 		tok := mustToken(t, sourceOf(t, c, conn, adapters.AudienceGraph))
 		for other, o := range seen {
 			if o == tok {
@@ -84,9 +86,10 @@ func TestKeysKeepCredentialsApart(t *testing.T) {
 
 func TestAuthorityIsPartOfTheKey(t *testing.T) {
 	t.Parallel()
-	a := &adapters.Connection{Provider: adapters.Graph, Graph: &adapters.GraphSettings{Tenant: "t", ClientID: "c", ClientSecret: "s"}}
+	a := &adapters.Connection{Provider: adapters.Graph,
+		Settings: &graph.Settings{Entra: credential.Entra{Tenant: "t", ClientID: "c", ClientSecret: "s"}}}
 	b := a.Clone()
-	b.Graph.AuthorityURL = "https://other.example"
+	graph.SettingsOf(b).AuthorityURL = "https://other.example"
 	wa, _ := wantOf(a, adapters.AudienceGraph)
 	wb, _ := wantOf(b, adapters.AudienceGraph)
 	if wa.key == wb.key || wa.key.authority != "https://login.microsoftonline.com/" {
@@ -124,7 +127,7 @@ func TestCancelledCallerDoesNotHurtOthers(t *testing.T) {
 	gone, cancelled := context.WithCancel(context.Background())
 	cancelled()
 	other := f.graph()
-	other.Graph.Tenant = "other.it"
+	graph.SettingsOf(other).Tenant = "other.it"
 	if _, err := sourceOf(t, c, other, adapters.AudienceGraph).Token(gone); err == nil || f.tokens.Load() != 1 {
 		t.Error("a caller that was gone before it came caused a request")
 	}
@@ -312,12 +315,12 @@ func TestIdleEntriesAreDropped(t *testing.T) {
 	mustToken(t, held)
 	for i := range 1000 {
 		conn := f.graph()
-		conn.Graph.Tenant = fmt.Sprintf("tenant%d.it", i)
+		graph.SettingsOf(conn).Tenant = fmt.Sprintf("tenant%d.it", i)
 		sourceOf(t, c, conn, adapters.AudienceGraph)
 	}
 	clock.advance(3 * time.Hour)
 	other := f.graph()
-	other.Graph.Tenant = "last.it"
+	graph.SettingsOf(other).Tenant = "last.it"
 	sourceOf(t, c, other, adapters.AudienceGraph)
 	c.mu.Lock()
 	n := len(c.entries)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/mime"
+	"github.com/postino-mail/postino/tokens/credential"
 )
 
 const scopeOutlookSMTP = "https://outlook.office365.com/.default" // contracts A1.5, D2.4; national clouds unconfirmed
@@ -38,7 +39,7 @@ func nationOf(name string) (nation, bool) {
 	return nation{}, false
 }
 
-func entraWant(g adapters.GraphSettings, a adapters.Audience) (want, error) {
+func entraWant(g credential.Entra, a adapters.Audience) (want, error) {
 	n, ok := nationOf(g.Cloud)
 	if !ok {
 		return want{}, misconfigured("unknown_cloud",
@@ -52,7 +53,9 @@ func entraWant(g adapters.GraphSettings, a adapters.Audience) (want, error) {
 	// The scope names the cloud's own Graph host also when graph_url leads
 	// elsewhere: a proxy or the sandbox is no resource that Entra knows.
 	scope := n.graph + "/.default"
-	if a == adapters.AudienceOutlookSMTP {
+	if own, ok := ownScope(a); ok {
+		scope = own
+	} else if a == adapters.AudienceOutlookSMTP {
 		scope = scopeOutlookSMTP
 	}
 	w := want{host: hostOf(authority), key: key{issuer: "entra", authority: strings.ToLower(authority),
@@ -85,7 +88,7 @@ func entraWant(g adapters.GraphSettings, a adapters.Audience) (want, error) {
 
 // An entra gets tokens of one credential and scope from Microsoft Entra.
 type entra struct {
-	settings   adapters.GraphSettings
+	settings   credential.Entra
 	authority  string
 	scope      string
 	credential func(azcore.ClientOptions) (azcore.TokenCredential, error)

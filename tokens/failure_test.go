@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/graph"
 )
 
 var update = flag.Bool("update", false, "write the golden files again")
@@ -223,7 +224,7 @@ func TestRefusedCertificateShowsItsThumbprintAndEnd(t *testing.T) {
 		f.set(3599, answerJSON(401, `{"error":"invalid_client","error_codes":[700027]}`))
 		cache, _ := newTestCache(t, f, Options{})
 		conn := f.graph()
-		conn.Graph.ClientSecret, conn.Graph.CertificateFile = "", writeFile(t, pemOf(t, leaf, testKey()))
+		graph.SettingsOf(conn).ClientSecret, graph.SettingsOf(conn).CertificateFile = "", writeFile(t, pemOf(t, leaf, testKey()))
 		_, err := sourceOf(t, cache, conn, adapters.AudienceGraph).Token(context.Background())
 		if !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), thumbprint(leaf)) {
 			t.Errorf("%v", err)

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/graph"
+	"github.com/postino-mail/postino/tokens/credential"
 )
 
 // A fakeIssuer is an Entra and a Google token endpoint on one TLS server.
@@ -109,8 +111,9 @@ func newTestCache(t testing.TB, f *fakeIssuer, opt Options) (*Cache, *fakeClock)
 const testSecret = "S3cr3t~of.the-app"
 
 func (f *fakeIssuer) graph() *adapters.Connection {
-	return &adapters.Connection{Name: "Ufficio", Provider: adapters.Graph, From: "erp@contoso.it", Graph: &adapters.GraphSettings{
-		Tenant: "contoso.it", ClientID: "11111111-2222-3333-4444-555555555555", ClientSecret: testSecret, AuthorityURL: f.URL}}
+	return &adapters.Connection{Name: "Ufficio", Provider: adapters.Graph, From: "erp@contoso.it",
+		Settings: &graph.Settings{Entra: credential.Entra{
+			Tenant: "contoso.it", ClientID: "11111111-2222-3333-4444-555555555555", ClientSecret: testSecret, AuthorityURL: f.URL}}}
 }
 
 func sourceOf(t testing.TB, c *Cache, conn *adapters.Connection, a adapters.Audience) adapters.TokenSource {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/mime"
+	"github.com/postino-mail/postino/tokens/credential"
 )
 
 // endless is how long a token without an end is kept before its source is asked again.
@@ -55,7 +56,8 @@ func FromAzure(cred azcore.TokenCredential) *Cache {
 func FromOAuth2(ts oauth2.TokenSource) *Cache {
 	return newGiven(func(c *adapters.Connection, a adapters.Audience) (want, error) {
 		issuer := "google"
-		if a == adapters.AudienceGraph || a == adapters.AudienceOutlookSMTP {
+		_, isEntra := credentialOf(c, a).(*credential.Entra)
+		if isEntra || a == adapters.AudienceGraph || a == adapters.AudienceOutlookSMTP {
 			issuer = "entra"
 		}
 		return want{key: key{issuer: issuer, credential: "given", scope: string(a)}, audience: a, provider: c.Provider,
@@ -81,16 +83,19 @@ func newGiven(find func(*adapters.Connection, adapters.Audience) (want, error)) 
 
 // microsoftScope is what a token for an audience of Microsoft 365 is asked for.
 func microsoftScope(c *adapters.Connection, a adapters.Audience) (string, bool) {
+	own, isScope := ownScope(a)
+	cred, isEntra := credentialOf(c, a).(*credential.Entra)
 	switch {
 	case a == adapters.AudienceOutlookSMTP:
 		return scopeOutlookSMTP, true
+	case isScope && isEntra:
+		return own, true
 	case a != adapters.AudienceGraph:
 		return "", false
-	case c.Graph == nil:
-		n, ok := nationOf("")
-		return n.graph + "/.default", ok
+	case !isEntra:
+		cred = new(credential.Entra)
 	}
-	n, ok := nationOf(c.Graph.Cloud)
+	n, ok := nationOf(cred.Cloud)
 	return n.graph + "/.default", ok
 }
 

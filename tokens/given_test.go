@@ -17,6 +17,10 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/gmail"
+	"github.com/postino-mail/postino/adapters/graph"
+	"github.com/postino-mail/postino/fallback"
+	"github.com/postino-mail/postino/tokens/credential"
 )
 
 // An azure is a credential of the program.
@@ -44,7 +48,7 @@ func TestFromAzure(t *testing.T) {
 	cred := &azure{}
 	c := FromAzure(cred)
 	t.Cleanup(func() { _ = c.Close() })
-	conn := &adapters.Connection{Provider: adapters.Graph, Graph: &adapters.GraphSettings{Cloud: "china"}}
+	conn := &adapters.Connection{Provider: adapters.Graph, Settings: &graph.Settings{Entra: credential.Entra{Cloud: "china"}}}
 	src, err := c.TokenSource(conn, adapters.AudienceGraph)
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +68,7 @@ func TestFromAzure(t *testing.T) {
 	if _, err := c.TokenSource(conn, adapters.AudienceGmailSend); adapters.AsError(err).Code != "no_credential" {
 		t.Errorf("a Microsoft credential for Gmail: %v", err)
 	}
-	if _, err := c.TokenSource(&adapters.Connection{Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{}},
+	if _, err := c.TokenSource(&adapters.Connection{Provider: adapters.SMTP, Settings: &fallback.Settings{}},
 		adapters.AudienceOutlookSMTP); err != nil {
 		t.Error(err)
 	}
@@ -79,7 +83,7 @@ func TestFromOAuth2(t *testing.T) {
 		return &oauth2.Token{AccessToken: "token", Expiry: expiry}, nil
 	}))
 	t.Cleanup(func() { _ = c.Close() })
-	src, err := c.TokenSource(&adapters.Connection{Provider: adapters.Gmail, Gmail: &adapters.GmailSettings{}}, adapters.AudienceGmailSend)
+	src, err := c.TokenSource(&adapters.Connection{Provider: adapters.Gmail, Settings: &gmail.Settings{}}, adapters.AudienceGmailSend)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +133,7 @@ func TestGivenFailures(t *testing.T) {
 				cache, audience = FromAzure(&azure{err: c.err}), adapters.AudienceGraph
 			}
 			t.Cleanup(func() { _ = cache.Close() })
-			src, err := cache.TokenSource(&adapters.Connection{Provider: adapters.Gmail, Gmail: &adapters.GmailSettings{}}, audience)
+			src, err := cache.TokenSource(&adapters.Connection{Provider: adapters.Gmail, Settings: &gmail.Settings{}}, audience)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -19,12 +19,16 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/mime"
+	"github.com/postino-mail/postino/tokens/credential"
 )
 
 // defaultGoogleLife is assumed where Google does not tell expires_in.
 const defaultGoogleLife = 5 * time.Minute
 
 func googleScope(a adapters.Audience) string {
+	if own, ok := ownScope(a); ok {
+		return own
+	}
 	switch a {
 	case adapters.AudienceGmailRead:
 		return "https://www.googleapis.com/auth/gmail.readonly"
@@ -34,7 +38,7 @@ func googleScope(a adapters.Audience) string {
 	return "https://www.googleapis.com/auth/gmail.send" // contracts C1.3
 }
 
-func googleWant(g adapters.GmailSettings, subject string, a adapters.Audience) (want, error) {
+func googleWant(g credential.Google, subject string, a adapters.Audience) (want, error) {
 	if subject == "" { // contracts C4: a service account without sub has no mailbox
 		return want{}, misconfigured("no_subject",
 			mime.NewText("google.no_subject",
@@ -63,7 +67,7 @@ func googleWant(g adapters.GmailSettings, subject string, a adapters.Audience) (
 // A googleAccount gets tokens for one mailbox user through a service account
 // with domain-wide delegation (contracts C6).
 type googleAccount struct {
-	settings adapters.GmailSettings
+	settings credential.Google
 	subject  string
 	scope    string
 }

@@ -9,6 +9,9 @@ import (
 	"testing"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/gmail"
+	"github.com/postino-mail/postino/fallback"
+	"github.com/postino-mail/postino/tokens/credential"
 )
 
 func serviceAccount(t testing.TB, change func(map[string]string)) []byte {
@@ -26,8 +29,9 @@ func serviceAccount(t testing.TB, change func(map[string]string)) []byte {
 }
 
 func (f *fakeIssuer) gmail(t testing.TB) *adapters.Connection {
-	return &adapters.Connection{Name: "Negozio", Provider: adapters.Gmail, From: "Shop@example.com", Gmail: &adapters.GmailSettings{
-		ServiceAccountJSON: adapters.Secret(serviceAccount(t, nil)), TokenURL: f.URL + "/token"}}
+	return &adapters.Connection{Name: "Negozio", Provider: adapters.Gmail, From: "Shop@example.com",
+		Settings: &gmail.Settings{Google: credential.Google{
+			ServiceAccountJSON: adapters.Secret(serviceAccount(t, nil)), TokenURL: f.URL + "/token"}}}
 }
 
 func TestGoogleAssertion(t *testing.T) {
@@ -40,17 +44,15 @@ func TestGoogleAssertion(t *testing.T) {
 	}{
 		{adapters.AudienceGmailSend, "https://www.googleapis.com/auth/gmail.send", "Shop@example.com", func(*adapters.Connection) {}},
 		{adapters.AudienceGmailRead, "https://www.googleapis.com/auth/gmail.readonly", "box@example.com", func(c *adapters.Connection) {
-			c.Gmail.Subject = "box@example.com"
+			gmail.SettingsOf(c).Subject = "box@example.com"
 		}},
 		{adapters.AudienceGmailSMTP, "https://mail.google.com/", "login@example.com", func(c *adapters.Connection) {
-			c.Provider, c.SMTP = adapters.SMTP, &adapters.SMTPSettings{Host: "smtp.gmail.com", Login: "login@example.com",
-				OAuth: &adapters.OAuthSettings{Provider: "google", GmailSettings: *c.Gmail}}
-			c.Gmail = nil
+			c.Provider, c.Settings = adapters.SMTP, &fallback.Settings{Host: "smtp.gmail.com", Login: "login@example.com",
+				OAuth: &fallback.OAuth{Provider: "google", Google: gmail.SettingsOf(c).Google}}
 		}},
 		{adapters.AudienceGmailSMTP, "https://mail.google.com/", "Shop@example.com", func(c *adapters.Connection) {
-			c.Provider, c.SMTP = adapters.SMTP,
-				&adapters.SMTPSettings{Host: "smtp.gmail.com", OAuth: &adapters.OAuthSettings{Provider: "google", GmailSettings: *c.Gmail}}
-			c.Gmail = nil
+			c.Provider, c.Settings = adapters.SMTP,
+				&fallback.Settings{Host: "smtp.gmail.com", OAuth: &fallback.OAuth{Provider: "google", Google: gmail.SettingsOf(c).Google}}
 		}},
 	} {
 		f := newFakeIssuer(t)
@@ -102,7 +104,7 @@ func TestServiceAccountKeysThatCannotBeUsed(t *testing.T) {
 				return nil, io.EOF
 			})}})
 			conn := f.gmail(t)
-			conn.Gmail.ServiceAccountJSON, conn.Gmail.TokenURL = adapters.Secret(c.key), ""
+			gmail.SettingsOf(conn).ServiceAccountJSON, gmail.SettingsOf(conn).TokenURL = adapters.Secret(c.key), ""
 			_, err := sourceOf(t, cache, conn, adapters.AudienceGmailSend).Token(context.Background())
 			e := adapters.AsError(err)
 			if e.Class != adapters.Auth || e.Code != c.code || e.Hint.In("it") == "" {
@@ -117,7 +119,8 @@ func TestServiceAccountKeysThatCannotBeUsed(t *testing.T) {
 		t.Errorf("Google's own token_uri: %v", err)
 	}
 	if _, err := wantOf(&adapters.Connection{Provider: adapters.Gmail, From: "*@example.com",
-		Gmail: &adapters.GmailSettings{ServiceAccountFile: "x"}}, adapters.AudienceGmailSend); adapters.AsError(err).Code != "no_subject" {
+		Settings: &gmail.Settings{Google: credential.Google{ServiceAccountFile: "x"}}},
+		adapters.AudienceGmailSend); adapters.AsError(err).Code != "no_subject" {
 		t.Errorf("%v", err)
 	}
 }

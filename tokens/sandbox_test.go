@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/graph"
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/tokens"
 )
@@ -61,7 +62,8 @@ func TestWrongCredentialsOverSandbox(t *testing.T) {
 		audience adapters.Audience
 		code     string
 	}{
-		{"wrong secret", sb.GraphConnection(from), func(c *adapters.Connection) { c.Graph.ClientSecret = "wrong" }, adapters.AudienceGraph,
+		{"wrong secret", sb.GraphConnection(from),
+			func(c *adapters.Connection) { graph.SettingsOf(c).ClientSecret = "wrong" }, adapters.AudienceGraph,
 			"AADSTS7000215"},
 		{"unknown user", sb.GmailConnection("unknown@contoso.example"), func(*adapters.Connection) {}, adapters.AudienceGmailSend,
 			"invalid_grant"},

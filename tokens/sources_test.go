@@ -28,6 +28,9 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/graph"
+	"github.com/postino-mail/postino/fallback"
+	"github.com/postino-mail/postino/tokens/credential"
 )
 
 // testKey and otherKey are two RSA keys for all tests: making one is slow.
@@ -122,13 +125,14 @@ func TestScopesAndAuthoritiesOfTheClouds(t *testing.T) {
 		"china":   {"https://login.chinacloudapi.cn/", "https://microsoftgraph.chinacloudapi.cn/.default"},
 	} {
 		w, err := wantOf(&adapters.Connection{Provider: adapters.Graph,
-			Graph: &adapters.GraphSettings{Tenant: "t", ClientID: "c", ClientSecret: "s", Cloud: cloud, GraphURL: "https://elsewhere.example"}},
+			Settings: &graph.Settings{Entra: credential.Entra{Tenant: "t", ClientID: "c", ClientSecret: "s", Cloud: cloud},
+				GraphURL: "https://elsewhere.example"}},
 			adapters.AudienceGraph)
 		if err != nil || w.key.authority != want[0] || w.key.scope != want[1] {
 			t.Errorf("%q: %+v, %v", cloud, w.key, err)
 		}
 	}
-	if _, err := wantOf(&adapters.Connection{Provider: adapters.Graph, Graph: &adapters.GraphSettings{Cloud: "moon"}},
+	if _, err := wantOf(&adapters.Connection{Provider: adapters.Graph, Settings: &graph.Settings{Entra: credential.Entra{Cloud: "moon"}}},
 		adapters.AudienceGraph); adapters.AsError(err).Code != "unknown_cloud" {
 		t.Errorf("%v", err)
 	}
@@ -161,7 +165,8 @@ func TestCertificateAssertion(t *testing.T) {
 			f := newFakeIssuer(t)
 			cache, _ := newTestCache(t, f, Options{})
 			conn := f.graph()
-			conn.Graph.ClientSecret, conn.Graph.CertificateFile, conn.Graph.CertificatePassword = "", writeFile(t, c.file), c.password
+			set := graph.SettingsOf(conn)
+			set.ClientSecret, set.CertificateFile, set.CertificatePassword = "", writeFile(t, c.file), c.password
 			mustToken(t, sourceOf(t, cache, conn, adapters.AudienceGraph))
 			form := f.form(0)
 			var header map[string]any
@@ -173,7 +178,7 @@ func TestCertificateAssertion(t *testing.T) {
 			if err != nil || string(raw) != string(sum[:]) || header["alg"] != "PS256" {
 				t.Errorf("header %v", header)
 			}
-			if claims.Aud != f.URL+"/contoso.it/oauth2/v2.0/token" || claims.Iss != conn.Graph.ClientID || claims.Sub != claims.Iss {
+			if claims.Aud != f.URL+"/contoso.it/oauth2/v2.0/token" || claims.Iss != graph.SettingsOf(conn).ClientID || claims.Sub != claims.Iss {
 				t.Errorf("claims %+v", claims)
 			}
 			if form["client_secret"] != "" || form["client_assertion_type"] != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" {
@@ -217,7 +222,8 @@ func TestCredentialFilesThatCannotBeUsed(t *testing.T) {
 			f := newFakeIssuer(t)
 			cache, _ := newTestCache(t, f, Options{})
 			conn := f.graph()
-			conn.Graph.ClientSecret, conn.Graph.CertificateFile, conn.Graph.CertificatePassword = "", writeFile(t, c.file), "wrong"
+			set := graph.SettingsOf(conn)
+			set.ClientSecret, set.CertificateFile, set.CertificatePassword = "", writeFile(t, c.file), "wrong"
 			_, err := sourceOf(t, cache, conn, adapters.AudienceGraph).Token(context.Background())
 			e := adapters.AsError(err)
 			if e.Class != adapters.Auth || e.Code != c.code || e.Message.In("it") == "" || e.Hint.In("it") == "" || e.Provider != adapters.Graph {
@@ -236,7 +242,7 @@ func TestReplacedCertificateIsAnotherCredential(t *testing.T) {
 	cache, clock := newTestCache(t, f, Options{})
 	conn := f.graph()
 	path := filepath.Join(t.TempDir(), "cert.pem")
-	conn.Graph.ClientSecret, conn.Graph.CertificateFile = "", path
+	graph.SettingsOf(conn).ClientSecret, graph.SettingsOf(conn).CertificateFile = "", path
 	s := sourceOf(t, cache, conn, adapters.AudienceGraph)
 	if _, err := s.Token(context.Background()); adapters.AsError(err).Code != "credential_file" {
 		t.Fatalf("missing file: %v", err)
@@ -268,7 +274,7 @@ func TestFederatedTokenIsReadEveryTime(t *testing.T) {
 	cache, clock := newTestCache(t, f, Options{})
 	conn := f.graph()
 	path := writeFile(t, []byte("first.assertion.x\n"))
-	conn.Graph.ClientSecret, conn.Graph.FederatedTokenFile = "", path
+	graph.SettingsOf(conn).ClientSecret, graph.SettingsOf(conn).FederatedTokenFile = "", path
 	s := sourceOf(t, cache, conn, adapters.AudienceGraph)
 	mustToken(t, s)
 	if err := os.WriteFile(path, []byte("second.assertion.x"), 0o600); err != nil {
@@ -321,20 +327,20 @@ func TestManagedIdentity(t *testing.T) {
 	f := newFakeIssuer(t)
 	cache, clock := newTestCache(t, f, Options{HTTPClient: &http.Client{Transport: imds}})
 	conn := &adapters.Connection{Name: "vm", Provider: adapters.Graph, From: "a@contoso.it",
-		Graph: &adapters.GraphSettings{ManagedIdentity: true, ClientID: rand.Text()}}
+		Settings: &graph.Settings{Entra: credential.Entra{ManagedIdentity: true, ClientID: rand.Text()}}}
 	s := sourceOf(t, cache, conn, adapters.AudienceGraph)
 	first := mustToken(t, s)
 	if second, err := s.Renew(context.Background(), first); err != nil || second == first {
 		t.Errorf("Renew past the library's cache: %q, %v", second, err)
 	}
-	if len(clients) != 1 || !clients[conn.Graph.ClientID] {
+	if len(clients) != 1 || !clients[graph.SettingsOf(conn).ClientID] {
 		t.Errorf("client ids asked for: %v", clients)
 	}
 	mu.Lock()
 	status = 400
 	mu.Unlock()
 	none := conn.Clone()
-	none.Graph.ClientID = rand.Text()
+	graph.SettingsOf(none).ClientID = rand.Text()
 	_, err := sourceOf(t, cache, none, adapters.AudienceGraph).Token(context.Background())
 	if e := adapters.AsError(err); e.Class != adapters.Auth || e.Code != "invalid_request" {
 		t.Errorf("%+v", e)
@@ -354,8 +360,8 @@ func TestOutlookSMTPToken(t *testing.T) {
 	f := newFakeIssuer(t)
 	cache, _ := newTestCache(t, f, Options{})
 	conn := &adapters.Connection{Name: "smtp", Provider: adapters.SMTP, From: "a@contoso.it",
-		SMTP: &adapters.SMTPSettings{Host: "smtp.office365.com",
-			OAuth: &adapters.OAuthSettings{Provider: "entra", GraphSettings: *f.graph().Graph}}}
+		Settings: &fallback.Settings{Host: "smtp.office365.com",
+			OAuth: &fallback.OAuth{Provider: "entra", Entra: graph.SettingsOf(f.graph()).Entra}}}
 	mustToken(t, sourceOf(t, cache, conn, adapters.AudienceOutlookSMTP))
 	if s := f.form(0)["scope"]; !strings.HasPrefix(s, "https://outlook.office365.com/.default") {
 		t.Errorf("scope %q", s)

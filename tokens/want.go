@@ -10,44 +10,22 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/mime"
+	"github.com/postino-mail/postino/tokens/credential"
 )
 
 // wantOf finds what a connection needs to get a token for an audience.
 func wantOf(c *adapters.Connection, a adapters.Audience) (want, error) {
 	var w want
 	var err error
-	switch a {
-	case adapters.AudienceGraph, adapters.AudienceOutlookSMTP:
-		var g *adapters.GraphSettings
-		switch {
-		case a == adapters.AudienceGraph:
-			g = c.Graph
-		case c.SMTP != nil && c.SMTP.OAuth != nil && c.SMTP.OAuth.Provider == "entra":
-			g = &c.SMTP.OAuth.GraphSettings
-		}
-		if g == nil {
-			return want{}, noSuchToken(c, a)
-		}
-		w, err = entraWant(*g, a)
-	case adapters.AudienceGmailSend, adapters.AudienceGmailRead, adapters.AudienceGmailSMTP:
-		var g *adapters.GmailSettings
-		subject := ""
-		switch {
-		case a != adapters.AudienceGmailSMTP && c.Gmail != nil:
-			g = c.Gmail
-		case a == adapters.AudienceGmailSMTP && c.SMTP != nil && c.SMTP.OAuth != nil && c.SMTP.OAuth.Provider == "google":
-			g, subject = &c.SMTP.OAuth.GmailSettings, c.SMTP.Login
-		}
-		if g == nil {
-			return want{}, noSuchToken(c, a)
-		}
-		if g.Subject != "" {
-			subject = g.Subject
-		}
+	switch cred := credentialOf(c, a).(type) {
+	case *credential.Entra:
+		w, err = entraWant(*cred, a)
+	case *credential.Google:
+		subject := cred.Subject
 		if _, pattern := c.FromPattern(); subject == "" && !pattern {
 			subject = c.From
 		}
-		w, err = googleWant(*g, subject, a)
+		w, err = googleWant(*cred, subject, a)
 	default:
 		return want{}, noSuchToken(c, a)
 	}
@@ -60,15 +38,18 @@ func wantOf(c *adapters.Connection, a adapters.Audience) (want, error) {
 	return w, nil
 }
 
+// credentialOf is what the connection has to request a token for an audience with.
+func credentialOf(c *adapters.Connection, a adapters.Audience) credential.Credential {
+	if holder, ok := c.Settings.(credential.Holder); ok {
+		return holder.Credential(a)
+	}
+	return nil
+}
+
 // audiencesOf are the audiences that the connection can have tokens for.
 func audiencesOf(c *adapters.Connection) []adapters.Audience {
-	switch {
-	case c.Graph != nil:
-		return []adapters.Audience{adapters.AudienceGraph}
-	case c.Gmail != nil:
-		return []adapters.Audience{adapters.AudienceGmailSend, adapters.AudienceGmailRead}
-	case c.SMTP != nil && c.SMTP.OAuth != nil:
-		return []adapters.Audience{adapters.AudienceOutlookSMTP, adapters.AudienceGmailSMTP}
+	if holder, ok := c.Settings.(credential.Holder); ok {
+		return holder.Audiences()
 	}
 	return nil
 }
@@ -79,6 +60,11 @@ func noSuchToken(c *adapters.Connection, a adapters.Audience) error {
 			"a", a),
 		Hint: mime.NewText("token.no_credential_hint",
 			"give the connection the credential of its provider: graph, gmail, or smtp with oauth")}
+}
+
+// ownScope is the scope of an audience that is one.
+func ownScope(a adapters.Audience) (string, bool) {
+	return string(a), strings.HasPrefix(string(a), "https://")
 }
 
 // fingerprint tells secrets apart without keeping them.

@@ -13,6 +13,7 @@ import (
 	"github.com/postino-mail/postino/adapters/gmail"
 	"github.com/postino-mail/postino/adapters/graph"
 	"github.com/postino-mail/postino/fallback"
+	"github.com/postino-mail/postino/internal/gateway/policy"
 	"github.com/postino-mail/postino/mime"
 	"github.com/postino-mail/postino/tokens"
 )
@@ -47,8 +48,35 @@ func New(opt Options) *Sender {
 	return s
 }
 
-// factories are those of all providers.
+// A provider is how its settings are read and its adapters made.
+type provider struct {
+	settings func() adapters.Settings
+	factory  func(Options) adapters.Factory
+}
+
+// providers are all that a Sender sends over.
+func providers() map[adapters.Provider]provider {
+	return map[adapters.Provider]provider{
+		adapters.Graph: {graph.NewSettings, func(o Options) adapters.Factory {
+			return graph.Factory(graph.Options{Tokens: o.Tokens, HTTPClient: o.HTTPClient, RootCAs: o.RootCAs, Now: o.Now, Log: o.Log})
+		}},
+		adapters.Gmail: {gmail.NewSettings, func(o Options) adapters.Factory {
+			return gmail.Factory(gmail.Options{Tokens: o.Tokens, HTTPClient: o.HTTPClient, RootCAs: o.RootCAs, Now: o.Now})
+		}},
+		adapters.SMTP: {fallback.NewSettings, func(o Options) adapters.Factory { return fallback.Factory(o.smtp()) }},
+	}
+}
+
 func (o Options) factories() map[adapters.Provider]adapters.Factory {
+	out := map[adapters.Provider]adapters.Factory{}
+	for name, p := range providers() {
+		out[name] = p.factory(o)
+	}
+	return out
+}
+
+// smtp fills in what the options of plain SMTP leave out.
+func (o Options) smtp() fallback.Options {
 	smtp := o.SMTP
 	if smtp.Tokens == nil {
 		smtp.Tokens = o.Tokens
@@ -62,17 +90,28 @@ func (o Options) factories() map[adapters.Provider]adapters.Factory {
 	if smtp.Log == nil {
 		smtp.Log = o.Log
 	}
-	return map[adapters.Provider]adapters.Factory{
-		adapters.Graph: graph.Factory(graph.Options{Tokens: o.Tokens, HTTPClient: o.HTTPClient, RootCAs: o.RootCAs, Now: o.Now, Log: o.Log}),
-		adapters.Gmail: gmail.Factory(gmail.Options{Tokens: o.Tokens, HTTPClient: o.HTTPClient, RootCAs: o.RootCAs, Now: o.Now}),
-		adapters.SMTP:  fallback.Factory(smtp),
-	}
+	return smtp
 }
 
-// ParseConnection reads and validates the JSON of one connection. The error is
-// an *adapters.InvalidError, which names each field that is wrong.
+// Providers make the settings of every provider, for adapters.Decode.
+func Providers() adapters.Providers {
+	out := adapters.Providers{}
+	for name, p := range providers() {
+		out[name] = p.settings
+	}
+	return out
+}
+
+// ParseConnection reads and validates the JSON of one connection. One file serves
+// the gateway and a program of one's own: what the gateway alone knows (owner,
+// class, default ...) is skipped. The error is an *adapters.InvalidError, which
+// names each field that is wrong.
 func ParseConnection(data []byte) (*adapters.Connection, error) {
-	return adapters.ParseConnection(data)
+	c, err := adapters.Decode(data, Providers(), new(policy.Shown))
+	if err != nil {
+		return nil, err
+	}
+	return c, c.Validate()
 }
 
 // SendDraft builds the message and sends it once to the recipients that the

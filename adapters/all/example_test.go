@@ -7,6 +7,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters/all"
 	"github.com/postino-mail/postino/adapters/sandbox"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -37,11 +38,23 @@ func Example() {
 	// Output: smtp 250 <nil>
 }
 
+// A connection is JSON; what is wrong in it is told field by field, before
+// anything touches the network.
+func ExampleParseConnection() {
+	_, err := all.ParseConnection([]byte(`{"name": "Ufficio", "provider": "graph", "from": "erp@contoso.example",
+		"graph": {"tenant": "common", "client_id": "3c9d8a52"}}`))
+	fmt.Println(err)
+	// Output:
+	// graph.client_secret: give exactly one credential: client_secret, certificate_file, federated_token_file or managed_identity
+	// graph.tenant: "common" makes no sense for an app-only token: give the tenant's own id
+}
+
 // smtpJSON is the file that a person writes.
 func smtpJSON(provider *sandbox.Sandbox) []byte {
 	c := provider.SMTPConnection("erp@contoso.example")
+	set := fallback.SettingsOf(c)
 	doc, err := json.Marshal(map[string]any{"name": c.Name, "provider": "smtp", "from": c.From, "smtp": map[string]any{
-		"host": c.SMTP.Host, "port": c.SMTP.Port, "encryption": c.SMTP.Encryption, "login": c.SMTP.Login, "password": c.SMTP.Password.Reveal()}})
+		"host": set.Host, "port": set.Port, "encryption": set.Encryption, "login": set.Login, "password": set.Password.Reveal()}})
 	if err != nil {
 		fmt.Println(err)
 	}

@@ -70,7 +70,7 @@ func TestBrokenConnections(t *testing.T) {
 				}
 			}()
 			a, err := New(&adapters.Connection{Provider: adapters.Gmail, From: "shop@example.com",
-				Gmail: &adapters.GmailSettings{GmailURL: "http://" + l.Addr().String()}},
+				Settings: &Settings{GmailURL: "http://" + l.Addr().String()}},
 				Options{Tokens: &stubTokens{}})
 			if err != nil {
 				t.Fatal(err)

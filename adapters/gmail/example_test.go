@@ -22,7 +22,7 @@ func ExampleNew() {
 	defer google.Close()
 	cache := tokens.NewCache(tokens.Options{HTTPClient: google.HTTPClient()})
 	defer cache.Close()
-	conn := google.GmailConnection("erp@contoso.example") // adapters.ParseConnection in a real program
+	conn := google.GmailConnection("erp@contoso.example") // adapters.Decode in a real program
 	a, err := gmail.New(conn, gmail.Options{Tokens: cache, HTTPClient: google.HTTPClient()})
 	if err != nil {
 		fmt.Println(err)

@@ -92,7 +92,7 @@ func newTransport(roots *x509.CertPool) *http.Transport {
 
 // New makes the adapter of a Gmail connection without touching the network.
 func New(conn *adapters.Connection, opt Options) (*Adapter, error) {
-	if conn == nil || conn.Gmail == nil {
+	if conn == nil || SettingsOf(conn) == nil {
 		return nil, configError(mime.NewText("gmail.no_settings", "the connection has no gmail object"))
 	}
 	if opt.Tokens == nil {
@@ -100,8 +100,8 @@ func New(conn *adapters.Connection, opt Options) (*Adapter, error) {
 	}
 	a := &Adapter{conn: conn, tokens: opt.Tokens, base: defaultURL, now: opt.Now, chunk: chunkSize, quiet: quietTime, pause: pause,
 		sources: make(map[sourceKey]adapters.TokenSource)}
-	if conn.Gmail.GmailURL != "" {
-		a.base = strings.TrimSuffix(conn.Gmail.GmailURL, "/")
+	if url := SettingsOf(conn).GmailURL; url != "" {
+		a.base = strings.TrimSuffix(url, "/")
 	}
 	if a.now == nil {
 		a.now = time.Now
@@ -143,9 +143,9 @@ func (a *Adapter) source(mailbox string, audience adapters.Audience) (adapters.T
 		return s, nil
 	}
 	conn := a.conn
-	if conn.Gmail.Subject == "" && mailbox != "" {
+	if SettingsOf(conn).Subject == "" && mailbox != "" {
 		conn = conn.Clone()
-		conn.Gmail.Subject = mailbox
+		SettingsOf(conn).Subject = mailbox
 	}
 	s, err := a.tokens.TokenSource(conn, audience)
 	if err != nil {

@@ -45,7 +45,7 @@ func open(t testing.TB, l adapters.Limits) *adaptertest.Provider {
 	var secret string
 	sb, a := start(t, func(c *adapters.Connection) {
 		c.Limits = l
-		secret = c.Gmail.ServiceAccountJSON.Reveal()
+		secret = gmail.SettingsOf(c).ServiceAccountJSON.Reveal()
 	})
 	_, key, _ := strings.Cut(secret, "BEGIN PRIVATE KEY-----\\n")
 	return sandboxtest.Conform(t, sb, a, sandboxtest.Provider{Service: "gmail", Op: "send", From: from, Secrets: []string{key[:60], "ya29."},
@@ -206,7 +206,7 @@ func TestProbeOverSandbox(t *testing.T) {
 	for subject, want := range map[string]adapters.Class{
 		from: adapters.Accepted, "unknown@contoso.example": adapters.Auth,
 	} {
-		sb, a := start(t, func(c *adapters.Connection) { c.Gmail.Subject = subject })
+		sb, a := start(t, func(c *adapters.Connection) { gmail.SettingsOf(c).Subject = subject })
 		if err := a.Probe(t.Context()); adapters.ClassOf(err) != want {
 			t.Errorf("%s: %v", subject, err)
 		}
@@ -214,7 +214,7 @@ func TestProbeOverSandbox(t *testing.T) {
 			t.Error("a probe sent something")
 		}
 	}
-	_, a := start(t, func(c *adapters.Connection) { c.From, c.Gmail.Subject = "*@contoso.example", "" })
+	_, a := start(t, func(c *adapters.Connection) { c.From, gmail.SettingsOf(c).Subject = "*@contoso.example", "" })
 	if err := a.Probe(t.Context()); adapters.AsError(err) == nil || adapters.AsError(err).Code != "no_subject" {
 		t.Errorf("a whole domain: %v", err)
 	}
@@ -223,7 +223,7 @@ func TestProbeOverSandbox(t *testing.T) {
 // TestWholeDomain: a connection for a domain acts for each sender's mailbox.
 func TestWholeDomain(t *testing.T) {
 	t.Parallel()
-	sb, a := start(t, func(c *adapters.Connection) { c.From, c.Gmail.Subject = "*@contoso.example", "" })
+	sb, a := start(t, func(c *adapters.Connection) { c.From, gmail.SettingsOf(c).Subject = "*@contoso.example", "" })
 	for i, who := range []string{"anna@contoso.example", "bruno@contoso.example", "anna@contoso.example"} {
 		m, err := mime.Build(&mime.Draft{From: mime.Address{Address: who}, To: []mime.Address{{Address: "x@example.com"}},
 			Subject: "x", Text: fmt.Sprint(i)})

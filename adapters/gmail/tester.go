@@ -92,7 +92,7 @@ func (t *tester) reach(ctx context.Context, src adapters.TokenSource) bool {
 			return resp.Header, nil
 		}}}
 	if i, ok := src.(stages.Issuer); ok && i.Host() != "" {
-		hosts = append(hosts, stages.Host{Name: i.Host(), Plain: strings.HasPrefix(t.conn.Gmail.TokenURL, "http:"), Reach: i.Reach})
+		hosts = append(hosts, stages.Host{Name: i.Host(), Plain: strings.HasPrefix(SettingsOf(t.conn).TokenURL, "http:"), Reach: i.Reach})
 	}
 	return t.rec.Reach(ctx, hosts...)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/gmail"
+	"github.com/postino-mail/postino/tokens/credential"
 )
 
 // Many connections share one pool of network connections.
@@ -28,7 +29,7 @@ func TestConnectionsShareTheTransport(t *testing.T) {
 	factory := gmail.Factory(gmail.Options{Tokens: fixedTokens{}})
 	for i := range 5 {
 		a, err := factory(&adapters.Connection{ID: strconv.Itoa(i), Provider: adapters.Gmail, From: "a@example.com",
-			Gmail: &adapters.GmailSettings{GmailURL: srv.URL, Subject: "a@example.com"}})
+			Settings: &gmail.Settings{Google: credential.Google{Subject: "a@example.com"}, GmailURL: srv.URL}})
 		if err != nil {
 			t.Fatal(err)
 		}

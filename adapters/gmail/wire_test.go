@@ -13,6 +13,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/mime"
+	"github.com/postino-mail/postino/tokens/credential"
 )
 
 // stubTokens gives "token-1" and, after each renewal, the next one.
@@ -69,7 +70,7 @@ func serve(t *testing.T, handlers ...http.HandlerFunc) (*Adapter, *stubTokens, f
 	t.Cleanup(srv.Close)
 	tok := &stubTokens{}
 	a, err := New(&adapters.Connection{Name: "Negozio", Provider: adapters.Gmail, From: "shop@example.com",
-		Gmail: &adapters.GmailSettings{GmailURL: srv.URL, Subject: "shop@example.com"}}, Options{Tokens: tok})
+		Settings: &Settings{Google: credential.Google{Subject: "shop@example.com"}, GmailURL: srv.URL}}, Options{Tokens: tok})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/mime"
+	"github.com/postino-mail/postino/tokens/credential"
 )
 
 func TestCheck(t *testing.T) {
@@ -59,7 +60,7 @@ func TestClouds(t *testing.T) {
 		{"china", "", "https://microsoftgraph.chinacloudapi.cn/v1.0"},
 		{"china", "https://127.0.0.1:8443/graph/", "https://127.0.0.1:8443/graph/v1.0"},
 	} {
-		if got := baseURL(&adapters.GraphSettings{Cloud: c.cloud, GraphURL: c.url}); got != c.want {
+		if got := baseURL(&Settings{Entra: credential.Entra{Cloud: c.cloud}, GraphURL: c.url}); got != c.want {
 			t.Errorf("%s %s: %s", c.cloud, c.url, got)
 		}
 	}

@@ -13,8 +13,9 @@ import (
 // A program that sends one message through a Microsoft 365 mailbox.
 func ExampleNew() {
 	send := func(ctx context.Context, msg *mime.Message) error {
-		conn, err := adapters.ParseConnection([]byte(`{"name":"Ufficio","provider":"graph","from":"erp@contoso.it",
-			"graph":{"tenant":"contoso.it","client_id":"00000000-0000-0000-0000-000000000000","client_secret":"..."}}`))
+		known := adapters.Providers{adapters.Graph: graph.NewSettings}
+		conn, err := adapters.Decode([]byte(`{"name":"Ufficio","provider":"graph","from":"erp@contoso.it",
+			"graph":{"tenant":"contoso.it","client_id":"00000000-0000-0000-0000-000000000000","client_secret":"..."}}`), known)
 		if err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/mime"
+	"github.com/postino-mail/postino/tokens/credential"
 )
 
 const erp = "erp@contoso.it"
@@ -50,7 +51,7 @@ func (f *fakeTokens) Renew(_ context.Context, rejected string) (string, error) {
 // connection is one to a fake at url.
 func connection(url string) *adapters.Connection {
 	return &adapters.Connection{Name: "Ufficio", Provider: adapters.Graph, From: erp, Aliases: []string{"info@contoso.it"},
-		Graph: &adapters.GraphSettings{Tenant: "contoso.it", ClientID: "c", ClientSecret: "s", GraphURL: url}}
+		Settings: &Settings{Entra: credential.Entra{Tenant: "contoso.it", ClientID: "c", ClientSecret: "s"}, GraphURL: url}}
 }
 
 // serve starts h and gives an adapter on it whose pauses take no time.

@@ -63,7 +63,7 @@ var (
 
 // New makes the adapter of a graph connection without touching the network.
 func New(conn *adapters.Connection, opt Options) (*Adapter, error) {
-	if conn == nil || conn.Graph == nil {
+	if conn == nil || SettingsOf(conn) == nil {
 		return nil, configError(mime.NewText("graph.no_settings", "the connection has no graph object"))
 	}
 	if opt.Tokens == nil {
@@ -73,7 +73,7 @@ func New(conn *adapters.Connection, opt Options) (*Adapter, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Adapter{conn: conn, tokens: src, base: baseURL(conn.Graph), now: opt.Now, log: opt.Log,
+	a := &Adapter{conn: conn, tokens: src, base: baseURL(SettingsOf(conn)), now: opt.Now, log: opt.Log,
 		quiet: quietTime, wait: sleep, ceiling: MIMECeiling, session: sessionMin, chunk: chunkSize, cleanup: 15 * time.Second}
 	if a.now == nil {
 		a.now = time.Now
@@ -114,7 +114,7 @@ func Factory(opt Options) adapters.Factory {
 }
 
 // baseURL is where the connection's Graph answers (contracts A4).
-func baseURL(g *adapters.GraphSettings) string {
+func baseURL(g *Settings) string {
 	host := g.GraphURL
 	if host == "" {
 		switch g.Cloud {

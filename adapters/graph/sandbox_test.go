@@ -260,7 +260,7 @@ func TestProbeOverSandbox(t *testing.T) {
 	for mailbox, want := range map[string]adapters.Class{
 		from: adapters.Accepted, "blocked@contoso.example": adapters.Auth, "nomailbox@contoso.example": adapters.Permanent,
 	} {
-		sb, a := start(t, func(c *adapters.Connection) { c.Graph.Mailbox = mailbox })
+		sb, a := start(t, func(c *adapters.Connection) { graph.SettingsOf(c).Mailbox = mailbox })
 		if err := a.Probe(t.Context()); adapters.ClassOf(err) != want {
 			t.Errorf("%s: %v", mailbox, err)
 		}
@@ -268,7 +268,7 @@ func TestProbeOverSandbox(t *testing.T) {
 			t.Error("a probe sent something")
 		}
 	}
-	_, a := start(t, func(c *adapters.Connection) { c.Graph.ClientSecret = "wrong" })
+	_, a := start(t, func(c *adapters.Connection) { graph.SettingsOf(c).ClientSecret = "wrong" })
 	if err := a.Probe(t.Context()); adapters.ClassOf(err) != adapters.Auth {
 		t.Errorf("wrong secret: %v", err)
 	}

@@ -67,7 +67,7 @@ func TestMailboxIsEscaped(t *testing.T) {
 		uri = r.RequestURI
 		w.WriteHeader(http.StatusAccepted)
 	}))
-	a.conn.Graph.Mailbox = "a/b#EXT#?%@contoso.it"
+	SettingsOf(a.conn).Mailbox = "a/b#EXT#?%@contoso.it"
 	if _, err := a.Send(t.Context(), smallOut(t)); err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,11 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/gmail"
+	"github.com/postino-mail/postino/adapters/graph"
 	"github.com/postino-mail/postino/adapters/sandbox/entra"
+	"github.com/postino-mail/postino/fallback"
+	"github.com/postino-mail/postino/tokens/credential"
 )
 
 // DefaultFrom is the sender of the connections that the control lists.
@@ -36,7 +40,7 @@ func (s *Sandbox) Connections(from string) []*adapters.Connection {
 // the result: see the constants.
 func (s *Sandbox) GraphConnection(from string) *adapters.Connection {
 	c := s.graphConnection("Sandbox Graph", from)
-	c.Graph.ClientSecret = ClientSecret
+	graph.SettingsOf(c).ClientSecret = ClientSecret
 	return c
 }
 
@@ -47,7 +51,7 @@ func (s *Sandbox) GraphCertificateConnection(from string) *adapters.Connection {
 	if err != nil { // sending fails, and its error names the file
 		s.core.Log.Error("no client certificate", "err", err)
 	}
-	c.Graph.CertificateFile = file
+	graph.SettingsOf(c).CertificateFile = file
 	return c
 }
 
@@ -55,8 +59,9 @@ func (s *Sandbox) GraphCertificateConnection(from string) *adapters.Connection {
 // token lives for an hour; WriteFederatedToken makes a new one.
 func (s *Sandbox) GraphFederatedConnection(from string) *adapters.Connection {
 	c := s.graphConnection("Sandbox Graph federated", from)
-	c.Graph.FederatedTokenFile = filepath.Join(s.Dir(), "federated-token.jwt")
-	if err := s.WriteFederatedToken(c.Graph.FederatedTokenFile, FederatedSubject, time.Hour); err != nil {
+	file := filepath.Join(s.Dir(), "federated-token.jwt")
+	graph.SettingsOf(c).FederatedTokenFile = file
+	if err := s.WriteFederatedToken(file, FederatedSubject, time.Hour); err != nil {
 		s.core.Log.Error("no federated token", "err", err) // as above
 	}
 	return c
@@ -66,7 +71,7 @@ func (s *Sandbox) GraphFederatedConnection(from string) *adapters.Connection {
 // ManagedIdentityEnv, which the process must have in its environment.
 func (s *Sandbox) GraphManagedIdentityConnection(from string) *adapters.Connection {
 	c := s.graphConnection("Sandbox Graph managed identity", from)
-	c.Graph.Tenant, c.Graph.ClientID, c.Graph.ManagedIdentity = "", "", true
+	graph.SettingsOf(c).Entra = credential.Entra{ManagedIdentity: true, AuthorityURL: s.entra.URL()}
 	return c
 }
 
@@ -90,9 +95,9 @@ func (s *Sandbox) WriteFederatedToken(file, subject string, lifetime time.Durati
 func (s *Sandbox) graphConnection(name, from string) *adapters.Connection {
 	return &adapters.Connection{
 		Name: name, Provider: adapters.Graph, From: from,
-		Graph: &adapters.GraphSettings{
-			Tenant: TenantID, ClientID: ClientID,
-			AuthorityURL: s.entra.URL(), GraphURL: s.graph.URL(),
+		Settings: &graph.Settings{
+			Entra:    credential.Entra{Tenant: TenantID, ClientID: ClientID, AuthorityURL: s.entra.URL()},
+			GraphURL: s.graph.URL(),
 		},
 	}
 }
@@ -102,23 +107,21 @@ func (s *Sandbox) graphConnection(name, from string) *adapters.Connection {
 // mailbox exists, unless its local part begins with "unknown" (the token is
 // refused) or "nolicense" (Gmail refuses). nil when the key could not be made.
 func (s *Sandbox) GmailConnection(from string) *adapters.Connection {
-	settings, ok := s.gmailSettings(from)
+	account, ok := s.serviceAccount(from)
 	if !ok {
 		return nil
 	}
-	return &adapters.Connection{Name: "Sandbox Gmail", Provider: adapters.Gmail, From: from, Gmail: settings}
+	return &adapters.Connection{Name: "Sandbox Gmail", Provider: adapters.Gmail, From: from,
+		Settings: &gmail.Settings{Google: account, GmailURL: s.gmail.URL()}}
 }
 
-func (s *Sandbox) gmailSettings(subject string) (*adapters.GmailSettings, bool) {
+func (s *Sandbox) serviceAccount(subject string) (credential.Google, bool) {
 	account, err := s.google.ServiceAccountJSON()
 	if err != nil {
 		s.core.Log.Error("no service account", "err", err)
-		return nil, false
+		return credential.Google{}, false
 	}
-	return &adapters.GmailSettings{
-		ServiceAccountJSON: adapters.Secret(account), Subject: subject,
-		TokenURL: s.google.URL(), GmailURL: s.gmail.URL(),
-	}, true
+	return credential.Google{ServiceAccountJSON: adapters.Secret(account), Subject: subject, TokenURL: s.google.URL()}, true
 }
 
 // SMTPConnection returns a complete connection to the fake SMTP
@@ -127,8 +130,8 @@ func (s *Sandbox) SMTPConnection(from string) *adapters.Connection {
 	port, _, _ := s.smtp.Ports()
 	return &adapters.Connection{
 		Name: "Sandbox SMTP", Provider: adapters.SMTP, From: from,
-		SMTP: &adapters.SMTPSettings{
-			Host: "127.0.0.1", Port: port, Encryption: adapters.EncryptionSTARTTLS,
+		Settings: &fallback.Settings{
+			Host: "127.0.0.1", Port: port, Encryption: fallback.EncryptionSTARTTLS,
 			Login: from, Password: adapters.Secret(s.smtp.Password(from)), CAFile: s.CAFile(),
 		},
 	}
@@ -137,22 +140,23 @@ func (s *Sandbox) SMTPConnection(from string) *adapters.Connection {
 // SMTPOAuthConnection authenticates by XOAUTH2 with a token of the fake
 // "entra" or "google"; nil for another provider.
 func (s *Sandbox) SMTPOAuthConnection(from, provider string) *adapters.Connection {
-	oauth := &adapters.OAuthSettings{Provider: provider}
+	oauth := &fallback.OAuth{Provider: provider}
 	switch provider {
-	case "entra":
-		oauth.GraphSettings = *s.GraphConnection(from).Graph
-	case "google":
-		settings, ok := s.gmailSettings(from)
+	case fallback.OAuthEntra:
+		oauth.Entra = graph.SettingsOf(s.GraphConnection(from)).Entra
+	case fallback.OAuthGoogle:
+		account, ok := s.serviceAccount(from)
 		if !ok {
 			return nil
 		}
-		oauth.GmailSettings = *settings
+		oauth.Google = account
 	default:
 		return nil
 	}
 	c := s.SMTPConnection(from)
 	c.Name += " " + provider
-	c.SMTP.Password, c.SMTP.Auth, c.SMTP.OAuth = "", "xoauth2", oauth
+	set := fallback.SettingsOf(c)
+	set.Password, set.Auth, set.OAuth = "", "xoauth2", oauth
 	return c
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/all"
 )
 
 func askControl(t *testing.T, s *Sandbox, method, path, body string) (int, string) {
@@ -139,7 +140,7 @@ func TestControlConnections(t *testing.T) {
 	}
 	seen := map[adapters.Provider]int{}
 	for _, raw := range list {
-		c, err := adapters.ParseConnection(raw)
+		c, err := all.ParseConnection(raw)
 		if err != nil {
 			t.Errorf("%v in %s", err, raw)
 			continue

@@ -23,6 +23,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 
+	"github.com/postino-mail/postino/adapters/graph"
 	"github.com/postino-mail/postino/adapters/sandbox/entra"
 )
 
@@ -40,7 +41,7 @@ func TestAzidentity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := os.ReadFile(s.GraphCertificateConnection(from).Graph.CertificateFile)
+	data, err := os.ReadFile(graph.SettingsOf(s.GraphCertificateConnection(from)).CertificateFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +56,7 @@ func TestAzidentity(t *testing.T) {
 	}
 	federated, err := azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{
 		ClientOptions: opt, DisableInstanceDiscovery: true, TenantID: TenantID, ClientID: ClientID,
-		TokenFilePath: s.GraphFederatedConnection(from).Graph.FederatedTokenFile,
+		TokenFilePath: graph.SettingsOf(s.GraphFederatedConnection(from)).FederatedTokenFile,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -196,7 +197,7 @@ func TestAssertions(t *testing.T) {
 	t.Parallel()
 	clk := newClock()
 	s := start(t, Options{Now: clk.now})
-	data, err := os.ReadFile(s.GraphCertificateConnection("erp@contoso.example").Graph.CertificateFile)
+	data, err := os.ReadFile(graph.SettingsOf(s.GraphCertificateConnection("erp@contoso.example")).CertificateFile)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/oauth2"
 	oauthgoogle "golang.org/x/oauth2/google"
 
+	"github.com/postino-mail/postino/adapters/gmail"
 	"github.com/postino-mail/postino/adapters/sandbox/google"
 )
 
@@ -30,12 +31,12 @@ func googleTokenFor(t testing.TB, s *Sandbox, sub string, scopes ...string) (*oa
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := oauthgoogle.JWTConfigFromJSON([]byte(c.Gmail.ServiceAccountJSON.Reveal()), scopes...)
+	cfg, err := oauthgoogle.JWTConfigFromJSON([]byte(gmail.SettingsOf(c).ServiceAccountJSON.Reveal()), scopes...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cfg.TokenURL != c.Gmail.TokenURL {
-		t.Errorf("token_uri is %s, the connection has %s", cfg.TokenURL, c.Gmail.TokenURL)
+	if cfg.TokenURL != gmail.SettingsOf(c).TokenURL {
+		t.Errorf("token_uri is %s, the connection has %s", cfg.TokenURL, gmail.SettingsOf(c).TokenURL)
 	}
 	cfg.Subject = sub
 	return cfg.TokenSource(context.WithValue(t.Context(), oauth2.HTTPClient, s.HTTPClient())).Token()

@@ -19,6 +19,7 @@ import (
 	"github.com/xdg-go/scram"
 
 	"github.com/postino-mail/postino/adapters/sandbox/google"
+	"github.com/postino-mail/postino/fallback"
 )
 
 // dialPlain opens the port without TLS and says EHLO.
@@ -53,8 +54,8 @@ func TestSMTPConnections(t *testing.T) {
 			t.Errorf("%s: %v", v.Name, err)
 		}
 	}
-	cfg := &tls.Config{RootCAs: s.CertPool(), ServerName: c.SMTP.Host, MinVersion: tls.VersionTLS12}
-	cl, err := smtp.Dial(c.SMTP.Address())
+	cfg := &tls.Config{RootCAs: s.CertPool(), ServerName: fallback.SettingsOf(c).Host, MinVersion: tls.VersionTLS12}
+	cl, err := smtp.Dial(fallback.SettingsOf(c).Address())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +63,8 @@ func TestSMTPConnections(t *testing.T) {
 	if err := cl.StartTLS(cfg); err != nil {
 		t.Fatal(err)
 	}
-	if err := cl.Auth(smtp.PlainAuth("", c.SMTP.Login, c.SMTP.Password.Reveal(), c.SMTP.Host)); err != nil {
+	set := fallback.SettingsOf(c)
+	if err := cl.Auth(smtp.PlainAuth("", set.Login, set.Password.Reveal(), set.Host)); err != nil {
 		t.Fatal(err)
 	}
 	if err := cl.Mail(c.From); err != nil {
@@ -93,7 +95,7 @@ func TestSMTPConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tc.Close()
-	if err := tc.Auth(sasl.NewLoginClient(c.SMTP.Login, c.SMTP.Password.Reveal())); err != nil {
+	if err := tc.Auth(sasl.NewLoginClient(fallback.SettingsOf(c).Login, fallback.SettingsOf(c).Password.Reveal())); err != nil {
 		t.Fatal(err)
 	}
 	if err := tc.SendMail(c.From, []string{"bob@example.com"}, strings.NewReader("Subject: x\r\n\r\nx\r\n")); err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/graph"
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/internal/app"
 )
@@ -107,7 +108,7 @@ func TestSend(t *testing.T) {
 		"smtp":  func(s *sandbox.Sandbox) *adapters.Connection { return s.SMTPConnection(from) },
 		"expired": func(s *sandbox.Sandbox) *adapters.Connection {
 			c := s.GraphConnection(from)
-			c.Graph.ClientSecret = sandbox.ExpiredSecret
+			graph.SettingsOf(c).ClientSecret = sandbox.ExpiredSecret
 			return c
 		},
 	})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/sandbox"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/app"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
@@ -31,7 +32,7 @@ func newShelf(t *testing.T, name string, hours int) *shelf {
 	t.Helper()
 	s := &shelf{t: t, data: filepath.Join(t.TempDir(), "data"), ids: map[store.State]store.ID{}}
 	conn := &gateway.Connection{Connection: adapters.Connection{Name: name, Provider: adapters.SMTP, From: "erp@contoso.it",
-		SMTP: &adapters.SMTPSettings{Host: "127.0.0.1", Port: 1, Encryption: adapters.EncryptionNone}}}
+		Settings: &fallback.Settings{Host: "127.0.0.1", Port: 1, Encryption: fallback.EncryptionNone}}}
 	if hours > 0 {
 		conn.Retry = &gateway.Retry{GiveUpHours: hours}
 	}

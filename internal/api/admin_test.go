@@ -14,6 +14,7 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/view"
 	"github.com/postino-mail/postino/internal/webhook"
@@ -93,7 +94,7 @@ func TestConnections(t *testing.T) {
 	w := newWorld(t, nil)
 	writer := w.addKey("", ScopeConnectionsWrite)
 	smtp := map[string]any{"host": "mail.example.com", "login": "x", "password": "hunter2-geheim"}
-	var c view.Connection
+	var c shownConnection
 	a := w.want(w.do(writer, "POST", "/v1/connections", map[string]any{"name": "Due", "provider": "smtp", "from": "x@due.example",
 		"smtp": smtp}), 201)
 	a.into(t, &c)
@@ -106,7 +107,7 @@ func TestConnections(t *testing.T) {
 		map[string]any{"display_name": "Due srl", "limits": map[string]any{"per_minute": 30}}), 200)
 	stored, err := w.store.Connection(context.Background(), c.ID)
 	w.must(err)
-	if stored.DisplayName != "Due srl" || stored.SMTP.Password.Reveal() != "hunter2-geheim" {
+	if stored.DisplayName != "Due srl" || fallback.SettingsOf(&stored.Connection).Password.Reveal() != "hunter2-geheim" {
 		t.Errorf("%+v", stored)
 	}
 	w.want(w.do(writer, "PATCH", "/v1/connections/due", map[string]any{"revision": 1, "display_name": "x"}), http.StatusConflict)
@@ -122,7 +123,7 @@ func TestConnections(t *testing.T) {
 	w.want(w.do(writer, "PATCH", "/v1/connections/due", map[string]any{"state": shown["state"]}), http.StatusUnprocessableEntity)
 	stored, err = w.store.Connection(context.Background(), c.ID)
 	w.must(err)
-	if stored.SMTP.Password.Reveal() != "hunter2-geheim" {
+	if fallback.SettingsOf(&stored.Connection).Password.Reveal() != "hunter2-geheim" {
 		t.Errorf("%+v", stored)
 	}
 	for field, patch := range map[string]map[string]any{
@@ -149,8 +150,10 @@ func TestConnections(t *testing.T) {
 	w.want(w.do(w.admin, "PATCH", "/v1/connections/due", map[string]any{"smtp": map[string]any{"host": "10.0.0.1", "password": "new"}}), 200)
 	public := func(want bool) {
 		t.Helper()
-		if stored, err = w.store.Connection(context.Background(), c.ID); err != nil || stored.SMTP.PublicOnly != want {
-			t.Errorf("public_only %v: %v", stored.SMTP.PublicOnly, err)
+		stored, err = w.store.Connection(context.Background(), c.ID)
+		w.must(err)
+		if fallback.SettingsOf(&stored.Connection).PublicOnly != want {
+			t.Errorf("public_only %v: %v", fallback.SettingsOf(&stored.Connection).PublicOnly, err)
 		}
 	}
 	public(true) // the operator's mark stays until it is taken away by name

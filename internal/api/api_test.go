@@ -16,6 +16,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/all"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/doctor"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/registry"
@@ -23,6 +24,7 @@ import (
 	"github.com/postino-mail/postino/internal/store/sqlite"
 	"github.com/postino-mail/postino/internal/submit"
 	"github.com/postino-mail/postino/internal/vault"
+	"github.com/postino-mail/postino/internal/view"
 )
 
 // fakeAdapter carries everything up to a size.
@@ -64,7 +66,7 @@ func newWorld(t testing.TB, change func(*Options), limits ...func(*submit.Option
 	t.Cleanup(func() { w.must(router.Close()) })
 	_, err = w.store.PutConnection(ctx, time.Now(), &gateway.Connection{Connection: adapters.Connection{
 		Name: "Ufficio", Provider: adapters.SMTP, From: "*@contoso.it",
-		SMTP: &adapters.SMTPSettings{Host: "smtp.contoso.it", Login: "erp", Password: "geheim"}}})
+		Settings: &fallback.Settings{Host: "smtp.contoso.it", Login: "erp", Password: "geheim"}}})
 	w.must(err)
 	w.client, err = w.store.PutClient(ctx, store.Client{Name: "erp", SecretHash: vault.HashGenerated("pc_secret"), CreatedAt: time.Now()})
 	w.must(err)
@@ -246,4 +248,12 @@ func TestOpenAPIGolden(t *testing.T) {
 	if got := w.do("", "GET", "/openapi.yaml", nil); !strings.HasPrefix(string(got.body), "components:") {
 		t.Errorf("%.200s", got.body)
 	}
+}
+
+// A shownConnection is what tests read of a connection that the API shows.
+type shownConnection struct {
+	ID       string
+	Revision int64
+	State    view.ConnectionState
+	Lane     *view.Lane
 }

@@ -198,10 +198,14 @@ func (s *connectionService) change(ctx context.Context, next, old *gateway.Conne
 
 // noLoop refuses a connection whose server is this one.
 func (s *connectionService) noLoop(ctx context.Context, c *gateway.Connection) error {
-	if own := s.ownListener; own == nil || c.Provider != adapters.SMTP || !own(ctx, c.SMTP.Host, c.SMTP.EffectivePort()) {
+	set, names := c.Settings.(adapters.ServerSettings)
+	if !names || s.ownListener == nil {
 		return nil
 	}
-	return fail(http.StatusUnprocessableEntity, "invalid_connection", "smtp.host",
+	if host, port := set.Server(); !s.ownListener(ctx, host, port) {
+		return nil
+	}
+	return fail(http.StatusUnprocessableEntity, "invalid_connection", string(c.Provider)+".host",
 		text("api.connection_loops",
 			"the server of this connection is a listener of this gateway: a message sent there would come "+
 				"back for ever"),

@@ -95,7 +95,7 @@ func TestRepeatIsAnsweredWithoutChecks(t *testing.T) {
 	several := map[string]any{"messages": []any{note("a"), note("b")}}
 	first := []answer{w.want(send(one, note("x")), 202), w.want(send(batch, several), 202), w.want(raw("x"), 202)}
 
-	var list ConnectionList
+	var list struct{ Items []shownConnection }
 	w.want(w.do(w.admin, "GET", "/v1/connections", nil), 200).into(t, &list)
 	for _, c := range list.Items {
 		w.want(w.do(w.admin, "PATCH", "/v1/connections/"+c.ID, map[string]any{"active": false}), 200)

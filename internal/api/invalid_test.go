@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/postino-mail/postino/internal/view"
 )
 
 // What is wrong with a connection is told field by field in the caller's
@@ -14,7 +12,7 @@ func TestInvalidConnectionInItalian(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	good := map[string]any{"name": "Due", "provider": "smtp", "from": "x@due.example", "smtp": map[string]any{"host": "smtp.due.example"}}
-	var made view.Connection
+	var made shownConnection
 	w.want(w.do(w.admin, "POST", "/v1/connections", good), 201).into(t, &made)
 	bad := map[string]any{"name": "Tre", "revision": made.Revision, "provider": "smtp", "from": "x@@due.example",
 		"smtp": map[string]any{"host": "smtp://due.example", "port": 70000}}
@@ -31,7 +29,7 @@ func TestInvalidConnectionInItalian(t *testing.T) {
 		{"PATCH", one, map[string]any{"smtp": map[string]any{"prot": 25}}, []string{"prot"}, "no such field", "non esiste"},
 		{"PATCH", one, map[string]any{"active": "yes"}, []string{"active"}, "true or false", "serve true o false"},
 		{"POST", "/v1/connections", "{", []string{""}, "cannot be read", "non è leggibile"},
-		{"POST", "/v1/connections", map[string]any{"name": "x", "provider": "yahoo"}, []string{"provider"}, "none of graph", "non è tra graph"},
+		{"POST", "/v1/connections", map[string]any{"name": "x", "provider": "yahoo"}, []string{"provider"}, "none of gmail", "non è tra gmail"},
 	} {
 		for lang, want := range map[string]string{"en": c.en, "it": c.it} {
 			var p Problem

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
-	"github.com/postino-mail/postino/internal/view"
 )
 
 // What waits in a mailbox's lane, the day's recipients and a pause are shown,
@@ -13,7 +12,7 @@ import (
 func TestLanes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
-	var c view.Connection
+	var c shownConnection
 	w.want(w.do(w.admin, "GET", "/v1/connections/Ufficio", nil), 200).into(t, &c)
 	if c.Lane != nil {
 		t.Errorf("a lane before anything was sent: %+v", c.Lane)
@@ -45,7 +44,7 @@ func TestLanes(t *testing.T) {
 	if len(page.Items) != 1 || page.Next != "" || page.Items[0].Reason != reason.String() || page.Items[0].UsedToday != 2 {
 		t.Errorf("the lanes are shown as %+v", page)
 	}
-	c = view.Connection{}
+	c = shownConnection{}
 	w.want(w.do(w.admin, "POST", "/v1/connections/Ufficio/resume", nil), 200).into(t, &c)
 	if c.Lane == nil || c.Lane.Paused || !c.Lane.PausedUntil.IsZero() {
 		t.Errorf("after a resume: %+v", c.Lane)

@@ -13,6 +13,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/all"
 	"github.com/postino-mail/postino/internal/gateway"
 )
 
@@ -211,17 +213,43 @@ func securitySchemes() map[string]*huma.SecurityScheme {
 }
 
 // schemaName names the schema of a type: its own name, but for the settings of a
-// connection, which stand beside view.Connection.
+// connection, which stand beside view.Connection, and those of providers, which
+// are all called Settings.
 func schemaName(t reflect.Type, hint string) string {
 	if t == typeOf[gateway.Connection]() {
 		return "ConnectionSettings"
 	}
+	for provider, settings := range all.Providers() {
+		if t == reflect.TypeOf(settings()).Elem() {
+			return providerName(provider) + "Settings"
+		}
+	}
 	return huma.DefaultSchemaNamer(t, hint)
+}
+
+// providerName is the name of a provider in the name of a schema.
+func providerName(p adapters.Provider) string {
+	if p == adapters.SMTP {
+		return "SMTP"
+	}
+	return strings.ToUpper(string(p[:1])) + string(p[1:])
+}
+
+// addProviders puts the objects of the providers into the schemas of connections:
+// which of them a connection has depends on its provider, which no Go type shows.
+func addProviders(schemas huma.Registry) {
+	for provider, settings := range all.Providers() {
+		object := schemas.Schema(reflect.TypeOf(settings()).Elem(), true, "")
+		for _, connection := range []string{"Connection", "ConnectionSettings"} {
+			schemas.Map()[connection].Properties[string(provider)] = object
+		}
+	}
 }
 
 // finishDocument sets our problem in place of huma's error in every operation.
 func finishDocument(d *huma.OpenAPI) {
 	schemas := d.Components.Schemas
+	addProviders(schemas)
 	problem := schemas.Schema(typeOf[Problem](), true, "Problem")
 	for _, item := range d.Paths {
 		for _, o := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {

@@ -28,21 +28,26 @@ func untrusted(err error) error {
 // addresses and the networks of the service. Addresses are looked
 // at here where they are written, and each time the server is called.
 func (s *connectionService) confine(p *principal, next, old *gateway.Connection) error {
-	if p.admin() || next.SMTP == nil {
+	set, names := next.Settings.(adapters.ServerSettings)
+	if p.admin() || !names {
 		return nil
 	}
-	if old != nil && old.SMTP != nil && old.SMTP.Address() == next.SMTP.Address() {
-		next.SMTP.PublicOnly = next.SMTP.PublicOnly || old.SMTP.PublicOnly
-		return nil
+	host, port := set.Server()
+	if old != nil {
+		if had, ok := old.Settings.(adapters.ServerSettings); ok && old.Provider == next.Provider {
+			if oldHost, oldPort := had.Server(); oldHost == host && oldPort == port {
+				set.Restrict(set.Restricted() || had.Restricted())
+				return nil
+			}
+		}
 	}
-	next.SMTP.PublicOnly = true
-	host := next.SMTP.Host
+	set.Restrict(true)
 	if host == "localhost" {
 		host = "127.0.0.1"
 	}
 	// A name's addresses count when it is called.
 	if a, err := netip.ParseAddr(host); err == nil && !adapters.PublicAddress(a) && !webhook.Within(s.networks, a) {
-		return fail(http.StatusForbidden, "forbidden", "smtp.host",
+		return fail(http.StatusForbidden, "forbidden", string(next.Provider)+".host",
 			text("api.address_not_public", "the server's address is not public, so it is for an administrator alone"),
 			text("api.address_not_public_hint",
 				"name a server with a public address, or have its network named under [connections] networks "+

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/graph"
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/mime"
 )
@@ -49,17 +50,17 @@ type demoFailure struct {
 }
 
 func demoFailures() []demoFailure {
-	graph := func(s *sandbox.Sandbox) *adapters.Connection { return s.GraphConnection(demoFrom) }
+	overGraph := func(s *sandbox.Sandbox) *adapters.Connection { return s.GraphConnection(demoFrom) }
 	return []demoFailure{
-		{adapters.Permanent, "Graph refuses the sender", graph, sandbox.Fault{Service: "graph", Op: "sendMail", Status: 403,
+		{adapters.Permanent, "Graph refuses the sender", overGraph, sandbox.Fault{Service: "graph", Op: "sendMail", Status: 403,
 			Code: "ErrorSendAsDenied"}, 0},
 		{adapters.Transient, "The SMTP server is restarting", func(s *sandbox.Sandbox) *adapters.Connection { return s.SMTPConnection(demoFrom) },
 			sandbox.Fault{Service: "smtp", Op: "mail", Reply: "421 4.3.2 Service shutting down"}, 0},
-		{adapters.Throttled, "Graph: too many at once", graph, sandbox.Fault{Service: "graph", Op: "sendMail", Status: 429,
+		{adapters.Throttled, "Graph: too many at once", overGraph, sandbox.Fault{Service: "graph", Op: "sendMail", Status: 429,
 			Code: "ApplicationThrottled", RetryAfter: 17 * time.Second}, 0},
 		{adapters.Auth, "The client secret has expired", func(s *sandbox.Sandbox) *adapters.Connection {
 			c := s.GraphConnection(demoFrom)
-			c.Graph.ClientSecret = sandbox.ExpiredSecret
+			graph.SettingsOf(c).ClientSecret = sandbox.ExpiredSecret
 			return c
 		}, sandbox.Fault{}, 0},
 		{adapters.Unknown, "Gmail accepts, its answer is lost", func(s *sandbox.Sandbox) *adapters.Connection {

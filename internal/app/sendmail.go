@@ -144,5 +144,5 @@ func localServer(address string) (adapters.Adapter, error) {
 		host = "127.0.0.1"
 	}
 	return fallback.New(&adapters.Connection{Name: "local", Provider: adapters.SMTP,
-		SMTP: &adapters.SMTPSettings{Host: host, Port: n, Encryption: adapters.EncryptionNone, Auth: "none"}}, fallback.Options{IdleTimeout: -1})
+		Settings: &fallback.Settings{Host: host, Port: n, Encryption: fallback.EncryptionNone, Auth: "none"}}, fallback.Options{IdleTimeout: -1})
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/sqlite"
@@ -79,7 +80,7 @@ func TestKeyOfStore(t *testing.T) {
 				if env["TEST_SECRET"] != "" {
 					_, err = st.PutConnection(t.Context(), time.Now(), &gateway.Connection{Connection: adapters.Connection{
 						Name: "x", Provider: adapters.SMTP, From: "a@b.it",
-						SMTP: &adapters.SMTPSettings{Host: "h", Login: "u", Password: "geheim"},
+						Settings: &fallback.Settings{Host: "h", Login: "u", Password: "geheim"},
 					}})
 				}
 				return err

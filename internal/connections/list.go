@@ -5,8 +5,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/tokens/credential"
 )
 
 // The states by which connections are listed.
@@ -78,14 +80,19 @@ func StateOf(c *gateway.Connection, st store.ConnectionState, now time.Time) str
 func found(c *gateway.Connection, text string) bool {
 	fields := []string{c.Name, c.From, c.DisplayName, c.Owner, c.ID}
 	fields = append(fields, c.Aliases...)
-	if g := c.Graph; g != nil {
-		fields = append(fields, g.Tenant, g.ClientID, g.Mailbox)
+	if c.Settings != nil {
+		fields = append(fields, c.Settings.SenderMailbox())
 	}
-	if g := c.Gmail; g != nil {
-		fields = append(fields, g.Subject)
+	if s, ok := c.Settings.(adapters.ServerSettings); ok {
+		host, _ := s.Server()
+		fields = append(fields, host)
 	}
-	if s := c.SMTP; s != nil {
-		fields = append(fields, s.Host, s.Login)
+	if holder, ok := c.Settings.(credential.Holder); ok {
+		for _, audience := range holder.Audiences() {
+			if e, ok := holder.Credential(audience).(*credential.Entra); ok {
+				fields = append(fields, e.Tenant, e.ClientID)
+			}
+		}
 	}
 	return slices.ContainsFunc(fields, func(f string) bool { return strings.Contains(strings.ToLower(f), text) })
 }

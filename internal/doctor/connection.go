@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/graph"
 	"github.com/postino-mail/postino/adapters/stages"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
@@ -251,7 +253,7 @@ func (r *run) expected() []stages.Name {
 	if c.Provider == adapters.SMTP {
 		names = []stages.Name{Settings, stages.DNS, stages.TCP, stages.TLS, stages.Greeting, stages.Offers, stages.Token,
 			stages.Authentication, stages.Sender, Budget}
-		if c.SMTP == nil || c.SMTP.OAuth == nil {
+		if set := fallback.SettingsOf(c); set == nil || set.OAuth == nil {
 			names = slices.DeleteFunc(names, func(n stages.Name) bool { return n == stages.Token })
 		}
 	}
@@ -286,13 +288,14 @@ const propagation = 2 * time.Hour // contracts B8.6
 func (r *run) explain(s *stages.Stage) {
 	// contracts B8.6, B8.7
 	e, c := s.Err, r.test.Connection
-	if e == nil || e.Code != "ErrorAccessDenied" || c.Graph == nil {
+	set := graph.SettingsOf(&c.Connection)
+	if e == nil || e.Code != "ErrorAccessDenied" || set == nil {
 		return
 	}
 	check := text("test.test_authorization",
 		"in Exchange Online PowerShell Test-ServicePrincipalAuthorization -Identity {client_id} -Resource {mailbox} asks past the cache: "+
 			"InScope True means wait, False means that the mailbox is out of scope",
-		"client_id", shellWord(c.Graph.ClientID), "mailbox", shellWord(c.Mailbox(r.test.From)))
+		"client_id", shellWord(set.ClientID), "mailbox", shellWord(c.Mailbox(r.test.From)))
 	now := r.opt.Now()
 	st := r.test.State
 	switch {

@@ -6,8 +6,10 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/graph"
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/adapters/stages"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/doctor"
 	"github.com/postino-mail/postino/internal/store"
 )
@@ -65,8 +67,8 @@ func TestLeastPrivilege(t *testing.T) {
 	sb.Configure(func(s *sandbox.Switches) { s.GraphMailRead, s.GmailReadScope, s.GraphRoles = false, false, false })
 	alias := func(c *adapters.Connection) *adapters.Connection {
 		c.Aliases, c.From = []string{c.From}, "alias@contoso.example"
-		if c.Graph != nil {
-			c.Graph.Mailbox = from
+		if set := graph.SettingsOf(c); set != nil {
+			set.Mailbox = from
 		}
 		return c
 	}
@@ -167,7 +169,7 @@ func TestState(t *testing.T) {
 	})
 	t.Run("closed secret", func(t *testing.T) {
 		c := limited.Clone()
-		c.SMTP.Password = adapters.Redacted
+		fallback.SettingsOf(&c.Connection).Password = adapters.Redacted
 		res := run(t, newDoctor(sb), doctor.Test{Connection: c})
 		s := find(res, doctor.Settings)
 		if s.Status != stages.Failed || s.Err.Code != string(adapters.CodeClosedSecret) {

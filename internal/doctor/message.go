@@ -7,6 +7,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/stages"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
 )
@@ -40,7 +41,7 @@ func (r *run) message(ctx context.Context, a adapters.Adapter) {
 	}
 	r.prove(nil)
 	accepted := text("test.message_accepted", "the message to {to} was accepted (Message-ID {id})", "to", r.test.To, "id", receipt.MessageID)
-	if set := r.test.Connection.SMTP; receipt.Reply != "" && (set == nil || !set.PublicOnly) {
+	if set := fallback.SettingsOf(&r.test.Connection.Connection); receipt.Reply != "" && (set == nil || !set.PublicOnly) {
 		accepted = text("test.message_accepted_reply", `the message to {to} was accepted: "{reply}" (Message-ID {id})`, "to", r.test.To,
 			"reply", receipt.Reply, "id", receipt.MessageID)
 	}

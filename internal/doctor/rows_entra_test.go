@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/graph"
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/adapters/stages"
 )
@@ -19,18 +20,18 @@ func entraRows() []row {
 		return row{ref: code, way: "graph", stage: stages.Token, class: class, code: "AADSTS" + code, en: en, it: it,
 			faults: []sandbox.Fault{{Service: "entra", Op: "token", Code: code, Status: status}}}
 	}
-	natural := func(ref, code, en, it string, change func(*adapters.GraphSettings)) row {
+	natural := func(ref, code, en, it string, change func(*graph.Settings)) row {
 		return row{ref: ref, way: "graph", stage: stages.Token, class: auth, code: "AADSTS" + code, en: en, it: it,
-			change: func(c *adapters.Connection) { change(c.Graph) }}
+			change: func(c *adapters.Connection) { change(graph.SettingsOf(c)) }}
 	}
 	return []row{
 		natural("7000215", "7000215", "the client secret is wrong|paste the secret's Value, not its",
 			"il client secret è errato|incollare il Valore del segreto, non",
-			func(g *adapters.GraphSettings) { g.ClientSecret = "wrong" }),
+			func(g *graph.Settings) { g.ClientSecret = "wrong" }),
 		natural("7000222", "7000222",
 			"the client secret has expired|create a new secret in the",
 			"il client secret è scaduto|creare un nuovo segreto nella registrazione",
-			func(g *adapters.GraphSettings) { g.ClientSecret = sandbox.ExpiredSecret }),
+			func(g *graph.Settings) { g.ClientSecret = sandbox.ExpiredSecret }),
 		fault("7000218", auth,
 			"no credential reached Entra|configure a client secret, a certificate",
 			"a Entra non è arrivata alcuna|configurare nella connessione un client secret"),
@@ -40,11 +41,11 @@ func entraRows() []row {
 		natural("700016 tenant", "700016",
 			"this tenant does not know the|check tenant and client id",
 			"questo tenant non conosce l'app|controllare tenant e client id",
-			func(g *adapters.GraphSettings) { g.Tenant = sandbox.OtherTenantID }),
+			func(g *graph.Settings) { g.Tenant = sandbox.OtherTenantID }),
 		natural("700016 client", "700016",
 			"this tenant does not know the|check tenant and client id",
 			"questo tenant non conosce l'app|controllare tenant e client id",
-			func(g *adapters.GraphSettings) { g.ClientID = sandbox.TenantID }),
+			func(g *graph.Settings) { g.ClientID = sandbox.TenantID }),
 		fault("700011", auth,
 			"this tenant does not know the|check tenant and client id",
 			"questo tenant non conosce l'app|controllare tenant e client id"),
@@ -54,16 +55,16 @@ func entraRows() []row {
 		natural("7000112", "7000112",
 			"the app is disabled in this|enable sign-in of the enterprise application",
 			"l'app è disabilitata in questo tenant|riabilitare l'applicazione aziendale",
-			func(g *adapters.GraphSettings) { g.ClientID = sandbox.DisabledClientID }),
+			func(g *graph.Settings) { g.ClientID = sandbox.DisabledClientID }),
 		fault("70002", auth,
 			"Entra does not accept the app's|check client id and credential of",
 			"Entra non accetta la credenziale dell'app|controllare client id e credenziale della"),
 		natural("90002", "90002", "Entra does not know the tenant|check the tenant id or domain",
 			"Entra non conosce il tenant|controllare l'id o il dominio del",
-			func(g *adapters.GraphSettings) { g.Tenant = "nosuch.example" }),
+			func(g *graph.Settings) { g.Tenant = "nosuch.example" }),
 		natural("900023", "900023", "the tenant is neither a domain|enter the Directory",
 			"il tenant non è né un|inserire l'ID della directory",
-			func(g *adapters.GraphSettings) { g.Tenant = "contoso" }),
+			func(g *graph.Settings) { g.Tenant = "contoso" }),
 		fault("90038", auth,
 			"the app or tenant belongs to|choose the right cloud in the",
 			"l'app o il tenant appartiene a|scegliere il cloud giusto nella connessione"),

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/graph"
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/adapters/stages"
 	"github.com/postino-mail/postino/internal/doctor"
@@ -37,7 +38,7 @@ func graphRows() []row {
 		{ref: "ErrorAccessDenied not consented", way: "graph", stage: stages.Roles, class: auth, code: "ErrorAccessDenied",
 			en:     "the application may not send through|in Entra give the app registration",
 			it:     "l'applicazione non può inviare attraverso la|in Entra dare alla registrazione dell'app",
-			change: func(c *adapters.Connection) { c.Graph.ClientID = sandbox.UnconsentedClientID }},
+			change: func(c *adapters.Connection) { graph.SettingsOf(c).ClientID = sandbox.UnconsentedClientID }},
 		{ref: "ErrorAccessDenied outside RBAC scope", way: "graph", stage: stages.Roles, class: auth, code: "ErrorAccessDenied",
 			en:     "the application may not send through|in Entra give the app registration",
 			it:     "l'applicazione non può inviare attraverso la|in Entra dare alla registrazione dell'app",
@@ -65,7 +66,8 @@ func graphRows() []row {
 		box("notfound", "ResourceNotFound", permanent,
 			"there is no mailbox notfound@contoso.example in|check the connection's mailbox and tenant",
 			"nel tenant non esiste la casella|controllare casella e tenant della connessione"),
-		{ref: "Request_ResourceNotFound", way: "graph", change: func(c *adapters.Connection) { c.Graph.Mailbox = "erp" }, stage: stages.Mailbox,
+		{ref: "Request_ResourceNotFound", way: "graph",
+			change: func(c *adapters.Connection) { graph.SettingsOf(c).Mailbox = "erp" }, stage: stages.Mailbox,
 			class: permanent, code: "Request_ResourceNotFound",
 			en: "there is no mailbox erp in|check the connection's mailbox and tenant",
 			it: "nel tenant non esiste la casella|controllare casella e tenant della connessione"},

@@ -4,6 +4,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/adapters/stages"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/doctor"
 )
 
@@ -162,7 +163,7 @@ func smtpRows() []row {
 }
 
 func mailboxAndLogin(address string) func(*adapters.Connection) {
-	return func(c *adapters.Connection) { c.From, c.SMTP.Login = address, address }
+	return func(c *adapters.Connection) { c.From, fallback.SettingsOf(c).Login = address, address }
 }
 
 // deniedSender sends as an address that the sandbox denies at the end of the message.

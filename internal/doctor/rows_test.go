@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/gmail"
+	"github.com/postino-mail/postino/adapters/graph"
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/adapters/stages"
 	"github.com/postino-mail/postino/internal/doctor"
@@ -112,16 +114,16 @@ func connection(sb *sandbox.Sandbox, way string) *adapters.Connection {
 func mailbox(address string) func(*adapters.Connection) {
 	return func(c *adapters.Connection) {
 		c.From = address
-		if c.Gmail != nil {
-			c.Gmail.Subject = address
+		if set := gmail.SettingsOf(c); set != nil {
+			set.Subject = address
 		}
 	}
 }
 
 // alias makes the connection send as an address that is not its mailbox.
 func alias(c *adapters.Connection) {
-	if c.Graph != nil {
-		c.Graph.Mailbox = c.From
+	if set := graph.SettingsOf(c); set != nil {
+		set.Mailbox = c.From
 	}
 	c.Aliases, c.From = []string{c.From}, "fatture@contoso.example"
 }

@@ -1,33 +1,20 @@
 package gateway
 
 import (
-	"encoding/json"
 	"maps"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/all"
+	"github.com/postino-mail/postino/internal/gateway/policy"
 	"github.com/postino-mail/postino/mime"
 )
 
-// A document is the JSON form of a Connection with the name that a field had
-// before, which is read for ever.
-type document struct {
-	Connection
-	WhenSpent string `json:"when_spent,omitempty"` // on_quota_exceeded before
-}
+// MarshalJSON writes one flat object.
+func (c Connection) MarshalJSON() ([]byte, error) { return c.MarshalWith() }
 
-// A shownDocument is a document that was shown: what a view adds to the settings
-// (internal/view) is read over, so that it can be given back.
-type shownDocument struct {
-	document
-	State json.RawMessage `json:"state"`
-	Lane  json.RawMessage `json:"lane"`
-}
-
-func (d *document) connection() *Connection {
-	if d.OnQuotaExceeded == "" {
-		d.OnQuotaExceeded = d.WhenSpent
-	}
-	return &d.Connection
+// MarshalWith writes the connection and behind it the members of further objects.
+func (c *Connection) MarshalWith(also ...any) ([]byte, error) {
+	return c.Connection.MarshalWith(append([]any{c.Policy}, also...)...)
 }
 
 // RenameFields returns a merge patch with the names that fields have today.
@@ -56,46 +43,56 @@ func Parse(data []byte) (*Connection, error) {
 // DecodeShown is Parse without the validation, for edits that still lack the
 // stored secrets.
 func DecodeShown(data []byte) (*Connection, error) {
-	d := new(shownDocument)
-	if err := adapters.DecodeObject(data, d); err != nil {
+	shown := new(policy.Shown)
+	c, err := adapters.Decode(data, all.Providers(), shown)
+	if err != nil {
 		return nil, err
 	}
-	return d.given()
+	return given(c, &shown.Document)
 }
 
 // Decode is DecodeShown for settings alone: a change of what a view adds would be
 // without effect.
 func Decode(data []byte) (*Connection, error) {
-	d := new(document)
-	if err := adapters.DecodeObject(data, d); err != nil {
+	d := new(policy.Document)
+	c, err := adapters.Decode(data, all.Providers(), d)
+	if err != nil {
 		return nil, err
 	}
-	return d.given()
+	return given(c, d)
 }
 
-// given is the connection of a document that somebody gives.
-func (d *document) given() (*Connection, error) {
+// given is the connection of a document that a person or program gives.
+func given(c *adapters.Connection, d *policy.Document) (*Connection, error) {
 	if d.WhenSpent != "" && d.OnQuotaExceeded != "" {
 		return nil, &adapters.InvalidError{Fields: []adapters.FieldError{{Field: "when_spent",
 			Text: mime.NewText("gateway.old_name", "this is the old name of {field}: leave it out", "field", "on_quota_exceeded")}}}
 	}
-	return d.connection(), nil
+	return joined(c, d), nil
+}
+
+func joined(c *adapters.Connection, d *policy.Document) *Connection {
+	if d.OnQuotaExceeded == "" {
+		d.OnQuotaExceeded = d.WhenSpent
+	}
+	return &Connection{*c, d.Policy}
 }
 
 // Stored returns the JSON form that Restore reads. For one release it has the old
 // name of a field too: nodes of the version before read the same records during
 // an upgrade (docs/high-availability.md), and drop the new name when they write.
 func (c *Connection) Stored() ([]byte, error) {
-	return json.Marshal(document{*c, c.OnQuotaExceeded})
+	return c.Connection.MarshalWith(policy.Document{Policy: c.Policy, WhenSpent: c.OnQuotaExceeded})
 }
 
 // Restore reads a connection that was stored, whatever its version: fields that
 // are not known are skipped, and nothing is validated. Of both names of a field
 // the one of today counts.
 func Restore(data []byte) (*Connection, error) {
-	d := new(document)
-	if err := json.Unmarshal(data, d); err != nil {
+	d := new(policy.Document)
+	c, err := adapters.DecodeStored(data, all.Providers(), d)
+	if err != nil {
 		return nil, err
 	}
-	return d.connection(), nil
+	return joined(c, d), nil
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/fallback"
 )
 
 const smtp = `"name":"x","provider":"smtp","from":"a@example.com","smtp":{"host":"smtp.example.com"}`
@@ -23,7 +24,8 @@ func TestJSONIsFlat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.IsActive() || c.Revision != 7 || !c.IsDefault() || c.SMTP.Host != "smtp.example.com" || *c.Limits.PerMinute != 3 {
+	if c.IsActive() || c.Revision != 7 || !c.IsDefault() || fallback.SettingsOf(&c.Connection).Host != "smtp.example.com" ||
+		*c.Limits.PerMinute != 3 {
 		t.Errorf("%+v", c)
 	}
 	out, err := json.Marshal(c)
@@ -35,8 +37,8 @@ func TestJSONIsFlat(t *testing.T) {
 		t.Errorf("got  %s\nwant %s (%v)", out, doc, err)
 	}
 	d := c.Clone()
-	*d.Active, d.Fallback[0], d.Retry.FirstSeconds, d.SMTP.Host = true, "z", 1, "other"
-	if c.IsActive() || c.Fallback[0] != "y" || c.Retry.FirstSeconds != 5 || c.SMTP.Host != "smtp.example.com" {
+	*d.Active, d.Fallback[0], d.Retry.FirstSeconds, fallback.SettingsOf(&d.Connection).Host = true, "z", 1, "other"
+	if c.IsActive() || c.Fallback[0] != "y" || c.Retry.FirstSeconds != 5 || fallback.SettingsOf(&c.Connection).Host != "smtp.example.com" {
 		t.Error("a clone shares something")
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/graph"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/outbox"
 	"github.com/postino-mail/postino/internal/registry"
@@ -25,6 +26,7 @@ import (
 	"github.com/postino-mail/postino/internal/store/sqlite"
 	"github.com/postino-mail/postino/internal/submit"
 	"github.com/postino-mail/postino/mime"
+	"github.com/postino-mail/postino/tokens/credential"
 )
 
 // provider accepts everything after its latency and counts.
@@ -110,8 +112,8 @@ func newBench(b *testing.B, conns int, change func(*gateway.Connection)) *bench 
 			for i := part; i < conns; i += 64 {
 				none := 0
 				c := &gateway.Connection{Connection: adapters.Connection{Name: fmt.Sprintf("c%05d", i), Provider: adapters.Graph,
-					From:  fmt.Sprintf("c%05d@contoso.it", i),
-					Graph: &adapters.GraphSettings{Tenant: "t", ClientID: "c", ManagedIdentity: true}}}
+					From:     fmt.Sprintf("c%05d@contoso.it", i),
+					Settings: &graph.Settings{Entra: credential.Entra{Tenant: "t", ClientID: "c", ManagedIdentity: true}}}}
 				c.Limits.PerMinute, c.Limits.RecipientsPerDay = &none, &none
 				if change != nil {
 					change(c)

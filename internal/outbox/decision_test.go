@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
@@ -34,10 +35,13 @@ func failure(c adapters.Class, change func(*adapters.Error)) result {
 	return result{err: e}
 }
 
+// overSMTP makes the connection one of plain SMTP.
+func overSMTP(s *input) { s.conn.Provider, s.conn.Settings = adapters.SMTP, new(fallback.Settings) }
+
 func TestRule(t *testing.T) {
 	t.Parallel()
 	fallback := func(s *input) { s.next = &move{route: store.Route{Connection: "c2", Position: 1}, origin: "c1"} }
-	smtp := func(s *input) { s.conn.Provider = adapters.SMTP }
+	smtp := overSMTP
 	unknownFor := func(d time.Duration) func(*input) {
 		return func(s *input) { s.delivery.UnknownSince = noon.Add(-d) }
 	}

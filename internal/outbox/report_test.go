@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/graph"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
@@ -84,16 +86,16 @@ func TestReportFrom(t *testing.T) {
 		want string
 	}{
 		{"its own address", gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, From: "info@contoso.it",
-			SMTP: &adapters.SMTPSettings{Login: "login@contoso.it"}}}, "info@contoso.it"},
+			Settings: &fallback.Settings{Login: "login@contoso.it"}}}, "info@contoso.it"},
 		{"the mailbox of a pattern", gateway.Connection{Connection: adapters.Connection{Provider: adapters.Graph, From: "*@contoso.it",
-			Graph: &adapters.GraphSettings{Mailbox: "box@contoso.it"}}}, "box@contoso.it"},
+			Settings: &graph.Settings{Mailbox: "box@contoso.it"}}}, "box@contoso.it"},
 		{"the login of a pattern", gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, From: "*@contoso.it",
-			SMTP: &adapters.SMTPSettings{Login: "login@contoso.it"}}}, "login@contoso.it"},
+			Settings: &fallback.Settings{Login: "login@contoso.it"}}}, "login@contoso.it"},
 		{"an author whom the pattern holds",
-			gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, From: "*@contoso.it", SMTP: &adapters.SMTPSettings{}}},
+			gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, From: "*@contoso.it", Settings: &fallback.Settings{}}},
 			"author@contoso.it"},
 		{"an author of elsewhere", gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, From: "*@fabrikam.it",
-			SMTP: &adapters.SMTPSettings{Login: "relay"}}}, ""},
+			Settings: &fallback.Settings{Login: "relay"}}}, ""},
 	} {
 		if got := reportFrom(&c.conn, "author@contoso.it"); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
@@ -155,7 +157,7 @@ func TestDuplicateDelivery(t *testing.T) {
 			State: store.Pending}}}
 		d.Duplicate = before
 		r := decide(input{now: time.Now(), delivery: d,
-			conn:   &gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{}}},
+			conn:   &gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, Settings: &fallback.Settings{}}},
 			result: result{err: &adapters.Error{Class: adapters.Permanent, Code: adapters.DuplicateDelivery}}})
 		want := store.Failed
 		if before {

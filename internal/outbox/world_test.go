@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/graph"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/sqlite"
 	"github.com/postino-mail/postino/mime"
+	"github.com/postino-mail/postino/tokens/credential"
 )
 
 // fakeAdapter answers what answer says and notes every call.
@@ -124,7 +126,7 @@ func newWorld(t *testing.T, conns ...*gateway.Connection) *world {
 
 func conn(name string, change func(*gateway.Connection)) *gateway.Connection {
 	c := &gateway.Connection{Connection: adapters.Connection{Name: name, Provider: adapters.Graph, From: name + "@contoso.it",
-		Graph: &adapters.GraphSettings{Tenant: "t", ClientID: "c", ManagedIdentity: true}}}
+		Settings: &graph.Settings{Entra: credential.Entra{Tenant: "t", ClientID: "c", ManagedIdentity: true}}}}
 	zero := 0
 	c.Limits.PerMinute = &zero
 	if change != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/maildrop"
 	"github.com/postino-mail/postino/internal/registry"
@@ -42,7 +43,7 @@ func open(t *testing.T, o Options) (*Pickup, store.Store) {
 	})
 	_, err = st.PutConnection(t.Context(), time.Now(),
 		&gateway.Connection{Connection: adapters.Connection{Name: "a", Provider: adapters.SMTP, From: "erp@contoso.it",
-			SMTP: &adapters.SMTPSettings{Host: "127.0.0.1"}}})
+			Settings: &fallback.Settings{Host: "127.0.0.1"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -114,9 +114,9 @@ func parseAutoconfig(body []byte, address string) ([]autoconfigServer, error) {
 		server := Server{Host: strings.ToLower(fill(s.Host, address)), Port: s.Port}
 		switch strings.TrimSpace(s.Socket) {
 		case "SSL":
-			server.Encryption = adapters.EncryptionTLS
+			server.Encryption = fallback.EncryptionTLS
 		case "STARTTLS":
-			server.Encryption = adapters.EncryptionSTARTTLS
+			server.Encryption = fallback.EncryptionSTARTTLS
 		}
 		password, open := methods(s.Authentication)
 		if s.Type != "smtp" || server.Encryption == "" || !hostName(server.Host) || s.Port < 1 || s.Port > 65535 || !password && !open {

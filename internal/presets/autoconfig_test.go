@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/fallback"
 )
 
 func address(s Server) string {
@@ -25,9 +25,9 @@ func TestParseAutoconfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []autoconfigServer{
-		{Server{"mail.example.it", 465, adapters.EncryptionTLS}, "anna@example.it", false},
-		{Server{"smtp.example.it", 587, adapters.EncryptionSTARTTLS}, "anna", false},
-		{Server{"relay.example.net", 2525, adapters.EncryptionSTARTTLS}, "", true},
+		{Server{"mail.example.it", 465, fallback.EncryptionTLS}, "anna@example.it", false},
+		{Server{"smtp.example.it", 587, fallback.EncryptionSTARTTLS}, "anna", false},
+		{Server{"relay.example.net", 2525, fallback.EncryptionSTARTTLS}, "", true},
 	}
 	if len(got) != len(want) {
 		t.Fatalf("%+v", got)

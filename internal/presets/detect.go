@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
 )
@@ -191,8 +192,8 @@ func (q *query) services(ctx context.Context) found {
 	var failure error
 	for i, s := range []struct {
 		name       string
-		encryption adapters.Encryption
-	}{{"submissions", adapters.EncryptionTLS}, {"submission", adapters.EncryptionSTARTTLS}} {
+		encryption fallback.Encryption
+	}{{"submissions", fallback.EncryptionTLS}, {"submission", fallback.EncryptionSTARTTLS}} {
 		_, records, err := q.resolver.LookupSRV(ctx, s.name, "tcp", q.domain+".")
 		failure = errors.Join(failure, trouble(err))
 		if len(records) == 0 || records[0].Target == "." { // not offered: RFC 6186 section 3.4

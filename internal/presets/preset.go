@@ -11,6 +11,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/fallback"
 )
 
 // A Preset is what is known of a provider. Treated as immutable.
@@ -85,7 +86,7 @@ const (
 type Server struct {
 	Host       string              `toml:"host"`
 	Port       int                 `toml:"port"`
-	Encryption adapters.Encryption `toml:"encryption"`
+	Encryption fallback.Encryption `toml:"encryption"`
 }
 
 // Complete reports a host without a placeholder.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/locale"
 )
 
@@ -66,8 +67,8 @@ func checkServers(t *testing.T, p *Preset) {
 			t.Errorf("the host %q", s.Host)
 		}
 		tls := s.Port == 465
-		if s.Port < 1 || s.Port > 65535 || tls != (s.Encryption == adapters.EncryptionTLS) ||
-			!tls && s.Encryption != adapters.EncryptionSTARTTLS {
+		if s.Port < 1 || s.Port > 65535 || tls != (s.Encryption == fallback.EncryptionTLS) ||
+			!tls && s.Encryption != fallback.EncryptionSTARTTLS {
 			t.Errorf("port %d with %q", s.Port, s.Encryption)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
@@ -66,7 +67,7 @@ func TestEditOfOneAmongMany(t *testing.T) {
 	var conns []*gateway.Connection
 	for i := range 10 {
 		conns = append(conns, put(&gateway.Connection{Connection: adapters.Connection{Name: fmt.Sprint("c", i), Provider: adapters.SMTP,
-			SMTP: &adapters.SMTPSettings{Host: "h"}}}))
+			Settings: &fallback.Settings{Host: "h"}}}))
 	}
 	r := NewConnections(st)
 	before, err := r.All(t.Context())
@@ -79,7 +80,7 @@ func TestEditOfOneAmongMany(t *testing.T) {
 	if err := st.DeleteConnection(t.Context(), time.Now(), conns[4].ID); err != nil {
 		t.Fatal(err)
 	}
-	put(&gateway.Connection{Connection: adapters.Connection{Name: "c90", Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}}})
+	put(&gateway.Connection{Connection: adapters.Connection{Name: "c90", Provider: adapters.SMTP, Settings: &fallback.Settings{Host: "h"}}})
 	for _, f := range st.f {
 		f()
 	}
@@ -120,7 +121,7 @@ func TestFollowedCopyIsTheWhole(t *testing.T) {
 		}
 		switch {
 		case len(all) < 20 || rng.IntN(4) == 0:
-			put(&gateway.Connection{Connection: adapters.Connection{Name: name(), Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}}})
+			put(&gateway.Connection{Connection: adapters.Connection{Name: name(), Provider: adapters.SMTP, Settings: &fallback.Settings{Host: "h"}}})
 		case rng.IntN(3) == 0:
 			if err := st.DeleteConnection(ctx, time.Now(), all[rng.IntN(len(all))].ID); err != nil {
 				t.Fatal(err)
@@ -172,7 +173,7 @@ func TestUnreadableEdit(t *testing.T) {
 	var conns []*gateway.Connection
 	for i := range 3 {
 		c, err := st.PutConnection(t.Context(), time.Now(), &gateway.Connection{Connection: adapters.Connection{
-			Name: fmt.Sprint("c", i), Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}}})
+			Name: fmt.Sprint("c", i), Provider: adapters.SMTP, Settings: &fallback.Settings{Host: "h"}}})
 		if err != nil {
 			t.Fatal(err)
 		}

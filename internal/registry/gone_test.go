@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
@@ -43,7 +44,7 @@ func TestOnGone(t *testing.T) {
 			}
 			fresh := func(name string) *gateway.Connection {
 				return put(&gateway.Connection{Connection: adapters.Connection{
-					Name: name, Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"},
+					Name: name, Provider: adapters.SMTP, Settings: &fallback.Settings{Host: "h"},
 				}})
 			}
 			kept, edited, deleted := fresh("kept"), fresh("edited"), fresh("deleted")
@@ -54,7 +55,7 @@ func TestOnGone(t *testing.T) {
 			if err := look(ctx, c, ids...); err != nil {
 				t.Fatal(err)
 			}
-			edited.SMTP.Host = "other"
+			fallback.SettingsOf(&edited.Connection).Host = "other"
 			put(edited)
 			if err := st.DeleteConnection(ctx, time.Now(), deleted.ID); err != nil {
 				t.Fatal(err)

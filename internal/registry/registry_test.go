@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/sqlite"
@@ -37,9 +38,9 @@ func TestConnections(t *testing.T) {
 			}
 			return out
 		}
-		smtp := &adapters.SMTPSettings{Host: "h"}
-		a := put(&gateway.Connection{Connection: adapters.Connection{Name: "Ufficio", Provider: adapters.SMTP, SMTP: smtp}})
-		b := put(&gateway.Connection{Connection: adapters.Connection{Name: "aruba", Provider: adapters.SMTP, SMTP: smtp}})
+		smtp := &fallback.Settings{Host: "h"}
+		a := put(&gateway.Connection{Connection: adapters.Connection{Name: "Ufficio", Provider: adapters.SMTP, Settings: smtp}})
+		b := put(&gateway.Connection{Connection: adapters.Connection{Name: "aruba", Provider: adapters.SMTP, Settings: smtp}})
 		r := NewConnections(st)
 		first, err := r.Named(t.Context(), "UFFICIO")
 		if err != nil || first.ID != a.ID {
@@ -58,7 +59,7 @@ func TestConnections(t *testing.T) {
 		if again, _ := r.Named(t.Context(), "ufficio"); again != first {
 			t.Error("an unchanged connection must stay the same pointer: its adapter hangs on it")
 		}
-		put(&gateway.Connection{Connection: adapters.Connection{Name: "third", Provider: adapters.SMTP, SMTP: smtp}})
+		put(&gateway.Connection{Connection: adapters.Connection{Name: "third", Provider: adapters.SMTP, Settings: smtp}})
 		r.Invalidate()
 		if all, err := r.All(t.Context()); err != nil || len(all) != 3 {
 			t.Errorf("%d connections after Invalidate, %v", len(all), err)
@@ -96,7 +97,7 @@ func TestByIDReadsFew(t *testing.T) {
 		for i := range few + 2 {
 			c, err := st.PutConnection(t.Context(), time.Now(),
 				&gateway.Connection{Connection: adapters.Connection{Name: fmt.Sprint("c", i), Provider: adapters.SMTP,
-					SMTP: &adapters.SMTPSettings{Host: "h"}}})
+					Settings: &fallback.Settings{Host: "h"}}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -8,90 +8,72 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
 )
 
-// settings are the values of a connection's settings by JSON path, defaults
-// filled in, empty ones left out: two connections that behave alike are alike.
-// Secrets are among them: never show them.
-func settings(c *gateway.Connection) map[string]string {
-	out := map[string]string{}
+// A setting of a connection.
+type setting struct {
+	value string // the default where it is empty
+	role  role
+}
+
+// settings are those of a connection that have a value, by JSON path, defaults filled
+// in: two connections that behave alike are alike. Secrets are among them: never
+// show them.
+func settings(c *gateway.Connection) map[string]setting {
+	out := map[string]setting{}
 	if c == nil {
 		return out
 	}
-	c = c.Clone()
-	if s := c.SMTP; s != nil {
-		s.Host, s.Port, s.Encryption = strings.ToLower(s.Host), s.EffectivePort(), s.EffectiveEncryption()
-		if s.Auth == "" {
-			s.Auth = "auto"
-		}
-		if s.OAuth != nil && s.Login == "" {
-			s.Login = c.Mailbox("")
-		}
-		if s.OAuth != nil {
-			fillCloud(&s.OAuth.GraphSettings)
-		}
+	common := common()
+	walk(out, "", reflect.ValueOf(c).Elem(), func(path string, _ reflect.StructTag) role { return common[path] })
+	if c.Settings != nil {
+		set := reflect.ValueOf(c.Settings.Effective(&c.Connection))
+		walk(out, string(c.Provider)+".", reflect.Indirect(set), func(_ string, tag reflect.StructTag) role { return roleOf(tag) })
 	}
-	if g := c.Graph; g != nil {
-		fillCloud(g)
-		g.Mailbox = mailboxes(c)
-	}
-	if g := c.Gmail; g != nil {
-		g.Subject = mailboxes(c)
-	}
-	walk(out, "", reflect.ValueOf(c).Elem())
 	return out
 }
 
-func fillCloud(g *adapters.GraphSettings) {
-	if g.Cloud == "" {
-		g.Cloud = "public"
-	}
-}
-
-// mailboxes are those that an API connection sends from: the configured one, its
-// From, or every sender that a pattern covers.
-func mailboxes(c *gateway.Connection) string {
-	if box := c.Mailbox(""); box != "" {
-		return strings.ToLower(box)
-	}
-	return strings.ToLower(strings.Join(append([]string{c.From}, c.Aliases...), " "))
-}
-
-// walk puts the settings of v into out. Objects that hold settings are gone
-// into; lists and what else is no plain value count as one.
-func walk(out map[string]string, prefix string, v reflect.Value) {
+// walk puts the settings of v into out. Pointers to objects with settings of
+// their own are gone into; lists and what else is no plain value count as one.
+func walk(out map[string]setting, prefix string, v reflect.Value, of func(string, reflect.StructTag) role) {
 	for i := range v.NumField() {
 		f, value := v.Type().Field(i), v.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if value.Kind() == reflect.Pointer && !value.IsNil() && value.Elem().Kind() == reflect.Struct && goneInto(prefix+name) {
-			walk(out, prefix+name+".", value.Elem())
-			continue
-		}
 		switch {
 		case f.Anonymous:
-			walk(out, prefix, value)
-		case value.IsZero():
+			walk(out, prefix, value, of)
+		case name == "-" || value.IsZero():
+		case goneInto(f.Type):
+			walk(out, prefix+name+".", value.Elem(), of)
 		case value.Kind() == reflect.String:
-			out[prefix+name] = value.String()
+			out[prefix+name] = setting{value.String(), of(prefix+name, f.Tag)}
 		default:
 			doc, err := json.Marshal(value.Interface())
 			if err != nil {
 				doc = fmt.Appendf(nil, "%v", value.Interface())
 			}
-			out[prefix+name] = string(doc)
+			out[prefix+name] = setting{string(doc), of(prefix+name, f.Tag)}
 		}
 	}
 }
 
-// goneInto are the objects of a connection whose fields are settings of their own.
-func goneInto(path string) bool {
-	return slices.Contains([]string{"graph", "gmail", "smtp", "smtp.oauth"}, path)
+// goneInto reports whether a field is an object whose fields are settings of their
+// own: one of them says what it means for the credential.
+func goneInto(t reflect.Type) bool {
+	if t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct {
+		return false
+	}
+	for i := range t.Elem().NumField() {
+		if _, ok := t.Elem().Field(i).Tag.Lookup(trustTag); ok {
+			return true
+		}
+	}
+	return false
 }
 
 // paths are those of both, in order.
-func paths(a, b map[string]string) []string {
+func paths(a, b map[string]setting) []string {
 	all := maps.Clone(a)
 	maps.Copy(all, b)
 	return slices.Sorted(maps.Keys(all))

@@ -7,8 +7,11 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/graph"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/tokens/credential"
 )
 
 // How all connections do, read together, is how each does, also where there are
@@ -26,12 +29,12 @@ func TestStatuses(t *testing.T) {
 		}
 		return out
 	}
-	smtp := &adapters.SMTPSettings{Host: "h", Login: "a"}
-	used := put(gateway.Connection{Connection: adapters.Connection{Name: "used", Provider: adapters.SMTP, From: "a@x.it", SMTP: smtp}})
+	smtp := &fallback.Settings{Host: "h", Login: "a"}
+	used := put(gateway.Connection{Connection: adapters.Connection{Name: "used", Provider: adapters.SMTP, From: "a@x.it", Settings: smtp}})
 	paused := put(gateway.Connection{Connection: adapters.Connection{Name: "paused", Provider: adapters.SMTP, From: "b@x.it",
-		SMTP: &adapters.SMTPSettings{Host: "i", Login: "b"}}})
+		Settings: &fallback.Settings{Host: "i", Login: "b"}}})
 	several := put(gateway.Connection{Connection: adapters.Connection{Name: "several", Provider: adapters.Graph, From: "*@x.it",
-		Graph: &adapters.GraphSettings{Tenant: "t", ClientID: "c"}}})
+		Settings: &graph.Settings{Entra: credential.Entra{Tenant: "t", ClientID: "c"}}}})
 	lanes := []string{used.Lane("")}
 	for i := range 1500 {
 		lanes = append(lanes, fmt.Sprintf("lane %d", i))

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 
 	"github.com/postino-mail/postino/internal/gateway"
@@ -12,55 +13,49 @@ import (
 type role uint8
 
 const (
-	credential  role = 1 << iota // proves who sends: a secret, a file that holds one, the machine's identity
+	proof       role = 1 << iota // proves who sends: a secret, a file that holds one, the machine's identity
 	destination                  // where, as whom and how protected a credential is used
 	mailbox                      // whose mailbox: chosen once, then the administrator's
 	adminOnly                    // names files of the server or URLs that tokens go to, or gives up protection
 	free        role = 0
 )
 
-// roles has every setting of a connection by its JSON path; those of
-// smtp.oauth are those of graph and gmail. One that is missing counts as a
-// destination, and a test fails.
-func roles() roleTable {
-	return roleTable{
+// common are the roles of the settings that connections of all providers have, by
+// their JSON path.
+func common() map[string]role {
+	return map[string]role{
 		"id": free, "revision": free, "name": free, "from": free, "display_name": free, "reply_to": free,
 		"aliases": free, "active": free, "default": free,
 		"class": free, "fallback": free, "on_unknown": free, "owner": free, "limits": free, "retry": free, "on_quota_exceeded": free,
 		"secret_expires": free,
 		"provider":       destination,
-
-		"graph.tenant": destination, "graph.client_id": destination, "graph.cloud": destination, "graph.mailbox": destination | mailbox,
-		"graph.authority_url": destination | adminOnly, "graph.graph_url": destination | adminOnly,
-		"graph.client_secret": credential, "graph.certificate_password": credential,
-		"graph.certificate_file": credential | adminOnly, "graph.federated_token_file": credential | adminOnly,
-		"graph.managed_identity": credential | adminOnly,
-
-		"gmail.subject": destination | mailbox, "gmail.token_url": destination | adminOnly, "gmail.gmail_url": destination | adminOnly,
-		"gmail.service_account_json": credential, "gmail.service_account_file": credential | adminOnly,
-
-		"smtp.host": destination, "smtp.port": destination, "smtp.encryption": destination, "smtp.login": destination, "smtp.auth": destination,
-		"smtp.source_address": destination, "smtp.ca_file": destination | adminOnly, "smtp.allow_insecure": destination | adminOnly,
-		"smtp.hostname": free, "smtp.without": free, "smtp.public_only": free, "smtp.password": credential, "smtp.oauth.provider": destination,
 	}
 }
 
-type roleTable map[string]role
+// trustTag is the struct tag of adapters.Settings that says what a field means for
+// the credential.
+const trustTag = "trust"
 
-// of is the role of the setting at path.
-func (t roleTable) of(path string) role {
-	if r, ok := t[path]; ok {
-		return r
-	}
-	if last, ok := strings.CutPrefix(path, "smtp.oauth."); ok {
-		if r, ok := t["graph."+last]; ok {
-			return r
+// roleOf reads the tag of a provider's setting. Without one, or with a word that is
+// not known, it is a destination.
+func roleOf(tag reflect.StructTag) role {
+	var r role
+	for word := range strings.SplitSeq(tag.Get(trustTag), ",") {
+		switch word {
+		case "credential":
+			r |= proof
+		case "destination":
+			r |= destination
+		case "mailbox":
+			r |= mailbox
+		case "admin":
+			r |= adminOnly
+		case "free":
+		default:
+			r |= destination
 		}
-		if r, ok := t["gmail."+last]; ok {
-			return r
-		}
 	}
-	return destination
+	return r
 }
 
 // ErrAdminOnly says that the setting is the administrator's alone.
@@ -106,14 +101,14 @@ type Edit struct {
 // somebody else. The error is a *TrustError.
 func (e Edit) Check() error {
 	had, has := settings(e.Old), settings(e.Next)
-	all, known := paths(had, has), roles()
+	all := paths(had, has)
 	var moved []string
 	for _, path := range all {
-		r := known.of(path)
-		if had[path] == has[path] {
+		r := had[path].role | has[path].role
+		if had[path].value == has[path].value {
 			continue
 		}
-		if !e.Admin && (r&adminOnly != 0 && has[path] != "" || r&mailbox != 0 && e.Old != nil) {
+		if !e.Admin && (r&adminOnly != 0 && has[path].value != "" || r&mailbox != 0 && e.Old != nil) {
 			return &TrustError{Field: e.field(path, r), Err: ErrAdminOnly}
 		}
 		if r&destination != 0 {
@@ -124,9 +119,9 @@ func (e Edit) Check() error {
 		return nil
 	}
 	for _, path := range all {
-		r := known.of(path)
+		r := has[path].role
 		given := e.Given[path] && (e.Admin || r&adminOnly == 0) // whoever may not choose a file cannot give it
-		if r&credential != 0 && has[path] != "" && has[path] == had[path] && !given {
+		if r&proof != 0 && has[path].value != "" && has[path] == had[path] && !given {
 			return &TrustError{Field: path, Moved: moved, Err: ErrGiveAgain}
 		}
 	}
@@ -136,18 +131,13 @@ func (e Edit) Check() error {
 // field is the setting by which path changed: where no mailbox is named, it is
 // that of From.
 func (e Edit) field(path string, r role) string {
-	named := func(c *gateway.Connection) string {
-		switch {
-		case c == nil:
-		case c.Graph != nil && path == "graph.mailbox":
-			return c.Graph.Mailbox
-		case c.Gmail != nil && path == "gmail.subject":
-			return c.Gmail.Subject
-		}
-		return ""
-	}
-	if r&mailbox != 0 && e.Old != nil && e.Old.Provider == e.Next.Provider && named(e.Old) == named(e.Next) {
+	if r&mailbox != 0 && e.Old != nil && e.Old.Provider == e.Next.Provider && ofFrom(e.Old) && ofFrom(e.Next) {
 		return "from"
 	}
 	return path
+}
+
+// ofFrom reports whether the mailbox that sends is that of From.
+func ofFrom(c *gateway.Connection) bool {
+	return c.Settings != nil && c.Settings.SenderMailbox() == "" && !c.Settings.AnyFrom()
 }

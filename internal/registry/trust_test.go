@@ -3,108 +3,122 @@ package registry
 import (
 	"encoding/json"
 	"errors"
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/all"
+	"github.com/postino-mail/postino/adapters/gmail"
+	"github.com/postino-mail/postino/adapters/graph"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/tokens/credential"
 )
 
-// fieldPaths gives the JSON paths of all settings, by the type.
-func fieldPaths(t reflect.Type, prefix string, each func(path string)) {
+// eachField calls each for all settings of an object, by the type.
+func eachField(t reflect.Type, prefix string, each func(path string, tag reflect.StructTag)) {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case f.Anonymous:
-			fieldPaths(f.Type, prefix, each)
-		case goneInto(prefix + name):
-			fieldPaths(f.Type.Elem(), prefix+name+".", each)
+			eachField(f.Type, prefix, each)
+		case name == "-":
+		case goneInto(f.Type):
+			eachField(f.Type.Elem(), prefix+name+".", each)
 		default:
-			each(prefix + name)
+			each(prefix+name, f.Tag)
 		}
 	}
 }
 
-// A setting that is added must say what it means for the credential.
+// A setting that is added must say what it means for the credential, in words that
+// are known.
 func TestEverySettingHasARole(t *testing.T) {
 	t.Parallel()
-	known := roles()
-	left := maps.Clone(known)
-	fieldPaths(reflect.TypeFor[gateway.Connection](), "", func(path string) {
+	left := common()
+	eachField(reflect.TypeFor[gateway.Connection](), "", func(path string, _ reflect.StructTag) {
+		if _, ok := left[path]; !ok {
+			t.Errorf("%s has no role: say in common() what it means for the credential", path)
+		}
 		delete(left, path)
-		if last, ok := strings.CutPrefix(path, "smtp.oauth."); ok {
-			_, graph := known["graph."+last]
-			_, gmail := known["gmail."+last]
-			_, own := known[path]
-			if !graph && !gmail && !own {
-				t.Errorf("%s has no role: say in roles() whether it is a credential, a destination or free", path)
-			}
-			return
-		}
-		if _, ok := known[path]; !ok {
-			t.Errorf("%s has no role: say in roles() whether it is a credential, a destination or free", path)
-		}
 	})
 	for path := range left {
-		t.Errorf("roles() has %s, which no connection has", path)
+		t.Errorf("common() has %s, which no connection has", path)
+	}
+	words := []string{"credential", "destination", "mailbox", "admin", "free"}
+	for provider, settings := range all.Providers() {
+		eachField(reflect.TypeOf(settings()).Elem(), string(provider)+".", func(path string, tag reflect.StructTag) {
+			for word := range strings.SplitSeq(tag.Get(trustTag), ",") {
+				if !slices.Contains(words, word) {
+					t.Errorf(`%s: trust:%q says %q, which is none of %v`, path, tag.Get(trustTag), word, words)
+				}
+			}
+		})
 	}
 }
 
 // credentialKinds are connections, one with each kind of credential.
 func credentialKinds() map[string]*gateway.Connection {
 	out := map[string]*gateway.Connection{}
-	graph := func(change func(*adapters.GraphSettings)) adapters.GraphSettings {
-		g := adapters.GraphSettings{Tenant: "contoso.it", ClientID: "app", Cloud: "gcchigh", Mailbox: "erp@contoso.it",
-			AuthorityURL: "https://login.example", GraphURL: "https://graph.example"}
+	onGraph := func(change func(*graph.Settings)) graph.Settings {
+		g := graph.Settings{Entra: credential.Entra{Tenant: "contoso.it", ClientID: "app", Cloud: "gcchigh",
+			AuthorityURL: "https://login.example"}, Mailbox: "erp@contoso.it", GraphURL: "https://graph.example"}
 		change(&g)
 		return g
 	}
-	google := func(change func(*adapters.GmailSettings)) adapters.GmailSettings {
-		g := adapters.GmailSettings{Subject: "erp@contoso.it", TokenURL: "https://token.example", GmailURL: "https://gmail.example"}
+	onGmail := func(change func(*gmail.Settings)) gmail.Settings {
+		g := gmail.Settings{Google: credential.Google{Subject: "erp@contoso.it", TokenURL: "https://token.example"},
+			GmailURL: "https://gmail.example"}
 		change(&g)
 		return g
 	}
-	smtp := func() *adapters.SMTPSettings {
-		return &adapters.SMTPSettings{Host: "smtp.example.com", Port: 2587, Encryption: adapters.EncryptionTLS, Login: "erp", Auth: "plain",
+	smtp := func() *fallback.Settings {
+		return &fallback.Settings{Host: "smtp.example.com", Port: 2587, Encryption: fallback.EncryptionTLS, Login: "erp", Auth: "plain",
 			SourceAddress: "192.0.2.1", CAFile: "/etc/ca.pem", AllowInsecure: true}
 	}
 	add := func(name string, c gateway.Connection) {
 		c.ID, c.Name, c.From = "id", name, "erp@contoso.it"
 		out[name] = &c
 	}
-	for name, change := range map[string]func(*adapters.GraphSettings){
-		"secret":      func(g *adapters.GraphSettings) { g.ClientSecret = "geheim" },
-		"certificate": func(g *adapters.GraphSettings) { g.CertificateFile, g.CertificatePassword = "/etc/erp.pfx", "geheim" },
-		"federation":  func(g *adapters.GraphSettings) { g.FederatedTokenFile = "/run/token" },
-		"machine":     func(g *adapters.GraphSettings) { g.ManagedIdentity = true },
+	for name, change := range map[string]func(*graph.Settings){
+		"secret":      func(g *graph.Settings) { g.ClientSecret = "geheim" },
+		"certificate": func(g *graph.Settings) { g.CertificateFile, g.CertificatePassword = "/etc/erp.pfx", "geheim" },
+		"federation":  func(g *graph.Settings) { g.FederatedTokenFile = "/run/token" },
+		"machine":     func(g *graph.Settings) { g.ManagedIdentity = true },
 	} {
-		g := graph(change)
-		add("graph "+name, gateway.Connection{Connection: adapters.Connection{Provider: adapters.Graph, Graph: &g}})
+		g := onGraph(change)
+		add("graph "+name, gateway.Connection{Connection: adapters.Connection{Provider: adapters.Graph, Settings: &g}})
 		s := smtp()
-		s.OAuth = &adapters.OAuthSettings{Provider: "entra", GraphSettings: g}
-		add("smtp entra "+name, gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, SMTP: s}})
+		s.OAuth = &fallback.OAuth{Provider: "entra", Entra: g.Entra}
+		add("smtp entra "+name, gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, Settings: s}})
 	}
-	for name, change := range map[string]func(*adapters.GmailSettings){
-		"json": func(g *adapters.GmailSettings) { g.ServiceAccountJSON = "{}" },
-		"file": func(g *adapters.GmailSettings) { g.ServiceAccountFile = "/etc/key.json" },
+	for name, change := range map[string]func(*gmail.Settings){
+		"json": func(g *gmail.Settings) { g.ServiceAccountJSON = "{}" },
+		"file": func(g *gmail.Settings) { g.ServiceAccountFile = "/etc/key.json" },
 	} {
-		g := google(change)
-		add("gmail "+name, gateway.Connection{Connection: adapters.Connection{Provider: adapters.Gmail, Gmail: &g}})
+		g := onGmail(change)
+		add("gmail "+name, gateway.Connection{Connection: adapters.Connection{Provider: adapters.Gmail, Settings: &g}})
 		s := smtp()
-		s.OAuth = &adapters.OAuthSettings{Provider: "google", GmailSettings: g}
-		add("smtp google "+name, gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, SMTP: s}})
+		s.OAuth = &fallback.OAuth{Provider: "google", Google: g.Google}
+		add("smtp google "+name, gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, Settings: s}})
 	}
 	s := smtp()
 	s.Password = "geheim"
-	add("smtp password", gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, SMTP: s}})
+	add("smtp password", gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, Settings: s}})
 	return out
 }
 
-// fieldAt finds a setting of c by its path.
+// settingAt finds a setting of c by its path.
+func settingAt(c *gateway.Connection, path string) (reflect.Value, bool) {
+	if own, ok := strings.CutPrefix(path, string(c.Provider)+"."); ok {
+		return fieldAt(reflect.ValueOf(c.Settings).Elem(), own)
+	}
+	return fieldAt(reflect.ValueOf(c).Elem(), path)
+}
+
 func fieldAt(v reflect.Value, path string) (reflect.Value, bool) {
 	name, rest, deeper := strings.Cut(path, ".")
 	for i := range v.NumField() {
@@ -133,18 +147,18 @@ func fieldAt(v reflect.Value, path string) (reflect.Value, bool) {
 // credential, changed and cleared, by an administrator and by somebody else.
 func TestCredentialStaysWhereItWasGivenFor(t *testing.T) {
 	t.Parallel()
-	n, known := 0, roles()
+	n := 0
 	for kind, old := range credentialKinds() {
 		given, was := map[string]bool{}, settings(old)
-		for path := range was {
-			if known.of(path)&credential != 0 {
+		for path, set := range was {
+			if set.role&proof != 0 {
 				given[path] = true
 			}
 		}
-		fieldPaths(reflect.TypeFor[gateway.Connection](), "", func(path string) {
+		each := func(path string, r role) {
 			for _, clear := range []bool{false, true} {
 				next := old.Clone()
-				f, ok := fieldAt(reflect.ValueOf(next).Elem(), path)
+				f, ok := settingAt(next, path)
 				if !ok || clear && f.IsZero() {
 					return
 				}
@@ -160,11 +174,10 @@ func TestCredentialStaysWhereItWasGivenFor(t *testing.T) {
 					f.SetBool(!f.Bool())
 				default: // lists and objects of no consequence
 				}
-				r := known.of(path)
 				// A mailbox that From names all the same is no other one.
 				is := settings(next)
-				moves := r&destination != 0 && was[path] != is[path]
-				if r&destination != 0 && !reflect.DeepEqual(before, f.Interface()) && !moves && !clear {
+				moves := r&destination != 0 && was[path] != is[path] && path != "provider" // whose settings go with it
+				if r&destination != 0 && !reflect.DeepEqual(before, f.Interface()) && !moves && !clear && path != "provider" {
 					t.Errorf("%s, %s changed: not seen", kind, path)
 				}
 				for _, admin := range []bool{true, false} {
@@ -184,12 +197,15 @@ func TestCredentialStaysWhereItWasGivenFor(t *testing.T) {
 					if !admin && moves && err == nil && !own {
 						t.Errorf("%s, %s moved by somebody who may not name files or machines", kind, path)
 					}
-					if !admin && moves && r&(mailbox|adminOnly) != 0 && !clear && is[path] != "" && !errors.Is(err, ErrAdminOnly) {
+					if !admin && moves && r&(mailbox|adminOnly) != 0 && !clear && is[path].value != "" && !errors.Is(err, ErrAdminOnly) {
 						t.Errorf("%s, %s by no administrator: %v", kind, path, err)
 					}
 				}
 			}
-		})
+		}
+		eachField(reflect.TypeFor[gateway.Connection](), "", func(path string, _ reflect.StructTag) { each(path, common()[path]) })
+		eachField(reflect.TypeOf(old.Settings).Elem(), string(old.Provider)+".",
+			func(path string, tag reflect.StructTag) { each(path, roleOf(tag)) })
 	}
 	if n < 500 {
 		t.Errorf("only %d cases", n)
@@ -205,7 +221,7 @@ func TestSecretExpiresWithItsSecret(t *testing.T) {
 		{`{"secret_expires":null}`, ""},
 	} {
 		old := &gateway.Connection{Connection: adapters.Connection{Name: "x", Provider: adapters.SMTP, From: "a@x.it",
-			SMTP: &adapters.SMTPSettings{Host: "h.example", Login: "a", Password: "old"}}}
+			Settings: &fallback.Settings{Host: "h.example", Login: "a", Password: "old"}}}
 		old.SecretExpires = "2027-03-31"
 		var patch map[string]any
 		if err := json.Unmarshal([]byte(c.patch), &patch); err != nil {
@@ -258,7 +274,7 @@ func TestPatchAndReplaceKeepCredentials(t *testing.T) {
 		old := kinds[c.kind]
 		next, err := Patch(old, patch, c.admin)
 		if c.name == "provider" {
-			if err == nil && next.Graph.ClientSecret != "" {
+			if err == nil && graph.SettingsOf(&next.Connection).ClientSecret != "" {
 				t.Errorf("%s: the secret went along", c.name)
 			}
 			continue
@@ -293,7 +309,7 @@ func TestPatchAndReplaceKeepCredentials(t *testing.T) {
 	}
 	// Without a mailbox of its own, From is the mailbox.
 	plain := kinds["graph secret"].Clone()
-	plain.Graph.Mailbox = ""
+	graph.SettingsOf(&plain.Connection).Mailbox = ""
 	_, err := Patch(plain, map[string]any{"from": "ceo@contoso.it"}, false)
 	var e *TrustError
 	if !errors.As(err, &e) || e.Field != "from" {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/app"
 	"github.com/postino-mail/postino/internal/gateway"
 )
@@ -229,7 +230,7 @@ func startPostino(t *testing.T, ports map[string]string) string {
 			mode = gateway.DefaultUnrouted
 		}
 		c := &gateway.Connection{Connection: adapters.Connection{Name: way, Provider: adapters.SMTP, From: way + "@contoso.example",
-			SMTP: &adapters.SMTPSettings{Host: "127.0.0.1", Port: n, Encryption: adapters.EncryptionNone}}, Policy: gateway.Policy{Default: mode}}
+			Settings: &fallback.Settings{Host: "127.0.0.1", Port: n, Encryption: fallback.EncryptionNone}}, Policy: gateway.Policy{Default: mode}}
 		c.Limits.PerMinute = &none
 		if _, err := st.PutConnection(t.Context(), time.Now(), c); err != nil {
 			t.Fatal(err)

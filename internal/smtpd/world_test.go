@@ -13,6 +13,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/graph"
 	"github.com/postino-mail/postino/internal/config"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/registry"
@@ -20,6 +21,7 @@ import (
 	"github.com/postino-mail/postino/internal/store/sqlite"
 	"github.com/postino-mail/postino/internal/store/storetest"
 	"github.com/postino-mail/postino/internal/submit"
+	"github.com/postino-mail/postino/tokens/credential"
 )
 
 // fakeRoute is an adapter that only says what it carries.
@@ -132,7 +134,7 @@ func newWorld(t testing.TB, s setup) *world {
 	w := &world{t: t, store: &recorder{Store: st, fail: s.fail}, data: t.TempDir(), done: make(chan error, 1)}
 	zero := 0
 	c := &gateway.Connection{Connection: adapters.Connection{Name: "Ufficio", Provider: adapters.Graph, From: "erp@contoso.it",
-		Graph: &adapters.GraphSettings{Tenant: "t", ClientID: "c", ManagedIdentity: true}},
+		Settings: &graph.Settings{Entra: credential.Entra{Tenant: "t", ClientID: "c", ManagedIdentity: true}}},
 		Policy: gateway.Policy{Default: gateway.DefaultUnrouted}}
 	c.Limits.PerMinute = &zero
 	if _, err := st.PutConnection(t.Context(), time.Now(), c); err != nil {

@@ -3,6 +3,7 @@ package submit
 import (
 	"testing"
 
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
@@ -80,7 +81,7 @@ func TestRouting(t *testing.T) {
 		{name: "8 the one of the domain is switched off", conns: []*gateway.Connection{smtpConn("off", "*@contoso.it", inactive)},
 			code: "connection_inactive", later: true},
 		{name: "a file of the connection cannot be read now", conns: []*gateway.Connection{smtpConn("a", "erp@contoso.it",
-			func(c *gateway.Connection) { c.SMTP.CAFile = "no-such-ca.pem" })}, code: "config", later: true},
+			func(c *gateway.Connection) { fallback.SettingsOf(&c.Connection).CAFile = "no-such-ca.pem" })}, code: "config", later: true},
 		{name: "4 by alias", conns: []*gateway.Connection{graphConn("box", "main@contoso.it", alias("erp@contoso.it")), pattern}, want: "box"},
 		{name: "4 inactive", conns: []*gateway.Connection{graphConn("off", "erp@contoso.it", inactive), pattern}, want: "pattern"},
 		{name: "4 the Sender of several authors", conns: []*gateway.Connection{exact, smtpConn("b", "b@contoso.it", nil)},

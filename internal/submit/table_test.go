@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
 )
 
@@ -158,7 +159,7 @@ func BenchmarkRoute(b *testing.B) {
 	for i := range 10_000 {
 		conns = append(conns, &gateway.Connection{Connection: adapters.Connection{ID: fmt.Sprint(i), Name: fmt.Sprint("c", i),
 			Provider: adapters.SMTP,
-			From:     fmt.Sprintf("erp@customer%d.example", i), SMTP: &adapters.SMTPSettings{Host: "h"}}})
+			From:     fmt.Sprintf("erp@customer%d.example", i), Settings: &fallback.Settings{Host: "h"}}})
 	}
 	slices.SortFunc(conns, func(a, b *gateway.Connection) int { return strings.Compare(a.Name, b.Name) })
 	t := tableOf(b, conns)

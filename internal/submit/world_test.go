@@ -19,6 +19,7 @@ import (
 	"github.com/postino-mail/postino/internal/vault"
 	"github.com/postino-mail/postino/mime"
 	"github.com/postino-mail/postino/tokens"
+	"github.com/postino-mail/postino/tokens/credential"
 )
 
 // world is a Submitter over a real store and the real adapters, which are asked
@@ -80,17 +81,17 @@ func newWorldIn(t testing.TB, dir string, change func(*Options), conns ...*gatew
 // A connection of each kind; change may be nil.
 func graphConn(name, from string, change func(*gateway.Connection)) *gateway.Connection {
 	return changed(&gateway.Connection{Connection: adapters.Connection{Name: name, Provider: adapters.Graph, From: from,
-		Graph: &adapters.GraphSettings{Tenant: "contoso.onmicrosoft.com", ClientID: "c", ClientSecret: "s"}}}, change)
+		Settings: &graph.Settings{Entra: credential.Entra{Tenant: "contoso.onmicrosoft.com", ClientID: "c", ClientSecret: "s"}}}}, change)
 }
 
 func gmailConn(name, from string, change func(*gateway.Connection)) *gateway.Connection {
 	return changed(&gateway.Connection{Connection: adapters.Connection{Name: name, Provider: adapters.Gmail, From: from,
-		Gmail: &adapters.GmailSettings{ServiceAccountFile: "account.json"}}}, change)
+		Settings: &gmail.Settings{Google: credential.Google{ServiceAccountFile: "account.json"}}}}, change)
 }
 
 func smtpConn(name, from string, change func(*gateway.Connection)) *gateway.Connection {
 	return changed(&gateway.Connection{Connection: adapters.Connection{Name: name, Provider: adapters.SMTP, From: from,
-		SMTP: &adapters.SMTPSettings{Host: "smtp.aruba.it", Port: 465, Encryption: adapters.EncryptionTLS, Login: "login@aruba.it",
+		Settings: &fallback.Settings{Host: "smtp.aruba.it", Port: 465, Encryption: fallback.EncryptionTLS, Login: "login@aruba.it",
 			Password: "s"}}}, change)
 }
 

@@ -16,6 +16,14 @@ type Connection struct {
 	Lane  *Lane           `json:"lane,omitempty" doc:"Of its mailbox; absent when it sends for several, or has sent nothing yet"`
 }
 
+// MarshalJSON writes one flat object.
+func (c Connection) MarshalJSON() ([]byte, error) {
+	return c.MarshalWith(struct {
+		State ConnectionState `json:"state"`
+		Lane  *Lane           `json:"lane,omitempty"`
+	}{c.State, c.Lane})
+}
+
 // A ConnectionState is what is known of a connection besides its settings.
 type ConnectionState struct {
 	Paused      bool      `json:"paused"`

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/all"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
@@ -84,7 +85,7 @@ func TestShownConnectionIsReadAgain(t *testing.T) {
 	if again, err := gateway.Parse(shown); err != nil || !reflect.DeepEqual(again, c) {
 		t.Errorf("%+v, %v", again, err)
 	}
-	if _, err := adapters.ParseConnection(shown); err != nil {
+	if _, err := all.ParseConnection(shown); err != nil {
 		t.Errorf("a program of one's own: %v", err)
 	}
 	fields["stat"] = fields["state"]

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/mime"
 )
@@ -143,12 +144,14 @@ func serverKey(c *gateway.Connection) string {
 	return KindServerCertificate + ":" + c.ID + ":" + server(c)
 }
 
-// server is the server that a connection by SMTP names.
+// server is the server that a connection names, as those by SMTP do.
 func server(c *gateway.Connection) string {
-	if c.SMTP == nil {
+	set, names := c.Settings.(adapters.ServerSettings)
+	if !names {
 		return ""
 	}
-	return strings.ToLower(c.SMTP.Host)
+	host, _ := set.Server()
+	return strings.ToLower(host)
 }
 
 // listeners finds the ends of this node's own certificates.

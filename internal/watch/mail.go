@@ -14,6 +14,7 @@ import (
 	"github.com/postino-mail/postino/internal/locale"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
+	"github.com/postino-mail/postino/tokens/credential"
 )
 
 // Tag is the tag of messages about alerts.
@@ -109,36 +110,33 @@ func shares(a, b *gateway.Connection) bool {
 // credentialNames names what a connection proves itself with, and where.
 func credentialNames(c *gateway.Connection) map[string]bool {
 	out := map[string]bool{}
-	entra := func(g *adapters.GraphSettings) {
-		if g.ClientID != "" {
-			out["entra "+strings.ToLower(g.Tenant+" "+g.ClientID)] = true
+	if holder, ok := c.Settings.(credential.Holder); ok {
+		for _, audience := range holder.Audiences() {
+			nameCredential(out, holder.Credential(audience))
 		}
 	}
-	google := func(g *adapters.GmailSettings) {
-		if g.ServiceAccountFile != "" {
-			out["google file "+g.ServiceAccountFile] = true
-		}
-		if g.ServiceAccountJSON != "" {
-			out[fmt.Sprintf("google %x", sha256.Sum256([]byte(g.ServiceAccountJSON.Reveal())))] = true
-		}
-	}
-	if c.Graph != nil {
-		entra(c.Graph)
-	}
-	if c.Gmail != nil {
-		google(c.Gmail)
-	}
-	if c.SMTP == nil {
-		return out
-	}
-	if o := c.SMTP.OAuth; o != nil {
-		entra(&o.GraphSettings)
-		google(&o.GmailSettings)
-	}
-	if c.SMTP.Login != "" {
-		out["smtp "+strings.ToLower(c.SMTP.Address()+" "+c.SMTP.Login)] = true
+	if set, ok := c.Settings.(adapters.ServerSettings); ok && set.SenderMailbox() != "" {
+		host, port := set.Server()
+		out[fmt.Sprintf("%s %s:%d %s", c.Provider, strings.ToLower(host), port, strings.ToLower(set.SenderMailbox()))] = true
 	}
 	return out
+}
+
+// nameCredential puts the names of one credential into out.
+func nameCredential(out map[string]bool, one credential.Credential) {
+	switch cred := one.(type) {
+	case *credential.Entra:
+		if cred.ClientID != "" {
+			out["entra "+strings.ToLower(cred.Tenant+" "+cred.ClientID)] = true
+		}
+	case *credential.Google:
+		if cred.ServiceAccountFile != "" {
+			out["google file "+cred.ServiceAccountFile] = true
+		}
+		if cred.ServiceAccountJSON != "" {
+			out[fmt.Sprintf("google %x", sha256.Sum256([]byte(cred.ServiceAccountJSON.Reveal())))] = true
+		}
+	}
 }
 
 // beyondFallbacks is a position behind every chain of fallbacks: mail about a

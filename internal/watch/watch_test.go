@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
@@ -42,7 +43,7 @@ func TestLevel(t *testing.T) {
 func TestSecretOnSeveralNodes(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		w.put(smtp("Altra"))
-		c := graph("Ufficio", "app-1")
+		c := overGraph("Ufficio", "app-1")
 		c.SecretExpires = w.clock().Add(40 * day).Format(time.DateOnly)
 		made := w.put(c)
 		nodes := []*Watcher{w.watcher("a", "it@contoso.it"), w.watcher("b", "it@contoso.it"), w.watcher("c", "it@contoso.it")}
@@ -107,8 +108,8 @@ func TestSecretOnSeveralNodes(t *testing.T) {
 func TestCarrier(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		x := w.watcher("a", "it@contoso.it")
-		broken := w.put(graph("Rotta", "app-1"))
-		w.put(graph("Stessa", "app-1"))
+		broken := w.put(overGraph("Rotta", "app-1"))
+		w.put(overGraph("Stessa", "app-1"))
 		foreign := smtp("Cliente")
 		foreign.Owner = "customer"
 		w.put(foreign)
@@ -163,7 +164,7 @@ func TestCarrier(t *testing.T) {
 func TestCertificates(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		c := w.put(smtp("Aruba"))
-		w.put(graph("Ufficio", "app-1"))
+		w.put(overGraph("Ufficio", "app-1"))
 		now := w.clock()
 		w.listeners = []ListenerCertificate{{"0.0.0.0:587", leaf(now.Add(-300*day), now.Add(10*day))},
 			{"0.0.0.0:465", leaf(now, now.Add(90*day))}}
@@ -186,7 +187,7 @@ func TestCertificates(t *testing.T) {
 		w.round(a)
 		w.wantNews("a new file", "resolved client_certificate Ufficio 400")
 		next := smtp("Aruba")
-		next.ID, next.Revision, next.SMTP.Host = c.ID, c.Revision, "other.example"
+		next.ID, next.Revision, fallback.SettingsOf(&next.Connection).Host = c.ID, c.Revision, "other.example"
 		w.put(next)
 		w.round(a)
 		w.wantNews("another server", "resolved server_certificate Aruba 2")

@@ -17,6 +17,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/graph"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
@@ -24,6 +26,7 @@ import (
 	"github.com/postino-mail/postino/internal/store/sqlite"
 	"github.com/postino-mail/postino/internal/store/storetest"
 	"github.com/postino-mail/postino/mime"
+	"github.com/postino-mail/postino/tokens/credential"
 )
 
 // onBoth runs a test on both stores; PostgreSQL where a server is named.
@@ -151,14 +154,14 @@ func (w *world) put(c gateway.Connection) *gateway.Connection {
 
 func smtp(name string) gateway.Connection {
 	return gateway.Connection{Connection: adapters.Connection{Name: name, Provider: adapters.SMTP,
-		From: strings.ToLower(name) + "@contoso.it",
-		SMTP: &adapters.SMTPSettings{Host: strings.ToLower(name) + ".example", Login: name, Password: "segreto"}}}
+		From:     strings.ToLower(name) + "@contoso.it",
+		Settings: &fallback.Settings{Host: strings.ToLower(name) + ".example", Login: name, Password: "segreto"}}}
 }
 
-func graph(name, app string) gateway.Connection {
+func overGraph(name, app string) gateway.Connection {
 	return gateway.Connection{Connection: adapters.Connection{Name: name, Provider: adapters.Graph,
-		From:  strings.ToLower(name) + "@contoso.it",
-		Graph: &adapters.GraphSettings{Tenant: "contoso.it", ClientID: app, ClientSecret: "segreto"}}}
+		From:     strings.ToLower(name) + "@contoso.it",
+		Settings: &graph.Settings{Entra: credential.Entra{Tenant: "contoso.it", ClientID: app, ClientSecret: "segreto"}}}}
 }
 
 func (w *world) round(x *Watcher) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
@@ -265,7 +266,7 @@ func TestEditIsHeard(t *testing.T) {
 		}
 	}
 	c, err := a.PutConnection(t.Context(), time.Now(),
-		&gateway.Connection{Connection: adapters.Connection{Name: "x", Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}}})
+		&gateway.Connection{Connection: adapters.Connection{Name: "x", Provider: adapters.SMTP, Settings: &fallback.Settings{Host: "h"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

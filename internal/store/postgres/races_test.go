@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
@@ -29,7 +30,7 @@ func TestActBesidePurge(t *testing.T) {
 	}})
 	other = open(t, Options{URL: s.opt.URL})
 	c, err := s.PutConnection(t.Context(), time.Now(),
-		&gateway.Connection{Connection: adapters.Connection{Name: "x", Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}}})
+		&gateway.Connection{Connection: adapters.Connection{Name: "x", Provider: adapters.SMTP, Settings: &fallback.Settings{Host: "h"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
@@ -47,7 +48,7 @@ func testAudit(t *testing.T, h Harness) {
 	c, err := s.PutConnection(ctx, t0(), smtpConnection("Ufficio"))
 	must(t, err)
 	entered(store.AuditAdded, store.KindConnection, c.ID)
-	c.DisplayName, c.SMTP.Password = "ERP", "segreto-nuovo"
+	c.DisplayName, fallback.SettingsOf(&c.Connection).Password = "ERP", "segreto-nuovo"
 	c.Default = gateway.DefaultUnrouted
 	c, err = s.PutConnection(ctx, t0(), c)
 	must(t, err)
@@ -55,7 +56,7 @@ func testAudit(t *testing.T, h Harness) {
 	want(t, "before and after", fmt.Sprint(e.Changes[1].Before, e.Changes[1].After, e.Changes[2].Before, e.Changes[2].After, e.Name),
 		"<nil>ERP******Ufficio")
 	shown := c.Clone()
-	shown.SMTP.Password = adapters.Redacted
+	fallback.SettingsOf(&shown.Connection).Password = adapters.Redacted
 	c, err = s.PutConnection(ctx, t0(), shown)
 	must(t, err)
 	nothing := func(what string) {

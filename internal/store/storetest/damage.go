@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
@@ -124,18 +125,18 @@ func testDamage(t *testing.T, h Harness) {
 		want(t, "all are there", len(all), 2)
 		c, err = s.Connection(t.Context(), c.ID)
 		must(t, err)
-		want(t, "a secret that cannot be opened", c.SMTP.Password, adapters.Secret(adapters.Redacted))
+		want(t, "a secret that cannot be opened", fallback.SettingsOf(&c.Connection).Password, adapters.Secret(adapters.Redacted))
 		// An edit of something else, also by way of the default, keeps what is sealed.
 		c.DisplayName, c.Default = "ERP", gateway.DefaultUnrouted
 		c, err = s.PutConnection(t.Context(), t0(), c)
 		must(t, err)
-		want(t, "still closed", c.SMTP.Password, adapters.Secret(adapters.Redacted))
-		c.SMTP.Password = "segreto-3"
+		want(t, "still closed", fallback.SettingsOf(&c.Connection).Password, adapters.Secret(adapters.Redacted))
+		fallback.SettingsOf(&c.Connection).Password = "segreto-3"
 		_, err = s.PutConnection(t.Context(), t0(), c)
 		must(t, err)
 		c, err = s.Connection(t.Context(), c.ID)
 		must(t, err)
-		want(t, "entered again", c.SMTP.Password.Reveal(), "segreto-3")
+		want(t, "entered again", fallback.SettingsOf(&c.Connection).Password.Reveal(), "segreto-3")
 	})
 	t.Run("states", func(t *testing.T) {
 		t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
@@ -34,7 +35,7 @@ func testConnectionEdits(t *testing.T, h Harness) {
 		return out
 	}
 	smtp := func(name string) *gateway.Connection {
-		return &gateway.Connection{Connection: adapters.Connection{Name: name, Provider: adapters.SMTP, SMTP: &adapters.SMTPSettings{Host: "h"}}}
+		return &gateway.Connection{Connection: adapters.Connection{Name: name, Provider: adapters.SMTP, Settings: &fallback.Settings{Host: "h"}}}
 	}
 	v0, err := s.ConnectionsVersion(ctx)
 	must(t, err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
@@ -118,7 +119,7 @@ func testRename(t *testing.T, h Harness) {
 		t.Helper()
 		c, err := s.Connection(ctx, id)
 		must(t, err)
-		want(t, "secret", c.SMTP.Password.Reveal(), "segreto-1")
+		want(t, "secret", fallback.SettingsOf(&c.Connection).Password.Reveal(), "segreto-1")
 		return strings.Join(c.Fallback, ",")
 	}
 	with := func(name string, fallback ...string) *gateway.Connection {

@@ -10,13 +10,14 @@ import (
 	"testing"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
 func smtpConnection(name string) *gateway.Connection {
 	return &gateway.Connection{Connection: adapters.Connection{Name: name, Provider: adapters.SMTP, From: "erp@contoso.it",
-		SMTP: &adapters.SMTPSettings{Host: "smtp.aruba.it", Port: 465, Login: "erp", Password: "segreto-1"}}}
+		Settings: &fallback.Settings{Host: "smtp.aruba.it", Port: 465, Login: "erp", Password: "segreto-1"}}}
 }
 
 func testConnections(t *testing.T, h Harness) {
@@ -32,8 +33,8 @@ func testConnections(t *testing.T, h Harness) {
 	want(t, "version", v1 > v0, true)
 	got, err := s.Connection(ctx, a.ID)
 	must(t, err)
-	want(t, "secret", got.SMTP.Password.Reveal(), "segreto-1")
-	want(t, "the rest", got.SMTP.Host+got.From, "smtp.aruba.iterp@contoso.it")
+	want(t, "secret", fallback.SettingsOf(&got.Connection).Password.Reveal(), "segreto-1")
+	want(t, "the rest", fallback.SettingsOf(&got.Connection).Host+got.From, "smtp.aruba.iterp@contoso.it")
 	got, err = s.ConnectionNamed(ctx, "UFFICIO")
 	must(t, err)
 	want(t, "by name", got.ID, a.ID)
@@ -47,19 +48,19 @@ func testConnections(t *testing.T, h Harness) {
 	wantErr(t, "edit of one that is gone", err, store.ErrNotFound)
 	// An edit by somebody who was shown *** keeps the secret; a stale one is refused.
 	edit := got.Clone()
-	edit.SMTP.Password, edit.DisplayName = adapters.Redacted, "ERP"
+	fallback.SettingsOf(&edit.Connection).Password, edit.DisplayName = adapters.Redacted, "ERP"
 	b, err := s.PutConnection(ctx, t0(), edit)
 	must(t, err)
 	want(t, "revision", b.Revision, 2)
-	want(t, "secret is kept", b.SMTP.Password.Reveal(), "segreto-1")
+	want(t, "secret is kept", fallback.SettingsOf(&b.Connection).Password.Reveal(), "segreto-1")
 	_, err = s.PutConnection(ctx, t0(), edit)
 	wantErr(t, "stale", err, store.ErrConflict)
-	b.SMTP.Password = "segreto-2"
+	fallback.SettingsOf(&b.Connection).Password = "segreto-2"
 	_, err = s.PutConnection(ctx, t0(), b)
 	must(t, err)
 	got, err = s.Connection(ctx, a.ID)
 	must(t, err)
-	want(t, "new secret", got.SMTP.Password.Reveal(), "segreto-2")
+	want(t, "new secret", fallback.SettingsOf(&got.Connection).Password.Reveal(), "segreto-2")
 	// At most one default, whoever else asks at the same time.
 	var wg sync.WaitGroup
 	for i := range 5 {
@@ -83,7 +84,7 @@ func testConnections(t *testing.T, h Harness) {
 		if i > 0 && strings.ToLower(all[i-1].Name) > strings.ToLower(c.Name) {
 			t.Error("not in the order of their names")
 		}
-		want(t, "secret of each", c.SMTP.Password.Reveal() != "", true)
+		want(t, "secret of each", fallback.SettingsOf(&c.Connection).Password.Reveal() != "", true)
 	}
 	want(t, "defaults", defaults, 1)
 	// In use, then not.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -29,7 +30,7 @@ func testReopen(t *testing.T, h Harness) {
 	want(t, "large message", len(readAll(t, s, big)) > 150_000, true)
 	back, err := s.Connection(t.Context(), c.ID)
 	must(t, err)
-	want(t, "secret", back.SMTP.Password.Reveal(), "segreto-1")
+	want(t, "secret", fallback.SettingsOf(&back.Connection).Password.Reveal(), "segreto-1")
 	want(t, "lease", delivery(t, s, did).State, store.Sending)
 	must(t, s.Heartbeat(t.Context(), n, after(1), after(16)))
 	must(t, accept(t, s, got, after(1)))
