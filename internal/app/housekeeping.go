@@ -92,10 +92,11 @@ type batchPlan struct {
 }
 
 // On SQLite, which has one writer, all that is accepted meanwhile waits for a
-// batch; on PostgreSQL nothing does, and the time bounds what one commit writes.
+// batch; on PostgreSQL nothing does, but commits share the log and the disk with
+// it (docs/adr/0009).
 func batchOf(database bool) batchPlan {
 	if database {
-		return batchPlan{250 * time.Millisecond, 0.25}
+		return batchPlan{100 * time.Millisecond, 1}
 	}
 	return batchPlan{25 * time.Millisecond, 0.5}
 }
