@@ -29,6 +29,12 @@ func checkValue(name, v string) error {
 	return nil
 }
 
+// checkFolded is checkValue for what a program copies from another message as it
+// stands there, folded (RFC 5322 section 2.2.3).
+func checkFolded(name, v string) error {
+	return checkValue(name, strings.NewReplacer("\r\n ", " ", "\r\n\t", " ", "\n ", " ", "\n\t", " ").Replace(v))
+}
+
 // checkText refuses NUL and text that is not UTF-8.
 func checkText(name, v string) error {
 	if strings.IndexByte(v, 0) >= 0 {

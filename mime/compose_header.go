@@ -111,11 +111,17 @@ func (c *composer) identifiers() error {
 	if err := c.idField("Message-ID", []string{id}); err != nil {
 		return err
 	}
+	if err := checkFolded("In-Reply-To", c.draft.InReplyTo); err != nil {
+		return err
+	}
 	if err := c.idField("In-Reply-To", strings.Fields(c.draft.InReplyTo)); err != nil {
 		return err
 	}
 	var refs []string
 	for _, r := range c.draft.References {
+		if err := checkFolded("References", r); err != nil {
+			return err
+		}
 		refs = append(refs, strings.Fields(r)...)
 	}
 	return c.idField("References", refs)

@@ -90,6 +90,7 @@ func TestBadInput(t *testing.T) {
 		"unknown connection": {with(func(m map[string]any) { m["connection"] = "Due" }), nil, 422, "connection", "unknown_connection"},
 		"no route":           {with(func(m map[string]any) { m["from"] = "a@fabrikam.example" }), nil, 422, "from", "no_route"},
 		"tag":                {with(func(m map[string]any) { m["tag"] = "a\nb" }), nil, 422, "tag", "invalid_request"},
+		"tag, C1":            {with(func(m map[string]any) { m["tag"] = "a\u009bb" }), nil, 422, "tag", "invalid_request"},
 		"too large":          {with(func(m map[string]any) { m["text"] = strings.Repeat("x", 1<<20) }), nil, 413, "", "json_too_large"},
 		"idempotency key":    {note("x"), []string{"Idempotency-Key", "a b"}, 422, "Idempotency-Key", "invalid_request"},
 		"media type":         {strings.NewReader("x"), []string{"Content-Type", "text/plain"}, 415, "Content-Type", "unsupported_media_type"},

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/spool"
@@ -28,7 +29,7 @@ func (l *incoming) request(p *principal) (submit.Request, error) {
 	in := l.input
 	r := submit.Request{Client: p.client, EntryPoint: "api", Message: l.message, Connection: in.Connection, Class: in.Class, Tag: in.Tag,
 		Lenient: true}
-	if strings.ContainsFunc(in.Tag, func(c rune) bool { return c < ' ' }) {
+	if strings.ContainsFunc(in.Tag, unicode.IsControl) {
 		return r, fail(http.StatusUnprocessableEntity, "invalid_request", "tag",
 			text("api.tag_control_characters", "a tag has no control characters"), adapters.Text{})
 	}
