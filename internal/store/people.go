@@ -9,7 +9,7 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
-// ErrLastAdmin: the change would leave no administrator who can sign in.
+// ErrLastAdmin refuses a change that would leave no administrator who can sign in.
 var ErrLastAdmin = texterr.New(mime.NewText("store.last_admin",
 	"this is the last active administrator: make another person an administrator first"))
 

@@ -38,6 +38,9 @@ type DB struct {
 	// Work is Do for a transaction that is shared with other calls, with everything
 	// loaded again each time; a KeptError keeps what f wrote.
 	Work func(ctx context.Context, n Needs, f func(Work) error) error
+	// Claim is one look for something to claim. began is when the call was made
+	// that may look several times, by the monotonic clock.
+	Claim func(ctx context.Context, r store.ClaimRequest, began time.Time) ([]store.Claimed, error)
 	// TakeLarge puts a large body where it is kept, nil: Work does. Stored
 	// is told whether a row names its File. An error that leaves that open is
 	// store.ErrUnavailable.

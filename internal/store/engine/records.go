@@ -9,17 +9,28 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 )
 
-// Ports implements the ports on what people set up: store.Clients,
-// store.Settings, and the reading half of store.Connections. Secrets are
-// sealed by Sealer; nil: none can be stored.
+// Ports implements the ports over a driver. Secrets are sealed by Sealer; nil:
+// none can be stored.
 type Ports struct {
 	DB      DB
 	Schema  Schema
 	Sealer  store.Sealer
 	Inline  int64           // the size up to which bodies live in a row
 	Arrived *store.Recent   // small messages from their submission to their first reading or claim
+	Changed *Signal         // what is claimable, or when
 	Marks   *store.Marks    // of acceptances that were heard of
-	Stop    <-chan struct{} // closed when marks are not written any more
+	Stop    <-chan struct{} // closed with the store
+}
+
+// DefaultInline is how large a body may be to live in a row.
+const DefaultInline = 64 << 10
+
+// New returns the ports of a store that is being opened: inline 0 is DefaultInline.
+func New(db DB, schema Schema, sealer store.Sealer, inline int64) Ports {
+	if inline == 0 {
+		inline = DefaultInline
+	}
+	return Ports{DB: db, Schema: schema, Sealer: sealer, Inline: inline, Arrived: &store.Recent{}, Changed: &Signal{}, Marks: &store.Marks{}}
 }
 
 // The settings that count changes, for caches to compare, and the log of whose

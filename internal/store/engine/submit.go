@@ -105,10 +105,7 @@ func (p Ports) Submit(ctx context.Context, sub store.Submission) (out []store.Su
 		})
 	}
 	if err = try(p.Schema.Shared && sub.Idempotency == nil); errors.Is(err, errLookAgain) {
-		select {
-		case <-ctx.Done():
-		case <-time.After(lookAgainAfter):
-		}
+		Wait(ctx, lookAgainAfter)
 		err = try(false)
 	}
 	p.stored(msgs, out, err)

@@ -24,7 +24,7 @@ const chunkSize = 1 << 20
 func carry(o *op, msgs []*engine.NewMessage) {
 	var large []*engine.NewMessage
 	for _, m := range msgs {
-		o.bytes += int64(len(m.Head) + len(m.Inline))
+		o.Bytes += int64(len(m.Head) + len(m.Inline))
 		if m.Apart {
 			large = append(large, m)
 		}

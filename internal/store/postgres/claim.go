@@ -112,7 +112,7 @@ func (s *Store) claim(ctx context.Context, r store.ClaimRequest) (rows []*claime
 		case err == nil:
 			return rows, nil
 		case again(err) && try < tries && ctx.Err() == nil:
-			wait(ctx, time.Duration(rand.Int64N(int64(time.Millisecond)<<min(try, 6))))
+			engine.Wait(ctx, time.Duration(rand.Int64N(int64(time.Millisecond)<<min(try, 6))))
 		default:
 			if errors.As(err, &d) && d.inDoubt {
 				s.uncertain.add(rows)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // newPair returns a primary and its synchronous standby, by the verbs of
@@ -107,7 +109,7 @@ func TestMovedAddress(t *testing.T) {
 	}
 	stop := make(chan struct{})
 	acked, refused := work(t, s, stop)
-	wait(t.Context(), 500*time.Millisecond)
+	engine.Wait(t.Context(), 500*time.Millisecond)
 	pair("promote")
 	address.lead(second)
 	until(t, "what waits at the old primary is given up", func() bool { return refused.Load() > 0 })

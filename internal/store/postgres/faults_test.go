@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 var errTest = errors.New("a fault of the test")
@@ -241,7 +242,7 @@ func work(t testing.TB, s *Store, stop <-chan struct{}) (acked func() []store.ID
 					mu.Unlock()
 				case errors.Is(err, store.ErrUnavailable):
 					refused.Add(1)
-					wait(t.Context(), time.Millisecond)
+					engine.Wait(t.Context(), time.Millisecond)
 				default:
 					t.Errorf("a submission gives %v", err)
 					return
@@ -258,7 +259,7 @@ func until(t testing.TB, what string, ok func() bool) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	for !ok() {
-		wait(ctx, 5*time.Millisecond)
+		engine.Wait(ctx, 5*time.Millisecond)
 		if ctx.Err() != nil {
 			t.Fatalf("%s: never", what)
 		}

@@ -18,10 +18,10 @@ import (
 // later sees what was queued before.
 func (t *tx) commit(ctx context.Context) (err error) {
 	b := &pgx.Batch{}
-	marks := t.s.marks.Take()
+	marks := t.s.Marks.Take()
 	defer func() {
 		if err != nil {
-			t.s.marks.Back(marks)
+			t.s.Marks.Back(marks)
 		}
 	}()
 	t.writeUnheard(b, marks)

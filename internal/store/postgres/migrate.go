@@ -13,6 +13,7 @@ import (
 	"github.com/pressly/goose/v3"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 //go:embed migrations/*.sql
@@ -75,7 +76,7 @@ func (s *Store) migrate(ctx context.Context) (err error) {
 			return unavailable(fmt.Errorf("the database cannot be brought to schema %d (may the user create tables in it?): %w", want, err))
 		}
 		s.opt.Log.Info("the schema is changed as soon as a table is free for a moment", "err", err)
-		wait(ctx, lockPauses)
+		engine.Wait(ctx, lockPauses)
 	}
 }
 
@@ -91,7 +92,7 @@ func schemaLock(ctx context.Context, conn *pgx.Conn) error {
 		if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock(`+lockKey(`'schema'`)+`)`).Scan(&ours); err != nil || ours {
 			return err
 		}
-		if wait(ctx, othersTurn); ctx.Err() != nil {
+		if engine.Wait(ctx, othersTurn); ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}

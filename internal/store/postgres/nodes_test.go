@@ -14,6 +14,7 @@ import (
 	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // Three nodes share one database. The cap of each lane holds over all of them
@@ -91,7 +92,7 @@ func TestThreeNodes(t *testing.T) {
 					left.Add(-1)
 				}
 				if len(cc) == 0 {
-					wait(t.Context(), time.Millisecond)
+					engine.Wait(t.Context(), time.Millisecond)
 				}
 			}
 		})
@@ -193,9 +194,7 @@ func TestBell(t *testing.T) {
 
 // waits reports that a claim of s has asked to be woken.
 func waits(s *Store) bool {
-	s.changed.mu.Lock()
-	defer s.changed.mu.Unlock()
-	return s.changed.ch != nil && s.pool.Stat().AcquiredConns() == 0
+	return s.Changed.Awaited() && s.pool.Stat().AcquiredConns() == 0
 }
 
 // Claims that wait hold no connection: many more than the pool has, and the

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // A notifier wakes the claims of this process when another has made something
@@ -99,11 +101,11 @@ func (b *notifier) run(conn *pgx.Conn) {
 			var err error
 			if conn, err = b.connect(ctx); err != nil {
 				b.s.opt.Log.Debug("the database cannot be listened to; asking it each second", "err", err)
-				b.s.changed.all()
-				wait(ctx, poll)
+				b.s.Changed.All()
+				engine.Wait(ctx, poll)
 				continue
 			}
-			b.s.changed.all() // whatever was missed
+			b.s.Changed.All() // whatever was missed
 			b.s.watchers.tell()
 		}
 		if err := b.serve(ctx, conn); err != nil && ctx.Err() == nil {
@@ -133,7 +135,7 @@ func (b *notifier) serve(ctx context.Context, conn *pgx.Conn) error {
 			if heard == payloadEdit {
 				b.s.watchers.tell()
 			}
-			b.s.changed.all()
+			b.s.Changed.All()
 		case rung:
 			payload := payloadReady
 			edit := b.edit.Swap(false)
@@ -145,7 +147,7 @@ func (b *notifier) serve(ctx context.Context, conn *pgx.Conn) error {
 				b.tell()
 				return err
 			}
-			wait(ctx, pause)
+			engine.Wait(ctx, pause)
 		default:
 			if err := b.look(ctx, conn); err != nil {
 				return err
@@ -203,22 +205,12 @@ func (b *notifier) look(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var first int64
-	if err := conn.QueryRow(ctx, firstReady).Scan(&first); err != nil {
+	if err := conn.QueryRow(ctx, engine.FirstReady).Scan(&first); err != nil {
 		return err
 	}
 	if first != b.last {
 		b.last = first
-		b.s.changed.all()
+		b.s.Changed.All()
 	}
 	return nil
-}
-
-// wait waits d or until ctx ends.
-func wait(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
 }

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"sync"
@@ -17,9 +16,6 @@ import (
 	"github.com/postino-mail/postino/internal/store/engine"
 )
 
-// DefaultInline is how large a body may be to live in its message's row.
-const DefaultInline = 64 << 10
-
 // Options of a store; all but URL and Dir may be zero.
 type Options struct {
 	// URL names the database, postgres://user:password@host:port/name; the
@@ -32,11 +28,8 @@ type Options struct {
 	Dir string
 	// Sealer keeps the connections' secrets; nil: none can be stored.
 	Sealer store.Sealer
-	// Inline is the size up to which bodies live in their message's row; 0: DefaultInline.
+	// Inline is the size up to which bodies live in their message's row; 0: engine.DefaultInline.
 	Inline int64
-	// Writers is how many transactions of submissions and outcomes this node
-	// runs at once; 0: 2. More do not help: calls that wait share the next one.
-	Writers int
 	// Acquire is how long a call waits for a connection of the pool before it
 	// gives store.ErrUnavailable; 0: 5 s.
 	Acquire time.Duration
@@ -66,7 +59,6 @@ type Store struct {
 	fetching    chan struct{} // and for each that is read
 	inLane      sync.Map      // store.ID to key: lanes of the deliveries that this node has leased
 	stuckLooked atomic.Int64  // when it was last looked for nodes that are cut off
-	changed     signal        // what is claimable, or when
 	notifier    *notifier
 	conf        *pgxpool.Config   // as the URL says
 	settings    map[string]string // of every session
@@ -76,7 +68,6 @@ type Store struct {
 	uncertain   uncertainLeases
 	clock       clock
 	skew        skew
-	marks       store.Marks
 	claimed     store.Recent    // small messages that this node has claimed
 	life        context.Context // ends with the store
 	end         context.CancelFunc
@@ -97,12 +88,6 @@ var _ store.Store = (*Store)(nil)
 // do so at once. Errors tell the administrator what to do; a server that
 // cannot be reached is store.ErrUnavailable.
 func Open(ctx context.Context, o Options) (_ *Store, err error) {
-	if o.Inline == 0 {
-		o.Inline = DefaultInline
-	}
-	if o.Writers <= 0 {
-		o.Writers = 2
-	}
 	if o.Acquire <= 0 {
 		o.Acquire = 5 * time.Second
 	}
@@ -110,7 +95,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Store{opt: o}
-	s.Ports = engine.Ports{DB: s.db(), Schema: rowSchema(), Sealer: o.Sealer, Inline: o.Inline, Arrived: &store.Recent{}, Marks: &s.marks}
+	s.Ports = engine.New(s.db(), rowSchema(), o.Sealer, o.Inline)
 	s.primary = primary{s: s, lent: map[*pgxpool.Conn]time.Time{}}
 	if s.conf, s.settings, err = poolConfig(o.URL); err != nil {
 		return nil, err
@@ -143,7 +128,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	s.primary.watch(s.pool)
 	quarter := int(max(1, conf.MaxConns/4))
 	s.large, s.fetching = make(chan struct{}, quarter), make(chan struct{}, quarter)
-	s.w = startWriters(s, o.Writers, quarter)
+	s.w = startWriters(s, quarter)
 	return s, nil
 }
 
@@ -152,15 +137,13 @@ func (s *Store) enter() error {
 	s.gate.RLock()
 	defer s.gate.RUnlock()
 	if s.shut {
-		return errClosed()
+		return engine.ErrClosed()
 	}
 	s.busy.Add(1)
 	return nil
 }
 
 func (s *Store) leave() { s.busy.Done() }
-
-func errClosed() error { return fmt.Errorf("%w: it was closed", store.ErrUnavailable) }
 
 // Close implements store.Store.
 func (s *Store) Close() error {
@@ -171,7 +154,7 @@ func (s *Store) Close() error {
 		s.gate.Lock()
 		s.shut = true
 		s.gate.Unlock()
-		s.changed.all() // claims that wait see that it is over
+		s.Changed.All() // claims that wait see that it is over
 		s.w.stop()
 		s.busy.Wait()
 		s.closed = s.release()

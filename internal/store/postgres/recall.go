@@ -88,7 +88,7 @@ func (s *Store) recall(ctx context.Context, now time.Time) error {
 	pending, hold := r.pending, r.hold
 	r.mu.Unlock()
 	n := 0
-	for part := range slices.Chunk(pending, batchOps) {
+	for part := range slices.Chunk(pending, engine.BatchCalls) {
 		back, err := s.recallSome(ctx, now, part)
 		if err != nil {
 			return err // the next claim begins again: what is given back already is skipped
@@ -99,7 +99,7 @@ func (s *Store) recall(ctx context.Context, now time.Time) error {
 		s.opt.Log.Warn("the new primary has forgotten deliveries that this node had in hand: they are verified before anything is sent again",
 			"count", n)
 	}
-	wait(ctx, time.Until(hold))
+	engine.Wait(ctx, time.Until(hold))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.hold.Equal(hold) { // and no other move came meanwhile

@@ -13,7 +13,7 @@ import (
 
 // db is the database as the engine sees it.
 func (s *Store) db() engine.DB {
-	return engine.DB{Read: s.read, List: s.list, Work: s.work, Edited: s.edited, Skew: s.skew.difference,
+	return engine.DB{Read: s.read, List: s.list, Work: s.work, Claim: s.claimNow, Edited: s.edited, Skew: s.skew.difference,
 		Do: func(ctx context.Context, f func(engine.Tx) error) error {
 			return s.alone(ctx, func(ctx context.Context, tx pgx.Tx) error { return f(recordsTx{ctx, tx}) })
 		}}

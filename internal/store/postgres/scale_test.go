@@ -87,7 +87,10 @@ func BenchmarkBacklog(b *testing.B) {
 		{"list", func() error { _, err := s.List(ctx, store.ListRequest{Filter: queued}); return err }},
 		{"list of a lane", func() error { _, err := s.List(ctx, store.ListRequest{Filter: rare}); return err }},
 		{"deadlines", func() error { _, _, err := s.Deadlines(ctx, time.Now(), 100); return err }},
-		{"idle look", func() error { _, err := (&waiter{s: s, node: node}).look(ctx); return err }},
+		{"idle look", func() error {
+			_, err := s.Claim(ctx, store.ClaimRequest{Node: node, Now: time.Unix(0, 0), Max: 1})
+			return err
+		}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			for b.Loop() {

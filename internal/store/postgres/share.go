@@ -79,10 +79,10 @@ func (w *writers) apart(ops []*op) []*op {
 // tell answers the callers.
 func tell(ops []*op, errs []error, err error) {
 	for i, o := range ops {
-		if o.err = outward(errs[i]); err != nil {
-			o.err = outward(err)
+		if err != nil {
+			errs[i] = err
 		}
-		close(o.done)
+		o.Answer(outward(errs[i]))
 	}
 }
 
@@ -157,7 +157,7 @@ func (s *Store) commit(ctx context.Context, ops []*op, errs []error, brief bool)
 			return &dbError{err: errors.New("other nodes change the same deliveries all the time")}
 		case again(err) && try < tries && ctx.Err() == nil:
 			s.opt.Log.Debug("a transaction begins again", "err", err)
-			wait(ctx, time.Duration(rand.Int64N(int64(time.Millisecond)<<min(try, 6))))
+			engine.Wait(ctx, time.Duration(rand.Int64N(int64(time.Millisecond)<<min(try, 6))))
 		default:
 			return err
 		}
@@ -229,7 +229,7 @@ func (s *Store) try(ctx context.Context, ops []*op, extra []routeNeed, errs []er
 			return err
 		}
 		if t.wake {
-			s.changed.all()
+			s.Changed.All()
 			s.notifier.tell()
 		}
 		return nil

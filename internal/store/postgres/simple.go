@@ -62,7 +62,7 @@ func (s *Store) alone(ctx context.Context, f func(context.Context, pgx.Tx) error
 		if !again(err) || try == tries || ctx.Err() != nil {
 			return engine.ReadError(ctx, notFound(err), outward)
 		}
-		wait(ctx, time.Duration(rand.Int64N(int64(time.Millisecond)<<min(try, 6))))
+		engine.Wait(ctx, time.Duration(rand.Int64N(int64(time.Millisecond)<<min(try, 6))))
 	}
 }
 

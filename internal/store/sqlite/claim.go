@@ -12,20 +12,10 @@ import (
 
 type claimedRow = engine.ClaimedRow
 
-// Claim implements store.Queue.
-func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claimed, error) {
-	if r.Max <= 0 {
-		return nil, nil
-	}
+// claimNow looks once for something to claim.
+func (s *Store) claimNow(ctx context.Context, r store.ClaimRequest, began time.Time) ([]store.Claimed, error) {
 	var rows []*claimedRow
-	began := time.Now()
-	w := &waiting{began: began, until: began.Add(r.Wait), now: r.Now, empty: func() bool { return len(rows) == 0 }}
-	if err := s.run(ctx, &op{wait: w, fn: func(t *tx) (err error) {
-		r.Now = store.Micro(w.now)
-		if r.Wait > 0 {
-			r.Now = w.clock(time.Now())
-		}
-		w.last = r.Now
+	if err := s.do(ctx, func(t *tx) (err error) {
 		if t.clock.SetBack(r.Now, began) { // the writer's with the commit
 			if err := t.setClock(r.Now); err != nil {
 				return err
@@ -33,7 +23,7 @@ func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claime
 		}
 		rows, err = t.claim(r)
 		return err
-	}}); err != nil {
+	}); err != nil {
 		return nil, err
 	}
 	return engine.Claimed(ctx, rows, r.Now, s.Finish, s.opt.Log), nil
@@ -88,11 +78,6 @@ func (t *tx) alive(n store.Node) error {
 		return store.ErrNodeLost
 	}
 	return err
-}
-
-// firstReady is when the first lane is ready, going by what is written.
-func (t *tx) firstReady() (ready int64, err error) {
-	return ready, t.row(`SELECT coalesce(min(ready_at), ?) FROM lanes`, []any{engine.Never()}, &ready)
 }
 
 func (t *tx) readySubqueues(l *lane, now time.Time, want int) (out []*subqueue, err error) {

@@ -39,7 +39,7 @@ func (c *conn) prepare(q string) (*sql.Stmt, error) {
 	st := c.stmts[q]
 	if st == nil {
 		var err error
-		if st, err = c.c.PrepareContext(context.Background(), q); err != nil { //nolint:sqlclosecheck // close does
+		if st, err = c.c.PrepareContext(context.Background(), q); err != nil {
 			return nil, err
 		}
 		c.stmts[q] = st
@@ -48,7 +48,7 @@ func (c *conn) prepare(q string) (*sql.Stmt, error) {
 }
 
 func (c *conn) exec(q string, args ...any) (sql.Result, error) {
-	st, err := c.prepare(q)
+	st, err := c.prepare(q) //nolint:sqlclosecheck // close does
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func (c *conn) exec(q string, args ...any) (sql.Result, error) {
 
 // row scans the first row of a query; sql.ErrNoRows when there is none.
 func (c *conn) row(q string, args []any, dst ...any) error {
-	st, err := c.prepare(q)
+	st, err := c.prepare(q) //nolint:sqlclosecheck // close does
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (c *conn) row(q string, args []any, dst ...any) error {
 // each calls f for every row of a query. What f returns is returned as it is,
 // what SQLite says as a dbError.
 func (c *conn) each(q string, args []any, f func(scan) error) error {
-	st, err := c.prepare(q)
+	st, err := c.prepare(q) //nolint:sqlclosecheck // close does
 	if err != nil {
 		return dbErr(err)
 	}

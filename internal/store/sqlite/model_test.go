@@ -163,10 +163,10 @@ func (m *model) together(calls []call) {
 	learn := make([]func(), len(calls))
 	var done []chan struct{}
 	for i, c := range calls {
-		end, before := make(chan struct{}), len(m.s.w.ops)
+		end, before := make(chan struct{}), m.s.w.Len()
 		done = append(done, end)
 		go func() { defer close(end); learn[i] = c() }()
-		for ended := false; !ended && len(m.s.w.ops) == before; {
+		for ended := false; !ended && m.s.w.Len() == before; {
 			select {
 			case <-end:
 				ended = true
@@ -193,7 +193,7 @@ func (m *model) startWaiting() {
 		got, err := m.s.Claim(ctx, store.ClaimRequest{Node: node, Now: now, Max: 3, Wait: time.Hour})
 		w.effect = m.claimed(got, err)
 	}()
-	for m.parked() == 0 {
+	for !m.s.Changed.Awaited() {
 		select {
 		case <-w.done:
 			return
@@ -201,11 +201,6 @@ func (m *model) startWaiting() {
 			runtime.Gosched()
 		}
 	}
-}
-
-func (m *model) parked() (n int) {
-	m.must(m.s.do(m.t.Context(), func(t *tx) error { n = len(t.w.parked); return nil }))
-	return n
 }
 
 // stopWaiting ends the claim that waits, if one does, and learns what it got.

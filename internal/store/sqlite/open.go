@@ -19,9 +19,6 @@ import (
 	"github.com/postino-mail/postino/internal/store/engine"
 )
 
-// DefaultInline is how large a body may be to live in the database.
-const DefaultInline = 64 << 10
-
 // Options of a store; all but Dir may be zero.
 type Options struct {
 	// Dir is the data folder; it is made with mode 0700 when it is missing.
@@ -31,7 +28,7 @@ type Options struct {
 	Server bool
 	// Sealer keeps the connections' secrets; nil: none can be stored.
 	Sealer store.Sealer
-	// Inline is the size up to which bodies live in the database; 0: DefaultInline.
+	// Inline is the size up to which bodies live in the database; 0: engine.DefaultInline.
 	Inline int64
 	// Log tells of what the store recovers from by itself; nil: silent.
 	Log *slog.Logger
@@ -44,7 +41,6 @@ type Options struct {
 // A Store implements store.Store.
 type Store struct {
 	engine.Ports
-	marks   store.Marks
 	opt     Options
 	dir     string
 	lock    *os.File // of the folder, while Server
@@ -61,9 +57,6 @@ var _ store.Store = (*Store)(nil)
 // Open opens or makes the store in o.Dir and brings its schema up to date.
 // Errors tell the administrator what to do.
 func Open(ctx context.Context, o Options) (_ *Store, err error) {
-	if o.Inline == 0 {
-		o.Inline = DefaultInline
-	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -91,7 +84,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if s.spool, err = openSpool(filepath.Join(o.Dir, "spool"), o.files); err != nil {
 		return nil, err
 	}
-	s.Ports = engine.Ports{DB: s.db(), Schema: rowSchema(), Sealer: o.Sealer, Inline: o.Inline, Arrived: &store.Recent{}, Marks: &s.marks}
+	s.Ports = engine.New(s.db(), rowSchema(), o.Sealer, o.Inline)
 	if err := migrate(ctx, s.file()); err != nil {
 		return nil, err
 	}
@@ -101,7 +94,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	s.readers.SetMaxOpenConns(8)
 	s.readers.SetMaxIdleConns(8)
 	s.w = newWriter(s)
-	s.Stop = s.w.quit
+	s.Stop = s.w.Quit
 	if err := s.w.open(); err != nil {
 		return nil, unavailable(err)
 	}

@@ -30,7 +30,7 @@ func (s *Store) db() engine.DB {
 			for _, m := range n.New {
 				bytes += int64(len(m.Head) + len(m.Inline))
 			}
-			return s.run(ctx, &op{bytes: bytes, fn: func(t *tx) error {
+			return s.w.Do(ctx, &op{Call: engine.Call{Bytes: bytes}, fn: func(t *tx) error {
 				if n.First != nil {
 					records, err := t.Records()
 					if err != nil {
@@ -44,7 +44,7 @@ func (s *Store) db() engine.DB {
 				return f(t)
 			}})
 		},
-		TakeLarge: s.spool.take, Stored: s.stored,
+		Claim: s.claimNow, TakeLarge: s.spool.take, Stored: s.stored,
 		Edited: func() {},
 	}
 }

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"errors"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -49,11 +50,11 @@ func TestKeyInUseSharesATransaction(t *testing.T) {
 			}
 		})
 	}
-	for deadline := time.Now().Add(10 * time.Second); len(s.w.ops) < submissions+2; {
+	for deadline := time.Now().Add(10 * time.Second); s.w.Len() < submissions+2; {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d calls wait", len(s.w.ops))
+			t.Fatalf("%d calls wait", s.w.Len())
 		}
-		time.Sleep(time.Millisecond)
+		runtime.Gosched()
 	}
 	close(goOn)
 	wg.Wait()

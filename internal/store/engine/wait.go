@@ -1,26 +1,23 @@
-package postgres
+package engine
 
 import (
 	"context"
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"github.com/postino-mail/postino/internal/store"
-	"github.com/postino-mail/postino/internal/store/engine"
 )
 
-// A signal tells everybody who waits that something may be claimable or due
+// A Signal tells everybody who waits that something may be claimable or due
 // earlier. The zero value is ready; it costs nothing while no one waits.
-type signal struct {
+type Signal struct {
 	mu sync.Mutex
 	ch chan struct{} // closed by the next change; nil: no one asked for it
 }
 
-// next is closed by the first change after this call. Who asks for it before
+// Next is closed by the first change after this call. Who asks for it before
 // looking into the database misses nothing.
-func (g *signal) next() <-chan struct{} {
+func (g *Signal) Next() <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.ch == nil {
@@ -29,8 +26,15 @@ func (g *signal) next() <-chan struct{} {
 	return g.ch
 }
 
-// all wakes all who wait.
-func (g *signal) all() {
+// Awaited reports that somebody waits.
+func (g *Signal) Awaited() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.ch != nil
+}
+
+// All wakes all who wait.
+func (g *Signal) All() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.ch != nil {
@@ -40,15 +44,17 @@ func (g *signal) all() {
 }
 
 // Claim implements store.Queue.
-func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claimed, error) {
+func (p Ports) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claimed, error) {
 	if r.Max <= 0 {
 		return nil, nil
 	}
 	r.Now = store.Micro(r.Now)
-	w := &waiter{s: s, node: r.Node, from: r.Now, until: r.Now.Add(r.Wait), began: time.Now()}
+	w := &waiter{p: p, node: r.Node, from: r.Now, until: r.Now.Add(r.Wait), began: time.Now()}
 	for {
-		w.changed = s.changed.next()
-		out, err := s.claimNow(ctx, r, w.began)
+		if r.Wait > 0 {
+			w.changed = p.Changed.Next()
+		}
+		out, err := p.DB.Claim(ctx, r, w.began)
 		if err != nil || len(out) > 0 || r.Wait <= 0 {
 			return out, err
 		}
@@ -61,12 +67,12 @@ func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claime
 
 // A waiter is a claim that found nothing. It holds no connection while it waits.
 type waiter struct {
-	s           *Store
+	p           Ports
 	node        store.Node
 	from, until time.Time // by the clock of the call
 	began       time.Time
 	changed     <-chan struct{}
-	vain        int // claims in a row that gave nothing, though something was ready
+	vain        int // claims in a row that found nothing, though something was ready
 }
 
 func (w *waiter) now() time.Time { return store.Micro(w.from.Add(time.Since(w.began))) }
@@ -81,7 +87,7 @@ func (w *waiter) wait(ctx context.Context) (ready bool, err error) {
 		now := w.now()
 		if !next.IsZero() && !next.After(now) {
 			if w.vain++; w.vain > 1 { // others were faster, or are about to be
-				wait(ctx, time.Millisecond<<min(w.vain, 6))
+				Wait(ctx, time.Millisecond<<min(w.vain, 6))
 			}
 			return true, ctx.Err()
 		}
@@ -95,8 +101,10 @@ func (w *waiter) wait(ctx context.Context) (ready bool, err error) {
 		t := time.NewTimer(next.Sub(now))
 		select {
 		case <-ctx.Done():
+		case <-w.p.Stop:
+			return false, ErrClosed()
 		case <-w.changed:
-			w.changed = w.s.changed.next()
+			w.changed = w.p.Changed.Next()
 		case <-t.C:
 		}
 		t.Stop()
@@ -111,20 +119,28 @@ func (w *waiter) wait(ctx context.Context) (ready bool, err error) {
 func (w *waiter) look(ctx context.Context) (next time.Time, err error) {
 	var first int64
 	var alive bool
-	err = w.s.reading(ctx, func(conn *pgxpool.Conn) error {
-		return dbErr(conn.QueryRow(ctx, `SELECT (`+firstReady+`), EXISTS (SELECT FROM nodes WHERE name = $1 AND incarnation = $2)`,
-			w.node.Name, w.node.Incarnation).Scan(&first, &alive))
-	})
+	err = w.p.DB.Read(ctx, `SELECT (`+FirstReady+`), EXISTS (SELECT 1 FROM nodes WHERE name = $1 AND incarnation = $2)`,
+		[]any{w.node.Name, w.node.Incarnation}, &first, &alive)
 	switch {
 	case err != nil:
 		return time.Time{}, err
 	case !alive:
 		return time.Time{}, store.ErrNodeLost
-	case first >= engine.Never():
+	case first >= Never():
 		return time.Time{}, nil
 	}
-	return engine.At(first), nil
+	return At(first), nil
 }
 
-// firstReady is one step into the index lanes_ready; 0: there are no lanes.
-const firstReady = `SELECT coalesce(min(ready_at), 0) FROM lanes`
+// FirstReady is one step into the index lanes_ready; 0: there are no lanes.
+const FirstReady = `SELECT coalesce(min(ready_at), 0) FROM lanes`
+
+// Wait waits d or until ctx ends.
+func Wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
