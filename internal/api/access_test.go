@@ -25,10 +25,11 @@ func (c fakeConn) RemoteAddr() net.Addr { return c.peer }
 
 // A caller of the table: how a request gets its credentials.
 type accessCaller struct {
-	w    *world
-	role localsocket.Role // below zero: by TCP
-	auth string           // Authorization
-	more []string         // a header, its value
+	w      *world
+	role   localsocket.Role // below zero: by TCP
+	auth   string           // Authorization
+	more   []string         // a header, its value
+	cookie func() string    // of a new session for each request
 }
 
 // accessCallers are the columns of testdata/access.txt.
@@ -43,6 +44,9 @@ type accessCaller struct {
 //	client    the key of a client with all its scopes, on that client's records
 //	basic     name and secret of that client
 //	other     another client's key, on the first one's records
+//	operator  an operator in a session, on the records of their own connection
+//	operator-other  the same, on the records of others
+//	person-key  the key of that operator, on the records of others
 //	the rest  a key of no client with this scope alone
 func accessCallers(t *testing.T) map[string]accessCaller {
 	w, keyless := newWorld(t, nil), newWorld(t, func(o *Options) { o.Keyless = true })
@@ -58,6 +62,10 @@ func accessCallers(t *testing.T) map[string]accessCaller {
 		"other":    {w: w, role: -1, auth: "Bearer " + w.addKey(w.other(), clientScopes()...)},
 		"wrong":    {w: newWorld(t, nil), role: -1, auth: "Bearer pk_wrong"},
 	}
+	_, key := w.operator("op@contoso.it")
+	out["operator"] = accessCaller{w: w, role: -1, cookie: func() string { return w.signIn("op@contoso.it") }}
+	out["operator-other"] = out["operator"]
+	out["person-key"] = accessCaller{w: w, role: -1, auth: "Bearer " + key}
 	for _, scope := range []string{ScopeMessagesSend, ScopeMessagesRead, ScopeEventsRead, ScopeConnectionsRead, ScopeConnectionsWrite,
 		ScopeClientsWrite, ScopeAdmin} {
 		out[scope] = accessCaller{w: w, role: -1, auth: "Bearer " + w.addKey("", scope)}
@@ -134,7 +142,12 @@ func ownRecords(w *world) map[string]string {
 	w.want(w.do(w.key, "POST", "/v1/messages", note("own")), http.StatusAccepted).into(w.t, &m)
 	var h view.Webhook
 	w.want(w.do(w.key, "POST", "/v1/webhooks", map[string]any{"url": "https://127.0.0.1/hook"}), http.StatusCreated).into(w.t, &h)
-	return map[string]string{"/v1/messages/": m.ID, "/v1/webhooks/": h.ID}
+	return map[string]string{"/v1/messages/": m.ID, "/v1/webhooks/": h.ID, "/v1/connections/": w.othersConnection()}
+}
+
+// others reports whether a caller of the table is to try the records of others.
+func (c accessCaller) others(name string) bool {
+	return name == "other" || name == "operator-other" || name == "person-key"
 }
 
 // may asks once. Nothing in the request is right but who asks, so that nothing
@@ -142,7 +155,7 @@ func ownRecords(w *world) map[string]string {
 func (c accessCaller) may(name, method, path string, ids map[string]string) string {
 	id := "nope"
 	for prefix, own := range ids {
-		if name == "other" && strings.HasPrefix(path, prefix) {
+		if c.others(name) && strings.HasPrefix(path, prefix) {
 			id = own
 		}
 	}
@@ -154,15 +167,23 @@ func (c accessCaller) may(name, method, path string, ids map[string]string) stri
 	if method != http.MethodGet && method != http.MethodDelete {
 		body = "{}"
 	}
-	if name == "other" && id != "nope" { // right in itself: the record's owner must be what refuses it
+	if c.others(name) && id != "nope" { // right in itself: the record's owner must be what refuses it
 		switch method + path {
 		case "PUT/v1/webhooks/{id}":
 			body = `{"url":"https://127.0.0.1/taken"}`
+		case "POST/v1/connections/{id}/default":
+			body = `{"mode":"no"}`
 		case "POST/v1/webhooks/{id}/replay":
 			body = `{"after":0}`
 		}
 	}
+	if (c.cookie != nil || name == "person-key") && method+path == "POST/v1/webhooks" {
+		body = `{"url":"https://127.0.0.1/own"}`
+	}
 	a := serveAs(c.w, c.role, method, url, body, func(r *http.Request) {
+		if c.cookie != nil {
+			r.Header.Set("Cookie", c.cookie())
+		}
 		if c.auth != "" {
 			r.Header.Set("Authorization", c.auth)
 		}

@@ -41,9 +41,9 @@ func (a *authenticator) ambient(r *http.Request, from origin) (*principal, error
 func bySocket(peer localsocket.Peer) (*principal, error) {
 	switch peer.Role {
 	case localsocket.Owner:
-		return &principal{scopes: []string{ScopeAdmin}, name: peer.User, space: peer.User}, nil
+		return &principal{scopes: []string{ScopeAdmin}, name: peer.User, space: peer.User, user: peer.User}, nil
 	case localsocket.Member:
-		return &principal{scopes: []string{scopeSubmit}, name: peer.User, space: peer.User}, nil
+		return &principal{scopes: []string{scopeSubmit}, name: peer.User, space: peer.User, user: peer.User}, nil
 	}
 	return nil, unauthorized(text("api.socket_not_allowed",
 		"this user of the machine may not use the socket without a key: only root, the server's user "+

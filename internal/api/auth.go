@@ -5,95 +5,25 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"slices"
+	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/people"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/vault"
 )
 
-// Scopes of API keys.
-const (
-	ScopeMessagesSend     = "messages:send"
-	ScopeMessagesRead     = "messages:read"
-	ScopeEventsRead       = "events:read"
-	ScopeConnectionsRead  = "connections:read"
-	ScopeConnectionsWrite = "connections:write"
-	ScopeClientsWrite     = "clients:write"
-	ScopeAdmin            = "admin" // everything
-)
-
-// scopeSubmit is to hand over messages and nothing else, not even to see or to
-// steer them. No key has it alone: it is for callers without a key.
-const scopeSubmit = "messages:submit"
-
-// clientScopes are those that a key of a client may have; the others are for
-// keys that belong to no client.
-func clientScopes() []string { return []string{ScopeMessagesSend, ScopeMessagesRead, ScopeEventsRead} }
-
-// ClientScopes are those that a key of a client may have.
-func ClientScopes() []string { return clientScopes() }
-
-// Scopes are all that a key may have.
-func Scopes() []string {
-	return append(clientScopes(), ScopeConnectionsRead, ScopeConnectionsWrite, ScopeClientsWrite, ScopeAdmin)
-}
-
-// A principal is who calls.
-type principal struct {
-	client  *store.Client // nil: no client, all clients' messages are seen
-	scopes  []string
-	name    string // for the log
-	space   string // of idempotency keys, where it is no client's
-	keyless bool   // came by TCP without credentials: they would change what it may do
-}
-
-// can reports whether the scope is held by itself or within another.
-func (p *principal) can(scope string) bool {
-	return slices.Contains(p.scopes, ScopeAdmin) || slices.Contains(p.scopes, scope) ||
-		scope == ScopeConnectionsRead && slices.Contains(p.scopes, ScopeConnectionsWrite) ||
-		scope == scopeSubmit && slices.Contains(p.scopes, ScopeMessagesSend)
-}
-
-func (p *principal) admin() bool { return slices.Contains(p.scopes, ScopeAdmin) }
-
-// clientID is whose records are seen; empty: everyone's.
-func (p *principal) clientID() string {
-	if p.client == nil {
-		return ""
-	}
-	return p.client.ID
-}
-
-// keySpace is whose idempotency keys are one space: the client's, or those of
-// one API key or one user of the machine.
-func (p *principal) keySpace() string {
-	if p.client != nil {
-		return p.client.ID
-	}
-	return p.space
-}
-
-type principalKey struct{}
-
-// caller is the principal that the middleware put there.
-func caller(ctx context.Context) *principal {
-	p, ok := ctx.Value(principalKey{}).(*principal)
-	if !ok {
-		return &principal{} // no one, without any scope
-	}
-	return p
-}
-
 // touchEvery is how often the last use of a key is written down.
 const touchEvery = time.Minute
 
-// keyFresh bounds how long a key revoked by another process still works.
-const keyFresh = time.Second
+// keyFresh bounds how long a key revoked by another process still works, where the
+// store does not tell of it.
+const keyFresh = 100 * time.Millisecond
 
 type knownKey struct {
 	key     store.APIKey
@@ -103,15 +33,21 @@ type knownKey struct {
 
 // An authenticator identifies the caller of a request. Safe for concurrent use.
 type authenticator struct {
-	store   store.Clients
-	clients *registry.Clients
-	proxies trustedProxies
-	hosts   []string // names of this server
-	keyless bool     // Options.Keyless
-	hasher  *vault.Hasher
-	limiter *authLimiter
-	now     func() time.Time
-	log     *slog.Logger
+	store    store.Clients
+	clients  *registry.Clients
+	people   *people.Service
+	proxies  trustedProxies
+	hosts    []string // names of this server
+	keyless  bool     // Options.Keyless
+	hasher   *vault.Hasher
+	limiter  *authLimiter
+	accounts *authLimiter // by the address that a person signs in with
+	now      func() time.Time
+	log      *slog.Logger
+	guard    *http.CrossOriginProtection // of what a browser does by its cookie
+	secure   bool                        // browsers reach the server by TLS: cookies are for that alone
+
+	told atomic.Bool // the store told of an edit
 
 	mu   sync.Mutex
 	keys map[string]*knownKey // by hash
@@ -121,10 +57,19 @@ type authenticator struct {
 const maxKnownKeys = 10_000
 
 func newAuthenticator(o *Options, h *vault.Hasher) *authenticator {
-	return &authenticator{
-		store: o.Store, clients: o.Clients, proxies: o.TrustedProxies, hosts: []string{o.Hostname, o.PublicHost}, keyless: o.Keyless,
-		hasher: h, limiter: newAuthLimiter(o.Now), now: o.Now, log: o.Log, keys: map[string]*knownKey{},
+	a := &authenticator{
+		store: o.Store, clients: o.Clients, people: o.People, proxies: o.TrustedProxies, hosts: []string{o.Hostname, o.PublicHost},
+		keyless: o.Keyless, hasher: h, limiter: newAuthLimiter(o.Now), accounts: newAccountLimiter(o.Now),
+		now: o.Now, log: o.Log, keys: map[string]*knownKey{},
+		guard: http.NewCrossOriginProtection(), secure: strings.HasPrefix(o.PublicURL, "https://"),
 	}
+	if u, err := url.Parse(o.PublicURL); err == nil && u.Host != "" {
+		if err := a.guard.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil {
+			o.Log.Warn("the public URL is no origin that a browser may send from", "err", err)
+		}
+	}
+	o.Store.OnChange(func() { a.told.Store(true) })
+	return a
 }
 
 func unauthorized(message adapters.Text) *failure {
@@ -144,6 +89,9 @@ func (a *authenticator) who(r *http.Request) (*principal, error) {
 	scheme, rest, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	switch strings.ToLower(scheme) {
 	case "":
+		if token := a.cookie(r); token != "" {
+			return a.bySession(r, token) // 256 random bits cannot be guessed, and an ended one is no attempt to
+		}
 		if !a.keyless { // no look into the store for what is refused anyway
 			return a.ambient(r, from)
 		}
@@ -220,7 +168,17 @@ func (a *authenticator) bearer(ctx context.Context, key adapters.Secret) (*princ
 	if !k.RevokedAt.IsZero() || !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) {
 		return nil, wrong
 	}
-	p := &principal{scopes: k.Scopes, name: "key " + k.Name, space: "key " + k.ID}
+	if k.Person != "" {
+		p, err := a.people.Active(ctx, k.Person)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, wrong
+		}
+		if err != nil {
+			return nil, err
+		}
+		return personsKey(p, &k), nil
+	}
+	p := &principal{scopes: k.Scopes, name: "key " + k.Name, space: "key " + k.ID, key: &k}
 	if k.Client != "" {
 		p.client, err = a.clients.ByID(ctx, k.Client)
 		if errors.Is(err, store.ErrNotFound) { // or made a moment ago by another process
@@ -240,6 +198,9 @@ func (a *authenticator) bearer(ctx context.Context, key adapters.Secret) (*princ
 // notes its use.
 func (a *authenticator) key(ctx context.Context, hash string) (store.APIKey, error) {
 	now := a.now()
+	if a.told.Swap(false) {
+		a.forget()
+	}
 	a.mu.Lock()
 	k := a.keys[hash]
 	if k != nil && now.Sub(k.read) < keyFresh {

@@ -9,22 +9,31 @@ import (
 // How many wrong credentials one origin may send: this many at once, then one
 // each interval.
 const (
-	failuresAtOnce  = 10
-	failureInterval = 6 * time.Second
-	maxLimited      = 10_000
+	failuresAtOnce        = 10
+	accountFailuresAtOnce = 100
+	failureInterval       = 6 * time.Second
+	maxLimited            = 10_000
 )
 
 // An authLimiter counts wrong credentials by whom they come from: a network or a user
 // of this machine (origin.limitKey). Safe for concurrent use.
 type authLimiter struct {
-	now func() time.Time
+	now      func() time.Time
+	atOnce   time.Duration // failures at once, each as long as its interval
+	interval time.Duration
 
 	mu sync.Mutex
 	at map[string]time.Time // when the debt of each is paid
 }
 
 func newAuthLimiter(now func() time.Time) *authLimiter {
-	return &authLimiter{now: now, at: map[string]time.Time{}}
+	return &authLimiter{now: now, atOnce: failuresAtOnce, interval: failureInterval, at: map[string]time.Time{}}
+}
+
+// newAccountLimiter counts wrong passwords by the account, from wherever they
+// come: more of them at once than one address has.
+func newAccountLimiter(now func() time.Time) *authLimiter {
+	return &authLimiter{now: now, atOnce: accountFailuresAtOnce, interval: failureInterval, at: map[string]time.Time{}}
 }
 
 // network is what one attacker has at hand: an IPv6 subscriber has a /64.
@@ -49,7 +58,7 @@ func (l *authLimiter) wait(key string, now time.Time) time.Duration {
 	if !paid.After(now) {
 		return 0
 	}
-	return max(0, paid.Sub(now)-failuresAtOnce*failureInterval)
+	return max(0, paid.Sub(now)-l.atOnce*l.interval)
 }
 
 // failed counts one failure and returns, as blocked does, how long to wait now.
@@ -74,6 +83,6 @@ func (l *authLimiter) failed(key string) time.Duration {
 	if t.Before(now) {
 		t = now
 	}
-	l.at[key] = t.Add(failureInterval)
+	l.at[key] = t.Add(l.interval)
 	return l.wait(key, now)
 }

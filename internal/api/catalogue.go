@@ -83,6 +83,12 @@ func kinds() map[string]kind {
 			text("problem.changed_meanwhile.about",
 				"Every record has a revision that grows with each edit. The one that came is not the stored "+
 					"one: read the record again.")},
+		"last_admin": {text("problem.last_admin.title", "The last administrator stays one"),
+			text("problem.last_admin.about",
+				"Somebody must be able to administer the gateway. Make another person an administrator, and have them sign in, first.")},
+		"link_ended": {text("problem.link_ended.title", "The link is good no more"),
+			text("problem.link_ended.about",
+				"An invitation is good once and for a day, and void when a newer one is made. Ask an administrator for a new one.")},
 		"quota": {text("problem.quota.title", "Quota exceeded"),
 			text("problem.quota.about",
 				"Webhooks, event streams and API keys of one client are bounded. The hint names the "+

@@ -35,6 +35,7 @@ type EventPage struct {
 type eventService struct {
 	store    store.Events
 	feed     *feed
+	who      func(*http.Request) (*principal, error)
 	most     int             // streams of one client
 	stopping <-chan struct{} // closed when the server ends
 	log      *slog.Logger
@@ -55,16 +56,27 @@ func (s *eventService) routes(rt *router) {
 }
 
 func (s *eventService) listEvents(ctx context.Context, in *eventsInput) (*bodyOf[EventPage], error) {
-	list, err := s.store.Events(ctx, in.After, in.Limit, caller(ctx).clientID(), in.Types)
+	list, through, err := s.next(ctx, in.After, in.Limit, in.Types)
 	if err != nil {
 		return nil, err
 	}
-	out := EventPage{Items: []view.Event{}, Next: in.After}
+	out := EventPage{Items: []view.Event{}, Next: through}
 	for i := range list {
 		out.Items = append(out.Items, view.OfEvent(&list[i]))
-		out.Next = list[i].Seq
 	}
 	return &bodyOf[EventPage]{out}, nil
+}
+
+// next returns the caller's events after one, and up to which it has looked.
+func (s *eventService) next(ctx context.Context, after int64, limit int, types []string) ([]store.Event, int64, error) {
+	if caller(ctx).owner() != "" {
+		return s.store.EventsAmong(ctx, nil, after, limit, types)
+	}
+	list, err := s.store.Events(ctx, after, limit, caller(ctx).clientID(), types)
+	if n := len(list); n > 0 {
+		after = list[n-1].Seq
+	}
+	return list, after, err
 }
 
 // heartbeat keeps proxies from closing a stream in which nothing happens.
@@ -92,7 +104,13 @@ func (s *eventService) streamEvents(w http.ResponseWriter, r *http.Request) erro
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for {
-		list, err := s.store.Events(ctx, after, 500, caller(ctx).clientID(), types)
+		// Who may no longer read ends here, though the stream began when they might.
+		now, err := s.who(r)
+		if err != nil || !now.can(ScopeEventsRead) {
+			return nil // the reader is told why when it connects again
+		}
+		ctx = context.WithValue(ctx, principalKey{}, now)
+		list, through, err := s.next(ctx, after, 500, types)
 		if err != nil {
 			s.log.Debug("a stream of events ends", "err", err)
 			return nil // the reader connects again and goes on after the last id
@@ -105,9 +123,9 @@ func (s *eventService) streamEvents(w http.ResponseWriter, r *http.Request) erro
 			if _, err := fmt.Fprintf(w, "id: %d\nevent: %s\ndata: %s\n\n", list[i].Seq, list[i].Type, data); err != nil {
 				return nil // the reader left
 			}
-			after = list[i].Seq
 		}
-		if len(list) == 500 {
+		more := len(list) == 500 || len(list) == 0 && through > after
+		if after = through; more {
 			continue
 		}
 		if flush.Flush() != nil {

@@ -11,15 +11,22 @@ import (
 	"github.com/postino-mail/postino/internal/view"
 )
 
-// A connectionFinder finds connections for a request, in the registry's copy.
-type connectionFinder struct{ *registry.Connections }
+// A connectionFinder finds connections for a request, in the registry's copy: for
+// an operator, those that they own alone.
+type connectionFinder struct{ all *registry.Connections }
+
+// Invalidate makes the next call look at the store, after an edit by this process.
+func (f connectionFinder) Invalidate() { f.all.Invalidate() }
 
 // find returns a connection by its id or name. It is the registry's: not to be
 // changed.
 func (f connectionFinder) find(ctx context.Context, name string) (*gateway.Connection, error) {
-	c, err := f.ByID(ctx, name)
+	c, err := f.all.ByID(ctx, name)
 	if errors.Is(err, store.ErrNotFound) {
-		c, err = f.Named(ctx, name)
+		c, err = f.all.Named(ctx, name)
+	}
+	if err == nil && !mine(ctx, c) {
+		err = store.ErrNotFound
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, fail(http.StatusNotFound, "unknown_connection", "connection",
@@ -32,7 +39,7 @@ func (f connectionFinder) find(ctx context.Context, name string) (*gateway.Conne
 // reference names a connection that may have been deleted since.
 func (f connectionFinder) reference(ctx context.Context, id string) view.ConnectionRef {
 	ref := view.ConnectionRef{ID: id}
-	if c, err := f.ByID(ctx, id); err == nil {
+	if c, err := f.all.ByID(ctx, id); err == nil && mine(ctx, c) {
 		ref.Name, ref.Provider = c.Name, string(c.Provider)
 	}
 	return ref

@@ -27,8 +27,8 @@ type incoming struct {
 // request is what goes to submit.
 func (l *incoming) request(p *principal) (submit.Request, error) {
 	in := l.input
-	r := submit.Request{Client: p.client, EntryPoint: "api", Message: l.message, Connection: in.Connection, Class: in.Class, Tag: in.Tag,
-		Lenient: true}
+	r := submit.Request{Client: p.client, Owner: p.owner(), EntryPoint: "api", Message: l.message, Connection: in.Connection,
+		Class: in.Class, Tag: in.Tag, Lenient: true}
 	if strings.ContainsFunc(in.Tag, unicode.IsControl) {
 		return r, fail(http.StatusUnprocessableEntity, "invalid_request", "tag",
 			text("api.tag_control_characters", "a tag has no control characters"), adapters.Text{})

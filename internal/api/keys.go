@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -32,7 +33,8 @@ type keyCreate struct {
 	Body struct {
 		Name      string     `json:"name" minLength:"1" maxLength:"100" example:"web shop"`
 		Client    string     `json:"client,omitempty" maxLength:"200" doc:"Id or name; keys that send belong to one"`
-		Scopes    []keyScope `json:"scopes" minItems:"1" maxItems:"7" uniqueItems:"true"`
+		Person    string     `json:"person,omitempty" maxLength:"320" doc:"Id or address: the key may what they may, and ends with them"`
+		Scopes    []keyScope `json:"scopes,omitempty" maxItems:"7" uniqueItems:"true" doc:"Of a person's key absent: all that they may"`
 		ExpiresAt *time.Time `json:"expires_at,omitempty"`
 	}
 }
@@ -40,6 +42,7 @@ type keyCreate struct {
 // A keyService shows, makes and revokes API keys.
 type keyService struct {
 	clients clientFinder
+	people  store.People
 	most    int    // valid keys of one client
 	edited  func() // called after each revocation
 	now     func() time.Time
@@ -86,6 +89,12 @@ func (s *keyService) listKeys(ctx context.Context, in *struct {
 func (s *keyService) createKey(ctx context.Context, in *keyCreate) (*bodyOf[view.Key], error) {
 	b := &in.Body
 	k := store.APIKey{Name: b.Name, CreatedAt: s.now()}
+	if b.Person != "" {
+		return s.personsKey(ctx, in, k)
+	}
+	if len(b.Scopes) == 0 {
+		return nil, invalid("scopes", text("api.scopes_needed", "a key of no person needs at least one scope"))
+	}
 	ofClient := true
 	for i := range b.Scopes {
 		scope := string(b.Scopes[i])
@@ -114,11 +123,42 @@ func (s *keyService) createKey(ctx context.Context, in *keyCreate) (*bodyOf[view
 			return nil, err
 		}
 	}
-	if b.ExpiresAt != nil {
-		if !b.ExpiresAt.After(s.now()) {
+	return s.put(ctx, in, k)
+}
+
+// personsKey makes a key of a person, which an administrator does: that is nobody
+// else's right to give.
+func (s *keyService) personsKey(ctx context.Context, in *keyCreate, k store.APIKey) (*bodyOf[view.Key], error) {
+	b := &in.Body
+	if b.Client != "" {
+		return nil, invalid("client", text("api.client_and_person", "a key belongs to a client or to a person, not to both"))
+	}
+	if !caller(ctx).admin() {
+		return nil, fail(http.StatusForbidden, "forbidden", "person",
+			text("api.key_of_person_by_admin", "keys of people are made by an administrator"),
+			text("api.ask_administrator", "ask the administrator"))
+	}
+	p, err := s.people.Person(ctx, b.Person)
+	if errors.Is(err, store.ErrNotFound) {
+		p, err = s.people.PersonByEmail(ctx, b.Person)
+	}
+	if err != nil {
+		return nil, named(err, "person")
+	}
+	k.Person, k.Scopes = p.ID, []string{}
+	for _, scope := range b.Scopes {
+		k.PersonScopes = append(k.PersonScopes, string(scope))
+	}
+	return s.put(ctx, in, k)
+}
+
+// put stores a new key and shows it, once.
+func (s *keyService) put(ctx context.Context, in *keyCreate, k store.APIKey) (*bodyOf[view.Key], error) {
+	if at := in.Body.ExpiresAt; at != nil {
+		if !at.After(s.now()) {
 			return nil, invalid("expires_at", text("api.expires_in_past", "expires_at lies in the past"))
 		}
-		k.ExpiresAt = store.Micro(*b.ExpiresAt)
+		k.ExpiresAt = store.Micro(*at)
 	}
 	key := vault.NewKey("pk_")
 	k.Hash = vault.HashKey(key)

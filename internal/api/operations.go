@@ -16,6 +16,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/all"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/store"
 )
 
 // An op describes one operation; scope "" needs no credentials.
@@ -126,13 +127,18 @@ func (rt *router) guarded(o *huma.Operation) {
 			writeFailure(w, r, err)
 			return
 		}
-		next(huma.WithValue(ctx, principalKey{}, p))
+		ctx = huma.WithValue(ctx, principalKey{}, p)
+		next(huma.WithContext(ctx, store.WithActor(ctx.Context(), rt.auth.actor(p, r))))
 	})
 }
 
 func lacks(p *principal, scope string) *failure {
 	if p.keyless {
 		return unauthorized(text("api.keyless_only_sends", "without a key messages can be handed over, and nothing else"))
+	}
+	if scope == scopePerson {
+		return fail(http.StatusForbidden, "forbidden", "", text("api.for_people", "this is for a person who has signed in"),
+			text("api.for_people_hint", "sign in with POST /v1/sign-in, or use a key of a person"))
 	}
 	if scope == scopeSubmit {
 		scope = ScopeMessagesSend // as keys have it

@@ -96,3 +96,9 @@ func (t trustedProxies) relayed(r *http.Request) bool {
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
 	return err == nil && t.contain(plainAddr(from.Addr()))
 }
+
+// relayedByTLS reports that a trusted proxy says that it was reached by TLS.
+func (t trustedProxies) relayedByTLS(r *http.Request) bool {
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && t.contain(plainAddr(from.Addr())) && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/postino-mail/postino/internal/doctor"
+	"github.com/postino-mail/postino/internal/people"
 	"github.com/postino-mail/postino/internal/presets"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/spool"
@@ -27,14 +28,15 @@ type Options struct {
 	Submit      *submit.Submitter
 	Connections *registry.Connections
 	Clients     *registry.Clients
-	Doctor      *doctor.Doctor // tests connections; nil: they cannot be tested here
-	Sealer      store.Sealer   // of the webhooks' secrets
-	Budget      *spool.Budget  // of the disk for uploads under way; nil: unbounded
-	SpoolDir    string         // where uploads go; Store.SpoolDir()
-	Hostname    string         // name under which browsers may call with a client's secret, beside localhost and addresses
-	PublicHost  string         // another one: the host of PublicURL
-	PublicURL   string         // under which a reverse proxy shows the API, for the OpenAPI document; may be empty
-	Version     string         // of the program, in the OpenAPI document
+	Doctor      *doctor.Doctor  // tests connections; nil: they cannot be tested here
+	Sealer      store.Sealer    // of the webhooks' secrets
+	Budget      *spool.Budget   // of the disk for uploads under way; nil: unbounded
+	SpoolDir    string          // where uploads go; Store.SpoolDir()
+	Hostname    string          // name under which browsers may call with a client's secret, beside localhost and addresses
+	PublicHost  string          // another one: the host of PublicURL
+	PublicURL   string          // under which a reverse proxy shows the API, for the OpenAPI document; may be empty
+	Version     string          // of the program, in the OpenAPI document
+	People      *people.Service // nil: one of its own
 
 	// Keyless lets programs of this machine, and clients known by their
 	// address, hand over messages by TCP without a key, and do nothing else.
@@ -116,6 +118,9 @@ func (o *Options) defaults() error {
 	if o.Detect == nil {
 		o.Detect = detectWith
 	}
+	if o.People == nil {
+		o.People = people.New(people.Options{Store: o.Store, Now: o.Now, Log: o.Log})
+	}
 	return nil
 }
 
@@ -149,6 +154,8 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	// From here on, what serves a request has the store as its caller may see it.
+	s.opt.Store = confine(o.Store, o.Connections)
 	s.router = newRouter(&s.opt, s.auth)
 	s.transport = newTransport(&s.opt, &chain{mux: s.router.mux, metrics: s.metrics, elsewhere: o.Fallback, log: o.Log})
 	s.routes()
@@ -172,7 +179,7 @@ func (s *Server) routes() {
 	(&messageService{store: o.Store, submit: o.Submit, connections: s.connections, giveUp: o.GiveUp, now: o.Now, log: o.Log}).routes(s.router)
 	clients := clientFinder{o.Store}
 	(&clientService{clients: clients, connections: s.connections, hasher: s.auth.hasher, edited: s.auth.edited, now: o.Now}).routes(s.router)
-	(&keyService{clients: clients, most: o.MaxKeys, edited: s.auth.forget, now: o.Now}).routes(s.router)
+	(&keyService{clients: clients, people: o.Store, most: o.MaxKeys, edited: s.auth.forget, now: o.Now}).routes(s.router)
 	connections := &connectionService{store: o.Store, connections: s.connections, networks: o.ConnectionNetworks, ownListener: o.OwnListener,
 		now: o.Now}
 	connections.routes(s.router)
@@ -183,7 +190,10 @@ func (s *Server) routes() {
 	(&presetService{find: o.Detect, networks: o.ConnectionNetworks}).routes(s.router)
 	(&laneService{store: o.Store, now: o.Now}).routes(s.router)
 	(&alertService{store: o.Store, now: o.Now}).routes(s.router)
-	(&eventService{store: o.Store, feed: s.events, most: o.MaxStreams, stopping: s.stopping, log: o.Log}).routes(s.router)
+	(&eventService{store: o.Store, feed: s.events, who: s.auth.who, most: o.MaxStreams, stopping: s.stopping, log: o.Log}).routes(s.router)
+	(&personService{people: o.People, store: o.Store, connections: s.connections, publicURL: o.PublicURL, now: o.Now}).routes(s.router)
+	(&signInService{people: o.People, auth: s.auth, now: o.Now}).routes(s.router)
+	(&auditService{store: o.Store}).routes(s.router)
 	(&webhookService{store: o.Store, clients: clients, sealer: o.Sealer, networks: o.WebhookNetworks, most: o.MaxWebhooks,
 		now: o.Now}).routes(s.router)
 }

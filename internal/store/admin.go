@@ -9,15 +9,17 @@ import (
 type Filter struct {
 	States     []State
 	Connection string // id
-	Lane       string
-	Client     string // id
-	Message    ID
-	MessageID  string // with angle brackets
-	From       string // of the header or the envelope, letter case folded
-	Recipient  string // a part of a recipient's address, letter case folded
-	Tag        string
-	Since      time.Time // created at or after
-	Before     time.Time // created before
+	// Among are the ids of connections, of which it is one; nil: of any, empty: of none.
+	Among     []string
+	Lane      string
+	Client    string // id
+	Message   ID
+	MessageID string // with angle brackets
+	From      string // of the header or the envelope, letter case folded
+	Recipient string // a part of a recipient's address, letter case folded
+	Tag       string
+	Since     time.Time // created at or after
+	Before    time.Time // created before
 }
 
 // A ListRequest asks for one page.

@@ -52,6 +52,10 @@ type Events interface {
 	// misses nothing: no event becomes visible with a Seq below one that was
 	// visible before.
 	Events(ctx context.Context, after int64, limit int, client string, types []string) ([]Event, error)
+	// EventsAmong gives as Events does those of deliveries by one of the
+	// connections, and of messages with one. through is the Seq up to which it has
+	// looked: a reader goes on from there, though there may be no event.
+	EventsAmong(ctx context.Context, connections []string, after int64, limit int, types []string) (out []Event, through int64, err error)
 	// LastEvent is the highest Seq, 0 when there was never one.
 	LastEvent(ctx context.Context) (int64, error)
 

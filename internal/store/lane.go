@@ -171,6 +171,9 @@ type Lanes interface {
 	Lanes(ctx context.Context, after string, limit int) ([]Lane, error)
 	// LanesByKey gives those of the keys that there are, in any order; at most 1,000.
 	LanesByKey(ctx context.Context, keys []string) ([]Lane, error)
+	// LanesAmong lists as Lanes does those that deliveries of one of the connections
+	// were queued in.
+	LanesAmong(ctx context.Context, connections []string, after string, limit int) ([]Lane, error)
 	// Waiting gives every connection that has something Queued or Unverified,
 	// once for each lane, in one look whose cost does not depend on how much waits.
 	Waiting(ctx context.Context) ([]Waiting, error)

@@ -28,6 +28,9 @@ const resubmitWindow = time.Hour
 func identity(r *Request, read *mime.Message, m *store.Message, keyed bool) *store.Identity {
 	window := resubmitWindow
 	client := ""
+	if r.Owner != "" {
+		client = "person " + r.Owner
+	}
 	if r.Client != nil {
 		client = r.Client.ID
 		if m := r.Client.ResubmitMinutes; m != nil {

@@ -123,7 +123,7 @@ func (s *Submitter) route(ctx context.Context, r *Request, m *mime.Message) (*ga
 	if named == "" {
 		named = m.Get(ConnectionHeader)
 	}
-	conn, err := routes.choose(routing{client: r.Client, from: from, named: named, class: s.class(r, m)})
+	conn, err := routes.choose(routing{client: r.Client, owner: r.Owner, from: from, named: named, class: s.class(r, m)})
 	if err != nil {
 		return nil, "", err
 	}

@@ -22,6 +22,7 @@ const (
 // A routing is what the choice of a connection depends on.
 type routing struct {
 	client *store.Client
+	owner  string // id of a person: only connections that they own; empty: any
 	from   string // header From
 	named  string // by the client; empty: none
 	class  string
@@ -35,7 +36,10 @@ func (t *table) choose(r routing) (*gateway.Connection, error) {
 	// 1. The default in mode "always" takes everything; it overrides the
 	// client's list too, as it overrides every other setting.
 	if len(t.on.always) > 0 {
-		return t.on.always[0], nil
+		if c := t.on.always[0]; r.owns(c) {
+			return c, nil
+		}
+		return nil, notOwn(t.on.always[0].Name) // not even that is another's way out
 	}
 	if r.named != "" { // 2.
 		return t.byName(r)
@@ -80,7 +84,12 @@ func (t *table) choose(r routing) (*gateway.Connection, error) {
 		mime.NewText("submit.no_route_hint", "create a connection for this sender or make one the default"))
 }
 
+func (r routing) owns(c *gateway.Connection) bool { return r.owner == "" || c.Owner == r.owner }
+
 func (r routing) mayUse(c *gateway.Connection) bool {
+	if !r.owns(c) {
+		return false
+	}
 	return r.client == nil || len(r.client.Connections) == 0 || slices.Contains(r.client.Connections, c.ID)
 }
 
@@ -102,6 +111,9 @@ func (t *table) byName(r routing) (*gateway.Connection, error) {
 	if c == nil {
 		c = t.ids[r.named]
 	}
+	if r.owner != "" && (c == nil || !r.owns(c)) { // whether it exists is not theirs to know
+		return nil, notOwn(r.named)
+	}
 	if c != nil {
 		switch {
 		case !r.mayUse(c):
@@ -119,6 +131,13 @@ func (t *table) byName(r routing) (*gateway.Connection, error) {
 	return nil, refuse(http.StatusUnprocessableEntity, 550, "5.7.1", "unknown_connection", "connection",
 		mime.NewText("submit.unknown_connection", "there is no connection named {connection}", "connection", strconv.Quote(r.named)),
 		mime.NewText("submit.unknown_connection_hint", "see 'postino connection list' for the names"))
+}
+
+// notOwn refuses a person a connection that is not theirs.
+func notOwn(name string) error {
+	return refuse(http.StatusForbidden, 550, "5.7.1", "connection_not_allowed", "connection",
+		mime.NewText("submit.connection_not_own", "{connection} is no connection of yours", "connection", strconv.Quote(name)),
+		mime.NewText("submit.connection_not_allowed_hint", "ask the administrator to allow it"))
 }
 
 // capacity is what one route carries.

@@ -95,6 +95,7 @@ func New(o Options) (*Submitter, error) {
 // A Request is one message as an entry point hands it over.
 type Request struct {
 	Client     *store.Client // who submits; nil: this machine's administrator
+	Owner      string        // id of the person who submits: only connections that they own; empty: any
 	EntryPoint string        // smtp, api, sendmail, pickup, go
 	Message    *spool.Buffer // raw; the caller closes it after Submit
 	Envelope   mime.Envelope // no recipients: those of the header are taken

@@ -129,6 +129,12 @@ type keys struct {
 	domains []string
 }
 
+// Senders returns whose mail is routed to a connection: addresses, and domains.
+func Senders(c *gateway.Connection) (addresses, domains []string) {
+	k := keysOf(c)
+	return k.exact, k.domains
+}
+
 func keysOf(c *gateway.Connection) (k keys) {
 	for _, sender := range append([]string{c.From}, c.Aliases...) {
 		if d, ok := strings.CutPrefix(sender, "*@"); ok {

@@ -55,7 +55,8 @@ type Key struct {
 	ID         string    `json:"id"`
 	Name       string    `json:"name"`
 	Client     string    `json:"client,omitempty" doc:"Id of its client; absent: none, it sees all clients' records"`
-	Scopes     []string  `json:"scopes"`
+	Person     string    `json:"person,omitempty" doc:"Id of the person whose key it is"`
+	Scopes     []string  `json:"scopes" doc:"Of a person's key those that it is narrowed to; none: all that they may"`
 	CreatedAt  time.Time `json:"created_at"`
 	ExpiresAt  time.Time `json:"expires_at,omitzero"`
 	RevokedAt  time.Time `json:"revoked_at,omitzero"`
@@ -66,8 +67,12 @@ type Key struct {
 // OfKey returns the view of an API key. Key is left for the one who has just
 // made it.
 func OfKey(k *store.APIKey) Key {
+	scopes := k.Scopes
+	if k.Person != "" {
+		scopes = append([]string{}, k.PersonScopes...)
+	}
 	return Key{
-		ID: k.ID, Name: k.Name, Client: k.Client, Scopes: k.Scopes, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt,
+		ID: k.ID, Name: k.Name, Client: k.Client, Person: k.Person, Scopes: scopes, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt,
 		RevokedAt: k.RevokedAt, LastUsedAt: k.LastUsedAt,
 	}
 }

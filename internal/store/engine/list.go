@@ -26,6 +26,19 @@ func (w *where) and(cond string, args ...any) {
 	w.conds = append(w.conds, fmt.Sprintf(cond, names...))
 }
 
+// among adds the condition that a column is one of the values.
+func (w *where) among(column string, values []string) {
+	if len(values) == 0 {
+		w.conds = append(w.conds, "1 = 0")
+		return
+	}
+	first := len(w.args) + 1
+	for _, v := range values {
+		w.args = append(w.args, v)
+	}
+	w.conds = append(w.conds, column+" IN ("+params(first, len(values))+")")
+}
+
 // equal adds the condition for a text that is given.
 func (w *where) equal(column, v string, as func(string) any) {
 	if v != "" {
@@ -58,6 +71,9 @@ func (s Schema) chosen(f store.Filter) *where {
 		{"m.message_id", f.MessageID, s.Key}, {"m.tag", f.Tag, s.Key},
 	} {
 		w.equal(c.column, c.v, c.as)
+	}
+	if f.Among != nil {
+		w.among("f.connection", f.Among)
 	}
 	if !f.Message.IsZero() {
 		w.and(s.Of, s.ID(f.Message))

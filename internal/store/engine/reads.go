@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
@@ -154,6 +155,16 @@ func (r Ports) Lane(ctx context.Context, key string) (*store.Lane, error) {
 // Lanes implements store.Lanes.
 func (r Ports) Lanes(ctx context.Context, after string, limit int) ([]store.Lane, error) {
 	return r.lanes(ctx, ` WHERE key > $1 ORDER BY key LIMIT $2`, after, limit)
+}
+
+// LanesAmong implements store.Lanes.
+func (r Ports) LanesAmong(ctx context.Context, connections []string, after string, limit int) ([]store.Lane, error) {
+	w := &where{}
+	w.and("key > %s", after)
+	w.among("connection", connections)
+	key, of := w.conds[0], w.conds[1]
+	return r.lanes(ctx, ` WHERE `+key+` AND EXISTS (SELECT 1 FROM flows WHERE flows.lane = lanes.id AND `+of+`) ORDER BY key LIMIT `+
+		strconv.Itoa(limit), w.args...)
 }
 
 func (r Ports) lanes(ctx context.Context, cond string, args ...any) (out []store.Lane, err error) {

@@ -1,0 +1,154 @@
+package api
+
+import (
+	"context"
+	"slices"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// Scopes of API keys.
+const (
+	ScopeMessagesSend     = "messages:send"
+	ScopeMessagesRead     = "messages:read"
+	ScopeEventsRead       = "events:read"
+	ScopeConnectionsRead  = "connections:read"
+	ScopeConnectionsWrite = "connections:write"
+	ScopeClientsWrite     = "clients:write"
+	ScopeAdmin            = "admin" // everything
+)
+
+// scopePerson is what everyone who signs in may do: what concerns themselves. No
+// key has it.
+const scopePerson = "person"
+
+// operatorScopes are those of an operator: what of it they see and change is
+// confined to what they own (confined).
+func operatorScopes() []string {
+	return []string{ScopeMessagesSend, ScopeMessagesRead, ScopeEventsRead, ScopeConnectionsRead, ScopeConnectionsWrite}
+}
+
+// scopeSubmit is to hand over messages and nothing else, not even to see or to
+// steer them. No key has it alone: it is for callers without a key.
+const scopeSubmit = "messages:submit"
+
+// clientScopes are those that a key of a client may have; the others are for
+// keys that belong to no client.
+func clientScopes() []string { return []string{ScopeMessagesSend, ScopeMessagesRead, ScopeEventsRead} }
+
+// ClientScopes are those that a key of a client may have.
+func ClientScopes() []string { return clientScopes() }
+
+// Scopes are all that a key may have.
+func Scopes() []string {
+	return append(clientScopes(), ScopeConnectionsRead, ScopeConnectionsWrite, ScopeClientsWrite, ScopeAdmin)
+}
+
+// A principal is who calls.
+type principal struct {
+	client  *store.Client // nil: no client, all clients' messages are seen
+	scopes  []string
+	name    string // for the log
+	space   string // of idempotency keys, where it is no client's
+	keyless bool   // came by TCP without credentials: they would change what it may do
+
+	person  *store.Person  // who signed in, or whose key it is; nil: a program
+	session *store.Session // of the person; nil: came by a key
+	key     *store.APIKey  // nil: came by none
+	user    string         // id of the user of the machine; empty: came by TCP
+}
+
+// signedIn is the principal of a person in a session.
+func signedIn(p *store.Person, s *store.Session) *principal {
+	return &principal{person: p, session: s, scopes: personScopes(p), name: "person " + p.Email, space: "person " + p.ID}
+}
+
+// personsKey is the principal of a person's API key: it has at most the person's
+// rights.
+func personsKey(p *store.Person, k *store.APIKey) *principal {
+	out := &principal{person: p, key: k, scopes: personScopes(p), name: "key " + k.Name + " of " + p.Email, space: "key " + k.ID}
+	if len(k.PersonScopes) > 0 {
+		rights := *out
+		out.scopes = slices.DeleteFunc(slices.Clone(k.PersonScopes), func(s string) bool { return !rights.can(s) })
+	}
+	return out
+}
+
+func personScopes(p *store.Person) []string {
+	switch p.Role {
+	case store.RoleAdmin:
+		return []string{ScopeAdmin}
+	case store.RoleOperator:
+		return operatorScopes()
+	}
+	return nil
+}
+
+// owner is the id of the person to whose connections, and the mail through them,
+// the caller is confined; empty: to none.
+func (p *principal) owner() string {
+	if p.person == nil || p.person.Role == store.RoleAdmin {
+		return ""
+	}
+	return p.person.ID
+}
+
+// actor is who the audit trail says the caller is.
+func (p *principal) actor() store.Actor {
+	a := store.Actor{Via: store.ViaAPI}
+	switch {
+	case p.person != nil:
+		a.Kind, a.ID, a.Name, a.Person = store.ActorPerson, p.person.ID, p.person.Email, p.person.ID
+		if p.key != nil {
+			a.Key = p.key.ID
+		}
+	case p.client != nil:
+		a.Kind, a.ID, a.Name = store.ActorClient, p.client.ID, p.client.Name
+		if p.key != nil {
+			a.Key = p.key.ID
+		}
+	case p.key != nil:
+		a.Kind, a.ID, a.Name, a.Key = store.ActorKey, p.key.ID, p.key.Name, p.key.ID
+	default:
+		a.Kind, a.ID, a.Name = store.ActorUser, p.user, p.name
+	}
+	return a
+}
+
+// can reports whether the scope is held by itself or within another.
+func (p *principal) can(scope string) bool {
+	return slices.Contains(p.scopes, ScopeAdmin) && scope != scopePerson || slices.Contains(p.scopes, scope) ||
+		scope == scopePerson && p.person != nil ||
+		scope == ScopeConnectionsRead && slices.Contains(p.scopes, ScopeConnectionsWrite) ||
+		scope == scopeSubmit && slices.Contains(p.scopes, ScopeMessagesSend)
+}
+
+func (p *principal) admin() bool { return slices.Contains(p.scopes, ScopeAdmin) }
+
+// clientID is whose records are seen; empty: everyone's.
+func (p *principal) clientID() string {
+	if p.client == nil {
+		return ""
+	}
+	return p.client.ID
+}
+
+// keySpace is whose idempotency keys are one space: the client's, or those of
+// one API key or one user of the machine.
+func (p *principal) keySpace() string {
+	if p.client != nil {
+		return p.client.ID
+	}
+	return p.space
+}
+
+type principalKey struct{}
+
+// caller is the principal that the middleware put there.
+func caller(ctx context.Context) *principal {
+	p, ok := ctx.Value(principalKey{}).(*principal)
+	if !ok {
+		return &principal{} // no one, without any scope
+	}
+	return p
+}

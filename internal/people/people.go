@@ -1,0 +1,199 @@
+// Package people is who signs in: persons, their sessions, invitations and
+// passkeys. What a person may do is decided where they do it (internal/api).
+package people
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/texterr"
+	"github.com/postino-mail/postino/internal/vault"
+	"github.com/postino-mail/postino/mime"
+)
+
+// How long things live.
+const (
+	SessionIdle    = 12 * time.Hour     // a session that is not used ends
+	SessionLife    = 7 * 24 * time.Hour // a session ends in any case
+	InvitationLife = 24 * time.Hour
+	seenEvery      = time.Minute // how often the use of a session is written down
+)
+
+// Prefixes of the tokens, so that one that was found is known for what it is.
+const (
+	sessionPrefix    = "ps_"
+	invitationPrefix = "pi_"
+)
+
+// Bounds of a password, in bytes of UTF-8 (NIST SP 800-63B section 3.1.1.2 asks for
+// length and against rules of composition).
+const (
+	PasswordMin = 12
+	PasswordMax = 200
+)
+
+// ErrRefused: the address and the password do not fit, the person is disabled, or
+// there is none. Which of these it is is never told.
+var ErrRefused = texterr.New(mime.NewText("people.refused", "no person has this address and password"))
+
+// ErrEnded: the session, invitation or ceremony has ended, was used, or never was.
+var ErrEnded = texterr.New(mime.NewText("people.ended", "this link or session has ended or was used already: ask for a new one"))
+
+// Options of a Service; zero fields take the defaults.
+type Options struct {
+	Store interface {
+		store.People
+		OnChange(f func())
+	}
+	Hasher *vault.Hasher    // nil: one of its own
+	Now    func() time.Time // time.Now
+	Log    *slog.Logger     // nil: silent
+}
+
+// A Service signs people in. Safe for concurrent use.
+type Service struct {
+	store  store.People
+	hasher *vault.Hasher
+	now    func() time.Time
+	log    *slog.Logger
+	copies copies
+}
+
+// New makes a Service.
+func New(o Options) *Service {
+	s := &Service{store: o.Store, hasher: o.Hasher, now: o.Now, log: o.Log}
+	if s.hasher == nil {
+		s.hasher = vault.NewHasher(2)
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.copies.init(o.Store)
+	return s
+}
+
+// From is where a person signs in.
+type From struct {
+	Address string // IP address; empty: this machine
+	Program string // User-Agent
+}
+
+// A SignedIn person has a new session; Token is what the browser shows from now on.
+type SignedIn struct {
+	Person  *store.Person
+	Session *store.Session
+	Token   adapters.Secret
+}
+
+// actor is the person as the audit trail names them where no one is known yet.
+func actor(ctx context.Context, p *store.Person, from From, now time.Time) context.Context {
+	a := store.ActorOf(ctx)
+	if a.Kind != store.ActorGateway {
+		return ctx
+	}
+	return store.WithActor(ctx, store.Actor{Kind: store.ActorPerson, ID: p.ID, Person: p.ID, Name: p.Email, Via: store.ViaAPI,
+		Address: from.Address, Program: from.Program, At: now})
+}
+
+// SignIn checks address and password and begins a session. ErrRefused takes as
+// long for an address that no person has as for a wrong password.
+func (s *Service) SignIn(ctx context.Context, email string, password adapters.Secret, from From) (*SignedIn, error) {
+	if password == "" || len(password) > PasswordMax {
+		return nil, ErrRefused
+	}
+	p, err := s.store.PersonByEmail(ctx, email)
+	switch {
+	case errors.Is(err, store.ErrNotFound), err == nil && p.PasswordHash == "":
+		s.hasher.Waste(password)
+		return nil, ErrRefused
+	case err != nil:
+		return nil, err
+	}
+	fits, err := s.hasher.Verify(p.PasswordHash, password)
+	if err != nil {
+		s.log.Error("the password of a person cannot be checked", "person", p.ID, "err", err)
+		return nil, ErrRefused
+	}
+	if !fits || p.Disabled {
+		return nil, ErrRefused
+	}
+	return s.Begin(ctx, p, from)
+}
+
+// Begin begins a session of a person who has proved who they are.
+func (s *Service) Begin(ctx context.Context, p *store.Person, from From) (*SignedIn, error) {
+	now := store.Micro(s.now())
+	token := vault.NewKey(sessionPrefix)
+	session, err := s.store.PutSession(actor(ctx, p, from, now), store.Session{Person: p.ID, Hash: vault.HashKey(token), CreatedAt: now,
+		SeenAt: now, IdleUntil: now.Add(SessionIdle), ExpiresAt: now.Add(SessionLife), Address: from.Address, Program: clip(from.Program)})
+	if err != nil {
+		return nil, err
+	}
+	s.copies.forget()
+	return &SignedIn{Person: p, Session: session, Token: token}, nil
+}
+
+// clip bounds what a browser says of itself.
+func clip(s string) string {
+	const most = 200
+	if len(s) > most {
+		s = s[:most]
+	}
+	return strings.ToValidUTF8(s, "")
+}
+
+// BySession returns whose session a token is; ErrEnded when it is none. The use is
+// noted, so that the session does not end while it is used.
+func (s *Service) BySession(ctx context.Context, token adapters.Secret) (*store.Person, *store.Session, error) {
+	if !strings.HasPrefix(token.Reveal(), sessionPrefix) {
+		return nil, nil, ErrEnded
+	}
+	now := s.now()
+	session, err := s.copies.session(ctx, vault.HashKey(token), now)
+	if errors.Is(err, store.ErrNotFound) || err == nil && session.Ended(now) {
+		return nil, nil, ErrEnded
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := s.Active(ctx, session.Person)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil, ErrEnded
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if now.Sub(session.SeenAt) >= seenEvery {
+		s.seen(ctx, session, now)
+	}
+	return p, session, nil
+}
+
+func (s *Service) seen(ctx context.Context, session *store.Session, now time.Time) {
+	session.SeenAt, session.IdleUntil = store.Micro(now), store.Micro(now.Add(SessionIdle))
+	s.copies.keep(session)
+	err := s.store.TouchSession(ctx, session.ID, session.SeenAt, session.IdleUntil)
+	if err != nil && !errors.Is(err, store.ErrNotFound) { // it has just ended
+		s.log.Warn("the use of a session was not noted", "person", session.Person, "err", err)
+	}
+}
+
+// Active returns a person who is not disabled; store.ErrNotFound: there is none.
+func (s *Service) Active(ctx context.Context, id string) (*store.Person, error) {
+	p, err := s.copies.person(ctx, id)
+	if err == nil && p.Disabled {
+		return nil, store.ErrNotFound
+	}
+	return p, err
+}
+
+// Forget makes edits of people and sessions by this process count at once.
+func (s *Service) Forget() { s.copies.forget() }

@@ -1,0 +1,104 @@
+package view
+
+import (
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// A Person is somebody who signs in, without password and keys.
+type Person struct {
+	ID          string    `json:"id"`
+	Revision    int64     `json:"revision"`
+	Name        string    `json:"name"`
+	Email       string    `json:"email"`
+	Language    string    `json:"language,omitempty"`
+	Role        string    `json:"role" enum:"admin,operator"`
+	Disabled    bool      `json:"disabled"`
+	HasPassword bool      `json:"has_password"`
+	Passkeys    []Passkey `json:"passkeys,omitempty"`
+	CreatedAt   time.Time `json:"created_at"`
+	ChangedAt   time.Time `json:"changed_at,omitzero"`
+}
+
+// A Passkey is one authenticator of a person.
+type Passkey struct {
+	ID         string    `json:"id"`
+	Name       string    `json:"name"`
+	CreatedAt  time.Time `json:"created_at"`
+	LastUsedAt time.Time `json:"last_used_at,omitzero"`
+}
+
+// OfPerson returns the view of a person.
+func OfPerson(p *store.Person) Person {
+	v := Person{ID: p.ID, Revision: p.Revision, Name: p.Name, Email: p.Email, Language: p.Language, Role: string(p.Role),
+		Disabled: p.Disabled, HasPassword: p.PasswordHash != "", CreatedAt: p.CreatedAt, ChangedAt: p.ChangedAt}
+	for i := range p.Passkeys {
+		k := &p.Passkeys[i]
+		v.Passkeys = append(v.Passkeys, Passkey{ID: k.ID, Name: k.Name, CreatedAt: k.CreatedAt, LastUsedAt: k.LastUsedAt})
+	}
+	return v
+}
+
+// A Session is one browser in which a person has signed in.
+type Session struct {
+	ID        string    `json:"id"`
+	Current   bool      `json:"current,omitempty" doc:"The one that asks"`
+	Address   string    `json:"address,omitempty" doc:"IP address; absent: this machine"`
+	Program   string    `json:"program,omitempty" doc:"User-Agent"`
+	CreatedAt time.Time `json:"created_at"`
+	SeenAt    time.Time `json:"seen_at" doc:"To the minute"`
+	ExpiresAt time.Time `json:"expires_at" doc:"Ends then in any case, and earlier when it is not used"`
+}
+
+// OfSession returns the view of a session.
+func OfSession(s *store.Session) Session {
+	expires := s.ExpiresAt
+	if s.IdleUntil.Before(expires) {
+		expires = s.IdleUntil
+	}
+	return Session{ID: s.ID, Address: s.Address, Program: s.Program, CreatedAt: s.CreatedAt, SeenAt: s.SeenAt, ExpiresAt: expires}
+}
+
+// An AuditEntry is one change in the audit trail.
+type AuditEntry struct {
+	Seq     int64     `json:"seq"`
+	At      time.Time `json:"at"`
+	Actor   Actor     `json:"actor" doc:"Who made it"`
+	Action  string    `json:"action" doc:"added, changed, removed, used, paused, resumed, retry, cancel, hold, release, resend, moved"`
+	Kind    string    `json:"kind" doc:"Of the object: connection, client, key, person, session, invitation, webhook, queue, lane, setting"`
+	Object  string    `json:"object,omitempty" doc:"Its id; of the queue that of the message, where it is one"`
+	Name    string    `json:"name,omitempty" doc:"Its name then"`
+	Changes []Change  `json:"changes,omitempty" doc:"Fields before and after; a secret is ***"`
+	Count   int       `json:"count,omitempty" doc:"Deliveries that were changed"`
+	Skipped int       `json:"skipped,omitempty" doc:"Deliveries whose state did not allow it"`
+}
+
+// An Actor is who made a change, and from where.
+type Actor struct {
+	Kind    string `json:"kind" doc:"person, key, client, user (of the machine) or gateway"`
+	ID      string `json:"id,omitempty"`
+	Name    string `json:"name,omitempty"`
+	Key     string `json:"key,omitempty" doc:"Id of the API key, where one was used"`
+	Via     string `json:"via,omitempty" doc:"page, api or command"`
+	Address string `json:"address,omitempty" doc:"IP address; absent: this machine"`
+	Program string `json:"program,omitempty" doc:"User-Agent, or the command"`
+}
+
+// A Change is one field before and after.
+type Change struct {
+	Field  string `json:"field"`
+	Before any    `json:"before,omitempty"`
+	After  any    `json:"after,omitempty"`
+}
+
+// OfAuditEntry returns the view of an entry.
+func OfAuditEntry(e *store.AuditEntry) AuditEntry {
+	a := &e.Actor
+	v := AuditEntry{Seq: e.Seq, At: e.At, Action: e.Action, Kind: e.Kind, Object: e.Object, Name: e.Name, Count: e.Count, Skipped: e.Skipped,
+		Actor: Actor{Kind: a.Kind, ID: a.ID, Name: a.Name, Key: a.Key, Via: a.Via, Address: a.Address, Program: a.Program}}
+	for _, c := range e.Changes {
+		v.Changes = append(v.Changes, Change(c))
+	}
+	return v
+}
