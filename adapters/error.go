@@ -102,7 +102,14 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// AsError gives the *Error in err's chain; an error of another type becomes
+// ConfigError is why no adapter can be made: the connection or the options of the
+// program are wrong.
+func ConfigError(p Provider, message Text) *Error {
+	return &Error{Class: Auth, Scope: ScopeConnection, Provider: p, Code: string(CodeConfig), Message: message,
+		Hint: mime.NewText("connection.config_hint", "correct the program or the connection")}
+}
+
+// AsError returns the *Error in err's chain; an error of another type becomes
 // one of class Unknown, because nothing is known of it. nil stays nil.
 func AsError(err error) *Error {
 	if err == nil {

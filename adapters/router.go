@@ -13,6 +13,17 @@ import (
 // A Factory makes the adapter of one connection without touching the network.
 type Factory func(c *Connection) (Adapter, error)
 
+// FactoryOf makes a Factory of a provider's New.
+func FactoryOf[A Adapter](newAdapter func(c *Connection) (A, error)) Factory {
+	return func(c *Connection) (Adapter, error) {
+		a, err := newAdapter(c)
+		if err != nil {
+			return nil, err // no typed nil
+		}
+		return a, nil
+	}
+}
+
 // A Router finds the adapter of a connection by its provider, makes it once
 // and keeps it until the connection changes. Safe for concurrent use.
 type Router struct {

@@ -36,7 +36,7 @@ type Adapter struct {
 // The envelope sender of each message goes out as it is, the empty one as <>.
 func New(conn *adapters.Connection, opt Options) (*Adapter, error) {
 	if conn == nil || SettingsOf(conn) == nil {
-		return nil, configError("provider", errors.New("the connection has no smtp object"))
+		return nil, adapters.ConfigError(adapters.SMTP, mime.NewText("smtp.no_settings", "the connection has no smtp object"))
 	}
 	opt = opt.filled()
 	set := *SettingsOf(conn)
@@ -56,14 +56,14 @@ func New(conn *adapters.Connection, opt Options) (*Adapter, error) {
 		return nil, a.dialError(context.Background(), errOwnListener)
 	}
 	if opt.Dialer != nil && set.SourceAddress != "" {
-		return nil, configError("source_address", errors.New("it needs the built-in dialer"))
+		return nil, settingError("source_address", mime.NewText("smtp.needs_own_dialer", "it needs the built-in dialer"))
 	}
 	if a.tls, err = newTrust(host, set.CAFile, opt); err != nil {
-		return nil, configError("ca_file", err)
+		return nil, unusableCA(err)
 	}
 	if set.OAuth != nil {
 		if opt.Tokens == nil {
-			return nil, configError("oauth", errors.New("no token sources were given"))
+			return nil, adapters.ConfigError(adapters.SMTP, mime.NewText("smtp.no_tokens", "Options.Tokens is missing"))
 		}
 		if a.tokens, err = opt.Tokens.TokenSource(conn, set.OAuth.audience()); err != nil {
 			return nil, err
@@ -144,11 +144,19 @@ func (a *Adapter) Close() error {
 	return nil
 }
 
-func configError(field string, err error) *adapters.Error {
-	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: "config", Err: err,
-		Message: mime.NewText("smtp.config", "the setting smtp.{field} of the connection cannot be used ({reason})",
-			"field", field, "reason", shown(err.Error())),
-		Hint: mime.NewText("smtp.config_hint", "correct smtp.{field}", "field", field)}
+// settingError is why a setting of the connection cannot be used.
+func settingError(field string, reason any) *adapters.Error {
+	e := adapters.ConfigError(adapters.SMTP, mime.NewText("smtp.config",
+		"the setting smtp.{field} of the connection cannot be used ({reason})", "field", field, "reason", reason))
+	e.Hint = mime.NewText("smtp.config_hint", "correct smtp.{field}", "field", field)
+	return e
+}
+
+// unusableCA is why ca_file cannot be used.
+func unusableCA(err error) *adapters.Error {
+	e := settingError("ca_file", shown(err.Error()))
+	e.Err = err
+	return e
 }
 
 // shown makes a name or path of the configuration safe to show.

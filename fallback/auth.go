@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -86,7 +85,8 @@ func (a *Adapter) mechanisms(s *session) ([]string, error) {
 	if a.set.Auth != "" && a.set.Auth != "auto" {
 		named := strings.ToUpper(a.set.Auth)
 		if !slices.Contains(wanted, named) {
-			return nil, configError("auth", fmt.Errorf("%s does not fit the credential", named))
+			return nil, settingError("auth",
+				mime.NewText("smtp.auth_unfit", "{auth} does not fit the credential", "auth", named))
 		}
 		wanted = []string{named}
 	}
@@ -250,7 +250,7 @@ func (a *Adapter) tokenError(ctx context.Context, err error) error {
 	if errors.As(err, &e) {
 		return e
 	}
-	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: "token", Err: err,
+	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: string(adapters.CodeToken), Err: err,
 		Message: mime.NewText("smtp.token", "no access token could be had"),
 		Hint:    mime.NewText("smtp.token_hint", "check the oauth settings of the connection")}
 }

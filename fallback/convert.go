@@ -91,7 +91,7 @@ func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 // errConvert passes on why a message cannot be changed for the server.
 func (a *Adapter) errConvert(err error) *adapters.Error {
 	var m *mime.Error
-	if !errors.As(err, &m) || m.Code == "unreadable" {
+	if !errors.As(err, &m) || m.Code == string(adapters.CodeUnreadable) {
 		return a.errUnreadable(err)
 	}
 	if m.Code == "needs_utf8" {

@@ -102,11 +102,5 @@ func (o Options) filled() Options {
 
 // Factory is New for an adapters.Router.
 func Factory(opt Options) adapters.Factory {
-	return func(c *adapters.Connection) (adapters.Adapter, error) {
-		a, err := New(c, opt)
-		if err != nil {
-			return nil, err // no typed nil
-		}
-		return a, nil
-	}
+	return adapters.FactoryOf(func(c *adapters.Connection) (*Adapter, error) { return New(c, opt) })
 }

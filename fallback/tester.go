@@ -3,7 +3,6 @@ package fallback
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"net"
 	"net/http"
 	"slices"
@@ -37,7 +36,8 @@ type tester struct {
 func (t *tester) run(ctx context.Context) {
 	user := t.conn.Mailbox(t.from)
 	if user == "" && t.tokens != nil {
-		t.rec.Fail(stages.Authentication, configError("login", errors.New("no mailbox is named to test with")))
+		t.rec.Fail(stages.Authentication, settingError("login",
+			mime.NewText("smtp.no_test_mailbox", "no mailbox is named to test with")))
 		return
 	}
 	l, err := t.pool.enter(ctx, user)

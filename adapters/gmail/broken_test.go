@@ -121,7 +121,7 @@ func TestUnreadableMessageIsSentToNobody(t *testing.T) {
 	}
 	good.Message = m
 	_, err = a.Send(t.Context(), good)
-	if e := adapters.AsError(err); e.Class != adapters.Transient || e.Code != "message_unreadable" || len(seen()) != 0 {
+	if e := adapters.AsError(err); e.Class != adapters.Transient || e.Code != "unreadable" || len(seen()) != 0 {
 		t.Errorf("%+v, %d requests", e, len(seen()))
 	}
 }

@@ -26,14 +26,14 @@ type prepared struct {
 func (a *Adapter) prepare(out adapters.Outgoing) (prepared, error) {
 	rcpts := out.Addresses()
 	if len(rcpts) == 0 {
-		return prepared{}, refusal("no_recipients", "5.5.1",
+		return prepared{}, refusal(string(adapters.CodeNoRecipients), "5.5.1",
 			mime.NewText("gmail.message_no_recipient", "the message has no recipient"),
 			mime.NewText("gmail.give_least_one_recipient", "give at least one recipient"))
 	}
 	// One message in several parts would name everybody in each part's header,
 	// and the parts' outcomes could differ (contracts F5, F2): the sender splits.
 	if len(rcpts) > MaxRecipients {
-		return prepared{}, refusal("too_many_recipients", "5.5.3",
+		return prepared{}, refusal(string(adapters.CodeTooManyRecipients), "5.5.3",
 			mime.NewText("gmail.gmail_takes_most_recipients_message",
 				"Gmail takes at most {max_recipients} recipients a message, this one has {number}",
 				"max_recipients", MaxRecipients, "number", len(rcpts)),
@@ -62,7 +62,7 @@ func (a *Adapter) prepare(out adapters.Outgoing) (prepared, error) {
 		return prepared{}, unreadableMessage(err)
 	}
 	if view.Size() > MaxSize {
-		e := refusal("too_large", "5.3.4",
+		e := refusal(string(adapters.CodeTooLarge), "5.3.4",
 			mime.NewText("gmail.message_mb_gmail_takes_most",
 				"the message has {size} MB, Gmail takes at most {max_size} MB",
 				"size", fmt.Sprintf("%.1f", mb(view.Size())), "max_size", fmt.Sprintf("%.1f", mb(MaxSize))),

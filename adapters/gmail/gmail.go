@@ -63,24 +63,12 @@ var (
 	_ adapters.Verifier = (*Adapter)(nil)
 )
 
-// configError is why no adapter can be made.
-func configError(message adapters.Text) *adapters.Error {
-	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: adapters.Gmail, Code: "config",
-		Message: message, Hint: mime.NewText("gmail.config_hint", "correct the program or the connection")}
-}
-
 // Factory makes adapters that share one HTTP client.
 func Factory(opt Options) adapters.Factory {
 	if opt.HTTPClient == nil {
 		opt.HTTPClient = &http.Client{Transport: newTransport(opt.RootCAs)}
 	}
-	return func(c *adapters.Connection) (adapters.Adapter, error) {
-		a, err := New(c, opt)
-		if err != nil {
-			return nil, err // no typed nil
-		}
-		return a, nil
-	}
+	return adapters.FactoryOf(func(c *adapters.Connection) (*Adapter, error) { return New(c, opt) })
 }
 
 func newTransport(roots *x509.CertPool) *http.Transport {
@@ -93,10 +81,10 @@ func newTransport(roots *x509.CertPool) *http.Transport {
 // New makes the adapter of a Gmail connection without touching the network.
 func New(conn *adapters.Connection, opt Options) (*Adapter, error) {
 	if conn == nil || SettingsOf(conn) == nil {
-		return nil, configError(mime.NewText("gmail.no_settings", "the connection has no gmail object"))
+		return nil, adapters.ConfigError(adapters.Gmail, mime.NewText("gmail.no_settings", "the connection has no gmail object"))
 	}
 	if opt.Tokens == nil {
-		return nil, configError(mime.NewText("gmail.no_tokens", "Options.Tokens is missing"))
+		return nil, adapters.ConfigError(adapters.Gmail, mime.NewText("gmail.no_tokens", "Options.Tokens is missing"))
 	}
 	a := &Adapter{conn: conn, tokens: opt.Tokens, base: defaultURL, now: opt.Now, chunk: chunkSize, quiet: quietTime, pause: pause,
 		sources: make(map[sourceKey]adapters.TokenSource)}

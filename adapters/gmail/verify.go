@@ -160,7 +160,7 @@ func (a *Adapter) unreadable(err error) error {
 	e := a.network(err)
 	if e.Code == "network" { // the library's words for garbage; they may quote the body
 		e.Err = nil
-		e.Code = "garbage"
+		e.Code = string(adapters.CodeGarbage)
 		e.Message = mime.NewText("gmail.garbage", "Gmail's answer cannot be read")
 	}
 	return e

@@ -140,7 +140,7 @@ func (a *Adapter) local(err error) error {
 		return e
 	}
 	var bad *mime.Error
-	if errors.As(err, &bad) && bad.Code != "unreadable" {
+	if errors.As(err, &bad) && bad.Code != string(adapters.CodeUnreadable) {
 		e = a.refuse(bad.Code, "5.6.0", bad.Message,
 			mime.NewText("graph.correct_message_program_makes",
 				"correct the message in the program that makes it"))
@@ -148,7 +148,7 @@ func (a *Adapter) local(err error) error {
 		return e
 	}
 	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Provider: adapters.Graph,
-		Code: "unreadable", Enhanced: "4.3.0", Err: err,
+		Code: string(adapters.CodeUnreadable), Enhanced: "4.3.0", Err: err,
 		Message: mime.NewText("graph.unreadable", "the stored message cannot be read"),
 		Hint: mime.NewText("graph.unreadable_hint",
 			"check the disk that holds the spool; postino retries automatically")}
@@ -158,7 +158,7 @@ func (a *Adapter) local(err error) error {
 func (a *Adapter) tokenError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		e := a.error(cancelledRule(), nil)
-		e.Code, e.Err = "cancelled", err
+		e.Code, e.Err = string(adapters.CodeCancelled), err
 		return e
 	}
 	var e *adapters.Error
@@ -173,7 +173,7 @@ func (a *Adapter) tokenError(ctx context.Context, err error) error {
 	e = a.error(rule{class: adapters.Transient, scope: adapters.ScopeConnection, enhanced: "4.7.0",
 		say: mime.NewText("graph.no_access_token_could_had", "no access token could be had"),
 		do:  mime.NewText("graph.check_connection_credential", "check the connection's credential")}, nil)
-	e.Code, e.Err = "token", err
+	e.Code, e.Err = string(adapters.CodeToken), err
 	return e
 }
 

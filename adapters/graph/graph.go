@@ -64,10 +64,10 @@ var (
 // New makes the adapter of a graph connection without touching the network.
 func New(conn *adapters.Connection, opt Options) (*Adapter, error) {
 	if conn == nil || SettingsOf(conn) == nil {
-		return nil, configError(mime.NewText("graph.no_settings", "the connection has no graph object"))
+		return nil, adapters.ConfigError(adapters.Graph, mime.NewText("graph.no_settings", "the connection has no graph object"))
 	}
 	if opt.Tokens == nil {
-		return nil, configError(mime.NewText("graph.no_tokens", "Options.Tokens is missing"))
+		return nil, adapters.ConfigError(adapters.Graph, mime.NewText("graph.no_tokens", "Options.Tokens is missing"))
 	}
 	src, err := opt.Tokens.TokenSource(conn, adapters.AudienceGraph)
 	if err != nil {
@@ -93,24 +93,12 @@ func New(conn *adapters.Connection, opt Options) (*Adapter, error) {
 	return a, nil
 }
 
-// configError is why no adapter can be made.
-func configError(message adapters.Text) *adapters.Error {
-	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: adapters.Graph, Code: "config",
-		Message: message, Hint: mime.NewText("graph.config_hint", "correct the program or the connection")}
-}
-
 // Factory makes adapters that share one HTTP client.
 func Factory(opt Options) adapters.Factory {
 	if opt.HTTPClient == nil {
 		opt.HTTPClient = &http.Client{Transport: newTransport(opt.RootCAs)}
 	}
-	return func(c *adapters.Connection) (adapters.Adapter, error) {
-		a, err := New(c, opt)
-		if err != nil {
-			return nil, err // no typed nil
-		}
-		return a, nil
-	}
+	return adapters.FactoryOf(func(c *adapters.Connection) (*Adapter, error) { return New(c, opt) })
 }
 
 // baseURL is where the connection's Graph answers (contracts A4).
@@ -174,11 +162,11 @@ func (a *Adapter) prepare(out adapters.Outgoing) (*job, error) {
 	}
 	switch n := len(out.Envelope.Recipients); {
 	case n == 0: // contracts B5.3
-		return nil, a.refuse("no_recipients", "5.1.3",
+		return nil, a.refuse(string(adapters.CodeNoRecipients), "5.1.3",
 			mime.NewText("graph.message_no_recipient", "the message has no recipient"),
 			mime.NewText("graph.give_least_one_recipient", "give at least one recipient"))
 	case n > MaxRecipients:
-		return nil, a.refuse("too_many_recipients", "5.5.3",
+		return nil, a.refuse(string(adapters.CodeTooManyRecipients), "5.5.3",
 			mime.NewText("graph.message_more_recipients_than_microsoft",
 				"the message has more recipients than Microsoft 365 allows for one message (1,000)"),
 			mime.NewText("graph.send_several_messages_use_service",

@@ -60,7 +60,7 @@ func (t *tester) reach(ctx context.Context) bool {
 	root := strings.TrimSuffix(t.base, "/v1.0") + "/"
 	u, err := url.Parse(root)
 	if err != nil {
-		t.rec.Fail(stages.DNS, configError(mime.NewText("graph.bad_url", "graph_url is no URL")))
+		t.rec.Fail(stages.DNS, adapters.ConfigError(adapters.Graph, mime.NewText("graph.bad_url", "graph_url is no URL")))
 		return false
 	}
 	hosts := []stages.Host{{Name: u.Host, Plain: u.Scheme == "http", Reach: func(ctx context.Context) (http.Header, error) {

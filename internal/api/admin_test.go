@@ -181,7 +181,7 @@ func TestConnections(t *testing.T) {
 	w.want(w.do(w.key, "GET", "/v1/connections", nil), http.StatusForbidden)
 	future := time.Now().Add(time.Hour)
 	w.must(w.store.ChangeConnection(context.Background(), time.Now(), c.ID, store.ConnectionChange{PauseUntil: &future}))
-	var list ConnectionList
+	var list struct{ Items []shownConnection }
 	w.want(w.do(writer, "GET", "/v1/connections", nil), 200).into(t, &list)
 	if len(list.Items) != 2 || !list.Items[0].State.Paused {
 		t.Errorf("%+v", list)

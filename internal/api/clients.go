@@ -185,7 +185,7 @@ func (s *clientService) apply(ctx context.Context, c *store.Client, in *view.Cli
 		networks = append(networks, p[0])
 	}
 	if config.Everyone(networks) {
-		return invalid("networks", text("api.networks_everyone", "these networks are everyone: that would be an open relay"))
+		return invalid("networks", config.EveryoneText())
 	}
 	if c.SecretHash == "" && len(networks) == 0 {
 		return invalid("networks",

@@ -53,7 +53,7 @@ func TestConnectionTest(t *testing.T) {
 		if !res.OK || !slices.Equal(names(res.Stages), want) {
 			t.Errorf("%v: %v", res.OK, names(res.Stages))
 		}
-		var list ConnectionList
+		var list struct{ Items []shownConnection }
 		w.want(w.do(w.admin, "GET", "/v1/connections", nil), http.StatusOK).into(t, &list)
 		if len(list.Items) != 1 || len(sb.Deliveries()) != 0 {
 			t.Errorf("%d connections, %d deliveries", len(list.Items), len(sb.Deliveries()))

@@ -3,12 +3,14 @@ package api
 import (
 	"strconv"
 	"strings"
+
+	"github.com/postino-mail/postino/internal/locale"
 )
 
-// language is "it" or "en", whichever Accept-Language (RFC 9110 section 12.5.4)
-// prefers; English when neither is named.
+// language is the language of the catalogue that Accept-Language (RFC 9110 section
+// 12.5.4) prefers; English when none of them is named.
 func language(accept string) string {
-	best, weight := "en", 0.0
+	best, weight := locale.English, 0.0
 	for part := range strings.SplitSeq(accept, ",") {
 		tag, params, _ := strings.Cut(strings.TrimSpace(part), ";")
 		q := 1.0
@@ -20,8 +22,8 @@ func language(accept string) string {
 			q = f
 		}
 		main, _, _ := strings.Cut(strings.ToLower(tag), "-")
-		if (main == "it" || main == "en") && q > weight {
-			best, weight = main, q
+		if lang := locale.Match(tag); (lang != locale.English || main == locale.English) && q > weight {
+			best, weight = lang, q
 		}
 	}
 	return best

@@ -63,8 +63,7 @@ func (k ClientCommands) Add(ctx context.Context, n NewClient) error {
 		return exit(ExitUsage, texterr.New(mime.NewText("cli.resubmit_minutes", "--resubmit-minutes is from 0 to 1440")))
 	}
 	if config.Everyone(networks) {
-		return wrong(ExitUsage, mime.NewText("cli.networks_everyone",
-			"these networks are everyone: that would be an open relay; name the addresses of the devices"))
+		return wrong(ExitUsage, config.EveryoneText())
 	}
 	var senders []string
 	for _, s := range n.Senders {

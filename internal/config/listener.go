@@ -62,14 +62,29 @@ func (l *Listener) validate() error {
 	if (l.CertFile == "") != (l.KeyFile == "") {
 		bad(mime.NewText("config.cert_and_key", "cert_file and key_file go together"))
 	}
-	loopback := loopbackHost(host)
-	if l.Legacy() && (len(l.Networks) == 0 || Everyone(networks)) {
+	return errors.Join(append(errs, l.CheckAccess(loopbackHost(host), networks))...)
+}
+
+// CheckAccess refuses a listener by which strangers could send. loopback: it is
+// reached from this machine alone.
+func (l *Listener) CheckAccess(loopback bool, networks []netip.Prefix) error {
+	auth := l.Auth
+	if auth == "" && loopback {
+		auth = "optional"
+	}
+	var errs []error
+	bad := func(t mime.Text) { errs = append(errs, texterr.New(t)) }
+	if l.Legacy() && (len(networks) == 0 || Everyone(networks)) {
 		bad(mime.NewText("config.legacy_networks", "an allowance for old devices needs networks: name the addresses of the devices"))
 	}
-	if l.Auth == "off" && len(l.Networks) == 0 && !loopback {
+	if auth == "off" && len(networks) == 0 && !loopback {
 		bad(mime.NewText("config.auth_off", "auth is off and no networks are named: anyone could send; name the networks or require auth"))
 	}
-	if (l.Auth == "off" || l.Auth == "optional") && Everyone(networks) {
+	if auth == "required" && l.TLS == "none" && !l.PlaintextAuth {
+		bad(mime.NewText("config.auth_never_offered",
+			"auth is required but can never be offered: allow TLS, or plaintext_auth for old devices"))
+	}
+	if (auth == "off" || auth == "optional") && Everyone(networks) {
 		bad(mime.NewText("config.open_relay", "networks {networks} are everyone: without required auth this is an open relay", "networks",
 			strings.Join(l.Networks, ", ")))
 	}

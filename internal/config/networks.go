@@ -45,6 +45,12 @@ func Everyone(list []netip.Prefix) bool {
 	})
 }
 
+// EveryoneText is why a client cannot have networks that are Everyone.
+func EveryoneText() mime.Text {
+	return mime.NewText("config.networks_everyone",
+		"these networks are everyone: that would be an open relay; name the addresses of the devices")
+}
+
 // internets are the ranges each of which reaches everyone: IPv4, global IPv6
 // (RFC 4291 section 2.4, IANA 2000::/3), and IPv4 inside IPv6 (mapped; NAT64,
 // RFC 6052; 6to4, RFC 3056).

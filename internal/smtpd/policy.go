@@ -2,7 +2,6 @@ package smtpd
 
 import (
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -83,22 +82,7 @@ func newPolicy(l config.Listener, bound netip.Addr) (*policy, error) {
 	if p.MaxRecipients <= 0 {
 		p.MaxRecipients = 1000 // RFC 5321 section 4.5.3.1.8 asks for 100
 	}
-	return p, p.check(loopback)
-}
-
-func (p *policy) check(loopback bool) error {
-	switch {
-	case p.Legacy() && (len(p.networks) == 0 || config.Everyone(p.networks)):
-		return errors.New("an allowance for old devices needs networks: name the addresses of the devices")
-	case p.auth == authOff && len(p.networks) == 0 && !loopback:
-		return errors.New("auth is off and no networks are named: anybody could send; name the networks or require auth")
-	case p.auth == authRequired && p.TLS == tlsNone && !p.PlaintextAuth:
-		return errors.New("auth is required but can never be offered: allow TLS, or plaintext_auth for old devices")
-	}
-	if (p.auth == authOptional || p.auth == authOff) && config.Everyone(p.networks) {
-		return errors.New("these networks are everyone: without required auth this is an open relay; name the networks of your own devices")
-	}
-	return nil
+	return p, p.CheckAccess(loopback, p.networks)
 }
 
 // allows reports whether the address may connect.

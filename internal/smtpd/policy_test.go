@@ -25,7 +25,7 @@ func TestNoOpenRelay(t *testing.T) {
 		{name: "default elsewhere", bound: any4, admits: true},
 		{name: "auth required", bound: any4, l: config.Listener{Auth: "required"}, admits: true},
 		{name: "auth optional without networks", bound: any4, l: config.Listener{Auth: "optional"}, free: true},
-		{name: "auth off without networks", bound: any4, l: config.Listener{Auth: "off"}, wantErr: "anybody could send"},
+		{name: "auth off without networks", bound: any4, l: config.Listener{Auth: "off"}, wantErr: "anyone could send"},
 		{name: "auth off on loopback", bound: own, l: config.Listener{Auth: "off"}, free: true},
 		{name: "auth off with networks", bound: any4, l: config.Listener{Auth: "off", Networks: []string{"10.0.0.0/8"}}, free: true},
 		{name: "everybody as network", bound: any4, l: config.Listener{Auth: "off", Networks: []string{"0.0.0.0/0"}}, wantErr: "open relay"},

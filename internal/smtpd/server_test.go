@@ -284,7 +284,7 @@ func TestNewRefuses(t *testing.T) {
 		name, want string
 		change     func(*Options)
 	}{
-		{"open relay", "anybody could send", func(o *Options) { o.Listeners = []config.Listener{{Address: "0.0.0.0:0", Auth: "off"}} }},
+		{"open relay", "anyone could send", func(o *Options) { o.Listeners = []config.Listener{{Address: "0.0.0.0:0", Auth: "off"}} }},
 		{"address in use", "address already in use", func(o *Options) { o.Listeners = []config.Listener{{Address: w.addr()}} }},
 		{"no such certificate", "certificate cannot be read", func(o *Options) {
 			o.Listeners = []config.Listener{{Address: "127.0.0.1:0", CertFile: "/nowhere.pem", KeyFile: "/nowhere.key"}}
