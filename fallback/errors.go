@@ -108,7 +108,8 @@ func (a *Adapter) quoted(s *session, got string) string {
 
 func (a *Adapter) errGarbage(s *session, g *errGarbage) *adapters.Error {
 	got := a.quoted(s, g.got)
-	e := &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: string(adapters.CodeGarbage), Err: g,
+	e := &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: adapters.SMTP,
+		Code: string(adapters.CodeGarbage), Err: g,
 		Message: mime.NewText("smtp.garbage", "answer not understood: {host} sent {got}, which is not SMTP", "host", a.host, "got", got),
 		Hint: mime.NewText("smtp.garbage_hint",
 			"check host and port, and look for a proxy or firewall that alters mail")}
@@ -219,7 +220,8 @@ func (a *Adapter) errMechanism(err error) *adapters.Error {
 }
 
 func (a *Adapter) errNoRecipients() *adapters.Error {
-	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: string(adapters.CodeNoRecipients),
+	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP,
+		Code:     string(adapters.CodeNoRecipients),
 		Enhanced: "5.5.1",
 		Message:  mime.NewText("smtp.no_recipients", "the envelope names no recipient"),
 		Hint:     mime.NewText("smtp.no_recipients_hint", "give at least one recipient")}
@@ -246,7 +248,8 @@ func (a *Adapter) errUnreadable(err error) *adapters.Error {
 	if e := (*adapters.Error)(nil); errors.As(err, &e) { // of adapters.Outgoing.Permit
 		return e
 	}
-	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: string(adapters.CodeUnreadable), Err: err,
+	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Provider: adapters.SMTP,
+		Code: string(adapters.CodeUnreadable), Err: err,
 		Message: mime.NewText("smtp.unreadable", "the stored message could not be read, so sending it was broken off"),
 		Hint:    mime.NewText("smtp.unreadable_hint", "look at the disk or the database, then try again")}
 }

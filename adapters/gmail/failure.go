@@ -96,8 +96,9 @@ func (a *Adapter) strange(ans answer) *adapters.Error {
 	case ans.status >= 500:
 		return a.transient(status, ans, mime.NewText("gmail.gmail_fault_own", "Gmail has an internal error ({status})", "status", status))
 	}
-	return a.transient(string(adapters.CodeGarbage), ans, mime.NewText("gmail.gmail_answer_cannot_read", "Gmail's answer ({status}) cannot be read", "status",
-		status))
+	return a.transient(string(adapters.CodeGarbage), ans,
+		mime.NewText("gmail.gmail_answer_cannot_read", "Gmail's answer ({status}) cannot be read", "status",
+			status))
 }
 
 func (a *Adapter) transient(code string, ans answer, message adapters.Text) *adapters.Error {
@@ -132,7 +133,8 @@ func (a *Adapter) localFailure(err error) *adapters.Error {
 	if e := (*adapters.Error)(nil); errors.As(err, &e) { // of Permit
 		return e
 	}
-	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Provider: adapters.Gmail, Code: string(adapters.CodeUnreadable),
+	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Provider: adapters.Gmail,
+		Code:     string(adapters.CodeUnreadable),
 		Enhanced: "4.3.0", Err: err,
 		Message: mime.NewText("gmail.message_unreadable", "the stored message could not be read"),
 		Hint:    mime.NewText("gmail.message_unreadable_hint", "check the disk that holds the queue")}
