@@ -89,6 +89,7 @@ type server struct {
 	outbox     *outbox.Outbox
 	peers      *watch.Peers   // certificates of servers that mail was sent to
 	watcher    *watch.Watcher // nil: switched off
+	calls      *callMetrics
 	shown      shownCertificates
 	read       chan struct{} // closed once the connections were read
 }
@@ -176,7 +177,8 @@ func (s *server) wire() (err error) {
 	if err != nil {
 		return err
 	}
-	s.outbox, err = outbox.New(outbox.Options{Store: s.store, Connections: s.conns, Adapters: s.sender, Node: c.Node,
+	s.calls = newCallMetrics()
+	s.outbox, err = outbox.New(outbox.Options{Called: s.calls.called, Store: s.store, Connections: s.conns, Adapters: s.sender, Node: c.Node,
 		Log: s.log, Workers: c.Workers,
 		Retry: schedule,
 		Lease: time.Duration(c.Outbox.Lease), Grace: time.Duration(c.Outbox.Grace), VerifyAfter: time.Duration(c.Outbox.VerifyAfter),

@@ -43,6 +43,9 @@ type Options struct {
 	Sweep         time.Duration // pause between two looks for what should fail over; 5 s
 	Notify        Notify
 	Events        bool // write events of final states, for webhooks and streams
+	// Called is told of each message handed to a provider, with what came of it and
+	// how long the call took; nil: no one is. It must return at once.
+	Called func(provider adapters.Provider, class adapters.Class, took time.Duration)
 }
 
 func (o *Options) fill() {

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,6 +37,32 @@ func TestOutbox(t *testing.T) {
 		d := w.await(w.submit("a", "x@y.it"), 15*time.Minute, store.Sent)
 		if d.Attempts != 4 {
 			t.Errorf("%d attempts, want 4", d.Attempts)
+		}
+	})
+	scenario(t, "each call is reported with its class", func(t *testing.T) {
+		w := newWorld(t, conn("a", nil))
+		defer w.close()
+		w.fakes["a"].latency = 3 * time.Second
+		w.fakes["a"].answer = func(n int, _ adapters.Outgoing) (adapters.Receipt, error) {
+			if n == 1 {
+				return adapters.Receipt{}, fail(adapters.Throttled, nil)
+			}
+			return adapters.Receipt{}, nil
+		}
+		var mu sync.Mutex
+		var calls []string
+		w.run(func(o *Options) {
+			o.Called = func(p adapters.Provider, c adapters.Class, took time.Duration) {
+				mu.Lock()
+				defer mu.Unlock()
+				calls = append(calls, fmt.Sprint(p, " ", c, " ", took))
+			}
+		})
+		w.await(w.submit("a", "x@y.it"), 15*time.Minute, store.Sent)
+		mu.Lock()
+		defer mu.Unlock()
+		if fmt.Sprint(calls) != "[graph throttled 3s graph accepted 3s]" {
+			t.Error(calls)
 		}
 	})
 	scenario(t, "only the refused recipients again", func(t *testing.T) {

@@ -116,10 +116,15 @@ func (o *Outbox) attempt(ctx context.Context, c store.Claimed, conn *gateway.Con
 	if err := out.Permit(); err != nil {
 		return result{err: adapters.AsError(err), message: m}
 	}
+	start := time.Now()
 	receipt, err := adapter.Send(ctx, out)
-	r := result{receipt: receipt, message: m}
+	r, class := result{receipt: receipt, message: m}, adapters.Accepted
 	if err != nil {
 		r.err = adapters.AsError(err)
+		class = r.err.Class
+	}
+	if o.opt.Called != nil {
+		o.opt.Called(conn.Provider, class, time.Since(start))
 	}
 	return r
 }
