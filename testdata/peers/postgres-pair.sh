@@ -1,9 +1,10 @@
 #!/bin/bash
 # A private primary and its synchronous standby on loopback, for tests of failover.
 #
-#   POSTGRES_DIR=<folder> postgres-pair.sh start|kill|promote|revive|rebuild|stop
+#   POSTGRES_DIR=<folder> postgres-pair.sh start|lag|kill|promote|revive|rebuild|stop
 #
-# start makes both and prints a URL that names both; kill ends the primary at
+# start makes both and prints a URL that names both; lag has commits wait for the
+# standby no longer, and the standby receive nothing more; kill ends the primary at
 # once, promote makes the standby the primary, revive starts the old primary
 # again as it was, rebuild makes that the standby of the new one (and may be
 # followed by kill again), stop ends both and removes them. Needs the package
@@ -55,6 +56,15 @@ start)
 	ctl a start
 	standby b
 	echo "postgres://postgres@127.0.0.1:$(cat "$C/a.port"),127.0.0.1:$(cat "$C/b.port")/postgres?sslmode=disable&target_session_attrs=read-write"
+	;;
+lag)
+	n=$(primary)
+	as tee -a "$C/$n/postgresql.conf" >/dev/null <<<"synchronous_standby_names = ''"
+	ctl "$n" reload
+	n=$(other)
+	as tee -a "$C/$n/postgresql.conf" >/dev/null <<<"primary_conninfo = ''"
+	ctl "$n" reload
+	while pgrep -P "$(head -1 "$C/$n/postmaster.pid")" -f walreceiver >/dev/null; do sleep 0.1; done
 	;;
 kill) ctl "$(primary)" -m immediate stop ;;
 promote)

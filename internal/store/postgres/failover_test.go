@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"os/exec"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
 )
 
@@ -129,4 +132,54 @@ func TestMovedAddress(t *testing.T) {
 		t.Error("nothing was acknowledged")
 	}
 	t.Logf("%d acknowledged, %d in doubt", len(ids), refused.Load())
+}
+
+// A standby that was behind is promoted. What this node had sent, or had in hand,
+// waits there as if no one had touched it: it is asked for, not sent again.
+func TestFailoverToOneBehind(t *testing.T) {
+	t.Parallel()
+	pair := newPair(t)
+	s := open(t, Options{URL: pair("start")})
+	n := node(t, s, "n")
+	const total, finished = 6, 4
+	for i := range total {
+		if _, err := send(t, s, fmt.Sprint("lane-", i), []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pair("lag")
+	cc, err := s.Claim(t.Context(), store.ClaimRequest{Node: n, Now: time.Now(), Max: total})
+	if err != nil || len(cc) != total {
+		t.Fatal(len(cc), err)
+	}
+	for _, c := range cc[:finished] {
+		if err := s.Finish(t.Context(), benchFinish(c, time.Now())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pair("kill")
+	pair("promote")
+	until(t, "the new primary takes mail", func() bool { _, err := send(t, s, "new", []byte("x")); return err == nil })
+	sent := map[store.ID]bool{}
+	for _, c := range cc {
+		sent[c.Delivery.ID] = true
+	}
+	again := 0
+	until(t, "everything is claimed again", func() bool {
+		later := time.Now().Add(time.Hour) // what is to be verified waits for a moment
+		got, err := s.Claim(t.Context(), store.ClaimRequest{Node: n, Now: later, Max: 2 * total})
+		if errors.Is(err, store.ErrNodeLost) {
+			n = node(t, s, "n")
+		} else if err != nil && !errors.Is(err, store.ErrUnavailable) {
+			t.Error(err)
+		}
+		for _, c := range got {
+			if sent[c.Delivery.ID] {
+				if again++; c.Delivery.Kind != store.Verify {
+					t.Errorf("%s is claimed to %s it", c.Delivery.ID, c.Delivery.Kind)
+				}
+			}
+		}
+		return again == total
+	})
 }
