@@ -68,9 +68,19 @@ func (r Ports) PutPerson(ctx context.Context, in store.Person) (out *store.Perso
 	return out, nil
 }
 
-// everyone reads all people, and locks them in one order: of two edits that each
-// take the rights of one of two administrators, one sees the other.
+// oneAtATime has edits that go by more than one record wait for each other, on all
+// nodes: a record that is not there yet cannot be locked.
+func oneAtATime(t Tx) error {
+	var version string
+	return t.Row(`SELECT value FROM settings WHERE name = $1`+t.Lock(), []any{peopleVersion}, &version)
+}
+
+// everyone reads all people: of two edits that each take the rights of one of two
+// administrators, one sees the other.
 func everyone(t Tx) (out []store.Person, err error) {
+	if err := oneAtATime(t); err != nil {
+		return nil, err
+	}
 	err = t.Each(`SELECT doc FROM people ORDER BY id`+t.Lock(), nil, func(sc Scan) error {
 		p, err := people().read(sc)
 		if err == nil {
@@ -209,6 +219,9 @@ func (r Ports) PutInvitation(ctx context.Context, in store.Invitation) (out *sto
 	err = invitations().edit(ctx, r.DB, func(t Tx) error {
 		i := in
 		out = &i
+		if err := oneAtATime(t); err != nil {
+			return err
+		}
 		if _, err := invitations().removeWhere(ctx, t, func(o *store.Invitation) bool {
 			return o.Person == i.Person && o.ID != i.ID
 		}); err != nil {
