@@ -92,6 +92,7 @@ func (c *copies) session(ctx context.Context, hash string, now time.Time) (*stor
 	}
 	c.mu.Lock()
 	s, ok := c.sessions[hash]
+	version := c.version
 	c.mu.Unlock()
 	if ok && !s.Ended(now) {
 		return &s, nil
@@ -100,12 +101,26 @@ func (c *copies) session(ctx context.Context, hash string, now time.Time) (*stor
 	if err != nil {
 		return nil, err
 	}
-	c.keep(stored)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.version == version { // else it may have been ended since it was read
+		c.sessions[hash] = *stored
+	}
 	return stored, nil
 }
 
-func (c *copies) keep(s *store.Session) {
+// used notes the use of a session that is kept; one that is not may have ended.
+func (c *copies) used(s *store.Session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.sessions[s.Hash] = *s
+	if _, kept := c.sessions[s.Hash]; kept {
+		c.sessions[s.Hash] = *s
+	}
+}
+
+// ended drops a session that the store has no longer.
+func (c *copies) ended(hash string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.sessions, hash)
 }

@@ -171,19 +171,24 @@ func (s *Service) BySession(ctx context.Context, token adapters.Secret) (*store.
 	if err != nil {
 		return nil, nil, err
 	}
-	if now.Sub(session.SeenAt) >= seenEvery {
-		s.seen(ctx, session, now)
+	if now.Sub(session.SeenAt) >= seenEvery && !s.seen(ctx, session, now) {
+		return nil, nil, ErrEnded
 	}
 	return p, session, nil
 }
 
-func (s *Service) seen(ctx context.Context, session *store.Session, now time.Time) {
+// seen notes the use of a session; false: it has just ended.
+func (s *Service) seen(ctx context.Context, session *store.Session, now time.Time) bool {
 	session.SeenAt, session.IdleUntil = store.Micro(now), store.Micro(now.Add(SessionIdle))
-	s.copies.keep(session)
-	err := s.store.TouchSession(ctx, session.ID, session.SeenAt, session.IdleUntil)
-	if err != nil && !errors.Is(err, store.ErrNotFound) { // it has just ended
+	s.copies.used(session)
+	switch err := s.store.TouchSession(ctx, session.ID, session.SeenAt, session.IdleUntil); {
+	case errors.Is(err, store.ErrNotFound):
+		s.copies.ended(session.Hash)
+		return false
+	case err != nil:
 		s.log.Warn("the use of a session was not noted", "person", session.Person, "err", err)
 	}
+	return true
 }
 
 // Active returns a person who is not disabled; store.ErrNotFound: there is none.
