@@ -8,11 +8,12 @@ import (
 )
 
 type clientCommand struct {
-	Add    clientAdd    `cmd:"" help:"Add a program or device that may submit."`
-	List   clientList   `cmd:"" help:"List the clients."`
-	Remove clientRemove `cmd:"" help:"Remove a client and its keys."`
-	Rotate clientRotate `cmd:"" help:"Make a new secret for a client."`
-	Key    clientKey    `cmd:"" hidden:"" help:"The same as 'postino key add'."`
+	Add      clientAdd      `cmd:"" help:"Add a program or device that may submit."`
+	List     clientList     `cmd:"" help:"List the clients."`
+	Remove   clientRemove   `cmd:"" help:"Remove a client and its keys."`
+	Rotate   clientRotate   `cmd:"" help:"Make a new secret for a client."`
+	Programs clientPrograms `cmd:"" help:"List the programs that submit, and whether they will still send."`
+	Key      clientKey      `cmd:"" hidden:"" help:"The same as 'postino key add'."`
 }
 
 // clientFlags are common to all commands on clients.

@@ -64,6 +64,7 @@ type commands struct {
 	Client     clientCommand     `cmd:"" help:"Manage the programs and devices that may submit."`
 	Key        keyCommand        `cmd:"" help:"Manage the keys of the HTTP API."`
 	Queue      queueCommand      `cmd:"" help:"Show and manage the queue."`
+	Audit      auditCommand      `cmd:"" help:"Say which ways of sending stop when passwords end, and how to move them."`
 	Alerts     alertsCommand     `cmd:"" help:"List what ends, runs out or does not work."`
 	Sandbox    sandboxCommand    `cmd:"" help:"Run fake Entra, Graph, Gmail and SMTP servers to develop against."`
 	Completion completionCommand `cmd:"" help:"Print what makes a shell complete commands and flags."`

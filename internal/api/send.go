@@ -255,7 +255,7 @@ func (s *submissionService) handOver(r *http.Request, list []submit.Request, dig
 	}
 	answer := answerOf(r.Context())
 	for i := range list {
-		list[i].Unheard = answer != nil
+		list[i].Unheard, list[i].Peer = answer != nil, s.peer(r)
 	}
 	done, err := s.submit.SubmitAll(r.Context(), list, key)
 	if err != nil {

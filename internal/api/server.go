@@ -194,6 +194,7 @@ func (s *Server) routes() {
 	(&personService{people: o.People, store: o.Store, connections: s.connections, publicURL: o.PublicURL, now: o.Now}).routes(s.router)
 	(&signInService{people: o.People, auth: s.auth, now: o.Now}).routes(s.router)
 	(&auditService{store: o.Store}).routes(s.router)
+	(&retirementService{store: o.Store, connections: o.Connections, now: o.Now}).routes(s.router)
 	(&webhookService{store: o.Store, clients: clients, sealer: o.Sealer, networks: o.WebhookNetworks, most: o.MaxWebhooks,
 		now: o.Now}).routes(s.router)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/postino-mail/postino/internal/config"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/outbox"
+	"github.com/postino-mail/postino/internal/programs"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
@@ -91,6 +92,7 @@ type server struct {
 	watcher    *watch.Watcher // nil: switched off
 	calls      *callMetrics
 	shown      shownCertificates
+	programs   *programs.Recorder
 	read       chan struct{} // closed once the connections were read
 }
 
@@ -160,6 +162,7 @@ func (s *server) wire() (err error) {
 	c := s.conf
 	s.conns, s.clients = registry.NewConnections(s.store), registry.NewClients(s.store)
 	s.conns.OnGone(s.forget)
+	s.programs = programs.New(s.store, s.log)
 	schedule := outbox.Schedule{First: time.Duration(c.Outbox.RetryFirst), Max: time.Duration(c.Outbox.RetryMax),
 		GiveUp: time.Duration(c.Outbox.GiveUp)}
 	if schedule.GiveUp <= 0 {
@@ -172,7 +175,7 @@ func (s *server) wire() (err error) {
 	s.submit, err = submit.New(submit.Options{Store: s.store, Installation: keys.ID(), Connections: s.conns, Clients: s.clients,
 		Adapters: s.sender, Hostname: c.Hostname,
 		MaxSize: int64(c.Limits.MaxSize), MaxRecipients: c.Limits.MaxRecipients, JoinWindow: time.Duration(c.Limits.JoinWindow),
-		WarnAfter: time.Duration(c.Notify.WarnAfter), Events: true,
+		WarnAfter: time.Duration(c.Notify.WarnAfter), Events: true, Programs: s.programs,
 		GiveUp: func(conn *gateway.Connection) time.Duration { return outbox.ScheduleOf(conn, schedule).GiveUp }})
 	if err != nil {
 		return err
@@ -263,6 +266,7 @@ func (s *server) run(ctx context.Context, o ServeOptions, entries []entryPoint) 
 		}
 	})
 	out.Go(func() { s.maintain(sending) })
+	out.Go(func() { s.programs.Run(sending) })
 	if s.watcher != nil {
 		out.Go(func() { s.watcher.Run(ctx) })
 	}

@@ -59,6 +59,12 @@ func OpenStore(ctx context.Context, s Storage, server bool, log *slog.Logger) (s
 	return st, nil
 }
 
+// exists reports whether there is an embedded store in the folder.
+func (s Storage) exists() bool {
+	_, err := os.Stat(filepath.Join(s.Data, storeFile))
+	return err == nil
+}
+
 // withStore runs a command's work on a store that exists: after a slip of the
 // pen an empty one would say that nothing waits.
 func withStore(ctx context.Context, s Storage, work func(store.Store) error) error {

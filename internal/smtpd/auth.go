@@ -58,6 +58,9 @@ func (s *session) auth(arg string) {
 	if ok {
 		s.login(name, secret)
 	}
+	if s.client != nil {
+		s.mechanism = strings.ToUpper(mech)
+	}
 }
 
 // plainLogin reads authzid NUL authcid NUL secret.

@@ -147,7 +147,7 @@ func (s *session) startTLS(arg string) {
 	}
 	// Nothing learned before TLS counts (RFC 3207 section 4.2).
 	s.endTransaction()
-	s.helo, s.esmtp, s.client = "", false, nil
+	s.helo, s.esmtp, s.client, s.mechanism = "", false, nil, ""
 	s.handshake()
 }
 

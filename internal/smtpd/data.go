@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/postino-mail/postino/internal/programs"
 	"github.com/postino-mail/postino/internal/smtpsyntax"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/submit"
@@ -218,6 +219,7 @@ func (s *session) submit() {
 	res, err := s.srv.opt.Submit.Submit(s.context(), submit.Request{
 		Client: tx.client, EntryPoint: "smtp", Message: tx.body, Envelope: tx.env, Protocol: s.protocol(),
 		OwnFrom: s.listener.policy.MissingHeaders, Lenient: s.listener.policy.lenient(), Unheard: true,
+		Peer: programs.Peer{Address: s.remote, Hello: s.helo, Auth: s.mechanism, TLS: s.tlsVersion},
 	})
 	if err != nil {
 		s.refuseError(err, "DATA")

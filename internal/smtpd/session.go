@@ -39,13 +39,16 @@ type session struct {
 	bw       *bufio.Writer
 	started  time.Time
 
-	secure   bool // under TLS
-	helo     string
-	esmtp    bool
-	client   *store.Client // by AUTH; nil: none yet
-	tx       *transaction
-	closing  bool // end after the replies
-	lastCode int  // of the last reply
+	secure bool // under TLS
+	helo   string
+	esmtp  bool
+	client *store.Client // by AUTH; nil: none yet
+	// mechanism is that of AUTH, and tlsVersion that of the session; zero: none.
+	mechanism  string
+	tlsVersion uint16
+	tx         *transaction
+	closing    bool // end after the replies
+	lastCode   int  // of the last reply
 
 	tls               *tlsReader      // what br reads of TLS; nil without
 	unheard           []store.Receipt // of messages whose 250 the client may not have read yet
@@ -160,7 +163,7 @@ func (s *session) handshake() bool {
 		s.closing = true
 		return false
 	}
-	s.conn, s.secure = t, true
+	s.conn, s.secure, s.tlsVersion = t, true, t.ConnectionState().Version
 	s.tls = &tlsReader{Conn: t}
 	s.br.Reset(s.tls)
 	s.bw.Reset(t)

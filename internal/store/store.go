@@ -17,6 +17,7 @@ type Store interface {
 	Events
 	Settings
 	Alerts
+	Programs
 
 	// OnChange has f called soon after another process, or this one, changed a
 	// connection, a client, a key, a person or a session, where the store can tell; f must return at

@@ -12,6 +12,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/programs"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
@@ -23,6 +24,8 @@ type prepared struct {
 	result  Result
 	event   store.NewEvent
 	spools  []*spool.Buffer // made on the way
+
+	sighting programs.Sighting
 }
 
 func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time, keyed bool) (*prepared, error) {
@@ -99,7 +102,20 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time, keye
 	p.message = msg
 	p.result = Result{MessageID: m.MessageID(), Connection: route.conn, Recipients: env.Recipients, Size: m.Size()}
 	p.event = accepted(&p.message, route.conn)
+	if s.opt.Programs != nil {
+		p.sighting = sighting(r, read, &p.message, route.conn)
+	}
 	return p, nil
+}
+
+// sighting is what is noted of the program that made a message.
+func sighting(r *Request, read *mime.Message, m *store.NewMessage, conn *gateway.Connection) programs.Sighting {
+	agent := read.Get("X-Mailer")
+	if agent == "" {
+		agent = read.Get("User-Agent")
+	}
+	return programs.Sighting{Client: m.Client, EntryPoint: r.EntryPoint, Peer: r.Peer, Agent: agent, MessageID: read.MessageID(),
+		From: m.From, Connection: conn.ID, At: m.ReceivedAt}
 }
 
 // route chooses the connection, and returns the address that the choice is by.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/programs"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
@@ -48,6 +49,7 @@ type Options struct {
 	GiveUp        func(*gateway.Connection) time.Duration // when a delivery expires; 72 h
 	WarnAfter     time.Duration                           // when the sender of a late one is told; 4 h, negative: never
 	Events        bool
+	Programs      *programs.Recorder // notes who submits; nil: no one does
 }
 
 // A Submitter takes messages in. Safe for concurrent use.
@@ -110,6 +112,7 @@ type Request struct {
 	// when the client has it. Not looked at with an idempotency key, which tells
 	// repeats by itself.
 	Unheard bool
+	Peer    programs.Peer // who hands it over, as far as the entry point knows
 }
 
 // A Result is what will happen to a message that was taken.
@@ -148,6 +151,7 @@ func (s *Submitter) SubmitAll(ctx context.Context, list []Request, key *store.Id
 			return answered(done, out)
 		}
 	}
+	var sightings []programs.Sighting
 	var spools []*spool.Buffer
 	defer func() {
 		for _, b := range spools {
@@ -170,6 +174,9 @@ func (s *Submitter) SubmitAll(ctx context.Context, list []Request, key *store.Id
 		}
 		sub.Messages = append(sub.Messages, p.message)
 		out[i] = p.result
+		if s.opt.Programs != nil {
+			sightings = append(sightings, p.sighting)
+		}
 		if s.opt.Events {
 			sub.Events = append(sub.Events, p.event)
 		}
@@ -177,6 +184,9 @@ func (s *Submitter) SubmitAll(ctx context.Context, list []Request, key *store.Id
 	done, err := s.opt.Store.Submit(ctx, sub)
 	if err != nil {
 		return nil, AsRefusal(err)
+	}
+	for i := range sightings {
+		s.opt.Programs.Saw(sightings[i])
 	}
 	return answered(done, out)
 }
