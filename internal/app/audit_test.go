@@ -52,7 +52,8 @@ func TestAudit(t *testing.T) {
 	err := withNewStore(t.Context(), storage, func(st store.Store) error {
 		now := time.Now()
 		old, err := st.PutConnection(t.Context(), now, &gateway.Connection{Connection: adapters.Connection{Name: "Ufficio",
-			Provider: adapters.SMTP, From: "erp@contoso.it", Settings: &fallback.Settings{Host: "smtp.office365.com", Login: "erp@contoso.it", Password: "segreto"}}})
+			Provider: adapters.SMTP, From: "erp@contoso.it",
+			Settings: &fallback.Settings{Host: "smtp.office365.com", Login: "erp@contoso.it", Password: "segreto"}}})
 		if err != nil {
 			return err
 		}
