@@ -31,6 +31,7 @@ type connectionCommand struct {
 	Default   connectionDefault   `cmd:"" help:"Make one the default."`
 	Resume    connectionResume    `cmd:"" help:"End its pauses and close the breaker."`
 
+	Route   connectionRoute   `cmd:"" help:"Say which connection a message would take, and why."`
 	Presets connectionPresets `cmd:"" help:"List the providers that are known by name."`
 	Detect  connectionDetect  `cmd:"" help:"Find the provider of an address."`
 	Test    connectionTest    `cmd:"" help:"Test one stage by stage: name, TLS, token, mailbox, sender, a real message."`

@@ -11,9 +11,11 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/connections"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/submit"
 	"github.com/postino-mail/postino/internal/view"
 )
 
@@ -40,6 +42,9 @@ type (
 type connectionService struct {
 	store       store.Store
 	connections connectionFinder
+	adapters    connections.Adapters
+	submit      *submit.Submitter
+	clients     clientFinder
 	networks    []netip.Prefix // Options.ConnectionNetworks
 	ownListener func(ctx context.Context, host string, port int) bool
 	now         func() time.Time
@@ -55,8 +60,8 @@ func (s *connectionService) routes(rt *router) {
 		o.Description = about + "\n\n" + o.Description
 		return o
 	}
-	register(rt, op("list-connections", http.MethodGet, "/v1/connections", connectionsTag, ScopeConnectionsRead, "List connections",
-		"By name; secrets are never shown."), s.listConnections)
+	s.listRoutes(rt)
+	s.moveRoutes(rt, body)
 	create := op("create-connection", http.MethodPost, "/v1/connections", connectionsTag, ScopeConnectionsWrite, "Create a connection", "")
 	create.DefaultStatus = http.StatusCreated
 	register(rt, body(create, "authority_url, graph_url, token_url, gmail_url, files of the server, managed_identity and allow_insecure "+
@@ -71,7 +76,8 @@ func (s *connectionService) routes(rt *router) {
 		"stored one. Whoever changes or clears server, port, encryption, CA, URL, tenant, login or mailbox gives the credential (secret, "+
 		"file or managed_identity) in the same patch."), s.patchConnection)
 	register(rt, op("delete-connection", http.MethodDelete, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite,
-		"Delete a connection", "Refused while messages under way need it."), s.deleteConnection)
+		"Delete a connection", "Refused while messages under way need it, unless move_to names the connection that takes what waits, and its "+
+			"place in chains of fallbacks and with clients. The answer comes when nothing goes out by it any more."), s.deleteConnection)
 	register(rt, op("resume-connection", http.MethodPost, "/v1/connections/{id}/resume", connectionsTag, ScopeConnectionsWrite,
 		"End a pause", "Closes the breaker, and ends the pauses of the lanes in which its mail waits."), s.resumeConnection)
 	register(rt, op("default-connection", http.MethodPost, "/v1/connections/{id}/default", connectionsTag, ScopeConnectionsWrite,
@@ -87,29 +93,6 @@ func (s *connectionService) viewConnection(ctx context.Context, c *gateway.Conne
 		return nil, err
 	}
 	return &bodyOf[view.Connection]{view.OfConnection(c, status, s.now(), lang)}, nil
-}
-
-// A ConnectionList is all connections.
-type ConnectionList struct {
-	Items []view.Connection `json:"items"`
-}
-
-func (s *connectionService) listConnections(ctx context.Context, in *struct {
-	Language string `header:"Accept-Language"`
-}) (*bodyOf[ConnectionList], error) {
-	all, err := s.store.Connections(ctx)
-	if err != nil {
-		return nil, err
-	}
-	statusOf, err := registry.Statuses(ctx, s.store)
-	if err != nil {
-		return nil, err
-	}
-	out := ConnectionList{Items: make([]view.Connection, len(all))}
-	for i, c := range all {
-		out.Items[i] = view.OfConnection(c, statusOf(c), s.now(), language(in.Language))
-	}
-	return &bodyOf[ConnectionList]{out}, nil
 }
 
 func (s *connectionService) getConnection(ctx context.Context, in *ConnectionPath) (*bodyOf[view.Connection], error) {
@@ -134,7 +117,7 @@ func (s *connectionService) createConnection(ctx context.Context, in *Connection
 	if err != nil {
 		return nil, err
 	}
-	return s.putConnection(ctx, c)
+	return s.putConnection(ctx, c, nil)
 }
 
 // fresh reads a connection that is not stored, within what the caller may do.
@@ -193,7 +176,7 @@ func (s *connectionService) change(ctx context.Context, next, old *gateway.Conne
 	if err := s.confine(caller(ctx), next, old); err != nil {
 		return nil, err
 	}
-	return s.putConnection(ctx, next)
+	return s.putConnection(ctx, next, old)
 }
 
 // noLoop refuses a connection whose server is this one.
@@ -212,29 +195,51 @@ func (s *connectionService) noLoop(ctx context.Context, c *gateway.Connection) e
 		text("api.connection_loops_hint", "enter host and port of the provider's server"))
 }
 
-func (s *connectionService) putConnection(ctx context.Context, c *gateway.Connection) (*bodyOf[view.Connection], error) {
+// putConnection stores a connection, in place of old where there is one, and
+// answers when nothing goes out by the settings of before any more.
+func (s *connectionService) putConnection(ctx context.Context, c, old *gateway.Connection) (*bodyOf[view.Connection], error) {
 	if c.IsActive() {
 		if err := s.noLoop(ctx, c); err != nil {
 			return nil, err
 		}
 	}
-	stored, err := s.store.PutConnection(ctx, s.now(), c)
+	stored, underWay, err := s.service().Put(ctx, c, old)
 	if err != nil {
 		return nil, err
 	}
-	s.connections.Invalidate()
-	return s.viewConnection(ctx, stored, "en") // an edit ends the pause: there is no sentence to show
+	out, err := s.viewConnection(ctx, stored, "en") // an edit ends the pause: there is no sentence to show
+	if err != nil {
+		return nil, err
+	}
+	out.Body.State.UnderWay = underWay
+	return out, nil
 }
 
-func (s *connectionService) deleteConnection(ctx context.Context, in *ConnectionPath) (*noBody, error) {
+// service edits connections as this server, which is one of the nodes.
+func (s *connectionService) service() *connections.Service {
+	return &connections.Service{Store: s.store, Adapters: s.adapters, Server: true, Edited: s.connections.Invalidate, Now: s.now}
+}
+
+// A ConnectionRemoval is the connection to remove, and its successor.
+type ConnectionRemoval struct {
+	ConnectionPath
+	MoveTo string `query:"move_to" maxLength:"200" doc:"Id or name of the connection that takes what waits"`
+}
+
+func (s *connectionService) deleteConnection(ctx context.Context, in *ConnectionRemoval) (*noBody, error) {
 	c, err := s.connections.find(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.store.DeleteConnection(ctx, s.now(), c.ID); err != nil {
-		return nil, err
+	var to *gateway.Connection
+	if in.MoveTo != "" {
+		if to, err = s.target(ctx, c, in.MoveTo); err != nil {
+			return nil, err
+		}
 	}
-	s.connections.Invalidate()
+	if _, err := s.service().Remove(ctx, c, to); err != nil {
+		return nil, moveFailure(err)
+	}
 	return &noBody{}, nil
 }
 
@@ -261,11 +266,12 @@ func (s *connectionService) defaultConnection(ctx context.Context, in *defaultIn
 	if err != nil {
 		return nil, err
 	}
-	c.Default = gateway.DefaultMode(in.Body.Mode)
-	if err := c.Validate(); err != nil {
+	next := c.Clone()
+	next.Default = gateway.DefaultMode(in.Body.Mode)
+	if err := next.Validate(); err != nil {
 		return nil, invalidConnection(err)
 	}
-	return s.putConnection(ctx, c)
+	return s.putConnection(ctx, next, c)
 }
 
 // invalidConnection reports what is wrong with each field of a connection.

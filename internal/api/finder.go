@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/registry"
@@ -34,6 +35,16 @@ func (f connectionFinder) find(ctx context.Context, name string) (*gateway.Conne
 			text("api.unknown_connection_hint", "GET /v1/connections lists them"))
 	}
 	return c, err
+}
+
+// list returns all, by name: for an operator, those that they own alone. The slice
+// is not to be changed.
+func (f connectionFinder) list(ctx context.Context) ([]*gateway.Connection, error) {
+	all, err := f.all.All(ctx)
+	if err != nil || caller(ctx).owner() == "" {
+		return all, err
+	}
+	return onlyMine(ctx, slices.Clone(all)), nil
 }
 
 // reference names a connection that may have been deleted since.

@@ -180,8 +180,8 @@ func (s *Server) routes() {
 	clients := clientFinder{o.Store}
 	(&clientService{clients: clients, connections: s.connections, hasher: s.auth.hasher, edited: s.auth.edited, now: o.Now}).routes(s.router)
 	(&keyService{clients: clients, people: o.Store, most: o.MaxKeys, edited: s.auth.forget, now: o.Now}).routes(s.router)
-	connections := &connectionService{store: o.Store, connections: s.connections, networks: o.ConnectionNetworks, ownListener: o.OwnListener,
-		now: o.Now}
+	connections := &connectionService{store: o.Store, connections: s.connections, adapters: o.Submit.Adapters(), submit: o.Submit,
+		clients: clients, networks: o.ConnectionNetworks, ownListener: o.OwnListener, now: o.Now}
 	connections.routes(s.router)
 	if o.Doctor != nil {
 		(&connectionTestService{connectionService: connections, doctor: o.Doctor, limiter: newAuthLimiter(o.Now), stopping: s.stopping,

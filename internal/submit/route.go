@@ -2,6 +2,7 @@ package submit
 
 import (
 	"context"
+	"iter"
 	"net/http"
 	"slices"
 	"strconv"
@@ -28,63 +29,139 @@ type routing struct {
 	class  string
 }
 
+// A candidate is a connection that a rule looks at.
+type candidate struct {
+	rule     Rule
+	conn     *gateway.Connection
+	obstacle *mime.Text // why it does not match; nil: it does
+}
+
 // choose finds the connection (design "Routing"): first match wins, inactive
 // connections never match, and a client's list of connections bounds it.
 func (t *table) choose(r routing) (*gateway.Connection, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	// 1. The default in mode "always" takes everything; it overrides the
-	// client's list too, as it overrides every other setting.
-	if len(t.on.always) > 0 {
-		if c := t.on.always[0]; r.owns(c) {
-			return c, nil
+	c, _, err := t.decide(r)
+	return c, err
+}
+
+// decide is choose with the rule that matched. The lock is held.
+func (t *table) decide(r routing) (*gateway.Connection, Rule, error) {
+	for c := range t.candidates(r) {
+		if c.obstacle == nil {
+			return c.conn, c.rule, nil
 		}
-		return nil, notOwn(t.on.always[0].Name) // not even that is another's way out
+		if c.rule == RuleAlways { // not even that is another's way out
+			return nil, RuleNone, notOwn(c.conn.Name)
+		}
 	}
-	if r.named != "" { // 2.
-		return t.byName(r)
+	if r.named != "" {
+		return nil, RuleNone, t.namedRefusal(r)
 	}
-	first := func(list []*gateway.Connection) *gateway.Connection {
-		for _, c := range list {
-			if r.mayUse(c) && r.fitsClass(c) {
-				return c
+	return nil, RuleNone, t.refusal(r)
+}
+
+// candidates are the connections that the rules look at, in the order of the
+// rules. The lock is held.
+func (t *table) candidates(r routing) iter.Seq[candidate] {
+	return func(yield func(candidate) bool) {
+		// 1. The default in mode "always" takes everything; it overrides the
+		// client's list too, as it overrides every other setting.
+		for _, c := range t.on.always {
+			if !yield(candidate{RuleAlways, c, r.notOwned(c)}) {
+				return
 			}
 		}
-		return nil
-	}
-	if r.class == ClassBulk { // 3.
-		for _, c := range t.on.bulk {
-			if r.mayUse(c) && c.AllowsFrom(r.from) {
-				return c, nil
+		if r.named != "" { // 2.
+			if c := t.named(r.named); c != nil && c.IsActive() {
+				yield(candidate{RuleNamed, c, r.notAllowed(c)})
+			}
+			return
+		}
+		if r.class == ClassBulk { // 3.
+			for _, c := range t.on.bulk {
+				if !yield(candidate{RuleClass, c, r.bulkObstacle(c)}) {
+					return
+				}
+			}
+		}
+		var own []*gateway.Connection
+		if r.client != nil {
+			if c := t.ids[r.client.Connection]; c != nil && c.IsActive() {
+				own = append(own, c)
+			}
+		}
+		for _, step := range [...]struct {
+			rule Rule
+			list []*gateway.Connection
+		}{{RuleAddress, t.on.exact[addressKey(r.from)]}, {RuleDomain, t.on.domain[domainOf(r.from)]}, {RuleClient, own},
+			{RuleDefault, t.on.unrouted}} {
+			for _, c := range step.list {
+				if !yield(candidate{step.rule, c, r.obstacle(c)}) {
+					return
+				}
 			}
 		}
 	}
-	var own []*gateway.Connection
-	if r.client != nil {
-		if c := t.ids[r.client.Connection]; c != nil && c.IsActive() {
-			own = append(own, c)
-		}
-	}
-	// 4. exact From, 5. From domain, 6. the client's own, 7. the default.
-	for _, list := range [][]*gateway.Connection{t.on.exact[addressKey(r.from)], t.on.domain[domainOf(r.from)], own, t.on.unrouted} {
-		if c := first(list); c != nil {
-			return c, nil
-		}
-	}
+}
+
+// refusal says why no connection matches. The lock is held.
+func (t *table) refusal(r routing) error {
 	for _, list := range [][]*gateway.Connection{t.off.exact[addressKey(r.from)], t.off.domain[domainOf(r.from)]} {
-		if c := first(list); c != nil { // it will be on again: a program that tries later loses nothing
-			return nil, refuse(http.StatusServiceUnavailable, 451, "4.7.1", "connection_inactive", "from",
+		for _, c := range list {
+			if r.obstacle(c) != nil {
+				continue
+			}
+			// It will be on again: a program that tries later loses nothing.
+			return refuse(http.StatusServiceUnavailable, 451, "4.7.1", "connection_inactive", "from",
 				mime.NewText("submit.sender_switched_off", "the connection {connection}, which sends mail from {from}, is switched off", "connection",
 					strconv.Quote(c.Name), "from", r.from),
 				mime.NewText("submit.sender_switched_off_hint", "switch it on, or create another connection for this sender"))
 		}
 	}
-	return nil, refuse(http.StatusUnprocessableEntity, 550, "5.7.1", "no_route", "from", // 8.
+	return refuse(http.StatusUnprocessableEntity, 550, "5.7.1", "no_route", "from", // 8.
 		mime.NewText("submit.no_route", "no connection sends mail from {from}", "from", r.from),
 		mime.NewText("submit.no_route_hint", "create a connection for this sender or make one the default"))
 }
 
 func (r routing) owns(c *gateway.Connection) bool { return r.owner == "" || c.Owner == r.owner }
+
+// obstacle is why a connection that is active does not match; nil: it does.
+func (r routing) obstacle(c *gateway.Connection) *mime.Text {
+	switch {
+	case !r.mayUse(c):
+		return r.notAllowed(c)
+	case !r.fitsClass(c):
+		t := mime.NewText("submit.why_class", "it is for {class} mail alone", "class", c.Class)
+		return &t
+	}
+	return nil
+}
+
+func (r routing) notOwned(c *gateway.Connection) *mime.Text {
+	if r.owns(c) {
+		return nil
+	}
+	t := mime.NewText("submit.why_not_own", "it belongs to another person")
+	return &t
+}
+
+func (r routing) notAllowed(c *gateway.Connection) *mime.Text {
+	if r.mayUse(c) {
+		return nil
+	}
+	t := mime.NewText("submit.why_not_allowed", "the client may not use it")
+	return &t
+}
+
+// bulkObstacle is obstacle for the rule of bulk mail.
+func (r routing) bulkObstacle(c *gateway.Connection) *mime.Text {
+	if r.mayUse(c) && !c.AllowsFrom(r.from) {
+		t := mime.NewText("submit.fallback_sender", "it does not send as {from}", "from", r.from)
+		return &t
+	}
+	return r.notAllowed(c)
+}
 
 func (r routing) mayUse(c *gateway.Connection) bool {
 	if !r.owns(c) {
@@ -105,32 +182,33 @@ func (r routing) fitsClass(c *gateway.Connection) bool {
 	return true
 }
 
-// byName finds the one that the client named. The lock is held.
-func (t *table) byName(r routing) (*gateway.Connection, error) {
-	c := t.names[strings.ToLower(r.named)]
-	if c == nil {
-		c = t.ids[r.named]
+// named is the connection with a name or an id. The lock is held.
+func (t *table) named(name string) *gateway.Connection {
+	if c := t.names[strings.ToLower(name)]; c != nil {
+		return c
 	}
-	if r.owner != "" && (c == nil || !r.owns(c)) { // whether it exists is not theirs to know
-		return nil, notOwn(r.named)
+	return t.ids[name]
+}
+
+// namedRefusal says why the client does not get the connection that it names. The
+// lock is held.
+func (t *table) namedRefusal(r routing) error {
+	switch c := t.named(r.named); {
+	case r.owner != "" && (c == nil || !r.owns(c)): // whether it exists is not theirs to know
+		return notOwn(r.named)
+	case c == nil:
+		return refuse(http.StatusUnprocessableEntity, 550, "5.7.1", "unknown_connection", "connection",
+			mime.NewText("submit.unknown_connection", "there is no connection named {connection}", "connection", strconv.Quote(r.named)),
+			mime.NewText("submit.unknown_connection_hint", "see 'postino connection list' for the names"))
+	case !r.mayUse(c):
+		return refuse(http.StatusForbidden, 550, "5.7.1", "connection_not_allowed", "connection",
+			mime.NewText("submit.connection_not_allowed", "this client may not use the connection {connection}", "connection",
+				strconv.Quote(r.named)),
+			mime.NewText("submit.connection_not_allowed_hint", "ask the administrator to allow it"))
 	}
-	if c != nil {
-		switch {
-		case !r.mayUse(c):
-			return nil, refuse(http.StatusForbidden, 550, "5.7.1", "connection_not_allowed", "connection",
-				mime.NewText("submit.connection_not_allowed", "this client may not use the connection {connection}", "connection",
-					strconv.Quote(r.named)),
-				mime.NewText("submit.connection_not_allowed_hint", "ask the administrator to allow it"))
-		case !c.IsActive():
-			return nil, refuse(http.StatusUnprocessableEntity, 550, "5.7.1", "connection_inactive", "connection",
-				mime.NewText("submit.connection_inactive", "the connection {connection} is not active", "connection", strconv.Quote(r.named)),
-				mime.NewText("submit.connection_inactive_hint", "switch it on or name another"))
-		}
-		return c, nil
-	}
-	return nil, refuse(http.StatusUnprocessableEntity, 550, "5.7.1", "unknown_connection", "connection",
-		mime.NewText("submit.unknown_connection", "there is no connection named {connection}", "connection", strconv.Quote(r.named)),
-		mime.NewText("submit.unknown_connection_hint", "see 'postino connection list' for the names"))
+	return refuse(http.StatusUnprocessableEntity, 550, "5.7.1", "connection_inactive", "connection",
+		mime.NewText("submit.connection_inactive", "the connection {connection} is not active", "connection", strconv.Quote(r.named)),
+		mime.NewText("submit.connection_inactive_hint", "switch it on or name another"))
 }
 
 // notOwn refuses a person a connection that is not theirs.

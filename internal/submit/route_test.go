@@ -137,6 +137,12 @@ func TestRouting(t *testing.T) {
 			if got.Connection.Name != tt.want {
 				t.Errorf("through %s, want %s", got.Connection.Name, tt.want)
 			}
+			if head == erp { // the explanation decides as the submission does
+				e, err := w.Explain(t.Context(), Question{Client: r.Client, From: "erp@contoso.it", Connection: r.Connection, Class: r.Class}, 9)
+				if err != nil || e.Chosen == nil || e.Chosen.Name != tt.want {
+					t.Errorf("explained as %+v, %v", e, err)
+				}
+			}
 			m, dd := w.stored(got.ID)
 			if len(dd) != 1 || dd[0].Route.Connection != w.conns[tt.want].ID || dd[0].Route.Lane != w.conns[tt.want].Lane(m.From) {
 				t.Errorf("stored with the route %+v", dd)

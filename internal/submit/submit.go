@@ -94,6 +94,9 @@ func New(o Options) (*Submitter, error) {
 	return &Submitter{routes: newTable(), opt: o, conns: o.Connections, limits: make(map[string]*clientLimit)}, nil
 }
 
+// Adapters finds the adapters of connections, as the Submitter does.
+func (s *Submitter) Adapters() Adapters { return s.opt.Adapters }
+
 // A Request is one message as an entry point hands it over.
 type Request struct {
 	Client     *store.Client // who submits; nil: this machine's administrator

@@ -30,6 +30,7 @@ type ConnectionState struct {
 	PausedUntil time.Time `json:"paused_until,omitzero" doc:"Absent when it waits for a person"`
 	Breaker     string    `json:"breaker" enum:"closed,open,half-open" doc:"open: it failed repeatedly and is not tried for a while"`
 	Error       *Error    `json:"error,omitempty" doc:"Why"`
+	UnderWay    int       `json:"under_way,omitempty" doc:"In the answer to an edit: deliveries that still go out by the settings of before"`
 }
 
 // OfConnection returns the view of a connection and its status at the time now.
