@@ -173,7 +173,7 @@ func (c accessCaller) may(name, method, path string, ids map[string]string) stri
 			body = `{"url":"https://127.0.0.1/taken"}`
 		case "POST/v1/connections/{id}/default":
 			body = `{"mode":"no"}`
-		case strings.HasSuffix(path, "/move"):
+		case "POST/v1/connections/{id}/move":
 			body = `{"to":"no-such-connection"}`
 		case "POST/v1/webhooks/{id}/replay":
 			body = `{"after":0}`

@@ -106,7 +106,8 @@ func (s *connectionService) explain(ctx context.Context, in RouteQuestion, lang 
 	if err != nil {
 		return nil, err
 	}
-	q := submit.Question{Owner: caller(ctx).owner(), From: from.Address, Connection: in.Connection, Class: in.Class, Size: in.Size, Recipients: len(in.To)}
+	q := submit.Question{Owner: caller(ctx).owner(), From: from.Address, Connection: in.Connection, Class: in.Class, Size: in.Size,
+		Recipients: len(in.To)}
 	if in.Client != "" {
 		if q.Client, err = s.clients.find(ctx, in.Client); err != nil {
 			return nil, err
