@@ -17,6 +17,7 @@ type beside struct {
 	told        func()
 	other       func(session string)
 	read, touch bool // in which call
+	put         func()
 }
 
 func (b *beside) OnChange(f func()) { b.told = f }
@@ -28,6 +29,13 @@ func (b *beside) SessionByHash(ctx context.Context, hash string) (*store.Session
 		b.other(s.ID)
 	}
 	return s, err
+}
+
+func (b *beside) PutSession(ctx context.Context, s store.Session) (*store.Session, error) {
+	if b.put != nil {
+		b.put()
+	}
+	return b.Store.PutSession(ctx, s)
 }
 
 func (b *beside) TouchSession(ctx context.Context, id string, seen, idleUntil time.Time) error {
@@ -101,6 +109,53 @@ func TestSessionEndsBesideItsUse(t *testing.T) {
 				if err := use(); !errors.Is(err, ErrEnded) {
 					t.Errorf("after it was ended: %v", err)
 				}
+			}
+		})
+	}
+}
+
+// Whoever signs in with a password that is changed meanwhile, or as a person who is
+// disabled or removed, has no session afterwards.
+func TestSignInBesideAChange(t *testing.T) {
+	t.Parallel()
+	const password = adapters.Secret("correct horse battery")
+	for name, c := range map[string]struct {
+		change func(p *store.Person)
+		want   error
+	}{
+		"password": {func(p *store.Person) { p.PasswordHash = "another" }, ErrRefused},
+		"disabled": {func(p *store.Person) { p.Disabled = true }, ErrRefused},
+		"name":     {func(p *store.Person) { p.Name = "Anna" }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			st, err := sqlite.Open(ctx, sqlite.Options{Dir: t.TempDir()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer st.Close()
+			b := &beside{Store: st}
+			s := New(Options{Store: b})
+			if _, err := s.Add(ctx, store.Person{Email: "boss@contoso.it", Role: store.RoleAdmin}, password); err != nil {
+				t.Fatal(err)
+			}
+			p, err := s.Add(ctx, store.Person{Email: "anna@contoso.it", Role: store.RoleOperator}, password)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.put = func() {
+				c.change(p)
+				if _, err := st.PutPerson(ctx, *p); err != nil {
+					t.Error(err)
+				}
+			}
+			if _, err := s.SignIn(ctx, p.Email, password, From{}); !errors.Is(err, c.want) {
+				t.Errorf("signed in: %v", err)
+			}
+			left, err := st.Sessions(ctx, p.ID)
+			if err != nil || (len(left) > 0) != (c.want == nil) {
+				t.Errorf("%d sessions, %v", len(left), err)
 			}
 		})
 	}

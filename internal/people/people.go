@@ -128,7 +128,8 @@ func (s *Service) SignIn(ctx context.Context, email string, password adapters.Se
 	return s.Begin(ctx, p, from)
 }
 
-// Begin begins a session of a person who has proved who they are.
+// Begin begins a session of a person who has proved who they are. ErrRefused: they
+// were disabled, or their password was changed, since.
 func (s *Service) Begin(ctx context.Context, p *store.Person, from From) (*SignedIn, error) {
 	now := store.Micro(s.now())
 	token := vault.NewKey(sessionPrefix)
@@ -138,7 +139,25 @@ func (s *Service) Begin(ctx context.Context, p *store.Person, from From) (*Signe
 		return nil, err
 	}
 	s.copies.forget()
+	// A change of the password ends the sessions that it sees, and waits for this
+	// one to be stored, or this one waited for it.
+	if p, err = s.unchanged(ctx, p); err != nil {
+		if ended := s.store.DeleteSession(ctx, session.ID); ended != nil && !errors.Is(ended, store.ErrNotFound) {
+			err = errors.Join(err, ended)
+		}
+		return nil, err
+	}
 	return &SignedIn{Person: p, Session: session, Token: token}, nil
+}
+
+// unchanged returns the person as they are now, when they may still sign in with
+// what they have shown.
+func (s *Service) unchanged(ctx context.Context, p *store.Person) (*store.Person, error) {
+	now, err := s.store.Person(ctx, p.ID)
+	if errors.Is(err, store.ErrNotFound) || err == nil && (now.Disabled || now.PasswordHash != p.PasswordHash) {
+		return nil, ErrRefused
+	}
+	return now, err
 }
 
 // clip bounds what a browser says of itself.
