@@ -27,6 +27,7 @@ type keyAdd struct {
 	keyFlags
 	Name     string       `arg:"" optional:"" default:"command line" help:"What the key is for."`
 	Client   string       `help:"Client whose key it is: it sends as that client, and sees its messages alone." placeholder:"NAME"`
+	Person   string       `help:"Person whose key it is: it may what they may, and ends with them." placeholder:"ADDRESS"`
 	Scope    []string     `help:"What it may do, once for each; without --client and --scope: admin, everything." placeholder:"SCOPE"`
 	Lifetime app.Duration `help:"How long it lives; 0: until it is revoked." placeholder:"30d"`
 }
@@ -36,6 +37,7 @@ func (keyAdd) Help() string {
 	return `Examples:
   postino key add "web shop" --client shop              # may send, and see what it sent
   postino key add monitoring --scope messages:read --scope connections:read
+  postino key add laptop --person anna@contoso.it        # may what Anna may
   postino key add "my laptop" --lifetime 30d            # the administrator's
 
 Scopes: messages:send, messages:read, events:read (these three alone for a client's key),
@@ -45,7 +47,8 @@ Give it as "Authorization: Bearer pk_…". It is printed once; only its hash is 
 }
 
 func (c *keyAdd) Run(ctx context.Context, std stdio, cli *commands) error {
-	return c.jobs(std, cli).Add(ctx, app.NewKey{Name: c.Name, Client: c.Client, Scopes: c.Scope, Lifetime: time.Duration(c.Lifetime)})
+	return c.jobs(std, cli).Add(ctx, app.NewKey{Name: c.Name, Client: c.Client, Person: c.Person,
+		Scopes: c.Scope, Lifetime: time.Duration(c.Lifetime)})
 }
 
 type keyList struct {

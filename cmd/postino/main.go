@@ -63,6 +63,7 @@ type commands struct {
 	Connection connectionCommand `cmd:"" help:"Manage the connections."`
 	Client     clientCommand     `cmd:"" help:"Manage the programs and devices that may submit."`
 	Key        keyCommand        `cmd:"" help:"Manage the keys of the HTTP API."`
+	People     peopleCommand     `cmd:"" help:"Manage the people who sign in, and show the audit trail."`
 	Queue      queueCommand      `cmd:"" help:"Show and manage the queue."`
 	Audit      auditCommand      `cmd:"" help:"Say which ways of sending stop when passwords end, and how to move them."`
 	Alerts     alertsCommand     `cmd:"" help:"List what ends, runs out or does not work."`
@@ -144,7 +145,18 @@ func run(ctx context.Context, args []string, std stdio) int {
 	if err != nil {
 		return report(&app.ExitError{Code: app.ExitUsage, Err: commandline.UsageError(err)}, std, lang, format)
 	}
+	if node := parsed.Selected(); node != nil && node.Name != "serve" { // whose changes are those of its callers
+		parsed.BindTo(app.ByCommand(ctx, commandWords(node)), (*context.Context)(nil))
+	}
 	return report(parsed.Run(), std, cli.language(), format)
+}
+
+// commandWords are the words of a command, without what it is told.
+func commandWords(n *kong.Node) string {
+	if n.Parent == nil || n.Parent.Type == kong.ApplicationNode {
+		return n.Name
+	}
+	return commandWords(n.Parent) + " " + n.Name
 }
 
 // report prints the error, unless it was printed, and returns its exit code.

@@ -26,6 +26,7 @@ func (s *server) maintain(ctx context.Context) {
 		case <-t.C:
 		}
 		s.purge(ctx)
+		s.purgePeople(ctx)
 		if n, err := s.store.Sweep(ctx, sweepAge); err != nil {
 			s.log.Warn("orphaned files in the spool cannot be removed", "err", err)
 		} else if n > 0 {
@@ -81,6 +82,31 @@ func (s *server) purge(ctx context.Context) {
 		}
 	}
 	report(true)
+}
+
+// auditBatch is how many entries of the audit trail are removed at once.
+const auditBatch = 1000
+
+// purgePeople removes sessions and invitations that have ended, and entries of the
+// audit trail that retention no longer keeps.
+func (s *server) purgePeople(ctx context.Context) {
+	now := time.Now()
+	if _, err := s.store.PurgePeople(ctx, now); err != nil && ctx.Err() == nil {
+		s.log.Warn("sessions that have ended cannot be removed", "err", err)
+	}
+	keep := time.Duration(s.conf.Retention.Audit)
+	if keep <= 0 {
+		return
+	}
+	for ctx.Err() == nil {
+		n, err := s.store.PurgeAudit(ctx, now.Add(-keep), auditBatch)
+		if err != nil {
+			s.log.Warn("old entries of the audit trail cannot be removed", "err", err)
+		}
+		if err != nil || n < auditBatch {
+			return
+		}
+	}
 }
 
 // A batchPlan is how long one batch may take, and the part of its time for which

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -31,6 +32,7 @@ type KeyCommands struct {
 type NewKey struct {
 	Name     string // what it is for
 	Client   string // name of the client whose key it is; empty: of none
+	Person   string // address of the person whose key it is; empty: of none
 	Scopes   []string
 	Lifetime time.Duration // 0: until it is revoked
 }
@@ -41,6 +43,10 @@ type NewKey struct {
 func (k KeyCommands) Add(ctx context.Context, n NewKey) error {
 	if n.Name == "" {
 		return wrong(ExitUsage, mime.NewText("cli.key_name", "give the key a name: what it is for"))
+	}
+	if n.Client != "" && n.Person != "" {
+		return wrong(ExitUsage, mime.NewText("cli.key_of_both",
+			"a key belongs to a client or to a person: --client and --person exclude each other"))
 	}
 	scopes, err := keyScopes(n)
 	if err != nil {
@@ -63,6 +69,13 @@ func (k KeyCommands) Add(ctx context.Context, n NewKey) error {
 			}
 			rec.Client = c.ID
 		}
+		if n.Person != "" {
+			p, err := personNamed(ctx, st, n.Person)
+			if err != nil {
+				return err
+			}
+			rec.Person, rec.Scopes, rec.PersonScopes = p.ID, []string{}, scopes
+		}
 		if n.Lifetime > 0 {
 			rec.ExpiresAt = now.Add(n.Lifetime)
 		}
@@ -79,7 +92,7 @@ func (k KeyCommands) Add(ctx context.Context, n NewKey) error {
 		}
 		t := terminal.NewTable(k.Stdout)
 		t.Row(text("cli.field_id", "id").In(k.Language), stored.ID)
-		t.Row(text("cli.field_scopes", "scopes").In(k.Language), strings.Join(stored.Scopes, " "))
+		t.Row(text("cli.field_scopes", "scopes").In(k.Language), strings.Join(view.OfKey(stored).Scopes, " "))
 		t.Row(text("cli.field_key", "key").In(k.Language), key.Reveal()+"   "+text("cli.shown_once", "(shown this once)").In(k.Language))
 		return t.Flush()
 	})
@@ -94,6 +107,9 @@ func keyScopes(n NewKey) ([]string, error) {
 	if len(n.Scopes) == 0 {
 		if n.Client != "" {
 			return may, nil
+		}
+		if n.Person != "" {
+			return nil, nil // all that they may
 		}
 		return []string{api.ScopeAdmin}, nil
 	}
@@ -133,7 +149,14 @@ func (k KeyCommands) List(ctx context.Context, client string) error {
 		if err != nil {
 			return err
 		}
+		persons, err := st.People(ctx)
+		if err != nil {
+			return err
+		}
 		names := map[string]string{}
+		for i := range persons {
+			names[persons[i].ID] = persons[i].Email
+		}
 		for i := range clients {
 			names[clients[i].ID] = clients[i].Name
 		}
@@ -146,11 +169,12 @@ func (k KeyCommands) List(ctx context.Context, client string) error {
 		}
 		now := time.Now()
 		w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_id", "ID"), text("cli.heading_name", "NAME"),
-			text("cli.heading_client", "CLIENT"), text("cli.heading_scopes", "SCOPES"), text("cli.heading_created", "CREATED"),
+			text("cli.heading_key_of", "CLIENT OR PERSON"), text("cli.heading_scopes", "SCOPES"), text("cli.heading_created", "CREATED"),
 			text("cli.heading_last_used", "LAST USED"), text("cli.heading_state", "STATE"))...)
 		for i := range all {
 			a := &all[i]
-			w.Row(a.ID, a.Name, names[a.Client], strings.Join(a.Scopes, " "), day(a.CreatedAt), day(a.LastUsedAt), keyState(a, now, k.Language))
+			w.Row(a.ID, a.Name, names[cmp.Or(a.Client, a.Person)], strings.Join(view.OfKey(a).Scopes, " "),
+				day(a.CreatedAt), day(a.LastUsedAt), keyState(a, now, k.Language))
 		}
 		return w.Flush()
 	})

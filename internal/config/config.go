@@ -92,6 +92,7 @@ type Retention struct {
 	Bodies  Duration `toml:"bodies"`  // 30 days
 	Records Duration `toml:"records"` // 400 days
 	Events  Duration `toml:"events"`  // 30 days
+	Audit   Duration `toml:"audit"`   // entries of the audit trail; 730 days
 }
 
 // Pickup is a folder that messages are dropped into.
@@ -195,7 +196,7 @@ func Default() Config {
 		HTTP: HTTP{Address: "127.0.0.1:8025"},
 		SMTP: []Listener{{Address: "127.0.0.1:2525"}},
 		Retention: Retention{Bodies: Duration(30 * 24 * time.Hour), Records: Duration(400 * 24 * time.Hour),
-			Events: Duration(30 * 24 * time.Hour)},
+			Events: Duration(30 * 24 * time.Hour), Audit: Duration(730 * 24 * time.Hour)},
 	}
 }
 
@@ -334,7 +335,8 @@ func (c *Config) negative() []error {
 		{"outbox.retry_first", int64(o.RetryFirst)}, {"outbox.retry_max", int64(o.RetryMax)}, {"outbox.give_up", int64(o.GiveUp)},
 		{"outbox.verify_after", int64(o.VerifyAfter)}, {"outbox.settle", int64(o.Settle)},
 		{"outbox.failover_after", int64(o.FailoverAfter)}, {"retention.bodies", int64(r.Bodies)},
-		{"retention.records", int64(r.Records)}, {"retention.events", int64(r.Events)}, {"watch.budget", int64(c.Watch.Budget)},
+		{"retention.records", int64(r.Records)}, {"retention.events", int64(r.Events)}, {"retention.audit", int64(r.Audit)},
+		{"watch.budget", int64(c.Watch.Budget)},
 	})
 }
 

@@ -135,6 +135,9 @@ func (r Ports) writeConnection(ctx context.Context, t Tx, c *gateway.Connection)
 		}
 	}
 	store.KeepSecrets(c, old.Connection)
+	if err := ownerByAddress(t, c); err != nil {
+		return err
+	}
 	c.Revision++
 	edited := []string{c.ID}
 	for _, o := range others {
@@ -163,6 +166,18 @@ func (r Ports) writeConnection(ctx context.Context, t Tx, c *gateway.Connection)
 		edited = append(edited, renamed...)
 	}
 	return errors.Join(forgetState(t, c.ID), noteEdit(t, edited...))
+}
+
+// ownerByAddress puts the id of a person where their address stands.
+func ownerByAddress(t Tx, c *gateway.Connection) error {
+	if !strings.Contains(c.Owner, "@") {
+		return nil
+	}
+	err := t.Row(`SELECT id FROM people WHERE lookup = $1`, []any{anyText(Fold(c.Owner))}, &c.Owner)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 func isDefault(c *gateway.Connection) bool {

@@ -31,6 +31,11 @@ func testPeople(t *testing.T, h Harness) {
 	wantErr(t, "an address with any bytes", err, store.ErrNotFound)
 	_, err = s.PutPerson(ctx, admin("anna@CONTOSO.it"))
 	wantErr(t, "same address", err, store.ErrExists)
+	owned := smtpConnection("Ufficio")
+	owned.Owner = "ANNA@contoso.it"
+	owned, err = s.PutConnection(ctx, t0(), owned)
+	must(t, err)
+	want(t, "an owner by address", owned.Owner, a.ID)
 	stale := *a
 	a.Name = "Anna Rossi"
 	a, err = s.PutPerson(ctx, *a)

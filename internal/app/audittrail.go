@@ -1,0 +1,173 @@
+package app
+
+import (
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/terminal"
+	"github.com/postino-mail/postino/internal/view"
+)
+
+// CSV is a table for spreadsheets, which the audit trail alone has.
+const CSV Format = JSONL + 1
+
+// ByCommand names the user of the machine who runs a command as the one who makes
+// its changes; command is its words, without what they name.
+func ByCommand(ctx context.Context, command string) context.Context {
+	a := store.Actor{Kind: store.ActorUser, Via: store.ViaCommand, Program: "postino " + command}
+	if u, err := user.Current(); err == nil {
+		a.ID, a.Name = u.Uid, u.Username
+	}
+	return store.WithActor(ctx, a)
+}
+
+// AuditChoice is what the flags choose of the audit trail.
+type AuditChoice struct {
+	Since                time.Duration
+	Person, Kind, Object string
+	Limit                int // 0: all
+}
+
+// Audit prints the audit trail, the newest entries first.
+func (k PeopleCommands) Audit(ctx context.Context, c AuditChoice) error {
+	if c.Kind != "" && !slices.Contains(store.AuditKinds(), c.Kind) {
+		return wrong(ExitUsage, text("cli.audit_kind", "{kind} is none of {kinds}", "kind", strconv.Quote(c.Kind), "kinds",
+			strings.Join(store.AuditKinds(), ", ")))
+	}
+	return withStore(ctx, k.Storage, func(st store.Store) error {
+		r := store.AuditRequest{Limit: 1000, AuditFilter: store.AuditFilter{Person: c.Person, Kind: c.Kind, Object: c.Object}}
+		if c.Since > 0 {
+			r.Since = time.Now().Add(-c.Since)
+		}
+		if c.Person != "" {
+			p, err := st.PersonByEmail(ctx, c.Person)
+			switch {
+			case err == nil:
+				r.Person = p.ID
+			case !errors.Is(err, store.ErrNotFound): // one that was removed is named by id
+				return err
+			}
+		}
+		left := c.Limit
+		each := func(f func(*view.AuditEntry) error) error {
+			for {
+				page, err := st.AuditEntries(ctx, r)
+				if err != nil {
+					return err
+				}
+				for i := range page.Entries {
+					if c.Limit > 0 && left == 0 {
+						return nil
+					}
+					left--
+					v := view.OfAuditEntry(&page.Entries[i])
+					if err := f(&v); err != nil {
+						return err
+					}
+				}
+				if r.After = page.Next; r.After == 0 {
+					return nil
+				}
+			}
+		}
+		switch k.Format {
+		case JSON, JSONL:
+			out := listWriter{w: k.Stdout, lines: k.Format == JSONL}
+			return out.end(each(func(e *view.AuditEntry) error { return out.add(e) }))
+		case CSV:
+			return k.auditCSV(each)
+		}
+		w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_time", "TIME"), text("cli.heading_who", "WHO"),
+			text("cli.heading_from_where", "FROM WHERE"), text("cli.heading_what", "WHAT"), text("cli.heading_name", "NAME"),
+			text("cli.heading_changes", "CHANGES"))...)
+		err := each(func(e *view.AuditEntry) error {
+			w.Row(e.At.Local().Format(time.DateTime), who(e), clip(where(e), 40), e.Action+" "+e.Kind, orObject(e), clip(changesText(e), 100))
+			return nil
+		})
+		return errors.Join(err, w.Flush())
+	})
+}
+
+// auditCSV writes RFC 4180. A cell that a spreadsheet would take for a formula has
+// an apostrophe before it.
+func (k PeopleCommands) auditCSV(each func(func(*view.AuditEntry) error) error) error {
+	w := csv.NewWriter(k.Stdout)
+	head := []string{"seq", "time", "actor_kind", "actor_id", "actor", "key", "via", "address", "program", "action", "kind", "object", "name",
+		"count", "skipped", "changes"}
+	if err := w.Write(head); err != nil {
+		return err
+	}
+	err := each(func(e *view.AuditEntry) error {
+		changes, err := json.Marshal(e.Changes)
+		if err != nil {
+			return err
+		}
+		row := []string{strconv.FormatInt(e.Seq, 10), e.At.UTC().Format(time.RFC3339Nano), e.Actor.Kind, e.Actor.ID, e.Actor.Name, e.Actor.Key,
+			e.Actor.Via, e.Actor.Address, e.Actor.Program, e.Action, e.Kind, e.Object, e.Name, strconv.Itoa(e.Count), strconv.Itoa(e.Skipped),
+			string(changes)}
+		for i, cell := range row {
+			if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+				row[i] = "'" + cell
+			}
+		}
+		return w.Write(row)
+	})
+	w.Flush()
+	return errors.Join(err, w.Error())
+}
+
+func who(e *view.AuditEntry) string {
+	if e.Actor.Name != "" {
+		return e.Actor.Name
+	}
+	if e.Actor.ID != "" {
+		return e.Actor.ID
+	}
+	return e.Actor.Kind
+}
+
+func where(e *view.AuditEntry) string {
+	return strings.TrimSpace(e.Actor.Address + " " + e.Actor.Program)
+}
+
+func orObject(e *view.AuditEntry) string {
+	if e.Name != "" {
+		return e.Name
+	}
+	return e.Object
+}
+
+// changesText is the changes on one line.
+func changesText(e *view.AuditEntry) string {
+	var out []string
+	if e.Count > 0 {
+		out = append(out, fmt.Sprintf("%d", e.Count))
+	}
+	for _, c := range e.Changes {
+		out = append(out, fmt.Sprintf("%s: %s → %s", c.Field, valueText(c.Before), valueText(c.After)))
+	}
+	return strings.Join(out, "; ")
+}
+
+func valueText(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "-"
+	case string:
+		return v
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return string(b)
+}
