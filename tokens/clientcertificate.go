@@ -1,0 +1,34 @@
+package tokens
+
+import (
+	"crypto/x509"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/tokens/credential"
+)
+
+// ClientCertificate reads the certificate with which the tokens of a connection
+// are requested, as it is on disk now, so that its end can be watched. It is nil
+// where the connection uses another credential. The error is an *adapters.Error.
+func ClientCertificate(c *adapters.Connection) (*x509.Certificate, error) {
+	holder, ok := c.Settings.(credential.Holder)
+	if !ok {
+		return nil, nil
+	}
+	for _, audience := range holder.Audiences() {
+		entra, ok := holder.Credential(audience).(*credential.Entra)
+		if !ok || entra.CertificateFile == "" {
+			continue
+		}
+		data, err := readCredentialFile(entra.CertificateFile)
+		if err != nil {
+			return nil, err
+		}
+		certs, _, err := parseCertificate(data, entra.CertificatePassword.Reveal())
+		if err != nil {
+			return nil, err
+		}
+		return certs[0], nil
+	}
+	return nil, nil
+}
