@@ -55,18 +55,18 @@ func describeAuthority(e *Error, host string, cert *x509.Certificate, verify *tl
 		"if a proxy inspects TLS or the server has a private CA, add that CA to the system's trust store")
 	switch issuer := issuerOf(cert, verify); {
 	case cert != nil && bytes.Equal(cert.RawIssuer, cert.RawSubject) && (verify == nil || len(verify.UnverifiedCertificates) <= 1):
-		e.Message = mime.NewText("tls.certificate_comes_authority_machine_does",
+		e.Message = mime.NewText("tls.self_signed",
 			"the certificate of {host} comes from an authority that this machine does not trust: itself (self-signed)",
 			"host", host)
 	case verify != nil && len(verify.UnverifiedCertificates) == 1:
-		e.Message = mime.NewText("tls.certificate_comes_authority_machine_does_2",
+		e.Message = mime.NewText("tls.chain_incomplete",
 			"the certificate of {host} comes from an authority that this machine does not trust ({issuer}), and the "+
 				"server sends no intermediate certificate: its chain may be incomplete",
 			"host", host, "issuer", issuer)
 		e.Hint = mime.NewText("tls.hint_intermediate", "the server's administrator must install the intermediate certificate too; {hint}",
 			"hint", e.Hint)
 	default:
-		e.Message = mime.NewText("tls.certificate_comes_authority_machine_does_3",
+		e.Message = mime.NewText("tls.unknown_authority",
 			"the certificate of {host} comes from an authority that this machine does not trust ({issuer})",
 			"host", host, "issuer", issuer)
 	}

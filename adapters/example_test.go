@@ -75,7 +75,7 @@ func Example() {
 // remedy in two languages.
 func ExampleError() {
 	err := error(&adapters.Error{Class: adapters.Throttled, Code: "ApplicationThrottled", RetryAfter: 17 * time.Second,
-		Message: adapters.Text{Code: "gmail.too_many_requests_once_mailbox"}})
+		Message: adapters.Text{Code: "gmail.too_many_at_once"}})
 	var e *adapters.Error
 	if errors.As(err, &e) && e.Class == adapters.Throttled {
 		fmt.Println("wait", e.RetryAfter, "-", e.Message.In("it"))

@@ -104,12 +104,12 @@ func (e *ProxyError) describe(out *Error, host string) {
 				"this machine pass without",
 			"variable", e.Variable, "proxy", e.Proxy)
 	case http.StatusForbidden, http.StatusMethodNotAllowed:
-		out.Hint = mime.NewText("network.proxy_administrator_allow_port_443",
+		out.Hint = mime.NewText("network.proxy_must_allow",
 			"have the proxy's administrator allow {host} on port 443, or add it to NO_PROXY; the proxy is named by "+
 				"{variable}",
 			"host", host, "variable", e.Variable)
 	default:
-		out.Hint = mime.NewText("network.proxy_itself_cannot_reach_ask",
+		out.Hint = mime.NewText("network.proxy_cannot_reach",
 			"the proxy itself cannot reach {host}: ask its administrator, or correct {variable} and NO_PROXY",
 			"host", host, "variable", e.Variable)
 	}

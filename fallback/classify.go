@@ -110,7 +110,7 @@ func classify(in input) meaning {
 		return m
 	}
 	return meaning{class: adapters.Transient, scope: adapters.ScopeConnection, // a code that answers nothing that was asked
-		message: mime.NewText("smtp.server_gave_answer_does_not", "the server gave an answer that does not fit"),
+		message: mime.NewText("smtp.reply_unfit", "the server gave an answer that does not fit"),
 		hint:    mime.NewText("smtp.check_host_port", "check host and port")}
 }
 
@@ -158,9 +158,9 @@ func (a *Adapter) refusedRcpt(s *session, r reply, theirs string, accepted int) 
 	e := a.refused(s, atRcpt, r, theirs)
 	if accepted > 0 && tooManyRecipients(r) && e.Class != adapters.Throttled {
 		e.Class, e.TooLarge, e.Enhanced = adapters.Transient, false, "4.5.3"
-		e.Message, e.Hint = mime.NewText("smtp.server_takes_no_more_recipients",
+		e.Message, e.Hint = mime.NewText("smtp.too_many_recipients",
 			"the server takes no more recipients in one transaction"),
-			mime.NewText("smtp.no_action_needed_others_follow",
+			mime.NewText("smtp.others_follow",
 				"No action needed; the others follow in another transaction")
 	}
 	return e

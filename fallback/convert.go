@@ -100,7 +100,7 @@ func (a *Adapter) errConvert(err error) *adapters.Error {
 	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: m.Code,
 		Enhanced: "5.6.3", Err: err,
 		Message: m.Message,
-		Hint: mime.NewText("smtp.send_signed_encrypted_mail_7",
+		Hint: mime.NewText("smtp.send_7bit",
 			"send signed or encrypted mail with 7-bit encodings, or through another connection than {host}",
 			"host", a.host)}
 }

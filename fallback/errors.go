@@ -44,17 +44,17 @@ func (a *Adapter) dialError(ctx context.Context, err error) *adapters.Error {
 	}
 	if errors.Is(err, errOwnListener) {
 		return a.connectionError("own_listener", "5.4.6",
-			mime.NewText("smtp.port_listener_gateway_message_sent",
+			mime.NewText("smtp.own_listener",
 				"{host}, port {port}, is a listener of this gateway: a message sent there would come back for ever",
 				"host", a.host, "port", a.set.EffectivePort()),
-			mime.NewText("smtp.set_smtp_host_smtp_port",
+			mime.NewText("smtp.set_host_and_port",
 				"set smtp.host and smtp.port to the server of the provider"))
 	}
 	if errors.Is(err, errNotPublic) {
 		return a.connectionError("address_not_public", "5.7.1",
-			mime.NewText("smtp.address_not_public_nothing_sent",
+			mime.NewText("smtp.address_not_public",
 				"{host} has an address that is not public, so nothing was sent to it", "host", a.host),
-			mime.NewText("smtp.use_server_public_address_administrator",
+			mime.NewText("smtp.use_public_server",
 				"use a server with a public address; an administrator can set smtp.public_only to false, or name its "+
 					"network under [connections] networks in the server's configuration"))
 	}
@@ -88,11 +88,11 @@ func (a *Adapter) unknown(ctx context.Context, s *session, err error) *adapters.
 	switch {
 	case errors.As(err, &g):
 		got := a.quoted(s, g.got)
-		e.Message = mime.NewText("smtp.received_whole_message_answer_not",
+		e.Message = mime.NewText("smtp.answer_not_understood",
 			"{host} received the whole message and its answer was not understood: {got}; it may have been sent",
 			"host", a.host, "got", got)
 	case errors.As(err, &n) && n.Timeout() && ctx.Err() == nil:
-		e.Message = mime.NewText("smtp.received_whole_message_did_not",
+		e.Message = mime.NewText("smtp.answer_missing",
 			"{host} received the whole message and did not answer in time: it may have been sent", "host", a.host)
 	}
 	return e
@@ -134,27 +134,27 @@ func (a *Adapter) connectionError(code, enhanced string, message, hint adapters.
 
 func (a *Adapter) errNoSTARTTLS() *adapters.Error {
 	return a.connectionError("no_starttls", "5.7.10",
-		mime.NewText("smtp.does_not_offer_starttls_nothing",
+		mime.NewText("smtp.no_starttls",
 			"{host} does not offer STARTTLS, so nothing was sent to it", "host", a.host),
-		mime.NewText("smtp.check_host_port_587_port",
+		mime.NewText("smtp.check_port_587",
 			"check host and port (587); for port 465 choose the encryption tls; if it worked before, somebody may be "+
 				"in between"))
 }
 
 func (a *Adapter) errInjected() *adapters.Error {
 	return a.connectionError("starttls_injection", "5.7.0",
-		mime.NewText("smtp.sent_data_between_answer_starttls",
+		mime.NewText("smtp.starttls_injection",
 			"{host} sent data between its answer to STARTTLS and the encryption: the connection may be tampered with",
 			"host", a.host),
-		mime.NewText("smtp.use_port_465_encryption_tls",
+		mime.NewText("smtp.use_465",
 			"use port 465 with the encryption tls, and look for a proxy that alters mail"))
 }
 
 func (a *Adapter) errPlaintextAuth() *adapters.Error {
 	return a.connectionError("plaintext_auth", "5.7.11",
-		mime.NewText("smtp.wants_password_clear_over_unencrypted",
+		mime.NewText("smtp.password_unencrypted",
 			"{host} wants the password in the clear over an unencrypted connection", "host", a.host),
-		mime.NewText("smtp.choose_encryption_starttls_tls_only",
+		mime.NewText("smtp.choose_encryption",
 			"choose the encryption starttls or tls; only an administrator can allow it by allow_insecure"))
 }
 
@@ -169,10 +169,10 @@ func (a *Adapter) errNoMechanism(s *session, wanted []string) *adapters.Error {
 		e := a.connectionError("no_auth", "5.7.4",
 			mime.NewText("smtp.offers_no_authentication_port", "{host} offers no authentication on port {port}", "host", a.host, "port",
 				a.set.EffectivePort()),
-			mime.NewText("smtp.use_submission_port_587_starttls",
+			mime.NewText("smtp.use_submission_port",
 				"use the submission port (587 with starttls, 465 with tls), or remove login and password"))
 		if startTLS {
-			e.Hint = mime.NewText("smtp.choose_encryption_starttls_servers_often",
+			e.Hint = mime.NewText("smtp.choose_starttls_for_login",
 				"choose the encryption starttls: servers often offer authentication only after it")
 		}
 		return e
@@ -186,19 +186,19 @@ func (a *Adapter) errNoMechanism(s *session, wanted []string) *adapters.Error {
 	tokens, passwords := offersAny(s, tokenMechanisms[:]), offersAny(s, passwordMechanisms[:])
 	switch {
 	case startTLS:
-		e.Hint = mime.NewText("smtp.choose_encryption_starttls_server_offers",
+		e.Hint = mime.NewText("smtp.choose_starttls_offers_more",
 			"choose the encryption starttls: the server offers other ways to log in after it (Exchange offers LOGIN "+
 				"only then)")
 	case a.tokens != nil && !tokens && passwords:
-		e.Hint = mime.NewText("smtp.server_takes_passwords_no_tokens",
+		e.Hint = mime.NewText("smtp.takes_passwords",
 			"the server takes passwords, no tokens: give login and password instead of oauth")
 	case a.tokens == nil && tokens && !passwords:
-		e.Hint = mime.NewText("smtp.server_takes_tokens_no_passwords",
+		e.Hint = mime.NewText("smtp.takes_tokens",
 			"the server takes tokens, no passwords: set up oauth instead of the password")
 	case named && (passwords && a.tokens == nil || tokens && a.tokens != nil):
-		e.Hint = mime.NewText("smtp.set_smtp_auth_auto_one", "set smtp.auth to auto, or to one of {offered}", "offered", offered)
+		e.Hint = mime.NewText("smtp.set_auth", "set smtp.auth to auto, or to one of {offered}", "offered", offered)
 	case !tokens && !passwords: // NTLM and GSSAPI alone
-		e.Hint = mime.NewText("smtp.server_administrator_enable_login_plain",
+		e.Hint = mime.NewText("smtp.enable_login_or_plain",
 			"have the server's administrator enable LOGIN or PLAIN over TLS (in Exchange: Basic authentication on the "+
 				"receive connector), or use another port or server")
 	}
@@ -214,7 +214,7 @@ func (a *Adapter) errMechanism(err error) *adapters.Error {
 	e := a.connectionError("sasl", "5.7.0",
 		mime.NewText("smtp.authentication_broke_down",
 			"the authentication with {host} broke down ({reason})", "host", a.host, "reason", shown(err.Error())),
-		mime.NewText("smtp.check_host_login_try_another", "check host and login; try another smtp.auth"))
+		mime.NewText("smtp.check_host_and_login", "check host and login; try another smtp.auth"))
 	e.Err = err
 	return e
 }

@@ -338,9 +338,9 @@ func waitNamed(text string) time.Duration {
 
 func sendingLimit(text string) meaning {
 	m := meaning{class: adapters.Throttled, scope: adapters.ScopeLane, after: waitNamed(text),
-		message: mime.NewText("smtp.mailbox_sent_much_provider_allows",
+		message: mime.NewText("smtp.sending_limit",
 			"the mailbox has sent as much as its provider allows for now"),
-		hint: mime.NewText("smtp.no_action_needed_sending_continues",
+		hint: mime.NewText("smtp.waits_for_limit",
 			"No action needed; sending continues when the limit is lifted. If this happens often, set messages a "+
 				"minute or recipients a day in the connection's limits, or send bulk mail through a service made for it")}
 	if m.after == 0 && holds(text, []string{"hour", "day", "daily", "24h", "orario", "giornaliero", "horaire"}) {

@@ -19,40 +19,40 @@ func microsoftRows() []row {
 	return []row{
 		// D2.6, D5
 		{535, "5.7.139", "smtpclientauthentication is disabled", atAuth, meaning{class: adapters.Auth, scope: adapters.ScopeConnection,
-			message: mime.NewText("smtp.microsoft_365_smtp_auth_switched",
+			message: mime.NewText("smtp.auth_switched_off",
 				"Microsoft 365 has SMTP AUTH switched off for this tenant or mailbox"),
-			hint: mime.NewText("smtp.switch_mailbox_set_casmailbox_mailbox",
+			hint: mime.NewText("smtp.switch_auth_on",
 				"switch it on for the mailbox: Set-CASMailbox <mailbox> -SmtpClientAuthenticationDisabled $false (OAuth "+
 					"needs it too), or use a graph connection")}},
 		{535, "5.7.139", "basic authentication is disabled", atAuth, meaning{class: adapters.Auth, scope: adapters.ScopeConnection, // D5
-			message: mime.NewText("smtp.microsoft_365_no_longer_takes", "Microsoft 365 no longer takes a password here"),
-			hint: mime.NewText("smtp.use_oauth_xoauth2_graph_connection",
+			message: mime.NewText("smtp.password_retired", "Microsoft 365 no longer takes a password here"),
+			hint: mime.NewText("smtp.use_oauth_for_password",
 				"use oauth (xoauth2) or a graph connection instead of the password")}},
 		{535, "5.7.139", "security defaults", atAuth, meaning{class: adapters.Auth, scope: adapters.ScopeConnection, // D5
-			message: mime.NewText("smtp.tenant_security_defaults_block_sign",
+			message: mime.NewText("smtp.security_defaults",
 				"the tenant's security defaults block this sign-in"),
-			hint: mime.NewText("smtp.use_graph_connection_replace_security",
+			hint: mime.NewText("smtp.use_graph_or_policy",
 				"use a graph connection, or replace the security defaults by Conditional Access that allows SMTP AUTH for "+
 					"this mailbox")}},
 		{535, "5.7.139", "", atAuth, meaning{class: adapters.Auth, scope: adapters.ScopeConnection, // D5
-			message: mime.NewText("smtp.microsoft_365_refused_sign_conditional",
+			message: mime.NewText("smtp.sign_in_refused",
 				"Microsoft 365 refused the sign-in: Conditional Access, or a wrong password"),
-			hint: mime.NewText("smtp.check_password_conditional_access_policies",
+			hint: mime.NewText("smtp.check_password_and_policies",
 				"check the password and the Conditional Access policies for this mailbox; better use oauth")}},
 		{535, "5.7.3", "", atAuth, meaning{class: adapters.Auth, scope: adapters.ScopeConnection, // D2.2, D5
-			message: mime.NewText("smtp.server_does_not_accept_login", "the server does not accept this login"),
-			hint: mime.NewText("smtp.password_check_login_password_oauth",
+			message: mime.NewText("smtp.login_not_accepted", "the server does not accept this login"),
+			hint: mime.NewText("smtp.check_password_or_principal",
 				"with a password: check login and password; with oauth in Exchange: register the service principal "+
 					"(New-ServicePrincipal with the enterprise application's object id), give it FullAccess to the mailbox "+
 					"and the permission SMTP.SendAsApp")}},
 		{530, "5.7.57", "", 0, meaning{class: adapters.Auth, scope: adapters.ScopeConnection, // D5
-			message: mime.NewText("smtp.server_wants_login_before_takes", "the server wants a login before it takes mail"),
-			hint: mime.NewText("smtp.give_login_password_oauth_choose_2",
+			message: mime.NewText("smtp.needs_login", "the server wants a login before it takes mail"),
+			hint: mime.NewText("smtp.log_in_with_starttls",
 				"give login and password, or oauth, and choose starttls")}},
 		{550, "5.7.30", "", 0, meaning{class: adapters.Auth, scope: adapters.ScopeConnection, // D5, E
-			message: mime.NewText("smtp.microsoft_retired_passwords_sending_smtp",
+			message: mime.NewText("smtp.passwords_retired",
 				"Microsoft retired passwords for sending by SMTP"),
-			hint: mime.NewText("smtp.use_oauth_xoauth2_graph_connection_2",
+			hint: mime.NewText("smtp.use_oauth",
 				"use oauth (xoauth2) or a graph connection")}},
 		{550, "5.7.60", "", 0, sendAsDenied()},                                       // D5
 		{554, "5.2.252", "", 0, sendAsDenied()},                                      // D5: the refusal, not the throttle of the same number
@@ -69,47 +69,47 @@ func microsoftRows() []row {
 		{550, "5.7.503", "", 0, accountBlocked(550)},
 		{550, "5.7.515", "", 0, domainRefused(550)}, // D5 new
 		{5, "", "resolver.rst.", 0, meaning{class: adapters.Permanent,
-			message: mime.NewText("smtp.recipient_takes_mail_only_certain",
+			message: mime.NewText("smtp.recipient_restricted",
 				"the recipient takes mail only from certain senders"),
 			hint: mime.NewText("smtp.recipient_administrator_allow_sender",
 				"have the recipient's administrator allow this sender")}},
 		{432, "4.3.2", "", 0, meaning{class: adapters.Throttled, scope: adapters.ScopeLane, concurrency: true, // D4, D5
-			message: mime.NewText("smtp.mailbox_too_many_connections_open",
+			message: mime.NewText("smtp.too_many_connections",
 				"the mailbox has too many connections open at once"),
-			hint: mime.NewText("smtp.set_connection_concurrency_3_less",
+			hint: mime.NewText("smtp.lower_concurrency_other_programs",
 				"set the connection's concurrency to 3 or less, and look for other programs that use the mailbox")}},
 		// D4
 		{4, "", "sender thread limit exceeded|concurrent connections limit", 0, meaning{class: adapters.Throttled, scope: adapters.ScopeLane,
-			message: mime.NewText("smtp.mailbox_too_many_connections_open",
+			message: mime.NewText("smtp.too_many_connections",
 				"the mailbox has too many connections open at once"),
-			hint: mime.NewText("smtp.set_connection_concurrency_3_less_2",
+			hint: mime.NewText("smtp.lower_concurrency",
 				"set the connection's concurrency to 3 or less")}},
 		{451, "4.7.500", "", 0, meaning{class: adapters.Throttled, scope: adapters.ScopeLane, // D5
 			message: mime.NewText("smtp.server_busy_asks_pause", "the server is busy and asks for a pause"),
-			hint: mime.NewText("smtp.no_action_needed_postino_retries",
+			hint: mime.NewText("smtp.retried",
 				"No action needed; postino retries automatically")}},
 		// D5
-		{550, "5.7.232", "", 0, tenantDay(mime.NewText("smtp.trial_tenant_daily_limit_reached", "the trial tenant's daily limit is reached"))},
-		{550, "5.7.233", "", 0, tenantDay(mime.NewText("smtp.tenant_limit_external_recipients_day",
+		{550, "5.7.232", "", 0, tenantDay(mime.NewText("smtp.trial_limit", "the trial tenant's daily limit is reached"))},
+		{550, "5.7.233", "", 0, tenantDay(mime.NewText("smtp.external_limit",
 			"the tenant's limit of external recipients a day is reached"))}, // D5, B7.12
-		{550, "5.7.236", "", 0, tenantDay(mime.NewText("smtp.limit_onmicrosoft_com_domain_reached",
+		{550, "5.7.236", "", 0, tenantDay(mime.NewText("smtp.onmicrosoft_limit",
 			"the limit of the onmicrosoft.com domain is reached"))}, // D5
-		{550, "5.7.705", "", 0, tenant(mime.NewText("smtp.tenant_sent_more_than_may", "the tenant sent more than it may"))}, // D5
-		{550, "5.7.708", "", 0, tenant(mime.NewText("smtp.tenant_new_trial_may_not",
+		{550, "5.7.705", "", 0, tenant(mime.NewText("smtp.tenant_limit", "the tenant sent more than it may"))}, // D5
+		{550, "5.7.708", "", 0, tenant(mime.NewText("smtp.tenant_on_trial",
 			"the tenant is new or on trial and may not send from here"))}, // D5
-		{550, "5.7.750", "", 0, tenant(mime.NewText("smtp.sender_domain_not_registered_tenant",
+		{550, "5.7.750", "", 0, tenant(mime.NewText("smtp.domain_not_registered",
 			"the sender's domain is not registered in the tenant"))}, // D5
 		{550, "5.1.20", "", 0, meaning{class: adapters.Permanent, // D5, F7
-			message: mime.NewText("smtp.message_several_addresses_no_sender",
+			message: mime.NewText("smtp.several_from",
 				"the message has several From addresses and no Sender"),
-			hint: mime.NewText("smtp.use_one_address_add_sender", "use one From address, or add Sender")}},
+			hint: mime.NewText("smtp.one_from_or_sender", "use one From address, or add Sender")}},
 		{550, "5.6.11", "", 0, meaning{class: adapters.Permanent, // D5, F17
 			message: mime.NewText("smtp.message_bare_line_feeds", "the message has bare line feeds"),
 			hint:    mime.NewText("smtp.end_every_line_crlf", "end every line with CRLF")}},
 		// D4; B9 ErrorQuotaExceeded
 		{554, "5.2.2", "storedrv", atMessage, meaning{class: adapters.Transient, scope: adapters.ScopeLane, after: time.Hour,
 			message: mime.NewText("smtp.sender_own_mailbox_full", "the sender's own mailbox is full"),
-			hint: mime.NewText("smtp.make_room_sending_mailbox_sent",
+			hint: mime.NewText("smtp.make_room",
 				"make room in the sending mailbox (Sent Items), or give it a retention policy")}},
 	}
 }
@@ -119,32 +119,32 @@ func googleRows() []row {
 		{550, "5.4.5", "", 0, dailyLimit()}, // D5: 5xx, and yet only a pause
 		{534, "5.7.9", "", atAuth, meaning{class: adapters.Auth, scope: adapters.ScopeConnection, // D5
 			message: mime.NewText("smtp.google_wants_app_password", "Google wants an app password here"),
-			hint: mime.NewText("smtp.create_app_password_better_use",
+			hint: mime.NewText("smtp.create_app_password",
 				"create an app password, or better use oauth or a gmail connection")}},
 		{534, "5.7.14", "", atAuth, meaning{class: adapters.Auth, scope: adapters.ScopeConnection, // D5
-			message: mime.NewText("smtp.google_wants_mailbox_sign_browser",
+			message: mime.NewText("smtp.google_sign_in",
 				"Google wants this mailbox to sign in with a browser first"),
-			hint: mime.NewText("smtp.sign_browser_once_use_oauth",
+			hint: mime.NewText("smtp.sign_in_with_browser",
 				"sign in with a browser once, or use oauth or a gmail connection")}},
 		{535, "5.7.8", "", atAuth, meaning{class: adapters.Auth, scope: adapters.ScopeConnection, // D5, RFC 4954 section 6
-			message: mime.NewText("smtp.server_does_not_accept_login", "the server does not accept this login"),
-			hint: mime.NewText("smtp.check_login_password_google_use",
+			message: mime.NewText("smtp.login_not_accepted", "the server does not accept this login"),
+			hint: mime.NewText("smtp.check_password_google",
 				"check login and password; for Google use an app password, or oauth with the scope "+
 					"https://mail.google.com/ in the domain-wide delegation")}},
 		{421, "4.7.0", "too many login|try again later", atLogin, busy()},
 		{421, "4.4.5", "", 0, busy()}, // D5
 		{421, "4.3.0", "", 0, busy()}, // D5
 		{450, "4.2.1", "user you are trying|recipient|mailbox", 0, meaning{class: adapters.Transient, // D5: the recipient's rate
-			message: mime.NewText("smtp.recipient_gets_mail_too_fast", "the recipient gets mail too fast at the moment"),
-			hint: mime.NewText("smtp.no_action_needed_postino_retries",
+			message: mime.NewText("smtp.recipient_too_fast", "the recipient gets mail too fast at the moment"),
+			hint: mime.NewText("smtp.retried",
 				"No action needed; postino retries automatically")}},
 		{552, "5.2.3", "", 0, tooLarge()}, // D5
 		{5, "5.7.26", "", 0, domainRefused(550)},
 		// the relay of Workspace
 		{0, "", "mail relay denied|credentials for relay", 0, meaning{class: adapters.Auth, scope: adapters.ScopeConnection,
-			message: mime.NewText("smtp.google_smtp_relay_knows_neither",
+			message: mime.NewText("smtp.google_relay_unknown",
 				"Google's SMTP relay knows neither this machine's address nor a login of the organization"),
-			hint: mime.NewText("smtp.google_admin_console_apps_gmail",
+			hint: mime.NewText("smtp.allow_in_google_relay",
 				"in the Google Admin console (Apps, Gmail, Routing, SMTP relay service) allow this machine's public "+
 					"address, or require SMTP authentication there and give a login here; the sender's domain must be one of "+
 					"the organization")}},
@@ -153,8 +153,8 @@ func googleRows() []row {
 
 func sendAsDenied() meaning {
 	return meaning{class: adapters.Permanent, scope: adapters.ScopeMessage, noRetry: true, // D5, F30: repeating throttles the mailbox
-		message: mime.NewText("smtp.login_may_not_send_sender", "the login may not send as this sender"),
-		hint: mime.NewText("smtp.grant_send_address_add_recipientpermission",
+		message: mime.NewText("smtp.sender_not_allowed", "the login may not send as this sender"),
+		hint: mime.NewText("smtp.grant_send_as",
 			"grant Send As on that address (Add-RecipientPermission ... -AccessRights SendAs), or send from the "+
 				"login's own address")}
 }
@@ -164,41 +164,41 @@ func sendAsDenied() meaning {
 func continuous(code string) meaning {
 	why := map[string]adapters.Text{
 		"5.2.251": mime.NewText("smtp.mailbox_full", "its mailbox is full"),
-		"5.2.252": mime.NewText("smtp.sends_somebody_may_not_send", "it sends as somebody that it may not send as"),
+		"5.2.252": mime.NewText("smtp.send_as_denied", "it sends as somebody that it may not send as"),
 		"5.2.253": mime.NewText("smtp.licence_not_valid", "its licence is not valid"),
 		"5.2.254": mime.NewText("smtp.messages_too_many_recipients", "its messages have too many recipients"),
 		"5.2.255": mime.NewText("smtp.recipients_do_not_exist", "its recipients do not exist"),
 	}[code]
 	return meaning{class: adapters.Throttled, scope: adapters.ScopeLane, after: time.Hour,
-		message: mime.NewText("smtp.microsoft_365_throttles_whole_mailbox",
+		message: mime.NewText("smtp.mailbox_throttled",
 			"Microsoft 365 throttles the whole mailbox for an error that it repeats: {why}", "why", why),
-		hint: mime.NewText("smtp.remove_cause_microsoft_support_cannot",
+		hint: mime.NewText("smtp.remove_cause",
 			"remove the cause; Microsoft's support cannot lift the limit")}
 }
 
 func dailyLimit() meaning {
 	return meaning{class: adapters.Throttled, scope: adapters.ScopeLane, after: day, // C3.5, D4, D5
-		message: mime.NewText("smtp.mailbox_sent_all_may_day", "the mailbox has sent all that it may in a day"),
-		hint: mime.NewText("smtp.no_action_needed_sending_resumes",
+		message: mime.NewText("smtp.daily_limit", "the mailbox has sent all that it may in a day"),
+		hint: mime.NewText("smtp.waits_bulk_elsewhere",
 			"No action needed; sending resumes when the limit is lifted; send bulk mail through a service made for it")}
 }
 
 func tenantDay(message adapters.Text) meaning {
 	return meaning{class: adapters.Throttled, scope: adapters.ScopeConnection, after: day, message: message,
-		hint: mime.NewText("smtp.no_action_needed_sending_resumes",
+		hint: mime.NewText("smtp.waits_bulk_elsewhere",
 			"No action needed; sending resumes when the limit is lifted; send bulk mail through a service made for it")}
 }
 
 func tenant(message adapters.Text) meaning {
 	return meaning{class: adapters.Permanent, scope: adapters.ScopeConnection, message: message,
-		hint: mime.NewText("smtp.ask_microsoft_support_send_through",
+		hint: mime.NewText("smtp.ask_microsoft",
 			"ask Microsoft's support, or send through another connection")}
 }
 
 func busy() meaning {
 	return meaning{class: adapters.Transient, scope: adapters.ScopeConnection,
 		message: mime.NewText("smtp.server_busy_limits_rate", "the server is busy or limits the rate"),
-		hint: mime.NewText("smtp.no_action_needed_postino_retries",
+		hint: mime.NewText("smtp.retried",
 			"No action needed; postino retries automatically")}
 }
 

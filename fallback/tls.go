@@ -104,7 +104,7 @@ func tlsError(host string, port int, err error, now time.Time) *adapters.Error {
 	var header tls.RecordHeaderError
 	switch {
 	case e.Code == "tls_untrusted":
-		e.Hint = mime.NewText("smtp.company_own_authority_give_certificate",
+		e.Hint = mime.NewText("smtp.give_ca_file",
 			"for a company's own authority give its certificate in ca_file; otherwise the server's administrator must "+
 				"install a certificate of a public authority, with its chain")
 	case errors.As(err, &header) && string(header.RecordHeader[:3]) == "220":

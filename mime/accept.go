@@ -292,7 +292,7 @@ func errLineEnds(cr bool) *Error {
 	if cr {
 		what, code = "CR", "bare_cr"
 	}
-	return newError(code, "", NewText("mime.message_lines_do_not_end",
+	return newError(code, "", NewText("mime.bare_line_ends",
 		"The message has lines that do not end with CR LF (a bare {what}): the sending program must end every "+
 			"line with CR LF (RFC 5321 section 2.3.8).",
 		"what", what))

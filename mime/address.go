@@ -73,7 +73,7 @@ func CheckSender(pattern string) (string, error) {
 }
 
 func badAddress(addr string) *Error {
-	return newError("bad_address", "", NewText("mime.not_mail_address_must_look",
+	return newError("bad_address", "", NewText("mime.not_an_address",
 		"{addr} is not a mail address: it must look like name@example.com.",
 		"addr", strconv.Quote(shorten(toUTF8([]byte(addr))))))
 }

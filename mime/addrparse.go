@@ -107,12 +107,12 @@ func badEntry(field string, b *box) *Error {
 	}
 	what := shorten(toUTF8(b.raw))
 	if field == "" {
-		return newError("bad_address", "", NewText("mime.not_mail_address_write_name",
+		return newError("bad_address", "", NewText("mime.not_an_address_list",
 			"{what} is not a mail address: write name@example.com or Name <name@example.com>, and separate addresses "+
 				"with commas.",
 			"what", strconv.Quote(what)))
 	}
-	return newError("bad_address", field, NewText("mime.contains_no_mail_address_write",
+	return newError("bad_address", field, NewText("mime.list_without_address",
 		"{field} contains {what}, which is no mail address: write Name <name@example.com> and separate addresses "+
 			"with commas.",
 		"field", field, "what", strconv.Quote(what)))

@@ -95,7 +95,7 @@ func parseList(name, value string) ([]Address, error) {
 	}
 	if len(list.boxes) == 0 {
 		return nil, newError("bad_address", name,
-			NewText("mime.value_holds_no_address_write",
+			NewText("mime.value_without_address",
 				"The value of {name} holds no address: write name@example.com, separated by commas.", "name", name))
 	}
 	return list.addresses(), nil

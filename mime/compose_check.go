@@ -78,7 +78,7 @@ func checkMessageID(id string) (string, error) {
 	}
 	if !validID("<" + s + ">") {
 		return "", newError("bad_id", "Message-ID",
-			NewText("mime.message_id_not_valid_one",
+			NewText("mime.invalid_message_id",
 				"The Message-ID {id} is not valid: it has one @ between letters, digits and dots, such as "+
 					"<1234@example.com>; or leave it empty.",
 				"id", strconv.Quote(shorten(id))))

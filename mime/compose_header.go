@@ -19,7 +19,7 @@ func (c *composer) header() error {
 		return newError("no_from", "From", NewText("mime.no_from", "The message has no sender: set From."))
 	}
 	if n := 2 + len(d.To) + len(d.Cc) + len(d.Bcc) + len(d.ReplyTo); n > maxRecipients { // with From and Sender
-		return newError("too_many_recipients", "To", NewText("mime.message_names_addresses_most_possible",
+		return newError("too_many_recipients", "To", NewText("mime.recipients_over_limit",
 			"The message names {number} addresses, at most {max_recipients} are possible: send it in parts.",
 			"number", n, "max_recipients", maxRecipients))
 	}
@@ -191,7 +191,7 @@ func (c *composer) listFields() error {
 		return nil
 	}
 	if !https {
-		return newError("bad_unsubscribe", "OneClick", NewText("mime.one_click_unsubscription_needs_https",
+		return newError("bad_unsubscribe", "OneClick", NewText("mime.one_click_needs_https",
 			"One-click unsubscription needs an https: URI in List-Unsubscribe."))
 	}
 	f = newField(name + "-Post")

@@ -114,7 +114,7 @@ func (m *Message) text(p *Part, limit int64) (string, error) {
 	}
 	out, cerr := io.ReadAll(r)
 	if cerr != nil && err == nil {
-		err = newError("bad_charset", "Content-Type", NewText("mime.text_not_valid_character_set",
+		err = newError("bad_charset", "Content-Type", NewText("mime.invalid_text",
 			"The text is not valid in the character set {cs}.", "cs", strconv.Quote(shorten(cs)))).because(cerr)
 	}
 	return strings.ToValidUTF8(string(out), "\uFFFD"), err

@@ -203,7 +203,7 @@ func badHeaderLine(text []byte) *Error {
 }
 
 func errNUL() *Error {
-	return newError("nul", "", NewText("mime.message_contains_nul_byte_mail",
+	return newError("nul", "", NewText("mime.nul_byte",
 		"The message contains a NUL byte, which mail cannot carry: send binary data as a base64 attachment."))
 }
 
@@ -262,7 +262,7 @@ func readBlock(src Source, off int64, limit int) ([]byte, *Error) {
 }
 
 func errHeaderTooLarge(limit int) *Error {
-	return newError("header_too_large", "", NewText("mime.header_larger_than_bytes_send",
+	return newError("header_too_large", "", NewText("mime.header_over_limit",
 		"The header is larger than {limit} bytes: send to fewer recipients at once or remove header fields.",
 		"limit", limit))
 }

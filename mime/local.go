@@ -83,7 +83,7 @@ func (c *completer) defaultFrom() *Error {
 		if e := asOwn(err); e != nil {
 			return e
 		}
-		return newError("no_from", "From", NewText("mime.message_no_field_none_can",
+		return newError("no_from", "From", NewText("mime.no_from_possible",
 			"The message has no From field, and none can be made: {reason}.", "reason", err.Error())).because(err)
 	}
 	addr, err := NormalizeAddress(from.Address)

@@ -134,7 +134,7 @@ func readLists(limit, n int, field func(i int) (kind, []byte)) (*addressLists, *
 		before := len(l.boxes)
 		p.parse(l, value, before+left)
 		if left -= len(l.boxes) - before; left < 0 {
-			return nil, newError("too_many_recipients", addressNames[k], NewText("mime.header_names_more_than_addresses",
+			return nil, newError("too_many_recipients", addressNames[k], NewText("mime.header_too_many_addresses",
 				"The header names more than {limit} addresses: send the message in several parts.", "limit", limit))
 		}
 	}
@@ -238,7 +238,7 @@ func (m *Message) BadAddresses() []*Error {
 func (m *Message) CheckFrom() *Error {
 	list := m.lists[kindFrom]
 	if list == nil {
-		return newError("no_from", "From", NewText("mime.message_no_field_set_sender",
+		return newError("no_from", "From", NewText("mime.from_missing",
 			"The message has no From field: set the sender's address in the sending program."))
 	}
 	return list.checkFrom()
@@ -251,7 +251,7 @@ func (l *addrList) checkFrom() *Error {
 		}
 	}
 	if len(l.boxes) == 0 {
-		return newError("no_from", "From", NewText("mime.field_holds_no_address_set",
+		return newError("no_from", "From", NewText("mime.empty_from",
 			"The From field holds no address: set the sender's address in the sending program."))
 	}
 	return nil

@@ -301,7 +301,7 @@ func (s *scanner) boundary(k int, last bool, l *line) error {
 // begin opens a part whose header comes now.
 func (s *scanner) begin(c *Part) error {
 	if s.parts++; s.parts > s.lim.Parts {
-		return newError("too_many_parts", "", NewText("mime.message_more_than_parts_put",
+		return newError("too_many_parts", "", NewText("mime.parts_over_limit",
 			"The message has more than {parts} parts: put the attachments into an archive.", "parts", s.lim.Parts))
 	}
 	if len(s.open) >= s.lim.Depth {

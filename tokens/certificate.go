@@ -35,11 +35,11 @@ func parseCertificate(data []byte, password string) ([]*x509.Certificate, crypto
 		return nil, nil, certificateError(mime.NewText("token.holds_no_private_key", "holds no private key"))
 	}
 	if len(keys) > 1 {
-		return nil, nil, certificateError(mime.NewText("token.holds_more_than_one_private", "holds more than one private key"))
+		return nil, nil, certificateError(mime.NewText("token.several_keys", "holds more than one private key"))
 	}
 	key, ok := keys[0].(*rsa.PrivateKey)
 	if !ok { // contracts A2.1: PS256
-		return nil, nil, certificateError(mime.NewText("token.key_not_rsa_entra_does", "has a key that is not RSA, which Entra does not take"))
+		return nil, nil, certificateError(mime.NewText("token.key_not_rsa", "has a key that is not RSA, which Entra does not take"))
 	}
 	for i, c := range certs {
 		if key.PublicKey.Equal(c.PublicKey) {
@@ -47,7 +47,7 @@ func parseCertificate(data []byte, password string) ([]*x509.Certificate, crypto
 			return certs, key, nil
 		}
 	}
-	return nil, nil, certificateError(mime.NewText("token.holds_private_key_belongs_none",
+	return nil, nil, certificateError(mime.NewText("token.key_of_no_certificate",
 		"holds a private key that belongs to none of its certificates"))
 }
 

@@ -30,9 +30,9 @@ func (x *exchange) failure(w want) *adapters.Error {
 		e := adapters.NetworkError(w.provider, x.host, x.err, x.now())
 		e.Enhanced = "4.4.1"
 		if w.key.credential == "managed" {
-			e.Message = mime.NewText("token.no_managed_identity_service_answers",
+			e.Message = mime.NewText("token.no_identity_service",
 				"no managed identity service answers on this machine")
-			e.Hint = mime.NewText("token.managed_identity_works_azure_hosts",
+			e.Hint = mime.NewText("token.azure_hosts_only",
 				"managed identity works on Azure hosts only: run there and assign an identity, or choose another "+
 					"credential; the service is asked directly, never through HTTP_PROXY or HTTPS_PROXY")
 		}
@@ -73,11 +73,11 @@ func (x *exchange) failure(w want) *adapters.Error {
 func (x *exchange) strange() (string, row) {
 	trimmed := bytes.TrimSpace(x.body)
 	html := bytes.HasPrefix(trimmed, []byte("<")) || strings.Contains(x.header.Get("Content-Type"), "html")
-	proxy := mime.NewText("token.proxy_firewall_captive_portal_stands",
+	proxy := mime.NewText("token.proxy_in_between",
 		"a proxy, firewall or captive portal stands in between: let this machine reach {host} directly, or "+
 			"configure the proxy",
 		"host", x.host)
-	again := mime.NewText("token.postino_retries_automatically_if_goes",
+	again := mime.NewText("token.retried",
 		"postino retries automatically; if this goes on, look for a proxy in between")
 	status := strconv.Itoa(x.status)
 	switch {
@@ -125,7 +125,7 @@ func (x *exchange) explainClock(e *adapters.Error) {
 			"this machine's clock is one minute behind the one of {host}, so that its requests are refused",
 			"this machine's clock is {count} minutes behind the one of {host}, so that its requests are refused", "host", x.host)
 	}
-	e.Hint = mime.NewText("token.set_machine_clock_keep_right",
+	e.Hint = mime.NewText("token.set_clock",
 		"set this machine's clock and keep it right with NTP")
 }
 
@@ -156,7 +156,7 @@ func (x *exchange) explainCertificate(e *adapters.Error) {
 		day := x.certificate.NotAfter.UTC().Format(time.DateOnly)
 		e.Message = mime.NewText("token.client_certificate_expired_thumbprint",
 			"the client certificate expired on {day} (thumbprint {print})", "day", day, "print", print)
-		e.Hint = mime.NewText("token.make_new_certificate_upload_app",
+		e.Hint = mime.NewText("token.renew_certificate",
 			"make a new certificate, upload it to the app registration and put it in place of the old file")
 		return
 	}

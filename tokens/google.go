@@ -110,19 +110,19 @@ func googleConfig(data []byte, tokenURL, scope string) (*jwt.Config, error) {
 		Type string `json:"type"`
 	}
 	if json.Unmarshal(data, &kind) != nil {
-		return nil, keyFileError(mime.NewText("google.not_json_key_service_account", "is not the JSON key of a service account"))
+		return nil, keyFileError(mime.NewText("google.not_json", "is not the JSON key of a service account"))
 	}
 	if kind.Type == "authorized_user" { // what gcloud keeps for a person
-		return nil, keyFileError(mime.NewText("google.sign_person_authorized_user_cannot",
+		return nil, keyFileError(mime.NewText("google.authorized_user",
 			"is the sign-in of a person (authorized_user), which cannot act for a mailbox"))
 	}
 	if kind.Type != "service_account" {
-		return nil, keyFileError(mime.NewText("google.json_but_not_key_service",
+		return nil, keyFileError(mime.NewText("google.not_a_service_account",
 			"is JSON, but not the key of a service account (type is not service_account)"))
 	}
 	conf, err := google.JWTConfigFromJSON(data, scope)
 	if err != nil {
-		return nil, keyFileError(mime.NewText("google.not_json_key_service_account", "is not the JSON key of a service account"))
+		return nil, keyFileError(mime.NewText("google.not_json", "is not the JSON key of a service account"))
 	}
 	if conf.Email == "" {
 		return nil, keyFileError(mime.NewText("google.lacks_client_email", "lacks client_email"))

@@ -38,7 +38,7 @@ func parsePFX(data []byte, password string) ([]*x509.Certificate, []crypto.Priva
 				"set certificate_password to the password that the PFX was exported with"))
 	}
 	if err != nil {
-		return nil, nil, certificateError(mime.NewText("token.neither_pem_nor_readable_pfx", "is neither PEM nor a readable PFX"))
+		return nil, nil, certificateError(mime.NewText("token.neither_pem_nor_pfx", "is neither PEM nor a readable PFX"))
 	}
 	return append([]*x509.Certificate{cert}, chain...), []crypto.PrivateKey{key}, nil
 }

@@ -34,10 +34,10 @@ func (a *Adapter) prepare(out adapters.Outgoing) (prepared, error) {
 	// and the parts' outcomes could differ (contracts F5, F2): the sender splits.
 	if len(rcpts) > MaxRecipients {
 		return prepared{}, refusal(string(adapters.CodeTooManyRecipients), "5.5.3",
-			mime.NewText("gmail.gmail_takes_most_recipients_message",
+			mime.NewText("gmail.too_many_recipients",
 				"Gmail takes at most {max_recipients} recipients a message, this one has {number}",
 				"max_recipients", MaxRecipients, "number", len(rcpts)),
-			mime.NewText("gmail.send_several_messages_through_smtp",
+			mime.NewText("gmail.send_in_parts",
 				"send it in several messages, or through an SMTP connection for bulk mail"))
 	}
 	author, err := adapters.Author(adapters.Gmail, out.Message)
@@ -50,7 +50,7 @@ func (a *Adapter) prepare(out adapters.Outgoing) (prepared, error) {
 			e := refusal("from_not_allowed", "5.7.1",
 				mime.NewText("gmail.connection_may_not_send", "the connection {name} may not send as {address}",
 					"name", strconv.Quote(a.conn.Name), "address", f.Address),
-				mime.NewText("gmail.send_connection_add_address_aliases",
+				mime.NewText("gmail.send_as_from_or_alias",
 					"send as the connection's From, or add the address to its aliases after it has been verified as a send-as "+
 						"address in Gmail"))
 			e.NoRetry = true
@@ -63,10 +63,10 @@ func (a *Adapter) prepare(out adapters.Outgoing) (prepared, error) {
 	}
 	if view.Size() > MaxSize {
 		e := refusal(string(adapters.CodeTooLarge), "5.3.4",
-			mime.NewText("gmail.message_mb_gmail_takes_most",
+			mime.NewText("gmail.too_large",
 				"the message has {size} MB, Gmail takes at most {max_size} MB",
 				"size", fmt.Sprintf("%.1f", mb(view.Size())), "max_size", fmt.Sprintf("%.1f", mb(MaxSize))),
-			mime.NewText("gmail.send_smaller_attachments_links_name",
+			mime.NewText("gmail.send_smaller",
 				"send smaller attachments or links, or name a fallback connection that carries the size"))
 		e.TooLarge = true
 		return prepared{}, e

@@ -100,57 +100,57 @@ func row(w words, now time.Time) *adapters.Error {
 	case limited(w):
 		return throttled(w, e, now)
 	case w.is("authError") || w.status == http.StatusUnauthorized:
-		return auth(adapters.ScopeConnection, mime.NewText("gmail.gmail_does_not_accept_access", "Gmail does not accept the access token"),
-			mime.NewText("gmail.check_service_account_key_account",
+		return auth(adapters.ScopeConnection, mime.NewText("gmail.token_refused", "Gmail does not accept the access token"),
+			mime.NewText("gmail.check_key",
 				"check the service account's key and that the account is enabled; look at token_url and gmail_url if they "+
 					"are set"))
 	case w.is("insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"):
 		return auth(adapters.ScopeConnection, mime.NewText("gmail.token_lacks_scope", "the token lacks the scope for this"),
-			mime.NewText("gmail.google_admin_console_security_api",
+			mime.NewText("gmail.grant_scope",
 				"in the Google Admin console (Security > API controls > Domain-wide delegation) give the service "+
 					"account's client id the scope https://www.googleapis.com/auth/gmail.send"))
 	case w.is("accessNotConfigured", "SERVICE_DISABLED"):
-		return auth(adapters.ScopeConnection, mime.NewText("gmail.gmail_api_not_switched_google",
+		return auth(adapters.ScopeConnection, mime.NewText("gmail.api_off",
 			"the Gmail API is not switched on in the Google Cloud project"),
-			mime.NewText("gmail.enable_gmail_api_project_service",
+			mime.NewText("gmail.enable_api",
 				"enable the Gmail API in the project of the service account (APIs & Services > Library) and wait a few "+
 					"minutes"))
 	case w.is("delegationDenied") || w.says("delegation denied"):
-		return auth(adapters.ScopeLane, mime.NewText("gmail.token_belongs_another_mailbox_than",
+		return auth(adapters.ScopeLane, mime.NewText("gmail.token_of_other_mailbox",
 			"the token belongs to another mailbox than the one that sends"),
-			mime.NewText("gmail.set_connection_subject_mailbox_sends",
+			mime.NewText("gmail.set_subject",
 				"set the connection's subject to the mailbox that sends"))
 	case w.is("domainPolicy"):
-		return auth(adapters.ScopeConnection, mime.NewText("gmail.workspace_administrator_switched_off_access",
+		return auth(adapters.ScopeConnection, mime.NewText("gmail.access_off",
 			"the Workspace administrator has switched off access to Gmail for apps"),
-			mime.NewText("gmail.let_administrator_allow_app_security",
+			mime.NewText("gmail.allow_app",
 				"let the administrator allow the app (Security > API controls > App access control)"))
 	case w.is("failedPrecondition") || w.rpc == "FAILED_PRECONDITION":
-		return auth(adapters.ScopeLane, mime.NewText("gmail.mailbox_no_gmail_service_service",
+		return auth(adapters.ScopeLane, mime.NewText("gmail.no_gmail_service",
 			"the mailbox has no Gmail service, or the service account does not act for a user"),
-			mime.NewText("gmail.give_user_licence_gmail_switch",
+			mime.NewText("gmail.give_licence",
 				"give the user a licence with Gmail and switch the service on; check the connection's subject"))
 	case w.status == http.StatusRequestEntityTooLarge || w.is("uploadTooLarge"):
 		e.TooLarge = true
 		return set(adapters.Permanent, adapters.ScopeMessage, "5.3.4", mime.NewText("gmail.message_too_large_gmail",
 			"the message is too large for Gmail"),
-			mime.NewText("gmail.send_smaller_attachments_links_name",
+			mime.NewText("gmail.send_smaller",
 				"send smaller attachments or links, or name a fallback connection that carries the size"))
 	case w.status == http.StatusNotFound && (w.is("notFound") || w.rpc == "NOT_FOUND"):
-		return set(adapters.Permanent, adapters.ScopeLane, "5.1.8", mime.NewText("gmail.gmail_does_not_know_mailbox",
+		return set(adapters.Permanent, adapters.ScopeLane, "5.1.8", mime.NewText("gmail.unknown_mailbox",
 			"Gmail does not know the mailbox that sends"),
-			mime.NewText("gmail.check_connection_subject_user_exists",
+			mime.NewText("gmail.check_subject",
 				"check the connection's subject and that the user exists"))
 	case w.status == http.StatusForbidden:
 		return auth(adapters.ScopeConnection, mime.NewText("gmail.gmail_refuses_access", "Gmail refuses access"),
-			mime.NewText("gmail.check_domain_wide_delegation_gmail",
+			mime.NewText("gmail.check_delegation",
 				"check the domain-wide delegation, the Gmail API of the project and the user's state"))
 	case w.status >= 400 && w.status < 500:
 		return badMessage(w, e)
 	}
 	return set(adapters.Transient, adapters.ScopeConnection, "4.3.0",
 		mime.NewText("gmail.gmail_fault_own", "Gmail has an internal error ({status})", "status", strconv.Itoa(w.status)),
-		mime.NewText("gmail.no_action_needed_postino_retries",
+		mime.NewText("gmail.retried",
 			"No action needed; postino retries automatically"))
 }
 
@@ -160,20 +160,20 @@ func badMessage(w words, e *adapters.Error) *adapters.Error {
 	switch {
 	case w.says("send-as", "send as", "sendas", "invalid from", "from header", "from address"): // contracts C5.1, F30
 		e.NoRetry, e.Enhanced = true, "5.7.1"
-		e.Message = mime.NewText("gmail.gmail_does_not_let_mailbox",
+		e.Message = mime.NewText("gmail.from_refused",
 			"Gmail does not let this mailbox send with this From")
-		e.Hint = mime.NewText("gmail.verify_address_send_address_mailbox",
+		e.Hint = mime.NewText("gmail.verify_send_as",
 			"verify the address as a send-as address in the mailbox's Gmail settings, or send with the mailbox's own "+
 				"address")
 	case w.says("recipient", "to header", "cc header", "bcc header"):
 		e.Enhanced = "5.1.3"
-		e.Message = mime.NewText("gmail.gmail_does_not_accept_recipient",
+		e.Message = mime.NewText("gmail.recipient_refused",
 			"Gmail does not accept a recipient of the message")
-		e.Hint = mime.NewText("gmail.correct_recipients_addresses_most_100",
+		e.Hint = mime.NewText("gmail.correct_recipients",
 			"correct the recipients' addresses, at most 100 in one message")
 	default:
-		e.Message = mime.NewText("gmail.gmail_does_not_accept_message", "Gmail does not accept the message")
-		e.Hint = mime.NewText("gmail.check_headers_addresses_message_program",
+		e.Message = mime.NewText("gmail.message_refused", "Gmail does not accept the message")
+		e.Hint = mime.NewText("gmail.check_headers",
 			"check headers and addresses of the message in the program that makes it")
 	}
 	return e
@@ -205,19 +205,19 @@ func throttled(w words, e *adapters.Error, now time.Time) *adapters.Error {
 	case w.is("dailyLimitExceeded", "quotaExceeded"):
 		e.Scope = adapters.ScopeConnection
 		e.RetryAfter = max(e.RetryAfter, time.Hour)
-		e.Message = mime.NewText("gmail.google_cloud_project_used_up",
+		e.Message = mime.NewText("gmail.project_quota",
 			"the Google Cloud project has used up its quota for the day")
-		e.Hint = mime.NewText("gmail.raise_gmail_api_quota_project",
+		e.Hint = mime.NewText("gmail.raise_quota",
 			"raise the Gmail API quota of the project in the Google Cloud console, or wait for the next day")
 	case w.says("concurrent"):
 		e.RetryAfter = max(e.RetryAfter, time.Second)
-		e.Message = mime.NewText("gmail.too_many_requests_once_mailbox", "too many requests at once for this mailbox")
-		e.Hint = mime.NewText("gmail.lower_limits_concurrency_connection_if",
+		e.Message = mime.NewText("gmail.too_many_at_once", "too many requests at once for this mailbox")
+		e.Hint = mime.NewText("gmail.lower_concurrency",
 			"lower limits.concurrency of the connection if this goes on")
 	default:
 		e.RetryAfter = max(e.RetryAfter, time.Second) // contracts C4: first wait at least 1 s
-		e.Message = mime.NewText("gmail.gmail_asks_send_more_slowly", "Gmail asks to send more slowly")
-		e.Hint = mime.NewText("gmail.no_action_needed_postino_waits",
+		e.Message = mime.NewText("gmail.slow_down", "Gmail asks to send more slowly")
+		e.Hint = mime.NewText("gmail.waits",
 			"No action needed, postino waits; lower limits.per_minute of the connection if this goes on")
 	}
 	return e

@@ -24,7 +24,7 @@ func (a *Adapter) failure(ans answer, final bool) *adapters.Error {
 	}
 	if ans.cancelled {
 		return a.transient("upload_cancelled", ans,
-			mime.NewText("gmail.gmail_did_not_receive_whole",
+			mime.NewText("gmail.upload_cut_short",
 				"Gmail did not receive the whole upload, which was then cancelled"))
 	}
 	var e *adapters.Error
@@ -52,10 +52,10 @@ func refuses(e *adapters.Error, ans answer) bool {
 // unknown makes e the story of a message that may have been sent.
 func unknown(e *adapters.Error) *adapters.Error {
 	e.Class, e.Scope, e.Enhanced, e.RetryAfter = adapters.Unknown, adapters.ScopeMessage, "4.4.0", 0
-	e.Message = mime.NewText("gmail.whole_message_had_been_handed",
+	e.Message = mime.NewText("gmail.handed_over",
 		"the whole message had been handed to Gmail when this happened: {message}; whether it was sent is not known",
 		"message", e.Message)
-	e.Hint = mime.NewText("gmail.look_into_mailbox_sent_folder",
+	e.Hint = mime.NewText("gmail.look_in_sent",
 		"look into the mailbox's Sent folder before sending it again; with the scope gmail.readonly in the "+
 			"domain-wide delegation this is checked by itself")
 	return e
@@ -89,7 +89,7 @@ func (a *Adapter) strange(ans answer) *adapters.Error {
 	case ans.status == http.StatusNotFound && !html, ans.status == http.StatusGone:
 		return a.transient("session_gone", ans, mime.NewText("gmail.upload_session_ended", "the upload session has ended"))
 	case html:
-		return a.transient("html", ans, mime.NewText("gmail.web_page_came_instead_gmail",
+		return a.transient("html", ans, mime.NewText("gmail.web_page",
 			"a web page ({status}) came instead of Gmail's answer", "status", status))
 	case len(ans.body) == 0:
 		return a.transient("empty", ans, mime.NewText("gmail.gmail_answer_empty", "Gmail's answer ({status}) is empty", "status", status))
@@ -105,7 +105,7 @@ func (a *Adapter) transient(code string, ans answer, message adapters.Text) *ada
 	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: adapters.Gmail, Code: code,
 		Status: ans.status, Enhanced: "4.4.2",
 		RetryAfter: min(retryAfter(ans.header, a.now()), maxWait), Message: message,
-		Hint: mime.NewText("gmail.postino_retries_automatically_if_goes",
+		Hint: mime.NewText("gmail.retried_check_proxy",
 			"postino retries automatically; if this goes on, look for a proxy or firewall in front of {host}",
 			"host", a.host())}
 }
@@ -114,7 +114,7 @@ func (a *Adapter) transient(code string, ans answer, message adapters.Text) *ada
 func (a *Adapter) stalled(ans answer) *adapters.Error {
 	e := a.failure(ans, false)
 	if incomplete(ans) {
-		e = a.transient("upload_stalled", ans, mime.NewText("gmail.upload_gmail_does_not_get", "the upload to Gmail does not get on"))
+		e = a.transient("upload_stalled", ans, mime.NewText("gmail.upload_stuck", "the upload to Gmail does not get on"))
 	}
 	return e
 }

@@ -171,7 +171,7 @@ func (a *Adapter) tokenError(ctx context.Context, err error) error {
 		return e
 	}
 	e = a.error(rule{class: adapters.Transient, scope: adapters.ScopeConnection, enhanced: "4.7.0",
-		say: mime.NewText("graph.no_access_token_could_had", "no access token could be had"),
+		say: mime.NewText("graph.no_token", "no access token could be had"),
 		do:  mime.NewText("graph.check_connection_credential", "check the connection's credential")}, nil)
 	e.Code, e.Err = string(adapters.CodeToken), err
 	return e
@@ -205,7 +205,7 @@ func statusRule(status int, fromGraph bool) rule {
 		return ambiguousRule()
 	case status < 300: // not the success that was wanted, and no refusal either
 		r := ambiguousRule()
-		r.say = mime.NewText("graph.answer_not_one_microsoft_graph",
+		r.say = mime.NewText("graph.answer_unreadable",
 			"the answer is not one that Microsoft Graph gives")
 		r.do = strangerRule().do
 		return r
@@ -220,9 +220,9 @@ func statusRule(status int, fromGraph bool) rule {
 	case status == http.StatusConflict, status == http.StatusPreconditionFailed,
 		status == http.StatusMisdirectedRequest, status == http.StatusTooEarly:
 		return rule{class: adapters.Transient, scope: adapters.ScopeMessage, enhanced: "4.4.0",
-			say: mime.NewText("graph.microsoft_graph_could_not_take",
+			say: mime.NewText("graph.busy",
 				"Microsoft Graph could not take the message at this moment"),
-			do: mime.NewText("graph.no_action_needed_postino_retries",
+			do: mime.NewText("graph.retried",
 				"No action needed; postino retries automatically")}
 	}
 	return badRequestRule() // contracts B9: a 400 stays one

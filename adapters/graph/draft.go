@@ -83,9 +83,9 @@ func (a *Adapter) createDraft(ctx context.Context, j *job, skeleton mime.Source)
 func (a *Adapter) needsReadWrite(e *adapters.Error) error {
 	c := *e
 	c.Class, c.Scope, c.TooLarge, c.Enhanced = adapters.Permanent, adapters.ScopeMessage, true, "5.3.4"
-	c.Message = mime.NewText("graph.messages_over_3_mb_need",
+	c.Message = mime.NewText("graph.no_read_write",
 		"messages over 3 MB need a permission on the mailbox that the application lacks")
-	c.Hint = mime.NewText("graph.entra_give_app_registration_application",
+	c.Hint = mime.NewText("graph.grant_read_write",
 		"in Entra give the app registration the application permission Mail.ReadWrite (Microsoft Graph) with "+
 			"admin consent, or name a fallback connection by SMTP for large mail")
 	return &c
@@ -133,9 +133,9 @@ func (a *Adapter) checkRecipients(ctx context.Context, j *job, d *draft) error {
 	unexpected := len(have) - (len(envelope) - len(missing))
 	if unexpected > len(missing) {
 		e := a.refuse("draft_recipients", "5.3.4",
-			mime.NewText("graph.microsoft_graph_draft_names_people",
+			mime.NewText("graph.draft_names_others",
 				"Microsoft Graph's draft names people who are not recipients of the message"),
-			mime.NewText("graph.name_fallback_connection_smtp_large",
+			mime.NewText("graph.name_fallback_for_large",
 				"name a fallback connection by SMTP for large mail"))
 		e.TooLarge = true
 		return e

@@ -167,9 +167,9 @@ func (a *Adapter) prepare(out adapters.Outgoing) (*job, error) {
 			mime.NewText("graph.give_least_one_recipient", "give at least one recipient"))
 	case n > MaxRecipients:
 		return nil, a.refuse(string(adapters.CodeTooManyRecipients), "5.5.3",
-			mime.NewText("graph.message_more_recipients_than_microsoft",
+			mime.NewText("graph.too_many_recipients",
 				"the message has more recipients than Microsoft 365 allows for one message (1,000)"),
-			mime.NewText("graph.send_several_messages_use_service",
+			mime.NewText("graph.send_in_parts",
 				"send it in several messages, or use a service made for bulk mail"))
 	}
 	if j.view, err = out.Message.ForAPI(out.Addresses()); err != nil {
@@ -177,9 +177,9 @@ func (a *Adapter) prepare(out adapters.Outgoing) (*job, error) {
 	}
 	if j.view.Size() > MaxSize {
 		e := a.refuse("message_too_large", "5.3.4",
-			mime.NewText("graph.message_larger_than_150_mb",
+			mime.NewText("graph.over_150_mb",
 				"the message is larger than the 150 MB that Microsoft Graph carries"),
-			mime.NewText("graph.send_link_file_place_file", "send a link to the file in place of the file"))
+			mime.NewText("graph.send_link", "send a link to the file in place of the file"))
 		e.TooLarge = true
 		return nil, e
 	}
@@ -205,7 +205,7 @@ func (a *Adapter) sender(m *mime.Message) (from, mailbox string, err error) {
 func (a *Adapter) notAllowed(address, from string) *adapters.Error {
 	return a.refuse("sender_not_allowed", "5.7.1",
 		mime.NewText("graph.connection_may_not_send", "this connection may not send as {address}", "address", address),
-		mime.NewText("graph.send_add_address_connection_aliases",
+		mime.NewText("graph.send_as_from_or_alias",
 			"send as {from}, or add the address to the connection's aliases and grant the mailbox Send As on it in "+
 				"the Exchange admin center",
 			"from", a.conn.Mailbox(from)))

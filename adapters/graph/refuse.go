@@ -21,9 +21,9 @@ func (a *Adapter) tooLarge(rest int64, stays []*mime.Part) error {
 		return a.encodingTooLarge(largest)
 	}
 	e := a.refuse("text_too_large", "5.3.4",
-		mime.NewText("graph.text_message_alone_over_3",
+		mime.NewText("graph.text_too_long",
 			"the text of the message alone is over the 3 MB that Microsoft Graph takes without attachments"),
-		mime.NewText("graph.send_long_content_attachment_refer",
+		mime.NewText("graph.send_as_attachment",
 			"send long content as an attachment, refer to images by Content-ID in place of data: addresses, or name a "+
 				"fallback connection by SMTP"))
 	e.TooLarge = true
@@ -33,9 +33,9 @@ func (a *Adapter) tooLarge(rest int64, stays []*mime.Part) error {
 // protectedTooLarge is contracts F22.
 func (a *Adapter) protectedTooLarge() error {
 	e := a.refuse("protected_too_large", "5.3.4",
-		mime.NewText("graph.message_signed_encrypted_over_3",
+		mime.NewText("graph.signed_and_large",
 			"the message is signed or encrypted and over 3 MB: Microsoft Graph would rebuild it and break that"),
-		mime.NewText("graph.name_fallback_connection_smtp_such",
+		mime.NewText("graph.name_fallback",
 			"name a fallback connection by SMTP for such mail"))
 	e.TooLarge = true
 	return e
@@ -56,7 +56,7 @@ func (a *Adapter) encodingTooLarge(p *mime.Part) error {
 			"name", name, "encoding", enc)
 	}
 	e := a.refuse("encoding_too_large", "5.6.1", what,
-		mime.NewText("graph.let_sending_program_encode_base64",
+		mime.NewText("graph.encode_base64",
 			"let the sending program encode it as base64, or name a fallback connection by SMTP"))
 	e.TooLarge = true
 	return e

@@ -141,9 +141,9 @@ func (u *uploader) failed(err error) error {
 	e := *adapters.AsError(err)
 	if gone(e.Status) || e.Class == adapters.Permanent && !e.TooLarge {
 		e.Class, e.Scope, e.Enhanced = adapters.Transient, adapters.ScopeMessage, "4.3.0"
-		e.Message = mime.NewText("graph.upload_session_refused_attachment_before",
+		e.Message = mime.NewText("graph.upload_refused",
 			"the upload session refused the attachment before it was complete")
-		e.Hint = mime.NewText("graph.nothing_sent_postino_retries_automatically",
+		e.Hint = mime.NewText("graph.nothing_sent",
 			"nothing was sent, postino retries automatically")
 	}
 	return &e

@@ -159,7 +159,7 @@ func (a *Adapter) byMessageID(ctx context.Context, j *job) ([]*draft, *result, e
 	id := j.out.Message.MessageID()
 	if id == "" {
 		return nil, nil, a.refuse("no_message_id", "5.6.0",
-			mime.NewText("graph.message_no_message_id_look", "the message has no Message-ID to look for"),
+			mime.NewText("graph.no_message_id", "the message has no Message-ID to look for"),
 			mime.NewText("graph.look_sent_items_mailbox", "look in Sent Items of the mailbox"))
 	}
 	return a.search(ctx, j, "internetMessageId eq "+quote(id))
