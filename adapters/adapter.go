@@ -13,7 +13,7 @@ import (
 type Adapter interface {
 	// Send hands out.Message to the provider for exactly the recipients of
 	// out.Envelope, once: no hidden retries of the message itself. The error is
-	// an *Error (or nil); context cancellation gives Transient when nothing can
+	// an *Error (or nil); context cancellation returns Transient when nothing can
 	// have been accepted and Unknown when it can. With a nil error some
 	// recipients may still have been refused: see Receipt.Recipients.
 	Send(ctx context.Context, out Outgoing) (Receipt, error)
@@ -154,10 +154,10 @@ const (
 	AudienceGmailSMTP   Audience = "gmail-smtp"   // https://mail.google.com/
 )
 
-// A TokenSource gives the access token of one credential for one audience.
+// A TokenSource returns the access token of one credential for one audience.
 // Safe for concurrent use; a cached token costs no allocation.
 type TokenSource interface {
-	// Token gives a token that is good for at least a few more minutes when the
+	// Token returns a token that is good for at least a few more minutes when the
 	// provider's lifetime allows it. The error is an *Error with class and remedy.
 	Token(ctx context.Context) (string, error)
 	// Renew is called after the provider refused rejected (401). It fetches a

@@ -187,7 +187,7 @@ func certificate(w *badWorld, c *adapters.Connection) {
 	c.Settings = w.GraphCertificateConnection(badFrom).Settings
 }
 
-// TestBadInput: whatever is wrong gives one clear error of the right class,
+// TestBadInput: whatever is wrong returns one clear error of the right class,
 // delivers nothing that was not asked for, leaves no draft and no goroutine,
 // and shows no secret. Not parallel: it counts goroutines.
 func TestBadInput(t *testing.T) {

@@ -4,7 +4,7 @@ import "net/netip"
 
 // PublicAddress reports an address of the open Internet (IANA special-purpose
 // registries, RFC 6890). Addresses that carry another one in them, as NAT64 and
-// 6to4 do, are none. Servers that somebody who is no administrator names, and
+// 6to4 do, are none. Servers that someone who is no administrator names, and
 // receivers of webhooks, must have such an address.
 func PublicAddress(a netip.Addr) bool {
 	a = a.Unmap()

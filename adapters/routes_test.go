@@ -204,7 +204,7 @@ func TestCorpusOverAllRoutes(t *testing.T) {
 	}
 }
 
-// checkReached: everybody of the envelope is mailed or named as refused.
+// checkReached: everyone of the envelope is mailed or named as refused.
 func checkReached(t *testing.T, name string, a arrival) {
 	t.Helper()
 	var got, want []string

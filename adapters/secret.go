@@ -14,7 +14,7 @@ const Redacted = "***"
 // the value.
 type Secret string
 
-// Reveal gives the value, for the one place that needs it on the wire.
+// Reveal returns the value, for the one place that needs it on the wire.
 func (s Secret) Reveal() string { return string(s) }
 
 func (s Secret) String() string {

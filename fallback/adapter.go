@@ -77,7 +77,7 @@ func New(conn *adapters.Connection, opt Options) (*Adapter, error) {
 // staleAfter is the idle time from which a kept session is tested before use.
 const staleAfter = 5 * time.Second
 
-// session gives a kept session that is alive, or a new one.
+// session returns a kept session that is alive, or a new one.
 func (a *Adapter) session(ctx context.Context, l *lane, user string, fresh bool) (*session, error) {
 	for !fresh {
 		s := a.pool.take(l)

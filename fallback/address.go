@@ -86,7 +86,7 @@ func rcptLine(to path, r mime.Recipient, dsn bool) string {
 	return line
 }
 
-// notify gives the value of NOTIFY, empty when the wishes are none or contradict each other.
+// notify returns the value of NOTIFY, empty when the wishes are none or contradict each other.
 func notify(wishes []string) string {
 	for _, w := range wishes {
 		if !slices.Contains([]string{"NEVER", "SUCCESS", "FAILURE", "DELAY"}, w) || w == "NEVER" && len(wishes) > 1 {

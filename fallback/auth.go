@@ -151,7 +151,7 @@ func (a *Adapter) exchange(ctx context.Context, s *session, mech sasl.Client) (r
 			}
 			return reply{}, a.errMechanism(bad)
 		}
-		if string(answer) != s.user { // LOGIN gives the name alone, which is no secret
+		if string(answer) != s.user { // LOGIN sends the name alone, which is no secret
 			s.censor.hide(string(answer))
 		}
 		r, err = s.cmd(encodeResponse(answer), a.opt.Timeouts.Command)

@@ -207,7 +207,7 @@ func (a *Adapter) handshake(ctx context.Context, s *session) error {
 }
 
 // startTLS upgrades the session (RFC 3207). It is required: a server, or
-// somebody in between, that does not offer it gets nothing.
+// someone in between, that does not offer it gets nothing.
 func (a *Adapter) startTLS(ctx context.Context, s *session) error {
 	if !s.caps.has("STARTTLS") {
 		return a.errNoSTARTTLS()
@@ -219,7 +219,7 @@ func (a *Adapter) startTLS(ctx context.Context, s *session) error {
 	if r.Code != 220 {
 		return a.refused(s, atTLS, r)
 	}
-	// Plaintext behind the answer was put there by somebody who wants it read
+	// Plaintext behind the answer was put there by someone who wants it read
 	// as if it had come encrypted (response injection, RFC 3207 section 6).
 	if s.r.Buffered() > 0 {
 		return a.errInjected()

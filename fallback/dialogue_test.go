@@ -317,7 +317,7 @@ func describe(err error) string {
 	return s
 }
 
-// A tokenSource gives its first token, and the next ones when that is refused.
+// A tokenSource returns its first token, and the next ones when that is refused.
 type tokenSource struct {
 	mu     sync.Mutex
 	tokens []string

@@ -84,7 +84,7 @@ func bareEnd(line []byte, open bool) int {
 	return cr
 }
 
-// end gives what must follow the message: the final dot, after a line end when
+// end returns what must follow the message: the final dot, after a line end when
 // the message has none.
 func (d *dotWriter) end() (string, error) {
 	if d.cr {

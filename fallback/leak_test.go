@@ -20,7 +20,7 @@ func checkLeaks(m *testing.M) int {
 		if !strings.Contains(others, "postino/fallback") {
 			return code
 		}
-		time.Sleep(20 * time.Millisecond) //nolint:forbidigo // only when something is still ending, which gives no signal
+		time.Sleep(20 * time.Millisecond) //nolint:forbidigo // only when something is still ending, which sends no signal
 	}
 	fmt.Fprintf(os.Stderr, "goroutines leaked:\n%s\n", stacks)
 	return 1

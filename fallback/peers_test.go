@@ -91,7 +91,7 @@ func (p *peer) start(t *testing.T) {
 func (p *peer) arrived(t *testing.T, subject string) string {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
-		time.Sleep(50 * time.Millisecond) //nolint:forbidigo // a real server gives no signal
+		time.Sleep(50 * time.Millisecond) //nolint:forbidigo // a real server sends no signal
 		files, err := filepath.Glob(filepath.Join(p.dir, "sink", "*"))
 		if err != nil {
 			t.Fatal(err)

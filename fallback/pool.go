@@ -147,7 +147,7 @@ func (p *pool) forget(user string, l *lane) {
 	}
 }
 
-// take gives a kept session, nil when there is none.
+// take returns a kept session, nil when there is none.
 func (p *pool) take(l *lane) *session {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -181,7 +181,7 @@ func (p *pool) keep(l *lane, s *session) bool {
 }
 
 // expire ends a session that no one wanted for a while. It takes a slot for
-// the goodbye; where none is free, somebody is about to take the session.
+// the goodbye; where none is free, someone is about to take the session.
 func (p *pool) expire(l *lane, k *kept) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 )
 
-// A server that somebody who is no administrator named is called at public
+// A server that someone who is no administrator named is called at public
 // addresses and in the networks that the administrator names, and its words are
 // not passed on.
 func TestPublicOnly(t *testing.T) {

@@ -22,7 +22,7 @@ func (c *censor) hide(secret string) {
 		strings.TrimRight(base64.URLEncoding.EncodeToString([]byte(secret)), "="))
 }
 
-// show gives the text that may be shown, empty when it held a secret. A text
+// show returns the text that may be shown, empty when it held a secret. A text
 // with a part of a token (or anything as long as one) is left out too.
 func (c *censor) show(text string) string {
 	for _, s := range c.secrets {

@@ -73,7 +73,7 @@ func (a *Adapter) transact(ctx context.Context, s *session, p *plan) (adapters.R
 	return rec, ending{usable: true}, nil
 }
 
-// receipt gives the recipients' fates; those who were not refused share whole.
+// receipt returns the recipients' fates; those who were not refused share whole.
 func (a *Adapter) receipt(tx *transaction, whole error) adapters.Receipt {
 	rec := adapters.Receipt{Provider: adapters.SMTP, Route: "smtp", Recipients: make([]adapters.RecipientResult, len(tx.rcpts)), DSN: tx.dsn}
 	for i, r := range tx.rcpts {
@@ -94,7 +94,7 @@ type command struct {
 }
 
 // envelope sends MAIL, RCPT and DATA and settles who is accepted. begun is true
-// when somebody is and the server waits for the body; recipients that were
+// when someone is and the server waits for the body; recipients that were
 // refused carry their error. An error concerns them all.
 func (a *Adapter) envelope(ctx context.Context, s *session, tx *transaction) (begun bool, end ending, err error) {
 	cmds := tx.commands(s)

@@ -46,7 +46,7 @@ type Spool interface {
 	Source() (Source, error)
 }
 
-// memorySpool is the Spool of who gives none.
+// memorySpool is the Spool where the caller names none.
 type memorySpool struct{ bytes.Buffer }
 
 func (s *memorySpool) Source() (Source, error) { return Bytes(s.Bytes()), nil }
@@ -71,7 +71,7 @@ func (s *memorySpool) Source() (Source, error) { return Bytes(s.Bytes()), nil }
 // line without end.
 //
 // Head() and Body() of the result are what a store keeps; a Read of their Join
-// gives the same message. Body shares the bytes of src unless they had to be
+// returns the same message. Body shares the bytes of src unless they had to be
 // written to the Spool. Accepting the result again changes nothing. Errors are
 // *Error.
 func Accept(src Source, opt AcceptOptions) (*Message, error) {
@@ -88,7 +88,7 @@ func Accept(src Source, opt AcceptOptions) (*Message, error) {
 	return complete(&Message{src: src, head: head}, start, same, &opt)
 }
 
-// Accept gives what the function of that name makes of m's bytes, without
+// Accept returns what the function of that name makes of m's bytes, without
 // reading its header a second time: for who had to look at a message before
 // (to route it). The limits are those that m was read with.
 func (m *Message) Accept(opt AcceptOptions) (*Message, error) {
@@ -169,7 +169,7 @@ func (b *bodyCheck) run() (*Message, error) {
 	return m, nil
 }
 
-// scan gives the message as it would be stored now, and what is in its body.
+// scan returns the message as it would be stored now, and what is in its body.
 func (b *bodyCheck) scan() (*Message, *scanner, error) {
 	if err := b.endLine(); err != nil {
 		return nil, nil, err

@@ -134,7 +134,7 @@ func fieldLines(raw []byte, lenient bool) (int, *Error) {
 }
 
 // hidesBcc reports a Bcc field among lines that would become body, and so
-// would be shown to everybody.
+// would be shown to everyone.
 func hidesBcc(raw []byte) bool {
 	for line := range bytes.Lines(raw) {
 		if n := nameLength(line); n >= 0 {
@@ -146,7 +146,7 @@ func hidesBcc(raw []byte) bool {
 	return false
 }
 
-// asOwn gives err as *Error when it is one.
+// asOwn returns err as *Error when it is one.
 func asOwn(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {

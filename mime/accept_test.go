@@ -174,7 +174,7 @@ func TestAcceptRefuses(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", tt.name, err, tt.code)
 		}
 	}
-	// Repairs must not show a Bcc to everybody, nor let NUL pass.
+	// Repairs must not show a Bcc to everyone, nor let NUL pass.
 	for in, code := range map[string]string{okHead + "Hello\nBcc: x@y.z\n\n": "bad_header", okHead + "\na\x00": "nul",
 		"hello\n\n": "bad_header",
 		okHead + "Content-Type: text/a\nContent-Type: text/b\n\n": "duplicate_field"} {

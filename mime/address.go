@@ -28,7 +28,7 @@ func SameAddress(a, b string) bool {
 	return err == nil && na == nb
 }
 
-// NormalizeAddress gives the form under which equal addresses are equal
+// NormalizeAddress returns the form under which equal addresses are equal
 // strings: local part kept (without quotes that it does not need), domain
 // lower-case A-labels. Invisible characters (Unicode Zs, Cf and their kin) are
 // dropped at both ends and refused inside. Syntax errors are *Error; what it
@@ -134,7 +134,7 @@ func quote(s string) string {
 	return b.String()
 }
 
-// joinAddress validates both parts of addr and gives the normal form, addr
+// joinAddress validates both parts of addr and returns the normal form, addr
 // itself where it has that.
 func joinAddress(addr, local, domain string, quoted bool) (string, bool) {
 	written := domain
@@ -190,7 +190,7 @@ func isDotAtom(s string) bool {
 	return !dot && firstInvisible(s) == 0
 }
 
-// normalizeDomain gives lower-case A-labels, or a checked address literal.
+// normalizeDomain returns lower-case A-labels, or a checked address literal.
 func normalizeDomain(d string) (string, bool) {
 	if strings.HasPrefix(d, "[") {
 		return normalizeLiteral(d)

@@ -22,7 +22,7 @@ import (
 func ParseAddressList(list string) ([]Address, error) { return ReadAddresses(list, nil) }
 
 // ReadAddresses is ParseAddressList on a machine with names of its own:
-// localDomain, when not nil, gives the domain of names that stand alone (root,
+// localDomain, when not nil, returns the domain of names that stand alone (root,
 // "Cron" <root>); without it they are errors.
 func ReadAddresses(list string, localDomain func() string) ([]Address, error) {
 	if breaksLine(list) {
@@ -64,7 +64,7 @@ func ParseAddress(s string) (Address, error) {
 	return list[0], nil
 }
 
-// SplitAddresses gives the entries of an address list as they are written, what
+// SplitAddresses returns the entries of an address list as they are written, what
 // cannot be read among them; groups are flattened and empty entries left out.
 func SplitAddresses(list string) []string {
 	if breaksLine(list) {

@@ -54,7 +54,7 @@ func wordEnd(text string) int {
 
 // writeList writes a field again with the entries that keep allows, each as it
 // was written where every parser reads that the same way. Groups stay as far as
-// somebody is left in them. nil when nothing is left.
+// someone is left in them. nil when nothing is left.
 func writeList(name string, l *addrList, keep func(*box) bool) []byte {
 	kept := make([]*box, 0, len(l.boxes))
 	for i := range l.boxes {

@@ -25,7 +25,7 @@ func (f headField) name() []byte        { return f.raw[:f.n] }
 func (f headField) value() []byte       { return f.raw[f.n+1:] }
 func (f headField) is(name string) bool { return sameName(f.name(), name) }
 
-// header gives the stored header for b, which has CRLF line ends: b itself
+// header returns the stored header for b, which has CRLF line ends: b itself
 // where nothing had to change. lists is what the address fields of b hold, or
 // nil; the result is that of the stored header.
 func (c *completer) header(b *block, lists *addressLists) (block, *addressLists, *Error) {
@@ -265,7 +265,7 @@ func (c *completer) sender() *Error {
 	return nil
 }
 
-// messageID gives the message one well-formed Message-ID (contracts C5.5, F11).
+// messageID sets one well-formed Message-ID (contracts C5.5, F11).
 func (c *completer) messageID() *Error {
 	i := c.find("Message-ID")
 	if i < 0 {
@@ -319,7 +319,7 @@ func (l *addrList) domain() string {
 // dateLayout is the date-time of RFC 5322 section 3.3.
 const dateLayout = "Mon, 02 Jan 2006 15:04:05 -0700"
 
-// date gives the message a readable Date (contracts F18).
+// date sets a readable Date (contracts F18).
 func (c *completer) date() *Error {
 	i := c.find("Date")
 	if i < 0 {

@@ -46,7 +46,7 @@ func (c *completer) readLists() (err *Error) {
 	return err
 }
 
-// tidyAddresses gives the bytes of f as it is stored, nil when it goes; listed
+// tidyAddresses returns the bytes of f as it is stored, nil when it goes; listed
 // says that it is among the lists of a Message, severalBcc that the list of
 // Bcc is of more fields than f.
 func (c *completer) tidyAddresses(f headField, severalBcc bool) (raw []byte, listed bool) {
@@ -57,7 +57,7 @@ func (c *completer) tidyAddresses(f headField, severalBcc bool) (raw []byte, lis
 	case k == kindFrom:
 		list = c.lists[k]
 		if len(list.boxes) == 0 {
-			return f.raw, true // an error that sender gives
+			return f.raw, true // an error that sender returns
 		}
 	case listed && (k != kindBcc || !severalBcc): // one field of each (unique)
 		list = c.lists[k]

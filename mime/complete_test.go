@@ -127,7 +127,7 @@ func TestPreface(t *testing.T) {
 	}
 }
 
-// TestAcceptTidiesAddresses: what goes out is read the same by everybody.
+// TestAcceptTidiesAddresses: what goes out is read the same by everyone.
 func TestAcceptTidiesAddresses(t *testing.T) {
 	t.Parallel()
 	tail := "Date: Sun, 22 Nov 2026 10:00:00 +0100\nMessage-ID: <1@x.it>\n"

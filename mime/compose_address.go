@@ -65,7 +65,7 @@ func isAtoms(s string) bool {
 	return true
 }
 
-// wireAddress checks an addr-spec and gives it as it goes on the wire.
+// wireAddress checks an addr-spec and returns it as it goes on the wire.
 func wireAddress(name, addr string) (string, error) {
 	if err := checkValue(name, addr); err != nil {
 		return "", err

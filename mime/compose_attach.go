@@ -101,7 +101,7 @@ func (c *composer) base64Body(a *Attachment) func(io.Writer) error {
 	}
 }
 
-// stream opens the attachment, gives it to use and closes it; failures of
+// stream opens the attachment, hands it to use and closes it; failures of
 // reading are *Error, those of writing come back as they are.
 func (a *Attachment) stream(use func(io.Reader) error) error {
 	r, err := a.Open()
@@ -273,7 +273,7 @@ type messageWriter struct {
 func (m *messageWriter) Write(p []byte) (int, error) {
 	const longest = 998
 	n := len(p)
-	if !m.begun { // copyStream gives the whole beginning at once
+	if !m.begun { // copyStream writes the whole beginning at once
 		m.begun = true
 		p = p[prefaceLength(p):]
 	}

@@ -47,7 +47,7 @@ func checkText(name, v string) error {
 	return nil
 }
 
-// checkID gives a message or content identifier without its angle brackets
+// checkID returns a message or content identifier without its angle brackets
 // (RFC 5322 section 3.6.4, loosely: identifiers of foreign messages are quoted
 // back as they are).
 func checkID(name, id string) (string, error) {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// FuzzCompose gives every header value foreign text. A draft is refused with
+// FuzzCompose puts foreign text into every header value. A draft is refused with
 // an *Error, or the standard library's parser, which shares no code with this
 // package, finds exactly the fields of the draft, each once, and the same
 // values; no line is over 998 octets and every line ends with CRLF.

@@ -19,7 +19,7 @@ func inlineOf(name string) Attachment {
 	return a
 }
 
-// parts builds d and gives its shape and its leaves.
+// parts builds d and returns its shape and its leaves.
 func parts(t *testing.T, d *Draft) (m *Message, shape string, leaves []*Part) {
 	t.Helper()
 	d.From, d.To, d.Subject = Address{Address: "erp@contoso.it"}, []Address{{Address: "a@example.com"}}, "s"

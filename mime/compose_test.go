@@ -16,7 +16,7 @@ func open(s string) func() (io.ReadCloser, error) {
 	return func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(s)), nil }
 }
 
-// seeded is a draft that always gives the same bytes.
+// seeded is a draft that always returns the same bytes.
 func seeded(d Draft) *Draft {
 	if d.From.Address == "" {
 		d.From = Address{Name: "Contoso ERP", Address: "erp@contoso.example"}

@@ -24,7 +24,7 @@ func (m *Message) PartHead(p *Part) ([]byte, error) {
 	return b, nil
 }
 
-// Open gives the decoded content of a leaf (transfer encoding undone, charset
+// Open returns the decoded content of a leaf (transfer encoding undone, charset
 // as it is), as a stream: base64, quoted-printable and uuencode; where Decodable
 // is false, the bytes as they are. Content that readers do not decode alike is an
 // *Error with code "bad_encoding" at the place where it begins.
@@ -64,7 +64,7 @@ func (c *contentReader) Read(b []byte) (int, error) {
 		"what", strconv.Quote(shorten(what)), "encoding", c.p.Encoding)).because(err)
 }
 
-// TextBodies gives the readable text of the message as UTF-8: the first
+// TextBodies returns the readable text of the message as UTF-8: the first
 // text/plain and the first text/html leaf that are no attachments, each cut at
 // limit bytes. Meant for previews, searches and tests. The error is that of the
 // first of them which cannot be decoded; what could be is returned with it.

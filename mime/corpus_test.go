@@ -131,7 +131,7 @@ func read(t *testing.T, s mime.Source) string {
 	return string(b)
 }
 
-// TestCorpusPython gives both views of every accepted message back to the
+// TestCorpusPython hands both views of every accepted message back to the
 // independent parser: it sees what it saw in the original.
 func TestCorpusPython(t *testing.T) {
 	t.Parallel()
@@ -169,7 +169,7 @@ func TestCorpusPython(t *testing.T) {
 	}
 }
 
-// TestComposePython gives composed messages to the independent parser.
+// TestComposePython hands composed messages to the independent parser.
 func TestComposePython(t *testing.T) {
 	t.Parallel()
 	drafts, raw := mime.GoldenDrafts(), map[string]string{}

@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-// decoder gives the plain content of a body by the name of its transfer encoding; nil
+// decoder returns the plain content of a body by the name of its transfer encoding; nil
 // where postino does not know it. What readers in wide use agree about is
 // decoded as they do; what they read differently is an error where it begins.
 func decoder(encoding string, raw io.Reader) io.Reader {

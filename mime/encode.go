@@ -154,7 +154,7 @@ func fitEncoding(s string) byte {
 }
 
 // encodeWord makes one encoded word of at most limit octets from the start of
-// text, and gives what is left. The word is empty when not one character fits.
+// text, and returns what is left. The word is empty when not one character fits.
 func encodeWord(enc byte, text string, limit int) (word, rest string) {
 	const overhead = len("=?utf-8?q??=")
 	room := limit - overhead
@@ -247,7 +247,7 @@ func (f *fieldWriter) param(name, value string) {
 	}
 }
 
-// percentEncode gives the extended form of each character of s (RFC 2231
+// percentEncode returns the extended form of each character of s (RFC 2231
 // section 7, attribute-char), so that no segment ends inside one.
 func percentEncode(s string) []string {
 	out := make([]string, 0, len(s))

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// A growthCase gives one parser or writer input of about n octets of a hostile form.
+// A growthCase returns one parser or writer input of about n octets of a hostile form.
 type growthCase struct {
 	name  string
 	input func(n int) string

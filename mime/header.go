@@ -210,7 +210,7 @@ func errNUL() *Error {
 // headBuffers are for the first look at a header that is not in memory.
 var headBuffers = sync.Pool{New: func() any { return new([4096]byte) }}
 
-// readBlock gives the header block of src from off: up to and with the first
+// readBlock returns the header block of src from off: up to and with the first
 // empty line, or to the end of src when there is none. It shares the bytes of a
 // src in memory.
 func readBlock(src Source, off int64, limit int) ([]byte, *Error) {
@@ -293,7 +293,7 @@ func blockEnd(b []byte, from int) int {
 	}
 }
 
-// unfold gives a raw value as one line (RFC 5322 section 2.2.3).
+// unfold returns a raw value as one line (RFC 5322 section 2.2.3).
 func unfold(raw []byte) string {
 	raw = bytes.TrimSpace(raw)
 	if bytes.IndexByte(raw, '\n') < 0 {

@@ -11,7 +11,7 @@ import (
 // lists, tables as rows with " | " between cells, link addresses in angle
 // brackets, alternative texts of images; no scripts, styles or hidden parts.
 // Lines end with LF. Time and memory are linear in the length of h; broken
-// HTML gives what can be read of it.
+// HTML returns what can be read of it.
 func TextFromHTML(h string) string {
 	t := &textMaker{}
 	t.read(h)

@@ -32,7 +32,7 @@ func transferEncoding(v string) (name string, known bool) {
 // is read: a multipart or message has no encoding but 7bit, 8bit and binary (RFC
 // 2045 section 6.4), and another label says nothing of it. Some programs encode
 // one as a whole all the same: then no delimiter line of its own stands in it, or
-// no header begins it, and it stays a leaf with its encoding. It gives the
+// no header begins it, and it stays a leaf with its encoding. It returns the
 // longest line, and whether octets over 127 are in it.
 func (p *Part) settle() (longest int, eight bool) {
 	longest, eight = p.LongLine, p.EightBit

@@ -295,7 +295,7 @@ func (m *Message) IsBulk() bool {
 }
 
 // NeedsUTF8 reports that the SMTP view has octets over 127 in its header,
-// which a strict server takes only with SMTPUTF8 (RFC 6532). ASCIIHeader gives
+// which a strict server takes only with SMTPUTF8 (RFC 6532). ASCIIHeader returns
 // a form for other servers, unless the local part of an address needs it.
 func (m *Message) NeedsUTF8() bool {
 	if sevenBit(m.head.raw) {

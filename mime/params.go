@@ -12,7 +12,7 @@ import (
 // Content-Disposition: the first token lower-cased, and the parameters with
 // RFC 2231 undone. It takes what senders really write: spaces in values without
 // quotes, comments, doubled and missing semicolons, quotes without end, folders
-// of Windows in quotes. The standard library gives no parameters at all when one of them is wrong, and a multipart
+// of Windows in quotes. The standard library returns no parameters at all when one of them is wrong, and a multipart
 // without its boundary is unreadable.
 func parseParams(value string) (string, map[string]string) {
 	first, rest := cutFirst(value)

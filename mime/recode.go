@@ -48,7 +48,7 @@ type recoder struct {
 	edits   []edit
 }
 
-// plan collects the edits of everything below the root's header, and gives the
+// plan collects the edits of everything below the root's header, and returns the
 // encoding that the root's header must name ("" when unchanged).
 func (r *recoder) plan() (rootEncoding string, err error) {
 	root, err := r.m.Structure()
@@ -201,7 +201,7 @@ func (r *recoder) sealedError(p *Part) *Error {
 		"max_line", maxLine))
 }
 
-// SevenBit gives a writer of the SMTP view in pure ASCII, for a server without
+// SevenBit returns a writer of the SMTP view in pure ASCII, for a server without
 // 8BITMIME: leaf parts with 8-bit content are encoded again, header fields with
 // raw UTF-8 become encoded words. All else keeps its bytes; every call of the
 // function writes the same. The error says why it cannot be done: a signature

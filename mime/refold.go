@@ -127,7 +127,7 @@ type headEdit struct {
 	hide     bool   // leave out Bcc and Resent-Bcc
 }
 
-// recode gives h with the changes of e and no line over maxLine; all other
+// recode returns h with the changes of e and no line over maxLine; all other
 // fields keep their bytes. The empty line at the end is there.
 func (h *block) recode(e headEdit) ([]byte, *Error) {
 	out := make([]byte, 0, len(h.raw)+128)

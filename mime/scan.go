@@ -199,7 +199,7 @@ func (s *scanner) inspect(l *line, b []byte, cr bool) {
 	}
 }
 
-// line gives one line to the part that it belongs to.
+// line hands one line to the part that it belongs to.
 func (s *scanner) line(l *line) error {
 	if k, last := s.delimiter(l); k >= 0 {
 		return s.boundary(k, last, l)

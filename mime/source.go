@@ -36,7 +36,7 @@ func (m memory) ReadAt(p []byte, off int64) (int, error) {
 
 var errOffset = errors.New("mime: read at a negative offset")
 
-// InMemory gives the bytes of s without a copy when s has them in memory, all
+// InMemory returns the bytes of s without a copy when s has them in memory, all
 // together. They must not be changed, and stay as long as they are referred to.
 func InMemory(s Source) ([]byte, bool) {
 	b := resident(s, 0)
@@ -67,7 +67,7 @@ func resident(s Source, off int64) []byte {
 	return nil
 }
 
-// NewReader reads s from its start. Every call gives an independent reader;
+// NewReader reads s from its start. Every call returns an independent reader;
 // the result is also an io.Seeker and an io.WriterTo where that is cheap.
 func NewReader(s Source) *io.SectionReader { return io.NewSectionReader(s, 0, s.Size()) }
 

@@ -82,7 +82,7 @@ func (p *Part) opaque() bool {
 	return false
 }
 
-// Structure reads the whole message once and gives its tree. The result is
+// Structure reads the whole message once and returns its tree. The result is
 // cached and must not be changed. Only limits and a Source that fails make an
 // error; what is broken inside becomes leaves.
 func (m *Message) Structure() (*Part, error) {

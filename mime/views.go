@@ -176,7 +176,7 @@ func (v *apiView) visible() {
 	v.out = append(append(v.out, to...), cc...)
 }
 
-// filter gives the field of a kind, nil when no one is left in it.
+// filter returns the field of a kind, nil when no one is left in it.
 func (v *apiView) filter(k kind) []byte {
 	list := v.m.lists[k]
 	if list == nil {

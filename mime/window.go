@@ -55,7 +55,7 @@ func (w *window) take(n int) {
 }
 
 // fill reads more behind what was not taken, which is no complete line. It
-// gives io.EOF when there is nothing at all; b has no complete line afterwards
+// returns io.EOF when there is nothing at all; b has no complete line afterwards
 // when that is longer than the window, or the last one.
 func (w *window) fill() error {
 	have := len(w.b)

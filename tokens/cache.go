@@ -52,7 +52,7 @@ type Request struct {
 	Code       string         // adapters.Error.Code, empty on success
 }
 
-// A Cache gives the tokens of all connections. It implements
+// A Cache returns the tokens of all connections. It implements
 // adapters.TokenSources. Safe for concurrent use.
 type Cache struct {
 	opt    Options
@@ -113,7 +113,7 @@ func NewCache(opt Options) *Cache {
 	return c
 }
 
-// TokenSource gives the source of the connection's tokens for an audience,
+// TokenSource returns the source of the connection's tokens for an audience,
 // without any network. The error is an *adapters.Error of class Auth: the
 // connection's settings cannot give such tokens. The source may be kept as
 // long as the connection's settings are.

@@ -17,7 +17,7 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
-// parsePFX reads a PFX file: binary, or in base64 as Azure Key Vault gives it;
+// parsePFX reads a PFX file: binary, or in base64 as Azure Key Vault returns it;
 // with or without a MAC.
 func parsePFX(data []byte, password string) ([]*x509.Certificate, []crypto.PrivateKey, error) {
 	data = unarmoured(data)

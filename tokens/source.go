@@ -89,7 +89,7 @@ func (s *source) resolve() *entry {
 	return s.cache.lookup(k)
 }
 
-// obtain gives a token of e: the cached one, the result of the fetch under
+// obtain returns a token of e: the cached one, the result of the fetch under
 // way, or of a new one. A token equal to rejected does not count as cached.
 func (s *source) obtain(ctx context.Context, e *entry, rejected string, background bool) (*token, error) {
 	if err := ctx.Err(); err != nil {
@@ -117,7 +117,7 @@ func (s *source) obtain(ctx context.Context, e *entry, rejected string, backgrou
 	return nil, &shared
 }
 
-// join gives the token to use, or the flight to wait for and the old token
+// join returns the token to use, or the flight to wait for and the old token
 // that may serve if it fails.
 func (s *source) join(e *entry, rejected string, background bool) (*token, *flight, error) {
 	now := s.cache.opt.Now()
@@ -149,7 +149,7 @@ func (s *source) join(e *entry, rejected string, background bool) (*token, *flig
 	return t, f, nil
 }
 
-// fly fetches a token for everybody who waits at f. Its context is the
+// fly fetches a token for everyone who waits at f. Its context is the
 // cache's: a caller who leaves takes nothing from the others.
 func (s *source) fly(e *entry, f *flight, forced, background bool) {
 	c := s.cache

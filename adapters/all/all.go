@@ -115,7 +115,7 @@ func ParseConnection(data []byte) (*adapters.Connection, error) {
 }
 
 // SendDraft builds the message and sends it once to the recipients that the
-// draft names. A draft that is wrong gives a *mime.Error and nothing is sent;
+// draft names. The error of a wrong draft is a *mime.Error, and nothing is sent;
 // every other error is an *adapters.Error. The whole message is in memory:
 // compose large ones with mime.Compose and use Send.
 func (s *Sender) SendDraft(ctx context.Context, conn *adapters.Connection, draft *mime.Draft) (adapters.Receipt, error) {

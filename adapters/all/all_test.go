@@ -10,7 +10,7 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
-// One draft arrives once through each provider, for everybody it names.
+// One draft arrives once through each provider, for everyone it names.
 func TestSendDraft(t *testing.T) {
 	t.Parallel()
 	sb, err := sandbox.Start(sandbox.Options{Dir: t.TempDir()})

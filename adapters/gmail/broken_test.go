@@ -14,7 +14,7 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
-// gated gives its second half only after gone is closed, once armed.
+// gated returns its second half only after gone is closed, once armed.
 type gated struct {
 	mime.Source
 	armed atomic.Bool

@@ -30,7 +30,7 @@ func (a *Adapter) prepare(out adapters.Outgoing) (prepared, error) {
 			mime.NewText("gmail.message_no_recipient", "the message has no recipient"),
 			mime.NewText("gmail.give_least_one_recipient", "give at least one recipient"))
 	}
-	// One message in several parts would name everybody in each part's header,
+	// One message in several parts would name everyone in each part's header,
 	// and the parts' outcomes could differ (contracts F5, F2): the sender splits.
 	if len(rcpts) > MaxRecipients {
 		return prepared{}, refusal(string(adapters.CodeTooManyRecipients), "5.5.3",

@@ -46,7 +46,7 @@ func (a *Adapter) sendResumable(ctx context.Context, src adapters.TokenSource, v
 	return ans, err
 }
 
-// run uploads all chunks and gives the answer to the last.
+// run uploads all chunks and returns the answer to the last.
 func (u *upload) run(ctx context.Context) (answer, error) {
 	total := u.view.Size()
 	offset, known := int64(0), true // where the session stands, and whether that is sure

@@ -19,7 +19,7 @@ import (
 
 const from = "shop@contoso.example"
 
-// start gives a sandbox and an adapter on it with real tokens.
+// start returns a sandbox and an adapter on it with real tokens.
 func start(t testing.TB, change func(*adapters.Connection)) (*sandbox.Sandbox, *gmail.Adapter) {
 	t.Helper()
 	sb, a := sandboxtest.Start(t, func(sb *sandbox.Sandbox) *adapters.Connection {

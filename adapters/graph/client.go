@@ -63,7 +63,7 @@ type result struct {
 	token    string
 }
 
-// do sends rq with a token, with a new one after a 401, and gives the result
+// do sends rq with a token, with a new one after a 401, and returns the result
 // when its status is wanted. The error is an *adapters.Error.
 func (a *Adapter) do(ctx context.Context, rq *request) (*result, error) {
 	start := a.now()

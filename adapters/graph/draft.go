@@ -154,7 +154,7 @@ func (a *Adapter) checkRecipients(ctx context.Context, j *job, d *draft) error {
 	return err
 }
 
-// unique gives each address once, domains in the form that the API view has.
+// unique returns each address once, domains in the form that the API view has.
 func unique(addrs []string) []string {
 	out := make([]string, 0, len(addrs))
 	for _, addr := range addrs {

@@ -17,7 +17,7 @@ import (
 
 const erp = "erp@contoso.it"
 
-// fakeTokens gives token-0 and, after each renewal, the next one.
+// fakeTokens returns token-0 and, after each renewal, the next one.
 type fakeTokens struct {
 	mu      sync.Mutex
 	n       int
@@ -54,7 +54,7 @@ func connection(url string) *adapters.Connection {
 		Settings: &Settings{Entra: credential.Entra{Tenant: "contoso.it", ClientID: "c", ClientSecret: "s"}, GraphURL: url}}
 }
 
-// serve starts h and gives an adapter on it whose pauses take no time.
+// serve starts h and returns an adapter on it whose pauses take no time.
 func serve(t testing.TB, h http.Handler) (*Adapter, *fakeTokens) {
 	t.Helper()
 	srv := httptest.NewServer(h)

@@ -21,7 +21,7 @@ type odataError struct {
 }
 
 // parseError reads an error body. A body that is no OData error (HTML of a
-// proxy, nothing, half a JSON) gives the zero value: the status has to do.
+// proxy, nothing, half a JSON) returns the zero value: the status has to do.
 func parseError(body []byte) odataError {
 	e, ok := parseModel(body)
 	if !ok {

@@ -23,7 +23,7 @@ import (
 
 const from = "erp@contoso.example"
 
-// start gives a sandbox and an adapter on it with real tokens.
+// start returns a sandbox and an adapter on it with real tokens.
 func start(t testing.TB, change func(*adapters.Connection)) (*sandbox.Sandbox, *graph.Adapter) {
 	t.Helper()
 	sb, a := sandboxtest.Start(t, func(sb *sandbox.Sandbox) *adapters.Connection {

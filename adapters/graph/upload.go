@@ -197,7 +197,7 @@ func (u *uploader) cancel(ctx context.Context) {
 	}
 }
 
-// from gives the content from pos on; going on costs nothing, going back
+// from returns the content from pos on; going on costs nothing, going back
 // decodes from the start again.
 func (u *uploader) from(pos int64) (io.Reader, error) {
 	if u.content == nil || u.at != pos {

@@ -16,7 +16,7 @@ import (
 
 type part struct{ kind, file, id, body string }
 
-// partsOf gives the leaves of a message, decoded.
+// partsOf returns the leaves of a message, decoded.
 func partsOf(t *testing.T, msg string) (out []part) {
 	t.Helper()
 	m, err := mail.ReadMessage(strings.NewReader(msg))

@@ -75,7 +75,7 @@ func TestConcurrencyCap(t *testing.T) {
 	}
 }
 
-// A gatedReader tells when it is first read, and gives nothing before the gate
+// A gatedReader tells when it is first read, and returns nothing before the gate
 // opens.
 type gatedReader struct {
 	gate, reached chan struct{}

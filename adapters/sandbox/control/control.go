@@ -1,4 +1,4 @@
-// Package control holds what a test gives to the sandbox and reads from it: faults,
+// Package control holds what a test hands to the sandbox and reads from it: faults,
 // switches and deliveries, as they stand in the JSON of its HTTP control too.
 package control
 

@@ -24,7 +24,7 @@ type sentMessage struct {
 // accept checks the message as Gmail does and delivers it to whom its header
 // names. m is used up.
 func (g *Server) accept(c call, route, thread string, m *core.Message) (sentMessage, *apiError) {
-	fields, _ := core.ParseFields(m.Header) // Gmail repairs broken headers, so far as they name somebody
+	fields, _ := core.ParseFields(m.Header) // Gmail repairs broken headers, so far as they name someone
 	rcpts, refusal := recipientsOf(fields, g.core.Switches().GmailIgnoresOrder)
 	if refusal == nil && bytes.IndexByte(m.Header, 0) >= 0 { // contracts F18
 		refusal = invalidArgument("Invalid header")

@@ -63,7 +63,7 @@ func (c *session) wait(d time.Duration) bool {
 	}
 }
 
-// deadline gives the client time for what it sends next.
+// deadline allows the client time for what it sends next.
 func (c *session) deadline() {
 	// Fails only on a closed connection, and then so does the next read.
 	_ = c.conn.SetReadDeadline(time.Now().Add(idleTimeout))
