@@ -70,6 +70,7 @@ type commands struct {
 	Sandbox    sandboxCommand    `cmd:"" help:"Run fake Entra, Graph, Gmail and SMTP servers to develop against."`
 	Completion completionCommand `cmd:"" help:"Print what makes a shell complete commands and flags."`
 	Manual     manualCommand     `cmd:"" help:"Print the manual page, postino(1)."`
+	Health     healthCommand     `cmd:"" help:"Ask whether the server would store a message now."`
 	Version    versionCommand    `cmd:"" help:"Print version, Go version and platform."`
 }
 
