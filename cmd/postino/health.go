@@ -7,7 +7,7 @@ import (
 )
 
 type healthCommand struct {
-	Data string `help:"Folder of the store, where the server's socket is." default:"postino-data" env:"POSTINO_DATA" type:"path" placeholder:"DIR"`
+	Data string `help:"Folder of the store, with the server's socket." default:"postino-data" env:"POSTINO_DATA" type:"path" placeholder:"DIR"`
 	URL  string `help:"Ask there instead of the socket." name:"url" placeholder:"URL"`
 }
 
