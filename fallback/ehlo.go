@@ -9,8 +9,9 @@ import (
 
 // A capabilities is what the server offered in its last EHLO reply.
 type capabilities struct {
-	ext  map[string]string // upper-case keyword to parameters
-	auth []string          // upper-case mechanisms
+	ext    map[string]string // upper-case keyword to parameters
+	auth   []string          // upper-case mechanisms
+	greets string            // the first line, as the server sent it: not for showing
 }
 
 func (c capabilities) has(ext string) bool { _, ok := c.ext[ext]; return ok }
@@ -27,6 +28,9 @@ func (c capabilities) size() int64 {
 // parseEHLO reads the reply to EHLO (RFC 5321 section 4.1.1.1). The first line is the greeting.
 func parseEHLO(r reply) capabilities {
 	c := capabilities{ext: make(map[string]string)}
+	if len(r.Lines) > 0 {
+		c.greets = r.Lines[0]
+	}
 	for _, line := range r.Lines[min(1, len(r.Lines)):] {
 		word, params, _ := strings.Cut(strings.TrimSpace(line), " ")
 		word = strings.ToUpper(word)

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -22,20 +23,21 @@ func (a *Adapter) Test(ctx context.Context, req stages.Request, report func(stag
 	if _, pattern := a.conn.FromPattern(); from == "" && !pattern {
 		from = a.conn.From
 	}
-	(&tester{Adapter: a, rec: stages.NewRecorder(a.opt.Now, report), from: from}).run(ctx)
+	(&tester{Adapter: a, rec: stages.NewRecorder(a.opt.Now, report), from: from, network: req.Network}).run(ctx)
 }
 
 // A tester is one run of the stages.
 type tester struct {
 	*Adapter
-	rec  *stages.Recorder
-	from string // the sender to name; empty: none
-	next stages.Name
+	rec     *stages.Recorder
+	from    string // the sender to name; empty: none
+	network bool   // end before the login
+	next    stages.Name
 }
 
 func (t *tester) run(ctx context.Context) {
 	user := t.conn.Mailbox(t.from)
-	if user == "" && t.tokens != nil {
+	if user == "" && t.tokens != nil && !t.network {
 		t.rec.Fail(stages.Authentication, settingError("login",
 			mime.NewText("smtp.no_test_mailbox", "no mailbox is named to test with")))
 		return
@@ -86,7 +88,11 @@ func (t *tester) session(ctx context.Context, user string) *session {
 		t.rec.Fail(t.next, err)
 		return nil
 	}
-	t.rec.Pass(stages.Offers, t.offers(s), adapters.Text{})
+	t.rec.Add(stages.Stage{Name: stages.Offers, Status: stages.OK, Message: t.offers(s), Seen: t.seen(s)})
+	if t.network {
+		s.quit()
+		return nil
+	}
 	return t.login(ctx, s, user)
 }
 
@@ -120,6 +126,24 @@ func (t *tester) passed(at stage, s *session, r reply) {
 			t.rec.Add(t.unencrypted(s))
 		}
 	}
+}
+
+// seen is the address that the server knows this machine by: many name it in
+// brackets in their reply to EHLO, such as "at your service, [203.0.113.9]".
+func (t *tester) seen(s *session) string {
+	if t.set.PublicOnly {
+		return ""
+	}
+	_, rest, _ := strings.Cut(s.caps.greets, "[")
+	name, _, ok := strings.Cut(rest, "]")
+	if len(name) > 5 && strings.EqualFold(name[:5], "IPv6:") {
+		name = name[5:]
+	}
+	a, err := netip.ParseAddr(name)
+	if !ok || err != nil {
+		return ""
+	}
+	return a.Unmap().WithZone("").String()
 }
 
 func (t *tester) unencrypted(s *session) stages.Stage {

@@ -32,7 +32,7 @@ func (a *Adapter) Probe(ctx context.Context) error {
 func (a *Adapter) Test(ctx context.Context, req stages.Request, report func(stages.Stage)) {
 	t := a.tester(req.From, report)
 	src := t.source(t.mailbox)
-	if src == nil || !t.reach(ctx, src) || !t.token(ctx, src) {
+	if src == nil || !t.reach(ctx, src) || req.Network || !t.token(ctx, src) {
 		return
 	}
 	read, err := t.Adapter.source(t.mailbox, adapters.AudienceGmailRead)

@@ -34,7 +34,7 @@ func (a *Adapter) Probe(ctx context.Context) error {
 // Test implements stages.Tester. It asks for the mailbox as Probe does.
 func (a *Adapter) Test(ctx context.Context, req stages.Request, report func(stages.Stage)) {
 	t := a.tester(req.From, report)
-	if t.reach(ctx) && t.access(ctx) {
+	if t.reach(ctx) && !req.Network && t.access(ctx) {
 		t.lookup(ctx)
 		t.sender()
 	}

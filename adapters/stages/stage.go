@@ -47,11 +47,13 @@ type Stage struct {
 	Message adapters.Text   // what was found
 	Hint    adapters.Text   // what to do; zero: nothing
 	Err     *adapters.Error // of a failed stage; nil otherwise
+	Seen    string          // this machine's address as the server named it; empty: it did not
 }
 
 // A Request says what to test.
 type Request struct {
-	From string // the sender to test; empty: the connection's own
+	From    string // the sender to test; empty: the connection's own
+	Network bool   // the network alone: nothing that needs the credential
 }
 
 // A Tester is an adapters.Adapter that tests its connection. Test calls report

@@ -81,6 +81,8 @@ func newWorld(t testing.TB, change func(*Options), limits ...func(*submit.Option
 	o := Options{Store: w.store, Submit: sub, Connections: conns, Clients: clients, Sealer: keys, Hostname: "mail.contoso.it",
 		WebhookNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Poll: 20 * time.Millisecond,
 		Doctor: doctor.New(doctor.Options{Sender: func() doctor.Sender { return all.New(all.Options{}) }})}
+	o.Installation = &doctor.Installation{Doctor: o.Doctor, Records: w.store, Where: w.dir, Folder: w.dir,
+		Free: func(string) (int64, error) { return 1 << 40, nil }}
 	if change != nil {
 		change(&o)
 	}

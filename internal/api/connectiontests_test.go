@@ -152,3 +152,16 @@ func TestConnectionTestLimits(t *testing.T) {
 		<-ended
 	}
 }
+
+// TestDoctor: GET /v1/doctor looks at the installation, for administrators alone.
+func TestDoctor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	var c view.Checkup
+	w.want(w.do(w.admin, "GET", "/v1/doctor", nil, "Accept-Language", "it"), http.StatusOK).into(t, &c)
+	i := slices.IndexFunc(c.Findings, func(f view.Finding) bool { return f.Check == "store" })
+	if i < 0 || c.Findings[i].Status != "ok" || !strings.Contains(c.Findings[i].Message, "accetta messaggi") {
+		t.Errorf("%+v", c)
+	}
+	w.want(w.do(w.key, "GET", "/v1/doctor", nil), http.StatusForbidden)
+}

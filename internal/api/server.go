@@ -24,19 +24,20 @@ import (
 
 // Options of a Server; zero fields take the defaults.
 type Options struct {
-	Store       store.Store
-	Submit      *submit.Submitter
-	Connections *registry.Connections
-	Clients     *registry.Clients
-	Doctor      *doctor.Doctor  // tests connections; nil: they cannot be tested here
-	Sealer      store.Sealer    // of the webhooks' secrets
-	Budget      *spool.Budget   // of the disk for uploads under way; nil: unbounded
-	SpoolDir    string          // where uploads go; Store.SpoolDir()
-	Hostname    string          // name under which browsers may call with a client's secret, beside localhost and addresses
-	PublicHost  string          // another one: the host of PublicURL
-	PublicURL   string          // under which a reverse proxy shows the API, for the OpenAPI document; may be empty
-	Version     string          // of the program, in the OpenAPI document
-	People      *people.Service // nil: one of its own
+	Store        store.Store
+	Submit       *submit.Submitter
+	Connections  *registry.Connections
+	Clients      *registry.Clients
+	Doctor       *doctor.Doctor       // tests connections; nil: they cannot be tested here
+	Installation *doctor.Installation // looked at by GET /v1/doctor; nil: it cannot be
+	Sealer       store.Sealer         // of the webhooks' secrets
+	Budget       *spool.Budget        // of the disk for uploads under way; nil: unbounded
+	SpoolDir     string               // where uploads go; Store.SpoolDir()
+	Hostname     string               // name under which browsers may call with a client's secret, beside localhost and addresses
+	PublicHost   string               // another one: the host of PublicURL
+	PublicURL    string               // under which a reverse proxy shows the API, for the OpenAPI document; may be empty
+	Version      string               // of the program, in the OpenAPI document
+	People       *people.Service      // nil: one of its own
 
 	// Keyless lets programs of this machine, and clients known by their
 	// address, hand over messages by TCP without a key, and do nothing else.
@@ -183,6 +184,9 @@ func (s *Server) routes() {
 	connections := &connectionService{store: o.Store, connections: s.connections, adapters: o.Submit.Adapters(), submit: o.Submit,
 		clients: clients, networks: o.ConnectionNetworks, ownListener: o.OwnListener, now: o.Now}
 	connections.routes(s.router)
+	if o.Installation != nil {
+		(&checkupService{installation: o.Installation}).routes(s.router)
+	}
 	if o.Doctor != nil {
 		(&connectionTestService{connectionService: connections, doctor: o.Doctor, limiter: newAuthLimiter(o.Now), stopping: s.stopping,
 			running: map[string]int{}}).routes(s.router)

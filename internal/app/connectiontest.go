@@ -157,7 +157,8 @@ func resultText(name string, res doctor.Result) mime.Text {
 	for _, s := range res.Stages {
 		switch s.Status {
 		case stages.Failed:
-			return text("cli.test_failed", "{connection}: failed at {stage}", "connection", terminal.Line(name), "stage", doctor.Label(s.Name))
+			return text("cli.test_failed", "{connection}: failed at {stage}", "connection", terminal.Line(name), "stage",
+				doctor.Label(s.Name))
 		case stages.Unproven:
 			unproven = joined(unproven, doctor.Label(s.Name))
 		}

@@ -49,13 +49,16 @@ func (s *server) httpListener() (*httpListener, error) {
 	if err != nil {
 		return nil, err
 	}
+	tests := newDoctor(s.roots, servers, s.own)
+	installation := newInstallation(&s.conf, tests)
+	lookInto(installation, s.store)
 	d := new(httpListener)
 	d.Server, err = api.New(api.Options{Store: s.store, Submit: s.submit, Connections: s.conns, Clients: s.clients, Budget: s.uploads,
 		Sealer: keys, Hostname: s.conf.Hostname,
 		Metrics:   metrics,
 		PublicURL: conf.PublicURL, PublicHost: conf.PublicHost(), Keyless: conf.Keyless == config.KeylessSend, TrustedProxies: proxies,
 		Version: ReadVersion().Version, GiveUp: time.Duration(s.conf.Outbox.GiveUp), WebhookNetworks: receivers, ConnectionNetworks: servers,
-		OwnListener: s.own.leadsTo, Doctor: newDoctor(s.roots, servers, s.own),
+		OwnListener: s.own.leadsTo, Doctor: tests, Installation: installation,
 		MaxWebhooks: s.conf.Limits.Webhooks, MaxStreams: s.conf.Limits.Streams, MaxKeys: s.conf.Limits.Keys, Log: s.log})
 	if err != nil {
 		return nil, err

@@ -125,7 +125,8 @@ func (d *Doctor) Connection(ctx context.Context, t Test, report func(stages.Stag
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	if err := r.all(ctx); err != nil { // of closing; it changes nothing of what was found
-		r.rec.Add(stages.Stage{Name: "close", Status: stages.Unproven, Message: text("test.close", "a connection to the server does not close")})
+		r.rec.Add(stages.Stage{Name: "close", Status: stages.Unproven, Message: text("test.close",
+			"a connection to the server does not close")})
 	}
 	r.skipRest()
 	res := Result{OK: true, Stages: r.stages}
@@ -205,7 +206,8 @@ func (r *run) settings() {
 	message, hint := text("test.settings_ok", "the settings are complete"), mime.Text{}
 	switch st := r.test.State; {
 	case !c.IsActive():
-		hint = text("test.inactive", "the connection is switched off, so that its mail waits: switch it on with 'postino connection enable'")
+		hint = text("test.inactive",
+			"the connection is switched off, so that its mail waits: switch it on with 'postino connection enable'")
 	case st != nil && st.Status.PausedUntil.After(r.opt.Now()):
 		hint = text("test.paused", "the connection is paused: when this test is in order, end the pause with 'postino connection resume'")
 	}

@@ -55,3 +55,17 @@ func StatusLabel(s stages.Status) mime.Text {
 		return text("test.status_unproven", "unproven")
 	}
 }
+
+// FindingLabel is how people call the status of a finding.
+func FindingLabel(s FindingStatus) mime.Text {
+	switch s {
+	case Good:
+		return text("doctor.status_ok", "ok")
+	case Warning:
+		return text("doctor.status_warning", "WARNING")
+	case Bad:
+		return text("doctor.status_failed", "FAILED")
+	default:
+		return text("doctor.status_skipped", "skipped")
+	}
+}

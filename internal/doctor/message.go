@@ -8,7 +8,6 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/stages"
 	"github.com/postino-mail/postino/fallback"
-	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -40,7 +39,8 @@ func (r *run) message(ctx context.Context, a adapters.Adapter) {
 		return
 	}
 	r.prove(nil)
-	accepted := text("test.message_accepted", "the message to {to} was accepted (Message-ID {id})", "to", r.test.To, "id", receipt.MessageID)
+	accepted := text("test.message_accepted", "the message to {to} was accepted (Message-ID {id})", "to", r.test.To, "id",
+		receipt.MessageID)
 	if set := fallback.SettingsOf(&r.test.Connection.Connection); receipt.Reply != "" && (set == nil || !set.PublicOnly) {
 		accepted = text("test.message_accepted_reply", `the message to {to} was accepted: "{reply}" (Message-ID {id})`, "to", r.test.To,
 			"reply", receipt.Reply, "id", receipt.MessageID)
@@ -64,7 +64,8 @@ func (r *run) prove(err error) {
 		r.rec.Fail(Message, e)
 		return
 	case e == nil:
-		r.rec.Pass(stages.Sender, text("test.sender_proven", "the message was accepted with the sender {from}", "from", r.from()), mime.Text{})
+		r.rec.Pass(stages.Sender, text("test.sender_proven", "the message was accepted with the sender {from}", "from", r.from()),
+			mime.Text{})
 		return
 	case e.NoRetry: // a refusal to send as the From
 		r.rec.Fail(stages.Sender, e)
@@ -118,12 +119,6 @@ func badDraft(p adapters.Provider, err error) error {
 		Hint:    text("test.message_not_made_hint", "correct sender, recipient and display name")}
 }
 
-// localised is an error as an argument of a text.
-type localised struct{ error }
-
-// In returns it in a language.
-func (l localised) In(lang string) string { return texterr.In(l.error, lang) }
-
 // found passes on whether the message is among the sent ones.
 func (r *run) found(ctx context.Context, v adapters.Verifier, req adapters.VerifyRequest) {
 	verdict, _ := r.follow(ctx, v, req)
@@ -133,8 +128,9 @@ func (r *run) found(ctx context.Context, v adapters.Verifier, req adapters.Verif
 		st.Status = stages.OK
 		st.Message = text("test.sent_found", "the message is among the sent ones of the mailbox")
 	case adapters.CannotTell:
-		st.Message = text("test.sent_unreadable", "the message was accepted; the application may not read the mailbox, so that it cannot be "+
-			"looked up among the sent ones")
+		st.Message = text("test.sent_unreadable",
+			"the message was accepted; the application may not read the mailbox, so that it cannot be "+
+				"looked up among the sent ones")
 		st.Hint = text("test.sent_look", "look into the recipient's mailbox, or into the sent messages of the sending one")
 	default:
 		st.Message = text("test.sent_not_seen", "the message was accepted and has not been seen among the sent ones so far")

@@ -17,15 +17,18 @@ func graphRows() []row {
 		return sandbox.Fault{Service: "graph", Op: "sendMail", Status: status, Code: code}
 	}
 	asked := func(status int, code string, stage stages.Name, class adapters.Class, en, it string) row {
-		return row{ref: code, way: "graph", faults: []sandbox.Fault{send(status, code)}, stage: stage, class: class, code: code, en: en, it: it}
+		return row{ref: code, way: "graph", faults: []sandbox.Fault{send(status, code)}, stage: stage, class: class, code: code,
+			en: en, it: it}
 	}
 	sent := func(status int, code string, class adapters.Class, en, it string) row {
-		return row{ref: code + " message", way: "graph", message: true, faults: later(send(status, code)), stage: doctor.Message, class: class,
-			code: code, en: en, it: it}
+		return row{ref: code + " message", way: "graph", message: true, faults: later(send(status, code)), stage: doctor.Message,
+			class: class,
+			code:  code, en: en, it: it}
 	}
 	box := func(address, code string, class adapters.Class, en, it string) row {
-		return row{ref: code + " " + address, way: "graph", change: mailbox(address + "@contoso.example"), stage: stages.Mailbox, class: class,
-			code: code, en: en, it: it}
+		return row{ref: code + " " + address, way: "graph", change: mailbox(address + "@contoso.example"), stage: stages.Mailbox,
+			class: class,
+			code:  code, en: en, it: it}
 	}
 	const forbidden, bad, failed = http.StatusForbidden, http.StatusBadRequest, http.StatusInternalServerError
 	return []row{
@@ -50,7 +53,8 @@ func graphRows() []row {
 			en:     "an application access policy of the|an Exchange administrator: add blocked@contoso.example to",
 			it:     "un criterio di accesso alle applicazioni|un amministratore di Exchange: aggiungere blocked@contoso.example",
 			change: mailbox("blocked@contoso.example")},
-		{ref: "ErrorSendAsDenied", way: "graph", message: true, change: alias, stage: stages.Sender, class: permanent, code: "ErrorSendAsDenied",
+		{ref: "ErrorSendAsDenied", way: "graph", message: true, change: alias, stage: stages.Sender, class: permanent,
+			code:     "ErrorSendAsDenied",
 			switches: func(s *sandbox.Switches) { s.GraphFrom = "deny" },
 			en:       "Microsoft 365 does not let erp@contoso.example|in the Exchange admin center grant",
 			it:       "Microsoft 365 non permette a erp@contoso.example|nell'interfaccia di amministrazione di Exchange concedere"},

@@ -41,7 +41,8 @@ const (
 // languages. rowsNotMet lists the others with the reason.
 func TestRows(t *testing.T) {
 	t.Parallel()
-	for name, rows := range map[string][]row{"A5": entraRows(), "B9": graphRows(), "C4": gmailRows(), "C6": googleRows(), "D5": smtpRows()} {
+	for name, rows := range map[string][]row{"A5": entraRows(), "B9": graphRows(), "C4": gmailRows(), "C6": googleRows(),
+		"D5": smtpRows()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			sb := start(t)

@@ -58,7 +58,7 @@ func NewBudget(o BudgetOptions) *Budget {
 		o.Dir = os.TempDir()
 	}
 	if o.Free == nil {
-		o.Free = freeSpace
+		o.Free = FreeSpace
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freeSpace is how many bytes may still be written in a folder, by who is not root.
-func freeSpace(dir string) (int64, error) {
+// FreeSpace is how many bytes may still be written in a folder, by who is not root.
+func FreeSpace(dir string) (int64, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
 		return 0, err

@@ -53,3 +53,12 @@ func (k *skew) note(s *Store, difference time.Duration, now time.Time) {
 			"this_machine", now.UTC().Format(time.RFC3339), "database_later_by", k.is.Round(time.Millisecond).String())
 	}
 }
+
+// ClockSkew asks the database for the time and returns how much later it is by
+// its clock than by this machine's; 0 within a second.
+func (s *Store) ClockSkew(ctx context.Context) (time.Duration, error) {
+	if err := s.compareClocks(ctx); err != nil {
+		return 0, err
+	}
+	return s.skew.difference(), nil
+}

@@ -1,0 +1,37 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/postino-mail/postino/internal/doctor"
+	"github.com/postino-mail/postino/internal/view"
+)
+
+// A checkupService looks at the installation.
+type checkupService struct {
+	installation *doctor.Installation
+	running      sync.Mutex // one at a time
+}
+
+func (s *checkupService) routes(rt *router) {
+	register(rt, op("doctor", http.MethodGet, "/v1/doctor", "server", ScopeAdmin, "Look at the installation",
+		"Clock, disk, fsync, listeners, certificates, DNS, the servers that connections need, source addresses, store, secrets, mailboxes, "+
+			"queue and configuration. It takes seconds; one runs at a time."), s.check)
+}
+
+func (s *checkupService) check(ctx context.Context, in *struct {
+	Language string `header:"Accept-Language"`
+}) (*bodyOf[view.Checkup], error) {
+	if !s.running.TryLock() {
+		f := fail(http.StatusTooManyRequests, "too_many_tests", "",
+			text("api.doctor_running", "the installation is being looked at already"),
+			text("api.doctor_running_hint", "wait until that has ended"))
+		f.retryAfter = 10 * time.Second
+		return nil, f
+	}
+	defer s.running.Unlock()
+	return &bodyOf[view.Checkup]{view.OfCheckup(s.installation.Check(ctx, nil), language(in.Language))}, nil
+}
