@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"strconv"
 	"time"
 
@@ -123,29 +122,23 @@ func enterPause(ctx context.Context, w Work, kind, object string, now time.Time,
 }
 
 // enterAction enters what somebody did with deliveries.
-func (r Ports) enterAction(ctx context.Context, w Work, a *store.Action, rows []*DeliveryRow, res store.ActionResult) error {
+func enterAction(ctx context.Context, w Work, a *store.Action, rows []*DeliveryRow, res store.ActionResult) error {
 	if res.Changed == 0 {
 		return nil
 	}
 	e := store.AuditEntry{Action: string(a.Verb), Kind: store.KindQueue, Count: res.Changed, Skipped: res.Skipped,
 		Changes: chosenBy(&a.Filter)}
-	t, err := w.Records()
-	if err != nil {
-		return err
-	}
 	for i, row := range rows { // of one message: it is named
-		id := row.D.Message
-		if id.IsZero() {
-			q := `SELECT m.id FROM messages m, deliveries d WHERE d.id = $1 AND ` + r.Schema.OfMessage
-			if err := t.Row(q, []any{r.Schema.ID(row.D.ID)}, r.Schema.To(&id)); err != nil && !errors.Is(err, store.ErrNotFound) {
-				return err
-			}
-		}
-		if i > 0 && e.Object != id.String() {
+		id := row.D.Message.String()
+		if i > 0 && e.Object != id {
 			e.Object = ""
 			break
 		}
-		e.Object = id.String()
+		e.Object = id
+	}
+	t, err := w.Records()
+	if err != nil {
+		return err
 	}
 	return enter(ctx, t, e)
 }

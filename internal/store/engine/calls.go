@@ -211,14 +211,6 @@ func (p Ports) writeMarks() error {
 	return p.DB.Work(context.Background(), Needs{}, func(Work) error { return nil })
 }
 
-// CloseMarks writes what waits: what is not written stays unheard.
-func (p Ports) CloseMarks() error {
-	if !p.Marks.Due() {
-		return nil
-	}
-	return p.writeMarks()
-}
-
 // Act implements store.Admin.
 func (p Ports) Act(ctx context.Context, a store.Action) (store.ActionResult, error) {
 	return act(ctx, a, p.List, func(ids []store.ID) (res store.ActionResult, err error) {
@@ -234,14 +226,14 @@ func (p Ports) Act(ctx context.Context, a store.Action) (store.ActionResult, err
 				}
 				rows = append(rows, r)
 			}
-			kept, err := w.Kept(rows)
+			kept, err := p.kept(w, rows)
 			if err != nil {
 				return err
 			}
 			if res, err = actOn(w, a, rows, kept); err != nil {
 				return err
 			}
-			return p.enterAction(ctx, w, &a, rows, res)
+			return enterAction(ctx, w, &a, rows, res)
 		})
 		return res, err
 	})

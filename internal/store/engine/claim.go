@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
@@ -144,16 +143,15 @@ func (c *Claims) fromSubqueue(l *Lane, f *Subqueue, n int) (out []*ClaimedRow, f
 	return out, full, nil
 }
 
-// Claimed decodes what was claimed. A delivery whose message's record is corrupt
-// is held, by finish.
-func Claimed(ctx context.Context, rows []*ClaimedRow, now time.Time, finish func(context.Context, store.Finish) error,
-	log *slog.Logger) []store.Claimed {
+// Decode decodes what was claimed. A delivery whose message's record is corrupt is
+// held.
+func (p Ports) Decode(ctx context.Context, rows []*ClaimedRow, now time.Time) []store.Claimed {
 	out := make([]store.Claimed, 0, len(rows))
 	for _, row := range rows {
 		m, ok := row.Message.Decode()
 		if !ok {
-			if err := finish(ctx, store.FinishCorrupt(row.Lease, &row.D, now)); err != nil {
-				log.Error("the record of a message is corrupt, and its delivery cannot be held: it stays as it is until the node ends",
+			if err := p.Finish(ctx, store.FinishCorrupt(row.Lease, &row.D, now)); err != nil {
+				p.DB.Log.Error("the record of a message is corrupt, and its delivery cannot be held: it stays as it is until the node ends",
 					"delivery", row.D.ID.String(), "err", err)
 			}
 			continue

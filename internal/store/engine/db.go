@@ -3,10 +3,13 @@ package engine
 import (
 	"context"
 	"errors"
+	"io"
+	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/mime"
 )
 
 // A Scan reads the columns of the current row.
@@ -41,14 +44,27 @@ type DB struct {
 	// Claim is one look for something to claim. began is when the call was made
 	// that may look several times, by the monotonic clock.
 	Claim func(ctx context.Context, r store.ClaimRequest, began time.Time) ([]store.Claimed, error)
+	// OpenLarge opens a body of so many bytes that is kept apart, after all of it was
+	// read once: what is lost must not reach a recipient as a cut message.
+	OpenLarge func(ctx context.Context, m *store.Message, size, start int64) (mime.Source, io.Closer, error)
+	// CountAll is Read for a query that walks over everything.
+	CountAll func(ctx context.Context, q string, args []any, dst ...any) error
 	// TakeLarge puts a large body where it is kept, nil: Work does. Stored
 	// is told whether a row names its File. An error that leaves that open is
 	// store.ErrUnavailable.
 	TakeLarge func(ctx context.Context, m *NewMessage) error
 	Stored    func(m *NewMessage, named bool, err error)
+	// Remove removes the bytes of messages, or everything of them. What waits again
+	// meanwhile stays. It returns how many were removed, and the files to be removed
+	// once that is durable, by Discard.
+	Remove  func(t Tx, found []PurgeTarget, records bool) (n int, files []string, err error)
+	Discard func(files []string)
 	// Skew is how much later it is by the database's clock than by this machine's;
 	// nil: there is one machine.
 	Skew func() time.Duration
+	// Close is called once; Log tells of what is recovered from.
+	Close func() error
+	Log   *slog.Logger
 	// Edited tells the caches of all nodes that a connection, a client or a key
 	// has changed.
 	Edited func()

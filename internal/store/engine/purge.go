@@ -1,18 +1,44 @@
 package engine
 
 import (
+	"context"
+
 	"github.com/postino-mail/postino/internal/store"
 )
 
-// A Purge is one transaction that removes what is old; see store.Admin.
-type Purge struct {
+// Purge implements store.Admin.
+func (r Ports) Purge(ctx context.Context, req store.PurgeRequest) (res store.PurgeResult, err error) {
+	if req.Max <= 0 {
+		req.Max = 1000
+	}
+	var files []string
+	err = r.DB.Do(ctx, func(t Tx) error {
+		res, files = store.PurgeResult{Next: req.After}, nil
+		if q := r.Schema.PurgeLock; q != "" {
+			var ours bool
+			if err := t.Row(q, nil, &ours); err != nil || !ours {
+				return err
+			}
+		}
+		return (&purge{Tx: t, Schema: r.Schema, DB: &r.DB, R: req, Res: &res, files: &files}).run()
+	})
+	if err != nil {
+		return store.PurgeResult{}, err
+	}
+	if len(files) > 0 {
+		r.DB.Discard(files)
+	}
+	return res, nil
+}
+
+// A purge is one transaction that removes what is old.
+type purge struct {
 	Tx     Tx
 	Schema Schema
+	DB     *DB
 	R      store.PurgeRequest
 	Res    *store.PurgeResult
-	// Bodies removes the bytes of messages, Records everything of them. What
-	// waits again meanwhile stays. Both return how many were removed.
-	Bodies, Records func([]PurgeTarget) (int, error)
+	files  *[]string
 }
 
 // A PurgeTarget is a message that is to go.
@@ -35,20 +61,20 @@ func (s Schema) Oldest(lock string) string {
 		ORDER BY m.received_at LIMIT $4` + lock
 }
 
-// Run removes a batch of each kind that is asked for.
-func (p *Purge) Run() (err error) {
+// run removes a batch of each kind that is asked for.
+func (p *purge) run() (err error) {
 	if !p.R.Bodies.IsZero() {
-		if p.Res.Bodies, err = p.oldest(true, Micros(p.R.Bodies), p.R.Max, &p.Res.Next.Bodies, p.Bodies); err != nil {
+		if p.Res.Bodies, err = p.oldest(true, Micros(p.R.Bodies), p.R.Max, &p.Res.Next.Bodies, false); err != nil {
 			return err
 		}
 	}
 	if !p.R.Records.IsZero() {
 		// The index begins with kept: both halves have their own oldest.
 		before := Micros(p.R.Records)
-		if p.Res.Records, err = p.oldest(false, before, p.R.Max, &p.Res.Next.Records, p.Records); err != nil {
+		if p.Res.Records, err = p.oldest(false, before, p.R.Max, &p.Res.Next.Records, true); err != nil {
 			return err
 		}
-		n, err := p.oldest(true, before, p.R.Max-p.Res.Records, &p.Res.Next.RecordsKept, p.Records)
+		n, err := p.oldest(true, before, p.R.Max-p.Res.Records, &p.Res.Next.RecordsKept, true)
 		if err != nil {
 			return err
 		}
@@ -65,12 +91,12 @@ func (p *Purge) Run() (err error) {
 	return p.expired()
 }
 
-// oldest has remove take the oldest messages from pos on, locked, and moves pos.
-// remove judges them again: a retry that made a delivery wait in between held
+// oldest has the driver remove the oldest messages from pos on, locked, and moves
+// pos. Remove judges them again: a retry that made a delivery wait in between held
 // the lock of its message, and is seen then. The position also keeps each batch
 // from walking over the dead entries of those before it, which stay in the index
 // while any transaction is older.
-func (p *Purge) oldest(kept bool, before int64, limit int, pos *int64, remove func([]PurgeTarget) (int, error)) (int, error) {
+func (p *purge) oldest(kept bool, before int64, limit int, pos *int64, records bool) (int, error) {
 	if limit <= 0 {
 		p.Res.More = true
 		return 0, nil
@@ -91,13 +117,15 @@ func (p *Purge) oldest(kept bool, before int64, limit int, pos *int64, remove fu
 	if len(found) == 0 {
 		return 0, nil
 	}
-	return remove(found)
+	n, files, err := p.DB.Remove(p.Tx, found, records)
+	*p.files = append(*p.files, files...)
+	return n, err
 }
 
 // events removes those of the next block that are old. Numbers and times go
 // together but for clocks that differ: a block that is mostly young is the last,
 // those of a clock that was ahead left aside.
-func (p *Purge) events() error {
+func (p *purge) events() error {
 	next := &p.Res.Next.Events
 	block := 10 * p.R.Max
 	var n, last, ahead int64
@@ -117,7 +145,7 @@ func (p *Purge) events() error {
 }
 
 // expired removes idempotency keys and unheard acceptances whose time is over.
-func (p *Purge) expired() error {
+func (p *purge) expired() error {
 	keys, err := p.Tx.Exec(`DELETE FROM idempotency WHERE (client, key) IN
 		(SELECT client, key FROM idempotency WHERE expires_at < $1 ORDER BY expires_at LIMIT $2`+skipLocked(p.Tx)+`)`, Micros(p.R.Now), p.R.Max)
 	if err != nil {

@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -244,4 +246,35 @@ func act(ctx context.Context, a store.Action, list func(context.Context, store.L
 		}
 		req.After = p.Next
 	}
+}
+
+// Stats implements store.Admin. What is sent is by far the most, and the rest
+// has an index.
+func (r Ports) Stats(ctx context.Context, now time.Time) (st store.Stats, err error) {
+	var all, leased, oldest int64
+	var states []byte
+	if err := r.DB.CountAll(ctx, `SELECT (SELECT count(*) FROM deliveries),
+		(SELECT count(*) FROM deliveries`+r.Schema.By("deliveries_leased")+` WHERE state = 2),
+		(SELECT coalesce(`+r.Schema.Object+`(state, n), '{}') FROM (SELECT state, count(*) AS n FROM deliveries`+
+		r.Schema.By("deliveries_open")+` WHERE state <> 2 AND state <> 4 GROUP BY state) x),
+		(SELECT coalesce(min(due_at), 0) FROM flows WHERE queued > 0),
+		(SELECT count(*) FROM lanes), (SELECT count(*) FROM lanes WHERE paused_until > $1),
+		(SELECT CAST(coalesce(sum(size), 0) AS BIGINT) FROM messages WHERE kept = true)`, []any{Micros(now)},
+		&all, &leased, &states, &oldest, &st.Lanes, &st.Paused, &st.BodyBytes); err != nil {
+		return st, err
+	}
+	open := map[int]int64{}
+	if err := json.Unmarshal(states, &open); err != nil {
+		return st, err
+	}
+	st.States = map[store.State]int64{store.Sending: leased, store.Sent: all - leased}
+	for state, n := range open {
+		st.States[store.State(state)] = n
+		st.States[store.Sent] -= n
+	}
+	maps.DeleteFunc(st.States, func(_ store.State, n int64) bool { return n == 0 })
+	if oldest > 0 && oldest <= Micros(now) {
+		st.OldestDue = At(oldest)
+	}
+	return st, nil
 }

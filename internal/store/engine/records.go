@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
@@ -17,9 +18,30 @@ type Ports struct {
 	Sealer  store.Sealer
 	Inline  int64           // the size up to which bodies live in a row
 	Arrived *store.Recent   // small messages from their submission to their first reading or claim
+	Claimed *store.Recent   // those that were claimed, where that is kept apart
 	Changed *Signal         // what is claimable, or when
 	Marks   *store.Marks    // of acceptances that were heard of
 	Stop    <-chan struct{} // closed with the store
+	closing *closing
+}
+
+type closing struct {
+	sync.Once
+	err error
+}
+
+// Close implements store.Store. Of what clients have heard, what is not written
+// stays unheard.
+func (p Ports) Close() error {
+	p.closing.Do(func() {
+		if p.Marks.Due() {
+			if err := p.writeMarks(); err != nil {
+				p.DB.Log.Warn("it was not noted of which messages the clients have heard", "err", err)
+			}
+		}
+		p.closing.err = p.DB.Close()
+	})
+	return p.closing.err
 }
 
 // DefaultInline is how large a body may be to live in a row.
@@ -30,7 +52,14 @@ func New(db DB, schema Schema, sealer store.Sealer, inline int64) Ports {
 	if inline == 0 {
 		inline = DefaultInline
 	}
-	return Ports{DB: db, Schema: schema, Sealer: sealer, Inline: inline, Arrived: &store.Recent{}, Changed: &Signal{}, Marks: &store.Marks{}}
+	if schema.ID == nil {
+		schema.ID, schema.To = func(id store.ID) any { return id }, func(id *store.ID) any { return id }
+		schema.Key = func(k string) any { return k }
+		schema.Text = schema.Key
+	}
+	arrived := &store.Recent{}
+	return Ports{DB: db, Schema: schema, Sealer: sealer, Inline: inline, Arrived: arrived, Claimed: arrived, Changed: &Signal{},
+		Marks: &store.Marks{}, closing: &closing{}}
 }
 
 // The settings that count changes, for caches to compare, and the log of whose

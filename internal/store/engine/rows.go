@@ -8,10 +8,8 @@ import (
 
 // A Schema is what the databases name differently.
 type Schema struct {
-	// Delivery are the columns of a DeliveryRow, of deliveries d with Tables
-	// joined, and Columns is where they go.
+	// Delivery are the columns of a DeliveryRow, of deliveries d with Tables joined.
 	Delivery, Tables string
-	Columns          func(*DeliveryRow) []any
 	// Messages joins m where Tables does not.
 	Messages string
 	// Order is by which columns deliveries lie in the order of their making; Of
@@ -31,15 +29,30 @@ type Schema struct {
 	IDsInTime bool
 	// Shared: several nodes may write. What was read is sure only with a commit.
 	Shared bool
+	// Content is the query for size, digest, whether the bytes are kept, head, body,
+	// whether that is apart, where it begins there, and the sum of the head.
+	Content string
+	// Object is the aggregate function that makes a JSON object.
+	Object string
+	// PurgeLock is the query for whether this process alone purges; empty: it does.
+	PurgeLock string
 	// LastEvent is the query for the highest number of an event.
 	LastEvent string
 	// By has a table be read by an index, where the database lets one say so.
 	By func(index string) string
 	// ID is an id as an argument, To where a column with one is scanned to, and
-	// Key and Text a text as an argument, that need not be UTF-8, and that is.
+	// Key and Text a text as an argument, that need not be UTF-8, and that is. nil,
+	// all of them: as they are.
 	ID        func(store.ID) any
 	To        func(*store.ID) any
 	Key, Text func(string) any
+}
+
+// Columns is where the columns of a delivery go.
+func (s Schema) Columns(r *DeliveryRow) []any {
+	d := &r.D
+	return r.stateTo(append(make([]any, 0, rowSize), &r.Seq, &r.Msg, &r.Subqueue, &r.Lane, s.To(&d.ID), s.To(&d.Message), &d.Client,
+		&d.Route.Connection, &d.Route.Lane))
 }
 
 // A MessageRow is a message as read, not decoded yet: that is left to the
@@ -84,15 +97,15 @@ type DeliveryRow struct {
 	recipients, progress                          []byte
 }
 
-// RowSize is enough for the columns of a delivery and of its message.
-const RowSize = 36
+// rowSize is enough for the columns of a delivery and of its message.
+const rowSize = 36
 
-// DeliveryState are the columns of a delivery that change, where they go is State.
+// DeliveryState are the columns of a delivery that change, where they go is stateTo.
 const DeliveryState = `d.position, d.state, d.next_at, d.created_at, d.expires_at, d.warn_at, d.finished_at, d.attempts, d.epoch,
 	d.node, d.kind, d.since, d.recipients, d.word`
 
-// State adds to dst where DeliveryState goes.
-func (r *DeliveryRow) State(dst []any) []any {
+// stateTo adds to dst where DeliveryState goes.
+func (r *DeliveryRow) stateTo(dst []any) []any {
 	d := &r.D
 	return append(dst, &d.Route.Position, &r.state, &r.next, &r.created, &r.expires, &r.warn, &r.finished, &d.Attempts, &d.Epoch,
 		&d.Node, &r.kind, &r.since, &r.recipients, &r.progress)

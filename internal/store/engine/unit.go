@@ -84,9 +84,6 @@ type Work interface {
 	// Hold returns what keeps a connection back, WriteState its state again.
 	Hold(connection string) (*ConnectionHold, error)
 	WriteState(st store.ConnectionState) error
-	// Kept says of each final delivery, and of others where it is known, whether
-	// the bytes of its message are there, and keeps a purge from them.
-	Kept(rows []*DeliveryRow) (map[store.ID]bool, error)
 	// Answer returns what was answered under an idempotency key, nil when it is not
 	// known; SetAnswer keeps it.
 	Answer(now time.Time, k *store.Idempotency) ([]store.Submitted, error)
@@ -374,12 +371,37 @@ func Transit(w Work, st *store.Transition, r *DeliveryRow) error {
 	return nil
 }
 
-// actOn does the verb with deliveries. kept says of a message, where it is
-// known, whether its bytes are there; a final delivery whose message it does
-// not know was purged meanwhile.
+// kept reads of the messages of final deliveries, locked against a purge, which of
+// them are there and whether their bytes are.
+func (p Ports) kept(w Work, rows []*DeliveryRow) (map[store.ID]bool, error) {
+	var ids []any
+	for _, r := range rows {
+		if r.D.State.Final() {
+			ids = append(ids, p.Schema.ID(r.D.Message))
+		}
+	}
+	if len(ids) == 0 { // what waits keeps its bytes
+		return nil, nil
+	}
+	t, err := w.Records()
+	if err != nil {
+		return nil, err
+	}
+	kept := map[store.ID]bool{}
+	return kept, t.Each(`SELECT id, kept FROM messages WHERE id IN (`+params(1, len(ids))+`) ORDER BY id`+t.Lock(), ids, func(sc Scan) error {
+		var id store.ID
+		var has bool
+		err := sc(p.Schema.To(&id), &has)
+		kept[id] = has
+		return err
+	})
+}
+
+// actOn does the verb with deliveries. A final one whose message is not in kept
+// was purged meanwhile.
 func actOn(w Work, a store.Action, rows []*DeliveryRow, kept map[store.ID]bool) (res store.ActionResult, err error) {
 	for _, r := range rows {
-		has, known := kept[r.D.ID]
+		has, known := kept[r.D.Message]
 		if r.D.State.Final() && !known || a.Verb == store.DoRetry && known && !has || !a.Applies(&r.D) {
 			res.Skipped++
 			continue

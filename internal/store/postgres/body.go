@@ -75,44 +75,9 @@ func (t *tx) Drop(m *engine.NewMessage) {
 	}
 }
 
-// Content implements store.Messages. A large body is read once, into a local
-// file: its digest must be known before a byte of it goes out, and neither a
-// purge nor a connection to the database is in the way of a slow provider then.
-func (s *Store) Content(ctx context.Context, id store.ID) (store.Content, error) {
-	if head, body, ok := s.claimed.Take(id); ok {
-		return &content{Source: mime.Join(mime.Bytes(head), mime.Bytes(body))}, nil
-	}
-	var r messageRow
-	var head, inline []byte
-	var chunked bool
-	var sum *int64
-	if err := s.read(ctx, `SELECT `+engine.MessageColumns+`, m.head, m.body, m.body IS NULL, m.head_sum FROM messages m WHERE m.id = $1`,
-		[]any{[16]byte(id)},
-		append(r.Columns(nil, idColumn), &head, &inline, &chunked, &sum)...); err != nil {
-		return nil, err
-	}
-	m := &r.M
-	if !m.BodyKept {
-		return nil, store.ErrGone
-	}
-	if sum != nil && *sum != store.HeadSum(head) {
-		return nil, corrupt(id, "its head has changed")
-	}
-	if chunked {
-		return s.fetch(ctx, m, head)
-	}
-	if int64(len(head)+len(inline)) != m.Size {
-		return nil, corrupt(id, "the size in the database is another one")
-	}
-	if sum := sha256.Sum256(inline); !bytes.Equal(sum[:], m.BodySHA256) {
-		return nil, corrupt(id, "the digest of the body is another one")
-	}
-	return &content{Source: mime.Join(mime.Bytes(head), mime.Bytes(inline))}, nil
-}
-
-// fetch brings the chunks of m here.
-func (s *Store) fetch(ctx context.Context, m *store.Message, head []byte) (_ store.Content, err error) {
-	size := m.Size - int64(len(head))
+// fetch brings the chunks of m into a local file: neither a purge nor a connection
+// to the database is in the way of a slow provider then.
+func (s *Store) fetch(ctx context.Context, m *store.Message, size, _ int64) (_ mime.Source, _ io.Closer, err error) {
 	var buf *spool.Buffer
 	defer func() {
 		if err != nil && buf != nil {
@@ -123,7 +88,7 @@ func (s *Store) fetch(ctx context.Context, m *store.Message, head []byte) (_ sto
 	case s.fetching <- struct{}{}:
 		defer func() { <-s.fetching }()
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, nil, ctx.Err()
 	}
 	h := sha256.New()
 	err = s.reading(ctx, func(conn *pgxpool.Conn) error {
@@ -132,7 +97,7 @@ func (s *Store) fetch(ctx context.Context, m *store.Message, head []byte) (_ sto
 				return err
 			}
 		}
-		buf = spool.New(s.incoming.dir, 0, 0)
+		buf = spool.New(s.incoming.Dir, 0, 0)
 		h.Reset()
 		for no := 0; buf.Size() < size; no++ {
 			// One by one: a single result of them all would be buffered by a slow
@@ -152,19 +117,19 @@ func (s *Store) fetch(ctx context.Context, m *store.Message, head []byte) (_ sto
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if buf.Size() != size {
-		return nil, corrupt(m.ID, fmt.Sprintf("its body has %d bytes, not %d", buf.Size(), size))
+		return nil, nil, engine.Corrupt(m.ID, fmt.Sprintf("its body has %d bytes, not %d", buf.Size(), size))
 	}
 	if !bytes.Equal(h.Sum(nil), m.BodySHA256) {
-		return nil, corrupt(m.ID, "the digest of the body is another one")
+		return nil, nil, engine.Corrupt(m.ID, "the digest of the body is another one")
 	}
 	src, err := buf.Source()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return &content{Source: mime.Join(mime.Bytes(head), src), buf: buf}, nil
+	return src, buf, nil
 }
 
 // missing tells what a purge has removed meanwhile from what is lost.
@@ -174,23 +139,7 @@ func (s *Store) missing(ctx context.Context, conn *pgxpool.Conn, id store.ID) er
 		return notFound(err)
 	}
 	if kept {
-		return corrupt(id, "a part of its body is missing")
+		return engine.Corrupt(id, "a part of its body is missing")
 	}
 	return store.ErrGone
-}
-
-type content struct {
-	mime.Source
-	buf *spool.Buffer // nil when inline
-}
-
-func (c *content) Close() error {
-	if c.buf == nil {
-		return nil
-	}
-	return c.buf.Close()
-}
-
-func corrupt(id store.ID, what string) error {
-	return fmt.Errorf("%w: message %s: %s", store.ErrCorrupt, id, what)
 }

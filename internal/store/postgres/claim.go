@@ -65,11 +65,10 @@ func (s *Store) claimNow(ctx context.Context, r store.ClaimRequest, began time.T
 	if err != nil {
 		return nil, engine.ReadError(ctx, notFound(err), outward)
 	}
-	out := engine.Claimed(ctx, rows, r.Now, s.Finish, s.opt.Log)
+	out := s.Decode(ctx, rows, r.Now)
 	for _, c := range out {
-		// While it is leased no retention removes it.
 		if head, body, ok := s.Arrived.Take(c.Message.ID); ok {
-			s.claimed.Put(c.Message.ID, head, body)
+			s.Claimed.Put(c.Message.ID, head, body)
 		}
 		s.inLane.Store(c.Delivery.ID, c.Delivery.Route.Lane)
 	}
@@ -210,22 +209,18 @@ func (c *claimer) readFlows(ctx context.Context, lanes []*lane) error {
 		ids[i], c.flows[l] = l.ID, nil
 		l.Now, l.Dirty, l.NotBefore = c.r.Now, true, 0
 	}
-	rows, err := c.conn.Query(ctx, `SELECT `+subqueueColumns+` FROM unnest($1::bigint[]) x CROSS JOIN LATERAL
+	return query(ctx, c.conn, `SELECT `+subqueueColumns+` FROM unnest($1::bigint[]) x CROSS JOIN LATERAL
 		(SELECT * FROM flows WHERE lane = x AND ready_at <= $2 ORDER BY ready_at, served LIMIT $3) flows ORDER BY flows.ready_at, flows.served`,
-		ids, engine.Micros(c.r.Now), max(c.r.Max, 16))
-	if err != nil {
-		return dbErr(err)
-	}
-	return dbErr(each(func(sc scan) error {
-		f, err := scanSubqueue(sc)
-		if err != nil {
-			return err
-		}
-		c.tx.flows[f.ID], c.names[f.Name] = f, f
-		l := c.lanes[f.Lane]
-		c.flows[l] = append(c.flows[l], f)
-		return nil
-	})(rows))
+		[]any{ids, engine.Micros(c.r.Now), max(c.r.Max, 16)}, func(sc scan) error {
+			f, err := scanSubqueue(sc)
+			if err != nil {
+				return err
+			}
+			c.tx.flows[f.ID], c.names[f.Name] = f, f
+			l := c.lanes[f.Lane]
+			c.flows[l] = append(c.flows[l], f)
+			return nil
+		})
 }
 
 // readQueues reads what the flows of the lanes need for a part each, all of
@@ -261,31 +256,28 @@ func (c *claimer) readQueue(ctx context.Context, ids, limits, offsets []int64) e
 	if len(ids) == 0 {
 		return nil
 	}
-	rows, err := c.conn.Query(ctx, `SELECT `+deliveryColumns+`, `+engine.MessageColumns+`
+	got := map[int64]int64{}
+	err := query(ctx, c.conn, `SELECT `+deliveryColumns+`, `+engine.MessageColumns+`
 		FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS x (id, n, skip, ord)
 		CROSS JOIN LATERAL (SELECT * FROM deliveries WHERE flow = x.id AND state <= 1 AND next_at <= $4 ORDER BY next_at
 		LIMIT x.n OFFSET x.skip) d
-		JOIN messages m ON m.id = d.msg`+deliveryTables+` ORDER BY x.ord, d.next_at`, ids, limits, offsets, engine.Micros(c.r.Now))
-	if err != nil {
-		return dbErr(err)
-	}
-	got := map[int64]int64{}
-	err = each(func(sc scan) error {
-		row := &claimedRow{}
-		if err := sc(row.Message.Columns(columns(&row.DeliveryRow), idColumn)...); err != nil {
-			return err
-		}
-		got[row.Subqueue]++
-		q := c.queues[c.tx.flows[row.Subqueue]]
-		q.rows = append(q.rows, row)
-		return nil
-	})(rows)
+		JOIN messages m ON m.id = d.msg`+deliveryTables+` ORDER BY x.ord, d.next_at`, []any{ids, limits, offsets, engine.Micros(c.r.Now)},
+		func(sc scan) error {
+			row := &claimedRow{}
+			if err := sc(row.Message.Columns(columns(&row.DeliveryRow), idColumn)...); err != nil {
+				return err
+			}
+			got[row.Subqueue]++
+			q := c.queues[c.tx.flows[row.Subqueue]]
+			q.rows = append(q.rows, row)
+			return nil
+		})
 	for i, id := range ids {
 		q := c.queues[c.tx.flows[id]]
 		q.read += int(got[id])
 		q.all = got[id] < limits[i]
 	}
-	return dbErr(err)
+	return err
 }
 
 // due takes up to n deliveries of a subqueue from what was read of it.

@@ -38,21 +38,15 @@ func (t unit) Line(r *deliveryRow, no int) (l engine.AttemptRow, err error) {
 			return l, nil
 		}
 	}
-	rows, err := t.conn.Query(t.ctx, `SELECT `+engine.AttemptColumns+engine.AttemptTables+` WHERE a.delivery = $1 AND a.no = $2`,
-		[16]byte(r.D.ID), no)
-	if err != nil {
-		return l, dbErr(err)
-	}
-	found := false
-	err = each(func(sc scan) (err error) {
-		found = true
+	err = store.ErrNotFound
+	q := `SELECT ` + engine.AttemptColumns + engine.AttemptTables + ` WHERE a.delivery = $1 AND a.no = $2`
+	if qerr := query(t.ctx, t.conn, q, []any{[16]byte(r.D.ID), no}, func(sc scan) error {
 		l, err = engine.ScanAttempt(sc, r.D.ID)
 		return err
-	})(rows)
-	if err == nil && !found {
-		return l, store.ErrNotFound
+	}); qerr != nil {
+		return l, qerr
 	}
-	return l, dbErr(err)
+	return l, err
 }
 
 // errMoved: the delivery is on another connection than was read before.
@@ -77,7 +71,7 @@ func (s *Store) settleOnce(ctx context.Context, want engine.Needs, f func(engine
 	want.Deliveries = []store.ID{st.Delivery}
 	var connection string
 	if st.Connection != nil { // its lock comes before those of lanes, so its name must be known before
-		if err := s.read(ctx, `SELECT f.connection FROM deliveries d JOIN flows f ON f.id = d.flow WHERE d.id = $1`,
+		if err := s.DB.Read(ctx, `SELECT f.connection FROM deliveries d JOIN flows f ON f.id = d.flow WHERE d.id = $1`,
 			[]any{[16]byte(st.Delivery)}, &connection); err != nil {
 			return err
 		}
@@ -88,7 +82,7 @@ func (s *Store) settleOnce(ctx context.Context, want engine.Needs, f func(engine
 			if st.Connection != nil && r.D.Route.Connection != connection {
 				return errMoved
 			}
-			s.claimed.Take(r.D.Message) // from here on retention may remove it
+			s.Claimed.Take(r.D.Message) // from here on retention may remove it
 		}
 		return f(w)
 	})

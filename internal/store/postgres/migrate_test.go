@@ -73,8 +73,8 @@ func TestMigratesBesideNodes(t *testing.T) {
 	}
 	until(t, "the migration waits for the table", func() bool {
 		var n int
-		return s.read(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE application_name = 'postino schema' AND wait_event_type = 'Lock'
-			AND query LIKE 'ALTER TABLE messages ADD%'`, nil, &n) == nil && n > 0
+		return s.DB.Read(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE application_name = 'postino schema'
+			AND wait_event_type = 'Lock' AND query LIKE 'ALTER TABLE messages ADD%'`, nil, &n) == nil && n > 0
 	})
 	began := time.Now()
 	if _, err := send(t, s, "l", []byte("x")); err != nil {

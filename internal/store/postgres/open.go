@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,7 +54,7 @@ type Store struct {
 	engine.Ports
 	opt         Options
 	pool        *pgxpool.Pool
-	incoming    *incoming
+	incoming    engine.Incoming
 	w           *writers
 	large       chan struct{} // a slot for each large body that is written at once
 	fetching    chan struct{} // and for each that is read
@@ -68,18 +69,15 @@ type Store struct {
 	uncertain   uncertainLeases
 	clock       clock
 	skew        skew
-	claimed     store.Recent    // small messages that this node has claimed
 	life        context.Context // ends with the store
 	end         context.CancelFunc
 	busy        sync.WaitGroup // calls that use the pool themselves
 	gate        sync.RWMutex   // held for reading while a call enters busy
 	shut        bool
-	closing     sync.Once
 
 	pooler    sync.Mutex // held while the pooler is looked at
 	pooled    bool       // it pools sessions
 	commitOff sync.Once
-	closed    error
 }
 
 var _ store.Store = (*Store)(nil)
@@ -96,6 +94,8 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	}
 	s := &Store{opt: o}
 	s.Ports = engine.New(s.db(), rowSchema(), o.Sealer, o.Inline)
+	// While it is leased no retention removes it.
+	s.Claimed = &store.Recent{}
 	s.primary = primary{s: s, lent: map[*pgxpool.Conn]time.Time{}}
 	if s.conf, s.settings, err = poolConfig(o.URL); err != nil {
 		return nil, err
@@ -108,7 +108,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 			err = errors.Join(err, s.release())
 		}
 	}()
-	if s.incoming, err = openIncoming(o.Dir); err != nil {
+	if s.incoming, err = engine.OpenIncoming(filepath.Join(o.Dir, "incoming")); err != nil {
 		return nil, err
 	}
 	if len(hosts(s.conf.ConnConfig)) > 1 {
@@ -145,21 +145,15 @@ func (s *Store) enter() error {
 
 func (s *Store) leave() { s.busy.Done() }
 
-// Close implements store.Store.
-func (s *Store) Close() error {
-	s.closing.Do(func() {
-		if err := s.CloseMarks(); err != nil {
-			s.opt.Log.Warn("it was not noted of which messages the clients have heard", "err", err)
-		}
-		s.gate.Lock()
-		s.shut = true
-		s.gate.Unlock()
-		s.Changed.All() // claims that wait see that it is over
-		s.w.stop()
-		s.busy.Wait()
-		s.closed = s.release()
-	})
-	return s.closed
+// stop ends the store.
+func (s *Store) stop() error {
+	s.gate.Lock()
+	s.shut = true
+	s.gate.Unlock()
+	s.Changed.All() // claims that wait see that it is over
+	s.w.stop()
+	s.busy.Wait()
+	return s.release()
 }
 
 func (s *Store) release() error {
@@ -171,8 +165,14 @@ func (s *Store) release() error {
 	if s.pool != nil {
 		s.pool.Close()
 	}
-	if s.incoming != nil {
-		return s.incoming.close()
-	}
-	return nil
+	return s.incoming.Close()
+}
+
+// SpoolDir implements store.Submitter.
+func (s *Store) SpoolDir() string { return s.incoming.Dir }
+
+// Sweep implements store.Admin. Bodies are rows of their message's transaction;
+// what dead processes leave are local files.
+func (s *Store) Sweep(ctx context.Context, age time.Duration) (int, error) {
+	return s.incoming.Sweep(ctx, age)
 }

@@ -101,7 +101,7 @@ func TestSkewedClocks(t *testing.T) {
 			t.Fatal(err)
 		}
 		var incarnation int
-		if err := s.read(t.Context(), `SELECT incarnation FROM nodes WHERE name = 'n'`, nil, &incarnation); err != nil {
+		if err := s.DB.Read(t.Context(), `SELECT incarnation FROM nodes WHERE name = 'n'`, nil, &incarnation); err != nil {
 			t.Fatal(err)
 		}
 		return incarnation - 1

@@ -109,19 +109,18 @@ func (s *Store) recall(ctx context.Context, now time.Time) error {
 }
 
 func (s *Store) recallSome(ctx context.Context, now time.Time, part []recentLease) (n int, err error) {
-	err = s.do(ctx, func(n *needs) {
-		for _, l := range part {
-			n.deliveries = append(n.deliveries, l.Delivery)
-		}
-	}, func(ctx context.Context, t *tx) error {
+	need := engine.Needs{}
+	for _, l := range part {
+		need.Deliveries = append(need.Deliveries, l.Delivery)
+	}
+	err = s.work(ctx, need, func(w engine.Work) error {
 		n = 0
 		for _, l := range part {
-			r := t.deliveries[l.Delivery]
-			if r == nil || l.kind != store.Send || r.D.Epoch >= l.Epoch || r.D.State == store.Sending || r.D.State.Final() {
-				continue
+			r, err := w.Delivery(l.Delivery)
+			if err != nil || l.kind != store.Send || r.D.Epoch >= l.Epoch || r.D.State == store.Sending || r.D.State.Final() {
+				continue // forgotten altogether, or as it should be
 			}
 			line := engine.AttemptRow{Subqueue: r.Subqueue}
-			w := unit{ctx, t}
 			if err := engine.Save(w, now, r, func(d *store.Delivery) { line.Attempt = d.Recall(l.Lease, l.kind, l.since, now) }); err != nil {
 				return err
 			}

@@ -13,7 +13,11 @@ import (
 
 // db is the database as the engine sees it.
 func (s *Store) db() engine.DB {
-	return engine.DB{Read: s.read, List: s.list, Work: s.work, Claim: s.claimNow, Edited: s.edited, Skew: s.skew.difference,
+	return engine.DB{List: s.list, Log: s.opt.Log, Close: s.stop, Work: s.work, Claim: s.claimNow, OpenLarge: s.fetch,
+		CountAll: s.countAll, Remove: remove, Edited: s.edited, Skew: s.skew.difference,
+		Read: func(ctx context.Context, q string, args []any, dst ...any) error {
+			return s.reading(ctx, func(conn *pgxpool.Conn) error { return dbErr(conn.QueryRow(ctx, q, args...).Scan(dst...)) })
+		},
 		Do: func(ctx context.Context, f func(engine.Tx) error) error {
 			return s.alone(ctx, func(ctx context.Context, tx pgx.Tx) error { return f(recordsTx{ctx, tx}) })
 		}}
@@ -97,19 +101,8 @@ func (t recordsTx) Row(q string, args []any, dst ...any) error {
 
 // Each implements engine.Tx.
 func (t recordsTx) Each(q string, args []any, f func(engine.Scan) error) error {
-	rows, err := t.q.Query(t.ctx, q, args...)
-	if err != nil {
-		return dbErr(err)
-	}
-	var own error
-	if err := each(func(sc scan) error { own = f(checked(sc)); return own })(rows); own == nil {
-		return dbErr(err)
-	}
-	return own
+	return query(t.ctx, t.q, q, args, f)
 }
 
 // Lock implements engine.Tx.
 func (recordsTx) Lock() string { return ` FOR UPDATE` }
-
-// checked makes what the database says of a column an error of the database.
-func checked(sc scan) engine.Scan { return func(dst ...any) error { return dbErr(sc(dst...)) } }

@@ -14,12 +14,12 @@ type scan = engine.Scan
 type messageRow = engine.MessageRow
 
 const (
-	deliveryColumns = `d.flow, f.lane, d.id, d.msg, f.client, f.connection, l.key, ` + engine.DeliveryState
+	deliveryColumns = `0::bigint, 0::bigint, d.flow, f.lane, d.id, d.msg, f.client, f.connection, l.key, ` + engine.DeliveryState
 	deliveryTables  = ` JOIN flows f ON f.id = d.flow JOIN lanes l ON l.id = f.lane`
 )
 
 func rowSchema() engine.Schema {
-	return engine.Schema{Delivery: deliveryColumns, Tables: deliveryTables, Columns: columns,
+	return engine.Schema{Delivery: deliveryColumns, Tables: deliveryTables,
 		Order: "d.created_at, d.id", Of: "d.msg = %s",
 		Messages: ` JOIN messages m ON m.id = d.msg`, IDsInTime: true, Shared: true,
 		Cursor: "d.id", Mark: func(r *engine.DeliveryRow) string { return r.D.ID.String() },
@@ -28,6 +28,10 @@ func rowSchema() engine.Schema {
 			return [16]byte(id), err
 		},
 		Recipient: "EXISTS (SELECT FROM json_array_elements(d.recipients::json) r WHERE strpos(lower(r ->> 'address'), %s) > 0)",
+		Content:   `SELECT size, sha256, kept, head, body, body IS NULL, 0::bigint, head_sum FROM messages WHERE id = $1`,
+		Object:    "json_object_agg",
+		// One node at a time: two would only share the work and double the load.
+		PurgeLock: `SELECT pg_try_advisory_xact_lock(` + lockKey(`'purge'`) + `)`,
 		LastEvent: `SELECT last FROM event_seq`,
 		OfMessage: "d.msg = m.id", MessageSeq: "0::bigint",
 		By:   func(string) string { return "" },
@@ -40,11 +44,7 @@ func rowSchema() engine.Schema {
 func idColumn(id *store.ID) any { return (*[16]byte)(id) }
 
 // columns are where deliveryColumns go.
-func columns(r *engine.DeliveryRow) []any {
-	d := &r.D
-	return r.State(append(make([]any, 0, engine.RowSize),
-		&r.Subqueue, &r.Lane, (*[16]byte)(&d.ID), (*[16]byte)(&d.Message), &d.Client, &d.Route.Connection, &d.Route.Lane))
-}
+func columns(r *deliveryRow) []any { return engine.Schema{To: idColumn}.Columns(r) }
 
 type deliveryRow = engine.DeliveryRow
 

@@ -14,25 +14,12 @@ import (
 	"github.com/postino-mail/postino/internal/store/engine"
 )
 
-// read scans one row; store.ErrNotFound when there is none.
-func (s *Store) read(ctx context.Context, q string, args []any, dst ...any) error {
-	return s.reading(ctx, func(conn *pgxpool.Conn) error { return dbErr(conn.QueryRow(ctx, q, args...).Scan(dst...)) })
-}
-
 // list calls f for every row of a query; it may begin again from the first
 // row, after begin.
 func (s *Store) list(ctx context.Context, q string, args []any, begin func(), f func(scan) error) error {
 	return s.reading(ctx, func(conn *pgxpool.Conn) error {
 		begin()
-		rows, err := conn.Query(ctx, q, args...)
-		if err != nil {
-			return dbErr(err)
-		}
-		var own error
-		if err := each(func(sc scan) error { own = f(checked(sc)); return own })(rows); own == nil {
-			return dbErr(err)
-		}
-		return own
+		return query(ctx, conn, q, args, f)
 	})
 }
 
@@ -105,11 +92,14 @@ func notFound(err error) error {
 	return dbErr(err)
 }
 
-// together makes a reader of several queries in one round trip.
-func together(ctx context.Context, queue func(*pgx.Batch)) func(*pgxpool.Conn) error {
-	return func(conn *pgxpool.Conn) error {
+// countAll scans one row of a query that reads everything.
+func (s *Store) countAll(ctx context.Context, q string, args []any, dst ...any) error {
+	return s.reading(ctx, func(conn *pgxpool.Conn) error {
 		b := &pgx.Batch{}
-		queue(b)
+		b.Queue(`BEGIN`)
+		b.Queue(`SET LOCAL enable_seqscan = on`)
+		b.Queue(q, args...).Query(each(func(sc scan) error { return sc(dst...) }))
+		b.Queue(`COMMIT`)
 		return dbErr(conn.SendBatch(ctx, b).Close())
-	}
+	})
 }

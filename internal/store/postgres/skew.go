@@ -33,7 +33,7 @@ func (k *skew) difference() time.Duration {
 func (s *Store) compareClocks(ctx context.Context) error {
 	before := time.Now()
 	var theirs time.Time
-	if err := s.read(ctx, `SELECT clock_timestamp()`, nil, &theirs); err != nil {
+	if err := s.DB.Read(ctx, `SELECT clock_timestamp()`, nil, &theirs); err != nil {
 		return err
 	}
 	after := time.Now()

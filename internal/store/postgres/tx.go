@@ -240,17 +240,27 @@ func (t *tx) loadJoins(b *pgx.Batch, keys []string) {
 	}))
 }
 
-// each makes a reader of rows.
+// each makes a reader of rows. What f returns is returned as it is, what the
+// database says as a dbError.
 func each(f func(scan) error) func(pgx.Rows) error {
 	return func(rows pgx.Rows) error {
+		defer rows.Close()
 		for rows.Next() {
-			if err := f(rows.Scan); err != nil {
-				rows.Close()
+			if err := f(func(dst ...any) error { return dbErr(rows.Scan(dst...)) }); err != nil {
 				return err
 			}
 		}
-		return rows.Err()
+		return dbErr(rows.Err())
 	}
+}
+
+// query calls f for every row.
+func query(ctx context.Context, on querier, q string, args []any, f func(scan) error) error {
+	rows, err := on.Query(ctx, q, args...)
+	if err != nil {
+		return dbErr(err)
+	}
+	return each(f)(rows)
 }
 
 // ensure makes lanes and flows that do not exist yet, apart from the

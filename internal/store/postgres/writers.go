@@ -60,13 +60,8 @@ func (w *writers) stop() {
 	w.end.Wait()
 }
 
-// do runs an op in a transaction, shared with others, and returns when it is
-// committed. When ctx ends before a writer took it, nothing was done; after
-// that the result is waited for, so that it is never in doubt.
-func (s *Store) do(ctx context.Context, need func(*needs), run func(context.Context, *tx) error) error {
-	return s.doOp(ctx, &op{need: need, run: run})
-}
-
+// doOp runs an op in a transaction, shared with others, and returns when it is
+// committed.
 func (s *Store) doOp(ctx context.Context, o *op) error {
 	if o.lead != nil || o.alone {
 		return s.doAlone(ctx, o)

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"time"
 
@@ -26,7 +25,7 @@ func (s *Store) claimNow(ctx context.Context, r store.ClaimRequest, began time.T
 	}); err != nil {
 		return nil, err
 	}
-	return engine.Claimed(ctx, rows, r.Now, s.Finish, s.opt.Log), nil
+	return s.Decode(ctx, rows, r.Now), nil
 }
 
 // setClock mends what a clock that was set back would keep from being done.
@@ -35,7 +34,7 @@ func (t *tx) setClock(now time.Time) error {
 	if err != nil {
 		return err
 	}
-	ahead, err := engine.Ahead(records, rowSchema(), now)
+	ahead, err := engine.Ahead(records, t.w.s.Schema, now)
 	if err != nil {
 		return err
 	}
@@ -73,8 +72,8 @@ func (t *tx) claim(r store.ClaimRequest) ([]*claimedRow, error) {
 // alive checks that the node was neither reaped nor replaced.
 func (t *tx) alive(n store.Node) error {
 	var have int64
-	err := t.row(`SELECT incarnation FROM nodes WHERE name = ?`, []any{n.Name}, &have)
-	if errors.Is(err, sql.ErrNoRows) || err == nil && have != n.Incarnation {
+	err := t.Row(`SELECT incarnation FROM nodes WHERE name = ?`, []any{n.Name}, &have)
+	if errors.Is(err, store.ErrNotFound) || err == nil && have != n.Incarnation {
 		return store.ErrNodeLost
 	}
 	return err
@@ -99,21 +98,13 @@ func (t *tx) readySubqueues(l *lane, now time.Time, want int) (out []*subqueue, 
 // readDue reads up to n deliveries of a subqueue that are due. What was claimed
 // before is a row that waits no more.
 func (t *tx) readDue(f *subqueue, now time.Time, n int) (found []*claimedRow, err error) {
-	l, err := t.LaneByID(f.Lane)
-	if err != nil {
-		return nil, err
-	}
-	err = t.each(`SELECT `+deliveryOwn+`, `+engine.MessageColumns+
-		` FROM deliveries d INDEXED BY deliveries_queue CROSS JOIN messages m ON m.seq = d.msg
-		WHERE d.flow = ? AND d.state <= 1 AND d.next_at <= ? ORDER BY d.next_at
-		LIMIT ? + 0`, []any{f.ID, engine.Micros(now), n}, func(sc scan) error {
-		row := &claimedRow{}
-		found = append(found, row)
-		err := dbErr(sc(row.Message.Columns(own(&row.DeliveryRow), idColumn)...))
-		row.D.Message = row.Message.M.ID
-		placedIn(&row.DeliveryRow, f, l)
-		return err
-	})
+	err = t.Each(`SELECT `+deliveryColumns+`, `+engine.MessageColumns+` FROM deliveries d INDEXED BY deliveries_queue`+deliveryTables+
+		` WHERE d.flow = ? AND d.state <= 1 AND d.next_at <= ? ORDER BY d.next_at LIMIT ? + 0`,
+		[]any{f.ID, engine.Micros(now), n}, func(sc scan) error {
+			row := &claimedRow{}
+			found = append(found, row)
+			return sc(row.Message.Columns(columns(&row.DeliveryRow), idColumn)...)
+		})
 	return found, err
 }
 

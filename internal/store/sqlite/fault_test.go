@@ -42,7 +42,7 @@ func count(t testing.TB, s *Store) int64 {
 func spoolFiles(t testing.TB, s *Store) (out []string) {
 	t.Helper()
 	err := filepath.WalkDir(s.spool.root, func(p string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && d.Name() != incomingLock {
+		if err == nil && !d.IsDir() && d.Name() != ".lock" {
 			out = append(out, p)
 		}
 		return err

@@ -3,11 +3,11 @@ package sqlite
 // LeasedBy implements engine.Work.
 func (t *tx) LeasedBy(nodes []string) (rows []*deliveryRow, err error) {
 	for _, node := range nodes {
-		if err := t.each(`SELECT `+deliveryColumns+` FROM deliveries d INDEXED BY deliveries_leased`+deliveryTables+
+		if err := t.Each(`SELECT `+deliveryColumns+` FROM deliveries d INDEXED BY deliveries_leased`+deliveryTables+
 			` WHERE d.node = ? AND d.state = 2`, []any{node}, func(sc scan) error {
 			r := &deliveryRow{}
 			rows = append(rows, r)
-			err := dbErr(sc(columns(r)...))
+			err := sc(columns(r)...)
 			r.Decode()
 			return err
 		}); err != nil {

@@ -46,7 +46,7 @@ func (m *model) claim(s *Store, most int) call {
 // transaction claims come after all changes.
 func (m *model) allowed(r store.Route, now time.Time) {
 	var until int64
-	m.must(m.s.read(m.t.Context(), `SELECT max((SELECT paused_until FROM lanes WHERE key = ?1),
+	m.must(m.s.DB.Read(m.t.Context(), `SELECT max((SELECT paused_until FROM lanes WHERE key = ?1),
 		coalesce((SELECT paused_until FROM connection_states WHERE connection = ?2), 0))`, []any{r.Lane, r.Connection}, &until))
 	if until > engine.Micros(now) {
 		m.t.Errorf("claimed at %v from %+v, which is paused until %v", now, r, engine.At(until))

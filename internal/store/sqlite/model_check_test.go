@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
@@ -16,7 +17,7 @@ func (m *model) check() {
 		epoch int64
 	}
 	rows, leased := map[store.ID]row{}, 0
-	m.must(m.s.list(m.t.Context(), `SELECT id, state, epoch FROM deliveries`, nil, func(sc scan) error {
+	m.must(list(m.t.Context(), m.s, `SELECT id, state, epoch FROM deliveries`, nil, func(sc scan) error {
 		var id store.ID
 		var r row
 		err := sc(&id, &r.state, &r.epoch)
@@ -63,7 +64,7 @@ func (m *model) check() {
 func (m *model) rows() {
 	m.t.Helper()
 	ctx := m.t.Context()
-	m.must(m.s.list(ctx, `SELECT f.id, f.queued, f.due_at, f.ready_at, max(f.due_at, f.gate_at, f.turn_at),
+	m.must(list(ctx, m.s, `SELECT f.id, f.queued, f.due_at, f.ready_at, max(f.due_at, f.gate_at, f.turn_at),
 		(SELECT count(*) FROM deliveries d WHERE d.flow = f.id AND d.state <= 1),
 		(SELECT coalesce(min(next_at), ?1) FROM deliveries d WHERE d.flow = f.id AND d.state <= 1),
 		f.gate_at, coalesce((SELECT paused_until FROM connection_states c WHERE c.connection = f.connection), 0)
@@ -78,7 +79,7 @@ func (m *model) rows() {
 		}
 		return nil
 	}))
-	m.must(m.s.list(ctx, `SELECT `+laneColumns+
+	m.must(list(ctx, m.s, `SELECT `+laneColumns+
 		`, (SELECT count(*) FROM deliveries d JOIN flows f ON f.id = d.flow WHERE f.lane = lanes.id AND d.state = 2),
 		(SELECT coalesce(min(ready_at), ?) FROM flows WHERE lane = lanes.id) FROM lanes`, []any{engine.Never()}, func(sc scan) error {
 		var leased int
@@ -112,14 +113,14 @@ func (m *model) rows() {
 func (m *model) nothingLeft() {
 	m.t.Helper()
 	lanes := map[string]*lane{}
-	m.must(m.s.list(m.t.Context(), `SELECT `+laneColumns+` FROM lanes`, nil, func(sc scan) error {
+	m.must(list(m.t.Context(), m.s, `SELECT `+laneColumns+` FROM lanes`, nil, func(sc scan) error {
 		l, err := scanLane(sc)
 		if err == nil {
 			lanes[l.Key] = l
 		}
 		return err
 	}))
-	m.must(m.s.list(m.t.Context(), `SELECT `+deliveryColumns+` FROM deliveries d`+deliveryTables+
+	m.must(list(m.t.Context(), m.s, `SELECT `+deliveryColumns+` FROM deliveries d`+deliveryTables+
 		` WHERE d.state <= 1 AND d.next_at <= ?1 AND f.gate_at <= ?1 AND f.turn_at <= ?1`,
 		[]any{engine.Micros(m.now)}, func(sc scan) error {
 			d, err := scanDelivery(sc)
@@ -141,4 +142,9 @@ func scanDelivery(sc scan) (*store.Delivery, error) {
 		return nil, err
 	}
 	return r.Decode(), nil
+}
+
+// list reads on a reader's connection.
+func list(ctx context.Context, s *Store, q string, args []any, f func(scan) error) error {
+	return s.DB.List(ctx, q, args, func() {}, f)
 }

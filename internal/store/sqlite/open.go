@@ -5,12 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
-	"sync"
+	"slices"
 
 	_ "modernc.org/sqlite" // the driver
 
@@ -43,13 +44,11 @@ type Store struct {
 	engine.Ports
 	opt     Options
 	dir     string
-	lock    *os.File // of the folder, while Server
+	opened  []io.Closer // the last one is closed first
 	spool   *spoolDir
 	readers *sql.DB
 	w       *writer
 	check   *checkpointer
-	closing sync.Once
-	closed  error
 }
 
 var _ store.Store = (*Store)(nil)
@@ -73,17 +72,20 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 		}
 	}()
 	if o.Server {
-		if s.lock, err = filelock.Lock(filepath.Join(o.Dir, "server.lock")); err != nil {
+		lock, err := filelock.Lock(filepath.Join(o.Dir, "server.lock"))
+		if err != nil {
 			var path *fs.PathError
 			if errors.As(err, &path) { // not locked by another: it could not be made
 				return nil, unavailable(fmt.Errorf("the data folder is read-only or has the wrong owner: %w", err))
 			}
 			return nil, fmt.Errorf("%w: %s (%w)", store.ErrLocked, o.Dir, err)
 		}
+		s.opened = append(s.opened, lock)
 	}
 	if s.spool, err = openSpool(filepath.Join(o.Dir, "spool"), o.files); err != nil {
 		return nil, err
 	}
+	s.opened = append(s.opened, &s.spool.incoming)
 	s.Ports = engine.New(s.db(), rowSchema(), o.Sealer, o.Inline)
 	if err := migrate(ctx, s.file()); err != nil {
 		return nil, err
@@ -91,6 +93,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if s.readers, err = sql.Open("sqlite", dsn(s.file(), false)); err != nil {
 		return nil, fmt.Errorf("the database cannot be opened: %w", err)
 	}
+	s.opened = append(s.opened, s.readers)
 	s.readers.SetMaxOpenConns(8)
 	s.readers.SetMaxIdleConns(8)
 	s.w = newWriter(s)
@@ -130,28 +133,9 @@ func dsn(file string, write bool) string {
 	return u.String()
 }
 
-// Close implements store.Store.
-func (s *Store) Close() error {
-	s.closing.Do(func() {
-		if err := s.CloseMarks(); err != nil {
-			s.opt.Log.Warn("it was not noted of which messages the clients have heard", "err", err)
-		}
-		s.w.stop()
-		s.closed = errors.Join(s.check.stop(), s.release())
-	})
-	return s.closed
-}
-
-func (s *Store) release() error {
-	var errs []error
-	if s.readers != nil {
-		errs = append(errs, s.readers.Close())
+func (s *Store) release() (err error) {
+	for _, c := range slices.Backward(s.opened) {
+		err = errors.Join(err, c.Close())
 	}
-	if s.spool != nil {
-		errs = append(errs, s.spool.close())
-	}
-	if s.lock != nil {
-		errs = append(errs, s.lock.Close())
-	}
-	return errors.Join(errs...)
+	return err
 }

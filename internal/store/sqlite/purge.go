@@ -1,8 +1,6 @@
 package sqlite
 
 import (
-	"context"
-	"database/sql"
 	"errors"
 	"io/fs"
 	"os"
@@ -11,76 +9,43 @@ import (
 	"github.com/postino-mail/postino/internal/store/engine"
 )
 
-// Purge implements store.Admin.
-func (s *Store) Purge(ctx context.Context, r store.PurgeRequest) (store.PurgeResult, error) {
-	if r.Max <= 0 {
-		r.Max = 1000
-	}
-	var res store.PurgeResult
-	var files []string
-	err := s.do(ctx, func(t *tx) error {
-		res, files = store.PurgeResult{Next: r.After}, nil
-		p := purge{tx: t, s: s, files: &files}
-		records, err := t.Records()
-		if err != nil {
-			return err
+// remove removes the bytes of messages, or everything of them.
+func (s *Store) remove(t engine.Tx, found []engine.PurgeTarget, records bool) (n int, files []string, err error) {
+	for _, x := range found {
+		var queries []string
+		if x.Kept {
+			spooled := true // a row that the disk has lost must not keep the others
+			if err := t.Row(`SELECT body IS NULL FROM bodies WHERE msg = $1`, []any{x.Seq}, &spooled); err != nil &&
+				!errors.Is(err, store.ErrNotFound) {
+				return 0, nil, err
+			}
+			s.Arrived.Take(x.ID)
+			if spooled {
+				files = append(files, s.spool.path(x.ID))
+			}
+			queries = append(queries, `DELETE FROM bodies WHERE msg = $1`)
 		}
-		e := engine.Purge{Tx: records, Schema: s.Schema, R: r, Res: &res, Bodies: p.bodies, Records: p.records}
-		return e.Run()
-	})
-	if err != nil {
-		return store.PurgeResult{}, err
+		if records {
+			queries = append(queries, `DELETE FROM attempts WHERE delivery IN (SELECT seq FROM deliveries WHERE msg = $1)`,
+				`DELETE FROM deliveries WHERE msg = $1`, `DELETE FROM messages WHERE seq = $1`)
+		} else {
+			queries = append(queries, `UPDATE messages SET kept = 0 WHERE seq = $1`)
+		}
+		for _, q := range queries {
+			if _, err := t.Exec(q, x.Seq); err != nil {
+				return 0, nil, err
+			}
+		}
 	}
-	// The rows are gone: what cannot be removed now, Sweep removes later.
+	return len(found), files, nil
+}
+
+// removed removes spool files whose rows are gone: what cannot be removed now,
+// Sweep removes later.
+func (s *Store) removed(files []string) {
 	for _, f := range files {
 		if err := os.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			s.opt.Log.Warn("a spool file past its retention cannot be removed", "file", f, "err", err)
 		}
 	}
-	return res, nil
-}
-
-// A purge is the part of one transaction that removes what is old.
-type purge struct {
-	*tx
-	s     *Store
-	files *[]string
-}
-
-func (p *purge) drop(x engine.PurgeTarget) error {
-	spooled := true // a row that the disk has lost must not keep the others
-	if err := p.row(`SELECT body IS NULL FROM bodies WHERE msg = ?`, []any{x.Seq}, &spooled); err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return err
-	}
-	p.s.Arrived.Take(x.ID)
-	if spooled {
-		*p.files = append(*p.files, p.s.spool.path(x.ID))
-	}
-	return p.exec(`DELETE FROM bodies WHERE msg = ?`, x.Seq)
-}
-
-func (p *purge) bodies(found []engine.PurgeTarget) (int, error) {
-	for _, x := range found {
-		if err := errors.Join(p.drop(x), p.exec(`UPDATE messages SET kept = 0 WHERE seq = ?`, x.Seq)); err != nil {
-			return 0, err
-		}
-	}
-	return len(found), nil
-}
-
-func (p *purge) records(found []engine.PurgeTarget) (int, error) {
-	for _, x := range found {
-		if x.Kept {
-			if err := p.drop(x); err != nil {
-				return 0, err
-			}
-		}
-		if err := errors.Join(
-			p.exec(`DELETE FROM attempts WHERE delivery IN (SELECT seq FROM deliveries WHERE msg = ?)`, x.Seq),
-			p.exec(`DELETE FROM deliveries WHERE msg = ?`, x.Seq),
-			p.exec(`DELETE FROM messages WHERE seq = ?`, x.Seq)); err != nil {
-			return 0, err
-		}
-	}
-	return len(found), nil
 }

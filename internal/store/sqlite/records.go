@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 
 	"github.com/postino-mail/postino/internal/store/engine"
 )
@@ -9,11 +10,15 @@ import (
 // db is the database as the engine sees it. What runs beside the server is
 // another process, which looks at the versions.
 func (s *Store) db() engine.DB {
+	read := func(ctx context.Context, q string, args []any, dst ...any) error {
+		return engine.ReadError(ctx, notFound(s.readers.QueryRowContext(ctx, q, args...).Scan(dst...)), outward)
+	}
 	return engine.DB{
-		Read: s.read,
+		Read: read,
 		List: func(ctx context.Context, q string, args []any, reset func(), f func(engine.Scan) error) error {
 			reset()
-			return s.list(ctx, q, args, func(sc scan) error { return f(checked(sc)) })
+			rows, err := s.readers.QueryContext(ctx, q, args...)
+			return engine.ReadError(ctx, notFound(eachRow(rows, err, f)), outward)
 		},
 		Do: func(ctx context.Context, f func(engine.Tx) error) error {
 			return s.do(ctx, func(t *tx) error {
@@ -44,36 +49,16 @@ func (s *Store) db() engine.DB {
 				return f(t)
 			}})
 		},
-		Claim: s.claimNow, TakeLarge: s.spool.take, Stored: s.stored,
+		Claim: s.claimNow, Log: s.opt.Log, Close: func() error { s.w.stop(); return errors.Join(s.check.stop(), s.release()) },
+		OpenLarge: s.spool.open, CountAll: read, Remove: s.remove, Discard: s.removed,
+		TakeLarge: s.spool.take, Stored: s.stored,
 		Edited: func() {},
 	}
 }
 
 // Records implements engine.Work: what was kept for the end is written, so that
 // statements read it.
-func (t *tx) Records() (engine.Tx, error) { return recordsTx{t}, t.flush() }
-
-// recordsTx is a transaction as the engine sees it.
-type recordsTx struct{ *tx }
-
-// Exec implements engine.Tx.
-func (t recordsTx) Exec(q string, args ...any) (int64, error) { return t.change(q, args...) }
-
-// Row implements engine.Tx.
-func (t recordsTx) Row(q string, args []any, dst ...any) error {
-	return notFound(t.row(q, args, dst...))
-}
-
-// Each implements engine.Tx.
-func (t recordsTx) Each(q string, args []any, f func(engine.Scan) error) error {
-	return t.each(q, args, func(sc scan) error { return f(checked(sc)) })
-}
-
-// Lock implements engine.Tx: no one else writes.
-func (recordsTx) Lock() string { return "" }
-
-// checked makes what the database says of a column an error of the database.
-func checked(sc scan) engine.Scan { return func(dst ...any) error { return dbErr(sc(dst...)) } }
+func (t *tx) Records() (engine.Tx, error) { return t, t.flush() }
 
 // OnChange implements store.Store: what runs beside the server is another
 // process, of which nothing is known here.

@@ -20,7 +20,7 @@ type (
 const laneColumns = engine.LaneColumns
 
 func scanLane(sc scan) (*lane, error) {
-	return engine.ScanLane(checked(sc))
+	return engine.ScanLane(sc)
 }
 
 func (t *tx) keep(l *lane) *lane {
@@ -32,11 +32,11 @@ func (t *tx) keep(l *lane) *lane {
 }
 
 // lane gives the lane with this key, making it when limits are given;
-// sql.ErrNoRows when there is none and none is to be made.
+// store.ErrNotFound when there is none and none is to be made.
 func (t *tx) lane(key string, limits *adapters.LaneLimits) (*lane, error) {
 	l := t.keys[key]
 	if l == nil {
-		err := t.each(`SELECT `+laneColumns+` FROM lanes WHERE key = ?`, []any{key}, func(sc scan) (err error) {
+		err := t.Each(`SELECT `+laneColumns+` FROM lanes WHERE key = ?`, []any{key}, func(sc scan) (err error) {
 			l, err = scanLane(sc)
 			return err
 		})
@@ -45,7 +45,7 @@ func (t *tx) lane(key string, limits *adapters.LaneLimits) (*lane, error) {
 		}
 		if l == nil {
 			if limits == nil {
-				return nil, sql.ErrNoRows
+				return nil, store.ErrNotFound
 			}
 			l = &lane{}
 			l.Key, l.Limits, l.Ready = key, *limits, engine.Never()
@@ -71,7 +71,7 @@ func (t *tx) LaneByID(id int64) (*lane, error) {
 		return l, nil
 	}
 	var l *lane
-	err := t.each(`SELECT `+laneColumns+` FROM lanes WHERE id = ?`, []any{id}, func(sc scan) (err error) {
+	err := t.Each(`SELECT `+laneColumns+` FROM lanes WHERE id = ?`, []any{id}, func(sc scan) (err error) {
 		l, err = scanLane(sc)
 		return err
 	})
@@ -95,7 +95,7 @@ func (t *tx) LaneByKey(key string) (*lane, error) {
 
 const subqueueColumns = engine.SubqueueColumns
 
-func scanSubqueue(sc scan) (*subqueue, error) { return engine.ScanSubqueue(checked(sc)) }
+func scanSubqueue(sc scan) (*subqueue, error) { return engine.ScanSubqueue(sc) }
 
 func (t *tx) keepFlow(f *subqueue) *subqueue {
 	if have := t.flows[f.ID]; have != nil {
@@ -117,7 +117,7 @@ func (t *tx) SubqueueOf(now time.Time, r store.Route, client string) (*subqueue,
 		return f, nil
 	}
 	var f *subqueue
-	err = t.each(`SELECT `+subqueueColumns+` FROM flows WHERE lane = ? AND connection = ? AND client = ?`,
+	err = t.Each(`SELECT `+subqueueColumns+` FROM flows WHERE lane = ? AND connection = ? AND client = ?`,
 		[]any{name.Lane, name.Connection, name.Client}, func(sc scan) (err error) {
 			f, err = scanSubqueue(sc)
 			return err
@@ -145,7 +145,7 @@ func (t *tx) SubqueueByID(id int64) (*subqueue, error) {
 		return f, nil
 	}
 	var f *subqueue
-	err := t.each(`SELECT `+subqueueColumns+` FROM flows WHERE id = ?`, []any{id}, func(sc scan) (err error) {
+	err := t.Each(`SELECT `+subqueueColumns+` FROM flows WHERE id = ?`, []any{id}, func(sc scan) (err error) {
 		f, err = scanSubqueue(sc)
 		return err
 	})
@@ -162,7 +162,7 @@ func (t *tx) SubqueueByID(id int64) (*subqueue, error) {
 func (t *tx) Hold(connection string) (*engine.ConnectionHold, error) {
 	var active sql.NullBool
 	var doc []byte
-	if err := t.row(`SELECT (SELECT active FROM connections WHERE id = ?1), (SELECT doc FROM connection_states WHERE connection = ?1)`,
+	if err := t.Row(`SELECT (SELECT active FROM connections WHERE id = ?1), (SELECT doc FROM connection_states WHERE connection = ?1)`,
 		[]any{connection}, &active, &doc); err != nil {
 		return nil, err
 	}
@@ -181,7 +181,7 @@ func (t *tx) WriteState(st store.ConnectionState) error {
 
 // SubqueuesOf implements engine.Work.
 func (t *tx) SubqueuesOf(connection string) (found []*subqueue, err error) {
-	err = t.each(`SELECT `+subqueueColumns+` FROM flows WHERE connection = ?`, []any{connection}, func(sc scan) error {
+	err = t.Each(`SELECT `+subqueueColumns+` FROM flows WHERE connection = ?`, []any{connection}, func(sc scan) error {
 		f, err := scanSubqueue(sc)
 		if err == nil {
 			found = append(found, t.keepFlow(f))
@@ -241,9 +241,9 @@ func (t *tx) flushFlow(f *subqueue) error {
 		f.Due = engine.Never()
 	} else if f.Stale {
 		f.Due = engine.Never()
-		err := t.row(`SELECT next_at FROM deliveries INDEXED BY deliveries_queue WHERE flow = ? AND state <= 1 ORDER BY next_at LIMIT 1`,
+		err := t.Row(`SELECT next_at FROM deliveries INDEXED BY deliveries_queue WHERE flow = ? AND state <= 1 ORDER BY next_at LIMIT 1`,
 			[]any{f.ID}, &f.Due)
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
 	}
@@ -259,8 +259,8 @@ func (t *tx) flushFlow(f *subqueue) error {
 func (t *tx) flushLane(l *lane) error {
 	l.Dirty = false
 	first := engine.Never()
-	err := t.row(`SELECT ready_at FROM flows INDEXED BY flows_ready WHERE lane = ? ORDER BY ready_at LIMIT 1`, []any{l.ID}, &first)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	err := t.Row(`SELECT ready_at FROM flows INDEXED BY flows_ready WHERE lane = ? ORDER BY ready_at LIMIT 1`, []any{l.ID}, &first)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	if l.Ready = first; first < engine.Never() {

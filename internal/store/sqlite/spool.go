@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/postino-mail/postino/internal/filelock"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
 	"github.com/postino-mail/postino/mime"
@@ -36,35 +35,23 @@ func (osFiles) SyncDir(dir string) error     { return syncDir(dir) }
 // root/incoming/N for what this process is writing, with a lock that tells the
 // living from the dead.
 type spoolDir struct {
-	root, incoming string
-	lock           *os.File
-	fs             files
+	root     string
+	incoming engine.Incoming
+	fs       files
 
 	mu      sync.Mutex
 	writing map[string]bool // files of this process that no row names yet
 	synced  map[string]bool // folders whose own entry in root is known to be on the disk
 }
 
-const incomingLock = ".lock"
-
 func openSpool(root string, f files) (_ *spoolDir, err error) {
 	s := &spoolDir{root: root, fs: f, writing: map[string]bool{}, synced: map[string]bool{}}
 	all := filepath.Join(root, "incoming")
-	if err := os.MkdirAll(all, 0o700); err != nil {
-		return nil, unavailable(fmt.Errorf("the spool folder cannot be made: %w", err))
-	}
-	if s.incoming, err = os.MkdirTemp(all, "*"); err != nil {
-		return nil, unavailable(fmt.Errorf("the spool folder cannot be written: %w", err))
-	}
-	if s.lock, err = filelock.Lock(filepath.Join(s.incoming, incomingLock)); err != nil {
-		return nil, unavailable(fmt.Errorf("the spool folder cannot be locked: %w", err))
+	if s.incoming, err = engine.OpenIncoming(all); err != nil {
+		return nil, err
 	}
 	// The new folders must outlive a power cut before the first file in them.
 	return s, errors.Join(syncDir(all), syncDir(root), syncDir(filepath.Dir(root)))
-}
-
-func (s *spoolDir) close() error {
-	return errors.Join(s.lock.Close(), os.RemoveAll(s.incoming))
 }
 
 func (s *spoolDir) path(id store.ID) string {
@@ -105,7 +92,7 @@ func (s *spoolDir) take(ctx context.Context, m *engine.NewMessage) (err error) {
 			s.written(file)
 		}
 	}()
-	if renamesOpen && m.Buffer != nil && m.Buffer.File() != nil && filepath.Dir(m.Buffer.File().Name()) == filepath.Clean(s.incoming) {
+	if renamesOpen && m.Buffer != nil && m.Buffer.File() != nil && filepath.Dir(m.Buffer.File().Name()) == filepath.Clean(s.incoming.Dir) {
 		m.Start = m.BodyOffset
 		n, err := copyCtx(ctx, h, m.Body)
 		if err == nil && n != size {
@@ -171,7 +158,7 @@ func (s *spoolDir) syncEntry(dir string) error {
 }
 
 func (s *spoolDir) copy(ctx context.Context, src mime.Source, h io.Writer, name string) error {
-	f, err := os.CreateTemp(s.incoming, "copy-*")
+	f, err := os.CreateTemp(s.incoming.Dir, "copy-*")
 	if err != nil {
 		return unavailable(fmt.Errorf("the spool cannot be written: %w", err))
 	}
@@ -245,7 +232,7 @@ func (s *Store) Sweep(ctx context.Context, age time.Duration) (removed int, err 
 				continue
 			}
 			var named bool
-			if err := s.read(ctx, `SELECT EXISTS (SELECT 1 FROM messages WHERE id = ? AND kept = 1)`, []any{id}, &named); err != nil {
+			if err := s.DB.Read(ctx, `SELECT EXISTS (SELECT 1 FROM messages WHERE id = ? AND kept = 1)`, []any{id}, &named); err != nil {
 				return removed, err
 			}
 			if !named {
@@ -256,32 +243,6 @@ func (s *Store) Sweep(ctx context.Context, age time.Duration) (removed int, err 
 			}
 		}
 	}
-	n, err := s.sweepIncoming(before)
+	n, err := s.spool.incoming.Sweep(ctx, age)
 	return removed + n, err
-}
-
-// sweepIncoming removes the folders of processes that died: their locks are free.
-func (s *Store) sweepIncoming(before time.Time) (removed int, err error) {
-	all := filepath.Join(s.spool.root, "incoming")
-	entries, err := os.ReadDir(all)
-	if err != nil {
-		return 0, unavailable(err)
-	}
-	for _, e := range entries {
-		dir := filepath.Join(all, e.Name())
-		info, err := e.Info()
-		if err != nil || dir == filepath.Clean(s.spool.incoming) || info.ModTime().After(before) {
-			continue // gone meanwhile, ours, or just being made
-		}
-		lock, err := filelock.Lock(filepath.Join(dir, incomingLock))
-		if err != nil {
-			continue // its process lives
-		}
-		left, err := os.ReadDir(dir)
-		if err = errors.Join(err, lock.Close(), os.RemoveAll(dir)); err != nil {
-			return removed, unavailable(err)
-		}
-		removed += max(0, len(left)-1)
-	}
-	return removed, nil
 }

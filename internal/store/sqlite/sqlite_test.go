@@ -157,7 +157,7 @@ func TestMadeAtOnce(t *testing.T) {
 				return
 			}
 			var size int
-			if err := s.read(t.Context(), "PRAGMA page_size", nil, &size); err != nil || size != 8192 {
+			if err := s.DB.Read(t.Context(), "PRAGMA page_size", nil, &size); err != nil || size != 8192 {
 				t.Errorf("pages of %d: %v", size, err)
 			}
 			if err := s.Ping(t.Context()); err != nil {

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"database/sql"
 	"errors"
 	"strings"
 	"time"
@@ -11,7 +10,7 @@ import (
 )
 
 // SpoolDir implements store.Submitter.
-func (s *Store) SpoolDir() string { return s.spool.incoming }
+func (s *Store) SpoolDir() string { return s.spool.incoming.Dir }
 
 // stored removes a spool file that no row names. After an error that leaves the
 // commit in doubt it stays: Sweep knows.
@@ -26,9 +25,9 @@ func (s *Store) stored(m *engine.NewMessage, named bool, err error) {
 // Answer implements engine.Work.
 func (t *tx) Answer(now time.Time, k *store.Idempotency) ([]store.Submitted, error) {
 	var request, stored []byte
-	err := t.row(`SELECT request, answer FROM idempotency WHERE client = ? AND key = ? AND expires_at > ?`,
+	err := t.Row(`SELECT request, answer FROM idempotency WHERE client = ? AND key = ? AND expires_at > ?`,
 		[]any{k.Client, k.Key, engine.Micros(now)}, &request, &stored)
-	if errors.Is(err, sql.ErrNoRows) {
+	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
@@ -92,13 +91,13 @@ func (t *tx) Drop(*engine.NewMessage) {}
 
 // Sibling implements engine.Work.
 func (t *tx) Sibling(now time.Time, key string) (found *engine.Sibling, err error) {
-	err = t.each(`SELECT `+deliveryColumns+`, `+engine.MessageColumns+` FROM deliveries d INDEXED BY deliveries_join`+deliveryTables+
+	err = t.Each(`SELECT `+deliveryColumns+`, `+engine.MessageColumns+` FROM deliveries d INDEXED BY deliveries_join`+deliveryTables+
 		` WHERE d.join_key = ? AND d.state = 0 AND d.next_at > ? ORDER BY d.seq DESC LIMIT 1`, []any{key, engine.Micros(now)},
 		func(sc scan) error {
 			var m messageRow
 			r := &deliveryRow{}
 			if err := sc(m.Columns(columns(r), idColumn)...); err != nil {
-				return dbErr(err)
+				return err
 			}
 			r.Decode()
 			if msg, ok := m.Decode(); ok && !r.Corrupt {
@@ -141,10 +140,10 @@ func (t *tx) Accepted(now time.Time, id *store.Identity, key [16]byte) (*engine.
 	}
 	a := &engine.Acceptance{Receipt: store.Receipt{Key: key}}
 	var deliveries []byte
-	err := t.row(`SELECT u.hour, u.msg, u.deliveries FROM unheard u CROSS JOIN messages m ON m.id = u.msg
+	err := t.Row(`SELECT u.hour, u.msg, u.deliveries FROM unheard u CROSS JOIN messages m ON m.id = u.msg
 		WHERE u.key = ? AND u.until_at > ? AND u.hour IN (?`+strings.Repeat(`, ?`, len(args)-3)+`)
 		AND EXISTS (SELECT 1 FROM deliveries d WHERE d.msg = m.seq AND d.state <= 4) LIMIT 1`, args, &a.Hour, &a.Message, &deliveries)
-	if errors.Is(err, sql.ErrNoRows) {
+	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
 	a.Deliveries = store.DecodeIDs(deliveries)

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 
@@ -48,8 +47,8 @@ func (t *tx) exec(q string, args ...any) error {
 	return err
 }
 
-// change is exec with the number of rows.
-func (t *tx) change(q string, args ...any) (int64, error) {
+// Exec implements engine.Tx.
+func (t *tx) Exec(q string, args ...any) (int64, error) {
 	r, err := t.result(q, args)
 	if err != nil {
 		return 0, err
@@ -77,16 +76,16 @@ func (t *tx) result(q string, args []any) (sql.Result, error) {
 	return r, dbErr(err)
 }
 
-// row scans the one row of a query; sql.ErrNoRows when there is none.
-func (t *tx) row(q string, args []any, dst ...any) error {
+// Row implements engine.Tx.
+func (t *tx) Row(q string, args []any, dst ...any) error {
 	if t.w.conn == nil {
 		return dbErr(errClosed)
 	}
-	return dbErr(t.w.conn.row(q, args, dst...))
+	return notFound(t.w.conn.row(q, args, dst...))
 }
 
-// each calls f for every row of a query.
-func (t *tx) each(q string, args []any, f func(scan) error) error {
+// Each implements engine.Tx.
+func (t *tx) Each(q string, args []any, f func(scan) error) error {
 	if t.w.conn == nil {
 		return dbErr(errClosed)
 	}
@@ -97,7 +96,7 @@ var errClosed = errors.New("the database connection is closed")
 
 // ids gives the one integer column of a query.
 func (t *tx) ids(q string, args ...any) (out []int64, err error) {
-	err = t.each(q, args, func(sc scan) error {
+	err = t.Each(q, args, func(sc scan) error {
 		var id int64
 		err := dbErr(sc(&id))
 		out = append(out, id)
@@ -106,7 +105,7 @@ func (t *tx) ids(q string, args ...any) (out []int64, err error) {
 	return out, err
 }
 
-// A scan reads the columns of the current row.
+// A scan reads the columns of the current row; its errors are the database's.
 type scan = engine.Scan
 
 func eachRow(rows *sql.Rows, err error, f func(scan) error) error {
@@ -114,20 +113,12 @@ func eachRow(rows *sql.Rows, err error, f func(scan) error) error {
 		return dbErr(err)
 	}
 	for rows.Next() {
-		if err := f(rows.Scan); err != nil {
+		if err := f(func(dst ...any) error { return dbErr(rows.Scan(dst...)) }); err != nil {
 			return errors.Join(err, dbErr(rows.Close()))
 		}
 	}
 	return dbErr(errors.Join(rows.Err(), rows.Close()))
 }
 
-// read scans one row on a reader's connection; store.ErrNotFound when there is none.
-func (s *Store) read(ctx context.Context, q string, args []any, dst ...any) error {
-	return engine.ReadError(ctx, notFound(s.readers.QueryRowContext(ctx, q, args...).Scan(dst...)), outward)
-}
-
-// list calls f for every row of a query on a reader's connection.
-func (s *Store) list(ctx context.Context, q string, args []any, f func(scan) error) error {
-	rows, err := s.readers.QueryContext(ctx, q, args...)
-	return engine.ReadError(ctx, notFound(eachRow(rows, err, f)), outward)
-}
+// Lock implements engine.Tx: no one else writes.
+func (t *tx) Lock() string { return "" }

@@ -98,7 +98,7 @@ func (w *writer) pollOthers() {
 // compare notes whether another process has written: its messages may be claimable.
 func (w *writer) compare(t *tx) error {
 	var v int64
-	if err := t.row("PRAGMA data_version", nil, &v); err != nil || v == w.version {
+	if err := t.Row("PRAGMA data_version", nil, &v); err != nil || v == w.version {
 		return err
 	}
 	w.version = v
