@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -209,32 +208,4 @@ func (p Ports) Heard(rs ...store.Receipt) {
 // writeMarks is a transaction with nothing of its own: the marks go with any.
 func (p Ports) writeMarks() error {
 	return p.DB.Work(context.Background(), Needs{}, func(Work) error { return nil })
-}
-
-// Act implements store.Admin.
-func (p Ports) Act(ctx context.Context, a store.Action) (store.ActionResult, error) {
-	return act(ctx, a, p.List, func(ids []store.ID) (res store.ActionResult, err error) {
-		err = p.DB.Work(ctx, Needs{Deliveries: ids}, func(w Work) (err error) {
-			var rows []*DeliveryRow
-			for _, id := range ids {
-				r, err := w.Delivery(id)
-				if errors.Is(err, store.ErrNotFound) && len(a.Deliveries) == 0 {
-					continue // purged since it was chosen
-				}
-				if err != nil {
-					return err
-				}
-				rows = append(rows, r)
-			}
-			kept, err := p.kept(w, rows)
-			if err != nil {
-				return err
-			}
-			if res, err = actOn(w, a, rows, kept); err != nil {
-				return err
-			}
-			return enterAction(ctx, w, &a, rows, res)
-		})
-		return res, err
-	})
 }

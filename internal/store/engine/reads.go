@@ -208,46 +208,6 @@ func (r Ports) Waiting(ctx context.Context) (out []store.Waiting, err error) {
 	return out, err
 }
 
-// actChunk is how many deliveries change in one transaction when a filter
-// chooses: a million of them must not stop the submissions.
-const actChunk = 500
-
-// act has do change the deliveries that are named, or those that a filter
-// chooses, part by part.
-func act(ctx context.Context, a store.Action, list func(context.Context, store.ListRequest) (store.Page, error),
-	do func([]store.ID) (store.ActionResult, error)) (all store.ActionResult, err error) {
-	if err := a.Prepare(); err != nil {
-		return all, err
-	}
-	if len(a.Deliveries) > 0 {
-		return do(a.Deliveries)
-	}
-	req := store.ListRequest{Filter: a.Filter, Limit: actChunk, Oldest: true}
-	for {
-		p, err := list(ctx, req)
-		if err != nil {
-			return all, err
-		}
-		ids := make([]store.ID, 0, len(p.Entries))
-		for _, e := range p.Entries {
-			ids = append(ids, e.Delivery.ID)
-		}
-		if rest := a.Max - all.Changed - all.Skipped; len(ids) > rest {
-			ids, all.More, p.Next = ids[:rest], true, ""
-		}
-		res, err := do(ids)
-		if err != nil {
-			return all, err
-		}
-		all.Changed += res.Changed
-		all.Skipped += res.Skipped
-		if p.Next == "" {
-			return all, nil
-		}
-		req.After = p.Next
-	}
-}
-
 // Stats implements store.Admin. What is sent is by far the most, and the rest
 // has an index.
 func (r Ports) Stats(ctx context.Context, now time.Time) (st store.Stats, err error) {
