@@ -77,7 +77,7 @@ func TestSessionEndsBesideItsUse(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			use := func() error { _, _, err := s.BySession(ctx, adapters.Secret(signed.Token)); return err }
+			use := func() error { _, _, err := s.BySession(ctx, signed.Token); return err }
 			b.other = func(id string) {
 				if err := st.DeleteSession(ctx, id); err != nil {
 					t.Error(err)
