@@ -1,7 +1,6 @@
 package outbox
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -237,15 +236,6 @@ const maxReturned = 256 << 10
 type returnedMessage struct {
 	bytes []byte
 	whole bool
-}
-
-// head is the header of what comes back.
-func (r returnedMessage) head() returnedMessage {
-	head, _, found := bytes.Cut(r.bytes, []byte("\r\n\r\n"))
-	if found {
-		head = r.bytes[:len(head)+2]
-	}
-	return returnedMessage{bytes: head}
 }
 
 // returned reads the header of the message, or all of it where RET=FULL asks

@@ -55,7 +55,7 @@ func TestReportForms(t *testing.T) {
 				t.Errorf("%s: %q in\n%s", c.name, s, raw)
 			}
 		}
-		if ascii(c.sender) && !asciiBytes(raw) {
+		if ascii(c.sender) && !ascii(string(raw)) {
 			t.Errorf("%s: not ASCII:\n%s", c.name, raw)
 		}
 	}
