@@ -120,14 +120,14 @@ type PurgeResult struct {
 
 // Admin is what people and housekeeping do with the queue.
 type Admin interface {
-	// List gives one page of deliveries with their messages.
+	// List returns one page of deliveries with their messages.
 	List(ctx context.Context, r ListRequest) (Page, error)
-	// Delivery gives one delivery.
+	// Delivery returns one delivery.
 	Delivery(ctx context.Context, id ID) (*Delivery, error)
-	// Deliveries gives those of one message, in the order of their making; none
+	// Deliveries returns those of one message, in the order of their making; none
 	// is no error.
 	Deliveries(ctx context.Context, message ID) ([]Delivery, error)
-	// Attempts gives the ledger of one delivery, first attempt first; one that
+	// Attempts returns the ledger of one delivery, first attempt first; one that
 	// runs is the last, without EndedAt.
 	Attempts(ctx context.Context, delivery ID) ([]Attempt, error)
 	// Act applies the verb to each delivery by itself; see Verb. An id that does

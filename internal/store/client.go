@@ -61,7 +61,7 @@ type Clients interface {
 	ClientsVersion(ctx context.Context) (int64, error)
 
 	APIKeyByHash(ctx context.Context, hash string) (*APIKey, error)
-	// APIKeys gives the keys of one client, of all when client is empty.
+	// APIKeys returns the keys of one client, of all when client is empty.
 	APIKeys(ctx context.Context, client string) ([]APIKey, error)
 	PutAPIKey(ctx context.Context, k APIKey) (*APIKey, error)
 	DeleteAPIKey(ctx context.Context, id string) error

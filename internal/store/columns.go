@@ -10,7 +10,7 @@ import (
 )
 
 // This file holds what both implementations keep of a record as JSON, and what
-// becomes of a record that a disk has damaged: people see it, nothing of it is
+// becomes of a record that a disk has corrupted: people see it, nothing of it is
 // sent, and it keeps nothing else from being sent.
 
 // messageDoc is what of a message no query asks for.
@@ -26,14 +26,14 @@ type messageDoc struct {
 	ResentOf     ID            `json:"r,omitzero"`
 }
 
-// EncodeDoc gives the part of the message that is kept as JSON.
+// EncodeDoc returns the part of the message that is kept as JSON.
 func (m *Message) EncodeDoc() (string, error) {
 	b, err := json.Marshal(messageDoc{m.Subject, m.From, m.OriginalFrom, m.Envelope, m.EntryPoint, m.Class, m.Notification, m.NotBefore,
 		m.ResentOf})
 	return string(b), err
 }
 
-// DecodeDoc fills in what EncodeDoc gave. False: it is damaged, and stays empty.
+// DecodeDoc fills in what EncodeDoc gave. False: it is corrupt, and stays empty.
 func (m *Message) DecodeDoc(doc []byte) bool {
 	var d messageDoc
 	if err := json.Unmarshal(doc, &d); err != nil {
@@ -50,7 +50,7 @@ func HeadSum(head []byte) int64 {
 	return int64(crc32.Checksum(head, crc32.MakeTable(crc32.Castagnoli)))
 }
 
-// EncodeRecipients gives the column of the recipients.
+// EncodeRecipients returns the column of the recipients.
 func EncodeRecipients(rs []Recipient) (string, error) {
 	b, err := json.Marshal(keptRecipients(rs))
 	return string(b), err
@@ -102,7 +102,7 @@ func (d *Delivery) DecodeColumns(recipients, progress []byte) bool {
 	return ok
 }
 
-// EncodeOutcome gives the column of an attempt's outcome.
+// EncodeOutcome returns the column of an attempt's outcome.
 func EncodeOutcome(o Outcome) (string, error) {
 	doc := any(o)
 	if o.Error != nil {
@@ -115,14 +115,14 @@ func EncodeOutcome(o Outcome) (string, error) {
 	return string(b), err
 }
 
-// DecodeOutcome fills in what EncodeOutcome gave; one that is damaged says so.
+// DecodeOutcome fills in what EncodeOutcome gave; one that is corrupt says so.
 func (a *Attempt) DecodeOutcome(b []byte) {
 	if err := json.Unmarshal(b, &a.Outcome); err != nil {
 		a.Outcome = Outcome{EndedAt: a.StartedAt, Class: adapters.Unknown, Error: CorruptRecord()}
 	}
 }
 
-// EncodeColumns gives the columns of the reason and of both windows.
+// EncodeColumns returns the columns of the reason and of both windows.
 func (l *Lane) EncodeColumns() (reason string, minute, day []byte, err error) {
 	if !l.Reason.IsZero() {
 		b, err := json.Marshal(l.Reason)
@@ -134,7 +134,7 @@ func (l *Lane) EncodeColumns() (reason string, minute, day []byte, err error) {
 	return reason, l.Minute.encode(), l.Day.encode(), nil
 }
 
-// DecodeColumns fills in what EncodeColumns gave. What is damaged is taken as
+// DecodeColumns fills in what EncodeColumns gave. What is corrupt is taken as
 // empty: the provider's own limits hold, and the lane goes on.
 func (l *Lane) DecodeColumns(reason, minute, day []byte) {
 	if len(reason) > 0 && json.Unmarshal(reason, &l.Reason) != nil {
@@ -151,7 +151,7 @@ func CorruptRecord() *adapters.Error {
 			"then cancel this delivery")}
 }
 
-// HoldCorrupt holds a delivery whose record is damaged, for a person to see. One
+// HoldCorrupt holds a delivery whose record is corrupt, for a person to see. One
 // that may have been sent stays known for it.
 func (d *Delivery) HoldCorrupt(now time.Time) {
 	if d.State == Unverified && d.UnknownSince.IsZero() {
@@ -164,7 +164,7 @@ func (d *Delivery) HoldCorrupt(now time.Time) {
 }
 
 // FinishCorrupt ends the attempt of a delivery whose message's record is
-// damaged, before its call: it is held.
+// corrupt, before its call: it is held.
 func FinishCorrupt(l Lease, d *Delivery, now time.Time) Finish {
 	f := Finish{Lease: l, Outcome: Outcome{EndedAt: now, Class: adapters.Permanent, Error: CorruptRecord()}}
 	f.Transition = Transition{Now: now, State: Held, Progress: d.Progress}

@@ -37,7 +37,7 @@ func EncodeState(st ConnectionState) ([]byte, error) {
 }
 
 // DecodeState reads the stored form of the state of a connection. One that is
-// damaged is empty: the next refusal writes it again.
+// corrupt is empty: the next refusal writes it again.
 func DecodeState(connection string, doc []byte) (st ConnectionState) {
 	if json.Unmarshal(doc, &st) != nil {
 		st = ConnectionState{}
@@ -67,13 +67,13 @@ type ConnectionChange struct {
 // Connections is the port on the connections. Their secrets are sealed at rest
 // and open in what the port gives; one that cannot be opened is adapters.Redacted.
 type Connections interface {
-	// Connection gives the one with this id; ConnectionNamed the one with this
+	// Connection returns the one with this id; ConnectionNamed the one with this
 	// name, letter case folded.
 	Connection(ctx context.Context, id string) (*gateway.Connection, error)
 	ConnectionNamed(ctx context.Context, name string) (*gateway.Connection, error)
-	// Connections gives all, by name.
+	// Connections returns all, by name.
 	Connections(ctx context.Context) ([]*gateway.Connection, error)
-	// ConnectionRevisions gives the revision of each by id, ConnectionsByID those of
+	// ConnectionRevisions returns the revision of each by id, ConnectionsByID those of
 	// the ids that there are, in any order: what a cache needs after a change, where
 	// there are very many. At most 1,000 ids.
 	// ConnectionEdits tells which have changed after the version.
@@ -102,8 +102,8 @@ type Connections interface {
 	// same transaction.
 	ReplaceConnection(ctx context.Context, now time.Time, id, successor string) error
 
-	// ConnectionState gives the state; of a connection without a story it is
-	// empty, not an error. ConnectionStates gives those that have one.
+	// ConnectionState returns the state; of a connection without a story it is
+	// empty, not an error. ConnectionStates returns those that have one.
 	ConnectionState(ctx context.Context, id string) (ConnectionState, error)
 	ConnectionStates(ctx context.Context) ([]ConnectionState, error)
 	// ChangeConnection alters the state and wakes the nodes. A delivery claimed
@@ -122,7 +122,7 @@ func SealConnection(c *gateway.Connection, s Sealer, old []byte) (doc, sealed []
 	plain := c.Clone()
 	secrets, had := map[string][]byte{}, map[string][]byte{}
 	if len(old) > 0 {
-		if err := json.Unmarshal(old, &had); err != nil { // damaged: there is nothing to keep
+		if err := json.Unmarshal(old, &had); err != nil { // corrupt: there is nothing to keep
 			had = nil
 		}
 	}
@@ -155,7 +155,7 @@ func SealConnection(c *gateway.Connection, s Sealer, old []byte) (doc, sealed []
 }
 
 // OpenConnection puts together what SealConnection split. A secret that cannot
-// be opened, because it was sealed with another key or is damaged, is
+// be opened, because it was sealed with another key or is corrupt, is
 // adapters.Redacted: the connection is seen and can be edited, and nothing is
 // sent through it (adapters.Router refuses it).
 func OpenConnection(doc, sealed []byte, s Sealer) (*gateway.Connection, error) {

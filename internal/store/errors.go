@@ -12,7 +12,7 @@ var (
 	ErrNotFound = texterr.New(mime.NewText("store.not_found", "there is no such record"))
 	// ErrExists: the name or the id is taken.
 	ErrExists = texterr.New(mime.NewText("store.exists", "this name is taken already"))
-	// ErrConflict: the record was changed by somebody else since it was read,
+	// ErrConflict: the record was changed by someone else since it was read,
 	// or its state does not allow the action.
 	ErrConflict = texterr.New(mime.NewText("store.conflict", "the record has changed meanwhile: read it again"))
 	// ErrInUse: unfinished deliveries still need the record.

@@ -47,12 +47,12 @@ type Webhook struct {
 // the same transaction as what they tell of, and by AppendEvents.
 type Events interface {
 	AppendEvents(ctx context.Context, ev ...NewEvent) error
-	// Events gives those after seq in order, at most limit; client and types
+	// Events returns those after seq in order, at most limit; client and types
 	// choose, empty ones all. A reader that goes on from the last Seq it saw
 	// misses nothing: no event becomes visible with a Seq below one that was
 	// visible before.
 	Events(ctx context.Context, after int64, limit int, client string, types []string) ([]Event, error)
-	// EventsAmong gives as Events does those of deliveries by one of the
+	// EventsAmong returns as Events does those of deliveries by one of the
 	// connections, and of messages with one. through is the Seq up to which it has
 	// looked: a reader goes on from there, though there may be no event.
 	EventsAmong(ctx context.Context, connections []string, after int64, limit int, types []string) (out []Event, through int64, err error)
@@ -69,10 +69,10 @@ type Events interface {
 // Settings keeps small values by name: the node's id, what was shown once, the
 // marks of housekeeping.
 type Settings interface {
-	// Setting gives ErrNotFound for a name never set.
+	// Setting returns ErrNotFound for a name never set.
 	Setting(ctx context.Context, name string) (string, error)
 	SetSetting(ctx context.Context, name, value string) error
-	// SettingOrSet stores value when the name was never set, and gives what
+	// SettingOrSet stores value when the name was never set, and returns what
 	// is stored then: of many callers all get the same.
 	SettingOrSet(ctx context.Context, name, value string) (string, error)
 }

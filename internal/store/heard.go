@@ -124,7 +124,7 @@ func (m *Marks) Add(rs ...Receipt) (first bool) {
 	return true
 }
 
-// Take gives what waits, to a transaction that writes it, or gives it Back.
+// Take returns what waits, for a transaction that writes it or returns it by Back.
 func (m *Marks) Take() []Receipt {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -165,16 +165,16 @@ type Waiting struct {
 
 // Lanes is the port on the lanes.
 type Lanes interface {
-	// Lane gives one lane; ErrNotFound when nothing was ever queued in it.
+	// Lane returns one lane; ErrNotFound when nothing was ever queued in it.
 	Lane(ctx context.Context, key string) (*Lane, error)
 	// Lanes lists lanes by key, those after the key given, at most limit.
 	Lanes(ctx context.Context, after string, limit int) ([]Lane, error)
-	// LanesByKey gives those of the keys that there are, in any order; at most 1,000.
+	// LanesByKey returns those of the keys that there are, in any order; at most 1,000.
 	LanesByKey(ctx context.Context, keys []string) ([]Lane, error)
 	// LanesAmong lists as Lanes does those that deliveries of one of the connections
 	// were queued in.
 	LanesAmong(ctx context.Context, connections []string, after string, limit int) ([]Lane, error)
-	// Waiting gives every connection that has something Queued or Unverified,
+	// Waiting returns every connection that has something Queued or Unverified,
 	// once for each lane, in one look whose cost does not depend on how much waits.
 	Waiting(ctx context.Context) ([]Waiting, error)
 	// ChangeLane applies c, also to a lane that does not exist yet, and wakes

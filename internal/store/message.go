@@ -119,7 +119,7 @@ type Submitter interface {
 	// added to a delivery that is on its way. Otherwise the message is stored
 	// and its delivery waits until Join.Until.
 	//
-	// A known Idempotency key with the same Request gives the stored answer with
+	// A known Idempotency key with the same Request returns the stored answer with
 	// Replayed set, with another one ErrIdempotency. Of two concurrent calls with
 	// one key, one stores and the other replays.
 	//
@@ -145,9 +145,9 @@ type Submitter interface {
 	SpoolDir() string
 }
 
-// Messages gives stored messages back.
+// Messages reads stored messages.
 type Messages interface {
-	// Message gives the record of one message.
+	// Message returns the record of one message.
 	Message(ctx context.Context, id ID) (*Message, error)
 
 	// Content opens the stored bytes after checking size and digest. ErrCorrupt:

@@ -22,7 +22,7 @@ const (
 	RoleOperator Role = "operator" // the connections that they own, and the mail sent through them
 )
 
-// A Person is somebody who signs in.
+// A Person is someone who signs in.
 type Person struct {
 	ID           string    `json:"id"`
 	Revision     int64     `json:"revision"`

@@ -123,14 +123,14 @@ type Queue interface {
 	// meanwhile but no one has claimed or changed it since, what the late node
 	// knows is better than "unknown": Finish applies. When it has another epoch,
 	// the outcome goes into the ledger line of the lease and nothing else
-	// changes: ErrLeaseLost. Calling it twice gives ErrLeaseLost as well.
+	// changes: ErrLeaseLost. Calling it twice returns ErrLeaseLost as well.
 	Finish(ctx context.Context, f Finish) error
 
 	// Release gives back leases whose calls have not begun: as if they had never
 	// been claimed (epoch apart). Those that are lost already are skipped.
 	Release(ctx context.Context, now time.Time, leases []Lease) error
 
-	// Leases gives the leases that were taken before the moment given, in the order
+	// Leases returns the leases that were taken before the moment given, in the order
 	// of the deliveries: those of the node, and those of nodes that are not
 	// registered any more.
 	Leases(ctx context.Context, node string, before time.Time) ([]Lease, error)
@@ -143,7 +143,7 @@ type Queue interface {
 	// when it is leased, final or has another epoch.
 	Transition(ctx context.Context, s Transition) error
 
-	// Deadlines gives deliveries that are Queued, Unverified or Held and whose
+	// Deadlines returns deliveries that are Queued, Unverified or Held and whose
 	// ExpiresAt or WarnAt is not after now, the most overdue first, at most max,
 	// and the first such moment after now (zero: there is none).
 	Deadlines(ctx context.Context, now time.Time, max int) (due []Delivery, next time.Time, err error)

@@ -46,7 +46,7 @@ func (r *Recent) Put(id ID, head, body []byte) {
 	}
 }
 
-// Take gives a message once, and only while it is young: what retention
+// Take returns a message once, and only while it is young: what retention
 // removes elsewhere must not live on here.
 func (r *Recent) Take(id ID) (head, body []byte, ok bool) {
 	r.mu.Lock()

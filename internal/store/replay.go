@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Replays gives the answers of submissions again.
+// Replays returns the answers of submissions again.
 type Replays interface {
-	// Replay gives the answer that Submit stored under the key, with Replayed
+	// Replay returns the answer that Submit stored under the key, with Replayed
 	// set; nil when nothing is stored under it at now; ErrIdempotency when it
 	// was stored for another request. It reads one row and writes nothing, so
 	// that a repeat can be answered before anything of it is looked at. Submit
@@ -18,16 +18,16 @@ type Replays interface {
 
 	// Begin claims the key for a request that is no submission; the caller does
 	// it then and calls End. When the key was used before with the same request
-	// it gives the answer that End stored, ErrUnderWay while there is none (it is
+	// it returns the answer that End stored, ErrUnderWay while there is none (it is
 	// being done, or the server died meanwhile), and ErrIdempotency for another
 	// request. Of two calls at once one claims.
 	Begin(ctx context.Context, now time.Time, k Idempotency) (answer []byte, err error)
-	// End stores the answer (JSON, not empty) under a claimed key; nil gives the
-	// key back: nothing was done.
+	// End stores the answer (JSON, not empty) under a claimed key; nil frees the
+	// key: nothing was done.
 	End(ctx context.Context, k Idempotency, answer []byte) error
 }
 
-// Begun is what Begin gives for a key that was claimed with a request before
+// Begun is what Begin returns for a key that was claimed with a request before
 // and has this answer.
 func (k *Idempotency) Begun(request, stored []byte) ([]byte, error) {
 	switch {
@@ -39,7 +39,7 @@ func (k *Idempotency) Begun(request, stored []byte) ([]byte, error) {
 	return stored, nil
 }
 
-// Answer gives a stored answer (JSON) again, when it is one to this request.
+// Answer returns a stored answer (JSON) again, when it is one to this request.
 func (k *Idempotency) Answer(request, stored []byte) ([]Submitted, error) {
 	if !bytes.Equal(request, k.Request) {
 		return nil, ErrIdempotency

@@ -90,7 +90,7 @@ func (d *NewDelivery) Prepare(now time.Time) error {
 func (d *NewDelivery) Record(message ID, client string, now time.Time) Delivery {
 	out := Delivery{ID: d.ID, Message: message, Client: client, Route: d.Route, State: Queued,
 		NextAt: d.NextAt, CreatedAt: Micro(now), ExpiresAt: d.ExpiresAt, WarnAt: d.WarnAt}
-	if d.Held { // for as long as somebody wants
+	if d.Held { // for as long as someone wants
 		out.State, out.ExpiresAt = Held, Never()
 	}
 	for _, r := range d.Recipients {
@@ -172,7 +172,7 @@ func (d *Delivery) Deadline() time.Time {
 	return d.ExpiresAt
 }
 
-// Waits reports that Claim gives the delivery when it is due.
+// Waits reports that Claim returns the delivery when it is due.
 func (d *Delivery) Waits() bool { return d.State == Queued || d.State == Unverified }
 
 // Lease gives the delivery to a node. The attempt is in the record from here

@@ -102,7 +102,7 @@ func (w *Window) setClock(s Span, now time.Time) {
 	w.Add(s, now, now, ahead)
 }
 
-// encode gives the stored form: pairs of varints, the bucket as its distance
+// encode returns the stored form: pairs of varints, the bucket as its distance
 // from the one before. It is never nil.
 func (w *Window) encode() []byte {
 	out := []byte{}
@@ -118,7 +118,7 @@ func (w *Window) encode() []byte {
 	return out
 }
 
-// decodeWindow reads the stored form; a damaged one is empty.
+// decodeWindow reads the stored form; a corrupt one is empty.
 func decodeWindow(b []byte) (w Window) {
 	var prev int64
 	for len(b) > 0 {

@@ -45,7 +45,7 @@ func (tb table[T]) audit(ctx context.Context, t Tx, v *T, before, after string) 
 		e.Action = store.AuditAdded
 	case after == "":
 		e.Action = store.AuditRemoved
-		if !json.Valid(had) { // a damaged one can be removed
+		if !json.Valid(had) { // a corrupt one can be removed
 			had = nil
 		}
 	}
@@ -104,7 +104,7 @@ func withoutSecrets(c *gateway.Connection) (doc []byte, secrets map[string]adapt
 	return doc, secrets, err
 }
 
-// enterPause enters that somebody paused or resumed a connection or a lane. What
+// enterPause enters that someone paused or resumed a connection or a lane. What
 // the gateway does by itself is in the ledger of the attempts.
 func enterPause(ctx context.Context, w Work, kind, object string, now time.Time, until *time.Time) error {
 	if until == nil || store.ActorOf(ctx).Kind == store.ActorGateway {
@@ -121,7 +121,7 @@ func enterPause(ctx context.Context, w Work, kind, object string, now time.Time,
 	return enter(ctx, t, e)
 }
 
-// enterAction enters what somebody did with deliveries.
+// enterAction enters what someone did with deliveries.
 func enterAction(ctx context.Context, w Work, a *store.Action, rows []*DeliveryRow, res store.ActionResult) error {
 	if res.Changed == 0 {
 		return nil
@@ -189,7 +189,7 @@ func enterResent(ctx context.Context, w Work, sub *store.Submission) error {
 	return nil
 }
 
-// enterSetting enters that somebody changed a setting; the marks that the gateway
+// enterSetting enters that someone changed a setting; the marks that the gateway
 // keeps there are none.
 func enterSetting(ctx context.Context, t Tx, name, before, after string) error {
 	if store.ActorOf(ctx).Kind == store.ActorGateway || before == after {

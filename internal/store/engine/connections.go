@@ -104,7 +104,7 @@ func (r Ports) ConnectionsVersion(ctx context.Context) (int64, error) {
 
 // writeConnection stores c, whose ID is set, in a transaction that no one else
 // who writes connections runs at the same time. It counts the revision up, and
-// forgets the connection's state: somebody has looked at it, and what was wrong
+// forgets the connection's state: someone has looked at it, and what was wrong
 // may be right now.
 func (r Ports) writeConnection(ctx context.Context, t Tx, c *gateway.Connection) error {
 	var old storedConnection

@@ -83,7 +83,7 @@ type table[T any] struct {
 	kind   string          // in the audit trail; empty: not entered, what the gateway notes for itself
 	label  func(*T) string // how the audit trail names a record
 	closed store.ClosedFields
-	quiet  []string // fields that change by themselves: shown where somebody changed them
+	quiet  []string // fields that change by themselves: shown where someone changed them
 }
 
 func clients() table[store.Client] {

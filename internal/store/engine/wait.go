@@ -26,7 +26,7 @@ func (g *Signal) Next() <-chan struct{} {
 	return g.ch
 }
 
-// Awaited reports that somebody waits.
+// Awaited reports that someone waits.
 func (g *Signal) Awaited() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

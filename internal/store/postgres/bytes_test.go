@@ -7,7 +7,7 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 )
 
-// Headers and keys are bytes that somebody else chose: PostgreSQL takes no
+// Headers and keys are bytes that someone else chose: PostgreSQL takes no
 // text that is not UTF-8, and no NUL.
 func TestForeignBytes(t *testing.T) {
 	t.Parallel()

@@ -32,7 +32,7 @@ func (d *uncertainLeases) add(rows []*claimedRow) {
 	}
 }
 
-// settleUncertain gives them back.
+// settleUncertain releases them.
 func (s *Store) settleUncertain(ctx context.Context, now time.Time) error {
 	s.uncertain.mu.Lock()
 	defer s.uncertain.mu.Unlock()
@@ -76,7 +76,7 @@ func (s *Store) claimNow(ctx context.Context, r store.ClaimRequest, began time.T
 	return out, nil
 }
 
-// claim takes first what no one else has locked; only when that gives nothing
+// claim takes first what no one else has locked; only when that returns nothing
 // it waits for lanes that others are busy with.
 func (s *Store) claim(ctx context.Context, r store.ClaimRequest) (rows []*claimedRow, err error) {
 	patient := false

@@ -119,7 +119,7 @@ func TestPoolExhausted(t *testing.T) {
 	}
 }
 
-// A damaged body is never sent.
+// A corrupt body is never sent.
 func TestCorruptBody(t *testing.T) {
 	t.Parallel()
 	s := open(t, Options{})
@@ -218,7 +218,7 @@ func (w *wire) set(cut bool) {
 	}
 }
 
-// work submits from several goroutines until told to stop, and gives what was
+// work submits from several goroutines until told to stop, and returns what was
 // acknowledged.
 func work(t testing.TB, s *Store, stop <-chan struct{}) (acked func() []store.ID, refused *atomic.Int64) {
 	var mu sync.Mutex
@@ -292,7 +292,7 @@ func outage(t *testing.T, s *Store, breaks int, broken, mended func()) {
 			t.Fatal(err)
 		}
 	}
-	// Everything stored is given to somebody exactly once.
+	// Everything stored is given to someone exactly once.
 	n := node(t, s, "n")
 	seen := map[store.ID]bool{}
 	for {

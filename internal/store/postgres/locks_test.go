@@ -39,7 +39,7 @@ func lockLane(t *testing.T, s *Store, lane string) (release func()) {
 	return free
 }
 
-// A lane that somebody keeps locked keeps no one else's mail from being taken
+// A lane that someone keeps locked keeps no one else's mail from being taken
 // in, and its own only as long as it is locked.
 func TestLockedLaneIsAlone(t *testing.T) {
 	t.Parallel()

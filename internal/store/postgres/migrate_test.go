@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// with gives the migrations and more of them.
+// with adds to the migrations.
 func with(t testing.TB, more map[string]string) fs.FS {
 	t.Helper()
 	out := fstest.MapFS{}

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// pgbouncer starts a pooler before the tests' server and gives a URL through it.
+// pgbouncer starts a pooler before the tests' server and returns a URL through it.
 func pgbouncer(t *testing.T, mode string, size int) string {
 	t.Helper()
 	bin, err := exec.LookPath("pgbouncer")

@@ -15,7 +15,7 @@ import (
 	"github.com/postino-mail/postino/internal/store/storetest"
 )
 
-// server gives the URL of the server that the tests may use.
+// server returns the URL of the server that the tests may use.
 func server(t testing.TB) string {
 	t.Helper()
 	u := os.Getenv("POSTINO_TEST_POSTGRES")
@@ -28,7 +28,7 @@ func server(t testing.TB) string {
 	return u
 }
 
-// schema makes an empty schema for one test and gives the URL that leads to it.
+// schema makes an empty schema for one test and returns the URL that leads to it.
 func schema(t testing.TB) string {
 	t.Helper()
 	u, err := url.Parse(server(t))

@@ -81,7 +81,7 @@ func (r *recent) moved(before identity) {
 	}
 }
 
-// recall gives back, at a new primary, what that one has forgotten.
+// recall restores, at a new primary, what that one has forgotten.
 func (s *Store) recall(ctx context.Context, now time.Time) error {
 	r := &s.recent
 	r.mu.Lock()

@@ -119,7 +119,7 @@ func (s *Store) greet(ctx context.Context, c *pgconn.PgConn, settings map[string
 	return s.primary.admit(is)
 }
 
-// setAll gives the settings and returns them as the server reads them.
+// setAll makes the settings and returns them as the server reads them.
 func setAll(ctx context.Context, c *pgconn.PgConn, settings map[string]string) (map[string]string, error) {
 	names := slices.Sorted(maps.Keys(settings))
 	parts := make([]string, len(names))

@@ -13,7 +13,7 @@ import (
 )
 
 // share runs the ops in one transaction. When a value of one of them fails
-// it, each runs again by itself, so that it harms no one else; when somebody
+// it, each runs again by itself, so that it harms no one else; when someone
 // keeps a lane locked, the ops of each lane run by themselves, and those of the
 // locked one wait apart, so that the writer goes on with the others.
 func (w *writers) share(ops []*op) {

@@ -51,7 +51,7 @@ func (t *tx) SetAnswer(k *store.Idempotency, stored string) error {
 	return nil
 }
 
-// claimKeys makes rows for idempotency keys: whoever makes one gives the
+// claimKeys makes rows for idempotency keys: whoever makes one has the
 // answer, everybody else waits here until it is committed, and reads it.
 func (t *tx) claimKeys(b *pgx.Batch, keys []keyNeed) {
 	if len(keys) == 0 {

@@ -110,7 +110,7 @@ const lockLanes = `SELECT ` + laneColumns + ` FROM lanes WHERE id IN (
 	JOIN flows f ON f.id = d.flow
 ) ORDER BY id FOR UPDATE`
 
-// loadFlows gives the flows of $1 deliveries, $2 connections, $4 nodes, and of
+// loadFlows returns the flows of $1 deliveries, $2 connections, $4 nodes, and of
 // the routes $5 to $7, all of them in locked lanes.
 const loadFlows = `SELECT ` + subqueueColumns + ` FROM flows WHERE id IN (
 	SELECT d.flow FROM unnest($1::uuid[]) x CROSS JOIN LATERAL (SELECT flow FROM deliveries WHERE id = x OFFSET 0) d

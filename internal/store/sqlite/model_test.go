@@ -89,7 +89,7 @@ func (m *model) must(err error, but ...error) {
 	}
 }
 
-// A call runs in a goroutine of its own and gives what the caller learns.
+// A call runs in a goroutine of its own and returns what the caller learns.
 type call func() (learn func())
 
 // round makes some calls in one batch and checks everything.

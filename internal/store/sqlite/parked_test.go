@@ -55,7 +55,7 @@ func submitAt(t *testing.T, s *Store, next time.Time) (id store.ID) {
 	return out[0].Deliveries[0]
 }
 
-// A claim that fails for good, as on a damaged row, gets its error; the
+// A claim that fails for good, as on a corrupt row, gets its error; the
 // submission that woke it is stored, and so is the next one.
 func TestParkedClaimFails(t *testing.T) {
 	t.Parallel()

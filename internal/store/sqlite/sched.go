@@ -31,7 +31,7 @@ func (t *tx) keep(l *lane) *lane {
 	return l
 }
 
-// lane gives the lane with this key, making it when limits are given;
+// lane returns the lane with this key, making it when limits are given;
 // store.ErrNotFound when there is none and none is to be made.
 func (t *tx) lane(key string, limits *adapters.LaneLimits) (*lane, error) {
 	l := t.keys[key]

@@ -94,7 +94,7 @@ func (t *tx) Each(q string, args []any, f func(scan) error) error {
 
 var errClosed = errors.New("the database connection is closed")
 
-// ids gives the one integer column of a query.
+// ids returns the one integer column of a query.
 func (t *tx) ids(q string, args ...any) (out []int64, err error) {
 	err = t.Each(q, args, func(sc scan) error {
 		var id int64

@@ -26,7 +26,7 @@ func testDamage(t *testing.T, h Harness) {
 			}
 			h.Damage(t, s, column, ids[1])
 			cc := claim(t, s, n, after(10), 10)
-			for len(cc) < 2 { // who meets a damaged record may be given the rest later
+			for len(cc) < 2 { // who meets a corrupt record may be given the rest later
 				more := claim(t, s, n, after(10), 10)
 				if len(more) == 0 {
 					t.Fatalf("claimed %d and then nothing", len(cc))

@@ -166,7 +166,7 @@ func testLateNode(t *testing.T, h Harness) {
 	want(t, "one line", len(at), 1)
 	want(t, "that says", at[0].Class, adapters.Accepted)
 	want(t, "slots", lane(t, s).InFlight, 0)
-	// Somebody has it: the late word goes into the ledger and nowhere else.
+	// Someone has it: the late word goes into the ledger and nowhere else.
 	got := claim(t, s, b, after(102), 5)
 	want(t, "taken over", len(got), 1)
 	wantErr(t, "late", accept(t, s, cc[1], after(103)), store.ErrLeaseLost)

@@ -46,7 +46,7 @@ func testConnections(t *testing.T, h Harness) {
 	ghost.ID, ghost.Revision = "ghost", 3
 	_, err = s.PutConnection(ctx, t0(), ghost)
 	wantErr(t, "edit of one that is gone", err, store.ErrNotFound)
-	// An edit by somebody who was shown *** keeps the secret; a stale one is refused.
+	// An edit by someone who was shown *** keeps the secret; a stale one is refused.
 	edit := got.Clone()
 	fallback.SettingsOf(&edit.Connection).Password, edit.DisplayName = adapters.Redacted, "ERP"
 	b, err := s.PutConnection(ctx, t0(), edit)
@@ -103,7 +103,7 @@ func testConnections(t *testing.T, h Harness) {
 	wantErr(t, "again", s.DeleteConnection(ctx, t0(), a.ID), store.ErrNotFound)
 	_, err = s.Connection(ctx, a.ID)
 	wantErr(t, "gone", err, store.ErrNotFound)
-	// What still names it is given out, whatever it was: somebody must hear of it.
+	// What still names it is given out, whatever it was: someone must hear of it.
 	for i, change := range []func(*gateway.Connection){
 		func(*gateway.Connection) {},
 		func(c *gateway.Connection) { c.Active = new(bool) },

@@ -18,7 +18,7 @@ import (
 
 // A Harness opens stores of the implementation under test.
 type Harness struct {
-	// Open gives an empty store whose connections' secrets are sealed by
+	// Open returns an empty store whose connections' secrets are sealed by
 	// Sealer(). It is closed when the test ends.
 	Open func(t *testing.T) store.Store
 	// Reopen closes s and opens what it kept.
@@ -148,7 +148,7 @@ func (l letter) message() store.NewMessage {
 	}
 }
 
-// submit stores one letter and gives message and delivery.
+// submit stores one letter and returns message and delivery.
 func submit(t testing.TB, s store.Store, l letter) (store.ID, store.ID) {
 	t.Helper()
 	if l.at.IsZero() {

@@ -27,7 +27,7 @@ type claimed struct {
 	took time.Duration
 }
 
-// waiting begins a claim that waits. It gives the result once.
+// waiting begins a claim that waits. It returns the result once.
 func waiting(ctx context.Context, s store.Store, r store.ClaimRequest) <-chan claimed {
 	out := make(chan claimed, 1)
 	start := time.Now()
@@ -38,7 +38,7 @@ func waiting(ctx context.Context, s store.Store, r store.ClaimRequest) <-chan cl
 	return out
 }
 
-// woken gives what a claim gets that waits while change happens. Should it
+// woken returns what a claim gets that waits while change happens. Should it
 // begin to wait only after the change, it must get the same.
 func woken(t *testing.T, what string, s store.Store, n store.Node, at time.Time, change func()) []store.Claimed {
 	t.Helper()
