@@ -35,6 +35,7 @@ type connectionCommand struct {
 	Presets connectionPresets `cmd:"" help:"List the providers that are known by name."`
 	Detect  connectionDetect  `cmd:"" help:"Find the provider of an address."`
 	Test    connectionTest    `cmd:"" help:"Test one stage by stage: name, TLS, token, mailbox, sender, a real message."`
+	Migrate connectionMigrate `cmd:"" help:"Have a new connection to Graph or Gmail take one's place, or take that back."`
 }
 
 // connectionFlags are common to all commands on connections.

@@ -2,7 +2,9 @@ package api
 
 import (
 	"context"
+	"time"
 
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -20,4 +22,20 @@ func (s confined) SawPrograms(ctx context.Context, seen []store.Program, most in
 		return err
 	}
 	return s.all.SawPrograms(ctx, seen, most)
+}
+
+// Succeed implements store.Successions.
+func (s confined) Succeed(ctx context.Context, now time.Time, old, next *gateway.Connection) (*gateway.Connection, error) {
+	if err := forOthers(ctx); err != nil {
+		return nil, err
+	}
+	return s.all.Succeed(ctx, now, old, next)
+}
+
+// TakeBack implements store.Successions.
+func (s confined) TakeBack(ctx context.Context, now time.Time, old string) (*store.Succession, error) {
+	if err := forOthers(ctx); err != nil {
+		return nil, err
+	}
+	return s.all.TakeBack(ctx, now, old)
 }

@@ -48,23 +48,31 @@ func newDoctor(roots *x509.CertPool, networks []netip.Prefix, own *ownListeners)
 	}})
 }
 
-// TestConnection tests a connection and prints each stage as it ends. The error
-// carries the exit code of the class that failed.
-func TestConnection(ctx context.Context, o ConnectionTestOptions) error {
+// doctor makes the doctor, and the test without its connection.
+func (o *ConnectionTestOptions) doctor() (*doctor.Doctor, doctor.Test, error) {
+	t := doctor.Test{From: o.From, Language: o.Language}
 	roots, err := LoadRoots(o.CAFile)
 	if err != nil {
-		return exit(ExitConfig, err)
+		return nil, t, exit(ExitConfig, err)
 	}
 	conf, err := config.Load(o.ConfigFile, o.Getenv)
 	if err != nil {
-		return exit(ExitConfig, err)
+		return nil, t, exit(ExitConfig, err)
 	}
 	networks, err := conf.Connections.Prefixes()
 	if err != nil {
-		return exit(ExitConfig, err)
+		return nil, t, exit(ExitConfig, err)
 	}
-	d := newDoctor(roots, networks, newOwnListeners(conf.SMTP))
-	t := doctor.Test{From: o.From, Language: o.Language}
+	return newDoctor(roots, networks, newOwnListeners(conf.SMTP)), t, nil
+}
+
+// TestConnection tests a connection and prints each stage as it ends. The error
+// carries the exit code of the class that failed.
+func TestConnection(ctx context.Context, o ConnectionTestOptions) error {
+	d, t, err := o.doctor()
+	if err != nil {
+		return err
+	}
 	for _, a := range []struct {
 		given string
 		set   *string

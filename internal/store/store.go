@@ -18,6 +18,7 @@ type Store interface {
 	Settings
 	Alerts
 	Programs
+	Successions
 
 	// OnChange has f called soon after another process, or this one, changed a
 	// connection, a client, a key, a person or a session, where the store can tell; f must return at
