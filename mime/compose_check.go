@@ -32,7 +32,10 @@ func checkValue(name, v string) error {
 // checkFolded is checkValue for what a program copies from another message as it
 // stands there, folded (RFC 5322 section 2.2.3).
 func checkFolded(name, v string) error {
-	return checkValue(name, strings.NewReplacer("\r\n ", " ", "\r\n\t", " ", "\n ", " ", "\n\t", " ").Replace(v))
+	if strings.Contains(v, "\n") {
+		v = strings.NewReplacer("\r\n ", " ", "\r\n\t", " ", "\n ", " ", "\n\t", " ").Replace(v)
+	}
+	return checkValue(name, v)
 }
 
 // checkText refuses NUL and text that is not UTF-8.

@@ -11,7 +11,9 @@ func canonicalLines(s string) string {
 	if s == "" {
 		return s
 	}
-	s = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s)
+	if strings.Contains(s, "\r") {
+		s = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s)
+	}
 	if !strings.HasSuffix(s, "\n") {
 		s += "\n"
 	}
