@@ -56,7 +56,7 @@ type Error struct {
 	Hint       Text          `json:"hint"`                  // what to do about it, and who
 	RequestID  string        `json:"request_id,omitempty"`  // provider's correlation id
 	ProviderID string        `json:"provider_id,omitempty"` // what Verify needs to find the message: a draft's immutable id
-	NoRetry    bool          `json:"no_retry,omitempty"`    // repeating harms the mailbox (send-as refusals)
+	NoRetry    bool          `json:"no_retry,omitempty"`    // repeating harms the mailbox (send-as refusals, logins that lock it)
 	TooLarge   bool          `json:"too_large,omitempty"`   // this route cannot carry the size; another might
 	// Concurrency reports that the provider refused because too many requests or sessions were open at once.
 	Concurrency bool  `json:"concurrency,omitempty"`

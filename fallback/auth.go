@@ -59,10 +59,14 @@ func (a *Adapter) authenticate(ctx context.Context, s *session, token string) er
 			s.authed = true
 			return nil
 		// offered, yet not for this login (RFC 4954 section 6)
+		case a.set.Certified() && r.Code != 504: // may be a refusal all the same
 		case next != "" && (r.Code == 504 || s.tls && (r.Code >= 500 && r.Code <= 504 || r.Code == 454)):
 			continue
 		}
 		e := a.refused(s, atAuth, r)
+		if a.set.Certified() {
+			return lockable(e)
+		}
 		if r.Code == 535 && next != "" { // not tried: accounts are locked after a few refusals
 			e.Hint = mime.NewText("smtp.hint_other_mechanism", "{hint}; if they are right, set smtp.auth to {next} ({tried} was tried)",
 				"hint", e.Hint, "next", strings.ToLower(next), "tried", name)

@@ -204,6 +204,8 @@ func (p *player) set(key, value string) {
 		}
 		p.rcpts[r.Address] = result
 		p.out.Envelope.Recipients = append(p.out.Envelope.Recipients, r)
+	case "pec":
+		s.PEC = true
 	case "without":
 		s.Without = strings.Fields(value)
 	case "batch-timeout":

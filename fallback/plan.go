@@ -41,6 +41,9 @@ func (a *Adapter) plan(out adapters.Outgoing) (*plan, error) {
 			p.rcpts[i].err = a.errAddress(err, false)
 		}
 	}
+	if err := a.blindCopies(out); err != nil {
+		return nil, err
+	}
 	p.view = out.Message.ForSMTP()
 	p.utf8 = p.from.utf8 || out.Message.NeedsUTF8()
 	return p, nil

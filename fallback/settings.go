@@ -26,6 +26,7 @@ type Settings struct {
 	CAFile        string `json:"ca_file,omitempty" trust:"destination,admin"` // PEM, in addition to the system's trust store
 	// password without TLS to a host that is not loopback: the admin's word
 	AllowInsecure bool     `json:"allow_insecure,omitempty" trust:"destination,admin"`
+	PEC           bool     `json:"pec,omitempty" trust:"free"`         // Italian certified mail: see Certified
 	Hostname      string   `json:"hostname,omitempty" trust:"free"`    // EHLO name; empty: the system's
 	PublicOnly    bool     `json:"public_only,omitempty" trust:"free"` // no administrator named the host: see adapters.PublicAddress
 	Without       []string `json:"without,omitempty" trust:"free"`     // SMTP extensions that are not used although the server offers them
@@ -111,6 +112,8 @@ func (s *Settings) Limits() adapters.LaneLimits {
 		issuer = s.OAuth.Provider
 	}
 	switch {
+	case s.Certified():
+		return adapters.LaneLimits{Concurrency: 1} // contracts K12: one refused login, not one a session
 	case issuer == OAuthEntra || strings.HasSuffix(host, ".office365.com"):
 		return adapters.LaneLimits{Concurrency: 3, PerMinute: 30, RecipientsPerDay: 10000} // contracts D4, B7.2, B7.9, B7.10
 	case issuer == OAuthGoogle || host == "smtp.gmail.com":

@@ -65,6 +65,9 @@ func entraWant(g credential.Entra, a adapters.Audience) (want, error) {
 	case g.ClientSecret != "":
 		w.key.credential = "secret:" + fingerprint(g.ClientSecret.Reveal())
 		e.credential = e.secretCredential
+	case g.Certificate != "":
+		w.key.credential = "certificate:" + fingerprint(g.Certificate.Reveal())
+		e.credential = e.certificateCredential
 	case g.CertificateFile != "":
 		w.key.credential = "certificate:" + g.CertificateFile + ":" + fingerprint(g.CertificatePassword.Reveal())
 		w.file = g.CertificateFile
@@ -80,7 +83,7 @@ func entraWant(g credential.Entra, a adapters.Audience) (want, error) {
 		return want{}, misconfigured(string(adapters.CodeNoCredential),
 			mime.NewText("entra.no_credential", "the connection has no credential for Microsoft 365"),
 			mime.NewText("entra.no_credential_hint",
-				"give client_secret, certificate_file, federated_token_file or managed_identity"))
+				"give client_secret, certificate, certificate_file, federated_token_file or managed_identity"))
 	}
 	w.fetch = e.fetch
 	return w, nil
@@ -127,9 +130,12 @@ func (e entra) secretCredential(o azcore.ClientOptions) (azcore.TokenCredential,
 }
 
 func (e entra) certificateCredential(o azcore.ClientOptions) (azcore.TokenCredential, error) {
-	data, err := readCredentialFile(e.settings.CertificateFile)
-	if err != nil {
-		return nil, err
+	data := []byte(e.settings.Certificate.Reveal())
+	if len(data) == 0 {
+		var err error
+		if data, err = readCredentialFile(e.settings.CertificateFile); err != nil {
+			return nil, err
+		}
 	}
 	certs, key, err := parseCertificate(data, e.settings.CertificatePassword.Reveal())
 	if err != nil {

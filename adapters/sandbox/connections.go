@@ -55,6 +55,11 @@ func (s *Sandbox) GraphCertificateConnection(from string) *adapters.Connection {
 	return c
 }
 
+// UploadCertificate registers a certificate (DER, a .cer file) on the application, as
+// the administrator of a tenant does. The assertion's thumbprint must be that of a
+// registered one.
+func (s *Sandbox) UploadCertificate(der []byte) error { return s.entra.UploadCertificate(der) }
+
 // GraphFederatedConnection is GraphConnection with a federated token file. The
 // token lives for an hour; WriteFederatedToken makes a new one.
 func (s *Sandbox) GraphFederatedConnection(from string) *adapters.Connection {

@@ -36,6 +36,9 @@ type connectionCommand struct {
 	Detect  connectionDetect  `cmd:"" help:"Find the provider of an address."`
 	Test    connectionTest    `cmd:"" help:"Test one stage by stage: name, TLS, token, mailbox, sender, a real message."`
 	Migrate connectionMigrate `cmd:"" help:"Have a new connection to Graph or Gmail take one's place, or take that back."`
+
+	Certificate connectionCertificate `cmd:"" help:"Certificates that postino makes for Microsoft 365."`
+	Script      connectionScript      `cmd:"" help:"Print the commands that allow a connection to send."`
 }
 
 // connectionFlags are common to all commands on connections.

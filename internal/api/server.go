@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/doctor"
 	"github.com/postino-mail/postino/internal/people"
 	"github.com/postino-mail/postino/internal/presets"
@@ -50,6 +51,10 @@ type Options struct {
 	// ConnectionNetworks are those of servers that someone who is no
 	// administrator may name although their addresses are not public.
 	ConnectionNetworks []netip.Prefix
+
+	// ProveToken gets tokens with the credential of a connection, past every
+	// cache; nil: a new certificate cannot be activated.
+	ProveToken func(context.Context, *adapters.Connection) error
 
 	// Detect finds the provider of an address, and asks servers without a
 	// public address in the allowed networks alone; nil: presets.Detect.
@@ -122,6 +127,9 @@ func (o *Options) defaults() error {
 	if o.People == nil {
 		o.People = people.New(people.Options{Store: o.Store, Now: o.Now, Log: o.Log})
 	}
+	if o.ProveToken == nil {
+		o.ProveToken = func(context.Context, *adapters.Connection) error { return errors.New("api: no token can be asked for") }
+	}
 	return nil
 }
 
@@ -191,6 +199,7 @@ func (s *Server) routes() {
 		(&connectionTestService{connectionService: connections, doctor: o.Doctor, limiter: newAuthLimiter(o.Now), stopping: s.stopping,
 			running: map[string]int{}}).routes(s.router)
 	}
+	(&certificateService{connectionService: connections, prove: o.ProveToken}).routes(s.router)
 	(&presetService{find: o.Detect, networks: o.ConnectionNetworks}).routes(s.router)
 	(&laneService{store: o.Store, now: o.Now}).routes(s.router)
 	(&alertService{store: o.Store, now: o.Now}).routes(s.router)

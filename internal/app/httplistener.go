@@ -1,10 +1,12 @@
 package app
 
 import (
+	"context"
 	"crypto/tls"
 	"os"
 	"time"
 
+	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/api"
 	"github.com/postino-mail/postino/internal/certfile"
 	"github.com/postino-mail/postino/internal/config"
@@ -59,6 +61,7 @@ func (s *server) httpListener() (*httpListener, error) {
 		PublicURL: conf.PublicURL, PublicHost: conf.PublicHost(), Keyless: conf.Keyless == config.KeylessSend, TrustedProxies: proxies,
 		Version: ReadVersion().Version, GiveUp: time.Duration(s.conf.Outbox.GiveUp), WebhookNetworks: receivers, ConnectionNetworks: servers,
 		OwnListener: s.own.leadsTo, Doctor: tests, Installation: installation,
+		ProveToken:  func(ctx context.Context, c *adapters.Connection) error { return proveToken(ctx, c, s.roots) },
 		MaxWebhooks: s.conf.Limits.Webhooks, MaxStreams: s.conf.Limits.Streams, MaxKeys: s.conf.Limits.Keys, Log: s.log})
 	if err != nil {
 		return nil, err

@@ -98,6 +98,9 @@ func (b breaker) refused(now time.Time, e *adapters.Error) (time.Time, *store.Co
 	}
 	s.at = now
 	until := s.until
+	if e.NoRetry { // another attempt may lock the account: a person goes on
+		until = store.Never()
+	}
 	return until, &store.ConnectionChange{PauseUntil: &until, Error: shown(e),
 		Breaker: &store.Breaker{State: "open", Failures: s.failures, OpenUntil: until, OpenedAt: now}}
 }

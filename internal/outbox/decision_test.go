@@ -225,6 +225,23 @@ func TestBreaker(t *testing.T) {
 	}
 }
 
+// A refusal that must not be repeated waits for a person.
+func TestBreakerWaitsForAPerson(t *testing.T) {
+	t.Parallel()
+	b := newBreakers()
+	conn := &gateway.Connection{Connection: adapters.Connection{ID: "c"}, Policy: gateway.Policy{Revision: 1}}
+	locks := &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, NoRetry: true}
+	for range 2 { // the second after a person has resumed it
+		until, change := b.of(conn).refused(noon, locks)
+		if !until.Equal(store.Never()) || !change.PauseUntil.Equal(store.Never()) {
+			t.Errorf("paused until %v", until)
+		}
+	}
+	if c := b.of(conn).succeeded(noon.Add(time.Hour), noon.Add(time.Hour)); c == nil || c.Breaker.State != "closed" {
+		t.Errorf("success must close it: %+v", c)
+	}
+}
+
 func TestScheduleDelay(t *testing.T) {
 	t.Parallel()
 	s := Schedule{First: time.Minute, Max: 10 * time.Minute}

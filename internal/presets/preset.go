@@ -178,21 +178,6 @@ func Lookup(name string) (*Preset, bool) {
 	return p, ok
 }
 
-// PECHost reports a server of a provider of certified mail (contracts K8, K9).
-func PECHost(host string) bool {
-	t, err := loaded()
-	if err != nil {
-		return false
-	}
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	for _, p := range t.all {
-		if p.PEC() && slices.ContainsFunc(p.Servers, func(s Server) bool { return s.Host == host }) {
-			return true
-		}
-	}
-	return false
-}
-
 // ofDomain returns the presets whose addresses end in domain.
 func (t *table) ofDomain(domain string) []*Preset {
 	return t.filter(func(p *Preset) bool {

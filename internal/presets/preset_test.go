@@ -151,10 +151,25 @@ func TestLookup(t *testing.T) {
 	if p, ok := Lookup("nowhere"); ok {
 		t.Errorf("nowhere: %+v", p)
 	}
-	for host, want := range map[string]bool{"smtps.pec.aruba.it": true, "SENDM.cert.legalmail.it.": true, "smtps.aruba.it": false, "": false} {
-		if PECHost(host) != want {
-			t.Errorf("PECHost(%q) is not %v", host, want)
+}
+
+// A connection to a server of certified mail is treated as such, whether or not
+// it was made from a preset.
+func TestCertifiedServers(t *testing.T) {
+	t.Parallel()
+	all, err := All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range all {
+		for _, s := range p.Servers {
+			if (&fallback.Settings{Host: s.Host}).Certified() != p.PEC() {
+				t.Errorf("%s of %s: certified is not %v", s.Host, p.Name, p.PEC())
+			}
 		}
+	}
+	if !(&fallback.Settings{Host: "SENDM.cert.legalmail.it."}).Certified() || !(&fallback.Settings{PEC: true}).Certified() {
+		t.Error("not certified")
 	}
 }
 

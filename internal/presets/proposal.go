@@ -75,6 +75,9 @@ func (p *Proposal) Document(name, from string) map[string]any {
 		if p.Login != "" {
 			smtp["login"] = p.Login
 		}
+		if p.PEC {
+			smtp["pec"] = true
+		}
 		if p.Auth != "" && p.Auth != "auto" {
 			smtp["auth"] = p.Auth
 		}

@@ -22,11 +22,13 @@ type Holder interface {
 }
 
 // Entra is an application that is registered in Microsoft Entra. One credential is
-// given: client_secret, certificate_file, federated_token_file or managed_identity.
+// given: client_secret, certificate, certificate_file, federated_token_file or managed_identity.
 type Entra struct {
 	Tenant              string          `json:"tenant,omitempty" trust:"destination"`
 	ClientID            string          `json:"client_id,omitempty" trust:"destination"`
 	ClientSecret        adapters.Secret `json:"client_secret,omitempty" trust:"credential"`
+	Certificate         adapters.Secret `json:"certificate,omitempty" trust:"credential"`            // PEM, certificate and key
+	CertificateNext     adapters.Secret `json:"certificate_next,omitempty" trust:"credential"`       // takes over once it is proven
 	CertificateFile     string          `json:"certificate_file,omitempty" trust:"credential,admin"` // PEM (certificate and key) or PFX
 	CertificatePassword adapters.Secret `json:"certificate_password,omitempty" trust:"credential"`   // of a PFX
 	FederatedTokenFile  string          `json:"federated_token_file,omitempty" trust:"credential,admin"`
@@ -49,14 +51,15 @@ func (*Google) credential() {}
 // Validate reports each field that is wrong.
 func (e *Entra) Validate(v *adapters.Validator) {
 	n := 0
-	for _, given := range []bool{e.ClientSecret != "", e.CertificateFile != "", e.FederatedTokenFile != "", e.ManagedIdentity} {
+	for _, given := range []bool{e.ClientSecret != "", e.Certificate != "", e.CertificateFile != "", e.FederatedTokenFile != "",
+		e.ManagedIdentity} {
 		if given {
 			n++
 		}
 	}
 	if n != 1 {
 		v.Add("client_secret", mime.NewText("entra.one_credential",
-			"give exactly one credential: client_secret, certificate_file, federated_token_file or managed_identity"))
+			"give exactly one credential: client_secret, certificate, certificate_file, federated_token_file or managed_identity"))
 	}
 	if !e.ManagedIdentity {
 		if e.Tenant == "" {

@@ -71,6 +71,34 @@ func (e *Server) CertificateFile() (string, error) {
 	return file, writeFile(file, b.Bytes())
 }
 
+// UploadCertificate registers a certificate on every application, as the
+// administrator of a tenant does with a .cer file.
+func (e *Server) UploadCertificate(der []byte) error {
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		return fmt.Errorf("the certificate that is uploaded: %w", err)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.uploaded = append(e.uploaded, c)
+	return nil
+}
+
+// registered are the certificates of every application.
+func (e *Server) registered() ([]*x509.Certificate, error) {
+	_, der, err := e.certificate.get("postino sandbox application")
+	if err != nil {
+		return nil, err
+	}
+	own, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return append([]*x509.Certificate{own}, e.uploaded...), nil
+}
+
 // FederatedKey signs the tokens of FederatedIssuer, for a test that makes its own.
 func (e *Server) FederatedKey() (*rsa.PrivateKey, error) {
 	key, _, err := e.federation.get("issuer")
@@ -128,7 +156,7 @@ func (e *Server) checkAssertion(raw, clientID, tenant, tenantInURL string) *aadE
 	if !s256 && !sha && !strings.EqualFold(iss, clientID) {
 		return e.checkFederated(raw, t, claims)
 	}
-	key, der, err := e.certificate.get("postino sandbox application")
+	registered, err := e.registered()
 	if err != nil {
 		return &aadError{90033, "A transient error has occurred. Please try again."}
 	}
@@ -136,11 +164,14 @@ func (e *Server) checkAssertion(raw, clientID, tenant, tenantInURL string) *aadE
 		return &aadError{700027, "The certificate with identifier used to sign the client assertion is not registered on application. " +
 			"[Reason - " + why + "] Alternately, review the documentation at https://learn.microsoft.com."}
 	}
-	sum256, sum1 := sha256.Sum256(der), sha1.Sum(der)
-	if !s256 && !sha || s256 && !sameThumbprint(t.Header["x5t#S256"], sum256[:]) || sha && !sameThumbprint(t.Header["x5t"], sum1[:]) {
+	i := slices.IndexFunc(registered, func(c *x509.Certificate) bool {
+		sum256, sum1 := sha256.Sum256(c.Raw), sha1.Sum(c.Raw)
+		return (s256 || sha) && (!s256 || sameThumbprint(t.Header["x5t#S256"], sum256[:])) && (!sha || sameThumbprint(t.Header["x5t"], sum1[:]))
+	})
+	if i < 0 {
 		return wrong("The key was not found.")
 	}
-	if !goodSignature(raw, key.Public(), "PS256", "RS256") { // A2.1, A2.3
+	if c := registered[i]; e.core.Now().After(c.NotAfter) || !goodSignature(raw, c.PublicKey, "PS256", "RS256") { // A2.1, A2.3
 		return wrong("The key used is expired or the signature is not valid.")
 	}
 	sub, _ := claims.GetSubject()

@@ -3,6 +3,7 @@
 package entra
 
 import (
+	"crypto/x509"
 	"encoding/json"
 	"net/http"
 	"regexp"
@@ -54,8 +55,9 @@ type Server struct {
 
 	certificate, federation lazyKey
 
-	mu    sync.RWMutex
-	known map[string]Token // verified before; bounded
+	mu       sync.RWMutex
+	uploaded []*x509.Certificate // registered on every application besides certificate
+	known    map[string]Token    // verified before; bounded
 }
 
 // New makes the server; Start begins to serve.

@@ -1,0 +1,132 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/clientcert"
+	"github.com/postino-mail/postino/internal/script"
+	"github.com/postino-mail/postino/internal/texterr"
+	"github.com/postino-mail/postino/internal/view"
+)
+
+// A certificateService makes the client certificates of connections, and the
+// scripts that an administrator runs at the provider.
+type certificateService struct {
+	*connectionService
+	prove func(context.Context, *adapters.Connection) error // Options.ProveToken
+}
+
+func (s *certificateService) routes(rt *router) {
+	register(rt, op("list-certificates", http.MethodGet, "/v1/connections/{id}/certificate", connectionsTag, ScopeConnectionsRead,
+		"Show the certificates of a connection", "Those that the gateway made for Microsoft 365: their public parts."), s.list)
+	create := op("create-certificate", http.MethodPost, "/v1/connections/{id}/certificate", connectionsTag, ScopeConnectionsWrite,
+		"Make a certificate", "Makes a key, which is sealed with the connection and never shown, and a certificate beside the credential in "+
+			"use. Upload its public part, then activate it.")
+	create.DefaultStatus = http.StatusCreated
+	register(rt, create, s.create)
+	register(rt, op("activate-certificate", http.MethodPost, "/v1/connections/{id}/certificate/activate", connectionsTag,
+		ScopeConnectionsWrite, "Switch to the new certificate", "Gets a token with the certificate that waits. Where that succeeds it "+
+			"takes over and the old credential is dropped; otherwise nothing changes."), s.activate)
+	register(rt, op("get-script", http.MethodGet, "/v1/connections/{id}/script", connectionsTag, ScopeConnectionsRead,
+		"Get the script that allows a connection to send", "PowerShell for entra and exchange, bash for google, with the connection's own "+
+			"values and no secret."), s.script)
+}
+
+// A CertificateList is the certificates of a connection.
+type CertificateList struct {
+	Items []view.Certificate `json:"items"`
+}
+
+func (s *certificateService) list(ctx context.Context, in *ConnectionPath) (*bodyOf[CertificateList], error) {
+	c, err := s.stored(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	all, err := clientcert.Certificates(&c.Connection)
+	if err != nil {
+		return nil, certificateFault(err)
+	}
+	return &bodyOf[CertificateList]{CertificateList{view.OfCertificates(all)}}, nil
+}
+
+type certificateInput struct {
+	ConnectionPath
+	Body struct {
+		Days int `json:"days,omitempty" minimum:"1" maximum:"1095" default:"365" doc:"Of validity"`
+	}
+}
+
+func (s *certificateService) create(ctx context.Context, in *certificateInput) (*bodyOf[view.Certificate], error) {
+	c, err := s.stored(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	next, _, err := clientcert.Begin(c, in.Body.Days, s.now())
+	if err != nil {
+		return nil, certificateFault(err)
+	}
+	if _, err := s.putConnection(ctx, next, c); err != nil {
+		return nil, err
+	}
+	all, err := clientcert.Certificates(&next.Connection)
+	if err != nil {
+		return nil, certificateFault(err)
+	}
+	shown := view.OfCertificates(all)
+	return &bodyOf[view.Certificate]{shown[len(shown)-1]}, nil
+}
+
+func (s *certificateService) activate(ctx context.Context, in *ConnectionPath) (*bodyOf[view.Connection], error) {
+	c, err := s.stored(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	next, err := clientcert.Promote(c)
+	if err != nil {
+		return nil, certificateFault(err)
+	}
+	if err := s.prove(ctx, &next.Connection); err != nil {
+		e := adapters.AsError(err)
+		return nil, fail(http.StatusUnprocessableEntity, "invalid_connection", "", e.Message, e.Hint)
+	}
+	return s.putConnection(ctx, next, c)
+}
+
+type scriptInput struct {
+	ConnectionPath
+	For string `query:"for" required:"true" enum:"entra,exchange,google"`
+}
+
+// A Script is commands to run at the provider.
+type Script struct {
+	For    string `json:"for"`
+	Script string `json:"script"`
+}
+
+func (s *certificateService) script(ctx context.Context, in *scriptInput) (*bodyOf[Script], error) {
+	c, err := s.stored(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	values, err := script.Of(c)
+	if err != nil {
+		return nil, certificateFault(err)
+	}
+	text, err := script.Write(script.Target(in.For), values, language(in.Language))
+	if err != nil {
+		return nil, certificateFault(err)
+	}
+	return &bodyOf[Script]{Script{in.For, text}}, nil
+}
+
+// certificateFault reports a connection that the operation does not fit.
+func certificateFault(err error) error {
+	var t *texterr.Error
+	if !errors.As(err, &t) {
+		return invalidConnection(err)
+	}
+	return fail(http.StatusUnprocessableEntity, "invalid_connection", "", t.Text, adapters.Text{})
+}
