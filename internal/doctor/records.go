@@ -134,7 +134,8 @@ func (c *checkup) lanes(ctx context.Context) error {
 			l := &page[i]
 			n++
 			limit := l.Limits.RecipientsPerDay
-			message, hint := mime.Text{}, text("doctor.lane_hint", "nothing, if the pause is short; 'postino queue lanes' shows all")
+			var message mime.Text
+			hint := text("doctor.lane_hint", "nothing, if the pause is short; 'postino queue lanes' shows all")
 			switch {
 			case l.PausedUntil.After(now):
 				message = text("doctor.lane_paused", "the mailbox {lane} is paused: {reason}", "lane", l.Key, "reason", l.Reason)
