@@ -56,6 +56,7 @@ type stdio struct {
 type commands struct {
 	Lang string `help:"Language of sentences: en or it (default: from the environment)." env:"POSTINO_LANG" placeholder:"LANG"`
 
+	Setup      setupCommand      `cmd:"" help:"Set up the first connection and client, by questions."`
 	Demo       demoCommand       `cmd:"" help:"Send one real message through all three routes, in a sandbox on this machine."`
 	Serve      serveCommand      `cmd:"" help:"Run the gateway: take mail in, keep it, send it."`
 	Send       sendCommand       `cmd:"" help:"Send one message now, through the connection of a file."`

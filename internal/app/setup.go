@@ -1,0 +1,201 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/postino-mail/postino/adapters/stages"
+	"github.com/postino-mail/postino/internal/doctor"
+	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/prompt"
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/vault"
+	"github.com/postino-mail/postino/mime"
+)
+
+// SetupOptions of `postino setup`.
+type SetupOptions struct {
+	Storage  Storage
+	CAFile   string
+	Set      []string // settings of the connection that are not asked for, PATH=VALUE
+	Language string
+	AskLang  bool              // the language was not given
+	Chosen   func(lang string) // called with the language of the answer; nil: no one asked
+	Stdin    io.Reader
+	Stdout   io.Writer
+}
+
+// Setup asks for what a first connection needs, tests it with a real message, and
+// only then stores connection and client: who breaks off has changed nothing.
+func Setup(ctx context.Context, o SetupOptions) error {
+	p, err := prompt.New(o.Stdin, o.Stdout)
+	if err != nil {
+		return wrong(ExitUsage, mime.NewText("setup.no_terminal",
+			"setup asks its questions on a terminal; in a script use 'postino connection add' with flags"))
+	}
+	s := &setup{SetupOptions: o, questions: questions{p: p, lang: o.Language}}
+	return notSaved(ctx, s.run(ctx))
+}
+
+// setup is one run.
+type setup struct {
+	SetupOptions
+	questions
+}
+
+func (s *setup) say(t mime.Text) error {
+	_, err := fmt.Fprintln(s.Stdout, t.In(s.lang))
+	return err
+}
+
+func (s *setup) run(ctx context.Context) (err error) {
+	if s.AskLang {
+		languages := []prompt.Option{{Value: "it", Text: "italiano"}, {Value: "en", Text: "English"}}
+		if !strings.HasPrefix(strings.ToLower(s.Language), "it") {
+			languages[0], languages[1] = languages[1], languages[0]
+		}
+		if s.lang, err = s.p.Choose(ctx, "Lingua / Language", "1, 2", languages...); err != nil {
+			return err
+		}
+		if s.Chosen != nil {
+			s.Chosen(s.lang)
+		}
+	}
+	if s.Storage.Database == "" {
+		if s.Storage.Data, err = s.line(ctx, text("setup.ask_data", "Folder for the data"), s.Storage.Data); err != nil {
+			return err
+		}
+	}
+	c, err := s.verified(ctx)
+	if err != nil {
+		return err
+	}
+	client, err := s.line(ctx, text("setup.ask_client", "Name of the first program that sends, - for none"), "erp")
+	if err != nil {
+		return err
+	}
+	return s.save(ctx, c, client)
+}
+
+// verified asks for a connection until a test message went out by it.
+func (s *setup) verified(ctx context.Context) (*gateway.Connection, error) {
+	roots, err := LoadRoots(s.CAFile)
+	if err != nil {
+		return nil, exit(ExitConfig, err)
+	}
+	d := newDoctor(roots, nil, nil)
+	for {
+		doc, err := s.connection(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, set := range s.Set {
+			path, value, _ := strings.Cut(set, "=")
+			setPath(doc, path, jsonOrText(value))
+		}
+		from, _ := doc["from"].(string)
+		doc["name"] = from
+		c, err := newConnection(doc)
+		if err != nil {
+			return nil, err
+		}
+		to, err := s.address(ctx, text("setup.ask_to", "Address that receives the test message"), from)
+		if err != nil {
+			return nil, err
+		}
+		var printed error
+		result := d.Connection(ctx, doctor.Test{Connection: c, To: to, Language: s.lang}, func(stage stages.Stage) {
+			if printed == nil {
+				_, printed = io.WriteString(s.Stdout, stageText(stage, s.lang))
+			}
+		})
+		if printed != nil || ctx.Err() != nil {
+			return nil, errors.Join(printed, ctx.Err())
+		}
+		if err := s.say(resultText(c.Name, result)); err != nil || result.OK {
+			return c, err
+		}
+		again, err := s.p.Confirm(ctx, text("setup.ask_again", "Correct the answers and try again?").In(s.lang),
+			text("setup.yes", "yes").In(s.lang), text("setup.no", "no").In(s.lang))
+		if err != nil {
+			return nil, err
+		}
+		if !again {
+			return nil, exit(exitOfClass(result.Class()), wrong(ExitFailure, mime.NewText("setup.not_verified",
+				"the connection does not work yet: nothing was saved")))
+		}
+	}
+}
+
+// save stores the connection and the client, and says what comes next.
+func (s *setup) save(ctx context.Context, c *gateway.Connection, client string) error {
+	return withNewStore(ctx, s.Storage, func(st store.Store) error {
+		all, err := st.Connections(ctx)
+		if err != nil {
+			return err
+		}
+		if len(all) == 0 {
+			c.Default = gateway.DefaultUnrouted
+		}
+		name := c.Name
+		for n := 2; taken(all, c.Name); n++ {
+			c.Name = name + " " + strconv.Itoa(n)
+		}
+		stored, err := st.PutConnection(ctx, time.Now(), c)
+		if err != nil {
+			return err
+		}
+		if err := s.say(text("setup.saved", "{connection} is saved in {folder}.", "connection", strconv.Quote(stored.Name), "folder",
+			s.where())); err != nil {
+			return err
+		}
+		if client != "-" {
+			add := ClientCommands{Storage: s.Storage, Language: s.lang, Stdout: s.Stdout}
+			if err := add.store(ctx, st, client); err != nil {
+				return err
+			}
+		}
+		return s.say(text("setup.next", "Start the gateway: postino serve --data {folder}\nPrograms of this machine hand over by SMTP to "+
+			"127.0.0.1:2525. As a service: systemctl enable --now postino, after the package is installed.", "folder", s.where()))
+	})
+}
+
+// where is the folder of the store, or that it is a database.
+func (s *setup) where() string {
+	if s.Storage.Database != "" {
+		return "PostgreSQL"
+	}
+	if dir, err := filepath.Abs(s.Storage.Data); err == nil {
+		return dir
+	}
+	return s.Storage.Data
+}
+
+func taken(all []*gateway.Connection, name string) bool {
+	for _, c := range all {
+		if strings.EqualFold(c.Name, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// store makes a client with a secret, which is printed once; one that is there
+// stays as it is.
+func (k ClientCommands) store(ctx context.Context, st store.Store, name string) error {
+	now, key := time.Now(), vault.NewKey("pc_")
+	c, err := st.PutClient(ctx, store.Client{Name: name, SecretHash: vault.HashGenerated(key), CreatedAt: now, ChangedAt: now})
+	if errors.Is(err, store.ErrExists) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return k.one(c, text("setup.client_added", "may submit"), key.Reveal())
+}
