@@ -72,3 +72,48 @@ func TestConnectionFlags(t *testing.T) {
 		}
 	}
 }
+
+// The declarative file: a plan first, nothing without a yes, secrets stay, and a
+// second run has nothing to do.
+func TestConnectionApply(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	data, file := filepath.Join(dir, "data"), filepath.Join(dir, "c.json")
+	write := func(doc string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(doc), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do := func(code int, want, not string, args ...string) string {
+		t.Helper()
+		got, out, errOut := command(t, "", append(append([]string{"connection"}, args...), "--data", data)...)
+		if got != code || !strings.Contains(out+errOut, want) || not != "" && strings.Contains(out+errOut, not) {
+			t.Fatalf("connection %v: exit %d, want %d with %q and without %q\n%s%s", args, got, code, want, not, out, errOut)
+		}
+		return out
+	}
+	const word = "correct-horse-8"
+	smtp := func(name, more string) string {
+		return `{"name":"` + name + `","provider":"smtp","from":"a@contoso.it","smtp":{"host":"smtp.example.com","login":"l"` + more + `}}`
+	}
+	write("[" + smtp("a", `,"password":"`+word+`"`) + "," + smtp("b", "") + "]")
+	do(2, "create a", word, "apply", "-f", file, "--plan")
+	do(app.ExitUsage, "--yes", word, "apply", "-f", file)
+	do(0, "2 changes applied", word, "apply", "-f", file, "--yes")
+	do(0, "nothing to do", "", "apply", "-f", file, "--yes")
+	write("[" + smtp("A", `,"port":465`) + "," + smtp("c", "") + "]")
+	do(app.ExitConfig, "smtp.password", word, "apply", "-f", file, "--yes") // the destination changes: give the secret again
+	write(`[{"name":"a","provider":"smtp","from":"a@contoso.it","limits":{"per_minute":5},"smtp":{"host":"smtp.example.com","login":"l"}},` +
+		smtp("c", "") + "]")
+	do(2, "change a: limits.per_minute", word, "apply", "-f", file, "--plan")
+	do(2, "remove b", word, "apply", "-f", file, "--plan", "--prune")
+	do(0, "3 changes applied", word, "apply", "-f", file, "--prune", "--yes")
+	do(0, `"password": "***"`, word, "show", "a")
+	exported := do(0, `"per_minute": 5`, word, "export")
+	if strings.Contains(exported, "***") || strings.Contains(exported, "revision") {
+		t.Errorf("export: %s", exported)
+	}
+	write(exported)
+	do(0, "nothing to do", "", "apply", "-f", file, "--plan", "--prune")
+}

@@ -62,7 +62,7 @@ func TestUsageIsLocalised(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
 		"connction":                           `argomento inatteso connction, si intendeva "connection"?`,
-		"connection lst":                      `argomento inatteso lst, si intendeva "list"?`,
+		"connection lst":                      `argomento inatteso lst, si intendeva "list"`,
 		"version abc":                         `argomento inatteso abc`,
 		"queue export":                        `mancano le opzioni: --dir=DIR`,
 		"connection":                          `manca un comando, uno tra add, list`,

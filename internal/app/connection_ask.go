@@ -188,7 +188,9 @@ func (q *questions) credentials(ctx context.Context, doc map[string]any, from st
 		}
 	}
 	return first(func() error { return fill(m, "login", text("cli.ask_login", "Login"), from) },
-		func() error { return secret(m, "password", text("cli.ask_password", "Password (it is not shown)")) })
+		func() error {
+			return secret(m, "password", text("cli.ask_server_password", "Password (it is not shown)"))
+		})
 }
 
 // first calls the steps in order up to the first error.
