@@ -98,7 +98,7 @@ func (w *writer) googleCredential(c Connection) {
 		return
 	}
 	w.comment(mime.NewText("script.google_key", "2. A key, if this folder has none yet. Move the file to postino's machine, readable for "+
-		"postino alone, and delete it here. An organisation may forbid keys: then use a keyless connection."))
+		"postino alone, and delete it here."))
 	w.line("if [ ! -e postino-key.json ]; then")
 	w.line("  (umask 077 && gcloud iam service-accounts keys create postino-key.json --iam-account \"$account\" --project \"$project\")")
 	w.line("fi")
