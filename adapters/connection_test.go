@@ -112,7 +112,8 @@ func TestSecretsListsEveryField(t *testing.T) {
 		got = append(got, f.Path+"="+f.Value.Reveal())
 		*f.Value = "gone"
 	}
-	want := "smtp.password=a smtp.oauth.client_secret=b smtp.oauth.certificate_password=c smtp.oauth.service_account_json=d"
+	want := "smtp.password=a smtp.oauth.client_secret=b smtp.oauth.certificate= smtp.oauth.certificate_next= " +
+		"smtp.oauth.certificate_password=c smtp.oauth.service_account_json=d"
 	if strings.Join(got, " ") != want {
 		t.Errorf("got %v, want %s", got, want)
 	}

@@ -113,7 +113,8 @@ func TestFourthProvider(t *testing.T) {
 		paths = append(paths, f.Path)
 		*f.Value = "gone"
 	}
-	if got := strings.Join(paths, " "); got != "paperclip.client_secret paperclip.certificate_password paperclip.key paperclip.tray.pin" {
+	if got := strings.Join(paths, " "); got != "paperclip.client_secret paperclip.certificate paperclip.certificate_next "+
+		"paperclip.certificate_password paperclip.key paperclip.tray.pin" {
 		t.Errorf("secrets at %s", got)
 	}
 	again, err := adapters.Decode(out, known)

@@ -12,7 +12,7 @@ import (
 // of a provider that offers nothing else. Such a connection takes no blind
 // copies, and stops at the first refused login until a person resumes it.
 //
-// contracts K6, K8, K9, K12
+// contracts K6, K8, K9, K12.
 func (s *Settings) Certified() bool { return s.PEC || certifiedHost(s.Host) }
 
 func certifiedHost(host string) bool {

@@ -45,7 +45,7 @@ func ExampleParseConnection() {
 		"graph": {"tenant": "common", "client_id": "3c9d8a52"}}`))
 	fmt.Println(err)
 	// Output:
-	// graph.client_secret: give exactly one credential: client_secret, certificate_file, federated_token_file or managed_identity
+	// graph.client_secret: give exactly one credential: client_secret, certificate, certificate_file, federated_token_file or managed_identity
 	// graph.tenant: "common" makes no sense for an app-only token: give the tenant's own id
 }
 

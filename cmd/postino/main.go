@@ -123,10 +123,10 @@ func run(ctx context.Context, args []string, std stdio) int {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	switch {
-	case args[0] == "--version":
+	switch args[0] {
+	case "--version":
 		args[0] = "version"
-	case args[0] == "help":
+	case "help":
 		args = append(args[1:], "--help")
 	}
 	help := len(args) == 2 && (args[1] == "--help" || args[1] == "-h")

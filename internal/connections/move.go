@@ -69,7 +69,7 @@ func (s *Service) Move(ctx context.Context, from string, to *gateway.Connection)
 		}
 		if refused != nil {
 			out.Refused = append(out.Refused, RefusedMove{d.ID, refused.Message})
-			return nil
+			return nil //nolint:nilerr // it stays where it is, and the result names it
 		}
 		event, err := movedEvent(e, to, s.now())
 		if err != nil {

@@ -37,11 +37,11 @@ const (
 	PasswordMax = 200
 )
 
-// ErrRefused: the address and the password do not fit, the person is disabled, or
+// ErrRefused is returned where the address and the password do not fit, the person is disabled, or
 // there is none. Which of these it is is never told.
 var ErrRefused = texterr.New(mime.NewText("people.refused", "no person has this address and password"))
 
-// ErrEnded: the session, invitation or ceremony has ended, was used, or never was.
+// ErrEnded is returned where the session, invitation or ceremony has ended, was used, or never was.
 var ErrEnded = texterr.New(mime.NewText("people.ended", "this link or session has ended or was used already: ask for a new one"))
 
 // Options of a Service; zero fields take the defaults.

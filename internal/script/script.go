@@ -64,7 +64,7 @@ func Write(target Target, c Connection, lang string) (string, error) {
 	return w.b.String(), nil
 }
 
-// Microsoft and Google have scripts of their own; Fits returns the targets of a connection.
+// Fits returns the targets of a connection: Microsoft and Google have scripts of their own.
 func (c Connection) Fits() []Target {
 	if c.Tenant != "" {
 		return []Target{Entra, Exchange}

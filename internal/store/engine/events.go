@@ -50,7 +50,6 @@ const eventsAtOnce = 5000
 // EventsAmong implements store.Events.
 func (r Ports) EventsAmong(ctx context.Context, connections []string, after int64, limit int, types []string) (out []store.Event,
 	through int64, err error) {
-	through = after
 	last := `SELECT coalesce(max(seq), 0) FROM (SELECT seq FROM events WHERE seq > $1 ORDER BY seq LIMIT ` + strconv.Itoa(eventsAtOnce) + `) x`
 	var end int64
 	if err := r.DB.Read(ctx, last, []any{after}, &end); err != nil || end == 0 {
