@@ -71,7 +71,7 @@ func (c *Connection) Mailboxes() string {
 // A plain SMTP connection leaves the question to its server.
 func (c *Connection) AllowsFrom(from string) bool {
 	// contracts B4.6, F8
-	return c.settings().AnyFrom() || mime.SameAddress(from, c.Mailbox("")) || c.MatchesFrom(from)
+	return c.settings().AnyFrom() || sameSender(from, c.Mailbox("")) || c.MatchesFrom(from)
 }
 
 // MatchesFrom reports whether From or an alias of the connection covers the address.
@@ -80,12 +80,16 @@ func (c *Connection) MatchesFrom(from string) bool {
 		if d, ok := strings.CutPrefix(allowed, "*@"); ok {
 			allowed = from[:strings.LastIndexByte(from, '@')+1] + d
 		}
-		if allowed != "" && mime.SameAddress(from, allowed) {
+		if allowed != "" && sameSender(from, allowed) {
 			return true
 		}
 	}
 	return false
 }
+
+// sameSender compares addresses as providers and people do: without regard to
+// case in the local part either.
+func sameSender(a, b string) bool { return mime.SameAddress(strings.ToLower(a), strings.ToLower(b)) }
 
 // Lane names everything that shares one mailbox's limits at one provider. Two
 // connections to the same mailbox share a lane.

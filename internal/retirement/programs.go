@@ -52,7 +52,8 @@ func OfPrograms(list []store.Program, connections []Finding) []ProgramFinding {
 func (s *Settings) Moved(programs []store.Program) (last time.Time) {
 	for i := range programs {
 		for _, a := range []string{s.From, s.Login} {
-			if strings.Contains(a, "@") && mime.SameAddress(a, programs[i].From) && programs[i].LastAt.After(last) {
+			same := strings.Contains(a, "@") && mime.SameAddress(strings.ToLower(a), strings.ToLower(programs[i].From))
+			if same && programs[i].LastAt.After(last) {
 				last = programs[i].LastAt
 			}
 		}

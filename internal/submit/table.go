@@ -218,9 +218,11 @@ func deleted(list []*gateway.Connection, c *gateway.Connection) []*gateway.Conne
 	return list
 }
 
+// addressKey is by what senders are compared: as providers do, without regard to
+// case, as adapters.Connection.MatchesFrom does.
 func addressKey(addr string) string {
 	if n, err := mime.NormalizeAddress(addr); err == nil {
-		return n
+		return strings.ToLower(n)
 	}
 	return ""
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/store"
 )
 
 func many(n int) (conns []*gateway.Connection) {
@@ -150,6 +151,26 @@ func BenchmarkTable(b *testing.B) {
 			follow(b, t, next)
 		}
 	})
+}
+
+// Senders are compared without regard to case, everywhere.
+func TestSenderCase(t *testing.T) {
+	t.Parallel()
+	conn := &gateway.Connection{Connection: adapters.Connection{ID: "1", Name: "c", Provider: adapters.Graph, From: "erp@contoso.it",
+		Aliases: []string{"Info@contoso.it"}, Settings: &fallback.Settings{Host: "h"}}}
+	routes := tableOf(t, []*gateway.Connection{conn})
+	client := &store.Client{Senders: []string{"Erp@contoso.it", "info@contoso.it"}}
+	for _, from := range []string{"ERP@contoso.it", "erp@CONTOSO.it", "INFO@contoso.it"} {
+		if e := routes.explain(routing{from: from}, 1); e.Chosen != conn || e.Rule != RuleAddress {
+			t.Errorf("%s: %v by %v", from, e.Chosen, e.Rule)
+		}
+		if !conn.MatchesFrom(from) || CheckSender(client, "from", from) != nil {
+			t.Errorf("%s is refused", from)
+		}
+	}
+	if CheckSender(client, "from", "erp2@contoso.it") == nil {
+		t.Error("another sender is taken")
+	}
 }
 
 // BenchmarkRoute chooses among 10,000 connections, as a hosted service does for
