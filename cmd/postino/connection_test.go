@@ -18,6 +18,9 @@ func TestConnectionFlags(t *testing.T) {
 	if err := os.WriteFile(secret, []byte(word+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if code, out, errOut := command(t, "", "people", "add", "anna@contoso.it", "--data", data); code != 0 {
+		t.Fatal(out, errOut)
+	}
 	for _, c := range []struct {
 		args, stdin string
 		code        int
@@ -51,7 +54,11 @@ func TestConnectionFlags(t *testing.T) {
 		{args: "rename Ufficio Milano", want: "Milano: renamed"},
 		{args: "show Aruba", want: `"Milano"`},
 		{args: "rename Milano ARUBA", code: app.ExitConfig, want: "already"},
-		{args: "owner Milano anna", want: "owner: anna"},
+		{args: "owner Milano anna", code: app.ExitUsage, want: "no person"},
+		{args: "owner Milano nobody@contoso.it", code: app.ExitUsage, want: "no person"},
+		{args: "owner Milano ANNA@contoso.it", want: "owner: anna@contoso.it"},
+		{args: "list --owner anna@contoso.it", want: "Milano", not: "Aruba"},
+		{args: "list --search anna@", want: "Milano", not: "Aruba"},
 		{args: "owner Milano", want: "no one"},
 		{args: "duplicate Aruba Copia", want: "Copia: added, switched off"},
 		{args: "show Copia", want: `"password": "***"`, not: word},

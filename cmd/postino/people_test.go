@@ -29,8 +29,9 @@ func TestPeople(t *testing.T) {
 		want  string
 		args  string
 	}{
-		{want: "https://mail.contoso.it/invitation/pi_",
+		{want: "POST https://mail.contoso.it/v1/invitations/accept",
 			args: "people add anna@contoso.it --role admin --url https://mail.contoso.it"}, // before any server has run
+		{want: "https://", code: app.ExitUsage, args: "people invite anna@contoso.it --url mail.contoso.it"},
 		{want: "already", code: app.ExitUsage, args: "people add ANNA@contoso.it"},
 		{want: "12 to 200 characters", code: app.ExitUsage, stdin: "short", args: "people password anna@contoso.it --password-file -"},
 		{want: "active", stdin: password + "\n", args: "people password anna@contoso.it --password-file -"},

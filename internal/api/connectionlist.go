@@ -52,6 +52,13 @@ func (s *connectionService) listConnections(ctx context.Context, in *connectionQ
 		active := in.Active == "true"
 		q.Active = &active
 	}
+	if q.Owner != "" || q.Search != "" {
+		people, err := s.store.People(ctx)
+		if err != nil {
+			return nil, err
+		}
+		q.Addresses = connections.AddressesOf(people)
+	}
 	var states func(string) store.ConnectionState
 	if q.State != "" {
 		if states, err = registry.States(ctx, s.store); err != nil {

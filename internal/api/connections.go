@@ -205,7 +205,7 @@ func (s *connectionService) putConnection(ctx context.Context, c, old *gateway.C
 	}
 	stored, underWay, err := s.service().Put(ctx, c, old)
 	if err != nil {
-		return nil, err
+		return nil, invalidConnection(err) // an owner may be no person
 	}
 	out, err := s.viewConnection(ctx, stored, "en") // an edit ends the pause: there is no sentence to show
 	if err != nil {

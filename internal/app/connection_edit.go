@@ -143,9 +143,19 @@ func (k ConnectionCommands) Rename(ctx context.Context, name, to string) error {
 
 // SetOwner says whose a connection is; empty: nobody's.
 func (k ConnectionCommands) SetOwner(ctx context.Context, name, owner string) error {
-	done := text("cli.connection_owner", "owner: {owner}", "owner", owner)
-	if owner == "" {
-		done = text("cli.connection_no_owner", "belongs to no one")
+	done := text("cli.connection_no_owner", "belongs to no one")
+	if owner != "" {
+		err := withStore(ctx, k.Storage, func(st store.Store) error {
+			p, err := personNamed(ctx, st, owner)
+			if err == nil {
+				owner = p.ID
+				done = text("cli.connection_owner", "owner: {owner}", "owner", p.Email)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
 	}
 	return k.change(ctx, name, done, func(c *gateway.Connection) (*gateway.Connection, error) {
 		next := c.Clone()

@@ -34,6 +34,11 @@ func (k ConnectionCommands) List(ctx context.Context, q connections.Query) error
 		if err != nil {
 			return err
 		}
+		people, err := st.People(ctx)
+		if err != nil {
+			return err
+		}
+		q.Addresses = connections.AddressesOf(people)
 		now := time.Now()
 		q.After, q.Limit = "", 0
 		conns, _ = q.Select(conns, states, now)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -25,7 +26,7 @@ type PeopleCommands struct {
 	Storage  Storage
 	Format   Format
 	Language string
-	URL      string // under which people reach the server, for links; empty: the path alone
+	URL      string // under which people reach the server; empty: the path alone
 	Stdin    io.Reader
 	Stdout   io.Writer
 }
@@ -36,15 +37,32 @@ type NewPerson struct {
 	PasswordFile                string // "-": standard input; empty: an invitation is made
 }
 
-// A personDoc is a person with the link for them, for --json.
+// A personDoc is a person with the invitation for them, for --json.
 type personDoc struct {
 	view.Person
-	Invitation *linkDoc `json:"invitation,omitempty"`
+	Invitation *invitationDoc `json:"invitation,omitempty"`
 }
 
-type linkDoc struct {
-	URL       string    `json:"url"`
+type invitationDoc struct {
+	Token     string    `json:"token"`
+	AcceptURL string    `json:"accept_url"` // takes the token and a password by POST; no page does yet
 	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// acceptURL is where an invitation is used.
+func (k PeopleCommands) acceptURL() string {
+	return strings.TrimSuffix(k.URL, "/") + "/v1/invitations/accept"
+}
+
+// checkURL wants an address of the server that a program can call.
+func (k PeopleCommands) checkURL() error {
+	if k.URL == "" {
+		return nil
+	}
+	if u, err := url.Parse(k.URL); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return wrong(ExitUsage, text("cli.url_scheme", "--url {url} is no address with http:// or https://", "url", strconv.Quote(k.URL)))
+	}
+	return nil
 }
 
 func (k PeopleCommands) with(ctx context.Context, work func(store.Store, *people.Service) error) error {
@@ -65,9 +83,12 @@ func personFault(err error) error {
 	return err
 }
 
-// Add adds a person, and prints the link by which they choose a password unless
+// Add adds a person, and prints the token by which they choose a password unless
 // one is given.
 func (k PeopleCommands) Add(ctx context.Context, n NewPerson) error {
+	if err := k.checkURL(); err != nil {
+		return err
+	}
 	password, err := k.password(ctx, n.PasswordFile, false)
 	if err != nil {
 		return err
@@ -92,12 +113,12 @@ func (k PeopleCommands) Add(ctx context.Context, n NewPerson) error {
 	})
 }
 
-// print shows a person and, where one was made, the link for them.
+// print shows a person and, where one was made, the invitation for them.
 func (k PeopleCommands) print(p *store.Person, i *people.Invitation) error {
 	if k.Format != Text {
 		doc := personDoc{Person: view.OfPerson(p)}
 		if i != nil {
-			doc.Invitation = &linkDoc{i.URL(k.URL), i.ExpiresAt}
+			doc.Invitation = &invitationDoc{i.Token.Reveal(), k.acceptURL(), i.ExpiresAt}
 		}
 		return writeJSON(k.Stdout, doc)
 	}
@@ -108,11 +129,17 @@ func (k PeopleCommands) print(p *store.Person, i *people.Invitation) error {
 	t.Row(text("cli.field_role", "role").In(k.Language), p.Role)
 	t.Row(text("cli.field_state", "state").In(k.Language), personState(p, k.Language))
 	if i != nil {
-		t.Row(text("cli.field_link", "link").In(k.Language), i.URL(k.URL))
+		t.Row(text("cli.field_token", "token").In(k.Language), i.Token.Reveal())
 		t.Row("", text("cli.link_once", "(shown this once; good once, until {time})", "time",
 			i.ExpiresAt.Local().Format(time.DateTime)).In(k.Language))
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil || i == nil {
+		return err
+	}
+	_, err := fmt.Fprintln(k.Stdout, text("cli.invitation_use",
+		"Set the password here with 'postino people password {email}', or send the token with a password to POST {url}",
+		"email", terminal.Line(p.Email), "url", k.acceptURL()).In(k.Language))
+	return err
 }
 
 func personState(p *store.Person, lang string) string {
@@ -202,8 +229,11 @@ func (k PeopleCommands) Role(ctx context.Context, name, role string) error {
 	return k.change(ctx, name, func(p *store.Person) { p.Role = store.Role(role) })
 }
 
-// Invite prints a link by which the person chooses a password.
+// Invite prints a token by which the person chooses a password.
 func (k PeopleCommands) Invite(ctx context.Context, name string) error {
+	if err := k.checkURL(); err != nil {
+		return err
+	}
 	return k.with(ctx, func(st store.Store, ps *people.Service) error {
 		p, err := personNamed(ctx, st, name)
 		if err != nil {

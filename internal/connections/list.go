@@ -31,6 +31,8 @@ type Query struct {
 	Active   *bool
 	After    string // name: those behind it
 	Limit    int    // 0: all
+
+	Addresses map[string]string // of people by id, so that an owner is found by address too
 }
 
 // Select returns the connections of all, which are by name, that q chooses, and the
@@ -47,8 +49,8 @@ func (q Query) Select(all []*gateway.Connection, stateOf func(id string) store.C
 	}
 	search := strings.ToLower(q.Search)
 	for _, c := range all {
-		if q.Provider != "" && string(c.Provider) != q.Provider || q.Owner != "" && c.Owner != q.Owner ||
-			q.Active != nil && c.IsActive() != *q.Active || search != "" && !found(c, search) {
+		if q.Provider != "" && string(c.Provider) != q.Provider || q.Owner != "" && !q.owned(c) ||
+			q.Active != nil && c.IsActive() != *q.Active || search != "" && !found(c, search, q.Addresses[c.Owner]) {
 			continue
 		}
 		if q.State != "" && StateOf(c, stateOf(c.ID), now) != q.State {
@@ -60,6 +62,20 @@ func (q Query) Select(all []*gateway.Connection, stateOf func(id string) store.C
 		page = append(page, c)
 	}
 	return page, ""
+}
+
+// owned reports that a connection is of the owner who is asked for by id or address.
+func (q Query) owned(c *gateway.Connection) bool {
+	return c.Owner == q.Owner || c.Owner != "" && strings.EqualFold(q.Addresses[c.Owner], q.Owner)
+}
+
+// AddressesOf are the addresses of people by id.
+func AddressesOf(all []store.Person) map[string]string {
+	out := make(map[string]string, len(all))
+	for i := range all {
+		out[all[i].ID] = all[i].Email
+	}
+	return out
 }
 
 // StateOf is the state of a connection: what keeps its mail back comes first.
@@ -76,9 +92,9 @@ func StateOf(c *gateway.Connection, st store.ConnectionState, now time.Time) str
 }
 
 // found reports that a connection has a text, in lower case, where people look
-// for it.
-func found(c *gateway.Connection, text string) bool {
-	fields := []string{c.Name, c.From, c.DisplayName, c.Owner, c.ID}
+// for it; owner is the address of its owner.
+func found(c *gateway.Connection, text, owner string) bool {
+	fields := []string{c.Name, c.From, c.DisplayName, c.Owner, owner, c.ID}
 	fields = append(fields, c.Aliases...)
 	if c.Settings != nil {
 		fields = append(fields, c.Settings.SenderMailbox())

@@ -6,8 +6,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/mime"
 )
 
 // A storedConnection is a connection with its secrets as they are sealed.
@@ -135,7 +137,7 @@ func (r Ports) writeConnection(ctx context.Context, t Tx, c *gateway.Connection)
 		}
 	}
 	store.KeepSecrets(c, old.Connection)
-	if err := ownerByAddress(t, c); err != nil {
+	if err := ownerByAddress(t, c, old.Connection); err != nil {
 		return err
 	}
 	c.Revision++
@@ -168,14 +170,20 @@ func (r Ports) writeConnection(ctx context.Context, t Tx, c *gateway.Connection)
 	return errors.Join(forgetState(t, c.ID), noteEdit(t, edited...))
 }
 
-// ownerByAddress puts the id of a person where their address stands.
-func ownerByAddress(t Tx, c *gateway.Connection) error {
+// ownerByAddress puts the id of a person where their address stands, and refuses
+// one of nobody unless it stood there before.
+func ownerByAddress(t Tx, c, old *gateway.Connection) error {
 	if !strings.Contains(c.Owner, "@") {
 		return nil
 	}
 	err := t.Row(`SELECT id FROM people WHERE lookup = $1`, []any{anyText(Fold(c.Owner))}, &c.Owner)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil
+		if old != nil && old.Owner == c.Owner {
+			return nil
+		}
+		v := adapters.NewValidator()
+		v.Add("owner", mime.NewText("store.owner_unknown", "{owner} is the address of no person", "owner", strconv.Quote(c.Owner)))
+		return v.Err()
 	}
 	return err
 }

@@ -1,11 +1,13 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -36,6 +38,10 @@ func testPeople(t *testing.T, h Harness) {
 	owned, err = s.PutConnection(ctx, t0(), owned)
 	must(t, err)
 	want(t, "an owner by address", owned.Owner, a.ID)
+	orphan := smtpConnection("Magazzino")
+	orphan.Owner = "nobody@contoso.it"
+	_, err = s.PutConnection(ctx, t0(), orphan)
+	want(t, "an owner who is no person", errors.As(err, new(*adapters.InvalidError)), true)
 	stale := *a
 	a.Name = "Anna Rossi"
 	a, err = s.PutPerson(ctx, *a)
