@@ -23,6 +23,7 @@ type confined struct {
 	unconfined
 	all         store.Store
 	connections *registry.Connections
+	watch       string // name of the connection that carries the mail about alerts
 }
 
 // unconfined are the ports that have nothing of a person's.
@@ -36,7 +37,9 @@ type unconfined interface {
 	Close() error
 }
 
-func confine(s store.Store, c *registry.Connections) store.Store { return confined{s, s, c} }
+func confine(s store.Store, c *registry.Connections, watch string) store.Store {
+	return confined{s, s, c, watch}
+}
 
 // own returns the ids of the caller's connections; limited is false where the
 // caller is confined to none.
@@ -153,8 +156,18 @@ func (s confined) PutConnection(ctx context.Context, now time.Time, c *gateway.C
 
 // DeleteConnection implements store.Connections.
 func (s confined) DeleteConnection(ctx context.Context, now time.Time, id string) error {
-	if _, err := s.Connection(ctx, id); err != nil {
+	c, err := s.Connection(ctx, id)
+	if err != nil {
 		return err
+	}
+	if owner := caller(ctx).owner(); owner != "" {
+		all, err := s.connections.All(ctx)
+		if err != nil {
+			return err
+		}
+		if chained(all, owner, c.Name) {
+			return inChain("", c.Name)
+		}
 	}
 	return s.all.DeleteConnection(ctx, now, id)
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // mayPut refuses an operator what would reach beyond their own connections: to
-// give one away, to take everybody's mail as the default or by a sender that is
+// give one away, to take a name that others send by, to take everybody's mail as the default or by a sender that is
 // another's, and to send by another's as fallback. What an administrator has set
 // stays as it is.
 func (s confined) mayPut(ctx context.Context, owner string, old, c *gateway.Connection) error {
@@ -39,6 +39,11 @@ func (s confined) mayPut(ctx context.Context, owner string, old, c *gateway.Conn
 	if err != nil {
 		return err
 	}
+	if old == nil || !strings.EqualFold(old.Name, c.Name) {
+		if err := s.mayName(all, owner, old, c.Name); err != nil {
+			return err
+		}
+	}
 	for _, name := range c.Fallback {
 		own := slices.ContainsFunc(all, func(o *gateway.Connection) bool { return o.Owner == owner && strings.EqualFold(o.Name, name) })
 		if !own && !slices.Contains(fallback, name) {
@@ -56,6 +61,31 @@ func (s confined) mayPut(ctx context.Context, owner string, old, c *gateway.Conn
 		}
 	}
 	return nil
+}
+
+// mayName refuses an operator a name to which mail of others goes, and to leave
+// such a name to whoever takes it next. old is nil for a new connection.
+func (s confined) mayName(all []*gateway.Connection, owner string, old *gateway.Connection, name string) error {
+	if chained(all, owner, name) || s.watch != "" && strings.EqualFold(s.watch, name) {
+		return adminSetting("name", text("api.name_expected", "mail of others goes to the connection named \"{name}\": an administrator "+
+			"decides which one that is", "name", clip(name)))
+	}
+	if old != nil && chained(all, owner, old.Name) {
+		return inChain("name", old.Name)
+	}
+	return nil
+}
+
+// chained reports whether a connection of another owner has the name among its
+// fallbacks.
+func chained(all []*gateway.Connection, owner, name string) bool {
+	return slices.ContainsFunc(all, func(o *gateway.Connection) bool {
+		return o.Owner != owner && slices.ContainsFunc(o.Fallback, func(f string) bool { return strings.EqualFold(f, name) })
+	})
+}
+
+func inChain(field, name string) error {
+	return adminSetting(field, text("api.name_in_chain", "\"{name}\" is the fallback of a connection of others", "name", clip(name)))
 }
 
 // senders are those whose mail is routed to a connection.

@@ -52,6 +52,10 @@ type Options struct {
 	// administrator may name although their addresses are not public.
 	ConnectionNetworks []netip.Prefix
 
+	// WatchConnection is the name of the connection that carries the mail about
+	// alerts, which an operator may not take; empty: none has it by its name.
+	WatchConnection string
+
 	// ProveToken gets tokens with the credential of a connection, past every
 	// cache; nil: a new certificate cannot be activated.
 	ProveToken func(context.Context, *adapters.Connection) error
@@ -164,7 +168,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	// From here on, what serves a request has the store as its caller may see it.
-	s.opt.Store = confine(o.Store, o.Connections)
+	s.opt.Store = confine(o.Store, o.Connections, o.WatchConnection)
 	s.router = newRouter(&s.opt, s.auth)
 	s.transport = newTransport(&s.opt, &chain{mux: s.router.mux, metrics: s.metrics, elsewhere: o.Fallback, log: o.Log})
 	s.routes()

@@ -60,7 +60,7 @@ func (s *server) httpListener() (*httpListener, error) {
 		Metrics:   metrics,
 		PublicURL: conf.PublicURL, PublicHost: conf.PublicHost(), Keyless: conf.Keyless == config.KeylessSend, TrustedProxies: proxies,
 		Version: ReadVersion().Version, GiveUp: time.Duration(s.conf.Outbox.GiveUp), WebhookNetworks: receivers, ConnectionNetworks: servers,
-		OwnListener: s.own.leadsTo, Doctor: tests, Installation: installation,
+		OwnListener: s.own.leadsTo, WatchConnection: s.conf.Watch.Connection, Doctor: tests, Installation: installation,
 		ProveToken:  func(ctx context.Context, c *adapters.Connection) error { return proveToken(ctx, c, s.roots) },
 		MaxWebhooks: s.conf.Limits.Webhooks, MaxStreams: s.conf.Limits.Streams, MaxKeys: s.conf.Limits.Keys, Log: s.log})
 	if err != nil {

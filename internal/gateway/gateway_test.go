@@ -68,8 +68,8 @@ func TestOldName(t *testing.T) {
 // Every fault is named, the gateway's beside the sender's.
 func TestValidate(t *testing.T) {
 	t.Parallel()
-	_, err := Parse([]byte(`{"name":"X","provider":"smtp","from":"a@example.com","smtp":{},"default":"perhaps","class":"loud",` +
-		`"on_quota_exceeded":"cry","retry":{"max_seconds":-1},"fallback":["x"]}`))
+	_, err := Parse([]byte(`{"name":"01K8Q2Z6M3V5X7Y9A0B1C2D3E4","provider":"smtp","from":"a@example.com","smtp":{},"default":"perhaps",` +
+		`"class":"loud","on_quota_exceeded":"cry","retry":{"max_seconds":-1},"fallback":["01k8q2z6m3v5x7y9a0b1c2d3e4"]}`))
 	var e *adapters.InvalidError
 	if !errors.As(err, &e) {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func TestValidate(t *testing.T) {
 		}
 	}
 	slices.Sort(fields)
-	if got := strings.Join(fields, " "); got != "class default fallback on_quota_exceeded retry smtp.host" {
+	if got := strings.Join(fields, " "); got != "class default fallback name on_quota_exceeded retry smtp.host" {
 		t.Error(got)
 	}
 }

@@ -15,6 +15,10 @@ import (
 func (c *Connection) Validate() error {
 	v := adapters.NewValidator()
 	c.Check(v)
+	if isID(c.Name) {
+		v.Add("name", mime.NewText("gateway.name_is_id", "{name} reads as the id of a connection: choose another name", "name",
+			strconv.Quote(c.Name)))
+	}
 	v.OneOf("default", string(c.Default), "", "no", "unrouted", "always")
 	v.OneOf("class", c.Class, "", "any", "transactional", "bulk")
 	v.OneOf("on_quota_exceeded", c.OnQuotaExceeded, "", "wait", "fallback")
@@ -29,4 +33,10 @@ func (c *Connection) Validate() error {
 		v.Add("fallback", mime.NewText("gateway.own_fallback", "a connection cannot be its own fallback"))
 	}
 	return v.Err()
+}
+
+// isID reports whether a name reads as a store.ID, by which connections are named
+// too.
+func isID(name string) bool {
+	return len(name) == 26 && strings.Trim(strings.ToLower(name), "0123456789abcdefghjkmnpqrstvwxyz") == ""
 }

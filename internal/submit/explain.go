@@ -147,7 +147,7 @@ func (s *Submitter) explainCarrier(ctx context.Context, q *Question, e *Explanat
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		f.Connection = c
+		f.Connection = shown(q, c)
 		switch {
 		case c == nil:
 			f.Reason = mime.NewText("submit.fallback_missing", "no connection is called so")
@@ -159,8 +159,11 @@ func (s *Submitter) explainCarrier(ctx context.Context, q *Question, e *Explanat
 			if no := s.cannot(c, q); no != nil {
 				f.Reason = no.Message
 			} else if f.Usable = true; tooLarge && e.Carrier == nil {
-				e.Carrier = c
+				e.Carrier = f.Connection
 			}
+		}
+		if c != nil && f.Connection != c && !f.Usable {
+			f.Reason = whyNotOwn()
 		}
 		e.Fallbacks = append(e.Fallbacks, f)
 	}
@@ -168,6 +171,15 @@ func (s *Submitter) explainCarrier(ctx context.Context, q *Question, e *Explanat
 		e.Refusal = AsRefusal(cannotCarry(e.Chosen, refused))
 	}
 	return nil
+}
+
+// shown is a connection of the chain as the person who asks sees it: of another
+// owner's the name alone.
+func shown(q *Question, c *gateway.Connection) *gateway.Connection {
+	if c == nil || q.Owner == "" || c.Owner == q.Owner {
+		return c
+	}
+	return &gateway.Connection{Connection: adapters.Connection{Name: c.Name}}
 }
 
 // cannot returns why a connection cannot carry a message of the question's size;
@@ -184,6 +196,8 @@ func (s *Submitter) cannot(c *gateway.Connection, q *Question) *adapters.Error {
 	}
 	return nil
 }
+
+func whyNotOwn() mime.Text { return mime.NewText("submit.why_not_own", "it belongs to another person") }
 
 func whyInactive() mime.Text { return mime.NewText("submit.why_inactive", "it is switched off") }
 

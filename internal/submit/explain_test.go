@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
@@ -96,5 +97,41 @@ func TestExplain(t *testing.T) {
 		"google false it does not send as erp@contoso.it"
 	if got := strings.Join(chain, "; "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// Of a fallback of another owner a person sees the name, and whether it takes over.
+func TestExplainOthersFallback(t *testing.T) {
+	t.Parallel()
+	off := false
+	w := newWorld(t, nil,
+		graphConn("box", "erp@contoso.it", func(c *gateway.Connection) { c.Owner, c.Fallback = "op", []string{"relay", "off"} }),
+		smtpConn("relay", "*@contoso.it", nil), smtpConn("off", "*@contoso.it", func(c *gateway.Connection) { c.Active = &off }))
+	e, err := w.Explain(t.Context(), Question{Owner: "op", From: "erp@contoso.it", Size: 200 << 20}, 9)
+	if err != nil || len(e.Fallbacks) != 2 || e.Refusal != nil {
+		t.Fatalf("%+v, %v", e, err)
+	}
+	for i, f := range e.Fallbacks {
+		if c := f.Connection; c == nil || c.ID+string(c.Provider) != "" || c.Name != f.Name || f.Usable != (i == 0) ||
+			!f.Usable && f.Reason.In("en") != "it belongs to another person" {
+			t.Errorf("%+v of %+v", c, f)
+		}
+	}
+	if c := e.Carrier; c == nil || c.Name != "relay" || c.ID != "" {
+		t.Errorf("carried by %+v", c)
+	}
+}
+
+// A connection whose name is the id of another does not stand for it.
+func TestNamedByIDFirst(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil, smtpConn("relay", "*@contoso.it", nil))
+	id := w.conns["relay"].ID
+	if _, err := w.store.PutConnection(t.Context(), time.Now(), smtpConn(id, "*@contoso.it", nil)); err != nil {
+		t.Fatal(err)
+	}
+	e, err := w.Explain(t.Context(), Question{From: "erp@contoso.it", Connection: id}, 9)
+	if err != nil || e.Chosen == nil || e.Chosen.Name != "relay" {
+		t.Errorf("%+v, %v", e.Chosen, err)
 	}
 }

@@ -142,7 +142,7 @@ func (r routing) notOwned(c *gateway.Connection) *mime.Text {
 	if r.owns(c) {
 		return nil
 	}
-	t := mime.NewText("submit.why_not_own", "it belongs to another person")
+	t := whyNotOwn()
 	return &t
 }
 
@@ -182,12 +182,13 @@ func (r routing) fitsClass(c *gateway.Connection) bool {
 	return true
 }
 
-// named is the connection with a name or an id. The lock is held.
+// named is the connection with an id or a name: nobody's name stands for the id of
+// another. The lock is held.
 func (t *table) named(name string) *gateway.Connection {
-	if c := t.names[strings.ToLower(name)]; c != nil {
+	if c := t.ids[name]; c != nil {
 		return c
 	}
-	return t.ids[name]
+	return t.names[strings.ToLower(name)]
 }
 
 // namedRefusal says why the client does not get the connection that it names. The
