@@ -163,6 +163,9 @@ func (c accessCaller) may(name, method, path string, ids map[string]string) stri
 	if path == "/v1/events/stream" {
 		url += "?after=x"
 	}
+	if strings.HasSuffix(path, "/script") && id != "nope" {
+		url += "?for=entra"
+	}
 	body := ""
 	if method != http.MethodGet && method != http.MethodDelete {
 		body = "{}"

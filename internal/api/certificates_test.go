@@ -25,10 +25,10 @@ func TestCertificates(t *testing.T) {
 		}
 	})
 	key := w.addKey("", ScopeConnectionsWrite)
-	w.want(w.do(key, "POST", "/v1/connections", map[string]any{"name": "Ufficio", "provider": "graph", "from": "erp@contoso.it",
+	w.want(w.do(key, "POST", "/v1/connections", map[string]any{"name": "Rotazione", "provider": "graph", "from": "erp@contoso.it",
 		"graph": map[string]any{"tenant": "contoso.it", "client_id": "11111111-2222-4333-8444-555555555555", "client_secret": "segreto-1"}}),
 		http.StatusCreated)
-	const path = "/v1/connections/Ufficio/certificate"
+	const path = "/v1/connections/Rotazione/certificate"
 	var all strings.Builder
 	ask := func(method, url string, body any, status int) answer {
 		a := w.want(w.do(key, method, url, body), status)
@@ -49,11 +49,11 @@ func TestCertificates(t *testing.T) {
 		t.Errorf("%+v", list)
 	}
 	var script Script
-	ask("GET", "/v1/connections/Ufficio/script?for=entra", nil, http.StatusOK).into(t, &script)
+	ask("GET", "/v1/connections/Rotazione/script?for=entra", nil, http.StatusOK).into(t, &script)
 	if !strings.Contains(script.Script, "$tenant = 'contoso.it'") {
 		t.Error(script.Script)
 	}
-	ask("GET", "/v1/connections/Ufficio/script?for=google", nil, http.StatusUnprocessableEntity)
+	ask("GET", "/v1/connections/Rotazione/script?for=google", nil, http.StatusUnprocessableEntity)
 	uploaded = true
 	ask("POST", path+"/activate", map[string]any{}, http.StatusOK)
 	ask("GET", path, nil, http.StatusOK).into(t, &list)

@@ -76,6 +76,9 @@ func TestOperatorWalk(t *testing.T) {
 					at, named = strings.ReplaceAll(path, "{id}", id), true
 				}
 			}
+			if strings.HasSuffix(path, "/script") { // required: without it the owner is not looked at
+				at += "?for=entra"
+			}
 			body := bodies[method+" "+path]
 			if body == "" && method != "GET" && method != "DELETE" {
 				body = "{}"
