@@ -18,6 +18,8 @@ type certificateNew struct {
 	File string `help:"JSON of a connection that is stored now, switched off." short:"f" placeholder:"FILE"`
 	Days int    `help:"Validity in days, at most 1095." default:"365"`
 	Out  string `help:"Write the public part there (.cer) in place of printing it." short:"o" placeholder:"FILE"`
+
+	Replace bool `help:"Discard a certificate that waits to take over."`
 }
 
 // Help shows examples below the flags.
@@ -31,7 +33,7 @@ Until then the old credential is used.`
 }
 
 func (c *certificateNew) Run(ctx context.Context, std stdio, cli *commands) error {
-	return c.jobs(std, cli).CertificateNew(ctx, app.NewCertificate{Name: c.Name, File: c.File, Days: c.Days, Out: c.Out})
+	return c.jobs(std, cli).CertificateNew(ctx, app.NewCertificate{Name: c.Name, File: c.File, Days: c.Days, Out: c.Out, Replace: c.Replace})
 }
 
 type certificateActivate struct {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -107,15 +108,24 @@ func TestConnectionApply(t *testing.T) {
 	write("[" + smtp("a", `,"password":"`+word+`"`) + "," + smtp("b", "") + "]")
 	do(2, "create a", word, "apply", "-f", file, "--plan")
 	do(app.ExitUsage, "--yes", word, "apply", "-f", file)
+	var plan struct {
+		Plan    []struct{ Action, Name string }
+		Applied *int
+	}
+	doc := do(2, "create", word, "apply", "-f", file, "--plan", "--json")
+	if err := json.Unmarshal([]byte(doc), &plan); err != nil || len(plan.Plan) != 2 || plan.Applied == nil || *plan.Applied != 0 {
+		t.Errorf("%v: %s", err, doc)
+	}
 	do(0, "2 changes applied", word, "apply", "-f", file, "--yes")
 	do(0, "nothing to do", "", "apply", "-f", file, "--yes")
+	do(0, `"plan": []`, "nothing", "apply", "-f", file, "--yes", "--json")
 	write("[" + smtp("A", `,"port":465`) + "," + smtp("c", "") + "]")
 	do(app.ExitConfig, "smtp.password", word, "apply", "-f", file, "--yes") // the destination changes: give the secret again
 	write(`[{"name":"a","provider":"smtp","from":"a@contoso.it","limits":{"per_minute":5},"smtp":{"host":"smtp.example.com","login":"l"}},` +
 		smtp("c", "") + "]")
 	do(2, "change a: limits.per_minute", word, "apply", "-f", file, "--plan")
 	do(2, "remove b", word, "apply", "-f", file, "--plan", "--prune")
-	do(0, "3 changes applied", word, "apply", "-f", file, "--prune", "--yes")
+	do(0, `"applied": 3`, "applied\n", "apply", "-f", file, "--prune", "--yes", "--json")
 	do(0, `"password": "***"`, word, "show", "a")
 	exported := do(0, `"per_minute": 5`, word, "export")
 	if strings.Contains(exported, "***") || strings.Contains(exported, "revision") {

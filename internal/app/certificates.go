@@ -3,9 +3,11 @@ package app
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
@@ -25,6 +27,8 @@ type NewCertificate struct {
 	File string // JSON of one that is stored now, switched off
 	Days int
 	Out  string // file for the public part; empty: standard output
+
+	Replace bool // discard one that waits
 }
 
 // CertificateNew makes key and certificate of a connection. The private key is
@@ -50,16 +54,24 @@ func (k ConnectionCommands) CertificateNew(ctx context.Context, n NewCertificate
 }
 
 func (k ConnectionCommands) newCertificate(ctx context.Context, st store.Store, c *gateway.Connection, n NewCertificate) error {
+	if e := clientcert.EntraOf(&c.Connection); e != nil && e.CertificateNext != "" && !n.Replace {
+		return wrong(ExitConfig, text("cli.certificate_waiting", "a certificate of {connection} waits already: 'postino connection certificate "+
+			"show' prints it; --replace discards it for a new one", "connection", strconv.Quote(c.Name)))
+	}
 	next, public, err := clientcert.Begin(c, n.Days, time.Now())
 	if err != nil {
 		return exit(ExitConfig, err)
 	}
+	out, err := newOutFile(n.Out)
+	if err != nil {
+		return exit(ExitFailure, texterr.Wrap(text("cli.certificate_unwritable", "the file cannot be written; no certificate was made"), err))
+	}
 	stored, err := st.PutConnection(ctx, time.Now(), next)
 	if err != nil {
-		return err
+		return errors.Join(err, out.discard())
 	}
 	if n.Out != "" {
-		if err := os.WriteFile(n.Out, public.DER(), 0o644); err != nil { // it is public
+		if err := out.write(public.DER()); err != nil {
 			return exit(ExitFailure, texterr.Wrap(text("cli.certificate_unwritten",
 				"the certificate is stored, but the file cannot be written ('postino connection certificate show' prints it again)"), err))
 		}
@@ -76,6 +88,44 @@ func (k ConnectionCommands) newCertificate(ctx context.Context, st store.Store, 
 		"postino connection certificate activate {name}", "thumbprint", public.Thumbprint(), "date", public.NotAfter().Format(time.DateOnly),
 		"name", terminal.Line(stored.Name)).In(k.Language))
 	return err
+}
+
+// An outFile is a file for what is public, opened before there is anything to
+// write; its content stays until then.
+type outFile struct {
+	*os.File      // nil: none
+	made     bool // it was not there
+}
+
+func newOutFile(path string) (o outFile, err error) {
+	if path == "" {
+		return o, nil
+	}
+	_, missing := os.Stat(path)
+	o.made = errors.Is(missing, os.ErrNotExist)
+	o.File, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o644)
+	return o, err
+}
+
+func (o outFile) discard() error {
+	if o.File == nil {
+		return nil
+	}
+	err := o.Close()
+	if o.made {
+		err = errors.Join(err, os.Remove(o.Name()))
+	}
+	return err
+}
+
+func (o outFile) write(content []byte) error {
+	if s, err := o.Stat(); err == nil && s.Mode().IsRegular() {
+		if err := o.Truncate(0); err != nil {
+			return errors.Join(err, o.Close())
+		}
+	}
+	_, err := o.Write(content)
+	return errors.Join(err, o.Close())
 }
 
 // CertificateActivate switches a connection to its new certificate, once a

@@ -123,6 +123,17 @@ func TestCertificateRotation(t *testing.T) {
 	if out := w.must(start, ""); !strings.Contains(out, "activate Ufficio") {
 		t.Errorf("%s", out)
 	}
+	_, waiting := w.stored("ufficio")
+	if _, err := w.do(start, ""); ExitCode(err) != ExitConfig || !strings.Contains(err.Error(), "--replace") {
+		t.Errorf("one waits: %v", err)
+	}
+	nowhere := NewCertificate{Name: "ufficio", Days: 30, Out: filepath.Join(t.TempDir(), "none", "x.cer"), Replace: true}
+	if _, err := w.do(func(k ConnectionCommands) error { return k.CertificateNew(t.Context(), nowhere) }, ""); err == nil {
+		t.Error("a file in no folder was written")
+	}
+	if _, e := w.stored("ufficio"); e.CertificateNext != waiting.CertificateNext {
+		t.Error("the certificate that waits was replaced")
+	}
 	if _, err := w.do(activate, ""); ExitCode(err) != ExitNoPerm || !strings.Contains(err.Error(), "700027") {
 		t.Errorf("before the upload: %v", err)
 	}

@@ -58,6 +58,42 @@ type ApplyOptions struct {
 	Yes   bool // do not ask
 }
 
+// An applyDoc is a plan and what came of it, for --json.
+type applyDoc struct {
+	Plan    []stepDoc `json:"plan"`
+	Applied int       `json:"applied"` // so many steps of the plan are done, from the first
+	Error   *Failure  `json:"error,omitempty"`
+}
+
+type stepDoc struct {
+	Action string   `json:"action"`
+	Name   string   `json:"name"`
+	Fields []string `json:"fields,omitempty"`
+}
+
+// applied prints what was applied of a plan; stopped is why not all.
+func (k ConnectionCommands) applied(steps []connections.Step, done int, stopped error) error {
+	if !k.JSON {
+		if stopped != nil || len(steps) == 0 || done == 0 {
+			return stopped
+		}
+		_, err := fmt.Fprintln(k.Stdout, mime.NewCount("cli.applied", done, "one change applied", "{count} changes applied").In(k.Language))
+		return err
+	}
+	doc := applyDoc{Plan: []stepDoc{}, Applied: done}
+	for _, s := range steps {
+		doc.Plan = append(doc.Plan, stepDoc{s.Action, s.Name, s.Fields})
+	}
+	if stopped != nil {
+		f := FailureOf(stopped, k.Language)
+		doc.Error = &f
+	}
+	if err := writeJSON(k.Stdout, doc); err != nil || stopped == nil {
+		return err
+	}
+	return exit(ExitCode(stopped), errReported)
+}
+
 // Apply makes the stored connections those of a file: it shows a plan, asks, and
 // does it. A connection that was changed since the plan was made is left alone.
 func (k ConnectionCommands) Apply(ctx context.Context, o ApplyOptions) error {
@@ -78,15 +114,20 @@ func (k ConnectionCommands) Apply(ctx context.Context, o ApplyOptions) error {
 		if err != nil {
 			return exit(ExitConfig, err)
 		}
-		if err := k.showPlan(steps); err != nil || len(steps) == 0 {
-			return err
+		if !k.JSON {
+			if err := k.showPlan(steps); err != nil {
+				return err
+			}
 		}
-		if o.Plan {
+		if o.Plan || len(steps) == 0 {
+			if err := k.applied(steps, 0, nil); err != nil || len(steps) == 0 {
+				return err
+			}
 			return exit(ExitPlanned, errReported)
 		}
 		if !o.Yes {
 			p, err := prompt.New(k.Stdin, k.Stdout)
-			if err != nil || o.File == "-" {
+			if err != nil || o.File == "-" || k.JSON {
 				return wrong(ExitUsage, mime.NewText("cli.apply_needs_yes", "there is no one to ask: give --yes to apply the plan, --plan to see it"))
 			}
 			sure, err := p.Confirm(ctx, text("cli.apply_sure", "Apply this plan?").In(k.Language), text("cli.yes", "yes").In(k.Language),
@@ -96,14 +137,13 @@ func (k ConnectionCommands) Apply(ctx context.Context, o ApplyOptions) error {
 			}
 		}
 		s := &connections.Service{Store: st, Wait: k.Wait}
-		for _, step := range steps {
+		for i, step := range steps {
 			if err := k.applyStep(ctx, s, step); err != nil {
-				return exit(ExitFailure, texterr.Wrap(text("cli.apply_stopped", "stopped at {connection}; what stands before it in the plan is done",
-					"connection", fmt.Sprintf("%q", step.Name)), err))
+				return k.applied(steps, i, exit(ExitFailure, texterr.Wrap(text("cli.apply_stopped",
+					"stopped at {connection}; what stands before it in the plan is done", "connection", fmt.Sprintf("%q", step.Name)), err)))
 			}
 		}
-		_, err = fmt.Fprintln(k.Stdout, mime.NewCount("cli.applied", len(steps), "one change applied", "{count} changes applied").In(k.Language))
-		return err
+		return k.applied(steps, len(steps), nil)
 	})
 }
 

@@ -1,11 +1,11 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -56,10 +56,14 @@ func (k ConnectionCommands) Migrate(ctx context.Context, name string, m Migratio
 		if test.Getenv == nil {
 			test.Getenv = os.Getenv
 		}
-		if k.JSON { // one document is printed, at the end
-			test.Stdout = io.Discard
+		var stages bytes.Buffer
+		if k.JSON { // one document is printed: that of the test where it fails, else the connection
+			test.JSON, test.Stdout = true, &stages
 		}
 		if err := testSuccessor(ctx, &test, next); err != nil {
+			if _, werr := stages.WriteTo(k.Stdout); werr != nil {
+				return exit(ExitSoftware, werr)
+			}
 			return err
 		}
 		done, err := s.Migrate(ctx, old, next)

@@ -111,6 +111,12 @@ func TestMigrate(t *testing.T) {
 	if err := k.Migrate(t.Context(), "Ufficio", m); ExitCode(err) != ExitNoPerm {
 		t.Errorf("a secret that is refused: %v\n%s", err, out.String())
 	}
+	var doc bytes.Buffer
+	j := k
+	j.JSON, j.Stdout = true, &doc
+	if err := j.Migrate(t.Context(), "Ufficio", m); ExitCode(err) != ExitNoPerm || !strings.Contains(doc.String(), `"ok": false`) {
+		t.Errorf("--json: %v\n%s", err, doc.String())
+	}
 	if got := routed(); got != before {
 		t.Errorf("a failed test changed %q into %q", before, got)
 	}
