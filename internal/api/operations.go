@@ -136,9 +136,13 @@ func lacks(p *principal, scope string) *failure {
 	if p.keyless {
 		return unauthorized(text("api.keyless_only_sends", "without a key messages can be handed over, and nothing else"))
 	}
-	if scope == scopePerson {
+	switch scope {
+	case scopePerson:
 		return fail(http.StatusForbidden, "forbidden", "", text("api.for_people", "this is for a person who has signed in"),
-			text("api.for_people_hint", "sign in with POST /v1/sign-in, or use a key of a person"))
+			text("api.for_people_hint", "sign in with POST /v1/sign-in, or use a key of a person without a list of scopes"))
+	case scopeSession:
+		return fail(http.StatusForbidden, "forbidden", "", text("api.by_session", "a person changes this in a session, not by a key"),
+			text("api.by_session_hint", "sign in with POST /v1/sign-in"))
 	}
 	if scope == scopeSubmit {
 		scope = ScopeMessagesSend // as keys have it

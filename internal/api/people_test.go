@@ -163,6 +163,15 @@ func TestKeyOfAPerson(t *testing.T) {
 	w.want(w.do(made.Key, "GET", "/v1/people", nil), http.StatusOK)
 	w.want(w.do(narrow.Key, "GET", "/v1/connections", nil), http.StatusOK)
 	w.want(w.do(narrow.Key, "GET", "/v1/people", nil), http.StatusForbidden)
+	w.want(w.do(made.Key, "GET", "/v1/me", nil), http.StatusOK)
+	w.want(w.do(made.Key, "PATCH", "/v1/me", map[string]any{"name": "x"}), http.StatusForbidden)
+	w.want(w.do(made.Key, "DELETE", "/v1/me/sessions/x", nil), http.StatusForbidden)
+	w.want(w.do(narrow.Key, "GET", "/v1/me", nil), http.StatusForbidden)
+	w.want(w.do(narrow.Key, "POST", "/v1/sign-out", nil), http.StatusForbidden)
+	for _, of := range []string{"person", "client"} {
+		given := map[string]any{"name": "none", of: map[string]string{"person": bruno.ID, "client": "erp"}[of], "scopes": []string{}}
+		w.want(w.do(w.admin, "POST", "/v1/keys", given), http.StatusUnprocessableEntity)
+	}
 	w.want(w.do(made.Key, "PUT", "/v1/me/password", map[string]any{"present": goodPassword, "new": "cinque parole a caso"}),
 		http.StatusForbidden)
 	w.want(w.do(w.admin, "PATCH", "/v1/people/bruno@contoso.it", map[string]any{"role": "operator"}), http.StatusOK)

@@ -18,9 +18,12 @@ const (
 	ScopeAdmin            = "admin" // everything
 )
 
-// scopePerson is what everyone who signs in may do: what concerns themselves. No
-// key has it.
-const scopePerson = "person"
+// What concerns a person themselves is for no key that was given scopes, and is
+// changed by none: one that was stolen must not make itself independent of them.
+const (
+	scopePerson  = "person"  // a session, or a key with all that its person may
+	scopeSession = "session" // a session alone
+)
 
 // operatorScopes are those of an operator: what of it they see and change is
 // confined to what they own (confined).
@@ -117,8 +120,13 @@ func (p *principal) actor() store.Actor {
 
 // can reports whether the scope is held by itself or within another.
 func (p *principal) can(scope string) bool {
-	return slices.Contains(p.scopes, ScopeAdmin) && scope != scopePerson || slices.Contains(p.scopes, scope) ||
-		scope == scopePerson && p.person != nil ||
+	switch scope {
+	case scopeSession:
+		return p.session != nil
+	case scopePerson:
+		return p.session != nil || p.person != nil && p.key != nil && len(p.key.PersonScopes) == 0
+	}
+	return slices.Contains(p.scopes, ScopeAdmin) || slices.Contains(p.scopes, scope) ||
 		scope == ScopeConnectionsRead && slices.Contains(p.scopes, ScopeConnectionsWrite) ||
 		scope == scopeSubmit && slices.Contains(p.scopes, ScopeMessagesSend)
 }

@@ -94,14 +94,14 @@ func (s *signInService) routes(rt *router) {
 		"Ends the session that asks.")), s.signOut)
 	register(rt, op("get-me", http.MethodGet, "/v1/me", peopleTag, scopePerson, "Who am I?", "The person who signed in, or whose key it is."),
 		s.me)
-	register(rt, op("patch-me", http.MethodPatch, "/v1/me", peopleTag, scopePerson, "Change my name or language", ""), s.patchMe)
-	register(rt, s.byBrowser(op("change-my-password", http.MethodPut, "/v1/me/password", peopleTag, scopePerson, "Change my password",
+	register(rt, op("patch-me", http.MethodPatch, "/v1/me", peopleTag, scopeSession, "Change my name or language", ""), s.patchMe)
+	register(rt, s.byBrowser(op("change-my-password", http.MethodPut, "/v1/me/password", peopleTag, scopeSession, "Change my password",
 		"Ends all my sessions; the answer has the cookie of a new one.")), s.changePassword)
 	register(rt, op("list-my-sessions", http.MethodGet, "/v1/me/sessions", peopleTag, scopePerson, "List my sessions", ""),
 		func(ctx context.Context, _ *struct{}) (*bodyOf[SessionList], error) {
 			return sessionsOf(ctx, s.people, caller(ctx).person.ID)
 		})
-	register(rt, op("end-my-session", http.MethodDelete, "/v1/me/sessions/{id}", peopleTag, scopePerson, "End a session of mine", ""),
+	register(rt, op("end-my-session", http.MethodDelete, "/v1/me/sessions/{id}", peopleTag, scopeSession, "End a session of mine", ""),
 		func(ctx context.Context, in *sessionPath) (*noBody, error) {
 			return &noBody{}, s.people.End(ctx, caller(ctx).person.ID, in.ID)
 		})
@@ -214,14 +214,8 @@ func (s *signInService) patchMe(ctx context.Context, in *mePatch) (*bodyOf[view.
 	return &bodyOf[view.Person]{view.OfPerson(p)}, nil
 }
 
-// changePassword is for a session: a key that was stolen must not make itself
-// independent of its person.
 func (s *signInService) changePassword(ctx context.Context, in *passwordInput) (*withCookie[view.Person], error) {
 	p := caller(ctx)
-	if p.session == nil {
-		return nil, fail(http.StatusForbidden, "forbidden", "", text("api.password_by_session",
-			"a password is changed in a session, not by a key"), text("api.password_by_session_hint", "sign in with POST /v1/sign-in"))
-	}
 	out, err := s.guessed(ctx, strings.ToLower(p.person.Email), func(from people.From) (*people.SignedIn, error) {
 		changed, err := s.people.ChangePassword(ctx, p.person.ID, adapters.Secret(in.Body.Present), adapters.Secret(in.Body.New))
 		if err != nil {
