@@ -34,7 +34,7 @@ type keyCreate struct {
 		Name      string     `json:"name" minLength:"1" maxLength:"100" example:"web shop"`
 		Client    string     `json:"client,omitempty" maxLength:"200" doc:"Id or name; keys that send belong to one"`
 		Person    string     `json:"person,omitempty" maxLength:"320" doc:"Id or address: the key may what they may, and ends with them"`
-		Scopes    []keyScope `json:"scopes,omitempty" minItems:"1" maxItems:"7" uniqueItems:"true" doc:"Of a person's key absent: all that they may"`
+		Scopes    []keyScope `json:"scopes,omitempty" minItems:"1" maxItems:"7" uniqueItems:"true" doc:"Of a person's key absent: all they may"`
 		ExpiresAt *time.Time `json:"expires_at,omitempty"`
 	}
 }
