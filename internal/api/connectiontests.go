@@ -29,13 +29,23 @@ const (
 // A connectionTestService tests connections, stored or not.
 type connectionTestService struct {
 	*connectionService
+	*testLimiter
 	doctor   *doctor.Doctor
-	limiter  *authLimiter // counts tests by caller
 	stopping <-chan struct{}
+}
+
+// A testLimiter bounds what reaches out for callers: tests, and the search for the
+// provider of an address. Safe for concurrent use.
+type testLimiter struct {
+	limiter *authLimiter // counts tests by caller
 
 	mu      sync.Mutex
 	running map[string]int // by quotaKey
 	all     int
+}
+
+func newTestLimiter(now func() time.Time) *testLimiter {
+	return &testLimiter{limiter: newAuthLimiter(now), running: map[string]int{}}
 }
 
 func (s *connectionTestService) routes(rt *router) {
@@ -181,7 +191,7 @@ func (s *connectionTestService) stream(ctx context.Context, w http.ResponseWrite
 }
 
 // enter counts a test of a caller; leave ends it.
-func (s *connectionTestService) enter(key string) (leave func(), err error) {
+func (s *testLimiter) enter(key string) (leave func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	busy := func(wait time.Duration) error {

@@ -16,6 +16,7 @@ import (
 // A presetService shows the providers that are known by name, and finds that of
 // an address.
 type presetService struct {
+	*testLimiter
 	find     func(ctx context.Context, allowed []netip.Prefix, address string) (*presets.Detection, error)
 	networks []netip.Prefix // Options.ConnectionNetworks
 }
@@ -60,6 +61,11 @@ func (s *presetService) detect(ctx context.Context, in *detectInput) (*bodyOf[vi
 	if caller(ctx).admin() {
 		allowed = presets.Everywhere()
 	}
+	leave, err := s.enter(caller(ctx).quotaKey())
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	d, err := s.find(ctx, allowed, in.Body.Address)
 	if err != nil {
 		return nil, badDetection(err)

@@ -61,6 +61,12 @@ func TestDetectConnection(t *testing.T) {
 			http.StatusUnprocessableEntity)
 		<-asked
 	}
+	key := w.addKey("", ScopeConnectionsWrite)
+	for range failuresAtOnce {
+		w.want(w.do(key, "POST", "/v1/connections/detect", body), http.StatusOK)
+		<-asked
+	}
+	w.want(w.do(key, "POST", "/v1/connections/detect", body), http.StatusTooManyRequests) // as tests of connections are
 }
 
 // nowhere is a network that answers nothing.

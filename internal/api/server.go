@@ -199,12 +199,12 @@ func (s *Server) routes() {
 	if o.Installation != nil {
 		(&checkupService{installation: o.Installation}).routes(s.router)
 	}
+	tests := newTestLimiter(o.Now)
 	if o.Doctor != nil {
-		(&connectionTestService{connectionService: connections, doctor: o.Doctor, limiter: newAuthLimiter(o.Now), stopping: s.stopping,
-			running: map[string]int{}}).routes(s.router)
+		(&connectionTestService{connectionService: connections, testLimiter: tests, doctor: o.Doctor, stopping: s.stopping}).routes(s.router)
 	}
 	(&certificateService{connectionService: connections, prove: o.ProveToken}).routes(s.router)
-	(&presetService{find: o.Detect, networks: o.ConnectionNetworks}).routes(s.router)
+	(&presetService{testLimiter: tests, find: o.Detect, networks: o.ConnectionNetworks}).routes(s.router)
 	(&laneService{store: o.Store, now: o.Now}).routes(s.router)
 	(&alertService{store: o.Store, now: o.Now}).routes(s.router)
 	(&eventService{store: o.Store, feed: s.events, who: s.auth.who, most: o.MaxStreams, stopping: s.stopping, log: o.Log}).routes(s.router)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"syscall"
 
 	"github.com/postino-mail/postino/adapters"
@@ -27,11 +28,17 @@ type publicOnly struct{}
 
 // NewClient returns the client for Detect: it uses no proxy, and follows no
 // redirect by itself. allowed are networks without public addresses whose
-// servers may be asked; nil for someone who is no administrator. Where a
-// redirect leads, only public addresses are asked, whatever is allowed. The
+// servers may be asked; nil for someone who is no administrator. To whom not all
+// are allowed, a server without a public address is one that does not exist: what
+// names of a network inside lead to is not theirs to know. Where a redirect
+// leads, only public addresses are asked, whatever is allowed. The
 // address is looked at when the connection is made, so that no name can change
 // between.
 func NewClient(allowed []netip.Prefix) *http.Client {
+	refused := errPrivate
+	if !slices.Equal(allowed, Everywhere()) {
+		refused = errAbsent
+	}
 	transport := &http.Transport{DisableKeepAlives: true, TLSHandshakeTimeout: lookupTime, ResponseHeaderTimeout: lookupTime,
 		MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -39,7 +46,7 @@ func NewClient(allowed []netip.Prefix) *http.Client {
 			d := net.Dialer{Timeout: lookupTime, Control: func(_, address string, _ syscall.RawConn) error {
 				a, err := netip.ParseAddrPort(address)
 				if err != nil || !adapters.PublicAddress(a.Addr()) && (public || !within(allowed, a.Addr())) {
-					return errPrivate
+					return refused
 				}
 				return nil
 			}}

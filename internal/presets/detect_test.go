@@ -332,7 +332,7 @@ func TestClientAddresses(t *testing.T) {
 	if _, err := admin.get(t.Context(), outer.URL); !errors.Is(err, errPrivate) {
 		t.Errorf("an administrator, redirected: %v", err)
 	}
-	if _, err := operator.get(t.Context(), inner.URL); !errors.Is(err, errPrivate) {
+	if _, err := operator.get(t.Context(), inner.URL); !errors.Is(err, errAbsent) {
 		t.Errorf("someone else: %v", err)
 	}
 }
