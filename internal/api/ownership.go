@@ -50,6 +50,9 @@ func (s confined) mayPut(ctx context.Context, owner string, old, c *gateway.Conn
 			return adminSetting("fallback", text("api.fallback_not_own", "\"{name}\" is no connection of yours", "name", clip(name)))
 		}
 	}
+	if err := apartFrom(all, owner, old, c); err != nil {
+		return err
+	}
 	has := sendersOf(c)
 	for _, o := range all {
 		if o.Owner == owner {
@@ -59,6 +62,36 @@ func (s confined) mayPut(ctx context.Context, owner string, old, c *gateway.Conn
 			return adminSetting("from", text("api.sender_taken", "mail from {address} is another connection's: an administrator decides who "+
 				"sends it", "address", clip(sender)))
 		}
+	}
+	return s.mayTake(ctx, all, owner, has)
+}
+
+// mayTake refuses an operator the senders of clients, and whole domains of which
+// the default connection of another owner sends what has no route. What their
+// connections have already they may spread.
+func (s confined) mayTake(ctx context.Context, all []*gateway.Connection, owner string, has senders) error {
+	byDefault := false
+	for _, o := range all {
+		if o.Owner == owner {
+			has = has.beyond(sendersOf(o))
+		} else if o.IsDefault() {
+			byDefault = true
+		}
+	}
+	clients, err := s.all.Clients(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range clients {
+		sends := sendersOf(&gateway.Connection{Connection: adapters.Connection{Aliases: c.Senders}})
+		if sender := has.overlap(sends); sender != "" {
+			return adminSetting("from", text("api.sender_of_client", "a client sends mail from {address}: an administrator decides by which "+
+				"connection", "address", clip(sender)))
+		}
+	}
+	if byDefault && len(has.domains) > 0 {
+		return adminSetting("from", text("api.domain_of_default", "mail from {domain} goes out by the default connection: an administrator "+
+			"decides who sends it", "domain", clip(has.domains[0])))
 	}
 	return nil
 }
@@ -103,16 +136,24 @@ func (s senders) without(o senders) senders {
 	}
 }
 
+// beyond are those of s that are not within o.
+func (s senders) beyond(o senders) senders {
+	s = s.without(o)
+	s.addresses = slices.DeleteFunc(s.addresses, func(a string) bool { return slices.Contains(o.domains, domainOf(a)) })
+	return s
+}
+
+func domainOf(address string) string { return address[strings.LastIndexByte(address, '@')+1:] }
+
 // overlap returns a sender of both; empty: there is none.
 func (s senders) overlap(o senders) string {
-	domain := func(address string) string { return address[strings.LastIndexByte(address, '@')+1:] }
 	for _, a := range s.addresses {
-		if slices.Contains(o.addresses, a) || slices.Contains(o.domains, domain(a)) {
+		if slices.Contains(o.addresses, a) || slices.Contains(o.domains, domainOf(a)) {
 			return a
 		}
 	}
 	for _, d := range s.domains {
-		if slices.Contains(o.domains, d) || slices.ContainsFunc(o.addresses, func(a string) bool { return domain(a) == d }) {
+		if slices.Contains(o.domains, d) || slices.ContainsFunc(o.addresses, func(a string) bool { return domainOf(a) == d }) {
 			return d
 		}
 	}
