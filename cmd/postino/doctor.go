@@ -18,7 +18,7 @@ type doctorCommand struct {
 // Help shows examples below the flags.
 func (doctorCommand) Help() string {
 	return `Examples:
-  postino doctor --config /etc/postino.toml
+  postino doctor --config /etc/postino/postino.toml
   postino doctor --data /var/lib/postino --json
 
 Looks at clock, disk, fsync, listeners, certificates, DNS, the servers that connections need,

@@ -69,6 +69,7 @@ func TestUsageIsLocalised(t *testing.T) {
 		"connection show":                     `mancano gli argomenti: <name>`,
 		"connection list --jso":               `opzione sconosciuta --jso, si intendeva "--json"?`,
 		"connection list --zzzzzzzzzz":        `opzione sconosciuta --zzzzzzzzzz`,
+		"connection edit a --per-minute -3":   `--per-minute deve essere un numero; sotto zero si scrive --per-minute=-3`,
 		"connection list --data":              `--data è senza valore`,
 		"serve --smtp --http 127.0.0.1:0":     `--smtp è senza valore`,
 		"queue list --limit=x":                `--limit deve essere un numero, non "x"`,

@@ -22,7 +22,7 @@ func (serveCommand) Help() string {
 	return `Examples:
   postino serve
   postino serve --data /var/lib/postino --smtp 127.0.0.1:2525 --http 127.0.0.1:8025
-  postino serve --config /etc/postino.toml
+  postino serve --config /etc/postino/postino.toml
   postino serve --database postgres://postino@db/postino
 
 SIGTERM ends it after what is in flight is finished or released, 35 s at most; a second

@@ -160,6 +160,9 @@ func TestSetup(t *testing.T) {
 	if !d.says("pc_") || !d.says("postino serve") {
 		t.Errorf("no client, or no word of what comes next:\n%s", d.text())
 	}
+	if strings.Contains(d.text(), "systemctl") {
+		t.Error("the service, which has another folder")
+	}
 	if got := s.Deliveries(); len(got) != 1 || got[0].Recipients[0] != "anna@example.com" {
 		t.Errorf("delivered: %+v", got)
 	}
@@ -173,5 +176,22 @@ func TestSetup(t *testing.T) {
 	}
 	if strings.Contains(out, conn.ClientSecret.Reveal()) {
 		t.Error("the secret is shown")
+	}
+
+	again := func(second string) *dialogue { // a second connection for the same address
+		d := begin()
+		d.answer("Tenant", conn.Tenant)
+		d.answer("Id dell'applicazione", conn.ClientID)
+		d.answer("Segreto", conn.ClientSecret.Reveal())
+		d.answer("Indirizzo che riceve", "anna@example.com")
+		d.answer("Nome del primo programma", "gestionale")
+		d.answer("Salvarla lo stesso?", second)
+		return d
+	}
+	if d := again("no"); d.end() == 0 || !d.says("invia già per "+from) {
+		t.Errorf("a second connection:\n%s", d.text())
+	}
+	if d := again("sì"); d.end() != 0 || !d.says(`Il client "gestionale" c'era già`) {
+		t.Errorf("a second connection:\n%s", d.text())
 	}
 }

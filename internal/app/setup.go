@@ -140,6 +140,9 @@ func (s *setup) save(ctx context.Context, c *gateway.Connection, client string) 
 		if err != nil {
 			return err
 		}
+		if err := s.another(ctx, all, c); err != nil {
+			return err
+		}
 		if len(all) == 0 {
 			c.Default = gateway.DefaultUnrouted
 		}
@@ -161,9 +164,36 @@ func (s *setup) save(ctx context.Context, c *gateway.Connection, client string) 
 				return err
 			}
 		}
-		return s.say(text("setup.next", "Start the gateway: postino serve --data {folder}\nPrograms of this machine hand over by SMTP to "+
-			"127.0.0.1:2525. As a service: systemctl enable --now postino, after the package is installed.", "folder", s.where()))
+		if err := s.say(text("setup.next", "Start the gateway: postino serve --data {folder}\nPrograms of this machine hand over by SMTP to "+
+			"127.0.0.1:2525.", "folder", s.where())); err != nil || s.where() != packagedData {
+			return err
+		}
+		return s.say(text("setup.next_service", "As a service: systemctl enable --now postino, after the package is installed."))
 	})
+}
+
+// packagedData is the folder of the service that packages install.
+const packagedData = "/var/lib/postino"
+
+// another asks before a connection is stored beside one that gets the mail of its
+// sender already.
+func (s *setup) another(ctx context.Context, all []*gateway.Connection, c *gateway.Connection) error {
+	for _, o := range all {
+		if !o.IsActive() || !strings.EqualFold(o.From, c.From) {
+			continue
+		}
+		if err := s.say(text("setup.another", "{connection} sends for {from} already: a second connection may get no mail.", "connection",
+			strconv.Quote(o.Name), "from", c.From)); err != nil {
+			return err
+		}
+		sure, err := s.p.Confirm(ctx, text("setup.ask_another", "Save it all the same?").In(s.lang), text("setup.yes", "yes").In(s.lang),
+			text("setup.no", "no").In(s.lang))
+		if err == nil && !sure {
+			err = wrong(ExitFailure, text("setup.not_another", "nothing was saved: 'postino connection edit' changes the connection that is there"))
+		}
+		return err
+	}
+	return nil
 }
 
 // where is the folder of the store, or that it is a database.
@@ -192,7 +222,10 @@ func (k ClientCommands) store(ctx context.Context, st store.Store, name string) 
 	now, key := time.Now(), vault.NewKey("pc_")
 	c, err := st.PutClient(ctx, store.Client{Name: name, SecretHash: vault.HashGenerated(key), CreatedAt: now, ChangedAt: now})
 	if errors.Is(err, store.ErrExists) {
-		return nil
+		_, err = fmt.Fprintln(k.Stdout, text("setup.client_there",
+			"The client {client} was there already and stays as it is; 'postino client rotate' gives it a new secret.", "client",
+			strconv.Quote(name)).In(k.Language))
+		return err
 	}
 	if err != nil {
 		return err

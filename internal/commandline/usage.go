@@ -47,6 +47,10 @@ func usageRules() []usageRule {
 		{regexp.MustCompile(`^(--\S+) and (--\S+) must be used together$`), func(p []string) mime.Text {
 			return text("usage.only_together", "{flag} and {other} must be used together", "flag", p[1], "other", p[2])
 		}},
+		{regexp.MustCompile(`^(\S+): expected (?:u?int\d*|float\d*) value but got "(-\d[^"]*)".*$`), func(p []string) mime.Text {
+			return text("usage.negative", "{flag} must be a number; one below zero is written {flag}={value}", "flag",
+				strings.SplitN(p[1], "=", 2)[0], "value", p[2])
+		}},
 		{regexp.MustCompile(`^(\S+): (?:expected \S+ value but got |missing value).*$`), func(p []string) mime.Text {
 			return text("usage.no_value", "{flag} has no value", "flag", strings.SplitN(p[1], "=", 2)[0])
 		}},

@@ -87,9 +87,12 @@ func orDash(s string) string {
 	return s
 }
 
-// clientName is a login that a program may be given: no spaces.
+// clientName is a login that a program may be given and a shell leaves alone:
+// letters a to z, digits and hyphens.
 func clientName(s *Settings) string {
-	name := strings.Join(strings.Fields(strings.ToLower(s.Name)), "-")
+	name := strings.Join(strings.FieldsFunc(strings.ToLower(s.Name), func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9')
+	}), "-")
 	if name == "" {
 		name = "program-" + strconv.Itoa(s.Line)
 	}
