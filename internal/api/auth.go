@@ -101,13 +101,19 @@ func (a *authenticator) who(r *http.Request) (*principal, error) {
 	case "basic":
 		// Secrets that people chose can be guessed, so an address that failed
 		// too often is not even asked; a key of 256 bits cannot.
-		if wait := a.limiter.blocked(from.limitKey()); wait > 0 {
-			return nil, tooManyFailures(wait)
-		}
-		if err := a.sameSite(r); err != nil { // browsers repeat Basic by themselves
+		end, err := a.limiter.begin(r.Context(), from.limitKey())
+		if err != nil {
 			return nil, err
 		}
-		return a.counted(r.Context(), from, func() (*principal, error) { return a.basic(r) })
+		failed := true
+		defer func() { end(failed) }()
+		if err := a.sameSite(r); err != nil { // browsers repeat Basic by themselves
+			failed = false
+			return nil, err
+		}
+		p, err := a.twice(r.Context(), func() (*principal, error) { return a.basic(r) })
+		failed = refusedCredentials(err)
+		return p, err
 	}
 	return nil, unauthorized(text("api.unknown_authorization", "this Authorization scheme is not supported"))
 }
@@ -117,8 +123,7 @@ func (a *authenticator) who(r *http.Request) (*principal, error) {
 func (a *authenticator) twice(ctx context.Context, check func() (*principal, error)) (*principal, error) {
 	start := time.Now()
 	p, err := check()
-	var f *failure
-	if !errors.As(err, &f) || f.status != http.StatusUnauthorized {
+	if !refusedCredentials(err) {
 		return p, err
 	}
 	changed, lerr := a.clients.LookAgain(ctx, start)
@@ -135,13 +140,17 @@ func (a *authenticator) twice(ctx context.Context, check func() (*principal, err
 // counted counts wrong credentials against whom they came from.
 func (a *authenticator) counted(ctx context.Context, from origin, check func() (*principal, error)) (*principal, error) {
 	p, err := a.twice(ctx, check)
-	var f *failure
-	if errors.As(err, &f) && f.status == http.StatusUnauthorized {
+	if refusedCredentials(err) {
 		if wait := a.limiter.failed(from.limitKey()); wait > 0 {
 			return nil, tooManyFailures(wait)
 		}
 	}
 	return p, err
+}
+
+func refusedCredentials(err error) bool {
+	var f *failure
+	return errors.As(err, &f) && f.status == http.StatusUnauthorized
 }
 
 func tooManyFailures(wait time.Duration) *failure {
@@ -257,12 +266,17 @@ func (a *authenticator) basic(r *http.Request) (*principal, error) {
 	c, err := a.clients.Named(r.Context(), name)
 	switch {
 	case errors.Is(err, store.ErrNotFound), err == nil && c.SecretHash == "":
-		a.hasher.Waste(adapters.Secret(secret))
+		if err := a.hasher.Waste(r.Context(), adapters.Secret(secret)); err != nil {
+			return nil, err
+		}
 		return nil, wrong
 	case err != nil:
 		return nil, err
 	}
-	fits, err := a.hasher.Verify(c.SecretHash, adapters.Secret(secret))
+	fits, err := a.hasher.Verify(r.Context(), c.SecretHash, adapters.Secret(secret))
+	if err != nil && r.Context().Err() != nil {
+		return nil, r.Context().Err()
+	}
 	if err != nil {
 		a.log.Error("the secret of a client cannot be checked", "client", c.Name, "err", err)
 		return nil, wrong

@@ -157,6 +157,56 @@ func TestWrongCredentialsAreCounted(t *testing.T) {
 	w.want(w.do("", "GET", "/v1/messages", nil, "Authorization", basic), http.StatusTooManyRequests)
 }
 
+// Guesses at the same time are no more than one after the other, right ones are all
+// taken, and what an address may not try any more is not charged to the account.
+func TestGuessesAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.person("anna@contoso.it", store.RoleAdmin)
+	all := func(n int, ask func() answer) map[int]int {
+		answers := make(chan int, n)
+		for range n {
+			go func() { answers <- ask().status }()
+		}
+		got := map[int]int{}
+		for range n {
+			got[<-answers]++
+		}
+		return got
+	}
+	signIn := func(password string) func() answer {
+		return func() answer {
+			return w.do("", "POST", "/v1/sign-in", map[string]any{"email": "anna@contoso.it", "password": password})
+		}
+	}
+	basic := func(secret string) func() answer {
+		return func() answer {
+			return w.do("", "GET", "/v1/messages", nil, "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("erp:"+secret)))
+		}
+	}
+	const many = 3 * failuresAtOnce
+	for name, c := range map[string]struct{ right, wrong func() answer }{
+		"sign-in": {signIn(goodPassword), signIn("wrong password")},
+		"basic":   {basic("pc_secret"), basic("wrong")},
+	} {
+		w.server.auth.limiter = newAuthLimiter(time.Now)
+		if got := all(many, c.right); got[http.StatusOK] != many {
+			t.Errorf("%s, right: %v", name, got)
+		}
+		got := all(many, c.wrong)
+		if n := got[http.StatusUnauthorized]; n < failuresAtOnce || n > failuresAtOnce+2 || n+got[http.StatusTooManyRequests] != many {
+			t.Errorf("%s, wrong: %v", name, got)
+		}
+		if n := len(w.server.auth.limiter.under); n > 0 {
+			t.Errorf("%s: %d are still under way", name, n)
+		}
+	}
+	owed := time.Until(w.server.auth.accounts.at["anna@contoso.it"])
+	if most := (failuresAtOnce + 2) * failureInterval; owed > most {
+		t.Errorf("one address has charged %v to the account", owed)
+	}
+}
+
 func TestPathsAndMethods(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(o *Options) {

@@ -100,7 +100,7 @@ func (s *clientService) createClient(ctx context.Context, in *clientCreate) (*bo
 		return nil, invalid("no_secret", text("api.secret_and_no_secret", "no_secret and secret exclude each other"))
 	case b.NoSecret:
 	case b.Secret != "":
-		hash, err := s.hasher.Hash(adapters.Secret(b.Secret))
+		hash, err := s.hasher.Hash(ctx, adapters.Secret(b.Secret))
 		if err != nil {
 			return nil, err
 		}

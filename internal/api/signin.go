@@ -131,22 +131,24 @@ func (s *signInService) guessed(ctx context.Context, account string, check func(
 	if err != nil {
 		return nil, err
 	}
-	for _, l := range []struct {
-		*authLimiter
-		key string
-	}{{s.auth.limiter, key}, {s.auth.accounts, account}} {
-		if wait := l.blocked(l.key); wait > 0 {
-			return nil, tooManyFailures(wait)
+	// The address first: what it may not try is not charged to the account.
+	end, err := s.auth.limiter.begin(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	wrong, refused := false, false
+	defer func() { end(wrong) }()
+	if account != "" {
+		end, err := s.auth.accounts.begin(ctx, account)
+		if err != nil {
+			return nil, err
 		}
+		defer func() { end(refused) }()
 	}
 	in, err := check(from)
-	if errors.Is(err, people.ErrRefused) || errors.Is(err, people.ErrEnded) {
-		s.auth.limiter.failed(key)
-		if errors.Is(err, people.ErrRefused) {
-			s.auth.accounts.failed(account)
-		}
-	}
-	if errors.Is(err, people.ErrRefused) {
+	refused = errors.Is(err, people.ErrRefused)
+	wrong = refused || errors.Is(err, people.ErrEnded)
+	if refused {
 		f := unauthorized(text("api.sign_in_refused", "address and password do not fit"))
 		f.hint, f.challenge = text("api.sign_in_refused_hint", "try again, or ask an administrator for a link to choose a new password"), false
 		return nil, f

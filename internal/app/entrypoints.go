@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/smtpd"
 	"github.com/postino-mail/postino/internal/spool"
@@ -64,10 +65,10 @@ func (s *server) smtpServer() (*smtpd.Server, error) {
 func (s *server) secretChecker(h *vault.Hasher) func(hash, secret string) bool {
 	return func(hash, secret string) bool {
 		if hash == "" {
-			h.Waste(adapters.Secret(secret))
+			_ = h.Waste(context.Background(), adapters.Secret(secret)) // smtpd bounds those that wait
 			return false
 		}
-		ok, err := h.Verify(hash, adapters.Secret(secret))
+		ok, err := h.Verify(context.Background(), hash, adapters.Secret(secret))
 		if err != nil {
 			s.log.Error("a client cannot log in", "err", err)
 		}

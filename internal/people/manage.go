@@ -80,21 +80,21 @@ func fewer(s string, n int) bool {
 func (s *Service) Add(ctx context.Context, p store.Person, password adapters.Secret) (*store.Person, error) {
 	p.ID, p.Revision, p.CreatedAt = "", 0, store.Micro(s.now())
 	p.ChangedAt = p.CreatedAt
-	if err := s.secure(&p, password); err != nil {
+	if err := s.secure(ctx, &p, password); err != nil {
 		return nil, err
 	}
 	return s.edited(s.store.PutPerson(ctx, p))
 }
 
 // secure checks the fields, and sets the password where one is given.
-func (s *Service) secure(p *store.Person, password adapters.Secret) error {
+func (s *Service) secure(ctx context.Context, p *store.Person, password adapters.Secret) error {
 	if err := Check(p); err != nil || password == "" {
 		return err
 	}
 	if err := CheckPassword(p, password); err != nil {
 		return err
 	}
-	hash, err := s.hasher.Hash(password)
+	hash, err := s.hasher.Hash(ctx, password)
 	if err == nil {
 		p.PasswordHash = hash
 	}
@@ -128,7 +128,7 @@ func (s *Service) SetPassword(ctx context.Context, id string, password adapters.
 		if password == "" {
 			return CheckPassword(p, password)
 		}
-		return s.secure(p, password)
+		return s.secure(ctx, p, password)
 	})
 }
 
@@ -137,7 +137,7 @@ func (s *Service) SetPassword(ctx context.Context, id string, password adapters.
 func (s *Service) ChangePassword(ctx context.Context, id string, present, password adapters.Secret) (*store.Person, error) {
 	return s.Change(ctx, id, func(p *store.Person) error {
 		if p.PasswordHash != "" {
-			fits, err := s.hasher.Verify(p.PasswordHash, present)
+			fits, err := s.hasher.Verify(ctx, p.PasswordHash, present)
 			if err != nil {
 				return err
 			}
@@ -148,7 +148,7 @@ func (s *Service) ChangePassword(ctx context.Context, id string, present, passwo
 		if password == "" {
 			return CheckPassword(p, password)
 		}
-		return s.secure(p, password)
+		return s.secure(ctx, p, password)
 	})
 }
 
@@ -248,7 +248,7 @@ func (s *Service) Accept(ctx context.Context, token adapters.Secret, a Accepted,
 	if a.Password == "" {
 		return nil, CheckPassword(p, a.Password)
 	}
-	if err := s.secure(p, a.Password); err != nil {
+	if err := s.secure(ctx, p, a.Password); err != nil {
 		return nil, err
 	}
 	first := p.ID == ""

@@ -112,12 +112,17 @@ func (s *Service) SignIn(ctx context.Context, email string, password adapters.Se
 	p, err := s.store.PersonByEmail(ctx, email)
 	switch {
 	case errors.Is(err, store.ErrNotFound), err == nil && p.PasswordHash == "":
-		s.hasher.Waste(password)
+		if err := s.hasher.Waste(ctx, password); err != nil {
+			return nil, err
+		}
 		return nil, ErrRefused
 	case err != nil:
 		return nil, err
 	}
-	fits, err := s.hasher.Verify(p.PasswordHash, password)
+	fits, err := s.hasher.Verify(ctx, p.PasswordHash, password)
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	if err != nil {
 		s.log.Error("the password of a person cannot be checked", "person", p.ID, "err", err)
 		return nil, ErrRefused

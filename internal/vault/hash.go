@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -77,36 +78,47 @@ func NewHasher(parallel int) *Hasher {
 
 // Hash returns the text to be stored for a secret that a person chose, in the PHC
 // string format.
-func (h *Hasher) Hash(secret adapters.Secret) (string, error) {
+func (h *Hasher) Hash(ctx context.Context, secret adapters.Secret) (string, error) {
 	if secret == "" {
 		return "", texterr.New(mime.NewText("vault.empty_secret", "an empty secret protects nothing: choose one"))
 	}
 	salt := make([]byte, saltSize)
 	_, _ = rand.Read(salt)
-	sum := h.slow(secret, salt, argonTime, argonMemory, argonLanes, argonSize)
+	sum, err := h.slow(ctx, secret, salt, argonTime, argonMemory, argonLanes, argonSize)
+	if err != nil {
+		return "", err
+	}
 	return fmt.Sprintf("%sm=%d,t=%d,p=%d$%s$%s", argonPrefix, argonMemory, argonTime, argonLanes,
 		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(sum)), nil
 }
 
-func (h *Hasher) slow(secret adapters.Secret, salt []byte, time, memory uint32, lanes uint8, size uint32) []byte {
-	h.slots <- struct{}{}
+// slow waits for its turn while ctx lasts; the error is that of ctx.
+func (h *Hasher) slow(ctx context.Context, secret adapters.Secret, salt []byte, time, memory uint32, lanes uint8, size uint32) ([]byte,
+	error) {
+	select {
+	case h.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	defer func() { <-h.slots }()
-	return argon2.IDKey([]byte(secret.Reveal()), salt, time, memory, lanes, size)
+	return argon2.IDKey([]byte(secret.Reveal()), salt, time, memory, lanes, size), nil
 }
 
 // Verify reports whether secret is the one that hash was made of, by Hash or
-// HashGenerated. An error means that hash itself is not readable.
-func (h *Hasher) Verify(hash string, secret adapters.Secret) (bool, error) {
+// HashGenerated. An error is that of ctx, or means that hash itself is not
+// readable.
+func (h *Hasher) Verify(ctx context.Context, hash string, secret adapters.Secret) (bool, error) {
 	if digest, ok := strings.CutPrefix(hash, keyPrefix); ok {
 		if subtle.ConstantTimeCompare([]byte(digest), []byte(HashKey(secret))) == 1 {
 			return true, nil
 		}
-		h.Waste(secret) // a "no" takes as long for every name: see Waste
-		return false, nil
+		return false, h.Waste(ctx, secret) // a "no" takes as long for every name: see Waste
 	}
 	p, err := parseArgon(hash)
 	if err != nil {
-		h.Waste(secret)
+		if ended := h.Waste(ctx, secret); ended != nil {
+			return false, ended
+		}
 		return false, err
 	}
 	mark := h.mark(hash, secret)
@@ -116,7 +128,10 @@ func (h *Hasher) Verify(hash string, secret adapters.Secret) (bool, error) {
 	if known {
 		return true, nil
 	}
-	sum := h.slow(secret, p.salt, p.time, p.memory, p.lanes, uint32(len(p.sum)))
+	sum, err := h.slow(ctx, secret, p.salt, p.time, p.memory, p.lanes, uint32(len(p.sum)))
+	if err != nil {
+		return false, err
+	}
 	if subtle.ConstantTimeCompare(sum, p.sum) != 1 {
 		return false, nil
 	}
@@ -131,9 +146,10 @@ func (h *Hasher) Verify(hash string, secret adapters.Secret) (bool, error) {
 
 // Waste takes as long as Verify with a wrong secret, of whatever kind the stored
 // hash is: for a name that does not exist, so that the answer's time tells
-// neither that nor who has a secret that a person chose.
-func (h *Hasher) Waste(secret adapters.Secret) {
-	h.slow(secret, make([]byte, saltSize), argonTime, argonMemory, argonLanes, argonSize)
+// neither that nor who has a secret that a person chose. The error is that of ctx.
+func (h *Hasher) Waste(ctx context.Context, secret adapters.Secret) error {
+	_, err := h.slow(ctx, secret, make([]byte, saltSize), argonTime, argonMemory, argonLanes, argonSize)
+	return err
 }
 
 // mark is what is remembered of a pair that fitted: keyed, so that memory that

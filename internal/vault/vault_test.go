@@ -2,6 +2,7 @@ package vault
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"io/fs"
@@ -201,15 +202,15 @@ func TestRotate(t *testing.T) {
 func TestHash(t *testing.T) {
 	t.Parallel()
 	h := NewHasher(2)
-	chosen, err := h.Hash("città-2026")
+	chosen, err := h.Hash(t.Context(), "città-2026")
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := h.Hash("città-2026")
+	other, err := h.Hash(t.Context(), "città-2026")
 	if err != nil || other == chosen {
 		t.Errorf("two hashes are the same: %v", err)
 	}
-	if _, err := h.Hash(""); err == nil {
+	if _, err := h.Hash(t.Context(), ""); err == nil {
 		t.Error("an empty secret was hashed")
 	}
 	key := NewKey("pk_")
@@ -232,13 +233,13 @@ func TestHash(t *testing.T) {
 			{"cut", chosen[:len(chosen)-40], "città-2026", false, true},
 			{"greedy", "$argon2id$v=19$m=99999999,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA", "x", false, true},
 		} {
-			ok, err := h.Verify(c.hash, adapters.Secret(c.secret))
+			ok, err := h.Verify(t.Context(), c.hash, adapters.Secret(c.secret))
 			if ok != c.ok || (err != nil) != c.bad {
 				t.Errorf("%s: %v, %v", c.name, ok, err)
 			}
 		}
 	}
-	h.Waste("x")
+	_ = h.Waste(t.Context(), "x")
 }
 
 // A refusal takes as long whether the name is unknown, its secret was made here,
@@ -246,7 +247,7 @@ func TestHash(t *testing.T) {
 func TestRefusalsTakeAsLong(t *testing.T) {
 	t.Parallel()
 	h := NewHasher(1)
-	chosen, err := h.Hash("città-2026")
+	chosen, err := h.Hash(t.Context(), "città-2026")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,16 +260,33 @@ func TestRefusalsTakeAsLong(t *testing.T) {
 		}
 		return best
 	}
-	unknown := fastest(func() { h.Waste("wrong") })
+	unknown := fastest(func() { _ = h.Waste(t.Context(), "wrong") })
 	for name, hash := range map[string]string{"made here": HashGenerated(NewKey("pc_")), "chosen": chosen, "unreadable": "$sha$"} {
 		took := fastest(func() {
-			if ok, _ := h.Verify(hash, "wrong"); ok {
+			if ok, _ := h.Verify(t.Context(), hash, "wrong"); ok {
 				t.Errorf("%s: a wrong secret fits", name)
 			}
 		})
 		if took < unknown/3 || took > 3*unknown { // without the rule it is 1 to 1,000
 			t.Errorf("%s: refused in %v, an unknown name in %v", name, took, unknown)
 		}
+	}
+}
+
+// Who left waits for no turn.
+func TestWaitingEndsWithTheRequest(t *testing.T) {
+	t.Parallel()
+	h := NewHasher(1)
+	h.slots <- struct{}{}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, hash := range []string{HashGenerated("x"), "$sha$"} {
+		if ok, err := h.Verify(ctx, hash, "wrong"); ok || !errors.Is(err, context.Canceled) {
+			t.Errorf("%v, %v", ok, err)
+		}
+	}
+	if _, err := h.Hash(ctx, "secret"); !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 }
 
@@ -280,7 +298,7 @@ func FuzzVerify(f *testing.F) {
 		if p, err := parseArgon(hash); err == nil && (p.memory > 1024 || p.time > 2) {
 			t.Skip("slow by its own wish")
 		}
-		if ok, _ := h.Verify(hash, "secret"); ok {
+		if ok, _ := h.Verify(t.Context(), hash, "secret"); ok {
 			t.Errorf("%q fits", hash)
 		}
 	})
