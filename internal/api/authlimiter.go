@@ -35,13 +35,15 @@ type underway struct {
 }
 
 func newAuthLimiter(now func() time.Time) *authLimiter {
-	return &authLimiter{now: now, atOnce: failuresAtOnce, interval: failureInterval, at: map[string]time.Time{}, under: map[string]*underway{}}
+	return &authLimiter{now: now, atOnce: failuresAtOnce, interval: failureInterval, at: map[string]time.Time{},
+		under: map[string]*underway{}}
 }
 
 // newAccountLimiter counts wrong passwords by the account, from wherever they
 // come: more of them at once than one address has.
 func newAccountLimiter(now func() time.Time) *authLimiter {
-	return &authLimiter{now: now, atOnce: accountFailuresAtOnce, interval: failureInterval, at: map[string]time.Time{}, under: map[string]*underway{}}
+	return &authLimiter{now: now, atOnce: accountFailuresAtOnce, interval: failureInterval, at: map[string]time.Time{},
+		under: map[string]*underway{}}
 }
 
 // network is what one attacker has at hand: an IPv6 subscriber has a /64.
