@@ -104,9 +104,9 @@ func (k ConnectionCommands) migrated(ctx context.Context, st store.Store, m conn
 	if err := k.one(ctx, st, m.Connection, done); err != nil || k.JSON {
 		return err
 	}
-	line := text("cli.migrated_mail",
-		"{moved} messages that waited go with it; {staying} are being sent, or may have been, and stay where they are", "moved",
-		m.Moved.Moved, "staying", m.Moved.Staying)
+	line := mime.NewCount("cli.migrated_mail", m.Moved.Moved,
+		"one message that waited goes with it; being sent, or sent perhaps, and staying where they are: {staying}",
+		"{count} messages that waited go with it; being sent, or sent perhaps, and staying where they are: {staying}", "staying", m.Moved.Staying)
 	if _, err := fmt.Fprintln(k.Stdout, line.In(k.Language)); err != nil {
 		return err
 	}

@@ -145,7 +145,7 @@ func TestMigrate(t *testing.T) {
 	if err := k.Migrate(t.Context(), "Ufficio", Migration{Undo: true}); ExitCode(err) != ExitUsage {
 		t.Errorf("nothing to take back: %v", err)
 	}
-	if s := out.String(); !strings.Contains(s, "prende il posto di") || !strings.Contains(s, "1 messaggi in attesa") {
+	if s := out.String(); !strings.Contains(s, "prende il posto di") || !strings.Contains(s, "un messaggio in attesa passa") {
 		t.Error(s)
 	}
 }
