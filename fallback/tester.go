@@ -197,8 +197,13 @@ func (t *tester) login(ctx context.Context, s *session, user string) *session {
 			t.rec.Fail(stages.Authentication, err)
 			return nil
 		}
-		t.rec.Add(stages.Stage{Name: stages.Authentication, Status: stages.Skipped,
-			Message: mime.NewText("test.smtp_no_login", "the connection has no login")})
+		st := stages.Stage{Name: stages.Authentication, Status: stages.Skipped,
+			Message: mime.NewText("test.smtp_no_login", "the connection has no login")}
+		if t.set.Login != "" && t.set.Auth != "none" {
+			st.Message = mime.NewText("test.smtp_no_password", "the connection has a login and no password: nothing was logged in")
+			st.Hint = mime.NewText("test.smtp_no_password_hint", "give smtp.password, or set smtp.auth to none")
+		}
+		t.rec.Add(st)
 		return s
 	}
 	if err = t.identify(ctx, s, user, token); err == nil {

@@ -79,6 +79,15 @@ func TestConnectionTest(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	})
+	t.Run("a login and no password", func(t *testing.T) {
+		var res view.ConnectionTest
+		bare := strings.Replace(doc, `"password": "`, `"hostname": "`, 1)
+		w.want(w.do(w.admin, "POST", path, bare), http.StatusOK).into(t, &res)
+		i := slices.IndexFunc(res.Stages, func(s view.Stage) bool { return s.Name == "authentication" })
+		if i < 0 || !strings.HasPrefix(res.Stages[i].Message, "the connection has a login and no password") || res.Stages[i].Hint == "" {
+			t.Errorf("%+v", res.Stages)
+		}
+	})
 	t.Run("a stored one, as a stream", func(t *testing.T) {
 		w.want(w.do(w.admin, "POST", "/v1/connections", doc), http.StatusCreated)
 		a := w.want(w.do(w.admin, "POST", "/v1/connections/Sandbox%20SMTP/test", nil, "Accept", "text/event-stream"), http.StatusOK)
