@@ -134,15 +134,7 @@ func (k ConnectionCommands) SetDefault(ctx context.Context, name, mode string) e
 
 func (k ConnectionCommands) change(ctx context.Context, name string, done mime.Text,
 	change func(*gateway.Connection) (*gateway.Connection, error)) error {
-	return withStore(ctx, k.Storage, func(st store.Store) error {
-		id, err := named(ctx, st, name)
-		if err != nil {
-			return err
-		}
-		c, err := st.Connection(ctx, id)
-		if err != nil {
-			return err
-		}
+	return k.storedConnection(ctx, name, func(st store.Store, c *gateway.Connection) error {
 		next, err := change(c)
 		if err != nil {
 			return err
