@@ -51,7 +51,8 @@ type completionCandidates struct {
 	Words []string `arg:"" optional:"" help:"The words behind the program's name, as far as the cursor."`
 }
 
-func (c *completionCandidates) Run(k *kong.Context, std stdio) error {
+func (c *completionCandidates) Run(k *kong.Context, std stdio, cli *commands) error {
+	commandline.Localise(k.Model.Node, cli.language())
 	candidates, files := commandline.Complete(k.Model.Node, c.Words)
 	for _, w := range candidates {
 		if _, err := fmt.Fprintf(std.out, "%s\t%s\n", w.Word, w.Help); err != nil {
@@ -73,6 +74,7 @@ func (manualCommand) Help() string {
 }
 
 func (manualCommand) Run(k *kong.Context, std stdio, cli *commands) error {
+	commandline.Localise(k.Model.Node, cli.language())
 	_, err := fmt.Fprint(std.out, commandline.Manual(k.Model.Node, cli.language(), app.ReadVersion().Version))
 	return err
 }

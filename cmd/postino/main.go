@@ -110,16 +110,6 @@ func run(ctx context.Context, args []string, std stdio) int {
 	}
 	cli := commands{Lang: langFlag(args)}
 	lang := cli.language()
-	exited := -1 // what kong wants to end the process with, after --help
-	parser, err := kong.New(&cli, kong.Name("postino"),
-		kong.Description(commandline.Description(lang)),
-		kong.Help(commandline.PrintHelp(lang)), kong.Writers(std.out, std.err), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Exit(func(code int) { exited = max(exited, code) }), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(std, &cli))
-	if err != nil {
-		fmt.Fprintln(std.err, "postino:", err)
-		return app.ExitSoftware
-	}
-	commandline.Localise(parser.Model.Node, lang)
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
@@ -132,7 +122,15 @@ func run(ctx context.Context, args []string, std stdio) int {
 	help := len(args) == 2 && (args[1] == "--help" || args[1] == "-h")
 	if args[0] == "sendmail" && !help {
 		// Its options are sendmail's: -h and -F mean something else there.
-		return report((&sendmailCommand{Args: args[1:]}).Run(ctx, std, &cli), std, cli.language(), app.Text)
+		return report((&sendmailCommand{Args: args[1:]}).Run(ctx, std, &cli), std, lang, app.Text)
+	}
+	exited := -1 // what kong wants to end the process with, after --help
+	parser, err := kong.New(&cli, kong.Name("postino"),
+		kong.Help(commandline.PrintHelp(lang)), kong.Writers(std.out, std.err), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Exit(func(code int) { exited = max(exited, code) }), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(std, &cli))
+	if err != nil {
+		fmt.Fprintln(std.err, "postino:", err)
+		return app.ExitSoftware
 	}
 	format := app.Text // also where the rest of the line is wrong
 	switch {

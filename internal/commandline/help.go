@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"reflect"
 	"strings"
-	"unicode"
 
 	"github.com/alecthomas/kong"
 
@@ -21,17 +20,24 @@ func Description(lang string) string {
 }
 
 // Localise puts the texts of lang in place of the English of the struct tags,
-// for a command and those below it. The codes are "help." and the type's name;
-// for a flag with the flag's name behind it, for examples with "more".
+// for a command and those below it. It reads the catalogue, so it is for who
+// prints them, and no command pays for it at its start.
 func Localise(n *kong.Node, lang string) {
+	lang = locale.Match(lang)
+	if n.Type == kong.ApplicationNode {
+		n.Help = Description(lang)
+	}
 	replace := func(s *string, code string) {
-		if t, ok := locale.Text(locale.Match(lang), code, nil); ok {
+		if lang == locale.English {
+			return // stands in the tags
+		}
+		if t, ok := locale.Text(lang, code, nil); ok {
 			*s = t
 		}
 	}
 	t := n.Target.Type()
-	replace(&n.Help, helpCode(t))
-	replace(&n.Detail, helpCode(t)+".more")
+	replace(&n.Help, locale.HelpCode(t.Name()))
+	replace(&n.Detail, locale.HelpCode(t.Name())+".more")
 	codes := map[string]string{}
 	flagCodes(t, codes)
 	for _, f := range n.Flags {
@@ -61,33 +67,16 @@ func flagCodes(t reflect.Type, codes map[string]string) {
 		}
 		name := f.Tag.Get("name")
 		if name == "" {
-			name = words(f.Name, '-')
+			name = strings.ReplaceAll(locale.Words(f.Name), "_", "-")
 		}
-		codes[name] = helpCode(t) + "." + words(f.Name, '_')
+		codes[name] = locale.HelpCode(t.Name()) + "." + locale.Words(f.Name)
 	}
 }
 
-// helpCode is the code of the help of a command's type: help.connection_add.
-func helpCode(t reflect.Type) string {
-	return "help." + words(strings.TrimSuffix(t.Name(), "Command"), '_')
-}
-
-// words is a Go name in small letters with a separator between its words.
-func words(name string, separator rune) string {
-	var b strings.Builder
-	r := []rune(name)
-	for i, c := range r {
-		if i > 0 && unicode.IsUpper(c) && (!unicode.IsUpper(r[i-1]) || i+1 < len(r) && unicode.IsLower(r[i+1])) {
-			b.WriteRune(separator)
-		}
-		b.WriteRune(unicode.ToLower(c))
-	}
-	return b.String()
-}
-
-// PrintHelp returns a printer of kong's help with kong's own words in lang.
+// PrintHelp returns a printer of the help in lang, kong's own words included.
 func PrintHelp(lang string) kong.HelpPrinter {
 	return func(options kong.HelpOptions, ctx *kong.Context) error {
+		Localise(ctx.Model.Node, lang)
 		out := ctx.Stdout
 		var b bytes.Buffer
 		ctx.Stdout = &b

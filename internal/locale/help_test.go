@@ -5,8 +5,6 @@ import (
 	"go/token"
 	"reflect"
 	"strconv"
-	"strings"
-	"unicode"
 )
 
 // help collects the texts of the command line's structs: the tag help of a
@@ -45,14 +43,14 @@ func (c *collector) helpOfFields(owner string, s *ast.StructType) {
 		if english == "" {
 			continue
 		}
-		code := helpCode(owner) + "." + snake(f.Names[0].Name)
+		code := HelpCode(owner) + "." + Words(f.Names[0].Name)
 		if _, ok := tag.Lookup("cmd"); ok {
 			id, ok := f.Type.(*ast.Ident)
 			if !ok {
 				c.fault(f.Pos(), "a command is a named struct of the package")
 				continue
 			}
-			code = helpCode(id.Name)
+			code = HelpCode(id.Name)
 		}
 		c.helpText(f.Pos(), code, english)
 	}
@@ -65,7 +63,7 @@ func (c *collector) helpOfMethod(fn *ast.FuncDecl) {
 		return
 	}
 	if english, ok := constant(ret.Results[0]); ok {
-		c.helpText(fn.Pos(), helpCode(id.Name)+".more", english)
+		c.helpText(fn.Pos(), HelpCode(id.Name)+".more", english)
 		return
 	}
 	c.fault(fn.Pos(), "the examples of %s are no constant", id.Name)
@@ -77,21 +75,4 @@ func (c *collector) helpText(at token.Pos, code, english string) {
 		return
 	}
 	c.found[code] = message{forms: []string{english}, at: c.set.Position(at).String()}
-}
-
-func helpCode(typeName string) string {
-	return "help." + snake(strings.TrimSuffix(typeName, "Command"))
-}
-
-// snake is a Go name in small letters with _ between its words.
-func snake(name string) string {
-	var b strings.Builder
-	r := []rune(name)
-	for i, c := range r {
-		if i > 0 && unicode.IsUpper(c) && (!unicode.IsUpper(r[i-1]) || i+1 < len(r) && unicode.IsLower(r[i+1])) {
-			b.WriteByte('_')
-		}
-		b.WriteRune(unicode.ToLower(c))
-	}
-	return b.String()
 }

@@ -89,7 +89,9 @@ func Match(tag string) string {
 		tag = tag[:i]
 	}
 	tag = strings.ToLower(tag)
-	if tag == "" || tag == English {
+	// C and POSIX name no language (POSIX 8.2): where cron and services run, the
+	// files need not be read.
+	if tag == "" || tag == English || tag == "c" || tag == "posix" {
 		return English
 	}
 	if c, err := loaded(); err == nil && slices.Contains(c.languages, tag) {

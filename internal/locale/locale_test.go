@@ -234,8 +234,8 @@ func TestText(t *testing.T) {
 
 func TestMatch(t *testing.T) {
 	t.Parallel()
-	for tag, want := range map[string]string{"": "en", "it": "it", "it-IT": "it", "IT_it.UTF-8": "it", "en-GB": "en", "C": "en", "xx": "en",
-		"italian": "en"} {
+	for tag, want := range map[string]string{"": "en", "it": "it", "it-IT": "it", "IT_it.UTF-8": "it", "en-GB": "en", "C": "en",
+		"C.UTF-8": "en", "POSIX": "en", "xx": "en", "italian": "en"} {
 		if got := Match(tag); got != want {
 			t.Errorf("%q: %s, want %s", tag, got, want)
 		}
