@@ -126,7 +126,7 @@ func (s *keyService) createKey(ctx context.Context, in *keyCreate) (*bodyOf[view
 	return s.put(ctx, in, k)
 }
 
-// personsKey makes a key of a person, which an administrator does: that is nobody
+// personsKey makes a key of a person, which an administrator does: that is no one
 // else's right to give.
 func (s *keyService) personsKey(ctx context.Context, in *keyCreate, k store.APIKey) (*bodyOf[view.Key], error) {
 	b := &in.Body

@@ -104,7 +104,7 @@ func TestSignIn(t *testing.T) {
 	w.want(w.as(cookie, "GET", "/v1/people", nil), http.StatusOK)
 	w.want(w.do(w.admin, "GET", "/v1/me", nil), http.StatusForbidden) // a program is no person
 
-	// Another site has a browser change nothing, and signs nobody in.
+	// Another site has a browser change nothing, and signs no one in.
 	for _, h := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Origin", "https://evil.example"}} {
 		w.want(w.as(cookie, "POST", "/v1/people", map[string]any{"email": "e@x.it", "role": "admin"}, h...), http.StatusForbidden)
 		w.want(w.do("", "POST", "/v1/sign-in", in, h...), http.StatusForbidden)

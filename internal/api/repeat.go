@@ -45,7 +45,7 @@ type replayer struct {
 // repeatable makes an operation obey Idempotency-Key. Submissions do so in
 // another way: their key is stored in the transaction that stores the message.
 func (s *replayer) repeatable(o *huma.Operation) {
-	if o.Method != http.MethodPost || o.Metadata["scope"] == nil { // keys are of somebody
+	if o.Method != http.MethodPost || o.Metadata["scope"] == nil { // keys are of a caller
 		return
 	}
 	o.Parameters = append(o.Parameters, keyParam())

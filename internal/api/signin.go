@@ -67,7 +67,7 @@ type (
 type requestKey struct{}
 
 // byBrowser lets the handler see the request, and refuses what a page of another
-// site has a browser send: nobody is signed in as somebody else unawares.
+// site has a browser send: no one is signed in as someone else unawares.
 func (s *signInService) byBrowser(o huma.Operation) huma.Operation {
 	o.Middlewares = append(o.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
@@ -121,7 +121,7 @@ func (s *signInService) from(r *http.Request) (people.From, string, error) {
 	return from, o.limitKey(), nil
 }
 
-// guessed runs a check that somebody could try again and again, and counts what is
+// guessed runs a check that someone could try again and again, and counts what is
 // refused against the address, and against the account more slowly: a person
 // cannot be shut out by one who does not know the password, and not guessed from
 // everywhere.

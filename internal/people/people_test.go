@@ -179,7 +179,7 @@ func TestInvitations(t *testing.T) {
 	}
 }
 
-// The answer to an address that nobody has takes as long as the one to a wrong
+// The answer to an address that no one has takes as long as the one to a wrong
 // password: both compute the slow hash once.
 func TestSignInTellsNothingByItsTime(t *testing.T) {
 	t.Parallel()

@@ -313,7 +313,7 @@ func TestDetectBrokenDNS(t *testing.T) {
 	}
 }
 
-// Nobody but an administrator reaches an address that is not public, and no one
+// No one but an administrator reaches an address that is not public, and no one
 // by a redirect.
 func TestClientAddresses(t *testing.T) {
 	t.Parallel()
