@@ -8,13 +8,13 @@ import (
 )
 
 type peopleCommand struct {
-	Add      peopleAdd      `cmd:"" help:"Add a person and print a token by which they choose a password."`
+	Add      peopleAdd      `cmd:"" help:"Add a person and print a link by which they choose a password."`
 	List     peopleList     `cmd:"" help:"List the people."`
 	Show     peopleShow     `cmd:"" help:"Show one person."`
 	Disable  peopleDisable  `cmd:"" help:"Keep a person from signing in; ends their sessions."`
 	Enable   peopleEnable   `cmd:"" help:"Let a disabled person sign in again."`
 	Role     peopleRole     `cmd:"" help:"Make a person an administrator or an operator."`
-	Invite   peopleInvite   `cmd:"" help:"Print a token to choose a new password, good once and for a day."`
+	Invite   peopleInvite   `cmd:"" help:"Print a link to choose a new password, good once and for a day."`
 	Remove   peopleRemove   `cmd:"" help:"Remove a person with their sessions and keys."`
 	Password peoplePassword `cmd:"" help:"Set a person's password; ends their sessions."`
 	Sessions peopleSessions `cmd:"" help:"List a person's sessions, or end them."`
@@ -41,8 +41,8 @@ type peopleAdd struct {
 	Name         string `help:"Their name."`
 	Role         string `help:"admin: everything; operator: the connections that they own." enum:"admin,operator" default:"operator"`
 	Language     string `help:"Language in which they are addressed: en or it." placeholder:"LANG"`
-	PasswordFile string `help:"File with their password (-: standard input); without it a token is printed." placeholder:"FILE"`
-	URL          string `help:"Address of the server, to print with the token." name:"url" placeholder:"URL"`
+	PasswordFile string `help:"File with their password (-: standard input); without it a link is printed." placeholder:"FILE"`
+	URL          string `help:"Address of the server, for the link; absent: as the server noted it at its last start." name:"url" placeholder:"URL"`
 }
 
 // Help shows examples below the flags.
@@ -51,8 +51,8 @@ func (peopleAdd) Help() string {
   postino people add anna@contoso.it --name "Anna Rossi" --role admin
   postino people add bruno@contoso.it --url https://mail.contoso.it
 
-The token is printed once, and is good once and for a day: POST /v1/invitations/accept takes it with a
-password. 'postino people password' sets one without it. There is no page for that yet.`
+The link is printed once, and is good once and for a day. 'postino people password' sets a password
+without it.`
 }
 
 func (c *peopleAdd) Run(ctx context.Context, std stdio, cli *commands) error {
@@ -120,12 +120,12 @@ func (c *peopleRole) Run(ctx context.Context, std stdio, cli *commands) error {
 
 type peopleInvite struct {
 	onePerson
-	URL string `help:"Address of the server, to print with the token." name:"url" placeholder:"URL"`
+	URL string `help:"Address of the server, for the link; absent: as the server noted it at its last start." name:"url" placeholder:"URL"`
 }
 
 // Help shows examples below the flags.
 func (peopleInvite) Help() string {
-	return "Example:\n  postino people invite bruno@contoso.it --url https://mail.contoso.it\n\nTokens made for them before are void."
+	return "Example:\n  postino people invite bruno@contoso.it --url https://mail.contoso.it\n\nLinks made for them before are void."
 }
 
 func (c *peopleInvite) Run(ctx context.Context, std stdio, cli *commands) error {

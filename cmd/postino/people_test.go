@@ -29,7 +29,7 @@ func TestPeople(t *testing.T) {
 		want  string
 		args  string
 	}{
-		{want: "POST https://mail.contoso.it/v1/invitations/accept",
+		{want: "https://mail.contoso.it/setup/pi_",
 			args: "people add anna@contoso.it --role admin --url https://mail.contoso.it"}, // before any server has run
 		{want: "https://", code: app.ExitUsage, args: "people invite anna@contoso.it --url mail.contoso.it"},
 		{want: "already", code: app.ExitUsage, args: "people add ANNA@contoso.it"},
@@ -40,7 +40,7 @@ func TestPeople(t *testing.T) {
 		{want: "operator", stdin: password, args: "people add bruno@contoso.it --password-file -"},
 		{want: "address is none", code: app.ExitUsage, args: "people add nobody"},
 		{want: "no person", code: app.ExitUsage, args: "people show eve@contoso.it"},
-		{want: "pi_", args: "people invite bruno@contoso.it"},
+		{want: "Put the address of the server before the link", args: "people invite bruno@contoso.it"},
 		{want: "pk_", args: "key add laptop --person bruno@contoso.it"},
 		{want: "exclude", code: app.ExitUsage, args: "key add laptop --person bruno@contoso.it --client x"},
 		{want: "bruno@contoso.it", args: "key list"},

@@ -30,7 +30,7 @@ one, or Ctrl-C, ends it at once. SIGHUP reads the configuration's log level and 
 certificates again.`
 }
 
-func (c *serveCommand) Run(ctx context.Context, std stdio) error {
+func (c *serveCommand) Run(ctx context.Context, std stdio, cli *commands) error {
 	return app.Serve(ctx, app.ServeOptions{ConfigFile: c.Config, Data: c.Data, Database: c.Database, SMTP: c.SMTP, HTTP: c.HTTP,
 		CAFile: c.CAFile,
 		Stderr: std.err, Getenv: os.Getenv, Ready: func(a app.Addresses) {
@@ -42,6 +42,9 @@ func (c *serveCommand) Run(ctx context.Context, std stdio) error {
 			}
 			if a.Socket != "" {
 				fmt.Fprintf(std.out, "socket %s\n", a.Socket)
+			}
+			if a.FirstStart != nil {
+				a.FirstStart.Print(std.out, cli.language())
 			}
 		}})
 }

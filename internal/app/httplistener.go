@@ -55,8 +55,8 @@ func (s *server) httpListener() (*httpListener, error) {
 	installation := newInstallation(&s.conf, tests)
 	lookInto(installation, s.store)
 	d := new(httpListener)
-	d.Server, err = api.New(api.Options{Store: s.store, Submit: s.submit, Connections: s.conns, Clients: s.clients, Budget: s.uploads,
-		Sealer: keys, Hostname: s.conf.Hostname,
+	d.Server, err = api.New(api.Options{Store: s.store, Submit: s.submit, Connections: s.conns, Clients: s.clients, People: s.people,
+		Budget: s.uploads, Sealer: keys, Hostname: s.conf.Hostname,
 		Metrics:   metrics,
 		PublicURL: conf.PublicURL, PublicHost: conf.PublicHost(), Keyless: conf.Keyless == config.KeylessSend, TrustedProxies: proxies,
 		Version: ReadVersion().Version, GiveUp: time.Duration(s.conf.Outbox.GiveUp), WebhookNetworks: receivers, ConnectionNetworks: servers,

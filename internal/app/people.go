@@ -26,7 +26,7 @@ type PeopleCommands struct {
 	Storage  Storage
 	Format   Format
 	Language string
-	URL      string // under which people reach the server; empty: the path alone
+	URL      string // under which people reach the server; empty: as the server noted it
 	Stdin    io.Reader
 	Stdout   io.Writer
 }
@@ -45,13 +45,22 @@ type personDoc struct {
 
 type invitationDoc struct {
 	Token     string    `json:"token"`
-	AcceptURL string    `json:"accept_url"` // takes the token and a password by POST; no page does yet
+	URL       string    `json:"url"` // the page that takes it; its path alone where the server's address is not known
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// acceptURL is where an invitation is used.
-func (k PeopleCommands) acceptURL() string {
-	return strings.TrimSuffix(k.URL, "/") + "/v1/invitations/accept"
+// invite makes an invitation for a person, and prints them with it.
+func (k PeopleCommands) invite(ctx context.Context, st store.Store, ps *people.Service, p *store.Person) error {
+	i, err := ps.Invite(ctx, p.ID)
+	if err != nil {
+		return err
+	}
+	if k.URL == "" {
+		if k.URL, err = notedPageURL(ctx, st); err != nil {
+			return err
+		}
+	}
+	return k.print(p, i)
 }
 
 // checkURL wants an address of the server that a program can call.
@@ -83,7 +92,7 @@ func personFault(err error) error {
 	return err
 }
 
-// Add adds a person, and prints the token by which they choose a password unless
+// Add adds a person, and prints the link by which they choose a password unless
 // one is given.
 func (k PeopleCommands) Add(ctx context.Context, n NewPerson) error {
 	if err := k.checkURL(); err != nil {
@@ -105,11 +114,7 @@ func (k PeopleCommands) Add(ctx context.Context, n NewPerson) error {
 		if password != "" {
 			return k.print(p, nil)
 		}
-		i, err := ps.Invite(ctx, p.ID)
-		if err != nil {
-			return err
-		}
-		return k.print(p, i)
+		return k.invite(ctx, st, ps, p)
 	})
 }
 
@@ -118,7 +123,7 @@ func (k PeopleCommands) print(p *store.Person, i *people.Invitation) error {
 	if k.Format != Text {
 		doc := personDoc{Person: view.OfPerson(p)}
 		if i != nil {
-			doc.Invitation = &invitationDoc{i.Token.Reveal(), k.acceptURL(), i.ExpiresAt}
+			doc.Invitation = &invitationDoc{i.Token.Reveal(), i.URL(k.URL), i.ExpiresAt}
 		}
 		return writeJSON(k.Stdout, doc)
 	}
@@ -129,16 +134,20 @@ func (k PeopleCommands) print(p *store.Person, i *people.Invitation) error {
 	t.Row(text("cli.field_role", "role").In(k.Language), p.Role)
 	t.Row(text("cli.field_state", "state").In(k.Language), personState(p, k.Language))
 	if i != nil {
-		t.Row(text("cli.field_token", "token").In(k.Language), i.Token.Reveal())
+		t.Row(text("cli.field_link", "link").In(k.Language), i.URL(k.URL))
 		t.Row("", text("cli.link_once", "(shown this once; good once, until {time})", "time",
 			i.ExpiresAt.Local().Format(time.DateTime)).In(k.Language))
 	}
 	if err := t.Flush(); err != nil || i == nil {
 		return err
 	}
-	_, err := fmt.Fprintln(k.Stdout, text("cli.invitation_use",
-		"Set the password here with 'postino people password {email}', or send the token with a password to POST {url}",
-		"email", terminal.Line(p.Email), "url", k.acceptURL()).In(k.Language))
+	use := text("cli.invitation_use", "Send the link to {email}: it opens the page on which they choose a password.",
+		"email", terminal.Line(p.Email))
+	if k.URL == "" {
+		use = text("cli.invitation_without_server", "Put the address of the server before the link (--url does), and send it to {email}: "+
+			"it opens the page on which they choose a password.", "email", terminal.Line(p.Email))
+	}
+	_, err := fmt.Fprintln(k.Stdout, use.In(k.Language))
 	return err
 }
 
@@ -229,7 +238,7 @@ func (k PeopleCommands) Role(ctx context.Context, name, role string) error {
 	return k.change(ctx, name, func(p *store.Person) { p.Role = store.Role(role) })
 }
 
-// Invite prints a token by which the person chooses a password.
+// Invite prints a link by which the person chooses a password.
 func (k PeopleCommands) Invite(ctx context.Context, name string) error {
 	if err := k.checkURL(); err != nil {
 		return err
@@ -239,11 +248,7 @@ func (k PeopleCommands) Invite(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		i, err := ps.Invite(ctx, p.ID)
-		if err != nil {
-			return err
-		}
-		return k.print(p, i)
+		return k.invite(ctx, st, ps, p)
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/postino-mail/postino/internal/config"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/outbox"
+	"github.com/postino-mail/postino/internal/people"
 	"github.com/postino-mail/postino/internal/programs"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/spool"
@@ -46,6 +47,8 @@ type Addresses struct {
 	SMTP   []string
 	HTTP   string
 	Socket string // path of the unix socket for HTTP
+
+	FirstStart *FirstStart // nil: there are people already
 }
 
 func (o *ServeOptions) load() (config.Config, error) {
@@ -85,6 +88,7 @@ type server struct {
 	uploads    *spool.Budget
 	conns      *registry.Connections
 	clients    *registry.Clients
+	people     *people.Service
 	submit     *submit.Submitter
 	own        *ownListeners
 	outbox     *outbox.Outbox
@@ -140,6 +144,9 @@ func Serve(ctx context.Context, o ServeOptions) (err error) {
 	if err != nil {
 		return exit(ExitConfig, err)
 	}
+	if addresses.FirstStart, err = s.firstStart(ctx, addresses.HTTP); err != nil {
+		return err
+	}
 	if o.Ready != nil {
 		o.Ready(addresses)
 	}
@@ -162,6 +169,7 @@ func (s *server) wire() (err error) {
 	c := s.conf
 	s.conns, s.clients = registry.NewConnections(s.store), registry.NewClients(s.store)
 	s.conns.OnGone(s.forget)
+	s.people = people.New(people.Options{Store: s.store, Log: s.log})
 	s.programs = programs.New(s.store, s.log)
 	schedule := outbox.Schedule{First: time.Duration(c.Outbox.RetryFirst), Max: time.Duration(c.Outbox.RetryMax),
 		GiveUp: time.Duration(c.Outbox.GiveUp)}

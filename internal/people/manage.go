@@ -160,7 +160,6 @@ func (s *Service) Remove(ctx context.Context, id string) error {
 
 // An Invitation is a link that was just made: Token is its secret part.
 type Invitation struct {
-	First     bool // of the first start: it makes the first administrator
 	Token     adapters.Secret
 	ExpiresAt time.Time
 }
@@ -186,7 +185,7 @@ func (s *Service) invitation(ctx context.Context, person string) (*Invitation, e
 	if err != nil {
 		return nil, err
 	}
-	return &Invitation{First: person == "", Token: token, ExpiresAt: i.ExpiresAt}, nil
+	return &Invitation{Token: token, ExpiresAt: i.ExpiresAt}, nil
 }
 
 // Setup makes the link by which the first administrator is made; nil when there is
@@ -210,7 +209,11 @@ func (s *Service) Invited(ctx context.Context, token adapters.Secret) (*store.Pe
 		return nil, err
 	}
 	if i.Person == "" {
-		return &store.Person{Role: store.RoleAdmin}, nil
+		all, err := s.store.People(ctx)
+		if err == nil && len(all) > 0 {
+			err = ErrEnded // someone was added by command since
+		}
+		return &store.Person{Role: store.RoleAdmin}, err
 	}
 	p, err := s.store.Person(ctx, i.Person)
 	if errors.Is(err, store.ErrNotFound) || err == nil && p.Disabled {
@@ -262,13 +265,10 @@ func (s *Service) Accept(ctx context.Context, token adapters.Secret, a Accepted,
 	return s.Begin(ctx, p, from)
 }
 
-// URL is the page that takes the invitation; without a base its path alone.
+// URL is the page that takes the invitation, that of the first start too; without a
+// base its path alone.
 func (i *Invitation) URL(base string) string {
-	path := "/invitation/"
-	if i.First {
-		path = "/setup/"
-	}
-	return strings.TrimSuffix(base, "/") + path + i.Token.Reveal()
+	return strings.TrimSuffix(base, "/") + "/setup/" + i.Token.Reveal()
 }
 
 // Sessions returns the sessions of a person that have not ended, the newest first.

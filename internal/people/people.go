@@ -84,6 +84,7 @@ func New(o Options) *Service {
 type From struct {
 	Address string // IP address; empty: this machine
 	Program string // User-Agent
+	Via     string // how, for the audit trail: store.ViaPage; empty: store.ViaAPI
 }
 
 // A SignedIn person has a new session; Token is what the browser shows from now on.
@@ -99,7 +100,11 @@ func actor(ctx context.Context, p *store.Person, from From, now time.Time) conte
 	if a.Kind != store.ActorGateway {
 		return ctx
 	}
-	return store.WithActor(ctx, store.Actor{Kind: store.ActorPerson, ID: p.ID, Person: p.ID, Name: p.Email, Via: store.ViaAPI,
+	via := store.ViaAPI
+	if from.Via != "" {
+		via = from.Via
+	}
+	return store.WithActor(ctx, store.Actor{Kind: store.ActorPerson, ID: p.ID, Person: p.ID, Name: p.Email, Via: via,
 		Address: from.Address, Program: from.Program, At: now})
 }
 

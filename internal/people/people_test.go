@@ -159,6 +159,10 @@ func TestInvitations(t *testing.T) {
 	if err := accept(first.Token, Accepted{Email: "eve@contoso.it", Password: password}); !errors.Is(err, ErrEnded) {
 		t.Errorf("twice: %v", err)
 	}
+	late := must[*Invitation](t)(w.invitation(ctx, "")) // as a start that a command outran left it
+	if _, err := w.Invited(ctx, late.Token); !errors.Is(err, ErrEnded) {
+		t.Errorf("shown although there is a person: %v", err)
+	}
 	if i, err := w.Setup(ctx); i != nil || err != nil {
 		t.Errorf("a second first administrator: %v, %v", i, err)
 	}
