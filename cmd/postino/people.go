@@ -42,7 +42,7 @@ type peopleAdd struct {
 	Role         string `help:"admin: everything; operator: the connections that they own." enum:"admin,operator" default:"operator"`
 	Language     string `help:"Language in which they are addressed: en or it." placeholder:"LANG"`
 	PasswordFile string `help:"File with their password (-: standard input); without it a link is printed." placeholder:"FILE"`
-	URL          string `help:"Address of the server, for the link; absent: as the server noted it at its last start." name:"url" placeholder:"URL"`
+	URL          string `help:"Address of the server, for the link; absent: as noted at its last start." name:"url" placeholder:"URL"`
 }
 
 // Help shows examples below the flags.
@@ -120,7 +120,7 @@ func (c *peopleRole) Run(ctx context.Context, std stdio, cli *commands) error {
 
 type peopleInvite struct {
 	onePerson
-	URL string `help:"Address of the server, for the link; absent: as the server noted it at its last start." name:"url" placeholder:"URL"`
+	URL string `help:"Address of the server, for the link; absent: as noted at its last start." name:"url" placeholder:"URL"`
 }
 
 // Help shows examples below the flags.
