@@ -42,10 +42,6 @@ func said(status int, header http.Header, body []byte) words {
 	if !errors.As(err, &ge) {
 		return words{status: status}
 	}
-	return saidIn(ge)
-}
-
-func saidIn(ge *googleapi.Error) words {
 	w := words{status: ge.Code, message: strings.ToLower(ge.Message)}
 	if len(ge.Errors) > 0 {
 		w.reason = word(ge.Errors[0].Reason)

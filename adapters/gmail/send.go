@@ -8,8 +8,6 @@ import (
 	"io"
 	"net/http"
 
-	gmailapi "google.golang.org/api/gmail/v1"
-
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/mime"
 )
@@ -80,11 +78,11 @@ func (a *Adapter) sent(ans answer) (id string, err error) {
 
 // messageID is the id of the Message in an answer, empty when there is none.
 func messageID(body []byte) string {
-	var m gmailapi.Message
+	var m sentMessage
 	if json.Unmarshal(body, &m) != nil {
 		return ""
 	}
-	return word(m.Id)
+	return word(m.ID)
 }
 
 // digest is the hash of what will be sent. It is taken before, so that a

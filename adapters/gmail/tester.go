@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"strings"
 
-	gmailapi "google.golang.org/api/gmail/v1"
-
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/stages"
 	"github.com/postino-mail/postino/mime"
@@ -130,12 +128,7 @@ func (t *tester) access(ctx context.Context, src, read adapters.TokenSource) boo
 }
 
 func (t *tester) profile(ctx context.Context, src adapters.TokenSource) error {
-	return t.call(ctx, src, func(s *gmailapi.Service, header func(http.Header)) error {
-		call := s.Users.GetProfile("me").Context(ctx)
-		header(call.Header())
-		_, err := call.Do()
-		return err
-	})
+	return t.get(ctx, src, "/profile", nil, new(struct{}))
 }
 
 // read asks what only the scope gmail.readonly shows.
@@ -143,15 +136,8 @@ func (t *tester) read(ctx context.Context, src adapters.TokenSource) {
 	t.rec.Pass(stages.Mailbox, mime.NewText("test.gmail_mailbox", "the mailbox {mailbox} answers", "mailbox", t.mailbox), adapters.Text{})
 	t.rec.Pass(stages.Lookup, mime.NewText("test.gmail_lookup",
 		"the delegation includes gmail.readonly, so that a message whose outcome is not known can be looked up"), adapters.Text{})
-	var list *gmailapi.ListSendAsResponse
-	err := t.call(ctx, src, func(s *gmailapi.Service, header func(http.Header)) error {
-		call := s.Users.Settings.SendAs.List("me").Context(ctx)
-		header(call.Header())
-		var err error
-		list, err = call.Do()
-		return err
-	})
-	if err != nil { // the sender stays unproven
+	list := new(sendAsList)
+	if err := t.get(ctx, src, "/settings/sendAs", nil, list); err != nil { // the sender stays unproven
 		list = nil
 	}
 	t.sender(list)
@@ -176,7 +162,7 @@ func (t *tester) unproven(e *adapters.Error) {
 
 // sender says whether the From may be used: Gmail replaces one that is neither
 // the account nor a verified address of it. list is nil where it is not known.
-func (t *tester) sender(list *gmailapi.ListSendAsResponse) {
+func (t *tester) sender(list *sendAsList) {
 	// contracts C5.1
 	prove := mime.NewText("test.sender_prove", "send a real message to prove it: postino connection test NAME --to ADDRESS")
 	switch {

@@ -2,15 +2,12 @@ package gmail
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
-
-	gmailapi "google.golang.org/api/gmail/v1"
-	"google.golang.org/api/googleapi"
-	"google.golang.org/api/option"
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/mime"
@@ -32,43 +29,31 @@ func (a *Adapter) Verify(ctx context.Context, req adapters.VerifyRequest) (adapt
 	if err != nil {
 		return cannotTell(err)
 	}
-	var found *gmailapi.ListMessagesResponse
-	var match *gmailapi.Message
-	verdict := adapters.NotSent
-	err = a.call(ctx, src, func(s *gmailapi.Service, header func(http.Header)) error {
-		// Spam and trash too: the user may have thrown the sent copy away.
-		call := s.Users.Messages.List("me").Q("rfc822msgid:" + id).LabelIds("SENT").IncludeSpamTrash(true).MaxResults(maxFound).Context(ctx)
-		header(call.Header())
-		var err error
-		if found, err = call.Do(); err != nil {
-			return err
-		}
-		verdict = adapters.NotSent
-		for _, m := range found.Messages {
-			get := s.Users.Messages.Get("me", m.Id).Format("metadata").MetadataHeaders("To", "Cc", "Bcc").Context(ctx)
-			header(get.Header())
-			full, err := get.Do()
-			if err != nil {
-				return err
-			}
-			switch req.Match(kept(full)) {
-			case adapters.Sent:
-				verdict, match = adapters.Sent, full
-				return nil
-			case adapters.CannotTell:
-				verdict = adapters.CannotTell
-			}
-		}
-		return nil
-	})
+	found, err := a.search(ctx, src, id)
 	if err != nil {
 		return cannotTell(err)
+	}
+	verdict := adapters.NotSent
+	var match sentMessage
+	for _, m := range found.Messages {
+		full, err := a.sentMessage(ctx, src, m.ID)
+		if err != nil {
+			return cannotTell(err)
+		}
+		one := req.Match(kept(full))
+		if one == adapters.Sent {
+			verdict, match = one, full
+			break
+		}
+		if one == adapters.CannotTell {
+			verdict = one
+		}
 	}
 	if verdict != adapters.Sent {
 		return verdict, adapters.Receipt{}, nil
 	}
-	r := adapters.Receipt{Provider: adapters.Gmail, Route: "search", MessageID: req.Message.MessageID(), ProviderID: word(match.Id),
-		Status: found.HTTPStatusCode, At: a.now()}
+	r := adapters.Receipt{Provider: adapters.Gmail, Route: "search", MessageID: req.Message.MessageID(), ProviderID: word(match.ID),
+		Status: http.StatusOK, At: a.now()}
 	for _, addr := range req.Addresses() {
 		r.Recipients = append(r.Recipients, adapters.RecipientResult{Address: addr})
 	}
@@ -78,12 +63,22 @@ func (a *Adapter) Verify(ctx context.Context, req adapters.VerifyRequest) (adapt
 // maxFound bounds how many copies under one Message-ID are looked at.
 const maxFound = 20
 
+// search finds the sent messages of a Message-ID, in spam and trash too: the
+// user may have thrown the sent copy away.
+func (a *Adapter) search(ctx context.Context, src adapters.TokenSource, id string) (found messageList, err error) {
+	query := url.Values{"q": {"rfc822msgid:" + id}, "labelIds": {"SENT"}, "includeSpamTrash": {"true"}, "maxResults": {strconv.Itoa(maxFound)}}
+	return found, a.get(ctx, src, "/messages", query, &found)
+}
+
+// sentMessage is one message with the lines that name its recipients.
+func (a *Adapter) sentMessage(ctx context.Context, src adapters.TokenSource, id string) (m sentMessage, err error) {
+	query := url.Values{"format": {"metadata"}, "metadataHeaders": {"To", "Cc", "Bcc"}}
+	return m, a.get(ctx, src, "/messages/"+url.PathEscape(id), query, &m)
+}
+
 // kept is the mailbox's own copy as its header shows it.
-func kept(m *gmailapi.Message) adapters.Found {
+func kept(m sentMessage) adapters.Found {
 	f := adapters.Found{At: time.UnixMilli(m.InternalDate)}
-	if m.Payload == nil {
-		return f
-	}
 	var head strings.Builder
 	for _, h := range m.Payload.Headers {
 		fmt.Fprintf(&head, "%s: %s\r\n", h.Name, strings.Join(strings.FieldsFunc(h.Value, func(r rune) bool {
@@ -124,44 +119,4 @@ func searchable(id string) bool {
 		return false
 	}
 	return !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"<>(){}\`, r) })
-}
-
-// call makes a call that sends nothing through Google's client, once more
-// with a renewed token after a 401. The error is an *adapters.Error.
-func (a *Adapter) call(ctx context.Context, src adapters.TokenSource, do func(*gmailapi.Service, func(http.Header)) error) error {
-	service, err := gmailapi.NewService(ctx, option.WithHTTPClient(a.client), option.WithEndpoint(a.base+"/"), option.WithUserAgent("postino"))
-	if err != nil {
-		return a.network(err)
-	}
-	token, err := src.Token(ctx)
-	if err != nil {
-		return err
-	}
-	for renewed := false; ; renewed = true {
-		err := do(service, func(h http.Header) { h.Set("Authorization", "Bearer "+token) })
-		if err == nil {
-			return nil
-		}
-		var ge *googleapi.Error
-		if !errors.As(err, &ge) {
-			return a.unreadable(err)
-		}
-		if ge.Code != http.StatusUnauthorized || renewed {
-			return a.refused(answer{status: ge.Code, header: ge.Header, body: []byte(ge.Body)})
-		}
-		if token, err = src.Renew(ctx, token); err != nil {
-			return err
-		}
-	}
-}
-
-// unreadable is a call that failed in the network or whose answer was none.
-func (a *Adapter) unreadable(err error) error {
-	e := a.network(err)
-	if e.Code == "network" { // the library's words for garbage; they may quote the body
-		e.Err = nil
-		e.Code = string(adapters.CodeGarbage)
-		e.Message = mime.NewText("gmail.garbage", "Gmail's answer cannot be read")
-	}
-	return e
 }

@@ -61,6 +61,8 @@ var walls = []wall{
 	{"fallback", imports("github.com/microsoftgraph/stub"), "depguard", "confined to adapters and tokens"},
 	{"internal/app", imports("google.golang.org/api/stub"), "depguard", "confined to adapters and tokens"},
 	{"adapters/graph", imports("github.com/microsoftgraph/stub"), "", ""},
+	{"adapters/gmail", imports("google.golang.org/api/gmail/stub"), "depguard", "docs/adr/0011-size.md"},
+	{"adapters/gmail", imports("google.golang.org/api/googleapi/stub"), "", ""},
 	{"internal/submit", imports("internal/store/sqlite"), "depguard", "only internal/app imports concrete parts"},
 	{"internal/outbox", imports("internal/store/postgres"), "depguard", "only internal/app imports concrete parts"},
 	{"internal/smtpd", imports("adapters/graph"), "depguard", "only internal/app imports concrete parts"},
