@@ -171,6 +171,30 @@ func (s confined) TouchSession(ctx context.Context, id string, seen, idleUntil t
 	return s.all.TouchSession(ctx, id, seen, idleUntil)
 }
 
+// PutCeremony implements store.Ceremonies.
+func (s confined) PutCeremony(ctx context.Context, c store.Ceremony) (*store.Ceremony, error) {
+	if err := forOthers(ctx); err != nil {
+		return nil, err
+	}
+	return s.all.PutCeremony(ctx, c)
+}
+
+// TakeCeremony implements store.Ceremonies.
+func (s confined) TakeCeremony(ctx context.Context, now time.Time, hash string) (*store.Ceremony, error) {
+	if forOthers(ctx) != nil {
+		return nil, store.ErrNotFound
+	}
+	return s.all.TakeCeremony(ctx, now, hash)
+}
+
+// TouchPasskey implements store.Ceremonies.
+func (s confined) TouchPasskey(ctx context.Context, person string, before, after store.Passkey) error {
+	if err := forOthers(ctx); err != nil {
+		return err
+	}
+	return s.all.TouchPasskey(ctx, person, before, after)
+}
+
 // DeleteSession implements store.People.
 func (s confined) DeleteSession(ctx context.Context, id string) error {
 	if err := forOthers(ctx); err != nil {

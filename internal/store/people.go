@@ -50,7 +50,8 @@ func (p *Person) IsActiveAdmin() bool { return p.Role == RoleAdmin && p.CanSignI
 type Passkey struct {
 	ID         string          `json:"id"` // of the credential, base64url
 	Name       string          `json:"name"`
-	Credential json.RawMessage `json:"credential"` // as the library keeps it: public key, counter, flags
+	Credential json.RawMessage `json:"credential"`       // as the library keeps it: public key, counter, flags
+	Handle     string          `json:"handle,omitempty"` // by which the authenticator names its person; empty: their id
 	CreatedAt  time.Time       `json:"created_at"`
 	LastUsedAt time.Time       `json:"last_used_at,omitzero"`
 }
@@ -89,13 +90,15 @@ type Invitation struct {
 // and Revision 0 make a new record, else Revision must be the stored one
 // (ErrConflict); an address or a hash that is taken is ErrExists.
 type People interface {
+	Ceremonies
+
 	Person(ctx context.Context, id string) (*Person, error)
 	// PersonByEmail finds by the address, letter case folded.
 	PersonByEmail(ctx context.Context, email string) (*Person, error)
 	// People returns all, by address.
 	People(ctx context.Context) ([]Person, error)
 	// PutPerson ends the person's sessions in the same transaction when the
-	// password has changed or the person is disabled, and their invitations when
+	// password has changed, a passkey is gone or the person is disabled, and their invitations when
 	// the person is disabled. ErrLastAdmin: there was an active administrator
 	// before, and there would be none.
 	PutPerson(ctx context.Context, p Person) (*Person, error)
@@ -130,7 +133,7 @@ type People interface {
 	// such invitation any more.
 	Redeem(ctx context.Context, now time.Time, hash string, p Person) (*Person, error)
 
-	// PurgePeople removes sessions and invitations that have ended at now, without
+	// PurgePeople removes sessions, invitations and ceremonies that have ended at now, without
 	// an entry in the audit trail.
 	PurgePeople(ctx context.Context, now time.Time) (removed int, err error)
 }

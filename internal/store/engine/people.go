@@ -118,7 +118,7 @@ func writePerson(ctx context.Context, t Tx, p *store.Person) error {
 	if err := people().write(ctx, t, p); err != nil || old < 0 {
 		return err
 	}
-	if p.Disabled || all[old].PasswordHash != p.PasswordHash {
+	if p.Disabled || all[old].PasswordHash != p.PasswordHash || lostPasskey(&all[old], p) {
 		if _, err := sessions().removeWhere(ctx, t, func(s *store.Session) bool { return s.Person == p.ID }); err != nil {
 			return err
 		}
@@ -128,6 +128,13 @@ func writePerson(ctx context.Context, t Tx, p *store.Person) error {
 	}
 	_, err = invitations().removeWhere(ctx, t, func(i *store.Invitation) bool { return i.Person == p.ID })
 	return err
+}
+
+// lostPasskey reports whether a passkey of the person before is none of theirs now.
+func lostPasskey(before, now *store.Person) bool {
+	return slices.ContainsFunc(before.Passkeys, func(k store.Passkey) bool {
+		return !slices.ContainsFunc(now.Passkeys, func(o store.Passkey) bool { return o.ID == k.ID })
+	})
 }
 
 // DeletePerson implements store.People.
@@ -275,7 +282,11 @@ func (r Ports) PurgePeople(ctx context.Context, now time.Time) (removed int, err
 			return err
 		}
 		unused, err := ended(t, invitations(), func(i *store.Invitation) bool { return !now.Before(i.ExpiresAt) })
-		removed = old + unused
+		if err != nil {
+			return err
+		}
+		left, err := ended(t, ceremonies(), func(c *store.Ceremony) bool { return !now.Before(c.ExpiresAt) })
+		removed = old + unused + left
 		return err
 	})
 	return removed, err

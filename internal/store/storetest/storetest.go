@@ -53,7 +53,7 @@ func Run(t *testing.T, h Harness) {
 		"reopen": testReopen, "two processes": testTwoProcesses, "closed": testClosed,
 		"submitters at once": testSubmitters, "model": testModel, "damage": testDamage, "unheard": testUnheard,
 		"unheard together": testUnheardTogether, "people": testPeople, "sessions": testSessions,
-		"invitations": testInvitations, "audit": testAudit, "audit list": testAuditList,
+		"invitations": testInvitations, "ceremonies": testCeremonies, "audit": testAudit, "audit list": testAuditList,
 		"among connections": testAmong, "clock set back": testClockSetBack, "taken while the clock was ahead": testTakenAhead,
 	} {
 		t.Run(name, func(t *testing.T) {
