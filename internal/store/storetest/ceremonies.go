@@ -66,7 +66,8 @@ func testCeremonies(t *testing.T, h Harness) {
 	wantErr(t, "of no one", s.TouchPasskey(ctx, "x", a.Passkeys[0], used), store.ErrNotFound)
 	got, err := s.Person(ctx, a.ID)
 	must(t, err)
-	want(t, "noted", string(got.Passkeys[0].Credential) == `{"n":2}` && got.Passkeys[0].LastUsedAt.Equal(t0()) && got.Revision == a.Revision, true)
+	k := &got.Passkeys[0]
+	want(t, "noted", string(k.Credential) == `{"n":2}` && k.LastUsedAt.Equal(t0()) && got.Revision == a.Revision, true)
 	now, err := s.PeopleVersion(ctx)
 	must(t, err)
 	want(t, "a use is no edit", now, v)
