@@ -7,6 +7,9 @@
 #
 #   POSTINO=<the built program> postgres-failovers.sh [messages, 10000] [a second, 40]
 #
+# FAULTS=1 has the providers fail as well; KEEP=<folder> keeps the logs there. When
+# something is not delivered, its state and what it waits for are shown.
+#
 # Needs the package postgresql and python3. Everything is on loopback, in a
 # folder of its own, and ended at the end.
 set -eu
@@ -47,4 +50,11 @@ for node in a b; do
 	pids+=($!)
 	until_ok python3 -c "import smtplib; smtplib.SMTP('127.0.0.1', $p, timeout=5).quit()"
 done
-python3 "$peers/failovers.py" "$n" "$rate" "http://127.0.0.1:$control" "$peers/postgres-pair.sh" "${ports[@]}"
+waiting() {
+	"$bin" queue stats --database "$url" --data "$W/k"
+	"$bin" queue list --database "$url" --data "$W/k" --limit 50 --state queued --state unverified --state sending --state held
+}
+if ! python3 "$peers/failovers.py" "$n" "$rate" "http://127.0.0.1:$control" "$peers/postgres-pair.sh" "${ports[@]}"; then
+	waiting
+	exit 1
+fi
