@@ -210,7 +210,9 @@ func TestGuessesAtOnce(t *testing.T) {
 func TestPathsAndMethods(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(o *Options) {
-		o.Fallback = http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusTeapot) })
+		o.Pages = func(http.Handler) http.Handler {
+			return http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusTeapot) })
+		}
 	})
 	w.want(w.do("", "GET", "/v1/nope", nil), 404)
 	w.want(w.do("", "GET", "/", nil), http.StatusTeapot)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -78,7 +77,7 @@ type Options struct {
 	MaxPerAddress  int                  // of those, of one address; 100
 	Poll           time.Duration        // how often new events are looked for; 500 ms
 	Metrics        *prometheus.Registry // shown at /metrics; nil: one of its own
-	Fallback       http.Handler         // what is no path of the API, such as the web pages; nil: 404
+	Pages          Pages                // what is no path of the API; nil: 404
 	Log            *slog.Logger         // nil: silent
 	Now            func() time.Time     // for tests; time.Now
 }
@@ -170,13 +169,22 @@ func New(o Options) (*Server, error) {
 	// From here on, what serves a request has the store as its caller may see it.
 	s.opt.Store = confine(o.Store, o.Connections, o.WatchConnection)
 	s.router = newRouter(&s.opt, s.auth)
-	s.transport = newTransport(&s.opt, &chain{mux: s.router.mux, metrics: s.metrics, elsewhere: o.Fallback, log: o.Log})
+	s.transport = newTransport(&s.opt, s.chain())
 	s.routes()
 	if s.spec, err = s.router.document(); err != nil {
 		return nil, err
 	}
 	s.router.serveDocument(s.spec)
 	return s, nil
+}
+
+// chain is what every request passes, with the pages beside the API.
+func (s *Server) chain() *chain {
+	c := &chain{mux: s.router.mux, metrics: s.metrics, log: s.opt.Log}
+	if s.opt.Pages != nil {
+		c.elsewhere = s.opt.Pages(fromPage(s.router.mux))
+	}
+	return c
 }
 
 func (s *Server) routes() {

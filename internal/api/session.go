@@ -76,6 +76,9 @@ func (a *authenticator) sameOrigin(r *http.Request) error {
 func (a *authenticator) actor(p *principal, r *http.Request) store.Actor {
 	out := p.actor()
 	out.At, out.Program = a.now(), clip(r.UserAgent())
+	if byPage(r) {
+		out.Via = store.ViaPage
+	}
 	if from, err := a.proxies.origin(r); err == nil && from.peer == nil {
 		out.Address = from.addr.String()
 	}

@@ -25,13 +25,13 @@ func (s *server) entryPoints() ([]entryPoint, Addresses, error) {
 		s.own.set(at.SMTP)
 		s.shown.add(smtp.Certificates)
 	}
-	web, err := s.httpListener()
+	http, err := s.httpListener()
 	if err != nil {
 		return nil, at, err
 	}
-	if web != nil {
-		out, at.HTTP, at.Socket = append(out, web), web.Addr(), web.socket
-		s.shown.add(web.certificates)
+	if http != nil {
+		out, at.HTTP, at.Socket = append(out, http), http.Addr(), http.socket
+		s.shown.add(http.certificates)
 	}
 	folders, err := s.pickupFolders()
 	if err != nil {

@@ -13,10 +13,11 @@ import (
 	"github.com/postino-mail/postino/internal/localsocket"
 	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/internal/vault"
+	"github.com/postino-mail/postino/internal/web"
 	"github.com/postino-mail/postino/mime"
 )
 
-// An httpListener is the API with its certificate; nil: without TLS.
+// An httpListener is the API and the page with their certificate; nil: without TLS.
 type httpListener struct {
 	*api.Server
 	cert   *certfile.File
@@ -55,9 +56,11 @@ func (s *server) httpListener() (*httpListener, error) {
 	installation := newInstallation(&s.conf, tests)
 	lookInto(installation, s.store)
 	d := new(httpListener)
+	pages := web.New(web.Options{PublicURL: conf.PublicURL, Hostname: s.conf.Hostname, Version: ReadVersion().Version, Log: s.log})
 	d.Server, err = api.New(api.Options{Store: s.store, Submit: s.submit, Connections: s.conns, Clients: s.clients, People: s.people,
 		Budget: s.uploads, Sealer: keys, Hostname: s.conf.Hostname,
 		Metrics:   metrics,
+		Pages:     pages.Handler,
 		PublicURL: conf.PublicURL, PublicHost: conf.PublicHost(), Keyless: conf.Keyless == config.KeylessSend, TrustedProxies: proxies,
 		Version: ReadVersion().Version, GiveUp: time.Duration(s.conf.Outbox.GiveUp), WebhookNetworks: receivers, ConnectionNetworks: servers,
 		OwnListener: s.own.leadsTo, WatchConnection: s.conf.Watch.Connection, Doctor: tests, Installation: installation,

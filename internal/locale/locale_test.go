@@ -80,6 +80,7 @@ func quote(s string) string {
 func TestCatalogue(t *testing.T) {
 	t.Parallel()
 	found, faults := collect(t, filepath.Join("..", ".."))
+	faults = append(faults, collectTemplates(t, filepath.Join("..", ".."), found)...)
 	for _, f := range faults {
 		t.Error(f)
 	}

@@ -1,0 +1,52 @@
+package web
+
+import (
+	"strings"
+
+	record "github.com/postino-mail/postino/internal/view"
+	"github.com/postino-mail/postino/mime"
+)
+
+// An entry is one of the navigation.
+type entry struct {
+	Path, Icon, Name string
+	Current          bool
+}
+
+// Lang is the language of the screen.
+func (v *visit) Lang() string { return v.lang }
+
+// Theme is light or dark; empty: as the system has it.
+func (v *visit) Theme() string { return v.theme }
+
+// Person is who has signed in; nil: no one.
+func (v *visit) Person() *record.Person { return v.person }
+
+// Nav returns the screens that the reader may see.
+func (v *visit) Nav() []entry {
+	var out []entry
+	add := func(path, icon string, name mime.Text, may bool) {
+		if !may {
+			return
+		}
+		at := v.r.URL.Path
+		out = append(out, entry{Path: path, Icon: icon, Name: name.In(v.lang),
+			Current: at == path || path != "/" && strings.HasPrefix(at, path+"/")})
+	}
+	add("/", "overview", text("web.overview", "Overview"), true)
+	add("/connections", "connections", text("web.connections", "Connections"), v.s.has("/connections"))
+	add("/mail", "mail", text("web.mail", "Mail"), v.s.has("/mail"))
+	add("/held", "held", text("web.held", "Held"), v.s.has("/held"))
+	add("/clients", "clients", text("web.clients", "Clients"), v.admin() && v.s.has("/clients"))
+	add("/webhooks", "webhooks", text("web.webhooks", "Webhooks"), v.admin() && v.s.has("/webhooks"))
+	add("/people", "people", text("web.people", "People"), v.admin() && v.s.has("/people"))
+	add("/audit", "audit", text("web.audit", "Audit"), v.admin() && v.s.has("/audit"))
+	add("/settings", "settings", text("web.settings", "Settings"), v.s.has("/settings"))
+	add("/help", "help", text("web.help", "Help"), v.s.has("/help"))
+	return out
+}
+
+// Languages are those that the reader may choose.
+func (v *visit) Languages() []option {
+	return []option{{"it", "Italiano", v.lang == "it"}, {"en", "English", v.lang == "en"}}
+}

@@ -1,0 +1,21 @@
+package web
+
+import "github.com/postino-mail/postino/mime"
+
+// notice is what a screen says after a change, by the word that the cookie has;
+// zero for a word that is none.
+func notice(word string) mime.Text {
+	switch word {
+	case "saved":
+		return text("web.notice_saved", "Saved.")
+	case "removed":
+		return text("web.notice_removed", "Removed.")
+	case "person_added":
+		return text("web.notice_person_added", "The person was added.")
+	case "sessions_ended":
+		return text("web.notice_sessions_ended", "All sessions were ended.")
+	case "signed_out":
+		return text("web.notice_signed_out", "You have signed out.")
+	}
+	return mime.Text{}
+}
