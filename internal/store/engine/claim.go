@@ -12,6 +12,7 @@ import (
 type ClaimedRow struct {
 	DeliveryRow
 	Message MessageRow
+	Fresh   *store.Message // instead of Message: it was not read
 	Lease   store.Lease
 }
 
@@ -148,7 +149,10 @@ func (c *Claims) fromSubqueue(l *Lane, f *Subqueue, n int) (out []*ClaimedRow, f
 func (p Ports) Decode(ctx context.Context, rows []*ClaimedRow, now time.Time) []store.Claimed {
 	out := make([]store.Claimed, 0, len(rows))
 	for _, row := range rows {
-		m, ok := row.Message.Decode()
+		m, ok := row.Fresh, true
+		if m == nil {
+			m, ok = row.Message.Decode()
+		}
 		if !ok {
 			if err := p.Finish(ctx, store.FinishCorrupt(row.Lease, &row.D, now)); err != nil {
 				p.DB.Log.Error("the record of a message is corrupt, and its delivery cannot be held: it stays as it is until the node ends",

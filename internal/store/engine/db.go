@@ -41,9 +41,8 @@ type DB struct {
 	// Work is Do for a transaction that is shared with other calls, with everything
 	// loaded again each time; a KeptError keeps what f wrote.
 	Work func(ctx context.Context, n Needs, f func(Work) error) error
-	// Claim is one look for something to claim. began is when the call was made
-	// that may look several times, by the monotonic clock.
-	Claim func(ctx context.Context, r store.ClaimRequest, began time.Time) ([]store.Claimed, error)
+	// Claim is one look for something to claim, for the request of w as it is now.
+	Claim func(ctx context.Context, w *Waiter) ([]store.Claimed, error)
 	// OpenLarge opens a body of so many bytes that is kept apart, after all of it was
 	// read once: what is lost must not reach a recipient as a cut message.
 	OpenLarge func(ctx context.Context, m *store.Message, size, start int64) (mime.Source, io.Closer, error)

@@ -229,11 +229,8 @@ func insert(w Work, now time.Time, m *NewMessage, out *store.Submitted) error {
 		if m.Join != nil && d.State == store.Queued {
 			r.Join = m.Join.Key
 		}
-		if err := w.Insert(m, r); err != nil {
+		if err := w.Insert(m, f, r); err != nil {
 			return err
-		}
-		if d.Waits() {
-			Arrived(w, f, d.NextAt)
 		}
 		out.Deliveries = append(out.Deliveries, d.ID)
 	}

@@ -97,10 +97,10 @@ type Work interface {
 	// until after now, or nil; Grown has its recipients and envelope written.
 	Sibling(now time.Time, key string) (*Sibling, error)
 	Grown(s *Sibling) error
-	// InsertMessage and Insert make rows of a message and of its deliveries; Drop
-	// is told of one that gets none.
+	// InsertMessage and Insert make rows of a message and of its deliveries, which
+	// are Counted when they have one; Drop is told of a message that gets none.
 	InsertMessage(m *NewMessage) error
-	Insert(m *NewMessage, r *DeliveryRow) error
+	Insert(m *NewMessage, f *Subqueue, r *DeliveryRow) error
 	Drop(m *NewMessage)
 	// Append has events written.
 	Append(ev []store.NewEvent)
@@ -132,6 +132,13 @@ func Arrived(w Work, f *Subqueue, next time.Time) {
 	f.Queued++
 	w.SubqueueChanged(f)
 	w.Wake()
+}
+
+// Counted counts a new delivery in its subqueue.
+func Counted(w Work, f *Subqueue, r *DeliveryRow) {
+	if r.D.Waits() {
+		Arrived(w, f, r.D.NextAt)
+	}
 }
 
 // Left is Arrived the other way.

@@ -47,14 +47,15 @@ func (s *Store) settleUncertain(ctx context.Context, now time.Time) error {
 }
 
 // claimNow is Claim without waiting.
-func (s *Store) claimNow(ctx context.Context, r store.ClaimRequest, began time.Time) ([]store.Claimed, error) {
+func (s *Store) claimNow(ctx context.Context, w *engine.Waiter) ([]store.Claimed, error) {
+	r := w.Request()
 	if err := s.settleUncertain(ctx, r.Now); err != nil {
 		return nil, err
 	}
 	if err := s.recall(ctx, r.Now); err != nil {
 		return nil, err
 	}
-	if err := s.noteClock(ctx, r.Now, began); err != nil {
+	if err := s.noteClock(ctx, r.Now, w.Began); err != nil {
 		return nil, err
 	}
 	if err := s.enter(); err != nil {

@@ -105,8 +105,9 @@ func (t *tx) InsertMessage(m *engine.NewMessage) error {
 }
 
 // Insert implements engine.Work.
-func (t *tx) Insert(_ *engine.NewMessage, r *deliveryRow) error {
+func (t unit) Insert(_ *engine.NewMessage, f *engine.Subqueue, r *deliveryRow) error {
 	t.fresh = append(t.fresh, r)
+	engine.Counted(t, f, r)
 	if r.Join != "" {
 		t.joins[r.Join] = append(t.joins[r.Join], &engine.Sibling{Row: r, Message: t.messages[len(t.messages)-1].as})
 	}

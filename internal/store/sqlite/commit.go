@@ -1,37 +1,49 @@
 package sqlite
 
 import (
-	"github.com/postino-mail/postino/internal/store/engine"
-
+	"cmp"
 	"errors"
+	"slices"
+
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
-// commit runs the ops in one transaction. When an op fails after it has written,
-// all are undone and each runs again by itself, so that it harms no one else.
+// commit runs the ops in one transaction, claims last, and with them the claims
+// that wait when something may have become claimable. When an op fails after it
+// has written, all are undone and each runs again by itself, so that it harms no
+// one else; the claims that wait then look for themselves.
 func (w *writer) commit(ops []*op) (writes int) {
 	if len(ops) == 0 { // their callers gave up
 		return 0
 	}
-	writes, err := w.try(ops)
-	if errors.Is(err, errAlone) {
-		for i := range ops {
-			writes += w.commit(ops[i : i+1])
-		}
+	slices.SortStableFunc(ops, func(a, b *op) int { return cmp.Compare(a.place(), b.place()) })
+	writes, err := w.try(ops, false)
+	if !errors.Is(err, errAlone) {
+		answer(ops, err)
 		return writes
 	}
+	for i := range ops {
+		n, err := w.try(ops[i:i+1], true)
+		answer(ops[i:i+1], err)
+		writes += n
+	}
+	return writes
+}
+
+func answer(ops []*op, err error) {
 	for _, o := range ops {
 		if err != nil {
 			o.err = err
 		}
 		o.Answer(o.err)
 	}
-	return writes
 }
 
 // errAlone asks for each op to be run by itself.
 var errAlone = errors.New("one of several failed")
 
-func (w *writer) try(ops []*op) (writes int, err error) {
+// try runs the ops in one transaction; alone: no claim that waits takes part.
+func (w *writer) try(ops []*op, alone bool) (writes int, err error) {
 	if w.conn == nil {
 		if err := w.open(); err != nil {
 			return 0, unavailable(err)
@@ -54,17 +66,21 @@ func (w *writer) try(ops []*op) (writes int, err error) {
 		if !committed {
 			w.s.Marks.Back(marks)
 		}
+		t.endClaims(ops, committed)
 	}()
 	err = t.heard(marks)
 	if err == nil {
 		err = t.runAll(ops)
+	}
+	if err == nil && t.wake && !alone {
+		err = t.runWaiting()
 	}
 	if err == nil {
 		err = t.flush()
 	}
 	if err != nil {
 		w.rollback(t)
-		if len(ops) > 1 && !global(err) {
+		if len(ops)+len(t.waiting) > 1 && !global(err) {
 			return 0, errAlone
 		}
 		return 0, outward(err)
@@ -85,9 +101,6 @@ func (w *writer) try(ops []*op) (writes int, err error) {
 	committed = true
 	w.commits.Add(1)
 	w.clock = t.clock
-	if t.wake {
-		w.s.Changed.All()
-	}
 	return t.writes, nil
 }
 

@@ -2,6 +2,9 @@ package sqlite
 
 // LeasedBy implements engine.Work.
 func (t *tx) LeasedBy(nodes []string) (rows []*deliveryRow, err error) {
+	if err := t.writePlaced(); err != nil {
+		return nil, err
+	}
 	for _, node := range nodes {
 		if err := t.Each(`SELECT `+deliveryColumns+` FROM deliveries d INDEXED BY deliveries_leased`+deliveryTables+
 			` WHERE d.node = ? AND d.state = 2`, []any{node}, func(sc scan) error {

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"reflect"
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
@@ -12,6 +13,7 @@ import (
 func (m *model) check() {
 	m.t.Helper()
 	m.rows()
+	m.memory()
 	type row struct {
 		state store.State
 		epoch int64
@@ -107,6 +109,67 @@ func (m *model) rows() {
 		}
 		return nil
 	}))
+}
+
+// memory compares what the writer holds with the rows.
+func (m *model) memory() {
+	m.t.Helper()
+	m.must(m.s.do(m.t.Context(), func(t *tx) error {
+		rows := newTx(&writer{conn: t.w.conn, s: t.w.s})
+		next := engine.Never()
+		if err := t.Row(`SELECT coalesce(min(ready_at), ?) FROM lanes`, []any{next}, &next); err != nil {
+			return err
+		}
+		if t.next != 0 && t.next != next {
+			m.t.Errorf("the first lane is ready at %d, held as %d", next, t.next)
+		}
+		for id, l := range t.lanes {
+			x, err := rows.LaneByID(id)
+			if err != nil {
+				return err
+			}
+			held, stored := *l, *x
+			held.Now = stored.Now // not a column
+			if a, b := laneValues(m, &held), laneValues(m, &stored); !reflect.DeepEqual(a, b) || t.served[id] != x.Served {
+				m.t.Errorf("lane held as\n%+v\nand stored as\n%+v", a, b)
+			}
+			first := engine.Never()
+			if err := t.Row(`SELECT coalesce(min(ready_at), ?) FROM flows WHERE lane = ?`, []any{first, id}, &first); err != nil {
+				return err
+			}
+			if have, known := t.first[id]; known && have != first {
+				m.t.Errorf("the first subqueue of %q is ready at %d, held as %d", l.Key, first, have)
+			}
+		}
+		for id, f := range t.flows {
+			x, err := rows.SubqueueByID(id)
+			if err != nil {
+				return err
+			}
+			if *f != *x {
+				m.t.Errorf("subqueue held as\n%+v\nand stored as\n%+v", f, x)
+			}
+		}
+		for id, r := range t.leased {
+			x, err := rows.Delivery(id)
+			if err != nil {
+				return err
+			}
+			m.same("a leased delivery as held and as stored", r.D, x.D)
+			if r.Seq != x.Seq || r.Msg != x.Msg || r.Subqueue != x.Subqueue || r.Lane != x.Lane || x.D.State != store.Sending {
+				m.t.Errorf("%s: held as %+v, stored as %+v", id, r, x)
+			}
+		}
+		return nil
+	}))
+}
+
+// laneValues are what is written of a lane.
+func laneValues(m *model, l *lane) []any {
+	reason, minute, day, err := l.EncodeColumns()
+	m.must(err)
+	return []any{l.Key, l.Limits, l.PausedUntil, reason, l.Cap, l.CapUntil, l.InFlight, string(minute), string(day), l.NotBefore, l.Turn,
+		l.Served, l.Ready, l.Dirty}
 }
 
 // nothingLeft looks for deliveries that could have been claimed.

@@ -183,7 +183,7 @@ func TestParkedClaimEnds(t *testing.T) {
 				var slow atomic.Bool
 				var commits atomic.Int32
 				bubble(t, Options{fault: func() error {
-					if slow.Load() && commits.Add(1) == 2 { // the claim's, after that of what woke it
+					if slow.Load() && commits.Add(1) == 1 { // of what wakes the claim, which takes part
 						<-time.After(time.Second)
 					}
 					return nil

@@ -58,7 +58,11 @@ func (s *Store) db() engine.DB {
 
 // Records implements engine.Work: what was kept for the end is written, so that
 // statements read it.
-func (t *tx) Records() (engine.Tx, error) { return t, t.flush() }
+func (t *tx) Records() (engine.Tx, error) {
+	err := t.flush()
+	t.forget()
+	return t, err
+}
 
 // OnChange implements store.Store: what runs beside the server is another
 // process, of which nothing is known here.

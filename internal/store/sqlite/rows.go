@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/postino-mail/postino/internal/store"
@@ -35,6 +36,14 @@ func columns(r *deliveryRow) []any { return engine.Schema{To: idColumn}.Columns(
 
 // Delivery implements engine.Work.
 func (t *tx) Delivery(id store.ID) (*deliveryRow, error) {
+	if r := t.leased[id]; r != nil && r.Seq != 0 {
+		return r, nil
+	}
+	if slices.ContainsFunc(t.placed, func(p placed) bool { return p.D.ID == id }) {
+		if err := t.writePlaced(); err != nil {
+			return nil, err
+		}
+	}
 	r := &deliveryRow{}
 	if err := t.Row(`SELECT `+deliveryColumns+` FROM deliveries d`+deliveryTables+` WHERE d.id = ?`, []any{id}, columns(r)...); err != nil {
 		return nil, notFound(err)
@@ -46,6 +55,7 @@ func (t *tx) Delivery(id store.ID) (*deliveryRow, error) {
 // Changed implements engine.Work.
 func (t *tx) Changed(r *deliveryRow) error {
 	d := &r.D
+	delete(t.leased, d.ID)
 	recipients, progress, err := r.Encode()
 	if err != nil {
 		return dbErr(err) // what is held was changed already

@@ -27,7 +27,7 @@ func (t *tx) keep(l *lane) *lane {
 	if have := t.lanes[l.ID]; have != nil {
 		return have
 	}
-	t.lanes[l.ID], t.keys[l.Key] = l, l
+	t.lanes[l.ID], t.keys[l.Key], t.served[l.ID] = l, l, l.Served
 	return l
 }
 
@@ -52,6 +52,7 @@ func (t *tx) lane(key string, limits *adapters.LaneLimits) (*lane, error) {
 			if l.ID, err = t.insert(`INSERT INTO lanes (key, ready_at) VALUES (?, ?)`, key, engine.Never()); err != nil {
 				return nil, err
 			}
+			t.first[l.ID] = engine.Never()
 		}
 		l = t.keep(l)
 		if limits != nil {
@@ -211,10 +212,23 @@ func (t *tx) SubqueueChanged(f *subqueue) {
 	}
 }
 
-// flush writes what the transaction has put off: the subqueues and lanes that
-// were touched, with when each is ready next, and events. They were counted as
-// writes of who touched them, not of who asks for the flush.
+// flush writes what the transaction has put off. It was counted as writes of who
+// put it off, not of who asks for the flush.
 func (t *tx) flush() error {
+	counted := t.writes
+	defer func() { t.writes = counted }()
+	if err := t.writePlaced(); err != nil {
+		return err
+	}
+	if err := t.flushLanes(); err != nil {
+		return err
+	}
+	return t.writeEvents()
+}
+
+// flushLanes writes the subqueues and lanes that were touched, with when each is
+// ready next.
+func (t *tx) flushLanes() error {
 	counted := t.writes
 	defer func() { t.writes = counted }()
 	for _, f := range t.touchedFlows {
@@ -233,7 +247,7 @@ func (t *tx) flush() error {
 		}
 	}
 	t.touched, t.touchedFlows = t.touched[:0], t.touchedFlows[:0]
-	return t.writeEvents()
+	return nil
 }
 
 func (t *tx) flushFlow(f *subqueue) error {
@@ -248,9 +262,10 @@ func (t *tx) flushFlow(f *subqueue) error {
 		}
 	}
 	f.Dirty, f.Stale = false, false
-	ready := engine.Never()
-	if f.Due < ready {
-		ready = max(f.Due, f.NotBefore, f.Turn)
+	ready := readyAt(f)
+	if was, known := t.ready[f.ID]; !known || ready != was {
+		t.ready[f.ID] = ready
+		delete(t.first, f.Lane)
 	}
 	return t.exec(`UPDATE flows SET queued = ?, due_at = ?, gate_at = ?, turn_at = ?, served = ?, ready_at = ? WHERE id = ?`,
 		f.Queued, f.Due, f.NotBefore, f.Turn, f.Served, ready, f.ID)
@@ -258,11 +273,16 @@ func (t *tx) flushFlow(f *subqueue) error {
 
 func (t *tx) flushLane(l *lane) error {
 	l.Dirty = false
-	first := engine.Never()
-	err := t.Row(`SELECT ready_at FROM flows INDEXED BY flows_ready WHERE lane = ? ORDER BY ready_at LIMIT 1`, []any{l.ID}, &first)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
+	first, known := t.first[l.ID]
+	if !known {
+		first = engine.Never()
+		err := t.Row(`SELECT ready_at FROM flows INDEXED BY flows_ready WHERE lane = ? ORDER BY ready_at LIMIT 1`, []any{l.ID}, &first)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		t.first[l.ID] = first
 	}
+	was := l.Ready
 	if l.Ready = first; first < engine.Never() {
 		l.Ready = max(first, l.Floor())
 	}
@@ -270,8 +290,20 @@ func (t *tx) flushLane(l *lane) error {
 	if err != nil {
 		return dbErr(err)
 	}
-	return t.exec(`UPDATE lanes SET concurrency = ?, per_minute = ?, per_day = ?, paused_until = ?, reason = ?, cap = ?, cap_until = ?,
-		in_flight = ?, minute = ?, day = ?, gate_at = ?, turn_at = ?, served = ?, ready_at = ? WHERE id = ?`,
-		l.Limits.Concurrency, l.Limits.PerMinute, l.Limits.RecipientsPerDay, engine.Micros(l.PausedUntil), reason, l.Cap,
-		engine.Micros(l.CapUntil), l.InFlight, minute, day, l.NotBefore, l.Turn, l.Served, l.Ready, l.ID)
+	switch {
+	case l.Ready <= t.next: // it need not be asked for
+		t.next = l.Ready
+	case was == t.next:
+		t.next = 0
+	}
+	args := append(make([]any, 0, 15), l.Limits.Concurrency, l.Limits.PerMinute, l.Limits.RecipientsPerDay, engine.Micros(l.PausedUntil),
+		reason, l.Cap, engine.Micros(l.CapUntil), l.InFlight, minute, day, l.NotBefore, l.Turn, l.ID)
+	if l.Ready == was && l.Served == t.served[l.ID] { // the index stays as it is
+		return t.exec(`UPDATE lanes SET concurrency = ?1, per_minute = ?2, per_day = ?3, paused_until = ?4, reason = ?5, cap = ?6,
+			cap_until = ?7, in_flight = ?8, minute = ?9, day = ?10, gate_at = ?11, turn_at = ?12 WHERE id = ?13`, args...)
+	}
+	t.served[l.ID] = l.Served
+	return t.exec(`UPDATE lanes SET concurrency = ?1, per_minute = ?2, per_day = ?3, paused_until = ?4, reason = ?5, cap = ?6,
+		cap_until = ?7, in_flight = ?8, minute = ?9, day = ?10, gate_at = ?11, turn_at = ?12, served = ?14, ready_at = ?15 WHERE id = ?13`,
+		append(args, l.Served, l.Ready)...)
 }

@@ -68,24 +68,6 @@ func (t *tx) InsertMessage(m *engine.NewMessage) (err error) {
 		store.HeadSum(m.Head))
 }
 
-// Insert implements engine.Work.
-func (t *tx) Insert(_ *engine.NewMessage, r *deliveryRow) error {
-	d := &r.D
-	recipients, err := store.EncodeRecipients(d.Recipients)
-	if err != nil {
-		return err
-	}
-	var join any
-	if r.Join != "" {
-		join = r.Join
-	}
-	return t.exec(`INSERT INTO deliveries (id, msg, flow, position, state, next_at, deadline_at, created_at, expires_at, warn_at,
-		finished_at, attempts, epoch, node, kind, since, join_key, recipients, word)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, '', '', 0, ?, ?, '')`,
-		d.ID, r.Msg, r.Subqueue, d.Route.Position, int(d.State), engine.Micros(d.NextAt), engine.Micros(d.Deadline()),
-		engine.Micros(d.CreatedAt), engine.Micros(d.ExpiresAt), engine.Micros(d.WarnAt), join, recipients)
-}
-
 // Drop implements engine.Work: what is in no row is a file, which stored removes.
 func (t *tx) Drop(*engine.NewMessage) {}
 
@@ -140,9 +122,11 @@ func (t *tx) Accepted(now time.Time, id *store.Identity, key [16]byte) (*engine.
 	}
 	a := &engine.Acceptance{Receipt: store.Receipt{Key: key}}
 	var deliveries []byte
+	// Without rows of deliveries: they were placed in this transaction.
 	err := t.Row(`SELECT u.hour, u.msg, u.deliveries FROM unheard u CROSS JOIN messages m ON m.id = u.msg
 		WHERE u.key = ? AND u.until_at > ? AND u.hour IN (?`+strings.Repeat(`, ?`, len(args)-3)+`)
-		AND EXISTS (SELECT 1 FROM deliveries d WHERE d.msg = m.seq AND d.state <= 4) LIMIT 1`, args, &a.Hour, &a.Message, &deliveries)
+		AND (EXISTS (SELECT 1 FROM deliveries d WHERE d.msg = m.seq AND d.state <= 4)
+			OR NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.msg = m.seq)) LIMIT 1`, args, &a.Hour, &a.Message, &deliveries)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}

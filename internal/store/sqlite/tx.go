@@ -9,35 +9,25 @@ import (
 )
 
 // A tx is one transaction of the writer, shared by the ops of a batch. Lanes
-// and subqueues that ops touch are kept here and written once, by flush.
+// and subqueues that ops touch, and deliveries that they place, are kept here and
+// written once, by flush.
 type tx struct {
 	w      *writer
 	writes int
 	wake   bool // something may be claimable or due earlier
 	*held
-	clock store.Clock
-	news  []store.NewEvent
+	clock   store.Clock
+	news    []store.NewEvent
+	placed  []placed
+	waiting []*claim
 
 	touched      []*lane // dirty ones
 	touchedFlows []*subqueue
 }
 
-// held is what is known of lanes and subqueues: as the database has it, with
-// what the transaction has changed. It stays from one transaction to the next
-// while no one else writes, and goes with a rollback.
-type held struct {
-	lanes map[int64]*lane
-	keys  map[string]*lane
-	flows map[int64]*subqueue
-	names map[subqueueName]*subqueue
-}
-
-// heldMax bounds how many lanes and subqueues are held.
-const heldMax = 20_000
-
 func newTx(w *writer) *tx {
-	if w.held == nil || len(w.held.lanes) > heldMax || len(w.held.flows) > heldMax {
-		w.held = &held{lanes: map[int64]*lane{}, keys: map[string]*lane{}, flows: map[int64]*subqueue{}, names: map[subqueueName]*subqueue{}}
+	if w.held == nil || w.held.full() {
+		w.held = newHeld()
 	}
 	return &tx{w: w, held: w.held, clock: w.clock}
 }

@@ -15,8 +15,17 @@ import (
 // undoes everything that it wrote.
 type op struct {
 	engine.Call
-	fn  func(*tx) error
-	err error
+	fn    func(*tx) error
+	claim *claim // nil: another call
+	err   error
+}
+
+// place orders claims after the others.
+func (o *op) place() int {
+	if o.claim != nil {
+		return 1
+	}
+	return 0
 }
 
 // do runs fn in a transaction, shared with others, and returns when it is synced.
