@@ -88,6 +88,7 @@ func requestOf(ctx context.Context) *http.Request {
 func (s *signInService) routes(rt *router) {
 	register(rt, s.byBrowser(op("sign-in", http.MethodPost, "/v1/sign-in", peopleTag, "", "Sign in",
 		"Answers with the cookie of a session: it ends after twelve hours without use, and after a week.")), s.signIn)
+	s.invitationRoutes(rt)
 	register(rt, s.byBrowser(op("accept-invitation", http.MethodPost, "/v1/invitations/accept", peopleTag, "", "Use an invitation",
 		"Chooses a password by a link, and signs in. With the link of the first start it makes the first administrator.")), s.accept)
 	register(rt, s.byBrowser(op("sign-out", http.MethodPost, "/v1/sign-out", peopleTag, scopePerson, "Sign out",
@@ -115,6 +116,9 @@ func (s *signInService) from(r *http.Request) (people.From, string, error) {
 		return people.From{}, "", err
 	}
 	from := people.From{Program: r.UserAgent()}
+	if byPage(r) {
+		from.Via = store.ViaPage
+	}
 	if o.peer == nil {
 		from.Address = o.addr.String()
 	}

@@ -21,8 +21,8 @@ func TestPeople(t *testing.T) {
 	w.post("/people", "email", "carla", "name", "Carla", "role", "operator").want(422, "One field needs another look", "Carla", "carla")
 	w.post("/people", "email", testOperator, "role", "operator").want(409, "Another person has this address.")
 	a := w.post("/people", "email", "carla@contoso.it", "name", `<script>alert("x")</script>`, "role", "operator", "language", "it").
-		want(200, "This link is shown this once", "/invitation/").without("<script>alert")
-	link := regexp.MustCompile(`/invitation/[A-Za-z0-9_-]+`).FindString(a.body)
+		want(200, "This link is shown this once", "/setup/").without("<script>alert")
+	link := regexp.MustCompile(`/setup/[A-Za-z0-9_-]+`).FindString(a.body)
 	if link == "" {
 		t.Fatal("no link is shown")
 	}

@@ -94,6 +94,8 @@ func (s *Server) routes() {
 	s.open("GET /login", s.login)
 	s.open("POST /login", s.signIn)
 	s.page("POST /logout", s.signOut)
+	s.open("GET /setup/{token}", s.setup)
+	s.open("POST /setup/{token}", s.acceptInvitation)
 
 	s.page("GET /{$}", s.overview)
 

@@ -58,8 +58,17 @@ type world struct {
 	browser  *http.Client
 }
 
-// newWorld starts a page; the options may be changed before.
+// newWorld starts a page with an administrator and an operator.
 func newWorld(t testing.TB, change ...func(*api.Options, *Options)) *world {
+	t.Helper()
+	w := newEmptyWorld(t, change...)
+	w.admin = w.person(testAdmin, store.RoleAdmin)
+	w.operator = w.person(testOperator, store.RoleOperator)
+	return w
+}
+
+// newEmptyWorld starts a page on an empty store; the options may be changed before.
+func newEmptyWorld(t testing.TB, change ...func(*api.Options, *Options)) *world {
 	t.Helper()
 	ctx := context.Background()
 	dir := t.TempDir()
@@ -92,8 +101,6 @@ func newWorld(t testing.TB, change ...func(*api.Options, *Options)) *world {
 	w.must(err)
 	w.http = httptest.NewServer(server.Handler())
 	t.Cleanup(w.http.Close)
-	w.admin = w.person(testAdmin, store.RoleAdmin)
-	w.operator = w.person(testOperator, store.RoleOperator)
 	w.newBrowser()
 	return w
 }
