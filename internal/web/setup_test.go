@@ -19,7 +19,8 @@ func TestFirstStart(t *testing.T) {
 	empty.get(at, "Accept-Language", "it").want(200, "Primo avvio", "Indirizzo email", "Crea")
 	empty.post(at, "email", "anna@contoso.it", "language", "it", "password", "corta", "again", "corta").want(422, "12", "anna@contoso.it").
 		without("corta")
-	empty.post(at, "email", "anna@contoso.it", "language", "it", "password", testPassword, "again", "altro").want(422, "Non è la stessa password.")
+	empty.post(at, "email", "anna@contoso.it", "language", "it", "password", testPassword, "again", "altro").
+		want(422, "Non è la stessa password.")
 	empty.post(at, "email", "anna@contoso.it", "name", "Anna", "language", "it", "password", testPassword, "again", testPassword).to("/")
 	empty.get("/people").want(200, "Persone", "anna@contoso.it", "Amministratore")
 	empty.newBrowser()
