@@ -32,8 +32,9 @@ type connectionCommand struct {
 	Resume    connectionResume    `cmd:"" help:"End its pauses and close the breaker."`
 
 	Route   connectionRoute   `cmd:"" help:"Say which connection a message would take, and why."`
-	Export  connectionExport  `cmd:"" help:"Print them as JSON, without secrets."`
-	Apply   connectionApply   `cmd:"" help:"Make the connections those of a file, with a plan shown first."`
+	Export  connectionExport  `cmd:"" help:"Write them as JSON or CSV, secrets left out or sealed."`
+	Import  connectionImport  `cmd:"" help:"Add and change connections from a file, with a plan shown first."`
+	Apply   connectionApply   `cmd:"" help:"Make the connections those of a file or folder, with a plan shown first."`
 	Presets connectionPresets `cmd:"" help:"List the providers that are known by name."`
 	Detect  connectionDetect  `cmd:"" help:"Find the provider of an address."`
 	Test    connectionTest    `cmd:"" help:"Test one stage by stage: name, TLS, token, mailbox, sender, a real message."`

@@ -132,11 +132,21 @@ func (s confined) ConnectionsVersion(ctx context.Context) (int64, error) {
 	return s.all.ConnectionsVersion(ctx)
 }
 
-// PutConnection implements store.Connections. A new one is its maker's.
+// PutConnection implements store.Connections.
 func (s confined) PutConnection(ctx context.Context, now time.Time, c *gateway.Connection) (*gateway.Connection, error) {
+	c, err := s.mayStore(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return s.all.PutConnection(ctx, now, c)
+}
+
+// mayStore refuses a connection that the caller may not put, and returns what is
+// stored of it: a new one is its maker's.
+func (s confined) mayStore(ctx context.Context, c *gateway.Connection) (*gateway.Connection, error) {
 	owner := caller(ctx).owner()
 	if owner == "" {
-		return s.all.PutConnection(ctx, now, c)
+		return c, nil
 	}
 	var old *gateway.Connection
 	if c.Revision != 0 || c.ID != "" {
@@ -148,14 +158,19 @@ func (s confined) PutConnection(ctx context.Context, now time.Time, c *gateway.C
 		c = c.Clone()
 		c.Owner = owner
 	}
-	if err := s.mayPut(ctx, owner, old, c); err != nil {
-		return nil, err
-	}
-	return s.all.PutConnection(ctx, now, c)
+	return c, s.mayPut(ctx, owner, old, c)
 }
 
 // DeleteConnection implements store.Connections.
 func (s confined) DeleteConnection(ctx context.Context, now time.Time, id string) error {
+	if err := s.mayDelete(ctx, id); err != nil {
+		return err
+	}
+	return s.all.DeleteConnection(ctx, now, id)
+}
+
+// mayDelete refuses to remove a connection that is another's, or that others send by.
+func (s confined) mayDelete(ctx context.Context, id string) error {
 	c, err := s.Connection(ctx, id)
 	if err != nil {
 		return err
@@ -169,7 +184,27 @@ func (s confined) DeleteConnection(ctx context.Context, now time.Time, id string
 			return inChain("", c.Name)
 		}
 	}
-	return s.all.DeleteConnection(ctx, now, id)
+	return nil
+}
+
+// ApplyConnections implements store.Connections: each edit as if it came alone.
+func (s confined) ApplyConnections(ctx context.Context, now time.Time, edits []store.ConnectionEdit) ([]*gateway.Connection, error) {
+	if caller(ctx).owner() == "" {
+		return s.all.ApplyConnections(ctx, now, edits)
+	}
+	edits = slices.Clone(edits)
+	for i, e := range edits {
+		err := error(nil)
+		if e.Put != nil {
+			edits[i].Put, err = s.mayStore(ctx, e.Put)
+		} else {
+			err = s.mayDelete(ctx, e.Remove.ID)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return s.all.ApplyConnections(ctx, now, edits)
 }
 
 // ConnectionState implements store.Connections.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/table"
 	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/internal/view"
 )
@@ -115,9 +116,7 @@ func (k PeopleCommands) auditCSV(each func(func(*view.AuditEntry) error) error) 
 			e.Actor.Via, e.Actor.Address, e.Actor.Program, e.Action, e.Kind, e.Object, e.Name, strconv.Itoa(e.Count), strconv.Itoa(e.Skipped),
 			string(changes)}
 		for i, cell := range row {
-			if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
-				row[i] = "'" + cell
-			}
+			row[i] = table.Cell(cell)
 		}
 		return w.Write(row)
 	})

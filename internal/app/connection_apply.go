@@ -2,14 +2,11 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 
-	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/connections"
-	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/prompt"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/terminal"
@@ -20,48 +17,10 @@ import (
 // ExitPlanned is the exit code of a plan that would change something.
 const ExitPlanned = 2
 
-// Export prints connections as a JSON array without secrets, in the form that
-// Apply reads; without names, all.
-func (k ConnectionCommands) Export(ctx context.Context, names []string) error {
-	return withStore(ctx, k.Storage, func(st store.Store) error {
-		all, err := st.Connections(ctx)
-		if err != nil {
-			return err
-		}
-		if len(names) > 0 {
-			all = nil
-			for _, name := range names {
-				c, err := stored(ctx, st, name)
-				if err != nil {
-					return err
-				}
-				all = append(all, c)
-			}
-		}
-		out := make([]*gateway.Connection, len(all))
-		for i, c := range all {
-			out[i] = c.Clone()
-			out[i].ID, out[i].Revision = "", 0
-			for _, s := range out[i].Secrets() {
-				*s.Value = ""
-			}
-		}
-		return writeJSON(k.Stdout, out)
-	})
-}
-
-// An ApplyOptions says how Apply goes about it.
-type ApplyOptions struct {
-	File  string
-	Prune bool // remove what the file does not name
-	Plan  bool // only show the plan
-	Yes   bool // do not ask
-}
-
 // An applyDoc is a plan and what came of it, for --json.
 type applyDoc struct {
 	Plan    []stepDoc `json:"plan"`
-	Applied int       `json:"applied"` // so many steps of the plan are done, from the first
+	Applied int       `json:"applied"` // steps of the plan that are done: all or none
 	Error   *Failure  `json:"error,omitempty"`
 }
 
@@ -71,10 +30,10 @@ type stepDoc struct {
 	Fields []string `json:"fields,omitempty"`
 }
 
-// applied prints what was applied of a plan; stopped is why not all.
+// applied prints how many steps of a plan are done; stopped is why none.
 func (k ConnectionCommands) applied(steps []connections.Step, done int, stopped error) error {
 	if !k.JSON {
-		if stopped != nil || len(steps) == 0 || done == 0 {
+		if stopped != nil || done == 0 {
 			return stopped
 		}
 		_, err := fmt.Fprintln(k.Stdout, mime.NewCount("cli.applied", done, "one change applied", "{count} changes applied").In(k.Language))
@@ -94,23 +53,24 @@ func (k ConnectionCommands) applied(steps []connections.Step, done int, stopped 
 	return exit(ExitCode(stopped), errReported)
 }
 
-// Apply makes the stored connections those of a file: it shows a plan, asks, and
-// does it. A connection that was changed since the plan was made is left alone.
+// Apply makes the stored connections those of a file or folder: it shows a plan,
+// asks, and does it in one transaction. Where a connection was changed since the
+// plan was made, nothing is.
 func (k ConnectionCommands) Apply(ctx context.Context, o ApplyOptions) error {
-	content, err := k.read(text("cli.connection_file_unreadable", "the connection file cannot be read"), o.File)
+	docs, err := k.documents(o)
 	if err != nil {
 		return err
-	}
-	docs, err := documents(content)
-	if err != nil {
-		return exit(ExitConfig, texterr.Wrap(text("cli.connection_not_json", "the connection is no JSON object"), err))
 	}
 	return withNewStore(ctx, k.Storage, func(st store.Store) (err error) {
 		all, err := st.Connections(ctx)
 		if err != nil {
 			return err
 		}
-		steps, err := connections.Plan(all, docs, o.Prune)
+		people, err := st.People(ctx)
+		if err != nil {
+			return err
+		}
+		steps, err := connections.Planner{Stored: all, People: connections.AddressesOf(people), Admin: true, Prune: o.Prune}.Plan(docs)
 		if err != nil {
 			return exit(ExitConfig, err)
 		}
@@ -125,42 +85,37 @@ func (k ConnectionCommands) Apply(ctx context.Context, o ApplyOptions) error {
 			}
 			return exit(ExitPlanned, errReported)
 		}
-		if !o.Yes {
-			p, err := prompt.New(k.Stdin, k.Stdout)
-			if err != nil || o.File == "-" || k.JSON {
-				return wrong(ExitUsage, mime.NewText("cli.apply_needs_yes", "there is no one to ask: give --yes to apply the plan, --plan to see it"))
-			}
-			sure, err := p.Confirm(ctx, text("cli.apply_sure", "Apply this plan?").In(k.Language), text("cli.yes", "yes").In(k.Language),
-				text("cli.no", "no").In(k.Language))
-			if err != nil || !sure {
-				return notSaved(ctx, errors.Join(err, wrong(ExitFailure, mime.NewText("cli.apply_declined", "nothing was applied"))))
-			}
+		if err := k.sure(ctx, o); err != nil {
+			return err
 		}
-		s := &connections.Service{Store: st, Wait: k.Wait}
-		for i, step := range steps {
-			if err := k.applyStep(ctx, s, step); err != nil {
-				return k.applied(steps, i, exit(ExitFailure, texterr.Wrap(text("cli.apply_stopped",
-					"stopped at {connection}; what stands before it in the plan is done", "connection", fmt.Sprintf("%q", step.Name)), err)))
+		return k.watching(ctx, st, func() error {
+			_, underWay, err := (&connections.Service{Store: st, Wait: k.Wait}).Apply(ctx, steps)
+			if err != nil {
+				return k.applied(steps, 0, exit(ExitFailure, texterr.Wrap(text("cli.apply_failed", "nothing was applied"), err)))
 			}
-		}
-		return k.applied(steps, len(steps), nil)
+			if err := k.applied(steps, len(steps), nil); err != nil {
+				return err
+			}
+			return k.stillUnderWay(underWay)
+		})
 	})
 }
 
-func (k ConnectionCommands) applyStep(ctx context.Context, s *connections.Service, step connections.Step) error {
-	if step.Action == connections.Remove {
-		now, err := s.Store.Connection(ctx, step.Old.ID)
-		if err != nil {
-			return err
-		}
-		if now.Revision != step.Old.Revision {
-			return store.ErrConflict
-		}
-		_, err = s.Remove(ctx, step.Old, nil)
-		return err
+// sure asks whether a plan is to be done.
+func (k ConnectionCommands) sure(ctx context.Context, o ApplyOptions) error {
+	if o.Yes {
+		return nil
 	}
-	_, _, err := s.Put(ctx, step.Next, step.Old)
-	return err
+	p, err := prompt.New(k.Stdin, k.Stdout)
+	if err != nil || o.File == "-" || k.JSON {
+		return wrong(ExitUsage, mime.NewText("cli.apply_needs_yes", "there is no one to ask: give --yes to apply the plan, --plan to see it"))
+	}
+	sure, err := p.Confirm(ctx, text("cli.apply_sure", "Apply this plan?").In(k.Language), text("cli.yes", "yes").In(k.Language),
+		text("cli.no", "no").In(k.Language))
+	if err != nil || !sure {
+		return notSaved(ctx, errors.Join(err, wrong(ExitFailure, mime.NewText("cli.apply_declined", "nothing was applied"))))
+	}
+	return nil
 }
 
 func (k ConnectionCommands) showPlan(steps []connections.Step) error {
@@ -180,18 +135,4 @@ func (k ConnectionCommands) showPlan(steps []connections.Step) error {
 		}
 	}
 	return nil
-}
-
-// documents reads one connection, or an array of them.
-func documents(content []byte) ([]map[string]any, error) {
-	content = adapters.PlainText(content)
-	var many []map[string]any
-	if err := json.Unmarshal(content, &many); err == nil {
-		return many, nil
-	}
-	var one map[string]any
-	if err := json.Unmarshal(content, &one); err != nil {
-		return nil, err
-	}
-	return []map[string]any{one}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/connections"
 	"github.com/postino-mail/postino/internal/prompt"
 	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
@@ -63,7 +64,7 @@ func (k ConnectionCommands) document(ctx context.Context, c *ConnectionChanges, 
 		}
 	}
 	for path, v := range c.Settings {
-		setPath(doc, path, v)
+		connections.SetPath(doc, path, v)
 	}
 	for _, s := range c.Set {
 		path, value, ok := strings.Cut(s, "=")
@@ -76,7 +77,7 @@ func (k ConnectionCommands) document(ctx context.Context, c *ConnectionChanges, 
 				"{path} is a secret, and all users of this machine can read a command line: use --secret-file, --secret-env or --secret-prompt",
 				"path", path))
 		}
-		setPath(doc, path, jsonOrText(value))
+		connections.SetPath(doc, path, jsonOrText(value))
 	}
 	if provider == "" {
 		provider = inferProvider(doc)
@@ -86,7 +87,7 @@ func (k ConnectionCommands) document(ctx context.Context, c *ConnectionChanges, 
 		if provider == string(adapters.Gmail) {
 			path = "gmail.subject"
 		}
-		setPath(doc, path, *c.Mailbox)
+		connections.SetPath(doc, path, *c.Mailbox)
 	}
 	if c.Secret.given() {
 		secret, err := k.secret(ctx, c.Secret)
@@ -100,7 +101,7 @@ func (k ConnectionCommands) document(ctx context.Context, c *ConnectionChanges, 
 		if !isSecretPath(path) {
 			return nil, wrong(ExitUsage, mime.NewText("cli.not_a_secret", "{path} is no secret of a connection", "path", strconv.Quote(path)))
 		}
-		setPath(doc, path, secret)
+		connections.SetPath(doc, path, secret)
 	}
 	return doc, nil
 }
@@ -175,23 +176,6 @@ func isSecretPath(path string) bool {
 	last := path[strings.LastIndexByte(path, '.')+1:]
 	return slices.ContainsFunc([]string{"client_secret", "certificate_password", "service_account_json", "password"},
 		func(name string) bool { return strings.EqualFold(name, last) })
-}
-
-// setPath puts a value into a document, making the objects on the way.
-func setPath(doc map[string]any, path string, v any) {
-	for {
-		name, rest, deeper := strings.Cut(path, ".")
-		if !deeper {
-			doc[name] = v
-			return
-		}
-		next, ok := doc[name].(map[string]any)
-		if !ok {
-			next = map[string]any{}
-			doc[name] = next
-		}
-		doc, path = next, rest
-	}
 }
 
 // jsonOrText is the value as JSON, or the text as it stands.

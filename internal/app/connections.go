@@ -69,14 +69,22 @@ func (k ConnectionCommands) put(ctx context.Context, st store.Store, c, old *gat
 		if err != nil {
 			return err
 		}
-		if err := k.one(ctx, st, stored, done); err != nil || underWay == 0 || k.JSON {
+		if err := k.one(ctx, st, stored, done); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintln(k.Stdout, mime.NewCount("cli.connection_under_way", underWay,
-			"one message that was being handed over before is still under way",
-			"{count} messages that were being handed over before are still under way").In(k.Language))
-		return err
+		return k.stillUnderWay(underWay)
 	})
+}
+
+// stillUnderWay says how many messages still go out by the settings of before.
+func (k ConnectionCommands) stillUnderWay(n int) error {
+	if n == 0 || k.JSON {
+		return nil
+	}
+	_, err := fmt.Fprintln(k.Stdout, mime.NewCount("cli.connection_under_way", n,
+		"one message that was being handed over before is still under way",
+		"{count} messages that were being handed over before are still under way").In(k.Language))
+	return err
 }
 
 // watching does change and warns of fallbacks that lost their effect by it: a

@@ -19,6 +19,7 @@ const (
 	ExitNoInput     = 66 // a file cannot be read
 	ExitUnavailable = 69 // refused for good
 	ExitSoftware    = 70
+	ExitCantCreate  = 73 // a file cannot be made
 	ExitTempFail    = 75 // try again later
 	ExitProtocol    = 76 // the outcome is unknown: do not repeat before looking
 	ExitNoPerm      = 77 // the credential or its permission

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters/stages"
+	"github.com/postino-mail/postino/internal/connections"
 	"github.com/postino-mail/postino/internal/doctor"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/prompt"
@@ -97,7 +98,7 @@ func (s *setup) verified(ctx context.Context) (*gateway.Connection, error) {
 		}
 		for _, set := range s.Set {
 			path, value, _ := strings.Cut(set, "=")
-			setPath(doc, path, jsonOrText(value))
+			connections.SetPath(doc, path, jsonOrText(value))
 		}
 		from, _ := doc["from"].(string)
 		doc["name"] = from

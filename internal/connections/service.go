@@ -90,35 +90,6 @@ func usedAlike(a, b *gateway.Connection) bool {
 // look is how often a wait looks again.
 const look = 20 * time.Millisecond
 
-// settle waits until every node routes and sends by what is stored now, and the
-// calls that began before that on the connection have ended, or until Wait is
-// over: then it returns how many there still are.
-func (s *Service) settle(ctx context.Context, id string) (underWay int, err error) {
-	if s.Wait < 0 {
-		return 0, nil
-	}
-	if err := s.seenByAll(ctx); err != nil {
-		return 0, err
-	}
-	before, err := s.leases(ctx, id)
-	end := time.Now().Add(s.wait())
-	for err == nil && len(before) > 0 && time.Now().Before(end) {
-		if err = pause(ctx, look); err != nil {
-			return 0, err
-		}
-		var now map[store.ID]int64
-		if now, err = s.leases(ctx, id); err != nil {
-			return 0, err
-		}
-		for delivery, epoch := range before {
-			if now[delivery] != epoch {
-				delete(before, delivery)
-			}
-		}
-	}
-	return len(before), err
-}
-
 // seenByAll waits until the copies of the connections that other nodes keep are
 // younger than this moment.
 func (s *Service) seenByAll(ctx context.Context) error {

@@ -1,32 +1,20 @@
 package retirement
 
 import (
-	"bytes"
-	"encoding/csv"
 	"errors"
 	"io"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
-	"golang.org/x/text/encoding/charmap"
-	utf16 "golang.org/x/text/encoding/unicode"
-	"golang.org/x/text/transform"
-	"golang.org/x/text/unicode/norm"
-
+	"github.com/postino-mail/postino/internal/table"
 	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
 )
 
-// Bounds of a file: those of a program have some dozens of rows.
-const (
-	maxFile   = 16 << 20
-	maxRows   = 100_000
-	maxBefore = 20 // rows above the names of the columns, such as a title
-)
+// maxBefore is how many rows stand above the names of the columns, such as a title.
+const maxBefore = 20
 
 // ReadCSV reads the SMTP settings of other programs from a table as spreadsheets
 // and ERPs export it: separated by ; , tab or |; in UTF-8, UTF-16 or
@@ -34,59 +22,15 @@ const (
 // are looked at for their form alone and kept nowhere. The error names what is
 // missing.
 func ReadCSV(r io.Reader) ([]Settings, error) {
-	raw, err := io.ReadAll(io.LimitReader(r, maxFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(raw) > maxFile {
-		return nil, texterr.New(mime.NewText("retirement.csv_too_large", "the table is larger than {size} MiB", "size", maxFile>>20))
-	}
-	text, err := decode(raw)
+	text, err := table.Read(r)
 	if err != nil {
 		return nil, err
 	}
 	return readTable(text)
 }
 
-// decode makes UTF-8 of a file.
-func decode(raw []byte) (string, error) {
-	var t transform.Transformer
-	switch {
-	case bytes.HasPrefix(raw, []byte("\xef\xbb\xbf")):
-		raw = raw[3:]
-	case bytes.HasPrefix(raw, []byte("\xff\xfe")), len(raw) >= 4 && raw[1] == 0 && raw[3] == 0:
-		t = utf16.UTF16(utf16.LittleEndian, utf16.UseBOM).NewDecoder()
-	case bytes.HasPrefix(raw, []byte("\xfe\xff")), len(raw) >= 4 && raw[0] == 0 && raw[2] == 0:
-		t = utf16.UTF16(utf16.BigEndian, utf16.UseBOM).NewDecoder()
-	case !utf8.Valid(raw):
-		t = charmap.Windows1252.NewDecoder()
-	}
-	if t == nil {
-		return string(bytes.ToValidUTF8(raw, []byte("?"))), nil
-	}
-	out, _, err := transform.Bytes(t, raw)
-	return string(out), err
-}
-
-// separator is the one that the first lines have most of.
-func separator(text string) rune {
-	best, most := ';', 0
-	head := text[:min(len(text), 64<<10)]
-	for _, c := range []rune{';', '\t', ',', '|'} {
-		if n := strings.Count(head, string(c)); n > most {
-			best, most = c, n
-		}
-	}
-	return best
-}
-
 func readTable(text string) ([]Settings, error) {
-	first := 0                                                                                             // lines that were taken away
-	if line, rest, ok := strings.Cut(text, "\n"); ok && strings.HasPrefix(strings.ToLower(line), "sep=") { // Excel
-		text, first = rest, 1
-	}
-	r := csv.NewReader(strings.NewReader(strings.ReplaceAll(text, "\r\n", "\n")))
-	r.Comma, r.LazyQuotes, r.FieldsPerRecord, r.ReuseRecord = separator(text), true, -1, true
+	r := table.NewReader(text)
 	var columns map[field]int
 	var out []Settings
 	for rows := 0; ; rows++ {
@@ -97,8 +41,8 @@ func readTable(text string) ([]Settings, error) {
 		if err != nil {
 			return nil, texterr.Wrap(mime.NewText("retirement.csv_unreadable", "the table cannot be read"), err)
 		}
-		if rows >= maxRows {
-			return nil, texterr.New(mime.NewText("retirement.csv_too_long", "the table has more than {rows} rows", "rows", maxRows))
+		if rows >= table.MostRows {
+			return nil, texterr.New(mime.NewText("retirement.csv_too_long", "the table has more than {rows} rows", "rows", table.MostRows))
 		}
 		if columns == nil {
 			if c := columnsOf(record); c != nil {
@@ -108,9 +52,8 @@ func readTable(text string) ([]Settings, error) {
 			}
 			continue
 		}
-		line, _ := r.FieldPos(0)
 		if s, ok := row(columns, record); ok {
-			s.Line = line + first
+			s.Line = r.Line()
 			out = append(out, s)
 		}
 	}
@@ -163,7 +106,7 @@ func words() []struct {
 func columnsOf(record []string) map[field]int {
 	out := map[field]int{}
 	for i, cell := range record {
-		tokens := tokensOf(cell)
+		tokens := wordsOf(cell)
 		if len(tokens) == 0 || len(tokens) > 8 {
 			continue
 		}
@@ -193,32 +136,9 @@ func fieldOf(tokens []string) (field, bool) {
 	return 0, false
 }
 
-// tokensOf splits the name of a column into words without accents, in lower
-// case: "Porta-SMTP", "smtpPort" and "PORTA_SMTP".
-func tokensOf(cell string) (out []string) {
-	var b strings.Builder
-	flush := func() {
-		if b.Len() > 0 {
-			out = append(out, b.String())
-			b.Reset()
-		}
-	}
-	lower := false
-	for _, c := range norm.NFD.String(cell) {
-		switch {
-		case unicode.Is(unicode.Mn, c):
-		case !unicode.IsLetter(c) && !unicode.IsDigit(c):
-			flush()
-			lower = false
-		default:
-			if unicode.IsUpper(c) && lower {
-				flush()
-			}
-			lower = unicode.IsLower(c)
-			b.WriteRune(unicode.ToLower(c))
-		}
-	}
-	flush()
+// wordsOf is table.Words, with "e-mail" as one word.
+func wordsOf(cell string) []string {
+	out := table.Words(cell)
 	if len(out) >= 2 && out[0] == "e" && out[1] == "mail" {
 		out = append([]string{"email"}, out[2:]...)
 	}

@@ -102,6 +102,12 @@ type Connections interface {
 	// same transaction.
 	ReplaceConnection(ctx context.Context, now time.Time, id, successor string) error
 
+	// ApplyConnections makes all edits in one transaction, or none: first what is
+	// removed, then what is put, as DeleteConnection and PutConnection do. It returns
+	// what was put, in order, nil for what was removed. The error is an *EditError
+	// where one edit is to blame.
+	ApplyConnections(ctx context.Context, now time.Time, edits []ConnectionEdit) ([]*gateway.Connection, error)
+
 	// ConnectionState returns the state; of a connection without a story it is
 	// empty, not an error. ConnectionStates returns those that have one.
 	ConnectionState(ctx context.Context, id string) (ConnectionState, error)

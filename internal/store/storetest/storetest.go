@@ -49,7 +49,7 @@ func Run(t *testing.T, h Harness) {
 		"purge ahead":      testPurgeAhead,
 		"connection edits": testConnectionEdits, "move": testMove, "rename": testRename, "successor": testSuccessor,
 		"connections": testConnections, "connection state": testConnectionState, "clients": testClients, "events": testEvents,
-		"settings": testSettings, "alerts": testAlerts, "programs": testPrograms, "succession": testSuccession,
+		"settings": testSettings, "alerts": testAlerts, "programs": testPrograms, "succession": testSuccession, "edits together": testEditsTogether,
 		"reopen": testReopen, "two processes": testTwoProcesses, "closed": testClosed,
 		"submitters at once": testSubmitters, "model": testModel, "damage": testDamage, "unheard": testUnheard,
 		"unheard together": testUnheardTogether, "people": testPeople, "sessions": testSessions,

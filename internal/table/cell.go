@@ -1,0 +1,62 @@
+package table
+
+import (
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// formula are the characters at whose beginning spreadsheets take a cell for a
+// formula (OWASP, CSV Injection), the full-width ones of East Asian keyboards too.
+const formula = "=+-@\t\r\n＝＋－＠"
+
+// Cell returns a value as a cell that no spreadsheet computes: an apostrophe stands
+// before what one would. Plain takes it away again.
+func Cell(value string) string {
+	if computed(value) {
+		return "'" + value
+	}
+	return value
+}
+
+// Plain returns the value of a cell that Cell may have made.
+func Plain(cell string) string {
+	if rest, ok := strings.CutPrefix(cell, "'"); ok && computed(rest) {
+		return rest
+	}
+	return cell
+}
+
+// computed reports a formula, apostrophes before it included.
+func computed(value string) bool {
+	first, _ := utf8.DecodeRuneInString(strings.TrimLeft(value, "'"))
+	return first != utf8.RuneError && strings.ContainsRune(formula, first)
+}
+
+// ByteOrderMark begins a table, so that Excel reads UTF-8 for what it is.
+const ByteOrderMark = "\ufeff"
+
+// A Writer writes records (RFC 4180) whose cells went through Cell. Every cell is in
+// quotes: a spreadsheet that splits at another separator finds no cell in the
+// middle of one.
+type Writer struct {
+	W         io.Writer
+	Separator string
+	LineEnd   string // of a file CR LF
+}
+
+// Write writes one record.
+func (t Writer) Write(record []string) error {
+	var b strings.Builder
+	for i, value := range record {
+		if i > 0 {
+			b.WriteString(t.Separator)
+		}
+		b.WriteByte('"')
+		b.WriteString(strings.ReplaceAll(Cell(value), `"`, `""`))
+		b.WriteByte('"')
+	}
+	b.WriteString(t.LineEnd)
+	_, err := io.WriteString(t.W, b.String())
+	return err
+}
