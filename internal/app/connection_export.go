@@ -68,7 +68,8 @@ func (k ConnectionCommands) Export(ctx context.Context, o ExportOptions) error {
 			defer func() { err = errors.Join(err, f.Close()) }()
 			out = f
 		}
-		e := transfer.Export{Format: o.Format, Separator: o.Separator, Plain: o.Output == "", To: to, Clear: o.Clear, People: connections.AddressesOf(people)}
+		e := transfer.Export{Format: o.Format, Separator: o.Separator, Plain: o.Output == "", To: to, Clear: o.Clear,
+			People: connections.AddressesOf(people)}
 		return exit(ExitConfig, e.Write(out, all))
 	})
 }

@@ -106,7 +106,8 @@ func TestItalianTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for what, content := range map[string]string{"UTF-8": text, "with a mark": "\ufeff" + text, "Windows-1252": encoded, "sep": "sep=;\r\n" + text} {
+	for what, content := range map[string]string{"UTF-8": text, "with a mark": "\ufeff" + text, "Windows-1252": encoded,
+		"sep": "sep=;\r\n" + text} {
 		got, err := steps(t, Options{}, []byte(content), nil)
 		if err != nil || len(got) != 1 {
 			t.Errorf("%s: %v, %v", what, got, err)
@@ -124,7 +125,8 @@ func TestItalianTable(t *testing.T) {
 func TestRowsChangeWhatTheyName(t *testing.T) {
 	t.Parallel()
 	had := stored(t)
-	got, err := steps(t, Options{}, []byte("name,display name,limits.per_minute\nufficio,\"Ufficio, vendite\",7\n\"=ARUBA; \"\"uno\"\"\",,\n"), had)
+	got, err := steps(t, Options{},
+		[]byte("name,display name,limits.per_minute\nufficio,\"Ufficio, vendite\",7\n\"=ARUBA; \"\"uno\"\"\",,\n"), had)
 	if err != nil || len(got) != 2 || strings.Join(got[0].Fields, " ") != "display_name limits.per_minute name" ||
 		strings.Join(got[1].Fields, " ") != "display_name limits.per_minute name" {
 		t.Fatalf("%+v, %v", got, err)
@@ -193,7 +195,8 @@ func TestSealedSecretsStayWhereTheyWere(t *testing.T) {
 			}
 		}
 	}
-	if _, err := steps(t, Options{Identities: []age.Identity{other}}, b.Bytes(), nil); err == nil || !strings.Contains(err.Error(), "private key") {
+	_, err = steps(t, Options{Identities: []age.Identity{other}}, b.Bytes(), nil)
+	if err == nil || !strings.Contains(err.Error(), "private key") {
 		t.Errorf("with another key: %v", err)
 	}
 	if got, err := steps(t, Options{WithoutSecrets: true}, b.Bytes(), stored(t)); err != nil || len(got) > 0 {
@@ -216,7 +219,8 @@ func TestSealedSecretsStayWhereTheyWere(t *testing.T) {
 // A connection that takes the default from another one says so.
 func TestPlanNamesWhoLosesTheDefault(t *testing.T) {
 	t.Parallel()
-	docs, err := Options{}.Read(strings.NewReader(`{"name":"n","provider":"smtp","from":"a@x.it","default":"unrouted","smtp":{"host":"h.x.it"}}`), Auto)
+	const doc = `{"name":"n","provider":"smtp","from":"a@x.it","default":"unrouted","smtp":{"host":"h.x.it"}}`
+	docs, err := Options{}.Read(strings.NewReader(doc), Auto)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +231,8 @@ func TestPlanNamesWhoLosesTheDefault(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	for _, seed := range []string{"name;porta\nx;1\n", `[{"name":"a","sealed":"eA=="}]`, "[[connection]]\nname='a'", "sep=|\nname|x\n", "\xff\xfe"} {
+	for _, seed := range []string{"name;porta\nx;1\n",
+		`[{"name":"a","sealed":"eA=="}]`, "[[connection]]\nname='a'", "sep=|\nname|x\n", "\xff\xfe"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
