@@ -8,7 +8,7 @@ import (
 )
 
 type queueCommand struct {
-	List    queueList    `cmd:"" help:"List deliveries, newest first."`
+	List    queueList    `cmd:"" aliases:"find" help:"List deliveries, newest first, or those that a search finds."`
 	Show    queueShow    `cmd:"" help:"Show one delivery with every attempt."`
 	Retry   queueRetry   `cmd:"" help:"Send again now, also what has failed."`
 	Cancel  queueCancel  `cmd:"" help:"Give up what has not left."`
@@ -42,34 +42,50 @@ type filterFlags struct {
 	Connection string       `help:"Of this connection." placeholder:"NAME"`
 	Client     string       `help:"Of this client." placeholder:"NAME"`
 	From       string       `help:"From this sender." placeholder:"ADDRESS"`
-	To         string       `help:"To a recipient with this in the address." placeholder:"TEXT"`
+	To         string       `help:"To a recipient whose address, or a word of it, begins with this." placeholder:"TEXT"`
 	MessageID  string       `help:"With this Message-ID." placeholder:"<ID>"`
 	Tag        string       `help:"With this tag." placeholder:"TAG"`
 	Since      app.Duration `help:"Not older than this: 90m, 24h, 7d." placeholder:"24h"`
+	Query      string       `help:"That this search finds; see queue list --help." short:"q" placeholder:"QUERY"`
 }
 
 func (f filterFlags) filter() app.QueueFilter {
 	return app.QueueFilter{States: f.State, Connection: f.Connection, Client: f.Client, From: f.From, To: f.To, MessageID: f.MessageID,
-		Tag: f.Tag, Since: time.Duration(f.Since)}
+		Tag: f.Tag, Since: time.Duration(f.Since), Query: f.Query}
 }
 
 type queueList struct {
 	queueFlags
 	filterFlags
-	Refused bool `help:"Only those that some recipient was refused of."`
-	JSONL   bool `help:"Print JSON, one delivery a line." name:"jsonl"`
-	Limit   int  `help:"At most so many; 0: all." default:"50"`
+	Search  []string `arg:"" optional:"" name:"query" help:"What to look for; see below."`
+	Refused bool     `help:"Only those that some recipient was refused of."`
+	JSONL   bool     `help:"Print JSON, one delivery a line." name:"jsonl"`
+	Limit   int      `help:"At most so many; 0: all." default:"50"`
 }
 
 // Help shows examples below the flags.
 func (queueList) Help() string {
-	return "Examples:\n  postino queue list --state queued --state held\n  postino queue list --to fabrikam --since 24h --json\n  postino " +
-		"queue list --refused --since 7d     # also what went to the other recipients"
+	return `Examples:
+  postino queue list --state queued --state held
+  postino queue list fattura to:@example.com after:7d
+  postino queue find state:failed connection:"Ufficio Nord"
+  postino queue list --to fabrikam --since 24h --json
+  postino queue list --refused --since 7d     # also what went to the other recipients
+
+A search has words and conditions; all must hold:
+  word  word*  "two words"    in subject, names and addresses; word* is how it begins
+  from:  to:                  an address, @example.com with its sub-domains, or a word of an address
+  subject:  tag:              words of the subject; the tag
+  state:                      queued, unverified, sending, held, sent, failed, expired, cancelled
+  connection:  client:        by name or id
+  id:                         of a message or a delivery, or a Message-ID
+  after:  before:             2d, 12h, 2026-11-30, 2026-11-30T10:00, today, yesterday
+A minus in front excludes: -- -subject:test`
 }
 
 func (c *queueList) Run(ctx context.Context, std stdio, cli *commands) error {
 	f, jobs := c.filter(), c.jobs(std, cli)
-	f.Refused = c.Refused
+	f.Refused, f.Words = c.Refused, c.Search
 	if c.JSONL {
 		jobs.Format = app.JSONL
 	}

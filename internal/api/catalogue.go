@@ -27,6 +27,10 @@ func kinds() map[string]kind {
 			text("problem.invalid_request.about",
 				"A field is missing, has the wrong type, or is unknown. The member errors names every one. "+
 					"The description of all requests is at /openapi.json.")},
+		"bad_search": {text("problem.bad_search.title", "The search cannot be understood"),
+			text("problem.bad_search.about",
+				"The parameter q holds words and conditions such as to:@example.com, state:failed or after:7d, with blanks between "+
+					"them; all must hold. The detail says at which character something is wrong, the hint what to write instead.")},
 		"bad_json": {text("problem.bad_json.title", "The body is not JSON"),
 			text("problem.bad_json.about",
 				"The body could not be read as JSON in UTF-8. Programs that write JSON by joining strings "+

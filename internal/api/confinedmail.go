@@ -43,9 +43,21 @@ func (s confined) List(ctx context.Context, r store.ListRequest) (store.Page, er
 		return store.Page{}, err
 	}
 	if limited {
-		r.Among = own
+		r.Narrow(own)
 	}
 	return s.all.List(ctx, r)
+}
+
+// Count implements store.Admin.
+func (s confined) Count(ctx context.Context, f store.Filter, most int) (store.Count, error) {
+	own, limited, err := s.own(ctx)
+	if err != nil {
+		return store.Count{}, err
+	}
+	if limited {
+		f.Narrow(own)
+	}
+	return s.all.Count(ctx, f, most)
 }
 
 // Delivery implements store.Admin.
@@ -91,7 +103,7 @@ func (s confined) Act(ctx context.Context, a store.Action) (store.ActionResult, 
 				return store.ActionResult{}, err
 			}
 		}
-		a.Filter.Among = own
+		a.Filter.Narrow(own)
 	}
 	return s.all.Act(ctx, a)
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/submit"
 	"github.com/postino-mail/postino/internal/view"
@@ -36,6 +35,7 @@ type messageService struct {
 	store interface {
 		store.Messages
 		store.Admin
+		store.Clients
 	}
 	submit      *submit.Submitter
 	connections connectionFinder
@@ -60,63 +60,55 @@ func (s *messageService) routes(rt *router) {
 	s.actionRoutes(rt)
 }
 
-type listMessagesInput struct {
+// A MessageFilter is what a list of messages is chosen by.
+type MessageFilter struct {
+	Q          string    `query:"q" maxLength:"2000" doc:"Search: words, and to: from: subject: state: connection: client: tag: id: before: after:"`
+	Zone       string    `query:"tz" maxLength:"64" doc:"Time zone of the dates in q, as Europe/Rome; absent: UTC"`
 	State      []string  `query:"state" maxItems:"8" enum:"queued,unverified,sending,held,sent,failed,expired,cancelled"`
 	Connection string    `query:"connection" maxLength:"200" doc:"Name or id"`
 	Client     string    `query:"client" maxLength:"200" doc:"Id of the client"`
 	From       string    `query:"from" maxLength:"320" doc:"Sender, of the header or the envelope"`
-	Recipient  string    `query:"recipient" maxLength:"320" doc:"A part of a recipient's address"`
+	Recipient  string    `query:"recipient" maxLength:"320" doc:"The beginning of a recipient's address or of a word of it"`
 	MessageID  string    `query:"message_id" maxLength:"998" doc:"RFC 5322 Message-ID"`
 	Tag        string    `query:"tag" maxLength:"200"`
 	Since      time.Time `query:"since" doc:"Received at or after"`
 	Before     time.Time `query:"before" doc:"Received before"`
-	Order      string    `query:"order" enum:"newest,oldest" default:"newest"`
-	After      string    `query:"after" maxLength:"200" doc:"next of the page before"`
-	Limit      int       `query:"limit" minimum:"1" maximum:"1000" default:"50"`
-	Language   string    `header:"Accept-Language"`
+}
+
+type listMessagesInput struct {
+	MessageFilter
+	Order    string `query:"order" enum:"newest,oldest" default:"newest"`
+	After    string `query:"after" maxLength:"200" doc:"next of the page before"`
+	Back     string `query:"back" maxLength:"200" doc:"prev of the page behind; in place of after"`
+	Limit    int    `query:"limit" minimum:"1" maximum:"1000" default:"50"`
+	Language string `header:"Accept-Language"`
 }
 
 // A MessagePage is one page of a list.
 type MessagePage struct {
 	Items []view.MessageEntry `json:"items"`
 	Next  string              `json:"next,omitempty" doc:"Give it as after; absent on the last page"`
+	Prev  string              `json:"prev,omitempty" doc:"Give it as back; absent on the first page"`
 }
 
 func (s *messageService) listMessages(ctx context.Context, in *listMessagesInput) (*bodyOf[MessagePage], error) {
-	f := store.Filter{Client: in.Client, From: in.From, Recipient: in.Recipient, Tag: in.Tag, Since: in.Since, Before: in.Before}
-	if in.MessageID != "" {
-		f.MessageID = "<" + trimBrackets(in.MessageID) + ">"
-	}
-	if own := caller(ctx).clientID(); own != "" {
-		if in.Client != "" && in.Client != own {
-			return nil, fail(http.StatusForbidden, "forbidden", "query.client",
-				text("api.other_client", "this key sees its own client alone"), adapters.Text{})
-		}
-		f.Client = own
-	}
-	for _, name := range in.State {
-		state, err := store.ParseState(name)
-		if err != nil {
-			return nil, err
-		}
-		f.States = append(f.States, state)
-	}
-	if in.Connection != "" {
-		c, err := s.connections.find(ctx, in.Connection)
-		if err != nil {
-			return nil, err
-		}
-		f.Connection = c.ID
+	f, err := s.filter(ctx, &in.MessageFilter)
+	if err != nil {
+		return nil, err
 	}
 	after, ok := openCursor(in.After)
 	if !ok {
 		return nil, invalid("query.after", text("api.bad_cursor", "after is not the next of a page"))
 	}
-	page, err := s.store.List(ctx, store.ListRequest{Filter: f, After: after, Limit: in.Limit, Oldest: in.Order == "oldest"})
+	back, ok := openCursor(in.Back)
+	if !ok || in.Back != "" && in.After != "" {
+		return nil, invalid("query.back", text("api.bad_back", "back is not the prev of a page, or after is there too"))
+	}
+	page, err := s.store.List(ctx, store.ListRequest{Filter: f, After: after, Back: back, Limit: in.Limit, Oldest: in.Order == "oldest"})
 	if err != nil {
 		return nil, err
 	}
-	out := MessagePage{Items: []view.MessageEntry{}, Next: cursor(page.Next)}
+	out := MessagePage{Items: []view.MessageEntry{}, Next: cursor(page.Next), Prev: cursor(page.Prev)}
 	lang := language(in.Language)
 	for i := range page.Entries {
 		e := &page.Entries[i]

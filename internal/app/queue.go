@@ -11,9 +11,7 @@ import (
 	"github.com/postino-mail/postino/internal/config"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/terminal"
-	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/internal/view"
-	"github.com/postino-mail/postino/mime"
 )
 
 // QueueCommands are the jobs of `postino queue`.
@@ -32,44 +30,14 @@ type QueueFilter struct {
 	States                                       []string
 	Connection, Client, MessageID, From, To, Tag string
 	Since                                        time.Duration
-	Refused                                      bool // with a recipient that failed; List alone looks at it
+	Query                                        string   // a search
+	Words                                        []string // another one, as arguments of the command
+	Refused                                      bool     // with a recipient that failed; List alone looks at it
 }
 
 // empty reports that the filter would choose everything.
 func (f QueueFilter) empty() bool {
-	return len(f.States) == 0 && f.Connection+f.Client+f.MessageID+f.From+f.To+f.Tag == "" && f.Since == 0
-}
-
-func (f QueueFilter) filter(ctx context.Context, st store.Store) (store.Filter, error) {
-	out := store.Filter{MessageID: f.MessageID, From: f.From, Recipient: f.To, Tag: f.Tag}
-	for _, name := range f.States {
-		s, err := store.ParseState(name)
-		if err != nil {
-			return out, exit(ExitUsage, err)
-		}
-		out.States = append(out.States, s)
-	}
-	if f.Connection != "" {
-		id, err := named(ctx, st, f.Connection)
-		if err != nil {
-			return out, err
-		}
-		out.Connection = id
-	}
-	if f.Client != "" {
-		c, err := clientNamed(ctx, st, f.Client)
-		if err != nil {
-			return out, err
-		}
-		out.Client = c.ID
-	}
-	if f.Since < 0 {
-		return out, exit(ExitUsage, texterr.New(mime.NewText("cli.since", "--since is how long ago: 90m, 24h or 7d")))
-	}
-	if f.Since > 0 {
-		out.Since = time.Now().Add(-f.Since)
-	}
-	return out, nil
+	return len(f.States) == 0 && f.Connection+f.Client+f.MessageID+f.From+f.To+f.Tag+f.Query == "" && len(f.Words) == 0 && f.Since == 0
 }
 
 // pages calls work for every page of what the filter chooses.

@@ -39,7 +39,7 @@ func (k QueueCommands) Act(ctx context.Context, word string, ids []string, f Que
 		return exit(ExitUsage, texterr.New(mime.NewText("cli.name_deliveries", "name deliveries, or give --all with a filter")))
 	case all && f.empty():
 		return wrong(ExitUsage, text("cli.all_needs_filter", "--all needs a filter: --state, --connection, --client, --from, --to, "+
-			"--message-id, --tag or --since"))
+			"--message-id, --tag, --since or --query"))
 	}
 	careful := verb == store.DoRetry && all && len(f.States) == 0
 	if careful { // a person cancelled or held the others; what is unverified may have been sent

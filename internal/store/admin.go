@@ -2,7 +2,10 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
+
+	"github.com/postino-mail/postino/internal/search/terms"
 )
 
 // A Filter chooses deliveries; zero fields choose all.
@@ -14,18 +17,33 @@ type Filter struct {
 	Lane      string
 	Client    string // id
 	Message   ID
+	ID        ID     // of the delivery or of its message
 	MessageID string // with angle brackets
 	From      string // of the header or the envelope, letter case folded
-	Recipient string // a part of a recipient's address, letter case folded
+	Recipient string // the beginning of a recipient's address, or of a word of it, letter case folded
 	Tag       string
-	Since     time.Time // created at or after
-	Before    time.Time // created before
+	Match     []terms.Match // all hold
+	Since     time.Time     // created at or after
+	Before    time.Time     // created before
+}
+
+// Narrow lets the filter choose deliveries of these connections alone, of those
+// that it chose before.
+func (f *Filter) Narrow(connections []string) {
+	if f.Among != nil {
+		connections = slices.DeleteFunc(slices.Clone(connections), func(id string) bool { return !slices.Contains(f.Among, id) })
+	}
+	if connections == nil {
+		connections = []string{}
+	}
+	f.Among = connections
 }
 
 // A ListRequest asks for one page.
 type ListRequest struct {
 	Filter
 	After  string // Page.Next of the page before
+	Back   string // in place of After: Page.Prev of the page behind
 	Limit  int    // at most 1,000; 0: 50
 	Oldest bool   // oldest first; else newest first
 }
@@ -36,11 +54,20 @@ type Entry struct {
 	Message  Message  `json:"message"`
 }
 
-// A Page is one page of a list. Next is empty on the last one. Paging through
-// gives every entry that exists all the while exactly once.
+// A Page is one page of a list. Next is empty on the last one, Prev on the first
+// one and where no After was given. Paging through returns every entry that exists
+// all the while exactly once, in either direction.
 type Page struct {
 	Entries []Entry `json:"entries"`
 	Next    string  `json:"next,omitempty"`
+	Prev    string  `json:"prev,omitempty"`
+}
+
+// A Count is how many deliveries a filter chooses; with More, that there are more
+// than N.
+type Count struct {
+	N    int  `json:"count"`
+	More bool `json:"more,omitempty"`
 }
 
 // A Verb is what a person does to deliveries.
@@ -122,6 +149,9 @@ type PurgeResult struct {
 type Admin interface {
 	// List returns one page of deliveries with their messages.
 	List(ctx context.Context, r ListRequest) (Page, error)
+	// Count counts what List would return, up to most: a count of everything would
+	// read everything.
+	Count(ctx context.Context, f Filter, most int) (Count, error)
 	// Delivery returns one delivery.
 	Delivery(ctx context.Context, id ID) (*Delivery, error)
 	// Deliveries returns those of one message, in the order of their making; none

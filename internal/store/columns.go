@@ -24,12 +24,13 @@ type messageDoc struct {
 	Notification bool          `json:"n,omitempty"`
 	NotBefore    time.Time     `json:"b,omitzero"`
 	ResentOf     ID            `json:"r,omitzero"`
+	Names        []string      `json:"p,omitempty"`
 }
 
 // EncodeDoc returns the part of the message that is kept as JSON.
 func (m *Message) EncodeDoc() (string, error) {
 	b, err := json.Marshal(messageDoc{m.Subject, m.From, m.OriginalFrom, m.Envelope, m.EntryPoint, m.Class, m.Notification, m.NotBefore,
-		m.ResentOf})
+		m.ResentOf, m.Names})
 	return string(b), err
 }
 
@@ -39,8 +40,8 @@ func (m *Message) DecodeDoc(doc []byte) bool {
 	if err := json.Unmarshal(doc, &d); err != nil {
 		return false
 	}
-	m.Subject, m.From, m.OriginalFrom, m.Envelope, m.EntryPoint, m.Class, m.Notification, m.NotBefore, m.ResentOf =
-		d.Subject, d.From, d.OriginalFrom, d.Envelope, d.EntryPoint, d.Class, d.Notification, d.NotBefore, d.ResentOf
+	m.Subject, m.From, m.OriginalFrom, m.Envelope, m.EntryPoint, m.Class, m.Notification, m.NotBefore, m.ResentOf, m.Names =
+		d.Subject, d.From, d.OriginalFrom, d.Envelope, d.EntryPoint, d.Class, d.Notification, d.NotBefore, d.ResentOf, d.Names
 	return true
 }
 

@@ -16,8 +16,9 @@ type Message struct {
 	Subject      string        `json:"subject"`
 	From         string        `json:"from"` // address of the From header, of the stored bytes
 	OriginalFrom string        `json:"original_from,omitempty"`
-	Envelope     mime.Envelope `json:"envelope"` // everybody, joined siblings included
-	Size         int64         `json:"size"`     // header and body
+	Names        []string      `json:"names,omitempty"` // of people in the header: the message is found by them
+	Envelope     mime.Envelope `json:"envelope"`        // everybody, joined siblings included
+	Size         int64         `json:"size"`            // header and body
 	BodySHA256   []byte        `json:"body_sha256"`
 	BodyKept     bool          `json:"body_kept"`   // false once retention removed header and body
 	Client       string        `json:"client"`      // id of the client

@@ -86,6 +86,7 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time, keye
 	if original != from {
 		msg.OriginalFrom = original
 	}
+	msg.Names = names(m)
 	if r.Client != nil {
 		msg.Client = r.Client.ID
 	}
@@ -106,6 +107,22 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time, keye
 		p.sighting = sighting(r, read, &p.message, route.conn)
 	}
 	return p, nil
+}
+
+// maxNames bounds the people whose names are noted: searches find the message by
+// the names in its first lines, not by those of a mailing list.
+const maxNames = 20
+
+// names are those of the people in the header.
+func names(m *mime.Message) (out []string) {
+	for _, list := range [...][]mime.Address{m.From(), m.To(), m.Cc()} {
+		for _, a := range list[:min(len(list), maxNames)] {
+			if n := a.Name; n != "" && !slices.Contains(out, n) && len(out) < maxNames {
+				out = append(out, n[:min(len(n), 200)])
+			}
+		}
+	}
+	return out
 }
 
 // sighting is what is noted of the program that made a message.

@@ -160,6 +160,12 @@ func chosenBy(f *store.Filter) (out []store.Change) {
 	add("from", f.From)
 	add("recipient", f.Recipient)
 	add("tag", f.Tag)
+	for _, m := range f.Match {
+		add(m.Part.String(), m.String())
+	}
+	if !f.ID.IsZero() {
+		add("id", f.ID.String())
+	}
 	if !f.Since.IsZero() {
 		add("since", f.Since.UTC().Format(time.RFC3339))
 	}

@@ -3,10 +3,11 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
 
+	"github.com/postino-mail/postino/internal/search/terms"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -53,7 +54,8 @@ func (w *where) String() string {
 	return " WHERE " + strings.Join(w.conds, " AND ")
 }
 
-// chosen puts a filter into SQL over deliveries d, messages m, flows f, lanes l.
+// chosen puts the conditions of a filter that rows have as columns into SQL, over
+// deliveries d, messages m, flows f, lanes l. What remains are words: see clauses.
 func (s Schema) chosen(f store.Filter) *where {
 	w := &where{}
 	if len(f.States) > 0 {
@@ -78,17 +80,14 @@ func (s Schema) chosen(f store.Filter) *where {
 	if !f.Message.IsZero() {
 		w.and(s.Of, s.ID(f.Message))
 	}
+	if !f.ID.IsZero() {
+		w.and("(d.id = %[1]s OR "+s.Of+")", s.ID(f.ID))
+	}
 	if f.From != "" {
 		w.and("(m.from_addr = %[1]s OR m.env_from = %[1]s)", s.Key(Fold(f.From)))
 	}
-	if f.Recipient != "" {
-		w.and(s.Recipient, s.Text(Fold(f.Recipient)))
-	}
 	if !f.Since.IsZero() {
 		w.and("d.created_at >= %s", Micros(f.Since))
-		if s.IDsInTime { // bounds the walk
-			w.and("d.id >= %s", s.ID(store.FirstID(f.Since.Add(-idSlack))))
-		}
 	}
 	if !f.Before.IsZero() {
 		w.and("d.created_at < %s", Micros(f.Before))
@@ -96,9 +95,20 @@ func (s Schema) chosen(f store.Filter) *where {
 	return w
 }
 
-// idSlack is how much earlier than its delivery's time an id may have been made,
-// by a clock that was set meanwhile.
-const idSlack = time.Hour
+// clauses are the conditions of a filter on words and addresses. What rows have as
+// columns too is among them, for the index of words to find.
+func clauses(f *store.Filter) []terms.Clause {
+	ms := slices.Clone(f.Match)
+	for _, m := range [...]terms.Match{
+		{Part: terms.Recipients, Value: f.Recipient, Prefix: true}, {Part: terms.Sender, Value: f.From},
+		{Part: terms.Tag, Value: f.Tag}, {Part: terms.MessageID, Value: f.MessageID},
+	} {
+		if m.Value != "" {
+			ms = append(ms, m)
+		}
+	}
+	return terms.Compile(ms)
+}
 
 // index is the table of deliveries by the index that fits the filter, and the
 // condition under which a row is in it: what is open or sending is little beside
@@ -122,50 +132,157 @@ func (s Schema) index(f store.Filter) (table, cond string) {
 	return "", ""
 }
 
+// A listing is one walk through what a filter chooses.
+type listing struct {
+	p      *Ports
+	f      store.Filter
+	text   []terms.Clause
+	oldest bool // in the order of making; else the other way
+}
+
+// A source finds entries of a listing in its order. It returns at most n of those
+// behind a position, whether they may be others than the filter chooses by its
+// words, and the position to go on from; nil: there are no more.
+type source func(ctx context.Context, from any, n int) (found []found, next any, err error)
+
+// A found entry has the key of its row.
+type found struct {
+	store.Entry
+	row  DeliveryRow
+	sure bool // its words were looked at
+}
+
 // List implements store.Admin.
 func (p Ports) List(ctx context.Context, r store.ListRequest) (store.Page, error) {
 	if r.Limit <= 0 {
 		r.Limit = 50
 	}
 	r.Limit = min(r.Limit, 1000)
-	s := &p.Schema
-	w := s.chosen(r.Filter)
-	table, cond := s.index(r.Filter)
-	if cond != "" {
-		w.and(cond)
-	}
-	order, after := "DESC", " < %s"
-	if r.Oldest {
-		order, after = "ASC", " > %s"
-	}
-	if r.After != "" {
-		mark, err := s.ParseMark(r.After)
-		if err != nil {
-			return store.Page{}, fmt.Errorf("%q is not the mark of a page: %w", r.After, store.ErrNotFound)
+	l := &listing{p: &p, f: r.Filter, text: clauses(&r.Filter), oldest: r.Oldest != (r.Back != "")}
+	var from any
+	if mark := r.After + r.Back; mark != "" {
+		var err error
+		if from, err = p.Schema.ParseMark(mark); err != nil || r.After != "" && r.Back != "" {
+			return store.Page{}, fmt.Errorf("%q is not the mark of a page: %w", mark, store.ErrNotFound)
 		}
-		w.and(s.Cursor+after, mark)
 	}
-	q := `SELECT ` + s.Delivery + `, ` + MessageColumns + ` FROM deliveries d` + table + s.Tables + s.Messages + w.String() +
-		` ORDER BY ` + s.Cursor + ` ` + order + ` LIMIT ` + strconv.Itoa(r.Limit+1)
-	var page store.Page
-	var last DeliveryRow
-	err := p.DB.List(ctx, q, w.args, func() { page = store.Page{} }, func(sc Scan) error {
-		var row DeliveryRow
-		var message MessageRow
-		if err := sc(message.Columns(s.Columns(&row), s.To)...); err != nil {
-			return err
-		}
-		if len(page.Entries) == r.Limit {
-			page.Next = s.Mark(&last)
-			return nil
-		}
-		m, _ := message.Decode() // a corrupt one is shown as far as it goes
-		page.Entries = append(page.Entries, store.Entry{Delivery: *row.Decode(), Message: *m})
-		last = row
-		return nil
-	})
+	all, err := l.collect(ctx, from, r.Limit+1)
 	if err != nil {
 		return store.Page{}, err
 	}
+	more := len(all) > r.Limit
+	if more {
+		all = all[:r.Limit]
+	}
+	if r.Back != "" {
+		slices.Reverse(all)
+	}
+	var page store.Page
+	for i := range all {
+		page.Entries = append(page.Entries, all[i].Entry)
+	}
+	if len(all) == 0 {
+		return page, nil
+	}
+	if more || r.Back != "" {
+		page.Next = p.Schema.Mark(&all[len(all)-1].row)
+	}
+	if r.After != "" || r.Back != "" && more {
+		page.Prev = p.Schema.Mark(&all[0].row)
+	}
 	return page, nil
+}
+
+// Count implements store.Admin.
+func (p Ports) Count(ctx context.Context, f store.Filter, most int) (store.Count, error) {
+	l := &listing{p: &p, f: f, text: clauses(&f)}
+	all, err := l.collect(ctx, nil, most+1)
+	if err != nil {
+		return store.Count{}, err
+	}
+	return store.Count{N: min(len(all), most), More: len(all) > most}, nil
+}
+
+// collect returns the first n entries behind a position.
+func (l *listing) collect(ctx context.Context, from any, n int) (out []found, err error) {
+	sources, err := l.sources(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, src := range sources {
+		for step := n; ; step = min(step*2, 1000) {
+			got, next, err := src(ctx, from, step)
+			if err != nil {
+				return nil, err
+			}
+			for i := range got {
+				if got[i].sure || len(l.text) == 0 || terms.Holds(l.text, termsOf(&got[i].Message, &got[i].Delivery)) {
+					if out = append(out, got[i]); len(out) == n {
+						return out, nil
+					}
+				}
+			}
+			if next == nil {
+				break
+			}
+			from = next
+		}
+	}
+	return out, nil
+}
+
+// termsOf are the terms under which a delivery is found.
+func termsOf(m *store.Message, d *store.Delivery) []string {
+	r := terms.Record{Senders: []string{m.From, m.Envelope.From, m.OriginalFrom}, Names: m.Names, Subject: m.Subject, MessageID: m.MessageID,
+		Tag: m.Tag}
+	for i := range d.Recipients {
+		r.Recipients = append(r.Recipients, d.Recipients[i].Address)
+	}
+	return terms.Of(&r)
+}
+
+// sources are where the entries are found, one behind the other.
+func (l *listing) sources(context.Context) ([]source, error) {
+	table, cond := l.p.Schema.index(l.f)
+	return []source{l.walk(table, cond)}, nil
+}
+
+// walk goes along the rows by an index, and looks at each.
+func (l *listing) walk(table, cond string) source {
+	return func(ctx context.Context, from any, n int) (out []found, next any, err error) {
+		w := l.p.Schema.chosen(l.f)
+		if cond != "" {
+			w.and(cond)
+		}
+		return l.read(ctx, `deliveries d`+table, w, from, n)
+	}
+}
+
+// read reads n entries behind a position, of a table expression with deliveries d.
+func (l *listing) read(ctx context.Context, table string, w *where, from any, n int) (out []found, next any, err error) {
+	s := &l.p.Schema
+	order, after := "DESC", " < %s"
+	if l.oldest {
+		order, after = "ASC", " > %s"
+	}
+	if from != nil {
+		w.and(s.Cursor+after, from)
+	}
+	q := `SELECT ` + s.Delivery + `, ` + MessageColumns + ` FROM ` + table + s.Tables + s.Messages + w.String() +
+		` ORDER BY ` + s.Cursor + ` ` + order + ` LIMIT ` + strconv.Itoa(n)
+	err = l.p.DB.List(ctx, q, w.args, func() { out = nil }, func(sc Scan) error {
+		var f found
+		var message MessageRow
+		if err := sc(message.Columns(s.Columns(&f.row), s.To)...); err != nil {
+			return err
+		}
+		m, _ := message.Decode() // a corrupt one is shown as far as it goes
+		f.Delivery, f.Message = *f.row.Decode(), *m
+		out = append(out, f)
+		return nil
+	})
+	if err == nil && len(out) == n {
+		next, err = s.ParseMark(s.Mark(&out[n-1].row))
+	}
+	return out, next, err
 }

@@ -23,10 +23,6 @@ type Schema struct {
 	Cursor    string
 	Mark      func(*DeliveryRow) string
 	ParseMark func(string) (any, error)
-	// Recipient is the condition that %s is a part of a recipient's address.
-	Recipient string
-	// IDsInTime: lists go by ids, which are made in time.
-	IDsInTime bool
 	// Shared: several nodes may write. What was read is sure only with a commit.
 	Shared bool
 	// Content is the query for size, digest, whether the bytes are kept, head, body,

@@ -21,15 +21,14 @@ const (
 func rowSchema() engine.Schema {
 	return engine.Schema{Delivery: deliveryColumns, Tables: deliveryTables,
 		Order: "d.created_at, d.id", Of: "d.msg = %s",
-		Messages: ` JOIN messages m ON m.id = d.msg`, IDsInTime: true, Shared: true,
+		Messages: ` JOIN messages m ON m.id = d.msg`, Shared: true,
 		Cursor: "d.id", Mark: func(r *engine.DeliveryRow) string { return r.D.ID.String() },
 		ParseMark: func(m string) (any, error) {
 			id, err := store.ParseID(m)
 			return [16]byte(id), err
 		},
-		Recipient: "EXISTS (SELECT FROM json_array_elements(d.recipients::json) r WHERE strpos(lower(r ->> 'address'), %s) > 0)",
-		Content:   `SELECT size, sha256, kept, head, body, body IS NULL, 0::bigint, head_sum FROM messages WHERE id = $1`,
-		Object:    "json_object_agg",
+		Content: `SELECT size, sha256, kept, head, body, body IS NULL, 0::bigint, head_sum FROM messages WHERE id = $1`,
+		Object:  "json_object_agg",
 		// One node at a time: two would only share the work and double the load.
 		PurgeLock: `SELECT pg_try_advisory_xact_lock(` + lockKey(`'purge'`) + `)`,
 		LastEvent: `SELECT last FROM event_seq`,

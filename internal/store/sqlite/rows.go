@@ -21,7 +21,6 @@ func rowSchema() engine.Schema {
 		Order: "d.seq", Of: "d.msg = (SELECT seq FROM messages WHERE id = %s)",
 		Cursor: "d.seq", Mark: func(r *engine.DeliveryRow) string { return strconv.FormatInt(r.Seq, 36) },
 		ParseMark: func(m string) (any, error) { return strconv.ParseInt(m, 36, 64) },
-		Recipient: "EXISTS (SELECT 1 FROM json_each(d.recipients) WHERE instr(lower(value ->> '$.address'), %s))",
 		Content: `SELECT m.size, m.sha256, b.msg IS NOT NULL, b.head, b.body, b.body IS NULL, coalesce(b.start, 0), b.head_sum
 			FROM messages m LEFT JOIN bodies b ON b.msg = m.seq WHERE m.id = $1`, Object: "json_group_object",
 		LastEvent: `SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'`,
