@@ -62,7 +62,7 @@ func (s *messageService) routes(rt *router) {
 
 // A MessageFilter is what a list of messages is chosen by.
 type MessageFilter struct {
-	Q          string    `query:"q" maxLength:"2000" doc:"Search: words, and to: from: subject: state: connection: client: tag: id: before: after:"`
+	Q          string    `query:"q" maxLength:"2000" doc:"Words, and to: from: subject: state: connection: client: tag: id: before: after:"`
 	Zone       string    `query:"tz" maxLength:"64" doc:"Time zone of the dates in q, as Europe/Rome; absent: UTC"`
 	State      []string  `query:"state" maxItems:"8" enum:"queued,unverified,sending,held,sent,failed,expired,cancelled"`
 	Connection string    `query:"connection" maxLength:"200" doc:"Name or id"`

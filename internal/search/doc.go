@@ -1,5 +1,5 @@
 // Package search is the language in which people and programs look for mail, on
-// the command line, in the API and in the page:
+// the command line, in the API and in the page. Parse reads it, Query.Bind makes a filter of the store of it:
 //
 //	to:@example.com state:failed after:7d "offerta" -tag:newsletter
 //
@@ -19,6 +19,4 @@
 //	after:        not older than: 2d, 12h, 2026-11-30, 2026-11-30T10:00, today, yesterday
 //	before:       older than the same
 //	-             in front of a word or a condition: without it
-//
-// Parse reads it, Query.Bind makes a filter of the store of it.
 package search

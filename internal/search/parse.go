@@ -80,7 +80,8 @@ func (r *reader) condition() (*Condition, error) {
 	c.Len = r.at - c.Pos
 	if named && strings.TrimSpace(c.Value) == "" {
 		return nil, c.wrong(text("search.no_value", "{field}: needs a value", "field", string(c.Field)),
-			text("search.no_value_hint", "write it directly behind the colon, in quotes where it has blanks: {field}:\"…\"", "field", string(c.Field)))
+			text("search.no_value_hint", "write it directly behind the colon, in quotes where it has blanks: {field}:\"…\"", "field",
+				string(c.Field)))
 	}
 	if !named {
 		return c.plain(quoted), nil

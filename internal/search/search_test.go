@@ -142,9 +142,10 @@ func TestBind(t *testing.T) {
 		t.Fatal(err)
 	}
 	for in, want := range map[string]store.Filter{
-		"":                               {},
-		"state:failed,held":              {States: []store.State{store.Failed, store.Held}},
-		"-state:sent,failed":             {States: []store.State{store.Queued, store.Unverified, store.Sending, store.Held, store.Expired, store.Cancelled}},
+		"":                  {},
+		"state:failed,held": {States: []store.State{store.Failed, store.Held}},
+		"-state:sent,failed": {States: []store.State{store.Queued, store.Unverified, store.Sending, store.Held, store.Expired,
+			store.Cancelled}},
 		"state:failed,held -state:held":  {States: []store.State{store.Failed}},
 		"connection:Ufficio":             {Connection: "id of Ufficio"},
 		"connection:Ufficio,Nord":        {Among: []string{"id of Ufficio", "id of Nord"}},
@@ -191,7 +192,8 @@ func TestBind(t *testing.T) {
 
 // FuzzParse: whatever someone types is a query or an error that points into it.
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{`to:anna -from:@x.it "a b"* state:failed,held after:2d`, `form:x`, `"`, `id:<a@b>`, "after:-1d", "\xff:\xff", "-\"\"", "to:*"} {
+	for _, s := range []string{`to:anna -from:@x.it "a b"* state:failed,held after:2d`, `form:x`, `"`, `id:<a@b>`, "after:-1d",
+		"\xff:\xff", "-\"\"", "to:*"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

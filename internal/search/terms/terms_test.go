@@ -11,8 +11,9 @@ import (
 
 func record() *terms.Record {
 	return &terms.Record{Senders: []string{"ERP@Contoso.it", "bounce@mail.contoso.it"},
-		Recipients: []string{"Anna.Rossi@Sales.Example.com", "müller@example.org", "root@localhost"}, Names: []string{"Società Perché", "Anna Rossi"},
-		Subject: "Fattura n. 2026/0042 – L’offerta", MessageID: "<1.a@contoso.it>", Tag: "Newsletter Nord"}
+		Recipients: []string{"Anna.Rossi@Sales.Example.com", "müller@example.org", "root@localhost"},
+		Names:      []string{"Società Perché", "Anna Rossi"},
+		Subject:    "Fattura n. 2026/0042 – L’offerta", MessageID: "<1.a@contoso.it>", Tag: "Newsletter Nord"}
 }
 
 func TestMatch(t *testing.T) {
