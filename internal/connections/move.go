@@ -76,7 +76,7 @@ func (s *Service) Move(ctx context.Context, from string, to *gateway.Connection)
 			return err
 		}
 		batch = append(batch, store.MovedDelivery{Delivery: d.ID, Release: orphaned(d), Events: []store.NewEvent{event},
-			Route: store.Route{Connection: to.ID, Lane: to.Lane(e.Message.From), Limits: to.EffectiveLimits()}})
+			Route: store.RouteTo(to, e.Message.From, 0)})
 		if len(batch) < pageSize {
 			return nil
 		}

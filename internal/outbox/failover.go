@@ -64,7 +64,7 @@ func unavailable(err error) error {
 }
 
 func routeTo(c *gateway.Connection, origin string, position int, m *store.Message) *move {
-	return &move{origin: origin, route: store.Route{Connection: c.ID, Position: position, Lane: c.Lane(m.From), Limits: c.EffectiveLimits()}}
+	return &move{origin: origin, route: store.RouteTo(c, m.From, position)}
 }
 
 // carries reports whether the connection would take the delivery.

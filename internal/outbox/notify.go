@@ -225,7 +225,7 @@ func (o *Outbox) notification(ctx context.Context, m *store.Message, way *gatewa
 		Head: read.Head(), Body: read.Body(),
 		Deliveries: []store.NewDelivery{{Recipients: []mime.Recipient{to}, NextAt: now,
 			ExpiresAt: now.Add(ScheduleOf(way, o.opt.Retry).GiveUp),
-			Route:     store.Route{Connection: way.ID, Lane: way.Lane(from), Limits: way.EffectiveLimits()}}},
+			Route:     store.RouteTo(way, from, 0)}},
 	}, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -90,6 +91,13 @@ type Route struct {
 	Position   int                 `json:"position"`   // in the chain of fallbacks: 0 is the first choice
 	Lane       string              `json:"lane"`       // gateway.Connection.Lane
 	Limits     adapters.LaneLimits `json:"-"`          // of the lane; those given last hold
+	Revision   int64               `json:"-"`          // of the connection that Limits were read from
+}
+
+// RouteTo is the way over c, at this position of the chain, of a message with
+// this From.
+func RouteTo(c *gateway.Connection, from string, position int) Route {
+	return Route{Connection: c.ID, Position: position, Lane: c.Lane(from), Limits: c.EffectiveLimits(), Revision: c.Revision}
 }
 
 // A NewDelivery is one delivery of a new message.

@@ -307,7 +307,7 @@ func endsWith(b *spool.Buffer, body mime.Source, offset int64) bool {
 // (contracts C3.2, F5).
 func (s *Submitter) deliveries(notBefore time.Time, route capacity, env mime.Envelope, from string, now time.Time) []store.NewDelivery {
 	base := store.NewDelivery{NextAt: now, ExpiresAt: now.Add(s.opt.GiveUp(route.conn)),
-		Route: store.Route{Connection: route.conn.ID, Lane: route.conn.Lane(from), Limits: route.conn.EffectiveLimits()}}
+		Route: store.RouteTo(route.conn, from, 0)}
 	if notBefore.After(now) {
 		base.NextAt = notBefore
 		base.ExpiresAt = notBefore.Add(s.opt.GiveUp(route.conn))

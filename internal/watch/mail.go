@@ -164,7 +164,7 @@ func (r *round) handOver(ctx context.Context, a *store.Alert, c *gateway.Connect
 				Class: "transactional", Tag: Tag, Notification: true, ReceivedAt: r.now, Envelope: env},
 			Head: read.Head(), Body: read.Body(),
 			Deliveries: []store.NewDelivery{{Recipients: env.Recipients, NextAt: r.now, ExpiresAt: r.now.Add(r.opt.GiveUp),
-				Route: store.Route{Connection: c.ID, Lane: c.Lane(from), Limits: c.EffectiveLimits(), Position: beyondFallbacks}}},
+				Route: store.RouteTo(c, from, beyondFallbacks)}},
 		}}})
 	if err != nil && !errors.Is(err, store.ErrIdempotency) {
 		return fmt.Errorf("the mail about an alert cannot be stored: %w", err)

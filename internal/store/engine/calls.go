@@ -147,8 +147,7 @@ func (p Ports) PutConnection(ctx context.Context, now time.Time, c *gateway.Conn
 		if err := p.writeConnection(ctx, t, out); err != nil {
 			return err
 		}
-		limits := out.EffectiveLimits()
-		return HoldConnection(w, store.Micro(now), out.ID, &ConnectionHold{Inactive: !out.IsActive()}, &limits)
+		return HoldConnection(w, store.Micro(now), out.ID, &ConnectionHold{Inactive: !out.IsActive()}, out)
 	})
 	if err != nil {
 		return nil, err

@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
+	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -163,9 +166,10 @@ func ScanAttempt(sc Scan, delivery store.ID) (AttemptRow, error) {
 type Lane struct {
 	ID int64
 	store.Lane
-	NotBefore int64 // the first in line does not fit the daily budget before
-	Turn      int64 // when it was served last
-	Ready     int64 // no claim finds anything before
+	LimitsOf  string // connection and revision that the limits were read from
+	NotBefore int64  // the first in line does not fit the daily budget before
+	Turn      int64  // when it was served last
+	Ready     int64  // no claim finds anything before
 	Served    int64
 	Now       time.Time // of the last call that touched it
 	Dirty     bool
@@ -182,9 +186,30 @@ func (l *Lane) Floor() int64 {
 	return at
 }
 
+// TakeLimits has the lane go by the limits of a route, unless they are of an
+// older state of the connection than those it has: a node that has not read an
+// edit yet must not undo it. It reports whether the lane changed.
+func (l *Lane) TakeLimits(r store.Route) bool {
+	if l.Limits == r.Limits {
+		return false
+	}
+	if id, revision, ok := strings.Cut(l.LimitsOf, " "); ok && id == r.Connection {
+		if have, err := strconv.ParseInt(revision, 10, 64); err == nil && r.Revision < have {
+			return false
+		}
+	}
+	l.setLimits(r.Connection, r.Revision, r.Limits)
+	l.NotBefore = 0
+	return true
+}
+
+func (l *Lane) setLimits(connection string, revision int64, limits adapters.LaneLimits) {
+	l.Limits, l.LimitsOf = limits, connection+" "+strconv.FormatInt(revision, 10)
+}
+
 // LaneColumns are those of a Lane.
 const LaneColumns = `lanes.id, key, concurrency, per_minute, per_day, paused_until, reason, cap, cap_until, in_flight, minute, day,
-	gate_at, turn_at, served, ready_at`
+	gate_at, turn_at, served, ready_at, limits_of`
 
 // ScanLane reads LaneColumns, and more after them.
 func ScanLane(sc Scan, more ...any) (*Lane, error) {
@@ -192,7 +217,7 @@ func ScanLane(sc Scan, more ...any) (*Lane, error) {
 	var paused, capUntil int64
 	var reason, minute, day []byte
 	if err := sc(append([]any{&l.ID, &l.Key, &l.Limits.Concurrency, &l.Limits.PerMinute, &l.Limits.RecipientsPerDay, &paused, &reason,
-		&l.Cap, &capUntil, &l.InFlight, &minute, &day, &l.NotBefore, &l.Turn, &l.Served, &l.Ready}, more...)...); err != nil {
+		&l.Cap, &capUntil, &l.InFlight, &minute, &day, &l.NotBefore, &l.Turn, &l.Served, &l.Ready, &l.LimitsOf}, more...)...); err != nil {
 		return nil, err
 	}
 	l.PausedUntil, l.CapUntil = At(paused), At(capUntil)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -149,8 +150,8 @@ func Left(w Work, f *Subqueue, n int64) {
 }
 
 // HoldConnection passes on to a connection's subqueues until when they are
-// held, and to its lanes limits, where they are given.
-func HoldConnection(w Work, now time.Time, id string, h *ConnectionHold, limits *adapters.LaneLimits) error {
+// held, and to its lanes the limits of its new state, where one is given.
+func HoldConnection(w Work, now time.Time, id string, h *ConnectionHold, edited *gateway.Connection) error {
 	found, err := w.SubqueuesOf(id)
 	if err != nil {
 		return err
@@ -163,8 +164,8 @@ func HoldConnection(w Work, now time.Time, id string, h *ConnectionHold, limits 
 		f.NotBefore = h.Until()
 		w.SubqueueChanged(f)
 		l.Now = now
-		if limits != nil {
-			l.Limits = *limits
+		if edited != nil {
+			l.setLimits(id, edited.Revision, edited.EffectiveLimits())
 		}
 		Recheck(w, l)
 	}

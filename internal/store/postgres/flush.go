@@ -209,12 +209,13 @@ func (t *tx) writeLanes(b *pgx.Batch) error {
 	for i := range longs {
 		longs[i] = make([]int64, n)
 	}
-	reasons, minutes, days := make([]string, n), make([][]byte, n), make([][]byte, n)
+	reasons, limitsOf, minutes, days := make([]string, n), make([]string, n), make([][]byte, n), make([][]byte, n)
 	for i, l := range dirty {
 		var err error
 		if reasons[i], minutes[i], days[i], err = l.EncodeColumns(); err != nil {
 			return err
 		}
+		limitsOf[i] = l.LimitsOf
 		for j, v := range [...]int{l.Limits.Concurrency, l.Limits.PerMinute, l.Limits.RecipientsPerDay, l.Cap, l.InFlight} {
 			ints[j][i] = int32(v)
 		}
@@ -225,14 +226,14 @@ func (t *tx) writeLanes(b *pgx.Batch) error {
 	b.Queue(`UPDATE lanes SET concurrency = y.concurrency, per_minute = y.per_minute, per_day = y.per_day, paused_until = y.paused_until,
 		reason = y.reason,
 			cap = y.cap, cap_until = y.cap_until, in_flight = y.in_flight, minute = y.minute, day = y.day, gate_at = y.gate_at, turn_at = y.turn_at,
-			served = y.served, ready_at = CASE WHEN y.first >= $16::bigint THEN $16 ELSE greatest(y.first, y.floor) END
+			served = y.served, limits_of = y.limits_of, ready_at = CASE WHEN y.first >= $16::bigint THEN $16 ELSE greatest(y.first, y.floor) END
 		FROM (SELECT x.*, coalesce((SELECT f.ready_at FROM flows f WHERE f.lane = x.id ORDER BY f.ready_at LIMIT 1), $16) AS first
 			FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-				$8::int[], $9::int[], $10::int[], $11::int[], $12::int[], $13::text[], $14::bytea[], $15::bytea[])
+				$8::int[], $9::int[], $10::int[], $11::int[], $12::int[], $13::text[], $14::bytea[], $15::bytea[], $17::text[])
 			AS x (id, paused_until, cap_until, gate_at, turn_at, served, floor, concurrency, per_minute, per_day, cap, in_flight, reason, minute,
-			day)) y
+			day, limits_of)) y
 		WHERE lanes.id = y.id`, longs[0], longs[1], longs[2], longs[3], longs[4], longs[5], longs[6],
-		ints[0], ints[1], ints[2], ints[3], ints[4], reasons, minutes, days, engine.Never())
+		ints[0], ints[1], ints[2], ints[3], ints[4], reasons, minutes, days, engine.Never(), limitsOf)
 	return nil
 }
 

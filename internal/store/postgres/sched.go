@@ -114,8 +114,8 @@ func (t *tx) SubqueueOf(now time.Time, r store.Route, client string) (*subqueue,
 		return nil, errMissing
 	}
 	l.Now = now
-	if l.Limits != r.Limits {
-		l.Limits, l.NotBefore, l.Dirty = r.Limits, 0, true
+	if l.TakeLimits(r) {
+		l.Dirty = true
 	}
 	return f, nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
 )
@@ -31,39 +30,28 @@ func (t *tx) keep(l *lane) *lane {
 	return l
 }
 
-// lane returns the lane with this key, making it when limits are given;
-// store.ErrNotFound when there is none and none is to be made.
-func (t *tx) lane(key string, limits *adapters.LaneLimits) (*lane, error) {
-	l := t.keys[key]
+// LaneByKey implements engine.Work; it makes the lane when there is none.
+func (t *tx) LaneByKey(key string) (*lane, error) {
+	if l := t.keys[key]; l != nil {
+		return l, nil
+	}
+	var l *lane
+	err := t.Each(`SELECT `+laneColumns+` FROM lanes WHERE key = ?`, []any{key}, func(sc scan) (err error) {
+		l, err = scanLane(sc)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
 	if l == nil {
-		err := t.Each(`SELECT `+laneColumns+` FROM lanes WHERE key = ?`, []any{key}, func(sc scan) (err error) {
-			l, err = scanLane(sc)
-			return err
-		})
-		if err != nil {
+		l = &lane{}
+		l.Key, l.Ready = key, engine.Never()
+		if l.ID, err = t.insert(`INSERT INTO lanes (key, ready_at) VALUES (?, ?)`, key, engine.Never()); err != nil {
 			return nil, err
 		}
-		if l == nil {
-			if limits == nil {
-				return nil, store.ErrNotFound
-			}
-			l = &lane{}
-			l.Key, l.Limits, l.Ready = key, *limits, engine.Never()
-			if l.ID, err = t.insert(`INSERT INTO lanes (key, ready_at) VALUES (?, ?)`, key, engine.Never()); err != nil {
-				return nil, err
-			}
-			t.first[l.ID] = engine.Never()
-		}
-		l = t.keep(l)
-		if limits != nil {
-			t.LaneChanged(l)
-		}
+		t.first[l.ID] = engine.Never()
 	}
-	if limits != nil && l.Limits != *limits {
-		l.Limits, l.NotBefore = *limits, 0
-		t.LaneChanged(l)
-	}
-	return l, nil
+	return t.keep(l), nil
 }
 
 // LaneByID implements engine.Work.
@@ -85,15 +73,6 @@ func (t *tx) LaneByID(id int64) (*lane, error) {
 	return t.keep(l), nil
 }
 
-// LaneByKey implements engine.Work.
-func (t *tx) LaneByKey(key string) (*lane, error) {
-	l, err := t.lane(key, nil)
-	if errors.Is(notFound(err), store.ErrNotFound) {
-		l, err = t.lane(key, &adapters.LaneLimits{})
-	}
-	return l, err
-}
-
 const subqueueColumns = engine.SubqueueColumns
 
 func scanSubqueue(sc scan) (*subqueue, error) { return engine.ScanSubqueue(sc) }
@@ -108,9 +87,13 @@ func (t *tx) keepFlow(f *subqueue) *subqueue {
 
 // SubqueueOf implements engine.Work; it makes lane and subqueue when they are missing.
 func (t *tx) SubqueueOf(now time.Time, r store.Route, client string) (*subqueue, error) {
-	l, err := t.lane(r.Lane, &r.Limits)
+	known := t.keys[r.Lane] != nil
+	l, err := t.LaneByKey(r.Lane)
 	if err != nil {
 		return nil, err
+	}
+	if l.TakeLimits(r) || !known {
+		t.LaneChanged(l)
 	}
 	l.Now = now
 	name := subqueueName{Lane: l.ID, Connection: r.Connection, Client: client}
@@ -296,14 +279,14 @@ func (t *tx) flushLane(l *lane) error {
 	case was == t.next:
 		t.next = 0
 	}
-	args := append(make([]any, 0, 15), l.Limits.Concurrency, l.Limits.PerMinute, l.Limits.RecipientsPerDay, engine.Micros(l.PausedUntil),
-		reason, l.Cap, engine.Micros(l.CapUntil), l.InFlight, minute, day, l.NotBefore, l.Turn, l.ID)
+	args := append(make([]any, 0, 16), l.LimitsOf, l.Limits.Concurrency, l.Limits.PerMinute, l.Limits.RecipientsPerDay,
+		engine.Micros(l.PausedUntil), reason, l.Cap, engine.Micros(l.CapUntil), l.InFlight, minute, day, l.NotBefore, l.Turn, l.ID)
 	if l.Ready == was && l.Served == t.served[l.ID] { // the index stays as it is
-		return t.exec(`UPDATE lanes SET concurrency = ?1, per_minute = ?2, per_day = ?3, paused_until = ?4, reason = ?5, cap = ?6,
-			cap_until = ?7, in_flight = ?8, minute = ?9, day = ?10, gate_at = ?11, turn_at = ?12 WHERE id = ?13`, args...)
+		return t.exec(`UPDATE lanes SET limits_of = ?1, concurrency = ?2, per_minute = ?3, per_day = ?4, paused_until = ?5, reason = ?6, cap = ?7,
+			cap_until = ?8, in_flight = ?9, minute = ?10, day = ?11, gate_at = ?12, turn_at = ?13 WHERE id = ?14`, args...)
 	}
 	t.served[l.ID] = l.Served
-	return t.exec(`UPDATE lanes SET concurrency = ?1, per_minute = ?2, per_day = ?3, paused_until = ?4, reason = ?5, cap = ?6,
-		cap_until = ?7, in_flight = ?8, minute = ?9, day = ?10, gate_at = ?11, turn_at = ?12, served = ?14, ready_at = ?15 WHERE id = ?13`,
+	return t.exec(`UPDATE lanes SET limits_of = ?1, concurrency = ?2, per_minute = ?3, per_day = ?4, paused_until = ?5, reason = ?6, cap = ?7,
+		cap_until = ?8, in_flight = ?9, minute = ?10, day = ?11, gate_at = ?12, turn_at = ?13, served = ?15, ready_at = ?16 WHERE id = ?14`,
 		append(args, l.Served, l.Ready)...)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -152,6 +153,44 @@ func testPace(t *testing.T, h Harness) {
 	// A failed attempt is an attempt: the provider has counted it.
 	want(t, "third", len(claim(t, s, n, after(90), 100)), 0)
 	want(t, "rest", len(claim(t, s, n, after(124), 100)), 2)
+}
+
+// testEditedLimits has a node submit that has not read an edit yet: the limits
+// of before must not come back with its mail.
+func testEditedLimits(t *testing.T, h Harness) {
+	s := h.Open(t)
+	n := register(t, s, "n", t0())
+	perMinute := func(c *gateway.Connection, limit int) *gateway.Connection {
+		c.Limits.PerMinute, c.Limits.Concurrency = &limit, new(int)
+		c, err := s.PutConnection(t.Context(), t0(), c)
+		must(t, err)
+		return c
+	}
+	mail := func(c *gateway.Connection) {
+		m := letter{}.message()
+		m.Deliveries[0].Route = store.RouteTo(c, c.From, 0)
+		_, err := s.Submit(t.Context(), store.Submission{Now: t0(), Messages: []store.NewMessage{m}})
+		must(t, err)
+	}
+	before := perMinute(smtpConnection("Ufficio"), 20)
+	mail(before)
+	want(t, "before the edit", len(claim(t, s, n, t0(), 100)), 1)
+	edited := perMinute(before.Clone(), 2)
+	mail(before)
+	mail(before)
+	want(t, "of a node that has not read the edit", len(claim(t, s, n, t0(), 100)), 1)
+	s = h.Reopen(t, s)
+	n = register(t, s, "m", after(1))
+	mail(before)
+	want(t, "after a restart", len(claim(t, s, n, after(1), 100)), 0)
+	edited = perMinute(edited, 4)
+	want(t, "raised", len(claim(t, s, n, after(1), 100)), 2)
+	mail(edited)
+	want(t, "of a node that has read it", len(claim(t, s, n, after(1), 100)), 0)
+	// Another connection to the same mailbox: the limits of the last mail hold.
+	other := perMinute(smtpConnection("Altra"), 30)
+	mail(other)
+	want(t, "another connection's limits", len(claim(t, s, n, after(1), 100)), 2)
 }
 
 func testBudget(t *testing.T, h Harness) {
