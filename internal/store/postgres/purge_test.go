@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,5 +34,24 @@ func TestPurgeIsLinear(t *testing.T) {
 	if strings.Contains(plan, "Join") || strings.Contains(plan, "Materialize") ||
 		!strings.Contains(plan, "messages_kept") || !strings.Contains(plan, "deliveries_unfinished") {
 		t.Errorf("the plan is\n%s", plan)
+	}
+}
+
+// The tables that retention empties are vacuumed at a pace beside which commits go
+// on: without one, all wait for the log of the vacuum.
+func TestVacuumHasAPace(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{})
+	for _, table := range []string{"messages", "deliveries", "attempts"} {
+		var options string
+		if err := s.DB.Read(t.Context(), `SELECT array_to_string(reloptions, ' ') FROM pg_class WHERE oid = $1::text::regclass`,
+			[]any{table}, &options); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"autovacuum_vacuum_cost_delay=2", "autovacuum_vacuum_cost_limit=40", "autovacuum_vacuum_scale_factor=0.02"} {
+			if !slices.Contains(strings.Fields(options), want) {
+				t.Errorf("%s has no %s: %s", table, want, options)
+			}
+		}
 	}
 }
