@@ -19,6 +19,7 @@ import (
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/internal/app"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/vault"
 )
 
 // inFlight is how many messages are on their way while an administrator changes
@@ -231,6 +232,17 @@ func TestConnectionUnderLoad(t *testing.T) {
 				l.t.Errorf("%v: mail after the answer took the old default", got)
 			}
 		},
+		"key of the vault": func(l *loaded) {
+			l.stop()
+			if err := vault.Rotate(l.dir); err != nil {
+				l.t.Fatal(err)
+			}
+			l.sentByOld()
+			l.start()
+			l.run("edit", "old", "--set", "display_name=sealed by the new key")
+			l.submit(l.n, 1, newLogin)
+			l.until(l.n + 1)
+		},
 		"rename": func(l *loaded) {
 			l.run("rename", "old", "renamed")
 			l.sentByOld()
@@ -238,7 +250,7 @@ func TestConnectionUnderLoad(t *testing.T) {
 		},
 	} {
 		for engine, database := range map[string]func(*testing.T) string{
-			"sqlite": func(*testing.T) string { return "" }, "postgres": schema,
+			"sqlite": func(*testing.T) string { return "" }, "postgres": func(t *testing.T) string { return schema(t) },
 		} {
 			t.Run(name+" on "+engine, func(t *testing.T) {
 				t.Parallel()
@@ -252,7 +264,7 @@ func TestConnectionUnderLoad(t *testing.T) {
 }
 
 // schema is an empty schema for one test on the server of POSTINO_TEST_POSTGRES.
-func schema(t *testing.T) string {
+func schema(t testing.TB) string {
 	t.Helper()
 	server := os.Getenv("POSTINO_TEST_POSTGRES")
 	if server == "" {
