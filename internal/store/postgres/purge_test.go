@@ -48,7 +48,8 @@ func TestVacuumHasAPace(t *testing.T) {
 			[]any{table}, &options); err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{"autovacuum_vacuum_cost_delay=2", "autovacuum_vacuum_cost_limit=40", "autovacuum_vacuum_scale_factor=0.02"} {
+		for _, want := range []string{"autovacuum_vacuum_cost_delay=2", "autovacuum_vacuum_cost_limit=40",
+			"autovacuum_vacuum_scale_factor=0.02"} {
 			if !slices.Contains(strings.Fields(options), want) {
 				t.Errorf("%s has no %s: %s", table, want, options)
 			}
