@@ -69,6 +69,7 @@ func (t *tx) insertDelivery(f *subqueue, r *deliveryRow) (err error) {
 // waits before: what waited in their lanes was claimed first.
 func (t *tx) claimPlaced(r store.ClaimRequest, n int) (out []*claimedRow, err error) {
 	now := engine.Micros(r.Now)
+	var full []*lane // no one goes before who is first in line there
 	for _, p := range t.placed {
 		if len(out) >= n {
 			break
@@ -81,8 +82,12 @@ func (t *tx) claimPlaced(r store.ClaimRequest, n int) (out []*claimedRow, err er
 		if err != nil {
 			return nil, err
 		}
+		if slices.Contains(full, l) {
+			continue
+		}
 		rcpts := d.CountPending()
 		if fits, _ := l.Fits(r.Now, rcpts); !fits || l.NotBefore > now || l.Room(r.Now).Deliveries == 0 {
+			full = append(full, l)
 			continue
 		}
 		row := &claimedRow{Fresh: p.message, Lease: d.Lease(r.Node.Name, r.Now)}

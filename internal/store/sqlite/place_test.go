@@ -2,12 +2,14 @@ package sqlite
 
 import (
 	"encoding/json"
+	"fmt"
 	"runtime"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/mime"
 )
 
 // together has the writer take all calls at once, in this order.
@@ -126,5 +128,41 @@ func TestTwiceInOneTransaction(t *testing.T) {
 	together(t, s, send, send)
 	if len(out) != 2 || out[0].ID != out[1].ID || out[0].Resubmitted == out[1].Resubmitted {
 		t.Errorf("stored as %+v", out)
+	}
+}
+
+// Who is first in line and does not fit the budget of the day keeps the place, also
+// among deliveries that arrive together.
+func TestPlacedKeepTheirOrder(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{})
+	n, _, err := s.Register(t.Context(), "n", now(), now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []store.Claimed
+	calls := []func(){func() {
+		var err error
+		if got, err = s.Claim(t.Context(), store.ClaimRequest{Node: n, Now: now(), Max: 8}); err != nil {
+			t.Error(err)
+		}
+	}}
+	for _, rcpts := range []int{2, 2, 1} {
+		calls = append(calls, func() {
+			m := benchMessage("lane", []byte("x"), now())
+			m.Envelope.Recipients = nil
+			for i := range rcpts {
+				m.Envelope.Recipients = append(m.Envelope.Recipients, mime.Recipient{Address: fmt.Sprintf("r%d@example.com", i)})
+			}
+			m.Deliveries[0].Recipients = m.Envelope.Recipients
+			m.Deliveries[0].Route.Limits.RecipientsPerDay = 3
+			if _, err := s.Submit(t.Context(), store.Submission{Now: now(), Messages: []store.NewMessage{m}}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	together(t, s, calls...)
+	if len(got) != 1 || len(got[0].Delivery.Recipients) != 2 {
+		t.Errorf("claimed %d, not the first alone", len(got))
 	}
 }
