@@ -30,9 +30,11 @@
 //     posted, answered with 303, and work without script. Nothing is a link
 //     that changes something.
 //  6. Its test: world_test.go has a server on a real store; w.signIn, w.get and
-//     w.post act as a browser without script. The screen is entered in the list
-//     screens of browser_test.go, which looks at it in Chromium with axe-core,
-//     in both languages and themes (POSTINO_PEERS=1).
+//     w.post act as a browser without script. The screen is entered in
+//     screenList (look_test.go): TestLook looks at it in Chromium with
+//     axe-core, in both languages and themes; flows in the browser use
+//     newChrome and tab (browser_test.go). Both need POSTINO_PEERS=1, and
+//     POSTINO_SCREENSHOTS=FOLDER keeps the pictures.
 //
 // Scripts add to this and are never needed: assets/page.js has copy buttons
 // (data-copy) and keys; htmx (hx-get, hx-trigger="every 10s", hx-select) renews

@@ -105,6 +105,19 @@ func newEmptyWorld(t testing.TB, change ...func(*api.Options, *Options)) *world 
 	return w
 }
 
+// invitation is the token of a link for a person who has no password yet.
+func (w *world) invitation() string {
+	w.t.Helper()
+	p, err := w.store.PersonByEmail(context.Background(), "carla@contoso.it")
+	if err != nil {
+		p, err = w.people.Add(context.Background(), store.Person{Email: "carla@contoso.it", Role: store.RoleOperator}, "")
+		w.must(err)
+	}
+	link, err := w.people.Invite(context.Background(), p.ID)
+	w.must(err)
+	return link.Token.Reveal()
+}
+
 func (w *world) must(err error) {
 	w.t.Helper()
 	if err != nil {

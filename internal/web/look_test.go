@@ -1,0 +1,112 @@
+package web
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// A looked screen is looked at in both languages and themes, on a desktop and on a
+// phone, by axe-core, and as a picture.
+type looked struct {
+	name string // of the pictures
+	path string
+	who  string // admin, operator or no one
+	fill func(*world)
+}
+
+// screenList are the screens. Each engineer of a screen enters it here.
+func screenList() []looked {
+	return []looked{
+		{name: "login", path: "/login"},
+		{name: "setup", path: "/setup/{token}"},
+		{name: "overview", path: "/", who: "admin"},
+		{name: "people", path: "/people", who: "admin"},
+		{name: "people-new", path: "/people/new", who: "admin"},
+		{name: "person", path: "/people/{operator}", who: "admin"},
+		{name: "person-remove", path: "/people/{operator}/remove", who: "admin"},
+		{name: "not-found", path: "/nope", who: "admin"},
+		{name: "forbidden", path: "/people", who: "operator"},
+	}
+}
+
+func TestLook(t *testing.T) {
+	c := newChrome(t)
+	w := newWorld(t)
+	for _, s := range screenList() {
+		t.Run(s.name, func(t *testing.T) {
+			if s.fill != nil {
+				s.fill(w)
+			}
+			b := c.tab(t, w, map[string]*store.Person{"admin": w.admin, "operator": w.operator}[s.who])
+			path := strings.NewReplacer("{operator}", w.operator.ID, "{admin}", w.admin.ID, "{token}", w.invitation()).Replace(s.path)
+			for _, lang := range []string{"it", "en"} {
+				for _, theme := range []string{"light", "dark"} {
+					for _, size := range []struct {
+						name   string
+						width  int64
+						height int64
+					}{{"desktop", 1280, 800}, {"phone", 390, 844}} {
+						name := fmt.Sprintf("%s-%s-%s-%s", s.name, lang, theme, size.name)
+						b.look(lang, theme, size.width, size.height)
+						b.open(path)
+						if size.name == "desktop" || lang == "it" { // axe-core takes longer than all else
+							b.check(name)
+						}
+						b.fits(name)
+						b.shot(name)
+					}
+				}
+			}
+			b.look("it", "light", 320, 640) // WCAG 2.2 criterion 1.4.10, also 200 % of 640
+			b.open(path)
+			b.fits(s.name + " at 320 px")
+		})
+	}
+}
+
+// The first screen is small.
+func TestWeight(t *testing.T) {
+	c := newChrome(t)
+	w := newWorld(t)
+	b := c.tab(t, w, w.admin)
+	requests, kilobytes := b.weight("/")
+	t.Logf("%d requests, %.1f kB: %s", len(requests), kilobytes, strings.Join(requests, " "))
+	if len(requests) > 8 || kilobytes > 45 {
+		t.Errorf("%d requests with %.1f kB, at most 8 with 45 kB", len(requests), kilobytes)
+	}
+	for _, r := range requests {
+		if !strings.HasPrefix(r, w.http.URL) {
+			t.Errorf("%s is of another host", r)
+		}
+	}
+}
+
+// People are added with and without script, and sign in and out.
+func TestPeopleInBrowser(t *testing.T) {
+	c := newChrome(t)
+	for _, script := range []bool{true, false} {
+		t.Run(fmt.Sprintf("script=%v", script), func(t *testing.T) {
+			w := newWorld(t)
+			b := c.tab(t, w, nil)
+			b.look("it", "light", 1280, 800)
+			if !script {
+				b.withoutScript()
+			}
+			b.open("/people")
+			b.fill("Indirizzo email", testAdmin)
+			b.fill("Password", testPassword)
+			b.press("Accedi")
+			b.sees("Persone", testOperator)
+			b.press("Nuova persona")
+			b.fill("Indirizzo email", "carla@contoso.it")
+			b.fill("Ruolo", "Amministratore")
+			b.press("Crea")
+			b.sees("Questo link si vede solo ora")
+			b.press("Esci")
+			b.sees("Sei uscito.")
+		})
+	}
+}
