@@ -33,19 +33,20 @@ type knownKey struct {
 
 // An authenticator identifies the caller of a request. Safe for concurrent use.
 type authenticator struct {
-	store    store.Clients
-	clients  *registry.Clients
-	people   *people.Service
-	proxies  trustedProxies
-	hosts    []string // names of this server
-	keyless  bool     // Options.Keyless
-	hasher   *vault.Hasher
-	limiter  *authLimiter
-	accounts *authLimiter // by the address that a person signs in with
-	now      func() time.Time
-	log      *slog.Logger
-	guard    *http.CrossOriginProtection // of what a browser does by its cookie
-	secure   bool                        // browsers reach the server by TLS: cookies are for that alone
+	store      store.Clients
+	clients    *registry.Clients
+	people     *people.Service
+	proxies    trustedProxies
+	hosts      []string // names of this server
+	keyless    bool     // Options.Keyless
+	hasher     *vault.Hasher
+	limiter    *authLimiter
+	accounts   *authLimiter // by the address that a person signs in with
+	ceremonies *authLimiter // sign-ins by passkey that were begun, by whom
+	now        func() time.Time
+	log        *slog.Logger
+	guard      *http.CrossOriginProtection // of what a browser does by its cookie
+	secure     bool                        // browsers reach the server by TLS: cookies are for that alone
 
 	told atomic.Bool // the store told of an edit
 
@@ -60,7 +61,8 @@ func newAuthenticator(o *Options, h *vault.Hasher) *authenticator {
 	a := &authenticator{
 		store: o.Store, clients: o.Clients, people: o.People, proxies: o.TrustedProxies, hosts: []string{o.Hostname, o.PublicHost},
 		keyless: o.Keyless, hasher: h, limiter: newAuthLimiter(o.Now), accounts: newAccountLimiter(o.Now),
-		now: o.Now, log: o.Log, keys: map[string]*knownKey{},
+		ceremonies: newAccountLimiter(o.Now),
+		now:        o.Now, log: o.Log, keys: map[string]*knownKey{},
 		guard: http.NewCrossOriginProtection(), secure: strings.HasPrefix(o.PublicURL, "https://"),
 	}
 	if u, err := url.Parse(o.PublicURL); err == nil && u.Host != "" {

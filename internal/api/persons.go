@@ -65,6 +65,9 @@ func (s *personService) routes(rt *router) {
 		"With sessions and API keys. Their connections stay, and are the administrators'."), s.deletePerson)
 	register(rt, op("invite-person", http.MethodPost, "/v1/people/{id}/invite", peopleTag, ScopeAdmin, "Make a link to choose a password",
 		"For who is new or has forgotten it; good once and for a day. Links made before are void."), s.invite)
+	register(rt, op("delete-person-passkey", http.MethodDelete, "/v1/people/{id}/passkeys/{passkey}", peopleTag, ScopeAdmin,
+		"Remove a person's passkey", "For a device that was lost; ends their sessions. The last one of who has no password stays: "+
+			"disable the person, or invite them first."), s.removePasskey)
 	register(rt, op("list-person-sessions", http.MethodGet, "/v1/people/{id}/sessions", peopleTag, ScopeAdmin, "List a person's sessions", ""),
 		s.listSessions)
 	register(rt, op("end-person-sessions", http.MethodDelete, "/v1/people/{id}/sessions", peopleTag, ScopeAdmin, "End a person's sessions",
@@ -245,6 +248,8 @@ func personError(err error) error {
 			text("api.last_admin_hint", "make another person an administrator first"))
 	case errors.Is(err, store.ErrExists):
 		return fail(http.StatusConflict, "name_taken", "email", text("api.email_taken", "another person has this address"), adapters.Text{})
+	case passkeyError(err) != nil:
+		return passkeyError(err)
 	case errors.Is(err, people.ErrEnded):
 		return fail(http.StatusGone, "link_ended", "", text("api.link_ended", "this link has ended or was used already"),
 			text("api.link_ended_hint", "ask an administrator for a new one"))

@@ -128,7 +128,7 @@ func (o *Options) defaults() error {
 		o.Detect = detectWith
 	}
 	if o.People == nil {
-		o.People = people.New(people.Options{Store: o.Store, Now: o.Now, Log: o.Log})
+		o.People = people.New(people.Options{Store: o.Store, Now: o.Now, Log: o.Log, PublicURL: func() string { return o.PublicURL }})
 	}
 	if o.ProveToken == nil {
 		o.ProveToken = func(context.Context, *adapters.Connection) error { return errors.New("api: no token can be asked for") }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -37,7 +38,10 @@ type (
 			Email    string `json:"email,omitempty" maxLength:"320" doc:"Of the first administrator; others have one"`
 			Name     string `json:"name,omitempty" maxLength:"200"`
 			Language string `json:"language,omitempty" enum:"en,it"`
-			Password string `json:"password" minLength:"1" maxLength:"200" doc:"12 characters at least"`
+			Password string `json:"password,omitempty" maxLength:"200" doc:"12 characters at least; one of password and passkey is needed"`
+
+			Passkey     json.RawMessage `json:"passkey,omitempty" doc:"The browser's answer to begin-invited-passkey"`
+			PasskeyName string          `json:"passkey_name,omitempty" maxLength:"100"`
 		}
 	}
 	mePatch struct {
@@ -90,7 +94,8 @@ func (s *signInService) routes(rt *router) {
 		"Answers with the cookie of a session: it ends after twelve hours without use, and after a week.")), s.signIn)
 	s.invitationRoutes(rt)
 	register(rt, s.byBrowser(op("accept-invitation", http.MethodPost, "/v1/invitations/accept", peopleTag, "", "Use an invitation",
-		"Chooses a password by a link, and signs in. With the link of the first start it makes the first administrator.")), s.accept)
+		"Chooses a password or a passkey by a link, and signs in. With the link of the first start it makes the first administrator.")), s.accept)
+	s.passkeyRoutes(rt)
 	register(rt, s.byBrowser(op("sign-out", http.MethodPost, "/v1/sign-out", peopleTag, scopePerson, "Sign out",
 		"Ends the session that asks.")), s.signOut)
 	register(rt, op("get-me", http.MethodGet, "/v1/me", peopleTag, scopePerson, "Who am I?", "The person who signed in, or whose key it is."),
@@ -151,7 +156,7 @@ func (s *signInService) guessed(ctx context.Context, account string, check func(
 	}
 	in, err := check(from)
 	refused = errors.Is(err, people.ErrRefused)
-	wrong = refused || errors.Is(err, people.ErrEnded)
+	wrong = refused || errors.Is(err, people.ErrEnded) || errors.Is(err, people.ErrPasskeyRefused)
 	if refused {
 		f := unauthorized(text("api.sign_in_refused", "address and password do not fit"))
 		f.hint, f.challenge = text("api.sign_in_refused_hint", "try again, or ask an administrator for a link to choose a new password"), false
@@ -182,7 +187,8 @@ func (s *signInService) accept(ctx context.Context, in *acceptInput) (*withCooki
 		if err != nil {
 			return nil, err
 		}
-		a := people.Accepted{Email: b.Email, Name: b.Name, Language: b.Language, Password: adapters.Secret(b.Password)}
+		a := people.Accepted{Email: b.Email, Name: b.Name, Language: b.Language, Password: adapters.Secret(b.Password),
+			Passkey: b.Passkey, PasskeyName: b.PasskeyName}
 		if p.Language == "" {
 			a.Language = languageOf(b.Language, in.Language)
 		}
@@ -223,7 +229,7 @@ func (s *signInService) patchMe(ctx context.Context, in *mePatch) (*bodyOf[view.
 func (s *signInService) changePassword(ctx context.Context, in *passwordInput) (*withCookie[view.Person], error) {
 	p := caller(ctx)
 	out, err := s.guessed(ctx, strings.ToLower(p.person.Email), func(from people.From) (*people.SignedIn, error) {
-		changed, err := s.people.ChangePassword(ctx, p.person.ID, adapters.Secret(in.Body.Present), adapters.Secret(in.Body.New))
+		changed, err := s.people.ChangePassword(ctx, proof(ctx, in.Body.Present), adapters.Secret(in.Body.New))
 		if err != nil {
 			return nil, err
 		}

@@ -39,6 +39,7 @@ func (s *server) firstStart(ctx context.Context, httpAddress string) (*FirstStar
 	if base == "" {
 		return nil, nil
 	}
+	s.page.Store(&base)
 	if err := notePageURL(ctx, s.store, base); err != nil {
 		return nil, texterr.Wrap(mime.NewText("serve.page_url_not_stored", "the address of this server cannot be stored"), err)
 	}
@@ -50,6 +51,14 @@ func (s *server) firstStart(ctx context.Context, httpAddress string) (*FirstStar
 		return nil, nil
 	}
 	return &FirstStart{URL: i.URL(base), ExpiresAt: i.ExpiresAt}, nil
+}
+
+// reachedAt is where browsers reach the server; empty: nowhere.
+func (s *server) reachedAt() string {
+	if base := s.page.Load(); base != nil {
+		return *base
+	}
+	return ""
 }
 
 // pageURL is where browsers reach the server: the public URL, or the listener's

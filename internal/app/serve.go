@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/postino-mail/postino/adapters/all"
@@ -89,6 +90,7 @@ type server struct {
 	conns      *registry.Connections
 	clients    *registry.Clients
 	people     *people.Service
+	page       atomic.Pointer[string] // where browsers reach the server; nil: nothing listens yet
 	submit     *submit.Submitter
 	own        *ownListeners
 	outbox     *outbox.Outbox
@@ -169,7 +171,7 @@ func (s *server) wire() (err error) {
 	c := s.conf
 	s.conns, s.clients = registry.NewConnections(s.store), registry.NewClients(s.store)
 	s.conns.OnGone(s.forget)
-	s.people = people.New(people.Options{Store: s.store, Log: s.log})
+	s.people = people.New(people.Options{Store: s.store, Log: s.log, PublicURL: s.reachedAt})
 	s.programs = programs.New(s.store, s.log)
 	schedule := outbox.Schedule{First: time.Duration(c.Outbox.RetryFirst), Max: time.Duration(c.Outbox.RetryMax),
 		GiveUp: time.Duration(c.Outbox.GiveUp)}

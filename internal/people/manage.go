@@ -2,16 +2,12 @@ package people
 
 import (
 	"context"
-	"errors"
 	"net/mail"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
-	"github.com/postino-mail/postino/internal/texterr"
-	"github.com/postino-mail/postino/internal/vault"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -132,18 +128,12 @@ func (s *Service) SetPassword(ctx context.Context, id string, password adapters.
 	})
 }
 
-// ChangePassword is SetPassword by the person, who shows the present one.
-// ErrRefused: it is another one.
-func (s *Service) ChangePassword(ctx context.Context, id string, present, password adapters.Secret) (*store.Person, error) {
-	return s.Change(ctx, id, func(p *store.Person) error {
-		if p.PasswordHash != "" {
-			fits, err := s.hasher.Verify(ctx, p.PasswordHash, present)
-			if err != nil {
-				return err
-			}
-			if !fits {
-				return ErrRefused
-			}
+// ChangePassword is SetPassword by the person themselves. ErrRefused and ErrProve: as
+// the Proof says.
+func (s *Service) ChangePassword(ctx context.Context, by Proof, password adapters.Secret) (*store.Person, error) {
+	return s.Change(ctx, by.Person, func(p *store.Person) error {
+		if err := s.prove(ctx, p, by); err != nil {
+			return err
 		}
 		if password == "" {
 			return CheckPassword(p, password)
@@ -152,123 +142,36 @@ func (s *Service) ChangePassword(ctx context.Context, id string, present, passwo
 	})
 }
 
+// A Proof shows that it is the person who changes what they sign in with, and not
+// someone at their open browser: by the password where they have one (ErrRefused: it
+// is another one), else by a session that began a moment ago (ErrProve).
+type Proof struct {
+	Person   string // id
+	Password adapters.Secret
+	Session  *store.Session
+}
+
+func (s *Service) prove(ctx context.Context, p *store.Person, by Proof) error {
+	if p.PasswordHash == "" {
+		if by.Session == nil || by.Session.Person != p.ID || s.now().Sub(by.Session.CreatedAt) > ProofLife {
+			return ErrProve
+		}
+		return nil
+	}
+	if by.Password == "" || len(by.Password) > PasswordMax {
+		return ErrRefused
+	}
+	fits, err := s.hasher.Verify(ctx, p.PasswordHash, by.Password)
+	if err == nil && !fits {
+		return ErrRefused
+	}
+	return err
+}
+
 // Remove removes the person with all that is theirs but their connections.
 func (s *Service) Remove(ctx context.Context, id string) error {
 	_, err := s.edited(nil, s.store.DeletePerson(ctx, id))
 	return err
-}
-
-// An Invitation is a link that was just made: Token is its secret part.
-type Invitation struct {
-	Token     adapters.Secret
-	ExpiresAt time.Time
-}
-
-// Invite makes a link by which the person chooses a password, good once and for a
-// day. Links made for them before are void.
-func (s *Service) Invite(ctx context.Context, id string) (*Invitation, error) {
-	p, err := s.store.Person(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	if p.Disabled {
-		return nil, texterr.New(mime.NewText("people.invite_disabled", "{email} is disabled: enable them first", "email", p.Email))
-	}
-	return s.invitation(ctx, id)
-}
-
-func (s *Service) invitation(ctx context.Context, person string) (*Invitation, error) {
-	now := store.Micro(s.now())
-	token := vault.NewKey(invitationPrefix)
-	i, err := s.store.PutInvitation(ctx, store.Invitation{Hash: vault.HashKey(token), Person: person, CreatedAt: now,
-		ExpiresAt: now.Add(InvitationLife)})
-	if err != nil {
-		return nil, err
-	}
-	return &Invitation{Token: token, ExpiresAt: i.ExpiresAt}, nil
-}
-
-// Setup makes the link by which the first administrator is made; nil when there is
-// a person already.
-func (s *Service) Setup(ctx context.Context) (*Invitation, error) {
-	all, err := s.store.People(ctx)
-	if err != nil || len(all) > 0 {
-		return nil, err
-	}
-	return s.invitation(ctx, "")
-}
-
-// Invited returns for whom an invitation is: an administrator without ID where it
-// is for the first one. ErrEnded: it is good no more.
-func (s *Service) Invited(ctx context.Context, token adapters.Secret) (*store.Person, error) {
-	i, err := s.store.InvitationByHash(ctx, vault.HashKey(token))
-	if errors.Is(err, store.ErrNotFound) || err == nil && !s.now().Before(i.ExpiresAt) {
-		return nil, ErrEnded
-	}
-	if err != nil {
-		return nil, err
-	}
-	if i.Person == "" {
-		all, err := s.store.People(ctx)
-		if err == nil && len(all) > 0 {
-			err = ErrEnded // someone was added by command since
-		}
-		return &store.Person{Role: store.RoleAdmin}, err
-	}
-	p, err := s.store.Person(ctx, i.Person)
-	if errors.Is(err, store.ErrNotFound) || err == nil && p.Disabled {
-		return nil, ErrEnded
-	}
-	return p, err
-}
-
-// Accepted is what an invited person chooses. Email is for the first administrator
-// alone; an empty name or language leaves what is stored.
-type Accepted struct {
-	Email    string
-	Name     string
-	Language string
-	Password adapters.Secret
-}
-
-// Accept uses an invitation: the person has the password, and is signed in.
-func (s *Service) Accept(ctx context.Context, token adapters.Secret, a Accepted, from From) (*SignedIn, error) {
-	p, err := s.Invited(ctx, token)
-	if err != nil {
-		return nil, err
-	}
-	now := store.Micro(s.now())
-	if p.ID == "" {
-		p.Email, p.CreatedAt = a.Email, now
-	}
-	if a.Name != "" {
-		p.Name = a.Name
-	}
-	if a.Language != "" {
-		p.Language = a.Language
-	}
-	p.ChangedAt = now
-	if a.Password == "" {
-		return nil, CheckPassword(p, a.Password)
-	}
-	if err := s.secure(ctx, p, a.Password); err != nil {
-		return nil, err
-	}
-	first := p.ID == ""
-	p, err = s.store.Redeem(actor(ctx, p, from, now), now, vault.HashKey(token), *p)
-	if errors.Is(err, store.ErrNotFound) || first && errors.Is(err, store.ErrExists) {
-		return nil, ErrEnded // used a moment ago, or no longer the first
-	}
-	if _, err := s.edited(p, err); err != nil {
-		return nil, err
-	}
-	return s.Begin(ctx, p, from)
-}
-
-// URL is the page that takes the invitation, that of the first start too; without a
-// base its path alone.
-func (i *Invitation) URL(base string) string {
-	return strings.TrimSuffix(base, "/") + "/setup/" + i.Token.Reveal()
 }
 
 // Sessions returns the sessions of a person that have not ended, the newest first.

@@ -1,5 +1,25 @@
 // Package people is who signs in: persons, their sessions, invitations and
 // passkeys. What a person may do is decided where they do it (internal/api).
+//
+// A page signs people in with one Service for the whole server:
+//
+//   - /setup/{token}: Invited tells for whom the link is (no ID: it makes the first
+//     administrator, who gives an address too). Accept stores what they choose, name,
+//     language, and a password, a passkey or both, and signs them in.
+//   - /login: SignIn by address and password, or BeginSignIn and SignInByPasskey.
+//   - With each request: BySession tells whose cookie it is; End signs out.
+//   - Their own things: ChangePassword, BeginPasskey and FinishPasskey, RenamePasskey,
+//     RemovePasskey, Sessions, End. What gives a new way to sign in wants a Proof.
+//
+// A passkey takes two calls. Begin... returns a PasskeyRequest, whose Options go to
+// navigator.credentials by way of PublicKeyCredential.parseCreationOptionsFromJSON or
+// parseRequestOptionsFromJSON (of its member publicKey); the toJSON of the browser's
+// answer goes to the second call. They work at PasskeyOrigin alone. By the API the calls
+// are POST /v1/sign-in/passkey/begin and /v1/sign-in/passkey, /v1/me/passkeys/begin and
+// /v1/me/passkeys, /v1/invitations/passkey and /v1/invitations/accept.
+//
+// Errors that are a *FieldError stand beside their field; the others have a text too
+// (texterr.In). Callers bound how often one address may try.
 package people
 
 import (
@@ -21,7 +41,8 @@ const (
 	SessionIdle    = 12 * time.Hour     // a session that is not used ends
 	SessionLife    = 7 * 24 * time.Hour // a session ends in any case
 	InvitationLife = 24 * time.Hour
-	seenEvery      = time.Minute // how often the use of a session is written down
+	ProofLife      = 15 * time.Minute // how long a sign-in proves that it is the person
+	seenEvery      = time.Minute      // how often the use of a session is written down
 )
 
 // Prefixes of the tokens, so that one that was found is known for what it is.
@@ -41,6 +62,22 @@ const (
 // there is none. Which of these it is is never told.
 var ErrRefused = texterr.New(mime.NewText("people.refused", "no person has this address and password"))
 
+// ErrProve is returned where someone without a password changes what they sign in with
+// long after they signed in.
+var ErrProve = texterr.New(mime.NewText("people.prove", "you signed in a while ago: sign in again before you change this"))
+
+// ErrPasskeyRefused is returned where a passkey does not sign in.
+var ErrPasskeyRefused = texterr.New(mime.NewText("people.passkey_refused",
+	"this passkey does not sign in here: try another one, or your password"))
+
+// ErrLastCredential is returned where a person could not sign in any more.
+var ErrLastCredential = texterr.New(mime.NewText("people.last_credential",
+	"this passkey is all that you can sign in with: choose a password or add another passkey first"))
+
+// ErrNoPasskeys is returned where the server has no address at which browsers have passkeys.
+var ErrNoPasskeys = texterr.New(mime.NewText("people.no_passkeys", "passkeys need a name and TLS: set public_url under [http] to the "+
+	"address of this server, such as https://mail.example.com; on the machine itself http://localhost does"))
+
 // ErrEnded is returned where the session, invitation or ceremony has ended, was used, or never was.
 var ErrEnded = texterr.New(mime.NewText("people.ended", "this link or session has ended or was used already: ask for a new one"))
 
@@ -50,23 +87,28 @@ type Options struct {
 		store.People
 		OnChange(f func())
 	}
-	Hasher *vault.Hasher    // nil: one of its own
-	Now    func() time.Time // time.Now
-	Log    *slog.Logger     // nil: silent
+	PublicURL func() string    // at which browsers reach the server, for passkeys; nil: none
+	Hasher    *vault.Hasher    // nil: one of its own
+	Now       func() time.Time // time.Now
+	Log       *slog.Logger     // nil: silent
 }
 
 // A Service signs people in. Safe for concurrent use.
 type Service struct {
-	store  store.People
-	hasher *vault.Hasher
-	now    func() time.Time
-	log    *slog.Logger
-	copies copies
+	store     store.People
+	publicURL func() string
+	hasher    *vault.Hasher
+	now       func() time.Time
+	log       *slog.Logger
+	copies    copies
 }
 
 // New makes a Service.
 func New(o Options) *Service {
-	s := &Service{store: o.Store, hasher: o.Hasher, now: o.Now, log: o.Log}
+	s := &Service{store: o.Store, publicURL: o.PublicURL, hasher: o.Hasher, now: o.Now, log: o.Log}
+	if s.publicURL == nil {
+		s.publicURL = func() string { return "" }
+	}
 	if s.hasher == nil {
 		s.hasher = vault.NewHasher(2)
 	}
@@ -141,6 +183,11 @@ func (s *Service) SignIn(ctx context.Context, email string, password adapters.Se
 // Begin begins a session of a person who has proved who they are. ErrRefused: they
 // were disabled, or their password was changed, since.
 func (s *Service) Begin(ctx context.Context, p *store.Person, from From) (*SignedIn, error) {
+	return s.begins(ctx, p, from, func(now *store.Person) bool { return now.PasswordHash == p.PasswordHash })
+}
+
+// begins is Begin where still reports whether what was shown is good now.
+func (s *Service) begins(ctx context.Context, p *store.Person, from From, still func(*store.Person) bool) (*SignedIn, error) {
 	now := store.Micro(s.now())
 	token := vault.NewKey(sessionPrefix)
 	session, err := s.store.PutSession(actor(ctx, p, from, now), store.Session{Person: p.ID, Hash: vault.HashKey(token), CreatedAt: now,
@@ -151,7 +198,7 @@ func (s *Service) Begin(ctx context.Context, p *store.Person, from From) (*Signe
 	s.copies.forget()
 	// A change of the password ends the sessions that it sees, and waits for this
 	// one to be stored, or this one waited for it.
-	if p, err = s.unchanged(ctx, p); err != nil {
+	if p, err = s.unchanged(ctx, p.ID, still); err != nil {
 		if ended := s.store.DeleteSession(ctx, session.ID); ended != nil && !errors.Is(ended, store.ErrNotFound) {
 			err = errors.Join(err, ended)
 		}
@@ -162,9 +209,9 @@ func (s *Service) Begin(ctx context.Context, p *store.Person, from From) (*Signe
 
 // unchanged returns the person as they are now, when they may still sign in with
 // what they have shown.
-func (s *Service) unchanged(ctx context.Context, p *store.Person) (*store.Person, error) {
-	now, err := s.store.Person(ctx, p.ID)
-	if errors.Is(err, store.ErrNotFound) || err == nil && (now.Disabled || now.PasswordHash != p.PasswordHash) {
+func (s *Service) unchanged(ctx context.Context, id string, still func(*store.Person) bool) (*store.Person, error) {
+	now, err := s.store.Person(ctx, id)
+	if errors.Is(err, store.ErrNotFound) || err == nil && (now.Disabled || !still(now)) {
 		return nil, ErrRefused
 	}
 	return now, err

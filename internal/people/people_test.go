@@ -32,7 +32,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { _ = st.Close() }) // the test has ended
 	w := &world{st: st}
 	w.now.Store(1_800_000_000)
-	w.Service = New(Options{Store: st, Now: w.clock})
+	w.Service = New(Options{Store: st, Now: w.clock, PublicURL: func() string { return origin }})
 	return w
 }
 
