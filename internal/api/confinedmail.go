@@ -60,6 +60,14 @@ func (s confined) Count(ctx context.Context, f store.Filter, most int) (store.Co
 	return s.all.Count(ctx, f, most)
 }
 
+// IndexSearch implements store.Admin.
+func (s confined) IndexSearch(ctx context.Context, most int) (bool, error) {
+	if err := forOthers(ctx); err != nil {
+		return false, err
+	}
+	return s.all.IndexSearch(ctx, most)
+}
+
 // Delivery implements store.Admin.
 func (s confined) Delivery(ctx context.Context, id store.ID) (*store.Delivery, error) {
 	own, limited, err := s.own(ctx)

@@ -84,6 +84,38 @@ func (s *server) purge(ctx context.Context) {
 	report(true)
 }
 
+// Pauses of the indexing.
+const (
+	indexPause = time.Second // of new deliveries those of so long go in together
+	indexRetry = time.Minute
+)
+
+// indexSearch keeps the index of words up to date until ctx ends.
+func (s *server) indexSearch(ctx context.Context) {
+	batch, size := batchOf(s.conf.Database != ""), firstBatch
+	for {
+		start := time.Now()
+		more, err := s.store.IndexSearch(ctx, size)
+		pause := indexPause
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			s.log.Warn("new messages cannot be added to the search index: searches look at them one by one", "err", err)
+			pause = indexRetry
+		case more:
+			size, pause = batch.next(size, time.Since(start))
+		case s.conf.Database != "": // they are written with their deliveries
+			pause = indexRetry
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
 // auditBatch is how many entries of the audit trail are removed at once.
 const auditBatch = 1000
 

@@ -152,6 +152,10 @@ type Admin interface {
 	// Count counts what List would return, up to most: a count of everything would
 	// read everything.
 	Count(ctx context.Context, f Filter, most int) (Count, error)
+	// IndexSearch brings the index of words up to date by so many deliveries: new
+	// ones, then those of before there was one. Lists are right at any time: what is
+	// not in the index yet is looked at one by one. More says that there is more to do.
+	IndexSearch(ctx context.Context, most int) (more bool, err error)
 	// Delivery returns one delivery.
 	Delivery(ctx context.Context, id ID) (*Delivery, error)
 	// Deliveries returns those of one message, in the order of their making; none

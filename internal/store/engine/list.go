@@ -27,6 +27,15 @@ func (w *where) and(cond string, args ...any) {
 	w.conds = append(w.conds, fmt.Sprintf(cond, names...))
 }
 
+// arg adds an argument and returns its name.
+func (w *where) arg(v any) string {
+	w.args = append(w.args, v)
+	return "$" + strconv.Itoa(len(w.args))
+}
+
+// formatted puts the name of an argument into SQL.
+func formatted(q, arg string) string { return strings.ReplaceAll(q, "%s", arg) }
+
 // among adds the condition that a column is one of the values.
 func (w *where) among(column string, values []string) {
 	if len(values) == 0 {
@@ -81,7 +90,7 @@ func (s Schema) chosen(f store.Filter) *where {
 		w.and(s.Of, s.ID(f.Message))
 	}
 	if !f.ID.IsZero() {
-		w.and("(d.id = %[1]s OR "+s.Of+")", s.ID(f.ID))
+		w.and("d.id = %s", s.ID(f.ID))
 	}
 	if f.From != "" {
 		w.and("(m.from_addr = %[1]s OR m.env_from = %[1]s)", s.Key(Fold(f.From)))
@@ -132,12 +141,18 @@ func (s Schema) index(f store.Filter) (table, cond string) {
 	return "", ""
 }
 
+// openStates is the condition of the states of a filter in the index of open ones.
+func (s Schema) openStates(f store.Filter, cond string) string {
+	return cond + strings.Replace((s.chosen(store.Filter{States: f.States})).String(), " WHERE ", " AND ", 1)
+}
+
 // A listing is one walk through what a filter chooses.
 type listing struct {
 	p      *Ports
 	f      store.Filter
 	text   []terms.Clause
 	oldest bool // in the order of making; else the other way
+	lo, hi any  // keys between which the filter's times lie: from lo on, before hi; nil: no bound
 }
 
 // A source finds entries of a listing in its order. It returns at most n of those
@@ -216,7 +231,7 @@ func (l *listing) collect(ctx context.Context, from any, n int) (out []found, er
 				return nil, err
 			}
 			for i := range got {
-				if got[i].sure || len(l.text) == 0 || terms.Holds(l.text, termsOf(&got[i].Message, &got[i].Delivery)) {
+				if got[i].sure || len(l.text) == 0 || terms.Holds(l.text, TermsOf(&got[i].Message, &got[i].Delivery)) {
 					if out = append(out, got[i]); len(out) == n {
 						return out, nil
 					}
@@ -231,20 +246,14 @@ func (l *listing) collect(ctx context.Context, from any, n int) (out []found, er
 	return out, nil
 }
 
-// termsOf are the terms under which a delivery is found.
-func termsOf(m *store.Message, d *store.Delivery) []string {
+// TermsOf are the terms under which a delivery is found.
+func TermsOf(m *store.Message, d *store.Delivery) []string {
 	r := terms.Record{Senders: []string{m.From, m.Envelope.From, m.OriginalFrom}, Names: m.Names, Subject: m.Subject, MessageID: m.MessageID,
 		Tag: m.Tag}
 	for i := range d.Recipients {
 		r.Recipients = append(r.Recipients, d.Recipients[i].Address)
 	}
 	return terms.Of(&r)
-}
-
-// sources are where the entries are found, one behind the other.
-func (l *listing) sources(context.Context) ([]source, error) {
-	table, cond := l.p.Schema.index(l.f)
-	return []source{l.walk(table, cond)}, nil
 }
 
 // walk goes along the rows by an index, and looks at each.
@@ -254,22 +263,27 @@ func (l *listing) walk(table, cond string) source {
 		if cond != "" {
 			w.and(cond)
 		}
+		l.within(w, l.p.Schema.Cursor)
 		return l.read(ctx, `deliveries d`+table, w, from, n)
 	}
 }
 
 // read reads n entries behind a position, of a table expression with deliveries d.
 func (l *listing) read(ctx context.Context, table string, w *where, from any, n int) (out []found, next any, err error) {
+	return l.readBy(ctx, l.p.Schema.Cursor, table, w, from, n)
+}
+
+func (l *listing) readBy(ctx context.Context, cursor, table string, w *where, from any, n int) (out []found, next any, err error) {
 	s := &l.p.Schema
 	order, after := "DESC", " < %s"
 	if l.oldest {
 		order, after = "ASC", " > %s"
 	}
 	if from != nil {
-		w.and(s.Cursor+after, from)
+		w.and(cursor+after, from)
 	}
 	q := `SELECT ` + s.Delivery + `, ` + MessageColumns + ` FROM ` + table + s.Tables + s.Messages + w.String() +
-		` ORDER BY ` + s.Cursor + ` ` + order + ` LIMIT ` + strconv.Itoa(n)
+		` ORDER BY ` + cursor + ` ` + order + ` LIMIT ` + strconv.Itoa(n)
 	err = l.p.DB.List(ctx, q, w.args, func() { out = nil }, func(sc Scan) error {
 		var f found
 		var message MessageRow

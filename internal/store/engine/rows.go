@@ -26,6 +26,10 @@ type Schema struct {
 	Cursor    string
 	Mark      func(*DeliveryRow) string
 	ParseMark func(string) (any, error)
+	// NoMark is the mark before all rows, SeqAndID the keys of a delivery d.
+	NoMark, SeqAndID string
+	// Words is the index of words.
+	Words WordIndex
 	// Shared: several nodes may write. What was read is sure only with a commit.
 	Shared bool
 	// Content is the query for size, digest, whether the bytes are kept, head, body,
@@ -89,6 +93,7 @@ type DeliveryRow struct {
 	// row is to be made or to be changed, and the key under which siblings join.
 	Fresh, Dirty bool
 	Join         string
+	Was          int64 // the subqueue that it left in this transaction; 0: none
 
 	state                                         int
 	kind                                          string

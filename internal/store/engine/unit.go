@@ -243,6 +243,9 @@ func Save(w Work, now time.Time, r *DeliveryRow, change func(*store.Delivery)) e
 	if d.Waits() {
 		Arrived(w, to, d.NextAt)
 	}
+	if to.ID != r.Subqueue {
+		r.Was = r.Subqueue
+	}
 	r.D, r.Subqueue, r.Lane = d, to.ID, to.Lane
 	return w.Changed(r)
 }

@@ -15,7 +15,8 @@ func remove(t engine.Tx, found []engine.PurgeTarget, records bool) (int, []strin
 			SELECT FROM gone`, ids)
 		return int(n), nil, err
 	}
-	if _, err := t.Exec(`WITH gone AS (DELETE FROM deliveries WHERE msg = ANY($1) AND state >= 4 RETURNING id)
+	if _, err := t.Exec(`WITH gone AS (DELETE FROM deliveries WHERE msg = ANY($1) AND state >= 4 RETURNING id),
+		words AS (DELETE FROM search WHERE id IN (SELECT id FROM gone))
 		DELETE FROM attempts WHERE delivery IN (SELECT id FROM gone)`, ids); err != nil {
 		return 0, nil, err
 	}

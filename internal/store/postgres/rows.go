@@ -31,6 +31,7 @@ func rowSchema() engine.Schema {
 		Object:  "json_object_agg",
 		// One node at a time: two would only share the work and double the load.
 		PurgeLock: `SELECT pg_try_advisory_xact_lock(` + lockKey(`'purge'`) + `)`,
+		SeqAndID:  "0::bigint, d.id", Words: wordIndex(),
 		LastEvent: `SELECT last FROM event_seq`,
 		OfMessage: "d.msg = m.id", MessageSeq: "0::bigint",
 		By:   func(string) string { return "" },

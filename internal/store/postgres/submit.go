@@ -128,6 +128,7 @@ func (t *tx) Sibling(now time.Time, key string) (*engine.Sibling, error) {
 func (t *tx) Grown(s *engine.Sibling) error {
 	if !s.Row.Fresh && !slices.Contains(t.grown, s.Message) {
 		t.grown = append(t.grown, s.Message)
+		t.regrown = append(t.regrown, s)
 	}
 	t.mark(s.Row)
 	return nil

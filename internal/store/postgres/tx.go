@@ -63,6 +63,7 @@ type tx struct {
 	changed  []*deliveryRow
 	messages []newRow
 	grown    []*store.Message
+	regrown  []*engine.Sibling // whose words are written again
 	fresh    []*deliveryRow
 	ledger   []engine.AttemptRow
 	events   []store.NewEvent

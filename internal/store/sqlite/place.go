@@ -61,6 +61,7 @@ func (t *tx) insertDelivery(f *subqueue, r *deliveryRow) (err error) {
 		engine.Micros(d.CreatedAt), engine.Micros(d.ExpiresAt), engine.Micros(d.WarnAt),
 		d.Attempts, d.Epoch, d.Node, string(d.Kind), engine.Micros(d.Since), join, recipients); err == nil {
 		engine.Counted(t, f, r)
+		err = t.exec(putFlow, r.Subqueue, r.Seq)
 	}
 	return err
 }

@@ -26,7 +26,9 @@ func (s *Store) remove(t engine.Tx, found []engine.PurgeTarget, records bool) (n
 			queries = append(queries, `DELETE FROM bodies WHERE msg = $1`)
 		}
 		if records {
-			queries = append(queries, `DELETE FROM attempts WHERE delivery IN (SELECT seq FROM deliveries WHERE msg = $1)`,
+			queries = append(queries, `DELETE FROM search WHERE rowid IN (SELECT seq FROM deliveries WHERE msg = $1)`,
+				`DELETE FROM search_flows WHERE (flow, seq) IN (SELECT flow, seq FROM deliveries WHERE msg = $1)`,
+				`DELETE FROM attempts WHERE delivery IN (SELECT seq FROM deliveries WHERE msg = $1)`,
 				`DELETE FROM deliveries WHERE msg = $1`, `DELETE FROM messages WHERE seq = $1`)
 		} else {
 			queries = append(queries, `UPDATE messages SET kept = 0 WHERE seq = $1`)

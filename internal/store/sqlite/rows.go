@@ -23,6 +23,7 @@ func rowSchema() engine.Schema {
 		ParseMark: func(m string) (any, error) { return strconv.ParseInt(m, 36, 64) },
 		Content: `SELECT m.size, m.sha256, b.msg IS NOT NULL, b.head, b.body, b.body IS NULL, coalesce(b.start, 0), b.head_sum
 			FROM messages m LEFT JOIN bodies b ON b.msg = m.seq WHERE m.id = $1`, Object: "json_group_object",
+		NoMark: "0", SeqAndID: "d.seq, d.id", Words: wordIndex(),
 		LastEvent: `SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'`,
 		OfMessage: "d.msg = m.seq", MessageSeq: "m.seq",
 		By: func(index string) string { return " INDEXED BY " + index }}
@@ -58,6 +59,11 @@ func (t *tx) Changed(r *deliveryRow) error {
 	recipients, progress, err := r.Encode()
 	if err != nil {
 		return dbErr(err) // what is held was changed already
+	}
+	if r.Was != 0 {
+		if err := t.moveFlow(r); err != nil {
+			return err
+		}
 	}
 	return t.exec(`UPDATE deliveries SET flow = ?, position = ?, state = ?, next_at = ?, deadline_at = ?, created_at = ?,
 		expires_at = ?, warn_at = ?,

@@ -101,7 +101,7 @@ func (t *tx) Grown(s *engine.Sibling) error {
 		return err
 	}
 	return errors.Join(t.exec(`UPDATE messages SET doc = ? WHERE seq = ?`, doc, s.Row.Msg),
-		t.exec(`UPDATE deliveries SET recipients = ? WHERE seq = ?`, recipients, s.Row.Seq))
+		t.exec(`UPDATE deliveries SET recipients = ? WHERE seq = ?`, recipients, s.Row.Seq), t.wordsAgain(s))
 }
 
 // heard removes what was heard of; the same key may be another message's by now.

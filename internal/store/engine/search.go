@@ -1,0 +1,350 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// Bounds of the ways in which entries are found.
+const (
+	few      = 5000 // rows that are rather looked at one by one than sought by their words
+	maxFlows = 5000 // subqueues whose deliveries are merged; of more, most rows are wanted
+	manyOf   = 8    // subqueues of which it is asked first which have the next entries
+)
+
+// sources are where the entries are found, one behind the other. Of the conditions
+// the one that leaves fewest rows leads, and the rows are looked at for the others:
+// open states, then subqueues with few deliveries, then words, then subqueues with
+// many.
+func (l *listing) sources(ctx context.Context) ([]source, error) {
+	if err := l.bounds(ctx); err != nil {
+		return nil, err
+	}
+	if err := l.resolve(ctx); err != nil {
+		return nil, err
+	}
+	s := &l.p.Schema
+	table, cond := s.index(l.f)
+	if !l.f.ID.IsZero() || !l.f.Message.IsZero() {
+		return []source{l.walk(table, cond)}, nil
+	}
+	if cond != "" {
+		if n, err := l.countUpTo(ctx, `SELECT 1 FROM deliveries d`+table+` WHERE `+s.openStates(l.f, cond), nil); err != nil || n < few {
+			return []source{l.walk(table, cond)}, err
+		}
+	}
+	flows, chosen, err := l.flows(ctx)
+	if err != nil || chosen && len(flows) == 0 {
+		return nil, err
+	}
+	x, err := l.p.readIndexed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if chosen && len(flows) <= maxFlows && !l.seeksWords() {
+		return l.zones(x, l.inFlows(flows), false), nil
+	}
+	if chosen && len(flows) <= manyOf {
+		n, err := l.countUpTo(ctx, `SELECT 1 FROM `+s.Words.Flows+` WHERE flow `+s.in("$1"), []any{s.Words.Ints(flows)})
+		if err != nil {
+			return nil, err
+		}
+		if n < few {
+			return l.zones(x, l.inFlows(flows), false), nil
+		}
+	}
+	if l.seeksWords() {
+		return l.zones(x, l.byWords(), true), nil
+	}
+	return []source{l.walk(table, cond)}, nil
+}
+
+// seeksWords reports that there are words that must be there: an index finds them.
+func (l *listing) seeksWords() bool {
+	for _, c := range l.text {
+		if !c.Not {
+			return true
+		}
+	}
+	return false
+}
+
+// zones puts a source where rows are in the index, and a walk where they are not.
+func (l *listing) zones(x indexed, src func(lo, hi any) source, words bool) []source {
+	if x.all && (!words || x.to == nil) {
+		return []source{src(l.lo, l.hi)}
+	}
+	if !x.all && x.from == nil {
+		return []source{l.walk("", "")}
+	}
+	part := func(lo, hi any) *listing {
+		p := *l
+		p.lo, p.hi = later(l.lo, lo), earlier(l.hi, hi)
+		return &p
+	}
+	var out []source
+	behind := any(nil)
+	if words && x.to != nil {
+		behind = after(x.to)
+		out = append(out, part(behind, nil).walk("", ""))
+	}
+	middle := part(x.from, behind)
+	out = append(out, src(middle.lo, middle.hi))
+	if !x.all {
+		out = append(out, part(nil, x.from).walk("", ""))
+	}
+	if l.oldest {
+		slices.Reverse(out)
+	}
+	return out
+}
+
+// within adds the bounds of the listing on a key.
+func (l *listing) within(w *where, column string) {
+	if l.lo != nil {
+		w.and(column+" >= %s", l.lo)
+	}
+	if l.hi != nil {
+		w.and(column+" < %s", l.hi)
+	}
+}
+
+// Keys of rows are numbers or ids.
+func compareKeys(a, b any) int {
+	switch x := a.(type) {
+	case int64:
+		if y, ok := b.(int64); ok {
+			return int(min(max(x-y, -1), 1))
+		}
+	case [16]byte:
+		if y, ok := b.([16]byte); ok {
+			return bytes.Compare(x[:], y[:])
+		}
+	}
+	return 0
+}
+
+func later(a, b any) any {
+	if a == nil || b != nil && compareKeys(a, b) < 0 {
+		return b
+	}
+	return a
+}
+
+func earlier(a, b any) any {
+	if a == nil || b != nil && compareKeys(a, b) > 0 {
+		return b
+	}
+	return a
+}
+
+// after is the key that follows one; of an id, itself: ids are never behind a bound.
+func after(k any) any {
+	if n, ok := k.(int64); ok {
+		return n + 1
+	}
+	return k
+}
+
+// resolve finds out whether the id that is looked for is a delivery's or its message's.
+func (l *listing) resolve(ctx context.Context) error {
+	if l.f.ID.IsZero() {
+		return nil
+	}
+	var one int
+	err := l.p.DB.Read(ctx, `SELECT 1 FROM deliveries WHERE id = $1`, []any{l.p.Schema.ID(l.f.ID)}, &one)
+	if errors.Is(err, store.ErrNotFound) {
+		if !l.f.Message.IsZero() && l.f.Message != l.f.ID {
+			return nil // nothing has both
+		}
+		l.f.Message, l.f.ID = l.f.ID, store.ID{}
+		return nil
+	}
+	return err
+}
+
+// timeSlack is how far the order of keys and of times may differ, by clocks that
+// were set or that differ between nodes.
+const timeSlack = time.Hour
+
+// bounds finds the keys between which the times of the filter lie, by messages that
+// were received surely before or after.
+func (l *listing) bounds(ctx context.Context) (err error) {
+	if !l.f.Since.IsZero() {
+		l.lo, err = l.keyNear(ctx, "<", "DESC", Micros(l.f.Since.Add(-timeSlack)))
+	}
+	if err == nil && !l.f.Before.IsZero() {
+		l.hi, err = l.keyNear(ctx, ">", "ASC", Micros(l.f.Before.Add(timeSlack)))
+	}
+	return err
+}
+
+func (l *listing) keyNear(ctx context.Context, than, order string, at int64) (key any, err error) {
+	s := &l.p.Schema
+	for _, kept := range []bool{false, true} {
+		var row DeliveryRow
+		err := l.p.DB.Read(ctx, `SELECT `+s.SeqAndID+` FROM (SELECT * FROM messages WHERE kept = $1 AND received_at `+than+` $2
+			ORDER BY received_at `+order+` LIMIT 1) m JOIN deliveries d ON `+s.OfMessage+` ORDER BY 1 LIMIT 1`,
+			[]any{kept, at}, &row.Seq, s.To(&row.D.ID))
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		k, err := s.ParseMark(s.Mark(&row))
+		if err != nil {
+			return nil, err
+		}
+		if than == "<" {
+			key = later(key, k)
+		} else {
+			key = earlier(key, k)
+		}
+	}
+	return key, nil
+}
+
+// countUpTo counts the rows of a query, up to few.
+func (l *listing) countUpTo(ctx context.Context, q string, args []any) (n int, err error) {
+	err = l.p.DB.Read(ctx, `SELECT count(*) FROM (`+q+` LIMIT `+strconv.Itoa(few)+`) x`, args, &n)
+	return n, err
+}
+
+// flows are the subqueues of the deliveries that the filter chooses, by connection,
+// client or lane; chosen is false where it chooses by none of them.
+func (l *listing) flows(ctx context.Context) (ids []int64, chosen bool, err error) {
+	s, f := &l.p.Schema, &l.f
+	if f.Connection == "" && f.Client == "" && f.Lane == "" && f.Among == nil {
+		return nil, false, nil
+	}
+	w := &where{}
+	w.equal("f.connection", f.Connection, s.Text)
+	w.equal("f.client", f.Client, s.Text)
+	w.equal("l.key", f.Lane, s.Text)
+	if f.Among != nil {
+		w.among("f.connection", f.Among)
+	}
+	err = l.p.DB.List(ctx, `SELECT f.id FROM flows f JOIN lanes l ON l.id = f.lane`+w.String(), w.args, func() { ids = nil },
+		func(sc Scan) error {
+			var id int64
+			err := sc(&id)
+			ids = append(ids, id)
+			return err
+		})
+	return ids, true, err
+}
+
+func (l *listing) order() (order, beyond string) {
+	if l.oldest {
+		return "ASC", " > %s"
+	}
+	return "DESC", " < %s"
+}
+
+// inFlows merges the deliveries of subqueues.
+func (l *listing) inFlows(flows []int64) func(lo, hi any) source {
+	return func(lo, hi any) source {
+		part := *l
+		part.lo, part.hi = lo, hi
+		return func(ctx context.Context, from any, n int) ([]found, any, error) {
+			keys, err := part.nextKeys(ctx, flows, from, n)
+			if err != nil || len(keys) == 0 {
+				return nil, nil, err
+			}
+			s := &l.p.Schema
+			w := s.chosen(l.f)
+			w.and(s.Cursor+" "+s.Words.In, s.Words.Keys(keys))
+			out, _, err := part.read(ctx, `deliveries d`, w, nil, len(keys))
+			if len(keys) < n {
+				return out, nil, err
+			}
+			return out, keys[n-1], err
+		}
+	}
+}
+
+// nextKeys returns the next n keys of the subqueues. Of many it asks first which
+// have the next entries: no other has one of the next n.
+func (l *listing) nextKeys(ctx context.Context, flows []int64, from any, n int) (keys []any, err error) {
+	s := &l.p.Schema
+	order, beyond := l.order()
+	behind := func(w *where) {
+		l.within(w, "t."+s.Words.Key)
+		if from != nil {
+			w.and("t."+s.Words.Key+beyond, from)
+		}
+	}
+	if len(flows) > manyOf {
+		w := &where{}
+		ids := w.arg(s.Words.Ints(flows))
+		behind(w)
+		w.conds = append(w.conds, "t.flow = f.id")
+		q := `SELECT id FROM (SELECT f.id AS id, (SELECT t.` + s.Words.Key + ` FROM ` + s.Words.Flows + ` t` + w.String() + ` ORDER BY t.` +
+			s.Words.Key + ` ` + order + ` LIMIT 1) AS head FROM flows f WHERE f.id ` + s.in(ids) + `) x WHERE head IS NOT NULL ORDER BY head ` +
+			order + ` LIMIT ` + strconv.Itoa(n)
+		flows = nil
+		if err := l.p.DB.List(ctx, q, w.args, func() { flows = nil }, func(sc Scan) error {
+			var id int64
+			err := sc(&id)
+			flows = append(flows, id)
+			return err
+		}); err != nil {
+			return nil, err
+		}
+	}
+	read := func(q string, args []any) error {
+		start := len(keys)
+		return l.p.DB.List(ctx, q, args, func() { keys = keys[:start] }, func(sc Scan) error {
+			var row DeliveryRow
+			k, err := s.scanKey(sc, &row)
+			keys = append(keys, k)
+			return err
+		})
+	}
+	if s.Words.Tops != nil {
+		w := &where{}
+		w.arg(s.Words.Ints(flows))
+		behind(w)
+		w.conds = append(w.conds, "t.flow = x")
+		err = read(s.Words.Tops(w.String(), order, n), w.args)
+	} else {
+		for _, f := range flows {
+			w := &where{}
+			w.and("t.flow = %s", f)
+			behind(w)
+			if err = read(`SELECT t.`+s.Words.Key+` FROM `+s.Words.Flows+` t`+w.String()+` ORDER BY t.`+s.Words.Key+` `+order+` LIMIT `+
+				strconv.Itoa(n), w.args); err != nil {
+				break
+			}
+		}
+	}
+	slices.SortFunc(keys, func(a, b any) int {
+		if l.oldest {
+			a, b = b, a
+		}
+		return compareKeys(b, a)
+	})
+	return keys[:min(len(keys), n)], err
+}
+
+// scanKey reads the one column with a key.
+func (s *Schema) scanKey(sc Scan, r *DeliveryRow) (any, error) {
+	to := any(&r.Seq)
+	if s.Words.Key == "id" {
+		to = s.To(&r.D.ID)
+	}
+	if err := sc(to); err != nil {
+		return nil, err
+	}
+	return s.ParseMark(s.Mark(r))
+}
+
+// in is the condition that a column is one of the values of an argument.
+func (s *Schema) in(arg string) string { return formatted(s.Words.In, arg) }

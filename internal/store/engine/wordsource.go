@@ -1,0 +1,83 @@
+package engine
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// Spans of days in which an index that answers in no order is asked: a word of many
+// messages has a page of them in the first one, a word of few in the last, which
+// has no bound.
+const (
+	firstSpan = 2
+	lastSpan  = 128
+)
+
+const day = 24 * time.Hour
+
+// dayOf is the number of the day on which an id was made.
+func dayOf(id store.ID) int64 { return id.Time().Unix() / int64(day/time.Second) }
+
+// DayTerm is the term of the day on which an id was made.
+func DayTerm(id store.ID) string { return dayTerm(dayOf(id)) }
+
+func dayTerm(n int64) string { return "d=" + strconv.FormatInt(n, 36) }
+
+// byWords finds the entries by the index of words.
+func (l *listing) byWords() func(lo, hi any) source {
+	return func(lo, hi any) source {
+		part := *l
+		part.lo, part.hi = lo, hi
+		if l.p.Schema.Words.Days && !l.oldest {
+			return part.inSpans()
+		}
+		return func(ctx context.Context, from any, n int) ([]found, any, error) { return part.hits(ctx, nil, from, n) }
+	}
+}
+
+// hits asks the index.
+func (l *listing) hits(ctx context.Context, days []string, from any, n int) ([]found, any, error) {
+	s := &l.p.Schema
+	w := s.chosen(l.f)
+	query := w.arg(s.Words.Query(l.text, days))
+	if s.Words.HitCond != "" {
+		w.conds = append(w.conds, formatted(s.Words.HitCond, query))
+	}
+	l.within(w, s.Words.Cursor)
+	out, next, err := l.readBy(ctx, s.Words.Cursor, formatted(s.Words.Hits, query), w, from, n)
+	for i := range out {
+		out[i].sure = true
+	}
+	return out, next, err
+}
+
+// inSpans asks the index for the newest days first, and for more and more of them.
+func (l *listing) inSpans() source {
+	span := int64(firstSpan)
+	return func(ctx context.Context, from any, n int) ([]found, any, error) {
+		top := store.FirstID(time.Now().Add(2 * day))
+		if k, ok := earlier(l.hi, from).([16]byte); ok {
+			top = store.ID(k)
+		}
+		last := dayOf(top)
+		if last-span < 0 || span > lastSpan {
+			return l.hits(ctx, nil, from, n)
+		}
+		var days []string
+		for d := last; d > last-span; d-- {
+			days = append(days, dayTerm(d))
+		}
+		floor := store.FirstID(time.Unix((last-span+1)*int64(day/time.Second), 0))
+		span *= 4
+		out, next, err := l.hits(ctx, days, from, n)
+		if next == nil && err == nil {
+			if k, ok := l.lo.([16]byte); !ok || compareKeys(k, [16]byte(floor)) < 0 {
+				next = [16]byte(floor)
+			}
+		}
+		return out, next, err
+	}
+}

@@ -1,0 +1,110 @@
+package postgres
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/postino-mail/postino/internal/search/terms"
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
+)
+
+// wordIndex is the index of words: a GIN index, whose list of pending entries makes
+// writing cheap.
+func wordIndex() engine.WordIndex {
+	return engine.WordIndex{
+		Written: true, Days: true, Lock: `SELECT pg_try_advisory_xact_lock(` + lockKey(`'search'`) + `)`,
+		// The lock keeps the delivery in its subqueue until the record is there.
+		Put: `INSERT INTO search (id, flow, terms) SELECT d.id, d.flow, array_to_tsvector($2::text[]) FROM deliveries d
+			WHERE d.id = $1 AND d.recipients = $3 FOR UPDATE OF d ON CONFLICT DO NOTHING`,
+		Terms: func(list []string) any { return list },
+		Flows: "search", Key: "id", Query: tsquery,
+		// Without OFFSET the planner, which does not know the word, may rather read all ids.
+		Hits:   `(SELECT id FROM search WHERE terms @@ CAST(%s AS tsquery) OFFSET 0) s JOIN deliveries d ON d.id = s.id`,
+		Cursor: "d.id", In: "= ANY(%s)", Ints: func(ids []int64) any { return ids },
+		Keys: func(keys []any) any {
+			ids := make([][16]byte, 0, len(keys))
+			for _, k := range keys {
+				if id, ok := k.([16]byte); ok {
+					ids = append(ids, id)
+				}
+			}
+			return ids
+		},
+		Tops: func(cond, order string, n int) string {
+			limit := ` ` + order + ` LIMIT ` + strconv.Itoa(n)
+			return `SELECT y.id FROM unnest($1::bigint[]) x CROSS JOIN LATERAL (SELECT t.id FROM search t` + cond + ` ORDER BY t.id` + limit +
+				`) y ORDER BY y.id` + limit
+		},
+	}
+}
+
+// tsquery is a query in the form of PostgreSQL's type. Terms have no quotation marks
+// and no backslashes.
+func tsquery(cs []terms.Clause, days []string) string {
+	var out []string
+	for _, c := range cs {
+		var all []string
+		for _, some := range c.All {
+			var or []string
+			for _, t := range some {
+				s := `'` + t.Text + `'`
+				if t.Prefix {
+					s += ":*"
+				}
+				or = append(or, s)
+			}
+			all = append(all, "("+strings.Join(or, " | ")+")")
+		}
+		s := "(" + strings.Join(all, " & ") + ")"
+		if c.Not {
+			s = "!" + s
+		}
+		out = append(out, s)
+	}
+	if len(days) > 0 {
+		out = append(out, "('"+strings.Join(days, "' | '")+"')")
+	}
+	return strings.Join(out, " & ")
+}
+
+// tsvector is a list of terms in the form of PostgreSQL's type.
+func tsvector(m *store.Message, d *store.Delivery) string {
+	return `'` + strings.Join(append(engine.TermsOf(m, d), engine.DayTerm(d.ID)), `' '`) + `'`
+}
+
+// writeWords writes the search records of new deliveries, the words of those that
+// have got more recipients, and the subqueues of those that have left theirs.
+func (t *tx) writeWords(b *pgx.Batch) error {
+	var ids [][16]byte
+	var flows []int64
+	var words []string
+	messages := map[store.ID]*store.Message{}
+	for _, m := range t.messages {
+		messages[m.ID] = m.as
+	}
+	for _, r := range t.fresh {
+		if m := messages[r.D.Message]; m != nil {
+			ids, flows, words = append(ids, r.D.ID), append(flows, r.Subqueue), append(words, tsvector(m, &r.D))
+		}
+	}
+	if len(ids) > 0 {
+		b.Queue(`INSERT INTO search (id, flow, terms)
+			SELECT id, flow, CAST(terms AS tsvector) FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS x (id, flow, terms)`, ids, flows, words)
+	}
+	for _, s := range t.regrown {
+		b.Queue(`UPDATE search SET terms = CAST($2 AS tsvector) WHERE id = $1`, [16]byte(s.Row.D.ID), tsvector(s.Message, &s.Row.D))
+	}
+	ids, flows = nil, nil
+	for _, r := range t.changed {
+		if r.Was != 0 {
+			ids, flows = append(ids, r.D.ID), append(flows, r.Subqueue)
+		}
+	}
+	if len(ids) > 0 {
+		b.Queue(`UPDATE search s SET flow = x.flow FROM unnest($1::uuid[], $2::bigint[]) AS x (id, flow) WHERE s.id = x.id`, ids, flows)
+	}
+	return nil
+}

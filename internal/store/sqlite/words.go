@@ -1,0 +1,80 @@
+package sqlite
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/postino-mail/postino/internal/search/terms"
+	"github.com/postino-mail/postino/internal/store/engine"
+)
+
+// putFlow enters a delivery among those of its subqueue, which are listed in the
+// order of their making.
+const putFlow = `INSERT OR IGNORE INTO search_flows (flow, seq) VALUES (?, ?)`
+
+// wordIndex is the index of words: FTS5 without contents and positions. A segment
+// of it for each transaction would cost ten times what batches cost, so rows are
+// added in the background.
+func wordIndex() engine.WordIndex {
+	return engine.WordIndex{
+		Put: `INSERT OR REPLACE INTO search (rowid, terms)
+			SELECT $1, $2 WHERE EXISTS (SELECT 1 FROM deliveries WHERE seq = $1 AND recipients = $3)`,
+		PutFlow: `INSERT OR IGNORE INTO search_flows (flow, seq) SELECT flow, seq FROM deliveries WHERE seq = $1`,
+		Terms:   func(list []string) any { return strings.Join(list, " ") },
+		Flows:   "search_flows", Key: "seq", Query: matchQuery,
+		Hits: "search s CROSS JOIN deliveries d ON d.seq = s.rowid", HitCond: "s.search MATCH %s", Cursor: "s.rowid",
+		In: "IN (SELECT value FROM json_each(%s))", Ints: func(ids []int64) any { return jsonList(ids) },
+		Keys: func(keys []any) any { return jsonList(keys) },
+	}
+}
+
+// jsonList is a list of numbers as one argument.
+func jsonList[T any](list []T) string {
+	b, err := json.Marshal(list)
+	if err != nil { // numbers always can
+		return "[]"
+	}
+	return string(b)
+}
+
+// matchQuery is a query of FTS5. Terms have no quotation marks. At least one clause
+// must hold; the others are taken away from what it finds.
+func matchQuery(cs []terms.Clause, _ []string) string {
+	var must, not []string
+	for _, c := range cs {
+		var all []string
+		for _, some := range c.All {
+			var or []string
+			for _, t := range some {
+				s := `"` + t.Text + `"`
+				if t.Prefix {
+					s += " *"
+				}
+				or = append(or, s)
+			}
+			all = append(all, "("+strings.Join(or, " OR ")+")")
+		}
+		if s := strings.Join(all, " AND "); c.Not {
+			not = append(not, " NOT ("+s+")")
+		} else {
+			must = append(must, s)
+		}
+	}
+	return "(" + strings.Join(must, " AND ") + ")" + strings.Join(not, "")
+}
+
+// moveFlow enters that a delivery has left its subqueue for another one.
+func (t *tx) moveFlow(r *deliveryRow) error {
+	if err := t.exec(`DELETE FROM search_flows WHERE flow = ? AND seq = ?`, r.Was, r.Seq); err != nil {
+		return err
+	}
+	r.Was = 0
+	return t.exec(putFlow, r.Subqueue, r.Seq)
+}
+
+// wordsAgain writes the words of a delivery that has got more recipients. One that
+// is not in the index yet is added again later.
+func (t *tx) wordsAgain(s *engine.Sibling) error {
+	return t.exec(`INSERT OR REPLACE INTO search (rowid, terms) VALUES (?, ?)`, s.Row.Seq,
+		strings.Join(engine.TermsOf(s.Message, &s.Row.D), " "))
+}
