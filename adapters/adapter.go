@@ -99,11 +99,6 @@ type Receipt struct {
 	DSN bool `json:"dsn,omitempty"`
 }
 
-// DuplicateDelivery is the Error.Code of a server that refuses a message because
-// it has accepted one with this Message-ID: after an outcome that was not known
-// it is evidence of that acceptance.
-const DuplicateDelivery = "DuplicateDelivery"
-
 // A RecipientResult is the outcome for one recipient; Err is nil when it was accepted.
 type RecipientResult struct {
 	Address string `json:"address"`

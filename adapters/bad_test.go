@@ -282,7 +282,7 @@ func checkError(t *testing.T, err error, class adapters.Class, code string, conn
 		t.Fatalf("%T %v is no *adapters.Error", err, err)
 	}
 	t.Logf("%s %s: %s -> %s", e.Class, e.Code, e.Message.String(), e.Hint.String())
-	if class != "" && e.Class != class || !strings.Contains(e.Code, code) {
+	if class != "" && e.Class != class || !strings.Contains(e.ShownCode(), code) {
 		t.Errorf("class %s code %q, want %s %q", e.Class, e.Code, class, code)
 	}
 	if e.Message.String() == "" || e.Message.In("it") == "" || e.Message.String() == e.Message.In("it") || e.Hint.String() == "" ||

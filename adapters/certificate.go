@@ -23,13 +23,13 @@ func describeCertificate(e *Error, host string, err error, now time.Time) bool {
 	errors.As(err, &verify)
 	switch {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil && now.Before(invalid.Cert.NotBefore):
-		e.Code = string(CodeTLSNotYetValid)
+		e.Code = CodeTLSNotYetValid
 		e.Message = mime.NewText("tls.tls_not_yet_valid",
 			"the certificate of {host} is not valid before {not_before}, and this machine's clock shows {now}",
 			"host", host, "not_before", minute(invalid.Cert.NotBefore), "now", minute(now))
 		e.Hint = mime.NewText("tls.tls_not_yet_valid_hint", "set this machine's clock (NTP)")
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		e.Code = string(CodeTLSExpired)
+		e.Code = CodeTLSExpired
 		until := ""
 		if invalid.Cert != nil {
 			until = " (" + day(invalid.Cert.NotAfter) + ")"
@@ -50,7 +50,7 @@ func describeCertificate(e *Error, host string, err error, now time.Time) bool {
 // describeAuthority tells a self-signed certificate, a chain that is not
 // complete and an authority that is not known apart.
 func describeAuthority(e *Error, host string, cert *x509.Certificate, verify *tls.CertificateVerificationError) {
-	e.Code = string(CodeTLSUntrusted)
+	e.Code = CodeTLSUntrusted
 	e.Hint = mime.NewText("tls.tls_untrusted_hint",
 		"if a proxy inspects TLS or the server has a private CA, add that CA to the system's trust store")
 	switch issuer := issuerOf(cert, verify); {
@@ -89,7 +89,7 @@ func issuerOf(cert *x509.Certificate, verify *tls.CertificateVerificationError) 
 
 // describeName says which names the certificate has.
 func describeName(e *Error, host string, cert *x509.Certificate) {
-	e.Code = string(CodeTLSWrongName)
+	e.Code = CodeTLSWrongName
 	names := namesOf(cert)
 	if names == "" && cert != nil && cert.Subject.CommonName != "" {
 		e.Code = "tls_no_san"

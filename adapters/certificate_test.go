@@ -83,7 +83,7 @@ func TestCertificateWords(t *testing.T) {
 			roots.AddCert(root)
 			err := handshake(t, srv, &tls.Config{ServerName: "mail.example", RootCAs: roots, Time: srv.Time})
 			e := NetworkError(SMTP, "mail.example", err, now)
-			if c.code != "" && e.Code != c.code || e.Class != Transient {
+			if c.code != "" && string(e.Code) != c.code || e.Class != Transient {
 				t.Errorf("%v: %s %s, want %s", err, e.Class, e.Code, c.code)
 			}
 			for _, w := range c.words {

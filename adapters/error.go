@@ -1,6 +1,7 @@
 package adapters
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -47,8 +48,11 @@ type Error struct {
 	Class    Class    `json:"class"`
 	Scope    Scope    `json:"scope,omitempty"`
 	Provider Provider `json:"provider,omitempty"`
-	// The provider's code where it gave one: "ErrorSendAsDenied", "AADSTS7000215", "rateLimitExceeded", "554 5.2.252"; else a Code.
-	Code       string        `json:"code,omitempty"`
+	Code     Code     `json:"code,omitempty"` // the cause
+	// ProviderCode is what the provider calls it, where it names it: "ErrorSendAsDenied",
+	// "AADSTS7000215", "rateLimitExceeded", "554 5.2.252".
+	ProviderCode string `json:"provider_code,omitempty"`
+
 	Status     int           `json:"status,omitempty"`      // HTTP status or SMTP reply code, 0 when none was read
 	Enhanced   string        `json:"enhanced,omitempty"`    // enhanced status code for the sender (RFC 3463), such as "5.7.1"
 	RetryAfter time.Duration `json:"-"`                     // how long the provider asked to wait; in JSON retry_after_seconds
@@ -70,7 +74,7 @@ func (e *Error) Is(target error) bool {
 	case Class:
 		return t == e.Class
 	case Code:
-		return string(t) == e.Code
+		return t == e.Code
 	}
 	return false
 }
@@ -91,8 +95,8 @@ func (e *Error) Error() string {
 	if s == "" {
 		s = string(e.Class) + " failure"
 	}
-	if e.Code != "" {
-		s = fmt.Sprintf("%s (%s)", s, e.Code)
+	if c := e.ShownCode(); c != "" {
+		s = fmt.Sprintf("%s (%s)", s, c)
 	}
 	if e.Hint.String() != "" {
 		s += ": " + e.Hint.String()
@@ -100,12 +104,16 @@ func (e *Error) Error() string {
 	return s
 }
 
+// ShownCode is the code to show beside the message, to look up or to search for:
+// the provider's own where it gave one.
+func (e *Error) ShownCode() string { return cmp.Or(e.ProviderCode, string(e.Code)) }
+
 func (e *Error) Unwrap() error { return e.Err }
 
 // ConfigError is why no adapter can be made: the connection or the options of the
 // program are wrong.
 func ConfigError(p Provider, message Text) *Error {
-	return &Error{Class: Auth, Scope: ScopeConnection, Provider: p, Code: string(CodeConfig), Message: message,
+	return &Error{Class: Auth, Scope: ScopeConnection, Provider: p, Code: CodeConfig, Message: message,
 		Hint: mime.NewText("connection.config_hint", "correct the program or the connection")}
 }
 

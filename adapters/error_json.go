@@ -18,7 +18,7 @@ func (e Error) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON also reads records of before 1.0, which had a sentence and a
-// remedy, and nanoseconds.
+// remedy, nanoseconds, and in code what the provider called it.
 func (e *Error) UnmarshalJSON(b []byte) error {
 	var read struct {
 		plainError
@@ -32,6 +32,9 @@ func (e *Error) UnmarshalJSON(b []byte) error {
 		return err
 	}
 	*e = Error(read.plainError)
+	if e.ProviderCode == "" && !e.Code.own() {
+		e.Code, e.ProviderCode = codeOfRecord(string(e.Code))
+	}
 	switch { // a stored record has both names for one release: the new ones count
 	case read.RetryAfter != 0 || read.OldSeconds != 0:
 		e.RetryAfter = time.Duration(cmp.Or(read.RetryAfter, read.OldSeconds) * float64(time.Second))
@@ -45,4 +48,22 @@ func (e *Error) UnmarshalJSON(b []byte) error {
 		e.Hint = *read.OldHint
 	}
 	return nil
+}
+
+// own reports a code that this module can have made: lower case and underscores.
+func (c Code) own() bool {
+	for i := range len(c) {
+		if b := c[i]; b != '_' && (b < 'a' || b > 'z') && (i == 0 || b < '0' || b > '9') {
+			return false
+		}
+	}
+	return true
+}
+
+// codeOfRecord splits the one code of older records.
+func codeOfRecord(code string) (Code, string) {
+	if code == "DuplicateDelivery" {
+		return CodeDuplicate, ""
+	}
+	return CodeRefused, code
 }

@@ -45,9 +45,31 @@ func TestErrorJSON(t *testing.T) {
 	}
 }
 
+// Records of before 1.0 have one code: what the provider called it, or our own.
+func TestCodeOfRecords(t *testing.T) {
+	t.Parallel()
+	for record, want := range map[string][2]string{
+		`{"code":"ErrorSendAsDenied"}`: {"refused", "ErrorSendAsDenied"},
+		`{"code":"554 5.2.252"}`:       {"refused", "554 5.2.252"},
+		`{"code":"AADSTS7000222"}`:     {"refused", "AADSTS7000222"},
+		`{"code":"rateLimitExceeded"}`: {"refused", "rateLimitExceeded"},
+		`{"code":"429"}`:               {"refused", "429"},
+		`{"code":"DuplicateDelivery"}`: {"duplicate_delivery", ""},
+		`{"code":"node_lost"}`:         {"node_lost", ""},
+		`{"code":"no_smtputf8"}`:       {"no_smtputf8", ""},
+		`{"code":"credential_expired","provider_code":"AADSTS7000222"}`: {"credential_expired", "AADSTS7000222"},
+		`{}`: {"", ""},
+	} {
+		var e Error
+		if err := json.Unmarshal([]byte(record), &e); err != nil || string(e.Code) != want[0] || e.ProviderCode != want[1] {
+			t.Errorf("%s: %q and %q, %v", record, e.Code, e.ProviderCode, err)
+		}
+	}
+}
+
 func TestErrorIs(t *testing.T) {
 	t.Parallel()
-	err := fmt.Errorf("send: %w", &Error{Class: Transient, Code: string(CodeTimeout), Err: io.EOF})
+	err := fmt.Errorf("send: %w", &Error{Class: Transient, Code: CodeTimeout, Err: io.EOF})
 	for target, want := range map[error]bool{Transient: true, CodeTimeout: true, io.EOF: true, Throttled: false, CodeProxy: false} {
 		if errors.Is(err, target) != want {
 			t.Errorf("errors.Is(err, %v) is not %v", target, want)

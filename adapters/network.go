@@ -38,7 +38,7 @@ func NetworkError(p Provider, host string, err error, now time.Time) *Error {
 			return e
 		}
 	}
-	e.Code = string(CodeNetwork)
+	e.Code = CodeNetwork
 	e.Message = mime.NewText("network.network", "the network failed while talking to {host}", "host", host)
 	e.Hint = mime.NewText("network.network_hint",
 		"postino retries automatically; check the network if this goes on")
@@ -48,12 +48,12 @@ func NetworkError(p Provider, host string, err error, now time.Time) *Error {
 func describeContext(e *Error, host string, err error, _ time.Time) bool {
 	switch {
 	case errors.Is(err, context.Canceled):
-		e.Code = string(CodeCancelled)
+		e.Code = CodeCancelled
 		e.Message = mime.NewText("network.cancelled", "the request to {host} was cancelled here", "host", host)
 		e.Hint = mime.NewText("network.cancelled_hint", "No action needed; postino retries automatically")
 		return true
 	case isTimeout(err):
-		e.Code = string(CodeTimeout)
+		e.Code = CodeTimeout
 		e.Message = mime.NewText("network.timeout", "{host} did not answer in time", "host", host)
 		e.Hint = mime.NewText("network.timeout_hint",
 			"check that the firewall lets this machine reach {host}, and that no proxy is needed", "host", host)
@@ -77,13 +77,13 @@ func describeDNS(e *Error, host string, err error, _ time.Time) bool {
 		return false
 	}
 	if dns.IsNotFound {
-		e.Code = string(CodeDNSNotFound)
+		e.Code = CodeDNSNotFound
 		e.Message = mime.NewText("network.dns_not_found", "the name {name} does not exist in DNS", "name", dns.Name)
 		e.Hint = mime.NewText("network.dns_not_found_hint",
 			"check the spelling of the host in the connection, and the DNS server of this machine")
 		return true
 	}
-	e.Code = string(CodeDNSFailed)
+	e.Code = CodeDNSFailed
 	e.Message = mime.NewText("network.dns_failed", "DNS gave no answer for {name}", "name", dns.Name)
 	e.Hint = mime.NewText("network.dns_failed_hint",
 		"check the DNS server and the network of this machine; postino retries automatically")
@@ -95,7 +95,7 @@ func describeDial(e *Error, host string, err error, _ time.Time) bool {
 	proxy := errors.As(err, &op) && op.Op == "proxyconnect" || strings.Contains(err.Error(), "proxyconnect")
 	switch {
 	case proxy:
-		e.Code = string(CodeProxy)
+		e.Code = CodeProxy
 		addr := ""
 		if op != nil {
 			addr = proxyDialed(op)
@@ -108,12 +108,12 @@ func describeDial(e *Error, host string, err error, _ time.Time) bool {
 		e.Hint = mime.NewText("network.proxy_hint",
 			"check HTTPS_PROXY and NO_PROXY of the service, and the proxy's rules")
 	case errors.Is(err, syscall.ECONNREFUSED):
-		e.Code = string(CodeConnectionRefused)
+		e.Code = CodeConnectionRefused
 		e.Message = mime.NewText("network.connection_refused", "{host} refused the connection", "host", host)
 		e.Hint = mime.NewText("network.connection_refused_hint",
 			"check host and port in the connection, and that a firewall does not refuse them")
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
-		e.Code = string(CodeUnreachable)
+		e.Code = CodeUnreachable
 		e.Message = mime.NewText("network.unreachable", "there is no network path to {host}", "host", host)
 		e.Hint = mime.NewText("network.unreachable_hint", "check the network and the default route of this machine")
 	default:
@@ -129,7 +129,7 @@ func describeLost(e *Error, host string, err error, _ time.Time) bool {
 	if !lost {
 		return false
 	}
-	e.Code = string(CodeConnectionLost)
+	e.Code = CodeConnectionLost
 	e.Message = mime.NewText("network.connection_lost", "{host} closed the connection before it had answered", "host", host)
 	e.Hint = mime.NewText("network.connection_lost_hint",
 		"if this goes on, look for a firewall or proxy that cuts connections")
@@ -145,11 +145,11 @@ func describeTLS(e *Error, host string, err error, now time.Time) bool {
 	switch {
 	case describeCertificate(e, host, err, now), describeAlert(e, host, err):
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
-		e.Code = string(CodeTLSNotSpoken)
+		e.Code = CodeTLSNotSpoken
 		e.Message = mime.NewText("network.tls_not_spoken", "{host} does not speak TLS on this port", "host", host)
 		e.Hint = mime.NewText("network.tls_not_spoken_hint", "check port and encryption of the connection")
 	case errors.As(err, &alert), errors.As(err, &verify), strings.Contains(err.Error(), "tls: "), strings.Contains(err.Error(), "x509: "):
-		e.Code = string(CodeTLSFailed)
+		e.Code = CodeTLSFailed
 		e.Message = mime.NewText("network.tls_failed", "no secure connection to {host} could be made", "host", host)
 		e.Hint = mime.NewText("network.tls_failed_hint",
 			"look for a proxy or firewall that inspects TLS, and check the server's certificate and TLS version")

@@ -41,7 +41,7 @@ func TestNetworkErrorNamesTheCause(t *testing.T) {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
 			e := NetworkError(Gmail, "h.example", &url.Error{Op: "Put", URL: "https://h.example/?upload_id=CAPABILITY", Err: err}, now)
-			if e.Code != want || e.Class != Transient || e.Message.String() == "" || e.Message.In("it") == "" || e.Hint.String() == "" ||
+			if string(e.Code) != want || e.Class != Transient || e.Message.String() == "" || e.Message.In("it") == "" || e.Hint.String() == "" ||
 				e.Hint.In("it") == "" {
 				t.Errorf("%+v", e)
 			}

@@ -92,13 +92,13 @@ func (e *ProxyError) Error() string {
 
 // describe says what to do about a proxy that refused.
 func (e *ProxyError) describe(out *Error, host string) {
-	out.Code, out.Status = "proxy", e.Status
+	out.Code, out.Status = CodeProxy, e.Status
 	out.Message = mime.NewText("network.proxy_refused_connection",
 		"the proxy {proxy} refused the connection to {host} ({status})",
 		"proxy", e.Proxy, "host", host, "status", e.Status)
 	switch e.Status {
 	case http.StatusProxyAuthRequired:
-		out.Code = "proxy_auth"
+		out.Code = CodeProxyLogin
 		out.Hint = mime.NewText("network.proxy_auth_hint",
 			"put the proxy's user and password into {variable} (http://user:password@{proxy}), or have the proxy let "+
 				"this machine pass without",

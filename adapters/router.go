@@ -70,7 +70,7 @@ func (r *Router) adapter(c *Connection) (a, replaced Adapter, err error) {
 	}
 	f := r.factories[c.Provider]
 	if f == nil {
-		return nil, nil, &Error{Class: Permanent, Scope: ScopeConnection, Provider: c.Provider, Code: string(CodeUnknownProvider),
+		return nil, nil, &Error{Class: Permanent, Scope: ScopeConnection, Provider: c.Provider, Code: CodeUnknownProvider,
 			Message: mime.NewText("connection.unknown_provider", "no adapter for provider {provider}", "provider",
 				strconv.Quote(string(c.Provider))),
 			Hint: mime.NewText("connection.unknown_provider_hint", "choose graph, gmail or smtp")}
@@ -99,7 +99,7 @@ func closed(c *Connection) error {
 	if path == "" {
 		return nil
 	}
-	return &Error{Class: Auth, Scope: ScopeConnection, Provider: c.Provider, Code: string(CodeClosedSecret),
+	return &Error{Class: Auth, Scope: ScopeConnection, Provider: c.Provider, Code: CodeClosedSecret,
 		Message: mime.NewText("connection.closed_secret",
 			"the secret {path} of the connection {name} cannot be opened",
 			"path", path, "name", strconv.Quote(c.Name)),

@@ -63,7 +63,7 @@ func TestRouter(t *testing.T) {
 
 func TestErrorIsSafeToShow(t *testing.T) {
 	t.Parallel()
-	e := &Error{Class: Auth, Code: "AADSTS7000222", Message: said(t, "The client secret has expired", "Il segreto è scaduto"),
+	e := &Error{Class: Auth, ProviderCode: "AADSTS7000222", Message: said(t, "The client secret has expired", "Il segreto è scaduto"),
 		Hint: Text{English: "create a new one"}, Err: errors.New("password=hunter2")}
 	if got, want := e.Error(), "The client secret has expired (AADSTS7000222): create a new one"; got != want {
 		t.Errorf("got %q, want %q", got, want)

@@ -128,7 +128,7 @@ func sendCorpus(t *testing.T) map[adapters.Provider][]arrival {
 				defer func() { <-slots }()
 				r, err := router.Send(ctx, c, outgoing(m, want.From[0], envelope...))
 				if code, refused := refusedOn[string(c.Provider)+" "+file]; err != nil || refused {
-					if e := adapters.AsError(err); e == nil || e.Class != adapters.Permanent || e.Code != code {
+					if e := adapters.AsError(err); e == nil || e.Class != adapters.Permanent || e.ShownCode() != code {
 						t.Errorf("%s over %s: %v", file, c.Provider, err)
 					}
 					return

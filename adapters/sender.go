@@ -18,7 +18,7 @@ func Author(p Provider, m *mime.Message) (string, error) {
 	case len(from) > 1 && len(m.Sender()) == 1:
 		return m.Sender()[0].Address, nil
 	}
-	return "", &Error{Class: Permanent, Scope: ScopeMessage, Provider: p, Code: string(CodeNoSender), Enhanced: "5.1.7",
+	return "", &Error{Class: Permanent, Scope: ScopeMessage, Provider: p, Code: CodeNoSender, Enhanced: "5.1.7",
 		Message: mime.NewText("connection.no_sender",
 			"the message needs one From address, or several with one Sender"),
 		Hint: mime.NewText("connection.no_sender_hint", "correct the From header in the program that sends")}

@@ -255,7 +255,7 @@ func (a *Adapter) tokenError(ctx context.Context, err error) error {
 		return e
 	}
 	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: adapters.SMTP,
-		Code: string(adapters.CodeToken), Err: err,
+		Code: adapters.CodeToken, Err: err,
 		Message: mime.NewText("smtp.token", "no access token could be had"),
 		Hint:    mime.NewText("smtp.token_hint", "check the oauth settings of the connection")}
 }

@@ -62,6 +62,7 @@ type input struct {
 
 // A meaning is what to do about a reply.
 type meaning struct {
+	code        adapters.Code
 	class       adapters.Class
 	scope       adapters.Scope // empty: the message
 	after       time.Duration  // where the provider's own rules name a time
@@ -109,7 +110,8 @@ func classify(in input) meaning {
 	if m, ok := firstRow(genericRows(), in, text); ok {
 		return m
 	}
-	return meaning{class: adapters.Transient, scope: adapters.ScopeConnection, // a code that answers nothing that was asked
+	return meaning{code: adapters.CodeGarbage,
+		class: adapters.Transient, scope: adapters.ScopeConnection, // a code that answers nothing that was asked
 		message: mime.NewText("smtp.reply_unfit", "the server gave an answer that does not fit"),
 		hint:    mime.NewText("smtp.check_host_port", "check host and port")}
 }
@@ -139,11 +141,12 @@ func (a *Adapter) refused(s *session, at stage, r reply, theirs ...string) *adap
 		m.scope = adapters.ScopeMessage
 	}
 	why := s.censor.show(r.text())
-	e := &adapters.Error{Class: m.class, Scope: m.scope, Provider: adapters.SMTP, Code: r.code(), Status: r.Code, Enhanced: r.Enhanced,
+	e := &adapters.Error{Class: m.class, Scope: m.scope, Provider: adapters.SMTP, Code: m.code, ProviderCode: r.code(), Status: r.Code,
+		Enhanced:   r.Enhanced,
 		RetryAfter: m.after, NoRetry: m.noRetry, TooLarge: m.tooLarge, Concurrency: m.concurrency, Message: m.message, Hint: m.hint,
 		Err: &refusal{reply: reply{Code: r.Code, Enhanced: r.Enhanced}, at: at, shown: why}}
 	if at == atDot && r.Enhanced == "5.2.0" && strings.Contains(r.text(), "DuplicateDelivery") {
-		e.Code = adapters.DuplicateDelivery // Exchange Online has a message with this Message-ID already
+		e.Code = adapters.CodeDuplicate // Exchange Online has a message with this Message-ID already
 	}
 	if why != "" && !a.set.PublicOnly { // whoever names hosts must not read through us what they say
 		e.Message = mime.NewText("smtp.server_says", `{message}; {host} says "{reply}"`, "message", e.Message, "host", a.host, "reply", why)
@@ -157,7 +160,7 @@ func (a *Adapter) refused(s *session, at stage, r reply, theirs ...string) *adap
 func (a *Adapter) refusedRcpt(s *session, r reply, theirs string, accepted int) *adapters.Error {
 	e := a.refused(s, atRcpt, r, theirs)
 	if accepted > 0 && tooManyRecipients(r) && e.Class != adapters.Throttled {
-		e.Class, e.TooLarge, e.Enhanced = adapters.Transient, false, "4.5.3"
+		e.Code, e.Class, e.TooLarge, e.Enhanced = adapters.CodeTooManyRecipients, adapters.Transient, false, "4.5.3"
 		e.Message, e.Hint = mime.NewText("smtp.too_many_recipients",
 			"the server takes no more recipients in one transaction"),
 			mime.NewText("smtp.others_follow",

@@ -141,7 +141,7 @@ func TestRefusalShowsOnlyWhatMayBeShown(t *testing.T) {
 		t.Errorf("%v", e)
 	}
 	e = a.refused(s, atDot, reply{Code: 554, Enhanced: "5.7.1", Lines: []string{"bad \x1b[31mcontent\x07"}})
-	if !strings.Contains(e.Message.String(), `mail.example says "bad [31mcontent"`) || e.Code != "554 5.7.1" || e.Status != 554 ||
+	if !strings.Contains(e.Message.String(), `mail.example says "bad [31mcontent"`) || e.ProviderCode != "554 5.7.1" || e.Status != 554 ||
 		e.Enhanced != "5.7.1" {
 		t.Errorf("%+v", e)
 	}
@@ -165,6 +165,15 @@ func TestConcurrency(t *testing.T) {
 		r.Enhanced, r.Lines = enhanced, []string{rest}
 		if m := classify(input{reply: r, at: atMessage}); m.concurrency != want || m.class != adapters.Throttled {
 			t.Errorf("%s: %+v", line, m)
+		}
+	}
+}
+
+func TestEveryRowHasACause(t *testing.T) {
+	t.Parallel()
+	for _, r := range append(providerRows(), genericRows()...) {
+		if r.meaning.code == "" {
+			t.Errorf("%d %s %q has no code", r.code, r.enhanced, r.contains)
 		}
 	}
 }

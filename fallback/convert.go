@@ -97,7 +97,7 @@ func (a *Adapter) errConvert(err error) *adapters.Error {
 	if m.Code == "needs_utf8" {
 		return a.errNeedsUTF8(err)
 	}
-	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: m.Code,
+	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: adapters.Code(m.Code),
 		Enhanced: "5.6.3", Err: err,
 		Message: m.Message,
 		Hint: mime.NewText("smtp.send_7bit",

@@ -303,7 +303,7 @@ func describe(err error) string {
 	if e == nil {
 		return "accepted"
 	}
-	s := string(e.Class) + " " + e.Code
+	s := string(e.Class) + " " + e.ShownCode()
 	if e.Scope != adapters.ScopeMessage {
 		s += " scope=" + string(e.Scope)
 	}

@@ -26,7 +26,7 @@ func (a *Adapter) ioError(ctx context.Context, s *session, at stage, err error) 
 		return a.errGarbage(s, g)
 	}
 	e := adapters.NetworkError(adapters.SMTP, a.host, err, a.opt.Now())
-	if at == atGreeting && !s.tls && (e.Code == "timeout" || e.Code == "connection_lost") {
+	if at == atGreeting && !s.tls && (e.Code == adapters.CodeTimeout || e.Code == adapters.CodeConnectionLost) {
 		e.Code = "no_greeting"
 		e.Message = mime.NewText("smtp.no_greeting", "{host} accepted the connection on port {port} and said nothing",
 			"host", a.host, "port", a.set.EffectivePort())
@@ -75,7 +75,7 @@ func (a *Adapter) unknown(ctx context.Context, s *session, err error) *adapters.
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	e := &adapters.Error{Class: adapters.Unknown, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "no_reply", Err: err,
+	e := &adapters.Error{Class: adapters.Unknown, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: adapters.CodeNoReply, Err: err,
 		Message: mime.NewText("smtp.no_reply",
 			"{host} received the whole message and the connection ended before its answer: it may have been sent",
 			"host", a.host),
@@ -109,7 +109,7 @@ func (a *Adapter) quoted(s *session, got string) string {
 func (a *Adapter) errGarbage(s *session, g *errGarbage) *adapters.Error {
 	got := a.quoted(s, g.got)
 	e := &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: adapters.SMTP,
-		Code: string(adapters.CodeGarbage), Err: g,
+		Code: adapters.CodeGarbage, Err: g,
 		Message: mime.NewText("smtp.garbage", "answer not understood: {host} sent {got}, which is not SMTP", "host", a.host, "got", got),
 		Hint: mime.NewText("smtp.garbage_hint",
 			"check host and port, and look for a proxy or firewall that alters mail")}
@@ -127,7 +127,7 @@ func (a *Adapter) errTLSPort(cause error) *adapters.Error {
 		Hint: mime.NewText("smtp.tls_port_hint", "choose the encryption tls for this port")}
 }
 
-func (a *Adapter) connectionError(code, enhanced string, message, hint adapters.Text) *adapters.Error {
+func (a *Adapter) connectionError(code adapters.Code, enhanced string, message, hint adapters.Text) *adapters.Error {
 	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: adapters.SMTP, Code: code, Enhanced: enhanced,
 		Message: message, Hint: hint}
 }
@@ -221,7 +221,7 @@ func (a *Adapter) errMechanism(err error) *adapters.Error {
 
 func (a *Adapter) errNoRecipients() *adapters.Error {
 	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP,
-		Code:     string(adapters.CodeNoRecipients),
+		Code:     adapters.CodeNoRecipients,
 		Enhanced: "5.5.1",
 		Message:  mime.NewText("smtp.no_recipients", "the envelope names no recipient"),
 		Hint:     mime.NewText("smtp.no_recipients_hint", "give at least one recipient")}
@@ -249,7 +249,7 @@ func (a *Adapter) errUnreadable(err error) *adapters.Error {
 		return e
 	}
 	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Provider: adapters.SMTP,
-		Code: string(adapters.CodeUnreadable), Err: err,
+		Code: adapters.CodeUnreadable, Err: err,
 		Message: mime.NewText("smtp.unreadable", "the stored message could not be read, so sending it was broken off"),
 		Hint:    mime.NewText("smtp.unreadable_hint", "look at the disk or the database, then try again")}
 }

@@ -146,7 +146,7 @@ func (a *Adapter) errTooLarge(size, limit int64) *adapters.Error {
 	const mb = 1 << 20
 	is, most := fmt.Sprintf("%.1f", float64(size)/mb), fmt.Sprintf("%.1f", float64(limit)/mb)
 	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP,
-		Code:     string(adapters.CodeTooLarge),
+		Code:     adapters.CodeTooLarge,
 		Enhanced: "5.3.4", TooLarge: true,
 		Message: mime.NewText("smtp.too_large", "the message has {is} MB and {host} takes at most {most} MB", "is", is, "host", a.host,
 			"most", most),

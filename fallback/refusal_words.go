@@ -337,7 +337,7 @@ func waitNamed(text string) time.Duration {
 }
 
 func sendingLimit(text string) meaning {
-	m := meaning{class: adapters.Throttled, scope: adapters.ScopeLane, after: waitNamed(text),
+	m := meaning{code: adapters.CodeSendingLimit, class: adapters.Throttled, scope: adapters.ScopeLane, after: waitNamed(text),
 		message: mime.NewText("smtp.sending_limit",
 			"the mailbox has sent as much as its provider allows for now"),
 		hint: mime.NewText("smtp.waits_for_limit",

@@ -7,26 +7,27 @@ import (
 
 // This file holds what refusals of this side mean (refusal_words.go finds them).
 
-func ofConnection(class adapters.Class, message, hint adapters.Text) meaning {
-	return meaning{class: class, scope: adapters.ScopeConnection, message: message, hint: hint}
+func ofConnection(code adapters.Code, class adapters.Class, message, hint adapters.Text) meaning {
+	return meaning{code: code, class: class, scope: adapters.ScopeConnection, message: message, hint: hint}
 }
 
 func encryptionWanted() meaning { // RFC 3207 section 4
-	return ofConnection(adapters.Auth, mime.NewText("smtp.needs_tls",
+	return ofConnection(adapters.CodeTLSRequired, adapters.Auth, mime.NewText("smtp.needs_tls",
 		"the server takes mail only over an encrypted connection"),
 		mime.NewText("smtp.choose_starttls_or_tls",
 			"choose the encryption starttls (port 587), or tls (port 465)"))
 }
 
 func loginWanted() meaning {
-	return ofConnection(adapters.Auth, mime.NewText("smtp.needs_login", "the server wants a login before it takes mail"),
+	return ofConnection(adapters.CodeLoginRequired,
+		adapters.Auth, mime.NewText("smtp.needs_login", "the server wants a login before it takes mail"),
 		mime.NewText("smtp.log_in_with_tls",
 			"give login and password, or oauth, and choose starttls or tls"))
 }
 
 // loginIgnored is a server that has taken the login and asks for one.
 func loginIgnored() meaning {
-	return ofConnection(adapters.Auth, mime.NewText("smtp.login_not_enough",
+	return ofConnection(adapters.CodeAccessDenied, adapters.Auth, mime.NewText("smtp.login_not_enough",
 		"the server took the login and still asks for authentication"),
 		mime.NewText("smtp.check_sender_of_login",
 			"check that this login may send from this sender address, and that host and port are those of the "+
@@ -39,7 +40,7 @@ func helloRefused(code int) meaning {
 	if code/100 == 4 {
 		class = adapters.Transient
 	}
-	return ofConnection(class, mime.NewText("smtp.hello_refused",
+	return ofConnection(adapters.CodeMachineRefused, class, mime.NewText("smtp.hello_refused",
 		"the server does not accept the name by which this machine introduces itself (EHLO)"),
 		mime.NewText("smtp.set_hostname",
 			"set smtp.hostname to this machine's full domain name, one that DNS knows"))
@@ -50,7 +51,7 @@ func clientRefused(code int) meaning {
 	if code/100 == 4 {
 		class = adapters.Transient
 	}
-	return ofConnection(class, mime.NewText("smtp.machine_address_refused",
+	return ofConnection(adapters.CodeMachineRefused, class, mime.NewText("smtp.machine_address_refused",
 		"the server does not take mail from this machine's address"),
 		mime.NewText("smtp.ask_if_blocked",
 			"ask the provider whether this machine's public address is blocked, listed or must be registered, and "+
@@ -62,7 +63,7 @@ func accountBlocked(code int) meaning {
 	if code/100 == 4 {
 		class = adapters.Transient
 	}
-	return ofConnection(class, mime.NewText("smtp.account_blocked",
+	return ofConnection(adapters.CodeAccountBlocked, class, mime.NewText("smtp.account_blocked",
 		"the provider has blocked or suspended sending for this account"),
 		mime.NewText("smtp.release_account",
 			"sign in at the provider or call its support: the account must be released there; change its password if "+
@@ -71,7 +72,7 @@ func accountBlocked(code int) meaning {
 
 // senderRefused concerns the connection when the sender is its own, otherwise the message (refused).
 func senderRefused() meaning {
-	m := ofConnection(adapters.Auth, mime.NewText("smtp.sender_refused", "the server does not accept this sender"),
+	m := ofConnection(adapters.CodeSenderRefused, adapters.Auth, mime.NewText("smtp.sender_refused", "the server does not accept this sender"),
 		mime.NewText("smtp.use_own_sender",
 			"use a sender address that exists and that this login may use, or have the provider allow the login to "+
 				"send from it"))
@@ -82,6 +83,7 @@ func senderRefused() meaning {
 func relayRefused(in input) meaning {
 	m := notAllowedToRelay()
 	if in.authed {
+		m.code = adapters.CodeRelayRefused
 		m.message = mime.NewText("smtp.relay_refused",
 			"the server does not relay mail of this login to other domains")
 		m.hint = mime.NewText("smtp.check_submission_host",
@@ -98,7 +100,7 @@ func relayRefused(in input) meaning {
 }
 
 func tooManyConnections() meaning {
-	return meaning{class: adapters.Throttled, scope: adapters.ScopeLane,
+	return meaning{code: adapters.CodeTooManyConnections, class: adapters.Throttled, scope: adapters.ScopeLane,
 		message: mime.NewText("smtp.too_many_of_machine",
 			"the server has too many connections of this machine or mailbox open at once"),
 		hint: mime.NewText("smtp.retried_lower_concurrency",
@@ -107,7 +109,7 @@ func tooManyConnections() meaning {
 }
 
 func senderLater() meaning {
-	return meaning{class: adapters.Transient, message: mime.NewText("smtp.sender_check_down",
+	return meaning{code: adapters.CodeDelayed, class: adapters.Transient, message: mime.NewText("smtp.sender_check_down",
 		"the server cannot verify the sender at the moment"),
 		hint: mime.NewText("smtp.retried_check_sender",
 			"postino retries automatically; if it goes on, check the sender address and its domain in DNS")}
@@ -115,7 +117,7 @@ func senderLater() meaning {
 
 // domainRefused concerns the DNS of the sender's domain (SPF, DKIM, DMARC), so the message and not the connection.
 func domainRefused(code int) meaning {
-	m := meaning{class: adapters.Permanent,
+	m := meaning{code: adapters.CodeSenderUnproven, class: adapters.Permanent,
 		message: mime.NewText("smtp.sender_unproven",
 			"the receiving side wants the sender's domain to prove itself"),
 		hint: mime.NewText("smtp.set_spf",

@@ -103,7 +103,7 @@ func tlsError(host string, port int, err error, now time.Time) *adapters.Error {
 	e := adapters.NetworkError(adapters.SMTP, host, err, now)
 	var header tls.RecordHeaderError
 	switch {
-	case e.Code == "tls_untrusted":
+	case e.Code == adapters.CodeTLSUntrusted:
 		e.Hint = mime.NewText("smtp.give_ca_file",
 			"for a company's own authority give its certificate in ca_file; otherwise the server's administrator must "+
 				"install a certificate of a public authority, with its chain")

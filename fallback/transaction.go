@@ -3,7 +3,6 @@ package fallback
 import (
 	"context"
 	"encoding/hex"
-	"errors"
 	"strings"
 
 	"github.com/postino-mail/postino/adapters"
@@ -219,7 +218,7 @@ func ahead(cmds []command, window, accepted int) int {
 // stale marks an error that ended the connection before the body.
 func stale(e *adapters.Error) *adapters.Error {
 	if e.Err == nil {
-		e.Err = errors.New(e.Code)
+		e.Err = e.Code
 	}
 	e.Err = &staleError{e.Err}
 	return e

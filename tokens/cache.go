@@ -49,7 +49,9 @@ type Request struct {
 	Background bool // ahead of the old token's end
 	Took       time.Duration
 	Class      adapters.Class // adapters.Accepted: a token came
-	Code       string         // adapters.Error.Code, empty on success
+	Code       adapters.Code  // of the adapters.Error, empty on success
+	// ProviderCode is the issuer's own code of a refusal ("AADSTS7000222").
+	ProviderCode string
 }
 
 // A Cache returns the tokens of all connections. It implements

@@ -80,7 +80,7 @@ func entraWant(g credential.Entra, a adapters.Audience) (want, error) {
 		w.key.credential, w.host = "managed", "169.254.169.254"
 		e.credential = e.managedCredential
 	default:
-		return want{}, misconfigured(string(adapters.CodeNoCredential),
+		return want{}, misconfigured(adapters.CodeNoCredential,
 			mime.NewText("entra.no_credential", "the connection has no credential for Microsoft 365"),
 			mime.NewText("entra.no_credential_hint",
 				"give client_secret, certificate, certificate_file, federated_token_file or managed_identity"))

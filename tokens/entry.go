@@ -75,7 +75,7 @@ func newToken(value string, life time.Duration, now time.Time) *token {
 func (e *entry) remember(err *adapters.Error, local bool, now time.Time) {
 	first, most := 5*time.Second, 5*time.Minute
 	switch {
-	case err.Code == codeLoop:
+	case err.ProviderCode == codeLoop:
 		first, most = 5*time.Minute, time.Hour
 	case err.Class == adapters.Throttled:
 		first, most = 30*time.Second, 10*time.Minute
@@ -125,7 +125,7 @@ func (e *entry) remembered(now time.Time) *adapters.Error {
 func (e *entry) forget() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.failure != nil && e.failure.err.Code == codeLoop {
+	if e.failure != nil && e.failure.err.ProviderCode == codeLoop {
 		return
 	}
 	e.failure, e.renewAfter, e.renewDelay = nil, time.Time{}, 0

@@ -16,6 +16,7 @@ const codeLoop = "AADSTS50196"
 
 // A row of a table of refusals: what a code means and what to do (contracts A5, C6).
 type row struct {
+	code    adapters.Code
 	class   adapters.Class
 	message adapters.Text
 	hint    adapters.Text
@@ -48,29 +49,29 @@ func (x *exchange) failure(w want) *adapters.Error {
 	var r row
 	switch {
 	case w.key.credential == "managed":
-		e.Code, r = managedRow(ans, x.status)
+		e.ProviderCode, r = managedRow(ans, x.status)
 	case ans.code == "":
-		e.Code, r = x.strange()
+		r = x.strange()
 	case w.key.issuer == "google":
-		e.Code, r = googleRow(ans, x.status)
+		e.ProviderCode, r = googleRow(ans, x.status)
 	default:
-		e.Code, r = entraRow(ans, x.status)
+		e.ProviderCode, r = entraRow(ans, x.status)
 	}
-	e.Class, e.Message, e.Hint = r.class, r.message, r.hint
+	e.Code, e.Class, e.Message, e.Hint = r.code, r.class, r.message, r.hint
 	if r.clock {
 		x.explainClock(e)
 	}
-	if w.key.issuer == "google" && (e.Code == "unauthorized_client" || e.Code == "access_denied" || e.Code == "invalid_scope") {
+	if w.key.issuer == "google" && e.Code == adapters.CodePermissionMissing {
 		x.explainDelegation(e, w.key.scope)
 	}
-	if aboutCertificate(e.Code) {
+	if aboutCertificate(e.ProviderCode) {
 		x.explainCertificate(e)
 	}
 	return e
 }
 
 // strange tells answers that are not the issuer's own.
-func (x *exchange) strange() (string, row) {
+func (x *exchange) strange() row {
 	trimmed := bytes.TrimSpace(x.body)
 	html := bytes.HasPrefix(trimmed, []byte("<")) || strings.Contains(x.header.Get("Content-Type"), "html")
 	proxy := mime.NewText("token.proxy_in_between",
@@ -82,26 +83,26 @@ func (x *exchange) strange() (string, row) {
 	status := strconv.Itoa(x.status)
 	switch {
 	case x.status == http.StatusProxyAuthRequired:
-		return "proxy_auth", row{class: adapters.Transient, hint: proxy,
+		return row{code: adapters.CodeProxyLogin, class: adapters.Transient, hint: proxy,
 			message: mime.NewText("token.proxy_auth", "{host} is behind a proxy that wants a password", "host", x.host)}
 	case x.status == http.StatusTooManyRequests:
-		return "429", row{class: adapters.Throttled, hint: again,
+		return row{code: adapters.CodeThrottled, class: adapters.Throttled, hint: again,
 			message: mime.NewText("token.limited", "{host} limits the token requests", "host", x.host)}
 	case x.status >= 300 && x.status < 400:
-		return "redirect", row{class: adapters.Transient, hint: proxy,
+		return row{code: adapters.CodeRedirect, class: adapters.Transient, hint: proxy,
 			message: mime.NewText("token.redirect", "{host} answered with a redirect instead of a token", "host", x.host)}
 	case html:
-		return "html", row{class: adapters.Transient, hint: proxy,
+		return row{code: adapters.CodeWebPage, class: adapters.Transient, hint: proxy,
 			message: mime.NewText("token.html", "{host} answered with a web page ({status}) instead of a token", "host", x.host, "status", status)}
 	case x.status >= 500:
-		return status, row{class: adapters.Transient, hint: again,
+		return row{code: adapters.CodeProviderFault, class: adapters.Transient, hint: again,
 			message: mime.NewText("token.issuer_fault", "{host} has an internal error ({status})", "host", x.host, "status", status)}
 	case len(trimmed) == 0:
-		return "empty", row{class: adapters.Transient, hint: again,
+		return row{code: adapters.CodeEmptyAnswer, class: adapters.Transient, hint: again,
 			message: mime.NewText("token.empty_answer", "{host} returned an empty answer ({status}) instead of a token",
 				"host", x.host, "status", status)}
 	}
-	return "garbage", row{class: adapters.Transient, hint: proxy,
+	return row{code: adapters.CodeGarbage, class: adapters.Transient, hint: proxy,
 		message: mime.NewText("token.garbage", "{host} returned an answer ({status}) that is no token", "host", x.host, "status", status)}
 }
 
@@ -258,7 +259,7 @@ func word(s string) string {
 }
 
 func rejectedError(p adapters.Provider) *adapters.Error {
-	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: p, Code: "token_rejected",
+	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: p, Code: adapters.CodeTokenRefused,
 		Status: http.StatusUnauthorized, Enhanced: "4.7.0",
 		Message: mime.NewText("token.token_rejected", "the provider refuses a token that was issued just now"),
 		Hint: mime.NewText("token.token_rejected_hint",

@@ -42,7 +42,8 @@ func golden(t *testing.T, name, got string) {
 }
 
 func describe(e *adapters.Error) string {
-	return fmt.Sprintf("%s %s\n  en: %s: %s\n  it: %s: %s\n", e.Code, e.Class, e.Message.String(), e.Hint.String(), e.Message.In("it"),
+	return fmt.Sprintf("%s %s %s\n  en: %s: %s\n  it: %s: %s\n", e.ProviderCode, e.Code, e.Class,
+		e.Message.String(), e.Hint.String(), e.Message.In("it"),
 		e.Hint.In("it"))
 }
 
@@ -71,7 +72,8 @@ func TestEntraRefusals(t *testing.T) {
 			`"trace_id":"0f-1"}`, n, n)
 		e := askEntra(t, answerJSON(400, body))
 		complete(t, e)
-		if strings.Contains(e.Error(), "SECRET TEXT") || e.Code != fmt.Sprintf("AADSTS%d", n) || e.RequestID != "0f-1" || e.Status != 400 {
+		if strings.Contains(e.Error(), "SECRET TEXT") || e.ProviderCode != fmt.Sprintf("AADSTS%d", n) ||
+			e.RequestID != "0f-1" || e.Status != 400 {
 			t.Errorf("%+v", e)
 		}
 		out.WriteString(describe(e))
@@ -173,7 +175,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 				return true
 			})
 			complete(t, e)
-			if e.Code != c.code || e.Class != c.class {
+			if e.ShownCode() != c.code || e.Class != c.class {
 				t.Errorf("%s", describe(e))
 			}
 			if c.header != "" && e.RetryAfter != 33*time.Second {
@@ -279,7 +281,7 @@ func TestNetworkFailures(t *testing.T) {
 				_, err := sourceOf(t, cache, conn, a).Token(context.Background())
 				e := adapters.AsError(err)
 				complete(t, e)
-				if e.Class != adapters.Transient || e.Code != code {
+				if e.Class != adapters.Transient || string(e.Code) != code {
 					t.Errorf("%s(%v)", describe(e), e.Err)
 				}
 			})
@@ -307,7 +309,7 @@ func FuzzAnswer(f *testing.F) {
 			if e.Class == "" || e.Class == adapters.Accepted || e.Message.In("it") == "" || e.Hint.String() == "" || e.Code == "" {
 				t.Errorf("%+v", e)
 			}
-			if strings.ContainsAny(e.Error(), "<\r\n\x00") || word(e.Code) != e.Code {
+			if strings.ContainsAny(e.Error(), "<\r\n\x00") || word(string(e.Code)) != string(e.Code) || word(e.ProviderCode) != e.ProviderCode {
 				t.Errorf("foreign bytes show: %q", e.Error())
 			}
 		}

@@ -55,7 +55,7 @@ func unreadable(path string, err error) error {
 }
 
 // misconfigured is a credential that cannot even be tried.
-func misconfigured(code string, message, hint adapters.Text) *adapters.Error {
+func misconfigured(code adapters.Code, message, hint adapters.Text) *adapters.Error {
 	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Code: code, Enhanced: "4.7.0",
 		Message: message, Hint: hint}
 }

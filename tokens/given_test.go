@@ -140,7 +140,7 @@ func TestGivenFailures(t *testing.T) {
 			for range 2 {
 				_, err = src.Token(t.Context())
 				e := adapters.AsError(err)
-				if err == nil || e.Class != c.class || c.code != "" && e.Code != c.code || e.Provider != adapters.Gmail {
+				if err == nil || e.Class != c.class || c.code != "" && e.ShownCode() != c.code || e.Provider != adapters.Gmail {
 					t.Errorf("%+v", e)
 				}
 				if strings.Contains(err.Error(), secret) {

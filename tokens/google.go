@@ -56,7 +56,7 @@ func googleWant(g credential.Google, subject string, a adapters.Audience) (want,
 	case g.ServiceAccountFile != "":
 		w.key.credential = "file:" + g.ServiceAccountFile
 	default:
-		return want{}, misconfigured(string(adapters.CodeNoCredential),
+		return want{}, misconfigured(adapters.CodeNoCredential,
 			mime.NewText("google.no_credential", "the connection has no credential for Google"),
 			mime.NewText("google.no_credential_hint", "give service_account_file or service_account_json"))
 	}

@@ -195,13 +195,14 @@ func (s *source) report(failed *adapters.Error, background bool, took time.Durat
 	r := Request{Issuer: s.want.key.issuer, Audience: s.want.audience, Background: background, Took: took, Class: adapters.Accepted}
 	level := slog.LevelDebug
 	if failed != nil {
-		r.Class, r.Code = failed.Class, failed.Code
+		r.Class, r.Code, r.ProviderCode = failed.Class, failed.Code, failed.ProviderCode
 		level = slog.LevelWarn
 	}
 	s.cache.opt.Log.LogAttrs(context.Background(), level, "token request",
 		slog.String("issuer", r.Issuer), slog.String("audience", string(r.Audience)), slog.String("tenant", s.want.key.tenant),
 		slog.String("client", s.want.key.client), slog.String("subject", s.want.key.subject), slog.Bool("background", background),
-		slog.Duration("took", took), slog.String("class", string(r.Class)), slog.String("code", r.Code))
+		slog.Duration("took", took), slog.String("class", string(r.Class)), slog.String("code", string(r.Code)),
+		slog.String("provider_code", r.ProviderCode))
 	if report := s.cache.opt.Metrics.Request; report != nil {
 		report(r)
 	}

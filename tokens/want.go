@@ -56,7 +56,7 @@ func audiencesOf(c *adapters.Connection) []adapters.Audience {
 
 func noSuchToken(c *adapters.Connection, a adapters.Audience) error {
 	return &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: c.Provider,
-		Code: string(adapters.CodeNoCredential),
+		Code: adapters.CodeNoCredential,
 		Message: mime.NewText("token.no_credential", "the connection {name} has no credential for {a} tokens", "name", strconv.Quote(c.Name),
 			"a", a),
 		Hint: mime.NewText("token.no_credential_hint",

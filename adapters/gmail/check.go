@@ -26,14 +26,14 @@ type prepared struct {
 func (a *Adapter) prepare(out adapters.Outgoing) (prepared, error) {
 	rcpts := out.Addresses()
 	if len(rcpts) == 0 {
-		return prepared{}, refusal(string(adapters.CodeNoRecipients), "5.5.1",
+		return prepared{}, refusal(adapters.CodeNoRecipients, "5.5.1",
 			mime.NewText("gmail.message_no_recipient", "the message has no recipient"),
 			mime.NewText("gmail.give_least_one_recipient", "give at least one recipient"))
 	}
 	// One message in several parts would name everyone in each part's header,
 	// and the parts' outcomes could differ (contracts F5, F2): the sender splits.
 	if len(rcpts) > MaxRecipients {
-		return prepared{}, refusal(string(adapters.CodeTooManyRecipients), "5.5.3",
+		return prepared{}, refusal(adapters.CodeTooManyRecipients, "5.5.3",
 			mime.NewText("gmail.too_many_recipients",
 				"Gmail takes at most {max_recipients} recipients a message, this one has {number}",
 				"max_recipients", MaxRecipients, "number", len(rcpts)),
@@ -47,7 +47,7 @@ func (a *Adapter) prepare(out adapters.Outgoing) (prepared, error) {
 	for _, f := range slices.Concat(out.Message.From(), []mime.Address{{Address: author}}) {
 		// Gmail would write its own address in its place, silently (contracts C5.1, F8).
 		if !a.conn.AllowsFrom(f.Address) {
-			e := refusal("from_not_allowed", "5.7.1",
+			e := refusal(adapters.CodeSenderNotAllowed, "5.7.1",
 				mime.NewText("gmail.connection_may_not_send", "the connection {name} may not send as {address}",
 					"name", strconv.Quote(a.conn.Name), "address", f.Address),
 				mime.NewText("gmail.send_as_from_or_alias",
@@ -62,7 +62,7 @@ func (a *Adapter) prepare(out adapters.Outgoing) (prepared, error) {
 		return prepared{}, unreadableMessage(err)
 	}
 	if view.Size() > MaxSize {
-		e := refusal(string(adapters.CodeTooLarge), "5.3.4",
+		e := refusal(adapters.CodeTooLarge, "5.3.4",
 			mime.NewText("gmail.too_large",
 				"the message has {size} MB, Gmail takes at most {max_size} MB",
 				"size", fmt.Sprintf("%.1f", mb(view.Size())), "max_size", fmt.Sprintf("%.1f", mb(MaxSize))),
@@ -76,7 +76,7 @@ func (a *Adapter) prepare(out adapters.Outgoing) (prepared, error) {
 
 func mb(n int64) float64 { return float64(n) / (1 << 20) }
 
-func refusal(code, enhanced string, message, hint adapters.Text) *adapters.Error {
+func refusal(code adapters.Code, enhanced string, message, hint adapters.Text) *adapters.Error {
 	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.Gmail, Code: code, Enhanced: enhanced,
 		Message: message, Hint: hint}
 }
@@ -87,7 +87,7 @@ func unreadableMessage(err error) *adapters.Error {
 		mime.NewText("gmail.repair_message_program_makes", "repair the message in the program that makes it"))
 	var m *mime.Error
 	if errors.As(err, &m) {
-		e.Code, e.Message = m.Code, m.Message
+		e.Code, e.Message = adapters.Code(m.Code), m.Message
 	}
 	e.Err = err
 	return e

@@ -25,14 +25,14 @@ type words struct {
 
 func (w words) known() bool { return w.reason != "" || w.rpc != "" }
 
-// code is what the failure is called towards people.
+// code is what Gmail calls the failure, empty where it does not.
 func (w words) code() string {
 	for _, c := range []string{w.reason, w.detail, strings.ToLower(w.rpc)} {
 		if c = word(c); c != "" {
 			return c
 		}
 	}
-	return strconv.Itoa(w.status)
+	return ""
 }
 
 // said reads an error answer.
@@ -84,67 +84,69 @@ func (w words) says(parts ...string) bool {
 
 // row is table C4 of the contracts: reason first, then status.
 func row(w words, now time.Time) *adapters.Error {
-	e := &adapters.Error{Code: w.code()}
-	set := func(class adapters.Class, scope adapters.Scope, enhanced string, message, hint adapters.Text) *adapters.Error {
-		e.Class, e.Scope, e.Enhanced, e.Message, e.Hint = class, scope, enhanced, message, hint
+	e := &adapters.Error{ProviderCode: w.code()}
+	set := func(code adapters.Code, class adapters.Class, scope adapters.Scope, enhanced string, message, hint adapters.Text) *adapters.Error {
+		e.Code, e.Class, e.Scope, e.Enhanced, e.Message, e.Hint = code, class, scope, enhanced, message, hint
 		return e
 	}
-	auth := func(scope adapters.Scope, message, hint adapters.Text) *adapters.Error {
-		return set(adapters.Auth, scope, "4.7.0", message, hint)
+	auth := func(code adapters.Code, scope adapters.Scope, message, hint adapters.Text) *adapters.Error {
+		return set(code, adapters.Auth, scope, "4.7.0", message, hint)
 	}
 	switch {
 	case limited(w):
 		return throttled(w, e, now)
 	case w.is("authError") || w.status == http.StatusUnauthorized:
-		return auth(adapters.ScopeConnection, mime.NewText("gmail.token_refused", "Gmail does not accept the access token"),
+		return auth(adapters.CodeTokenRefused,
+			adapters.ScopeConnection, mime.NewText("gmail.token_refused", "Gmail does not accept the access token"),
 			mime.NewText("gmail.check_key",
 				"check the service account's key and that the account is enabled; look at token_url and gmail_url if they "+
 					"are set"))
 	case w.is("insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"):
-		return auth(adapters.ScopeConnection, mime.NewText("gmail.token_lacks_scope", "the token lacks the scope for this"),
+		return auth(adapters.CodePermissionMissing,
+			adapters.ScopeConnection, mime.NewText("gmail.token_lacks_scope", "the token lacks the scope for this"),
 			mime.NewText("gmail.grant_scope",
 				"in the Google Admin console (Security > API controls > Domain-wide delegation) give the service "+
 					"account's client id the scope https://www.googleapis.com/auth/gmail.send"))
 	case w.is("accessNotConfigured", "SERVICE_DISABLED"):
-		return auth(adapters.ScopeConnection, mime.NewText("gmail.api_off",
+		return auth(adapters.CodeServiceDisabled, adapters.ScopeConnection, mime.NewText("gmail.api_off",
 			"the Gmail API is not switched on in the Google Cloud project"),
 			mime.NewText("gmail.enable_api",
 				"enable the Gmail API in the project of the service account (APIs & Services > Library) and wait a few "+
 					"minutes"))
 	case w.is("delegationDenied") || w.says("delegation denied"):
-		return auth(adapters.ScopeLane, mime.NewText("gmail.token_of_other_mailbox",
+		return auth(adapters.CodeAccessDenied, adapters.ScopeLane, mime.NewText("gmail.token_of_other_mailbox",
 			"the token belongs to another mailbox than the one that sends"),
 			mime.NewText("gmail.set_subject",
 				"set the connection's subject to the mailbox that sends"))
 	case w.is("domainPolicy"):
-		return auth(adapters.ScopeConnection, mime.NewText("gmail.access_off",
+		return auth(adapters.CodeBlockedByPolicy, adapters.ScopeConnection, mime.NewText("gmail.access_off",
 			"the Workspace administrator has switched off access to Gmail for apps"),
 			mime.NewText("gmail.allow_app",
 				"let the administrator allow the app (Security > API controls > App access control)"))
 	case w.is("failedPrecondition") || w.rpc == "FAILED_PRECONDITION":
-		return auth(adapters.ScopeLane, mime.NewText("gmail.no_gmail_service",
+		return auth(adapters.CodeMailboxUnavailable, adapters.ScopeLane, mime.NewText("gmail.no_gmail_service",
 			"the mailbox has no Gmail service, or the service account does not act for a user"),
 			mime.NewText("gmail.give_licence",
 				"give the user a licence with Gmail and switch the service on; check the connection's subject"))
 	case w.status == http.StatusRequestEntityTooLarge || w.is("uploadTooLarge"):
 		e.TooLarge = true
-		return set(adapters.Permanent, adapters.ScopeMessage, "5.3.4", mime.NewText("gmail.message_too_large_gmail",
+		return set(adapters.CodeTooLarge, adapters.Permanent, adapters.ScopeMessage, "5.3.4", mime.NewText("gmail.message_too_large_gmail",
 			"the message is too large for Gmail"),
 			mime.NewText("gmail.send_smaller",
 				"send smaller attachments or links, or name a fallback connection that carries the size"))
 	case w.status == http.StatusNotFound && (w.is("notFound") || w.rpc == "NOT_FOUND"):
-		return set(adapters.Permanent, adapters.ScopeLane, "5.1.8", mime.NewText("gmail.unknown_mailbox",
+		return set(adapters.CodeMailboxUnknown, adapters.Permanent, adapters.ScopeLane, "5.1.8", mime.NewText("gmail.unknown_mailbox",
 			"Gmail does not know the mailbox that sends"),
 			mime.NewText("gmail.check_subject",
 				"check the connection's subject and that the user exists"))
 	case w.status == http.StatusForbidden:
-		return auth(adapters.ScopeConnection, mime.NewText("gmail.gmail_refuses_access", "Gmail refuses access"),
+		return auth(adapters.CodeAccessDenied, adapters.ScopeConnection, mime.NewText("gmail.gmail_refuses_access", "Gmail refuses access"),
 			mime.NewText("gmail.check_delegation",
 				"check the domain-wide delegation, the Gmail API of the project and the user's state"))
 	case w.status >= 400 && w.status < 500:
 		return badMessage(w, e)
 	}
-	return set(adapters.Transient, adapters.ScopeConnection, "4.3.0",
+	return set(adapters.CodeProviderFault, adapters.Transient, adapters.ScopeConnection, "4.3.0",
 		mime.NewText("gmail.gmail_fault_own", "Gmail has an internal error ({status})", "status", strconv.Itoa(w.status)),
 		mime.NewText("gmail.retried",
 			"No action needed; postino retries automatically"))
@@ -156,6 +158,7 @@ func badMessage(w words, e *adapters.Error) *adapters.Error {
 	switch {
 	case w.says("send-as", "send as", "sendas", "invalid from", "from header", "from address"): // contracts C5.1, F30
 		e.NoRetry, e.Enhanced = true, "5.7.1"
+		e.Code = adapters.CodeSenderRefused
 		e.Message = mime.NewText("gmail.from_refused",
 			"Gmail does not let this mailbox send with this From")
 		e.Hint = mime.NewText("gmail.verify_send_as",
@@ -163,11 +166,13 @@ func badMessage(w words, e *adapters.Error) *adapters.Error {
 				"address")
 	case w.says("recipient", "to header", "cc header", "bcc header"):
 		e.Enhanced = "5.1.3"
+		e.Code = adapters.CodeRecipientRefused
 		e.Message = mime.NewText("gmail.recipient_refused",
 			"Gmail does not accept a recipient of the message")
 		e.Hint = mime.NewText("gmail.correct_recipients",
 			"correct the recipients' addresses, at most 100 in one message")
 	default:
+		e.Code = adapters.CodeMessageRefused
 		e.Message = mime.NewText("gmail.message_refused", "Gmail does not accept the message")
 		e.Hint = mime.NewText("gmail.check_headers",
 			"check headers and addresses of the message in the program that makes it")
@@ -193,7 +198,7 @@ func throttled(w words, e *adapters.Error, now time.Time) *adapters.Error {
 		if !told {
 			e.RetryAfter = time.Hour // it lasts up to 24 hours, Gmail does not say
 		}
-		e.Code = "mailSendingLimit"
+		e.Code = adapters.CodeSendingLimit
 		e.Message = mime.NewText("gmail.mail_sending_limit", "the mailbox has reached its daily sending limit at Gmail")
 		e.Hint = mime.NewText("gmail.mail_sending_limit_hint",
 			"it goes on by itself within 24 hours; messages sent in the last minutes before may be lost, so compare "+
@@ -201,17 +206,20 @@ func throttled(w words, e *adapters.Error, now time.Time) *adapters.Error {
 	case w.is("dailyLimitExceeded", "quotaExceeded"):
 		e.Scope = adapters.ScopeConnection
 		e.RetryAfter = max(e.RetryAfter, time.Hour)
+		e.Code = adapters.CodeSendingLimit
 		e.Message = mime.NewText("gmail.project_quota",
 			"the Google Cloud project has used up its quota for the day")
 		e.Hint = mime.NewText("gmail.raise_quota",
 			"raise the Gmail API quota of the project in the Google Cloud console, or wait for the next day")
 	case w.says("concurrent"):
 		e.RetryAfter = max(e.RetryAfter, time.Second)
+		e.Code = adapters.CodeTooManyConnections
 		e.Message = mime.NewText("gmail.too_many_at_once", "too many requests at once for this mailbox")
 		e.Hint = mime.NewText("gmail.lower_concurrency",
 			"lower limits.concurrency of the connection if this goes on")
 	default:
 		e.RetryAfter = max(e.RetryAfter, time.Second) // contracts C4: first wait at least 1 s
+		e.Code = adapters.CodeThrottled
 		e.Message = mime.NewText("gmail.slow_down", "Gmail asks to send more slowly")
 		e.Hint = mime.NewText("gmail.waits",
 			"No action needed, postino waits; lower limits.per_minute of the connection if this goes on")

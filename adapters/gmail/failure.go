@@ -89,19 +89,21 @@ func (a *Adapter) strange(ans answer) *adapters.Error {
 	case ans.status == http.StatusNotFound && !html, ans.status == http.StatusGone:
 		return a.transient("session_gone", ans, mime.NewText("gmail.upload_session_ended", "the upload session has ended"))
 	case html:
-		return a.transient("html", ans, mime.NewText("gmail.web_page",
+		return a.transient(adapters.CodeWebPage, ans, mime.NewText("gmail.web_page",
 			"a web page ({status}) came instead of Gmail's answer", "status", status))
 	case len(ans.body) == 0:
-		return a.transient("empty", ans, mime.NewText("gmail.gmail_answer_empty", "Gmail's answer ({status}) is empty", "status", status))
+		return a.transient(adapters.CodeEmptyAnswer,
+			ans, mime.NewText("gmail.gmail_answer_empty", "Gmail's answer ({status}) is empty", "status", status))
 	case ans.status >= 500:
-		return a.transient(status, ans, mime.NewText("gmail.gmail_fault_own", "Gmail has an internal error ({status})", "status", status))
+		return a.transient(adapters.CodeProviderFault,
+			ans, mime.NewText("gmail.gmail_fault_own", "Gmail has an internal error ({status})", "status", status))
 	}
-	return a.transient(string(adapters.CodeGarbage), ans,
+	return a.transient(adapters.CodeGarbage, ans,
 		mime.NewText("gmail.gmail_answer_cannot_read", "Gmail's answer ({status}) cannot be read", "status",
 			status))
 }
 
-func (a *Adapter) transient(code string, ans answer, message adapters.Text) *adapters.Error {
+func (a *Adapter) transient(code adapters.Code, ans answer, message adapters.Text) *adapters.Error {
 	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeConnection, Provider: adapters.Gmail, Code: code,
 		Status: ans.status, Enhanced: "4.4.2",
 		RetryAfter: min(retryAfter(ans.header, a.now()), maxWait), Message: message,
@@ -134,7 +136,7 @@ func (a *Adapter) localFailure(err error) *adapters.Error {
 		return e
 	}
 	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Provider: adapters.Gmail,
-		Code:     string(adapters.CodeUnreadable),
+		Code:     adapters.CodeUnreadable,
 		Enhanced: "4.3.0", Err: err,
 		Message: mime.NewText("gmail.message_unreadable", "the stored message could not be read"),
 		Hint:    mime.NewText("gmail.message_unreadable_hint", "check the disk that holds the queue")}

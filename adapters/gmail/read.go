@@ -55,7 +55,7 @@ func (a *Adapter) get(ctx context.Context, src adapters.TokenSource, path string
 		return a.refused(ans)
 	}
 	if json.Unmarshal(ans.body, out) != nil { // its error may quote the body
-		return a.transient(string(adapters.CodeGarbage), ans, mime.NewText("gmail.garbage", "Gmail's answer cannot be read"))
+		return a.transient(adapters.CodeGarbage, ans, mime.NewText("gmail.garbage", "Gmail's answer cannot be read"))
 	}
 	return nil
 }

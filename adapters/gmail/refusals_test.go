@@ -92,8 +92,9 @@ func TestRefusals(t *testing.T) {
 		if strings.Contains(e.Error(), "shop@example.com") || strings.Contains(e.Error(), "100200300") {
 			t.Errorf("the provider's text shows: %v", e)
 		}
-		fmt.Fprintf(&out, "%d %q %v\n  %s %s %s %s retry=%v toolarge=%v noretry=%v\n  en: %s: %s\n  it: %s: %s\n", c.status, c.body, c.header,
-			e.Class, e.Scope, e.Code, e.Enhanced, e.RetryAfter, e.TooLarge, e.NoRetry, e.Message.String(), e.Hint.String(), e.Message.In("it"),
+		fmt.Fprintf(&out, "%d %q %v\n  %s %s %s %s %q retry=%v toolarge=%v noretry=%v\n  en: %s: %s\n  it: %s: %s\n", c.status, c.body, c.header,
+			e.Class, e.Scope, e.Code, e.Enhanced, e.ProviderCode, e.RetryAfter, e.TooLarge, e.NoRetry,
+			e.Message.String(), e.Hint.String(), e.Message.In("it"),
 			e.Hint.In("it"))
 	}
 	path := filepath.Join("testdata", "refusals.golden")

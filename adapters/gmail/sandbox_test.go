@@ -151,7 +151,7 @@ func TestFaultsOfUploads(t *testing.T) {
 			if n := sb.Counters()["gmail.send"]; n > 1 {
 				t.Errorf("the sending chunk went out %d times", n)
 			}
-			if e := adapters.AsError(err); c.class == adapters.Throttled && (e.RetryAfter < 2*time.Hour || e.Code != "mailSendingLimit") {
+			if e := adapters.AsError(err); c.class == adapters.Throttled && (e.RetryAfter < 2*time.Hour || e.Code != adapters.CodeSendingLimit) {
 				t.Errorf("%+v", e)
 			}
 		})

@@ -108,7 +108,7 @@ func (t *tester) token(ctx context.Context, src adapters.TokenSource) bool {
 // that for reading where there is one.
 func (t *tester) access(ctx context.Context, src, read adapters.TokenSource) bool {
 	e := adapters.AsError(t.profile(ctx, src))
-	if e != nil && (e.Code == "insufficientPermissions" || e.Code == "ACCESS_TOKEN_SCOPE_INSUFFICIENT") {
+	if e != nil && e.Code == adapters.CodePermissionMissing {
 		e = nil
 	}
 	if e == nil && read != nil {

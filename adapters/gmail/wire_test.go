@@ -160,8 +160,8 @@ func TestRenewsOnceAfter401(t *testing.T) {
 		t.Errorf("%+v after %d requests", e, len(seen()))
 	}
 	a, tok, seen = serve(t, respond(200, okBody))
-	tok.err = &adapters.Error{Class: adapters.Auth, Code: "AADSTS1"}
-	if _, err := a.Send(t.Context(), small(t)); adapters.AsError(err).Code != "AADSTS1" || len(seen()) != 0 {
+	tok.err = &adapters.Error{Class: adapters.Auth, ProviderCode: "AADSTS1"}
+	if _, err := a.Send(t.Context(), small(t)); adapters.AsError(err).ProviderCode != "AADSTS1" || len(seen()) != 0 {
 		t.Errorf("without a token: %v", err)
 	}
 }
@@ -188,16 +188,16 @@ func TestCheck(t *testing.T) {
 		"fine":            {message(t, "x", many[:100]...), "", false},
 		"too many":        {message(t, "x", many...), "too_many_recipients", false},
 		"nobody":          {message(t, "x"), "no_recipients", false},
-		"foreign From":    {other("boss@elsewhere.example"), "from_not_allowed", true},
+		"foreign From":    {other("boss@elsewhere.example"), "sender_not_allowed", true},
 		"own From":        {other("Shop <shop@EXAMPLE.com>"), "", false},
-		"one of two From": {other("shop@example.com, boss@elsewhere.example\r\nSender: shop@example.com"), "from_not_allowed", true},
+		"one of two From": {other("shop@example.com, boss@elsewhere.example\r\nSender: shop@example.com"), "sender_not_allowed", true},
 	} {
 		for _, err := range []error{a.Check(c.out), func() error { _, err := a.Send(t.Context(), c.out); return err }()} {
 			e := adapters.AsError(err)
 			if c.code == "" && e == nil {
 				continue
 			}
-			if e == nil || e.Code != c.code || e.Class != adapters.Permanent || e.NoRetry != c.noRetry || e.Hint.In("it") == "" {
+			if e == nil || string(e.Code) != c.code || e.Class != adapters.Permanent || e.NoRetry != c.noRetry || e.Hint.In("it") == "" {
 				t.Errorf("%s: %+v", name, e)
 			}
 		}

@@ -67,7 +67,7 @@ func (a *Adapter) attach(ctx context.Context, j *job, d *draft, t *attachment) e
 		return err
 	}
 	switch e := adapters.AsError(err); {
-	case e.Code == "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize", e.TooLarge && e.Code != "ErrorMessageSizeExceeded":
+	case e.ProviderCode == "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize", e.TooLarge && e.ProviderCode != "ErrorMessageSizeExceeded":
 		return second(ctx, j, d, t)
 	}
 	return err

@@ -129,7 +129,7 @@ func TestUnreachable(t *testing.T) {
 		a, _ := adapterOn(t, url, &http.Client{Transport: &http.Transport{}})
 		_, err := a.Send(t.Context(), smallOut(t))
 		e := wantClass(t, err, adapters.Transient)
-		if e.Code != code || e.Scope != adapters.ScopeConnection {
+		if string(e.Code) != code || e.Scope != adapters.ScopeConnection {
 			t.Errorf("%s: code %s scope %s: %v", url, e.Code, e.Scope, e.Err)
 		}
 		for cause := err; cause != nil; cause = errors.Unwrap(cause) {

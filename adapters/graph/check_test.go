@@ -45,7 +45,7 @@ func TestCheck(t *testing.T) {
 			}
 			continue
 		}
-		if e := wantClass(t, err, adapters.Permanent); e.Code != c.code {
+		if e := wantClass(t, err, adapters.Permanent); string(e.Code) != c.code {
 			t.Errorf("%s: %v", c.name, e)
 		}
 	}

@@ -42,14 +42,14 @@ func (a *Adapter) classify(ctx context.Context, rq *request, res *result) error 
 		if len(od.codes) > 0 {
 			code = od.codes[0]
 		} else {
-			code = fmt.Sprintf("HTTP %d", res.status)
+			code = ""
 		}
 	}
 	if code == "ErrorAccessDenied" && strings.Contains(od.message, "[RAOP]") { // contracts B8.2: the text is all that tells
 		r = accessPolicyRule()
 	}
 	e := a.error(r, rq)
-	e.Code, e.Status = code, res.status
+	e.ProviderCode, e.Status = code, res.status
 	e.RetryAfter = retryAfter(res.header, a.now())
 	if e.RetryAfter == 0 {
 		e.RetryAfter = r.wait
@@ -100,7 +100,7 @@ func (a *Adapter) transportError(ctx context.Context, rq *request, res *result) 
 func (a *Adapter) networkError(ctx context.Context, rq *request, err error) *adapters.Error {
 	if ctx.Err() != nil {
 		e := a.error(cancelledRule(), rq)
-		e.Code, e.Err = cancelledRule().code, err
+		e.Err = err
 		return e
 	}
 	host := "Microsoft Graph"
@@ -121,13 +121,13 @@ func (a *Adapter) error(r rule, rq *request) *adapters.Error {
 	if rq != nil && rq.job != nil {
 		mailbox, from = rq.job.mailbox, rq.job.from
 	}
-	return &adapters.Error{Class: r.class, Scope: r.scope, Provider: adapters.Graph, Enhanced: r.enhanced,
+	return &adapters.Error{Class: r.class, Scope: r.scope, Provider: adapters.Graph, Code: r.code, Enhanced: r.enhanced,
 		NoRetry: r.noRetry, TooLarge: r.tooLarge, Concurrency: r.concurrency,
 		Message: r.say.With("mailbox", mailbox, "from", from), Hint: r.do.With("mailbox", mailbox, "from", from)}
 }
 
 // refuse is a permanent failure of the message that needs no provider to know.
-func (a *Adapter) refuse(code, enhanced string, say, do adapters.Text) *adapters.Error {
+func (a *Adapter) refuse(code adapters.Code, enhanced string, say, do adapters.Text) *adapters.Error {
 	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.Graph,
 		Code: code, Enhanced: enhanced, Message: say, Hint: do}
 }
@@ -141,14 +141,14 @@ func (a *Adapter) local(err error) error {
 	}
 	var bad *mime.Error
 	if errors.As(err, &bad) && bad.Code != string(adapters.CodeUnreadable) {
-		e = a.refuse(bad.Code, "5.6.0", bad.Message,
+		e = a.refuse(adapters.Code(bad.Code), "5.6.0", bad.Message,
 			mime.NewText("graph.correct_message_program_makes",
 				"correct the message in the program that makes it"))
 		e.Err = err
 		return e
 	}
 	return &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Provider: adapters.Graph,
-		Code: string(adapters.CodeUnreadable), Enhanced: "4.3.0", Err: err,
+		Code: adapters.CodeUnreadable, Enhanced: "4.3.0", Err: err,
 		Message: mime.NewText("graph.unreadable", "the stored message cannot be read"),
 		Hint: mime.NewText("graph.unreadable_hint",
 			"check the disk that holds the spool; postino retries automatically")}
@@ -158,7 +158,7 @@ func (a *Adapter) local(err error) error {
 func (a *Adapter) tokenError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		e := a.error(cancelledRule(), nil)
-		e.Code, e.Err = string(adapters.CodeCancelled), err
+		e.Err = err
 		return e
 	}
 	var e *adapters.Error
@@ -170,16 +170,16 @@ func (a *Adapter) tokenError(ctx context.Context, err error) error {
 		}
 		return e
 	}
-	e = a.error(rule{class: adapters.Transient, scope: adapters.ScopeConnection, enhanced: "4.7.0",
+	e = a.error(rule{code: adapters.CodeToken, class: adapters.Transient, scope: adapters.ScopeConnection, enhanced: "4.7.0",
 		say: mime.NewText("graph.no_token", "no access token could be had"),
 		do:  mime.NewText("graph.check_connection_credential", "check the connection's credential")}, nil)
-	e.Code, e.Err = string(adapters.CodeToken), err
+	e.Err = err
 	return e
 }
 
 // A rule is what a code or status means and what to do about it.
 type rule struct {
-	code        string
+	code        adapters.Code
 	class       adapters.Class
 	ambiguous   bool // the class is Unknown for a complete request that sends, Transient otherwise
 	scope       adapters.Scope
@@ -205,6 +205,7 @@ func statusRule(status int, fromGraph bool) rule {
 		return ambiguousRule()
 	case status < 300: // not the success that was wanted, and no refusal either
 		r := ambiguousRule()
+		r.code = adapters.CodeGarbage
 		r.say = mime.NewText("graph.answer_unreadable",
 			"the answer is not one that Microsoft Graph gives")
 		r.do = strangerRule().do
@@ -219,7 +220,7 @@ func statusRule(status int, fromGraph bool) rule {
 		return movingRule()
 	case status == http.StatusConflict, status == http.StatusPreconditionFailed,
 		status == http.StatusMisdirectedRequest, status == http.StatusTooEarly:
-		return rule{class: adapters.Transient, scope: adapters.ScopeMessage, enhanced: "4.4.0",
+		return rule{code: adapters.CodeProviderBusy, class: adapters.Transient, scope: adapters.ScopeMessage, enhanced: "4.4.0",
 			say: mime.NewText("graph.busy",
 				"Microsoft Graph could not take the message at this moment"),
 			do: mime.NewText("graph.retried",

@@ -40,7 +40,7 @@ func TestClasses(t *testing.T) {
 		res := &result{status: status, header: http.Header{}, body: body, complete: true, token: "tok"}
 		rq := &request{op: "sendMail", sends: true, job: &job{mailbox: erp, from: "info@contoso.it"}}
 		e := wantClass(t, a.classify(context.Background(), rq, res), adapters.ClassOf(a.classify(context.Background(), rq, res)))
-		fmt.Fprintf(&got, "%s: %s %s code=%s %s", name, e.Class, e.Scope, e.Code, e.Enhanced)
+		fmt.Fprintf(&got, "%s: %s %s %s %q %s", name, e.Class, e.Scope, e.Code, e.ProviderCode, e.Enhanced)
 		if e.NoRetry {
 			got.WriteString(" no-retry")
 		}

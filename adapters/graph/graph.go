@@ -162,11 +162,11 @@ func (a *Adapter) prepare(out adapters.Outgoing) (*job, error) {
 	}
 	switch n := len(out.Envelope.Recipients); {
 	case n == 0: // contracts B5.3
-		return nil, a.refuse(string(adapters.CodeNoRecipients), "5.1.3",
+		return nil, a.refuse(adapters.CodeNoRecipients, "5.1.3",
 			mime.NewText("graph.message_no_recipient", "the message has no recipient"),
 			mime.NewText("graph.give_least_one_recipient", "give at least one recipient"))
 	case n > MaxRecipients:
-		return nil, a.refuse(string(adapters.CodeTooManyRecipients), "5.5.3",
+		return nil, a.refuse(adapters.CodeTooManyRecipients, "5.5.3",
 			mime.NewText("graph.too_many_recipients",
 				"the message has more recipients than Microsoft 365 allows for one message (1,000)"),
 			mime.NewText("graph.send_in_parts",
@@ -203,7 +203,7 @@ func (a *Adapter) sender(m *mime.Message) (from, mailbox string, err error) {
 // notAllowed refuses an address that the connection does not send as; from is
 // the header's sender.
 func (a *Adapter) notAllowed(address, from string) *adapters.Error {
-	return a.refuse("sender_not_allowed", "5.7.1",
+	return a.refuse(adapters.CodeSenderNotAllowed, "5.7.1",
 		mime.NewText("graph.connection_may_not_send", "this connection may not send as {address}", "address", address),
 		mime.NewText("graph.send_as_from_or_alias",
 			"send as {from}, or add the address to the connection's aliases and grant the mailbox Send As on it in "+

@@ -161,7 +161,7 @@ func TestLargeRefusals(t *testing.T) {
 		out := outgoing(message(t, c.raw), "anna@example.com")
 		_, sendErr := a.Send(t.Context(), out)
 		for _, err := range []error{a.Check(out), sendErr} {
-			if e := wantClass(t, err, adapters.Permanent); e.Code != code || !e.TooLarge {
+			if e := wantClass(t, err, adapters.Permanent); string(e.Code) != code || !e.TooLarge {
 				t.Errorf("%+v, want %s", e, code)
 			}
 		}

@@ -122,7 +122,7 @@ func TestTokenIsRenewedOnce(t *testing.T) {
 func TestTokenFailureIsPassedOn(t *testing.T) {
 	t.Parallel()
 	a, tokens := serve(t, http.NotFoundHandler())
-	tokens.err = &adapters.Error{Class: adapters.Auth, Code: "AADSTS7000222"}
+	tokens.err = &adapters.Error{Class: adapters.Auth, ProviderCode: "AADSTS7000222"}
 	if _, err := a.Send(t.Context(), smallOut(t)); !errors.Is(err, tokens.err) {
 		t.Error(err)
 	}

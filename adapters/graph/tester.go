@@ -105,7 +105,7 @@ func (t *tester) access(ctx context.Context) bool {
 		job: &job{mailbox: t.mailbox, from: t.from}})
 	e := adapters.AsError(err)
 	if e != nil && (e.Status == http.StatusBadRequest && e.Class == adapters.Permanent && e.RequestID != "" ||
-		e.Code == "ErrorMimeContentInvalidBase64String" || e.Code == "ErrorMimeContentInvalid") {
+		e.ProviderCode == "ErrorMimeContentInvalidBase64String" || e.ProviderCode == "ErrorMimeContentInvalid") {
 		e = nil
 	}
 	st := t.roles(token, e)
@@ -128,7 +128,7 @@ func (t *tester) roles(token string, e *adapters.Error) stages.Stage {
 	// contracts A3.5, B8.5
 	roles, readable := rolesOf(token)
 	st := stages.Stage{Name: stages.Roles, Status: stages.OK}
-	denied := e != nil && (e.Code == "ErrorAccessDenied" || e.Code == "Authorization_RequestDenied")
+	denied := e != nil && (e.ProviderCode == "ErrorAccessDenied" || e.ProviderCode == "Authorization_RequestDenied")
 	switch consented := slices.Contains(roles, "Mail.Send"); {
 	case e != nil && e.Status == http.StatusUnauthorized, denied && !consented:
 		st.Status, st.Message, st.Hint, st.Err = stages.Failed, e.Message, e.Hint, e

@@ -19,7 +19,7 @@ func TestCertificates(t *testing.T) {
 	w := newWorld(t, func(o *Options) {
 		o.ProveToken = func(context.Context, *adapters.Connection) error {
 			if !uploaded {
-				return &adapters.Error{Class: adapters.Auth, Code: "AADSTS700027", Err: errors.New("no")}
+				return &adapters.Error{Class: adapters.Auth, ProviderCode: "AADSTS700027", Err: errors.New("no")}
 			}
 			return nil
 		}

@@ -144,8 +144,8 @@ func (o *ConnectionTestOptions) run(ctx context.Context, d *doctor.Doctor, t doc
 // and, below, what to do.
 func stageText(s stages.Stage, lang string) string {
 	message := terminal.Line(s.Message.In(lang))
-	if s.Err != nil && s.Err.Code != "" {
-		message += " (" + terminal.Line(s.Err.Code) + ")"
+	if s.Err != nil && s.Err.ShownCode() != "" {
+		message += " (" + terminal.Line(s.Err.ShownCode()) + ")"
 	}
 	line := fmt.Sprintf("%s %s %6d ms  %s\n", padded(doctor.StatusLabel(s.Status).In(lang), 12), padded(doctor.Label(s.Name).In(lang), 20),
 		s.Took.Milliseconds(), message)

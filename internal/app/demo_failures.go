@@ -92,8 +92,8 @@ func (d *demo) failures(m *mime.Message) {
 			return
 		}
 		d.printf("   %-10s %s\n              %s", e.Class, f.title, e.Message.In(d.lang))
-		if e.Code != "" {
-			d.printf(" (%s)", e.Code)
+		if c := e.ShownCode(); c != "" {
+			d.printf(" (%s)", c)
 		}
 		if e.RetryAfter > 0 {
 			d.printf("; wait %v", e.RetryAfter)

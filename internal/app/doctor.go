@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -83,8 +84,8 @@ func (o *DoctorOptions) print(ctx context.Context, in *doctor.Installation) erro
 // findingText is one finding as people read it.
 func findingText(f doctor.Finding, lang string) string {
 	message := terminal.Line(f.Message.In(lang))
-	if f.Code != "" {
-		message += " (" + terminal.Line(f.Code) + ")"
+	if code := cmp.Or(f.ProviderCode, f.Code); code != "" {
+		message += " (" + terminal.Line(code) + ")"
 	}
 	line := fmt.Sprintf("%s %s %s\n", padded(doctor.FindingLabel(f.Status).In(lang), 12), padded(f.Check, 14), message)
 	if hint := f.Hint.In(lang); hint != "" {

@@ -60,8 +60,8 @@ func FailureOf(err error, lang string) Failure {
 	var a *adapters.Error
 	if errors.As(err, &a) {
 		message := a.Message.In(lang)
-		if a.Code != "" {
-			message += " (" + a.Code + ")"
+		if c := a.ShownCode(); c != "" {
+			message += " (" + c + ")"
 		}
 		f.Message, f.Hint = strings.Replace(err.Error(), a.Error(), message, 1), a.Hint.In(lang)
 		return f

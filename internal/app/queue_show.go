@@ -166,7 +166,7 @@ func attemptText(a *store.Attempt, lang string) string {
 		fmt.Fprintf(&b, " (%s)", a.Verdict)
 	}
 	if e := a.Error; e != nil {
-		fmt.Fprintf(&b, " %s %s", e.Code, e.Message.In(lang))
+		fmt.Fprintf(&b, " %s %s", e.ShownCode(), e.Message.In(lang))
 		if r := e.Hint.In(lang); r != "" {
 			fmt.Fprintf(&b, " -> %s", r)
 		}

@@ -285,7 +285,7 @@ func (o *SendOptions) refused(conn *gateway.Connection, err error) error {
 	if !o.JSON || !errors.As(err, &m) {
 		return err
 	}
-	e := &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Code: m.Code, Enhanced: "5.6.0",
+	e := &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Code: adapters.Code(m.Code), Enhanced: "5.6.0",
 		Message: m.Message}
 	if err := writeJSON(o.Stdout, SendResult{Outcome: adapters.Permanent, Connection: conn.Name,
 		Error: view.OfError(e, o.Language)}); err != nil {
@@ -305,8 +305,8 @@ func sendText(conn *gateway.Connection, r *adapters.Receipt, err error, lang str
 	var b strings.Builder
 	if e := adapters.AsError(err); e != nil {
 		fmt.Fprintf(&b, "%s: %s: %s", conn.Name, e.Class, e.Message.In(lang))
-		if e.Code != "" {
-			fmt.Fprintf(&b, " (%s)", e.Code)
+		if c := e.ShownCode(); c != "" {
+			fmt.Fprintf(&b, " (%s)", c)
 		}
 		b.WriteByte('\n')
 		if t := e.Hint.In(lang); t != "" {

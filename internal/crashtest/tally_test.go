@@ -262,7 +262,7 @@ func attempts(ctx context.Context, t *testing.T, st store.Store, d *store.Delive
 	for _, a := range list {
 		why := string(a.Verdict)
 		if a.Error != nil {
-			why += " " + a.Error.Code
+			why += " " + a.Error.ShownCode()
 		}
 		fmt.Fprintf(&b, "\n  %s +%-10v %s by %s: %s %s", a.StartedAt.Local().Format("15:04:05.000"),
 			a.EndedAt.Sub(a.StartedAt).Round(time.Millisecond), a.Kind, a.Node, a.Class, why)

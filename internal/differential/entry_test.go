@@ -106,7 +106,7 @@ func said(err error) error {
 	case errors.As(err, &m):
 		return refusal{code: m.Code, text: m.Message.String()}
 	case errors.As(err, &a) && a.Class == adapters.Permanent:
-		return refusal{code: a.Code, text: a.Message.String()}
+		return refusal{code: string(a.Code), text: a.Message.String()}
 	case app.ExitCode(err) == app.ExitUsage || app.ExitCode(err) == app.ExitData:
 		return refusal{code: fmt.Sprint("exit ", app.ExitCode(err)), text: err.Error()}
 	}

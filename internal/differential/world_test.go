@@ -207,7 +207,7 @@ func (w *world) failures(ctx context.Context, t *testing.T) map[string]refusal {
 		for _, e := range page.Entries {
 			said := refusal{}
 			if e.Delivery.Error != nil {
-				said = refusal{code: e.Delivery.Error.Code, text: e.Delivery.Error.Message.String()}
+				said = refusal{code: string(e.Delivery.Error.Code), text: e.Delivery.Error.Message.String()}
 			}
 			out[w.keyOf(ctx, t, e.Message.ID)] = said
 		}

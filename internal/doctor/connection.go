@@ -169,7 +169,7 @@ func (r *run) all(ctx context.Context) (err error) {
 	c := &r.test.Connection.Connection
 	if path := r.test.Connection.RedactedSecret(); path != "" {
 		r.rec.Fail(Settings, &adapters.Error{Class: adapters.Auth, Scope: adapters.ScopeConnection, Provider: c.Provider,
-			Code:    string(adapters.CodeClosedSecret),
+			Code:    adapters.CodeClosedSecret,
 			Message: text("test.secret_closed", "the secret {field} does not open with this installation's key", "field", path),
 			Hint:    text("test.secret_closed_hint", "start with the key that sealed it, or enter the secret again")})
 		return nil
@@ -291,7 +291,7 @@ func (r *run) explain(s *stages.Stage) {
 	// contracts B8.6, B8.7
 	e, c := s.Err, r.test.Connection
 	set := graph.SettingsOf(&c.Connection)
-	if e == nil || e.Code != "ErrorAccessDenied" || set == nil {
+	if e == nil || e.ProviderCode != "ErrorAccessDenied" || set == nil {
 		return
 	}
 	check := text("test.test_authorization",
@@ -309,7 +309,7 @@ func (r *run) explain(s *stages.Stage) {
 		s.Hint = stages.And(text("test.not_yet_hint", "if the right was given, test again until {time}; {check}", "time",
 			until.UTC().Format("15:04 UTC"), "check", check), s.Hint)
 		return
-	case st.Status.Error != nil && st.Status.Error.Code == e.Code && now.After(st.Status.ChangedAt.Add(propagation)):
+	case st.Status.Error != nil && st.Status.Error.ProviderCode == e.ProviderCode && now.After(st.Status.ChangedAt.Add(propagation)):
 		s.Message = text("test.out_of_scope", "{message}; this has been so for more than the 2 hours that a change takes, so the mailbox "+
 			"is out of the application's scope", "message", s.Message)
 	}

@@ -105,7 +105,7 @@ func TestNotYet(t *testing.T) {
 	conn := sb.GraphConnection("denied@contoso.example")
 	now := time.Now()
 	refused := func(since time.Duration) store.ConnectionState {
-		return store.ConnectionState{Error: &adapters.Error{Code: "ErrorAccessDenied"}, ChangedAt: now.Add(-since)}
+		return store.ConnectionState{Error: &adapters.Error{ProviderCode: "ErrorAccessDenied"}, ChangedAt: now.Add(-since)}
 	}
 	for _, c := range []struct {
 		name             string
@@ -172,7 +172,7 @@ func TestState(t *testing.T) {
 		fallback.SettingsOf(&c.Connection).Password = adapters.Redacted
 		res := run(t, newDoctor(sb), doctor.Test{Connection: c})
 		s := find(res, doctor.Settings)
-		if s.Status != stages.Failed || s.Err.Code != string(adapters.CodeClosedSecret) {
+		if s.Status != stages.Failed || s.Err.Code != adapters.CodeClosedSecret {
 			t.Errorf("%s: %+v", shown(res), s)
 		}
 	})
@@ -190,7 +190,7 @@ func TestCancelled(t *testing.T) {
 			cancel()
 		}
 	})
-	if s := find(res, stages.Authentication); s.Status != stages.Failed || s.Err.Code != string(adapters.CodeCancelled) {
+	if s := find(res, stages.Authentication); s.Status != stages.Failed || s.Err.Code != adapters.CodeCancelled {
 		t.Errorf("%s: %+v", shown(res), s)
 	}
 }

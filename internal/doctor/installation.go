@@ -24,12 +24,14 @@ const (
 
 // A Finding is one thing that was looked at.
 type Finding struct {
-	Check   string // such as clock, disk, listener, store, queue
-	Status  FindingStatus
-	Took    time.Duration
-	Code    string // of a failure that has one; may be empty
-	Message mime.Text
-	Hint    mime.Text // what to do; zero: nothing
+	Check  string // such as clock, disk, listener, store, queue
+	Status FindingStatus
+	Took   time.Duration
+	Code   string // of a failure that has one; may be empty
+	// ProviderCode is what the provider or server calls it; may be empty.
+	ProviderCode string
+	Message      mime.Text
+	Hint         mime.Text // what to do; zero: nothing
 }
 
 // Addresses are the addresses that this machine sends from, for the list of those

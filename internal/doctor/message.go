@@ -88,7 +88,7 @@ func (r *run) compose() (adapters.Outgoing, error) {
 	from := r.from()
 	if from == "" || strings.HasPrefix(from, "*@") {
 		return adapters.Outgoing{}, &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: c.Provider,
-			Code: string(adapters.CodeNoSender), Err: errNoSender,
+			Code: adapters.CodeNoSender, Err: errNoSender,
 			Message: text("test.no_sender", "the connection is for every sender of a domain, and no sender was named"),
 			Hint:    text("test.name_sender", "name a sender to test: --from ADDRESS")}
 	}

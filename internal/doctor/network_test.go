@@ -124,7 +124,7 @@ func TestNetwork(t *testing.T) {
 			}
 			res := run(t, d, doctor.Test{Connection: smtpTo(c.host, port, c.enc)})
 			s := find(res, c.stage)
-			if s.Status != stages.Failed || c.code != "" && s.Err.Code != c.code || s.Err.Class != transient {
+			if s.Status != stages.Failed || c.code != "" && string(s.Err.Code) != c.code || s.Err.Class != transient {
 				t.Fatalf("%s: %+v", shown(res), s.Err)
 			}
 			wantWords(t, s.Message.In("it"), c.it)

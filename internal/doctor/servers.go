@@ -76,7 +76,7 @@ func (c *checkup) server(e endpoint, all []stages.Stage) {
 	for _, s := range all {
 		switch {
 		case s.Status == stages.Failed:
-			c.add(Finding{Check: "server", Status: Bad, Code: s.Err.Code, Hint: s.Hint,
+			c.add(Finding{Check: "server", Status: Bad, Code: string(s.Err.Code), ProviderCode: s.Err.ProviderCode, Hint: s.Hint,
 				Message: text("doctor.server_failed", "{server}, which the connection {name} needs, fails at {stage}: {message}",
 					"server", e.key,
 					"name", e.conn.Name, "stage", Label(s.Name), "message", s.Message)})

@@ -102,7 +102,7 @@ func (o *Outbox) logOutcome(c store.Claimed, conn *gateway.Connection, r decisio
 	attrs := []any{"delivery", c.Delivery.ID.String(), "message_id", c.Message.MessageID, "connection", conn.Name,
 		"attempt", c.Lease.No, "class", string(r.outcome.Class), "state", r.transition.State.String()}
 	if e := r.outcome.Error; e != nil {
-		attrs = append(attrs, "code", e.Code, "message", e.Message.String(), "request_id", e.RequestID)
+		attrs = append(attrs, "code", string(e.Code), "provider_code", e.ProviderCode, "message", e.Message.String(), "request_id", e.RequestID)
 	}
 	switch r.outcome.Class {
 	case adapters.Accepted:

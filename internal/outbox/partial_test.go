@@ -54,7 +54,8 @@ func TestPartialAcceptance(t *testing.T) {
 			for i, a := range out.Addresses() {
 				x := adapters.RecipientResult{Address: a}
 				if i >= 100 {
-					x.Err = &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Code: "452 4.5.3", Enhanced: "4.5.3", Status: 452}
+					x.Err = &adapters.Error{
+						Class: adapters.Transient, Scope: adapters.ScopeMessage, ProviderCode: "452 4.5.3", Enhanced: "4.5.3", Status: 452}
 				}
 				r.Recipients = append(r.Recipients, x)
 			}
@@ -76,8 +77,8 @@ func TestPartialAcceptance(t *testing.T) {
 			if toSender(out) {
 				return adapters.Receipt{}, nil
 			}
-			later := &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Code: "451 4.2.2", Enhanced: "4.2.2"}
-			gone := &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Code: "550 5.1.1", Enhanced: "5.1.1"}
+			later := &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, ProviderCode: "451 4.2.2", Enhanced: "4.2.2"}
+			gone := &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, ProviderCode: "550 5.1.1", Enhanced: "5.1.1"}
 			r := adapters.Receipt{}
 			for _, a := range out.Addresses() {
 				x := adapters.RecipientResult{Address: a, Err: later}
@@ -93,7 +94,7 @@ func TestPartialAcceptance(t *testing.T) {
 		pause(t.Context(), 10*time.Second)
 		d := w.delivery(id)
 		if d.State != store.Queued || d.Recipients[0].State != store.Pending || d.Recipients[1].State != store.RecipientFailed ||
-			d.Recipients[1].Error.Code != "550 5.1.1" {
+			d.Recipients[1].Error.ProviderCode != "550 5.1.1" {
 			t.Errorf("%v: %+v", d.State, d.Recipients)
 		}
 	})

@@ -6,10 +6,12 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/locale"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
@@ -125,7 +127,7 @@ func (in *reportInput) recipient(r store.Recipient, eai bool) (fields []mime.Rep
 		if r.Error.Provider != "" && r.Error.Provider != "smtp" {
 			proto = "X-" + string(r.Error.Provider)
 		}
-		add("Diagnostic-Code", fmt.Sprintf("%s; %d %s", proto, r.Error.Status, r.Error.Code))
+		add("Diagnostic-Code", proto+"; "+diagnostic(r.Error))
 	}
 	if in.action() == reportDelayed {
 		add("Last-Attempt-Date", in.now.Format(time.RFC1123Z))
@@ -196,8 +198,8 @@ func (in *reportInput) text() string {
 				continue
 			}
 			fmt.Fprintf(&b, "    %s", r.Error.Message.In(lang))
-			if r.Error.Code != "" {
-				fmt.Fprintf(&b, " (%s)", r.Error.Code)
+			if c := r.Error.ShownCode(); c != "" {
+				fmt.Fprintf(&b, " (%s)", c)
 			}
 			if t := r.Error.Hint.In(lang); t != "" {
 				fmt.Fprintf(&b, "\n    -> %s", t)
@@ -213,4 +215,13 @@ func (in *reportInput) text() string {
 
 func ascii(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
+}
+
+// diagnostic is what the provider answered, in its own codes (RFC 3464 section 2.3.6).
+func diagnostic(e *adapters.Error) string {
+	status := strconv.Itoa(e.Status)
+	if code := e.ShownCode(); strings.HasPrefix(code, status) { // SMTP's own: "554 5.2.252"
+		return code
+	}
+	return status + " " + e.ShownCode()
 }

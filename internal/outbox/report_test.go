@@ -158,7 +158,7 @@ func TestDuplicateDelivery(t *testing.T) {
 		d.Duplicate = before
 		r := decide(input{now: time.Now(), delivery: d,
 			conn:   &gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, Settings: &fallback.Settings{}}},
-			result: result{err: &adapters.Error{Class: adapters.Permanent, Code: adapters.DuplicateDelivery}}})
+			result: result{err: &adapters.Error{Class: adapters.Permanent, Code: adapters.CodeDuplicate}}})
 		want := store.Failed
 		if before {
 			want = store.Sent

@@ -91,7 +91,7 @@ func TestErrorsAreReadByTheVersionBefore(t *testing.T) {
 		} else {
 			err = json.Unmarshal([]byte(doc), &old)
 		}
-		if o := old.Error; err != nil || o.Code != e.Code || o.RetryAfter != e.RetryAfter || o.Sentence.EN != e.Message.String() ||
+		if o := old.Error; err != nil || o.Code != string(e.Code) || o.RetryAfter != e.RetryAfter || o.Sentence.EN != e.Message.String() ||
 			o.Sentence.IT != e.Message.In("it") || o.Remedy.EN != "wait" {
 			t.Errorf("%s: the version before reads %+v (%v) of %s", name, o, err, doc)
 		}

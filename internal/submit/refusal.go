@@ -78,7 +78,7 @@ func badMessage(err error) error {
 // cannotCarry is a refusal for what an adapter's Check found, or why there is
 // no adapter: a connection that cannot be used now will be put right.
 func cannotCarry(c *gateway.Connection, e *adapters.Error) *Refusal {
-	r := &Refusal{Code: e.Code, SMTP: 550, Enhanced: e.Enhanced, HTTP: http.StatusUnprocessableEntity,
+	r := &Refusal{Code: string(e.Code), SMTP: 550, Enhanced: e.Enhanced, HTTP: http.StatusUnprocessableEntity,
 		Message: e.Message, Hint: e.Hint, Err: e}
 	switch {
 	case e.TooLarge:

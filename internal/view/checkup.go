@@ -8,12 +8,13 @@ import (
 
 // A Finding is one thing that was looked at in an installation.
 type Finding struct {
-	Check   string `json:"check" doc:"Such as clock, disk, listener, certificate, store, secrets, lane, queue, server"`
-	Status  string `json:"status" enum:"ok,warning,failed,skipped"`
-	MS      int64  `json:"ms" doc:"Milliseconds since the finding before"`
-	Code    string `json:"code" doc:"Of a failure that has one"`
-	Message string `json:"message"`
-	Hint    string `json:"hint" doc:"What to do; empty: nothing"`
+	Check        string `json:"check" doc:"Such as clock, disk, listener, certificate, store, secrets, lane, queue, server"`
+	Status       string `json:"status" enum:"ok,warning,failed,skipped"`
+	MS           int64  `json:"ms" doc:"Milliseconds since the finding before"`
+	Code         string `json:"code" doc:"Of a failure that has one"`
+	ProviderCode string `json:"provider_code,omitempty" doc:"What the provider or server calls it"`
+	Message      string `json:"message"`
+	Hint         string `json:"hint" doc:"What to do; empty: nothing"`
 }
 
 // SourceAddresses are the addresses that the machine sends from.
@@ -37,7 +38,7 @@ func OfCheckup(c doctor.Checkup, lang string) Checkup {
 		System: listed(c.Addresses.System), Seen: listed(c.Addresses.Seen)}}
 	for _, f := range c.Findings {
 		out.Findings = append(out.Findings, Finding{Check: f.Check, Status: string(f.Status), MS: f.Took.Milliseconds(), Code: f.Code,
-			Message: f.Message.In(lang), Hint: f.Hint.In(lang)})
+			ProviderCode: f.ProviderCode, Message: f.Message.In(lang), Hint: f.Hint.In(lang)})
 	}
 	return out
 }

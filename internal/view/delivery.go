@@ -48,14 +48,15 @@ func OfDelivery(d *store.Delivery, c ConnectionRef, lang string) Delivery {
 
 // An Error is a failure of a provider.
 type Error struct {
-	Class      string `json:"class" doc:"permanent, transient, throttled, auth or unknown"`
-	Code       string `json:"code,omitempty" doc:"As the provider names it"`
-	Status     int    `json:"status,omitempty" doc:"HTTP status or SMTP reply code"`
-	Enhanced   string `json:"enhanced,omitempty" doc:"RFC 3463"`
-	Message    string `json:"message" doc:"What happened"`
-	Hint       string `json:"hint,omitempty" doc:"What to do about it"`
-	RequestID  string `json:"request_id,omitempty"`
-	RetryAfter int    `json:"retry_after_seconds,omitempty" doc:"How long the provider asked to wait"`
+	Class        string `json:"class" doc:"permanent, transient, throttled, auth or unknown"`
+	Code         string `json:"code,omitempty" doc:"The cause, the same for all providers"`
+	ProviderCode string `json:"provider_code,omitempty" doc:"What the provider calls it, such as ErrorSendAsDenied or 554 5.2.252"`
+	Status       int    `json:"status,omitempty" doc:"HTTP status or SMTP reply code"`
+	Enhanced     string `json:"enhanced,omitempty" doc:"RFC 3463"`
+	Message      string `json:"message" doc:"What happened"`
+	Hint         string `json:"hint,omitempty" doc:"What to do about it"`
+	RequestID    string `json:"request_id,omitempty"`
+	RetryAfter   int    `json:"retry_after_seconds,omitempty" doc:"How long the provider asked to wait"`
 }
 
 // OfError returns the view of a failure; nil for nil.
@@ -64,7 +65,8 @@ func OfError(e *adapters.Error, lang string) *Error {
 		return nil
 	}
 	return &Error{
-		Class: string(e.Class), Code: e.Code, Status: e.Status, Enhanced: e.Enhanced, Message: e.Message.In(lang), Hint: e.Hint.In(lang),
+		Class: string(e.Class), Code: string(e.Code), ProviderCode: e.ProviderCode, Status: e.Status, Enhanced: e.Enhanced,
+		Message: e.Message.In(lang), Hint: e.Hint.In(lang),
 		RequestID: e.RequestID, RetryAfter: int(e.RetryAfter.Seconds()),
 	}
 }

@@ -6,20 +6,21 @@ import (
 
 // A Stage is one step in the test of a connection.
 type Stage struct {
-	Name    string `json:"name" doc:"Such as settings, dns, tcp, tls, greeting, token, authentication, mailbox, sender, budget, message"`
-	Status  string `json:"status" enum:"ok,failed,skipped,unproven"`
-	MS      int64  `json:"ms" doc:"Milliseconds since the stage before"`
-	Class   string `json:"class,omitempty" doc:"Of a failed stage: permanent, transient, throttled, auth or unknown"`
-	Code    string `json:"code" doc:"Of a failed stage: the provider's code, or postino's"`
-	Message string `json:"message"`
-	Hint    string `json:"hint" doc:"What to do; empty: nothing"`
+	Name         string `json:"name" doc:"Such as settings, dns, tcp, tls, greeting, token, authentication, mailbox, sender, budget, message"`
+	Status       string `json:"status" enum:"ok,failed,skipped,unproven"`
+	MS           int64  `json:"ms" doc:"Milliseconds since the stage before"`
+	Class        string `json:"class,omitempty" doc:"Of a failed stage: permanent, transient, throttled, auth or unknown"`
+	Code         string `json:"code" doc:"Of a failed stage: the cause, the same for all providers"`
+	ProviderCode string `json:"provider_code,omitempty" doc:"Of a failed stage: what the provider calls it"`
+	Message      string `json:"message"`
+	Hint         string `json:"hint" doc:"What to do; empty: nothing"`
 }
 
 // OfStage shows a stage in a language.
 func OfStage(s stages.Stage, lang string) Stage {
 	v := Stage{Name: string(s.Name), Status: string(s.Status), MS: s.Took.Milliseconds(), Message: s.Message.In(lang), Hint: s.Hint.In(lang)}
 	if s.Err != nil {
-		v.Class, v.Code = string(s.Err.Class), s.Err.Code
+		v.Class, v.Code, v.ProviderCode = string(s.Err.Class), string(s.Err.Code), s.Err.ProviderCode
 	}
 	return v
 }

@@ -356,14 +356,14 @@ func testPause(t *testing.T, h Harness) {
 	submit(t, s, letter{lane: "shared", connection: "x"})
 	submit(t, s, letter{lane: "shared", connection: "y"})
 	must(t, s.ChangeConnection(ctx, after(200),
-		"x", store.ConnectionChange{PauseUntil: &never, Error: &adapters.Error{Class: adapters.Auth, Code: "AADSTS7000222"}}))
+		"x", store.ConnectionChange{PauseUntil: &never, Error: &adapters.Error{Class: adapters.Auth, ProviderCode: "AADSTS7000222"}}))
 	submit(t, s, letter{lane: "other", connection: "x"})
 	got := claim(t, s, n, after(200), 10)
 	want(t, "of the connection that is not paused", len(got), 1)
 	want(t, "connection", got[0].Delivery.Route.Connection, "y")
 	st, err := s.ConnectionState(ctx, "x")
 	must(t, err)
-	want(t, "why", st.Error.Code, "AADSTS7000222")
+	want(t, "why", st.Error.ProviderCode, "AADSTS7000222")
 	must(t, s.ChangeConnection(ctx, after(201), "x", store.ConnectionChange{PauseUntil: &resume}))
 	want(t, "resumed connection", len(claim(t, s, n, after(201), 10)), 2)
 }

@@ -20,7 +20,7 @@ func testFinish(t *testing.T, h Harness) {
 	want(t, "state", d.State, store.Queued)
 	want(t, "next", d.NextAt, after(60))
 	want(t, "class", d.Class, adapters.Transient)
-	want(t, "code", d.Error.Code, "ErrorServerBusy")
+	want(t, "code", d.Error.ProviderCode, "ErrorServerBusy")
 	want(t, "retry after", d.Error.RetryAfter, 30*time.Second)
 	want(t, "Italian", d.Error.Message.In("it"), store.CorruptRecord().Message.In("it"))
 	want(t, "failures", d.Failures, 1)
@@ -34,13 +34,13 @@ func testFinish(t *testing.T, h Harness) {
 	f := failed(c, adapters.Throttled, after(61), after(120))
 	f.Transition.Recipients = c.Delivery.Recipients
 	f.Transition.Recipients[0].State = store.RecipientSent
-	f.Transition.Recipients[1].Error = &adapters.Error{Class: adapters.Transient, Code: "450"}
+	f.Transition.Recipients[1].Error = &adapters.Error{Class: adapters.Transient, ProviderCode: "450"}
 	f.Transition.Lane = &store.LaneChange{PauseUntil: &until}
 	f.Transition.Events = []store.NewEvent{{Type: "delivery.delayed", At: after(61), Delivery: id}}
 	must(t, s.Finish(ctx, f))
 	d = delivery(t, s, id)
 	want(t, "pending", d.Pending()[0].Address, "b@example.com")
-	want(t, "recipient's word", d.Recipients[1].Error.Code, "450")
+	want(t, "recipient's word", d.Recipients[1].Error.ProviderCode, "450")
 	want(t, "the lane is paused", len(claim(t, s, n, after(200), 1)), 0)
 	ev, err := s.Events(ctx, 0, 10, "", nil)
 	must(t, err)

@@ -195,7 +195,8 @@ func accepted(c store.Claimed, now time.Time) store.Finish {
 
 // failed finishes a claimed delivery to be tried again at next.
 func failed(c store.Claimed, class adapters.Class, now, next time.Time) store.Finish {
-	e := &adapters.Error{Class: class, Code: "ErrorServerBusy", Status: 503, RetryAfter: 30 * time.Second,
+	e := &adapters.Error{Class: class, Code: adapters.CodeThrottled, ProviderCode: "ErrorServerBusy",
+		Status: 503, RetryAfter: 30 * time.Second,
 		Message: store.CorruptRecord().Message}
 	return store.Finish{Lease: c.Lease, NotSent: c.Delivery.CountPending(),
 		Outcome: store.Outcome{EndedAt: now, Class: class, Error: e},
