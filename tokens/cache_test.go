@@ -209,7 +209,7 @@ func TestFailuresAreRemembered(t *testing.T) {
 		return adapters.AsError(err)
 	}
 	for range 100 {
-		if e := ask(); e == nil || e.Class != adapters.Auth || e.Code != "AADSTS7000215" || e.RequestID != "aaaa-bbbb" {
+		if e := ask(); e == nil || e.Class != adapters.Auth || e.ProviderCode != "AADSTS7000215" || e.RequestID != "aaaa-bbbb" {
 			t.Fatalf("%+v", e)
 		}
 	}
@@ -290,7 +290,7 @@ func TestRenewFetchesOnceAndThenHasAFloor(t *testing.T) {
 	wg.Wait()
 	for range 100 { // and the new one is refused as well
 		_, err := s.Renew(context.Background(), "token-2")
-		if e := adapters.AsError(err); e.Class != adapters.Auth || e.Code != "token_rejected" || e.Hint.In("it") == "" {
+		if e := adapters.AsError(err); e.Class != adapters.Auth || e.Code != "token_refused" || e.Hint.In("it") == "" {
 			t.Fatalf("%+v", e)
 		}
 	}

@@ -137,10 +137,10 @@ func TestAnswersThatAreNone(t *testing.T) {
 		code   string
 		class  adapters.Class
 	}{
-		"captive portal":     {200, "text/html", "<html>log in</html>", "", "html", adapters.Transient},
-		"firewall page":      {403, "text/html", "<html>blocked</html>", "", "html", adapters.Transient},
-		"empty 200":          {200, "", "", "", "empty", adapters.Transient},
-		"empty 400":          {400, "", "", "", "empty", adapters.Transient},
+		"captive portal":     {200, "text/html", "<html>log in</html>", "", "web_page", adapters.Transient},
+		"firewall page":      {403, "text/html", "<html>blocked</html>", "", "web_page", adapters.Transient},
+		"empty 200":          {200, "", "", "", "empty_answer", adapters.Transient},
+		"empty 400":          {400, "", "", "", "empty_answer", adapters.Transient},
 		"garbage":            {200, "application/json", "\x00\x01\x02", "", "garbage", adapters.Transient},
 		"JSON of other kind": {200, "application/json", `[1,2,3]`, "", "garbage", adapters.Transient},
 		"no token in it":     {200, "application/json", `{"token_type":"Bearer","expires_in":3599}`, "", "garbage", adapters.Transient},
@@ -148,8 +148,8 @@ func TestAnswersThatAreNone(t *testing.T) {
 			"garbage", adapters.Transient},
 		"dead on arrival": {200, "application/json", `{"token_type":"Bearer","expires_in":-5,"access_token":"a"}`, "",
 			"garbage", adapters.Transient},
-		"502":            {502, "", "Bad Gateway", "", "502", adapters.Transient},
-		"429":            {429, "", "", "33", "429", adapters.Throttled},
+		"502":            {502, "", "Bad Gateway", "", "provider_fault", adapters.Transient},
+		"429":            {429, "", "", "33", "throttled", adapters.Throttled},
 		"redirect":       {307, "", "", "", "redirect", adapters.Transient},
 		"407":            {407, "", "", "", "proxy_auth", adapters.Transient},
 		"unknown number": {400, "application/json", `{"error":"invalid_request","error_codes":[123456]}`, "", "AADSTS123456", adapters.Auth},

@@ -95,7 +95,7 @@ func TestFromOAuth2(t *testing.T) {
 	if n != 1 {
 		t.Errorf("%d requests for one token", n)
 	}
-	if _, err := src.Renew(t.Context(), "token"); adapters.AsError(err).Code != "token_rejected" {
+	if _, err := src.Renew(t.Context(), "token"); adapters.AsError(err).Code != "token_refused" {
 		t.Errorf("the same token again: %v", err)
 	}
 }

@@ -343,7 +343,7 @@ func TestManagedIdentity(t *testing.T) {
 	none := conn.Clone()
 	graph.SettingsOf(none).ClientID = rand.Text()
 	_, err := sourceOf(t, cache, none, adapters.AudienceGraph).Token(context.Background())
-	if e := adapters.AsError(err); e.Class != adapters.Auth || e.Code != "invalid_request" {
+	if e := adapters.AsError(err); e.Class != adapters.Auth || e.ProviderCode != "invalid_request" {
 		t.Errorf("%+v", e)
 	}
 	mu.Lock()

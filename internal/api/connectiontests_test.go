@@ -75,7 +75,7 @@ func TestConnectionTest(t *testing.T) {
 			t.Fatalf("%v", names(res.Stages))
 		}
 		s := res.Stages[i]
-		if s.Name != "authentication" || s.Code != "535 5.7.8" || s.Class != "auth" || !strings.HasPrefix(s.Hint, "controllare") {
+		if s.Name != "authentication" || s.ProviderCode != "535 5.7.8" || s.Class != "auth" || !strings.HasPrefix(s.Hint, "controllare") {
 			t.Errorf("%+v", s)
 		}
 	})
