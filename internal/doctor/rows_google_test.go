@@ -67,7 +67,7 @@ func gmailRows() []row {
 		sent(sandbox.Fault{Status: http.StatusRequestEntityTooLarge, Code: "uploadTooLarge"}, permanent, "uploadTooLarge",
 			"the message is too large for|send smaller attachments or links, or",
 			"il messaggio è troppo grande per|inviare allegati più piccoli o collegamenti"),
-		sent(sandbox.Fault{Status: many, Code: "mailSendingLimit", RetryAfter: time.Hour}, throttled, "sending_limit",
+		sent(sandbox.Fault{Status: many, Code: "mailSendingLimit", RetryAfter: time.Hour}, throttled, "userRateLimitExceeded",
 			"the mailbox has reached its daily|it goes on by itself within",
 			"la casella ha raggiunto il limite|riprende da solo entro 24 ore"),
 		sent(sandbox.Fault{Status: many, Code: "concurrentRequests"}, throttled, "rateLimitExceeded",

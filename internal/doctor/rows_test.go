@@ -75,7 +75,7 @@ func (r row) test(t *testing.T, sb *sandbox.Sandbox) {
 		res.Class() != r.class {
 		for _, s := range res.Stages {
 			if s.Status == stages.Failed {
-				t.Logf("failed: %s %s %q", s.Name, s.Err.Class, s.Err.Code)
+				t.Logf("failed: %s %s %q", s.Name, s.Err.Class, s.Err.ShownCode())
 			}
 		}
 		t.Fatalf("%s; want %s failed, %s %q", shown(res), r.stage, r.class, r.code)
