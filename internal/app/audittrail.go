@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
-	"github.com/postino-mail/postino/internal/table"
 	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/internal/view"
 )
@@ -102,21 +101,13 @@ func (k PeopleCommands) Audit(ctx context.Context, c AuditChoice) error {
 // an apostrophe before it.
 func (k PeopleCommands) auditCSV(each func(func(*view.AuditEntry) error) error) error {
 	w := csv.NewWriter(k.Stdout)
-	head := []string{"seq", "time", "actor_kind", "actor_id", "actor", "key", "via", "address", "program", "action", "kind", "object", "name",
-		"count", "skipped", "changes"}
-	if err := w.Write(head); err != nil {
+	if err := w.Write(view.AuditColumns()); err != nil {
 		return err
 	}
 	err := each(func(e *view.AuditEntry) error {
-		changes, err := json.Marshal(e.Changes)
+		row, err := e.Row()
 		if err != nil {
 			return err
-		}
-		row := []string{strconv.FormatInt(e.Seq, 10), e.At.UTC().Format(time.RFC3339Nano), e.Actor.Kind, e.Actor.ID, e.Actor.Name, e.Actor.Key,
-			e.Actor.Via, e.Actor.Address, e.Actor.Program, e.Action, e.Kind, e.Object, e.Name, strconv.Itoa(e.Count), strconv.Itoa(e.Skipped),
-			string(changes)}
-		for i, cell := range row {
-			row[i] = table.Cell(cell)
 		}
 		return w.Write(row)
 	})

@@ -15,7 +15,7 @@
 //     it) or v.pass (a file of the API). What the API streams is read with
 //     v.follow.
 //  3. Its template: templates/NAME.html defines "title", "action" (the primary
-//     action, may be empty) and "content"; "." is *view: .Data is the struct,
+//     action, may be empty) and "content"; "." is *frame: .Data is the struct,
 //     .Form the form, and $.When, $.Day, $.Number, $.Bytes write times and
 //     numbers for the reader. Parts that all screens share are in
 //     templates/parts.html: notice, problem, empty, field, select, check, badge,

@@ -3,7 +3,7 @@ package web
 import (
 	"net/http"
 
-	record "github.com/postino-mail/postino/internal/view"
+	"github.com/postino-mail/postino/internal/view"
 )
 
 // A loginScreen is where people sign in.
@@ -26,7 +26,7 @@ func (s *Server) signIn(v *visit) error {
 	}
 	next := local(f.Get("next"))
 	v.speak(f.Get("lang")) // in which the form was shown
-	var p record.Person
+	var p view.Person
 	err = v.call(http.MethodPost, "/v1/sign-in", map[string]string{"email": f.Get("email"), "password": f.Secret("password")}, &p)
 	if err != nil {
 		if err := f.refuseSignIn(v, err); err != nil {

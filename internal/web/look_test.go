@@ -1,11 +1,15 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/mime"
 )
 
 // A looked screen is looked at in both languages and themes, on a desktop and on a
@@ -22,7 +26,9 @@ func screenList() []looked {
 	return []looked{
 		{name: "login", path: "/login"},
 		{name: "setup", path: "/setup/{token}"},
-		{name: "overview", path: "/", who: "admin"},
+		{name: "overview-empty", path: "/", who: "admin"},
+		{name: "overview", path: "/", who: "admin", fill: fillOverview},
+		{name: "audit", path: "/audit", who: "admin"},
 		{name: "people", path: "/people", who: "admin"},
 		{name: "people-new", path: "/people/new", who: "admin"},
 		{name: "person", path: "/people/{operator}", who: "admin"},
@@ -30,6 +36,18 @@ func screenList() []looked {
 		{name: "not-found", path: "/nope", who: "admin"},
 		{name: "forbidden", path: "/people", who: "operator"},
 	}
+}
+
+// fillOverview has a connection that works, one with a very long name, and one whose
+// secret was refused.
+func fillOverview(w *world) {
+	ctx := context.Background()
+	w.connection("Ufficio", "*@contoso.it", "")
+	w.connection("Casella condivisa del reparto acquisti e forniture della sede di Reggio nell'Emilia", "acquisti@contoso.it", "")
+	refused := w.connection("Magazzino", "magazzino@contoso.it", "")
+	w.must(w.store.ChangeConnection(ctx, time.Now(), refused.ID, store.ConnectionChange{PauseUntil: new(store.Never()),
+		Error: &adapters.Error{Class: adapters.Auth, Code: "535 5.7.139", Message: mime.Text{English: "the server refused the login"},
+			Hint: mime.Text{English: "check login and password, then test the connection"}}}))
 }
 
 func TestLook(t *testing.T) {

@@ -3,7 +3,7 @@ package web
 import (
 	"strings"
 
-	record "github.com/postino-mail/postino/internal/view"
+	"github.com/postino-mail/postino/internal/view"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -20,7 +20,7 @@ func (v *visit) Lang() string { return v.lang }
 func (v *visit) Theme() string { return v.theme }
 
 // Person is who has signed in; nil: no one.
-func (v *visit) Person() *record.Person { return v.person }
+func (v *visit) Person() *view.Person { return v.person }
 
 // Nav returns the screens that the reader may see.
 func (v *visit) Nav() []entry {

@@ -10,10 +10,10 @@ func notice(word string) mime.Text {
 		return text("web.notice_saved", "Saved.")
 	case "removed":
 		return text("web.notice_removed", "Removed.")
-	case "person_added":
-		return text("web.notice_person_added", "The person was added.")
 	case "sessions_ended":
 		return text("web.notice_sessions_ended", "All sessions were ended.")
+	case "resumed":
+		return text("web.notice_resumed", "Sending was resumed.")
 	case "signed_out":
 		return text("web.notice_signed_out", "You have signed out.")
 	}

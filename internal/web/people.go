@@ -5,7 +5,7 @@ import (
 	"strconv"
 
 	"github.com/postino-mail/postino/internal/api"
-	record "github.com/postino-mail/postino/internal/view"
+	"github.com/postino-mail/postino/internal/view"
 )
 
 func (s *Server) people(v *visit) error {
@@ -44,13 +44,13 @@ func (s *Server) addPerson(v *visit) error {
 
 // A personScreen is one person.
 type personScreen struct {
-	Person   record.Person
-	Sessions []record.Session
+	Person   view.Person
+	Sessions []view.Session
 	Link     string // that was just made; shown once
 }
 
 func (s *Server) person(v *visit) error {
-	var p record.Person
+	var p view.Person
 	if err := v.get(path("/v1/people/", v.r.PathValue("id")), &p); err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (s *Server) person(v *visit) error {
 }
 
 // showPerson shows a person; f is the form as it was refused, nil: as the person is.
-func (s *Server) showPerson(v *visit, p *record.Person, f *form, link *api.Link) error {
+func (s *Server) showPerson(v *visit, p *view.Person, f *form, link *api.Link) error {
 	var sessions api.SessionList
 	if err := v.get(path("/v1/people/", p.ID, "/sessions"), &sessions); err != nil {
 		return err
@@ -95,7 +95,7 @@ func (s *Server) changePerson(v *visit) error {
 		if err := f.refuse(v, err); err != nil {
 			return err
 		}
-		var p record.Person
+		var p view.Person
 		if err := v.get(at, &p); err != nil {
 			return err
 		}
@@ -110,7 +110,7 @@ func (s *Server) invitePerson(v *visit) error {
 	if err := v.call(http.MethodPost, at+"/invite", nil, &link); err != nil {
 		return err
 	}
-	var p record.Person
+	var p view.Person
 	if err := v.get(at, &p); err != nil {
 		return err
 	}
@@ -126,14 +126,14 @@ func (s *Server) endPersonSessions(v *visit) error {
 }
 
 func (s *Server) askRemovePerson(v *visit) error {
-	var p record.Person
+	var p view.Person
 	if err := v.get(path("/v1/people/", v.r.PathValue("id")), &p); err != nil {
 		return err
 	}
 	return v.show("confirm", removal(&p))
 }
 
-func removal(p *record.Person) confirmation {
+func removal(p *view.Person) confirmation {
 	return confirmation{Title: text("web.remove_title", "Delete {name}?", "name", p.Email), Action: path("/people/", p.ID, "/remove"),
 		Back: path("/people/", p.ID), Button: text("web.delete", "Delete"),
 		Lines: []sentence{
@@ -150,7 +150,7 @@ func (s *Server) removePerson(v *visit) error {
 		if err := f.refuse(v, err); err != nil {
 			return err
 		}
-		var p record.Person
+		var p view.Person
 		if err := v.get(at, &p); err != nil {
 			return err
 		}

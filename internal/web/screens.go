@@ -114,8 +114,8 @@ func named(pairs ...any) (map[string]any, error) {
 	return m, nil
 }
 
-// A view is what a template is executed with.
-type view struct {
+// A frame is what a template is executed with.
+type frame struct {
 	*visit
 	Data   any
 	Form   *form
@@ -131,15 +131,15 @@ func (v *visit) showForm(name string, f *form, data any) error {
 	if f.refused() {
 		status = f.status
 	}
-	return v.write(status, name, &view{visit: v, Data: data, Form: f})
+	return v.write(status, name, &frame{visit: v, Data: data, Form: f})
 }
 
 func (v *visit) showStatus(status int, name string, data any) error {
-	return v.write(status, name, &view{visit: v, Data: data})
+	return v.write(status, name, &frame{visit: v, Data: data})
 }
 
 // write executes a template whole before anything is sent: half a screen is none.
-func (v *visit) write(status int, name string, p *view) error {
+func (v *visit) write(status int, name string, p *frame) error {
 	set, ok := v.s.screens.languages[v.lang]
 	if !ok {
 		set = v.s.screens.languages[locale.English]

@@ -99,6 +99,10 @@ func (s *Server) routes() {
 
 	s.page("GET /{$}", s.overview)
 
+	s.page("POST /resume", s.resumeConnection)
+	s.page("GET /audit", s.audit)
+	s.page("GET /audit.csv", s.auditCSV)
+
 	s.page("GET /people", s.people)
 	s.page("GET /people/new", s.newPerson)
 	s.page("POST /people", s.addPerson)

@@ -5,7 +5,7 @@ import (
 	"net/http"
 
 	"github.com/postino-mail/postino/internal/api"
-	record "github.com/postino-mail/postino/internal/view"
+	"github.com/postino-mail/postino/internal/view"
 )
 
 // A setupScreen is where an invited person, or the first one, chooses how to sign in.
@@ -59,7 +59,7 @@ func (s *Server) acceptInvitation(v *visit) error {
 	if data.First {
 		in["email"] = f.Get("email")
 	}
-	var p record.Person
+	var p view.Person
 	if err := v.call(http.MethodPost, "/v1/invitations/accept", in, &p); err != nil {
 		if err := f.refuse(v, err); err != nil {
 			return err

@@ -10,7 +10,7 @@ import (
 
 	"github.com/postino-mail/postino/internal/locale"
 	"github.com/postino-mail/postino/internal/store"
-	record "github.com/postino-mail/postino/internal/view"
+	"github.com/postino-mail/postino/internal/view"
 )
 
 // A visit is one request of a reader.
@@ -18,7 +18,7 @@ type visit struct {
 	s      *Server
 	w      http.ResponseWriter
 	r      *http.Request
-	person *record.Person // nil: no one has signed in
+	person *view.Person // nil: no one has signed in
 	lang   string
 	theme  string // light, dark; empty: as the system has it
 	zone   *time.Location
@@ -79,7 +79,7 @@ func accepted(header string) string {
 
 // identify finds who has signed in; no one becomes the way to sign in.
 func (v *visit) identify() error {
-	var p record.Person
+	var p view.Person
 	if err := v.get("/v1/me", &p); err != nil {
 		return err
 	}

@@ -1,0 +1,64 @@
+package web
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/mime"
+)
+
+func TestOverview(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := context.Background()
+	w.signIn(w.admin)
+	w.get("/").want(200, "Overview", "No mailbox is connected yet").without("Everything works")
+
+	mine := w.connection("Magazzino", "magazzino@contoso.it", w.operator.ID)
+	office := w.connection(`Ufficio <script>alert(1)</script>`, "*@contoso.it", "")
+	w.get("/").want(200, "Everything works", "Waiting", "Held").without("No mailbox")
+
+	w.must(w.store.ChangeConnection(ctx, time.Now(), office.ID, store.ConnectionChange{PauseUntil: new(store.Never()),
+		Error: &adapters.Error{Class: adapters.Auth, Code: "AADSTS7000222", Message: mime.Text{English: "the secret <b>has ended</b>"},
+			Hint: mime.Text{English: "enter a new one"}}}))
+	a := w.get("/").want(200, "Needs attention", "Ufficio", "The secret", "Enter a new one.", "AADSTS7000222", "Resume sending").
+		without("<script>alert", "<b>has ended")
+	if strings.Contains(a.text(), "Everything works") {
+		t.Error("a paused connection is said to work")
+	}
+	// An operator sees what is theirs, and no more.
+	w.signIn(w.operator)
+	w.get("/").want(200, "Everything works").without("Ufficio", "AADSTS7000222")
+	w.post("/resume", "connection", office.ID).want(404)
+	w.must(w.store.ChangeConnection(ctx, time.Now(), mine.ID, store.ConnectionChange{PauseUntil: new(store.Never())}))
+	w.get("/", "Accept-Language", "it").want(200, "Da sistemare", "Magazzino", "Riprendi l'invio")
+	w.post("/resume", "connection", mine.ID).to("/")
+	w.get("/").want(200, "Sending was resumed.", "Everything works")
+}
+
+func TestAudit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.signIn(w.admin)
+	w.get("/audit").want(200, "Audit", "The newest first.")
+	w.post("/people/"+w.operator.ID, "email", testOperator, "name", "=HYPERLINK(1)", "role", "operator", "revision", "1").
+		to("/people/" + w.operator.ID)
+	w.get("/audit?kind=person").want(200, testAdmin, "page", "person", "changed", "=HYPERLINK(1)")
+	w.get("/audit?kind=person", "Accept-Language", "it").want(200, "persona", "modificato")
+	w.get("/audit?kind=webhook").want(200, "Nothing in the audit trail fits this filter.")
+	w.get("/audit?kind=nope").want(422)
+	w.get("/audit?from=gestern").want(422, "Write a day as 2026-11-30.")
+	w.get("/audit?from="+time.Now().AddDate(0, 0, 2).Format(time.DateOnly)).want(200, "Nothing in the audit trail")
+	a := w.get("/audit.csv?kind=person").want(200)
+	if !strings.HasPrefix(a.header.Get("Content-Disposition"), "attachment") || !strings.HasPrefix(a.body, "seq,time,") {
+		t.Errorf("%v %s", a.header, a.body)
+	}
+	w.signIn(w.operator)
+	for _, path := range []string{"/audit", "/audit.csv"} {
+		w.get(path).want(403).without(testAdmin)
+	}
+}
