@@ -61,7 +61,8 @@ func newWorld(t testing.TB, change func(*Options), limits ...func(*submit.Option
 	t.Cleanup(func() { w.must(w.store.Close()) })
 	conns, clients := registry.NewConnections(w.store), registry.NewClients(w.store)
 	router := adapters.NewRouter(map[adapters.Provider]adapters.Factory{
-		adapters.SMTP: func(*adapters.Connection) (adapters.Adapter, error) { return fakeAdapter{}, nil },
+		adapters.SMTP:  func(*adapters.Connection) (adapters.Adapter, error) { return fakeAdapter{}, nil },
+		adapters.Graph: func(*adapters.Connection) (adapters.Adapter, error) { return fakeAdapter{}, nil },
 	})
 	t.Cleanup(func() { w.must(router.Close()) })
 	_, err = w.store.PutConnection(ctx, time.Now(), &gateway.Connection{Connection: adapters.Connection{

@@ -62,6 +62,7 @@ func (s *connectionService) routes(rt *router) {
 	}
 	s.listRoutes(rt)
 	s.moveRoutes(rt, body)
+	s.planRoutes(rt)
 	create := op("create-connection", http.MethodPost, "/v1/connections", connectionsTag, ScopeConnectionsWrite, "Create a connection", "")
 	create.DefaultStatus = http.StatusCreated
 	register(rt, body(create, "authority_url, graph_url, token_url, gmail_url, files of the server, managed_identity and allow_insecure "+

@@ -63,6 +63,7 @@ func (s *connectionTestService) routes(rt *router) {
 			"application/json":  {Schema: schema[view.ConnectionTest](rt)},
 			"text/event-stream": {Schema: &huma.Schema{Type: "string"}}}}}
 	}
+	s.migrationRoutes(rt)
 	given := op("test-connection-settings", http.MethodPost, "/v1/connections/test", connectionsTag, ScopeConnectionsWrite,
 		"Test a connection before it is stored", about+" Nothing is stored.")
 	given.Parameters, given.Responses = ways, answers()

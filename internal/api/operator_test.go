@@ -40,6 +40,9 @@ func otherBodies(c string) map[string]string {
 		"PATCH /v1/connections/{id}":        `{"display_name":"x"}`,
 		"POST /v1/connections/{id}/default": `{"mode":"no"}`,
 		"POST /v1/connections/{id}/move":    `{"to":"Mia"}`,
+		"POST /v1/connections/{id}/migrate": `{"to":"graph","connection":{"graph":{"tenant":"own.example"}}}`,
+		"POST /v1/connections/plan":         `{"connections":[],"prune":true}`,
+		"POST /v1/connections/import":       `{"content":"name,active\nMia,yes\n","dry_run":true}`,
 		"POST /v1/webhooks":                 `{"url":"https://127.0.0.1/own"}`,
 		"PUT /v1/webhooks/{id}":             `{"url":"https://127.0.0.1/own"}`,
 		"POST /v1/webhooks/{id}/replay":     `{"after":0}`,
@@ -85,7 +88,7 @@ func TestOperatorWalk(t *testing.T) {
 			}
 			headers := []string{"Cookie", w.signIn(op.Email)}
 			for who, a := range map[string]answer{"session": w.do("", method, at, body, headers...), "key": w.do(key, method, at, body),
-				"again": w.do("", method, at, body, append(headers, "Idempotency-Key", "k1")...)} {
+				"again": w.do("", method, at, body, append(headers, "Idempotency-Key", "k:"+method+path)...)} {
 				if who == "again" && (method != "POST" || strings.Contains(string(a.body), "does not take an Idempotency-Key")) {
 					continue
 				}

@@ -138,31 +138,19 @@ func (k ConnectionCommands) successor(old *gateway.Connection, m Migration) (*ga
 	if err := json.Unmarshal(content, &doc); err != nil {
 		return nil, exit(ExitConfig, texterr.Wrap(text("cli.migrate_not_json", "the connection is no JSON object"), err))
 	}
-	for _, own := range []string{"id", "revision", "fallback", "default", "active"} {
-		delete(doc, own)
+	if strings.EqualFold(m.To, providerOf(doc, m.To)) {
+		c, err := connections.Successor(old, doc, m.To)
+		return c, exit(ExitConfig, err)
 	}
-	from := old.From
-	if from == "" {
-		from = old.OwnAddress()
+	_, err = connections.Successor(old, doc, m.To)
+	return nil, exit(ExitUsage, err)
+}
+
+// providerOf is the provider that a document names; none: usual.
+func providerOf(doc map[string]any, usual string) string {
+	if p, given := doc["provider"]; given {
+		name, _ := p.(string)
+		return name
 	}
-	for field, value := range map[string]any{"name": old.Name + " (" + m.To + ")", "provider": m.To, "from": from,
-		"display_name": old.DisplayName, "reply_to": old.ReplyTo, "aliases": old.Aliases, "class": old.Class, "owner": old.Owner,
-		"retry": old.Retry, "on_quota_exceeded": old.OnQuotaExceeded} {
-		if _, given := doc[field]; !given && value != "" {
-			doc[field] = value
-		}
-	}
-	provider, _ := doc["provider"].(string) // another kind is none of the providers
-	if !strings.EqualFold(provider, m.To) {
-		return nil, wrong(ExitUsage, text("cli.migrate_provider", "the file is of the provider {provider}, not {to}", "provider", provider,
-			"to", m.To))
-	}
-	if content, err = json.Marshal(doc); err != nil {
-		return nil, err
-	}
-	c, err := gateway.Parse(content)
-	if err != nil {
-		return nil, exit(ExitConfig, err)
-	}
-	return c, nil
+	return usual
 }

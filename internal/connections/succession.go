@@ -2,11 +2,46 @@ package connections
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"maps"
+	"strings"
 
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/texterr"
+	"github.com/postino-mail/postino/mime"
 )
+
+// Successor is the connection to which old moves, at the provider to. What doc, in
+// the JSON form of a connection, leaves out is old's. It is not stored yet.
+func Successor(old *gateway.Connection, doc map[string]any, to string) (*gateway.Connection, error) {
+	doc = maps.Clone(doc)
+	for _, own := range []string{"id", "revision", "fallback", "default", "active"} {
+		delete(doc, own)
+	}
+	from := old.From
+	if from == "" {
+		from = old.OwnAddress()
+	}
+	for field, value := range map[string]any{"name": old.Name + " (" + to + ")", "provider": to, "from": from,
+		"display_name": old.DisplayName, "reply_to": old.ReplyTo, "aliases": old.Aliases, "class": old.Class, "owner": old.Owner,
+		"retry": old.Retry, "on_quota_exceeded": old.OnQuotaExceeded} {
+		if _, given := doc[field]; !given && value != "" {
+			doc[field] = value
+		}
+	}
+	provider, _ := doc["provider"].(string) // another kind is none of the providers
+	if !strings.EqualFold(provider, to) {
+		return nil, texterr.New(mime.NewText("cli.migrate_provider", "the file is of the provider {provider}, not {to}", "provider", provider,
+			"to", to))
+	}
+	content, err := json.Marshal(doc)
+	if err != nil {
+		return nil, err
+	}
+	return gateway.Parse(content)
+}
 
 // A Migrated says what came of a migration.
 type Migrated struct {
