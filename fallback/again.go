@@ -275,9 +275,9 @@ func (tx *transaction) refusedBody(r reply) ending {
 	return end
 }
 
-// nobodyTaken: all recipients were refused. The session is to blame when each
+// noneAccepted: all recipients were refused. The session is to blame when each
 // refusal is one for now or names it.
-func (tx *transaction) nobodyTaken(end ending) ending {
+func (tx *transaction) noneAccepted(end ending) ending {
 	end.usable, end.full, end.retry = true, true, end.faults != nil
 	for i := range tx.rcpts {
 		if e := tx.rcpts[i].err; e == nil || !tx.rcpts[i].full && e.Class == adapters.Permanent {

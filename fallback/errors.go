@@ -137,8 +137,8 @@ func (a *Adapter) errNoSTARTTLS() *adapters.Error {
 		mime.NewText("smtp.no_starttls",
 			"{host} does not offer STARTTLS, so nothing was sent to it", "host", a.host),
 		mime.NewText("smtp.check_port_587",
-			"check host and port (587); for port 465 choose the encryption tls; if it worked before, somebody may be "+
-				"in between"))
+			"check host and port (587); for port 465 choose the encryption tls; if it worked before, something in between may "+
+				"remove it"))
 }
 
 func (a *Adapter) errInjected() *adapters.Error {

@@ -66,7 +66,7 @@ func loginRows() []row {
 func notAllowedToRelay() meaning {
 	return meaning{code: adapters.CodeLoginRequired, class: adapters.Auth, scope: adapters.ScopeConnection,
 		message: mime.NewText("smtp.relay_needs_login",
-			"the server does not relay for somebody who has not logged in"),
+			"the server does not relay without a login"),
 		hint: mime.NewText("smtp.log_in_or_be_allowed",
 			"give login and password, or let the server's administrator allow this machine's address")}
 }

@@ -175,7 +175,7 @@ func sendAsDenied() meaning {
 func continuous(code string) meaning {
 	why := map[string]adapters.Text{
 		"5.2.251": mime.NewText("smtp.mailbox_full", "its mailbox is full"),
-		"5.2.252": mime.NewText("smtp.send_as_denied", "it sends as somebody that it may not send as"),
+		"5.2.252": mime.NewText("smtp.send_as_denied", "it sends as an address that it may not use"),
 		"5.2.253": mime.NewText("smtp.licence_not_valid", "its licence is not valid"),
 		"5.2.254": mime.NewText("smtp.messages_too_many_recipients", "its messages have too many recipients"),
 		"5.2.255": mime.NewText("smtp.recipients_do_not_exist", "its recipients do not exist"),

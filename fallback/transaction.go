@@ -109,7 +109,7 @@ func (a *Adapter) envelope(ctx context.Context, s *session, tx *transaction) (be
 		batch := cmds[:ahead(cmds, window, accepted)]
 		cmds = cmds[len(batch):]
 		if batch[0].at == atData && accepted == 0 {
-			return false, tx.nobodyTaken(end), nil
+			return false, tx.noneAccepted(end), nil
 		}
 		replies, err := a.ask(s, batch)
 		for i, r := range replies {
@@ -167,7 +167,7 @@ func (a *Adapter) envelope(ctx context.Context, s *session, tx *transaction) (be
 		end.retry = end.faults != nil
 		return false, end, mailErr
 	case accepted == 0:
-		return false, tx.nobodyTaken(end), nil
+		return false, tx.noneAccepted(end), nil
 	case tx.chunking, data.Code == 354:
 		if s.r.Buffered() > 0 { // an answer to a message that has not been sent
 			end, err := a.early(ctx, s, window > 1)

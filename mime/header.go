@@ -151,7 +151,7 @@ func parseBlock(raw []byte) (block, *Error) {
 			return b, errNUL()
 		case cr >= 0:
 			return b, newError("bare_cr", "", NewText("mime.bare_cr",
-				"The header contains a carriage return without a line feed: a program builds it wrongly, or somebody "+
+				"The header contains a carriage return without a line feed: a program builds it wrongly, or someone "+
 					"tries to add header lines."))
 		}
 		switch {

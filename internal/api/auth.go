@@ -143,7 +143,7 @@ func (a *authenticator) twice(ctx context.Context, check func() (*principal, err
 func (a *authenticator) counted(ctx context.Context, from origin, check func() (*principal, error)) (*principal, error) {
 	p, err := a.twice(ctx, check)
 	if refusedCredentials(err) {
-		if wait := a.limiter.failed(from.limitKey()); wait > 0 {
+		if wait := a.limiter.charge(from.limitKey()); wait > 0 {
 			return nil, tooManyFailures(wait)
 		}
 	}

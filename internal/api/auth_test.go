@@ -123,11 +123,11 @@ func TestWrongCredentialsAreCounted(t *testing.T) {
 	from := func(a string) string { return origin{addr: netip.MustParseAddr(a)}.limitKey() }
 	a, near, far := from("2001:db8::1"), from("2001:db8::ffff"), from("2001:db8:1::1")
 	for i := range failuresAtOnce {
-		if wait := g.failed(a); wait > 0 {
+		if wait := g.charge(a); wait > 0 {
 			t.Fatalf("blocked after %d", i+1)
 		}
 	}
-	if g.failed(near) == 0 || g.blocked(a) == 0 || g.blocked(far) > 0 {
+	if g.charge(near) == 0 || g.blocked(a) == 0 || g.blocked(far) > 0 {
 		t.Error("a neighbour in the /64 counts as one, others do not")
 	}
 	now = now.Add(failureInterval)
@@ -135,7 +135,7 @@ func TestWrongCredentialsAreCounted(t *testing.T) {
 		t.Error("still blocked")
 	}
 	for i := range maxLimited + 10 {
-		g.failed(strconv.Itoa(i))
+		g.charge(strconv.Itoa(i))
 	}
 	if len(g.at) > maxLimited {
 		t.Errorf("%d addresses remembered", len(g.at))

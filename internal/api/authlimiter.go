@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/netip"
-	"sync"
 	"time"
 )
 
@@ -13,19 +12,13 @@ const (
 	failuresAtOnce        = 10
 	accountFailuresAtOnce = 100
 	failureInterval       = 6 * time.Second
-	maxLimited            = 10_000
 )
 
 // An authLimiter counts wrong credentials by whom they come from: a network or a user
 // of this machine (origin.limitKey). Safe for concurrent use.
 type authLimiter struct {
-	now      func() time.Time
-	atOnce   time.Duration // failures at once, each as long as its interval
-	interval time.Duration
-
-	mu    sync.Mutex
-	at    map[string]time.Time // when the debt of each is paid
-	under map[string]*underway
+	*rateLimiter
+	under map[string]*underway // guarded by the rateLimiter's mutex
 }
 
 // underway are the attempts of one origin that are being checked.
@@ -35,15 +28,13 @@ type underway struct {
 }
 
 func newAuthLimiter(now func() time.Time) *authLimiter {
-	return &authLimiter{now: now, atOnce: failuresAtOnce, interval: failureInterval, at: map[string]time.Time{},
-		under: map[string]*underway{}}
+	return &authLimiter{rateLimiter: newRateLimiter(now, failuresAtOnce, failureInterval), under: map[string]*underway{}}
 }
 
 // newAccountLimiter counts wrong passwords by the account, from wherever they
 // come: more of them at once than one address has.
 func newAccountLimiter(now func() time.Time) *authLimiter {
-	return &authLimiter{now: now, atOnce: accountFailuresAtOnce, interval: failureInterval, at: map[string]time.Time{},
-		under: map[string]*underway{}}
+	return &authLimiter{rateLimiter: newRateLimiter(now, accountFailuresAtOnce, failureInterval), under: map[string]*underway{}}
 }
 
 // network is what one attacker has at hand: an IPv6 subscriber has a /64.
@@ -56,23 +47,8 @@ func network(a netip.Addr) netip.Addr {
 	return a
 }
 
-// blocked is how long the origin must wait; 0: it may try.
-func (l *authLimiter) blocked(key string) time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.wait(key, l.now())
-}
-
-func (l *authLimiter) wait(key string, now time.Time) time.Duration {
-	paid := l.at[key]
-	if !paid.After(now) {
-		return 0
-	}
-	return max(0, paid.Sub(now)-l.atOnce*l.interval)
-}
-
 // begin charges an attempt before it is checked, so that many at once are no more
-// than one after the other; end gives it back unless it failed. An attempt that
+// than one after the other; end refunds it unless it failed. An attempt that
 // fits only if those under way do not fail waits for them. The error is a
 // *failure, or that of ctx.
 func (l *authLimiter) begin(ctx context.Context, key string) (end func(failed bool), err error) {
@@ -116,7 +92,7 @@ func (l *authLimiter) reserve(key string) (ended <-chan struct{}, wait time.Dura
 
 func (l *authLimiter) release(key string, failed bool) {
 	if failed {
-		l.failed(key)
+		l.charge(key)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -126,30 +102,4 @@ func (l *authLimiter) release(key string, failed bool) {
 	if u.n--; u.n == 0 {
 		delete(l.under, key)
 	}
-}
-
-// failed counts one failure and returns, as blocked does, how long to wait now.
-func (l *authLimiter) failed(key string) time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := l.now()
-	if len(l.at) >= maxLimited {
-		for k, t := range l.at {
-			if !t.After(now) {
-				delete(l.at, k)
-			}
-		}
-		if len(l.at) >= maxLimited { // a flood from everywhere: start again rather than grow
-			clear(l.at)
-		}
-	}
-	if over := l.wait(key, now); over > 0 {
-		return over
-	}
-	t := l.at[key]
-	if t.Before(now) {
-		t = now
-	}
-	l.at[key] = t.Add(l.interval)
-	return l.wait(key, now)
 }

@@ -24,6 +24,9 @@ import (
 const (
 	testsEach = 2  // of one caller at once
 	testsMost = 20 // of all
+
+	testsAtOnce  = 10 // of one caller, then one each interval
+	testInterval = 6 * time.Second
 )
 
 // A connectionTestService tests connections, stored or not.
@@ -37,7 +40,7 @@ type connectionTestService struct {
 // A testLimiter bounds what reaches out for callers: tests, and the search for the
 // provider of an address. Safe for concurrent use.
 type testLimiter struct {
-	limiter *authLimiter // counts tests by caller
+	limiter *rateLimiter // of tests, by caller
 
 	mu      sync.Mutex
 	running map[string]int // by quotaKey
@@ -45,7 +48,7 @@ type testLimiter struct {
 }
 
 func newTestLimiter(now func() time.Time) *testLimiter {
-	return &testLimiter{limiter: newAuthLimiter(now), running: map[string]int{}}
+	return &testLimiter{limiter: newRateLimiter(now, testsAtOnce, testInterval), running: map[string]int{}}
 }
 
 func (s *connectionTestService) routes(rt *router) {
@@ -205,7 +208,7 @@ func (s *testLimiter) enter(key string) (leave func(), err error) {
 	if s.all >= testsMost || s.running[key] >= testsEach {
 		return nil, busy(failureInterval)
 	}
-	if wait := s.limiter.failed(key); wait > 0 {
+	if wait := s.limiter.charge(key); wait > 0 {
 		return nil, busy(wait)
 	}
 	s.running[key]++

@@ -132,7 +132,7 @@ func TestConnectionTestLimits(t *testing.T) {
 	t.Parallel()
 	w, sb, doc := testWorld(t)
 	other := w.addKey("", ScopeAdmin)
-	for range failuresAtOnce {
+	for range testsAtOnce {
 		w.want(w.do(w.admin, "POST", "/v1/connections/test", doc), http.StatusOK)
 	}
 	if a := w.want(w.do(w.admin, "POST", "/v1/connections/test", doc), http.StatusTooManyRequests); a.header.Get("Retry-After") == "" {

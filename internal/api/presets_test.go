@@ -62,7 +62,7 @@ func TestDetectConnection(t *testing.T) {
 		<-asked
 	}
 	key := w.addKey("", ScopeConnectionsWrite)
-	for range failuresAtOnce {
+	for range testsAtOnce {
 		w.want(w.do(key, "POST", "/v1/connections/detect", body), http.StatusOK)
 		<-asked
 	}

@@ -35,8 +35,14 @@ func (c *Connection) Validate() error {
 	return v.Err()
 }
 
-// isID reports whether a name reads as a store.ID, by which connections are named
-// too.
+// IDAlphabet and IDLength are the text form of ids (store.ID): Crockford's base 32
+// in lower case, which sorts as the bytes do.
+const (
+	IDAlphabet = "0123456789abcdefghjkmnpqrstvwxyz"
+	IDLength   = 26
+)
+
+// isID reports whether a name reads as an id, by which connections are named too.
 func isID(name string) bool {
-	return len(name) == 26 && strings.Trim(strings.ToLower(name), "0123456789abcdefghjkmnpqrstvwxyz") == ""
+	return len(name) == IDLength && strings.Trim(strings.ToLower(name), IDAlphabet) == ""
 }

@@ -9,14 +9,15 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/postino-mail/postino/internal/gateway"
 )
 
 // An ID names a message or a delivery: a UUID of version 7 (RFC 9562 section
 // 5.7), so that ids made later sort later. The zero ID is none.
 type ID [16]byte
 
-// Crockford's alphabet in lower case sorts as the bytes do.
-var idText = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+var idText = base32.NewEncoding(gateway.IDAlphabet).WithPadding(base32.NoPadding)
 
 // NewID makes an ID; within one process each sorts after the one before.
 func NewID() ID {

@@ -97,7 +97,7 @@ func TestConformance(t *testing.T) {
 		Second: func(t *testing.T, s store.Store) store.Store {
 			return open(t, Options{URL: s.(*Store).opt.URL, Dir: s.(*Store).opt.Dir})
 		},
-		Damage: func(t *testing.T, s store.Store, what string, id store.ID) {
+		Corrupt: func(t *testing.T, s store.Store, what string, id store.ID) {
 			q := map[string]string{
 				"recipients":    `UPDATE deliveries SET recipients = '[{"add' WHERE id = $1`,
 				"no recipients": `UPDATE deliveries SET recipients = '[]' WHERE id = $1`,

@@ -182,7 +182,7 @@ func TestConformance(t *testing.T) {
 			return open(t, Options{Server: true, Dir: s.(*Store).dir})
 		},
 		Second: func(t *testing.T, s store.Store) store.Store { return open(t, Options{Dir: s.(*Store).dir}) },
-		Damage: func(t *testing.T, s store.Store, what string, id store.ID) {
+		Corrupt: func(t *testing.T, s store.Store, what string, id store.ID) {
 			q := map[string]string{
 				"recipients":    `UPDATE deliveries SET recipients = '[{"add' WHERE id = ?`,
 				"no recipients": `UPDATE deliveries SET recipients = '[]' WHERE id = ?`,

@@ -28,11 +28,11 @@ type Harness struct {
 	Second func(t *testing.T, s store.Store) store.Store
 	// Nodes: several servers may run on one store.
 	Nodes bool
-	// Damage makes a record of the delivery unreadable, as a disk does: its
+	// Corrupt makes a record of the delivery unreadable, as a disk does: its
 	// "recipients", its "word", the record of its "message" or the windows of its
 	// "lane"; "no recipients" leaves an empty list. "secrets" and "states" are of
 	// all connections.
-	Damage func(t *testing.T, s store.Store, what string, id store.ID)
+	Corrupt func(t *testing.T, s store.Store, what string, id store.ID)
 }
 
 // Run asks everything of the implementation; the parts run in parallel.
@@ -53,7 +53,7 @@ func Run(t *testing.T, h Harness) {
 		"settings": testSettings, "alerts": testAlerts, "programs": testPrograms, "succession": testSuccession,
 		"edits together": testEditsTogether,
 		"reopen":         testReopen, "two processes": testTwoProcesses, "closed": testClosed,
-		"submitters at once": testSubmitters, "model": testModel, "damage": testDamage, "unheard": testUnheard,
+		"submitters at once": testSubmitters, "model": testModel, "corrupt": testCorrupt, "unheard": testUnheard,
 		"unheard together": testUnheardTogether, "people": testPeople, "sessions": testSessions,
 		"invitations": testInvitations, "ceremonies": testCeremonies, "audit": testAudit, "audit list": testAuditList,
 		"among connections": testAmong, "clock set back": testClockSetBack, "taken while the clock was ahead": testTakenAhead,

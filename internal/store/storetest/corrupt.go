@@ -11,9 +11,9 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 )
 
-// testDamage has the disk change a record: it is held for a person to see, and
+// testCorrupt has the disk change a record: it is held for a person to see, and
 // everything else goes on.
-func testDamage(t *testing.T, h Harness) {
+func testCorrupt(t *testing.T, h Harness) {
 	for _, column := range []string{"recipients", "no recipients", "word", "message"} {
 		t.Run(column, func(t *testing.T) {
 			t.Parallel()
@@ -24,7 +24,7 @@ func testDamage(t *testing.T, h Harness) {
 				m, d := submit(t, s, letter{next: after(float64(i))})
 				msgs, ids = append(msgs, m), append(ids, d)
 			}
-			h.Damage(t, s, column, ids[1])
+			h.Corrupt(t, s, column, ids[1])
 			cc := claim(t, s, n, after(10), 10)
 			for len(cc) < 2 { // who meets a corrupt record may be given the rest later
 				more := claim(t, s, n, after(10), 10)
@@ -72,7 +72,7 @@ func testDamage(t *testing.T, h Harness) {
 			_, other := submit(t, s, letter{})
 			want(t, "claimed", len(claim(t, s, n, t0(), 10)), 2)
 			s = h.Reopen(t, s)
-			h.Damage(t, s, column, id)
+			h.Corrupt(t, s, column, id)
 			n, reaped, err := s.Register(t.Context(), "n", after(1), after(3600))
 			must(t, err)
 			want(t, "reaped", reaped, 2)
@@ -87,7 +87,7 @@ func testDamage(t *testing.T, h Harness) {
 			t.Parallel()
 			s := h.Open(t)
 			_, id := submit(t, s, letter{expires: after(60)})
-			h.Damage(t, s, column, id)
+			h.Corrupt(t, s, column, id)
 			due, _, err := s.Deadlines(t.Context(), after(61), 10)
 			must(t, err)
 			want(t, "late", len(due), 1)
@@ -101,7 +101,7 @@ func testDamage(t *testing.T, h Harness) {
 		_, id := submit(t, s, letter{})
 		want(t, "claimed", len(claim(t, s, n, t0(), 1)), 1)
 		n = register(t, s, "n", after(1)) // its process died
-		h.Damage(t, s, "word", id)
+		h.Corrupt(t, s, "word", id)
 		want(t, "claimed", len(claim(t, s, n, after(2), 1)), 0)
 		want(t, "state", delivery(t, s, id).State, store.Held)
 		_, err := s.Act(t.Context(), store.Action{Verb: store.DoRelease, Deliveries: []store.ID{id}, Now: after(3)})
@@ -119,7 +119,7 @@ func testDamage(t *testing.T, h Harness) {
 		d.Default = gateway.DefaultUnrouted
 		_, err = s.PutConnection(t.Context(), t0(), d)
 		must(t, err)
-		h.Damage(t, s, "secrets", store.ID{})
+		h.Corrupt(t, s, "secrets", store.ID{})
 		all, err := s.Connections(t.Context())
 		must(t, err)
 		want(t, "all are there", len(all), 2)
@@ -149,7 +149,7 @@ func testDamage(t *testing.T, h Harness) {
 		must(t, s.ChangeConnection(t.Context(), t0(), c.ID, store.ConnectionChange{PauseUntil: &past}))
 		got := claim(t, s, n, t0(), 1)
 		want(t, "claimed", len(got), 1)
-		h.Damage(t, s, "states", store.ID{})
+		h.Corrupt(t, s, "states", store.ID{})
 		_, err = s.ConnectionStates(t.Context())
 		must(t, err)
 		f := accepted(got[0], after(1))
@@ -167,7 +167,7 @@ func testDamage(t *testing.T, h Harness) {
 		_, id := submit(t, s, letter{limits: adapters.LaneLimits{PerMinute: 5, RecipientsPerDay: 5}})
 		must(t, accept(t, s, claim(t, s, n, t0(), 1)[0], t0()))
 		s = h.Reopen(t, s)
-		h.Damage(t, s, "lane", id)
+		h.Corrupt(t, s, "lane", id)
 		n = register(t, s, "n", after(1))
 		submit(t, s, letter{next: after(1), limits: adapters.LaneLimits{PerMinute: 5, RecipientsPerDay: 5}})
 		want(t, "claimed", len(claim(t, s, n, after(2), 10)), 1)
