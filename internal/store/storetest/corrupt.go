@@ -36,7 +36,7 @@ func testCorrupt(t *testing.T, h Harness) {
 			want(t, "claimed", fmt.Sprint(cc[0].Delivery.ID, cc[1].Delivery.ID), fmt.Sprint(ids[0], ids[2]))
 			want(t, "claimed again", len(claim(t, s, n, after(11), 10)), 0)
 			d := delivery(t, s, ids[1])
-			want(t, "state of the damaged one", d.State, store.Held)
+			want(t, "state of the corrupt one", d.State, store.Held)
 			want(t, "its word", d.Error.Code, store.CorruptRecord().Code)
 			want(t, "in flight", lane(t, s).InFlight, 2)
 			want(t, "queued", lane(t, s).Queued, 0)
@@ -80,7 +80,7 @@ func testCorrupt(t *testing.T, h Harness) {
 			want(t, "claimed", len(cc), 1)
 			want(t, "which", cc[0].Delivery.ID, other)
 			want(t, "what for", cc[0].Delivery.Kind, store.Verify)
-			want(t, "state of the damaged one", delivery(t, s, id).State, store.Held)
+			want(t, "state of the corrupt one", delivery(t, s, id).State, store.Held)
 			want(t, "in flight", lane(t, s).InFlight, 1)
 		})
 		t.Run(column+" and late", func(t *testing.T) {
