@@ -25,7 +25,7 @@ func (s *server) entryPoints() ([]entryPoint, Addresses, error) {
 		s.own.set(at.SMTP)
 		s.shown.add(smtp.Certificates)
 	}
-	http, err := s.httpListener()
+	http, err := s.httpListener(at.SMTP)
 	if err != nil {
 		return nil, at, err
 	}

@@ -25,8 +25,8 @@ type httpListener struct {
 }
 
 // httpListener builds the HTTP listener of the configuration and listens; nil when the
-// configuration has none.
-func (s *server) httpListener() (*httpListener, error) {
+// configuration has none. smtp are the addresses of the SMTP listeners, to be shown.
+func (s *server) httpListener(smtp []string) (*httpListener, error) {
 	conf := s.conf.HTTP
 	socket := conf.SocketPath(s.conf.Data)
 	if conf.Address == "" && socket == "" {
@@ -56,7 +56,8 @@ func (s *server) httpListener() (*httpListener, error) {
 	installation := newInstallation(&s.conf, tests)
 	lookInto(installation, s.store)
 	d := new(httpListener)
-	pages := web.New(web.Options{PublicURL: conf.PublicURL, Hostname: s.conf.Hostname, Version: ReadVersion().Version, Log: s.log})
+	pages := web.New(web.Options{PublicURL: conf.PublicURL, Hostname: s.conf.Hostname, Version: ReadVersion().Version, Log: s.log,
+		Facts: pageFacts(&s.conf, smtp)})
 	d.Server, err = api.New(api.Options{Store: s.store, Submit: s.submit, Connections: s.conns, Clients: s.clients, People: s.people,
 		Budget: s.uploads, Sealer: keys, Hostname: s.conf.Hostname,
 		Metrics:   metrics,

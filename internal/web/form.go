@@ -106,7 +106,9 @@ func (f *form) refuseSignIn(v *visit, err error) error {
 }
 
 // short is the name of the API's field without the place where it stands.
-func short(name string) string { return strings.TrimPrefix(name, "body.") }
+func short(name string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(name, "body."), "query.")
+}
 
 func fieldID(name string) string {
 	return "f-" + strings.Map(func(r rune) rune {

@@ -29,6 +29,7 @@ func screenList() []looked {
 		{name: "overview-empty", path: "/", who: "admin"},
 		{name: "overview", path: "/", who: "admin", fill: fillOverview},
 		{name: "audit", path: "/audit", who: "admin"},
+		{name: "settings", path: "/settings", who: "admin"},
 		{name: "people", path: "/people", who: "admin"},
 		{name: "people-new", path: "/people/new", who: "admin"},
 		{name: "person", path: "/people/{operator}", who: "admin"},

@@ -12,6 +12,12 @@ func notice(word string) mime.Text {
 		return text("web.notice_removed", "Removed.")
 	case "sessions_ended":
 		return text("web.notice_sessions_ended", "All sessions were ended.")
+	case "password_changed":
+		return text("web.notice_password_changed", "The password was changed.")
+	case "passkey_added":
+		return text("web.notice_passkey_added", "The passkey was added.")
+	case "session_ended":
+		return text("web.notice_session_ended", "The session was ended.")
 	case "resumed":
 		return text("web.notice_resumed", "Sending was resumed.")
 	case "signed_out":

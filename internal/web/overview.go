@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -153,7 +154,7 @@ func (s *Server) pausedConnections(v *visit, out *overviewScreen) error {
 			x.Message = text("web.connection_paused_until", "Sending is paused until {time}. Its mail waits.", "time", v.exact(until)).In(v.lang)
 		}
 		if e := c.State.Error; e != nil {
-			x.Message, x.Hint, x.Code = e.Message, e.Hint, e.Code
+			x.Message, x.Hint, x.Code = e.Message, e.Hint, cmp.Or(e.ProviderCode, e.Code)
 		}
 		out.Attention = append(out.Attention, x)
 	}

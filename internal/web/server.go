@@ -13,6 +13,7 @@ type Options struct {
 	PublicURL string           // under which browsers reach the page; empty: as they ask
 	Hostname  string           // of the gateway
 	Version   string           // of the program
+	Facts     []Fact           // what /settings shows administrators of the server
 	Log       *slog.Logger     // nil: silent
 	Now       func() time.Time // time.Now
 }
@@ -93,6 +94,7 @@ func (s *Server) routes() {
 
 	s.open("GET /login", s.login)
 	s.open("POST /login", s.signIn)
+	s.open("POST /login/passkey", s.signInByPasskey)
 	s.page("POST /logout", s.signOut)
 	s.open("GET /setup/{token}", s.setup)
 	s.open("POST /setup/{token}", s.acceptInvitation)
@@ -102,6 +104,13 @@ func (s *Server) routes() {
 	s.page("POST /resume", s.resumeConnection)
 	s.page("GET /audit", s.audit)
 	s.page("GET /audit.csv", s.auditCSV)
+
+	s.page("GET /settings", s.settings)
+	s.page("POST /settings", s.changeSettings)
+	s.page("POST /settings/password", s.changePassword)
+	s.page("POST /settings/passkeys", s.addPasskey)
+	s.page("POST /settings/passkeys/{id}/remove", s.removePasskey)
+	s.page("POST /settings/sessions/{id}/end", s.endSession)
 
 	s.page("GET /people", s.people)
 	s.page("GET /people/new", s.newPerson)

@@ -153,6 +153,14 @@ func (w *world) person(email string, role store.Role) *store.Person {
 	return p
 }
 
+// fresh is a person as they are stored now.
+func (w *world) fresh(id string) *store.Person {
+	w.t.Helper()
+	p, err := w.store.Person(context.Background(), id)
+	w.must(err)
+	return p
+}
+
 // connection stores one that belongs to owner; empty: to the administrators.
 func (w *world) connection(name, from, owner string) *gateway.Connection {
 	w.t.Helper()

@@ -20,8 +20,9 @@ if (zone && !document.cookie.includes('postino_zone=' + encodeURIComponent(zone)
 }
 
 // Buttons that need this file are hidden without it.
-const reveal = root => root.querySelectorAll('[data-copy][hidden]').forEach(b => { b.hidden = false; });
+const reveal = root => root.querySelectorAll('[data-copy][hidden], [data-with-script][hidden]').forEach(b => { b.hidden = false; });
 reveal(document);
+document.querySelectorAll('[data-without-script]').forEach(e => { e.hidden = true; });
 document.addEventListener('htmx:after:swap', () => reveal(document));
 
 document.addEventListener('click', async event => {
@@ -40,6 +41,38 @@ document.addEventListener('click', async event => {
   word.textContent = button.dataset.copied;
   button.setAttribute('aria-live', 'polite');
   setTimeout(() => { word.textContent = before; }, 2000);
+});
+
+// A form of a passkey: the API says what the browser is asked, and the form takes the
+// answer along.
+document.addEventListener('submit', async event => {
+  const form = event.target;
+  const field = form.elements.credential;
+  if (!form.dataset.passkey || field.value) return;
+  event.preventDefault();
+  const told = form.querySelector('[data-passkey-error]');
+  told.hidden = true;
+  try {
+    const present = form.elements.passkey_present?.value;
+    const answer = await fetch(form.dataset.begin, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', 'Accept-Language': document.documentElement.lang },
+      body: form.dataset.passkey === 'create' ? JSON.stringify(present ? { present } : {}) : null,
+    });
+    const body = await answer.json();
+    if (!answer.ok) throw new Error([body.detail, body.hint].filter(Boolean).join('. '));
+    const options = body.options.publicKey;
+    const credential = form.dataset.passkey === 'create'
+      ? await navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options) })
+      : await navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options) });
+    field.value = JSON.stringify(credential.toJSON());
+    form.elements.passkey_present?.removeAttribute('name');
+    form.submit();
+  } catch (error) {
+    if (error.name === 'NotAllowedError') return; // the reader closed the dialog
+    told.textContent = error.message;
+    told.hidden = false;
+  }
 });
 
 // Keys: / goes to the search box, j and k along the rows of a list, ? to the help.
