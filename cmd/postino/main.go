@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -102,14 +103,31 @@ func langFlag(args []string) string {
 	return ""
 }
 
+// withoutLang is the command line without a --lang before the command, which langFlag
+// has read.
+func withoutLang(args []string) []string {
+	for len(args) > 0 {
+		switch {
+		case strings.HasPrefix(args[0], "--lang="):
+			args = args[1:]
+		case args[0] == "--lang" && len(args) > 1:
+			args = args[2:]
+		default:
+			return args
+		}
+	}
+	return args
+}
+
 // run runs one command line and returns its exit code.
 func run(ctx context.Context, args []string, std stdio) int {
+	cli := commands{Lang: langFlag(args)}
+	lang := cli.language()
+	args = withoutLang(args)
 	std.err = terminal.NewWriter(std.err)
 	if len(args) == 0 || args[0] != "sendmail" { // which may speak SMTP there
 		std.out = terminal.NewWriter(std.out)
 	}
-	cli := commands{Lang: langFlag(args)}
-	lang := cli.language()
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
@@ -125,9 +143,8 @@ func run(ctx context.Context, args []string, std stdio) int {
 		return report((&sendmailCommand{Args: args[1:]}).Run(ctx, std, &cli), std, lang, app.Text)
 	}
 	exited := -1 // what kong wants to end the process with, after --help
-	parser, err := kong.New(&cli, kong.Name("postino"),
-		kong.Help(commandline.PrintHelp(lang)), kong.Writers(std.out, std.err), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Exit(func(code int) { exited = max(exited, code) }), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(std, &cli))
+	parser, err := newParser(&cli, lang, std, kong.Exit(func(code int) { exited = max(exited, code) }),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(std, &cli))
 	if err != nil {
 		fmt.Fprintln(std.err, "postino:", err)
 		return app.ExitSoftware
@@ -139,10 +156,12 @@ func run(ctx context.Context, args []string, std stdio) int {
 	case slices.Contains(args, "--json"):
 		format = app.JSON
 	}
+	given := cli.Lang
 	parsed, err := parser.Parse(args)
 	if exited >= 0 {
 		return exited
 	}
+	cli.Lang = cmp.Or(cli.Lang, given)
 	if err != nil {
 		return report(&app.ExitError{Code: app.ExitUsage, Err: commandline.UsageError(err)}, std, lang, format)
 	}
@@ -150,6 +169,12 @@ func run(ctx context.Context, args []string, std stdio) int {
 		parsed.BindTo(app.ByCommand(ctx, commandWords(node)), (*context.Context)(nil))
 	}
 	return report(parsed.Run(), std, cli.language(), format)
+}
+
+// newParser returns the parser of the command line, whose help is in lang.
+func newParser(cli *commands, lang string, std stdio, more ...kong.Option) (*kong.Kong, error) {
+	return kong.New(cli, append([]kong.Option{kong.Name("postino"), kong.Help(commandline.PrintHelp(lang)),
+		kong.Writers(std.out, std.err), kong.ConfigureHelp(kong.HelpOptions{Compact: true})}, more...)...)
 }
 
 // commandWords are the words of a command, without what it is told.

@@ -57,7 +57,7 @@ func TestPeople(t *testing.T) {
 		}
 	}
 	all := do(0, "", "people", "audit", "--limit", "0")
-	for _, want := range []string{"postino people role", "role: operator → admin", "removed key", "password_hash: *** → -"} {
+	for _, want := range []string{"postino people role", "role: operator → admin", "key: removed", "password_hash: *** → -"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("the trail has no %q:\n%s", want, all)
 		}

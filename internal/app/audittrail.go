@@ -90,7 +90,8 @@ func (k PeopleCommands) Audit(ctx context.Context, c AuditChoice) error {
 			text("cli.heading_from_where", "FROM WHERE"), text("cli.heading_what", "WHAT"), text("cli.heading_name", "NAME"),
 			text("cli.heading_changes", "CHANGES"))...)
 		err := each(func(e *view.AuditEntry) error {
-			w.Row(e.At.Local().Format(time.DateTime), who(e), clip(where(e), 40), e.Action+" "+e.Kind, orObject(e), clip(changesText(e), 100))
+			w.Row(e.At.Local().Format(time.DateTime), view.ActorLabel(&e.Actor).In(k.Language), clip(where(e), 40),
+				view.ActionLabel(e.Action, e.Kind).In(k.Language), orObject(e), clip(changesText(e), 100))
 			return nil
 		})
 		return errors.Join(err, w.Flush())
@@ -113,16 +114,6 @@ func (k PeopleCommands) auditCSV(each func(func(*view.AuditEntry) error) error) 
 	})
 	w.Flush()
 	return errors.Join(err, w.Error())
-}
-
-func who(e *view.AuditEntry) string {
-	if e.Actor.Name != "" {
-		return e.Actor.Name
-	}
-	if e.Actor.ID != "" {
-		return e.Actor.ID
-	}
-	return e.Actor.Kind
 }
 
 func where(e *view.AuditEntry) string {

@@ -53,12 +53,9 @@ func (k ConnectionCommands) List(ctx context.Context, q connections.Query) error
 			text("cli.heading_from", "FROM"), text("cli.heading_active", "ACTIVE"), text("cli.heading_default", "DEFAULT"),
 			text("cli.heading_recipients_today", "RECIPIENTS TODAY"), text("cli.heading_state", "STATE"))...)
 		for _, c := range conns {
-			def, status := string(c.Default), statusOf(c)
-			if def == "" {
-				def = "no"
-			}
-			w.Row(c.Name, c.Provider, c.From, either(c.IsActive(), k.Language), def, budgetText(status.Lane, now),
-				stateOf(c, status.State, k.Language))
+			status := statusOf(c)
+			w.Row(c.Name, c.Provider, c.From, either(c.IsActive(), k.Language), view.DefaultLabel(c.Default).In(k.Language),
+				budgetText(status.Lane, now), stateOf(c, status.State, k.Language))
 		}
 		return w.Flush()
 	})

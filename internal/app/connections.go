@@ -132,7 +132,7 @@ func (k ConnectionCommands) SetActive(ctx context.Context, name string, active b
 
 // SetDefault makes a connection the default one in a mode, or none ("no").
 func (k ConnectionCommands) SetDefault(ctx context.Context, name, mode string) error {
-	return k.change(ctx, name, text("cli.connection_default", "default: {mode}", "mode", mode),
+	return k.change(ctx, name, text("cli.connection_default", "default: {mode}", "mode", view.DefaultLabel(gateway.DefaultMode(mode))),
 		func(c *gateway.Connection) (*gateway.Connection, error) {
 			next := c.Clone()
 			next.Default = gateway.DefaultMode(mode)

@@ -74,7 +74,7 @@ func Demo(ctx context.Context, o DemoOptions) (err error) {
 // demoMessage builds the message, once: an Italian invoice with a PDF, a logo
 // inside the HTML and one hidden recipient.
 func demoMessage() (*mime.Message, error) {
-	text, err := demofiles.FS.ReadFile("body.txt")
+	plain, err := demofiles.FS.ReadFile("body.txt")
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func demoMessage() (*mime.Message, error) {
 		Cc:      []mime.Address{{Name: "Ufficio Acquisti", Address: demoCc}},
 		Bcc:     []mime.Address{{Address: demoBcc}},
 		Subject: "Fattura n° 42 del 22/11/2026 – perché la qualità è già qui",
-		Text:    string(text), HTML: string(html),
+		Text:    string(plain), HTML: string(html),
 		Attachments: []mime.Attachment{
 			{Filename: "logo.png", ContentID: "logo", Inline: true, Open: file("logo.png")},
 			{Filename: "Fattura n° 42 – Società.pdf", ContentType: "application/pdf", Open: file("fattura.pdf")},
@@ -115,6 +115,14 @@ func (d *demo) printf(format string, args ...any) {
 	}
 }
 
+// say prints a text as a line of its own.
+func (d *demo) say(indent string, t mime.Text) { d.printf("%s%s\n", indent, t.In(d.lang)) }
+
+// field prints a label, padded to width, and its value.
+func (d *demo) field(indent string, width int, label mime.Text, value string) {
+	d.printf("%s%s %s\n", indent, padded(label.In(d.lang), width), value)
+}
+
 func (d *demo) fail(format string, args ...any) {
 	if d.err == nil {
 		d.err = fmt.Errorf(format, args...)
@@ -135,9 +143,11 @@ func (d *demo) connections() []*adapters.Connection {
 
 // routes sends the message through each route, twice, and compares.
 func (d *demo) routes(m *mime.Message) {
-	d.printf("One message, built once: %d bytes\n  From     %s\n  To       %s\n  Cc       %s\n  Bcc      %s (hidden)\n  Subject  %s\n  "+
-		"carries  %s\n\n",
-		m.Size(), demoFrom, demoTo, demoCc, demoBcc, m.Subject(), strings.Join(demoParts(m), ", "))
+	d.say("", text("demo.built", "One message, built once: {bytes} bytes", "bytes", m.Size()))
+	d.printf("  From     %s\n  To       %s\n  Cc       %s\n", demoFrom, demoTo, demoCc)
+	d.say("  Bcc      ", text("demo.hidden", "{address} (hidden)", "address", demoBcc))
+	d.printf("  Subject  %s\n", m.Subject())
+	d.field("  ", 8, text("demo.carries", "carries"), strings.Join(demoParts(m), ", ")+"\n")
 	content := ""
 	for i, c := range d.connections() {
 		if d.err != nil {
@@ -156,10 +166,16 @@ func (d *demo) routes(m *mime.Message) {
 		if content == "" {
 			content = got.ContentSHA256
 		}
-		d.printf("%d. %s\n   accepted  status %d, route %s, %s\n   arrived   for %s\n   bytes     %d sent, SHA-256 %.16s…; without address "+
-			"lines %.16s… %s\n   hidden    %s\n   tokens    %s\n",
-			i+1, demoTitle(c.Provider), receipt.Status, got.Route, time.Since(began).Round(time.Millisecond), strings.Join(got.Recipients, ", "),
-			got.Size, got.SHA256, got.ContentSHA256, same(got.ContentSHA256 == content), d.hidden(got), d.tokenRequests(c.Provider))
+		d.printf("%d. %s\n", i+1, demoTitle(c.Provider).In(d.lang))
+		d.field("   ", 9, text("demo.label_accepted", "accepted"), text("demo.accepted", "status {status}, route {route}, {time}",
+			"status", receipt.Status, "route", got.Route, "time", time.Since(began).Round(time.Millisecond).String()).In(d.lang))
+		d.field("   ", 9, text("demo.label_arrived", "arrived"), text("demo.arrived", "for {recipients}",
+			"recipients", strings.Join(got.Recipients, ", ")).In(d.lang))
+		d.field("   ", 9, text("demo.label_bytes", "bytes"), text("demo.bytes",
+			"{size} sent, SHA-256 {sum}…; without address lines {content}… {same}", "size", got.Size, "sum", got.SHA256[:16],
+			"content", got.ContentSHA256[:16], "same", same(got.ContentSHA256 == content)).In(d.lang))
+		d.field("   ", 9, text("demo.label_hidden", "hidden"), d.hidden(got))
+		d.field("   ", 9, text("demo.label_tokens", "tokens"), d.tokenRequests(c.Provider).In(d.lang))
 		if got.ContentSHA256 != content || got.SHA256 != receipt.SHA256 {
 			d.fail("%s: the bytes that arrived are not the bytes that were built", c.Name)
 		}
@@ -170,21 +186,21 @@ func (d *demo) routes(m *mime.Message) {
 	d.printf("\n")
 }
 
-func same(ok bool) string {
+func same(ok bool) mime.Text {
 	if ok {
-		return "(the same on every route)"
+		return text("demo.same", "(the same on every route)")
 	}
-	return "(DIFFERENT)"
+	return text("demo.different", "(DIFFERENT)")
 }
 
-func demoTitle(p adapters.Provider) string {
+func demoTitle(p adapters.Provider) mime.Text {
 	switch p {
 	case adapters.Graph:
-		return "Microsoft Graph sendMail"
+		return text("demo.title_graph", "Microsoft Graph sendMail")
 	case adapters.Gmail:
-		return "Gmail API messages.send"
+		return text("demo.title_gmail", "Gmail API messages.send")
 	}
-	return "SMTP with STARTTLS and AUTH"
+	return text("demo.title_smtp", "SMTP with STARTTLS and AUTH")
 }
 
 func demoParts(m *mime.Message) []string {
@@ -233,18 +249,18 @@ func (d *demo) hidden(got sandbox.Delivery) string {
 	}
 	if bytes.Contains(shown, []byte(demoBcc)) {
 		d.fail("the hidden recipient shows")
-		return "SHOWN"
+		return text("demo.shown", "SHOWN").In(d.lang)
 	}
-	return demoBcc + " got a copy and appears in no one's"
+	return text("demo.not_shown", "{address} got a copy and appears in no one's", "address", demoBcc).In(d.lang)
 }
 
-func (d *demo) tokenRequests(p adapters.Provider) string {
+func (d *demo) tokenRequests(p adapters.Provider) mime.Text {
 	n := d.sandbox.Counters()
 	switch p {
 	case adapters.Graph:
-		return fmt.Sprintf("%d request to Entra", n["entra.token"])
+		return mime.NewCount("demo.tokens_entra", n["entra.token"], "{count} request to Entra", "{count} requests to Entra")
 	case adapters.Gmail:
-		return fmt.Sprintf("%d request to Google", n["google.token"])
+		return mime.NewCount("demo.tokens_google", n["google.token"], "{count} request to Google", "{count} requests to Google")
 	}
-	return "none: login and password"
+	return text("demo.tokens_none", "none: login and password")
 }

@@ -87,7 +87,8 @@ func findingText(f doctor.Finding, lang string) string {
 	if code := cmp.Or(f.ProviderCode, f.Code); code != "" {
 		message += " (" + terminal.Line(code) + ")"
 	}
-	line := fmt.Sprintf("%s %s %s\n", padded(doctor.FindingLabel(f.Status).In(lang), 12), padded(f.Check, 14), message)
+	line := fmt.Sprintf("%s %s %s\n", padded(doctor.FindingLabel(f.Status).In(lang), 12),
+		padded(doctor.CheckLabel(f.Check).In(lang), 14), message)
 	if hint := f.Hint.In(lang); hint != "" {
 		line += "             -> " + terminal.Line(hint) + "\n"
 	}

@@ -131,7 +131,7 @@ func (k PeopleCommands) print(p *store.Person, i *people.Invitation) error {
 	t.Row(text("cli.field_id", "id").In(k.Language), p.ID)
 	t.Row(text("cli.field_email", "address").In(k.Language), p.Email)
 	t.Row(text("cli.field_name", "name").In(k.Language), p.Name)
-	t.Row(text("cli.field_role", "role").In(k.Language), p.Role)
+	t.Row(text("cli.field_role", "role").In(k.Language), view.RoleLabel(p.Role).In(k.Language))
 	t.Row(text("cli.field_state", "state").In(k.Language), personState(p, k.Language))
 	if i != nil {
 		t.Row(text("cli.field_link", "link").In(k.Language), i.URL(k.URL))
@@ -179,7 +179,7 @@ func (k PeopleCommands) List(ctx context.Context) error {
 			text("cli.heading_role", "ROLE"), text("cli.heading_state", "STATE"), text("cli.heading_created", "CREATED"))...)
 		for i := range all {
 			p := &all[i]
-			w.Row(p.Email, p.Name, p.Role, personState(p, k.Language), day(p.CreatedAt))
+			w.Row(p.Email, p.Name, view.RoleLabel(p.Role).In(k.Language), personState(p, k.Language), day(p.CreatedAt))
 		}
 		return w.Flush()
 	})

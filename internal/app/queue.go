@@ -128,8 +128,8 @@ func (k QueueCommands) list(ctx context.Context, st store.Store, f QueueFilter, 
 				to = fmt.Sprintf("%s +%d", to, n-1)
 			}
 		}
-		w.Row(d.ID, d.CreatedAt.Local().Format("2006-01-02 15:04:05"), d.State, d.Attempts, cmp.Or(e.connection.Name, e.connection.ID),
-			e.Message.From, to, clip(e.Message.Subject, 40), clip(lastResult(d, k.Language), 80))
+		w.Row(d.ID, d.CreatedAt.Local().Format("2006-01-02 15:04:05"), view.StateLabel(d.State).In(k.Language), d.Attempts,
+			cmp.Or(e.connection.Name, e.connection.ID), e.Message.From, to, clip(e.Message.Subject, 40), clip(lastResult(d, k.Language), 80))
 		return nil
 	})
 	return errors.Join(err, w.Flush())
@@ -156,9 +156,9 @@ func lastResult(d *store.Delivery, lang string) string {
 		return result
 	}
 	if d.Error != nil {
-		return fmt.Sprintf("%s: %s", d.Class, d.Error.Message.In(lang))
+		return fmt.Sprintf("%s: %s", view.ClassLabel(d.Class).In(lang), d.Error.Message.In(lang))
 	}
-	return string(d.Class)
+	return view.ClassLabel(d.Class).In(lang)
 }
 
 func clip(s string, n int) string {
@@ -181,7 +181,7 @@ func (k QueueCommands) Stats(ctx context.Context) error {
 		}
 		w := terminal.NewTable(k.Stdout)
 		for _, state := range store.States() {
-			w.Row(state, s.States[state])
+			w.Row(view.StateLabel(state).In(k.Language), s.States[state])
 		}
 		w.Row(text("cli.stats_lanes", "lanes").In(k.Language), s.Lanes)
 		w.Row(text("cli.stats_paused", "paused lanes").In(k.Language), s.Paused)

@@ -10,6 +10,7 @@ import (
 	"github.com/postino-mail/postino/internal/outbox"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/texterr"
+	"github.com/postino-mail/postino/internal/view"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -128,13 +129,13 @@ func (a *actor) named(ctx context.Context, ids []string) error {
 func notInState(verb store.Verb, state store.State) mime.Text {
 	switch verb {
 	case store.DoRetry:
-		return text("cli.not_retried", "its state is {state}: it cannot be retried", "state", state)
+		return text("cli.not_retried", "its state is {state}: it cannot be retried", "state", view.StateLabel(state))
 	case store.DoCancel:
-		return text("cli.not_cancelled", "its state is {state}: it cannot be cancelled", "state", state)
+		return text("cli.not_cancelled", "its state is {state}: it cannot be cancelled", "state", view.StateLabel(state))
 	case store.DoHold:
-		return text("cli.not_held", "its state is {state}: it cannot be held", "state", state)
+		return text("cli.not_held", "its state is {state}: it cannot be held", "state", view.StateLabel(state))
 	}
-	return text("cli.not_released", "its state is {state}: it cannot be released", "state", state)
+	return text("cli.not_released", "its state is {state}: it cannot be released", "state", view.StateLabel(state))
 }
 
 // chosen acts on what the filter chooses, page by page: what is listed must not

@@ -104,14 +104,14 @@ func (s *shownDelivery) write(w io.Writer, lang string) error {
 	d, m := &s.Delivery, &s.Message
 	t := terminal.NewTable(w)
 	t.Row(text("cli.field_delivery", "delivery").In(lang), d.ID)
-	t.Row(text("cli.field_state", "state").In(lang), d.State)
+	t.Row(text("cli.field_state", "state").In(lang), view.StateLabel(d.State).In(lang))
 	t.Row(text("cli.field_connection", "connection").In(lang), cmp.Or(s.connection.Name, s.connection.ID))
 	t.Row(text("cli.field_message", "message").In(lang), fmt.Sprint(m.ID, " ", m.MessageID))
 	t.Row(text("cli.field_from", "from").In(lang), m.From)
 	t.Row(text("cli.field_subject", "subject").In(lang), m.Subject)
 	t.Row(text("cli.field_size", "size").In(lang), m.Size)
 	t.Row(text("cli.field_received", "received").In(lang), text("cli.received_by", "{time} by {entry_point}", "time",
-		m.ReceivedAt.Local().Format(time.RFC3339), "entry_point", m.EntryPoint).In(lang))
+		m.ReceivedAt.Local().Format(time.RFC3339), "entry_point", view.EntryPointLabel(m.EntryPoint)).In(lang))
 	if m.OriginalFrom != "" {
 		t.Row(text("cli.field_original_from", "original from").In(lang), m.OriginalFrom)
 	}
@@ -137,7 +137,7 @@ func (s *shownDelivery) write(w io.Writer, lang string) error {
 		t.Row(text("cli.field_note", "note").In(lang), text("cli.possible_duplicate", "it may have gone out twice").In(lang))
 	}
 	for _, r := range d.Recipients {
-		line := fmt.Sprintf("%s: %s", r.Address, r.State)
+		line := fmt.Sprintf("%s: %s", r.Address, view.RecipientLabel(r.State).In(lang))
 		if r.Error != nil {
 			line += fmt.Sprintf(": %s %s", r.Error.Message.In(lang), r.Error.Hint.In(lang))
 		}
@@ -156,14 +156,14 @@ func attemptText(a *store.Attempt, lang string) string {
 	}
 	var b strings.Builder
 	b.WriteString(text("cli.attempt_of", "{time} {kind} on {lane} by {node}: ", "time", a.StartedAt.Local().Format("2006-01-02 15:04:05.000"),
-		"kind", a.Kind, "lane", a.Lane, "node", a.Node).In(lang))
+		"kind", view.AttemptLabel(a.Kind), "lane", a.Lane, "node", a.Node).In(lang))
 	if a.EndedAt.IsZero() {
 		b.WriteString(text("cli.under_way", "under way").In(lang))
 	} else {
-		fmt.Fprintf(&b, "%s %s", a.Class, a.EndedAt.Sub(a.StartedAt).Round(time.Millisecond))
+		fmt.Fprintf(&b, "%s %s", view.ClassLabel(a.Class).In(lang), a.EndedAt.Sub(a.StartedAt).Round(time.Millisecond))
 	}
 	if a.Verdict != "" {
-		fmt.Fprintf(&b, " (%s)", a.Verdict)
+		fmt.Fprintf(&b, " (%s)", view.VerdictLabel(a.Verdict).In(lang))
 	}
 	if e := a.Error; e != nil {
 		fmt.Fprintf(&b, " %s %s", e.ShownCode(), e.Message.In(lang))

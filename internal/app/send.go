@@ -304,7 +304,7 @@ func Reported(err error) bool { return errors.Is(err, errReported) }
 func sendText(conn *gateway.Connection, r *adapters.Receipt, err error, lang string) string {
 	var b strings.Builder
 	if e := adapters.AsError(err); e != nil {
-		fmt.Fprintf(&b, "%s: %s: %s", conn.Name, e.Class, e.Message.In(lang))
+		fmt.Fprintf(&b, "%s: %s: %s", conn.Name, view.ClassLabel(e.Class).In(lang), e.Message.In(lang))
 		if c := e.ShownCode(); c != "" {
 			fmt.Fprintf(&b, " (%s)", c)
 		}
@@ -328,7 +328,8 @@ func sendText(conn *gateway.Connection, r *adapters.Receipt, err error, lang str
 	b.WriteByte('\n')
 	for _, rr := range r.Recipients {
 		if rr.Err != nil {
-			fmt.Fprintf(&b, "  %s: %s: %s %s\n", rr.Address, rr.Err.Class, rr.Err.Message.In(lang), rr.Err.Hint.In(lang))
+			fmt.Fprintf(&b, "  %s: %s: %s %s\n", rr.Address, view.ClassLabel(rr.Err.Class).In(lang), rr.Err.Message.In(lang),
+				rr.Err.Hint.In(lang))
 		}
 	}
 	for _, l := range r.Lost {

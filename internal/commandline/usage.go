@@ -62,14 +62,15 @@ func usageRules() []usageRule {
 
 // UsageError returns an error of kong's parser as one that is known in several languages.
 func UsageError(err error) error {
-	return texterr.New(text("usage.wrong", "{what} (see 'postino --help')", "what", usageText(err.Error())))
+	return texterr.New(text("usage.wrong", "{what} (see 'postino --help')", "what", usageText(err)))
 }
 
-func usageText(s string) mime.Text {
+func usageText(err error) mime.Text {
+	s := err.Error()
 	for _, r := range usageRules() {
 		if p := r.re.FindStringSubmatch(s); p != nil {
 			return r.text(p)
 		}
 	}
-	return text("usage.other", "the command line is wrong: {error}", "error", s)
+	return text("usage.other", "the command line is wrong: {error}", "error", texterr.Reason{Err: err})
 }

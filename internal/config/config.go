@@ -156,14 +156,14 @@ func (d *Duration) UnmarshalText(b []byte) error {
 	if days, ok := strings.CutSuffix(s, "d"); ok {
 		n, err := strconv.ParseFloat(days, 64)
 		if err != nil || !(math.Abs(n) < maxDays) { // NaN is not less either
-			return texterr.New(mime.NewText("config.not_a_duration", "{value} is not a duration: write 90s, 4h or 30d", "value", strconv.Quote(s)))
+			return texterr.New(notADuration(strconv.Quote(s)))
 		}
 		*d = Duration(n * 24 * float64(time.Hour))
 		return nil
 	}
 	v, err := time.ParseDuration(s)
 	if err != nil {
-		return texterr.New(mime.NewText("config.not_a_duration", "{value} is not a duration: write 90s, 4h or 30d", "value", strconv.Quote(s)))
+		return texterr.New(notADuration(strconv.Quote(s)))
 	}
 	*d = Duration(v)
 	return nil
@@ -183,7 +183,7 @@ func (z *Size) UnmarshalText(b []byte) error {
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 0 || n > math.MaxInt64/unit {
-		return texterr.New(mime.NewText("config.not_a_size", "{value} is not a size: write 26214400 or 25MiB", "value", strconv.Quote(string(b))))
+		return texterr.New(notASize(strconv.Quote(string(b))))
 	}
 	*z = Size(n * unit)
 	return nil
@@ -240,7 +240,7 @@ func Load(file string, getenv func(string) string) (Config, error) {
 func brackets(file string, err error) error {
 	var tree map[string]any
 	if _, terr := toml.DecodeFile(file, &tree); terr != nil {
-		return err
+		return unreadable(err)
 	}
 	t := reflect.TypeFor[Config]()
 	for i := range t.NumField() {
@@ -256,7 +256,7 @@ func brackets(file string, err error) error {
 				"there is one {section}: write [{section}] with one bracket, in place of [[{section}]]", "section", name))
 		}
 	}
-	return err
+	return unreadable(err)
 }
 
 // Validate fills in host names and checks what can be checked without opening

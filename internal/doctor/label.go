@@ -69,3 +69,41 @@ func FindingLabel(s FindingStatus) mime.Text {
 		return text("doctor.status_skipped", "skipped")
 	}
 }
+
+// CheckLabel is what people call a check of the installation; its name in JSON is
+// that of its findings.
+func CheckLabel(check string) mime.Text {
+	switch check {
+	case "disk":
+		return text("doctor.check_disk", "disk")
+	case "fsync":
+		return text("doctor.check_fsync", "fsync")
+	case "listener":
+		return text("doctor.check_listener", "listener")
+	case "certificate":
+		return text("doctor.check_certificate", "certificate")
+	case "dns":
+		return text("doctor.check_dns", "DNS")
+	case "store":
+		return text("doctor.check_store", "store")
+	case "clock":
+		return text("doctor.check_clock", "clock")
+	case "secrets":
+		return text("doctor.check_secrets", "secrets")
+	case "connection":
+		return text("doctor.check_connection", "connection")
+	case "lane":
+		return text("doctor.check_lane", "mailbox")
+	case "leases":
+		return text("doctor.check_leases", "in work")
+	case "queue":
+		return text("doctor.check_queue", "queue")
+	case "server":
+		return text("doctor.check_server", "server")
+	case "addresses":
+		return text("doctor.check_addresses", "addresses")
+	case "configuration":
+		return text("doctor.check_configuration", "configuration")
+	}
+	return mime.Text{English: check}
+}

@@ -16,12 +16,6 @@ import (
 	"github.com/postino-mail/postino/internal/texterr"
 )
 
-// localised is an error as an argument of a text.
-type localised struct{ error }
-
-// In returns it in a language.
-func (l localised) In(lang string) string { return texterr.In(l.error, lang) }
-
 const mb = 1 << 20
 
 // Bounds of what is worth a warning.
@@ -40,7 +34,7 @@ func (c *checkup) disk() {
 	switch {
 	case err != nil:
 		c.bad("disk", text("doctor.disk_unreadable", "the free space of {folder} cannot be read: {reason}", "folder", c.Folder, "reason",
-			localised{err}), text("doctor.disk_unreadable_hint", "check that the folder exists and that this user may use it"))
+			texterr.Reason{Err: err}), text("doctor.disk_unreadable_hint", "check that the folder exists and that this user may use it"))
 		return
 	case free < c.Reserve:
 		c.bad("disk", text("doctor.disk_full",
@@ -58,7 +52,7 @@ func (c *checkup) disk() {
 	switch {
 	case err != nil:
 		c.bad("fsync", text("doctor.fsync_failed", "nothing can be written and synced in {folder}: {reason}", "folder", c.Folder, "reason",
-			localised{err}), text("doctor.disk_unreadable_hint", "check that the folder exists and that this user may use it"))
+			texterr.Reason{Err: err}), text("doctor.disk_unreadable_hint", "check that the folder exists and that this user may use it"))
 	case took > slowFsync:
 		c.warn("fsync", text("doctor.fsync_slow", "a sync in {folder} takes {ms} ms, and each message waits for one", "folder",
 			c.Folder, "ms", ms),
@@ -97,7 +91,7 @@ func (c *checkup) listeners(ctx context.Context) {
 		if err := call(ctx, l); err != nil {
 			c.bad("listener", text("doctor.listener_silent", "the listener {kind} {address} does not answer: {reason}", "kind",
 				l.Kind, "address",
-				l.Address, "reason", localised{err}),
+				l.Address, "reason", texterr.Reason{Err: err}),
 				text("doctor.listener_hint", "start the server ('postino serve'), and look into its log why it does not listen there"))
 			continue
 		}
@@ -179,7 +173,7 @@ func (c *checkup) certificates() {
 		if err != nil {
 			c.bad("certificate", text("doctor.certificate_unreadable", "the certificate {file} cannot be used: {reason}", "file",
 				l.CertFile,
-				"reason", localised{err}), text("doctor.certificate_unreadable_hint",
+				"reason", texterr.Reason{Err: err}), text("doctor.certificate_unreadable_hint",
 				"correct cert_file and key_file: two PEM files that belong together"))
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/stages"
 	"github.com/postino-mail/postino/fallback"
+	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -115,7 +116,7 @@ func (r *run) compose() (adapters.Outgoing, error) {
 // badDraft is an address or a name of the connection that no message can have.
 func badDraft(p adapters.Provider, err error) error {
 	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: p, Code: "message", Err: err,
-		Message: text("test.message_not_made", "the message cannot be made: {reason}", "reason", localised{err}),
+		Message: text("test.message_not_made", "the message cannot be made: {reason}", "reason", texterr.Reason{Err: err}),
 		Hint:    text("test.message_not_made_hint", "correct sender, recipient and display name")}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -23,13 +24,13 @@ const (
 func (c *checkup) records(ctx context.Context) {
 	if c.Records == nil {
 		c.bad("store", text("doctor.store_closed", "the store {where} cannot be opened: {reason}", "where", c.Where, "reason",
-			localised{c.StoreErr}),
+			texterr.Reason{Err: c.StoreErr}),
 			text("doctor.store_hint", "check folder or database, its user and the key of this installation"))
 		return
 	}
 	if err := c.Records.Ping(ctx); err != nil {
 		c.bad("store", text("doctor.store_not_written", "the store {where} does not take anything: {reason}", "where", c.Where, "reason",
-			localised{err}), text("doctor.store_hint", "check folder or database, its user and the key of this installation"))
+			texterr.Reason{Err: err}), text("doctor.store_hint", "check folder or database, its user and the key of this installation"))
 		return
 	}
 	c.good("store", text("doctor.store_ok", "the store {where} takes messages; its schema and this installation's key fit", "where",
@@ -38,7 +39,7 @@ func (c *checkup) records(ctx context.Context) {
 	for _, look := range []func(context.Context) error{c.connections, c.lanes, c.leases, c.queue} {
 		if err := look(ctx); err != nil {
 			c.bad("store", text("doctor.store_unread", "the store {where} cannot be read: {reason}", "where", c.Where, "reason",
-				localised{err}),
+				texterr.Reason{Err: err}),
 				text("doctor.store_hint", "check folder or database, its user and the key of this installation"))
 		}
 	}

@@ -94,6 +94,9 @@ func Match(tag string) string {
 	if tag == "" || tag == English || tag == "c" || tag == "posix" {
 		return English
 	}
+	if tag == Pseudo && inTest() {
+		return tag
+	}
 	if c, err := loaded(); err == nil && slices.Contains(c.languages, tag) {
 		return tag
 	}
@@ -115,13 +118,21 @@ func (c *catalogue) text(lang, code string, args []any) (string, bool) {
 	if s := c.plain[lang][code]; s != "" { // a localizer compares languages again at each call
 		return Expand(s, lang, args), true
 	}
+	if lang == Pseudo {
+		return c.pseudo(code, args)
+	}
 	if c.localizers[lang] == nil {
 		return "", false
 	}
 	// An error beside a text is a plural form that the file lacks, and the text is the general form.
-	s, tag, _ := c.localizers[lang].LocalizeWithTag(&i18n.LocalizeConfig{MessageID: code, TemplateData: data{lang, args},
-		PluralCount: count(args), TemplateParser: braces{}})
+	s, tag, _ := c.localize(lang, code, data{lang, args}, braces{})
 	return s, s != "" && tag.String() == lang
+}
+
+// localize returns a text that counts, with the language that it was found in.
+func (c *catalogue) localize(lang, code string, d data, p template.Parser) (string, language.Tag, error) {
+	return c.localizers[lang].LocalizeWithTag(&i18n.LocalizeConfig{MessageID: code, TemplateData: d, PluralCount: count(d.args),
+		TemplateParser: p})
 }
 
 // count returns the argument that decides the plural form, nil without one.

@@ -6,7 +6,6 @@ package sendmail
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os/user"
@@ -33,7 +32,7 @@ type Options struct {
 }
 
 // ErrUsage says that the arguments cannot be used, or that there are no recipients.
-var ErrUsage = errors.New("usage")
+var ErrUsage = texterr.New(mime.NewText("sendmail.usage", "usage"))
 
 // Run does what the arguments say. Errors are *mime.Error for a bad message,
 // *adapters.Error for what the server answered, *NothingTakenError of a session,

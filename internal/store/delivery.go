@@ -1,11 +1,12 @@
 package store
 
 import (
-	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -202,5 +203,6 @@ func ParseState(name string) (State, error) {
 			return s, nil
 		}
 	}
-	return 0, fmt.Errorf("%q is no state of a delivery: use one of queued, unverified, sending, held, sent, failed, expired, cancelled", name)
+	return 0, texterr.New(mime.NewText("store.no_state", "{name} is no state of a delivery: use one of {states}", "name", strconv.Quote(name),
+		"states", "queued, unverified, sending, held, sent, failed, expired, cancelled"))
 }

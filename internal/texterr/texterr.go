@@ -50,7 +50,10 @@ func In(err error, lang string) string {
 	if e, ok := err.(*mime.Error); ok { //nolint:errorlint // In walks the chain itself, an error at a time
 		return e.Message.In(lang)
 	}
-	text := err.Error()
+	if s := system(err, lang); s != "" {
+		return s
+	}
+	said := err.Error()
 	var inner []error
 	switch e := err.(type) { //nolint:errorlint // In walks the chain itself, an error at a time
 	case interface{ Unwrap() error }:
@@ -60,8 +63,8 @@ func In(err error, lang string) string {
 	}
 	for _, cause := range inner {
 		if cause != nil {
-			text = strings.Replace(text, cause.Error(), In(cause, lang), 1)
+			said = strings.Replace(said, cause.Error(), In(cause, lang), 1)
 		}
 	}
-	return text
+	return said
 }
