@@ -29,9 +29,10 @@ type Options struct {
 	// system's proxy settings and trust store. Redirects are never followed: they
 	// would carry the credential elsewhere.
 	HTTPClient *http.Client
-	RootCAs    *x509.CertPool   // of the cache's own client; nil: the system's trust store
-	Now        func() time.Time // nil: time.Now
-	Log        *slog.Logger     // nil: silent
+	RootCAs    *x509.CertPool      // of the cache's own client; nil: the system's trust store
+	Getenv     func(string) string // where GCE_METADATA_HOST is looked for; nil: os.Getenv
+	Now        func() time.Time    // nil: time.Now
+	Log        *slog.Logger        // nil: silent
 	Metrics    Metrics
 }
 
@@ -89,6 +90,9 @@ type key struct {
 
 // NewCache makes an empty cache. Close ends its background work.
 func NewCache(opt Options) *Cache {
+	if opt.Getenv == nil {
+		opt.Getenv = os.Getenv
+	}
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}

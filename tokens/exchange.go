@@ -18,9 +18,12 @@ const maxAnswer = 1 << 20 // far beyond any token answer; what is longer is garb
 type exchange struct {
 	ctx    context.Context
 	client *http.Client
+	direct *http.Client // past every proxy
+	getenv func(string) string
 	now    func() time.Time
 	host   string
 
+	step        step // what is being asked for
 	requests    int
 	status      int
 	header      http.Header
@@ -28,6 +31,7 @@ type exchange struct {
 	at          time.Time // local clock when the answer came
 	err         error
 	certificate *x509.Certificate // that the assertion is signed with, if any
+	account     string            // that Google signs for
 	clientID    string            // numeric id of the service account, as its key file tells it
 }
 

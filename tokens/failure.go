@@ -30,6 +30,9 @@ func (x *exchange) failure(w want) *adapters.Error {
 	if x.err != nil {
 		e := adapters.NetworkError(w.provider, x.host, x.err, x.now())
 		e.Enhanced = "4.4.1"
+		if x.step == stepMetadata {
+			e.Message, e.Hint = noMetadataServer()
+		}
 		if w.key.credential == "managed" {
 			e.Message = mime.NewText("token.no_identity_service",
 				"no managed identity service answers on this machine")
@@ -50,8 +53,14 @@ func (x *exchange) failure(w want) *adapters.Error {
 	switch {
 	case w.key.credential == "managed":
 		e.ProviderCode, r = managedRow(ans, x.status)
+	case x.step == stepMetadata:
+		e.ProviderCode, r = metadataRow(x.status)
 	case ans.code == "":
 		r = x.strange()
+	case x.step == stepFederation:
+		e.ProviderCode, r = federationRow(ans, x.status)
+	case x.step == stepSign:
+		e.ProviderCode, r = signRow(ans, x.status, x.account)
 	case w.key.issuer == "google":
 		e.ProviderCode, r = googleRow(ans, x.status)
 	default:
@@ -61,7 +70,7 @@ func (x *exchange) failure(w want) *adapters.Error {
 	if r.clock {
 		x.explainClock(e)
 	}
-	if w.key.issuer == "google" && e.Code == adapters.CodePermissionMissing {
+	if w.key.issuer == "google" && x.step == stepToken && e.Code == adapters.CodePermissionMissing {
 		x.explainDelegation(e, w.key.scope)
 	}
 	if aboutCertificate(e.ProviderCode) {

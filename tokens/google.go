@@ -50,6 +50,9 @@ func googleWant(g credential.Google, subject string, a adapters.Audience) (want,
 	if g.TokenURL != "" {
 		w.host = hostOf(g.TokenURL)
 	}
+	if g.WithoutKey() {
+		return keylessWant(w, g, subject), nil
+	}
 	switch {
 	case g.ServiceAccountJSON != "":
 		w.key.credential = "key:" + fingerprint(g.ServiceAccountJSON.Reveal())
@@ -58,7 +61,7 @@ func googleWant(g credential.Google, subject string, a adapters.Audience) (want,
 	default:
 		return want{}, misconfigured(adapters.CodeNoCredential,
 			mime.NewText("google.no_credential", "the connection has no credential for Google"),
-			mime.NewText("google.no_credential_hint", "give service_account_file or service_account_json"))
+			mime.NewText("google.no_credential_hint", "give service_account_file or service_account_json, or keyless on Google Cloud"))
 	}
 	w.fetch = googleAccount{settings: g, subject: subject, scope: w.key.scope}.fetch
 	return w, nil

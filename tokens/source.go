@@ -159,7 +159,7 @@ func (s *source) fly(e *entry, f *flight, forced, background bool) {
 	if s.want.key.credential == "managed" {
 		client = c.direct
 	}
-	x := &exchange{ctx: ctx, client: client, now: c.opt.Now, host: s.want.host}
+	x := &exchange{ctx: ctx, client: client, direct: c.direct, getenv: c.opt.Getenv, now: c.opt.Now, host: s.want.host}
 	start := c.opt.Now()
 	value, life, err := s.want.fetch(ctx, x, forced)
 	now := c.opt.Now()

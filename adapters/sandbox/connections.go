@@ -120,6 +120,35 @@ func (s *Sandbox) GmailConnection(from string) *adapters.Connection {
 		Settings: &gmail.Settings{Google: account, GmailURL: s.gmail.URL()}}
 }
 
+// GmailKeylessConnection is GmailConnection without a key: the service account is that of
+// the machine, whose metadata server MetadataEnv names. The process must have that in
+// its environment.
+func (s *Sandbox) GmailKeylessConnection(from string) *adapters.Connection {
+	return &adapters.Connection{Name: "Sandbox Gmail keyless", Provider: adapters.Gmail, From: from, Settings: &gmail.Settings{
+		Google:   credential.Google{Keyless: true, Subject: from, TokenURL: s.google.URL(), IAMURL: s.google.IAMURL()},
+		GmailURL: s.gmail.URL()}}
+}
+
+// GmailFederatedConnection is GmailKeylessConnection by workload identity federation:
+// the platform's token is in a file, good for an hour from now.
+func (s *Sandbox) GmailFederatedConnection(from string) *adapters.Connection {
+	c := s.GmailKeylessConnection(from)
+	c.Name = "Sandbox Gmail federated"
+	file, err := s.google.WorkloadIdentityFile(time.Hour)
+	if err != nil { // sending fails, and its error names the file
+		s.core.Log.Error("no workload identity", "err", err)
+	}
+	g := &gmail.SettingsOf(c).Google
+	g.Keyless, g.WorkloadIdentityFile = false, file
+	return c
+}
+
+// MetadataEnv returns the environment variables by which a process takes the control's
+// metadata server for the one of Google Cloud.
+func (s *Sandbox) MetadataEnv() map[string]string {
+	return map[string]string{"GCE_METADATA_HOST": strings.TrimPrefix(s.ControlURL(), "http://")}
+}
+
 func (s *Sandbox) serviceAccount(subject string) (credential.Google, bool) {
 	account, err := s.google.ServiceAccountJSON()
 	if err != nil {

@@ -38,6 +38,7 @@ func (s *Sandbox) controlHandler() http.Handler {
 		w.WriteHeader(http.StatusNoContent)
 	})
 	mux.HandleFunc("GET /msi/token", s.entra.ManagedIdentity)
+	mux.HandleFunc("GET /computeMetadata/v1/instance/service-accounts/default/{what}", s.google.Metadata)
 	mux.HandleFunc("GET /connections", s.controlConnections)
 	mux.HandleFunc("GET /ca.pem", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/x-pem-file")

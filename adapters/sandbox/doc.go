@@ -82,6 +82,7 @@
 //	GET    /connections         a connection of each kind with its secrets, which open nothing but this sandbox; ?from=ADDRESS
 //	GET    /ca.pem              the private CA
 //	GET    /msi/token           a managed identity, see ManagedIdentityEnv
+//	GET    /computeMetadata/... the metadata server of Google Cloud, see MetadataEnv
 //
 // An error is {"error":"..."} with status 400, 404 or 500.
 package sandbox

@@ -32,6 +32,10 @@ func Of(c *gateway.Connection) (Connection, error) {
 	if g == nil {
 		return out, nil
 	}
+	out.Keyless, out.Account = g.WithoutKey(), g.ServiceAccount
+	if out.Keyless {
+		return out, nil
+	}
 	var account struct {
 		Email    string `json:"client_email"`
 		ClientID string `json:"client_id"`

@@ -130,6 +130,9 @@ func nameCredential(out map[string]bool, one credential.Credential) {
 			out["entra "+strings.ToLower(cred.Tenant+" "+cred.ClientID)] = true
 		}
 	case *credential.Google:
+		if cred.WithoutKey() {
+			out["google identity "+cred.WorkloadIdentityFile+" "+strings.ToLower(cred.ServiceAccount)] = true
+		}
 		if cred.ServiceAccountFile != "" {
 			out["google file "+cred.ServiceAccountFile] = true
 		}

@@ -37,13 +37,24 @@ type Entra struct {
 	AuthorityURL        string          `json:"authority_url,omitempty" trust:"destination,admin"`
 }
 
-// Google is a service account of Google Cloud with domain-wide delegation.
+// Google is a service account of Google Cloud with domain-wide delegation. One
+// credential is given: service_account_file, service_account_json, keyless or
+// workload_identity_file.
 type Google struct {
 	ServiceAccountFile string          `json:"service_account_file,omitempty" trust:"credential,admin"`
 	ServiceAccountJSON adapters.Secret `json:"service_account_json,omitempty" trust:"credential"` // the file's content
 	Subject            string          `json:"subject,omitempty" trust:"destination,mailbox"`     // mailbox user; empty: the From address
 	TokenURL           string          `json:"token_url,omitempty" trust:"destination,admin"`
+
+	// Without a key: Google signs for the account where the machine's identity may have it do so.
+	Keyless              bool   `json:"keyless,omitempty" trust:"credential,admin"`                // this machine is on Google Cloud
+	WorkloadIdentityFile string `json:"workload_identity_file,omitempty" trust:"credential,admin"` // external_account, elsewhere
+	ServiceAccount       string `json:"service_account,omitempty" trust:"destination,admin"`       // address; empty: the identity's own
+	IAMURL               string `json:"iam_url,omitempty" trust:"destination,admin"`               // empty: iamcredentials.googleapis.com
 }
+
+// WithoutKey reports whether Google signs for the account.
+func (g *Google) WithoutKey() bool { return g.Keyless || g.WorkloadIdentityFile != "" }
 
 func (*Entra) credential()  {}
 func (*Google) credential() {}
@@ -87,10 +98,35 @@ func (e *Entra) Validate(v *adapters.Validator) {
 
 // Validate reports each field that is wrong.
 func (g *Google) Validate(v *adapters.Validator) {
-	if (g.ServiceAccountFile == "") == (g.ServiceAccountJSON == "") {
+	n := 0
+	for _, given := range []bool{g.ServiceAccountFile != "", g.ServiceAccountJSON != "", g.Keyless, g.WorkloadIdentityFile != ""} {
+		if given {
+			n++
+		}
+	}
+	if n != 1 {
 		v.Add("service_account_file", mime.NewText("google.one_credential",
-			"give exactly one of service_account_file and service_account_json"))
+			"give exactly one of service_account_file, service_account_json, keyless and workload_identity_file"))
+	}
+	switch {
+	case g.ServiceAccount != "" && !g.WithoutKey():
+		v.Add("service_account", mime.NewText("google.account_of_key", "the key names its account: leave this out, or use keyless or "+
+			"workload_identity_file in place of the key"))
+	case g.ServiceAccount != "" && !accountAddress(g.ServiceAccount):
+		v.Add("service_account", mime.NewText("google.account_address",
+			"write the address of the service account, such as postino@project.iam.gserviceaccount.com"))
+	}
+	if g.IAMURL != "" && !g.WithoutKey() {
+		v.Add("iam_url", mime.NewText("google.iam_url_of_keyless", "this is for keyless and workload_identity_file alone"))
 	}
 	v.URL("token_url", g.TokenURL)
+	v.URL("iam_url", g.IAMURL)
 	v.Mailbox("subject", &g.Subject)
+}
+
+// accountAddress reports whether s can be a service account's address; it becomes part of a path.
+func accountAddress(s string) bool {
+	local, domain, ok := strings.Cut(s, "@")
+	return ok && local != "" && strings.Contains(domain, ".") &&
+		strings.Trim(strings.ToLower(local+domain), "abcdefghijklmnopqrstuvwxyz0123456789.-") == ""
 }

@@ -27,6 +27,7 @@ const (
 // administrator downloads.
 type serviceAccount struct {
 	key      *rsa.PublicKey
+	private  *rsa.PrivateKey // that Google has too, for signJwt
 	keyID    string
 	tokenURL string
 	json     []byte
@@ -44,7 +45,7 @@ func newServiceAccount(dir, tokenURL string) (*serviceAccount, error) {
 	}
 	sum := sha256.Sum256(x509.MarshalPKCS1PublicKey(&key.PublicKey))
 	a := &serviceAccount{
-		key: &key.PublicKey, keyID: hex.EncodeToString(sum[:20]), tokenURL: tokenURL,
+		key: &key.PublicKey, private: key, keyID: hex.EncodeToString(sum[:20]), tokenURL: tokenURL,
 		file: filepath.Join(dir, "google-service-account.json"),
 	}
 	a.json, err = json.MarshalIndent(map[string]string{

@@ -29,9 +29,11 @@ const (
 const grantJWT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 // Server is Google's token endpoint, POST /token, op "token"; Match is
-// the subject.
+// the subject. Beside it are the token exchange of workload identity federation (op
+// "exchange") and signJwt (op "sign"; Match is the subject).
 type Server struct {
 	core    *core.Core
+	base    string
 	url     string // of the token endpoint
 	account func() (*serviceAccount, error)
 
@@ -61,11 +63,13 @@ func New(c *core.Core) *Server {
 func (g *Server) Start() error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /token", g.token)
+	mux.HandleFunc("POST /v1/token", g.exchange)
+	mux.HandleFunc("POST /v1/projects/-/serviceAccounts/{action}", g.sign)
 	base, err := g.core.ServeTLS(mux)
 	if err != nil {
 		return err
 	}
-	g.url = base + "/token"
+	g.base, g.url = base, base+"/token"
 	// A key costs a good part of a second of computing; a sandbox that sends
 	// nothing through Google does without.
 	g.account = sync.OnceValues(func() (*serviceAccount, error) { return newServiceAccount(g.core.Dir, g.url) })
