@@ -72,7 +72,8 @@ func TestGoogleDoesNotSign(t *testing.T) {
 		class  adapters.Class
 	}{
 		"elsewhere": {change: nil, code: adapters.CodeConnectionRefused, hint: "works on Google Cloud alone", class: adapters.Transient},
-		"no account attached": {cloud: true, fault: sandbox.Fault{Service: "google", Op: "metadata", Status: 404}, code: adapters.CodeNoCredential,
+		"no account attached": {cloud: true, fault: sandbox.Fault{Service: "google", Op: "metadata", Status: 404},
+			code: adapters.CodeNoCredential,
 			hint: "attach a service account", class: adapters.Auth},
 		"may not sign": {cloud: true, fault: iam(403, "Permission 'iam.serviceAccounts.signJwt' denied"), code: adapters.CodePermissionMissing,
 			hint: "roles/iam.serviceAccountTokenCreator", class: adapters.Auth},
