@@ -66,7 +66,8 @@ func (s *connectionService) routes(rt *router) {
 	create := op("create-connection", http.MethodPost, "/v1/connections", connectionsTag, ScopeConnectionsWrite, "Create a connection", "")
 	create.DefaultStatus = http.StatusCreated
 	register(rt, body(create, "authority_url, graph_url, token_url, gmail_url, files of the server, managed_identity, keyless "+
-		"and allow_insecure are for the scope admin alone; so are servers without a public address, unless [connections] networks names them."), s.createConnection)
+		"and allow_insecure are for the scope admin alone; so are servers without a public address, unless [connections] "+
+		"networks names them."), s.createConnection)
 	register(rt, op("get-connection", http.MethodGet, "/v1/connections/{id}", connectionsTag, ScopeConnectionsRead, "Get a connection", ""),
 		s.getConnection)
 	register(rt, body(op("replace-connection", http.MethodPut, "/v1/connections/{id}", connectionsTag, ScopeConnectionsWrite,
