@@ -203,7 +203,7 @@ var notLocal = regexp.MustCompile(`(?m)^time=.*$|^\.[A-Z]{2}.*$|^\.(nf|fi)$`)
 // data are what a person typed, or what has one form in all languages.
 var data = regexp.MustCompile(`(?m)[a-z_.]+: \S*( →.*)?$|[a-z_.]+: \S+ →.*$|https?://\S+|\S*@\S+|\S*/\S+|--?[a-zA-Z][\w-]*(=\S+)?|` +
 	`\$\w+|<[^>\s]+>|[0-9][0-9a-z.:-]*|"[^"\s]*"|` +
-	`p[ci k]_\S+|[\w-]+(\.[\w-]+)+|\([A-Za-z0-9_.]+\)|\b[0-9a-z]{26}\b|\b[A-Z_]{2,}\b`)
+	`p[ci k]_\S+|[\w-]+(\.[\w-]+)+|\([A-Za-z0-9_.]+\)|\b[0-9a-f]{16,}\b|\b[0-9a-z]{26}\b|\b[A-Z_]{2,}\b`)
 
 var word = regexp.MustCompile(`\p{L}[\p{L}\p{M}_']+`)
 
@@ -251,7 +251,7 @@ func set(words string) map[string]bool {
 func allowedWords(t *testing.T, root *kong.Node) map[string]bool {
 	m := set("postino it en smtp http https graph gmail entra imap json toml csv dns tls starttls tcp ok no pem utc ms go devel fd root " +
 		"sha mib microsoft google workspace relay connector bulk transactional command line array socket workers " +
-		"domain region mime media service shutting down " +
+		"domain region after before mime media service shutting down " +
 		// what the tests put in
 		"ufficio riserva seconda terza nessuna erp anna bruno contoso it portale tutto altro aruba sito x y conection lst abc fattura del " +
 		"perché la qualità già qui società pdf")
