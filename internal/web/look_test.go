@@ -30,6 +30,8 @@ func screenList() []looked {
 		{name: "overview", path: "/", who: "admin", fill: fillOverview},
 		{name: "audit", path: "/audit", who: "admin"},
 		{name: "settings", path: "/settings", who: "admin"},
+		{name: "help", path: "/help", who: "operator"},
+		{name: "guide", path: "/help/people", who: "operator"},
 		{name: "people", path: "/people", who: "admin"},
 		{name: "people-new", path: "/people/new", who: "admin"},
 		{name: "person", path: "/people/{operator}", who: "admin"},

@@ -112,6 +112,9 @@ func (s *Server) routes() {
 	s.page("POST /settings/passkeys/{id}/remove", s.removePasskey)
 	s.page("POST /settings/sessions/{id}/end", s.endSession)
 
+	s.page("GET /help", s.help)
+	s.page("GET /help/{name}", s.guide)
+
 	s.page("GET /people", s.people)
 	s.page("GET /people/new", s.newPerson)
 	s.page("POST /people", s.addPerson)
