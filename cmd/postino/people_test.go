@@ -45,6 +45,8 @@ func TestPeople(t *testing.T) {
 		{want: "exclude", code: app.ExitUsage, args: "key add laptop --person bruno@contoso.it --client x"},
 		{want: "bruno@contoso.it", args: "key list"},
 		{want: "disabled", args: "people disable bruno@contoso.it"},
+		{want: "enable them first", code: app.ExitUnavailable, args: "people invite bruno@contoso.it"},
+		{want: "no such file", code: app.ExitNoInput, args: "people password bruno@contoso.it --password-file none"},
 		{want: "active", args: "people enable bruno@contoso.it"},
 		{want: "admin", args: "people role bruno@contoso.it admin"},
 		{want: "SIGNED IN", args: "people sessions bruno@contoso.it --end"},

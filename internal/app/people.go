@@ -80,16 +80,22 @@ func (k PeopleCommands) with(ctx context.Context, work func(store.Store, *people
 	})
 }
 
-// personFault returns what the flags say wrong of a person as an error of usage.
+// personFault returns what the flags say wrong of a person as an error of usage, and
+// what the store does not do with its exit code.
 func personFault(err error) error {
 	var f *people.FieldError
+	var known *ExitError
 	switch {
+	case err == nil, errors.As(err, &known), errors.Is(err, context.Canceled):
+		return err
 	case errors.As(err, &f):
 		return wrong(ExitUsage, f.Text)
 	case errors.Is(err, store.ErrLastAdmin):
 		return exit(ExitNoPerm, err)
+	case errors.Is(err, people.ErrDisabled):
+		return exit(ExitUnavailable, err)
 	}
-	return err
+	return exit(ExitTempFail, err) // changed at the same moment, or the store does not answer
 }
 
 // Add adds a person, and prints the link by which they choose a password unless
@@ -114,7 +120,7 @@ func (k PeopleCommands) Add(ctx context.Context, n NewPerson) error {
 		if password != "" {
 			return k.print(p, nil)
 		}
-		return k.invite(ctx, st, ps, p)
+		return personFault(k.invite(ctx, st, ps, p))
 	})
 }
 

@@ -9,9 +9,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
-	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/internal/vault"
-	"github.com/postino-mail/postino/mime"
 )
 
 // An Invitation is a link that was just made: Token is its secret part.
@@ -28,7 +26,7 @@ func (s *Service) Invite(ctx context.Context, id string) (*Invitation, error) {
 		return nil, err
 	}
 	if p.Disabled {
-		return nil, texterr.New(mime.NewText("people.invite_disabled", "{email} is disabled: enable them first", "email", p.Email))
+		return nil, ErrDisabled
 	}
 	return s.invitation(ctx, id)
 }

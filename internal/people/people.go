@@ -62,6 +62,9 @@ const (
 // there is none. Which of these it is is never told.
 var ErrRefused = texterr.New(mime.NewText("people.refused", "no person has this address and password"))
 
+// ErrDisabled is returned where a person is invited who is disabled.
+var ErrDisabled = texterr.New(mime.NewText("people.invite_disabled", "this person is disabled: enable them first"))
+
 // ErrProve is returned where someone without a password changes what they sign in with
 // long after they signed in.
 var ErrProve = texterr.New(mime.NewText("people.prove", "you signed in a while ago: sign in again before you change this"))
