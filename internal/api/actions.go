@@ -36,6 +36,7 @@ func (s *messageService) actionRoutes(rt *router) {
 			"send again only what has not arrived, use retry.")
 	o.DefaultStatus = http.StatusAccepted
 	register(rt, o, s.resend)
+	s.bulkRoutes(rt)
 }
 
 // An ActionAnswer counts what an action did.

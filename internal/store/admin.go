@@ -98,6 +98,9 @@ type Action struct {
 	Now        time.Time
 	ExpiresAt  time.Time // new one for DoRetry and DoRelease; zero: as before
 	Max        int       // stop after so many; 0: 10,000
+	After      string    // of those that the filter chooses: ActionResult.Next of the call before
+	// Sure leaves alone, and counts as skipped, what may have been sent.
+	Sure bool
 }
 
 // An ActionResult counts what an Action did. Skipped ones were in a state in
@@ -106,6 +109,8 @@ type ActionResult struct {
 	Changed int  `json:"changed"`
 	Skipped int  `json:"skipped"`
 	More    bool `json:"more,omitempty"` // stopped at Max: call again
+
+	Next string `json:"next,omitempty"` // where the next call goes on, with More
 }
 
 // Stats is the state of the queue in numbers.

@@ -49,8 +49,9 @@ func act(ctx context.Context, a store.Action, list func(context.Context, store.L
 	if len(a.Deliveries) > 0 {
 		return do(a.Deliveries)
 	}
-	req := store.ListRequest{Filter: a.Filter, Limit: actChunk, Oldest: true}
+	req := store.ListRequest{Filter: a.Filter, Oldest: true, After: a.After}
 	for {
+		req.Limit = min(actChunk, a.Max-all.Changed-all.Skipped)
 		p, err := list(ctx, req)
 		if err != nil {
 			return all, err
@@ -59,9 +60,6 @@ func act(ctx context.Context, a store.Action, list func(context.Context, store.L
 		for _, e := range p.Entries {
 			ids = append(ids, e.Delivery.ID)
 		}
-		if rest := a.Max - all.Changed - all.Skipped; len(ids) > rest {
-			ids, all.More, p.Next = ids[:rest], true, ""
-		}
 		res, err := do(ids)
 		if err != nil {
 			return all, err
@@ -69,6 +67,10 @@ func act(ctx context.Context, a store.Action, list func(context.Context, store.L
 		all.Changed += res.Changed
 		all.Skipped += res.Skipped
 		if p.Next == "" {
+			return all, nil
+		}
+		if all.Changed+all.Skipped >= a.Max {
+			all.More, all.Next = true, p.Next
 			return all, nil
 		}
 		req.After = p.Next
@@ -106,7 +108,8 @@ func (p Ports) kept(w Work, rows []*DeliveryRow) (map[store.ID]bool, error) {
 func actOn(w Work, a store.Action, rows []*DeliveryRow, kept map[store.ID]bool) (res store.ActionResult, err error) {
 	for _, r := range rows {
 		has, known := kept[r.D.Message]
-		if r.D.State.Final() && !known || a.Verb == store.DoRetry && known && !has || !a.Applies(&r.D) {
+		if r.D.State.Final() && !known || a.Verb == store.DoRetry && known && !has || !a.Applies(&r.D) ||
+			a.Sure && !r.D.UnknownSince.IsZero() {
 			res.Skipped++
 			continue
 		}

@@ -13,7 +13,7 @@ import (
 
 // Bounds of the ways in which entries are found.
 const (
-	few      = 5000 // rows that are rather looked at one by one than sought by their words
+	few      = 2000 // rows that are rather looked at one by one than sought by their words
 	maxFlows = 5000 // subqueues whose deliveries are merged; of more, most rows are wanted
 	manyOf   = 8    // subqueues of which it is asked first which have the next entries
 )
@@ -34,30 +34,30 @@ func (l *listing) sources(ctx context.Context) ([]source, error) {
 	if !l.f.ID.IsZero() || !l.f.Message.IsZero() {
 		return []source{l.walk(table, cond)}, nil
 	}
-	if cond != "" {
-		if n, err := l.countUpTo(ctx, `SELECT 1 FROM deliveries d`+table+` WHERE `+s.openStates(l.f, cond), nil); err != nil || n < few {
-			return []source{l.walk(table, cond)}, err
-		}
-	}
 	flows, chosen, err := l.flows(ctx)
 	if err != nil || chosen && len(flows) == 0 {
 		return nil, err
+	}
+	open, mine := few, few
+	if cond != "" {
+		if open, err = l.countUpTo(ctx, `SELECT 1 FROM deliveries d`+table+` WHERE `+s.openStates(l.f, cond), nil); err != nil {
+			return nil, err
+		}
+	}
+	if chosen && len(flows) <= manyOf && (open < few || l.seeksWords()) {
+		if mine, err = l.countUpTo(ctx, `SELECT 1 FROM `+s.Words.Flows+` WHERE flow `+s.in("$1"), []any{s.Words.Ints(flows)}); err != nil {
+			return nil, err
+		}
+	}
+	if open < few && open <= mine {
+		return []source{l.walk(table, cond)}, nil
 	}
 	x, err := l.p.readIndexed(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if chosen && len(flows) <= maxFlows && !l.seeksWords() {
+	if chosen && len(flows) <= maxFlows && (!l.seeksWords() || mine < few) {
 		return l.zones(x, l.inFlows(flows), false), nil
-	}
-	if chosen && len(flows) <= manyOf {
-		n, err := l.countUpTo(ctx, `SELECT 1 FROM `+s.Words.Flows+` WHERE flow `+s.in("$1"), []any{s.Words.Ints(flows)})
-		if err != nil {
-			return nil, err
-		}
-		if n < few {
-			return l.zones(x, l.inFlows(flows), false), nil
-		}
 	}
 	if l.seeksWords() {
 		return l.zones(x, l.byWords(), true), nil

@@ -1,0 +1,161 @@
+//go:build unix
+
+// Fill makes a store with millions of messages, and measures how long lists and
+// searches take in it:
+//
+//	go run ./testdata/fill -dir /tmp/store -n 1000000           # SQLite
+//	go run ./testdata/fill -database postgres://… -n 1000000    # PostgreSQL
+//	go run ./testdata/fill -dir /tmp/store -probe 200           # p50, p95 and the slowest of so many calls of each kind
+//
+// The messages have records alone: their bytes are taken to be removed by retention.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/postgres"
+	"github.com/postino-mail/postino/internal/store/sqlite"
+	"github.com/postino-mail/postino/mime"
+)
+
+type options struct {
+	dir, database  string
+	n, connections int
+	probe          int
+	days           int
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.dir, "dir", "", "data folder of a SQLite store")
+	flag.StringVar(&o.database, "database", "", "URL of a PostgreSQL database")
+	flag.IntVar(&o.n, "n", 0, "messages to add")
+	flag.IntVar(&o.connections, "connections", 20_000, "connections among which they go")
+	flag.IntVar(&o.days, "days", 365, "days over which they lie")
+	flag.IntVar(&o.probe, "probe", 0, "calls of each kind to measure")
+	flag.Parse()
+	if err := run(context.Background(), &o); err != nil {
+		fmt.Fprintln(os.Stderr, "fill:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o *options) (err error) {
+	st, err := open(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	if o.n > 0 {
+		start := time.Now()
+		if err := fill(ctx, o); err != nil {
+			return err
+		}
+		fmt.Printf("%d messages in %s\n", o.n, time.Since(start).Round(time.Millisecond))
+	}
+	if o.probe > 0 {
+		return probe(ctx, st, o)
+	}
+	return nil
+}
+
+func open(ctx context.Context, o *options) (store.Store, error) {
+	if o.database != "" {
+		return postgres.Open(ctx, postgres.Options{URL: o.database, Dir: os.TempDir()})
+	}
+	return sqlite.Open(ctx, sqlite.Options{Dir: o.dir})
+}
+
+func fill(ctx context.Context, o *options) error {
+	if o.database != "" {
+		return fillPostgres(ctx, o)
+	}
+	return fillSQLite(ctx, o)
+}
+
+// A letter is one message with one delivery.
+type letter struct {
+	flow     int // number of the connection
+	m        store.Message
+	d        store.Delivery
+	state    store.State
+	received int64
+}
+
+// letters makes n messages that lie evenly over the days before now.
+func letters(o *options, each func(*letter) error) error {
+	r := rand.New(rand.NewPCG(1, 2))
+	words := rand.NewZipf(r, 1.2, 3, 20_000)
+	people := rand.NewZipf(r, 1.05, 50, 500_000)
+	span := time.Duration(o.days) * 24 * time.Hour
+	start := time.Now().Add(-span)
+	for i := range o.n {
+		at := start.Add(time.Duration(float64(span) * float64(i) / float64(o.n)))
+		l := &letter{flow: r.IntN(o.connections), received: at.UnixMicro()}
+		p := people.Uint64()
+		to := mime.Recipient{Address: fmt.Sprintf("person%d@firm%d.example", p, p%20_000)}
+		from := fmt.Sprintf("erp@customer%d.example", l.flow)
+		subject := fmt.Sprintf("Fattura %d", i)
+		for range 4 {
+			subject += " " + word(words.Uint64())
+		}
+		l.m = store.Message{ID: idAt(at, r), MessageID: fmt.Sprintf("<%d.%x@%s>", i, r.Uint64(), from[4:]), Subject: subject, From: from,
+			Envelope: mime.Envelope{From: from, Recipients: []mime.Recipient{to}}, Size: 10_000, Client: fmt.Sprint("client-", l.flow%50),
+			EntryPoint: "smtp", Class: "transactional", ReceivedAt: at, Names: []string{fmt.Sprintf("Persona %d", p)}}
+		l.d = store.Delivery{ID: idAt(at, r), Recipients: []store.Recipient{{Recipient: to, State: store.RecipientSent, At: at}}}
+		switch x := r.IntN(10_000); {
+		case x < 30:
+			l.state = store.Failed
+		case x == 30:
+			l.state = store.Held
+		default:
+			l.state = store.Sent
+		}
+		if err := each(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func word(n uint64) string {
+	const syllables = "babedicafogumalenoraresotitutavazepi"
+	s := ""
+	for i := 0; i < 3; i++ {
+		k := n % 18 * 2
+		s += syllables[k : k+2]
+		n /= 18
+	}
+	return s
+}
+
+func idAt(t time.Time, r *rand.Rand) store.ID {
+	id := store.FirstID(t)
+	a, b := r.Uint64(), r.Uint64()
+	id[6] = 0x70 | byte(a)&0xf
+	id[7], id[8] = byte(a>>8), 0x80|byte(a>>16)&0x3f
+	for i := range 7 {
+		id[9+i] = byte(b >> (8 * i))
+	}
+	return id
+}
+
+func connection(i int) *gateway.Connection {
+	active := true
+	c := &gateway.Connection{}
+	c.Active, c.Revision = &active, 1
+	c.ID, c.Name, c.Provider, c.From = fmt.Sprint("conn-", i), fmt.Sprint("Connection ", i), adapters.SMTP, fmt.Sprintf("erp@customer%d.example", i)
+	if i%40 == 0 {
+		c.Owner = "operator"
+	}
+	return c
+}

@@ -1,0 +1,135 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/postino-mail/postino/internal/search/terms"
+	"github.com/postino-mail/postino/internal/store"
+)
+
+// probe measures calls of each kind, with other values each time.
+func probe(ctx context.Context, st store.Store, o *options) error {
+	r := rand.New(rand.NewPCG(3, 4))
+	words := rand.NewZipf(r, 1.2, 3, 20_000)
+	people := rand.NewZipf(r, 1.05, 50, 500_000)
+	match := func(p terms.Part, v string) store.Filter {
+		return store.Filter{Match: []terms.Match{{Part: p, Value: v}}}
+	}
+	list := func(f store.Filter) func() (int, error) {
+		return func() (int, error) {
+			p, err := st.List(ctx, store.ListRequest{Filter: f})
+			return len(p.Entries), err
+		}
+	}
+	var own []string
+	for i := 0; i < o.connections; i += 40 {
+		own = append(own, fmt.Sprint("conn-", i))
+	}
+	ago := func() time.Time { return time.Now().Add(-time.Duration(r.IntN(o.days*24)) * time.Hour) }
+	some, err := st.List(ctx, store.ListRequest{Limit: 1000})
+	if err != nil {
+		return err
+	}
+	anyOf := func() *store.Entry { return &some.Entries[r.IntN(len(some.Entries))] }
+	for _, k := range []struct {
+		name string
+		call func() func() (int, error)
+	}{
+		{"list, newest", func() func() (int, error) { return list(store.Filter{}) }},
+		{"list before a date", func() func() (int, error) { return list(store.Filter{Before: ago()}) }},
+		{"list between dates", func() func() (int, error) { t := ago(); return list(store.Filter{Since: t, Before: t.Add(time.Hour)}) }},
+		{"state failed", func() func() (int, error) { return list(store.Filter{States: []store.State{store.Failed}}) }},
+		{"state held", func() func() (int, error) { return list(store.Filter{States: []store.State{store.Held}}) }},
+		{"connection", func() func() (int, error) {
+			return list(store.Filter{Connection: fmt.Sprint("conn-", r.IntN(o.connections))})
+		}},
+		{"connection, failed", func() func() (int, error) {
+			return list(store.Filter{Connection: fmt.Sprint("conn-", r.IntN(o.connections)), States: []store.State{store.Failed}})
+		}},
+		{"client", func() func() (int, error) { return list(store.Filter{Client: fmt.Sprint("client-", r.IntN(50))}) }},
+		{"operator of 500 connections", func() func() (int, error) { return list(store.Filter{Among: own}) }},
+		{"operator, failed", func() func() (int, error) { return list(store.Filter{Among: own, States: []store.State{store.Failed}}) }},
+		{"operator, word", func() func() (int, error) {
+			f := match(terms.Anywhere, word(words.Uint64()))
+			f.Among = own
+			return list(f)
+		}},
+		{"sender", func() func() (int, error) {
+			return list(match(terms.Sender, fmt.Sprintf("erp@customer%d.example", r.IntN(o.connections))))
+		}},
+		{"recipient", func() func() (int, error) {
+			p := people.Uint64()
+			return list(match(terms.Recipients, fmt.Sprintf("person%d@firm%d.example", p, p%20_000)))
+		}},
+		{"domain of recipients", func() func() (int, error) {
+			return list(match(terms.Recipients, fmt.Sprintf("@firm%d.example", people.Uint64()%20_000)))
+		}},
+		{"Message-ID", func() func() (int, error) { return list(match(terms.MessageID, anyOf().Message.MessageID)) }},
+		{"id", func() func() (int, error) { return list(store.Filter{ID: anyOf().Message.ID}) }},
+		{"word of every message", func() func() (int, error) { return list(match(terms.Anywhere, "fattura")) }},
+		{"word", func() func() (int, error) { return list(match(terms.Anywhere, word(words.Uint64()))) }},
+		{"two words", func() func() (int, error) {
+			return list(match(terms.Anywhere, word(words.Uint64())+" "+word(words.Uint64())))
+		}},
+		{"word of one message", func() func() (int, error) { return list(match(terms.Subject, fmt.Sprint(r.IntN(1_000_000)))) }},
+		{"word that no message has", func() func() (int, error) { return list(match(terms.Anywhere, "inesistente")) }},
+		{"beginning of a word", func() func() (int, error) {
+			f := match(terms.Subject, word(words.Uint64())[:4])
+			f.Match[0].Prefix = true
+			return list(f)
+		}},
+		{"word, connection", func() func() (int, error) {
+			f := match(terms.Anywhere, word(words.Uint64()))
+			f.Connection = fmt.Sprint("conn-", r.IntN(o.connections))
+			return list(f)
+		}},
+		{"word, failed", func() func() (int, error) {
+			f := match(terms.Anywhere, word(words.Uint64()))
+			f.States = []store.State{store.Failed}
+			return list(f)
+		}},
+		{"count of a word, up to 1,000", func() func() (int, error) {
+			f := match(terms.Anywhere, word(words.Uint64()))
+			return func() (int, error) { c, err := st.Count(ctx, f, 1000); return c.N, err }
+		}},
+	} {
+		var took, used []time.Duration
+		found := 0
+		for range o.probe {
+			call := k.call()
+			start, before := time.Now(), processor()
+			n, err := call()
+			if err != nil {
+				return fmt.Errorf("%s: %w", k.name, err)
+			}
+			took, used, found = append(took, time.Since(start)), append(used, processor()-before), found+n
+			if len(took) > 5 && time.Since(start) > 5*time.Second {
+				break
+			}
+		}
+		at := func(list []time.Duration, p float64) time.Duration {
+			slices.Sort(list)
+			return list[int(p*float64(len(list)-1))].Round(10 * time.Microsecond)
+		}
+		fmt.Printf("%-32s p50 %10s  p95 %10s  max %10s  processor p50 %10s  p95 %10s  found %.1f\n", k.name, at(took, 0.5), at(took, 0.95),
+			at(took, 1), at(used, 0.5), at(used, 0.95), float64(found)/float64(len(took)))
+	}
+	return nil
+}
+
+// processor is the processor time that the process has used; of PostgreSQL that is
+// the client's part alone.
+func processor() time.Duration {
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		return 0
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+}
