@@ -148,7 +148,8 @@ func testAct(t *testing.T, h Harness) {
 	r, err := s.Act(t.Context(), store.Action{Verb: store.DoCancel, Filter: store.Filter{Client: "c1", States: []store.State{store.Queued}},
 		Now: after(13), Max: 4})
 	must(t, err)
-	want(t, "stopped", r, store.ActionResult{Changed: 4, More: true})
+	want(t, "stopped", r, store.ActionResult{Changed: 4, More: true, Next: r.Next})
+	want(t, "and says where", r.Next != "", true)
 	r, err = s.Act(t.Context(), store.Action{Verb: store.DoCancel, Filter: store.Filter{Client: "c1", States: []store.State{store.Queued}},
 		Now: after(13)})
 	must(t, err)
