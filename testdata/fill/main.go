@@ -1,6 +1,6 @@
 //go:build unix
 
-// Fill makes a store with millions of messages, and measures how long lists and
+// Command fill makes a store with millions of messages, and measures how long lists and
 // searches take in it:
 //
 //	go run ./testdata/fill -dir /tmp/store -n 1000000           # SQLite
