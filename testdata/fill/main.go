@@ -1,7 +1,7 @@
 //go:build unix
 
-// Command fill makes a store with millions of messages, and measures how long lists and
-// searches take in it:
+// Command fill makes a store with millions of messages, and measures how long lists
+// and searches take in it.
 //
 //	go run ./testdata/fill -dir /tmp/store -n 1000000           # SQLite
 //	go run ./testdata/fill -database postgres://… -n 1000000    # PostgreSQL
