@@ -123,8 +123,8 @@ func (p *pgFiller) flush(ctx context.Context) error {
 		rows           *[][]any
 	}{
 		{"messages", "id client received_at size sha256 kept message_id from_addr env_from tag doc", &p.messages},
-		{"deliveries", "id msg flow position state next_at deadline_at created_at expires_at warn_at finished_at attempts epoch node kind since " +
-			"recipients word", &p.deliveries},
+		{"deliveries", "id msg flow position state next_at deadline_at created_at expires_at warn_at finished_at attempts epoch node kind " +
+			"since recipients word", &p.deliveries},
 		{"attempts", "delivery no kind flow node epoch started_at recipients outcome", &p.attempts},
 		{"words", "id flow terms", &p.words},
 	} {

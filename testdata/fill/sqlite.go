@@ -51,7 +51,8 @@ func fillSQLite(ctx context.Context, o *options) (err error) {
 		}
 	}
 	var last int64
-	if err := tx.QueryRowContext(ctx, `SELECT max(coalesce((SELECT max(seq) FROM messages), 0), coalesce((SELECT max(seq) FROM deliveries), 0))`).
+	if err := tx.QueryRowContext(ctx, `SELECT max(coalesce((SELECT max(seq) FROM messages), 0),
+		coalesce((SELECT max(seq) FROM deliveries), 0))`).
 		Scan(&last); err != nil {
 		return err
 	}
