@@ -153,7 +153,8 @@ func connection(i int) *gateway.Connection {
 	active := true
 	c := &gateway.Connection{}
 	c.Active, c.Revision = &active, 1
-	c.ID, c.Name, c.Provider, c.From = fmt.Sprint("conn-", i), fmt.Sprint("Connection ", i), adapters.SMTP, fmt.Sprintf("erp@customer%d.example", i)
+	c.ID, c.Name, c.Provider, c.From = fmt.Sprint("conn-", i), fmt.Sprint("Connection ", i), adapters.SMTP,
+		fmt.Sprintf("erp@customer%d.example", i)
 	if i%40 == 0 {
 		c.Owner = "operator"
 	}
