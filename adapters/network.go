@@ -26,7 +26,7 @@ func NetworkError(p Provider, host string, err error, now time.Time) *Error {
 		err = ue.Err // a url.Error shows the URL, and an upload's URL is a capability
 	}
 	e := &Error{Class: Transient, Scope: ScopeConnection, Provider: p, Err: err}
-	var refused *ProxyError
+	var refused *proxyError
 	if errors.As(err, &refused) {
 		refused.describe(e, host)
 		return e

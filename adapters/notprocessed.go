@@ -13,7 +13,7 @@ func NotProcessed(err error) bool {
 	if err == nil {
 		return false
 	}
-	if errors.As(err, new(*ProxyError)) {
+	if errors.As(err, new(*proxyError)) {
 		return true
 	}
 	// net/http does not export its HTTP/2 errors; TestNotProcessed holds these

@@ -59,7 +59,7 @@ func TestNotProcessed(t *testing.T) {
 			}
 		})
 	}
-	if NotProcessed(nil) || NotProcessed(io.ErrUnexpectedEOF) || !NotProcessed(&net.OpError{Op: "x", Err: &ProxyError{Status: 407}}) {
+	if NotProcessed(nil) || NotProcessed(io.ErrUnexpectedEOF) || !NotProcessed(&net.OpError{Op: "x", Err: &proxyError{Status: 407}}) {
 		t.Error("plain errors")
 	}
 }

@@ -75,23 +75,23 @@ func (p *Proxies) Refused(_ context.Context, proxy *url.URL, req *http.Request, 
 	if resp.StatusCode == http.StatusOK {
 		return nil
 	}
-	return &ProxyError{Proxy: proxy.Host, Status: resp.StatusCode, Variable: p.variable["https"]}
+	return &proxyError{Proxy: proxy.Host, Status: resp.StatusCode, Variable: p.variable["https"]}
 }
 
-// A ProxyError is a proxy's refusal of CONNECT (RFC 9110 section 9.3.6).
-type ProxyError struct {
+// A proxyError is a proxy's refusal of CONNECT (RFC 9110 section 9.3.6).
+type proxyError struct {
 	Proxy    string // host and port, without credentials
 	Status   int
 	Variable string // of the environment, that names the proxy
 }
 
 // Error implements error.
-func (e *ProxyError) Error() string {
+func (e *proxyError) Error() string {
 	return fmt.Sprintf("the proxy %s answered CONNECT with %d", e.Proxy, e.Status)
 }
 
 // describe says what to do about a proxy that refused.
-func (e *ProxyError) describe(out *Error, host string) {
+func (e *proxyError) describe(out *Error, host string) {
 	out.Code, out.Status = CodeProxy, e.Status
 	out.Message = mime.NewText("network.proxy_refused_connection",
 		"the proxy {proxy} refused the connection to {host} ({status})",

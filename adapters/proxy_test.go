@@ -76,7 +76,7 @@ func TestProxyRefuses(t *testing.T) {
 		t.Fatal("an answer came")
 	}
 	if e := NetworkError(Graph, "graph.example", err, time.Now()); e.Code != "proxy" ||
-		!strings.Contains(e.Message.String(), "127.0.0.1:1") || errors.As(err, new(*ProxyError)) {
+		!strings.Contains(e.Message.String(), "127.0.0.1:1") || errors.As(err, new(*proxyError)) {
 		t.Errorf("%+v", e)
 	}
 }

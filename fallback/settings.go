@@ -199,8 +199,8 @@ func (s *Settings) EffectiveEncryption() Encryption {
 	return EncryptionSTARTTLS
 }
 
-// Extensions are the SMTP extensions that Without may name.
-func Extensions() []string {
+// extensions are the SMTP extensions that Without may name.
+func extensions() []string {
 	return []string{"PIPELINING", "CHUNKING", "8BITMIME", "SMTPUTF8", "SIZE", "DSN"}
 }
 
@@ -225,7 +225,7 @@ func (s *Settings) Validate(v *adapters.Validator) {
 		v.Add("source_address", mime.NewText("smtp.source_not_ip", "not an IP address"))
 	}
 	for _, ext := range s.Without {
-		v.OneOf("without", strings.ToUpper(ext), Extensions()...)
+		v.OneOf("without", strings.ToUpper(ext), extensions()...)
 	}
 	s.validateOAuth(v)
 }

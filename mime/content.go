@@ -15,8 +15,8 @@ func (m *Message) Raw(p *Part) Source {
 	return io.NewSectionReader(m.src, p.BodyStart, p.End-p.BodyStart)
 }
 
-// PartHead is the raw header block of a part with the empty line that ends it.
-func (m *Message) PartHead(p *Part) ([]byte, error) {
+// partHead is the raw header block of a part with the empty line that ends it.
+func (m *Message) partHead(p *Part) ([]byte, error) {
 	b := make([]byte, p.BodyStart-p.HeaderStart)
 	if n, err := m.src.ReadAt(b, p.HeaderStart); n < len(b) {
 		return nil, unreadable(err)

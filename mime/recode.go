@@ -123,7 +123,7 @@ func (r *recoder) part(p *Part, sealed, root bool) (encoding string, err error) 
 
 // head is the new header of a part.
 func (r *recoder) head(p *Part, encoding string) ([]byte, error) {
-	raw, err := r.m.PartHead(p)
+	raw, err := r.m.partHead(p)
 	if err != nil {
 		return nil, err
 	}

@@ -175,7 +175,7 @@ text
 	if err != nil || plain != "100 € caffè nero" || html != "<p>€</p>\r\n" {
 		t.Errorf("%q %q %v", plain, html, err)
 	}
-	head, err := m.PartHead(root.Parts[0])
+	head, err := m.partHead(root.Parts[0])
 	if err != nil || !strings.HasPrefix(string(head), "Content-Type: text/plain;") || !strings.HasSuffix(string(head), "printable\r\n\r\n") {
 		t.Errorf("head %q %v", head, err)
 	}
