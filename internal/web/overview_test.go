@@ -48,7 +48,7 @@ func TestAudit(t *testing.T) {
 	w.post("/people/"+w.operator.ID, "email", testOperator, "name", "=HYPERLINK(1)", "role", "operator", "revision", "1").
 		to("/people/" + w.operator.ID)
 	w.get("/audit?kind=person").want(200, testAdmin, "page", "person", "changed", "=HYPERLINK(1)")
-	w.get("/audit?kind=person", "Accept-Language", "it").want(200, "persona", "modificato")
+	w.get("/audit?kind=person", "Accept-Language", "it").want(200, "persona", "modifica")
 	w.get("/audit?kind=webhook").want(200, "Nothing in the audit trail fits this filter.")
 	w.get("/audit?kind=nope").want(422)
 	w.get("/audit?from=gestern").want(422, "Write a day as 2026-11-30.")
