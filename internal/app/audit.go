@@ -180,7 +180,7 @@ func (k AuditCommands) programs(list []view.Program) error {
 			answer += " " + p.Date
 		}
 		w.Row(orDash(p.Client), orDash(p.Address), programName(&p), orDash(strings.Trim(p.Auth+", "+p.TLS, ", ")), p.From, p.Messages,
-			p.LastAt.Local().Format("2006-01-02 15:04"), orDash(p.Route), answer)
+			terminal.Time(p.LastAt), orDash(p.Route), answer)
 	}
 	return w.Flush()
 }

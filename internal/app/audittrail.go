@@ -90,7 +90,7 @@ func (k PeopleCommands) Audit(ctx context.Context, c AuditChoice) error {
 			text("cli.heading_from_where", "FROM WHERE"), text("cli.heading_what", "WHAT"), text("cli.heading_name", "NAME"),
 			text("cli.heading_changes", "CHANGES"))...)
 		err := each(func(e *view.AuditEntry) error {
-			w.Row(e.At.Local().Format(time.DateTime), view.ActorLabel(&e.Actor).In(k.Language), clip(where(e), 40),
+			w.Row(terminal.Time(e.At), view.ActorLabel(&e.Actor).In(k.Language), clip(where(e), 40),
 				view.ActionLabel(e.Action, e.Kind).In(k.Language), orObject(e), clip(changesText(e), 100))
 			return nil
 		})

@@ -206,7 +206,7 @@ func connectionState(st store.ConnectionState, lang string) string {
 	if !st.PausedUntil.After(time.Now()) {
 		return text("cli.ok", "ok").In(lang)
 	}
-	s := text("cli.paused_until", "paused until {time}", "time", st.PausedUntil.Local().Format("2006-01-02 15:04")).In(lang)
+	s := text("cli.paused_until", "paused until {time}", "time", terminal.Time(st.PausedUntil)).In(lang)
 	if st.Error != nil {
 		s += ": " + st.Error.Message.In(lang)
 		if r := st.Error.Hint.In(lang); r != "" {

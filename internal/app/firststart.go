@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
 )
@@ -28,7 +29,7 @@ type FirstStart struct {
 func (f *FirstStart) Print(w io.Writer, lang string) {
 	fmt.Fprintf(w, "setup %s\n", f.URL)
 	fmt.Fprintln(w, text("serve.first_start", "No one can sign in yet: open the link above to make the first administrator. It is good once, "+
-		"until {time}; each start makes a new one.", "time", f.ExpiresAt.Local().Format(time.DateTime)).In(lang))
+		"until {time}; each start makes a new one.", "time", terminal.Time(f.ExpiresAt)).In(lang))
 }
 
 // firstStart notes where browsers reach the server and, where the store has no person

@@ -56,7 +56,7 @@ func laneState(l *store.Lane, now time.Time, lang string) string {
 		}
 		return text("cli.ok", "ok").In(lang)
 	case l.PausedUntil.Before(store.Never()):
-		return text("cli.lane_paused_until", "paused until {time}: {reason}", "time", l.PausedUntil.Local().Format(time.DateTime), "reason",
+		return text("cli.lane_paused_until", "paused until {time}: {reason}", "time", terminal.Time(l.PausedUntil), "reason",
 			l.Reason).In(lang)
 	}
 	return text("cli.lane_paused", "paused until it is resumed: {reason}", "reason", l.Reason).In(lang)

@@ -142,7 +142,7 @@ func (k PeopleCommands) print(p *store.Person, i *people.Invitation) error {
 	if i != nil {
 		t.Row(text("cli.field_link", "link").In(k.Language), i.URL(k.URL))
 		t.Row("", text("cli.link_once", "(shown this once; good once, until {time})", "time",
-			i.ExpiresAt.Local().Format(time.DateTime)).In(k.Language))
+			terminal.Time(i.ExpiresAt)).In(k.Language))
 	}
 	if err := t.Flush(); err != nil || i == nil {
 		return err
@@ -354,7 +354,7 @@ func (k PeopleCommands) Sessions(ctx context.Context, name string, end bool) err
 			text("cli.heading_ends", "ENDS"), text("cli.heading_address", "ADDRESS"), text("cli.heading_program", "PROGRAM"))...)
 		for i := range all {
 			s := view.OfSession(&all[i])
-			w.Row(s.CreatedAt.Local().Format(time.DateTime), s.SeenAt.Local().Format(time.DateTime), s.ExpiresAt.Local().Format(time.DateTime),
+			w.Row(terminal.Time(s.CreatedAt), terminal.Time(s.SeenAt), terminal.Time(s.ExpiresAt),
 				s.Address, clip(s.Program, 60))
 		}
 		return w.Flush()

@@ -128,7 +128,7 @@ func (k QueueCommands) list(ctx context.Context, st store.Store, f QueueFilter, 
 				to = fmt.Sprintf("%s +%d", to, n-1)
 			}
 		}
-		w.Row(d.ID, d.CreatedAt.Local().Format("2006-01-02 15:04:05"), view.StateLabel(d.State).In(k.Language), d.Attempts,
+		w.Row(d.ID, terminal.Time(d.CreatedAt), view.StateLabel(d.State).In(k.Language), d.Attempts,
 			cmp.Or(e.connection.Name, e.connection.ID), e.Message.From, to, clip(e.Message.Subject, 40), clip(lastResult(d, k.Language), 80))
 		return nil
 	})
@@ -187,7 +187,7 @@ func (k QueueCommands) Stats(ctx context.Context) error {
 		w.Row(text("cli.stats_paused", "paused lanes").In(k.Language), s.Paused)
 		w.Row(text("cli.stats_bytes", "stored bytes").In(k.Language), s.BodyBytes)
 		if !s.OldestDue.IsZero() {
-			w.Row(text("cli.stats_oldest", "oldest due").In(k.Language), s.OldestDue.Local().Format(time.RFC3339))
+			w.Row(text("cli.stats_oldest", "oldest due").In(k.Language), terminal.Time(s.OldestDue))
 		}
 		return w.Flush()
 	})

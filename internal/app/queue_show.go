@@ -95,7 +95,7 @@ func waits(ctx context.Context, st store.Store, d *store.Delivery, lang string) 
 	}
 	if fits, when := l.Fits(now, d.CountPending()); !fits {
 		out = append(out, text("cli.waits_day", "the day's recipients leave no room ({used}) before {time}", "used", budgetText(l, now), "time",
-			when.Local().Format("2006-01-02 15:04")).In(lang))
+			terminal.Time(when)).In(lang))
 	}
 	return out, nil
 }
@@ -111,12 +111,12 @@ func (s *shownDelivery) write(w io.Writer, lang string) error {
 	t.Row(text("cli.field_subject", "subject").In(lang), m.Subject)
 	t.Row(text("cli.field_size", "size").In(lang), m.Size)
 	t.Row(text("cli.field_received", "received").In(lang), text("cli.received_by", "{time} by {entry_point}", "time",
-		m.ReceivedAt.Local().Format(time.RFC3339), "entry_point", view.EntryPointLabel(m.EntryPoint)).In(lang))
+		terminal.Time(m.ReceivedAt), "entry_point", view.EntryPointLabel(m.EntryPoint)).In(lang))
 	if m.OriginalFrom != "" {
 		t.Row(text("cli.field_original_from", "original from").In(lang), m.OriginalFrom)
 	}
 	if d.State == store.Queued || d.State == store.Unverified {
-		t.Row(text("cli.field_next", "next").In(lang), d.NextAt.Local().Format(time.RFC3339))
+		t.Row(text("cli.field_next", "next").In(lang), terminal.Time(d.NextAt))
 	}
 	for _, why := range s.waits {
 		t.Row(text("cli.field_waits", "waits").In(lang), why)
@@ -151,11 +151,11 @@ func (s *shownDelivery) write(w io.Writer, lang string) error {
 
 func attemptText(a *store.Attempt, lang string) string {
 	if a.Kind == store.Moved {
-		return text("cli.moved_to", "{time} moved to {lane} by an administrator", "time", a.StartedAt.Local().Format("2006-01-02 15:04:05.000"),
+		return text("cli.moved_to", "{time} moved to {lane} by an administrator", "time", terminal.Time(a.StartedAt),
 			"lane", a.Lane).In(lang)
 	}
 	var b strings.Builder
-	b.WriteString(text("cli.attempt_of", "{time} {kind} on {lane} by {node}: ", "time", a.StartedAt.Local().Format("2006-01-02 15:04:05.000"),
+	b.WriteString(text("cli.attempt_of", "{time} {kind} on {lane} by {node}: ", "time", terminal.Time(a.StartedAt),
 		"kind", view.AttemptLabel(a.Kind), "lane", a.Lane, "node", a.Node).In(lang))
 	if a.EndedAt.IsZero() {
 		b.WriteString(text("cli.under_way", "under way").In(lang))

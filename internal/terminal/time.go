@@ -1,0 +1,7 @@
+package terminal
+
+import "time"
+
+// Time is how a point in time is shown to people, everywhere: in the zone of this
+// machine, which it names by its distance from UTC (RFC 3339, with spaces).
+func Time(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 -07:00") }
