@@ -70,6 +70,7 @@ type commands struct {
 	Audit      auditCommand      `cmd:"" help:"Say which ways of sending stop when passwords end, and how to move them."`
 	Alerts     alertsCommand     `cmd:"" help:"List what ends, runs out or does not work."`
 	Doctor     doctorCommand     `cmd:"" help:"Look at the installation: clock, disk, listeners, certificates, store, servers, queue."`
+	Vault      vaultCommand      `cmd:"" help:"Change the key that the secrets are sealed with."`
 	Sandbox    sandboxCommand    `cmd:"" help:"Run fake Entra, Graph, Gmail and SMTP servers to develop against."`
 	Completion completionCommand `cmd:"" help:"Print what makes a shell complete commands and flags."`
 	Manual     manualCommand     `cmd:"" help:"Print the manual page, postino(1)."`

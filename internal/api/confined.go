@@ -207,6 +207,14 @@ func (s confined) ApplyConnections(ctx context.Context, now time.Time, edits []s
 	return s.all.ApplyConnections(ctx, now, edits)
 }
 
+// Reseal implements store.Resealing: the key is of all.
+func (s confined) Reseal(ctx context.Context, stale func([]byte) bool, dry bool) (store.Resealed, error) {
+	if err := forOthers(ctx); err != nil {
+		return store.Resealed{}, err
+	}
+	return s.all.Reseal(ctx, stale, dry)
+}
+
 // ConnectionState implements store.Connections.
 func (s confined) ConnectionState(ctx context.Context, id string) (store.ConnectionState, error) {
 	if caller(ctx).owner() != "" {

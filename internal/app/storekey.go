@@ -94,7 +94,7 @@ func (k *storeKey) fit(ctx context.Context, st store.Store, dir, where string, g
 	if err != nil && !again {
 		return otherKey(have, where)
 	}
-	if err == nil && !stale {
+	if err == nil && (!stale || !have.Newest()) { // a key that waits for its rotation seals nothing, this word neither
 		return nil
 	}
 	if word, err = have.CheckWord(); err != nil {

@@ -19,6 +19,7 @@ type Store interface {
 	Alerts
 	Programs
 	Successions
+	Resealing
 
 	// OnChange has f called soon after another process, or this one, changed a
 	// connection, a client, a key, a person or a session, where the store can tell; f must return at

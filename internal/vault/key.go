@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"runtime"
 
-	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/keyset"
 
 	"github.com/postino-mail/postino/internal/texterr"
@@ -74,11 +73,31 @@ func Make(dir string) (*Vault, error) {
 }
 
 func fromFile(file string) (*Vault, error) {
+	k, err := fileKeys(file)
+	if err != nil {
+		return nil, err
+	}
+	v := &Vault{origin: file, file: file}
+	v.keys.Store(k)
+	return v, nil
+}
+
+// fileKeys reads a key file. What it was is looked at first: a file that replaces
+// it meanwhile is read again.
+func fileKeys(file string) (*keys, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, texterr.Wrap(mime.NewText("vault.key_unreadable", "the key file cannot be read"), err)
+	}
 	h, err := load(file)
 	if err != nil {
 		return nil, err
 	}
-	return newVault(h, file)
+	k, err := newKeys(h, file)
+	if err == nil {
+		k.from = info
+	}
+	return k, err
 }
 
 // Has reports whether there is a key, or what should be one, so that Open makes
@@ -97,34 +116,6 @@ func Has(dir string, getenv func(string) string) bool {
 		}
 	}
 	return false
-}
-
-// Rotate adds a new primary key to the key set in dir/key.json. What was
-// sealed before still opens; seal it again (Stale) and the old keys are not
-// needed any more. Processes that run must be restarted, or they cannot open
-// what is sealed from now on.
-func Rotate(dir string) error {
-	file := filepath.Join(dir, FileName)
-	h, err := load(file)
-	if err != nil {
-		return err
-	}
-	m := keyset.NewManagerFromHandle(h)
-	id, err := m.Add(aead.AES256GCMKeyTemplate())
-	if err == nil {
-		err = m.SetPrimary(id)
-	}
-	if err != nil {
-		return texterr.Wrap(mime.NewText("vault.key_not_added", "a key cannot be added"), err)
-	}
-	if h, err = m.Handle(); err != nil {
-		return texterr.Wrap(mime.NewText("vault.key_not_added", "a key cannot be added"), err)
-	}
-	b, err := marshal(h)
-	if err != nil {
-		return err
-	}
-	return replace(file, b)
 }
 
 func fromText(b []byte, origin string) (*Vault, error) {
@@ -191,7 +182,16 @@ func create(file string, content []byte) error {
 }
 
 func replace(file string, content []byte) error {
-	return place(file, content, func(temp string) error { return os.Rename(temp, file) })
+	before, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
+	return place(file, content, func(temp string) error {
+		if err := giveTo(temp, before); err != nil {
+			return err
+		}
+		return os.Rename(temp, file)
+	})
 }
 
 // place writes a synced temporary file beside file, has it put in place, and

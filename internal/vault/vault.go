@@ -12,6 +12,9 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"os"
+	"sync"
+	"sync/atomic"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
@@ -29,14 +32,25 @@ var ErrWrongKey = texterr.New(mime.NewText("vault.wrong_key",
 	"the secret was sealed with another key: put the key of that time back (key.json in the data folder, the credential postino-key or "+
 		"POSTINO_KEY), or enter the secret again"))
 
-// A Vault seals and opens. Safe for concurrent use.
+// A Vault seals and opens. Where its key is in a file, and that file is replaced
+// (Rotate), it goes by what the file has from then on. Safe for concurrent use.
 type Vault struct {
-	aead    tink.AEAD
-	primary uint32
-	origin  string
+	origin string
+	file   string // empty: the key came from elsewhere
+	keys   atomic.Pointer[keys]
+	turn   sync.Mutex // of those who read the file again
 }
 
-func newVault(h *keyset.Handle, origin string) (*Vault, error) {
+// keys are what a key set has.
+type keys struct {
+	aead           tink.AEAD
+	primary, first uint32
+	newest         bool // the primary key is the last one
+	known          map[uint32]bool
+	from           os.FileInfo // of the file, nil: none
+}
+
+func newKeys(h *keyset.Handle, origin string) (*keys, error) {
 	a, err := aead.New(h)
 	if err != nil {
 		return nil, texterr.Wrap(mime.NewText("vault.key_kind", "the key in {origin} is of a kind that postino does not use", "origin", origin),
@@ -46,28 +60,63 @@ func newVault(h *keyset.Handle, origin string) (*Vault, error) {
 	if err != nil {
 		return nil, texterr.Wrap(mime.NewText("vault.no_primary", "the key set in {origin} has no primary key", "origin", origin), err)
 	}
-	return &Vault{aead: a, primary: p.KeyID(), origin: origin}, nil
+	k := &keys{aead: a, primary: p.KeyID(), known: map[uint32]bool{}}
+	for i := range h.Len() {
+		e, err := h.Entry(i)
+		if err != nil {
+			return nil, texterr.Wrap(mime.NewText("vault.no_primary", "the key set in {origin} has no primary key", "origin", origin), err)
+		}
+		k.newest = e.KeyID() == k.primary
+		if k.known[e.KeyID()] = true; i == 0 {
+			k.first = e.KeyID()
+		}
+	}
+	return k, nil
+}
+
+func newVault(h *keyset.Handle, origin string) (*Vault, error) {
+	k, err := newKeys(h, origin)
+	if err != nil {
+		return nil, err
+	}
+	v := &Vault{origin: origin}
+	v.keys.Store(k)
+	return v, nil
 }
 
 // ID names the holders of this key without telling anything of it: all nodes of
-// one gateway have the same one.
+// one gateway have the same one. It stays while a rotation is under way.
 func (v *Vault) ID() string {
-	sum := sha256.Sum256(binary.BigEndian.AppendUint32([]byte("postino installation 1"), v.primary))
+	sum := sha256.Sum256(binary.BigEndian.AppendUint32([]byte("postino installation 1"), v.keys.Load().first))
 	return hex.EncodeToString(sum[:6])
 }
 
 // Origin describes where the key comes from; it holds nothing of the key.
 func (v *Vault) Origin() string { return v.origin }
 
+// InFile reports that the key is in a file, which Rotate can replace.
+func (v *Vault) InFile() bool { return v.file != "" }
+
+// Keys is how many keys it holds: more than one while a rotation is under way.
+func (v *Vault) Keys() int { return len(v.current().known) }
+
+// Newest reports that it seals with the newest of its keys: no other one waits for a
+// rotation.
+func (v *Vault) Newest() bool { return v.current().newest }
+
 // Seal encrypts secret so that Open returns it for the same owner and path alone.
 func (v *Vault) Seal(owner, path string, secret adapters.Secret) ([]byte, error) {
-	return v.aead.Encrypt([]byte(secret.Reveal()), bound(owner, path))
+	return v.current().aead.Encrypt([]byte(secret.Reveal()), bound(owner, path))
 }
 
 // Open decrypts what Seal sealed; ErrWrongKey when it cannot. The cause is left
 // out on purpose.
 func (v *Vault) Open(owner, path string, sealed []byte) (adapters.Secret, error) {
-	b, err := v.aead.Decrypt(sealed, bound(owner, path))
+	k := v.keys.Load()
+	if id, ok := keyOf(sealed); ok && !k.known[id] { // sealed by a process that has a newer file
+		k = v.current()
+	}
+	b, err := k.aead.Decrypt(sealed, bound(owner, path))
 	if err != nil {
 		return "", ErrWrongKey
 	}
@@ -77,8 +126,46 @@ func (v *Vault) Open(owner, path string, sealed []byte) (adapters.Secret, error)
 // Stale reports that sealed was made with a key that is not the primary one
 // any more: sealing it again finishes a rotation.
 func (v *Vault) Stale(sealed []byte) bool {
-	// Tink's output begins with one version byte and the key's id.
-	return len(sealed) < 5 || binary.BigEndian.Uint32(sealed[1:5]) != v.primary
+	id, ok := keyOf(sealed)
+	return !ok || id != v.keys.Load().primary
+}
+
+// keyOf is the id of the key that sealed: tink's output begins with one version
+// byte and that.
+func keyOf(sealed []byte) (id uint32, ok bool) {
+	if len(sealed) < 5 {
+		return 0, false
+	}
+	return binary.BigEndian.Uint32(sealed[1:5]), true
+}
+
+// current are the keys of the file as it is now. Where it cannot be read, those
+// that were read last go on.
+func (v *Vault) current() *keys {
+	k := v.keys.Load()
+	if v.file == "" {
+		return k
+	}
+	info, err := os.Stat(v.file)
+	if err != nil || same(k.from, info) {
+		return k
+	}
+	v.turn.Lock()
+	defer v.turn.Unlock()
+	if k = v.keys.Load(); same(k.from, info) {
+		return k
+	}
+	next, err := fileKeys(v.file)
+	if err != nil {
+		return k
+	}
+	v.keys.Store(next)
+	return next
+}
+
+// same reports that a file was not replaced.
+func same(a, b os.FileInfo) bool {
+	return a != nil && os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
 }
 
 // bound is the associated data; the lengths keep ("a", "bc") and ("ab", "c") apart.

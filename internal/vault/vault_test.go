@@ -173,6 +173,7 @@ func TestRotate(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	old := openDir(t, dir)
+	id := old.ID()
 	sealed, err := old.Seal("o", "p", "x")
 	if err != nil {
 		t.Fatal(err)
@@ -191,8 +192,30 @@ func TestRotate(t *testing.T) {
 	if !v.Stale(sealed) || v.Stale(fresh) || !v.Stale(nil) || old.Stale(sealed) {
 		t.Error("what is stale and what is not")
 	}
-	if _, err := old.Open("o", "p", fresh); !errors.Is(err, ErrWrongKey) {
-		t.Errorf("a process that was not restarted: %v", err)
+	// A process that runs follows, and seals with the new key from then on.
+	if got, err := old.Open("o", "p", fresh); err != nil || got.Reveal() != "x" || old.Keys() != 2 || old.ID() != id || v.ID() != id {
+		t.Errorf("a process that runs: %v", err)
+	}
+	if err := DropOld(dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openDir(t, dir).Open("o", "p", sealed); !errors.Is(err, ErrWrongKey) {
+		t.Errorf("with an old key that is gone: %v", err)
+	}
+	if err := Prepare(dir); err != nil {
+		t.Fatal(err)
+	}
+	if waits, err := Prepared(dir); err != nil || !waits || old.Newest() {
+		t.Errorf("prepared: %v, %v", waits, err)
+	}
+	if err := Prepare(dir); err != nil || old.Keys() != 2 {
+		t.Errorf("prepared twice: %d keys, %v", old.Keys(), err)
+	}
+	if again, err := old.Seal("o", "p", "x"); err != nil || openDir(t, dir).Stale(again) {
+		t.Errorf("a key that waits is used: %v", err)
+	}
+	if err := Rotate(dir); err != nil || old.Keys() != 2 || !old.Newest() {
+		t.Errorf("what was prepared is not what was rotated to: %v", err)
 	}
 	if err := Rotate(t.TempDir()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("rotate without a key: %v", err)
