@@ -13,11 +13,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-
-	"github.com/andybalholm/brotli"
 )
 
-//go:embed assets
+//go:embed assets compressed
 var assetFiles embed.FS
 
 // scripts are sent as one file, in this order. htmx 4.0.1 and its extension for
@@ -37,7 +35,8 @@ type asset struct {
 	smaller   func() packed // made at the first request
 }
 
-// packed is a file as browsers take it.
+// packed is a file as browsers take it; brotli is nil where compressed/ has none
+// of this content.
 type packed struct{ brotli, gzip []byte }
 
 func newAssets() *assets {
@@ -66,7 +65,7 @@ func (a *assets) add(name, mediaType string, content []byte) {
 	sum := sha256.Sum256(content)
 	p := "/assets/" + hex.EncodeToString(sum[:8]) + paths.Ext(name)
 	a.byName[name] = p
-	a.byPath[p] = &asset{mediaType: mediaType, plain: content, smaller: sync.OnceValue(func() packed { return pack(content) })}
+	a.byPath[p] = &asset{mediaType: mediaType, plain: content, smaller: sync.OnceValue(func() packed { return pack(p, content) })}
 }
 
 // path is the address of a file.
@@ -91,7 +90,7 @@ func (a *assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	h.Set("Vary", "Accept-Encoding")
 	body := f.plain
-	if p := f.smaller(); accepts(r, "br") {
+	if p := f.smaller(); p.brotli != nil && accepts(r, "br") {
 		body = p.brotli
 		h.Set("Content-Encoding", "br")
 	} else if accepts(r, "gzip") {
@@ -104,20 +103,27 @@ func (a *assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// pack makes the smaller forms of a file. Writing to memory does not fail.
-func pack(content []byte) packed {
-	var br, gz bytes.Buffer
-	b := brotli.NewWriterLevel(&br, 9)
-	_, _ = b.Write(content)
-	_ = b.Close()
+// pack makes the smaller forms of a file. Brotli's is embedded: its encoder would
+// make the program half a megabyte larger. Writing to memory does not fail.
+func pack(path string, content []byte) packed {
+	br, err := fs.ReadFile(assetFiles, brotliFile(path))
+	if err != nil {
+		br = nil
+	}
+	var gz bytes.Buffer
 	g, err := gzip.NewWriterLevel(&gz, gzip.BestCompression)
 	if err != nil {
-		return packed{brotli: br.Bytes(), gzip: content}
+		return packed{brotli: br, gzip: content}
 	}
 	_, _ = g.Write(content)
 	_ = g.Close()
-	return packed{brotli: br.Bytes(), gzip: gz.Bytes()}
+	return packed{brotli: br, gzip: gz.Bytes()}
 }
+
+// brotliFile is the embedded file with the brotli form of what is at path. Its
+// name has the hash of the content, so that it cannot be of another one; after a
+// change of assets, go test ./internal/web -run TestAssets -update makes them.
+func brotliFile(path string) string { return "compressed/" + paths.Base(path) + ".br" }
 
 // accepts reports whether the reader takes a content coding (RFC 9110 section 12.5.3).
 func accepts(r *http.Request, coding string) bool {

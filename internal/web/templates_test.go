@@ -84,22 +84,3 @@ func words(t *testing.T, src []byte) []string {
 		}
 	}
 }
-
-// The assets are there, and small.
-func TestAssets(t *testing.T) {
-	t.Parallel()
-	a := newAssets()
-	sum := 0
-	for name, path := range a.byName {
-		f := a.byPath[path]
-		p := f.smaller()
-		if len(f.plain) < 100 || len(p.brotli) == 0 || len(p.gzip) == 0 {
-			t.Errorf("%s is empty", name)
-		}
-		sum += len(p.brotli)
-	}
-	t.Logf("all assets: %d bytes as brotli", sum)
-	if most := 30_000; sum > most {
-		t.Errorf("the assets have %d bytes, at most %d: the first page must stay under 45 kB", sum, most)
-	}
-}
