@@ -57,6 +57,7 @@ func (s *messageService) routes(rt *router) {
 	content.Responses = map[string]*huma.Response{"200": {Description: "OK",
 		Content: map[string]*huma.MediaType{"message/rfc822": {Schema: &huma.Schema{Type: "string", Format: "binary"}}}}}
 	rt.raw(content, s.getContent)
+	s.contentRoutes(rt)
 	s.actionRoutes(rt)
 }
 

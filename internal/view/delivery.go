@@ -21,6 +21,7 @@ type Delivery struct {
 	ExpiresAt    time.Time     `json:"expires_at" doc:"When it is given up"`
 	FinishedAt   time.Time     `json:"finished_at,omitzero"`
 	Duplicate    bool          `json:"possible_duplicate,omitempty" doc:"It may have gone out twice"`
+	UnknownSince time.Time     `json:"unknown_since,omitzero" doc:"It may have been sent: since then the outcome of an attempt is open"`
 	NotifyFailed bool          `json:"notify_failed,omitempty" doc:"The sender should have been notified and could not be: the log says why"`
 	Error        *Error        `json:"error,omitempty" doc:"Of the last attempt"`
 }
@@ -38,7 +39,7 @@ func OfDelivery(d *store.Delivery, c ConnectionRef, lang string) Delivery {
 	v := Delivery{
 		ID: d.ID.String(), Message: d.Message.String(), State: d.State, Connection: c, Lane: d.Route.Lane, Recipients: []Recipient{},
 		Attempts: d.Attempts, NextAt: d.NextAt, CreatedAt: d.CreatedAt, ExpiresAt: d.ExpiresAt, FinishedAt: d.FinishedAt,
-		Duplicate: d.Duplicate, NotifyFailed: d.NotifyFailed, Error: OfError(d.Error, lang),
+		Duplicate: d.Duplicate, UnknownSince: d.UnknownSince, NotifyFailed: d.NotifyFailed, Error: OfError(d.Error, lang),
 	}
 	for _, r := range d.Recipients {
 		v.Recipients = append(v.Recipients, Recipient{Address: r.Address, State: string(r.State), Error: OfError(r.Error, lang), At: r.At})
