@@ -57,6 +57,9 @@ func (f *form) Secret(name string) string { return f.Values.Get(name) }
 // Checked reports a box that is ticked.
 func (f *form) Checked(name string) bool { return f.Values.Get(name) != "" }
 
+// Wrong is what is wrong with a field; empty: nothing.
+func (f *form) Wrong(name string) string { return f.byField[name] }
+
 func (f *form) refused() bool { return len(f.Summary) > 0 || f.Problem != nil }
 
 // object enters what is wrong with a field.

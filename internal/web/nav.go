@@ -22,6 +22,9 @@ func (v *visit) Theme() string { return v.theme }
 // Person is who has signed in; nil: no one.
 func (v *visit) Person() *view.Person { return v.person }
 
+// Admin reports an administrator.
+func (v *visit) Admin() bool { return v.admin() }
+
 // Nav returns the screens that the reader may see.
 func (v *visit) Nav() []entry {
 	var out []entry

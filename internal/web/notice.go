@@ -20,6 +20,18 @@ func notice(word string) mime.Text {
 		return text("web.notice_session_ended", "The session was ended.")
 	case "resumed":
 		return text("web.notice_resumed", "Sending was resumed.")
+	case "retried":
+		return text("web.notice_retried", "It is sent again now.")
+	case "cancelled":
+		return text("web.notice_cancelled", "Cancelled: it is not sent.")
+	case "held":
+		return text("web.notice_held", "It is held until you release it.")
+	case "released":
+		return text("web.notice_released", "Released.")
+	case "not_in_state":
+		return text("web.notice_not_in_state", "Nothing was changed: its state has changed meanwhile.")
+	case "resent":
+		return text("web.notice_resent", "Resent: this is the new message.")
 	case "signed_out":
 		return text("web.notice_signed_out", "You have signed out.")
 	}

@@ -140,17 +140,39 @@ func (v *visit) showStatus(status int, name string, data any) error {
 
 // write executes a template whole before anything is sent: half a screen is none.
 func (v *visit) write(status int, name string, p *frame) error {
-	set, ok := v.s.screens.languages[v.lang]
-	if !ok {
-		set = v.s.screens.languages[locale.English]
-	}
-	all, err := set()
+	b, err := v.execute(status, name, p)
 	if err != nil {
 		return err
 	}
+	v.htmlHeaders()
+	return compressed(v.w, v.r, status, b)
+}
+
+func (v *visit) htmlHeaders() {
+	h := v.w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", v.lang)
+	h.Add("Vary", "Cookie, Accept-Language, Accept-Encoding")
+}
+
+// in returns the screens in a language of the catalogue.
+func (s *screens) in(lang string) (map[string]*template.Template, error) {
+	set, ok := s.languages[lang]
+	if !ok {
+		set = s.languages[locale.English]
+	}
+	return set()
+}
+
+// execute returns a screen.
+func (v *visit) execute(status int, name string, p *frame) ([]byte, error) {
+	all, err := v.s.screens.in(v.lang)
+	if err != nil {
+		return nil, err
+	}
 	t := all[name]
 	if t == nil {
-		return fmt.Errorf("web: there is no template %s", name)
+		return nil, fmt.Errorf("web: there is no template %s", name)
 	}
 	if code := v.cookie(noticeCookie); code != "" && status < http.StatusBadRequest {
 		if p.Notice = notice(code).In(v.lang); p.Notice != "" {
@@ -159,11 +181,7 @@ func (v *visit) write(status int, name string, p *frame) error {
 	}
 	var b bytes.Buffer
 	if err := t.ExecuteTemplate(&b, "base", p); err != nil {
-		return err
+		return nil, err
 	}
-	h := v.w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Language", v.lang)
-	h.Add("Vary", "Cookie, Accept-Language, Accept-Encoding")
-	return compressed(v.w, v.r, status, b.Bytes())
+	return b.Bytes(), nil
 }

@@ -16,6 +16,7 @@ type Options struct {
 	Facts     []Fact           // what /settings shows administrators of the server
 	Log       *slog.Logger     // nil: silent
 	Now       func() time.Time // time.Now
+	UndoTime  time.Duration    // before an action on many messages begins; 10 s
 }
 
 // A Server answers with the page. Make one with New; Handler puts the API under it.
@@ -114,6 +115,10 @@ func (s *Server) routes() {
 
 	s.page("GET /help", s.help)
 	s.page("GET /help/{name}", s.guide)
+
+	s.mailRoutes()
+	s.messageRoutes()
+	s.heldRoutes()
 
 	s.page("GET /people", s.people)
 	s.page("GET /people/new", s.newPerson)
