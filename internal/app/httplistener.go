@@ -57,7 +57,7 @@ func (s *server) httpListener(smtp []string) (*httpListener, error) {
 	lookInto(installation, s.store)
 	d := new(httpListener)
 	pages := web.New(web.Options{PublicURL: conf.PublicURL, Hostname: s.conf.Hostname, Version: ReadVersion().Version, Log: s.log,
-		Facts: pageFacts(&s.conf, smtp)})
+		Facts: pageFacts(&s.conf, smtp), Listeners: shownListeners(s.conf.SMTP)})
 	d.Server, err = api.New(api.Options{Store: s.store, Submit: s.submit, Connections: s.conns, Clients: s.clients, People: s.people,
 		Budget: s.uploads, Sealer: keys, Hostname: s.conf.Hostname,
 		Metrics:   metrics,
@@ -88,6 +88,15 @@ func (s *server) httpListener(smtp []string) (*httpListener, error) {
 		}
 	}
 	return d, s.listenSocket(d, socket)
+}
+
+// shownListeners are the SMTP listeners as the page shows them to who sets up a program.
+func shownListeners(all []config.Listener) (out []web.Listener) {
+	for i := range all {
+		l := &all[i]
+		out = append(out, web.Listener{Address: l.Address, TLS: l.TLS, NoAuth: l.Auth == "off"})
+	}
+	return out
 }
 
 // listenSocket opens the unix socket. One that the configuration does not name is a

@@ -41,20 +41,20 @@ func (v *visit) countBulk(q mailQuery, verb store.Verb) (*bulkScreen, error) {
 	if n.More {
 		shown = text("web.more_than", "more than {n}", "n", shown).In(v.lang)
 	}
-	out.Title = bulkTitle(verb, shown)
+	out.Title = bulkTitle(verb, n.Count, shown)
 	return out, nil
 }
 
-func bulkTitle(verb store.Verb, count string) mime.Text {
+func bulkTitle(verb store.Verb, count int, n string) mime.Text {
 	switch verb {
 	case store.DoRetry:
-		return text("web.bulk_retry", "Retry: {n} messages", "n", count)
+		return mime.NewCount("web.bulk_retry", count, "Retry one message", "Retry {n} messages", "n", n)
 	case store.DoCancel:
-		return text("web.bulk_cancel", "Cancel: {n} messages", "n", count)
+		return mime.NewCount("web.bulk_cancel", count, "Cancel one message", "Cancel {n} messages", "n", n)
 	case store.DoHold:
-		return text("web.bulk_hold", "Hold: {n} messages", "n", count)
+		return mime.NewCount("web.bulk_hold", count, "Hold one message", "Hold {n} messages", "n", n)
 	}
-	return text("web.bulk_release", "Release: {n} messages", "n", count)
+	return mime.NewCount("web.bulk_release", count, "Release one message", "Release {n} messages", "n", n)
 }
 
 // bulkLines say what an action does, and whether it can be undone.
@@ -203,10 +203,10 @@ func (w *growing) run(b *bulkScreen) {
 			return
 		}
 	}
-	end := text("web.bulk_done", "Done: {n} messages.", "n", v.Number(changed))
+	end := mime.NewCount("web.bulk_done", changed, "Done: one message.", "Done: {n} messages.", "n", v.Number(changed))
 	if skipped > 0 {
-		end = text("web.bulk_done_skipped", "Done: {n} messages. {skipped} stayed as they are: their state did not allow it, or they may have "+
-			"been sent already.", "n", v.Number(changed), "skipped", v.Number(skipped))
+		end = text("web.bulk_done_skipped", "Done: {n}. {skipped} stayed as they are: their state did not allow it, or they may have been sent already.",
+			"n", v.Number(changed), "skipped", v.Number(skipped))
 	}
 	_ = w.line(bulkLine{State: "ok", Text: end}) // a reader that left needs no report
 }

@@ -36,6 +36,18 @@ func screenList() []looked {
 		{name: "people-new", path: "/people/new", who: "admin"},
 		{name: "person", path: "/people/{operator}", who: "admin"},
 		{name: "person-remove", path: "/people/{operator}/remove", who: "admin"},
+		{name: "mail-empty", path: "/mail", who: "admin"},
+		{name: "mail", path: "/mail", who: "admin", fill: fillMail},
+		{name: "mail-refused", path: "/mail?q=form:x", who: "admin"},
+		{name: "mail-bulk", path: "/mail/bulk?action=cancel&q=offerta", who: "admin"},
+		{name: "message", path: "/mail/{message}", who: "admin"},
+		{name: "resend", path: "/mail/{message}/resend", who: "admin"},
+		{name: "held", path: "/held", who: "admin"},
+		{name: "clients", path: "/clients", who: "admin"},
+		{name: "client", path: "/clients/{client}", who: "admin"},
+		{name: "client-new", path: "/clients/new", who: "admin"},
+		{name: "webhooks", path: "/webhooks", who: "admin"},
+		{name: "webhook", path: "/webhooks/{webhook}", who: "admin"},
 		{name: "not-found", path: "/nope", who: "admin"},
 		{name: "forbidden", path: "/people", who: "operator"},
 	}
@@ -62,7 +74,8 @@ func TestLook(t *testing.T) {
 				s.fill(w)
 			}
 			b := c.tab(t, w, map[string]*store.Person{"admin": w.admin, "operator": w.operator}[s.who])
-			path := strings.NewReplacer("{operator}", w.operator.ID, "{admin}", w.admin.ID, "{token}", w.invitation()).Replace(s.path)
+			path := strings.NewReplacer("{operator}", w.operator.ID, "{admin}", w.admin.ID, "{token}", w.invitation(), "{message}", w.made["message"], "{client}", w.made["client"],
+				"{webhook}", w.made["webhook"]).Replace(s.path)
 			for _, lang := range []string{"it", "en"} {
 				for _, theme := range []string{"light", "dark"} {
 					for _, size := range []struct {

@@ -30,6 +30,10 @@ func notice(word string) mime.Text {
 		return text("web.notice_released", "Released.")
 	case "not_in_state":
 		return text("web.notice_not_in_state", "Nothing was changed: its state has changed meanwhile.")
+	case "revoked":
+		return text("web.notice_revoked", "The key was revoked.")
+	case "replayed":
+		return text("web.notice_replayed", "The events are sent again.")
 	case "resent":
 		return text("web.notice_resent", "Resent: this is the new message.")
 	case "signed_out":

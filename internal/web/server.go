@@ -17,6 +17,7 @@ type Options struct {
 	Log       *slog.Logger     // nil: silent
 	Now       func() time.Time // time.Now
 	UndoTime  time.Duration    // before an action on many messages begins; 10 s
+	Listeners []Listener       // at which programs hand over mail by SMTP
 }
 
 // A Server answers with the page. Make one with New; Handler puts the API under it.
@@ -119,6 +120,8 @@ func (s *Server) routes() {
 	s.mailRoutes()
 	s.messageRoutes()
 	s.heldRoutes()
+	s.clientRoutes()
+	s.webhookRoutes()
 
 	s.page("GET /people", s.people)
 	s.page("GET /people/new", s.newPerson)

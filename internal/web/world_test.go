@@ -56,6 +56,7 @@ type world struct {
 	admin    *store.Person
 	operator *store.Person
 	browser  *http.Client
+	made     map[string]string // ids of what screens are looked at with
 }
 
 // newWorld starts a page with an administrator and an operator.
