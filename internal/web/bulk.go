@@ -5,6 +5,7 @@ import (
 	"errors"
 	"html/template"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/postino-mail/postino/internal/api"
@@ -77,15 +78,13 @@ func bulkLines(verb store.Verb) []mime.Text {
 		text("web.retry_undo", "What has been sent cannot be taken back.")}
 }
 
+// bulk is the query as the API's actions take it: one search, with its states.
 func (q mailQuery) bulk(v *visit, verb store.Verb) map[string]any {
-	in := map[string]any{"action": string(verb), "tz": v.zone.String()}
-	if q.Q != "" {
-		in["q"] = q.Q
-	}
+	words := q.Q
 	if states := q.states(); len(states) > 0 {
-		in["state"] = states
+		words = strings.TrimSpace(words + " state:" + strings.Join(states, ","))
 	}
-	return in
+	return map[string]any{"action": string(verb), "tz": v.zone.String(), "q": words}
 }
 
 func (s *Server) askBulk(v *visit) error {

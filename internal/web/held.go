@@ -49,8 +49,8 @@ func (s *Server) decideHeld(v *visit) error {
 	if err != nil {
 		return err
 	}
-	done, err := v.act("/v1/messages/actions", map[string]any{"action": string(verb), "q": "id:" + v.r.PathValue("id"),
-		"state": []string{store.Held.String()}})
+	done, err := v.act("/v1/messages/actions", map[string]any{"action": string(verb),
+		"q": "id:" + v.r.PathValue("id") + " state:" + store.Held.String()})
 	if err != nil {
 		return err
 	}

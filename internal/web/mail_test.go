@@ -80,7 +80,7 @@ func TestMail(t *testing.T) {
 	w.get("/mail?q=offerta&state=held").want(200, "Nothing matches")
 	w.get("/mail?state=nonsense").want(200, "2 messages")
 	w.get("/mail?q=" + url.QueryEscape(evil)).want(422).without("<script>alert")
-	w.get("/mail?q=form:anna").want(422, "there is no operator", "form:anna", "did you mean").without(`href="#f-query`)
+	w.get("/mail?q=form:anna").want(422, "there is no operator", "form:anna", "Did you mean").without(`href="#f-query`)
 	w.get("/mail?after=x").want(422)
 	w.get("/mail/find?q=offerta&to=anna%22&subject=&after=2026-11-30").to("/mail?" + url.Values{"q": {`offerta to:"anna" after:"2026-11-30"`}}.Encode())
 	for i := range 51 {
