@@ -89,7 +89,8 @@ func (s *messageService) readContent(ctx context.Context, in *MessagePath) (*bod
 		return nil, err
 	}
 	defer s.closed(content, m.ID)
-	out := MessageContent{To: shownAddresses(p.To()), Cc: shownAddresses(p.Cc()), Bcc: []string{}, Header: headerOf(p), Attachments: []AttachedFile{}}
+	out := MessageContent{To: shownAddresses(p.To()), Cc: shownAddresses(p.Cc()), Bcc: []string{}, Header: headerOf(p),
+		Attachments: []AttachedFile{}}
 	for _, r := range m.Envelope.Recipients {
 		if !inHeader(p, r.Address) {
 			out.Bcc = append(out.Bcc, r.Address)

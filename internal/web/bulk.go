@@ -64,7 +64,8 @@ func bulkLines(verb store.Verb) []mime.Text {
 	case store.DoRetry:
 		return []mime.Text{
 			text("web.retry_what", "They are sent again at once. Recipients that have the message already do not get it again."),
-			text("web.retry_careful", "What may have been sent already is left out, unless you have chosen its state: decide that message by message."),
+			text("web.retry_careful",
+				"What may have been sent already is left out, unless you have chosen its state: decide that message by message."),
 			text("web.retry_undo", "What has been sent cannot be taken back."),
 		}
 	case store.DoCancel:
@@ -197,14 +198,16 @@ func (w *growing) run(b *bulkScreen) {
 			break
 		}
 		in["after"] = part.Next
-		if w.line(bulkLine{Text: text("web.bulk_progress", "{n} of {count} …", "n", v.Number(changed+skipped), "count", v.Number(b.Count))}) != nil ||
+		if w.line(bulkLine{Text: text("web.bulk_progress", "{n} of {count} …", "n", v.Number(changed+skipped), "count",
+			v.Number(b.Count))}) != nil ||
 			v.r.Context().Err() != nil {
 			return
 		}
 	}
 	end := mime.NewCount("web.bulk_done", changed, "Done: one message.", "Done: {n} messages.", "n", v.Number(changed))
 	if skipped > 0 {
-		end = text("web.bulk_done_skipped", "Done: {n}. {skipped} stayed as they are: their state did not allow it, or they may have been sent already.",
+		end = text("web.bulk_done_skipped",
+			"Done: {n}. {skipped} stayed as they are: their state did not allow it, or they may have been sent already.",
 			"n", v.Number(changed), "skipped", v.Number(skipped))
 	}
 	_ = w.line(bulkLine{State: "ok", Text: end}) // a reader that left needs no report

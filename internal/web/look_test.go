@@ -74,7 +74,8 @@ func TestLook(t *testing.T) {
 				s.fill(w)
 			}
 			b := c.tab(t, w, map[string]*store.Person{"admin": w.admin, "operator": w.operator}[s.who])
-			path := strings.NewReplacer("{operator}", w.operator.ID, "{admin}", w.admin.ID, "{token}", w.invitation(), "{message}", w.made["message"], "{client}", w.made["client"],
+			path := strings.NewReplacer("{operator}", w.operator.ID, "{admin}", w.admin.ID, "{token}", w.invitation(),
+				"{message}", w.made["message"], "{client}", w.made["client"],
 				"{webhook}", w.made["webhook"]).Replace(s.path)
 			for _, lang := range []string{"it", "en"} {
 				for _, theme := range []string{"light", "dark"} {

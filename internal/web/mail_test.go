@@ -82,7 +82,8 @@ func TestMail(t *testing.T) {
 	w.get("/mail?q=" + url.QueryEscape(evil)).want(422).without("<script>alert")
 	w.get("/mail?q=form:anna").want(422, "there is no operator", "form:anna", "Did you mean").without(`href="#f-query`)
 	w.get("/mail?after=x").want(422)
-	w.get("/mail/find?q=offerta&to=anna%22&subject=&after=2026-11-30").to("/mail?" + url.Values{"q": {`offerta to:"anna" after:"2026-11-30"`}}.Encode())
+	w.get("/mail/find?q=offerta&to=anna%22&subject=&after=2026-11-30").
+		to("/mail?" + url.Values{"q": {`offerta to:"anna" after:"2026-11-30"`}}.Encode())
 	for i := range 51 {
 		w.send(func(m map[string]any) { m["subject"] = fmt.Sprintf("Seite %d", i) })
 	}

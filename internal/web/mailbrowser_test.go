@@ -79,7 +79,8 @@ func fillMail(w *world) {
 	}
 	long := strings.Repeat("Lungo ", 30)
 	id := w.send(func(m map[string]any) {
-		m["subject"], m["html"], m["cc"] = long, "<h1>Ciao</h1><p>Testo</p>", []string{"carla.verdi.dal.nome.molto.lungo@un-dominio-molto-lungo.example.com"}
+		m["subject"], m["html"], m["cc"] = long, "<h1>Ciao</h1><p>Testo</p>",
+			[]string{"carla.verdi.dal.nome.molto.lungo@un-dominio-molto-lungo.example.com"}
 		m["attachments"] = []map[string]any{{"filename": long + ".pdf", "content": "eA=="}}
 	})
 	list, err := w.store.List(ctx, store.ListRequest{Limit: 100})

@@ -224,8 +224,8 @@ func (v *visit) EntryPoint(name string) string {
 }
 
 // sandboxPolicy is that of foreign HTML: nothing is loaded and nothing runs.
-const sandboxPolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; form-action 'none'; base-uri 'none'; " +
-	"frame-ancestors 'self'; sandbox"
+const sandboxPolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; form-action 'none'; " +
+	"base-uri 'none'; frame-ancestors 'self'; sandbox"
 
 // messageHTML is the HTML of a message, for the empty sandbox on its screen.
 func (s *Server) messageHTML(v *visit) error {

@@ -48,7 +48,8 @@ func (s *Server) askAct(v *visit) error {
 
 // duplicateRisk is what a person must know before they send again what may have been sent.
 func duplicateRisk() mime.Text {
-	return text("web.duplicate_risk", "It may have been sent already: recipients may get it twice. Look into the Sent folder of the mailbox first.")
+	return text("web.duplicate_risk",
+		"It may have been sent already: recipients may get it twice. Look into the Sent folder of the mailbox first.")
 }
 
 func actTitle(verb store.Verb) mime.Text {
@@ -85,7 +86,8 @@ func doneWord(verb store.Verb, done bool) string {
 	if !done {
 		return "not_in_state"
 	}
-	return map[store.Verb]string{store.DoRetry: "retried", store.DoCancel: "cancelled", store.DoHold: "held", store.DoRelease: "released"}[verb]
+	return map[store.Verb]string{store.DoRetry: "retried", store.DoCancel: "cancelled", store.DoHold: "held",
+		store.DoRelease: "released"}[verb]
 }
 
 // maxChosen is how many recipients the screen lets someone choose from.

@@ -33,7 +33,8 @@ func TestTemplatesParse(t *testing.T) {
 }
 
 // own are words of no language: names, and attributes that a part of a template adds.
-var own = regexp.MustCompile(`\bB?[Cc]c\b|\bHTML\b|\bMessage-ID\b|\bSHA-256\b|postino|Italiano|English|openapi\.[a-z]+|^[/jk?]$| aria-[a-z]+="[^"]*"`)
+var own = regexp.MustCompile(`\bB?[Cc]c\b|\bHTML\b|\bMessage-ID\b|\bSHA-256\b|postino|Italiano|English|` +
+	`openapi\.[a-z]+|^[/jk?]$| aria-[a-z]+="[^"]*"`)
 
 // No sentence stands in a template in one language only: what is no action has no
 // letters that a reader sees.
