@@ -1,6 +1,8 @@
 package api
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -8,6 +10,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/view"
@@ -143,6 +146,40 @@ func TestOperatorsPlans(t *testing.T) {
 	}
 	if _, err := w.store.ConnectionNamed(t.Context(), "y"); err == nil {
 		t.Error("a part of a refused plan was done")
+	}
+}
+
+// Sealed secrets that are hidden (***) stand for nothing: whoever seals a document of
+// their own does not send the stored secret elsewhere.
+func TestSealedAndHidden(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	op := w.person("op@own.example", store.RoleOperator)
+	w.want(w.do(w.admin, "POST", "/v1/connections", strings.Replace(one("mine", `,"password":"hunter2"`), `"from"`,
+		`"owner":"`+op.ID+`","from"`, 1)), http.StatusCreated)
+	identity, err := age.GenerateX25519Identity()
+	w.must(err)
+	const evil = "smtp.evil.example"
+	var sealed bytes.Buffer
+	to, err := age.Encrypt(&sealed, identity.Recipient())
+	w.must(err)
+	moved := strings.NewReplacer("smtp.example.com", evil, `"from"`, `"owner":"`+op.ID+`","from"`)
+	_, err = to.Write([]byte(moved.Replace(one("mine", `,"password":"***"`))))
+	w.must(err)
+	w.must(to.Close())
+	for name, password := range map[string]string{"left out": "", "hidden": `,"password":"***"`} {
+		doc := moved.Replace(one("mine", password))
+		body := `{"identity":"` + identity.String() + `","connections":[` + strings.TrimSuffix(doc, "}") + `,"sealed":"` +
+			base64.StdEncoding.EncodeToString(sealed.Bytes()) + `"}]}`
+		for who, key := range map[string]string{"operator": w.personsKey(op), "administrator": w.admin} {
+			if a := w.do(key, "POST", planPath+"apply", body); a.status != http.StatusUnprocessableEntity {
+				t.Errorf("%s, %s: %d %s", name, who, a.status, a.body)
+			}
+		}
+	}
+	c, err := w.store.ConnectionNamed(t.Context(), "mine")
+	if host, _ := c.Settings.(adapters.ServerSettings).Server(); err != nil || host == evil {
+		t.Errorf("the stored secret goes to %s; %v", host, err)
 	}
 }
 

@@ -179,6 +179,11 @@ func (p Planner) next(old *gateway.Connection, doc Document) (*gateway.Connectio
 	if err != nil || doc.Sealed == nil {
 		return next, err
 	}
+	// The store would take a hidden secret for the one that it has, which was not given
+	// for this destination.
+	if err := notHidden(next); err != nil {
+		return nil, err
+	}
 	if next.ID, next.Revision = "", 0; old != nil {
 		next.ID, next.Revision = old.ID, old.Revision
 	}
@@ -204,11 +209,19 @@ func (p Planner) fresh(fields map[string]any) (*gateway.Connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	if path := next.RedactedSecret(); path != "" {
-		return nil, texterr.New(mime.NewText("cli.secret_redacted", "{field} is {value}: give the secret itself", "field", path,
-			"value", strconv.Quote(adapters.Redacted)))
+	if err := notHidden(next); err != nil {
+		return nil, err
 	}
 	return next, (registry.Edit{Next: next, Admin: p.Admin}).Check()
+}
+
+// notHidden refuses a secret that is not there itself.
+func notHidden(c *gateway.Connection) error {
+	if path := c.RedactedSecret(); path != "" {
+		return texterr.New(mime.NewText("cli.secret_redacted", "{field} is {value}: give the secret itself", "field", path,
+			"value", strconv.Quote(adapters.Redacted)))
+	}
+	return nil
 }
 
 // merged is the whole document of a partial one.

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/mime"
 )
@@ -120,8 +121,9 @@ func (e Edit) Check() error {
 	}
 	for _, path := range all {
 		r := has[path].role
-		given := e.Given[path] && (e.Admin || r&adminOnly == 0) // whoever may not choose a file cannot give it
-		if r&proof != 0 && has[path].value != "" && has[path] == had[path] && !given {
+		hidden := has[path].value == adapters.Redacted                     // the store puts the one that it has in its place
+		given := e.Given[path] && !hidden && (e.Admin || r&adminOnly == 0) // whoever may not choose a file cannot give it
+		if r&proof != 0 && has[path].value != "" && (hidden || has[path] == had[path]) && !given {
 			return &TrustError{Field: path, Moved: moved, Err: ErrGiveAgain}
 		}
 	}
