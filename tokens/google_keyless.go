@@ -241,7 +241,8 @@ func (k keyless) readFederation(data []byte) (*federation, error) {
 		return nil, federationError(mime.NewText("google.federation_not_external", "is no configuration of type external_account"))
 	}
 	switch {
-	case f.Source == nil || f.Source.File == "" && f.Source.URL == "" && f.Source.EnvironmentID == "":
+	case f.Source == nil || f.Source.Executable != nil ||
+		f.Source.File == "" && f.Source.URL == "" && !strings.HasPrefix(f.Source.EnvironmentID, "aws"):
 		return nil, federationError(mime.NewText("google.federation_source",
 			"has no source of tokens that is a file, a URL or AWS: a program is not run"))
 	case !k.federationHost(f.TokenURL):

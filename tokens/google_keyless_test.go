@@ -108,6 +108,11 @@ func TestGoogleDoesNotSign(t *testing.T) {
 				f["credential_source"] = map[string]any{"executable": map[string]any{"command": "/bin/true"}}
 			})
 		}, code: "workload_identity", hint: "gcloud", class: adapters.Auth},
+		"a program behind another source": {fed: true, change: func(t *testing.T, _ *sandbox.Sandbox, c *adapters.Connection) {
+			rewrite(t, c, func(f map[string]any) {
+				f["credential_source"] = map[string]any{"environment_id": "x", "executable": map[string]any{"command": "/bin/true"}}
+			})
+		}, code: "workload_identity", hint: "gcloud", class: adapters.Auth},
 		"a key": {fed: true, change: func(t *testing.T, _ *sandbox.Sandbox, c *adapters.Connection) {
 			rewrite(t, c, func(f map[string]any) { f["type"] = "service_account" })
 		}, code: "workload_identity", hint: "gcloud", class: adapters.Auth},
