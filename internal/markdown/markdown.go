@@ -172,12 +172,12 @@ func (r *renderer) table() {
 		if row == 1 && strings.Trim(strings.Join(cells, ""), ":- ") == "" {
 			continue
 		}
-		tag := "td"
-		if row == 0 {
-			tag = "th"
-		}
 		r.write("<tr>")
 		for _, c := range cells {
+			tag := "td"
+			if row == 0 && strings.TrimSpace(c) != "" { // a corner without text is no heading
+				tag = "th"
+			}
 			r.write("<", tag, ">", r.inline(c), "</", tag, ">")
 		}
 		r.write("</tr>\n")

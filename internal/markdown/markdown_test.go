@@ -24,6 +24,8 @@ func TestRender(t *testing.T) {
 		{"1. a\n2. b", "", "<ol> <li>a</li> <li>b</li> </ol>"},
 		{"| a | `b|c` |\n|---|---|\n| d\\|e | |", "",
 			`<div class="table"><table> <tr><th>a</th><th><code>b|c</code></th></tr> <tr><td>d|e</td><td></td></tr> </table></div>`},
+		{"| | a |\n|---|---|\n| b | c |", "",
+			`<div class="table"><table> <tr><td></td><th>a</th></tr> <tr><td>b</td><td>c</td></tr> </table></div>`},
 		{"> a\n> b", "", "<blockquote><p>a</p> </blockquote> <blockquote><p>b</p> </blockquote>"},
 		{"```sh\na < b\n", "", `<pre tabindex="0"><code>a &lt; b </code></pre>`},
 		{"a [b and * c ` d", "", "<p>a [b and * c ` d</p>"},
