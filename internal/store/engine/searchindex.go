@@ -26,6 +26,9 @@ type WordIndex struct {
 	// column of recipients is not $3 any more.
 	Put   string
 	Terms func([]string) any
+	// Gaps finds the keys between $1 and $2 of deliveries without a record, or with
+	// that of another subqueue; empty: no other version writes here. Put mends them.
+	Gaps string
 	// Flows is the table of subqueues (flow) and deliveries, Key its second column.
 	Flows, Key string
 	// PutFlow adds a delivery with the key $1 to it; empty: Put does.
@@ -92,6 +95,9 @@ func (p *Ports) readIndexed(ctx context.Context) (indexed, error) {
 // IndexSearch implements store.Admin. What it adds is read before the transaction,
 // which only writes.
 func (p Ports) IndexSearch(ctx context.Context, most int) (more bool, err error) {
+	if more, err = p.gaps(ctx, most); err != nil || more {
+		return more, err
+	}
 	x, err := p.readIndexed(ctx)
 	if err != nil {
 		return false, err
@@ -129,22 +135,30 @@ func (p *Ports) unindexed(ctx context.Context, mark any, newer bool, most int) (
 	return out, err
 }
 
+// A wordEntry is what Put takes.
+type wordEntry struct{ key, terms, recipients any }
+
+func (p *Ports) entry(f *found) (wordEntry, error) {
+	x := &p.Schema.Words
+	key, err := p.Schema.ParseMark(p.Schema.Mark(&f.row))
+	list := TermsOf(&f.Message, &f.Delivery)
+	if x.Days {
+		list = append(list, DayTerm(f.Delivery.ID))
+	}
+	return wordEntry{key, x.Terms(list), string(f.row.recipients)}, err
+}
+
 // addWords writes rows into the index and moves its bounds, unless another process
 // has moved them.
 func (p *Ports) addWords(ctx context.Context, rows []found, before indexed, older bool) error {
 	x := &p.Schema.Words
-	type entry struct{ key, terms, recipients any }
-	entries := make([]entry, 0, len(rows))
+	entries := make([]wordEntry, 0, len(rows))
 	for i := range rows {
-		key, err := p.Schema.ParseMark(p.Schema.Mark(&rows[i].row))
+		e, err := p.entry(&rows[i])
 		if err != nil {
 			return err
 		}
-		list := TermsOf(&rows[i].Message, &rows[i].Delivery)
-		if x.Days {
-			list = append(list, DayTerm(rows[i].Delivery.ID))
-		}
-		entries = append(entries, entry{key, x.Terms(list), string(rows[i].row.recipients)})
+		entries = append(entries, e)
 	}
 	return p.DB.Do(ctx, func(t Tx) error {
 		if x.Lock != "" {

@@ -18,7 +18,9 @@ func wordIndex() engine.WordIndex {
 		Written: true, Days: true, Lock: `SELECT pg_try_advisory_xact_lock(` + lockKey(`'search'`) + `)`,
 		// The lock keeps the delivery in its subqueue until the record is there.
 		Put: `INSERT INTO search (id, flow, terms) SELECT d.id, d.flow, array_to_tsvector($2::text[]) FROM deliveries d
-			WHERE d.id = $1 AND d.recipients = $3 FOR UPDATE OF d ON CONFLICT DO NOTHING`,
+			WHERE d.id = $1 AND d.recipients = $3 FOR UPDATE OF d ON CONFLICT (id) DO UPDATE SET flow = excluded.flow`,
+		Gaps: `SELECT d.id FROM deliveries d LEFT JOIN search s ON s.id = d.id WHERE d.id > $1 AND d.id <= $2
+			AND s.flow IS DISTINCT FROM d.flow ORDER BY d.id`,
 		Terms: func(list []string) any { return list },
 		Flows: "search", Key: "id", Query: tsquery,
 		// Without OFFSET the planner, which does not know the word, may rather read all ids.
