@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/view"
 )
 
@@ -108,4 +109,21 @@ func TestConnectionJobs(t *testing.T) {
 	}
 	w.want(w.do(writer, "GET", "/v1/connections/route", nil), http.StatusUnprocessableEntity)
 	w.want(w.do(writer, "GET", "/v1/connections/route?from=x%40y.example&client=nobody", nil), http.StatusNotFound)
+}
+
+// Clients and chains of others may name a connection, so that its successor is an
+// administrator's to choose: an operator who is refused that has moved nothing.
+func TestOperatorNamesNoSuccessor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	op := w.person("op@own.example", store.RoleOperator)
+	from := w.connection("Uno", "uno@own.example", op.ID)
+	w.connection("Due", "due@own.example", op.ID)
+	key := w.personsKey(op)
+	w.want(w.do(key, "POST", "/v1/messages", map[string]any{"from": "uno@own.example", "to": []string{"a@example.com"}, "subject": "s",
+		"text": "t", "connection": "Uno"}), http.StatusAccepted)
+	w.want(w.do(key, "DELETE", "/v1/connections/Uno?move_to=Due", nil), http.StatusForbidden)
+	if n, err := w.store.Count(t.Context(), store.Filter{Connection: from.ID}, 10); err != nil || n.N != 1 {
+		t.Errorf("%+v left, %v", n, err)
+	}
 }

@@ -235,6 +235,9 @@ func (s *connectionService) deleteConnection(ctx context.Context, in *Connection
 	}
 	var to *gateway.Connection
 	if in.MoveTo != "" {
+		if err := forOthers(ctx); err != nil { // before anything has moved
+			return nil, err
+		}
 		if to, err = s.target(ctx, c, in.MoveTo); err != nil {
 			return nil, err
 		}
