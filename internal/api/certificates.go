@@ -7,6 +7,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/clientcert"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/script"
 	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/internal/view"
@@ -27,12 +28,22 @@ func (s *certificateService) routes(rt *router) {
 			"use. Upload its public part, then activate it.")
 	create.DefaultStatus = http.StatusCreated
 	register(rt, create, s.create)
+	fresh := op("create-connection-with-certificate", http.MethodPost, "/v1/connections/certificate", connectionsTag, ScopeConnectionsWrite,
+		"Create a connection with a certificate", "For Microsoft 365: the connection comes without a credential, and gets a certificate "+
+			"whose key is sealed with it and never shown. It is stored switched off: run its scripts, then activate the certificate.")
+	fresh.DefaultStatus, fresh.Metadata["body"] = http.StatusCreated, rt.connectionSchema()
+	register(rt, fresh, s.createWithCertificate)
 	register(rt, op("activate-certificate", http.MethodPost, "/v1/connections/{id}/certificate/activate", connectionsTag,
 		ScopeConnectionsWrite, "Switch to the new certificate", "Gets a token with the certificate that waits. Where that succeeds it "+
 			"takes over and the old credential is dropped; otherwise nothing changes."), s.activate)
 	register(rt, op("get-script", http.MethodGet, "/v1/connections/{id}/script", connectionsTag, ScopeConnectionsRead,
 		"Get the script that allows a connection to send", "PowerShell for entra and exchange, bash for google, with the connection's own "+
 			"values and no secret."), s.script)
+	given := op("get-script-for-settings", http.MethodPost, "/v1/connections/script", connectionsTag, ScopeConnectionsRead,
+		"Get the script for a connection that is not stored", "It may lack values, as the client id of an application that the script "+
+			"makes. Nothing is stored.")
+	given.Metadata["body"] = rt.connectionSchema()
+	register(rt, given, s.scriptFor)
 }
 
 // A CertificateList is the certificates of a connection.
@@ -95,9 +106,38 @@ func (s *certificateService) activate(ctx context.Context, in *ConnectionPath) (
 	return s.putConnection(ctx, next, c)
 }
 
+// createWithCertificate stores a connection with a credential that is made here.
+func (s *certificateService) createWithCertificate(ctx context.Context, in *ConnectionDoc) (*bodyOf[view.Connection], error) {
+	c, err := gateway.DecodeShown(in.RawBody)
+	if err != nil {
+		return nil, invalidConnection(err)
+	}
+	off := false
+	c.Active = &off
+	if err := s.allowed(ctx, c); err != nil {
+		return nil, err
+	}
+	next, _, err := clientcert.Begin(c, clientcert.DefaultDays, s.now())
+	if err != nil {
+		return nil, certificateFault(err)
+	}
+	if e := clientcert.EntraOf(&next.Connection); e.CertificateNext != "" {
+		return nil, fail(http.StatusUnprocessableEntity, "invalid_connection", "",
+			text("api.has_credential", "the connection has a credential already"),
+			text("api.has_credential_hint", "leave it out: a certificate is made"))
+	}
+	return s.putConnection(ctx, next, nil)
+}
+
 type scriptInput struct {
 	ConnectionPath
 	For string `query:"for" required:"true" enum:"entra,exchange,google"`
+}
+
+type scriptForInput struct {
+	For      string `query:"for" required:"true" enum:"entra,exchange,google"`
+	Language string `header:"Accept-Language"`
+	ConnectionDoc
 }
 
 // A Script is commands to run at the provider.
@@ -111,15 +151,27 @@ func (s *certificateService) script(ctx context.Context, in *scriptInput) (*body
 	if err != nil {
 		return nil, err
 	}
+	return writeScript(c, in.For, language(in.Language))
+}
+
+func (s *certificateService) scriptFor(_ context.Context, in *scriptForInput) (*bodyOf[Script], error) {
+	c, err := gateway.DecodeShown(in.RawBody)
+	if err != nil {
+		return nil, invalidConnection(err)
+	}
+	return writeScript(c, in.For, language(in.Language))
+}
+
+func writeScript(c *gateway.Connection, target, lang string) (*bodyOf[Script], error) {
 	values, err := script.Of(c)
 	if err != nil {
 		return nil, certificateFault(err)
 	}
-	text, err := script.Write(script.Target(in.For), values, language(in.Language))
+	text, err := script.Write(script.Target(target), values, lang)
 	if err != nil {
 		return nil, certificateFault(err)
 	}
-	return &bodyOf[Script]{Script{in.For, text}}, nil
+	return &bodyOf[Script]{Script{target, text}}, nil
 }
 
 // certificateFault reports a connection that the operation does not fit.

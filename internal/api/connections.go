@@ -128,16 +128,21 @@ func (s *connectionService) fresh(ctx context.Context, body []byte) (*gateway.Co
 	if err != nil {
 		return nil, invalidConnection(err)
 	}
+	return c, s.allowed(ctx, c)
+}
+
+// allowed holds a connection that is not stored to what the caller may do.
+func (s *connectionService) allowed(ctx context.Context, c *gateway.Connection) error {
 	if path := c.RedactedSecret(); path != "" {
-		return nil, fail(http.StatusUnprocessableEntity, "invalid_connection", path,
+		return fail(http.StatusUnprocessableEntity, "invalid_connection", path,
 			text("api.secret_redacted", "{field} is {redacted}", "field", path, "redacted", adapters.Redacted),
 			text("api.secret_redacted_hint", "enter the secret itself"))
 	}
 	c.ID, c.Revision = "", 0
 	if err := (registry.Edit{Next: c, Admin: caller(ctx).admin()}).Check(); err != nil {
-		return nil, untrusted(err)
+		return untrusted(err)
 	}
-	return c, s.confine(caller(ctx), c, nil)
+	return s.confine(caller(ctx), c, nil)
 }
 
 func (s *connectionService) replaceConnection(ctx context.Context, in *connectionEdit) (*bodyOf[view.Connection], error) {

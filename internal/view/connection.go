@@ -30,6 +30,7 @@ type ConnectionState struct {
 	PausedUntil time.Time `json:"paused_until,omitzero" doc:"Absent when it waits for a person"`
 	Breaker     string    `json:"breaker" enum:"closed,open,half-open" doc:"open: it failed repeatedly and is not tried for a while"`
 	Error       *Error    `json:"error,omitempty" doc:"Why"`
+	Closed      bool      `json:"closed,omitempty" doc:"A secret does not open with the server's key: give it again"`
 	UnderWay    int       `json:"under_way,omitempty" doc:"In the answer to an edit: deliveries that still go out by the settings of before"`
 }
 
@@ -39,7 +40,8 @@ func OfConnection(c *gateway.Connection, status registry.Status, now time.Time, 
 	paused, until := pause(st.PausedUntil, now)
 	v := Connection{
 		Connection: *c,
-		State:      ConnectionState{Paused: paused, PausedUntil: until, Breaker: st.Breaker.State, Error: OfError(st.Error, lang)},
+		State:      ConnectionState{Paused: paused, PausedUntil: until, Breaker: st.Breaker.State, Error: OfError(st.Error, lang),
+			Closed: c.RedactedSecret() != ""},
 	}
 	if v.State.Breaker == "" {
 		v.State.Breaker = "closed"

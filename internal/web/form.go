@@ -77,8 +77,12 @@ func (f *form) refuse(v *visit, err error) error {
 		return err
 	}
 	switch p.Status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusInternalServerError:
+	case http.StatusUnauthorized, http.StatusNotFound, http.StatusInternalServerError:
 		return err
+	case http.StatusForbidden:
+		if p.Field == "" { // a field that is an administrator's is objected to where it stands
+			return err
+		}
 	}
 	f.status = p.Status
 	for _, e := range p.Errors {
@@ -95,6 +99,19 @@ func (f *form) refuse(v *visit, err error) error {
 	}
 	f.status = p.Status
 	return nil
+}
+
+// rename moves what is wrong with a field of the API to the control that has it.
+func (f *form) rename(from, to string) {
+	if what, ok := f.byField[from]; ok {
+		delete(f.byField, from)
+		f.byField[to] = what
+	}
+	for i := range f.Summary {
+		if f.Summary[i].Field == fieldID(from) {
+			f.Summary[i].Field = fieldID(to)
+		}
+	}
 }
 
 // refuseSignIn is refuse where the API answers a wrong password with 401.

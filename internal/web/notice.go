@@ -36,6 +36,22 @@ func notice(word string) mime.Text {
 		return text("web.notice_replayed", "The events are sent again.")
 	case "resent":
 		return text("web.notice_resent", "Resent: this is the new message.")
+	case "conn_added":
+		return text("web.notice_conn_added", "The connection was created. Test it before mail depends on it.")
+	case "conn_on":
+		return text("web.notice_conn_on", "The connection is on. Waiting mail leaves now.")
+	case "conn_off":
+		return text("web.notice_conn_off", "The connection is off. Its mail waits.")
+	case "conn_default":
+		return text("web.notice_conn_default", "The connection is the default now.")
+	case "conn_resumed":
+		return text("web.notice_conn_resumed", "The pause is over. Waiting mail leaves now.")
+	case "conn_copied":
+		return text("web.notice_conn_copied", "The copy was created. It is off until you enable it.")
+	case "conn_certificate":
+		return text("web.notice_conn_certificate", "The certificate was made. Run the script below, then switch to it.")
+	case "conn_activated":
+		return text("web.notice_conn_activated", "The certificate is in use.")
 	case "signed_out":
 		return text("web.notice_signed_out", "You have signed out.")
 	}

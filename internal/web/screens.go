@@ -20,8 +20,8 @@ import (
 //go:embed templates/*.html
 var templates embed.FS
 
-// shared are the templates that every screen has.
-const shared = "templates/parts.html"
+// shared begins the names of the templates that every screen has.
+const shared = "templates/parts"
 
 // screens are the templates, parsed once a language at its first use.
 type screens struct {
@@ -80,13 +80,13 @@ func parse(files fs.FS, functions template.FuncMap) (map[string]*template.Templa
 	if err != nil {
 		return nil, err
 	}
-	common, err := template.New("").Funcs(functions).ParseFS(files, "templates/base.html", shared)
+	common, err := template.New("").Funcs(functions).ParseFS(files, "templates/base.html", shared+"*.html")
 	if err != nil {
 		return nil, err
 	}
 	out := make(map[string]*template.Template, len(names))
 	for _, name := range names {
-		if name == shared || name == "templates/base.html" {
+		if strings.HasPrefix(name, shared) || name == "templates/base.html" {
 			continue
 		}
 		t, err := common.Clone()
@@ -166,6 +166,16 @@ func (s *screens) in(lang string) (map[string]*template.Template, error) {
 
 // execute returns a screen.
 func (v *visit) execute(status int, name string, p *frame) ([]byte, error) {
+	if code := v.cookie(noticeCookie); code != "" && status < http.StatusBadRequest {
+		if p.Notice = notice(code).In(v.lang); p.Notice != "" {
+			v.setCookie(noticeCookie, "", -1)
+		}
+	}
+	return v.part(name, "base", p)
+}
+
+// part returns one part of a screen.
+func (v *visit) part(name, part string, p *frame) ([]byte, error) {
 	all, err := v.s.screens.in(v.lang)
 	if err != nil {
 		return nil, err
@@ -174,13 +184,8 @@ func (v *visit) execute(status int, name string, p *frame) ([]byte, error) {
 	if t == nil {
 		return nil, fmt.Errorf("web: there is no template %s", name)
 	}
-	if code := v.cookie(noticeCookie); code != "" && status < http.StatusBadRequest {
-		if p.Notice = notice(code).In(v.lang); p.Notice != "" {
-			v.setCookie(noticeCookie, "", -1)
-		}
-	}
 	var b bytes.Buffer
-	if err := t.ExecuteTemplate(&b, "base", p); err != nil {
+	if err := t.ExecuteTemplate(&b, part, p); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil

@@ -116,6 +116,7 @@ func (s *Server) routes() {
 
 	s.page("GET /help", s.help)
 	s.page("GET /help/{name}", s.guide)
+	s.connectionRoutes()
 
 	s.mailRoutes()
 	s.messageRoutes()

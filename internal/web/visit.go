@@ -148,3 +148,6 @@ func (v *visit) toLogin() {
 	}
 	http.Redirect(v.w, v.r, to, http.StatusSeeOther)
 }
+
+// Now is the time of the request.
+func (v *visit) Now() time.Time { return v.now }
