@@ -22,7 +22,7 @@ func TestConnectionList(t *testing.T) {
 	w.get("/connections").want(200, "More than 50 connections", "Next page", `<script>alert("x")</script>`).
 		without("<script>alert", "f55@contoso.it", "geheim")
 	w.get("/connections?q=f55@").want(200, "One connection", "f55@contoso.it").without("f54@")
-	w.get("/connections?q=f55@", "Accept-Language", "it").want(200, "Connessioni", "Nuova connessione", "Una connessione", "Nome connessione")
+	w.get("/connections?q=f55@&lang=it").want(200, "Connessioni", "Nuova connessione", "Una connessione", "Nome connessione")
 	w.get("/connections?q=nobody").want(200, "No connection fits this search.")
 	w.get("/connections?after=Filiale+48").want(200, "f55@contoso.it", "First page").without("f10@contoso.it")
 	w.get("/connections?sender=f07@contoso.it").want(200, "Takes it:", "Filiale 07", "Why not another one")
@@ -56,7 +56,7 @@ func TestConnectionEdit(t *testing.T) {
 	w.signIn(w.admin)
 	c := w.connection("Contabilità", "erp@contoso.it", "")
 	at := "/connections/" + c.ID
-	w.get(at, "Accept-Language", "it").want(200, "Nome connessione", "Email mittente", "Server", "Porta", "Crittografia", "SMTP Login",
+	w.get(at+"?lang=it").want(200, "Nome connessione", "Email mittente", "Server", "Porta", "Crittografia", "SMTP Login",
 		"SMTP Password", "Attivo", "Utilizza come mittente predefinito", "Verifica connessione", "Salva", "Duplica", "Disattiva", "Elimina",
 		"Invia prova", "smtp.contoso.it").without("geheim")
 	stored := func() *fallback.Settings {
