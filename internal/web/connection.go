@@ -76,7 +76,7 @@ func (s *Server) saveConnection(v *visit) error {
 	}
 	f.Values.Set("provider", string(c.Provider)) // which one it is does not change
 	doc := f.connectionDocument(v, true)
-	if n, ok := f.setting(v, setting{"revision", number}); ok {
+	if n, ok := f.setting(v, setting{"revision", kindNumber}); ok {
 		doc["revision"] = n
 	}
 	if !f.refused() {

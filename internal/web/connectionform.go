@@ -14,11 +14,11 @@ import (
 type settingKind int
 
 const (
-	word   settingKind = iota
-	secret             // never written into a page; empty: the stored one stays
-	number
-	flag
-	several // one value a line
+	kindWord   settingKind = iota
+	kindSecret             // never written into a page; empty: the stored one stays
+	kindNumber
+	kindFlag
+	kindLines // one value a line
 )
 
 // A setting is one of a connection, by its path in the API's JSON, which is the
@@ -30,39 +30,40 @@ type setting struct {
 
 // settings are those that the form has for a provider; active and default are apart.
 func settings(provider string) []setting {
-	out := []setting{{"name", word}, {"from", word}, {"display_name", word}, {"reply_to", word}, {"aliases", several}, {"class", word},
-		{"fallback", several}, {"on_unknown", word}, {"on_quota_exceeded", word}, {"secret_expires", word}, {"limits.concurrency", number},
-		{"limits.per_minute", number}, {"limits.recipients_per_day", number}}
+	out := []setting{{"name", kindWord}, {"from", kindWord}, {"display_name", kindWord}, {"reply_to", kindWord},
+		{"aliases", kindLines}, {"class", kindWord}, {"fallback", kindLines}, {"on_unknown", kindWord},
+		{"on_quota_exceeded", kindWord}, {"secret_expires", kindWord}, {"limits.concurrency", kindNumber},
+		{"limits.per_minute", kindNumber}, {"limits.recipients_per_day", kindNumber}}
 	switch adapters.Provider(provider) {
 	case adapters.SMTP:
-		out = append(out, setting{"smtp.host", word}, setting{"smtp.port", number}, setting{"smtp.encryption", word},
-			setting{"smtp.login", word}, setting{"smtp.password", secret}, setting{"smtp.auth", word}, setting{"smtp.pec", flag},
-			setting{"smtp.source_address", word}, setting{"smtp.hostname", word}, setting{"smtp.ca_file", word},
-			setting{"smtp.allow_insecure", flag})
+		out = append(out, setting{"smtp.host", kindWord}, setting{"smtp.port", kindNumber}, setting{"smtp.encryption", kindWord},
+			setting{"smtp.login", kindWord}, setting{"smtp.password", kindSecret}, setting{"smtp.auth", kindWord}, setting{"smtp.pec", kindFlag},
+			setting{"smtp.source_address", kindWord}, setting{"smtp.hostname", kindWord}, setting{"smtp.ca_file", kindWord},
+			setting{"smtp.allow_insecure", kindFlag})
 	case adapters.Graph:
-		out = append(append(out, entraSettings("graph.")...), setting{"graph.mailbox", word}, setting{"graph.graph_url", word})
+		out = append(append(out, entraSettings("graph.")...), setting{"graph.mailbox", kindWord}, setting{"graph.graph_url", kindWord})
 	case adapters.Gmail:
-		out = append(append(out, googleSettings("gmail.")...), setting{"gmail.gmail_url", word})
+		out = append(append(out, googleSettings("gmail.")...), setting{"gmail.gmail_url", kindWord})
 	}
 	return out
 }
 
 func entraSettings(at string) []setting {
-	return []setting{{at + "tenant", word}, {at + "client_id", word}, {at + "client_secret", secret}, {at + "certificate", secret},
-		{at + "cloud", word}, {at + "authority_url", word}}
+	return []setting{{at + "tenant", kindWord}, {at + "client_id", kindWord}, {at + "client_secret", kindSecret},
+		{at + "certificate", kindSecret}, {at + "cloud", kindWord}, {at + "authority_url", kindWord}}
 }
 
 func googleSettings(at string) []setting {
-	return []setting{{at + "service_account_json", secret}, {at + "subject", word}, {at + "token_url", word}}
+	return []setting{{at + "service_account_json", kindSecret}, {at + "subject", kindWord}, {at + "token_url", kindWord}}
 }
 
 // oauthSettings are those of an SMTP connection with tokens in place of a password.
 func oauthSettings(issuer string) []setting {
 	at := "smtp.oauth."
 	if issuer == "google" {
-		return append([]setting{{at + "provider", word}}, googleSettings(at)...)
+		return append([]setting{{at + "provider", kindWord}}, googleSettings(at)...)
 	}
-	return append([]setting{{at + "provider", word}}, entraSettings(at)...)
+	return append([]setting{{at + "provider", kindWord}}, entraSettings(at)...)
 }
 
 // credentials are the ways to prove oneself of which a connection has exactly one:
@@ -97,7 +98,7 @@ func (f *form) fillConnection(tree map[string]any) {
 		all = append(all, oauthSettings(issuer)...)
 	}
 	for _, s := range all {
-		if s.kind == secret {
+		if s.kind == kindSecret {
 			if at(tree, s.path) != nil {
 				f.Values.Set("stored."+s.path, "on")
 			}
@@ -177,7 +178,7 @@ func (f *form) connectionDocument(v *visit, patch bool) map[string]any {
 	}
 	for _, s := range all {
 		value, ok := f.setting(v, s)
-		if ok || patch && s.kind != secret {
+		if ok || patch && s.kind != kindSecret {
 			put(doc, s.path, value)
 		}
 	}
@@ -192,14 +193,14 @@ func (f *form) connectionDocument(v *visit, patch bool) map[string]any {
 func (f *form) setting(v *visit, s setting) (value any, ok bool) {
 	typed := f.Get(s.path)
 	switch s.kind {
-	case secret:
+	case kindSecret:
 		typed = f.Secret(s.path)
-	case flag:
+	case kindFlag:
 		return f.Checked(s.path), f.Checked(s.path)
-	case several:
+	case kindLines:
 		list := lines(typed)
 		return list, len(list) > 0
-	case number:
+	case kindNumber:
 		if typed == "" {
 			return nil, false
 		}
