@@ -104,7 +104,7 @@ func (s *Server) showWebhook(v *visit, h *view.Webhook, f *form) error {
 		return err
 	}
 	for i := len(page.Items) - 1; i >= 0; i-- {
-		if e := &page.Items[i]; h.Client == "" || e.Client == h.Client {
+		if e := &page.Items[i]; !e.At.Before(h.CreatedAt) && (h.Client == "" || e.Client == h.Client) { // those before were never sent
 			out.Events = append(out.Events, eventShown{*e, e.Seq <= h.Cursor})
 		}
 	}
