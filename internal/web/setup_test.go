@@ -21,7 +21,8 @@ func TestFirstStart(t *testing.T) {
 		without("corta")
 	empty.post(at, "email", "anna@contoso.it", "language", "it", "password", testPassword, "again", "altro").
 		want(422, "Non è la stessa password.")
-	empty.post(at, "email", "anna@contoso.it", "name", "Anna", "language", "it", "password", testPassword, "again", testPassword).to("/")
+	empty.post(at, "email", "anna@contoso.it", "name", "Anna", "language", "it", "password", testPassword, "again", testPassword).
+		to("/connections/new")
 	empty.get("/people").want(200, "Persone", "anna@contoso.it", "Amministratore")
 	empty.newBrowser()
 	empty.get(at).want(410, "has ended", "start the server again")
@@ -34,7 +35,8 @@ func TestFirstStart(t *testing.T) {
 	w.must(err)
 	at = invitation.URL("")
 	w.get(at, "Accept-Language", "en").want(200, "Benvenuto", "carla@contoso.it")
-	w.post(at, "email", "eva@contoso.it", "name", "Carla", "language", "it", "password", testPassword, "again", testPassword).to("/")
+	w.post(at, "email", "eva@contoso.it", "name", "Carla", "language", "it", "password", testPassword, "again", testPassword).
+		to("/connections/new")
 	w.get("/people").want(403)
 	if p, err := w.store.Person(ctx, carla.ID); err != nil || p.Email != "carla@contoso.it" || p.Name != "Carla" || p.PasswordHash == "" {
 		t.Errorf("%+v, %v", p, err)
