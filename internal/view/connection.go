@@ -40,7 +40,7 @@ func OfConnection(c *gateway.Connection, status registry.Status, now time.Time, 
 	paused, until := pause(st.PausedUntil, now)
 	v := Connection{
 		Connection: *c,
-		State:      ConnectionState{Paused: paused, PausedUntil: until, Breaker: st.Breaker.State, Error: OfError(st.Error, lang),
+		State: ConnectionState{Paused: paused, PausedUntil: until, Breaker: st.Breaker.State, Error: OfError(st.Error, lang),
 			Closed: c.RedactedSecret() != ""},
 	}
 	if v.State.Breaker == "" {

@@ -35,8 +35,7 @@ func TestFirstStart(t *testing.T) {
 	w.must(err)
 	at = invitation.URL("")
 	w.get(at, "Accept-Language", "en").want(200, "Benvenuto", "carla@contoso.it")
-	w.post(at, "email", "eva@contoso.it", "name", "Carla", "language", "it", "password", testPassword, "again", testPassword).
-		to("/connections/new")
+	w.post(at, "email", "eva@contoso.it", "name", "Carla", "language", "it", "password", testPassword, "again", testPassword).to("/")
 	w.get("/people").want(403)
 	if p, err := w.store.Person(ctx, carla.ID); err != nil || p.Email != "carla@contoso.it" || p.Name != "Carla" || p.PasswordHash == "" {
 		t.Errorf("%+v, %v", p, err)
