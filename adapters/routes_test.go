@@ -215,7 +215,7 @@ func checkReached(t *testing.T, name string, a arrival) {
 	for _, r := range a.receipt.Recipients {
 		switch {
 		case r.Err == nil:
-		case r.Err.Class == adapters.Transient && r.Err.Code == "452 4.5.3": // more than a transaction takes
+		case r.Err.Class == adapters.Transient && r.Err.Code == adapters.CodeTooManyRecipients: // more than a transaction takes
 			got = append(got, strings.ToLower(r.Address))
 		default:
 			t.Errorf("%s: %s: %v", name, r.Address, r.Err)
