@@ -268,12 +268,15 @@ func (b *tab) check(name string) {
 	}
 }
 
-// fits checks that nothing is wider than the window. A phone's innerWidth grows with
+// fits checks that nothing is wider than the window, and no table of a screen wider
+// than its place. A phone's innerWidth grows with
 // what does not fit; the width of the document does not.
 func (b *tab) fits(name string) {
 	b.t.Helper()
 	wide := eval[string](b, `(() => {
 		const d = document.documentElement;
+		const cut = [...document.querySelectorAll('.table')].filter(e => !e.closest('.guide') && e.scrollWidth > e.clientWidth);
+		if (cut.length) return 'the table ' + cut[0].innerText.slice(0, 80);
 		return d.scrollWidth <= d.clientWidth ? '' : d.scrollWidth + ' px: ' + [...document.querySelectorAll('body *')]
 			.filter(e => e.getBoundingClientRect().right > d.clientWidth + 1).slice(-3).map(e => e.outerHTML.slice(0, 120)).join(' | ');
 	})()`)
