@@ -28,6 +28,10 @@ func screenList() []looked {
 		{name: "setup", path: "/setup/{token}"},
 		{name: "overview-empty", path: "/", who: "admin"},
 		{name: "overview", path: "/", who: "admin", fill: fillOverview},
+		{name: "connections", path: "/connections", who: "admin"},
+		{name: "connection", path: "/connections/{connection}", who: "admin"},
+		{name: "connection-new", path: "/connections/new", who: "admin"},
+		{name: "connection-smtp", path: "/connections/new?provider=smtp", who: "admin"},
 		{name: "audit", path: "/audit", who: "admin"},
 		{name: "settings", path: "/settings", who: "admin"},
 		{name: "help", path: "/help", who: "operator"},
@@ -61,6 +65,7 @@ func fillOverview(w *world) {
 	w.connection("Ufficio", "*@contoso.it", "")
 	w.connection("Casella condivisa del reparto acquisti e forniture della sede di Reggio nell'Emilia", "acquisti@contoso.it", "")
 	refused := w.connection("Magazzino", "magazzino@contoso.it", "")
+	w.made = map[string]string{"connection": refused.ID}
 	w.must(w.store.ChangeConnection(ctx, time.Now(), refused.ID, store.ConnectionChange{PauseUntil: new(store.Never()),
 		Error: &adapters.Error{Class: adapters.Auth, Code: "535 5.7.139", Message: mime.Text{English: "the server refused the login"},
 			Hint: mime.Text{English: "check login and password, then test the connection"}}}))
@@ -89,7 +94,7 @@ func TestLook(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			b := c.tab(t, w, map[string]*store.Person{"admin": w.admin, "operator": w.operator}[s.who])
 			path := strings.NewReplacer("{operator}", w.operator.ID, "{admin}", w.admin.ID, "{token}", w.invitation(),
-				"{message}", w.made["message"], "{client}", w.made["client"],
+				"{message}", w.made["message"], "{client}", w.made["client"], "{connection}", w.made["connection"],
 				"{webhook}", w.made["webhook"]).Replace(s.path)
 			for i, l := range looks {
 				name := fmt.Sprintf("%s-%s-%s-%s", s.name, l.lang, l.theme, l.size)
