@@ -121,7 +121,7 @@ func TestPortSpeaksTLS(t *testing.T) {
 				t.Fatal(err)
 			}
 			e := adapters.AsError(a.Probe(t.Context()))
-			if e == nil || !strings.HasPrefix(string(e.Code), c.code) {
+			if e == nil || !strings.HasPrefix(e.ShownCode(), c.code) {
 				t.Errorf("%v, want %s", e, c.code)
 			}
 			if err := a.Close(); err != nil {

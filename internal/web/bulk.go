@@ -136,7 +136,7 @@ func (s *Server) runBulk(v *visit) error {
 	v.htmlHeaders()
 	v.w.Header().Set("X-Accel-Buffering", "no") // nginx must pass it on as it comes
 	if err := w.write(head); err != nil {
-		return nil //nolint:nilerr // the reader has left: undone
+		return nil // the reader has left: undone
 	}
 	undo := time.NewTimer(s.undoTime())
 	defer undo.Stop()

@@ -87,7 +87,7 @@ func (q mailQuery) states() (out []string) {
 }
 
 // address is a screen for this query, with further names and values.
-func (q mailQuery) address(at string, more ...string) string {
+func (q mailQuery) address(more ...string) string {
 	u := url.Values{}
 	if q.Q != "" {
 		u.Set("q", q.Q)
@@ -101,9 +101,9 @@ func (q mailQuery) address(at string, more ...string) string {
 		}
 	}
 	if len(u) == 0 {
-		return at
+		return "/mail"
 	}
-	return at + "?" + u.Encode()
+	return "/mail" + "?" + u.Encode()
 }
 
 // ofAPI is the query as the API's list takes it.
@@ -122,7 +122,7 @@ func (q mailQuery) ofAPI(zone *time.Location) url.Values {
 func (q mailQuery) glance(lang string) (out []stateGroup) {
 	for _, g := range groups() {
 		to := mailQuery{Q: q.Q, Group: g.id}
-		out = append(out, stateGroup{Name: g.name.In(lang), Link: to.address("/mail"), Current: g.id == q.Group})
+		out = append(out, stateGroup{Name: g.name.In(lang), Link: to.address(), Current: g.id == q.Group})
 	}
 	return out
 }
@@ -137,7 +137,7 @@ func (s *Server) mail(v *visit) error {
 	u := q.ofAPI(v.zone)
 	if after := f.Get("after"); after != "" {
 		u.Set("after", after)
-		out.First = q.address("/mail")
+		out.First = q.address()
 	}
 	var page api.MessagePage
 	if err := v.get("/v1/messages?"+u.Encode(), &page); err != nil {
@@ -148,7 +148,7 @@ func (s *Server) mail(v *visit) error {
 	}
 	out.Items = page.Items
 	if page.Next != "" {
-		out.Next = q.address("/mail", "after", page.Next)
+		out.Next = q.address("after", page.Next)
 	}
 	return v.showForm("mail", f, out)
 }
@@ -182,7 +182,7 @@ func (s *Server) findMail(v *visit) error {
 		}
 	}
 	q.Q = strings.Join(words, " ")
-	return v.redirect(q.address("/mail"))
+	return v.redirect(q.address())
 }
 
 // StateName is a state of a delivery in words.

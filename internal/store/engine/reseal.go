@@ -64,9 +64,9 @@ func (p Ports) resealConnection(t Tx, id string, stale func([]byte) bool, dry bo
 		return n, err
 	}
 	secrets := map[string][]byte{}
-	if json.Unmarshal([]byte(text), &secrets) != nil { // corrupt: there is nothing to seal again
+	if err := json.Unmarshal([]byte(text), &secrets); err != nil { // corrupt: there is nothing to seal again
 		n.Closed++
-		return n, nil
+		return n, nil //nolint:nilerr // it is counted
 	}
 	for _, path := range slices.Sorted(maps.Keys(secrets)) {
 		if !stale(secrets[path]) {
@@ -106,9 +106,9 @@ func (p Ports) resealWebhook(t Tx, id string, stale func([]byte) bool, dry bool)
 		return n, err
 	}
 	var h store.Webhook
-	if json.Unmarshal([]byte(doc), &h) != nil {
+	if err := json.Unmarshal([]byte(doc), &h); err != nil {
 		n.Closed++
-		return n, nil
+		return n, nil //nolint:nilerr // it is counted
 	}
 	if len(h.Secret) == 0 || !stale(h.Secret) {
 		return n, nil

@@ -25,9 +25,10 @@ func (t *tx) commit(ctx context.Context) (err error) {
 		}
 	}()
 	t.writeUnheard(b, marks)
-	if err := errors.Join(t.writeMessages(b), t.writeDeliveries(b), t.writeWords(b), t.writeLedger(b), t.writeStates(b)); err != nil {
+	if err := errors.Join(t.writeMessages(b), t.writeDeliveries(b), t.writeLedger(b), t.writeStates(b)); err != nil {
 		return err
 	}
+	t.writeWords(b)
 	for _, st := range t.after {
 		b.Queue(st.q, st.args...)
 	}

@@ -79,7 +79,7 @@ func tsvector(m *store.Message, d *store.Delivery) string {
 
 // writeWords writes the search records of new deliveries, the words of those that
 // have got more recipients, and the subqueues of those that have left theirs.
-func (t *tx) writeWords(b *pgx.Batch) error {
+func (t *tx) writeWords(b *pgx.Batch) {
 	var ids [][16]byte
 	var flows []int64
 	var words []string
@@ -108,5 +108,4 @@ func (t *tx) writeWords(b *pgx.Batch) error {
 	if len(ids) > 0 {
 		b.Queue(`UPDATE search s SET flow = x.flow FROM unnest($1::uuid[], $2::bigint[]) AS x (id, flow) WHERE s.id = x.id`, ids, flows)
 	}
-	return nil
 }
