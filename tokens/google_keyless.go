@@ -125,7 +125,7 @@ func (x *exchange) metadata(ctx context.Context, what string) ([]byte, error) {
 	client := x.client
 	x.client = x.direct
 	defer func() { x.client = client }()
-	resp, err := x.Do(req)
+	resp, err := x.Do(req) //nolint:bodyclose // the body is in memory
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +173,7 @@ func (x *exchange) post(ctx context.Context, target, bearer, kind string, body [
 	if bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+bearer)
 	}
-	resp, err := x.Do(req)
+	resp, err := x.Do(req) //nolint:bodyclose // the body is in memory
 	if err != nil {
 		return err
 	}

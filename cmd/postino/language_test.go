@@ -77,7 +77,7 @@ func (r *languageRun) help() {
 			line = strings.Fields(commandWords(n))
 		}
 		out.Reset()
-		_, err := p.Parse(append(line, "--help")) //nolint:errcheck // after a help the rest of the line does not matter
+		_, err := p.Parse(append(line, "--help"))
 		if out.Len() == 0 {
 			r.t.Errorf("%v: no help: %v", line, err)
 		}

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"io"
 	"os"
 	"slices"
 
@@ -103,7 +102,7 @@ func (k ConnectionCommands) documents(o ApplyOptions) ([]connections.Document, e
 		if o.Identity == "-" {
 			return nil, wrong(ExitUsage, mime.NewText("cli.stdin_file_and_key", "standard input cannot be both the connections and the private key"))
 		}
-		docs, err = read.Read(io.Reader(k.Stdin), o.Format)
+		docs, err = read.Read(k.Stdin, o.Format)
 	} else {
 		docs, err = read.ReadPath(o.File, o.Format)
 	}

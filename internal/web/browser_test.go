@@ -225,13 +225,6 @@ func (b *tab) press(name string) {
 	}
 }
 
-// tap presses a button that leads to no other page.
-func (b *tab) tap(name string) {
-	b.t.Helper()
-	eval[bool](b, `[...document.querySelectorAll('button, a, summary')].find(e => e.checkVisibility() &&
-		(e.getAttribute('aria-label') || e.textContent).trim() === `+quoted(name)+`).click() || true`)
-}
-
 func (b *tab) text() string {
 	b.t.Helper()
 	return eval[string](b, `document.body.innerText`)

@@ -45,6 +45,7 @@ func TestListPlans(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// A connection, lane or client is looked up as its subqueues first.
 	for name, c := range map[string]struct {
 		filter store.Filter
 		index  string
@@ -54,9 +55,9 @@ func TestListPlans(t *testing.T) {
 		"queued":           {store.Filter{States: []store.State{store.Queued}}, "deliveries_open"},
 		"failed":           {store.Filter{States: []store.State{store.Failed}}, "deliveries_open"},
 		"sending":          {store.Filter{States: []store.State{store.Sending}}, ""},
-		"connection":       {store.Filter{Connection: "c"}, "deliveries_pkey"},
-		"lane":             {store.Filter{Lane: "l"}, "deliveries_pkey"},
-		"client":           {store.Filter{Client: "c"}, "deliveries_pkey"},
+		"connection":       {store.Filter{Connection: "c"}, "flows"},
+		"lane":             {store.Filter{Lane: "l"}, "flows"},
+		"client":           {store.Filter{Client: "c"}, "flows"},
 		"recipient":        {store.Filter{Recipient: "a@b.it"}, "deliveries_pkey"},
 		"message":          {store.Filter{Message: store.NewID()}, "deliveries_msg"},
 		"since":            {store.Filter{Since: time.Now().Add(-time.Hour)}, "deliveries_pkey"},
