@@ -196,6 +196,7 @@ func TestHeld(t *testing.T) {
 	held := w.send(func(m map[string]any) { m["subject"] = "Ferma" })
 	w.post("/mail/"+held+"/act", "action", "hold").to("/mail/" + held)
 	w.get("/held").want(200, "Forse", "It may have been sent", "Ferma", "None: it was not sent", "2 messages", "Release", "Cancel")
+	w.get("/").want(200, "Messages wait until someone decides", "Decide").without("Everything works")
 
 	// What may have been sent is not retried with the rest, unless its state is chosen.
 	w.post("/mail/bulk", "action", "retry", "q", "forse").want(200, "Done: 0 messages.")

@@ -206,6 +206,11 @@ func (s *Server) tiles(v *visit, out *overviewScreen) error {
 			x.Path = ""
 		}
 		out.Tiles = append(out.Tiles, x)
+		if x.Count > 0 && x.Path == "/held" {
+			out.Attention = append(out.Attention, attention{State: "attention", Name: x.Name, Path: x.Path,
+				Message: text("web.held_waits", "Messages wait until someone decides whether they are sent.").In(v.lang),
+				Button:  text("web.decide", "Decide")})
+		}
 	}
 	return nil
 }
