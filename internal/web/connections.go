@@ -95,7 +95,7 @@ func (c *connection) Condition() condition {
 	case c.Lane != nil && c.Lane.Paused:
 		return condition{State: "attention", Text: text("web.conn_lane_paused", "Mailbox paused"), Until: c.Lane.PausedUntil}
 	}
-	return condition{State: "ok", Text: text("web.conn_ok", "Works")}
+	return condition{State: "ok", Text: text("web.conn_ok", "Active")}
 }
 
 // soon is how long before its end a secret needs a look.
