@@ -1,6 +1,7 @@
 package mime
 
 import (
+	"iter"
 	"strings"
 	"sync"
 	"time"
@@ -170,6 +171,18 @@ func (m *Message) Values(name string) []string {
 		}
 	}
 	return out
+}
+
+// Fields yields the fields of the header in their order: the name as it is
+// written, and the value unfolded and decoded (RFC 2047), on one line.
+func (m *Message) Fields() iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		for _, f := range m.head.fields {
+			if !yield(string(m.head.name(f)), decodeWords(unfold(m.head.value(f)))) {
+				return
+			}
+		}
+	}
 }
 
 // From returns the addresses of From, in the order of the header. Groups are

@@ -91,8 +91,12 @@ func (s *messageService) readContent(ctx context.Context, in *MessagePath) (*bod
 	defer s.closed(content, m.ID)
 	out := MessageContent{To: shownAddresses(p.To()), Cc: shownAddresses(p.Cc()), Bcc: []string{}, Header: headerOf(p),
 		Attachments: []AttachedFile{}}
+	shown := map[string]bool{}
+	for _, a := range slices.Concat(p.To(), p.Cc()) {
+		shown[addressKey(a.Address)] = true
+	}
 	for _, r := range m.Envelope.Recipients {
-		if !inHeader(p, r.Address) {
+		if !shown[addressKey(r.Address)] {
 			out.Bcc = append(out.Bcc, r.Address)
 		}
 	}
@@ -126,9 +130,12 @@ func problemText(err error, lang string) string {
 	return text("api.unreadable_content", "the message cannot be read as mail").In(lang)
 }
 
-// inHeader reports whether To or Cc names a recipient.
-func inHeader(p *mime.Message, address string) bool {
-	return slices.ContainsFunc(slices.Concat(p.To(), p.Cc()), func(a mime.Address) bool { return mime.SameAddress(a.Address, address) })
+// addressKey is the same for addresses that are the same (mime.SameAddress).
+func addressKey(address string) string {
+	if n, err := mime.NormalizeAddress(address); err == nil {
+		return n
+	}
+	return address
 }
 
 func shownAddresses(list []mime.Address) []string {
@@ -145,24 +152,10 @@ func shownAddresses(list []mime.Address) []string {
 
 // headerOf are the fields that everyone who gets the message sees.
 func headerOf(p *mime.Message) []HeaderField {
-	out, words := []HeaderField{}, stdmime.WordDecoder{}
-	seen := map[string]int{}
-	for line := range strings.SplitSeq(string(p.Head()), "\n") {
-		name, _, ok := strings.Cut(line, ":")
-		if !ok || name == "" || name[0] == ' ' || name[0] == '\t' {
-			continue
-		}
-		key := strings.ToLower(strings.TrimRight(name, " \t"))
-		if key == "bcc" || key == "resent-bcc" {
-			continue
-		}
-		if values := p.Values(key); seen[key] < len(values) {
-			value := values[seen[key]]
-			if decoded, err := words.DecodeHeader(value); err == nil { // in a charset that is not known: as it is
-				value = decoded
-			}
-			out = append(out, HeaderField{strings.TrimRight(name, " \t"), strings.ToValidUTF8(value, "\uFFFD")})
-			seen[key]++
+	out := []HeaderField{}
+	for name, value := range p.Fields() {
+		if !strings.EqualFold(name, "Bcc") && !strings.EqualFold(name, "Resent-Bcc") {
+			out = append(out, HeaderField{name, value})
 		}
 	}
 	return out

@@ -33,6 +33,18 @@ func TestReadContent(t *testing.T) {
 	if !slices.Contains(c.Header, HeaderField{"Subject", "Città è qui"}) {
 		t.Errorf("%+v", c.Header)
 	}
+	var subjects int
+	for _, f := range c.Header {
+		if f.Name == "Subject" {
+			subjects++
+		}
+		if strings.EqualFold(f.Name, "Bcc") {
+			t.Errorf("%+v", f)
+		}
+	}
+	if subjects != 1 {
+		t.Errorf("%d subjects", subjects)
+	}
 	if len(c.Attachments) != 1 || c.Attachments[0].Name != "perché.html" || c.Attachments[0].Type != "text/html" {
 		t.Fatalf("%+v", c.Attachments)
 	}
