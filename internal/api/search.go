@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
@@ -60,12 +59,7 @@ func (s *messageService) filter(ctx context.Context, in *MessageFilter) (f store
 		return f, err
 	}
 	f.From, f.Recipient, f.Tag = in.From, in.Recipient, in.Tag
-	if in.Since.After(f.Since) {
-		f.Since = in.Since
-	}
-	if !in.Before.IsZero() && (f.Before.IsZero() || in.Before.Before(f.Before)) {
-		f.Before = in.Before
-	}
+	f.NarrowTime(in.Since, in.Before)
 	if in.MessageID != "" {
 		f.MessageID = "<" + trimBrackets(in.MessageID) + ">"
 	}
@@ -74,10 +68,7 @@ func (s *messageService) filter(ctx context.Context, in *MessageFilter) (f store
 		if err != nil {
 			return f, err
 		}
-		if f.Connection != "" && f.Connection != c.ID {
-			f.Narrow([]string{f.Connection})
-		}
-		f.Connection = c.ID
+		f.NarrowTo(c.ID)
 	}
 	return f, s.states(in.State, &f)
 }
@@ -107,15 +98,10 @@ func (s *messageService) states(names []string, f *store.Filter) error {
 		if err != nil {
 			return err
 		}
-		if f.States == nil || slices.Contains(f.States, state) {
-			chosen = append(chosen, state)
-		}
+		chosen = append(chosen, state)
 	}
-	if len(names) > 0 && len(chosen) == 0 {
+	if len(names) > 0 && !f.NarrowStates(chosen) {
 		return invalid("query.state", text("api.no_common_state", "q and state have no state in common"))
-	}
-	if len(chosen) > 0 {
-		f.States = chosen
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -25,25 +24,17 @@ func (f QueueFilter) filter(ctx context.Context, st store.Store) (store.Filter, 
 		if err != nil {
 			return out, exit(ExitUsage, err)
 		}
-		if out.States == nil || slices.Contains(out.States, s) {
-			states = append(states, s)
-		}
+		states = append(states, s)
 	}
-	if len(f.States) > 0 && len(states) == 0 {
+	if len(f.States) > 0 && !out.NarrowStates(states) {
 		return out, wrong(ExitUsage, text("cli.no_common_state", "--state and the search have no state in common"))
-	}
-	if states != nil {
-		out.States = states
 	}
 	if f.Connection != "" {
 		id, err := named(ctx, st, f.Connection)
 		if err != nil {
 			return out, err
 		}
-		if out.Connection != "" && out.Connection != id {
-			out.Narrow([]string{out.Connection})
-		}
-		out.Connection = id
+		out.NarrowTo(id)
 	}
 	if f.Client != "" {
 		c, err := clientNamed(ctx, st, f.Client)
@@ -58,8 +49,8 @@ func (f QueueFilter) filter(ctx context.Context, st store.Store) (store.Filter, 
 	if f.Since < 0 {
 		return out, exit(ExitUsage, texterr.New(mime.NewText("cli.since", "--since is how long ago: 90m, 24h or 7d")))
 	}
-	if since := time.Now().Add(-f.Since); f.Since > 0 && since.After(out.Since) {
-		out.Since = since
+	if f.Since > 0 {
+		out.NarrowTime(time.Now().Add(-f.Since), time.Time{})
 	}
 	return out, nil
 }

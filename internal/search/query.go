@@ -73,13 +73,9 @@ func (q *Query) Bind(ctx context.Context, names Names) (f store.Filter, err erro
 		case ID:
 			err = c.id(&f)
 		case After:
-			if c.Time.After(f.Since) {
-				f.Since = c.Time
-			}
+			f.NarrowTime(c.Time, time.Time{})
 		case Before:
-			if f.Before.IsZero() || c.Time.Before(f.Before) {
-				f.Before = c.Time
-			}
+			f.NarrowTime(time.Time{}, c.Time)
 		default:
 			err = c.match(&f)
 		}
@@ -120,14 +116,10 @@ func (c *Condition) state(f *store.Filter) error {
 	if c.Not {
 		chosen = slices.DeleteFunc(store.States(), func(s store.State) bool { return slices.Contains(chosen, s) })
 	}
-	if f.States != nil {
-		chosen = slices.DeleteFunc(chosen, func(s store.State) bool { return !slices.Contains(f.States, s) })
-	}
-	if len(chosen) == 0 {
+	if !f.NarrowStates(chosen) {
 		return c.wrong(text("search.no_state", "no state meets these conditions"),
 			text("search.no_state_hint", "several states stand in one condition: state:queued,held"))
 	}
-	f.States = chosen
 	return nil
 }
 
@@ -147,11 +139,7 @@ func (c *Condition) connection(ctx context.Context, names Names, f *store.Filter
 		}
 		ids = append(ids, id)
 	}
-	if len(ids) == 1 && f.Connection == "" {
-		f.Connection = ids[0]
-		return nil
-	}
-	f.Narrow(ids)
+	f.NarrowTo(ids...)
 	return nil
 }
 

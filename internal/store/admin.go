@@ -39,6 +39,39 @@ func (f *Filter) Narrow(connections []string) {
 	f.Among = connections
 }
 
+// NarrowTo is Narrow, and finds the mail of one connection faster.
+func (f *Filter) NarrowTo(connections ...string) {
+	if len(connections) == 1 && f.Connection == "" {
+		f.Connection = connections[0]
+		return
+	}
+	f.Narrow(connections)
+}
+
+// NarrowStates lets the filter choose deliveries in these states alone, of those that
+// it chose before. It returns false, and changes nothing, where none is left.
+func (f *Filter) NarrowStates(states []State) bool {
+	if f.States != nil {
+		states = slices.DeleteFunc(slices.Clone(states), func(s State) bool { return !slices.Contains(f.States, s) })
+	}
+	if len(states) == 0 {
+		return false
+	}
+	f.States = states
+	return true
+}
+
+// NarrowTime lets the filter choose messages of this time alone, of that which it
+// chose before; zero: no bound.
+func (f *Filter) NarrowTime(since, before time.Time) {
+	if since.After(f.Since) {
+		f.Since = since
+	}
+	if !before.IsZero() && (f.Before.IsZero() || before.Before(f.Before)) {
+		f.Before = before
+	}
+}
+
 // A ListRequest asks for one page.
 type ListRequest struct {
 	Filter

@@ -66,6 +66,20 @@ type Clause struct {
 	Not bool
 }
 
+// Query writes what a clause asks for in the words of an index, without its Not: term
+// writes one term.
+func (c Clause) Query(or, and string, term func(Term) string) string {
+	all := make([]string, len(c.All))
+	for i, some := range c.All {
+		either := make([]string, len(some))
+		for j, t := range some {
+			either[j] = term(t)
+		}
+		all[i] = "(" + strings.Join(either, or) + ")"
+	}
+	return strings.Join(all, and)
+}
+
 // Compile returns what the index is asked for. A match without any word, such as
 // one of signs alone, asks for nothing and is left out.
 func Compile(ms []Match) (out []Clause) {

@@ -48,19 +48,12 @@ func wordIndex() engine.WordIndex {
 func tsquery(cs []terms.Clause, days []string) string {
 	var out []string
 	for _, c := range cs {
-		var all []string
-		for _, some := range c.All {
-			var or []string
-			for _, t := range some {
-				s := `'` + t.Text + `'`
-				if t.Prefix {
-					s += ":*"
-				}
-				or = append(or, s)
+		s := "(" + c.Query(" | ", " & ", func(t terms.Term) string {
+			if t.Prefix {
+				return `'` + t.Text + `':*`
 			}
-			all = append(all, "("+strings.Join(or, " | ")+")")
-		}
-		s := "(" + strings.Join(all, " & ") + ")"
+			return `'` + t.Text + `'`
+		}) + ")"
 		if c.Not {
 			s = "!" + s
 		}

@@ -42,19 +42,13 @@ func jsonList[T any](list []T) string {
 func matchQuery(cs []terms.Clause, _ []string) string {
 	var must, not []string
 	for _, c := range cs {
-		var all []string
-		for _, some := range c.All {
-			var or []string
-			for _, t := range some {
-				s := `"` + t.Text + `"`
-				if t.Prefix {
-					s += " *"
-				}
-				or = append(or, s)
+		s := c.Query(" OR ", " AND ", func(t terms.Term) string {
+			if t.Prefix {
+				return `"` + t.Text + `" *`
 			}
-			all = append(all, "("+strings.Join(or, " OR ")+")")
-		}
-		if s := strings.Join(all, " AND "); c.Not {
+			return `"` + t.Text + `"`
+		})
+		if c.Not {
 			not = append(not, " NOT ("+s+")")
 		} else {
 			must = append(must, s)
