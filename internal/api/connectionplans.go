@@ -12,8 +12,10 @@ import (
 	"github.com/postino-mail/postino/internal/connections"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/table"
 	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/internal/transfer"
+	"github.com/postino-mail/postino/internal/view"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -45,16 +47,10 @@ type (
 	}
 	// ConnectionPlan is what has to be done, and what was.
 	ConnectionPlan struct {
-		Plan     string     `json:"plan" doc:"Names this plan, for apply"`
-		Steps    []PlanStep `json:"steps"`
-		Applied  bool       `json:"applied" doc:"All of it was done; false: nothing"`
-		UnderWay int        `json:"under_way,omitempty" doc:"Deliveries that still go out by the settings of before"`
-	}
-	// PlanStep is what is done with one connection.
-	PlanStep struct {
-		Action string   `json:"action" enum:"create,change,remove"`
-		Name   string   `json:"name"`
-		Fields []string `json:"fields,omitempty" doc:"That change"`
+		Plan     string          `json:"plan" doc:"Names this plan, for apply"`
+		Steps    []view.PlanStep `json:"steps"`
+		Applied  bool            `json:"applied" doc:"All of it was done; false: nothing"`
+		UnderWay int             `json:"under_way,omitempty" doc:"Deliveries that still go out by the settings of before"`
 	}
 )
 
@@ -90,7 +86,7 @@ func (s *connectionService) exportConnections(w http.ResponseWriter, r *http.Req
 	if e.Format != "" && e.Format != transfer.JSON && e.Format != transfer.CSV {
 		return invalid("query.format", text("api.export_format", "the format is json or csv"))
 	}
-	if e.Separator != "" && !strings.Contains(",;\t|", e.Separator) || len(e.Separator) > 1 {
+	if e.Separator != "" && !table.IsSeparator(e.Separator) {
 		return invalid("query.separator", text("api.export_separator", "the separator is one of , ; | and a tab"))
 	}
 	var err error
@@ -169,7 +165,7 @@ func (o *ReadingOptions) options() (out transfer.Options, err error) {
 // plan compares documents with what the caller may see of what is stored, and
 // refuses what they may not do.
 func (s *connectionService) plan(ctx context.Context, docs []connections.Document, prune bool) ([]connections.Step, ConnectionPlan, error) {
-	out := ConnectionPlan{Steps: []PlanStep{}}
+	out := ConnectionPlan{Steps: []view.PlanStep{}}
 	all, err := s.store.Connections(ctx)
 	if err != nil {
 		return nil, out, err
@@ -194,7 +190,7 @@ func (s *connectionService) plan(ctx context.Context, docs []connections.Documen
 				}
 			}
 		}
-		out.Steps = append(out.Steps, PlanStep{step.Action, step.Name, step.Fields})
+		out.Steps = append(out.Steps, view.PlanStep{Action: step.Action, Name: step.Name, Fields: step.Fields})
 	}
 	out.Plan, err = connections.Fingerprint(steps)
 	return steps, out, err

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os/user"
@@ -140,15 +139,8 @@ func changesText(e *view.AuditEntry) string {
 }
 
 func valueText(v any) string {
-	switch v := v.(type) {
-	case nil:
+	if v == nil {
 		return "-"
-	case string:
-		return v
 	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Sprint(v)
-	}
-	return string(b)
+	return view.ValueText(v)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/internal/texterr"
+	"github.com/postino-mail/postino/internal/view"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -19,15 +20,9 @@ const ExitPlanned = 2
 
 // An applyDoc is a plan and what came of it, for --json.
 type applyDoc struct {
-	Plan    []stepDoc `json:"plan"`
-	Applied int       `json:"applied"` // steps of the plan that are done: all or none
-	Error   *Failure  `json:"error,omitempty"`
-}
-
-type stepDoc struct {
-	Action string   `json:"action"`
-	Name   string   `json:"name"`
-	Fields []string `json:"fields,omitempty"`
+	Plan    []view.PlanStep `json:"plan"`
+	Applied int             `json:"applied"` // steps of the plan that are done: all or none
+	Error   *Failure        `json:"error,omitempty"`
 }
 
 // applied prints how many steps of a plan are done; stopped is why none.
@@ -39,9 +34,9 @@ func (k ConnectionCommands) applied(steps []connections.Step, done int, stopped 
 		_, err := fmt.Fprintln(k.Stdout, mime.NewCount("cli.applied", done, "one change applied", "{count} changes applied").In(k.Language))
 		return err
 	}
-	doc := applyDoc{Plan: []stepDoc{}, Applied: done}
+	doc := applyDoc{Plan: []view.PlanStep{}, Applied: done}
 	for _, s := range steps {
-		doc.Plan = append(doc.Plan, stepDoc{s.Action, s.Name, s.Fields})
+		doc.Plan = append(doc.Plan, view.PlanStep{Action: s.Action, Name: s.Name, Fields: s.Fields})
 	}
 	if stopped != nil {
 		f := FailureOf(stopped, k.Language)

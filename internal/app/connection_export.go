@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"os"
-	"slices"
 
 	"github.com/postino-mail/postino/internal/connections"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/table"
 	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/internal/transfer"
 	"github.com/postino-mail/postino/mime"
@@ -36,7 +36,7 @@ func (k ConnectionCommands) Export(ctx context.Context, o ExportOptions) error {
 	switch {
 	case o.Separator == "" && k.Language == "it": // as spreadsheets write and read it there
 		o.Separator = ";"
-	case o.Separator != "" && !slices.Contains([]string{",", ";", "\t", "|"}, o.Separator):
+	case o.Separator != "" && !table.IsSeparator(o.Separator):
 		return wrong(ExitUsage, mime.NewText("cli.export_separator", "the separator is one of , ; | and a tab"))
 	}
 	return withStore(ctx, k.Storage, func(st store.Store) (err error) {

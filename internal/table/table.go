@@ -26,6 +26,12 @@ const (
 	MostRows  = 100_000
 )
 
+// separators are those of cells, of two that a table has as often the first.
+const separators = ";\t,|"
+
+// IsSeparator reports what may stand between cells.
+func IsSeparator(s string) bool { return len(s) == 1 && strings.Contains(separators, s) }
+
 // Read reads a whole table as UTF-8 text: it may be in UTF-8, UTF-16 or
 // Windows-1252. The error is that of r, or says that it is too large.
 func Read(r io.Reader) (string, error) {
@@ -73,8 +79,8 @@ func NewReader(text string) *Reader {
 	var sep rune
 	if line, rest, ok := strings.Cut(text, "\n"); ok && strings.HasPrefix(strings.ToLower(line), "sep=") {
 		text, first = rest, 1
-		if mark := []rune(strings.TrimRight(line[4:], "\r")); len(mark) == 1 && strings.ContainsRune(";,\t|", mark[0]) {
-			sep = mark[0]
+		if mark := strings.TrimRight(line[4:], "\r"); IsSeparator(mark) {
+			sep = rune(mark[0])
 		}
 	}
 	if sep == 0 {
@@ -95,7 +101,7 @@ func (r *Reader) Line() int {
 func separator(text string) rune {
 	best, most := ';', 0
 	head := text[:min(len(text), 64<<10)]
-	for _, c := range []rune{';', '\t', ',', '|'} {
+	for _, c := range separators {
 		if n := strings.Count(head, string(c)); n > most {
 			best, most = c, n
 		}

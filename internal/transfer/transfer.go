@@ -59,11 +59,11 @@ func (o Options) Read(r io.Reader, format string) ([]connections.Document, error
 	if err != nil {
 		return nil, err
 	}
-	return o.documents(trees)
+	return o.Documents(trees)
 }
 
-// documents opens the secrets of whole connections.
-func (o Options) documents(trees []map[string]any) ([]connections.Document, error) {
+// Documents opens the secrets of whole connections that were read as JSON or TOML.
+func (o Options) Documents(trees []map[string]any) ([]connections.Document, error) {
 	docs := make([]connections.Document, len(trees))
 	for i, tree := range trees {
 		tree = maps.Clone(tree)
@@ -84,11 +84,6 @@ func (o Options) documents(trees []map[string]any) ([]connections.Document, erro
 		}
 	}
 	return docs, nil
-}
-
-// Documents are those of connections that were read as JSON.
-func (o Options) Documents(trees []map[string]any) ([]connections.Document, error) {
-	return o.documents(trees)
 }
 
 // formatOf tells by its first character, and by the first line of a table.

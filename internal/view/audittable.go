@@ -2,6 +2,7 @@ package view
 
 import (
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -28,4 +29,19 @@ func (e *AuditEntry) Row() ([]string, error) {
 		row[i] = table.Cell(cell)
 	}
 	return row, nil
+}
+
+// ValueText is a value of a change as people read it; empty for none.
+func ValueText(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return string(b)
 }
