@@ -2,9 +2,7 @@ package web
 
 import (
 	"encoding/csv"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -82,7 +80,7 @@ func (s *Server) audit(v *visit) error {
 		return v.showForm("audit", f, out)
 	}
 	for i := range page.Items {
-		out.Items = append(out.Items, s.auditRow(&page.Items[i], v.lang))
+		out.Items = append(out.Items, auditRowOf(&page.Items[i], v.lang))
 	}
 	here := url.Values{}
 	for name, values := range v.r.URL.Query() {
@@ -101,35 +99,20 @@ func (s *Server) audit(v *visit) error {
 	return v.showForm("audit", f, out)
 }
 
-func (s *Server) auditRow(e *view.AuditEntry, lang string) auditRow {
-	r := auditRow{AuditEntry: *e, What: kind(e.Kind).In(lang), Action: action(e.Action).In(lang), Who: e.Actor.Name,
+func auditRowOf(e *view.AuditEntry, lang string) auditRow {
+	r := auditRow{AuditEntry: *e, What: view.KindLabel(e.Kind).In(lang), Action: action(e.Action).In(lang), Who: e.Actor.Name,
 		Via: via(e.Actor.Via).In(lang)}
 	if r.Who == "" {
 		r.Who = actorKind(e.Actor.Kind).In(lang)
 	}
 	at := map[string]string{"connection": "/connections/", "client": "/clients/", "person": "/people/"}[e.Kind]
-	if at != "" && e.Object != "" && e.Action != "removed" && s.has(at+"x") {
+	if at != "" && e.Object != "" && e.Action != "removed" {
 		r.Link = path(at, e.Object)
 	}
 	for _, c := range e.Changes {
-		r.Fields = append(r.Fields, auditField{c.Field, plain(c.Before), plain(c.After)})
+		r.Fields = append(r.Fields, auditField{c.Field, view.ValueText(c.Before), view.ValueText(c.After)})
 	}
 	return r
-}
-
-// plain is a value of JSON as people read it.
-func plain(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return ""
-	case string:
-		return v
-	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Sprint(v)
-	}
-	return string(b)
 }
 
 // auditCSV answers with all that the filter shows, as a table.

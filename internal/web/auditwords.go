@@ -1,38 +1,15 @@
 package web
 
-import "github.com/postino-mail/postino/mime"
-
-// kind is what was changed.
-func kind(name string) mime.Text {
-	switch name {
-	case "connection":
-		return text("web.kind_connection", "connection")
-	case "client":
-		return text("web.kind_client", "client")
-	case "key":
-		return text("web.kind_key", "API key")
-	case "person":
-		return text("web.kind_person", "person")
-	case "session":
-		return text("web.kind_session", "session")
-	case "invitation":
-		return text("web.kind_invitation", "link for a person")
-	case "webhook":
-		return text("web.kind_webhook", "webhook")
-	case "queue":
-		return text("web.kind_queue", "mail")
-	case "lane":
-		return text("web.kind_lane", "mailbox")
-	case "setting":
-		return text("web.kind_setting", "setting")
-	}
-	return mime.Text{English: name}
-}
+import (
+	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/view"
+	"github.com/postino-mail/postino/mime"
+)
 
 func kinds(lang string) []option {
 	out := []option{{Value: "", Label: text("web.kind_all", "everything").In(lang)}}
-	for _, name := range []string{"connection", "client", "key", "person", "session", "invitation", "webhook", "queue", "lane", "setting"} {
-		out = append(out, option{Value: name, Label: kind(name).In(lang)})
+	for _, name := range store.AuditKinds() {
+		out = append(out, option{Value: name, Label: view.KindLabel(name).In(lang)})
 	}
 	return out
 }
@@ -74,14 +51,8 @@ func actorKind(name string) mime.Text {
 		return text("web.actor_gateway", "postino itself")
 	case "user":
 		return text("web.actor_user", "a user of the machine")
-	case "key":
-		return text("web.kind_key", "API key")
-	case "client":
-		return text("web.kind_client", "client")
-	case "person":
-		return text("web.kind_person", "person")
 	}
-	return mime.Text{English: name}
+	return view.KindLabel(name)
 }
 
 func via(name string) mime.Text {

@@ -3,7 +3,6 @@ package web
 import (
 	"bytes"
 	"errors"
-	"html/template"
 	"net/http"
 	"strings"
 	"time"
@@ -36,7 +35,7 @@ func (v *visit) countBulk(q mailQuery, verb store.Verb) (*bulkScreen, error) {
 	if err := v.call(http.MethodPost, "/v1/messages/actions", in, &n); err != nil {
 		return nil, err
 	}
-	out := &bulkScreen{Verb: verb, Button: verbText(verb), Query: q, Count: n.Count, Back: q.address("/mail"),
+	out := &bulkScreen{Verb: verb, Button: verbText(verb), Query: q, Count: n.Count, Back: q.address(""),
 		Seconds: int(v.s.undoTime().Seconds()), Lines: bulkLines(verb)}
 	shown := v.Number(n.Count)
 	if n.More {
@@ -89,11 +88,7 @@ func (q mailQuery) bulk(v *visit, verb store.Verb) map[string]any {
 }
 
 func (s *Server) askBulk(v *visit) error {
-	f, err := newForm(v)
-	if err != nil {
-		return err
-	}
-	verb, err := verbOf(f.Get("action"))
+	f, verb, err := v.action()
 	if err != nil {
 		return err
 	}
@@ -115,11 +110,7 @@ func (s *Server) undoTime() time.Duration {
 // time to undo, which leaving the screen does, then the figures. It works without
 // script, and ends with its reader: what is done twice changes nothing twice.
 func (s *Server) runBulk(v *visit) error {
-	f, err := newForm(v)
-	if err != nil {
-		return err
-	}
-	verb, err := verbOf(f.Get("action"))
+	f, verb, err := v.action()
 	if err != nil {
 		return err
 	}
@@ -171,15 +162,11 @@ type bulkLine struct {
 }
 
 func (w *growing) line(l bulkLine) error {
-	var b bytes.Buffer
-	t, err := w.v.template("bulkrun")
+	b, err := w.v.part("bulkrun", "bulk-line", map[string]any{"Lang": w.v.lang, "Line": l})
 	if err != nil {
 		return err
 	}
-	if err := t.ExecuteTemplate(&b, "bulk-line", map[string]any{"Lang": w.v.lang, "Line": l}); err != nil {
-		return err
-	}
-	return w.write(b.Bytes())
+	return w.write(b)
 }
 
 // run acts part by part until all were reached, the reader leaves, or the API
@@ -224,13 +211,4 @@ func (w *growing) refused(err error) {
 		p = internal()
 	}
 	_ = w.line(bulkLine{Problem: p}) // a reader that left needs no report
-}
-
-// template is the parsed screen in the reader's language.
-func (v *visit) template(name string) (*template.Template, error) {
-	all, err := v.s.screens.in(v.lang)
-	if err != nil {
-		return nil, err
-	}
-	return all[name], nil
 }

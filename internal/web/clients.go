@@ -301,28 +301,13 @@ func (s *Server) addKey(v *visit) error {
 	if err := v.call(http.MethodPost, "/v1/keys", in, &k); err != nil {
 		again := formOfClient(v, c)
 		again.Values.Set("key_name", f.Get("key_name"))
-		if err := again.refuse(v, onKeyName(err)); err != nil {
+		if err := again.refuse(v, err); err != nil {
 			return err
 		}
+		again.rename("name", "key_name")
 		return s.showClient(v, c, again, "", "")
 	}
 	return s.showClient(v, c, nil, "", k.Key)
-}
-
-// onKeyName puts an objection to the name of a key beside its field.
-func onKeyName(err error) error {
-	var p *problem
-	if !errors.As(err, &p) {
-		return err
-	}
-	again := *p
-	again.Errors = append([]api.FieldError(nil), p.Errors...)
-	for i := range again.Errors {
-		if short(again.Errors[i].Field) == "name" {
-			again.Errors[i].Field = "key_name"
-		}
-	}
-	return &again
 }
 
 func (s *Server) askRevokeKey(v *visit) error {

@@ -126,10 +126,7 @@ func (s *Server) defaultConnection(v *visit) error {
 
 func (s *Server) endPause(v *visit) error {
 	id := v.r.PathValue("id")
-	if err := v.call(http.MethodPost, path("/v1/connections/", id, "/resume"), nil, nil); err != nil {
-		return err
-	}
-	return v.done("conn_resumed", path("/connections/", id))
+	return v.resume(id, "conn_resumed", path("/connections/", id))
 }
 
 func (s *Server) makeCertificate(v *visit) error {

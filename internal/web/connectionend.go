@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 )
 
 // A connectionEnd is the screen before a connection is switched off or deleted.
@@ -25,12 +26,12 @@ func (s *Server) connectionEnd(v *visit) (*connectionEnd, error) {
 		Items []connection `json:"items"`
 		Next  string       `json:"next"`
 	}
-	q := url.Values{"active": {"true"}, "limit": {"200"}}
+	q := url.Values{"active": {"true"}, "limit": {strconv.Itoa(othersMost)}}
 	if err := v.get("/v1/connections?"+q.Encode(), &list); err != nil {
 		return nil, err
 	}
 	for i := range list.Items {
-		if o := &list.Items[i]; o.ID != c.ID && len(out.Others) < othersMost {
+		if o := &list.Items[i]; o.ID != c.ID {
 			out.Others = append(out.Others, option{Value: o.ID, Label: o.Name})
 		}
 	}

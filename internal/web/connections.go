@@ -61,17 +61,26 @@ func (c *connection) UnmarshalJSON(b []byte) (err error) {
 
 // Way is where the connection leads: the name of the service, or the server.
 func (c *connection) Way() string {
-	switch c.Provider {
-	case adapters.Graph:
-		return "Microsoft 365"
-	case adapters.Gmail:
-		return "Google Workspace"
+	if name := serviceName(string(c.Provider)); name != "" {
+		return name
 	}
 	if s, ok := c.Settings.(adapters.ServerSettings); ok {
 		host, _ := s.Server()
 		return host
 	}
 	return string(c.Provider)
+}
+
+// serviceName is what people call the service of a provider; empty: it has servers of
+// any name.
+func serviceName(provider string) string {
+	switch adapters.Provider(provider) {
+	case adapters.Graph:
+		return "Microsoft 365"
+	case adapters.Gmail:
+		return "Google Workspace"
+	}
+	return ""
 }
 
 // A condition is the state of a thing in words, as a badge has it.

@@ -41,11 +41,7 @@ func (s *Server) held(v *visit) error {
 // decideHeld releases or cancels one delivery that is held, and no other of its
 // message.
 func (s *Server) decideHeld(v *visit) error {
-	f, err := newForm(v)
-	if err != nil {
-		return err
-	}
-	verb, err := verbOf(f.Get("action"))
+	_, verb, err := v.action()
 	if err != nil {
 		return err
 	}

@@ -86,24 +86,18 @@ func (q mailQuery) states() (out []string) {
 	return out
 }
 
-// address is a screen for this query, with further names and values.
-func (q mailQuery) address(more ...string) string {
+// address is the list for this query, behind an entry; empty: from the newest on.
+func (q mailQuery) address(after string) string {
 	u := url.Values{}
-	if q.Q != "" {
-		u.Set("q", q.Q)
-	}
-	if q.Group != "" {
-		u.Set("state", q.Group)
-	}
-	for i := 0; i+1 < len(more); i += 2 {
-		if more[i+1] != "" {
-			u.Set(more[i], more[i+1])
+	for name, value := range map[string]string{"q": q.Q, "state": q.Group, "after": after} {
+		if value != "" {
+			u.Set(name, value)
 		}
 	}
 	if len(u) == 0 {
 		return "/mail"
 	}
-	return "/mail" + "?" + u.Encode()
+	return "/mail?" + u.Encode()
 }
 
 // ofAPI is the query as the API's list takes it.
@@ -122,7 +116,7 @@ func (q mailQuery) ofAPI(zone *time.Location) url.Values {
 func (q mailQuery) glance(lang string) (out []stateGroup) {
 	for _, g := range groups() {
 		to := mailQuery{Q: q.Q, Group: g.id}
-		out = append(out, stateGroup{Name: g.name.In(lang), Link: to.address(), Current: g.id == q.Group})
+		out = append(out, stateGroup{Name: g.name.In(lang), Link: to.address(""), Current: g.id == q.Group})
 	}
 	return out
 }
@@ -137,7 +131,7 @@ func (s *Server) mail(v *visit) error {
 	u := q.ofAPI(v.zone)
 	if after := f.Get("after"); after != "" {
 		u.Set("after", after)
-		out.First = q.address()
+		out.First = q.address("")
 	}
 	var page api.MessagePage
 	if err := v.get("/v1/messages?"+u.Encode(), &page); err != nil {
@@ -148,7 +142,7 @@ func (s *Server) mail(v *visit) error {
 	}
 	out.Items = page.Items
 	if page.Next != "" {
-		out.Next = q.address("after", page.Next)
+		out.Next = q.address(page.Next)
 	}
 	return v.showForm("mail", f, out)
 }
@@ -182,7 +176,7 @@ func (s *Server) findMail(v *visit) error {
 		}
 	}
 	q.Q = strings.Join(words, " ")
-	return v.redirect(q.address())
+	return v.redirect(q.address(""))
 }
 
 // StateName is a state of a delivery in words.
@@ -258,6 +252,16 @@ func verbOf(name string) (store.Verb, error) {
 	}
 	return "", &problem{Status: http.StatusNotFound, Detail: text("web.no_page", "there is no page at this address"),
 		Hint: text("web.no_page_hint", "check the address, or start from the overview")}
+}
+
+// action reads a form, and the action that it names.
+func (v *visit) action() (*form, store.Verb, error) {
+	f, err := newForm(v)
+	if err != nil {
+		return nil, "", err
+	}
+	verb, err := verbOf(f.Get("action"))
+	return f, verb, err
 }
 
 // verbText is the button of an action.

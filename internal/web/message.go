@@ -124,11 +124,13 @@ func (m *messageScreen) allow(d *view.Delivery) {
 	case store.Failed, store.Expired, store.Cancelled:
 		m.Can["retry"] = m.Message.Kept
 	}
-	m.Unknown = m.Unknown || !d.UnknownSince.IsZero() && !final(d.State)
+	m.Unknown = m.Unknown || mayBeSent(*d)
 }
 
-func final(s store.State) bool {
-	return slices.Contains([]store.State{store.Sent, store.Failed, store.Expired, store.Cancelled}, s)
+// mayBeSent reports a delivery of which it is not known whether it was sent.
+func mayBeSent(d view.Delivery) bool {
+	final := slices.Contains([]store.State{store.Sent, store.Failed, store.Expired, store.Cancelled}, d.State)
+	return !final && !d.UnknownSince.IsZero()
 }
 
 // name finds the name of the client, which administrators alone may see, and why

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/postino-mail/postino/internal/api"
@@ -24,15 +25,15 @@ func (s *Server) askAct(v *visit) error {
 	if err != nil {
 		return err
 	}
-	m, err := s.readMessage(v)
-	if err != nil {
+	var m api.MessageDetail
+	if err := v.get(path("/v1/messages/", v.r.PathValue("id")), &m); err != nil {
 		return err
 	}
-	out := actScreen{Verb: verb, Button: verbText(verb), ID: m.Message.ID, Title: actTitle(verb)}
+	out := actScreen{Verb: verb, Button: verbText(verb), ID: m.ID, Title: actTitle(verb)}
 	switch verb {
 	case store.DoRetry:
 		out.Lines = []mime.Text{text("web.retry_one", "It is sent again at once. Recipients that have it already do not get it again.")}
-		if m.Unknown {
+		if slices.ContainsFunc(m.Deliveries, mayBeSent) {
 			out.Lines = append(out.Lines, duplicateRisk())
 		}
 	case store.DoCancel:
@@ -65,11 +66,7 @@ func actTitle(verb store.Verb) mime.Text {
 }
 
 func (s *Server) actOnMessage(v *visit) error {
-	f, err := newForm(v)
-	if err != nil {
-		return err
-	}
-	verb, err := verbOf(f.Get("action"))
+	_, verb, err := v.action()
 	if err != nil {
 		return err
 	}

@@ -37,15 +37,15 @@ func (v *visit) Nav() []entry {
 			Current: at == path || path != "/" && strings.HasPrefix(at, path+"/")})
 	}
 	add("/", "overview", text("web.overview", "Overview"), true)
-	add("/connections", "connections", text("web.connections", "Connections"), v.s.has("/connections"))
-	add("/mail", "mail", text("web.mail", "Mail"), v.s.has("/mail"))
-	add("/held", "held", text("web.held", "Held"), v.s.has("/held"))
-	add("/clients", "clients", text("web.clients", "Clients"), v.admin() && v.s.has("/clients"))
-	add("/webhooks", "webhooks", text("web.webhooks", "Webhooks"), v.admin() && v.s.has("/webhooks"))
-	add("/people", "people", text("web.people", "People"), v.admin() && v.s.has("/people"))
-	add("/audit", "audit", text("web.audit", "Audit"), v.admin() && v.s.has("/audit"))
-	add("/settings", "settings", text("web.settings", "Settings"), v.s.has("/settings"))
-	add("/help", "help", text("web.help", "Help"), v.s.has("/help"))
+	add("/connections", "connections", text("web.connections", "Connections"), true)
+	add("/mail", "mail", text("web.mail", "Mail"), true)
+	add("/held", "held", text("web.held", "Held"), true)
+	add("/clients", "clients", text("web.clients", "Clients"), v.admin())
+	add("/webhooks", "webhooks", text("web.webhooks", "Webhooks"), v.admin())
+	add("/people", "people", text("web.people", "People"), v.admin())
+	add("/audit", "audit", text("web.audit", "Audit"), v.admin())
+	add("/settings", "settings", text("web.settings", "Settings"), true)
+	add("/help", "help", text("web.help", "Help"), true)
 	return out
 }
 

@@ -1,9 +1,11 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/postino-mail/postino/internal/api"
 	record "github.com/postino-mail/postino/internal/view"
@@ -38,9 +40,10 @@ func (s *Server) newConnection(v *visit) error {
 		return s.showNewConnection(v, f, nil)
 	}
 	out := &newScreen{}
-	for _, p := range []struct{ provider, title string }{{"graph", "Microsoft 365"}, {"gmail", "Google Workspace"}, {"smtp", "SMTP"}} {
-		q := url.Values{"provider": {p.provider}}
-		out.Kinds = append(out.Kinds, proposed{record.Proposal{Title: p.title}, "/connections/new?" + q.Encode()})
+	for _, provider := range []string{"graph", "gmail", "smtp"} {
+		q := url.Values{"provider": {provider}}
+		title := cmp.Or(serviceName(provider), strings.ToUpper(provider))
+		out.Kinds = append(out.Kinds, proposed{record.Proposal{Title: title}, "/connections/new?" + q.Encode()})
 	}
 	if address := f.Get("address"); address != "" {
 		found := new(record.Detection)

@@ -116,5 +116,5 @@ func TestConnectionTestOnPage(t *testing.T) {
 	w.post(at+"/test").want(200, "Test of Contabilità", "FAILED")
 	w.get(at+"/send").want(200, "Send a test through Contabilità", testAdmin)
 	w.post(at+"/send", "to", "").want(422, "who is to get the message?")
-	w.post(at+"/send", "to", "nobody").want(422, "no e-mail address")
+	w.post(at+"/send", "to", "unknown").want(422, "no e-mail address")
 }

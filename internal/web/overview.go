@@ -26,7 +26,6 @@ const (
 type overviewScreen struct {
 	Attention []attention // the worst first
 	Empty     bool        // there is no connection yet
-	Connect   string      // where one is made; empty: nowhere on the page
 	Tiles     []tile
 	Lanes     []laneRow
 	MoreLanes bool
@@ -82,9 +81,6 @@ func (s *Server) overview(v *visit) error {
 		return err
 	}
 	out.Empty = len(any.Items) == 0
-	if s.has("/connections/new") {
-		out.Connect = "/connections/new"
-	}
 	for _, step := range []func(*visit, *overviewScreen) error{s.alerts, s.pausedConnections, s.closedConnections, s.tiles, s.lanes} {
 		if err := step(v, &out); err != nil {
 			return err
@@ -110,9 +106,9 @@ func (s *Server) alerts(v *visit, out *overviewScreen) error {
 		}
 		switch {
 		case a.Connection != "":
-			x.Path, x.Button = s.connectionPath(a.Connection), text("web.open_connection", "Open the connection")
+			x.Path, x.Button = path("/connections/", a.Connection), text("web.open_connection", "Open the connection")
 		case a.Kind == "waiting":
-			x.Path, x.Button = s.mailPath("queued"), text("web.show_waiting", "Show what waits")
+			x.Path, x.Button = mailPath("queued"), text("web.show_waiting", "Show what waits")
 		}
 		if a.Kind == "auth" && a.Connection != "" {
 			x.Resume = a.Connection
@@ -122,19 +118,7 @@ func (s *Server) alerts(v *visit, out *overviewScreen) error {
 	return nil
 }
 
-func (s *Server) connectionPath(id string) string {
-	if p := path("/connections/", id); s.has(p) {
-		return p
-	}
-	return ""
-}
-
-func (s *Server) mailPath(state string) string {
-	if !s.has("/mail") {
-		return ""
-	}
-	return "/mail?" + url.Values{"q": {"state:" + state}}.Encode()
-}
+func mailPath(state string) string { return "/mail?" + url.Values{"q": {"state:" + state}}.Encode() }
 
 // pausedConnections wait for a person, or until a time.
 func (s *Server) pausedConnections(v *visit, out *overviewScreen) error {
@@ -146,7 +130,7 @@ func (s *Server) pausedConnections(v *visit, out *overviewScreen) error {
 		if slices.ContainsFunc(out.Attention, func(a attention) bool { return a.Resume == c.ID }) {
 			continue // an alert says so already
 		}
-		x := attention{State: "failed", Name: c.Name, Resume: c.ID, Path: s.connectionPath(c.ID),
+		x := attention{State: "failed", Name: c.Name, Resume: c.ID, Path: path("/connections/", c.ID),
 			Button:  text("web.open_connection", "Open the connection"),
 			Message: text("web.connection_paused", "Sending is paused until someone looks at it. Its mail waits.").In(v.lang)}
 		if until := c.State.PausedUntil; !until.IsZero() {
@@ -168,7 +152,7 @@ func (s *Server) closedConnections(v *visit, out *overviewScreen) error {
 		return err
 	}
 	for _, c := range list.Items {
-		out.Attention = append(out.Attention, attention{State: "failed", Name: c.Name, Path: s.connectionPath(c.ID),
+		out.Attention = append(out.Attention, attention{State: "failed", Name: c.Name, Path: path("/connections/", c.ID),
 			Button:  text("web.open_connection", "Open the connection"),
 			Message: text("web.secret_closed", "Its secret does not open with this server's key, so it sends nothing.").In(v.lang),
 			Hint:    text("web.secret_closed_hint", "Start the server with the key that sealed it, or enter the secret again.").In(v.lang)})
@@ -185,9 +169,9 @@ func (s *Server) tiles(v *visit, out *overviewScreen) error {
 		icon, query string
 		path        string
 	}{
-		{text("web.tile_waiting", "Waiting"), "waiting", "state=queued&state=unverified&state=sending", s.mailPath("queued")},
+		{text("web.tile_waiting", "Waiting"), "waiting", "state=queued&state=unverified&state=sending", mailPath("queued")},
 		{text("web.tile_held", "Held"), "attention", "state=held", "/held"},
-		{text("web.tile_failed", "Failed, last 24 hours"), "failed", "state=failed&state=expired&since=" + day, s.mailPath("failed")},
+		{text("web.tile_failed", "Failed, last 24 hours"), "failed", "state=failed&state=expired&since=" + day, mailPath("failed")},
 	} {
 		var list struct {
 			Items []struct{} `json:"items"`
@@ -202,15 +186,12 @@ func (s *Server) tiles(v *visit, out *overviewScreen) error {
 		if x.Count == 0 && x.Icon != "waiting" {
 			x.Icon = "ok"
 		}
-		if x.Path != "" && !s.has(strings.SplitN(x.Path, "?", 2)[0]) {
-			x.Path = ""
-		}
 		out.Tiles = append(out.Tiles, x)
-		if x.Count > 0 && x.Path == "/held" {
-			out.Attention = append(out.Attention, attention{State: "attention", Name: x.Name, Path: x.Path,
-				Message: text("web.held_waits", "Messages wait until someone decides whether they are sent.").In(v.lang),
-				Button:  text("web.decide", "Decide")})
-		}
+	}
+	if held := out.Tiles[1]; held.Count > 0 {
+		out.Attention = append(out.Attention, attention{State: "attention", Name: held.Name, Path: held.Path,
+			Message: text("web.held_waits", "Messages wait until someone decides whether they are sent.").In(v.lang),
+			Button:  text("web.decide", "Decide")})
 	}
 	return nil
 }
@@ -224,7 +205,7 @@ func (s *Server) lanes(v *visit, out *overviewScreen) error {
 	for _, l := range list.Items {
 		r := laneRow{Lane: l}
 		parts := strings.SplitN(l.Key, ":", 2)
-		r.Provider, r.Mailbox = provider(parts[0]), l.Key[strings.LastIndexByte(l.Key, ':')+1:]
+		r.Provider, r.Mailbox = cmp.Or(serviceName(parts[0]), strings.ToUpper(parts[0])), l.Key[strings.LastIndexByte(l.Key, ':')+1:]
 		if l.RecipientsPerDay > 0 {
 			r.Percent = min(100, 100*l.UsedToday/l.RecipientsPerDay)
 		}
@@ -245,30 +226,24 @@ func (s *Server) lanes(v *visit, out *overviewScreen) error {
 	return nil
 }
 
-// provider is the name of a provider as people know it.
-func provider(name string) string {
-	switch name {
-	case "graph":
-		return "Microsoft 365"
-	case "gmail":
-		return "Google Workspace"
-	}
-	return strings.ToUpper(name)
-}
-
 // resumeConnection ends the pause of a connection from the overview.
 func (s *Server) resumeConnection(v *visit) error {
 	f, err := newForm(v)
 	if err != nil {
 		return err
 	}
-	err = v.call(http.MethodPost, path("/v1/connections/", f.Get("connection"), "/resume"), nil, nil)
+	return v.resume(f.Get("connection"), "resumed", "/")
+}
+
+// resume ends the pause of a connection, and goes on with the screen at to.
+func (v *visit) resume(id, notice, to string) error {
+	err := v.call(http.MethodPost, path("/v1/connections/", id, "/resume"), nil, nil)
 	var p *problem
 	if errors.As(err, &p) && p.Status == http.StatusConflict {
-		return v.redirect("/") // it was resumed meanwhile
+		return v.redirect(to) // it was resumed meanwhile
 	}
 	if err != nil {
 		return err
 	}
-	return v.done("resumed", "/")
+	return v.done(notice, to)
 }

@@ -175,7 +175,7 @@ func (v *visit) execute(status int, name string, p *frame) ([]byte, error) {
 }
 
 // part returns one part of a screen.
-func (v *visit) part(name, part string, p *frame) ([]byte, error) {
+func (v *visit) part(name, part string, p any) ([]byte, error) {
 	all, err := v.s.screens.in(v.lang)
 	if err != nil {
 		return nil, err

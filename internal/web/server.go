@@ -135,12 +135,6 @@ func (s *Server) routes() {
 	s.page("POST /people/{id}/remove", s.removePerson)
 }
 
-// has reports whether there is a screen at a path.
-func (s *Server) has(path string) bool {
-	_, pattern := s.mux.Handler(&http.Request{Method: http.MethodGet, URL: &url.URL{Path: path}})
-	return pattern != ""
-}
-
 // local returns a path of this server that a browser may be sent to; another one
 // becomes "/".
 func local(path string) string {

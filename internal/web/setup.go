@@ -21,7 +21,7 @@ func (s *Server) invited(v *visit) (*setupScreen, error) {
 	err := v.call(http.MethodPost, "/v1/invitations/look-up", map[string]string{"token": token}, &out.Invited)
 	var p *problem
 	if errors.As(err, &p) && p.Status == http.StatusGone {
-		// The API tells programs; a person stands at a door that has closed.
+		// What the API advises is for programs: here it is for people.
 		return nil, &problem{Status: p.Status, Detail: p.Detail, Hint: text("web.link_ended_hint",
 			"ask an administrator for a new link; for the first start, start the server again: it prints a new one")}
 	}
@@ -67,7 +67,7 @@ func (s *Server) acceptInvitation(v *visit) error {
 		return v.showForm("setup", f, data)
 	}
 	// The first administrator goes on with the first connection.
-	if data.First && s.has("/connections/new") {
+	if data.First {
 		return v.redirect("/connections/new")
 	}
 	return v.redirect("/")

@@ -34,6 +34,10 @@ type options struct {
 	days           int
 }
 
+// outcome is that of every attempt.
+const outcome = `{"ended_at":"2026-11-30T08:00:00Z","class":"accepted","receipt":{"provider":"smtp","route":"smtp","status":250,` +
+	`"reply":"2.0.0 Ok: queued as 4Wxyz1234567","bytes":10000,"at":"2026-11-30T08:00:00Z"}}`
+
 func main() {
 	var o options
 	flag.StringVar(&o.dir, "dir", "", "data folder of a SQLite store")

@@ -101,8 +101,6 @@ func (p *pgFiller) add(ctx context.Context, l *letter) error {
 	if err != nil {
 		return err
 	}
-	const outcome = `{"ended_at":"2026-11-30T08:00:00Z","class":"accepted","receipt":{"provider":"smtp","route":"smtp","status":250,` +
-		`"reply":"2.0.0 Ok: queued as 4Wxyz1234567","bytes":10000,"at":"2026-11-30T08:00:00Z"}}`
 	flow := p.flows[l.flow]
 	p.messages = append(p.messages, []any{[16]byte(l.m.ID), l.m.Client, l.received, l.m.Size, make([]byte, 32), false, []byte(l.m.MessageID),
 		[]byte(l.m.From), []byte(l.m.From), []byte{}, doc})

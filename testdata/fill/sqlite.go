@@ -88,8 +88,6 @@ func fillSQLite(ctx context.Context, o *options) (err error) {
 		if err != nil {
 			return err
 		}
-		const outcome = `{"ended_at":"2026-11-30T08:00:00Z","class":"accepted","receipt":{"provider":"smtp","route":"smtp","status":250,` +
-			`"reply":"2.0.0 Ok: queued as 4Wxyz1234567","bytes":10000,"at":"2026-11-30T08:00:00Z"}}`
 		for i, args := range [][]any{
 			{seq, l.m.ID, l.m.Client, l.received, l.m.Size, l.m.MessageID, l.m.From, l.m.From, doc},
 			{seq, l.d.ID, seq, l.flow + 1, int(l.state), l.received, l.received, l.received, recipients},
