@@ -87,7 +87,8 @@ func (s *Store) claim(ctx context.Context, r store.ClaimRequest) (rows []*claime
 		skipped := false
 		err := s.withConn(ctx, func(conn *pgxpool.Conn) (err error) {
 			rows = nil
-			c := &claimer{tx: newTx(s, conn), r: r, patient: patient, flows: map[*lane][]*subqueue{}, queues: map[*subqueue]*queue{}}
+			c := &claimer{tx: newTx(s, conn), r: r, patient: patient, flows: map[*lane][]*subqueue{}, queues: map[*subqueue]*queue{},
+				read: [][16]byte{}}
 			defer func() {
 				if err != nil || len(c.lanes) == 0 {
 					rollback(ctx, conn)
@@ -129,12 +130,12 @@ type claimer struct {
 	skipped bool                  // lanes that are ready are locked by others
 	flows   map[*lane][]*subqueue // that may have something due, who is served next first
 	queues  map[*subqueue]*queue
+	read    [][16]byte // deliveries that are in queues, or were; never nil, which is NULL
 }
 
 // A queue is what was read of a flow, in the order in which it is due.
 type queue struct {
 	rows []*claimedRow
-	read int  // rows that were read, claimed ones included
 	all  bool // there is no more that is due
 }
 
@@ -227,7 +228,7 @@ func (c *claimer) readFlows(ctx context.Context, lanes []*lane) error {
 // readQueues reads what the flows of the lanes need for a part each, all of
 // them at once.
 func (c *claimer) readQueues(ctx context.Context, lanes []*lane, part int) error {
-	var ids, limits, offsets []int64
+	var ids, limits []int64
 	for _, l := range lanes {
 		room := min(part, l.Room(c.r.Now).Deliveries)
 		if room == 0 || len(c.flows[l]) == 0 {
@@ -244,39 +245,40 @@ func (c *claimer) readQueues(ctx context.Context, lanes []*lane, part int) error
 				c.queues[f] = q
 			}
 			if !q.all && len(q.rows) < each {
-				ids, limits, offsets = append(ids, f.ID), append(limits, int64(each-len(q.rows))), append(offsets, int64(q.read))
+				ids, limits = append(ids, f.ID), append(limits, int64(each-len(q.rows)))
 			}
 		}
 	}
-	return c.readQueue(ctx, ids, limits, offsets)
+	return c.readQueue(ctx, ids, limits)
 }
 
-// readQueue reads on in the flows; what was read already is claimed by this
-// transaction and not written yet, or still in the queue.
-func (c *claimer) readQueue(ctx context.Context, ids, limits, offsets []int64) error {
+// readQueue reads on in the flows. What was read already is claimed by this
+// transaction and not written yet, or still in the queue; it is left out by
+// name, since the order of what is due at the same moment is another one in
+// each query.
+func (c *claimer) readQueue(ctx context.Context, ids, limits []int64) error {
 	if len(ids) == 0 {
 		return nil
 	}
 	got := map[int64]int64{}
 	err := query(ctx, c.conn, `SELECT `+deliveryColumns+`, `+engine.MessageColumns+`
-		FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS x (id, n, skip, ord)
-		CROSS JOIN LATERAL (SELECT * FROM deliveries WHERE flow = x.id AND state <= 1 AND next_at <= $4 ORDER BY next_at
-		LIMIT x.n OFFSET x.skip) d
-		JOIN messages m ON m.id = d.msg`+deliveryTables+` ORDER BY x.ord, d.next_at`, []any{ids, limits, offsets, engine.Micros(c.r.Now)},
+		FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS x (id, n, ord)
+		CROSS JOIN LATERAL (SELECT * FROM deliveries WHERE flow = x.id AND state <= 1 AND next_at <= $4 AND id <> ALL ($3::uuid[])
+		ORDER BY next_at LIMIT x.n) d
+		JOIN messages m ON m.id = d.msg`+deliveryTables+` ORDER BY x.ord, d.next_at`, []any{ids, limits, c.read, engine.Micros(c.r.Now)},
 		func(sc scan) error {
 			row := &claimedRow{}
 			if err := sc(row.Message.Columns(columns(&row.DeliveryRow), idColumn)...); err != nil {
 				return err
 			}
 			got[row.Subqueue]++
+			c.read = append(c.read, row.D.ID)
 			q := c.queues[c.tx.flows[row.Subqueue]]
 			q.rows = append(q.rows, row)
 			return nil
 		})
 	for i, id := range ids {
-		q := c.queues[c.tx.flows[id]]
-		q.read += int(got[id])
-		q.all = got[id] < limits[i]
+		c.queues[c.tx.flows[id]].all = got[id] < limits[i]
 	}
 	return err
 }
@@ -289,7 +291,7 @@ func (c *claimer) due(ctx context.Context, f *subqueue, n int) ([]*claimedRow, e
 		c.queues[f] = q
 	}
 	if !q.all && len(q.rows) < n {
-		if err := c.readQueue(ctx, []int64{f.ID}, []int64{int64(n - len(q.rows))}, []int64{int64(q.read)}); err != nil {
+		if err := c.readQueue(ctx, []int64{f.ID}, []int64{int64(n - len(q.rows))}); err != nil {
 			return nil, err
 		}
 	}
