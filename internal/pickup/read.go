@@ -16,7 +16,7 @@ import (
 
 // eml reads a file of the pickup folder.
 func (p *Pickup) eml(ctx context.Context, f *os.File) (submit.Request, error) {
-	r := submit.Request{EntryPoint: "pickup", Lenient: true} // files have the line ends of their program
+	r := submit.Request{EntryPoint: "pickup", Distinct: true, Lenient: true} // files have the line ends of their program
 	var err error
 	if r.Client, err = find(ctx, p.opt.Client); err != nil {
 		return r, err

@@ -20,7 +20,8 @@ const resubmitWindow = time.Hour
 // one; the store adds the body. Message-ID alone is not enough: Exchange and
 // DavMail send different messages under one, and Odoo sends To and Cc apart. A
 // message without one is known by its Date instead; without either nothing
-// distinguishes it from the next, which may be meant: nil.
+// distinguishes it from the next, which may be meant: nil. So it is for what is
+// Distinct.
 //
 // The Received fields are for mail servers that send QUIT together with the
 // final dot (Postfix does) and so never show that they heard: two submissions to
@@ -41,7 +42,7 @@ func identity(r *Request, read *mime.Message, m *store.Message, keyed bool) *sto
 	if value == "" {
 		name, value = "Date", read.Get("Date")
 	}
-	if window <= 0 || value == "" {
+	if window <= 0 || value == "" || r.Distinct {
 		return nil
 	}
 	to := make([]string, len(m.Envelope.Recipients))

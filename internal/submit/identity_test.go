@@ -27,6 +27,7 @@ func TestResubmitted(t *testing.T) {
 		{"another Message-ID", letter{head: "From: erp@contoso.it\nSubject: Fattura\nMessage-ID: <2@contoso.it>", to: first.to}, false},
 		{"another body", letter{head: head, to: first.to, body: "hallo\r\n"}, false},
 		{"another subject", letter{head: "From: erp@contoso.it\nSubject: Sollecito\nMessage-ID: <1@contoso.it>", to: first.to}, false},
+		{"a file that another program wrote", letter{head: head, to: first.to, Request: Request{EntryPoint: "pickup", Distinct: true}}, false},
 		{"another client", letter{head: head, to: first.to, Request: Request{Client: &store.Client{ID: "x"}}}, false},
 		{"a client that wants none of it", letter{head: head, to: first.to, Request: Request{Client: &store.Client{ResubmitMinutes: &never}}},
 			false},

@@ -115,7 +115,10 @@ type Request struct {
 	// when the client has it. Not looked at with an idempotency key, which tells
 	// repeats by itself.
 	Unheard bool
-	Peer    programs.Peer // who hands it over, as far as the entry point knows
+	// Distinct: it is a message of its own, however alike another one is that came
+	// by another entry point. A file of the pickup folder is: nobody waits for an answer to it.
+	Distinct bool
+	Peer     programs.Peer // who hands it over, as far as the entry point knows
 }
 
 // A Result is what will happen to a message that was taken.
