@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -59,6 +60,20 @@ func (s *Sandbox) GraphCertificateConnection(from string) *adapters.Connection {
 // the administrator of a tenant does. The assertion's thumbprint must be that of a
 // registered one.
 func (s *Sandbox) UploadCertificate(der []byte) error { return s.entra.UploadCertificate(der) }
+
+// RegisterCertificate is UploadCertificate for the content of a file: PEM, in which the
+// first certificate counts, or DER.
+func (s *Sandbox) RegisterCertificate(file []byte) error {
+	for rest := file; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return s.UploadCertificate(file)
+		}
+		if block.Type == "CERTIFICATE" {
+			return s.UploadCertificate(block.Bytes)
+		}
+	}
+}
 
 // GraphFederatedConnection is GraphConnection with a federated token file. The
 // token lives for an hour; WriteFederatedToken makes a new one.

@@ -40,6 +40,9 @@ func (s *Sandbox) controlHandler() http.Handler {
 	mux.HandleFunc("GET /msi/token", s.entra.ManagedIdentity)
 	mux.HandleFunc("GET /computeMetadata/v1/instance/service-accounts/default/{what}", s.google.Metadata)
 	mux.HandleFunc("GET /connections", s.controlConnections)
+	mux.HandleFunc("GET /directory", s.controlDirectory)
+	mux.HandleFunc("PUT /directory", s.controlSetDirectory)
+	mux.HandleFunc("POST /certificates", s.controlCertificate)
 	mux.HandleFunc("GET /ca.pem", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/x-pem-file")
 		_, _ = w.Write(s.core.CAPEM()) // a client that is gone needs no answer
@@ -66,8 +69,44 @@ GET    /faults    POST /faults    DELETE /faults         failures to come
 GET    /switches  PATCH /switches                        uncertain behaviours
 POST   /reset                                            forget everything
 GET    /connections?from=ADDRESS                         ready-made connections, with their secrets
+GET    /directory PUT /directory                         who exists and who may send as whom
+POST   /certificates                                     register a certificate on the applications
 GET    /ca.pem                                           the private CA
 `
+
+func (s *Sandbox) controlDirectory(w http.ResponseWriter, _ *http.Request) {
+	d, inForce := s.core.Directory()
+	if !inForce {
+		controlError(w, http.StatusNotFound, "there is no directory: every address is a mailbox")
+		return
+	}
+	core.WriteJSON(w, http.StatusOK, d)
+}
+
+func (s *Sandbox) controlSetDirectory(w http.ResponseWriter, r *http.Request) {
+	var d Directory
+	if !readControl(w, r, &d) {
+		return
+	}
+	if err := s.SetDirectory(d); err != nil {
+		controlError(w, http.StatusBadRequest, "%v", err)
+		return
+	}
+	core.WriteJSON(w, http.StatusOK, d)
+}
+
+// controlCertificate registers the certificate of the body, PEM or DER.
+func (s *Sandbox) controlCertificate(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+	if err == nil {
+		err = s.RegisterCertificate(body)
+	}
+	if err != nil {
+		controlError(w, http.StatusBadRequest, "%v", err)
+		return
+	}
+	w.WriteHeader(http.StatusCreated)
+}
 
 func (s *Sandbox) controlDeliveries(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()

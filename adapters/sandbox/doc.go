@@ -38,6 +38,21 @@
 // sender. With SMTPStyle "exchange" a sender who is neither the login nor an alias...
 // is denied too, and five denials throttle the mailbox until Reset.
 //
+// A Directory (Options.Directory, or PUT /directory) replaces these conventions: an
+// address that it does not list has no mailbox, and a sender who is neither the
+// mailbox's own address nor one that it has a right to is refused: Graph answers 403
+// ErrorSendAsDenied, SMTP 554 5.2.252, and Gmail replaces From. Recipients exist all
+// the same.
+//
+// # The vendors' own addresses
+//
+// With Options.ProxyAddr the sandbox answers CONNECT for login.microsoftonline.com,
+// graph.microsoft.com, outlook.office.com, oauth2.googleapis.com, gmail.googleapis.com,
+// www.googleapis.com, smtp.office365.com, smtp.gmail.com and their like, national clouds
+// included, under its own CA: a program that takes HTTPS_PROXY and trusts the CA needs
+// no other setting. Addresses in answers are the vendors' then. Any other host is
+// refused.
+//
 // # Faults
 //
 // A Fault names a service and an operation. The operations, which are also the names
@@ -80,6 +95,9 @@
 //	PATCH  /switches            the fields to change; answers Switches
 //	POST   /reset               204, see Reset
 //	GET    /connections         a connection of each kind with its secrets, which open nothing but this sandbox; ?from=ADDRESS
+//	GET    /directory           the Directory in force; 404 without one
+//	PUT    /directory           one Directory; answers it
+//	POST   /certificates        the body, PEM or DER, is registered on the applications; 201
 //	GET    /ca.pem              the private CA
 //	GET    /msi/token           a managed identity, see ManagedIdentityEnv
 //	GET    /computeMetadata/... the metadata server of Google Cloud, see MetadataEnv

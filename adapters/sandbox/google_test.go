@@ -146,7 +146,7 @@ func TestGoogleAssertions(t *testing.T) {
 		"kid":          {obj{"alg": "RS256", "kid": "old"}, with("x", 1), own, grantJWT, "Invalid JWT Signature."},
 		"alg":          {obj{"alg": "none"}, with("x", 1), own, grantJWT, "Invalid JWT Signature."},
 		"iss":          {good, with("iss", "x@y.example"), own, grantJWT, "account not found"},
-		"aud":          {good, with("aud", "https://oauth2.googleapis.com/token"), own, grantJWT, "Failed audience check"},
+		"aud":          {good, with("aud", "https://example.com/token"), own, grantJWT, "Failed audience check"},
 		"too long":     {good, with("exp", now+3601), own, grantJWT, "short-lived"},
 		"clock behind": {good, with("iat", now-7200), own, grantJWT, "short-lived"},
 		"clock ahead":  {good, with("iat", now+3000), own, grantJWT, "short-lived"},

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -21,10 +23,15 @@ import (
 
 // Options of a sandbox; all may be zero.
 type Options struct {
-	Dir         string           // CA, keys and delivered messages; a temporary folder, removed by Close, when empty
-	ControlAddr string           // of the HTTP control; "127.0.0.1:0" when empty
-	Log         *slog.Logger     // nil: silent
-	Now         func() time.Time // nil: time.Now. Token lifetimes, sessions and GraphSettle follow it; delays are real time
+	Dir         string // CA, keys and delivered messages; a temporary folder, removed by Close, when empty
+	ControlAddr string // of the HTTP control; "127.0.0.1:0" when empty and no FirstPort is given
+	// FirstPort fixes the ports on 127.0.0.1: the control has it, and the next ones are, in this order,
+	// Entra, Graph, Graph's upload host, Google, Gmail, SMTP with STARTTLS, SMTP with TLS, plain SMTP. 0: free ports
+	FirstPort int
+	ProxyAddr string           // where to answer CONNECT for the vendors' real hosts; nowhere when empty
+	Directory *Directory       // who exists; nil: see the package comment
+	Log       *slog.Logger     // nil: silent
+	Now       func() time.Time // nil: time.Now. Token lifetimes, sessions and GraphSettle follow it; delays are real time
 }
 
 // A Sandbox runs all servers. Safe for concurrent use.
@@ -32,6 +39,7 @@ type Sandbox struct {
 	core    *core.Core
 	client  *http.Client
 	control string
+	proxy   string
 	entra   *entra.Server
 	graph   *graph.Server
 	google  *google.Server
@@ -45,32 +53,59 @@ type Sandbox struct {
 // Start starts every server on 127.0.0.1 on free ports. Nothing listens when it
 // returns an error.
 func Start(o Options) (*Sandbox, error) {
-	c, err := core.New(o.Dir, o.Log, o.Now)
+	c, err := core.New(o.Dir, o.Log, o.Now, fixedPorts(o.FirstPort))
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
+	}
+	if o.Directory != nil {
+		if err := c.SetDirectory(*o.Directory); err != nil {
+			return nil, errors.Join(fmt.Errorf("sandbox: %w", err), c.Close())
+		}
 	}
 	s := &Sandbox{core: c, client: newClient(c.CertPool()), entra: entra.New(c), google: google.New(c)}
 	s.graph, s.gmail = graph.New(c, s.entra), gmail.New(c, s.google)
 	s.smtp = smtp.New(c, s.entra, s.google, s.gmail)
-	if err := s.start(o.ControlAddr); err != nil {
+	if err := s.start(o); err != nil {
 		return nil, errors.Join(fmt.Errorf("sandbox: %w", err), s.Close())
 	}
 	return s, nil
 }
 
-func (s *Sandbox) start(controlAddr string) error {
+// fixedPorts are the ports from first on, by server.
+func fixedPorts(first int) map[string]int {
+	if first == 0 {
+		return nil
+	}
+	ports := make(map[string]int)
+	for i, name := range []string{"entra", "graph", "upload", "google", "gmail", "smtp", "smtps", "smtp-plain"} {
+		ports[name] = first + 1 + i
+	}
+	return ports
+}
+
+func (s *Sandbox) start(o Options) error {
 	for _, start := range []func() error{s.entra.Start, s.graph.Start, s.google.Start, s.gmail.Start, s.smtp.Start} {
 		if err := start(); err != nil {
 			return err
 		}
 	}
 	s.entra.SetGraphURL(s.graph.URL())
-	if controlAddr == "" {
-		controlAddr = "127.0.0.1:0"
+	if o.ControlAddr == "" {
+		o.ControlAddr = net.JoinHostPort("127.0.0.1", strconv.Itoa(o.FirstPort))
 	}
+	control := s.controlHandler()
 	var err error
-	if s.control, err = s.core.ServeHTTP(controlAddr, s.controlHandler()); err != nil {
+	if s.control, err = s.core.ServeHTTP(o.ControlAddr, control); err != nil {
 		return fmt.Errorf("control: %w", err)
+	}
+	if o.ProxyAddr == "" {
+		return nil
+	}
+	s.google.NameVendor()
+	// The metadata server of Google Cloud is asked without TLS (contracts C6.11).
+	s.proxy, err = s.core.ServeProxy(o.ProxyAddr, map[string]http.Handler{"metadata.google.internal": control, "169.254.169.254": control})
+	if err != nil {
+		return fmt.Errorf("proxy: %w", err)
 	}
 	return nil
 }
@@ -113,6 +148,13 @@ func (s *Sandbox) GmailURL() string { return s.gmail.URL() }
 
 // ControlURL is where the HTTP control answers: scheme, host and port.
 func (s *Sandbox) ControlURL() string { return s.control }
+
+// ProxyURL is the address for HTTPS_PROXY; empty without Options.ProxyAddr.
+func (s *Sandbox) ProxyURL() string { return s.proxy }
+
+// SetDirectory says who exists from now on. The error names the entry that is wrong, and
+// nothing changes then.
+func (s *Sandbox) SetDirectory(d Directory) error { return s.core.SetDirectory(d) }
 
 // CAFile is the PEM file of the private CA; CertPool and HTTPClient trust it
 // and nothing else.

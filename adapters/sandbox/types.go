@@ -14,6 +14,15 @@ type Fault = control.Fault
 // Switches are the behaviours of providers that are not known for certain.
 type Switches = control.Switches
 
+// A Directory says who exists and who may send as whom.
+type Directory = control.Directory
+
+// A Mailbox is one mailbox of a Directory.
+type Mailbox = control.Mailbox
+
+// A Person is an account of a Directory without a mailbox.
+type Person = control.Person
+
 // ErrNoDelivery says that there is no such delivery, or none since Reset.
 var ErrNoDelivery = control.ErrNoDelivery
 

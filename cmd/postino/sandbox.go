@@ -7,10 +7,14 @@ import (
 )
 
 type sandboxCommand struct {
-	Dir     string `help:"Folder for CA, connections and delivered mail (default: a temporary one)." type:"path" placeholder:"DIR"`
-	Control string `help:"Address of the HTTP control." default:"127.0.0.1:0"`
-	From    string `help:"Sender of the ready-made connections." default:"erp@contoso.it"`
-	JSON    bool   `help:"Print what was started as one JSON object." name:"json"`
+	Dir         string   `help:"Folder for CA, connections and delivered mail (default: a temporary one)." type:"path" placeholder:"DIR"`
+	Control     string   `help:"Address of the HTTP control (default: the first port, or a free one)." placeholder:"ADDR"`
+	Proxy       string   `help:"Answer CONNECT for the vendors' real hosts at this address." placeholder:"ADDR"`
+	FirstPort   int      `help:"Listen on this and the next eight ports, not on free ones." placeholder:"N"`
+	Directory   string   `help:"JSON file of the mailboxes, rights and people that exist." type:"existingfile" placeholder:"FILE"`
+	Certificate []string `help:"Certificate to register on the applications (can be repeated)." type:"existingfile" placeholder:"FILE"`
+	From        string   `help:"Sender of the connections (default: erp@contoso.it, or the directory's first mailbox)." placeholder:"A"`
+	JSON        bool     `help:"Print what was started as one JSON object." name:"json"`
 }
 
 // Help shows examples below the flags.
@@ -21,9 +25,16 @@ func (sandboxCommand) Help() string {
       --from erp@contoso.it --to anna@example.com --subject Ciao --text Prova
   curl http://127.0.0.1:PORT/deliveries
 
+Any program, without a change of its settings, by the vendors' real addresses:
+  postino sandbox --dir /tmp/sandbox --first-port 9000 --proxy 127.0.0.1:9010
+  HTTPS_PROXY=http://127.0.0.1:9010 SSL_CERT_FILE=/tmp/sandbox/ca.pem program
+
 Runs until Ctrl-C. Everything listens on 127.0.0.1 only; the secrets it prints open nothing real.`
 }
 
-func (c *sandboxCommand) Run(ctx context.Context, std stdio) error {
-	return app.RunSandbox(ctx, app.SandboxOptions{Dir: c.Dir, Control: c.Control, From: c.From, JSON: c.JSON, Stdout: std.out})
+func (c *sandboxCommand) Run(ctx context.Context, std stdio, cli *commands) error {
+	return app.RunSandbox(ctx, app.SandboxOptions{
+		Dir: c.Dir, Control: c.Control, Proxy: c.Proxy, FirstPort: c.FirstPort, Directory: c.Directory, Certificates: c.Certificate,
+		From: c.From, JSON: c.JSON, Language: cli.language(), Stdout: std.out,
+	})
 }

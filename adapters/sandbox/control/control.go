@@ -78,7 +78,7 @@ type Switches struct {
 	SMTPHide        []string      `json:"smtp_hide"`
 	SMTPSize        int64         `json:"smtp_size"`        // 0: no limit
 	SMTPConcurrency int           `json:"smtp_concurrency"` // 0: none; 3 answers 432: D4
-	SMTPLongAuth    bool          `json:"smtp_long_auth"`   // AUTH command lines may exceed 512 octets (default false): D1.2
+	SMTPLongAuth    bool          `json:"smtp_long_auth"`   // AUTH command lines may exceed 512 octets (default true): D1.2, D1.4
 	SMTPOpen        bool          `json:"smtp_open"`        // MAIL without AUTH, as relays inside a company take it
 	SMTPLatency     time.Duration `json:"smtp_latency"`     // before the reply to a message's end
 }
@@ -96,5 +96,6 @@ func DefaultSwitches() Switches {
 		GmailFrom:          "rewrite",
 		GmailReadScope:     true,
 		SMTPStyle:          "plain",
+		SMTPLongAuth:       true,
 	}
 }

@@ -146,7 +146,7 @@ const clockSkew = 5 * time.Minute
 // recognised by the missing thumbprint. tenantInURL is the tenant as the client wrote it.
 func (e *Server) checkAssertion(raw, clientID, tenant, tenantInURL string) *aadError {
 	claims := jwt.MapClaims{}
-	t, _, err := jwt.NewParser().ParseUnverified(raw, claims)
+	t, _, err := jwt.NewParser(jwt.WithPaddingAllowed()).ParseUnverified(raw, claims) // A2.5
 	if err != nil {
 		return &aadError{50027, "JWT token is invalid or malformed."}
 	}
@@ -181,10 +181,17 @@ func (e *Server) checkAssertion(raw, clientID, tenant, tenantInURL string) *aadE
 		return &aadError{50048, "Subject must match Issuer claim in the client assertion."}
 	case !strings.EqualFold(iss, clientID):
 		return &aadError{700021, "Client assertion application identifier '" + iss + "' doesn't match 'client_id' parameter '" + clientID + "'."}
-	case len(aud) != 1 || !slices.Contains([]string{e.TokenURL(tenant), e.TokenURL(tenantInURL)}, aud[0]): // A2.2
+	case len(aud) != 1 || !e.isTokenURL(aud[0], tenant, tenantInURL): // A2.2
 		return &aadError{700023, "Client assertion audience claim does not match Realm issuer. Review the documentation."}
 	}
 	return e.checkTimes(claims)
+}
+
+// isTokenURL reports whether url is the token endpoint of one of the tenants.
+func (e *Server) isTokenURL(url string, tenants ...string) bool {
+	return slices.ContainsFunc(e.authorities(), func(root string) bool {
+		return slices.ContainsFunc(tenants, func(tenant string) bool { return url == tokenURL(root, tenant) })
+	})
 }
 
 func (e *Server) checkFederated(raw string, t *jwt.Token, claims jwt.MapClaims) *aadError {
@@ -232,7 +239,7 @@ func sameThumbprint(header any, sum []byte) bool {
 }
 
 func goodSignature(raw string, key any, methods ...string) bool {
-	p := jwt.NewParser(jwt.WithValidMethods(methods), jwt.WithoutClaimsValidation())
+	p := jwt.NewParser(jwt.WithValidMethods(methods), jwt.WithoutClaimsValidation(), jwt.WithPaddingAllowed())
 	_, err := p.Parse(raw, func(*jwt.Token) (any, error) { return key, nil })
 	return err == nil
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -46,8 +47,7 @@ type application struct {
 // Server is the fake Entra: discovery and the token endpoint (contracts A).
 type Server struct {
 	core *core.Core
-	url  string // https://127.0.0.1:port
-	host string
+	url  string                 // https://127.0.0.1:port
 	apps map[string]application // by client id; in TenantID only
 	key  []byte                 // signs access tokens
 
@@ -80,9 +80,23 @@ func (e *Server) Start() error {
 	mux.HandleFunc("GET /{tenant}/v2.0/.well-known/openid-configuration", e.discovery)
 	mux.HandleFunc("POST /{tenant}/oauth2/v2.0/token", e.token)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "", http.StatusNotFound) })
-	e.url, err = e.core.ServeTLS(mux)
-	e.host = strings.TrimPrefix(e.url, "https://")
+	e.url, err = e.core.ServeTLS("entra", mux, vendorHosts()...)
 	return err
+}
+
+// vendorHosts are the authorities of the clouds (contracts A4).
+func vendorHosts() []string {
+	return []string{"login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net", "login.microsoftonline.us",
+		"login.chinacloudapi.cn", "login.partner.microsoftonline.cn"}
+}
+
+// authorities are the roots under which clients may know this server.
+func (e *Server) authorities() []string {
+	out := []string{e.url}
+	for _, h := range vendorHosts() {
+		out = append(out, "https://"+h)
+	}
+	return out
 }
 
 // URL is the authority: scheme, host and port.
@@ -100,16 +114,19 @@ func (e *Server) instance(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	endpoint := r.URL.Query().Get("authorization_endpoint")
-	if !strings.HasPrefix(endpoint, e.url+"/") {
+	i := slices.IndexFunc(e.authorities(), func(root string) bool { return strings.HasPrefix(endpoint, root+"/") })
+	if i < 0 {
 		e.fail(w, r, aadError{50049, "Unknown or invalid instance."})
 		return
 	}
-	tenant, _, _ := strings.Cut(strings.TrimPrefix(endpoint, e.url+"/"), "/")
+	root := e.authorities()[i]
+	host := strings.TrimPrefix(root, "https://")
+	tenant, _, _ := strings.Cut(strings.TrimPrefix(endpoint, root+"/"), "/")
 	core.WriteJSON(w, http.StatusOK, map[string]any{
-		"tenant_discovery_endpoint": e.url + "/" + tenant + "/v2.0/.well-known/openid-configuration",
+		"tenant_discovery_endpoint": root + "/" + tenant + "/v2.0/.well-known/openid-configuration",
 		"api-version":               "1.1",
 		"metadata": []any{map[string]any{
-			"preferred_network": e.host, "preferred_cache": e.host, "aliases": []string{e.host},
+			"preferred_network": host, "preferred_cache": host, "aliases": []string{host},
 		}},
 	})
 }
@@ -125,12 +142,13 @@ func (e *Server) discovery(w http.ResponseWriter, r *http.Request) {
 		e.fail(w, r, *bad)
 		return
 	}
+	root := e.core.Base(r, e.url)
 	core.WriteJSON(w, http.StatusOK, map[string]any{
-		"token_endpoint":                        e.TokenURL(id),
+		"token_endpoint":                        tokenURL(root, id),
 		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "private_key_jwt", "client_secret_basic"},
-		"authorization_endpoint":                e.url + "/" + id + "/oauth2/v2.0/authorize",
-		"issuer":                                e.url + "/" + id + "/v2.0",
-		"jwks_uri":                              e.url + "/" + id + "/discovery/v2.0/keys",
+		"authorization_endpoint":                root + "/" + id + "/oauth2/v2.0/authorize",
+		"issuer":                                root + "/" + id + "/v2.0",
+		"jwks_uri":                              root + "/" + id + "/discovery/v2.0/keys",
 		"tenant_region_scope":                   "EU",
 		"cloud_instance_name":                   "microsoftonline.com",
 		"msgraph_host":                          "graph.microsoft.com",
@@ -138,9 +156,9 @@ func (e *Server) discovery(w http.ResponseWriter, r *http.Request) {
 }
 
 // TokenURL is the token endpoint of a tenant.
-func (e *Server) TokenURL(tenant string) string {
-	return e.url + "/" + tenant + "/oauth2/v2.0/token"
-}
+func (e *Server) TokenURL(tenant string) string { return tokenURL(e.url, tenant) }
+
+func tokenURL(root, tenant string) string { return root + "/" + tenant + "/oauth2/v2.0/token" }
 
 var (
 	guidPattern   = regexp.MustCompile(`^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$`)
@@ -248,7 +266,7 @@ func (e *Server) write(w http.ResponseWriter, r *http.Request, status int, name 
 		"correlation_id":    correlation,
 	}
 	if a.code != 0 {
-		body["error_uri"] = e.url + "/error?code=" + strconv.Itoa(a.code)
+		body["error_uri"] = e.core.Base(r, e.url) + "/error?code=" + strconv.Itoa(a.code)
 	}
 	w.Header().Set("x-ms-request-id", trace)
 	w.Header().Set("Cache-Control", "no-store, no-cache")

@@ -22,7 +22,7 @@ func (e *Server) ManagedIdentity(w http.ResponseWriter, r *http.Request) {
 	refuse := func(status int, text string) {
 		core.WriteJSON(w, status, map[string]any{"statusCode": status, "message": text})
 	}
-	resource, bad := e.scope(strings.TrimSuffix(q.Get("resource"), "/") + "/.default")
+	resource, bad := e.scope(strings.TrimSuffix(q.Get("resource"), "/")+"/.default", e.url)
 	switch {
 	case subtle.ConstantTimeCompare([]byte(r.Header.Get("X-IDENTITY-HEADER")), []byte(ManagedIdentityHeader)) != 1:
 		refuse(http.StatusUnauthorized, "The X-IDENTITY-HEADER is wrong.")

@@ -32,7 +32,7 @@ func (e *Server) token(w http.ResponseWriter, r *http.Request) {
 	}
 	var resource string
 	if bad == nil {
-		resource, bad = e.scope(r.PostForm.Get("scope"))
+		resource, bad = e.scope(r.PostForm.Get("scope"), e.core.Base(r, e.url))
 	}
 	if bad != nil {
 		e.fail(w, r, *bad)
@@ -125,8 +125,9 @@ func checkSecret(secret, id string) *aadError {
 // openIDScopes are sent by MSAL along with the resource (A1.7).
 var openIDScopes = []string{"openid", "offline_access", "profile", "email"}
 
-// scope finds the one resource of a scope string (A1.5, A1.6).
-func (e *Server) scope(scope string) (resource string, bad *aadError) {
+// scope finds the one resource of a scope string (A1.5, A1.6); authority is the root that
+// the client asks.
+func (e *Server) scope(scope, authority string) (resource string, bad *aadError) {
 	invalid := func(why string) *aadError {
 		return &aadError{70011, "The provided request must include a 'scope' input parameter. The provided value for the input parameter " +
 			"'scope' is not valid. " + why}
@@ -169,7 +170,21 @@ func (e *Server) scope(scope string) (resource string, bad *aadError) {
 	case e.graphURL:
 		return GraphResource, nil
 	}
+	if slices.Contains(graphsOf(authority), resource) {
+		return GraphResource, nil
+	}
 	return "", &aadError{500011, "The resource principal named " + resource + " was not found in the tenant named " + TenantDomain +
 		". This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the " +
 		"tenant. You might have sent your authentication request to the wrong tenant."}
+}
+
+// graphsOf are the Graphs of a national cloud, whose resources no other one has (A4).
+func graphsOf(authority string) []string {
+	switch authority {
+	case "https://login.microsoftonline.us":
+		return []string{"https://graph.microsoft.us", "https://dod-graph.microsoft.us"}
+	case "https://login.chinacloudapi.cn", "https://login.partner.microsoftonline.cn":
+		return []string{"https://microsoftgraph.chinacloudapi.cn"}
+	}
+	return nil
 }

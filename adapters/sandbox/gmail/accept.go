@@ -118,7 +118,7 @@ func recipientsOf(fields []core.Field, anyOrder bool) ([]string, *apiError) {
 func (g *Server) RewriteFrom(m *core.Message, mailbox string, set map[string]string) string {
 	given := m.Field("From")
 	list, err := core.HeaderAddresses(given)
-	if given != "" && (g.core.Switches().GmailFrom == "keep" || err == nil && len(list) > 0 && mayUse(list, mailbox)) {
+	if given != "" && (g.core.Switches().GmailFrom == "keep" || err == nil && len(list) > 0 && g.mayUse(list, mailbox)) {
 		return given
 	}
 	own := mailbox
@@ -132,10 +132,16 @@ func (g *Server) RewriteFrom(m *core.Message, mailbox string, set map[string]str
 	return own
 }
 
-func mayUse(from []mime.Address, mailbox string) bool {
+func (g *Server) mayUse(from []mime.Address, mailbox string) bool {
 	_, domain, _ := strings.Cut(mailbox, "@")
 	for _, a := range from {
 		addr := core.Normalize(a.Address)
+		if right, listed := g.core.RightOf(mailbox, addr); listed {
+			if right == core.NoRight {
+				return false
+			}
+			continue
+		}
 		if addr != mailbox && (!strings.HasPrefix(addr, "alias") || !strings.HasSuffix(addr, "@"+domain)) {
 			return false
 		}

@@ -60,7 +60,8 @@ func (g *Server) Start() error {
 		g.writeError(w, r, http.StatusNotFound, "notFound", "")
 	})
 	var err error
-	g.url, err = g.core.ServeTLS(mux)
+	mux.HandleFunc("POST /oauth2/v4/token", g.google.ServeToken) // on www.googleapis.com
+	g.url, err = g.core.ServeTLS("gmail", mux, "gmail.googleapis.com", "www.googleapis.com")
 	return err
 }
 
@@ -141,10 +142,21 @@ func (g *Server) authorize(r *http.Request, scopes []string) (mailbox string, re
 		return tok.Subject, &apiError{http.StatusForbidden, "insufficientPermissions", ""}
 	case user != "me" && core.Normalize(user) != tok.Subject:
 		return tok.Subject, &apiError{http.StatusForbidden, "delegationDenied", "Delegation denied for " + tok.Subject}
-	case strings.HasPrefix(tok.Subject, "nolicense"):
+	case !g.hasMailbox(tok.Subject):
 		return tok.Subject, &apiError{http.StatusBadRequest, "failedPrecondition", "Mail service not enabled"}
 	}
 	return tok.Subject, nil
+}
+
+// hasMailbox: see the sandbox's "Who exists".
+func (g *Server) hasMailbox(address string) bool {
+	switch m, standing := g.core.Lookup(address); standing {
+	case core.Listed:
+		return m.State == "" || m.State == "active" || m.State == "full" || m.State == "moving"
+	case core.Unlisted:
+		return !strings.HasPrefix(address, "nolicense")
+	}
+	return false
 }
 
 func (g *Server) refuse(c call, e *apiError) {

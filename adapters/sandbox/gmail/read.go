@@ -168,17 +168,23 @@ func (g *Server) profile(c call) {
 	})
 }
 
-// sendAs answers users.settings.sendAs.list: the account itself, one verified alias
-// and one that waits for its verification (contracts C5.1).
+// sendAs answers users.settings.sendAs.list (contracts C5.1): the account itself and what
+// the directory lists; without one, a verified alias and one that waits for its verification.
 func (g *Server) sendAs(c call) {
 	after, answered := g.fault(c)
 	if answered || after() {
 		return
 	}
-	_, domain, _ := strings.Cut(c.mailbox, "@")
-	core.WriteJSON(c.w, http.StatusOK, map[string]any{"sendAs": []map[string]any{
-		{"sendAsEmail": c.mailbox, "isPrimary": true, "isDefault": true},
-		{"sendAsEmail": "alias@" + domain, "verificationStatus": "accepted"},
-		{"sendAsEmail": "pending@" + domain, "verificationStatus": "pending"},
-	}})
+	list := []map[string]any{{"sendAsEmail": c.mailbox, "isPrimary": true, "isDefault": true}}
+	if m, standing := g.core.Lookup(c.mailbox); standing == core.Listed {
+		list[0]["displayName"] = m.Name
+		for _, a := range slices.Concat(m.Aliases, m.SendAs) {
+			list = append(list, map[string]any{"sendAsEmail": core.Normalize(a), "verificationStatus": "accepted"})
+		}
+	} else {
+		_, domain, _ := strings.Cut(c.mailbox, "@")
+		list = append(list, map[string]any{"sendAsEmail": "alias@" + domain, "verificationStatus": "accepted"},
+			map[string]any{"sendAsEmail": "pending@" + domain, "verificationStatus": "pending"})
+	}
+	core.WriteJSON(c.w, http.StatusOK, map[string]any{"sendAs": list})
 }

@@ -97,7 +97,7 @@ func (g *Server) startUpload(c call) {
 		return
 	}
 	q := url.Values{"uploadType": {"resumable"}, "upload_id": {u.id}}
-	c.w.Header().Set("Location", g.url+c.r.URL.EscapedPath()+"?"+q.Encode())
+	c.w.Header().Set("Location", g.core.Base(c.r, g.url)+c.r.URL.EscapedPath()+"?"+q.Encode())
 	c.w.Header().Set("X-GUploader-UploadID", u.id)
 	c.w.WriteHeader(http.StatusOK)
 }

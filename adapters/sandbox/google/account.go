@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -34,7 +35,7 @@ type serviceAccount struct {
 	file     string
 }
 
-func newServiceAccount(dir, tokenURL string) (*serviceAccount, error) {
+func newServiceAccount(dir, tokenURL, tokenURI string) (*serviceAccount, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return nil, err
@@ -56,7 +57,7 @@ func newServiceAccount(dir, tokenURL string) (*serviceAccount, error) {
 		"client_email":    serviceAccountEmail,
 		"client_id":       serviceAccountID,
 		"auth_uri":        "https://accounts.google.com/o/oauth2/auth",
-		"token_uri":       tokenURL,
+		"token_uri":       tokenURI,
 		"universe_domain": "googleapis.com",
 	}, "", "  ")
 	if err != nil {
@@ -99,14 +100,14 @@ func (a *serviceAccount) verify(assertion string, now time.Time) (assertionClaim
 		return c, bad("Invalid JWT Signature.")
 	}
 	sum := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
-	sig, err := base64.RawURLEncoding.DecodeString(parts[2])
+	sig, err := decodePart(parts[2])
 	if err != nil || rsa.VerifyPKCS1v15(a.key, crypto.SHA256, sum[:], sig) != nil {
 		return c, bad("Invalid JWT Signature.")
 	}
 	if c.Iss != serviceAccountEmail {
 		return c, bad("Invalid grant: account not found")
 	}
-	if c.Aud != a.tokenURL {
+	if c.Aud != a.tokenURL && !slices.Contains(audiences(), c.Aud) {
 		return c, bad("Invalid JWT: Failed audience check. The right audience is " + a.tokenURL)
 	}
 	issued, expires := time.Unix(c.Iat, 0), time.Unix(c.Exp, 0)
@@ -118,7 +119,19 @@ func (a *serviceAccount) verify(assertion string, now time.Time) (assertionClaim
 	return c, nil
 }
 
+// audiences are the vendor's names of the token endpoint: its libraries put one of them
+// into aud whatever address they ask (contracts C6.13).
+func audiences() []string {
+	return []string{"https://oauth2.googleapis.com/token", "https://accounts.google.com/o/oauth2/token",
+		"https://www.googleapis.com/oauth2/v4/token"}
+}
+
+// decodePart decodes a part of a JWT, padded or not (contracts C6.14).
+func decodePart(part string) ([]byte, error) {
+	return base64.RawURLEncoding.DecodeString(strings.TrimRight(part, "="))
+}
+
 func decodeJWTPart(part string, v any) bool {
-	data, err := base64.RawURLEncoding.DecodeString(part)
+	data, err := decodePart(part)
 	return err == nil && json.Unmarshal(data, v) == nil
 }

@@ -2,6 +2,7 @@
 package google
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -32,10 +33,12 @@ const grantJWT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 // the subject. Beside it are the token exchange of workload identity federation (op
 // "exchange") and signJwt (op "sign"; Match is the subject).
 type Server struct {
-	core    *core.Core
-	base    string
-	url     string // of the token endpoint
-	account func() (*serviceAccount, error)
+	core *core.Core
+	base string
+	url  string // of the token endpoint
+
+	keyTokenURI string // what the key file says of it; url when empty
+	account     func() (*serviceAccount, error)
 
 	mu     sync.Mutex
 	tokens map[string]Token
@@ -62,19 +65,35 @@ func New(c *core.Core) *Server {
 // Start listens on a free port.
 func (g *Server) Start() error {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /token", g.token)
+	for _, path := range tokenPaths() {
+		mux.HandleFunc("POST "+path, g.token)
+	}
 	mux.HandleFunc("POST /v1/token", g.exchange)
 	mux.HandleFunc("POST /v1/projects/-/serviceAccounts/{action}", g.sign)
-	base, err := g.core.ServeTLS(mux)
+	base, err := g.core.ServeTLS("google", mux, "oauth2.googleapis.com", "accounts.google.com", "sts.googleapis.com",
+		"iamcredentials.googleapis.com")
 	if err != nil {
 		return err
 	}
 	g.base, g.url = base, base+"/token"
 	// A key costs a good part of a second of computing; a sandbox that sends
 	// nothing through Google does without.
-	g.account = sync.OnceValues(func() (*serviceAccount, error) { return newServiceAccount(g.core.Dir, g.url) })
+	g.account = sync.OnceValues(func() (*serviceAccount, error) {
+		return newServiceAccount(g.core.Dir, g.url, cmp.Or(g.keyTokenURI, g.url))
+	})
 	return nil
 }
+
+// tokenPaths are the token endpoint's path and the older ones, which libraries still
+// use (contracts C6.13).
+func tokenPaths() []string { return []string{"/token", "/o/oauth2/token", "/oauth2/v4/token"} }
+
+// ServeToken answers the token endpoint for a server that shares a host with it.
+func (g *Server) ServeToken(w http.ResponseWriter, r *http.Request) { g.token(w, r) }
+
+// NameVendor makes the key file name Google's own token endpoint, as real ones do: for
+// clients that reach it by the proxy. It comes before the key is first asked for.
+func (g *Server) NameVendor() { g.keyTokenURI = audiences()[0] }
 
 // URL is the address of the token endpoint.
 func (g *Server) URL() string { return g.url }
@@ -157,7 +176,10 @@ func (g *Server) checkGrant(tok Token) error {
 	if tok.Subject == "" { // Google grants it; Gmail then answers "Precondition check failed." (C4)
 		return nil
 	}
-	if !strings.Contains(tok.Subject, "@") || strings.HasPrefix(tok.Subject, "unknown") {
+	_, standing := g.core.Lookup(tok.Subject)
+	known := standing == core.Listed || standing == core.NoMailbox || standing == core.Alias ||
+		standing == core.Unlisted && !strings.HasPrefix(tok.Subject, "unknown")
+	if !strings.Contains(tok.Subject, "@") || !known {
 		return refuse(http.StatusBadRequest, "invalid_grant", "Invalid email or User ID")
 	}
 	for _, v := range tok.scopes {

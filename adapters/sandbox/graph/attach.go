@@ -170,8 +170,8 @@ func (g *Server) createUploadSession(c *call) {
 	g.uploads.add(s)
 	c.accepted(func() {
 		core.WriteJSON(c.w, http.StatusCreated, map[string]any{
-			"@odata.context": g.url + "/v1.0/$metadata#microsoft.graph.uploadSession",
-			"uploadUrl":      g.uploadURL + s.path() + "?authtoken=" + url.QueryEscape(s.token), "expirationDateTime": formatTime(s.expires),
+			"@odata.context": c.base() + "/v1.0/$metadata#microsoft.graph.uploadSession",
+			"uploadUrl":      c.uploadBase() + s.path() + "?authtoken=" + url.QueryEscape(s.token), "expirationDateTime": formatTime(s.expires),
 			"nextExpectedRanges": []string{"0-"},
 		})
 	})

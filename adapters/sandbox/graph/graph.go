@@ -51,12 +51,34 @@ func (g *Server) Start() error {
 		g.writeError(w, r, http.StatusBadRequest, "BadRequest", "Resource not found for the segment '"+segment+"'.")
 	})
 	var err error
-	if g.url, err = g.core.ServeTLS(mux); err != nil {
+	if g.url, err = g.core.ServeTLS("graph", mux, graphHosts()...); err != nil {
 		return err
 	}
-	g.uploadURL, err = g.core.ServeTLS(g.uploadHandler())
+	g.uploadURL, err = g.core.ServeTLS("upload", g.uploadHandler(), uploadHost, "outlook.office365.com")
+	// Another host name than Graph's, as the real one (B3 step 2): a client that sends its
+	// token there, or expects one host, is found out.
+	g.uploadURL = strings.Replace(g.uploadURL, "127.0.0.1", "localhost", 1)
 	return err
 }
+
+// uploadHost is where the real Graph sends clients to upload (B3 step 2).
+const uploadHost = "outlook.office.com"
+
+// graphHosts are the clouds' Graphs (contracts A4).
+func graphHosts() []string {
+	return []string{"graph.microsoft.com", "graph.microsoft.us", "dod-graph.microsoft.us", "microsoftgraph.chinacloudapi.cn"}
+}
+
+// uploadBase is the root of upload URLs, by the host that the client knows Graph by.
+func (c *call) uploadBase() string {
+	if c.base() == c.g.url {
+		return c.g.uploadURL
+	}
+	return "https://" + uploadHost
+}
+
+// base is the root of Graph's addresses, as the client knows it.
+func (c *call) base() string { return c.g.core.Base(c.r, c.g.url) }
 
 // URL is the address of Graph without /v1.0.
 func (g *Server) URL() string { return g.url }
@@ -246,8 +268,36 @@ var refusedMailboxes = map[string]apiError{
 var quotaExceeded = apiError{http.StatusBadRequest, "ErrorQuotaExceeded",
 	"The process failed to get the correct properties. Mailbox is over its quota."}
 
+// checkDirectory is checkMailbox where a directory is in force and does not leave the
+// address to its local part.
+func (c *call) checkDirectory() (e *apiError, decided bool) {
+	m, standing := c.g.core.Lookup(c.mailbox)
+	refusal := func(name string) (*apiError, bool) {
+		e := refusedMailboxes[name]
+		e.text = strings.Replace(e.text, "requested user", "requested user '"+c.mailbox+"'", 1)
+		return &e, true
+	}
+	switch {
+	case standing == core.Unlisted:
+		return nil, false
+	case standing == core.NoMailbox, m.State == "nolicense":
+		return refusal("nomailbox")
+	case standing != core.Listed: // a user is addressed by its principal name, which an alias is not
+		return refusal("nouser")
+	case m.State == "" || m.State == "active" || m.State == "full":
+		if len(m.Applications) > 0 && !slices.ContainsFunc(m.Applications, func(id string) bool { return strings.EqualFold(id, c.token.AppID) }) {
+			return refusal("blocked")
+		}
+		return c.checkQuota(m.State == "full"), true
+	}
+	return refusal(m.State)
+}
+
 func (c *call) checkMailbox() *apiError {
 	local, domain, ok := strings.Cut(c.mailbox, "@")
+	if e, decided := c.checkDirectory(); decided {
+		return e
+	}
 	if !ok || local == "" || domain == "" {
 		if len(c.mailbox) == 36 && uuid.Validate(c.mailbox) == nil { // a user by id
 			return nil
@@ -259,7 +309,12 @@ func (c *call) checkMailbox() *apiError {
 		e.text = strings.Replace(e.text, "requested user", "requested user '"+c.mailbox+"'", 1)
 		return &e
 	}
-	if local == "full" && slices.Contains([]string{"sendMail", "create", "send", "attach"}, c.op.name) {
+	return c.checkQuota(local == "full")
+}
+
+// checkQuota refuses to store in a mailbox that is full.
+func (c *call) checkQuota(full bool) *apiError {
+	if full && slices.Contains([]string{"sendMail", "create", "send", "attach"}, c.op.name) {
 		return &quotaExceeded
 	}
 	return nil

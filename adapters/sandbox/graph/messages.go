@@ -36,7 +36,7 @@ func (g *Server) createMessage(c *call) {
 }
 
 func (c *call) writeItem(status int, doc map[string]any) {
-	doc["@odata.context"] = c.g.url + "/v1.0/$metadata#users('" + url.PathEscape(c.mailbox) + "')/messages/$entity"
+	doc["@odata.context"] = c.base() + "/v1.0/$metadata#users('" + url.PathEscape(c.mailbox) + "')/messages/$entity"
 	if c.prefersImmutable() {
 		c.w.Header().Set("Preference-Applied", `IdType="ImmutableId"`)
 	}
@@ -101,7 +101,7 @@ func (g *Server) listMessages(c *call) {
 	}
 	c.accepted(func() {
 		core.WriteJSON(c.w, http.StatusOK, map[string]any{
-			"@odata.context": g.url + "/v1.0/$metadata#users('" + url.PathEscape(c.mailbox) + "')/messages", "value": value,
+			"@odata.context": c.base() + "/v1.0/$metadata#users('" + url.PathEscape(c.mailbox) + "')/messages", "value": value,
 		})
 	})
 }

@@ -190,17 +190,33 @@ func (c *call) senderPolicy(it *item, changed core.Edits) (from string, e *apiEr
 	if a, err := mime.ParseAddress(from); err == nil && !core.BarePhrase(from) {
 		own = core.Normalize(a.Address) == c.mailbox
 	}
+	if a, err := mime.ParseAddress(from); err == nil && !own && !core.BarePhrase(from) {
+		right, listed := c.g.core.RightOf(c.mailbox, a.Address)
+		switch {
+		case right == core.SendOnBehalf: // B4.2
+			changed.Set["sender"] = "Sender: <" + c.mailbox + ">\r\n"
+			own = true
+		case right != core.NoRight:
+			own = true
+		case listed && c.sw.GraphFrom != "overwrite":
+			return "", sendAsDenied()
+		}
+	}
 	switch {
 	case own:
 		return from, nil
 	case from == "":
 	case c.sw.GraphFrom == "deny":
-		return "", &apiError{http.StatusForbidden, "ErrorSendAsDenied",
-			"The user account which was used to submit this request does not have the right to send mail " +
-				"on behalf of the specified sending account."}
+		return "", sendAsDenied()
 	case c.sw.GraphFrom != "overwrite" || it.mime == nil: // in JSON, from is a request that Send As decides
 		return from, nil
 	}
 	changed.Set["from"] = "From: <" + c.mailbox + ">\r\n"
 	return "<" + c.mailbox + ">", nil
+}
+
+func sendAsDenied() *apiError { // B4.3
+	return &apiError{http.StatusForbidden, "ErrorSendAsDenied",
+		"The user account which was used to submit this request does not have the right to send mail " +
+			"on behalf of the specified sending account."}
 }

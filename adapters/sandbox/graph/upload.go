@@ -189,8 +189,8 @@ func (g *Server) serveSession(w http.ResponseWriter, r *http.Request, s *session
 		case next < s.size:
 			s.progress(w, next)
 		default:
-			w.Header().Set("Location", g.uploadURL+strings.Replace(s.path(), "/AttachmentSessions('"+url.PathEscape(s.id), "/Attachments('"+
-				url.PathEscape(s.att.id), 1))
+			path := strings.Replace(s.path(), "/AttachmentSessions('"+url.PathEscape(s.id), "/Attachments('"+url.PathEscape(s.att.id), 1)
+			w.Header().Set("Location", g.core.Base(r, g.uploadURL)+path)
 			w.WriteHeader(http.StatusCreated)
 		}
 	}

@@ -92,7 +92,7 @@ func (c *session) authReply(login string, err error) string {
 		return c.authFailure()
 	}
 	n, leave := c.server.core.Enter("smtp", login)
-	if limit := c.server.core.Switches().SMTPConcurrency; limit > 0 && n > limit { // contracts D4
+	if limit := c.switches().SMTPConcurrency; limit > 0 && n > limit { // contracts D4
 		leave()
 		return "432 4.3.2 Concurrent connections limit exceeded. Visit https://aka.ms/concurrent_sending for more information. " +
 			"[Hostname=localhost]"
@@ -198,6 +198,12 @@ func (x *authExchange) check(login, password string) (string, error) {
 
 // exists: see Server.
 func (v *Server) exists(login string) bool {
+	switch m, standing := v.core.Lookup(login); standing {
+	case core.Missing, core.NoMailbox, core.Alias:
+		return false
+	case core.Listed:
+		return !slices.Contains([]string{"blocked", "disabled", "nolicense", "onprem"}, m.State)
+	}
 	return strings.Contains(login, "@") && !strings.HasPrefix(core.Normalize(login), "unknown")
 }
 

@@ -77,7 +77,7 @@ func (c *session) finish(route string, m *core.Message, err error, refusal strin
 	c.command("dot", func() string {
 		taken := m
 		m = nil
-		if !c.wait(c.server.core.Switches().SMTPLatency) {
+		if !c.wait(c.switches().SMTPLatency) {
 			c.closing = true
 		}
 		switch {
@@ -106,7 +106,7 @@ func (c *session) discard(m interface{ Discard() error }) {
 
 // deliver records the message, or refuses it for its sender or size.
 func (c *session) deliver(route string, tx *transaction, m *core.Message) string {
-	sw := c.server.core.Switches()
+	sw := c.switches()
 	refusal := c.senderRefusal(tx, m, sw.SMTPStyle)
 	if sw.SMTPSize > 0 && m.Size > sw.SMTPSize {
 		refusal = tooLargeReply(sw)
@@ -163,12 +163,16 @@ func (c *session) senderRefusal(tx *transaction, m *core.Message, style string) 
 	for _, s := range senders {
 		s = core.Normalize(s)
 		own := s == "" || s == login || strings.HasPrefix(s, "alias") && strings.HasSuffix(s, "@"+domain)
+		right, listed := c.server.core.RightOf(login, s)
+		if listed {
+			own = s == "" || right != core.NoRight
+		}
 		switch {
 		case strings.HasPrefix(s, "dailylimit"):
 			return "550 5.4.5 Daily user sending limit exceeded. For more information on Gmail\n" +
 				"550 5.4.5 sending limits go to\n" +
 				"550 5.4.5  https://support.google.com/a/answer/166852 - gsmtp"
-		case strings.HasPrefix(s, "deny"), style == "exchange" && c.login != "" && !own:
+		case strings.HasPrefix(s, "deny"), (style == "exchange" || listed && style != "gmail") && c.login != "" && !own:
 			c.server.denied(login)
 			return fmt.Sprintf("554 5.2.252 SendAsDenied; %s not allowed to send as %s; "+
 				"STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied; Failed to process message due to a permanent "+

@@ -26,10 +26,20 @@ func (c *session) endTransaction() {
 }
 
 // style is exchange, gmail, or plain.
-func (c *session) style() string { return c.server.core.Switches().SMTPStyle }
+func (c *session) style() string { return c.switches().SMTPStyle }
+
+// switches are the sandbox's; a session that came by the proxy has the style of the
+// vendor whose host it named.
+func (c *session) switches() control.Switches {
+	sw := c.server.core.Switches()
+	if c.vendor != "" {
+		sw.SMTPStyle = c.vendor
+	}
+	return sw
+}
 
 func (c *session) mail(arg string) string {
-	sw := c.server.core.Switches()
+	sw := c.switches()
 	switch {
 	case c.helo == "":
 		return "503 5.5.1 Error: send HELO/EHLO first"

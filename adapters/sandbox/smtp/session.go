@@ -40,6 +40,7 @@ const earlyTalk = time.Millisecond
 type session struct {
 	server  *Server
 	mode    portMode
+	vendor  string // style of the vendor's host that the client named to the proxy; empty: as switched
 	conn    net.Conn
 	br      *bufio.Reader
 	bw      *bufio.Writer
@@ -54,8 +55,8 @@ type session struct {
 	tx     *transaction
 }
 
-func newSession(v *Server, conn net.Conn, mode portMode) *session {
-	c := &session{server: v, mode: mode, leave: func() {}}
+func newSession(v *Server, conn net.Conn, mode portMode, vendor string) *session {
+	c := &session{server: v, mode: mode, vendor: vendor, leave: func() {}}
 	c.use(conn)
 	return c
 }
@@ -148,7 +149,7 @@ func (c *session) lineLimit(verb string) int {
 	switch {
 	case verb == "MAIL" || verb == "RCPT":
 		return maxMailLine
-	case verb == "AUTH" && c.server.core.Switches().SMTPLongAuth:
+	case verb == "AUTH" && c.switches().SMTPLongAuth: // as Exchange Online and Gmail take it
 		return maxAuthLine
 	}
 	return maxCommandLine
@@ -252,7 +253,7 @@ func (c *session) readLine(limit int) ([]byte, error) {
 
 // offers reports whether the extension is offered here and now.
 func (c *session) offers(extension string) bool {
-	sw := c.server.core.Switches()
+	sw := c.switches()
 	if extension == "DSN" && sw.SMTPStyle == "gmail" {
 		return false
 	}
@@ -278,7 +279,7 @@ func (c *session) hello(cmd command) string {
 		}
 	}
 	if c.offers("SIZE") {
-		lines = append(lines, fmt.Sprintf("250 SIZE %d", c.server.core.Switches().SMTPSize)) // 0: no limit, RFC 1870 section 4
+		lines = append(lines, fmt.Sprintf("250 SIZE %d", c.switches().SMTPSize)) // 0: no limit, RFC 1870 section 4
 	}
 	if mechs := c.mechanisms(); len(mechs) > 0 && c.mayAuthenticate() {
 		lines = append(lines, "250 AUTH "+strings.Join(mechs, " "))

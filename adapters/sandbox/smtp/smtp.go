@@ -81,14 +81,15 @@ func (v *Server) Start() error {
 	if v.key, err = core.RandomBytes(32); err != nil {
 		return err
 	}
-	if v.tlsConfig, err = v.core.ServerTLS(); err != nil {
+	if v.tlsConfig, err = v.core.ServerTLS(append(exchangeHosts(), gmailHosts()...)...); err != nil {
 		return err
 	}
 	for _, p := range []struct {
+		name string
 		port *int
 		mode portMode
-	}{{&v.port, modeSTARTTLS}, {&v.tlsPort, modeTLS}, {&v.plain, modePlain}} {
-		ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	}{{"smtp", &v.port, modeSTARTTLS}, {"smtps", &v.tlsPort, modeTLS}, {"smtp-plain", &v.plain, modePlain}} {
+		ln, err := v.core.Listen(p.name)
 		if err != nil {
 			return errors.Join(err, v.Close())
 		}
@@ -98,6 +99,7 @@ func (v *Server) Start() error {
 		}
 		v.wg.Go(func() { v.serve(ln, p.mode) })
 	}
+	v.standFor()
 	return nil
 }
 
@@ -110,20 +112,45 @@ func (v *Server) serve(ln net.Listener, mode portMode) {
 			}
 			return
 		}
+		v.begin(conn, mode, "")
+	}
+}
+
+// begin runs a session on conn beside the others.
+func (v *Server) begin(conn net.Conn, mode portMode, vendor string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.closed {
+		_ = conn.Close() // the client sees the end either way
+		return
+	}
+	v.conns[conn] = struct{}{}
+	v.wg.Go(func() {
+		newSession(v, conn, mode, vendor).run()
 		v.mu.Lock()
-		if v.closed {
-			v.mu.Unlock()
-			_ = conn.Close() // the client sees the end either way
-			return
-		}
-		v.conns[conn] = struct{}{}
-		v.wg.Go(func() {
-			newSession(v, conn, mode).run()
-			v.mu.Lock()
-			delete(v.conns, conn)
-			v.mu.Unlock()
-		})
+		delete(v.conns, conn)
 		v.mu.Unlock()
+	})
+}
+
+// The vendors' submission hosts (contracts D1, L12).
+func exchangeHosts() []string {
+	return []string{"smtp.office365.com", "smtp-mail.outlook.com", "smtp.hve.mx.microsoft"}
+}
+
+func gmailHosts() []string { return []string{"smtp.gmail.com", "smtp-relay.gmail.com"} }
+
+// standFor takes what the proxy has for the vendors' hosts.
+func (v *Server) standFor() {
+	for _, h := range []struct {
+		port, vendor string
+		mode         portMode
+		hosts        []string
+	}{
+		{"587", "exchange", modeSTARTTLS, exchangeHosts()}, {"25", "exchange", modeSTARTTLS, exchangeHosts()},
+		{"587", "gmail", modeSTARTTLS, gmailHosts()}, {"465", "gmail", modeTLS, gmailHosts()},
+	} {
+		v.core.StandFor(h.port, func(conn net.Conn) { v.begin(conn, h.mode, h.vendor) }, h.hosts...)
 	}
 }
 
@@ -175,8 +202,11 @@ func (v *Server) Violations() []string {
 	return slices.Clone(v.violations)
 }
 
-// Password is the login's one password.
+// Password is the login's one password: that of the directory, or one of the sandbox's own.
 func (v *Server) Password(login string) string {
+	if m, standing := v.core.Lookup(login); standing == core.Listed && m.Password != "" {
+		return m.Password
+	}
 	mac := hmac.New(sha256.New, v.key)
 	mac.Write([]byte("password:" + core.Normalize(login)))
 	return "sbx-" + hex.EncodeToString(mac.Sum(nil)[:12])

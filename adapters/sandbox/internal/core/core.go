@@ -30,6 +30,9 @@ type Core struct {
 	counters  counters
 	flights   flights
 	listeners listeners
+	vendors   vendors
+	ports     map[string]int // fixed ones, by server
+	directory directory
 
 	copyBuffers sync.Pool // of *[copySize]byte
 
@@ -41,9 +44,10 @@ type Core struct {
 }
 
 // New makes folder, CA and message store. dir, log and now may be zero: a
-// temporary folder, silence, and time.Now.
-func New(dir string, log *slog.Logger, now func() time.Time) (*Core, error) {
-	c := &Core{Dir: dir, Log: log, clock: now, set: control.DefaultSwitches()}
+// temporary folder, silence, and time.Now. ports are fixed ports by the name that a
+// server gives to Listen; a server that is not named takes a free one.
+func New(dir string, log *slog.Logger, now func() time.Time, ports map[string]int) (*Core, error) {
+	c := &Core{Dir: dir, Log: log, clock: now, set: control.DefaultSwitches(), ports: ports}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}

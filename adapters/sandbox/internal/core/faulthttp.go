@@ -1,7 +1,6 @@
 package core
 
 import (
-	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -94,8 +93,12 @@ func ResetHTTP(w http.ResponseWriter) {
 // ResetConn closes conn with RST, also under TLS.
 func ResetConn(conn net.Conn) {
 	raw := conn
-	if t, ok := conn.(*tls.Conn); ok {
-		raw = t.NetConn()
+	for {
+		below, ok := raw.(interface{ NetConn() net.Conn }) // TLS, or a connection that came by the proxy
+		if !ok {
+			break
+		}
+		raw = below.NetConn()
 	}
 	if t, ok := raw.(*net.TCPConn); ok {
 		_ = t.SetLinger(0) // at worst the client sees FIN in place of RST

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -30,19 +31,32 @@ func (l *listeners) begin() bool {
 	return !l.closed
 }
 
-// ServeTLS serves h with HTTPS on a free port and returns the base URL. HTTP/1.1
+// ServeTLS serves h with HTTPS on the port of name and returns the base URL; the proxy
+// hands over what is meant for hosts, the vendor's names of the same server. HTTP/1.1
 // only: a fault must be able to reset the one connection of a request.
-func (c *Core) ServeTLS(h http.Handler) (string, error) {
-	cfg, err := c.ServerTLS()
+func (c *Core) ServeTLS(name string, h http.Handler, hosts ...string) (string, error) {
+	cfg, err := c.ServerTLS(hosts...)
 	if err != nil {
 		return "", err
 	}
-	ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	ln, err := c.Listen(name)
 	if err != nil {
 		return "", err
 	}
-	c.serve(tls.NewListener(ln, cfg), h)
+	proxied := newHandoff(ln.Addr())
+	c.serve(h, tls.NewListener(ln, cfg), tls.NewListener(proxied, cfg))
+	c.StandFor("443", func(conn net.Conn) { proxied.take(c.ctx, conn) }, hosts...)
 	return fmt.Sprintf("https://%s", ln.Addr()), nil
+}
+
+// Listen listens on the fixed port of name, or on a free one of 127.0.0.1.
+func (c *Core) Listen(name string) (net.Listener, error) {
+	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(c.ports[name]))
+	ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("port of %s: %w", name, err)
+	}
+	return ln, nil
 }
 
 // ServeHTTP serves h without TLS on addr and returns the base URL.
@@ -51,11 +65,12 @@ func (c *Core) ServeHTTP(addr string, h http.Handler) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	c.serve(ln, h)
+	c.serve(h, ln)
 	return "http://" + ln.Addr().String(), nil
 }
 
-func (c *Core) serve(ln net.Listener, h http.Handler) {
+// serve serves h on each of the listeners.
+func (c *Core) serve(h http.Handler, lns ...net.Listener) {
 	l := &c.listeners
 	srv := &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -73,11 +88,13 @@ func (c *Core) serve(ln net.Listener, h http.Handler) {
 	l.mu.Lock()
 	l.servers = append(l.servers, srv)
 	l.mu.Unlock()
-	l.wg.Go(func() {
-		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			c.Log.Error("a server of the sandbox ended", "address", ln.Addr().String(), "err", err)
-		}
-	})
+	for _, ln := range lns {
+		l.wg.Go(func() {
+			if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+				c.Log.Error("a server of the sandbox ended", "address", ln.Addr().String(), "err", err)
+			}
+		})
+	}
 }
 
 func (l *listeners) close() error {
@@ -93,6 +110,6 @@ func (l *listeners) close() error {
 	return errors.Join(errs...)
 }
 
-// ServerTLS makes a certificate of the private CA for localhost, 127.0.0.1 and ::1,
-// and the TLS configuration of a server with it.
-func (c *Core) ServerTLS() (*tls.Config, error) { return c.ca.serverTLS() }
+// ServerTLS makes a certificate of the private CA for localhost, 127.0.0.1, ::1 and
+// hosts, and the TLS configuration of a server with it.
+func (c *Core) ServerTLS(hosts ...string) (*tls.Config, error) { return c.ca.serverTLS(hosts) }
