@@ -252,6 +252,16 @@ func (c *claimer) readQueues(ctx context.Context, lanes []*lane, part int) error
 	return c.readQueue(ctx, ids, limits)
 }
 
+// dueQuery is what of the flows $1 is due at $4, at most $2 of each, without $3: a walk
+// along the index, however much is due at the same moment.
+func dueQuery() string {
+	return `SELECT ` + deliveryColumns + `, ` + engine.MessageColumns + `
+		FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS x (id, n, ord)
+		CROSS JOIN LATERAL (SELECT * FROM deliveries WHERE flow = x.id AND state <= 1 AND next_at <= $4 AND id <> ALL ($3::uuid[])
+		ORDER BY next_at LIMIT x.n) d
+		JOIN messages m ON m.id = d.msg` + deliveryTables + ` ORDER BY x.ord, d.next_at`
+}
+
 // readQueue reads on in the flows. What was read already is claimed by this
 // transaction and not written yet, or still in the queue; it is left out by
 // name, since the order of what is due at the same moment is another one in
@@ -261,11 +271,7 @@ func (c *claimer) readQueue(ctx context.Context, ids, limits []int64) error {
 		return nil
 	}
 	got := map[int64]int64{}
-	err := query(ctx, c.conn, `SELECT `+deliveryColumns+`, `+engine.MessageColumns+`
-		FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS x (id, n, ord)
-		CROSS JOIN LATERAL (SELECT * FROM deliveries WHERE flow = x.id AND state <= 1 AND next_at <= $4 AND id <> ALL ($3::uuid[])
-		ORDER BY next_at LIMIT x.n) d
-		JOIN messages m ON m.id = d.msg`+deliveryTables+` ORDER BY x.ord, d.next_at`, []any{ids, limits, c.read, engine.Micros(c.r.Now)},
+	err := query(ctx, c.conn, dueQuery(), []any{ids, limits, c.read, engine.Micros(c.r.Now)},
 		func(sc scan) error {
 			row := &claimedRow{}
 			if err := sc(row.Message.Columns(columns(&row.DeliveryRow), idColumn)...); err != nil {

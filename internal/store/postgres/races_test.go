@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -129,53 +128,4 @@ func change(ctx context.Context, s *Store, q string, args ...any) error {
 		_, err := tx.Exec(ctx, q, args...)
 		return dbErr(err)
 	})
-}
-
-// Deliveries that are due at the same moment come in an order that PostgreSQL
-// may choose anew for each query: a claim that reads in several rounds has each
-// once, and none is left out for good.
-func TestClaimOfEqualTimes(t *testing.T) {
-	t.Parallel()
-	for name, settings := range map[string]string{"index": "", "bitmap and sort": "&enable_indexscan=off&enable_indexonlyscan=off"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := open(t, Options{URL: schema(t) + settings})
-			now := time.Now()
-			const total = 160
-			for i := range total {
-				m := benchMessage("l", []byte("x"), now)
-				if i%8 == 0 { // others in the lane, with little: what they leave goes to the first in a further round
-					m.Message.Client = fmt.Sprint("c", i%5)
-				}
-				if _, err := s.Submit(t.Context(), store.Submission{Now: now, Messages: []store.NewMessage{m}}); err != nil {
-					t.Fatal(err)
-				}
-			}
-			n, _, err := s.Register(t.Context(), "n", now, now.Add(time.Minute))
-			if err != nil {
-				t.Fatal(err)
-			}
-			seen := map[store.ID]int{}
-			for range total {
-				list, err := s.Claim(t.Context(), store.ClaimRequest{Node: n, Now: now, Max: 50})
-				if err != nil {
-					t.Fatal(err)
-				}
-				if len(list) == 0 {
-					break
-				}
-				for _, c := range list {
-					seen[c.Delivery.ID]++
-				}
-			}
-			for id, n := range seen {
-				if n != 1 {
-					t.Errorf("delivery %s was claimed %d times", id, n)
-				}
-			}
-			if len(seen) != total {
-				t.Errorf("%d of %d were claimed", len(seen), total)
-			}
-		})
-	}
 }

@@ -37,6 +37,7 @@ type Harness struct {
 
 // Run asks everything of the implementation; the parts run in parallel.
 func Run(t *testing.T, h Harness) {
+	RunTies(t, h)
 	for name, part := range map[string]func(*testing.T, Harness){
 		"submit": testSubmit, "content": testContent, "join": testJoin, "idempotency": testIdempotency, "begin": testBegin,
 		"claim": testClaim, "claim concurrently": testClaimRace, "concurrency of a lane": testConcurrency, "pace": testPace,
