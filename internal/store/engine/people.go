@@ -172,7 +172,7 @@ func (r Ports) Sessions(ctx context.Context, person string) ([]store.Session, er
 		return nil, err
 	}
 	out := slices.DeleteFunc(all, func(s store.Session) bool { return person != "" && s.Person != person })
-	slices.SortFunc(out, func(a, b store.Session) int { return b.CreatedAt.Compare(a.CreatedAt) })
+	slices.SortStableFunc(out, func(a, b store.Session) int { return b.CreatedAt.Compare(a.CreatedAt) })
 	return out, nil
 }
 

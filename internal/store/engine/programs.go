@@ -3,7 +3,9 @@ package engine
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/postino-mail/postino/internal/store"
 )
@@ -27,12 +29,7 @@ func (r Ports) Programs(ctx context.Context, client string) ([]store.Program, er
 func (r Ports) SawPrograms(ctx context.Context, seen []store.Program, most int) error {
 	// In one order, so that two nodes do not wait for each other's rows.
 	seen = slices.Clone(seen)
-	slices.SortFunc(seen, func(a, b store.Program) int {
-		if programs().lookup(&a) < programs().lookup(&b) {
-			return -1
-		}
-		return 1
-	})
+	slices.SortStableFunc(seen, func(a, b store.Program) int { return strings.Compare(programs().lookup(&a), programs().lookup(&b)) })
 	return r.DB.Do(ctx, func(t Tx) error {
 		clients := map[string]bool{}
 		for i := range seen {
@@ -42,8 +39,8 @@ func (r Ports) SawPrograms(ctx context.Context, seen []store.Program, most int) 
 			}
 			clients[seen[i].Client] = clients[seen[i].Client] || added
 		}
-		for client, grown := range clients {
-			if !grown {
+		for _, client := range slices.Sorted(maps.Keys(clients)) {
+			if !clients[client] {
 				continue
 			}
 			if err := evictPrograms(t, client, most); err != nil {
@@ -85,7 +82,7 @@ func sawProgram(t Tx, p store.Program) (added bool, err error) {
 func evictPrograms(t Tx, client string, most int) error {
 	tb := programs()
 	var list []store.Program
-	if err := t.Each(`SELECT doc FROM programs WHERE lookup >= $1 AND lookup < $2`+t.Lock(), []any{client + "/", client + "0"},
+	if err := t.Each(`SELECT doc FROM programs WHERE lookup >= $1 AND lookup < $2 ORDER BY lookup`+t.Lock(), []any{client + "/", client + "0"},
 		func(sc Scan) error {
 			p, err := tb.read(sc)
 			if err == nil {
