@@ -11,21 +11,24 @@ import (
 const deadlineBatch = 100
 
 // deadlines ends deliveries whose time is over and warns senders of those that
-// are late, also while their lane or connection is paused.
+// are late, also while their lane or connection is paused. Those that cannot be recorded
+// stay first in line: the next look reads as many more, for what is behind them.
 func (o *Outbox) deadlines(ctx context.Context) {
+	failed := 0
 	for {
 		now := time.Now()
-		due, next, err := o.opt.Store.Deadlines(ctx, now, deadlineBatch)
+		batch := deadlineBatch + min(failed, 100*deadlineBatch)
+		due, next, err := o.opt.Store.Deadlines(ctx, now, batch)
 		if err != nil {
 			if !pause(ctx, 5*time.Second) {
 				return
 			}
 			continue
 		}
-		failed := false
+		failed = 0
 		for i := range due {
 			if err := o.deadline(ctx, now, &due[i]); err != nil && !errors.Is(err, store.ErrConflict) {
-				failed = true
+				failed++
 				if ctx.Err() == nil {
 					o.opt.Log.Warn("a deadline cannot be recorded now", "delivery", due[i].ID.String(), "err", err)
 				}
@@ -33,10 +36,10 @@ func (o *Outbox) deadlines(ctx context.Context) {
 		}
 		wait := idle
 		switch {
-		case failed:
-			wait = 5 * time.Second
-		case len(due) == deadlineBatch:
+		case len(due) == batch && failed < batch:
 			continue
+		case failed > 0:
+			wait = 5 * time.Second
 		case !next.IsZero():
 			wait = min(max(time.Until(next), 10*time.Millisecond), idle)
 		}
