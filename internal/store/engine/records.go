@@ -360,8 +360,19 @@ func (r Ports) Webhooks(ctx context.Context) ([]store.Webhook, error) {
 }
 
 // PutWebhook implements store.Events.
-func (r Ports) PutWebhook(ctx context.Context, w store.Webhook) (*store.Webhook, error) {
-	return webhooks().put(ctx, r.DB, w)
+func (r Ports) PutWebhook(ctx context.Context, w store.Webhook) (out *store.Webhook, err error) {
+	err = webhooks().edit(ctx, r.DB, func(t Tx) error {
+		v := w
+		out = &v
+		if err := r.keepResealed(t, out); err != nil {
+			return err
+		}
+		return webhooks().write(ctx, t, out)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // DeleteWebhook implements store.Events.

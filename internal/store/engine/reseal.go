@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -122,6 +123,28 @@ func (p Ports) resealWebhook(t Tx, id string, stale func([]byte) bool, dry bool)
 	}
 	_, err = t.Exec(`UPDATE webhooks SET doc = $2 WHERE id = $1`, id, string(b))
 	return n, err
+}
+
+// keepResealed keeps the stored secret of a webhook where it is the one that h has: who
+// read h before it was sealed again must not bring back what the old key opens.
+func (p Ports) keepResealed(t Tx, h *store.Webhook) error {
+	var doc string
+	err := t.Row(`SELECT doc FROM webhooks WHERE id = $1`+t.Lock(), []any{h.ID}, &doc)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	var stored store.Webhook
+	if err != nil || json.Unmarshal([]byte(doc), &stored) != nil || bytes.Equal(stored.Secret, h.Secret) {
+		return err
+	}
+	was, err := p.Sealer.Open(h.ID, webhookSecret, stored.Secret)
+	if err != nil {
+		return nil //nolint:nilerr // what does not open is not worth keeping
+	}
+	if now, err := p.Sealer.Open(h.ID, webhookSecret, h.Secret); err == nil && now == was {
+		h.Secret = stored.Secret
+	}
+	return nil
 }
 
 // staleAnswers counts the sealed answers of idempotency keys: they are texts, those

@@ -23,8 +23,8 @@ func sameMoment(t testing.TB, s *Store, n int, now time.Time) {
 		`INSERT INTO messages (id, client, received_at, size, sha256, kept, message_id, from_addr, env_from, tag, doc, head, body, head_sum)
 			SELECT md5('m' || g)::uuid, m.client, m.received_at, m.size, m.sha256, true, m.message_id, m.from_addr, m.env_from, m.tag, m.doc,
 				m.head, m.body, m.head_sum FROM generate_series(2, $1::int) g, (SELECT * FROM messages LIMIT 1) m`,
-		`INSERT INTO deliveries SELECT md5(g::text)::uuid, md5('m' || g)::uuid, d.flow, d.position, d.state, d.next_at, d.deadline_at, d.created_at,
-			d.expires_at, d.warn_at, d.finished_at, d.attempts, d.epoch, d.node, d.kind, d.since, d.join_key, d.recipients, d.word
+		`INSERT INTO deliveries SELECT md5(g::text)::uuid, md5('m' || g)::uuid, d.flow, d.position, d.state, d.next_at, d.deadline_at,
+			d.created_at, d.expires_at, d.warn_at, d.finished_at, d.attempts, d.epoch, d.node, d.kind, d.since, d.join_key, d.recipients, d.word
 			FROM generate_series(2, $1::int) g, (SELECT * FROM deliveries LIMIT 1) d`,
 		`UPDATE flows SET queued = $1::int`,
 	} {

@@ -51,6 +51,7 @@ func Run(t *testing.T, h Harness) {
 		"purge ahead":      testPurgeAhead,
 		"connection edits": testConnectionEdits, "move": testMove, "rename": testRename, "successor": testSuccessor,
 		"connections": testConnections, "connection state": testConnectionState, "clients": testClients, "events": testEvents,
+		"sealed again": testReseal, "sealed again beside edits": testResealBeside, "sealed again, what does not open": testResealClosed,
 		"settings": testSettings, "alerts": testAlerts, "programs": testPrograms, "succession": testSuccession,
 		"edits together": testEditsTogether,
 		"reopen":         testReopen, "two processes": testTwoProcesses, "closed": testClosed,
@@ -67,13 +68,14 @@ func Run(t *testing.T, h Harness) {
 }
 
 // Sealer is a sealer for tests: it hides nothing, but it refuses what was
-// sealed for another owner or path.
+// sealed for another owner or path. The same secret is sealed in other bytes each time.
 func Sealer() store.Sealer { return testSealer{} }
 
 type testSealer struct{}
 
 func (testSealer) Seal(owner, path string, secret adapters.Secret) ([]byte, error) {
-	b := []byte(owner + "\x00" + path + "\x00")
+	id := store.NewID()
+	b := append([]byte(owner+"\x00"+path+"\x00"), id[:]...)
 	for _, c := range []byte(secret.Reveal()) {
 		b = append(b, c^0x55)
 	}
@@ -82,11 +84,11 @@ func (testSealer) Seal(owner, path string, secret adapters.Secret) ([]byte, erro
 
 func (testSealer) Open(owner, path string, sealed []byte) (adapters.Secret, error) {
 	rest, ok := bytes.CutPrefix(sealed, []byte(owner+"\x00"+path+"\x00"))
-	if !ok {
+	if !ok || len(rest) < len(store.ID{}) {
 		return "", errors.New("sealed for another")
 	}
 	var out []byte
-	for _, c := range rest {
+	for _, c := range rest[len(store.ID{}):] {
 		out = append(out, c^0x55)
 	}
 	return adapters.Secret(out), nil
