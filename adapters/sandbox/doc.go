@@ -59,19 +59,27 @@
 // in Counters:
 //
 //	entra   token, discovery, instance, managed                   Match: tenant as in the URL
-//	graph   sendMail, create, send, get, list, folder, delete,
-//	        attach, attachments, createUploadSession,
+//	graph   sendMail, create, send, get, list, count, patch, move,
+//	        copy, delete, reply, replyAll, forward, createReply,
+//	        createReplyAll, createForward, folders, folder,
+//	        createFolder, patchFolder, deleteFolder, attach,
+//	        attachments, attachment, detach, createUploadSession,
 //	        getMime, putMime, user                                Match: mailbox
 //	upload  chunk, status, cancel                                 Match: mailbox
 //
 //	google  token                                                 Match: subject
 //	gmail   send, start, chunk, status (resumable uploads; the last
-//	        chunk is a send), search, get, profile, sendAs        Match: mailbox
+//	        chunk is a send), search, get, attachment, profile,
+//	        sendAs, drafts, draft, createDraft, updateDraft,
+//	        deleteDraft, sendDraft, threads, thread, modify, trash,
+//	        untrash, delete, batchModify, batchDelete, labels,
+//	        label, createLabel, updateLabel, deleteLabel          Match: mailbox
 //	smtp    connect, ehlo, starttls, auth, mail, rcpt, data, dot
 //	        (the end of a message), rset, noop, quit              Match: login
 //
 // Counters has google.token and so on, and smtp.message and smtp.violation (see
-// SMTPViolations). Gmail's Code is a reason, such as rateLimitExceeded, or
+// SMTPViolations), graph.batch, proxy.connect and proxy.refused. Gmail's Code is a
+// reason, such as rateLimitExceeded, or
 // mailSendingLimit (429, the daily limit with RetryAfter in the text) or
 // concurrentRequests. For smtp, Reply is the reply; with After and nothing else the
 // connection ends without one. Without After a fault acts when the request was read

@@ -109,7 +109,7 @@ func TestGmailRefusals(t *testing.T) {
 		"multipart type":  {c.multipart(gmailSample(""), "text/plain", 2), 400, "badContent"},
 		"multipart one":   {c.multipart(gmailSample(""), "message/rfc822", 1), 400, "badRequest"},
 		"multipart three": {c.multipart(gmailSample(""), "message/rfc822", 3), 400, "badRequest"},
-		"unknown path":    {post("/gmail/v1/users/me/drafts", "{}"), 404, "notFound"},
+		"unknown path":    {post("/gmail/v1/users/me/nothing", "{}"), 404, "notFound"},
 		"unknown session": {post(gmailUploadPath+"resumable&upload_id=x", "x"), 404, "notFound"},
 		"resumable type":  {post(gmailUploadPath+"resumable", ""), 400, "badContent"},
 		"resumable length": {post(gmailUploadPath+"resumable", "", "X-Upload-Content-Type", "message/rfc822", "X-Upload-Content-Length",

@@ -38,7 +38,7 @@ func (g *Server) accept(c call, route, thread string, m *core.Message) (sentMess
 	messageID := RewriteMessageID(m, set)
 	id := newID()
 	if thread == "" {
-		thread = id
+		thread = g.threadOf(c.mailbox, m, id)
 	}
 	sent := sentMessage{ID: id, ThreadID: thread, LabelIDs: []string{"SENT"}}
 	d := control.Delivery{
@@ -61,18 +61,54 @@ func (g *Server) accept(c call, route, thread string, m *core.Message) (sentMess
 		return sentMessage{}, &apiError{http.StatusInternalServerError, "backendError", ""}
 	}
 	g.keep(&storedMessage{
-		id: id, thread: thread, mailbox: c.mailbox, labels: sent.LabelIDs,
-		seq: d.Seq, size: d.Size, at: d.At, set: set,
-	}, messageID)
+		id: id, thread: thread, mailbox: c.mailbox, messageID: messageID, labels: sent.LabelIDs, seq: d.Seq, size: d.Size, at: d.At,
+	})
+	g.putInInbox(d, m)
 	return sent, nil
 }
 
-func (g *Server) keep(m *storedMessage, messageID string) {
-	k := messageKey{m.mailbox, strings.Trim(messageID, "<>")}
+// acceptSent is accept, for a request that sends.
+func (g *Server) acceptSent(c call, route, thread string, m *core.Message) (any, *apiError) {
+	return g.accept(c, route, thread, m)
+}
+
+// putInInbox puts the message into the inbox of those of its recipients who are mailboxes of
+// the directory.
+func (g *Server) putInInbox(d control.Delivery, m *core.Message) {
+	for _, a := range d.Recipients {
+		box, standing := g.core.Lookup(a)
+		if standing != core.Listed && standing != core.Alias || core.Normalize(box.Address) == d.Mailbox {
+			continue
+		}
+		in := &storedMessage{id: newID(), mailbox: core.Normalize(box.Address), messageID: d.MessageID, labels: []string{"INBOX", "UNREAD"},
+			seq: d.Seq, size: d.Size, at: d.At, received: true}
+		in.thread = g.threadOf(in.mailbox, m, in.id)
+		g.keep(in)
+	}
+}
+
+func (m *storedMessage) key() messageKey {
+	return messageKey{m.mailbox, strings.Trim(m.messageID, "<>")}
+}
+
+func (g *Server) keep(m *storedMessage) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.order++
+	m.order = g.order
 	g.messages[m.id] = m
-	g.byMsgID[k] = append(g.byMsgID[k], m)
+	g.byMsgID[m.key()] = append(g.byMsgID[m.key()], m)
+	g.byMailbox[m.mailbox] = append(g.byMailbox[m.mailbox], m)
+}
+
+// remove forgets a message; g.mu is held.
+func (g *Server) remove(m *storedMessage) {
+	same := func(other *storedMessage) bool { return other == m }
+	delete(g.messages, m.id)
+	g.byMailbox[m.mailbox] = slices.DeleteFunc(g.byMailbox[m.mailbox], same)
+	if g.byMsgID[m.key()] = slices.DeleteFunc(g.byMsgID[m.key()], same); len(g.byMsgID[m.key()]) == 0 {
+		delete(g.byMsgID, m.key())
+	}
 }
 
 // newID is 16 hex digits, as Gmail's.

@@ -1,7 +1,6 @@
 package gmail
 
 import (
-	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -10,14 +9,24 @@ import (
 	"github.com/postino-mail/postino/adapters/sandbox/internal/core"
 )
 
-// search answers messages.list with q=rfc822msgid:<id>, the one question that
-// the sandbox knows; no q lists the whole mailbox.
+// A messageRef is a message in a list.
+type messageRef struct {
+	ID       string `json:"id"`
+	ThreadID string `json:"threadId"`
+}
+
+// search answers messages.list: everything but Trash and Spam, narrowed by q and labels.
 func (g *Server) search(c call) {
 	after, answered := g.fault(c)
 	if answered {
 		return
 	}
-	found, refusal := g.find(c)
+	found, refusal := g.found(c, g.candidates(c))
+	var page []*storedMessage
+	var next string
+	if refusal == nil {
+		page, next, refusal = pageOf(c, found)
+	}
 	if refusal != nil {
 		g.refuse(c, refusal)
 		return
@@ -25,128 +34,109 @@ func (g *Server) search(c call) {
 	if after() {
 		return
 	}
-	type ref struct {
-		ID       string `json:"id"`
-		ThreadID string `json:"threadId"`
-	}
 	out := struct {
-		Messages []ref `json:"messages,omitempty"` // absent when there is none
-		Estimate int   `json:"resultSizeEstimate"`
-	}{Estimate: len(found)}
-	for _, m := range found {
-		out.Messages = append(out.Messages, ref{m.id, m.thread})
+		Messages []messageRef `json:"messages,omitempty"` // absent when there is none
+		Next     string       `json:"nextPageToken,omitempty"`
+		Estimate int          `json:"resultSizeEstimate"`
+	}{Estimate: len(found), Next: next}
+	for _, m := range page {
+		out.Messages = append(out.Messages, messageRef{m.id, m.thread})
 	}
 	core.WriteJSON(c.w, http.StatusOK, out)
 }
 
-func (g *Server) find(c call) (found []*storedMessage, refusal *apiError) {
-	q := c.r.URL.Query()
-	query, limit := strings.TrimSpace(q.Get("q")), 100
-	if v := q.Get("maxResults"); v != "" {
-		n, err := strconv.Atoi(v)
-		if err != nil || n < 1 || n > 500 {
-			return nil, invalidArgument("Invalid maxResults")
-		}
-		limit = n
+// candidates are the messages that a search has to look at: an index knows the one of an id.
+func (g *Server) candidates(c call) []*storedMessage {
+	id := parseSearch(c.r.URL.Query().Get("q"), g.core.Now()).messageID()
+	if id == "" {
+		return g.all(c.mailbox)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if query == "" {
-		for _, m := range g.messages {
-			if m.mailbox == c.mailbox {
-				found = append(found, m)
+	var out []*storedMessage
+	for _, m := range slices.Backward(g.byMsgID[messageKey{c.mailbox, id}]) {
+		held := *m
+		out = append(out, &held)
+	}
+	return out
+}
+
+// all are copies of the messages of a mailbox, newest first.
+func (g *Server) all(mailbox string) []*storedMessage {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	list := g.sorted(mailbox)
+	for i, m := range list {
+		held := *m
+		list[i] = &held
+	}
+	return list
+}
+
+// sorted are the messages of a mailbox, newest first; g.mu is held.
+func (g *Server) sorted(mailbox string) []*storedMessage {
+	list := slices.Clone(g.byMailbox[mailbox])
+	slices.SortStableFunc(list, func(a, b *storedMessage) int { return b.order - a.order })
+	return list
+}
+
+// found narrows messages by q, labelIds and includeSpamTrash.
+func (g *Server) found(c call, list []*storedMessage) ([]*storedMessage, *apiError) {
+	q := c.r.URL.Query()
+	s := parseSearch(q.Get("q"), g.core.Now())
+	labels := q["labelIds"]
+	hidden := []string{"TRASH", "SPAM"}
+	if q.Get("includeSpamTrash") == "true" || s.names("trash", "spam", "anywhere") || slices.ContainsFunc(labels, func(l string) bool {
+		return slices.Contains(hidden, l)
+	}) {
+		hidden = nil
+	}
+	id, deep := s.messageID(), s.needsContent()
+	var out []*storedMessage
+	for _, m := range list {
+		if id != "" && strings.Trim(m.messageID, "<>") != id ||
+			slices.ContainsFunc(labels, func(l string) bool { return !slices.Contains(m.labels, l) }) ||
+			slices.ContainsFunc(hidden, func(l string) bool { return slices.Contains(m.labels, l) }) {
+			continue
+		}
+		var v *view
+		if deep {
+			var err error
+			if v, err = g.look(m); err != nil {
+				g.core.Log.Error("a message cannot be read", "err", err)
+				return nil, &apiError{http.StatusInternalServerError, "backendError", ""}
 			}
 		}
-		slices.SortFunc(found, func(a, b *storedMessage) int { return b.seq - a.seq })
-	} else {
-		id, ok := strings.CutPrefix(query, "rfc822msgid:")
-		if !ok || id == "" || strings.ContainsAny(id, " \t") {
-			return nil, invalidArgument("the sandbox searches for rfc822msgid:<id> only")
-		}
-		found = slices.Clone(g.byMsgID[messageKey{c.mailbox, strings.Trim(id, "<>")}])
-		slices.Reverse(found) // newest first
-	}
-	label := q["labelIds"]
-	found = slices.DeleteFunc(found, func(m *storedMessage) bool {
-		return slices.ContainsFunc(label, func(l string) bool { return !slices.Contains(m.labels, l) })
-	})
-	return found[:min(limit, len(found))], nil
-}
-
-// get answers messages.get with format=minimal, metadata, or raw's absence:
-// bodies are not given out again.
-func (g *Server) get(c call) {
-	after, answered := g.fault(c)
-	if answered {
-		return
-	}
-	g.mu.Lock()
-	m := g.messages[c.r.PathValue("id")]
-	g.mu.Unlock()
-	if m == nil || m.mailbox != c.mailbox {
-		g.refuse(c, &apiError{http.StatusNotFound, "notFound", ""})
-		return
-	}
-	out := map[string]any{
-		"id": m.id, "threadId": m.thread, "labelIds": m.labels, "sizeEstimate": m.size,
-		"internalDate": strconv.FormatInt(m.at.UnixMilli(), 10), "historyId": strconv.Itoa(m.seq),
-	}
-	q := c.r.URL.Query()
-	switch q.Get("format") {
-	case "minimal":
-	case "metadata":
-		headers, err := g.headers(m, q["metadataHeaders"])
-		if err != nil {
-			g.refuse(c, &apiError{http.StatusInternalServerError, "backendError", ""})
-			return
-		}
-		out["payload"] = map[string]any{"headers": headers}
-	default:
-		g.refuse(c, invalidArgument("the sandbox knows format=minimal and format=metadata"))
-		return
-	}
-	if !after() {
-		core.WriteJSON(c.w, http.StatusOK, out)
-	}
-}
-
-type header struct {
-	Name  string `json:"name"`
-	Value string `json:"value"`
-}
-
-// headers are those of the sender's own copy: with Bcc (contracts C5.3) and
-// with what Gmail changed.
-func (g *Server) headers(m *storedMessage, only []string) ([]header, error) {
-	rc, err := g.core.Open(m.seq)
-	if err != nil {
-		return nil, err
-	}
-	defer rc.Close()
-	head, err := io.ReadAll(io.LimitReader(rc, core.MaxHeader))
-	if err != nil {
-		return nil, err
-	}
-	fields, _ := core.ParseFields(head)
-	out := []header{}
-	add := func(f core.Field) {
-		if len(only) == 0 || slices.ContainsFunc(only, func(n string) bool { return strings.EqualFold(n, f.Name) }) {
-			out = append(out, header{f.Name, core.DecodeWords(f.Value)})
-		}
-	}
-	for _, line := range m.set {
-		changed, _ := core.ParseFields([]byte(line))
-		for _, f := range changed {
-			add(f)
-		}
-	}
-	slices.SortFunc(out, func(a, b header) int { return strings.Compare(a.Name, b.Name) })
-	for _, f := range fields {
-		if _, ok := m.set[strings.ToLower(f.Name)]; !ok {
-			add(f)
+		if s.match(m, v) {
+			out = append(out, m)
 		}
 	}
 	return out, nil
+}
+
+// pageOf cuts the page that the request asks for.
+func pageOf(c call, list []*storedMessage) (page []*storedMessage, next string, refusal *apiError) {
+	q := c.r.URL.Query()
+	limit, from := 100, 0
+	if v := q.Get("maxResults"); v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 || n > 500 {
+			return nil, "", invalidArgument("Invalid maxResults")
+		}
+		limit = n
+	}
+	if v := q.Get("pageToken"); v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 0 {
+			return nil, "", invalidArgument("Invalid pageToken")
+		}
+		from = min(n, len(list))
+	}
+	to := min(from+limit, len(list))
+	if to < len(list) {
+		next = strconv.Itoa(to)
+	}
+	return list[from:to], next, nil
 }
 
 // profile answers users.getProfile.
@@ -156,15 +146,14 @@ func (g *Server) profile(c call) {
 		return
 	}
 	g.mu.Lock()
-	n := 0
-	for _, m := range g.messages {
-		if m.mailbox == c.mailbox {
-			n++
-		}
+	n := len(g.byMailbox[c.mailbox])
+	threads := map[string]bool{}
+	for _, m := range g.byMailbox[c.mailbox] {
+		threads[m.thread] = true
 	}
 	g.mu.Unlock()
 	core.WriteJSON(c.w, http.StatusOK, map[string]any{
-		"emailAddress": c.mailbox, "messagesTotal": n, "threadsTotal": n, "historyId": strconv.Itoa(n),
+		"emailAddress": c.mailbox, "messagesTotal": n, "threadsTotal": len(threads), "historyId": strconv.Itoa(n),
 	})
 }
 

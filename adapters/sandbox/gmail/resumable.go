@@ -25,15 +25,17 @@ const uploadLife = 7 * 24 * time.Hour
 // C2.4). mu is held during a request on it.
 type uploadSession struct {
 	id, mailbox, thread string
+	finish              func(c call, route, thread string, m *core.Message) (any, *apiError)
+	path                *http.Request // that began it, with its path values
 	expires             time.Time
 
 	mu       sync.Mutex
 	file     *os.File
 	ended    bool
 	received int64
-	total    int64        // -1: not known yet
-	sent     *sentMessage // the session is over
-	refusal  *apiError    // likewise
+	total    int64     // -1: not known yet
+	sent     any       // the answer: the session is over
+	refusal  *apiError // likewise
 }
 
 func (u *uploadSession) end() error {
@@ -71,7 +73,7 @@ func (g *Server) startUpload(c call) {
 		}
 		total = n
 	}
-	var in struct{ ThreadID string }
+	var in metadata
 	if err := json.NewDecoder(http.MaxBytesReader(c.w, c.r.Body, 64<<10)).Decode(&in); err != nil && !errors.Is(err, io.EOF) {
 		g.refuse(c, &apiError{http.StatusBadRequest, "parseError", "Parse Error"})
 		return
@@ -87,7 +89,7 @@ func (g *Server) startUpload(c call) {
 		return
 	}
 	u := &uploadSession{
-		id: "ABg5-" + uuid.NewString(), mailbox: c.mailbox, thread: in.ThreadID,
+		id: "ABg5-" + uuid.NewString(), mailbox: c.mailbox, thread: in.thread(), finish: c.finish, path: c.r,
 		expires: g.core.Now().Add(uploadLife), file: file, total: total,
 	}
 	g.mu.Lock()
@@ -215,9 +217,10 @@ func (g *Server) finishUpload(c call, u *uploadSession) {
 		u.refusal = &apiError{http.StatusInternalServerError, "backendError", ""}
 		return
 	}
-	sent, refusal := g.accept(c, "resumable", u.thread, m)
-	if u.refusal = refusal; refusal == nil {
-		u.sent = &sent
+	c.r = u.path
+	u.sent, u.refusal = u.finish(c, "resumable", u.thread, m)
+	if u.refusal != nil {
+		u.sent = nil
 	}
 }
 

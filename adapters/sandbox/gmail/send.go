@@ -2,6 +2,7 @@ package gmail
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -21,9 +22,8 @@ func (g *Server) sendRaw(c call) {
 		g.refuse(c, &apiError{http.StatusBadRequest, "badRequest", "Content-Type must be application/json; a message goes to /upload"})
 		return
 	}
-	var in struct{ Raw, ThreadID string }
-	// base64 and the JSON around it
-	if err := json.NewDecoder(http.MaxBytesReader(c.w, c.r.Body, maxSize/3*4+64<<10)).Decode(&in); err != nil {
+	var in metadata
+	if err := json.NewDecoder(http.MaxBytesReader(c.w, c.r.Body, maxJSON)).Decode(&in); err != nil {
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 			g.refuse(c, &apiError{http.StatusBadRequest, "parseError", "Parse Error"})
@@ -32,43 +32,73 @@ func (g *Server) sendRaw(c call) {
 		g.broken(c, err)
 		return
 	}
-	if in.Raw == "" {
+	g.sendMetadata(c, in)
+}
+
+// maxJSON bounds a message in JSON: base64 and what is around it.
+const maxJSON = maxSize/3*4 + 64<<10
+
+// metadata is the JSON of a message, or of a draft around one.
+type metadata struct {
+	ID       string `json:"id"`
+	Raw      string `json:"raw"`
+	ThreadID string `json:"threadId"`
+	Message  struct {
+		Raw      string `json:"raw"`
+		ThreadID string `json:"threadId"`
+	} `json:"message"`
+}
+
+func (d metadata) raw() string { return cmp.Or(d.Message.Raw, d.Raw) }
+
+func (d metadata) thread() string { return cmp.Or(d.Message.ThreadID, d.ThreadID) }
+
+// sendMetadata sends the message that stands in JSON.
+func (g *Server) sendMetadata(c call, in metadata) {
+	if in.raw() == "" {
 		g.refuse(c, invalidArgument("'raw' RFC822 payload message string or uploading message via /upload/* URL required"))
 		return
 	}
 	// With and without padding: which one Gmail wants is [U].
-	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(in.Raw, "="))
+	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(in.raw(), "="))
 	if err != nil {
 		g.refuse(c, invalidArgument("Invalid value at 'message.raw' (TYPE_BYTES), Base64 decoding failed"))
 		return
 	}
-	g.sendBody(c, "raw", in.ThreadID, bytes.NewReader(raw))
+	g.sendBody(c, "raw", in.thread(), bytes.NewReader(raw))
 }
 
 // upload dispatches the upload path by uploadType, and resumable requests that
-// name a session.
-func (g *Server) upload(w http.ResponseWriter, r *http.Request) {
-	if q := r.URL.Query(); q.Get("upload_id") != "" {
-		g.session(w, r, q.Get("upload_id"))
-		return
+// name a session; finish is what becomes of the message.
+func (g *Server) upload(op string, scopes []string, finish func(call, string, string, *core.Message) (any, *apiError)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if q := r.URL.Query(); q.Get("upload_id") != "" {
+			g.session(w, r, q.Get("upload_id"))
+			return
+		}
+		g.startOrSend(w, r, op, scopes, finish)
 	}
-	op, next := "send", g.sendMedia
+}
+
+func (g *Server) startOrSend(w http.ResponseWriter, r *http.Request, op string, scopes []string,
+	finish func(call, string, string, *core.Message) (any, *apiError)) {
+	name, next := op, g.sendMedia
 	switch kind := r.URL.Query().Get("uploadType"); {
-	case r.Method != http.MethodPost:
-		g.core.Count("gmail.send")
+	case r.Method != http.MethodPost && r.Method != http.MethodPut || r.Method == http.MethodPut && r.PathValue("draft") == "":
+		g.core.Count("gmail." + op)
 		g.writeError(w, r, http.StatusMethodNotAllowed, "httpMethodNotAllowed", "")
 		return
 	case kind == "media":
 	case kind == "multipart":
 		next = g.sendMultipart
 	case kind == "resumable":
-		op, next = "start", g.startUpload
+		name, next = "start", g.startUpload
 	default:
-		g.core.Count("gmail.send")
+		g.core.Count("gmail." + op)
 		g.writeError(w, r, http.StatusBadRequest, "badRequest", "uploadType must be media, multipart or resumable")
 		return
 	}
-	g.handle(op, sendScopes(), next)(w, r)
+	g.handle(name, scopes, func(c call) { c.finish = finish; next(c) })(w, r)
 }
 
 // isMessageType is the accepted media type (contracts C1.2, C2.7).
@@ -105,7 +135,7 @@ func (g *Server) sendMultipart(c call) {
 		bad("Missing metadata part")
 		return
 	}
-	var in struct{ ThreadID string }
+	var in metadata
 	if mt, _, err := mime.ParseMediaType(meta.Header.Get("Content-Type")); err != nil || mt != "application/json" ||
 		json.NewDecoder(io.LimitReader(meta, 64<<10)).Decode(&in) != nil {
 		bad("The first part must be JSON metadata")
@@ -129,6 +159,9 @@ func (g *Server) sendMultipart(c call) {
 		bad("Unknown Content-Transfer-Encoding")
 		return
 	}
+	if in.ID != "" && c.op == "sendDraft" { // the message of the draft is replaced by what is uploaded
+		defer func() { g.discardDraft(g.takeDraft(c, in.ID)) }()
+	}
 	m, ok := g.receive(c, body)
 	if !ok {
 		return
@@ -138,7 +171,7 @@ func (g *Server) sendMultipart(c call) {
 		g.discard(m)
 		return
 	}
-	g.send(c, "multipart", in.ThreadID, m)
+	g.send(c, "multipart", in.thread(), m)
 }
 
 func (g *Server) sendBody(c call, route, thread string, body io.Reader) {
@@ -180,7 +213,7 @@ func (g *Server) send(c call, route, thread string, m *core.Message) {
 		g.discard(m)
 		return
 	}
-	sent, refusal := g.accept(c, route, thread, m)
+	sent, refusal := c.finish(c, route, thread, m)
 	switch {
 	case refusal != nil:
 		g.refuse(c, refusal)

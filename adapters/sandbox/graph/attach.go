@@ -28,6 +28,7 @@ type attachment struct {
 	contentID   string
 	inline      bool
 	content     core.Blob
+	read        func() ([]byte, error) // of a part of MIME, in place of content
 }
 
 // newAttachment reads a fileAttachment, whose bytes stand in the JSON.
@@ -106,18 +107,6 @@ func (it *item) attach(now time.Time, a *attachment) *apiError {
 
 func messageTooLarge() *apiError {
 	return &apiError{http.StatusBadRequest, "ErrorMessageSizeExceeded", "The message exceeds the maximum supported size."}
-}
-
-func (g *Server) listAttachments(c *call) {
-	value := []map[string]any{}
-	if c.onItem(func(it *item) *apiError {
-		for _, a := range it.attachments {
-			value = append(value, a.document())
-		}
-		return nil
-	}) {
-		c.accepted(func() { core.WriteJSON(c.w, http.StatusOK, map[string]any{"value": value}) })
-	}
 }
 
 // createUploadSession opens a session for a large file (B3 step 2).

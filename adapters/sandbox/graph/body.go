@@ -19,6 +19,7 @@ const (
 	bodyMessage                 // JSON, or base64 of MIME as text/plain
 	bodyMIME
 	bodyJSON
+	bodyOptional // JSON, or no body at all
 )
 
 // A requestBody is a request body that was read: one of both.
@@ -82,6 +83,9 @@ func (c *call) readBody() *apiError {
 }
 
 func (c *call) readAllowed() *apiError {
+	if c.op.body == bodyOptional && c.r.ContentLength == 0 {
+		return nil
+	}
 	if c.op.body == bodyNone {
 		if n, err := io.Copy(io.Discard, io.LimitReader(c.r.Body, 1)); err != nil || n > 0 {
 			return badRequest("This request takes no body.")
@@ -109,7 +113,7 @@ func (c *call) readAllowed() *apiError {
 	}
 	kind, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
 	switch {
-	case err == nil && kind == "text/plain" && c.op.body != bodyJSON:
+	case err == nil && kind == "text/plain" && c.op.body != bodyJSON && c.op.body != bodyOptional:
 		decoded, done := c.g.decodeBase64(body)
 		c.body.mime, err = c.g.core.Receive(decoded)
 		done()

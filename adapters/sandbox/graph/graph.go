@@ -41,10 +41,13 @@ func (g *Server) Start() error {
 		method, path, _ := strings.Cut(op.pattern, " ")
 		mux.HandleFunc(method+" /v1.0/users/{user}"+path, g.handle(op))
 	}
-	mux.HandleFunc("/v1.0/me/", func(w http.ResponseWriter, r *http.Request) {
-		stampIDs(w, r)
-		g.writeError(w, r, http.StatusBadRequest, "BadRequest", "/me request is only valid with delegated authentication flow.")
-	})
+	for _, me := range []string{"/v1.0/me", "/v1.0/me/"} {
+		mux.HandleFunc(me, func(w http.ResponseWriter, r *http.Request) {
+			stampIDs(w, r)
+			g.writeError(w, r, http.StatusBadRequest, "BadRequest", "/me request is only valid with delegated authentication flow.")
+		})
+	}
+	mux.HandleFunc("POST /v1.0/$batch", g.batch(mux))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		stampIDs(w, r)
 		segment := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
@@ -116,15 +119,36 @@ func (g *Server) operations() []operation {
 	return []operation{
 		{"sendMail", "POST /sendMail", mailSend, bodyMessage, g.sendMail},
 		{"create", "POST /messages", mailReadWrite, bodyMessage, g.createMessage},
+		{"create", "POST /mailFolders/{folder}/messages", mailReadWrite, bodyMessage, g.createMessage},
 		{"list", "GET /messages", mailReadWrite, bodyNone, g.listMessages},
 		{"list", "GET /mailFolders/{folder}/messages", mailReadWrite, bodyNone, g.listMessages},
+		{"count", "GET /messages/$count", mailReadWrite, bodyNone, g.countMessages},
+		{"count", "GET /mailFolders/{folder}/messages/$count", mailReadWrite, bodyNone, g.countMessages},
+		{"folders", "GET /mailFolders", mailReadWrite, bodyNone, g.listFolders},
+		{"createFolder", "POST /mailFolders", mailReadWrite, bodyJSON, g.createFolder},
 		{"folder", "GET /mailFolders/{folder}", mailReadWrite, bodyNone, g.getFolder},
+		{"patchFolder", "PATCH /mailFolders/{folder}", mailReadWrite, bodyJSON, g.renameFolder},
+		{"deleteFolder", "DELETE /mailFolders/{folder}", mailReadWrite, bodyNone, g.deleteFolder},
+		{"folders", "GET /mailFolders/{folder}/childFolders", mailReadWrite, bodyNone, g.childFolders},
 		{"get", "GET /messages/{id}", mailReadWrite, bodyNone, g.getMessage},
+		{"get", "GET /mailFolders/{folder}/messages/{id}", mailReadWrite, bodyNone, g.getMessage},
+		{"patch", "PATCH /messages/{id}", mailReadWrite, bodyJSON, g.patchMessage},
+		{"move", "POST /messages/{id}/move", mailReadWrite, bodyJSON, func(c *call) { g.moveMessage(c, false) }},
+		{"copy", "POST /messages/{id}/copy", mailReadWrite, bodyJSON, func(c *call) { g.moveMessage(c, true) }},
+		{"reply", "POST /messages/{id}/reply", mailSend, bodyJSON, g.respond(reply, false)},
+		{"replyAll", "POST /messages/{id}/replyAll", mailSend, bodyJSON, g.respond(replyAll, false)},
+		{"forward", "POST /messages/{id}/forward", mailSend, bodyJSON, g.respond(forward, false)},
+		{"createReply", "POST /messages/{id}/createReply", mailReadWrite, bodyOptional, g.respond(reply, true)},
+		{"createReplyAll", "POST /messages/{id}/createReplyAll", mailReadWrite, bodyOptional, g.respond(replyAll, true)},
+		{"createForward", "POST /messages/{id}/createForward", mailReadWrite, bodyOptional, g.respond(forward, true)},
 		{"getMime", "GET /messages/{id}/$value", mailReadWrite, bodyNone, g.getMIME},
 		{"putMime", "PUT /messages/{id}/$value", mailReadWrite, bodyMIME, g.putMIME},
 		{"delete", "DELETE /messages/{id}", mailReadWrite, bodyNone, g.deleteMessage},
 		{"attach", "POST /messages/{id}/attachments", mailReadWrite, bodyJSON, g.attach},
 		{"attachments", "GET /messages/{id}/attachments", mailReadWrite, bodyNone, g.listAttachments},
+		{"attachment", "GET /messages/{id}/attachments/{attachment}", mailReadWrite, bodyNone, g.getAttachment},
+		{"attachment", "GET /messages/{id}/attachments/{attachment}/$value", mailReadWrite, bodyNone, g.getAttachmentContent},
+		{"detach", "DELETE /messages/{id}/attachments/{attachment}", mailReadWrite, bodyNone, g.deleteAttachment},
 		{"createUploadSession", "POST /messages/{id}/attachments/createUploadSession", mailReadWrite, bodyJSON, g.createUploadSession},
 		{"send", "POST /messages/{id}/send", mailSend, bodyNone, g.sendDraft},
 		{"user", "GET ", userRead, bodyNone, func(c *call) {}},
@@ -314,7 +338,7 @@ func (c *call) checkMailbox() *apiError {
 
 // checkQuota refuses to store in a mailbox that is full.
 func (c *call) checkQuota(full bool) *apiError {
-	if full && slices.Contains([]string{"sendMail", "create", "send", "attach"}, c.op.name) {
+	if full && slices.Contains([]string{"sendMail", "create", "send", "attach", "reply", "replyAll", "forward"}, c.op.name) {
 		return &quotaExceeded
 	}
 	return nil

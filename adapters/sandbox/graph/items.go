@@ -1,10 +1,12 @@
 package graph
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
+	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 const (
 	drafts    = "drafts"
 	sentItems = "sentitems"
+	inbox     = "inbox"
 )
 
 // mailboxes are the items of all mailboxes. One lock for all: what is done
@@ -24,11 +27,12 @@ type mailboxes struct {
 	boxes map[string]*mailbox
 }
 
-// A mailbox is the Drafts and Sent Items of one address.
+// A mailbox is what one address has.
 type mailbox struct {
-	items []*item          // in order of creation
-	byID  map[string]*item // by each id that it has had; an old id is checked on use
-	byMID map[string][]*item
+	folders []folder         // that clients made
+	items   []*item          // in order of creation
+	byID    map[string]*item // by each id that it has had; an old id is checked on use
+	byMID   map[string][]*item
 }
 
 // An item is a message in a mailbox. Where it is depends on the time: after
@@ -45,6 +49,15 @@ type item struct {
 	deleted   bool
 	summary   summary
 	busy      bool // being sent: no one else changes it
+
+	where      string // folder that it was moved to or received in; empty: Drafts, then Sent Items
+	seq        int    // of the delivery that it is a copy of; 0: not sent yet
+	received   bool
+	unread     bool
+	thread     string // conversation; empty: one of its own
+	categories []string
+	importance string
+	flag       any
 
 	content
 }
@@ -99,18 +112,29 @@ func newItem(now time.Time) (*item, error) {
 
 // folder is where the item is now.
 func (it *item) folder(now time.Time) string {
+	if it.where != "" {
+		return it.where
+	}
 	if it.submitted && !now.Before(it.settles) {
 		return sentItems
 	}
 	return drafts
 }
 
+// isDraft reports whether the item was not sent yet, as a client sees it.
+func (it *item) isDraft(now time.Time) bool {
+	return !it.received && (!it.submitted || now.Before(it.settles))
+}
+
+// isSent reports whether the mailbox itself sent the item.
+func (it *item) isSent() bool { return it.submitted && !it.received }
+
 // id is the item's id now, in the kind that the client prefers.
 func (it *item) id(now time.Time, immutable bool) string {
 	switch {
 	case immutable:
 		return it.immutable
-	case it.folder(now) == sentItems:
+	case !it.isDraft(now):
 		return it.sentID
 	}
 	return it.draftID
@@ -150,7 +174,7 @@ func (m *mailboxes) with(name, id string, now time.Time, do func(*item) *apiErro
 }
 
 // find returns copies of the items of a folder ("": all) that match, newest first.
-func (m *mailboxes) find(name, folder, messageID string, now time.Time, match func(item) bool, limit int) []item {
+func (m *mailboxes) find(name, folder, messageID string, now time.Time, match func(*item) bool) []item {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	b := m.box(name)
@@ -160,10 +184,7 @@ func (m *mailboxes) find(name, folder, messageID string, now time.Time, match fu
 	}
 	var out []item
 	for _, it := range slices.Backward(from) {
-		if len(out) == limit {
-			break
-		}
-		if !it.deleted && (folder == "" || it.folder(now) == folder) && match(*it) {
+		if !it.deleted && (folder == "" || it.folder(now) == folder) && match(it) {
 			out = append(out, *it)
 		}
 	}
@@ -198,13 +219,16 @@ func (m *mailboxes) reset(log *slog.Logger) {
 }
 
 // prefersImmutable reads Prefer: IdType="ImmutableId" (B3.5).
-func (c *call) prefersImmutable() bool {
-	for _, v := range c.r.Header.Values("Prefer") {
-		if strings.Contains(strings.ToLower(strings.ReplaceAll(v, " ", "")), `idtype="immutableid"`) {
-			return true
-		}
-	}
-	return false
+func (c *call) prefersImmutable() bool { return c.prefers(`IdType="ImmutableId"`) }
+
+// reidentify gives the item new ids, as moving it does; the immutable one stays. The
+// caller holds the lock.
+func (m *mailboxes) reidentify(name string, it, fresh *item) {
+	b := m.box(name)
+	delete(b.byID, it.draftID)
+	delete(b.byID, it.sentID)
+	it.draftID, it.sentID = fresh.draftID, fresh.sentID
+	b.byID[it.draftID], b.byID[it.sentID] = it, it
 }
 
 // rename changes the Message-ID of an item; the caller holds the lock.
@@ -217,4 +241,10 @@ func (m *mailboxes) rename(name string, it *item, messageID string) {
 	}
 	it.messageID = messageID
 	b.byMID[messageID] = append(b.byMID[messageID], it)
+}
+
+// itemHash is a stable id of a part of an item.
+func itemHash(parts ...any) string {
+	sum := sha256.Sum256(fmt.Append(nil, parts...))
+	return hex.EncodeToString(sum[:20])
 }

@@ -34,13 +34,18 @@ func (c *call) overLimits() *apiError {
 		return &apiError{http.StatusTooManyRequests, "ApplicationThrottled", text}
 	}
 	l := &c.g.limits
-	if (c.op.name == "sendMail" || c.op.name == "send") && !l.send(c.mailbox, c.g.now(), c.sw.GraphPerMinute) {
+	if c.sends() && !l.send(c.mailbox, c.g.now(), c.sw.GraphPerMinute) {
 		return throttled("Application is over its MailboxMessages limit.")
 	}
 	if !l.upload(c.mailbox, c.g.now(), max(c.r.ContentLength, 0), c.sw.GraphUploadQuota) {
 		return throttled("Application is over its IncomingBytes limit.") // B7.5
 	}
 	return nil
+}
+
+// sends reports whether the operation hands a message to transport.
+func (c *call) sends() bool {
+	return slices.Contains([]string{"sendMail", "send", reply, replyAll, forward}, c.op.name)
 }
 
 func (l *rateLimits) send(mailbox string, now time.Time, limit int) bool {

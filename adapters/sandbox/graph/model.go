@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/postino-mail/postino/adapters/sandbox/internal/core"
 	"github.com/postino-mail/postino/mime"
 )
@@ -30,19 +28,22 @@ type jsonMessage struct {
 		Name  string `json:"name"`
 		Value string `json:"value"`
 	} `json:"internetMessageHeaders"`
-	Attachments []json.RawMessage `json:"attachments"`
-	Properties  []struct {
-		ID    string `json:"id"`
-		Value string `json:"value"`
-	} `json:"singleValueExtendedProperties"`
-	Categories       []string `json:"categories"`
-	ReadReceipt      bool     `json:"isReadReceiptRequested"`
-	DeliveryReceipt  bool     `json:"isDeliveryReceiptRequested"`
-	HasAttachments   bool     `json:"hasAttachments"`
-	SentDateTime     string   `json:"sentDateTime"`
-	ConversationID   string   `json:"conversationId"`
-	Flag             any      `json:"flag"`
-	InferenceClassif string   `json:"inferenceClassification"`
+	Attachments      []json.RawMessage `json:"attachments"`
+	Properties       []jsonProperty    `json:"singleValueExtendedProperties"`
+	Categories       []string          `json:"categories"`
+	ReadReceipt      bool              `json:"isReadReceiptRequested"`
+	DeliveryReceipt  bool              `json:"isDeliveryReceiptRequested"`
+	HasAttachments   bool              `json:"hasAttachments"`
+	SentDateTime     string            `json:"sentDateTime"`
+	ConversationID   string            `json:"conversationId"`
+	Flag             any               `json:"flag"`
+	InferenceClassif string            `json:"inferenceClassification"`
+}
+
+// A jsonProperty is an extended property.
+type jsonProperty struct {
+	ID    string `json:"id"`
+	Value string `json:"value"`
 }
 
 type jsonBody struct {
@@ -81,10 +82,8 @@ func (it *item) setJSON(c *call, data []byte) *apiError {
 	if err := core.DecodeStrict(data, m); err != nil {
 		return badRequest("The message cannot be read: " + err.Error())
 	}
-	switch strings.ToLower(m.Body.Type) {
-	case "", "text", "html":
-	default:
-		return badRequest("Cannot convert the literal '" + m.Body.Type + "' to the expected type 'microsoft.graph.bodyType'.")
+	if !bodyType(m.Body.Type) {
+		return badBodyType(m.Body.Type)
 	}
 	for _, h := range m.Headers { // B6.1
 		if !strings.HasPrefix(strings.ToLower(h.Name), "x-") {
@@ -101,24 +100,19 @@ func (it *item) setJSON(c *call, data []byte) *apiError {
 	}
 	it.messageID = m.MessageID
 	if it.messageID == "" || !c.sw.GraphKeepMessageID {
-		it.messageID = "<" + uuid.NewString() + "@" + exchangeHost + ">"
+		it.messageID = newMessageID()
 	}
-	from := "<" + c.mailbox + ">"
-	if m.From != nil {
-		from = m.From.String()
-	}
-	it.summary = summary{subject: m.Subject, from: from, to: addressesOf(m.To), cc: addressesOf(m.Cc), bcc: addressesOf(m.Bcc)}
-	it.sentDate = it.created
+	it.sentDate, it.categories, it.importance, it.flag = it.created, m.Categories, strings.ToLower(m.Importance), m.Flag
 	for _, raw := range m.Attachments {
 		a, e := c.newAttachment(raw)
 		if e != nil {
 			return e
 		}
 		it.attachments = append(it.attachments, a)
-		it.summary.attachments = true
 	}
 	m.Attachments = nil
 	it.message = m
+	it.summarize(c.mailbox)
 	return nil
 }
 
@@ -128,41 +122,54 @@ var messageProperties = map[string]bool{
 	"lastModifiedDateTime": true, "receivedDateTime": true, "from": true, "sender": true, "toRecipients": true, "ccRecipients": true,
 	"bccRecipients": true, "hasAttachments": true, "parentFolderId": true, "conversationId": true, "internetMessageHeaders": true,
 	"changeKey": true, "importance": true, "isRead": true, "body": true, "bodyPreview": true, "replyTo": true, "webLink": true,
+	"categories": true, "flag": true, "inferenceClassification": true,
 }
 
-// document is the item as JSON; sel are the properties of $select, nil for all.
-func (it *item) document(now time.Time, immutable bool, sel []string) map[string]any {
-	people := func(list []string) []jsonRecipient {
-		out := make([]jsonRecipient, len(list))
-		for i, a := range list {
-			out[i].Address.Address = a
-		}
-		return out
-	}
-	var from jsonRecipient
-	if a, err := mime.ParseAddress(it.summary.from); err == nil {
-		from.Address.Name, from.Address.Address = a.Name, a.Address
-	}
+// document is what is known of the item without its content.
+func (it *item) document(now time.Time, immutable bool) map[string]any {
 	folder := it.folder(now)
-	all := map[string]any{
+	doc := map[string]any{
 		"id": it.id(now, immutable), "internetMessageId": it.messageID, "subject": it.summary.subject,
-		"isDraft": folder == drafts, "createdDateTime": formatTime(it.created), "lastModifiedDateTime": formatTime(it.modified),
+		"isDraft": it.isDraft(now), "createdDateTime": formatTime(it.created), "lastModifiedDateTime": formatTime(it.modified),
 		"sentDateTime": formatTime(it.sentDate), "receivedDateTime": formatTime(it.created),
-		"from": from, "sender": from, "toRecipients": people(it.summary.to), "ccRecipients": people(it.summary.cc),
-		"bccRecipients":  people(it.summary.bcc),
-		"hasAttachments": it.summary.attachments, "parentFolderId": folderID(folder), "conversationId": "AAQkAG" + it.immutable[6:22],
-		"isRead": true,
+		"from": it.sender(), "sender": it.sender(), "toRecipients": recipientsOf(it.summary.to), "ccRecipients": recipientsOf(it.summary.cc),
+		"bccRecipients":  recipientsOf(it.summary.bcc),
+		"hasAttachments": it.summary.attachments, "parentFolderId": folderID(folder), "conversationId": it.conversation(),
+		"isRead": !it.unread, "importance": it.importanceName(), "categories": it.categories, "flag": it.flag,
+		"inferenceClassification": "focused", "changeKey": "CQAAABYAAA" + it.immutable[6:16],
+		"webLink": "https://outlook.office365.com/owa/?ItemID=" + it.immutable + "&exvsurl=1&viewmodel=ReadMessageItem",
 	}
-	if sel == nil {
-		return all
+	if it.categories == nil {
+		doc["categories"] = []string{}
 	}
-	out := map[string]any{"id": all["id"]}
-	for _, name := range sel {
-		if v, ok := all[name]; ok {
-			out[name] = v
-		}
+	if it.flag == nil {
+		doc["flag"] = map[string]string{"flagStatus": "notFlagged"}
 	}
-	return out
+	return doc
 }
 
-func folderID(folder string) string { return "AQMkAGF-" + folder }
+// conversation is the id of the conversation that the item belongs to.
+func (it *item) conversation() string {
+	if it.thread != "" {
+		return it.thread
+	}
+	return "AAQkAG" + it.immutable[6:22]
+}
+
+// sender is From, as far as it can be read.
+func (it *item) sender() (r jsonRecipient) {
+	if a, err := mime.ParseAddress(it.summary.from); err == nil {
+		r = recipientOf(a)
+	}
+	return r
+}
+
+func (it *item) importanceName() string {
+	if it.importance == "" {
+		return "normal"
+	}
+	return it.importance
+}
+
+// folderID is the id of a folder: its own, or that of a well-known name.
+func folderID(name string) string { return folder{name: name}.id() }

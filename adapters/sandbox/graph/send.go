@@ -81,10 +81,14 @@ func (it *item) setMIME(c *call) *apiError {
 	it.summary = summary{
 		subject: core.DecodeWords(m.Field("Subject")), from: m.Field("From"),
 		to: displayed(m.FieldsNamed("To")), cc: displayed(m.FieldsNamed("Cc")), bcc: displayed(m.FieldsNamed("Bcc")),
+		attachments: strings.HasPrefix(strings.ToLower(m.Field("Content-Type")), "multipart/mixed"),
+	}
+	if v := strings.ToLower(m.Field("Importance")); v == "high" || v == "low" {
+		it.importance = v
 	}
 	it.messageID = m.Field("Message-ID")
 	if it.messageID == "" || !c.sw.GraphKeepMessageID { // B6.6
-		it.messageID = "<" + uuid.NewString() + "@" + exchangeHost + ">"
+		it.messageID = newMessageID()
 	}
 	it.sentDate = it.created
 	if d, ok := mime.ParseDate(m.Field("Date")); ok { // B6.7
@@ -95,6 +99,8 @@ func (it *item) setMIME(c *call) *apiError {
 
 // exchangeHost is in the Message-IDs that the fake makes.
 const exchangeHost = "DB9PR01MB0001.eurprd01.prod.exchangelabs.com"
+
+func newMessageID() string { return "<" + uuid.NewString() + "@" + exchangeHost + ">" }
 
 func displayed(values []string) (out []string) {
 	for _, v := range values {
@@ -133,16 +139,38 @@ func (c *call) deliver(it *item, route string) *apiError {
 		Service: "graph", Route: route, Mailbox: c.mailbox, EnvelopeFrom: c.mailbox, // B4.7
 		From: from, Recipients: recipients, MessageID: it.messageID,
 	}
-	if _, err := c.g.core.Deliver(d, m, changed); err != nil {
+	d, err := c.g.core.Deliver(d, m, changed)
+	if err != nil {
 		return &apiError{http.StatusInternalServerError, "", err.Error()}
 	}
 	now := c.g.now()
 	c.g.boxes.mu.Lock()
-	it.submitted, it.modified, it.settles = true, now, now.Add(c.sw.GraphSettle)
+	it.submitted, it.modified, it.settles, it.seq = true, now, now.Add(c.sw.GraphSettle), d.Seq
 	rest := it.take()
 	c.g.boxes.mu.Unlock()
 	rest.remove(c.g.core.Log, m)
+	c.g.receive(d, it)
 	return nil
+}
+
+// receive puts the message into the Inbox of those of its recipients who are mailboxes of
+// the directory.
+func (g *Server) receive(d control.Delivery, sent *item) {
+	for _, a := range d.Recipients {
+		m, standing := g.core.Lookup(a)
+		if standing != core.Listed && standing != core.Alias {
+			continue
+		}
+		it, err := newItem(g.now())
+		if err != nil {
+			g.core.Log.Error("a message could not be received", "err", err)
+			return
+		}
+		it.where, it.received, it.unread, it.submitted, it.seq = inbox, true, true, true, d.Seq
+		it.messageID, it.sentDate, it.summary, it.importance = sent.messageID, sent.sentDate, sent.summary, sent.importance
+		it.summary.bcc, it.thread = nil, sent.conversation()
+		g.boxes.add(core.Normalize(m.Address), it)
+	}
 }
 
 // recipients are those of To, Cc and Bcc: there is no envelope (B5.1). One

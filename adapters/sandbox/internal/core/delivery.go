@@ -20,11 +20,17 @@ func (c *Core) Open(seq int) (io.ReadCloser, error) {
 }
 
 // OpenShown returns the bytes as a recipient sees them.
-func (c *Core) OpenShown(seq int) (io.ReadCloser, error) {
+func (c *Core) OpenShown(seq int) (io.ReadCloser, error) { return c.openEdited(seq, false) }
+
+// OpenSent returns the bytes as the sender's own copy has them: with Bcc.
+func (c *Core) OpenSent(seq int) (io.ReadCloser, error) { return c.openEdited(seq, true) }
+
+func (c *Core) openEdited(seq int, keepBcc bool) (io.ReadCloser, error) {
 	rec, err := c.store.record(seq)
 	if err != nil {
 		return nil, err
 	}
+	rec.edits.KeepBcc = rec.edits.KeepBcc || keepBcc
 	rc, err := rec.content.Open()
 	if err != nil {
 		return nil, err
