@@ -37,6 +37,21 @@ func talk(t *testing.T, args ...string) *dialogue {
 		t.Skipf("there is no pseudo-terminal: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	d := listen(t, master, cancel)
+	go func() {
+		code := run(ctx, args, stdio{slave, slave, slave})
+		d.code <- code
+	}()
+	t.Cleanup(func() {
+		cancel()
+		_ = slave.Close()
+		_ = master.Close()
+	})
+	return d
+}
+
+// listen reads what a terminal shows.
+func listen(t *testing.T, master *os.File, cancel context.CancelFunc) *dialogue {
 	d := &dialogue{t: t, master: master, cancel: cancel, code: make(chan int, 1)}
 	go func() {
 		buf := make([]byte, 4096)
@@ -50,15 +65,6 @@ func talk(t *testing.T, args ...string) *dialogue {
 			}
 		}
 	}()
-	go func() {
-		code := run(ctx, args, stdio{slave, slave, slave})
-		d.code <- code
-	}()
-	t.Cleanup(func() {
-		cancel()
-		_ = slave.Close()
-		_ = master.Close()
-	})
 	return d
 }
 
@@ -71,18 +77,23 @@ func (d *dialogue) text() string {
 // answer waits for a question and types the answer.
 func (d *dialogue) answer(question, answer string) {
 	d.t.Helper()
+	d.read = d.question(question)
+	if _, err := d.master.WriteString(answer + "\n"); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// question waits for one, and returns where what follows it begins.
+func (d *dialogue) question(question string) int {
+	d.t.Helper()
 	for end := time.Now().Add(30 * time.Second); ; <-time.After(5 * time.Millisecond) {
 		text := d.text()
 		if i := strings.Index(text[d.read:], question); i >= 0 && strings.HasSuffix(strings.TrimRight(text, " "), ":") {
-			d.read += i + len(question)
-			break
+			return d.read + i + len(question)
 		}
 		if time.Now().After(end) {
 			d.t.Fatalf("no question %q:\n%s", question, text)
 		}
-	}
-	if _, err := d.master.WriteString(answer + "\n"); err != nil {
-		d.t.Fatal(err)
 	}
 }
 
@@ -116,10 +127,11 @@ func TestSetup(t *testing.T) {
 	const from = "erp@contoso.example"
 	conn := graph.SettingsOf(s.GraphConnection(from))
 	data := filepath.Join(t.TempDir(), "data")
-	args := []string{"setup", "--ca-file", s.CAFile(), "--set", "graph.authority_url=" + conn.AuthorityURL, "--set",
+	answers := filepath.Join(t.TempDir(), "answers.json")
+	args := []string{"setup", "--answers", answers, "--ca-file", s.CAFile(), "--set", "graph.authority_url=" + conn.AuthorityURL, "--set",
 		"graph.graph_url=" + conn.GraphURL}
-	begin := func() *dialogue {
-		d := talk(t, args...)
+	begin := func(more ...string) *dialogue {
+		d := talk(t, append(args, more...)...)
 		d.answer("Lingua / Language", "it")
 		d.answer("Cartella dei dati", data)
 		d.answer("Indirizzo che invia", from)
@@ -136,16 +148,16 @@ func TestSetup(t *testing.T) {
 	if _, err := os.Stat(data); !os.IsNotExist(err) {
 		t.Errorf("broken off, and %s is there: %v", data, err)
 	}
-	d = begin()
+	d = begin("--again")
 	d.answer("Tenant", conn.Tenant)
 	if _, err := d.master.WriteString("\x04"); err != nil { // end of input
 		t.Fatal(err)
 	}
-	if code := d.end(); code == 0 || !d.says("non è stato salvato nulla") {
+	if code := d.end(); code == 0 || !d.says("nessuna connessione è stata salvata") {
 		t.Errorf("ended, exit %d:\n%s", code, d.text())
 	}
 
-	d = begin()
+	d = begin("--again")
 	d.answer("Tenant", conn.Tenant)
 	d.answer("Id dell'applicazione", conn.ClientID)
 	d.answer("Segreto", conn.ClientSecret.Reveal())
@@ -156,6 +168,9 @@ func TestSetup(t *testing.T) {
 	}
 	if strings.Contains(d.text(), conn.ClientSecret.Reveal()) {
 		t.Error("the secret is on the screen")
+	}
+	if _, err := os.Stat(answers); !os.IsNotExist(err) {
+		t.Errorf("it has ended, and its answers are there: %v", err)
 	}
 	if !d.says("pc_") || !d.says("postino serve") {
 		t.Errorf("no client, or no word of what comes next:\n%s", d.text())
@@ -191,6 +206,7 @@ func TestSetup(t *testing.T) {
 	if d := again("no"); d.end() == 0 || !d.says("invia già per "+from) {
 		t.Errorf("a second connection:\n%s", d.text())
 	}
+	args = append(args, "--again")
 	if d := again("sì"); d.end() != 0 || !d.says(`Il client "gestionale" c'era già`) {
 		t.Errorf("a second connection:\n%s", d.text())
 	}
