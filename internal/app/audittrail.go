@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os/user"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -38,9 +36,8 @@ type AuditChoice struct {
 
 // Audit prints the audit trail, the newest entries first.
 func (k PeopleCommands) Audit(ctx context.Context, c AuditChoice) error {
-	if c.Kind != "" && !slices.Contains(store.AuditKinds(), c.Kind) {
-		return wrong(ExitUsage, text("cli.audit_kind", "{kind} is none of {kinds}", "kind", strconv.Quote(c.Kind), "kinds",
-			strings.Join(store.AuditKinds(), ", ")))
+	if err := oneOf(c.Kind, store.AuditKinds()...); err != nil {
+		return err
 	}
 	return withStore(ctx, k.Storage, func(st store.Store) error {
 		r := store.AuditRequest{Limit: 1000, AuditFilter: store.AuditFilter{Person: c.Person, Kind: c.Kind, Object: c.Object}}

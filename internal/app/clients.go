@@ -47,9 +47,8 @@ func (k ClientCommands) Add(ctx context.Context, n NewClient) error {
 	if strings.ContainsAny(n.Name, " \t\r\n") || n.Name == "" {
 		return exit(ExitUsage, texterr.New(mime.NewText("cli.client_name", "a client's name is its login: it has no spaces")))
 	}
-	if n.Class != "" && n.Class != submit.ClassBulk && n.Class != submit.ClassTransactional {
-		return exit(ExitUsage, texterr.New(mime.NewText("cli.client_class", "class {class} is none of transactional, bulk", "class",
-			strconv.Quote(n.Class))))
+	if err := oneOf(n.Class, submit.ClassTransactional, submit.ClassBulk); err != nil {
+		return err
 	}
 	networks, err := config.ParsePrefixes(n.Networks)
 	if err != nil {

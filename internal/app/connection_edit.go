@@ -1,22 +1,16 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
-	"strings"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/connections"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/prompt"
 	"github.com/postino-mail/postino/internal/registry"
-	"github.com/postino-mail/postino/internal/scratch"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
@@ -36,12 +30,48 @@ func (k ConnectionCommands) Add(ctx context.Context, name string, c ConnectionCh
 		doc["name"] = name
 	}
 	next, err := newConnection(doc)
+	if err == nil {
+		err = k.completePassword(ctx, next, nil)
+	}
 	if err != nil {
 		return err
 	}
 	return withNewStore(ctx, k.Storage, func(st store.Store) error {
 		return k.put(ctx, st, next, nil, text("cli.connection_added", "added"))
 	})
+}
+
+// completePassword asks for the password of an SMTP connection that has a login
+// alone, with which it would never sign in. old is the connection as it was, nil
+// for a new one: what lacked a password already is none of this change.
+func (k ConnectionCommands) completePassword(ctx context.Context, next, old *gateway.Connection) error {
+	if !lacksPassword(next) || old != nil && lacksPassword(old) {
+		return nil
+	}
+	p, err := prompt.New(k.Stdin, k.Stdout)
+	if err != nil {
+		return wrong(ExitUsage, text("cli.password_missing", "the login {login} has no password: give it by --secret-file, --secret-env or "+
+			"--secret-prompt; for a server that wants none: --auth none", "login", strconv.Quote(fallback.SettingsOf(&next.Connection).Login)))
+	}
+	for {
+		v, err := p.Secret(ctx, text("cli.ask_server_password", "Password (it is not shown)").In(k.Language))
+		if err != nil {
+			return notSaved(ctx, err)
+		}
+		if v != "" {
+			fallback.SettingsOf(&next.Connection).Password = adapters.Secret(v)
+			return exit(ExitConfig, next.Validate())
+		}
+	}
+}
+
+// lacksPassword reports an SMTP connection with a login that nothing comes with.
+func lacksPassword(c *gateway.Connection) bool {
+	if c.Provider != adapters.SMTP {
+		return false
+	}
+	s := fallback.SettingsOf(&c.Connection)
+	return s.Login != "" && s.Password == "" && s.OAuth == nil && s.Auth != "none"
 }
 
 // newConnection is the connection of a document, which is complete.
@@ -68,67 +98,28 @@ func newConnection(doc map[string]any) (*gateway.Connection, error) {
 func (k ConnectionCommands) Edit(ctx context.Context, name string, c ConnectionChanges) error {
 	done := text("cli.connection_changed", "changed")
 	if c.none() {
-		if _, err := prompt.New(k.Stdin, k.Stdout); err != nil {
+		p, err := prompt.New(k.Stdin, k.Stdout)
+		if err != nil {
 			return wrong(ExitUsage, mime.NewText("cli.edit_nothing", "nothing to change: name settings by flags, or a JSON merge patch by --file"))
 		}
-		return k.change(ctx, name, done, func(c *gateway.Connection) (*gateway.Connection, error) { return k.inEditor(ctx, c) })
+		return k.change(ctx, name, done, func(c *gateway.Connection) (*gateway.Connection, error) { return k.inEditor(ctx, p, c) })
 	}
 	return k.change(ctx, name, done, func(old *gateway.Connection) (*gateway.Connection, error) {
 		patch, err := k.document(ctx, &c, string(old.Provider))
 		if err != nil {
 			return nil, err
 		}
-		return patched(old, patch)
+		next, err := patched(old, patch)
+		if err == nil {
+			err = k.completePassword(ctx, next, old)
+		}
+		return next, err
 	})
 }
 
 // patched applies a merge patch as an administrator.
 func patched(c *gateway.Connection, patch map[string]any) (*gateway.Connection, error) {
 	next, err := registry.Patch(c, patch, true)
-	return next, exit(ExitConfig, err)
-}
-
-// inEditor has a person change the JSON of a connection, secrets left out, in the
-// editor of the environment.
-func (k ConnectionCommands) inEditor(ctx context.Context, c *gateway.Connection) (next *gateway.Connection, err error) {
-	getenv := k.Getenv
-	if getenv == nil {
-		getenv = os.Getenv
-	}
-	editor := getenv("VISUAL")
-	if editor == "" {
-		editor = getenv("EDITOR")
-	}
-	words := strings.Fields(editor)
-	if len(words) == 0 {
-		return nil, wrong(ExitUsage, mime.NewText("cli.no_editor", "there is no editor: set EDITOR, or name settings by flags or --file"))
-	}
-	dir, err := scratch.New()
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, dir.Close()) }()
-	before, err := json.MarshalIndent(c, "", "  ")
-	if err != nil {
-		return nil, err
-	}
-	file := filepath.Join(dir.Path(), "connection.json")
-	if err := os.WriteFile(file, append(before, '\n'), 0o600); err != nil {
-		return nil, err
-	}
-	run := exec.CommandContext(ctx, words[0], append(words[1:], file)...)
-	run.Stdin, run.Stdout, run.Stderr = k.Stdin, os.Stdout, os.Stderr // the editor draws on the terminal itself
-	if err := run.Run(); err != nil {
-		return nil, exit(ExitFailure, texterr.Wrap(mime.NewText("cli.editor_failed", "the editor ended with an error: nothing was changed"), err))
-	}
-	after, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	if bytes.Equal(bytes.TrimSpace(after), before) {
-		return nil, wrong(ExitOK, mime.NewText("cli.nothing_changed", "nothing was changed"))
-	}
-	next, err = registry.Replace(c, adapters.PlainText(after), true)
 	return next, exit(ExitConfig, err)
 }
 

@@ -2,24 +2,26 @@ package app
 
 import (
 	"context"
-	"slices"
-	"strconv"
-	"strings"
+	"errors"
 	"time"
 
+	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/connections"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/internal/view"
-	"github.com/postino-mail/postino/mime"
 )
+
+// providers are the words for all of them.
+func providers() []string {
+	return []string{string(adapters.Graph), string(adapters.Gmail), string(adapters.SMTP)}
+}
 
 // List prints the connections that q chooses.
 func (k ConnectionCommands) List(ctx context.Context, q connections.Query) error {
-	if q.State != "" && !slices.Contains(connections.States(), q.State) {
-		return wrong(ExitUsage, mime.NewText("cli.connection_state", "{state} is none of {states}", "state", strconv.Quote(q.State),
-			"states", strings.Join(connections.States(), ", ")))
+	if err := errors.Join(oneOf(q.State, connections.States()...), oneOf(q.Provider, providers()...)); err != nil {
+		return err
 	}
 	return withStore(ctx, k.Storage, func(st store.Store) error {
 		conns, err := st.Connections(ctx)

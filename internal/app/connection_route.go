@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
@@ -29,9 +28,8 @@ const othersShown = 20
 
 // Route prints which connection a message would take, and why.
 func (k ConnectionCommands) Route(ctx context.Context, q RouteQuestion) error {
-	if q.Class != "" && q.Class != submit.ClassBulk && q.Class != submit.ClassTransactional {
-		return wrong(ExitUsage, mime.NewText("cli.client_class", "class {class} is none of transactional, bulk", "class",
-			strconv.Quote(q.Class)))
+	if err := oneOf(q.Class, submit.ClassTransactional, submit.ClassBulk); err != nil {
+		return err
 	}
 	from, err := mime.NormalizeAddress(q.From)
 	if err != nil {

@@ -44,7 +44,7 @@ func (l *looker) do(ctx context.Context, done func() bool, look func() error) er
 
 // LookAgain makes sure that the copy was compared with the store after since,
 // and reports whether something has changed after since. Whoever is about to
-// refuse something for good asks here first: the copy is up to a second old.
+// refuse something for good asks here first: the copy may lack the last edits.
 // Looks are shared and at most twenty a second. After an error nothing is
 // known, and the refusal must not be for good.
 func (c *Connections) LookAgain(ctx context.Context, since time.Time) (changed bool, err error) {

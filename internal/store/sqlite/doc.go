@@ -5,5 +5,5 @@
 // connections of their own and never wait for it.
 //
 // A second process (the command line) may use the same folder: its changes are
-// seen by the server within a second.
+// seen by the server within a tenth of a second.
 package sqlite
