@@ -15,7 +15,8 @@ import (
 
 // smtpAdd is the line that adds an SMTP connection with a login.
 func smtpAdd(name, data string) []string {
-	return []string{"connection", "add", name, "--from", "shop@contoso.it", "--host", "127.0.0.1", "--port", "2", "--login", "shop", "--data", data}
+	return []string{"connection", "add", name, "--from", "shop@contoso.it", "--host", "127.0.0.1", "--port", "2", "--login", "shop",
+		"--data", data}
 }
 
 // A login without a password never signs in: it is asked for where there is a

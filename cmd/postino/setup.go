@@ -12,7 +12,7 @@ type setupCommand struct {
 	CAFile  string   `help:"PEM with further certificate authorities." name:"ca-file" type:"existingfile" placeholder:"FILE"`
 	Set     []string `help:"Setting of the connection that is not asked for." sep:"none" placeholder:"PATH=V"`
 	Again   bool     `help:"Begin again: drop the answers of a setup that was interrupted."`
-	Answers string   `help:"File that keeps the answers, without secrets, until the end (default: below the user's home)." type:"path" placeholder:"FILE"`
+	Answers string   `help:"File that keeps the answers until the end, without secrets (default: in the home folder)." type:"path" placeholder:"FILE"`
 }
 
 // Help shows examples below the flags.
@@ -32,6 +32,7 @@ func (c *setupCommand) Run(ctx context.Context, std stdio, cli *commands) error 
 	if err != nil {
 		return err
 	}
-	return app.Setup(ctx, app.SetupOptions{Storage: c.storage(), DataGiven: c.Data != usual, Again: c.Again, Answers: c.Answers, CAFile: c.CAFile, Set: c.Set, Language: cli.language(),
-		AskLang: cli.Lang == "", Chosen: func(lang string) { cli.Lang = lang }, Stdin: std.in, Stdout: std.out})
+	return app.Setup(ctx, app.SetupOptions{Storage: c.storage(), DataGiven: c.Data != usual, Again: c.Again, Answers: c.Answers,
+		CAFile: c.CAFile, Set: c.Set, Language: cli.language(), AskLang: cli.Lang == "", Chosen: func(lang string) { cli.Lang = lang },
+		Stdin: std.in, Stdout: std.out})
 }

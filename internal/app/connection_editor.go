@@ -23,7 +23,8 @@ import (
 // inEditor has a person change the JSON of a connection, secrets left out, in the
 // editor of the environment. What cannot be read as a connection opens again, as
 // it was written; where the person gives up, it is kept in a file.
-func (k ConnectionCommands) inEditor(ctx context.Context, p *prompt.Prompt, c *gateway.Connection) (next *gateway.Connection, err error) {
+func (k ConnectionCommands) inEditor(ctx context.Context, p *prompt.Prompt, c *gateway.Connection) (next *gateway.Connection,
+	err error) {
 	words, err := k.editor()
 	if err != nil {
 		return nil, err

@@ -102,7 +102,8 @@ func (s *setup) resume(ctx context.Context) error {
 	if lang, ok := s.answers.Get(askLanguage); ok && s.AskLang {
 		s.lang = lang
 	}
-	if err := s.say(text("setup.resumed", "A setup was interrupted at {time}. So far:", "time", terminal.Time(s.answers.Saved()))); err != nil {
+	said := text("setup.resumed", "A setup was interrupted at {time}. So far:", "time", terminal.Time(s.answers.Saved()))
+	if err := s.say(said); err != nil {
 		return err
 	}
 	t := terminal.NewTable(s.Stdout)
@@ -159,6 +160,6 @@ func (s *setup) mayMakeStore() error {
 	if err := s.answers.Withdraw(askData); err != nil {
 		return err
 	}
-	return wrong(ExitUsage, text("setup.folder_of_another", "the folder {folder} belongs to {user}, whose server could not open a store of root "+
-		"there: run 'runuser -u {user} -- postino setup'", "folder", s.Storage.Data, "user", name))
+	return wrong(ExitUsage, text("setup.folder_of_another", "the folder {folder} belongs to {user}, whose server could not open a "+
+		"store of root there: run 'runuser -u {user} -- postino setup'", "folder", s.Storage.Data, "user", name))
 }
