@@ -12,7 +12,7 @@ type setupCommand struct {
 	CAFile  string   `help:"PEM with further certificate authorities." name:"ca-file" type:"existingfile" placeholder:"FILE"`
 	Set     []string `help:"Setting of the connection that is not asked for." sep:"none" placeholder:"PATH=V"`
 	Again   bool     `help:"Begin again: drop the answers of a setup that was interrupted."`
-	Answers string   `help:"File that keeps the answers until the end, without secrets (default: in the home folder)." type:"path" placeholder:"FILE"`
+	Answers string   `help:"File that keeps the answers until the end (default: in the home folder)." type:"path" placeholder:"FILE"`
 }
 
 // Help shows examples below the flags.

@@ -46,7 +46,8 @@ func (k ConnectionCommands) inEditor(ctx context.Context, p *prompt.Prompt, c *g
 		run := exec.CommandContext(ctx, words[0], append(words[1:], file)...)
 		run.Stdin, run.Stdout, run.Stderr = k.Stdin, os.Stdout, os.Stderr // the editor draws on the terminal itself
 		if err := run.Run(); err != nil {
-			return nil, exit(ExitFailure, texterr.Wrap(mime.NewText("cli.editor_failed", "the editor ended with an error: nothing was changed"), err))
+			return nil, exit(ExitFailure, texterr.Wrap(mime.NewText("cli.editor_failed",
+				"the editor ended with an error: nothing was changed"), err))
 		}
 		after, err := os.ReadFile(file)
 		if err != nil {
