@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/postino-mail/postino/internal/api"
 	"github.com/postino-mail/postino/internal/gateway"
@@ -14,6 +15,11 @@ type connectionScreen struct {
 	connection
 	Certificates []record.Certificate
 	Scripts      []api.Script
+}
+
+// Waiting reports a certificate that has not taken over yet.
+func (s *connectionScreen) Waiting() bool {
+	return slices.ContainsFunc(s.Certificates, func(c record.Certificate) bool { return c.State == "waiting" })
 }
 
 // connection reads the one that the address names.

@@ -31,10 +31,10 @@
 //     that changes something.
 //  6. Its test: world_test.go has a server on a real store; w.signIn, w.get and
 //     w.post act as a browser without script. The screen is entered in
-//     screenList (look_test.go): TestLook looks at it in Chromium with
-//     axe-core, in both languages and themes; flows in the browser use
-//     newChrome and tab (browser_test.go). Both need POSTINO_PEERS=1, and
-//     POSTINO_SCREENSHOTS=FOLDER keeps the pictures.
+//     screenList (look_test.go), to be looked at in Chromium with axe-core, in
+//     both languages and themes. What people do from screen to screen is a flow
+//     of TestInBrowser (browser_test.go), with the helpers of tabbrowser_test.go.
+//     They need POSTINO_PEERS=1; POSTINO_SCREENSHOTS=FOLDER keeps the pictures.
 //
 // Scripts add to this and are never needed: assets/page.js has copy buttons
 // (data-copy) and keys; htmx (hx-get, hx-trigger="every 10s", hx-select) renews

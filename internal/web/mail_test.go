@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -58,9 +59,9 @@ func (w *world) mayBeSent() {
 
 // mailWorld has a connection of the administrators and one of the operator, and
 // the administrator has signed in.
-func mailWorld(t testing.TB) *world {
+func mailWorld(t testing.TB, change ...func(*api.Options, *Options)) *world {
 	t.Helper()
-	w := newWorld(t, func(_ *api.Options, o *Options) { o.UndoTime = 50 * time.Millisecond })
+	w := newWorld(t, append(change, func(_ *api.Options, o *Options) { o.UndoTime = cmp.Or(o.UndoTime, 50*time.Millisecond) })...)
 	w.connection("Ufficio", "*@contoso.it", "")
 	w.connection("Seconda", "*@seconda.example", "")
 	w.connection("Mia", "*@bruno.example", w.operator.ID)

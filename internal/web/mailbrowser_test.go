@@ -7,60 +7,78 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postino-mail/postino/internal/api"
 	"github.com/postino-mail/postino/internal/store"
 )
 
 // Mail is found, sent once more through another connection, and retried together,
 // with and without script.
-func TestMailInBrowser(t *testing.T) {
-	c := newChrome(t)
-	for _, script := range []bool{true, false} {
-		t.Run(fmt.Sprintf("script=%v", script), func(t *testing.T) {
-			w := mailWorld(t)
-			w.send()
-			w.send(func(m map[string]any) { m["subject"] = "Fattura 12" })
-			b := c.tab(t, w, w.admin)
-			b.look("it", "light", 1280, 800)
-			if !script {
-				b.withoutScript()
-			}
-			b.open("/mail")
-			b.fill("Cerca", "fattura")
-			b.press("Trova")
-			b.sees("Fattura 12", "Un messaggio")
-			b.press("Fattura 12")
-			b.sees("Che cosa è successo", "Ufficio")
-			b.press("Rinvia")
-			b.fill("Connessione", "Seconda")
-			b.press("Rinvia")
-			b.sees("Rinviato: questo è il messaggio nuovo.", "Seconda")
+func mailFlow(t *testing.T, c *chrome) {
+	withAndWithoutScript(t, func(t *testing.T, script bool) {
+		w := mailWorld(t)
+		w.send()
+		w.send(func(m map[string]any) { m["subject"] = "Fattura 12" })
+		b := c.tabOf(t, w, w.admin)
+		b.desk(script)
+		b.open("/mail")
+		b.fill("Cerca", "fattura")
+		b.press("Trova")
+		b.sees("Fattura 12", "Un messaggio")
+		b.press("Fattura 12")
+		b.sees("Che cosa è successo", "Ufficio")
+		b.press("Rinvia")
+		b.fill("Connessione", "Seconda")
+		b.press("Rinvia")
+		b.sees("Rinviato: questo è il messaggio nuovo.", "Seconda")
 
-			b.open("/mail?q=fattura")
-			b.press("Annulla")
-			b.sees("Annulla 2 messaggi")
-			b.press("Annulla")
-			b.sees("Fatto: 2 messaggi.")
-			b.press("Torna alla ricerca")
-			b.press("Annullati")
-			b.press("Riprova")
-			b.sees("Riprova 2 messaggi")
-			b.press("Riprova")
-			b.sees("Fatto: 2 messaggi.")
-			b.press("Esci")
-			b.sees("Sei uscito.")
-		})
-	}
+		b.open("/mail?q=fattura")
+		b.press("Annulla")
+		b.sees("Annulla 2 messaggi")
+		b.press("Annulla")
+		b.sees("Fatto: 2 messaggi.")
+		b.press("Torna alla ricerca")
+		b.press("Annullati")
+		b.press("Riprova")
+		b.sees("Riprova 2 messaggi")
+		b.press("Riprova")
+		b.sees("Fatto: 2 messaggi.")
+		b.press("Esci")
+		b.sees("Sei uscito.")
+	})
+}
+
+// Whoever undoes an action on many messages in time has changed nothing.
+func undoFlow(t *testing.T, c *chrome) {
+	withAndWithoutScript(t, func(t *testing.T, script bool) {
+		w := mailWorld(t, func(_ *api.Options, o *Options) { o.UndoTime = time.Minute })
+		for i := range 2 {
+			w.send(func(m map[string]any) { m["subject"] = fmt.Sprintf("Fattura %d", i) })
+		}
+		b := c.tabOf(t, w, w.admin)
+		b.desk(script)
+		b.open("/mail?q=fattura")
+		b.press("Annulla")
+		b.sees("Annulla 2 messaggi")
+		b.tap("Annulla") // its answer grows for a minute
+		b.sees("Comincia tra 60 secondi")
+		b.press("Ripensaci")
+		b.sees("Fattura 0", "In coda")
+		if b.at() != "/mail?q=fattura" {
+			t.Errorf("it leads to %s", b.at())
+		}
+		b.open("/mail?q=fattura&state=cancelled")
+		b.sees("Niente corrisponde")
+	})
 }
 
 // An operator finds their own mail alone.
-func TestOperatorInBrowser(t *testing.T) {
-	c := newChrome(t)
+func operatorFlow(t *testing.T, c *chrome) {
 	w := mailWorld(t)
 	w.send(func(m map[string]any) { m["subject"] = "segreto" })
 	w.signIn(w.operator)
 	w.send(func(m map[string]any) { m["from"], m["subject"] = "io@bruno.example", "Mia posta" })
-	b := c.tab(t, w, w.operator)
-	b.look("it", "light", 1280, 800)
+	b := c.tabOf(t, w, w.operator)
+	b.desk(true)
 	b.open("/mail")
 	b.sees("Mia posta", "Un messaggio")
 	b.press("Mia posta")
@@ -72,7 +90,7 @@ func fillMail(w *world) {
 	ctx := context.Background()
 	w.connection("Ufficio", "*@contoso.it", "")
 	w.signIn(w.admin)
-	w.send(func(m map[string]any) { m["subject"] = "Offerta in sospeso" })
+	unknown := w.send(func(m map[string]any) { m["subject"] = "Offerta in sospeso" })
 	w.mayBeSent()
 	for i := range 8 {
 		w.send(func(m map[string]any) { m["subject"] = fmt.Sprintf("Offerta %d", i) })
@@ -103,5 +121,5 @@ func fillMail(w *world) {
 	w.post("/webhooks", "url", "https://127.0.0.1/hook").want(200)
 	hooks, err := w.store.Webhooks(ctx)
 	w.must(err)
-	w.made = map[string]string{"message": id, "client": c.ID, "webhook": hooks[0].ID}
+	w.made = map[string]string{"message": id, "unknown": unknown, "client": c.ID, "webhook": hooks[0].ID}
 }

@@ -115,7 +115,7 @@ func (s *Server) createConnection(v *visit) error {
 	if !f.refused() {
 		operation, notice := "/v1/connections", "conn_added"
 		if f.wantsCertificate() {
-			operation, notice = "/v1/connections/certificate", "conn_certificate"
+			operation, notice = "/v1/connections/certificate", "conn_by_certificate"
 		}
 		var made connection
 		if err = v.call(http.MethodPost, operation, doc, &made); err == nil {

@@ -69,8 +69,8 @@ func TestNewConnectionWithCertificate(t *testing.T) {
 	form := []string{"provider", "graph", "name", "ERP", "from", "erp@contoso.it", "graph.tenant", "contoso.onmicrosoft.com", "active", "on"}
 	w.post("/connections/new", form...).want(422, "client")
 	a := w.post("/connections/new", append(form, "graph.client_id", "11111111-2222-3333-4444-555555555555")...)
-	w.get(a.header.Get("Location")).want(200, "The certificate was made.", "Off", "Thumbprint", "Script for Microsoft Entra",
-		"Script for Exchange Online").without("PRIVATE KEY")
+	w.get(a.header.Get("Location")).want(200, "created with a certificate, and is off", "Off", "Thumbprint", "Script for Microsoft Entra",
+		"Script for Exchange Online").without("PRIVATE KEY", "Check and use")
 	c, err := w.store.ConnectionNamed(context.Background(), "ERP")
 	w.must(err)
 	if s := graph.SettingsOf(&c.Connection); !strings.Contains(s.Certificate.Reveal(), "PRIVATE KEY") || c.IsActive() {

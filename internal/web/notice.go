@@ -50,6 +50,9 @@ func notice(word string) mime.Text {
 		return text("web.notice_conn_copied", "The copy was created. It is off until you enable it.")
 	case "conn_certificate":
 		return text("web.notice_conn_certificate", "The certificate was made. Run the script below, then switch to it.")
+	case "conn_by_certificate":
+		return text("web.notice_conn_by_certificate",
+			"The connection was created with a certificate, and is off. Run the scripts below, test it, then enable it.")
 	case "conn_activated":
 		return text("web.notice_conn_activated", "The certificate is in use.")
 	case "signed_out":

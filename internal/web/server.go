@@ -113,6 +113,7 @@ func (s *Server) routes() {
 	s.page("POST /settings/passkeys", s.addPasskey)
 	s.page("POST /settings/passkeys/{id}/remove", s.removePasskey)
 	s.page("POST /settings/sessions/{id}/end", s.endSession)
+	s.page("POST /settings/sessions/end", s.endSessions)
 
 	s.page("GET /help", s.help)
 	s.page("GET /help/{name}", s.guide)

@@ -108,6 +108,30 @@ func (s *Server) endSession(v *visit) error {
 	return v.done("session_ended", "/settings")
 }
 
+// endSessions ends all sessions of the reader, the present one last.
+func (s *Server) endSessions(v *visit) error {
+	var list api.SessionList
+	if err := v.get("/v1/me/sessions", &list); err != nil {
+		return err
+	}
+	present := ""
+	for _, session := range list.Items {
+		if session.Current {
+			present = session.ID
+			continue
+		}
+		if err := v.call(http.MethodDelete, path("/v1/me/sessions/", session.ID), nil, nil); err != nil {
+			return err
+		}
+	}
+	if present != "" {
+		if err := v.call(http.MethodDelete, path("/v1/me/sessions/", present), nil, nil); err != nil {
+			return err
+		}
+	}
+	return v.done("sessions_ended", "/login")
+}
+
 // credential is what the browser has made of a passkey; page.js puts it into the form.
 func (f *form) credential() json.RawMessage {
 	if c := json.RawMessage(f.Values.Get("credential")); json.Valid(c) {

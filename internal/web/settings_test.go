@@ -51,4 +51,14 @@ func TestSettings(t *testing.T) {
 	w.post("/login/passkey", "credential", "nonsense").want(409, "Sign in", "public_url")
 	w.signIn(w.operator)
 	w.get("/settings").want(200, testOperator).without("mail.contoso.it")
+
+	// Sign out everywhere: no session of mine stays, and those of others do.
+	w.signIn(w.fresh(w.admin.ID))
+	w.post("/settings/sessions/end").to("/login")
+	w.get("/settings").to("/login?next=%2Fsettings")
+	for id, want := range map[string]int{w.admin.ID: 0, w.operator.ID: 2} {
+		if list, err := w.store.Sessions(context.Background(), id); err != nil || len(list) != want {
+			t.Errorf("%d sessions, want %d: %v", len(list), want, err)
+		}
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -56,6 +57,7 @@ type world struct {
 	admin    *store.Person
 	operator *store.Person
 	browser  *http.Client
+	public   atomic.Value      // string: where passkeys work; none: nowhere
 	made     map[string]string // ids of what screens are looked at with
 }
 
@@ -73,7 +75,7 @@ func newEmptyWorld(t testing.TB, change ...func(*api.Options, *Options)) *world 
 	t.Helper()
 	ctx := context.Background()
 	dir := t.TempDir()
-	w := &world{t: t}
+	w := &world{t: t, made: map[string]string{}}
 	keys, err := vault.Open(dir, func(string) string { return "" })
 	w.must(err)
 	w.store, err = sqlite.Open(ctx, sqlite.Options{Dir: dir, Server: true, Sealer: keys})
@@ -86,7 +88,10 @@ func newEmptyWorld(t testing.TB, change ...func(*api.Options, *Options)) *world 
 	t.Cleanup(func() { w.must(router.Close()) })
 	sub, err := submit.New(submit.Options{Store: w.store, Connections: conns, Adapters: router, Hostname: "mail.contoso.it", Events: true})
 	w.must(err)
-	w.people = people.New(people.Options{Store: w.store})
+	w.people = people.New(people.Options{Store: w.store, PublicURL: func() string {
+		public, _ := w.public.Load().(string)
+		return public
+	}})
 	test := doctor.New(doctor.Options{Sender: func() doctor.Sender { return all.New(all.Options{}) }})
 	o := api.Options{Store: w.store, Submit: sub, Connections: conns, Clients: clients, Sealer: keys, Hostname: "mail.contoso.it",
 		People: w.people, WebhookNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Poll: 20 * time.Millisecond, Doctor: test,
