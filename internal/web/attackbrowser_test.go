@@ -12,6 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
@@ -46,7 +50,8 @@ func newTrap(t *testing.T, pages map[string]string) *trap {
 
 // hostile is text as an attacker writes it; it works where text becomes HTML, an
 // attribute, a script or an address.
-const hostile = `"'><script>window.pwned=1</script><img src=x onerror="window.pwned=1"><svg onload=window.pwned=1>{{.}}` + "`${window.pwned=1}`"
+const hostile = `"'><script>window.pwned=1</script><img src=x onerror="window.pwned=1"><svg onload=window.pwned=1>{{.}}` +
+	"`${window.pwned=1}`"
 
 // foreign is what no screen has, as a CSS selector.
 const foreign = `script:not([src^="/assets/"]), img, [onerror], [onload], iframe:not([sandbox=""])`
@@ -55,10 +60,12 @@ const foreign = `script:not([src^="/assets/"]), img, [onerror], [onload], iframe
 func hostileHTML(trap string) string {
 	return strings.ReplaceAll(`<!DOCTYPE html><html><head><base href="TRAP/"><meta http-equiv="refresh" content="0;url=TRAP/refresh">
 <link rel="stylesheet" href="TRAP/a.css"><link rel="prefetch" href="TRAP/prefetch"><link rel="dns-prefetch" href="TRAP">
-<style>@import url(TRAP/import.css); @font-face{font-family:x;src:url(TRAP/font)} body{background:url(TRAP/background);font-family:x}</style>
+<style>@import url(TRAP/import.css); @font-face{font-family:x;src:url(TRAP/font)}
+body{background:url(TRAP/background);font-family:x}</style>
 <script>parent.pwned=1;top.location='TRAP/top'</script><script src="TRAP/script.js"></script></head>
-<body onload="parent.pwned=1"><h1>Visibile</h1><img src="TRAP/pixel.gif" srcset="TRAP/set.gif 2x" onerror="top.pwned=1">
-<iframe src="TRAP/frame"></iframe><object data="TRAP/object"></object><embed src="TRAP/embed"><video src="TRAP/video" poster="TRAP/poster" autoplay></video>
+<body onload="parent.pwned=1"><h1>Visibile</h1>
+<img src="TRAP/pixel.gif" srcset="TRAP/set.gif 2x" onerror="top.pwned=1"><iframe src="TRAP/frame"></iframe>
+<object data="TRAP/object"></object><embed src="TRAP/embed"><video src="TRAP/video" poster="TRAP/poster" autoplay></video>
 <audio src="TRAP/audio" autoplay></audio><svg><image href="TRAP/svg"></image><use href="TRAP/use#x"></use></svg>
 <form action="TRAP/form" method="post" id="f"><input name="password"><button autofocus>Accedi</button></form>
 <a href="javascript:top.pwned=1">script</a><a href="TRAP/link" target="_top">via</a></body></html>`, "TRAP", trap)
@@ -97,7 +104,8 @@ func hostileFlow(t *testing.T, c *chrome) {
 	for _, path := range []string{"/", "/mail", "/mail/{message}", "/mail/{message}/resend", "/mail/{message}/confirm/cancel", "/held",
 		"/connections", "/connections/{connection}", "/connections/{connection}/delete", "/connections/{connection}/duplicate",
 		"/connections/{connection}/send", "/people", "/people/{person}", "/people/{person}/remove", "/audit"} {
-		at := strings.NewReplacer("{message}", w.made["message"], "{connection}", w.made["connection"], "{person}", w.made["person"]).Replace(path)
+		at := strings.NewReplacer("{message}", w.made["message"], "{connection}", w.made["connection"],
+			"{person}", w.made["person"]).Replace(path)
 		b.open(at)
 		if b.at() != at {
 			t.Errorf("%s: leads to %s", path, b.at())
@@ -115,6 +123,7 @@ func hostileFlow(t *testing.T, c *chrome) {
 		}
 	}
 	b.open("/mail/" + w.made["message"])
+	b.until("the HTML stands in its frame", func() bool { return slices.Contains(b.frames(), w.http.URL+"/mail/"+w.made["message"]+"/html") })
 	b.shot("attack-message")
 	b.open("/mail/" + w.made["message"] + "/html") // by itself it is as harmless
 	b.sees("Visibile")
@@ -126,6 +135,25 @@ func hostileFlow(t *testing.T, c *chrome) {
 	if n := trap.hits.Load(); n > 0 {
 		t.Errorf("%d requests went to the sender of the message", n)
 	}
+}
+
+// frames are the addresses of what stands in frames, in whichever process.
+func (b *tab) frames() []string {
+	b.t.Helper()
+	var out []string
+	for _, child := range ask(b, page.GetFrameTree, cdp.Empty{}).FrameTree.ChildFrames {
+		out = append(out, child.Frame.URL)
+	}
+	targets, err := chromedp.Targets(b.ctx)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, t := range targets {
+		if t.Type == "iframe" {
+			out = append(out, t.URL)
+		}
+	}
+	return out
 }
 
 // Another site cannot have a reader change anything, show a screen in a frame, or read one.
@@ -164,7 +192,8 @@ func crossSiteFlow(t *testing.T, c *chrome) {
 			return slices.ContainsFunc(all, func(o string) bool { return strings.Contains(o, w.http.URL) && strings.Contains(o, "frame") })
 		})
 		for _, path := range []string{"/people", "/v1/people", "/mail/" + id + "/raw", "/openapi.json"} {
-			if got := eval[string](b, `fetch(`+quoted(w.http.URL+path)+`, {credentials: 'include'}).then(a => a.text(), e => 'refused')`); got != "refused" {
+			read := `fetch(` + quoted(w.http.URL+path) + `, {credentials: 'include'}).then(a => a.text(), e => 'refused')`
+			if got := eval[string](b, read); got != "refused" {
 				t.Errorf("%s reads %s: %s", name, path, got)
 			}
 		}

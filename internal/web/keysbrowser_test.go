@@ -149,7 +149,8 @@ func keyboardFlow(t *testing.T, c *chrome) {
 		t.Errorf("the box has %q", got)
 	}
 	b.open("/mail?q=fattura")
-	for i, press := range []struct{ key, row string }{{"j", "Fattura 2"}, {"j", "Fattura 1"}, {"j", "Fattura 0"}, {"j", "Fattura 0"}, {"k", "Fattura 1"}} {
+	for i, press := range []struct{ key, row string }{{"j", "Fattura 2"}, {"j", "Fattura 1"}, {"j", "Fattura 0"}, {"j", "Fattura 0"},
+		{"k", "Fattura 1"}} {
 		b.keys(press.key)
 		if at, seen := b.focused(); at != press.row || !seen {
 			t.Errorf("key %d: the focus is on %q, seen: %v", i, at, seen)

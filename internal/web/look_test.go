@@ -68,7 +68,6 @@ func screenList() []looked {
 		{name: "overview-mail", path: "/", who: "admin"},
 		{name: "mail-refused", path: "/mail?q=form:x", who: "admin"},
 		{name: "mail-bulk", path: "/mail/bulk?action=cancel&q=offerta", who: "admin"},
-		{name: "mail-bulk-done", path: "/mail/bulk?action=hold&q=offerta", who: "admin", press: "form.card .primary"},
 		{name: "message", path: "/mail/{message}", who: "admin"},
 		{name: "message-unknown", path: "/mail/{unknown}", who: "admin"},
 		{name: "message-cancel", path: "/mail/{message}/confirm/cancel", who: "admin"},

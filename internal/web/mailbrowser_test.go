@@ -36,6 +36,9 @@ func mailFlow(t *testing.T, c *chrome) {
 		b.sees("Annulla 2 messaggi")
 		b.press("Annulla")
 		b.sees("Fatto: 2 messaggi.")
+		b.hides("Ripensaci") // it is too late
+		b.check("an action on many messages")
+		b.shot(fmt.Sprintf("flow-bulk-done-script-%v", script))
 		b.press("Torna alla ricerca")
 		b.press("Annullati")
 		b.press("Riprova")

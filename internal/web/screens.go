@@ -64,7 +64,7 @@ func functions(a *assets, say func(mime.Text) string) template.FuncMap {
 // a capital letter, where its first word is no name, and ends with a full stop.
 func sentenceCase(s string) string {
 	first, _, _ := strings.Cut(s, " ")
-	name := strings.ContainsAny(strings.TrimRight(first, ".,:;"), ".@/_=\"0123456789[") || strings.HasPrefix(first, "'")
+	name := strings.ContainsAny(strings.TrimRight(first, ".,:;"), ".@/_=\"0123456789[") || strings.HasPrefix(first, "'") || first == "postino"
 	if r, size := utf8.DecodeRuneInString(s); unicode.IsLower(r) && !name {
 		s = string(unicode.ToUpper(r)) + s[size:]
 	}

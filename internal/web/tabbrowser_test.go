@@ -314,6 +314,11 @@ func (b *tab) shot(name string) {
 	if dir == "" {
 		return
 	}
+	// What stands in a frame is painted only where it is seen: the window becomes as high
+	// as the page.
+	size := eval[[]int64](b, `[innerWidth, Math.max(innerHeight, document.documentElement.scrollHeight)]`)
+	ask(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: size[0], Height: size[1],
+		DeviceScaleFactor: 1, Mobile: size[0] < 800})
 	picture := ask(b, page.CaptureScreenshot, page.CaptureScreenshotParams{CaptureBeyondViewport: new(true)}).Data
 	if err := os.WriteFile(filepath.Join(dir, strings.ReplaceAll(name, "/", "-")+".png"), picture, 0o644); err != nil {
 		b.t.Fatal(err)
