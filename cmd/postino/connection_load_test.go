@@ -53,9 +53,20 @@ type loaded struct {
 // run runs a command on the connections.
 func (l *loaded) run(args ...string) string {
 	l.t.Helper()
-	code, out, errOut := command(l.t, "", append(append([]string{"connection"}, args...), l.flags...)...)
+	return l.command(append([]string{"connection"}, args...)...)
+}
+
+// vault runs a command on the keys, beside the server.
+func (l *loaded) vault(args ...string) {
+	l.t.Helper()
+	l.command(append([]string{"vault"}, args...)...)
+}
+
+func (l *loaded) command(args ...string) string {
+	l.t.Helper()
+	code, out, errOut := command(l.t, "", append(args, l.flags...)...)
 	if code != 0 {
-		l.t.Fatalf("connection %v: exit %d\n%s%s", args, code, out, errOut)
+		l.t.Fatalf("%v: exit %d\n%s%s", args, code, out, errOut)
 	}
 	return out
 }
@@ -242,6 +253,17 @@ func TestConnectionUnderLoad(t *testing.T) {
 			l.run("edit", "old", "--set", "display_name=sealed by the new key")
 			l.submit(l.n, 1, newLogin)
 			l.until(l.n + 1)
+		},
+		"rotation of the vault": func(l *loaded) {
+			l.s.Configure(func(w *sandbox.Switches) { w.SMTPLatency = 3 * time.Second }) // three commands, not one
+			l.vault("rotate", "--prepare")
+			l.vault("rotate")
+			l.sentByOld()
+			l.submit(l.n, 1, newLogin)
+			l.vault("drop-old")
+			l.run("edit", "old", "--set", "display_name=sealed by the new key")
+			l.submit(l.n+1, 1, newLogin)
+			l.until(l.n + 2)
 		},
 		"rename": func(l *loaded) {
 			l.run("rename", "old", "renamed")
