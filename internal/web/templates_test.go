@@ -32,6 +32,19 @@ func TestTemplatesParse(t *testing.T) {
 	}
 }
 
+// A sentence begins with a capital letter, unless its first word is a name.
+func TestSentenceCase(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{"": "", "the server refused it": "The server refused it.", "wait…": "Wait…",
+		"l'applicazione può leggere": "L'applicazione può leggere.", "è vuoto": "È vuoto.", "why?": "Why?",
+		"mail.contoso.it does not answer": "mail.contoso.it does not answer.", "'postino serve' runs": "'postino serve' runs.",
+		"postino stopped": "postino stopped."} {
+		if got := sentenceCase(in); got != want {
+			t.Errorf("%q becomes %q, want %q", in, got, want)
+		}
+	}
+}
+
 // own are words of no language: names, and attributes that a part of a template adds.
 var own = regexp.MustCompile(`\bB?[Cc]c\b|\bHTML\b|\bMessage-ID\b|\bSHA-256\b|postino|Italiano|English|` +
 	`openapi\.[a-z]+|^[/jk?]$| aria-[a-z]+="[^"]*"`)
