@@ -46,7 +46,7 @@ func (s *server) purge(ctx context.Context) {
 		return began.Add(-time.Duration(d))
 	}
 	r := store.PurgeRequest{Now: began, Bodies: before(s.conf.Retention.Bodies), Records: before(s.conf.Retention.Records),
-		Events: before(s.conf.Retention.Events), Max: firstBatch}
+		Events: before(s.conf.Retention.Events), Hours: began.Add(-store.HoursKept), Max: firstBatch}
 	batch := batchOf(s.conf.Database != "")
 	var sum store.PurgeResult
 	told := began

@@ -162,6 +162,7 @@ type PurgeRequest struct {
 	Bodies  time.Time // bytes of messages received before
 	Records time.Time // messages received before, with deliveries and ledger
 	Events  time.Time // events older than this
+	Hours   time.Time // hours of History before this one
 	Max     int       // messages at one call; 0: 1,000
 	// After is Next of the call before, and zero at the beginning of a round:
 	// each call begins where the last one ended, so that a round takes time in
@@ -179,6 +180,7 @@ type PurgePosition struct {
 // A PurgeResult counts what was removed.
 type PurgeResult struct {
 	Bodies, Records, Events, Expired int
+	Hours                            int
 	More                             bool // Max was reached: call again with Next
 	Next                             PurgePosition
 }

@@ -17,6 +17,7 @@ type Store interface {
 	Events
 	Settings
 	Alerts
+	History
 	Programs
 	Successions
 	Resealing

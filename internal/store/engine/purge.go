@@ -85,6 +85,11 @@ func (p *purge) run() (err error) {
 			return err
 		}
 	}
+	if !p.R.Hours.IsZero() {
+		if err := p.hours(); err != nil {
+			return err
+		}
+	}
 	if p.R.After.Expired {
 		return nil
 	}

@@ -232,6 +232,7 @@ func insert(w Work, now time.Time, m *NewMessage, out *store.Submitted) error {
 		if err := w.Insert(m, f, r); err != nil {
 			return err
 		}
+		w.Tally().accepted(now, f, d.State)
 		out.Deliveries = append(out.Deliveries, d.ID)
 	}
 	return nil

@@ -105,6 +105,8 @@ type Work interface {
 	Drop(m *NewMessage)
 	// Append has events written.
 	Append(ev []store.NewEvent)
+	// Tally counts for the hours; it is written with the transaction.
+	Tally() *Tally
 	// Records is the transaction for statements of the engine's own.
 	Records() (Tx, error)
 	// Wake notes that something may be claimable, or due earlier.
@@ -246,8 +248,13 @@ func Save(w Work, now time.Time, r *DeliveryRow, change func(*store.Delivery)) e
 	if to.ID != r.Subqueue {
 		r.Was = r.Subqueue
 	}
+	before := r.D.State
 	r.D, r.Subqueue, r.Lane = d, to.ID, to.Lane
-	return w.Changed(r)
+	if err := w.Changed(r); err != nil {
+		return err
+	}
+	w.Tally().changed(now, from, to, before, d.State)
+	return nil
 }
 
 // Reap ends the attempt that a delivery has under way: its node is gone.
@@ -330,7 +337,14 @@ func Finish(w Work, now time.Time, f *store.Finish) (*DeliveryRow, error) {
 		return nil, err
 	}
 	line.Outcome = f.Outcome
-	return r, w.Attempt(r, line)
+	if err := w.Attempt(r, line); err != nil {
+		return nil, err
+	}
+	in, err := w.SubqueueByID(r.Subqueue)
+	if err != nil {
+		return nil, err
+	}
+	return r, w.Tally().attempted(in, &f.Outcome, now)
 }
 
 // recordLateOutcome writes what a node that lost its lease knows into the ledger.

@@ -36,6 +36,7 @@ func (t *tx) commit(ctx context.Context) (err error) {
 	if err := t.writeLanes(b); err != nil {
 		return err
 	}
+	t.writeHours(b)
 	t.writeEvents(b)
 	committed := false
 	b.Queue(`COMMIT`).Exec(func(tag pgconn.CommandTag) error {

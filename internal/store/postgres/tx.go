@@ -67,6 +67,7 @@ type tx struct {
 	fresh    []*deliveryRow
 	ledger   []engine.AttemptRow
 	events   []store.NewEvent
+	tally    engine.Tally
 	states   []store.ConnectionState
 	after    []statement // what is rare, as it is
 	wake     bool        // something may be claimable or due earlier

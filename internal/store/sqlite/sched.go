@@ -206,6 +206,9 @@ func (t *tx) flush() error {
 	if err := t.flushLanes(); err != nil {
 		return err
 	}
+	if err := t.writeHours(); err != nil {
+		return err
+	}
 	return t.writeEvents()
 }
 

@@ -18,6 +18,7 @@ type tx struct {
 	*held
 	clock   store.Clock
 	news    []store.NewEvent
+	tally   engine.Tally
 	placed  []placed
 	waiting []*claim
 
