@@ -15,6 +15,7 @@ type queueCommand struct {
 	Hold    queueHold    `cmd:"" help:"Keep from being sent until released."`
 	Release queueRelease `cmd:"" help:"Let go what was held."`
 	Stats   queueStats   `cmd:"" help:"The queue in numbers."`
+	History queueHistory `cmd:"" help:"What happened by the hour: sent, waiting, held, failed."`
 	Lanes   queueLanes   `cmd:"" help:"The mailboxes with their limits: what waits, the day's recipients, pauses."`
 	Export  queueExport  `cmd:"" help:"Write messages and their records as files."`
 }
@@ -190,6 +191,26 @@ func (queueStats) Help() string { return "Example:\n  postino queue stats --json
 
 func (c *queueStats) Run(ctx context.Context, std stdio, cli *commands) error {
 	return c.jobs(std, cli).Stats(ctx)
+}
+
+type queueHistory struct {
+	queueFlags
+	Hours      int    `help:"How many hours, the one that runs included; at most 2160." default:"24"`
+	Connection string `help:"Of this connection; else of all." placeholder:"NAME"`
+}
+
+// Help shows examples below the flags.
+func (queueHistory) Help() string {
+	return `Examples:
+  postino queue history
+  postino queue history --hours 168 --connection Ufficio --json
+
+WAITING is what waited at the end of the hour. DELAYED and THROTTLED count attempts that failed
+for now, or that the provider put off; the other columns count messages. Hours are kept for 90 days.`
+}
+
+func (c *queueHistory) Run(ctx context.Context, std stdio, cli *commands) error {
+	return c.jobs(std, cli).History(ctx, min(max(c.Hours, 1), 2160), c.Connection)
 }
 
 type queueLanes struct{ queueFlags }

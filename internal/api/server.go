@@ -214,6 +214,7 @@ func (s *Server) routes() {
 	(&certificateService{connectionService: connections, prove: o.ProveToken}).routes(s.router)
 	(&presetService{testLimiter: tests, find: o.Detect, networks: o.ConnectionNetworks}).routes(s.router)
 	(&laneService{store: o.Store, now: o.Now}).routes(s.router)
+	(&overviewService{store: o.Store, connections: s.connections, now: o.Now}).routes(s.router)
 	(&alertService{store: o.Store, now: o.Now}).routes(s.router)
 	(&eventService{store: o.Store, feed: s.events, who: s.auth.who, most: o.MaxStreams, stopping: s.stopping, log: o.Log}).routes(s.router)
 	(&personService{people: o.People, store: o.Store, connections: s.connections, publicURL: o.PublicURL, now: o.Now}).routes(s.router)

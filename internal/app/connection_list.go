@@ -28,10 +28,6 @@ func (k ConnectionCommands) List(ctx context.Context, q connections.Query) error
 		if err != nil {
 			return err
 		}
-		statusOf, err := registry.Statuses(ctx, st)
-		if err != nil {
-			return err
-		}
 		states, err := registry.States(ctx, st)
 		if err != nil {
 			return err
@@ -44,6 +40,10 @@ func (k ConnectionCommands) List(ctx context.Context, q connections.Query) error
 		now := time.Now()
 		q.After, q.Limit = "", 0
 		conns, _ = q.Select(conns, states, now)
+		statusOf, err := registry.Statuses(ctx, st, conns)
+		if err != nil {
+			return err
+		}
 		if k.JSON {
 			all := make([]view.Connection, len(conns))
 			for i, c := range conns {
@@ -53,11 +53,12 @@ func (k ConnectionCommands) List(ctx context.Context, q connections.Query) error
 		}
 		w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_name", "NAME"), text("cli.heading_provider", "PROVIDER"),
 			text("cli.heading_from", "FROM"), text("cli.heading_active", "ACTIVE"), text("cli.heading_default", "DEFAULT"),
-			text("cli.heading_recipients_today", "RECIPIENTS TODAY"), text("cli.heading_state", "STATE"))...)
+			text("cli.heading_recipients_today", "RECIPIENTS TODAY"), text("cli.heading_last_success", "LAST SUCCESS"),
+			text("cli.heading_state", "STATE"))...)
 		for _, c := range conns {
 			status := statusOf(c)
 			w.Row(c.Name, c.Provider, c.From, either(c.IsActive(), k.Language), view.DefaultLabel(c.Default).In(k.Language),
-				budgetText(status.Lane, now), stateOf(c, status.State, k.Language))
+				budgetText(status.Lane, now), whenOrDash(status.Use.Sent), stateOf(c, status.State, k.Language))
 		}
 		return w.Flush()
 	})

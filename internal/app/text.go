@@ -1,6 +1,11 @@
 package app
 
-import "github.com/postino-mail/postino/mime"
+import (
+	"time"
+
+	"github.com/postino-mail/postino/internal/terminal"
+	"github.com/postino-mail/postino/mime"
+)
 
 // text is a text of the catalogue.
 func text(code, english string, args ...any) mime.Text { return mime.NewText(code, english, args...) }
@@ -20,4 +25,12 @@ func either(v bool, lang string) string {
 		return text("cli.yes", "yes").In(lang)
 	}
 	return text("cli.no", "no").In(lang)
+}
+
+// whenOrDash is a time in a table; "-": never.
+func whenOrDash(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return terminal.Time(t)
 }

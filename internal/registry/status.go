@@ -13,12 +13,20 @@ import (
 type Status struct {
 	State store.ConnectionState
 	Lane  *store.Lane // of its mailbox; nil when it sends for several, or has sent nothing yet
+	Use   store.LastUse
 }
 
 // StatusOf reads how one connection does.
 func StatusOf(ctx context.Context, s store.Store, c *gateway.Connection) (st Status, err error) {
 	if st.State, err = s.ConnectionState(ctx, c.ID); err != nil {
 		return st, err
+	}
+	uses, err := s.LastUses(ctx, []string{c.ID})
+	if err != nil {
+		return st, err
+	}
+	if len(uses) > 0 {
+		st.Use = uses[0]
 	}
 	key := LaneOf(c)
 	if key == "" {
@@ -32,13 +40,14 @@ func StatusOf(ctx context.Context, s store.Store, c *gateway.Connection) (st Sta
 	return st, err
 }
 
-// Statuses reads how all connections do, in a few looks, and returns that of each.
-func Statuses(ctx context.Context, s store.Store) (func(*gateway.Connection) Status, error) {
+// Statuses reads how these connections do, all that there are or most of them, in a few
+// looks, and returns that of each.
+func Statuses(ctx context.Context, s store.Store, all []*gateway.Connection) (func(*gateway.Connection) Status, error) {
 	lanes, err := Lanes(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	return statuses(ctx, s, lanes)
+	return statuses(ctx, s, all, lanes)
 }
 
 // StatusesOf is Statuses for some connections: what it reads grows with them, and
@@ -54,10 +63,10 @@ func StatusesOf(ctx context.Context, s store.Store, some []*gateway.Connection) 
 	if err != nil {
 		return nil, err
 	}
-	return statuses(ctx, s, lanes)
+	return statuses(ctx, s, some, lanes)
 }
 
-func statuses(ctx context.Context, s store.Store, lanes []store.Lane) (func(*gateway.Connection) Status, error) {
+func statuses(ctx context.Context, s store.Store, some []*gateway.Connection, lanes []store.Lane) (func(*gateway.Connection) Status, error) {
 	states, err := States(ctx, s)
 	if err != nil {
 		return nil, err
@@ -66,7 +75,19 @@ func statuses(ctx context.Context, s store.Store, lanes []store.Lane) (func(*gat
 	for i := range lanes {
 		byKey[lanes[i].Key] = &lanes[i]
 	}
-	return func(c *gateway.Connection) Status { return Status{states(c.ID), byKey[LaneOf(c)]} }, nil
+	uses := make(map[string]store.LastUse, len(some))
+	ids := make([]string, len(some))
+	for i, c := range some {
+		ids[i] = c.ID
+	}
+	found, err := s.LastUses(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range found {
+		uses[u.Connection] = u
+	}
+	return func(c *gateway.Connection) Status { return Status{states(c.ID), byKey[LaneOf(c)], uses[c.ID]} }, nil
 }
 
 // States reads the states of all connections in one look, and returns that of

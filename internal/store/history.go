@@ -48,10 +48,9 @@ type LastUse struct {
 // A HistoryRequest asks for hours from Since on, to that of Until (zero: all that follow).
 type HistoryRequest struct {
 	Since, Until time.Time
-	// Connections are ids, Lanes keys: those alone, at most 1,000; nil: all. One of them
-	// at most is given.
+	// Connections are ids, Lanes keys: those alone; nil: all.
 	Connections, Lanes []string
-	// Each tells the connections, or the lanes, apart. One of them is given.
+	// Each tells the lanes apart where Lanes are given, else the connections, which are.
 	Each bool
 }
 
@@ -66,7 +65,9 @@ func Hour(t time.Time) time.Time { return t.UTC().Truncate(time.Hour) }
 type History interface {
 	// Hours returns hours, the oldest first.
 	Hours(ctx context.Context, r HistoryRequest) ([]HourOfMail, error)
-	// LastUses returns those of the connections of which anything is known, in any order;
-	// at most 1,000 are asked for.
+	// OnTheirWay is how many deliveries wait, or are being sent, now: of these connections;
+	// nil: of all. Its cost does not depend on how much waits.
+	OnTheirWay(ctx context.Context, connections []string) (int64, error)
+	// LastUses returns those of the connections of which anything is known, in any order.
 	LastUses(ctx context.Context, connections []string) ([]LastUse, error)
 }

@@ -31,6 +31,9 @@ type ConnectionState struct {
 	Breaker     string    `json:"breaker" enum:"closed,open,half-open" doc:"open: it failed repeatedly and is not tried for a while"`
 	Error       *Error    `json:"error,omitempty" doc:"Why"`
 	Closed      bool      `json:"closed,omitempty" doc:"A secret does not open with the server's key: give it again"`
+	SentAt      time.Time `json:"last_success,omitzero" doc:"When its provider accepted a message last, within 90 days"`
+	FailedAt    time.Time `json:"last_failure,omitzero" doc:"When an attempt failed last, within 90 days"`
+	LastError   *Error    `json:"last_error,omitempty" doc:"Of that attempt"`
 	UnderWay    int       `json:"under_way,omitempty" doc:"In the answer to an edit: deliveries that still go out by the settings of before"`
 }
 
@@ -41,7 +44,8 @@ func OfConnection(c *gateway.Connection, status registry.Status, now time.Time, 
 	v := Connection{
 		Connection: *c,
 		State: ConnectionState{Paused: paused, PausedUntil: until, Breaker: st.Breaker.State, Error: OfError(st.Error, lang),
-			Closed: c.RedactedSecret() != ""},
+			Closed: c.RedactedSecret() != "", SentAt: status.Use.Sent, FailedAt: status.Use.Failed,
+			LastError: OfError(status.Use.Error, lang)},
 	}
 	if v.State.Breaker == "" {
 		v.State.Breaker = "closed"
@@ -85,6 +89,7 @@ type Lane struct {
 	Paused            bool      `json:"paused"`
 	PausedUntil       time.Time `json:"paused_until,omitzero" doc:"Absent when it waits for a person"`
 	Reason            string    `json:"reason,omitempty" doc:"Of the pause"`
+	Hours             []Hour    `json:"hours,omitempty" doc:"What happened, where hours were asked for"`
 }
 
 // OfLane returns the view of a lane at the time now.

@@ -59,6 +59,17 @@ func (c *connection) UnmarshalJSON(b []byte) (err error) {
 	return err
 }
 
+// FailsSince reports that the last attempt failed.
+func (c *connection) FailsSince() bool { return c.State.FailedAt.After(c.State.SentAt) }
+
+// LastUse is when something was tried last.
+func (c *connection) LastUse() time.Time {
+	if c.FailsSince() {
+		return c.State.FailedAt
+	}
+	return c.State.SentAt
+}
+
 // Way is where the connection leads: the name of the service, or the server.
 func (c *connection) Way() string {
 	if name := serviceName(string(c.Provider)); name != "" {

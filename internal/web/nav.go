@@ -19,6 +19,9 @@ func (v *visit) Lang() string { return v.lang }
 // Theme is light or dark; empty: as the system has it.
 func (v *visit) Theme() string { return v.theme }
 
+// Visit is for parts of a screen that are executed with something else.
+func (v *visit) Visit() *visit { return v }
+
 // Person is who has signed in; nil: no one.
 func (v *visit) Person() *view.Person { return v.person }
 

@@ -29,6 +29,7 @@ type overviewScreen struct {
 	Tiles     []tile
 	Lanes     []laneRow
 	MoreLanes bool
+	Chart     *chart
 	At        time.Time
 }
 
@@ -55,13 +56,6 @@ type tile struct {
 	Path  string
 }
 
-// A laneRow is a mailbox with its pace.
-type laneRow struct {
-	view.Lane
-	Provider, Mailbox string
-	Percent           int // of the day's recipients
-}
-
 // A pausedConnection is the part of a connection that the overview needs.
 type pausedConnection struct {
 	ID    string               `json:"id"`
@@ -81,6 +75,10 @@ func (s *Server) overview(v *visit) error {
 		return err
 	}
 	out.Empty = len(any.Items) == 0
+	var err error
+	if out.Chart, err = v.history(v.r.URL.Query().Get("days") == "7"); err != nil {
+		return err
+	}
 	for _, step := range []func(*visit, *overviewScreen) error{s.alerts, s.pausedConnections, s.closedConnections, s.tiles, s.lanes} {
 		if err := step(v, &out); err != nil {
 			return err
@@ -202,16 +200,8 @@ func (s *Server) lanes(v *visit, out *overviewScreen) error {
 	if err := v.get("/v1/lanes?limit="+strconv.Itoa(lanesRead), &list); err != nil {
 		return err
 	}
-	for _, l := range list.Items {
-		r := laneRow{Lane: l}
-		parts := strings.SplitN(l.Key, ":", 2)
-		r.Provider, r.Mailbox = cmp.Or(serviceName(parts[0]), strings.ToUpper(parts[0])), l.Key[strings.LastIndexByte(l.Key, ':')+1:]
-		if l.RecipientsPerDay > 0 {
-			r.Percent = min(100, 100*l.UsedToday/l.RecipientsPerDay)
-		}
-		out.Lanes = append(out.Lanes, r)
-	}
-	slices.SortStableFunc(out.Lanes, func(a, b laneRow) int {
+	lanes := list.Items
+	slices.SortStableFunc(lanes, func(a, b view.Lane) int {
 		if a.Paused != b.Paused {
 			if a.Paused {
 				return -1
@@ -220,8 +210,24 @@ func (s *Server) lanes(v *visit, out *overviewScreen) error {
 		}
 		return b.Queued + b.InFlight - a.Queued - a.InFlight
 	})
-	if out.MoreLanes = list.Next != "" || len(out.Lanes) > lanesShown; len(out.Lanes) > lanesShown {
-		out.Lanes = out.Lanes[:lanesShown]
+	if out.MoreLanes = list.Next != "" || len(lanes) > lanesShown; len(lanes) > lanesShown {
+		lanes = lanes[:lanesShown]
+	}
+	if len(lanes) == 0 {
+		return nil
+	}
+	q := url.Values{"hours": {strconv.Itoa(heartbeatHours)}}
+	for _, l := range lanes {
+		q.Add("key", l.Key)
+	}
+	var shown api.LaneList
+	if err := v.get("/v1/lanes?"+q.Encode(), &shown); err != nil {
+		return err
+	}
+	for _, l := range lanes {
+		if i := slices.IndexFunc(shown.Items, func(s view.Lane) bool { return s.Key == l.Key }); i >= 0 {
+			out.Lanes = append(out.Lanes, newLaneRow(shown.Items[i]))
+		}
 	}
 	return nil
 }

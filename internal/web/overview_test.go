@@ -62,3 +62,53 @@ func TestAudit(t *testing.T) {
 		w.get(path).want(403).without(testAdmin)
 	}
 }
+
+// TestHistory: the overview draws what happened by the hour and by the day, the mailboxes
+// have a heartbeat, and an operator sees their own mail alone.
+func TestHistory(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	mine := w.connection("Magazzino", "magazzino@contoso.it", w.operator.ID)
+	other := w.connection("Ufficio", "ufficio@contoso.it", "")
+	w.deliver(mine.ID, "mine", adapters.Accepted)
+	w.deliver(other.ID, "other", adapters.Accepted)
+	w.deliver(other.ID, "other", adapters.Permanent)
+
+	w.signIn(w.admin)
+	a := w.get("/").want(200, "Mail over time", "2 sent, 0 held, 1 failed", "highest bar: 3 an hour", "1 fine", "1 with failures")
+	if !strings.Contains(a.body, `<rect class="failed"`) {
+		t.Error("there is no bar")
+	}
+	w.get("/?days=7").want(200, "highest bar: 3 a day", "Waiting at the end of each day")
+	w.get("/mailboxes").want(200, "mine", "other", "1 with failures")
+	w.get("/connections").want(200, "Last success", "just now")
+	w.get("/connections/"+other.ID).want(200, "Last error", "No such user.")
+	w.get("/", "Accept-Language", "it").want(200, "La posta nel tempo", "2 inviati")
+	w.signIn(w.operator)
+	w.get("/").want(200, "1 sent, 0 held, 0 failed", "mine").without("other", "with failures: 1")
+	w.get("/mailboxes").want(200, "mine").without("other")
+}
+
+// deliver has one message of a connection tried once.
+func (w *world) deliver(connection, lane string, class adapters.Class) {
+	w.t.Helper()
+	ctx, now := context.Background(), time.Now()
+	to := []mime.Recipient{{Address: "anna@example.com"}}
+	_, err := w.store.Submit(ctx, store.Submission{Now: now, Messages: []store.NewMessage{{
+		Message: store.Message{From: "a@contoso.it", Envelope: mime.Envelope{From: "a@contoso.it", Recipients: to}, ReceivedAt: now},
+		Head:    []byte("From: a@contoso.it\r\n\r\n"), Body: mime.Bytes([]byte("x")),
+		Deliveries: []store.NewDelivery{{Route: store.Route{Connection: connection, Lane: "smtp:" + lane}, Recipients: to,
+			ExpiresAt: now.Add(time.Hour)}}}}})
+	w.must(err)
+	n, _, err := w.store.Register(ctx, "n", now, now.Add(time.Minute))
+	w.must(err)
+	got, err := w.store.Claim(ctx, store.ClaimRequest{Node: n, Now: now, Max: 1})
+	w.must(err)
+	f := store.Finish{Lease: got[0].Lease, Outcome: store.Outcome{EndedAt: now, Class: class},
+		Transition: store.Transition{Now: now, State: store.Sent}}
+	if class != adapters.Accepted {
+		f.Transition.State = store.Failed
+		f.Outcome.Error = &adapters.Error{Class: class, Code: "no_mailbox", Message: mime.Text{English: "no such user"}}
+	}
+	w.must(w.store.Finish(ctx, f))
+}

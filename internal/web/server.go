@@ -103,6 +103,7 @@ func (s *Server) routes() {
 
 	s.page("GET /{$}", s.overview)
 
+	s.page("GET /mailboxes", s.mailboxes)
 	s.page("POST /resume", s.resumeConnection)
 	s.page("GET /audit", s.audit)
 	s.page("GET /audit.csv", s.auditCSV)

@@ -144,24 +144,67 @@ func (r *TallyRow) Numbers() [9]int64 {
 	return [...]int64{r.Accepted, r.Sent, r.Failed, r.Expired, r.Cancelled, r.Held, r.Delayed, r.Throttled, r.Waiting}
 }
 
-// hoursMost is how many names one request may have.
-const hoursMost = 1000
+// namesMost is how many names one query has.
+const namesMost = 1000
+
+// inParts calls f with the names part by part; with nil, once, where there are none to
+// choose by.
+func inParts(names []string, f func([]string) error) error {
+	if names == nil {
+		return f(nil)
+	}
+	for part := range slices.Chunk(names, namesMost) {
+		if err := f(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // Hours implements store.History.
 func (p Ports) Hours(ctx context.Context, r store.HistoryRequest) (out []store.HourOfMail, err error) {
+	sum := map[store.HourOfMail]*store.Counts{} // by hour and name
+	err = inParts(r.Lanes, func(lanes []string) error {
+		return inParts(r.Connections, func(connections []string) error {
+			part := r
+			part.Lanes, part.Connections = lanes, connections
+			found, err := p.someHours(ctx, part)
+			for _, h := range found {
+				key := store.HourOfMail{Hour: h.Hour, Of: h.Of}
+				if sum[key] == nil {
+					sum[key] = &store.Counts{}
+				}
+				sum[key].Add(h.Counts)
+			}
+			return err
+		})
+	})
+	for h, c := range sum {
+		h.Counts = *c
+		out = append(out, h)
+	}
+	slices.SortFunc(out, func(a, b store.HourOfMail) int { return cmp.Or(a.Hour.Compare(b.Hour), cmp.Compare(a.Of, b.Of)) })
+	return out, err
+}
+
+func (p Ports) someHours(ctx context.Context, r store.HistoryRequest) (out []store.HourOfMail, err error) {
 	w := &where{}
 	w.and("h.hour >= %s", hourNumber(r.Since))
 	if !r.Until.IsZero() {
 		w.and("h.hour <= %s", hourNumber(r.Until))
 	}
-	from, of := ` FROM hours h`+p.Schema.By("hours_hour"), `''`
+	from, of := ` FROM hours h`, `''`
 	switch {
 	case r.Lanes != nil:
 		from, of = ` FROM lanes l JOIN hours h ON h.lane = l.id`, `l.key`
-		w.among("l.key", bounded(r.Lanes))
+		w.among("l.key", r.Lanes)
 	case r.Connections != nil:
-		from, of = ` FROM hours h`, `h.connection`
-		w.among("h.connection", bounded(r.Connections))
+		of = `h.connection`
+	default:
+		from += p.Schema.By("hours_hour")
+	}
+	if r.Connections != nil {
+		w.among("h.connection", r.Connections)
 	}
 	if !r.Each {
 		of = `''`
@@ -169,7 +212,7 @@ func (p Ports) Hours(ctx context.Context, r store.HistoryRequest) (out []store.H
 	err = p.DB.List(ctx, `SELECT hour, name, CAST(sum(accepted) AS BIGINT), CAST(sum(sent) AS BIGINT), CAST(sum(failed) AS BIGINT),
 		CAST(sum(expired) AS BIGINT), CAST(sum(cancelled) AS BIGINT), CAST(sum(held) AS BIGINT), CAST(sum(delayed) AS BIGINT),
 		CAST(sum(throttled) AS BIGINT), CAST(sum(waiting) AS BIGINT)
-		FROM (SELECT h.*, `+of+` AS name`+from+w.String()+`) x GROUP BY hour, name ORDER BY hour, name`,
+		FROM (SELECT h.*, `+of+` AS name`+from+w.String()+`) x GROUP BY hour, name`,
 		w.args, func() { out = nil }, func(sc Scan) error {
 			var h store.HourOfMail
 			var hour int64
@@ -183,15 +226,40 @@ func (p Ports) Hours(ctx context.Context, r store.HistoryRequest) (out []store.H
 
 func hourNumber(t time.Time) int64 { return store.Hour(t).Unix() / int64(time.Hour/time.Second) }
 
-func bounded(names []string) []string { return names[:min(len(names), hoursMost)] }
+// OnTheirWay implements store.History.
+func (p Ports) OnTheirWay(ctx context.Context, connections []string) (n int64, err error) {
+	err = inParts(connections, func(part []string) error {
+		w := &where{}
+		of := ""
+		if part != nil {
+			w.among("f.connection", part)
+			of = " AND " + w.conds[0]
+		}
+		var some int64
+		err := p.DB.Read(ctx, `SELECT (SELECT CAST(coalesce(sum(f.queued), 0) AS BIGINT) FROM flows f WHERE f.queued > 0`+of+`) +
+			(SELECT count(*) FROM deliveries d`+p.Schema.By("deliveries_leased")+` JOIN flows f ON f.id = d.flow WHERE d.state = 2`+of+`)`,
+			w.args, &some)
+		n += some
+		return err
+	})
+	return n, err
+}
 
 // LastUses implements store.History. The last hour in which something was sent, or
 // failed, is found from the end: as a rule it is the last one of all.
 func (p Ports) LastUses(ctx context.Context, connections []string) (out []store.LastUse, err error) {
-	connections = bounded(connections)
-	if len(connections) == 0 {
+	if connections == nil {
 		return nil, nil
 	}
+	err = inParts(connections, func(part []string) error {
+		found, err := p.someUses(ctx, part)
+		out = append(out, found...)
+		return err
+	})
+	return out, err
+}
+
+func (p Ports) someUses(ctx context.Context, connections []string) (out []store.LastUse, err error) {
 	w := &where{}
 	values := ""
 	for i, id := range connections {

@@ -68,6 +68,14 @@ func testHistory(t *testing.T, h Harness) {
 	two1.Of, two2.Of = "lane-2", "lane-2"
 	hours("a lane", store.HistoryRequest{Since: t0(), Lanes: []string{"lane-2", "lane-3"}, Each: true}, two1, two2)
 
+	for _, c := range []struct {
+		of []string
+		n  int64
+	}{{nil, 1}, {[]string{"conn-1"}, 1}, {[]string{"conn-2"}, 0}, {[]string{}, 0}} {
+		n, err := s.OnTheirWay(ctx, c.of)
+		must(t, err)
+		want(t, "on their way", n, c.n)
+	}
 	uses, err := s.LastUses(ctx, []string{"conn-1", "conn-2", "conn-3"})
 	must(t, err)
 	want(t, "uses", len(uses), 2)
@@ -77,6 +85,10 @@ func testHistory(t *testing.T, h Harness) {
 		want(t, u.Connection+": failed", u.Failed, late.Add(time.Second))
 		want(t, u.Connection+": error", u.Error.ProviderCode, "ErrorServerBusy")
 	}
+
+	uses, err = s.LastUses(ctx, nil)
+	must(t, err)
+	want(t, "uses of none", len(uses), 0)
 
 	r, err := purge(ctx, s, store.PurgeRequest{Now: late, Hours: late})
 	must(t, err)
