@@ -136,6 +136,8 @@ func (a *Adapter) exchange(ctx context.Context, s *session, mech sasl.Client) (r
 		}
 		s.censor.hide(string(initial))
 	}
+	s.sasl = true
+	defer func() { s.sasl = false }()
 	r, err := s.cmd(line, a.opt.Timeouts.Command)
 	for err == nil && r.Code == 334 {
 		var answer []byte

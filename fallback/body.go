@@ -88,6 +88,7 @@ func (a *Adapter) body(ctx context.Context, s *session, tx *transaction) (sum []
 	case err != nil:
 		return nil, reply{}, a.bodyError(ctx, s, err)
 	}
+	s.talk.Note(fmt.Sprintf("C: (%d bytes)", c.size))
 	if r, err = s.read(a.opt.Timeouts.DataEnd); err != nil {
 		return nil, reply{}, a.unknown(ctx, s, err)
 	}

@@ -27,7 +27,7 @@ func (a *Adapter) open(ctx context.Context) (*session, error) {
 // begin does what open does on a connection that was made. It calls passed after
 // the greeting, TLS and each EHLO, with the reply that it read there.
 func (a *Adapter) begin(ctx context.Context, conn net.Conn, passed func(stage, *session, reply)) (_ *session, err error) {
-	s := &session{raw: conn, t: a.opt.Timeouts, now: a.opt.Now, born: a.opt.Now()}
+	s := &session{raw: conn, t: a.opt.Timeouts, now: a.opt.Now, born: a.opt.Now(), talk: adapters.ConversationIn(ctx)}
 	s.attach(conn)
 	release := s.bind(ctx)
 	defer func() {

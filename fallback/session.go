@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/postino-mail/postino/adapters"
 )
 
 // A session is one connection to the server. One goroutine uses it at a time.
@@ -22,6 +24,8 @@ type session struct {
 	tls    bool
 	authed bool
 	censor censor
+	sasl   bool                   // what is said now are the steps of AUTH
+	talk   *adapters.Conversation // of the message in hand; nil: none is noted
 
 	user  string    // the mailbox it is authenticated for
 	born  time.Time // when it was opened
@@ -67,7 +71,31 @@ func (s *session) read(timeout time.Duration) (reply, error) {
 	if err := s.conn.SetReadDeadline(time.Now().Add(timeout)); err != nil {
 		return reply{}, err
 	}
-	return readReply(s.r)
+	r, err := readReply(s.r)
+	switch {
+	case err != nil || s.talk == nil:
+	case r.Code == 334: // a challenge may hold what is secret
+		s.talk.Note("S: 334 ***")
+	default:
+		s.talk.Note("S: " + s.censor.show(r.code()+" "+r.text()))
+	}
+	return r, err
+}
+
+// note notes a command that is sent, without what is secret in it.
+func (s *session) note(line string) {
+	switch {
+	case s.talk == nil:
+		return
+	case strings.HasPrefix(line, "AUTH "):
+		name, initial, _ := strings.Cut(line[len("AUTH "):], " ")
+		if line = "AUTH " + name; initial != "" {
+			line += " ***"
+		}
+	case s.sasl && line != "*":
+		line = "***"
+	}
+	s.talk.Note("C: " + line)
 }
 
 // flush sends what is buffered.
@@ -87,6 +115,7 @@ func (s *session) put(line string) error {
 	if strings.ContainsAny(line, "\r\n\x00") { // every part was checked before; never let one out all the same
 		return &errGarbage{why: "a command holds a line end"}
 	}
+	s.note(line)
 	if _, err := s.w.WriteString(line); err != nil {
 		return err
 	}

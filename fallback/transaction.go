@@ -40,6 +40,8 @@ func (e *staleError) Unwrap() error { return e.error }
 // transact carries one message over the session, and reports how it left it.
 // The receipt tells the recipients' fates with an error too.
 func (a *Adapter) transact(ctx context.Context, s *session, p *plan) (adapters.Receipt, ending, error) {
+	s.talk = adapters.ConversationIn(ctx)
+	defer func() { s.talk = nil }()
 	tx, err := a.adapt(s, p)
 	if err != nil {
 		return adapters.Receipt{}, ending{usable: true}, err

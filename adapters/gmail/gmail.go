@@ -101,6 +101,7 @@ func New(conn *adapters.Connection, opt Options) (*Adapter, error) {
 		a.own = newTransport(opt.RootCAs)
 		client.Transport = a.own
 	}
+	client.Transport = adapters.NotedTransport(client.Transport)
 	// A redirect would repeat a send elsewhere, and 308 is part of resumable uploads.
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	a.client = &client

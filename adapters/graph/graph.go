@@ -87,6 +87,7 @@ func New(conn *adapters.Connection, opt Options) (*Adapter, error) {
 	} else {
 		client.Transport, a.owns = newTransport(opt.RootCAs), true
 	}
+	client.Transport = adapters.NotedTransport(client.Transport)
 	// A redirect is no answer of Graph, and following one would send again.
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	a.client = &client

@@ -113,7 +113,7 @@ func (s *messageService) listMessages(ctx context.Context, in *listMessagesInput
 	lang := language(in.Language)
 	for i := range page.Entries {
 		e := &page.Entries[i]
-		out.Items = append(out.Items, view.MessageEntry{Message: view.OfMessage(&e.Message), Delivery: view.OfDelivery(&e.Delivery,
+		out.Items = append(out.Items, view.MessageEntry{Message: view.OfMessage(&e.Message, lang), Delivery: view.OfDelivery(&e.Delivery,
 			s.connections.reference(ctx, e.Delivery.Route.Connection), lang)})
 	}
 	return &bodyOf[MessagePage]{out}, nil
@@ -180,7 +180,7 @@ func (s *messageService) getMessage(ctx context.Context, in *MessagePath) (*body
 	if err != nil {
 		return nil, err
 	}
-	out := MessageDetail{Message: view.OfMessage(m), Deliveries: []view.Delivery{}}
+	out := MessageDetail{Message: view.OfMessage(m, language(in.Language)), Deliveries: []view.Delivery{}}
 	for i := range list {
 		out.Deliveries = append(out.Deliveries, view.OfDelivery(&list[i], s.connections.reference(ctx, list[i].Route.Connection),
 			language(in.Language)))

@@ -101,7 +101,7 @@ type QueueEntry struct {
 }
 
 func (e *listed) view(lang string) QueueEntry {
-	return QueueEntry{ID: e.Delivery.ID.String(), MessageEntry: view.MessageEntry{Message: view.OfMessage(&e.Message),
+	return QueueEntry{ID: e.Delivery.ID.String(), MessageEntry: view.MessageEntry{Message: view.OfMessage(&e.Message, lang),
 		Delivery: view.OfDelivery(&e.Delivery, e.connection, lang)}}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/submit"
 	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/internal/view"
 	"github.com/postino-mail/postino/mime"
@@ -112,6 +113,9 @@ func (s *shownDelivery) write(w io.Writer, lang string) error {
 	t.Row(text("cli.field_size", "size").In(lang), m.Size)
 	t.Row(text("cli.field_received", "received").In(lang), text("cli.received_by", "{time} by {entry_point}", "time",
 		terminal.Time(m.ReceivedAt), "entry_point", view.EntryPointLabel(m.EntryPoint)).In(lang))
+	if m.Routed.Rule != "" {
+		t.Row(text("cli.field_routed", "routed because").In(lang), submit.RuleCalled(m.Routed.Rule).Text().In(lang))
+	}
 	if m.OriginalFrom != "" {
 		t.Row(text("cli.field_original_from", "original from").In(lang), m.OriginalFrom)
 	}
@@ -145,6 +149,11 @@ func (s *shownDelivery) write(w io.Writer, lang string) error {
 	}
 	for i := range s.attempts {
 		t.Row(text("cli.attempt", "attempt {number}", "number", s.attempts[i].No).In(lang), attemptText(&s.attempts[i], lang))
+		for line := range strings.SplitSeq(strings.TrimSuffix(s.attempts[i].Conversation, "\n"), "\n") {
+			if line != "" {
+				t.Row("", line)
+			}
+		}
 	}
 	return t.Flush()
 }

@@ -54,7 +54,8 @@ const (
 
 // decide is a pure function: table tests cover it.
 func decide(in input) decision {
-	r := decision{outcome: store.Outcome{EndedAt: in.now, Error: in.result.err, Verdict: in.result.verdict}}
+	r := decision{outcome: store.Outcome{EndedAt: in.now, Error: in.result.err, Verdict: in.result.verdict,
+		Conversation: in.result.said}}
 	r.transition = store.Transition{Now: in.now, Progress: in.delivery.Progress, Recipients: slices.Clone(in.delivery.Recipients)}
 	switch {
 	case in.delivery.Kind == store.Verify:

@@ -18,6 +18,7 @@ type result struct {
 	err     *adapters.Error  // of a Send
 	verdict adapters.Verdict // of a Verify
 	message *mime.Message    // nil when it could not be read
+	said    string           // with the provider
 }
 
 // work does one claimed delivery from beginning to end.
@@ -99,10 +100,14 @@ func (o *Outbox) attempt(ctx context.Context, c store.Claimed, conn *gateway.Con
 		}
 		return result{err: e, message: m}
 	}
+	said := &adapters.Conversation{}
+	ctx = adapters.WithConversation(ctx, said)
 	out := adapters.Outgoing{Message: m, ID: c.Delivery.ID.String(), Envelope: c.Message.Envelope}
 	out.Envelope.Recipients = c.Delivery.Pending()
 	if c.Delivery.Kind == store.Verify {
-		return o.verify(ctx, c, adapter, out)
+		r := o.verify(ctx, c, adapter, out)
+		r.said = said.String()
+		return r
 	}
 	// The last look before the call: a process that was stopped for longer than
 	// its lease must not send (issue 3).
@@ -118,7 +123,7 @@ func (o *Outbox) attempt(ctx context.Context, c store.Claimed, conn *gateway.Con
 	}
 	start := time.Now()
 	receipt, err := adapter.Send(ctx, out)
-	r, class := result{receipt: receipt, message: m}, adapters.Accepted
+	r, class := result{receipt: receipt, message: m, said: said.String()}, adapters.Accepted
 	if err != nil {
 		r.err = adapters.AsError(err)
 		class = r.err.Class

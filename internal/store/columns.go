@@ -25,12 +25,13 @@ type messageDoc struct {
 	NotBefore    time.Time     `json:"b,omitzero"`
 	ResentOf     ID            `json:"r,omitzero"`
 	Names        []string      `json:"p,omitempty"`
+	Routed       Routed        `json:"w,omitzero"`
 }
 
 // EncodeDoc returns the part of the message that is kept as JSON.
 func (m *Message) EncodeDoc() (string, error) {
 	b, err := json.Marshal(messageDoc{m.Subject, m.From, m.OriginalFrom, m.Envelope, m.EntryPoint, m.Class, m.Notification, m.NotBefore,
-		m.ResentOf, m.Names})
+		m.ResentOf, m.Names, m.Routed})
 	return string(b), err
 }
 
@@ -40,8 +41,9 @@ func (m *Message) DecodeDoc(doc []byte) bool {
 	if err := json.Unmarshal(doc, &d); err != nil {
 		return false
 	}
-	m.Subject, m.From, m.OriginalFrom, m.Envelope, m.EntryPoint, m.Class, m.Notification, m.NotBefore, m.ResentOf, m.Names =
-		d.Subject, d.From, d.OriginalFrom, d.Envelope, d.EntryPoint, d.Class, d.Notification, d.NotBefore, d.ResentOf, d.Names
+	m.Subject, m.From, m.OriginalFrom, m.Envelope, m.EntryPoint, m.Class, m.Notification, m.NotBefore, m.ResentOf, m.Names,
+		m.Routed = d.Subject, d.From, d.OriginalFrom, d.Envelope, d.EntryPoint, d.Class, d.Notification, d.NotBefore, d.ResentOf,
+		d.Names, d.Routed
 	return true
 }
 

@@ -194,6 +194,9 @@ type Outcome struct {
 	Verdict adapters.Verdict  `json:"verdict,omitempty"` // of a Verify
 	Error   *adapters.Error   `json:"error,omitempty"`
 	Receipt *adapters.Receipt `json:"receipt,omitempty"`
+	// Conversation is what was said with the provider, without anything secret
+	// (adapters.Conversation); at most 8 KB.
+	Conversation string `json:"conversation,omitempty"`
 }
 
 // ParseState reads the name of a state.

@@ -29,7 +29,16 @@ type Message struct {
 	ReceivedAt   time.Time     `json:"received_at"`
 	NotBefore    time.Time     `json:"not_before,omitzero"`   // scheduled sending
 	ResentOf     ID            `json:"resent_of,omitzero"`    // the message that was sent once more as this one, under a new Message-ID
+	Routed       Routed        `json:"routed,omitzero"`       // why it took its first connection
 	Resubmitted  int           `json:"resubmitted,omitempty"` // how often its client sent it again because it had not heard the answer
+}
+
+// Routed says which connection was chosen for a message when it came in, and by which
+// rule of routing. A fallback may carry it, and an administrator may move it later: the
+// attempts say that.
+type Routed struct {
+	Rule       string `json:"rule"`       // its name: always, named, class, address, domain, client, default
+	Connection string `json:"connection"` // id
 }
 
 // A NewMessage is one message to be stored with its deliveries.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"strings"
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
@@ -239,9 +238,22 @@ func (r Rule) Text() mime.Text {
 
 // Name is the rule in JSON.
 func (r Rule) Name() string {
-	names := [...]string{"none", "always", "named", "class", "address", "domain", "client", "default"}
-	if r < 0 || int(r) >= len(names) {
-		return strings.ToLower(strconv.Itoa(int(r)))
+	if names := ruleNames(); r >= 0 && int(r) < len(names) {
+		return names[r]
 	}
-	return names[r]
+	return strconv.Itoa(int(r))
+}
+
+func ruleNames() [8]string {
+	return [...]string{"none", "always", "named", "class", "address", "domain", "client", "default"}
+}
+
+// RuleCalled returns the rule with a name; RuleNone where there is none.
+func RuleCalled(name string) Rule {
+	for i, n := range ruleNames() {
+		if n == name {
+			return Rule(i)
+		}
+	}
+	return RuleNone
 }

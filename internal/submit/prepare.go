@@ -52,10 +52,11 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time, keye
 	if r.OwnFrom && r.Envelope.From != "" {
 		accept.DefaultFrom = func() (mime.Address, error) { return mime.Address{Address: r.Envelope.From}, nil }
 	}
-	conn, original, err := s.route(ctx, r, read)
+	chosen, err := s.route(ctx, r, read)
 	if err != nil {
 		return p, err
 	}
+	conn := chosen.conn
 	if conn.Default == gateway.DefaultAlways {
 		accept.From, accept.ReplyTo = replacement(conn)
 	}
@@ -82,9 +83,9 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time, keye
 	from := m.From()[0].Address
 	msg := store.NewMessage{Head: m.Head(), Body: m.Body(), Message: store.Message{
 		MessageID: m.MessageID(), Subject: m.Subject(), From: from, Envelope: env, EntryPoint: r.EntryPoint, Class: s.class(r, m), Tag: r.Tag,
-		ReceivedAt: now, NotBefore: r.NotBefore}}
-	if original != from {
-		msg.OriginalFrom = original
+		ReceivedAt: now, NotBefore: r.NotBefore, Routed: store.Routed{Rule: chosen.rule.Name(), Connection: conn.ID}}}
+	if chosen.from != from {
+		msg.OriginalFrom = chosen.from
 	}
 	msg.Names = names(m)
 	if r.Client != nil {
@@ -135,13 +136,20 @@ func sighting(r *Request, read *mime.Message, m *store.NewMessage, conn *gateway
 		From: m.From, Connection: conn.ID, At: m.ReceivedAt}
 }
 
-// route chooses the connection, and returns the address that the choice is by.
-func (s *Submitter) route(ctx context.Context, r *Request, m *mime.Message) (*gateway.Connection, string, error) {
+// A choice is a connection, with the rule and the address that it was chosen by.
+type choice struct {
+	conn *gateway.Connection
+	rule Rule
+	from string
+}
+
+// route chooses the connection.
+func (s *Submitter) route(ctx context.Context, r *Request, m *mime.Message) (choice, error) {
 	author := m.From()
 	if r.OwnFrom && r.Envelope.From != "" && len(m.Values("From")) == 0 {
 		author = []mime.Address{{Address: r.Envelope.From}}
 	} else if err := m.CheckFrom(); err != nil {
-		return nil, "", badMessage(err)
+		return choice{}, badMessage(err)
 	}
 	from := author[0].Address
 	sender := m.Sender()
@@ -150,24 +158,24 @@ func (s *Submitter) route(ctx context.Context, r *Request, m *mime.Message) (*ga
 	}
 	routes, err := s.table(ctx)
 	if err != nil {
-		return nil, "", err
+		return choice{}, err
 	}
 	named := r.Connection
 	if named == "" {
 		named = m.Get(ConnectionHeader)
 	}
-	conn, err := routes.choose(routing{client: r.Client, owner: r.Owner, from: from, named: named, class: s.class(r, m)})
+	conn, rule, err := routes.choose(routing{client: r.Client, owner: r.Owner, from: from, named: named, class: s.class(r, m)})
 	if err != nil {
-		return nil, "", err
+		return choice{}, err
 	}
 	if conn.Default != gateway.DefaultAlways && r.Client != nil {
 		for _, a := range slices.Concat(author, sender, m.ResentBy()) { // each is shown as who sent it
 			if err := CheckSender(r.Client, "from", a.Address); err != nil {
-				return nil, "", err
+				return choice{}, err
 			}
 		}
 	}
-	return conn, from, nil
+	return choice{conn, rule, from}, nil
 }
 
 func (s *Submitter) class(r *Request, m *mime.Message) string {

@@ -36,16 +36,15 @@ type candidate struct {
 	obstacle *mime.Text // why it does not match; nil: it does
 }
 
-// choose finds the connection (design "Routing"): first match wins, inactive
+// choose finds the connection, and the rule that matched (design "Routing"): first match wins, inactive
 // connections never match, and a client's list of connections bounds it.
-func (t *table) choose(r routing) (*gateway.Connection, error) {
+func (t *table) choose(r routing) (*gateway.Connection, Rule, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	c, _, err := t.decide(r)
-	return c, err
+	return t.decide(r)
 }
 
-// decide is choose with the rule that matched. The lock is held.
+// decide is choose while the lock is held.
 func (t *table) decide(r routing) (*gateway.Connection, Rule, error) {
 	for c := range t.candidates(r) {
 		if c.obstacle == nil {

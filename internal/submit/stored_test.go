@@ -24,6 +24,21 @@ func TestSchedule(t *testing.T) {
 		m.Tag != "inverno" {
 		t.Errorf("due %v, expires %v, warned %v, tag %q", d.NextAt, d.ExpiresAt, d.WarnAt, m.Tag)
 	}
+	if want := (store.Routed{Rule: "address", Connection: dd[0].Route.Connection}); m.Routed != want {
+		t.Errorf("routed %+v, want %+v", m.Routed, want)
+	}
+}
+
+func TestRuleCalled(t *testing.T) {
+	t.Parallel()
+	for r := RuleNone; r <= RuleDefault; r++ {
+		if RuleCalled(r.Name()) != r {
+			t.Errorf("%s is called otherwise", r.Name())
+		}
+	}
+	if RuleCalled("other") != RuleNone {
+		t.Error("an unknown name is a rule")
+	}
 }
 
 // Programs that give each recipient a transaction of its own, with everybody in

@@ -188,7 +188,7 @@ func BenchmarkRoute(b *testing.B) {
 		b.Run(from, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if c, err := t.choose(routing{from: from}); err != nil || c.ID != "9999" {
+				if c, _, err := t.choose(routing{from: from}); err != nil || c.ID != "9999" {
 					b.Fatal(c, err)
 				}
 			}

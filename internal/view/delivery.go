@@ -87,6 +87,8 @@ type Attempt struct {
 	Verdict    string     `json:"verdict,omitempty" doc:"Of a verification"`
 	Error      *Error     `json:"error,omitempty"`
 	Receipt    *Receipt   `json:"receipt,omitempty"`
+
+	Conversation string `json:"conversation,omitempty" doc:"What was said with the provider, a line each, without secrets; at most 8 KB"`
 }
 
 // A Receipt is the evidence of an acceptance.
@@ -108,6 +110,7 @@ func OfAttempt(a *store.Attempt, lang string) Attempt {
 	v := Attempt{
 		Delivery: a.Delivery.String(), No: a.No, Kind: a.Kind, Connection: a.Connection, Lane: a.Lane, Node: a.Node, StartedAt: a.StartedAt,
 		EndedAt: a.EndedAt, Recipients: a.Recipients, Outcome: string(a.Class), Verdict: string(a.Verdict), Error: OfError(a.Error, lang),
+		Conversation: a.Conversation,
 	}
 	if a.Receipt != nil {
 		v.Receipt = OfReceipt(a.Receipt)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/submit"
 )
 
 // A Message is what is known of a message besides its bytes.
@@ -27,21 +28,32 @@ type Message struct {
 	ReceivedAt   time.Time `json:"received_at"`
 	SendAt       time.Time `json:"send_at,omitzero" doc:"Scheduled sending"`
 	ResentOf     string    `json:"resent_of,omitempty" doc:"Id of the message that was sent once more as this one, under a new Message-ID"`
+	Routed       *Routed   `json:"routed,omitempty" doc:"Why it took its first connection; absent for what was stored before this was noted"`
 	Resubmitted  int       `json:"resubmitted,omitempty" doc:"How often its client sent it again because it had not received the answer"`
 }
 
 // OfMessage returns the view of a message.
-func OfMessage(m *store.Message) Message {
+func OfMessage(m *store.Message, lang string) Message {
 	v := Message{
 		ID: m.ID.String(), MessageID: m.MessageID, Subject: m.Subject, From: m.From, OriginalFrom: m.OriginalFrom,
 		EnvelopeFrom: m.Envelope.From, Recipients: []string{}, Size: m.Size, BodySHA256: hex.EncodeToString(m.BodySHA256),
 		Kept: m.BodyKept, Client: m.Client, EntryPoint: m.EntryPoint, Class: m.Class, Tag: m.Tag, Notification: m.Notification,
 		ReceivedAt: m.ReceivedAt, SendAt: m.NotBefore, ResentOf: m.ResentOf.String(), Resubmitted: m.Resubmitted,
 	}
+	if m.Routed.Rule != "" {
+		v.Routed = &Routed{Connection: m.Routed.Connection, Rule: m.Routed.Rule, Reason: submit.RuleCalled(m.Routed.Rule).Text().In(lang)}
+	}
 	for _, r := range m.Envelope.Recipients {
 		v.Recipients = append(v.Recipients, r.Address)
 	}
 	return v
+}
+
+// A Routed is the choice of a connection when a message came in.
+type Routed struct {
+	Connection string `json:"connection" doc:"Id of the connection that was chosen"`
+	Rule       string `json:"rule" enum:"always,named,class,address,domain,client,default" doc:"Of routing, that matched first"`
+	Reason     string `json:"reason" doc:"The rule in words"`
 }
 
 // A MessageEntry is one delivery with its message.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
 
 	"github.com/postino-mail/postino/internal/api"
@@ -133,8 +132,8 @@ func mayBeSent(d view.Delivery) bool {
 	return !final && !d.UnknownSince.IsZero()
 }
 
-// name finds the name of the client, which administrators alone may see, and why
-// the deliveries take their connections.
+// name finds the name of the client, which administrators alone may see, and says why
+// the deliveries took their connections.
 func (m *messageScreen) name(v *visit) error {
 	if m.Message.Client != "" {
 		m.Client = m.Message.Client
@@ -148,21 +147,11 @@ func (m *messageScreen) name(v *visit) error {
 			m.Client = cmp.Or(c.Name, m.Client)
 		}
 	}
-	q := url.Values{"from": {m.Message.From}, "client": {m.Message.Client}, "class": {m.Message.Class}}
-	for name := range q {
-		if q.Get(name) == "" {
-			q.Del(name)
-		}
-	}
-	var route view.Route
-	err := v.get("/v1/connections/route?"+q.Encode(), &route)
-	var p *problem
-	if err != nil && !errors.As(err, &p) {
-		return err
-	}
-	for i := range m.Deliveries { // said of rules that lead there today alone
-		if d := &m.Deliveries[i]; route.Chosen != nil && route.Chosen.ID == d.Connection.ID {
-			d.Why = route.Reason
+	if r := m.Message.Routed; r != nil {
+		for i := range m.Deliveries { // one that left another way says so in its attempts
+			if d := &m.Deliveries[i]; d.Connection.ID == r.Connection {
+				d.Why = r.Reason
+			}
 		}
 	}
 	return nil

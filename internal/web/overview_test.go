@@ -104,7 +104,7 @@ func (w *world) deliver(connection, lane string, class adapters.Class) {
 	w.must(err)
 	got, err := w.store.Claim(ctx, store.ClaimRequest{Node: n, Now: now, Max: 1})
 	w.must(err)
-	f := store.Finish{Lease: got[0].Lease, Outcome: store.Outcome{EndedAt: now, Class: class},
+	f := store.Finish{Lease: got[0].Lease, Outcome: store.Outcome{EndedAt: now, Class: class, Conversation: "C: QUIT <b>\n"},
 		Transition: store.Transition{Now: now, State: store.Sent}}
 	if class != adapters.Accepted {
 		f.Transition.State = store.Failed

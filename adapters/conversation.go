@@ -1,0 +1,145 @@
+package adapters
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+)
+
+// Bounds of a conversation: so many bytes of its beginning and of its end, and of a line.
+const (
+	conversationPart = 4<<10 - 64
+	conversationLine = 512
+)
+
+// A Conversation notes what was said with a provider in one call: commands and replies of
+// SMTP, method, address and status of HTTP. It never holds a credential, a token, an
+// address with its query, or anything of the message's content, and at most 8 KB: of a
+// longer one the middle is left out. It may be used by several goroutines; nil notes
+// nothing.
+type Conversation struct {
+	mu         sync.Mutex
+	head, tail []string
+	headSize   int
+	tailSize   int
+	lost       int // lines between head and tail
+}
+
+type conversationKey struct{}
+
+// WithConversation returns a context whose calls note what is said in c: adapters look
+// for it in the context of Send and Verify.
+func WithConversation(ctx context.Context, c *Conversation) context.Context {
+	return context.WithValue(ctx, conversationKey{}, c)
+}
+
+// ConversationIn returns that of a context; nil where there is none.
+func ConversationIn(ctx context.Context) *Conversation {
+	c, _ := ctx.Value(conversationKey{}).(*Conversation)
+	return c
+}
+
+// Note adds a line. Control characters become spaces.
+func (c *Conversation) Note(line string) {
+	if c == nil {
+		return
+	}
+	line = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(line, "?"))
+	if len(line) > conversationLine {
+		line = strings.ToValidUTF8(line[:conversationLine], "") + "…"
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if size := len(line) + 1; len(c.tail) == 0 && c.lost == 0 && c.headSize+size <= conversationPart {
+		c.head, c.headSize = append(c.head, line), c.headSize+size
+		return
+	}
+	c.tail, c.tailSize = append(c.tail, line), c.tailSize+len(line)+1
+	for c.tailSize > conversationPart {
+		c.tailSize -= len(c.tail[0]) + 1
+		c.tail, c.lost = c.tail[1:], c.lost+1
+	}
+}
+
+// String returns the lines, each with a line feed, at most 8 KB.
+func (c *Conversation) String() string {
+	if c == nil {
+		return ""
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var b strings.Builder
+	for _, line := range c.head {
+		b.WriteString(line + "\n")
+	}
+	if c.lost > 0 {
+		fmt.Fprintf(&b, "… (%d)\n", c.lost)
+	}
+	for _, line := range c.tail {
+		b.WriteString(line + "\n")
+	}
+	return b.String()
+}
+
+// NotedTransport returns a transport whose requests are noted in the conversation of
+// their contexts, by method, address, status and the provider's id of the request. Of an
+// address that carries its own permission in place of a token, the host alone is noted.
+func NotedTransport(t http.RoundTripper) http.RoundTripper {
+	if t == nil {
+		t = http.DefaultTransport
+	}
+	return &notedTransport{t}
+}
+
+type notedTransport struct{ http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (t *notedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	c := ConversationIn(r.Context())
+	res, err := t.RoundTripper.RoundTrip(r)
+	if c == nil {
+		return res, err
+	}
+	line := r.Method + " " + notedAddress(r)
+	if r.ContentLength > 0 {
+		line += fmt.Sprintf(" (%d bytes)", r.ContentLength)
+	}
+	if err != nil { // its words may hold the address: the attempt's own error says why
+		c.Note(line + " -> no answer")
+		return res, err
+	}
+	line += fmt.Sprintf(" -> %d", res.StatusCode)
+	for _, name := range [...]string{"Request-Id", "X-Guploader-Uploadid", "X-Request-Id"} {
+		if id := res.Header.Get(name); id != "" && len(id) <= 128 {
+			line += " " + strings.ToLower(name) + " " + id
+			break
+		}
+	}
+	c.Note(line)
+	return res, err
+}
+
+// notedAddress is the address of a request without user, query and fragment.
+func notedAddress(r *http.Request) string {
+	u := url.URL{Scheme: r.URL.Scheme, Host: r.URL.Host, Path: r.URL.Path}
+	if r.Header.Get("Authorization") == "" {
+		u.Path = "/…"
+		return u.Scheme + "://" + u.Host + u.Path
+	}
+	return u.String()
+}
+
+// CloseIdleConnections is that of the transport inside.
+func (t *notedTransport) CloseIdleConnections() {
+	if c, ok := t.RoundTripper.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
