@@ -64,7 +64,8 @@ func TestNotedTransport(t *testing.T) {
 		}
 	}
 	s := c.String()
-	for _, want := range []string{"/v1.0/users/a/sendMail (2 bytes) -> 202 request-id rid-1\n", "/… (2 bytes) -> 202", "/dead (2 bytes) -> no answer\n"} {
+	for _, want := range []string{"/v1.0/users/a/sendMail (2 bytes) -> 202 request-id rid-1\n",
+		"/… (2 bytes) -> 202", "/dead (2 bytes) -> no answer\n"} {
 		if !strings.Contains(s, want) {
 			t.Errorf("%q is missing in\n%s", want, s)
 		}

@@ -66,7 +66,8 @@ func StatusesOf(ctx context.Context, s store.Store, some []*gateway.Connection) 
 	return statuses(ctx, s, some, lanes)
 }
 
-func statuses(ctx context.Context, s store.Store, some []*gateway.Connection, lanes []store.Lane) (func(*gateway.Connection) Status, error) {
+func statuses(ctx context.Context, s store.Store, some []*gateway.Connection, lanes []store.Lane) (
+	func(*gateway.Connection) Status, error) {
 	states, err := States(ctx, s)
 	if err != nil {
 		return nil, err

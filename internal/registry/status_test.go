@@ -52,7 +52,7 @@ func TestStatuses(t *testing.T) {
 	if err != nil || len(all) != len(lanes) {
 		t.Errorf("%d lanes, want %d: %v", len(all), len(lanes), err)
 	}
-	statusOf, err := Statuses(t.Context(), st)
+	statusOf, err := Statuses(t.Context(), st, []*gateway.Connection{used, paused, several})
 	if err != nil {
 		t.Fatal(err)
 	}

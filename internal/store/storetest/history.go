@@ -56,7 +56,8 @@ func testHistory(t *testing.T, h Harness) {
 			want(t, what, got[i], wanted[i])
 		}
 	}
-	hours("all", store.HistoryRequest{Since: t0()}, store.HourOfMail{Hour: hour(0), Counts: first}, store.HourOfMail{Hour: hour(1), Counts: second})
+	hours("all", store.HistoryRequest{Since: t0()},
+		store.HourOfMail{Hour: hour(0), Counts: first}, store.HourOfMail{Hour: hour(1), Counts: second})
 	hours("since", store.HistoryRequest{Since: late.Add(time.Minute)}, store.HourOfMail{Hour: hour(1), Counts: second})
 	hours("until", store.HistoryRequest{Since: t0(), Until: after(7)}, store.HourOfMail{Hour: hour(0), Counts: first})
 	one1 := store.HourOfMail{Hour: hour(0), Of: "conn-1", Counts: store.Counts{Accepted: 2, Sent: 1, Delayed: 1, Waiting: 1}}
