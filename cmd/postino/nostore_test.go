@@ -15,7 +15,8 @@ import (
 func TestNoStore(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{
-		"queue list", "queue list --json", "queue show 06h0ag98bnxdb769sgdz0mffa0", "queue stats", "queue lanes", "queue export --dir " +
+		"queue list", "queue list --json", "queue show 06h0ag98bnxdb769sgdz0mffa0", "queue stats", "queue history", "queue lanes",
+		"queue export --dir " +
 			t.TempDir(),
 		"queue retry --all --state failed", "queue cancel 06h0ag98bnxdb769sgdz0mffa0",
 		"connection list", "connection show a", "connection edit a --file -", "connection remove a", "connection enable a",
