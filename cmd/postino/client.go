@@ -23,12 +23,12 @@ type clientFlags struct {
 }
 
 func (f clientFlags) jobs(std stdio, cli *commands) app.ClientCommands {
-	return app.ClientCommands{Storage: f.storage(), JSON: f.JSON, Language: cli.language(), Stdout: std.out}
+	return app.ClientCommands{Storage: f.storage(), JSON: f.JSON, Language: cli.language(), Stdin: std.in, Stdout: std.out}
 }
 
 type clientAdd struct {
 	clientFlags
-	Name       string   `arg:"" help:"Login of the client."`
+	Name       string   `arg:"" optional:"" help:"Login of the client; without it, on a terminal: asked for."`
 	Network    []string `help:"Address range that it is known by, once for each." placeholder:"CIDR"`
 	Sender     []string `help:"Sender it may use: an address or *@domain." placeholder:"ADDRESS"`
 	Allow      []string `help:"Connection it may use (default: any)." placeholder:"NAME"`
@@ -44,6 +44,7 @@ type clientAdd struct {
 // Help shows examples below the flags.
 func (clientAdd) Help() string {
 	return `Examples:
+  postino client add                            # asks
   postino client add erp --sender '*@contoso.it'
   postino client add scanner --network 192.168.1.40 --no-secret --sender scanner@contoso.it
 

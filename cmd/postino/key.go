@@ -20,12 +20,12 @@ type keyFlags struct {
 }
 
 func (f keyFlags) jobs(std stdio, cli *commands) app.KeyCommands {
-	return app.KeyCommands{Storage: f.storage(), JSON: f.JSON, Language: cli.language(), Stdout: std.out}
+	return app.KeyCommands{Storage: f.storage(), JSON: f.JSON, Language: cli.language(), Stdin: std.in, Stdout: std.out}
 }
 
 type keyAdd struct {
 	keyFlags
-	Name     string       `arg:"" optional:"" default:"command line" help:"What the key is for."`
+	Name     string       `arg:"" optional:"" help:"What the key is for; without any of the flags, on a terminal: asked for."`
 	Client   string       `help:"Client whose key it is: it sends as that client, and sees its messages alone." placeholder:"NAME"`
 	Person   string       `help:"Person whose key it is: it may what they may, and ends with them." placeholder:"ADDRESS"`
 	Scope    []string     `help:"What it may do, once for each; without --client and --scope: admin, everything." placeholder:"SCOPE"`
@@ -35,6 +35,7 @@ type keyAdd struct {
 // Help shows examples below the flags.
 func (keyAdd) Help() string {
 	return `Examples:
+  postino key add                                       # asks
   postino key add "web shop" --client shop              # may send, and see what it sent
   postino key add monitoring --scope messages:read --scope connections:read
   postino key add laptop --person anna@contoso.it        # may what Anna may
@@ -54,6 +55,7 @@ func (c *keyAdd) Run(ctx context.Context, std stdio, cli *commands) error {
 type keyList struct {
 	keyFlags
 	Client string `help:"Of this client." placeholder:"NAME"`
+	Person string `help:"Of this person." placeholder:"ADDRESS"`
 }
 
 // Help shows examples below the flags.
@@ -62,7 +64,7 @@ func (keyList) Help() string {
 }
 
 func (c *keyList) Run(ctx context.Context, std stdio, cli *commands) error {
-	return c.jobs(std, cli).List(ctx, c.Client)
+	return c.jobs(std, cli).List(ctx, c.Client, c.Person)
 }
 
 type keyRevoke struct {

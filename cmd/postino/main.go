@@ -65,6 +65,7 @@ type commands struct {
 	Connection connectionCommand `cmd:"" help:"Manage the connections."`
 	Client     clientCommand     `cmd:"" help:"Manage the programs and devices that may submit."`
 	Key        keyCommand        `cmd:"" help:"Manage the keys of the HTTP API."`
+	Webhook    webhookCommand    `cmd:"" help:"Manage the programs that are told of events."`
 	People     peopleCommand     `cmd:"" help:"Manage the people who sign in, and show the audit trail."`
 	Queue      queueCommand      `cmd:"" help:"Show and manage the queue."`
 	Audit      auditCommand      `cmd:"" help:"Say which ways of sending stop when passwords end, and how to move them."`

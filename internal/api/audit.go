@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/view"
 )
@@ -19,8 +21,22 @@ type auditService struct {
 }
 
 func (s *auditService) routes(rt *router) {
-	register(rt, op("list-audit", http.MethodGet, "/v1/audit", peopleTag, ScopeAdmin, "List the audit trail",
-		"Who changed what, when and from where, the newest first. A secret is never in it."), s.list)
+	register(rt, op("list-audit", http.MethodGet, "/v1/audit", peopleTag, scopeTrail, "List the audit trail",
+		"Who changed what, when and from where, the newest first. A secret is never in it. An operator sees what they did, and what others "+
+			"did with what is theirs."), s.list)
+	export := op("export-audit", http.MethodGet, "/v1/audit/export", peopleTag, scopeTrail, "Export the audit trail",
+		"All that the filter chooses, the newest first. The export is entered in the trail. A file that ends early says so in its last row.")
+	for _, p := range []struct{ name, what string }{{"since", "At or after, RFC 3339"}, {"before", "RFC 3339"}, {"person", "Id or address"},
+		{"actor", "Id"}, {"kind", "As in list-audit"}, {"object", "Id"}} {
+		export.Parameters = append(export.Parameters, &huma.Param{Name: p.name, In: "query", Description: p.what,
+			Schema: &huma.Schema{Type: huma.TypeString}})
+	}
+	export.Parameters = append(export.Parameters, &huma.Param{Name: "format", In: "query",
+		Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"csv", "jsonl"}, Default: "csv"}})
+	export.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{
+		"text/csv":             {Schema: &huma.Schema{Type: huma.TypeString}},
+		"application/x-ndjson": {Schema: &huma.Schema{Type: huma.TypeString}}}}}
+	rt.raw(export, s.export)
 }
 
 type auditInput struct {
@@ -28,7 +44,7 @@ type auditInput struct {
 	Before time.Time `query:"before"`
 	Person string    `query:"person" maxLength:"320" doc:"Id or address: what they did, also by their keys"`
 	Actor  string    `query:"actor" maxLength:"200" doc:"Id of the person, key, client or user"`
-	Kind   string    `query:"kind" enum:"connection,client,key,person,session,invitation,webhook,queue,lane,setting"`
+	Kind   string    `query:"kind" enum:"connection,client,key,person,session,invitation,webhook,queue,lane,setting,audit"`
 	Object string    `query:"object" maxLength:"1000" doc:"Id of what was changed"`
 	After  int64     `query:"after" minimum:"0" doc:"next of the page before"`
 	Limit  int       `query:"limit" minimum:"1" maximum:"1000" default:"50"`
@@ -40,7 +56,8 @@ type AuditPage struct {
 	Next  int64             `json:"next,omitempty" doc:"Give it as after; absent on the last page"`
 }
 
-func (s *auditService) list(ctx context.Context, in *auditInput) (*bodyOf[AuditPage], error) {
+// request is what a filter asks of the store.
+func (s *auditService) request(ctx context.Context, in *auditInput) (store.AuditRequest, error) {
 	r := store.AuditRequest{After: in.After, Limit: in.Limit, AuditFilter: store.AuditFilter{Since: in.Since, Before: in.Before,
 		Person: in.Person, Actor: in.Actor, Kind: in.Kind, Object: in.Object}}
 	if in.Person != "" {
@@ -49,8 +66,16 @@ func (s *auditService) list(ctx context.Context, in *auditInput) (*bodyOf[AuditP
 		case err == nil:
 			r.Person = p.ID
 		case !errors.Is(err, store.ErrNotFound): // one that was removed is named by id
-			return nil, err
+			return r, err
 		}
+	}
+	return r, nil
+}
+
+func (s *auditService) list(ctx context.Context, in *auditInput) (*bodyOf[AuditPage], error) {
+	r, err := s.request(ctx, in)
+	if err != nil {
+		return nil, err
 	}
 	page, err := s.store.AuditEntries(ctx, r)
 	if err != nil {

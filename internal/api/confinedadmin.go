@@ -2,14 +2,15 @@ package api
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
 )
 
-// Clients, keys, people and the audit trail are the administrators': what an
-// operator changes of themselves goes through people.Service, which is told whose
-// it is.
+// Clients and people are the administrators': what an operator changes of
+// themselves goes through people.Service, which is told whose it is. Of keys and
+// of the audit trail they have their own part.
 
 // Client implements store.Clients.
 func (s confined) Client(ctx context.Context, id string) (*store.Client, error) {
@@ -66,16 +67,22 @@ func (s confined) APIKeyByHash(ctx context.Context, hash string) (*store.APIKey,
 
 // APIKeys implements store.Clients.
 func (s confined) APIKeys(ctx context.Context, client string) ([]store.APIKey, error) {
-	if err := forOthers(ctx); err != nil {
-		return nil, err
-	}
-	return s.all.APIKeys(ctx, client)
+	all, err := s.all.APIKeys(ctx, client)
+	owner := caller(ctx).owner()
+	return slices.DeleteFunc(all, func(k store.APIKey) bool { return owner != "" && k.Person != owner }), err
 }
 
 // PutAPIKey implements store.Clients.
 func (s confined) PutAPIKey(ctx context.Context, k store.APIKey) (*store.APIKey, error) {
-	if err := forOthers(ctx); err != nil {
-		return nil, err
+	if owner := caller(ctx).owner(); owner != "" {
+		own, err := s.APIKeys(ctx, "")
+		if err != nil {
+			return nil, err
+		}
+		known := k.ID == "" || slices.ContainsFunc(own, func(o store.APIKey) bool { return o.ID == k.ID })
+		if k.Person != owner || k.Client != "" || len(k.Scopes) > 0 || !known {
+			return nil, forOthers(ctx)
+		}
 	}
 	return s.all.PutAPIKey(ctx, k)
 }
@@ -252,11 +259,50 @@ func (s confined) PurgePeople(ctx context.Context, now time.Time) (int, error) {
 }
 
 // AuditEntries implements store.Audit.
+// An operator sees what they did, and what others did with what is theirs; from
+// where the others did it is not theirs to know.
 func (s confined) AuditEntries(ctx context.Context, r store.AuditRequest) (store.AuditPage, error) {
-	if err := forOthers(ctx); err != nil {
+	owner := caller(ctx).owner()
+	if owner == "" {
+		return s.all.AuditEntries(ctx, r)
+	}
+	objects, err := s.ownObjects(ctx)
+	if err != nil {
 		return store.AuditPage{}, err
 	}
-	return s.all.AuditEntries(ctx, r)
+	r.Of = &store.AuditScope{Person: owner, Objects: objects}
+	page, err := s.all.AuditEntries(ctx, r)
+	for i := range page.Entries {
+		if a := &page.Entries[i].Actor; a.Person != owner {
+			a.Address, a.Program, a.Key = "", "", ""
+		}
+	}
+	return page, err
+}
+
+// ownObjects are the ids of what the operator has: connections, keys, webhooks.
+func (s confined) ownObjects(ctx context.Context) ([]string, error) {
+	ids, _, err := s.own(ctx)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := s.APIKeys(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	hooks, err := s.Webhooks(ctx)
+	for i := range keys {
+		ids = append(ids, keys[i].ID)
+	}
+	for i := range hooks {
+		ids = append(ids, hooks[i].ID)
+	}
+	return ids, err
+}
+
+// AppendAudit implements store.Audit: everyone enters what they did themselves.
+func (s confined) AppendAudit(ctx context.Context, e store.AuditEntry) error {
+	return s.all.AppendAudit(ctx, e)
 }
 
 // PurgeAudit implements store.Audit.

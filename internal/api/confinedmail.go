@@ -239,34 +239,46 @@ func (s confined) EventsAmong(ctx context.Context, connections []string, after i
 // LastEvent implements store.Events.
 func (s confined) LastEvent(ctx context.Context) (int64, error) { return s.all.LastEvent(ctx) }
 
-// Webhook implements store.Events: webhooks get the events of all, so they are the
-// administrators'.
+// Webhook implements store.Events: those of clients and of all get the events of
+// others, so they are the administrators'.
 func (s confined) Webhook(ctx context.Context, id string) (*store.Webhook, error) {
-	if forOthers(ctx) != nil {
+	h, err := s.all.Webhook(ctx, id)
+	if owner := caller(ctx).owner(); err == nil && owner != "" && h.Person != owner {
 		return nil, store.ErrNotFound
 	}
-	return s.all.Webhook(ctx, id)
+	return h, err
 }
 
 // Webhooks implements store.Events.
 func (s confined) Webhooks(ctx context.Context) ([]store.Webhook, error) {
-	if caller(ctx).owner() != "" {
-		return nil, nil
-	}
-	return s.all.Webhooks(ctx)
+	all, err := s.all.Webhooks(ctx)
+	owner := caller(ctx).owner()
+	return slices.DeleteFunc(all, func(h store.Webhook) bool { return owner != "" && h.Person != owner }), err
 }
 
 // PutWebhook implements store.Events.
 func (s confined) PutWebhook(ctx context.Context, w store.Webhook) (*store.Webhook, error) {
-	if err := forOthers(ctx); err != nil {
+	if err := s.mayChangeWebhook(ctx, w.ID); err != nil {
 		return nil, err
+	}
+	if owner := caller(ctx).owner(); owner != "" && (w.Person != owner || w.Client != owner) {
+		return nil, forOthers(ctx)
 	}
 	return s.all.PutWebhook(ctx, w)
 }
 
+// mayChangeWebhook refuses one that is not the operator's; empty: a new one.
+func (s confined) mayChangeWebhook(ctx context.Context, id string) error {
+	if caller(ctx).owner() == "" || id == "" {
+		return nil
+	}
+	_, err := s.Webhook(ctx, id)
+	return err
+}
+
 // DeleteWebhook implements store.Events.
 func (s confined) DeleteWebhook(ctx context.Context, id string) error {
-	if err := forOthers(ctx); err != nil {
+	if err := s.mayChangeWebhook(ctx, id); err != nil {
 		return err
 	}
 	return s.all.DeleteWebhook(ctx, id)

@@ -111,6 +111,11 @@ func (s *connectionService) exportConnections(w http.ResponseWriter, r *http.Req
 	if err := e.Write(&body, all); err != nil {
 		return planFailure(err)
 	}
+	// The export is done once it is entered: who takes all settings leaves a trace.
+	entry := store.ExportEntry(store.KindConnection, len(all), e.Audited()...)
+	if err := s.store.AppendAudit(r.Context(), entry); err != nil {
+		return err
+	}
 	name, kind := "connections.json", "application/json"
 	if e.Format == transfer.CSV {
 		name, kind = "connections.csv", "text/csv; charset=utf-8"

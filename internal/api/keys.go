@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -49,13 +50,15 @@ type keyService struct {
 }
 
 func (s *keyService) routes(rt *router) {
-	register(rt, op("list-keys", http.MethodGet, "/v1/keys", clientsTag, ScopeClientsWrite, "List API keys", "Revoked ones too."), s.listKeys)
-	create := op("create-key", http.MethodPost, "/v1/keys", clientsTag, ScopeClientsWrite, "Create an API key",
+	register(rt, op("list-keys", http.MethodGet, "/v1/keys", clientsTag, scopeKeys, "List API keys",
+		"Revoked ones too. An operator sees their own."), s.listKeys)
+	create := op("create-key", http.MethodPost, "/v1/keys", clientsTag, scopeKeysEdit, "Create an API key",
 		"The key is shown in this answer and never again. A key of a client has the scopes messages:send, messages:read and events:read "+
-			"alone and sees that client's records; the other scopes, and keys of no client, need the scope admin.")
+			"alone and sees that client's records; the other scopes, and keys of no client, need the scope admin. An operator makes keys of "+
+			"their own in a session: such a key may at most what they may, on their own connections.")
 	create.DefaultStatus = http.StatusCreated
 	register(rt, create, s.createKey)
-	register(rt, op("revoke-key", http.MethodDelete, "/v1/keys/{id}", clientsTag, ScopeClientsWrite, "Revoke an API key",
+	register(rt, op("revoke-key", http.MethodDelete, "/v1/keys/{id}", clientsTag, scopeKeysEdit, "Revoke an API key",
 		"At once here, within a second on other nodes."), s.revokeKey)
 }
 
@@ -89,6 +92,9 @@ func (s *keyService) listKeys(ctx context.Context, in *struct {
 func (s *keyService) createKey(ctx context.Context, in *keyCreate) (*bodyOf[view.Key], error) {
 	b := &in.Body
 	k := store.APIKey{Name: b.Name, CreatedAt: s.now()}
+	if owner := caller(ctx).owner(); owner != "" {
+		return s.ownKey(ctx, in, k)
+	}
 	if b.Person != "" {
 		return s.personsKey(ctx, in, k)
 	}
@@ -152,6 +158,32 @@ func (s *keyService) personsKey(ctx context.Context, in *keyCreate, k store.APIK
 	return s.put(ctx, in, k)
 }
 
+// ownKey makes a key of the operator who calls: what it may is confined as they are.
+func (s *keyService) ownKey(ctx context.Context, in *keyCreate, k store.APIKey) (*bodyOf[view.Key], error) {
+	b, p := &in.Body, caller(ctx).person
+	if b.Client != "" || b.Person != "" && b.Person != p.ID && !strings.EqualFold(b.Person, p.Email) {
+		return nil, fail(http.StatusForbidden, "forbidden", "person",
+			text("api.own_keys_alone", "an operator makes keys of their own alone"), text("api.ask_administrator", "ask the administrator"))
+	}
+	for i, scope := range b.Scopes {
+		if !caller(ctx).can(string(scope)) {
+			return nil, fail(http.StatusForbidden, "forbidden", fmt.Sprintf("scopes[%d]", i),
+				text("api.scope_not_yours", "you do not have the scope {scope} yourself", "scope", string(scope)),
+				text("api.ask_administrator", "ask the administrator"))
+		}
+		k.PersonScopes = append(k.PersonScopes, string(scope))
+	}
+	all, err := s.clients.APIKeys(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	if err := s.room(all); err != nil {
+		return nil, err
+	}
+	k.Person, k.Scopes = p.ID, []string{}
+	return s.put(ctx, in, k)
+}
+
 // put stores a new key and shows it, once.
 func (s *keyService) put(ctx context.Context, in *keyCreate, k store.APIKey) (*bodyOf[view.Key], error) {
 	if at := in.Body.ExpiresAt; at != nil {
@@ -177,6 +209,11 @@ func (s *keyService) roomForKey(ctx context.Context, client string) error {
 	if err != nil {
 		return err
 	}
+	return s.room(all)
+}
+
+// room bounds the valid ones of keys.
+func (s *keyService) room(all []store.APIKey) error {
 	n, now := 0, s.now()
 	for i := range all {
 		if all[i].RevokedAt.IsZero() && (all[i].ExpiresAt.IsZero() || now.Before(all[i].ExpiresAt)) {
@@ -200,7 +237,7 @@ func (s *keyService) revokeKey(ctx context.Context, in *struct {
 		if k.ID != in.ID {
 			continue
 		}
-		if k.Client == "" && !caller(ctx).admin() {
+		if k.Client == "" && !caller(ctx).admin() && caller(ctx).owner() == "" { // an operator finds their own alone
 			return nil, fail(http.StatusForbidden, "forbidden", "",
 				text("api.revoke_by_admin", "keys that belong to no client are revoked by an administrator"), adapters.Text{})
 		}

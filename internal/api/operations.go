@@ -144,8 +144,13 @@ func lacks(p *principal, scope string) *failure {
 		return fail(http.StatusForbidden, "forbidden", "", text("api.by_session", "a person changes this in a session, not by a key"),
 			text("api.by_session_hint", "sign in with POST /v1/sign-in"))
 	}
-	if scope == scopeSubmit {
+	switch scope {
+	case scopeSubmit:
 		scope = ScopeMessagesSend // as keys have it
+	case scopeKeys, scopeKeysEdit:
+		scope = ScopeClientsWrite
+	case scopeTrail:
+		scope = ScopeAdmin
 	}
 	return fail(http.StatusForbidden, "forbidden", "",
 		text("api.scope_missing", "this caller lacks the scope {scope}", "scope", scope),

@@ -66,7 +66,7 @@ func TestOperatorWalk(t *testing.T) {
 	own := w.connection("Mia", "mia@own.example", op.ID)
 	key := w.personsKey(op)
 	bodies := otherBodies(ids["/v1/connections/"])
-	before := w.trail()
+	before, h := w.trail(), ids["/v1/webhooks/"]
 	for path, item := range w.server.router.api.OpenAPI().Paths {
 		for method, o := range map[string]*huma.Operation{"GET": item.Get, "POST": item.Post, "PUT": item.Put, "PATCH": item.Patch,
 			"DELETE": item.Delete} {
@@ -107,7 +107,8 @@ func TestOperatorWalk(t *testing.T) {
 		}
 	}
 	for _, e := range w.trail()[len(before):] {
-		if e.Kind != store.KindSession {
+		own := e.Actor.ID == op.ID && (e.Kind == store.KindWebhook || e.Action == store.AuditExport) && e.Object != h
+		if e.Kind != store.KindSession && !own {
 			t.Errorf("something has changed: %+v", e)
 		}
 	}

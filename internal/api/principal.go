@@ -25,6 +25,14 @@ const (
 	scopeSession = "session" // a session alone
 )
 
+// What a person has of their own among what is an administrator's: who lacks the
+// scope of the others may come to their own part.
+const (
+	scopeKeys     = "clients:write or a person" // reads keys
+	scopeKeysEdit = "clients:write or a session"
+	scopeTrail    = "admin or a person"
+)
+
 // operatorScopes are those of an operator: what of it they see and change is
 // confined to what they own (confined).
 func operatorScopes() []string {
@@ -125,6 +133,12 @@ func (p *principal) can(scope string) bool {
 		return p.session != nil
 	case scopePerson:
 		return p.session != nil || p.person != nil && p.key != nil && len(p.key.PersonScopes) == 0
+	case scopeKeys:
+		return p.can(ScopeClientsWrite) || p.can(scopePerson)
+	case scopeKeysEdit:
+		return p.can(ScopeClientsWrite) || p.can(scopeSession)
+	case scopeTrail:
+		return p.can(ScopeAdmin) || p.can(scopePerson)
 	}
 	return slices.Contains(p.scopes, ScopeAdmin) || slices.Contains(p.scopes, scope) ||
 		scope == ScopeConnectionsRead && slices.Contains(p.scopes, ScopeConnectionsWrite) ||

@@ -162,7 +162,7 @@ func New(o Options) (*Server, error) {
 	s.events = newFeed(o.Store, o.Poll, o.Log)
 	var err error
 	s.hooks, err = webhook.New(webhook.Options{Store: o.Store, Sealer: o.Sealer, Networks: o.WebhookNetworks, Poll: o.Poll, Log: o.Log,
-		Now: o.Now})
+		Owned: ownedBy(o.Store, o.Connections), Now: o.Now})
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +222,7 @@ func (s *Server) routes() {
 	(&auditService{store: o.Store}).routes(s.router)
 	(&retirementService{store: o.Store, connections: o.Connections, now: o.Now}).routes(s.router)
 	(&webhookService{store: o.Store, clients: clients, sealer: o.Sealer, networks: o.WebhookNetworks, most: o.MaxWebhooks,
-		now: o.Now}).routes(s.router)
+		sender: webhook.NewSender(o.Sealer, o.WebhookNetworks), now: o.Now}).routes(s.router)
 }
 
 // OpenAPI is the document that is served at /openapi.json.

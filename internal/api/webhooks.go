@@ -2,11 +2,11 @@ package api
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/netip"
 	"time"
 
+	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/view"
 	"github.com/postino-mail/postino/internal/webhook"
@@ -23,6 +23,10 @@ type (
 	// WebhookPath is the webhook that a path names.
 	WebhookPath struct {
 		ID string `path:"id" maxLength:"100"`
+	}
+	webhookPathIn struct {
+		WebhookPath
+		Language string `header:"Accept-Language"`
 	}
 	webhookCreate struct {
 		Body struct {
@@ -49,7 +53,8 @@ type webhookService struct {
 	clients  clientFinder
 	sealer   store.Sealer
 	networks []netip.Prefix // Options.WebhookNetworks
-	most     int            // of one client
+	sender   *webhook.Sender
+	most     int // of one client
 	now      func() time.Time
 }
 
@@ -87,6 +92,11 @@ func (s *webhookService) routes(rt *router) {
 				return nil
 			})
 		})
+	register(rt, op("test-webhook", http.MethodPost, "/v1/webhooks/{id}/test", eventsTag, ScopeEventsRead, "Send a test event",
+		"An event of the type `webhook.test`, signed and delivered as every other one, also where the webhook is not active. The answer "+
+			"says what the receiver answered. Nothing is repeated."), s.testWebhook)
+	register(rt, op("list-webhook-deliveries", http.MethodGet, "/v1/webhooks/{id}/deliveries", eventsTag, ScopeEventsRead,
+		"List the last calls of a webhook", "The newest first, at most 20 of them."), s.webhookDeliveries)
 }
 
 // A WebhookList is all webhooks that the caller may see.
@@ -133,7 +143,11 @@ func (s *webhookService) createWebhook(ctx context.Context, in *webhookCreate) (
 	if err := s.checkURL(b.URL); err != nil {
 		return nil, err
 	}
-	h := store.Webhook{URL: b.URL, Types: b.Types, Client: caller(ctx).clientID(), CreatedAt: store.Micro(s.now())}
+	h := store.Webhook{URL: b.URL, Types: b.Types, Client: caller(ctx).clientID(), CreatedAt: store.Micro(s.now()),
+		Active: b.Active == nil || *b.Active}
+	if owner := caller(ctx).owner(); owner != "" {
+		h.Client, h.Person = owner, owner
+	}
 	if b.Client != "" {
 		c, err := s.clients.find(ctx, b.Client)
 		if err != nil || h.Client != "" && c.ID != h.Client {
@@ -141,7 +155,7 @@ func (s *webhookService) createWebhook(ctx context.Context, in *webhookCreate) (
 		}
 		h.Client = c.ID
 	}
-	if err := s.roomForWebhook(ctx, h.Client); err != nil {
+	if err := s.roomForWebhook(ctx, h.Client); err != nil { // an operator's have the operator's id
 		return nil, err
 	}
 	var err error
@@ -150,16 +164,8 @@ func (s *webhookService) createWebhook(ctx context.Context, in *webhookCreate) (
 	} else if h.Cursor, err = s.store.LastEvent(ctx); err != nil {
 		return nil, err
 	}
-	stored, err := s.store.PutWebhook(ctx, h) // inactive: the secret is sealed for the id that it has now
+	stored, secret, err := webhook.Create(ctx, s.store, s.sealer, h)
 	if err != nil {
-		return nil, err
-	}
-	secret := webhook.NewSecret()
-	if stored.Secret, err = s.sealer.Seal(stored.ID, webhook.SecretPath, secret); err != nil {
-		return nil, err
-	}
-	stored.Active = b.Active == nil || *b.Active
-	if stored, err = s.store.PutWebhook(ctx, *stored); err != nil {
 		return nil, err
 	}
 	out := view.OfWebhook(stored)
@@ -200,9 +206,9 @@ func (s *webhookService) replaceWebhook(ctx context.Context, in *webhookReplace)
 }
 
 func (s *webhookService) rotateWebhook(ctx context.Context, in *WebhookPath) (*bodyOf[view.Webhook], error) {
-	secret := webhook.NewSecret()
+	var secret adapters.Secret
 	out, err := s.editWebhook(ctx, in.ID, func(h *store.Webhook) (err error) {
-		h.Secret, err = s.sealer.Seal(h.ID, webhook.SecretPath, secret)
+		secret, err = webhook.NewKey(s.sealer, h)
 		return err
 	})
 	if err == nil {
@@ -211,26 +217,37 @@ func (s *webhookService) rotateWebhook(ctx context.Context, in *WebhookPath) (*b
 	return out, err
 }
 
-// editWebhook repeats the edit when the worker moved the cursor meanwhile. It
-// ends the wait after failures.
+// editWebhook changes a webhook that the caller may see.
 func (s *webhookService) editWebhook(ctx context.Context, id string, edit func(*store.Webhook) error) (*bodyOf[view.Webhook], error) {
-	for range 10 {
-		h, err := s.hook(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		if err := edit(h); err != nil {
-			return nil, err
-		}
-		h.Failures, h.LastError, h.NextAt = 0, "", time.Time{}
-		stored, err := s.store.PutWebhook(ctx, *h)
-		if errors.Is(err, store.ErrConflict) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		return &bodyOf[view.Webhook]{view.OfWebhook(stored)}, nil
+	h, err := webhook.Edit(ctx, s.store, func() (*store.Webhook, error) { return s.hook(ctx, id) }, edit)
+	if err != nil {
+		return nil, err
 	}
-	return nil, store.ErrConflict
+	return &bodyOf[view.Webhook]{view.OfWebhook(h)}, nil
+}
+
+func (s *webhookService) testWebhook(ctx context.Context, in *webhookPathIn) (*bodyOf[view.WebhookCall], error) {
+	h, err := s.hook(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	c := s.sender.Test(ctx, h)
+	return &bodyOf[view.WebhookCall]{view.OfWebhookCall(&c, language(in.Language))}, nil
+}
+
+// A WebhookCallList is the last calls of a webhook.
+type WebhookCallList struct {
+	Items []view.WebhookCall `json:"items"`
+}
+
+func (s *webhookService) webhookDeliveries(ctx context.Context, in *webhookPathIn) (*bodyOf[WebhookCallList], error) {
+	h, err := s.hook(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := WebhookCallList{Items: []view.WebhookCall{}}
+	for i := range h.Recent {
+		out.Items = append(out.Items, view.OfWebhookCall(&h.Recent[len(h.Recent)-1-i], language(in.Language)))
+	}
+	return &bodyOf[WebhookCallList]{out}, nil
 }

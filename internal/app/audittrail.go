@@ -53,7 +53,7 @@ func (k PeopleCommands) Audit(ctx context.Context, c AuditChoice) error {
 				return err
 			}
 		}
-		left := c.Limit
+		left, read := c.Limit, 0
 		each := func(f func(*view.AuditEntry) error) error {
 			for {
 				page, err := st.AuditEntries(ctx, r)
@@ -65,6 +65,7 @@ func (k PeopleCommands) Audit(ctx context.Context, c AuditChoice) error {
 						return nil
 					}
 					left--
+					read++
 					v := view.OfAuditEntry(&page.Entries[i])
 					if err := f(&v); err != nil {
 						return err
@@ -78,9 +79,11 @@ func (k PeopleCommands) Audit(ctx context.Context, c AuditChoice) error {
 		switch k.Format {
 		case JSON, JSONL:
 			out := listWriter{w: k.Stdout, lines: k.Format == JSONL}
-			return out.end(each(func(e *view.AuditEntry) error { return out.add(e) }))
+			err := out.end(each(func(e *view.AuditEntry) error { return out.add(e) }))
+			return errors.Join(err, k.auditExported(ctx, st, &r, read))
 		case CSV:
-			return k.auditCSV(each)
+			err := k.auditCSV(each)
+			return errors.Join(err, k.auditExported(ctx, st, &r, read))
 		}
 		w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_time", "TIME"), text("cli.heading_who", "WHO"),
 			text("cli.heading_from_where", "FROM WHERE"), text("cli.heading_what", "WHAT"), text("cli.heading_name", "NAME"),
@@ -92,6 +95,12 @@ func (k PeopleCommands) Audit(ctx context.Context, c AuditChoice) error {
 		})
 		return errors.Join(err, w.Flush())
 	})
+}
+
+// auditExported enters that the trail was written for other programs.
+func (k PeopleCommands) auditExported(ctx context.Context, st store.Store, r *store.AuditRequest, count int) error {
+	format := map[Format]string{JSON: "json", JSONL: "jsonl", CSV: "csv"}[k.Format]
+	return st.AppendAudit(context.WithoutCancel(ctx), store.ExportEntry(store.KindAudit, count, store.AuditChosen(&r.AuditFilter, format)...))
 }
 
 // auditCSV writes RFC 4180. A cell that a spreadsheet would take for a formula has

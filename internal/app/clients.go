@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/config"
+	"github.com/postino-mail/postino/internal/prompt"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/submit"
 	"github.com/postino-mail/postino/internal/terminal"
@@ -24,6 +25,7 @@ type ClientCommands struct {
 	Storage  Storage
 	JSON     bool
 	Language string
+	Stdin    io.Reader
 	Stdout   io.Writer
 }
 
@@ -44,6 +46,15 @@ type NewClient struct {
 
 // Add makes a client and prints its secret, once.
 func (k ClientCommands) Add(ctx context.Context, n NewClient) error {
+	if n.Name == "" {
+		p, err := prompt.New(k.Stdin, k.Stdout)
+		if err != nil {
+			return wrong(ExitUsage, text("cli.client_add_nothing", "which client? name it; on a terminal postino asks"))
+		}
+		if n, err = k.ask(ctx, p, n); err != nil {
+			return notSaved(ctx, err)
+		}
+	}
 	if strings.ContainsAny(n.Name, " \t\r\n") || n.Name == "" {
 		return exit(ExitUsage, texterr.New(mime.NewText("cli.client_name", "a client's name is its login: it has no spaces")))
 	}
@@ -105,6 +116,32 @@ func (k ClientCommands) Add(ctx context.Context, n NewClient) error {
 		return k.one(stored, text("cli.added", "added"), secret)
 	})
 }
+
+// ask asks for what the command line lacks.
+func (k ClientCommands) ask(ctx context.Context, p *prompt.Prompt, n NewClient) (NewClient, error) {
+	q := questions{p: p, lang: k.Language}
+	var err error
+	if n.Name, err = q.line(ctx, "", text("cli.ask_client_login", "Name of the program or device, which is its login"), "",
+		clientName); err != nil {
+		return n, err
+	}
+	if len(n.Senders) == 0 {
+		var senders string
+		senders, err = q.line(ctx, "", text("cli.ask_senders", "Senders it may use, as *@contoso.it or addresses; empty: any"), "", nil)
+		n.Senders = strings.FieldsFunc(senders, listSeparator)
+	}
+	if err == nil && len(n.Networks) == 0 && !n.NoSecret {
+		var networks string
+		networks, err = q.line(ctx, "", text("cli.ask_networks",
+			"Addresses that it is known by without a secret, as 192.168.1.40; empty: it signs in with its secret"), "", nil)
+		n.Networks = strings.FieldsFunc(networks, listSeparator)
+		n.NoSecret = len(n.Networks) > 0
+	}
+	return n, err
+}
+
+// listSeparator is what stands between the parts of an answer.
+func listSeparator(r rune) bool { return r == ',' || r == ';' || r == ' ' }
 
 func (k ClientCommands) one(c *store.Client, done mime.Text, secret string) error {
 	if k.JSON {

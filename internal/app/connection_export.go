@@ -69,7 +69,10 @@ func (k ConnectionCommands) Export(ctx context.Context, o ExportOptions) error {
 		}
 		e := transfer.Export{Format: o.Format, Separator: o.Separator, Plain: o.Output == "", To: to, Clear: o.Clear,
 			People: connections.AddressesOf(people)}
-		return exit(ExitConfig, e.Write(out, all))
+		if err := e.Write(out, all); err != nil {
+			return exit(ExitConfig, err)
+		}
+		return st.AppendAudit(ctx, store.ExportEntry(store.KindConnection, len(all), e.Audited()...))
 	})
 }
 

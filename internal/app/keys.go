@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/api"
+	"github.com/postino-mail/postino/internal/prompt"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/internal/texterr"
@@ -25,6 +26,7 @@ type KeyCommands struct {
 	Storage  Storage
 	JSON     bool
 	Language string
+	Stdin    io.Reader
 	Stdout   io.Writer
 }
 
@@ -41,9 +43,14 @@ type NewKey struct {
 // client's messages and events; one of no client is the administrator's, unless
 // scopes say less.
 func (k KeyCommands) Add(ctx context.Context, n NewKey) error {
-	if n.Name == "" {
-		return wrong(ExitUsage, mime.NewText("cli.key_name", "give the key a name: what it is for"))
+	if n.Name == "" && n.Client == "" && n.Person == "" && len(n.Scopes) == 0 {
+		if p, err := prompt.New(k.Stdin, k.Stdout); err == nil {
+			if n, err = k.ask(ctx, p, n); err != nil {
+				return notSaved(ctx, err)
+			}
+		}
 	}
+	n.Name = cmp.Or(n.Name, "command line")
 	if n.Client != "" && n.Person != "" {
 		return wrong(ExitUsage, mime.NewText("cli.key_of_both",
 			"a key belongs to a client or to a person: --client and --person exclude each other"))
@@ -130,8 +137,39 @@ func keyScopes(n NewKey) ([]string, error) {
 	return n.Scopes, nil
 }
 
-// List prints all keys, or those of a client.
-func (k KeyCommands) List(ctx context.Context, client string) error {
+// ask asks for what the command line lacks.
+func (k KeyCommands) ask(ctx context.Context, p *prompt.Prompt, n NewKey) (NewKey, error) {
+	q := questions{p: p, lang: k.Language}
+	var err error
+	if n.Name, err = q.line(ctx, "", text("cli.ask_key_name", "What the key is for"), "", notEmpty); err != nil {
+		return n, err
+	}
+	of, err := p.Choose(ctx, text("cli.ask_key_of", "It belongs to").In(k.Language),
+		text("cli.ask_number", "Answer with one of the numbers.").In(k.Language),
+		prompt.Option{Value: "client",
+			Text: text("cli.key_of_client", "a client: sends as that client and sees its messages alone").In(k.Language)},
+		prompt.Option{Value: "person", Text: text("cli.key_of_person", "a person: may what they may").In(k.Language)},
+		prompt.Option{Value: "admin", Text: text("cli.key_of_none", "no one: an administrator's, for everything").In(k.Language)})
+	switch {
+	case err != nil:
+	case of == "client":
+		n.Client, err = q.line(ctx, "", text("cli.ask_client_name", "Name of the client"), "", notEmpty)
+	case of == "person":
+		n.Person, err = q.address(ctx, "", text("cli.ask_person", "Address of the person"), "")
+	}
+	return n, err
+}
+
+// notEmpty asks again after an empty answer.
+func notEmpty(answer string) (string, error) {
+	if answer == "" {
+		return "", texterr.New(text("cli.ask_not_empty", "An answer is needed."))
+	}
+	return answer, nil
+}
+
+// List prints all keys, or those of a client or of a person.
+func (k KeyCommands) List(ctx context.Context, client, person string) error {
 	return withStore(ctx, k.Storage, func(st store.Store) error {
 		id := ""
 		if client != "" {
@@ -144,6 +182,13 @@ func (k KeyCommands) List(ctx context.Context, client string) error {
 		all, err := st.APIKeys(ctx, id)
 		if err != nil {
 			return err
+		}
+		if person != "" {
+			p, err := personNamed(ctx, st, person)
+			if err != nil {
+				return err
+			}
+			all = slices.DeleteFunc(all, func(key store.APIKey) bool { return key.Person != p.ID })
 		}
 		clients, err := st.Clients(ctx)
 		if err != nil {

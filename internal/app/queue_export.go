@@ -50,7 +50,9 @@ func (k QueueCommands) Export(ctx context.Context, f QueueFilter, dir string) er
 			}
 			return err
 		})
-		if err != nil {
+		// What was written is entered, also where an error ended it.
+		entered := done.enter(context.WithoutCancel(ctx), st, f)
+		if err := errors.Join(err, entered); err != nil {
 			return err
 		}
 		if k.Format != Text {
@@ -60,6 +62,16 @@ func (k QueueCommands) Export(ctx context.Context, f QueueFilter, dir string) er
 			"longer kept or corrupt", "deliveries", done.Deliveries, "folder", dir, "without", done.WithoutMessage).In(k.Language))
 		return err
 	})
+}
+
+// enter puts the export into the audit trail.
+func (done *exported) enter(ctx context.Context, st store.Store, f QueueFilter) error {
+	filter, err := f.filter(ctx, st)
+	if err != nil {
+		return err
+	}
+	return st.AppendAudit(ctx, store.ExportEntry(store.KindQueue, done.Deliveries,
+		append([]store.Change{{Field: "format", After: "eml"}}, store.Chosen(&filter)...)...))
 }
 
 func exportContent(ctx context.Context, st store.Store, id store.ID, name string) (err error) {

@@ -63,6 +63,7 @@ const (
 	AuditMoved   = "move" // deliveries to another connection
 	AuditPaused  = "paused"
 	AuditResumed = "resumed"
+	AuditExport  = "exported"
 )
 
 // Kinds of objects of the audit trail.
@@ -77,12 +78,13 @@ const (
 	KindQueue      = "queue" // deliveries
 	KindLane       = "lane"
 	KindSetting    = "setting"
+	KindAudit      = "audit" // the trail itself
 )
 
 // AuditKinds are all kinds of objects.
 func AuditKinds() []string {
 	return []string{KindConnection, KindClient, KindKey, KindPerson, KindSession, KindInvitation, KindWebhook, KindQueue, KindLane,
-		KindSetting}
+		KindSetting, KindAudit}
 }
 
 // An AuditEntry is one change. Entries are never changed, and removed by their
@@ -107,6 +109,21 @@ type AuditFilter struct {
 	Actor         string // id of the person, key, client or user
 	Kind          string
 	Object        string // id
+	// Of, where set, are the entries that concern a person: what they did
+	// themselves, and what was done with these objects.
+	Of *AuditScope
+}
+
+// An AuditScope is what of the trail concerns a person.
+type AuditScope struct {
+	Person  string   // id
+	Objects []string // ids of what is theirs
+}
+
+// ExportEntry is the entry for an export of count records of a kind; what names
+// by what they were chosen and in which form they were written.
+func ExportEntry(kind string, count int, what ...Change) AuditEntry {
+	return AuditEntry{Action: AuditExport, Kind: kind, Count: count, Changes: what}
 }
 
 // An AuditRequest asks for one page, the newest entries first.
@@ -126,8 +143,64 @@ type AuditPage struct {
 // change something, in the same transaction: a change whose entry cannot be
 // written does not happen.
 type Audit interface {
+	// AppendAudit enters what someone did without changing anything, such as an
+	// export: Action, Kind, Object, Name, Changes, Count. Actor and At are set here.
+	AppendAudit(ctx context.Context, e AuditEntry) error
 	AuditEntries(ctx context.Context, r AuditRequest) (AuditPage, error)
 	// PurgeAudit removes at most so many entries older than before, and returns how
 	// many it removed.
 	PurgeAudit(ctx context.Context, before time.Time, most int) (removed int, err error)
+}
+
+// AuditChosen are the fields of an ExportEntry for an export of the trail itself.
+func AuditChosen(f *AuditFilter, format string) (out []Change) {
+	add := func(field, v string) {
+		if v != "" {
+			out = append(out, Change{Field: field, After: v})
+		}
+	}
+	add("format", format)
+	add("filter.person", f.Person)
+	add("filter.actor", f.Actor)
+	add("filter.kind", f.Kind)
+	add("filter.object", f.Object)
+	if !f.Since.IsZero() {
+		add("filter.since", f.Since.UTC().Format(time.RFC3339))
+	}
+	if !f.Before.IsZero() {
+		add("filter.before", f.Before.UTC().Format(time.RFC3339))
+	}
+	return out
+}
+
+// Chosen names what a filter of deliveries chose by, for the audit trail.
+func Chosen(f *Filter) (out []Change) {
+	add := func(field, v string) {
+		if v != "" {
+			out = append(out, Change{Field: "filter." + field, After: v})
+		}
+	}
+	for _, s := range f.States {
+		add("state", s.String())
+	}
+	add("connection", f.Connection)
+	add("lane", f.Lane)
+	add("client", f.Client)
+	add("message_id", f.MessageID)
+	add("from", f.From)
+	add("recipient", f.Recipient)
+	add("tag", f.Tag)
+	for _, m := range f.Match {
+		add(m.Part.String(), m.String())
+	}
+	if !f.ID.IsZero() {
+		add("id", f.ID.String())
+	}
+	if !f.Since.IsZero() {
+		add("since", f.Since.UTC().Format(time.RFC3339))
+	}
+	if !f.Before.IsZero() {
+		add("before", f.Before.UTC().Format(time.RFC3339))
+	}
+	return out
 }

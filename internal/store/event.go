@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"time"
+
+	"github.com/postino-mail/postino/mime"
 )
 
 // A NewEvent is something that happened, for webhooks and event streams.
@@ -29,9 +31,13 @@ type Event struct {
 
 // A Webhook is an address that is told of events.
 type Webhook struct {
-	ID        string    `json:"id"`
-	Revision  int64     `json:"revision"`
-	Client    string    `json:"client,omitempty"` // id: only its events; empty: all
+	ID       string `json:"id"`
+	Revision int64  `json:"revision"`
+	Client   string `json:"client,omitempty"` // id: only its events; empty: all
+	// Person is the id of the operator whose webhook it is: it gets the events of
+	// the connections that they own. Client is the same id then, which no event
+	// has, so that a node that does not know of Person sends nothing.
+	Person    string    `json:"person,omitempty"`
 	URL       string    `json:"url"`
 	Types     []string  `json:"types,omitempty"` // empty: all
 	Secret    []byte    `json:"secret"`          // sealed (Sealer, owner is ID, path "secret")
@@ -41,7 +47,26 @@ type Webhook struct {
 	NextAt    time.Time `json:"next_at,omitzero"`
 	LastError string    `json:"last_error,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
+
+	Recent []WebhookCall `json:"recent,omitempty"` // the last WebhookCallsKept, the oldest first
 }
+
+// WebhookCallsKept is how many calls are kept with a webhook.
+const WebhookCallsKept = 20
+
+// A WebhookCall is one call of a webhook's receiver.
+type WebhookCall struct {
+	ID      string        `json:"id"`            // as the receiver got it: webhook-id
+	Seq     int64         `json:"seq,omitempty"` // of the event; 0: a test
+	Type    string        `json:"type"`
+	At      time.Time     `json:"at"`
+	Took    time.Duration `json:"took"`
+	Status  int           `json:"status,omitempty"` // 0: no answer
+	Problem mime.Text     `json:"problem,omitzero"` // none: it was confirmed
+}
+
+// OK reports that the receiver confirmed.
+func (c *WebhookCall) OK() bool { return c.Problem.IsZero() }
 
 // Events is the port on events. They are appended by Submission and Transition, in
 // the same transaction as what they tell of, and by AppendEvents.

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/connections"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/table"
 	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
@@ -23,6 +25,19 @@ type Export struct {
 	To        []age.Recipient   // for whom secrets are sealed; none: they are left out
 	Clear     bool              // secrets are written in the clear
 	People    map[string]string // addresses by id, which are written for owners
+}
+
+// Audited names the form of the export and what became of the secrets, for the
+// audit trail.
+func (e *Export) Audited() []store.Change {
+	secrets := "omitted"
+	switch {
+	case e.Clear:
+		secrets = "clear"
+	case len(e.To) > 0:
+		secrets = "sealed"
+	}
+	return []store.Change{{Field: "format", After: cmp.Or(e.Format, JSON)}, {Field: "secrets", After: secrets}}
 }
 
 // Write writes connections so that Read reads them.

@@ -29,6 +29,7 @@ func OfEvent(e *store.Event) Event {
 type Webhook struct {
 	ID        string    `json:"id"`
 	Client    string    `json:"client,omitempty" doc:"Only this client's events; absent: all"`
+	Person    string    `json:"person,omitempty" doc:"Only the events of the connections that this person owns"`
 	URL       string    `json:"url"`
 	Types     []string  `json:"types,omitempty"`
 	Active    bool      `json:"active" doc:"Becomes false after 40 failures in a row, and when the receiver answers 410"`
@@ -43,8 +44,30 @@ type Webhook struct {
 // OfWebhook returns the view of a webhook. Secret is left for the one who has
 // just made it.
 func OfWebhook(h *store.Webhook) Webhook {
+	client := h.Client
+	if h.Person != "" {
+		client = ""
+	}
 	return Webhook{
-		ID: h.ID, Client: h.Client, URL: h.URL, Types: h.Types, Active: h.Active, Cursor: h.Cursor, Failures: h.Failures,
+		ID: h.ID, Client: client, Person: h.Person, URL: h.URL, Types: h.Types, Active: h.Active, Cursor: h.Cursor, Failures: h.Failures,
 		NextAt: h.NextAt, LastError: h.LastError, CreatedAt: h.CreatedAt,
 	}
+}
+
+// A WebhookCall is one call of a webhook's receiver.
+type WebhookCall struct {
+	ID      string    `json:"id" doc:"As the receiver got it, in the header webhook-id"`
+	Seq     int64     `json:"seq,omitempty" doc:"Of the event; absent: a test"`
+	Type    string    `json:"type"`
+	At      time.Time `json:"at"`
+	MS      int64     `json:"ms" doc:"Until the answer, in milliseconds"`
+	OK      bool      `json:"ok" doc:"The receiver confirmed"`
+	Status  int       `json:"status,omitempty" doc:"Of the answer; absent: there was none"`
+	Problem string    `json:"problem,omitempty"`
+}
+
+// OfWebhookCall returns the view of a call.
+func OfWebhookCall(c *store.WebhookCall, lang string) WebhookCall {
+	return WebhookCall{ID: c.ID, Seq: c.Seq, Type: c.Type, At: c.At, MS: c.Took.Milliseconds(), OK: c.OK(), Status: c.Status,
+		Problem: c.Problem.In(lang)}
 }

@@ -21,6 +21,8 @@ func ActionLabel(action, kind string) mime.Text {
 		return text("label.action_paused", "{what}: paused", "what", what)
 	case store.AuditResumed:
 		return text("label.action_resumed", "{what}: resumed", "what", what)
+	case store.AuditExport:
+		return text("label.action_export", "{what}: exported", "what", what)
 	case store.AuditResend:
 		return text("label.action_resend", "{what}: sent again as a new message", "what", what)
 	case store.AuditMoved:
@@ -60,6 +62,8 @@ func KindLabel(kind string) mime.Text {
 		return text("label.kind_lane", "mailbox")
 	case store.KindSetting:
 		return text("label.kind_setting", "setting")
+	case store.KindAudit:
+		return text("label.kind_audit", "audit trail")
 	}
 	return other(kind)
 }

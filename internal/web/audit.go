@@ -1,8 +1,6 @@
 package web
 
 import (
-	"encoding/csv"
-	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -125,37 +123,6 @@ func (s *Server) auditCSV(v *visit) error {
 	if err != nil {
 		return &problem{Status: http.StatusUnprocessableEntity, Detail: text("web.bad_day", "write a day as 2026-11-30")}
 	}
-	q.Set("limit", "1000")
-	var page api.AuditPage
-	if err := v.get("/v1/audit?"+q.Encode(), &page); err != nil {
-		return err
-	}
-	v.w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	v.w.Header().Set("Content-Disposition", `attachment; filename="audit.csv"`)
-	w := csv.NewWriter(v.w)
-	err = w.Write(view.AuditColumns())
-	for err == nil {
-		for i := range page.Items {
-			row, rerr := page.Items[i].Row()
-			if err = errors.Join(rerr, w.Write(row)); err != nil {
-				break
-			}
-		}
-		if w.Flush(); err != nil || page.Next == 0 {
-			break
-		}
-		q.Set("after", strconv.FormatInt(page.Next, 10))
-		page = api.AuditPage{}
-		err = v.get("/v1/audit?"+q.Encode(), &page)
-	}
-	if err != nil && v.r.Context().Err() == nil {
-		// The file has begun: its last row says that it is not whole.
-		s.opt.Log.Error("the audit trail ended in the middle of a file", "err", err)
-		werr := w.Write([]string{text("web.file_cut", "this file is not complete: load it again").In(v.lang)})
-		w.Flush()
-		if werr != nil {
-			s.opt.Log.Warn("the reader of the audit trail left", "err", werr)
-		}
-	}
-	return nil
+	q.Set("format", "csv")
+	return v.pass("/v1/audit/export?" + q.Encode())
 }

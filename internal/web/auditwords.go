@@ -29,6 +29,8 @@ func action(name string) mime.Text {
 		return text("web.did_paused", "paused")
 	case "resumed":
 		return text("web.did_resumed", "resumed")
+	case "exported":
+		return text("web.did_export", "exported")
 	case "retry":
 		return text("web.did_retry", "retried")
 	case "cancel":

@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -25,10 +25,10 @@ func withoutTLS() adapters.Text {
 }
 
 // ErrPrivate is why a receiver at an address that is not public is not called.
-var ErrPrivate = errors.New(privateAddress().String())
+var ErrPrivate = texterr.New(privateAddress())
 
 // errPlain is why a receiver is not called without TLS.
-var errPlain = errors.New(withoutTLS().String())
+var errPlain = texterr.New(withoutTLS())
 
 // CheckURL returns what is wrong with an address that could never be called; ok
 // is true when nothing is. networks are those of Options.

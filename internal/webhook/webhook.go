@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,16 +44,20 @@ type Options struct {
 	// Networks are those of receivers that may be called although their
 	// addresses are not public; there, and only there, without TLS too.
 	Networks []netip.Prefix
-	Poll     time.Duration // how often work is looked for; 500 ms
-	Client   *http.Client  // for tests; NewClient(Networks)
-	Log      *slog.Logger
-	Now      func() time.Time
+	// Owned are the ids of the connections of the person whose webhook it is; false:
+	// they may not sign in any more, and nothing is sent. nil: no webhook of a
+	// person is served.
+	Owned  func(ctx context.Context, person string) (connections []string, active bool, err error)
+	Poll   time.Duration // how often work is looked for; 500 ms
+	Client *http.Client  // for tests; NewClient(Networks)
+	Log    *slog.Logger
+	Now    func() time.Time
 }
 
 // A Worker delivers events to webhooks.
 type Worker struct {
 	opt  Options
-	http *http.Client
+	send *Sender
 
 	mu   sync.Mutex
 	busy map[string]bool // ids of webhooks in work here
@@ -72,9 +77,9 @@ func New(o Options) (*Worker, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	w := &Worker{opt: o, http: o.Client, busy: map[string]bool{}}
-	if w.http == nil {
-		w.http = NewClient(o.Networks)
+	w := &Worker{opt: o, send: &Sender{sealer: o.Sealer, http: o.Client, now: o.Now}, busy: map[string]bool{}}
+	if w.send.http == nil {
+		w.send.http = NewClient(o.Networks)
 	}
 	return w, nil
 }
@@ -84,7 +89,7 @@ func New(o Options) (*Worker, error) {
 func (w *Worker) Run(ctx context.Context) {
 	t := time.NewTicker(w.opt.Poll)
 	defer t.Stop()
-	defer w.http.CloseIdleConnections()
+	defer w.send.Close()
 	var all sync.WaitGroup
 	defer all.Wait()
 	for {
@@ -151,15 +156,15 @@ func (w *Worker) leave(id string) {
 // serve delivers one page. Nothing is written where there is nothing to send,
 // save that a cursor far behind moves up.
 func (w *Worker) serve(ctx context.Context, h store.Webhook, last int64) error {
-	events, err := w.opt.Store.Events(ctx, h.Cursor, maxPage, h.Client, h.Types)
+	events, through, err := w.events(ctx, &h, last)
 	if err != nil {
 		return err
 	}
 	if len(events) == 0 {
-		if last-h.Cursor < 1000 {
+		if through-h.Cursor < 1000 {
 			return nil
 		}
-		h.Cursor = last
+		h.Cursor = through
 		_, err := w.put(ctx, h)
 		return err
 	}
@@ -169,6 +174,7 @@ func (w *Worker) serve(ctx context.Context, h store.Webhook, last int64) error {
 		return err
 	}
 	done := *taken
+	done.Recent = slices.Clone(taken.Recent)
 	done.NextAt = time.Time{}
 	if err := w.page(ctx, taken, &done, events); err != nil {
 		if ctx.Err() != nil { // stopped: neither the receiver's fault nor a reason to wait
@@ -177,6 +183,22 @@ func (w *Worker) serve(ctx context.Context, h store.Webhook, last int64) error {
 		failed(&done, w.opt.Now(), err)
 	}
 	return w.finish(done)
+}
+
+// events reads the next page of a webhook's events, and up to which one it looked.
+func (w *Worker) events(ctx context.Context, h *store.Webhook, last int64) (events []store.Event, through int64, err error) {
+	if h.Person == "" {
+		events, err = w.opt.Store.Events(ctx, h.Cursor, maxPage, h.Client, h.Types)
+		return events, last, err
+	}
+	if w.opt.Owned == nil {
+		return nil, h.Cursor, nil
+	}
+	own, active, err := w.opt.Owned(ctx, h.Person)
+	if err != nil || !active {
+		return nil, h.Cursor, err
+	}
+	return w.opt.Store.EventsAmong(ctx, own, h.Cursor, maxPage, h.Types)
 }
 
 // page sends events in order until one fails; done.Cursor is the last that was
@@ -190,13 +212,24 @@ func (w *Worker) page(ctx context.Context, h, done *store.Webhook, events []stor
 		if w.opt.Now().Add(2 * timeout).After(h.NextAt) {
 			return nil
 		}
-		if err := w.send(ctx, h, secret, &events[i]); err != nil {
-			return err
+		c := w.send.call(ctx, h, secret, &events[i], MessageID(h.ID, events[i].Seq))
+		if ctx.Err() != nil && !c.OK() {
+			return ctx.Err() // given up here, which says nothing of the receiver
+		}
+		done.Recent = append(done.Recent, c)
+		done.Recent = done.Recent[max(len(done.Recent)-store.WebhookCallsKept, 0):]
+		if !c.OK() {
+			return &callError{c}
 		}
 		done.Cursor, done.Failures, done.LastError = events[i].Seq, 0, ""
 	}
 	return nil
 }
+
+// A callError is a call that its receiver did not confirm.
+type callError struct{ store.WebhookCall }
+
+func (e *callError) Error() string { return e.Problem.String() }
 
 // failed notes a failure: the next try comes later each time, and after
 // giveUpAfter of them, or when the receiver answers that it is gone, there is
@@ -205,8 +238,8 @@ func failed(h *store.Webhook, now time.Time, err error) {
 	h.Failures++
 	h.LastError = err.Error()
 	h.NextAt = now.Add(delay(h.Failures))
-	var gone *goneError
-	if h.Failures >= giveUpAfter || errors.As(err, &gone) {
+	call := new(callError)
+	if h.Failures >= giveUpAfter || errors.As(err, &call) && call.Status == http.StatusGone {
 		h.Active = false
 	}
 }

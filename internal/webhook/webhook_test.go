@@ -107,7 +107,7 @@ func (s *scene) worker() *Worker {
 	s.t.Helper()
 	w, err := New(Options{Store: s.store, Sealer: s.sealer, Networks: loopback(), Now: s.clock})
 	s.must(err)
-	s.t.Cleanup(w.http.CloseIdleConnections)
+	s.t.Cleanup(w.send.Close)
 	return w
 }
 

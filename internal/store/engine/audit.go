@@ -127,7 +127,7 @@ func enterAction(ctx context.Context, w Work, a *store.Action, rows []*DeliveryR
 		return nil
 	}
 	e := store.AuditEntry{Action: string(a.Verb), Kind: store.KindQueue, Count: res.Changed, Skipped: res.Skipped,
-		Changes: chosenBy(&a.Filter)}
+		Changes: store.Chosen(&a.Filter)}
 	for i, row := range rows { // of one message: it is named
 		id := row.D.Message.String()
 		if i > 0 && e.Object != id {
@@ -141,38 +141,6 @@ func enterAction(ctx context.Context, w Work, a *store.Action, rows []*DeliveryR
 		return err
 	}
 	return enter(ctx, t, e)
-}
-
-// chosenBy names what a filter chose by.
-func chosenBy(f *store.Filter) (out []store.Change) {
-	add := func(field, v string) {
-		if v != "" {
-			out = append(out, store.Change{Field: "filter." + field, After: v})
-		}
-	}
-	for _, s := range f.States {
-		add("state", s.String())
-	}
-	add("connection", f.Connection)
-	add("lane", f.Lane)
-	add("client", f.Client)
-	add("message_id", f.MessageID)
-	add("from", f.From)
-	add("recipient", f.Recipient)
-	add("tag", f.Tag)
-	for _, m := range f.Match {
-		add(m.Part.String(), m.String())
-	}
-	if !f.ID.IsZero() {
-		add("id", f.ID.String())
-	}
-	if !f.Since.IsZero() {
-		add("since", f.Since.UTC().Format(time.RFC3339))
-	}
-	if !f.Before.IsZero() {
-		add("before", f.Before.UTC().Format(time.RFC3339))
-	}
-	return out
 }
 
 // enterResent enters that a message was sent once more; ctx names by whom.
@@ -205,6 +173,11 @@ func enterSetting(ctx context.Context, t Tx, name, before, after string) error {
 		Changes: []store.Change{store.ChangeOf(name, before, after)}})
 }
 
+// AppendAudit implements store.Audit.
+func (p Ports) AppendAudit(ctx context.Context, e store.AuditEntry) error {
+	return p.DB.Do(ctx, func(t Tx) error { return enter(ctx, t, e) })
+}
+
 // AuditEntries implements store.Audit.
 func (r Ports) AuditEntries(ctx context.Context, q store.AuditRequest) (store.AuditPage, error) {
 	if q.Limit <= 0 {
@@ -223,6 +196,12 @@ func (r Ports) AuditEntries(ctx context.Context, q store.AuditRequest) (store.Au
 	}
 	if q.After > 0 {
 		w.and("seq < %s", q.After)
+	}
+	if q.Of != nil {
+		w.and("person = %s", anyText(q.Of.Person))
+		w.among("object", append([]string{q.Of.Person}, q.Of.Objects...))
+		n := len(w.conds)
+		w.conds = append(w.conds[:n-2], "("+w.conds[n-2]+" OR "+w.conds[n-1]+")")
 	}
 	var page store.AuditPage
 	err := r.DB.List(ctx, `SELECT seq, doc FROM audit`+w.String()+` ORDER BY seq DESC LIMIT `+strconv.Itoa(q.Limit+1), w.args,

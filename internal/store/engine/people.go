@@ -153,7 +153,8 @@ func (r Ports) DeletePerson(ctx context.Context, id string) error {
 		_, err1 := sessions().removeWhere(ctx, t, func(s *store.Session) bool { return s.Person == id })
 		_, err2 := invitations().removeWhere(ctx, t, func(i *store.Invitation) bool { return i.Person == id })
 		keys, err3 := apiKeys().removeWhere(ctx, t, func(k *store.APIKey) bool { return k.Person == id })
-		if err := errors.Join(err1, err2, err3); err != nil || keys == 0 {
+		_, err4 := webhooks().removeWhere(ctx, t, func(w *store.Webhook) bool { return w.Person == id })
+		if err := errors.Join(err1, err2, err3, err4); err != nil || keys == 0 {
 			return err
 		}
 		return bump(t, clientsVersion)

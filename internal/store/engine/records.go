@@ -104,7 +104,7 @@ func webhooks() table[store.Webhook] {
 	tb := table[store.Webhook]{name: "webhooks", id: func(w *store.Webhook) *string { return &w.ID },
 		rev: func(w *store.Webhook) *int64 { return &w.Revision }, lookup: func(w *store.Webhook) string { return w.ID },
 		kind: store.KindWebhook, label: func(w *store.Webhook) string { return w.ID },
-		closed: closed([]string{"secret"}), quiet: []string{"cursor", "failures", "next_at", "last_error"}}
+		closed: closed([]string{"secret"}), quiet: []string{"cursor", "failures", "next_at", "last_error", "recent"}}
 	tb.closed.Host = []string{"url"}
 	return tb
 }

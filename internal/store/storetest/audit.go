@@ -14,6 +14,41 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 )
 
+// testAuditOfPerson: an entry without a change, and what of the trail concerns a person.
+func testAuditOfPerson(t *testing.T, h Harness) {
+	s := h.Open(t)
+	by := func(id string) context.Context {
+		return store.WithActor(t.Context(), store.Actor{Kind: store.ActorPerson, ID: id, Person: id, At: after(1)})
+	}
+	for _, e := range []struct{ who, object string }{{"p1", "a"}, {"p2", "a"}, {"p2", "b"}, {"p2", "p1"}, {"p1", ""}} {
+		entry := store.ExportEntry(store.KindConnection, 7, store.Change{Field: "format", After: "csv"})
+		entry.Object = e.object
+		must(t, s.AppendAudit(by(e.who), entry))
+	}
+	list := func(r store.AuditRequest) (out []string) {
+		t.Helper()
+		page, err := s.AuditEntries(t.Context(), r)
+		must(t, err)
+		for _, e := range page.Entries {
+			if e.Action != store.AuditExport || e.Count != 7 || len(e.Changes) != 1 || !e.At.Equal(after(1)) {
+				t.Errorf("%+v", e)
+			}
+			out = append(out, e.Actor.ID+":"+e.Object)
+		}
+		return out
+	}
+	of := func(person string, objects ...string) store.AuditRequest {
+		return store.AuditRequest{AuditFilter: store.AuditFilter{Of: &store.AuditScope{Person: person, Objects: objects}}}
+	}
+	want(t, "all", fmt.Sprint(list(store.AuditRequest{})), "[p1: p2:p1 p2:b p2:a p1:a]")
+	want(t, "of p1 with a", fmt.Sprint(list(of("p1", "a"))), "[p1: p2:p1 p2:a p1:a]")
+	want(t, "of p1 without objects", fmt.Sprint(list(of("p1"))), "[p1: p2:p1 p1:a]")
+	want(t, "of no one there", fmt.Sprint(list(of("p3", "c"))), "[]")
+	narrow := of("p1", "a")
+	narrow.Object = "a"
+	want(t, "with another filter", fmt.Sprint(list(narrow)), "[p2:a p1:a]")
+}
+
 // testAudit: every change of a record is entered with who made it and what
 // changed, and no entry has a secret.
 func testAudit(t *testing.T, h Harness) {

@@ -57,7 +57,8 @@ func Run(t *testing.T, h Harness) {
 		"reopen":         testReopen, "two processes": testTwoProcesses, "closed": testClosed,
 		"submitters at once": testSubmitters, "model": testModel, "corrupt": testCorrupt, "unheard": testUnheard,
 		"unheard together": testUnheardTogether, "people": testPeople, "sessions": testSessions,
-		"invitations": testInvitations, "ceremonies": testCeremonies, "audit": testAudit, "audit list": testAuditList,
+		"invitations": testInvitations, "ceremonies": testCeremonies, "audit": testAudit, "audit of a person": testAuditOfPerson,
+		"audit list":        testAuditList,
 		"among connections": testAmong, "clock set back": testClockSetBack, "taken while the clock was ahead": testTakenAhead,
 	} {
 		t.Run(name, func(t *testing.T) {
