@@ -114,7 +114,7 @@ func TestWebhookCommands(t *testing.T) {
 	run(app.ExitUsage, "remove", "none")
 	run(0, "remove", made.ID)
 	_, out, _ := command(t, "", "people", "audit", "--kind", "webhook", "--json", "--data", data)
-	if strings.Contains(out, made.Secret) || strings.Count(out, `"action": "removed"`) != 1 {
+	if strings.Contains(out, made.Secret) || strings.Count(out, `"action":"removed"`) != 1 {
 		t.Errorf("audit: %s", out)
 	}
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -18,6 +19,7 @@ type auditService struct {
 		store.Audit
 		store.People
 	}
+	log *slog.Logger
 }
 
 func (s *auditService) routes(rt *router) {

@@ -93,6 +93,9 @@ func (s *auditService) export(w http.ResponseWriter, r *http.Request) error {
 	defer cancel()
 	entered := s.store.AppendAudit(done, store.ExportEntry(store.KindAudit, count, store.AuditChosen(&req.AuditFilter, format)...))
 	if err = errors.Join(err, entered); err != nil {
+		if ctx.Err() == nil || entered != nil {
+			s.log.Error("the audit trail ended in the middle of a file", "err", err)
+		}
 		notice := text("api.file_cut", "this file is not complete: load it again").In(language(r.Header.Get("Accept-Language")))
 		_ = errors.Join(out.cut(notice), out.flush()) // a reader that left needs no notice
 	}

@@ -149,7 +149,7 @@ func (k WebhookCommands) Test(ctx context.Context, id string) error {
 		if k.JSON {
 			err = writeJSON(k.Stdout, view.OfWebhookCall(&c, k.Language))
 		} else {
-			_, err = fmt.Fprintf(k.Stdout, "%s: %s\n", c.ID, k.result(&c))
+			_, err = fmt.Fprintf(k.Stdout, "%s: %s\n", h.ID, k.result(&c))
 		}
 		if err == nil && !c.OK() {
 			err = exit(ExitFailure, errReported)

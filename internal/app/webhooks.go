@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -261,7 +262,7 @@ func webhookNamed(ctx context.Context, st store.Store, id string) (*store.Webhoo
 	}
 	if len(found) != 1 {
 		return nil, exit(ExitUsage, texterr.New(text("cli.no_webhook", "there is no webhook {id}, or more than one: see "+
-			"'postino webhook list'", "id", id)))
+			"'postino webhook list'", "id", strconv.Quote(id))))
 	}
 	return found[0], nil
 }
