@@ -32,7 +32,7 @@ func (f webhookFlags) jobs(std stdio, cli *commands) app.WebhookCommands {
 
 // receiverFlags are of commands that look at a receiver's address.
 type receiverFlags struct {
-	Config string `help:"Server configuration; its webhook networks may be called." env:"POSTINO_CONFIG" placeholder:"FILE" type:"existingfile"`
+	Config string `help:"Configuration of the server, for its webhook networks." env:"POSTINO_CONFIG" placeholder:"FILE" type:"existingfile"`
 }
 
 func (f receiverFlags) jobs(k app.WebhookCommands) app.WebhookCommands {

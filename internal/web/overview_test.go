@@ -58,8 +58,8 @@ func TestAudit(t *testing.T) {
 		t.Errorf("%v %s", a.header, a.body)
 	}
 	w.signIn(w.operator)
-	for _, path := range []string{"/audit", "/audit.csv"} { // their own part
-		w.get(path).want(200).without("=HYPERLINK(1)")
+	for _, path := range []string{"/audit", "/audit.csv"} { // their own part: what was done with their record, not with the office
+		w.get(path).want(200, "=HYPERLINK(1)").without("Ufficio")
 	}
 }
 
