@@ -42,6 +42,9 @@ type WordIndex struct {
 	// Hits are the rows that a query (the argument %s) finds, with deliveries d, and
 	// a condition, which may be empty; Cursor is the column by which they go.
 	Hits, HitCond, Cursor string
+	// HitKeys are the keys alone that a query (the argument %s) finds, where they come
+	// in no order; empty: they come in that of Cursor.
+	HitKeys string
 	// In is the condition that a column is one of the values of one argument, which
 	// Ints and Keys make.
 	In   string

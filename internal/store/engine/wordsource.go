@@ -38,16 +38,59 @@ func (l *listing) byWords() func(lo, hi any) source {
 	}
 }
 
-// hits asks the index.
-func (l *listing) hits(ctx context.Context, days []string, from any, n int) ([]found, any, error) {
+// onlyWords reports that the index of words knows all that rows are chosen by, but
+// for their exact time.
+func (l *listing) onlyWords() bool {
+	f := &l.f
+	return len(f.States) == 0 && f.Connection == "" && f.Among == nil && f.Client == "" && f.Lane == ""
+}
+
+// hitKeys asks the index for keys alone. Where it answers in no order, all that it
+// finds is sorted: with their rows, 50,000 hits of two days took ten times as long.
+func (l *listing) hitKeys(ctx context.Context, days []string, from any, n int) (keys []any, err error) {
 	s := &l.p.Schema
+	w := &where{}
+	hits := formatted(s.Words.HitKeys, w.arg(s.Words.Query(l.text, days)))
+	order, beyond := l.order()
+	l.within(w, "t."+s.Words.Key)
+	if from != nil {
+		w.and("t."+s.Words.Key+beyond, from)
+	}
+	err = l.p.DB.List(ctx, `SELECT t.`+s.Words.Key+` FROM `+hits+` t`+w.String()+` ORDER BY t.`+s.Words.Key+` `+order+` LIMIT `+
+		strconv.Itoa(n), w.args, func() { keys = nil }, func(sc Scan) error {
+		k, err := s.scanKey(sc, &DeliveryRow{})
+		keys = append(keys, k)
+		return err
+	})
+	return keys, err
+}
+
+// hits asks the index.
+func (l *listing) hits(ctx context.Context, days []string, from any, n int) (out []found, next any, err error) {
+	s := &l.p.Schema
+	if s.Words.HitKeys != "" && l.onlyWords() {
+		keys, err := l.hitKeys(ctx, days, from, n)
+		if err != nil || len(keys) == 0 {
+			return nil, nil, err
+		}
+		w := s.chosen(l.f)
+		w.and(s.Cursor+" "+s.Words.In, s.Words.Keys(keys))
+		out, _, err = l.read(ctx, `deliveries d`, w, nil, len(keys))
+		for i := range out {
+			out[i].sure = true
+		}
+		if len(keys) == n {
+			next = keys[n-1]
+		}
+		return out, next, err
+	}
 	w := s.chosen(l.f)
 	query := w.arg(s.Words.Query(l.text, days))
 	if s.Words.HitCond != "" {
 		w.conds = append(w.conds, formatted(s.Words.HitCond, query))
 	}
 	l.within(w, s.Words.Cursor)
-	out, next, err := l.readBy(ctx, s.Words.Cursor, formatted(s.Words.Hits, query), w, from, n)
+	out, next, err = l.readBy(ctx, s.Words.Cursor, formatted(s.Words.Hits, query), w, from, n)
 	for i := range out {
 		out[i].sure = true
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/postino-mail/postino/internal/search/terms"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
 )
@@ -90,5 +91,30 @@ func TestListPlans(t *testing.T) {
 		if !c.filter.Since.IsZero() && !strings.Contains(plan, "Index Cond: (id >=") {
 			t.Errorf("%s: the time does not bound the walk\n%s", name, plan)
 		}
+	}
+}
+
+// A page of a word that most messages have reads the rows of the page, not those of
+// all that the index finds.
+func TestWordReadsAPage(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{})
+	if _, err := s.IndexSearch(t.Context(), 100); err != nil {
+		t.Fatal(err)
+	}
+	p := s.Ports
+	var joined, asked int
+	p.DB.List = func(_ context.Context, q string, _ []any, _ func(), _ func(engine.Scan) error) error {
+		asked++
+		if strings.Contains(q, "JOIN") {
+			joined++
+		}
+		return nil
+	}
+	if _, err := p.List(t.Context(), store.ListRequest{Filter: store.Filter{Match: []terms.Match{{Value: "fattura"}}}}); err != nil {
+		t.Fatal(err)
+	}
+	if asked == 0 || joined > 0 {
+		t.Errorf("%d of %d questions to the index read rows", joined, asked)
 	}
 }

@@ -24,8 +24,9 @@ func wordIndex() engine.WordIndex {
 		Terms: func(list []string) any { return list },
 		Flows: "search", Key: "id", Query: tsquery,
 		// Without OFFSET the planner, which does not know the word, may rather read all ids.
-		Hits:   `(SELECT id FROM search WHERE terms @@ CAST(%s AS tsquery) OFFSET 0) s JOIN deliveries d ON d.id = s.id`,
-		Cursor: "d.id", In: "= ANY(%s)", Ints: func(ids []int64) any { return ids },
+		Hits:    `(SELECT id FROM search WHERE terms @@ CAST(%s AS tsquery) OFFSET 0) s JOIN deliveries d ON d.id = s.id`,
+		HitKeys: `(SELECT id FROM search WHERE terms @@ CAST(%s AS tsquery) OFFSET 0)`,
+		Cursor:  "d.id", In: "= ANY(%s)", Ints: func(ids []int64) any { return ids },
 		Keys: func(keys []any) any {
 			ids := make([][16]byte, 0, len(keys))
 			for _, k := range keys {
