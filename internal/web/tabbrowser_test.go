@@ -67,13 +67,6 @@ func (b *tab) objections() []string {
 	return out
 }
 
-// loaded are the addresses that were asked for so far.
-func (b *tab) loaded() []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Clone(b.requests)
-}
-
 // ask sends the browser a command of its protocol.
 func ask[P, R any](b *tab, command cdp.Command[P, R], params P) R {
 	b.t.Helper()

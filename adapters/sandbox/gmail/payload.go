@@ -69,7 +69,7 @@ func (g *Server) look(m *storedMessage) (*view, error) {
 	v.header, _ = core.ParseFields(v.raw)
 	msg, err := mime.Read(mime.Bytes(v.raw), mime.Limits{})
 	if err != nil {
-		return v, nil //nolint:nilerr // what cannot be read as MIME is shown by its header alone, as Gmail does
+		return v, nil // what cannot be read as MIME is shown by its header alone, as Gmail does
 	}
 	// What of a body cannot be decoded is not shown; the rest is.
 	text, page, _ := msg.TextBodies(1 << 20)
@@ -78,7 +78,7 @@ func (g *Server) look(m *storedMessage) (*view, error) {
 	}
 	root, err := msg.Structure()
 	if err != nil {
-		return v, nil //nolint:nilerr // as above
+		return v, nil // as above
 	}
 	v.m, v.root = msg, root
 	root.Walk(false, func(p *mime.Part) bool {

@@ -29,11 +29,11 @@ func parseSearch(q string, now time.Time) (out search) {
 	for q = strings.TrimSpace(q); q != ""; q = strings.TrimSpace(q) {
 		var term string
 		term, q = cutTerm(q)
-		switch {
-		case term == "OR" || term == "|":
+		switch term {
+		case "OR", "|":
 			or = len(out) > 0
 			continue
-		case term == "AND" || term == "(" || term == ")":
+		case "AND", "(", ")":
 			continue
 		}
 		c := newCondition(strings.Trim(term, "()"), now)

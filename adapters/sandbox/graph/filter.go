@@ -54,7 +54,8 @@ func parseFilter(text string) (*filter, error) {
 	return f, nil
 }
 
-// filterTokens splits into words, quoted strings with their quotes, and ( ) , :
+// filterTokens splits into words, quoted strings with their quotes, parentheses,
+// commas and colons.
 func filterTokens(text string) (out []string, err error) {
 	for text = strings.TrimSpace(text); text != ""; text = strings.TrimLeftFunc(text, unicode.IsSpace) {
 		switch {
