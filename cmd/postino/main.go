@@ -163,7 +163,7 @@ func run(ctx context.Context, args []string, std stdio) int {
 	if exited >= 0 {
 		return exited
 	}
-	cli.Lang = cmp.Or(cli.Lang, given)
+	cli.Lang = cmp.Or(given, cli.Lang) // of the command line before that of the environment
 	if err != nil {
 		return report(&app.ExitError{Code: app.ExitUsage, Err: commandline.UsageError(err)}, std, lang, format)
 	}

@@ -54,12 +54,30 @@ func (k ConnectionCommands) List(ctx context.Context, q connections.Query) error
 		w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_name", "NAME"), text("cli.heading_provider", "PROVIDER"),
 			text("cli.heading_from", "FROM"), text("cli.heading_active", "ACTIVE"), text("cli.heading_default", "DEFAULT"),
 			text("cli.heading_recipients_today", "RECIPIENTS TODAY"), text("cli.heading_last_success", "LAST SUCCESS"),
+			text("cli.heading_ends", "ENDS"),
 			text("cli.heading_state", "STATE"))...)
 		for _, c := range conns {
 			status := statusOf(c)
 			w.Row(c.Name, c.Provider, c.From, either(c.IsActive(), k.Language), view.DefaultLabel(c.Default).In(k.Language),
-				budgetText(status.Lane, now), whenOrDash(status.Use.Sent), stateOf(c, status.State, k.Language))
+				budgetText(status.Lane, now), whenOrDash(status.Use.Sent),
+				endText(view.EndingOf(c, &status.State, now), k.Language), stateOf(c, status.State, k.Language))
 		}
 		return w.Flush()
 	})
+}
+
+// endsSoon is how many days before its end a credential needs a look.
+const endsSoon = 30
+
+// endText is when a credential ends, in days where that is soon.
+func endText(e *view.Ending, lang string) string {
+	switch {
+	case e == nil:
+		return "-"
+	case e.DaysLeft == 0:
+		return text("cli.credential_ended", "ended").In(lang)
+	case e.DaysLeft > endsSoon:
+		return e.Ends.UTC().Format(time.DateOnly)
+	}
+	return mime.NewCount("cli.credential_ends_in", e.DaysLeft, "in one day", "in {count} days").In(lang)
 }

@@ -1,14 +1,11 @@
 package app
 
 import (
-	"context"
 	"crypto/x509"
 	"sync"
 	"time"
 
-	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/watch"
-	"github.com/postino-mail/postino/tokens"
 )
 
 // wireWatch makes what watches for ends, unless it is switched off.
@@ -20,7 +17,7 @@ func (s *server) wireWatch(giveUp time.Duration) (err error) {
 	s.watcher, err = watch.New(watch.Options{Store: s.store, Connections: s.conns, Node: s.conf.Node, Hostname: s.conf.Hostname,
 		Settings: watch.Settings{Mail: c.Mail, Connection: c.Connection, Language: c.Language, Days: c.Days, Budget: c.Budget,
 			Waiting: time.Duration(c.Waiting)},
-		GiveUp: giveUp, Credentials: credentialEnds, Listeners: s.shown.list, Peers: s.peers, Log: s.log})
+		GiveUp: giveUp, Credentials: endReader{s.roots, s.log}.credentialEnd, Listeners: s.shown.list, Peers: s.peers, Log: s.log})
 	return err
 }
 
@@ -58,13 +55,4 @@ func (d *httpListener) certificates() map[string]*x509.Certificate {
 		return nil
 	}
 	return map[string]*x509.Certificate{d.Addr(): pair.Leaf}
-}
-
-// credentialEnds reads when the client certificate of a connection ends.
-func credentialEnds(_ context.Context, c *gateway.Connection) ([]watch.Credential, error) {
-	leaf, err := tokens.ClientCertificate(&c.Connection)
-	if leaf == nil || err != nil {
-		return nil, err
-	}
-	return []watch.Credential{{Kind: watch.KindClientCertificate, Begin: leaf.NotBefore, Ends: leaf.NotAfter}}, nil
 }

@@ -6,6 +6,8 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
+	"log/slog"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -14,14 +16,17 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/graph"
+	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/watch"
+	"github.com/postino-mail/postino/tokens"
 	"github.com/postino-mail/postino/tokens/credential"
 )
 
-// The end of a client certificate is read from the file that tokens are
-// requested with, for Graph and for SMTP alike.
+// The end of a client certificate is read from the file that tokens are requested
+// with, for Graph and for SMTP alike, that of a client secret from the registration.
 func TestCredentialEnds(t *testing.T) {
 	t.Parallel()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -44,26 +49,56 @@ func TestCredentialEnds(t *testing.T) {
 	if err := os.WriteFile(file, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for name, settings := range map[string]adapters.Settings{
-		"graph": &graph.Settings{Entra: credential.Entra{Tenant: "t", ClientID: "c", CertificateFile: file}},
-		"smtp":  &fallback.Settings{Host: "h", OAuth: &fallback.OAuth{Provider: "entra", Entra: credential.Entra{CertificateFile: file}}},
-	} {
-		got, err := credentialEnds(t.Context(), &gateway.Connection{Connection: adapters.Connection{Name: name, Settings: settings}})
-		if err != nil || len(got) != 1 || got[0].Kind != watch.KindClientCertificate || !got[0].Ends.Equal(ends) {
-			t.Errorf("%s: %+v, %v", name, got, err)
-		}
+	sb, err := sandbox.Start(sandbox.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
 	}
-	for name, settings := range map[string]adapters.Settings{
-		"secret":   &graph.Settings{Entra: credential.Entra{ClientSecret: "x"}},
-		"password": &fallback.Settings{Host: "h", Login: "a", Password: "x"},
-	} {
-		got, err := credentialEnds(t.Context(), &gateway.Connection{Connection: adapters.Connection{Name: name, Settings: settings}})
-		if err != nil || len(got) != 0 {
-			t.Errorf("%s: %+v, %v", name, got, err)
+	t.Cleanup(func() { _ = sb.Close() })
+	read := endReader{sb.CertPool(), slog.New(slog.DiscardHandler)}.credentialEnd
+	of := func(settings adapters.Settings) *gateway.Connection {
+		c := &gateway.Connection{Connection: adapters.Connection{Name: "x", From: "a@contoso.example", Settings: settings}}
+		if c.Provider = adapters.SMTP; graph.SettingsOf(&c.Connection) != nil {
+			c.Provider = adapters.Graph
 		}
+		return c
 	}
-	gone := &graph.Settings{Entra: credential.Entra{CertificateFile: file + ".gone"}}
-	if _, err := credentialEnds(t.Context(), &gateway.Connection{Connection: adapters.Connection{Settings: gone}}); err == nil {
-		t.Error("a file that is missing is no error")
+	over := func(change func(*graph.Settings)) *gateway.Connection {
+		set := *graph.SettingsOf(sb.GraphConnection("a@contoso.example"))
+		change(&set)
+		return of(&set)
+	}
+	withCertificate := graph.SettingsOf(sb.GraphCertificateConnection("a@contoso.example"))
+	registered := func(g *graph.Settings) { g.ClientSecret, g.CertificateFile = "", withCertificate.CertificateFile }
+	leaf, err := tokens.ClientCertificate(&over(registered).Connection)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secretEnds := time.Now().Add(100 * 24 * time.Hour)
+	for _, c := range []struct {
+		name     string
+		conn     *gateway.Connection
+		kind     string
+		ends     time.Time
+		refused  bool // Graph does not tell
+		err, one bool
+	}{
+		{name: "certificate that Entra does not know", conn: over(func(g *graph.Settings) { g.ClientSecret, g.CertificateFile = "", file }),
+			kind: store.KindClientCertificate, ends: ends},
+		{name: "certificate that Entra knows", conn: over(registered), kind: store.KindClientCertificate, ends: leaf.NotAfter},
+		{name: "certificate, not told", conn: over(registered), kind: store.KindClientCertificate, ends: leaf.NotAfter, refused: true},
+		{name: "SMTP with a certificate", conn: of(&fallback.Settings{Host: "h", OAuth: &fallback.OAuth{Provider: "entra",
+			Entra: credential.Entra{CertificateFile: file, AuthorityURL: sb.EntraURL()}}}), kind: store.KindClientCertificate, ends: ends},
+		{name: "secret", conn: over(func(*graph.Settings) {}), kind: store.KindSecret, ends: secretEnds, one: true},
+		{name: "secret, not told", conn: over(func(*graph.Settings) {}), refused: true, err: true},
+		{name: "wrong secret", conn: over(func(g *graph.Settings) { g.ClientSecret = "wrong" }), err: true},
+		{name: "password", conn: of(&fallback.Settings{Host: "h", Login: "a", Password: "x"})},
+		{name: "missing file", conn: over(func(g *graph.Settings) { g.ClientSecret, g.CertificateFile = "", file+".gone" }), err: true},
+	} {
+		sb.Configure(func(s *sandbox.Switches) { s.GraphApplicationRead, s.SecretLeft = !c.refused, time.Until(secretEnds) })
+		got, err := read(t.Context(), c.conn)
+		if (err != nil) != c.err || got.Kind != c.kind || got.Ends.Sub(c.ends).Abs() > 2*time.Second || got.Among == 1 != c.one ||
+			c.refused && c.err != errors.Is(err, watch.ErrNotGranted) {
+			t.Errorf("%s: %+v, %v; want %s %s", c.name, got, err, c.kind, c.ends)
+		}
 	}
 }

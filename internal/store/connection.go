@@ -26,6 +26,56 @@ type ConnectionState struct {
 	Error       *adapters.Error `json:"error,omitempty"`       // why
 	Breaker     Breaker         `json:"breaker,omitzero"`
 	ChangedAt   time.Time       `json:"changed_at,omitzero"`
+
+	Credential CredentialEnd `json:"credential,omitzero"` // what was read of its end
+}
+
+// A CredentialEnd is when the credential of a connection ends, as it was read where
+// the credential is registered, or from its certificate.
+type CredentialEnd struct {
+	Kind string    `json:"kind"`
+	Ends time.Time `json:"ends"`
+	Name string    `json:"name,omitempty"` // as the provider shows it to people
+	// Among is of how many it is the one that ends first, because they cannot be
+	// told apart; 0 and 1: it is this one.
+	Among    int   `json:"among,omitempty"`
+	Revision int64 `json:"revision"` // of the connection that it was read for
+}
+
+// Certain reports that it is the end of this credential, and not that of another
+// of the same application.
+func (e CredentialEnd) Certain() bool { return e.Among <= 1 }
+
+// For returns e as read for a revision of its connection; zero where it has no end.
+func (e CredentialEnd) For(revision int64) CredentialEnd {
+	if e.Ends.IsZero() {
+		return CredentialEnd{}
+	}
+	e.Ends, e.Revision = Micro(e.Ends), revision
+	return e
+}
+
+// Kinds of credentials that end.
+const (
+	KindSecret            = "secret"
+	KindClientCertificate = "client_certificate"
+)
+
+// Ends are the known ends of the credential of c: what was read, and the date that
+// was entered, which counts where nothing certain was read of the secret.
+func (st *ConnectionState) Ends(c *gateway.Connection) (out []CredentialEnd) {
+	read := st.Credential
+	known := !read.Ends.IsZero() && read.Revision == c.Revision
+	secret := read.Kind == KindSecret
+	entered, ok := c.SecretEnds()
+	ok = ok && !(known && secret && read.Certain())
+	if known && !(ok && secret) {
+		out = append(out, read)
+	}
+	if ok {
+		out = append(out, CredentialEnd{Kind: KindSecret, Ends: entered, Revision: c.Revision})
+	}
+	return out
 }
 
 // EncodeState returns the stored form of the state of a connection.
@@ -62,6 +112,7 @@ type ConnectionChange struct {
 	PauseUntil *time.Time
 	Error      *adapters.Error // why; removed by a resume
 	Breaker    *Breaker
+	Credential *CredentialEnd // zero: nothing is known of it any more
 }
 
 // Connections is the port on the connections. Their secrets are sealed at rest
@@ -206,7 +257,9 @@ func KeepSecrets(c, old *gateway.Connection) {
 
 // Change applies c.
 func (st *ConnectionState) Change(now time.Time, c ConnectionChange) {
-	st.ChangedAt = Micro(now)
+	if c.PauseUntil != nil || c.Error != nil || c.Breaker != nil {
+		st.ChangedAt = Micro(now)
+	}
 	if c.PauseUntil != nil {
 		st.PausedUntil = Micro(*c.PauseUntil)
 		if !st.PausedUntil.After(now) {
@@ -218,5 +271,9 @@ func (st *ConnectionState) Change(now time.Time, c ConnectionChange) {
 	}
 	if c.Breaker != nil {
 		st.Breaker = *c.Breaker
+	}
+	if c.Credential != nil {
+		st.Credential = *c.Credential
+		st.Credential.Ends = Micro(st.Credential.Ends)
 	}
 }

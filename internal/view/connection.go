@@ -34,7 +34,31 @@ type ConnectionState struct {
 	SentAt      time.Time `json:"last_success,omitzero" doc:"When its provider accepted a message last, within 90 days"`
 	FailedAt    time.Time `json:"last_failure,omitzero" doc:"When an attempt failed last, within 90 days"`
 	LastError   *Error    `json:"last_error,omitempty" doc:"Of that attempt"`
+	Credential  *Ending   `json:"credential,omitempty" doc:"When the secret or client certificate ends, where that is known"`
 	UnderWay    int       `json:"under_way,omitempty" doc:"In the answer to an edit: deliveries that still go out by the settings of before"`
+}
+
+// An Ending is when the credential of a connection ends.
+type Ending struct {
+	Kind     string    `json:"kind" enum:"secret,client_certificate"`
+	Ends     time.Time `json:"ends"`
+	DaysLeft int       `json:"days_left" doc:"0: it has ended"`
+	Name     string    `json:"name,omitempty" doc:"Of a client secret in Microsoft Entra"`
+	Among    int       `json:"among,omitempty" doc:"Of so many secrets, which cannot be told apart, it ends first"`
+}
+
+// EndingOf is the credential end that comes first; nil: none is known.
+func EndingOf(c *gateway.Connection, st *store.ConnectionState, now time.Time) *Ending {
+	var first *Ending
+	for _, e := range st.Ends(c) {
+		if first == nil || e.Ends.Before(first.Ends) {
+			first = &Ending{Kind: e.Kind, Ends: e.Ends, DaysLeft: store.DaysLeft(now, e.Ends), Name: e.Name}
+			if !e.Certain() {
+				first.Among = e.Among
+			}
+		}
+	}
+	return first
 }
 
 // OfConnection returns the view of a connection and its status at the time now.
@@ -45,7 +69,7 @@ func OfConnection(c *gateway.Connection, status registry.Status, now time.Time, 
 		Connection: *c,
 		State: ConnectionState{Paused: paused, PausedUntil: until, Breaker: st.Breaker.State, Error: OfError(st.Error, lang),
 			Closed: c.RedactedSecret() != "", SentAt: status.Use.Sent, FailedAt: status.Use.Failed,
-			LastError: OfError(status.Use.Error, lang)},
+			LastError: OfError(status.Use.Error, lang), Credential: EndingOf(c, &st, now)},
 	}
 	if v.State.Breaker == "" {
 		v.State.Breaker = "closed"

@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -10,15 +11,9 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
-
-// A Credential is the end of one credential of a connection.
-type Credential struct {
-	Kind  string // KindSecret or KindClientCertificate
-	Begin time.Time
-	Ends  time.Time
-}
 
 // A ListenerCertificate is what a listener of this node shows.
 type ListenerCertificate struct {
@@ -26,35 +21,40 @@ type ListenerCertificate struct {
 	Leaf    *x509.Certificate
 }
 
-// known is what was read of a connection's credentials.
+// ErrNotGranted is the error of Options.Credentials where the provider does not tell
+// the connection when its credential ends.
+var ErrNotGranted = errors.New("watch: the provider does not tell when the credential ends")
+
+// known is when the credential of a connection was read last. What was read is in
+// the state of the connection, for all nodes and whoever shows it.
 type known struct {
 	revision int64
 	at       time.Time
-	list     []Credential
 }
 
-// How often the credentials of a connection are read again, and how many
-// connections in one round: a PFX costs some milliseconds.
+// How often the credential of a connection is read again, how many in one round and
+// side by side, and for how long a round begins to read others: a PFX costs some
+// milliseconds, and a provider that does not answer the whole of its time.
 const (
-	rereadSoon = time.Hour
-	rereadLate = 6 * time.Hour
-	readAtOnce = 200
+	rereadSoon   = time.Hour
+	rereadLate   = 6 * time.Hour
+	readAtOnce   = 200
+	readParallel = 8
+	readTimeout  = 15 * time.Second
+	readPhase    = 20 * time.Second
 )
 
 // look finds everything that ends.
-func (r *round) look(ctx context.Context) {
+func (r *round) look(ctx context.Context) error {
 	r.figures = figures{ends: map[credentialLabel]time.Time{}, listeners: map[string]time.Time{}}
-	reads := 0
+	if err := r.reread(ctx); err != nil {
+		return err
+	}
 	for _, c := range r.connections {
-		if !c.IsActive() {
-			continue
+		if c.IsActive() {
+			r.secretsOf(c)
+			r.serverOf(c)
 		}
-		if r.due(c) && reads < readAtOnce {
-			reads++
-			r.reread(ctx, c)
-		}
-		r.secretsOf(c)
-		r.serverOf(c)
 	}
 	for id := range r.credentials {
 		if r.byID[id] == nil {
@@ -65,62 +65,113 @@ func (r *round) look(ctx context.Context) {
 	r.listeners()
 	r.refused()
 	r.budgets()
+	return nil
 }
 
-// due reports whether a connection's credentials should be read now.
+// due reports whether a connection's credential should be read now.
 func (r *round) due(c *gateway.Connection) bool {
 	k, ok := r.credentials[c.ID]
-	if r.opt.Credentials == nil || ok && k.revision == c.Revision && r.now.Sub(k.at) < rereadSoon && !r.now.Before(k.at) {
-		return false
-	}
 	if !ok || k.revision != c.Revision || r.now.Sub(k.at) >= rereadLate || r.now.Before(k.at) {
 		return true
 	}
-	for _, x := range k.list {
-		if level(r.opt.Settings.Days, r.now, x.Ends, 0) != quiet {
-			return true
-		}
-	}
-	return false
+	end := r.states[c.ID].Credential
+	return r.now.Sub(k.at) >= rereadSoon && !end.Ends.IsZero() && level(r.opt.Settings.Days, r.now, end.Ends, 0) != quiet
 }
 
-func (r *round) reread(ctx context.Context, c *gateway.Connection) {
-	list, err := r.opt.Credentials(ctx, c)
-	if err != nil { // sending reports it too, with what to do
-		r.opt.Log.Info("the end of a credential cannot be read", "connection", c.Name, "err", err)
-		if old, ok := r.credentials[c.ID]; ok && old.revision == c.Revision {
-			list = old.list
-		}
-	}
-	r.credentials[c.ID] = known{c.Revision, r.now, list}
+// A reading is what was read of one connection.
+type reading struct {
+	connection *gateway.Connection
+	end        store.CredentialEnd
+	err        error
 }
 
-// secretsOf finds the ends of a connection's own credentials: the date that was
-// entered goes before one that was read.
+// reread reads the credentials that are due and stores what has changed.
+func (r *round) reread(ctx context.Context) error {
+	if r.opt.Credentials == nil {
+		return nil
+	}
+	var due []*gateway.Connection
+	for _, c := range r.connections {
+		if len(due) < readAtOnce && c.IsActive() && r.due(c) {
+			due = append(due, c)
+		}
+	}
+	for _, x := range r.readAll(ctx, due) {
+		if err := r.took(ctx, x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readAll reads some connections side by side. Those for which there is no time are
+// left out, and due in the next round.
+func (r *round) readAll(ctx context.Context, due []*gateway.Connection) (out []reading) {
+	phase, cancel := context.WithTimeout(ctx, readPhase)
+	defer cancel()
+	var mu sync.Mutex
+	var running sync.WaitGroup
+	slots := make(chan struct{}, readParallel)
+	for _, c := range due {
+		select {
+		case slots <- struct{}{}:
+		case <-phase.Done():
+		}
+		if phase.Err() != nil {
+			break
+		}
+		running.Go(func() {
+			defer func() { <-slots }()
+			one, cancel := context.WithTimeout(ctx, readTimeout)
+			defer cancel()
+			end, err := r.opt.Credentials(one, c)
+			mu.Lock()
+			defer mu.Unlock()
+			out = append(out, reading{c, end, err})
+		})
+	}
+	running.Wait()
+	return out
+}
+
+// took stores what was read where it is news. What cannot be read stays as it was.
+func (r *round) took(ctx context.Context, x reading) error {
+	c := x.connection
+	r.credentials[c.ID] = known{c.Revision, r.now}
+	if x.err != nil {
+		if !errors.Is(x.err, ErrNotGranted) { // sending reports it too, with what to do
+			r.opt.Log.Info("the end of a credential cannot be read", "connection", c.Name, "err", x.err)
+		}
+		return nil //nolint:nilerr // it keeps nothing else from being looked at
+	}
+	if x.end = x.end.For(c.Revision); x.end == r.states[c.ID].Credential {
+		return nil
+	}
+	if err := r.opt.Store.ChangeConnection(ctx, r.now, c.ID, store.ConnectionChange{Credential: &x.end}); err != nil {
+		return err
+	}
+	st := r.states[c.ID]
+	st.Credential = x.end
+	r.states[c.ID] = st
+	return nil
+}
+
+// secretsOf reports the ends of a connection's credential.
 func (r *round) secretsOf(c *gateway.Connection) {
-	list := r.credentials[c.ID].list
-	if entered, ok := c.SecretEnds(); ok {
-		own := []Credential{{Kind: KindSecret, Ends: entered}}
-		for _, x := range list {
-			if x.Kind != KindSecret {
-				own = append(own, x)
-			}
-		}
-		list = own
-	}
+	st := r.states[c.ID]
+	list := st.Ends(c)
 	for _, x := range list {
 		f := finding{key: x.Kind + ":" + c.ID, kind: x.Kind, connection: c.ID, name: c.Name, ends: x.Ends,
 			level: level(r.opt.Settings.Days, r.now, x.Ends, 0)}
-		f.message, f.hint = endingText(&f, r.now)
+		f.message, f.hint = endingText(&f, x, r.now)
 		r.found = append(r.found, f)
 		r.figures.ends[credentialLabel{c.Name, x.Kind}] = x.Ends
 	}
-	k, read := r.credentials[c.ID]
-	if r.opt.Credentials != nil && (!read || k.revision != c.Revision) {
+	if k, read := r.credentials[c.ID]; r.opt.Credentials != nil && (!read || k.revision != c.Revision) {
 		return // nothing is known of the others
 	}
 	for _, kind := range []string{KindSecret, KindClientCertificate} {
-		if !slices.ContainsFunc(list, func(x Credential) bool { return x.Kind == kind }) { // it has no end any more
+		if !slices.ContainsFunc(list, func(x store.CredentialEnd) bool { return x.Kind == kind }) { // it has no end any more
 			r.found = append(r.found, finding{key: kind + ":" + c.ID, kind: kind, connection: c.ID, name: c.Name, level: quiet})
 		}
 	}
@@ -223,7 +274,7 @@ func (p *Peers) keep(wanted func(id string) bool) {
 }
 
 // endingText is what is reported of a credential.
-func endingText(f *finding, now time.Time) (message, hint mime.Text) {
+func endingText(f *finding, end store.CredentialEnd, now time.Time) (message, hint mime.Text) {
 	ended := !f.ends.After(now)
 	if f.kind == KindClientCertificate {
 		hint = mime.NewText("watch.client_certificate_hint",
@@ -239,6 +290,10 @@ func endingText(f *finding, now time.Time) (message, hint mime.Text) {
 	hint = mime.NewText("watch.secret_hint",
 		"make a new secret at the provider, enter it with 'postino connection edit {name}' together with secret_expires, then remove the old one",
 		"name", f.name)
+	if !end.Certain() {
+		return mime.NewText("watch.secret_one_ends", "a client secret of the application of {name} ends on {date}; which of its {among} secrets "+
+			"{name} uses cannot be told", "name", f.name, "date", date(f.ends), "among", end.Among), hint
+	}
 	if ended {
 		return mime.NewText("watch.secret_ended", "the secret of {name} ended on {date}", "name", f.name, "date", date(f.ends)), hint
 	}

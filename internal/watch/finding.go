@@ -12,9 +12,9 @@ import (
 
 // The kinds of alerts. They are stored and part of events: never change them.
 const (
-	KindSecret            = "secret"             // of a connection
-	KindClientCertificate = "client_certificate" // of a connection
-	KindServerCertificate = "server_certificate" // of a server that mail is sent to
+	KindSecret            = store.KindSecret            // of a connection
+	KindClientCertificate = store.KindClientCertificate // of a connection
+	KindServerCertificate = "server_certificate"        // of a server that mail is sent to
 	KindListener          = "listener_certificate"
 	KindAuth              = "auth"    // a connection's credential is refused
 	KindBudget            = "budget"  // a mailbox has few recipients left today

@@ -39,9 +39,10 @@ type Options struct {
 	Settings    Settings
 	GiveUp      time.Duration // when an alert's mail expires
 
-	// Credentials reads what can be known of the end of a connection's
-	// credentials, besides the date that was entered with it; nil: nothing.
-	Credentials func(ctx context.Context, c *gateway.Connection) ([]Credential, error)
+	// Credentials reads when the credential of a connection ends, besides the date that
+	// was entered with it; zero: it has no end that can be read. Called from several
+	// goroutines. The error may be ErrNotGranted. nil: nothing is read.
+	Credentials func(ctx context.Context, c *gateway.Connection) (store.CredentialEnd, error)
 	// Listeners are the certificates of this node's listeners; nil: none.
 	Listeners func() []ListenerCertificate
 	Peers     *Peers // certificates of servers that mail was sent to; nil: none
@@ -140,7 +141,9 @@ func (w *Watcher) Round(ctx context.Context) error {
 	if err := r.read(ctx); err != nil {
 		return err
 	}
-	r.look(ctx)
+	if err := r.look(ctx); err != nil {
+		return err
+	}
 	if err := r.waiting(ctx); err != nil {
 		return err
 	}

@@ -168,7 +168,7 @@ func TestCertificates(t *testing.T) {
 		now := w.clock()
 		w.listeners = []ListenerCertificate{{"0.0.0.0:587", leaf(now.Add(-300*day), now.Add(10*day))},
 			{"0.0.0.0:465", leaf(now, now.Add(90*day))}}
-		w.credentials["Ufficio"] = []Credential{{Kind: KindClientCertificate, Ends: now.Add(5 * day)}}
+		w.credentials["Ufficio"] = store.CredentialEnd{Kind: KindClientCertificate, Ends: now.Add(5 * day)}
 		w.peers.Saw(c.ID, "Aruba.Example", leaf(now.Add(-300*day), now.Add(2*day)))
 		a, b := w.watcher("a"), w.watcher("b")
 		w.round(a)
@@ -182,7 +182,7 @@ func TestCertificates(t *testing.T) {
 		w.wantNews("another node knows nothing of them")
 		w.round(a)
 		w.wantNews("renewed on its own node", "resolved listener_certificate 0.0.0.0:587 10")
-		w.credentials["Ufficio"] = []Credential{{Kind: KindClientCertificate, Ends: now.Add(400 * day)}}
+		w.credentials["Ufficio"] = store.CredentialEnd{Kind: KindClientCertificate, Ends: now.Add(400 * day)}
 		w.advance(2 * time.Hour) // near an end it is read again every hour
 		w.round(a)
 		w.wantNews("a new file", "resolved client_certificate Ufficio 400")
@@ -259,5 +259,51 @@ func TestBudgetAndWaiting(t *testing.T) {
 		w.advance(25 * time.Hour)
 		w.round(x)
 		w.wantNews("a day later", "resolved budget Ufficio")
+	})
+}
+
+// What Microsoft 365 tells of a client secret counts over what was entered where it is
+// certain, stays when it is not told any more, and another node has it too.
+func TestSecretRead(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		c := overGraph("Ufficio", "app-1")
+		c.SecretExpires = w.clock().Add(200 * day).Format(time.DateOnly)
+		made := w.put(c)
+		x := w.watcher("a")
+		tell := func(end store.CredentialEnd, err error) {
+			w.mu.Lock()
+			w.credentials["Ufficio"], w.refuses["Ufficio"] = end, err
+			w.mu.Unlock()
+		}
+		tell(store.CredentialEnd{}, ErrNotGranted)
+		w.round(x)
+		w.wantNews("not granted")
+		later := func(what string, want ...string) {
+			t.Helper()
+			w.advance(7 * time.Hour)
+			w.round(x)
+			w.wantNews(what, want...)
+		}
+		tell(store.CredentialEnd{Kind: KindSecret, Ends: w.clock().Add(8 * day), Among: 2}, nil)
+		later("one of two, and a date was entered")
+		tell(store.CredentialEnd{Kind: KindSecret, Ends: w.clock().Add(8 * day), Name: "postino", Among: 1}, nil)
+		later("certain", "raised secret Ufficio 8")
+		tell(store.CredentialEnd{}, ErrNotGranted)
+		later("taken away")
+		w.round(w.watcher("b"))
+		w.wantNews("another node, to which it is not told")
+		st, err := w.store.ConnectionState(t.Context(), made.ID)
+		if err != nil || st.Credential.Name != "postino" || !st.ChangedAt.IsZero() {
+			t.Errorf("%+v, %v", st, err)
+		}
+		made.SecretExpires = ""
+		w.put(*made) // by which what was read of the secret before is void
+		w.round(x)
+		w.wantNews("edited, and not told", "resolved secret Ufficio")
+		tell(store.CredentialEnd{Kind: KindSecret, Ends: w.clock().Add(2 * day), Among: 3}, nil)
+		later("one of three", "raised secret Ufficio 2")
+		if a, err := w.store.Alerts(t.Context()); err != nil || !strings.Contains(a[0].Message.In("it"), "3 segreti") {
+			t.Errorf("%v, %v", a, err)
+		}
 	})
 }

@@ -94,13 +94,14 @@ type world struct {
 	mu          sync.Mutex
 	now         time.Time
 	listeners   []ListenerCertificate
-	credentials map[string][]Credential // by name
-	events      int64                   // seen
+	credentials map[string]store.CredentialEnd // by name
+	refuses     map[string]error               // by name, in place of credentials
+	events      int64                          // seen
 }
 
 func newWorld(t *testing.T, st store.Store) *world {
 	w := &world{T: t, store: st, connections: registry.NewConnections(st), peers: NewPeers(), now: time.Now().UTC().Truncate(time.Second),
-		credentials: map[string][]Credential{}}
+		credentials: map[string]store.CredentialEnd{}, refuses: map[string]error{}}
 	t.Cleanup(func() {
 		if err := st.Close(); err != nil {
 			t.Error(err)
@@ -126,10 +127,10 @@ func (w *world) watcher(node string, mail ...string) *Watcher {
 	w.Helper()
 	x, err := New(Options{Store: w.store, Connections: w.connections, Node: node, Hostname: "mail.contoso.it", Peers: w.peers, Now: w.clock,
 		Settings: Settings{Mail: mail, Language: "it", Days: []int{30, 14, 7, 3, 1}, Budget: 80, Waiting: time.Hour},
-		Credentials: func(_ context.Context, c *gateway.Connection) ([]Credential, error) {
+		Credentials: func(_ context.Context, c *gateway.Connection) (store.CredentialEnd, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			return w.credentials[c.Name], nil
+			return w.credentials[c.Name], w.refuses[c.Name]
 		},
 		Listeners: func() []ListenerCertificate {
 			w.mu.Lock()

@@ -118,26 +118,22 @@ func (c *connection) Condition() condition {
 	return condition{State: "ok", Text: text("web.conn_ok", "Active")}
 }
 
-// soon is how long before its end a secret needs a look.
-const soon = 30 * 24 * time.Hour
+// soon is how many days before its end a secret needs a look.
+const soon = 30
 
-// Expiry is the state of the secret at the time now; nil: its end is not known.
-func (c *connection) Expiry(now time.Time) *condition {
-	end, known := c.SecretEnds()
-	if !known {
-		return nil
-	}
-	return expiry(end, now)
-}
-
-func expiry(end, now time.Time) *condition {
+// Expiry is the state of the secret or certificate; nil: its end is not known.
+func (c *connection) Expiry() *condition {
+	e := c.State.Credential
 	switch {
-	case !end.After(now):
-		return &condition{State: "failed", Text: text("web.conn_expired", "Expired"), Until: end}
-	case end.Before(now.Add(soon)):
-		return &condition{State: "attention", Text: text("web.conn_expires_soon", "Expires soon"), Until: end}
+	case e == nil:
+		return nil
+	case e.DaysLeft == 0:
+		return &condition{State: "failed", Text: text("web.conn_expired", "Expired"), Until: e.Ends}
+	case e.DaysLeft <= soon:
+		return &condition{State: "attention", Text: mime.NewCount("web.conn_ends_in", e.DaysLeft, "Ends in one day", "Ends in {count} days"),
+			Until: e.Ends}
 	}
-	return &condition{State: "ok", Text: text("web.conn_expires", "Valid"), Until: end}
+	return &condition{State: "ok", Text: text("web.conn_expires", "Valid"), Until: e.Ends}
 }
 
 // A connectionsScreen is one page of the connections.

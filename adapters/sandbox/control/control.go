@@ -65,14 +65,17 @@ type Switches struct {
 	GraphUploadQuota int64         `json:"graph_upload_quota"`
 	GraphLatency     time.Duration `json:"graph_latency"` // every request to Graph and its upload host takes so long
 	// Graph's clock, but for tokens, is ahead by so much: raise it, and drafts have lain for longer
-	GraphAhead        time.Duration `json:"graph_ahead"`
-	TokenLifetime     time.Duration `json:"token_lifetime"`      // 3599 s
-	GmailFrom         string        `json:"gmail_from"`          // rewrite (default) or keep: C5.1
-	GmailDropSilently bool          `json:"gmail_drop_silently"` // 200 but not sent: C4
-	GmailReadScope    bool          `json:"gmail_read_scope"`    // domain-wide delegation includes gmail.readonly (default true)
-	GmailIgnoresOrder bool          `json:"gmail_ignores_order"` // Cc and Bcc count wherever they stand (default false): C5.4
-	GmailLatency      time.Duration `json:"gmail_latency"`
-	SMTPStyle         string        `json:"smtp_style"` // plain (default), exchange, gmail: how AUTH fails
+	GraphAhead time.Duration `json:"graph_ahead"`
+	// the application may read its own registration (default true): A7.2
+	GraphApplicationRead bool          `json:"graph_application_read"`
+	SecretLeft           time.Duration `json:"secret_left"`         // until ClientSecret ends, from the start on; half a year
+	TokenLifetime        time.Duration `json:"token_lifetime"`      // 3599 s
+	GmailFrom            string        `json:"gmail_from"`          // rewrite (default) or keep: C5.1
+	GmailDropSilently    bool          `json:"gmail_drop_silently"` // 200 but not sent: C4
+	GmailReadScope       bool          `json:"gmail_read_scope"`    // domain-wide delegation includes gmail.readonly (default true)
+	GmailIgnoresOrder    bool          `json:"gmail_ignores_order"` // Cc and Bcc count wherever they stand (default false): C5.4
+	GmailLatency         time.Duration `json:"gmail_latency"`
+	SMTPStyle            string        `json:"smtp_style"` // plain (default), exchange, gmail: how AUTH fails
 	// extensions not offered: PIPELINING, 8BITMIME, SMTPUTF8, DSN, CHUNKING, SIZE, STARTTLS,
 	// ENHANCEDSTATUSCODES, or SASL mechanisms
 	SMTPHide        []string      `json:"smtp_hide"`
@@ -86,16 +89,18 @@ type Switches struct {
 // DefaultSwitches are the switches of a new sandbox.
 func DefaultSwitches() Switches {
 	return Switches{
-		GraphFrom:          "keep",
-		GraphBodyLimit:     4 << 20,
-		GraphMailRead:      true,
-		GraphKeepMessageID: true,
-		GraphRoles:         true,
-		GraphConcurrency:   4,
-		TokenLifetime:      3599 * time.Second,
-		GmailFrom:          "rewrite",
-		GmailReadScope:     true,
-		SMTPStyle:          "plain",
-		SMTPLongAuth:       true,
+		GraphFrom:            "keep",
+		GraphBodyLimit:       4 << 20,
+		GraphMailRead:        true,
+		GraphKeepMessageID:   true,
+		GraphRoles:           true,
+		GraphConcurrency:     4,
+		GraphApplicationRead: true,
+		SecretLeft:           4380 * time.Hour,
+		TokenLifetime:        3599 * time.Second,
+		GmailFrom:            "rewrite",
+		GmailReadScope:       true,
+		SMTPStyle:            "plain",
+		SMTPLongAuth:         true,
 	}
 }

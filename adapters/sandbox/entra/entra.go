@@ -51,6 +51,8 @@ type Server struct {
 	apps map[string]application // by client id; in TenantID only
 	key  []byte                 // signs access tokens
 
+	started time.Time
+
 	graphURL string // a resource too, for clients that take the resource from their Graph URL
 
 	certificate, federation lazyKey
@@ -71,6 +73,7 @@ func New(c *core.Core) *Server {
 
 // Start listens on a free port.
 func (e *Server) Start() error {
+	e.started = e.core.Now()
 	var err error
 	if e.key, err = core.RandomBytes(32); err != nil {
 		return err

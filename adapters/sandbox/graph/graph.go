@@ -48,11 +48,8 @@ func (g *Server) Start() error {
 		})
 	}
 	mux.HandleFunc("POST /v1.0/$batch", g.batch(mux))
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		stampIDs(w, r)
-		segment := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
-		g.writeError(w, r, http.StatusBadRequest, "BadRequest", "Resource not found for the segment '"+segment+"'.")
-	})
+	mux.HandleFunc("/v1.0/{entity}", g.application)
+	mux.HandleFunc("/", g.unknownSegment)
 	var err error
 	if g.url, err = g.core.ServeTLS("graph", mux, graphHosts()...); err != nil {
 		return err
@@ -82,6 +79,12 @@ func (c *call) uploadBase() string {
 
 // base is the root of Graph's addresses, as the client knows it.
 func (c *call) base() string { return c.g.core.Base(c.r, c.g.url) }
+
+func (g *Server) unknownSegment(w http.ResponseWriter, r *http.Request) {
+	stampIDs(w, r)
+	segment := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
+	g.writeError(w, r, http.StatusBadRequest, "BadRequest", "Resource not found for the segment '"+segment+"'.")
+}
 
 // URL is the address of Graph without /v1.0.
 func (g *Server) URL() string { return g.url }
