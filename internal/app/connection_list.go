@@ -11,6 +11,7 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/internal/view"
+	"github.com/postino-mail/postino/mime"
 )
 
 // providers are the words for all of them.
