@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
 )
 
 // fromHuma returns what huma found wrong with a request.
@@ -43,7 +44,7 @@ func fromHuma(e *huma.ErrorModel) *failure {
 		f.message = inField(f.field, f.faults[0].text)
 	default:
 		f.field = f.faults[0].field
-		f.message = text("api.wrong_fields", "{count} fields of the request are wrong", "count", n)
+		f.message = mime.NewCount("api.wrong_fields", n, "one field of the request is wrong", "{count} fields of the request are wrong")
 	}
 	if f.code == "bad_json" {
 		f.message = text("api.not_json", "the body is not JSON: {why}", "why", f.message)

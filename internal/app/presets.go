@@ -95,16 +95,18 @@ func serverText(p *presets.Preset, n int) string {
 
 func (k PresetCommands) limits(l presets.Limits) string {
 	var out []string
-	add := func(n int64, t mime.Text) {
+	add := func(n int, t mime.Text) {
 		if n > 0 {
-			out = append(out, t.With("n", n).In(k.Language))
+			out = append(out, t.In(k.Language))
 		}
 	}
-	add(int64(l.Concurrency), text("cli.limit_concurrency", "{n} at once"))
-	add(int64(l.PerMinute), text("cli.limit_per_minute", "{n} a minute"))
-	add(int64(l.RecipientsPerDay), text("cli.limit_recipients_per_day", "{n} recipients a day"))
-	add(int64(l.RecipientsPerMessage), text("cli.limit_recipients_per_message", "{n} recipients a message"))
-	add(l.MessageBytes, text("cli.limit_message_bytes", "{n} bytes a message"))
+	add(l.Concurrency, text("cli.limit_concurrency", "{n} at once", "n", l.Concurrency))
+	add(l.PerMinute, text("cli.limit_per_minute", "{n} a minute", "n", l.PerMinute))
+	add(l.RecipientsPerDay, mime.NewCount("cli.limit_recipients_per_day", l.RecipientsPerDay, "one recipient a day",
+		"{count} recipients a day"))
+	add(l.RecipientsPerMessage, mime.NewCount("cli.limit_recipients_per_message", l.RecipientsPerMessage, "one recipient a message",
+		"{count} recipients a message"))
+	add(int(l.MessageBytes), mime.NewCount("cli.limit_message_bytes", int(l.MessageBytes), "one byte a message", "{count} bytes a message"))
 	return strings.Join(out, ", ")
 }
 

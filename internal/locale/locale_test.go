@@ -75,6 +75,39 @@ func quote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`, "\r", `\r`).Replace(s) + `"`
 }
 
+// uncounted are texts with a number of which no word depends on it, or that is a limit of
+// many.
+func uncounted() []string {
+	return []string{"cli.limit_concurrency", "cli.limit_per_minute", "search.too_long", "search.too_many", "web.bulk_done_skipped",
+		"web.bulk_progress", "web.conn_more", "web.conn_waiting", "web.held_page", "web.hours_ago", "web.in_hours", "web.in_minutes",
+		"web.mail_page", "web.minutes_ago", "web.more_than", "web.ms", "web.per_minute"}
+}
+
+// A text that counts has a form for one and one for the others, in every language.
+func TestPlurals(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"en.toml", "it.toml"} {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var entries map[string]any
+		if err := toml.Unmarshal(b, &entries); err != nil {
+			t.Fatal(err)
+		}
+		for code, v := range entries {
+			f, err := forms(v)
+			if err != nil {
+				t.Errorf("%s: %s: %v", name, code, err)
+			}
+			counts := strings.Contains(f["other"], "{count}") || strings.Contains(f["other"], "{n}")
+			if counts && f["one"] == "" && !slices.Contains(uncounted(), code) {
+				t.Errorf("%s: %s counts (%q) and has no form for one: mime.NewCount", name, code, f["other"])
+			}
+		}
+	}
+}
+
 // TestCatalogue compares the texts of the sources with the files: en.toml says
 // the same, every other language has every text with the same placeholders.
 func TestCatalogue(t *testing.T) {

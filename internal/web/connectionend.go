@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+
+	"github.com/postino-mail/postino/mime"
 )
 
 // A connectionEnd is the screen before a connection is switched off or deleted.
@@ -61,11 +63,10 @@ func waitingMail(c *connection) sentence {
 		return text("web.conn_off_some", "Mail that waits on it stays and waits until you switch it on again, or give it to another.")
 	case c.Lane.Queued == 0:
 		return text("web.conn_off_none", "No mail waits in its mailbox now.")
-	case c.Lane.Queued == 1:
-		return text("web.conn_off_one", "One delivery waits in its mailbox. It stays and waits until you switch it on again.")
 	}
-	return text("web.conn_off_many", "{count} deliveries wait in its mailbox. They stay and wait until you switch it on again.",
-		"count", c.Lane.Queued)
+	return mime.NewCount("web.conn_off_waiting", c.Lane.Queued,
+		"One delivery waits in its mailbox. It stays and waits until you switch it on again.",
+		"{count} deliveries wait in its mailbox. They stay and wait until you switch it on again.")
 }
 
 func (s *Server) askDeleteConnection(v *visit) error {

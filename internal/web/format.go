@@ -54,7 +54,7 @@ func ago(now, t time.Time) mime.Text {
 	case d < 48*time.Hour:
 		return text("web.hours_ago", "{n} h ago", "n", int(d.Hours()))
 	}
-	return text("web.days_ago", "{n} days ago", "n", int(d.Hours()/24))
+	return mime.NewCount("web.days_ago", int(d.Hours()/24), "one day ago", "{count} days ago")
 }
 
 func in(d time.Duration) mime.Text {
@@ -66,7 +66,7 @@ func in(d time.Duration) mime.Text {
 	case d < 48*time.Hour:
 		return text("web.in_hours", "in {n} h", "n", int(d.Hours()))
 	}
-	return text("web.in_days", "in {n} days", "n", int(d.Hours()/24))
+	return mime.NewCount("web.in_days", int(d.Hours()/24), "in one day", "in {count} days")
 }
 
 // Number is a whole number with the marks of thousands of the language.
