@@ -18,7 +18,8 @@ func TestLangOverEnvironment(t *testing.T) {
 			}
 		}
 	}
-	if code, _, errs := command(t, "", "connection", "list", "--data", "/none"); code != app.ExitNoInput && !strings.Contains(errs, "no store") {
+	code, _, errs := command(t, "", "connection", "list", "--data", "/none")
+	if code != app.ExitNoInput && !strings.Contains(errs, "no store") {
 		t.Errorf("%d %s", code, errs)
 	}
 }
