@@ -67,7 +67,7 @@ func check[T any](ctx context.Context, b *bodyReader, body []byte) error {
 	for _, e := range found.Errors[:min(len(found.Errors), maxFaults)] {
 		model.Add(e)
 	}
-	return fromHuma(model)
+	return fromHuma(model, &bodySchema{registry, registry.Schema(typeOf[T](), true, "")})
 }
 
 func badJSON(err error) *failure {

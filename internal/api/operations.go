@@ -59,13 +59,14 @@ type router struct {
 func newRouter(o *Options, auth *authenticator) *router {
 	rt := &router{mux: http.NewServeMux(), auth: auth, log: o.Log,
 		replays: &replayer{store: o.Store, sealer: o.Sealer, now: o.Now, log: o.Log}}
+	schemas := huma.NewMapRegistry("#/components/schemas/", schemaName)
 	config := huma.Config{
 		OpenAPI: &huma.OpenAPI{OpenAPI: "3.1.0", Info: info(o.Version), Tags: tags(), Components: &huma.Components{
-			Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName), SecuritySchemes: securitySchemes()}},
+			Schemas: schemas, SecuritySchemes: securitySchemes()}},
 		Formats:                      map[string]huma.Format{"application/json": jsonFormat(), "json": jsonFormat()},
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,
-		Transformers:                 []huma.Transformer{transformProblem},
+		Transformers:                 []huma.Transformer{transformProblem(schemas), nonNull},
 	}
 	if o.PublicURL != "" {
 		config.Servers = []*huma.Server{{URL: strings.TrimSuffix(o.PublicURL, "/")}}
@@ -203,7 +204,8 @@ func (rt *router) note(ctx context.Context, f *failure) {
 }
 
 func info(version string) *huma.Info {
-	return &huma.Info{Title: "postino", Version: version,
+	return &huma.Info{Title: "postino", Version: version, License: &huma.License{Name: "Apache 2.0", Identifier: "Apache-2.0"},
+		Contact: &huma.Contact{Name: "postino", URL: "https://github.com/postino-mail/postino"},
 		Description: "Send mail through Microsoft 365, Google Workspace or SMTP. Errors are RFC 9457 problems; their type is a page of this " +
 			"server. " +
 			"Accept-Language chooses English or Italian. Lists are paged: `after` takes the `next` of the page before."}
@@ -215,6 +217,7 @@ func tags() []*huma.Tag {
 		{Name: "events", Description: "What happened, as pages, as a stream, and by webhook"},
 		{Name: "connections", Description: "The ways out"},
 		{Name: "clients", Description: "Programs and devices that submit, and API keys"},
+		{Name: "people", Description: "Who signs in, and what they did"},
 		{Name: "server", Description: "Health and metrics"},
 	}
 }
@@ -283,4 +286,5 @@ func finishDocument(d *huma.OpenAPI) {
 	}
 	delete(schemas.Map(), "ErrorModel")
 	delete(schemas.Map(), "ErrorDetail")
+	describe(d, problem)
 }

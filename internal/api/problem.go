@@ -129,7 +129,7 @@ func failureOf(err error) *failure {
 		f.err = err
 		return f
 	case errors.As(err, &model):
-		return fromHuma(model)
+		return fromHuma(model, nil)
 	case errors.As(err, &full):
 		f = fail(http.StatusInsufficientStorage, "no_room", "",
 			text("api.no_room", "uploads under way may have no more of the server's disk"),
@@ -209,14 +209,16 @@ func apiField(name string) string {
 
 // transformProblem writes failures, and what huma itself found wrong, in the
 // caller's language.
-func transformProblem(ctx huma.Context, _ string, v any) (any, error) {
-	switch e := v.(type) {
-	case *failure:
-		return e.in(language(ctx.Header("Accept-Language"))), nil
-	case *huma.ErrorModel:
-		return fromHuma(e).in(language(ctx.Header("Accept-Language"))), nil
+func transformProblem(schemas huma.Registry) huma.Transformer {
+	return func(ctx huma.Context, _ string, v any) (any, error) {
+		switch e := v.(type) {
+		case *failure:
+			return e.in(language(ctx.Header("Accept-Language"))), nil
+		case *huma.ErrorModel:
+			return fromHuma(e, bodyOfOperation(schemas, ctx.Operation())).in(language(ctx.Header("Accept-Language"))), nil
+		}
+		return v, nil
 	}
-	return v, nil
 }
 
 // writeFailure answers with a problem outside of huma.

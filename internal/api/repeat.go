@@ -19,9 +19,12 @@ import (
 // keyParam is the header parameter of operations that obey Idempotency-Key.
 func keyParam() *huma.Param {
 	return &huma.Param{Name: "Idempotency-Key", In: "header", Description: "For 24 hours the same request with the same key gets the " +
-		"same answer and does nothing again; another request is refused with 422",
+		"same answer, with Idempotency-Replayed: true, and does nothing again; another request is refused with 422",
 		Schema: &huma.Schema{Type: "string", MinLength: ptr(1), MaxLength: ptr(255)}}
 }
+
+// replayedHeader says that an answer is the one that was given when the key came first.
+const replayedHeader = "Idempotency-Replayed"
 
 // answerPath names the sealed answers for the sealer: some hold a secret that is
 // shown once.
@@ -132,6 +135,7 @@ func (s *replayer) again(w http.ResponseWriter, key *store.Idempotency, stored [
 	for name, values := range a.Header {
 		w.Header()[name] = values
 	}
+	w.Header().Set(replayedHeader, "true")
 	w.WriteHeader(a.Status)
 	if len(a.Body) > 0 {
 		_, _ = w.Write(append(a.Body, '\n')) // a reader that left needs no report

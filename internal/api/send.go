@@ -98,7 +98,7 @@ func (s *submissionService) sendMessage(w http.ResponseWriter, r *http.Request) 
 	if err != nil {
 		return err
 	}
-	out, err := s.handOver(r, []submit.Request{req}, digest)
+	out, err := s.handOver(w, r, []submit.Request{req}, digest)
 	if err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (s *submissionService) sendBatch(w http.ResponseWriter, r *http.Request) (e
 			return inMessage(i, err)
 		}
 	}
-	out, err := s.handOver(r, list, digest)
+	out, err := s.handOver(w, r, list, digest)
 	if err != nil {
 		return err
 	}
@@ -248,7 +248,7 @@ func envelopeBeside(r *http.Request) (*MessageInput, error) {
 }
 
 // handOver submits the messages and returns what will happen to them.
-func (s *submissionService) handOver(r *http.Request, list []submit.Request, digest hash.Hash) ([]Accepted, error) {
+func (s *submissionService) handOver(w http.ResponseWriter, r *http.Request, list []submit.Request, digest hash.Hash) ([]Accepted, error) {
 	key, err := idempotency(r, s.now(), digest)
 	if err != nil {
 		return nil, err
@@ -267,6 +267,9 @@ func (s *submissionService) handOver(r *http.Request, list []submit.Request, dig
 	out := make([]Accepted, len(done))
 	for i := range done {
 		answer.carries(done[i].Receipt)
+		if key != nil && done[i].Replayed {
+			w.Header().Set(replayedHeader, "true")
+		}
 		if done[i].Replayed || done[i].Resubmitted {
 			if out[i], err = s.replay(r.Context(), done[i].Submitted); err != nil {
 				return nil, err

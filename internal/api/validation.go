@@ -11,8 +11,9 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
-// fromHuma returns what huma found wrong with a request.
-func fromHuma(e *huma.ErrorModel) *failure {
+// fromHuma returns what huma found wrong with a request; known is the schema of its body,
+// nil where there is none.
+func fromHuma(e *huma.ErrorModel, known *bodySchema) *failure {
 	f := &failure{status: e.Status, code: "invalid_request"}
 	switch e.Status {
 	case http.StatusRequestEntityTooLarge:
@@ -34,7 +35,13 @@ func fromHuma(e *huma.ErrorModel) *failure {
 	}
 	for _, d := range e.Errors[:min(len(e.Errors), maxFaults)] {
 		field := strings.TrimPrefix(strings.TrimPrefix(d.Location, "body"), ".")
-		f.faults = append(f.faults, fault{field, translate(d.Message)})
+		message := translate(d.Message)
+		if d.Message == unexpectedProperty {
+			if name := known.near(field); name != "" {
+				message = text("api.unexpected_property_near", "unexpected property; did you mean {name}?", "name", name)
+			}
+		}
+		f.faults = append(f.faults, fault{field, message})
 	}
 	switch n := len(f.faults); n {
 	case 0:
