@@ -90,7 +90,13 @@ type MessagePage struct {
 	Items []view.MessageEntry `json:"items"`
 	Next  string              `json:"next,omitempty" doc:"Give it as after; absent on the last page"`
 	Prev  string              `json:"prev,omitempty" doc:"Give it as back; absent on the first page"`
+
+	Partial bool `json:"partial,omitempty" doc:"The page is not full, as 10,000 messages were looked at: next (with back: prev) goes on"`
 }
+
+// lookedAt is how many messages one page of a list looks at one by one: words that are
+// left out alone have no index.
+const lookedAt = 10_000
 
 func (s *messageService) listMessages(ctx context.Context, in *listMessagesInput) (*bodyOf[MessagePage], error) {
 	f, err := s.filter(ctx, &in.MessageFilter)
@@ -105,11 +111,12 @@ func (s *messageService) listMessages(ctx context.Context, in *listMessagesInput
 	if !ok || in.Back != "" && in.After != "" {
 		return nil, invalid("query.back", text("api.bad_back", "back is not the prev of a page, or after is there too"))
 	}
-	page, err := s.store.List(ctx, store.ListRequest{Filter: f, After: after, Back: back, Limit: in.Limit, Oldest: in.Order == "oldest"})
+	page, err := s.store.List(ctx, store.ListRequest{Filter: f, After: after, Back: back, Limit: in.Limit, Oldest: in.Order == "oldest",
+		Look: lookedAt})
 	if err != nil {
 		return nil, err
 	}
-	out := MessagePage{Items: []view.MessageEntry{}, Next: cursor(page.Next), Prev: cursor(page.Prev)}
+	out := MessagePage{Items: []view.MessageEntry{}, Next: cursor(page.Next), Prev: cursor(page.Prev), Partial: page.Partial}
 	lang := language(in.Language)
 	for i := range page.Entries {
 		e := &page.Entries[i]

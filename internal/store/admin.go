@@ -79,6 +79,9 @@ type ListRequest struct {
 	Back   string // in place of After: Page.Prev of the page behind
 	Limit  int    // at most 1,000; 0: 50
 	Oldest bool   // oldest first; else newest first
+	// Look bounds how many deliveries are looked at one by one; 0: as many as it takes.
+	// Words that are left out alone have no index, nor has what is not in it yet.
+	Look int
 }
 
 // An Entry is one line of the queue's list.
@@ -94,6 +97,9 @@ type Page struct {
 	Entries []Entry `json:"entries"`
 	Next    string  `json:"next,omitempty"`
 	Prev    string  `json:"prev,omitempty"`
+	// Partial: the walk ended after ListRequest.Look deliveries, with less than a page of
+	// entries. Next, or with Back Prev, goes on behind them.
+	Partial bool `json:"partial,omitempty"`
 }
 
 // A Count is how many deliveries a filter chooses; with More, that there are more

@@ -24,6 +24,7 @@ func (s *Server) mailRoutes() {
 
 // A mailScreen is one page of the mail that a search finds.
 type mailScreen struct {
+	Partial     bool // the search ended before the page was full
 	Items       []view.MessageEntry
 	Groups      []stateGroup
 	Query       mailQuery
@@ -140,7 +141,7 @@ func (s *Server) mail(v *visit) error {
 		}
 		return v.showForm("mail", f, out)
 	}
-	out.Items = page.Items
+	out.Items, out.Partial = page.Items, page.Partial
 	if page.Next != "" {
 		out.Next = q.address(page.Next)
 	}

@@ -151,8 +151,10 @@ type listing struct {
 	p      *Ports
 	f      store.Filter
 	text   []terms.Clause
-	oldest bool // in the order of making; else the other way
-	lo, hi any  // keys between which the filter's times lie: from lo on, before hi; nil: no bound
+	oldest bool         // in the order of making; else the other way
+	look   int          // at most so many deliveries are looked at; 0: no bound
+	ended  *DeliveryRow // the last one looked at, where the walk ended by that
+	lo, hi any          // keys between which the filter's times lie: from lo on, before hi; nil: no bound
 }
 
 // A source finds entries of a listing in its order. It returns at most n of those
@@ -173,7 +175,7 @@ func (p Ports) List(ctx context.Context, r store.ListRequest) (store.Page, error
 		r.Limit = 50
 	}
 	r.Limit = min(r.Limit, 1000)
-	l := &listing{p: &p, f: r.Filter, text: clauses(&r.Filter), oldest: r.Oldest != (r.Back != "")}
+	l := &listing{p: &p, f: r.Filter, text: clauses(&r.Filter), oldest: r.Oldest != (r.Back != ""), look: r.Look}
 	var from any
 	if mark := r.After + r.Back; mark != "" {
 		var err error
@@ -195,6 +197,14 @@ func (p Ports) List(ctx context.Context, r store.ListRequest) (store.Page, error
 	var page store.Page
 	for i := range all {
 		page.Entries = append(page.Entries, all[i].Entry)
+	}
+	if l.ended != nil {
+		page.Partial = true
+		if end := p.Schema.Mark(l.ended); r.Back == "" {
+			page.Next = end
+		} else {
+			page.Prev = end
+		}
 	}
 	if len(all) == 0 {
 		return page, nil
@@ -224,6 +234,7 @@ func (l *listing) collect(ctx context.Context, from any, n int) (out []found, er
 	if err != nil {
 		return nil, err
 	}
+	looked := 0
 	for _, src := range sources {
 		for step := n; ; step = min(step*2, 1000) {
 			got, next, err := src(ctx, from, step)
@@ -239,6 +250,10 @@ func (l *listing) collect(ctx context.Context, from any, n int) (out []found, er
 			}
 			if next == nil {
 				break
+			}
+			if looked += len(got); l.look > 0 && looked >= l.look && len(got) > 0 {
+				l.ended = &got[len(got)-1].row
+				return out, nil
 			}
 			from = next
 		}

@@ -230,3 +230,53 @@ func testSearchChanges(t *testing.T, h Harness) {
 	find("of its connection", store.Filter{Connection: "conn-1"}, 0)
 	find("the other", store.Filter{Match: words("fattura")}, 1)
 }
+
+// testSearchBounded: what has no index is looked at up to a bound, and the next page goes
+// on where it ended, so that each entry is found once.
+func testSearchBounded(t *testing.T, h Harness) {
+	s := h.Open(t)
+	ctx := t.Context()
+	var wanted []store.ID
+	for i := range 60 {
+		l := letter{at: after(float64(i)), to: []string{"anna@example.com"}}
+		if i%20 == 3 {
+			l.to = []string{"bruno@example.org"}
+		}
+		_, d := submit(t, s, l)
+		if i%20 == 3 {
+			wanted = append(wanted, d)
+		}
+	}
+	not := []terms.Match{{Part: terms.Recipients, Value: "anna@example.com", Not: true}}
+	for _, indexed := range []bool{false, true} {
+		if indexed {
+			index(t, s, 99)
+		}
+		for _, oldest := range []bool{false, true} {
+			var got []store.ID
+			r, partial := store.ListRequest{Filter: store.Filter{Match: not}, Limit: 2, Look: 10, Oldest: oldest}, 0
+			for {
+				p, err := s.List(ctx, r)
+				must(t, err)
+				for _, e := range p.Entries {
+					got = append(got, e.Delivery.ID)
+				}
+				if p.Partial {
+					partial++
+					want(t, "a partial page goes on", p.Next != "", true)
+				}
+				if r.After = p.Next; r.After == "" {
+					break
+				}
+			}
+			if !oldest {
+				slices.Reverse(got)
+			}
+			want(t, "found", fmt.Sprint(got), fmt.Sprint(wanted))
+			want(t, "partial pages", partial >= 2, true)
+		}
+	}
+	p, err := s.List(ctx, store.ListRequest{Filter: store.Filter{Match: not}})
+	must(t, err)
+	want(t, "without a bound", fmt.Sprint(len(p.Entries), p.Partial), "3 false")
+}

@@ -46,7 +46,7 @@ func Run(t *testing.T, h Harness) {
 		"finish": testFinish, "leases": testLeases, "abandoned": testAbandoned, "late node": testLateNode, "release": testRelease,
 		"node restarts":     testRestart,
 		"settle and notify": testSettle, "fail over": testFailOver, "deadlines": testDeadlines,
-		"search": testSearch, "search after changes": testSearchChanges, "history": testHistory,
+		"search": testSearch, "search after changes": testSearchChanges, "history": testHistory, "bounded search": testSearchBounded,
 		"list": testList, "act": testAct, "resent": testResent, "stats": testStats, "purge": testPurge, "purge rounds": testPurgeRounds,
 		"purge ahead":      testPurgeAhead,
 		"connection edits": testConnectionEdits, "move": testMove, "rename": testRename, "successor": testSuccessor,
