@@ -108,12 +108,27 @@ func TestClientsAreForAdministrators(t *testing.T) {
 	c, err := w.store.ClientNamed(context.Background(), "segreto")
 	w.must(err)
 	w.signIn(w.operator)
-	for _, path := range []string{"/clients", "/clients/new", "/clients/" + c.ID, "/clients/" + c.ID + "/rotate", "/webhooks"} {
+	for _, path := range []string{"/clients", "/clients/new", "/clients/" + c.ID, "/clients/" + c.ID + "/rotate"} {
 		w.get(path).want(http.StatusForbidden).without("segreto")
 	}
 	w.post("/clients", "name", "mine").want(http.StatusForbidden)
 	w.post("/clients/" + c.ID + "/rotate").want(http.StatusForbidden)
 	w.post("/clients/"+c.ID+"/keys", "key_name", "mine").want(http.StatusForbidden)
-	w.post("/webhooks", "url", "https://127.0.0.1/own").want(http.StatusForbidden)
-	w.get("/").want(200).without(`href="/clients"`, `href="/webhooks"`)
+	w.get("/").want(200).without(`href="/clients"`, `href="/people"`)
+}
+
+// An operator has webhooks of their own, and sees no other.
+func TestWebhooksOfAnOperator(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.signIn(w.admin)
+	w.post("/webhooks", "url", "https://127.0.0.1/admin").want(200)
+	list, err := w.store.Webhooks(context.Background())
+	w.must(err)
+	w.signIn(w.operator)
+	w.get("/").want(200, "Webhooks", "Audit")
+	w.get("/webhooks").want(200).without("127.0.0.1/admin", `name="client"`)
+	w.get("/webhooks/" + list[0].ID).want(http.StatusNotFound).without("127.0.0.1/admin")
+	w.post("/webhooks", "url", "https://127.0.0.1/own").want(200, "whsec_")
+	w.get("/webhooks").want(200, "127.0.0.1/own").without("127.0.0.1/admin")
 }
