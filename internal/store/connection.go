@@ -68,8 +68,8 @@ func (st *ConnectionState) Ends(c *gateway.Connection) (out []CredentialEnd) {
 	known := !read.Ends.IsZero() && read.Revision == c.Revision
 	secret := read.Kind == KindSecret
 	entered, ok := c.SecretEnds()
-	ok = ok && !(known && secret && read.Certain())
-	if known && !(ok && secret) {
+	ok = ok && (!known || !secret || !read.Certain())
+	if known && (!ok || !secret) {
 		out = append(out, read)
 	}
 	if ok {

@@ -142,7 +142,7 @@ func (r *round) took(ctx context.Context, x reading) error {
 		if !errors.Is(x.err, ErrNotGranted) { // sending reports it too, with what to do
 			r.opt.Log.Info("the end of a credential cannot be read", "connection", c.Name, "err", x.err)
 		}
-		return nil //nolint:nilerr // it keeps nothing else from being looked at
+		return nil // it keeps nothing else from being looked at
 	}
 	if x.end = x.end.For(c.Revision); x.end == r.states[c.ID].Credential {
 		return nil
