@@ -7,7 +7,7 @@
 # The schema must be there (any postino command with --database URL makes it) and be
 # without messages, and no node may run. Indexes are dropped and made again after the
 # rows. Messages of the last 30 days have their content. With wal_level = minimal the
-# rows do not go through the log as well: that halves the time and the space.
+# rows do not go through the log as well.
 set -eu
 url=${1:?a database URL} n=${2:-10000000}
 sql() { psql "$url" -X -q -v ON_ERROR_STOP=1 -v n="$n" "$@"; }
