@@ -129,12 +129,10 @@ func (t *notedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // notedAddress is the address of a request without user, query and fragment.
 func notedAddress(r *http.Request) string {
-	u := url.URL{Scheme: r.URL.Scheme, Host: r.URL.Host, Path: r.URL.Path}
 	if r.Header.Get("Authorization") == "" {
-		u.Path = "/…"
-		return u.Scheme + "://" + u.Host + u.Path
+		return r.URL.Scheme + "://" + r.URL.Host + "/…"
 	}
-	return u.String()
+	return (&url.URL{Scheme: r.URL.Scheme, Host: r.URL.Host, Path: r.URL.Path}).String()
 }
 
 // CloseIdleConnections is that of the transport inside.

@@ -89,15 +89,8 @@ func (g *Server) listDrafts(c call) {
 	for _, m := range page {
 		list = append(list, draftRef{m.draftID, messageRef{m.id, m.thread}})
 	}
-	out := map[string]any{"resultSizeEstimate": len(found)}
-	if len(list) > 0 {
-		out["drafts"] = list
-	}
-	if next != "" {
-		out["nextPageToken"] = next
-	}
 	if !after() {
-		core.WriteJSON(c.w, http.StatusOK, out)
+		answerList(c, "drafts", list, next, len(found))
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/postino-mail/postino/adapters/sandbox/internal/core"
 )
@@ -28,7 +27,7 @@ func parseSearch(q string, now time.Time) (out search) {
 	or := false
 	for q = strings.TrimSpace(q); q != ""; q = strings.TrimSpace(q) {
 		var term string
-		term, q = cutTerm(q)
+		term, q = core.CutTerm(q)
 		switch term {
 		case "OR", "|":
 			or = len(out) > 0
@@ -45,20 +44,6 @@ func parseSearch(q string, now time.Time) (out search) {
 		or = false
 	}
 	return out
-}
-
-// cutTerm cuts the first term off, with what quotes, braces and parentheses hold together.
-func cutTerm(text string) (term, rest string) {
-	quoted := false
-	for i, r := range text {
-		switch {
-		case r == '"':
-			quoted = !quoted
-		case unicode.IsSpace(r) && !quoted:
-			return text[:i], text[i:]
-		}
-	}
-	return text, ""
 }
 
 func newCondition(term string, now time.Time) (c condition) {

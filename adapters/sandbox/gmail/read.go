@@ -34,13 +34,21 @@ func (g *Server) search(c call) {
 	if after() {
 		return
 	}
-	out := struct {
-		Messages []messageRef `json:"messages,omitempty"` // absent when there is none
-		Next     string       `json:"nextPageToken,omitempty"`
-		Estimate int          `json:"resultSizeEstimate"`
-	}{Estimate: len(found), Next: next}
+	list := []messageRef{}
 	for _, m := range page {
-		out.Messages = append(out.Messages, messageRef{m.id, m.thread})
+		list = append(list, messageRef{m.id, m.thread})
+	}
+	answerList(c, "messages", list, next, len(found))
+}
+
+// answerList answers with one page of what was found; what is empty is absent.
+func answerList[T any](c call, name string, page []T, next string, found int) {
+	out := map[string]any{"resultSizeEstimate": found}
+	if len(page) > 0 {
+		out[name] = page
+	}
+	if next != "" {
+		out["nextPageToken"] = next
 	}
 	core.WriteJSON(c.w, http.StatusOK, out)
 }

@@ -50,7 +50,6 @@ func (g *Server) listThreads(c call) {
 		g.refuse(c, refusal)
 		return
 	}
-	out := map[string]any{"resultSizeEstimate": len(found)}
 	list := []threadRef{}
 	for _, m := range page {
 		ref := threadRef{ID: m.thread, History: strconv.Itoa(m.seq)}
@@ -59,14 +58,8 @@ func (g *Server) listThreads(c call) {
 		}
 		list = append(list, ref)
 	}
-	if len(list) > 0 {
-		out["threads"] = list
-	}
-	if next != "" {
-		out["nextPageToken"] = next
-	}
 	if !after() {
-		core.WriteJSON(c.w, http.StatusOK, out)
+		answerList(c, "threads", list, next, len(found))
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/postino-mail/postino/adapters/sandbox/internal/core"
 )
 
 // searchTerms are a $search: groups joined by OR, of terms that all must match. Graph
@@ -37,7 +39,7 @@ func parseSearch(text string) (*searchTerms, error) {
 	not := false
 	for inner = strings.TrimSpace(inner); inner != ""; inner = strings.TrimSpace(inner) {
 		var word string
-		word, inner = cutTerm(inner)
+		word, inner = core.CutTerm(inner)
 		switch word {
 		case "AND":
 			continue
@@ -60,20 +62,6 @@ func parseSearch(text string) (*searchTerms, error) {
 		return nil, errors.New("a word is missing")
 	}
 	return &out, nil
-}
-
-// cutTerm cuts the first term off, with what its quotes hold together.
-func cutTerm(text string) (term, rest string) {
-	quoted := false
-	for i, r := range text {
-		switch {
-		case r == '"':
-			quoted = !quoted
-		case unicode.IsSpace(r) && !quoted:
-			return text[:i], text[i:]
-		}
-	}
-	return text, ""
 }
 
 func newSearchTerm(text string) (t searchTerm, err error) {
