@@ -71,7 +71,7 @@ func (s *laneService) addHours(ctx context.Context, lanes []view.Lane, hours int
 	if hours == 0 || len(lanes) == 0 {
 		return nil
 	}
-	r := store.HistoryRequest{Since: hoursBack(now, hours), Each: true}
+	r := store.HistoryRequest{Since: store.HoursBack(now, hours), Each: true}
 	for i := range lanes {
 		r.Lanes = append(r.Lanes, lanes[i].Key)
 	}

@@ -31,7 +31,7 @@ func (s *overviewService) routes(rt *router) {
 
 func (s *overviewService) overview(ctx context.Context, in *overviewQuery) (*bodyOf[view.Overview], error) {
 	now := s.now()
-	r := store.HistoryRequest{Since: hoursBack(now, in.Hours)}
+	r := store.HistoryRequest{Since: store.HoursBack(now, in.Hours)}
 	if in.Connection != "" {
 		c, err := s.connections.find(ctx, in.Connection)
 		if err != nil {
@@ -48,11 +48,6 @@ func (s *overviewService) overview(ctx context.Context, in *overviewQuery) (*bod
 		return nil, err
 	}
 	return &bodyOf[view.Overview]{view.OfHistory(found, waiting, r.Since, now)}, nil
-}
-
-// hoursBack is the beginning of the first of so many hours, of which now is the last.
-func hoursBack(now time.Time, hours int) time.Time {
-	return store.Hour(now).Add(-time.Duration(hours-1) * time.Hour)
 }
 
 // pastHours remembers the sums of hours that are over, of all connections: with many of

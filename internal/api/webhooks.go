@@ -245,9 +245,5 @@ func (s *webhookService) webhookDeliveries(ctx context.Context, in *webhookPathI
 	if err != nil {
 		return nil, err
 	}
-	out := WebhookCallList{Items: []view.WebhookCall{}}
-	for i := range h.Recent {
-		out.Items = append(out.Items, view.OfWebhookCall(&h.Recent[len(h.Recent)-1-i], language(in.Language)))
-	}
-	return &bodyOf[WebhookCallList]{out}, nil
+	return &bodyOf[WebhookCallList]{WebhookCallList{view.OfWebhookCalls(h, language(in.Language))}}, nil
 }

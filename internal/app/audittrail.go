@@ -53,7 +53,7 @@ func (k PeopleCommands) Audit(ctx context.Context, c AuditChoice) error {
 				return err
 			}
 		}
-		left, read := c.Limit, 0
+		left := c.Limit
 		each := func(f func(*view.AuditEntry) error) error {
 			for {
 				page, err := st.AuditEntries(ctx, r)
@@ -65,7 +65,6 @@ func (k PeopleCommands) Audit(ctx context.Context, c AuditChoice) error {
 						return nil
 					}
 					left--
-					read++
 					v := view.OfAuditEntry(&page.Entries[i])
 					if err := f(&v); err != nil {
 						return err
@@ -80,10 +79,10 @@ func (k PeopleCommands) Audit(ctx context.Context, c AuditChoice) error {
 		case JSON, JSONL:
 			out := listWriter{w: k.Stdout, lines: k.Format == JSONL}
 			err := out.end(each(func(e *view.AuditEntry) error { return out.add(e) }))
-			return errors.Join(err, k.auditExported(ctx, st, &r, read))
+			return errors.Join(err, k.auditExported(ctx, st, &r, c.Limit-left))
 		case CSV:
 			err := k.auditCSV(each)
-			return errors.Join(err, k.auditExported(ctx, st, &r, read))
+			return errors.Join(err, k.auditExported(ctx, st, &r, c.Limit-left))
 		}
 		w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_time", "TIME"), text("cli.heading_who", "WHO"),
 			text("cli.heading_from_where", "FROM WHERE"), text("cli.heading_what", "WHAT"), text("cli.heading_name", "NAME"),

@@ -55,8 +55,8 @@ func (k ClientCommands) Add(ctx context.Context, n NewClient) error {
 			return notSaved(ctx, err)
 		}
 	}
-	if strings.ContainsAny(n.Name, " \t\r\n") || n.Name == "" {
-		return exit(ExitUsage, texterr.New(mime.NewText("cli.client_name", "a client's name is its login: it has no spaces")))
+	if _, err := clientName(n.Name); err != nil {
+		return exit(ExitUsage, err)
 	}
 	if err := oneOf(n.Class, submit.ClassTransactional, submit.ClassBulk); err != nil {
 		return err

@@ -67,17 +67,14 @@ func (k ConnectionCommands) List(ctx context.Context, q connections.Query) error
 	})
 }
 
-// endsSoon is how many days before its end a credential needs a look.
-const endsSoon = 30
-
 // endText is when a credential ends, in days where that is soon.
 func endText(e *view.Ending, lang string) string {
 	switch {
 	case e == nil:
 		return "-"
-	case e.DaysLeft == 0:
+	case e.Ended():
 		return text("cli.credential_ended", "ended").In(lang)
-	case e.DaysLeft > endsSoon:
+	case !e.Soon():
 		return e.Ends.UTC().Format(time.DateOnly)
 	}
 	return mime.NewCount("cli.credential_ends_in", e.DaysLeft, "in one day", "in {count} days").In(lang)

@@ -69,19 +69,12 @@ func (k KeyCommands) Add(ctx context.Context, n NewKey) error {
 	return work(ctx, k.Storage, func(st store.Store) error {
 		now := time.Now()
 		rec := store.APIKey{Name: n.Name, Scopes: scopes, CreatedAt: now}
-		if n.Client != "" {
-			c, err := clientNamed(ctx, st, n.Client)
-			if err != nil {
-				return err
-			}
-			rec.Client = c.ID
+		var err error
+		if rec.Client, rec.Person, err = clientOrPerson(ctx, st, n.Client, n.Person); err != nil {
+			return err
 		}
-		if n.Person != "" {
-			p, err := personNamed(ctx, st, n.Person)
-			if err != nil {
-				return err
-			}
-			rec.Person, rec.Scopes, rec.PersonScopes = p.ID, []string{}, scopes
+		if rec.Person != "" {
+			rec.Scopes, rec.PersonScopes = []string{}, scopes
 		}
 		if n.Lifetime > 0 {
 			rec.ExpiresAt = now.Add(n.Lifetime)
@@ -171,39 +164,16 @@ func notEmpty(answer string) (string, error) {
 // List prints all keys, or those of a client or of a person.
 func (k KeyCommands) List(ctx context.Context, client, person string) error {
 	return withStore(ctx, k.Storage, func(st store.Store) error {
-		id := ""
-		if client != "" {
-			c, err := clientNamed(ctx, st, client)
-			if err != nil {
-				return err
-			}
-			id = c.ID
-		}
-		all, err := st.APIKeys(ctx, id)
+		of, by, err := clientOrPerson(ctx, st, client, person)
 		if err != nil {
 			return err
 		}
-		if person != "" {
-			p, err := personNamed(ctx, st, person)
-			if err != nil {
-				return err
-			}
-			all = slices.DeleteFunc(all, func(key store.APIKey) bool { return key.Person != p.ID })
-		}
-		clients, err := st.Clients(ctx)
+		all, err := st.APIKeys(ctx, of)
 		if err != nil {
 			return err
 		}
-		persons, err := st.People(ctx)
-		if err != nil {
-			return err
-		}
-		names := map[string]string{}
-		for i := range persons {
-			names[persons[i].ID] = persons[i].Email
-		}
-		for i := range clients {
-			names[clients[i].ID] = clients[i].Name
+		if by != "" {
+			all = slices.DeleteFunc(all, func(key store.APIKey) bool { return key.Person != by })
 		}
 		if k.JSON {
 			out := []view.Key{}
@@ -211,6 +181,10 @@ func (k KeyCommands) List(ctx context.Context, client, person string) error {
 				out = append(out, view.OfKey(&all[i]))
 			}
 			return writeJSON(k.Stdout, out)
+		}
+		names, err := namesOf(ctx, st)
+		if err != nil {
+			return err
 		}
 		now := time.Now()
 		w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_id", "ID"), text("cli.heading_name", "NAME"),

@@ -66,10 +66,15 @@ func each(ctx context.Context, st store.Store, f QueueFilter, limit int, work fu
 	if err != nil {
 		return err
 	}
+	return eachOf(ctx, st, filter, f.Refused, limit, work)
+}
+
+// eachOf is each for what was made of the filter's words.
+func eachOf(ctx context.Context, st store.Store, filter store.Filter, refusedAlone bool, limit int, work func(*listed) error) error {
 	n, known := 0, newConnectionCache(st)
-	err = pages(ctx, st, filter, func(entries []store.Entry) error {
+	err := pages(ctx, st, filter, func(entries []store.Entry) error {
 		for _, e := range entries {
-			if f.Refused && refused(&e.Delivery) == nil {
+			if refusedAlone && refused(&e.Delivery) == nil {
 				continue // the store has no index of it
 			}
 			if limit > 0 && n >= limit {

@@ -27,8 +27,12 @@ func (k QueueCommands) Export(ctx context.Context, f QueueFilter, dir string) er
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return exit(ExitNoInput, err)
 		}
+		filter, err := f.filter(ctx, st)
+		if err != nil {
+			return err
+		}
 		done := exported{Dir: dir}
-		err := each(ctx, st, f, 0, func(e *listed) error {
+		err = eachOf(ctx, st, filter, f.Refused, 0, func(e *listed) error {
 			attempts, err := st.Attempts(ctx, e.Delivery.ID)
 			if err != nil {
 				return err
@@ -51,7 +55,7 @@ func (k QueueCommands) Export(ctx context.Context, f QueueFilter, dir string) er
 			return err
 		})
 		// What was written is entered, also where an error ended it.
-		entered := done.enter(context.WithoutCancel(ctx), st, f)
+		entered := done.enter(context.WithoutCancel(ctx), st, &filter)
 		if err := errors.Join(err, entered); err != nil {
 			return err
 		}
@@ -65,13 +69,9 @@ func (k QueueCommands) Export(ctx context.Context, f QueueFilter, dir string) er
 }
 
 // enter puts the export into the audit trail.
-func (done *exported) enter(ctx context.Context, st store.Store, f QueueFilter) error {
-	filter, err := f.filter(ctx, st)
-	if err != nil {
-		return err
-	}
+func (done *exported) enter(ctx context.Context, st store.Store, f *store.Filter) error {
 	return st.AppendAudit(ctx, store.ExportEntry(store.KindQueue, done.Deliveries,
-		append([]store.Change{{Field: "format", After: "eml"}}, store.Chosen(&filter)...)...))
+		append([]store.Change{{Field: "format", After: "eml"}}, store.Chosen(f)...)...))
 }
 
 func exportContent(ctx context.Context, st store.Store, id store.ID, name string) (err error) {

@@ -13,7 +13,7 @@ import (
 func (k QueueCommands) History(ctx context.Context, hours int, connection string) error {
 	return withStore(ctx, k.Storage, func(st store.Store) error {
 		now := time.Now()
-		r := store.HistoryRequest{Since: store.Hour(now).Add(-time.Duration(hours-1) * time.Hour)}
+		r := store.HistoryRequest{Since: store.HoursBack(now, hours)}
 		if connection != "" {
 			id, err := named(ctx, st, connection)
 			if err != nil {

@@ -111,7 +111,7 @@ func (s *setup) run(ctx context.Context) (err error) {
 
 // clientName refuses what cannot be the login of a client.
 func clientName(answer string) (string, error) {
-	if answer == "" || strings.ContainsAny(answer, " \t") {
+	if answer == "" || strings.ContainsAny(answer, " \t\r\n") {
 		return "", texterr.New(text("cli.client_name", "a client's name is its login: it has no spaces"))
 	}
 	return answer, nil

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -179,17 +180,12 @@ func (k WebhookCommands) Deliveries(ctx context.Context, id string) error {
 			return err
 		}
 		if k.JSON {
-			out := []view.WebhookCall{}
-			for i := range h.Recent {
-				out = append(out, view.OfWebhookCall(&h.Recent[len(h.Recent)-1-i], k.Language))
-			}
-			return writeJSON(k.Stdout, out)
+			return writeJSON(k.Stdout, view.OfWebhookCalls(h, k.Language))
 		}
 		w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_time", "TIME"), text("cli.heading_seq", "SEQ"),
 			text("cli.heading_type", "TYPE"), text("cli.heading_result", "RESULT"))...)
-		for i := range h.Recent {
-			c := &h.Recent[len(h.Recent)-1-i]
-			w.Row(terminal.Time(c.At), c.Seq, c.Type, k.result(c))
+		for _, c := range slices.Backward(h.Recent) {
+			w.Row(terminal.Time(c.At), c.Seq, c.Type, k.result(&c))
 		}
 		if err := w.Flush(); err != nil || h.Person != "" {
 			return err

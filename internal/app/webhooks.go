@@ -91,20 +91,11 @@ func (k WebhookCommands) Add(ctx context.Context, n NewWebhook) error {
 	}
 	return withNewStore(ctx, k.Storage, func(st store.Store) error {
 		h := store.Webhook{URL: n.URL, Types: n.Types, Active: !n.Inactive, CreatedAt: store.Micro(time.Now())}
-		if n.Client != "" {
-			c, err := clientNamed(ctx, st, n.Client)
-			if err != nil {
-				return err
-			}
-			h.Client = c.ID
+		var err error
+		if h.Client, h.Person, err = clientOrPerson(ctx, st, n.Client, n.Person); err != nil {
+			return err
 		}
-		if n.Person != "" {
-			p, err := personNamed(ctx, st, n.Person)
-			if err != nil {
-				return err
-			}
-			h.Client, h.Person = p.ID, p.ID
-		}
+		h.Client = cmp.Or(h.Client, h.Person) // no event has a person's id
 		sealer, err := vault.Open(k.Storage.Data, k.Getenv)
 		if err != nil {
 			return err
@@ -203,6 +194,25 @@ func (k WebhookCommands) List(ctx context.Context, person string) error {
 		}
 		return w.Flush()
 	})
+}
+
+// clientOrPerson are the ids of a client and of a person; empty for one that is not named.
+func clientOrPerson(ctx context.Context, st store.Store, client, person string) (clientID, personID string, err error) {
+	if client != "" {
+		c, err := clientNamed(ctx, st, client)
+		if err != nil {
+			return "", "", err
+		}
+		clientID = c.ID
+	}
+	if person != "" {
+		p, err := personNamed(ctx, st, person)
+		if err != nil {
+			return "", "", err
+		}
+		personID = p.ID
+	}
+	return clientID, personID, nil
 }
 
 // namesOf are the names of clients and the addresses of people by their ids.

@@ -153,54 +153,54 @@ type Audit interface {
 }
 
 // AuditChosen are the fields of an ExportEntry for an export of the trail itself.
-func AuditChosen(f *AuditFilter, format string) (out []Change) {
-	add := func(field, v string) {
-		if v != "" {
-			out = append(out, Change{Field: field, After: v})
-		}
+func AuditChosen(f *AuditFilter, format string) []Change {
+	var c chosen
+	if format != "" {
+		c = append(c, Change{Field: "format", After: format})
 	}
-	add("format", format)
-	add("filter.person", f.Person)
-	add("filter.actor", f.Actor)
-	add("filter.kind", f.Kind)
-	add("filter.object", f.Object)
-	if !f.Since.IsZero() {
-		add("filter.since", f.Since.UTC().Format(time.RFC3339))
-	}
-	if !f.Before.IsZero() {
-		add("filter.before", f.Before.UTC().Format(time.RFC3339))
-	}
-	return out
+	c.text("person", f.Person)
+	c.text("actor", f.Actor)
+	c.text("kind", f.Kind)
+	c.text("object", f.Object)
+	c.time("since", f.Since)
+	c.time("before", f.Before)
+	return c
 }
 
 // Chosen names what a filter of deliveries chose by, for the audit trail.
-func Chosen(f *Filter) (out []Change) {
-	add := func(field, v string) {
-		if v != "" {
-			out = append(out, Change{Field: "filter." + field, After: v})
-		}
-	}
+func Chosen(f *Filter) []Change {
+	var c chosen
 	for _, s := range f.States {
-		add("state", s.String())
+		c.text("state", s.String())
 	}
-	add("connection", f.Connection)
-	add("lane", f.Lane)
-	add("client", f.Client)
-	add("message_id", f.MessageID)
-	add("from", f.From)
-	add("recipient", f.Recipient)
-	add("tag", f.Tag)
+	c.text("connection", f.Connection)
+	c.text("lane", f.Lane)
+	c.text("client", f.Client)
+	c.text("message_id", f.MessageID)
+	c.text("from", f.From)
+	c.text("recipient", f.Recipient)
+	c.text("tag", f.Tag)
 	for _, m := range f.Match {
-		add(m.Part.String(), m.String())
+		c.text(m.Part.String(), m.String())
 	}
-	if !f.ID.IsZero() {
-		add("id", f.ID.String())
+	c.text("id", f.ID.String())
+	c.time("since", f.Since)
+	c.time("before", f.Before)
+	return c
+}
+
+// chosen collects what a filter chose by.
+type chosen []Change
+
+// text adds a field, unless it is empty.
+func (c *chosen) text(field, v string) {
+	if v != "" {
+		*c = append(*c, Change{Field: "filter." + field, After: v})
 	}
-	if !f.Since.IsZero() {
-		add("since", f.Since.UTC().Format(time.RFC3339))
+}
+
+func (c *chosen) time(field string, at time.Time) {
+	if !at.IsZero() {
+		c.text(field, at.UTC().Format(time.RFC3339))
 	}
-	if !f.Before.IsZero() {
-		add("before", f.Before.UTC().Format(time.RFC3339))
-	}
-	return out
 }

@@ -60,6 +60,11 @@ const HoursKept = 90 * 24 * time.Hour
 // Hour is the beginning of the hour of t.
 func Hour(t time.Time) time.Time { return t.UTC().Truncate(time.Hour) }
 
+// HoursBack is the beginning of the first of so many hours, of which now is in the last.
+func HoursBack(now time.Time, hours int) time.Time {
+	return Hour(now).Add(-time.Duration(hours-1) * time.Hour)
+}
+
 // History is what happened, by the hour. It is counted in the transactions in which it
 // happens, so it is exact; hours in which nothing happened are left out.
 type History interface {

@@ -116,7 +116,7 @@ type Request struct {
 	// repeats by itself.
 	Unheard bool
 	// Distinct: it is a message of its own, however alike another one is that came
-	// by another entry point. A file of the pickup folder is: nobody waits for an answer to it.
+	// by another entry point. A file of the pickup folder is: no one waits for an answer to it.
 	Distinct bool
 	Peer     programs.Peer // who hands it over, as far as the entry point knows
 }

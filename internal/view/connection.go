@@ -47,6 +47,12 @@ type Ending struct {
 	Among    int       `json:"among,omitempty" doc:"Of so many secrets, which cannot be told apart, it ends first"`
 }
 
+// Ended reports that it has come.
+func (e *Ending) Ended() bool { return e.DaysLeft == 0 }
+
+// Soon reports that a credential needs a look: it ends within 30 days.
+func (e *Ending) Soon() bool { return e.DaysLeft <= 30 }
+
 // EndingOf is the credential end that comes first; nil: none is known.
 func EndingOf(c *gateway.Connection, st *store.ConnectionState, now time.Time) *Ending {
 	var first *Ending

@@ -2,6 +2,7 @@ package view
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
@@ -64,6 +65,15 @@ type WebhookCall struct {
 	OK      bool      `json:"ok" doc:"The receiver confirmed"`
 	Status  int       `json:"status,omitempty" doc:"Of the answer; absent: there was none"`
 	Problem string    `json:"problem,omitempty"`
+}
+
+// OfWebhookCalls returns the view of a webhook's last calls, the newest first.
+func OfWebhookCalls(h *store.Webhook, lang string) []WebhookCall {
+	out := []WebhookCall{}
+	for _, c := range slices.Backward(h.Recent) {
+		out = append(out, OfWebhookCall(&c, lang))
+	}
+	return out
 }
 
 // OfWebhookCall returns the view of a call.

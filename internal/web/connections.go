@@ -118,18 +118,15 @@ func (c *connection) Condition() condition {
 	return condition{State: "ok", Text: text("web.conn_ok", "Active")}
 }
 
-// soon is how many days before its end a secret needs a look.
-const soon = 30
-
 // Expiry is the state of the secret or certificate; nil: its end is not known.
 func (c *connection) Expiry() *condition {
 	e := c.State.Credential
 	switch {
 	case e == nil:
 		return nil
-	case e.DaysLeft == 0:
+	case e.Ended():
 		return &condition{State: "failed", Text: text("web.conn_expired", "Expired"), Until: e.Ends}
-	case e.DaysLeft <= soon:
+	case e.Soon():
 		return &condition{State: "attention", Text: mime.NewCount("web.conn_ends_in", e.DaysLeft, "Ends in one day", "Ends in {count} days"),
 			Until: e.Ends}
 	}

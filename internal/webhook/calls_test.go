@@ -83,7 +83,7 @@ func TestOperatorsWebhook(t *testing.T) {
 	h.Person, h.Client = "p1", "p1"
 	_, err := s.store.PutWebhook(context.Background(), *h)
 	s.must(err)
-	s.happen(3, "a") // of no connection: nobody's in particular
+	s.happen(3, "a") // of no connection
 	active := true
 	var asked []string
 	owned := func(_ context.Context, person string) ([]string, bool, error) {

@@ -198,10 +198,10 @@ func (r Ports) AuditEntries(ctx context.Context, q store.AuditRequest) (store.Au
 		w.and("seq < %s", q.After)
 	}
 	if q.Of != nil {
-		w.and("person = %s", anyText(q.Of.Person))
-		w.among("object", append([]string{q.Of.Person}, q.Of.Objects...))
-		n := len(w.conds)
-		w.conds = append(w.conds[:n-2], "("+w.conds[n-2]+" OR "+w.conds[n-1]+")")
+		w.either(func() {
+			w.and("person = %s", anyText(q.Of.Person))
+			w.among("object", append([]string{q.Of.Person}, q.Of.Objects...))
+		})
 	}
 	var page store.AuditPage
 	err := r.DB.List(ctx, `SELECT seq, doc FROM audit`+w.String()+` ORDER BY seq DESC LIMIT `+strconv.Itoa(q.Limit+1), w.args,

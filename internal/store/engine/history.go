@@ -34,7 +34,7 @@ type TallyRow struct {
 }
 
 func (t *Tally) of(now time.Time, f *Subqueue) *TallyRow {
-	key := TallyKey{f.Name.Connection, f.Lane, now.Unix() / int64(time.Hour/time.Second)}
+	key := TallyKey{f.Name.Connection, f.Lane, hourNumber(now)}
 	r := t.rows[key]
 	if r == nil {
 		if t.rows == nil {
@@ -126,7 +126,7 @@ func (t *Tally) attempted(f *Subqueue, o *store.Outcome, at time.Time) error {
 	return nil
 }
 
-// TallyColumns are those of a row of hours, in the order of TallyRow.Args.
+// TallyColumns are those of a row of hours: its key, its Numbers, and what was last.
 const TallyColumns = `connection, hour, lane, accepted, sent, failed, expired, cancelled, held, delayed, throttled, waiting, sent_at,
 	error_at, error`
 
@@ -217,14 +217,17 @@ func (p Ports) someHours(ctx context.Context, r store.HistoryRequest) (out []sto
 			var h store.HourOfMail
 			var hour int64
 			err := sc(&hour, &h.Of, &h.Accepted, &h.Sent, &h.Failed, &h.Expired, &h.Cancelled, &h.Held, &h.Delayed, &h.Throttled, &h.Waiting)
-			h.Hour = time.Unix(hour*int64(time.Hour/time.Second), 0).UTC()
+			h.Hour = time.Unix(hour*secondsOfHour, 0).UTC()
 			out = append(out, h)
 			return err
 		})
 	return out, err
 }
 
-func hourNumber(t time.Time) int64 { return store.Hour(t).Unix() / int64(time.Hour/time.Second) }
+const secondsOfHour = int64(time.Hour / time.Second)
+
+// hourNumber is the hour of t since 1970.
+func hourNumber(t time.Time) int64 { return t.Unix() / secondsOfHour }
 
 // OnTheirWay implements store.History.
 func (p Ports) OnTheirWay(ctx context.Context, connections []string) (n int64, err error) {

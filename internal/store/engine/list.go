@@ -56,6 +56,13 @@ func (w *where) equal(column, v string, as func(string) any) {
 	}
 }
 
+// either joins the conditions that add adds into one: any of them will do.
+func (w *where) either(add func()) {
+	n := len(w.conds)
+	add()
+	w.conds = append(w.conds[:n], "("+strings.Join(w.conds[n:], " OR ")+")")
+}
+
 func (w *where) String() string {
 	if len(w.conds) == 0 {
 		return ""
