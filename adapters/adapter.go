@@ -20,7 +20,7 @@ type Adapter interface {
 
 	// Check says, without any network, whether this route can carry the
 	// message: size, sender, recipients. A nil error is no promise that the
-	// provider accepts. Used at the door, so that what cannot leave is refused there.
+	// provider accepts. Used when a client hands a message over, so that what cannot leave is refused then.
 	Check(out Outgoing) error
 
 	// MaxSize is the largest message in bytes that the route carries, 0 when
@@ -71,8 +71,8 @@ func (p *permitted) Read(b []byte) (int, error) {
 }
 
 // Addresses are the forward-paths of the envelope.
-func (o Outgoing) Addresses() []string {
-	out := make([]string, len(o.Envelope.Recipients))
+func (o Outgoing) Addresses() []mime.Mailbox {
+	out := make([]mime.Mailbox, len(o.Envelope.Recipients))
 	for i, r := range o.Envelope.Recipients {
 		out[i] = r.Address
 	}
@@ -101,8 +101,8 @@ type Receipt struct {
 
 // A RecipientResult is the outcome for one recipient; Err is nil when it was accepted.
 type RecipientResult struct {
-	Address string `json:"address"`
-	Err     *Error `json:"error,omitempty"`
+	Address mime.Mailbox `json:"address"`
+	Err     *Error       `json:"error,omitempty"`
 }
 
 // A Verdict answers: was the message sent?

@@ -19,6 +19,7 @@ import (
 	"github.com/postino-mail/postino/adapters/graph"
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/fallback"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/mime"
 	"github.com/postino-mail/postino/tokens"
 )
@@ -63,7 +64,8 @@ func (w *badWorld) close(t *testing.T) {
 // withAttachment is a message of about size bytes with one attachment.
 func withAttachment(t *testing.T, size int) *mime.Message {
 	t.Helper()
-	m, err := mime.Build(&mime.Draft{From: mime.Address{Address: badFrom}, To: []mime.Address{{Address: "anna@example.com"}},
+	m, err := mime.Build(&mime.Draft{From: mime.Address{Address: mailboxtest.Of(badFrom)},
+		To:      []mime.Address{{Address: mailboxtest.Of("anna@example.com")}},
 		Subject: "Prova", Text: "Ciao", Attachments: []mime.Attachment{{Filename: "a.bin", Open: func() (io.ReadCloser, error) {
 			return io.NopCloser(bytes.NewReader(bytes.Repeat([]byte("0123456789"), size/14))), nil
 		}}}})

@@ -13,6 +13,7 @@ import (
 	"github.com/postino-mail/postino/adapters/gmail"
 	"github.com/postino-mail/postino/adapters/graph"
 	"github.com/postino-mail/postino/fallback"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/tokens/credential"
 )
 
@@ -148,13 +149,13 @@ func TestMailboxAndLane(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := conn.Mailbox(c.from); got != c.mailbox {
+			if got := conn.Mailbox(mailboxtest.Of(c.from)); got != c.mailbox {
 				t.Errorf("mailbox %q, want %q", got, c.mailbox)
 			}
-			if got := conn.Lane(c.from); got != c.lane {
+			if got := conn.Lane(mailboxtest.Of(c.from)); got != c.lane {
 				t.Errorf("lane %q, want %q", got, c.lane)
 			}
-			if got := conn.AllowsFrom(c.from); got != c.allowed {
+			if got := conn.AllowsFrom(mailboxtest.Of(c.from)); got != c.allowed {
 				t.Errorf("allowed %v, want %v", got, c.allowed)
 			}
 		})
@@ -205,7 +206,7 @@ func FuzzParseConnection(f *testing.F) {
 		if js, err := json.Marshal(c); err != nil || bytes.Contains(js, []byte(sentinel)) {
 			t.Errorf("a secret shows (%v): %s", err, js)
 		}
-		c.Lane("a@b.it")
-		c.AllowsFrom("a@b.it")
+		c.Lane(mailboxtest.Of("a@b.it"))
+		c.AllowsFrom(mailboxtest.Of("a@b.it"))
 	})
 }

@@ -29,10 +29,15 @@ func Example() {
 	sender := all.New(all.Options{RootCAs: provider.CertPool()}) // once for the whole program
 	defer sender.Close()
 
+	people, err := mime.ParseAddressList("Contoso ERP <erp@contoso.example>, Niccolò <niccolo@fabrikam.example>, archivio@contoso.example")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	msg, err := mime.Build(&mime.Draft{
-		From:    mime.Address{Name: "Contoso ERP", Address: "erp@contoso.example"},
-		To:      []mime.Address{{Name: "Niccolò", Address: "niccolo@fabrikam.example"}},
-		Bcc:     []mime.Address{{Address: "archivio@contoso.example"}},
+		From:    people[0],
+		To:      people[1:2],
+		Bcc:     people[2:],
 		Subject: "Fattura n. 42",
 		HTML:    "<p>In allegato la fattura.</p>", // the text alternative is made from it
 		Attachments: []mime.Attachment{{Filename: "Fattura 42.pdf", Open: func() (io.ReadCloser, error) {
@@ -97,9 +102,14 @@ func ExampleVerifier() {
 	sender := all.New(all.Options{RootCAs: provider.CertPool()})
 	defer sender.Close()
 	conn := provider.GmailConnection("erp@contoso.example")
+	people, err := mime.ParseAddressList("erp@contoso.example, niccolo@fabrikam.example")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	msg, err := mime.Build(&mime.Draft{
-		From:    mime.Address{Address: "erp@contoso.example"},
-		To:      []mime.Address{{Address: "niccolo@fabrikam.example"}},
+		From:    people[0],
+		To:      people[1:],
 		Subject: "Fattura n. 42",
 		Text:    "In allegato la fattura.",
 	})

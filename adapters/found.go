@@ -26,7 +26,10 @@ func (r VerifyRequest) Match(f Found) Verdict {
 	}
 	shown := addressSet(f.To, f.Cc)
 	all := addressSet(f.To, f.Cc, f.Bcc)
-	envelope := addressSet(r.Addresses())
+	envelope := make(map[string]bool)
+	for _, a := range r.Addresses() {
+		envelope[a.String()] = true
+	}
 	if same(all, envelope) {
 		return Sent
 	}
@@ -36,7 +39,7 @@ func (r VerifyRequest) Match(f Found) Verdict {
 	// Perhaps the copy lost its Bcc (contracts B5.2, C5.3): then it shows whom our API view shows.
 	visible := make(map[string]bool)
 	for _, a := range append(r.Message.To(), r.Message.Cc()...) {
-		if key := normal(a.Address); envelope[key] {
+		if key := a.Address.String(); envelope[key] {
 			visible[key] = true
 		}
 	}
@@ -49,21 +52,18 @@ func (r VerifyRequest) Match(f Found) Verdict {
 	return Sent
 }
 
+// addressSet are addresses as a provider shows them, some of which may be none.
 func addressSet(lists ...[]string) map[string]bool {
 	out := make(map[string]bool)
 	for _, l := range lists {
 		for _, a := range l {
-			out[normal(a)] = true
+			if m, err := mime.ParseMailbox(a); err == nil {
+				a = m.String()
+			}
+			out[a] = true
 		}
 	}
 	return out
-}
-
-func normal(addr string) string {
-	if n, err := mime.NormalizeAddress(addr); err == nil {
-		return n
-	}
-	return addr
 }
 
 func same(a, b map[string]bool) bool {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -33,7 +34,7 @@ func TestMatch(t *testing.T) {
 	} {
 		req := VerifyRequest{Outgoing: Outgoing{Message: m}, Since: noon}
 		for _, a := range strings.Fields(c.envelope) {
-			req.Envelope.Recipients = append(req.Envelope.Recipients, mime.Recipient{Address: a})
+			req.Envelope.Recipients = append(req.Envelope.Recipients, mime.Recipient{Address: mailboxtest.Of(a)})
 		}
 		if got := req.Match(Found{To: strings.Fields(c.to), Bcc: strings.Fields(c.bcc), At: c.at}); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)

@@ -12,6 +12,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/all"
 	"github.com/postino-mail/postino/internal/gateway/policy"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/mime"
 	"github.com/postino-mail/postino/tokens"
 	"github.com/postino-mail/postino/tokens/credential"
@@ -76,7 +77,7 @@ type paperclipAdapter struct {
 }
 
 func (a *paperclipAdapter) Send(_ context.Context, out adapters.Outgoing) (adapters.Receipt, error) {
-	a.sent = append(a.sent, out.Addresses()...)
+	a.sent = append(a.sent, mailboxtest.Strings(out.Addresses())...)
 	return adapters.Receipt{Provider: paperclip, Route: a.desk, MessageID: out.Message.MessageID()}, nil
 }
 func (a *paperclipAdapter) Check(adapters.Outgoing) error { return nil }
@@ -121,8 +122,8 @@ func TestFourthProvider(t *testing.T) {
 	if err != nil || again.RedactedSecret() != "paperclip.client_secret" {
 		t.Errorf("%v, %+v", err, again)
 	}
-	if c.Lane("erp@example.com") != "paperclip:box@example.com" || c.EffectiveLimits().PerMinute != 2 ||
-		c.EffectiveOnUnknown() != adapters.UnknownHold || c.AllowsFrom("other@example.com") {
+	if c.Lane(mailboxtest.Of("erp@example.com")) != "paperclip:box@example.com" || c.EffectiveLimits().PerMinute != 2 ||
+		c.EffectiveOnUnknown() != adapters.UnknownHold || c.AllowsFrom(mailboxtest.Of("other@example.com")) {
 		t.Errorf("%+v", c)
 	}
 	var a *paperclipAdapter

@@ -16,6 +16,7 @@ import (
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/corpus"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/mime"
 	"github.com/postino-mail/postino/tokens"
 )
@@ -70,9 +71,9 @@ func routes(sb *sandbox.Sandbox, from string, aliases ...string) []*adapters.Con
 }
 
 func outgoing(m *mime.Message, from string, rcpts ...string) adapters.Outgoing {
-	out := adapters.Outgoing{Message: m, Envelope: mime.Envelope{From: from}}
+	out := adapters.Outgoing{Message: m, Envelope: mime.Envelope{From: mailboxtest.Of(from)}}
 	for _, r := range rcpts {
-		out.Envelope.Recipients = append(out.Envelope.Recipients, mime.Recipient{Address: r})
+		out.Envelope.Recipients = append(out.Envelope.Recipients, mime.Recipient{Address: mailboxtest.Of(r)})
 	}
 	return out
 }
@@ -119,7 +120,7 @@ func sendCorpus(t *testing.T) map[adapters.Provider][]arrival {
 		envelope := append([]string{strings.TrimSuffix(file, ".eml") + ".hidden@example.net"}, want.Recipients...)
 		aliases := want.From
 		for _, s := range m.Sender() {
-			aliases = append(slices.Clone(aliases), s.Address)
+			aliases = append(slices.Clone(aliases), s.Address.String())
 		}
 		for _, c := range routes(sb, want.From[0], aliases...) {
 			c.Name += " for " + file
@@ -216,7 +217,7 @@ func checkReached(t *testing.T, name string, a arrival) {
 		switch {
 		case r.Err == nil:
 		case r.Err.Class == adapters.Transient && r.Err.Code == adapters.CodeTooManyRecipients: // more than a transaction takes
-			got = append(got, strings.ToLower(r.Address))
+			got = append(got, strings.ToLower(r.Address.String()))
 		default:
 			t.Errorf("%s: %s: %v", name, r.Address, r.Err)
 		}
@@ -240,7 +241,8 @@ func compareShown(t *testing.T, name string, a arrival, want corpus.Expected) {
 	visible := want
 	visible.Recipients = nil
 	for _, r := range want.Recipients {
-		if !slices.ContainsFunc(a.message.Bcc(), func(b mime.Address) bool { return b.Address == r }) || slices.Contains(m.Recipients(), r) {
+		if !slices.ContainsFunc(a.message.Bcc(), func(b mime.Address) bool { return b.Address.String() == r }) ||
+			slices.Contains(mailboxtest.Strings(m.Recipients()), r) {
 			visible.Recipients = append(visible.Recipients, r)
 		}
 	}

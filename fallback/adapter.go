@@ -105,7 +105,7 @@ func (a *Adapter) user(out adapters.Outgoing) string {
 	if h := out.Message.From(); len(h) > 0 {
 		from = h[0].Address
 	}
-	if from == "" && a.set.Login == "" {
+	if from.IsZero() && a.set.Login == "" {
 		return a.conn.From
 	}
 	return a.conn.Mailbox(from)

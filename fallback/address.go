@@ -1,50 +1,16 @@
 package fallback
 
 import (
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/postino-mail/postino/mime"
 )
 
-// A path is one reverse-path or forward-path, checked and ready for the wire.
-type path struct {
-	addr string // without angle brackets; empty is the null reverse-path
-	utf8 bool   // only SMTPUTF8 carries it (RFC 6531)
-}
-
-func (p path) String() string { return "<" + p.addr + ">" }
-
-// parsePath checks an address so that nothing of it can end the command line
-// or begin a parameter, and brings its domain to A-labels.
-func parsePath(addr string) (path, error) {
-	norm, err := mime.NormalizeAddress(addr)
-	if err != nil {
-		return path{}, err
-	}
-	if len(norm) > maxPath {
-		return path{}, errors.New("the address is too long")
-	}
-	eight := false
-	for _, c := range []byte(norm) {
-		if c < ' ' || c == 0x7f || norm[0] != '"' && strings.IndexByte(" <>", c) >= 0 {
-			return path{}, errors.New("the address holds a character that SMTP cannot carry")
-		}
-		eight = eight || c > 0x7f
-	}
-	return path{addr: norm, utf8: eight}, nil
-}
-
-// maxPath is more than RFC 5321 section 4.5.3.1.3 allows (256 with brackets):
-// the server decides.
-const maxPath = 400
-
 // mailLine is the MAIL command (RFC 5321 section 4.1.1.2) with the parameters that the server takes.
-func mailLine(from path, env mime.Envelope, c capabilities, size int64, eightBit, utf8 bool) string {
+func mailLine(env mime.Envelope, c capabilities, size int64, eightBit, utf8 bool) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "MAIL FROM:%s", from)
+	fmt.Fprintf(&b, "MAIL FROM:<%s>", env.From)
 	if c.has("SIZE") {
 		fmt.Fprintf(&b, " SIZE=%d", size) // RFC 1870
 	}
@@ -55,8 +21,8 @@ func mailLine(from path, env mime.Envelope, c capabilities, size int64, eightBit
 		b.WriteString(" SMTPUTF8") // RFC 6531 section 3.4
 	}
 	if c.has("DSN") { // RFC 3461 sections 4.3, 4.4
-		if env.Ret == "FULL" || env.Ret == "HDRS" {
-			b.WriteString(" RET=" + env.Ret)
+		if env.Ret != "" && env.Ret.Valid() {
+			b.WriteString(" RET=" + string(env.Ret))
 		}
 		if id := xtext(env.EnvID); id != "" && len(id) <= 100 {
 			b.WriteString(" ENVID=" + id)
@@ -66,8 +32,8 @@ func mailLine(from path, env mime.Envelope, c capabilities, size int64, eightBit
 }
 
 // rcptLine is the RCPT command with the recipient's DSN wishes (RFC 3461 sections 4.1, 4.2).
-func rcptLine(to path, r mime.Recipient, dsn bool) string {
-	line := "RCPT TO:" + to.String()
+func rcptLine(r mime.Recipient, dsn bool) string {
+	line := "RCPT TO:<" + r.Address.String() + ">"
 	if !dsn {
 		return line
 	}
@@ -87,13 +53,15 @@ func rcptLine(to path, r mime.Recipient, dsn bool) string {
 }
 
 // notify returns the value of NOTIFY, empty when the wishes are none or contradict each other.
-func notify(wishes []string) string {
-	for _, w := range wishes {
-		if !slices.Contains([]string{"NEVER", "SUCCESS", "FAILURE", "DELAY"}, w) || w == "NEVER" && len(wishes) > 1 {
-			return ""
-		}
+func notify(wishes []mime.Notify) string {
+	if !mime.ValidNotify(wishes) {
+		return ""
 	}
-	return strings.Join(wishes, ",")
+	out := make([]string, len(wishes))
+	for i, w := range wishes {
+		out[i] = string(w)
+	}
+	return strings.Join(out, ",")
 }
 
 func isAtom(s string) bool {

@@ -125,9 +125,9 @@ func (a *Adapter) Send(ctx context.Context, out adapters.Outgoing) (adapters.Rec
 
 // senders are the addresses by which a message may be called its sender's.
 func senders(out adapters.Outgoing) []string {
-	s := []string{strings.ToLower(out.Envelope.From)}
+	s := []string{out.Envelope.From.Folded()}
 	for _, f := range out.Message.From() {
-		s = append(s, strings.ToLower(f.Address))
+		s = append(s, f.Address.Folded())
 	}
 	return s
 }

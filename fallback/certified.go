@@ -29,10 +29,10 @@ func (a *Adapter) blindCopies(out adapters.Outgoing) error {
 	}
 	named := map[string]bool{}
 	for _, x := range slices.Concat(out.Message.To(), out.Message.Cc()) {
-		named[strings.ToLower(x.Address)] = true
+		named[x.Address.Folded()] = true
 	}
 	for _, r := range out.Envelope.Recipients {
-		if !named[strings.ToLower(r.Address)] {
+		if !named[r.Address.Folded()] {
 			return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "pec_bcc",
 				Enhanced: "5.7.1",
 				Message: mime.NewText("smtp.pec_bcc",

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -32,9 +33,9 @@ func TestBlindCopies(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out := adapters.Outgoing{Message: m, Envelope: mime.Envelope{From: "studio@pec.it"}}
+		out := adapters.Outgoing{Message: m, Envelope: mime.Envelope{From: mailboxtest.Of("studio@pec.it")}}
 		for _, a := range c.rcpts {
-			out.Envelope.Recipients = append(out.Envelope.Recipients, mime.Recipient{Address: a})
+			out.Envelope.Recipients = append(out.Envelope.Recipients, mime.Recipient{Address: mailboxtest.Of(a)})
 		}
 		check := func(s *Settings) error {
 			a, err := New(&adapters.Connection{Name: "x", Provider: adapters.SMTP, From: "studio@pec.it", Settings: s}, Options{})

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -94,12 +95,12 @@ func playScript(t *testing.T, sc *script, ca *authority) {
 				Hostname: "client.example"}}}
 	p.opt = Options{RootCAs: ca.pool(), Now: p.now, Tokens: &p.source,
 		Timeouts: Timeouts{Liveness: 5 * time.Second, Quit: 200 * time.Millisecond}}
-	p.out.Envelope = mime.Envelope{From: "a@example.com"}
+	p.out.Envelope = mime.Envelope{From: mailboxtest.Of("a@example.com")}
 	for _, kv := range sc.settings {
 		p.set(kv[0], kv[1])
 	}
 	if len(p.out.Envelope.Recipients) == 0 {
-		p.out.Envelope.Recipients = []mime.Recipient{{Address: "b@example.com"}}
+		p.out.Envelope.Recipients = []mime.Recipient{{Address: mailboxtest.Of("b@example.com")}}
 	}
 	var log bytes.Buffer
 	p.opt.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -185,24 +186,26 @@ func (p *player) set(key, value string) {
 	case "message":
 		p.body = messages[value]
 	case "from":
-		p.out.Envelope.From = strings.Trim(value, "<>")
+		p.out.Envelope.From = mailboxtest.Of(strings.Trim(value, "<>"))
 	case "ret":
-		p.out.Envelope.Ret = value
+		p.out.Envelope.Ret = mime.Ret(value)
 	case "envid":
 		p.out.Envelope.EnvID = value
 	case "rcpt":
 		value, result, _ := strings.Cut(value, " => ")
 		f := strings.Fields(value)
-		r := mime.Recipient{Address: f[0]}
+		r := mime.Recipient{Address: mailboxtest.Of(f[0])}
 		for _, o := range f[1:] {
 			if n, ok := strings.CutPrefix(o, "notify="); ok {
-				r.Notify = strings.Split(n, ",")
+				for w := range strings.SplitSeq(n, ",") {
+					r.Notify = append(r.Notify, mime.Notify(w))
+				}
 			}
 			if n, ok := strings.CutPrefix(o, "orcpt="); ok {
 				r.ORcpt = n
 			}
 		}
-		p.rcpts[r.Address] = result
+		p.rcpts[r.Address.String()] = result
 		p.out.Envelope.Recipients = append(p.out.Envelope.Recipients, r)
 	case "pec":
 		s.PEC = true
@@ -291,7 +294,7 @@ func (p *player) check(i int, want string, rec adapters.Receipt, err error) {
 		}
 	}
 	for _, r := range rec.Recipients {
-		if w := p.rcpts[r.Address]; w != "" && (r.Err == nil && w != "accepted" || r.Err != nil && describe(r.Err) != w) {
+		if w := p.rcpts[r.Address.String()]; w != "" && (r.Err == nil && w != "accepted" || r.Err != nil && describe(r.Err) != w) {
 			t.Errorf("recipient %s: %v, want %s", r.Address, r.Err, w)
 		}
 	}

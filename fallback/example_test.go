@@ -26,14 +26,18 @@ func ExampleNew() {
 		return
 	}
 	defer a.Close()
-	msg, err := mime.Build(&mime.Draft{From: mime.Address{Address: "erp@contoso.example"},
-		To: []mime.Address{{Address: "anna@fabrikam.example"}}, Subject: "Ciao", Text: "Prova"})
+	people, err := mime.ParseAddressList("erp@contoso.example, anna@fabrikam.example, unknown+550@fabrikam.example")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	receipt, err := a.Send(context.Background(), adapters.Outgoing{Message: msg, Envelope: mime.Envelope{From: "erp@contoso.example",
-		Recipients: []mime.Recipient{{Address: "anna@fabrikam.example"}, {Address: "unknown+550@fabrikam.example"}}}})
+	msg, err := mime.Build(&mime.Draft{From: people[0], To: people[1:2], Subject: "Ciao", Text: "Prova"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	receipt, err := a.Send(context.Background(), adapters.Outgoing{Message: msg, Envelope: mime.Envelope{From: people[0].Address,
+		Recipients: []mime.Recipient{{Address: people[1].Address}, {Address: people[2].Address}}}})
 	if err != nil {
 		fmt.Println(adapters.AsError(err).Hint.In("it"))
 		return

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/mime"
 	"github.com/postino-mail/postino/tokens/credential"
 )
@@ -140,9 +141,9 @@ func mustSend(t *testing.T, p *peer, c *adapters.Connection, opt Options, subjec
 		}
 	}()
 	out := outgoing(peerMessage(t, subject), rcpts...)
-	out.Envelope.From = "alice@example.com"
+	out.Envelope.From = mailboxtest.Of("alice@example.com")
 	out.Envelope.EnvID = "env+1"
-	out.Envelope.Recipients[0].Notify = []string{"FAILURE"}
+	out.Envelope.Recipients[0].Notify = []mime.Notify{"FAILURE"}
 	rec, err := a.Send(t.Context(), out)
 	if err != nil {
 		t.Fatalf("%s: %v (%v)", subject, err, errors.Unwrap(err))

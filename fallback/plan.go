@@ -1,7 +1,6 @@
 package fallback
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -12,14 +11,13 @@ import (
 // A plan is what can be settled about a message before any connection.
 type plan struct {
 	out   adapters.Outgoing
-	from  path
 	rcpts []rcpt
 	view  mime.Source
 	utf8  bool // the message or its sender needs SMTPUTF8
 }
 
-// plan checks the envelope. Recipients with an unusable address are refused
-// one by one; errors are *adapters.Error and concern all.
+// plan checks the envelope. A recipient without an address is refused by itself;
+// errors are *adapters.Error and concern all.
 func (a *Adapter) plan(out adapters.Outgoing) (*plan, error) {
 	p := &plan{out: out, rcpts: make([]rcpt, len(out.Envelope.Recipients))}
 	if len(p.rcpts) == 0 {
@@ -28,26 +26,21 @@ func (a *Adapter) plan(out adapters.Outgoing) (*plan, error) {
 	if _, err := adapters.Author(adapters.SMTP, out.Message); err != nil {
 		return nil, err
 	}
-	if out.Envelope.From != "" { // empty: the null reverse-path, RFC 5321 section 4.5.5
-		var err error
-		if p.from, err = parsePath(out.Envelope.From); err != nil {
-			return nil, a.errAddress(err, true)
-		}
-	}
 	for i, r := range out.Envelope.Recipients {
-		p.rcpts[i].Recipient = r
-		var err error
-		if p.rcpts[i].path, err = parsePath(r.Address); err != nil {
-			p.rcpts[i].err = a.errAddress(err, false)
+		if p.rcpts[i].Recipient = r; r.Address.IsZero() {
+			p.rcpts[i].err = a.errAddress()
 		}
 	}
 	if err := a.blindCopies(out); err != nil {
 		return nil, err
 	}
 	p.view = out.Message.ForSMTP()
-	p.utf8 = p.from.utf8 || out.Message.NeedsUTF8()
+	p.utf8 = p.senderUTF8() || out.Message.NeedsUTF8()
 	return p, nil
 }
+
+// senderUTF8 reports an envelope sender that only SMTPUTF8 can carry.
+func (p *plan) senderUTF8() bool { return !p.out.Envelope.From.IsASCII() }
 
 // A transaction is a plan fitted to what the server offers.
 type transaction struct {
@@ -66,13 +59,13 @@ func (a *Adapter) adapt(s *session, p *plan) (*transaction, error) {
 	tx := &transaction{plan: p, caps: a.trusted(s.caps), rcpts: append([]rcpt(nil), p.rcpts...), content: sourceContent(p.view)}
 	tx.chunking = a.opt.Chunking && tx.caps.has("CHUNKING")
 	offered := s.caps.has("SMTPUTF8") && !a.leftOut("SMTPUTF8") // addresses that need it outweigh a failure seen before
-	if p.from.utf8 && !offered {                                // RFC 6531 section 3.2: never sent all the same
+	if p.senderUTF8() && !offered {                             // RFC 6531 section 3.2: never sent all the same
 		return nil, a.errNeedsUTF8(nil)
 	}
-	tx.smtputf8 = p.utf8 && tx.caps.has("SMTPUTF8") || p.from.utf8
+	tx.smtputf8 = p.utf8 && tx.caps.has("SMTPUTF8") || p.senderUTF8()
 	for i := range tx.rcpts {
 		switch r := &tx.rcpts[i]; {
-		case r.err != nil || !r.path.utf8:
+		case r.err != nil || r.Address.IsASCII():
 		case offered:
 			tx.smtputf8 = true
 		default:
@@ -97,7 +90,7 @@ func (a *Adapter) adapt(s *session, p *plan) (*transaction, error) {
 
 // needsUTF8 reports a sender or a recipient that only SMTPUTF8 can carry.
 func (tx *transaction) needsUTF8() bool {
-	return tx.from.utf8 || slices.ContainsFunc(tx.rcpts, func(r rcpt) bool { return r.path.utf8 })
+	return tx.senderUTF8() || slices.ContainsFunc(tx.rcpts, func(r rcpt) bool { return !r.Address.IsASCII() })
 }
 
 // commands are the lines of the envelope in order.
@@ -106,11 +99,11 @@ func (tx *transaction) commands(s *session) []command {
 	if s.reset {
 		out = append(out, command{line: "RSET", at: atReset})
 	}
-	out = append(out, command{line: mailLine(tx.from, tx.out.Envelope, tx.caps, tx.content.size, tx.eightBit, tx.smtputf8), at: atMail})
+	out = append(out, command{line: mailLine(tx.out.Envelope, tx.caps, tx.content.size, tx.eightBit, tx.smtputf8), at: atMail})
 	tx.dsn = tx.caps.has("DSN")
 	for i, r := range tx.rcpts {
 		if r.err == nil {
-			out = append(out, command{line: rcptLine(r.path, r.Recipient, tx.dsn), at: atRcpt, rcpt: i})
+			out = append(out, command{line: rcptLine(r.Recipient, tx.dsn), at: atRcpt, rcpt: i})
 		}
 	}
 	if !tx.chunking {
@@ -126,20 +119,11 @@ func (tx *transaction) forgive() {
 	}
 }
 
-func (a *Adapter) errAddress(err error, sender bool) *adapters.Error {
-	e := &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "bad_address",
-		Enhanced: "5.1.3", Err: err,
-		Message: mime.NewText("smtp.bad_address", "the recipient's address cannot be used"),
-		Hint:    mime.NewText("smtp.bad_address_hint", "correct the address")}
-	if sender {
-		e.Enhanced = "5.1.7"
-		e.Message = mime.NewText("smtp.sender_address_cannot_used", "the sender's address cannot be used")
-	}
-	var m *mime.Error
-	if errors.As(err, &m) {
-		e.Message = m.Message
-	}
-	return e
+func (a *Adapter) errAddress() *adapters.Error {
+	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: adapters.SMTP, Code: "bad_address",
+		Enhanced: "5.1.3",
+		Message:  mime.NewText("smtp.bad_address", "the recipient's address cannot be used"),
+		Hint:     mime.NewText("smtp.bad_address_hint", "correct the address")}
 }
 
 func (a *Adapter) errTooLarge(size, limit int64) *adapters.Error {

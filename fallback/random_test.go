@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -218,9 +219,10 @@ func capriciousRun(t *testing.T, seed uint64, msgs []*mime.Message) {
 		sv.accepted, sv.open, sv.dots, sv.forGood, sv.log = 0, 0, 0, false, append(sv.log, "--- send")
 		sv.mu.Unlock()
 		out := adapters.Outgoing{Message: msgs[rnd.IntN(len(msgs))],
-			Envelope: mime.Envelope{From: "a@example.com", Recipients: []mime.Recipient{{Address: "b@example.com", Notify: []string{"FAILURE"}}}}}
+			Envelope: mime.Envelope{From: mailboxtest.Of("a@example.com"),
+				Recipients: []mime.Recipient{{Address: mailboxtest.Of("b@example.com"), Notify: []mime.Notify{"FAILURE"}}}}}
 		if rnd.IntN(2) == 0 {
-			out.Envelope.Recipients = append(out.Envelope.Recipients, mime.Recipient{Address: "c@example.com"})
+			out.Envelope.Recipients = append(out.Envelope.Recipients, mime.Recipient{Address: mailboxtest.Of("c@example.com")})
 		}
 		_, err := a.Send(t.Context(), out)
 		e := adapters.AsError(err)

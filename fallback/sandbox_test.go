@@ -12,6 +12,7 @@ import (
 	"github.com/postino-mail/postino/adapters/adaptertest"
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/fallback"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/mime"
 	"github.com/postino-mail/postino/tokens"
 )
@@ -124,8 +125,8 @@ func contents(t testing.TB, open func(sandbox.Delivery) (io.ReadCloser, error), 
 
 func invoice(t testing.TB, subject string) *mime.Message {
 	t.Helper()
-	m, err := mime.Build(&mime.Draft{From: mime.Address{Name: "Perché Srl", Address: sandboxFrom},
-		To:      []mime.Address{{Name: "Società Anna", Address: "anna@example.com"}},
+	m, err := mime.Build(&mime.Draft{From: mime.Address{Name: "Perché Srl", Address: mailboxtest.Of(sandboxFrom)},
+		To:      []mime.Address{{Name: "Società Anna", Address: mailboxtest.Of("anna@example.com")}},
 		Subject: subject, Text: "Così è.\n.\n..due punti\n", HTML: "<p>Così è</p>"})
 	if err != nil {
 		t.Fatal(err)
@@ -134,9 +135,9 @@ func invoice(t testing.TB, subject string) *mime.Message {
 }
 
 func to(m *mime.Message, rcpts ...string) adapters.Outgoing {
-	out := adapters.Outgoing{Message: m, Envelope: mime.Envelope{From: sandboxFrom}}
+	out := adapters.Outgoing{Message: m, Envelope: mime.Envelope{From: mailboxtest.Of(sandboxFrom)}}
 	for _, r := range rcpts {
-		out.Envelope.Recipients = append(out.Envelope.Recipients, mime.Recipient{Address: r})
+		out.Envelope.Recipients = append(out.Envelope.Recipients, mime.Recipient{Address: mailboxtest.Of(r)})
 	}
 	return out
 }
@@ -250,7 +251,7 @@ func TestSandboxSizeAndStyle(t *testing.T) {
 		t.Errorf("a second connection: %v", err)
 	}
 	stranger := small
-	stranger.Envelope.From = "somebody@contoso.example"
+	stranger.Envelope.From = mailboxtest.Of("somebody@contoso.example")
 	if _, err := a.Send(t.Context(), stranger); err == nil || !adapters.AsError(err).NoRetry {
 		t.Errorf("send as somebody else: %v", err)
 	}

@@ -88,7 +88,7 @@ func (s *Settings) Effective(c *adapters.Connection) adapters.Settings {
 	d.Host, d.Port, d.Encryption = strings.ToLower(s.Host), s.EffectivePort(), s.EffectiveEncryption()
 	d.Auth = cmp.Or(s.Auth, "auto")
 	if s.OAuth != nil {
-		d.Login = cmp.Or(s.Login, c.Mailbox(""))
+		d.Login = cmp.Or(s.Login, c.Mailbox(mime.Mailbox{}))
 		oauth := *s.OAuth
 		oauth.Cloud = cmp.Or(oauth.Cloud, "public")
 		d.OAuth = &oauth

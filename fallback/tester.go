@@ -20,8 +20,8 @@ var _ stages.Tester = (*Adapter)(nil)
 // and names the sender and one recipient, the sender itself, without a message.
 func (a *Adapter) Test(ctx context.Context, req stages.Request, report func(stages.Stage)) {
 	from := req.From
-	if _, pattern := a.conn.FromPattern(); from == "" && !pattern {
-		from = a.conn.From
+	if from.IsZero() {
+		from = a.conn.FromMailbox()
 	}
 	(&tester{Adapter: a, rec: stages.NewRecorder(a.opt.Now, report), from: from, network: req.Network}).run(ctx)
 }
@@ -30,8 +30,8 @@ func (a *Adapter) Test(ctx context.Context, req stages.Request, report func(stag
 type tester struct {
 	*Adapter
 	rec     *stages.Recorder
-	from    string // the sender to name; empty: none
-	network bool   // end before the login
+	from    mime.Mailbox // the sender to name
+	network bool         // end before the login
 	next    stages.Name
 }
 
@@ -56,7 +56,7 @@ func (t *tester) run(ctx context.Context) {
 		return
 	}
 	defer s.quit()
-	if t.from != "" {
+	if !t.from.IsZero() {
 		t.sender(ctx, s)
 	}
 }
@@ -240,18 +240,13 @@ func (t *tester) ready(ctx context.Context, s *session) error {
 // sender names the sender and itself as the one recipient, and takes both back:
 // many servers look at the sender only then.
 func (t *tester) sender(ctx context.Context, s *session) {
-	p, err := parsePath(t.from)
-	if err != nil {
-		t.rec.Fail(stages.Sender, t.errAddress(err, true))
-		return
-	}
-	if p.utf8 && !s.caps.has("SMTPUTF8") {
+	if !t.from.IsASCII() && !s.caps.has("SMTPUTF8") {
 		t.rec.Fail(stages.Sender, t.errNeedsUTF8(nil))
 		return
 	}
-	s.sender = []string{strings.ToLower(t.from)}
+	s.sender = []string{t.from.Folded()}
 	release := s.bind(ctx)
-	err = t.name(ctx, s, p)
+	err := t.name(ctx, s)
 	if !release() {
 		err = t.cancelled(ctx)
 	}
@@ -260,10 +255,10 @@ func (t *tester) sender(ctx context.Context, s *session) {
 	}
 }
 
-func (t *tester) name(ctx context.Context, s *session, p path) error {
+func (t *tester) name(ctx context.Context, s *session) error {
 	for _, c := range []command{
-		{line: mailLine(p, mime.Envelope{From: t.from}, t.trusted(s.caps), 0, false, p.utf8), at: atMail},
-		{line: rcptLine(p, mime.Recipient{}, false), at: atRcpt},
+		{line: mailLine(mime.Envelope{From: t.from}, t.trusted(s.caps), 0, false, !t.from.IsASCII()), at: atMail},
+		{line: rcptLine(mime.Recipient{Address: t.from}, false), at: atRcpt},
 	} {
 		r, err := s.cmd(c.line, t.opt.Timeouts.Command)
 		if err != nil {
@@ -293,7 +288,7 @@ func (t *tester) name(ctx context.Context, s *session, p path) error {
 func (t *tester) accepted() stages.Stage {
 	st := stages.Stage{Name: stages.Sender, Status: stages.OK,
 		Message: mime.NewText("test.smtp_sender_accepted", "{host} takes mail from {from}", "host", t.host, "from", t.from)}
-	if strings.EqualFold(t.from, t.conn.Mailbox("")) {
+	if strings.EqualFold(t.from.String(), t.conn.Mailbox(mime.Mailbox{})) {
 		return st
 	}
 	if late(t.host) || t.set.OAuth != nil { // contracts D5: 5.2.252 comes at the end of the message; C5.1: Gmail replaces From

@@ -26,7 +26,6 @@ const (
 // A rcpt is one recipient on its way through a transaction.
 type rcpt struct {
 	mime.Recipient
-	path path
 	err  *adapters.Error // why it is refused
 	full bool            // its refusal blames the session
 }
@@ -137,7 +136,7 @@ func (a *Adapter) envelope(ctx context.Context, s *session, tx *transaction) (be
 					a.relayed.Store(true)
 				} else {
 					x := &tx.rcpts[batch[i].rcpt]
-					x.err = a.refusedRcpt(s, r, x.Address, accepted)
+					x.err = a.refusedRcpt(s, r, x.Address.String(), accepted)
 					x.full = sessionFull(normalised(r))
 					if accepted > 0 && tooManyRecipients(r) {
 						full = x.err
@@ -276,7 +275,7 @@ func (tx *transaction) taken() []string {
 	var out []string
 	for i := range tx.rcpts {
 		if tx.rcpts[i].err == nil {
-			out = append(out, tx.rcpts[i].Address)
+			out = append(out, tx.rcpts[i].Address.String())
 		}
 	}
 	return out

@@ -125,8 +125,8 @@ func TestAcceptMessageID(t *testing.T) {
 func TestAcceptReplacesSender(t *testing.T) {
 	t.Parallel()
 	opt := acceptOptions(false)
-	opt.From = &Address{"Ufficio,\r\nBcc: x@y.z", "Erp@X.it"}
-	opt.ReplyTo = &Address{"", "info@x.it"}
+	opt.From = &Address{"Ufficio,\r\nBcc: x@y.z", mailbox("Erp@X.it")}
+	opt.ReplyTo = &Address{"", mailbox("info@x.it")}
 	m, got := accepted(t, "To: b@x.it\r\nFrom: q@q.q\r\nSender: r@q.q\r\nReply-To: s@q.q\r\nDate: Sun, 22 Nov 2026 10:00:00 "+
 		"+0100\r\nMessage-ID: <1@x.it>\r\n\r\n", opt)
 	if want := "To: b@x.it\r\nFrom: \"Ufficio,  Bcc: x@y.z\" <Erp@x.it>\r\nReply-To: info@x.it\r\n"; !strings.HasPrefix(got, want) ||

@@ -14,48 +14,9 @@ import (
 // because bounce addresses of real senders exceed them.
 const maxPath = 254
 
-// SameAddress compares two addr-specs as RFC 5321 section 2.4 says: domain
-// case-folded and IDN-normalised, local part as it is.
-func SameAddress(a, b string) bool {
-	if a == b {
-		return true
-	}
-	na, err := NormalizeAddress(a)
-	if err != nil {
-		return false
-	}
-	nb, err := NormalizeAddress(b)
-	return err == nil && na == nb
-}
-
-// NormalizeAddress returns the form under which equal addresses are equal
-// strings: local part kept (without quotes that it does not need), domain
-// lower-case A-labels. Invisible characters (Unicode Zs, Cf and their kin) are
-// dropped at both ends and refused inside. Syntax errors are *Error; what it
-// returns holds no control character, space or angle bracket outside a quoted
-// local part and is safe in an SMTP command.
-func NormalizeAddress(addr string) (string, error) {
-	bare := addr
-	if !edgeVisible(addr) {
-		bare = trimInvisible(addr)
-	}
-	if r := firstInvisible(bare); r != 0 {
-		return "", errInvisible(addr, r)
-	}
-	local, domain, quoted, ok := splitAddress(bare)
-	if !ok {
-		return "", badAddress(addr)
-	}
-	out, ok := joinAddress(bare, local, domain, quoted)
-	if !ok {
-		return "", badAddress(addr)
-	}
-	return out, nil
-}
-
 // CheckSender reads an entry of a list of senders in settings: an address, or
-// "*@domain" for all addresses of a domain. It gives it as it is written, without
-// invisible characters around it; what NormalizeAddress refuses is refused.
+// "*@domain" for all addresses of a domain. It returns it as it is written, without
+// invisible characters around it; what ParseMailbox refuses is refused.
 func CheckSender(pattern string) (string, error) {
 	bare := trimInvisible(pattern)
 	plain := bare
@@ -65,7 +26,7 @@ func CheckSender(pattern string) (string, error) {
 	if r := firstInvisible(bare); r != 0 {
 		return "", errInvisible(pattern, r)
 	}
-	if _, err := NormalizeAddress(plain); err != nil {
+	if _, err := ParseMailbox(plain); err != nil {
 		return "", newError("bad_address", "", NewText("mime.bad_address", "{pattern} is not an address nor *@domain.",
 			"pattern", strconv.Quote(shorten(toUTF8([]byte(pattern))))))
 	}
@@ -134,32 +95,32 @@ func quote(s string) string {
 	return b.String()
 }
 
-// joinAddress validates both parts of addr and returns the normal form, addr
-// itself where it has that.
-func joinAddress(addr, local, domain string, quoted bool) (string, bool) {
+// joinAddress validates both parts of addr and returns the normal form, which
+// shares addr's bytes where that has it.
+func joinAddress(addr, local, domain string, quoted bool) (Mailbox, bool) {
 	written := domain
 	domain, ok := normalizeDomain(domain)
 	if !ok || local == "" || !utf8.ValidString(local) {
-		return "", false
+		return Mailbox{}, false
 	}
 	if !isDotAtom(local) {
 		if !quoted || firstInvisible(local) != 0 {
-			return "", false
+			return Mailbox{}, false
 		}
 		for i := 0; i < len(local); i++ {
 			if local[i] < ' ' || local[i] == 127 {
-				return "", false
+				return Mailbox{}, false
 			}
 		}
 		local = quote(local)
 	}
 	if len(local)+1+len(domain) > maxPath {
-		return "", false
+		return Mailbox{}, false
 	}
 	if !quoted && domain == written {
-		return addr, true
+		return Mailbox{addr}, true
 	}
-	return local + "@" + domain, true
+	return Mailbox{local + "@" + domain}, true
 }
 
 // isAtext reports the characters of an atom (RFC 5322 section 3.2.3, RFC 6532

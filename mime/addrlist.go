@@ -11,7 +11,7 @@ type box struct {
 	plain bool   // every parser reads the same from raw; when not, it is written again
 	wrong bool   // no form of RFC 5322, though its meaning is clear: nothing goes out so
 	// second is another address that stands in the name without quotes: a comma is missing, or it is a name.
-	second string
+	second Mailbox
 	// hidden is the invisible character for which it is bad.
 	hidden rune
 }
@@ -43,7 +43,7 @@ func (l *addrList) plain() bool {
 // is none.
 func (l *addrList) unclear() *box {
 	for i := range l.boxes {
-		if l.boxes[i].second != "" {
+		if !l.boxes[i].second.IsZero() {
 			return &l.boxes[i]
 		}
 	}

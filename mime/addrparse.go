@@ -12,7 +12,7 @@ import (
 // quoted names, encoded words of any charset (RFC 2047), and Outlook's
 // semicolons. It is the one reader of addresses: header fields, JSON, forms,
 // command lines and the sandbox all read with it, so that what one refuses all
-// refuse. Addresses come in their normal form (NormalizeAddress), names decoded.
+// refuse. Addresses come in their normal form (Mailbox), names decoded.
 //
 // An empty list is no error. A line end that an encoded word hides is one (what
 // reads a received header shows a space there). An entry that is no address is an

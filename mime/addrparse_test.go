@@ -41,7 +41,7 @@ func TestOneReader(t *testing.T) {
 		got := ""
 		a, err := ParseAddress(in)
 		if err == nil {
-			got = a.Name + "|" + a.Address
+			got = a.Name + "|" + a.Address.String()
 		}
 		if got != want {
 			t.Errorf("ParseAddress %q: %q %v, want %q", in, got, err, want)
@@ -55,7 +55,7 @@ func TestOneReader(t *testing.T) {
 		} else if err == nil && fmt.Sprint(m.From()) != fmt.Sprint([]Address{a}) {
 			t.Errorf("%q: as text %v, as From %v", in, a, m.From())
 		}
-		if bare, nerr := NormalizeAddress(in); nerr == nil && (err != nil || bare != a.Address) {
+		if bare, nerr := ParseMailbox(in); nerr == nil && (err != nil || bare != a.Address) {
 			t.Errorf("%q: as text %v %v, as path %s", in, a, err, bare)
 		}
 		if err == nil {
@@ -137,11 +137,12 @@ func withoutComments(s string) string {
 // compared by their normal form elsewhere.
 func invented(in string, list []Address) (out []string) {
 	for _, a := range list {
-		if strings.Contains(a.Address, "@xn--") || strings.Contains(a.Address, ".xn--") || strings.HasSuffix(a.Address, "]") {
+		if strings.Contains(a.Address.String(), "@xn--") || strings.Contains(a.Address.String(), ".xn--") ||
+			strings.HasSuffix(a.Address.String(), "]") {
 			continue
 		}
-		if !standsIn(in, a.Address) {
-			out = append(out, a.Address)
+		if !standsIn(in, a.Address.String()) {
+			out = append(out, a.Address.String())
 		}
 	}
 	return out
@@ -165,7 +166,7 @@ func TestNothingIsInvented(t *testing.T) {
 		}
 		for _, a := range l.addresses() { // and word by word: with the white space that stands there
 			if flat := strings.ToLower(strings.ReplaceAll(withoutComments(unfold([]byte(in))), "\u200b", "")); !strings.Contains(
-				dotted(noQuotes(flat)), strings.ToLower(noQuotes(a.Address))) {
+				dotted(noQuotes(flat)), strings.ToLower(noQuotes(a.Address.String()))) {
 				t.Fatalf("%q gives %q", in, a.Address)
 			}
 		}
@@ -200,7 +201,7 @@ func FuzzParseAddressList(f *testing.F) {
 			t.Errorf("%q gives %q", in, bad)
 		}
 		for _, a := range list {
-			if n, err := NormalizeAddress(a.Address); err != nil || n != a.Address || firstInvisible(n) != 0 {
+			if n, err := ParseMailbox(a.Address.String()); err != nil || n != a.Address || firstInvisible(n.String()) != 0 {
 				t.Errorf("%q gives %q: %q, %v", in, a.Address, n, err)
 			}
 			if again, err := ParseAddress(a.String()); err != nil || again.Address != a.Address {

@@ -116,9 +116,9 @@ func hasToken(toks []token, kind byte) bool {
 }
 
 // spec reads local "@" domain.
-func (p *addrParser) spec(b *box, toks []token) (string, bool) {
+func (p *addrParser) spec(b *box, toks []token) (Mailbox, bool) {
 	if len(toks) > maxPath { // each is an octet at least
-		return "", false
+		return Mailbox{}, false
 	}
 	at := -1
 	for i, t := range toks {
@@ -128,12 +128,12 @@ func (p *addrParser) spec(b *box, toks []token) (string, bool) {
 		switch t.kind {
 		case '@':
 			if at >= 0 {
-				return "", false
+				return Mailbox{}, false
 			}
 			at = i
 		case tokAtom, tokQuoted, tokLiteral:
 		default:
-			return "", false
+			return Mailbox{}, false
 		}
 	}
 	if at < 0 && p.local != nil {
@@ -141,7 +141,7 @@ func (p *addrParser) spec(b *box, toks []token) (string, bool) {
 		return p.local.qualify(p.v, toks)
 	}
 	if at < 1 || at+1 >= len(toks) {
-		return "", false
+		return Mailbox{}, false
 	}
 	// nearly all
 	if at == 1 && len(toks) == 3 && toks[0].kind == tokAtom && toks[2].kind == tokAtom && toks[0].end == toks[1].start &&
@@ -153,7 +153,7 @@ func (p *addrParser) spec(b *box, toks []token) (string, bool) {
 	}
 	local, quoted, ok := p.joinLocal(toks[:at])
 	if !ok || !p.dotted(toks[:at]) || !p.dotted(toks[at+1:]) {
-		return "", false
+		return Mailbox{}, false
 	}
 	if at > 1 {
 		b.plain = false
@@ -161,7 +161,7 @@ func (p *addrParser) spec(b *box, toks []token) (string, bool) {
 	domain := ""
 	for _, t := range toks[at+1:] {
 		if t.kind == tokQuoted || (t.kind == tokLiteral && len(toks) != at+2) {
-			return "", false
+			return Mailbox{}, false
 		}
 		domain += string(p.v[t.start:t.end])
 	}
@@ -216,14 +216,14 @@ func isPhraseWord(s string) bool {
 }
 
 // addressAt is the address around the @ that is toks[i] of a display name,
-// empty where there is none or it is the same as addr.
-func (p *addrParser) addressAt(toks []token, i int, addr string) string {
+// none where there is none or it is the same as addr.
+func (p *addrParser) addressAt(toks []token, i int, addr Mailbox) Mailbox {
 	if i == 0 || i+1 == len(toks) || toks[i].space || toks[i+1].space || toks[i-1].kind != tokAtom {
-		return ""
+		return Mailbox{}
 	}
-	second, err := NormalizeAddress(string(p.v[toks[i-1].start:toks[i+1].end]))
-	if err != nil || strings.EqualFold(second, addr) {
-		return ""
+	second, err := ParseMailbox(string(p.v[toks[i-1].start:toks[i+1].end]))
+	if err != nil || strings.EqualFold(second.spec, addr.spec) {
+		return Mailbox{}
 	}
 	return second
 }
@@ -254,7 +254,7 @@ func (p *addrParser) phrase(b *box, toks []token) string {
 			}
 		case '@':
 			b.wrong = true
-			if b.second == "" {
+			if b.second.IsZero() {
 				b.second = p.addressAt(toks, i, b.addr.Address)
 			}
 		default:

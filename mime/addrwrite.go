@@ -9,11 +9,11 @@ const maxLine = 998
 // white space (a comma, a semicolon).
 func (f *fieldWriter) mailbox(a Address, suffix string) {
 	if a.Name == "" {
-		f.word(" ", a.Address+suffix)
+		f.word(" ", a.Address.spec+suffix)
 		return
 	}
 	f.phrase(a.Name)
-	f.word(" ", "<"+a.Address+">"+suffix)
+	f.word(" ", "<"+a.Address.spec+">"+suffix)
 }
 
 // asWritten adds an entry in the words it came in, unfolded, so that quoting

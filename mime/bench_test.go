@@ -30,7 +30,7 @@ func BenchmarkViews(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		api, err := m.ForAPI(env)
+		api, err := m.ForAPI(mailboxes(env...))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -101,7 +101,7 @@ func BenchmarkForAPI10000(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := m.ForAPI(env); err != nil {
+		if _, err := m.ForAPI(mailboxes(env...)); err != nil {
 			b.Fatal(err)
 		}
 	}

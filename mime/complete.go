@@ -201,14 +201,11 @@ func (c *completer) replaceSender() *Error {
 		if r.addr == nil {
 			continue
 		}
-		addr, err := NormalizeAddress(r.addr.Address)
-		if err != nil {
-			e := *asOwn(err)
-			e.Field = r.name
-			return &e
+		if r.addr.Address.IsZero() {
+			return badAddress("").inField(r.name)
 		}
 		f := newField(r.name)
-		f.mailbox(Address{Name: strings.TrimSpace(strings.ToValidUTF8(sanitize(r.addr.Name), "\uFFFD")), Address: addr}, "")
+		f.mailbox(Address{Name: strings.TrimSpace(strings.ToValidUTF8(sanitize(r.addr.Name), "\uFFFD")), Address: r.addr.Address}, "")
 		at := max(c.find(r.name), 0)
 		c.drop(r.name)
 		c.fields = append(c.fields[:at], append([]headField{{f.raw(), len(r.name)}}, c.fields[at:]...)...)
@@ -311,7 +308,7 @@ func makeField(name, value string) headField {
 // domain is the domain of the first usable address.
 func (l *addrList) domain() string {
 	for _, a := range l.addresses() {
-		return a.Address[strings.LastIndexByte(a.Address, '@')+1:]
+		return a.Address.Domain()
 	}
 	return ""
 }

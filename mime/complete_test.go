@@ -152,7 +152,7 @@ func TestAcceptTidiesAddresses(t *testing.T) {
 			if want := crlfText(tt.want + tail + "\nbody\n"); got != want {
 				t.Errorf("got\n%q\nwant\n%q", got, want)
 			}
-			src, err := m.ForAPI([]string{"q@x.it"})
+			src, err := m.ForAPI(mailboxes("q@x.it"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -171,7 +171,7 @@ func TestReplyToUnreadable(t *testing.T) {
 	for in, want := range map[string]string{"sales": "", "sales, a@x.it": "Reply-To: a@x.it\r\n",
 		"Team: a@x.it, b;": "Reply-To: Team: a@x.it;\r\n"} {
 		m, stored := accepted(t, okHead+"Reply-To: "+in+"\r\n\r\n", acceptOptions(false))
-		src, err := m.ForAPI([]string{"b@x.it"})
+		src, err := m.ForAPI(mailboxes("b@x.it"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,9 +1,6 @@
 package mime
 
-import (
-	"errors"
-	"strings"
-)
+import "strings"
 
 // maxRecipients is the default of Limits.Recipients: what Compose writes, Read accepts.
 const maxRecipients = 10_000
@@ -13,9 +10,8 @@ const maxRecipients = 10_000
 // (RFC 6532), a display name as atoms, quoted string or encoded words.
 func (f *fieldWriter) addresses(name string, list []Address) error {
 	for i, a := range list {
-		spec, err := wireAddress(name, a.Address)
-		if err != nil {
-			return err
+		if a.Address.IsZero() {
+			return badAddress("").inField(name)
 		}
 		if err := checkValue(name, a.Name); err != nil {
 			return err
@@ -26,11 +22,11 @@ func (f *fieldWriter) addresses(name string, list []Address) error {
 		}
 		display := strings.TrimSpace(a.Name)
 		if display == "" {
-			f.word(" ", spec+comma)
+			f.word(" ", a.Address.spec+comma)
 			continue
 		}
 		f.phrase(display)
-		f.word(" ", "<"+spec+">"+comma)
+		f.word(" ", "<"+a.Address.spec+">"+comma)
 	}
 	return nil
 }
@@ -63,22 +59,6 @@ func isAtoms(s string) bool {
 		}
 	}
 	return true
-}
-
-// wireAddress checks an addr-spec and returns it as it goes on the wire.
-func wireAddress(name, addr string) (string, error) {
-	if err := checkValue(name, addr); err != nil {
-		return "", err
-	}
-	spec, err := NormalizeAddress(addr)
-	var e *Error
-	switch {
-	case err == nil:
-		return spec, nil
-	case errors.As(err, &e):
-		return "", newError(e.Code, "", e.Message).inField(name).because(err)
-	}
-	return "", err
 }
 
 // otherAddressFields hold addresses besides those of RFC 5322, whose display

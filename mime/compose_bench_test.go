@@ -22,7 +22,8 @@ func tenMB() []byte {
 // may cost 1.5 times the plain encoding of the same bytes (design "Budgets").
 func BenchmarkCompose10MB(b *testing.B) {
 	data := tenMB()
-	d := &Draft{From: Address{Address: "erp@contoso.example"}, To: people("a@example.com"), Subject: "Scansione", Text: "In allegato.",
+	d := &Draft{From: Address{Address: mailbox("erp@contoso.example")}, To: people("a@example.com"), Subject: "Scansione",
+		Text: "In allegato.",
 		HTML: "<p>In allegato.</p>", Attachments: []Attachment{{Filename: "scansione.pdf",
 			Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }}}}
 	b.SetBytes(int64(len(data)))

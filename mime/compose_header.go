@@ -15,7 +15,7 @@ import (
 // written.
 func (c *composer) header() error {
 	d := c.draft
-	if d.From.Address == "" {
+	if d.From.Address.IsZero() {
 		return newError("no_from", "From", NewText("mime.no_from", "The message has no sender: set From."))
 	}
 	if n := 2 + len(d.To) + len(d.Cc) + len(d.Bcc) + len(d.ReplyTo); n > maxRecipients { // with From and Sender
@@ -145,11 +145,8 @@ func (c *composer) idField(name string, ids []string) error {
 
 // newMessageID makes a unique Message-ID in the sender's domain, with a dot in
 // it even where that has none (contracts C5.5).
-func newMessageID(from string) string {
-	domain := "localhost"
-	if spec, err := NormalizeAddress(from); err == nil {
-		domain = spec[strings.LastIndexByte(spec, '@')+1:]
-	}
+func newMessageID(from Mailbox) string {
+	domain := from.Domain()
 	if strings.HasPrefix(domain, "[") || !strings.Contains(domain, ".") {
 		domain = strings.Trim(strings.NewReplacer("[", "", "]", "", ":", "-").Replace(domain), ".-") + ".localdomain"
 	}

@@ -22,7 +22,7 @@ func inlineOf(name string) Attachment {
 // parts builds d and returns its shape and its leaves.
 func parts(t *testing.T, d *Draft) (m *Message, shape string, leaves []*Part) {
 	t.Helper()
-	d.From, d.To, d.Subject = Address{Address: "erp@contoso.it"}, []Address{{Address: "a@example.com"}}, "s"
+	d.From, d.To, d.Subject = Address{Address: mailbox("erp@contoso.it")}, []Address{{Address: mailbox("a@example.com")}}, "s"
 	m, err := Build(d)
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +122,7 @@ func TestContentTypeNames(t *testing.T) {
 		}
 	}
 	for _, given := range []string{"pdf", "multipart/mixed", "a/b\r\nBcc: x", "application/pdf; name*=utf-8''a%0D%0Ab", "/", "a/b/c"} {
-		d := &Draft{From: Address{Address: "erp@contoso.it"}, Attachments: []Attachment{fileOf("a", given, "x")}}
+		d := &Draft{From: Address{Address: mailbox("erp@contoso.it")}, Attachments: []Attachment{fileOf("a", given, "x")}}
 		if err := Compose(io.Discard, d); err == nil {
 			t.Errorf("%q is taken", given)
 		}

@@ -22,7 +22,7 @@ func TestComposeStreamFailures(t *testing.T) {
 	t.Parallel()
 	boom := errors.New("boom")
 	one := func(name string, open func() (io.ReadCloser, error)) *Draft {
-		return &Draft{From: Address{Address: "a@example.com"}, Attachments: []Attachment{{Filename: name, Open: open}}}
+		return &Draft{From: Address{Address: mailbox("a@example.com")}, Attachments: []Attachment{{Filename: name, Open: open}}}
 	}
 	times := 0
 	cases := map[string]struct {
@@ -127,7 +127,7 @@ func TestComposeMemory(t *testing.T) {
 		if name == "a.eml" {
 			src = lines{}
 		}
-		d := &Draft{From: Address{Address: "a@example.com"}, Text: "x", Attachments: []Attachment{{Filename: name,
+		d := &Draft{From: Address{Address: mailbox("a@example.com")}, Text: "x", Attachments: []Attachment{{Filename: name,
 			Open: func() (io.ReadCloser, error) { return io.NopCloser(io.LimitReader(src, size)), nil }}}}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)

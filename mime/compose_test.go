@@ -18,8 +18,8 @@ func open(s string) func() (io.ReadCloser, error) {
 
 // seeded is a draft that always returns the same bytes.
 func seeded(d Draft) *Draft {
-	if d.From.Address == "" {
-		d.From = Address{Name: "Contoso ERP", Address: "erp@contoso.example"}
+	if d.From.Address.IsZero() {
+		d.From = Address{Name: "Contoso ERP", Address: mailbox("erp@contoso.example")}
 	}
 	d.Date = time.Date(2026, 11, 22, 11, 30, 0, 0, time.FixedZone("CET", 3600))
 	d.MessageID = "1@contoso.example"
@@ -30,7 +30,7 @@ func seeded(d Draft) *Draft {
 func people(addrs ...string) []Address {
 	var out []Address
 	for _, a := range addrs {
-		out = append(out, Address{Address: a})
+		out = append(out, Address{Address: mailbox(a)})
 	}
 	return out
 }
@@ -42,7 +42,7 @@ func goldenDrafts() map[string]*Draft {
 		"empty":        seeded(Draft{To: people("a@example.com")}),
 		"text":         seeded(Draft{To: people("a@example.com"), Subject: "Hello", Text: "One line.\nAnother.\n"}),
 		"text-accents": seeded(Draft{To: people("a@example.com"), Subject: "Perché no?", Text: "Così è.\rFrom here\n.\nspazio \n"}),
-		"text-cyrillic": seeded(Draft{To: []Address{{Name: "Анна Каренина", Address: "anna@example.com"}},
+		"text-cyrillic": seeded(Draft{To: []Address{{Name: "Анна Каренина", Address: mailbox("anna@example.com")}},
 			Subject: strings.Repeat("Счёт на оплату ", 12), Text: "Здравствуйте, Анна!\nСчёт во вложении.\n"}),
 		"html-only": seeded(Draft{To: people("a@example.com"), Subject: "HTML", HTML: "<p>Tot&agrave;le: <b>12&nbsp;€</b></p>"}),
 		"html-no-text": seeded(Draft{To: people("a@example.com"), Subject: "HTML",
@@ -51,10 +51,11 @@ func goldenDrafts() map[string]*Draft {
 		"related": seeded(Draft{To: people("a@example.com"), Subject: "Logo", Text: "text", HTML: `<img src="cid:logo@x">`,
 			Attachments: []Attachment{{Filename: "logo.png", ContentID: "<logo@x>", Inline: true, Open: open("png")}}}),
 		"full": seeded(Draft{
-			Sender: &Address{Name: "Ufficio", Address: "ufficio@contoso.example"},
-			To: []Address{{Name: "Rossi, Mario", Address: "mario@città.example"}, {Name: `The "Boss" \ Chief`, Address: "boss@example.com"},
-				{Name: "=?utf-8?q?fake?=", Address: "fake@example.com"}, {Address: `"two words"@example.com`}},
-			Cc:      []Address{{Name: strings.Repeat("Società Perché ", 9), Address: "lungo@example.com"}},
+			Sender: &Address{Name: "Ufficio", Address: mailbox("ufficio@contoso.example")},
+			To: []Address{{Name: "Rossi, Mario", Address: mailbox("mario@città.example")}, {Name: `The "Boss" \ Chief`,
+				Address: mailbox("boss@example.com")},
+				{Name: "=?utf-8?q?fake?=", Address: mailbox("fake@example.com")}, {Address: mailbox(`"two words"@example.com`)}},
+			Cc:      []Address{{Name: strings.Repeat("Società Perché ", 9), Address: mailbox("lungo@example.com")}},
 			Bcc:     people("segreto@example.com"),
 			ReplyTo: people("rispondi@contoso.example"),
 			Subject: "Fattura n° 42 – perché la qualità è già qui, e un oggetto così lungo va piegato",
@@ -70,7 +71,7 @@ func goldenDrafts() map[string]*Draft {
 				{Filename: longName, Open: open(strings.Repeat("pdf ", 40))},
 				{Filename: `C:\temp\ordine "urgente".csv`, ContentType: "text/csv; charset=windows-1252", Open: open("a;b\r\n")},
 			}}),
-		"eai": seeded(Draft{From: Address{Name: "Дмитрий", Address: "дмитрий@пример.example"}, To: people("用户@例子.example"),
+		"eai": seeded(Draft{From: Address{Name: "Дмитрий", Address: mailbox("дмитрий@пример.example")}, To: people("用户@例子.example"),
 			Subject: "EAI", Text: "ciao"}),
 		"hidden-only": seeded(Draft{Bcc: people("a@example.com", "b@example.com"), Subject: "Hidden", Text: "x"}),
 		"message-7bit": seeded(Draft{To: people("a@example.com"),
@@ -145,7 +146,7 @@ func checkWire(t *testing.T, b []byte) {
 
 func TestComposeErrors(t *testing.T) {
 	t.Parallel()
-	ok := Address{Address: "a@example.com"}
+	ok := Address{Address: mailbox("a@example.com")}
 	att := func(a Attachment) Draft {
 		if a.Open == nil {
 			a.Open = open("x")
@@ -157,20 +158,18 @@ func TestComposeErrors(t *testing.T) {
 		draft       Draft
 		code, field string
 	}{
-		"no from":             {Draft{}, "no_from", "From"},
-		"bad from":            {Draft{From: Address{Address: "nobody"}}, "bad_address", "From"},
-		"bad to":              {Draft{From: ok, To: people("a b@example.com")}, "bad_address", "To"},
-		"empty to":            {Draft{From: ok, To: people("")}, "bad_address", "To"},
-		"list in one to":      {Draft{From: ok, To: people("a@example.com, b@example.com")}, "bad_address", "To"},
-		"from name":           {Draft{From: Address{"x\r\nBcc: evil@example.com", "a@example.com"}}, "header_injection", "From"},
-		"from address":        {Draft{From: Address{Address: "a@example.com\r\nBcc: evil@example.com"}}, "header_injection", "From"},
-		"sender":              {Draft{From: ok, Sender: &Address{"a\nb", "a@example.com"}}, "header_injection", "Sender"},
-		"to name":             {Draft{From: ok, To: []Address{{"a\rb", "a@example.com"}}}, "header_injection", "To"},
-		"cc address":          {Draft{From: ok, Cc: people("a@exam\nple.com")}, "header_injection", "Cc"},
-		"bcc nul":             {Draft{From: ok, Bcc: people("a\x00@example.com")}, "nul", "Bcc"},
-		"reply-to":            {Draft{From: ok, ReplyTo: []Address{{"\n", "a@example.com"}}}, "header_injection", "Reply-To"},
-		"in-reply-to crlf":    {Draft{From: ok, InReplyTo: "<a@b>\r\nBcc: evil@example.com"}, "header_injection", "In-Reply-To"},
-		"references lf":       {Draft{From: ok, References: []string{"<a@b>", "<c@d>\nBcc: e@example.com"}}, "header_injection", "References"},
+		"no from":          {Draft{}, "no_from", "From"},
+		"to none":          {Draft{From: ok, To: []Address{{}}}, "bad_address", "To"},
+		"empty to":         {Draft{From: ok, To: people("")}, "bad_address", "To"},
+		"list in one to":   {Draft{From: ok, To: people("a@example.com, b@example.com")}, "bad_address", "To"},
+		"from name":        {Draft{From: Address{"x\r\nBcc: evil@example.com", mailbox("a@example.com")}}, "header_injection", "From"},
+		"sender":           {Draft{From: ok, Sender: &Address{"a\nb", mailbox("a@example.com")}}, "header_injection", "Sender"},
+		"to name":          {Draft{From: ok, To: []Address{{"a\rb", mailbox("a@example.com")}}}, "header_injection", "To"},
+		"cc none":          {Draft{From: ok, Cc: []Address{{"Anna", Mailbox{}}}}, "bad_address", "Cc"},
+		"reply-to":         {Draft{From: ok, ReplyTo: []Address{{"\n", mailbox("a@example.com")}}}, "header_injection", "Reply-To"},
+		"in-reply-to crlf": {Draft{From: ok, InReplyTo: "<a@b>\r\nBcc: evil@example.com"}, "header_injection", "In-Reply-To"},
+		"references lf": {Draft{From: ok, References: []string{"<a@b>", "<c@d>\nBcc: e@example.com"}}, "header_injection",
+			"References"},
 		"subject crlf":        {Draft{From: ok, Subject: "x\r\nBcc: evil@example.com"}, "header_injection", "Subject"},
 		"subject accents lf":  {Draft{From: ok, Subject: "perché\nBcc: evil@example.com"}, "header_injection", "Subject"},
 		"subject nul":         {Draft{From: ok, Subject: "a\x00"}, "nul", "Subject"},
@@ -246,7 +245,7 @@ func TestComposeDefaults(t *testing.T) {
 	t.Parallel()
 	for from, domain := range map[string]string{"a@città.example": "@xn--citt-3na.example>", "a@localhost": "@localhost.localdomain>",
 		"a@[127.0.0.1]": "@127.0.0.1.localdomain>", "a@[IPv6:::1]": "@IPv6---1.localdomain>"} {
-		d := &Draft{From: Address{Address: from}, Text: "x", HTML: "y"}
+		d := &Draft{From: Address{Address: mailbox(from)}, Text: "x", HTML: "y"}
 		var one, two bytes.Buffer
 		if err := errors.Join(Compose(&one, d), Compose(&two, d)); err != nil {
 			t.Fatal(err)

@@ -22,13 +22,13 @@ func TestEnvelope(t *testing.T) {
 		env, err := m.Envelope()
 		var to []string
 		for _, r := range env.Recipients {
-			to = append(to, r.Address)
+			to = append(to, r.Address.String())
 		}
 		code := ""
 		if e := new(Error); errors.As(err, &e) {
 			code = e.Code
 		}
-		if env.From != c.from || strings.Join(to, " ") != c.to || code != c.code {
+		if env.From.String() != c.from || strings.Join(to, " ") != c.to || code != c.code {
 			t.Errorf("%s: %q to %q, %v", c.name, env.From, to, err)
 		}
 	}

@@ -25,7 +25,16 @@ func ExampleAccept() {
 		fmt.Println(err)
 		return
 	}
-	view, err := m.ForAPI([]string{"anna@fabrikam.example", "archive@contoso.example"})
+	var envelope []mime.Mailbox
+	for _, addr := range []string{"anna@fabrikam.example", "archive@contoso.example"} {
+		mailbox, err := mime.ParseMailbox(addr)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		envelope = append(envelope, mailbox)
+	}
+	view, err := m.ForAPI(envelope)
 	if err != nil {
 		fmt.Println(err)
 		return

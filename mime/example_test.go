@@ -14,10 +14,15 @@ import (
 // A message with everything fixed, so that its bytes are always the same;
 // leave Date and MessageID empty and they are made.
 func ExampleCompose() {
+	people, err := mime.ParseAddressList("Contoso ERP <erp@contoso.example>, Niccolò <niccolo@fabrikam.example>")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	var b strings.Builder
-	err := mime.Compose(&b, &mime.Draft{
-		From:      mime.Address{Name: "Contoso ERP", Address: "erp@contoso.example"},
-		To:        []mime.Address{{Name: "Niccolò", Address: "niccolo@fabrikam.example"}},
+	err = mime.Compose(&b, &mime.Draft{
+		From:      people[0],
+		To:        people[1:],
 		Subject:   "Fattura n. 42",
 		Text:      "In allegato la fattura.",
 		Date:      time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC),
@@ -48,9 +53,14 @@ func ExampleCompose_attachment() {
 		return
 	}
 	defer f.Close()
+	people, err := mime.ParseAddressList("scanner@contoso.example, ufficio@contoso.example")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	err = mime.Compose(f, &mime.Draft{
-		From: mime.Address{Address: "scanner@contoso.example"},
-		To:   []mime.Address{{Address: "ufficio@contoso.example"}},
+		From: people[0],
+		To:   people[1:],
 		HTML: `<p>Ecco la scansione.</p><img src="cid:logo">`, // a text alternative is made from it
 		Attachments: []mime.Attachment{
 			{Filename: "logo.png", ContentID: "logo", Inline: true, Open: func() (io.ReadCloser, error) {
@@ -67,8 +77,13 @@ func ExampleCompose_attachment() {
 
 // An Error names the field and says what to do, in two languages.
 func ExampleError() {
-	_, err := mime.Build(&mime.Draft{
-		From:    mime.Address{Address: "web@contoso.example"},
+	from, err := mime.ParseAddress("web@contoso.example")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = mime.Build(&mime.Draft{
+		From:    from,
 		Subject: "Hello\r\nBcc: everybody@example.com",
 	})
 	var e *mime.Error

@@ -34,7 +34,7 @@ func FuzzRead(f *testing.F) {
 			mustBeOwn(t, err)
 			return
 		}
-		for _, v := range append([]string{m.Subject(), m.MessageID(), m.Get("From")}, m.Recipients()...) {
+		for _, v := range append([]string{m.Subject(), m.MessageID(), m.Get("From")}, addrSpecs(m.Recipients())...) {
 			if strings.ContainsAny(v, "\r\n\x00") {
 				t.Errorf("line end in %q", v)
 			}
@@ -86,12 +86,12 @@ func FuzzAddress(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, in string) {
-		if n, err := NormalizeAddress(in); err == nil {
-			again, err := NormalizeAddress(n)
-			if err != nil || again != n {
+		if n, err := ParseMailbox(in); err == nil {
+			again, err := ParseMailbox(n.String())
+			if err != nil || again != n || n.Local()+"@"+n.Domain() != n.String() {
 				t.Errorf("%q: normal form %q becomes %q, %v", in, n, again, err)
 			}
-			if strings.ContainsAny(n, "\r\n\x00") || !SameAddress(in, n) {
+			if strings.ContainsAny(n.String(), "\r\n\x00") || n.Local()[0] != '"' && strings.ContainsAny(n.String(), " <>") {
 				t.Errorf("%q: normal form %q", in, n)
 			}
 		} else {
@@ -109,10 +109,10 @@ func FuzzAddress(f *testing.F) {
 		}
 		var a, b []string
 		for _, x := range list.addresses() {
-			a = append(a, x.Address)
+			a = append(a, x.Address.String())
 		}
 		for _, x := range again.addresses() {
-			b = append(b, x.Address)
+			b = append(b, x.Address.String())
 		}
 		if !slices.Equal(a, b) {
 			t.Errorf("%q: %q written anew gives %q: %q", in, a, b, raw)
@@ -166,9 +166,9 @@ func FuzzViews(f *testing.F) {
 		if err != nil {
 			return
 		}
-		var want []string
+		var want []Mailbox
 		for r := range strings.FieldsSeq(env) {
-			if n, err := NormalizeAddress(r); err == nil && !slices.Contains(want, n) {
+			if n, err := ParseMailbox(r); err == nil && !slices.Contains(want, n) {
 				want = append(want, n)
 			}
 		}
@@ -185,11 +185,11 @@ func FuzzViews(f *testing.F) {
 }
 
 // checkView holds an API view against the SMTP view and the envelope.
-func checkView(t *testing.T, m, view *Message, want []string) {
+func checkView(t *testing.T, m, view *Message, want []Mailbox) {
 	t.Helper()
-	got := view.Recipients()
+	got, sorted := addrSpecs(view.Recipients()), addrSpecs(want)
 	slices.Sort(got)
-	sorted := slices.Sorted(slices.Values(want))
+	slices.Sort(sorted)
 	if !slices.Equal(got, sorted) || len(view.BadAddresses()) > 0 {
 		t.Errorf("view goes to %q, envelope is %q:\n%s", got, sorted, view.Head())
 	}
@@ -201,7 +201,7 @@ func checkView(t *testing.T, m, view *Message, want []string) {
 				continue
 			}
 			for _, a := range list {
-				if n, err := NormalizeAddress(a.Address); err == nil && !slices.Contains(want, n) {
+				if n, err := ParseMailbox(a.Address); err == nil && !slices.Contains(want, n) {
 					t.Errorf("net/mail finds %q in %s: %q", a.Address, name, v)
 				}
 			}

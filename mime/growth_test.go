@@ -43,7 +43,7 @@ func acceptance(in string) {
 	}
 	_, _, _ = m.TextBodies(64 << 10)
 	_, _, _ = m.Recipients(), m.BadAddresses(), m.From()
-	_, _ = m.ForAPI([]string{"a@example.com"})
+	_, _ = m.ForAPI(mailboxes("a@example.com"))
 	_, _ = m.ASCIIHeader()
 	if w, err := m.SevenBit(); err == nil {
 		_ = w(io.Discard)
@@ -77,7 +77,7 @@ func body(head string, value func(int) string) growthCase {
 // draft composes with one value of a form.
 func draft(name string, value func(int) string, set func(d *Draft, v string)) growthCase {
 	return growthCase{"compose " + name + ": " + shorten(value(0)), value, func(in string) {
-		d := &Draft{From: Address{Address: "erp@contoso.it"}, To: []Address{{Address: "a@example.com"}}, Text: "t"}
+		d := &Draft{From: Address{Address: mailbox("erp@contoso.it")}, To: []Address{{Address: mailbox("a@example.com")}}, Text: "t"}
 		set(d, in)
 		_ = Compose(io.Discard, d)
 	}}
@@ -167,7 +167,7 @@ func growthCases() []growthCase {
 		draft("References", many("<%d@example.com> "), func(d *Draft, v string) { d.References = []string{v} }),
 		draft("recipients", many("a%d@example.com "), func(d *Draft, v string) {
 			for f := range strings.FieldsSeq(v) {
-				d.Bcc = append(d.Bcc, Address{Address: f})
+				d.Bcc = append(d.Bcc, Address{Address: mailbox(f)})
 			}
 		}),
 		draft("calendar", copies("BEGIN:VCALENDAR\r\nX:Y\r\n"), func(d *Draft, v string) {

@@ -19,7 +19,7 @@ func isInvisible(r rune) bool {
 		unicode.Other_Default_Ignorable_Code_Point)
 }
 
-// TrimInvisible cuts off what NormalizeAddress drops at both ends of an address.
+// TrimInvisible cuts off what ParseMailbox drops at both ends of an address.
 func TrimInvisible(s string) string { return trimInvisible(s) }
 
 // trimInvisible cuts invisible characters at both ends of s.

@@ -11,9 +11,9 @@ type localNames struct {
 
 // qualify reads the tokens of one entry without an @: one word, or it is no
 // address, as several words are a display name alone.
-func (l *localNames) qualify(v []byte, toks []token) (string, bool) {
+func (l *localNames) qualify(v []byte, toks []token) (Mailbox, bool) {
 	if len(toks) != 1 {
-		return "", false
+		return Mailbox{}, false
 	}
 	name := string(v[toks[0].start:toks[0].end])
 	quoted := toks[0].kind == tokQuoted
@@ -21,10 +21,10 @@ func (l *localNames) qualify(v []byte, toks []token) (string, bool) {
 	case quoted:
 		name = unfold([]byte(unquote(name)))
 	case toks[0].kind != tokAtom, strings.HasPrefix(name, "=?"): // an encoded word is a display name
-		return "", false
+		return Mailbox{}, false
 	}
 	if !isASCII(name) { // no login name of a machine
-		return "", false
+		return Mailbox{}, false
 	}
 	domain := l.domain()
 	addr, ok := joinAddress(name+"@"+domain, name, domain, quoted)
@@ -86,14 +86,11 @@ func (c *completer) defaultFrom() *Error {
 		return newError("no_from", "From", NewText("mime.no_from_possible",
 			"The message has no From field, and none can be made: {reason}.", "reason", err.Error())).because(err)
 	}
-	addr, err := NormalizeAddress(from.Address)
-	if err != nil {
-		e := *asOwn(err)
-		e.Field = "From"
-		return &e
+	if from.Address.IsZero() {
+		return badAddress("").inField("From")
 	}
 	f := newField("From")
-	f.mailbox(Address{Name: strings.TrimSpace(strings.ToValidUTF8(sanitize(from.Name), "\uFFFD")), Address: addr}, "")
+	f.mailbox(Address{Name: strings.TrimSpace(strings.ToValidUTF8(sanitize(from.Name), "\uFFFD")), Address: from.Address}, "")
 	c.fields = append([]headField{{f.raw(), len("From")}}, c.fields...)
 	return nil
 }

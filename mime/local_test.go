@@ -45,7 +45,8 @@ func TestLocalNames(t *testing.T) {
 		}
 	}
 	m, err := Accept(Bytes([]byte("From: root\r\nTo: root, anna@example.com\r\n\r\nx\r\n")), AcceptOptions{LocalDomain: home})
-	if err != nil || strings.Join(m.Recipients(), " ") != "root@host.it anna@example.com" || m.From()[0].Address != "root@host.it" {
+	if err != nil || strings.Join(addrSpecs(m.Recipients()), " ") != "root@host.it anna@example.com" ||
+		m.From()[0].Address.String() != "root@host.it" {
 		t.Errorf("%v, %v", m, err)
 	}
 	if _, err := Accept(Bytes([]byte("From: root\r\n\r\nx\r\n")), AcceptOptions{}); err == nil {
@@ -55,7 +56,9 @@ func TestLocalNames(t *testing.T) {
 
 func TestDefaultFrom(t *testing.T) {
 	t.Parallel()
-	opt := AcceptOptions{DefaultFrom: func() (Address, error) { return Address{Name: "Cron \"x\"\r\nBcc: y", Address: "root@host.it"}, nil }}
+	opt := AcceptOptions{DefaultFrom: func() (Address, error) {
+		return Address{Name: "Cron \"x\"\r\nBcc: y", Address: mailbox("root@host.it")}, nil
+	}}
 	for head, want := range map[string]string{
 		"To: a@x.it\r\n":                         "From: \"Cron \\\"x\\\"",
 		"From:\r\nTo: a@x.it\r\n":                "From: \"Cron \\\"x\\\"",
@@ -86,7 +89,7 @@ func TestReadAddresses(t *testing.T) {
 		list, err := ReadAddresses(in, home)
 		var got []string
 		for _, a := range list {
-			got = append(got, a.Address)
+			got = append(got, a.Address.String())
 		}
 		if (err != nil) != (want == "!") || err == nil && strings.Join(got, " ") != want {
 			t.Errorf("%q: %q, %v", in, got, err)
@@ -118,7 +121,8 @@ func TestResentRecipients(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, err := m.HeaderRecipients(); err != nil || strings.Join(got, " ") != c.want || m.HeaderSender() != c.from {
+			if got, err := m.HeaderRecipients(); err != nil || strings.Join(addrSpecs(got), " ") != c.want ||
+				m.HeaderSender().String() != c.from {
 				t.Errorf("%s: %s by %s, %v", name, got, m.HeaderSender(), err)
 			}
 		}

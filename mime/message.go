@@ -10,7 +10,7 @@ import (
 // An Address is one mailbox of an address header.
 type Address struct {
 	Name    string // display name, decoded
-	Address string // addr-spec: local part as it is, domain lower-cased and as A-labels
+	Address Mailbox
 }
 
 // String is the address as a header field has it, on one line: the name quoted
@@ -24,16 +24,16 @@ func (a Address) String() string {
 // An Envelope is sender and recipients as they were handed over (RFC 5321
 // section 2.3.1). Headers never overrule it.
 type Envelope struct {
-	From       string // reverse-path, empty for the null sender
+	From       Mailbox // reverse-path; none for the null sender
 	Recipients []Recipient
 	EnvID      string // DSN ENVID (RFC 3461 section 4.4), decoded; empty when not given
-	Ret        string // DSN RET: "FULL", "HDRS" or empty
+	Ret        Ret    // DSN RET; empty when not given
 }
 
 // A Recipient is one forward-path with its DSN wishes (RFC 3461 sections 4.1, 4.2).
 type Recipient struct {
-	Address string   `json:"address"`
-	Notify  []string `json:"notify,omitempty"` // "NEVER", or any of "SUCCESS", "FAILURE", "DELAY"
+	Address Mailbox  `json:"address"`
+	Notify  []Notify `json:"notify,omitempty"` // NotifyNever alone, or any of the others
 	ORcpt   string   `json:"orcpt,omitempty"`  // "rfc822;addr" or "utf-8;addr", decoded; empty when not given
 }
 
@@ -205,12 +205,12 @@ func (m *Message) Cc() []Address { return m.lists[kindCc].addresses() }
 // Bcc returns the addresses of Bcc (see From).
 func (m *Message) Bcc() []Address { return m.lists[kindBcc].addresses() }
 
-// Recipients are the addresses of To, Cc and Bcc in that order, each once
-// (SameAddress): the envelope of a message that comes without one. A caller
-// that takes them for an envelope must look at BadAddresses first.
-func (m *Message) Recipients() []string {
-	var out []string
-	seen := map[string]bool{}
+// Recipients are the addresses of To, Cc and Bcc in that order, each
+// once: the envelope of a message that comes without one. A caller that takes
+// them for an envelope must look at BadAddresses first.
+func (m *Message) Recipients() []Mailbox {
+	var out []Mailbox
+	seen := map[Mailbox]bool{}
 	for k := kindTo; k <= kindBcc; k++ {
 		if m.lists[k] == nil {
 			continue

@@ -15,7 +15,7 @@ func downgrade(name string, value []byte) ([]byte, bool) {
 		if list.writable(name) {
 			for i := range list.boxes {
 				b := &list.boxes[i]
-				if !isASCII(b.addr.Address) {
+				if !b.addr.Address.IsASCII() {
 					return nil, false
 				}
 				b.plain = b.plain && isASCII(b.raw)

@@ -14,8 +14,8 @@ import (
 // what a program reads, and what comes back of the original.
 type Report struct {
 	From      Address
-	To        string // whom it is for: an address. Where it is ASCII, the whole report is
-	Subject   string // of one line
+	To        Mailbox // whom it is for. Where it is ASCII, the whole report is
+	Subject   string  // of one line
 	Date      time.Time
 	MessageID string          // with its angle brackets
 	About     string          // Message-ID of the other message; may be empty
@@ -30,7 +30,7 @@ type ReportField struct{ Name, Value string }
 
 // UTF8 reports whether the report may have addresses beyond ASCII (RFC 6533): its
 // reader has one, so the servers on the way to it know them.
-func (r *Report) UTF8() bool { return !isASCII(r.To) }
+func (r *Report) UTF8() bool { return !r.To.IsASCII() }
 
 // Compose writes a multipart/report (RFC 6522) of message/delivery-status, or of
 // the global forms of RFC 6533, marked Auto-Submitted (RFC 3834 section 5).
@@ -84,7 +84,7 @@ func (w *reportWriter) header(r *Report) {
 	subject.b, subject.col = append(subject.b, ' '), subject.col+1
 	subject.text(strings.TrimSpace(oneLine(r.Subject)))
 	w.b.Write(from.raw())
-	w.line("To: <%s>", oneLine(r.To))
+	w.line("To: <%s>", r.To)
 	w.b.Write(subject.raw())
 	w.line("Date: %s", r.Date.Format(time.RFC1123Z))
 	w.line("Message-ID: %s", r.MessageID)

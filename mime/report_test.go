@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -26,7 +27,8 @@ func TestReport(t *testing.T) {
 			[]string{"text/plain", "message/global-delivery-status", "message/global"}},
 		{"nothing comes back", "erp@contoso.it", "", false, []string{"text/plain", "message/delivery-status"}},
 	} {
-		r := mime.Report{From: mime.Address{Name: "Perch\u00e9 \"Srl\"\r\nBcc: x@example.com", Address: "info@contoso.it"}, To: c.to,
+		r := mime.Report{From: mime.Address{Name: "Perch\u00e9 \"Srl\"\r\nBcc: x@example.com",
+			Address: mailboxtest.Of("info@contoso.it")}, To: mailboxtest.Of(c.to),
 			Subject: "Consegna \u00e8 in ritardo / Delayed\r\nX: y", Date: time.Date(2026, 11, 30, 5, 0, 0, 0, time.UTC),
 			MessageID: "<1@contoso.it>", About: "<per\u00f2@contoso.it>", Text: "Perch\u00e9\n.\n", Whole: c.whole, Original: []byte(c.original),
 			Status: [][]mime.ReportField{{{Name: "Reporting-MTA", Value: "dns; gw\r\nX: y"}},
@@ -46,7 +48,8 @@ func TestReport(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v\n%s", c.name, err, text)
 		}
-		if from := m.From(); len(from) != 1 || from[0].Address != "info@contoso.it" || !strings.HasPrefix(from[0].Name, "Perch\u00e9 \"Srl\"") {
+		if from := m.From(); len(from) != 1 || from[0].Address.String() != "info@contoso.it" || !strings.HasPrefix(from[0].Name,
+			"Perch\u00e9 \"Srl\"") {
 			t.Errorf("%s: From %+v", c.name, from)
 		}
 		root, err := m.Structure()

@@ -32,11 +32,11 @@ type namedList struct {
 }
 
 // HeaderRecipients are the recipients of a message that comes without an
-// envelope, each once (SameAddress): those of To, Cc and Bcc, or, where the
+// envelope, each once: those of To, Cc and Bcc, or, where the
 // message was sent again, those of the latest Resent-To, Resent-Cc and
 // Resent-Bcc alone (RFC 5322 section 3.6.6). An entry that is no address, or
 // names two of them, is an *Error that quotes it: half an envelope is none.
-func (m *Message) HeaderRecipients() ([]string, error) {
+func (m *Message) HeaderRecipients() ([]Mailbox, error) {
 	lists, resent := m.resent()
 	if !resent {
 		if bad := m.BadAddresses(); len(bad) > 0 {
@@ -51,8 +51,8 @@ func (m *Message) HeaderRecipients() ([]string, error) {
 		}
 		return m.Recipients(), nil
 	}
-	var out []string
-	seen := map[string]bool{}
+	var out []Mailbox
+	seen := map[Mailbox]bool{}
 	for _, l := range lists[:3] {
 		if b := l.list.unclear(); b != nil {
 			return nil, errUnclear(l.name, b)
@@ -73,8 +73,8 @@ func (m *Message) HeaderRecipients() ([]string, error) {
 
 // HeaderSender is the envelope sender of a message that comes without an
 // envelope: who sent it again last (Resent-Sender, Resent-From), else Sender,
-// else From; empty where none of them holds an address.
-func (m *Message) HeaderSender() string {
+// else From; none where none of them holds an address.
+func (m *Message) HeaderSender() Mailbox {
 	var all []Address
 	if lists, resent := m.resent(); resent {
 		all = append(lists[4].list.addresses(), lists[3].list.addresses()...)
@@ -82,7 +82,7 @@ func (m *Message) HeaderSender() string {
 	if all = append(append(all, m.Sender()...), m.From()...); len(all) > 0 {
 		return all[0].Address
 	}
-	return ""
+	return Mailbox{}
 }
 
 // Envelope is the envelope of a message that comes without one: HeaderSender and

@@ -49,16 +49,16 @@ func TestTwoAddressesInOneEntry(t *testing.T) {
 					got, err := m.HeaderRecipients()
 					if c.want == "" {
 						refused(err, field)
-					} else if err != nil || strings.Join(got, " ") != c.want {
+					} else if err != nil || strings.Join(addrSpecs(got), " ") != c.want {
 						t.Errorf("%s: %q %v", field, got, err)
 					}
 					if c.want == "" && field == "To" { // the envelope decides who is mailed; the API's view is read in one way
-						view, err := m.ForAPI([]string{"a@x.it", "b@y.it"})
+						view, err := m.ForAPI(mailboxes("a@x.it", "b@y.it"))
 						if err != nil {
 							t.Fatal(err)
 						}
 						again, err := Read(view, Limits{})
-						if err != nil || !strings.Contains(" "+strings.Join(again.Recipients(), " ")+" ", " a@x.it ") {
+						if err != nil || !strings.Contains(" "+strings.Join(addrSpecs(again.Recipients()), " ")+" ", " a@x.it ") {
 							t.Errorf("view: %q %v", again.Recipients(), err)
 						}
 					}
@@ -71,7 +71,7 @@ func TestTwoAddressesInOneEntry(t *testing.T) {
 func specs(list []Address) []string {
 	out := make([]string, 0, len(list))
 	for _, a := range list {
-		out = append(out, a.Address)
+		out = append(out, a.Address.String())
 	}
 	return out
 }
@@ -106,7 +106,8 @@ func TestManySpecials(t *testing.T) {
 		l := &addrList{}
 		var p addrParser
 		p.parse(l, in, 10)
-		if len(l.boxes) != 3 || l.boxes[0].addr.Address != "c@x.it" || !l.boxes[1].bad || l.boxes[2].addr.Address != "d@x.it" {
+		if len(l.boxes) != 3 || l.boxes[0].addr.Address.String() != "c@x.it" || !l.boxes[1].bad ||
+			l.boxes[2].addr.Address.String() != "d@x.it" {
 			t.Errorf("%q: %d entries", c, len(l.boxes))
 		}
 		if cap(p.toks) > 2*maxTokens {
@@ -123,7 +124,7 @@ func TestMarkBeforeAttachedMessage(t *testing.T) {
 		"mbox": "From a@x.it Sun Nov 29 10:00:00 2026\n", "both": byteOrderMark + "From a@x.it Sun Nov 29 10:00:00 2026\n"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := seeded(Draft{From: Address{Address: "a@x.it"}, To: people("b@x.it"), Text: "t",
+			d := seeded(Draft{From: Address{Address: mailbox("a@x.it")}, To: people("b@x.it"), Text: "t",
 				Attachments: []Attachment{{Filename: "x.eml", Open: open(before + inner)}}})
 			var out bytes.Buffer
 			if err := Compose(&out, d); err != nil {

@@ -2,7 +2,6 @@ package mime
 
 import (
 	"fmt"
-	"strings"
 )
 
 // ForSMTP is the view of the message for SMTP: the stored bytes without Bcc
@@ -44,7 +43,7 @@ func (b *block) rest() []byte {
 //
 // An address line keeps its bytes where every parser reads the same people
 // from them and all of them are in the envelope.
-func (m *Message) ForAPI(recipients []string) (Source, error) {
+func (m *Message) ForAPI(recipients []Mailbox) (Source, error) {
 	// contracts F1-F5, C5.4
 	head, err := m.apiHead(recipients)
 	if err != nil {
@@ -54,7 +53,7 @@ func (m *Message) ForAPI(recipients []string) (Source, error) {
 }
 
 // apiHead is the header block of the API view.
-func (m *Message) apiHead(recipients []string) ([]byte, error) {
+func (m *Message) apiHead(recipients []Mailbox) ([]byte, error) {
 	env, err := newEnvelopeSet(recipients)
 	if err != nil {
 		return nil, err
@@ -78,30 +77,29 @@ func (m *Message) apiHead(recipients []string) ([]byte, error) {
 	return append(v.out, rest...), nil
 }
 
-// envelopeSet is the envelope by normal form.
+// envelopeSet is the envelope.
 type envelopeSet struct {
-	order  []string
-	shown  map[string]bool   // every recipient; true when To or Cc shows it
-	folded map[string]string // lower-cased form to recipient; "" when several share it
+	order  []Mailbox
+	shown  map[Mailbox]bool   // every recipient; true when To or Cc shows it
+	folded map[string]Mailbox // lower-cased form to recipient; none when several share it
 }
 
-func newEnvelopeSet(recipients []string) (*envelopeSet, error) {
-	e := &envelopeSet{shown: make(map[string]bool, len(recipients)), folded: make(map[string]string, len(recipients))}
+func newEnvelopeSet(recipients []Mailbox) (*envelopeSet, error) {
+	e := &envelopeSet{shown: make(map[Mailbox]bool, len(recipients)), folded: make(map[string]Mailbox, len(recipients))}
 	for _, r := range recipients {
-		n, err := NormalizeAddress(r)
-		if err != nil {
-			return nil, err
+		if r.IsZero() {
+			return nil, badAddress("")
 		}
-		if _, dup := e.shown[n]; dup {
+		if _, dup := e.shown[r]; dup {
 			continue
 		}
-		e.shown[n] = false
-		e.order = append(e.order, n)
-		low := strings.ToLower(n)
+		e.shown[r] = false
+		e.order = append(e.order, r)
+		low := r.Folded()
 		if _, dup := e.folded[low]; dup {
-			n = ""
+			r = Mailbox{}
 		}
-		e.folded[low] = n
+		e.folded[low] = r
 	}
 	if len(e.order) == 0 {
 		return nil, errNoRecipients()
@@ -119,9 +117,9 @@ type apiView struct {
 	env     *envelopeSet
 	eol     string
 	out     []byte
-	removed []string        // addresses taken out of To and Cc, in order, each once
-	seen    map[string]bool // of removed
-	broken  int             // entries that were no address
+	removed []Mailbox        // addresses taken out of To and Cc, in order, each once
+	seen    map[Mailbox]bool // of removed
+	broken  int              // entries that were no address
 }
 
 // author writes From, Sender or Reply-To: as it is, or again where parsers may
@@ -211,7 +209,7 @@ func (v *apiView) filter(k kind) []byte {
 	return withEOL(raw, v.eol)
 }
 
-func (v *apiView) in(addr string) bool { _, ok := v.env.shown[addr]; return ok }
+func (v *apiView) in(addr Mailbox) bool { _, ok := v.env.shown[addr]; return ok }
 
 // settle decides about one entry of a field that is written again. An address
 // that differs from a recipient in the case of its local part only is shown as
@@ -220,14 +218,14 @@ func (v *apiView) settle(b *box) {
 	if b.bad || v.in(b.addr.Address) {
 		return
 	}
-	if r := v.env.folded[strings.ToLower(b.addr.Address)]; r != "" {
+	if r := v.env.folded[b.addr.Address.Folded()]; !r.IsZero() {
 		v.env.shown[r] = true
 		b.addr.Address, b.plain = r, false
 		return
 	}
 	b.bad = true
 	if v.seen == nil {
-		v.seen = map[string]bool{}
+		v.seen = map[Mailbox]bool{}
 	}
 	if !v.seen[b.addr.Address] {
 		v.seen[b.addr.Address] = true
@@ -268,7 +266,7 @@ func (v *apiView) bcc() {
 			f.b = append(f.b, ',')
 			f.col++
 		}
-		f.word(" ", r)
+		f.word(" ", r.spec)
 	}
 	if f.started {
 		v.out = append(v.out, withEOL(f.raw(), v.eol)...)
@@ -290,7 +288,7 @@ func (v *apiView) notSent() {
 			f.b = append(f.b, ',')
 			f.col++
 		}
-		f.word(" ", r)
+		f.word(" ", r.spec)
 	}
 	if more := len(v.removed) - maxNotSent; more > 0 {
 		f.text(fmt.Sprintf("and %d more", more))

@@ -24,7 +24,7 @@ func testSecrets(t *testing.T, s Suite) {
 			p := s.open(t, adapters.Limits{})
 			p.Inject(t, f)
 			m := message(t, p.From, "secrets", []string{"a@example.com"}, nil, nil)
-			_, err := p.Adapter.Send(testContext(t), outgoing(m, p.From, "a@example.com"))
+			_, err := p.Adapter.Send(testContext(t), outgoing(t, m, p.From, "a@example.com"))
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -49,7 +49,7 @@ func testCancelledBefore(t *testing.T, s Suite) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	m := message(t, p.From, "cancelled", []string{"a@example.com"}, nil, nil)
-	_, err := p.Adapter.Send(ctx, outgoing(m, p.From, "a@example.com"))
+	_, err := p.Adapter.Send(ctx, outgoing(t, m, p.From, "a@example.com"))
 	if adapters.ClassOf(err) != adapters.Transient || len(p.Delivered()) != 0 {
 		t.Errorf("class %s (%v), delivered %d; want transient and nothing", adapters.ClassOf(err), err, len(p.Delivered()))
 	}
@@ -63,7 +63,7 @@ func testCancelledDuring(t *testing.T, s Suite) {
 	m := message(t, p.From, "hang", []string{"a@example.com"}, nil, nil)
 	sent := make(chan error, 1)
 	go func() {
-		_, err := p.Adapter.Send(ctx, outgoing(m, p.From, "a@example.com"))
+		_, err := p.Adapter.Send(ctx, outgoing(t, m, p.From, "a@example.com"))
 		sent <- err
 	}()
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -95,7 +95,7 @@ func testOversize(t *testing.T, s Suite) {
 	if err != nil {
 		t.Fatalf("Read: %v", err)
 	}
-	out := outgoing(m, p.From, "a@example.com")
+	out := outgoing(t, m, p.From, "a@example.com")
 	for _, err := range []error{p.Adapter.Check(out), sendErr(p.Adapter.Send(testContext(t), out))} {
 		e := adapters.AsError(err)
 		if e == nil || e.Class != adapters.Permanent || !e.TooLarge {
@@ -120,7 +120,7 @@ func testConcurrent(t *testing.T, s Suite) {
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			m := message(t, p.From, fmt.Sprint("concurrent-", i), []string{"a@example.com"}, nil, nil)
-			if _, err := p.Adapter.Send(testContext(t), outgoing(m, p.From, "a@example.com")); err != nil {
+			if _, err := p.Adapter.Send(testContext(t), outgoing(t, m, p.From, "a@example.com")); err != nil {
 				t.Errorf("Send %d: %v", i, err)
 			}
 		})
@@ -173,7 +173,7 @@ func testMemory(t *testing.T, s Suite) {
 			}
 		}
 	}()
-	_, err = p.Adapter.Send(testContext(t), outgoing(m, p.From, "a@example.com"))
+	_, err = p.Adapter.Send(testContext(t), outgoing(t, m, p.From, "a@example.com"))
 	close(stop)
 	peak := <-done
 	if err != nil {

@@ -14,11 +14,12 @@ func message(t testing.TB, from, id string, to, cc, bcc []string) *mime.Message 
 	t.Helper()
 	list := func(in []string) (out []mime.Address) {
 		for _, a := range in {
-			out = append(out, mime.Address{Name: "Società " + a[:1], Address: a})
+			out = append(out, mime.Address{Name: "Società " + a[:1], Address: mailbox(t, a)})
 		}
 		return out
 	}
-	m, err := mime.Build(&mime.Draft{From: mime.Address{Name: "Perché Srl", Address: from}, To: list(to), Cc: list(cc), Bcc: list(bcc),
+	m, err := mime.Build(&mime.Draft{From: mime.Address{Name: "Perché Srl", Address: mailbox(t, from)}, To: list(to), Cc: list(cc),
+		Bcc:     list(bcc),
 		Subject: "Fattura n° 42 – " + id, Text: "Così è.\n.\n..due punti\nFrom qui\n", HTML: "<p>Così è</p>",
 		Headers: []mime.Field{{Name: "X-Test-Id", Value: id}}})
 	if err != nil {
@@ -27,12 +28,22 @@ func message(t testing.TB, from, id string, to, cc, bcc []string) *mime.Message 
 	return m
 }
 
-func outgoing(m *mime.Message, from string, rcpts ...string) adapters.Outgoing {
-	out := adapters.Outgoing{Message: m, Envelope: mime.Envelope{From: from}, ID: "4a4e7a52-2c3e-4c7b-9f0e-000000000001"}
+func outgoing(t testing.TB, m *mime.Message, from string, rcpts ...string) adapters.Outgoing {
+	t.Helper()
+	out := adapters.Outgoing{Message: m, Envelope: mime.Envelope{From: mailbox(t, from)}, ID: "4a4e7a52-2c3e-4c7b-9f0e-000000000001"}
 	for _, r := range rcpts {
-		out.Envelope.Recipients = append(out.Envelope.Recipients, mime.Recipient{Address: r})
+		out.Envelope.Recipients = append(out.Envelope.Recipients, mime.Recipient{Address: mailbox(t, r)})
 	}
 	return out
+}
+
+func mailbox(t testing.TB, addr string) mime.Mailbox {
+	t.Helper()
+	m, err := mime.ParseMailbox(addr)
+	if err != nil {
+		t.Fatalf("ParseMailbox: %v", err)
+	}
+	return m
 }
 
 // big is m with an attachment that brings it to at least size bytes, without holding them.

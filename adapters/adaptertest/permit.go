@@ -46,7 +46,7 @@ func permitted(t *testing.T, s Suite, size, at int64) int64 {
 			t.Fatal(err)
 		}
 	}
-	out := outgoing(m, p.From, "a@example.com")
+	out := outgoing(t, m, p.From, "a@example.com")
 	var asked atomic.Int64
 	out.Permit = func() error {
 		if n := asked.Add(1); at > 0 && n >= at {

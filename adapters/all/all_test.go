@@ -7,6 +7,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/all"
 	"github.com/postino-mail/postino/adapters/sandbox"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -21,8 +22,9 @@ func TestSendDraft(t *testing.T) {
 	sender := all.New(all.Options{RootCAs: sb.CertPool()})
 	t.Cleanup(func() { _ = sender.Close() })
 	const from = "erp@contoso.example"
-	draft := &mime.Draft{From: mime.Address{Address: from}, To: []mime.Address{{Address: "anna@example.com"}},
-		Bcc: []mime.Address{{Address: "archivio@example.com"}}, Subject: "Prova", Text: "Ciao"}
+	draft := &mime.Draft{From: mime.Address{Address: mailboxtest.Of(from)},
+		To:  []mime.Address{{Address: mailboxtest.Of("anna@example.com")}},
+		Bcc: []mime.Address{{Address: mailboxtest.Of("archivio@example.com")}}, Subject: "Prova", Text: "Ciao"}
 	for i, conn := range []*adapters.Connection{sb.GraphConnection(from), sb.GmailConnection(from), sb.SMTPConnection(from)} {
 		receipt, err := sender.SendDraft(t.Context(), conn, draft)
 		if err != nil || receipt.Provider != conn.Provider || len(receipt.Recipients) != 2 {
@@ -52,8 +54,8 @@ func TestSendDraftRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, draft := range map[string]*mime.Draft{
-		"no_from":       {To: []mime.Address{{Address: "anna@example.com"}}, Text: "x"},
-		"no_recipients": {From: mime.Address{Address: "a@example.com"}, Text: "x"},
+		"no_from":       {To: []mime.Address{{Address: mailboxtest.Of("anna@example.com")}}, Text: "x"},
+		"no_recipients": {From: mime.Address{Address: mailboxtest.Of("a@example.com")}, Text: "x"},
 	} {
 		_, err := sender.SendDraft(t.Context(), conn, draft)
 		if e := new(mime.Error); !errors.As(err, &e) {

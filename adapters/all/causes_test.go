@@ -7,6 +7,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/all"
 	"github.com/postino-mail/postino/adapters/sandbox"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -21,7 +22,8 @@ func TestOneCauseOneCode(t *testing.T) {
 	sender := all.New(all.Options{RootCAs: sb.CertPool()})
 	t.Cleanup(func() { _ = sender.Close() })
 	const from = "erp@contoso.example"
-	draft := &mime.Draft{From: mime.Address{Address: from}, To: []mime.Address{{Address: "anna@example.com"}}, Text: "x"}
+	draft := &mime.Draft{From: mime.Address{Address: mailboxtest.Of(from)},
+		To: []mime.Address{{Address: mailboxtest.Of("anna@example.com")}}, Text: "x"}
 	for _, c := range []struct {
 		fault sandbox.Fault
 		code  adapters.Code

@@ -28,9 +28,19 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
+	from, err := mime.ParseAddress("Contoso ERP <erp@contoso.example>")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	to, err := mime.ParseAddressList("Niccolò <niccolo@fabrikam.example>, info@fabrikam.example")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	receipt, err := sender.SendDraft(context.Background(), conn, &mime.Draft{
-		From:    mime.Address{Name: "Contoso ERP", Address: "erp@contoso.example"},
-		To:      []mime.Address{{Name: "Niccolò", Address: "niccolo@fabrikam.example"}},
+		From:    from,
+		To:      to,
 		Subject: "Fattura n. 42",
 		HTML:    "<p>In allegato la fattura.</p>", // the text alternative is made from it
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/postino-mail/postino/adapters/adaptertest"
 	"github.com/postino-mail/postino/adapters/gmail"
 	"github.com/postino-mail/postino/adapters/sandbox"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/sandboxtest"
 	"github.com/postino-mail/postino/mime"
 )
@@ -66,8 +67,8 @@ func sized(t testing.TB, size int64) adapters.Outgoing {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return adapters.Outgoing{Message: m, ID: "4a4e7a52-2c3e-4c7b-9f0e-000000000003", Envelope: mime.Envelope{From: from,
-			Recipients: []mime.Recipient{{Address: "anna@example.com"}, {Address: "hidden@example.com"}}}}
+		return adapters.Outgoing{Message: m, ID: "4a4e7a52-2c3e-4c7b-9f0e-000000000003", Envelope: mime.Envelope{From: mailboxtest.Of(from),
+			Recipients: []mime.Recipient{{Address: mailboxtest.Of("anna@example.com")}, {Address: mailboxtest.Of("hidden@example.com")}}}}
 	}
 	base := of(10_000)
 	view, err := base.Message.ForAPI(base.Addresses())
@@ -225,12 +226,14 @@ func TestWholeDomain(t *testing.T) {
 	t.Parallel()
 	sb, a := start(t, func(c *adapters.Connection) { c.From, gmail.SettingsOf(c).Subject = "*@contoso.example", "" })
 	for i, who := range []string{"anna@contoso.example", "bruno@contoso.example", "anna@contoso.example"} {
-		m, err := mime.Build(&mime.Draft{From: mime.Address{Address: who}, To: []mime.Address{{Address: "x@example.com"}},
+		m, err := mime.Build(&mime.Draft{From: mime.Address{Address: mailboxtest.Of(who)},
+			To:      []mime.Address{{Address: mailboxtest.Of("x@example.com")}},
 			Subject: "x", Text: fmt.Sprint(i)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		out := adapters.Outgoing{Message: m, Envelope: mime.Envelope{From: who, Recipients: []mime.Recipient{{Address: "x@example.com"}}}}
+		out := adapters.Outgoing{Message: m, Envelope: mime.Envelope{From: mailboxtest.Of(who),
+			Recipients: []mime.Recipient{{Address: mailboxtest.Of("x@example.com")}}}}
 		if _, err := a.Send(t.Context(), out); err != nil {
 			t.Fatal(err)
 		}

@@ -18,7 +18,7 @@ var _ stages.Tester = (*Adapter)(nil)
 // Gmail's refusal for want of scope then is the good answer. That a message
 // would be accepted is not tested.
 func (a *Adapter) Probe(ctx context.Context) error {
-	t := a.tester("", func(stages.Stage) {})
+	t := a.tester(mime.Mailbox{}, func(stages.Stage) {})
 	if src := t.source(t.mailbox); src != nil && t.token(ctx, src) {
 		t.access(ctx, src, nil)
 	}
@@ -52,13 +52,13 @@ func (a *Adapter) Test(ctx context.Context, req stages.Request, report func(stag
 type tester struct {
 	*Adapter
 	rec     *stages.Recorder
-	from    string
+	from    mime.Mailbox
 	mailbox string
 }
 
-func (a *Adapter) tester(from string, report func(stages.Stage)) *tester {
-	if _, pattern := a.conn.FromPattern(); from == "" && !pattern {
-		from = a.conn.From
+func (a *Adapter) tester(from mime.Mailbox, report func(stages.Stage)) *tester {
+	if from.IsZero() {
+		from = a.conn.FromMailbox()
 	}
 	return &tester{Adapter: a, rec: stages.NewRecorder(a.now, report), from: from, mailbox: a.conn.Mailbox(from)}
 }
@@ -166,9 +166,9 @@ func (t *tester) sender(list *sendAsList) {
 	// contracts C5.1
 	prove := mime.NewText("test.sender_prove", "send a real message to prove it: postino connection test NAME --to ADDRESS")
 	switch {
-	case t.from == "":
+	case t.from.IsZero():
 		return
-	case strings.EqualFold(t.from, t.mailbox):
+	case strings.EqualFold(t.from.String(), t.mailbox):
 		t.rec.Pass(stages.Sender, mime.NewText("test.sender_is_mailbox", "{from} is the mailbox itself", "from", t.from), adapters.Text{})
 		return
 	case list == nil:
@@ -179,7 +179,7 @@ func (t *tester) sender(list *sendAsList) {
 		return
 	}
 	for _, s := range list.SendAs {
-		if strings.EqualFold(s.SendAsEmail, t.from) && (s.IsPrimary || s.VerificationStatus == "accepted") {
+		if strings.EqualFold(s.SendAsEmail, t.from.String()) && (s.IsPrimary || s.VerificationStatus == "accepted") {
 			t.rec.Pass(stages.Sender, mime.NewText("test.gmail_sender_verified", "{from} is a verified sender address of {mailbox}",
 				"from", t.from, "mailbox", t.mailbox), adapters.Text{})
 			return

@@ -93,7 +93,7 @@ func kept(m sentMessage) adapters.Found {
 	addresses := func(list []mime.Address) []string {
 		out := make([]string, len(list))
 		for i, a := range list {
-			out[i] = a.Address
+			out[i] = a.Address.String()
 		}
 		return out
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/mime"
 	"github.com/postino-mail/postino/tokens/credential"
 )
@@ -108,9 +109,9 @@ func message(t testing.TB, content string, rcpts ...string) adapters.Outgoing {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := adapters.Outgoing{Message: m, Envelope: mime.Envelope{From: "shop@example.com"}}
+	out := adapters.Outgoing{Message: m, Envelope: mime.Envelope{From: mailboxtest.Of("shop@example.com")}}
 	for _, r := range rcpts {
-		out.Envelope.Recipients = append(out.Envelope.Recipients, mime.Recipient{Address: r})
+		out.Envelope.Recipients = append(out.Envelope.Recipients, mime.Recipient{Address: mailboxtest.Of(r)})
 	}
 	return out
 }
@@ -178,7 +179,8 @@ func TestCheck(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return adapters.Outgoing{Message: m, Envelope: mime.Envelope{Recipients: []mime.Recipient{{Address: "a@example.com"}}}}
+		return adapters.Outgoing{Message: m,
+			Envelope: mime.Envelope{Recipients: []mime.Recipient{{Address: mailboxtest.Of("a@example.com")}}}}
 	}
 	for name, c := range map[string]struct {
 		out     adapters.Outgoing

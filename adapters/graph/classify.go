@@ -117,9 +117,9 @@ func (a *Adapter) networkError(ctx context.Context, rq *request, err error) *ada
 
 // error makes an *adapters.Error of a rule, with the names that its sentences ask for.
 func (a *Adapter) error(r rule, rq *request) *adapters.Error {
-	mailbox, from := a.conn.Mailbox(a.conn.From), a.conn.From
+	mailbox, from := a.conn.Mailbox(a.conn.FromMailbox()), a.conn.From
 	if rq != nil && rq.job != nil {
-		mailbox, from = rq.job.mailbox, rq.job.from
+		mailbox, from = rq.job.mailbox, rq.job.from.String()
 	}
 	return &adapters.Error{Class: r.class, Scope: r.scope, Provider: adapters.Graph, Code: r.code, Enhanced: r.enhanced,
 		NoRetry: r.noRetry, TooLarge: r.tooLarge, Concurrency: r.concurrency,

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 )
 
 var update = flag.Bool("update", false, "write the golden files again")
@@ -38,7 +39,7 @@ func TestClasses(t *testing.T) {
 			t.Fatalf("%s: a name begins with the status", name)
 		}
 		res := &result{status: status, header: http.Header{}, body: body, complete: true, token: "tok"}
-		rq := &request{op: "sendMail", sends: true, job: &job{mailbox: erp, from: "info@contoso.it"}}
+		rq := &request{op: "sendMail", sends: true, job: &job{mailbox: erp, from: mailboxtest.Of("info@contoso.it")}}
 		e := wantClass(t, a.classify(context.Background(), rq, res), adapters.ClassOf(a.classify(context.Background(), rq, res)))
 		fmt.Fprintf(&got, "%s: %s %s %s %q %s", name, e.Class, e.Scope, e.Code, e.ProviderCode, e.Enhanced)
 		if e.NoRetry {

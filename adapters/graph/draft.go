@@ -124,9 +124,9 @@ func (a *Adapter) checkRecipients(ctx context.Context, j *job, d *draft) error {
 	var missing []recipient
 	envelope := unique(j.out.Addresses())
 	for _, addr := range envelope {
-		if !slices.ContainsFunc(have, func(r recipient) bool { return strings.EqualFold(r.EmailAddress.Address, addr) }) {
+		if !slices.ContainsFunc(have, func(r recipient) bool { return strings.EqualFold(r.EmailAddress.Address, addr.String()) }) {
 			var r recipient
-			r.EmailAddress.Address = addr
+			r.EmailAddress.Address = addr.String()
 			missing = append(missing, r)
 		}
 	}
@@ -154,13 +154,10 @@ func (a *Adapter) checkRecipients(ctx context.Context, j *job, d *draft) error {
 	return err
 }
 
-// unique returns each address once, domains in the form that the API view has.
-func unique(addrs []string) []string {
-	out := make([]string, 0, len(addrs))
+// unique returns each address once.
+func unique(addrs []mime.Mailbox) []mime.Mailbox {
+	out := make([]mime.Mailbox, 0, len(addrs))
 	for _, addr := range addrs {
-		if n, err := mime.NormalizeAddress(addr); err == nil {
-			addr = n
-		}
 		if !slices.Contains(out, addr) {
 			out = append(out, addr)
 		}

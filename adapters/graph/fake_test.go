@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/mime"
 	"github.com/postino-mail/postino/tokens/credential"
 )
@@ -89,9 +90,9 @@ const small = "From: ERP <erp@contoso.it>\nTo: Anna <anna@example.com>\nSubject:
 	"Date: Sun, 22 Nov 2026 10:00:00 +0100\nMessage-ID: <it's.42@contoso.it>\nMIME-Version: 1.0\n\nCiao.\n"
 
 func outgoing(m *mime.Message, rcpts ...string) adapters.Outgoing {
-	out := adapters.Outgoing{Message: m, Envelope: mime.Envelope{From: erp}, ID: "4a4e7a52-2c3e-4c7b-9f0e-000000000001"}
+	out := adapters.Outgoing{Message: m, Envelope: mime.Envelope{From: mailboxtest.Of(erp)}, ID: "4a4e7a52-2c3e-4c7b-9f0e-000000000001"}
 	for _, r := range rcpts {
-		out.Envelope.Recipients = append(out.Envelope.Recipients, mime.Recipient{Address: r})
+		out.Envelope.Recipients = append(out.Envelope.Recipients, mime.Recipient{Address: mailboxtest.Of(r)})
 	}
 	return out
 }

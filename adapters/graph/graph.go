@@ -151,7 +151,7 @@ type job struct {
 	out     adapters.Outgoing
 	view    mime.Source
 	mailbox string
-	from    string
+	from    mime.Mailbox
 }
 
 // prepare settles sender, mailbox and view, all without the network.
@@ -189,13 +189,13 @@ func (a *Adapter) prepare(out adapters.Outgoing) (*job, error) {
 
 // sender finds the header's sender and the mailbox that it leaves through
 // (contracts B4.6, F7, F8).
-func (a *Adapter) sender(m *mime.Message) (from, mailbox string, err error) {
+func (a *Adapter) sender(m *mime.Message) (from mime.Mailbox, mailbox string, err error) {
 	if from, err = adapters.Author(adapters.Graph, m); err != nil {
-		return "", "", err
+		return mime.Mailbox{}, "", err
 	}
 	for _, f := range slices.Concat(m.From(), []mime.Address{{Address: from}}) {
 		if !a.conn.AllowsFrom(f.Address) {
-			return "", "", a.notAllowed(f.Address, from)
+			return mime.Mailbox{}, "", a.notAllowed(f.Address, from)
 		}
 	}
 	return from, a.conn.Mailbox(from), nil
@@ -203,7 +203,7 @@ func (a *Adapter) sender(m *mime.Message) (from, mailbox string, err error) {
 
 // notAllowed refuses an address that the connection does not send as; from is
 // the header's sender.
-func (a *Adapter) notAllowed(address, from string) *adapters.Error {
+func (a *Adapter) notAllowed(address, from mime.Mailbox) *adapters.Error {
 	return a.refuse(adapters.CodeSenderNotAllowed, "5.7.1",
 		mime.NewText("graph.connection_may_not_send", "this connection may not send as {address}", "address", address),
 		mime.NewText("graph.send_as_from_or_alias",

@@ -102,7 +102,7 @@ func TestLarge(t *testing.T) {
 		t.Fatal(err)
 	}
 	if d.Get("In-Reply-To") != "<before@example.com>" || d.Get("X-Erp") != "42" || len(d.Bcc()) != 1 ||
-		d.Bcc()[0].Address != "hidden@example.com" {
+		d.Bcc()[0].Address.String() != "hidden@example.com" {
 		t.Errorf("header of the draft:\n%s", d.Head())
 	}
 	root, err := d.Structure()

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -99,7 +100,7 @@ func TestSplit(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			m := message(t, c.raw)
-			view, err := m.ForAPI([]string{"anna@example.com"})
+			view, err := m.ForAPI(mailboxtest.List("anna@example.com"))
 			if err != nil {
 				t.Fatal(err)
 			}

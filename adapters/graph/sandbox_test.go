@@ -17,6 +17,7 @@ import (
 	"github.com/postino-mail/postino/adapters/adaptertest"
 	"github.com/postino-mail/postino/adapters/graph"
 	"github.com/postino-mail/postino/adapters/sandbox"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/sandboxtest"
 	"github.com/postino-mail/postino/mime"
 )
@@ -76,8 +77,8 @@ func withFile(t testing.TB, size int64) adapters.Outgoing {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return adapters.Outgoing{Message: m, ID: "4a4e7a52-2c3e-4c7b-9f0e-000000000002", Envelope: mime.Envelope{From: from,
-		Recipients: []mime.Recipient{{Address: "anna@example.com"}, {Address: "hidden@example.com"}}}}
+	return adapters.Outgoing{Message: m, ID: "4a4e7a52-2c3e-4c7b-9f0e-000000000002", Envelope: mime.Envelope{From: mailboxtest.Of(from),
+		Recipients: []mime.Recipient{{Address: mailboxtest.Of("anna@example.com")}, {Address: mailboxtest.Of("hidden@example.com")}}}}
 }
 
 // TestBoundary: the route changes between 3,000,000 and 3,000,001 octets

@@ -26,7 +26,7 @@ var _ stages.Tester = (*Adapter)(nil)
 // A connection for any sender of a domain without a mailbox of its own has no
 // mailbox to ask: there only token and reachability are tested.
 func (a *Adapter) Probe(ctx context.Context) error {
-	t := a.tester("", func(stages.Stage) {})
+	t := a.tester(mime.Mailbox{}, func(stages.Stage) {})
 	t.access(ctx)
 	return t.rec.Err()
 }
@@ -44,13 +44,13 @@ func (a *Adapter) Test(ctx context.Context, req stages.Request, report func(stag
 type tester struct {
 	*Adapter
 	rec     *stages.Recorder
-	from    string // the sender to test; empty: the connection has none of its own
-	mailbox string // may be empty too
+	from    mime.Mailbox // the sender to test; none: the connection has none of its own
+	mailbox string       // may be empty too
 }
 
-func (a *Adapter) tester(from string, report func(stages.Stage)) *tester {
-	if _, pattern := a.conn.FromPattern(); from == "" && !pattern {
-		from = a.conn.From
+func (a *Adapter) tester(from mime.Mailbox, report func(stages.Stage)) *tester {
+	if from.IsZero() {
+		from = a.conn.FromMailbox()
 	}
 	return &tester{Adapter: a, rec: stages.NewRecorder(a.now, report), from: from, mailbox: a.conn.Mailbox(from)}
 }
@@ -202,8 +202,8 @@ func (t *tester) lookup(ctx context.Context) {
 func (t *tester) sender() {
 	// contracts B4.6
 	switch {
-	case t.from == "":
-	case strings.EqualFold(t.from, t.mailbox):
+	case t.from.IsZero():
+	case strings.EqualFold(t.from.String(), t.mailbox):
 		t.rec.Pass(stages.Sender, mime.NewText("test.sender_is_mailbox", "{from} is the mailbox itself", "from", t.from), adapters.Text{})
 	case !t.conn.AllowsFrom(t.from):
 		t.rec.Fail(stages.Sender, t.notAllowed(t.from, t.from))

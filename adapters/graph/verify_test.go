@@ -68,7 +68,7 @@ func TestVerify(t *testing.T) {
 	item := func(draft bool, touched, sent string) string {
 		b, _ := json.Marshal(map[string]any{"id": "m-1", "internetMessageId": "<kept@x>", "subject": "Fattura 42", "isDraft": draft,
 			"createdDateTime": touched, "lastModifiedDateTime": touched, "sentDateTime": sent,
-			"toRecipients": []any{map[string]any{"emailAddress": map[string]string{"address": smallOut(t).Addresses()[0]}}}})
+			"toRecipients": []any{map[string]any{"emailAddress": map[string]string{"address": smallOut(t).Addresses()[0].String()}}}})
 		return string(b)
 	}
 	const fresh, stale, date = "2026-11-22T09:50:00Z", "2026-11-22T09:20:00Z", "2026-11-22T09:00:00Z"
@@ -93,7 +93,8 @@ func TestVerify(t *testing.T) {
 		{"left lying in Drafts by a process that died", "", mailboxFake{found: item(true, stale, date)}, adapters.NotSent,
 			"internetMessageId DELETE"},
 		{"another part of a split message", "",
-			mailboxFake{found: strings.ReplaceAll(item(false, fresh, date), smallOut(t).Addresses()[0], "somebody.else@example.com")},
+			mailboxFake{found: strings.ReplaceAll(item(false, fresh, date), smallOut(t).Addresses()[0].String(),
+				"somebody.else@example.com")},
 			adapters.NotSent, "internetMessageId"},
 		{"one of two is sent", "", mailboxFake{found: item(true, stale, date) + "," + item(false, fresh, date)}, adapters.Sent,
 			"internetMessageId"},

@@ -14,10 +14,15 @@ import (
 )
 
 func letter() *mime.Draft {
+	people, err := mime.ParseAddressList("Contoso ERP <erp@contoso.example>, Anna <anna@example.com>, archive@contoso.example")
+	if err != nil {
+		fmt.Println(err)
+		return &mime.Draft{}
+	}
 	return &mime.Draft{
-		From:    mime.Address{Name: "Contoso ERP", Address: "erp@contoso.example"},
-		To:      []mime.Address{{Name: "Anna", Address: "anna@example.com"}},
-		Bcc:     []mime.Address{{Address: "archive@contoso.example"}},
+		From:    people[0],
+		To:      people[1:2],
+		Bcc:     people[2:],
 		Subject: "Invoice 42",
 		Text:    "See the attachment.",
 	}

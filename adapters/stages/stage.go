@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/mime"
 )
 
 // A Name names a stage.
@@ -52,8 +53,8 @@ type Stage struct {
 
 // A Request says what to test.
 type Request struct {
-	From    string // the sender to test; empty: the connection's own
-	Network bool   // the network alone: nothing that needs the credential
+	From    mime.Mailbox // the sender to test; none: the connection's own
+	Network bool         // the network alone: nothing that needs the credential
 }
 
 // A Tester is an adapters.Adapter that tests its connection. Test calls report

@@ -15,6 +15,7 @@ import (
 	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/app"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -67,11 +68,12 @@ func (s *shelf) open(work func(store.Store) error) {
 func (s *shelf) put(st store.Store, c *gateway.Connection, state store.State, unknown bool) (store.ID, error) {
 	now := time.Now()
 	got, err := st.Submit(s.t.Context(), store.Submission{Now: now, Messages: []store.NewMessage{{
-		Message: store.Message{MessageID: fmt.Sprintf("<%s@contoso.it>", state), From: "erp@contoso.it", Subject: state.String(),
+		Message: store.Message{MessageID: fmt.Sprintf("<%s@contoso.it>", state), From: mailboxtest.Of("erp@contoso.it"),
+			Subject:    state.String(),
 			EntryPoint: "smtp"},
 		Head: []byte("From: erp@contoso.it\r\n\r\n"), Body: mime.Bytes([]byte("ciao\r\n")),
-		Deliveries: []store.NewDelivery{{Route: store.Route{Connection: c.ID, Lane: c.Lane("")},
-			Recipients: []mime.Recipient{{Address: "anna@example.com"}},
+		Deliveries: []store.NewDelivery{{Route: store.Route{Connection: c.ID, Lane: c.Lane(mime.Mailbox{})},
+			Recipients: []mime.Recipient{{Address: mailboxtest.Of("anna@example.com")}},
 			ExpiresAt:  now.Add(time.Minute)}},
 	}}})
 	if err != nil {

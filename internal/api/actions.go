@@ -111,14 +111,14 @@ func (s *messageService) resend(ctx context.Context, in *resendInput) (*bodyOf[R
 	if err != nil {
 		return nil, err
 	}
-	named, wanted := "", map[string]bool(nil)
+	named, wanted := "", map[mime.Mailbox]bool(nil)
 	if in.Body != nil {
 		named = in.Body.Connection
 		if wanted, err = chosen(m, in.Body.Recipients); err != nil {
 			return nil, err
 		}
 	}
-	seen := map[string]bool{}
+	seen := map[mime.Mailbox]bool{}
 	r := submit.Resend{Client: caller(ctx).client, Message: m, EntryPoint: "api"}
 	for i := range list {
 		var part submit.ResendPart
@@ -151,23 +151,19 @@ func (s *messageService) resend(ctx context.Context, in *resendInput) (*bodyOf[R
 }
 
 // chosen are the recipients named, each of which must be one of the message.
-func chosen(m *store.Message, names []string) (map[string]bool, error) {
+func chosen(m *store.Message, names []string) (map[mime.Mailbox]bool, error) {
 	if len(names) == 0 {
 		return nil, nil
 	}
-	out := map[string]bool{}
+	out := map[mime.Mailbox]bool{}
 	for i, name := range names {
-		found := false
-		for _, r := range m.Envelope.Recipients {
-			if mime.SameAddress(r.Address, name) {
-				out[r.Address], found = true, true
-			}
-		}
-		if !found {
+		box, err := mime.ParseMailbox(name)
+		if err != nil || !slices.ContainsFunc(m.Envelope.Recipients, func(r mime.Recipient) bool { return r.Address == box }) {
 			return nil, fail(http.StatusUnprocessableEntity, "bad_address", fmt.Sprintf("recipients[%d]", i),
 				text("api.not_a_recipient", "\"{name}\" was no recipient of this message", "name", clip(name)),
 				text("api.not_a_recipient_hint", "send a new message to a new recipient"))
 		}
+		out[box] = true
 	}
 	return out, nil
 }
@@ -192,7 +188,7 @@ func (s *messageService) route(ctx context.Context, m *store.Message, d *store.D
 				"this client may not use the connection \"{connection}\"", "connection", c.Name), adapters.Text{})
 	}
 	// What the client may send as now counts, not what it might when it sent.
-	for field, from := range map[string]string{"from": m.From, "envelope_from": m.Envelope.From} {
+	for field, from := range map[string]mime.Mailbox{"from": m.From, "envelope_from": m.Envelope.From} {
 		if err := submit.CheckSender(p.client, field, from); err != nil && c.Default != gateway.DefaultAlways {
 			return nil, err
 		}

@@ -111,14 +111,14 @@ func (s *connectionTestService) test(w http.ResponseWriter, r *http.Request, t d
 	t.Language = language(r.Header.Get("Accept-Language"))
 	for _, p := range []struct {
 		name string
-		set  *string
+		set  *mime.Mailbox
 	}{{"from", &t.From}, {"to", &t.To}} {
 		v := r.URL.Query().Get(p.name)
 		if v == "" {
 			continue
 		}
 		var err error
-		if *p.set, err = mime.NormalizeAddress(v); err != nil {
+		if *p.set, err = mime.ParseMailbox(v); err != nil {
 			return invalid("query."+p.name, text("api.test_address", "{field} is no e-mail address", "field", p.name))
 		}
 	}

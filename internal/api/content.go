@@ -91,13 +91,13 @@ func (s *messageService) readContent(ctx context.Context, in *MessagePath) (*bod
 	defer s.closed(content, m.ID)
 	out := MessageContent{To: shownAddresses(p.To()), Cc: shownAddresses(p.Cc()), Bcc: []string{}, Header: headerOf(p),
 		Attachments: []AttachedFile{}}
-	shown := map[string]bool{}
+	shown := map[mime.Mailbox]bool{}
 	for _, a := range slices.Concat(p.To(), p.Cc()) {
-		shown[addressKey(a.Address)] = true
+		shown[a.Address] = true
 	}
 	for _, r := range m.Envelope.Recipients {
-		if !shown[addressKey(r.Address)] {
-			out.Bcc = append(out.Bcc, r.Address)
+		if !shown[r.Address] {
+			out.Bcc = append(out.Bcc, r.Address.String())
 		}
 	}
 	if out.Text, out.HTML, err = p.TextBodies(maxShownText); err != nil {
@@ -130,21 +130,13 @@ func problemText(err error, lang string) string {
 	return text("api.unreadable_content", "the message cannot be read as mail").In(lang)
 }
 
-// addressKey is the same for addresses that are the same (mime.SameAddress).
-func addressKey(address string) string {
-	if n, err := mime.NormalizeAddress(address); err == nil {
-		return n
-	}
-	return address
-}
-
 func shownAddresses(list []mime.Address) []string {
 	out := []string{}
 	for _, a := range list {
 		if a.Name == "" {
-			out = append(out, a.Address)
+			out = append(out, a.Address.String())
 		} else {
-			out = append(out, a.Name+" <"+a.Address+">")
+			out = append(out, a.Name+" <"+a.Address.String()+">")
 		}
 	}
 	return out

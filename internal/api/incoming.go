@@ -21,7 +21,7 @@ type incoming struct {
 	message      *spool.Buffer
 	input        *MessageInput
 	now          time.Time
-	originalFrom string // of the header, when no envelope_from was given
+	originalFrom mime.Mailbox // of the header, when no envelope_from was given
 }
 
 // request is what goes to submit.

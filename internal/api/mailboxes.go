@@ -6,6 +6,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/mime"
 )
 
 // apartFrom refuses an operator the mailbox of a connection of another owner: the
@@ -35,7 +36,10 @@ func apartFrom(all []*gateway.Connection, owner string, old, c *gateway.Connecti
 
 // lanesOf are the lanes of a connection by its own addresses, and by those of
 // another that it sends as.
-func lanesOf(c *gateway.Connection, own, others []string) (lanes []string) {
+func lanesOf(c *gateway.Connection, own, others []mime.Mailbox) (lanes []string) {
+	if c.Mailbox(mime.Mailbox{}) != "" { // it may have a name that is no address
+		lanes = append(lanes, c.Lane(mime.Mailbox{}))
+	}
 	for _, a := range own {
 		lanes = append(lanes, c.Lane(a))
 	}
@@ -48,9 +52,13 @@ func lanesOf(c *gateway.Connection, own, others []string) (lanes []string) {
 }
 
 // ownAddresses are the addresses that a connection names, without patterns.
-func ownAddresses(c *gateway.Connection) []string {
-	all := append([]string{c.OwnAddress(), c.Mailbox(""), c.From}, c.Aliases...)
-	return slices.DeleteFunc(all, func(a string) bool { return a == "" || strings.HasPrefix(a, "*@") })
+func ownAddresses(c *gateway.Connection) (own []mime.Mailbox) {
+	for _, a := range append([]string{c.Mailbox(mime.Mailbox{}), c.From}, c.Aliases...) {
+		if m, err := mime.ParseMailbox(a); err == nil && !strings.HasPrefix(a, "*@") {
+			own = append(own, m)
+		}
+	}
+	return own
 }
 
 // mailboxField is the setting that names the mailbox.

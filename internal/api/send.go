@@ -290,7 +290,7 @@ func accepted(d store.Submitted, messageID string, recipients []mime.Recipient, 
 		a.Deliveries = append(a.Deliveries, id.String())
 	}
 	for _, x := range recipients {
-		a.Recipients = append(a.Recipients, x.Address)
+		a.Recipients = append(a.Recipients, x.Address.String())
 	}
 	if !at.IsZero() {
 		at = store.Micro(at)

@@ -119,11 +119,11 @@ func (q *questions) connection(ctx context.Context) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	doc, err := q.provider(ctx, from)
+	doc, err := q.provider(ctx, from.String())
 	if err != nil {
 		return nil, err
 	}
-	return doc, q.credentials(ctx, doc, from)
+	return doc, q.credentials(ctx, doc, from.String())
 }
 
 // provider asks how the address sends, and returns what that says of the settings.
@@ -173,14 +173,18 @@ func (q *questions) provider(ctx context.Context, from string) (doc map[string]a
 }
 
 // address asks until the answer is an address.
-func (q *questions) address(ctx context.Context, key string, t mime.Text, proposal string) (string, error) {
-	return q.line(ctx, key, t, proposal, func(answer string) (string, error) {
-		a, err := mime.NormalizeAddress(answer)
+func (q *questions) address(ctx context.Context, key string, t mime.Text, proposal string) (mime.Mailbox, error) {
+	answer, err := q.line(ctx, key, t, proposal, func(answer string) (string, error) {
+		a, err := mime.ParseMailbox(answer)
 		if err != nil {
 			return "", texterr.New(text("cli.ask_address_again", "This is no address: write it as name@example.com."))
 		}
-		return a, nil
+		return a.String(), nil
 	})
+	if err != nil {
+		return mime.Mailbox{}, err
+	}
+	return mime.ParseMailbox(answer)
 }
 
 // section is the object of a document under a name, which is made where it lacks.

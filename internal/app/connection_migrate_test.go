@@ -12,6 +12,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -71,14 +72,15 @@ func TestMigrate(t *testing.T) {
 		if old, err = st.PutConnection(t.Context(), time.Now(), c); err != nil {
 			return err
 		}
-		to := []mime.Recipient{{Address: "anna@example.com"}}
+		to := []mime.Recipient{{Address: mailboxtest.Of("anna@example.com")}}
 		msg := "From: " + c.From + "\r\nMessage-ID: <1@x>\r\n\r\n"
 		done, err := st.Submit(t.Context(), store.Submission{Now: time.Now(), Messages: []store.NewMessage{{
-			Message: store.Message{MessageID: "<1@x>", From: c.From, Envelope: mime.Envelope{From: c.From, Recipients: to},
+			Message: store.Message{MessageID: "<1@x>", From: mailboxtest.Of(c.From),
+				Envelope:   mime.Envelope{From: mailboxtest.Of(c.From), Recipients: to},
 				ReceivedAt: time.Now()},
 			Head: []byte(msg), Body: mime.Bytes([]byte("ciao\r\n")),
 			Deliveries: []store.NewDelivery{{Recipients: to, ExpiresAt: time.Now().Add(time.Hour),
-				Route: store.Route{Connection: old.ID, Lane: old.Lane(c.From), Limits: old.EffectiveLimits()}}}}}})
+				Route: store.Route{Connection: old.ID, Lane: old.Lane(mailboxtest.Of(c.From)), Limits: old.EffectiveLimits()}}}}}})
 		if err == nil {
 			delivery = done[0].Deliveries[0]
 		}

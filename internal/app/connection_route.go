@@ -31,7 +31,7 @@ func (k ConnectionCommands) Route(ctx context.Context, q RouteQuestion) error {
 	if err := oneOf(q.Class, submit.ClassTransactional, submit.ClassBulk); err != nil {
 		return err
 	}
-	from, err := mime.NormalizeAddress(q.From)
+	from, err := mime.ParseMailbox(q.From)
 	if err != nil {
 		return exit(ExitUsage, fmt.Errorf("--from: %w", err))
 	}

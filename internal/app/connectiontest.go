@@ -50,7 +50,7 @@ func newDoctor(roots *x509.CertPool, networks []netip.Prefix, own *ownListeners)
 
 // doctor makes the doctor, and the test without its connection.
 func (o *ConnectionTestOptions) doctor() (*doctor.Doctor, doctor.Test, error) {
-	t := doctor.Test{From: o.From, Language: o.Language}
+	t := doctor.Test{Language: o.Language}
 	roots, err := LoadRoots(o.CAFile)
 	if err != nil {
 		return nil, t, exit(ExitConfig, err)
@@ -75,12 +75,12 @@ func TestConnection(ctx context.Context, o ConnectionTestOptions) error {
 	}
 	for _, a := range []struct {
 		given string
-		set   *string
+		set   *mime.Mailbox
 	}{{o.From, &t.From}, {o.To, &t.To}} {
 		if a.given == "" {
 			continue
 		}
-		if *a.set, err = mime.NormalizeAddress(a.given); err != nil {
+		if *a.set, err = mime.ParseMailbox(a.given); err != nil {
 			return exit(ExitUsage, err)
 		}
 	}

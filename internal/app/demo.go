@@ -85,11 +85,13 @@ func demoMessage() (*mime.Message, error) {
 	file := func(name string) func() (io.ReadCloser, error) {
 		return func() (io.ReadCloser, error) { return demofiles.FS.Open(name) }
 	}
+	people, err := mime.ParseAddressList("Contoso Società Cooperativa <" + demoFrom + ">, Niccolò Però <" + demoTo + ">, Ufficio Acquisti <" +
+		demoCc + ">, " + demoBcc)
+	if err != nil {
+		return nil, err
+	}
 	return mime.Build(&mime.Draft{
-		From:    mime.Address{Name: "Contoso Società Cooperativa", Address: demoFrom},
-		To:      []mime.Address{{Name: "Niccolò Però", Address: demoTo}},
-		Cc:      []mime.Address{{Name: "Ufficio Acquisti", Address: demoCc}},
-		Bcc:     []mime.Address{{Address: demoBcc}},
+		From: people[0], To: people[1:2], Cc: people[2:3], Bcc: people[3:],
 		Subject: "Fattura n° 42 del 22/11/2026 – perché la qualità è già qui",
 		Text:    string(plain), HTML: string(html),
 		Attachments: []mime.Attachment{
@@ -129,12 +131,20 @@ func (d *demo) fail(format string, args ...any) {
 	}
 }
 
-func demoOutgoing(m *mime.Message, rcpts ...string) adapters.Outgoing {
-	out := adapters.Outgoing{Message: m, ID: uuid.NewString(), Envelope: mime.Envelope{From: demoFrom}}
-	for _, r := range rcpts {
-		out.Envelope.Recipients = append(out.Envelope.Recipients, mime.Recipient{Address: r})
+// outgoing is the message for those of its recipients that are named; for all
+// where none is.
+func (d *demo) outgoing(m *mime.Message, rcpts ...string) adapters.Outgoing {
+	env, err := m.Envelope()
+	if err != nil {
+		d.fail("%w", err)
 	}
-	return out
+	if len(rcpts) > 0 {
+		env.Recipients = slices.DeleteFunc(env.Recipients, func(r mime.Recipient) bool {
+			return !slices.Contains(rcpts,
+				r.Address.String())
+		})
+	}
+	return adapters.Outgoing{Message: m, ID: uuid.NewString(), Envelope: env}
 }
 
 func (d *demo) connections() []*adapters.Connection {
@@ -154,7 +164,7 @@ func (d *demo) routes(m *mime.Message) {
 			return
 		}
 		began := time.Now()
-		receipt, err := d.sender.Send(d.ctx, c, demoOutgoing(m, demoTo, demoCc, demoBcc))
+		receipt, err := d.sender.Send(d.ctx, c, d.outgoing(m))
 		if err != nil {
 			d.fail("%s: %w", c.Name, err)
 			return

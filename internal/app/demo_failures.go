@@ -21,7 +21,7 @@ func (d *demo) envelope(m *mime.Message) {
 		if d.err != nil {
 			return
 		}
-		if _, err := d.sender.Send(d.ctx, c, demoOutgoing(m, demoTo)); err != nil {
+		if _, err := d.sender.Send(d.ctx, c, d.outgoing(m, demoTo)); err != nil {
 			d.fail("%s: %w", c.Name, err)
 			return
 		}
@@ -91,7 +91,7 @@ func (d *demo) failures(m *mime.Message) {
 			d.sandbox.Inject(f.fault)
 		}
 		before := len(d.sandbox.Deliveries())
-		out := demoOutgoing(m, demoTo)
+		out := d.outgoing(m, demoTo)
 		_, err := d.sender.Send(d.ctx, c, out)
 		e := adapters.AsError(err)
 		if e == nil || e.Class != f.class {

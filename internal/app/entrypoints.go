@@ -2,10 +2,12 @@ package app
 
 import (
 	"context"
+
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/smtpd"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/vault"
+	"github.com/postino-mail/postino/mime"
 )
 
 // slowHashes is how many secrets are checked at once, at 19 MiB each.
@@ -54,7 +56,14 @@ func (s *server) smtpServer() (*smtpd.Server, error) {
 	if len(s.conf.SMTP) == 0 {
 		return nil, nil
 	}
-	return smtpd.New(smtpd.Options{Hostname: s.conf.Hostname, Postmaster: s.conf.Postmaster, Listeners: s.conf.SMTP, Submit: s.submit,
+	var postmaster mime.Mailbox
+	if p := s.conf.Postmaster; p != "" {
+		var err error
+		if postmaster, err = mime.ParseMailbox(p); err != nil {
+			return nil, err
+		}
+	}
+	return smtpd.New(smtpd.Options{Hostname: s.conf.Hostname, Postmaster: postmaster, Listeners: s.conf.SMTP, Submit: s.submit,
 		Clients:     s.clients,
 		CheckSecret: s.secretChecker(vault.NewHasher(slowHashes)), Budget: s.uploads, SpoolDir: s.store.SpoolDir(), DataDir: s.conf.Data,
 		MaxSize: int64(s.conf.Limits.MaxSize), Log: s.log})

@@ -189,10 +189,15 @@ func sendLarge(t *testing.T, p adapters.Provider) {
 	}
 	sender := newSender(roots, nil, nil, nil, nil)
 	m := largeMessage(t, memorySize(p))
+	env, err := m.Envelope()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := adapters.Outgoing{Message: m, Envelope: env, ID: "large"}
 	var wg sync.WaitGroup
 	for range memorySends {
 		wg.Go(func() {
-			if _, err := sender.Send(t.Context(), &conn.Connection, demoOutgoing(m, "anna@example.com")); err != nil {
+			if _, err := sender.Send(t.Context(), &conn.Connection, out); err != nil {
 				t.Error(err)
 			}
 		})

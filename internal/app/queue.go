@@ -128,7 +128,7 @@ func (k QueueCommands) list(ctx context.Context, st store.Store, f QueueFilter, 
 		d := &e.Delivery
 		to := "?" // a corrupt record has none
 		if n := len(d.Recipients); n > 0 {
-			to = d.Recipients[0].Address
+			to = d.Recipients[0].Address.String()
 			if n > 1 {
 				to = fmt.Sprintf("%s +%d", to, n-1)
 			}

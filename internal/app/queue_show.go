@@ -116,7 +116,7 @@ func (s *shownDelivery) write(w io.Writer, lang string) error {
 	if m.Routed.Rule != "" {
 		t.Row(text("cli.field_routed", "routed because").In(lang), submit.RuleCalled(m.Routed.Rule).Text().In(lang))
 	}
-	if m.OriginalFrom != "" {
+	if !m.OriginalFrom.IsZero() {
 		t.Row(text("cli.field_original_from", "original from").In(lang), m.OriginalFrom)
 	}
 	if d.State == store.Queued || d.State == store.Unverified {

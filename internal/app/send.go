@@ -162,7 +162,13 @@ func (o *SendOptions) outgoing(m *mime.Message) (adapters.Outgoing, error) {
 	if out.Envelope.From, err = o.reversePath(m); err != nil {
 		return out, err
 	}
-	rcpts := o.Recipients
+	rcpts := make([]mime.Mailbox, len(o.Recipients))
+	for i, r := range o.Recipients {
+		if rcpts[i], err = mime.ParseMailbox(r); err != nil {
+			return out, exit(ExitUsage, texterr.Wrap(mime.NewText("cli.of_recipient", "recipient {recipient}", "recipient",
+				strconv.Quote(r)), err))
+		}
+	}
 	if len(rcpts) == 0 {
 		if rcpts, err = m.HeaderRecipients(); err != nil {
 			return out, err
@@ -172,12 +178,8 @@ func (o *SendOptions) outgoing(m *mime.Message) (adapters.Outgoing, error) {
 		return out, exit(ExitData, texterr.New(mime.NewText("cli.no_recipient",
 			"no recipient: the message has no To, Cc or Bcc, and no --rcpt was given")))
 	}
-	seen := map[string]bool{}
-	for _, r := range rcpts {
-		a, err := mime.NormalizeAddress(r)
-		if err != nil {
-			return out, exit(ExitUsage, texterr.Wrap(mime.NewText("cli.of_recipient", "recipient {recipient}", "recipient", strconv.Quote(r)), err))
-		}
+	seen := map[mime.Mailbox]bool{}
+	for _, a := range rcpts {
 		if !seen[a] {
 			seen[a] = true
 			out.Envelope.Recipients = append(out.Envelope.Recipients, mime.Recipient{Address: a})
@@ -188,16 +190,17 @@ func (o *SendOptions) outgoing(m *mime.Message) (adapters.Outgoing, error) {
 
 // reversePath is the envelope's sender: the given one ("<>" is the null sender
 // of notices, RFC 5321 section 4.5.5), else the header's.
-func (o *SendOptions) reversePath(m *mime.Message) (string, error) {
+func (o *SendOptions) reversePath(m *mime.Message) (mime.Mailbox, error) {
 	switch o.EnvelopeFrom {
 	case "<>":
-		return "", nil
+		return mime.Mailbox{}, nil
 	case "":
 		return m.HeaderSender(), nil
 	}
-	a, err := mime.NormalizeAddress(o.EnvelopeFrom)
+	a, err := mime.ParseMailbox(o.EnvelopeFrom)
 	if err != nil {
-		return "", exit(ExitUsage, texterr.Wrap(mime.NewText("cli.of_sender", "sender {sender}", "sender", strconv.Quote(o.EnvelopeFrom)), err))
+		return a, exit(ExitUsage, texterr.Wrap(mime.NewText("cli.of_sender", "sender {sender}", "sender",
+			strconv.Quote(o.EnvelopeFrom)), err))
 	}
 	return a, nil
 }
@@ -238,7 +241,7 @@ type SendResult struct {
 // recipientsOf is what became of each recipient of a message that was accepted.
 func recipientsOf(r *adapters.Receipt, lang string) (out []view.Recipient) {
 	for _, rr := range r.Recipients {
-		v := view.Recipient{Address: rr.Address, State: string(store.RecipientSent), At: r.At}
+		v := view.Recipient{Address: rr.Address.String(), State: string(store.RecipientSent), At: r.At}
 		if rr.Err != nil {
 			v.State, v.Error = string(store.RecipientFailed), view.OfError(rr.Err, lang)
 			if rr.Err.Class != adapters.Permanent { // it may be sent to later

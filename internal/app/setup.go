@@ -198,7 +198,7 @@ func (s *setup) attempt(ctx context.Context, d *doctor.Doctor) (*gateway.Connect
 	}
 	test := doctor.Test{Connection: c, To: to, Language: s.lang}
 	if _, ok := s.answers.Get(setDelivered); ok {
-		test.To = "" // the credential is tested alone: the message is there already
+		test.To = mime.Mailbox{} // the credential is tested alone: the message is there already
 	}
 	var printed error
 	result := d.Connection(ctx, test, func(stage stages.Stage) {

@@ -22,7 +22,7 @@ func sendAll(ctx context.Context, a adapters.Adapter, out adapters.Outgoing) (ad
 		if len(left) == 0 || len(left) == len(out.Envelope.Recipients) {
 			return receipt, nil
 		}
-		known := map[string]mime.Recipient{}
+		known := map[mime.Mailbox]mime.Recipient{}
 		for _, r := range out.Envelope.Recipients {
 			known[r.Address] = r
 		}
@@ -31,7 +31,7 @@ func sendAll(ctx context.Context, a adapters.Adapter, out adapters.Outgoing) (ad
 			out.Envelope.Recipients = append(out.Envelope.Recipients, known[receipt.Recipients[i].Address])
 		}
 		next, err := a.Send(ctx, out)
-		results := map[string]*adapters.Error{}
+		results := map[mime.Mailbox]*adapters.Error{}
 		for _, r := range next.Recipients {
 			results[r.Address] = r.Err
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -28,12 +29,12 @@ func (n *narrow) Send(_ context.Context, out adapters.Outgoing) (adapters.Receip
 	for _, rcpt := range out.Envelope.Recipients {
 		result := adapters.RecipientResult{Address: rcpt.Address}
 		switch {
-		case rcpt.Address == "nobody@example.com":
+		case rcpt.Address.String() == "nobody@example.com":
 			result.Err = &adapters.Error{Class: adapters.Permanent, Enhanced: "5.1.1"}
 		case len(took) == n.most:
 			result.Err = &adapters.Error{Class: adapters.Transient, Enhanced: "4.5.3"}
 		default:
-			took = append(took, rcpt.Address)
+			took = append(took, rcpt.Address.String())
 		}
 		r.Recipients = append(r.Recipients, result)
 	}
@@ -54,9 +55,10 @@ func TestSendAll(t *testing.T) {
 		{recipients: 25, most: 10, fails: 2, transactions: 1, left: 15},
 	} {
 		a := &narrow{most: c.most, fails: c.fails}
-		out := adapters.Outgoing{Envelope: mime.Envelope{Recipients: []mime.Recipient{{Address: "nobody@example.com"}}}}
+		out := adapters.Outgoing{Envelope: mime.Envelope{Recipients: []mime.Recipient{{Address: mailboxtest.Of("nobody@example.com")}}}}
 		for i := range c.recipients {
-			out.Envelope.Recipients = append(out.Envelope.Recipients, mime.Recipient{Address: fmt.Sprintf("r%d@example.com", i)})
+			out.Envelope.Recipients = append(out.Envelope.Recipients,
+				mime.Recipient{Address: mailboxtest.Of(fmt.Sprintf("r%d@example.com", i))})
 		}
 		r, err := sendAll(t.Context(), a, out)
 		if err != nil || len(r.Recipients) != c.recipients+1 {

@@ -278,11 +278,11 @@ func (c *Config) Validate() error {
 		c.Node = node
 	}
 	if c.Postmaster != "" {
-		a, err := mime.NormalizeAddress(c.Postmaster)
+		a, err := mime.ParseMailbox(c.Postmaster)
 		if err != nil {
 			errs = append(errs, texterr.Wrap(mime.NewText("config.of_section", "{section}", "section", "postmaster"), err))
 		}
-		c.Postmaster = a
+		c.Postmaster = a.String()
 	}
 	for i := range c.SMTP {
 		if err := c.SMTP[i].validate(); err != nil {

@@ -32,11 +32,11 @@ func DefaultDays() []int { return []int{30, 14, 7, 3, 1} }
 // validate checks the settings and fills in the defaults.
 func (w *Watch) validate() error {
 	for i, a := range w.Mail {
-		clean, err := mime.NormalizeAddress(a)
+		clean, err := mime.ParseMailbox(a)
 		if err != nil {
 			return err
 		}
-		w.Mail[i] = clean
+		w.Mail[i] = clean.String()
 	}
 	if w.Budget > 100 {
 		return texterr.New(mime.NewText("config.watch_budget", "budget {value} is no per cent of a day: write 1 to 100", "value", w.Budget))

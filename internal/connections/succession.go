@@ -22,7 +22,7 @@ func Successor(old *gateway.Connection, doc map[string]any, to string) (*gateway
 	}
 	from := old.From
 	if from == "" {
-		from = old.OwnAddress()
+		from = old.OwnAddress().String()
 	}
 	for field, value := range map[string]any{"name": old.Name + " (" + to + ")", "provider": to, "from": from,
 		"display_name": old.DisplayName, "reply_to": old.ReplyTo, "aliases": old.Aliases, "class": old.Class, "owner": old.Owner,

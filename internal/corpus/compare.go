@@ -17,7 +17,10 @@ func Compare(t testing.TB, mode string, m *mime.Message, want Expected) {
 	if got := specs(m.From()); !slices.Equal(got, want.From) {
 		t.Errorf("%s: From %q, want %q", mode, got, want.From)
 	}
-	got := m.Recipients()
+	var got []string
+	for _, r := range m.Recipients() {
+		got = append(got, r.String())
+	}
 	slices.Sort(got)
 	if w := slices.Sorted(slices.Values(want.Recipients)); !slices.Equal(got, w) {
 		t.Errorf("%s: recipients %q, want %q", mode, got, w)
@@ -49,7 +52,7 @@ func CompareContent(t testing.TB, mode string, m *mime.Message, want Expected) {
 func specs(list []mime.Address) []string {
 	out := []string{}
 	for _, a := range list {
-		out = append(out, a.Address)
+		out = append(out, a.Address.String())
 	}
 	return out
 }

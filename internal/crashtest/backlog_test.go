@@ -15,6 +15,7 @@ import (
 	_ "modernc.org/sqlite" // for a reader of the database beside the server
 
 	"github.com/postino-mail/postino/internal/app"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -114,13 +115,15 @@ func (w *world) backlog(t *testing.T, lanes, total int) {
 		sub := store.Submission{Now: now}
 		for j := i; j < min(i+batch, total); j++ {
 			c := conns[j%len(conns)]
-			env := mime.Envelope{From: c.From, Recipients: []mime.Recipient{{Address: rcpt}}}
+			env := mime.Envelope{From: mailboxtest.Of(c.From), Recipients: []mime.Recipient{{Address: mailboxtest.Of(rcpt)}}}
 			token := fmt.Sprintf("b%07d", j)
 			sub.Messages = append(sub.Messages, store.NewMessage{
-				Message: store.Message{MessageID: "<" + token + "@crash.example>", Subject: token, From: c.From, Envelope: env, EntryPoint: smtpDoor,
+				Message: store.Message{MessageID: "<" + token + "@crash.example>", Subject: token, From: mailboxtest.Of(c.From),
+					Envelope: env, EntryPoint: smtpDoor,
 					Class: "transactional", ReceivedAt: now},
 				Head: []byte(head(c.From, token) + "\r\n"), Body: mime.Bytes([]byte("x\r\n")),
-				Deliveries: []store.NewDelivery{{Route: store.Route{Connection: c.ID, Lane: c.Lane(c.From), Limits: c.EffectiveLimits()},
+				Deliveries: []store.NewDelivery{{Route: store.Route{Connection: c.ID, Lane: c.Lane(mailboxtest.Of(c.From)),
+					Limits: c.EffectiveLimits()},
 					Recipients: env.Recipients,
 					NextAt:     now, ExpiresAt: now.Add(72 * time.Hour)}},
 			})

@@ -15,6 +15,7 @@ import (
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/internal/app"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 )
 
 // Twenty thousand messages for one mailbox that the provider throttles do not
@@ -97,7 +98,7 @@ func (w *world) laneOf(t *testing.T, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c.Lane(name)
+	return c.Lane(mailboxtest.Of(name))
 }
 
 // flood submits n messages as fast as one session does.

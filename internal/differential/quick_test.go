@@ -14,6 +14,7 @@ import (
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/corpus"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/sandboxtest"
 	"github.com/postino-mail/postino/mime"
 )
@@ -63,7 +64,7 @@ func TestProperties(t *testing.T) {
 			t.Errorf("%s: subject %q, want %q", name, after.Subject(), before.Subject())
 		}
 		for _, a := range slices.Concat(after.From(), after.To(), after.Cc(), after.Bcc()) {
-			mailed = append(mailed, a.Address)
+			mailed = append(mailed, a.Address.String())
 		}
 		known := set(append([]string{"hidden@example.org"}, s.holds...))
 		for _, a := range set(mailed) {
@@ -84,12 +85,12 @@ func sendOne(ctx context.Context, sb *sandbox.Sandbox, adapter adapters.Adapter,
 	if err != nil {
 		return nil, nil, err
 	}
-	out := adapters.Outgoing{Message: m, Envelope: mime.Envelope{From: "sender@diff.example"}}
+	out := adapters.Outgoing{Message: m, Envelope: mime.Envelope{From: mailboxtest.Of("sender@diff.example")}}
 	for _, a := range m.Recipients() {
 		out.Envelope.Recipients = append(out.Envelope.Recipients, mime.Recipient{Address: a})
 	}
 	if len(out.Envelope.Recipients) == 0 {
-		out.Envelope.Recipients = []mime.Recipient{{Address: "hidden@example.org"}}
+		out.Envelope.Recipients = []mime.Recipient{{Address: mailboxtest.Of("hidden@example.org")}}
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()

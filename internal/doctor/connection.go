@@ -75,10 +75,10 @@ func pause(ctx context.Context, d time.Duration) error {
 // A Test says what to test.
 type Test struct {
 	Connection *gateway.Connection
-	From       string // the sender to test; empty: the connection's own
-	To         string // a real message goes there; empty: none is sent
-	Language   string // of that message
-	State      *State // what the store knows of the connection; nil: it is not stored
+	From       mime.Mailbox // the sender to test; none: the connection's own
+	To         mime.Mailbox // a real message goes there; none: no message is sent
+	Language   string       // of that message
+	State      *State       // what the store knows of the connection; nil: it is not stored
 }
 
 // A State is what the store knows of a connection.
@@ -119,7 +119,7 @@ func (r Result) Class() adapters.Class {
 func (d *Doctor) Connection(ctx context.Context, t Test, report func(stages.Stage)) Result {
 	r := &run{Doctor: d, test: t, report: report}
 	limit := d.opt.Limit
-	if t.To != "" {
+	if !t.To.IsZero() {
 		limit += d.opt.Limit + d.opt.Follow
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
@@ -149,7 +149,7 @@ type run struct {
 
 // add takes a stage from an adapter or from here.
 func (r *run) add(s stages.Stage) {
-	if s.Name == stages.Sender && s.Status == stages.Unproven && r.test.To != "" {
+	if s.Name == stages.Sender && s.Status == stages.Unproven && !r.test.To.IsZero() {
 		r.held = &s
 		return
 	}
@@ -194,7 +194,7 @@ func (r *run) all(ctx context.Context) (err error) {
 	if !r.failed {
 		r.budget()
 	}
-	if !r.failed && r.test.To != "" {
+	if !r.failed && !r.test.To.IsZero() {
 		r.message(ctx, adapter)
 	}
 	return nil
@@ -259,7 +259,7 @@ func (r *run) expected() []stages.Name {
 			names = slices.DeleteFunc(names, func(n stages.Name) bool { return n == stages.Token })
 		}
 	}
-	if r.test.To == "" {
+	if r.test.To.IsZero() {
 		return names
 	}
 	if names = append(names, Message); c.Provider != adapters.SMTP {

@@ -11,6 +11,7 @@ import (
 	"github.com/postino-mail/postino/adapters/stages"
 	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/doctor"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -46,7 +47,7 @@ func TestInOrder(t *testing.T) {
 			if n := len(sb.Deliveries()); n != before {
 				t.Errorf("%d messages were sent", n-before)
 			}
-			res = run(t, newDoctor(sb), doctor.Test{Connection: stored(c.conn), To: "anna@example.com", Language: "it"})
+			res = run(t, newDoctor(sb), doctor.Test{Connection: stored(c.conn), To: mailboxtest.Of("anna@example.com"), Language: "it"})
 			if got := shown(res); got != c.want+c.sent || !res.OK {
 				t.Errorf("with a message: %s, ok %v", got, res.OK)
 			}
@@ -88,7 +89,7 @@ func TestLeastPrivilege(t *testing.T) {
 			reach + "mailbox=unproven lookup=unproven budget=skipped sender=ok message=ok sent=unproven"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			res := run(t, newDoctor(sb), doctor.Test{Connection: stored(c.conn), To: c.to})
+			res := run(t, newDoctor(sb), doctor.Test{Connection: stored(c.conn), To: mailboxtest.Of(c.to)})
 			if got := shown(res); got != c.want || !res.OK {
 				t.Errorf("%s, ok %v\nwant %s", got, res.OK, c.want)
 			}
@@ -152,7 +153,8 @@ func TestState(t *testing.T) {
 		wantWords(t, s.Message.In("it"), "restano 2 dei 2 destinatari")
 	})
 	t.Run("used up", func(t *testing.T) {
-		res := run(t, newDoctor(sb), doctor.Test{Connection: limited, To: "anna@example.com", State: &doctor.State{Lane: lane(2)}})
+		res := run(t, newDoctor(sb), doctor.Test{Connection: limited, To: mailboxtest.Of("anna@example.com"),
+			State: &doctor.State{Lane: lane(2)}})
 		s := find(res, doctor.Budget)
 		if s.Status != stages.Failed || res.Class() != adapters.Throttled || find(res, doctor.Message).Status != stages.Skipped {
 			t.Errorf("%s, class %s", shown(res), res.Class())

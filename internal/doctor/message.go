@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
@@ -77,17 +76,17 @@ func (r *run) prove(err error) {
 }
 
 // from is the sender of the message.
-func (r *run) from() string {
-	if r.test.From != "" {
+func (r *run) from() mime.Mailbox {
+	if !r.test.From.IsZero() {
 		return r.test.From
 	}
-	return r.test.Connection.From
+	return r.test.Connection.FromMailbox()
 }
 
 func (r *run) compose() (adapters.Outgoing, error) {
 	c, lang := r.test.Connection, r.test.Language
 	from := r.from()
-	if from == "" || strings.HasPrefix(from, "*@") {
+	if from.IsZero() {
 		return adapters.Outgoing{}, &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Provider: c.Provider,
 			Code: adapters.CodeNoSender, Err: errNoSender,
 			Message: text("test.no_sender", "the connection is for every sender of a domain, and no sender was named"),

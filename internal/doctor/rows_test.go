@@ -10,6 +10,7 @@ import (
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/adapters/stages"
 	"github.com/postino-mail/postino/internal/doctor"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 )
 
 // A row is one refusal of docs/providers.md that an administrator can meet: how the
@@ -67,7 +68,7 @@ func (r row) test(t *testing.T, sb *sandbox.Sandbox) {
 	}
 	test := doctor.Test{Connection: stored(conn)}
 	if r.message {
-		test.To = to
+		test.To = mailboxtest.Of(to)
 	}
 	res := run(t, doctorWith(sb, sb.HTTPClient()), test)
 	s := find(res, r.stage)

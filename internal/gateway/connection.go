@@ -33,18 +33,16 @@ const (
 )
 
 // OwnAddress is an address that the connection may send as by itself: its From,
-// or its mailbox; empty: it has none.
-func (c *Connection) OwnAddress() string {
-	own := []string{c.From, c.Mailbox("")}
-	if _, pattern := c.FromPattern(); pattern {
-		own = own[1:]
+// or its mailbox; none where it has none.
+func (c *Connection) OwnAddress() mime.Mailbox {
+	if m := c.FromMailbox(); !m.IsZero() {
+		return m
 	}
-	for _, a := range own {
-		if _, err := mime.NormalizeAddress(a); a != "" && err == nil {
-			return a
-		}
+	m, err := mime.ParseMailbox(c.Mailbox(mime.Mailbox{}))
+	if err != nil { // none, or a name that is no address
+		return mime.Mailbox{}
 	}
-	return ""
+	return m
 }
 
 // Clone returns a deep copy.

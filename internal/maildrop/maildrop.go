@@ -158,7 +158,7 @@ func (r *recipients) UnmarshalJSON(doc []byte) error {
 // unfit names what of the DSN wishes is no value of RFC 3461.
 func unfit(env *mime.Envelope) string {
 	switch {
-	case env.Ret != "" && env.Ret != "FULL" && env.Ret != "HDRS":
+	case !env.Ret.Valid():
 		return "Ret"
 	case len(env.EnvID) > 100 || hasControl(env.EnvID): // section 4.4
 		return "EnvID"
@@ -166,10 +166,8 @@ func unfit(env *mime.Envelope) string {
 		return "Recipients"
 	}
 	for _, r := range env.Recipients {
-		for _, n := range r.Notify {
-			if n != "SUCCESS" && n != "FAILURE" && n != "DELAY" && (n != "NEVER" || len(r.Notify) > 1) {
-				return "Notify"
-			}
+		if !mime.ValidNotify(r.Notify) {
+			return "Notify"
 		}
 		if len(r.ORcpt) > 500 || hasControl(r.ORcpt) {
 			return "ORcpt"

@@ -10,14 +10,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/mime"
 )
 
 func TestWriteAndRead(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "drop")
-	env := mime.Envelope{From: "erp@contoso.it", Recipients: []mime.Recipient{{Address: "anna@example.com", Notify: []string{"NEVER"}}},
-		Ret: "HDRS", EnvID: "x"}
+	env := mime.Envelope{From: mailboxtest.Of("erp@contoso.it"),
+		Recipients: []mime.Recipient{{Address: mailboxtest.Of("anna@example.com"), Notify: []mime.Notify{"NEVER"}}},
+		Ret:        "HDRS", EnvID: "x"}
 	const message = "From: erp@contoso.it\r\n\r\n{\"not\": \"an envelope\"}\r\n"
 	// A folder that is made here would be one that no server looks into.
 	if err := Write(dir, env, mime.Bytes([]byte(message))); err == nil || !strings.Contains(err.Error(), "does not exist") {
@@ -44,7 +46,7 @@ func TestWriteAndRead(t *testing.T) {
 	}
 	b, err := io.ReadAll(body)
 	if err != nil || string(b) != message || got.From != env.From || len(got.Recipients) != 1 ||
-		got.Recipients[0].Address != "anna@example.com" || got.Ret != "HDRS" {
+		got.Recipients[0].Address.String() != "anna@example.com" || got.Ret != "HDRS" {
 		t.Errorf("%+v %q %v", got, b, err)
 	}
 	if _, _, err := Read(strings.NewReader(message)); err == nil {
@@ -77,7 +79,7 @@ func TestModes(t *testing.T) {
 		if err := os.Chmod(dir, folder); err != nil {
 			t.Fatal(err)
 		}
-		if err := Write(dir, mime.Envelope{From: "a@b.it"}, mime.Bytes([]byte("x"))); err != nil {
+		if err := Write(dir, mime.Envelope{From: mailboxtest.Of("a@b.it")}, mime.Bytes([]byte("x"))); err != nil {
 			t.Fatal(err)
 		}
 		files, err := os.ReadDir(dir)

@@ -19,6 +19,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/graph"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/outbox"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/spool"
@@ -204,7 +205,8 @@ func (w *bench) take(b *testing.B, clients, n, size int) {
 					return
 				}
 				_, err = w.submit.Submit(context.Background(), submit.Request{Message: in, EntryPoint: "smtp",
-					Envelope: mime.Envelope{From: c.From, Recipients: []mime.Recipient{{Address: "anna@example.com"}}}})
+					Envelope: mime.Envelope{From: mailboxtest.Of(c.From),
+						Recipients: []mime.Recipient{{Address: mailboxtest.Of("anna@example.com")}}}})
 				if cerr := in.Close(); err != nil || cerr != nil {
 					b.Error(err, cerr)
 					return

@@ -76,7 +76,7 @@ func (in *input) accepted(r *decision) {
 	rc := in.result.receipt
 	r.outcome.Class, r.outcome.Receipt = adapters.Accepted, &rc
 	r.transition.Progress.ProviderID, r.transition.Progress.UnknownSince = rc.ProviderID, time.Time{}
-	refused := make(map[string]*adapters.Error)
+	refused := make(map[mime.Mailbox]*adapters.Error)
 	for _, x := range rc.Recipients {
 		if x.Err != nil {
 			refused[x.Address] = x.Err

@@ -7,6 +7,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -16,7 +17,7 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 func inputFor(kind store.Kind, r result, change func(*input)) input {
 	d := &store.Delivery{Kind: kind, Since: noon.Add(-time.Second), State: store.Sending, Route: store.Route{Connection: "c1", Lane: "l"}}
 	for _, a := range []string{"a@x.it", "b@x.it"} {
-		d.Recipients = append(d.Recipients, store.Recipient{Recipient: mime.Recipient{Address: a}, State: store.Pending})
+		d.Recipients = append(d.Recipients, store.Recipient{Recipient: mime.Recipient{Address: mailboxtest.Of(a)}, State: store.Pending})
 	}
 	conn := &gateway.Connection{Connection: adapters.Connection{ID: "c1", Provider: adapters.Graph}, Policy: gateway.Policy{Revision: 1}}
 	s := input{now: noon, delivery: d, conn: conn, result: r, schedule: Schedule{First: time.Minute, Max: time.Hour, GiveUp: 72 * time.Hour},
@@ -51,9 +52,9 @@ func TestRule(t *testing.T) {
 		}
 	}
 	partial := result{receipt: adapters.Receipt{ProviderID: "q1", Recipients: []adapters.RecipientResult{
-		{Address: "a@x.it"}, {Address: "b@x.it", Err: &adapters.Error{Class: adapters.Transient}}}}}
+		{Address: mailboxtest.Of("a@x.it")}, {Address: mailboxtest.Of("b@x.it"), Err: &adapters.Error{Class: adapters.Transient}}}}}
 	refusedOne := result{receipt: adapters.Receipt{Recipients: []adapters.RecipientResult{
-		{Address: "a@x.it"}, {Address: "b@x.it", Err: &adapters.Error{Class: adapters.Permanent}}}}}
+		{Address: mailboxtest.Of("a@x.it")}, {Address: mailboxtest.Of("b@x.it"), Err: &adapters.Error{Class: adapters.Permanent}}}}}
 	for _, c := range []struct {
 		name      string
 		kind      store.Kind
@@ -260,7 +261,8 @@ func TestScheduleDelay(t *testing.T) {
 func TestPartialAcceptanceDoesNotGrow(t *testing.T) {
 	t.Parallel()
 	slow := result{receipt: adapters.Receipt{Recipients: []adapters.RecipientResult{
-		{Address: "a@x.it"}, {Address: "b@x.it", Err: &adapters.Error{Class: adapters.Transient, Enhanced: "4.2.1", Status: 450}}}}}
+		{Address: mailboxtest.Of("a@x.it")}, {Address: mailboxtest.Of("b@x.it"), Err: &adapters.Error{Class: adapters.Transient,
+			Enhanced: "4.2.1", Status: 450}}}}}
 	r := decide(inputFor(store.Send, slow, func(s *input) { s.delivery.Failures = 7 }))
 	if wait := r.transition.NextAt.Sub(noon); r.transition.Progress.Failures != 1 || wait > 72*time.Second {
 		t.Errorf("%d failures, next after %v", r.transition.Progress.Failures, wait)

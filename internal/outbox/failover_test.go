@@ -8,6 +8,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -123,7 +124,7 @@ func TestFailover(t *testing.T) {
 		defer w.close()
 		online := offline(w, "a", refusing)
 		until := time.Now().Add(24 * time.Hour)
-		if err := w.store.ChangeLane(t.Context(), time.Now(), w.conns["b"].Lane("a@contoso.it"),
+		if err := w.store.ChangeLane(t.Context(), time.Now(), w.conns["b"].Lane(mailboxtest.Of("a@contoso.it")),
 			store.LaneChange{PauseUntil: &until}); err != nil {
 			t.Fatal(err)
 		}

@@ -40,13 +40,13 @@ func wanted(k reportKind, r store.Recipient) bool {
 	}
 	switch k {
 	case reportFailed:
-		return slices.Contains(r.Notify, "FAILURE")
+		return slices.Contains(r.Notify, mime.NotifyFailure)
 	case reportDelayed:
-		return slices.Contains(r.Notify, "DELAY")
+		return slices.Contains(r.Notify, mime.NotifyDelay)
 	case reportUnknown:
-		return slices.Contains(r.Notify, "DELAY") || slices.Contains(r.Notify, "FAILURE")
+		return slices.Contains(r.Notify, mime.NotifyDelay) || slices.Contains(r.Notify, mime.NotifyFailure)
 	}
-	return slices.Contains(r.Notify, "SUCCESS")
+	return slices.Contains(r.Notify, mime.NotifySuccess)
 }
 
 // report makes the message that tells the sender, none when no one wants it.
@@ -55,7 +55,7 @@ func wanted(k reportKind, r store.Recipient) bool {
 func (o *Outbox) report(ctx context.Context, d *store.Delivery, m *store.Message, conn *gateway.Connection, k reportKind,
 	about []store.Recipient) ([]store.NewMessage, error) {
 	about = slices.DeleteFunc(slices.Clone(about), func(r store.Recipient) bool { return !wanted(k, r) })
-	if len(about) == 0 || o.opt.Notify.Off || m.Notification || m.Envelope.From == "" {
+	if len(about) == 0 || o.opt.Notify.Off || m.Notification || m.Envelope.From.IsZero() {
 		return nil, nil
 	}
 	if o.opt.Notify.Client != nil && d.Client != "" {
@@ -118,10 +118,10 @@ func (o *Outbox) tell(ctx context.Context, transition *store.Transition, d *stor
 		return nil
 	}
 	data, err := json.Marshal(struct {
-		MessageID string     `json:"message_id"`
-		Sender    string     `json:"sender"`
-		Kind      reportKind `json:"kind"`
-		Error     string     `json:"error"`
+		MessageID string       `json:"message_id"`
+		Sender    mime.Mailbox `json:"sender"`
+		Kind      reportKind   `json:"kind"`
+		Error     string       `json:"error"`
 	}{m.MessageID, m.Envelope.From, k, failed.err.Error()})
 	if err != nil {
 		return err
@@ -138,10 +138,10 @@ func (o *Outbox) NotNotified() int64 { return o.notNotified.Load() }
 // the message took, unless that is what failed; one of its fallbacks; the
 // default one; another one of the same owner. Never one of somebody else's: it
 // would show the message to them, and count against their limits.
-func (o *Outbox) reportRoute(ctx context.Context, m *store.Message, conn *gateway.Connection) (*gateway.Connection, string, error) {
+func (o *Outbox) reportRoute(ctx context.Context, m *store.Message, conn *gateway.Connection) (*gateway.Connection, mime.Mailbox, error) {
 	all, err := o.conns.All(ctx)
 	if err != nil {
-		return nil, "", err
+		return nil, mime.Mailbox{}, err
 	}
 	const never = 9
 	rank := func(c *gateway.Connection) int {
@@ -161,12 +161,12 @@ func (o *Outbox) reportRoute(ctx context.Context, m *store.Message, conn *gatewa
 	slices.SortStableFunc(all, func(a, b *gateway.Connection) int { return rank(a) - rank(b) })
 	for _, c := range all {
 		from := reportFrom(c, m.From)
-		if from == "" {
+		if from.IsZero() {
 			continue
 		}
 		st, err := o.opt.Store.ConnectionState(ctx, c.ID)
 		if err != nil {
-			return nil, "", err
+			return nil, mime.Mailbox{}, err
 		}
 		// A breaker that is open stays so until something goes through.
 		if !st.PausedUntil.After(time.Now()) && st.Breaker.State != "open" {
@@ -174,31 +174,26 @@ func (o *Outbox) reportRoute(ctx context.Context, m *store.Message, conn *gatewa
 		}
 	}
 	if conn != nil { // paused, but the mail waits for it as other mail does
-		if from := reportFrom(conn, m.From); from != "" {
+		if from := reportFrom(conn, m.From); !from.IsZero() {
 			return conn, from, nil
 		}
 	}
-	return nil, "", nil
+	return nil, mime.Mailbox{}, nil
 }
 
 // reportFrom is the From of a notification over a connection: an address that
 // the connection may send as, its own before that of the failed message's author,
-// who comes last and only where the connection is for such authors; empty: none.
-func reportFrom(c *gateway.Connection, author string) string {
-	own := []string{c.OwnAddress()}
-	if c.MatchesFrom(author) || c.Provider == adapters.SMTP && c.From == "" {
-		own = append(own, author)
+// who comes last and only where the connection is for such authors; none: there is none.
+func reportFrom(c *gateway.Connection, author mime.Mailbox) mime.Mailbox {
+	own := c.OwnAddress()
+	if own.IsZero() && (c.MatchesFrom(author) || c.Provider == adapters.SMTP && c.From == "") {
+		return author
 	}
-	for _, a := range own {
-		if _, err := mime.NormalizeAddress(a); a != "" && err == nil {
-			return a
-		}
-	}
-	return ""
+	return own
 }
 
 // notification is the message with its one delivery.
-func (o *Outbox) notification(ctx context.Context, m *store.Message, way *gateway.Connection, from string, k reportKind,
+func (o *Outbox) notification(ctx context.Context, m *store.Message, way *gateway.Connection, from mime.Mailbox, k reportKind,
 	about []store.Recipient) (*store.NewMessage, error) {
 	original, err := o.returned(ctx, m)
 	if err != nil {
@@ -218,7 +213,7 @@ func (o *Outbox) notification(ctx context.Context, m *store.Message, way *gatewa
 	if err != nil {
 		return nil, err
 	}
-	to := mime.Recipient{Address: m.Envelope.From, Notify: []string{"NEVER"}}
+	to := mime.Recipient{Address: m.Envelope.From, Notify: []mime.Notify{mime.NotifyNever}}
 	return &store.NewMessage{
 		Message: store.Message{MessageID: read.MessageID(), Subject: read.Subject(), From: from, Client: m.Client, EntryPoint: "postino",
 			Class: "transactional", Notification: true, ReceivedAt: now, Envelope: mime.Envelope{Recipients: []mime.Recipient{to}}},
@@ -253,7 +248,7 @@ func (o *Outbox) returned(ctx context.Context, m *store.Message) (returnedMessag
 	// The SMTP view: a notification must not show hidden recipients either.
 	view := read.ForSMTP()
 	size := view.Size()
-	whole := m.Envelope.Ret == "FULL" && size <= maxReturned
+	whole := m.Envelope.Ret == mime.RetFull && size <= maxReturned
 	if !whole {
 		size = min(view.Size()-read.Body().Size(), maxReturned)
 	}

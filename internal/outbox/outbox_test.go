@@ -89,7 +89,7 @@ func TestOutbox(t *testing.T) {
 		w := newWorld(t, conn("a", nil))
 		defer w.close()
 		w.fakes["a"].answer = func(n int, out adapters.Outgoing) (adapters.Receipt, error) {
-			if out.Addresses()[0] == "erp@contoso.it" {
+			if out.Addresses()[0].String() == "erp@contoso.it" {
 				return adapters.Receipt{}, nil
 			}
 			return adapters.Receipt{}, fail(adapters.Permanent, func(e *adapters.Error) { e.Enhanced = "5.1.1" })

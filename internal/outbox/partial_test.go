@@ -21,7 +21,7 @@ func TestRefusedAmongAccepted(t *testing.T) {
 		var bad atomic.Int64
 		w.fakes["a"].latency = 100 * time.Millisecond
 		w.fakes["a"].answer = func(_ int, out adapters.Outgoing) (adapters.Receipt, error) {
-			if out.Addresses()[0] == "ext@other.it" {
+			if out.Addresses()[0].String() == "ext@other.it" {
 				bad.Add(1)
 				return adapters.Receipt{}, connectionRefused()
 			}
@@ -82,7 +82,7 @@ func TestPartialAcceptance(t *testing.T) {
 			r := adapters.Receipt{}
 			for _, a := range out.Addresses() {
 				x := adapters.RecipientResult{Address: a, Err: later}
-				if a == "gone@y.it" {
+				if a.String() == "gone@y.it" {
 					x.Err = gone
 				}
 				r.Recipients = append(r.Recipients, x)

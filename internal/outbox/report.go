@@ -22,7 +22,7 @@ type reportInput struct {
 	kind        reportKind
 	now         time.Time
 	host        string
-	from        string
+	from        mime.Mailbox
 	displayName string
 	message     *store.Message
 	about       []store.Recipient
@@ -112,7 +112,7 @@ func (in *reportInput) recipient(r store.Recipient, eai bool) (fields []mime.Rep
 		}
 		add("Original-Recipient", original)
 	}
-	kind, address := "rfc822", r.Address
+	kind, address := "rfc822", r.Address.String()
 	if !ascii(address) {
 		kind = "utf-8"
 		if !eai {

@@ -9,6 +9,7 @@ import (
 	"github.com/postino-mail/postino/adapters/graph"
 	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -38,9 +39,11 @@ func TestReportForms(t *testing.T) {
 		if c.whole {
 			original += "\r\nsecret body\r\n"
 		}
-		raw, err := composeReport(reportInput{kind: reportFailed, now: time.Now(), host: "gw.contoso.it", from: "info@contoso.it",
-			message:  &store.Message{MessageID: "<però@contoso.it>", Envelope: mime.Envelope{From: c.sender}},
-			about:    []store.Recipient{{Recipient: mime.Recipient{Address: "però+1@example.com", ORcpt: "utf-8;però@example.com"}}},
+		raw, err := composeReport(reportInput{kind: reportFailed, now: time.Now(), host: "gw.contoso.it",
+			from:    mailboxtest.Of("info@contoso.it"),
+			message: &store.Message{MessageID: "<però@contoso.it>", Envelope: mime.Envelope{From: mailboxtest.Of(c.sender)}},
+			about: []store.Recipient{{Recipient: mime.Recipient{Address: mailboxtest.Of("però+1@example.com"),
+				ORcpt: "utf-8;però@example.com"}}},
 			original: returnedMessage{[]byte(original), c.whole}})
 		if err != nil {
 			t.Fatal(err)
@@ -97,7 +100,7 @@ func TestReportFrom(t *testing.T) {
 		{"an author of elsewhere", gateway.Connection{Connection: adapters.Connection{Provider: adapters.SMTP, From: "*@fabrikam.it",
 			Settings: &fallback.Settings{Login: "relay"}}}, ""},
 	} {
-		if got := reportFrom(&c.conn, "author@contoso.it"); got != c.want {
+		if got := reportFrom(&c.conn, mailboxtest.Of("author@contoso.it")); got.String() != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
@@ -138,7 +141,7 @@ func TestNotTold(t *testing.T) {
 				return adapters.Receipt{DSN: dsn}, nil
 			}
 			w.run(nil)
-			w.wish = []string{"SUCCESS"}
+			w.wish = []mime.Notify{mime.NotifySuccess}
 			w.await(w.submit("a", "x@y.it"), time.Minute, store.Sent)
 			pause(t.Context(), time.Minute)
 			if told != reports {
@@ -153,7 +156,7 @@ func TestNotTold(t *testing.T) {
 func TestDuplicateDelivery(t *testing.T) {
 	t.Parallel()
 	for _, before := range []bool{true, false} {
-		d := &store.Delivery{Kind: store.Send, Recipients: []store.Recipient{{Recipient: mime.Recipient{Address: "a@b.it"},
+		d := &store.Delivery{Kind: store.Send, Recipients: []store.Recipient{{Recipient: mime.Recipient{Address: mailboxtest.Of("a@b.it")},
 			State: store.Pending}}}
 		d.Duplicate = before
 		r := decide(input{now: time.Now(), delivery: d,

@@ -106,7 +106,7 @@ func connectionRefused() error {
 }
 
 // toSender reports whether a call carries a notification.
-func toSender(out adapters.Outgoing) bool { return out.Addresses()[0] == "erp@contoso.it" }
+func toSender(out adapters.Outgoing) bool { return out.Addresses()[0].String() == "erp@contoso.it" }
 
 // What cannot be read now waits, is seen, and keeps nothing else waiting.
 func TestUnreadable(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/graph"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/sqlite"
 	"github.com/postino-mail/postino/mime"
@@ -39,7 +40,7 @@ func (f *fakeAdapter) Send(ctx context.Context, out adapters.Outgoing) (adapters
 	f.mu.Lock()
 	f.inFlight++
 	f.most = max(f.most, f.inFlight)
-	f.sends = append(f.sends, strings.Join(out.Addresses(), " "))
+	f.sends = append(f.sends, strings.Join(mailboxtest.Strings(out.Addresses()), " "))
 	n := len(f.sends)
 	f.mu.Unlock()
 	defer func() {
@@ -87,7 +88,7 @@ func (f *fakeAdapter) calls() int { f.mu.Lock(); defer f.mu.Unlock(); return len
 
 // world is a store with an outbox on it.
 type world struct {
-	wish  []string // NOTIFY of the recipients
+	wish  []mime.Notify // NOTIFY of the recipients
 	t     *testing.T
 	store store.Store
 	fakes map[string]*fakeAdapter // by connection name
@@ -186,14 +187,16 @@ func (w *world) put(name string, notBefore time.Time, rcpts ...string) store.ID 
 		next = notBefore
 	}
 	c := w.conns[name]
-	m := store.NewMessage{Message: store.Message{MessageID: "<" + store.NewID().String() + "@contoso.it>", Subject: "Fattura è", From: c.From,
-		EntryPoint: "go", Class: "transactional", NotBefore: notBefore, Envelope: mime.Envelope{From: "erp@contoso.it"}},
+	m := store.NewMessage{Message: store.Message{MessageID: "<" + store.NewID().String() + "@contoso.it>", Subject: "Fattura è",
+		From:       mailboxtest.Of(c.From),
+		EntryPoint: "go", Class: "transactional", NotBefore: notBefore, Envelope: mime.Envelope{From: mailboxtest.Of("erp@contoso.it")}},
 		Head: []byte("From: " + c.From + "\r\nTo: " + strings.Join(rcpts, ", ") + "\r\nSubject: x\r\nMessage-ID: <x@contoso.it>\r\n\r\n"),
 		Body: mime.Bytes([]byte("ciao\r\n"))}
-	d := store.NewDelivery{Route: store.Route{Connection: c.ID, Lane: c.Lane(c.From), Limits: c.EffectiveLimits()}, NextAt: next,
+	d := store.NewDelivery{Route: store.Route{Connection: c.ID, Lane: c.Lane(mailboxtest.Of(c.From)), Limits: c.EffectiveLimits()},
+		NextAt:    next,
 		ExpiresAt: next.Add(w.giveUp), WarnAt: next.Add(w.warn)}
 	for _, r := range rcpts {
-		m.Envelope.Recipients = append(m.Envelope.Recipients, mime.Recipient{Address: r, Notify: w.wish})
+		m.Envelope.Recipients = append(m.Envelope.Recipients, mime.Recipient{Address: mailboxtest.Of(r), Notify: w.wish})
 	}
 	d.Recipients = m.Envelope.Recipients
 	m.Deliveries = []store.NewDelivery{d}

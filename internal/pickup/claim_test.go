@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/maildrop"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/submit"
@@ -237,7 +238,8 @@ func TestAnotherServerWasFaster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := mime.Envelope{From: "erp@contoso.it", Recipients: []mime.Recipient{{Address: "anna@example.com"}}}
+	env := mime.Envelope{From: mailboxtest.Of("erp@contoso.it"),
+		Recipients: []mime.Recipient{{Address: mailboxtest.Of("anna@example.com")}}}
 	if err := maildrop.Write(dir, env, mime.Bytes([]byte(good))); err != nil {
 		t.Fatal(err)
 	}

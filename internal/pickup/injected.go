@@ -133,7 +133,7 @@ func (i *injected) take(name, value string) error {
 		}
 		return nil
 	}
-	from := ""
+	var from mime.Mailbox
 	if len(list) > 0 {
 		from = list[0].Address
 	}
@@ -141,7 +141,7 @@ func (i *injected) take(name, value string) error {
 		return refusal("several_senders", mime.NewText("pickup.several_senders", "the file names several senders in X-Sender: a message has one"))
 	}
 	i.sender, i.envelope.From = true, from
-	if ret := strings.ToUpper(parameter(params, "RET")); ret == "FULL" || ret == "HDRS" {
+	if ret := mime.Ret(strings.ToUpper(parameter(params, "RET"))); ret.Valid() && ret != "" {
 		i.envelope.Ret = ret
 	}
 	return nil
@@ -164,19 +164,16 @@ func parameter(params, key string) string {
 
 // notify is the wish of NOTIFY (RFC 3461 section 4.1); one that cannot be read
 // is none, because it serves reports alone.
-func notify(params string) []string {
+func notify(params string) (wishes []mime.Notify) {
 	value := strings.ToUpper(parameter(params, "NOTIFY"))
 	if value == "" {
 		return nil
 	}
-	words := strings.Split(value, ",")
-	for _, w := range words {
-		if w == "NEVER" && len(words) == 1 {
-			return words
-		}
-		if w != "SUCCESS" && w != "FAILURE" && w != "DELAY" {
-			return nil
-		}
+	for w := range strings.SplitSeq(value, ",") {
+		wishes = append(wishes, mime.Notify(w))
 	}
-	return words
+	if !mime.ValidNotify(wishes) {
+		return nil
+	}
+	return wishes
 }

@@ -71,13 +71,13 @@ func TestInjectedEnvelope(t *testing.T) {
 			left, err := io.ReadAll(in.rest)
 			var to []string
 			for _, x := range in.envelope.Recipients {
-				a := x.Address
+				a := x.Address.String()
 				if len(x.Notify) > 0 {
 					a += fmt.Sprint(x.Notify)
 				}
 				to = append(to, a)
 			}
-			from := in.envelope.From
+			from := in.envelope.From.String()
 			if in.sender {
 				from += "!"
 			}
@@ -111,9 +111,9 @@ func TestHiddenRecipient(t *testing.T) {
 	}
 	for i, want := range []string{"erp@contoso.it anna@example.com hidden@example.com", " anna@example.com",
 		"sec@contoso.it new@example.com"} {
-		got := q[i].Message.Envelope.From
+		got := q[i].Message.Envelope.From.String()
 		for _, r := range q[i].Delivery.Recipients {
-			got += " " + r.Address
+			got += " " + r.Address.String()
 		}
 		if got != want || strings.Contains(content(t, st, q[i].Message.ID), "hidden") {
 			t.Errorf("%s, want %s\n%s", got, want, content(t, st, q[i].Message.ID))

@@ -13,6 +13,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/maildrop"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
@@ -109,7 +110,7 @@ func TestFolder(t *testing.T) {
 	p.Look(t.Context())
 	q := queued(t, st)
 	if len(q) != 1 || len(q[0].Delivery.Recipients) != 2 || q[0].Message.EntryPoint != "pickup" ||
-		q[0].Message.Envelope.From != "erp@contoso.it" {
+		q[0].Message.Envelope.From.String() != "erp@contoso.it" {
 		t.Fatalf("queued %+v", q)
 	}
 	if got := names(t, dir); got != "notes.txt" {
@@ -145,7 +146,7 @@ func TestMaildrop(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	p, st := open(t, Options{Drop: dir})
-	env := mime.Envelope{From: "erp@contoso.it", Recipients: []mime.Recipient{{Address: "only@x.it"}}}
+	env := mime.Envelope{From: mailboxtest.Of("erp@contoso.it"), Recipients: []mime.Recipient{{Address: mailboxtest.Of("only@x.it")}}}
 	if err := maildrop.Write(dir, env, mime.Bytes([]byte(good))); err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +155,7 @@ func TestMaildrop(t *testing.T) {
 	drop(t, dir, "many.msg", many+"\n"+good) // over SMTP 452: the rest may come in another message
 	p.Look(t.Context())
 	q := queued(t, st)
-	if len(q) != 1 || len(q[0].Delivery.Recipients) != 1 || q[0].Delivery.Recipients[0].Address != "only@x.it" ||
+	if len(q) != 1 || len(q[0].Delivery.Recipients) != 1 || q[0].Delivery.Recipients[0].Address.String() != "only@x.it" ||
 		q[0].Message.EntryPoint != "sendmail" {
 		t.Fatalf("queued %+v", q)
 	}
@@ -171,7 +172,8 @@ func TestOldMaildrop(t *testing.T) {
 	t.Parallel()
 	dir, old := t.TempDir(), t.TempDir()
 	p, st := open(t, Options{Drop: dir, OldDrop: old})
-	env := mime.Envelope{From: "erp@contoso.it", Recipients: []mime.Recipient{{Address: "anna@example.com"}}}
+	env := mime.Envelope{From: mailboxtest.Of("erp@contoso.it"),
+		Recipients: []mime.Recipient{{Address: mailboxtest.Of("anna@example.com")}}}
 	for _, d := range []string{dir, old} {
 		if err := maildrop.Write(d, env, mime.Bytes([]byte(good))); err != nil {
 			t.Fatal(err)

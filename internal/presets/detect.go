@@ -80,11 +80,11 @@ type detector struct {
 }
 
 func (d *detector) detect(ctx context.Context, address string) (*Detection, error) {
-	address, err := mime.NormalizeAddress(address)
+	box, err := mime.ParseMailbox(address)
 	if err != nil {
 		return nil, err
 	}
-	domain := address[strings.LastIndexByte(address, '@')+1:]
+	domain := box.Domain()
 	if !hostName(domain) { // a literal, or a name that no one else can look up
 		return nil, texterr.New(mime.NewText("presets.no_domain",
 			"{domain} is not a domain of the internet: enter an address like name@example.com",
@@ -96,7 +96,7 @@ func (d *detector) detect(ctx context.Context, address string) (*Detection, erro
 	}
 	limited, cancel := context.WithTimeout(ctx, d.limit)
 	defer cancel()
-	q := &query{detector: d, known: known, address: address, domain: domain}
+	q := &query{detector: d, known: known, address: box.String(), domain: domain}
 	asks := []func(context.Context) found{q.presets, q.tenant, q.exchangers, q.services, q.autoconfig, q.collection}
 	answers := make([]found, len(asks))
 	done := make(chan struct{}, len(asks))

@@ -7,6 +7,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/mime"
 )
 
 // A Status is how a connection does.
@@ -128,8 +129,8 @@ func Lanes(ctx context.Context, s store.Lanes) (all []store.Lane, err error) {
 // LaneOf is the lane of a connection that sends for one mailbox; empty: it sends
 // for several.
 func LaneOf(c *gateway.Connection) string {
-	if c.Provider != adapters.SMTP && c.Mailbox("") == "" {
+	if c.Provider != adapters.SMTP && c.Mailbox(mime.Mailbox{}) == "" {
 		return ""
 	}
-	return c.Lane("")
+	return c.Lane(mime.Mailbox{})
 }

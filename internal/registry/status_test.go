@@ -11,6 +11,7 @@ import (
 	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/mime"
 	"github.com/postino-mail/postino/tokens/credential"
 )
 
@@ -35,7 +36,7 @@ func TestStatuses(t *testing.T) {
 		Settings: &fallback.Settings{Host: "i", Login: "b"}}})
 	several := put(gateway.Connection{Connection: adapters.Connection{Name: "several", Provider: adapters.Graph, From: "*@x.it",
 		Settings: &graph.Settings{Entra: credential.Entra{Tenant: "t", ClientID: "c"}}}})
-	lanes := []string{used.Lane("")}
+	lanes := []string{used.Lane(mime.Mailbox{})}
 	for i := range 1500 {
 		lanes = append(lanes, fmt.Sprintf("lane %d", i))
 	}

@@ -68,7 +68,7 @@ type Finding struct {
 
 // OfConnection returns the settings of a connection.
 func OfConnection(c *gateway.Connection) Settings {
-	s := Settings{Name: c.Name, Connection: c.ID, Provider: c.Provider, From: c.OwnAddress(), Credential: CredentialOAuth,
+	s := Settings{Name: c.Name, Connection: c.ID, Provider: c.Provider, From: c.OwnAddress().String(), Credential: CredentialOAuth,
 		Inactive: !c.IsActive()}
 	if s.From == "" {
 		s.From = c.From

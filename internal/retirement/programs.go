@@ -3,7 +3,6 @@ package retirement
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
@@ -50,10 +49,14 @@ func OfPrograms(list []store.Program, connections []Finding) []ProgramFinding {
 // Moved is when a program last submitted here as the sender of settings from a
 // file; zero: it never did, so that it still goes to its provider by itself.
 func (s *Settings) Moved(programs []store.Program) (last time.Time) {
-	for i := range programs {
-		for _, a := range []string{s.From, s.Login} {
-			same := strings.Contains(a, "@") && mime.SameAddress(strings.ToLower(a), strings.ToLower(programs[i].From))
-			if same && programs[i].LastAt.After(last) {
+	for _, a := range []string{s.From, s.Login} {
+		box, err := mime.ParseMailbox(a)
+		if err != nil {
+			continue // none, or a login that is no address
+		}
+		for i := range programs {
+			from, err := mime.ParseMailbox(programs[i].From)
+			if err == nil && from.Folded() == box.Folded() && programs[i].LastAt.After(last) {
 				last = programs[i].LastAt
 			}
 		}

@@ -6,12 +6,13 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/clientcert"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/mime"
 	"github.com/postino-mail/postino/tokens/credential"
 )
 
 // Of takes from a connection what its scripts show; no secret is among them.
 func Of(c *gateway.Connection) (Connection, error) {
-	out := Connection{Name: c.Name, Mailbox: c.Mailbox(""), Senders: c.Aliases, SMTP: c.Provider == adapters.SMTP}
+	out := Connection{Name: c.Name, Mailbox: c.Mailbox(mime.Mailbox{}), Senders: c.Aliases, SMTP: c.Provider == adapters.SMTP}
 	if domain, pattern := c.FromPattern(); !pattern {
 		out.Senders = append([]string{c.From}, out.Senders...)
 	} else if out.Mailbox == "" { // each sender's own

@@ -2,7 +2,6 @@ package sendmail
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -24,14 +23,14 @@ const (
 // Args are the arguments, understood.
 type Args struct {
 	Mode       Mode
-	FromHeader bool     // -t: recipients are in the header
-	IgnoreDots bool     // -i: a line with a dot alone does not end the message
-	From       string   // -f, -r: envelope sender; empty: the header's
-	NullSender bool     // -f "" and -f <>: there is none, and failures are told to no one (RFC 5321 section 4.5.5)
-	Name       string   // -F: full name of a From that must be made
-	Notify     []string // -N (RFC 3461)
-	Ret        string   // -R: FULL or HDRS
-	EnvID      string   // -V
+	FromHeader bool          // -t: recipients are in the header
+	IgnoreDots bool          // -i: a line with a dot alone does not end the message
+	From       string        // -f, -r: envelope sender; empty: the header's
+	NullSender bool          // -f "" and -f <>: there is none, and failures are told to no one (RFC 5321 section 4.5.5)
+	Name       string        // -F: full name of a From that must be made
+	Notify     []mime.Notify // -N (RFC 3461)
+	Ret        mime.Ret      // -R
+	EnvID      string        // -V
 	Recipients []string
 	queueRun   bool // -q: send what is queued; the server does so by itself
 }
@@ -110,8 +109,7 @@ func (a *Args) set(c byte, value string) error {
 	case 'N':
 		return a.notify(value)
 	case 'R':
-		a.Ret = strings.ToUpper(value)
-		if a.Ret != "FULL" && a.Ret != "HDRS" {
+		if a.Ret = mime.Ret(strings.ToUpper(value)); a.Ret == "" || !a.Ret.Valid() {
 			return texterr.New(mime.NewText("sendmail.bad_r", "-R {value} is none of full, hdrs", "value", strconv.Quote(value)))
 		}
 	case 'V':
@@ -138,12 +136,13 @@ func (a *Args) set(c byte, value string) error {
 func (a *Args) notify(value string) error {
 	a.Notify = nil
 	for word := range strings.SplitSeq(strings.ToUpper(value), ",") {
-		if !slices.Contains([]string{"NEVER", "SUCCESS", "FAILURE", "DELAY"}, word) {
-			return texterr.New(mime.NewText("sendmail.bad_n", "-N {value} is none of never, success, failure, delay", "value", strconv.Quote(value)))
+		if !mime.ValidNotify([]mime.Notify{mime.Notify(word)}) {
+			return texterr.New(mime.NewText("sendmail.bad_n", "-N {value} is none of never, success, failure, delay", "value",
+				strconv.Quote(value)))
 		}
-		a.Notify = append(a.Notify, word)
+		a.Notify = append(a.Notify, mime.Notify(word))
 	}
-	if len(a.Notify) > 1 && slices.Contains(a.Notify, "NEVER") {
+	if !mime.ValidNotify(a.Notify) {
 		return texterr.New(mime.NewText("sendmail.never_alone", "-N never cannot be combined with other values (RFC 3461 section 4.1)"))
 	}
 	return nil

@@ -135,7 +135,7 @@ func envelope(a Args, o Options, m *mime.Message) (mime.Envelope, error) {
 		}
 		env.From = from.Address
 	}
-	var all []string
+	var all []mime.Mailbox
 	if a.FromHeader {
 		list, err := m.HeaderRecipients()
 		if err != nil {
@@ -152,7 +152,7 @@ func envelope(a Args, o Options, m *mime.Message) (mime.Envelope, error) {
 			all = append(all, addr.Address)
 		}
 	}
-	seen := make(map[string]bool, len(all))
+	seen := make(map[mime.Mailbox]bool, len(all))
 	for _, addr := range all {
 		if !seen[addr] {
 			seen[addr] = true

@@ -31,7 +31,8 @@ func TestParse(t *testing.T) {
 			Name: "CronDaemon"}},
 		{line: "-bs", want: Args{Mode: Session}},
 		{line: "-bm -N success,failure -R hdrs -V id1 a@x.it",
-			want: Args{Mode: Deliver, Notify: []string{"SUCCESS", "FAILURE"}, Ret: "HDRS", EnvID: "id1", Recipients: []string{"a@x.it"}}},
+			want: Args{Mode: Deliver, Notify: []mime.Notify{"SUCCESS", "FAILURE"}, Ret: "HDRS", EnvID: "id1",
+				Recipients: []string{"a@x.it"}}},
 		{line: "-O DeliveryMode=b -q30m -v -G a@x.it", want: Args{Mode: Deliver, Recipients: []string{"a@x.it"}}},
 		{line: "-f <> a@x.it", want: Args{Mode: Deliver, NullSender: true, Recipients: []string{"a@x.it"}}},
 		{line: "-q", want: Args{Mode: Nothing}},
@@ -140,9 +141,9 @@ func TestRun(t *testing.T) {
 			}
 			var to []string
 			for _, r := range s.env.Recipients {
-				to = append(to, r.Address)
+				to = append(to, r.Address.String())
 			}
-			if s.env.From != c.from || strings.Join(to, " ") != c.to {
+			if s.env.From.String() != c.from || strings.Join(to, " ") != c.to {
 				t.Errorf("envelope %s -> %v", s.env.From, to)
 			}
 			if !strings.Contains(s.raw, c.has) || c.hasNot != "" && strings.Contains(s.raw, c.hasNot) {
@@ -159,7 +160,7 @@ func TestRun(t *testing.T) {
 				}
 				defer f.Close()
 				env, r, err := maildrop.Read(f)
-				if err != nil || env.From != c.from || len(env.Recipients) != 1 {
+				if err != nil || env.From.String() != c.from || len(env.Recipients) != 1 {
 					t.Fatalf("%+v, %v", env, err)
 				}
 				if b, err := io.ReadAll(r); err != nil || string(b) != s.raw {

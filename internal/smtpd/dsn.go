@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/postino-mail/postino/internal/smtpsyntax"
+	"github.com/postino-mail/postino/mime"
 )
 
 // These parameters only serve reports (RFC 3461). A program that writes one wrongly
@@ -18,9 +19,9 @@ const (
 )
 
 // parseRet returns FULL or HDRS, and nothing for anything else (RFC 3461 section 4.3).
-func parseRet(v string) string {
-	if v = strings.ToUpper(v); v == "FULL" || v == "HDRS" {
-		return v
+func parseRet(v string) mime.Ret {
+	if r := mime.Ret(strings.ToUpper(v)); r.Valid() {
+		return r
 	}
 	return ""
 }
@@ -37,16 +38,13 @@ func parseEnvID(v string) string {
 
 // parseNotify returns the known keywords, once each (RFC 3461 section 4.1). NEVER
 // contradicts any other: then none counts, and failures are reported.
-func parseNotify(v string) (out []string) {
-	for w := range strings.SplitSeq(strings.ToUpper(v), ",") {
-		switch w {
-		case "NEVER", "SUCCESS", "FAILURE", "DELAY":
-			if !slices.Contains(out, w) {
-				out = append(out, w)
-			}
+func parseNotify(v string) (out []mime.Notify) {
+	for word := range strings.SplitSeq(strings.ToUpper(v), ",") {
+		if w := mime.Notify(word); mime.ValidNotify([]mime.Notify{w}) && !slices.Contains(out, w) {
+			out = append(out, w)
 		}
 	}
-	if len(out) > 1 && slices.Contains(out, "NEVER") {
+	if !mime.ValidNotify(out) {
 		return nil
 	}
 	return out

@@ -94,7 +94,7 @@ func (s *session) refuseError(err error, at string) {
 	r := submit.AsRefusal(err)
 	from := ""
 	if s.tx != nil {
-		from = s.tx.env.From
+		from = s.tx.env.From.String()
 	}
 	if r.Err != nil && r.Temporary() {
 		s.log.Error("a message was not taken", "at", at, "from", from, "code", r.Code, "err", r.Err)
@@ -195,12 +195,13 @@ func (s *session) rcptParams(to *mime.Recipient, params []smtpsyntax.Param) *syn
 
 // recipient returns the address of a path. postmaster without a domain is the
 // address that the administrator configured (RFC 5321 section 4.5.1).
-func (s *session) recipient(path string) (string, *syntaxError) {
+func (s *session) recipient(path string) (mime.Mailbox, *syntaxError) {
 	if !strings.EqualFold(path, "postmaster") {
 		return address(path, s.tx.utf8, recipientPath)
 	}
-	if s.srv.opt.Postmaster == "" {
-		return "", badSyntax(550, "5.1.1", "no postmaster is configured here: give a whole address, or set postmaster in the configuration")
+	if s.srv.opt.Postmaster.IsZero() {
+		return mime.Mailbox{}, badSyntax(550, "5.1.1",
+			"no postmaster is configured here: give a whole address, or set postmaster in the configuration")
 	}
 	return s.srv.opt.Postmaster, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/submit"
+	"github.com/postino-mail/postino/mime"
 )
 
 // Options of a Server.
@@ -23,7 +24,7 @@ type Options struct {
 	Budget      *spool.Budget // of disk space for incoming messages; nil: unbounded
 	SpoolDir    string        // for messages while they arrive; store.SpoolDir
 	DataDir     string        // for the self-signed certificate
-	Postmaster  string        // the address that RCPT TO:<postmaster> stands for; empty: it is refused
+	Postmaster  mime.Mailbox  // the address that RCPT TO:<postmaster> stands for; none: it is refused
 	MaxSize     int64         // largest message in bytes when no route allows less; 150 MiB
 	Log         *slog.Logger
 	Limits      Limits

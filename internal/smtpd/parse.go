@@ -56,13 +56,13 @@ func parsePath(arg string, kind pathKind) (smtpsyntax.Path, *syntaxError) {
 }
 
 // address returns the form of an address that submit takes.
-func address(path string, utf8Allowed bool, kind pathKind) (string, *syntaxError) {
+func address(path string, utf8Allowed bool, kind pathKind) (mime.Mailbox, *syntaxError) {
 	if !utf8Allowed && !isASCII(mime.TrimInvisible(path)) {
-		return "", badSyntax(553, "5.6.7", "the address has characters outside ASCII: that needs SMTPUTF8 (RFC 6531)")
+		return mime.Mailbox{}, badSyntax(553, "5.6.7", "the address has characters outside ASCII: that needs SMTPUTF8 (RFC 6531)")
 	}
-	a, err := mime.NormalizeAddress(path)
+	a, err := mime.ParseMailbox(path)
 	if err != nil {
-		return "", badSyntax(553, kind.bad, err.Error())
+		return mime.Mailbox{}, badSyntax(553, kind.bad, err.Error())
 	}
 	return a, nil
 }

@@ -25,7 +25,7 @@ func FuzzCommand(f *testing.F) {
 				continue
 			}
 			if a, bad := address(path.Address, flag, k); bad == nil {
-				if strings.ContainsAny(a, "\r\n\x00") || !flag && !isASCII(a) || !utf8.ValidString(a) {
+				if strings.ContainsAny(a.String(), "\r\n\x00") || !flag && !isASCII(a.String()) || !utf8.ValidString(a.String()) {
 					t.Fatalf("%q gave %q", in, a)
 				}
 			}
@@ -45,7 +45,15 @@ func FuzzCommand(f *testing.F) {
 
 // values are all that a parameter's value could be read as.
 func values(v string, raw bool) []string {
-	return append(parseNotify(v), parseOrcpt(v, raw), parseEnvID(v), parseRet(v))
+	return []string{notifyWords(v), parseOrcpt(v, raw), parseEnvID(v), string(parseRet(v))}
+}
+
+func notifyWords(v string) string {
+	var words []string
+	for _, w := range parseNotify(v) {
+		words = append(words, string(w))
+	}
+	return strings.Join(words, ",")
 }
 
 // TestReportParameters: what serves reports alone is read as far as it can be,
@@ -90,9 +98,9 @@ func TestReportParameters(t *testing.T) {
 		case "ENVID":
 			got = parseEnvID(c.in)
 		case "RET":
-			got = parseRet(c.in)
+			got = string(parseRet(c.in))
 		case "NOTIFY":
-			got = strings.Join(parseNotify(c.in), ",")
+			got = notifyWords(c.in)
 		}
 		if got != c.want {
 			t.Errorf("%s=%s gave %q, want %q", c.kind, c.in, got, c.want)

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -110,7 +111,7 @@ func (sc *script) setting(text string) (err error) {
 	case "max":
 		sc.setup.max, err = strconv.ParseInt(v, 10, 64)
 	case "postmaster":
-		sc.setup.options = func(o *Options) { o.Postmaster = v }
+		sc.setup.options = func(o *Options) { o.Postmaster = mailboxtest.Of(v) }
 	case "fails":
 		sc.setup.fail = store.ErrUnavailable
 	case "want":
@@ -225,5 +226,5 @@ func (sc *script) check(t *testing.T, w *world) {
 }
 
 func envelopeText(e mime.Envelope) string {
-	return strings.TrimSpace(e.From + " " + e.EnvID + " " + e.Ret)
+	return strings.TrimSpace(e.From.String() + " " + e.EnvID + " " + string(e.Ret))
 }

@@ -16,8 +16,8 @@ import (
 // messageDoc is what of a message no query asks for.
 type messageDoc struct {
 	Subject      string        `json:"s,omitempty"`
-	From         string        `json:"f,omitempty"`
-	OriginalFrom string        `json:"o,omitempty"`
+	From         mime.Mailbox  `json:"f,omitzero"`
+	OriginalFrom mime.Mailbox  `json:"o,omitzero"`
 	Envelope     mime.Envelope `json:"e"`
 	EntryPoint   string        `json:"d,omitempty"`
 	Class        string        `json:"c,omitempty"`

@@ -9,6 +9,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -45,8 +46,8 @@ func TestErrorsAreReadByTheVersionBefore(t *testing.T) {
 	e := &adapters.Error{Class: adapters.Throttled, Code: "corrupt_record", RetryAfter: time.Minute,
 		Message: mime.NewText("store.corrupt_record", "the store's record of this message is damaged; nothing of it is sent"),
 		Hint:    mime.NewText("", "wait")}
-	plain := Recipient{Recipient: mime.Recipient{Address: "a@example.org"}, State: Pending}
-	failed := Recipient{Recipient: mime.Recipient{Address: "b@example.org"}, State: RecipientFailed, Error: e}
+	plain := Recipient{Recipient: mime.Recipient{Address: mailboxtest.Of("a@example.org")}, State: Pending}
+	failed := Recipient{Recipient: mime.Recipient{Address: mailboxtest.Of("b@example.org")}, State: RecipientFailed, Error: e}
 	recipients := func(rs ...Recipient) func() (string, error) {
 		return func() (string, error) { return EncodeRecipients(rs) }
 	}

@@ -97,7 +97,7 @@ type Route struct {
 
 // RouteTo is the way over c, at this position of the chain, of a message with
 // this From.
-func RouteTo(c *gateway.Connection, from string, position int) Route {
+func RouteTo(c *gateway.Connection, from mime.Mailbox, position int) Route {
 	return Route{Connection: c.ID, Position: position, Lane: c.Lane(from), Limits: c.EffectiveLimits(), Revision: c.Revision}
 }
 

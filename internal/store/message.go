@@ -14,8 +14,8 @@ type Message struct {
 	ID           ID            `json:"id"`
 	MessageID    string        `json:"message_id"` // with angle brackets
 	Subject      string        `json:"subject"`
-	From         string        `json:"from"` // address of the From header, of the stored bytes
-	OriginalFrom string        `json:"original_from,omitempty"`
+	From         mime.Mailbox  `json:"from"` // address of the From header, of the stored bytes
+	OriginalFrom mime.Mailbox  `json:"original_from,omitzero"`
 	Names        []string      `json:"names,omitempty"` // of people in the header: the message is found by them
 	Envelope     mime.Envelope `json:"envelope"`        // everybody, joined siblings included
 	Size         int64         `json:"size"`            // header and body
@@ -123,8 +123,7 @@ type Submitter interface {
 	//
 	// A message with Join looks for a delivery with the same Key that no one has
 	// claimed yet and whose window has not ended at Now; the new recipients are
-	// added to that delivery and to its message's envelope (each address once,
-	// mime.SameAddress), in the same transaction, and Submitted names them with
+	// added to that delivery and to its message's envelope (each address once), in the same transaction, and Submitted names them with
 	// Joined set. Adding and claiming exclude each other: a recipient is never
 	// added to a delivery that is on its way. Otherwise the message is stored
 	// and its delivery waits until Join.Until.

@@ -104,14 +104,14 @@ func (d *NewDelivery) Record(message ID, client string, now time.Time) Delivery 
 // nothing, when limit recipients (0: no limit) would not hold them.
 func (d *Delivery) Merge(m *Message, more []mime.Recipient, limit int) bool {
 	var fresh []mime.Recipient
-	known := func(a string) bool {
+	known := func(a mime.Mailbox) bool {
 		for _, r := range d.Recipients {
-			if mime.SameAddress(r.Address, a) {
+			if r.Address == a {
 				return true
 			}
 		}
 		for _, r := range fresh {
-			if mime.SameAddress(r.Address, a) {
+			if r.Address == a {
 				return true
 			}
 		}

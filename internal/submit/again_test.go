@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 )
@@ -78,7 +79,7 @@ func TestFreshCheckMail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.CheckMail(t.Context(), client, "boss@contoso.it", 0); err == nil || AsRefusal(err).Temporary() {
+	if err := w.CheckMail(t.Context(), client, mailboxtest.Of("boss@contoso.it"), 0); err == nil || AsRefusal(err).Temporary() {
 		t.Fatalf("before the edit: %v", err)
 	}
 	edited := *client
@@ -86,7 +87,7 @@ func TestFreshCheckMail(t *testing.T) {
 	if _, err := w.store.PutClient(t.Context(), edited); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.CheckMail(t.Context(), client, "boss@contoso.it", 0); err != nil {
+	if err := w.CheckMail(t.Context(), client, mailboxtest.Of("boss@contoso.it"), 0); err != nil {
 		t.Errorf("after the edit: %v", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/mime"
 )
@@ -20,8 +21,8 @@ func BenchmarkPrepare(b *testing.B) {
 				"+0100\r\n" +
 				"Message-ID: <12@contoso.it>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n" +
 				strings.Repeat(strings.Repeat("x", 76)+"\r\n", 130)
-			r := Request{EntryPoint: "smtp", Envelope: mime.Envelope{From: "erp@contoso.it",
-				Recipients: []mime.Recipient{{Address: "anna@example.com"}}}}
+			r := Request{EntryPoint: "smtp", Envelope: mime.Envelope{From: mailboxtest.Of("erp@contoso.it"),
+				Recipients: []mime.Recipient{{Address: mailboxtest.Of("anna@example.com")}}}}
 			b.SetBytes(int64(len(raw)))
 			b.ReportAllocs()
 			for b.Loop() {

@@ -15,13 +15,13 @@ func accepted(m *store.NewMessage, c *gateway.Connection) store.NewEvent {
 	if m.ID.IsZero() {
 		m.ID = store.NewID()
 	}
-	size := 128 + len(m.MessageID) + len(m.From) + len(m.Subject) + len(m.Tag)
+	size := 128 + len(m.MessageID) + len(m.From.String()) + len(m.Subject) + len(m.Tag)
 	for _, r := range m.Envelope.Recipients {
-		size += len(r.Address) + 3
+		size += len(r.Address.String()) + 3
 	}
 	b := appendJSON(append(make([]byte, 0, size), `{"message_id":`...), m.MessageID)
 	b = appendJSON(append(b, `,"connection":`...), c.ID)
-	b = appendJSON(append(b, `,"from":`...), m.From)
+	b = appendJSON(append(b, `,"from":`...), m.From.String())
 	b = appendJSON(append(b, `,"subject":`...), m.Subject)
 	if m.Tag != "" {
 		b = appendJSON(append(b, `,"tag":`...), m.Tag)
@@ -34,7 +34,7 @@ func accepted(m *store.NewMessage, c *gateway.Connection) store.NewEvent {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendJSON(b, r.Address)
+		b = appendJSON(b, r.Address.String())
 	}
 	return store.NewEvent{Type: "message.accepted", At: m.ReceivedAt, Client: m.Client, Message: m.ID, Data: append(b, "]}"...)}
 }

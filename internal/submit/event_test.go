@@ -6,6 +6,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -14,11 +15,11 @@ import (
 func FuzzAcceptedEvent(f *testing.F) {
 	for _, s := range []string{"", "Fattura 12", "<1@contoso.it>", "Citt\u00e0 \u2028 & <b>\"x\"\\</b>\x00\x7f\t", "\xff\xfe", "a\u00ff"} {
 		f.Add(s, "anna@example.com", "")
-		f.Add("<1@x.it>", s, s)
+		f.Add("<1@x.it>", `"`+s+`"@x.it`, s)
 	}
 	f.Fuzz(func(t *testing.T, subject, to, tag string) {
-		m := &store.NewMessage{Message: store.Message{MessageID: "<1@x.it>", From: "a@x.it", Subject: subject, Tag: tag,
-			Envelope: mime.Envelope{Recipients: []mime.Recipient{{Address: to}, {Address: "b@x.it"}}}}}
+		m := &store.NewMessage{Message: store.Message{MessageID: "<1@x.it>", From: mailboxtest.Of("a@x.it"), Subject: subject, Tag: tag,
+			Envelope: mime.Envelope{Recipients: []mime.Recipient{{Address: mailboxtest.Of(to)}, {Address: mailboxtest.Of("b@x.it")}}}}}
 		want, err := json.Marshal(struct {
 			MessageID  string   `json:"message_id"`
 			Connection string   `json:"connection"`
@@ -26,7 +27,7 @@ func FuzzAcceptedEvent(f *testing.F) {
 			Subject    string   `json:"subject"`
 			Tag        string   `json:"tag,omitempty"`
 			Recipients []string `json:"recipients"`
-		}{m.MessageID, "c1", m.From, m.Subject, m.Tag, []string{to, "b@x.it"}})
+		}{m.MessageID, "c1", m.From.String(), m.Subject, m.Tag, []string{mailboxtest.Of(to).String(), "b@x.it"}})
 		if err != nil {
 			t.Fatal(err)
 		}

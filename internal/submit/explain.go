@@ -15,7 +15,7 @@ import (
 type Question struct {
 	Client     *store.Client // who submits; nil: this machine's administrator
 	Owner      string        // id of a person: only connections that they own; empty: any
-	From       string
+	From       mime.Mailbox
 	Connection string // that the client names; empty: none
 	Class      string // empty: by the client, or transactional
 	Size       int64  // in bytes; 0: not known
@@ -26,8 +26,8 @@ type Question struct {
 type Explanation struct {
 	Chosen  *gateway.Connection // nil: refused
 	Rule    Rule
-	From    string   // as which the message goes out
-	Refusal *Refusal // why nothing is chosen, or why it is refused after the choice
+	From    mime.Mailbox // as which the message goes out
+	Refusal *Refusal     // why nothing is chosen, or why it is refused after the choice
 	// Carrier sends it first: the chosen one, or a fallback where the chosen one
 	// cannot carry the size.
 	Carrier    *gateway.Connection
@@ -71,7 +71,11 @@ func (s *Submitter) Explain(ctx context.Context, q Question, most int) (*Explana
 	}
 	e.From, e.Deliveries = q.From, 1
 	if e.Chosen.Default == gateway.DefaultAlways {
-		from, _ := replacement(e.Chosen)
+		from, _, err := replacement(e.Chosen)
+		if err != nil {
+			e.Refusal = AsRefusal(badMessage(err))
+			return e, nil
+		}
 		e.From = from.Address
 	} else if err := CheckSender(q.Client, "from", q.From); err != nil {
 		e.Refusal = AsRefusal(err)

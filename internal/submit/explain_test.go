@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -40,16 +41,18 @@ func TestExplain(t *testing.T) {
 		want  string   // chosen, rule, carrier, code of the refusal
 		other []string // name: a part of the reason
 	}{
-		{"address", Question{From: "erp@contoso.it"}, "box address box ", []string{"box2: several", "relay: earlier rule", "news: bulk",
+		{"address", Question{From: mailboxtest.Of("erp@contoso.it")}, "box address box ", []string{"box2: several",
+			"relay: earlier rule", "news: bulk",
 			"off: switched off", "google: not chosen", "last: it is the default"}},
-		{"domain", Question{From: "x@contoso.it"}, "relay domain relay ", []string{"box: not chosen"}},
-		{"bulk", Question{From: "x@contoso.it", Class: "bulk"}, "news class news ", []string{"relay: earlier rule"}},
-		{"named", Question{From: "x@contoso.it", Connection: "RELAY"}, "relay named relay ", nil},
-		{"unknown name", Question{From: "x@contoso.it", Connection: "y"}, "- none - unknown_connection", nil},
-		{"not allowed", Question{From: "erp@contoso.it", Client: only("relay")}, "relay domain relay ", []string{"box: may not use"}},
-		{"client's own", Question{From: "g@third.it", Client: own}, "google client google sender_not_allowed", nil},
-		{"default", Question{From: "x@third.it"}, "last default last ", nil},
-		{"large", Question{From: "erp@contoso.it", Size: 200 << 20}, "box address relay ", nil},
+		{"domain", Question{From: mailboxtest.Of("x@contoso.it")}, "relay domain relay ", []string{"box: not chosen"}},
+		{"bulk", Question{From: mailboxtest.Of("x@contoso.it"), Class: "bulk"}, "news class news ", []string{"relay: earlier rule"}},
+		{"named", Question{From: mailboxtest.Of("x@contoso.it"), Connection: "RELAY"}, "relay named relay ", nil},
+		{"unknown name", Question{From: mailboxtest.Of("x@contoso.it"), Connection: "y"}, "- none - unknown_connection", nil},
+		{"not allowed", Question{From: mailboxtest.Of("erp@contoso.it"), Client: only("relay")}, "relay domain relay ",
+			[]string{"box: may not use"}},
+		{"client's own", Question{From: mailboxtest.Of("g@third.it"), Client: own}, "google client google sender_not_allowed", nil},
+		{"default", Question{From: mailboxtest.Of("x@third.it")}, "last default last ", nil},
+		{"large", Question{From: mailboxtest.Of("erp@contoso.it"), Size: 200 << 20}, "box address relay ", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -85,7 +88,7 @@ func TestExplain(t *testing.T) {
 			}
 		})
 	}
-	e, err := w.Explain(t.Context(), Question{From: "erp@contoso.it"}, 2)
+	e, err := w.Explain(t.Context(), Question{From: mailboxtest.Of("erp@contoso.it")}, 2)
 	if err != nil || len(e.Others) != 2 || e.More != 4 {
 		t.Errorf("%d others and %d more, %v", len(e.Others), e.More, err)
 	}
@@ -107,7 +110,7 @@ func TestExplainOthersFallback(t *testing.T) {
 	w := newWorld(t, nil,
 		graphConn("box", "erp@contoso.it", func(c *gateway.Connection) { c.Owner, c.Fallback = "op", []string{"relay", "off"} }),
 		smtpConn("relay", "*@contoso.it", nil), smtpConn("off", "*@contoso.it", func(c *gateway.Connection) { c.Active = &off }))
-	e, err := w.Explain(t.Context(), Question{Owner: "op", From: "erp@contoso.it", Size: 200 << 20}, 9)
+	e, err := w.Explain(t.Context(), Question{Owner: "op", From: mailboxtest.Of("erp@contoso.it"), Size: 200 << 20}, 9)
 	if err != nil || len(e.Fallbacks) != 2 || e.Refusal != nil {
 		t.Fatalf("%+v, %v", e, err)
 	}
@@ -130,7 +133,7 @@ func TestNamedByIDFirst(t *testing.T) {
 	if _, err := w.store.PutConnection(t.Context(), time.Now(), smtpConn(id, "*@contoso.it", nil)); err != nil {
 		t.Fatal(err)
 	}
-	e, err := w.Explain(t.Context(), Question{From: "erp@contoso.it", Connection: id}, 9)
+	e, err := w.Explain(t.Context(), Question{From: mailboxtest.Of("erp@contoso.it"), Connection: id}, 9)
 	if err != nil || e.Chosen == nil || e.Chosen.Name != "relay" {
 		t.Errorf("%+v, %v", e.Chosen, err)
 	}

@@ -47,15 +47,10 @@ func identity(r *Request, read *mime.Message, m *store.Message, keyed bool) *sto
 	}
 	to := make([]string, len(m.Envelope.Recipients))
 	for i, x := range m.Envelope.Recipients {
-		to[i] = x.Address
+		to[i] = x.Address.String()
 	}
 	slices.Sort(to)
 	sender := r.Envelope.From // not the one that a connection puts in its place
-	if sender != m.Envelope.From {
-		if a, err := mime.NormalizeAddress(sender); err == nil {
-			sender = a
-		}
-	}
 	var space [1024]byte
 	b := space[:0]
 	add := func(values ...string) { // with their lengths, so that no two lists are alike
@@ -64,7 +59,7 @@ func identity(r *Request, read *mime.Message, m *store.Message, keyed bool) *sto
 			b = append(binary.AppendUvarint(b, uint64(len(v))), v...)
 		}
 	}
-	add(client, sender, name, value, m.Subject)
+	add(client, sender.String(), name, value, m.Subject)
 	add(to...)
 	add(read.Values("Received")...)
 	digest := sha256.Sum256(binary.AppendVarint(b, r.NotBefore.UnixMicro()))

@@ -49,7 +49,7 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time, keye
 		return p, err
 	}
 	accept.Received = s.trace(r, now)
-	if r.OwnFrom && r.Envelope.From != "" {
+	if r.OwnFrom && !r.Envelope.From.IsZero() {
 		accept.DefaultFrom = func() (mime.Address, error) { return mime.Address{Address: r.Envelope.From}, nil }
 	}
 	chosen, err := s.route(ctx, r, read)
@@ -58,11 +58,13 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time, keye
 	}
 	conn := chosen.conn
 	if conn.Default == gateway.DefaultAlways {
-		accept.From, accept.ReplyTo = replacement(conn)
+		if accept.From, accept.ReplyTo, err = replacement(conn); err != nil {
+			return p, badMessage(err)
+		}
 	}
 	// What a null sender says on SMTP, the header says where it is lost: no
 	// automatic answer to this one (RFC 3834 section 2).
-	accept.AutoSubmitted = r.Envelope.From == "" && s.byAPI(ctx, conn)
+	accept.AutoSubmitted = r.Envelope.From.IsZero() && s.byAPI(ctx, conn)
 	// A fallback that is Gmail does not change the Message-ID: answers refer to
 	// the one that was given, and an unknown outcome is then not looked up but
 	// left to on_unknown (adapters/gmail).
@@ -133,20 +135,20 @@ func sighting(r *Request, read *mime.Message, m *store.NewMessage, conn *gateway
 		agent = read.Get("User-Agent")
 	}
 	return programs.Sighting{Client: m.Client, EntryPoint: r.EntryPoint, Peer: r.Peer, Agent: agent, MessageID: read.MessageID(),
-		From: m.From, Connection: conn.ID, At: m.ReceivedAt}
+		From: m.From.String(), Connection: conn.ID, At: m.ReceivedAt}
 }
 
 // A choice is a connection, with the rule and the address that it was chosen by.
 type choice struct {
 	conn *gateway.Connection
 	rule Rule
-	from string
+	from mime.Mailbox
 }
 
 // route chooses the connection.
 func (s *Submitter) route(ctx context.Context, r *Request, m *mime.Message) (choice, error) {
 	author := m.From()
-	if r.OwnFrom && r.Envelope.From != "" && len(m.Values("From")) == 0 {
+	if r.OwnFrom && !r.Envelope.From.IsZero() && len(m.Values("From")) == 0 {
 		author = []mime.Address{{Address: r.Envelope.From}}
 	} else if err := m.CheckFrom(); err != nil {
 		return choice{}, badMessage(err)
@@ -192,16 +194,18 @@ func (s *Submitter) class(r *Request, m *mime.Message) string {
 
 // replacement is the From and Reply-To that a default connection in mode
 // "always" writes over those of the message.
-func replacement(c *gateway.Connection) (from, replyTo *mime.Address) {
-	from = &mime.Address{Name: c.DisplayName, Address: c.Mailbox(c.From)}
-	if _, pattern := c.FromPattern(); !pattern && c.From != "" {
-		from.Address = c.From
+func replacement(c *gateway.Connection) (from, replyTo *mime.Address, err error) {
+	from = &mime.Address{Name: c.DisplayName, Address: c.FromMailbox()}
+	if from.Address.IsZero() {
+		if from.Address, err = mime.ParseMailbox(c.Mailbox(mime.Mailbox{})); err != nil {
+			return nil, nil, err
+		}
 	}
 	replyTo = &mime.Address{Address: from.Address}
 	if c.ReplyTo != "" {
-		replyTo.Address = c.ReplyTo
+		replyTo.Address, err = mime.ParseMailbox(c.ReplyTo)
 	}
-	return from, replyTo
+	return from, replyTo, err
 }
 
 // envelope decides who is mailed. The header's recipients count only when the
@@ -230,38 +234,25 @@ func (s *Submitter) envelope(r *Request, m *mime.Message, conn *gateway.Connecti
 				len(rcpts), "limit", s.opt.MaxRecipients),
 			mime.NewText("submit.too_many_recipients_hint", "split it"))
 	}
-	seen := make(map[string]bool, len(rcpts))
+	seen := make(map[mime.Mailbox]bool, len(rcpts))
 	for _, x := range rcpts {
-		a, err := mime.NormalizeAddress(x.Address)
-		if err != nil {
-			r := badMessage(err)
-			if ref := AsRefusal(r); ref.Field == "" {
-				ref.Field = "to"
-			}
-			return env, r
+		if x.Address.IsZero() {
+			_, err := mime.ParseMailbox("")
+			return env, badMessage(err)
 		}
-		x.Address = a
-		if !seen[a] {
-			seen[a] = true
+		if !seen[x.Address] {
+			seen[x.Address] = true
 			env.Recipients = append(env.Recipients, x)
 		}
 	}
-	if env.From == "" { // the null sender stays so: no one is told of a failure (RFC 5321 section 4.5.5)
+	if env.From.IsZero() { // the null sender stays so: no one is told of a failure (RFC 5321 section 4.5.5)
 		return env, nil
 	}
 	if conn.Default == gateway.DefaultAlways {
 		env.From = m.From()[0].Address
 		return env, nil
 	}
-	from, err := mime.NormalizeAddress(env.From)
-	if err != nil {
-		return env, badMessage(err)
-	}
-	if err := CheckSender(r.Client, "envelope_from", from); err != nil {
-		return env, err
-	}
-	env.From = from
-	return env, nil
+	return env, CheckSender(r.Client, "envelope_from", env.From)
 }
 
 // byAPI reports that the connection, or one that it falls back to, sends
@@ -313,7 +304,8 @@ func endsWith(b *spool.Buffer, body mime.Source, offset int64) bool {
 
 // deliveries splits the recipients where one message cannot have them all
 // (contracts C3.2, F5).
-func (s *Submitter) deliveries(notBefore time.Time, route capacity, env mime.Envelope, from string, now time.Time) []store.NewDelivery {
+func (s *Submitter) deliveries(notBefore time.Time, route capacity, env mime.Envelope, from mime.Mailbox,
+	now time.Time) []store.NewDelivery {
 	base := store.NewDelivery{NextAt: now, ExpiresAt: now.Add(s.opt.GiveUp(route.conn)),
 		Route: store.RouteTo(route.conn, from, 0)}
 	if notBefore.After(now) {
@@ -343,7 +335,7 @@ func (s *Submitter) join(r *Request, m *mime.Message, route capacity, env mime.E
 	if s.opt.JoinWindow < 0 || route.conn.Provider == adapters.SMTP || r.NotBefore.After(now) || len(r.Envelope.Recipients) == 0 {
 		return nil, nil
 	}
-	inside := make(map[string]bool, len(env.Recipients))
+	inside := make(map[mime.Mailbox]bool, len(env.Recipients))
 	for _, x := range env.Recipients {
 		inside[x.Address] = true
 	}

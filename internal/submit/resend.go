@@ -36,7 +36,7 @@ type ResendPart struct {
 // its deliveries. ErrGone: the bytes were removed; other errors are a *Refusal
 // or the store's.
 func (s *Submitter) Resend(ctx context.Context, r Resend) (Result, error) {
-	if r.Message.From == "" || len(r.Message.Envelope.Recipients) == 0 {
+	if r.Message.From.IsZero() || len(r.Message.Envelope.Recipients) == 0 {
 		return Result{}, store.ErrCorrupt // its record is damaged: nothing of it is sent
 	}
 	content, err := s.opt.Store.Content(ctx, r.Message.ID)
@@ -79,7 +79,7 @@ func (s *Submitter) prepareResend(ctx context.Context, r *Resend, content mime.S
 		return b, nil
 	}}
 	for _, part := range r.Parts {
-		accept.AutoSubmitted = accept.AutoSubmitted || first.Envelope.From == "" && s.byAPI(ctx, part.Connection)
+		accept.AutoSubmitted = accept.AutoSubmitted || first.Envelope.From.IsZero() && s.byAPI(ctx, part.Connection)
 	}
 	m, err := read.Accept(accept)
 	if err != nil {

@@ -23,9 +23,9 @@ const (
 // A routing is what the choice of a connection depends on.
 type routing struct {
 	client *store.Client
-	owner  string // id of a person: only connections that they own; empty: any
-	from   string // header From
-	named  string // by the client; empty: none
+	owner  string       // id of a person: only connections that they own; empty: any
+	from   mime.Mailbox // header From
+	named  string       // by the client; empty: none
 	class  string
 }
 
@@ -84,6 +84,7 @@ func (t *table) candidates(r routing) iter.Seq[candidate] {
 				}
 			}
 		}
+		address := r.from.Folded()
 		var own []*gateway.Connection
 		if r.client != nil {
 			if c := t.ids[r.client.Connection]; c != nil && c.IsActive() {
@@ -93,7 +94,7 @@ func (t *table) candidates(r routing) iter.Seq[candidate] {
 		for _, step := range [...]struct {
 			rule Rule
 			list []*gateway.Connection
-		}{{RuleAddress, t.on.exact[addressKey(r.from)]}, {RuleDomain, t.on.domain[domainOf(r.from)]}, {RuleClient, own},
+		}{{RuleAddress, t.on.exact[address]}, {RuleDomain, t.on.domain[domainOf(address)]}, {RuleClient, own},
 			{RuleDefault, t.on.unrouted}} {
 			for _, c := range step.list {
 				if !yield(candidate{step.rule, c, r.obstacle(c)}) {
@@ -106,7 +107,8 @@ func (t *table) candidates(r routing) iter.Seq[candidate] {
 
 // refusal says why no connection matches. The lock is held.
 func (t *table) refusal(r routing) error {
-	for _, list := range [][]*gateway.Connection{t.off.exact[addressKey(r.from)], t.off.domain[domainOf(r.from)]} {
+	address := r.from.Folded()
+	for _, list := range [][]*gateway.Connection{t.off.exact[address], t.off.domain[domainOf(address)]} {
 		for _, c := range list {
 			if r.obstacle(c) != nil {
 				continue

@@ -5,6 +5,7 @@ import (
 
 	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -138,7 +139,8 @@ func TestRouting(t *testing.T) {
 				t.Errorf("through %s, want %s", got.Connection.Name, tt.want)
 			}
 			if head == erp { // the explanation decides as the submission does
-				e, err := w.Explain(t.Context(), Question{Client: r.Client, From: "erp@contoso.it", Connection: r.Connection, Class: r.Class}, 9)
+				e, err := w.Explain(t.Context(), Question{Client: r.Client, From: mailboxtest.Of("erp@contoso.it"),
+					Connection: r.Connection, Class: r.Class}, 9)
 				if err != nil || e.Chosen == nil || e.Chosen.Name != tt.want {
 					t.Errorf("explained as %+v, %v", e, err)
 				}

@@ -29,7 +29,7 @@ func TestNullSender(t *testing.T) {
 		raw := w.raw(got.ID)
 		_, value, found := strings.Cut(raw, "Auto-Submitted: ")
 		value, _, _ = strings.Cut(value, "\r\n")
-		if m.Envelope.From != "" || value != c.want || found != (c.want != "") {
+		if !m.Envelope.From.IsZero() || value != c.want || found != (c.want != "") {
 			t.Errorf("%s: sender %q, marked %q, want %q\n%s", from, m.Envelope.From, value, c.want, raw)
 		}
 	}

@@ -210,7 +210,7 @@ func answered(done []store.Submitted, out []Result) ([]Result, error) {
 
 // CheckMail refuses at MAIL FROM what can be known then: the sender a client
 // may not use, the size that no route carries (0: not declared).
-func (s *Submitter) CheckMail(ctx context.Context, c *store.Client, from string, size int64) error {
+func (s *Submitter) CheckMail(ctx context.Context, c *store.Client, from mime.Mailbox, size int64) error {
 	start := time.Now()
 	err := s.checkMail(ctx, c, from, size)
 	if !final(err) {
@@ -226,7 +226,7 @@ func (s *Submitter) CheckMail(ctx context.Context, c *store.Client, from string,
 	return err
 }
 
-func (s *Submitter) checkMail(ctx context.Context, c *store.Client, from string, size int64) error {
+func (s *Submitter) checkMail(ctx context.Context, c *store.Client, from mime.Mailbox, size int64) error {
 	limit, err := s.MaxSize(ctx)
 	if err != nil {
 		return AsRefusal(err)
@@ -246,8 +246,8 @@ func tooLarge(size, limit int64) *Refusal {
 // CheckSender refuses an address that the client may not use, as From or as
 // envelope sender. Every entry point is held to it in Submit; those that learn a
 // sender before the message ask here first. field is what the refusal names.
-func CheckSender(c *store.Client, field, from string) error {
-	if c == nil || from == "" || senderAllowed(c, from) {
+func CheckSender(c *store.Client, field string, from mime.Mailbox) error {
+	if c == nil || from.IsZero() || senderAllowed(c, from) {
 		return nil
 	}
 	r := senderRefused(from)
@@ -255,11 +255,11 @@ func CheckSender(c *store.Client, field, from string) error {
 	return r
 }
 
-func senderAllowed(c *store.Client, from string) bool {
+func senderAllowed(c *store.Client, from mime.Mailbox) bool {
 	return len(c.Senders) == 0 || (&gateway.Connection{Connection: adapters.Connection{Aliases: c.Senders}}).MatchesFrom(from)
 }
 
-func senderRefused(from string) *Refusal {
+func senderRefused(from mime.Mailbox) *Refusal {
 	return refuse(http.StatusForbidden, 550, "5.7.1", "sender_not_allowed", "from",
 		mime.NewText("submit.sender_not_allowed", "this client may not send as {from}", "from", from),
 		mime.NewText("submit.sender_not_allowed_hint", "ask the administrator to add the sender to the client"))

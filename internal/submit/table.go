@@ -221,16 +221,14 @@ func deleted(list []*gateway.Connection, c *gateway.Connection) []*gateway.Conne
 // addressKey is by what senders are compared: as providers do, without regard to
 // case, as adapters.Connection.MatchesFrom does.
 func addressKey(addr string) string {
-	if n, err := mime.NormalizeAddress(addr); err == nil {
-		return strings.ToLower(n)
+	m, err := mime.ParseMailbox(addr)
+	if err != nil {
+		return ""
 	}
-	return ""
+	return m.Folded()
 }
 
-func domainOf(addr string) string {
-	n := addressKey(addr)
-	return n[strings.LastIndexByte(n, '@')+1:]
-}
+func domainOf(key string) string { return key[strings.LastIndexByte(key, '@')+1:] }
 
 // table returns the table of the registry's present state.
 func (s *Submitter) table(ctx context.Context) (*table, error) {

@@ -10,6 +10,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -161,14 +162,14 @@ func TestSenderCase(t *testing.T) {
 	routes := tableOf(t, []*gateway.Connection{conn})
 	client := &store.Client{Senders: []string{"Erp@contoso.it", "info@contoso.it"}}
 	for _, from := range []string{"ERP@contoso.it", "erp@CONTOSO.it", "INFO@contoso.it"} {
-		if e := routes.explain(routing{from: from}, 1); e.Chosen != conn || e.Rule != RuleAddress {
+		if e := routes.explain(routing{from: mailboxtest.Of(from)}, 1); e.Chosen != conn || e.Rule != RuleAddress {
 			t.Errorf("%s: %v by %v", from, e.Chosen, e.Rule)
 		}
-		if !conn.MatchesFrom(from) || CheckSender(client, "from", from) != nil {
+		if !conn.MatchesFrom(mailboxtest.Of(from)) || CheckSender(client, "from", mailboxtest.Of(from)) != nil {
 			t.Errorf("%s is refused", from)
 		}
 	}
-	if CheckSender(client, "from", "erp2@contoso.it") == nil {
+	if CheckSender(client, "from", mailboxtest.Of("erp2@contoso.it")) == nil {
 		t.Error("another sender is taken")
 	}
 }
@@ -187,8 +188,9 @@ func BenchmarkRoute(b *testing.B) {
 	for _, from := range []string{"erp@customer9999.example", "anna@customer9999.example"} {
 		b.Run(from, func(b *testing.B) {
 			b.ReportAllocs()
+			box := mailboxtest.Of(from)
 			for b.Loop() {
-				if c, _, err := t.choose(routing{from: from}); err != nil || c.ID != "9999" {
+				if c, _, err := t.choose(routing{from: box}); err != nil || c.ID != "9999" {
 					b.Fatal(c, err)
 				}
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/postino-mail/postino/adapters/graph"
 	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
@@ -136,15 +137,15 @@ func (w *world) request(l letter) (*spool.Buffer, Request) {
 	}
 	r := l.Request
 	r.Message, r.EntryPoint = b, "smtp"
-	r.Envelope.From = l.sender
+	r.Envelope.From = mailboxtest.Of(l.sender)
 	switch l.sender {
 	case "":
-		r.Envelope.From = "erp@contoso.it"
+		r.Envelope.From = mailboxtest.Of("erp@contoso.it")
 	case "<>":
-		r.Envelope.From = ""
+		r.Envelope.From = mime.Mailbox{}
 	}
 	for _, a := range l.to {
-		r.Envelope.Recipients = append(r.Envelope.Recipients, mime.Recipient{Address: a})
+		r.Envelope.Recipients = append(r.Envelope.Recipients, mime.Recipient{Address: mailboxtest.Of(a)})
 	}
 	return b, r
 }

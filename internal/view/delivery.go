@@ -42,7 +42,8 @@ func OfDelivery(d *store.Delivery, c ConnectionRef, lang string) Delivery {
 		Duplicate: d.Duplicate, UnknownSince: d.UnknownSince, NotifyFailed: d.NotifyFailed, Error: OfError(d.Error, lang),
 	}
 	for _, r := range d.Recipients {
-		v.Recipients = append(v.Recipients, Recipient{Address: r.Address, State: string(r.State), Error: OfError(r.Error, lang), At: r.At})
+		v.Recipients = append(v.Recipients, Recipient{Address: r.Address.String(), State: string(r.State), Error: OfError(r.Error,
+			lang), At: r.At})
 	}
 	return v
 }

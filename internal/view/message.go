@@ -35,8 +35,8 @@ type Message struct {
 // OfMessage returns the view of a message.
 func OfMessage(m *store.Message, lang string) Message {
 	v := Message{
-		ID: m.ID.String(), MessageID: m.MessageID, Subject: m.Subject, From: m.From, OriginalFrom: m.OriginalFrom,
-		EnvelopeFrom: m.Envelope.From, Recipients: []string{}, Size: m.Size, BodySHA256: hex.EncodeToString(m.BodySHA256),
+		ID: m.ID.String(), MessageID: m.MessageID, Subject: m.Subject, From: m.From.String(), OriginalFrom: m.OriginalFrom.String(),
+		EnvelopeFrom: m.Envelope.From.String(), Recipients: []string{}, Size: m.Size, BodySHA256: hex.EncodeToString(m.BodySHA256),
 		Kept: m.BodyKept, Client: m.Client, EntryPoint: m.EntryPoint, Class: m.Class, Tag: m.Tag, Notification: m.Notification,
 		ReceivedAt: m.ReceivedAt, SendAt: m.NotBefore, ResentOf: m.ResentOf.String(), Resubmitted: m.Resubmitted,
 	}
@@ -44,7 +44,7 @@ func OfMessage(m *store.Message, lang string) Message {
 		v.Routed = &Routed{Connection: m.Routed.Connection, Rule: m.Routed.Rule, Reason: submit.RuleCalled(m.Routed.Rule).Text().In(lang)}
 	}
 	for _, r := range m.Envelope.Recipients {
-		v.Recipients = append(v.Recipients, r.Address)
+		v.Recipients = append(v.Recipients, r.Address.String())
 	}
 	return v
 }

@@ -45,7 +45,8 @@ type RouteOther struct {
 
 // OfExplanation returns the view of the choice of a connection.
 func OfExplanation(e *submit.Explanation, lang string) Route {
-	v := Route{Chosen: refOf(e.Chosen), Rule: e.Rule.Name(), Reason: e.Rule.Text().In(lang), From: e.From, Carrier: refOf(e.Carrier),
+	v := Route{Chosen: refOf(e.Chosen), Rule: e.Rule.Name(), Reason: e.Rule.Text().In(lang), From: e.From.String(),
+		Carrier:    refOf(e.Carrier),
 		Deliveries: e.Deliveries, Fallbacks: []RouteFallback{}, Others: []RouteOther{}, More: e.More}
 	if r := e.Refusal; r != nil {
 		v.Refusal = &RouteRefusal{Code: r.Code, SMTP: r.SMTP, Enhanced: r.Enhanced, Status: r.HTTP, Message: r.Message.In(lang),

@@ -9,6 +9,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/all"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
@@ -34,7 +35,7 @@ func TestForms(t *testing.T) {
 		"no error": {OfError(nil, "en"), `null`},
 		"delivery": {OfDelivery(&store.Delivery{Attempts: 1, CreatedAt: now, ExpiresAt: later,
 			Progress:   store.Progress{NotifyFailed: true, Error: failure},
-			Recipients: []store.Recipient{{Recipient: mime.Recipient{Address: "a@example.com"}, State: store.Pending}}},
+			Recipients: []store.Recipient{{Recipient: mime.Recipient{Address: mailboxtest.Of("a@example.com")}, State: store.Pending}}},
 			ConnectionRef{ID: "c1", Name: "Office"}, "en"),
 			`{"id":"","message":"","state":"queued","connection":{"id":"c1","name":"Office"},"lane":"",` +
 				`"recipients":[{"address":"a@example.com","state":"pending"}],"attempts":1,"created_at":"2026-01-31T08:30:00Z",` +

@@ -89,7 +89,8 @@ func (r *round) works(c *gateway.Connection) bool {
 			return false
 		}
 	}
-	return c.IsActive() && c.RedactedSecret() == "" && c.OwnAddress() != "" && !st.PausedUntil.After(r.now) && st.Breaker.State != "open"
+	return c.IsActive() && c.RedactedSecret() == "" && !c.OwnAddress().IsZero() && !st.PausedUntil.After(r.now) &&
+		st.Breaker.State != "open"
 }
 
 // shares reports whether two connections use one mailbox or one credential, so
@@ -156,7 +157,7 @@ func (r *round) handOver(ctx context.Context, a *store.Alert, c *gateway.Connect
 	}
 	env := mime.Envelope{}
 	for _, to := range r.opt.Settings.Mail {
-		env.Recipients = append(env.Recipients, mime.Recipient{Address: to, Notify: []string{"NEVER"}})
+		env.Recipients = append(env.Recipients, mime.Recipient{Address: to, Notify: []mime.Notify{mime.NotifyNever}})
 	}
 	key := fmt.Sprintf("%s/%d", a.ID, a.Notices)
 	request := sha256.Sum256([]byte(key))
@@ -176,7 +177,7 @@ func (r *round) handOver(ctx context.Context, a *store.Alert, c *gateway.Connect
 }
 
 // draft is the message about an alert.
-func (r *round) draft(a *store.Alert, c *gateway.Connection, from string) *mime.Draft {
+func (r *round) draft(a *store.Alert, c *gateway.Connection, from mime.Mailbox) *mime.Draft {
 	lang := r.opt.Settings.Language
 	if lang == "" {
 		lang = locale.English

@@ -18,16 +18,17 @@ import (
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/mime"
 )
 
 // Settings are what an administrator chooses; see config.Watch. No field may be zero but Mail, Connection and Language.
 type Settings struct {
-	Mail       []string      // whom alerts are mailed to; empty: no one
-	Connection string        // name of the connection that carries them; empty: any other that works
-	Language   string        // of the mail
-	Days       []int         // before an end, on which it is reported
-	Budget     int           // per cent of a mailbox's recipients a day
-	Waiting    time.Duration // how long mail may wait; negative: for ever
+	Mail       []mime.Mailbox // whom alerts are mailed to; empty: no one
+	Connection string         // name of the connection that carries them; empty: any other that works
+	Language   string         // of the mail
+	Days       []int          // before an end, on which it is reported
+	Budget     int            // per cent of a mailbox's recipients a day
+	Waiting    time.Duration  // how long mail may wait; negative: for ever
 }
 
 // Options of a Watcher.

@@ -11,6 +11,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -82,7 +83,8 @@ func TestSecretOnSeveralNodes(t *testing.T) {
 			t.Fatalf("%d mails, want one a report", len(mails))
 		}
 		for _, m := range mails {
-			if m.via != "Altra" || !slices.Equal(m.to, []string{"it@contoso.it"}) || !m.message.Notification || m.message.Envelope.From != "" ||
+			if m.via != "Altra" || !slices.Equal(m.to, []string{"it@contoso.it"}) || !m.message.Notification ||
+				!m.message.Envelope.From.IsZero() ||
 				!strings.Contains(m.body, "Auto-Submitted: auto-generated") {
 				t.Errorf("%+v", m)
 			}
@@ -205,14 +207,15 @@ func TestBudgetAndWaiting(t *testing.T) {
 			t.Helper()
 			var to []mime.Recipient
 			for i := range n {
-				to = append(to, mime.Recipient{Address: string(rune('a'+i)) + "@example.com"})
+				to = append(to, mime.Recipient{Address: mailboxtest.Of(string(rune('a'+i)) + "@example.com")})
 			}
 			done, err := w.store.Submit(t.Context(), store.Submission{Now: w.clock(), Messages: []store.NewMessage{{
-				Message: store.Message{MessageID: "<" + name + "@x>", From: made.From, Envelope: mime.Envelope{From: made.From, Recipients: to},
+				Message: store.Message{MessageID: "<" + name + "@x>", From: mailboxtest.Of(made.From),
+					Envelope:   mime.Envelope{From: mailboxtest.Of(made.From), Recipients: to},
 					ReceivedAt: w.clock(), NotBefore: at, Notification: notification},
 				Head: []byte("From: a@x\r\n\r\n"), Body: mime.Bytes([]byte("x")),
 				Deliveries: []store.NewDelivery{{Recipients: to, NextAt: w.clock(), ExpiresAt: w.clock().Add(100 * day),
-					Route: store.Route{Connection: made.ID, Lane: made.Lane(""), Limits: made.EffectiveLimits()}}}}}})
+					Route: store.Route{Connection: made.ID, Lane: made.Lane(mime.Mailbox{}), Limits: made.EffectiveLimits()}}}}}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -20,6 +20,7 @@ import (
 	"github.com/postino-mail/postino/adapters/graph"
 	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/postgres"
@@ -126,7 +127,7 @@ func (w *world) advance(d time.Duration) {
 func (w *world) watcher(node string, mail ...string) *Watcher {
 	w.Helper()
 	x, err := New(Options{Store: w.store, Connections: w.connections, Node: node, Hostname: "mail.contoso.it", Peers: w.peers, Now: w.clock,
-		Settings: Settings{Mail: mail, Language: "it", Days: []int{30, 14, 7, 3, 1}, Budget: 80, Waiting: time.Hour},
+		Settings: Settings{Mail: mailboxtest.List(mail...), Language: "it", Days: []int{30, 14, 7, 3, 1}, Budget: 80, Waiting: time.Hour},
 		Credentials: func(_ context.Context, c *gateway.Connection) (store.CredentialEnd, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -240,7 +241,7 @@ func (w *world) mails() (out []letter) {
 		}
 		l := letter{via: c.Name, subject: e.Message.Subject, body: string(b), message: e.Message}
 		for _, r := range e.Delivery.Recipients {
-			l.to = append(l.to, r.Address)
+			l.to = append(l.to, r.Address.String())
 		}
 		if e.Delivery.Route.Position <= len(c.Fallback) {
 			w.Errorf("%s may fail over to the connection that it is about", e.Message.Subject)

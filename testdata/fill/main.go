@@ -106,13 +106,20 @@ func letters(o *options, each func(*letter) error) error {
 		at := start.Add(time.Duration(float64(span) * float64(i) / float64(o.n)))
 		l := &letter{flow: r.IntN(o.connections), received: at.UnixMicro()}
 		p := people.Uint64()
-		to := mime.Recipient{Address: fmt.Sprintf("person%d@firm%d.example", p, p%20_000)}
-		from := fmt.Sprintf("erp@customer%d.example", l.flow)
+		from, err := mime.ParseMailbox(fmt.Sprintf("erp@customer%d.example", l.flow))
+		if err != nil {
+			return err
+		}
+		to := mime.Recipient{}
+		if to.Address, err = mime.ParseMailbox(fmt.Sprintf("person%d@firm%d.example", p, p%20_000)); err != nil {
+			return err
+		}
 		subject := fmt.Sprintf("Fattura %d", i)
 		for range 4 {
 			subject += " " + word(words.Uint64())
 		}
-		l.m = store.Message{ID: idAt(at, r), MessageID: fmt.Sprintf("<%d.%x@%s>", i, r.Uint64(), from[4:]), Subject: subject, From: from,
+		l.m = store.Message{ID: idAt(at, r), MessageID: fmt.Sprintf("<%d.%x@%s>", i, r.Uint64(), from.Domain()), Subject: subject,
+			From:     from,
 			Envelope: mime.Envelope{From: from, Recipients: []mime.Recipient{to}}, Size: 10_000, Client: fmt.Sprint("client-", l.flow%50),
 			EntryPoint: "smtp", Class: "transactional", ReceivedAt: at, Names: []string{fmt.Sprintf("Persona %d", p)}}
 		l.d = store.Delivery{ID: idAt(at, r), Recipients: []store.Recipient{{Recipient: to, State: store.RecipientSent, At: at}}}

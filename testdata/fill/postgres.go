@@ -102,8 +102,9 @@ func (p *pgFiller) add(ctx context.Context, l *letter) error {
 		return err
 	}
 	flow := p.flows[l.flow]
-	p.messages = append(p.messages, []any{[16]byte(l.m.ID), l.m.Client, l.received, l.m.Size, make([]byte, 32), false, []byte(l.m.MessageID),
-		[]byte(l.m.From), []byte(l.m.From), []byte{}, doc})
+	p.messages = append(p.messages, []any{[16]byte(l.m.ID), l.m.Client, l.received, l.m.Size, make([]byte, 32), false,
+		[]byte(l.m.MessageID),
+		[]byte(l.m.From.String()), []byte(l.m.From.String()), []byte{}, doc})
 	p.deliveries = append(p.deliveries, []any{[16]byte(l.d.ID), [16]byte(l.m.ID), flow, 0, int(l.state), int64(0), int64(0), l.received,
 		l.received, int64(0), l.received, 1, int64(2), "", "", int64(0), recipients, ""})
 	p.attempts = append(p.attempts, []any{[16]byte(l.d.ID), 1, "send", flow, "n", int64(1), l.received, 1, outcome})

@@ -89,7 +89,7 @@ func fillSQLite(ctx context.Context, o *options) (err error) {
 			return err
 		}
 		for i, args := range [][]any{
-			{seq, l.m.ID, l.m.Client, l.received, l.m.Size, l.m.MessageID, l.m.From, l.m.From, doc},
+			{seq, l.m.ID, l.m.Client, l.received, l.m.Size, l.m.MessageID, l.m.From.String(), l.m.From.String(), doc},
 			{seq, l.d.ID, seq, l.flow + 1, int(l.state), l.received, l.received, l.received, recipients},
 			{seq, l.flow + 1, l.received, outcome},
 			{l.flow + 1, seq},

@@ -135,7 +135,7 @@ func recipientsOf(fields []core.Field, anyOrder bool) ([]string, *apiError) {
 				return nil, invalidArgument("Invalid " + f.Name + " header")
 			}
 			for _, a := range list {
-				out = append(out, a.Address)
+				out = append(out, a.Address.String())
 			}
 		}
 	}
@@ -158,8 +158,8 @@ func (g *Server) RewriteFrom(m *core.Message, mailbox string, set map[string]str
 		return given
 	}
 	own := mailbox
-	if err == nil && len(list) > 0 && list[0].Name != "" {
-		own = mime.Address{Name: list[0].Name, Address: mailbox}.String()
+	if box, bad := mime.ParseMailbox(mailbox); err == nil && bad == nil && len(list) > 0 && list[0].Name != "" {
+		own = mime.Address{Name: list[0].Name, Address: box}.String()
 	}
 	set["from"] = "From: " + own + "\r\n"
 	if given != "" {
@@ -171,7 +171,7 @@ func (g *Server) RewriteFrom(m *core.Message, mailbox string, set map[string]str
 func (g *Server) mayUse(from []mime.Address, mailbox string) bool {
 	_, domain, _ := strings.Cut(mailbox, "@")
 	for _, a := range from {
-		addr := core.Normalize(a.Address)
+		addr := core.Normalize(a.Address.String())
 		if right, listed := g.core.RightOf(mailbox, addr); listed {
 			if right == core.NoRight {
 				return false

@@ -59,7 +59,11 @@ type jsonRecipient struct {
 }
 
 func (r jsonRecipient) String() string {
-	return mime.Address{Name: r.Address.Name, Address: r.Address.Address}.String()
+	box, err := mime.ParseMailbox(r.Address.Address)
+	if err != nil { // the sending refuses it; a draft may hold it
+		return r.Address.Address
+	}
+	return mime.Address{Name: r.Address.Name, Address: box}.String()
 }
 
 func (m *jsonMessage) recipients() (out []string) {

@@ -209,7 +209,7 @@ func (c *call) keepAttachments(list []*attachment) ([]*attachment, *apiError) {
 }
 
 func recipientOf(a mime.Address) (r jsonRecipient) {
-	r.Address.Name, r.Address.Address = a.Name, a.Address
+	r.Address.Name, r.Address.Address = a.Name, a.Address.String()
 	return r
 }
 

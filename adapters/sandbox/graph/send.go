@@ -109,7 +109,7 @@ func displayed(values []string) (out []string) {
 			continue // sending will refuse it; a draft may hold it
 		}
 		for _, a := range list {
-			out = append(out, a.Address)
+			out = append(out, a.Address.String())
 		}
 	}
 	return out
@@ -216,7 +216,7 @@ func (c *call) senderPolicy(it *item, changed core.Edits) (from string, e *apiEr
 	from = it.summary.from
 	own := false
 	if a, err := mime.ParseAddress(from); err == nil && !core.BarePhrase(from) {
-		own = core.Normalize(a.Address) == c.mailbox
+		own = core.Normalize(a.Address.String()) == c.mailbox
 	}
 	if a, err := mime.ParseAddress(from); err == nil && !own && !core.BarePhrase(from) {
 		right, listed := c.g.core.RightOf(c.mailbox, a.Address)

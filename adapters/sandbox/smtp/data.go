@@ -149,7 +149,7 @@ func (c *session) senderRefusal(tx *transaction, m *core.Message, style string) 
 	senders := []string{tx.from}
 	if err == nil {
 		for _, a := range froms {
-			senders = append(senders, a.Address)
+			senders = append(senders, a.Address.String())
 		}
 	}
 	if style == "exchange" && len(froms) > 1 && len(m.FieldsNamed("Sender")) != 1 {

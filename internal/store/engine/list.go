@@ -270,10 +270,11 @@ func (l *listing) collect(ctx context.Context, from any, n int) (out []found, er
 
 // TermsOf are the terms under which a delivery is found.
 func TermsOf(m *store.Message, d *store.Delivery) []string {
-	r := terms.Record{Senders: []string{m.From, m.Envelope.From, m.OriginalFrom}, Names: m.Names, Subject: m.Subject, MessageID: m.MessageID,
+	r := terms.Record{Senders: []string{m.From.String(), m.Envelope.From.String(), m.OriginalFrom.String()}, Names: m.Names,
+		Subject: m.Subject, MessageID: m.MessageID,
 		Tag: m.Tag}
 	for i := range d.Recipients {
-		r.Recipients = append(r.Recipients, d.Recipients[i].Address)
+		r.Recipients = append(r.Recipients, d.Recipients[i].Address.String())
 	}
 	return terms.Of(&r)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
 	"github.com/postino-mail/postino/mime"
@@ -246,7 +247,8 @@ func TestCutOffWhileWriting(t *testing.T) {
 		for range 200 {
 			m := benchMessage("l", []byte("x"), now)
 			for range 40 {
-				m.Deliveries[0].Recipients = append(m.Deliveries[0].Recipients, mime.Recipient{Address: "somebody@example.com"})
+				m.Deliveries[0].Recipients = append(m.Deliveries[0].Recipients,
+					mime.Recipient{Address: mailboxtest.Of("somebody@example.com")})
 			}
 			sub.Messages = append(sub.Messages, m)
 		}

@@ -47,7 +47,7 @@ func TestSearchIndexBesideTheVersionBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	filters := map[string]store.Filter{"connection": {Connection: d.Route.Connection},
-		"word": {Match: []terms.Match{{Part: terms.Recipients, Value: d.Recipients[0].Address}}}}
+		"word": {Match: []terms.Match{{Part: terms.Recipients, Value: d.Recipients[0].Address.String()}}}}
 	if err := s.SetSetting(t.Context(), "search_seen", store.FirstID(then.Add(-time.Hour)).String()); err != nil {
 		t.Fatal(err)
 	}

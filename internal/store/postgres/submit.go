@@ -154,8 +154,9 @@ func (t *tx) writeMessages(b *pgx.Batch) error {
 		}
 		ids, clients, received, sizes, sums = append(ids, m.ID), append(clients, m.Client), append(received, engine.Micros(m.ReceivedAt)),
 			append(sizes, m.Size), append(sums, m.Sum)
-		messageIDs, froms = append(messageIDs, []byte(m.MessageID)), append(froms, []byte(engine.Fold(m.From)))
-		envFroms, tags, docs = append(envFroms, []byte(engine.Fold(m.Envelope.From))), append(tags, []byte(m.Tag)), append(docs, doc)
+		messageIDs, froms = append(messageIDs, []byte(m.MessageID)), append(froms, []byte(engine.Fold(m.From.String())))
+		envFroms, tags, docs = append(envFroms, []byte(engine.Fold(m.Envelope.From.String()))), append(tags,
+			[]byte(m.Tag)), append(docs, doc)
 		heads, bodies, headSums = append(heads, m.Head), append(bodies, m.Inline), append(headSums, store.HeadSum(m.Head))
 	}
 	if len(ids) > 0 {

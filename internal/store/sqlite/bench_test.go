@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -42,9 +43,10 @@ func syncLatency(b *testing.B, dir string) time.Duration {
 }
 
 func benchMessage(lane string, body []byte, now time.Time) store.NewMessage {
-	env := mime.Envelope{From: "erp@contoso.it", Recipients: []mime.Recipient{{Address: "anna@example.com"}}}
+	env := mime.Envelope{From: mailboxtest.Of("erp@contoso.it"),
+		Recipients: []mime.Recipient{{Address: mailboxtest.Of("anna@example.com")}}}
 	return store.NewMessage{
-		Message: store.Message{MessageID: "<1@contoso.it>", Subject: "Fattura", From: "erp@contoso.it", Envelope: env,
+		Message: store.Message{MessageID: "<1@contoso.it>", Subject: "Fattura", From: mailboxtest.Of("erp@contoso.it"), Envelope: env,
 			Client: "c", EntryPoint: "smtp", Class: "transactional", ReceivedAt: now},
 		Head: []byte("From: erp@contoso.it\r\nSubject: Fattura\r\n\r\n"), Body: mime.Bytes(body),
 		Deliveries: []store.NewDelivery{{Route: store.Route{Connection: "x", Lane: lane}, Recipients: env.Recipients,

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -266,7 +267,7 @@ func (m *model) route() store.Route { l := lanesOfModel(); return l[m.r.IntN(len
 func (m *model) message() store.NewMessage {
 	var rcpts []mime.Recipient
 	for i := range 1 + m.r.IntN(3) {
-		rcpts = append(rcpts, mime.Recipient{Address: fmt.Sprintf("r%d@example.com", i+m.r.IntN(3)*10)})
+		rcpts = append(rcpts, mime.Recipient{Address: mailboxtest.Of(fmt.Sprintf("r%d@example.com", i+m.r.IntN(3)*10))})
 	}
 	nm := benchMessage("", []byte("body"), m.now)
 	nm.ID, nm.Client, nm.Envelope.Recipients = store.NewID(), fmt.Sprint("client", m.r.IntN(2)), rcpts

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -152,7 +153,8 @@ func TestPlacedKeepTheirOrder(t *testing.T) {
 			m := benchMessage("lane", []byte("x"), now())
 			m.Envelope.Recipients = nil
 			for i := range rcpts {
-				m.Envelope.Recipients = append(m.Envelope.Recipients, mime.Recipient{Address: fmt.Sprintf("r%d@example.com", i)})
+				m.Envelope.Recipients = append(m.Envelope.Recipients,
+					mime.Recipient{Address: mailboxtest.Of(fmt.Sprintf("r%d@example.com", i))})
 			}
 			m.Deliveries[0].Recipients = m.Envelope.Recipients
 			m.Deliveries[0].Route.Limits.RecipientsPerDay = 3

@@ -57,7 +57,7 @@ func (t *tx) InsertMessage(m *engine.NewMessage) (err error) {
 	}
 	if m.Seq, err = t.insert(`INSERT INTO messages (id, client, received_at, size, sha256, kept, message_id, from_addr, env_from, tag, doc)
 		VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)`, m.ID, m.Client, engine.Micros(m.ReceivedAt), m.Size, m.Sum, m.MessageID,
-		engine.Fold(m.From), engine.Fold(m.Envelope.From), m.Tag, doc); err != nil {
+		engine.Fold(m.From.String()), engine.Fold(m.Envelope.From.String()), m.Tag, doc); err != nil {
 		return err
 	}
 	var inline any

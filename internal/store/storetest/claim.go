@@ -168,7 +168,7 @@ func testEditedLimits(t *testing.T, h Harness) {
 	}
 	mail := func(c *gateway.Connection) {
 		m := letter{}.message()
-		m.Deliveries[0].Route = store.RouteTo(c, c.From, 0)
+		m.Deliveries[0].Route = store.RouteTo(c, c.FromMailbox(), 0)
 		_, err := s.Submit(t.Context(), store.Submission{Now: t0(), Messages: []store.NewMessage{m}})
 		must(t, err)
 	}

@@ -39,7 +39,7 @@ func testFinish(t *testing.T, h Harness) {
 	f.Transition.Events = []store.NewEvent{{Type: "delivery.delayed", At: after(61), Delivery: id}}
 	must(t, s.Finish(ctx, f))
 	d = delivery(t, s, id)
-	want(t, "pending", d.Pending()[0].Address, "b@example.com")
+	want(t, "pending", d.Pending()[0].Address.String(), "b@example.com")
 	want(t, "recipient's word", d.Recipients[1].Error.ProviderCode, "450")
 	want(t, "the lane is paused", len(claim(t, s, n, after(200), 1)), 0)
 	ev, err := s.Events(ctx, 0, 10, "", nil)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -134,14 +135,15 @@ func (l letter) message() store.NewMessage {
 	if l.expires.IsZero() {
 		l.expires = l.at.Add(72 * time.Hour)
 	}
-	env := mime.Envelope{From: "erp@contoso.it", EnvID: "QQ314159", Ret: "HDRS"}
+	env := mime.Envelope{From: mailboxtest.Of("erp@contoso.it"), EnvID: "QQ314159", Ret: "HDRS"}
 	for _, a := range l.to {
-		env.Recipients = append(env.Recipients, mime.Recipient{Address: a, Notify: []string{"FAILURE"}, ORcpt: "rfc822;" + a})
+		env.Recipients = append(env.Recipients,
+			mime.Recipient{Address: mailboxtest.Of(a), Notify: []mime.Notify{mime.NotifyFailure}, ORcpt: "rfc822;" + a})
 	}
 	return store.NewMessage{
-		Message: store.Message{ID: store.NewID(), MessageID: "<1@contoso.it>", Subject: "Fattura è pronta", From: "ERP@contoso.it",
-			OriginalFrom: "o@contoso.it",
-			Envelope:     env, Client: or(l.client, "client-1"), EntryPoint: "smtp", Class: "transactional", Tag: l.tag, ReceivedAt: l.at,
+		Message: store.Message{ID: store.NewID(), MessageID: "<1@contoso.it>", Subject: "Fattura è pronta",
+			From: mailboxtest.Of("ERP@contoso.it"), OriginalFrom: mailboxtest.Of("o@contoso.it"), Envelope: env, Client: or(l.client,
+				"client-1"), EntryPoint: "smtp", Class: "transactional", Tag: l.tag, ReceivedAt: l.at,
 			Notification: l.notification},
 		Head: []byte("From: erp@contoso.it\r\nMessage-ID: <1@contoso.it>\r\n\r\n"),
 		Body: mime.Bytes(l.body),

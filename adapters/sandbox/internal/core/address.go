@@ -54,7 +54,7 @@ func (m *Message) Recipients() (addrs []string, bad string) {
 				return nil, v
 			}
 			for _, a := range list {
-				addrs = append(addrs, a.Address)
+				addrs = append(addrs, a.Address.String())
 			}
 		}
 	}

@@ -18,8 +18,8 @@ func main() {
 	defer provider.Close()
 	sender := all.New(all.Options{RootCAs: provider.CertPool()})
 	for _, conn := range provider.Connections("erp@contoso.example") {
-		draft := mime.Draft{From: mime.Address{Address: conn.From}, To: []mime.Address{{Address: "anna@example.com"}}, Text: "Ciao"}
-		receipt, err := sender.SendDraft(context.Background(), conn, &draft)
+		own := mime.Address{Address: conn.FromMailbox()}
+		receipt, err := sender.SendDraft(context.Background(), conn, &mime.Draft{From: own, To: []mime.Address{own}, Text: "Ciao"})
 		fmt.Println(receipt.Provider, len(provider.Deliveries()), err)
 	}
 }
