@@ -30,7 +30,7 @@ func TestDeadlinesBehindThoseThatFail(t *testing.T) {
 		defer w.close()
 		c := w.conns["a"]
 		until := time.Now().Add(1000 * time.Hour)
-		if err := w.store.ChangeLane(t.Context(), time.Now(), c.Lane(c.From), store.LaneChange{PauseUntil: &until}); err != nil {
+		if err := w.store.ChangeLane(t.Context(), time.Now(), c.Lane(c.FromMailbox()), store.LaneChange{PauseUntil: &until}); err != nil {
 			t.Fatal(err)
 		}
 		w.giveUp, w.warn = 10*time.Second, time.Hour

@@ -219,7 +219,7 @@ func (c *call) senderPolicy(it *item, changed core.Edits) (from string, e *apiEr
 		own = core.Normalize(a.Address.String()) == c.mailbox
 	}
 	if a, err := mime.ParseAddress(from); err == nil && !own && !core.BarePhrase(from) {
-		right, listed := c.g.core.RightOf(c.mailbox, a.Address)
+		right, listed := c.g.core.RightOf(c.mailbox, a.Address.String())
 		switch {
 		case right == core.SendOnBehalf: // B4.2
 			changed.Set["sender"] = "Sender: <" + c.mailbox + ">\r\n"
