@@ -215,7 +215,8 @@ func (s *setup) attempt(ctx context.Context, d *doctor.Doctor) (*gateway.Connect
 	if !result.OK {
 		return nil, result.Class(), nil
 	}
-	return c, "", s.answers.Put(prompt.Answer{Key: setDelivered, Label: text("setup.delivered", "Test message sent").In(s.lang), Value: to})
+	return c, "", s.answers.Put(prompt.Answer{Key: setDelivered, Label: text("setup.delivered", "Test message sent").In(s.lang),
+		Value: to.String()})
 }
 
 // save stores the connection and the client, and says what comes next. c is nil
