@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -93,9 +94,9 @@ func TestHistory(t *testing.T) {
 func (w *world) deliver(connection, lane string, class adapters.Class) {
 	w.t.Helper()
 	ctx, now := context.Background(), time.Now()
-	to := []mime.Recipient{{Address: "anna@example.com"}}
+	from, to := mailboxtest.Of("a@contoso.it"), []mime.Recipient{{Address: mailboxtest.Of("anna@example.com")}}
 	_, err := w.store.Submit(ctx, store.Submission{Now: now, Messages: []store.NewMessage{{
-		Message: store.Message{From: "a@contoso.it", Envelope: mime.Envelope{From: "a@contoso.it", Recipients: to}, ReceivedAt: now},
+		Message: store.Message{From: from, Envelope: mime.Envelope{From: from, Recipients: to}, ReceivedAt: now},
 		Head:    []byte("From: a@contoso.it\r\n\r\n"), Body: mime.Bytes([]byte("x")),
 		Deliveries: []store.NewDelivery{{Route: store.Route{Connection: connection, Lane: "smtp:" + lane}, Recipients: to,
 			ExpiresAt: now.Add(time.Hour)}}}}})
