@@ -148,7 +148,9 @@ func (k KeyCommands) ask(ctx context.Context, p *prompt.Prompt, n NewKey) (NewKe
 	case of == "client":
 		n.Client, err = q.line(ctx, "", text("cli.ask_client_name", "Name of the client"), "", notEmpty)
 	case of == "person":
-		n.Person, err = q.address(ctx, "", text("cli.ask_person", "Address of the person"), "")
+		var person mime.Mailbox
+		person, err = q.address(ctx, "", text("cli.ask_person", "Address of the person"), "")
+		n.Person = person.String()
 	}
 	return n, err
 }

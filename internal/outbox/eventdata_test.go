@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/view"
 	"github.com/postino-mail/postino/mime"
@@ -21,8 +22,9 @@ func TestEventDataIsDocumented(t *testing.T) {
 		Hint:      mime.NewText("outbox.test", "b"),
 		RequestID: "r", ProviderID: "p", NoRetry: true, TooLarge: true, Concurrency: true, Err: errors.New("never shown")}
 	data, err := json.Marshal(eventData{"<a@b>", store.Failed, adapters.Throttled, "c", []store.Recipient{{
-		Recipient: mime.Recipient{Address: "a@example.com", Notify: []string{"NEVER"}, ORcpt: "rfc822;a@example.com"},
-		State:     store.RecipientFailed, Error: failure, At: time.Now()}}, failure})
+		Recipient: mime.Recipient{Address: mailboxtest.Of("a@example.com"), Notify: []mime.Notify{mime.NotifyNever},
+			ORcpt: "rfc822;a@example.com"},
+		State: store.RecipientFailed, Error: failure, At: time.Now()}}, failure})
 	if err != nil {
 		t.Fatal(err)
 	}
