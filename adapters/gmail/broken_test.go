@@ -69,16 +69,17 @@ func TestBrokenConnections(t *testing.T) {
 					}
 				}
 			}()
-			a, err := New(&adapters.Connection{Provider: adapters.Gmail, From: "shop@example.com",
-				Settings: &Settings{GmailURL: "http://" + l.Addr().String()}},
-				Options{Tokens: &stubTokens{}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			a.own.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			transport := newTransport(nil)
+			transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 				c, err := new(net.Dialer).DialContext(ctx, network, addr)
 				src.armed.Store(want == adapters.Transient) // not at Accept: the kernel takes bytes before it returns
 				return c, err
+			}
+			a, err := New(&adapters.Connection{Provider: adapters.Gmail, From: "shop@example.com",
+				Settings: &Settings{GmailURL: "http://" + l.Addr().String()}},
+				Options{Tokens: &stubTokens{}, HTTPClient: &http.Client{Transport: transport}})
+			if err != nil {
+				t.Fatal(err)
 			}
 			_, err = a.Send(t.Context(), out)
 			if e := adapters.AsError(err); e == nil || e.Class != want || e.Code != "connection_lost" {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
@@ -42,8 +43,8 @@ type Adapter struct {
 	conn   *adapters.Connection
 	tokens adapters.TokenSources
 	client *http.Client
-	own    *http.Transport // nil when the client is the caller's
-	base   string          // scheme and host; uploads live at its root (contracts C2.8)
+	end    func() // ends kept connections; nil when the client is the caller's
+	base   string // scheme and host; uploads live at its root (contracts C2.8)
 	now    func() time.Time
 	chunk  int64 // bytes of an upload at once, a multiple of chunkUnit
 	quiet  time.Duration
@@ -63,12 +64,28 @@ var (
 	_ adapters.Verifier = (*Adapter)(nil)
 )
 
-// Factory makes adapters that share one HTTP client.
+// Factory makes adapters that share one HTTP client. Where it is the factory's own,
+// its kept connections end with the last adapter.
 func Factory(opt Options) adapters.Factory {
-	if opt.HTTPClient == nil {
-		opt.HTTPClient = &http.Client{Transport: newTransport(opt.RootCAs)}
+	if opt.HTTPClient != nil {
+		return adapters.FactoryOf(func(c *adapters.Connection) (*Adapter, error) { return New(c, opt) })
 	}
-	return adapters.FactoryOf(func(c *adapters.Connection) (*Adapter, error) { return New(c, opt) })
+	transport := newTransport(opt.RootCAs)
+	opt.HTTPClient = &http.Client{Transport: transport}
+	var open atomic.Int64
+	return adapters.FactoryOf(func(c *adapters.Connection) (*Adapter, error) {
+		a, err := New(c, opt)
+		if err != nil {
+			return nil, err
+		}
+		open.Add(1)
+		a.end = sync.OnceFunc(func() {
+			if open.Add(-1) == 0 {
+				transport.CloseIdleConnections()
+			}
+		})
+		return a, nil
+	})
 }
 
 func newTransport(roots *x509.CertPool) *http.Transport {
@@ -98,8 +115,8 @@ func New(conn *adapters.Connection, opt Options) (*Adapter, error) {
 	if opt.HTTPClient != nil {
 		client = *opt.HTTPClient
 	} else {
-		a.own = newTransport(opt.RootCAs)
-		client.Transport = a.own
+		transport := newTransport(opt.RootCAs)
+		client.Transport, a.end = transport, transport.CloseIdleConnections
 	}
 	client.Transport = adapters.NotedTransport(client.Transport)
 	// A redirect would repeat a send elsewhere, and 308 is part of resumable uploads.
@@ -111,10 +128,10 @@ func New(conn *adapters.Connection, opt Options) (*Adapter, error) {
 // MaxSize implements adapters.Adapter.
 func (a *Adapter) MaxSize() int64 { return MaxSize }
 
-// Close implements adapters.Adapter.
+// Close implements adapters.Adapter: it ends kept connections that no other adapter uses.
 func (a *Adapter) Close() error {
-	if a.own != nil {
-		a.own.CloseIdleConnections()
+	if a.end != nil {
+		a.end()
 	}
 	return nil
 }

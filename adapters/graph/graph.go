@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
@@ -44,7 +46,7 @@ type Adapter struct {
 	conn    *adapters.Connection
 	tokens  adapters.TokenSource
 	client  *http.Client
-	owns    bool   // the client's transport is this package's
+	end     func() // ends kept connections; nil when the client is the caller's
 	base    string // https://host/v1.0
 	now     func() time.Time
 	log     *slog.Logger
@@ -85,7 +87,8 @@ func New(conn *adapters.Connection, opt Options) (*Adapter, error) {
 	if opt.HTTPClient != nil {
 		client = *opt.HTTPClient
 	} else {
-		client.Transport, a.owns = newTransport(opt.RootCAs), true
+		transport := newTransport(opt.RootCAs)
+		client.Transport, a.end = transport, transport.CloseIdleConnections
 	}
 	client.Transport = adapters.NotedTransport(client.Transport)
 	// A redirect is no answer of Graph, and following one would send again.
@@ -94,12 +97,28 @@ func New(conn *adapters.Connection, opt Options) (*Adapter, error) {
 	return a, nil
 }
 
-// Factory makes adapters that share one HTTP client.
+// Factory makes adapters that share one HTTP client. Where it is the factory's own,
+// its kept connections end with the last adapter.
 func Factory(opt Options) adapters.Factory {
-	if opt.HTTPClient == nil {
-		opt.HTTPClient = &http.Client{Transport: newTransport(opt.RootCAs)}
+	if opt.HTTPClient != nil {
+		return adapters.FactoryOf(func(c *adapters.Connection) (*Adapter, error) { return New(c, opt) })
 	}
-	return adapters.FactoryOf(func(c *adapters.Connection) (*Adapter, error) { return New(c, opt) })
+	transport := newTransport(opt.RootCAs)
+	opt.HTTPClient = &http.Client{Transport: transport}
+	var open atomic.Int64
+	return adapters.FactoryOf(func(c *adapters.Connection) (*Adapter, error) {
+		a, err := New(c, opt)
+		if err != nil {
+			return nil, err
+		}
+		open.Add(1)
+		a.end = sync.OnceFunc(func() {
+			if open.Add(-1) == 0 {
+				transport.CloseIdleConnections()
+			}
+		})
+		return a, nil
+	})
 }
 
 // baseURL is where the connection's Graph answers (contracts A4).
@@ -123,10 +142,10 @@ func baseURL(g *Settings) string {
 // MaxSize is the largest message that the upload path carries.
 func (a *Adapter) MaxSize() int64 { return MaxSize }
 
-// Close ends kept connections when the transport is the adapter's own.
+// Close ends kept connections that no other adapter uses.
 func (a *Adapter) Close() error {
-	if a.owns {
-		a.client.CloseIdleConnections()
+	if a.end != nil {
+		a.end()
 	}
 	return nil
 }

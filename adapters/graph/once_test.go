@@ -106,7 +106,7 @@ func TestNothingIsLeft(t *testing.T) {
 	}))
 	client := &http.Client{Transport: newTransport(nil)}
 	a, _ := adapterOn(t, srv.URL, client)
-	a.owns = true
+	a.end = client.CloseIdleConnections
 	for _, c := range []struct {
 		id    string
 		class adapters.Class

@@ -24,7 +24,7 @@ func (s *server) wireWatch(giveUp time.Duration) (err error) {
 	s.watcher, err = watch.New(watch.Options{Store: s.store, Connections: s.conns, Node: s.conf.Node, Hostname: s.conf.Hostname,
 		Settings: watch.Settings{Mail: to, Connection: c.Connection, Language: c.Language, Days: c.Days, Budget: c.Budget,
 			Waiting: time.Duration(c.Waiting)},
-		GiveUp: giveUp, Credentials: endReader{s.roots, s.log}.credentialEnd, Listeners: s.shown.list, Peers: s.peers, Log: s.log})
+		GiveUp: giveUp, Credentials: newEndReader(s.roots, s.log).credentialEnd, Listeners: s.shown.list, Peers: s.peers, Log: s.log})
 	return err
 }
 

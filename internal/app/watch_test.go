@@ -7,10 +7,12 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/big"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -54,7 +56,6 @@ func TestCredentialEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = sb.Close() })
-	read := endReader{sb.CertPool(), slog.New(slog.DiscardHandler)}.credentialEnd
 	of := func(settings adapters.Settings) *gateway.Connection {
 		c := &gateway.Connection{Connection: adapters.Connection{Name: "x", From: "a@contoso.example", Settings: settings}}
 		if c.Provider = adapters.SMTP; graph.SettingsOf(&c.Connection) != nil {
@@ -95,10 +96,46 @@ func TestCredentialEnds(t *testing.T) {
 		{name: "missing file", conn: over(func(g *graph.Settings) { g.ClientSecret, g.CertificateFile = "", file+".gone" }), err: true},
 	} {
 		sb.Configure(func(s *sandbox.Switches) { s.GraphApplicationRead, s.SecretLeft = !c.refused, time.Until(secretEnds) })
-		got, err := read(t.Context(), c.conn)
+		got, err := newEndReader(sb.CertPool(), slog.New(slog.DiscardHandler)).credentialEnd(t.Context(), c.conn)
 		if (err != nil) != c.err || got.Kind != c.kind || got.Ends.Sub(c.ends).Abs() > time.Minute || got.Among == 1 != c.one ||
 			c.refused && c.err != errors.Is(err, watch.ErrNotGranted) {
 			t.Errorf("%s: %+v, %v; want %s %s", c.name, got, err, c.kind, c.ends)
+		}
+	}
+}
+
+// Connections of one application ask for its registration once, refused or not, and
+// again after a while. None of their network connections stays.
+func TestRegistrationIsReadOnce(t *testing.T) {
+	t.Parallel()
+	sb, err := sandbox.Start(sandbox.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sb.Close() })
+	for _, granted := range []bool{true, false} {
+		sb.Configure(func(s *sandbox.Switches) { s.GraphApplicationRead = granted })
+		reader := newEndReader(sb.CertPool(), slog.New(slog.DiscardHandler))
+		now := time.Now()
+		reader.now = func() time.Time { return now }
+		before := sb.Counters()
+		for _, minutes := range []time.Duration{0, 19, 2} { // the third is due again
+			now = now.Add(minutes * time.Minute)
+			var asking sync.WaitGroup
+			for i := range 20 {
+				asking.Go(func() {
+					c := &gateway.Connection{Connection: *sb.GraphConnection(fmt.Sprintf("box%d@contoso.example", i))}
+					if _, err := reader.credentialEnd(t.Context(), c); (err == nil) != granted {
+						t.Errorf("granted %v: %v", granted, err)
+					}
+				})
+			}
+			asking.Wait()
+		}
+		for name, n := range sb.Counters() {
+			if n -= before[name]; n > 2 {
+				t.Errorf("granted %v: %s: %d requests for one application", granted, name, n)
+			}
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -39,6 +40,7 @@ func TestIdle(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%d connections: doors open after %v", connections, time.Since(begin).Round(time.Millisecond))
+	open := sockets(t, n.cmd.Process.Pid)
 	idle(t, n, "never used")
 	// Each sends one message.
 	c := w.clients(connections)
@@ -63,6 +65,15 @@ func TestIdle(t *testing.T) {
 	w.drained(t.Context(), t)
 	if got := len(w.sandbox.Deliveries()); got != connections {
 		t.Errorf("%d of %d messages arrived", got, connections)
+	}
+	// Closing what was kept open for the next message belongs to the sending:
+	// a thousand TLS connections to the sandbox, for as long as each is kept.
+	until := time.Now().Add(3 * time.Minute)
+	for sockets(t, n.cmd.Process.Pid) > open+2 {
+		if time.Now().After(until) {
+			t.Fatalf("%d sockets are open, %d before the messages", sockets(t, n.cmd.Process.Pid), open)
+		}
+		<-time.After(time.Second)
 	}
 	idle(t, n, "each used once")
 	w.stop(t)
@@ -105,6 +116,23 @@ func (w *world) many(t *testing.T, n int) (senders []string) {
 	}
 	putting.Wait()
 	return senders
+}
+
+// sockets is how many a process has open.
+func sockets(t *testing.T, pid int) int {
+	t.Helper()
+	dir := fmt.Sprintf("/proc/%d/fd", pid)
+	fds, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, fd := range fds {
+		if to, err := os.Readlink(filepath.Join(dir, fd.Name())); err == nil && strings.HasPrefix(to, "socket:") {
+			n++
+		}
+	}
+	return n
 }
 
 // resident is the memory of a process in bytes (proc(5): statm, in pages).
