@@ -10,6 +10,7 @@ import (
 type clientCommand struct {
 	Add      clientAdd      `cmd:"" help:"Add a program or device that may submit."`
 	List     clientList     `cmd:"" help:"List the clients."`
+	Show     clientShow     `cmd:"" help:"Show a client, and when it was used and refused the last time."`
 	Remove   clientRemove   `cmd:"" help:"Remove a client and its keys."`
 	Rotate   clientRotate   `cmd:"" help:"Make a new secret for a client."`
 	Programs clientPrograms `cmd:"" help:"List the programs that submit, and whether they will still send."`
@@ -65,6 +66,18 @@ func (clientList) Help() string { return "Example:\n  postino client list --json
 
 func (c *clientList) Run(ctx context.Context, std stdio, cli *commands) error {
 	return c.jobs(std, cli).List(ctx)
+}
+
+type clientShow struct {
+	clientFlags
+	Name string `arg:"" help:"Login of the client."`
+}
+
+// Help shows examples below the flags.
+func (clientShow) Help() string { return "Example:\n  postino client show erp" }
+
+func (c *clientShow) Run(ctx context.Context, std stdio, cli *commands) error {
+	return c.jobs(std, cli).Show(ctx, c.Name)
 }
 
 type clientRemove struct {

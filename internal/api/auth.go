@@ -13,6 +13,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/people"
+	"github.com/postino-mail/postino/internal/programs"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/vault"
@@ -36,6 +37,7 @@ type authenticator struct {
 	store      store.Clients
 	clients    *registry.Clients
 	people     *people.Service
+	programs   *programs.Recorder
 	proxies    trustedProxies
 	hosts      []string // names of this server
 	keyless    bool     // Options.Keyless
@@ -59,7 +61,8 @@ const maxKnownKeys = 10_000
 
 func newAuthenticator(o *Options, h *vault.Hasher) *authenticator {
 	a := &authenticator{
-		store: o.Store, clients: o.Clients, people: o.People, proxies: o.TrustedProxies, hosts: []string{o.Hostname, o.PublicHost},
+		store: o.Store, clients: o.Clients, people: o.People, programs: o.Programs, proxies: o.TrustedProxies,
+		hosts:   []string{o.Hostname, o.PublicHost},
 		keyless: o.Keyless, hasher: h, limiter: newAuthLimiter(o.Now), accounts: newAccountLimiter(o.Now),
 		ceremonies: newAccountLimiter(o.Now),
 		now:        o.Now, log: o.Log, keys: map[string]*knownKey{},
@@ -99,7 +102,9 @@ func (a *authenticator) who(r *http.Request) (*principal, error) {
 		}
 		return a.twice(r.Context(), func() (*principal, error) { return a.ambient(r, from) })
 	case "bearer":
-		return a.counted(r.Context(), from, func() (*principal, error) { return a.bearer(r.Context(), adapters.Secret(strings.TrimSpace(rest))) })
+		return a.counted(r.Context(), from, func() (*principal, error) {
+			return a.bearer(r.Context(), from, adapters.Secret(strings.TrimSpace(rest)))
+		})
 	case "basic":
 		// Secrets that people chose can be guessed, so an address that failed
 		// too often is not even asked; a key of 256 bits cannot.
@@ -113,7 +118,7 @@ func (a *authenticator) who(r *http.Request) (*principal, error) {
 			failed = false
 			return nil, err
 		}
-		p, err := a.twice(r.Context(), func() (*principal, error) { return a.basic(r) })
+		p, err := a.twice(r.Context(), func() (*principal, error) { return a.basic(r, from) })
 		failed = refusedCredentials(err)
 		return p, err
 	}
@@ -163,7 +168,7 @@ func tooManyFailures(wait time.Duration) *failure {
 	return f
 }
 
-func (a *authenticator) bearer(ctx context.Context, key adapters.Secret) (*principal, error) {
+func (a *authenticator) bearer(ctx context.Context, from origin, key adapters.Secret) (*principal, error) {
 	wrong := unauthorized(text("api.key_refused", "this API key is not known, has expired or was revoked"))
 	if key == "" {
 		return nil, wrong
@@ -176,7 +181,12 @@ func (a *authenticator) bearer(ctx context.Context, key adapters.Secret) (*princ
 		return nil, err
 	}
 	now := a.now()
-	if !k.RevokedAt.IsZero() || !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) {
+	switch {
+	case !k.RevokedAt.IsZero():
+		a.refused(from, nil, &k, "key_revoked", text("api.use_key_revoked", "the key is revoked"))
+		return nil, wrong
+	case !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt):
+		a.refused(from, nil, &k, "key_expired", text("api.use_key_expired", "the key has expired"))
 		return nil, wrong
 	}
 	if k.Person != "" {
@@ -196,13 +206,30 @@ func (a *authenticator) bearer(ctx context.Context, key adapters.Secret) (*princ
 			p.client, err = a.store.Client(ctx, k.Client)
 		}
 		if errors.Is(err, store.ErrNotFound) || err == nil && p.client.Disabled {
+			a.refused(from, p.client, &k, "client_disabled", programs.SwitchedOff())
 			return nil, wrong
 		}
 		if err != nil {
 			return nil, err
 		}
+		a.programs.Used(p.client.ID, entryPoint, from.addr, now)
 	}
 	return p, nil
+}
+
+// entryPoint is that of all that comes by HTTP.
+const entryPoint = "api"
+
+// refused notes a refusal of a client, of a key, or of both; nil: of none.
+func (a *authenticator) refused(from origin, c *store.Client, k *store.APIKey, code string, reason adapters.Text) {
+	x := programs.Refusal{EntryPoint: entryPoint, Address: from.addr, Code: code, Reason: reason, At: a.now()}
+	if c != nil {
+		x.Client = c.ID
+	}
+	if k != nil {
+		x.Key = k.ID
+	}
+	a.programs.Refused(x)
 }
 
 // key finds a key by its hash, from a copy that is at most keyFresh old, and
@@ -259,7 +286,7 @@ func (a *authenticator) forget() {
 	clear(a.keys)
 }
 
-func (a *authenticator) basic(r *http.Request) (*principal, error) {
+func (a *authenticator) basic(r *http.Request, from origin) (*principal, error) {
 	wrong := unauthorized(text("api.client_refused", "no client has this name and secret"))
 	name, secret, ok := r.BasicAuth()
 	if !ok || secret == "" {
@@ -283,8 +310,14 @@ func (a *authenticator) basic(r *http.Request) (*principal, error) {
 		a.log.Error("the secret of a client cannot be checked", "client", c.Name, "err", err)
 		return nil, wrong
 	}
-	if !fits || c.Disabled {
+	switch {
+	case c.Disabled:
+		a.refused(from, c, nil, "client_disabled", programs.SwitchedOff())
+		return nil, wrong
+	case !fits:
+		a.refused(from, c, nil, "wrong_secret", programs.WrongSecret())
 		return nil, wrong
 	}
+	a.programs.Used(c.ID, entryPoint, from.addr, a.now())
 	return &principal{client: c, scopes: clientScopes(), name: "client " + c.Name}, nil
 }

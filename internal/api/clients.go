@@ -23,7 +23,8 @@ const clientsTag = "clients"
 type (
 	// ClientPath is the client that a path names.
 	ClientPath struct {
-		ID string `path:"id" maxLength:"200" doc:"Id or name of the client"`
+		ID       string `path:"id" maxLength:"200" doc:"Id or name of the client"`
+		Language string `header:"Accept-Language" doc:"Language of the reason of a refusal"`
 	}
 	clientCreate struct {
 		Body struct {
@@ -43,6 +44,7 @@ type (
 
 // A clientService shows and edits clients.
 type clientService struct {
+	uses        store.Uses
 	clients     clientFinder
 	connections connectionFinder
 	hasher      *vault.Hasher
@@ -70,14 +72,20 @@ type ClientList struct {
 	Items []view.Client `json:"items"`
 }
 
-func (s *clientService) listClients(ctx context.Context, _ *struct{}) (*bodyOf[ClientList], error) {
+func (s *clientService) listClients(ctx context.Context, in *struct {
+	Language string `header:"Accept-Language" doc:"Language of the reasons of refusals"`
+}) (*bodyOf[ClientList], error) {
 	all, err := s.clients.Clients(ctx)
+	if err != nil {
+		return nil, err
+	}
+	uses, err := s.uses.Uses(ctx, store.UseOfClient)
 	if err != nil {
 		return nil, err
 	}
 	out := ClientList{Items: []view.Client{}}
 	for i := range all {
-		out.Items = append(out.Items, view.OfClient(&all[i]))
+		out.Items = append(out.Items, view.OfUsedClient(&all[i], uses, language(in.Language)))
 	}
 	return &bodyOf[ClientList]{out}, nil
 }
@@ -87,7 +95,8 @@ func (s *clientService) getClient(ctx context.Context, in *ClientPath) (*bodyOf[
 	if err != nil {
 		return nil, err
 	}
-	return &bodyOf[view.Client]{view.OfClient(c)}, nil
+	uses, err := s.uses.Uses(ctx, store.UseOfClient, c.ID)
+	return &bodyOf[view.Client]{view.OfUsedClient(c, uses, language(in.Language))}, err
 }
 
 func (s *clientService) createClient(ctx context.Context, in *clientCreate) (*bodyOf[view.Client], error) {
@@ -112,7 +121,7 @@ func (s *clientService) createClient(ctx context.Context, in *clientCreate) (*bo
 	if err := s.apply(ctx, &c, &b.ClientSettings); err != nil {
 		return nil, err
 	}
-	return s.putClient(ctx, c, shown)
+	return s.putClient(ctx, c, shown, "")
 }
 
 func (s *clientService) replaceClient(ctx context.Context, in *clientReplace) (*bodyOf[view.Client], error) {
@@ -127,7 +136,7 @@ func (s *clientService) replaceClient(ctx context.Context, in *clientReplace) (*
 		return nil, err
 	}
 	c.ChangedAt = s.now()
-	return s.putClient(ctx, *c, "")
+	return s.putClient(ctx, *c, "", in.Language)
 }
 
 func (s *clientService) rotateClient(ctx context.Context, in *ClientPath) (*bodyOf[view.Client], error) {
@@ -137,16 +146,20 @@ func (s *clientService) rotateClient(ctx context.Context, in *ClientPath) (*body
 	}
 	key := vault.NewKey("pc_")
 	c.SecretHash, c.ChangedAt = vault.HashGenerated(key), s.now()
-	return s.putClient(ctx, *c, key.Reveal())
+	return s.putClient(ctx, *c, key.Reveal(), in.Language)
 }
 
-func (s *clientService) putClient(ctx context.Context, c store.Client, shown string) (*bodyOf[view.Client], error) {
+func (s *clientService) putClient(ctx context.Context, c store.Client, shown, accept string) (*bodyOf[view.Client], error) {
 	stored, err := s.clients.PutClient(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	s.edited()
-	out := view.OfClient(stored)
+	uses, err := s.uses.Uses(ctx, store.UseOfClient, stored.ID)
+	if err != nil {
+		uses = nil // the secret is shown this once
+	}
+	out := view.OfUsedClient(stored, uses, language(accept))
 	out.Secret = shown
 	return &bodyOf[view.Client]{out}, nil
 }

@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/postino-mail/postino/internal/gateway"
@@ -22,6 +24,33 @@ func (s confined) SawPrograms(ctx context.Context, seen []store.Program, most in
 		return err
 	}
 	return s.all.SawPrograms(ctx, seen, most)
+}
+
+// Uses implements store.Uses: an operator sees those of their own keys.
+func (s confined) Uses(ctx context.Context, kind string, subjects ...string) (map[string]store.Use, error) {
+	if caller(ctx).owner() == "" {
+		return s.all.Uses(ctx, kind, subjects...)
+	}
+	if kind != store.UseOfKey {
+		return nil, forOthers(ctx)
+	}
+	own, err := s.APIKeys(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.all.Uses(ctx, kind, subjects...)
+	maps.DeleteFunc(all, func(id string, _ store.Use) bool {
+		return !slices.ContainsFunc(own, func(k store.APIKey) bool { return k.ID == id })
+	})
+	return all, err
+}
+
+// SawUses implements store.Uses.
+func (s confined) SawUses(ctx context.Context, seen []store.Use) error {
+	if err := forOthers(ctx); err != nil {
+		return err
+	}
+	return s.all.SawUses(ctx, seen)
 }
 
 // Succeed implements store.Successions.

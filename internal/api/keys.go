@@ -42,6 +42,7 @@ type keyCreate struct {
 
 // A keyService shows, makes and revokes API keys.
 type keyService struct {
+	uses    store.Uses
 	clients clientFinder
 	people  store.People
 	most    int    // valid keys of one client
@@ -68,7 +69,8 @@ type KeyList struct {
 }
 
 func (s *keyService) listKeys(ctx context.Context, in *struct {
-	Client string `query:"client" maxLength:"200" doc:"Id or name"`
+	Client   string `query:"client" maxLength:"200" doc:"Id or name"`
+	Language string `header:"Accept-Language" doc:"Language of the reasons of refusals"`
 }) (*bodyOf[KeyList], error) {
 	id := ""
 	if in.Client != "" {
@@ -82,9 +84,13 @@ func (s *keyService) listKeys(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	uses, err := s.uses.Uses(ctx, store.UseOfKey)
+	if err != nil {
+		return nil, err
+	}
 	out := KeyList{Items: []view.Key{}}
 	for i := range all {
-		out.Items = append(out.Items, view.OfKey(&all[i]))
+		out.Items = append(out.Items, view.OfUsedKey(&all[i], uses, language(in.Language)))
 	}
 	return &bodyOf[KeyList]{out}, nil
 }

@@ -122,7 +122,7 @@ func (rt *router) guarded(o *huma.Operation) {
 		}
 		p, err := rt.auth.who(r)
 		if err == nil && !p.can(scope) {
-			err = lacks(p, scope)
+			err = rt.auth.lacks(r, p, scope)
 		}
 		if err != nil {
 			writeFailure(w, r, err)
@@ -131,6 +131,15 @@ func (rt *router) guarded(o *huma.Operation) {
 		ctx = huma.WithValue(ctx, principalKey{}, p)
 		next(huma.WithContext(ctx, store.WithActor(ctx.Context(), rt.auth.actor(p, r))))
 	})
+}
+
+// lacks refuses a caller that may not use an operation, and notes it of their key.
+func (a *authenticator) lacks(r *http.Request, p *principal, scope string) *failure {
+	f := lacks(p, scope)
+	if from, err := a.proxies.origin(r); err == nil && (p.key != nil || p.client != nil) {
+		a.refused(from, p.client, p.key, f.code, f.message)
+	}
+	return f
 }
 
 func lacks(p *principal, scope string) *failure {

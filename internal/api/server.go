@@ -14,6 +14,7 @@ import (
 	"github.com/postino-mail/postino/internal/doctor"
 	"github.com/postino-mail/postino/internal/people"
 	"github.com/postino-mail/postino/internal/presets"
+	"github.com/postino-mail/postino/internal/programs"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
@@ -28,6 +29,7 @@ type Options struct {
 	Submit       *submit.Submitter
 	Connections  *registry.Connections
 	Clients      *registry.Clients
+	Programs     *programs.Recorder   // notes uses and refusals of clients and keys; nil: no one does
 	Doctor       *doctor.Doctor       // tests connections; nil: they cannot be tested here
 	Installation *doctor.Installation // looked at by GET /v1/doctor; nil: it cannot be
 	Sealer       store.Sealer         // of the webhooks' secrets
@@ -199,8 +201,9 @@ func (s *Server) routes() {
 	s.submissions.routes(s.router)
 	(&messageService{store: o.Store, submit: o.Submit, connections: s.connections, giveUp: o.GiveUp, now: o.Now, log: o.Log}).routes(s.router)
 	clients := clientFinder{o.Store}
-	(&clientService{clients: clients, connections: s.connections, hasher: s.auth.hasher, edited: s.auth.edited, now: o.Now}).routes(s.router)
-	(&keyService{clients: clients, people: o.Store, most: o.MaxKeys, edited: s.auth.forget, now: o.Now}).routes(s.router)
+	(&clientService{uses: o.Store, clients: clients, connections: s.connections, hasher: s.auth.hasher, edited: s.auth.edited,
+		now: o.Now}).routes(s.router)
+	(&keyService{uses: o.Store, clients: clients, people: o.Store, most: o.MaxKeys, edited: s.auth.forget, now: o.Now}).routes(s.router)
 	connections := &connectionService{store: o.Store, connections: s.connections, adapters: o.Submit.Adapters(), submit: o.Submit,
 		clients: clients, networks: o.ConnectionNetworks, ownListener: o.OwnListener, now: o.Now}
 	connections.routes(s.router)

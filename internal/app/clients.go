@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -165,25 +166,77 @@ func (k ClientCommands) List(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		uses, err := st.Uses(ctx, store.UseOfClient)
+		if err != nil {
+			return err
+		}
 		if k.JSON {
 			out := []view.Client{}
 			for i := range all {
-				out = append(out, view.OfClient(&all[i]))
+				out = append(out, view.OfUsedClient(&all[i], uses, k.Language))
 			}
 			return writeJSON(k.Stdout, out)
 		}
 		w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_name", "NAME"), text("cli.heading_secret", "SECRET"),
 			text("cli.heading_networks", "NETWORKS"), text("cli.heading_senders", "SENDERS"), text("cli.heading_per_minute", "PER MINUTE"),
-			text("cli.heading_class", "CLASS"), text("cli.heading_enabled", "ENABLED"))...)
+			text("cli.heading_class", "CLASS"), text("cli.heading_enabled", "ENABLED"), text("cli.heading_last_used", "LAST USED"),
+			text("cli.heading_last_refusal", "LAST REFUSAL"))...)
 		for _, c := range all {
 			var nets []string
 			for _, n := range c.Networks {
 				nets = append(nets, n.String())
 			}
 			w.Row(c.Name, either(c.SecretHash != "", k.Language), strings.Join(nets, " "), strings.Join(c.Senders, " "), c.PerMinute, c.Class,
-				either(!c.Disabled, k.Language))
+				either(!c.Disabled, k.Language), day(uses[c.ID].UsedAt), lastRefusal(uses[c.ID], k.Language))
 		}
 		return w.Flush()
+	})
+}
+
+// lastRefusal is when and why something was refused the last time, in a table.
+func lastRefusal(u store.Use, lang string) string {
+	if u.RefusedAt.IsZero() {
+		return "-"
+	}
+	return day(u.RefusedAt) + " " + cmp.Or(u.Reason.In(lang), u.Code)
+}
+
+// Show prints one client, with when it was used and refused the last time.
+func (k ClientCommands) Show(ctx context.Context, name string) error {
+	return withStore(ctx, k.Storage, func(st store.Store) error {
+		c, err := clientNamed(ctx, st, name)
+		if err != nil {
+			return err
+		}
+		uses, err := st.Uses(ctx, store.UseOfClient, c.ID)
+		if err != nil {
+			return err
+		}
+		v := view.OfUsedClient(c, uses, k.Language)
+		if k.JSON {
+			return writeJSON(k.Stdout, v)
+		}
+		t := terminal.NewTable(k.Stdout)
+		row := func(name mime.Text, value any) { t.Row(name.In(k.Language), value) }
+		row(text("cli.field_login", "login"), c.Name)
+		row(text("cli.field_id", "id"), c.ID)
+		row(text("cli.client_field_secret", "has a secret"), either(c.SecretHash != "", k.Language))
+		row(text("cli.client_field_networks", "networks"), strings.Join(v.Networks, " "))
+		row(text("cli.client_field_senders", "senders"), strings.Join(v.Senders, " "))
+		row(text("cli.client_field_enabled", "enabled"), either(!c.Disabled, k.Language))
+		row(text("cli.client_field_since", "since"), terminal.Time(c.CreatedAt))
+		if v.LastUsedAt.IsZero() {
+			row(text("cli.client_field_last_used", "last used"), text("cli.never", "never").In(k.Language))
+		} else {
+			row(text("cli.client_field_last_used", "last used"), strings.TrimSpace(terminal.Time(v.LastUsedAt)+"   "+v.LastUsedFrom))
+		}
+		if r := v.LastRefusal; r == nil {
+			row(text("cli.client_field_last_refusal", "last refusal"), text("cli.never", "never").In(k.Language))
+		} else {
+			row(text("cli.client_field_last_refusal", "last refusal"), strings.TrimSpace(terminal.Time(r.At)+"   "+r.From))
+			row(text("cli.client_field_refusal_reason", "reason"), strings.TrimSpace(r.Reason+" ("+r.Code+")"))
+		}
+		return t.Flush()
 	})
 }
 

@@ -59,7 +59,7 @@ func (s *server) httpListener(smtp []string) (*httpListener, error) {
 	pages := web.New(web.Options{PublicURL: conf.PublicURL, Hostname: s.conf.Hostname, Version: ReadVersion().Version, Log: s.log,
 		Facts: pageFacts(&s.conf, smtp), Listeners: shownListeners(s.conf.SMTP)})
 	d.Server, err = api.New(api.Options{Store: s.store, Submit: s.submit, Connections: s.conns, Clients: s.clients, People: s.people,
-		Budget: s.uploads, Sealer: keys, Hostname: s.conf.Hostname,
+		Programs: s.programs, Budget: s.uploads, Sealer: keys, Hostname: s.conf.Hostname,
 		Metrics:   metrics,
 		Pages:     pages.Handler,
 		PublicURL: conf.PublicURL, PublicHost: conf.PublicHost(), Keyless: conf.Keyless == config.KeylessSend, TrustedProxies: proxies,

@@ -177,10 +177,14 @@ func (k KeyCommands) List(ctx context.Context, client, person string) error {
 		if by != "" {
 			all = slices.DeleteFunc(all, func(key store.APIKey) bool { return key.Person != by })
 		}
+		uses, err := st.Uses(ctx, store.UseOfKey)
+		if err != nil {
+			return err
+		}
 		if k.JSON {
 			out := []view.Key{}
 			for i := range all {
-				out = append(out, view.OfKey(&all[i]))
+				out = append(out, view.OfUsedKey(&all[i], uses, k.Language))
 			}
 			return writeJSON(k.Stdout, out)
 		}
@@ -191,11 +195,11 @@ func (k KeyCommands) List(ctx context.Context, client, person string) error {
 		now := time.Now()
 		w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_id", "ID"), text("cli.heading_name", "NAME"),
 			text("cli.heading_key_of", "CLIENT OR PERSON"), text("cli.heading_scopes", "SCOPES"), text("cli.heading_created", "CREATED"),
-			text("cli.heading_last_used", "LAST USED"), text("cli.heading_state", "STATE"))...)
+			text("cli.heading_last_used", "LAST USED"), text("cli.heading_last_refusal", "LAST REFUSAL"), text("cli.heading_state", "STATE"))...)
 		for i := range all {
 			a := &all[i]
 			w.Row(a.ID, a.Name, names[cmp.Or(a.Client, a.Person)], strings.Join(view.OfKey(a).Scopes, " "),
-				day(a.CreatedAt), day(a.LastUsedAt), keyState(a, now, k.Language))
+				day(a.CreatedAt), day(a.LastUsedAt), lastRefusal(uses[a.ID], k.Language), keyState(a, now, k.Language))
 		}
 		return w.Flush()
 	})

@@ -1,5 +1,5 @@
 // Package programs remembers which programs and devices submit, by how they do it, so that an administrator sees who
-// still sends and how.
+// still sends and how, and when clients and keys were used and refused the last time.
 //
 // A sighting costs a look-up in memory; what was seen is written in batches,
 // and how much is kept of one client is bounded.
@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -27,8 +28,11 @@ const (
 	longest      = 120 // characters of one trait: strangers choose them
 )
 
-// flushEvery is how often what was seen is written.
-const flushEvery = 30 * time.Second
+// How often what was seen is written.
+const (
+	flushEvery = 30 * time.Second // programs
+	usesEvery  = 5 * time.Second  // uses of which none was written lately
+)
 
 // A Peer is what a listener knows of who submits.
 type Peer struct {
@@ -66,21 +70,32 @@ type seen struct {
 
 // A Recorder collects sightings. Safe for concurrent use.
 type Recorder struct {
-	store store.Programs
+	store recorded
 	log   *slog.Logger
+	now   func() time.Time
 
 	mu      sync.Mutex
 	pending map[traits]*seen
 	clients map[string]int // new traits since the last flush
+	uses    map[string]*store.Use
+	written map[string]time.Time // of uses, when one was written within the last minute
+}
+
+// recorded is where what was seen goes.
+type recorded interface {
+	store.Programs
+	store.Uses
 }
 
 // New makes a Recorder; Run writes what it collects.
-func New(s store.Programs, log *slog.Logger) *Recorder {
-	return &Recorder{store: s, log: log, pending: map[traits]*seen{}, clients: map[string]int{}}
+func New(s recorded, log *slog.Logger) *Recorder {
+	return &Recorder{store: s, log: log, now: time.Now, pending: map[traits]*seen{}, clients: map[string]int{}, uses: map[string]*store.Use{},
+		written: map[string]time.Time{}}
 }
 
 // Saw notes a message. What goes beyond the bounds is not noted.
 func (r *Recorder) Saw(s Sighting) {
+	r.Used(s.Client, s.EntryPoint, s.Peer.Address, s.At)
 	t := traits{client: s.Client, entryPoint: s.EntryPoint, hello: bounded(s.Peer.Hello), auth: s.Peer.Auth, agent: bounded(s.Agent),
 		idForm: IDForm(s.MessageID), address: s.Peer.Address, tls: s.Peer.TLS}
 	if t.agent == "" {
@@ -103,23 +118,26 @@ func (r *Recorder) Saw(s Sighting) {
 
 // Run writes what was seen now and then, and at the end once more.
 func (r *Recorder) Run(ctx context.Context) {
-	t := time.NewTicker(flushEvery)
+	t, uses := time.NewTicker(flushEvery), time.NewTicker(usesEvery)
 	defer t.Stop()
+	defer uses.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 			defer cancel()
-			r.flush(last)
+			r.tried(r.Flush(last))
 			return
 		case <-t.C:
-			r.flush(ctx)
+			r.tried(r.flushPrograms(ctx))
+		case <-uses.C:
+			r.tried(r.flushUses(ctx, false))
 		}
 	}
 }
 
-func (r *Recorder) flush(ctx context.Context) {
-	if err := r.Flush(ctx); err != nil {
+func (r *Recorder) tried(err error) {
+	if err != nil {
 		r.log.Warn("what programs submit could not be noted; it is tried again", "err", err)
 	}
 }
@@ -129,6 +147,10 @@ const batch = 256
 
 // Flush writes what was seen. What could not be written is kept for the next time.
 func (r *Recorder) Flush(ctx context.Context) error {
+	return errors.Join(r.flushPrograms(ctx), r.flushUses(ctx, true))
+}
+
+func (r *Recorder) flushPrograms(ctx context.Context) error {
 	r.mu.Lock()
 	pending := r.pending
 	r.pending, r.clients = map[traits]*seen{}, map[string]int{}

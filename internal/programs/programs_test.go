@@ -18,6 +18,9 @@ type fakeStore struct {
 	fail  error
 	calls int
 	got   map[string]store.Program
+
+	useCalls int
+	uses     map[string]store.Use
 }
 
 func (f *fakeStore) Programs(context.Context, string) ([]store.Program, error) { return nil, nil }
@@ -34,6 +37,26 @@ func (f *fakeStore) SawPrograms(_ context.Context, seen []store.Program, _ int) 
 		old := f.got[p.Digest]
 		p.Messages += old.Messages
 		f.got[p.Digest] = p
+	}
+	return nil
+}
+
+func (f *fakeStore) Uses(context.Context, string, ...string) (map[string]store.Use, error) {
+	return nil, nil
+}
+
+func (f *fakeStore) SawUses(_ context.Context, seen []store.Use) error {
+	f.useCalls++
+	if f.fail != nil {
+		return f.fail
+	}
+	if f.uses == nil {
+		f.uses = map[string]store.Use{}
+	}
+	for _, u := range seen {
+		known := f.uses[u.Key()]
+		known.Merge(&u)
+		f.uses[u.Key()] = known
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/postino-mail/postino/internal/programs"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -167,9 +168,11 @@ func (s *session) check(name, secret string, start time.Time) (wait time.Duratio
 		s.client = client
 		s.markTrusted()
 		s.log = s.srv.opt.Log.With("remote", s.remote.String(), "client", client.Name)
+		s.srv.opt.Programs.Used(client.ID, "smtp", s.remote, time.Now())
 		s.reply(235, "2.7.0", "authenticated")
 		return 0, false
 	}
+	s.loginRefused(name)
 	return s.srv.authLimiter.failed(s.remote, name, secret, start) - time.Since(start), true
 }
 
@@ -187,6 +190,18 @@ func (s *session) verify(name, secret string) (*store.Client, error) {
 		return client, nil
 	}
 	return nil, nil
+}
+
+// loginRefused notes a failed login of the client with this name, if there is one.
+func (s *session) loginRefused(name string) {
+	c, err := s.srv.opt.Clients.Named(s.context(), name)
+	switch {
+	case err != nil: // none, or said where the secret was checked
+	case c.Disabled:
+		s.refused(c, "client_disabled", programs.SwitchedOff())
+	default:
+		s.refused(c, "wrong_secret", programs.WrongSecret())
+	}
 }
 
 func (s *session) loginFailed(name string, wait time.Duration) {

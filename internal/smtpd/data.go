@@ -12,6 +12,7 @@ import (
 	"github.com/postino-mail/postino/internal/programs"
 	"github.com/postino-mail/postino/internal/smtpsyntax"
 	"github.com/postino-mail/postino/internal/spool"
+	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/submit"
 	"github.com/postino-mail/postino/mime"
 )
@@ -176,7 +177,7 @@ func (s *session) finish(r *receiver, f smtpsyntax.Flaw) {
 		s.refuseContent(554, "5.6.0", mime.NewText("smtpd.bare_line_ends", "the message has lines that end with a bare {end}: every line must "+
 			"end with CR LF (RFC 5321 section 2.3.8). For a device that cannot: bare_lf and networks of the listener", "end", lineEndOf(f)))
 	case errors.Is(r.err, spool.ErrTooLarge):
-		err := s.srv.opt.Submit.CheckMail(s.context(), s.tx.client, s.tx.env.From, r.size)
+		err := s.srv.opt.Submit.CheckMail(s.context(), s.tx.client, s.peer(), s.tx.env.From, r.size)
 		if err == nil { // the limit was raised meanwhile
 			s.reply(452, "4.3.4", said(mime.NewText("smtpd.limit_changed", "the message is larger than it was allowed to be: send it again"))...)
 			s.endTransaction()
@@ -209,6 +210,7 @@ func lineEndOf(f smtpsyntax.Flaw) string {
 // refuseContent refuses a message for its content.
 func (s *session) refuseContent(code int, enhanced string, t mime.Text) {
 	s.log.Info("SMTP refusal", "at", "DATA", "from", s.tx.env.From, "reply", code, "text", t.String())
+	s.refused(s.tx.client, "invalid_message", t)
 	s.reply(code, enhanced, said(t)...)
 	s.endTransaction()
 }
@@ -219,7 +221,7 @@ func (s *session) submit() {
 	res, err := s.srv.opt.Submit.Submit(s.context(), submit.Request{
 		Client: tx.client, EntryPoint: "smtp", Message: tx.body, Envelope: tx.env, Protocol: s.protocol(),
 		OwnFrom: s.listener.policy.MissingHeaders, Lenient: s.listener.policy.lenient(), Unheard: true,
-		Peer: programs.Peer{Address: s.remote, Hello: s.helo, Auth: s.mechanism, TLS: s.tlsVersion},
+		Peer: s.peer(),
 	})
 	if err != nil {
 		s.refuseError(err, "DATA")
@@ -243,6 +245,19 @@ func (s *session) submit() {
 	s.endTransaction()
 	s.idleCommands, s.badCommands, s.discarded = 0, 0, 0
 	s.started = time.Now()
+}
+
+// peer is what is known of who submits.
+func (s *session) peer() programs.Peer {
+	return programs.Peer{Address: s.remote, Hello: s.helo, Auth: s.mechanism, TLS: s.tlsVersion}
+}
+
+// refused notes a refusal of the client c, nil: of none.
+func (s *session) refused(c *store.Client, code string, reason mime.Text) {
+	if c != nil {
+		s.srv.opt.Programs.Refused(programs.Refusal{Client: c.ID, EntryPoint: "smtp", Address: s.remote, Code: code, Reason: reason,
+			At: time.Now()})
+	}
 }
 
 // protocol is the session's protocol for Received (RFC 3848; RFC 6531 section 4.3).

@@ -75,7 +75,7 @@ func (s *session) mail(arg string) {
 		return
 	}
 	s.tx = tx
-	if err := s.srv.opt.Submit.CheckMail(s.context(), client, tx.env.From, size); err != nil {
+	if err := s.srv.opt.Submit.CheckMail(s.context(), client, s.peer(), tx.env.From, size); err != nil {
 		s.refuseError(err, "MAIL")
 		return
 	}

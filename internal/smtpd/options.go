@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/config"
+	"github.com/postino-mail/postino/internal/programs"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/submit"
@@ -18,6 +19,7 @@ type Options struct {
 	Listeners []config.Listener
 	Submit    *submit.Submitter
 	Clients   *registry.Clients
+	Programs  *programs.Recorder // notes logins and refusals; nil: no one does
 	// CheckSecret reports whether hash was made of secret. An empty hash stands for
 	// a name that does not exist: it must take as long and return false.
 	CheckSecret func(hash, secret string) bool

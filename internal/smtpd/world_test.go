@@ -16,6 +16,7 @@ import (
 	"github.com/postino-mail/postino/adapters/graph"
 	"github.com/postino-mail/postino/internal/config"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/programs"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/sqlite"
@@ -113,6 +114,8 @@ type world struct {
 	stop    context.CancelFunc
 	done    chan error
 	clients *registry.Clients
+
+	programs *programs.Recorder
 }
 
 type setup struct {
@@ -131,7 +134,8 @@ func newWorld(t testing.TB, s setup) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, store: &recorder{Store: st, fail: s.fail}, data: t.TempDir(), done: make(chan error, 1)}
+	w := &world{t: t, store: &recorder{Store: st, fail: s.fail}, data: t.TempDir(), done: make(chan error, 1),
+		programs: programs.New(st, slog.New(slog.DiscardHandler))}
 	zero := 0
 	c := &gateway.Connection{Connection: adapters.Connection{Name: "Ufficio", Provider: adapters.Graph, From: "erp@contoso.it",
 		Settings: &graph.Settings{Entra: credential.Entra{Tenant: "t", ClientID: "c", ManagedIdentity: true}}},
@@ -162,7 +166,8 @@ func newWorld(t testing.TB, s setup) *world {
 		s.limits.AuthDelay = time.Millisecond
 	}
 	w.clients = registry.NewClients(w.store)
-	o := Options{Hostname: "gw.contoso.it", Listeners: s.listeners, Submit: sub, Clients: w.clients, SpoolDir: st.SpoolDir(), DataDir: w.data,
+	o := Options{Hostname: "gw.contoso.it", Listeners: s.listeners, Submit: sub, Clients: w.clients, Programs: w.programs,
+		SpoolDir: st.SpoolDir(), DataDir: w.data,
 		Limits:      s.limits,
 		CheckSecret: func(hash, secret string) bool { return hash != "" && hash == secret }}
 	if s.log != nil {

@@ -19,6 +19,7 @@ type Store interface {
 	Alerts
 	History
 	Programs
+	Uses
 	Successions
 	Resealing
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/mailboxtest"
+	"github.com/postino-mail/postino/internal/programs"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 )
@@ -79,7 +80,8 @@ func TestFreshCheckMail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.CheckMail(t.Context(), client, mailboxtest.Of("boss@contoso.it"), 0); err == nil || AsRefusal(err).Temporary() {
+	if err := w.CheckMail(t.Context(), client, programs.Peer{}, mailboxtest.Of("boss@contoso.it"), 0); err == nil ||
+		AsRefusal(err).Temporary() {
 		t.Fatalf("before the edit: %v", err)
 	}
 	edited := *client
@@ -87,7 +89,7 @@ func TestFreshCheckMail(t *testing.T) {
 	if _, err := w.store.PutClient(t.Context(), edited); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.CheckMail(t.Context(), client, mailboxtest.Of("boss@contoso.it"), 0); err != nil {
+	if err := w.CheckMail(t.Context(), client, programs.Peer{}, mailboxtest.Of("boss@contoso.it"), 0); err != nil {
 		t.Errorf("after the edit: %v", err)
 	}
 }

@@ -171,6 +171,7 @@ func (s *Submitter) SubmitAll(ctx context.Context, list []Request, key *store.Id
 		}
 		if err != nil {
 			r := AsRefusal(err)
+			s.refused(list[i].Client, list[i].EntryPoint, list[i].Peer, r)
 			if len(list) > 1 {
 				c := *r
 				c.Field = strings.TrimSuffix(fmt.Sprintf("messages[%d].%s", i, r.Field), ".")
@@ -210,20 +211,31 @@ func answered(done []store.Submitted, out []Result) ([]Result, error) {
 
 // CheckMail refuses at MAIL FROM what can be known then: the sender a client
 // may not use, the size that no route carries (0: not declared).
-func (s *Submitter) CheckMail(ctx context.Context, c *store.Client, from mime.Mailbox, size int64) error {
+func (s *Submitter) CheckMail(ctx context.Context, c *store.Client, peer programs.Peer, from mime.Mailbox, size int64) error {
 	start := time.Now()
 	err := s.checkMail(ctx, c, from, size)
-	if !final(err) {
-		return err
+	if final(err) {
+		now, changed, lerr := s.lookAgain(ctx, c, start)
+		switch {
+		case lerr != nil:
+			return AsRefusal(lerr)
+		case changed:
+			err = s.checkMail(ctx, now, from, size)
+		}
 	}
-	now, changed, lerr := s.lookAgain(ctx, c, start)
-	switch {
-	case lerr != nil:
-		return AsRefusal(lerr)
-	case changed:
-		return s.checkMail(ctx, now, from, size)
+	if err != nil {
+		s.refused(c, "smtp", peer, AsRefusal(err))
 	}
 	return err
+}
+
+// refused notes a refusal of what a client submits.
+func (s *Submitter) refused(c *store.Client, entryPoint string, peer programs.Peer, r *Refusal) {
+	if c == nil {
+		return
+	}
+	s.opt.Programs.Refused(programs.Refusal{Client: c.ID, EntryPoint: entryPoint, Address: peer.Address, Code: r.Code, Reason: r.Message,
+		At: time.Now()})
 }
 
 func (s *Submitter) checkMail(ctx context.Context, c *store.Client, from mime.Mailbox, size int64) error {

@@ -12,6 +12,7 @@ import (
 	"github.com/postino-mail/postino/adapters/gmail"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/mailboxtest"
+	"github.com/postino-mail/postino/internal/programs"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
 )
@@ -225,14 +226,15 @@ func TestRefusals(t *testing.T) {
 			}
 		})
 	}
-	if err := w.CheckMail(t.Context(), nil, mailboxtest.Of("erp@contoso.it"), 2<<20); AsRefusal(err) == nil || AsRefusal(err).SMTP != 552 {
+	by := programs.Peer{}
+	if err := w.CheckMail(t.Context(), nil, by, mailboxtest.Of("erp@contoso.it"), 2<<20); AsRefusal(err) == nil || AsRefusal(err).SMTP != 552 {
 		t.Errorf("2 MiB announced at MAIL FROM: %v", err)
 	}
-	if err := w.CheckMail(t.Context(), senders, mailboxtest.Of("erp@contoso.it"), 0); AsRefusal(err) == nil ||
+	if err := w.CheckMail(t.Context(), senders, by, mailboxtest.Of("erp@contoso.it"), 0); AsRefusal(err) == nil ||
 		AsRefusal(err).Code != "sender_not_allowed" {
 		t.Errorf("a foreign sender at MAIL FROM: %v", err)
 	}
-	if err := w.CheckMail(t.Context(), senders, mailboxtest.Of("scan@printer.lan"), 1000); err != nil {
+	if err := w.CheckMail(t.Context(), senders, by, mailboxtest.Of("scan@printer.lan"), 1000); err != nil {
 		t.Errorf("an allowed sender at MAIL FROM: %v", err)
 	}
 }

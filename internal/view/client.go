@@ -31,7 +31,37 @@ type Client struct {
 	ClientSettings
 	CreatedAt time.Time `json:"created_at"`
 	ChangedAt time.Time `json:"changed_at,omitzero"`
-	Secret    string    `json:"secret,omitempty" doc:"Shown once: when it was made"`
+	Use
+	Secret string `json:"secret,omitempty" doc:"Shown once: when it was made"`
+}
+
+// A Use is when a client was used and refused the last time.
+type Use struct {
+	LastUsedAt   time.Time `json:"last_used_at,omitzero" doc:"To the minute"`
+	LastUsedFrom string    `json:"last_used_from,omitempty" doc:"Address; absent: this machine"`
+	LastRefusal  *Refusal  `json:"last_refusal,omitempty" doc:"Absent: never refused"`
+}
+
+// A Refusal is what was refused the last time.
+type Refusal struct {
+	At         time.Time `json:"at"`
+	From       string    `json:"from,omitempty" doc:"Address; absent: this machine"`
+	EntryPoint string    `json:"entry_point"`
+	Code       string    `json:"code"`
+	Reason     string    `json:"reason,omitempty"`
+}
+
+// OfUse returns the view of a use.
+func OfUse(u *store.Use, lang string) Use {
+	return Use{LastUsedAt: u.UsedAt, LastUsedFrom: u.UsedFrom, LastRefusal: OfRefusal(u, lang)}
+}
+
+// OfRefusal returns the view of the last refusal; nil: there was none.
+func OfRefusal(u *store.Use, lang string) *Refusal {
+	if u.RefusedAt.IsZero() {
+		return nil
+	}
+	return &Refusal{At: u.RefusedAt, From: u.RefusedFrom, EntryPoint: u.RefusedBy, Code: u.Code, Reason: u.Reason.In(lang)}
 }
 
 // OfClient returns the view of a client. Secret is left for the one who has
@@ -50,18 +80,37 @@ func OfClient(c *store.Client) Client {
 	return v
 }
 
+// OfUsedClient is OfClient with what uses say of it.
+func OfUsedClient(c *store.Client, uses map[string]store.Use, lang string) Client {
+	v := OfClient(c)
+	if u, ok := uses[c.ID]; ok {
+		v.Use = OfUse(&u, lang)
+	}
+	return v
+}
+
 // A Key is an API key without the key.
 type Key struct {
-	ID         string    `json:"id"`
-	Name       string    `json:"name"`
-	Client     string    `json:"client,omitempty" doc:"Id of its client; absent: none, it sees all clients' records"`
-	Person     string    `json:"person,omitempty" doc:"Id of the person whose key it is"`
-	Scopes     []string  `json:"scopes" doc:"Of a person's key those that it is narrowed to; none: all that they may"`
-	CreatedAt  time.Time `json:"created_at"`
-	ExpiresAt  time.Time `json:"expires_at,omitzero"`
-	RevokedAt  time.Time `json:"revoked_at,omitzero"`
-	LastUsedAt time.Time `json:"last_used_at,omitzero" doc:"To the minute"`
-	Key        string    `json:"key,omitempty" doc:"Shown once: when it was made"`
+	ID          string    `json:"id"`
+	Name        string    `json:"name"`
+	Client      string    `json:"client,omitempty" doc:"Id of its client; absent: none, it sees all clients' records"`
+	Person      string    `json:"person,omitempty" doc:"Id of the person whose key it is"`
+	Scopes      []string  `json:"scopes" doc:"Of a person's key those that it is narrowed to; none: all that they may"`
+	CreatedAt   time.Time `json:"created_at"`
+	ExpiresAt   time.Time `json:"expires_at,omitzero"`
+	RevokedAt   time.Time `json:"revoked_at,omitzero"`
+	LastUsedAt  time.Time `json:"last_used_at,omitzero" doc:"To the minute"`
+	LastRefusal *Refusal  `json:"last_refusal,omitempty" doc:"Absent: never refused"`
+	Key         string    `json:"key,omitempty" doc:"Shown once: when it was made"`
+}
+
+// OfUsedKey is OfKey with what uses say of it.
+func OfUsedKey(k *store.APIKey, uses map[string]store.Use, lang string) Key {
+	v := OfKey(k)
+	if u, ok := uses[k.ID]; ok {
+		v.LastRefusal = OfRefusal(&u, lang)
+	}
+	return v
 }
 
 // OfKey returns the view of an API key. Key is left for the one who has just

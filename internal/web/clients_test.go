@@ -6,8 +6,11 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/postino-mail/postino/internal/api"
+	"github.com/postino-mail/postino/internal/programs"
+	"github.com/postino-mail/postino/internal/store"
 )
 
 func TestClients(t *testing.T) {
@@ -32,6 +35,11 @@ func TestClients(t *testing.T) {
 		t.Fatalf("%q %+v", secret, c)
 	}
 	w.get(at).want(200, "never", "Ufficio", "erp").without(secret)
+	w.must(w.store.SawUses(context.Background(), []store.Use{{Kind: store.UseOfClient, Subject: c.ID, UsedAt: time.Now(),
+		UsedFrom: "192.0.2.7", RefusedAt: time.Now().Add(-time.Hour), RefusedFrom: "192.0.2.8", Code: "wrong_secret",
+		Reason: programs.WrongSecret()}}))
+	w.get(at).want(200, "192.0.2.7", "192.0.2.8", "the secret was wrong", "wrong_secret")
+	w.get("/clients").want(200, "Last used", "the secret was wrong")
 	w.get("/clients", "Accept-Language", "it").want(200, "Un client", "erp", "Può inviare")
 	w.post(at, "name", "erp", "senders", "nonsense", "revision", "1").want(422, "nonsense")
 	w.post(at, "name", "erp2", "disabled", "on", "revision", "1").to(at)

@@ -30,6 +30,7 @@ import (
 type options struct {
 	dir, database  string
 	n, connections int
+	part, parts    int
 	probe          int
 	days           int
 }
@@ -45,6 +46,8 @@ func main() {
 	flag.IntVar(&o.n, "n", 0, "messages to add")
 	flag.IntVar(&o.connections, "connections", 20_000, "connections among which they go")
 	flag.IntVar(&o.days, "days", 365, "days over which they lie")
+	flag.IntVar(&o.part, "part", 0, "which part of the days, when they are filled in several runs: from 0")
+	flag.IntVar(&o.parts, "parts", 1, "how many parts the days have")
 	flag.IntVar(&o.probe, "probe", 0, "calls of each kind to measure")
 	flag.Parse()
 	if err := run(context.Background(), &o); err != nil {
@@ -97,11 +100,12 @@ type letter struct {
 
 // letters makes n messages that lie evenly over the days before now.
 func letters(o *options, each func(*letter) error) error {
-	r := rand.New(rand.NewPCG(1, 2))
+	r := rand.New(rand.NewPCG(1, 2+uint64(o.part)))
 	words := rand.NewZipf(r, 1.2, 3, 20_000)
 	people := rand.NewZipf(r, 1.05, 50, 500_000)
-	span := time.Duration(o.days) * 24 * time.Hour
-	start := time.Now().Add(-span)
+	days := time.Duration(o.days) * 24 * time.Hour
+	span := days / time.Duration(o.parts)
+	start := time.Now().Add(time.Duration(o.part)*span - days)
 	for i := range o.n {
 		at := start.Add(time.Duration(float64(span) * float64(i) / float64(o.n)))
 		l := &letter{flow: r.IntN(o.connections), received: at.UnixMicro()}
@@ -114,7 +118,7 @@ func letters(o *options, each func(*letter) error) error {
 		if to.Address, err = mime.ParseMailbox(fmt.Sprintf("person%d@firm%d.example", p, p%20_000)); err != nil {
 			return err
 		}
-		subject := fmt.Sprintf("Fattura %d", i)
+		subject := fmt.Sprintf("Fattura %d", o.part*o.n+i)
 		for range 4 {
 			subject += " " + word(words.Uint64())
 		}

@@ -157,7 +157,7 @@ func (r Ports) DeletePerson(ctx context.Context, id string) error {
 		if err := errors.Join(err1, err2, err3, err4); err != nil || keys == 0 {
 			return err
 		}
-		return bump(t, clientsVersion)
+		return errors.Join(forgetUses(t), bump(t, clientsVersion))
 	})
 }
 

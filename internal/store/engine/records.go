@@ -295,7 +295,7 @@ func (r Ports) DeleteClient(ctx context.Context, id string) error {
 			return err
 		}
 		_, err := apiKeys().removeWhere(ctx, t, func(k *store.APIKey) bool { return k.Client == id })
-		return err
+		return errors.Join(err, forgetUses(t))
 	})
 }
 
@@ -331,7 +331,12 @@ func (r Ports) PutAPIKey(ctx context.Context, k store.APIKey) (*store.APIKey, er
 
 // DeleteAPIKey implements store.Clients.
 func (r Ports) DeleteAPIKey(ctx context.Context, id string) error {
-	return apiKeys().edit(ctx, r.DB, func(t Tx) error { return apiKeys().remove(ctx, t, id) })
+	return apiKeys().edit(ctx, r.DB, func(t Tx) error {
+		if err := apiKeys().remove(ctx, t, id); err != nil {
+			return err
+		}
+		return forgetUses(t)
+	})
 }
 
 // TouchAPIKey implements store.Clients.

@@ -53,7 +53,7 @@ func Run(t *testing.T, h Harness) {
 		"connection edits": testConnectionEdits, "move": testMove, "rename": testRename, "successor": testSuccessor,
 		"connections": testConnections, "connection state": testConnectionState, "clients": testClients, "events": testEvents,
 		"sealed again": testReseal, "sealed again beside edits": testResealBeside, "sealed again, what does not open": testResealClosed,
-		"settings": testSettings, "alerts": testAlerts, "programs": testPrograms, "succession": testSuccession,
+		"settings": testSettings, "alerts": testAlerts, "programs": testPrograms, "uses": testUses, "succession": testSuccession,
 		"edits together": testEditsTogether,
 		"reopen":         testReopen, "two processes": testTwoProcesses, "closed": testClosed,
 		"submitters at once": testSubmitters, "model": testModel, "corrupt": testCorrupt, "unheard": testUnheard,
