@@ -10,8 +10,8 @@ import (
 )
 
 func uses() table[store.Use] {
-	return table[store.Use]{name: "uses", id: func(u *store.Use) *string { return &u.ID }, rev: func(u *store.Use) *int64 { return &u.Revision },
-		lookup: (*store.Use).Key}
+	return table[store.Use]{name: "uses", id: func(u *store.Use) *string { return &u.ID },
+		rev: func(u *store.Use) *int64 { return &u.Revision }, lookup: (*store.Use).Key}
 }
 
 // Uses implements store.Uses.
