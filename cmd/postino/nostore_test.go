@@ -21,7 +21,8 @@ func TestNoStore(t *testing.T) {
 		"queue retry --all --state failed", "queue cancel 06h0ag98bnxdb769sgdz0mffa0",
 		"connection list", "connection show a", "connection edit a --file -", "connection remove a", "connection enable a",
 		"connection disable a",
-		"connection default a", "connection resume a", "client list", "client remove a", "client rotate a", "client key a", "key list",
+		"connection default a", "connection resume a", "client list", "client show a", "client remove a", "client rotate a",
+		"client key a", "key list",
 		"key revoke a",
 	} {
 		data := filepath.Join(t.TempDir(), "typo")
