@@ -12,6 +12,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/spool"
+	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/submit"
 	"github.com/postino-mail/postino/mime"
 )
@@ -28,7 +29,7 @@ type incoming struct {
 func (l *incoming) request(p *principal) (submit.Request, error) {
 	in := l.input
 	r := submit.Request{Client: p.client, Owner: p.owner(), EntryPoint: "api", Message: l.message, Connection: in.Connection,
-		Class: in.Class, Tag: in.Tag, Lenient: true}
+		Class: in.Class, Tag: in.Tag, Metadata: store.Metadata(in.Metadata), Lenient: true}
 	if strings.ContainsFunc(in.Tag, unicode.IsControl) {
 		return r, fail(http.StatusUnprocessableEntity, "invalid_request", "tag",
 			text("api.tag_control_characters", "a tag has no control characters"), adapters.Text{})

@@ -268,6 +268,8 @@ func (f *form) input(ctx context.Context, b *bodyReader, values []byte) (*Messag
 			*plain[name] = values
 		case name == "envelope_from":
 			in.EnvelopeFrom = &one
+		case name == "metadata":
+			in.Metadata, err = metadataOf(ctx, b, one)
 		case name == "one_click":
 			if in.OneClick, err = strconv.ParseBool(one); err != nil {
 				err = fail(http.StatusUnprocessableEntity, "invalid_request", name,

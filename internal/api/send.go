@@ -189,7 +189,7 @@ func inMessage(i int, err error) error {
 
 // whole takes a message as it is; the envelope comes beside it.
 func (s *submissionService) whole(r *http.Request, digest hash.Hash, max int64) (*incoming, error) {
-	in, err := envelopeBeside(r)
+	in, err := s.envelopeBeside(r)
 	if err != nil {
 		return nil, err
 	}
@@ -197,6 +197,9 @@ func (s *submissionService) whole(r *http.Request, digest hash.Hash, max int64) 
 		in.EnvelopeFrom != nil)
 	if in.EnvelopeFrom != nil {
 		fmt.Fprintf(digest, "%q\n", *in.EnvelopeFrom)
+	}
+	if len(in.Metadata) > 0 {
+		fmt.Fprintf(digest, "%q\n", in.Metadata)
 	}
 	b, err := s.bodies.spool(r.Context(), 0, max).Fill(io.TeeReader(r.Body, digest))
 	if err != nil {
@@ -211,11 +214,11 @@ func (s *submissionService) whole(r *http.Request, digest hash.Hash, max int64) 
 
 // besideWhole are the names of what goes with a message/rfc822 body.
 func besideWhole() []string {
-	return []string{"rcpt", "mail_from", "connection", "class", "tag", "send_at"}
+	return []string{"rcpt", "mail_from", "connection", "class", "tag", "metadata", "send_at"}
 }
 
 // envelopeBeside reads what goes with a message/rfc822 body.
-func envelopeBeside(r *http.Request) (*MessageInput, error) {
+func (s *submissionService) envelopeBeside(r *http.Request) (*MessageInput, error) {
 	values, err := envelopeValues(r, besideWhole())
 	if err != nil {
 		return nil, err
@@ -234,6 +237,11 @@ func envelopeBeside(r *http.Request) (*MessageInput, error) {
 	if in.Class != "" && in.Class != submit.ClassBulk && in.Class != submit.ClassTransactional {
 		return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "class",
 			text("api.bad_class", "class is none of transactional, bulk"), adapters.Text{})
+	}
+	if object := one("metadata"); object != "" {
+		if in.Metadata, err = metadataOf(r.Context(), s.bodies, object); err != nil {
+			return nil, err
+		}
 	}
 	if at := one("send_at"); at != "" {
 		t, err := time.Parse(time.RFC3339, at)

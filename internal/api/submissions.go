@@ -45,7 +45,8 @@ func (s *submissionService) routes(rt *router) {
 			"Also as header X-Postino-Rcpt, separated by commas", Explode: ptr(true), Schema: &huma.Schema{Type: "array",
 			Items: &huma.Schema{Type: "string"}}},
 		query("mail_from", "envelope sender"), query("connection", "name or id of the connection"), query("class",
-			"transactional or bulk"), query("tag", "a label to find it by"), query("send_at", "RFC 3339")}
+			"transactional or bulk"), query("tag", "a label to find it by"),
+		query("metadata", "a JSON object of strings"), query("send_at", "RFC 3339")}
 	send.Metadata["envelope"] = true
 	send.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 		"application/json": {Schema: input},

@@ -12,7 +12,7 @@ import (
 	"github.com/postino-mail/postino/internal/webhook"
 )
 
-// eventKinds are the types of events that webhooks get, with their data; nil is none.
+// eventKinds are the types of events that webhooks get, with their data.
 func eventKinds() []eventKind {
 	delivery := typeOf[view.DeliveryData]()
 	return []eventKind{
@@ -25,7 +25,7 @@ func eventKinds() []eventKind {
 		{"delivery.expired", "A delivery waited for too long", delivery},
 		{"delivery.cancelled", "A delivery was cancelled", delivery},
 		{"delivery.moved", "A delivery was given another connection", typeOf[view.MovedData]()},
-		{"notification.failed", "A sender could not be told of a failure", nil},
+		{"notification.failed", "A sender could not be told of a failure", typeOf[view.NotificationData]()},
 		{"alert.raised", "Something needs a person", typeOf[view.AlertData]()},
 		{"alert.resolved", "An alert needs no one any more", typeOf[view.AlertData]()},
 	}
@@ -47,10 +47,7 @@ func webhooks(schemas huma.Registry, payload *huma.Schema) map[string]*huma.Path
 		envelope.Properties = maps.Clone(envelope.Properties)
 		envelope.AdditionalProperties = nil // a receiver takes what later versions add
 		envelope.Properties["type"] = &huma.Schema{Type: "string", Enum: []any{kind.name}}
-		envelope.Properties["data"] = &huma.Schema{Type: "object", AdditionalProperties: false}
-		if kind.data != nil {
-			envelope.Properties["data"] = schemas.Schema(kind.data, true, "")
-		}
+		envelope.Properties["data"] = schemas.Schema(kind.data, true, "")
 		name := strings.ReplaceAll(kind.name, ".", "-")
 		out[kind.name] = &huma.PathItem{Post: &huma.Operation{
 			OperationID: "webhook-" + name, Summary: kind.summary, Tags: []string{eventsTag}, Security: []map[string][]string{},

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -121,6 +123,12 @@ func (s *shownDelivery) write(w io.Writer, lang string) error {
 	}
 	if d.State == store.Queued || d.State == store.Unverified {
 		t.Row(text("cli.field_next", "next").In(lang), terminal.Time(d.NextAt))
+	}
+	if m.Tag != "" {
+		t.Row(text("cli.field_tag", "tag").In(lang), m.Tag)
+	}
+	for _, key := range slices.Sorted(maps.Keys(m.Metadata)) {
+		t.Row(text("cli.field_metadata", "metadata").In(lang), key+": "+m.Metadata[key])
 	}
 	for _, why := range s.waits {
 		t.Row(text("cli.field_waits", "waits").In(lang), why)

@@ -133,7 +133,8 @@ func movedEvent(e *store.Entry, to *gateway.Connection, now time.Time) (store.Ne
 		MessageID string `json:"message_id"`
 		From      string `json:"from_connection"`
 		To        string `json:"connection"`
-	}{e.Message.MessageID, e.Delivery.Route.Connection, to.ID})
+		store.Label
+	}{e.Message.MessageID, e.Delivery.Route.Connection, to.ID, e.Message.Label()})
 	return store.NewEvent{Type: MovedEvent, At: now, Client: e.Delivery.Client, Message: e.Message.ID, Delivery: e.Delivery.ID,
 		Data: data}, err
 }

@@ -60,8 +60,11 @@ func (o *Outbox) complete(ctx context.Context, l store.Lease, d *store.Delivery,
 	if o.opt.Events {
 		r.transition.Events = append(r.transition.Events, o.events(d, m, r)...)
 		if m.Notification && len(r.failed) > 0 { // there is no other way to tell its reader
-			r.transition.Events = append(r.transition.Events, store.NewEvent{Type: "notification.failed", At: r.transition.Now, Client: d.Client,
-				Message: m.ID, Delivery: d.ID})
+			failed, err := notificationFailed(d, m, r.transition.Now, notificationData{})
+			if err != nil {
+				return store.Finish{}, err
+			}
+			r.transition.Events = append(r.transition.Events, failed)
 		}
 	}
 	if m.Notification && len(r.failed) > 0 {
@@ -79,6 +82,7 @@ type eventData struct {
 	Connection string            `json:"connection"`
 	Recipients []store.Recipient `json:"recipients"`
 	Error      *adapters.Error   `json:"error,omitempty"`
+	store.Label
 }
 
 func (o *Outbox) events(d *store.Delivery, m *store.Message, r decision) []store.NewEvent {
@@ -86,7 +90,8 @@ func (o *Outbox) events(d *store.Delivery, m *store.Message, r decision) []store
 	if !state.Final() && state != store.Held && r.outcome.Class == adapters.Accepted {
 		state = store.Queued // partly accepted
 	}
-	data, err := json.Marshal(eventData{m.MessageID, state, r.outcome.Class, d.Route.Connection, r.transition.Recipients, r.outcome.Error})
+	data, err := json.Marshal(eventData{m.MessageID, state, r.outcome.Class, d.Route.Connection, r.transition.Recipients, r.outcome.Error,
+		m.Label()})
 	if err != nil {
 		o.opt.Log.Error("an event cannot be written", "delivery", d.ID.String(), "err", err)
 		return nil

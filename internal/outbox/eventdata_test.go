@@ -24,7 +24,7 @@ func TestEventDataIsDocumented(t *testing.T) {
 	data, err := json.Marshal(eventData{"<a@b>", store.Failed, adapters.Throttled, "c", []store.Recipient{{
 		Recipient: mime.Recipient{Address: mailboxtest.Of("a@example.com"), Notify: []mime.Notify{mime.NotifyNever},
 			ORcpt: "rfc822;a@example.com"},
-		State: store.RecipientFailed, Error: failure, At: time.Now()}}, failure})
+		State: store.RecipientFailed, Error: failure, At: time.Now()}}, failure, store.Label{Tag: "t", Metadata: store.Metadata{"order": "42"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

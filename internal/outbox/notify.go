@@ -117,18 +117,24 @@ func (o *Outbox) tell(ctx context.Context, transition *store.Transition, d *stor
 	if !o.opt.Events {
 		return nil
 	}
-	data, err := json.Marshal(struct {
-		MessageID string       `json:"message_id"`
-		Sender    mime.Mailbox `json:"sender"`
-		Kind      reportKind   `json:"kind"`
-		Error     string       `json:"error"`
-	}{m.MessageID, m.Envelope.From, k, failed.err.Error()})
-	if err != nil {
-		return err
-	}
-	transition.Events = append(transition.Events, store.NewEvent{Type: "notification.failed", At: transition.Now, Client: d.Client,
-		Message: m.ID, Delivery: d.ID, Data: data})
-	return nil
+	event, err := notificationFailed(d, m, transition.Now, notificationData{Sender: m.Envelope.From, Kind: k, Error: failed.err.Error()})
+	transition.Events = append(transition.Events, event)
+	return err
+}
+
+// notificationData is what the event of a notification that failed carries.
+type notificationData struct {
+	MessageID string       `json:"message_id"`
+	Sender    mime.Mailbox `json:"sender,omitzero"`
+	Kind      reportKind   `json:"kind,omitempty"`
+	Error     string       `json:"error,omitempty"`
+	store.Label
+}
+
+func notificationFailed(d *store.Delivery, m *store.Message, now time.Time, data notificationData) (store.NewEvent, error) {
+	data.MessageID, data.Label = m.MessageID, m.Label()
+	doc, err := json.Marshal(data)
+	return store.NewEvent{Type: "notification.failed", At: now, Client: d.Client, Message: m.ID, Delivery: d.ID, Data: doc}, err
 }
 
 // NotNotified is how many notifications could not be made since the start.

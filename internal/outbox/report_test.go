@@ -124,9 +124,14 @@ func TestNotTold(t *testing.T) {
 		if n := b.NotNotified(); n != 1 {
 			t.Errorf("%d notifications that could not be made, want 1", n)
 		}
-		events, err := w.store.Events(t.Context(), 0, 10, "", []string{"notification.failed"})
-		if err != nil || len(events) != 1 {
+		events, err := w.store.Events(t.Context(), 0, 10, "", []string{"notification.failed", "delivery.failed"})
+		if err != nil || len(events) != 2 {
 			t.Errorf("%d events, %v", len(events), err)
+		}
+		for _, e := range events {
+			if !strings.Contains(string(e.Data), `"tag":"t","metadata":{"order":"42"}`) {
+				t.Errorf("%s has not what the client put on the message: %s", e.Type, e.Data)
+			}
 		}
 	})
 	for dsn, reports := range map[bool]int{true: 0, false: 1} {

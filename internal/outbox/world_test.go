@@ -189,7 +189,8 @@ func (w *world) put(name string, notBefore time.Time, rcpts ...string) store.ID 
 	c := w.conns[name]
 	m := store.NewMessage{Message: store.Message{MessageID: "<" + store.NewID().String() + "@contoso.it>", Subject: "Fattura è",
 		From:       mailboxtest.Of(c.From),
-		EntryPoint: "go", Class: "transactional", NotBefore: notBefore, Envelope: mime.Envelope{From: mailboxtest.Of("erp@contoso.it")}},
+		EntryPoint: "go", Class: "transactional", Tag: "t",
+		Metadata: store.Metadata{"order": "42"}, NotBefore: notBefore, Envelope: mime.Envelope{From: mailboxtest.Of("erp@contoso.it")}},
 		Head: []byte("From: " + c.From + "\r\nTo: " + strings.Join(rcpts, ", ") + "\r\nSubject: x\r\nMessage-ID: <x@contoso.it>\r\n\r\n"),
 		Body: mime.Bytes([]byte("ciao\r\n"))}
 	d := store.NewDelivery{Route: store.Route{Connection: c.ID, Lane: c.Lane(mailboxtest.Of(c.From)), Limits: c.EffectiveLimits()},

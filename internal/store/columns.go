@@ -26,12 +26,13 @@ type messageDoc struct {
 	ResentOf     ID            `json:"r,omitzero"`
 	Names        []string      `json:"p,omitempty"`
 	Routed       Routed        `json:"w,omitzero"`
+	Metadata     Metadata      `json:"m,omitempty"`
 }
 
 // EncodeDoc returns the part of the message that is kept as JSON.
 func (m *Message) EncodeDoc() (string, error) {
 	b, err := json.Marshal(messageDoc{m.Subject, m.From, m.OriginalFrom, m.Envelope, m.EntryPoint, m.Class, m.Notification, m.NotBefore,
-		m.ResentOf, m.Names, m.Routed})
+		m.ResentOf, m.Names, m.Routed, m.Metadata})
 	return string(b), err
 }
 
@@ -42,8 +43,8 @@ func (m *Message) DecodeDoc(doc []byte) bool {
 		return false
 	}
 	m.Subject, m.From, m.OriginalFrom, m.Envelope, m.EntryPoint, m.Class, m.Notification, m.NotBefore, m.ResentOf, m.Names,
-		m.Routed = d.Subject, d.From, d.OriginalFrom, d.Envelope, d.EntryPoint, d.Class, d.Notification, d.NotBefore, d.ResentOf,
-		d.Names, d.Routed
+		m.Routed, m.Metadata = d.Subject, d.From, d.OriginalFrom, d.Envelope, d.EntryPoint, d.Class, d.Notification, d.NotBefore, d.ResentOf,
+		d.Names, d.Routed, d.Metadata
 	return true
 }
 

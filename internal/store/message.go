@@ -25,6 +25,7 @@ type Message struct {
 	EntryPoint   string        `json:"entry_point"` // smtp, api, sendmail, pickup, go, postino
 	Class        string        `json:"class"`       // transactional or bulk
 	Tag          string        `json:"tag,omitempty"`
+	Metadata     Metadata      `json:"metadata,omitempty"`     // of the client: comes back with the message and its events
 	Notification bool          `json:"notification,omitempty"` // a DSN or warning of our own: never answered by another
 	ReceivedAt   time.Time     `json:"received_at"`
 	NotBefore    time.Time     `json:"not_before,omitzero"`   // scheduled sending
@@ -40,6 +41,18 @@ type Routed struct {
 	Rule       string `json:"rule"`       // its name: always, named, class, address, domain, client, default
 	Connection string `json:"connection"` // id
 }
+
+// Metadata are pairs of a client's own, such as an order's number.
+type Metadata map[string]string
+
+// A Label is what a client has put on a message; it goes with every event.
+type Label struct {
+	Tag      string   `json:"tag,omitempty"`
+	Metadata Metadata `json:"metadata,omitempty" doc:"As it was submitted"`
+}
+
+// Label returns the message's.
+func (m *Message) Label() Label { return Label{m.Tag, m.Metadata} }
 
 // A NewMessage is one message to be stored with its deliveries.
 type NewMessage struct {

@@ -14,6 +14,9 @@ import (
 // after "connection add" or an edit on another node is taken, or answered with
 // "later" when the store cannot be asked.
 func (s *Submitter) ready(ctx context.Context, r *Request, now time.Time, keyed bool) (*prepared, error) {
+	if err := checkMetadata(r.Metadata); err != nil {
+		return nil, err
+	}
 	if err := s.Allow(r.Client, 1); err != nil {
 		return nil, err
 	}

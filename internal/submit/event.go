@@ -2,6 +2,8 @@ package submit
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/postino-mail/postino/internal/gateway"
@@ -25,6 +27,14 @@ func accepted(m *store.NewMessage, c *gateway.Connection) store.NewEvent {
 	b = appendJSON(append(b, `,"subject":`...), m.Subject)
 	if m.Tag != "" {
 		b = appendJSON(append(b, `,"tag":`...), m.Tag)
+	}
+	if len(m.Metadata) > 0 {
+		b = append(b, `,"metadata":`...)
+		for i, key := range slices.Sorted(maps.Keys(m.Metadata)) {
+			b = append(b, "{,"[min(i, 1)])
+			b = appendJSON(append(appendJSON(b, key), ':'), m.Metadata[key])
+		}
+		b = append(b, '}')
 	}
 	if !m.ResentOf.IsZero() {
 		b = appendJSON(append(b, `,"resent_of":`...), m.ResentOf.String())

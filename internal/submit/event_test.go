@@ -18,16 +18,22 @@ func FuzzAcceptedEvent(f *testing.F) {
 		f.Add("<1@x.it>", `"`+s+`"@x.it`, s)
 	}
 	f.Fuzz(func(t *testing.T, subject, to, tag string) {
+		var pairs store.Metadata
+		if tag != "" {
+			pairs = store.Metadata{tag: subject, "b": to}
+		}
 		m := &store.NewMessage{Message: store.Message{MessageID: "<1@x.it>", From: mailboxtest.Of("a@x.it"), Subject: subject, Tag: tag,
+			Metadata: pairs,
 			Envelope: mime.Envelope{Recipients: []mime.Recipient{{Address: mailboxtest.Of(to)}, {Address: mailboxtest.Of("b@x.it")}}}}}
 		want, err := json.Marshal(struct {
-			MessageID  string   `json:"message_id"`
-			Connection string   `json:"connection"`
-			From       string   `json:"from"`
-			Subject    string   `json:"subject"`
-			Tag        string   `json:"tag,omitempty"`
-			Recipients []string `json:"recipients"`
-		}{m.MessageID, "c1", m.From.String(), m.Subject, m.Tag, []string{mailboxtest.Of(to).String(), "b@x.it"}})
+			MessageID      string `json:"message_id"`
+			Connection     string `json:"connection"`
+			From           string `json:"from"`
+			Subject        string `json:"subject"`
+			Tag            string `json:"tag,omitempty"`
+			store.Metadata `json:"metadata,omitempty"`
+			Recipients     []string `json:"recipients"`
+		}{m.MessageID, "c1", m.From.String(), m.Subject, m.Tag, pairs, []string{mailboxtest.Of(to).String(), "b@x.it"}})
 		if err != nil {
 			t.Fatal(err)
 		}

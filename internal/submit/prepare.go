@@ -85,7 +85,7 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time, keye
 	from := m.From()[0].Address
 	msg := store.NewMessage{Head: m.Head(), Body: m.Body(), Message: store.Message{
 		MessageID: m.MessageID(), Subject: m.Subject(), From: from, Envelope: env, EntryPoint: r.EntryPoint, Class: s.class(r, m), Tag: r.Tag,
-		ReceivedAt: now, NotBefore: r.NotBefore, Routed: store.Routed{Rule: chosen.rule.Name(), Connection: conn.ID}}}
+		Metadata: r.Metadata, ReceivedAt: now, NotBefore: r.NotBefore, Routed: store.Routed{Rule: chosen.rule.Name(), Connection: conn.ID}}}
 	if chosen.from != from {
 		msg.OriginalFrom = chosen.from
 	}
@@ -356,6 +356,9 @@ func (s *Submitter) join(r *Request, m *mime.Message, route capacity, env mime.E
 	// the client wrote of To, Cc and Subject is.
 	for _, name := range []string{"To", "Cc", "Subject"} {
 		fmt.Fprintf(h, "%s %q\n", name, m.Values(name))
+	}
+	if r.Tag != "" || len(r.Metadata) > 0 { // one message has one of each
+		fmt.Fprintf(h, "%q %q\n", r.Tag, r.Metadata)
 	}
 	if _, err := io.Copy(h, mime.NewReader(m.Body())); err != nil {
 		return nil, fmt.Errorf("the message cannot be read: %w", err)

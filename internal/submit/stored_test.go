@@ -73,6 +73,12 @@ func TestJoin(t *testing.T) {
 		if other := send(strings.Replace(head, "<1@", "<2@", 1), "", "b@example.com"); other.Joined {
 			t.Error("another Message-ID was joined")
 		}
+		for _, labelled := range []Request{{Tag: "t"}, {Metadata: store.Metadata{"for": "b"}}} {
+			got, refusal := w.take(letter{head: head, to: []string{"b@example.com"}, Request: labelled})
+			if m, _ := w.stored(got.ID); refusal != nil || got.Joined || m.Label().Tag != labelled.Tag || len(m.Metadata) != len(labelled.Metadata) {
+				t.Errorf("another label was joined: %+v %v", got.Submitted, refusal)
+			}
+		}
 		<-time.After(3 * time.Second)
 		if late := send(head, "", "b@example.com"); late.Joined {
 			t.Error("joined after the window")

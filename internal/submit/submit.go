@@ -107,10 +107,11 @@ type Request struct {
 	Connection string        // by name or id; empty: the header X-Postino-Connection, or routing
 	Class      string        // transactional, bulk; empty: by the client or the message
 	Tag        string
-	NotBefore  time.Time // scheduled sending; zero: now
-	Protocol   string    // in the trace (RFC 3848); empty: by the entry point
-	OwnFrom    bool      // a message without From is from the envelope's sender
-	Lenient    bool      // repair what old devices do (mime.AcceptOptions)
+	Metadata   store.Metadata // within MaxMetadata and so on
+	NotBefore  time.Time      // scheduled sending; zero: now
+	Protocol   string         // in the trace (RFC 3848); empty: by the entry point
+	OwnFrom    bool           // a message without From is from the envelope's sender
+	Lenient    bool           // repair what old devices do (mime.AcceptOptions)
 	// Unheard: the answer goes over a session that may break, and Heard is called
 	// when the client has it. Not looked at with an idempotency key, which tells
 	// repeats by itself.

@@ -11,11 +11,11 @@ import (
 
 // AcceptedData goes with message.accepted and message.resubmitted.
 type AcceptedData struct {
-	MessageID  string   `json:"message_id" doc:"The header's Message-ID"`
-	Connection string   `json:"connection" doc:"Id"`
-	From       string   `json:"from"`
-	Subject    string   `json:"subject"`
-	Tag        string   `json:"tag,omitempty"`
+	MessageID  string `json:"message_id" doc:"The header's Message-ID"`
+	Connection string `json:"connection" doc:"Id"`
+	From       string `json:"from"`
+	Subject    string `json:"subject"`
+	store.Label
 	ResentOf   string   `json:"resent_of,omitempty" doc:"Id of the message that this one repeats"`
 	Recipients []string `json:"recipients"`
 }
@@ -28,6 +28,7 @@ type DeliveryData struct {
 	Connection string           `json:"connection" doc:"Id"`
 	Recipients []EventRecipient `json:"recipients"`
 	Error      *EventError      `json:"error,omitempty"`
+	store.Label
 }
 
 // EventRecipient is one recipient in an event.
@@ -71,6 +72,17 @@ type MovedData struct {
 	MessageID string `json:"message_id"`
 	From      string `json:"from_connection" doc:"Id"`
 	To        string `json:"connection" doc:"Id"`
+	store.Label
+}
+
+// NotificationData goes with notification.failed. Without an error, the notification
+// was made and could not be delivered.
+type NotificationData struct {
+	MessageID string `json:"message_id"`
+	Sender    string `json:"sender,omitempty" doc:"Who was to be told"`
+	Kind      string `json:"kind,omitempty" enum:"failed,delayed,relayed,unknown"`
+	Error     string `json:"error,omitempty" doc:"Why it could not be made"`
+	store.Label
 }
 
 // AlertData goes with alert.raised and alert.resolved.

@@ -19,6 +19,7 @@ func testSubmit(t *testing.T, h Harness) {
 	l := letter{to: []string{"a@example.com", "b@example.com"}, tag: "fatture", warn: after(60)}
 	nm := l.message()
 	nm.NotBefore = after(5)
+	nm.Metadata = store.Metadata{"order": "42", "città": ""}
 	out, err := s.Submit(t.Context(), store.Submission{Now: t0(), Messages: []store.NewMessage{nm}})
 	must(t, err)
 	want(t, "id", out[0].ID, nm.ID)
@@ -32,6 +33,7 @@ func testSubmit(t *testing.T, h Harness) {
 	want(t, "envelope", fmt.Sprint(m.Envelope), fmt.Sprint(nm.Envelope))
 	want(t, "size", m.Size, int64(len(nm.Head))+nm.Body.Size())
 	want(t, "client, door, class, tag", m.Client+m.EntryPoint+m.Class+m.Tag, nm.Client+nm.EntryPoint+nm.Class+nm.Tag)
+	want(t, "metadata", fmt.Sprint(m.Metadata), fmt.Sprint(nm.Metadata))
 	want(t, "received", m.ReceivedAt, t0())
 	want(t, "not before", m.NotBefore, after(5))
 	want(t, "kept", m.BodyKept, true)
