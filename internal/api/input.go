@@ -32,13 +32,13 @@ type MessageInput struct {
 	References      []string          `json:"references,omitempty" maxItems:"1000"`
 	Raw             string            `json:"raw,omitempty" contentEncoding:"base64" doc:"The whole message, instead of the fields above"`
 
-	Connection   string        `json:"connection,omitempty" maxLength:"200" doc:"Name or id of the connection; chosen by the sender when absent"`
-	Class        string        `json:"class,omitempty" enum:"transactional,bulk"`
-	Tag          string        `json:"tag,omitempty" maxLength:"200" doc:"A label of your own to find messages by"`
-	Metadata     metadataInput `json:"metadata,omitempty" doc:"Up to 10 pairs of your own, which come back with the message and its events"`
-	SendAt       *time.Time    `json:"send_at,omitempty" doc:"Not before this moment, at most a year ahead"`
-	Recipients   []string      `json:"recipients,omitempty" maxItems:"10000" doc:"Envelope recipients; absent: to, cc and bcc"`
-	EnvelopeFrom *string       `json:"envelope_from,omitempty" maxLength:"320" doc:"Envelope sender; absent: the address of from"`
+	Connection   string     `json:"connection,omitempty" maxLength:"200" doc:"Name or id of the connection; chosen by the sender when absent"`
+	Class        string     `json:"class,omitempty" enum:"transactional,bulk"`
+	Tag          string     `json:"tag,omitempty" maxLength:"200" doc:"A label of your own to find messages by"`
+	Metadata     metadata   `json:"metadata,omitempty" doc:"Up to 10 pairs of your own, that come back with the message and its events"`
+	SendAt       *time.Time `json:"send_at,omitempty" doc:"Not before this moment, at most a year ahead"`
+	Recipients   []string   `json:"recipients,omitempty" maxItems:"10000" doc:"Envelope recipients; absent: to, cc and bcc"`
+	EnvelopeFrom *string    `json:"envelope_from,omitempty" maxLength:"320" doc:"Envelope sender; absent: the address of from"`
 }
 
 // An AttachmentInput is a file or an inline image.

@@ -9,11 +9,11 @@ import (
 	"github.com/postino-mail/postino/internal/submit"
 )
 
-// metadataInput is the metadata of a message, as it comes in.
-type metadataInput map[string]string
+// metadata is the metadata of a message, as it comes in.
+type metadata map[string]string
 
 // Schema implements huma.SchemaProvider.
-func (metadataInput) Schema(huma.Registry) *huma.Schema {
+func (metadata) Schema(huma.Registry) *huma.Schema {
 	value := &huma.Schema{Type: huma.TypeString, MaxLength: ptr(submit.MaxMetadataValue)}
 	value.PrecomputeMessages()
 	s := &huma.Schema{Type: huma.TypeObject, MaxProperties: ptr(submit.MaxMetadata), AdditionalProperties: value,
@@ -25,7 +25,7 @@ func (metadataInput) Schema(huma.Registry) *huma.Schema {
 
 // metadataOf reads metadata that comes apart from the JSON of a message: a JSON
 // object of its own.
-func metadataOf(ctx context.Context, b *bodyReader, object string) (metadataInput, error) {
+func metadataOf(ctx context.Context, b *bodyReader, object string) (metadata, error) {
 	doc, err := json.Marshal(map[string]json.RawMessage{"metadata": json.RawMessage(object)})
 	if err != nil {
 		return nil, invalid("metadata", text("api.metadata_object", "metadata is not a JSON object of strings, such as {example}", "example",

@@ -24,7 +24,8 @@ func op(id, method, path, tag, scope, summary, description string) huma.Operatio
 	o := huma.Operation{OperationID: id, Method: method, Path: path, Tags: []string{tag}, Summary: summary, Description: description}
 	if scope != "" {
 		o.Metadata = map[string]any{"scope": scope}
-		o.Security = []map[string][]string{{"key": {scope}}, {"client": {}}}
+		o.Security = []map[string][]string{{"key": {}}, {"client": {}}} // linters know scopes of OAuth alone
+		o.Extensions = map[string]any{"x-scope": scope}
 		if !slices.Contains(clientScopes(), scope) {
 			o.Security = o.Security[:1]
 		}
