@@ -45,6 +45,9 @@ func (a *Adapter) classify(ctx context.Context, rq *request, res *result) error 
 			code = ""
 		}
 	}
+	if code == "BadRequest" && strings.Contains(od.message, "maximum request length") { // contracts L5
+		r = tooLargeRule()
+	}
 	if code == "ErrorAccessDenied" && strings.Contains(od.message, "[RAOP]") { // contracts B8.2: the text is all that tells
 		r = accessPolicyRule()
 	}

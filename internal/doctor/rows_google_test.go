@@ -1,6 +1,7 @@
 package doctor_test
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 
@@ -12,13 +13,13 @@ import (
 
 // gmailRows are contracts C4: asked of the profile, or at the message.
 func gmailRows() []row {
-	asked := func(status int, reason string, stage stages.Name, class adapters.Class, en, it string) row {
-		return row{ref: reason, way: "gmail", stage: stage, class: class, code: reason, en: en, it: it,
-			faults: []sandbox.Fault{{Service: "gmail", Op: "profile", Status: status, Code: reason}}}
+	asked := func(status int, reason, words string, stage stages.Name, class adapters.Class, en, it string) row {
+		return row{ref: reason + " " + words, way: "gmail", stage: stage, class: class, code: reason, en: en, it: it,
+			faults: []sandbox.Fault{{Service: "gmail", Op: "profile", Status: status, Code: reason, Message: words}}}
 	}
 	sent := func(f sandbox.Fault, class adapters.Class, code, en, it string) row {
 		f.Service, f.Op = "gmail", "send"
-		return row{ref: f.Code + " message", way: "gmail", message: true, stage: doctor.Message, class: class, code: code, en: en, it: it,
+		return row{ref: fmt.Sprint(f.Code, " message ", f.Status), way: "gmail", message: true, stage: doctor.Message, class: class, code: code, en: en, it: it,
 			faults: []sandbox.Fault{f}}
 	}
 	const forbidden, bad, many = http.StatusForbidden, http.StatusBadRequest, http.StatusTooManyRequests
@@ -29,44 +30,47 @@ func gmailRows() []row {
 		sent(sandbox.Fault{Status: bad, Code: "invalidArgument"}, permanent, "invalidArgument",
 			"Gmail does not accept the message|check headers and addresses of the",
 			"Gmail non accetta il messaggio|controllare intestazioni e indirizzi del messaggio"),
-		{ref: "failedPrecondition not enabled", way: "gmail", change: mailbox("nolicense@contoso.example"), stage: stages.Mailbox,
+		{ref: "failedPrecondition Mail service not enabled", way: "gmail", change: mailbox("nolicense@contoso.example"), stage: stages.Mailbox,
 			class: auth,
 			code:  "failedPrecondition",
 			en:    "the mailbox has no Gmail service|give the user a licence with",
 			it:    "la casella non ha il servizio|assegnare all'utente una licenza con Gmail"},
-		asked(bad, "failedPrecondition", stages.Mailbox, auth,
+		asked(bad, "failedPrecondition", "Precondition check failed.", stages.Mailbox, auth,
 			"the mailbox has no Gmail service|give the user a licence with",
 			"la casella non ha il servizio|assegnare all'utente una licenza con Gmail"),
-		asked(http.StatusUnauthorized, "authError", stages.Roles, auth,
+		asked(http.StatusUnauthorized, "authError", "Invalid Credentials", stages.Roles, auth,
 			"Gmail does not accept the access|check the service account's key and",
 			"Gmail non accetta il token di|controllare la chiave del service account"),
 		sent(sandbox.Fault{Status: forbidden, Code: "insufficientPermissions"}, auth, "insufficientPermissions",
 			"the token lacks the scope for|in the Google Admin console",
 			"al token manca lo scope necessario|nella Console di amministrazione Google"),
-		asked(forbidden, "accessNotConfigured", stages.Roles, auth,
+		asked(forbidden, "accessNotConfigured", "", stages.Roles, auth,
 			"the Gmail API is not switched|enable the Gmail API in the",
 			"l'API di Gmail non è attiva|attivare l'API di Gmail nel progetto"),
-		asked(forbidden, "delegationDenied", stages.Mailbox, auth,
+		asked(forbidden, "delegationDenied", "Delegation denied for erp@contoso.example", stages.Mailbox, auth,
 			"the token belongs to another mailbox|set the connection's subject to the",
 			"il token appartiene a una casella|impostare il subject della connessione con"),
-		asked(forbidden, "domainPolicy", stages.Roles, auth,
+		asked(forbidden, "domainPolicy", "", stages.Roles, auth,
 			"the Workspace administrator has switched off|let the administrator allow the app",
 			"l'amministratore di Workspace ha disattivato l'accesso|l'amministratore deve consentire l'app"),
-		asked(forbidden, "dailyLimitExceeded", stages.Mailbox, throttled,
+		asked(forbidden, "dailyLimitExceeded", "", stages.Mailbox, throttled,
 			"the Google Cloud project has used|raise the Gmail API quota of",
 			"il progetto Google Cloud ha esaurito|aumentare la quota dell'API di Gmail"),
-		asked(forbidden, "rateLimitExceeded", stages.Mailbox, throttled,
+		asked(forbidden, "rateLimitExceeded", "", stages.Mailbox, throttled,
 			"Gmail asks to send more slowly|No action needed, postino waits",
 			"Gmail chiede di inviare più lentamente|Nessuna azione necessaria, postino attende"),
-		asked(forbidden, "userRateLimitExceeded", stages.Mailbox, throttled,
+		asked(forbidden, "userRateLimitExceeded", "", stages.Mailbox, throttled,
 			"Gmail asks to send more slowly|No action needed, postino waits",
 			"Gmail chiede di inviare più lentamente|Nessuna azione necessaria, postino attende"),
-		asked(http.StatusNotFound, "notFound", stages.Mailbox, permanent,
+		asked(http.StatusNotFound, "notFound", "", stages.Mailbox, permanent,
 			"Gmail does not know the mailbox|check the connection's subject and that",
 			"Gmail non conosce la casella che|controllare il subject della connessione e"),
 		sent(sandbox.Fault{Status: http.StatusRequestEntityTooLarge, Code: "uploadTooLarge"}, permanent, "uploadTooLarge",
 			"the message is too large for|send smaller attachments or links, or",
 			"il messaggio è troppo grande per|inviare allegati più piccoli o collegamenti"),
+		sent(sandbox.Fault{Status: many, Code: "userRateLimitExceeded"}, throttled, "userRateLimitExceeded",
+			"Gmail asks to send more slowly|No action needed, postino waits",
+			"Gmail chiede di inviare più lentamente|Nessuna azione necessaria, postino attende"),
 		sent(sandbox.Fault{Status: many, Code: "mailSendingLimit", RetryAfter: time.Hour}, throttled, "userRateLimitExceeded",
 			"the mailbox has reached its daily|it goes on by itself within",
 			"la casella ha raggiunto il limite|riprende da solo entro 24 ore"),
@@ -95,16 +99,24 @@ func googleRows() []row {
 		if f.Status == 0 {
 			f.Status = http.StatusBadRequest
 		}
-		return row{ref: ref, way: "gmail", stage: stages.Token, class: class, code: f.Code, en: en, it: it, faults: []sandbox.Fault{f}}
+		return row{ref: ref + " " + f.Message, way: "gmail", stage: stages.Token, class: class, code: f.Code, en: en, it: it, faults: []sandbox.Fault{f}}
 	}
 	return []row{
-		token("unauthorized_client", sandbox.Fault{Code: "unauthorized_client", Status: http.StatusUnauthorized}, auth,
+		token("unauthorized_client", sandbox.Fault{Code: "unauthorized_client", Status: http.StatusUnauthorized,
+			Message: "Client is unauthorized to retrieve access tokens using this method, or client not authorized for any of the scopes requested."}, auth,
 			"Google does not let this service|in the Google Admin console",
 			"Google non permette a questo service|nella Console di amministrazione Google"),
-		token("access_denied", sandbox.Fault{Code: "access_denied", Status: http.StatusForbidden}, auth,
+		token("access_denied", sandbox.Fault{Code: "access_denied", Status: http.StatusForbidden,
+			Message: "Requested client not authorized"}, auth,
 			"Google does not let this service|in the Google Admin console",
 			"Google non permette a questo service|nella Console di amministrazione Google"),
-		{ref: "invalid_grant user", way: "gmail", change: mailbox("unknown@contoso.example"), stage: stages.Token, class: auth,
+		token("invalid_grant user", sandbox.Fault{Code: "invalid_grant", Message: "Invalid email or User ID"}, auth,
+			"Google does not know the mailbox|check the subject's address and that",
+			"Google non conosce l'utente della casella|controllare l'indirizzo indicato come subject e"),
+		token("invalid_grant user", sandbox.Fault{Code: "invalid_grant", Message: "Invalid grant: account not found"}, auth,
+			"Google does not know the mailbox|check the subject's address and that",
+			"Google non conosce l'utente della casella|controllare l'indirizzo indicato come subject e"),
+		{ref: "invalid_grant user unknown", way: "gmail", change: mailbox("unknown@contoso.example"), stage: stages.Token, class: auth,
 			code: "invalid_grant",
 			en:   "Google does not know the mailbox|check the subject's address and that",
 			it:   "Google non conosce l'utente della casella|controllare l'indirizzo indicato come subject e"},
@@ -124,6 +136,12 @@ func googleRows() []row {
 		token("admin_policy_enforced", sandbox.Fault{Code: "admin_policy_enforced"}, auth,
 			"a policy of the Google Workspace|let the Workspace administrator trust the",
 			"un criterio del dominio Google Workspace|l'amministratore di Workspace deve rendere attendibile"),
+		token("org_internal", sandbox.Fault{Code: "org_internal", Status: http.StatusForbidden}, auth,
+			"a policy of the Google Workspace|let the Workspace administrator trust the",
+			"un criterio del dominio Google Workspace|l'amministratore di Workspace deve rendere attendibile"),
+		token("disabled_client", sandbox.Fault{Code: "disabled_client", Status: http.StatusUnauthorized}, auth,
+			"the service account is deleted, disabled|enable it again, or create a",
+			"il service account è eliminato, disabilitato|riabilitarlo, o crearne uno nuovo con"),
 		token("deleted_client", sandbox.Fault{Code: "deleted_client", Status: http.StatusUnauthorized}, auth,
 			"the service account is deleted, disabled|enable it again, or create a",
 			"il service account è eliminato, disabilitato|riabilitarlo, o crearne uno nuovo con"),

@@ -25,11 +25,13 @@ func graphRows() []row {
 			class: class,
 			code:  code, en: en, it: it}
 	}
+	hosted := map[string]string{"onprem": " The mailbox is either inactive, soft-deleted, or is hosted on-premise."}
 	box := func(address, code string, class adapters.Class, en, it string) row {
-		return row{ref: code + " " + address, way: "graph", change: mailbox(address + "@contoso.example"), stage: stages.Mailbox,
+		return row{ref: code + " " + address + hosted[address], way: "graph", change: mailbox(address + "@contoso.example"), stage: stages.Mailbox,
 			class: class,
 			code:  code, en: en, it: it}
 	}
+	const tooLong = "The maximum request length supported is 4MB." // contracts L5
 	const forbidden, bad, failed = http.StatusForbidden, http.StatusBadRequest, http.StatusInternalServerError
 	return []row{
 		asked(http.StatusUnauthorized, "InvalidAuthenticationToken", stages.Roles, auth,
@@ -114,6 +116,10 @@ func graphRows() []row {
 		sent(bad, "BadRequest", permanent,
 			"Microsoft Graph refuses the message|look at the code and the",
 			"Microsoft Graph rifiuta il messaggio|vedere il codice e il request"),
+		{ref: "BadRequest message " + tooLong, way: "graph", message: true, stage: doctor.Message, class: permanent, code: "BadRequest",
+			faults: later(sandbox.Fault{Service: "graph", Op: "sendMail", Status: bad, Code: "BadRequest", Message: tooLong}),
+			en:     "the message is too large for|name a fallback connection by SMTP",
+			it:     "il messaggio è troppo grande per|indicare una connessione SMTP alternativa per"},
 		{ref: "ErrorQuotaExceeded", way: "graph", change: mailbox("full@contoso.example"), stage: stages.Mailbox, class: transient,
 			code: "ErrorQuotaExceeded",
 			en:   "the mailbox full@contoso.example is full|empty Sent Items and the deleted",

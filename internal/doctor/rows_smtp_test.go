@@ -56,7 +56,7 @@ func smtpRows() []row {
 		dot(permanent, "550 5.7.60", "SMTP; Client does not have permissions to send as this sender",
 			"the login may not send as|grant Send As on that address",
 			"le credenziali non possono inviare come|concedere Invia come su quell'indirizzo"),
-		{ref: "554 5.2.252", way: "smtp-entra", message: true, change: deniedSender, stage: stages.Sender, class: permanent,
+		{ref: "554 5.2.252 SendAsDenied", way: "smtp-entra", message: true, change: deniedSender, stage: stages.Sender, class: permanent,
 			code: "554 5.2.252",
 
 			en: "the login may not send as|grant Send As on that address",

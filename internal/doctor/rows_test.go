@@ -1,6 +1,7 @@
 package doctor_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 // sandbox produces it, and what the doctor answers.
 type row struct {
 	ref      string // section and first column there
-	way      string // graph, gmail, smtp, smtp-entra or smtp-google
+	way      string // graph, gmail, gmail-federated, gmail-keyless, smtp, smtp-entra or smtp-google
 	change   func(*adapters.Connection)
 	switches func(*sandbox.Switches)
 	faults   []sandbox.Fault
@@ -26,6 +27,12 @@ type row struct {
 	class    adapters.Class
 	code     string
 	en, it   string // words of message and hint; "|" between several
+}
+
+// tables are the rows of each section.
+func tables() map[string][]row {
+	return map[string][]row{"A5": entraRows(), "B9": graphRows(), "C4": gmailRows(),
+		"C6": slices.Concat(googleRows(), keylessRows()), "D5": smtpRows()}
 }
 
 const (
@@ -42,8 +49,7 @@ const (
 // languages. rowsNotMet lists the others with the reason.
 func TestRows(t *testing.T) {
 	t.Parallel()
-	for name, rows := range map[string][]row{"A5": entraRows(), "B9": graphRows(), "C4": gmailRows(), "C6": googleRows(),
-		"D5": smtpRows()} {
+	for name, rows := range tables() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			sb := start(t)
@@ -105,6 +111,10 @@ func connection(sb *sandbox.Sandbox, way string) *adapters.Connection {
 		return sb.GraphConnection(from)
 	case "gmail":
 		return sb.GmailConnection(from)
+	case "gmail-federated":
+		return sb.GmailFederatedConnection(from)
+	case "gmail-keyless":
+		return sb.GmailKeylessConnection(from)
 	case "smtp-entra":
 		return sb.SMTPOAuthConnection(from, "entra")
 	case "smtp-google":
