@@ -102,6 +102,18 @@ func TestWebhookCommands(t *testing.T) {
 		t.Errorf("list: %s", out)
 	}
 	run(app.ExitUsage, "edit", made.ID)
+	if out := run(app.ExitUsage, "edit", made.ID, "--type", "delivery.fialed"); !strings.Contains(out, "delivery.failed") {
+		t.Errorf("a type that does not exist: %s", out)
+	}
+	run(app.ExitUsage, "add", r.URL, "--config", config, "--type", "delivery.fialed")
+	var all struct {
+		ID    string
+		Types []string
+	}
+	if err := json.Unmarshal([]byte(run(0, "add", r.URL, "--config", config, "--type", "all", "--json")), &all); err != nil || all.Types != nil {
+		t.Errorf("all: %v, %v", err, all.Types)
+	}
+	run(0, "remove", all.ID)
 	run(app.ExitUsage, "edit", made.ID, "--url", "ftp://x")
 	if out := run(0, "deliveries", made.ID); !strings.Contains(out, "events that wait: 0") {
 		t.Errorf("deliveries: %s", out)
@@ -114,7 +126,7 @@ func TestWebhookCommands(t *testing.T) {
 	run(app.ExitUsage, "remove", "none")
 	run(0, "remove", made.ID)
 	_, out, _ := command(t, "", "people", "audit", "--kind", "webhook", "--json", "--data", data)
-	if strings.Contains(out, made.Secret) || strings.Count(out, `"action":"removed"`) != 1 {
+	if strings.Contains(out, made.Secret) || strings.Count(out, `"action":"removed"`) != 2 {
 		t.Errorf("audit: %s", out)
 	}
 }

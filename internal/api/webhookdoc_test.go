@@ -110,6 +110,25 @@ func TestWebhooksAreReal(t *testing.T) {
 	}
 }
 
+// The types that are described are those that can be asked for, and no other can.
+func TestTypesOfEvents(t *testing.T) {
+	t.Parallel()
+	var described []string
+	for _, k := range eventKinds() {
+		described = append(described, k.name)
+	}
+	if !slices.Equal(described, store.EventTypes()) {
+		t.Errorf("described: %v; there are: %v", described, store.EventTypes())
+	}
+	w := newWorld(t, nil)
+	var p Problem
+	w.want(w.do(w.admin, "POST", "/v1/webhooks", map[string]any{"url": "https://example.com/", "types": []string{"delivery.fialed"}}),
+		http.StatusUnprocessableEntity).into(t, &p)
+	if p.Field != "types" {
+		t.Errorf("a type that does not exist: %+v", p)
+	}
+}
+
 // An unknown field is answered with the nearest one that is known, in each language.
 func TestDidYouMean(t *testing.T) {
 	t.Parallel()

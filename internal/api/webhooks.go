@@ -131,16 +131,19 @@ func (s *webhookService) hook(ctx context.Context, id string) (*store.Webhook, e
 	return h, nil
 }
 
-func (s *webhookService) checkURL(url string) error {
+func (s *webhookService) check(url string, types []string) error {
 	if wrong, ok := webhook.CheckURL(url, s.networks); !ok {
 		return invalid("url", wrong)
+	}
+	if wrong, ok := webhook.CheckTypes(types); !ok {
+		return invalid("types", wrong)
 	}
 	return nil
 }
 
 func (s *webhookService) createWebhook(ctx context.Context, in *webhookCreate) (*bodyOf[view.Webhook], error) {
 	b := &in.Body
-	if err := s.checkURL(b.URL); err != nil {
+	if err := s.check(b.URL, b.Types); err != nil {
 		return nil, err
 	}
 	h := store.Webhook{URL: b.URL, Types: b.Types, Client: caller(ctx).clientID(), CreatedAt: store.Micro(s.now()),
@@ -196,7 +199,7 @@ func (s *webhookService) roomForWebhook(ctx context.Context, client string) erro
 }
 
 func (s *webhookService) replaceWebhook(ctx context.Context, in *webhookReplace) (*bodyOf[view.Webhook], error) {
-	if err := s.checkURL(in.Body.URL); err != nil {
+	if err := s.check(in.Body.URL, in.Body.Types); err != nil {
 		return nil, err
 	}
 	return s.editWebhook(ctx, in.ID, func(h *store.Webhook) error {

@@ -53,13 +53,17 @@ func (k WebhookCommands) Edit(ctx context.Context, id string, c WebhookChanges) 
 			return err
 		}
 	}
+	types, err := typesOf(c.Types)
+	if err != nil {
+		return err
+	}
 	return withStore(ctx, k.Storage, func(st store.Store) error {
 		h, err := k.edit(ctx, st, id, func(h *store.Webhook) error {
 			if c.URL != nil {
 				h.URL = *c.URL
 			}
 			if len(c.Types) > 0 {
-				h.Types = typesOf(c.Types)
+				h.Types = types
 			}
 			h.Active = (h.Active || c.Activate) && !c.Pause
 			return nil
@@ -84,10 +88,7 @@ func (k WebhookCommands) askChanges(ctx context.Context, p *prompt.Prompt, id st
 			return err
 		}
 		c.URL = &url
-		types, err := k.askTypes(ctx, &q, h.Types)
-		if c.Types = types; len(types) == 0 {
-			c.Types = []string{allTypes}
-		}
+		c.Types, err = k.askTypes(ctx, &q, h.Types)
 		return err
 	})
 }

@@ -85,12 +85,16 @@ func (k WebhookCommands) Add(ctx context.Context, n NewWebhook) error {
 	if _, err := k.checkURL(n.URL); err != nil {
 		return err
 	}
+	types, err := typesOf(n.Types)
+	if err != nil {
+		return err
+	}
 	if n.Client != "" && n.Person != "" {
 		return wrong(ExitUsage, text("cli.webhook_of_both", "a webhook gets the events of a client or of an operator's connections: --client "+
 			"and --person exclude each other"))
 	}
 	return withNewStore(ctx, k.Storage, func(st store.Store) error {
-		h := store.Webhook{URL: n.URL, Types: n.Types, Active: !n.Inactive, CreatedAt: store.Micro(time.Now())}
+		h := store.Webhook{URL: n.URL, Types: types, Active: !n.Inactive, CreatedAt: store.Micro(time.Now())}
 		var err error
 		if h.Client, h.Person, err = clientOrPerson(ctx, st, n.Client, n.Person); err != nil {
 			return err
@@ -134,16 +138,22 @@ const allTypes = "all"
 
 func (k WebhookCommands) askTypes(ctx context.Context, q *questions, now []string) ([]string, error) {
 	answer, err := q.line(ctx, "", text("cli.ask_webhook_types", "Types of events, such as delivery.failed; {all} for all of them", "all",
-		allTypes), cmp.Or(strings.Join(now, " "), allTypes), nil)
-	return typesOf(strings.FieldsFunc(answer, listSeparator)), err
+		allTypes), cmp.Or(strings.Join(now, " "), allTypes), func(answer string) (string, error) {
+		_, err := typesOf(strings.FieldsFunc(answer, listSeparator))
+		return answer, err
+	})
+	return strings.FieldsFunc(answer, listSeparator), err
 }
 
 // typesOf are the types as they are stored: none stands for all.
-func typesOf(types []string) []string {
+func typesOf(types []string) ([]string, error) {
 	if slices.Contains(types, allTypes) {
-		return nil
+		return nil, nil
 	}
-	return types
+	if wrongAs, ok := webhook.CheckTypes(types); !ok {
+		return nil, wrong(ExitUsage, wrongAs)
+	}
+	return types, nil
 }
 
 // one reports what was done with a webhook.

@@ -8,6 +8,12 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
+// EventTypes are the types of events that there are.
+func EventTypes() []string {
+	return []string{"message.accepted", "message.resubmitted", "delivery.sent", "delivery.deferred", "delivery.held", "delivery.failed",
+		"delivery.expired", "delivery.cancelled", "delivery.moved", "notification.failed", "alert.raised", "alert.resolved"}
+}
+
 // A NewEvent is something that happened, for webhooks and event streams.
 type NewEvent struct {
 	Type     string // such as "message.accepted", "delivery.sent"

@@ -6,10 +6,13 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
 )
@@ -29,6 +32,19 @@ var ErrPrivate = texterr.New(privateAddress())
 
 // errPlain is why a receiver is not called without TLS.
 var errPlain = texterr.New(withoutTLS())
+
+// CheckTypes returns what is wrong with the types of events that a webhook asks for: one
+// that does not exist would never come.
+func CheckTypes(types []string) (wrong adapters.Text, ok bool) {
+	known := store.EventTypes()
+	for _, t := range types {
+		if !slices.Contains(known, t) {
+			return mime.NewText("webhook.unknown_type", "there is no type of events {type}: there are {known}", "type", strconv.Quote(t),
+				"known", strings.Join(known, ", ")), false
+		}
+	}
+	return adapters.Text{}, true
+}
 
 // CheckURL returns what is wrong with an address that could never be called; ok
 // is true when nothing is. networks are those of Options.
