@@ -56,8 +56,10 @@ func (r *secretRun) look() {
 func (r *secretRun) complete() {
 	r.t.Helper()
 	for name, words := range map[string]string{
-		"log of the server": "level=DEBUG", "data/": "by smtp", "page /": "</html>", "GET /metrics": "postino_", "GET /v1/audit": "\"action\"",
-		"GET /v1/messages/": "conversation", "postino people audit": "connection", "postino connection export": "smtp", "call of the webhook": "delivery.",
+		"log of the server": "level=DEBUG", "data/": "by smtp", "page /": "</html>", "GET /metrics": "postino_",
+		"GET /v1/audit":     "\"action\"",
+		"GET /v1/messages/": "conversation", "postino people audit": "connection", "postino connection export": "smtp",
+		"call of the webhook":       "delivery.",
 		"postino connection script": "New-", "export of messages": "Subject: by smtp", "postino connection test": "failed",
 	} {
 		if !slices.ContainsFunc(r.outputs, func(o secretOutput) bool {
@@ -127,5 +129,20 @@ func (r *secretRun) files(what, dir string) {
 		return err
 	}); err != nil {
 		r.t.Fatal(err)
+	}
+}
+
+// secretBodies have a secret at right and wrong places, in broken JSON, and with a wrong type.
+func secretBodies(s string) []string {
+	return []string{
+		`{"name":"n","provider":"smtp","from":"b@contoso.example","smtp":{"host":"127.0.0.1","port":1,"login":"l","password":` + s + `}}`,
+		`{"name":"n2","provider":"graph","from":"b@contoso.example","graph":{"tenant":"c.example","client_id":"x","client_secret":` + s + `}}`,
+		`{"smtp":{"password":` + s + `}}`, `{"graph":{"client_secret":` + s + `}}`, `{"gmail":{"service_account_json":` + s + `}}`,
+		`{"smtp":{"password":[` + s + `]}}`, `{"smtp":{"passwd":` + s + `},"pasword":` + s + `}`, `{"smtp":{"password":` + s,
+		`{"password":` + s + `,"token":` + s + `,"current":` + s + `,"new":` + s + `,"secret":` + s + `,"identity":` + s + `}`,
+		`{"email":"anna@contoso.example","password":` + s + `}`, `{"token":` + s + `,"password":` + s + `}`, `{"password":` + s + `}`,
+		`{"content":"{\"name\":\"i\",\"smtp\":{\"password\":\"b0dy-secret/+","identity":` + s + `}`,
+		`{"connections":[{"name":"p","provider":"smtp","from":"p@c.example","smtp":{"host":"h.example","login":"l","password":` + s + `}}]}`,
+		`{"to":"graph","connection":{"name":"m","graph":{"tenant":"t","client_id":"c","client_secret":` + s + `}}}`, s, `[` + s + `]`, "",
 	}
 }

@@ -110,7 +110,8 @@ func TestWebhookCommands(t *testing.T) {
 		ID    string
 		Types []string
 	}
-	if err := json.Unmarshal([]byte(run(0, "add", r.URL, "--config", config, "--type", "all", "--json")), &all); err != nil || all.Types != nil {
+	if err := json.Unmarshal([]byte(run(0, "add", r.URL, "--config", config, "--type", "all", "--json")),
+		&all); err != nil || all.Types != nil {
 		t.Errorf("all: %v, %v", err, all.Types)
 	}
 	run(0, "remove", all.ID)

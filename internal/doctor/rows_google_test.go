@@ -19,7 +19,8 @@ func gmailRows() []row {
 	}
 	sent := func(f sandbox.Fault, class adapters.Class, code, en, it string) row {
 		f.Service, f.Op = "gmail", "send"
-		return row{ref: fmt.Sprint(f.Code, " message ", f.Status), way: "gmail", message: true, stage: doctor.Message, class: class, code: code, en: en, it: it,
+		return row{ref: fmt.Sprint(f.Code, " message ", f.Status), way: "gmail", message: true, stage: doctor.Message,
+			class: class, code: code, en: en, it: it,
 			faults: []sandbox.Fault{f}}
 	}
 	const forbidden, bad, many = http.StatusForbidden, http.StatusBadRequest, http.StatusTooManyRequests
@@ -30,7 +31,8 @@ func gmailRows() []row {
 		sent(sandbox.Fault{Status: bad, Code: "invalidArgument"}, permanent, "invalidArgument",
 			"Gmail does not accept the message|check headers and addresses of the",
 			"Gmail non accetta il messaggio|controllare intestazioni e indirizzi del messaggio"),
-		{ref: "failedPrecondition Mail service not enabled", way: "gmail", change: mailbox("nolicense@contoso.example"), stage: stages.Mailbox,
+		{ref: "failedPrecondition Mail service not enabled", way: "gmail", change: mailbox("nolicense@contoso.example"),
+			stage: stages.Mailbox,
 			class: auth,
 			code:  "failedPrecondition",
 			en:    "the mailbox has no Gmail service|give the user a licence with",
@@ -99,11 +101,13 @@ func googleRows() []row {
 		if f.Status == 0 {
 			f.Status = http.StatusBadRequest
 		}
-		return row{ref: ref + " " + f.Message, way: "gmail", stage: stages.Token, class: class, code: f.Code, en: en, it: it, faults: []sandbox.Fault{f}}
+		return row{ref: ref + " " + f.Message, way: "gmail", stage: stages.Token, class: class, code: f.Code, en: en,
+			it: it, faults: []sandbox.Fault{f}}
 	}
 	return []row{
 		token("unauthorized_client", sandbox.Fault{Code: "unauthorized_client", Status: http.StatusUnauthorized,
-			Message: "Client is unauthorized to retrieve access tokens using this method, or client not authorized for any of the scopes requested."}, auth,
+			Message: "Client is unauthorized to retrieve access tokens using this method, or client not authorized for any of the scopes " +
+				"requested."}, auth,
 			"Google does not let this service|in the Google Admin console",
 			"Google non permette a questo service|nella Console di amministrazione Google"),
 		token("access_denied", sandbox.Fault{Code: "access_denied", Status: http.StatusForbidden,

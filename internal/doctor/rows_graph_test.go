@@ -27,7 +27,8 @@ func graphRows() []row {
 	}
 	hosted := map[string]string{"onprem": " The mailbox is either inactive, soft-deleted, or is hosted on-premise."}
 	box := func(address, code string, class adapters.Class, en, it string) row {
-		return row{ref: code + " " + address + hosted[address], way: "graph", change: mailbox(address + "@contoso.example"), stage: stages.Mailbox,
+		return row{ref: code + " " + address + hosted[address], way: "graph", change: mailbox(address + "@contoso.example"),
+			stage: stages.Mailbox,
 			class: class,
 			code:  code, en: en, it: it}
 	}
