@@ -48,24 +48,11 @@ func TestReadmeHTTP(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	program := fmt.Sprintf("#!/bin/sh\n%s=1 exec %s '-test.run=^TestProgram$' -- \"$@\"\n", programRole, self)
+	shell := newShell(t, dir)
 	connection := `{"name": "Ufficio", "provider": "smtp", "from": "erp@contoso.it",
 		"smtp": {"host": "127.0.0.1", "port": 1, "encryption": "none"}}`
-	for name, text := range map[string]string{"postino": program, "ufficio.json": connection} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	shell := func(line string) *exec.Cmd {
-		c := exec.CommandContext(context.WithoutCancel(t.Context()), "sh", "-c", line)
-		c.Dir = dir
-		c.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "POSTINO_") })
-		c.Env = append(c.Env, "PATH="+dir+":"+os.Getenv("PATH"), "LANG=en", "POSTINO_MAILDROP="+filepath.Join(dir, "maildrop"))
-		return c
+	if err := os.WriteFile(filepath.Join(dir, "ufficio.json"), []byte(connection), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	out, err := shell("postino connection add --file ufficio.json").CombinedOutput()
 	if err != nil {
@@ -93,6 +80,27 @@ func TestReadmeHTTP(t *testing.T) {
 	}
 	if sent != 2 || key == "pk_…" {
 		t.Errorf("README.md sent %d messages by HTTP, want 2 (socket, key); the answers are %s", sent, answers)
+	}
+}
+
+// newShell makes a folder a place where a shell finds postino, and returns what runs
+// a line there.
+func newShell(t *testing.T, dir string) func(line string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := fmt.Sprintf("#!/bin/sh\n%s=1 exec %s '-test.run=^TestProgram$' -- \"$@\"\n", programRole, self)
+	if err := os.WriteFile(filepath.Join(dir, "postino"), []byte(program), 0o700); err != nil { //nolint:gosec // it is run
+		t.Fatal(err)
+	}
+	return func(line string) *exec.Cmd {
+		c := exec.CommandContext(context.WithoutCancel(t.Context()), "sh", "-c", line)
+		c.Dir = dir
+		c.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "POSTINO_") })
+		c.Env = append(c.Env, "PATH="+dir+":"+os.Getenv("PATH"), "LANG=en", "POSTINO_MAILDROP="+filepath.Join(dir, "maildrop"))
+		return c
 	}
 }
 

@@ -57,29 +57,39 @@ func TestDocumentedUnit(t *testing.T) {
 	}
 }
 
-// Every configuration of docs/reverse-proxy.md is one that starts.
-func TestDocumentedProxies(t *testing.T) {
+// Every configuration that a guide shows is one that starts, in both languages.
+func TestDocumentedBlocks(t *testing.T) {
 	t.Parallel()
-	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "reverse-proxy.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := strings.Split(string(doc), "```toml\n")[1:]
-	if len(blocks) != 2 {
-		t.Errorf("%d configurations", len(blocks))
-	}
-	for _, b := range blocks {
-		text, _, _ := strings.Cut(b, "```")
-		file := filepath.Join(t.TempDir(), "postino.toml")
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	shown := 0
+	for _, pattern := range []string{"*.md", "it/*.md"} {
+		files, err := filepath.Glob(filepath.Join("..", "..", "docs", filepath.FromSlash(pattern)))
+		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := Load(file, func(string) string { return "" })
-		if err == nil {
-			err = c.Validate()
+		for _, doc := range files {
+			page, err := os.ReadFile(doc)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, b := range strings.Split(string(page), "```toml\n")[1:] {
+				shown++
+				text, _, _ := strings.Cut(b, "```")
+				file := filepath.Join(t.TempDir(), "postino.toml")
+				if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				c, err := Load(file, func(string) string { return "" })
+				if err == nil {
+					err = c.Validate()
+				}
+				proxy := filepath.Base(doc) == "reverse-proxy.md"
+				if err != nil || proxy && (c.HTTP.PublicHost() == "" || len(c.HTTP.TrustedProxies) == 0) {
+					t.Errorf("%s, block %d: %v: %s", doc, i+1, err, text)
+				}
+			}
 		}
-		if err != nil || c.HTTP.PublicHost() == "" || len(c.HTTP.TrustedProxies) == 0 {
-			t.Errorf("%v: %s", err, text)
-		}
+	}
+	if shown < 6 {
+		t.Errorf("only %d configurations were found", shown)
 	}
 }

@@ -18,6 +18,7 @@ func TestAssets(t *testing.T) {
 	a := newAssets()
 	if *update {
 		writeCompressed(t, a)
+		writeGuides(t)
 		return
 	}
 	sum := 0
