@@ -141,11 +141,11 @@ func checkGenuine(t *testing.T, run func(string) string, write func(name, text s
 			t.Fatal(err)
 		}
 		calls := map[string]string{
-			"py":  "import json\nd = json.load(open('call.json'))\n" +
+			"py": "import json\nd = json.load(open('call.json'))\n" +
 				"print(str(genuine(d['secret'], d['headers'], d['body'].encode())).lower())\n",
 			"php": "$d = json_decode(file_get_contents('call.json'), true);\n" +
 				"echo json_encode(genuine($d['secret'], $d['headers'], $d['body'])), \"\\n\";\n",
-			"js":  "const d = JSON.parse(require('node:fs').readFileSync('call.json'));\nconsole.log(genuine(d.secret, d.headers, d.body));\n",
+			"js": "const d = JSON.parse(require('node:fs').readFileSync('call.json'));\nconsole.log(genuine(d.secret, d.headers, d.body));\n",
 		}
 		call, err := json.Marshal(map[string]any{"secret": secret, "body": body, "headers": map[string]string{"webhook-id": "msg_1",
 			"webhook-timestamp": strconv.FormatInt(c.signedAt.Unix(), 10), "webhook-signature": "v1,eA== " + signature}})
