@@ -153,7 +153,7 @@ const (
 // Safe for concurrent use; a cached token costs no allocation.
 type TokenSource interface {
 	// Token returns a token that is good for at least a few more minutes when the
-	// provider's lifetime allows it. The error is an *Error with class and remedy.
+	// provider's lifetime allows it. The error is an *Error with class and hint.
 	Token(ctx context.Context) (string, error)
 	// Renew is called after the provider refused rejected (401). It fetches a
 	// new token unless the cache holds another one already; a provider that

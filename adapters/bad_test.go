@@ -26,7 +26,7 @@ import (
 
 const badFrom = "erp@contoso.example"
 
-// A badWorld is one sandbox with a router whose clock and trust may be wrong.
+// A badWorld is one sandbox with a router; its clock and its trust may be wrong.
 type badWorld struct {
 	*sandbox.Sandbox
 	router *adapters.Router
@@ -276,7 +276,7 @@ func (w *badWorld) noDraft(ctx context.Context, t *testing.T, conn *adapters.Con
 	}
 }
 
-// checkError: one *adapters.Error in two languages with a remedy, without a secret.
+// checkError: one *adapters.Error in two languages with a hint, without a secret.
 func checkError(t *testing.T, err error, class adapters.Class, code string, conn *adapters.Connection) {
 	t.Helper()
 	var e *adapters.Error

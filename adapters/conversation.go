@@ -30,7 +30,7 @@ type Conversation struct {
 
 type conversationKey struct{}
 
-// WithConversation returns a context whose calls note what is said in c: adapters look
+// WithConversation returns a context of calls that note in c what is said: adapters look
 // for it in the context of Send and Verify.
 func WithConversation(ctx context.Context, c *Conversation) context.Context {
 	return context.WithValue(ctx, conversationKey{}, c)
@@ -89,7 +89,7 @@ func (c *Conversation) String() string {
 	return b.String()
 }
 
-// NotedTransport returns a transport whose requests are noted in the conversation of
+// NotedTransport returns a transport with its requests noted in the conversation of
 // their contexts, by method, address, status and the provider's id of the request. Of an
 // address that carries its own permission in place of a token, the host alone is noted.
 func NotedTransport(t http.RoundTripper) http.RoundTripper {

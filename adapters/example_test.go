@@ -77,7 +77,7 @@ func Example() {
 }
 
 // Every failure has a class that says what happens next, and a sentence and a
-// remedy in two languages.
+// hint in two languages.
 func ExampleError() {
 	err := error(&adapters.Error{Class: adapters.Throttled, ProviderCode: "ApplicationThrottled", RetryAfter: 17 * time.Second,
 		Message: adapters.Text{Code: "gmail.too_many_at_once"}})

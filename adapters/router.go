@@ -43,7 +43,7 @@ func NewRouter(factories map[Provider]Factory) *Router {
 }
 
 // Adapter returns the adapter of c. Connections are told apart by ID (by Name
-// where there is none); one whose settings have changed gets a new adapter. The
+// where there is none); one with changed settings gets a new adapter. The
 // one it replaces is closed; its Sends in flight finish.
 func (r *Router) Adapter(c *Connection) (Adapter, error) {
 	a, old, err := r.adapter(c)

@@ -95,7 +95,7 @@ var refusedOn = map[string]string{
 	"graph comments-in-addresses.eml": "ErrorInvalidRecipients", // a domain literal
 }
 
-// sendCorpus sends every message that a door accepts over every route.
+// sendCorpus sends every message that a listener accepts over every route.
 func sendCorpus(t *testing.T) map[adapters.Provider][]arrival {
 	t.Helper()
 	sb, router := newWorld(t)

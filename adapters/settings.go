@@ -6,7 +6,7 @@ import (
 )
 
 // Settings are those of one provider: the object that stands under the provider's
-// name in the JSON of a connection. They are a pointer to a struct whose fields
+// name in the JSON of a connection. They are a pointer to a struct in which the fields
 // have json names; a secret among them is of type Secret, which is how it is found,
 // sealed and hidden. A struct tag says what each field means for the credential:
 //
@@ -30,7 +30,7 @@ type Settings interface {
 	// SenderMailbox is the mailbox that they name; empty: that of the connection's From.
 	SenderMailbox() string
 	// Lane names everything that shares the limits of a mailbox at the provider, in
-	// a connection c whose mailbox is that one, in lower case.
+	// a connection c of that mailbox, in lower case.
 	Lane(c *Connection, mailbox string) string
 	// Limits are the provider's own.
 	Limits() LaneLimits

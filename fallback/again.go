@@ -217,7 +217,7 @@ func envelopeFault(batch []command, err error) ending {
 	return ending{faults: parameters(batch[0].line)}
 }
 
-// parameterFaults are the extensions whose parameters the server may have
+// parameterFaults are the extensions with parameters that the server may have
 // stumbled over (RFC 5321 section 4.1.1.11: 555; older servers say 501 or 504).
 func (tx *transaction) parameterFaults(r reply, line string) []string {
 	if r.Code != 500 && r.Code != 501 && r.Code != 502 && r.Code != 504 && r.Code != 555 {

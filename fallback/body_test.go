@@ -48,7 +48,7 @@ func TestServerLeavesDuringBody(t *testing.T) {
 	}
 }
 
-// A cancelled context ends a send whose writes are blocked.
+// A cancelled context ends a send with blocked writes.
 func TestCancelWhileWriting(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

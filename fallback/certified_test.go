@@ -25,7 +25,7 @@ func TestBlindCopies(t *testing.T) {
 		{"some of To", "To: a@pec.it, b@pec.it\r\n", []string{"b@pec.it"}, false},
 		{"Bcc", "To: a@pec.it\r\nBcc: b@pec.it\r\n", []string{"a@pec.it", "b@pec.it"}, true},
 		{"the envelope alone", "To: a@pec.it\r\n", []string{"a@pec.it", "b@pec.it"}, true},
-		{"nobody named", "", []string{"a@pec.it"}, true},
+		{"no one named", "", []string{"a@pec.it"}, true},
 		{"in Bcc and in To", "To: a@pec.it\r\nBcc: a@pec.it\r\n", []string{"a@pec.it"}, false},
 		{"Resent-To", "To: a@pec.it\r\nResent-To: b@pec.it\r\n", []string{"b@pec.it"}, true},
 	} {

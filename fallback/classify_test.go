@@ -19,11 +19,11 @@ func TestClassify(t *testing.T) {
 		msg, lane, conn        = adapters.ScopeMessage, adapters.ScopeLane, adapters.ScopeConnection
 	)
 	for _, c := range []struct {
-		reply  string
-		at     stage
-		class  adapters.Class
-		scope  adapters.Scope
-		remedy string // a word that the remedy must hold
+		reply    string
+		at       stage
+		class    adapters.Class
+		scope    adapters.Scope
+		wantHint string // a word that the hint must hold
 	}{
 		{"535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. Visit https://aka.ms/smtp_auth_disabled",
 			atAuth, auth, conn, "Set-CASMailbox"},
@@ -112,20 +112,20 @@ func TestClassify(t *testing.T) {
 		if m.scope == "" {
 			m.scope = msg
 		}
-		if m.class != c.class || m.scope != c.scope || !strings.Contains(m.hint.String(), c.remedy) {
-			t.Errorf("%q at %d: %s %s %q, want %s %s and %q", c.reply, c.at, m.class, m.scope, m.hint.String(), c.class, c.scope, c.remedy)
+		if m.class != c.class || m.scope != c.scope || !strings.Contains(m.hint.String(), c.wantHint) {
+			t.Errorf("%q at %d: %s %s %q, want %s %s and %q", c.reply, c.at, m.class, m.scope, m.hint.String(), c.class, c.scope, c.wantHint)
 		}
 		if m.message.String() == "" || m.message.In("it") == "" || m.hint.In("it") == "" {
 			t.Errorf("%q: a text is missing: %+v", c.reply, m)
 		}
-		sendAs := strings.Contains(c.remedy, "Send As")
+		sendAs := strings.Contains(c.wantHint, "Send As")
 		if m.noRetry != sendAs {
 			t.Errorf("%q: NoRetry %v", c.reply, m.noRetry)
 		}
-		if m.tooLarge != (c.remedy == "attachments") {
+		if m.tooLarge != (c.wantHint == "attachments") {
 			t.Errorf("%q: TooLarge %v", c.reply, m.tooLarge)
 		}
-		if (m.after == 24*time.Hour) != (c.remedy == "bulk") {
+		if (m.after == 24*time.Hour) != (c.wantHint == "bulk") {
 			t.Errorf("%q: after %v", c.reply, m.after)
 		}
 	}

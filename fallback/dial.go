@@ -166,7 +166,7 @@ var errNotPublic = errors.New("the server's address is not public")
 var errOwnListener = errors.New("the server is this one")
 
 // reachable refuses an address (with port) that is the program's own, and one
-// that is not public to a connection whose host was not named by an administrator.
+// that is not public to a connection with a host that no administrator named.
 func (a *Adapter) reachable(address string) error {
 	at, err := netip.ParseAddrPort(address)
 	if err == nil && a.opt.OwnListener != nil && a.opt.OwnListener(at) {

@@ -64,21 +64,21 @@ var messages = map[string]string{
 
 // A player is the client side of a script.
 type player struct {
-	t       *testing.T
-	conn    *adapters.Connection
-	opt     Options
-	out     adapters.Outgoing
-	clock   atomic.Int64
-	wants   []string
-	rcpts   map[string]string // address to wanted result
-	queue   string
-	has     string
-	remedy  string
-	arrives string
-	probe   bool
-	cert    string
-	body    string
-	source  tokenSource
+	t        *testing.T
+	conn     *adapters.Connection
+	opt      Options
+	out      adapters.Outgoing
+	clock    atomic.Int64
+	wants    []string
+	rcpts    map[string]string // address to wanted result
+	queue    string
+	has      string
+	wantHint string
+	arrives  string
+	probe    bool
+	cert     string
+	body     string
+	source   tokenSource
 }
 
 func playScript(t *testing.T, sc *script, ca *authority) {
@@ -214,7 +214,7 @@ func (p *player) set(key, value string) {
 	case "batch-timeout":
 		p.opt.Timeouts.Batch, _ = time.ParseDuration(value)
 	case "hint":
-		p.remedy = value
+		p.wantHint = value
 	case "chunking":
 		p.opt.Chunking = true
 	case "probe":
@@ -281,9 +281,9 @@ func (p *player) check(i int, want string, rec adapters.Receipt, err error) {
 		if p.has != "" && !strings.Contains(e.Message.String(), p.has) {
 			t.Errorf("message %q lacks %q", e.Message.String(), p.has)
 		}
-		if p.remedy != "" && (!strings.Contains(e.Hint.String(), p.remedy) ||
-			!strings.Contains(e.Hint.In("it"), strings.TrimPrefix(p.remedy[strings.LastIndex(p.remedy, " ")+1:], " "))) {
-			t.Errorf("hint %q lacks %q", e.Hint.String(), p.remedy)
+		if p.wantHint != "" && (!strings.Contains(e.Hint.String(), p.wantHint) ||
+			!strings.Contains(e.Hint.In("it"), strings.TrimPrefix(p.wantHint[strings.LastIndex(p.wantHint, " ")+1:], " "))) {
+			t.Errorf("hint %q lacks %q", e.Hint.String(), p.wantHint)
 		}
 	} else if !p.probe {
 		if rec.Route != "smtp" || rec.Status != 250 || len(rec.SHA256) != 64 || rec.MessageID != "<1@example.com>" || rec.ProviderID != p.queue {

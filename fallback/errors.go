@@ -69,7 +69,7 @@ func (a *Adapter) dialError(ctx context.Context, err error) *adapters.Error {
 	return e
 }
 
-// unknown is a message whose final dot had left and whose answer did not come,
+// unknown is a message after its final dot had left and before its answer came,
 // or could not be understood.
 func (a *Adapter) unknown(ctx context.Context, s *session, err error) *adapters.Error {
 	if ctx.Err() != nil {

@@ -18,7 +18,7 @@ type pool struct {
 
 	mu     sync.Mutex
 	lanes  map[string]*lane
-	most   map[string]learnt // of a mailbox whose server showed a limit
+	most   map[string]learnt // of a mailbox that showed a limit of its server
 	closed bool
 	bye    sync.WaitGroup // goodbyes under way
 }

@@ -25,7 +25,7 @@ type capricious struct {
 	mu       sync.Mutex
 	rnd      *rand.Rand
 	log      []string
-	accepted int  // messages whose final 2yz was written whole
+	accepted int  // messages with a final 2yz that was written whole
 	open     int  // complete messages that were not refused in so many words: each may have been taken
 	dots     int  // complete messages that arrived
 	forGood  bool // a 5yz stands in the dialogue

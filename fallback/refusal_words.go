@@ -132,7 +132,7 @@ func (in *input) blocksOurs(text, words string) bool {
 	return ours && !in.namesRecipient(text) && account.in(words)
 }
 
-// withoutAddresses leaves the e-mail addresses out, whose parts say nothing.
+// withoutAddresses leaves the e-mail addresses out: their parts say nothing.
 func withoutAddresses(text string) string {
 	if !strings.Contains(text, "@") {
 		return text

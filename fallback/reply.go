@@ -139,7 +139,7 @@ func splitReplyLine(line string) (code int, last bool, text string, err error) {
 }
 
 // cutEnhanced splits an enhanced status code off (RFC 2034 section 4). One
-// whose class contradicts the reply code is text.
+// with a class that contradicts the reply code is text.
 func cutEnhanced(code int, text string) (enhanced, rest string) {
 	word, rest, _ := strings.Cut(text, " ")
 	word = strings.TrimSuffix(word, ":")

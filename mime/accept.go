@@ -26,7 +26,7 @@ type AcceptOptions struct {
 	// Received, when not empty, is the value of a Received field that is put above all others (RFC 5321 section 4.4).
 	Received string
 	// GmailMessageID says that the message leaves through Gmail, which replaces a
-	// Message-ID whose domain has no dot: it is replaced here, so
+	// Message-ID with a domain without a dot: it is replaced here, so
 	// that the record knows the one that is sent. Elsewhere it is kept.
 	GmailMessageID bool
 	// Lenient repairs what old devices do: bare LF and bare CR become CRLF, a missing
@@ -107,7 +107,7 @@ func (opt *AcceptOptions) fill() {
 	}
 }
 
-// complete makes the stored message of m, whose header is canonical and whose
+// complete makes the stored message of m: its header is canonical and its
 // body begins at start; same says that its source begins with that header.
 // Its lists may be missing.
 func complete(m *Message, start int64, same bool, opt *AcceptOptions) (*Message, error) {
@@ -267,7 +267,7 @@ func (b *bodyCheck) shorten(m *Message) error {
 		b.whole = nil
 		return nil
 	}
-	// The edits read from m, whose source stays as it was.
+	// The edits read from m; its source stays as it was.
 	body := b.body
 	return b.rewrite(func(w io.Writer) error { return applyEdits(w, body, r.edits) })
 }

@@ -61,7 +61,7 @@ func isAtoms(s string) bool {
 	return true
 }
 
-// otherAddressFields hold addresses besides those of RFC 5322, whose display
+// otherAddressFields hold addresses besides those of RFC 5322: their display
 // names would break if they were encoded as text.
 var otherAddressFields = [...]string{"Disposition-Notification-To", "Return-Receipt-To", "X-Confirm-Reading-To", "Errors-To"}
 

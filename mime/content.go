@@ -36,7 +36,7 @@ func (m *Message) Open(p *Part) io.Reader {
 	return raw
 }
 
-// Decodable reports a part whose transfer encoding Open can undo. Others (yEnc,
+// Decodable reports a part with a transfer encoding that Open can undo. Others (yEnc,
 // BinHex, names that no one knows) can only be passed on within their message.
 func (p *Part) Decodable() bool { return p.identity() || decoder(p.Encoding, nil) != nil }
 

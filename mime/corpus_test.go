@@ -13,7 +13,7 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
-// TestCorpus takes every message in as a door does, reads both views of it
+// TestCorpus takes every message in as a listener does, reads both views of it
 // again, and finds what the independent parser found in the original.
 func TestCorpus(t *testing.T) {
 	t.Parallel()

@@ -12,7 +12,7 @@ func TestEnvelope(t *testing.T) {
 		{"each once", "From: a@x.it\nTo: B <b@X.it>, c@x.it\nCc: b@x.it\nBcc: d@x.it\n", "a@x.it", "b@x.it c@x.it d@x.it", ""},
 		{"sender", "From: a@x.it, b@x.it\nSender: s@x.it\nTo: c@x.it\n", "s@x.it", "c@x.it", ""},
 		{"sent again", "Resent-From: r@x.it\nResent-To: e@x.it\nFrom: a@x.it\nTo: b@x.it\n", "r@x.it", "e@x.it", ""},
-		{"nobody", "From: a@x.it\n", "", "", "no_recipients"},
+		{"no one", "From: a@x.it\n", "", "", "no_recipients"},
 		{"half of one", "From: a@x.it\nTo: b@x.it, c@@x\n", "", "", "bad_address"},
 	} {
 		m, err := Read(Bytes([]byte(strings.ReplaceAll(c.head, "\n", "\r\n")+"\r\n")), Limits{})

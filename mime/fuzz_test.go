@@ -105,7 +105,7 @@ func FuzzAddress(f *testing.F) {
 			parseAddresses(again, raw[3:], 100)
 		}
 		if !again.plain() {
-			t.Errorf("%q: written anew it is not plain: %q", in, raw)
+			t.Errorf("%q: written again it is not plain: %q", in, raw)
 		}
 		var a, b []string
 		for _, x := range list.addresses() {
@@ -115,7 +115,7 @@ func FuzzAddress(f *testing.F) {
 			b = append(b, x.Address.String())
 		}
 		if !slices.Equal(a, b) {
-			t.Errorf("%q: %q written anew gives %q: %q", in, a, b, raw)
+			t.Errorf("%q: %q written again becomes %q: %q", in, a, b, raw)
 		}
 	})
 }

@@ -50,7 +50,7 @@ func acceptance(in string) {
 	}
 }
 
-// field is a message whose header has one field of a form.
+// field is a message with one field of a form in its header.
 func field(name string, value func(int) string) growthCase {
 	return growthCase{name + ": " + value(0), func(n int) string {
 		from := "From: erp@contoso.it\r\nTo: a@example.com\r\n"

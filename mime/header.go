@@ -23,7 +23,7 @@ const (
 	kinds
 )
 
-// listed reports the kinds whose addresses a Message gives.
+// listed reports the kinds with addresses that a Message returns.
 func (k kind) listed() bool { return k != kindOther && k <= kindBcc }
 
 // addressNames are the names that address lines are written with, in the

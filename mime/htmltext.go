@@ -311,7 +311,7 @@ func (t *textMaker) finish() string {
 	return s + "\n"
 }
 
-// isCode reports elements whose content is not text to be read.
+// isCode reports elements with content that is not text to be read.
 func isCode(name string) bool {
 	switch name {
 	case "script", "style", "title", "template", "noscript", "iframe", "noframes", "noembed", "object", "svg", "math", "select":

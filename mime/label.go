@@ -71,7 +71,7 @@ func (p *Part) literal(longest int, eight bool) bool {
 	return p.Encoding != "quoted-printable" || p.Message.Multipart() || eight || longest > maxLine
 }
 
-// relabels reports a multipart or message whose label is to be put right, so
+// relabels reports a multipart or message with a label to be put right, so
 // that no reader decodes it. What is signed keeps its bytes.
 func (p *Part) relabels() bool {
 	if p.mislabelled && p.container() {

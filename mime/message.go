@@ -37,7 +37,7 @@ type Recipient struct {
 	ORcpt   string   `json:"orcpt,omitempty"`  // "rfc822;addr" or "utf-8;addr", decoded; empty when not given
 }
 
-// A Message is stored bytes whose header has been read. It is immutable and
+// A Message is stored bytes with a header that has been read. It is immutable and
 // safe for concurrent use. The bytes of a message that was read are kept:
 // nothing is serialised again that need not change.
 type Message struct {

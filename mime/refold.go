@@ -49,7 +49,7 @@ func (l *addrList) usable() bool {
 	return len(l.boxes) > 0
 }
 
-// refold writes a field whose lines are longer than maxLine on shorter ones
+// refold writes a field with lines longer than maxLine on shorter ones
 // without changing what it says; an error where white space to fold at is missing.
 func refold(name string, value []byte) ([]byte, *Error) {
 	var out []byte
@@ -85,7 +85,7 @@ func refold(name string, value []byte) ([]byte, *Error) {
 	return out, nil
 }
 
-// isAddressList reports the fields whose value is an address list.
+// isAddressList reports the fields with an address list as value.
 func isAddressList(name string) bool {
 	return kindOf(name) != kindOther || isOtherAddressField([]byte(name))
 }

@@ -115,7 +115,7 @@ func (m *Message) ResentBy() []Address {
 // resent reads the latest block of Resent fields, in the order of resentNames.
 // Every re-sending puts its block above the earlier ones (RFC 5322 section
 // 3.6.6): a second Resent-From, Resent-Date, Resent-Sender or Resent-Message-ID,
-// or a Received field after the block, begins an earlier one, whose recipients
+// or a Received field after the block, begins an earlier one: its recipients
 // have had theirs.
 func (m *Message) resent() (lists []namedList, found bool) {
 	var once [4]bool

@@ -298,7 +298,7 @@ func (s *scanner) boundary(k int, last bool, l *line) error {
 	return s.begin(c)
 }
 
-// begin opens a part whose header comes now.
+// begin opens a part before its header.
 func (s *scanner) begin(c *Part) error {
 	if s.parts++; s.parts > s.lim.Parts {
 		return newError("too_many_parts", "", NewText("mime.parts_over_limit",

@@ -17,7 +17,7 @@ type Source interface {
 // Bytes makes a Source of b, which must not be changed afterwards.
 func Bytes(b []byte) Source { return memory(b) }
 
-// memory is a Source whose bytes are used where they lie.
+// memory is a Source of bytes that are used where they lie.
 type memory []byte
 
 func (m memory) Size() int64 { return int64(len(m)) }

@@ -14,7 +14,7 @@ type Part struct {
 	ContentID   string            // without angle brackets
 	Encoding    string            // lower case transfer encoding: what the content has, whatever its label says; "7bit" when absent
 	Parts       []*Part           // of a multipart; empty when its boundary is missing
-	Message     *Part             // the root of the message inside a message/rfc822 whose encoding is none
+	Message     *Part             // the root of the message inside a message/rfc822 without an encoding
 	// HeaderStart, BodyStart, End are byte offsets in the Source of the
 	// message; the body excludes the line end that belongs to the boundary.
 	HeaderStart, BodyStart, End int64
@@ -101,7 +101,7 @@ func (m *Message) Structure() (*Part, error) {
 }
 
 // Protected reports a signed or encrypted message (S/MIME, PGP/MIME), or one
-// with a DKIM-Signature header when dkim is true: whose bytes must stay. The
+// with a DKIM-Signature header when dkim is true: their bytes must stay. The
 // root decides: files and attached messages that are signed do not count, nor
 // does a signed part below another (see Part.Sealed).
 func (m *Message) Protected(dkim bool) (bool, error) {

@@ -76,7 +76,7 @@ To: "Bruno, B" <bruno@x.it>
 X-Postino-Not-Sent: anna@x.it, carla@x.it
 Subject: s
 `},
-		{"nobody left", `
+		{"no one left", `
 From: a@x.it
 To: anna@x.it
 Subject: s
@@ -133,7 +133,7 @@ To: bruno@x.it
 From: a@x.it
 To: anna@x.it, bruno@x.it
 `},
-		{"a field that some parsers do not see is written anew", `
+		{"a field that some parsers do not see is written again", `
 From: a@x.it
 To : anna@x.it
 Cc: bruno@x.it,
@@ -151,7 +151,7 @@ To: Anna <Anna@x.it>
 From: a@x.it
 To: Anna <anna@x.it>
 `},
-		{"an address in a comment is nobody", `
+		{"an address in a comment is no one", `
 From: a@x.it
 To: anna@x.it (instead of <bruno@x.it>)
 `, []string{"anna@x.it"}, `
@@ -172,7 +172,7 @@ To: Jürgen <j@MÜNCHEN.de>
 From: a@x.it
 To: =?utf-8?q?J=C3=BCrgen?= <j@xn--mnchen-3ya.de>
 `},
-		{"a From that careless parsers cannot read is written anew", `
+		{"a From that careless parsers cannot read is written again", `
 From: (office) a@x.it
 Reply-To: Anna (x, y) <anna@x.it>
 To: anna@x.it

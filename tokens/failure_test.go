@@ -57,7 +57,7 @@ func complete(t *testing.T, e *adapters.Error) {
 }
 
 // Every number of contracts A5, as the real service answers, gets its class,
-// sentence and remedy.
+// sentence and hint.
 func TestEntraRefusals(t *testing.T) {
 	t.Parallel()
 	numbers := []int{7000215, 7000222, 7000218, 700025, 700016, 700011, 70001, 7000112, 70002, 90002, 900023, 90038, 900382, 900432,
@@ -289,7 +289,7 @@ func TestNetworkFailures(t *testing.T) {
 	}
 }
 
-// noDNS is a client whose resolver knows no name, without asking any server.
+// noDNS is a client with a resolver that knows no name, without asking any server.
 func noDNS() *http.Client {
 	return &http.Client{Transport: &http.Transport{DialContext: func(_ context.Context, _, addr string) (net.Conn, error) {
 		host, _, _ := net.SplitHostPort(addr)

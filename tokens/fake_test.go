@@ -134,5 +134,5 @@ func mustToken(t testing.TB, s adapters.TokenSource) string {
 	return tok
 }
 
-// quietLog is for servers whose clients fail on purpose.
+// quietLog is for servers with clients that fail on purpose.
 func quietLog() *log.Logger { return log.New(io.Discard, "", 0) }

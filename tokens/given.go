@@ -23,7 +23,7 @@ import (
 // endless is how long a token without an end is kept before its source is asked again.
 const endless = time.Hour
 
-// FromAzure makes a Cache whose tokens come from a credential that the program
+// FromAzure makes a Cache of tokens from a credential that the program
 // has, such as azidentity.NewDefaultAzureCredential gives, for every connection
 // and for the audiences of Microsoft 365. The credential's own settings in a
 // connection are not looked at, but its cloud is. Refusals of Entra are told as
@@ -49,7 +49,7 @@ func FromAzure(cred azcore.TokenCredential) *Cache {
 	})
 }
 
-// FromOAuth2 makes a Cache whose tokens come from a source that the program has,
+// FromOAuth2 makes a Cache of tokens from a source that the program has,
 // for every connection and audience: its scopes are the program's to choose. A
 // source that keeps its tokens, as oauth2.ReuseTokenSource does, cannot renew one
 // that a provider refused before its end. Close ends the Cache, not ts.

@@ -42,7 +42,7 @@ func googleWant(g credential.Google, subject string, a adapters.Audience) (want,
 	if subject == "" { // contracts C4: a service account without sub has no mailbox
 		return want{}, misconfigured("no_subject",
 			mime.NewText("google.no_subject",
-				"the connection does not say whose mailbox the service account acts for"),
+				"the connection does not name the mailbox that the service account acts for"),
 			mime.NewText("google.no_subject_hint", "set subject, or from, to the mailbox user's address"))
 	}
 	w := want{file: g.ServiceAccountFile, host: "oauth2.googleapis.com",

@@ -14,7 +14,7 @@ import (
 	"github.com/postino-mail/postino/tokens/credential"
 )
 
-// onGoogleCloud is a cache of a machine whose metadata server is the sandbox's.
+// onGoogleCloud is a cache of a machine with the sandbox's metadata server.
 func onGoogleCloud(t *testing.T, sb *sandbox.Sandbox) *tokens.Cache {
 	t.Helper()
 	c := tokens.NewCache(tokens.Options{RootCAs: sb.CertPool(), Getenv: func(name string) string { return sb.MetadataEnv()[name] }})

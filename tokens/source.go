@@ -15,7 +15,7 @@ type want struct {
 	key      key // without stamp
 	audience adapters.Audience
 	provider adapters.Provider
-	file     string // credential file whose replacement makes another credential; may be empty
+	file     string // credential file: a new content makes another credential; may be empty
 	host     string // who is asked, for the words of a failure
 	fetch    fetchFunc
 }

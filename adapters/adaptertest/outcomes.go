@@ -43,7 +43,7 @@ func testEnvelope(t *testing.T, s Suite) {
 		{"hidden recipient", []string{"a@example.com"}, nil, []string{"a@example.com", "hidden@example.com"}},
 		{"header recipient not in envelope", []string{"a@example.com", "elsewhere@example.com"}, []string{"c@example.com"},
 			[]string{"a@example.com"}},
-		{"nobody of the headers", []string{"list@example.com"}, nil, []string{"x@example.com", "y@example.com"}},
+		{"no one of the headers", []string{"list@example.com"}, nil, []string{"x@example.com", "y@example.com"}},
 		{"case of the domain", []string{"a@EXAMPLE.com"}, nil, []string{"a@example.com"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -121,7 +121,7 @@ func testClasses(t *testing.T, s Suite) {
 				t.Errorf("no sentence in both languages: %+v", e)
 			}
 			if (e.Class == adapters.Permanent || e.Class == adapters.Auth) && (e.Hint.String() == "" || e.Hint.In("it") == "") {
-				t.Errorf("no remedy: %+v", e)
+				t.Errorf("no hint: %+v", e)
 			}
 			if c.fault == FaultSendAs && !e.NoRetry {
 				t.Errorf("a send-as refusal must not be retried (contracts F30)")

@@ -15,14 +15,14 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
-// gated returns its second half only after gone is closed, once armed.
-type gated struct {
+// stalled returns its second half only after gone is closed, once armed.
+type stalled struct {
 	mime.Source
 	armed atomic.Bool
 	gone  chan struct{}
 }
 
-func (g *gated) ReadAt(p []byte, off int64) (int, error) {
+func (g *stalled) ReadAt(p []byte, off int64) (int, error) {
 	if g.armed.Load() && off > g.Size()/2 {
 		<-g.gone
 	}
@@ -37,7 +37,7 @@ func TestBrokenConnections(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			out := message(t, strings.Repeat(strings.Repeat("x", 76)+"\r\n", 10_000), "anna@example.com")
-			src := &gated{Source: out.Message.Source(), gone: make(chan struct{})}
+			src := &stalled{Source: out.Message.Source(), gone: make(chan struct{})}
 			m, err := mime.Read(src, mime.Limits{})
 			if err != nil {
 				t.Fatal(err)
@@ -117,7 +117,7 @@ func (f *failingSource) ReadAt(p []byte, off int64) (int, error) {
 	return f.Source.ReadAt(p[:min(int64(len(p)), f.after-off)], off)
 }
 
-func TestUnreadableMessageIsSentToNobody(t *testing.T) {
+func TestUnreadableMessageIsNotSent(t *testing.T) {
 	t.Parallel()
 	a, _, seen := serve(t, respond(200, okBody))
 	good := message(t, strings.Repeat("x\r\n", 100_000), "anna@example.com")

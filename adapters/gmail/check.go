@@ -81,7 +81,7 @@ func refusal(code adapters.Code, enhanced string, message, hint adapters.Text) *
 		Message: message, Hint: hint}
 }
 
-// unreadableMessage is a message whose address lines cannot be made.
+// unreadableMessage is a message with address lines that cannot be made.
 func unreadableMessage(err error) *adapters.Error {
 	e := refusal("message", "5.6.0", mime.NewText("gmail.message_cannot_written_gmail", "the message cannot be written for Gmail"),
 		mime.NewText("gmail.repair_message_program_makes", "repair the message in the program that makes it"))

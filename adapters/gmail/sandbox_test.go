@@ -56,7 +56,7 @@ func open(t testing.TB, l adapters.Limits) *adaptertest.Provider {
 		SendAs:    sandbox.Fault{Status: 400, Code: "invalidArgument", Message: "Invalid From header"}})
 }
 
-// sized is a message whose API view has exactly size octets.
+// sized is a message with exactly size octets in its API view.
 func sized(t testing.TB, size int64) adapters.Outgoing {
 	t.Helper()
 	of := func(size int64) adapters.Outgoing {

@@ -135,7 +135,7 @@ func (t *tester) profile(ctx context.Context, src adapters.TokenSource) error {
 func (t *tester) read(ctx context.Context, src adapters.TokenSource) {
 	t.rec.Pass(stages.Mailbox, mime.NewText("test.gmail_mailbox", "the mailbox {mailbox} answers", "mailbox", t.mailbox), adapters.Text{})
 	t.rec.Pass(stages.Lookup, mime.NewText("test.gmail_lookup",
-		"the delegation includes gmail.readonly, so that a message whose outcome is not known can be looked up"), adapters.Text{})
+		"the delegation includes gmail.readonly, so that a message with an unknown outcome can be looked up"), adapters.Text{})
 	list := new(sendAsList)
 	if err := t.get(ctx, src, "/settings/sendAs", nil, list); err != nil { // the sender stays unproven
 		list = nil

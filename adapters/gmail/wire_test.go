@@ -189,7 +189,7 @@ func TestCheck(t *testing.T) {
 	}{
 		"fine":            {message(t, "x", many[:100]...), "", false},
 		"too many":        {message(t, "x", many...), "too_many_recipients", false},
-		"nobody":          {message(t, "x"), "no_recipients", false},
+		"no recipient":    {message(t, "x"), "no_recipients", false},
 		"foreign From":    {other("boss@elsewhere.example"), "sender_not_allowed", true},
 		"own From":        {other("Shop <shop@EXAMPLE.com>"), "", false},
 		"one of two From": {other("shop@example.com, boss@elsewhere.example\r\nSender: shop@example.com"), "sender_not_allowed", true},

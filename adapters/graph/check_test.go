@@ -31,7 +31,7 @@ func TestCheck(t *testing.T) {
 		{"501 recipients: the tenant decides", outgoing(message(t, small), many[:501]...), ""},
 		{"1,000 recipients", outgoing(message(t, small), many[:MaxRecipients]...), ""},
 		{"1,001 recipients", outgoing(message(t, small), many...), "too_many_recipients"},
-		{"nobody", outgoing(message(t, small)), "no_recipients"},
+		{"no recipient", outgoing(message(t, small)), "no_recipients"},
 		{"a stranger's From", outgoing(from("From: ceo@contoso.it"), "anna@example.com"), "sender_not_allowed"},
 		{"two authors with Sender", outgoing(from("From: erp@contoso.it, info@contoso.it\nSender: erp@contoso.it"), "anna@example.com"), ""},
 		{"two authors, one not allowed", outgoing(from("From: erp@contoso.it, ceo@contoso.it\nSender: erp@contoso.it"), "anna@example.com"),

@@ -182,7 +182,7 @@ func (a *Adapter) deleteDraft(ctx context.Context, j *job, id string) error {
 	return err
 }
 
-// sweep looks for a draft whose creation got no usable answer and deletes it.
+// sweep looks for a draft after a creation that got no usable answer and deletes it.
 // Only drafts younger than the attempt are touched, by the server's clock: an
 // older one with the same Message-ID may be on its way out (contracts B1.8).
 func (a *Adapter) sweep(ctx context.Context, j *job, age time.Duration) {

@@ -55,7 +55,7 @@ func connection(url string) *adapters.Connection {
 		Settings: &Settings{Entra: credential.Entra{Tenant: "contoso.it", ClientID: "c", ClientSecret: "s"}, GraphURL: url}}
 }
 
-// serve starts h and returns an adapter on it whose pauses take no time.
+// serve starts h and returns an adapter on it with pauses that take no time.
 func serve(t testing.TB, h http.Handler) (*Adapter, *fakeTokens) {
 	t.Helper()
 	srv := httptest.NewServer(h)

@@ -22,8 +22,8 @@ type plan struct {
 	lost     []string
 }
 
-// plan removes as few parts as possible, the largest first. A part whose
-// content is damaged stays where it is: its reader decides what it means.
+// plan removes as few parts as possible, the largest first. A part with
+// content that cannot be decoded stays where it is: its reader decides what it means.
 func (a *Adapter) plan(ctx context.Context, m *mime.Message, view mime.Source) (*plan, error) {
 	// Signed or encrypted content must keep its bytes. A DKIM signature does not
 	// count: Exchange breaks it on every route (contracts F21).

@@ -73,7 +73,7 @@ func (a *Adapter) CredentialEnd(ctx context.Context, thumbprint []byte) (*Creden
 	return earliest(ofHint(got.PasswordCredentials, set.ClientSecret), a.now()), nil
 }
 
-// ofThumbprint are the keys whose identifier is the certificate's thumbprint, which
+// ofThumbprint are the keys with the certificate's thumbprint as identifier, which
 // Graph writes in base64 and PowerShell in hexadecimal.
 func ofThumbprint(keys []registeredKey, thumbprint []byte) []registeredKey {
 	// contracts A7.4
@@ -83,7 +83,7 @@ func ofThumbprint(keys []registeredKey, thumbprint []byte) []registeredKey {
 	})
 }
 
-// ofHint are the secrets whose hint, the first three characters, is that of secret.
+// ofHint are the secrets with the hint, the first three characters, of secret.
 // Where none is, one without a hint may be it.
 func ofHint(keys []registeredKey, secret adapters.Secret) []registeredKey {
 	// contracts A7.3

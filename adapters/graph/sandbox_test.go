@@ -59,7 +59,7 @@ func open(t testing.TB, l adapters.Limits) *adaptertest.Provider {
 		SendAs:    sandbox.Fault{Status: 403, Code: "ErrorSendAsDenied"}})
 }
 
-// withFile is a message whose API view has exactly size octets, or more than
+// withFile is a message with exactly size octets in its API view, or more than
 // 100 MB without holding them.
 func withFile(t testing.TB, size int64) adapters.Outgoing {
 	t.Helper()

@@ -185,7 +185,7 @@ func (t *tester) lookup(ctx context.Context) {
 	switch e := adapters.AsError(err); {
 	case e == nil:
 		t.rec.Pass(stages.Lookup, mime.NewText("test.lookup_possible",
-			"the application may read the mailbox, so that a message whose outcome is not known can be looked up"), adapters.Text{})
+			"the application may read the mailbox, so that a message with an unknown outcome can be looked up"), adapters.Text{})
 	case e.Status == http.StatusForbidden:
 		t.rec.Add(stages.Stage{Name: stages.Lookup, Status: stages.Unproven,
 			Message: mime.NewText("test.lookup_refused",

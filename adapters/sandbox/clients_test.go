@@ -34,7 +34,7 @@ func TestClients(t *testing.T) {
 	}
 	for name, command := range map[string][]string{
 		"node":   {"node", filepath.Join(scripts, "clients.cjs")},
-		"python": {"/usr/bin/python3", filepath.Join(scripts, "clients.py")}, // whose packages Debian installs
+		"python": {"/usr/bin/python3", filepath.Join(scripts, "clients.py")}, // has the packages that Debian installs
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

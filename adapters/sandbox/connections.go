@@ -96,7 +96,7 @@ func (s *Sandbox) GraphManagedIdentityConnection(from string) *adapters.Connecti
 }
 
 // ManagedIdentityEnv returns the environment variables of a host with a managed
-// identity, in the form of Azure App Service, which is the one whose address can be
+// identity, in the form of Azure App Service, the one with an address that can be
 // chosen. The identity has the rights of ClientID.
 func (s *Sandbox) ManagedIdentityEnv() map[string]string {
 	return map[string]string{"IDENTITY_ENDPOINT": s.ControlURL() + "/msi/token", "IDENTITY_HEADER": entra.ManagedIdentityHeader}
@@ -136,7 +136,7 @@ func (s *Sandbox) GmailConnection(from string) *adapters.Connection {
 }
 
 // GmailKeylessConnection is GmailConnection without a key: the service account is that of
-// the machine, whose metadata server MetadataEnv names. The process must have that in
+// the machine; MetadataEnv names its metadata server. The process must have that in
 // its environment.
 func (s *Sandbox) GmailKeylessConnection(from string) *adapters.Connection {
 	return &adapters.Connection{Name: "Sandbox Gmail keyless", Provider: adapters.Gmail, From: from, Settings: &gmail.Settings{

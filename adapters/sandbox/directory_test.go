@@ -213,7 +213,7 @@ func TestDirectoryElsewhere(t *testing.T) {
 	}
 	if status, doc := ask(t, s.HTTPClient(), "POST", s.GoogleTokenURL(), "", "application/x-www-form-urlencoded",
 		googleForm(t, account, s.GoogleTokenURL(), false)); status != http.StatusBadRequest || doc["error"] != "invalid_grant" {
-		t.Errorf("token of nobody: %d %v", status, doc)
+		t.Errorf("token without a user: %d %v", status, doc)
 	}
 }
 

@@ -43,12 +43,12 @@ func TestConcurrencyCap(t *testing.T) {
 	s := start(t, Options{})
 	c := newGraphClient(t, s)
 	c.sendMIME(box, sample(""))
-	gate, inWork := make(chan struct{}), make(chan struct{})
+	release, inWork := make(chan struct{}), make(chan struct{})
 	results := make(chan reply)
 	for i := range 4 {
 		go func() {
 			// With Expect, the body is read only when the server asks for it.
-			body := &gatedReader{gate: gate, reached: inWork, r: strings.NewReader(base64.StdEncoding.EncodeToString([]byte(sample(""))))}
+			body := &heldReader{release: release, reached: inWork, r: strings.NewReader(base64.StdEncoding.EncodeToString([]byte(sample(""))))}
 			results <- c.do("POST", box+"/sendMail", body, "Content-Type", "text/plain", "client-request-id", fmt.Sprint(i), "Expect",
 				"100-continue")
 		}()
@@ -64,7 +64,7 @@ func TestConcurrencyCap(t *testing.T) {
 	if r := c.sendMIME("other@contoso.example", sample("")); r.status != 202 {
 		t.Errorf("another mailbox: %+v", r)
 	}
-	close(gate)
+	close(release)
 	for range 4 {
 		if r := <-results; r.status != 202 {
 			t.Errorf("%+v", r)
@@ -75,20 +75,20 @@ func TestConcurrencyCap(t *testing.T) {
 	}
 }
 
-// A gatedReader tells when it is first read, and returns nothing before the gate
-// opens.
-type gatedReader struct {
-	gate, reached chan struct{}
-	r             io.Reader
-	told          bool
+// A heldReader tells when it is first read, and returns nothing before release
+// is closed.
+type heldReader struct {
+	release, reached chan struct{}
+	r                io.Reader
+	told             bool
 }
 
-func (g *gatedReader) Read(p []byte) (int, error) {
+func (g *heldReader) Read(p []byte) (int, error) {
 	if !g.told {
 		g.told = true
 		g.reached <- struct{}{}
 	}
-	<-g.gate
+	<-g.release
 	return g.r.Read(p)
 }
 

@@ -164,7 +164,7 @@ func TestSMTPScram(t *testing.T) {
 	}
 }
 
-// TestSMTPTokens is contracts D1-D3: whose tokens open which mailbox.
+// TestSMTPTokens is contracts D1-D3: which tokens open which mailbox.
 func TestSMTPTokens(t *testing.T) {
 	t.Parallel()
 	s := startSandbox(t)

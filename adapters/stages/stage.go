@@ -25,7 +25,7 @@ const (
 	Authentication Name = "authentication" // the SMTP server accepts the login
 	Roles          Name = "roles"          // what the application may do
 	Mailbox        Name = "mailbox"        // the mailbox is there and can be used
-	Lookup         Name = "lookup"         // a message whose outcome is not known can be looked up
+	Lookup         Name = "lookup"         // a message with an unknown outcome can be looked up
 	Sender         Name = "sender"         // the connection's From may be used
 )
 
@@ -73,7 +73,7 @@ type Recorder struct {
 	err    *adapters.Error
 }
 
-// NewRecorder makes a Recorder whose clock is now.
+// NewRecorder makes a Recorder with the clock now.
 func NewRecorder(now func() time.Time, report func(Stage)) *Recorder {
 	return &Recorder{now: now, report: report, last: now()}
 }

@@ -115,7 +115,7 @@ func TestSendBadInput(t *testing.T) {
 	}
 }
 
-// evilFile is a file whose name would break a header, where the system allows such names.
+// evilFile is a file with a name that would break a header, where the system allows such names.
 func evilFile(t *testing.T) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "a\r\nBcc: evil@example.com")

@@ -23,7 +23,7 @@ type connectionCommand struct {
 	Edit      connectionEdit      `cmd:"" help:"Change one: by flags, with a JSON merge patch, or in an editor."`
 	Rename    connectionRename    `cmd:"" help:"Give one another name; fallbacks follow."`
 	Duplicate connectionDuplicate `cmd:"" help:"Make a copy under another name."`
-	Owner     connectionOwner     `cmd:"" help:"Say whose one is."`
+	Owner     connectionOwner     `cmd:"" help:"Set the owner of one."`
 	Remove    connectionRemove    `cmd:"" help:"Remove one that no unfinished message needs, or move its mail first."`
 	Move      connectionMove      `cmd:"" help:"Give what waits on one to another."`
 	Enable    connectionEnable    `cmd:"" help:"Switch one on."`
@@ -180,7 +180,7 @@ func (c *connectionDuplicate) Run(ctx context.Context, std stdio, cli *commands)
 
 type connectionOwner struct {
 	connectionName
-	Owner string `arg:"" optional:"" help:"Whose it is; left out: no one's."`
+	Owner string `arg:"" optional:"" help:"Address of the person; left out: no one."`
 }
 
 // Help shows examples below the flags.

@@ -103,7 +103,7 @@ func reportMilliseconds(b *testing.B, took []time.Duration) {
 // seeded is the name of a connection, in the order of the list.
 func seeded(i int) string { return fmt.Sprintf("conn-%06d", i) }
 
-// seedConnections fills a store, whose server is not running.
+// seedConnections fills a store without a running server.
 func seedConnections(b *testing.B, dir, database string, n int) {
 	b.Helper()
 	if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -26,8 +26,8 @@ func (f keyFlags) jobs(std stdio, cli *commands) app.KeyCommands {
 type keyAdd struct {
 	keyFlags
 	Name     string       `arg:"" optional:"" help:"What the key is for; without any of the flags, on a terminal: asked for."`
-	Client   string       `help:"Client whose key it is: it sends as that client, and sees its messages alone." placeholder:"NAME"`
-	Person   string       `help:"Person whose key it is: it may what they may, and ends with them." placeholder:"ADDRESS"`
+	Client   string       `help:"Client that the key is for: the key sends as that client, and sees its messages alone." placeholder:"NAME"`
+	Person   string       `help:"Person that the key is for: it may what they may, and ends with them." placeholder:"ADDRESS"`
 	Scope    []string     `help:"What it may do, once for each; without --client and --scope: admin, everything." placeholder:"SCOPE"`
 	Lifetime app.Duration `help:"How long it lives; 0: until it is revoked." placeholder:"30d"`
 }

@@ -167,13 +167,13 @@ func run(ctx context.Context, args []string, std stdio) int {
 	if err != nil {
 		return report(&app.ExitError{Code: app.ExitUsage, Err: commandline.UsageError(err)}, std, lang, format)
 	}
-	if node := parsed.Selected(); node != nil && node.Name != "serve" { // whose changes are those of its callers
+	if node := parsed.Selected(); node != nil && node.Name != "serve" { // its changes are those of its callers
 		parsed.BindTo(app.ByCommand(ctx, commandWords(node)), (*context.Context)(nil))
 	}
 	return report(parsed.Run(), std, cli.language(), format)
 }
 
-// newParser returns the parser of the command line, whose help is in lang.
+// newParser returns the parser of the command line with its help in lang.
 func newParser(cli *commands, lang string, std stdio, more ...kong.Option) (*kong.Kong, error) {
 	return kong.New(cli, append([]kong.Option{kong.Name("postino"), kong.Help(commandline.PrintHelp(lang)),
 		kong.Writers(std.out, std.err), kong.ConfigureHelp(kong.HelpOptions{Compact: true})}, more...)...)

@@ -273,7 +273,7 @@ func TestQueueCommands(t *testing.T) {
 		t.Errorf("the day's recipients are not shown:\n%s", lanes)
 	}
 
-	// A refusal is told with its remedy; a retry by hand sends it.
+	// A refusal is told with its hint; a retry by hand sends it.
 	s.Inject(sandbox.Fault{Service: "graph", Op: "sendMail", Times: 1, Status: 403, Code: "ErrorSendAsDenied"})
 	r.submit("refused", from, "bruno@example.com")
 	failed := r.await("failed", 1)[0].Delivery

@@ -43,7 +43,7 @@ type filterFlags struct {
 	Connection string       `help:"Of this connection." placeholder:"NAME"`
 	Client     string       `help:"Of this client." placeholder:"NAME"`
 	From       string       `help:"From this sender." placeholder:"ADDRESS"`
-	To         string       `help:"To a recipient whose address, or a word of it, begins with this." placeholder:"TEXT"`
+	To         string       `help:"To a recipient with an address, or a word of it, that begins with this." placeholder:"TEXT"`
 	MessageID  string       `help:"With this Message-ID." placeholder:"<ID>"`
 	Tag        string       `help:"With this tag." placeholder:"TAG"`
 	Since      app.Duration `help:"Not older than this: 90m, 24h, 7d." placeholder:"24h"`

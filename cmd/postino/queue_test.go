@@ -189,14 +189,14 @@ func TestQueueExpiredUnknown(t *testing.T) {
 func TestQueueNamed(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t, "way", 0)
-	nobody := store.NewID().String()
+	unknown := store.NewID().String()
 	for _, c := range []struct {
 		line string
 		code int
 		want []string
 	}{
-		{"retry FAILED " + nobody, app.ExitFailure, []string{"there is no delivery " + nobody}},
-		{"show " + nobody, app.ExitFailure, []string{"there is no delivery " + nobody}},
+		{"retry FAILED " + unknown, app.ExitFailure, []string{"there is no delivery " + unknown}},
+		{"show " + unknown, app.ExitFailure, []string{"there is no delivery " + unknown}},
 		{"show x", app.ExitUsage, []string{`"x" is not the id of a delivery`}},
 		{"retry FAILED x", app.ExitUsage, []string{`"x" is not the id of a delivery`}},
 		{"retry FAILED --state queued", app.ExitUsage, []string{"ids and filters do not go together"}},
@@ -222,7 +222,7 @@ func TestQueueNamed(t *testing.T) {
 				t.Errorf("%s: exit %d, want %d with %q: %s%s", c.line, code, c.code, want, out, errOut)
 			}
 		}
-		if c.code == app.ExitUsage || strings.Contains(c.line, nobody) {
+		if c.code == app.ExitUsage || strings.Contains(c.line, unknown) {
 			for state := range before {
 				if before[state].Epoch != after[state].Epoch {
 					t.Errorf("%s changed what is %s", c.line, state)

@@ -42,7 +42,7 @@ func (s *messageService) actionRoutes(rt *router) {
 // An ActionAnswer counts what an action did.
 type ActionAnswer struct {
 	Changed int `json:"changed" doc:"Deliveries"`
-	Skipped int `json:"skipped" doc:"Deliveries whose state did not allow it"`
+	Skipped int `json:"skipped" doc:"Deliveries in a state that did not allow it"`
 }
 
 func (s *messageService) act(ctx context.Context, in *MessagePath, verb store.Verb) (*bodyOf[ActionAnswer], error) {

@@ -133,7 +133,7 @@ func TestMetricsOnTheMachine(t *testing.T) {
 			t.Errorf("%s: %d, want %d: %s", name, a.Code, c.want, a.Body)
 		}
 	}
-	// Whose mailbox has how much to do is for administrators.
+	// How much each mailbox has to do is for administrators.
 	const named = `postino_lane_queued{lane="`
 	if a := serveAs(w, localsocket.Owner, "GET", "/metrics", "", nil).Body.String(); !strings.Contains(a, named) {
 		t.Errorf("the administrator sees no lane: %s", a)

@@ -38,7 +38,7 @@ func (fakeAdapter) MaxSize() int64                { return 0 }
 func (fakeAdapter) Probe(context.Context) error   { return nil }
 func (fakeAdapter) Close() error                  { return nil }
 
-// world is a door over a real store.
+// world is the API over a real store.
 type world struct {
 	t      testing.TB
 	dir    string

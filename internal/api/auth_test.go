@@ -227,7 +227,7 @@ func TestPathsAndMethods(t *testing.T) {
 	for _, want := range []string{`postino_queue_deliveries{state="queued"} 0`, "postino_store_up 1",
 		`postino_http_requests_total{code="404",method="GET",route="none"}`, "go_goroutines"} {
 		if !strings.Contains(body, want) {
-			t.Errorf("no %s in the measures", want)
+			t.Errorf("no %s in the metrics", want)
 		}
 	}
 }

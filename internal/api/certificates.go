@@ -29,8 +29,8 @@ func (s *certificateService) routes(rt *router) {
 	create.DefaultStatus = http.StatusCreated
 	register(rt, create, s.create)
 	fresh := op("create-connection-with-certificate", http.MethodPost, "/v1/connections/certificate", connectionsTag, ScopeConnectionsWrite,
-		"Create a connection with a certificate", "For Microsoft 365: the connection comes without a credential, and gets a certificate "+
-			"whose key is sealed with it and never shown. It is stored switched off: run its scripts, then activate the certificate.")
+		"Create a connection with a certificate", "For Microsoft 365: the connection comes without a credential, and gets a certificate: "+
+			"its key is sealed with the connection and never shown. It is stored switched off: run its scripts, then activate the certificate.")
 	fresh.DefaultStatus, fresh.Metadata["body"] = http.StatusCreated, rt.connectionSchema()
 	register(rt, fresh, s.createWithCertificate)
 	register(rt, op("activate-certificate", http.MethodPost, "/v1/connections/{id}/certificate/activate", connectionsTag,

@@ -9,7 +9,7 @@ import (
 )
 
 // Clients and people are the administrators': what an operator changes of
-// themselves goes through people.Service, which is told whose it is. Of keys and
+// themselves goes through people.Service, which is told the person. Of keys and
 // of the audit trail they have their own part.
 
 // Client implements store.Clients.

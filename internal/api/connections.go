@@ -186,7 +186,7 @@ func (s *connectionService) change(ctx context.Context, next, old *gateway.Conne
 	return s.putConnection(ctx, next, old)
 }
 
-// noLoop refuses a connection whose server is this one.
+// noLoop refuses a connection to this server itself.
 func (s *connectionService) noLoop(ctx context.Context, c *gateway.Connection) error {
 	set, names := c.Settings.(adapters.ServerSettings)
 	if !names || s.ownListener == nil {

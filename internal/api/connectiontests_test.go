@@ -16,7 +16,7 @@ import (
 	"github.com/postino-mail/postino/internal/view"
 )
 
-// testWorld is a world whose connections can be tested against a sandbox, and the
+// testWorld is a world with connections that can be tested against a sandbox, and the
 // JSON of a connection to it.
 func testWorld(t *testing.T) (*world, *sandbox.Sandbox, string) {
 	t.Helper()

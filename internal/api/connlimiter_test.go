@@ -29,7 +29,7 @@ func (l *addressed) Accept() (net.Conn, error) {
 	return claimed{addr: a}, err
 }
 
-func TestNobodyTakesAllConnections(t *testing.T) {
+func TestNoOneTakesAllConnections(t *testing.T) {
 	t.Parallel()
 	l := newConnLimiter(&addressed{from: []string{"192.0.2.1:1", "192.0.2.1:2", "192.0.2.1:3", "192.0.2.2:1", "127.0.0.1:1", "127.0.0.1:2",
 		"127.0.0.1:3", "192.0.2.1:4"}}, 2)

@@ -5,6 +5,6 @@
 //
 // Bodies of multipart/form-data and message/rfc822 stream to the spool: memory
 // does not grow with the message. JSON is bounded, and so is how much of it is
-// in work at once. Errors are RFC 9457 problems whose type is a page of this
+// in work at once. Errors are RFC 9457 problems with a type that is a page of this
 // server, in English or Italian as Accept-Language asks.
 package api

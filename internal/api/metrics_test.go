@@ -25,7 +25,7 @@ func (s *slowStore) Stats(ctx context.Context, now time.Time) (store.Stats, erro
 	return s.Store.Stats(ctx, now)
 }
 
-// However often the measures are asked for, counting the queue takes no more
+// However often the metrics are asked for, counting the queue takes no more
 // than a hundredth of the time.
 func TestCountingIsBounded(t *testing.T) {
 	t.Parallel()
@@ -53,6 +53,6 @@ func TestCountingIsBounded(t *testing.T) {
 	clock(20 * time.Second)
 	if body := string(w.do(w.admin, "GET", "/metrics", nil).body); !strings.Contains(body, "postino_queue_count_age_seconds 0\n") &&
 		!strings.Contains(body, "postino_queue_counted_seconds 0.25\n") {
-		t.Error("not counted anew after 20 s more, or its age is not shown")
+		t.Error("not counted again after 20 s more, or its age is not shown")
 	}
 }

@@ -31,7 +31,7 @@ func (w *world) others() (ids map[string]string, secret []string) {
 	return ids, append([]string{"segreto", "Ufficio", "anna@contoso.it", m.ID, m.Deliveries[0], c, w.client.ID}, h.ID)
 }
 
-// bodies are requests that would be right, so that whose record it is must be what
+// bodies are requests that would be right, so that the owner of the record must be what
 // refuses them.
 func otherBodies(c string) map[string]string {
 	return map[string]string{

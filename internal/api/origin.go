@@ -36,7 +36,7 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 	return ctx
 }
 
-// trustedProxies are the addresses whose X-Forwarded-For is believed.
+// trustedProxies are the addresses with an X-Forwarded-For that is believed.
 type trustedProxies []netip.Prefix
 
 // origin returns where a request comes from. Of the list in X-Forwarded-For only

@@ -121,7 +121,7 @@ func inChain(field, name string) error {
 	return adminSetting(field, text("api.name_in_chain", "\"{name}\" is the fallback of a connection of others", "name", clip(name)))
 }
 
-// senders are those whose mail is routed to a connection.
+// senders are the addresses with mail that is routed to a connection.
 type senders struct{ addresses, domains []string }
 
 func sendersOf(c *gateway.Connection) (s senders) {

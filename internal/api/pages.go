@@ -6,7 +6,7 @@ import (
 )
 
 // Pages makes the handler of what is no path of the API from the API itself. What
-// the handler asks of the API, in the name of the person whose cookie it passes
+// the handler asks of the API, in the name of the person of the cookie that it passes
 // on, is checked and confined as any other request, and enters the audit trail as
 // made on the page.
 type Pages func(api http.Handler) http.Handler

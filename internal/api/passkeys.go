@@ -114,7 +114,7 @@ func (s *signInService) beginInvitedPasskey(ctx context.Context, in *invitedPass
 	return passkeyRequest(asked, err)
 }
 
-// proof is what the caller shows of being the person whose session it is.
+// proof is what the caller shows of being the person of the session.
 func proof(ctx context.Context, present string) people.Proof {
 	p := caller(ctx)
 	return people.Proof{Person: p.person.ID, Password: adapters.Secret(present), Session: p.session}

@@ -63,7 +63,7 @@ type principal struct {
 	space   string // of idempotency keys, where it is no client's
 	keyless bool   // came by TCP without credentials: they would change what it may do
 
-	person  *store.Person  // who signed in, or whose key it is; nil: a program
+	person  *store.Person  // who signed in, or the person of the key; nil: a program
 	session *store.Session // of the person; nil: came by a key
 	key     *store.APIKey  // nil: came by none
 	user    string         // id of the user of the machine; empty: came by TCP
@@ -95,8 +95,8 @@ func personScopes(p *store.Person) []string {
 	return nil
 }
 
-// owner is the id of the person to whose connections, and the mail through them,
-// the caller is confined; empty: to none.
+// owner is the id of the person that the caller is confined to: to their connections and
+// the mail through them; empty: to none.
 func (p *principal) owner() string {
 	if p.person == nil || p.person.Role == store.RoleAdmin {
 		return ""
@@ -147,7 +147,7 @@ func (p *principal) can(scope string) bool {
 
 func (p *principal) admin() bool { return slices.Contains(p.scopes, ScopeAdmin) }
 
-// clientID is whose records are seen; empty: everyone's.
+// clientID is the client with the records that are seen; empty: everyone's.
 func (p *principal) clientID() string {
 	if p.client == nil {
 		return ""
@@ -155,7 +155,7 @@ func (p *principal) clientID() string {
 	return p.client.ID
 }
 
-// keySpace is whose idempotency keys are one space: the client's, or those of
+// keySpace names one space of idempotency keys: the client's, or those of
 // one API key or one user of the machine.
 func (p *principal) keySpace() string {
 	if p.client != nil {

@@ -73,7 +73,7 @@ func (s *messageService) filter(ctx context.Context, in *MessageFilter) (f store
 	return f, s.states(in.State, &f)
 }
 
-// client is the client whose messages are chosen: of a client, its own.
+// client is the client with the messages that are chosen: of a client, its own.
 func (s *messageService) client(ctx context.Context, searched, named string) (string, error) {
 	for _, id := range []string{searched, named} {
 		if own := caller(ctx).clientID(); own != "" && id != "" && id != own {

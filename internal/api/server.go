@@ -44,7 +44,7 @@ type Options struct {
 	// Keyless lets programs of this machine, and clients known by their
 	// address, hand over messages by TCP without a key, and do nothing else.
 	Keyless bool
-	// TrustedProxies are those whose X-Forwarded-For is believed.
+	// TrustedProxies are those with an X-Forwarded-For that is believed.
 	TrustedProxies []netip.Prefix
 	// WebhookNetworks are those of webhooks' receivers that may be called
 	// although their addresses are not public; there without TLS too.

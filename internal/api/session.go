@@ -47,7 +47,7 @@ func (a *authenticator) sessionCookie(r *http.Request, in *people.SignedIn) http
 	return c
 }
 
-// bySession returns the person whose session the cookie is. What another site has
+// bySession returns the person of the session in the cookie. What another site has
 // a browser do is refused before the cookie is looked at.
 func (a *authenticator) bySession(r *http.Request, token adapters.Secret) (*principal, error) {
 	if err := a.sameOrigin(r); err != nil {

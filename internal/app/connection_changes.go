@@ -145,7 +145,7 @@ func (k ConnectionCommands) secret(ctx context.Context, s SecretSource) (string,
 	return v, err
 }
 
-// inferProvider is the provider whose settings a document has.
+// inferProvider is the provider of the settings in a document.
 func inferProvider(doc map[string]any) string {
 	if p, ok := doc["provider"].(string); ok && p != "" {
 		return p

@@ -132,7 +132,7 @@ func (k ConnectionCommands) Rename(ctx context.Context, name, to string) error {
 		})
 }
 
-// SetOwner says whose a connection is; empty: nobody's.
+// SetOwner sets the owner of a connection; empty: no one.
 func (k ConnectionCommands) SetOwner(ctx context.Context, name, owner string) error {
 	done := text("cli.connection_no_owner", "belongs to no one")
 	if owner != "" {

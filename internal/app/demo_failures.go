@@ -77,7 +77,7 @@ func demoFailures() []demoFailure {
 	}
 }
 
-// failures shows one failure of each class with its sentence and remedy.
+// failures shows one failure of each class with its sentence and hint.
 func (d *demo) failures(m *mime.Message) {
 	d.say("", text("demo.failures", "One failure of each class:"))
 	for _, f := range demoFailures() {

@@ -33,8 +33,8 @@ type KeyCommands struct {
 // NewKey is what the flags say of a key.
 type NewKey struct {
 	Name     string // what it is for
-	Client   string // name of the client whose key it is; empty: of none
-	Person   string // address of the person whose key it is; empty: of none
+	Client   string // name of the client of the key; empty: of none
+	Person   string // address of the person of the key; empty: of none
 	Scopes   []string
 	Lifetime time.Duration // 0: until it is revoked
 }

@@ -18,8 +18,8 @@ type ownListeners struct {
 	list []netip.AddrPort
 }
 
-// newOwnListeners knows those of the configuration whose addresses and ports
-// are given as numbers; set tells of all once they are open.
+// newOwnListeners knows those of the configuration with addresses and ports
+// that are numbers; set tells of all once they are open.
 func newOwnListeners(conf []config.Listener) *ownListeners {
 	addresses := make([]string, len(conf))
 	for i, l := range conf {

@@ -21,7 +21,7 @@ type acted struct {
 	Unchanged []unchanged `json:"unchanged,omitempty"` // those that were named
 }
 
-// unchanged is a delivery in whose state the verb does not apply.
+// unchanged is a delivery in a state that the verb does not apply to.
 type unchanged struct {
 	ID      store.ID    `json:"id"`
 	State   store.State `json:"state"`

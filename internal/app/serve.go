@@ -223,7 +223,7 @@ func (s *server) readConnections(ctx context.Context) (end func()) {
 	return func() { cancel(); <-s.read }
 }
 
-// logSealed names the connections whose secrets do not open: the key is not the
+// logSealed names the connections with secrets that do not open: the key is not the
 // one that they were sealed with.
 func (s *server) logSealed(ctx context.Context) {
 	all, err := s.conns.All(ctx)

@@ -175,7 +175,7 @@ func (s *setup) verified(ctx context.Context) (*gateway.Connection, error) {
 }
 
 // attempt asks for a connection and tests it. It returns no connection where the
-// answers do not fit or the test failed, whose class it is.
+// answers do not fit or the test failed, with that class.
 func (s *setup) attempt(ctx context.Context, d *doctor.Doctor) (*gateway.Connection, adapters.Class, error) {
 	doc, err := s.connection(ctx)
 	if err != nil {

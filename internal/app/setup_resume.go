@@ -142,7 +142,7 @@ func (s *setup) proposedData() string {
 	return s.Storage.Data
 }
 
-// mayMakeStore refuses a new store of root in the folder of another user, whose
+// mayMakeStore refuses a new store of root in the folder of another user: their
 // server could not open it.
 func (s *setup) mayMakeStore() error {
 	st, err := os.Stat(s.Storage.Data)
@@ -160,6 +160,6 @@ func (s *setup) mayMakeStore() error {
 	if err := s.answers.Withdraw(askData); err != nil {
 		return err
 	}
-	return wrong(ExitUsage, text("setup.folder_of_another", "the folder {folder} belongs to {user}, whose server could not open a "+
+	return wrong(ExitUsage, text("setup.folder_of_another", "the folder {folder} belongs to {user}: a server of that user could not open a "+
 		"store of root there: run 'runuser -u {user} -- postino setup'", "folder", s.Storage.Data, "user", name))
 }

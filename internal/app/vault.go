@@ -22,7 +22,7 @@ type VaultCommands struct {
 	Stdout   io.Writer
 }
 
-// changing runs work on a store whose key is in a file, by one process at a time.
+// changing runs work on a store with its key in a file, by one process at a time.
 func (k VaultCommands) changing(ctx context.Context, work func(st store.Store, v *vault.Vault, dir string) error) error {
 	return withStore(ctx, k.Storage, func(st store.Store) (err error) {
 		dir, err := filepath.Abs(k.Storage.Data)

@@ -92,7 +92,7 @@ func (f *File) load(now stamp) error {
 }
 
 // Get returns the certificate for a handshake (tls.Config.GetCertificate). New
-// files that cannot be used, such as a certificate whose key is not written
+// files that cannot be used, such as a certificate with a key that is not written
 // yet, leave the one before in use.
 func (f *File) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	f.mu.Lock()

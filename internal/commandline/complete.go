@@ -39,7 +39,7 @@ func Complete(root *kong.Node, words []string) (candidates []Candidate, files bo
 	}
 	last, words := words[len(words)-1], words[:len(words)-1]
 	node, position := root, 0
-	var value *kong.Flag // whose value stands next
+	var value *kong.Flag // its value stands next
 	for i, w := range words {
 		switch {
 		case value != nil:

@@ -20,9 +20,9 @@ type HTTP struct {
 	Plaintext      bool     `toml:"plaintext"`       // HTTP without TLS that other machines reach
 	Keyless        string   `toml:"keyless"`         // "send": programs of this machine may send by TCP without a key; empty: they may not
 	Socket         string   `toml:"socket"`          // path of the unix socket; empty: http.sock in the data folder; "off": none
-	SocketGroup    string   `toml:"socket_group"`    // whose members may send through the socket; empty: none
+	SocketGroup    string   `toml:"socket_group"`    // its members may send through the socket; empty: none
 	PublicURL      string   `toml:"public_url"`      // under which a reverse proxy shows the API
-	TrustedProxies []string `toml:"trusted_proxies"` // addresses whose X-Forwarded-For is believed
+	TrustedProxies []string `toml:"trusted_proxies"` // their X-Forwarded-For is believed
 }
 
 // Values of HTTP settings that are words.

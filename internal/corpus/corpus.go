@@ -35,7 +35,7 @@ type File struct {
 type Expected struct {
 	Strict     string   `json:"strict"`
 	Lenient    string   `json:"lenient"`
-	Unreadable []string `json:"unreadable"` // attachments whose content is an error
+	Unreadable []string `json:"unreadable"` // attachments with content that is an error
 	Seen
 }
 

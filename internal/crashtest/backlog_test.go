@@ -86,7 +86,7 @@ func (w *world) firsts(t *testing.T, story string, log int64) {
 	}
 	open := stamp()
 	watching.Wait()
-	t.Logf("%s (log of %d MB): doors open after %s, first submission acknowledged after %s, first delivery at a provider after %s",
+	t.Logf("%s (log of %d MB): listeners open after %s, first submission acknowledged after %s, first delivery at a provider after %s",
 		story, log>>20, open, acked, arrived)
 }
 
@@ -101,7 +101,7 @@ func (w *world) sends(n *node) bool {
 	return one.overSMTP(w.senders[0], message(w.senders[0], "first", 1)) == nil
 }
 
-// backlog makes deliveries through the store's own door, in batches.
+// backlog makes deliveries by the store's own Submit, in batches.
 func (w *world) backlog(t *testing.T, lanes, total int) {
 	t.Helper()
 	const batch = 2000
@@ -119,7 +119,7 @@ func (w *world) backlog(t *testing.T, lanes, total int) {
 			token := fmt.Sprintf("b%07d", j)
 			sub.Messages = append(sub.Messages, store.NewMessage{
 				Message: store.Message{MessageID: "<" + token + "@crash.example>", Subject: token, From: mailboxtest.Of(c.From),
-					Envelope: env, EntryPoint: smtpDoor,
+					Envelope: env, EntryPoint: entrySMTP,
 					Class: "transactional", ReceivedAt: now},
 				Head: []byte(head(c.From, token) + "\r\n"), Body: mime.Bytes([]byte("x\r\n")),
 				Deliveries: []store.NewDelivery{{Route: store.Route{Connection: c.ID, Lane: c.Lane(mailboxtest.Of(c.From)),

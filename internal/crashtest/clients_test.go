@@ -21,7 +21,7 @@ type clients struct {
 	drop    string          // maildrop
 	key     adapters.Secret // of the API
 	want    int64
-	mixed   bool          // all doors and all sizes, not only small and spooled over SMTP
+	mixed   bool          // all entry points and all sizes, not only small and spooled over SMTP
 	pause   time.Duration // at most, after each message
 	again   bool          // send the same again after every broken session, as mail programs do
 
@@ -38,10 +38,10 @@ type clients struct {
 // A try is a message of its own, so that a try without an answer, which the
 // server may have taken or not, is told from the next one.
 type try struct {
-	provider string
-	door     string
-	size     size
-	acked    bool
+	provider   string
+	entryPoint string
+	size       size
+	acked      bool
 }
 
 // A client submits one message after the other.
@@ -72,9 +72,9 @@ func (c *client) node() *node { return c.nodes[c.rng.IntN(len(c.nodes))] }
 
 // submit tries one message and reports whether it was acknowledged.
 func (c *client) submit(ctx context.Context) bool {
-	t := &try{door: smtpDoor, size: sizeOf(c.rng)}
+	t := &try{entryPoint: entrySMTP, size: sizeOf(c.rng)}
 	if c.mixed {
-		t.door = doorOf(c.rng)
+		t.entryPoint = entryPointOf(c.rng)
 	} else {
 		t.size = min(t.size, spooled)
 	}
@@ -88,19 +88,19 @@ func (c *client) submit(ctx context.Context) bool {
 	c.known[token] = t
 	c.mu.Unlock()
 	raw := letter(c.rng, from, token, t.size)
-	err := c.over(ctx, t.door, from, token, raw)
-	for door := t.door; c.again && err != nil && replyCode(err) == 0 && !errors.Is(err, errRefused) && ctx.Err() == nil; {
+	err := c.over(ctx, t.entryPoint, from, token, raw)
+	for entryPoint := t.entryPoint; c.again && err != nil && replyCode(err) == 0 && !errors.Is(err, errRefused) && ctx.Err() == nil; {
 		if !errors.Is(err, errNoServer) {
 			c.resent.Add(1)
 		}
-		if t.door == smtpDoor { // whoever cannot get through tries the other entry point
-			door = []string{smtpDoor, smtpDoor, apiDoor}[c.rng.IntN(3)]
+		if t.entryPoint == entrySMTP { // whoever cannot get through tries the other entry point
+			entryPoint = []string{entrySMTP, entrySMTP, entryAPI}[c.rng.IntN(3)]
 		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(20 * time.Millisecond):
 		}
-		err = c.over(ctx, door, from, token, raw)
+		err = c.over(ctx, entryPoint, from, token, raw)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -120,11 +120,11 @@ func (c *client) submit(ctx context.Context) bool {
 	return false
 }
 
-func (c *client) over(ctx context.Context, door, from, token string, raw []byte) error {
-	switch door {
-	case apiDoor:
+func (c *client) over(ctx context.Context, entryPoint, from, token string, raw []byte) error {
+	switch entryPoint {
+	case entryAPI:
 		return c.overHTTP(ctx, from, token, raw)
-	case sendmailDoor:
+	case entrySendmail:
 		return c.bySendmail(ctx, from, raw)
 	}
 	return c.overSMTP(from, raw)

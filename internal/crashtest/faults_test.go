@@ -116,7 +116,7 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
-// A data folder that cannot be written is said at the start, with the remedy.
+// A data folder that cannot be written is said at the start, with the hint.
 func TestReadOnly(t *testing.T) {
 	t.Parallel()
 	slow(t)

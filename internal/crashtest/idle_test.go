@@ -39,7 +39,7 @@ func TestIdle(t *testing.T) {
 	if err := n.start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d connections: doors open after %v", connections, time.Since(begin).Round(time.Millisecond))
+	t.Logf("%d connections: listeners open after %v", connections, time.Since(begin).Round(time.Millisecond))
 	open := sockets(t, n.cmd.Process.Pid)
 	idle(t, n, "never used")
 	// Each sends one message.

@@ -19,7 +19,7 @@ import (
 type node struct {
 	name, binary, config string
 	args, env            []string
-	smtp, http           string // addresses of the doors
+	smtp, http           string // addresses of the listeners
 	log                  *os.File
 
 	mu   sync.Mutex
@@ -66,7 +66,7 @@ func newNode(t *testing.T, name, binary, config string, args ...string) *node {
 	return n
 }
 
-// start runs the server and returns once its doors are open.
+// start runs the server and returns once its listeners are open.
 func (n *node) start() error {
 	cmd := exec.Command(n.binary, n.args...)
 	cmd.Env = append(append(os.Environ(), "POSTINO_NODE="+n.name), n.env...)
@@ -99,7 +99,7 @@ func (n *node) start() error {
 	case err := <-exit:
 		return fmt.Errorf("node %s ended by itself: %w\n%s", n.name, err, n.tail())
 	case <-time.After(30 * time.Second):
-		return fmt.Errorf("node %s did not open its doors\n%s", n.name, n.tail())
+		return fmt.Errorf("node %s did not open its listeners\n%s", n.name, n.tail())
 	}
 }
 

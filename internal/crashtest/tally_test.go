@@ -71,7 +71,7 @@ func (w *world) dropped(t *testing.T) (n int64) {
 // A ledger is what the store says of the messages, by token.
 type ledger struct {
 	entries map[string][]store.Entry
-	unknown map[string]int // attempts to send whose outcome was not known
+	unknown map[string]int // attempts to send with an unknown outcome
 }
 
 func readLedger(ctx context.Context, t *testing.T, st store.Store) ledger {
@@ -122,7 +122,7 @@ func (l ledger) story(token string) string {
 // A score is the result of one run at one provider.
 type score struct {
 	acked, spooled, large int
-	doors                 map[string]int // of what was acknowledged
+	entryPoints           map[string]int // of what was acknowledged
 	lost, damaged         int
 	twice                 int // copies beyond the first
 	unknown               int // sends without an answer
@@ -136,7 +136,7 @@ type tally struct {
 
 func (y tally) of(provider string) *score {
 	if y.by[provider] == nil {
-		y.by[provider] = &score{doors: map[string]int{}}
+		y.by[provider] = &score{entryPoints: map[string]int{}}
 	}
 	return y.by[provider]
 }
@@ -158,7 +158,7 @@ func count(t *testing.T, sb *sandbox.Sandbox, c *clients, l ledger) tally {
 		s := y.of(sent.provider)
 		if sent.acked {
 			s.acked++
-			s.doors[sent.door]++
+			s.entryPoints[sent.entryPoint]++
 			switch sent.size {
 			case large:
 				s.large++
@@ -168,10 +168,10 @@ func count(t *testing.T, sb *sandbox.Sandbox, c *clients, l ledger) tally {
 		}
 		if sent.acked && len(copies) == 0 {
 			s.lost++
-			bad("%s was acknowledged by %s and did not arrive: %s", token, sent.door, l.story(token))
+			bad("%s was acknowledged by %s and did not arrive: %s", token, sent.entryPoint, l.story(token))
 		}
 		if n := len(l.entries[token]); n > 1 {
-			bad("%s by %s is in the store %d times", token, sent.door, n)
+			bad("%s by %s is in the store %d times", token, sent.entryPoint, n)
 		}
 		for _, d := range copies {
 			if d.Service != sent.provider {
@@ -198,7 +198,7 @@ func count(t *testing.T, sb *sandbox.Sandbox, c *clients, l ledger) tally {
 	for token := range got {
 		if c.known[token] == nil {
 			y.strangers++
-			bad("a message %q arrived that nobody sent", token)
+			bad("a message %q arrived that no one sent", token)
 		}
 	}
 	return y
@@ -218,7 +218,7 @@ func (y tally) judge(t *testing.T) {
 		}
 	}
 	if y.strangers > 0 {
-		t.Errorf("%d messages arrived that nobody sent", y.strangers)
+		t.Errorf("%d messages arrived that no one sent", y.strangers)
 	}
 }
 
@@ -229,7 +229,7 @@ func (y tally) report(t *testing.T, kills int) {
 		s := y.by[provider]
 		t.Logf("%-5s  %d acknowledged (%d by SMTP, %d by HTTP, %d by sendmail; %d in spool files, %d over 3 MB), %d kills, %d lost, %d "+
 			"damaged, %d duplicated, %d lost replies",
-			provider, s.acked, s.doors[smtpDoor], s.doors[apiDoor], s.doors[sendmailDoor], s.spooled, s.large, kills, s.lost, s.damaged, s.twice,
+			provider, s.acked, s.entryPoints[entrySMTP], s.entryPoints[entryAPI], s.entryPoints[entrySendmail], s.spooled, s.large, kills, s.lost, s.damaged, s.twice,
 			s.unknown)
 	}
 }

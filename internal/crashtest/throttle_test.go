@@ -19,7 +19,7 @@ import (
 )
 
 // Twenty thousand messages for one mailbox that the provider throttles do not
-// slow down twenty others: the time from the end of a message at the door to
+// slow down twenty others: the time from the end of a message at the listener to
 // its arrival at the provider is the same with and without them.
 func TestThrottledLane(t *testing.T) {
 	scale(t)

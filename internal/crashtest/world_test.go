@@ -136,7 +136,7 @@ func misbehave(sb *sandbox.Sandbox) {
 }
 
 // hasten makes half an hour pass at Graph every few seconds, until ctx ends: a
-// draft whose sender was killed counts as left lying only then, and its
+// draft of a sender that was killed counts as left lying only then, and its
 // message is sent again.
 func hasten(ctx context.Context, sb *sandbox.Sandbox) {
 	t := time.NewTicker(5 * time.Second)

@@ -18,7 +18,7 @@ var known = map[string]string{
 	"to=no-domain: invented":    "sendmail adds the host's name to a local name, as every sendmail does",
 	"to=no-domain: recipients":  "as above",
 	"to=no-domain: people":      "as above",
-	"to=no-comma-angle: people": "To is no list of addresses: the recipients of the envelope go to an API as Bcc, so that nobody else " +
+	"to=no-comma-angle: people": "To is no list of addresses: the recipients of the envelope go to an API as Bcc, so that no one else " +
 		"reads another list there",
 	"to=half-comment: people": "as above",
 	"to=half-angle: people":   "half an address is none; the envelope's recipient goes to an API as Bcc",

@@ -99,7 +99,7 @@ func (c *checkup) listeners(ctx context.Context) {
 	}
 }
 
-// call connects to a listener and waits for its first answer. Whose certificate it
+// call connects to a listener and waits for its first answer. Which certificate it
 // shows does not matter here.
 func call(ctx context.Context, l Listener) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)

@@ -20,7 +20,7 @@ const (
 	PseudoClose = '⟧'
 )
 
-// inTest reports a program that `go test` made, whose flags are registered
+// inTest reports a program that `go test` made: its flags are registered
 // before its tests begin.
 func inTest() bool { return flag.Lookup("test.v") != nil }
 

@@ -41,7 +41,7 @@ func (p Peer) String() string { return p.User }
 // Options of Listen.
 type Options struct {
 	Path  string
-	Group string       // name or number of a group whose members may connect; empty: none
+	Group string       // name or number of a group: its members may connect; empty: none
 	Log   *slog.Logger // nil: silent
 }
 

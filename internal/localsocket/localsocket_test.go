@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// shortDir is a folder whose path leaves room for a socket's name.
+// shortDir is a folder with a path that leaves room for a socket's name.
 func shortDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "ls")
@@ -81,7 +81,7 @@ func TestStalePaths(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v %v", info, err)
 	}
-	// A server whose socket was taken away does not take the next one's away.
+	// A server that lost its socket does not take the next one's away.
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}

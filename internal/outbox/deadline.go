@@ -10,7 +10,7 @@ import (
 
 const deadlineBatch = 100
 
-// deadlines ends deliveries whose time is over and warns senders of those that
+// deadlines ends deliveries after their time and warns senders of those that
 // are late, also while their lane or connection is paused. Those that cannot be recorded
 // stay first in line: the next look reads as many more, for what is behind them.
 func (o *Outbox) deadlines(ctx context.Context) {

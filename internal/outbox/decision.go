@@ -157,7 +157,7 @@ func (in *input) failed(r *decision) {
 	switch e.Class {
 	case adapters.Permanent:
 		switch {
-		case e.Code == adapters.CodeDuplicate && in.delivery.Duplicate: // the attempt whose outcome was not known had gone through
+		case e.Code == adapters.CodeDuplicate && in.delivery.Duplicate: // the attempt with the unknown outcome had gone through
 			r.outcome.Class, r.notSent = adapters.Accepted, 0
 			in.sentBefore(r)
 		case e.TooLarge && in.next != nil:

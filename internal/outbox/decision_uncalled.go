@@ -22,7 +22,7 @@ func without(now time.Time, d *store.Delivery, state store.State, e *adapters.Er
 	return r
 }
 
-// unreadable defers a delivery whose attempt could not begin, because its
+// unreadable defers a delivery when its attempt could not begin, because its
 // message or its connection cannot be read now.
 func unreadable(now time.Time, d *store.Delivery, schedule Schedule, cause error) decision {
 	e := &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Code: "unreadable", Err: cause,
@@ -39,7 +39,7 @@ func unreadable(now time.Time, d *store.Delivery, schedule Schedule, cause error
 	return r
 }
 
-// orphaned holds a delivery whose connection was removed while it was on its
+// orphaned holds a delivery when its connection was removed while it was on its
 // way in: nothing was called, and only a person can say what becomes of it.
 func orphaned(now time.Time, d *store.Delivery) decision {
 	e := &adapters.Error{Class: adapters.Transient, Scope: adapters.ScopeMessage, Code: "no_connection",

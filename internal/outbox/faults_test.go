@@ -98,16 +98,16 @@ func TestStoreAway(t *testing.T) {
 // call, as SIGSTOP does at the worst moment.
 type frozen struct {
 	Adapters
-	mu   sync.Mutex
-	gate chan struct{}
+	mu      sync.Mutex
+	release chan struct{}
 }
 
 func (f *frozen) Adapter(c *adapters.Connection) (adapters.Adapter, error) {
 	f.mu.Lock()
-	gate := f.gate
+	release := f.release
 	f.mu.Unlock()
-	if gate != nil {
-		<-gate
+	if release != nil {
+		<-release
 	}
 	return f.Adapters.Adapter(c)
 }
@@ -141,7 +141,7 @@ func TestTwoNodes(t *testing.T) {
 		w := newWorld(t, conn("a", nil))
 		w.fakes["a"].verify = func(int) (adapters.Verdict, error) { return adapters.NotSent, nil }
 		st := &shaky{Store: w.store}
-		late := &frozen{Adapters: w, gate: make(chan struct{})}
+		late := &frozen{Adapters: w, release: make(chan struct{})}
 		w.run(func(o *Options) { o.Node, o.Store, o.Adapters = "late", st, late })
 		stopLate := w.stop
 		id := w.submit("a", "x@y.it")
@@ -153,7 +153,7 @@ func TestTwoNodes(t *testing.T) {
 			t.Errorf("%d sends before the late node goes on", n)
 		}
 		st.away.Store(false)
-		close(late.gate)
+		close(late.release)
 		pause(t.Context(), time.Minute)
 		if n := w.fakes["a"].calls(); n != 1 || d.Duplicate {
 			t.Errorf("%d sends in all, duplicate %v", n, d.Duplicate)

@@ -13,7 +13,7 @@ import (
 // A process that was stopped for longer (SIGSTOP, a frozen machine) notices it
 // here, before it sends.
 type node struct {
-	parent context.Context // of every right: ended by a stop whose grace time is over
+	parent context.Context // of every right: ended by a stop after its grace time
 
 	mu    sync.Mutex
 	id    store.Node

@@ -14,7 +14,7 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
-// A report to a sender whose address is ASCII is ASCII itself (RFC 6533 section
+// A report to a sender with an ASCII address is ASCII itself (RFC 6533 section
 // 3): servers without SMTPUTF8 or 8BITMIME may stand on the way back.
 func TestReportForms(t *testing.T) {
 	t.Parallel()
@@ -106,7 +106,7 @@ func TestReportFrom(t *testing.T) {
 	}
 }
 
-// A delivery whose sender cannot be told says so, in its record and in an event.
+// A delivery says when its sender cannot be told, in its record and in an event.
 func TestNotTold(t *testing.T) {
 	t.Parallel()
 	scenario(t, "no connection may carry the notification", func(t *testing.T) {

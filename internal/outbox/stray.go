@@ -67,7 +67,7 @@ func (o *Outbox) strays(ctx context.Context) {
 }
 
 // lookForStrays takes back what was a stray at the look before too: a claim
-// whose answer is on its way is in the store first.
+// with its answer on the way is in the store first.
 func (o *Outbox) lookForStrays(ctx context.Context, now time.Time, seen map[store.Lease]bool) (map[store.Lease]bool, error) {
 	all, err := o.opt.Store.Leases(ctx, o.node.current().Name, now.Add(-o.opt.Lease))
 	if err != nil {

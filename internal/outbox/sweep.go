@@ -13,7 +13,7 @@ import (
 // failovers moves what waits behind a pause to its fallback: deliveries of a
 // connection that is paused (credential refused, breaker open), of a lane that
 // stays paused, or that do not fit what is left of a lane's daily budget, where
-// the connection says so. Never those whose outcome is unknown.
+// the connection says so. Never those with an unknown outcome.
 func (o *Outbox) failovers(ctx context.Context) {
 	for pause(ctx, o.opt.Sweep) {
 		if err := o.sweep(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
@@ -32,7 +32,7 @@ type sweep struct {
 	now    time.Time
 	pauses map[string]time.Time             // of connections, by id
 	lanes  map[string]*store.Lane           // by key; nil: there is none
-	chains map[string][]*gateway.Connection // on whose chain of fallbacks a connection's mail may be, by its id
+	chains map[string][]*gateway.Connection // by the id of a connection: those with a chain of fallbacks that its mail may be on
 }
 
 func (o *Outbox) sweep(ctx context.Context) error {

@@ -73,7 +73,7 @@ func (o *Outbox) conclude(ctx context.Context, c store.Claimed, conn *gateway.Co
 	}
 }
 
-// deferDelivery is for a delivery whose attempt could not begin because part of
+// deferDelivery is for a delivery with an attempt that could not begin because part of
 // it cannot be read now: released as it is, it would be the first in the queue
 // again at once, for as long as that lasts.
 func (o *Outbox) deferDelivery(c store.Claimed, conn *gateway.Connection, err error) {
@@ -221,7 +221,7 @@ func (o *Outbox) retryUntilStored(f func(context.Context) error) error {
 	}
 }
 
-// release returns a lease whose call has not begun to the store.
+// release returns a lease to the store before its call has begun.
 func (o *Outbox) release(l store.Lease) {
 	err := o.retryUntilStored(func(ctx context.Context) error { return o.opt.Store.Release(ctx, time.Now(), []store.Lease{l}) })
 	if err != nil {

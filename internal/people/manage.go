@@ -54,7 +54,7 @@ func CheckPassword(p *store.Person, password adapters.Secret) error {
 	switch {
 	case len(text) < PasswordMin, len(text) > PasswordMax:
 		return &FieldError{"password", mime.NewText("people.password_length", "a password has {min} to {max} characters: three or four words "+
-			"that nobody would put together are a good one", "min", PasswordMin, "max", PasswordMax)}
+			"that no one would put together are a good one", "min", PasswordMin, "max", PasswordMax)}
 	case strings.EqualFold(text, p.Email), len(p.Email) > 0 && strings.Contains(strings.ToLower(text), strings.ToLower(p.Email)):
 		return &FieldError{"password", mime.NewText("people.password_is_address", "the password must not contain the address")}
 	case fewer(text, 5):

@@ -26,7 +26,7 @@ func (s *Service) BeginSignIn(ctx context.Context) (*PasskeyRequest, error) {
 	return s.begin(ctx, purposeSignIn, "", options, begun{Session: *session})
 }
 
-// SignInByPasskey begins a session of the person whose passkey has answered.
+// SignInByPasskey begins a session of the person of the passkey that answered.
 // ErrPasskeyRefused: it is no one's, was not right, or its person is disabled; which of
 // these it is is never told. ErrEnded: it answers nothing that was asked.
 func (s *Service) SignInByPasskey(ctx context.Context, answer json.RawMessage, from From) (*SignedIn, error) {
@@ -58,7 +58,7 @@ func (s *Service) SignInByPasskey(ctx context.Context, answer json.RawMessage, f
 	return s.signInWith(ctx, p, c, from)
 }
 
-// signInWith begins a session of the person whose passkey c was used.
+// signInWith begins a session of the person of the passkey c that was used.
 func (s *Service) signInWith(ctx context.Context, p *store.Person, c *webauthn.Credential, from From) (*SignedIn, error) {
 	before := passkeyOf(p, base64.RawURLEncoding.EncodeToString(c.ID))
 	if c.Authenticator.CloneWarning {
@@ -87,7 +87,7 @@ func (s *Service) signInWith(ctx context.Context, p *store.Person, c *webauthn.C
 	return in, err
 }
 
-// byHandle returns whose passkey it is by their own word and by the store's.
+// byHandle returns the person of a passkey by its own handle and by the store.
 func (s *Service) byHandle(ctx context.Context, handle, id []byte) (*store.Person, error) {
 	key := base64.RawURLEncoding.EncodeToString(id)
 	p, err := s.store.Person(ctx, printable(handle))

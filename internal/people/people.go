@@ -7,11 +7,11 @@
 //     administrator, who gives an address too). Accept stores what they choose, name,
 //     language, and a password, a passkey or both, and signs them in.
 //   - /login: SignIn by address and password, or BeginSignIn and SignInByPasskey.
-//   - With each request: BySession tells whose cookie it is; End signs out.
+//   - With each request: BySession tells the person of the cookie; End signs out.
 //   - Their own things: ChangePassword, BeginPasskey and FinishPasskey, RenamePasskey,
 //     RemovePasskey, Sessions, End. What gives a new way to sign in wants a Proof.
 //
-// A passkey takes two calls. Begin... returns a PasskeyRequest, whose Options go to
+// A passkey takes two calls. Begin... returns a PasskeyRequest: its Options go to
 // navigator.credentials by way of PublicKeyCredential.parseCreationOptionsFromJSON or
 // parseRequestOptionsFromJSON (of its member publicKey); the toJSON of the browser's
 // answer goes to the second call. They work at PasskeyOrigin alone. By the API the calls
@@ -229,8 +229,8 @@ func clip(s string) string {
 	return strings.ToValidUTF8(s, "")
 }
 
-// BySession returns whose session a token is; ErrEnded when it is none. The use is
-// noted, so that the session does not end while it is used.
+// BySession returns the person and the session of a token; ErrEnded when it is
+// none. The use is noted, so that the session does not end while it is used.
 func (s *Service) BySession(ctx context.Context, token adapters.Secret) (*store.Person, *store.Session, error) {
 	if !strings.HasPrefix(token.Reveal(), sessionPrefix) {
 		return nil, nil, ErrEnded

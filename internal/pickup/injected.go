@@ -33,7 +33,7 @@ func isEnvelopeField(name string) bool {
 // maxHead bounds the header, as mime.Limits does.
 const maxHead = 1 << 20
 
-// readInjected takes the envelope out of a file whose first field is one of it.
+// readInjected takes the envelope out of a file that begins with a field of it.
 // Other files stay as they are: X-Sender further down is a field like others.
 func readInjected(r io.Reader) (injected, error) {
 	in := bufio.NewReaderSize(r, 64<<10)

@@ -27,7 +27,7 @@ func privateText() mime.Text {
 type publicOnly struct{}
 
 // NewClient returns the client for Detect: it uses no proxy, and follows no
-// redirect by itself. allowed are networks without public addresses whose
+// redirect by itself. allowed are networks without public addresses; their
 // servers may be asked; nil for someone who is no administrator. To whom not all
 // are allowed, a server without a public address is one that does not exist: what
 // names of a network inside lead to is not theirs to know. Where a redirect

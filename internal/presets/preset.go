@@ -178,7 +178,7 @@ func Lookup(name string) (*Preset, bool) {
 	return p, ok
 }
 
-// ofDomain returns the presets whose addresses end in domain.
+// ofDomain returns the presets with addresses that end in domain.
 func (t *table) ofDomain(domain string) []*Preset {
 	return t.filter(func(p *Preset) bool {
 		return slices.ContainsFunc(p.Domains, func(d string) bool {

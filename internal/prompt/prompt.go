@@ -117,7 +117,7 @@ func (p *Prompt) Choose(ctx context.Context, question, again string, options ...
 	}
 }
 
-// Confirm asks a question whose answer begins with yes or with anything else, in
+// Confirm asks a question: its answer begins with yes or with anything else, in
 // the reader's language; empty is no.
 func (p *Prompt) Confirm(ctx context.Context, question, yes, no string) (bool, error) {
 	answer, err := p.Line(ctx, question+" ("+yes+"/"+no+")", no)
@@ -154,7 +154,7 @@ func (p *Prompt) read(ctx context.Context, f func() (string, error)) (string, er
 }
 
 // readLine reads up to a line end and not a byte more: what follows may be the
-// answer to a question whose answer is not shown.
+// answer to a question that does not show it.
 func readLine(r io.Reader) (string, error) {
 	var line []byte
 	var b [1]byte

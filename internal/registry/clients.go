@@ -100,7 +100,7 @@ func (c *Clients) Named(ctx context.Context, name string) (*store.Client, error)
 	return c.find(ctx, func(x *store.Client) bool { return strings.EqualFold(x.Name, name) })
 }
 
-// ByAddress returns the enabled client whose networks hold addr, the one with
+// ByAddress returns the enabled client with a network that holds addr, the one with
 // the narrowest network first; store.ErrNotFound when there is none.
 // That there is none is what the copy knows, while the store is away too: most
 // addresses are no client's, and what is open to them stays open. Whoever refuses

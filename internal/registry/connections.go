@@ -24,8 +24,8 @@ const Fresh = 100 * time.Millisecond
 const fresh = Fresh
 
 // few is how many connections ByID reads one by one before it reads all: a
-// server that starts with ten thousand of them sends at once, and one whose
-// administrator edits all day does not read ten thousand after each edit.
+// server that starts with ten thousand of them sends at once, and one with an
+// administrator who edits all day does not read ten thousand after each edit.
 const few = 256
 
 // Connections is a copy of the store's connections, refreshed when their

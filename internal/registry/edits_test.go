@@ -20,7 +20,7 @@ type telling struct {
 	store.Store
 	f         []func()
 	all, some int
-	corrupt   string // a connection whose record cannot be read
+	corrupt   string // a connection with a record that cannot be read
 }
 
 func (s *telling) OnChange(f func()) { s.f = append(s.f, f) }

@@ -58,7 +58,7 @@ func walk(out map[string]setting, prefix string, v reflect.Value, of func(string
 	}
 }
 
-// goneInto reports whether a field is an object whose fields are settings of their
+// goneInto reports whether a field is an object of fields that are settings of their
 // own: one of them says what it means for the credential.
 func goneInto(t reflect.Type) bool {
 	if t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct {

@@ -16,7 +16,7 @@ type role uint8
 const (
 	proof       role = 1 << iota // proves who sends: a secret, a file that holds one, the machine's identity
 	destination                  // where, as whom and how protected a credential is used
-	mailbox                      // whose mailbox: chosen once, then the administrator's
+	mailbox                      // the mailbox: chosen once, then the administrator's
 	adminOnly                    // names files of the server or URLs that tokens go to, or gives up protection
 	free        role = 0
 )
@@ -93,7 +93,7 @@ func (e *TrustError) Unwrap() error { return e.Err }
 // An Edit is a change of a stored connection.
 type Edit struct {
 	Old, Next *gateway.Connection // Old nil: a new connection
-	Given     map[string]bool     // paths of the credentials whose values the change itself names
+	Given     map[string]bool     // paths of the credentials with a value that the change itself names
 	Admin     bool                // by an administrator
 }
 

@@ -176,7 +176,7 @@ func TestCredentialStaysWhereItWasGivenFor(t *testing.T) {
 				}
 				// A mailbox that From names all the same is no other one.
 				is := settings(next)
-				moves := r&destination != 0 && was[path] != is[path] && path != "provider" // whose settings go with it
+				moves := r&destination != 0 && was[path] != is[path] && path != "provider" // its settings go with it
 				if r&destination != 0 && !reflect.DeepEqual(before, f.Interface()) && !moves && !clear && path != "provider" {
 					t.Errorf("%s, %s changed: not seen", kind, path)
 				}

@@ -39,7 +39,7 @@ type Args struct {
 // Those that mean nothing here are read and left alone.
 const withValue = "fFrNRVXLhOopBCDdMQA"
 
-// optional are options whose value, if any, stands in the same word.
+// optional are options with a value that, if any, stands in the same word.
 const optional = "ob" + "qdA"
 
 // Parse reads the arguments as sendmail(1) has them.

@@ -148,7 +148,7 @@ func (s *session) login(name, secret string) {
 }
 
 // check compares the secret, as authLimiter.begin allowed, and replies to all
-// but a wrong one, whose refusal must wait so long.
+// but a wrong one: its refusal must wait so long.
 func (s *session) check(name, secret string, start time.Time) (wait time.Duration, wrong bool) {
 	defer s.srv.authLimiter.end(s.remote, name)
 	client, err := s.verify(name, secret)

@@ -36,7 +36,7 @@ type failures struct {
 	marks        [8]uint64 // hashes of the last different ones
 	last         time.Time
 	blockedUntil time.Time
-	checking     int           // logins whose secret is being checked
+	checking     int           // logins with a secret that is being checked
 	checked      chan struct{} // closed when one of these checks ends
 }
 
@@ -169,7 +169,7 @@ func (g *authLimiter) failed(a netip.Addr, name, secret string, now time.Time) t
 }
 
 // succeeded remembers a login. The counts stay: a valid login must not reset them
-// for guesses under other names, and a name whose count began again could be
+// for guesses under other names, and a name with a count that began again could be
 // distinguished, by the delay of its refusals, from one that does not exist.
 func (g *authLimiter) succeeded(a netip.Addr, name string, now time.Time) {
 	g.mu.Lock()

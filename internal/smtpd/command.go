@@ -116,7 +116,7 @@ func (s *session) startTLSOffered() bool {
 	return !s.secure && (p.TLS == tlsRequired || p.TLS == tlsOptional)
 }
 
-// improperPipelining ends a session whose client did not wait for a reply that it
+// improperPipelining ends a session with a client that did not wait for a reply that it
 // must wait for: what follows may not be meant as commands.
 func (s *session) improperPipelining(verb string) {
 	s.closing = true

@@ -32,7 +32,7 @@ func (s *session) inputArrived(ok bool) {
 // oldest stay unconfirmed.
 const maxUnheard = 1000
 
-// keepReceipt keeps the receipt of a message whose 250 goes out.
+// keepReceipt keeps the receipt of a message while its 250 goes out.
 func (s *session) keepReceipt(r store.Receipt) {
 	if len(s.unheard) == maxUnheard {
 		s.unheard = append(s.unheard[:0], s.unheard[1:]...)

@@ -15,7 +15,7 @@ import (
 )
 
 // A client that has heard the 250 may send the same again and means it; one
-// whose session ended before gets the first answer again.
+// with a session that ended before gets the first answer again.
 func TestReplyConfirmed(t *testing.T) {
 	t.Parallel()
 	const mail = "MAIL FROM:<erp@contoso.it>\r\nRCPT TO:<anna@example.com>\r\nDATA\r\n"

@@ -32,7 +32,7 @@ const (
 	peerBcc     = "archivio@contoso.example"
 )
 
-// A program is the whole program between the SMTP door and a sandbox.
+// A program is the whole program between the SMTP listener and a sandbox.
 type program struct {
 	t       *testing.T
 	sandbox *sandbox.Sandbox

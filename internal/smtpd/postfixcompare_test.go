@@ -20,7 +20,7 @@ import (
 )
 
 // An explanation says why some ways differ from Postfix alone in the dialogues
-// whose name begins so, and how many messages arrive by them.
+// that begin so, and how many messages arrive by them.
 type explanation struct {
 	dialogue string
 	ways     string // letters

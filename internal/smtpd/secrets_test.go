@@ -122,8 +122,8 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// A client that another process has just added, or whose secret it has just
-// changed, is not refused for good by the copy that this one has.
+// A client that another process has just added, or has just given another
+// secret, is not refused for good by the copy that this one has.
 func TestFreshClients(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, setup{listeners: []config.Listener{{Networks: []string{"127.0.0.1"}, PlaintextAuth: true, Auth: "required"}},

@@ -51,7 +51,7 @@ type session struct {
 	lastCode   int  // of the last reply
 
 	tls               *tlsReader      // what br reads of TLS; nil without
-	unheard           []store.Receipt // of messages whose 250 the client may not have read yet
+	unheard           []store.Receipt // of messages with a 250 that the client may not have read yet
 	nextInputConfirms bool            // what arrives now was sent by a client that read it
 
 	badCommands  int // refused for their syntax or order

@@ -128,7 +128,7 @@ const (
 )
 
 // An Action is one verb for many deliveries: those named, or, when none is
-// named, those that the filter chooses. Either way only those whose state is in
+// named, those that the filter chooses. Either way only those with a state in
 // Filter.States when it is done, where that is given.
 type Action struct {
 	Verb       Verb
@@ -158,11 +158,11 @@ type Stats struct {
 	OldestDue time.Time       `json:"oldest_due,omitzero"` // NextAt of the due delivery that waits longest
 	Lanes     int             `json:"lanes"`
 	Paused    int             `json:"paused_lanes"`
-	BodyBytes int64           `json:"body_bytes"` // of messages whose bytes are kept
+	BodyBytes int64           `json:"body_bytes"` // of messages with their bytes kept
 }
 
-// A PurgeRequest removes what retention no longer keeps. Only messages whose
-// deliveries are all final are touched; zero times remove nothing.
+// A PurgeRequest removes what retention no longer keeps. Only messages with
+// deliveries that are all final are touched; zero times remove nothing.
 type PurgeRequest struct {
 	Now     time.Time // idempotency keys and unheard acceptances that expired before are removed
 	Bodies  time.Time // bytes of messages received before

@@ -99,7 +99,7 @@ type AuditEntry struct {
 	Name    string    `json:"name,omitempty"`   // of the object
 	Changes []Change  `json:"changes,omitempty"`
 	Count   int       `json:"count,omitempty"`   // deliveries changed
-	Skipped int       `json:"skipped,omitempty"` // deliveries whose state did not allow it
+	Skipped int       `json:"skipped,omitempty"` // deliveries in a state that did not allow it
 }
 
 // An AuditFilter chooses entries; zero fields choose all.
@@ -140,8 +140,8 @@ type AuditPage struct {
 }
 
 // Audit is the port on the audit trail. Entries are written by the calls that
-// change something, in the same transaction: a change whose entry cannot be
-// written does not happen.
+// change something, in the same transaction: a change does not
+// happen when its entry cannot be written.
 type Audit interface {
 	// AppendAudit enters what someone did without changing anything, such as an
 	// export: Action, Kind, Object, Name, Changes, Count. Actor and At are set here.

@@ -23,7 +23,7 @@ type Change struct {
 // ClosedFields says which fields of a record's JSON the audit trail shows how.
 type ClosedFields struct {
 	Secret []string // shown as changed, never their values; what lies below them too
-	Host   []string // addresses whose path may be a secret: shown up to the host
+	Host   []string // addresses with a path that may be a secret: shown up to the host
 	Quiet  []string // not shown: they change by themselves
 }
 
@@ -174,7 +174,7 @@ func shown(v json.RawMessage) any {
 	return v
 }
 
-// withoutUserInfo takes out of an address what may open a door: a password or a
+// withoutUserInfo takes out of an address what may be a secret: a password or a
 // token in its authority, its query or its fragment.
 func withoutUserInfo(s string) string {
 	if !strings.Contains(s, "://") {

@@ -10,7 +10,7 @@ import (
 )
 
 // This file holds what both implementations keep of a record as JSON, and what
-// becomes of a record that a disk has corrupted: people see it, nothing of it is
+// becomes of a record that is corrupt on the disk: people see it, nothing of it is
 // sent, and it keeps nothing else from being sent.
 
 // messageDoc is what of a message no query asks for.
@@ -155,7 +155,7 @@ func CorruptRecord() *adapters.Error {
 			"then cancel this delivery")}
 }
 
-// HoldCorrupt holds a delivery whose record is corrupt, for a person to see. One
+// HoldCorrupt holds a delivery with a corrupt record, for a person to see. One
 // that may have been sent stays known for it.
 func (d *Delivery) HoldCorrupt(now time.Time) {
 	if d.State == Unverified && d.UnknownSince.IsZero() {
@@ -167,7 +167,7 @@ func (d *Delivery) HoldCorrupt(now time.Time) {
 	d.Epoch++
 }
 
-// FinishCorrupt ends the attempt of a delivery whose message's record is
+// FinishCorrupt ends the attempt of a delivery when its message's record is
 // corrupt, before its call: it is held.
 func FinishCorrupt(l Lease, d *Delivery, now time.Time) Finish {
 	f := Finish{Lease: l, Outcome: Outcome{EndedAt: now, Class: adapters.Permanent, Error: CorruptRecord()}}

@@ -143,12 +143,12 @@ type Progress struct {
 	ProviderID   string          `json:"provider_id,omitempty"`        // what Verify needs, or the evidence of acceptance
 	Duplicate    bool            `json:"possible_duplicate,omitempty"` // it may have gone out twice
 	Failures     int             `json:"failures,omitempty"`           // in a row on this route
-	UnknownSince time.Time       `json:"unknown_since,omitzero"`       // start of the attempt whose outcome is open
+	UnknownSince time.Time       `json:"unknown_since,omitzero"`       // start of the attempt with the open outcome
 	// when that attempt was over at the latest: until then it may have reached the provider
 	CallEnded      time.Time `json:"call_ended,omitzero"`
 	SenderNotified bool      `json:"sender_notified,omitempty"` // the sender was told that no one knows what became of it
 	NotifyFailed   bool      `json:"notify_failed,omitempty"`   // a notification to the sender could not be made
-	// id of the connection whose chain of fallbacks is followed, once Route left it
+	// id of the connection with the chain of fallbacks that is followed, once Route left it
 	Origin string `json:"origin,omitempty"`
 }
 

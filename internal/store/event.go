@@ -40,7 +40,7 @@ type Webhook struct {
 	ID       string `json:"id"`
 	Revision int64  `json:"revision"`
 	Client   string `json:"client,omitempty"` // id: only its events; empty: all
-	// Person is the id of the operator whose webhook it is: it gets the events of
+	// Person is the id of the operator of the webhook: it gets the events of
 	// the connections that they own. Client is the same id then, which no event
 	// has, so that a node that does not know of Person sends nothing.
 	Person    string    `json:"person,omitempty"`

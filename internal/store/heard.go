@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// An acceptance whose answer may be lost on its way (the server is killed
+// An acceptance with an answer that may be lost on its way (the server is killed
 // between its commit and the 250, the session breaks) is kept as unheard until
 // its client has proved that it heard. The same message again, while it is
 // unheard, is the client trying again: it gets the first answer, and nothing is

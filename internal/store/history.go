@@ -15,7 +15,7 @@ type Counts struct {
 	Expired   int64 `json:"expired"`   // given up
 	Cancelled int64 `json:"cancelled"` // by a person
 	Held      int64 `json:"held"`      // began to wait for a person
-	Delayed   int64 `json:"delayed"`   // attempts that failed for now, or whose outcome is not known
+	Delayed   int64 `json:"delayed"`   // attempts that failed for now, or with an unknown outcome
 	Throttled int64 `json:"throttled"` // attempts that the provider put off
 	// Waiting is how many more wait, or are being sent, at the end of the time than at
 	// its beginning.

@@ -8,7 +8,7 @@ import (
 )
 
 // A keptError is an error as the store keeps it: beside its own names it has
-// those of the version before, whose nodes read the same records during an
+// those of the version before: its nodes read the same records during an
 // upgrade. For one release (docs/high-availability.md).
 type keptError adapters.Error
 

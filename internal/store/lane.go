@@ -175,7 +175,7 @@ type Lanes interface {
 	// were queued in.
 	LanesAmong(ctx context.Context, connections []string, after string, limit int) ([]Lane, error)
 	// Waiting returns every connection that has something Queued or Unverified,
-	// once for each lane, in one look whose cost does not depend on how much waits.
+	// once for each lane, in one look at a cost that does not depend on how much waits.
 	Waiting(ctx context.Context) ([]Waiting, error)
 	// ChangeLane applies c, also to a lane that does not exist yet, and wakes
 	// the nodes. A delivery claimed after it returned obeys it.

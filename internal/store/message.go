@@ -65,7 +65,7 @@ type NewMessage struct {
 	// Body is what follows Head; it must stay readable until Submit returns.
 	Body mime.Source
 	// Buffer, when not nil, is the file or memory that Body is the end of:
-	// Body's bytes are Buffer's from BodyOffset on. A Buffer whose file lies in
+	// Body's bytes are Buffer's from BodyOffset on. A Buffer with a file in
 	// Store.SpoolDir is taken over without copying; the caller still closes it.
 	Buffer     *spool.Buffer
 	BodyOffset int64
@@ -135,7 +135,7 @@ type Submitter interface {
 	// synced before the rows that name them. Concurrent calls share syncs.
 	//
 	// A message with Join looks for a delivery with the same Key that no one has
-	// claimed yet and whose window has not ended at Now; the new recipients are
+	// claimed yet and has a window that has not ended at Now; the new recipients are
 	// added to that delivery and to its message's envelope (each address once), in the same transaction, and Submitted names them with
 	// Joined set. Adding and claiming exclude each other: a recipient is never
 	// added to a delivery that is on its way. Otherwise the message is stored
@@ -147,7 +147,7 @@ type Submitter interface {
 	//
 	// A message with an Identity that was accepted in its window before, and is
 	// unheard, is not stored: Submitted names the first one with Resubmitted set,
-	// and the first one's record counts it. An acceptance whose deliveries have
+	// and the first one's record counts it. An acceptance with deliveries that have
 	// all failed or were cancelled is none. Of two concurrent calls with one
 	// Identity that is recorded, one stores; two messages of one Submission are
 	// never taken for each other.

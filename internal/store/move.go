@@ -22,7 +22,7 @@ type MovedDelivery struct {
 }
 
 // Movable reports whether a delivery may go out by another connection than its
-// own: no one sends it at the moment, and no attempt is open whose outcome no one
+// own: no one sends it at the moment, and no attempt is open with an outcome that no one
 // knows. What may have been sent stays where it can be verified.
 func (d *Delivery) Movable() bool {
 	return !d.MayBeSent() && (d.State == Queued || d.State == Held)

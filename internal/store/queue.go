@@ -85,7 +85,7 @@ type Queue interface {
 	// or replaced.
 	Heartbeat(ctx context.Context, n Node, now, until time.Time) error
 
-	// Reap ends the attempts of nodes whose heartbeat ran out before now: their
+	// Reap ends the attempts of nodes with a heartbeat that ran out before now: their
 	// outcome is unknown (class unknown in the ledger and in Progress), the delivery
 	// becomes Unverified and due at now with Progress.UnknownSince set, the slot of the
 	// lane is free. The dead nodes are forgotten.
@@ -126,7 +126,7 @@ type Queue interface {
 	// changes: ErrLeaseLost. Calling it twice returns ErrLeaseLost as well.
 	Finish(ctx context.Context, f Finish) error
 
-	// Release gives back leases whose calls have not begun: as if they had never
+	// Release returns leases before their calls have begun: as if they had never
 	// been claimed (epoch apart). Those that are lost already are skipped.
 	Release(ctx context.Context, now time.Time, leases []Lease) error
 
@@ -143,8 +143,8 @@ type Queue interface {
 	// when it is leased, final or has another epoch.
 	Transition(ctx context.Context, s Transition) error
 
-	// Deadlines returns deliveries that are Queued, Unverified or Held and whose
-	// ExpiresAt or WarnAt is not after now, the most overdue first, at most max,
+	// Deadlines returns deliveries that are Queued, Unverified or Held with an
+	// ExpiresAt or WarnAt that is not after now, the most overdue first, at most max,
 	// and the first such moment after now (zero: there is none).
 	Deadlines(ctx context.Context, now time.Time, max int) (due []Delivery, next time.Time, err error)
 }

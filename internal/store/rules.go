@@ -154,7 +154,7 @@ func (d *Delivery) SetClock(now time.Time) {
 	}
 }
 
-// MayBeSent reports that an attempt is open whose outcome no one knows.
+// MayBeSent reports that an attempt is open with an outcome that no one knows.
 func (d *Delivery) MayBeSent() bool {
 	return d.State == Unverified || d.State == Held && !d.UnknownSince.IsZero()
 }
@@ -238,7 +238,7 @@ func (d *Delivery) Recall(l Lease, kind Kind, since, now time.Time) Attempt {
 	return d.Reap(now)
 }
 
-// NodeDied is the outcome of an attempt whose node ended before it.
+// NodeDied is the outcome of an attempt after its node ended before it.
 func NodeDied() *adapters.Error {
 	return &adapters.Error{Class: adapters.Unknown, Scope: adapters.ScopeMessage, Code: "node_lost",
 		Message: mime.NewText("store.node_lost", "postino stopped, or lost its store, while this message was being sent"),

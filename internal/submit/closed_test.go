@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A connection whose secret does not open, because the key is another one, has
+// A connection with a secret that does not open, because the key is another one, has
 // its mail refused for now; others go on.
 func TestSecretOfAnotherKey(t *testing.T) {
 	t.Parallel()

@@ -125,7 +125,7 @@ func TestExplainOthersFallback(t *testing.T) {
 	}
 }
 
-// A connection whose name is the id of another does not stand for it.
+// A connection with the id of another as its name does not stand for it.
 func TestNamedByIDFirst(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil, smtpConn("relay", "*@contoso.it", nil))

@@ -112,7 +112,7 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time, keye
 	return p, nil
 }
 
-// maxNames bounds the people whose names are noted: searches find the message by
+// maxNames bounds the people with names that are noted: searches find the message by
 // the names in its first lines, not by those of a mailing list.
 const maxNames = 20
 

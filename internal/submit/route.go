@@ -183,7 +183,7 @@ func (r routing) fitsClass(c *gateway.Connection) bool {
 	return true
 }
 
-// named is the connection with an id or a name: nobody's name stands for the id of
+// named is the connection with an id or a name: no name stands for the id of
 // another. The lock is held.
 func (t *table) named(name string) *gateway.Connection {
 	if c := t.ids[name]; c != nil {

@@ -129,7 +129,7 @@ type keys struct {
 	domains []string
 }
 
-// Senders returns whose mail is routed to a connection: addresses, and domains.
+// Senders returns the senders that are routed to a connection: addresses, and domains.
 func Senders(c *gateway.Connection) (addresses, domains []string) {
 	k := keysOf(c)
 	return k.exact, k.domains

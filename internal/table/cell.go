@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// formula are the characters at whose beginning spreadsheets take a cell for a
+// formula are the first characters for which spreadsheets take a cell for a
 // formula (OWASP, CSV Injection), the full-width ones of East Asian keyboards too.
 const formula = "=+-@\t\r\n＝＋－＠"
 
@@ -36,7 +36,7 @@ func computed(value string) bool {
 // ByteOrderMark begins a table, so that Excel reads UTF-8 for what it is.
 const ByteOrderMark = "\ufeff"
 
-// A Writer writes records (RFC 4180) whose cells went through Cell. Every cell is in
+// A Writer writes records (RFC 4180) of cells that went through Cell. Every cell is in
 // quotes: a spreadsheet that splits at another separator finds no cell in the
 // middle of one.
 type Writer struct {

@@ -71,7 +71,7 @@ type Reader struct {
 	first int // lines that were taken away
 }
 
-// NewReader reads a text, whose separator is the one of ; , tab and | that its
+// NewReader reads a text; its separator is the one of ; , tab and | that its
 // first lines have most of. Records may differ in length; quotes in the middle of
 // a cell are part of it. The line "sep=;" of Excel is read over.
 func NewReader(text string) *Reader {

@@ -1,4 +1,4 @@
-// Package texterr holds errors whose message is a text of the catalogue, and
+// Package texterr holds errors with a text of the catalogue as message, and
 // prints any error in the reader's language.
 package texterr
 

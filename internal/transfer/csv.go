@@ -137,7 +137,7 @@ func (o Options) row(head []column, record []string) (connections.Document, erro
 	return doc, nil
 }
 
-// providerOf is the provider of a row: as it says, or the one whose settings alone
+// providerOf is the provider of a row: as it says, or the one of which the settings alone
 // it has.
 func providerOf(head []column, record []string) string {
 	var has []string

@@ -94,7 +94,7 @@ type Key struct {
 	ID          string    `json:"id"`
 	Name        string    `json:"name"`
 	Client      string    `json:"client,omitempty" doc:"Id of its client; absent: none, it sees all clients' records"`
-	Person      string    `json:"person,omitempty" doc:"Id of the person whose key it is"`
+	Person      string    `json:"person,omitempty" doc:"Id of the person of the key"`
 	Scopes      []string  `json:"scopes" doc:"Of a person's key those that it is narrowed to; none: all that they may"`
 	CreatedAt   time.Time `json:"created_at"`
 	ExpiresAt   time.Time `json:"expires_at,omitzero"`

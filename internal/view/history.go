@@ -15,7 +15,7 @@ type Counts struct {
 	Expired   int64 `json:"expired" doc:"Given up"`
 	Cancelled int64 `json:"cancelled" doc:"By a person"`
 	Held      int64 `json:"held" doc:"Began to wait for a person"`
-	Delayed   int64 `json:"delayed" doc:"Attempts that failed for now, or whose outcome is not known"`
+	Delayed   int64 `json:"delayed" doc:"Attempts that failed for now, or with an unknown outcome"`
 	Throttled int64 `json:"throttled" doc:"Attempts that the provider put off"`
 }
 

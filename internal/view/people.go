@@ -71,7 +71,7 @@ type AuditEntry struct {
 	Name    string    `json:"name,omitempty" doc:"Its name then"`
 	Changes []Change  `json:"changes,omitempty" doc:"Fields before and after; a secret is ***"`
 	Count   int       `json:"count,omitempty" doc:"Deliveries that were changed"`
-	Skipped int       `json:"skipped,omitempty" doc:"Deliveries whose state did not allow it"`
+	Skipped int       `json:"skipped,omitempty" doc:"Deliveries in a state that did not allow it"`
 }
 
 // An Actor is who made a change, and from where.

@@ -20,7 +20,7 @@ const slack = 10
 // most is how many of the oldest deliveries that wait are looked at.
 const most = 10_000
 
-// refused finds connections whose credential is refused.
+// refused finds connections with a refused credential.
 func (r *round) refused() {
 	r.whole[KindAuth] = true
 	for _, c := range r.connections {

@@ -228,7 +228,7 @@ func (f *form) defaultMode() string {
 	return string(gateway.DefaultUnrouted)
 }
 
-// dropOtherCredentials takes away the credentials in whose place another was typed.
+// dropOtherCredentials takes away the credentials that another was typed in place of.
 func (f *form) dropOtherCredentials(doc map[string]any) {
 	for _, place := range []string{"graph.", "smtp.oauth."} {
 		for _, name := range []string{"client_secret", "certificate"} {

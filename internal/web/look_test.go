@@ -85,8 +85,8 @@ func screenList() []looked {
 	}
 }
 
-// fillOverview has a connection that works, one with a very long name, and one whose
-// secret was refused.
+// fillOverview has a connection that works, one with a very long name, and one with
+// a refused secret.
 func fillOverview(w *world) {
 	ctx := context.Background()
 	w.connection("Ufficio", "*@contoso.it", "")

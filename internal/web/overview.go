@@ -44,7 +44,7 @@ type attention struct {
 	Ends    time.Time
 	Path    string   // of the screen on which it is put right
 	Button  sentence // of that link
-	Resume  string   // id of the paused connection, whose pause can be ended here
+	Resume  string   // id of the paused connection: its pause can be ended here
 }
 
 // A tile counts the messages of one state.

@@ -7,7 +7,7 @@ import (
 	"github.com/chromedp/cdproto/webauthn"
 )
 
-// newAuthenticator gives the tab a device with passkeys, whose owner always agrees
+// newAuthenticator gives the tab a device with passkeys and an owner who always agrees
 // (WebAuthn domain of the DevTools protocol).
 func (b *tab) newAuthenticator() webauthn.AuthenticatorID {
 	b.t.Helper()

@@ -188,7 +188,7 @@ func startFlow(t *testing.T, c *chrome) {
 	})
 }
 
-// act presses a button whose answer a script shows in the page.
+// act presses a button with an answer that a script shows in the page.
 func (b *tab) act(name string, script bool) {
 	b.t.Helper()
 	if script {
@@ -269,7 +269,7 @@ func (b *tab) connect(c *adapters.Connection, script bool) {
 // inScript is the certificate in the script for Microsoft Entra.
 var inScript = regexp.MustCompile(`(?s)FromBase64String\(@'\n(.*?)\n'@`)
 
-// connectByCertificate makes a connection to Graph whose certificate postino makes.
+// connectByCertificate makes a connection to Graph with a certificate that postino makes.
 func (b *tab) connectByCertificate(p *program, script bool) {
 	b.t.Helper()
 	c := p.sandbox.GraphConnection(graphSender)

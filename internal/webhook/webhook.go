@@ -44,7 +44,7 @@ type Options struct {
 	// Networks are those of receivers that may be called although their
 	// addresses are not public; there, and only there, without TLS too.
 	Networks []netip.Prefix
-	// Owned are the ids of the connections of the person whose webhook it is; false:
+	// Owned are the ids of the connections of the person of the webhook; false:
 	// they may not sign in any more, and nothing is sent. nil: no webhook of a
 	// person is served.
 	Owned  func(ctx context.Context, person string) (connections []string, active bool, err error)

@@ -110,7 +110,7 @@ write_postfix() {
 start_postino() {
 	rm -rf "$dir/data"
 	"$dir/postino" connection add --data "$dir/data" -f "$dir/connection.json" >/dev/null
-	# 127.0.0.1:0: the HTTP door, when there is one, takes any free port.
+	# 127.0.0.1:0: the HTTP listener, when there is one, takes any free port.
 	"$dir/postino" serve --data "$dir/data" --smtp "127.0.0.1:$postino_port" --http 127.0.0.1:0 >"$dir/postino.log" 2>&1 &
 	postino_pid=$!
 	listening $postino_port

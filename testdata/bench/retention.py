@@ -4,7 +4,7 @@
     testdata/peers/postgres-records.sh URL 10000000
     testdata/bench/retention.py POSTINO URL DATA [--records 360d] [--rate 30] [--before 45] [--after 240]
 
-Starts the server POSTINO on the database URL with the data folder DATA (whose key is the
+Starts the server POSTINO on the database URL with the data folder DATA (its key is the
 store's), and a server that takes all mail. Four clients hand over so many messages a second
 by SMTP and measure how long each takes from the end of its data to the answer. Retention
 begins a minute after the start. Prints a line for each part: before, while records are

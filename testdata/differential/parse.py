@@ -57,7 +57,7 @@ def filename(part):
 
 
 def inside(part):
-    """An attached message is what is seen in it: its bytes may be encoded anew on the way."""
+    """An attached message is what is seen in it: its bytes may be encoded again on the way."""
     inner = part.get_payload()
     if part.get_content_type() != "message/rfc822" or isinstance(inner, str):
         return None

@@ -8,7 +8,7 @@
 Hashes are SHA-256 of the content with its transfer encoding undone. Text (and
 attachments of a text type) is hashed with every line end as LF and without
 line ends at its end; messages inside message/* parts also without blank lines
-and white space at line ends, because the parser writes them anew.
+and white space at line ends, because the parser writes them again.
 """
 import email
 import email.header
@@ -23,7 +23,7 @@ import sys
 HERE = pathlib.Path(__file__).parent
 
 # What Accept says, strictly and leniently, where it is not "ok" both times: the
-# parser does not judge. "unreadable" names attachments whose content is an
+# parser does not judge. "unreadable" names attachments with content that is an
 # error; other fields stand where this package's repair and the parser's differ
 # on purpose.
 BOTH = lambda code: {"strict": code, "lenient": code}
@@ -49,7 +49,7 @@ JUDGED = {
     "broken-html-instead": BOTH("bad_header"),
     "broken-header-token": BOTH("long_header"),
     "broken-signed-long-line": BOTH("long_line_signed"),
-    # Half an address is nobody: the parser makes c@example.com of "<c@example.com".
+    # Half an address is no one: the parser makes c@example.com of "<c@example.com".
     "broken-recipient": {"recipients": ["a@example.com"]},
 }
 

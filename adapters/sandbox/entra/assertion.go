@@ -50,7 +50,7 @@ func (k *lazyKey) get(name string) (*rsa.PrivateKey, []byte, error) {
 	return k.key, k.der, k.err
 }
 
-// CertificateFile writes the PEM file (certificate and key) whose certificate
+// CertificateFile writes the PEM file (certificate and key) of which the certificate
 // is registered on every application.
 func (e *Server) CertificateFile() (string, error) {
 	file := filepath.Join(e.core.Dir, "client-certificate.pem")

@@ -58,7 +58,7 @@ func (e *Server) clientID(r *http.Request) string {
 	return strings.ToLower(r.PostForm.Get("client_id"))
 }
 
-// basicCredential reads HTTP Basic, whose parts are form-encoded (RFC 6749 section 2.3.1).
+// basicCredential reads HTTP Basic with form-encoded parts (RFC 6749 section 2.3.1).
 func basicCredential(r *http.Request) (id, secret string, ok bool) {
 	user, pass, ok := r.BasicAuth()
 	if !ok {
@@ -178,7 +178,7 @@ func (e *Server) scope(scope, authority string) (resource string, bad *aadError)
 		"tenant. You might have sent your authentication request to the wrong tenant."}
 }
 
-// graphsOf are the Graphs of a national cloud, whose resources no other one has (A4).
+// graphsOf are the Graphs of a national cloud; no other one has its resources (A4).
 func graphsOf(authority string) []string {
 	switch authority {
 	case "https://login.microsoftonline.us":

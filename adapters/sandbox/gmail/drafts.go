@@ -14,7 +14,7 @@ type draftRef struct {
 	Message any    `json:"message"`
 }
 
-// draftID is the id of a draft whose message has the id.
+// draftID is the id of the draft of the message with the id.
 func draftID(message string) string { return "r-" + message }
 
 // saveDraft keeps a message as a draft: a new one, or in place of the one of the path. A

@@ -242,7 +242,7 @@ func (g *Server) fault(c call) (after func() bool, answered bool) {
 	return g.core.HTTPFault(c.w, c.r, "gmail", c.op, c.mailbox, g.writeError)
 }
 
-// broken answers a request whose body or whose spooling failed.
+// broken answers a request after its body or its spooling failed.
 func (g *Server) broken(c call, err error) {
 	var tooBig *http.MaxBytesError
 	switch {

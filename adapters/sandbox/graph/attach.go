@@ -31,7 +31,7 @@ type attachment struct {
 	read        func() ([]byte, error) // of a part of MIME, in place of content
 }
 
-// newAttachment reads a fileAttachment, whose bytes stand in the JSON.
+// newAttachment reads a fileAttachment with its bytes in the JSON.
 func (c *call) newAttachment(data []byte) (*attachment, *apiError) {
 	var doc struct {
 		Type        string  `json:"@odata.type"`

@@ -244,7 +244,7 @@ func (b *builder) attachments(list []*attachment, boundary string) {
 
 // lineWriter breaks base64 into lines of 76.
 type lineWriter struct {
-	w   *bufio.Writer // whose errors stick
+	w   *bufio.Writer // its errors stick
 	col int
 }
 

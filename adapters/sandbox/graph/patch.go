@@ -37,7 +37,7 @@ func (p *messagePatch) changesContent() bool {
 		p.Bcc != nil || p.MessageID != nil || p.ReadReceipt != nil || p.Delivery != nil || len(p.Properties) > 0
 }
 
-// patchMessage changes a message. A MIME draft whose content changes becomes a JSON one,
+// patchMessage changes a message. A MIME draft with changed content becomes a JSON one,
 // and loses what JSON cannot say (B2.5).
 func (g *Server) patchMessage(c *call) {
 	p := new(messagePatch)

@@ -29,7 +29,7 @@ func (c *session) endTransaction() {
 func (c *session) style() string { return c.switches().SMTPStyle }
 
 // switches are the sandbox's; a session that came by the proxy has the style of the
-// vendor whose host it named.
+// vendor of the host that it named.
 func (c *session) switches() control.Switches {
 	sw := c.server.core.Switches()
 	if c.vendor != "" {

@@ -287,8 +287,8 @@ func (c *session) hello(cmd command) string {
 	return strings.Join(lines, "\n")
 }
 
-// mayAuthenticate: not before TLS, where TLS is offered. A STARTTLS port whose
-// STARTTLS is hidden offers AUTH, as a machine in the middle would.
+// mayAuthenticate: not before TLS, where TLS is offered. A STARTTLS port with
+// STARTTLS hidden offers AUTH, as a machine in the middle would.
 func (c *session) mayAuthenticate() bool { return c.secure || !c.offers("STARTTLS") }
 
 func (c *session) starttls(cmd command) {

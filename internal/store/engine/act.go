@@ -103,7 +103,7 @@ func (p Ports) kept(w Work, rows []*DeliveryRow) (map[store.ID]bool, error) {
 	})
 }
 
-// actOn does the verb with deliveries. A final one whose message is not in kept
+// actOn does the verb with deliveries. A final one with a message that is not in kept
 // was purged meanwhile.
 func actOn(w Work, a store.Action, rows []*DeliveryRow, kept map[store.ID]bool) (res store.ActionResult, err error) {
 	for _, r := range rows {

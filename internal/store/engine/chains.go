@@ -15,7 +15,7 @@ import (
 
 // renameInChains puts a new name in place of an old one in every chain of
 // fallbacks, and returns the ids of the connections that had it. A connection
-// whose chain would name it, or name another twice, drops the name instead.
+// with a chain that would name it, or name another twice, drops the name instead.
 func (r Ports) renameInChains(ctx context.Context, t Tx, from, to string) (edited []string, err error) {
 	quoted, err := json.Marshal(from)
 	if err != nil {

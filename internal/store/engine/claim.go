@@ -144,7 +144,7 @@ func (c *Claims) fromSubqueue(l *Lane, f *Subqueue, n int) (out []*ClaimedRow, f
 	return out, full, nil
 }
 
-// Decode decodes what was claimed. A delivery whose message's record is corrupt is
+// Decode decodes what was claimed. A delivery with a corrupt record of its message is
 // held.
 func (p Ports) Decode(ctx context.Context, rows []*ClaimedRow, now time.Time) []store.Claimed {
 	out := make([]store.Claimed, 0, len(rows))

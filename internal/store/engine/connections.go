@@ -104,7 +104,7 @@ func (r Ports) ConnectionsVersion(ctx context.Context) (int64, error) {
 	return r.version(ctx, connectionsVersion)
 }
 
-// writeConnection stores c, whose ID is set, in a transaction that no one else
+// writeConnection stores c under its ID in a transaction that no one else
 // who writes connections runs at the same time. It counts the revision up, and
 // forgets the connection's state: someone has looked at it, and what was wrong
 // may be right now.
@@ -171,7 +171,7 @@ func (r Ports) writeConnection(ctx context.Context, t Tx, c *gateway.Connection)
 }
 
 // ownerByAddress puts the id of a person where their address stands, and refuses
-// one of nobody unless it stood there before.
+// one of no one unless it stood there before.
 func ownerByAddress(t Tx, c, old *gateway.Connection) error {
 	if !strings.Contains(c.Owner, "@") {
 		return nil
@@ -192,7 +192,7 @@ func isDefault(c *gateway.Connection) bool {
 	return c.Default != "" && c.Default != gateway.DefaultNo
 }
 
-// setConnection writes c over one whose sealed secrets were old.
+// setConnection writes c over one with old sealed secrets.
 func (r Ports) setConnection(t Tx, c *gateway.Connection, old []byte) error {
 	doc, sealed, err := store.SealConnection(c, r.Sealer, old)
 	if err != nil {
@@ -233,7 +233,7 @@ func (r Ports) removeConnection(ctx context.Context, t Tx, id string) error {
 	return errors.Join(forgetState(t, id), noteEdit(t, id))
 }
 
-// noteEdit counts a change of connections and notes whose it is.
+// noteEdit counts a change of connections and notes the connection.
 func noteEdit(t Tx, ids ...string) error {
 	if err := bump(t, connectionsVersion); err != nil {
 		return err

@@ -24,7 +24,7 @@ func (c content) Close() error {
 	return c.Closer.Close()
 }
 
-// Corrupt is the error of a message whose bytes are not what was stored.
+// Corrupt is the error of a message with other bytes than were stored.
 func Corrupt(id store.ID, what string) error {
 	return fmt.Errorf("%w: message %s: %s", store.ErrCorrupt, id, what)
 }

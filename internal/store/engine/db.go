@@ -77,7 +77,7 @@ func skipLocked(t Tx) string {
 	return ""
 }
 
-// ReadError is the error of a call whose ctx may have ended, as outward has its
+// ReadError is the error of a call with a ctx that may have ended, as outward has its
 // caller see it.
 func ReadError(ctx context.Context, err error, outward func(error) error) error {
 	switch {

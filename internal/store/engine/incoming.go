@@ -45,7 +45,7 @@ func (in *Incoming) Close() error {
 	return errors.Join(in.lock.Close(), os.RemoveAll(in.Dir))
 }
 
-// Sweep removes the folders of processes that died, whose locks are free, and
+// Sweep removes the folders of processes that died (their locks are free), and
 // returns how many files were in them.
 func (in *Incoming) Sweep(ctx context.Context, age time.Duration) (removed int, err error) {
 	before := time.Now().Add(-age)

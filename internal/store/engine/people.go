@@ -293,7 +293,7 @@ func (r Ports) PurgePeople(ctx context.Context, now time.Time) (removed int, err
 	return removed, err
 }
 
-// ended removes records whose time is over: no one's change, so without an entry
+// ended removes records after their time: no one's change, so without an entry
 // in the audit trail.
 func ended[T any](t Tx, tb table[T], over func(*T) bool) (n int, err error) {
 	var ids []string

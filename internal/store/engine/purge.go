@@ -49,7 +49,7 @@ type PurgeTarget struct {
 }
 
 // Oldest is the query for messages of one half of the index from a position on,
-// all of whose deliveries are final. It asks that of each message by itself, by
+// with deliveries that are all final. It asks that of each message by itself, by
 // the index on its deliveries: as NOT EXISTS it becomes a join on PostgreSQL, for
 // which the planner, who takes the unfinished ones to be none, holds each message
 // against all that wait (4.4 s for 1,000 messages beside 8,657 waiting deliveries,
@@ -149,7 +149,7 @@ func (p *purge) events() error {
 	return nil
 }
 
-// expired removes idempotency keys and unheard acceptances whose time is over.
+// expired removes idempotency keys and unheard acceptances after their time.
 func (p *purge) expired() error {
 	keys, err := p.Tx.Exec(`DELETE FROM idempotency WHERE (client, key) IN
 		(SELECT client, key FROM idempotency WHERE expires_at < $1 ORDER BY expires_at LIMIT $2`+skipLocked(p.Tx)+`)`, Micros(p.R.Now), p.R.Max)

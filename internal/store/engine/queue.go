@@ -40,10 +40,10 @@ func (c *Call) call() *Call { return c }
 // A Queue holds the calls that wait for writers, which share a transaction among
 // those that wait together. C embeds a Call.
 type Queue[C interface{ call() *Call }] struct {
-	Quit  chan struct{} // closed by Stop
-	calls chan C
-	gate  sync.RWMutex // held for reading while a call is handed over
-	shut  bool
+	Quit     chan struct{} // closed by Stop
+	calls    chan C
+	handover sync.RWMutex // held for reading while a call is handed over
+	shut     bool
 }
 
 // NewQueue returns an empty one.
@@ -79,8 +79,8 @@ func (q *Queue[C]) Do(ctx context.Context, o C) error {
 }
 
 func (q *Queue[C]) hand(ctx context.Context, o C) error {
-	q.gate.RLock()
-	defer q.gate.RUnlock()
+	q.handover.RLock()
+	defer q.handover.RUnlock()
 	if q.shut {
 		return ErrClosed()
 	}
@@ -97,9 +97,9 @@ func (q *Queue[C]) Len() int { return len(q.calls) }
 
 // Stop has writers do what was handed over, and end.
 func (q *Queue[C]) Stop() {
-	q.gate.Lock()
+	q.handover.Lock()
 	q.shut = true
-	q.gate.Unlock()
+	q.handover.Unlock()
 	close(q.Quit)
 }
 
@@ -107,17 +107,17 @@ func (q *Queue[C]) Stop() {
 // Stop, and other on every tick. do keeps the calls no longer than it runs.
 func (q *Queue[C]) Serve(do func([]C), tick <-chan time.Time, other func()) {
 	var batch []C
-	crowd := 0 // how many calls came together lately
+	recent := 0 // how many calls came together lately
 	for {
 		select {
 		case o := <-q.calls:
-			batch = q.gather(batch[:0], o, crowd)
-			crowd = max(len(batch), crowd-crowd/8-1)
+			batch = q.gather(batch[:0], o, recent)
+			recent = max(len(batch), recent-recent/8-1)
 			do(batch)
 		case <-tick:
 			other()
 		case <-q.Quit:
-			for { // what was handed over before the gate closed
+			for { // what was handed over before the handover closed
 				select {
 				case o := <-q.calls:
 					batch = q.gather(batch[:0], o, 0)
@@ -134,7 +134,7 @@ func (q *Queue[C]) Serve(do func([]C), tick <-chan time.Time, other func()) {
 // are about to ask for the next thing, and a sync for each alone, with the lane of
 // a mailbox locked meanwhile, would cost all of them more than this wait: as long
 // as there are fewer than lately, they get the processor first (docs/adr/0010).
-func (q *Queue[C]) gather(batch []C, o C, crowd int) []C {
+func (q *Queue[C]) gather(batch []C, o C, recent int) []C {
 	var bytes int64
 	for idle, some := 0, true; ; {
 		if some {
@@ -153,7 +153,7 @@ func (q *Queue[C]) gather(batch []C, o C, crowd int) []C {
 		default:
 			some = false
 		}
-		if len(batch) >= crowd || idle >= gatherYields {
+		if len(batch) >= recent || idle >= gatherYields {
 			return batch
 		}
 		idle++

@@ -62,8 +62,8 @@ func New(db DB, schema Schema, sealer store.Sealer, inline int64) Ports {
 		Marks: &store.Marks{}, closing: &closing{}}
 }
 
-// The settings that count changes, for caches to compare, and the log of whose
-// they are.
+// The settings that count changes, for caches to compare, and the log of the
+// connections that changed.
 const (
 	connectionsEdits   = "connections_edits"
 	connectionsVersion = "connections_version"
@@ -121,7 +121,7 @@ func (tb table[T]) get(ctx context.Context, db DB, column, key string) (*T, erro
 	})
 }
 
-// read decodes the record whose document a row has.
+// read decodes the record of the document in a row.
 func (tb table[T]) read(sc Scan) (*T, error) {
 	var doc string
 	if err := sc(&doc); err != nil {
@@ -172,8 +172,8 @@ func (tb table[T]) edit(ctx context.Context, db DB, f func(Tx) error) error {
 	return err
 }
 
-// write stores a new record (revision 0), or a new state of the one whose
-// revision v has, counts the revision up, and enters it in the audit trail.
+// write stores a new record (revision 0), or a new state of the one with
+// the revision of v, counts the revision up, and enters it in the audit trail.
 func (tb table[T]) write(ctx context.Context, t Tx, v *T) error {
 	if *tb.id(v) == "" {
 		*tb.id(v) = store.NewID().String()

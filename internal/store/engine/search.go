@@ -13,9 +13,9 @@ import (
 
 // Bounds of the ways in which entries are found.
 const (
-	few      = 2000 // rows that are rather looked at one by one than sought by their words
-	maxFlows = 5000 // subqueues whose deliveries are merged; of more, most rows are wanted
-	manyOf   = 8    // subqueues of which it is asked first which have the next entries
+	few          = 2000 // rows that are rather looked at one by one than sought by their words
+	maxSubqueues = 5000 // subqueues with deliveries that are merged; of more, most rows are wanted
+	manyOf       = 8    // subqueues of which it is asked first which have the next entries
 )
 
 // sources are where the entries are found, one behind the other. Of the conditions
@@ -34,8 +34,8 @@ func (l *listing) sources(ctx context.Context) ([]source, error) {
 	if !l.f.ID.IsZero() || !l.f.Message.IsZero() {
 		return []source{l.walk(table, cond)}, nil
 	}
-	flows, chosen, err := l.flows(ctx)
-	if err != nil || chosen && len(flows) == 0 {
+	subqueues, chosen, err := l.subqueues(ctx)
+	if err != nil || chosen && len(subqueues) == 0 {
 		return nil, err
 	}
 	open, mine := few, few
@@ -44,8 +44,8 @@ func (l *listing) sources(ctx context.Context) ([]source, error) {
 			return nil, err
 		}
 	}
-	if chosen && len(flows) <= manyOf && (open < few || l.seeksWords()) {
-		if mine, err = l.countUpTo(ctx, `SELECT 1 FROM `+s.Words.Flows+` WHERE flow `+s.in("$1"), []any{s.Words.Ints(flows)}); err != nil {
+	if chosen && len(subqueues) <= manyOf && (open < few || l.seeksWords()) {
+		if mine, err = l.countUpTo(ctx, `SELECT 1 FROM `+s.Words.Table+` WHERE flow `+s.in("$1"), []any{s.Words.Ints(subqueues)}); err != nil {
 			return nil, err
 		}
 	}
@@ -56,8 +56,8 @@ func (l *listing) sources(ctx context.Context) ([]source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if chosen && len(flows) <= maxFlows && (!l.seeksWords() || mine < few) {
-		return l.zones(x, l.inFlows(flows), false), nil
+	if chosen && len(subqueues) <= maxSubqueues && (!l.seeksWords() || mine < few) {
+		return l.zones(x, l.inSubqueues(subqueues), false), nil
 	}
 	if l.seeksWords() {
 		return l.zones(x, l.byWords(), true), nil
@@ -217,9 +217,9 @@ func (l *listing) countUpTo(ctx context.Context, q string, args []any) (n int, e
 	return n, err
 }
 
-// flows are the subqueues of the deliveries that the filter chooses, by connection,
+// subqueues are the subqueues of the deliveries that the filter chooses, by connection,
 // client or lane; chosen is false where it chooses by none of them.
-func (l *listing) flows(ctx context.Context) (ids []int64, chosen bool, err error) {
+func (l *listing) subqueues(ctx context.Context) (ids []int64, chosen bool, err error) {
 	s, f := &l.p.Schema, &l.f
 	if f.Connection == "" && f.Client == "" && f.Lane == "" && f.Among == nil {
 		return nil, false, nil
@@ -248,13 +248,13 @@ func (l *listing) order() (order, beyond string) {
 	return "DESC", " < %s"
 }
 
-// inFlows merges the deliveries of subqueues.
-func (l *listing) inFlows(flows []int64) func(lo, hi any) source {
+// inSubqueues merges the deliveries of subqueues.
+func (l *listing) inSubqueues(subqueues []int64) func(lo, hi any) source {
 	return func(lo, hi any) source {
 		part := *l
 		part.lo, part.hi = lo, hi
 		return func(ctx context.Context, from any, n int) ([]found, any, error) {
-			keys, err := part.nextKeys(ctx, flows, from, n)
+			keys, err := part.nextKeys(ctx, subqueues, from, n)
 			if err != nil || len(keys) == 0 {
 				return nil, nil, err
 			}
@@ -272,7 +272,7 @@ func (l *listing) inFlows(flows []int64) func(lo, hi any) source {
 
 // nextKeys returns the next n keys of the subqueues. Of many it asks first which
 // have the next entries: no other has one of the next n.
-func (l *listing) nextKeys(ctx context.Context, flows []int64, from any, n int) (keys []any, err error) {
+func (l *listing) nextKeys(ctx context.Context, subqueues []int64, from any, n int) (keys []any, err error) {
 	s := &l.p.Schema
 	order, beyond := l.order()
 	behind := func(w *where) {
@@ -281,19 +281,19 @@ func (l *listing) nextKeys(ctx context.Context, flows []int64, from any, n int) 
 			w.and("t."+s.Words.Key+beyond, from)
 		}
 	}
-	if len(flows) > manyOf {
+	if len(subqueues) > manyOf {
 		w := &where{}
-		ids := w.arg(s.Words.Ints(flows))
+		ids := w.arg(s.Words.Ints(subqueues))
 		behind(w)
 		w.conds = append(w.conds, "t.flow = f.id")
-		q := `SELECT id FROM (SELECT f.id AS id, (SELECT t.` + s.Words.Key + ` FROM ` + s.Words.Flows + ` t` + w.String() + ` ORDER BY t.` +
+		q := `SELECT id FROM (SELECT f.id AS id, (SELECT t.` + s.Words.Key + ` FROM ` + s.Words.Table + ` t` + w.String() + ` ORDER BY t.` +
 			s.Words.Key + ` ` + order + ` LIMIT 1) AS head FROM flows f WHERE f.id ` + s.in(ids) + `) x WHERE head IS NOT NULL ORDER BY head ` +
 			order + ` LIMIT ` + strconv.Itoa(n)
-		flows = nil
-		if err := l.p.DB.List(ctx, q, w.args, func() { flows = nil }, func(sc Scan) error {
+		subqueues = nil
+		if err := l.p.DB.List(ctx, q, w.args, func() { subqueues = nil }, func(sc Scan) error {
 			var id int64
 			err := sc(&id)
-			flows = append(flows, id)
+			subqueues = append(subqueues, id)
 			return err
 		}); err != nil {
 			return nil, err
@@ -310,16 +310,16 @@ func (l *listing) nextKeys(ctx context.Context, flows []int64, from any, n int) 
 	}
 	if s.Words.Tops != nil {
 		w := &where{}
-		w.arg(s.Words.Ints(flows))
+		w.arg(s.Words.Ints(subqueues))
 		behind(w)
 		w.conds = append(w.conds, "t.flow = x")
 		err = read(s.Words.Tops(w.String(), order, n), w.args)
 	} else {
-		for _, f := range flows {
+		for _, f := range subqueues {
 			w := &where{}
 			w.and("t.flow = %s", f)
 			behind(w)
-			if err = read(`SELECT t.`+s.Words.Key+` FROM `+s.Words.Flows+` t`+w.String()+` ORDER BY t.`+s.Words.Key+` `+order+` LIMIT `+
+			if err = read(`SELECT t.`+s.Words.Key+` FROM `+s.Words.Table+` t`+w.String()+` ORDER BY t.`+s.Words.Key+` `+order+` LIMIT `+
 				strconv.Itoa(n), w.args); err != nil {
 				break
 			}

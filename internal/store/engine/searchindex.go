@@ -29,11 +29,11 @@ type WordIndex struct {
 	// Gaps finds the keys between $1 and $2 of deliveries without a record, or with
 	// that of another subqueue; empty: no other version writes here. Put mends them.
 	Gaps string
-	// Flows is the table of subqueues (flow) and deliveries, Key its second column.
-	Flows, Key string
-	// PutFlow adds a delivery with the key $1 to it; empty: Put does.
-	PutFlow string
-	// Query is a question to the index; days, where given, are those whose deliveries
+	// Table is the table of subqueues (column flow) and deliveries, Key its second column.
+	Table, Key string
+	// PutSubqueue adds a delivery with the key $1 to it; empty: Put does.
+	PutSubqueue string
+	// Query is a question to the index; days, where given, are those with the deliveries that
 	// are asked for, as DayTerm names them.
 	Query func(cs []terms.Clause, days []string) string
 	// Days: the index has the term of the day of each delivery, and its answers come
@@ -177,8 +177,8 @@ func (p *Ports) addWords(ctx context.Context, rows []found, before indexed, olde
 		written := len(entries)
 		for i, e := range entries {
 			n, err := t.Exec(x.Put, e.key, e.terms, e.recipients)
-			if err == nil && x.PutFlow != "" {
-				_, err = t.Exec(x.PutFlow, e.key)
+			if err == nil && x.PutSubqueue != "" {
+				_, err = t.Exec(x.PutSubqueue, e.key)
 			}
 			var changed bool
 			if err == nil && n == 0 && !x.Written {

@@ -115,7 +115,7 @@ func (p Ports) Submit(ctx context.Context, sub store.Submission) (out []store.Su
 	return out, nil
 }
 
-// An Acceptance is one whose answer may be lost on its way to the client.
+// An Acceptance is one with an answer that may be lost on its way to the client.
 type Acceptance struct {
 	store.Receipt
 	Deliveries []store.ID

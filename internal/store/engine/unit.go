@@ -9,7 +9,7 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 )
 
-// A Subqueue is one client's mail on one connection in one lane (a row of flows)
+// A Subqueue is one client's mail on one connection in one lane (a row of the table flows)
 // while a transaction works on it.
 type Subqueue struct {
 	ID, Lane  int64
@@ -297,7 +297,7 @@ func Abandon(w Work, now time.Time, leases []store.Lease) (ended int, err error)
 	return ended, nil
 }
 
-// Release gives back leases whose calls have not begun.
+// Release returns leases before their calls have begun.
 func Release(w Work, now time.Time, leases []store.Lease) error {
 	for _, le := range leases {
 		r, err := leased(w, le)

@@ -58,7 +58,7 @@ func (g *Signal) Back(w *Waiter, rows []*ClaimedRow, due int64) {
 	}
 }
 
-// Enter has w, whose DB.Claim has found nothing, wait until alarm: a driver that
+// Enter has w, which found nothing by DB.Claim, wait until alarm: a driver that
 // calls it before it answers leaves no moment in which w could miss something.
 func (g *Signal) Enter(w *Waiter, alarm time.Time) {
 	g.mu.Lock()

@@ -17,7 +17,7 @@ import (
 
 type claimedRow = engine.ClaimedRow
 
-// uncertainLeases keeps leases whose commit was under way when the connection died: this
+// uncertainLeases keeps leases with a commit under way when the connection died: this
 // node may hold them without knowing. They are given back before the next claim.
 type uncertainLeases struct {
 	mu     sync.Mutex
@@ -87,7 +87,7 @@ func (s *Store) claim(ctx context.Context, r store.ClaimRequest) (rows []*claime
 		skipped := false
 		err := s.withConn(ctx, func(conn *pgxpool.Conn) (err error) {
 			rows = nil
-			c := &claimer{tx: newTx(s, conn), r: r, patient: patient, flows: map[*lane][]*subqueue{}, queues: map[*subqueue]*queue{},
+			c := &claimer{tx: newTx(s, conn), r: r, patient: patient, subqueues: map[*lane][]*subqueue{}, queues: map[*subqueue]*queue{},
 				read: [][16]byte{}}
 			defer func() {
 				if err != nil || len(c.lanes) == 0 {
@@ -125,15 +125,15 @@ func (s *Store) claim(ctx context.Context, r store.ClaimRequest) (rows []*claime
 
 type claimer struct {
 	*tx
-	r       store.ClaimRequest
-	patient bool
-	skipped bool                  // lanes that are ready are locked by others
-	flows   map[*lane][]*subqueue // that may have something due, who is served next first
-	queues  map[*subqueue]*queue
-	read    [][16]byte // deliveries that are in queues, or were; never nil, which is NULL
+	r         store.ClaimRequest
+	patient   bool
+	skipped   bool                  // lanes that are ready are locked by others
+	subqueues map[*lane][]*subqueue // that may have something due, who is served next first
+	queues    map[*subqueue]*queue
+	read      [][16]byte // deliveries that are in queues, or were; never nil, which is NULL
 }
 
-// A queue is what was read of a flow, in the order in which it is due.
+// A queue is what was read of a subqueue, in the order in which it is due.
 type queue struct {
 	rows []*claimedRow
 	all  bool // there is no more that is due
@@ -144,11 +144,11 @@ func (c *claimer) claim(ctx context.Context) ([]*claimedRow, error) {
 	if err != nil || len(lanes) == 0 {
 		return nil, err
 	}
-	if err := c.readFlows(ctx, lanes); err != nil {
+	if err := c.readSubqueues(ctx, lanes); err != nil {
 		return nil, err
 	}
 	claims := &engine.Claims{Work: unit{ctx, c.tx}, Now: c.r.Now, Node: c.r.Node.Name, Max: c.r.Max,
-		Queues: c.flows,
+		Queues: c.subqueues,
 		Round:  func(lanes []*lane, part int) error { return c.readQueues(ctx, lanes, part) },
 		Read:   func(f *subqueue, n int) ([]*claimedRow, error) { return c.due(ctx, f, n) },
 		Leased: func(row *claimedRow) error {
@@ -204,11 +204,11 @@ func (c *claimer) lock(ctx context.Context) (lanes []*lane, err error) {
 	return lanes, nil
 }
 
-// readFlows reads, after the lanes are locked, which of their flows are ready.
-func (c *claimer) readFlows(ctx context.Context, lanes []*lane) error {
+// readSubqueues reads, after the lanes are locked, which of their subqueues are ready.
+func (c *claimer) readSubqueues(ctx context.Context, lanes []*lane) error {
 	ids := make([]int64, len(lanes))
 	for i, l := range lanes {
-		ids[i], c.flows[l] = l.ID, nil
+		ids[i], c.subqueues[l] = l.ID, nil
 		l.Now, l.Dirty, l.NotBefore = c.r.Now, true, 0
 	}
 	return query(ctx, c.conn, `SELECT `+subqueueColumns+` FROM unnest($1::bigint[]) x CROSS JOIN LATERAL
@@ -218,24 +218,24 @@ func (c *claimer) readFlows(ctx context.Context, lanes []*lane) error {
 			if err != nil {
 				return err
 			}
-			c.tx.flows[f.ID], c.names[f.Name] = f, f
+			c.tx.subqueues[f.ID], c.names[f.Name] = f, f
 			l := c.lanes[f.Lane]
-			c.flows[l] = append(c.flows[l], f)
+			c.subqueues[l] = append(c.subqueues[l], f)
 			return nil
 		})
 }
 
-// readQueues reads what the flows of the lanes need for a part each, all of
+// readQueues reads what the subqueues of the lanes need for a part each, all of
 // them at once.
 func (c *claimer) readQueues(ctx context.Context, lanes []*lane, part int) error {
 	var ids, limits []int64
 	for _, l := range lanes {
 		room := min(part, l.Room(c.r.Now).Deliveries)
-		if room == 0 || len(c.flows[l]) == 0 {
+		if room == 0 || len(c.subqueues[l]) == 0 {
 			continue
 		}
-		each := max(1, room/len(c.flows[l]))
-		for i, f := range c.flows[l] {
+		each := max(1, room/len(c.subqueues[l]))
+		for i, f := range c.subqueues[l] {
 			if i*each >= room {
 				break
 			}
@@ -252,7 +252,7 @@ func (c *claimer) readQueues(ctx context.Context, lanes []*lane, part int) error
 	return c.readQueue(ctx, ids, limits)
 }
 
-// dueQuery is what of the flows $1 is due at $4, at most $2 of each, without $3: a walk
+// dueQuery is what of the subqueues $1 is due at $4, at most $2 of each, without $3: a walk
 // along the index, however much is due at the same moment.
 func dueQuery() string {
 	return `SELECT ` + deliveryColumns + `, ` + engine.MessageColumns + `
@@ -262,7 +262,7 @@ func dueQuery() string {
 		JOIN messages m ON m.id = d.msg` + deliveryTables + ` ORDER BY x.ord, d.next_at`
 }
 
-// readQueue reads on in the flows. What was read already is claimed by this
+// readQueue reads on in the subqueues. What was read already is claimed by this
 // transaction and not written yet, or still in the queue; it is left out by
 // name, since the order of what is due at the same moment is another one in
 // each query.
@@ -279,12 +279,12 @@ func (c *claimer) readQueue(ctx context.Context, ids, limits []int64) error {
 			}
 			got[row.Subqueue]++
 			c.read = append(c.read, row.D.ID)
-			q := c.queues[c.tx.flows[row.Subqueue]]
+			q := c.queues[c.tx.subqueues[row.Subqueue]]
 			q.rows = append(q.rows, row)
 			return nil
 		})
 	for i, id := range ids {
-		c.queues[c.tx.flows[id]].all = got[id] < limits[i]
+		c.queues[c.tx.subqueues[id]].all = got[id] < limits[i]
 	}
 	return err
 }

@@ -39,7 +39,7 @@ func node(t testing.TB, s *Store, name string) store.Node {
 	return n
 }
 
-// A claim whose commit got no answer is not known to the node: what it may
+// A claim without an answer to its commit is not known to the node: what it may
 // have leased comes back with the next claim.
 func TestClaimInDoubt(t *testing.T) {
 	t.Parallel()

@@ -32,7 +32,7 @@ func (t *tx) commit(ctx context.Context) (err error) {
 	for _, st := range t.after {
 		b.Queue(st.q, st.args...)
 	}
-	t.writeFlows(b)
+	t.writeSubqueues(b)
 	if err := t.writeLanes(b); err != nil {
 		return err
 	}
@@ -132,20 +132,20 @@ func (t *tx) writeLedger(b *pgx.Batch) error {
 	ids := make([][16]byte, n)
 	nos, recipients := make([]int32, n), make([]int32, n)
 	kinds, nodes, outcomes := make([]string, n), make([]string, n), make([]string, n)
-	flows, epochs, started := make([]int64, n), make([]int64, n), make([]int64, n)
+	subqueues, epochs, started := make([]int64, n), make([]int64, n), make([]int64, n)
 	for i, l := range t.ledger {
 		out, err := store.EncodeOutcome(l.Outcome)
 		if err != nil {
 			return err
 		}
-		ids[i], nos[i], kinds[i], flows[i], nodes[i] = l.Delivery, int32(l.No), string(l.Kind), l.Subqueue, l.Node
+		ids[i], nos[i], kinds[i], subqueues[i], nodes[i] = l.Delivery, int32(l.No), string(l.Kind), l.Subqueue, l.Node
 		epochs[i], started[i], recipients[i], outcomes[i] = l.Epoch, engine.Micros(l.StartedAt), int32(l.Recipients), out
 	}
 	b.Queue(`INSERT INTO attempts (delivery, no, kind, flow, node, epoch, started_at, recipients, outcome)
 		SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::int[], $9::text[])
 		ON CONFLICT (delivery, no) DO UPDATE SET kind = excluded.kind, flow = excluded.flow, node = excluded.node, epoch = excluded.epoch,
 			started_at = excluded.started_at, recipients = excluded.recipients, outcome = excluded.outcome`,
-		ids, nos, kinds, flows, nodes, epochs, started, recipients, outcomes)
+		ids, nos, kinds, subqueues, nodes, epochs, started, recipients, outcomes)
 	return nil
 }
 
@@ -163,32 +163,32 @@ func (t *tx) writeStates(b *pgx.Batch) error {
 	return nil
 }
 
-// writeFlows writes the flows that changed, with when each is ready next.
-func (t *tx) writeFlows(b *pgx.Batch) {
-	var ids, queued, due, gates, turns, served []int64
+// writeSubqueues writes the subqueues that changed, with when each is ready next.
+func (t *tx) writeSubqueues(b *pgx.Batch) {
+	var ids, queued, due, notBefore, turns, served []int64
 	var stale []bool
-	for _, f := range t.flows {
+	for _, f := range t.subqueues {
 		if !f.Dirty {
 			continue
 		}
 		if l := t.lanes[f.Lane]; l != nil {
 			l.Dirty = true
 		}
-		ids, queued, due, gates, turns, served = append(ids, f.ID), append(queued, f.Queued), append(due, f.Due), append(gates, f.NotBefore),
-			append(turns, f.Turn), append(served, f.Served)
+		ids, queued, due, notBefore = append(ids, f.ID), append(queued, f.Queued), append(due, f.Due), append(notBefore, f.NotBefore)
+		turns, served = append(turns, f.Turn), append(served, f.Served)
 		stale = append(stale, f.Stale || f.Queued == 0)
 	}
 	if len(ids) == 0 {
 		return
 	}
-	b.Queue(`UPDATE flows SET queued = y.queued, due_at = y.due, gate_at = y.gate, turn_at = y.turn, served = y.served,
-			ready_at = CASE WHEN y.due >= $8::bigint THEN $8 ELSE greatest(y.due, y.gate, y.turn) END
-		FROM (SELECT x.id, x.queued, x.gate, x.turn, x.served, CASE WHEN x.stale
+	b.Queue(`UPDATE flows SET queued = y.queued, due_at = y.due, gate_at = y.not_before, turn_at = y.turn, served = y.served,
+			ready_at = CASE WHEN y.due >= $8::bigint THEN $8 ELSE greatest(y.due, y.not_before, y.turn) END
+		FROM (SELECT x.id, x.queued, x.not_before, x.turn, x.served, CASE WHEN x.stale
 				THEN coalesce((SELECT d.next_at FROM deliveries d WHERE d.flow = x.id AND d.state <= 1 ORDER BY d.next_at
 				LIMIT 1), $8) ELSE x.due END AS due
-			FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bool[]) AS x (id, queued, due, gate,
-			turn, served, stale)) y
-		WHERE flows.id = y.id`, ids, queued, due, gates, turns, served, stale, engine.Never())
+			FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bool[]) AS x (id, queued, due,
+			not_before, turn, served, stale)) y
+		WHERE flows.id = y.id`, ids, queued, due, notBefore, turns, served, stale, engine.Never())
 }
 
 // writeLanes writes the lanes that changed, with when each is ready next.

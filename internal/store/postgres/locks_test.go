@@ -109,7 +109,7 @@ func TestClaimBesideLockedLane(t *testing.T) {
 	}
 }
 
-// A valve is a wire to a server whose connections can be frozen: nothing
+// A valve is a wire to a server with connections that can be frozen: nothing
 // passes any more, and nothing ends.
 type valve struct {
 	net.Listener

@@ -84,8 +84,8 @@ func (s *Store) migrate(ctx context.Context) (err error) {
 func busy(err error) bool { return locked(err) || code(err) == "40P01" }
 
 // schemaLock waits until this node alone changes the schema. It asks again and
-// again: a statement that waits would keep a snapshot, for whose end the building
-// of an index waits, which the other node may be at.
+// again: a statement that waits would keep a snapshot, and the building of an index,
+// which the other node may be at, waits for its end.
 func schemaLock(ctx context.Context, conn *pgx.Conn) error {
 	for {
 		var ours bool

@@ -34,7 +34,7 @@ func with(t testing.TB, more map[string]string) fs.FS {
 	return out
 }
 
-// Two nodes of the next version start at once beside one of this version, whose
+// Two nodes of the next version start at once beside one of this version: its
 // transactions keep the table locked now and then. It works all the while and
 // afterwards, and starts again on the newer schema.
 func TestMigratesBesideNodes(t *testing.T) {

@@ -166,7 +166,7 @@ func TestStartTogether(t *testing.T) {
 }
 
 // Another node's submission wakes this one's claim without a poll.
-func TestBell(t *testing.T) {
+func TestNotifierWakesOtherNodes(t *testing.T) {
 	t.Parallel()
 	a := open(t, Options{})
 	b := open(t, Options{URL: a.opt.URL})

@@ -72,7 +72,7 @@ type Store struct {
 	life        context.Context // ends with the store
 	end         context.CancelFunc
 	busy        sync.WaitGroup // calls that use the pool themselves
-	gate        sync.RWMutex   // held for reading while a call enters busy
+	entering    sync.RWMutex   // held for reading while a call enters busy
 	shut        bool
 
 	pooler    sync.Mutex // held while the pooler is looked at
@@ -134,8 +134,8 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 
 // enter counts a call that uses the pool; leave ends it.
 func (s *Store) enter() error {
-	s.gate.RLock()
-	defer s.gate.RUnlock()
+	s.entering.RLock()
+	defer s.entering.RUnlock()
 	if s.shut {
 		return engine.ErrClosed()
 	}
@@ -147,9 +147,9 @@ func (s *Store) leave() { s.busy.Done() }
 
 // stop ends the store.
 func (s *Store) stop() error {
-	s.gate.Lock()
+	s.entering.Lock()
 	s.shut = true
-	s.gate.Unlock()
+	s.entering.Unlock()
 	s.Changed.All() // claims that wait see that it is over
 	s.w.stop()
 	s.busy.Wait()

@@ -107,7 +107,7 @@ func TestPoolers(t *testing.T) {
 }
 
 // A pooler of sessions with one server is told from one of transactions: the
-// remedy is another.
+// hint is another.
 func TestPoolerOfOne(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("POSTINO_PEERS") != "1" {

@@ -101,7 +101,7 @@ func TestOldPrimaryIsLeft(t *testing.T) {
 	}
 }
 
-// A commit whose wait for the standby was called off is not acknowledged.
+// A commit after its wait for the standby was called off is not acknowledged.
 func TestNotReplicated(t *testing.T) {
 	t.Parallel()
 	warn := func(s, code string) *pgconn.Notice {

@@ -77,7 +77,7 @@ func TestJoinOfAnotherConnection(t *testing.T) {
 	}
 }
 
-// A node whose clock is wrong neither ends the leases of nodes that live nor
+// A node with a wrong clock neither ends the leases of nodes that live nor
 // keeps its own when it is dead: leases go by the database's clock.
 func TestSkewedClocks(t *testing.T) {
 	t.Parallel()
@@ -108,14 +108,14 @@ func TestSkewedClocks(t *testing.T) {
 	}
 	lives(a, 0)
 	if reap(b, time.Hour) != 0 {
-		t.Error("a machine whose clock is ahead ended the lease of a node that lives")
+		t.Error("a machine with a clock that is ahead ended the lease of a node that lives")
 	}
 	lives(a, time.Hour)
 	if err := change(t.Context(), a, `UPDATE nodes SET until_at = until_at - 13000000`); err != nil { // 13 seconds later
 		t.Fatal(err)
 	}
 	if reap(b, 0) != 1 {
-		t.Error("a node whose clock was ahead keeps its lease when it is dead")
+		t.Error("a node with a clock that was ahead keeps its lease when it is dead")
 	}
 	if err := a.compareClocks(t.Context()); err != nil || a.skew.difference() != 0 {
 		t.Errorf("on one machine the clocks differ by %v: %v", a.skew.difference(), err)

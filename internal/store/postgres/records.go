@@ -47,7 +47,7 @@ func newOp(want engine.Needs, f func(engine.Work) error) *op {
 			n.routes = append(n.routes, routeNeed{lane: f.Lane, connection: f.Connection, client: f.Client})
 		}
 		for _, id := range want.Connections {
-			n.gate(id)
+			n.hold(id)
 		}
 		if want.Edits {
 			n.names = append(n.names, allConnections)

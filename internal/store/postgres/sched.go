@@ -29,7 +29,7 @@ func scanSubqueue(sc scan) (*subqueue, error) {
 	return f, dbErr(err)
 }
 
-// errMissing ends a call that needs a lane or a flow that is not loaded, or a
+// errMissing ends a call that needs a lane or a subqueue that is not loaded, or a
 // lane that is not locked: the transaction begins again with it.
 var errMissing = errors.New("more must be loaded")
 
@@ -48,7 +48,7 @@ func (t unit) LaneByID(id int64) (*lane, error) { return loaded(t.lanes, id) }
 func (t unit) LaneByKey(key string) (*lane, error) { return loaded(t.keys, key) }
 
 // SubqueueByID implements engine.Work.
-func (t unit) SubqueueByID(id int64) (*subqueue, error) { return loaded(t.flows, id) }
+func (t unit) SubqueueByID(id int64) (*subqueue, error) { return loaded(t.subqueues, id) }
 
 func loaded[K comparable, V any](m map[K]*V, k K) (*V, error) {
 	if v := m[k]; v != nil {
@@ -67,7 +67,7 @@ func (t unit) Delivery(id store.ID) (*engine.DeliveryRow, error) {
 
 // SubqueuesOf implements engine.Work: they are loaded with the connection's hold.
 func (t unit) SubqueuesOf(connection string) (out []*subqueue, err error) {
-	for _, f := range t.flows {
+	for _, f := range t.subqueues {
 		if f.Name.Connection == connection {
 			out = append(out, f)
 		}
@@ -77,7 +77,7 @@ func (t unit) SubqueuesOf(connection string) (out []*subqueue, err error) {
 
 // Hold implements engine.Work.
 func (t unit) Hold(connection string) (*engine.ConnectionHold, error) {
-	return loaded(t.gates, connection)
+	return loaded(t.holds, connection)
 }
 
 // WriteState implements engine.Work.

@@ -86,7 +86,7 @@ func tell(ops []*op, errs []error, err error) {
 	}
 }
 
-// wait runs ops whose lane is locked beside the writer, with the patience of
+// wait runs ops of a locked lane beside the writer, with the patience of
 // the database's lock_timeout.
 func (w *writers) wait(ops []*op) {
 	errs := make([]error, len(ops))
@@ -128,7 +128,7 @@ func (o *op) locks() string {
 		return o.lane
 	}
 	n := gatherNeeds([]*op{o})
-	if len(n.deliveries)+len(n.gates)+len(n.nodes)+len(n.lanes) > 0 || len(n.routes) == 0 {
+	if len(n.deliveries)+len(n.holds)+len(n.nodes)+len(n.lanes) > 0 || len(n.routes) == 0 {
 		return ""
 	}
 	for _, r := range n.routes {
@@ -164,7 +164,7 @@ func (s *Store) commit(ctx context.Context, ops []*op, errs []error, brief bool)
 	}
 }
 
-// make makes the lanes and flows that ops need.
+// make makes the lanes and subqueues that ops need.
 func (s *Store) make(ctx context.Context, ops []*op, extra []routeNeed) error {
 	n := gatherNeeds(ops)
 	if len(extra)+len(n.lanes) == 0 {

@@ -8,7 +8,7 @@ import (
 
 // A skew is how much later it is by the database's clock than by this
 // machine's. Leases of nodes go by the database's clock, which all share: a
-// machine whose clock is wrong would otherwise end the leases of nodes that
+// machine with a wrong clock would otherwise end the leases of nodes that
 // live, or keep its own when it is dead.
 type skew struct {
 	mu    sync.Mutex

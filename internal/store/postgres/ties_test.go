@@ -49,14 +49,14 @@ func TestClaimWalksTheIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Release()
-	var flow string
-	if err := conn.QueryRow(t.Context(), `SELECT id::text FROM flows`).Scan(&flow); err != nil {
+	var subqueue string
+	if err := conn.QueryRow(t.Context(), `SELECT id::text FROM flows`).Scan(&subqueue); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := conn.Exec(t.Context(), `PREPARE due (bigint[], bigint[], uuid[], bigint) AS `+dueQuery()); err != nil {
 		t.Fatal(err)
 	}
-	rows, err := conn.Query(t.Context(), `EXPLAIN (ANALYZE, TIMING OFF) EXECUTE due (ARRAY[`+flow+`], '{64}', '{}', `+
+	rows, err := conn.Query(t.Context(), `EXPLAIN (ANALYZE, TIMING OFF) EXECUTE due (ARRAY[`+subqueue+`], '{64}', '{}', `+
 		fmt.Sprint(now.UnixMicro())+`)`, pgx.QueryExecModeSimpleProtocol)
 	if err != nil {
 		t.Fatal(err)

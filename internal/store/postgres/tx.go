@@ -21,7 +21,7 @@ type needs struct {
 	routes     []routeNeed
 	deliveries [][16]byte
 	nodes      []string // everything that these have leased
-	gates      []string // connections: their state, and all their flows
+	holds      []string // connections: their state, and all their subqueues
 	joins      []string
 	identities []identityNeed
 }
@@ -35,9 +35,9 @@ type routeNeed struct {
 	lane, connection, client string
 }
 
-// gate asks for a connection whose gate changes.
-func (n *needs) gate(connection string) {
-	n.gates = append(n.gates, connection)
+// hold asks for a connection with a hold that changes.
+func (n *needs) hold(connection string) {
+	n.holds = append(n.holds, connection)
 	n.names = append(n.names, connectionLock(connection))
 }
 
@@ -50,10 +50,10 @@ type tx struct {
 	conn       *pgxpool.Conn
 	lanes      map[int64]*lane
 	keys       map[string]*lane
-	flows      map[int64]*subqueue
+	subqueues  map[int64]*subqueue
 	names      map[subqueueName]*subqueue
 	deliveries map[store.ID]*deliveryRow
-	gates      map[string]*engine.ConnectionHold
+	holds      map[string]*engine.ConnectionHold
 	joins      map[string][]*engine.Sibling // what waits for siblings, the youngest last
 	answers    map[idempotencyKey]*answer
 	known      map[[16]byte]*acceptance // unheard
@@ -63,7 +63,7 @@ type tx struct {
 	changed  []*deliveryRow
 	messages []newRow
 	grown    []*store.Message
-	regrown  []*engine.Sibling // whose words are written again
+	regrown  []*engine.Sibling // their words are written again
 	fresh    []*deliveryRow
 	ledger   []engine.AttemptRow
 	events   []store.NewEvent
@@ -88,9 +88,9 @@ type answer struct {
 }
 
 func newTx(s *Store, conn *pgxpool.Conn) *tx {
-	return &tx{s: s, conn: conn, lanes: map[int64]*lane{}, keys: map[string]*lane{}, flows: map[int64]*subqueue{},
+	return &tx{s: s, conn: conn, lanes: map[int64]*lane{}, keys: map[string]*lane{}, subqueues: map[int64]*subqueue{},
 		names:      map[subqueueName]*subqueue{},
-		deliveries: map[store.ID]*deliveryRow{}, gates: map[string]*engine.ConnectionHold{}, joins: map[string][]*engine.Sibling{},
+		deliveries: map[store.ID]*deliveryRow{}, holds: map[string]*engine.ConnectionHold{}, joins: map[string][]*engine.Sibling{},
 		answers: map[idempotencyKey]*answer{}, known: map[[16]byte]*acceptance{}}
 }
 
@@ -112,9 +112,9 @@ const lockLanes = `SELECT ` + laneColumns + ` FROM lanes WHERE id IN (
 	JOIN flows f ON f.id = d.flow
 ) ORDER BY id FOR UPDATE`
 
-// loadFlows returns the flows of $1 deliveries, $2 connections, $4 nodes, and of
+// loadSubqueues returns the subqueues of $1 deliveries, $2 connections, $4 nodes, and of
 // the routes $5 to $7, all of them in locked lanes.
-const loadFlows = `SELECT ` + subqueueColumns + ` FROM flows WHERE id IN (
+const loadSubqueues = `SELECT ` + subqueueColumns + ` FROM flows WHERE id IN (
 	SELECT d.flow FROM unnest($1::uuid[]) x CROSS JOIN LATERAL (SELECT flow FROM deliveries WHERE id = x OFFSET 0) d
 	UNION SELECT f.id FROM unnest($2::text[]) x CROSS JOIN LATERAL (SELECT id FROM flows WHERE connection = x OFFSET 0) f
 	UNION SELECT d.flow FROM unnest($3::text[]) x CROSS JOIN LATERAL (SELECT flow FROM deliveries WHERE node = x AND state = 2 OFFSET 0) d
@@ -144,18 +144,18 @@ func (t *tx) load(ctx context.Context, n *needs, brief bool) error {
 		keys = append(keys, r.lane)
 		lanes, connections, clients = append(lanes, r.lane), append(connections, r.connection), append(clients, r.client)
 	}
-	if len(n.deliveries)+len(n.gates)+len(keys)+len(n.nodes) > 0 {
-		b.Queue(lockLanes, n.deliveries, n.gates, keys, n.nodes).Query(each(func(sc scan) error {
+	if len(n.deliveries)+len(n.holds)+len(keys)+len(n.nodes) > 0 {
+		b.Queue(lockLanes, n.deliveries, n.holds, keys, n.nodes).Query(each(func(sc scan) error {
 			l, err := scanLane(sc)
 			if err == nil {
 				t.lanes[l.ID], t.keys[l.Key] = l, l
 			}
 			return err
 		}))
-		b.Queue(loadFlows, n.deliveries, n.gates, n.nodes, lanes, connections, clients).Query(each(func(sc scan) error {
+		b.Queue(loadSubqueues, n.deliveries, n.holds, n.nodes, lanes, connections, clients).Query(each(func(sc scan) error {
 			f, err := scanSubqueue(sc)
 			if err == nil {
-				t.flows[f.ID], t.names[f.Name] = f, f
+				t.subqueues[f.ID], t.names[f.Name] = f, f
 			}
 			return err
 		}))
@@ -175,7 +175,7 @@ func (t *tx) load(ctx context.Context, n *needs, brief bool) error {
 		b.Queue(`SELECT `+deliveryColumns+` FROM unnest($1::text[]) x CROSS JOIN LATERAL (SELECT * FROM deliveries WHERE node = x
 			AND state = 2 OFFSET 0) d`+deliveryTables, n.nodes).Query(keep)
 	}
-	t.loadGates(b, n.gates)
+	t.loadHolds(b, n.holds)
 	t.loadJoins(b, n.joins)
 	t.loadUnheard(b, n.identities)
 	if err := t.conn.SendBatch(ctx, b).Close(); err != nil {
@@ -184,14 +184,14 @@ func (t *tx) load(ctx context.Context, n *needs, brief bool) error {
 	// A delivery that another node moved to another lane before the locks were
 	// taken is asked for again.
 	for _, r := range t.deliveries {
-		if t.lanes[r.Lane] == nil || t.flows[r.Subqueue] == nil {
+		if t.lanes[r.Lane] == nil || t.subqueues[r.Subqueue] == nil {
 			return errMissing
 		}
 	}
 	return nil
 }
 
-func (t *tx) loadGates(b *pgx.Batch, ids []string) {
+func (t *tx) loadHolds(b *pgx.Batch, ids []string) {
 	if len(ids) == 0 {
 		return
 	}
@@ -203,7 +203,7 @@ func (t *tx) loadGates(b *pgx.Batch, ids []string) {
 			return err
 		}
 		g.State = store.DecodeState(id, []byte(doc))
-		t.gates[id] = g
+		t.holds[id] = g
 		return nil
 	}))
 }
@@ -223,7 +223,7 @@ func (t *tx) loadJoins(b *pgx.Batch, keys []string) {
 		if err := sc(append(append([]any{&key}, columns(r)...), m.Columns(nil, idColumn)...)...); err != nil {
 			return err
 		}
-		if t.lanes[r.Lane] == nil || t.flows[r.Subqueue] == nil {
+		if t.lanes[r.Lane] == nil || t.subqueues[r.Subqueue] == nil {
 			return nil
 		}
 		if have := t.deliveries[r.D.ID]; have != nil {
@@ -265,7 +265,7 @@ func query(ctx context.Context, on querier, q string, args []any, f func(scan) e
 	return each(f)(rows)
 }
 
-// ensure makes lanes and flows that do not exist yet, apart from the
+// ensure makes lanes and subqueues that do not exist yet, apart from the
 // transaction that will use them: their making needs other locks.
 func (s *Store) ensure(ctx context.Context, lanes []string, routes []routeNeed) error {
 	lanes = slices.Clone(lanes)
@@ -279,7 +279,7 @@ func (s *Store) ensure(ctx context.Context, lanes []string, routes []routeNeed) 
 	slices.Sort(locks)
 	b := &pgx.Batch{}
 	b.Queue(`BEGIN`)
-	// A flow gets its connection's gate: no one changes that meanwhile.
+	// A subqueue gets its connection's hold: no one changes that meanwhile.
 	b.Queue(`SELECT pg_advisory_xact_lock_shared(`+lockKey(`x`)+`) FROM unnest($1::text[]) x`, slices.Compact(locks))
 	b.Queue(`INSERT INTO lanes (key, ready_at) SELECT x, $2 FROM unnest($1::text[]) x ON CONFLICT DO NOTHING`, slices.Compact(lanes),
 		engine.Never())

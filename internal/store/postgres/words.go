@@ -11,7 +11,7 @@ import (
 	"github.com/postino-mail/postino/internal/store/engine"
 )
 
-// wordIndex is the index of words: a GIN index, whose list of pending entries makes
+// wordIndex is the index of words, a GIN index: its list of pending entries makes
 // writing cheap.
 func wordIndex() engine.WordIndex {
 	return engine.WordIndex{
@@ -22,7 +22,7 @@ func wordIndex() engine.WordIndex {
 		Gaps: `SELECT d.id FROM deliveries d LEFT JOIN search s ON s.id = d.id WHERE d.id > $1 AND d.id <= $2
 			AND s.flow IS DISTINCT FROM d.flow ORDER BY d.id`,
 		Terms: func(list []string) any { return list },
-		Flows: "search", Key: "id", Query: tsquery,
+		Table: "search", Key: "id", Query: tsquery,
 		// Without OFFSET the planner, which does not know the word, may rather read all ids.
 		Hits:    `(SELECT id FROM search WHERE terms @@ CAST(%s AS tsquery) OFFSET 0) s JOIN deliveries d ON d.id = s.id`,
 		HitKeys: `(SELECT id FROM search WHERE terms @@ CAST(%s AS tsquery) OFFSET 0)`,
@@ -75,7 +75,7 @@ func tsvector(m *store.Message, d *store.Delivery) string {
 // have got more recipients, and the subqueues of those that have left theirs.
 func (t *tx) writeWords(b *pgx.Batch) {
 	var ids [][16]byte
-	var flows []int64
+	var subqueues []int64
 	var words []string
 	messages := map[store.ID]*store.Message{}
 	for _, m := range t.messages {
@@ -83,23 +83,23 @@ func (t *tx) writeWords(b *pgx.Batch) {
 	}
 	for _, r := range t.fresh {
 		if m := messages[r.D.Message]; m != nil {
-			ids, flows, words = append(ids, r.D.ID), append(flows, r.Subqueue), append(words, tsvector(m, &r.D))
+			ids, subqueues, words = append(ids, r.D.ID), append(subqueues, r.Subqueue), append(words, tsvector(m, &r.D))
 		}
 	}
 	if len(ids) > 0 {
 		b.Queue(`INSERT INTO search (id, flow, terms)
-			SELECT id, flow, CAST(terms AS tsvector) FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS x (id, flow, terms)`, ids, flows, words)
+			SELECT id, flow, CAST(terms AS tsvector) FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS x (id, flow, terms)`, ids, subqueues, words)
 	}
 	for _, s := range t.regrown {
 		b.Queue(`UPDATE search SET terms = CAST($2 AS tsvector) WHERE id = $1`, [16]byte(s.Row.D.ID), tsvector(s.Message, &s.Row.D))
 	}
-	ids, flows = nil, nil
+	ids, subqueues = nil, nil
 	for _, r := range t.changed {
 		if r.Was != 0 {
-			ids, flows = append(ids, r.D.ID), append(flows, r.Subqueue)
+			ids, subqueues = append(ids, r.D.ID), append(subqueues, r.Subqueue)
 		}
 	}
 	if len(ids) > 0 {
-		b.Queue(`UPDATE search s SET flow = x.flow FROM unnest($1::uuid[], $2::bigint[]) AS x (id, flow) WHERE s.id = x.id`, ids, flows)
+		b.Queue(`UPDATE search s SET flow = x.flow FROM unnest($1::uuid[], $2::bigint[]) AS x (id, flow) WHERE s.id = x.id`, ids, subqueues)
 	}
 }

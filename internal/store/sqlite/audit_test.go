@@ -9,7 +9,7 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 )
 
-// A change whose entry in the audit trail cannot be written does not happen.
+// A change does not happen when its entry in the audit trail cannot be written.
 func TestChangeWithoutItsEntry(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

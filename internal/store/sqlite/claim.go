@@ -128,7 +128,7 @@ func (t *tx) claim(r store.ClaimRequest) (out []*claimedRow, err error) {
 
 // mayWait reports whether something that has a row may be claimable.
 func (t *tx) mayWait(now time.Time) (bool, error) {
-	for _, f := range t.touchedFlows {
+	for _, f := range t.touchedSubqueues {
 		if f.Queued > 0 {
 			return true, nil
 		}

@@ -53,10 +53,10 @@ func TestClockSetBackOnFullDisk(t *testing.T) {
 // A claim that waits goes by the wall clock of its beginning: that a newer one
 // has another, because the clock was set forward meanwhile, is no step back,
 // and the limits of a lane hold.
-func TestClockSetForwardBesideParkedClaim(t *testing.T) {
+func TestClockSetForwardBesideWaitingClaim(t *testing.T) {
 	t.Parallel()
 	bubble(t, Options{}, func(t *testing.T, s *Store, n store.Node) {
-		parked := park(t.Context(), s, n) // by the old clock
+		waiting := claimInBackground(t.Context(), s, n) // by the old clock
 		<-time.After(time.Second)
 		step := 2 * time.Hour
 		begun := 0
@@ -78,9 +78,9 @@ func TestClockSetForwardBesideParkedClaim(t *testing.T) {
 			begun += len(cc)
 			<-time.After(time.Second)
 		}
-		<-parked.done
-		if parked.err != nil || begun+len(parked.got) != 3 {
-			t.Errorf("%d and %d begun within 5 seconds, the limit is 3 a minute: %v", begun, len(parked.got), parked.err)
+		<-waiting.done
+		if waiting.err != nil || begun+len(waiting.got) != 3 {
+			t.Errorf("%d and %d begun within 5 seconds, the limit is 3 a minute: %v", begun, len(waiting.got), waiting.err)
 		}
 	})
 }

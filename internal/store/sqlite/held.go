@@ -9,12 +9,12 @@ import (
 // has them, with what the transaction has changed. It stays from one transaction
 // to the next while no one else writes, and goes with a rollback.
 type held struct {
-	lanes  map[int64]*lane
-	keys   map[string]*lane
-	flows  map[int64]*subqueue
-	names  map[subqueueName]*subqueue
-	leased map[store.ID]*deliveryRow
-	nodes  map[string]int64 // incarnations
+	lanes     map[int64]*lane
+	keys      map[string]*lane
+	subqueues map[int64]*subqueue
+	names     map[subqueueName]*subqueue
+	leased    map[store.ID]*deliveryRow
+	nodes     map[string]int64 // incarnations
 	// When the first subqueue of a lane is ready, how often a lane was served, and
 	// when a subqueue is ready, as they are written.
 	first, served, ready map[int64]int64
@@ -26,13 +26,13 @@ type held struct {
 const heldMax = 20_000
 
 func newHeld() *held {
-	return &held{lanes: map[int64]*lane{}, keys: map[string]*lane{}, flows: map[int64]*subqueue{}, names: map[subqueueName]*subqueue{},
+	return &held{lanes: map[int64]*lane{}, keys: map[string]*lane{}, subqueues: map[int64]*subqueue{}, names: map[subqueueName]*subqueue{},
 		leased: map[store.ID]*deliveryRow{}, nodes: map[string]int64{},
 		first: map[int64]int64{}, served: map[int64]int64{}, ready: map[int64]int64{}}
 }
 
 func (h *held) full() bool {
-	return max(len(h.lanes), len(h.flows), len(h.leased), len(h.nodes)) > heldMax
+	return max(len(h.lanes), len(h.subqueues), len(h.leased), len(h.nodes)) > heldMax
 }
 
 // forget forgets what statements of the engine's own may change.

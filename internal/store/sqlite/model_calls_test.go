@@ -150,7 +150,7 @@ func (m *model) finish(s *Store) call {
 				m.must(err, store.ErrUnavailable, store.ErrLeaseLost)
 			}
 			if errors.Is(err, store.ErrLeaseLost) && !m.reaps && !late {
-				m.t.Errorf("the lease of %s is lost, and nobody took it", c.Delivery.ID)
+				m.t.Errorf("the lease of %s is lost, and no one took it", c.Delivery.ID)
 			}
 			if err != nil {
 				return

@@ -71,13 +71,13 @@ func (m *model) rows() {
 		(SELECT coalesce(min(next_at), ?1) FROM deliveries d WHERE d.flow = f.id AND d.state <= 1),
 		f.gate_at, coalesce((SELECT paused_until FROM connection_states c WHERE c.connection = f.connection), 0)
 		FROM flows f`, []any{engine.Never()}, func(sc scan) error {
-		var id, queued, due, ready, at, n, first, gate, paused int64
-		if err := sc(&id, &queued, &due, &ready, &at, &n, &first, &gate, &paused); err != nil {
+		var id, queued, due, ready, at, n, first, notBefore, paused int64
+		if err := sc(&id, &queued, &due, &ready, &at, &n, &first, &notBefore, &paused); err != nil {
 			return err
 		}
-		if queued != n || due != first || gate != paused || first < engine.Never() && ready > at || first == engine.Never() &&
+		if queued != n || due != first || notBefore != paused || first < engine.Never() && ready > at || first == engine.Never() &&
 			ready != engine.Never() {
-			m.t.Errorf("flow %d: queued %d of %d, due %d of %d, ready %d of %d, gate %d of %d", id, queued, n, due, first, ready, at, gate, paused)
+			m.t.Errorf("flow %d: queued %d of %d, due %d of %d, ready %d of %d, not before %d of %d", id, queued, n, due, first, ready, at, notBefore, paused)
 		}
 		return nil
 	}))
@@ -141,7 +141,7 @@ func (m *model) memory() {
 				m.t.Errorf("the first subqueue of %q is ready at %d, held as %d", l.Key, first, have)
 			}
 		}
-		for id, f := range t.flows {
+		for id, f := range t.subqueues {
 			x, err := rows.SubqueueByID(id)
 			if err != nil {
 				return err
@@ -190,7 +190,7 @@ func (m *model) nothingLeft() {
 			if err != nil {
 				return err
 			}
-			// A gate: who is first in line does not fit the budget of the day.
+			// A lane that waits: who is first in line does not fit the budget of the day.
 			l := lanes[d.Route.Lane]
 			if l.Room(m.now).Deliveries > 0 && l.NotBefore <= engine.Micros(m.now) && l.Turn <= engine.Micros(m.now) {
 				m.t.Errorf("%v in lane %q was left: %+v", d.ID, d.Route.Lane, l)

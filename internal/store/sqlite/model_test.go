@@ -130,7 +130,7 @@ func (m *model) round() {
 		m.startWaiting()
 	}
 	if m.r.IntN(8) == 0 {
-		m.failing.Store(2 + m.r.Int64N(3)) // the first one is that of the gate
+		m.failing.Store(2 + m.r.Int64N(3)) // the first one is that of together
 	}
 	m.together(calls)
 	m.failing.Store(0)
@@ -156,9 +156,9 @@ func (m *model) round() {
 
 // together has the writer take all calls at once, in this order.
 func (m *model) together(calls []call) {
-	entered, gate, open := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	entered, release, open := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
-		open <- m.s.do(m.t.Context(), func(*tx) error { close(entered); <-gate; return nil })
+		open <- m.s.do(m.t.Context(), func(*tx) error { close(entered); <-release; return nil })
 	}()
 	<-entered
 	learn := make([]func(), len(calls))
@@ -176,7 +176,7 @@ func (m *model) together(calls []call) {
 			}
 		}
 	}
-	close(gate)
+	close(release)
 	m.must(<-open)
 	for i, end := range done {
 		<-end
@@ -304,7 +304,7 @@ func (m *model) submit(s *Store) call {
 				for j, id := range o.Deliveries {
 					if _, ok := m.known[id]; !ok && !m.purged[id] {
 						if o.Joined || o.Replayed || id != sub.Messages[i].Deliveries[j].ID {
-							m.t.Fatalf("an answer names %s, which nobody has seen: %+v", id, o)
+							m.t.Fatalf("an answer names %s, which no one has seen: %+v", id, o)
 						}
 						m.known[id] = store.Queued
 					}

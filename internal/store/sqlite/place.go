@@ -12,8 +12,8 @@ import (
 // claimed by the same transaction, and are written once, as leased.
 type placed struct {
 	*deliveryRow
-	flow    *subqueue
-	message *store.Message
+	subqueue *subqueue
+	message  *store.Message
 }
 
 // Insert implements engine.Work. What nothing waits before need not have a row
@@ -35,7 +35,7 @@ func waits(f *subqueue, by time.Time) bool { return f.Queued > 0 && f.Due <= eng
 // writePlaced makes the rows of what was placed.
 func (t *tx) writePlaced() error {
 	for _, p := range t.placed {
-		if err := t.insertDelivery(p.flow, p.deliveryRow); err != nil {
+		if err := t.insertDelivery(p.subqueue, p.deliveryRow); err != nil {
 			return err
 		}
 	}
@@ -61,7 +61,7 @@ func (t *tx) insertDelivery(f *subqueue, r *deliveryRow) (err error) {
 		engine.Micros(d.CreatedAt), engine.Micros(d.ExpiresAt), engine.Micros(d.WarnAt),
 		d.Attempts, d.Epoch, d.Node, string(d.Kind), engine.Micros(d.Since), join, recipients); err == nil {
 		engine.Counted(t, f, r)
-		err = t.exec(putFlow, r.Subqueue, r.Seq)
+		err = t.exec(putSubqueue, r.Subqueue, r.Seq)
 	}
 	return err
 }
@@ -75,7 +75,7 @@ func (t *tx) claimPlaced(r store.ClaimRequest, n int) (out []*claimedRow, err er
 		if len(out) >= n {
 			break
 		}
-		f, d := p.flow, &p.D
+		f, d := p.subqueue, &p.D
 		if d.State != store.Queued || d.NextAt.After(r.Now) || f.NotBefore > now || waits(f, d.NextAt) {
 			continue
 		}

@@ -42,7 +42,7 @@ func (s *Store) remove(t engine.Tx, found []engine.PurgeTarget, records bool) (n
 	return len(found), files, nil
 }
 
-// removed removes spool files whose rows are gone: what cannot be removed now,
+// removed removes spool files without rows: what cannot be removed now,
 // Sweep removes later.
 func (s *Store) removed(files []string) {
 	for _, f := range files {

@@ -61,7 +61,7 @@ func (t *tx) Changed(r *deliveryRow) error {
 		return dbErr(err) // what is held was changed already
 	}
 	if r.Was != 0 {
-		if err := t.moveFlow(r); err != nil {
+		if err := t.moveSubqueue(r); err != nil {
 			return err
 		}
 	}

@@ -77,11 +77,11 @@ const subqueueColumns = engine.SubqueueColumns
 
 func scanSubqueue(sc scan) (*subqueue, error) { return engine.ScanSubqueue(sc) }
 
-func (t *tx) keepFlow(f *subqueue) *subqueue {
-	if have := t.flows[f.ID]; have != nil {
+func (t *tx) keepSubqueue(f *subqueue) *subqueue {
+	if have := t.subqueues[f.ID]; have != nil {
 		return have
 	}
-	t.flows[f.ID], t.names[f.Name] = f, f
+	t.subqueues[f.ID], t.names[f.Name] = f, f
 	return f
 }
 
@@ -121,11 +121,11 @@ func (t *tx) SubqueueOf(now time.Time, r store.Route, client string) (*subqueue,
 			return nil, err
 		}
 	}
-	return t.keepFlow(f), nil
+	return t.keepSubqueue(f), nil
 }
 
 func (t *tx) SubqueueByID(id int64) (*subqueue, error) {
-	if f := t.flows[id]; f != nil {
+	if f := t.subqueues[id]; f != nil {
 		return f, nil
 	}
 	var f *subqueue
@@ -139,7 +139,7 @@ func (t *tx) SubqueueByID(id int64) (*subqueue, error) {
 	if f == nil {
 		return nil, dbErr(errors.New("a flow that is named does not exist"))
 	}
-	return t.keepFlow(f), nil
+	return t.keepSubqueue(f), nil
 }
 
 // Hold implements engine.Work.
@@ -168,7 +168,7 @@ func (t *tx) SubqueuesOf(connection string) (found []*subqueue, err error) {
 	err = t.Each(`SELECT `+subqueueColumns+` FROM flows WHERE connection = ?`, []any{connection}, func(sc scan) error {
 		f, err := scanSubqueue(sc)
 		if err == nil {
-			found = append(found, t.keepFlow(f))
+			found = append(found, t.keepSubqueue(f))
 		}
 		return err
 	})
@@ -191,7 +191,7 @@ func (t *tx) SubqueueChanged(f *subqueue) {
 	t.writes++
 	if !f.Dirty {
 		f.Dirty = true
-		t.touchedFlows = append(t.touchedFlows, f)
+		t.touchedSubqueues = append(t.touchedSubqueues, f)
 	}
 }
 
@@ -217,12 +217,12 @@ func (t *tx) flush() error {
 func (t *tx) flushLanes() error {
 	counted := t.writes
 	defer func() { t.writes = counted }()
-	for _, f := range t.touchedFlows {
+	for _, f := range t.touchedSubqueues {
 		l, err := t.LaneByID(f.Lane)
 		if err != nil {
 			return err
 		}
-		if err := t.flushFlow(f); err != nil {
+		if err := t.flushSubqueue(f); err != nil {
 			return err
 		}
 		t.LaneChanged(l)
@@ -232,11 +232,11 @@ func (t *tx) flushLanes() error {
 			return err
 		}
 	}
-	t.touched, t.touchedFlows = t.touched[:0], t.touchedFlows[:0]
+	t.touched, t.touchedSubqueues = t.touched[:0], t.touchedSubqueues[:0]
 	return nil
 }
 
-func (t *tx) flushFlow(f *subqueue) error {
+func (t *tx) flushSubqueue(f *subqueue) error {
 	if f.Queued == 0 {
 		f.Due = engine.Never()
 	} else if f.Stale {

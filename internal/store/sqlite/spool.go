@@ -41,7 +41,7 @@ type spoolDir struct {
 
 	mu      sync.Mutex
 	writing map[string]bool // files of this process that no row names yet
-	synced  map[string]bool // folders whose own entry in root is known to be on the disk
+	synced  map[string]bool // folders with an own entry in root that is known to be on the disk
 }
 
 func openSpool(root string, f files) (_ *spoolDir, err error) {

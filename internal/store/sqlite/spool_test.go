@@ -17,11 +17,11 @@ import (
 func TestSweepBesideSubmission(t *testing.T) {
 	t.Parallel()
 	var slow atomic.Bool
-	entered, gate := make(chan struct{}), make(chan struct{})
+	entered, release := make(chan struct{}), make(chan struct{})
 	s := open(t, Options{fault: func() error {
 		if slow.CompareAndSwap(true, false) {
 			close(entered)
-			<-gate
+			<-release
 		}
 		return nil
 	}})
@@ -38,7 +38,7 @@ func TestSweepBesideSubmission(t *testing.T) {
 	if n, err := s.Sweep(t.Context(), -time.Minute); n != 0 || err != nil {
 		t.Errorf("swept %d: %v", n, err)
 	}
-	close(gate)
+	close(release)
 	m := <-done
 	c, err := s.Content(t.Context(), m.ID)
 	if err != nil {

@@ -22,8 +22,8 @@ type tx struct {
 	placed  []placed
 	waiting []*claim
 
-	touched      []*lane // dirty ones
-	touchedFlows []*subqueue
+	touched          []*lane // dirty ones
+	touchedSubqueues []*subqueue
 }
 
 func newTx(w *writer) *tx {

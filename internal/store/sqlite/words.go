@@ -8,9 +8,9 @@ import (
 	"github.com/postino-mail/postino/internal/store/engine"
 )
 
-// putFlow enters a delivery among those of its subqueue, which are listed in the
+// putSubqueue enters a delivery among those of its subqueue, which are listed in the
 // order of their making.
-const putFlow = `INSERT OR IGNORE INTO search_flows (flow, seq) VALUES (?, ?)`
+const putSubqueue = `INSERT OR IGNORE INTO search_flows (flow, seq) VALUES (?, ?)`
 
 // wordIndex is the index of words: FTS5 without contents and positions. A segment
 // of it for each transaction would cost ten times what batches cost, so rows are
@@ -19,9 +19,9 @@ func wordIndex() engine.WordIndex {
 	return engine.WordIndex{
 		Put: `INSERT OR REPLACE INTO search (rowid, terms)
 			SELECT $1, $2 WHERE EXISTS (SELECT 1 FROM deliveries WHERE seq = $1 AND recipients = $3)`,
-		PutFlow: `INSERT OR IGNORE INTO search_flows (flow, seq) SELECT flow, seq FROM deliveries WHERE seq = $1`,
+		PutSubqueue: `INSERT OR IGNORE INTO search_flows (flow, seq) SELECT flow, seq FROM deliveries WHERE seq = $1`,
 		Terms:   func(list []string) any { return strings.Join(list, " ") },
-		Flows:   "search_flows", Key: "seq", Query: matchQuery,
+		Table:   "search_flows", Key: "seq", Query: matchQuery,
 		Hits: "search s CROSS JOIN deliveries d ON d.seq = s.rowid", HitCond: "s.search MATCH %s", Cursor: "s.rowid",
 		In: "IN (SELECT value FROM json_each(%s))", Ints: func(ids []int64) any { return jsonList(ids) },
 		Keys: func(keys []any) any { return jsonList(keys) },
@@ -57,13 +57,13 @@ func matchQuery(cs []terms.Clause, _ []string) string {
 	return "(" + strings.Join(must, " AND ") + ")" + strings.Join(not, "")
 }
 
-// moveFlow enters that a delivery has left its subqueue for another one.
-func (t *tx) moveFlow(r *deliveryRow) error {
+// moveSubqueue enters that a delivery has left its subqueue for another one.
+func (t *tx) moveSubqueue(r *deliveryRow) error {
 	if err := t.exec(`DELETE FROM search_flows WHERE flow = ? AND seq = ?`, r.Was, r.Seq); err != nil {
 		return err
 	}
 	r.Was = 0
-	return t.exec(putFlow, r.Subqueue, r.Seq)
+	return t.exec(putSubqueue, r.Subqueue, r.Seq)
 }
 
 // wordsAgain writes the words of a delivery that has got more recipients. One that

@@ -106,7 +106,7 @@ func testLeases(t *testing.T, h Harness) {
 	must(t, s.Heartbeat(ctx, b, after(10), after(25)))
 	n, err := s.Reap(ctx, after(20))
 	must(t, err)
-	want(t, "nobody died", n, 0)
+	want(t, "no one died", n, 0)
 	must(t, s.Heartbeat(ctx, b, after(20), after(35)))
 	n, err = s.Reap(ctx, after(26))
 	must(t, err)
@@ -363,7 +363,7 @@ func testDeadlines(t *testing.T, h Harness) {
 	due, _ = ask(1e6)
 	want(t, "expired though held", len(due), 1)
 	act(store.DoRelease, 170, time.Time{})
-	want(t, "end where nobody says", delivery(t, s, b).ExpiresAt, after(170).Add(72*time.Hour))
+	want(t, "end where no one says", delivery(t, s, b).ExpiresAt, after(170).Add(72*time.Hour))
 	// One that may have been sent is shown until its sender was told of that.
 	n = register(t, s, "n", after(200))
 	_, u := submit(t, s, letter{lane: "l3", next: after(200), warn: after(300), expires: after(400)})

@@ -38,7 +38,7 @@ func testUnheard(t *testing.T, h Harness) {
 		want(t, "the record counts it", m.Resubmitted, 1)
 		want(t, "another digest", take(after(61), again("b", body, true)).Resubmitted, false)
 		want(t, "another body", take(after(62), again("a", append([]byte("x"), body...), true)).Resubmitted, false)
-		want(t, "from an entry point whose answer cannot be lost", take(after(63), again("a", body, false)).ID, first.ID)
+		want(t, "from an entry point with answers that cannot be lost", take(after(63), again("a", body, false)).ID, first.ID)
 		want(t, "out of its window", take(t0().Add(time.Hour), again("a", body, false)).Resubmitted, false)
 		want(t, "at the window's end", take(t0().Add(time.Hour-time.Second), again("a", body, false)).Resubmitted, true)
 

@@ -39,7 +39,7 @@ func testPeople(t *testing.T, h Harness) {
 	must(t, err)
 	want(t, "an owner by address", owned.Owner, a.ID)
 	orphan := smtpConnection("Magazzino")
-	orphan.Owner = "nobody@contoso.it"
+	orphan.Owner = "no-one@contoso.it"
 	_, err = s.PutConnection(ctx, t0(), orphan)
 	want(t, "an owner who is no person", errors.As(err, new(*adapters.InvalidError)), true)
 	stale := *a

@@ -62,7 +62,7 @@ func testPurge(t *testing.T, h Harness) {
 	act, err := s.Act(ctx, store.Action{Verb: store.DoRetry, Deliveries: []store.ID{gone}, Now: after(206)})
 	must(t, err)
 	want(t, "retry without bytes", act, store.ActionResult{Skipped: 1})
-	// Records whose bytes are still there go with them.
+	// Records with bytes that are still there go with them.
 	both, _ := submit(t, s, letter{at: after(210), body: make([]byte, 200_000)})
 	for _, c := range claim(t, s, n, after(210), 9) {
 		must(t, accept(t, s, c, after(211)))
@@ -133,7 +133,7 @@ func testPurgeRounds(t *testing.T, h Harness) {
 	want(t, "young events", len(left), 50)
 }
 
-// testPurgeAhead: events of a node whose clock was ahead, a whole block of them,
+// testPurgeAhead: events of a node with a clock that was ahead, a whole block of them,
 // do not end the round: the old ones behind them go too.
 func testPurgeAhead(t *testing.T, h Harness) {
 	s := h.Open(t)

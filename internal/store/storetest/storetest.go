@@ -19,7 +19,7 @@ import (
 
 // A Harness opens stores of the implementation under test.
 type Harness struct {
-	// Open returns an empty store whose connections' secrets are sealed by
+	// Open returns an empty store with connections' secrets sealed by
 	// Sealer(). It is closed when the test ends.
 	Open func(t *testing.T) store.Store
 	// Reopen closes s and opens what it kept.

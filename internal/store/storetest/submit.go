@@ -32,7 +32,7 @@ func testSubmit(t *testing.T, h Harness) {
 	want(t, "original from", m.OriginalFrom, nm.OriginalFrom)
 	want(t, "envelope", fmt.Sprint(m.Envelope), fmt.Sprint(nm.Envelope))
 	want(t, "size", m.Size, int64(len(nm.Head))+nm.Body.Size())
-	want(t, "client, door, class, tag", m.Client+m.EntryPoint+m.Class+m.Tag, nm.Client+nm.EntryPoint+nm.Class+nm.Tag)
+	want(t, "client, entry point, class, tag", m.Client+m.EntryPoint+m.Class+m.Tag, nm.Client+nm.EntryPoint+nm.Class+nm.Tag)
 	want(t, "metadata", fmt.Sprint(m.Metadata), fmt.Sprint(nm.Metadata))
 	want(t, "received", m.ReceivedAt, t0())
 	want(t, "not before", m.NotBefore, after(5))
@@ -54,7 +54,7 @@ func testSubmit(t *testing.T, h Harness) {
 	bad.ID = nm.ID // taken
 	good := letter{}.message()
 	if _, err := s.Submit(t.Context(), store.Submission{Now: t0(), Messages: []store.NewMessage{good, bad}}); err == nil {
-		t.Error("a message whose id is taken was stored")
+		t.Error("a message with a taken id was stored")
 	}
 	_, err = s.Message(t.Context(), good.ID)
 	wantErr(t, "the other half", err, store.ErrNotFound)

@@ -28,7 +28,7 @@ const (
 	Listed                    // a mailbox of the directory
 	Alias                     // of such a mailbox
 	NoMailbox                 // a person
-	Missing                   // nobody
+	Missing                   // no one
 )
 
 func states() []string {

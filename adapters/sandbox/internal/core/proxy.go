@@ -104,7 +104,7 @@ func (b *bufferedConn) Read(p []byte) (int, error) { return b.r.Read(p) }
 // NetConn is the connection below, for ResetConn.
 func (b *bufferedConn) NetConn() net.Conn { return b.Conn }
 
-// A handoff is a listener whose connections come from the proxy.
+// A handoff is a listener with connections that come from the proxy.
 type handoff struct {
 	conns chan net.Conn
 	done  chan struct{}

@@ -16,22 +16,22 @@ import (
 	"github.com/postino-mail/postino/adapters"
 )
 
-// Doors as the store names them.
+// Entry points as the store names them.
 const (
-	smtpDoor     = "smtp"
-	apiDoor      = "api"
-	sendmailDoor = "sendmail"
+	entrySMTP     = "smtp"
+	entryAPI      = "api"
+	entrySendmail = "sendmail"
 )
 
-// doorOf takes one in six over HTTP, one in twenty by the sendmail command.
-func doorOf(rng *rand.Rand) string {
+// entryPointOf takes one in six over HTTP, one in twenty by the sendmail command.
+func entryPointOf(rng *rand.Rand) string {
 	switch n := rng.IntN(60); {
 	case n < 10:
-		return apiDoor
+		return entryAPI
 	case n < 13:
-		return sendmailDoor
+		return entrySendmail
 	}
-	return smtpDoor
+	return entrySMTP
 }
 
 const rcpt = "anna@example.com"

@@ -11,8 +11,8 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 )
 
-// A parkedClaim is a claim that found nothing and waits.
-type parkedClaim struct {
+// A backgroundClaim is a claim that found nothing and waits.
+type backgroundClaim struct {
 	got  []store.Claimed
 	err  error
 	done chan struct{}
@@ -33,8 +33,9 @@ func bubble(t *testing.T, o Options, run func(t *testing.T, s *Store, n store.No
 	})
 }
 
-func park(ctx context.Context, s *Store, n store.Node) *parkedClaim {
-	p := &parkedClaim{done: make(chan struct{})}
+// claimInBackground returns once the claim waits.
+func claimInBackground(ctx context.Context, s *Store, n store.Node) *backgroundClaim {
+	p := &backgroundClaim{done: make(chan struct{})}
 	go func() {
 		defer close(p.done)
 		p.got, p.err = s.Claim(ctx, store.ClaimRequest{Node: n, Now: time.Now(), Max: 8, Wait: time.Minute})
@@ -57,7 +58,7 @@ func submitAt(t *testing.T, s *Store, next time.Time) (id store.ID) {
 
 // A claim that fails for good, as on a corrupt row, gets its error; the
 // submission that woke it is stored, and so is the next one.
-func TestParkedClaimFails(t *testing.T) {
+func TestWaitingClaimFails(t *testing.T) {
 	t.Parallel()
 	for name, claims := range map[string]int{"one": 1, "two": 2} {
 		t.Run(name, func(t *testing.T) {
@@ -67,9 +68,9 @@ func TestParkedClaimFails(t *testing.T) {
 				if err := s.do(t.Context(), func(t *tx) error { return t.exec(`UPDATE deliveries SET position = '?'`) }); err != nil {
 					t.Fatal(err)
 				}
-				var all []*parkedClaim
+				var all []*backgroundClaim
 				for range claims {
-					all = append(all, park(t.Context(), s, n))
+					all = append(all, claimInBackground(t.Context(), s, n))
 				}
 				<-time.After(time.Second - 1) // the clock's; the writer's alarm has not rung
 				m := benchMessage("other", []byte("x"), time.Now())
@@ -90,10 +91,10 @@ func TestParkedClaimFails(t *testing.T) {
 }
 
 // What cannot be written is refused alone, whoever waits for something to claim.
-func TestRefusedBesideParkedClaim(t *testing.T) {
+func TestRefusedBesideWaitingClaim(t *testing.T) {
 	t.Parallel()
 	bubble(t, Options{}, func(t *testing.T, s *Store, n store.Node) {
-		p := park(t.Context(), s, n)
+		p := claimInBackground(t.Context(), s, n)
 		first, second := benchMessage("a", nil, time.Now()), benchMessage("b", nil, time.Now())
 		first.Deliveries[0].ID, second.Deliveries[0].ID = store.ID{1}, store.ID{1}
 		first.Deliveries[0].Held, second.ID = true, store.NewID()
@@ -121,7 +122,7 @@ func TestNoDelay(t *testing.T) {
 		t.Parallel()
 		bubble(t, Options{}, func(t *testing.T, s *Store, n store.Node) {
 			submitAt(t, s, time.Now().Add(time.Hour))
-			p := park(t.Context(), s, n)
+			p := claimInBackground(t.Context(), s, n)
 			start := time.Now()
 			id := submitAt(t, s, start)
 			<-p.done
@@ -143,7 +144,7 @@ func TestNoDelay(t *testing.T) {
 		}}, func(t *testing.T, s *Store, n store.Node) {
 			due := time.Now().Add(time.Second)
 			submitAt(t, s, due)
-			p := park(t.Context(), s, n)
+			p := claimInBackground(t.Context(), s, n)
 			<-time.After(time.Second - time.Millisecond)
 			slow <- struct{}{}
 			if err := s.ChangeLane(t.Context(), time.Now(), "lane", store.LaneChange{}); err != nil {
@@ -159,13 +160,13 @@ func TestNoDelay(t *testing.T) {
 
 // Whoever gives up a claim that waits, or closes the store, leaves nothing
 // behind, and nothing is leased for no one.
-func TestParkedClaimEnds(t *testing.T) {
+func TestWaitingClaimEnds(t *testing.T) {
 	t.Parallel()
 	t.Run("cancelled", func(t *testing.T) {
 		t.Parallel()
 		bubble(t, Options{}, func(t *testing.T, s *Store, n store.Node) {
 			ctx, cancel := context.WithCancel(t.Context())
-			p := park(ctx, s, n)
+			p := claimInBackground(ctx, s, n)
 			cancel()
 			<-p.done
 			id := submitAt(t, s, time.Now())
@@ -190,7 +191,7 @@ func TestParkedClaimEnds(t *testing.T) {
 				}}, func(t *testing.T, s *Store, n store.Node) {
 					submitAt(t, s, time.Now().Add(time.Hour))
 					ctx, cancel := context.WithCancel(t.Context())
-					p := park(ctx, s, n)
+					p := claimInBackground(ctx, s, n)
 					slow.Store(true)
 					wake := make(chan struct{})
 					go func() {
@@ -216,7 +217,7 @@ func TestParkedClaimEnds(t *testing.T) {
 	t.Run("closed", func(t *testing.T) {
 		t.Parallel()
 		bubble(t, Options{}, func(t *testing.T, s *Store, n store.Node) {
-			p := park(t.Context(), s, n)
+			p := claimInBackground(t.Context(), s, n)
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
