@@ -34,7 +34,7 @@ type accessCaller struct {
 
 // accessCallers are the columns of testdata/access.txt.
 //
-//	anonymous by TCP from this machine, without credentials
+//	anyone    by TCP from this machine, without credentials
 //	keyless   the same, where keyless = "send"
 //	proxied   the same, behind a proxy that says so
 //	stranger  by the socket, some user of the machine
@@ -51,16 +51,16 @@ type accessCaller struct {
 func accessCallers(t *testing.T) map[string]accessCaller {
 	w, keyless := newWorld(t, nil), newWorld(t, func(o *Options) { o.Keyless = true })
 	out := map[string]accessCaller{
-		"anonymous": {w: w, role: -1},
-		"keyless":   {w: keyless, role: -1},
-		"proxied":   {w: keyless, role: -1, more: []string{"X-Forwarded-For", "203.0.113.9"}},
-		"stranger":  {w: w, role: localsocket.Stranger},
-		"member":    {w: w, role: localsocket.Member},
-		"owner":     {w: w, role: localsocket.Owner},
-		"client":    {w: w, role: -1, auth: "Bearer " + w.key},
-		"basic":     {w: w, role: -1, auth: "Basic ZXJwOnBjX3NlY3JldA=="},
-		"other":     {w: w, role: -1, auth: "Bearer " + w.addKey(w.other(), clientScopes()...)},
-		"wrong":     {w: newWorld(t, nil), role: -1, auth: "Bearer pk_wrong"},
+		"anyone":   {w: w, role: -1},
+		"keyless":  {w: keyless, role: -1},
+		"proxied":  {w: keyless, role: -1, more: []string{"X-Forwarded-For", "203.0.113.9"}},
+		"stranger": {w: w, role: localsocket.Stranger},
+		"member":   {w: w, role: localsocket.Member},
+		"owner":    {w: w, role: localsocket.Owner},
+		"client":   {w: w, role: -1, auth: "Bearer " + w.key},
+		"basic":    {w: w, role: -1, auth: "Basic ZXJwOnBjX3NlY3JldA=="},
+		"other":    {w: w, role: -1, auth: "Bearer " + w.addKey(w.other(), clientScopes()...)},
+		"wrong":    {w: newWorld(t, nil), role: -1, auth: "Bearer pk_wrong"},
 	}
 	_, key := w.operator("op@contoso.it")
 	out["operator"] = accessCaller{w: w, role: -1, cookie: func() string { return w.signIn("op@contoso.it") }}

@@ -98,8 +98,8 @@ func (s *signInService) routes(rt *router) {
 	s.passkeyRoutes(rt)
 	register(rt, s.byBrowser(op("sign-out", http.MethodPost, "/v1/sign-out", peopleTag, scopePerson, "Sign out",
 		"Ends the session that asks.")), s.signOut)
-	register(rt, op("get-me", http.MethodGet, "/v1/me", peopleTag, scopePerson, "Who am I?", "The person who signed in, or the person of the key."),
-		s.me)
+	register(rt, op("get-me", http.MethodGet, "/v1/me", peopleTag, scopePerson, "Who am I?",
+		"The person who signed in, or the person of the key."), s.me)
 	register(rt, op("patch-me", http.MethodPatch, "/v1/me", peopleTag, scopeSession, "Change my name or language", ""), s.patchMe)
 	register(rt, s.byBrowser(op("change-my-password", http.MethodPut, "/v1/me/password", peopleTag, scopeSession, "Change my password",
 		"Ends all my sessions; the answer has the cookie of a new one.")), s.changePassword)

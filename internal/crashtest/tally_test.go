@@ -229,8 +229,8 @@ func (y tally) report(t *testing.T, kills int) {
 		s := y.by[provider]
 		t.Logf("%-5s  %d acknowledged (%d by SMTP, %d by HTTP, %d by sendmail; %d in spool files, %d over 3 MB), %d kills, %d lost, %d "+
 			"damaged, %d duplicated, %d lost replies",
-			provider, s.acked, s.entryPoints[entrySMTP], s.entryPoints[entryAPI], s.entryPoints[entrySendmail], s.spooled, s.large, kills, s.lost, s.damaged, s.twice,
-			s.unknown)
+			provider, s.acked, s.entryPoints[entrySMTP], s.entryPoints[entryAPI], s.entryPoints[entrySendmail],
+			s.spooled, s.large, kills, s.lost, s.damaged, s.twice, s.unknown)
 	}
 }
 

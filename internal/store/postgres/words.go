@@ -88,7 +88,8 @@ func (t *tx) writeWords(b *pgx.Batch) {
 	}
 	if len(ids) > 0 {
 		b.Queue(`INSERT INTO search (id, flow, terms)
-			SELECT id, flow, CAST(terms AS tsvector) FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS x (id, flow, terms)`, ids, subqueues, words)
+			SELECT id, flow, CAST(terms AS tsvector) FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS x (id, flow, terms)`,
+			ids, subqueues, words)
 	}
 	for _, s := range t.regrown {
 		b.Queue(`UPDATE search SET terms = CAST($2 AS tsvector) WHERE id = $1`, [16]byte(s.Row.D.ID), tsvector(s.Message, &s.Row.D))

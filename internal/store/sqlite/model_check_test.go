@@ -77,7 +77,8 @@ func (m *model) rows() {
 		}
 		if queued != n || due != first || notBefore != paused || first < engine.Never() && ready > at || first == engine.Never() &&
 			ready != engine.Never() {
-			m.t.Errorf("flow %d: queued %d of %d, due %d of %d, ready %d of %d, not before %d of %d", id, queued, n, due, first, ready, at, notBefore, paused)
+			m.t.Errorf("subqueue %d: queued %d of %d, due %d of %d, ready %d of %d, not before %d of %d", id, queued, n, due,
+				first, ready, at, notBefore, paused)
 		}
 		return nil
 	}))

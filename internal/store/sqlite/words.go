@@ -20,8 +20,8 @@ func wordIndex() engine.WordIndex {
 		Put: `INSERT OR REPLACE INTO search (rowid, terms)
 			SELECT $1, $2 WHERE EXISTS (SELECT 1 FROM deliveries WHERE seq = $1 AND recipients = $3)`,
 		PutSubqueue: `INSERT OR IGNORE INTO search_flows (flow, seq) SELECT flow, seq FROM deliveries WHERE seq = $1`,
-		Terms:   func(list []string) any { return strings.Join(list, " ") },
-		Table:   "search_flows", Key: "seq", Query: matchQuery,
+		Terms:       func(list []string) any { return strings.Join(list, " ") },
+		Table:       "search_flows", Key: "seq", Query: matchQuery,
 		Hits: "search s CROSS JOIN deliveries d ON d.seq = s.rowid", HitCond: "s.search MATCH %s", Cursor: "s.rowid",
 		In: "IN (SELECT value FROM json_each(%s))", Ints: func(ids []int64) any { return jsonList(ids) },
 		Keys: func(keys []any) any { return jsonList(keys) },
