@@ -74,7 +74,7 @@ func (r *secretRun) output(name, text string) {
 	r.outputs = append(r.outputs, secretOutput{name, text})
 }
 
-// run runs a command whose output has no secret, with any exit code.
+// run runs a command without a secret in its output, with any exit code.
 func (r *secretRun) run(stdin string, args ...string) string {
 	r.t.Helper()
 	_, out, errOut := command(r.t, stdin, append(args, r.flags...)...)
