@@ -38,6 +38,7 @@ type (
 			Language *string `json:"language,omitempty" enum:"en,it"`
 			Role     *string `json:"role,omitempty" enum:"admin,operator"`
 			Disabled *bool   `json:"disabled,omitempty"`
+			Unlink   bool    `json:"unlink,omitempty" doc:"Unlink their account at the identity provider; ends their sessions"`
 		}
 	}
 )
@@ -159,6 +160,9 @@ func (s *personService) patchPerson(ctx context.Context, in *personPatch) (*body
 		set(&p.Language, b.Language)
 		set(&p.Role, (*store.Role)(b.Role))
 		set(&p.Disabled, b.Disabled)
+		if b.Unlink {
+			p.Account = store.Account{}
+		}
 		return nil
 	})
 	if err != nil {
@@ -248,6 +252,8 @@ func personError(err error) error {
 			text("api.last_admin_hint", "make another person an administrator first"))
 	case errors.Is(err, store.ErrExists):
 		return fail(http.StatusConflict, "name_taken", "email", text("api.email_taken", "another person has this address"), adapters.Text{})
+	case externalError(err) != nil:
+		return externalError(err)
 	case passkeyError(err) != nil:
 		return passkeyError(err)
 	case errors.Is(err, people.ErrEnded):

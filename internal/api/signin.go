@@ -48,6 +48,7 @@ type (
 		Body struct {
 			Name     *string `json:"name,omitempty" maxLength:"200"`
 			Language *string `json:"language,omitempty" enum:"en,it"`
+			Unlink   bool    `json:"unlink,omitempty" doc:"Unlink my account at the identity provider"`
 		}
 	}
 	passwordInput struct {
@@ -96,11 +97,13 @@ func (s *signInService) routes(rt *router) {
 	register(rt, s.byBrowser(op("accept-invitation", http.MethodPost, "/v1/invitations/accept", peopleTag, "", "Use an invitation",
 		"Chooses a password or a passkey by a link, and signs in. With the link of the first start it makes the first administrator.")), s.accept)
 	s.passkeyRoutes(rt)
+	s.externalRoutes(rt)
 	register(rt, s.byBrowser(op("sign-out", http.MethodPost, "/v1/sign-out", peopleTag, scopePerson, "Sign out",
 		"Ends the session that asks.")), s.signOut)
 	register(rt, op("get-me", http.MethodGet, "/v1/me", peopleTag, scopePerson, "Who am I?",
 		"The person who signed in, or the person of the key."), s.me)
-	register(rt, op("patch-me", http.MethodPatch, "/v1/me", peopleTag, scopeSession, "Change my name or language", ""), s.patchMe)
+	register(rt, s.byBrowser(op("patch-me", http.MethodPatch, "/v1/me", peopleTag, scopeSession, "Change my name or language",
+		"Unlinking ends all my sessions; the answer has the cookie of a new one.")), s.patchMe)
 	register(rt, s.byBrowser(op("change-my-password", http.MethodPut, "/v1/me/password", peopleTag, scopeSession, "Change my password",
 		"Ends all my sessions; the answer has the cookie of a new one.")), s.changePassword)
 	register(rt, op("list-my-sessions", http.MethodGet, "/v1/me/sessions", peopleTag, scopePerson, "List my sessions", ""),
@@ -214,16 +217,31 @@ func (s *signInService) me(ctx context.Context, _ *struct{}) (*bodyOf[view.Perso
 	return &bodyOf[view.Person]{view.OfPerson(caller(ctx).person)}, nil
 }
 
-func (s *signInService) patchMe(ctx context.Context, in *mePatch) (*bodyOf[view.Person], error) {
+func (s *signInService) patchMe(ctx context.Context, in *mePatch) (*withCookies[view.Person], error) {
 	p, err := s.people.Change(ctx, caller(ctx).person.ID, func(p *store.Person) error {
 		set(&p.Name, in.Body.Name)
 		set(&p.Language, in.Body.Language)
+		if in.Body.Unlink {
+			return people.Unlink(p)
+		}
 		return nil
 	})
 	if err != nil {
 		return nil, personError(err)
 	}
-	return &bodyOf[view.Person]{view.OfPerson(p)}, nil
+	out := &withCookies[view.Person]{Body: view.OfPerson(p)}
+	if in.Body.Unlink {
+		from, _, err := s.from(requestOf(ctx))
+		if err != nil {
+			return nil, err
+		}
+		next, err := s.people.Begin(ctx, p, from)
+		if err != nil {
+			return nil, err
+		}
+		out.SetCookie = []http.Cookie{s.auth.sessionCookie(requestOf(ctx), next)}
+	}
+	return out, nil
 }
 
 func (s *signInService) changePassword(ctx context.Context, in *passwordInput) (*withCookie[view.Person], error) {

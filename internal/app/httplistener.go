@@ -57,7 +57,8 @@ func (s *server) httpListener(smtp []string) (*httpListener, error) {
 	lookInto(installation, s.store)
 	d := new(httpListener)
 	pages := web.New(web.Options{PublicURL: conf.PublicURL, Hostname: s.conf.Hostname, Version: ReadVersion().Version, Log: s.log,
-		Facts: pageFacts(&s.conf, smtp), Listeners: shownListeners(s.conf.SMTP)})
+		Provider: web.Provider{Name: conf.OIDC.ShownName(), Issuer: conf.OIDC.Issuer},
+		Facts:    pageFacts(&s.conf, smtp), Listeners: shownListeners(s.conf.SMTP)})
 	d.Server, err = api.New(api.Options{Store: s.store, Submit: s.submit, Connections: s.conns, Clients: s.clients, People: s.people,
 		Programs: s.programs, Budget: s.uploads, Sealer: keys, Hostname: s.conf.Hostname,
 		Metrics:   metrics,

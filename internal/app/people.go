@@ -161,7 +161,7 @@ func personState(p *store.Person, lang string) string {
 	switch {
 	case p.Disabled:
 		return text("cli.person_disabled", "disabled").In(lang)
-	case !p.CanSignIn():
+	case !p.CanSignIn() && p.Account == (store.Account{}):
 		return text("cli.person_invited", "has not chosen a password yet").In(lang)
 	}
 	return text("cli.person_active", "active").In(lang)

@@ -171,7 +171,11 @@ func (s *server) wire() (err error) {
 	c := s.conf
 	s.conns, s.clients = registry.NewConnections(s.store), registry.NewClients(s.store)
 	s.conns.OnGone(s.forget)
-	s.people = people.New(people.Options{Store: s.store, Log: s.log, PublicURL: s.reachedAt})
+	external, err := s.external()
+	if err != nil {
+		return err
+	}
+	s.people = people.New(people.Options{Store: s.store, Log: s.log, PublicURL: s.reachedAt, External: external})
 	s.programs = programs.New(s.store, s.log)
 	schedule := outbox.Schedule{First: time.Duration(c.Outbox.RetryFirst), Max: time.Duration(c.Outbox.RetryMax),
 		GiveUp: time.Duration(c.Outbox.GiveUp)}

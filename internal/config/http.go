@@ -23,6 +23,7 @@ type HTTP struct {
 	SocketGroup    string   `toml:"socket_group"`    // its members may send through the socket; empty: none
 	PublicURL      string   `toml:"public_url"`      // under which a reverse proxy shows the API
 	TrustedProxies []string `toml:"trusted_proxies"` // their X-Forwarded-For is believed
+	OIDC           OIDC     `toml:"oidc"`
 }
 
 // Values of HTTP settings that are words.
@@ -92,6 +93,9 @@ func (h *HTTP) validate() error {
 	if Everyone(proxies) {
 		bad(mime.NewText("config.proxies_everyone", "trusted_proxies are everyone, and everyone could claim any address: name the addresses "+
 			"of the proxies"))
+	}
+	if err := h.OIDC.validate(h.PublicURL, bad); err != nil {
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

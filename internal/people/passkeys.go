@@ -88,7 +88,7 @@ func (s *Service) RemovePasskey(ctx context.Context, person, id string) (*store.
 		if passkeyOf(p, id) == nil {
 			return store.ErrNotFound
 		}
-		if p.PasswordHash == "" && len(p.Passkeys) == 1 {
+		if p.PasswordHash == "" && len(p.Passkeys) == 1 && !s.linkedHere(p) {
 			return ErrLastCredential
 		}
 		p.Passkeys = slices.DeleteFunc(p.Passkeys, func(k store.Passkey) bool { return k.ID == id })

@@ -90,6 +90,7 @@ type Options struct {
 		store.People
 		OnChange(f func())
 	}
+	External  External         // how people sign in by an identity provider
 	PublicURL func() string    // at which browsers reach the server, for passkeys; nil: none
 	Hasher    *vault.Hasher    // nil: one of its own
 	Now       func() time.Time // time.Now
@@ -99,6 +100,7 @@ type Options struct {
 // A Service signs people in. Safe for concurrent use.
 type Service struct {
 	store     store.People
+	external  External
 	publicURL func() string
 	hasher    *vault.Hasher
 	now       func() time.Time
@@ -108,7 +110,7 @@ type Service struct {
 
 // New makes a Service.
 func New(o Options) *Service {
-	s := &Service{store: o.Store, publicURL: o.PublicURL, hasher: o.Hasher, now: o.Now, log: o.Log}
+	s := &Service{store: o.Store, external: o.External, publicURL: o.PublicURL, hasher: o.Hasher, now: o.Now, log: o.Log}
 	if s.publicURL == nil {
 		s.publicURL = func() string { return "" }
 	}

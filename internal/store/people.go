@@ -33,17 +33,25 @@ type Person struct {
 	PasswordHash string    `json:"password_hash,omitempty"` // vault.Hasher.Hash; empty: no password
 	Passkeys     []Passkey `json:"passkeys,omitempty"`
 	Disabled     bool      `json:"disabled,omitempty"`
+	Account      Account   `json:"account,omitzero"` // of an identity provider, by which they sign in too
 	CreatedAt    time.Time `json:"created_at"`
 	ChangedAt    time.Time `json:"changed_at"`
 }
 
-// CanSignIn reports whether the person is not disabled and has a credential.
+// CanSignIn reports whether the person is not disabled and has a credential here: an
+// account elsewhere signs in only as long as its provider answers.
 func (p *Person) CanSignIn() bool {
 	return !p.Disabled && (p.PasswordHash != "" || len(p.Passkeys) > 0)
 }
 
 // IsActiveAdmin reports whether the person is an administrator who can sign in.
 func (p *Person) IsActiveAdmin() bool { return p.Role == RoleAdmin && p.CanSignIn() }
+
+// An Account is one at an OpenID Connect provider: the two together name it for ever.
+type Account struct {
+	Issuer  string `json:"issuer"`
+	Subject string `json:"subject"`
+}
 
 // A Passkey is a WebAuthn credential of a person. It has no secret: that stays
 // in the authenticator.
@@ -98,7 +106,7 @@ type People interface {
 	// People returns all, by address.
 	People(ctx context.Context) ([]Person, error)
 	// PutPerson ends the person's sessions in the same transaction when the
-	// password has changed, a passkey is gone or the person is disabled, and their invitations when
+	// password has changed, a passkey or the account is gone or the person is disabled, and their invitations when
 	// the person is disabled. ErrLastAdmin: there was an active administrator
 	// before, and there would be none.
 	PutPerson(ctx context.Context, p Person) (*Person, error)

@@ -17,8 +17,15 @@ type Person struct {
 	Disabled    bool      `json:"disabled"`
 	HasPassword bool      `json:"has_password"`
 	Passkeys    []Passkey `json:"passkeys,omitempty"`
+	Account     *Account  `json:"account,omitempty" doc:"At an identity provider, by which they sign in too"`
 	CreatedAt   time.Time `json:"created_at"`
 	ChangedAt   time.Time `json:"changed_at,omitzero"`
+}
+
+// An Account is one at an OpenID Connect provider.
+type Account struct {
+	Issuer  string `json:"issuer"`
+	Subject string `json:"subject" doc:"As the provider names it"`
 }
 
 // A Passkey is one authenticator of a person.
@@ -36,6 +43,9 @@ func OfPerson(p *store.Person) Person {
 	for i := range p.Passkeys {
 		k := &p.Passkeys[i]
 		v.Passkeys = append(v.Passkeys, Passkey{ID: k.ID, Name: k.Name, CreatedAt: k.CreatedAt, LastUsedAt: k.LastUsedAt})
+	}
+	if p.Account != (store.Account{}) {
+		v.Account = &Account{Issuer: p.Account.Issuer, Subject: p.Account.Subject}
 	}
 	return v
 }

@@ -8,15 +8,18 @@ import (
 
 // A loginScreen is where people sign in.
 type loginScreen struct {
-	Next string // where to then
+	Next     string // where to then
+	Provider string // name; empty: there is none
 }
+
+func (s *Server) loginScreen(next string) loginScreen { return loginScreen{next, s.opt.Provider.Name} }
 
 func (s *Server) login(v *visit) error {
 	f, err := newForm(v)
 	if err != nil {
 		return err
 	}
-	return v.showForm("login", f, loginScreen{local(f.Get("next"))})
+	return v.showForm("login", f, s.loginScreen(local(f.Get("next"))))
 }
 
 func (s *Server) signIn(v *visit) error {
@@ -32,7 +35,7 @@ func (s *Server) signIn(v *visit) error {
 		if err := f.refuseSignIn(v, err); err != nil {
 			return err
 		}
-		return v.showForm("login", f, loginScreen{next})
+		return v.showForm("login", f, s.loginScreen(next))
 	}
 	return v.redirect(next)
 }

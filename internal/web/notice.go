@@ -16,6 +16,10 @@ func notice(word string) mime.Text {
 		return text("web.notice_password_changed", "The password was changed.")
 	case "passkey_added":
 		return text("web.notice_passkey_added", "The passkey was added.")
+	case "linked":
+		return text("web.notice_linked", "The account was linked: you can sign in with it from now on.")
+	case "unlinked":
+		return text("web.notice_unlinked", "The account was unlinked.")
 	case "session_ended":
 		return text("web.notice_session_ended", "The session was ended.")
 	case "resumed":

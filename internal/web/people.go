@@ -117,6 +117,14 @@ func (s *Server) invitePerson(v *visit) error {
 	return s.showPerson(v, &p, nil, &link)
 }
 
+func (s *Server) unlinkPerson(v *visit) error {
+	id := v.r.PathValue("id")
+	if err := v.call(http.MethodPatch, path("/v1/people/", id), map[string]bool{"unlink": true}, nil); err != nil {
+		return err
+	}
+	return v.done("unlinked", path("/people/", id))
+}
+
 func (s *Server) endPersonSessions(v *visit) error {
 	id := v.r.PathValue("id")
 	if err := v.call(http.MethodDelete, path("/v1/people/", id, "/sessions"), nil, nil); err != nil {

@@ -10,6 +10,7 @@ import (
 
 // Options of a Server; zero fields take the defaults.
 type Options struct {
+	Provider  Provider         // of identities, that signs people in
 	PublicURL string           // under which browsers reach the page; empty: as they ask
 	Hostname  string           // of the gateway
 	Version   string           // of the program
@@ -19,6 +20,9 @@ type Options struct {
 	UndoTime  time.Duration    // before an action on many messages begins; 10 s
 	Listeners []Listener       // at which programs hand over mail by SMTP
 }
+
+// A Provider is the identity provider as people see it; without an issuer there is none.
+type Provider struct{ Name, Issuer string }
 
 // A Server answers with the page. Make one with New; Handler puts the API under it.
 type Server struct {
@@ -97,6 +101,8 @@ func (s *Server) routes() {
 	s.open("GET /login", s.login)
 	s.open("POST /login", s.signIn)
 	s.open("POST /login/passkey", s.signInByPasskey)
+	s.open("GET /login/oidc", s.beginExternal)
+	s.open("GET /login/oidc/callback", s.finishExternal)
 	s.page("POST /logout", s.signOut)
 	s.open("GET /setup/{token}", s.setup)
 	s.open("POST /setup/{token}", s.acceptInvitation)
@@ -113,6 +119,8 @@ func (s *Server) routes() {
 	s.page("POST /settings/password", s.changePassword)
 	s.page("POST /settings/passkeys", s.addPasskey)
 	s.page("POST /settings/passkeys/{id}/remove", s.removePasskey)
+	s.page("POST /settings/account", s.linkAccount)
+	s.page("POST /settings/account/unlink", s.unlinkAccount)
 	s.page("POST /settings/sessions/{id}/end", s.endSession)
 	s.page("POST /settings/sessions/end", s.endSessions)
 
@@ -132,6 +140,7 @@ func (s *Server) routes() {
 	s.page("GET /people/{id}", s.person)
 	s.page("POST /people/{id}", s.changePerson)
 	s.page("POST /people/{id}/invite", s.invitePerson)
+	s.page("POST /people/{id}/unlink", s.unlinkPerson)
 	s.page("POST /people/{id}/sessions/end", s.endPersonSessions)
 	s.page("GET /people/{id}/remove", s.askRemovePerson)
 	s.page("POST /people/{id}/remove", s.removePerson)

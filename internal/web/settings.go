@@ -27,19 +27,23 @@ type settingsScreen struct {
 	Sessions []view.Session
 	Password *form
 	Passkey  *form
+	Account  *form
+	Provider Provider
+	Linked   bool // the person has an account at the provider
 	Facts    []Fact
 	Version  string
 }
 
-func (s *Server) settings(v *visit) error { return s.showSettings(v, nil, nil, nil) }
+func (s *Server) settings(v *visit) error { return s.showSettings(v, settingsScreen{}, nil) }
 
-// showSettings shows the screen; a form that is not nil was refused.
-func (s *Server) showSettings(v *visit, you, password, passkey *form) error {
+// showSettings shows the screen; forms in out and you, where they are not nil, were refused.
+func (s *Server) showSettings(v *visit, out settingsScreen, you *form) error {
 	var sessions api.SessionList
 	if err := v.get("/v1/me/sessions", &sessions); err != nil {
 		return err
 	}
-	out := settingsScreen{Person: *v.person, Sessions: sessions.Items, Password: password, Passkey: passkey, Version: s.opt.Version}
+	out.Person, out.Sessions, out.Version, out.Provider = *v.person, sessions.Items, s.opt.Version, s.opt.Provider
+	out.Linked = v.person.Account != nil && v.person.Account.Issuer == s.opt.Provider.Issuer
 	if v.admin() {
 		out.Facts = s.opt.Facts
 	}
@@ -47,7 +51,7 @@ func (s *Server) showSettings(v *visit, you, password, passkey *form) error {
 		you = formOf("name", v.person.Name, "language", v.person.Language, "theme", v.theme)
 	}
 	status := http.StatusOK
-	for _, f := range []**form{&you, &out.Password, &out.Passkey} {
+	for _, f := range []**form{&you, &out.Password, &out.Passkey, &out.Account} {
 		switch {
 		case *f == nil:
 			*f = formOf()
@@ -71,7 +75,7 @@ func (s *Server) changeSettings(v *visit) error {
 		if err := f.refuse(v, err); err != nil {
 			return err
 		}
-		return s.showSettings(v, f, nil, nil)
+		return s.showSettings(v, settingsScreen{}, f)
 	}
 	switch theme := f.Get("theme"); theme {
 	case "light", "dark":
@@ -89,14 +93,14 @@ func (s *Server) changePassword(v *visit) error {
 	}
 	if f.Secret("new") != f.Secret("again") {
 		f.object("again", text("web.passwords_differ", "this is not the same password"), v.lang)
-		return s.showSettings(v, nil, f, nil)
+		return s.showSettings(v, settingsScreen{Password: f}, nil)
 	}
 	err = v.call(http.MethodPut, "/v1/me/password", map[string]string{"present": f.Secret("present"), "new": f.Secret("new")}, nil)
 	if err != nil {
 		if err := f.refuseSignIn(v, err); err != nil {
 			return err
 		}
-		return s.showSettings(v, nil, f, nil)
+		return s.showSettings(v, settingsScreen{Password: f}, nil)
 	}
 	return v.done("password_changed", "/settings")
 }
@@ -150,7 +154,7 @@ func (s *Server) addPasskey(v *visit) error {
 		if err := f.refuseSignIn(v, err); err != nil {
 			return err
 		}
-		return s.showSettings(v, nil, nil, f)
+		return s.showSettings(v, settingsScreen{Passkey: f}, nil)
 	}
 	return v.done("passkey_added", "/settings")
 }
@@ -161,7 +165,7 @@ func (s *Server) removePasskey(v *visit) error {
 		if err := f.refuse(v, err); err != nil {
 			return err
 		}
-		return s.showSettings(v, nil, nil, f)
+		return s.showSettings(v, settingsScreen{Passkey: f}, nil)
 	}
 	return v.done("removed", "/settings")
 }
@@ -178,7 +182,7 @@ func (s *Server) signInByPasskey(v *visit) error {
 		if err := f.refuseSignIn(v, err); err != nil {
 			return err
 		}
-		return v.showForm("login", f, loginScreen{next})
+		return v.showForm("login", f, s.loginScreen(next))
 	}
 	return v.redirect(next)
 }

@@ -118,7 +118,7 @@ func writePerson(ctx context.Context, t Tx, p *store.Person) error {
 	if err := people().write(ctx, t, p); err != nil || old < 0 {
 		return err
 	}
-	if p.Disabled || all[old].PasswordHash != p.PasswordHash || lostPasskey(&all[old], p) {
+	if p.Disabled || all[old].PasswordHash != p.PasswordHash || lostPasskey(&all[old], p) || lostAccount(&all[old], p) {
 		if _, err := sessions().removeWhere(ctx, t, func(s *store.Session) bool { return s.Person == p.ID }); err != nil {
 			return err
 		}
@@ -135,6 +135,11 @@ func lostPasskey(before, now *store.Person) bool {
 	return slices.ContainsFunc(before.Passkeys, func(k store.Passkey) bool {
 		return !slices.ContainsFunc(now.Passkeys, func(o store.Passkey) bool { return o.ID == k.ID })
 	})
+}
+
+// lostAccount reports whether the account of the person before is not theirs now.
+func lostAccount(before, now *store.Person) bool {
+	return before.Account != (store.Account{}) && before.Account != now.Account
 }
 
 // DeletePerson implements store.People.

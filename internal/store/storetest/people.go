@@ -142,6 +142,15 @@ func testSessions(t *testing.T, h Harness) {
 	a, err = s.PutPerson(ctx, *a)
 	must(t, err)
 	count("another password", a.ID, 0)
+	open(a, "h6", t0())
+	a.Account = store.Account{Issuer: "https://login.example.com", Subject: "s"}
+	a, err = s.PutPerson(ctx, *a)
+	must(t, err)
+	count("an account is linked", a.ID, 1)
+	a.Account = store.Account{}
+	a, err = s.PutPerson(ctx, *a)
+	must(t, err)
+	count("it is unlinked", a.ID, 0)
 	open(a, "h5", t0())
 	_, err = s.PutInvitation(ctx, store.Invitation{Person: a.ID, Hash: "i", ExpiresAt: after(10)})
 	must(t, err)

@@ -1,0 +1,91 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/postino-mail/postino/internal/api"
+)
+
+// beginExternal sends the browser to the identity provider.
+func (s *Server) beginExternal(v *visit) error {
+	var to api.ExternalRequest
+	next := local(v.r.URL.Query().Get("next"))
+	if err := v.call(http.MethodPost, "/v1/sign-in/oidc/begin", map[string]string{"next": next}, &to); err != nil {
+		return s.externalFailed(v, err)
+	}
+	http.Redirect(v.w, v.r, to.URL, http.StatusSeeOther)
+	return nil
+}
+
+// finishExternal takes the browser back.
+func (s *Server) finishExternal(v *visit) error {
+	q := v.r.URL.Query()
+	if q.Get("error") != "" || q.Get("code") == "" { // what the provider says of it is not shown: anyone can write such a link
+		return s.externalFailed(v, &problem{Detail: text("web.provider_cancelled",
+			"the identity provider did not sign you in: try again, or use your password")})
+	}
+	var in api.ExternalSignIn
+	if err := v.call(http.MethodPost, "/v1/sign-in/oidc", map[string]string{"state": q.Get("state"), "code": q.Get("code")}, &in); err != nil {
+		return s.externalFailed(v, err)
+	}
+	if in.Next == linkedNext {
+		return v.done("linked", "/settings")
+	}
+	return v.redirect(in.Next)
+}
+
+// externalFailed shows what went wrong: at the sign-in, or to who is signed in where the
+// account would be linked.
+func (s *Server) externalFailed(v *visit, err error) error {
+	var p *problem
+	if !errors.As(err, &p) {
+		return err
+	}
+	again := *p
+	again.Status, again.Code = http.StatusUnprocessableEntity, ""
+	f := formOf()
+	if err := f.refuse(v, &again); err != nil {
+		return err
+	}
+	if err := v.identify(); err != nil { // no session
+		return v.showForm("login", f, s.loginScreen("/"))
+	}
+	return s.showSettings(v, settingsScreen{Account: f}, nil)
+}
+
+// linkedNext is where the browser goes when an account was linked.
+const linkedNext = "/settings#account"
+
+// A leaveScreen sends the browser to the identity provider.
+type leaveScreen struct{ Name, URL string }
+
+// linkAccount sends the browser to the identity provider by way of a screen: the policy
+// lets no form end at another site.
+func (s *Server) linkAccount(v *visit) error {
+	f, err := newForm(v)
+	if err != nil {
+		return err
+	}
+	var to api.ExternalRequest
+	err = v.call(http.MethodPost, "/v1/me/account/begin", map[string]string{"present": f.Secret("account_present"), "next": linkedNext}, &to)
+	if err != nil {
+		if err := f.refuseSignIn(v, err); err != nil {
+			return err
+		}
+		return s.showSettings(v, settingsScreen{Account: f}, nil)
+	}
+	v.w.Header().Set("Refresh", "0; url="+to.URL)
+	return v.showForm("leave", f, leaveScreen{s.opt.Provider.Name, to.URL})
+}
+
+func (s *Server) unlinkAccount(v *visit) error {
+	if err := v.call(http.MethodPatch, "/v1/me", map[string]bool{"unlink": true}, nil); err != nil {
+		f := formOf()
+		if err := f.refuse(v, err); err != nil {
+			return err
+		}
+		return s.showSettings(v, settingsScreen{Account: f}, nil)
+	}
+	return v.done("unlinked", "/settings")
+}
