@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/postino-mail/postino/internal/telemetry"
 )
 
 // How slowly a body may come and an answer may be taken: nothing for stall, or
@@ -23,13 +25,17 @@ const (
 type chain struct {
 	mux       *http.ServeMux
 	metrics   *metrics
-	elsewhere http.Handler // for what is no path of the API; nil: 404
+	elsewhere http.Handler      // for what is no path of the API; nil: 404
+	tracer    *telemetry.Tracer // nil: nothing is traced
 	log       *slog.Logger
 }
 
 // ServeHTTP implements http.Handler.
 func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
+	if c.tracer != nil {
+		r = r.WithContext(c.tracer.Received(r.Context(), r.Header))
+	}
 	control := http.NewResponseController(w)
 	rec := &recorder{ResponseWriter: w, control: control}
 	if r.Body != nil && r.Body != http.NoBody {

@@ -19,6 +19,7 @@ import (
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/submit"
+	"github.com/postino-mail/postino/internal/telemetry"
 	"github.com/postino-mail/postino/internal/vault"
 	"github.com/postino-mail/postino/internal/webhook"
 )
@@ -40,6 +41,7 @@ type Options struct {
 	PublicURL    string               // under which a reverse proxy shows the API, for the OpenAPI document; may be empty
 	Version      string               // of the program, in the OpenAPI document
 	People       *people.Service      // nil: one of its own
+	Tracer       *telemetry.Tracer    // nil: nothing is traced
 
 	// Keyless lets programs of this machine, and clients known by their
 	// address, hand over messages by TCP without a key, and do nothing else.
@@ -182,7 +184,7 @@ func New(o Options) (*Server, error) {
 
 // chain is what every request passes, with the pages beside the API.
 func (s *Server) chain() *chain {
-	c := &chain{mux: s.router.mux, metrics: s.metrics, log: s.opt.Log}
+	c := &chain{mux: s.router.mux, metrics: s.metrics, tracer: s.opt.Tracer, log: s.opt.Log}
 	if s.opt.Pages != nil {
 		c.elsewhere = s.opt.Pages(fromPage(s.router.mux))
 	}

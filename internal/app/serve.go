@@ -23,6 +23,7 @@ import (
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/submit"
+	"github.com/postino-mail/postino/internal/telemetry"
 	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/internal/vault"
@@ -99,7 +100,8 @@ type server struct {
 	calls      *callMetrics
 	shown      shownCertificates
 	programs   *programs.Recorder
-	read       chan struct{} // closed once the connections were read
+	tracer     *telemetry.Tracer // nil: nothing is traced
+	read       chan struct{}     // closed once the connections were read
 }
 
 // An entryPoint takes messages in until its context ends.
@@ -124,6 +126,11 @@ func Serve(ctx context.Context, o ServeOptions) (err error) {
 	if s.roots, err = LoadRoots(o.CAFile); err != nil {
 		return exit(ExitConfig, err)
 	}
+	if s.tracer, err = telemetry.New(telemetry.Options{Getenv: o.Getenv, Roots: s.roots, Version: ReadVersion().Version, Node: conf.Node,
+		Log: s.log}); err != nil { // the variables may be another program's: mail goes on
+		s.log.Warn("nothing is traced: the OTEL_ variables cannot be followed", "err", err)
+	}
+	defer s.tracer.Close()
 	if s.store, err = OpenStore(ctx, Storage{Data: conf.Data, Database: conf.Database}, true, s.log); err != nil {
 		return err
 	}
@@ -189,13 +196,14 @@ func (s *server) wire() (err error) {
 	s.submit, err = submit.New(submit.Options{Store: s.store, Installation: keys.ID(), Connections: s.conns, Clients: s.clients,
 		Adapters: s.sender, Hostname: c.Hostname,
 		MaxSize: int64(c.Limits.MaxSize), MaxRecipients: c.Limits.MaxRecipients, JoinWindow: time.Duration(c.Limits.JoinWindow),
-		WarnAfter: time.Duration(c.Notify.WarnAfter), Events: true, Programs: s.programs,
+		WarnAfter: time.Duration(c.Notify.WarnAfter), Events: true, Programs: s.programs, Tracer: s.tracer,
 		GiveUp: func(conn *gateway.Connection) time.Duration { return outbox.ScheduleOf(conn, schedule).GiveUp }})
 	if err != nil {
 		return err
 	}
 	s.calls = newCallMetrics()
-	s.outbox, err = outbox.New(outbox.Options{Called: s.calls.called, Store: s.store, Connections: s.conns, Adapters: s.sender, Node: c.Node,
+	s.outbox, err = outbox.New(outbox.Options{Called: s.calls.called, Tracer: s.tracer,
+		Store: s.store, Connections: s.conns, Adapters: s.sender, Node: c.Node,
 		Log: s.log, Workers: c.Workers,
 		Retry: schedule,
 		Lease: time.Duration(c.Outbox.Lease), Grace: time.Duration(c.Outbox.Grace), VerifyAfter: time.Duration(c.Outbox.VerifyAfter),

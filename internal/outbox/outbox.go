@@ -16,6 +16,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/telemetry"
 )
 
 // Adapters finds the adapter of a connection; *adapters.Router does.
@@ -42,7 +43,8 @@ type Options struct {
 	FailoverAfter time.Duration // a lane that stays paused longer fails over, where there is a fallback; 15 min
 	Sweep         time.Duration // pause between two looks for what should fail over; 5 s
 	Notify        Notify
-	Events        bool // write events of final states, for webhooks and streams
+	Tracer        *telemetry.Tracer // nil: nothing is traced
+	Events        bool              // write events of final states, for webhooks and streams
 	// Called is told of each message handed to a provider, with what came of it and
 	// how long the call took; nil: no one is. It must return at once.
 	Called func(provider adapters.Provider, class adapters.Class, took time.Duration)

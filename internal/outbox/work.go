@@ -9,6 +9,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/telemetry"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -28,6 +29,8 @@ func (o *Outbox) work(c store.Claimed) {
 		o.release(c.Lease)
 		return
 	}
+	span := o.startAttempt(&c)
+	defer span.End()
 	conn, err := o.conns.ByID(ctx, c.Delivery.Route.Connection)
 	if errors.Is(err, store.ErrNotFound) { // perhaps it was added just now, by another node
 		o.conns.Invalidate()
@@ -35,26 +38,26 @@ func (o *Outbox) work(c store.Claimed) {
 	}
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		o.finish(c, nil, orphaned(time.Now(), &c.Delivery))
+		o.finish(c, nil, span, orphaned(time.Now(), &c.Delivery))
 		return
 	case ctx.Err() != nil: // this node's right is over, or a stop is
 		o.release(c.Lease)
 		return
 	case err != nil:
-		o.deferDelivery(c, nil, err)
+		o.deferDelivery(c, nil, span, err)
 		return
 	case c.Delivery.Kind == store.Send && !c.Delivery.ExpiresAt.After(time.Now()):
-		o.finish(c, conn, expired(time.Now(), &c.Delivery))
+		o.finish(c, conn, span, expired(time.Now(), &c.Delivery))
 		return
 	}
 	content, err := o.opt.Store.Content(ctx, c.Message.ID)
 	if err != nil {
 		if errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrGone) || errors.Is(err, store.ErrNotFound) {
-			o.conclude(ctx, c, conn, result{err: corruptMessage(err)})
+			o.conclude(ctx, c, conn, span, result{err: corruptMessage(err)})
 		} else if ctx.Err() != nil {
 			o.release(c.Lease)
 		} else {
-			o.deferDelivery(c, conn, err)
+			o.deferDelivery(c, conn, span, err)
 		}
 		return
 	}
@@ -63,29 +66,30 @@ func (o *Outbox) work(c store.Claimed) {
 			o.opt.Log.Warn("a stored message was not closed", "err", err)
 		}
 	}()
-	o.conclude(ctx, c, conn, o.attempt(ctx, c, conn, content))
+	o.conclude(ctx, c, conn, span, o.attempt(ctx, c, conn, content, span))
 }
 
 // conclude decides what becomes of the delivery after an attempt and records it.
-func (o *Outbox) conclude(ctx context.Context, c store.Claimed, conn *gateway.Connection, r result) {
+func (o *Outbox) conclude(ctx context.Context, c store.Claimed, conn *gateway.Connection, span *telemetry.Span, r result) {
 	if d, ok := o.decide(ctx, c, conn, r); ok {
-		o.finish(c, conn, d)
+		o.finish(c, conn, span, d)
 	}
 }
 
 // deferDelivery is for a delivery with an attempt that could not begin because part of
 // it cannot be read now: released as it is, it would be the first in the queue
 // again at once, for as long as that lasts.
-func (o *Outbox) deferDelivery(c store.Claimed, conn *gateway.Connection, err error) {
+func (o *Outbox) deferDelivery(c store.Claimed, conn *gateway.Connection, span *telemetry.Span, err error) {
 	o.opt.Log.Warn("a delivery cannot be read now and is deferred", "delivery", c.Delivery.ID.String(), "err", err)
-	o.finish(c, conn, unreadable(time.Now(), &c.Delivery, ScheduleOf(conn, o.opt.Retry), err))
+	o.finish(c, conn, span, unreadable(time.Now(), &c.Delivery, ScheduleOf(conn, o.opt.Retry), err))
 }
 
 // anyNumber of addresses: the entry point has checked how many there may be.
 const anyNumber = math.MaxInt32
 
 // attempt makes the one call.
-func (o *Outbox) attempt(ctx context.Context, c store.Claimed, conn *gateway.Connection, content store.Content) result {
+func (o *Outbox) attempt(ctx context.Context, c store.Claimed, conn *gateway.Connection, content store.Content,
+	span *telemetry.Span) result {
 	m, err := mime.Read(content, mime.Limits{Recipients: anyNumber})
 	if err != nil {
 		return result{err: corruptMessage(err)}
@@ -105,7 +109,9 @@ func (o *Outbox) attempt(ctx context.Context, c store.Claimed, conn *gateway.Con
 	out := adapters.Outgoing{Message: m, ID: c.Delivery.ID.String(), Envelope: c.Message.Envelope}
 	out.Envelope.Recipients = c.Delivery.Pending()
 	if c.Delivery.Kind == store.Verify {
+		call := span.Child("verify", telemetry.Client)
 		r := o.verify(ctx, c, adapter, out)
+		called(call, conn, &r)
 		r.said = said.String()
 		return r
 	}
@@ -121,6 +127,7 @@ func (o *Outbox) attempt(ctx context.Context, c store.Claimed, conn *gateway.Con
 	if err := out.Permit(); err != nil {
 		return result{err: adapters.AsError(err), message: m}
 	}
+	call := span.Child("send", telemetry.Client)
 	start := time.Now()
 	receipt, err := adapter.Send(ctx, out)
 	r, class := result{receipt: receipt, message: m, said: said.String()}, adapters.Accepted
@@ -128,6 +135,7 @@ func (o *Outbox) attempt(ctx context.Context, c store.Claimed, conn *gateway.Con
 		r.err = adapters.AsError(err)
 		class = r.err.Class
 	}
+	called(call, conn, &r)
 	if o.opt.Called != nil {
 		o.opt.Called(conn.Provider, class, time.Since(start))
 	}
@@ -163,7 +171,8 @@ func corruptMessage(err error) *adapters.Error {
 // finish records the outcome. It must not get lost: while the store is not
 // available it is tried again, until another node has the delivery. What the
 // store refuses for good is handed back: the provider is asked what became of it.
-func (o *Outbox) finish(c store.Claimed, conn *gateway.Connection, r decision) {
+func (o *Outbox) finish(c store.Claimed, conn *gateway.Connection, span *telemetry.Span, r decision) {
+	attempted(span, &r)
 	err := o.retryUntilStored(func(ctx context.Context) error {
 		f, err := o.complete(ctx, c.Lease, &c.Delivery, &c.Message, conn, r)
 		if err != nil {

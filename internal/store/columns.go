@@ -27,12 +27,13 @@ type messageDoc struct {
 	Names        []string      `json:"p,omitempty"`
 	Routed       Routed        `json:"w,omitzero"`
 	Metadata     Metadata      `json:"m,omitempty"`
+	Trace        string        `json:"x,omitempty"`
 }
 
 // EncodeDoc returns the part of the message that is kept as JSON.
 func (m *Message) EncodeDoc() (string, error) {
 	b, err := json.Marshal(messageDoc{m.Subject, m.From, m.OriginalFrom, m.Envelope, m.EntryPoint, m.Class, m.Notification, m.NotBefore,
-		m.ResentOf, m.Names, m.Routed, m.Metadata})
+		m.ResentOf, m.Names, m.Routed, m.Metadata, m.Trace})
 	return string(b), err
 }
 
@@ -43,8 +44,8 @@ func (m *Message) DecodeDoc(doc []byte) bool {
 		return false
 	}
 	m.Subject, m.From, m.OriginalFrom, m.Envelope, m.EntryPoint, m.Class, m.Notification, m.NotBefore, m.ResentOf, m.Names,
-		m.Routed, m.Metadata = d.Subject, d.From, d.OriginalFrom, d.Envelope, d.EntryPoint, d.Class, d.Notification, d.NotBefore, d.ResentOf,
-		d.Names, d.Routed, d.Metadata
+		m.Routed, m.Metadata, m.Trace = d.Subject, d.From, d.OriginalFrom, d.Envelope, d.EntryPoint, d.Class, d.Notification, d.NotBefore,
+		d.ResentOf, d.Names, d.Routed, d.Metadata, d.Trace
 	return true
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/telemetry"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -36,6 +37,15 @@ type ResendPart struct {
 // its deliveries. ErrGone: the bytes were removed; other errors are a *Refusal
 // or the store's.
 func (s *Submitter) Resend(ctx context.Context, r Resend) (Result, error) {
+	span := s.opt.Tracer.Start(ctx, "resend", telemetry.Server)
+	out, err := s.resend(ctx, r, span.Traceparent())
+	if span != nil {
+		traced(span, r.EntryPoint, []Result{out}, err)
+	}
+	return out, err
+}
+
+func (s *Submitter) resend(ctx context.Context, r Resend, trace string) (Result, error) {
 	if r.Message.From.IsZero() || len(r.Message.Envelope.Recipients) == 0 {
 		return Result{}, store.ErrCorrupt // its record is damaged: nothing of it is sent
 	}
@@ -53,6 +63,7 @@ func (s *Submitter) Resend(ctx context.Context, r Resend) (Result, error) {
 	if err := s.prepareResend(ctx, &r, content, p, time.Now()); err != nil {
 		return Result{}, err
 	}
+	p.message.Trace = trace
 	s.further(r.Client, len(p.message.Deliveries)-len(r.Parts))
 	sub := store.Submission{Now: p.message.ReceivedAt, Messages: []store.NewMessage{p.message}}
 	if s.opt.Events {

@@ -21,6 +21,7 @@ import (
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/telemetry"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -50,6 +51,7 @@ type Options struct {
 	WarnAfter     time.Duration                           // when the sender of a late one is told; 4 h, negative: never
 	Events        bool
 	Programs      *programs.Recorder // notes who submits; nil: no one does
+	Tracer        *telemetry.Tracer  // nil: nothing is traced
 }
 
 // A Submitter takes messages in. Safe for concurrent use.
@@ -147,6 +149,15 @@ func (s *Submitter) Submit(ctx context.Context, r Request) (Result, error) {
 // what it needs may be gone by now. Only the embedded Submitted of such Results
 // is set.
 func (s *Submitter) SubmitAll(ctx context.Context, list []Request, key *store.Idempotency) ([]Result, error) {
+	span := s.opt.Tracer.Start(ctx, "submit", telemetry.Server)
+	out, err := s.submitAll(ctx, list, key, span.Traceparent())
+	if span != nil && len(list) > 0 {
+		traced(span, list[0].EntryPoint, out, err)
+	}
+	return out, err
+}
+
+func (s *Submitter) submitAll(ctx context.Context, list []Request, key *store.Idempotency, trace string) ([]Result, error) {
 	sub := store.Submission{Now: time.Now(), Idempotency: key}
 	out := make([]Result, len(list))
 	if key != nil {
@@ -180,6 +191,7 @@ func (s *Submitter) SubmitAll(ctx context.Context, list []Request, key *store.Id
 			}
 			return nil, r
 		}
+		p.message.Trace = trace
 		sub.Messages = append(sub.Messages, p.message)
 		out[i] = p.result
 		if s.opt.Programs != nil {
