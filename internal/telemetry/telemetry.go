@@ -64,8 +64,8 @@ func (t *Tracer) Close() {
 	}
 }
 
-// Received returns the context of a request whose caller may have named a span of
-// its own in traceparent (W3C Trace Context): what is started there is its child.
+// Received returns the context of a request, which may name a span of its caller
+// in traceparent (W3C Trace Context): what is started there is its child.
 func (t *Tracer) Received(ctx context.Context, h http.Header) context.Context {
 	if t == nil {
 		return ctx

@@ -176,7 +176,8 @@ func TestSettings(t *testing.T) {
 	for _, a := range got {
 		list = append(list, a.Key+"="+*a.Value.String)
 	}
-	if s := strings.Join(list, " "); err != nil || s != "service.name=b service.version=1 service.instance.id=n deployment.environment=prod,1" {
+	if s := strings.Join(list, " "); err != nil ||
+		s != "service.name=b service.version=1 service.instance.id=n deployment.environment=prod,1" {
 		t.Error(s, err)
 	}
 }
