@@ -227,14 +227,19 @@ func (c *queueLanes) Run(ctx context.Context, std stdio, cli *commands) error {
 type queueExport struct {
 	queueFlags
 	filterFlags
-	Dir string `help:"Folder to write into." required:"" type:"path" placeholder:"DIR"`
+	Dir    string `help:"Folder to write messages and records into." type:"path" placeholder:"DIR"`
+	Format string `help:"List to print in place of that: csv or jsonl." placeholder:"FORMAT"`
 }
 
 // Help shows examples below the flags.
 func (queueExport) Help() string {
-	return "Example:\n  postino queue export --state failed --since 7d --dir ./failed\n\nWrites ID.eml and ID.json for each delivery."
+	return `Examples:
+  postino queue export --state failed --since 7d --dir ./failed
+  postino queue export --state failed --since 7d --format csv > failed.csv
+
+--dir writes ID.eml and ID.json for each delivery; --format prints one row for each.`
 }
 
 func (c *queueExport) Run(ctx context.Context, std stdio, cli *commands) error {
-	return c.jobs(std, cli).Export(ctx, c.filter(), c.Dir)
+	return c.jobs(std, cli).Export(ctx, c.filter(), c.Dir, c.Format)
 }

@@ -33,11 +33,7 @@ func (s *auditService) routes(rt *router) {
 		export.Parameters = append(export.Parameters, &huma.Param{Name: p.name, In: "query", Description: p.what,
 			Schema: &huma.Schema{Type: huma.TypeString}})
 	}
-	export.Parameters = append(export.Parameters, &huma.Param{Name: "format", In: "query",
-		Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"csv", "jsonl"}, Default: "csv"}})
-	export.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{
-		"text/csv":             {Schema: &huma.Schema{Type: huma.TypeString}},
-		"application/x-ndjson": {Schema: &huma.Schema{Type: huma.TypeString}}}}}
+	export.Parameters, export.Responses = append(export.Parameters, exportParams()...), exportResponses()
 	rt.raw(export, s.export)
 }
 

@@ -36,6 +36,7 @@ type messageService struct {
 		store.Messages
 		store.Admin
 		store.Clients
+		store.Audit
 	}
 	submit      *submit.Submitter
 	connections connectionFinder
@@ -57,6 +58,7 @@ func (s *messageService) routes(rt *router) {
 	content.Responses = map[string]*huma.Response{"200": {Description: "OK",
 		Content: map[string]*huma.MediaType{"message/rfc822": {Schema: &huma.Schema{Type: "string", Format: "binary"}}}}}
 	rt.raw(content, s.getContent)
+	s.exportRoute(rt)
 	s.contentRoutes(rt)
 	s.actionRoutes(rt)
 }
@@ -119,11 +121,14 @@ func (s *messageService) listMessages(ctx context.Context, in *listMessagesInput
 	out := MessagePage{Items: []view.MessageEntry{}, Next: cursor(page.Next), Prev: cursor(page.Prev), Partial: page.Partial}
 	lang := language(in.Language)
 	for i := range page.Entries {
-		e := &page.Entries[i]
-		out.Items = append(out.Items, view.MessageEntry{Message: view.OfMessage(&e.Message, lang), Delivery: view.OfDelivery(&e.Delivery,
-			s.connections.reference(ctx, e.Delivery.Route.Connection), lang)})
+		out.Items = append(out.Items, s.entry(ctx, &page.Entries[i], lang))
 	}
 	return &bodyOf[MessagePage]{out}, nil
+}
+
+func (s *messageService) entry(ctx context.Context, e *store.Entry, lang string) view.MessageEntry {
+	return view.MessageEntry{Message: view.OfMessage(&e.Message, lang), Delivery: view.OfDelivery(&e.Delivery,
+		s.connections.reference(ctx, e.Delivery.Route.Connection), lang)}
 }
 
 // cursor is a store's mark of a page with a check, so that what is no mark is

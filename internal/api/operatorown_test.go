@@ -138,9 +138,11 @@ func TestOperatorsTrail(t *testing.T) {
 func TestExportsAreEntered(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
+	w.want(w.do(w.key, "POST", "/v1/messages", note("hello")), 202)
 	for _, c := range []struct{ path, kind, field string }{
 		{"/v1/connections/export?format=csv", store.KindConnection, "secrets"},
 		{"/v1/audit/export?kind=connection", store.KindAudit, "filter.kind"},
+		{"/v1/messages/export?q=hello&state=queued", store.KindQueue, "filter.state"},
 	} {
 		w.want(w.do(w.admin, "GET", c.path, nil), http.StatusOK)
 		trail := w.trail()

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/view"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -21,8 +23,16 @@ type exported struct {
 }
 
 // Export writes each chosen delivery as ID.eml (the stored bytes, without
-// hidden recipients) and ID.json (the record with its ledger) into dir.
-func (k QueueCommands) Export(ctx context.Context, f QueueFilter, dir string) error {
+// hidden recipients) and ID.json (the record with its ledger) into dir; or, with a
+// format, prints a list of them.
+func (k QueueCommands) Export(ctx context.Context, f QueueFilter, dir, format string) error {
+	if (dir == "") == (format == "") {
+		return wrong(ExitUsage, text("cli.export_where",
+			"an export needs --dir, a folder for the messages, or --format, csv or jsonl for a list"))
+	}
+	if format != "" {
+		return k.exportList(ctx, f, format)
+	}
 	return withStore(ctx, k.Storage, func(st store.Store) error {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return exit(ExitNoInput, err)
@@ -68,10 +78,53 @@ func (k QueueCommands) Export(ctx context.Context, f QueueFilter, dir string) er
 	})
 }
 
+// Forms of an export.
+const (
+	exportEML   = "eml"   // a folder of messages and records
+	exportCSV   = "csv"   // a table
+	exportJSONL = "jsonl" // a record a line
+)
+
+// exportList writes the chosen deliveries to the output, as csv or jsonl.
+func (k QueueCommands) exportList(ctx context.Context, f QueueFilter, format string) error {
+	if err := oneOf(format, exportCSV, exportJSONL); err != nil {
+		return err
+	}
+	return withStore(ctx, k.Storage, func(st store.Store) error {
+		filter, err := f.filter(ctx, st)
+		if err != nil {
+			return err
+		}
+		rows, lines := csv.NewWriter(k.Stdout), json.NewEncoder(k.Stdout)
+		if format == exportCSV {
+			err = rows.Write(view.MessageColumns())
+		}
+		count := 0
+		if err == nil {
+			err = eachOf(ctx, st, filter, f.Refused, 0, func(e *listed) error {
+				count++
+				entry := e.view(k.Language).MessageEntry
+				if format == exportJSONL {
+					return lines.Encode(entry)
+				}
+				row, err := entry.Row()
+				return errors.Join(err, rows.Write(row))
+			})
+		}
+		rows.Flush()
+		// What was written is entered, also where an error ended it.
+		return errors.Join(err, rows.Error(), enterExport(context.WithoutCancel(ctx), st, &filter, count, format))
+	})
+}
+
 // enter puts the export into the audit trail.
 func (done *exported) enter(ctx context.Context, st store.Store, f *store.Filter) error {
-	return st.AppendAudit(ctx, store.ExportEntry(store.KindQueue, done.Deliveries,
-		append([]store.Change{{Field: "format", After: "eml"}}, store.Chosen(f)...)...))
+	return enterExport(ctx, st, f, done.Deliveries, exportEML)
+}
+
+func enterExport(ctx context.Context, st store.Store, f *store.Filter, count int, format string) error {
+	return st.AppendAudit(ctx, store.ExportEntry(store.KindQueue, count,
+		append([]store.Change{{Field: "format", After: format}}, store.Chosen(f)...)...))
 }
 
 func exportContent(ctx context.Context, st store.Store, id store.ID, name string) (err error) {

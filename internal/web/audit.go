@@ -123,6 +123,5 @@ func (s *Server) auditCSV(v *visit) error {
 	if err != nil {
 		return &problem{Status: http.StatusUnprocessableEntity, Detail: text("web.bad_day", "write a day as 2026-11-30")}
 	}
-	q.Set("format", "csv")
-	return v.pass("/v1/audit/export?" + q.Encode())
+	return v.file("/v1/audit/export", q, "csv")
 }

@@ -46,6 +46,16 @@ func (v *visit) pass(target string, headers ...string) error {
 	return w.problem()
 }
 
+// file hands on an export in a format; a table as the spreadsheets of the reader's
+// language expect it.
+func (v *visit) file(target string, q url.Values, format string) error {
+	q.Set("format", format)
+	if v.lang == "it" {
+		q.Set("separator", ";")
+	}
+	return v.pass(target + "?" + q.Encode())
+}
+
 // follow calls an operation that answers with server-sent events, and hands each
 // on as it comes; an error of each ends it.
 func (v *visit) follow(method, target string, in any, each func(event string, data []byte) error) error {

@@ -18,6 +18,7 @@ import (
 func (s *Server) mailRoutes() {
 	s.page("GET /mail", s.mail)
 	s.page("GET /mail/find", s.findMail)
+	s.page("GET /mail/export", s.exportMail)
 	s.page("GET /mail/bulk", s.askBulk)
 	s.page("POST /mail/bulk", s.runBulk)
 }
@@ -30,6 +31,7 @@ type mailScreen struct {
 	Query       mailQuery
 	Filtered    bool // there is something to act on besides everything
 	First, Next string
+	CSV, JSON   string // the whole list as a file
 }
 
 // A mailQuery is what the address of a list asks for.
@@ -101,6 +103,28 @@ func (q mailQuery) address(after string) string {
 	return "/mail?" + u.Encode()
 }
 
+// export is the address of the whole list as a file.
+func (q mailQuery) export(format string) string {
+	u := url.Values{"format": {format}}
+	if q.Q != "" {
+		u.Set("q", q.Q)
+	}
+	if q.Group != "" {
+		u.Set("state", q.Group)
+	}
+	return "/mail/export?" + u.Encode()
+}
+
+// exportMail answers with all that a search finds, as a file.
+func (s *Server) exportMail(v *visit) error {
+	f, err := newForm(v)
+	if err != nil {
+		return err
+	}
+	u := newMailQuery(f).ofAPI(v.zone)
+	return v.file("/v1/messages/export", u, f.Get("format"))
+}
+
 // ofAPI is the query as the API's list takes it.
 func (q mailQuery) ofAPI(zone *time.Location) url.Values {
 	u := url.Values{"tz": {zone.String()}}
@@ -142,6 +166,9 @@ func (s *Server) mail(v *visit) error {
 		return v.showForm("mail", f, out)
 	}
 	out.Items, out.Partial = page.Items, page.Partial
+	if len(page.Items) > 0 || page.Partial {
+		out.CSV, out.JSON = q.export("csv"), q.export("jsonl")
+	}
 	if page.Next != "" {
 		out.Next = q.address(page.Next)
 	}

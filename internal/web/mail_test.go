@@ -85,6 +85,17 @@ func TestMail(t *testing.T) {
 	w.get("/mail?after=x").want(422)
 	w.get("/mail/find?q=offerta&to=anna%22&subject=&after=2026-11-30").
 		to("/mail?" + url.Values{"q": {`offerta to:"anna" after:"2026-11-30"`}}.Encode())
+	a := w.get("/mail?q=offerta").want(200, "Export", "As JSON lines")
+	if !strings.Contains(a.body, `href="/mail/export?format=csv&amp;q=offerta"`) {
+		t.Errorf("%s", a.body)
+	}
+	a = w.get("/mail/export?format=csv&q=offerta").want(200, "message,delivery,", "Offerta")
+	if strings.Count(a.body, "\n") != 2 || !strings.HasPrefix(a.header.Get("Content-Disposition"), "attachment") {
+		t.Errorf("%v %s", a.header, a.body)
+	}
+	w.get("/mail/export?format=csv", "Accept-Language", "it").want(200, "message;delivery;")
+	w.get("/mail/export?format=xml").want(422)
+	w.get("/mail/export?format=csv&q=form:x").want(422)
 	for i := range 51 {
 		w.send(func(m map[string]any) { m["subject"] = fmt.Sprintf("Seite %d", i) })
 	}

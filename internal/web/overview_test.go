@@ -55,7 +55,7 @@ func TestAudit(t *testing.T) {
 	w.get("/audit?from=gestern").want(422, "Write a day as 2026-11-30.")
 	w.get("/audit?from="+time.Now().AddDate(0, 0, 2).Format(time.DateOnly)).want(200, "Nothing in the audit trail")
 	a := w.get("/audit.csv?kind=person").want(200)
-	if !strings.HasPrefix(a.header.Get("Content-Disposition"), "attachment") || !strings.HasPrefix(a.body, "seq,time,") {
+	if !strings.HasPrefix(a.header.Get("Content-Disposition"), "attachment") || !strings.Contains(a.body, "seq,time,") {
 		t.Errorf("%v %s", a.header, a.body)
 	}
 	w.signIn(w.operator)
