@@ -348,6 +348,13 @@ func TestQueueCommands(t *testing.T) {
 		strings.Contains(strings.ToLower(eml), "\nbcc:") {
 		t.Errorf("exported:\n%s", eml)
 	}
+	if csv := r.queue(0, "export", "--format", "csv", "--to", "anna"); !strings.HasPrefix(csv, "message,delivery,") ||
+		!strings.Contains(csv, first.ID) {
+		t.Errorf("list: %s", csv)
+	}
+	if lines := r.queue(0, "export", "--format", "jsonl", "--to", "anna"); !strings.HasPrefix(lines, `{"message":{`) {
+		t.Errorf("list: %s", lines)
+	}
 	var record app.DeliveryDetail
 	if err := json.Unmarshal([]byte(readFile(t, filepath.Join(dir, first.ID+".json"))), &record); err != nil ||
 		record.Delivery.ID != first.ID || len(record.Attempts) != 1 {
