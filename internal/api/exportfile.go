@@ -35,7 +35,8 @@ type exportFile struct {
 
 // exportParams are the parameters of an export besides its filter.
 func exportParams() []*huma.Param {
-	return []*huma.Param{{Name: "format", In: "query", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"csv", "jsonl"}, Default: "csv"}},
+	return []*huma.Param{
+		{Name: "format", In: "query", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"csv", "jsonl"}, Default: "csv"}},
 		{Name: "separator", In: "query", Description: "Of the cells; a spreadsheet in Italian expects ;",
 			Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{",", ";"}, Default: ","}}}
 }

@@ -22,7 +22,8 @@ func TestExportMessages(t *testing.T) {
 	const n = exportPage + 3
 	var batch []map[string]any
 	for i := range n {
-		batch = append(batch, map[string]any{"from": "erp@contoso.it", "to": []string{fmt.Sprintf("a%d@example.com", i)}, "subject": evil, "text": "t"})
+		batch = append(batch, map[string]any{"from": "erp@contoso.it", "to": []string{fmt.Sprintf("a%d@example.com", i)},
+			"subject": evil, "text": "t"})
 	}
 	w.want(w.do(w.key, "POST", "/v1/messages/batch", map[string]any{"messages": batch}), http.StatusAccepted)
 	w.want(w.do(w.key, "POST", "/v1/messages", note("other")), http.StatusAccepted)
