@@ -74,6 +74,7 @@ func TestDocumentedBlocks(t *testing.T) {
 			for i, b := range strings.Split(string(page), "```toml\n")[1:] {
 				shown++
 				text, _, _ := strings.Cut(b, "```")
+				text = strings.ReplaceAll(text, "<tenant id>", "11111111-2222-3333-4444-555555555555")
 				file := filepath.Join(t.TempDir(), "postino.toml")
 				if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 					t.Fatal(err)
