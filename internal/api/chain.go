@@ -33,6 +33,7 @@ type chain struct {
 // ServeHTTP implements http.Handler.
 func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
+	r = withRequestID(w, r)
 	if c.tracer != nil {
 		r = r.WithContext(c.tracer.Received(r.Context(), r.Header))
 	}
@@ -52,7 +53,8 @@ func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	took := time.Since(start)
 	c.metrics.request(r.Method, pattern, rec.status(), took)
-	c.log.Debug("HTTP", "method", r.Method, "route", pattern, "status", rec.status(), "took", took, "from", r.RemoteAddr)
+	c.log.Debug("HTTP", "method", r.Method, "route", pattern, "status", rec.status(), "took", took, "from", r.RemoteAddr,
+		"request_id", requestID(r.Context()))
 }
 
 // noOperation answers for paths and methods that the API does not have.

@@ -63,7 +63,7 @@ func (g unnamed) Gather() ([]*dto.MetricFamily, error) {
 		for _, m := range f.GetMetric() {
 			for _, l := range m.GetLabel() {
 				switch l.GetName() {
-				case "state", "method", "route", "code", "version", "kind", "provider", "class":
+				case "state", "method", "route", "code", "version", "kind", "provider", "class", "outcome":
 				default:
 					return true
 				}

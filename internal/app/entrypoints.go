@@ -64,7 +64,7 @@ func (s *server) smtpServer() (*smtpd.Server, error) {
 		}
 	}
 	return smtpd.New(smtpd.Options{Hostname: s.conf.Hostname, Postmaster: postmaster, Listeners: s.conf.SMTP, Submit: s.submit,
-		Clients: s.clients, Programs: s.programs,
+		Clients: s.clients, Programs: s.programs, Counts: &s.smtp,
 		CheckSecret: s.secretChecker(vault.NewHasher(slowHashes)), Budget: s.uploads, SpoolDir: s.store.SpoolDir(), DataDir: s.conf.Data,
 		MaxSize: int64(s.conf.Limits.MaxSize), Log: s.log})
 }

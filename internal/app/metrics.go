@@ -6,7 +6,7 @@ import "github.com/prometheus/client_golang/prometheus"
 // listener adds the rest.
 func (s *server) metrics() (*prometheus.Registry, error) {
 	r := prometheus.NewRegistry()
-	all := []prometheus.Collector{s.calls.attempts, s.calls.seconds,
+	all := []prometheus.Collector{s.calls.attempts, s.calls.connection, s.calls.seconds, smtpMetrics{&s.smtp},
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "postino_leases_abandoned",
 			Help: "Deliveries that are leased and on which no process works, at the last check."},
 			func() float64 { now, _ := s.outbox.Strays(); return float64(now) }),

@@ -20,6 +20,7 @@ import (
 	"github.com/postino-mail/postino/internal/people"
 	"github.com/postino-mail/postino/internal/programs"
 	"github.com/postino-mail/postino/internal/registry"
+	"github.com/postino-mail/postino/internal/smtpd"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/submit"
@@ -98,6 +99,7 @@ type server struct {
 	peers      *watch.Peers   // certificates of servers that mail was sent to
 	watcher    *watch.Watcher // nil: switched off
 	calls      *callMetrics
+	smtp       smtpd.Counts
 	shown      shownCertificates
 	programs   *programs.Recorder
 	tracer     *telemetry.Tracer // nil: nothing is traced

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/telemetry"
@@ -47,7 +48,7 @@ type Options struct {
 	Events        bool              // write events of final states, for webhooks and streams
 	// Called is told of each message handed to a provider, with what came of it and
 	// how long the call took; nil: no one is. It must return at once.
-	Called func(provider adapters.Provider, class adapters.Class, took time.Duration)
+	Called func(conn *gateway.Connection, class adapters.Class, took time.Duration)
 }
 
 func (o *Options) fill() {

@@ -52,10 +52,10 @@ func TestOutbox(t *testing.T) {
 		var mu sync.Mutex
 		var calls []string
 		w.run(func(o *Options) {
-			o.Called = func(p adapters.Provider, c adapters.Class, took time.Duration) {
+			o.Called = func(conn *gateway.Connection, c adapters.Class, took time.Duration) {
 				mu.Lock()
 				defer mu.Unlock()
-				calls = append(calls, fmt.Sprint(p, " ", c, " ", took))
+				calls = append(calls, fmt.Sprint(conn.Provider, " ", c, " ", took))
 			}
 		})
 		w.await(w.submit("a", "x@y.it"), 15*time.Minute, store.Sent)

@@ -137,7 +137,7 @@ func (o *Outbox) attempt(ctx context.Context, c store.Claimed, conn *gateway.Con
 	}
 	called(call, conn, &r)
 	if o.opt.Called != nil {
-		o.opt.Called(conn.Provider, class, time.Since(start))
+		o.opt.Called(conn, class, time.Since(start))
 	}
 	return r
 }

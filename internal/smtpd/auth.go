@@ -167,7 +167,8 @@ func (s *session) check(name, secret string, start time.Time) (wait time.Duratio
 		s.srv.authLimiter.succeeded(s.remote, name, start)
 		s.client = client
 		s.markTrusted()
-		s.log = s.srv.opt.Log.With("remote", s.remote.String(), "client", client.Name)
+		s.srv.opt.Counts.Logins.Add(1)
+		s.log = s.logger().With("client", client.Name)
 		s.srv.opt.Programs.Used(client.ID, "smtp", s.remote, time.Now())
 		s.reply(235, "2.7.0", "authenticated")
 		return 0, false
@@ -205,6 +206,7 @@ func (s *session) loginRefused(name string) {
 }
 
 func (s *session) loginFailed(name string, wait time.Duration) {
+	s.srv.opt.Counts.LoginsRefused.Add(1)
 	s.log.Warn("SMTP login failed", "name", loggable(name))
 	s.pause(wait)
 	s.badCommands++

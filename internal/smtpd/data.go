@@ -1,12 +1,9 @@
 package smtpd
 
 import (
-	"bytes"
 	"errors"
-	"io"
 	"net"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/postino-mail/postino/internal/programs"
@@ -211,6 +208,7 @@ func lineEndOf(f smtpsyntax.Flaw) string {
 func (s *session) refuseContent(code int, enhanced string, t mime.Text) {
 	s.log.Info("SMTP refusal", "at", "DATA", "from", s.tx.env.From, "reply", code, "text", t.String())
 	s.refused(s.tx.client, "invalid_message", t)
+	s.notTaken(code)
 	s.reply(code, enhanced, said(t)...)
 	s.endTransaction()
 }
@@ -227,6 +225,7 @@ func (s *session) submit() {
 		s.refuseError(err, "DATA")
 		return
 	}
+	s.srv.opt.Counts.Messages.Add(1)
 	id := res.ID.String()
 	if len(res.Deliveries) > 0 {
 		id = res.Deliveries[0].String()
@@ -278,39 +277,6 @@ func (s *session) protocol() string {
 		name += "A"
 	}
 	return name
-}
-
-// missing names the fields that were added, for the log (RFC 6409 section 8): the
-// program that leaves them out should be corrected.
-func missing(b *spool.Buffer) string {
-	src, err := b.Source()
-	if err != nil {
-		return "" // it was submitted: this is for the log only
-	}
-	buf, ok := mime.InMemory(src)
-	if !ok {
-		buf = make([]byte, min(src.Size(), 4<<10))
-		if _, err := io.ReadFull(io.NewSectionReader(src, 0, int64(len(buf))), buf); err != nil {
-			return "" // likewise
-		}
-	}
-	head, _, whole := bytes.Cut(buf, []byte("\r\n\r\n"))
-	var names []string
-	for _, name := range []string{"Date", "Message-ID"} {
-		if whole && !hasField(head, name) {
-			names = append(names, name)
-		}
-	}
-	return strings.Join(names, ", ")
-}
-
-func hasField(head []byte, name string) bool {
-	for line := range bytes.Lines(head) {
-		if len(line) > len(name) && line[len(name)] == ':' && strings.EqualFold(string(line[:len(name)]), name) {
-			return true
-		}
-	}
-	return false
 }
 
 // bdat takes one chunk (RFC 3030). Its octets are read whatever the reply is.

@@ -107,6 +107,7 @@ func (s *session) refuseError(err error, at string) {
 			c.Hint)
 		r = &c
 	}
+	s.notTaken(r.SMTP)
 	s.refuse(r)
 	s.endTransaction()
 }

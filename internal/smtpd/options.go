@@ -3,6 +3,7 @@ package smtpd
 import (
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/postino-mail/postino/internal/config"
@@ -28,8 +29,16 @@ type Options struct {
 	DataDir     string        // for the self-signed certificate
 	Postmaster  mime.Mailbox  // the address that RCPT TO:<postmaster> stands for; none: it is refused
 	MaxSize     int64         // largest message in bytes when no route allows less; 150 MiB
+	Counts      *Counts       // of what the listeners do; nil: of its own
 	Log         *slog.Logger
 	Limits      Limits
+}
+
+// Counts are what the listeners have done since the start. They may be read at any time.
+type Counts struct {
+	Sessions, SessionsRefused   atomic.Int64 // refused: by address, or over the most at once
+	Messages, Deferred, Refused atomic.Int64 // deferred: with a 4xx reply, at MAIL or behind the content
+	Logins, LoginsRefused       atomic.Int64
 }
 
 // Limits of sessions; zero fields take the defaults.
@@ -52,6 +61,9 @@ type Limits struct {
 }
 
 func (o *Options) complete() error {
+	if o.Counts == nil {
+		o.Counts = new(Counts)
+	}
 	if o.Submit == nil || o.Clients == nil || o.CheckSecret == nil {
 		return errors.New("smtpd: a submitter, the clients and a way to check secrets are needed")
 	}

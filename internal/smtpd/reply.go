@@ -77,6 +77,15 @@ func (s *session) refuse(r *submit.Refusal) {
 	s.reply(code, enhanced, texts...)
 }
 
+// notTaken counts a message that was refused with this code.
+func (s *session) notTaken(code int) {
+	if code >= 500 {
+		s.srv.opt.Counts.Refused.Add(1)
+	} else {
+		s.srv.opt.Counts.Deferred.Add(1)
+	}
+}
+
 // said is a text in English and in every other language that has it.
 func said(t mime.Text) []string {
 	all := []string{t.String()}

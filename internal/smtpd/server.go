@@ -219,6 +219,7 @@ func (s *Server) accept(ctx context.Context, l *listener) error {
 func (s *Server) startSession(ctx context.Context, l *listener, c net.Conn) {
 	remote := addressOf(c.RemoteAddr())
 	if !l.policy.allows(remote) {
+		s.opt.Counts.SessionsRefused.Add(1)
 		s.opt.Log.Info("SMTP connection refused: the address is in no network of the listener", "remote", remote.String(),
 			"address", l.Addr().String())
 		refuseConn(c, "554 5.7.1 "+s.opt.Hostname+" takes no connections from your address: the administrator can add it to the listener's "+
@@ -227,10 +228,12 @@ func (s *Server) startSession(ctx context.Context, l *listener, c net.Conn) {
 	}
 	n := newSession(s, l, c, remote)
 	if !l.connections.admit(n) {
+		s.opt.Counts.SessionsRefused.Add(1)
 		refuseConn(c, "421 4.7.0 "+s.opt.Hostname+" has too many connections (max_connections and max_per_address of the listener): try again "+
 			"later")
 		return
 	}
+	s.opt.Counts.Sessions.Add(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopping || ctx.Err() != nil {

@@ -35,6 +35,7 @@ type session struct {
 	raw      net.Conn
 	conn     net.Conn // raw, or TLS over it
 	remote   netip.Addr
+	id       string // in each line of the log
 	br       *bufio.Reader
 	bw       *bufio.Writer
 	started  time.Time
@@ -83,8 +84,15 @@ const (
 
 func newSession(s *Server, l *listener, c net.Conn, remote netip.Addr) *session {
 	now := time.Now()
-	return &session{srv: s, listener: l, raw: c, conn: c, remote: remote, started: now, since: now, makeRoom: make(chan struct{}),
-		log: s.opt.Log.With("remote", remote.String())}
+	n := &session{srv: s, listener: l, raw: c, conn: c, remote: remote, id: store.NewID().String(), started: now, since: now,
+		makeRoom: make(chan struct{})}
+	n.log = n.logger()
+	return n
+}
+
+// logger names the session in each line, and with it what it did one after the other.
+func (s *session) logger() *slog.Logger {
+	return s.srv.opt.Log.With("session", s.id, "remote", s.remote.String())
 }
 
 // run serves the connection until it ends.
