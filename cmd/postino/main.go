@@ -20,6 +20,7 @@ import (
 	"github.com/postino-mail/postino/internal/app"
 	"github.com/postino-mail/postino/internal/commandline"
 	"github.com/postino-mail/postino/internal/terminal"
+	"github.com/postino-mail/postino/internal/winservice"
 )
 
 func main() {
@@ -36,6 +37,11 @@ func main() {
 		if name == "newaliases" {
 			args = append(args, "-bi")
 		}
+	}
+	if winservice.Inside() {
+		os.Exit(winservice.Main(func(ctx context.Context, log io.Writer) int {
+			return run(ctx, args, stdio{os.Stdin, io.Discard, log})
+		}))
 	}
 	os.Exit(run(ctx, args, stdio{os.Stdin, os.Stdout, os.Stderr}))
 }
@@ -60,6 +66,7 @@ type commands struct {
 	Setup      setupCommand      `cmd:"" help:"Set up the first connection and client, by questions."`
 	Demo       demoCommand       `cmd:"" help:"Send one real message through all three routes, in a sandbox on this machine."`
 	Serve      serveCommand      `cmd:"" help:"Run the gateway: take mail in, keep it, send it."`
+	Service    serviceCommand    `cmd:"" help:"Run the gateway as a service of Windows."`
 	Send       sendCommand       `cmd:"" help:"Send one message now, through the connection of a file."`
 	Sendmail   sendmailCommand   `cmd:"" help:"Behave as /usr/sbin/sendmail."`
 	Connection connectionCommand `cmd:"" help:"Manage the connections."`

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/postino-mail/postino/internal/app"
+	"github.com/postino-mail/postino/internal/winservice"
 )
 
 type serveCommand struct {
@@ -34,6 +35,7 @@ func (c *serveCommand) Run(ctx context.Context, std stdio, cli *commands) error 
 	return app.Serve(ctx, app.ServeOptions{ConfigFile: c.Config, Data: c.Data, Database: c.Database, SMTP: c.SMTP, HTTP: c.HTTP,
 		CAFile: c.CAFile,
 		Stderr: std.err, Getenv: os.Getenv, Ready: func(a app.Addresses) {
+			winservice.Ready(ctx)
 			for _, addr := range a.SMTP {
 				fmt.Fprintf(std.out, "smtp %s\n", addr)
 			}
