@@ -48,6 +48,18 @@ func TestAddAsksForThePassword(t *testing.T) {
 	if code, _, errOut := command(t, "", "connection", "edit", "Relay", "--auth", "auto", "--data", data); code != app.ExitUsage {
 		t.Errorf("an edit that would need a password: exit %d: %s", code, errOut)
 	}
+	file := filepath.Join(t.TempDir(), "c.json")
+	const off = `[{"name":"Spenta","active":false,"provider":"smtp","from":"a@x.it","smtp":{"host":"h.x.it","login":"l"}}]`
+	if err := os.WriteFile(file, []byte(off), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errOut := command(t, "", "connection", "import", file, "--yes", "--data", data); code != 0 {
+		t.Errorf("switched off it may wait: exit %d: %s", code, errOut)
+	}
+	code, _, errOut = command(t, "", "connection", "enable", "Spenta", "--data", data, "--lang", "it")
+	if code != app.ExitConfig || !strings.Contains(errOut, "è senza password") {
+		t.Errorf("enable: exit %d: %s", code, errOut)
+	}
 }
 
 // A word that is none of the known ones is answered with the nearest.

@@ -103,6 +103,9 @@ func TestConnectionApply(t *testing.T) {
 	}
 	const word = "correct-horse-8"
 	smtp := func(name, more string) string {
+		if more == "" {
+			more = `,"auth":"none"`
+		}
 		return `{"name":"` + name + `","provider":"smtp","from":"a@contoso.it","smtp":{"host":"smtp.example.com","login":"l"` + more + `}}`
 	}
 	write("[" + smtp("a", `,"password":"`+word+`"`) + "," + smtp("b", "") + "]")

@@ -95,7 +95,9 @@ func TestConnectionJobs(t *testing.T) {
 	w.want(w.do(writer, "DELETE", "/v1/connections/c2?move_to=c4", nil), http.StatusNoContent)
 	w.want(w.do(writer, "PATCH", "/v1/connections/c4", map[string]any{"name": "c8", "fallback": nil}), 200)
 	w.want(w.do(writer, "POST", "/v1/connections/copy/duplicate", map[string]any{"name": "c9", "fallback": nil, "active": true}),
-		http.StatusCreated)
+		http.StatusUnprocessableEntity) // a copy has no secret of another's
+	w.want(w.do(writer, "POST", "/v1/connections/copy/duplicate", map[string]any{"name": "c9", "fallback": nil, "active": true,
+		"smtp": map[string]any{"password": "hunter2"}}), http.StatusCreated)
 
 	for _, ask := range []answer{
 		w.do(writer, "GET", "/v1/connections/route?from=c0@due.example&to=a@example.com&to=b@example.com&size=5", nil),

@@ -20,6 +20,9 @@ const planPath = "/v1/connections/"
 
 // one is the JSON of an SMTP connection.
 func one(name, more string) string {
+	if more == "" {
+		more = `,"auth":"none"`
+	}
 	return `{"name":"` + name + `","provider":"smtp","from":"` + name + `@own.example",` +
 		`"smtp":{"host":"smtp.example.com","login":"l"` + more + `}}`
 }
@@ -93,7 +96,7 @@ func TestConnectionPlans(t *testing.T) {
 		t.Error("a part of it was done")
 	}
 	before := len(w.trail())
-	do(http.StatusOK, "apply", `{"connections":[`+one("a", "")+`],"prune":true}`)
+	do(http.StatusOK, "apply", `{"connections":[`+one("a", " ")+`],"prune":true}`)
 	for _, e := range w.trail()[before:] {
 		if e.Kind != store.KindConnection || e.Action != store.AuditRemoved || e.Actor.Via != store.ViaAPI {
 			t.Errorf("%+v", e)

@@ -45,7 +45,7 @@ func (k ConnectionCommands) Add(ctx context.Context, name string, c ConnectionCh
 // alone, with which it would never sign in. old is the connection as it was, nil
 // for a new one: what lacked a password already is none of this change.
 func (k ConnectionCommands) completePassword(ctx context.Context, next, old *gateway.Connection) error {
-	if !lacksPassword(next) || old != nil && lacksPassword(old) {
+	if !connections.LacksPassword(next) || old != nil && connections.LacksPassword(old) {
 		return nil
 	}
 	p, err := prompt.New(k.Stdin, k.Stdout)
@@ -63,15 +63,6 @@ func (k ConnectionCommands) completePassword(ctx context.Context, next, old *gat
 			return exit(ExitConfig, next.Validate())
 		}
 	}
-}
-
-// lacksPassword reports an SMTP connection with a login that nothing comes with.
-func lacksPassword(c *gateway.Connection) bool {
-	if c.Provider != adapters.SMTP {
-		return false
-	}
-	s := fallback.SettingsOf(&c.Connection)
-	return s.Login != "" && s.Password == "" && s.OAuth == nil && s.Auth != "none"
 }
 
 // newConnection is the connection of a document, which is complete.

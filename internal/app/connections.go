@@ -66,6 +66,10 @@ func (k ConnectionCommands) put(ctx context.Context, st store.Store, c, old *gat
 			return wrong(ExitConfig, mime.NewText("cli.connection_exists",
 				"there is a connection {connection} already: edit it or choose another name", "connection", strconv.Quote(c.Name)))
 		}
+		var invalid *adapters.InvalidError
+		if errors.As(err, &invalid) {
+			return exit(ExitConfig, err)
+		}
 		if err != nil {
 			return err
 		}

@@ -96,6 +96,9 @@ func (p Planner) Plan(docs []Document) ([]Step, error) {
 		}
 		named[key] = true
 		next, err := p.next(byName[key], doc)
+		if err == nil {
+			err = checkPassword(next, byName[key])
+		}
 		if err != nil {
 			wrong = append(wrong, texterr.Wrap(mime.NewText("connections.plan_wrong", "connection {name}", "name", strconv.Quote(name)), err))
 			continue

@@ -59,8 +59,12 @@ func (s *Service) edited() {
 
 // Put stores a connection and returns when no delivery goes out by the settings of
 // before any more. underWay counts those that still did when Wait was over. old
-// is the connection as it was, nil for a new one.
+// is the connection as it was, nil for a new one. An *adapters.InvalidError says that
+// it could not be used.
 func (s *Service) Put(ctx context.Context, next, old *gateway.Connection) (stored *gateway.Connection, underWay int, err error) {
+	if err := checkPassword(next, old); err != nil {
+		return nil, 0, err
+	}
 	if stored, err = s.Store.PutConnection(ctx, s.now(), next); err != nil {
 		return nil, 0, err
 	}
