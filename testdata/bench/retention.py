@@ -2,13 +2,17 @@
 """How long acceptance takes while retention removes records, and until the vacuum behind it is over.
 
     testdata/peers/postgres-records.sh URL 10000000
-    testdata/bench/retention.py POSTINO URL DATA [--records 360d] [--rate 30] [--before 45] [--after 240]
+    testdata/bench/retention.py POSTINO URL DATA [--records 360d] [--rate 30] [--before 45] [--after 240] [--disk FOLDER]
 
 Starts the server POSTINO on the database URL with the data folder DATA (its key is the
 store's), and a server that takes all mail. Four clients hand over so many messages a second
 by SMTP and measure how long each takes from the end of its data to the answer. Retention
 begins a minute after the start. Prints a line for each part: before, while records are
 removed, and after: p50, p99, the slowest, and how many took over 100 ms.
+
+With --disk a plain program's writes are measured beside it: 8 kB and fdatasync, as often, to
+a file in that folder (on the database's disk). How many slow acceptances fell together with a
+slow write tells a stall of the disk from one of the database or of postino.
 
 Beside other load the figures say nothing: `chrt -r 1` in front, and for the processes of the
 database server too, keeps processors free for them.
@@ -32,6 +36,7 @@ p.add_argument("--records", default="360d")
 p.add_argument("--rate", type=float, default=30)
 p.add_argument("--before", type=float, default=45)
 p.add_argument("--after", type=float, default=240)
+p.add_argument("--disk")
 o = p.parse_args()
 CLIENTS = 4
 
@@ -93,6 +98,23 @@ def client(port, number, stop, out):
         out.append((time.time(), time.monotonic() - began))
 
 
+def disk(folder, stop, out):
+    """Writes as the log of a database is written, into a file whose blocks are there."""
+    f = os.open(os.path.join(folder, "retention-probe"), os.O_RDWR | os.O_CREAT, 0o600)
+    os.write(f, b"x" * (16 << 20))
+    os.fsync(f)
+    start, n = time.monotonic(), 0
+    while not stop.is_set():
+        n += 1
+        time.sleep(max(0, start + n / o.rate - time.monotonic()))
+        began = time.monotonic()
+        os.pwrite(f, os.urandom(8192), n % 2048 * 8192)
+        os.fdatasync(f)
+        out.append((time.time(), time.monotonic() - began))
+    os.close(f)
+    os.unlink(os.path.join(folder, "retention-probe"))
+
+
 server, port = listen()
 threading.Thread(target=sink, args=(server,), daemon=True).start()
 probe, smtp = listen()
@@ -130,6 +152,9 @@ for _ in range(300):
 up = time.time()
 stop, out = threading.Event(), []
 clients = [threading.Thread(target=client, args=(smtp, i, stop, out)) for i in range(CLIENTS)]
+writes = []
+if o.disk:
+    clients.append(threading.Thread(target=disk, args=(o.disk, stop, writes)))
 for c in clients:
     c.start()
 if not took.wait(60 + 600):
@@ -152,13 +177,21 @@ def seconds(text):
 lines = [x for x in log if "removed what retention" in x]
 start = times["end"] - seconds(re.search(r'took"?[=:]"?([0-9.ms]+s)', lines[-1])[1])
 parts = {"before": (up + 5, start), "while records go": (start, times["end"]), "after": (times["end"], time.time())}
-for name, (a, b) in parts.items():
-    list_ = sorted(x for t, x in out if a <= t < b)
+
+
+def figures(name, what, all_, a, b):
+    list_ = sorted(x for t, x in all_ if a <= t < b)
     if list_:
         at = lambda q: 1000 * list_[min(len(list_) - 1, int(q * len(list_)))]
-        worst = {}
-        for t, x in out:
-            if a <= t < b and x > 0.1:
-                worst[int(t - a)] = max(worst.get(int(t - a), 0), x)
-        print(f"{name:18} {b - a:5.0f} s {len(list_):6} messages  p50 {at(.5):4.0f}  p99 {at(.99):4.0f}  slowest {1000 * list_[-1]:5.0f} ms  "
+        worst = {int(t - a) for t, x in all_ if a <= t < b and x > 0.1}
+        print(f"{name:18} {b - a:5.0f} s {len(list_):6} {what:8}  p50 {at(.5):4.0f}  p99 {at(.99):4.0f}  slowest {1000 * list_[-1]:5.0f} ms  "
               f"over 100 ms: {sum(x > 0.1 for x in list_)} in {len(worst)} of the seconds")
+
+
+for name, (a, b) in parts.items():
+    figures(name, "messages", out, a, b)
+    figures(name, "writes", writes, a, b)
+    slow = [(t - x, t) for t, x in out if a <= t < b and x > 0.1]
+    both = sum(any(t - x < end and begin < t for t, x in writes if x > 0.05) for begin, end in slow)
+    if writes and slow:
+        print(f"{name:18} {both} of {len(slow)} slow messages waited while a plain write took over 50 ms")
