@@ -115,7 +115,7 @@ func (s *clientService) createClient(ctx context.Context, in *clientCreate) (*bo
 		}
 		c.SecretHash = hash
 	default:
-		key := vault.NewKey("pc_")
+		key := vault.NewClientSecret()
 		shown, c.SecretHash = key.Reveal(), vault.HashGenerated(key)
 	}
 	if err := s.apply(ctx, &c, &b.ClientSettings); err != nil {
@@ -144,7 +144,7 @@ func (s *clientService) rotateClient(ctx context.Context, in *ClientPath) (*body
 	if err != nil {
 		return nil, err
 	}
-	key := vault.NewKey("pc_")
+	key := vault.NewClientSecret()
 	c.SecretHash, c.ChangedAt = vault.HashGenerated(key), s.now()
 	return s.putClient(ctx, *c, key.Reveal(), in.Language)
 }

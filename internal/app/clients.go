@@ -103,7 +103,7 @@ func (k ClientCommands) Add(ctx context.Context, n NewClient) error {
 		}
 		secret := ""
 		if !n.NoSecret {
-			key := vault.NewKey("pc_")
+			key := vault.NewClientSecret()
 			secret, c.SecretHash = key.Reveal(), vault.HashGenerated(key)
 		}
 		stored, err := st.PutClient(ctx, c)
@@ -261,7 +261,7 @@ func (k ClientCommands) Rotate(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		key := vault.NewKey("pc_")
+		key := vault.NewClientSecret()
 		c.SecretHash, c.ChangedAt = vault.HashGenerated(key), time.Now()
 		stored, err := st.PutClient(ctx, *c)
 		if err != nil {

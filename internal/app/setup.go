@@ -316,7 +316,7 @@ func taken(all []*gateway.Connection, name string) bool {
 // store makes a client with a secret, which is printed once; one that is there
 // stays as it is.
 func (k ClientCommands) store(ctx context.Context, st store.Store, name string) error {
-	now, key := time.Now(), vault.NewKey("pc_")
+	now, key := time.Now(), vault.NewClientSecret()
 	c, err := st.PutClient(ctx, store.Client{Name: name, SecretHash: vault.HashGenerated(key), CreatedAt: now, ChangedAt: now})
 	if errors.Is(err, store.ErrExists) {
 		_, err = fmt.Fprintln(k.Stdout, text("setup.client_there",

@@ -159,6 +159,19 @@ func providerOf(head []column, record []string) string {
 	return ""
 }
 
+// encryption reads ours, and the words of other programs' tables that cannot mean
+// another one: "TLS" alone is ours here, and STARTTLS in some of theirs.
+func encryption(cell string) string {
+	switch word := strings.ToLower(cell); word {
+	case "ssl", "ssl/tls", "tls/ssl":
+		return "tls"
+	case "nessuna", "no":
+		return "none"
+	default:
+		return word
+	}
+}
+
 // value reads a cell.
 func (c column) value(cell string) (any, error) {
 	if c.secret {
@@ -167,8 +180,11 @@ func (c column) value(cell string) (any, error) {
 	cell = strings.TrimSpace(cell)
 	switch c.kind {
 	case kindText:
-		if c.path == "provider" || c.path == "default" || c.path == "smtp.encryption" {
+		switch c.path {
+		case "provider", "default":
 			return strings.ToLower(cell), nil
+		case "smtp.encryption":
+			return encryption(cell), nil
 		}
 		return cell, nil
 	case kindNumber:

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/text/encoding/charmap"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/connections"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/registry"
@@ -100,8 +101,8 @@ func TestExportIsIdempotent(t *testing.T) {
 // A table as Italian Excel writes it.
 func TestItalianTable(t *testing.T) {
 	t.Parallel()
-	text := "Nome;Mittente;Server;Porta;Utente;Password;Attiva;Messaggi al minuto;Altri mittenti;\r\n" +
-		"Perché;shop@contoso.it;smtps.aruba.it;465;shop@contoso.it;'=più;Sì;30;\"a@contoso.it; b@contoso.it\";\r\n;;;;;;;;;\r\n"
+	text := "Nome;Mittente;Server;Porta;Utente;Password;Attiva;Messaggi al minuto;Altri mittenti;Crittografia\r\n" +
+		"Perché;shop@contoso.it;smtps.aruba.it;465;shop@contoso.it;'=più;Sì;30;\"a@contoso.it; b@contoso.it\";SSL/TLS\r\n;;;;;;;;;\r\n"
 	encoded, err := charmap.Windows1252.NewEncoder().String(text)
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +116,7 @@ func TestItalianTable(t *testing.T) {
 		}
 		c := got[0].Next
 		if c.Name != "Perché" || c.Provider != adapters.SMTP || *c.Secrets()[0].Value != "=più" || *c.Limits.PerMinute != 30 ||
-			len(c.Aliases) != 2 || !*c.Active {
+			len(c.Aliases) != 2 || !*c.Active || fallback.SettingsOf(&c.Connection).Encryption != "tls" {
 			t.Errorf("%s: %+v", what, c)
 		}
 	}

@@ -237,6 +237,9 @@ func TestHash(t *testing.T) {
 		t.Error("an empty secret was hashed")
 	}
 	key := NewKey("pk_")
+	if secret := NewClientSecret(); len(secret.Reveal()) != 20 || secret == NewClientSecret() {
+		t.Errorf("the secret of a client: %q", secret.Reveal())
+	}
 	if len(key.Reveal()) != 3+52 || key == NewKey("pk_") {
 		t.Errorf("a key of %d characters", len(key.Reveal()))
 	}
@@ -284,7 +287,7 @@ func TestRefusalsTakeAsLong(t *testing.T) {
 		return best
 	}
 	unknown := fastest(func() { _ = h.Waste(t.Context(), "wrong") })
-	for name, hash := range map[string]string{"made here": HashGenerated(NewKey("pc_")), "chosen": chosen, "unreadable": "$sha$"} {
+	for name, hash := range map[string]string{"made here": HashGenerated(NewClientSecret()), "chosen": chosen, "unreadable": "$sha$"} {
 		took := fastest(func() {
 			if ok, _ := h.Verify(t.Context(), hash, "wrong"); ok {
 				t.Errorf("%s: a wrong secret fits", name)
