@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/config"
+	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/web"
 	"github.com/postino-mail/postino/mime"
 )
@@ -35,6 +36,8 @@ func pageFacts(c *config.Config, smtp []string) []web.Fact {
 		{Name: text("web.fact_data", "Data folder"), Value: value(c.Data)},
 		{Name: text("web.fact_bodies", "Messages are kept"), Value: kept(c.Retention.Bodies)},
 		{Name: text("web.fact_records", "Records are kept"), Value: kept(c.Retention.Records)},
+		{Name: text("web.fact_events", "Events are kept"), Value: kept(c.Retention.Events)},
+		{Name: text("web.fact_hours", "Figures by the hour are kept"), Value: kept(config.Duration(store.HoursKept))},
 		{Name: text("web.fact_audit", "Audit trail is kept"), Value: kept(c.Retention.Audit)},
 	}
 }

@@ -98,6 +98,17 @@ func (v *visit) Number(n any) string {
 	return sign + b.String()
 }
 
+// Short is a file name that fits into a line: of a long one the beginning and the
+// end, which says of what kind it is, with a sign between them.
+func (v *visit) Short(name string) string {
+	const most, end = 60, 16
+	r := []rune(name)
+	if len(r) <= most {
+		return name
+	}
+	return string(r[:most-end-1]) + "…" + string(r[len(r)-end:])
+}
+
 // Bytes is a size in the units of people: 640 B, 12 kB, 3.4 MB.
 func (v *visit) Bytes(n int64) string {
 	const k = 1000

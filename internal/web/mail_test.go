@@ -161,6 +161,10 @@ func TestMessage(t *testing.T) {
 	}
 	var content api.MessageContent
 	w.must(json.Unmarshal([]byte(w.get("/v1/messages/"+id+"/content").body), &content))
+	long := w.send(func(m map[string]any) {
+		m["attachments"] = []map[string]any{{"filename": strings.Repeat("è", 100) + "-bilancio.pdf", "content": "aGVsbG8="}}
+	})
+	w.get("/mail/"+long).want(200, strings.Repeat("è", 43)+"…"+"èèè-bilancio.pdf").without(strings.Repeat("è", 44))
 	file := w.get(fmt.Sprintf("%s/parts/%d", at, content.Attachments[0].Part)).want(200)
 	if d := file.header.Get("Content-Disposition"); !strings.HasPrefix(d, "attachment") || strings.ContainsAny(d, "/<>") ||
 		file.header.Get("Content-Type") != "application/octet-stream" || file.body != "<script>" {
