@@ -33,6 +33,7 @@ type options struct {
 	part, parts    int
 	probe          int
 	days           int
+	only           string
 }
 
 // outcome is that of every attempt.
@@ -49,6 +50,7 @@ func main() {
 	flag.IntVar(&o.part, "part", 0, "which part of the days, when they are filled in several runs: from 0")
 	flag.IntVar(&o.parts, "parts", 1, "how many parts the days have")
 	flag.IntVar(&o.probe, "probe", 0, "calls of each kind to measure")
+	flag.StringVar(&o.only, "only", "", "beginning of the names of the kinds of calls to measure")
 	flag.Parse()
 	if err := run(context.Background(), &o); err != nil {
 		fmt.Fprintln(os.Stderr, "fill:", err)

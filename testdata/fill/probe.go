@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -55,6 +56,9 @@ func probe(ctx context.Context, st store.Store, o *options) error {
 		}},
 		{"client", func() func() (int, error) { return list(store.Filter{Client: fmt.Sprint("client-", r.IntN(50))}) }},
 		{"operator of 500 connections", func() func() (int, error) { return list(store.Filter{Among: own}) }},
+		{"operator, failed or given up", func() func() (int, error) {
+			return list(store.Filter{Among: own, States: []store.State{store.Failed, store.Expired}})
+		}},
 		{"operator, failed", func() func() (int, error) { return list(store.Filter{Among: own, States: []store.State{store.Failed}}) }},
 		{"operator, word", func() func() (int, error) {
 			f := match(terms.Anywhere, word(words.Uint64()))
@@ -100,6 +104,9 @@ func probe(ctx context.Context, st store.Store, o *options) error {
 			return func() (int, error) { c, err := st.Count(ctx, f, 1000); return c.N, err }
 		}},
 	} {
+		if !strings.HasPrefix(k.name, o.only) {
+			continue
+		}
 		var took, used []time.Duration
 		found := 0
 		for range o.probe {

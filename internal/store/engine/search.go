@@ -16,6 +16,11 @@ const (
 	few          = 2000 // rows that are rather looked at one by one than sought by their words
 	maxSubqueues = 5000 // subqueues with deliveries that are merged; of more, most rows are wanted
 	manyOf       = 8    // subqueues of which it is asked first which have the next entries
+
+	// countedMost is up to how many open deliveries, and deliveries of many subqueues,
+	// are counted to see which are fewer: an operator's failed ones are a handful among
+	// all theirs.
+	countedMost = 50_000
 )
 
 // sources are where the entries are found, one behind the other. Of the conditions
@@ -38,19 +43,26 @@ func (l *listing) sources(ctx context.Context) ([]source, error) {
 	if err != nil || chosen && len(subqueues) == 0 {
 		return nil, err
 	}
-	open, mine := few, few
+	most, many, byOpen := few, chosen && len(subqueues) > manyOf, table
+	if many && !l.seeksWords() {
+		if most = countedMost; cond != "" && table == "" {
+			byOpen = s.By("deliveries_open")
+		}
+	}
+	open, mine := most, most
 	if cond != "" {
-		if open, err = l.countUpTo(ctx, `SELECT 1 FROM deliveries d`+table+` WHERE `+s.openStates(l.f, cond), nil); err != nil {
+		if open, err = l.countUpTo(ctx, most, `SELECT 1 FROM deliveries d`+byOpen+` WHERE `+s.openStates(l.f, cond), nil); err != nil {
 			return nil, err
 		}
 	}
-	if chosen && len(subqueues) <= manyOf && (open < few || l.seeksWords()) {
-		if mine, err = l.countUpTo(ctx, `SELECT 1 FROM `+s.Words.Table+` WHERE flow `+s.in("$1"), []any{s.Words.Ints(subqueues)}); err != nil {
+	if chosen && (!many && (open < few || l.seeksWords()) || many && few <= open && open < most) {
+		if mine, err = l.countUpTo(ctx, most, `SELECT 1 FROM `+s.Words.Table+` WHERE flow `+s.in("$1"),
+			[]any{s.Words.Ints(subqueues)}); err != nil {
 			return nil, err
 		}
 	}
-	if open < few && open <= mine {
-		return []source{l.walk(table, cond)}, nil
+	if open < most && open <= mine {
+		return []source{l.walk(byOpen, cond)}, nil
 	}
 	x, err := l.p.readIndexed(ctx)
 	if err != nil {
@@ -211,9 +223,9 @@ func (l *listing) keyNear(ctx context.Context, than, order string, at int64) (ke
 	return key, nil
 }
 
-// countUpTo counts the rows of a query, up to few.
-func (l *listing) countUpTo(ctx context.Context, q string, args []any) (n int, err error) {
-	err = l.p.DB.Read(ctx, `SELECT count(*) FROM (`+q+` LIMIT `+strconv.Itoa(few)+`) x`, args, &n)
+// countUpTo counts the rows of a query, up to most.
+func (l *listing) countUpTo(ctx context.Context, most int, q string, args []any) (n int, err error) {
+	err = l.p.DB.Read(ctx, `SELECT count(*) FROM (`+q+` LIMIT `+strconv.Itoa(most)+`) x`, args, &n)
 	return n, err
 }
 

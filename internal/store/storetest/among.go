@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/postino-mail/postino/internal/store"
@@ -59,4 +61,33 @@ func testAmong(t *testing.T, h Harness) {
 	_, through, err = s.EventsAmong(ctx, own, last, 10, nil)
 	must(t, err)
 	want(t, "nothing new", through, last)
+}
+
+// testAmongMany: of many connections too, by state, in pages of the newest first.
+func testAmongMany(t *testing.T, h Harness) {
+	s := h.Open(t)
+	ctx := t.Context()
+	var own []string
+	var sent []store.ID
+	for i := range 20 {
+		c := fmt.Sprint("c", i)
+		id, _ := submit(t, s, letter{connection: c, lane: c})
+		if i%2 == 0 {
+			own, sent = append(own, c), append(sent, id)
+		}
+	}
+	slices.Reverse(sent)
+	for what, states := range map[string][]store.State{"of one state": {store.Queued}, "of several": {store.Queued, store.Failed, store.Expired},
+		"of those that are sent too": {store.Queued, store.Sent}} {
+		var got []store.ID
+		for after, first := "", true; first || after != ""; first = false {
+			page, err := s.List(ctx, store.ListRequest{Filter: store.Filter{Among: own, States: states}, Limit: 4, After: after})
+			must(t, err)
+			for i := range page.Entries {
+				got = append(got, page.Entries[i].Message.ID)
+			}
+			after = page.Next
+		}
+		want(t, what, slices.Equal(got, sent), true)
+	}
 }

@@ -60,7 +60,8 @@ func Run(t *testing.T, h Harness) {
 		"unheard together": testUnheardTogether, "people": testPeople, "sessions": testSessions,
 		"invitations": testInvitations, "ceremonies": testCeremonies, "audit": testAudit, "audit of a person": testAuditOfPerson,
 		"audit list":        testAuditList,
-		"among connections": testAmong, "clock set back": testClockSetBack, "taken while the clock was ahead": testTakenAhead,
+		"among connections": testAmong, "among many": testAmongMany,
+		"clock set back": testClockSetBack, "taken while the clock was ahead": testTakenAhead,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
