@@ -77,8 +77,8 @@ func testAmongMany(t *testing.T, h Harness) {
 		}
 	}
 	slices.Reverse(sent)
-	for what, states := range map[string][]store.State{"of one state": {store.Queued}, "of several": {store.Queued, store.Failed, store.Expired},
-
+	for what, states := range map[string][]store.State{"of one state": {store.Queued},
+		"of several":                 {store.Queued, store.Failed, store.Expired},
 		"of those that are sent too": {store.Queued, store.Sent}} {
 		var got []store.ID
 		for after, first := "", true; first || after != ""; first = false {
