@@ -53,10 +53,14 @@ func (r *secretRun) look() {
 }
 
 // complete makes sure that the outputs are what they are taken for: each has words of its own.
-func (r *secretRun) complete() {
+func (r *secretRun) complete(database string) {
 	r.t.Helper()
-	for name, words := range map[string]string{
-		"log of the server": "level=DEBUG", "data/": "by smtp", "page /": "</html>", "GET /metrics": "postino_",
+	store, content := "data/", "by smtp"
+	if database != "" {
+		store, content = "dump of the database", "contoso.example"
+	}
+	for name, words := range map[string]string{store: content,
+		"log of the server": "level=DEBUG", "page /": "</html>", "GET /metrics": "postino_",
 		"GET /v1/audit":     "\"action\"",
 		"GET /v1/messages/": "conversation", "postino people audit": "connection", "postino connection export": "smtp",
 		"call of the webhook":       "delivery.",

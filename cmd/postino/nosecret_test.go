@@ -136,7 +136,7 @@ func TestNoSecretInAnyOutput(t *testing.T) {
 			}
 			r.stop()
 			r.stored(db)
-			r.complete()
+			r.complete(db)
 			r.look()
 		})
 	}
