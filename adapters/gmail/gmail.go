@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -103,7 +104,7 @@ func New(conn *adapters.Connection, opt Options) (*Adapter, error) {
 	if opt.Tokens == nil {
 		return nil, adapters.ConfigError(adapters.Gmail, mime.NewText("gmail.no_tokens", "Options.Tokens is missing"))
 	}
-	a := &Adapter{conn: conn, tokens: opt.Tokens, base: defaultURL, now: opt.Now, chunk: chunkSize, quiet: quietTime, pause: pause,
+	a := &Adapter{conn: conn, tokens: opt.Tokens, base: defaultURL, now: opt.Now, chunk: chunkSize, quiet: quietTime, pause: pause.For,
 		sources: make(map[sourceKey]adapters.TokenSource)}
 	if url := SettingsOf(conn).GmailURL; url != "" {
 		a.base = strings.TrimSuffix(url, "/")
@@ -162,15 +163,4 @@ func (a *Adapter) source(mailbox string, audience adapters.Audience) (adapters.T
 	}
 	a.sources[k] = s
 	return s, nil
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

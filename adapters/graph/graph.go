@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -76,7 +77,7 @@ func New(conn *adapters.Connection, opt Options) (*Adapter, error) {
 		return nil, err
 	}
 	a := &Adapter{conn: conn, tokens: src, base: baseURL(SettingsOf(conn)), now: opt.Now, log: opt.Log,
-		quiet: quietTime, wait: sleep, ceiling: MIMECeiling, session: sessionMin, chunk: chunkSize, cleanup: 15 * time.Second}
+		quiet: quietTime, wait: pause.For, ceiling: MIMECeiling, session: sessionMin, chunk: chunkSize, cleanup: 15 * time.Second}
 	if a.now == nil {
 		a.now = time.Now
 	}

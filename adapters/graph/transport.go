@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"net"
@@ -32,16 +31,5 @@ func newTransport(roots *x509.CertPool) *http.Transport {
 		// Shorter than what stands before Graph keeps idle connections, so that a
 		// request rarely meets one that is just being closed.
 		IdleConnTimeout: 50 * time.Second,
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -111,7 +112,7 @@ func (s *Service) settle(ctx context.Context, ids ...string) (underWay int, err 
 func (s *Service) ended(ctx context.Context, id string, end time.Time) (underWay int, err error) {
 	before, err := s.leases(ctx, id)
 	for err == nil && len(before) > 0 && time.Now().Before(end) {
-		if err = pause(ctx, look); err != nil {
+		if err = pause.For(ctx, look); err != nil {
 			return 0, err
 		}
 		var now map[store.ID]int64

@@ -9,6 +9,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
@@ -205,7 +206,7 @@ func (s *Service) Remove(ctx context.Context, c, successor *gateway.Connection) 
 		if time.Now().After(end) {
 			return all, &InUseError{Moved: all}
 		}
-		if err := pause(ctx, look); err != nil {
+		if err := pause.For(ctx, look); err != nil {
 			return all, err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 )
@@ -107,7 +108,7 @@ func (s *Service) seenByAll(ctx context.Context) error {
 	if nodes <= 0 {
 		return nil
 	}
-	return pause(ctx, registry.Fresh+look)
+	return pause.For(ctx, registry.Fresh+look)
 }
 
 // leases are the deliveries that are being sent over a connection, with their epochs.
@@ -139,16 +140,5 @@ func (s *Service) deliveries(ctx context.Context, id string, states []store.Stat
 		if r.After = page.Next; r.After == "" {
 			return nil
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
 	}
 }

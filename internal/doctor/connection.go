@@ -12,6 +12,7 @@ import (
 	"github.com/postino-mail/postino/adapters/stages"
 	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -56,20 +57,9 @@ func New(o Options) *Doctor {
 		o.Now = time.Now
 	}
 	if o.Pause == nil {
-		o.Pause = pause
+		o.Pause = pause.For
 	}
 	return &Doctor{o}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // A Test says what to test.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
 )
@@ -28,10 +29,10 @@ func TestRefusedLoginWaitsForAPerson(t *testing.T) {
 		}
 		w.run(nil)
 		first := w.submit("a", "x@y.it")
-		pause(t.Context(), 30*time.Minute)
+		pause.For(t.Context(), 30*time.Minute)
 		second := w.submit("a", "z@y.it")
 		for calls := 1; calls <= 2; calls++ {
-			pause(t.Context(), 20*time.Minute)
+			pause.For(t.Context(), 20*time.Minute)
 			if n := w.fakes["a"].calls(); n != calls {
 				t.Fatalf("%d logins, want %d", n, calls)
 			}

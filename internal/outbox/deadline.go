@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -20,7 +21,7 @@ func (o *Outbox) deadlines(ctx context.Context) {
 		batch := deadlineBatch + min(failed, 100*deadlineBatch)
 		due, next, err := o.opt.Store.Deadlines(ctx, now, batch)
 		if err != nil {
-			if !pause(ctx, 5*time.Second) {
+			if pause.For(ctx, 5*time.Second) != nil {
 				return
 			}
 			continue
@@ -43,7 +44,7 @@ func (o *Outbox) deadlines(ctx context.Context) {
 		case !next.IsZero():
 			wait = min(max(time.Until(next), 10*time.Millisecond), idle)
 		}
-		if !pause(ctx, wait) {
+		if pause.For(ctx, wait) != nil {
 			return
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -32,7 +33,7 @@ func TestRoom(t *testing.T) {
 			w.await(last, time.Minute, store.Sent)
 			start := time.Now()
 			for b.InFlight() > 0 {
-				pause(t.Context(), 10*time.Millisecond)
+				pause.For(t.Context(), 10*time.Millisecond)
 			}
 			if f.most > workers || workers > 1 && f.most < workers {
 				t.Errorf("%d at once", f.most)

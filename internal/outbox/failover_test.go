@@ -9,6 +9,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/mailboxtest"
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -32,13 +33,13 @@ func TestFailover(t *testing.T) {
 		id := w.submit("a", "x@y.it")
 		w.fakes["b"].answer = func(int, adapters.Outgoing) (adapters.Receipt, error) { return adapters.Receipt{}, connectionRefused() }
 		w.run(nil)
-		pause(t.Context(), 20*time.Second)
+		pause.For(t.Context(), 20*time.Second)
 		if d := w.await(id, 0, store.Queued); d.Route.Connection != w.conns["a"].ID {
 			t.Errorf("moved to a connection that is paused: %+v", d.Route)
 		}
 		// b opens for as long as it takes to move there; b itself names no fallback.
 		pauseUntil(w, "b", 0)
-		pause(t.Context(), 20*time.Second)
+		pause.For(t.Context(), 20*time.Second)
 		if d := w.await(id, 0, store.Queued); d.Route.Connection != w.conns["b"].ID {
 			t.Errorf("waits for %+v", d.Route)
 		}
@@ -113,7 +114,7 @@ func TestFailover(t *testing.T) {
 		offline(w, "b", func(e *adapters.Error) { e.RetryAfter = 24 * time.Hour })
 		w.run(nil)
 		id := w.submit("a", "x@y.it")
-		pause(t.Context(), time.Minute)
+		pause.For(t.Context(), time.Minute)
 		online()
 		if d := w.await(id, 10*time.Minute, store.Sent); d.Route.Connection != w.conns["a"].ID || d.Route.Position != 0 {
 			t.Errorf("left through %+v", d.Route)
@@ -130,7 +131,7 @@ func TestFailover(t *testing.T) {
 		}
 		w.run(nil)
 		id := w.submit("a", "x@y.it")
-		pause(t.Context(), time.Minute)
+		pause.For(t.Context(), time.Minute)
 		online()
 		if d := w.await(id, 10*time.Minute, store.Sent); d.Route.Connection != w.conns["a"].ID {
 			t.Errorf("left through %+v", d.Route)
@@ -166,13 +167,13 @@ func TestFailover(t *testing.T) {
 		w := newWorld(t, conn("a", nil))
 		defer w.close()
 		w.run(nil)
-		pause(t.Context(), time.Second)
+		pause.For(t.Context(), time.Second)
 		past := time.Now()
 		if err := w.store.ChangeConnection(t.Context(), past, w.conns["a"].ID,
 			store.ConnectionChange{PauseUntil: &past, Breaker: &store.Breaker{State: "open", Failures: 5, OpenUntil: past}}); err != nil {
 			t.Fatal(err)
 		}
-		pause(t.Context(), 10*time.Second)
+		pause.For(t.Context(), 10*time.Second)
 		w.await(w.submit("a", "x@y.it"), time.Minute, store.Sent)
 		if st, err := w.store.ConnectionState(t.Context(), w.conns["a"].ID); err != nil || st.Breaker.State != "closed" {
 			t.Errorf("the breaker is %+v, %v", st.Breaker, err)
@@ -188,7 +189,7 @@ func TestFailover(t *testing.T) {
 		w.run(nil)
 		w.await(w.submit("a", "x@y.it"), time.Second, store.Sent)
 		id := w.submit("a", "x@y.it")
-		pause(t.Context(), 20*time.Second)
+		pause.For(t.Context(), 20*time.Second)
 		if d := w.await(id, 0, store.Queued); d.Route.Connection != w.conns["a"].ID {
 			t.Errorf("moved to %+v", d.Route)
 		}

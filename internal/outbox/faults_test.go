@@ -10,6 +10,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -82,11 +83,11 @@ func TestStoreAway(t *testing.T) {
 		}
 		w.run(func(o *Options) { o.Store = st })
 		id := w.submit("a", "x@y.it")
-		pause(t.Context(), 3*time.Minute)
+		pause.For(t.Context(), 3*time.Minute)
 		w.fakes["a"].answer = nil
 		st.away.Store(false)
 		d := w.await(id, 10*time.Second, store.Sent)
-		pause(t.Context(), 10*time.Minute)
+		pause.For(t.Context(), 10*time.Minute)
 		if n := w.fakes["a"].calls(); n != 1 || d.Duplicate {
 			t.Errorf("%d sends, duplicate %v", n, d.Duplicate)
 		}
@@ -154,7 +155,7 @@ func TestTwoNodes(t *testing.T) {
 		}
 		st.away.Store(false)
 		close(late.release)
-		pause(t.Context(), time.Minute)
+		pause.For(t.Context(), time.Minute)
 		if n := w.fakes["a"].calls(); n != 1 || d.Duplicate {
 			t.Errorf("%d sends in all, duplicate %v", n, d.Duplicate)
 		}
@@ -174,9 +175,9 @@ func TestTwoNodes(t *testing.T) {
 		stopLate := w.stop
 		id := w.submit("a", "x@y.it")
 		w.await(id, time.Second, store.Sending)
-		pause(t.Context(), time.Second) // the call has begun
+		pause.For(t.Context(), time.Second) // the call has begun
 		st.away.Store(true)
-		pause(t.Context(), 30*time.Second)
+		pause.For(t.Context(), 30*time.Second)
 		f.mu.Lock()
 		if f.inFlight != 0 {
 			t.Error("the call goes on without a lease")
@@ -185,7 +186,7 @@ func TestTwoNodes(t *testing.T) {
 		w.run(func(o *Options) { o.Node = "n2" })
 		w.await(id, time.Minute, store.Sent)
 		st.away.Store(false)
-		pause(t.Context(), time.Minute)
+		pause.For(t.Context(), time.Minute)
 		if n := f.calls(); n != 1 {
 			t.Errorf("%d sends", n)
 		}

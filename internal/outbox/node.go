@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -96,7 +97,7 @@ func (o *Outbox) register(ctx context.Context) error {
 			return err
 		}
 		o.opt.Log.Warn("the store is not available; trying again", "err", err)
-		if !pause(ctx, wait) {
+		if pause.For(ctx, wait) != nil {
 			return ctx.Err()
 		}
 	}
@@ -105,7 +106,7 @@ func (o *Outbox) register(ctx context.Context) error {
 // heartbeats keeps the leases until ctx ends, and registers again when they
 // were lost.
 func (o *Outbox) heartbeats(ctx context.Context) {
-	for pause(ctx, o.opt.Lease/4) {
+	for pause.For(ctx, o.opt.Lease/4) == nil {
 		now := time.Now()
 		err := o.opt.Store.Heartbeat(ctx, o.node.current(), now, now.Add(o.opt.Lease))
 		switch {
@@ -124,7 +125,7 @@ func (o *Outbox) heartbeats(ctx context.Context) {
 
 // reaper takes back what dead nodes had.
 func (o *Outbox) reaper(ctx context.Context) {
-	for pause(ctx, o.opt.Lease/5) {
+	for pause.For(ctx, o.opt.Lease/5) == nil {
 		n, err := o.opt.Store.Reap(ctx, time.Now())
 		if n > 0 {
 			o.opt.Log.Warn("took over deliveries of a node that is gone; their outcome is verified", "count", n)
@@ -133,17 +134,5 @@ func (o *Outbox) reaper(ctx context.Context) {
 		if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
 			o.opt.Log.Error("the check for dead nodes failed", "err", err)
 		}
-	}
-}
-
-// pause waits d, and reports false when ctx ended first.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -21,7 +22,7 @@ func TestNotificationWay(t *testing.T) {
 		w.fakes["a"].answer = func(int, adapters.Outgoing) (adapters.Receipt, error) { return adapters.Receipt{}, connectionRefused() }
 		w.run(func(o *Options) { o.Lease, o.Sweep = time.Hour, time.Hour })
 		w.submit("a", "x@y.it")
-		pause(t.Context(), 74*time.Minute)
+		pause.For(t.Context(), 74*time.Minute)
 		if n := w.fakes["b"].calls(); n != 0 {
 			t.Errorf("the other customer's mailbox sent %d", n)
 		}
@@ -37,9 +38,9 @@ func TestNotificationWay(t *testing.T) {
 		if err := w.store.ChangeConnection(t.Context(), time.Now(), w.conns["aa"].ID, store.ConnectionChange{PauseUntil: &past}); err != nil {
 			t.Fatal(err)
 		}
-		pause(t.Context(), 2*time.Hour)
+		pause.For(t.Context(), 2*time.Hour)
 		w.run(nil)
-		pause(t.Context(), time.Minute)
+		pause.For(t.Context(), time.Minute)
 		if own, other := w.fakes["aa"].calls(), w.fakes["a"].calls(); own != 20 || other != 0 {
 			t.Errorf("told through the own connection %d times, through another one %d times", own, other)
 		}
@@ -55,7 +56,7 @@ func TestNotificationWay(t *testing.T) {
 					return adapters.Receipt{}, nil
 				}
 				st.away.Store(true)
-				pause(t.Context(), 2*time.Second) // so that nothing is fresh
+				pause.For(t.Context(), 2*time.Second) // so that nothing is fresh
 				time.AfterFunc(time.Second, func() { st.away.Store(false) })
 				return adapters.Receipt{}, failure(adapters.Permanent, func(e *adapters.Error) { e.TooLarge = large }).err
 			}
@@ -65,7 +66,7 @@ func TestNotificationWay(t *testing.T) {
 				want = store.Sent
 			}
 			w.await(w.submit("a", "x@y.it"), time.Minute, want)
-			pause(t.Context(), time.Minute)
+			pause.For(t.Context(), time.Minute)
 			if told := len(w.fakes["a"].sends) == 2; told == large {
 				t.Errorf("a sent %q, b sent %q", w.fakes["a"].sends, w.fakes["b"].sends)
 			}

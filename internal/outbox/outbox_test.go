@@ -8,6 +8,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -96,7 +97,7 @@ func TestOutbox(t *testing.T) {
 		}
 		w.run(nil)
 		w.await(w.submit("a", "nobody@y.it"), time.Second, store.Failed)
-		pause(t.Context(), time.Minute)
+		pause.For(t.Context(), time.Minute)
 		if got := fmt.Sprint(w.fakes["a"].sends); got != "[nobody@y.it erp@contoso.it]" {
 			t.Errorf("sent to %s", got)
 		}
@@ -109,7 +110,7 @@ func TestOutbox(t *testing.T) {
 		}
 		w.run(func(o *Options) { o.Lease, o.Sweep = time.Hour, time.Hour })
 		w.await(w.submit("a", "nobody@y.it"), time.Second, store.Failed)
-		pause(t.Context(), 15*time.Minute)
+		pause.For(t.Context(), 15*time.Minute)
 		if n := w.fakes["a"].calls(); n != 2 {
 			t.Errorf("%d sends, want the message and one notification", n)
 		}
@@ -157,9 +158,9 @@ func TestOutbox(t *testing.T) {
 		}
 		w.run(nil)
 		first := w.submit("a", "x@y.it")
-		pause(t.Context(), 10*time.Second)
+		pause.For(t.Context(), 10*time.Second)
 		second := w.submit("a", "z@y.it")
-		pause(t.Context(), time.Minute)
+		pause.For(t.Context(), time.Minute)
 		if n := w.fakes["a"].calls(); n != 1 {
 			t.Fatalf("%d calls while the connection is paused", n)
 		}
@@ -235,13 +236,13 @@ func TestOutbox(t *testing.T) {
 			o.Retry.First = 10 * time.Second // the breaker is open by the time of the warning
 		})
 		id := w.submit("a", "x@y.it")
-		pause(t.Context(), 5*time.Minute)
+		pause.For(t.Context(), 5*time.Minute)
 		if n := w.fakes["b"].calls(); n != 1 {
 			t.Errorf("%d notifications of the delay", n)
 		}
-		pause(t.Context(), 68*time.Minute)
+		pause.For(t.Context(), 68*time.Minute)
 		w.await(id, time.Minute, store.Expired)
-		pause(t.Context(), time.Minute)
+		pause.For(t.Context(), time.Minute)
 		if n := w.fakes["b"].calls(); n != 2 {
 			t.Errorf("%d notifications in all", n)
 		}
@@ -263,7 +264,7 @@ func TestOutbox(t *testing.T) {
 		w.fakes["a"].latency = 5 * time.Second
 		w.run(nil)
 		id := w.submit("a", "x@y.it")
-		pause(t.Context(), time.Second)
+		pause.For(t.Context(), time.Second)
 		w.stop()
 		w.stop = nil
 		w.await(id, 0, store.Sent)

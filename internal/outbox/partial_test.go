@@ -8,6 +8,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -34,7 +35,7 @@ func TestRefusedAmongAccepted(t *testing.T) {
 		w.submit("a", "ext@other.it")
 		for range 100 {
 			w.submit("a", "x@y.it")
-			pause(t.Context(), 50*time.Millisecond)
+			pause.For(t.Context(), 50*time.Millisecond)
 		}
 		if n := bad.Load(); n > 1 {
 			t.Errorf("tried %d times within seconds", n)
@@ -91,7 +92,7 @@ func TestPartialAcceptance(t *testing.T) {
 		}
 		w.run(nil)
 		id := w.submit("a", "full@y.it", "gone@y.it")
-		pause(t.Context(), 10*time.Second)
+		pause.For(t.Context(), 10*time.Second)
 		d := w.delivery(id)
 		if d.State != store.Queued || d.Recipients[0].State != store.Pending || d.Recipients[1].State != store.RecipientFailed ||
 			d.Recipients[1].Error.ProviderCode != "550 5.1.1" {

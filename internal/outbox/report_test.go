@@ -10,6 +10,7 @@ import (
 	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/mailboxtest"
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -148,7 +149,7 @@ func TestNotTold(t *testing.T) {
 			w.run(nil)
 			w.wish = []mime.Notify{mime.NotifySuccess}
 			w.await(w.submit("a", "x@y.it"), time.Minute, store.Sent)
-			pause(t.Context(), time.Minute)
+			pause.For(t.Context(), time.Minute)
 			if told != reports {
 				t.Errorf("next server with DSN %v: told %d times, want %d", dsn, told, reports)
 			}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -65,7 +66,7 @@ func TestSlowUploadOfANodeThatLostItsLease(t *testing.T) {
 		stop := w.stop
 		id := w.submit("a", "x@y.it")
 		w.await(id, time.Minute, store.Sending)
-		pause(t.Context(), 10*time.Minute)
+		pause.For(t.Context(), 10*time.Minute)
 		w.run(func(o *Options) { o.Node = "n2" })
 		slow.away.Store(true)
 		w.await(id, 10*time.Minute, store.Sent)
@@ -133,7 +134,7 @@ func TestPermitEndsWithTheRegistration(t *testing.T) {
 				return adapters.Receipt{}, err
 			}
 			for o.node.current() == first { // its next heartbeat tells it
-				pause(t.Context(), time.Second)
+				pause.For(t.Context(), time.Second)
 			}
 			if o.node.over() {
 				t.Error("the node has no right after it registered again")

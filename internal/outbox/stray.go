@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -54,7 +55,7 @@ func (o *Outbox) Strays() (now, taken int64) { return o.held.stray.Load(), o.hel
 // them, the deliveries are verified and go on.
 func (o *Outbox) strays(ctx context.Context) {
 	var seen map[store.Lease]bool
-	for pause(ctx, o.opt.Lease/4) {
+	for pause.For(ctx, o.opt.Lease/4) == nil {
 		next, err := o.lookForStrays(ctx, time.Now(), seen)
 		if err != nil {
 			if ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -69,7 +70,7 @@ func TestNoLaneStaysJammed(t *testing.T) {
 				t.Errorf("%d sends, not %d", n, c.sends)
 			}
 			w.await(w.submit("a", "z@y.it"), 10*time.Second, store.Sent)
-			pause(t.Context(), time.Minute)
+			pause.For(t.Context(), time.Minute)
 			if now, taken := o.Strays(); now != 0 || taken != c.taken {
 				t.Errorf("%d leases that no process works on, %d taken back", now, taken)
 			}

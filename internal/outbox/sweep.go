@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -15,7 +16,7 @@ import (
 // stays paused, or that do not fit what is left of a lane's daily budget, where
 // the connection says so. Never those with an unknown outcome.
 func (o *Outbox) failovers(ctx context.Context) {
-	for pause(ctx, o.opt.Sweep) {
+	for pause.For(ctx, o.opt.Sweep) == nil {
 		if err := o.sweep(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
 			o.opt.Log.Error("the check for mail that should take its fallback failed", "err", err)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -33,7 +34,7 @@ func TestUnknownDoesNotExpire(t *testing.T) {
 		w.run(func(o *Options) { o.Lease, o.Sweep = time.Hour, time.Hour })
 		id := w.submit("a", "x@y.it")
 		w.await(id, time.Minute, store.Held)
-		pause(t.Context(), 80*time.Minute)
+		pause.For(t.Context(), 80*time.Minute)
 		d := w.delivery(id)
 		if d.State != store.Held || d.Recipients[0].State != store.Pending {
 			t.Errorf("%v, recipient %v", d.State, d.Recipients[0].State)
@@ -62,7 +63,7 @@ func TestUnknownDoesNotExpire(t *testing.T) {
 		}
 		w.run(func(o *Options) { o.Lease, o.Sweep = time.Hour, time.Hour })
 		id := w.submit("a", "x@y.it")
-		pause(t.Context(), 15*time.Minute)
+		pause.For(t.Context(), 15*time.Minute)
 		w.await(id, 0, store.Unverified)
 		w.await(id, 20*time.Minute, store.Expired)
 	})

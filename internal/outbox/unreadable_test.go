@@ -11,6 +11,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -118,11 +119,11 @@ func TestUnreadable(t *testing.T) {
 		st := &faultyStore{Store: w.store}
 		bad := w.submit("a", "x@y.it")
 		st.unread.Store(&w.delivery(bad).Message)
-		pause(t.Context(), time.Second)
+		pause.For(t.Context(), time.Second)
 		good := w.submit("a", "z@y.it")
 		w.run(func(o *Options) { o.Store = st })
 		w.await(good, 10*time.Second, store.Sent)
-		pause(t.Context(), 2*time.Minute)
+		pause.For(t.Context(), 2*time.Minute)
 		if d := w.delivery(bad); d.State != store.Queued || d.Error == nil || d.Error.Code != "unreadable" {
 			t.Errorf("the bad one is %v: %v", d.State, d.Error)
 		}
@@ -141,7 +142,7 @@ func TestUnreadable(t *testing.T) {
 		st.unread.Store(&w.delivery(bad).Message)
 		w.run(func(o *Options) { o.Store = st })
 		w.await(bad, 12*time.Minute, store.Expired)
-		pause(t.Context(), time.Minute)
+		pause.For(t.Context(), time.Minute)
 		w.await(w.submit("a", "z@y.it"), 10*time.Second, store.Sent)
 		if n := w.fakes["a"].calls(); n != 2 {
 			t.Errorf("%d calls: the good one, and one that tells the sender of the bad one", n)
@@ -157,7 +158,7 @@ func TestUnreadable(t *testing.T) {
 		good := w.submit("b", "z@y.it")
 		w.run(func(o *Options) { o.Store = st })
 		w.await(good, 10*time.Second, store.Sent)
-		pause(t.Context(), 30*time.Second)
+		pause.For(t.Context(), 30*time.Second)
 		if n := st.claimed.Load(); n > 101 {
 			t.Errorf("claimed %d times in half a minute", n)
 		}
@@ -173,7 +174,7 @@ func TestReleaseWhileAway(t *testing.T) {
 		defer w.close()
 		st := &faultyStore{Store: w.store}
 		b := w.run(func(o *Options) { o.Store = st })
-		pause(t.Context(), time.Second)
+		pause.For(t.Context(), time.Second)
 		id := w.submit("a", "x@y.it")
 		w.await(id, time.Second, store.Sent)
 		n := b.node.current()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/telemetry"
 	"github.com/postino-mail/postino/mime"
@@ -226,7 +227,7 @@ func (o *Outbox) retryUntilStored(f func(context.Context) error) error {
 			waiting = true
 			o.unwritten.Add(1)
 		}
-		pause(ctx, wait)
+		pause.For(ctx, wait)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/postino-mail/postino/adapters/graph"
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/mailboxtest"
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/sqlite"
 	"github.com/postino-mail/postino/mime"
@@ -48,7 +49,7 @@ func (f *fakeAdapter) Send(ctx context.Context, out adapters.Outgoing) (adapters
 		f.inFlight--
 		f.mu.Unlock()
 	}()
-	if f.latency > 0 && !pause(ctx, f.latency) {
+	if f.latency > 0 && pause.For(ctx, f.latency) != nil {
 		if f.ended != nil {
 			f.ended()
 		}
@@ -225,7 +226,7 @@ func (w *world) await(id store.ID, within time.Duration, states ...store.State) 
 		if time.Now().After(end) {
 			w.t.Fatalf("after %v still %v (%v), want %v", within, d.State, d.Error, states)
 		}
-		pause(context.Background(), 100*time.Millisecond)
+		pause.For(context.Background(), 100*time.Millisecond)
 	}
 }
 

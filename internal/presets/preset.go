@@ -140,6 +140,9 @@ func load(data string) (*table, error) {
 	}
 	t := &table{all: file.Preset, byName: make(map[string]*Preset)}
 	for _, p := range t.all {
+		if slices.ContainsFunc(p.Servers, func(s Server) bool { return (&fallback.Settings{Host: s.Host}).Certified() }) {
+			p.Kind = KindPEC
+		}
 		for _, name := range append([]string{p.Name}, p.Aliases...) {
 			if t.byName[name] != nil {
 				return nil, fmt.Errorf("presets: two presets are called %s", name)

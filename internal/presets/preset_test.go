@@ -162,6 +162,9 @@ func TestCertifiedServers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range all {
+		if noted := slices.Contains(p.NoteNames, "pec_no_bcc"); noted != p.PEC() {
+			t.Errorf("%s: certified is %v, its note of Bcc says %v", p.Name, p.PEC(), noted)
+		}
 		for _, s := range p.Servers {
 			if (&fallback.Settings{Host: s.Host}).Certified() != p.PEC() {
 				t.Errorf("%s of %s: certified is not %v", s.Host, p.Name, p.PEC())

@@ -42,6 +42,7 @@ var walls = []wall{
 	{"internal/locale", imports("mime"), "depguard", "locale is a leaf"},
 	{"internal/smtpsyntax", imports("mime"), "depguard", "smtpsyntax is a leaf"},
 	{"internal/telemetry", imports("mime"), "depguard", "telemetry is a leaf"},
+	{"internal/pause", imports("mime"), "depguard", "pause is a leaf"},
 	{"internal/gateway/policy", imports("mime"), "depguard", "policy is a leaf"},
 	{"adapters/all", imports("internal/gateway/policy"), "", ""},
 	{"adapters/all", imports("internal/gateway"), "depguard", "the public library imports nothing of internal/ but its leaves"},

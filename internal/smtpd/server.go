@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/config"
+	"github.com/postino-mail/postino/internal/pause"
 )
 
 // A Server is all listeners. Safe for concurrent use.
@@ -205,7 +206,7 @@ func (s *Server) accept(ctx context.Context, l *listener) error {
 			wait = min(max(2*wait, 5*time.Millisecond), time.Second)
 			s.opt.Log.Error("a connection could not be taken", "address", l.Addr().String(), "err", err)
 			l.connections.makeRoom()
-			if !pause(ctx, wait) {
+			if pause.For(ctx, wait) != nil {
 				return nil
 			}
 			continue
@@ -254,16 +255,4 @@ func refuseConn(c net.Conn, line string) {
 		_, _ = c.Write([]byte(line + "\r\n")) // the peer may be gone already
 	}
 	_ = c.Close() // nothing was accepted on it
-}
-
-// pause waits for d; false when ctx ended first.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
 )
@@ -105,7 +106,7 @@ func (p Ports) Submit(ctx context.Context, sub store.Submission) (out []store.Su
 		})
 	}
 	if err = try(p.Schema.Shared && sub.Idempotency == nil); errors.Is(err, errLookAgain) {
-		Wait(ctx, lookAgainAfter)
+		pause.For(ctx, lookAgainAfter)
 		err = try(false)
 	}
 	p.stored(msgs, out, err)

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -215,7 +216,7 @@ func (w *Waiter) prepare(ctx context.Context) (ready bool, err error) {
 		now := w.now()
 		if !next.IsZero() && !next.After(now) {
 			if w.vain++; w.vain > 1 { // others were faster, or are about to be
-				Wait(ctx, time.Millisecond<<min(w.vain, 6))
+				pause.For(ctx, time.Millisecond<<min(w.vain, 6))
 			}
 			return true, ctx.Err()
 		}
@@ -251,13 +252,3 @@ func (w *Waiter) look(ctx context.Context) (next time.Time, err error) {
 
 // FirstReady is one step into the index lanes_ready; 0: there are no lanes.
 const FirstReady = `SELECT coalesce(min(ready_at), 0) FROM lanes`
-
-// Wait waits d or until ctx ends.
-func Wait(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
-}

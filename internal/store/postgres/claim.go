@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
 )
@@ -113,7 +114,7 @@ func (s *Store) claim(ctx context.Context, r store.ClaimRequest) (rows []*claime
 		case err == nil:
 			return rows, nil
 		case again(err) && try < tries && ctx.Err() == nil:
-			engine.Wait(ctx, time.Duration(rand.Int64N(int64(time.Millisecond)<<min(try, 6))))
+			pause.For(ctx, time.Duration(rand.Int64N(int64(time.Millisecond)<<min(try, 6))))
 		default:
 			if errors.As(err, &d) && d.inDoubt {
 				s.uncertain.add(rows)

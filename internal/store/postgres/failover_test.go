@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
 )
@@ -112,7 +113,7 @@ func TestMovedAddress(t *testing.T) {
 	}
 	stop := make(chan struct{})
 	acked, refused := work(t, s, stop)
-	engine.Wait(t.Context(), 500*time.Millisecond)
+	pause.For(t.Context(), 500*time.Millisecond)
 	pair("promote")
 	address.lead(second)
 	until(t, "what waits at the old primary is given up", func() bool { return refused.Load() > 0 })

@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
 )
@@ -242,7 +243,7 @@ func work(t testing.TB, s *Store, stop <-chan struct{}) (acked func() []store.ID
 					mu.Unlock()
 				case errors.Is(err, store.ErrUnavailable):
 					refused.Add(1)
-					engine.Wait(t.Context(), time.Millisecond)
+					pause.For(t.Context(), time.Millisecond)
 				default:
 					t.Errorf("a submission gives %v", err)
 					return
@@ -259,7 +260,7 @@ func until(t testing.TB, what string, ok func() bool) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	for !ok() {
-		engine.Wait(ctx, 5*time.Millisecond)
+		pause.For(ctx, 5*time.Millisecond)
 		if ctx.Err() != nil {
 			t.Fatalf("%s: never", what)
 		}

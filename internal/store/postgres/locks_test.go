@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/postino-mail/postino/internal/mailboxtest"
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
 	"github.com/postino-mail/postino/mime"
@@ -59,7 +60,7 @@ func TestLockedLaneIsAlone(t *testing.T) {
 			}
 		})
 	}
-	engine.Wait(t.Context(), 100*time.Millisecond) // so that they have the writers
+	pause.For(t.Context(), 100*time.Millisecond) // so that they have the writers
 	start := time.Now()
 	for range 4 {
 		if _, err := send(t, s, "b", []byte("x")); err != nil {
@@ -99,7 +100,7 @@ func TestClaimBesideLockedLane(t *testing.T) {
 		}
 		claimed <- time.Now()
 	}()
-	engine.Wait(t.Context(), 500*time.Millisecond)
+	pause.For(t.Context(), 500*time.Millisecond)
 	start := time.Now()
 	if _, err := send(t, s, "b", []byte("x")); err != nil {
 		t.Fatal(err)

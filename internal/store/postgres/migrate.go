@@ -12,8 +12,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
-	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 //go:embed migrations/*.sql
@@ -76,7 +76,7 @@ func (s *Store) migrate(ctx context.Context) (err error) {
 			return unavailable(fmt.Errorf("the database cannot be brought to schema %d (may the user create tables in it?): %w", want, err))
 		}
 		s.opt.Log.Info("the schema is changed as soon as a table is free for a moment", "err", err)
-		engine.Wait(ctx, lockPauses)
+		pause.For(ctx, lockPauses)
 	}
 }
 
@@ -92,7 +92,7 @@ func schemaLock(ctx context.Context, conn *pgx.Conn) error {
 		if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock(`+lockKey(`'schema'`)+`)`).Scan(&ours); err != nil || ours {
 			return err
 		}
-		if engine.Wait(ctx, othersTurn); ctx.Err() != nil {
+		if pause.For(ctx, othersTurn); ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}

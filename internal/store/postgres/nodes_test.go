@@ -13,6 +13,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
 )
@@ -92,7 +93,7 @@ func TestThreeNodes(t *testing.T) {
 					left.Add(-1)
 				}
 				if len(cc) == 0 {
-					engine.Wait(t.Context(), time.Millisecond)
+					pause.For(t.Context(), time.Millisecond)
 				}
 			}
 		})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store/engine"
 )
 
@@ -28,11 +29,11 @@ type notifier struct {
 	last int64 // when the first lane was ready a second ago
 }
 
-// poll is how often the lanes are looked at; pause is how often at most the
+// poll is how often the lanes are looked at; ringPause is how often at most the
 // notifier is rung.
 const (
-	poll  = time.Second
-	pause = 20 * time.Millisecond
+	poll           = time.Second
+	ringPause = 20 * time.Millisecond
 )
 
 const channel = `'postino.' || current_schema()`
@@ -102,7 +103,7 @@ func (b *notifier) run(conn *pgx.Conn) {
 			if conn, err = b.connect(ctx); err != nil {
 				b.s.opt.Log.Debug("the database cannot be listened to; asking it each second", "err", err)
 				b.s.Changed.All()
-				engine.Wait(ctx, poll)
+				pause.For(ctx, poll)
 				continue
 			}
 			b.s.Changed.All() // whatever was missed
@@ -147,7 +148,7 @@ func (b *notifier) serve(ctx context.Context, conn *pgx.Conn) error {
 				b.tell()
 				return err
 			}
-			engine.Wait(ctx, pause)
+			pause.For(ctx, ringPause)
 		default:
 			if err := b.look(ctx, conn); err != nil {
 				return err

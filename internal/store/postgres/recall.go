@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
 )
@@ -99,7 +100,7 @@ func (s *Store) recall(ctx context.Context, now time.Time) error {
 		s.opt.Log.Warn("the new primary has forgotten deliveries that this node had in hand: they are verified before anything is sent again",
 			"count", n)
 	}
-	engine.Wait(ctx, time.Until(hold))
+	pause.For(ctx, time.Until(hold))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.hold.Equal(hold) { // and no other move came meanwhile

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store/engine"
 )
 
@@ -157,7 +158,7 @@ func (s *Store) commit(ctx context.Context, ops []*op, errs []error, brief bool)
 			return &dbError{err: errors.New("other nodes change the same deliveries all the time")}
 		case again(err) && try < tries && ctx.Err() == nil:
 			s.opt.Log.Debug("a transaction begins again", "err", err)
-			engine.Wait(ctx, time.Duration(rand.Int64N(int64(time.Millisecond)<<min(try, 6))))
+			pause.For(ctx, time.Duration(rand.Int64N(int64(time.Millisecond)<<min(try, 6))))
 		default:
 			return err
 		}

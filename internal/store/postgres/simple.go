@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
 )
@@ -49,7 +50,7 @@ func (s *Store) alone(ctx context.Context, f func(context.Context, pgx.Tx) error
 		if !again(err) || try == tries || ctx.Err() != nil {
 			return engine.ReadError(ctx, notFound(err), outward)
 		}
-		engine.Wait(ctx, time.Duration(rand.Int64N(int64(time.Millisecond)<<min(try, 6))))
+		pause.For(ctx, time.Duration(rand.Int64N(int64(time.Millisecond)<<min(try, 6))))
 	}
 }
 
