@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"io"
 	"log/slog"
@@ -87,6 +88,23 @@ func ReadError(ctx context.Context, err error, outward func(error) error) error 
 		return ctx.Err()
 	}
 	return outward(err)
+}
+
+// NotFound makes the absence of a row the port's word for it, and other errors what
+// dbErr makes of them.
+func NotFound(err error, dbErr func(error) error) error {
+	if errors.Is(err, sql.ErrNoRows) { // pgx's own is one too
+		return store.ErrNotFound
+	}
+	return dbErr(err)
+}
+
+// NonNil returns b for a column that is never NULL.
+func NonNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
 }
 
 // Micros and At turn times into columns and back; 0 is the zero time.

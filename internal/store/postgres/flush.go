@@ -261,13 +261,6 @@ func (t *tx) writeEvents(b *pgx.Batch) {
 		types, when, clients, msgs, deliveries, data, int64(n))
 }
 
-func nonNil(b []byte) []byte {
-	if b == nil {
-		return []byte{}
-	}
-	return b
-}
-
 // idList turns ids into what pgx sends as uuid[].
 func idList(ids ...store.ID) [][16]byte {
 	out := make([][16]byte, len(ids))

@@ -32,7 +32,7 @@ type notifier struct {
 // poll is how often the lanes are looked at; ringPause is how often at most the
 // notifier is rung.
 const (
-	poll           = time.Second
+	poll      = time.Second
 	ringPause = 20 * time.Millisecond
 )
 

@@ -9,6 +9,7 @@ import (
 	lib "modernc.org/sqlite/lib"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // A dbError is what SQLite itself said, as opposed to what the store decided.
@@ -74,9 +75,4 @@ func outward(err error) error {
 }
 
 // notFound makes the absence of a row the port's word for it.
-func notFound(err error) error {
-	if errors.Is(err, sql.ErrNoRows) {
-		return store.ErrNotFound
-	}
-	return dbErr(err)
-}
+func notFound(err error) error { return engine.NotFound(err, dbErr) }

@@ -39,14 +39,7 @@ func (t *tx) Answer(now time.Time, k *store.Idempotency) ([]store.Submitted, err
 // SetAnswer implements engine.Work.
 func (t *tx) SetAnswer(k *store.Idempotency, stored string) error {
 	return t.exec(`INSERT OR REPLACE INTO idempotency (client, key, request, answer, expires_at) VALUES (?, ?, ?, ?, ?)`,
-		k.Client, k.Key, nonNil(k.Request), stored, engine.Micros(k.ExpiresAt))
-}
-
-func nonNil(b []byte) []byte {
-	if b == nil {
-		return []byte{}
-	}
-	return b
+		k.Client, k.Key, engine.NonNil(k.Request), stored, engine.Micros(k.ExpiresAt))
 }
 
 // InsertMessage implements engine.Work.
@@ -62,7 +55,7 @@ func (t *tx) InsertMessage(m *engine.NewMessage) (err error) {
 	}
 	var inline any
 	if !m.Apart {
-		inline = nonNil(m.Inline)
+		inline = engine.NonNil(m.Inline)
 	}
 	return t.exec(`INSERT INTO bodies (msg, head, body, start, head_sum) VALUES (?, ?, ?, ?, ?)`, m.Seq, m.Head, inline, m.Start,
 		store.HeadSum(m.Head))
