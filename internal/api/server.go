@@ -136,7 +136,8 @@ func (o *Options) defaults() error {
 		o.Hasher = vault.NewHasher()
 	}
 	if o.People == nil {
-		o.People = people.New(people.Options{Store: o.Store, Hasher: o.Hasher, Now: o.Now, Log: o.Log, PublicURL: func() string { return o.PublicURL }})
+		o.People = people.New(people.Options{Store: o.Store, Hasher: o.Hasher, Now: o.Now, Log: o.Log,
+			PublicURL: func() string { return o.PublicURL }})
 	}
 	if o.ProveToken == nil {
 		o.ProveToken = func(context.Context, *adapters.Connection) error { return errors.New("api: no token can be asked for") }

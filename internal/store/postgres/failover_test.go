@@ -15,7 +15,6 @@ import (
 
 	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
-	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // newPair returns a primary and its synchronous standby, by the verbs of

@@ -19,7 +19,6 @@ import (
 
 	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
-	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 var errTest = errors.New("a fault of the test")

@@ -15,7 +15,6 @@ import (
 	"github.com/postino-mail/postino/internal/mailboxtest"
 	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
-	"github.com/postino-mail/postino/internal/store/engine"
 	"github.com/postino-mail/postino/mime"
 )
 

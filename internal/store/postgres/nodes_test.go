@@ -15,7 +15,6 @@ import (
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
-	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // Three nodes share one database. The cap of each lane holds over all of them

@@ -72,7 +72,8 @@ func (t *tx) claimKeys(b *pgx.Batch, keys []keyNeed) {
 		b.Queue(`INSERT INTO idempotency (client, key, request, answer, expires_at) VALUES ($1, $2, $3, '', $4)
 			ON CONFLICT (client, key) DO UPDATE SET request = excluded.request, answer = '', expires_at = excluded.expires_at
 			WHERE idempotency.expires_at <= $5 RETURNING client,
-			key`, k.Client, []byte(k.Key), engine.NonNil(k.Request), engine.Micros(k.ExpiresAt), engine.Micros(k.now)).Query(each(func(sc scan) error {
+			key`, k.Client, []byte(k.Key), engine.NonNil(k.Request), engine.Micros(k.ExpiresAt),
+			engine.Micros(k.now)).Query(each(func(sc scan) error {
 			var client string
 			var name []byte
 			err := sc(&client, &name)
