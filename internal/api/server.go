@@ -42,7 +42,6 @@ type Options struct {
 	Version      string               // of the program, in the OpenAPI document
 	People       *people.Service      // nil: one of its own
 	Tracer       *telemetry.Tracer    // nil: nothing is traced
-	Hasher       *vault.Hasher        // of the process; nil: one of its own
 
 	// Keyless lets programs of this machine, and clients known by their
 	// address, hand over messages by TCP without a key, and do nothing else.
@@ -132,12 +131,8 @@ func (o *Options) defaults() error {
 	if o.Detect == nil {
 		o.Detect = detectWith
 	}
-	if o.Hasher == nil {
-		o.Hasher = vault.NewHasher()
-	}
 	if o.People == nil {
-		o.People = people.New(people.Options{Store: o.Store, Hasher: o.Hasher, Now: o.Now, Log: o.Log,
-			PublicURL: func() string { return o.PublicURL }})
+		o.People = people.New(people.Options{Store: o.Store, Now: o.Now, Log: o.Log, PublicURL: func() string { return o.PublicURL }})
 	}
 	if o.ProveToken == nil {
 		o.ProveToken = func(context.Context, *adapters.Connection) error { return errors.New("api: no token can be asked for") }
@@ -166,7 +161,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{opt: o}
 	s.connections = connectionFinder{o.Connections}
-	s.auth = newAuthenticator(&s.opt, o.Hasher)
+	s.auth = newAuthenticator(&s.opt, vault.NewHasher(2))
 	s.metrics = newMetrics(&s.opt)
 	s.events = newFeed(o.Store, o.Poll, o.Log)
 	var err error

@@ -6,8 +6,12 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/smtpd"
 	"github.com/postino-mail/postino/internal/spool"
+	"github.com/postino-mail/postino/internal/vault"
 	"github.com/postino-mail/postino/mime"
 )
+
+// slowHashes is how many secrets are checked at once, at 19 MiB each.
+const slowHashes = 2
 
 // entryPoints opens everything that messages come in by.
 func (s *server) entryPoints() ([]entryPoint, Addresses, error) {
@@ -61,20 +65,22 @@ func (s *server) smtpServer() (*smtpd.Server, error) {
 	}
 	return smtpd.New(smtpd.Options{Hostname: s.conf.Hostname, Postmaster: postmaster, Listeners: s.conf.SMTP, Submit: s.submit,
 		Clients: s.clients, Programs: s.programs, Counts: &s.smtp,
-		CheckSecret: s.checkSecret, Budget: s.uploads, SpoolDir: s.store.SpoolDir(), DataDir: s.conf.Data,
+		CheckSecret: s.secretChecker(vault.NewHasher(slowHashes)), Budget: s.uploads, SpoolDir: s.store.SpoolDir(), DataDir: s.conf.Data,
 		MaxSize: int64(s.conf.Limits.MaxSize), Log: s.log})
 }
 
-// checkSecret compares a client's secret with its hash. No hash takes as long
+// secretChecker compares a client's secret with its hash. No hash takes as long
 // as a wrong secret.
-func (s *server) checkSecret(hash, secret string) bool {
-	if hash == "" {
-		_ = s.hasher.Waste(context.Background(), adapters.Secret(secret)) // smtpd bounds those that wait
-		return false
+func (s *server) secretChecker(h *vault.Hasher) func(hash, secret string) bool {
+	return func(hash, secret string) bool {
+		if hash == "" {
+			_ = h.Waste(context.Background(), adapters.Secret(secret)) // smtpd bounds those that wait
+			return false
+		}
+		ok, err := h.Verify(context.Background(), hash, adapters.Secret(secret))
+		if err != nil {
+			s.log.Error("a client cannot log in", "err", err)
+		}
+		return ok
 	}
-	ok, err := s.hasher.Verify(context.Background(), hash, adapters.Secret(secret))
-	if err != nil {
-		s.log.Error("a client cannot log in", "err", err)
-	}
-	return ok
 }

@@ -60,7 +60,6 @@ func (s *server) httpListener(smtp []string) (*httpListener, error) {
 		Provider: web.Provider{Name: conf.OIDC.ShownName(), Issuer: conf.OIDC.Issuer},
 		Facts:    pageFacts(&s.conf, smtp), Listeners: shownListeners(s.conf.SMTP)})
 	d.Server, err = api.New(api.Options{Store: s.store, Submit: s.submit, Connections: s.conns, Clients: s.clients, People: s.people,
-		Hasher:   s.hasher,
 		Programs: s.programs, Tracer: s.tracer, Budget: s.uploads, Sealer: keys, Hostname: s.conf.Hostname,
 		Metrics:   metrics,
 		Pages:     pages.Handler,

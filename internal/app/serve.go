@@ -92,7 +92,6 @@ type server struct {
 	conns      *registry.Connections
 	clients    *registry.Clients
 	people     *people.Service
-	hasher     *vault.Hasher          // of all entry points
 	page       atomic.Pointer[string] // where browsers reach the server; nil: nothing listens yet
 	submit     *submit.Submitter
 	own        *ownListeners
@@ -181,12 +180,11 @@ func (s *server) wire() (err error) {
 	c := s.conf
 	s.conns, s.clients = registry.NewConnections(s.store), registry.NewClients(s.store)
 	s.conns.OnGone(s.forget)
-	s.hasher = vault.NewHasher()
 	external, err := s.external()
 	if err != nil {
 		return err
 	}
-	s.people = people.New(people.Options{Store: s.store, Hasher: s.hasher, Log: s.log, PublicURL: s.reachedAt, External: external})
+	s.people = people.New(people.Options{Store: s.store, Log: s.log, PublicURL: s.reachedAt, External: external})
 	s.programs = programs.New(s.store, s.log)
 	schedule := outbox.Schedule{First: time.Duration(c.Outbox.RetryFirst), Max: time.Duration(c.Outbox.RetryMax),
 		GiveUp: time.Duration(c.Outbox.GiveUp)}

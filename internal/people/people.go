@@ -115,7 +115,7 @@ func New(o Options) *Service {
 		s.publicURL = func() string { return "" }
 	}
 	if s.hasher == nil {
-		s.hasher = vault.NewHasher()
+		s.hasher = vault.NewHasher(2)
 	}
 	if s.now == nil {
 		s.now = time.Now

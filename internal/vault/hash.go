@@ -78,13 +78,9 @@ type Hasher struct {
 // knownMax bounds what a Hasher remembers.
 const knownMax = 4096
 
-// slowHashes is how many slow computations run at once.
-const slowHashes = 2
-
-// NewHasher returns one that knows no secret yet: a process has one, so that its
-// bound is that of the process, and what one entry point has checked the others know.
-func NewHasher() *Hasher {
-	h := &Hasher{slots: make(chan struct{}, slowHashes), known: map[[sha256.Size]byte]struct{}{}}
+// NewHasher allows so many slow computations at once (at least one).
+func NewHasher(parallel int) *Hasher {
+	h := &Hasher{slots: make(chan struct{}, max(1, parallel)), known: map[[sha256.Size]byte]struct{}{}}
 	_, _ = rand.Read(h.pepper[:])
 	return h
 }

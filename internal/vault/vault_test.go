@@ -224,7 +224,7 @@ func TestRotate(t *testing.T) {
 
 func TestHash(t *testing.T) {
 	t.Parallel()
-	h := NewHasher()
+	h := NewHasher(2)
 	chosen, err := h.Hash(t.Context(), "città-2026")
 	if err != nil {
 		t.Fatal(err)
@@ -272,7 +272,7 @@ func TestHash(t *testing.T) {
 // was chosen by a person, or cannot be read.
 func TestRefusalsTakeAsLong(t *testing.T) {
 	t.Parallel()
-	h := NewHasher()
+	h := NewHasher(1)
 	chosen, err := h.Hash(t.Context(), "città-2026")
 	if err != nil {
 		t.Fatal(err)
@@ -302,10 +302,8 @@ func TestRefusalsTakeAsLong(t *testing.T) {
 // Who left waits for no turn.
 func TestWaitingEndsWithTheRequest(t *testing.T) {
 	t.Parallel()
-	h := NewHasher()
-	for range slowHashes {
-		h.slots <- struct{}{}
-	}
+	h := NewHasher(1)
+	h.slots <- struct{}{}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, hash := range []string{HashGenerated("x"), "$sha$"} {
@@ -319,7 +317,7 @@ func TestWaitingEndsWithTheRequest(t *testing.T) {
 }
 
 func FuzzVerify(f *testing.F) {
-	h := NewHasher()
+	h := NewHasher(1)
 	f.Add("$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA")
 	f.Add("$sha256$00")
 	f.Fuzz(func(t *testing.T, hash string) {

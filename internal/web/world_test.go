@@ -139,7 +139,7 @@ var hash = func() func() (string, error) {
 	}
 	made := make(chan result, 1)
 	go func() {
-		h, err := vault.NewHasher().Hash(context.Background(), testPassword)
+		h, err := vault.NewHasher(1).Hash(context.Background(), testPassword)
 		made <- result{h, err}
 	}()
 	return func() (string, error) {
