@@ -179,6 +179,8 @@ func kindOf(code string, status int) (string, kind) {
 	}
 	name := "bad_message"
 	switch {
+	case code == "invalid_connections": // of a plan
+		name = "invalid_connection"
 	case status == http.StatusRequestEntityTooLarge:
 		name = "too_large"
 	case status >= http.StatusInternalServerError:

@@ -91,7 +91,7 @@ func TestParseErrors(t *testing.T) {
 		{"form:anna", 0, 5, "character 1: there is no operator \"form:\": did you mean from:?",
 			"carattere 1: non esiste l'operatore \"form:\": intendeva from:?"},
 		{"è subjct:x", 2, 7, "did you mean subject:?", "intendeva subject:?"},
-		{"size:10", 0, 5, "use one of to:, from:", "usi uno di to:, from:"},
+		{"size:10", 0, 5, "use one of to:, from:", "usare uno di to:, from:"},
 		{`a "b c`, 2, 4, "a quotation mark is not closed", "una virgoletta non è chiusa"},
 		{"to: anna", 0, 3, "to: needs a value", "to: vuole un valore"},
 		{`subject:""`, 0, 10, "subject: needs a value", "subject: vuole un valore"},
