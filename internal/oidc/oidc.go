@@ -180,7 +180,7 @@ func (p *Provider) discover(ctx context.Context) (*gooidc.Provider, error) {
 		p.failed, p.until = fmt.Errorf("oidc: the configuration of the provider cannot be read: %w", err), p.opt.Now().Add(failedTime)
 		return nil, p.failed
 	}
-	p.found = found
+	p.found, p.failed = found, nil
 	return found, nil
 }
 

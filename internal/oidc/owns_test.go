@@ -38,11 +38,19 @@ func TestOwns(t *testing.T) {
 	}
 }
 
-// counting answers nothing that is a configuration.
-type counting struct{ n int }
+// counting answers nothing that is a configuration, until it is up.
+type counting struct {
+	n  int
+	up bool
+}
 
 func (c *counting) RoundTrip(*http.Request) (*http.Response, error) {
 	c.n++
+	if c.up {
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}},
+			Body: io.NopCloser(strings.NewReader(`{"issuer": "https://sso.contoso.it", "authorization_endpoint": "https://sso.contoso.it/a",
+				"token_endpoint": "https://sso.contoso.it/t", "jwks_uri": "https://sso.contoso.it/k"}`))}, nil
+	}
 	return &http.Response{StatusCode: http.StatusBadGateway, Body: io.NopCloser(strings.NewReader("down"))}, nil
 }
 
@@ -64,5 +72,15 @@ func TestDiscoveryFails(t *testing.T) {
 		if want == asked.n && asked.n == 1 {
 			now = now.Add(failedTime / 2)
 		}
+	}
+	// Once it is up again it stays so: what failed before counts no more.
+	now, asked.up = now.Add(failedTime), true
+	for range 3 {
+		if to, err := p.AuthURL(t.Context(), "s", "n", "v"); err != nil || !strings.HasPrefix(to, "https://sso.contoso.it/a?") {
+			t.Errorf("%q, %v", to, err)
+		}
+	}
+	if asked.n != 3 {
+		t.Errorf("asked %d times", asked.n)
 	}
 }

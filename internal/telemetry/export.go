@@ -23,9 +23,7 @@ const (
 )
 
 // export hands ended spans over in batches, until Close.
-func (t *Tracer) export() {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+func (t *Tracer) export(ctx context.Context) {
 	stopped := false
 	tick := time.NewTicker(t.conf.pause)
 	defer tick.Stop()
@@ -59,9 +57,6 @@ func (t *Tracer) export() {
 			flush()
 		case <-t.stop:
 			stopped = true
-			end, done := context.WithTimeout(ctx, lastTry)
-			defer done()
-			ctx = end
 			for {
 				select {
 				case s := <-t.ended:

@@ -40,6 +40,7 @@ type Tracer struct {
 	ended   chan *Span
 	dropped atomic.Int64 // ended while the collector took too long
 	stop    chan struct{}
+	cancel  context.CancelFunc // of what is asked of the collector
 	close   sync.Once
 	done    sync.WaitGroup
 }
@@ -51,8 +52,9 @@ func New(o Options) (*Tracer, error) {
 	if conf == nil || err != nil {
 		return nil, err
 	}
-	t := &Tracer{conf: *conf, log: o.Log, ended: make(chan *Span, queueSize), stop: make(chan struct{})}
-	t.done.Go(t.export)
+	ctx, cancel := context.WithCancel(context.Background())
+	t := &Tracer{conf: *conf, log: o.Log, ended: make(chan *Span, queueSize), stop: make(chan struct{}), cancel: cancel}
+	t.done.Go(func() { t.export(ctx) })
 	return t, nil
 }
 
@@ -60,7 +62,10 @@ func New(o Options) (*Tracer, error) {
 func (t *Tracer) Close() {
 	if t != nil {
 		t.close.Do(func() { close(t.stop) })
+		last := time.AfterFunc(lastTry, t.cancel) // a request that is under way too
 		t.done.Wait()
+		last.Stop()
+		t.cancel()
 	}
 }
 

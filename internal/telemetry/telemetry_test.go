@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // A collector answers as one of OTLP/HTTP does and keeps what it is sent.
@@ -244,5 +245,25 @@ func TestFullQueue(t *testing.T) {
 	tr.Close()
 	if tr.dropped.Load() == 0 {
 		t.Error("nothing was dropped")
+	}
+}
+
+// The end waits for a collector that hangs as long as it says, and not for the answer.
+func TestCloseWhileAsking(t *testing.T) {
+	t.Parallel()
+	hang, asked := make(chan struct{}), make(chan struct{}, 10)
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked <- struct{}{}; <-hang }))
+	defer srv.Close()
+	defer close(hang)
+	col := &collector{Server: srv}
+	tr := col.tracer(t, io.Discard, "OTEL_EXPORTER_OTLP_TIMEOUT", "3600000", "OTEL_BSP_SCHEDULE_DELAY", "1")
+	tr.Start(t.Context(), "submit", Server).End()
+	<-asked
+	closed := make(chan struct{})
+	go func() { tr.Close(); close(closed) }()
+	select {
+	case <-closed:
+	case <-time.After(10 * lastTry):
+		t.Error("it waits for the collector")
 	}
 }
