@@ -109,7 +109,7 @@ var ErrEnvelope = errors.New("the file does not begin with an envelope")
 
 // Read splits a file into envelope and message. What whoever may write into the
 // folder put there is foreign: an envelope with more in it than Write puts there
-// wraps ErrEnvelope. Its addresses are the submitter's to check.
+// wraps ErrEnvelope, and a *mime.Error where it is an address that is none.
 func Read(r io.Reader) (mime.Envelope, io.Reader, error) {
 	b := bufio.NewReaderSize(r, 64<<10)
 	var env mime.Envelope

@@ -167,6 +167,27 @@ func TestMaildrop(t *testing.T) {
 	}
 }
 
+// The reason beside a file with an address that is none is about the address, in
+// both languages.
+func TestMaildropAddress(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p, _ := open(t, Options{Drop: dir})
+	drop(t, dir, "to.msg", `{"From":"erp@contoso.it","Recipients":[{"address":"nope"}]}`+"\n"+good)
+	drop(t, dir, "from.msg", `{"From":"nope","Recipients":[{"address":"a@x.it"}]}`+"\n"+good)
+	p.Look(t.Context())
+	for _, name := range []string{"to", "from"} {
+		why, err := os.ReadFile(filepath.Join(dir, "failed", name+".msg.txt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := string(why); strings.Contains(s, "sendmail") || !strings.Contains(s, `"nope" is not a mail address`) ||
+			!strings.Contains(s, `"nope" non è un indirizzo di posta`) {
+			t.Errorf("%s: %s", name, s)
+		}
+	}
+}
+
 // A maildrop made later does not strand what was left in the one before.
 func TestOldMaildrop(t *testing.T) {
 	t.Parallel()

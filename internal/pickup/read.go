@@ -52,11 +52,14 @@ func (p *Pickup) dropped(ctx context.Context, f *os.File) (submit.Request, error
 		return r, err
 	}
 	env, body, err := maildrop.Read(untilStop{ctx, f})
-	if errors.Is(err, maildrop.ErrEnvelope) {
+	var address *mime.Error
+	switch {
+	case errors.As(err, &address): // in the reader's language, which ErrEnvelope has not
+		return r, refusal(address.Code, address.Message)
+	case errors.Is(err, maildrop.ErrEnvelope):
 		return r, refusal("bad_maildrop_file", mime.NewText("pickup.bad_maildrop_file", "sendmail did not write this file: {reason}", "reason",
 			err.Error()))
-	}
-	if err != nil {
+	case err != nil:
 		return r, err
 	}
 	r.Envelope = env
