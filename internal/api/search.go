@@ -10,6 +10,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/search"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/texterr"
 )
 
 // searchNames finds what a search names, as the caller may see it.
@@ -95,6 +96,9 @@ func (s *messageService) states(names []string, f *store.Filter) error {
 	var chosen []store.State
 	for _, name := range names {
 		state, err := store.ParseState(name)
+		if unknown := new(texterr.Error); errors.As(err, &unknown) {
+			return invalid("query.state", unknown.Text)
+		}
 		if err != nil {
 			return err
 		}
