@@ -203,6 +203,8 @@ func (s *Service) ofIdentity(ctx context.Context, id *oidc.Identity, from From) 
 		}
 	}
 	switch {
+	case p == nil && len(all) == 0 && s.external.CreateRole != store.RoleAdmin:
+		return nil, ErrNoPerson // the link of the first start makes an administrator, and ends with the first person
 	case p == nil:
 		return s.create(ctx, id, from)
 	case p.Disabled:

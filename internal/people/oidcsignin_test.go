@@ -209,6 +209,11 @@ func TestExternalSignInOnce(t *testing.T) {
 func TestExternalSignInCreates(t *testing.T) {
 	t.Parallel()
 	o := newOutside(t, func(x *people.External) { x.CreateRole, x.Domains = store.RoleOperator, []string{"contoso.it"} })
+	// Not before the first administrator: the link of the first start is good until there is someone.
+	if _, err := o.signIn(t, oidctest.Entra("s-1", "anna@Contoso.it"), nil); !errors.Is(err, people.ErrNoPerson) {
+		t.Errorf("the first person is no administrator: %v", err)
+	}
+	o.person(t, "admin@contoso.it")
 	in, err := o.signIn(t, oidctest.Entra("s-1", "anna@Contoso.it"), nil)
 	if err != nil || in.Person.Role != store.RoleOperator || in.Person.Name != "Anna Rossi" || in.Person.PasswordHash != "" {
 		t.Fatalf("%+v, %v", in, err)
