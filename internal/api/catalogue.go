@@ -76,6 +76,9 @@ func kinds() map[string]kind {
 			text("problem.auth_blocked.about",
 				"Too many wrong credentials came from this address. It may try again after the time in "+
 					"Retry-After.")},
+		"sign_in": {text("problem.sign_in.title", "The sign-in is not possible"),
+			text("problem.sign_in.about",
+				"A person cannot sign in so, or would not be able to sign in any more. The detail says why, and what to do.")},
 		"not_found": {text("problem.not_found.title", "Not found"),
 			text("problem.not_found.about", "The path or the record does not exist, or belongs to another client.")},
 		"method_not_allowed": {text("problem.method_not_allowed.title", "The method is not allowed here"),
@@ -171,6 +174,12 @@ func kinds() map[string]kind {
 	}
 }
 
+// ofSignIn are the codes of what people sign in with.
+func ofSignIn() []string {
+	return []string{"sign_in_again", "last_credential", "no_passkeys", "no_identity_provider", "identity_provider", "identity_refused",
+		"email_unverified", "no_person", "other_account", "account_taken"}
+}
+
 // kindOf is the problem type that documents a code.
 func kindOf(code string, status int) (string, kind) {
 	all := kinds()
@@ -181,6 +190,8 @@ func kindOf(code string, status int) (string, kind) {
 	switch {
 	case code == "invalid_connections": // of a plan
 		name = "invalid_connection"
+	case slices.Contains(ofSignIn(), code):
+		name = "sign_in"
 	case status == http.StatusRequestEntityTooLarge:
 		name = "too_large"
 	case status >= http.StatusInternalServerError:

@@ -135,6 +135,9 @@ func TestExternalSignInProblems(t *testing.T) {
 		bound, _, _ := strings.Cut(a.header.Get("Set-Cookie"), ";")
 		q := issuer.SignIn(t, to.URL, oidctest.Keycloak(c.subject, c.email, c.verified))
 		a = w.want(w.as(bound, "POST", "/v1/sign-in/oidc", map[string]any{"state": q.Get("state"), "code": q.Get("code")}), c.status)
+		if c.code != "" && !strings.Contains(string(a.body), `"/problems/sign_in"`) {
+			t.Errorf("%+v: %s", c, a.body)
+		}
 		if !strings.Contains(string(a.body), c.code) || c.status != http.StatusOK && a.header.Get("Set-Cookie") != "" {
 			t.Errorf("%+v: %s", c, a.body)
 		}
