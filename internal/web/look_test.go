@@ -82,7 +82,21 @@ func screenList() []looked {
 		{name: "webhook-secret", path: "/webhooks/{webhook}/rotate", who: "admin", press: "form.card .danger"},
 		{name: "not-found", path: "/nope", who: "admin"},
 		{name: "forbidden", path: "/people", who: "operator"},
+		{name: "provider-login", path: "/login?next=/mail", fill: fillProvider},
+		{name: "provider-refused", path: "/login/oidc/callback?error=access_denied"},
+		{name: "provider-settings", path: "/settings", who: "operator"},
+		{name: "provider-settings-refused", path: "/login/oidc/callback?error=access_denied", who: "operator"},
+		{name: "provider-settings-linked", path: "/settings", who: "admin"},
+		{name: "provider-person", path: "/people/{admin}", who: "admin"},
 	}
+}
+
+// fillProvider has an identity provider, at which the administrator has an account.
+func fillProvider(w *world) {
+	w.pages.opt.Provider = Provider{Name: "Contoso SSO", Issuer: "https://sso.contoso.it/realms/contoso"}
+	w.admin.Account = store.Account{Issuer: w.pages.opt.Provider.Issuer, Subject: "8f3c2f0e-1d5b-4a52-9f2e-6c7d1f0a9b3e"}
+	_, err := w.store.PutPerson(context.Background(), *w.admin)
+	w.must(err)
 }
 
 // fillOverview has a connection that works, one with a very long name, and one with

@@ -20,8 +20,14 @@ import (
 // newProviderWorld is a world where people may sign in by an identity provider.
 func newProviderWorld(t *testing.T) (*world, *oidctest.Issuer) {
 	t.Helper()
+	return newProviderWorldAt(t, "https://mail.contoso.it")
+}
+
+// newProviderWorldAt is one to whose public URL the provider sends browsers back.
+func newProviderWorldAt(t *testing.T, public string, change ...func(*api.Options, *Options)) (*world, *oidctest.Issuer) {
+	t.Helper()
 	issuer := oidctest.Start(t)
-	w := newEmptyWorld(t, func(o *api.Options, po *Options) {
+	w := newEmptyWorld(t, append(change, func(o *api.Options, po *Options) {
 		st, ok := o.Store.(interface {
 			store.People
 			OnChange(f func())
@@ -31,9 +37,9 @@ func newProviderWorld(t *testing.T) (*world, *oidctest.Issuer) {
 		}
 		o.People = people.New(people.Options{Store: st, External: people.External{Issuer: issuer.URL,
 			Provider: oidc.New(oidc.Options{Issuer: issuer.URL, ClientID: oidctest.ClientID, ClientSecret: oidctest.ClientSecret,
-				Redirect: "https://mail.contoso.it/login/oidc/callback", Transport: issuer.Transport()})}})
+				Redirect: public + "/login/oidc/callback", Transport: issuer.Transport()})}})
 		po.Provider = Provider{Name: "Contoso SSO", Issuer: issuer.URL}
-	})
+	})...)
 	w.admin, w.operator = w.person(testAdmin, store.RoleAdmin), w.person(testOperator, store.RoleOperator)
 	return w, issuer
 }
@@ -74,7 +80,20 @@ func TestSignInByProvider(t *testing.T) {
 	w.get("/login/oidc/callback?error=access_denied&error_description=Call+0800+EVIL").want(422, "did not sign you in").without("0800")
 	w.get("/login/oidc/callback?state=x&code=y").want(422, "Sign in with Contoso SSO")
 	w.get(back(t, issuer, w.beginExternal("/"), oidctest.Keycloak("s-9", "zoe@contoso.it", true))).want(422, "no person here")
+	w.newBrowser()
 	w.get("/login/oidc/callback?error=access_denied", "Accept-Language", "it").want(422, "Il fornitore di identità non ha confermato")
+
+	// Who comes back without a sign-in is where they were, and in their language.
+	w.newBrowser()
+	w.get("/login/oidc?next=%2Fmail&lang=it")
+	a := w.get("/login/oidc/callback?error=access_denied").want(422, "Il fornitore di identità non ha confermato")
+	for _, has := range []string{`name="next" value="/mail"`, `href="/login/oidc?next=%2fmail&lang=it"`, `href="/login?next=%2fmail&lang=en"`} {
+		if !strings.Contains(a.body, has) {
+			t.Errorf("there is no %s in:\n%s", has, a.body)
+		}
+	}
+	w.newBrowser()
+	w.get("/login/oidc/callback?error=access_denied", "Cookie", "postino_begun=next=//evil.example&lang=xx").want(422).without("evil")
 
 	// A link that someone else began signs no one in.
 	stolen := back(t, issuer, w.beginExternal("/"), anna)

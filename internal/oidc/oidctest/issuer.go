@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -34,6 +35,10 @@ type Issuer struct {
 
 	mu    sync.Mutex
 	codes map[string]request
+	// People are who can sign in at the page to which browsers are sent, by what they type there.
+	People map[string]jwt.MapClaims
+	// Silent has browsers stay at the page that sent them here.
+	Silent bool
 	// Status, where it is not 0, is the answer of the token endpoint.
 	Status int
 	// Change, which may be nil, alters the claims of a token before it is signed.
@@ -59,6 +64,8 @@ func Start(t testing.TB) *Issuer {
 	mux.HandleFunc("GET /.well-known/openid-configuration", i.discovery)
 	mux.HandleFunc("GET /keys", i.keys)
 	mux.HandleFunc("POST /token", i.token)
+	mux.HandleFunc("GET /authorize", i.page)
+	mux.HandleFunc("POST /authorize", i.leave)
 	i.Server = httptest.NewTLSServer(mux)
 	t.Cleanup(i.Close)
 	return i
@@ -96,11 +103,20 @@ func (i *Issuer) SignIn(t testing.TB, authURL string, who jwt.MapClaims) url.Val
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := u.Query()
-	if u.Path != "/authorize" || q.Get("client_id") != ClientID || q.Get("response_type") != "code" ||
-		q.Get("code_challenge_method") != "S256" || q.Get("state") == "" || q.Get("nonce") == "" {
+	if u.Path != "/authorize" || !complete(u.Query()) {
 		t.Errorf("asked for %s", authURL)
 	}
+	return i.accept(u.Query(), who)
+}
+
+// complete reports whether a sign-in is asked for with all that it should have.
+func complete(q url.Values) bool {
+	return q.Get("client_id") == ClientID && q.Get("response_type") == "code" && q.Get("code_challenge_method") == "S256" &&
+		q.Get("state") != "" && q.Get("nonce") != ""
+}
+
+// accept makes a code of someone, and the query with which the browser is sent back.
+func (i *Issuer) accept(q url.Values, who jwt.MapClaims) url.Values {
 	now := time.Now()
 	claims := jwt.MapClaims{"iss": i.URL, "aud": ClientID, "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(), "nonce": q.Get("nonce")}
 	for k, v := range who {
@@ -111,6 +127,32 @@ func (i *Issuer) SignIn(t testing.TB, authURL string, who jwt.MapClaims) url.Val
 	defer i.mu.Unlock()
 	i.codes[code] = request{claims, q.Get("code_challenge"), q.Get("redirect_uri")}
 	return url.Values{"code": {code}, "state": {q.Get("state")}}
+}
+
+// page is where people sign in with a browser.
+func (i *Issuer) page(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case i.Silent:
+		w.WriteHeader(http.StatusNoContent)
+	case !complete(r.URL.Query()):
+		http.Error(w, "this is no request for a sign-in", http.StatusBadRequest)
+	default:
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		fmt.Fprint(w, `<!DOCTYPE html><html lang="en"><title>Contoso SSO</title><main><h1>Contoso SSO</h1><form method="post">
+<label for="account">Account</label> <input id="account" name="account">
+<button>Continue</button> <button name="cancel" value="1">Cancel</button></form></main></html>`)
+	}
+}
+
+// leave sends the browser back (RFC 6749 section 4.1.2): with a code, or with the error of who
+// cancelled or is not known.
+func (i *Issuer) leave(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	back := url.Values{"error": {"access_denied"}, "error_description": {"AADSTS65004"}, "state": {q.Get("state")}}
+	if who, ok := i.People[r.PostFormValue("account")]; ok && r.PostFormValue("cancel") == "" {
+		back = i.accept(q, who)
+	}
+	http.Redirect(w, r, q.Get("redirect_uri")+"?"+back.Encode(), http.StatusFound)
 }
 
 func (i *Issuer) token(w http.ResponseWriter, r *http.Request) {

@@ -101,4 +101,4 @@ document.addEventListener('keydown', event => {
 });
 
 // What was refused is read first.
-document.getElementById('errors')?.focus();
+document.querySelector('#errors, body:not(:has([autofocus])) #refused')?.focus();
