@@ -45,8 +45,11 @@ func (s *Server) beginExternal(v *visit) error {
 func (s *Server) finishExternal(v *visit) error {
 	q, next := v.r.URL.Query(), v.begun()
 	if q.Get("error") != "" || q.Get("code") == "" { // what the provider says of it is not shown: anyone can write such a link
-		return s.externalFailed(v, next, &problem{Detail: text("web.provider_cancelled",
-			"the identity provider did not sign you in: try again, or use your password")})
+		detail := text("web.provider_cancelled", "the identity provider did not sign you in: try again, or use your password")
+		if next == linkedNext {
+			detail = text("web.provider_no_account", "the identity provider did not confirm an account: nothing was linked")
+		}
+		return s.externalFailed(v, next, &problem{Detail: detail})
 	}
 	var in api.ExternalSignIn
 	if err := v.call(http.MethodPost, "/v1/sign-in/oidc", map[string]string{"state": q.Get("state"), "code": q.Get("code")}, &in); err != nil {

@@ -15,14 +15,14 @@ import (
 	"github.com/postino-mail/postino/internal/oidc/oidctest"
 )
 
-// newProviderSite is the address of a world where there is an identity provider: by TLS
+// newProviderSite is a world where there is an identity provider, and its address: by TLS
 // under its public URL, which is another site than the provider's.
-func newProviderSite(t *testing.T) string {
+func newProviderSite(t *testing.T) (issuer *oidctest.Issuer, base string) {
 	t.Helper()
 	front := httptest.NewUnstartedServer(nil)
 	t.Cleanup(front.Close)
 	_, port, _ := strings.Cut(front.Listener.Addr().String(), ":")
-	base := "https://localhost:" + port
+	base = "https://localhost:" + port
 	w, issuer := newProviderWorldAt(t, base, func(_ *api.Options, o *Options) { o.PublicURL = base })
 	silent := log.New(io.Discard, "", 0) // at first, Chromium objects to the certificates
 	front.Config.ErrorLog, issuer.Config.ErrorLog = silent, silent
@@ -32,7 +32,7 @@ func newProviderSite(t *testing.T) string {
 		"anna":  oidctest.Keycloak("s-1", testAdmin, true),
 		"bruno": oidctest.Keycloak("s-2", "bruno@altrove.example", false),
 		"zoe":   oidctest.Keycloak("s-9", "zoe@contoso.it", true)}
-	return base
+	return issuer, base
 }
 
 // atProvider types an account at the provider's page, and goes on.
@@ -47,7 +47,7 @@ func (b *tab) atProvider(account string) {
 // and unlink it, with and without script.
 func providerFlow(t *testing.T, c *chrome) {
 	withAndWithoutScript(t, func(t *testing.T, script bool) {
-		base := newProviderSite(t)
+		issuer, base := newProviderSite(t)
 		b := c.tab(t, base)
 		ask(b, security.SetIgnoreCertificateErrors, security.SetIgnoreCertificateErrorsParams{Ignore: true}) // no one has signed them
 		b.desk(script)
@@ -99,10 +99,16 @@ func providerFlow(t *testing.T, c *chrome) {
 			t.Error("what was refused is out of sight")
 		}
 		b.check("settings, account of another person")
+		issuer.Silent.Store(true) // the browser stays at the screen in between
 		link(testPassword)
+		b.sees("Si passa a Contoso SSO", "Continua")
+		b.check("on the way to the provider")
+		b.shot(fmt.Sprintf("flow-provider-leave-script-%v", script))
+		issuer.Silent.Store(false)
+		b.press("Continua")
 		b.sees("Contoso SSO", "Continue")
 		b.press("Cancel")
-		b.sees("Il fornitore di identità non ha confermato", "Collega l'account")
+		b.sees("non ha confermato un account", "Collega l'account")
 		link(testPassword)
 		b.atProvider("bruno")
 		b.sees("L'account è stato collegato", "Scollega l'account")

@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,7 +39,7 @@ type Issuer struct {
 	// People are who can sign in at the page to which browsers are sent, by what they type there.
 	People map[string]jwt.MapClaims
 	// Silent has browsers stay at the page that sent them here.
-	Silent bool
+	Silent atomic.Bool
 	// Status, where it is not 0, is the answer of the token endpoint.
 	Status int
 	// Change, which may be nil, alters the claims of a token before it is signed.
@@ -132,7 +133,7 @@ func (i *Issuer) accept(q url.Values, who jwt.MapClaims) url.Values {
 // page is where people sign in with a browser.
 func (i *Issuer) page(w http.ResponseWriter, r *http.Request) {
 	switch {
-	case i.Silent:
+	case i.Silent.Load():
 		w.WriteHeader(http.StatusNoContent)
 	case !complete(r.URL.Query()):
 		http.Error(w, "this is no request for a sign-in", http.StatusBadRequest)
