@@ -29,7 +29,10 @@ func (r *secretRun) process(args ...string) {
 	for {
 		r.processes(name)
 		select {
-		case <-done: // any exit code
+		case err := <-done: // any exit code
+			if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
+				r.t.Errorf("%s: %v", name, err)
+			}
 			r.output(name, out.String())
 			return
 		case <-time.After(10 * time.Millisecond):

@@ -40,7 +40,7 @@ func called(span *telemetry.Span, conn *gateway.Connection, r *result) {
 		return
 	}
 	span.String("postino.provider", string(conn.Provider))
-	span.String("postino.route", string(r.receipt.Route))
+	span.String("postino.route", r.receipt.Route)
 	status, id := r.receipt.Status, r.receipt.RequestID
 	if e := r.err; e != nil {
 		status, id = e.Status, e.RequestID

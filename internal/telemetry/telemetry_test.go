@@ -61,7 +61,9 @@ func newCollector(t *testing.T) *collector {
 				c.spans = append(c.spans, ss.Spans...)
 			}
 		}
-		io.WriteString(w, `{"partialSuccess":{}}`)
+		if _, err := io.WriteString(w, `{"partialSuccess":{}}`); err != nil {
+			t.Error(err)
+		}
 	}))
 	t.Cleanup(c.Close)
 	return c

@@ -23,7 +23,7 @@ func newProviderWorld(t *testing.T) (*world, *oidctest.Issuer) {
 	return newProviderWorldAt(t, "https://mail.contoso.it")
 }
 
-// newProviderWorldAt is one to whose public URL the provider sends browsers back.
+// newProviderWorldAt is one with a public URL, to which the provider sends browsers back.
 func newProviderWorldAt(t *testing.T, public string, change ...func(*api.Options, *Options)) (*world, *oidctest.Issuer) {
 	t.Helper()
 	issuer := oidctest.Start(t)
@@ -87,7 +87,8 @@ func TestSignInByProvider(t *testing.T) {
 	w.newBrowser()
 	w.get("/login/oidc?next=%2Fmail&lang=it")
 	a := w.get("/login/oidc/callback?error=access_denied").want(422, "Il fornitore di identità non ha confermato")
-	for _, has := range []string{`name="next" value="/mail"`, `href="/login/oidc?next=%2fmail&lang=it"`, `href="/login?next=%2fmail&lang=en"`} {
+	for _, has := range []string{`name="next" value="/mail"`, `href="/login/oidc?next=%2fmail&lang=it"`,
+		`href="/login?next=%2fmail&lang=en"`} {
 		if !strings.Contains(a.body, has) {
 			t.Errorf("there is no %s in:\n%s", has, a.body)
 		}

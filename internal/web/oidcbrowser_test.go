@@ -95,7 +95,8 @@ func providerFlow(t *testing.T, c *chrome) {
 		link(testPassword)
 		b.atProvider("anna")
 		b.sees("Account Contoso SSO", "accede un'altra persona")
-		if script && !eval[bool](b, `(r => r.top >= 0 && r.bottom <= innerHeight)(document.querySelector('main .note.failed').getBoundingClientRect())`) {
+		if script && !eval[bool](b, `(r => r.top >= 0 && r.bottom <= innerHeight)(
+			document.querySelector('main .note.failed').getBoundingClientRect())`) {
 			t.Error("what was refused is out of sight")
 		}
 		b.check("settings, account of another person")

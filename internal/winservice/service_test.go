@@ -74,7 +74,7 @@ func TestControl(t *testing.T) {
 			t.Parallel()
 			f := c.f
 			err := c.do(Control{Manager: &f, Pause: func(context.Context) error { return nil }})
-			if c.err == broken {
+			if errors.Is(c.err, broken) {
 				f.next = nil
 			}
 			if !errors.Is(err, c.err) || strings.Join(f.calls, " ") != c.calls || f.state != c.state {
