@@ -64,7 +64,7 @@ func TestUsageIsLocalised(t *testing.T) {
 		"connction":                           `argomento inatteso connction, si intendeva "connection"?`,
 		"connection lst":                      `argomento inatteso lst, si intendeva "list"`,
 		"version abc":                         `argomento inatteso abc`,
-		"queue export":                        `un'esportazione vuole --dir`,
+		"connection route":                    `mancano le opzioni: --from`,
 		"connection":                          `manca un comando, uno tra add, list`,
 		"connection show":                     `mancano gli argomenti: <name>`,
 		"connection list --jso":               `opzione sconosciuta --jso, si intendeva "--json"?`,
