@@ -207,7 +207,7 @@ func (s *Server) accept(ctx context.Context, l *listener) error {
 			s.opt.Log.Error("a connection could not be taken", "address", l.Addr().String(), "err", err)
 			l.connections.makeRoom()
 			if pause.For(ctx, wait) != nil {
-				return nil
+				return nil //nolint:nilerr // the end of ctx is how a listener ends
 			}
 			continue
 		}

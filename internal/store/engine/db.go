@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"io"
 	"log/slog"
@@ -88,15 +87,6 @@ func ReadError(ctx context.Context, err error, outward func(error) error) error 
 		return ctx.Err()
 	}
 	return outward(err)
-}
-
-// NotFound makes the absence of a row the port's word for it, and other errors what
-// dbErr makes of them.
-func NotFound(err error, dbErr func(error) error) error {
-	if errors.Is(err, sql.ErrNoRows) { // pgx's own is one too
-		return store.ErrNotFound
-	}
-	return dbErr(err)
 }
 
 // NonNil returns b for a column that is never NULL.

@@ -86,7 +86,12 @@ func taken(err error) error {
 }
 
 // notFound makes the absence of a row the port's word for it.
-func notFound(err error) error { return engine.NotFound(err, dbErr) }
+func notFound(err error) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return store.ErrNotFound
+	}
+	return dbErr(err)
+}
 
 // countAll scans one row of a query that reads everything.
 func (s *Store) countAll(ctx context.Context, q string, args []any, dst ...any) error {

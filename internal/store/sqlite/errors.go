@@ -9,7 +9,6 @@ import (
 	lib "modernc.org/sqlite/lib"
 
 	"github.com/postino-mail/postino/internal/store"
-	"github.com/postino-mail/postino/internal/store/engine"
 )
 
 // A dbError is what SQLite itself said, as opposed to what the store decided.
@@ -75,4 +74,9 @@ func outward(err error) error {
 }
 
 // notFound makes the absence of a row the port's word for it.
-func notFound(err error) error { return engine.NotFound(err, dbErr) }
+func notFound(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return store.ErrNotFound
+	}
+	return dbErr(err)
+}
