@@ -2,6 +2,7 @@ package mime
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -201,19 +202,28 @@ func (c *completer) replaceSender() *Error {
 		if r.addr == nil {
 			continue
 		}
-		if r.addr.Address.IsZero() {
-			return badAddress("").inField(r.name)
+		f, err := addressField(r.name, *r.addr)
+		if err != nil {
+			return err
 		}
-		f := newField(r.name)
-		f.mailbox(Address{Name: strings.TrimSpace(strings.ToValidUTF8(sanitize(r.addr.Name), "\uFFFD")), Address: r.addr.Address}, "")
 		at := max(c.find(r.name), 0)
 		c.drop(r.name)
-		c.fields = append(c.fields[:at], append([]headField{{f.raw(), len(r.name)}}, c.fields[at:]...)...)
+		c.fields = slices.Insert(c.fields, at, f)
 	}
 	if c.opt.From != nil {
 		c.drop("Sender")
 	}
 	return nil
+}
+
+// addressField is a field with one address that does not come from the message.
+func addressField(name string, a Address) (headField, *Error) {
+	if a.Address.IsZero() {
+		return headField{}, badAddress("").inField(name)
+	}
+	f := newField(name)
+	f.mailbox(Address{Name: strings.TrimSpace(strings.ToValidUTF8(sanitize(a.Name), "\uFFFD")), Address: a.Address}, "")
+	return headField{f.raw(), len(name)}, nil
 }
 
 // find is the index of the first field of that name, -1 when there is none.

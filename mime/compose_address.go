@@ -20,13 +20,7 @@ func (f *fieldWriter) addresses(name string, list []Address) error {
 		if i < len(list)-1 {
 			comma = ","
 		}
-		display := strings.TrimSpace(a.Name)
-		if display == "" {
-			f.word(" ", a.Address.spec+comma)
-			continue
-		}
-		f.phrase(display)
-		f.word(" ", "<"+a.Address.spec+">"+comma)
+		f.mailbox(Address{Name: strings.TrimSpace(a.Name), Address: a.Address}, comma)
 	}
 	return nil
 }

@@ -1,6 +1,9 @@
 package mime
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // localNames gives names without a domain the machine's own: what programs
 // write to the sendmail command of a machine may be local (root, "Cron" <root>).
@@ -86,11 +89,10 @@ func (c *completer) defaultFrom() *Error {
 		return newError("no_from", "From", NewText("mime.no_from_possible",
 			"The message has no From field, and none can be made: {reason}.", "reason", err.Error())).because(err)
 	}
-	if from.Address.IsZero() {
-		return badAddress("").inField("From")
+	f, bad := addressField("From", from)
+	if bad != nil {
+		return bad
 	}
-	f := newField("From")
-	f.mailbox(Address{Name: strings.TrimSpace(strings.ToValidUTF8(sanitize(from.Name), "\uFFFD")), Address: from.Address}, "")
-	c.fields = append([]headField{{f.raw(), len("From")}}, c.fields...)
+	c.fields = slices.Insert(c.fields, 0, f)
 	return nil
 }
