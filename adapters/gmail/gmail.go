@@ -7,10 +7,10 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/adapters/internal/sharedtransport"
 	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/mime"
 )
@@ -71,20 +71,14 @@ func Factory(opt Options) adapters.Factory {
 	if opt.HTTPClient != nil {
 		return adapters.FactoryOf(func(c *adapters.Connection) (*Adapter, error) { return New(c, opt) })
 	}
-	transport := newTransport(opt.RootCAs)
-	opt.HTTPClient = &http.Client{Transport: transport}
-	var open atomic.Int64
+	shared := &sharedtransport.Transport{Transport: newTransport(opt.RootCAs)}
+	opt.HTTPClient = &http.Client{Transport: shared.Transport}
 	return adapters.FactoryOf(func(c *adapters.Connection) (*Adapter, error) {
 		a, err := New(c, opt)
 		if err != nil {
 			return nil, err
 		}
-		open.Add(1)
-		a.end = sync.OnceFunc(func() {
-			if open.Add(-1) == 0 {
-				transport.CloseIdleConnections()
-			}
-		})
+		a.end = shared.Use()
 		return a, nil
 	})
 }
