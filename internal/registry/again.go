@@ -3,6 +3,8 @@ package registry
 import (
 	"context"
 	"time"
+
+	"github.com/postino-mail/postino/internal/pause"
 )
 
 // lookPause is the least time between two looks at the store that refusals ask
@@ -30,12 +32,8 @@ func (l *looker) do(ctx context.Context, done func() bool, look func() error) er
 		return nil
 	}
 	if wait := lookPause - time.Since(l.last); wait > 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := pause.For(ctx, wait); err != nil {
+			return err
 		}
 	}
 	l.last = time.Now()
