@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,9 +12,8 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/sandbox"
-	"github.com/postino-mail/postino/internal/app"
-	"github.com/postino-mail/postino/internal/gateway"
 )
 
 // interpreters run the blocks of docs/api.md by their language: extension, command.
@@ -47,8 +45,12 @@ func TestAPIExamples(t *testing.T) {
 	}
 	write("fattura.pdf", string(pdf))
 	write("message.eml", "From: erp@contoso.it\r\nTo: anna@example.com\r\nSubject: eml\r\n\r\nIn allegato.\r\n")
-	s := exampleSandbox(t, dir)
+	s, connection := sandboxFiles(t, map[string]func(*sandbox.Sandbox) *adapters.Connection{
+		"smtp": func(s *sandbox.Sandbox) *adapters.Connection { return s.SMTPConnection("erp@contoso.it") }})
 	shell := newShell(t, dir)
+	if out, err := shell("postino connection add --file " + connection("smtp")).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
 	address := serveIn(t, shell("exec postino serve --smtp 127.0.0.1:0 --http 127.0.0.1:0"))
 	env := []string{"MAIL_API=http://" + address}
 	run := func(line string) string {
@@ -97,29 +99,6 @@ func TestAPIExamples(t *testing.T) {
 			t.Errorf("%s did not arrive once: %q", want, subjects)
 		}
 	}
-}
-
-// exampleSandbox stores a connection to a sandbox in the folder's store.
-func exampleSandbox(t *testing.T, dir string) *sandbox.Sandbox {
-	t.Helper()
-	s, err := sandbox.Start(sandbox.Options{Dir: filepath.Join(dir, "sandbox")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	st, err := app.OpenStore(t.Context(), app.Storage{Data: filepath.Join(dir, "postino-data")}, false, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = st.PutConnection(t.Context(), time.Now(), &gateway.Connection{Connection: *s.SMTPConnection("erp@contoso.it")})
-	if err := errors.Join(err, st.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return s
 }
 
 // checkGenuine runs the function of a block on a genuine call and on forged ones.

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,8 +71,7 @@ func programCommand(t *testing.T, args ...string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	c := exec.CommandContext(context.WithoutCancel(t.Context()), self, append([]string{"-test.run=^TestProgram$", "--"}, args...)...)
-	c.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "POSTINO_") })
-	c.Env = append(c.Env, programRole+"=1", "LANG=en")
+	c.Env = append(programEnviron(), programRole+"=1")
 	return c
 }
 

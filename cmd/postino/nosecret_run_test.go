@@ -120,11 +120,10 @@ func (r *secretRun) mail() {
 	}
 	r.ok("", "queue", "list")
 	var list []struct{ ID string }
-	_, out, _ := command(r.t, "", append([]string{"queue", "list", "--json"}, r.flags...)...)
+	out := r.ok("", "queue", "list", "--json")
 	if err := json.Unmarshal([]byte(out), &list); err != nil || len(list) < sent {
 		r.t.Errorf("%v: %s", err, out)
 	}
-	r.output("queue list", out)
 	for _, d := range list {
 		r.ok("", "queue", "show", d.ID, "--json")
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/postino-mail/postino/adapters/gmail"
 	"github.com/postino-mail/postino/adapters/graph"
 	"github.com/postino-mail/postino/adapters/sandbox"
+	"github.com/postino-mail/postino/fallback"
 )
 
 // wrongSecret is refused by every provider. Its characters are those that outputs escape.
@@ -190,7 +191,7 @@ func newSecretRun(t *testing.T, database string) *secretRun {
 	}
 	c := r.s.GraphConnection(secretFrom)
 	r.secret("client secret of Entra", string(graph.SettingsOf(c).ClientSecret))
-	r.secret("password of the SMTP server", smtpPassword(r.s))
+	r.secret("password of the SMTP server", string(fallback.SettingsOf(r.s.SMTPConnection(secretFrom)).Password))
 	r.keyLines("service account", []byte(gmail.SettingsOf(r.s.GmailConnection(secretFrom)).ServiceAccountJSON))
 	cert, err := os.ReadFile(graph.SettingsOf(r.s.GraphCertificateConnection(secretFrom)).CertificateFile)
 	if err != nil {
@@ -226,22 +227,6 @@ func (r *secretRun) keyLines(name string, file []byte) {
 			return
 		}
 	}
-}
-
-func smtpPassword(s *sandbox.Sandbox) string {
-	raw, err := sandbox.ConnectionJSON(s.SMTPConnection(secretFrom))
-	var doc struct {
-		SMTP struct {
-			Password string `json:"password"`
-		} `json:"smtp"`
-	}
-	if err == nil {
-		err = json.Unmarshal(raw, &doc)
-	}
-	if err != nil {
-		return ""
-	}
-	return doc.SMTP.Password
 }
 
 func (r *secretRun) get(req *http.Request) string {

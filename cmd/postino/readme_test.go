@@ -98,10 +98,16 @@ func newShell(t *testing.T, dir string) func(line string) *exec.Cmd {
 	return func(line string) *exec.Cmd {
 		c := exec.CommandContext(context.WithoutCancel(t.Context()), "sh", "-c", line)
 		c.Dir = dir
-		c.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "POSTINO_") })
-		c.Env = append(c.Env, "PATH="+dir+":"+os.Getenv("PATH"), "LANG=en", "POSTINO_MAILDROP="+filepath.Join(dir, "maildrop"))
+		c.Env = append(programEnviron(), "PATH="+dir+":"+os.Getenv("PATH"), "POSTINO_MAILDROP="+filepath.Join(dir, "maildrop"))
 		return c
 	}
+}
+
+// programEnviron is the environment of this process without what is meant for postino,
+// in English.
+func programEnviron() []string {
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "POSTINO_") })
+	return append(env, "LANG=en")
 }
 
 // serveIn starts the server and returns the address of HTTP; it ends with the test.
