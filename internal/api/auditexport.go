@@ -36,7 +36,7 @@ func (s *auditService) export(w http.ResponseWriter, r *http.Request) error {
 			return rows, page.Next != 0, err
 		},
 		entry: func(count int) store.AuditEntry {
-			return store.ExportEntry(store.KindAudit, count, store.AuditChosen(&req.AuditFilter, r.URL.Query().Get("format"))...)
+			return store.ExportEntry(store.KindAudit, count, r.URL.Query().Get("format"), store.AuditChosen(&req.AuditFilter)...)
 		}}
 	return file.write(w, r, format)
 }

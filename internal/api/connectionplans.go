@@ -112,8 +112,7 @@ func (s *connectionService) exportConnections(w http.ResponseWriter, r *http.Req
 		return planFailure(err)
 	}
 	// The export is done once it is entered: who takes all settings leaves a trace.
-	entry := store.ExportEntry(store.KindConnection, len(all), e.Audited()...)
-	if err := s.store.AppendAudit(r.Context(), entry); err != nil {
+	if err := s.store.AppendAudit(r.Context(), e.Entry(len(all))); err != nil {
 		return err
 	}
 	name, kind := "connections.json", "application/json"

@@ -56,7 +56,7 @@ func (s *messageService) export(w http.ResponseWriter, r *http.Request) error {
 			return rows, page.Next != "", err
 		},
 		entry: func(count int) store.AuditEntry {
-			return store.ExportEntry(store.KindQueue, count, append([]store.Change{{Field: "format", After: format}}, store.Chosen(&f)...)...)
+			return store.ExportEntry(store.KindQueue, count, format, store.Chosen(&f)...)
 		}}
 	return file.write(w, r, format)
 }

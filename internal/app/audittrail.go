@@ -99,7 +99,7 @@ func (k PeopleCommands) Audit(ctx context.Context, c AuditChoice) error {
 // auditExported enters that the trail was written for other programs.
 func (k PeopleCommands) auditExported(ctx context.Context, st store.Store, r *store.AuditRequest, count int) error {
 	format := map[Format]string{JSON: "json", JSONL: "jsonl", CSV: "csv"}[k.Format]
-	return st.AppendAudit(context.WithoutCancel(ctx), store.ExportEntry(store.KindAudit, count, store.AuditChosen(&r.AuditFilter, format)...))
+	return st.AppendAudit(context.WithoutCancel(ctx), store.ExportEntry(store.KindAudit, count, format, store.AuditChosen(&r.AuditFilter)...))
 }
 
 // auditCSV writes RFC 4180. A cell that a spreadsheet would take for a formula has

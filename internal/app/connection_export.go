@@ -72,7 +72,7 @@ func (k ConnectionCommands) Export(ctx context.Context, o ExportOptions) error {
 		if err := e.Write(out, all); err != nil {
 			return exit(ExitConfig, err)
 		}
-		return st.AppendAudit(ctx, store.ExportEntry(store.KindConnection, len(all), e.Audited()...))
+		return st.AppendAudit(ctx, e.Entry(len(all)))
 	})
 }
 

@@ -65,8 +65,7 @@ func (k QueueCommands) Export(ctx context.Context, f QueueFilter, dir, format st
 			return err
 		})
 		// What was written is entered, also where an error ended it.
-		entered := done.enter(context.WithoutCancel(ctx), st, &filter)
-		if err := errors.Join(err, entered); err != nil {
+		if err := errors.Join(err, enterExport(ctx, st, &filter, done.Deliveries, exportEML)); err != nil {
 			return err
 		}
 		if k.Format != Text {
@@ -113,18 +112,13 @@ func (k QueueCommands) exportList(ctx context.Context, f QueueFilter, format str
 		}
 		rows.Flush()
 		// What was written is entered, also where an error ended it.
-		return errors.Join(err, rows.Error(), enterExport(context.WithoutCancel(ctx), st, &filter, count, format))
+		return errors.Join(err, rows.Error(), enterExport(ctx, st, &filter, count, format))
 	})
 }
 
-// enter puts the export into the audit trail.
-func (done *exported) enter(ctx context.Context, st store.Store, f *store.Filter) error {
-	return enterExport(ctx, st, f, done.Deliveries, exportEML)
-}
-
+// enterExport puts an export into the audit trail, also one that ctx ended.
 func enterExport(ctx context.Context, st store.Store, f *store.Filter, count int, format string) error {
-	return st.AppendAudit(ctx, store.ExportEntry(store.KindQueue, count,
-		append([]store.Change{{Field: "format", After: format}}, store.Chosen(f)...)...))
+	return st.AppendAudit(context.WithoutCancel(ctx), store.ExportEntry(store.KindQueue, count, format, store.Chosen(f)...))
 }
 
 func exportContent(ctx context.Context, st store.Store, id store.ID, name string) (err error) {

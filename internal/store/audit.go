@@ -120,9 +120,12 @@ type AuditScope struct {
 	Objects []string // ids of what is theirs
 }
 
-// ExportEntry is the entry for an export of count records of a kind; what names
-// by what they were chosen and in which form they were written.
-func ExportEntry(kind string, count int, what ...Change) AuditEntry {
+// ExportEntry is the entry for an export of count records of a kind, written in a
+// format (empty: it is not named); what says by what they were chosen.
+func ExportEntry(kind string, count int, format string, what ...Change) AuditEntry {
+	if format != "" {
+		what = append([]Change{{Field: "format", After: format}}, what...)
+	}
 	return AuditEntry{Action: AuditExport, Kind: kind, Count: count, Changes: what}
 }
 
@@ -152,12 +155,9 @@ type Audit interface {
 	PurgeAudit(ctx context.Context, before time.Time, most int) (removed int, err error)
 }
 
-// AuditChosen are the fields of an ExportEntry for an export of the trail itself.
-func AuditChosen(f *AuditFilter, format string) []Change {
+// AuditChosen names what a filter of the trail chose by, for the trail itself.
+func AuditChosen(f *AuditFilter) []Change {
 	var c chosen
-	if format != "" {
-		c = append(c, Change{Field: "format", After: format})
-	}
 	c.text("person", f.Person)
 	c.text("actor", f.Actor)
 	c.text("kind", f.Kind)

@@ -27,9 +27,9 @@ type Export struct {
 	People    map[string]string // addresses by id, which are written for owners
 }
 
-// Audited names the form of the export and what became of the secrets, for the
-// audit trail.
-func (e *Export) Audited() []store.Change {
+// Entry is the export of count connections in the audit trail: its form, and what
+// became of the secrets.
+func (e *Export) Entry(count int) store.AuditEntry {
 	secrets := "omitted"
 	switch {
 	case e.Clear:
@@ -37,7 +37,7 @@ func (e *Export) Audited() []store.Change {
 	case len(e.To) > 0:
 		secrets = "sealed"
 	}
-	return []store.Change{{Field: "format", After: cmp.Or(e.Format, JSON)}, {Field: "secrets", After: secrets}}
+	return store.ExportEntry(store.KindConnection, count, cmp.Or(e.Format, JSON), store.Change{Field: "secrets", After: secrets})
 }
 
 // Write writes connections so that Read reads them.

@@ -21,7 +21,7 @@ func testAuditOfPerson(t *testing.T, h Harness) {
 		return store.WithActor(t.Context(), store.Actor{Kind: store.ActorPerson, ID: id, Person: id, At: after(1)})
 	}
 	for _, e := range []struct{ who, object string }{{"p1", "a"}, {"p2", "a"}, {"p2", "b"}, {"p2", "p1"}, {"p1", ""}} {
-		entry := store.ExportEntry(store.KindConnection, 7, store.Change{Field: "format", After: "csv"})
+		entry := store.ExportEntry(store.KindConnection, 7, "csv")
 		entry.Object = e.object
 		must(t, s.AppendAudit(by(e.who), entry))
 	}
