@@ -47,26 +47,21 @@ func (t *Tracer) export(ctx context.Context) {
 		clear(batch)
 		batch = batch[:0]
 	}
+	add := func(s *Span) {
+		if batch = append(batch, s); len(batch) == batchSize {
+			flush()
+		}
+	}
 	for {
 		select {
 		case s := <-t.ended:
-			if batch = append(batch, s); len(batch) == batchSize {
-				flush()
-			}
+			add(s)
 		case <-tick.C:
 			flush()
 		case <-t.stop:
 			stopped = true
-			for {
-				select {
-				case s := <-t.ended:
-					if batch = append(batch, s); len(batch) == batchSize {
-						flush()
-					}
-					continue
-				default:
-				}
-				break
+			for len(t.ended) > 0 { // no one else receives from it
+				add(<-t.ended)
 			}
 			flush()
 			t.conf.client.CloseIdleConnections()
@@ -86,11 +81,9 @@ func (t *Tracer) deliver(ctx context.Context, batch []*Span, last bool) error {
 		if err == nil || !again || last || wait == 1<<(tries-1)*time.Second {
 			return err
 		}
-		timer := time.NewTimer(wait)
 		select {
-		case <-timer.C:
+		case <-time.After(wait):
 		case <-t.stop:
-			timer.Stop()
 			last = true
 		}
 	}

@@ -13,7 +13,6 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/binary"
-	"encoding/hex"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -109,15 +108,18 @@ func (t *Tracer) Start(ctx context.Context, name string, kind Kind) *Span {
 	return t.under(trace.SpanContextFromContext(ctx), name, kind)
 }
 
+// traceparent is the field of W3C Trace Context that names a span.
+const traceparent = "traceparent"
+
 // Continue begins a span under one that has ended, from its Traceparent: it may be
 // of another process, and days old. It names that one as a link too, since the
 // work was queued between the two.
-func (t *Tracer) Continue(traceparent, name string, kind Kind) *Span {
+func (t *Tracer) Continue(parent, name string, kind Kind) *Span {
 	if t == nil {
 		return nil
 	}
-	parent := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{"traceparent": traceparent})
-	s := t.under(trace.SpanContextFromContext(parent), name, kind)
+	ctx := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{traceparent: parent})
+	s := t.under(trace.SpanContextFromContext(ctx), name, kind)
 	s.link = s.parent
 	return s
 }
@@ -150,8 +152,9 @@ func (s *Span) Traceparent() string {
 	if s == nil {
 		return ""
 	}
-	id, span := s.self.TraceID(), s.self.SpanID()
-	return "00-" + hex.EncodeToString(id[:]) + "-" + hex.EncodeToString(span[:]) + "-0" + string("01"[s.self.TraceFlags()&trace.FlagsSampled])
+	to := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(trace.ContextWithSpanContext(context.Background(), s.self), to)
+	return to.Get(traceparent)
 }
 
 // kept reports a span that goes to the collector.
