@@ -207,10 +207,8 @@ func (r *Recorder) keep(pending map[traits]*seen) {
 // program is the record of what was seen.
 func (t traits) program(x *seen) store.Program {
 	p := store.Program{Client: t.client, EntryPoint: t.entryPoint, Hello: t.hello, Auth: t.auth, Agent: t.agent, IDForm: t.idForm,
-		From: x.from, Connection: x.connection, Messages: x.messages, FirstAt: store.Micro(x.first), LastAt: store.Micro(x.last)}
-	if t.address.IsValid() {
-		p.Address = t.address.String()
-	}
+		Address: address(t.address), From: x.from, Connection: x.connection, Messages: x.messages, FirstAt: store.Micro(x.first),
+		LastAt: store.Micro(x.last)}
 	if t.tls != 0 {
 		p.TLS = tls.VersionName(t.tls)
 	}
