@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"os/user"
@@ -81,7 +80,9 @@ func (k PeopleCommands) Audit(ctx context.Context, c AuditChoice) error {
 			err := out.end(each(func(e *view.AuditEntry) error { return out.add(e) }))
 			return errors.Join(err, k.auditExported(ctx, st, &r, c.Limit-left))
 		case CSV:
-			err := k.auditCSV(each)
+			err := writeCSV(k.Stdout, view.AuditColumns(), func(add func(tableRow) error) error {
+				return each(func(e *view.AuditEntry) error { return add(e) })
+			})
 			return errors.Join(err, k.auditExported(ctx, st, &r, c.Limit-left))
 		}
 		w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_time", "TIME"), text("cli.heading_who", "WHO"),
@@ -100,24 +101,6 @@ func (k PeopleCommands) Audit(ctx context.Context, c AuditChoice) error {
 func (k PeopleCommands) auditExported(ctx context.Context, st store.Store, r *store.AuditRequest, count int) error {
 	format := map[Format]string{JSON: "json", JSONL: "jsonl", CSV: "csv"}[k.Format]
 	return st.AppendAudit(context.WithoutCancel(ctx), store.ExportEntry(store.KindAudit, count, format, store.AuditChosen(&r.AuditFilter)...))
-}
-
-// auditCSV writes RFC 4180. A cell that a spreadsheet would take for a formula has
-// an apostrophe before it.
-func (k PeopleCommands) auditCSV(each func(func(*view.AuditEntry) error) error) error {
-	w := csv.NewWriter(k.Stdout)
-	if err := w.Write(view.AuditColumns()); err != nil {
-		return err
-	}
-	err := each(func(e *view.AuditEntry) error {
-		row, err := e.Row()
-		if err != nil {
-			return err
-		}
-		return w.Write(row)
-	})
-	w.Flush()
-	return errors.Join(err, w.Error())
 }
 
 func where(e *view.AuditEntry) string {

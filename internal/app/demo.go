@@ -139,10 +139,7 @@ func (d *demo) outgoing(m *mime.Message, rcpts ...string) adapters.Outgoing {
 		d.fail("%w", err)
 	}
 	if len(rcpts) > 0 {
-		env.Recipients = slices.DeleteFunc(env.Recipients, func(r mime.Recipient) bool {
-			return !slices.Contains(rcpts,
-				r.Address.String())
-		})
+		env.Recipients = slices.DeleteFunc(env.Recipients, func(r mime.Recipient) bool { return !slices.Contains(rcpts, r.Address.String()) })
 	}
 	return adapters.Outgoing{Message: m, ID: uuid.NewString(), Envelope: env}
 }

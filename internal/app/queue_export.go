@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -94,25 +93,22 @@ func (k QueueCommands) exportList(ctx context.Context, f QueueFilter, format str
 		if err != nil {
 			return err
 		}
-		rows, lines := csv.NewWriter(k.Stdout), json.NewEncoder(k.Stdout)
-		if format == exportCSV {
-			err = rows.Write(view.MessageColumns())
-		}
 		count := 0
-		if err == nil {
-			err = eachOf(ctx, st, filter, f.Refused, 0, func(e *listed) error {
+		rows := func(add func(tableRow) error) error {
+			return eachOf(ctx, st, filter, f.Refused, 0, func(e *listed) error {
 				count++
 				entry := e.view(k.Language).MessageEntry
-				if format == exportJSONL {
-					return lines.Encode(entry)
-				}
-				row, err := entry.Row()
-				return errors.Join(err, rows.Write(row))
+				return add(&entry)
 			})
 		}
-		rows.Flush()
+		if format == exportCSV {
+			err = writeCSV(k.Stdout, view.MessageColumns(), rows)
+		} else {
+			lines := json.NewEncoder(k.Stdout)
+			err = rows(func(e tableRow) error { return lines.Encode(e) })
+		}
 		// What was written is entered, also where an error ended it.
-		return errors.Join(err, rows.Error(), enterExport(ctx, st, &filter, count, format))
+		return errors.Join(err, enterExport(ctx, st, &filter, count, format))
 	})
 }
 
