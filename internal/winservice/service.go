@@ -8,6 +8,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
 )
@@ -136,9 +137,9 @@ func (c Control) Remove(ctx context.Context) error {
 
 // wait returns once the service is in the state. ErrEnded: it stopped instead.
 func (c Control) wait(ctx context.Context, until State) error {
-	pause := c.Pause
-	if pause == nil {
-		pause = sleep
+	wait := c.Pause
+	if wait == nil {
+		wait = func(ctx context.Context) error { return pause.For(ctx, interval) }
 	}
 	for range patience / interval {
 		state, err := c.State()
@@ -150,20 +151,9 @@ func (c Control) wait(ctx context.Context, until State) error {
 		case state == Stopped:
 			return ErrEnded
 		}
-		if err := pause(ctx); err != nil {
+		if err := wait(ctx); err != nil {
 			return err
 		}
 	}
 	return ErrSlow
-}
-
-func sleep(ctx context.Context) error {
-	t := time.NewTimer(interval)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
