@@ -125,33 +125,47 @@ func (s *Service) begin(ctx context.Context, purpose, person string, options any
 	if err != nil {
 		return nil, err
 	}
-	data, err := json.Marshal(b)
-	if err != nil {
-		return nil, err
-	}
-	now := store.Micro(s.now())
-	c, err := s.store.PutCeremony(ctx, store.Ceremony{Hash: challengeHash(b.Session.Challenge), Purpose: purpose, Person: person,
-		Data: data, CreatedAt: now, ExpiresAt: now.Add(ceremonyLife)})
+	c, err := s.putCeremony(ctx, adapters.Secret(b.Session.Challenge), purpose, person, ceremonyLife, b)
 	if err != nil {
 		return nil, err
 	}
 	return &PasskeyRequest{Options: asked, ExpiresAt: c.ExpiresAt}, nil
 }
 
-func challengeHash(challenge string) string { return vault.HashKey(adapters.Secret(challenge)) }
-
 // take returns what a challenge was for, once. ErrEnded: it was for something else, for
 // someone else, or is good no more.
 func (s *Service) take(ctx context.Context, challenge, purpose, person string) (*begun, error) {
-	c, err := s.store.TakeCeremony(ctx, s.now(), challengeHash(challenge))
-	switch {
-	case errors.Is(err, store.ErrNotFound), err == nil && (c.Purpose != purpose || c.Person != person):
-		return nil, ErrEnded
-	case err != nil:
+	c, err := s.takeCeremony(ctx, adapters.Secret(challenge), purpose)
+	if err != nil {
 		return nil, err
+	}
+	if c.Person != person {
+		return nil, ErrEnded
 	}
 	b := new(begun)
 	return b, json.Unmarshal(c.Data, b)
+}
+
+// putCeremony stores what the answer that shows a secret will be compared with.
+func (s *Service) putCeremony(ctx context.Context, shown adapters.Secret, purpose, person string, life time.Duration, b any) (
+	*store.Ceremony, error) {
+	data, err := json.Marshal(b)
+	if err != nil {
+		return nil, err
+	}
+	now := store.Micro(s.now())
+	return s.store.PutCeremony(ctx, store.Ceremony{Hash: vault.HashKey(shown), Purpose: purpose, Person: person, Data: data,
+		CreatedAt: now, ExpiresAt: now.Add(life)})
+}
+
+// takeCeremony returns what was stored for a secret, once. ErrEnded: it was for something
+// else, or is good no more.
+func (s *Service) takeCeremony(ctx context.Context, shown adapters.Secret, purpose string) (*store.Ceremony, error) {
+	c, err := s.store.TakeCeremony(ctx, s.now(), vault.HashKey(shown))
+	if errors.Is(err, store.ErrNotFound) || err == nil && c.Purpose != purpose {
+		return nil, ErrEnded
+	}
+	return c, err
 }
 
 // finishPasskey adds the passkey of a browser's answer to p.

@@ -110,13 +110,8 @@ func (s *Service) beginExternal(ctx context.Context, person, session, next strin
 		s.log.Warn("the identity provider cannot be asked", "err", err)
 		return nil, ErrProvider
 	}
-	data, err := json.Marshal(b)
-	if err != nil {
-		return nil, err
-	}
-	now := store.Micro(s.now())
-	if _, err := s.store.PutCeremony(ctx, store.Ceremony{Hash: vault.HashKey(state), Purpose: purposeOIDC, Person: person, Data: data,
-		CreatedAt: now, ExpiresAt: now.Add(2 * ceremonyLife)}); err != nil { // people type a password and a code there
+	life := 2 * ceremonyLife // people type a password and a code there
+	if _, err := s.putCeremony(ctx, state, purposeOIDC, person, life, b); err != nil {
 		return nil, err
 	}
 	return &ExternalRequest{URL: url, Browser: browser}, nil
@@ -130,10 +125,7 @@ func (s *Service) SignInExternal(ctx context.Context, state, code string, browse
 	if s.external.Provider == nil {
 		return nil, "", ErrNoProvider
 	}
-	c, err := s.store.TakeCeremony(ctx, s.now(), vault.HashKey(adapters.Secret(state)))
-	if errors.Is(err, store.ErrNotFound) || err == nil && c.Purpose != purposeOIDC {
-		return nil, "", ErrEnded
-	}
+	c, err := s.takeCeremony(ctx, adapters.Secret(state), purposeOIDC)
 	if err != nil {
 		return nil, "", err
 	}
