@@ -97,11 +97,15 @@ func (p *Provider) Redeem(ctx context.Context, code, nonce, verifier string) (*I
 	defer cancel()
 	token, err := p.config(found).Exchange(ctx, code, oauth2.VerifierOption(verifier))
 	if err != nil {
-		if e := new(oauth2.RetrieveError); errors.As(err, &e) && e.Response != nil && e.Response.StatusCode < http.StatusInternalServerError {
-			// The body may quote the code: its error code says enough.
+		// The body may quote the code, or be no answer: it is left out.
+		e := new(oauth2.RetrieveError)
+		switch {
+		case !errors.As(err, &e) || e.Response == nil:
+			return nil, fmt.Errorf("oidc: no token: %w", err)
+		case e.Response.StatusCode < http.StatusInternalServerError:
 			return nil, fmt.Errorf("%w: %s (status %d)", ErrRefused, strconv.Quote(e.ErrorCode), e.Response.StatusCode)
 		}
-		return nil, fmt.Errorf("oidc: no token: %w", withoutBody(err))
+		return nil, fmt.Errorf("oidc: no token: status %d", e.Response.StatusCode)
 	}
 	raw, _ := token.Extra("id_token").(string) // one that is missing is empty
 	return p.verify(ctx, found, raw, nonce)
@@ -182,14 +186,6 @@ func (p *Provider) discover(ctx context.Context) (*gooidc.Provider, error) {
 	}
 	p.found, p.failed = found, nil
 	return found, nil
-}
-
-// withoutBody leaves out what a provider wrote in place of an answer.
-func withoutBody(err error) error {
-	if e := new(oauth2.RetrieveError); errors.As(err, &e) && e.Response != nil {
-		return fmt.Errorf("status %d", e.Response.StatusCode)
-	}
-	return err
 }
 
 // bounded ends answers that are too long to be one.
