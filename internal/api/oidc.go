@@ -15,12 +15,11 @@ import (
 	"github.com/postino-mail/postino/internal/view"
 )
 
-// Names of the cookie that binds a sign-in by the identity provider to the browser that
-// began it. Lax: it comes along when the provider sends the browser back.
+// externalCookie binds a sign-in by the identity provider to the browser that began it.
+// Lax: it comes along when the provider sends the browser back.
 const (
-	externalCookie       = "postino_sign_in"
-	secureExternalCookie = "__Host-postino_sign_in"
-	externalCookieLife   = 600
+	externalCookie     = "postino_sign_in"
+	externalCookieLife = 600
 )
 
 type (
@@ -106,17 +105,13 @@ func (s *signInService) externalRequest(ctx context.Context, asked *people.Exter
 	if err != nil {
 		return nil, personError(err)
 	}
-	return &withCookie[ExternalRequest]{SetCookie: s.auth.externalCookie(requestOf(ctx), asked.Browser, externalCookieLife),
+	return &withCookie[ExternalRequest]{SetCookie: s.auth.newCookie(requestOf(ctx), externalCookie, asked.Browser, externalCookieLife),
 		Body: ExternalRequest{URL: asked.URL}}, nil
 }
 
 func (s *signInService) externalSignIn(ctx context.Context, in *externalAnswer) (*withCookies[ExternalSignIn], error) {
 	r := requestOf(ctx)
-	var browser adapters.Secret
-	if c, err := r.Cookie(s.auth.externalCookie(r, "", 0).Name); err == nil {
-		browser = adapters.Secret(c.Value)
-	}
-	next := ""
+	browser, next := s.auth.shown(r, externalCookie), ""
 	out, err := s.guessed(ctx, "", func(from people.From) (in2 *people.SignedIn, err error) {
 		in2, next, err = s.people.SignInExternal(ctx, in.Body.State, in.Body.Code, browser, from)
 		return in2, err
@@ -124,16 +119,8 @@ func (s *signInService) externalSignIn(ctx context.Context, in *externalAnswer) 
 	if err != nil {
 		return nil, err
 	}
-	return &withCookies[ExternalSignIn]{SetCookie: []http.Cookie{s.auth.sessionCookie(r, out), s.auth.externalCookie(r, "", -1)},
+	return &withCookies[ExternalSignIn]{SetCookie: []http.Cookie{s.auth.sessionCookie(r, out), s.auth.newCookie(r, externalCookie, "", -1)},
 		Body: ExternalSignIn{Person: view.OfPerson(out.Person), Next: next}}, nil
-}
-
-func (a *authenticator) externalCookie(r *http.Request, token adapters.Secret, life int) http.Cookie {
-	c := http.Cookie{Name: externalCookie, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Value: token.Reveal(), MaxAge: life}
-	if a.byTLS(r) {
-		c.Name, c.Secure = secureExternalCookie, true
-	}
-	return c
 }
 
 // externalError is how a sign-in by the identity provider failed; nil: it is another error.

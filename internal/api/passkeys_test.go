@@ -25,7 +25,7 @@ func TestPasskeys(t *testing.T) {
 	cookieOf := func(a answer) string {
 		t.Helper()
 		cookie, _, _ := strings.Cut(a.header.Get("Set-Cookie"), ";")
-		if !strings.HasPrefix(cookie, secureCookieName+"=ps_") {
+		if !strings.HasPrefix(cookie, "__Host-postino_session=ps_") {
 			t.Fatalf("the cookie: %v", a.header)
 		}
 		return cookie

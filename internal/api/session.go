@@ -9,11 +9,11 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 )
 
-// Names of the cookie with a session's token. Over TLS the prefix has browsers
+// cookieName is that of the cookie with a session's token. Over TLS the prefix has browsers
 // refuse one that another host of the domain has set (RFC 6265bis section 4.1.3.2).
 const (
-	cookieName       = "postino_session"
-	secureCookieName = "__Host-postino_session"
+	cookieName   = "postino_session"
+	securePrefix = "__Host-"
 )
 
 // byTLS reports whether the browser reached the server by TLS, as far as this
@@ -23,10 +23,12 @@ func (a *authenticator) byTLS(r *http.Request) bool {
 }
 
 // cookie is the session's token that a browser shows; empty: none.
-func (a *authenticator) cookie(r *http.Request) adapters.Secret {
-	name := cookieName
+func (a *authenticator) cookie(r *http.Request) adapters.Secret { return a.shown(r, cookieName) }
+
+// shown is the token in one of the cookies that newCookie makes; empty: none.
+func (a *authenticator) shown(r *http.Request, name string) adapters.Secret {
 	if a.byTLS(r) {
-		name = secureCookieName
+		name = securePrefix + name
 	}
 	c, err := r.Cookie(name)
 	if err != nil {
@@ -37,12 +39,17 @@ func (a *authenticator) cookie(r *http.Request) adapters.Secret {
 
 // sessionCookie is the cookie of a session that has begun; nil: ends it.
 func (a *authenticator) sessionCookie(r *http.Request, in *people.SignedIn) http.Cookie {
-	c := http.Cookie{Name: cookieName, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: -1}
-	if a.byTLS(r) {
-		c.Name, c.Secure = secureCookieName, true
+	if in == nil {
+		return a.newCookie(r, cookieName, "", -1)
 	}
-	if in != nil {
-		c.Value, c.MaxAge = in.Token.Reveal(), int(in.Session.ExpiresAt.Sub(in.Session.CreatedAt).Seconds())
+	return a.newCookie(r, cookieName, in.Token, int(in.Session.ExpiresAt.Sub(in.Session.CreatedAt).Seconds()))
+}
+
+// newCookie is a cookie with a token, for life seconds; negative: ends it.
+func (a *authenticator) newCookie(r *http.Request, name string, token adapters.Secret, life int) http.Cookie {
+	c := http.Cookie{Name: name, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Value: token.Reveal(), MaxAge: life}
+	if a.byTLS(r) {
+		c.Name, c.Secure = securePrefix+name, true
 	}
 	return c
 }
