@@ -22,12 +22,8 @@ func (s *server) external() (people.External, error) {
 	if err != nil {
 		return people.External{}, exit(ExitConfig, err)
 	}
-	domains, err := c.MailDomains()
-	if err != nil {
-		return people.External{}, exit(ExitConfig, err)
-	}
 	proxies := adapters.NewProxies()
-	return people.External{Issuer: c.Issuer, CreateRole: store.Role(c.CreateRole), Domains: domains,
+	return people.External{Issuer: c.Issuer, CreateRole: store.Role(c.CreateRole), Domains: c.Domains,
 		Provider: oidc.New(oidc.Options{Issuer: c.Issuer, ClientID: c.ClientID, ClientSecret: secret,
 			Redirect: strings.TrimSuffix(s.conf.HTTP.PublicURL, "/") + "/login/oidc/callback",
 			Transport: &http.Transport{Proxy: proxies.For, OnProxyConnectResponse: proxies.Refused, ForceAttemptHTTP2: true,

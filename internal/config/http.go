@@ -94,9 +94,7 @@ func (h *HTTP) validate() error {
 		bad(mime.NewText("config.proxies_everyone", "trusted_proxies are everyone, and everyone could claim any address: name the addresses "+
 			"of the proxies"))
 	}
-	if err := h.OIDC.validate(h.PublicURL, bad); err != nil {
-		errs = append(errs, err)
-	}
+	h.OIDC.validate(h.PublicURL, bad)
 	return errors.Join(errs...)
 }
 

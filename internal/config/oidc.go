@@ -21,7 +21,7 @@ type OIDC struct {
 	ClientSecret     adapters.Secret `toml:"client_secret"`
 	ClientSecretFile string          `toml:"client_secret_file"`
 	CreateRole       string          `toml:"create_role"` // of people who are made at their first sign-in; empty: none is made
-	Domains          []string        `toml:"domains"`     // of the addresses that make one
+	Domains          []string        `toml:"domains"`     // of the addresses that make one, as mime.Mailbox.Domain once validated
 }
 
 // On reports whether there is an identity provider.
@@ -58,20 +58,6 @@ func (o *OIDC) Secret() (adapters.Secret, error) {
 	return secret, nil
 }
 
-// MailDomains are Domains in normal form (mime.Mailbox.Domain).
-func (o *OIDC) MailDomains() ([]string, error) {
-	out := make([]string, len(o.Domains))
-	for i, d := range o.Domains {
-		m, err := mime.ParseMailbox("postmaster@" + d)
-		if err != nil || m.Local() != "postmaster" {
-			return nil, texterr.New(mime.NewText("config.oidc_domain", "{value} among the domains of [http.oidc] is no domain", "value",
-				strconv.Quote(d)))
-		}
-		out[i] = m.Domain()
-	}
-	return out, nil
-}
-
 // Microsoft Entra issues for one tenant, by its id; "common" and "organizations" are for
 // those of everyone, and so is the tenant of private accounts.
 const (
@@ -81,13 +67,13 @@ const (
 
 var tenantPath = regexp.MustCompile(`^/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/v2\.0$`)
 
-// validate returns what is wrong with a domain, and hands the rest to bad.
-func (o *OIDC) validate(publicURL string, bad func(mime.Text)) error {
+// validate hands what is wrong to bad, and brings the domains to normal form.
+func (o *OIDC) validate(publicURL string, bad func(mime.Text)) {
 	if !o.On() {
 		if o.ClientID != "" || o.ClientSecret != "" || o.ClientSecretFile != "" || o.CreateRole != "" || len(o.Domains) > 0 || o.Name != "" {
 			bad(mime.NewText("config.oidc_no_issuer", "[http.oidc] has no issuer: without it nothing of the table has an effect"))
 		}
-		return nil
+		return
 	}
 	u, err := url.Parse(o.Issuer)
 	switch {
@@ -113,6 +99,12 @@ func (o *OIDC) validate(publicURL string, bad func(mime.Text)) error {
 		bad(mime.NewText("config.oidc_role", "create_role {value} of [http.oidc] is neither admin nor operator", "value",
 			strconv.Quote(o.CreateRole)))
 	}
-	_, err = o.MailDomains()
-	return err
+	for i, d := range o.Domains {
+		m, err := mime.ParseMailbox("postmaster@" + d)
+		if err != nil || m.Local() != "postmaster" {
+			bad(mime.NewText("config.oidc_domain", "{value} among the domains of [http.oidc] is no domain", "value", strconv.Quote(d)))
+			break
+		}
+		o.Domains[i] = m.Domain()
+	}
 }

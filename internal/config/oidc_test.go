@@ -47,9 +47,10 @@ func TestOIDC(t *testing.T) {
 			t.Errorf("%+v: %v, want %q", h.OIDC, err, c.want)
 		}
 	}
-	domains, err := full.MailDomains()
-	if err != nil || strings.Join(domains, " ") != "contoso.it xn--mller-kva.example" {
-		t.Errorf("%q, %v", domains, err)
+	h := HTTP{PublicURL: "https://mail.contoso.it", OIDC: full}
+	h.OIDC.Domains = []string{"Contoso.IT", "m\u00fcller.example"}
+	if err := h.validate(); err != nil || strings.Join(h.OIDC.Domains, " ") != "contoso.it xn--mller-kva.example" {
+		t.Errorf("%q, %v", h.OIDC.Domains, err)
 	}
 	for issuer, want := range map[string]string{tenant: "Microsoft", "https://accounts.google.com": "Google",
 		"https://sso.contoso.it/x": "sso.contoso.it", "": ""} {
