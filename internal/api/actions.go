@@ -119,7 +119,7 @@ func (s *messageService) resend(ctx context.Context, in *resendInput) (*bodyOf[R
 		}
 	}
 	seen := map[mime.Mailbox]bool{}
-	r := submit.Resend{Client: caller(ctx).client, Message: m, EntryPoint: "api"}
+	r := submit.Resend{Client: caller(ctx).client, Message: m, EntryPoint: entryPoint}
 	for i := range list {
 		var part submit.ResendPart
 		for _, x := range list[i].Recipients {

@@ -28,7 +28,7 @@ type incoming struct {
 // request is what goes to submit.
 func (l *incoming) request(p *principal) (submit.Request, error) {
 	in := l.input
-	r := submit.Request{Client: p.client, Owner: p.owner(), EntryPoint: "api", Message: l.message, Connection: in.Connection,
+	r := submit.Request{Client: p.client, Owner: p.owner(), EntryPoint: entryPoint, Message: l.message, Connection: in.Connection,
 		Class: in.Class, Tag: in.Tag, Metadata: store.Metadata(in.Metadata), Lenient: true}
 	if strings.ContainsFunc(in.Tag, unicode.IsControl) {
 		return r, fail(http.StatusUnprocessableEntity, "invalid_request", "tag",

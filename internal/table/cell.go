@@ -19,6 +19,14 @@ func Cell(value string) string {
 	return value
 }
 
+// Cells makes a cell of each value, in place.
+func Cells(values []string) []string {
+	for i, value := range values {
+		values[i] = Cell(value)
+	}
+	return values
+}
+
 // Plain returns the value of a cell that Cell may have made.
 func Plain(cell string) string {
 	if rest, ok := strings.CutPrefix(cell, "'"); ok && computed(rest) {

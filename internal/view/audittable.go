@@ -25,10 +25,7 @@ func (e *AuditEntry) Row() ([]string, error) {
 	a := &e.Actor
 	row := []string{strconv.FormatInt(e.Seq, 10), e.At.UTC().Format(time.RFC3339Nano), a.Kind, a.ID, a.Name, a.Key, a.Via, a.Address,
 		a.Program, e.Action, e.Kind, e.Object, e.Name, strconv.Itoa(e.Count), strconv.Itoa(e.Skipped), string(changes)}
-	for i, cell := range row {
-		row[i] = table.Cell(cell)
-	}
-	return row, nil
+	return table.Cells(row), nil
 }
 
 // ValueText is a value of a change as people read it; empty for none.

@@ -51,11 +51,6 @@ type Refusal struct {
 	Reason     string    `json:"reason,omitempty"`
 }
 
-// OfUse returns the view of a use.
-func OfUse(u *store.Use, lang string) Use {
-	return Use{LastUsedAt: u.UsedAt, LastUsedFrom: u.UsedFrom, LastRefusal: OfRefusal(u, lang)}
-}
-
 // OfRefusal returns the view of the last refusal; nil: there was none.
 func OfRefusal(u *store.Use, lang string) *Refusal {
 	if u.RefusedAt.IsZero() {
@@ -82,10 +77,8 @@ func OfClient(c *store.Client) Client {
 
 // OfUsedClient is OfClient with what uses say of it.
 func OfUsedClient(c *store.Client, uses map[string]store.Use, lang string) Client {
-	v := OfClient(c)
-	if u, ok := uses[c.ID]; ok {
-		v.Use = OfUse(&u, lang)
-	}
+	v, u := OfClient(c), uses[c.ID]
+	v.Use = Use{LastUsedAt: u.UsedAt, LastUsedFrom: u.UsedFrom, LastRefusal: OfRefusal(&u, lang)}
 	return v
 }
 
@@ -106,10 +99,8 @@ type Key struct {
 
 // OfUsedKey is OfKey with what uses say of it.
 func OfUsedKey(k *store.APIKey, uses map[string]store.Use, lang string) Key {
-	v := OfKey(k)
-	if u, ok := uses[k.ID]; ok {
-		v.LastRefusal = OfRefusal(&u, lang)
-	}
+	v, u := OfKey(k), uses[k.ID]
+	v.LastRefusal = OfRefusal(&u, lang)
 	return v
 }
 

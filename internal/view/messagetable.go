@@ -31,10 +31,7 @@ func (e *MessageEntry) Row() ([]string, error) {
 		cmp.Or(d.Connection.Name, d.Connection.ID), m.Client, m.Tag, m.MessageID, strconv.FormatInt(m.Size, 10), strconv.Itoa(d.Attempts),
 		rowTime(d.FinishedAt), failed.Class, cmp.Or(failed.Code, failed.ProviderCode), failed.Message, failed.Hint,
 		strconv.FormatBool(d.Duplicate)}
-	for i, cell := range row {
-		row[i] = table.Cell(cell)
-	}
-	return row, nil
+	return table.Cells(row), nil
 }
 
 func rowTime(t time.Time) string {

@@ -91,12 +91,7 @@ func (q mailQuery) states() (out []string) {
 
 // address is the list for this query, behind an entry; empty: from the newest on.
 func (q mailQuery) address(after string) string {
-	u := url.Values{}
-	for name, value := range map[string]string{"q": q.Q, "state": q.Group, "after": after} {
-		if value != "" {
-			u.Set(name, value)
-		}
-	}
+	u := q.values("after", after)
 	if len(u) == 0 {
 		return "/mail"
 	}
@@ -105,14 +100,18 @@ func (q mailQuery) address(after string) string {
 
 // export is the address of the whole list as a file.
 func (q mailQuery) export(format string) string {
-	u := url.Values{"format": {format}}
-	if q.Q != "" {
-		u.Set("q", q.Q)
+	return "/mail/export?" + q.values("format", format).Encode()
+}
+
+// values are those of the query and one more, without the empty ones.
+func (q mailQuery) values(more, value string) url.Values {
+	u := url.Values{}
+	for name, v := range map[string]string{"q": q.Q, "state": q.Group, more: value} {
+		if v != "" {
+			u.Set(name, v)
+		}
 	}
-	if q.Group != "" {
-		u.Set("state", q.Group)
-	}
-	return "/mail/export?" + u.Encode()
+	return u
 }
 
 // exportMail answers with all that a search finds, as a file.
