@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -11,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
 )
@@ -114,7 +112,7 @@ func (s *Store) claim(ctx context.Context, r store.ClaimRequest) (rows []*claime
 		case err == nil:
 			return rows, nil
 		case again(err) && try < tries && ctx.Err() == nil:
-			pause.For(ctx, time.Duration(rand.Int64N(int64(time.Millisecond)<<min(try, 6))))
+			waitAgain(ctx, try)
 		default:
 			if errors.As(err, &d) && d.inDoubt {
 				s.uncertain.add(rows)

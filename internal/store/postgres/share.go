@@ -3,13 +3,11 @@ package postgres
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store/engine"
 )
 
@@ -158,7 +156,7 @@ func (s *Store) commit(ctx context.Context, ops []*op, errs []error, brief bool)
 			return &dbError{err: errors.New("other nodes change the same deliveries all the time")}
 		case again(err) && try < tries && ctx.Err() == nil:
 			s.opt.Log.Debug("a transaction begins again", "err", err)
-			pause.For(ctx, time.Duration(rand.Int64N(int64(time.Millisecond)<<min(try, 6))))
+			waitAgain(ctx, try)
 		default:
 			return err
 		}

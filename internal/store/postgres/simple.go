@@ -50,8 +50,14 @@ func (s *Store) alone(ctx context.Context, f func(context.Context, pgx.Tx) error
 		if !again(err) || try == tries || ctx.Err() != nil {
 			return engine.ReadError(ctx, notFound(err), outward)
 		}
-		pause.For(ctx, time.Duration(rand.Int64N(int64(time.Millisecond)<<min(try, 6))))
+		waitAgain(ctx, try)
 	}
+}
+
+// waitAgain waits before a transaction begins again, at random, so that those that met
+// do not meet again: longer with each try.
+func waitAgain(ctx context.Context, try int) {
+	pause.For(ctx, time.Duration(rand.Int64N(int64(time.Millisecond)<<min(try, 6))))
 }
 
 func once(ctx context.Context, conn *pgxpool.Conn, f func(context.Context, pgx.Tx) error) error {
