@@ -17,7 +17,7 @@ type queueCommand struct {
 	Stats   queueStats   `cmd:"" help:"The queue in numbers."`
 	History queueHistory `cmd:"" help:"What happened by the hour: sent, waiting, held, failed."`
 	Lanes   queueLanes   `cmd:"" help:"The mailboxes with their limits: what waits, the day's recipients, pauses."`
-	Export  queueExport  `cmd:"" help:"Write messages and their records as files."`
+	Export  queueExport  `cmd:"" help:"Write messages and their records as files, or print a list of them."`
 }
 
 // queueFlags are common to all commands on the queue.

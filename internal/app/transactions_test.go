@@ -29,7 +29,7 @@ func (n *narrow) Send(_ context.Context, out adapters.Outgoing) (adapters.Receip
 	for _, rcpt := range out.Envelope.Recipients {
 		result := adapters.RecipientResult{Address: rcpt.Address}
 		switch {
-		case rcpt.Address.String() == "nobody@example.com":
+		case rcpt.Address.String() == "unknown@example.com":
 			result.Err = &adapters.Error{Class: adapters.Permanent, Enhanced: "5.1.1"}
 		case len(took) == n.most:
 			result.Err = &adapters.Error{Class: adapters.Transient, Enhanced: "4.5.3"}
@@ -55,7 +55,7 @@ func TestSendAll(t *testing.T) {
 		{recipients: 25, most: 10, fails: 2, transactions: 1, left: 15},
 	} {
 		a := &narrow{most: c.most, fails: c.fails}
-		out := adapters.Outgoing{Envelope: mime.Envelope{Recipients: []mime.Recipient{{Address: mailboxtest.Of("nobody@example.com")}}}}
+		out := adapters.Outgoing{Envelope: mime.Envelope{Recipients: []mime.Recipient{{Address: mailboxtest.Of("unknown@example.com")}}}}
 		for i := range c.recipients {
 			out.Envelope.Recipients = append(out.Envelope.Recipients,
 				mime.Recipient{Address: mailboxtest.Of(fmt.Sprintf("r%d@example.com", i))})
