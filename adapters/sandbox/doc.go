@@ -77,7 +77,7 @@
 //	smtp    connect, ehlo, starttls, auth, mail, rcpt, data, dot
 //	        (the end of a message), rset, noop, quit              Match: login
 //
-// Counters has google.token and so on, and smtp.message and smtp.violation (see
+// Counters has google.token and so on, smtp.message, smtp.auth_refused and smtp.violation (see
 // SMTPViolations), graph.batch, proxy.connect and proxy.refused. Gmail's Code is a
 // reason, such as rateLimitExceeded, or
 // mailSendingLimit (429, the daily limit with RetryAfter in the text) or

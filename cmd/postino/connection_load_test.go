@@ -92,6 +92,26 @@ func (l *loaded) by() (logins map[string]int) {
 	return logins
 }
 
+// changePassword changes the password of the old connection's login at its provider, and returns the
+// file of the connection with the new one.
+func (l *loaded) changePassword() string {
+	l.t.Helper()
+	const password = "changed-Kq7f2m"
+	if err := l.s.SetDirectory(sandbox.Directory{Unlisted: true, Mailboxes: []sandbox.Mailbox{{Address: oldLogin, Password: password}}}); err != nil {
+		l.t.Fatal(err)
+	}
+	c := called("old", l.s.SMTPConnection(oldLogin)) // with the password in force
+	data, err := sandbox.ConnectionJSON(c)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	file := filepath.Join(l.t.TempDir(), "changed.json")
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		l.t.Fatal(err)
+	}
+	return file
+}
+
 // until waits until so many were delivered.
 func (l *loaded) until(n int) {
 	l.t.Helper()
@@ -231,6 +251,16 @@ func TestConnectionUnderLoad(t *testing.T) {
 			l.until(l.n)
 			if got := l.by(); got[oldLogin] != before {
 				l.t.Errorf("%v, and %d with the old account before the answer", got, before)
+			}
+		},
+		"password": func(l *loaded) {
+			l.run("edit", "old", "--file", l.changePassword())
+			refused := l.s.Counters()["smtp.auth_refused"]
+			l.sentByOld()
+			l.submit(l.n, 1, oldLogin)
+			l.until(l.n + 1)
+			if got := l.s.Counters()["smtp.auth_refused"]; got != refused {
+				l.t.Errorf("%d logins with the old password after the answer", got-refused)
 			}
 		},
 		"default": func(l *loaded) {

@@ -89,6 +89,7 @@ func (c *session) authReply(login string, err error) string {
 	case errors.Is(err, errAuthSyntax):
 		return "501 5.5.2 Cannot decode response"
 	case err != nil:
+		c.server.core.Count("smtp.auth_refused")
 		return c.authFailure()
 	}
 	n, leave := c.server.core.Enter("smtp", login)
