@@ -97,7 +97,8 @@ func (l *loaded) by() (logins map[string]int) {
 func (l *loaded) changePassword() string {
 	l.t.Helper()
 	const password = "changed-Kq7f2m"
-	if err := l.s.SetDirectory(sandbox.Directory{Unlisted: true, Mailboxes: []sandbox.Mailbox{{Address: oldLogin, Password: password}}}); err != nil {
+	changed := []sandbox.Mailbox{{Address: oldLogin, Password: password}}
+	if err := l.s.SetDirectory(sandbox.Directory{Unlisted: true, Mailboxes: changed}); err != nil {
 		l.t.Fatal(err)
 	}
 	c := called("old", l.s.SMTPConnection(oldLogin)) // with the password in force

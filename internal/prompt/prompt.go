@@ -63,27 +63,27 @@ func (p *Prompt) Line(ctx context.Context, question, proposal string) (string, e
 	return line, nil
 }
 
-// Secret asks for one line without showing it.
+// Secret asks for one line without showing it. The terminal stops echoing before the
+// question stands there: who pastes at once would see the beginning otherwise.
 func (p *Prompt) Secret(ctx context.Context, question string) (secret string, err error) {
+	if p.fd >= 0 {
+		before, err := term.GetState(p.fd)
+		if err == nil {
+			err = echoOff(p.fd)
+		}
+		if err != nil {
+			return "", err
+		}
+		defer func() {
+			if rerr := term.Restore(p.fd, before); rerr != nil && err == nil {
+				secret, err = "", rerr
+			}
+		}()
+	}
 	if _, err := fmt.Fprint(p.out, question, ": "); err != nil {
 		return "", err
 	}
-	if p.fd < 0 {
-		secret, err = p.read(ctx, func() (string, error) { return readLine(p.in) })
-	} else {
-		before, serr := term.GetState(p.fd)
-		if serr != nil {
-			return "", serr
-		}
-		secret, err = p.read(ctx, func() (string, error) {
-			b, err := term.ReadPassword(p.fd)
-			return string(b), err
-		})
-		if rerr := term.Restore(p.fd, before); rerr != nil && err == nil {
-			err = rerr
-		}
-	}
-	if err != nil {
+	if secret, err = p.read(ctx, func() (string, error) { return readLine(p.in) }); err != nil {
 		return "", p.ended(err)
 	}
 	_, err = fmt.Fprintln(p.out) // the line end was not shown either
