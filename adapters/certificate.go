@@ -26,7 +26,7 @@ func describeCertificate(e *Error, host string, err error, now time.Time) bool {
 		e.Code = CodeTLSNotYetValid
 		e.Message = mime.NewText("tls.tls_not_yet_valid",
 			"the certificate of {host} is not valid before {not_before}, and this machine's clock shows {now}",
-			"host", host, "not_before", minute(invalid.Cert.NotBefore), "now", minute(now))
+			"host", host, "not_before", second(invalid.Cert.NotBefore), "now", second(now))
 		e.Hint = mime.NewText("tls.tls_not_yet_valid_hint", "set this machine's clock (NTP)")
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		e.Code = CodeTLSExpired

@@ -159,6 +159,6 @@ func describeTLS(e *Error, host string, err error, now time.Time) bool {
 	return true
 }
 
-func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+func second(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 -07:00") }
 
 func day(t time.Time) string { return t.UTC().Format("2006-01-02") }

@@ -43,7 +43,7 @@ func (k AlertCommands) List(ctx context.Context, all bool) error {
 			return err
 		}
 		w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_since", "SINCE"), text("cli.heading_days", "DAYS LEFT"),
-			text("cli.heading_resolved", "RESOLVED"), text("cli.heading_what", "WHAT"))...)
+			text("cli.heading_resolved", "RESOLVED"), text("cli.heading_what", "WHAT"))...).Wrap()
 		for _, a := range shown {
 			w.Row(a.Since.Local().Format(time.DateOnly), daysLeft(a), resolvedOn(a), withHint(a.Message, a.Hint))
 		}

@@ -173,7 +173,7 @@ func (k AuditCommands) programs(list []view.Program) error {
 	w := terminal.NewTable(k.Stdout, headings(lang, text("cli.heading_client", "CLIENT"), text("cli.heading_address", "ADDRESS"),
 		text("cli.heading_program", "PROGRAM"), text("cli.heading_security", "LOGIN, TLS"), text("cli.heading_from", "FROM"),
 		text("cli.heading_messages", "MESSAGES"), text("cli.heading_last", "LAST"), text("cli.heading_connection", "CONNECTION"),
-		text("cli.heading_will_send", "WILL IT SEND"))...)
+		text("cli.heading_will_send", "WILL IT SEND"))...).Whole(6).Wrap()
 	for _, p := range list {
 		answer := verdict(p.Verdict, lang)
 		if p.Date != "" {

@@ -87,7 +87,7 @@ func (k PeopleCommands) Audit(ctx context.Context, c AuditChoice) error {
 		}
 		w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_time", "TIME"), text("cli.heading_who", "WHO"),
 			text("cli.heading_from_where", "FROM WHERE"), text("cli.heading_what", "WHAT"), text("cli.heading_name", "NAME"),
-			text("cli.heading_changes", "CHANGES"))...)
+			text("cli.heading_changes", "CHANGES"))...).Whole(0)
 		err := each(func(e *view.AuditEntry) error {
 			w.Row(terminal.Time(e.At), view.ActorLabel(&e.Actor).In(k.Language), clip(where(e), 40),
 				view.ActionLabel(e.Action, e.Kind).In(k.Language), orObject(e), clip(changesText(e), 100))

@@ -180,7 +180,7 @@ func (k ClientCommands) List(ctx context.Context) error {
 		w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_name", "NAME"), text("cli.heading_secret", "SECRET"),
 			text("cli.heading_networks", "NETWORKS"), text("cli.heading_senders", "SENDERS"), text("cli.heading_per_minute", "PER MINUTE"),
 			text("cli.heading_class", "CLASS"), text("cli.heading_enabled", "ENABLED"), text("cli.heading_last_used", "LAST USED"),
-			text("cli.heading_last_refusal", "LAST REFUSAL"))...)
+			text("cli.heading_last_refusal", "LAST REFUSAL"))...).Whole(0)
 		for _, c := range all {
 			var nets []string
 			for _, n := range c.Networks {

@@ -56,7 +56,7 @@ func (k ConnectionCommands) List(ctx context.Context, q connections.Query) error
 			text("cli.heading_from", "FROM"), text("cli.heading_active", "ACTIVE"), text("cli.heading_default", "DEFAULT"),
 			text("cli.heading_recipients_today", "RECIPIENTS TODAY"), text("cli.heading_last_success", "LAST SUCCESS"),
 			text("cli.heading_ends", "ENDS"),
-			text("cli.heading_state", "STATE"))...)
+			text("cli.heading_state", "STATE"))...).Whole(0, 6).Wrap()
 		for _, c := range conns {
 			status := statusOf(c)
 			w.Row(c.Name, c.Provider, c.From, either(c.IsActive(), k.Language), view.DefaultLabel(c.Default).In(k.Language),

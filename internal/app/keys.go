@@ -195,7 +195,8 @@ func (k KeyCommands) List(ctx context.Context, client, person string) error {
 		now := time.Now()
 		w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_id", "ID"), text("cli.heading_name", "NAME"),
 			text("cli.heading_key_of", "CLIENT OR PERSON"), text("cli.heading_scopes", "SCOPES"), text("cli.heading_created", "CREATED"),
-			text("cli.heading_last_used", "LAST USED"), text("cli.heading_last_refusal", "LAST REFUSAL"), text("cli.heading_state", "STATE"))...)
+			text("cli.heading_last_used", "LAST USED"), text("cli.heading_last_refusal", "LAST REFUSAL"), text("cli.heading_state", "STATE"))...).
+			Whole(0)
 		for i := range all {
 			a := &all[i]
 			w.Row(a.ID, a.Name, names[cmp.Or(a.Client, a.Person)], strings.Join(view.OfKey(a).Scopes, " "),

@@ -182,7 +182,7 @@ func (k PeopleCommands) List(ctx context.Context) error {
 			return writeJSON(k.Stdout, out)
 		}
 		w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_address", "ADDRESS"), text("cli.heading_name", "NAME"),
-			text("cli.heading_role", "ROLE"), text("cli.heading_state", "STATE"), text("cli.heading_created", "CREATED"))...)
+			text("cli.heading_role", "ROLE"), text("cli.heading_state", "STATE"), text("cli.heading_created", "CREATED"))...).Whole(0)
 		for i := range all {
 			p := &all[i]
 			w.Row(p.Email, p.Name, view.RoleLabel(p.Role).In(k.Language), personState(p, k.Language), day(p.CreatedAt))
@@ -351,7 +351,7 @@ func (k PeopleCommands) Sessions(ctx context.Context, name string, end bool) err
 		}
 		w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_signed_in", "SIGNED IN"),
 			text("cli.heading_last_used", "LAST USED"),
-			text("cli.heading_ends", "ENDS"), text("cli.heading_address", "ADDRESS"), text("cli.heading_program", "PROGRAM"))...)
+			text("cli.heading_ends", "ENDS"), text("cli.heading_address", "ADDRESS"), text("cli.heading_program", "PROGRAM"))...).Whole(0, 1, 2)
 		for i := range all {
 			s := view.OfSession(&all[i])
 			w.Row(terminal.Time(s.CreatedAt), terminal.Time(s.SeenAt), terminal.Time(s.ExpiresAt),

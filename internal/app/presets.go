@@ -48,7 +48,7 @@ func (k PresetCommands) List(name string) error {
 		return writeJSON(k.Stdout, out)
 	}
 	w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_name", "NAME"), text("cli.heading_title", "TITLE"),
-		text("cli.heading_kind", "KIND"), text("cli.heading_server", "SERVER"), text("cli.heading_credential", "CREDENTIAL"))...)
+		text("cli.heading_kind", "KIND"), text("cli.heading_server", "SERVER"), text("cli.heading_credential", "CREDENTIAL"))...).Whole(0)
 	for _, p := range all {
 		w.Row(p.Name, p.Title, kindText(p.Kind).In(k.Language), serverText(p, 0), credentialText(p.Credential).In(k.Language))
 	}

@@ -123,7 +123,7 @@ func (k QueueCommands) list(ctx context.Context, st store.Store, f QueueFilter, 
 	w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_id", "ID"), text("cli.heading_received", "RECEIVED"),
 		text("cli.heading_state", "STATE"), text("cli.heading_attempts", "ATTEMPTS"), text("cli.heading_connection", "CONNECTION"),
 		text("cli.heading_from", "FROM"), text("cli.heading_to", "TO"), text("cli.heading_subject", "SUBJECT"),
-		text("cli.heading_last_result", "LAST RESULT"))...)
+		text("cli.heading_last_result", "LAST RESULT"))...).Whole(0, 1)
 	err := each(ctx, st, f, limit, func(e *listed) error {
 		d := &e.Delivery
 		to := "?" // a corrupt record has none

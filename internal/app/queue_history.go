@@ -42,13 +42,13 @@ func (k QueueCommands) hours(o *view.Overview) error {
 	w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_hour", "HOUR"), text("cli.heading_accepted", "ACCEPTED"),
 		text("cli.heading_sent", "SENT"), text("cli.heading_waiting", "WAITING"), text("cli.heading_delayed", "DELAYED"),
 		text("cli.heading_throttled", "THROTTLED"), text("cli.heading_held", "HELD"), text("cli.heading_failed", "FAILED"),
-		text("cli.heading_expired", "EXPIRED"), text("cli.heading_cancelled", "CANCELLED"))...)
+		text("cli.heading_expired", "EXPIRED"), text("cli.heading_cancelled", "CANCELLED"))...).Whole(0)
 	row := func(name string, c view.Counts, waiting int64) {
 		w.Row(name, c.Accepted, c.Sent, waiting, c.Delayed, c.Throttled, c.Held, c.Failed, c.Expired, c.Cancelled)
 	}
 	for i := range o.Hours {
 		h := &o.Hours[i]
-		row(h.Hour.Local().Format("2006-01-02 15:04"), h.Counts, *h.Waiting)
+		row(terminal.Time(h.Hour), h.Counts, *h.Waiting)
 	}
 	row(text("cli.total", "total").In(k.Language), o.Total, o.Waiting)
 	return w.Flush()

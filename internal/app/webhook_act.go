@@ -184,7 +184,7 @@ func (k WebhookCommands) Deliveries(ctx context.Context, id string) error {
 			return writeJSON(k.Stdout, view.OfWebhookCalls(h, k.Language))
 		}
 		w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_time", "TIME"), text("cli.heading_seq", "SEQ"),
-			text("cli.heading_type", "TYPE"), text("cli.heading_result", "RESULT"))...)
+			text("cli.heading_type", "TYPE"), text("cli.heading_result", "RESULT"))...).Whole(0).Wrap()
 		for _, c := range slices.Backward(h.Recent) {
 			w.Row(terminal.Time(c.At), c.Seq, c.Type, k.result(&c))
 		}

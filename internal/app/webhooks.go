@@ -197,7 +197,8 @@ func (k WebhookCommands) List(ctx context.Context, person string) error {
 			return err
 		}
 		w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_id", "ID"), text("cli.heading_url", "ADDRESS"),
-			text("cli.heading_key_of", "CLIENT OR PERSON"), text("cli.heading_types", "TYPES"), text("cli.heading_state", "STATE"))...)
+			text("cli.heading_key_of", "CLIENT OR PERSON"), text("cli.heading_types", "TYPES"), text("cli.heading_state", "STATE"))...).
+			Whole(0).Wrap()
 		for i := range all {
 			h := &all[i]
 			w.Row(h.ID, h.URL, names[cmp.Or(h.Person, h.Client)], cmp.Or(strings.Join(h.Types, " "), allTypes), k.state(h))

@@ -14,6 +14,7 @@ import (
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -297,7 +298,7 @@ func (r *run) explain(s *stages.Stage) {
 		s.Message = text("test.not_yet", "{message}; the connection is new, and a right that was just given takes up to 2 hours to count: "+
 			"this may be a matter of waiting", "message", s.Message)
 		s.Hint = stages.And(text("test.not_yet_hint", "if the right was given, test again until {time}; {check}", "time",
-			until.UTC().Format("15:04 UTC"), "check", check), s.Hint)
+			terminal.UTC(until), "check", check), s.Hint)
 		return
 	case st.Status.Error != nil && st.Status.Error.ProviderCode == e.ProviderCode && now.After(st.Status.ChangedAt.Add(propagation)):
 		s.Message = text("test.out_of_scope", "{message}; this has been so for more than the 2 hours that a change takes, so the mailbox "+

@@ -7,6 +7,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/adapters/stages"
 	"github.com/postino-mail/postino/fallback"
+	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
 )
@@ -99,7 +100,7 @@ func (r *run) compose() (adapters.Outgoing, error) {
 		Date:    now,
 		Subject: text("test.mail_subject", "postino: test of the connection {name}", "name", c.Name).In(lang),
 		Text: text("test.mail_text", "This message shows that the connection {name} of postino sends mail.\nSent on {time} as {from}. "+
-			"There is nothing to do.", "name", c.Name, "time", now.UTC().Format("2006-01-02 15:04:05 -07:00"), "from", from).In(lang) + "\n",
+			"There is nothing to do.", "name", c.Name, "time", terminal.UTC(now), "from", from).In(lang) + "\n",
 		Headers: []mime.Field{{Name: "Auto-Submitted", Value: "auto-generated"}}, // RFC 3834: no one answers by itself
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
 )
@@ -183,7 +184,7 @@ func (c *checkup) leases(ctx context.Context) error {
 			if stuck++; stuck <= namedMost {
 				c.warn("leases", text("doctor.lease_stuck", "the delivery {id} has been in work on node {node} since {time}", "id",
 					e.Delivery.ID.String(),
-					"node", e.Delivery.Node, "time", e.Delivery.Since.UTC().Format("2006-01-02 15:04:05 -07:00")),
+					"node", e.Delivery.Node, "time", terminal.UTC(e.Delivery.Since)),
 					text("doctor.lease_hint", "if that node is gone, another one takes it over by itself; otherwise look into its log"))
 			}
 		}
@@ -208,7 +209,7 @@ func (c *checkup) queue(ctx context.Context) error {
 			"{count} deliveries wait, none for long"))
 	default:
 		c.warn("queue", text("doctor.queue_old", "mail that is due has waited since {time}", "time",
-			st.OldestDue.UTC().Format("2006-01-02 15:04:05 -07:00")),
+			terminal.UTC(st.OldestDue)),
 			text("doctor.queue_hint", "see 'postino queue list', and whether a connection or a mailbox is paused"))
 	}
 	if n := int(st.States[store.Held]); n > 0 {

@@ -13,6 +13,7 @@ import (
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/locale"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/mime"
 	"github.com/postino-mail/postino/tokens/credential"
 )
@@ -203,7 +204,7 @@ func (r *round) draft(a *store.Alert, c *gateway.Connection, from mime.Mailbox) 
 	}
 	lines = append(lines, "")
 	add(mime.NewText("watch.mail_foot", "postino on {host}, since {since}. All alerts: postino alerts. This mail left through {name}.", "host",
-		r.opt.Hostname, "since", a.Since.UTC().Format("2006-01-02 15:04 UTC"), "name", c.Name))
+		r.opt.Hostname, "since", terminal.UTC(a.Since), "name", c.Name))
 	d := &mime.Draft{From: mime.Address{Name: name, Address: from}, Subject: oneLine(subject.In(lang)),
 		Text: strings.Join(lines, "\r\n") + "\r\n", Date: r.now, Headers: []mime.Field{{Name: "Auto-Submitted", Value: "auto-generated"}}}
 	for _, to := range r.opt.Settings.Mail {

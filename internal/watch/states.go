@@ -10,6 +10,7 @@ import (
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/registry"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -91,7 +92,7 @@ func (r *round) waiting(ctx context.Context) error {
 		}
 		r.found = append(r.found, finding{key: KindWaiting + ":" + id, kind: KindWaiting, connection: id, name: name,
 			message: mime.NewText("watch.waiting", "mail for {name} has waited since {time}", "name", name, "time",
-				since.UTC().Format("2006-01-02 15:04 UTC")),
+				terminal.UTC(since)),
 			hint: mime.NewText("watch.waiting_hint", "see why with 'postino queue list --connection {name}'", "name", strconv.Quote(name))})
 	}
 	return nil
