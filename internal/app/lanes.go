@@ -39,7 +39,8 @@ func (k QueueCommands) Lanes(ctx context.Context) error {
 			return writeJSON(k.Stdout, all)
 		}
 		w := terminal.NewTable(k.Stdout, headings(k.Language, text("cli.heading_lane", "LANE"), text("cli.heading_queued", "QUEUED"),
-			text("cli.heading_sending", "SENDING"), text("cli.heading_recipients_today", "RECIPIENTS TODAY"), text("cli.heading_state", "STATE"))...).
+			text("cli.heading_sending", "SENDING"), text("cli.heading_recipients_today", "RECIPIENTS TODAY"),
+			text("cli.heading_state", "STATE"))...).
 			Whole(0).Wrap()
 		for i := range lanes {
 			l := &lanes[i]

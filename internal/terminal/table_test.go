@@ -85,7 +85,8 @@ func TestCutAndWrap(t *testing.T) {
 			t.Errorf("%q in %d: %q, want %q", c.text, c.most, got, c.want)
 		}
 	}
-	if got := Wrap("one two  three a-word-that-is-longer x", 9); !slices.Equal(got, []string{"one two", "three", "a-word-that-is-longer", "x"}) {
+	got := Wrap("one two  three a-word-that-is-longer x", 9)
+	if !slices.Equal(got, []string{"one two", "three", "a-word-that-is-longer", "x"}) {
 		t.Errorf("%q", got)
 	}
 	if got := Wrap("", 3); !slices.Equal(got, []string{""}) {
