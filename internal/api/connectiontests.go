@@ -34,6 +34,7 @@ type connectionTestService struct {
 	*connectionService
 	*testLimiter
 	doctor   *doctor.Doctor
+	spoolDir string // of messages that are sent as tests
 	stopping <-chan struct{}
 }
 
@@ -53,7 +54,8 @@ func newTestLimiter(now func() time.Time) *testLimiter {
 
 func (s *connectionTestService) routes(rt *router) {
 	const about = "Tests DNS, connection, TLS, greeting, token, login, permission, mailbox, sender and daily budget; " +
-		"with to, a real message is sent and followed. With Accept: text/event-stream each stage comes as it ends " +
+		"with to, a real message is sent and followed; where the connection is stored and its mail leaves now, it is listed with the tag test. " +
+		"With Accept: text/event-stream each stage comes as it ends " +
 		"(event stage, data a Stage) and the whole test last (event result); otherwise the answer is the whole test. " +
 		"It ends with the request. A test that fails is answered with 200 and ok false."
 	ways := []*huma.Param{
@@ -103,7 +105,11 @@ func (s *connectionTestService) testStored(w http.ResponseWriter, r *http.Reques
 	if err != nil {
 		return err
 	}
-	return s.test(w, r, doctor.Test{Connection: c, State: doctor.StateOf(c, status.State, status.Lane)})
+	t := doctor.Test{Connection: c, State: doctor.StateOf(c, status.State, status.Lane)}
+	if t.State.Sends(c, s.now()) { // otherwise the message would wait, and prove nothing
+		t.Queue = &testMail{submit: s.submit, store: s.store, dir: s.spoolDir, who: caller(r.Context()), connection: c}
+	}
+	return s.test(w, r, t)
 }
 
 // test runs a test and answers, in the form that the caller asks for.
@@ -140,17 +146,26 @@ func (s *connectionTestService) test(w http.ResponseWriter, r *http.Request, t d
 		s.stream(ctx, w, t)
 		return nil
 	}
-	res := s.doctor.Connection(ctx, t, nil)
+	whole := testResult(s.doctor.Connection(ctx, t, nil), t)
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(view.OfConnectionTest(res.OK, res.Stages, t.Language)); err != nil {
+	if err := enc.Encode(whole); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	_, _ = w.Write(body.Bytes()) // a reader that left needs no report
 	return nil
+}
+
+// testResult shows a whole test.
+func testResult(res doctor.Result, t doctor.Test) view.ConnectionTest {
+	out := view.OfConnectionTest(res.OK, res.Stages, t.Language)
+	if q, ok := t.Queue.(*testMail); ok {
+		out.Mail = q.id()
+	}
+	return out
 }
 
 // stream writes each stage as it ends, and the whole test at the end.
@@ -184,7 +199,7 @@ func (s *connectionTestService) stream(ctx context.Context, w http.ResponseWrite
 		case st := <-passed:
 			write("stage", view.OfStage(st, t.Language))
 		case res := <-done:
-			write("result", view.OfConnectionTest(res.OK, res.Stages, t.Language))
+			write("result", testResult(res, t))
 			return
 		case <-beat.C:
 			if _, err := fmt.Fprint(w, ": still here\n\n"); err != nil || flush.Flush() != nil {

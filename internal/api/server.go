@@ -214,7 +214,8 @@ func (s *Server) routes() {
 	}
 	tests := newTestLimiter(o.Now)
 	if o.Doctor != nil {
-		(&connectionTestService{connectionService: connections, testLimiter: tests, doctor: o.Doctor, stopping: s.stopping}).routes(s.router)
+		(&connectionTestService{connectionService: connections, testLimiter: tests, doctor: o.Doctor, spoolDir: o.SpoolDir,
+			stopping: s.stopping}).routes(s.router)
 	}
 	(&certificateService{connectionService: connections, prove: o.ProveToken}).routes(s.router)
 	(&presetService{testLimiter: tests, find: o.Detect, networks: o.ConnectionNetworks}).routes(s.router)

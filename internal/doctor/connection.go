@@ -69,8 +69,19 @@ type Test struct {
 	From       mime.Mailbox // the sender to test; none: the connection's own
 	To         mime.Mailbox // a real message goes there; none: no message is sent
 	Language   string       // of that message
+	Queue      Queue        // takes that message as mail like any other; nil: it is sent at once, past all other mail
 	State      *State       // what the store knows of the connection; nil: it is not stored
 }
+
+// A Queue sends the message of a test as a gateway sends all its mail.
+type Queue interface {
+	// Send returns when the message was accepted or refused; with ErrWaits, neither has
+	// happened so far.
+	Send(ctx context.Context, out adapters.Outgoing) (adapters.Receipt, error)
+}
+
+// ErrWaits is the error of a Queue that has a message and has not sent it yet.
+var ErrWaits = errors.New("the message waits in the queue")
 
 // A State is what the store knows of a connection.
 type State struct {
@@ -86,6 +97,13 @@ func StateOf(c *gateway.Connection, status store.ConnectionState, lane *store.La
 		s.Created = id.Time()
 	}
 	return s
+}
+
+// Sends reports whether mail over a connection leaves now, as far as the store knows:
+// without a pause, and with a mailbox that takes some.
+func (s *State) Sends(c *gateway.Connection, now time.Time) bool {
+	return c.IsActive() && !s.Status.PausedUntil.After(now) && s.Status.Breaker.State != "open" &&
+		(s.Lane == nil || !s.Lane.PausedUntil.After(now))
 }
 
 // A Result is all stages of a test.

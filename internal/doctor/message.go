@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
@@ -24,7 +25,15 @@ func (r *run) message(ctx context.Context, a adapters.Adapter) {
 		return
 	}
 	begun := r.opt.Now()
-	receipt, err := a.Send(ctx, out)
+	send := a.Send
+	if r.test.Queue != nil {
+		send = r.test.Queue.Send
+	}
+	receipt, err := send(ctx, out)
+	if errors.Is(err, ErrWaits) {
+		r.waits()
+		return
+	}
 	if err == nil && len(receipt.Recipients) == 1 && receipt.Recipients[0].Err != nil {
 		err = receipt.Recipients[0].Err
 	}
@@ -46,10 +55,25 @@ func (r *run) message(ctx context.Context, a adapters.Adapter) {
 		accepted = text("test.message_accepted_reply", `the message to {to} was accepted: "{reply}" (Message-ID {id})`, "to", r.test.To,
 			"reply", receipt.Reply, "id", receipt.MessageID)
 	}
-	r.rec.Pass(Message, accepted, mime.Text{})
+	var hint mime.Text
+	if r.test.State != nil && r.test.Queue == nil {
+		hint = text("test.message_unlisted", "it was sent past all other mail, and is not listed with it")
+	}
+	r.rec.Pass(Message, accepted, hint)
 	if v != nil {
 		r.found(ctx, v, adapters.VerifyRequest{Outgoing: out, ProviderID: receipt.ProviderID, Since: begun})
 	}
+}
+
+// waits passes on that nothing is known of the message yet.
+func (r *run) waits() {
+	if r.held != nil {
+		r.rec.Add(*r.held)
+		r.held = nil
+	}
+	r.rec.Add(stages.Stage{Name: Message, Status: stages.Unproven,
+		Message: text("test.message_waits", "the message is in the queue, and has not been accepted so far"),
+		Hint:    text("test.message_waits_hint", "look at it later: it is listed with the other mail, by the tag test")})
 }
 
 // prove passes on the sender, which waited for the message: accepted with it, or

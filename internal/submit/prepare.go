@@ -57,7 +57,8 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time, keye
 		return p, err
 	}
 	conn := chosen.conn
-	if conn.Default == gateway.DefaultAlways {
+	replaces := conn.Default == gateway.DefaultAlways && !r.Through
+	if replaces {
 		if accept.From, accept.ReplyTo, err = replacement(conn); err != nil {
 			return p, badMessage(err)
 		}
@@ -73,7 +74,7 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time, keye
 	if err != nil {
 		return p, badMessage(err)
 	}
-	env, err := s.envelope(r, m, conn)
+	env, err := s.envelope(r, m, replaces)
 	if err != nil {
 		return p, err
 	}
@@ -166,11 +167,12 @@ func (s *Submitter) route(ctx context.Context, r *Request, m *mime.Message) (cho
 	if named == "" {
 		named = m.Get(ConnectionHeader)
 	}
-	conn, rule, err := routes.choose(routing{client: r.Client, owner: r.Owner, from: from, named: named, class: s.class(r, m)})
+	conn, rule, err := routes.choose(routing{client: r.Client, owner: r.Owner, from: from, named: named, through: r.Through,
+		class: s.class(r, m)})
 	if err != nil {
 		return choice{}, err
 	}
-	if conn.Default != gateway.DefaultAlways && r.Client != nil {
+	if (conn.Default != gateway.DefaultAlways || r.Through) && r.Client != nil {
 		for _, a := range slices.Concat(author, sender, m.ResentBy()) { // each is shown as who sent it
 			if err := CheckSender(r.Client, "from", a.Address); err != nil {
 				return choice{}, err
@@ -210,7 +212,7 @@ func replacement(c *gateway.Connection) (from, replyTo *mime.Address, err error)
 
 // envelope decides who is mailed. The header's recipients count only when the
 // entry point named none.
-func (s *Submitter) envelope(r *Request, m *mime.Message, conn *gateway.Connection) (mime.Envelope, error) {
+func (s *Submitter) envelope(r *Request, m *mime.Message, replaces bool) (mime.Envelope, error) {
 	env := r.Envelope
 	env.Recipients = nil
 	rcpts := r.Envelope.Recipients
@@ -248,7 +250,7 @@ func (s *Submitter) envelope(r *Request, m *mime.Message, conn *gateway.Connecti
 	if env.From.IsZero() { // the null sender stays so: no one is told of a failure (RFC 5321 section 4.5.5)
 		return env, nil
 	}
-	if conn.Default == gateway.DefaultAlways {
+	if replaces {
 		env.From = m.From()[0].Address
 		return env, nil
 	}

@@ -26,7 +26,9 @@ type routing struct {
 	owner  string       // id of a person: only connections that they own; empty: any
 	from   mime.Mailbox // header From
 	named  string       // by the client; empty: none
-	class  string
+	// through: named comes before the default that takes everything
+	through bool
+	class   string
 }
 
 // A candidate is a connection that a rule looks at.
@@ -67,6 +69,9 @@ func (t *table) candidates(r routing) iter.Seq[candidate] {
 		// 1. The default in mode "always" takes everything; it overrides the
 		// client's list too, as it overrides every other setting.
 		for _, c := range t.on.always {
+			if r.through {
+				break
+			}
 			if !yield(candidate{RuleAlways, c, r.notOwned(c)}) {
 				return
 			}

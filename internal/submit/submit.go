@@ -107,6 +107,7 @@ type Request struct {
 	Message    *spool.Buffer // raw; the caller closes it after Submit
 	Envelope   mime.Envelope // no recipients: those of the header are taken
 	Connection string        // by name or id; empty: the header X-Postino-Connection, or routing
+	Through    bool          // Connection carries it, whatever takes all other mail
 	Class      string        // transactional, bulk; empty: by the client or the message
 	Tag        string
 	Metadata   store.Metadata // within MaxMetadata and so on

@@ -29,6 +29,7 @@ func OfStage(s stages.Stage, lang string) Stage {
 type ConnectionTest struct {
 	OK     bool    `json:"ok" doc:"No stage failed"`
 	Stages []Stage `json:"stages"`
+	Mail   string  `json:"mail,omitempty" doc:"Id of the message, where one was sent with other mail; GET /v1/messages/{id}"`
 }
 
 // OfConnectionTest shows a whole test in a language.

@@ -18,7 +18,8 @@ import (
 type testRun struct {
 	Stages []record.Stage
 	Ended  bool
-	OK     bool // nothing failed
+	OK     bool   // nothing failed
+	Mail   string // id of the message that was sent with other mail; empty: none was
 }
 
 // State is the badge of a stage.
@@ -57,7 +58,7 @@ func (v *visit) test(target string, in any) (run *testRun, err error) {
 		if err := v.call(http.MethodPost, target, in, &whole); err != nil {
 			return nil, err
 		}
-		return &testRun{Stages: whole.Stages, Ended: true, OK: whole.OK}, nil
+		return &testRun{Stages: whole.Stages, Ended: true, OK: whole.OK, Mail: whole.Mail}, nil
 	}
 	out, flush := &testRun{}, http.NewResponseController(v.w)
 	begun := false
@@ -96,7 +97,7 @@ func (v *visit) test(target string, in any) (run *testRun, err error) {
 			if err := json.Unmarshal(data, &whole); err != nil {
 				return err
 			}
-			out.Stages, out.OK, out.Ended = whole.Stages, whole.OK, true
+			out.Stages, out.OK, out.Ended, out.Mail = whole.Stages, whole.OK, true, whole.Mail
 		}
 		return send()
 	})

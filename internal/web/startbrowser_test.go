@@ -167,6 +167,9 @@ func startFlow(t *testing.T, c *chrome) {
 			t.Errorf("%d messages were sent as a test", n)
 		}
 
+		b.press("Apri il messaggio")
+		b.sees("Che cosa è successo", "Sandbox Graph")
+		b.becomes("/mail?q=tag:test", "anna@fabrikam.example")
 		p.submit("Fattura 12")
 		b.becomes("/mail?q=fattura", "Inviato")
 		b.press("Fattura 12")
