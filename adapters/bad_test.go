@@ -37,7 +37,7 @@ type badWorld struct {
 func newBadWorld(t *testing.T, skew, tlsSkew time.Duration) *badWorld {
 	t.Helper()
 	clock := func() time.Time { return time.Now().Add(skew) }
-	sb, err := sandbox.Start(sandbox.Options{Dir: t.TempDir(), Now: clock})
+	sb, err := sandbox.Start(sandbox.Options{AnyMailbox: true, Dir: t.TempDir(), Now: clock})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ import (
 // newWorld is a sandbox and a router over the three real adapters.
 func newWorld(t testing.TB) (*sandbox.Sandbox, *adapters.Router) {
 	t.Helper()
-	sb, err := sandbox.Start(sandbox.Options{Dir: t.TempDir()})
+	sb, err := sandbox.Start(sandbox.Options{AnyMailbox: true, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

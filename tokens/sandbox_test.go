@@ -105,7 +105,7 @@ func TestSandboxFaultsBecomeClasses(t *testing.T) {
 
 func start(t *testing.T) *sandbox.Sandbox {
 	t.Helper()
-	sb, err := sandbox.Start(sandbox.Options{Dir: t.TempDir()})
+	sb, err := sandbox.Start(sandbox.Options{AnyMailbox: true, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

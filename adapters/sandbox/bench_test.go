@@ -15,7 +15,7 @@ import (
 // benchmarkSendMail sends messages of size bytes from concurrent clients, each
 // with a mailbox of its own. The client's work is in the figures.
 func benchmarkSendMail(b *testing.B, size int) {
-	s := start(b, Options{})
+	s := start(b, Options{AnyMailbox: true})
 	s.Configure(func(sw *Switches) { sw.GraphConcurrency = 0 })
 	tk := "Bearer " + token(b, s, GraphResource)
 	head := sample("")
@@ -61,7 +61,7 @@ func BenchmarkSendMail(b *testing.B) {
 
 // BenchmarkDeliveries lists 10,000 deliveries over the control.
 func BenchmarkDeliveries(b *testing.B) {
-	s := start(b, Options{})
+	s := start(b, Options{AnyMailbox: true})
 	for range 10_000 {
 		m, err := s.core.Receive(strings.NewReader(sample("")))
 		if err != nil {

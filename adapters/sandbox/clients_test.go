@@ -38,7 +38,7 @@ func TestClients(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, err := sandbox.Start(sandbox.Options{Dir: t.TempDir(), ProxyAddr: "127.0.0.1:0"})
+			s, err := sandbox.Start(sandbox.Options{AnyMailbox: true, Dir: t.TempDir(), ProxyAddr: "127.0.0.1:0"})
 			if err != nil {
 				t.Fatal(err)
 			}

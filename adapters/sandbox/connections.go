@@ -113,6 +113,7 @@ func (s *Sandbox) WriteFederatedToken(file, subject string, lifetime time.Durati
 }
 
 func (s *Sandbox) graphConnection(name, from string) *adapters.Connection {
+	s.core.AddMailbox(from)
 	return &adapters.Connection{
 		Name: name, Provider: adapters.Graph, From: from,
 		Settings: &graph.Settings{
@@ -127,6 +128,7 @@ func (s *Sandbox) graphConnection(name, from string) *adapters.Connection {
 // mailbox exists, unless its local part begins with "unknown" (the token is
 // refused) or "nolicense" (Gmail refuses). nil when the key could not be made.
 func (s *Sandbox) GmailConnection(from string) *adapters.Connection {
+	s.core.AddMailbox(from)
 	account, ok := s.serviceAccount(from)
 	if !ok {
 		return nil
@@ -139,6 +141,7 @@ func (s *Sandbox) GmailConnection(from string) *adapters.Connection {
 // the machine; MetadataEnv names its metadata server. The process must have that in
 // its environment.
 func (s *Sandbox) GmailKeylessConnection(from string) *adapters.Connection {
+	s.core.AddMailbox(from)
 	return &adapters.Connection{Name: "Sandbox Gmail keyless", Provider: adapters.Gmail, From: from, Settings: &gmail.Settings{
 		Google:   credential.Google{Keyless: true, Subject: from, TokenURL: s.google.URL(), IAMURL: s.google.IAMURL()},
 		GmailURL: s.gmail.URL()}}
@@ -176,6 +179,7 @@ func (s *Sandbox) serviceAccount(subject string) (credential.Google, bool) {
 // SMTPConnection returns a complete connection to the fake SMTP
 // server: STARTTLS, login from with its password.
 func (s *Sandbox) SMTPConnection(from string) *adapters.Connection {
+	s.core.AddMailbox(from)
 	port, _, _ := s.smtp.Ports()
 	return &adapters.Connection{
 		Name: "Sandbox SMTP", Provider: adapters.SMTP, From: from,

@@ -130,7 +130,7 @@ func testDirectory() *Directory {
 // without the right, in MIME and in JSON.
 func TestDirectoryGraph(t *testing.T) {
 	t.Parallel()
-	s := start(t, Options{Directory: testDirectory()})
+	s := start(t, Options{AnyMailbox: true, Directory: testDirectory()})
 	bearer := token(t, s, GraphResource)
 	for _, tt := range []struct {
 		mailbox, from string
@@ -183,7 +183,7 @@ func TestDirectoryElsewhere(t *testing.T) {
 	t.Parallel()
 	d := testDirectory()
 	d.Mailboxes[0].Address = gmailFrom
-	s := start(t, Options{Directory: d})
+	s := start(t, Options{AnyMailbox: true, Directory: d})
 	if got := s.SMTPConnection(gmailFrom); got == nil || s.smtp.Password(gmailFrom) != "fixed" {
 		t.Errorf("password %q", s.smtp.Password(gmailFrom))
 	}
@@ -220,7 +220,7 @@ func TestDirectoryElsewhere(t *testing.T) {
 // What cannot be meant is refused, and the directory in force stays.
 func TestDirectoryMistakes(t *testing.T) {
 	t.Parallel()
-	s := start(t, Options{Directory: testDirectory()})
+	s := start(t, Options{AnyMailbox: true, Directory: testDirectory()})
 	for body, want := range map[string]string{
 		`{}`:                                 "no mailbox",
 		`{"mailboxes":[{"address":"erp"}]}`:  "no address",
@@ -238,7 +238,7 @@ func TestDirectoryMistakes(t *testing.T) {
 	if status != 200 || len(doc["mailboxes"].([]any)) != 4 {
 		t.Errorf("in force: %d %v", status, doc)
 	}
-	if _, err := Start(Options{Dir: t.TempDir(), Directory: &Directory{}}); err == nil {
+	if _, err := Start(Options{AnyMailbox: true, Dir: t.TempDir(), Directory: &Directory{}}); err == nil {
 		t.Error("a sandbox started with an empty directory")
 	}
 }

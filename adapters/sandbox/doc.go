@@ -14,12 +14,18 @@
 //
 // # Who exists
 //
-// Every address is a mailbox, except these local parts (any domain), which Graph
-// refuses: nouser (404 ErrorInvalidUser), notfound (404 ResourceNotFound), nomailbox
-// and onprem (404 MailboxNotEnabledForRESTAPI), blocked (403, the text of an
-// ApplicationAccessPolicy), denied (403 ErrorAccessDenied), disabled (403
-// ErrorAccountDisabled), moving (423), full (400 ErrorQuotaExceeded when something is
-// stored). Recipients always exist: nothing bounces.
+// A mailbox is every address that a connection was asked for: GraphConnection and the
+// others make theirs, the control those of GET /connections. Any other is no user: Graph
+// answers 404 ErrorInvalidUser, Google refuses the token, SMTP the login. Graph refuses a
+// From that is not the mailbox's own address (403 ErrorSendAsDenied, Switches.GraphFrom).
+// With Options.AnyMailbox every address is a mailbox and may send as any other. A
+// Directory says more exactly who exists; see below.
+//
+// These local parts (any domain) are mailboxes that Graph refuses: nouser (404
+// ErrorInvalidUser), notfound (404 ResourceNotFound), nomailbox and onprem (404
+// MailboxNotEnabledForRESTAPI), blocked (403, the text of an ApplicationAccessPolicy),
+// denied (403 ErrorAccessDenied), disabled (403 ErrorAccountDisabled), moving (423),
+// full (400 ErrorQuotaExceeded when something is stored). Recipients always exist: nothing bounces.
 //
 // The directory has the tenants and applications of the constants. Graph accepts an
 // application with consent (Mail.Send and Mail.ReadWrite as roles) or, with
@@ -30,7 +36,7 @@
 // Gmail; alias... of the mailbox's domain is a verified sender. The service account
 // is delegated gmail.send, https://mail.google.com/ and, by switch, gmail.readonly.
 //
-// For SMTP every address is a login with the password that SMTPConnection returns,
+// For SMTP every mailbox is a login with the password that SMTPConnection returns,
 // except unknown...; noaccess... is refused tokens. Senders deny... are refused with
 // 554 5.2.252 and dailylimit... with 550 5.4.5, both at the end of the message.
 // Recipients name+CODE@... (CODE 400 to 599) are refused with that code, such as

@@ -11,7 +11,7 @@ import (
 )
 
 func TestManagedIdentity(t *testing.T) { // not parallel: the environment is the process's
-	s := start(t, Options{})
+	s := start(t, Options{AnyMailbox: true})
 	for k, v := range s.ManagedIdentityEnv() {
 		t.Setenv(k, v)
 	}

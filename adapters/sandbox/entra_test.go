@@ -30,7 +30,7 @@ import (
 // The real client library gets tokens with each credential (A6).
 func TestAzidentity(t *testing.T) {
 	t.Parallel()
-	s := start(t, Options{})
+	s := start(t, Options{AnyMailbox: true})
 	from := "erp@contoso.example"
 	opt := azcore.ClientOptions{
 		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: s.entra.URL(), Services: map[cloud.ServiceName]cloud.ServiceConfiguration{}},
@@ -84,7 +84,7 @@ func TestAzidentity(t *testing.T) {
 
 func TestTokenRefusals(t *testing.T) {
 	t.Parallel()
-	s := start(t, Options{})
+	s := start(t, Options{AnyMailbox: true})
 	good := url.Values{
 		"grant_type": {"client_credentials"}, "client_id": {ClientID}, "client_secret": {ClientSecret},
 		"scope": {"https://graph.microsoft.com/.default openid offline_access profile"}, "client_info": {"1"},
@@ -176,7 +176,7 @@ func checkAAD(t *testing.T, status int, doc map[string]any, wantStatus int, want
 
 func TestBasicCredential(t *testing.T) {
 	t.Parallel()
-	s := start(t, Options{})
+	s := start(t, Options{AnyMailbox: true})
 	form := url.Values{"grant_type": {"client_credentials"}, "scope": {GraphResource + "/.default"}}
 	req, err := http.NewRequest("POST", s.entra.TokenURL(TenantID), strings.NewReader(form.Encode()))
 	if err != nil {
@@ -196,7 +196,7 @@ func TestBasicCredential(t *testing.T) {
 func TestAssertions(t *testing.T) {
 	t.Parallel()
 	clk := newClock()
-	s := start(t, Options{Now: clk.now})
+	s := start(t, Options{AnyMailbox: true, Now: clk.now})
 	data, err := os.ReadFile(graph.SettingsOf(s.GraphCertificateConnection("erp@contoso.example")).CertificateFile)
 	if err != nil {
 		t.Fatal(err)
@@ -320,7 +320,7 @@ func assert(t *testing.T, s *Sandbox, assertion string) (int, map[string]any) {
 func TestTokenFollowsSwitchesAndClock(t *testing.T) {
 	t.Parallel()
 	now := newClock()
-	s := start(t, Options{Now: now.now})
+	s := start(t, Options{AnyMailbox: true, Now: now.now})
 	check := func(want ...string) {
 		t.Helper()
 		got, err := s.entra.Verify(token(t, s, GraphResource))
@@ -350,7 +350,7 @@ func TestTokenFollowsSwitchesAndClock(t *testing.T) {
 
 func TestEntraFaults(t *testing.T) {
 	t.Parallel()
-	s := start(t, Options{})
+	s := start(t, Options{AnyMailbox: true})
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {ClientID}, "client_secret": {ClientSecret},
 		"scope": {GraphResource + "/.default"}}
 	s.Inject(Fault{Service: "entra", Op: "token", Match: TenantID, Times: 1, Status: 429, Code: "AADSTS90055",

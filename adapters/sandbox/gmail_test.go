@@ -233,7 +233,7 @@ func TestGmailHeaderOrder(t *testing.T) {
 func TestGmailFaults(t *testing.T) {
 	t.Parallel()
 	clk := newClock()
-	s, err := Start(Options{Dir: t.TempDir(), Now: clk.now})
+	s, err := Start(Options{AnyMailbox: true, Dir: t.TempDir(), Now: clk.now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -201,7 +201,7 @@ func signAssertion(t testing.TB, head, claims map[string]any, key *rsa.PrivateKe
 func TestGoogleTokenFaultsAndClock(t *testing.T) {
 	t.Parallel()
 	clk := newClock()
-	s, err := Start(Options{Dir: t.TempDir(), Now: clk.now})
+	s, err := Start(Options{AnyMailbox: true, Dir: t.TempDir(), Now: clk.now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,7 @@ func TestGraphFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := start(t, Options{})
+			s := start(t, Options{AnyMailbox: true})
 			c := newGraphClient(t, s)
 			tt.fault.Service = "graph"
 			s.Inject(tt.fault)
@@ -56,7 +56,7 @@ func TestGraphFaults(t *testing.T) {
 	}
 	t.Run("body", func(t *testing.T) {
 		t.Parallel()
-		s := start(t, Options{})
+		s := start(t, Options{AnyMailbox: true})
 		c := newGraphClient(t, s)
 		s.Inject(Fault{Service: "graph", Times: 2, Status: 502, Body: "<html>Bad Gateway</html>"})
 		req, err := http.NewRequest("GET", s.graph.URL()+"/v1.0/users/"+box+"/messages", nil)
@@ -80,7 +80,7 @@ func TestGraphFaults(t *testing.T) {
 func TestCloseEndsDelays(t *testing.T) {
 	t.Parallel()
 	acts := make(chan struct{}, 1)
-	s, err := Start(Options{Log: slog.New(slog.NewTextHandler(writerFunc(func(p []byte) {
+	s, err := Start(Options{AnyMailbox: true, Log: slog.New(slog.NewTextHandler(writerFunc(func(p []byte) {
 		if strings.Contains(string(p), "a fault acts") {
 			acts <- struct{}{}
 		}

@@ -59,7 +59,7 @@ func partsOf(t *testing.T, msg string) (out []part) {
 
 func TestJSONDraftIsBuilt(t *testing.T) {
 	t.Parallel()
-	s := start(t, Options{})
+	s := start(t, Options{AnyMailbox: true})
 	c := newGraphClient(t, s)
 	doc := map[string]any{
 		"subject": "Perché no", "body": map[string]string{"contentType": "HTML", "content": "<p>Città</p>\r\n<img src=cid:logo>"},

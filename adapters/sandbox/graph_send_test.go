@@ -140,7 +140,7 @@ func TestSendMailStrictness(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := start(t, Options{})
+			s := start(t, Options{AnyMailbox: true})
 			if tt.set != nil {
 				s.Configure(tt.set)
 			}
@@ -168,7 +168,7 @@ func TestSendMailStrictness(t *testing.T) {
 
 func TestFromPolicy(t *testing.T) {
 	t.Parallel()
-	s := start(t, Options{})
+	s := start(t, Options{AnyMailbox: true})
 	c := newGraphClient(t, s)
 	s.Configure(func(sw *Switches) { sw.GraphFrom, sw.GraphKeepMessageID = "overwrite", false })
 	if r := c.sendMIME("b@contoso.example", sample("")); r.status != 202 {
@@ -191,7 +191,7 @@ func TestFromPolicy(t *testing.T) {
 func TestGraphAudienceAndConsent(t *testing.T) {
 	t.Parallel()
 	now := newClock()
-	s := start(t, Options{Now: now.now})
+	s := start(t, Options{AnyMailbox: true, Now: now.now})
 	c := newGraphClient(t, s)
 	good := c.token
 	c.token = token(t, s, OutlookResource)

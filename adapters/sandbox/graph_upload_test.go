@@ -38,7 +38,7 @@ func (c *graphClient) chunk(uploadURL string, data []byte, start, total int, hea
 func TestUpload(t *testing.T) {
 	t.Parallel()
 	now := newClock()
-	s := start(t, Options{Now: now.now})
+	s := start(t, Options{AnyMailbox: true, Now: now.now})
 	c := newGraphClient(t, s)
 	draft := c.createMIME(sample("MIME-Version: 1.0\r\nContent-Type: text/plain;\r\n charset=utf-8\r\n")).doc["id"].(string)
 	const size = 4<<20 + 4<<20 + 4096

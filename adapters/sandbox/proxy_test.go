@@ -55,7 +55,7 @@ func ask(t *testing.T, c *http.Client, method, address, bearer, contentType, bod
 // and every address in an answer is one of the vendors'.
 func TestProxyStandsForTheVendors(t *testing.T) {
 	t.Parallel()
-	s, c := startProxy(t, Options{})
+	s, c := startProxy(t, Options{AnyMailbox: true})
 	const login = "https://login.microsoftonline.com/"
 	_, doc := ask(t, c, "GET", login+"common/discovery/instance?api-version=1.1&authorization_endpoint="+
 		url.QueryEscape(login+TenantID+"/oauth2/v2.0/authorize"), "", "", "")
@@ -123,7 +123,7 @@ func TestProxyStandsForTheVendors(t *testing.T) {
 // and without TLS.
 func TestProxyRefusesOtherHosts(t *testing.T) {
 	t.Parallel()
-	s, c := startProxy(t, Options{})
+	s, c := startProxy(t, Options{AnyMailbox: true})
 	for _, address := range []string{"https://example.com/", "https://graph.microsoft.com:8443/", "https://www.microsoft.com/"} {
 		req, err := http.NewRequestWithContext(t.Context(), "GET", address, nil)
 		if err != nil {
@@ -148,7 +148,7 @@ func TestProxyRefusesOtherHosts(t *testing.T) {
 // Without TLS the proxy stands for Google's metadata server alone.
 func TestProxyMetadata(t *testing.T) {
 	t.Parallel()
-	_, c := startProxy(t, Options{})
+	_, c := startProxy(t, Options{AnyMailbox: true})
 	req, err := http.NewRequestWithContext(t.Context(), "GET",
 		"http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/email", nil)
 	if err != nil {
@@ -168,7 +168,7 @@ func TestProxyMetadata(t *testing.T) {
 // A fault that resets acts on the connection of the client, through the proxy too.
 func TestProxyPassesResets(t *testing.T) {
 	t.Parallel()
-	s, c := startProxy(t, Options{})
+	s, c := startProxy(t, Options{AnyMailbox: true})
 	s.Inject(Fault{Service: "entra", Op: "token", Reset: true, Times: 1})
 	req, err := http.NewRequestWithContext(t.Context(), "POST", "https://login.microsoftonline.com/"+TenantID+"/oauth2/v2.0/token", nil)
 	if err != nil {
@@ -184,7 +184,7 @@ func TestProxyPassesResets(t *testing.T) {
 // The vendors' submission hosts behave as the vendor, whatever the switches say.
 func TestProxySMTP(t *testing.T) {
 	t.Parallel()
-	s, _ := startProxy(t, Options{})
+	s, _ := startProxy(t, Options{AnyMailbox: true})
 	for host, extension := range map[string]string{"smtp.office365.com:587": "DSN", "smtp.gmail.com:587": "SMTPUTF8"} {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(s.ProxyURL(), "http://"))
 		if err != nil {
@@ -224,7 +224,7 @@ func TestProxySMTP(t *testing.T) {
 func TestFixedPorts(t *testing.T) {
 	t.Parallel()
 	first := freeRange(t, 9)
-	s := start(t, Options{FirstPort: first})
+	s := start(t, Options{AnyMailbox: true, FirstPort: first})
 	want := func(name, address string, n int) {
 		if u, err := url.Parse(address); err != nil || u.Port() != portText(first+n) {
 			t.Errorf("%s: %s", name, address)

@@ -27,11 +27,12 @@ type Options struct {
 	ControlAddr string // of the HTTP control; "127.0.0.1:0" when empty and no FirstPort is given
 	// FirstPort fixes the ports on 127.0.0.1: the control has it, and the next ones are, in this order,
 	// Entra, Graph, Graph's upload host, Google, Gmail, SMTP with STARTTLS, SMTP with TLS, plain SMTP. 0: free ports
-	FirstPort int
-	ProxyAddr string           // where to answer CONNECT for the vendors' real hosts; nowhere when empty
-	Directory *Directory       // who exists; nil: see the package comment
-	Log       *slog.Logger     // nil: silent
-	Now       func() time.Time // nil: time.Now. Token lifetimes, sessions and GraphSettle follow it; delays are real time
+	FirstPort  int
+	ProxyAddr  string           // where to answer CONNECT for the vendors' real hosts; nowhere when empty
+	Directory  *Directory       // who exists, with which rights; nil: see the package comment
+	AnyMailbox bool             // without a Directory: every address is a mailbox, and may send as any other
+	Log        *slog.Logger     // nil: silent
+	Now        func() time.Time // nil: time.Now. Token lifetimes, sessions and GraphSettle follow it; delays are real time
 }
 
 // A Sandbox runs all servers. Safe for concurrent use.
@@ -53,7 +54,7 @@ type Sandbox struct {
 // Start starts every server on 127.0.0.1 on free ports. Nothing listens when it
 // returns an error.
 func Start(o Options) (*Sandbox, error) {
-	c, err := core.New(o.Dir, o.Log, o.Now, fixedPorts(o.FirstPort))
+	c, err := core.New(o.Dir, o.Log, o.Now, o.AnyMailbox, fixedPorts(o.FirstPort))
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}

@@ -311,7 +311,7 @@ func TestSMTPHeaderTooLarge(t *testing.T) {
 // TestSMTPClose: sessions in every state end with the sandbox.
 func TestSMTPClose(t *testing.T) {
 	t.Parallel()
-	s, err := Start(Options{Dir: t.TempDir()})
+	s, err := Start(Options{AnyMailbox: true, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

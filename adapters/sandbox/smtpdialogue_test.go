@@ -53,7 +53,7 @@ func TestSMTPDialogues(t *testing.T) {
 
 func startSandbox(t testing.TB) *Sandbox {
 	t.Helper()
-	s, err := Start(Options{Dir: t.TempDir()})
+	s, err := Start(Options{AnyMailbox: true, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func command(t *testing.T, stdin string, args ...string) (code int, stdout, stde
 func sandboxFiles(t *testing.T, conns map[string]func(*sandbox.Sandbox) *adapters.Connection) (*sandbox.Sandbox, func(name string) string) {
 	t.Helper()
 	dir := t.TempDir()
-	s, err := sandbox.Start(sandbox.Options{Dir: dir})
+	s, err := sandbox.Start(sandbox.Options{AnyMailbox: true, Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}

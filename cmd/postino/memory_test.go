@@ -50,7 +50,7 @@ func TestServeMemory(t *testing.T) {
 		make func(*sandbox.Sandbox, string) *adapters.Connection
 	}{{"graph", (*sandbox.Sandbox).GraphConnection}, {"smtp", (*sandbox.Sandbox).SMTPConnection}} {
 		t.Run(c.name, func(t *testing.T) {
-			sb, err := sandbox.Start(sandbox.Options{Dir: t.TempDir()})
+			sb, err := sandbox.Start(sandbox.Options{AnyMailbox: true, Dir: t.TempDir()})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -53,7 +53,7 @@ func newMachine(t *testing.T) *machine {
 		t.Fatalf("%v: %s", err, out)
 	}
 	var err error
-	if m.sandbox, err = sandbox.Start(sandbox.Options{Dir: filepath.Join(dir, "sandbox")}); err != nil {
+	if m.sandbox, err = sandbox.Start(sandbox.Options{AnyMailbox: true, Dir: filepath.Join(dir, "sandbox")}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -20,7 +20,7 @@ import (
 // JSON of a connection to it.
 func testWorld(t *testing.T) (*world, *sandbox.Sandbox, string) {
 	t.Helper()
-	sb, err := sandbox.Start(sandbox.Options{Dir: t.TempDir()})
+	sb, err := sandbox.Start(sandbox.Options{AnyMailbox: true, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

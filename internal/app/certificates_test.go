@@ -30,7 +30,7 @@ type certWorld struct {
 
 func newCertWorld(t *testing.T) *certWorld {
 	t.Helper()
-	sb, err := sandbox.Start(sandbox.Options{Dir: t.TempDir()})
+	sb, err := sandbox.Start(sandbox.Options{AnyMailbox: true, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

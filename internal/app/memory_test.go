@@ -131,7 +131,7 @@ func TestMemoryProcess(t *testing.T) {
 }
 
 func runMemorySandbox(t *testing.T) {
-	s, err := sandbox.Start(sandbox.Options{Dir: t.TempDir()})
+	s, err := sandbox.Start(sandbox.Options{AnyMailbox: true, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,8 @@ type SandboxOptions struct {
 	Control      string // empty: FirstPort, or a free port
 	Proxy        string // empty: none
 	FirstPort    int    // 0: free ports
-	Directory    string // file; empty: every address is a mailbox
+	Directory    string // file; empty: From is the one mailbox
+	AnyMailbox   bool   // every other address is a mailbox too
 	Certificates []string
 	From         string // empty: the directory's first mailbox, or erp@contoso.it
 	JSON         bool
@@ -39,6 +40,9 @@ func RunSandbox(ctx context.Context, o SandboxOptions) (end error) {
 	if err != nil {
 		return err
 	}
+	if directory != nil && o.AnyMailbox {
+		directory.Unlisted = true
+	}
 	if o.From == "" && directory != nil && len(directory.Mailboxes) > 0 {
 		o.From = directory.Mailboxes[0].Address
 	}
@@ -54,7 +58,7 @@ func RunSandbox(ctx context.Context, o SandboxOptions) (end error) {
 		o.Dir = dir.Path()
 	}
 	s, err := sandbox.Start(sandbox.Options{
-		Dir: o.Dir, ControlAddr: o.Control, ProxyAddr: o.Proxy, FirstPort: o.FirstPort, Directory: directory,
+		Dir: o.Dir, ControlAddr: o.Control, ProxyAddr: o.Proxy, FirstPort: o.FirstPort, Directory: directory, AnyMailbox: o.AnyMailbox,
 	})
 	if err != nil {
 		return err
@@ -149,6 +153,10 @@ func describeSandbox(s *sandbox.Sandbox, o SandboxOptions) error {
 	print("%s\n", in(text("sandbox.connections", "Connections, ready to use:")))
 	for _, c := range sandboxConnections(s, o.From) {
 		print("  %-12s %s\n", c.Name, files[c.Name])
+	}
+	if o.Directory == "" && !o.AnyMailbox {
+		print("%s\n", in(text("sandbox.mailbox", "The one mailbox is {from}; --directory names others, --any-mailbox takes all.",
+			"from", o.From)))
 	}
 	print("\n%s\n  SSL_CERT_FILE=%s postino send --connection-file %s \\\n      --from %s --to anna@example.com --subject Ciao --text "+
 		"Prova\n  curl %s/deliveries\n\n%s\n", in(text("sandbox.try", "Try:")),

@@ -43,7 +43,7 @@ func TestTraces(t *testing.T) {
 		}
 	}))
 	defer collector.Close()
-	sb, err := sandbox.Start(sandbox.Options{Dir: t.TempDir()})
+	sb, err := sandbox.Start(sandbox.Options{AnyMailbox: true, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ func TestPickupKilled(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills a server")
 	}
-	sb, err := sandbox.Start(sandbox.Options{})
+	sb, err := sandbox.Start(sandbox.Options{AnyMailbox: true})
 	if err != nil {
 		t.Fatal(err)
 	}

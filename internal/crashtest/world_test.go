@@ -29,7 +29,7 @@ type world struct {
 
 func newWorld(t *testing.T, where app.Storage, nodes int) *world {
 	t.Helper()
-	sb, err := sandbox.Start(sandbox.Options{})
+	sb, err := sandbox.Start(sandbox.Options{AnyMailbox: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ import (
 func Start(t testing.TB, connection func(*sandbox.Sandbox) *adapters.Connection,
 	adapter func(*adapters.Connection, adapters.TokenSources, *http.Client) (adapters.Adapter, error)) (*sandbox.Sandbox, adapters.Adapter) {
 	t.Helper()
-	sb, err := sandbox.Start(sandbox.Options{Dir: t.TempDir()})
+	sb, err := sandbox.Start(sandbox.Options{AnyMailbox: true, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,7 @@ func routes(s *sandbox.Sandbox) map[string]*adapters.Connection {
 
 func startGateway(t *testing.T) *program {
 	t.Helper()
-	s, err := sandbox.Start(sandbox.Options{})
+	s, err := sandbox.Start(sandbox.Options{AnyMailbox: true})
 	if err != nil {
 		t.Fatal(err)
 	}

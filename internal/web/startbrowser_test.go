@@ -39,7 +39,7 @@ type program struct {
 // startProgram runs the program until the test ends.
 func startProgram(t *testing.T, binary string) *program {
 	t.Helper()
-	sb, err := sandbox.Start(sandbox.Options{Dir: t.TempDir()})
+	sb, err := sandbox.Start(sandbox.Options{AnyMailbox: true, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

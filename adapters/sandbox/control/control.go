@@ -52,7 +52,7 @@ type Fault struct {
 // Switches are the behaviours of providers that are not known for certain; the rows
 // are those of docs/providers.md. In JSON durations are nanoseconds.
 type Switches struct {
-	GraphFrom          string        `json:"graph_from"`            // keep (default), overwrite, deny: B4.5
+	GraphFrom          string        `json:"graph_from"`            // deny (default; keep with AnyMailbox), overwrite, keep: B4.3, B4.5
 	GraphBodyLimit     int64         `json:"graph_body_limit"`      // 4194304 (default) or 4000000: B2
 	GraphGzip          bool          `json:"graph_gzip"`            // accept gzip, otherwise 415: B10.6
 	GraphMailRead      bool          `json:"graph_mail_read"`       // the app has Mail.ReadWrite (default true)
@@ -89,7 +89,7 @@ type Switches struct {
 // DefaultSwitches are the switches of a new sandbox.
 func DefaultSwitches() Switches {
 	return Switches{
-		GraphFrom:            "keep",
+		GraphFrom:            "deny",
 		GraphBodyLimit:       4 << 20,
 		GraphMailRead:        true,
 		GraphKeepMessageID:   true,

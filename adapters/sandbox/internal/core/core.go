@@ -39,15 +39,21 @@ type Core struct {
 	ctx    context.Context // ends with Cancel; delays and streams end with it
 	cancel context.CancelFunc
 
-	mu  sync.RWMutex
-	set control.Switches
+	first control.Switches // at the start, and after Reset
+	mu    sync.RWMutex
+	set   control.Switches
 }
 
 // New makes folder, CA and message store. dir, log and now may be zero: a
-// temporary folder, silence, and time.Now. ports are fixed ports by the name that a
-// server gives to Listen; a server that is not named takes a free one.
-func New(dir string, log *slog.Logger, now func() time.Time, ports map[string]int) (*Core, error) {
-	c := &Core{Dir: dir, Log: log, clock: now, set: control.DefaultSwitches(), ports: ports}
+// temporary folder, silence, and time.Now. With anyMailbox every address is a mailbox
+// that sends as any other. ports are fixed ports by the name that a server gives to
+// Listen; a server that is not named takes a free one.
+func New(dir string, log *slog.Logger, now func() time.Time, anyMailbox bool, ports map[string]int) (*Core, error) {
+	c := &Core{Dir: dir, Log: log, clock: now, first: control.DefaultSwitches(), ports: ports}
+	if anyMailbox {
+		c.directory.any, c.first.GraphFrom = true, "keep"
+	}
+	c.set = c.first
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -110,7 +116,7 @@ func (c *Core) Close() error {
 // Reset forgets switches, faults and counters.
 func (c *Core) Reset() {
 	c.mu.Lock()
-	c.set = control.DefaultSwitches()
+	c.set = c.first
 	c.mu.Unlock()
 	c.faults.clear()
 	c.counters.reset()

@@ -15,6 +15,8 @@ type directory struct {
 	mu       sync.RWMutex
 	doc      control.Directory
 	inForce  bool
+	any      bool                       // without one: every address is a mailbox
+	named    map[string]bool            // or these, normalized
 	mailbox  map[string]control.Mailbox // by address, normalized
 	isPerson map[string]bool
 }
@@ -24,7 +26,7 @@ type Standing int
 
 // Standings.
 const (
-	Unlisted  Standing = iota // no directory is in force, or it allows others: the address's local part decides
+	Unlisted  Standing = iota // a mailbox without a directory, or one that allows others: the address's local part decides
 	Listed                    // a mailbox of the directory
 	Alias                     // of such a mailbox
 	NoMailbox                 // a person
@@ -85,6 +87,16 @@ func (c *Core) SetDirectory(d control.Directory) error {
 	return nil
 }
 
+// AddMailbox has an address be a mailbox as long as no directory is in force.
+func (c *Core) AddMailbox(addr string) {
+	c.directory.mu.Lock()
+	defer c.directory.mu.Unlock()
+	if c.directory.named == nil {
+		c.directory.named = make(map[string]bool)
+	}
+	c.directory.named[Normalize(addr)] = true
+}
+
 // Directory is the one in force; false where there is none.
 func (c *Core) Directory() (control.Directory, bool) {
 	c.directory.mu.RLock()
@@ -100,6 +112,8 @@ func (c *Core) Lookup(addr string) (control.Mailbox, Standing) {
 	defer d.mu.RUnlock()
 	m, ok := d.mailbox[a]
 	switch {
+	case !d.inForce && !d.any && !d.named[a]:
+		return control.Mailbox{}, Missing
 	case !d.inForce:
 		return control.Mailbox{}, Unlisted
 	case ok && Normalize(m.Address) == a:

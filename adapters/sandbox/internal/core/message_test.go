@@ -13,7 +13,7 @@ import (
 
 func newCore(t testing.TB) *Core {
 	t.Helper()
-	c, err := New(t.TempDir(), nil, nil, nil)
+	c, err := New(t.TempDir(), nil, nil, false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
