@@ -238,11 +238,11 @@ func TestOpenAPIGolden(t *testing.T) {
 	w := newWorld(t, nil)
 	const file = "testdata/openapi.json"
 	if os.Getenv("POSTINO_UPDATE") != "" {
-		w.must(os.WriteFile(file, w.server.OpenAPI(), 0o644))
+		w.must(os.WriteFile(file, w.server.spec, 0o644))
 	}
 	want, err := os.ReadFile(file)
 	w.must(err)
-	if !bytes.Equal(want, w.server.OpenAPI()) {
+	if !bytes.Equal(want, w.server.spec) {
 		t.Error("the OpenAPI document has changed: look at the difference after POSTINO_UPDATE=1 go test, and commit it when it is meant")
 	}
 	if got := w.do("", "GET", "/openapi.json", nil); !bytes.Equal(got.body, want) {

@@ -20,7 +20,7 @@ func TestDocumentWithTools(t *testing.T) {
 	w := newWorld(t, nil)
 	dir := t.TempDir()
 	document := filepath.Join(dir, "openapi.json")
-	w.must(os.WriteFile(document, w.server.OpenAPI(), 0o600))
+	w.must(os.WriteFile(document, w.server.spec, 0o600))
 	clients, err := filepath.Abs(filepath.Join("..", "..", "testdata", "clients"))
 	w.must(err)
 	source, err := os.ReadFile(filepath.Join(clients, "api.ts"))

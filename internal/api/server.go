@@ -231,9 +231,6 @@ func (s *Server) routes() {
 		sender: webhook.NewSender(o.Sealer, o.WebhookNetworks), now: o.Now}).routes(s.router)
 }
 
-// OpenAPI is the document that is served at /openapi.json.
-func (s *Server) OpenAPI() []byte { return s.spec }
-
 // Serve answers until ctx ends, then lets requests under way finish for up to
 // ten seconds. Webhooks are delivered meanwhile.
 func (s *Server) Serve(ctx context.Context) error {

@@ -131,7 +131,7 @@ func (o outFile) write(content []byte) error {
 // CertificateActivate switches a connection to its new certificate, once a
 // token has proven it.
 func (k ConnectionCommands) CertificateActivate(ctx context.Context, name, caFile string) error {
-	roots, err := LoadRoots(caFile)
+	roots, err := loadRoots(caFile)
 	if err != nil {
 		return exit(ExitNoInput, err)
 	}

@@ -256,7 +256,7 @@ func TestScriptOfConnections(t *testing.T) {
 
 func roots(t *testing.T, file string) *x509.CertPool {
 	t.Helper()
-	pool, err := LoadRoots(file)
+	pool, err := loadRoots(file)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func (k ConnectionCommands) Migrate(ctx context.Context, name string, m Migratio
 		if err != nil {
 			return err
 		}
-		roots, err := LoadRoots(m.CAFile)
+		roots, err := loadRoots(m.CAFile)
 		if err != nil {
 			return exit(ExitConfig, err)
 		}

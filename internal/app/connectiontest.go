@@ -51,7 +51,7 @@ func newDoctor(roots *x509.CertPool, networks []netip.Prefix, own *ownListeners)
 // doctor makes the doctor, and the test without its connection.
 func (o *ConnectionTestOptions) doctor() (*doctor.Doctor, doctor.Test, error) {
 	t := doctor.Test{Language: o.Language}
-	roots, err := LoadRoots(o.CAFile)
+	roots, err := loadRoots(o.CAFile)
 	if err != nil {
 		return nil, t, exit(ExitConfig, err)
 	}

@@ -39,7 +39,7 @@ func Doctor(ctx context.Context, o DoctorOptions) error {
 	if err != nil {
 		return exit(ExitConfig, err)
 	}
-	roots, err := LoadRoots(o.CAFile)
+	roots, err := loadRoots(o.CAFile)
 	if err != nil {
 		return exit(ExitConfig, err)
 	}

@@ -183,7 +183,7 @@ func sendLarge(t *testing.T, p adapters.Provider) {
 	}
 	eight := memorySends
 	conn.Limits.Concurrency = &eight
-	roots, err := LoadRoots(plan.CAFile)
+	roots, err := loadRoots(plan.CAFile)
 	if err != nil {
 		t.Fatal(err)
 	}

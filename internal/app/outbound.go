@@ -24,9 +24,9 @@ func newSender(roots *x509.CertPool, networks []netip.Prefix, own *ownListeners,
 		PeerCertificate: seen}})
 }
 
-// LoadRoots is the system's trust store with the certificates of a PEM file
+// loadRoots is the system's trust store with the certificates of a PEM file
 // added; nil when file is empty: the system's alone.
-func LoadRoots(file string) (*x509.CertPool, error) {
+func loadRoots(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil
 	}

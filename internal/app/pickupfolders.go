@@ -17,7 +17,7 @@ import (
 // pickupFolders looks after the maildrop, and the pickup folder where there is one.
 func (s *server) pickupFolders() (*pickup.Pickup, error) {
 	conf := s.conf.Pickup
-	drop := Maildrop(s.getenv, s.conf.Data)
+	drop := maildrop(s.getenv, s.conf.Data)
 	if drop == systemDrop && pickup.CanList(drop) != nil {
 		s.log.Warn("the maildrop of all users belongs to the server of another user: this one looks into its own alone", "shared", drop, "own",
 			ownDrop(s.conf.Data))

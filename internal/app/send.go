@@ -43,7 +43,7 @@ func Send(ctx context.Context, o SendOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	roots, err := LoadRoots(o.CAFile)
+	roots, err := loadRoots(o.CAFile)
 	if err != nil {
 		return exit(ExitConfig, err)
 	}

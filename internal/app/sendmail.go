@@ -59,7 +59,7 @@ func Sendmail(ctx context.Context, o SendmailOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
 	local := sync.OnceValue(func() string { return localDomain(ctx, o.Getenv, address) })
-	err = sendmail.Run(ctx, args, sendmail.Options{Server: server, Address: address, Drop: Maildrop(o.Getenv, data),
+	err = sendmail.Run(ctx, args, sendmail.Options{Server: server, Address: address, Drop: maildrop(o.Getenv, data),
 		Host: ownHostname(o.Getenv), Local: local,
 		Stdin: o.Stdin, Stdout: o.Stdout})
 	var nothing *sendmail.NothingTakenError
@@ -117,8 +117,8 @@ func localDomain(ctx context.Context, getenv func(string) string, address string
 	return ownHostname(getenv)
 }
 
-// Maildrop is the folder of messages left while the server is down.
-func Maildrop(getenv func(string) string, data string) string {
+// maildrop is the folder of messages left while the server is down.
+func maildrop(getenv func(string) string, data string) string {
 	if dir := getenv("POSTINO_MAILDROP"); dir != "" {
 		return dir
 	}

@@ -125,7 +125,7 @@ func Serve(ctx context.Context, o ServeOptions) (err error) {
 	for _, w := range conf.Warnings {
 		s.log.Warn("the configuration needs a look", "warning", w)
 	}
-	if s.roots, err = LoadRoots(o.CAFile); err != nil {
+	if s.roots, err = loadRoots(o.CAFile); err != nil {
 		return exit(ExitConfig, err)
 	}
 	if s.tracer, err = telemetry.New(telemetry.Options{Getenv: o.Getenv, Roots: s.roots, Version: ReadVersion().Version, Node: conf.Node,

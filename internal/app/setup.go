@@ -147,7 +147,7 @@ func (s *setup) language(ctx context.Context) (err error) {
 
 // verified asks for a connection until a test message went out by it.
 func (s *setup) verified(ctx context.Context) (*gateway.Connection, error) {
-	roots, err := LoadRoots(s.CAFile)
+	roots, err := loadRoots(s.CAFile)
 	if err != nil {
 		return nil, exit(ExitConfig, err)
 	}

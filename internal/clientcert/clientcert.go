@@ -28,9 +28,9 @@ const (
 
 const keyBits = 3072 // contracts A2.1: PS256 needs RSA
 
-// New makes a key and a self-signed certificate for a connection, valid from an
+// newPair makes a key and a self-signed certificate for a connection, valid from an
 // hour before now, because clocks differ. The secret is PEM, certificate and key.
-func New(name string, days int, now time.Time) (adapters.Secret, error) {
+func newPair(name string, days int, now time.Time) (adapters.Secret, error) {
 	if days < 1 || days > MaxDays {
 		return "", fmt.Errorf("clientcert: %d days of validity", days)
 	}

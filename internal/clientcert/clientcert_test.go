@@ -14,7 +14,7 @@ import (
 func TestNew(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
-	secret, err := New("Ufficio\n"+strings.Repeat("è", 100), 30, now)
+	secret, err := newPair("Ufficio\n"+strings.Repeat("è", 100), 30, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestNew(t *testing.T) {
 		}
 	}
 	for _, days := range []int{0, -1, MaxDays + 1} {
-		if _, err := New("x", days, now); err == nil {
+		if _, err := newPair("x", days, now); err == nil {
 			t.Errorf("%d days", days)
 		}
 	}

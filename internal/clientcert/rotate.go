@@ -38,7 +38,7 @@ func Begin(c *gateway.Connection, days int, now time.Time) (*gateway.Connection,
 	if e == nil {
 		return nil, Public{}, errNotEntra(c)
 	}
-	secret, err := New(c.Name, days, now)
+	secret, err := newPair(c.Name, days, now)
 	if err != nil {
 		return nil, Public{}, err
 	}

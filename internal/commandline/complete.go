@@ -13,9 +13,6 @@ import (
 //go:embed shells
 var shells embed.FS
 
-// Shells are those that Script has a script for.
-func Shells() []string { return []string{"bash", "zsh", "fish", "powershell"} }
-
 // Script returns the script that has a shell complete the words of postino's
 // command line. It asks the program itself (Complete), so it need not change
 // with the program.

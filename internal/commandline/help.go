@@ -14,8 +14,8 @@ import (
 
 func text(code, english string, args ...any) mime.Text { return mime.NewText(code, english, args...) }
 
-// Description is what postino is, in one sentence.
-func Description(lang string) string {
+// description is what postino is, in one sentence.
+func description(lang string) string {
 	return text("help.postino", "Outbound mail gateway: SMTP, HTTP and sendmail in; Microsoft Graph, Gmail API and SMTP out.").In(lang)
 }
 
@@ -25,7 +25,7 @@ func Description(lang string) string {
 func Localise(n *kong.Node, lang string) {
 	lang = locale.Match(lang)
 	if n.Type == kong.ApplicationNode {
-		n.Help = Description(lang)
+		n.Help = description(lang)
 	}
 	replace := func(s *string, code string) {
 		if lang == locale.English {

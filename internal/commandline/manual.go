@@ -14,7 +14,7 @@ func Manual(root *kong.Node, lang, version string) string {
 	fmt.Fprintf(&b, ".TH POSTINO 1 \"\" \"postino %s\"\n", roff(version))
 	section := func(s string) { fmt.Fprintf(&b, ".SH %s\n", roff(strings.ToUpper(s))) }
 	section(text("manual.name", "name").In(lang))
-	fmt.Fprintf(&b, "postino \\- %s\n", roff(strings.TrimSuffix(Description(lang), ".")))
+	fmt.Fprintf(&b, "postino \\- %s\n", roff(strings.TrimSuffix(description(lang), ".")))
 	section(text("manual.synopsis", "synopsis").In(lang))
 	fmt.Fprintf(&b, ".B postino\n%s\n", roff(usageWords("<command> [flags]", lang)))
 	section(text("manual.global_flags", "flags of every command").In(lang))

@@ -26,8 +26,8 @@ const (
 	DefaultWaiting = time.Hour
 )
 
-// DefaultDays are the days before an end on which it is reported.
-func DefaultDays() []int { return []int{30, 14, 7, 3, 1} }
+// defaultDays are the days before an end on which it is reported.
+func defaultDays() []int { return []int{30, 14, 7, 3, 1} }
 
 // validate checks the settings and fills in the defaults.
 func (w *Watch) validate() error {
@@ -56,7 +56,7 @@ func (w *Watch) validate() error {
 		w.Waiting = Duration(DefaultWaiting)
 	}
 	if len(w.Days) == 0 {
-		w.Days = DefaultDays()
+		w.Days = defaultDays()
 	}
 	return nil
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 )
 
-// Edits are what a plan has the store do.
-func Edits(steps []Step) []store.ConnectionEdit {
+// edits are what a plan has the store do.
+func edits(steps []Step) []store.ConnectionEdit {
 	out := make([]store.ConnectionEdit, len(steps))
 	for i, step := range steps {
 		if step.Action == Remove {
@@ -50,7 +50,7 @@ func Fingerprint(steps []Step) (string, error) {
 // store.ErrConflict, one to be removed for which messages wait store.ErrInUse, both
 // in a *store.EditError: then nothing was changed.
 func (s *Service) Apply(ctx context.Context, steps []Step) (stored []*gateway.Connection, underWay int, err error) {
-	if stored, err = s.Store.ApplyConnections(ctx, s.now(), Edits(steps)); err != nil || len(steps) == 0 {
+	if stored, err = s.Store.ApplyConnections(ctx, s.now(), edits(steps)); err != nil || len(steps) == 0 {
 		return nil, 0, s.inUse(ctx, steps, err)
 	}
 	s.edited()

@@ -53,7 +53,7 @@ func (q Query) Select(all []*gateway.Connection, stateOf func(id string) store.C
 			q.Active != nil && c.IsActive() != *q.Active || search != "" && !found(c, search, q.Addresses[c.Owner]) {
 			continue
 		}
-		if q.State != "" && StateOf(c, stateOf(c.ID), now) != q.State {
+		if q.State != "" && listedState(c, stateOf(c.ID), now) != q.State {
 			continue
 		}
 		if q.Limit > 0 && len(page) == q.Limit {
@@ -78,8 +78,8 @@ func AddressesOf(all []store.Person) map[string]string {
 	return out
 }
 
-// StateOf is the state of a connection: what keeps its mail back comes first.
-func StateOf(c *gateway.Connection, st store.ConnectionState, now time.Time) string {
+// listedState is the state of a connection: what keeps its mail back comes first.
+func listedState(c *gateway.Connection, st store.ConnectionState, now time.Time) string {
 	switch {
 	case !c.IsActive():
 		return StateOff

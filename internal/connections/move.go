@@ -15,8 +15,8 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
-// MovedEvent tells of a delivery that was given another connection.
-const MovedEvent = "delivery.moved"
+// movedType tells of a delivery that was given another connection.
+const movedType = "delivery.moved"
 
 // A Moved counts what a move did.
 type Moved struct {
@@ -136,7 +136,7 @@ func movedEvent(e *store.Entry, to *gateway.Connection, now time.Time) (store.Ne
 		To        string `json:"connection"`
 		store.Label
 	}{e.Message.MessageID, e.Delivery.Route.Connection, to.ID, e.Message.Label()})
-	return store.NewEvent{Type: MovedEvent, At: now, Client: e.Delivery.Client, Message: e.Message.ID, Delivery: e.Delivery.ID,
+	return store.NewEvent{Type: movedType, At: now, Client: e.Delivery.Client, Message: e.Message.ID, Delivery: e.Delivery.ID,
 		Data: data}, err
 }
 

@@ -35,8 +35,8 @@ func AtPath(doc map[string]any, path string) any {
 	}
 }
 
-// RemovePath takes the value at a path away.
-func RemovePath(doc map[string]any, path string) {
+// removePath takes the value at a path away.
+func removePath(doc map[string]any, path string) {
 	for {
 		name, rest, deeper := strings.Cut(path, ".")
 		if !deeper {

@@ -241,7 +241,7 @@ func merged(old *gateway.Connection, doc Document) (map[string]any, error) {
 		delete(tree, string(old.Provider))
 	}
 	for _, path := range doc.Cleared {
-		RemovePath(tree, path)
+		removePath(tree, path)
 	}
 	overlay(tree, doc.Fields)
 	return tree, nil

@@ -35,8 +35,8 @@ type Service struct {
 	Wait time.Duration
 }
 
-// DefaultWait is longer than nearly all calls of a provider take.
-const DefaultWait = 10 * time.Second
+// defaultWait is longer than nearly all calls of a provider take.
+const defaultWait = 10 * time.Second
 
 func (s *Service) now() time.Time {
 	if s.Now != nil {
@@ -47,7 +47,7 @@ func (s *Service) now() time.Time {
 
 func (s *Service) wait() time.Duration {
 	if s.Wait == 0 {
-		return DefaultWait
+		return defaultWait
 	}
 	return s.Wait
 }

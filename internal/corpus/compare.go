@@ -25,11 +25,11 @@ func Compare(t testing.TB, mode string, m *mime.Message, want Expected) {
 	if w := slices.Sorted(slices.Values(want.Recipients)); !slices.Equal(got, w) {
 		t.Errorf("%s: recipients %q, want %q", mode, got, w)
 	}
-	CompareContent(t, mode, m, want)
+	compareContent(t, mode, m, want)
 }
 
-// CompareContent is Compare without the people.
-func CompareContent(t testing.TB, mode string, m *mime.Message, want Expected) {
+// compareContent is Compare without the people.
+func compareContent(t testing.TB, mode string, m *mime.Message, want Expected) {
 	t.Helper()
 	if s := strings.TrimSpace(m.Subject()); want.Subject != nil && s != *want.Subject {
 		t.Errorf("%s: subject %q, want %q", mode, s, *want.Subject)

@@ -60,8 +60,8 @@ func appendValue(b []byte, lang string, v any) []byte {
 	return fmt.Append(b, v)
 }
 
-// Placeholders returns the names of the placeholders of a template, in order.
-func Placeholders(template string) []string {
+// placeholdersOf returns the names of the placeholders of a template, in order.
+func placeholdersOf(template string) []string {
 	var names []string
 	for {
 		start := strings.IndexByte(template, '{')

@@ -65,13 +65,6 @@ func load(files fs.FS) (*catalogue, error) {
 	return c, nil
 }
 
-// Load reads the catalogue, if that has not been done yet, and returns why it
-// cannot be read. The other functions answer in English then.
-func Load() error {
-	_, err := loaded()
-	return err
-}
-
 // Languages returns the languages that there are, sorted: "en", "it".
 func Languages() []string {
 	c, err := loaded()

@@ -202,7 +202,7 @@ func compare(english, entries map[string]any, same bool) []string {
 func placeholders(forms map[string]string) []string {
 	var names []string
 	for _, s := range forms {
-		names = append(names, Placeholders(s)...)
+		names = append(names, placeholdersOf(s)...)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
@@ -262,7 +262,7 @@ func TestText(t *testing.T) {
 	if _, err := load(fstest.MapFS{"it.toml": {Data: []byte(`= `)}}); err == nil {
 		t.Error("a broken file was read")
 	}
-	if err := Load(); err != nil {
+	if _, err := loaded(); err != nil {
 		t.Error(err)
 	}
 }

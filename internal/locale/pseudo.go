@@ -38,7 +38,7 @@ func bracketed(template string) string {
 		b.WriteString(before + string(PseudoOpen) + body + string(PseudoClose) + after)
 	}
 	rest := template
-	for _, name := range Placeholders(template) {
+	for _, name := range placeholdersOf(template) {
 		before, after, _ := strings.Cut(rest, "{"+name+"}")
 		piece(before)
 		b.WriteString("{" + name + "}")

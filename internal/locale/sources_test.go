@@ -203,7 +203,7 @@ func (c *collector) add(call *ast.CallExpr, forms int, later map[string]bool) {
 	}
 	used := make(map[string]bool)
 	for _, form := range m.forms {
-		for _, p := range Placeholders(form) {
+		for _, p := range placeholdersOf(form) {
 			used[p] = true
 		}
 	}

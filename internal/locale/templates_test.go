@@ -149,7 +149,7 @@ func (c *templateCollector) command(n *parse.CommandNode) {
 	}
 	used := map[string]bool{}
 	for _, form := range m.forms {
-		for _, p := range Placeholders(form) {
+		for _, p := range placeholdersOf(form) {
 			used[p] = true
 		}
 	}

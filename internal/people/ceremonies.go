@@ -61,16 +61,6 @@ func (h *holder) WebAuthnCredentials() (out []webauthn.Credential) {
 	return out
 }
 
-// PasskeyOrigin is the one origin at which passkeys work. ErrNoPasskeys: they work
-// nowhere.
-func (s *Service) PasskeyOrigin() (string, error) {
-	w, err := s.relyingParty()
-	if err != nil {
-		return "", err
-	}
-	return w.Config.RPOrigins[0], nil
-}
-
 // relyingParty is this server as browsers know it (WebAuthn Level 3 section 5.1.2):
 // passkeys are for a name and not for an address, and for TLS or this machine alone.
 func (s *Service) relyingParty() (*webauthn.WebAuthn, error) {

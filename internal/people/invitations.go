@@ -110,7 +110,7 @@ func (s *Service) Accept(ctx context.Context, token adapters.Secret, a Accepted,
 	}
 	p.ChangedAt = now
 	if a.Password == "" && a.Passkey == nil {
-		return nil, CheckPassword(p, a.Password)
+		return nil, checkPassword(p, a.Password)
 	}
 	if err := s.secure(ctx, p, a.Password); err != nil {
 		return nil, err

@@ -23,14 +23,14 @@ func (e *FieldError) Error() string { return e.Text.String() }
 // In is the text in a language.
 func (e *FieldError) In(lang string) string { return e.Text.In(lang) }
 
-// Languages are those in which a person can be addressed.
-func Languages() []string { return []string{"en", "it"} }
+// languages are those in which a person can be addressed.
+func languages() []string { return []string{"en", "it"} }
 
-// Roles are those that a person can have.
-func Roles() []store.Role { return []store.Role{store.RoleAdmin, store.RoleOperator} }
+// roles are those that a person can have.
+func roles() []store.Role { return []store.Role{store.RoleAdmin, store.RoleOperator} }
 
-// Check reports what is wrong with a person's fields; the error is a *FieldError.
-func Check(p *store.Person) error {
+// check reports what is wrong with a person's fields; the error is a *FieldError.
+func check(p *store.Person) error {
 	a, err := mail.ParseAddress(p.Email)
 	if err != nil || a.Address != p.Email || len(p.Email) > 320 {
 		return &FieldError{"email", mime.NewText("people.email", "the address is none: write name@example.com")}
@@ -38,18 +38,18 @@ func Check(p *store.Person) error {
 	if len(p.Name) > 200 || strings.ContainsFunc(p.Name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return &FieldError{"name", mime.NewText("people.name", "the name is longer than 200 characters, or has control characters")}
 	}
-	if !slices.Contains(Roles(), p.Role) {
+	if !slices.Contains(roles(), p.Role) {
 		return &FieldError{"role", mime.NewText("people.role", "the role is neither admin nor operator")}
 	}
-	if p.Language != "" && !slices.Contains(Languages(), p.Language) {
+	if p.Language != "" && !slices.Contains(languages(), p.Language) {
 		return &FieldError{"language", mime.NewText("people.language", "the language is neither en nor it")}
 	}
 	return nil
 }
 
-// CheckPassword reports why a password is none for the person; the error is a
+// checkPassword reports why a password is none for the person; the error is a
 // *FieldError.
-func CheckPassword(p *store.Person, password adapters.Secret) error {
+func checkPassword(p *store.Person, password adapters.Secret) error {
 	text := password.Reveal()
 	switch {
 	case len(text) < PasswordMin, len(text) > PasswordMax:
@@ -84,10 +84,10 @@ func (s *Service) Add(ctx context.Context, p store.Person, password adapters.Sec
 
 // secure checks the fields, and sets the password where one is given.
 func (s *Service) secure(ctx context.Context, p *store.Person, password adapters.Secret) error {
-	if err := Check(p); err != nil || password == "" {
+	if err := check(p); err != nil || password == "" {
 		return err
 	}
-	if err := CheckPassword(p, password); err != nil {
+	if err := checkPassword(p, password); err != nil {
 		return err
 	}
 	hash, err := s.hasher.Hash(ctx, password)
@@ -111,7 +111,7 @@ func (s *Service) Change(ctx context.Context, id string, f func(*store.Person) e
 	if err := f(p); err != nil {
 		return nil, err
 	}
-	if err := Check(p); err != nil {
+	if err := check(p); err != nil {
 		return nil, err
 	}
 	p.ChangedAt = store.Micro(s.now())
@@ -122,7 +122,7 @@ func (s *Service) Change(ctx context.Context, id string, f func(*store.Person) e
 func (s *Service) SetPassword(ctx context.Context, id string, password adapters.Secret) (*store.Person, error) {
 	return s.Change(ctx, id, func(p *store.Person) error {
 		if password == "" {
-			return CheckPassword(p, password)
+			return checkPassword(p, password)
 		}
 		return s.secure(ctx, p, password)
 	})
@@ -136,7 +136,7 @@ func (s *Service) ChangePassword(ctx context.Context, by Proof, password adapter
 			return err
 		}
 		if password == "" {
-			return CheckPassword(p, password)
+			return checkPassword(p, password)
 		}
 		return s.secure(ctx, p, password)
 	})

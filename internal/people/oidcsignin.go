@@ -262,7 +262,7 @@ func (s *Service) create(ctx context.Context, id *oidc.Identity, from From) (*st
 	now := store.Micro(s.now())
 	p := store.Person{Email: id.Email.String(), Name: clip(id.Name), Role: s.external.CreateRole, CreatedAt: now, ChangedAt: now,
 		Account: store.Account{Issuer: id.Issuer, Subject: id.Subject}}
-	if err := Check(&p); err != nil {
+	if err := check(&p); err != nil {
 		return nil, fmt.Errorf("the person of an identity: %w", err)
 	}
 	return s.edited(s.store.PutPerson(actor(ctx, &p, from, now), p))

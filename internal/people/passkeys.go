@@ -62,7 +62,7 @@ func (s *Service) BeginInvitedPasskey(ctx context.Context, token adapters.Secret
 	if p.ID == "" {
 		p.Email = email
 	}
-	if err := Check(p); err != nil {
+	if err := check(p); err != nil {
 		return nil, err
 	}
 	return s.beginPasskey(ctx, purposeInvited, p, invitationHash(token))

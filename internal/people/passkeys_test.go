@@ -285,7 +285,11 @@ func TestPasskeyOrigin(t *testing.T) {
 		"http://mail.contoso.it": "", "https://192.0.2.1": "", "": "", "https://": "", "https://mail..it": "",
 	} {
 		s := New(Options{Store: st, PublicURL: func() string { return public }})
-		got, err := s.PasskeyOrigin()
+		var got string
+		w, err := s.relyingParty()
+		if err == nil {
+			got = w.Config.RPOrigins[0]
+		}
 		if got != want || (err == nil) != (want != "") || err != nil && !errors.Is(err, ErrNoPasskeys) {
 			t.Errorf("%q: %q, %v, want %q", public, got, err, want)
 		}

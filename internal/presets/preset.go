@@ -104,8 +104,8 @@ type Limits struct {
 // PEC reports certified mail.
 func (p *Preset) PEC() bool { return p.Kind == KindPEC }
 
-// LoginFor returns the login of an address, empty where the provider gives it.
-func (p *Preset) LoginFor(address string) string {
+// loginFor returns the login of an address, empty where the provider gives it.
+func (p *Preset) loginFor(address string) string {
 	switch p.Login {
 	case LoginAddress:
 		return address

@@ -92,7 +92,7 @@ func (p *Proposal) Document(name, from string) map[string]any {
 
 // of makes the proposal of a preset for an address.
 func (p *Preset) proposal(address string, source Source, weight int, reason mime.Text) *Proposal {
-	q := &Proposal{Preset: p, Title: p.Title, Provider: p.Provider, Auth: p.Auth, Login: p.LoginFor(address), PEC: p.PEC(), Limits: p.Limits,
+	q := &Proposal{Preset: p, Title: p.Title, Provider: p.Provider, Auth: p.Auth, Login: p.loginFor(address), PEC: p.PEC(), Limits: p.Limits,
 		Sources: []Source{source}, Reasons: []mime.Text{reason}, Notes: p.Notes(), Credential: p.Credential, weight: weight}
 	if len(p.Servers) > 0 {
 		q.Server = p.Servers[0]

@@ -97,7 +97,7 @@ func New(s recorded, log *slog.Logger) *Recorder {
 func (r *Recorder) Saw(s Sighting) {
 	r.Used(s.Client, s.EntryPoint, s.Peer.Address, s.At)
 	t := traits{client: s.Client, entryPoint: s.EntryPoint, hello: bounded(s.Peer.Hello), auth: s.Peer.Auth, agent: bounded(s.Agent),
-		idForm: IDForm(s.MessageID), address: s.Peer.Address, tls: s.Peer.TLS}
+		idForm: idForm(s.MessageID), address: s.Peer.Address, tls: s.Peer.TLS}
 	if t.agent == "" {
 		t.agent = bounded(s.Peer.Agent)
 	}
@@ -237,10 +237,10 @@ func bounded(s string) string {
 	}, strings.ToValidUTF8(s, "?"))
 }
 
-// IDForm is the form of the Message-IDs that a program makes: what changes from
+// idForm is the form of the Message-IDs that a program makes: what changes from
 // one to the next is x, and its own words, the separators and the host stay:
 // <x.x.JavaMail.x@erp01>.
-func IDForm(id string) string {
+func idForm(id string) string {
 	id = strings.TrimSpace(id)
 	if id == "" || len(id) > 998 {
 		return ""

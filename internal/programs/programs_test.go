@@ -72,11 +72,11 @@ func TestIDForm(t *testing.T) {
 		{"<000001d9$abc12$def@pc>", "<000009ff$0c$1@pc>", "<x$x$x@pc>"},
 		{"", "", ""},
 	} {
-		if a, b := IDForm(c.a), IDForm(c.b); a != c.want || b != c.want {
+		if a, b := idForm(c.a), idForm(c.b); a != c.want || b != c.want {
 			t.Errorf("%q, %q: %q, %q, want %q", c.a, c.b, a, b, c.want)
 		}
 	}
-	if got := IDForm("<" + strings.Repeat("a.", 300) + "@" + strings.Repeat("b", 400) + ">"); len(got) > longest {
+	if got := idForm("<" + strings.Repeat("a.", 300) + "@" + strings.Repeat("b", 400) + ">"); len(got) > longest {
 		t.Error(len(got))
 	}
 }

@@ -26,7 +26,7 @@ const maxLine = 64 << 10
 type Prompt struct {
 	in  io.Reader
 	out io.Writer
-	fd  int // of in; negative: no terminal, and what is read is not echoed anyway
+	fd  int // of in
 }
 
 // New returns a Prompt on standard input, ErrNoTerminal where in is no terminal.
@@ -37,9 +37,6 @@ func New(in io.Reader, out io.Writer) (*Prompt, error) {
 	}
 	return &Prompt{in: f, out: out, fd: int(f.Fd())}, nil
 }
-
-// Scripted returns a Prompt that reads its answers from in, a line each, for tests.
-func Scripted(in io.Reader, out io.Writer) *Prompt { return &Prompt{in: in, out: out, fd: -1} }
 
 // Out is where questions are written.
 func (p *Prompt) Out() io.Writer { return p.out }
@@ -66,20 +63,18 @@ func (p *Prompt) Line(ctx context.Context, question, proposal string) (string, e
 // Secret asks for one line without showing it. The terminal stops echoing before the
 // question stands there: who pastes at once would see the beginning otherwise.
 func (p *Prompt) Secret(ctx context.Context, question string) (secret string, err error) {
-	if p.fd >= 0 {
-		before, err := term.GetState(p.fd)
-		if err == nil {
-			err = echoOff(p.fd)
-		}
-		if err != nil {
-			return "", err
-		}
-		defer func() {
-			if rerr := term.Restore(p.fd, before); rerr != nil && err == nil {
-				secret, err = "", rerr
-			}
-		}()
+	before, err := term.GetState(p.fd)
+	if err == nil {
+		err = echoOff(p.fd)
 	}
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		if rerr := term.Restore(p.fd, before); rerr != nil && err == nil {
+			secret, err = "", rerr
+		}
+	}()
 	if _, err := fmt.Fprint(p.out, question, ": "); err != nil {
 		return "", err
 	}

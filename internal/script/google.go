@@ -20,9 +20,9 @@ func (c Connection) Scopes() []string {
 // lookUpScope lets postino find out about an unknown outcome.
 const lookUpScope = "https://www.googleapis.com/auth/gmail.readonly"
 
-// DelegationLink is the page of the Admin console that adds a delegation, with
+// delegationLink is the page of the Admin console that adds a delegation, with
 // its values filled in (contracts L15).
-func DelegationLink(accountID string, scopes []string) string {
+func delegationLink(accountID string, scopes []string) string {
 	return "https://admin.google.com/ac/owl/domainwidedelegation?overwriteClientId=true&clientIdToAdd=" + url.QueryEscape(accountID) +
 		"&clientScopeToAdd=" + url.QueryEscape(strings.Join(scopes, ","))
 }
@@ -82,7 +82,7 @@ func (w *writer) google(c Connection) error {
 	w.line("echo \"$link&clientIdToAdd=$id&clientScopeToAdd=$encoded\"")
 	if c.AccountID != "" {
 		w.comment(mime.NewText("script.google_link", "With the account of this connection it is: {link}", "link",
-			DelegationLink(c.AccountID, c.Scopes())))
+			delegationLink(c.AccountID, c.Scopes())))
 	}
 	w.line("echo %s", bash(mime.NewText("script.google_next", "Next: postino connection test {name}", "name", word(c.Name)).In(w.lang)))
 	return nil

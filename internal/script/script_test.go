@@ -178,7 +178,7 @@ func TestRefuses(t *testing.T) {
 
 func TestDelegationLink(t *testing.T) {
 	t.Parallel()
-	link, err := url.Parse(DelegationLink("104857600000000000001", []string{"https://mail.google.com/", "b"}))
+	link, err := url.Parse(delegationLink("104857600000000000001", []string{"https://mail.google.com/", "b"}))
 	if err != nil || link.Host != "admin.google.com" || link.Query().Get("clientIdToAdd") != "104857600000000000001" ||
 		link.Query().Get("clientScopeToAdd") != "https://mail.google.com/,b" {
 		t.Errorf("%v %v", link, err)
@@ -217,7 +217,7 @@ func TestGoogleRuns(t *testing.T) {
 				cmd.Dir, cmd.Stdin = dir, strings.NewReader(script)
 				cmd.Env = []string{"PATH=" + dir + string(os.PathListSeparator) + os.Getenv("PATH")}
 				out, err := cmd.CombinedOutput()
-				if err != nil || !strings.Contains(string(out), DelegationLink(c.AccountID, c.Scopes())+"\n") {
+				if err != nil || !strings.Contains(string(out), delegationLink(c.AccountID, c.Scopes())+"\n") {
 					t.Fatalf("%q: %v\n%s", name, err, out)
 				}
 			}

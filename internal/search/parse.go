@@ -124,7 +124,7 @@ func (r *reader) operator(c *Condition) (bool, error) {
 		return false, nil
 	}
 	name := strings.ToLower(string(r.text[r.at:end]))
-	known := slices.Contains(Fields(), Field(name))
+	known := slices.Contains(fields(), Field(name))
 	follows := end+1 < len(r.text) && !unicode.IsSpace(r.text[end+1])
 	switch {
 	case known:
@@ -135,7 +135,7 @@ func (r *reader) operator(c *Condition) (bool, error) {
 		return false, nil
 	}
 	var names []string
-	for _, f := range Fields() {
+	for _, f := range fields() {
 		names = append(names, string(f)+":")
 	}
 	return false, &Error{Pos: r.at, Len: end + 1 - r.at,

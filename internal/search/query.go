@@ -29,8 +29,8 @@ const (
 	After      Field = "after"
 )
 
-// Fields are those with an operator, as help and completion list them.
-func Fields() []Field {
+// fields are those with an operator, as help and completion list them.
+func fields() []Field {
 	return []Field{To, From, Subject, State, Connection, Client, Tag, ID, Before, After}
 }
 

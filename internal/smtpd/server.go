@@ -97,18 +97,6 @@ func (s *Server) Addresses() []string {
 	return out
 }
 
-// Fingerprints are the SHA-256 of the certificates, in hex, in the order of the
-// listeners; empty where there is none.
-func (s *Server) Fingerprints() []string {
-	out := make([]string, len(s.listeners))
-	for i, l := range s.listeners {
-		if l.certs != nil {
-			out[i] = l.certs.fingerprint()
-		}
-	}
-	return out
-}
-
 // Certificates are the certificates in use, by the address of their listener;
 // listeners without TLS are left out.
 func (s *Server) Certificates() map[string]*x509.Certificate {

@@ -64,7 +64,7 @@ func TestBudget(t *testing.T) {
 
 	// Bytes in memory are not the disk's.
 	small := New(t.TempDir(), 0, 0).Charged(b, "one")
-	if _, err := small.Write([]byte(strings.Repeat("x", DefaultMemory))); err != nil || b.Used() != open[len(open)-1].share.have {
+	if _, err := small.Write([]byte(strings.Repeat("x", defaultMemory))); err != nil || b.Used() != open[len(open)-1].share.have {
 		t.Errorf("%v, %d bytes", err, b.Used())
 	}
 	// A file that is taken over is the store's.

@@ -14,8 +14,8 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
-// DefaultMemory is how many bytes stay in memory when New is given 0.
-const DefaultMemory = 64 << 10
+// defaultMemory is how many bytes stay in memory when New is given 0.
+const defaultMemory = 64 << 10
 
 // Bytes in memory are collected in chunks that go from message to message, and
 // copied once to a place of their size when they are all there.
@@ -50,7 +50,7 @@ var ErrTooLarge = texterr.New(mime.NewText("spool.too_large", "the message is la
 // ErrTooLarge; 0 means no limit.
 func New(dir string, memory int, max int64) *Buffer {
 	if memory <= 0 {
-		memory = DefaultMemory
+		memory = defaultMemory
 	}
 	return &Buffer{dir: dir, memory: memory, max: max}
 }

@@ -66,8 +66,8 @@ func TestChunks(t *testing.T) {
 		want []byte
 	}
 	var all []kept
-	for i, size := range []int{1, chunkSize - 1, chunkSize, chunkSize + 1, 2 * chunkSize, DefaultMemory} {
-		for _, piece := range []int{7, 4096, chunkSize, DefaultMemory} {
+	for i, size := range []int{1, chunkSize - 1, chunkSize, chunkSize + 1, 2 * chunkSize, defaultMemory} {
+		for _, piece := range []int{7, 4096, chunkSize, defaultMemory} {
 			want := bytes.Repeat([]byte{byte('a' + i), byte(piece)}, size/2+1)[:size]
 			b := New(t.TempDir(), 0, 0)
 			for rest := want; len(rest) > 0; {

@@ -62,14 +62,14 @@ func (l *Lane) Room(now time.Time) Room {
 	if limit := int64(l.Limits.PerMinute); limit > 0 {
 		left := limit - l.Minute.Sum(minuteSpan(), now)
 		if left <= 0 {
-			return Room{At: l.Minute.FreeAt(minuteSpan(), now, limit-1)}
+			return Room{At: l.Minute.freeAt(minuteSpan(), now, limit-1)}
 		}
 		r.Deliveries = min(r.Deliveries, int(left))
 	}
 	if limit := int64(l.Limits.RecipientsPerDay); limit > 0 {
 		left := limit - l.Day.Sum(daySpan(), now)
 		if left <= 0 {
-			return Room{At: l.Day.FreeAt(daySpan(), now, limit-1)}
+			return Room{At: l.Day.freeAt(daySpan(), now, limit-1)}
 		}
 		r.Recipients = int(left)
 	}
@@ -84,7 +84,7 @@ func (l *Lane) Fits(now time.Time, recipients int) (bool, time.Time) {
 	if limit == 0 {
 		return true, now
 	}
-	at := l.Day.FreeAt(daySpan(), now, int64(max(0, limit-recipients)))
+	at := l.Day.freeAt(daySpan(), now, int64(max(0, limit-recipients)))
 	return !at.After(now), at
 }
 

@@ -73,9 +73,9 @@ func (w *Window) Sum(s Span, now time.Time) int64 {
 	return sum
 }
 
-// FreeAt is the first moment, not before now, at which no more than limit
+// freeAt is the first moment, not before now, at which no more than limit
 // events count.
-func (w *Window) FreeAt(s Span, now time.Time, limit int64) time.Time {
+func (w *Window) freeAt(s Span, now time.Time, limit int64) time.Time {
 	sum, last := w.Sum(s, now), s.last(now)
 	at := now
 	for _, m := range w.marks {

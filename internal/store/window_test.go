@@ -40,7 +40,7 @@ func TestWindow(t *testing.T) {
 					t.Fatalf("counted %d, between %d and %d happened", got, low, high)
 				}
 				limit := rnd.Int64N(100)
-				at := w.FreeAt(span, now, limit)
+				at := w.freeAt(span, now, limit)
 				if w.Sum(span, at) > limit || at.After(now) && w.Sum(span, at.Add(-1)) <= limit {
 					t.Fatalf("%d count at %v and %d just before, the limit is %d", w.Sum(span, at), at, w.Sum(span, at.Add(-1)), limit)
 				}
@@ -72,14 +72,14 @@ func TestClockSetBack(t *testing.T) {
 	for _, ahead := range []time.Duration{time.Hour, time.Hour + time.Second, 2 * time.Hour} {
 		w.Add(s, now, now.Add(ahead), 3)
 	}
-	if at := w.FreeAt(s, now, 5); !at.After(now.Add(time.Hour)) {
+	if at := w.freeAt(s, now, 5); !at.After(now.Add(time.Hour)) {
 		t.Fatalf("free at %v: nothing counts ahead", at)
 	}
 	w.setClock(s, now)
 	if n := w.Sum(s, now); n != 11 {
 		t.Errorf("%d count, want 11", n)
 	}
-	if at := w.FreeAt(s, now, 5); at.After(now.Add(s.Length + s.Bucket)) {
+	if at := w.freeAt(s, now, 5); at.After(now.Add(s.Length + s.Bucket)) {
 		t.Errorf("free only at %v", at)
 	}
 	if n := w.Sum(s, now.Add(s.Length+s.Bucket)); n != 0 {
@@ -95,7 +95,7 @@ func FuzzWindow(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		w := decodeWindow(b)
 		w.Sum(daySpan(), time.Unix(1e9, 0))
-		w.FreeAt(daySpan(), time.Unix(1e9, 0), 1)
+		w.freeAt(daySpan(), time.Unix(1e9, 0), 1)
 		w.Add(daySpan(), time.Unix(1e9, 0), time.Unix(1e9, 0), 1)
 	})
 }

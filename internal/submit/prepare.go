@@ -34,7 +34,7 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time, keye
 		return nil, err
 	}
 	p := new(prepared)
-	accept := mime.AcceptOptions{Hostname: s.opt.Hostname, Lenient: r.Lenient, Remove: []string{ConnectionHeader},
+	accept := mime.AcceptOptions{Hostname: s.opt.Hostname, Lenient: r.Lenient, Remove: []string{connectionHeader},
 		Limits: mime.Limits{Recipients: s.opt.MaxRecipients},
 		Spool: func() (mime.Spool, error) {
 			b := spool.New(s.opt.Store.SpoolDir(), 0, 0)
@@ -165,7 +165,7 @@ func (s *Submitter) route(ctx context.Context, r *Request, m *mime.Message) (cho
 	}
 	named := r.Connection
 	if named == "" {
-		named = m.Get(ConnectionHeader)
+		named = m.Get(connectionHeader)
 	}
 	conn, rule, err := routes.choose(routing{client: r.Client, owner: r.Owner, from: from, named: named, through: r.Through,
 		class: s.class(r, m)})

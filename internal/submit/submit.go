@@ -25,8 +25,8 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
-// ConnectionHeader names a connection from inside a message; it is removed.
-const ConnectionHeader = "X-Postino-Connection"
+// connectionHeader names a connection from inside a message; it is removed.
+const connectionHeader = "X-Postino-Connection"
 
 // Adapters finds the adapter of a connection; *adapters.Router does.
 type Adapters interface {

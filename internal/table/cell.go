@@ -10,9 +10,9 @@ import (
 // formula (OWASP, CSV Injection), the full-width ones of East Asian keyboards too.
 const formula = "=+-@\t\r\n＝＋－＠"
 
-// Cell returns a value as a cell that no spreadsheet computes: an apostrophe stands
+// cell returns a value as a cell that no spreadsheet computes: an apostrophe stands
 // before what one would. Plain takes it away again.
-func Cell(value string) string {
+func cell(value string) string {
 	if computed(value) {
 		return "'" + value
 	}
@@ -22,12 +22,12 @@ func Cell(value string) string {
 // Cells makes a cell of each value, in place.
 func Cells(values []string) []string {
 	for i, value := range values {
-		values[i] = Cell(value)
+		values[i] = cell(value)
 	}
 	return values
 }
 
-// Plain returns the value of a cell that Cell may have made.
+// Plain returns the value of a cell that cell may have made.
 func Plain(cell string) string {
 	if rest, ok := strings.CutPrefix(cell, "'"); ok && computed(rest) {
 		return rest
@@ -61,7 +61,7 @@ func (t Writer) Write(record []string) error {
 			b.WriteString(t.Separator)
 		}
 		b.WriteByte('"')
-		b.WriteString(strings.ReplaceAll(Cell(value), `"`, `""`))
+		b.WriteString(strings.ReplaceAll(cell(value), `"`, `""`))
 		b.WriteByte('"')
 	}
 	b.WriteString(t.LineEnd)

@@ -48,7 +48,7 @@ func TestCell(t *testing.T) {
 	t.Parallel()
 	for _, v := range []string{"", "x", "'", "'x", "''", "=1+1", "'=1+1", "''=1+1", "+39 02", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1",
 		"*@x.it"} {
-		c := Cell(v)
+		c := cell(v)
 		if Plain(c) != v {
 			t.Errorf("%q becomes %q, and then %q", v, c, Plain(c))
 		}

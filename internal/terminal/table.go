@@ -31,7 +31,7 @@ type Table struct {
 // NewTable begins a table; without heads it has no line of them, is a list of
 // names with their values, and breaks lines in place of cutting them.
 func NewTable(w io.Writer, heads ...string) *Table {
-	t := &Table{to: w, width: Width(w), heads: len(heads) > 0}
+	t := &Table{to: w, width: widthOf(w), heads: len(heads) > 0}
 	if t.heads {
 		t.rows = append(t.rows, heads)
 	}
@@ -164,14 +164,14 @@ func (t *Table) texts(row []string, l line) []string {
 		cell := row[i]
 		switch {
 		case t.width > 0 && i == len(t.widths)-1 && (t.wrap || !t.heads):
-			texts := Wrap(cell, t.widths[i])
+			texts := wrapped(cell, t.widths[i])
 			texts[0] = b.String() + texts[0]
 			for n := range texts[1:] {
 				texts[n+1] = strings.Repeat(" ", before) + texts[n+1]
 			}
 			return texts
 		case t.heads:
-			cell = Cut(cell, t.widths[i])
+			cell = shortened(cell, t.widths[i])
 		}
 		b.WriteString(cell)
 		if i < len(row)-1 {

@@ -81,15 +81,15 @@ func TestCutAndWrap(t *testing.T) {
 		{"e\u0301e\u0301e\u0301", 2, "e\u0301…"}, {"日本語", 5, "日本…"}, {"日本語", 4, "日…"}, {"😀😀", 3, "😀…"}, {"x", 1, "x"}, {"xy", 1, "…"},
 		{"각", 2, "각"}, {"각각", 3, "각…"}, {"العربية", 7, "العربية"},
 	} {
-		if got := Cut(c.text, c.most); got != c.want {
+		if got := shortened(c.text, c.most); got != c.want {
 			t.Errorf("%q in %d: %q, want %q", c.text, c.most, got, c.want)
 		}
 	}
-	got := Wrap("one two  three a-word-that-is-longer x", 9)
+	got := wrapped("one two  three a-word-that-is-longer x", 9)
 	if !slices.Equal(got, []string{"one two", "three", "a-word-that-is-longer", "x"}) {
 		t.Errorf("%q", got)
 	}
-	if got := Wrap("", 3); !slices.Equal(got, []string{""}) {
+	if got := wrapped("", 3); !slices.Equal(got, []string{""}) {
 		t.Errorf("%q", got)
 	}
 }
@@ -107,7 +107,7 @@ func TestWidth(t *testing.T) {
 	}()
 	for value, want := range map[string]int{"": 0, "0": 0, "-3": 0, "wide": 0, "100": 100} {
 		t.Setenv("COLUMNS", value)
-		if got := Width(NewWriter(w)); got != want {
+		if got := widthOf(NewWriter(w)); got != want {
 			t.Errorf("%q: %d, want %d", value, got, want)
 		}
 	}

@@ -37,14 +37,6 @@ func Line(text string) string {
 	return string(escape(make([]byte, 0, len(text)+16), text, false))
 }
 
-// Text is text of several lines: tabs and line ends stay.
-func Text(text string) string {
-	if clean(text, true) {
-		return text
-	}
-	return string(escape(make([]byte, 0, len(text)+16), text, true))
-}
-
 func clean(text string, lines bool) bool {
 	return strings.IndexFunc(text, func(r rune) bool { return escaped(r, lines) }) < 0
 }
@@ -93,7 +85,7 @@ type writer struct {
 	buf  []byte
 }
 
-// NewWriter passes text on to w as Text does, whatever pieces it comes in. Only
+// NewWriter passes text on to w with tabs and line ends, whatever pieces it comes in. Only
 // what ends in the middle of a character stays behind.
 func NewWriter(w io.Writer) io.Writer {
 	if _, ok := w.(*writer); ok {

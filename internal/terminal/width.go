@@ -22,9 +22,9 @@ func file(w io.Writer) *os.File {
 	return nil
 }
 
-// Width is how many columns a line of w has: $COLUMNS where it is set, else the
+// widthOf is how many columns a line of w has: $COLUMNS where it is set, else the
 // width of the terminal; 0, without bound, where w is none.
-func Width(w io.Writer) int {
+func widthOf(w io.Writer) int {
 	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
 		return n
 	}
@@ -62,8 +62,8 @@ func columns(r rune) int {
 	}
 }
 
-// Cut is a text in at most so many columns; "…" stands for what is missing.
-func Cut(text string, most int) string {
+// shortened is a text in at most so many columns; "…" stands for what is missing.
+func shortened(text string, most int) string {
 	if Columns(text) <= most {
 		return text
 	}
@@ -76,9 +76,9 @@ func Cut(text string, most int) string {
 	return text
 }
 
-// Wrap breaks a text between words into lines of at most so many columns; a word
+// wrapped breaks a text between words into lines of at most so many columns; a word
 // that is longer stays whole. There is always a line.
-func Wrap(text string, most int) []string {
+func wrapped(text string, most int) []string {
 	if Columns(text) <= most {
 		return []string{text}
 	}

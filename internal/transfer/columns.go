@@ -144,15 +144,3 @@ func byName(columns []column) map[string]column {
 	}
 	return out
 }
-
-// Columns are the names of the columns that every export has, as docs/connections.md
-// lists them, each with its Italian name.
-func Columns() [][2]string {
-	var out [][2]string
-	for _, c := range columns() {
-		if c.always || c.path == sealedColumn {
-			out = append(out, [2]string{c.path, c.names[0]})
-		}
-	}
-	return out
-}

@@ -51,8 +51,8 @@ type Refusal struct {
 	Reason     string    `json:"reason,omitempty"`
 }
 
-// OfRefusal returns the view of the last refusal; nil: there was none.
-func OfRefusal(u *store.Use, lang string) *Refusal {
+// ofRefusal returns the view of the last refusal; nil: there was none.
+func ofRefusal(u *store.Use, lang string) *Refusal {
 	if u.RefusedAt.IsZero() {
 		return nil
 	}
@@ -78,7 +78,7 @@ func OfClient(c *store.Client) Client {
 // OfUsedClient is OfClient with what uses say of it.
 func OfUsedClient(c *store.Client, uses map[string]store.Use, lang string) Client {
 	v, u := OfClient(c), uses[c.ID]
-	v.Use = Use{LastUsedAt: u.UsedAt, LastUsedFrom: u.UsedFrom, LastRefusal: OfRefusal(&u, lang)}
+	v.Use = Use{LastUsedAt: u.UsedAt, LastUsedFrom: u.UsedFrom, LastRefusal: ofRefusal(&u, lang)}
 	return v
 }
 
@@ -100,7 +100,7 @@ type Key struct {
 // OfUsedKey is OfKey with what uses say of it.
 func OfUsedKey(k *store.APIKey, uses map[string]store.Use, lang string) Key {
 	v, u := OfKey(k), uses[k.ID]
-	v.LastRefusal = OfRefusal(&u, lang)
+	v.LastRefusal = ofRefusal(&u, lang)
 	return v
 }
 

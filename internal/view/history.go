@@ -19,8 +19,8 @@ type Counts struct {
 	Throttled int64 `json:"throttled" doc:"Attempts that the provider put off"`
 }
 
-// OfCounts returns the view of counts.
-func OfCounts(c store.Counts) Counts {
+// ofCounts returns the view of counts.
+func ofCounts(c store.Counts) Counts {
 	return Counts{Accepted: c.Accepted, Sent: c.Sent, Failed: c.Failed, Expired: c.Expired, Cancelled: c.Cancelled, Held: c.Held,
 		Delayed: c.Delayed, Throttled: c.Throttled}
 }
@@ -43,7 +43,7 @@ func OfHours(found []store.HourOfMail, since, now time.Time) []Hour {
 	}
 	for i := range found {
 		if at := int(found[i].Hour.Sub(store.Hour(since)) / time.Hour); at >= 0 && at < len(out) {
-			out[at].Counts = OfCounts(found[i].Counts)
+			out[at].Counts = ofCounts(found[i].Counts)
 		}
 	}
 	return out
@@ -67,7 +67,7 @@ func OfHistory(found []store.HourOfMail, waiting int64, since, now time.Time) Ov
 		more[found[i].Hour] += found[i].Waiting
 		total.Add(found[i].Counts)
 	}
-	out.Total = OfCounts(total)
+	out.Total = ofCounts(total)
 	for i := len(out.Hours) - 1; i >= 0; i-- {
 		left := max(0, waiting) // an hour of before they were counted knows no better
 		out.Hours[i].Waiting = &left

@@ -31,8 +31,8 @@ type Retirement struct {
 	SeenHere time.Time `json:"seen_here,omitzero" doc:"When a program submitted here as this sender last"`
 }
 
-// OfRetirement returns the view of a finding.
-func OfRetirement(f *retirement.Finding, programs []store.Program, lang string) Retirement {
+// ofRetirement returns the view of a finding.
+func ofRetirement(f *retirement.Finding, programs []store.Program, lang string) Retirement {
 	v := Retirement{Name: f.Name, Connection: f.Connection, Line: f.Line, Provider: string(f.Provider), Host: f.Host, Port: f.Port,
 		Encryption: f.Encryption, Login: f.Login, From: f.From, Credential: f.Credential, Verdict: string(f.Verdict), Date: onDay(f.Date),
 		Reason: f.Reason.In(lang), Steps: allIn(f.Steps, lang), Announcement: f.Announcement, Row: f.Row, Source: f.Source}
@@ -64,8 +64,8 @@ type Program struct {
 	Steps      []string  `json:"steps,omitempty"`
 }
 
-// OfProgram returns the view of a program; client is the name of its client.
-func OfProgram(f *retirement.ProgramFinding, client, lang string) Program {
+// ofProgram returns the view of a program; client is the name of its client.
+func ofProgram(f *retirement.ProgramFinding, client, lang string) Program {
 	return Program{ID: f.ID, Client: client, EntryPoint: f.EntryPoint, Address: f.Address, Hello: f.Hello, Auth: f.Auth, TLS: f.TLS,
 		Agent: f.Agent, IDForm: f.IDForm, From: f.From, Messages: f.Messages, FirstAt: f.FirstAt, LastAt: f.LastAt, Route: f.Route,
 		Verdict: string(f.Verdict), Date: onDay(f.Date), Reason: f.Reason.In(lang), Steps: allIn(f.Steps, lang)}
@@ -97,7 +97,7 @@ func OfRetirements(asOf time.Time, found []retirement.Finding, programs []store.
 	lang string) RetirementReport {
 	out := RetirementReport{AsOf: onDay(asOf), Items: []Retirement{}, Programs: []Program{}}
 	for i := range found {
-		out.Items = append(out.Items, OfRetirement(&found[i], programs, lang))
+		out.Items = append(out.Items, ofRetirement(&found[i], programs, lang))
 	}
 	list := retirement.OfPrograms(programs, found)
 	for i := range list {
@@ -105,7 +105,7 @@ func OfRetirements(asOf time.Time, found []retirement.Finding, programs []store.
 		if name == "" {
 			name = list[i].Client // it was removed
 		}
-		out.Programs = append(out.Programs, OfProgram(&list[i], name, lang))
+		out.Programs = append(out.Programs, ofProgram(&list[i], name, lang))
 	}
 	return out
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/postino-mail/postino/tokens/credential"
 )
 
-// Tag is the tag of messages about alerts.
-const Tag = "postino-alert"
+// tag is the tag of messages about alerts.
+const tag = "postino-alert"
 
 // mail hands over the mail about alerts that has not been handed over yet. Where
 // no connection can carry it now, it is tried again with the next round.
@@ -166,7 +166,7 @@ func (r *round) handOver(ctx context.Context, a *store.Alert, c *gateway.Connect
 		Idempotency: &store.Idempotency{Client: "postino-watch", Key: key, Request: request[:], ExpiresAt: r.now.Add(keepResolved)},
 		Messages: []store.NewMessage{{
 			Message: store.Message{MessageID: read.MessageID(), Subject: read.Subject(), From: from, EntryPoint: "postino",
-				Class: "transactional", Tag: Tag, Notification: true, ReceivedAt: r.now, Envelope: env},
+				Class: "transactional", Tag: tag, Notification: true, ReceivedAt: r.now, Envelope: env},
 			Head: read.Head(), Body: read.Body(),
 			Deliveries: []store.NewDelivery{{Recipients: env.Recipients, NextAt: r.now, ExpiresAt: r.now.Add(r.opt.GiveUp),
 				Route: store.RouteTo(c, from, beyondFallbacks)}},

@@ -219,7 +219,7 @@ type letter struct {
 
 func (w *world) mails() (out []letter) {
 	w.Helper()
-	page, err := w.store.List(w.Context(), store.ListRequest{Filter: store.Filter{Tag: Tag}, Oldest: true})
+	page, err := w.store.List(w.Context(), store.ListRequest{Filter: store.Filter{Tag: tag}, Oldest: true})
 	if err != nil {
 		w.Fatal(err)
 	}

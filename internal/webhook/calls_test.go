@@ -24,7 +24,7 @@ func TestTestEvent(t *testing.T) {
 	before := *s.record()
 	send := s.sender()
 	c := send.Test(t.Context(), &before)
-	if !c.OK() || c.Status != http.StatusNoContent || c.Type != TestType || !strings.HasPrefix(c.ID, "evt_"+s.hook+"_test_") {
+	if !c.OK() || c.Status != http.StatusNoContent || c.Type != testType || !strings.HasPrefix(c.ID, "evt_"+s.hook+"_test_") {
 		t.Errorf("%+v", c)
 	}
 	if got := s.got(); len(got) != 1 || got[0] != c.ID {

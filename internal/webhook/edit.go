@@ -29,8 +29,8 @@ func Create(ctx context.Context, st store.Events, sealer store.Sealer, h store.W
 
 // NewKey seals a new secret into a webhook, which is stored by the caller.
 func NewKey(sealer store.Sealer, h *store.Webhook) (adapters.Secret, error) {
-	secret := NewSecret()
-	sealed, err := sealer.Seal(h.ID, SecretPath, secret)
+	secret := newSecret()
+	sealed, err := sealer.Seal(h.ID, secretPath, secret)
 	h.Secret = sealed
 	return secret, err
 }

@@ -101,11 +101,11 @@ func (t *transports) CloseIdleConnections() {
 	t.plain.CloseIdleConnections()
 }
 
-// NewClient makes the client for webhooks: no proxy, no redirects, and no
+// newClient makes the client for webhooks: no proxy, no redirects, and no
 // connection to an address that is neither public nor in the networks. The
 // address is looked at when the connection is made, so that no name can change
 // between.
-func NewClient(networks []netip.Prefix) *http.Client {
+func newClient(networks []netip.Prefix) *http.Client {
 	transport := func(allow func(netip.Addr) error) *http.Transport {
 		d := &net.Dialer{Timeout: 10 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
 			a, err := netip.ParseAddrPort(address)

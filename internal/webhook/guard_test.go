@@ -76,7 +76,7 @@ func TestGuardAtTheSocket(t *testing.T) {
 		{"TLS, named", secure.URL, loopback(), nil},
 		{"plain by name, named", named, append(loopback(), netip.MustParsePrefix("::1/128")), nil},
 	} {
-		client := NewClient(c.networks)
+		client := newClient(c.networks)
 		tr, isOurs := client.Transport.(*transports)
 		if !isOurs {
 			t.Fatalf("%T", client.Transport)
@@ -97,7 +97,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	t.Parallel()
 	inside := httptest.NewServer(http.RedirectHandler("http://127.0.0.1:1/", http.StatusTemporaryRedirect))
 	defer inside.Close()
-	c := NewClient(loopback())
+	c := newClient(loopback())
 	defer c.CloseIdleConnections()
 	res, err := c.Get(inside.URL)
 	if err != nil {

@@ -23,12 +23,12 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
-// SecretPath is the path under which a webhook's secret is sealed; its owner
+// secretPath is the path under which a webhook's secret is sealed; its owner
 // is the webhook's id.
-const SecretPath = "secret"
+const secretPath = "secret"
 
-// NewSecret makes a signing secret as Standard Webhooks writes it.
-func NewSecret() adapters.Secret {
+// newSecret makes a signing secret as Standard Webhooks writes it.
+func newSecret() adapters.Secret {
 	b := make([]byte, 32)
 	_, _ = rand.Read(b) // never fails (crypto/rand)
 	return adapters.Secret("whsec_" + base64.StdEncoding.EncodeToString(b))
@@ -45,8 +45,8 @@ type Payload struct {
 	Data      json.RawMessage `json:"data"`
 }
 
-// MessageID is the webhook-id of an event: the same at every try.
-func MessageID(hook string, seq int64) string {
+// messageID is the webhook-id of an event: the same at every try.
+func messageID(hook string, seq int64) string {
 	return "evt_" + hook + "_" + strconv.FormatInt(seq, 10)
 }
 
@@ -59,20 +59,20 @@ type Sender struct {
 
 // NewSender makes a Sender; networks are those of Options.
 func NewSender(sealer store.Sealer, networks []netip.Prefix) *Sender {
-	return &Sender{sealer: sealer, http: NewClient(networks), now: time.Now}
+	return &Sender{sealer: sealer, http: newClient(networks), now: time.Now}
 }
 
 // Close ends connections that wait for a next call.
 func (s *Sender) Close() { s.http.CloseIdleConnections() }
 
-// TestType is the type of the event that Test sends.
-const TestType = "webhook.test"
+// testType is the type of the event that Test sends.
+const testType = "webhook.test"
 
 // Test sends an event that tells of nothing, signed and delivered as every other
 // one, and returns what came of it. Nothing is stored.
 func (s *Sender) Test(ctx context.Context, h *store.Webhook) store.WebhookCall {
-	e := store.Event{Type: TestType, At: s.now().UTC(), Data: json.RawMessage(`{"test":true}`)}
-	secret, err := s.sealer.Open(h.ID, SecretPath, h.Secret)
+	e := store.Event{Type: testType, At: s.now().UTC(), Data: json.RawMessage(`{"test":true}`)}
+	secret, err := s.sealer.Open(h.ID, secretPath, h.Secret)
 	if err != nil {
 		return store.WebhookCall{Type: e.Type, At: e.At, Problem: mime.NewText("webhook.secret_closed",
 			"the webhook's secret does not open with this key: rotate it")}

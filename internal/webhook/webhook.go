@@ -79,7 +79,7 @@ func New(o Options) (*Worker, error) {
 	}
 	w := &Worker{opt: o, send: &Sender{sealer: o.Sealer, http: o.Client, now: o.Now}, busy: map[string]bool{}}
 	if w.send.http == nil {
-		w.send.http = NewClient(o.Networks)
+		w.send.http = newClient(o.Networks)
 	}
 	return w, nil
 }
@@ -204,7 +204,7 @@ func (w *Worker) events(ctx context.Context, h *store.Webhook, last int64) (even
 // page sends events in order until one fails; done.Cursor is the last that was
 // confirmed. It stops in time for the lease.
 func (w *Worker) page(ctx context.Context, h, done *store.Webhook, events []store.Event) error {
-	secret, err := w.opt.Sealer.Open(h.ID, SecretPath, h.Secret)
+	secret, err := w.opt.Sealer.Open(h.ID, secretPath, h.Secret)
 	if err != nil {
 		return err
 	}
@@ -212,7 +212,7 @@ func (w *Worker) page(ctx context.Context, h, done *store.Webhook, events []stor
 		if w.opt.Now().Add(2 * timeout).After(h.NextAt) {
 			return nil
 		}
-		c := w.send.call(ctx, h, secret, &events[i], MessageID(h.ID, events[i].Seq))
+		c := w.send.call(ctx, h, secret, &events[i], messageID(h.ID, events[i].Seq))
 		if ctx.Err() != nil && !c.OK() {
 			return ctx.Err() // given up here, which says nothing of the receiver
 		}

@@ -47,9 +47,9 @@ func newScene(t *testing.T, types ...string) *scene {
 	t.Cleanup(receiver.Close)
 	h, err := s.store.PutWebhook(ctx, store.Webhook{URL: receiver.URL, Types: types})
 	s.must(err)
-	secret := NewSecret()
+	secret := newSecret()
 	s.secret = secret.Reveal()
-	h.Secret, err = s.sealer.Seal(h.ID, SecretPath, secret)
+	h.Secret, err = s.sealer.Seal(h.ID, secretPath, secret)
 	s.must(err)
 	h.Active = true
 	h, err = s.store.PutWebhook(ctx, *h)
@@ -160,7 +160,7 @@ func TestInOrderAgainUntilConfirmed(t *testing.T) {
 	if h.Cursor != 4 || h.Failures != 0 || h.LastError != "" || !h.NextAt.IsZero() {
 		t.Errorf("%+v", h)
 	}
-	id := func(n int64) string { return MessageID(s.hook, n) }
+	id := func(n int64) string { return messageID(s.hook, n) }
 	if got, want := fmt.Sprint(s.got()), fmt.Sprint([]string{id(1), id(2), id(2), id(2), id(4)}); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
@@ -206,7 +206,7 @@ func TestNodesShareTheWork(t *testing.T) {
 	all.Wait()
 	got := s.got()
 	for i, id := range got {
-		if id != MessageID(s.hook, int64(i+1)) {
+		if id != messageID(s.hook, int64(i+1)) {
 			t.Fatalf("request %d was %s", i+1, id)
 		}
 	}

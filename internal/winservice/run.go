@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// A Reporter hears what the service does.
-type Reporter interface {
+// A stateReporter hears what the service does.
+type stateReporter interface {
 	Report(s State)
 }
 
@@ -30,7 +30,7 @@ func Ready(ctx context.Context) {
 
 // run is the life of the service: until stop is closed or the gateway ends by itself. It
 // returns the exit code; the last state is reported by who called.
-func run(ctx context.Context, stop <-chan struct{}, to Reporter, log io.Writer, serve Gateway) int {
+func run(ctx context.Context, stop <-chan struct{}, to stateReporter, log io.Writer, serve Gateway) int {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	to.Report(Starting)
@@ -52,12 +52,12 @@ func run(ctx context.Context, stop <-chan struct{}, to Reporter, log io.Writer, 
 	}
 }
 
-// A Severity is that of an event.
-type Severity int
+// An importance is that of an event.
+type importance int
 
-// The severities.
+// The kinds of importance.
 const (
-	Quiet Severity = iota // no event
+	Quiet importance = iota // no event
 	Warning
 	Error
 )
@@ -67,7 +67,7 @@ const (
 var level = regexp.MustCompile(`^(?:time=\S+ level=|\{"time":"[^"]*","level":")([A-Z]+)`)
 
 // severity of a line of the log; one that is no line of the log says why the program ends.
-func severity(line string) Severity {
+func severity(line string) importance {
 	found := level.FindStringSubmatch(line)
 	switch {
 	case strings.TrimSpace(line) == "":
@@ -85,7 +85,7 @@ const maxEvent = 30_000
 
 // An eventWriter makes events of the lines of a log.
 type eventWriter struct {
-	report func(s Severity, text string) error
+	report func(s importance, text string) error
 }
 
 // Write implements io.Writer.

@@ -1,6 +1,6 @@
 // Package winservice is the gateway as a service of Windows: what installs, starts, stops
 // and removes it, and what runs inside it. The rules stand on any system, over the
-// interfaces Manager and Reporter; system_windows.go alone talks to Windows, with
+// interfaces Manager and stateReporter; system_windows.go alone talks to Windows, with
 // golang.org/x/sys/windows/svc, which the program has anyway.
 package winservice
 

@@ -139,7 +139,7 @@ func TestRun(t *testing.T) {
 func TestEvents(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	w := eventWriter{func(s Severity, text string) error {
+	w := eventWriter{func(s importance, text string) error {
 		_, err := fmt.Fprintf(&out, "%d %s\n", s, text)
 		return err
 	}}

@@ -145,7 +145,7 @@ func Main(serve Gateway) int {
 		return 1
 	}
 	defer log.Close()
-	h := &handler{serve: serve, log: eventWriter{func(s Severity, text string) error {
+	h := &handler{serve: serve, log: eventWriter{func(s importance, text string) error {
 		if s == Error {
 			return log.Error(event, text)
 		}
@@ -198,7 +198,7 @@ type reporter struct {
 	last   svc.Status
 }
 
-// Report implements Reporter.
+// Report implements stateReporter.
 func (r *reporter) Report(s State) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Fold returns s in the form in which texts are compared: letter case and marks
+// fold returns s in the form in which texts are compared: letter case and marks
 // over and under letters do not count, "Perché" is "perche".
-func Fold(s string) string {
+func fold(s string) string {
 	if isPlain(s) {
 		return strings.ToLower(s)
 	}
@@ -36,7 +36,7 @@ func isPlain(s string) bool {
 // Words returns the words of a text, folded: what stands between anything that is
 // neither letter nor digit.
 func Words(s string) []string {
-	return strings.FieldsFunc(Fold(s), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	return strings.FieldsFunc(fold(s), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 }
 
 // maxTerm bounds a term in bytes; what is longer is found by its beginning.

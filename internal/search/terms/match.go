@@ -104,7 +104,7 @@ func (m Match) terms() [][]Term {
 	case Subject:
 		return m.everyWord(v, kindSubject)
 	case Tag:
-		return [][]Term{{{whole(kindTag, Fold(v)), m.Prefix}}}
+		return [][]Term{{{whole(kindTag, fold(v)), m.Prefix}}}
 	case MessageID:
 		return [][]Term{{{messageID(v), false}}}
 	}
@@ -129,7 +129,7 @@ func (m Match) everyWord(v string, kinds ...byte) (out [][]Term) {
 
 // addresses asks for an address, a domain, or words of them.
 func (m Match) addresses(v string, kinds ...byte) [][]Term {
-	v = strings.Trim(Fold(v), "<>")
+	v = strings.Trim(fold(v), "<>")
 	at := strings.IndexByte(v, '@')
 	var some []Term
 	switch {

@@ -60,7 +60,7 @@ func (c *collector) address(kind byte, a string, pieces bool) {
 	if a == "" {
 		return
 	}
-	a = Fold(a)
+	a = fold(a)
 	c.add(whole(kind, a))
 	local, domain := a, ""
 	if at := strings.LastIndexByte(a, '@'); at >= 0 {
@@ -100,7 +100,7 @@ func Of(r *Record) []string {
 		c.add(messageID(r.MessageID))
 	}
 	if r.Tag != "" {
-		c.add(whole(kindTag, Fold(r.Tag)))
+		c.add(whole(kindTag, fold(r.Tag)))
 	}
 	c.words(kindSubject, Words(r.Subject))
 	c.words(kindName, Words(strings.Join(r.Names, " ")))

@@ -53,7 +53,7 @@ func leaseIDs(leases []store.Lease) []store.ID {
 // Abandon implements store.Queue.
 func (p Ports) Abandon(ctx context.Context, now time.Time, leases []store.Lease) (ended int, err error) {
 	err = p.DB.Work(ctx, Needs{Deliveries: leaseIDs(leases)}, func(w Work) (err error) {
-		ended, err = Abandon(w, store.Micro(now), leases)
+		ended, err = abandon(w, store.Micro(now), leases)
 		return err
 	})
 	return ended, err
@@ -61,7 +61,7 @@ func (p Ports) Abandon(ctx context.Context, now time.Time, leases []store.Lease)
 
 // Release implements store.Queue.
 func (p Ports) Release(ctx context.Context, now time.Time, leases []store.Lease) error {
-	return p.DB.Work(ctx, Needs{Deliveries: leaseIDs(leases)}, func(w Work) error { return Release(w, store.Micro(now), leases) })
+	return p.DB.Work(ctx, Needs{Deliveries: leaseIDs(leases)}, func(w Work) error { return release(w, store.Micro(now), leases) })
 }
 
 // Finish implements store.Queue.
@@ -74,7 +74,7 @@ func (p Ports) Finish(ctx context.Context, f store.Finish) error {
 
 // Transition implements store.Queue.
 func (p Ports) Transition(ctx context.Context, t store.Transition) error {
-	return p.settle(ctx, &Settlement{Transition: t, Begin: func(w Work, _ time.Time) (*DeliveryRow, error) { return Unleased(w, &t) }})
+	return p.settle(ctx, &Settlement{Transition: t, Begin: func(w Work, _ time.Time) (*DeliveryRow, error) { return unleased(w, &t) }})
 }
 
 func (p Ports) settle(ctx context.Context, s *Settlement) error {
@@ -97,7 +97,7 @@ func (p Ports) settle(ctx context.Context, s *Settlement) error {
 		if err != nil {
 			return err
 		}
-		if err := Transit(w, &s.Transition, r); err != nil {
+		if err := transit(w, &s.Transition, r); err != nil {
 			return err
 		}
 		if len(msgs) > 0 {
@@ -115,7 +115,7 @@ func (p Ports) settle(ctx context.Context, s *Settlement) error {
 // ChangeLane implements store.Lanes.
 func (p Ports) ChangeLane(ctx context.Context, now time.Time, key string, c store.LaneChange) error {
 	return p.DB.Work(ctx, Needs{Lanes: []string{key}}, func(w Work) error {
-		if err := ChangeLane(w, store.Micro(now), key, c); err != nil {
+		if err := changeLane(w, store.Micro(now), key, c); err != nil {
 			return err
 		}
 		return enterPause(ctx, w, store.KindLane, key, now, c.PauseUntil)
@@ -125,7 +125,7 @@ func (p Ports) ChangeLane(ctx context.Context, now time.Time, key string, c stor
 // ChangeConnection implements store.Connections.
 func (p Ports) ChangeConnection(ctx context.Context, now time.Time, id string, c store.ConnectionChange) error {
 	return p.DB.Work(ctx, Needs{Connections: []string{id}}, func(w Work) error {
-		if err := ChangeConnection(w, store.Micro(now), id, c); err != nil {
+		if err := changeConnection(w, store.Micro(now), id, c); err != nil {
 			return err
 		}
 		return enterPause(ctx, w, store.KindConnection, id, now, c.PauseUntil)
@@ -147,7 +147,7 @@ func (p Ports) PutConnection(ctx context.Context, now time.Time, c *gateway.Conn
 		if err := p.writeConnection(ctx, t, out); err != nil {
 			return err
 		}
-		return HoldConnection(w, store.Micro(now), out.ID, &ConnectionHold{Inactive: !out.IsActive()}, out)
+		return holdConnection(w, store.Micro(now), out.ID, &ConnectionHold{Inactive: !out.IsActive()}, out)
 	})
 	if err != nil {
 		return nil, err
@@ -181,7 +181,7 @@ func (p Ports) deleteConnection(ctx context.Context, now time.Time, id string, b
 		if err := p.removeConnection(ctx, t, id); err != nil {
 			return err
 		}
-		return HoldConnection(w, store.Micro(now), id, nil, nil)
+		return holdConnection(w, store.Micro(now), id, nil, nil)
 	})
 	if err == nil {
 		p.DB.Edited()

@@ -138,7 +138,7 @@ func (c *Claims) fromSubqueue(l *Lane, f *Subqueue, n int) (out []*ClaimedRow, f
 		}
 		out = append(out, row)
 	}
-	Left(c.Work, f, int64(len(out)))
+	left(c.Work, f, int64(len(out)))
 	f.Turn = Micros(c.Now)
 	f.Served++
 	return out, full, nil

@@ -51,7 +51,7 @@ func (p Ports) ApplyConnections(ctx context.Context, now time.Time, edits []stor
 		for i, e := range edits {
 			switch {
 			case e.Put == nil:
-				err = HoldConnection(w, store.Micro(now), e.Remove.ID, nil, nil)
+				err = holdConnection(w, store.Micro(now), e.Remove.ID, nil, nil)
 			case slices.Contains(known, e.Put.ID):
 				err = p.holdAs(w, now, out[i])
 			}

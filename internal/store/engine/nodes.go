@@ -114,7 +114,7 @@ func (p Ports) endNodes(ctx context.Context, now time.Time, end func(Tx) ([]stri
 			return err
 		}
 		for _, r := range rows {
-			if err := Reap(w, now, r); err != nil {
+			if err := reap(w, now, r); err != nil {
 				return err
 			}
 		}
@@ -190,7 +190,7 @@ func (n *Needs) SetClock(w Work, now time.Time) error {
 		if l.Turn > at {
 			l.SetClock(now, At(l.Turn))
 			l.Turn, l.Now = at, now
-			Recheck(w, l)
+			recheck(w, l)
 		}
 	}
 	for _, id := range n.Deliveries {

@@ -44,13 +44,13 @@ func (p Ports) Close() error {
 	return p.closing.err
 }
 
-// DefaultInline is how large a body may be to live in a row.
-const DefaultInline = 64 << 10
+// defaultInline is how large a body may be to live in a row.
+const defaultInline = 64 << 10
 
 // New returns the ports of a store that is being opened: inline 0 is DefaultInline.
 func New(db DB, schema Schema, sealer store.Sealer, inline int64) Ports {
 	if inline == 0 {
-		inline = DefaultInline
+		inline = defaultInline
 	}
 	if schema.ID == nil {
 		schema.ID, schema.To = func(id store.ID) any { return id }, func(id *store.ID) any { return id }

@@ -98,7 +98,7 @@ func (p Ports) retire(ctx context.Context, t Tx, id string) error {
 
 // holdAs has the subqueues of a connection go by what it is now.
 func (p Ports) holdAs(w Work, now time.Time, c *gateway.Connection) error {
-	return HoldConnection(w, store.Micro(now), c.ID, &ConnectionHold{Inactive: !c.IsActive()}, c)
+	return holdConnection(w, store.Micro(now), c.ID, &ConnectionHold{Inactive: !c.IsActive()}, c)
 }
 
 // TakeBack implements store.Successions.

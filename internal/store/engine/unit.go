@@ -119,9 +119,9 @@ type KeptError struct{ Err error }
 func (e *KeptError) Error() string { return e.Err.Error() }
 func (e *KeptError) Unwrap() error { return e.Err }
 
-// Recheck has the next claim find out who is first in line of the lane, and
+// recheck has the next claim find out who is first in line of the lane, and
 // whether the daily budget has room for it.
-func Recheck(w Work, l *Lane) {
+func recheck(w Work, l *Lane) {
 	l.NotBefore = 0
 	w.LaneChanged(l)
 	w.Wake()
@@ -144,16 +144,16 @@ func Counted(w Work, f *Subqueue, r *DeliveryRow) {
 	}
 }
 
-// Left is Arrived the other way.
-func Left(w Work, f *Subqueue, n int64) {
+// left is Arrived the other way.
+func left(w Work, f *Subqueue, n int64) {
 	f.Queued = max(0, f.Queued-n)
 	f.Stale = true
 	w.SubqueueChanged(f)
 }
 
-// HoldConnection passes on to a connection's subqueues until when they are
+// holdConnection passes on to a connection's subqueues until when they are
 // held, and to its lanes the limits of its new state, where one is given.
-func HoldConnection(w Work, now time.Time, id string, h *ConnectionHold, edited *gateway.Connection) error {
+func holdConnection(w Work, now time.Time, id string, h *ConnectionHold, edited *gateway.Connection) error {
 	found, err := w.SubqueuesOf(id)
 	if err != nil {
 		return err
@@ -169,14 +169,14 @@ func HoldConnection(w Work, now time.Time, id string, h *ConnectionHold, edited 
 		if edited != nil {
 			l.setLimits(id, edited.Revision, edited.EffectiveLimits())
 		}
-		Recheck(w, l)
+		recheck(w, l)
 	}
 	w.Wake()
 	return nil
 }
 
-// ChangeConnection alters the state of a connection.
-func ChangeConnection(w Work, now time.Time, id string, c store.ConnectionChange) error {
+// changeConnection alters the state of a connection.
+func changeConnection(w Work, now time.Time, id string, c store.ConnectionChange) error {
 	h, err := w.Hold(id)
 	if err != nil {
 		return err
@@ -186,23 +186,23 @@ func ChangeConnection(w Work, now time.Time, id string, c store.ConnectionChange
 	if err := w.WriteState(h.State); err != nil || h.Until() == before {
 		return err
 	}
-	return HoldConnection(w, now, id, h, nil)
+	return holdConnection(w, now, id, h, nil)
 }
 
-// ChangeLane alters a lane.
-func ChangeLane(w Work, now time.Time, key string, c store.LaneChange) error {
+// changeLane alters a lane.
+func changeLane(w Work, now time.Time, key string, c store.LaneChange) error {
 	l, err := w.LaneByKey(key)
 	if err != nil {
 		return err
 	}
 	l.Change(c)
 	l.Now = now
-	Recheck(w, l)
+	recheck(w, l)
 	return nil
 }
 
-// FreeSlot changes the account of the lane in which r was leased.
-func FreeSlot(w Work, now time.Time, r *DeliveryRow, change func(*Lane)) error {
+// freeSlot changes the account of the lane in which r was leased.
+func freeSlot(w Work, now time.Time, r *DeliveryRow, change func(*Lane)) error {
 	f, err := w.SubqueueByID(r.Subqueue)
 	if err != nil {
 		return err
@@ -213,7 +213,7 @@ func FreeSlot(w Work, now time.Time, r *DeliveryRow, change func(*Lane)) error {
 	}
 	change(l)
 	l.Now = now
-	Recheck(w, l)
+	recheck(w, l)
 	return nil
 }
 
@@ -239,8 +239,8 @@ func Save(w Work, now time.Time, r *DeliveryRow, change func(*store.Delivery)) e
 		l.Now = now
 	}
 	if r.D.Waits() {
-		Left(w, from, 1)
-		Recheck(w, l)
+		left(w, from, 1)
+		recheck(w, l)
 	}
 	if d.Waits() {
 		Arrived(w, to, d.NextAt)
@@ -257,9 +257,9 @@ func Save(w Work, now time.Time, r *DeliveryRow, change func(*store.Delivery)) e
 	return nil
 }
 
-// Reap ends the attempt that a delivery has under way: its node is gone.
-func Reap(w Work, now time.Time, r *DeliveryRow) error {
-	if err := FreeSlot(w, now, r, func(l *Lane) { l.End(now, r.D.Since, 0) }); err != nil {
+// reap ends the attempt that a delivery has under way: its node is gone.
+func reap(w Work, now time.Time, r *DeliveryRow) error {
+	if err := freeSlot(w, now, r, func(l *Lane) { l.End(now, r.D.Since, 0) }); err != nil {
 		return err
 	}
 	line := AttemptRow{Subqueue: r.Subqueue}
@@ -282,12 +282,12 @@ func leased(w Work, l store.Lease) (*DeliveryRow, error) {
 	return r, err
 }
 
-// Abandon ends attempts on which no one works any more.
-func Abandon(w Work, now time.Time, leases []store.Lease) (ended int, err error) {
+// abandon ends attempts on which no one works any more.
+func abandon(w Work, now time.Time, leases []store.Lease) (ended int, err error) {
 	for _, l := range leases {
 		r, err := leased(w, l)
 		if err == nil && r != nil {
-			err = Reap(w, now, r)
+			err = reap(w, now, r)
 			ended++
 		}
 		if err != nil {
@@ -297,8 +297,8 @@ func Abandon(w Work, now time.Time, leases []store.Lease) (ended int, err error)
 	return ended, nil
 }
 
-// Release returns leases before their calls have begun.
-func Release(w Work, now time.Time, leases []store.Lease) error {
+// release returns leases before their calls have begun.
+func release(w Work, now time.Time, leases []store.Lease) error {
 	for _, le := range leases {
 		r, err := leased(w, le)
 		if err != nil {
@@ -307,7 +307,7 @@ func Release(w Work, now time.Time, leases []store.Lease) error {
 		if r == nil {
 			continue
 		}
-		if err := FreeSlot(w, now, r, func(l *Lane) { l.Undo(now, r.D.Since, r.D.Kind, r.D.CountPending()) }); err != nil {
+		if err := freeSlot(w, now, r, func(l *Lane) { l.Undo(now, r.D.Since, r.D.Kind, r.D.CountPending()) }); err != nil {
 			return err
 		}
 		if err := Save(w, now, r, func(d *store.Delivery) { d.Unlease() }); err != nil {
@@ -329,7 +329,7 @@ func Finish(w Work, now time.Time, f *store.Finish) (*DeliveryRow, error) {
 	var line AttemptRow
 	if r.D.State == store.Sending {
 		line = AttemptRow{r.Subqueue, r.D.Running()}
-		err = FreeSlot(w, now, r, func(l *Lane) { l.End(now, r.D.Since, f.NotSent) })
+		err = freeSlot(w, now, r, func(l *Lane) { l.End(now, r.D.Since, f.NotSent) })
 	} else { // reaped, and no one has taken it since
 		line, err = w.Line(r, f.Lease.No)
 	}
@@ -367,8 +367,8 @@ func recordLateOutcome(w Work, r *DeliveryRow, f *store.Finish) error {
 	return &KeptError{store.ErrLeaseLost}
 }
 
-// Unleased returns the delivery of a transition that ends no attempt.
-func Unleased(w Work, st *store.Transition) (*DeliveryRow, error) {
+// unleased returns the delivery of a transition that ends no attempt.
+func unleased(w Work, st *store.Transition) (*DeliveryRow, error) {
 	r, err := w.Delivery(st.Delivery)
 	if err != nil {
 		return nil, err
@@ -379,19 +379,19 @@ func Unleased(w Work, st *store.Transition) (*DeliveryRow, error) {
 	return r, nil
 }
 
-// Transit takes a transition, its notifications and events apart.
-func Transit(w Work, st *store.Transition, r *DeliveryRow) error {
+// transit takes a transition, its notifications and events apart.
+func transit(w Work, st *store.Transition, r *DeliveryRow) error {
 	from := r.D.Route
 	if err := Save(w, st.Now, r, func(d *store.Delivery) { d.Apply(*st) }); err != nil {
 		return err
 	}
 	if st.Lane != nil {
-		if err := ChangeLane(w, st.Now, from.Lane, *st.Lane); err != nil {
+		if err := changeLane(w, st.Now, from.Lane, *st.Lane); err != nil {
 			return err
 		}
 	}
 	if st.Connection != nil {
-		return ChangeConnection(w, st.Now, from.Connection, *st.Connection)
+		return changeConnection(w, st.Now, from.Connection, *st.Connection)
 	}
 	return nil
 }
