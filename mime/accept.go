@@ -242,12 +242,9 @@ func (b *bodyCheck) shorten(m *Message) error {
 	}
 	old := int64(len(b.head.raw))
 	if encoding != "" {
-		head, err := m.head.recode(headEdit{encoding: encoding})
+		head, err := m.head.recode(headEdit{encoding: encoding, message: true})
 		if err != nil {
 			return err
-		}
-		if _, has := m.head.first("MIME-Version"); !has { // RFC 2045 section 4
-			head = append(bytes.TrimSuffix(head, []byte(crlf)), "MIME-Version: 1.0\r\n\r\n"...)
 		}
 		if len(head) > b.opt.Limits.HeaderBytes {
 			return errHeaderTooLarge(b.opt.Limits.HeaderBytes)

@@ -55,13 +55,20 @@ func (r *recoder) plan() (rootEncoding string, err error) {
 	if err != nil {
 		return "", err
 	}
-	return r.part(root, false, true)
+	return r.part(root, place{root: true, message: true})
 }
 
-func (r *recoder) part(p *Part, sealed, root bool) (encoding string, err error) {
-	at := len(r.edits)
-	r.edits = append(r.edits, edit{}) // the place of the header
-	inner := sealed || p.Sealed()
+// place is where a part stands.
+type place struct {
+	root    bool
+	message bool // the header is that of a message
+	sealed  bool // what is around it is signed or encrypted
+}
+
+func (r *recoder) part(p *Part, at place) (encoding string, err error) {
+	own := len(r.edits)
+	r.edits = append(r.edits, edit{}) // for the header
+	inner := at.sealed || p.Sealed()
 	// Without a delimiter line everything below the header may be read, and is no noise.
 	framed := strings.HasPrefix(p.MediaType, "multipart/") && p.identity() && p.Multipart()
 	bad := p.LongLine > maxLine || r.seven && p.EightBit
@@ -70,7 +77,7 @@ func (r *recoder) part(p *Part, sealed, root bool) (encoding string, err error) 
 		if r.relabel && !inner && p.marked() {
 			r.edits = append(r.edits, edit{p.BodyStart, p.Message.HeaderStart, func(io.Writer) error { return nil }})
 		}
-		if _, err := r.part(p.Message, inner, false); err != nil {
+		if _, err := r.part(p.Message, place{message: true, sealed: inner}); err != nil {
 			return "", err
 		}
 	case framed:
@@ -81,7 +88,7 @@ func (r *recoder) part(p *Part, sealed, root bool) (encoding string, err error) 
 			r.noise(p.BodyStart, p.Parts[0].delim)
 		}
 		for _, c := range p.Parts {
-			if _, err := r.part(c, inner, false); err != nil {
+			if _, err := r.part(c, place{sealed: inner}); err != nil {
 				return "", err
 			}
 		}
@@ -89,40 +96,40 @@ func (r *recoder) part(p *Part, sealed, root bool) (encoding string, err error) 
 			r.noise(p.close, p.End)
 		}
 	case bad:
-		if sealed { // a sealed leaf itself (S/MIME) is a wrapping around its content
+		if at.sealed { // a sealed leaf itself (S/MIME) is a wrapping around its content
 			return "", r.sealedError(p)
 		}
 		if encoding, err = r.leaf(p); err != nil {
 			return "", err
 		}
 	}
-	if encoding == "" && r.seven && p.identity() && p.Encoding != "7bit" && !sealed {
+	if encoding == "" && r.seven && p.identity() && p.Encoding != "7bit" && !at.sealed {
 		encoding = "7bit" // nothing below needs more any longer
 	}
-	if encoding == "" && r.relabel && !sealed && p.mislabelled && p.container() {
+	if encoding == "" && r.relabel && !at.sealed && p.mislabelled && p.container() {
 		encoding = p.Encoding
 	}
-	if root {
-		r.edits = append(r.edits[:at], r.edits[at+1:]...)
+	if at.root {
+		r.edits = append(r.edits[:own], r.edits[own+1:]...)
 		return encoding, nil
 	}
 	if encoding == "" && p.headLine <= maxLine && (!r.seven || !p.head8) {
-		r.edits = append(r.edits[:at], r.edits[at+1:]...)
+		r.edits = append(r.edits[:own], r.edits[own+1:]...)
 		return "", nil
 	}
-	if sealed {
+	if at.sealed {
 		return "", r.sealedError(p)
 	}
-	head, err := r.head(p, encoding)
+	head, err := r.head(p, encoding, at.message)
 	if err != nil {
 		return "", err
 	}
-	r.edits[at] = edit{p.HeaderStart, p.BodyStart, func(w io.Writer) error { _, err := w.Write(head); return err }}
+	r.edits[own] = edit{p.HeaderStart, p.BodyStart, func(w io.Writer) error { _, err := w.Write(head); return err }}
 	return encoding, nil
 }
 
-// head is the new header of a part.
-func (r *recoder) head(p *Part, encoding string) ([]byte, error) {
+// head is the new header of a part; message says that it is that of a message.
+func (r *recoder) head(p *Part, encoding string, message bool) ([]byte, error) {
 	raw, err := r.m.partHead(p)
 	if err != nil {
 		return nil, err
@@ -131,7 +138,7 @@ func (r *recoder) head(p *Part, encoding string) ([]byte, error) {
 	if perr != nil {
 		return nil, perr
 	}
-	out, perr := h.recode(headEdit{encoding: encoding, ascii: r.seven})
+	out, perr := h.recode(headEdit{encoding: encoding, ascii: r.seven, message: message})
 	if perr != nil {
 		return nil, perr
 	}
@@ -215,7 +222,7 @@ func (m *Message) SevenBit() (func(w io.Writer) error, error) {
 	if (len(r.edits) > 0 || encoding != "") && m.signedByDKIM() {
 		return nil, r.sealedError(m.tree)
 	}
-	head, herr := m.head.recode(headEdit{encoding: encoding, ascii: true, hide: true})
+	head, herr := m.head.recode(headEdit{encoding: encoding, ascii: true, hide: true, message: true})
 	if herr != nil {
 		return nil, herr
 	}

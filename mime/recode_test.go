@@ -94,6 +94,24 @@ signed, 7 bit
 	}
 }
 
+// An encoding counts only where MIME-Version stands (RFC 2045 section 4).
+func TestSevenBitOfPlainMail(t *testing.T) {
+	t.Parallel()
+	const encoded = "Content-Transfer-Encoding: quoted-printable\r\nMIME-Version: 1.0\r\n\r\nper=C3=B2"
+	mixed := okHead + "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+	for in, want := range map[string]string{
+		okHead + "\r\nperò": okHead + encoded,
+		mixed + "Content-Type: message/rfc822\r\n\r\nSubject: s\r\n\r\nperò\r\n--b--\r\n": mixed +
+			"Content-Type: message/rfc822\r\n\r\nSubject: s\r\n" + encoded + "\r\n--b--\r\n",
+		mixed + "X: 1\r\n\r\nperò\r\n--b--\r\n": mixed + "X: 1\r\n" + strings.Replace(encoded, "MIME-Version: 1.0\r\n", "", 1) + "\r\n--b--\r\n",
+	} {
+		var out bytes.Buffer
+		if write, err := mustRead(t, in).SevenBit(); err != nil || write(&out) != nil || out.String() != want {
+			t.Errorf("%v\n got %q\nwant %q", err, out.String(), want)
+		}
+	}
+}
+
 func TestSevenBitRefuses(t *testing.T) {
 	t.Parallel()
 	for in, code := range map[string]string{

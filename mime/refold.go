@@ -125,6 +125,7 @@ type headEdit struct {
 	encoding string // new Content-Transfer-Encoding; empty: as it is
 	ascii    bool   // downgrade raw octets over 127
 	hide     bool   // leave out Bcc and Resent-Bcc
+	message  bool   // of a message, where MIME-Version says that encoding counts (RFC 2045 section 4)
 }
 
 // recode returns h with the changes of e and no line over maxLine; all other
@@ -166,6 +167,9 @@ func (h *block) recode(e headEdit) ([]byte, *Error) {
 	}
 	if enc != "" {
 		out = append(out, "Content-Transfer-Encoding: "+enc+eol...)
+	}
+	if _, has := h.first("MIME-Version"); e.message && e.encoding != "" && !has {
+		out = append(out, "MIME-Version: 1.0"+eol...)
 	}
 	if rest := h.rest(); len(rest) > 0 {
 		return append(out, rest...), nil

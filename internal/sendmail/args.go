@@ -37,10 +37,10 @@ type Args struct {
 
 // withValue are the options that take a value, in the same word or the next.
 // Those that mean nothing here are read and left alone.
-const withValue = "fFrNRVXLhOopBCDdMQA"
+const withValue = "fFrNRVXLhOopBCDMQAbe"
 
 // optional are options with a value that, if any, stands in the same word.
-const optional = "ob" + "qdA"
+const optional = "qd"
 
 // Parse reads the arguments as sendmail(1) has them.
 func Parse(args []string) (Args, error) {
@@ -125,7 +125,7 @@ func (a *Args) set(c byte, value string) error {
 		a.queueRun = true
 	case 'I':
 		a.Mode = Nothing // newaliases
-	case 'v', 'n', 'm', 'U', 'G', 'X', 'L', 'h', 'O', 'p', 'B', 'C', 'D', 'd', 'M', 'Q', 'A', 's', 'e', 'x', 'J':
+	case 'v', 'n', 'm', 'U', 'G', 'X', 'L', 'h', 'O', 'p', 'B', 'C', 'D', 'd', 'M', 'Q', 'A', 'c', 's', 'e', 'x', 'J':
 		// Meaningful to other mailers alone; programs pass them all the same.
 	default:
 		return texterr.New(mime.NewText("sendmail.unknown_option", "unknown option -{option}", "option", fmt.Sprintf("%c", c)))
