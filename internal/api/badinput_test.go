@@ -102,6 +102,13 @@ func TestBadInput(t *testing.T) {
 		"form cut short": {strings.NewReader("--b\r\nContent-Disposition: form-data; " +
 			"name=from\r\n\r\nerp@contoso.it\r\n--b\r\nContent-Disposition: form-data; name=to\r\n\r\na@example.com\r\n--b\r\n"),
 			[]string{"Content-Type", "multipart/form-data; boundary=b"}, 400, "", "invalid_request"},
+		"form in base64": {strings.NewReader("--b\r\nContent-Disposition: form-data; name=attachments; filename=a.txt\r\n" +
+			"Content-Transfer-Encoding: Base64\r\n\r\neA==\r\n--b--\r\n"),
+			[]string{"Content-Type", "multipart/form-data; boundary=b"}, 422, "attachments", "invalid_request"},
+		"recipients twice": {`{"from":"erp@contoso.it","to":["a@example.com"],"to":["b@example.com"],"text":"x"}`, nil, 422, "to",
+			"invalid_request"},
+		"recipients twice in other letters": {`{"from":"erp@contoso.it","TO":["a@example.com"],"text":"x","\u0074o":["b@example.com"]}`, nil,
+			422, "to", "invalid_request"},
 		"unknown form field": {strings.NewReader("--b\r\nContent-Disposition: form-data; name=form\r\n\r\nx\r\n--b--\r\n"),
 			[]string{"Content-Type", "multipart/form-data; boundary=b"}, 422, "form", "invalid_request"},
 		"whole without From": {strings.NewReader("To: a@example.com\r\n\r\nx"), []string{"Content-Type", "message/rfc822"}, 422, "from",

@@ -108,6 +108,9 @@ func (s *certificateService) activate(ctx context.Context, in *ConnectionPath) (
 
 // createWithCertificate stores a connection with a credential that is made here.
 func (s *certificateService) createWithCertificate(ctx context.Context, in *ConnectionDoc) (*bodyOf[view.Connection], error) {
+	if err := bounded(in.RawBody); err != nil {
+		return nil, err
+	}
 	c, err := gateway.DecodeShown(in.RawBody)
 	if err != nil {
 		return nil, invalidConnection(err)

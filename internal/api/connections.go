@@ -124,6 +124,9 @@ func (s *connectionService) createConnection(ctx context.Context, in *Connection
 
 // fresh reads a connection that is not stored, within what the caller may do.
 func (s *connectionService) fresh(ctx context.Context, body []byte) (*gateway.Connection, error) {
+	if err := bounded(body); err != nil {
+		return nil, err
+	}
 	c, err := gateway.Parse(body)
 	if err != nil {
 		return nil, invalidConnection(err)
@@ -148,6 +151,9 @@ func (s *connectionService) allowed(ctx context.Context, c *gateway.Connection) 
 func (s *connectionService) replaceConnection(ctx context.Context, in *connectionEdit) (*bodyOf[view.Connection], error) {
 	old, err := s.stored(ctx, in.ID)
 	if err != nil {
+		return nil, err
+	}
+	if err := bounded(in.RawBody); err != nil {
 		return nil, err
 	}
 	next, err := registry.Replace(old, in.RawBody, caller(ctx).admin())

@@ -71,9 +71,8 @@ func check[T any](ctx context.Context, b *bodyReader, body []byte) error {
 }
 
 func badJSON(err error) *failure {
-	var complex *tooComplex
-	if errors.As(err, &complex) {
-		return refusedJSON(complex)
+	if refused := refusedJSON(err); refused != nil {
+		return refused
 	}
 	why := text("api.json_cut_short", "it is empty or cut short")
 	var syntax *json.SyntaxError

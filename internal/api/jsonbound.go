@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
 
 	"github.com/postino-mail/postino/adapters"
@@ -40,11 +41,13 @@ func tooManyFields() error {
 
 // outline walks JSON once without building anything. It returns the document with
 // its long strings replaced by short ones, so that what checks it does not copy
-// attachments, and the number of its values. The error is a *tooComplex; what is
-// no JSON is left to the parser.
+// attachments, and the number of its values. The error is a *tooComplex or a
+// *fieldTwice; what is no JSON is left to the parser.
 func outline(doc []byte, most int) (short []byte, values int, err error) {
 	var object [maxDepth + 1]bool
 	var members [maxDepth + 1]int
+	var fields [maxDepth + 1]fieldNames
+	named := false // the next string is the name of a field
 	depth, copied := 0, 0
 	count := func() error {
 		if values++; values > most {
@@ -59,6 +62,12 @@ func outline(doc []byte, most int) (short []byte, values int, err error) {
 		switch doc[i] {
 		case '"':
 			end := stringEnd(doc, i+1)
+			if named {
+				if err := fields[depth].add(doc[i+1 : min(end, len(doc))]); err != nil {
+					return nil, 0, err
+				}
+				named = false
+			}
 			if end-i > maxString {
 				short = append(short, doc[copied:i+1]...)
 				short = append(short, bytes.Repeat([]byte{'A'}, fillerSize)...)
@@ -70,12 +79,16 @@ func outline(doc []byte, most int) (short []byte, values int, err error) {
 				return nil, 0, &tooComplex{text("api.json_depth", "the JSON is nested more than {most} deep", "most", maxDepth)}
 			}
 			object[depth], members[depth] = doc[i] == '{', 0
+			if named = object[depth]; named {
+				fields[depth].reset()
+			}
 			if err := count(); err != nil {
 				return nil, 0, err
 			}
 		case '}', ']':
-			depth = max(0, depth-1)
+			depth, named = max(0, depth-1), false
 		case ',':
+			named = object[depth]
 			if err := count(); err != nil {
 				return nil, 0, err
 			}
@@ -103,16 +116,30 @@ func stringEnd(doc []byte, i int) int {
 	return len(doc)
 }
 
-// refusedJSON reports which bound was exceeded.
-func refusedJSON(e *tooComplex) *failure {
-	return fail(http.StatusUnprocessableEntity, "json_too_complex", "", e.message,
-		text("api.split_requests", "split it into several requests"))
+// refusedJSON is the failure for an error of outline, nil for any other.
+func refusedJSON(err error) *failure {
+	var complex *tooComplex
+	var twice *fieldTwice
+	switch {
+	case errors.As(err, &complex):
+		return fail(http.StatusUnprocessableEntity, "json_too_complex", "", complex.message,
+			text("api.split_requests", "split it into several requests"))
+	case errors.As(err, &twice):
+		return invalid(clip(twice.name), twice.message())
+	}
+	return nil
 }
 
 // unmarshal reads the small bodies of operations, bounded as well.
 func unmarshal(doc []byte, v any) error {
-	if _, _, err := outline(doc, maxSmallValues); err != nil {
+	if err := bounded(doc); err != nil {
 		return err
 	}
 	return json.Unmarshal(doc, v)
+}
+
+// bounded looks at a small body before it is read.
+func bounded(doc []byte) error {
+	_, _, err := outline(doc, maxSmallValues)
+	return err
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -131,6 +132,46 @@ func TestOutline(t *testing.T) {
 		short, values, err := outline([]byte(c.doc), 50)
 		if (err != nil) != c.refused || err == nil && (string(short) != c.short || values != c.values) {
 			t.Errorf("%.60s: %.60s, %d values, %v", c.doc, short, values, err)
+		}
+	}
+}
+
+// A decoder would keep one of the values and lose the other.
+func TestFieldTwice(t *testing.T) {
+	t.Parallel()
+	var object []string
+	for i := range 3 * fewNames {
+		object = append(object, fmt.Sprintf(`"f%d":{"a":1}`, i))
+	}
+	many := strings.Join(object, ",")
+	for doc, twice := range map[string]string{
+		`{"to":1,"cc":2}`:                            "",
+		`{"to":1,"to":2}`:                            "to",
+		`{"to" :1, "cc":"to", "To":2}`:               "To",
+		`{"to":1,"\u0074\u006f":2}`:                  "to",
+		`{"kiss":1,"\u212ai\u017fs":2}`:              "\u212ai\u017fs",
+		`{"a":{"x":1},"b":{"x":1},"c":["x","x"]}`:    "",
+		`{"a":[{"x":1,"y":[{"x":2}]},{"x":1}]}`:      "",
+		`{"a":[{"x":1,"y":[{"x":2}],"x":3}]}`:        "x",
+		`{"headers":{"X-A":"1","x-a":"2"}}`:          "x-a",
+		"{" + many + "}":                             "",
+		"{" + many + `,"F0":1}`:                      "F0",
+		"[{" + many + `},{"f0":1}]`:                  "",
+		`{"` + strings.Repeat("x", 300) + `":1,"b"}`: "",
+		`{"a":"a","b":{},"a`:                         "a",
+		`["a","a"]`:                                  "",
+	} {
+		_, _, err := outline([]byte(doc), 1000)
+		var e *fieldTwice
+		if errors.As(err, &e); e == nil && twice != "" || e != nil && e.name != twice {
+			t.Errorf("%.80s: %v, want %q", doc, err, twice)
+		}
+	}
+	w := newWorld(t, nil)
+	const doc = `{"name":"x","smtp":{"host":"a.example"},"Name":"y"}`
+	for path, status := range map[string]int{"/v1/connections": 422, "/v1/clients": 400} {
+		if a := w.do(w.admin, "POST", path, doc); a.status != status || !strings.Contains(string(a.body), "Name is there more than once") {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
 		}
 	}
 }

@@ -91,7 +91,7 @@ func (s *submissionService) multipart(r *http.Request, boundary string, digest h
 func (f *form) read(mr *multipart.Reader, body *tail) error {
 	for n := 0; ; n++ {
 		body.head = maxFormHead
-		p, err := mr.NextRawPart() // a transfer encoding is not undone: RFC 7578 section 4.7
+		p, err := mr.NextRawPart()
 		if errors.Is(err, io.EOF) && n > 0 {
 			return nil
 		}
@@ -104,6 +104,9 @@ func (f *form) read(mr *multipart.Reader, body *tail) error {
 				text("api.form_too_many_parts", "the form has more than {most} parts", "most", maxFormParts), adapters.Text{})
 		}
 		name, filename, isFile := fileControl(p)
+		if err := asItIs(p, name); err != nil {
+			return err
+		}
 		framed(f.digest, name, filename, p.Header.Get("Content-Type"), p.Header.Get("Content-ID"))
 		before := f.spool.Size()
 		if isFile || p.Header.Get("Content-ID") != "" {
@@ -116,6 +119,20 @@ func (f *form) read(mr *multipart.Reader, body *tail) error {
 		}
 		framed(f.digest, strconv.FormatInt(f.spool.Size()-before, 10))
 	}
+}
+
+// asItIs refuses a part with a transfer encoding: forms have none (RFC 7578 section
+// 4.7), and a file would be sent in base64 that no one undoes.
+func asItIs(p *multipart.Part, name string) error {
+	encoding := strings.TrimSpace(p.Header.Get("Content-Transfer-Encoding"))
+	switch strings.ToLower(encoding) {
+	case "", "7bit", "8bit", "binary":
+		return nil
+	}
+	return fail(http.StatusUnprocessableEntity, "invalid_request", clip(name),
+		text("api.form_part_encoded", "the part \"{name}\" has the Content-Transfer-Encoding {encoding}, which forms do not have", "name",
+			clip(name), "encoding", clip(encoding)),
+		text("api.form_part_encoded_hint", "send the bytes as they are"))
 }
 
 // fileControl reads the Content-Disposition of a part; a file control is one

@@ -109,9 +109,11 @@ func failureOf(err error) *failure {
 	var r *submit.Refusal
 	var m *mime.Error
 	var model *huma.ErrorModel
-	var complex *tooComplex
 	var full *spool.FullError
 	var tooLarge *http.MaxBytesError
+	if refused := refusedJSON(err); refused != nil {
+		return refused
+	}
 	switch {
 	case errors.As(err, &f):
 		return f
@@ -138,8 +140,6 @@ func failureOf(err error) *failure {
 					"room", "setting", full.Setting))
 		f.retryAfter, f.err = time.Minute, err
 		return f
-	case errors.As(err, &complex):
-		return refusedJSON(complex)
 	case errors.As(err, &tooLarge), errors.Is(err, spool.ErrTooLarge):
 		return fail(http.StatusRequestEntityTooLarge, "too_large", "",
 			text("api.message_too_large", "the message is larger than any route carries"),

@@ -1,0 +1,80 @@
+package api
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/postino-mail/postino/adapters"
+)
+
+// A fieldTwice error names a field that an object of JSON has two times. A decoder
+// would keep one of the values and lose the other without a word (RFC 8259 section 4).
+type fieldTwice struct{ name string }
+
+func (e *fieldTwice) Error() string { return e.message().String() }
+
+func (e *fieldTwice) message() adapters.Text {
+	return text("api.form_field_twice", "{name} is there more than once", "name", clip(e.name))
+}
+
+const (
+	maxName  = 256 // bytes of a name that is remembered: no field has a longer one
+	fewNames = 12  // that are compared one by one
+)
+
+// fieldNames are those of the fields of one object, folded.
+type fieldNames struct {
+	few  []string
+	many map[string]struct{} // all, where there are more than a few
+}
+
+func (n *fieldNames) reset() { n.few, n.many = n.few[:0], nil }
+
+// add reports whether the name, as JSON writes it between the quotes, is there for the first time.
+func (n *fieldNames) add(quoted []byte) error {
+	if len(quoted) > maxName {
+		return nil
+	}
+	name := string(quoted)
+	if strings.IndexByte(name, '\\') >= 0 {
+		unescaped := ""
+		if json.Unmarshal([]byte(`"`+name+`"`), &unescaped) == nil { // what is no JSON is left to the parser
+			name = unescaped
+		}
+	}
+	folded := foldName(name)
+	if n.many == nil {
+		if slices.Contains(n.few, folded) {
+			return &fieldTwice{name}
+		}
+		if n.few = append(n.few, folded); len(n.few) > fewNames {
+			n.many = make(map[string]struct{}, 2*fewNames)
+			for _, f := range n.few {
+				n.many[f] = struct{}{}
+			}
+		}
+		return nil
+	}
+	if _, there := n.many[folded]; there {
+		return &fieldTwice{name}
+	}
+	n.many[folded] = struct{}{}
+	return nil
+}
+
+// foldName makes equal what encoding/json takes for the same field: it reads names
+// in any letters.
+func foldName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r < unicode.MaxASCII && r != 'k' && r != 'K' && r != 's' && r != 'S' { // these two fold beyond ASCII
+			return unicode.ToLower(r)
+		}
+		least := r
+		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
+			least = min(least, f)
+		}
+		return least
+	}, name)
+}
