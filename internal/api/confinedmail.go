@@ -68,6 +68,14 @@ func (s confined) IndexSearch(ctx context.Context, most int) (bool, error) {
 	return s.all.IndexSearch(ctx, most)
 }
 
+// SumHours implements store.Admin.
+func (s confined) SumHours(ctx context.Context, now time.Time) (bool, error) {
+	if err := forOthers(ctx); err != nil {
+		return false, err
+	}
+	return s.all.SumHours(ctx, now)
+}
+
 // Delivery implements store.Admin.
 func (s confined) Delivery(ctx context.Context, id store.ID) (*store.Delivery, error) {
 	own, limited, err := s.own(ctx)

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
@@ -20,7 +19,6 @@ type overviewService struct {
 	store       store.History
 	connections connectionFinder
 	now         func() time.Time
-	past        pastHours
 }
 
 func (s *overviewService) routes(rt *router) {
@@ -39,7 +37,7 @@ func (s *overviewService) overview(ctx context.Context, in *overviewQuery) (*bod
 		}
 		r.Connections = []string{c.ID}
 	}
-	found, err := s.past.hours(ctx, s.store, r, now)
+	found, err := s.store.Hours(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -48,66 +46,4 @@ func (s *overviewService) overview(ctx context.Context, in *overviewQuery) (*bod
 		return nil, err
 	}
 	return &bodyOf[view.Overview]{view.OfHistory(found, waiting, r.Since, now)}, nil
-}
-
-// pastHours remembers the sums of hours that are over, of all connections: with many of
-// them an hour has as many rows.
-type pastHours struct {
-	mu   sync.Mutex
-	over map[time.Time]store.Counts
-}
-
-// overAfter is how long after its end an hour does not change any more: transactions that
-// began in it are done, and the nodes' clocks differ by less.
-const overAfter = 10 * time.Minute
-
-// hours is store.History.Hours, of one sum each, with what it remembers.
-func (p *pastHours) hours(ctx context.Context, s store.History, r store.HistoryRequest, now time.Time) ([]store.HourOfMail, error) {
-	if r.Connections != nil || caller(ctx).owner() != "" {
-		return s.Hours(ctx, r)
-	}
-	first := store.Hour(now.Add(-overAfter)) // that may change
-	var out []store.HourOfMail
-	since := r.Since
-	p.mu.Lock()
-	for ; since.Before(first); since = since.Add(time.Hour) {
-		c, known := p.over[since]
-		if !known {
-			break
-		}
-		if c != (store.Counts{}) {
-			out = append(out, store.HourOfMail{Hour: since, Counts: c})
-		}
-	}
-	p.mu.Unlock()
-	r.Since = since
-	found, err := s.Hours(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	p.remember(found, since, first)
-	return append(out, found...), nil
-}
-
-// remember keeps what was found of the hours from since to before first, and forgets
-// those that are no longer asked for.
-func (p *pastHours) remember(found []store.HourOfMail, since, first time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.over == nil {
-		p.over = map[time.Time]store.Counts{}
-	}
-	for h := since; h.Before(first); h = h.Add(time.Hour) {
-		p.over[h] = store.Counts{}
-	}
-	for _, h := range found {
-		if h.Hour.Before(first) {
-			p.over[h.Hour] = h.Counts
-		}
-	}
-	for h := range p.over {
-		if h.Before(first.Add(-store.HoursKept)) {
-			delete(p.over, h)
-		}
-	}
 }

@@ -90,6 +90,28 @@ const (
 	indexRetry = time.Minute
 )
 
+// sumPause is how often it is looked whether an hour is over.
+const sumPause = 5 * time.Minute
+
+// sumHours adds up the hours that are over until ctx ends.
+func (s *server) sumHours(ctx context.Context) {
+	for {
+		more, err := s.store.SumHours(ctx, time.Now())
+		if err != nil && ctx.Err() == nil {
+			s.log.Warn("what happened in the last hours cannot be added up: the overview takes longer", "err", err)
+		}
+		pause := sumPause
+		if more && err == nil {
+			pause = 100 * time.Millisecond
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
 // indexSearch keeps the index of words up to date until ctx ends.
 func (s *server) indexSearch(ctx context.Context) {
 	batch, size := batchOf(s.conf.Database != ""), firstBatch

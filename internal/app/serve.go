@@ -291,6 +291,7 @@ func (s *server) run(ctx context.Context, o ServeOptions, entries []entryPoint) 
 	})
 	out.Go(func() { s.maintain(sending) })
 	out.Go(func() { s.indexSearch(sending) })
+	out.Go(func() { s.sumHours(sending) })
 	out.Go(func() { s.programs.Run(sending) })
 	if s.watcher != nil {
 		out.Go(func() { s.watcher.Run(ctx) })

@@ -202,6 +202,10 @@ type Admin interface {
 	// ones, then those of before there was one. Lists are right at any time: what is
 	// not in the index yet is looked at one by one. More says that there is more to do.
 	IndexSearch(ctx context.Context, most int) (more bool, err error)
+	// SumHours adds up what happened in hours that are over (History), the oldest first,
+	// so that no one adds up the rows of all connections again. More says that there is
+	// more to do.
+	SumHours(ctx context.Context, now time.Time) (more bool, err error)
 	// Delivery returns one delivery.
 	Delivery(ctx context.Context, id ID) (*Delivery, error)
 	// Deliveries returns those of one message, in the order of their making; none

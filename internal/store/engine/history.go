@@ -161,8 +161,14 @@ func inParts(names []string, f func([]string) error) error {
 	return nil
 }
 
-// Hours implements store.History.
+// Hours implements store.History. Of all connections, the hours that are over have been
+// added up.
 func (p Ports) Hours(ctx context.Context, r store.HistoryRequest) (out []store.HourOfMail, err error) {
+	if r.Connections == nil && r.Lanes == nil {
+		if out, err = p.summed(ctx, &r); err != nil || !r.Until.IsZero() && r.Since.After(r.Until) {
+			return out, err
+		}
+	}
 	sum := map[store.HourOfMail]*store.Counts{} // by hour and name
 	err = inParts(r.Lanes, func(lanes []string) error {
 		return inParts(r.Connections, func(connections []string) error {
@@ -209,15 +215,10 @@ func (p Ports) someHours(ctx context.Context, r store.HistoryRequest) (out []sto
 	if !r.Each {
 		of = `''`
 	}
-	err = p.DB.List(ctx, `SELECT hour, name, CAST(sum(accepted) AS BIGINT), CAST(sum(sent) AS BIGINT), CAST(sum(failed) AS BIGINT),
-		CAST(sum(expired) AS BIGINT), CAST(sum(cancelled) AS BIGINT), CAST(sum(held) AS BIGINT), CAST(sum(delayed) AS BIGINT),
-		CAST(sum(throttled) AS BIGINT), CAST(sum(waiting) AS BIGINT)
-		FROM (SELECT h.*, `+of+` AS name`+from+w.String()+`) x GROUP BY hour, name`,
+	err = p.DB.List(ctx, `SELECT hour, name, `+hourSums+` FROM (SELECT h.*, `+of+` AS name`+from+w.String()+`) x GROUP BY hour, name`,
 		w.args, func() { out = nil }, func(sc Scan) error {
 			var h store.HourOfMail
-			var hour int64
-			err := sc(&hour, &h.Of, &h.Accepted, &h.Sent, &h.Failed, &h.Expired, &h.Cancelled, &h.Held, &h.Delayed, &h.Throttled, &h.Waiting)
-			h.Hour = time.Unix(hour*secondsOfHour, 0).UTC()
+			err := scanHour(sc, &h, &h.Of)
 			out = append(out, h)
 			return err
 		})
@@ -301,7 +302,11 @@ func (p Ports) someUses(ctx context.Context, connections []string) (out []store.
 func (p *purge) hours() error {
 	n, err := p.Tx.Exec(`DELETE FROM hours WHERE (connection, hour, lane) IN (SELECT connection, hour, lane FROM hours
 		WHERE hour < $1 ORDER BY hour LIMIT `+strconv.Itoa(10*p.R.Max)+skipLocked(p.Tx)+`)`, hourNumber(p.R.Hours))
+	if err != nil {
+		return err
+	}
 	p.Res.Hours = int(n)
 	p.Res.More = p.Res.More || int(n) == 10*p.R.Max
+	_, err = p.Tx.Exec(`DELETE FROM hours_over WHERE hour < $1`, hourNumber(p.R.Hours))
 	return err
 }

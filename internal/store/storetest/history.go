@@ -60,6 +60,24 @@ func testHistory(t *testing.T, h Harness) {
 		store.HourOfMail{Hour: hour(0), Counts: first}, store.HourOfMail{Hour: hour(1), Counts: second})
 	hours("since", store.HistoryRequest{Since: late.Add(time.Minute)}, store.HourOfMail{Hour: hour(1), Counts: second})
 	hours("until", store.HistoryRequest{Since: t0(), Until: after(7)}, store.HourOfMail{Hour: hour(0), Counts: first})
+	sumHours := func(now time.Time, wanted bool) {
+		t.Helper()
+		more, err := s.SumHours(ctx, now)
+		must(t, err)
+		want(t, "more hours to add up", more, wanted)
+	}
+	sumHours(hour(1).Add(9*time.Minute), false) // the first hour may still change
+	hours("not added up", store.HistoryRequest{Since: t0()},
+		store.HourOfMail{Hour: hour(0), Counts: first}, store.HourOfMail{Hour: hour(1), Counts: second})
+	sumHours(hour(2).Add(9*time.Minute), false)
+	hours("one added up", store.HistoryRequest{Since: t0()},
+		store.HourOfMail{Hour: hour(0), Counts: first}, store.HourOfMail{Hour: hour(1), Counts: second})
+	hours("until the one added up", store.HistoryRequest{Since: t0(), Until: after(7)}, store.HourOfMail{Hour: hour(0), Counts: first})
+	sumHours(hour(100), true)
+	sumHours(hour(50), false)
+	hours("quiet hours too", store.HistoryRequest{Since: t0()},
+		store.HourOfMail{Hour: hour(0), Counts: first}, store.HourOfMail{Hour: hour(1), Counts: second})
+	hours("until a quiet one", store.HistoryRequest{Since: hour(2), Until: hour(3)})
 	one1 := store.HourOfMail{Hour: hour(0), Of: "conn-1", Counts: store.Counts{Accepted: 2, Sent: 1, Delayed: 1, Waiting: 1}}
 	two1 := store.HourOfMail{Hour: hour(0), Of: "conn-2", Counts: store.Counts{Accepted: 2, Held: 1, Throttled: 1, Waiting: 1}}
 	two2 := store.HourOfMail{Hour: hour(1), Of: "conn-2", Counts: store.Counts{Sent: 1, Failed: 1, Waiting: -1}}
