@@ -158,10 +158,12 @@ type listing struct {
 	p      *Ports
 	f      store.Filter
 	text   []terms.Clause
-	oldest bool         // in the order of making; else the other way
-	look   int          // at most so many deliveries are looked at; 0: no bound
-	ended  *DeliveryRow // the last one looked at, where the walk ended by that
-	lo, hi any          // keys between which the filter's times lie: from lo on, before hi; nil: no bound
+	sought []terms.Clause // text as the index is asked for it
+	among  []int64        // the subqueues that the filter chooses; nil: all, or too many to be named
+	oldest bool           // in the order of making; else the other way
+	look   int            // at most so many deliveries are looked at; 0: no bound
+	ended  *DeliveryRow   // the last one looked at, where the walk ended by that
+	lo, hi any            // keys between which the filter's times lie: from lo on, before hi; nil: no bound
 }
 
 // A source finds entries of a listing in its order. It returns at most n of those
@@ -301,6 +303,9 @@ func (l *listing) readBy(ctx context.Context, cursor, table string, w *where, fr
 	order, after := "DESC", " < %s"
 	if l.oldest {
 		order, after = "ASC", " > %s"
+	}
+	if l.among != nil { // looked at before the tables with the connection and the client are read
+		w.and("d.flow "+s.Words.In, s.Words.Ints(l.among))
 	}
 	if from != nil {
 		w.and(cursor+after, from)

@@ -43,6 +43,9 @@ func (l *listing) sources(ctx context.Context) ([]source, error) {
 	if err != nil || chosen && len(subqueues) == 0 {
 		return nil, err
 	}
+	if len(subqueues) <= maxSubqueues {
+		l.among = subqueues
+	}
 	most, many, byOpen := few, chosen && len(subqueues) > manyOf, table
 	if many && !l.seeksWords() {
 		if most = countedMost; cond != "" && table == "" {
@@ -56,7 +59,7 @@ func (l *listing) sources(ctx context.Context) ([]source, error) {
 		}
 	}
 	if chosen && (!many && (open < few || l.seeksWords()) || many && few <= open && open < most) {
-		if mine, err = l.countUpTo(ctx, most, `SELECT 1 FROM `+s.Words.Table+` WHERE flow `+s.in("$1"),
+		if mine, err = l.countUpTo(ctx, min(most, open), `SELECT 1 FROM `+s.Words.Table+` WHERE flow `+s.in("$1"),
 			[]any{s.Words.Ints(subqueues)}); err != nil {
 			return nil, err
 		}
@@ -72,6 +75,9 @@ func (l *listing) sources(ctx context.Context) ([]source, error) {
 		return l.zones(x, l.inSubqueues(subqueues), false), nil
 	}
 	if l.seeksWords() {
+		if l.sought, err = l.spelledOut(ctx); err != nil {
+			return nil, err
+		}
 		return l.zones(x, l.byWords(), true), nil
 	}
 	return []source{l.walk(table, cond)}, nil
@@ -283,76 +289,64 @@ func (l *listing) inSubqueues(subqueues []int64) func(lo, hi any) source {
 }
 
 // nextKeys returns the next n keys of the subqueues. Of many it asks first which
-// have the next entries: no other has one of the next n.
+// have the next entries: no other has one of the next n, and none has one behind the
+// n-th of these.
 func (l *listing) nextKeys(ctx context.Context, subqueues []int64, from any, n int) (keys []any, err error) {
 	s := &l.p.Schema
 	order, beyond := l.order()
-	behind := func(w *where) {
+	upTo := " >= %s"
+	if l.oldest {
+		upTo = " <= %s"
+	}
+	var last any
+	conds := func(subqueue string) (w *where, ids string) {
+		w = &where{}
+		ids = w.arg(s.Words.Ints(subqueues))
 		l.within(w, "t."+s.Words.Key)
 		if from != nil {
 			w.and("t."+s.Words.Key+beyond, from)
 		}
+		if last != nil {
+			w.and("t."+s.Words.Key+upTo, last)
+		}
+		w.conds = append(w.conds, "t.flow = "+subqueue)
+		return w, ids
 	}
+	limit := ` ` + order + ` LIMIT ` + strconv.Itoa(n)
 	if len(subqueues) > manyOf {
-		w := &where{}
-		ids := w.arg(s.Words.Ints(subqueues))
-		behind(w)
-		w.conds = append(w.conds, "t.flow = f.id")
-		q := `SELECT id FROM (SELECT f.id AS id, (SELECT t.` + s.Words.Key + ` FROM ` + s.Words.Table + ` t` + w.String() + ` ORDER BY t.` +
-			s.Words.Key + ` ` + order + ` LIMIT 1) AS head FROM flows f WHERE f.id ` + s.in(ids) + `) x WHERE head IS NOT NULL ORDER BY head ` +
-			order + ` LIMIT ` + strconv.Itoa(n)
-		subqueues = nil
-		if err := l.p.DB.List(ctx, q, w.args, func() { subqueues = nil }, func(sc Scan) error {
+		w, ids := conds("f.id")
+		q := `SELECT head, id FROM (SELECT f.id AS id, (SELECT t.` + s.Words.Key + ` FROM ` + s.Words.Table + ` t` + w.String() +
+			` ORDER BY t.` + s.Words.Key + ` ` + order + ` LIMIT 1) AS head FROM flows f WHERE f.id ` + s.in(ids) +
+			`) x WHERE head IS NOT NULL ORDER BY head` + limit
+		if err := l.p.DB.List(ctx, q, w.args, func() { subqueues, last = nil, nil }, func(sc Scan) error {
 			var id int64
-			err := sc(&id)
-			subqueues = append(subqueues, id)
+			head, err := s.scanKey(sc, &DeliveryRow{}, &id)
+			subqueues, last = append(subqueues, id), head
 			return err
 		}); err != nil {
 			return nil, err
 		}
-	}
-	read := func(q string, args []any) error {
-		start := len(keys)
-		return l.p.DB.List(ctx, q, args, func() { keys = keys[:start] }, func(sc Scan) error {
-			var row DeliveryRow
-			k, err := s.scanKey(sc, &row)
-			keys = append(keys, k)
-			return err
-		})
-	}
-	if s.Words.Tops != nil {
-		w := &where{}
-		w.arg(s.Words.Ints(subqueues))
-		behind(w)
-		w.conds = append(w.conds, "t.flow = x")
-		err = read(s.Words.Tops(w.String(), order, n), w.args)
-	} else {
-		for _, f := range subqueues {
-			w := &where{}
-			w.and("t.flow = %s", f)
-			behind(w)
-			if err = read(`SELECT t.`+s.Words.Key+` FROM `+s.Words.Table+` t`+w.String()+` ORDER BY t.`+s.Words.Key+` `+order+` LIMIT `+
-				strconv.Itoa(n), w.args); err != nil {
-				break
-			}
+		if len(subqueues) < n {
+			last = nil
 		}
 	}
-	slices.SortFunc(keys, func(a, b any) int {
-		if l.oldest {
-			a, b = b, a
-		}
-		return compareKeys(b, a)
+	w, ids := conds("x.flow")
+	tops := s.Words.Tops(ids, `SELECT t.`+s.Words.Key+` FROM `+s.Words.Table+` t`+w.String()+` ORDER BY t.`+s.Words.Key+limit)
+	err = l.p.DB.List(ctx, tops+` ORDER BY 1`+limit, w.args, func() { keys = nil }, func(sc Scan) error {
+		k, err := s.scanKey(sc, &DeliveryRow{})
+		keys = append(keys, k)
+		return err
 	})
-	return keys[:min(len(keys), n)], err
+	return keys, err
 }
 
-// scanKey reads the one column with a key.
-func (s *Schema) scanKey(sc Scan, r *DeliveryRow) (any, error) {
+// scanKey reads the column with a key, the first one.
+func (s *Schema) scanKey(sc Scan, r *DeliveryRow, more ...any) (any, error) {
 	to := any(&r.Seq)
 	if s.Words.Key == "id" {
 		to = s.To(&r.D.ID)
 	}
-	if err := sc(to); err != nil {
+	if err := sc(append([]any{to}, more...)...); err != nil {
 		return nil, err
 	}
 	return s.ParseMark(s.Mark(r))

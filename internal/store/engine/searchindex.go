@@ -36,6 +36,9 @@ type WordIndex struct {
 	// Query is a question to the index; days, where given, are those with the deliveries that
 	// are asked for, as DayTerm names them.
 	Query func(cs []terms.Clause, days []string) string
+	// Beginnings is a query for the terms from $1 to $2, at most $3; empty: to ask for
+	// all that begin so is as fast.
+	Beginnings string
 	// Days: the index has the term of the day of each delivery, and its answers come
 	// in no order: they are asked for in spans of days.
 	Days bool
@@ -50,9 +53,9 @@ type WordIndex struct {
 	In   string
 	Ints func([]int64) any
 	Keys func([]any) any
-	// Tops are the newest or oldest n keys of each of the subqueues $1; empty: they
-	// are asked for one by one.
-	Tops func(cond, order string, n int) string
+	// Tops is a query for the keys that a query with a subqueue (x.flow) finds for
+	// each of the subqueues of an argument.
+	Tops func(ids, each string) string
 	// Lock is the query for whether this process alone writes the index; empty: it does.
 	Lock string
 }

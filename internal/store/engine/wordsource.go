@@ -4,7 +4,9 @@ import (
 	"context"
 	"strconv"
 	"time"
+	"unicode"
 
+	"github.com/postino-mail/postino/internal/search/terms"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -38,6 +40,57 @@ func (l *listing) byWords() func(lo, hi any) source {
 	}
 }
 
+// spelledMost is up to how many words of the index the beginning of a word is asked
+// for as these words: each is read in the order of the list and no further than the
+// page, all that begin so are gathered first.
+const spelledMost = 64
+
+// spelledOut is the text with the words of the index in place of the beginnings of
+// words, where they are few. What is indexed meanwhile is behind the bounds of the
+// index, which were read before.
+func (l *listing) spelledOut(ctx context.Context) (out []terms.Clause, err error) {
+	q := l.p.Schema.Words.Beginnings
+	if q == "" {
+		return l.text, nil
+	}
+	for _, c := range l.text {
+		spelled := terms.Clause{Not: c.Not}
+		for _, some := range c.All {
+			var either []terms.Term
+			for _, t := range some {
+				words := []terms.Term{t}
+				if t.Prefix {
+					if words, err = l.beginnings(ctx, q, t); err != nil {
+						return nil, err
+					}
+				}
+				either = append(either, words...)
+			}
+			if len(either) == 0 {
+				either = some // which finds nothing either
+			}
+			spelled.All = append(spelled.All, either)
+		}
+		out = append(out, spelled)
+	}
+	return out, nil
+}
+
+// beginnings are the words of the index that begin so, or what was asked for where
+// they are many.
+func (l *listing) beginnings(ctx context.Context, q string, t terms.Term) (words []terms.Term, err error) {
+	err = l.p.DB.List(ctx, q, []any{t.Text, t.Text + string(unicode.MaxRune), spelledMost + 1}, func() { words = nil }, func(sc Scan) error {
+		var w terms.Term
+		err := sc(&w.Text)
+		words = append(words, w)
+		return err
+	})
+	if len(words) > spelledMost {
+		return []terms.Term{t}, err
+	}
+	return words, err
+}
+
 // onlyWords reports that the index of words knows all that rows are chosen by, but
 // for their exact time.
 func (l *listing) onlyWords() bool {
@@ -50,7 +103,7 @@ func (l *listing) onlyWords() bool {
 func (l *listing) hitKeys(ctx context.Context, days []string, from any, n int) (keys []any, err error) {
 	s := &l.p.Schema
 	w := &where{}
-	hits := formatted(s.Words.HitKeys, w.arg(s.Words.Query(l.text, days)))
+	hits := formatted(s.Words.HitKeys, w.arg(s.Words.Query(l.sought, days)))
 	order, beyond := l.order()
 	l.within(w, "t."+s.Words.Key)
 	if from != nil {
@@ -85,7 +138,7 @@ func (l *listing) hits(ctx context.Context, days []string, from any, n int) (out
 		return out, next, err
 	}
 	w := s.chosen(l.f)
-	query := w.arg(s.Words.Query(l.text, days))
+	query := w.arg(s.Words.Query(l.sought, days))
 	if s.Words.HitCond != "" {
 		w.conds = append(w.conds, formatted(s.Words.HitCond, query))
 	}

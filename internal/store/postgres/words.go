@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -36,10 +35,8 @@ func wordIndex() engine.WordIndex {
 			}
 			return ids
 		},
-		Tops: func(cond, order string, n int) string {
-			limit := ` ` + order + ` LIMIT ` + strconv.Itoa(n)
-			return `SELECT y.id FROM unnest($1::bigint[]) x CROSS JOIN LATERAL (SELECT t.id FROM search t` + cond + ` ORDER BY t.id` + limit +
-				`) y ORDER BY y.id` + limit
+		Tops: func(ids, each string) string {
+			return `SELECT y.id FROM unnest(` + ids + `::bigint[]) x (flow) CROSS JOIN LATERAL (` + each + `) y`
 		},
 	}
 }

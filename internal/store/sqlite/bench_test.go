@@ -131,3 +131,29 @@ func BenchmarkPipeline(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkIndexSearch is what the index of words costs a message: all that a second of
+// quick submission leaves is added in batches of the usual size.
+func BenchmarkIndexSearch(b *testing.B) {
+	s := open(b, Options{Dir: b.TempDir()})
+	now := time.Now()
+	for i := 0; i < b.N; {
+		sub := store.Submission{Now: now}
+		for range min(500, b.N-i) {
+			m := benchMessage("lane", []byte("x"), now)
+			m.MessageID, m.Subject = fmt.Sprintf("<%d@contoso.it>", i), fmt.Sprintf("Fattura %d del cliente %d", i, i%977)
+			m.From = mailboxtest.Of(fmt.Sprintf("erp@customer%d.example", i%5000))
+			sub.Messages, i = append(sub.Messages, m), i+1
+		}
+		if _, err := s.Submit(b.Context(), sub); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ResetTimer()
+	for more := true; more; {
+		var err error
+		if more, err = s.IndexSearch(b.Context(), 300); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

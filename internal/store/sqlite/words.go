@@ -23,8 +23,18 @@ func wordIndex() engine.WordIndex {
 		Terms:       func(list []string) any { return strings.Join(list, " ") },
 		Table:       "search_flows", Key: "seq", Query: matchQuery,
 		Hits: "search s CROSS JOIN deliveries d ON d.seq = s.rowid", HitCond: "s.search MATCH %s", Cursor: "s.rowid",
+		// Each step finds the next term without reading what has it. No term has a sign
+		// before the first one that can be printed.
+		Beginnings: `WITH RECURSIVE w (term) AS (
+			SELECT (SELECT term FROM search_terms WHERE term >= $1 LIMIT 1)
+			UNION ALL SELECT (SELECT term FROM search_terms WHERE term >= w.term || char(1) LIMIT 1) FROM w WHERE w.term < $2 LIMIT $3 + 1)
+			SELECT term FROM w WHERE term < $2 LIMIT $3`,
 		In: "IN (SELECT value FROM json_each(%s))", Ints: func(ids []int64) any { return jsonList(ids) },
 		Keys: func(keys []any) any { return jsonList(keys) },
+		Tops: func(ids, each string) string {
+			return `SELECT y.seq FROM (SELECT value AS flow FROM json_each(` + ids + `)) x CROSS JOIN search_flows y
+				WHERE y.flow = x.flow AND y.seq IN (` + each + `)`
+		},
 	}
 }
 
