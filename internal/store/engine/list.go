@@ -159,11 +159,14 @@ type listing struct {
 	f      store.Filter
 	text   []terms.Clause
 	sought []terms.Clause // text as the index is asked for it
-	among  []int64        // the subqueues that the filter chooses; nil: all, or too many to be named
-	oldest bool           // in the order of making; else the other way
-	look   int            // at most so many deliveries are looked at; 0: no bound
-	ended  *DeliveryRow   // the last one looked at, where the walk ended by that
-	lo, hi any            // keys between which the filter's times lie: from lo on, before hi; nil: no bound
+	// hitAmong is the condition that a hit of the index is one of few open deliveries:
+	// their keys are in an index, the hits' rows would be read for their states.
+	hitAmong string
+	among    []int64      // the subqueues that the filter chooses; nil: all, or too many to be named
+	oldest   bool         // in the order of making; else the other way
+	look     int          // at most so many deliveries are looked at; 0: no bound
+	ended    *DeliveryRow // the last one looked at, where the walk ended by that
+	lo, hi   any          // keys between which the filter's times lie: from lo on, before hi; nil: no bound
 }
 
 // A source finds entries of a listing in its order. It returns at most n of those

@@ -54,8 +54,16 @@ func (l *listing) sources(ctx context.Context) ([]source, error) {
 	}
 	open, mine := most, most
 	if cond != "" {
-		if open, err = l.countUpTo(ctx, most, `SELECT 1 FROM deliveries d`+byOpen+` WHERE `+s.openStates(l.f, cond), nil); err != nil {
+		rows := ` FROM deliveries d` + byOpen + ` WHERE ` + s.openStates(l.f, cond)
+		upTo := most
+		if l.seeksWords() {
+			upTo = countedMost
+		}
+		if open, err = l.countUpTo(ctx, upTo, `SELECT 1`+rows, nil); err != nil {
 			return nil, err
+		}
+		if open < upTo && s.Words.HitAmong != "" {
+			l.hitAmong = formatted(s.Words.HitAmong, `SELECT `+s.Cursor+rows)
 		}
 	}
 	if chosen && (!many && (open < few || l.seeksWords()) || many && few <= open && open < most) {

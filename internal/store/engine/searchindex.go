@@ -45,6 +45,9 @@ type WordIndex struct {
 	// Hits are the rows that a query (the argument %s) finds, with deliveries d, and
 	// a condition, which may be empty; Cursor is the column by which they go.
 	Hits, HitCond, Cursor string
+	// HitAmong is the condition that a hit's key is among those of a query (the argument
+	// %s); empty: what finds the hits does not read the rows of all of them.
+	HitAmong string
 	// HitKeys are the keys alone that a query (the argument %s) finds, where they come
 	// in no order; empty: they come in that of Cursor.
 	HitKeys string

@@ -139,6 +139,9 @@ func (l *listing) hits(ctx context.Context, days []string, from any, n int) (out
 	}
 	w := s.chosen(l.f)
 	query := w.arg(s.Words.Query(l.sought, days))
+	if l.hitAmong != "" {
+		w.conds = append(w.conds, l.hitAmong)
+	}
 	if s.Words.HitCond != "" {
 		w.conds = append(w.conds, formatted(s.Words.HitCond, query))
 	}

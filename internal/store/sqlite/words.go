@@ -23,6 +23,8 @@ func wordIndex() engine.WordIndex {
 		Terms:       func(list []string) any { return strings.Join(list, " ") },
 		Table:       "search_flows", Key: "seq", Query: matchQuery,
 		Hits: "search s CROSS JOIN deliveries d ON d.seq = s.rowid", HitCond: "s.search MATCH %s", Cursor: "s.rowid",
+		// Without + each of the keys would be sought in the index of words.
+		HitAmong: "+s.rowid IN (%s)",
 		// Each step finds the next term without reading what has it. No term has a sign
 		// before the first one that can be printed.
 		Beginnings: `WITH RECURSIVE w (term) AS (
