@@ -77,7 +77,7 @@ func fillPostgres(ctx context.Context, o *options) (err error) {
 	if err := p.flush(ctx); err != nil {
 		return err
 	}
-	for _, q := range []string{`INSERT INTO settings VALUES ('search_from', '-') ON CONFLICT (name) DO UPDATE SET value = '-'`,
+	for _, q := range []string{hours(), `INSERT INTO settings VALUES ('search_from', '-') ON CONFLICT (name) DO UPDATE SET value = '-'`,
 		`VACUUM ANALYZE messages`, `VACUUM ANALYZE deliveries`, `VACUUM ANALYZE search`, `VACUUM ANALYZE attempts`, `CHECKPOINT`} {
 		if _, err := conn.Exec(ctx, q); err != nil {
 			return err

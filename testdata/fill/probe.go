@@ -33,6 +33,16 @@ func probe(ctx context.Context, st store.Store, o *options) error {
 	for i := 0; i < o.connections; i += 40 {
 		own = append(own, fmt.Sprint("conn-", i))
 	}
+	page := make([]string, 0, 50)
+	for i := range cap(page) {
+		page = append(page, fmt.Sprint("conn-", i*7))
+	}
+	week := func(connections []string, each bool) func() (int, error) {
+		return func() (int, error) {
+			found, err := st.Hours(ctx, store.HistoryRequest{Since: store.HoursBack(time.Now(), 7*24), Connections: connections, Each: each})
+			return len(found), err
+		}
+	}
 	ago := func() time.Time { return time.Now().Add(-time.Duration(r.IntN(o.days*24)) * time.Hour) }
 	some, err := st.List(ctx, store.ListRequest{Limit: 1000})
 	if err != nil {
@@ -43,6 +53,25 @@ func probe(ctx context.Context, st store.Store, o *options) error {
 		name string
 		call func() func() (int, error)
 	}{
+		{"overview of a week, first", func() func() (int, error) { return week(nil, false) }},
+		{"hours added up", func() func() (int, error) {
+			return func() (int, error) {
+				for n := 1; ; n++ {
+					if more, err := st.SumHours(ctx, time.Now()); err != nil || !more {
+						return n, err
+					}
+				}
+			}
+		}},
+		{"overview of a week", func() func() (int, error) { return week(nil, false) }},
+		{"overview of a week, operator", func() func() (int, error) { return week(own, false) }},
+		{"overview, waiting", func() func() (int, error) {
+			return func() (int, error) { n, err := st.OnTheirWay(ctx, nil); return int(n), err }
+		}},
+		{"hours of 50 connections", func() func() (int, error) { return week(page, true) }},
+		{"last uses of 50 connections", func() func() (int, error) {
+			return func() (int, error) { u, err := st.LastUses(ctx, page); return len(u), err }
+		}},
 		{"list, newest", func() func() (int, error) { return list(store.Filter{}) }},
 		{"list before a date", func() func() (int, error) { return list(store.Filter{Before: ago()}) }},
 		{"list between dates", func() func() (int, error) { t := ago(); return list(store.Filter{Since: t, Before: t.Add(time.Hour)}) }},

@@ -115,6 +115,9 @@ func fillSQLite(ctx context.Context, o *options) (err error) {
 	if err := marks(ctx, tx, seq); err != nil {
 		return err
 	}
+	if _, err := tx.ExecContext(ctx, hours()); err != nil {
+		return err
+	}
 	return tx.Commit()
 }
 
