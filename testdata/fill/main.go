@@ -42,8 +42,8 @@ const outcome = `{"ended_at":"2026-11-30T08:00:00Z","class":"accepted","receipt"
 
 // hours is a statement that counts what is there by the hour, as far back as that is kept.
 func hours() string {
-	return fmt.Sprintf(`INSERT INTO hours (connection, hour, lane, accepted, sent, failed, expired, cancelled, held, delayed, throttled, waiting,
-		sent_at, error_at, error)
+	return fmt.Sprintf(`INSERT INTO hours (connection, hour, lane, accepted, sent, failed, expired, cancelled, held, delayed, throttled,
+		waiting, sent_at, error_at, error)
 		SELECT f.connection, d.finished_at / 3600000000, f.lane, count(*), count(CASE WHEN d.state = 4 THEN 1 END),
 			count(CASE WHEN d.state = 5 THEN 1 END), 0, 0, count(CASE WHEN d.state = 3 THEN 1 END), 0, 0, 0, max(d.finished_at), 0, ''
 		FROM deliveries d JOIN flows f ON f.id = d.flow WHERE d.finished_at >= %d GROUP BY 1, 2, 3 ON CONFLICT DO NOTHING`,
