@@ -13,6 +13,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/people"
+	"github.com/postino-mail/postino/internal/search"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/view"
 )
@@ -49,6 +50,9 @@ type (
 			Name     *string `json:"name,omitempty" maxLength:"200"`
 			Language *string `json:"language,omitempty" enum:"en,it"`
 			Unlink   bool    `json:"unlink,omitempty" doc:"Unlink my account at the identity provider"`
+
+			SaveFilter   *view.Filter `json:"save_filter,omitempty" doc:"Keep a search of messages, in place of one with its name"`
+			RemoveFilter string       `json:"remove_filter,omitempty" maxLength:"100" doc:"Name of a search of mine"`
 		}
 	}
 	passwordInput struct {
@@ -101,8 +105,8 @@ func (s *signInService) routes(rt *router) {
 	register(rt, s.byBrowser(op("sign-out", http.MethodPost, "/v1/sign-out", peopleTag, scopePerson, "Sign out",
 		"Ends the session that asks.")), s.signOut)
 	register(rt, op("get-me", http.MethodGet, "/v1/me", peopleTag, scopePerson, "Who am I?",
-		"The person who signed in, or the person of the key."), s.me)
-	register(rt, s.byBrowser(op("patch-me", http.MethodPatch, "/v1/me", peopleTag, scopeSession, "Change my name or language",
+		"The person who signed in, or the person of the key, with the searches that they keep and those that are shared with them."), s.me)
+	register(rt, s.byBrowser(op("patch-me", http.MethodPatch, "/v1/me", peopleTag, scopeSession, "Change my name, language or saved searches",
 		"Unlinking ends all my sessions; the answer has the cookie of a new one.")), s.patchMe)
 	register(rt, s.byBrowser(op("change-my-password", http.MethodPut, "/v1/me/password", peopleTag, scopeSession, "Change my password",
 		"Ends all my sessions; the answer has the cookie of a new one.")), s.changePassword)
@@ -213,14 +217,59 @@ func (s *signInService) signOut(ctx context.Context, _ *struct{}) (*cookieOnly, 
 	return &cookieOnly{s.auth.sessionCookie(requestOf(ctx), nil)}, nil
 }
 
-func (s *signInService) me(ctx context.Context, _ *struct{}) (*bodyOf[view.Person], error) {
-	return &bodyOf[view.Person]{view.OfPerson(caller(ctx).person)}, nil
+func (s *signInService) me(ctx context.Context, _ *struct{}) (*bodyOf[view.Me], error) {
+	p := caller(ctx).person
+	shared, err := s.people.SharedFilters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := view.Me{Person: view.OfPerson(p)}
+	for _, f := range p.Filters {
+		out.Filters = append(out.Filters, view.OfFilter(f))
+	}
+	for _, f := range shared {
+		if f.Person != p.ID {
+			out.SharedFilters = append(out.SharedFilters, view.SharedFilter{Filter: view.OfFilter(f.SavedFilter), By: f.By})
+		}
+	}
+	return &bodyOf[view.Me]{out}, nil
+}
+
+// editFilters is what patch-me does to the searches of a person.
+func (s *signInService) editFilters(p *store.Person, in *mePatch) error {
+	if name := in.Body.RemoveFilter; name != "" {
+		if err := people.RemoveFilter(p, name); err != nil {
+			return err
+		}
+	}
+	f := in.Body.SaveFilter
+	if f == nil {
+		return nil
+	}
+	if f.Shared && p.Role != store.RoleAdmin {
+		return fail(http.StatusForbidden, "not_allowed", "save_filter.shared",
+			text("api.share_filter", "an administrator alone shares a search with everyone"), adapters.Text{})
+	}
+	if _, err := search.Parse(f.Query, search.Options{Now: s.now(), Zone: time.UTC}); err != nil {
+		bad := failureOf(badSearch(err))
+		bad.field = "save_filter.q"
+		return bad
+	}
+	err := people.SaveFilter(p, store.SavedFilter{Name: strings.TrimSpace(f.Name), Query: f.Query, Shared: f.Shared})
+	var wrong *people.FieldError
+	if errors.As(err, &wrong) {
+		return invalid("save_filter."+wrong.Field, passOn(wrong))
+	}
+	return err
 }
 
 func (s *signInService) patchMe(ctx context.Context, in *mePatch) (*withCookies[view.Person], error) {
 	p, err := s.people.Change(ctx, caller(ctx).person.ID, func(p *store.Person) error {
 		set(&p.Name, in.Body.Name)
 		set(&p.Language, in.Body.Language)
+		if err := s.editFilters(p, in); err != nil {
+			return err
+		}
 		if in.Body.Unlink {
 			return people.Unlink(p)
 		}

@@ -26,6 +26,8 @@ type copies struct {
 	version  int64
 	people   map[string]store.Person  // by id
 	sessions map[string]store.Session // by hash
+	filters  []SharedFilter           // where they are known
+	known    bool
 }
 
 func (c *copies) init(s interface {
@@ -56,6 +58,7 @@ func (c *copies) look(ctx context.Context) error {
 	if v != c.version || len(c.people)+len(c.sessions) > maxCopies {
 		clear(c.people)
 		clear(c.sessions)
+		c.filters, c.known = nil, false
 	}
 	c.version, c.looked = v, now
 	return nil
@@ -123,4 +126,28 @@ func (c *copies) ended(hash string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.sessions, hash)
+}
+
+// shared returns the searches that are shared.
+func (c *copies) shared(ctx context.Context) ([]SharedFilter, error) {
+	if err := c.look(ctx); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	filters, known, version := c.filters, c.known, c.version
+	c.mu.Unlock()
+	if known {
+		return filters, nil
+	}
+	all, err := c.store.People(ctx)
+	if err != nil {
+		return nil, err
+	}
+	filters = sharedOf(all)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.version == version {
+		c.filters, c.known = filters, true
+	}
+	return filters, nil
 }

@@ -24,18 +24,19 @@ const (
 
 // A Person is someone who signs in.
 type Person struct {
-	ID           string    `json:"id"`
-	Revision     int64     `json:"revision"`
-	Name         string    `json:"name"`
-	Email        string    `json:"email"`              // what they sign in with; unique, letter case folded
-	Language     string    `json:"language,omitempty"` // en, it; empty: as their browser asks
-	Role         Role      `json:"role"`
-	PasswordHash string    `json:"password_hash,omitempty"` // vault.Hasher.Hash; empty: no password
-	Passkeys     []Passkey `json:"passkeys,omitempty"`
-	Disabled     bool      `json:"disabled,omitempty"`
-	Account      Account   `json:"account,omitzero"` // of an identity provider, by which they sign in too
-	CreatedAt    time.Time `json:"created_at"`
-	ChangedAt    time.Time `json:"changed_at"`
+	ID           string        `json:"id"`
+	Revision     int64         `json:"revision"`
+	Name         string        `json:"name"`
+	Email        string        `json:"email"`              // what they sign in with; unique, letter case folded
+	Language     string        `json:"language,omitempty"` // en, it; empty: as their browser asks
+	Role         Role          `json:"role"`
+	PasswordHash string        `json:"password_hash,omitempty"` // vault.Hasher.Hash; empty: no password
+	Passkeys     []Passkey     `json:"passkeys,omitempty"`
+	Disabled     bool          `json:"disabled,omitempty"`
+	Account      Account       `json:"account,omitzero"`  // of an identity provider, by which they sign in too
+	Filters      []SavedFilter `json:"filters,omitempty"` // searches of messages that they keep, by name
+	CreatedAt    time.Time     `json:"created_at"`
+	ChangedAt    time.Time     `json:"changed_at"`
 }
 
 // CanSignIn reports whether the person is not disabled and has a credential here: an
@@ -51,6 +52,13 @@ func (p *Person) IsActiveAdmin() bool { return p.Role == RoleAdmin && p.CanSignI
 type Account struct {
 	Issuer  string `json:"issuer"`
 	Subject string `json:"subject"`
+}
+
+// A SavedFilter is a search of messages that a person keeps under a name.
+type SavedFilter struct {
+	Name   string `json:"name"`             // unique among those of the person, letter case folded
+	Query  string `json:"q"`                // as people type it (internal/search)
+	Shared bool   `json:"shared,omitempty"` // with everyone, as long as the person is an administrator
 }
 
 // A Passkey is a WebAuthn credential of a person. It has no secret: that stays

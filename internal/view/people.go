@@ -22,6 +22,31 @@ type Person struct {
 	ChangedAt   time.Time `json:"changed_at,omitzero"`
 }
 
+// Me is the person who asks, with the searches of messages that they keep.
+type Me struct {
+	Person
+	Filters       []Filter       `json:"filters,omitempty" doc:"My searches, by name"`
+	SharedFilters []SharedFilter `json:"shared_filters,omitempty" doc:"Those that other administrators share with everyone"`
+}
+
+// A Filter is a search of messages under a name.
+type Filter struct {
+	Name   string `json:"name" minLength:"1" maxLength:"100"`
+	Query  string `json:"q" minLength:"1" maxLength:"2000" doc:"As of GET /v1/messages"`
+	Shared bool   `json:"shared,omitempty" doc:"With everyone; of administrators alone"`
+}
+
+// A SharedFilter is one of another person.
+type SharedFilter struct {
+	Filter
+	By string `json:"by" doc:"Address of who shares it"`
+}
+
+// OfFilter shows a search that is kept.
+func OfFilter(f store.SavedFilter) Filter {
+	return Filter{Name: f.Name, Query: f.Query, Shared: f.Shared}
+}
+
 // An Account is one at an OpenID Connect provider.
 type Account struct {
 	Issuer  string `json:"issuer"`

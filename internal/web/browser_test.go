@@ -41,6 +41,7 @@ func TestInBrowser(t *testing.T) {
 		{"undo", undoFlow},
 		{"operator", operatorFlow},
 		{"passkey", passkeyFlow},
+		{"first passkey", firstPasskeyFlow},
 		{"identity provider", providerFlow},
 		{"hostile text", hostileFlow},
 		{"cross site", crossSiteFlow},

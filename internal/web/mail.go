@@ -21,6 +21,8 @@ func (s *Server) mailRoutes() {
 	s.page("GET /mail/export", s.exportMail)
 	s.page("GET /mail/bulk", s.askBulk)
 	s.page("POST /mail/bulk", s.runBulk)
+	s.page("POST /mail/filters", s.saveFilter)
+	s.page("POST /mail/filters/remove", s.removeFilter)
 }
 
 // A mailScreen is one page of the mail that a search finds.
@@ -32,6 +34,7 @@ type mailScreen struct {
 	Filtered    bool // there is something to act on besides everything
 	First, Next string
 	CSV, JSON   string // the whole list as a file
+	Own, Shared []savedFilter
 }
 
 // A mailQuery is what the address of a list asks for.
@@ -150,8 +153,14 @@ func (s *Server) mail(v *visit) error {
 	if err != nil {
 		return err
 	}
+	return s.showMail(v, f)
+}
+
+// showMail shows the list that a form asks for.
+func (s *Server) showMail(v *visit, f *form) error {
 	q := newMailQuery(f)
 	out := mailScreen{Query: q, Groups: q.glance(v.lang), Filtered: q.Q != "" || q.Group != ""}
+	out.Own, out.Shared = v.savedFilters(q)
 	u := q.ofAPI(v.zone)
 	if after := f.Get("after"); after != "" {
 		u.Set("after", after)

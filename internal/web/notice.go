@@ -8,6 +8,8 @@ func notice(word string) mime.Text {
 	switch word {
 	case "saved":
 		return text("web.notice_saved", "Saved.")
+	case "filter_saved":
+		return text("web.notice_filter_saved", "The search is saved: it is above the list.")
 	case "removed":
 		return text("web.notice_removed", "Removed.")
 	case "sessions_ended":

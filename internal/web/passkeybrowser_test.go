@@ -67,3 +67,32 @@ func passkeyFlow(t *testing.T, c *chrome) {
 	other.sees("Accedi")
 	other.hides("Portatile")
 }
+
+// The first administrator chooses a passkey and no password, and signs in by it.
+func firstPasskeyFlow(t *testing.T, c *chrome) {
+	w := newEmptyWorld(t)
+	base := strings.Replace(w.http.URL, "127.0.0.1", "localhost", 1)
+	w.public.Store(base)
+	link, err := w.people.Setup(t.Context())
+	w.must(err)
+	b := c.tab(t, base)
+	b.desk(true)
+	b.newAuthenticator()
+	b.open(link.URL(""))
+	b.tap("Crea con una passkey")
+	b.until("the refusal is shown", func() bool { return eval[bool](b, `!document.querySelector('[data-passkey-error]').hidden`) })
+	b.check("first start, refused")
+	b.shot("flow-first-passkey")
+	eval[bool](b, `document.getElementById('f-email').value = `+quoted(testAdmin)+`, true`)
+	b.tap("Crea con una passkey")
+	b.sees("Nuova connessione")
+	b.press("Esci")
+	b.sees("Sei uscito.")
+	b.tap("Accedi con una passkey")
+	b.sees("Panoramica", testAdmin)
+	p, err := w.store.PersonByEmail(t.Context(), testAdmin)
+	w.must(err)
+	if p.PasswordHash != "" || len(p.Passkeys) != 1 || !p.IsActiveAdmin() {
+		t.Errorf("%+v", p)
+	}
+}

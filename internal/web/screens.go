@@ -40,6 +40,7 @@ func newScreens(a *assets) *screens {
 
 // functions are those of the templates; say puts a text in their language.
 func functions(a *assets, say func(mime.Text) string) template.FuncMap {
+	buttons := inButtons(say)
 	return template.FuncMap{
 		"t": func(code, english string, args ...any) string {
 			return say(mime.Text{Code: code, English: english, Args: args})
@@ -55,7 +56,7 @@ func functions(a *assets, say func(mime.Text) string) template.FuncMap {
 		"path":     path,
 		"args":     named,
 		"field":    newField,
-		"sentence": sentenceCase,
+		"sentence": func(s string) string { return sentenceCase(buttons(s)) },
 		"list":     func(all ...any) []any { return all },
 	}
 }

@@ -126,6 +126,8 @@ func (s *Server) routes() {
 
 	s.page("GET /help", s.help)
 	s.page("GET /help/{name}", s.guide)
+	s.page("GET /help/reference", s.apiReference)
+	s.page("GET /help/reference/{operation}", s.apiOperation)
 	s.connectionRoutes()
 
 	s.mailRoutes()

@@ -12,12 +12,13 @@ import (
 type setupScreen struct {
 	api.Invited
 	Action string
+	Token  string
 }
 
 // invited says for whom the link in the address is.
 func (s *Server) invited(v *visit) (*setupScreen, error) {
 	token := v.r.PathValue("token")
-	out := &setupScreen{Action: path("/setup/", token)}
+	out := &setupScreen{Action: path("/setup/", token), Token: token}
 	err := v.call(http.MethodPost, "/v1/invitations/look-up", map[string]string{"token": token}, &out.Invited)
 	var p *problem
 	if errors.As(err, &p) && p.Status == http.StatusGone {
@@ -55,7 +56,13 @@ func (s *Server) acceptInvitation(v *visit) error {
 		f.object("again", text("web.passwords_differ", "this is not the same password"), v.lang)
 		return v.showForm("setup", f, data)
 	}
-	in := map[string]string{"token": token, "name": f.Get("name"), "language": f.Get("language"), "password": f.Secret("password")}
+	in := map[string]any{"token": token, "name": f.Get("name"), "language": f.Get("language")}
+	if f.Checked("credential") {
+		in["passkey"] = f.credential()
+	}
+	if password := f.Secret("password"); password != "" || in["passkey"] == nil {
+		in["password"] = password
+	}
 	if data.First {
 		in["email"] = f.Get("email")
 	}

@@ -19,6 +19,7 @@ type visit struct {
 	w      http.ResponseWriter
 	r      *http.Request
 	person *view.Person // nil: no one has signed in
+	me     view.Me      // the same, with the searches that they keep
 	lang   string
 	theme  string // light, dark; empty: as the system has it
 	zone   *time.Location
@@ -79,12 +80,11 @@ func accepted(header string) string {
 
 // identify finds who has signed in; no one becomes the way to sign in.
 func (v *visit) identify() error {
-	var p view.Person
-	if err := v.get("/v1/me", &p); err != nil {
+	if err := v.get("/v1/me", &v.me); err != nil {
 		return err
 	}
-	v.person = &p
-	v.speak(p.Language)
+	v.person = &v.me.Person
+	v.speak(v.person.Language)
 	v.override()
 	return nil
 }

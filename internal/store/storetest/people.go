@@ -13,6 +13,7 @@ import (
 
 func admin(email string) store.Person {
 	return store.Person{Name: "Anna", Email: email, Role: store.RoleAdmin, PasswordHash: "argon2id", Language: "it",
+		Filters:   []store.SavedFilter{{Name: "Fatture", Query: "fattura state:failed", Shared: true}},
 		CreatedAt: t0(), ChangedAt: t0()}
 }
 

@@ -43,26 +43,31 @@ document.addEventListener('click', async event => {
   setTimeout(() => { word.textContent = before; }, 2000);
 });
 
-// A form of a passkey: the API says what the browser is asked, and the form takes the
-// answer along.
+// A form of a passkey, or a button of a form that has another way too: the API says what
+// the browser is asked, and the form takes the answer along.
 document.addEventListener('submit', async event => {
   const form = event.target;
+  const by = event.submitter?.dataset.passkey ? event.submitter : form;
   const field = form.elements.credential;
-  if (!form.dataset.passkey || field.value) return;
+  if (!by.dataset.passkey || field.value) return;
   event.preventDefault();
   const told = form.querySelector('[data-passkey-error]');
   told.hidden = true;
   try {
-    const present = form.elements.passkey_present?.value;
-    const answer = await fetch(form.dataset.begin, {
+    const given = {};
+    for (const [, name, control] of (by.dataset.give ?? '').matchAll(/(\w+):(\w+)/g)) {
+      const value = form.elements[control]?.value;
+      if (value) given[name] = value;
+    }
+    const answer = await fetch(by.dataset.begin, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json', 'Accept-Language': document.documentElement.lang },
-      body: form.dataset.passkey === 'create' ? JSON.stringify(present ? { present } : {}) : null,
+      body: by.dataset.passkey === 'create' ? JSON.stringify(given) : null,
     });
     const body = await answer.json();
     if (!answer.ok) throw new Error([body.detail, body.hint].filter(Boolean).join('. '));
     const options = body.options.publicKey;
-    const credential = form.dataset.passkey === 'create'
+    const credential = by.dataset.passkey === 'create'
       ? await navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options) })
       : await navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options) });
     field.value = JSON.stringify(credential.toJSON());
