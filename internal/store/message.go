@@ -26,7 +26,7 @@ type Message struct {
 	Class        string        `json:"class"`       // transactional or bulk
 	Tag          string        `json:"tag,omitempty"`
 	Metadata     Metadata      `json:"metadata,omitempty"`     // of the client: comes back with the message and its events
-	Trace        string        `json:"trace,omitempty"`        // its submission, as traceparent (W3C); empty without tracing
+	Trace        string        `json:"trace,omitempty"`        // its submission, as traceparent and tracestate (W3C); empty without tracing
 	Notification bool          `json:"notification,omitempty"` // a DSN or warning of our own: never answered by another
 	ReceivedAt   time.Time     `json:"received_at"`
 	NotBefore    time.Time     `json:"not_before,omitzero"`   // scheduled sending

@@ -168,6 +168,7 @@ func number(key string, n int64) attribute { return attribute{key, value{Int: &n
 type spanData struct {
 	TraceID    string      `json:"traceId"`
 	SpanID     string      `json:"spanId"`
+	State      string      `json:"traceState,omitempty"`
 	Parent     string      `json:"parentSpanId,omitempty"`
 	Flags      uint32      `json:"flags"`
 	Name       string      `json:"name"`
@@ -182,6 +183,7 @@ type spanData struct {
 type linkData struct {
 	TraceID string `json:"traceId"`
 	SpanID  string `json:"spanId"`
+	State   string `json:"traceState,omitempty"`
 }
 
 type statusData struct {
@@ -195,13 +197,13 @@ func (t *Tracer) request(batch []*Span) any {
 	spans := make([]spanData, len(batch))
 	for i, s := range batch {
 		d := &spans[i]
-		*d = spanData{TraceID: s.self.TraceID().String(), SpanID: s.self.SpanID().String(), Flags: uint32(s.self.TraceFlags()), Name: s.name,
-			Kind: s.kind, Start: nanos(s.start), End: nanos(s.end), Attributes: s.attributes}
+		*d = spanData{TraceID: s.self.TraceID().String(), SpanID: s.self.SpanID().String(), State: s.self.TraceState().String(),
+			Flags: uint32(s.self.TraceFlags()), Name: s.name, Kind: s.kind, Start: nanos(s.start), End: nanos(s.end), Attributes: s.attributes}
 		if s.parent.IsValid() {
 			d.Parent = s.parent.SpanID().String()
 		}
 		if s.link.IsValid() {
-			d.Links = []linkData{{s.link.TraceID().String(), s.link.SpanID().String()}}
+			d.Links = []linkData{{s.link.TraceID().String(), s.link.SpanID().String(), s.link.TraceState().String()}}
 		}
 		if s.failed != "" {
 			d.Status = &statusData{s.failed, statusError}

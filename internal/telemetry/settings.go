@@ -44,13 +44,19 @@ func read(o Options) (*settings, error) {
 	case exporter != "" && exporter != "otlp":
 		return nil, fmt.Errorf("OTEL_TRACES_EXPORTER is %q: only otlp and none are known here", exporter)
 	}
-	if p := otlp("PROTOCOL"); p != "" && p != "http/json" && p != "http/protobuf" {
-		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL is %q: only OTLP/HTTP is spoken here (http/json), usually at port 4318", p)
+	protocol := otlp("PROTOCOL")
+	if protocol != "" && protocol != "http/json" && protocol != "http/protobuf" {
+		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL is %q: only OTLP/HTTP is spoken here (http/json), usually at port 4318", protocol)
 	}
 	s := &settings{gzip: otlp("COMPRESSION") == "gzip", version: o.Version}
 	var err error
 	if s.url, err = endpoint(env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), env("OTEL_EXPORTER_OTLP_ENDPOINT")); err != nil {
 		return nil, err
+	}
+	// 4317 is the port of gRPC (OTLP specification, "OTLP/gRPC Default Port"), which answers HTTP with nothing that helps.
+	if strings.HasSuffix(strings.TrimSuffix(s.url, "/v1/traces"), ":4317") && protocol == "" {
+		return nil, errors.New("OTEL_EXPORTER_OTLP_ENDPOINT names port 4317, which is that of gRPC: only OTLP/HTTP is spoken here, usually at " +
+			"port 4318; where HTTP answers at 4317, set OTEL_EXPORTER_OTLP_PROTOCOL=http/json")
 	}
 	if s.header, err = headers(otlp("HEADERS")); err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 	"encoding/binary"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -108,8 +109,14 @@ func (t *Tracer) Start(ctx context.Context, name string, kind Kind) *Span {
 	return t.under(trace.SpanContextFromContext(ctx), name, kind)
 }
 
-// traceparent is the field of W3C Trace Context that names a span.
-const traceparent = "traceparent"
+// The fields of W3C Trace Context: the one that names a span, and the one that holds
+// what tracing systems of the caller noted of the trace.
+const (
+	traceparent = "traceparent"
+	tracestate  = "tracestate"
+	// longest tracestate that is kept, which is as much as must be (Trace Context, "tracestate Limits"); it stays with each message
+	longestState = 512
+)
 
 // Continue begins a span under one that has ended, from its Traceparent: it may be
 // of another process, and days old. It names that one as a link too, since the
@@ -118,7 +125,8 @@ func (t *Tracer) Continue(parent, name string, kind Kind) *Span {
 	if t == nil {
 		return nil
 	}
-	ctx := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{traceparent: parent})
+	id, state, _ := strings.Cut(parent, " ")
+	ctx := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{traceparent: id, tracestate: state})
 	s := t.under(trace.SpanContextFromContext(ctx), name, kind)
 	s.link = s.parent
 	return s
@@ -139,6 +147,9 @@ func (t *Tracer) under(parent trace.SpanContext, name string, kind Kind) *Span {
 	id := trace.SpanContextConfig{TraceID: trace.TraceID(random[:16]), SpanID: trace.SpanID(random[16:])}
 	if parent.IsValid() {
 		id.TraceID = parent.TraceID()
+		if len(parent.TraceState().String()) <= longestState {
+			id.TraceState = parent.TraceState()
+		}
 	}
 	if t.conf.sampler.samples(id.TraceID, parent) {
 		id.TraceFlags = trace.FlagsSampled
@@ -147,14 +158,15 @@ func (t *Tracer) under(parent trace.SpanContext, name string, kind Kind) *Span {
 	return s
 }
 
-// Traceparent returns the span as traceparent, for Continue; empty without tracing.
+// Traceparent returns the span as traceparent, and after a space its tracestate if it
+// has one, for Continue; empty without tracing.
 func (s *Span) Traceparent() string {
 	if s == nil {
 		return ""
 	}
 	to := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(trace.ContextWithSpanContext(context.Background(), s.self), to)
-	return to.Get(traceparent)
+	return strings.TrimSpace(to.Get(traceparent) + " " + to.Get(tracestate))
 }
 
 // kept reports a span that goes to the collector.

@@ -89,7 +89,8 @@ func TestTree(t *testing.T) {
 	c := newCollector(t)
 	tr := c.tracer(t, t.Output(), "OTEL_EXPORTER_OTLP_HEADERS", "api-key=a%20b, x=", "OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
 	const foreign = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-	submit := tr.Start(tr.Received(t.Context(), http.Header{"Traceparent": {foreign}}), "submit", Server)
+	const state = "rojo=00f067 aa0ba,congo=t61rcWkgMzE"
+	submit := tr.Start(tr.Received(t.Context(), http.Header{"Traceparent": {foreign}, "Tracestate": {state}}), "submit", Server)
 	kept := submit.Traceparent()
 	submit.End()
 	attempt := tr.Continue(kept, "attempt", Consumer)
@@ -112,11 +113,38 @@ func TestTree(t *testing.T) {
 		a.Parent != s.SpanID || p.Parent != a.SpanID || len(a.Links) != 1 || a.Links[0].SpanID != s.SpanID || s.Flags != 1 {
 		t.Errorf("%+v", c.spans)
 	}
+	if s.State != state || p.State != state || a.State != state || a.Links[0].State != state || lone.State != "" {
+		t.Errorf("tracestate: %+v", c.spans)
+	}
 	if p.Status == nil || p.Status.Code != statusError || len(p.Attributes) != 2 || *p.Attributes[1].Value.Int != 1<<60 || p.Kind != Client {
 		t.Errorf("%+v", p)
 	}
 	if lone.TraceID == s.TraceID || lone.Parent != "" || lone.Links != nil {
 		t.Errorf("%+v", lone)
+	}
+}
+
+// What a caller noted of a trace is kept with each message: no more than must be, and
+// nothing that is no tracestate.
+func TestTracestateIsBounded(t *testing.T) {
+	t.Parallel()
+	tr := newCollector(t).tracer(t, t.Output())
+	defer tr.Close()
+	const id = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	longest := "a=" + strings.Repeat("x", 254) + ",b=" + strings.Repeat("y", 253)
+	for name, c := range map[string]struct{ state, want string }{
+		"longest": {longest, longest}, "too long": {longest + "y", ""},
+		"none": {"not a state\x00", ""}, "empty": {"", ""},
+	} {
+		kept := tr.Start(tr.Received(t.Context(), http.Header{"Traceparent": {id}, "Tracestate": {c.state}}), "submit", Server).Traceparent()
+		own, state, _ := strings.Cut(kept, " ")
+		if state != c.want || len(own) != len(id) {
+			t.Errorf("%s: %q", name, kept)
+		}
+		again := tr.Continue(kept, "attempt", Consumer)
+		if again.self.TraceState().String() != c.want || again.self.TraceID().String() != id[3:35] {
+			t.Errorf("%s: continued as %q", name, again.Traceparent())
+		}
 	}
 }
 
@@ -152,6 +180,8 @@ func TestSettings(t *testing.T) {
 	for _, c := range []struct{ name, value, words string }{
 		{"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "OTEL_EXPORTER_OTLP_PROTOCOL"},
 		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "collector:4317", "OTEL_EXPORTER_OTLP_ENDPOINT"},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317", "gRPC"},
+		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://collector:4317/v1/traces", "gRPC"},
 		{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://u:geheim@ x", "OTEL_EXPORTER_OTLP_ENDPOINT"},
 		{"OTEL_EXPORTER_OTLP_HEADERS", "key=geheim%zz", "OTEL_EXPORTER_OTLP_HEADERS"},
 		{"OTEL_EXPORTER_OTLP_HEADERS", "=geheim", "OTEL_EXPORTER_OTLP_HEADERS"},
@@ -173,6 +203,10 @@ func TestSettings(t *testing.T) {
 		if _, err := samplerOf(c.name, c.arg); err == nil {
 			t.Error(c)
 		}
+	}
+	env := map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}
+	if _, err := read(Options{Getenv: func(n string) string { return env[n] }}); err != nil { // said to be HTTP
+		t.Error(err)
 	}
 	got, err := resource("service.name=a,deployment.environment=prod%2C1", "b", Options{Version: "1", Node: "n"})
 	var list []string
