@@ -267,7 +267,7 @@ func (a *authenticator) key(ctx context.Context, hash string) (store.APIKey, err
 	a.mu.Unlock()
 	if touch {
 		if err := a.store.TouchAPIKey(ctx, stored.ID, now); err != nil {
-			a.log.Warn("the last use of an API key was not noted", "key", stored.Name, "request_id", requestID(ctx), "err", err)
+			logFor(ctx, a.log).Warn("the last use of an API key was not noted", "key", stored.Name, "err", err)
 		}
 	}
 	return *stored, nil
@@ -307,7 +307,7 @@ func (a *authenticator) basic(r *http.Request, from origin) (*principal, error) 
 		return nil, r.Context().Err()
 	}
 	if err != nil {
-		a.log.Error("the secret of a client cannot be checked", "client", c.Name, "request_id", requestID(r.Context()), "err", err)
+		logFor(r.Context(), a.log).Error("the secret of a client cannot be checked", "client", c.Name, "err", err)
 		return nil, wrong
 	}
 	switch {

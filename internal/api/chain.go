@@ -53,8 +53,10 @@ func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	took := time.Since(start)
 	c.metrics.request(r.Method, pattern, rec.status(), took)
-	c.log.Debug("HTTP", "method", r.Method, "route", pattern, "status", rec.status(), "took", took, "from", r.RemoteAddr,
-		"request_id", requestID(r.Context()))
+	if c.log.Enabled(r.Context(), slog.LevelDebug) {
+		logFor(r.Context(), c.log).Debug("HTTP", "method", r.Method, "route", pattern, "status", rec.status(), "took", took,
+			"from", r.RemoteAddr)
+	}
 }
 
 // noOperation answers for paths and methods that the API does not have.

@@ -211,7 +211,7 @@ func (s *messageService) getPart(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Content-Length", strconv.FormatInt(size, 10))
 	w.WriteHeader(http.StatusOK)
 	if _, err := io.Copy(w, p.Open(part)); err != nil {
-		s.log.Debug("an attachment was not read to its end", "message", m.ID, "request_id", requestID(r.Context()), "err", err)
+		logFor(r.Context(), s.log).Debug("an attachment was not read to its end", "message", m.ID, "err", err)
 	}
 	return nil
 }

@@ -49,7 +49,8 @@ func (s *eventService) routes(rt *router) {
 	stream.Parameters = []*huma.Param{
 		{Name: "Last-Event-ID", In: "header", Schema: &huma.Schema{Type: "integer"}, Description: "Sent by browsers that connect again"},
 		{Name: "after", In: "query", Schema: &huma.Schema{Type: "integer"}},
-		{Name: "types", In: "query", Schema: &huma.Schema{Type: "string"}, Description: "Separated by commas; absent: all"}}
+		{Name: "types", In: "query", Description: "Separated by commas; absent: all", Explode: ptr(false),
+			Schema: &huma.Schema{Type: huma.TypeArray, Items: &huma.Schema{Type: huma.TypeString}}}}
 	stream.Responses = map[string]*huma.Response{"200": {Description: "OK",
 		Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: "string"}}}}}
 	rt.raw(stream, s.streamEvents)

@@ -113,7 +113,7 @@ func (x *exportFile) write(w http.ResponseWriter, r *http.Request, format string
 	entered := x.audit.AppendAudit(done, x.entry(count))
 	if err = errors.Join(err, entered); err != nil {
 		if ctx.Err() == nil || entered != nil {
-			x.log.Error("an export ended in the middle of a file", "file", x.name, "request_id", requestID(r.Context()), "err", err)
+			logFor(r.Context(), x.log).Error("an export ended in the middle of a file", "file", x.name, "err", err)
 		}
 		// A reader that left needs no notice.
 		_ = notice(text("api.file_cut", "this file is not complete: load it again").In(language(r.Header.Get("Accept-Language"))))

@@ -18,8 +18,11 @@ func (s *messageService) exportRoute(rt *router) {
 		"All that the filter of list-messages chooses, one row a delivery, the newest first. The export is entered in the audit trail. A file "+
 			"that ends early says so in its last row.")
 	for _, name := range []string{"q", "tz", "state", "connection", "client", "from", "recipient", "message_id", "tag", "since", "before"} {
-		export.Parameters = append(export.Parameters, &huma.Param{Name: name, In: "query", Description: "As in list-messages",
-			Schema: &huma.Schema{Type: huma.TypeString}})
+		p := &huma.Param{Name: name, In: "query", Description: "As in list-messages", Schema: &huma.Schema{Type: huma.TypeString}}
+		if name == "state" {
+			p.Schema, p.Explode = &huma.Schema{Type: huma.TypeArray, Items: p.Schema}, ptr(false)
+		}
+		export.Parameters = append(export.Parameters, p)
 	}
 	export.Parameters, export.Responses = append(export.Parameters, exportParams()...), exportResponses()
 	rt.raw(export, s.export)

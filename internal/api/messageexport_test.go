@@ -23,7 +23,7 @@ func TestExportMessages(t *testing.T) {
 	var batch []map[string]any
 	for i := range n {
 		batch = append(batch, map[string]any{"from": "erp@contoso.it", "to": []string{fmt.Sprintf("a%d@example.com", i)},
-			"subject": evil, "text": "t"})
+			"subject": evil, "text": "t", "metadata": map[string]string{"invoice": "7", "a": "b"}})
 	}
 	w.want(w.do(w.key, "POST", "/v1/messages/batch", map[string]any{"messages": batch}), http.StatusAccepted)
 	w.want(w.do(w.key, "POST", "/v1/messages", note("other")), http.StatusAccepted)
@@ -32,7 +32,8 @@ func TestExportMessages(t *testing.T) {
 	r.Comma = ';'
 	rows, err := r.ReadAll()
 	w.must(err)
-	if len(rows) != n+1 || rows[1][6] != "'"+evil || rows[1][3] != "queued" || rows[1][5] != fmt.Sprintf("a%d@example.com", n-1) {
+	if len(rows) != n+1 || rows[1][6] != "'"+evil || rows[1][3] != "queued" || rows[1][5] != fmt.Sprintf("a%d@example.com", n-1) ||
+		rows[1][19] != `{"a":"b","invoice":"7"}` {
 		t.Errorf("%d rows, %v", len(rows), rows[1])
 	}
 	a = w.want(w.do(w.key, "GET", "/v1/messages/export?format=jsonl&state=queued&recipient=a1@example.com", nil), http.StatusOK)

@@ -238,7 +238,7 @@ func (s *messageService) getContent(w http.ResponseWriter, r *http.Request) erro
 	}
 	defer func() {
 		if err := content.Close(); err != nil {
-			s.log.Warn("the content of a message was not closed", "message", m.ID, "request_id", requestID(r.Context()), "err", err)
+			logFor(r.Context(), s.log).Warn("the content of a message was not closed", "message", m.ID, "err", err)
 		}
 	}()
 	parsed, err := mime.Read(content, mime.Limits{})
@@ -251,7 +251,7 @@ func (s *messageService) getContent(w http.ResponseWriter, r *http.Request) erro
 	w.Header().Set("Content-Disposition", `attachment; filename="`+m.ID.String()+`.eml"`)
 	w.WriteHeader(http.StatusOK)
 	if _, err := io.Copy(w, mime.NewReader(view)); err != nil {
-		s.log.Debug("a message was not read to its end", "message", m.ID, "request_id", requestID(r.Context()), "err", err)
+		logFor(r.Context(), s.log).Debug("a message was not read to its end", "message", m.ID, "err", err)
 	}
 	return nil
 }

@@ -209,8 +209,7 @@ func (rt *router) raw(o huma.Operation, handler func(http.ResponseWriter, *http.
 // note logs what the administrator should know of: failures of the gateway's own.
 func (rt *router) note(ctx context.Context, f *failure) {
 	if f.status >= http.StatusInternalServerError {
-		rt.log.Error("a request of the API failed", "code", f.code, "caller", caller(ctx).name,
-			"request_id", requestID(ctx), "err", f.err)
+		logFor(ctx, rt.log).Error("a request of the API failed", "code", f.code, "caller", caller(ctx).name, "err", f.err)
 	}
 }
 

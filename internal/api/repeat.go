@@ -109,12 +109,12 @@ func (s *replayer) keep(ctx huma.Context, key *store.Idempotency, a *answerKeepe
 			stored, err = json.Marshal(sealed)
 		}
 		if err != nil { // the key stays claimed: what was done is not done again
-			s.log.Error("the answer for an Idempotency-Key cannot be kept", "request_id", requestID(ctx.Context()), "err", err)
+			logFor(ctx.Context(), s.log).Error("the answer for an Idempotency-Key cannot be kept", "err", err)
 			return
 		}
 	}
 	if err := s.store.End(ctx.Context(), *key, stored); err != nil {
-		s.log.Error("the answer for an Idempotency-Key cannot be kept", "request_id", requestID(ctx.Context()), "err", err)
+		logFor(ctx.Context(), s.log).Error("the answer for an Idempotency-Key cannot be kept", "err", err)
 	}
 }
 

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"strings"
 
@@ -29,4 +30,9 @@ const idCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345
 func requestID(ctx context.Context) string {
 	id, _ := ctx.Value(requestIDKey{}).(string)
 	return id
+}
+
+// logFor is log for what concerns one request: its lines have the request's id.
+func logFor(ctx context.Context, log *slog.Logger) *slog.Logger {
+	return log.With("request_id", requestID(ctx))
 }

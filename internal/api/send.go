@@ -91,7 +91,7 @@ func (s *submissionService) sendMessage(w http.ResponseWriter, r *http.Request) 
 	}
 	defer func() {
 		if err := l.message.Close(); err != nil {
-			s.log.Warn("a spool file was left behind", "request_id", requestID(r.Context()), "err", err)
+			logFor(r.Context(), s.log).Warn("a spool file was left behind", "err", err)
 		}
 	}()
 	req, err := l.request(caller(r.Context()))
@@ -143,7 +143,7 @@ func (s *submissionService) sendBatch(w http.ResponseWriter, r *http.Request) (e
 	defer func() {
 		for _, x := range list {
 			if cerr := x.Message.Close(); cerr != nil {
-				s.log.Warn("a spool file was left behind", "request_id", requestID(r.Context()), "err", cerr)
+				logFor(r.Context(), s.log).Warn("a spool file was left behind", "err", cerr)
 			}
 		}
 	}()

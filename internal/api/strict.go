@@ -43,9 +43,14 @@ func withoutEffect(o *huma.Operation, r *http.Request) error {
 		if p == nil {
 			return unknownParameter(name)
 		}
-		if len(query[name]) > 1 && (p.Schema == nil || p.Schema.Type != "array") && p.Explode == nil {
+		switch list := p.Schema != nil && p.Schema.Type == huma.TypeArray; {
+		case len(query[name]) == 1:
+		case !list:
 			return invalid("query."+name,
 				text("api.parameter_twice", "the query parameter {name} is there more than once", "name", name))
+		case p.Explode != nil && !*p.Explode: // read as one list with commas, of which the first value alone would count
+			query.Set(name, strings.Join(query[name], ","))
+			r.URL.RawQuery = query.Encode()
 		}
 	}
 	if _, ok := o.Metadata["envelope"]; !ok {

@@ -157,3 +157,42 @@ func TestActionsAreDoneOnce(t *testing.T) {
 		t.Errorf("%+v %+v", one, two)
 	}
 }
+
+// A parameter that is there more than once is taken whole where it is a list, and refused
+// by its name where it is none: no value is dropped.
+func TestRepeatedParameters(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	session := w.signIn(w.person("anna@contoso.it", store.RoleAdmin).Email)
+	n := 0
+	for path, item := range w.server.router.api.OpenAPI().Paths {
+		for _, o := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
+			if o == nil {
+				continue
+			}
+			for _, p := range o.Parameters {
+				if p.In != "query" || p.Schema == nil || p.Schema.Type == huma.TypeArray {
+					continue
+				}
+				n++
+				at := strings.NewReplacer("{id}", "none", "{key}", "none").Replace(path) + "?" + p.Name + "=1&" + p.Name + "=1"
+				if a := w.do("", o.Method, at, nil, "Cookie", session); a.status != http.StatusUnprocessableEntity ||
+					!strings.Contains(string(a.body), `"field":"query.`+p.Name+`"`) || !strings.Contains(string(a.body), "more than once") {
+					t.Errorf("%s %s: %d %s", o.Method, at, a.status, a.body)
+				}
+			}
+		}
+	}
+	if n < 40 {
+		t.Errorf("only %d parameters", n)
+	}
+	for at, status := range map[string]int{
+		"/v1/messages?state=sent&state=failed": 200, "/v1/messages?state=sent&state=none": 422, "/v1/messages?state=sent&state=sent,failed": 200,
+		"/v1/messages/export?state=sent&state=failed": 200, "/v1/messages/export?state=sent&state=none": 422,
+		"/v1/events?types=delivery.sent&types=delivery.failed": 200, "/v1/lanes?key=a&key=b": 200,
+	} {
+		if a := w.do("", "GET", at, nil, "Cookie", session); a.status != status {
+			t.Errorf("%s: %d %s", at, a.status, a.body)
+		}
+	}
+}

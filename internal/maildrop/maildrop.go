@@ -105,7 +105,7 @@ func syncDir(dir string) error {
 }
 
 // ErrEnvelope says that a file does not begin with an envelope as Write makes it.
-var ErrEnvelope = errors.New("the file does not begin with an envelope")
+var ErrEnvelope = texterr.New(mime.NewText("maildrop.no_envelope", "the file does not begin with an envelope"))
 
 // Read splits a file into envelope and message. What whoever may write into the
 // folder put there is foreign: an envelope with more in it than Write puts there
@@ -126,10 +126,13 @@ func Read(r io.Reader) (mime.Envelope, io.Reader, error) {
 	}
 	env.Recipients = fields.Recipients
 	if what := unfit(&env); what != "" {
-		return env, nil, fmt.Errorf("%w: its %s is not as sendmail writes it", ErrEnvelope, what)
+		return env, nil, unlike(mime.NewText("maildrop.field", "its {field} is not as sendmail writes it", "field", what))
 	}
 	return env, b, nil
 }
+
+// unlike is ErrEnvelope with the reason.
+func unlike(reason mime.Text) error { return fmt.Errorf("%w: %w", ErrEnvelope, texterr.New(reason)) }
 
 // recipients are read one by one, so that their number is bounded before they
 // are built: three bytes on disk would be fifty in memory.
@@ -144,7 +147,7 @@ func (r *recipients) UnmarshalJSON(doc []byte) error {
 	}
 	for d.More() {
 		if len(*r) == maxRecipients {
-			return fmt.Errorf("it has more than %d recipients", maxRecipients)
+			return texterr.New(mime.NewText("maildrop.recipients", "it has more than {most} recipients", "most", maxRecipients))
 		}
 		var x mime.Recipient
 		if err := d.Decode(&x); err != nil {
@@ -187,11 +190,11 @@ func readLine(b *bufio.Reader) ([]byte, error) {
 		line = append(line, part...)
 		switch {
 		case len(line) > maxEnvelope:
-			return nil, fmt.Errorf("%w: its first line is too long", ErrEnvelope)
+			return nil, unlike(mime.NewText("maildrop.line_long", "its first line is too long"))
 		case err == nil:
 			return line, nil
 		case errors.Is(err, io.EOF):
-			return nil, fmt.Errorf("%w: it has one line", ErrEnvelope)
+			return nil, unlike(mime.NewText("maildrop.one_line", "it has one line"))
 		case !errors.Is(err, bufio.ErrBufferFull):
 			return nil, err
 		}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/postino-mail/postino/internal/mailboxtest"
+	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -89,6 +90,22 @@ func TestModes(t *testing.T) {
 		info, err := files[0].Info()
 		if err != nil || info.Mode() != want {
 			t.Errorf("in a folder of mode %v: %v, want %v (%v)", folder, info.Mode(), want, err)
+		}
+	}
+}
+
+// A file that sendmail did not write is refused in the reader's language.
+func TestRefusalsInItalian(t *testing.T) {
+	t.Parallel()
+	one := `{"recipients":[{"address":"a@x.it"}]`
+	for file, want := range map[string]string{
+		"{}": "il file non comincia con una busta: ha una sola riga", strings.Repeat("x", maxEnvelope+1): "la sua prima riga è troppo lunga",
+		"{}\n": "il suo Recipients non è come lo scrive sendmail", one + `,"ret":"x"}` + "\n": "il suo Ret non è come lo scrive sendmail",
+		`{"recipients":[` + strings.Repeat(`{},`, maxRecipients+1) + "{}]}\n": "ha più di",
+	} {
+		_, _, err := Read(strings.NewReader(file))
+		if said := texterr.In(err, "it"); !errors.Is(err, ErrEnvelope) || !strings.Contains(said, want) {
+			t.Errorf("%.40q: %s, want %q", file, said, want)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/submit"
+	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -54,11 +55,11 @@ func (p *Pickup) dropped(ctx context.Context, f *os.File) (submit.Request, error
 	env, body, err := maildrop.Read(untilStop{ctx, f})
 	var address *mime.Error
 	switch {
-	case errors.As(err, &address): // in the reader's language, which ErrEnvelope has not
+	case errors.As(err, &address):
 		return r, refusal(address.Code, address.Message)
 	case errors.Is(err, maildrop.ErrEnvelope):
 		return r, refusal("bad_maildrop_file", mime.NewText("pickup.bad_maildrop_file", "sendmail did not write this file: {reason}", "reason",
-			err.Error()))
+			texterr.Reason{Err: err}))
 	case err != nil:
 		return r, err
 	}

@@ -118,6 +118,7 @@ func (r *Recorder) Saw(s Sighting) {
 
 // Run writes what was seen now and then, and at the end once more.
 func (r *Recorder) Run(ctx context.Context) {
+	var failing struct{ programs, uses bool }
 	t, uses := time.NewTicker(flushEvery), time.NewTicker(usesEvery)
 	defer t.Stop()
 	defer uses.Stop()
@@ -126,20 +127,27 @@ func (r *Recorder) Run(ctx context.Context) {
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 			defer cancel()
-			r.tried(r.Flush(last))
+			r.tried(&failing.programs, r.flushPrograms(last))
+			r.tried(&failing.uses, r.flushUses(last, true))
 			return
 		case <-t.C:
-			r.tried(r.flushPrograms(ctx))
+			r.tried(&failing.programs, r.flushPrograms(ctx))
 		case <-uses.C:
-			r.tried(r.flushUses(ctx, false))
+			r.tried(&failing.uses, r.flushUses(ctx, false))
 		}
 	}
 }
 
-func (r *Recorder) tried(err error) {
-	if err != nil {
+// tried notes in the log when writing begins to fail and when it works again; what was
+// not written is written then, so that a try without anything to write is none.
+func (r *Recorder) tried(failing *bool, err error) {
+	switch {
+	case err != nil && !*failing:
 		r.log.Warn("what programs submit could not be noted; it is tried again", "err", err)
+	case err == nil && *failing:
+		r.log.Info("what programs submit is noted again")
 	}
+	*failing = err != nil
 }
 
 // batch is how many are written in one transaction.

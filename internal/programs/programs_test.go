@@ -126,3 +126,17 @@ func BenchmarkSaw(b *testing.B) {
 		r.Saw(s)
 	}
 }
+
+// While the store is away the log has it once, and once more when it is back.
+func TestFailuresAreLoggedOnce(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	r := New(&fakeStore{}, slog.New(slog.NewTextHandler(&log, nil)))
+	failing := false
+	for _, err := range []error{nil, errors.New("down"), errors.New("down"), errors.New("still down"), nil, nil, errors.New("down")} {
+		r.tried(&failing, err)
+	}
+	if s := log.String(); strings.Count(s, "could not be noted") != 2 || strings.Count(s, "noted again") != 1 {
+		t.Error(s)
+	}
+}

@@ -2,6 +2,7 @@ package view
 
 import (
 	"cmp"
+	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
@@ -12,7 +13,7 @@ import (
 // MessageColumns are the headings of a list of messages as a table.
 func MessageColumns() []string {
 	return []string{"message", "delivery", "received", "state", "from", "recipients", "subject", "connection", "client", "tag", "message_id",
-		"size", "attempts", "finished", "error_class", "error_code", "error", "hint", "possible_duplicate"}
+		"size", "attempts", "finished", "error_class", "error_code", "error", "hint", "possible_duplicate", "metadata"}
 }
 
 // Row is the entry as a row of a table. A cell that a spreadsheet would take for a
@@ -30,7 +31,14 @@ func (e *MessageEntry) Row() ([]string, error) {
 	row := []string{m.ID, d.ID, rowTime(m.ReceivedAt), d.State.String(), m.From, strings.Join(to, ", "), m.Subject,
 		cmp.Or(d.Connection.Name, d.Connection.ID), m.Client, m.Tag, m.MessageID, strconv.FormatInt(m.Size, 10), strconv.Itoa(d.Attempts),
 		rowTime(d.FinishedAt), failed.Class, cmp.Or(failed.Code, failed.ProviderCode), failed.Message, failed.Hint,
-		strconv.FormatBool(d.Duplicate)}
+		strconv.FormatBool(d.Duplicate), ""}
+	if len(m.Metadata) > 0 { // as in the API: an object of JSON
+		pairs, err := json.Marshal(m.Metadata)
+		if err != nil {
+			return nil, err
+		}
+		row[len(row)-1] = string(pairs)
+	}
 	return table.Cells(row), nil
 }
 
