@@ -59,7 +59,7 @@ func Sendmail(ctx context.Context, o SendmailOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
 	local := sync.OnceValue(func() string { return localDomain(ctx, o.Getenv, address) })
-	err = sendmail.Run(ctx, args, sendmail.Options{Server: server, Address: address, Drop: maildrop(o.Getenv, data),
+	err = sendmail.Run(ctx, args, sendmail.Options{Server: inTransactions{server}, Address: address, Drop: maildrop(o.Getenv, data),
 		Host: ownHostname(o.Getenv), Local: local,
 		Stdin: o.Stdin, Stdout: o.Stdout})
 	var nothing *sendmail.NothingTakenError

@@ -7,6 +7,13 @@ import (
 	"github.com/postino-mail/postino/mime"
 )
 
+// inTransactions is an adapter that sends as sendAll does.
+type inTransactions struct{ adapters.Adapter }
+
+func (t inTransactions) Send(ctx context.Context, out adapters.Outgoing) (adapters.Receipt, error) {
+	return sendAll(ctx, t.Adapter, out)
+}
+
 // sendAll sends out in as many transactions as the server wants: it may take
 // only so many recipients in one (RFC 5321 section 4.5.3.1.10, contracts D5).
 // The receipt is of the first, with the results of all recipients. Once somebody

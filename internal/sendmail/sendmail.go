@@ -6,10 +6,12 @@ package sendmail
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os/user"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
@@ -83,13 +85,67 @@ func deliver(ctx context.Context, a Args, o Options, raw *spool.Buffer) error {
 	if err != nil {
 		return err
 	}
-	_, err = o.Server.Send(ctx, adapters.Outgoing{Message: m, Envelope: env})
-	if e := adapters.AsError(err); e != nil && e.Class != adapters.Permanent && o.Drop != "" && e.Class != adapters.Unknown {
-		// Down or full: the message is safe here, and the server takes it when it
-		// is back. An unknown outcome is not left twice.
+	receipt, err := o.Server.Send(ctx, adapters.Outgoing{Message: m, Envelope: env})
+	if err == nil {
+		return o.others(env, receipt, m)
+	}
+	if o.keeps(adapters.AsError(err)) {
 		return maildrop.Write(o.Drop, env, m.ForSMTP())
 	}
 	return err
+}
+
+// keeps reports what the maildrop is for: the server is down or full, the message
+// is safe there, and the server takes it when it is back. An unknown outcome is
+// not left twice.
+func (o *Options) keeps(e *adapters.Error) bool {
+	return o.Drop != "" && e.Class != adapters.Permanent && e.Class != adapters.Unknown
+}
+
+// others sees to the recipients for whom the server did not take the message,
+// though it did for the rest: they are left in the maildrop or told of.
+func (o *Options) others(env mime.Envelope, receipt adapters.Receipt, m *mime.Message) error {
+	failed := make(map[mime.Mailbox]*adapters.Error)
+	for _, r := range receipt.Recipients {
+		if r.Err != nil {
+			failed[r.Address] = r.Err
+		}
+	}
+	var kept, told []mime.Recipient
+	for _, r := range env.Recipients {
+		switch e := failed[r.Address]; {
+		case e == nil:
+		case o.keeps(e):
+			kept = append(kept, r)
+		default:
+			told = append(told, r)
+		}
+	}
+	var err error
+	if len(kept) > 0 {
+		env.Recipients = kept
+		err = maildrop.Write(o.Drop, env, m.ForSMTP())
+	}
+	if len(told) == 0 {
+		return err
+	}
+	e := *failed[told[0].Address]
+	e.Message = mime.NewText("sendmail.not_for_all", "not sent to {addresses}: {reason}; sent to the others", "addresses", addresses(told),
+		"reason", e.Message)
+	return errors.Join(&e, err)
+}
+
+// addresses names the first few.
+func addresses(list []mime.Recipient) string {
+	const most = 10
+	var names []string
+	for _, r := range list[:min(most, len(list))] {
+		names = append(names, r.Address.String())
+	}
+	if len(list) > most {
+		names = append(names, "...")
+	}
+	return strings.Join(names, ", ")
 }
 
 // author is the From that cron and PHP leave out: the envelope's sender, or who

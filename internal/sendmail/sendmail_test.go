@@ -75,7 +75,20 @@ type server struct {
 func (s *server) Send(_ context.Context, out adapters.Outgoing) (adapters.Receipt, error) {
 	b, err := io.ReadAll(mime.NewReader(out.Message.ForSMTP()))
 	s.env, s.raw = out.Envelope, string(b)
-	return adapters.Receipt{}, errors.Join(err, s.err)
+	var r adapters.Receipt
+	for _, rcpt := range out.Envelope.Recipients {
+		result := adapters.RecipientResult{Address: rcpt.Address}
+		switch local, _, _ := strings.Cut(rcpt.Address.String(), "@"); local {
+		case "later":
+			result.Err = &adapters.Error{Class: adapters.Transient}
+		case "unknown":
+			result.Err = &adapters.Error{Class: adapters.Permanent, Code: "recipient_unknown"}
+		case "unsure":
+			result.Err = &adapters.Error{Class: adapters.Unknown}
+		}
+		r.Recipients = append(r.Recipients, result)
+	}
+	return r, errors.Join(err, s.err)
 }
 
 func TestRun(t *testing.T) {
@@ -173,6 +186,54 @@ func TestRun(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A server that takes the message for some recipients only: the others are left in
+// the maildrop, or the program hears of them.
+func TestSomeRecipients(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		to, dropped, told string
+		noDrop            bool
+	}{
+		{to: "a@x.it later@x.it b@x.it later@y.it", dropped: "later@x.it later@y.it"},
+		{to: "a@x.it unknown@x.it", told: "not sent to unknown@x.it: "},
+		{to: "a@x.it unknown@x.it later@x.it unsure@x.it", dropped: "later@x.it", told: "not sent to unknown@x.it, unsure@x.it: "},
+		{to: "a@x.it later@x.it", noDrop: true, told: "not sent to later@x.it: "},
+		{to: "a@x.it b@x.it"},
+	} {
+		drop := t.TempDir()
+		o := Options{Server: &server{}, Drop: drop, Host: "host.it", Stdin: strings.NewReader("From: me@x.it\n\nx\n"), Stdout: io.Discard}
+		if c.noDrop {
+			o.Drop = ""
+		}
+		err := Run(t.Context(), Args{Mode: Deliver, Recipients: strings.Fields(c.to)}, o)
+		if (err != nil) != (c.told != "") || err != nil && !strings.Contains(err.Error(), c.told) {
+			t.Errorf("%s: %v", c.to, err)
+		}
+		if e := adapters.AsError(err); err != nil && e.Class == "" {
+			t.Errorf("%s: %v has no class", c.to, err)
+		}
+		files, err := filepath.Glob(filepath.Join(drop, "*"))
+		if err != nil || len(files) != min(1, len(c.dropped)) {
+			t.Fatalf("%s: %v, %v", c.to, files, err)
+		}
+		for _, file := range files {
+			f, err := os.Open(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			env, _, err := maildrop.Read(f)
+			var got []string
+			for _, r := range env.Recipients {
+				got = append(got, r.Address.String())
+			}
+			if err != nil || strings.Join(got, " ") != c.dropped {
+				t.Errorf("%s: %v, %v", c.to, got, err)
+			}
+		}
 	}
 }
 
