@@ -7,7 +7,6 @@ import (
 	"github.com/postino-mail/postino/internal/smtpd"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/vault"
-	"github.com/postino-mail/postino/mime"
 )
 
 // slowHashes is how many secrets are checked at once, at 19 MiB each.
@@ -56,14 +55,7 @@ func (s *server) smtpServer() (*smtpd.Server, error) {
 	if len(s.conf.SMTP) == 0 {
 		return nil, nil
 	}
-	var postmaster mime.Mailbox
-	if p := s.conf.Postmaster; p != "" {
-		var err error
-		if postmaster, err = mime.ParseMailbox(p); err != nil {
-			return nil, err
-		}
-	}
-	return smtpd.New(smtpd.Options{Hostname: s.conf.Hostname, Postmaster: postmaster, Listeners: s.conf.SMTP, Submit: s.submit,
+	return smtpd.New(smtpd.Options{Hostname: s.conf.Hostname, Postmaster: s.conf.PostmasterMailbox, Listeners: s.conf.SMTP, Submit: s.submit,
 		Clients: s.clients, Programs: s.programs, Counts: &s.smtp,
 		CheckSecret: s.secretChecker(vault.NewHasher(slowHashes)), Budget: s.uploads, SpoolDir: s.store.SpoolDir(), DataDir: s.conf.Data,
 		MaxSize: int64(s.conf.Limits.MaxSize), Log: s.log})

@@ -48,7 +48,11 @@ func changed(a, b config.Config) []string {
 
 func differing(prefix string, a, b reflect.Value) (names []string) {
 	for i := range a.NumField() {
-		name := prefix + a.Type().Field(i).Tag.Get("toml")
+		name := a.Type().Field(i).Tag.Get("toml")
+		if name == "-" { // no setting, but made from some
+			continue
+		}
+		name = prefix + name
 		switch x, y := a.Field(i), b.Field(i); {
 		case x.Kind() == reflect.Struct:
 			names = append(names, differing(name+".", x, y)...)

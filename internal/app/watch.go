@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/watch"
-	"github.com/postino-mail/postino/mime"
 )
 
 // wireWatch makes what watches for ends, unless it is switched off.
@@ -15,14 +14,8 @@ func (s *server) wireWatch(giveUp time.Duration) (err error) {
 	if c.Off {
 		return nil
 	}
-	to := make([]mime.Mailbox, len(c.Mail))
-	for i, a := range c.Mail {
-		if to[i], err = mime.ParseMailbox(a); err != nil {
-			return err
-		}
-	}
 	s.watcher, err = watch.New(watch.Options{Store: s.store, Connections: s.conns, Node: s.conf.Node, Hostname: s.conf.Hostname,
-		Settings: watch.Settings{Mail: to, Connection: c.Connection, Language: c.Language, Days: c.Days, Budget: c.Budget,
+		Settings: watch.Settings{Mail: c.Recipients, Connection: c.Connection, Language: c.Language, Days: c.Days, Budget: c.Budget,
 			Waiting: time.Duration(c.Waiting)},
 		GiveUp: giveUp, Credentials: newEndReader(s.roots, s.log).credentialEnd, Listeners: s.shown.list, Peers: s.peers, Log: s.log})
 	return err

@@ -26,8 +26,10 @@ type Config struct {
 	Hostname string `toml:"hostname"` // name of this gateway: greeting, Message-IDs, notifications
 	// Postmaster is whom RCPT TO:<postmaster> means, without a domain (RFC 5321 section 4.5.1); empty: it is refused.
 	Postmaster string `toml:"postmaster"`
-	Node       string `toml:"node"`    // name of this node among several; the host's when empty
-	Workers    int    `toml:"workers"` // most deliveries in work at once
+	// PostmasterMailbox is Postmaster as Validate has read it.
+	PostmasterMailbox mime.Mailbox `toml:"-"`
+	Node              string       `toml:"node"`    // name of this node among several; the host's when empty
+	Workers           int          `toml:"workers"` // most deliveries in work at once
 
 	Log       Log        `toml:"log"`
 	HTTP      HTTP       `toml:"http"`
@@ -278,11 +280,10 @@ func (c *Config) Validate() error {
 		c.Node = node
 	}
 	if c.Postmaster != "" {
-		a, err := mime.ParseMailbox(c.Postmaster)
-		if err != nil {
+		var err error
+		if c.PostmasterMailbox, err = mime.ParseMailbox(c.Postmaster); err != nil {
 			errs = append(errs, texterr.Wrap(mime.NewText("config.of_section", "{section}", "section", "postmaster"), err))
 		}
-		c.Postmaster = a.String()
 	}
 	for i := range c.SMTP {
 		if err := c.SMTP[i].validate(); err != nil {

@@ -153,8 +153,8 @@ func TestPostmaster(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), "postmaster: ") {
 				t.Errorf("%q: %v", in, err)
 			}
-		} else if err != nil || c.Postmaster != want {
-			t.Errorf("%q gave %q, %v", in, c.Postmaster, err)
+		} else if err != nil || c.PostmasterMailbox.String() != want {
+			t.Errorf("%q: %q, %v", in, c.PostmasterMailbox, err)
 		}
 	}
 }

@@ -18,6 +18,8 @@ type Watch struct {
 	Days       []int    `toml:"days"`       // before a certificate or a secret ends; 30, 14, 7, 3, 1
 	Budget     int      `toml:"budget"`     // per cent of a mailbox's recipients a day; 80
 	Waiting    Duration `toml:"waiting"`    // how long mail may wait; 1h, negative: for ever
+
+	Recipients []mime.Mailbox `toml:"-"` // Mail as Validate has read it
 }
 
 // Defaults of Watch.
@@ -31,12 +33,12 @@ func defaultDays() []int { return []int{30, 14, 7, 3, 1} }
 
 // validate checks the settings and fills in the defaults.
 func (w *Watch) validate() error {
+	w.Recipients = make([]mime.Mailbox, len(w.Mail))
 	for i, a := range w.Mail {
-		clean, err := mime.ParseMailbox(a)
-		if err != nil {
+		var err error
+		if w.Recipients[i], err = mime.ParseMailbox(a); err != nil {
 			return err
 		}
-		w.Mail[i] = clean.String()
 	}
 	if w.Budget > 100 {
 		return texterr.New(mime.NewText("config.watch_budget", "budget {value} is no per cent of a day: write 1 to 100", "value", w.Budget))

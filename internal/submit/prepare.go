@@ -197,11 +197,10 @@ func (s *Submitter) class(r *Request, m *mime.Message) string {
 // replacement is the From and Reply-To that a default connection in mode
 // "always" writes over those of the message.
 func replacement(c *gateway.Connection) (from, replyTo *mime.Address, err error) {
-	from = &mime.Address{Name: c.DisplayName, Address: c.FromMailbox()}
+	from = &mime.Address{Name: c.DisplayName, Address: c.OwnAddress()}
 	if from.Address.IsZero() {
-		if from.Address, err = mime.ParseMailbox(c.Mailbox(mime.Mailbox{})); err != nil {
-			return nil, nil, err
-		}
+		_, err = mime.ParseMailbox(c.Mailbox(mime.Mailbox{})) // why it has none
+		return nil, nil, err
 	}
 	replyTo = &mime.Address{Address: from.Address}
 	if c.ReplyTo != "" {
