@@ -2,8 +2,6 @@ package fallback_test
 
 import (
 	"context"
-	"errors"
-	"io"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +11,7 @@ import (
 	"github.com/postino-mail/postino/adapters/sandbox"
 	"github.com/postino-mail/postino/fallback"
 	"github.com/postino-mail/postino/internal/mailboxtest"
+	"github.com/postino-mail/postino/internal/sandboxtest"
 	"github.com/postino-mail/postino/mime"
 	"github.com/postino-mail/postino/tokens"
 )
@@ -68,59 +67,18 @@ func openProvider(t testing.TB, l adapters.Limits, chunking bool) *adaptertest.P
 	c := sb.SMTPConnection(sandboxFrom)
 	c.Limits = l
 	a := adapterOn(t, c, fallback.Options{Chunking: chunking})
-	faults := map[adaptertest.Fault]sandbox.Fault{
-		adaptertest.FaultPermanent: {Op: "rcpt", Reply: "550 5.1.1 No such user here"},
-		adaptertest.FaultTransient: {Op: "dot", Reply: "451 4.3.0 Queue full"},
-		adaptertest.FaultThrottled: {Op: "mail", Reply: "451 4.7.500 Server busy. Please try again later"},
-		adaptertest.FaultAuth:      {Op: "auth", Reply: "535 5.7.3 Authentication unsuccessful"},
-		adaptertest.FaultSendAs: {Op: "dot",
+	return sandboxtest.Conform(t, sb, a, sandboxtest.Provider{
+		Service: "smtp", From: sandboxFrom, Secrets: []string{fallback.SettingsOf(c).Password.Reveal()},
+		Permanent: sandbox.Fault{Service: "smtp", Op: "rcpt", Reply: "550 5.1.1 No such user here"},
+		Transient: sandbox.Fault{Service: "smtp", Op: "dot", Reply: "451 4.3.0 Queue full"},
+		Throttled: sandbox.Fault{Service: "smtp", Op: "mail", Reply: "451 4.7.500 Server busy. Please try again later"},
+		Auth:      sandbox.Fault{Service: "smtp", Op: "auth", Reply: "535 5.7.3 Authentication unsuccessful"},
+		SendAs: sandbox.Fault{Service: "smtp", Op: "dot",
 			Reply: "554 5.2.252 SendAsDenied; not allowed to send as; STOREDRV.Submission.Exception:SendAsDeniedException"},
-		adaptertest.FaultLost:    {Op: "dot", After: true, Reset: true},
-		adaptertest.FaultGarbage: {Op: "dot", Body: "<html>Welcome to the hotel's network\r\n"},
-		adaptertest.FaultHang:    {Op: "dot", After: true, Delay: time.Hour, Reset: true},
-	}
-	return &adaptertest.Provider{
-		Adapter: a, From: sandboxFrom, Secrets: []string{fallback.SettingsOf(c).Password.Reveal()},
-		Inject: func(t testing.TB, f adaptertest.Fault) {
-			if f == adaptertest.FaultUnreachable {
-				if err := sb.Close(); err != nil {
-					t.Error(err)
-				}
-				return
-			}
-			fault, ok := faults[f]
-			if !ok {
-				t.Fatalf("no such fault: %s", f)
-			}
-			fault.Service = "smtp"
-			sb.Inject(fault)
-		},
-		Delivered: func() (out []adaptertest.Delivered) {
-			for _, d := range sb.Deliveries() {
-				one := adaptertest.Delivered{Recipients: d.Recipients, Size: d.Size}
-				if d.Size <= 1<<20 {
-					one.Received, one.Shown = contents(t, sb.Open, d), contents(t, sb.OpenShown, d)
-				}
-				out = append(out, one)
-			}
-			return out
-		},
-		InFlight: func() int { return sb.MaxInFlight("smtp") },
-		Close:    func() {},
-	}
-}
-
-func contents(t testing.TB, open func(sandbox.Delivery) (io.ReadCloser, error), d sandbox.Delivery) []byte {
-	t.Helper()
-	rc, err := open(d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := io.ReadAll(rc)
-	if err := errors.Join(err, rc.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return b
+		Lost:    sandbox.Fault{Service: "smtp", Op: "dot", After: true, Reset: true},
+		Garbage: sandbox.Fault{Service: "smtp", Op: "dot", Body: "<html>Welcome to the hotel's network\r\n"},
+		Hang:    sandbox.Fault{Service: "smtp", Op: "dot", After: true, Delay: time.Hour, Reset: true},
+	})
 }
 
 func invoice(t testing.TB, subject string) *mime.Message {

@@ -46,11 +46,7 @@ type ActionAnswer struct {
 }
 
 func (s *messageService) act(ctx context.Context, in *MessagePath, verb store.Verb) (*bodyOf[ActionAnswer], error) {
-	m, err := s.message(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	list, err := s.store.Deliveries(ctx, m.ID)
+	_, list, err := s.deliveries(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -103,11 +99,7 @@ type ResendAnswer struct {
 // resend keeps the parts in which the message went out first: a route that
 // could not take all recipients at once cannot now.
 func (s *messageService) resend(ctx context.Context, in *resendInput) (*bodyOf[ResendAnswer], error) {
-	m, err := s.message(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	list, err := s.store.Deliveries(ctx, m.ID)
+	m, list, err := s.deliveries(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}

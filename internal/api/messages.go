@@ -183,12 +183,18 @@ func (s *messageService) message(ctx context.Context, id string) (*store.Message
 	return m, nil
 }
 
-func (s *messageService) getMessage(ctx context.Context, in *MessagePath) (*bodyOf[MessageDetail], error) {
-	m, err := s.message(ctx, in.ID)
+// deliveries are those of a message that the caller may see.
+func (s *messageService) deliveries(ctx context.Context, id string) (*store.Message, []store.Delivery, error) {
+	m, err := s.message(ctx, id)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	list, err := s.store.Deliveries(ctx, m.ID)
+	return m, list, err
+}
+
+func (s *messageService) getMessage(ctx context.Context, in *MessagePath) (*bodyOf[MessageDetail], error) {
+	m, list, err := s.deliveries(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -206,11 +212,7 @@ type AttemptList struct {
 }
 
 func (s *messageService) listAttempts(ctx context.Context, in *MessagePath) (*bodyOf[AttemptList], error) {
-	m, err := s.message(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	list, err := s.store.Deliveries(ctx, m.ID)
+	_, list, err := s.deliveries(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@
 package sandboxtest
 
 import (
+	"cmp"
 	"io"
 	"net/http"
 	"testing"
@@ -39,7 +40,7 @@ func Start(t testing.TB, connection func(*sandbox.Sandbox) *adapters.Connection,
 	return sb, a
 }
 
-// A Provider is what the conformance suite needs to know of an adapter over HTTP.
+// A Provider is what the conformance suite needs to know of an adapter.
 type Provider struct {
 	Service, Op string // where a message is handed over in one request
 	From        string
@@ -47,6 +48,8 @@ type Provider struct {
 	// Permanent, Transient, Throttled and SendAs are the provider's own ways to
 	// refuse; those without a Service happen at Op.
 	Permanent, Transient, Throttled, SendAs sandbox.Fault
+	// Auth, Lost, Garbage and Hang are set where the provider is not reached over HTTP.
+	Auth, Lost, Garbage, Hang sandbox.Fault
 }
 
 // Conform makes a provider of the conformance suite from an adapter on its sandbox.
@@ -56,10 +59,10 @@ func Conform(t testing.TB, sb *sandbox.Sandbox, a adapters.Adapter, p Provider) 
 		adaptertest.FaultTransient: p.Transient,
 		adaptertest.FaultThrottled: p.Throttled,
 		adaptertest.FaultSendAs:    p.SendAs,
-		adaptertest.FaultAuth:      {Status: http.StatusUnauthorized},
-		adaptertest.FaultLost:      {After: true, Reset: true},
-		adaptertest.FaultGarbage:   {Status: http.StatusOK, Body: "<html>Welcome to the hotel's network"},
-		adaptertest.FaultHang:      {After: true, Delay: time.Hour, Reset: true},
+		adaptertest.FaultAuth:      cmp.Or(p.Auth, sandbox.Fault{Status: http.StatusUnauthorized}),
+		adaptertest.FaultLost:      cmp.Or(p.Lost, sandbox.Fault{After: true, Reset: true}),
+		adaptertest.FaultGarbage:   cmp.Or(p.Garbage, sandbox.Fault{Status: http.StatusOK, Body: "<html>Welcome to the hotel's network"}),
+		adaptertest.FaultHang:      cmp.Or(p.Hang, sandbox.Fault{After: true, Delay: time.Hour, Reset: true}),
 	}
 	return &adaptertest.Provider{
 		Adapter: a, From: p.From, Secrets: p.Secrets,
