@@ -41,10 +41,27 @@ func describeCertificate(e *Error, host string, err error, now time.Time) bool {
 		describeAuthority(e, host, unknown.Cert, verify)
 	case errors.As(err, &hostname):
 		describeName(e, host, hostname.Certificate)
+	case verify != nil: // not one for servers (RFC 5280 section 4.2.1.12), or with a critical extension that is not known
+		describeUnusable(e, host, verify.Err)
+	case strings.Contains(err.Error(), "tls: failed to parse certificate"): // crypto/tls does not type it
+		describeUnusable(e, host, err)
 	default:
 		return false
 	}
 	return true
+}
+
+// describeUnusable says why no one can use a certificate, in crypto/x509's words.
+func describeUnusable(e *Error, host string, why error) {
+	reason := why.Error()
+	if _, rest, ok := strings.Cut(reason, "x509: "); ok {
+		reason = rest
+	}
+	e.Code = "tls_bad_certificate"
+	e.Message = mime.NewText("tls.tls_bad_certificate", "the certificate of {host} cannot be used: {reason}", "host", host, "reason",
+		clean(reason))
+	e.Hint = mime.NewText("tls.tls_bad_certificate_hint",
+		"the server's administrator must install a valid certificate for servers (TLS Web Server Authentication)")
 }
 
 // describeAuthority tells a self-signed certificate, a chain that is not

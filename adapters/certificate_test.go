@@ -46,6 +46,9 @@ func TestCertificateWords(t *testing.T) {
 	root := authority("Contoso Root")
 	expired, early := template("mail.example", "mail.example"), template("mail.example", "mail.example")
 	expired.NotAfter, early.NotBefore = now.AddDate(0, 0, -3), now.AddDate(0, 0, 2)
+	client, critical := template("", "mail.example"), template("", "mail.example")
+	client.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	critical.ExtraExtensions = []pkix.Extension{{Id: []int{1, 2, 3, 4}, Critical: true, Value: []byte{5, 0}}}
 	self := template("mail.example", "mail.example")
 	old := &tls.Config{MaxVersion: tls.VersionTLS12,
 		CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}} //nolint:gosec // the server that is refused
@@ -60,6 +63,8 @@ func TestCertificateWords(t *testing.T) {
 		{"another name", sign(template("", "smtps.hosting.example", "*.hosting.example"), root), nil,
 			"tls_wrong_name", []string{"smtps.hosting.example, *.hosting.example"}, "hosting.example"},
 		{"common name alone", sign(template("mail.example"), root), nil, "tls_no_san", []string{"no subjectAltName"}, "mail.example"},
+		{"of a client", sign(client, root), nil, "tls_bad_certificate", []string{"incompatible key usage"}, "mail.example"},
+		{"critical extension", sign(critical, root), nil, "tls_bad_certificate", []string{"unhandled critical extension"}, "mail.example"},
 		{"expired", sign(expired, root), nil, "tls_expired", []string{"expired"}, "2026-11-26"},
 		{"not yet valid", sign(early, root), nil, "tls_not_yet_valid", []string{"not valid before"}, "2026-12-01"},
 		{"self-signed", sign(self, self), nil, "tls_untrusted", []string{"self-signed"}, "mail.example"},
