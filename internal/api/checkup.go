@@ -19,12 +19,16 @@ type checkupService struct {
 func (s *checkupService) routes(rt *router) {
 	register(rt, op("doctor", http.MethodGet, "/v1/doctor", "server", ScopeAdmin, "Look at the installation",
 		"Clock, disk, fsync, listeners, certificates, DNS, the servers that connections need, source addresses, store, secrets, mailboxes, "+
-			"queue and configuration. It takes seconds; one runs at a time."), s.check)
+			"queue and configuration. It takes seconds; one runs at a time. With `check` the listeners alone are called."), s.check)
 }
 
 func (s *checkupService) check(ctx context.Context, in *struct {
 	Language string `header:"Accept-Language"`
+	Check    string `query:"check" enum:"listener" doc:"Only this check"`
 }) (*bodyOf[view.Checkup], error) {
+	if in.Check != "" {
+		return &bodyOf[view.Checkup]{view.OfCheckup(s.installation.CheckListeners(ctx), language(in.Language))}, nil
+	}
 	if !s.running.TryLock() {
 		f := fail(http.StatusTooManyRequests, "too_many_tests", "",
 			text("api.doctor_running", "the installation is being looked at already"),

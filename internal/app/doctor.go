@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/url"
 	"time"
 
@@ -47,7 +46,10 @@ func Doctor(ctx context.Context, o DoctorOptions) error {
 	if err != nil {
 		return exit(ExitConfig, err)
 	}
-	in := newInstallation(&conf, newDoctor(roots, networks, newOwnListeners(conf.SMTP)))
+	own := newOwnListeners(conf.SMTP)
+	in := newInstallation(&conf, newDoctor(roots, networks, own))
+	in.Roots = roots
+	askRunning(ctx, in, own, conf.HTTP.SocketPath(conf.Data))
 	err = withStore(ctx, Storage{Data: conf.Data, Database: conf.Database}, func(st store.Store) error {
 		lookInto(in, st)
 		return o.print(ctx, in)
@@ -122,22 +124,12 @@ func newInstallation(c *config.Config, d *doctor.Doctor) *doctor.Installation {
 			in.Where = "PostgreSQL " + u.Host + u.Path
 		}
 	}
-	add := func(l doctor.Listener) {
-		if _, port, err := net.SplitHostPort(l.Address); l.Address != "" && (err != nil || port != "0") { // 0: the system chose one
-			in.Listeners = append(in.Listeners, l)
-		}
-	}
+	in.Listeners = configured(c)
 	for _, l := range c.SMTP {
-		add(doctor.Listener{Kind: "smtp", Address: l.Address, TLS: l.TLS == "implicit", CertFile: l.CertFile, KeyFile: l.KeyFile})
 		if l.Legacy() {
 			in.Warnings = append(in.Warnings, text("doctor.legacy", "the listener {address} makes an allowance for old programs",
 				"address", l.Address))
 		}
-	}
-	add(doctor.Listener{Kind: "http", Address: c.HTTP.Address, TLS: c.HTTP.CertFile != "", CertFile: c.HTTP.CertFile,
-		KeyFile: c.HTTP.KeyFile})
-	if path := c.HTTP.SocketPath(c.Data); path != "" {
-		add(doctor.Listener{Kind: "socket", Address: path})
 	}
 	for _, w := range c.Warnings {
 		in.Warnings = append(in.Warnings, text("doctor.warning", "{warning}", "warning", w))

@@ -22,10 +22,7 @@ func Health(ctx context.Context, data, url string) error {
 	where := url
 	if url == "" {
 		where = filepath.Join(data, "http.sock")
-		client.Transport = &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", where)
-		}}
-		url = "http://localhost/readyz"
+		client, url = throughSocket(where), "http://localhost/readyz"
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
@@ -45,4 +42,12 @@ func Health(ctx context.Context, data, url string) error {
 	}
 	return exit(ExitTempFail, texterr.Wrap(text("cli.server_not_ready", "the server cannot take messages now (status {status})",
 		"status", resp.StatusCode), fmt.Errorf("%s", body)))
+}
+
+// throughSocket is a client that asks the server at the other end of a unix
+// socket, whatever host a URL names.
+func throughSocket(path string) *http.Client {
+	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}}}
 }

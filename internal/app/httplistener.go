@@ -88,7 +88,12 @@ func (s *server) httpListener(smtp []string) (*httpListener, error) {
 			return nil, err
 		}
 	}
-	return d, s.listenSocket(d, socket)
+	if err := s.listenSocket(d, socket); err != nil {
+		return d, err
+	}
+	installation.Roots = s.roots
+	installation.Listeners = running(&s.conf, Addresses{SMTP: smtp, HTTP: d.Addr(), Socket: d.socket})
+	return d, nil
 }
 
 // shownListeners are the SMTP listeners as the page shows them to who sets up a program.

@@ -18,8 +18,8 @@ type ownListeners struct {
 	list []netip.AddrPort
 }
 
-// newOwnListeners knows those of the configuration with addresses and ports
-// that are numbers; set tells of all once they are open.
+// newOwnListeners knows those of the configuration; set tells of all once they
+// are open, those with a port that the system chose too.
 func newOwnListeners(conf []config.Listener) *ownListeners {
 	addresses := make([]string, len(conf))
 	for i, l := range conf {
@@ -33,13 +33,43 @@ func newOwnListeners(conf []config.Listener) *ownListeners {
 func (o *ownListeners) set(addresses []string) {
 	var list []netip.AddrPort
 	for _, a := range addresses {
-		if ap, err := netip.ParseAddrPort(a); err == nil && ap.Port() != 0 {
-			list = append(list, netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port()))
+		for _, ap := range boundBy(a) {
+			if ap.Port() != 0 {
+				list = append(list, netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port()))
+			}
 		}
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.list = list
+}
+
+// boundBy is where a listener listens that is called so: a name stands for its
+// addresses, and none for all of the machine.
+func boundBy(address string) (out []netip.AddrPort) {
+	if ap, err := netip.ParseAddrPort(address); err == nil {
+		return []netip.AddrPort{ap}
+	}
+	host, service, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lookupTime)
+	defer cancel()
+	port, err := net.DefaultResolver.LookupPort(ctx, "tcp", service)
+	if err != nil {
+		return nil
+	}
+	ips := []netip.Addr{netip.IPv6Unspecified()}
+	if host != "" {
+		if ips, err = net.DefaultResolver.LookupNetIP(ctx, "ip", host); err != nil {
+			return nil // the server does not start with it either
+		}
+	}
+	for _, ip := range ips {
+		out = append(out, netip.AddrPortFrom(ip, uint16(port))) //nolint:gosec // LookupPort returns none above 65535
+	}
+	return out
 }
 
 // at reports that a call to an address reaches one of the listeners.
@@ -64,6 +94,9 @@ func (o *ownListeners) at(to netip.AddrPort) bool {
 	return false
 }
 
+// lookupTime bounds the wait for the addresses of a name.
+const lookupTime = 2 * time.Second
+
 // thisMachine reports an address that a listener on all addresses has.
 func thisMachine(ip netip.Addr) bool {
 	if ip.IsLoopback() || ip.IsUnspecified() {
@@ -86,7 +119,7 @@ func thisMachine(ip netip.Addr) bool {
 // leadsTo reports that a host, a name or an address, is one of the listeners. A
 // name that cannot be resolved now is looked at again when mail goes there.
 func (o *ownListeners) leadsTo(ctx context.Context, host string, port int) bool {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, lookupTime)
 	defer cancel()
 	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {

@@ -36,6 +36,11 @@ func TestOwnListeners(t *testing.T) {
 		{own("[::]:25"), "[::1]:25", true},
 		{own("10.0.0.1:587", "[::1]:25"), "[::1]:25", true},
 		{own("127.0.0.1:0"), "127.0.0.1:0", false},
+		{own(":25"), "127.0.0.1:25", true},
+		{own(":25"), "[::1]:25", true},
+		{own("localhost:25"), "127.0.0.1:25", true},
+		{own("localhost:smtp"), "127.0.0.1:25", true},
+		{own("no-such-host.invalid:25", "none"), "127.0.0.1:25", false},
 		{own(), "127.0.0.1:25", false},
 		{nil, "127.0.0.1:25", false},
 	}

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"crypto/x509"
 	"net/netip"
 	"sync"
 	"time"
@@ -47,6 +48,7 @@ type Checkup struct {
 	OK        bool // nothing failed
 	Findings  []Finding
 	Addresses Addresses
+	Listeners []Listener // that were looked at
 }
 
 // A Records is what the checks read of a store.
@@ -59,14 +61,6 @@ type Records interface {
 	ConnectionStates(ctx context.Context) ([]store.ConnectionState, error)
 }
 
-// A Listener is where this gateway takes messages in.
-type Listener struct {
-	Kind              string // smtp, http or socket
-	Address           string // or path
-	TLS               bool   // from the first byte
-	CertFile, KeyFile string // may be empty
-}
-
 // An Installation says what to look at. Doctor is required.
 type Installation struct {
 	Doctor    *Doctor
@@ -77,7 +71,9 @@ type Installation struct {
 	Reserve   int64  // bytes that uploads leave free
 	Hostname  string // name of the gateway
 	Listeners []Listener
-	Warnings  []mime.Text // of the configuration
+	Unasked   error          // why a server that runs does not tell its listeners; nil: it does, or none runs
+	Roots     *x509.CertPool // that the listeners' certificates are checked by; nil: the system's
+	Warnings  []mime.Text    // of the configuration
 	Free      func(dir string) (int64, error)
 	Skew      func(context.Context) (time.Duration, error) // of the database's clock; nil: it has none of its own
 	Now       func() time.Time                             // nil: time.Now
@@ -91,11 +87,7 @@ const checkupLimit = 90 * time.Second
 func (in *Installation) Check(ctx context.Context, report func(Finding)) Checkup {
 	ctx, cancel := context.WithTimeout(ctx, checkupLimit)
 	defer cancel()
-	c := &checkup{Installation: in, report: report, out: Checkup{OK: true}}
-	if c.now = in.Now; c.now == nil {
-		c.now = time.Now
-	}
-	c.last = c.now()
+	c := in.begin(report)
 	c.disk()
 	c.listeners(ctx)
 	c.certificates()
@@ -104,6 +96,22 @@ func (in *Installation) Check(ctx context.Context, report func(Finding)) Checkup
 	c.servers(ctx)
 	c.configuration()
 	return c.out
+}
+
+// CheckListeners looks at the listeners alone.
+func (in *Installation) CheckListeners(ctx context.Context) Checkup {
+	c := in.begin(nil)
+	c.listeners(ctx)
+	return c.out
+}
+
+func (in *Installation) begin(report func(Finding)) *checkup {
+	c := &checkup{Installation: in, report: report, out: Checkup{OK: true, Listeners: in.Listeners}}
+	if c.now = in.Now; c.now == nil {
+		c.now = time.Now
+	}
+	c.last = c.now()
+	return c
 }
 
 // A checkup is one run.

@@ -204,14 +204,14 @@ func TestInstallationListeners(t *testing.T) {
 	starttls, implicit, _ := sb.SMTPPorts()
 	at := func(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 	in.Listeners = []doctor.Listener{
-		{Kind: "smtp", Address: at(starttls)}, {Kind: "smtp", Address: at(implicit), TLS: true},
-		{Kind: "http", Address: plain.Listener.Addr().String()}, {Kind: "http", Address: secure.Listener.Addr().String(), TLS: true},
+		{Kind: "smtp", Address: at(starttls)}, {Kind: "smtp", Address: at(implicit), TLS: "implicit"},
+		{Kind: "http", Address: plain.Listener.Addr().String()}, {Kind: "http", Address: secure.Listener.Addr().String(), TLS: "implicit"},
 		{Kind: "socket", Address: path},
 	}
 	c := in.Check(t.Context(), nil)
 	for _, l := range in.Listeners {
 		sees(t, c, "listener", doctor.Good, l.Address+" answers", "risponde")
 	}
-	in.Listeners = []doctor.Listener{{Kind: "smtp", Address: plain.Listener.Addr().String(), TLS: true}}
+	in.Listeners = []doctor.Listener{{Kind: "smtp", Address: plain.Listener.Addr().String(), TLS: "implicit"}}
 	sees(t, in.Check(t.Context(), nil), "listener", doctor.Bad, "does not answer", "non risponde")
 }

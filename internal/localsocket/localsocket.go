@@ -55,6 +55,9 @@ func maxPath() int {
 	return 103
 }
 
+// NoServer reports an error of connecting to a socket at which no server is.
+func NoServer(err error) bool { return errors.Is(err, fs.ErrNotExist) || refused(err) }
+
 // answerTime bounds the wait for a server that may be at the path already.
 const answerTime = 2 * time.Second
 
