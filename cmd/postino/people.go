@@ -17,6 +17,7 @@ type peopleCommand struct {
 	Invite   peopleInvite   `cmd:"" help:"Print a link to choose a new password, good once and for a day."`
 	Remove   peopleRemove   `cmd:"" help:"Remove a person with their sessions and keys."`
 	Password peoplePassword `cmd:"" help:"Set a person's password; ends their sessions."`
+	Unlink   peopleUnlink   `cmd:"" help:"Unlink a person's account at the identity provider; ends their sessions."`
 	Sessions peopleSessions `cmd:"" help:"List a person's sessions, or end them."`
 	Audit    peopleAudit    `cmd:"" help:"List the audit trail: who changed what, when and from where."`
 }
@@ -143,6 +144,18 @@ func (peopleRemove) Help() string {
 
 func (c *peopleRemove) Run(ctx context.Context, std stdio, cli *commands) error {
 	return c.jobs(std, cli).Remove(ctx, c.Person)
+}
+
+type peopleUnlink struct{ onePerson }
+
+// Help shows examples below the flags.
+func (peopleUnlink) Help() string {
+	return "Example:\n  postino people unlink bruno@contoso.it\n\nThey sign in by password or passkey, or link an account again under Settings. " +
+		"Who has neither needs an invitation\n(postino people invite)."
+}
+
+func (c *peopleUnlink) Run(ctx context.Context, std stdio, cli *commands) error {
+	return c.jobs(std, cli).Unlink(ctx, c.Person)
 }
 
 type peoplePassword struct {

@@ -2,11 +2,14 @@ package main
 
 import (
 	"encoding/csv"
+	"errors"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/postino-mail/postino/internal/app"
+	"github.com/postino-mail/postino/internal/store"
 )
 
 // People are managed on the store without a server; what was changed is in the
@@ -50,6 +53,7 @@ func TestPeople(t *testing.T) {
 		{want: "active", args: "people enable bruno@contoso.it"},
 		{want: "admin", args: "people role bruno@contoso.it admin"},
 		{want: "SIGNED IN", args: "people sessions bruno@contoso.it --end"},
+		{want: "linked with no account", code: app.ExitUsage, args: "people unlink bruno@contoso.it"},
 		{want: `"email": "anna@contoso.it"`, args: "people list --json"},
 		{want: "removed", args: "people remove bruno@contoso.it"},
 		{want: "is none of", code: app.ExitUsage, args: "people audit --kind nothing"},
@@ -58,8 +62,26 @@ func TestPeople(t *testing.T) {
 			t.Errorf("%s: %s", c.args, out)
 		}
 	}
+	link := func() (err error) {
+		st, err := app.OpenStore(t.Context(), app.Storage{Data: data}, false, slog.New(slog.DiscardHandler))
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, st.Close()) }()
+		p, err := st.PersonByEmail(t.Context(), "anna@contoso.it")
+		if err != nil {
+			return err
+		}
+		p.Account = store.Account{Issuer: "https://login.example.com", Subject: "s-1"}
+		_, err = st.PutPerson(t.Context(), *p)
+		return err
+	}
+	if err := link(); err != nil {
+		t.Fatal(err)
+	}
+	do(0, "", "people", "unlink", "anna@contoso.it")
 	all := do(0, "", "people", "audit", "--limit", "0")
-	for _, want := range []string{"postino people role", "role: operator → admin", "key: removed", "password_hash: *** → -"} {
+	for _, want := range []string{"postino people role", "role: operator → admin", "postino people unlink", "account.subject: s-1 → -", "key: removed", "password_hash: *** → -"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("the trail has no %q:\n%s", want, all)
 		}

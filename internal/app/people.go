@@ -215,13 +215,13 @@ func (k PeopleCommands) Show(ctx context.Context, name string) error {
 }
 
 // change stores what f does with the person, and prints them.
-func (k PeopleCommands) change(ctx context.Context, name string, f func(*store.Person)) error {
+func (k PeopleCommands) change(ctx context.Context, name string, f func(*store.Person) error) error {
 	return k.with(ctx, func(st store.Store, ps *people.Service) error {
 		p, err := personNamed(ctx, st, name)
 		if err != nil {
 			return err
 		}
-		p, err = ps.Change(ctx, p.ID, func(p *store.Person) error { f(p); return nil })
+		p, err = ps.Change(ctx, p.ID, f)
 		if err != nil {
 			return err
 		}
@@ -231,17 +231,29 @@ func (k PeopleCommands) change(ctx context.Context, name string, f func(*store.P
 
 // Disable keeps a person from signing in, and ends their sessions.
 func (k PeopleCommands) Disable(ctx context.Context, name string) error {
-	return k.change(ctx, name, func(p *store.Person) { p.Disabled = true })
+	return k.change(ctx, name, func(p *store.Person) error { p.Disabled = true; return nil })
 }
 
 // Enable takes Disable back.
 func (k PeopleCommands) Enable(ctx context.Context, name string) error {
-	return k.change(ctx, name, func(p *store.Person) { p.Disabled = false })
+	return k.change(ctx, name, func(p *store.Person) error { p.Disabled = false; return nil })
 }
 
 // Role gives a person another role.
 func (k PeopleCommands) Role(ctx context.Context, name, role string) error {
-	return k.change(ctx, name, func(p *store.Person) { p.Role = store.Role(role) })
+	return k.change(ctx, name, func(p *store.Person) error { p.Role = store.Role(role); return nil })
+}
+
+// Unlink removes the link of a person to their account at the identity provider,
+// and ends their sessions.
+func (k PeopleCommands) Unlink(ctx context.Context, name string) error {
+	return k.change(ctx, name, func(p *store.Person) error {
+		if p.Account == (store.Account{}) {
+			return wrong(ExitUsage, text("cli.not_linked", "{person} is linked with no account of an identity provider", "person", p.Email))
+		}
+		p.Account = store.Account{}
+		return nil
+	})
 }
 
 // Invite prints a link by which the person chooses a password.

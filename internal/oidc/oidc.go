@@ -28,6 +28,10 @@ const (
 	failedTime = 5 * time.Second // after a failure, before the provider is asked again
 )
 
+// keysUnread is how go-oidc begins its error, which wraps none, where the provider's
+// keys are not to be had: the token is neither good nor bad then.
+const keysUnread = "failed to verify signature: fetching keys"
+
 // google is the issuer of all Google accounts, whichever company they are of.
 const google = "https://accounts.google.com"
 
@@ -117,7 +121,10 @@ func (p *Provider) verify(ctx context.Context, found *gooidc.Provider, raw, nonc
 		return nil, fmt.Errorf("%w: it has no ID token", ErrRefused)
 	}
 	token, err := found.Verifier(&gooidc.Config{ClientID: p.opt.ClientID, Now: p.opt.Now}).Verify(ctx, raw)
-	if err != nil {
+	switch {
+	case err != nil && strings.HasPrefix(err.Error(), keysUnread):
+		return nil, fmt.Errorf("oidc: the keys of the provider cannot be read: %w", err)
+	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	var claims struct {

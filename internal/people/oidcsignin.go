@@ -36,8 +36,7 @@ var (
 			"under Settings"))
 	ErrNoPerson = texterr.New(mime.NewText("people.provider_no_person",
 		"there is no person here with the address that the identity provider names: ask an administrator of this server for an invitation"))
-	ErrTaken = texterr.New(mime.NewText("people.provider_taken",
-		"this account of the identity provider signs in another person here: ask an administrator of this server"))
+	ErrTaken       = store.ErrAccountTaken
 	ErrLastAccount = texterr.New(mime.NewText("people.last_account",
 		"this account is all that you can sign in with: choose a password or add a passkey first"))
 	ErrOtherAccount = texterr.New(mime.NewText("people.provider_other_account",

@@ -133,6 +133,8 @@ func TestExternalSignInRefuses(t *testing.T) {
 		{name: "no subject", issuer: claim("sub", ""), want: people.ErrProviderRefused},
 		{name: "another key", issuer: func(i *oidctest.Issuer) { i.Key = other }, want: people.ErrProviderRefused},
 		{name: "provider down", issuer: func(i *oidctest.Issuer) { i.Status = http.StatusBadGateway }, want: people.ErrProvider},
+		{name: "keys down", issuer: func(i *oidctest.Issuer) { i.KeysStatus = http.StatusServiceUnavailable }, want: people.ErrProvider},
+		{name: "keys gone", issuer: func(i *oidctest.Issuer) { i.KeysStatus = http.StatusNotFound }, want: people.ErrProvider},
 		{name: "code refused", alter: func(q url.Values, _ *adapters.Secret) { q.Set("code", "x") }, want: people.ErrProviderRefused},
 		{name: "unverified address", who: oidctest.Keycloak("s-1", "anna@contoso.it", false), want: people.ErrNotVerified},
 		{name: "address that Entra does not vouch for", who: jwt.MapClaims{"sub": "s", "email": "anna@contoso.it", "xms_edov": false},

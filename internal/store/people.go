@@ -13,6 +13,11 @@ import (
 var ErrLastAdmin = texterr.New(mime.NewText("store.last_admin",
 	"this is the last active administrator: make another person an administrator first"))
 
+// ErrAccountTaken refuses a person with an account at an identity provider that
+// another person has.
+var ErrAccountTaken = texterr.New(mime.NewText("store.account_taken",
+	"this account of the identity provider signs in another person here: ask an administrator of this server"))
+
 // A Role is what a person may do.
 type Role string
 
@@ -33,7 +38,7 @@ type Person struct {
 	PasswordHash string        `json:"password_hash,omitempty"` // vault.Hasher.Hash; empty: no password
 	Passkeys     []Passkey     `json:"passkeys,omitempty"`
 	Disabled     bool          `json:"disabled,omitempty"`
-	Account      Account       `json:"account,omitzero"`  // of an identity provider, by which they sign in too
+	Account      Account       `json:"account,omitzero"`  // of an identity provider, by which they sign in too; unique
 	Filters      []SavedFilter `json:"filters,omitempty"` // searches of messages that they keep, by name
 	CreatedAt    time.Time     `json:"created_at"`
 	ChangedAt    time.Time     `json:"changed_at"`

@@ -42,6 +42,8 @@ type Issuer struct {
 	Silent atomic.Bool
 	// Status, where it is not 0, is the answer of the token endpoint.
 	Status int
+	// KeysStatus, where it is not 0, is the answer where the keys are published.
+	KeysStatus int
 	// Change, which may be nil, alters the claims of a token before it is signed.
 	Change func(jwt.MapClaims)
 	// Key, which may be nil, signs in place of the one that is published.
@@ -86,6 +88,10 @@ func (i *Issuer) discovery(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (i *Issuer) keys(w http.ResponseWriter, _ *http.Request) {
+	if i.KeysStatus != 0 {
+		w.WriteHeader(i.KeysStatus)
+		return
+	}
 	b64 := base64.RawURLEncoding.EncodeToString
 	point, err := i.key.PublicKey.Bytes() // 4, X, Y (SEC 1 section 2.3.3)
 	if err != nil {

@@ -115,6 +115,9 @@ func writePerson(ctx context.Context, t Tx, p *store.Person) error {
 	if old >= 0 && !p.IsActiveAdmin() && lastAdmin(all, p.ID) && all[old].Revision == p.Revision {
 		return store.ErrLastAdmin
 	}
+	if accountTaken(all, old, p) {
+		return store.ErrAccountTaken
+	}
 	if err := people().write(ctx, t, p); err != nil || old < 0 {
 		return err
 	}
@@ -128,6 +131,16 @@ func writePerson(ctx context.Context, t Tx, p *store.Person) error {
 	}
 	_, err = invitations().removeWhere(ctx, t, func(i *store.Invitation) bool { return i.Person == p.ID })
 	return err
+}
+
+// accountTaken reports whether the person gets an account that another one has;
+// old is their place among all, or below 0. All are read under one lock: of two
+// edits at one moment the second sees the first.
+func accountTaken(all []store.Person, old int, p *store.Person) bool {
+	if p.Account == (store.Account{}) || old >= 0 && all[old].Account == p.Account {
+		return false
+	}
+	return slices.ContainsFunc(all, func(o store.Person) bool { return o.ID != p.ID && o.Account == p.Account })
 }
 
 // lostPasskey reports whether a passkey of the person before is none of theirs now.
