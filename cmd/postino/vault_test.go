@@ -1,10 +1,12 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,4 +65,34 @@ func TestVaultRotate(t *testing.T) {
 	readable()
 	do(0, "150 secrets are sealed with the new key", "vault", "rotate")
 	readable()
+}
+
+// The audit trail says who changed the key, and has nothing that is sealed with it.
+func TestVaultTrail(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "data")
+	do := func(args ...string) string {
+		t.Helper()
+		code, out, errOut := command(t, "", append(args, "--data", data)...)
+		if code != 0 {
+			t.Fatalf("%v: exit %d\n%s%s", args, code, out, errOut)
+		}
+		return out
+	}
+	do("connection", "add", "a", "--from", "a@x.it", "--host", "h.x.it", "--set", "smtp.auth=none")
+	for _, args := range [][]string{{"rotate", "--prepare"}, {"rotate"}, {"drop-old"}} {
+		do(append([]string{"vault"}, args...)...)
+	}
+	var trail []struct{ Action, Kind, Object string }
+	out := do("people", "audit", "--kind", "setting", "--json")
+	if err := json.Unmarshal([]byte(out), &trail); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range trail {
+		got = append(got, e.Action+" "+e.Object)
+	}
+	if want := []string{"removed vault_key", "changed vault_key", "added vault_key"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q\n%s", got, want, out)
+	}
 }

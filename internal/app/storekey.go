@@ -19,6 +19,9 @@ const newKey = "POSTINO_NEW_KEY"
 // keyCheck names the setting with the check word (vault.CheckWord).
 const keyCheck = "key_check"
 
+// vaultKey is what the audit trail calls the key.
+const vaultKey = "vault_key"
+
 // A storeKey seals the secrets of a store. The store is opened first: only it
 // tells whether a key may be made.
 type storeKey struct{ v atomic.Pointer[vault.Vault] }
@@ -91,16 +94,31 @@ func (k *storeKey) fit(ctx context.Context, st store.Store, dir, where string, g
 		}
 	}
 	stale, err := have.Check(word)
-	if err != nil && !again {
+	other := err != nil
+	if other && !again {
 		return otherKey(have, where)
 	}
-	if err == nil && (!stale || !have.Newest()) { // a key that waits for its rotation seals nothing, this word neither
+	if !other && (!stale || !have.Newest()) { // a key that waits for its rotation seals nothing, this word neither
 		return nil
 	}
 	if word, err = have.CheckWord(); err != nil {
 		return err
 	}
-	return st.SetSetting(ctx, keyCheck, word)
+	if err := setKeyCheck(ctx, st, word); err != nil || !other {
+		return err
+	}
+	return enterKey(ctx, st, store.AuditChanged, 0)
+}
+
+// setKeyCheck stores the check word: a mark of the gateway, which is not for the
+// audit trail whoever runs the command.
+func setKeyCheck(ctx context.Context, st store.Store, word string) error {
+	return st.SetSetting(store.WithActor(ctx, store.Actor{}), keyCheck, word)
+}
+
+// enterKey enters that someone changed the key; count is how many secrets were sealed again.
+func enterKey(ctx context.Context, st store.Store, action string, count int) error {
+	return st.AppendAudit(ctx, store.AuditEntry{Action: action, Kind: store.KindSetting, Object: vaultKey, Name: vaultKey, Count: count})
 }
 
 // hasSealed reports that the store has a secret, which shows as closed while

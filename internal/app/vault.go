@@ -55,9 +55,18 @@ func (k VaultCommands) say(t mime.Text) error {
 // Prepare adds a new key with which nothing is sealed yet, for nodes that have a key
 // file of their own.
 func (k VaultCommands) Prepare(ctx context.Context) error {
-	return k.changing(ctx, func(_ store.Store, v *vault.Vault, dir string) error {
+	return k.changing(ctx, func(st store.Store, v *vault.Vault, dir string) error {
+		waits, err := vault.Prepared(dir)
+		if err != nil {
+			return exit(ExitConfig, err)
+		}
 		if err := vault.Prepare(dir); err != nil {
 			return exit(ExitFailure, err)
+		}
+		if !waits {
+			if err := enterKey(ctx, st, store.AuditAdded, 0); err != nil {
+				return err
+			}
 		}
 		return k.say(text("cli.vault_prepared", "{file} has a new key, which nothing is sealed with yet. Copy "+
 			"the file to every other node (nothing "+
@@ -97,7 +106,7 @@ func (k VaultCommands) Rotate(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := st.SetSetting(ctx, keyCheck, word); err != nil {
+		if err := errors.Join(setKeyCheck(ctx, st, word), enterKey(ctx, st, store.AuditChanged, done)); err != nil {
 			return err
 		}
 		if err := k.say(mime.NewCount("cli.vault_rotated", done, "one secret is sealed with the new key",
@@ -161,6 +170,9 @@ func (k VaultCommands) DropOld(ctx context.Context) error {
 		}
 		if err := vault.DropOld(dir); err != nil {
 			return exit(ExitFailure, err)
+		}
+		if err := enterKey(ctx, st, store.AuditRemoved, 0); err != nil {
+			return err
 		}
 		return k.say(text("cli.vault_dropped", "the old keys are removed from {file}: copy it to every other node", "file", v.Origin()))
 	})
