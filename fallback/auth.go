@@ -67,6 +67,10 @@ func (a *Adapter) authenticate(ctx context.Context, s *session, token string) er
 		if a.set.Certified() {
 			return lockable(e)
 		}
+		if a.set.OAuth != nil && (e.Hint.Code == checkPassword || e.Hint.Code == checkPasswordGoogle) { // there is no password
+			e.Hint = mime.NewText("smtp.check_token", "check the login, the mailbox for which the token is, and that the server trusts the "+
+				"issuer of oauth; for Google the scope https://mail.google.com/ in the domain-wide delegation")
+		}
 		if r.Code == 535 && next != "" { // not tried: accounts are locked after a few refusals
 			e.Hint = mime.NewText("smtp.hint_other_mechanism", "{hint}; if they are right, set smtp.auth to {next} ({tried} was tried)",
 				"hint", e.Hint, "next", strings.ToLower(next), "tried", name)
@@ -75,6 +79,12 @@ func (a *Adapter) authenticate(ctx context.Context, s *session, token string) er
 	}
 	return nil // mechanisms never returns an empty list
 }
+
+// Hints for who logs in with a password.
+const (
+	checkPassword       = "smtp.check_login_password_connection" //nolint:gosec // the name of a text
+	checkPasswordGoogle = "smtp.check_password_google"           //nolint:gosec // likewise
+)
 
 func (a *Adapter) wantsAuth() bool {
 	return a.set.Auth != "none" && (a.set.Login != "" && a.set.Password != "" || a.set.OAuth != nil)

@@ -1,91 +1,29 @@
 package fallback
 
 import (
-	"bufio"
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/mailboxtest"
+	"github.com/postino-mail/postino/internal/peertest"
 	"github.com/postino-mail/postino/mime"
 	"github.com/postino-mail/postino/tokens/credential"
 )
 
-// A peer is a real server, started by a script of testdata/peers.
-type peer struct {
-	dir       string
-	env       []string
-	script    string
-	port, tls int
-}
+// A peer is a real server.
+type peer struct{ *peertest.Peer }
 
-// startPeer skips without POSTINO_PEERS, and fails with it when the server cannot be had.
 func startPeer(t *testing.T, script, dirVar string) *peer {
 	t.Helper()
-	if os.Getenv("POSTINO_PEERS") == "" {
-		t.Skip("real servers are started with POSTINO_PEERS=1 only (root and Debian packages needed, see testdata/peers)")
-	}
-	dir, err := os.MkdirTemp("", "peer") // short: socket paths are bounded
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	ports := make([]int, 3)
-	for i := range ports {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		ports[i] = ln.Addr().(*net.TCPAddr).Port
-		defer func() { _ = ln.Close() }() // free again when the script runs
-	}
-	p := &peer{dir: dir, port: ports[0], tls: ports[1], script: filepath.Join("..", "testdata", "peers", script)}
-	p.env = append(os.Environ(), dirVar+"="+dir, fmt.Sprint("SUBMISSION_PORT=", ports[0]), fmt.Sprint("TLS_PORT=", ports[1]),
-		fmt.Sprint("SINK_PORT=", ports[2]))
-	return p
-}
-
-func (p *peer) run(t *testing.T, args ...string) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, p.script, args...)
-	cmd.Env = p.env
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s %v: %v\n%s", p.script, args, err, out)
-	}
-	return strings.TrimSpace(string(out))
-}
-
-// start starts the server and waits until it greets.
-func (p *peer) start(t *testing.T) {
-	t.Helper()
-	t.Cleanup(func() { p.run(t, "stop") })
-	p.run(t, "start")
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) { //nolint:forbidigo // a real server gives no signal
-		c, err := net.Dial("tcp", "127.0.0.1:"+strconv.Itoa(p.port))
-		if err == nil {
-			_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
-			_, err = readReply(bufio.NewReader(c))
-			_ = c.Close()
-		}
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s does not greet: %v", p.script, err)
-		}
-	}
+	p := peertest.New(t, "..", script, dirVar)
+	p.Start(t)
+	return &peer{p}
 }
 
 // arrived waits for the message with this subject at the far end.
@@ -93,7 +31,7 @@ func (p *peer) arrived(t *testing.T, subject string) string {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
 		time.Sleep(50 * time.Millisecond) //nolint:forbidigo // a real server sends no signal
-		files, err := filepath.Glob(filepath.Join(p.dir, "sink", "*"))
+		files, err := filepath.Glob(filepath.Join(p.Dir, "sink", "*"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +48,7 @@ func (p *peer) arrived(t *testing.T, subject string) string {
 
 func (p *peer) connection(port int, enc Encryption) *adapters.Connection {
 	return &adapters.Connection{Name: "peer", Provider: adapters.SMTP, From: "alice@example.com", Settings: &Settings{
-		Host: "127.0.0.1", Port: port, Encryption: enc, Hostname: "client.example", CAFile: filepath.Join(p.dir, "tls.pem")}}
+		Host: "127.0.0.1", Port: port, Encryption: enc, Hostname: "client.example", CAFile: filepath.Join(p.Dir, "tls.pem")}}
 }
 
 func peerMessage(t *testing.T, subject string) *mime.Message {
@@ -170,20 +108,19 @@ func readAll(t *testing.T, s mime.Source) []byte {
 
 func TestPostfix(t *testing.T) {
 	p := startPeer(t, "postfix-submission.sh", "POSTFIX_DIR")
-	p.start(t)
 	login := func(c *adapters.Connection, auth string) *adapters.Connection {
 		SettingsOf(c).Login, SettingsOf(c).Password, SettingsOf(c).Auth = "alice@example.com", "secret", auth
 		return c
 	}
 	for _, auth := range []string{"auto", "plain", "login", "cram-md5", "scram-sha-1", "scram-sha-256"} {
-		rec := mustSend(t, p, login(p.connection(p.port, EncryptionSTARTTLS), auth), Options{}, "starttls-"+auth, "bob@example.com")
+		rec := mustSend(t, p, login(p.connection(p.Port, EncryptionSTARTTLS), auth), Options{}, "starttls-"+auth, "bob@example.com")
 		if rec.ProviderID == "" || !strings.Contains(rec.Reply, rec.ProviderID) {
 			t.Errorf("%+v", rec)
 		}
 	}
-	mustSend(t, p, login(p.connection(p.tls, EncryptionTLS), "auto"), Options{}, "implicit-tls", "bob@example.com")
-	mustSend(t, p, login(p.connection(p.tls, EncryptionTLS), "auto"), Options{Chunking: true}, "bdat", "bob@example.com")
-	rec := mustSend(t, p, login(p.connection(p.port, EncryptionSTARTTLS), "auto"), Options{}, "partly", "bob@example.com",
+	mustSend(t, p, login(p.connection(p.TLS, EncryptionTLS), "auto"), Options{}, "implicit-tls", "bob@example.com")
+	mustSend(t, p, login(p.connection(p.TLS, EncryptionTLS), "auto"), Options{Chunking: true}, "bdat", "bob@example.com")
+	rec := mustSend(t, p, login(p.connection(p.Port, EncryptionSTARTTLS), "auto"), Options{}, "partly", "bob@example.com",
 		"refused@example.com", "later@example.com")
 	if r := rec.Recipients; r[0].Err != nil || describe(r[1].Err) != "permanent 550 5.1.1" || describe(r[2].Err) != "transient 450 4.2.0" {
 		t.Errorf("%+v", rec.Recipients)
@@ -192,10 +129,10 @@ func TestPostfix(t *testing.T) {
 	for i := range many {
 		many[i] = fmt.Sprintf("r%d@example.com", i)
 	}
-	mustSend(t, p, login(p.connection(p.port, EncryptionSTARTTLS), "auto"), Options{}, "many", many...)
+	mustSend(t, p, login(p.connection(p.Port, EncryptionSTARTTLS), "auto"), Options{}, "many", many...)
 
 	// What is refused, on one kept connection with what is accepted.
-	a, err := New(login(p.connection(p.port, EncryptionSTARTTLS), "auto"), Options{})
+	a, err := New(login(p.connection(p.Port, EncryptionSTARTTLS), "auto"), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,15 +150,15 @@ func TestPostfix(t *testing.T) {
 	if err := a.Close(); err != nil {
 		t.Error(err)
 	}
-	bad := login(p.connection(p.port, EncryptionSTARTTLS), "auto")
+	bad := login(p.connection(p.Port, EncryptionSTARTTLS), "auto")
 	SettingsOf(bad).Password = "wrong"
 	probe(t, bad, Options{}, "auth 535 5.7.8 scope=connection")
-	probe(t, p.connection(p.port, EncryptionSTARTTLS), Options{}, "accepted")
-	plain := p.connection(p.tls, EncryptionTLS)
+	probe(t, p.connection(p.Port, EncryptionSTARTTLS), Options{}, "accepted")
+	plain := p.connection(p.TLS, EncryptionTLS)
 	SettingsOf(plain).CAFile = ""
 	probe(t, plain, Options{}, "transient tls_untrusted scope=connection")
-	probe(t, p.connection(p.port, EncryptionTLS), Options{}, "transient tls_plaintext_port scope=connection")
-	probe(t, p.connection(p.tls, EncryptionSTARTTLS), Options{Timeouts: Timeouts{Greeting: time.Second}},
+	probe(t, p.connection(p.Port, EncryptionTLS), Options{}, "transient tls_plaintext_port scope=connection")
+	probe(t, p.connection(p.TLS, EncryptionSTARTTLS), Options{Timeouts: Timeouts{Greeting: time.Second}},
 		"transient tls_port scope=connection")
 }
 
@@ -241,15 +178,14 @@ func probe(t *testing.T, c *adapters.Connection, opt Options, want string) {
 
 func TestDovecotSubmission(t *testing.T) {
 	p := startPeer(t, "dovecot-submission.sh", "DOVECOT_DIR")
-	p.start(t)
 	conn := func(auth string) *adapters.Connection {
-		c := p.connection(p.port, EncryptionSTARTTLS)
+		c := p.connection(p.Port, EncryptionSTARTTLS)
 		SettingsOf(c).Login, SettingsOf(c).Auth = "alice@example.com", auth
 		SettingsOf(c).OAuth = &OAuth{Provider: "entra", Entra: credential.Entra{Tenant: "t", ClientID: "c",
 			ClientSecret: "s"}}
 		return c
 	}
-	good, expired := p.run(t, "token", "alice@example.com"), p.run(t, "token", "alice@example.com", "-120")
+	good, expired := p.Run(t, "token", "alice@example.com"), p.Run(t, "token", "alice@example.com", "-120")
 	for _, auth := range []string{"auto", "xoauth2", "oauthbearer"} {
 		mustSend(t, p, conn(auth), Options{Tokens: &tokenSource{tokens: []string{good}}}, "token-"+auth, "bob@example.com")
 		mustSend(t, p, conn(auth), Options{Tokens: &tokenSource{tokens: []string{expired, good}}}, "renewed-"+auth, "bob@example.com")

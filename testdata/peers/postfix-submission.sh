@@ -7,7 +7,8 @@
 # a login (alice@example.com, password "secret") by PLAIN, LOGIN, CRAM-MD5,
 # SCRAM-SHA-1 or SCRAM-SHA-256 from a sasldb of its own. smtp-sink on SINK_PORT writes what
 # arrives to $POSTFIX_DIR/sink/. The certificate is for 127.0.0.1 and
-# localhost, its own authority: $POSTFIX_DIR/tls.pem. Needs root, and the
+# localhost, its own authority: $POSTFIX_DIR/tls.pem. Further lines for master.cf
+# are taken from $POSTFIX_DIR/more.master. Needs root, and the
 # packages postfix, sasl2-bin, libsasl2-modules, libsasl2-modules-db, openssl.
 set -eu
 C=${POSTFIX_DIR:?set POSTFIX_DIR to an empty folder}
@@ -65,6 +66,7 @@ X
 	sed -E -e '/^smtp +inet/d' -e 's/^([a-z0-9.:-]+ +(inet|unix|unix-dgram) +[-yn]+ +[-yn]+ +)(y|-)( )/\1n\4/' $proto |
 		grep -vE '^(maildrop|uucp|ifmail|bsmtp|scalemail|mailman)' | grep -vE '^ +(flags=|\$\{nexthop)' >"$C/etc/master.cf"
 	printf '127.0.0.1:%s inet n - n - - smtpd\n127.0.0.1:%s inet n - n - - smtpd\n  -o smtpd_tls_wrappermode=yes\n' "$SUBMISSION_PORT" "$TLS_PORT" >>"$C/etc/master.cf"
+	[ ! -f "$C/more.master" ] || cat "$C/more.master" >>"$C/etc/master.cf"
 	for f in postfix-files dynamicmaps.cf post-install postfix-script; do
 		[ ! -f /etc/postfix/$f ] || cp /etc/postfix/$f "$C/etc/"
 	done
