@@ -122,7 +122,7 @@ func TestPostfix(t *testing.T) {
 			stage: stages.TLS, status: stages.Failed, class: transient, code: "tls_untrusted", en: "certificate", it: "certificato"},
 		{name: "STARTTLS missing", port: noTLS, stage: stages.TLS, status: stages.Failed, class: auth, code: "no_starttls",
 			en: "STARTTLS", it: "STARTTLS"},
-		{name: "AUTH missing", port: noAuth, stage: stages.Authentication, status: stages.Failed, class: auth, code: "no_auth", en: "AUTH",
+		{name: "AUTH missing", port: noAuth, stage: stages.Authentication, status: stages.Failed, class: auth, code: "no_auth", en: "no authentication",
 			it: "autenticazione"},
 		{name: "wrong password", port: p.Port, change: func(c *adapters.Connection) { fallback.SettingsOf(c).Password = "wrong" },
 			stage: stages.Authentication, status: stages.Failed, class: auth, code: "535 5.7.8", en: "password", it: "password"},
