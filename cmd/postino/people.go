@@ -150,8 +150,8 @@ type peopleUnlink struct{ onePerson }
 
 // Help shows examples below the flags.
 func (peopleUnlink) Help() string {
-	return "Example:\n  postino people unlink bruno@contoso.it\n\nThey sign in by password or passkey, or link an account again under Settings. " +
-		"Who has neither needs an invitation\n(postino people invite)."
+	return "Example:\n  postino people unlink bruno@contoso.it\n\nThey sign in by password or passkey, or link an account again under " +
+		"Settings. Who has neither needs an invitation\n(postino people invite)."
 }
 
 func (c *peopleUnlink) Run(ctx context.Context, std stdio, cli *commands) error {

@@ -81,7 +81,8 @@ func TestPeople(t *testing.T) {
 	}
 	do(0, "", "people", "unlink", "anna@contoso.it")
 	all := do(0, "", "people", "audit", "--limit", "0")
-	for _, want := range []string{"postino people role", "role: operator → admin", "postino people unlink", "account.subject: s-1 → -", "key: removed", "password_hash: *** → -"} {
+	for _, want := range []string{"postino people role", "role: operator → admin", "postino people unlink", "account.subject: s-1 → -",
+		"key: removed", "password_hash: *** → -"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("the trail has no %q:\n%s", want, all)
 		}

@@ -47,7 +47,8 @@ func Health(ctx context.Context, data, url string) error {
 // throughSocket is a client that asks the server at the other end of a unix
 // socket, whatever host a URL names.
 func throughSocket(path string) *http.Client {
-	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
-	}}}
+	}
+	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: dial}}
 }

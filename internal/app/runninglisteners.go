@@ -127,7 +127,8 @@ func listenersOf(ctx context.Context, socket string) ([]doctor.Listener, error) 
 	}
 	var out []doctor.Listener
 	for _, l := range found.Listeners {
-		out = append(out, doctor.Listener{Kind: l.Kind, Address: l.Address, Configured: l.Configured, TLS: l.TLS, Auth: l.Auth, Running: l.Running})
+		out = append(out, doctor.Listener{Kind: l.Kind, Address: l.Address, Configured: l.Configured, TLS: l.TLS, Auth: l.Auth,
+			Running: l.Running})
 	}
 	return out, nil
 }

@@ -23,8 +23,9 @@ func TestDoctorBesideServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := ConnectionCommands{Storage: Storage{Data: data}, Stdin: strings.NewReader(`{"name": "Giro", "provider": "smtp", "from": "a@contoso.it",
-		"smtp": {"host": "localhost", "port": ` + port + `, "encryption": "none", "auth": "none"}}`), Stdout: new(bytes.Buffer)}
+	k := ConnectionCommands{Storage: Storage{Data: data}, Stdin: strings.NewReader(`{"name": "Giro", "provider": "smtp",
+		"from": "a@contoso.it", "smtp": {"host": "localhost", "port": ` + port + `, "encryption": "none",
+		"auth": "none"}}`), Stdout: new(bytes.Buffer)}
 	if err := k.Add(t.Context(), "Giro", ConnectionChanges{File: "-"}); err != nil {
 		t.Fatal(err)
 	}

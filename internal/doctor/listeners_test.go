@@ -73,7 +73,8 @@ func storeCertificate(t *testing.T, c tls.Certificate) (cert, key string) {
 		t.Fatal(err)
 	}
 	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	for path, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: c.Certificate[0]}, key: {Type: "PRIVATE KEY", Bytes: der}} {
+	for path, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: c.Certificate[0]},
+		key: {Type: "PRIVATE KEY", Bytes: der}} {
 		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +140,8 @@ func TestListeners(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			port := listen(t, "127.0.0.1:0", c.front.serve)
-			l := doctor.Listener{Kind: doctor.SMTP, Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), TLS: "starttls", Auth: true, Running: true}
+			l := doctor.Listener{Kind: doctor.SMTP, Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), TLS: "starttls",
+				Auth: true, Running: true}
 			if c.tls != "" {
 				l.TLS = c.tls
 			}

@@ -31,7 +31,9 @@ func (plain) Close() error { return nil }
 // A fixed token is what a test has got from the server's own issuer.
 type fixed struct{ token string }
 
-func (f fixed) TokenSource(*adapters.Connection, adapters.Audience) (adapters.TokenSource, error) { return f, nil }
+func (f fixed) TokenSource(*adapters.Connection, adapters.Audience) (adapters.TokenSource, error) {
+	return f, nil
+}
 
 func (f fixed) Token(context.Context) (string, error) { return f.token, nil }
 
@@ -115,19 +117,20 @@ func TestPostfix(t *testing.T) {
 		{name: "in order, TLS", port: p.Port, stage: stages.TLS, status: stages.OK, en: "localhost", it: "localhost"},
 		{name: "in order, login", port: owned, stage: stages.Authentication, status: stages.OK, en: "accepts the login alice@example.com",
 			it: "accetta"},
-		{name: "ended", port: ended, stage: stages.TLS, status: stages.Failed, class: transient, code: "tls_expired", en: "has expired", it: "scaduto"},
+		{name: "ended", port: ended, stage: stages.TLS, status: stages.Failed, class: transient, code: "tls_expired", en: "has expired",
+			it: "scaduto"},
 		{name: "wrong name", port: wrongName, stage: stages.TLS, status: stages.Failed, class: transient, code: "tls_wrong_name",
 			en: "mail.example.com", it: "mail.example.com"},
 		{name: "unknown authority", port: p.Port, change: func(c *adapters.Connection) { fallback.SettingsOf(c).CAFile = "" },
 			stage: stages.TLS, status: stages.Failed, class: transient, code: "tls_untrusted", en: "certificate", it: "certificato"},
 		{name: "STARTTLS missing", port: noTLS, stage: stages.TLS, status: stages.Failed, class: auth, code: "no_starttls",
 			en: "STARTTLS", it: "STARTTLS"},
-		{name: "AUTH missing", port: noAuth, stage: stages.Authentication, status: stages.Failed, class: auth, code: "no_auth", en: "no authentication",
-			it: "autenticazione"},
+		{name: "AUTH missing", port: noAuth, stage: stages.Authentication, status: stages.Failed, class: auth, code: "no_auth",
+			en: "no authentication", it: "autenticazione"},
 		{name: "wrong password", port: p.Port, change: func(c *adapters.Connection) { fallback.SettingsOf(c).Password = "wrong" },
 			stage: stages.Authentication, status: stages.Failed, class: auth, code: "535 5.7.8", en: "password", it: "password"},
-		{name: "From refused", port: owned, from: "other@example.com", stage: stages.Sender, status: stages.Failed, class: permanent, code: "553 5.7.1",
-			en: "other@example.com", it: "other@example.com"},
+		{name: "From refused", port: owned, from: "other@example.com", stage: stages.Sender, status: stages.Failed, class: permanent,
+			code: "553 5.7.1", en: "other@example.com", it: "other@example.com"},
 		{name: "the stand-in recipient refused", port: p.Port, from: "refused@example.com", stage: stages.Sender, status: stages.OK,
 			en: "takes mail from refused@example.com", it: "accetta posta da refused@example.com"},
 	} {

@@ -45,8 +45,8 @@ type Checkup struct {
 // OfCheckup shows a checkup in a language.
 func OfCheckup(c doctor.Checkup, lang string) Checkup {
 	listed := func(a []netip.Addr) []netip.Addr { return append([]netip.Addr{}, a...) }
-	out := Checkup{OK: c.OK, Findings: []Finding{}, Listeners: []Listener{}, Addresses: SourceAddresses{Configured: listed(c.Addresses.Configured),
-		System: listed(c.Addresses.System), Seen: listed(c.Addresses.Seen)}}
+	out := Checkup{OK: c.OK, Findings: []Finding{}, Listeners: []Listener{}, Addresses: SourceAddresses{
+		Configured: listed(c.Addresses.Configured), System: listed(c.Addresses.System), Seen: listed(c.Addresses.Seen)}}
 	for _, f := range c.Findings {
 		out.Findings = append(out.Findings, Finding{Check: f.Check, Status: string(f.Status), MS: f.Took.Milliseconds(), Code: f.Code,
 			ProviderCode: f.ProviderCode, Message: f.Message.In(lang), Hint: f.Hint.In(lang)})
