@@ -49,7 +49,7 @@ func Doctor(ctx context.Context, o DoctorOptions) error {
 	own := newOwnListeners(conf.SMTP)
 	in := newInstallation(&conf, newDoctor(roots, networks, own))
 	in.Roots = roots
-	askRunning(ctx, in, own, conf.HTTP.SocketPath(conf.Data))
+	askRunning(ctx, in, own, conf.HTTP.SocketPath(conf.Data), o.ConfigFile != "")
 	err = withStore(ctx, Storage{Data: conf.Data, Database: conf.Database}, func(st store.Store) error {
 		lookInto(in, st)
 		return o.print(ctx, in)

@@ -62,8 +62,9 @@ func running(c *config.Config, at Addresses) []doctor.Listener {
 }
 
 // askRunning has an installation look at the listeners of the server that runs,
-// where one answers at its socket, beside those of the configuration.
-func askRunning(ctx context.Context, in *doctor.Installation, own *ownListeners, socket string) {
+// where one answers at its socket, beside those of a configuration that was named:
+// without one they are a guess.
+func askRunning(ctx context.Context, in *doctor.Installation, own *ownListeners, socket string, named bool) {
 	list, err := listenersOf(ctx, socket)
 	if err != nil {
 		if !errors.Is(err, errNoServer) {
@@ -86,7 +87,7 @@ func askRunning(ctx context.Context, in *doctor.Installation, own *ownListeners,
 		same := func(r doctor.Listener) bool { return r.Kind == l.Kind && r.Configured == l.Configured }
 		if i := slices.IndexFunc(list, same); i >= 0 {
 			list[i].CertFile, list[i].KeyFile = l.CertFile, l.KeyFile
-		} else {
+		} else if named {
 			list = append(list, l)
 		}
 	}
