@@ -247,8 +247,8 @@ func namesOf(ctx context.Context, st store.Store) (map[string]string, error) {
 func (k WebhookCommands) state(h *store.Webhook) string {
 	switch {
 	case !h.Active && h.Failures > 0:
-		return text("cli.webhook_gave_up", "given up after {count} failures: {reason}", "count", h.Failures, "reason",
-			webhookProblem(h, k.Language)).In(k.Language)
+		return mime.NewCount("cli.webhook_gave_up", h.Failures, "given up after one failure: {reason}",
+			"given up after {count} failures: {reason}", "reason", webhookProblem(h, k.Language)).In(k.Language)
 	case !h.Active:
 		return text("cli.webhook_paused", "not active").In(k.Language)
 	case h.Failures > 0:

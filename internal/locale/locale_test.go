@@ -81,7 +81,7 @@ func uncounted() []string {
 	return []string{"cli.limit_concurrency", "cli.limit_per_minute", "search.too_long", "search.too_many", "web.bulk_done_skipped",
 		"web.bulk_progress", "web.conn_more", "web.conn_waiting", "web.held_page", "web.hours_ago", "web.in_hours", "web.in_minutes",
 		"web.mail_page", "web.minutes_ago", "web.more_than", "web.ms", "web.per_minute",
-		"cli.webhook_gave_up", "cli.webhook_waiting", "web.chart_waiting_words", "web.most_a_day", "web.most_an_hour", "web.most_waiting"}
+		"cli.webhook_waiting", "web.chart_waiting_words", "web.most_a_day", "web.most_an_hour", "web.most_waiting"}
 }
 
 // A text that counts has a form for one and one for the others, in every language.
