@@ -17,6 +17,33 @@ func admin(email string) store.Person {
 		CreatedAt: t0(), ChangedAt: t0()}
 }
 
+// An account at an identity provider is one person's: of two links at one moment one counts.
+func testAccounts(t *testing.T, h Harness) {
+	s := h.Open(t)
+	ctx := t.Context()
+	account := store.Account{Issuer: "https://login.example.com", Subject: "s-1"}
+	one, err := s.PutPerson(ctx, store.Person{Email: "one@contoso.it", Role: store.RoleOperator})
+	must(t, err)
+	two, err := s.PutPerson(ctx, store.Person{Email: "two@contoso.it", Role: store.RoleOperator})
+	must(t, err)
+	var both sync.WaitGroup
+	linked := make([]error, 2)
+	for i, p := range []*store.Person{one, two} {
+		p.Account = account
+		both.Go(func() { _, linked[i] = s.PutPerson(ctx, *p) })
+	}
+	both.Wait()
+	want(t, "one of two links", (linked[0] == nil) != (linked[1] == nil), true)
+	wantErr(t, "the other link", errors.Join(linked...), store.ErrAccountTaken)
+	_, err = s.PutPerson(ctx, store.Person{Email: "three@contoso.it", Role: store.RoleOperator, Account: account})
+	wantErr(t, "a new person with the account of another", err, store.ErrAccountTaken)
+	holder, err := s.PersonByEmail(ctx, map[bool]string{true: "one@contoso.it", false: "two@contoso.it"}[linked[0] == nil])
+	must(t, err)
+	holder.Name = "Uno"
+	_, err = s.PutPerson(ctx, *holder)
+	must(t, err)
+}
+
 func testPeople(t *testing.T, h Harness) {
 	s := h.Open(t)
 	ctx := t.Context()
@@ -51,27 +78,6 @@ func testPeople(t *testing.T, h Harness) {
 	wantErr(t, "stale", err, store.ErrConflict)
 	_, err = s.Person(ctx, "none")
 	wantErr(t, "no such person", err, store.ErrNotFound)
-
-	// An account at an identity provider is one person's: of two links at one moment one counts.
-	account := store.Account{Issuer: "https://login.example.com", Subject: "s-1"}
-	var both sync.WaitGroup
-	linked := make([]error, 2)
-	for i, email := range []string{"one@contoso.it", "two@contoso.it"} {
-		p, err := s.PutPerson(ctx, store.Person{Email: email, Role: store.RoleOperator})
-		must(t, err)
-		p.Account = account
-		both.Go(func() { _, linked[i] = s.PutPerson(ctx, *p) })
-	}
-	both.Wait()
-	want(t, "one of two links", (linked[0] == nil) != (linked[1] == nil), true)
-	wantErr(t, "the other link", errors.Join(linked...), store.ErrAccountTaken)
-	_, err = s.PutPerson(ctx, store.Person{Email: "three@contoso.it", Role: store.RoleOperator, Account: account})
-	wantErr(t, "a new person with the account of another", err, store.ErrAccountTaken)
-	holder, err := s.PersonByEmail(ctx, map[bool]string{true: "one@contoso.it", false: "two@contoso.it"}[linked[0] == nil])
-	must(t, err)
-	holder.Name = "Uno"
-	_, err = s.PutPerson(ctx, *holder)
-	must(t, err)
 
 	// The last active administrator stays one.
 	invited, err := s.PutPerson(ctx, store.Person{Email: "new@contoso.it", Role: store.RoleAdmin})

@@ -57,7 +57,7 @@ func Run(t *testing.T, h Harness) {
 		"edits together": testEditsTogether,
 		"reopen":         testReopen, "two processes": testTwoProcesses, "closed": testClosed,
 		"submitters at once": testSubmitters, "model": testModel, "corrupt": testCorrupt, "unheard": testUnheard,
-		"unheard together": testUnheardTogether, "people": testPeople, "sessions": testSessions,
+		"unheard together": testUnheardTogether, "people": testPeople, "accounts": testAccounts, "sessions": testSessions,
 		"invitations": testInvitations, "ceremonies": testCeremonies, "audit": testAudit, "audit of a person": testAuditOfPerson,
 		"audit list":        testAuditList,
 		"among connections": testAmong, "among many": testAmongMany,
