@@ -48,7 +48,7 @@ func FreePorts(t *testing.T, n int) []int {
 	t.Helper()
 	ports := make([]int, n)
 	for i := range ports {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +78,7 @@ func (p *Peer) Start(t *testing.T) {
 	t.Cleanup(func() { p.Run(t, "stop") })
 	p.Run(t, "start")
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) { //nolint:forbidigo // a real server gives no signal
-		err := p.greets()
+		err := p.greets(t.Context())
 		if err == nil {
 			return
 		}
@@ -88,8 +88,8 @@ func (p *Peer) Start(t *testing.T) {
 	}
 }
 
-func (p *Peer) greets() error {
-	c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p.Port)))
+func (p *Peer) greets(ctx context.Context) error {
+	c, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p.Port)))
 	if err != nil {
 		return err
 	}
