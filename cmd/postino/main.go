@@ -19,6 +19,7 @@ import (
 
 	"github.com/postino-mail/postino/internal/app"
 	"github.com/postino-mail/postino/internal/commandline"
+	"github.com/postino-mail/postino/internal/locale"
 	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/internal/winservice"
 )
@@ -86,17 +87,16 @@ type commands struct {
 	Version    versionCommand    `cmd:"" help:"Print version, Go version and platform."`
 }
 
-// language is the reader's language from --lang or the locale (POSIX 8.2).
+// language is the reader's language from --lang or the locale (POSIX 8.2), as the
+// catalogue calls it.
 func (c *commands) language() string {
-	if c.Lang != "" {
-		return c.Lang
-	}
+	tag := c.Lang
 	for _, name := range []string{"POSTINO_LANG", "LC_ALL", "LC_MESSAGES", "LANG"} {
-		if v := os.Getenv(name); v != "" {
-			return v
+		if tag == "" {
+			tag = os.Getenv(name)
 		}
 	}
-	return "en"
+	return locale.Match(tag)
 }
 
 // langFlag is the value of --lang before the command line is parsed, for its help and its errors.

@@ -60,4 +60,15 @@ func TestLanguageOfTheEnvironment(t *testing.T) {
 	if got := new(commands).language(); got != "it" {
 		t.Error(got)
 	}
+	t.Setenv("POSTINO_LANG", "")
+	t.Setenv("LC_ALL", "it_IT.UTF-8")
+	data := filepath.Join(t.TempDir(), "data")
+	code, out, errOut := command(t, "", "connection", "add", "a", "--from", "a@x.it", "--host", "h.x.it", "--set", "smtp.auth=none",
+		"--data", data)
+	if code == 0 {
+		code, out, errOut = command(t, "", "connection", "export", "--format", "csv", "--data", data)
+	}
+	if !strings.HasPrefix(out, `"name";"provider"`) {
+		t.Errorf("exit %d: no Italian table: %s%s", code, out, errOut)
+	}
 }
