@@ -307,7 +307,7 @@ func (l *listing) readBy(ctx context.Context, cursor, table string, w *where, fr
 	if l.oldest {
 		order, after = "ASC", " > %s"
 	}
-	if l.among != nil { // looked at before the tables with the connection and the client are read
+	if l.among != nil && s.Words.HitKeys == "" { // looked at before the tables with the connection and the client are read
 		w.and("d.flow "+s.Words.In, s.Words.Ints(l.among))
 	}
 	if from != nil {

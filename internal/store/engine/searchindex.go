@@ -31,7 +31,8 @@ type WordIndex struct {
 	Gaps string
 	// Table is the table of subqueues (column flow) and deliveries, Key its second column.
 	Table, Key string
-	// PutSubqueue adds a delivery with the key $1 to it; empty: Put does.
+	// PutSubqueue adds a delivery of before there was an index, with the key $1, to it;
+	// empty: Put does.
 	PutSubqueue string
 	// Query is a question to the index; days, where given, are those with the deliveries that
 	// are asked for, as DayTerm names them.
@@ -183,7 +184,7 @@ func (p *Ports) addWords(ctx context.Context, rows []found, before indexed, olde
 		written := len(entries)
 		for i, e := range entries {
 			n, err := t.Exec(x.Put, e.key, e.terms, e.recipients)
-			if err == nil && x.PutSubqueue != "" {
+			if err == nil && older && x.PutSubqueue != "" {
 				_, err = t.Exec(x.PutSubqueue, e.key)
 			}
 			var changed bool
