@@ -53,6 +53,8 @@ func screenList() []looked {
 		{name: "settings", path: "/settings", who: "admin"},
 		{name: "help", path: "/help", who: "operator"},
 		{name: "guide", path: "/help/people", who: "operator"},
+		{name: "reference", path: "/help/reference", who: "operator"},
+		{name: "operation", path: "/help/reference/send-message", who: "operator"},
 		{name: "people", path: "/people", who: "admin"},
 		{name: "people-new", path: "/people/new", who: "admin"},
 		{name: "person", path: "/people/{operator}", who: "admin"},

@@ -90,6 +90,14 @@ func operatorFlow(t *testing.T, c *chrome) {
 
 // fillMail has mail in several states, a client and a webhook.
 func fillMail(w *world) {
+	_, err := w.people.Change(context.Background(), w.admin.ID, func(p *store.Person) error {
+		p.Filters = []store.SavedFilter{
+			{Name: "Fatture non partite della sede di Reggio nell'Emilia, dal primo gennaio", Query: "fattura state:failed"},
+			{Name: "Offerte", Query: "offerta", Shared: true},
+		}
+		return nil
+	})
+	w.must(err)
 	ctx := context.Background()
 	w.connection("Ufficio", "*@contoso.it", "")
 	w.signIn(w.admin)

@@ -131,10 +131,16 @@ func (o operationScreen) Rows() (out []row) {
 	return out
 }
 
+// Lines is how many lines the example has.
+func (o operationScreen) Lines() int { return strings.Count(o.Curl, "\n") + 1 }
+
 type answerView struct {
 	Status, About string
 	Fields        []row
 }
+
+// OK reports the answer to a request that is taken; the others are folded.
+func (a answerView) OK() bool { return strings.HasPrefix(a.Status, "2") }
 
 func (s *Server) apiOperation(v *visit) error {
 	d, err := v.reference()
