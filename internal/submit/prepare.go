@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
@@ -165,7 +166,9 @@ func (s *Submitter) route(ctx context.Context, r *Request, m *mime.Message) (cho
 	}
 	named := r.Connection
 	if named == "" {
-		named = m.Get(connectionHeader)
+		if named, err = namedInside(m); err != nil {
+			return choice{}, err
+		}
 	}
 	conn, rule, err := routes.choose(routing{client: r.Client, owner: r.Owner, from: from, named: named, through: r.Through,
 		class: s.class(r, m)})
@@ -180,6 +183,22 @@ func (s *Submitter) route(ctx context.Context, r *Request, m *mime.Message) (cho
 		}
 	}
 	return choice{conn, rule, from}, nil
+}
+
+// namedInside is the connection that the message names itself; two different names are refused, not
+// one of them dropped.
+func namedInside(m *mime.Message) (string, error) {
+	named := m.Get(connectionHeader)
+	values := m.Values(connectionHeader)
+	for _, v := range values {
+		if v != values[0] {
+			return "", refuse(http.StatusUnprocessableEntity, 550, "5.7.1", "unknown_connection", "connection",
+				mime.NewText("submit.connection_twice", "the message names more than one connection: {connection} and {other}", "connection",
+					strconv.Quote(values[0]), "other", strconv.Quote(v)),
+				mime.NewText("submit.connection_twice_hint", "leave one header field {field} in it", "field", connectionHeader))
+		}
+	}
+	return named, nil
 }
 
 func (s *Submitter) class(r *Request, m *mime.Message) string {

@@ -51,6 +51,10 @@ func TestRouting(t *testing.T) {
 		{name: "2 by header", conns: []*gateway.Connection{exact, pattern}, head: erp + "\nX-Postino-Connection: pattern", want: "pattern"},
 		{name: "2 the field before the header", conns: []*gateway.Connection{exact, pattern}, head: erp + "\nX-Postino-Connection: pattern",
 			req: Request{Connection: "exact"}, want: "exact"},
+		{name: "2 by the same name twice", conns: []*gateway.Connection{exact, pattern}, head: erp +
+			"\nX-Postino-Connection: pattern\nX-Postino-Connection: pattern", want: "pattern"},
+		{name: "2 by two names", conns: []*gateway.Connection{exact, pattern}, head: erp +
+			"\nX-Postino-Connection: pattern\nX-Postino-Connection: exact", code: "unknown_connection"},
 		{name: "2 unknown", conns: []*gateway.Connection{exact}, req: Request{Connection: "nobody"}, code: "unknown_connection"},
 		{name: "2 inactive", conns: []*gateway.Connection{exact, smtpConn("off", "*@contoso.it", inactive)}, req: Request{Connection: "off"},
 			code: "connection_inactive"},
