@@ -32,7 +32,7 @@ type fieldNames struct {
 
 func (n *fieldNames) reset() { n.few, n.many = n.few[:0], nil }
 
-// add reports whether the name, as JSON writes it between the quotes, is there for the first time.
+// add notes a name as JSON writes it between the quotes; the error is a *fieldTwice.
 func (n *fieldNames) add(quoted []byte) error {
 	if len(quoted) > maxName {
 		return nil
