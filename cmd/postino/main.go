@@ -137,6 +137,9 @@ func run(ctx context.Context, args []string, std stdio) int {
 	if len(args) == 0 || args[0] != "sendmail" { // which may speak SMTP there
 		std.out = terminal.NewWriter(std.out)
 	}
+	progress := terminal.NewProgress(lang, std.err, std.out)
+	defer progress.Clear()
+	ctx = terminal.WithProgress(ctx, progress)
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}

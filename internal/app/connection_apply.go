@@ -84,6 +84,7 @@ func (k ConnectionCommands) Apply(ctx context.Context, o ApplyOptions) error {
 			return err
 		}
 		return k.watching(ctx, st, func() error {
+			terminal.Show(ctx, mime.NewCount("cli.progress_applying", len(steps), "applying one change", "applying {count} changes"))
 			_, underWay, err := (&connections.Service{Store: st, Wait: k.Wait}).Apply(ctx, steps)
 			if err != nil {
 				return k.applied(steps, 0, exit(ExitFailure, texterr.Wrap(text("cli.apply_failed", "nothing was applied"), err)))

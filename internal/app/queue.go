@@ -12,6 +12,7 @@ import (
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/internal/view"
+	"github.com/postino-mail/postino/mime"
 )
 
 // QueueCommands are the jobs of `postino queue`.
@@ -42,7 +43,9 @@ func (f QueueFilter) empty() bool {
 
 // pages calls work for every page of what the filter chooses.
 func pages(ctx context.Context, st store.Store, f store.Filter, work func([]store.Entry) error) error {
+	n := 0
 	for after := ""; ; {
+		terminal.Show(ctx, mime.NewCount("cli.progress", n, "one delivery so far", "{count} deliveries so far"))
 		page, err := st.List(ctx, store.ListRequest{Filter: f, After: after, Limit: 500})
 		if err != nil {
 			return err
@@ -50,6 +53,7 @@ func pages(ctx context.Context, st store.Store, f store.Filter, work func([]stor
 		if err := work(page.Entries); err != nil {
 			return err
 		}
+		n += len(page.Entries)
 		if page.Next == "" {
 			return nil
 		}

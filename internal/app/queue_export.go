@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/internal/view"
 	"github.com/postino-mail/postino/mime"
 )
@@ -56,6 +57,7 @@ func (k QueueCommands) Export(ctx context.Context, f QueueFilter, dir, format st
 				return err
 			}
 			done.Deliveries++
+			terminal.Show(ctx, mime.NewCount("cli.progress", done.Deliveries, "one delivery so far", "{count} deliveries so far"))
 			err = exportContent(ctx, st, e.Message.ID, name+".eml")
 			if errors.Is(err, store.ErrGone) || errors.Is(err, store.ErrCorrupt) {
 				done.WithoutMessage++

@@ -16,6 +16,7 @@ import (
 	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/internal/view"
 	"github.com/postino-mail/postino/mime"
@@ -65,6 +66,7 @@ func Send(ctx context.Context, o SendOptions) (err error) {
 	if err := adapter.Check(out); err != nil {
 		return o.report(conn, adapters.Receipt{}, err)
 	}
+	terminal.Show(ctx, text("cli.progress_sending", "sending the message"))
 	receipt, err := sendAll(ctx, adapter, out)
 	if adapters.ClassOf(err) == adapters.Unknown && conn.OnUnknown != adapters.UnknownHold {
 		if found, ok := verify(ctx, adapter, out, adapters.AsError(err).ProviderID, o.Wait); ok {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/internal/vault"
 	"github.com/postino-mail/postino/mime"
@@ -93,6 +94,7 @@ func (k VaultCommands) Rotate(ctx context.Context) error {
 		}
 		done := 0
 		for {
+			terminal.Show(ctx, mime.NewCount("cli.progress_sealed", done, "one secret sealed so far", "{count} secrets sealed so far"))
 			n, err := st.Reseal(ctx, v.Stale, false)
 			if err != nil {
 				return err

@@ -78,7 +78,8 @@ func hex(b []byte, v uint16, digits int) []byte {
 
 // A writer escapes what passes. Safe for concurrent use, if what it writes to is.
 type writer struct {
-	to io.Writer
+	to       io.Writer
+	progress *Progress // on the same terminal
 
 	mu   sync.Mutex
 	part []byte // the beginning of a character that is not complete yet
@@ -95,6 +96,7 @@ func NewWriter(w io.Writer) io.Writer {
 }
 
 func (w *writer) Write(p []byte) (int, error) {
+	w.progress.Clear()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.part) == 0 && bytes.IndexFunc(p, func(r rune) bool { return escaped(r, true) }) < 0 {
