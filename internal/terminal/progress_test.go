@@ -41,7 +41,7 @@ func TestProgress(t *testing.T) {
 	}
 	Show(ctx, said("a text that is longer\x1b[2J"))
 	for end := time.Now().Add(10 * time.Second); !drawn() && time.Now().Before(end); {
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 	}
 	if _, err := out.Write([]byte("result\n")); err != nil {
 		t.Fatal(err)
