@@ -36,40 +36,39 @@ func scanHour(sc Scan, h *store.HourOfMail, of ...any) error {
 
 // SumHours implements store.Admin. Each hour from the first that there is to the last
 // that is over has a row of sums, quiet ones too, so that the greatest tells how far
-// they go. Two nodes write the same.
+// they go. The last ones are added up once more whenever an hour is over: an outcome
+// that could not be written for a while counts in the hour in which it was known, and
+// what a clock that was ahead has added up too early goes. Two nodes write the same.
 func (p Ports) SumHours(ctx context.Context, now time.Time) (more bool, err error) {
 	last, err := p.summedTo(ctx)
 	if err != nil {
 		return false, err
 	}
-	first := last + 1
 	if last == 0 {
-		err = p.DB.Read(ctx, `SELECT hour FROM hours ORDER BY hour LIMIT 1`, nil, &first)
+		err = p.DB.Read(ctx, `SELECT hour FROM hours ORDER BY hour LIMIT 1`, nil, &last)
 		if errors.Is(err, store.ErrNotFound) {
 			return false, nil
 		}
 		if err != nil {
 			return false, err
 		}
+		last--
 	}
 	over := hourNumber(now.Add(-overAfter)) - 1
-	until := min(first+summedAtOnce-1, over)
-	if until < first {
+	last = max(last, over-int64(store.HoursKept/time.Hour)) // a clock that began in 1970 makes no work
+	if last == over {
 		return false, nil
 	}
-	sums := make([]store.Counts, until-first+1)
-	if err := p.DB.List(ctx, `SELECT hour, `+hourSums+` FROM hours`+p.Schema.By("hours_hour")+` WHERE hour >= $1 AND hour <= $2 GROUP BY hour`,
-		[]any{first, until}, func() { clear(sums) }, func(sc Scan) error {
-			var h store.HourOfMail
-			err := scanHour(sc, &h)
-			if i := hourNumber(h.Hour) - first; err == nil {
-				sums[i] = h.Counts
-			}
-			return err
-		}); err != nil {
+	until := min(last+summedAtOnce, over)
+	first := until - summedAtOnce + 1
+	sums, err := p.sumsOf(ctx, first, until)
+	if err != nil {
 		return false, err
 	}
 	return until < over, p.DB.Do(ctx, func(t Tx) error {
+		if _, err := t.Exec(`DELETE FROM hours_over WHERE hour >= $1`, first); err != nil {
+			return err
+		}
 		for i, c := range sums {
 			if _, err := t.Exec(`INSERT INTO hours_over (hour, `+hourCounts+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 				ON CONFLICT (hour) DO NOTHING`, first+int64(i), c.Accepted, c.Sent, c.Failed, c.Expired, c.Cancelled, c.Held, c.Delayed,
@@ -79,6 +78,21 @@ func (p Ports) SumHours(ctx context.Context, now time.Time) (more bool, err erro
 		}
 		return nil
 	})
+}
+
+// sumsOf adds up the hours from first to until, one sum for each.
+func (p Ports) sumsOf(ctx context.Context, first, until int64) ([]store.Counts, error) {
+	sums := make([]store.Counts, until-first+1)
+	err := p.DB.List(ctx, `SELECT hour, `+hourSums+` FROM hours`+p.Schema.By("hours_hour")+` WHERE hour >= $1 AND hour <= $2 GROUP BY hour`,
+		[]any{first, until}, func() { clear(sums) }, func(sc Scan) error {
+			var h store.HourOfMail
+			err := scanHour(sc, &h)
+			if err == nil {
+				sums[hourNumber(h.Hour)-first] = h.Counts
+			}
+			return err
+		})
+	return sums, err
 }
 
 // summedTo is the last hour that has a row of sums; 0: none has.

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -113,4 +114,51 @@ func testHistory(t *testing.T, h Harness) {
 	must(t, err)
 	want(t, "purged", r, store.PurgeResult{Hours: 2})
 	hours("kept", store.HistoryRequest{Since: t0()}, store.HourOfMail{Hour: hour(1), Counts: second})
+}
+
+// testLateHistory: what counts in an hour that was added up already, or was by a clock
+// that was ahead, is in the sum of all connections too.
+func testLateHistory(t *testing.T, h Harness) {
+	s := h.Open(t)
+	ctx := t.Context()
+	hour := func(i int) time.Time { return t0().Add(time.Duration(i) * time.Hour) }
+	all := func(what string, wanted ...int) {
+		t.Helper()
+		got, err := s.Hours(ctx, store.HistoryRequest{Since: t0()})
+		must(t, err)
+		var accepted []int
+		for _, h := range got {
+			for range h.Accepted {
+				accepted = append(accepted, int(h.Hour.Sub(t0())/time.Hour))
+			}
+		}
+		want(t, what, fmt.Sprint(accepted), fmt.Sprint(wanted))
+	}
+	sum := func(now time.Time) {
+		t.Helper()
+		for range 100 {
+			more, err := s.SumHours(ctx, now)
+			must(t, err)
+			if !more {
+				return
+			}
+		}
+		t.Errorf("no end of hours to add up at %v", now)
+	}
+	sum(hour(1)) // nothing has happened yet
+	submit(t, s, letter{at: hour(0)})
+	sum(hour(5))
+	submit(t, s, letter{at: hour(3)})
+	sum(hour(5))
+	sum(hour(6))
+	all("late", 0, 3)
+	sum(hour(4000))
+	submit(t, s, letter{at: hour(7)})
+	sum(hour(7))
+	all("the clock was set back", 0, 3, 7)
+	sum(hour(9))
+	all("over", 0, 3, 7)
+	sum(hour(100))
+	submit(t, s, letter{at: hour(100)})
+	all("much later", 0, 3, 7, 100)
 }
