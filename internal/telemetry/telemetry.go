@@ -112,10 +112,9 @@ func (t *Tracer) Start(ctx context.Context, name string, kind Kind) *Span {
 // The fields of W3C Trace Context: the one that names a span, and the one that holds
 // what tracing systems of the caller noted of the trace.
 const (
-	traceparent = "traceparent"
-	tracestate  = "tracestate"
-	// longest tracestate that is kept, which is as much as must be (Trace Context, "tracestate Limits"); it stays with each message
-	longestState = 512
+	traceparent  = "traceparent"
+	tracestate   = "tracestate"
+	longestState = 512 // of tracestate, as much as must be kept (Trace Context, "tracestate Limits"): it stays with each message
 )
 
 // Continue begins a span under one that has ended, from its Traceparent: it may be
