@@ -80,7 +80,7 @@ func outline(doc []byte, most int) (short []byte, values int, err error) {
 			}
 			object[depth], members[depth] = doc[i] == '{', 0
 			if named = object[depth]; named {
-				fields[depth].reset()
+				fields[depth].reset(object[depth-1] && fields[depth-1].last == ownNames)
 			}
 			if err := count(); err != nil {
 				return nil, 0, err

@@ -144,22 +144,30 @@ func TestFieldTwice(t *testing.T) {
 		object = append(object, fmt.Sprintf(`"f%d":{"a":1}`, i))
 	}
 	many := strings.Join(object, ",")
+	long := strings.Repeat(`\ud83d\udce7`, 40)
 	for doc, twice := range map[string]string{
-		`{"to":1,"cc":2}`:                            "",
-		`{"to":1,"to":2}`:                            "to",
-		`{"to" :1, "cc":"to", "To":2}`:               "To",
-		`{"to":1,"\u0074\u006f":2}`:                  "to",
-		`{"kiss":1,"\u212ai\u017fs":2}`:              "\u212ai\u017fs",
-		`{"a":{"x":1},"b":{"x":1},"c":["x","x"]}`:    "",
-		`{"a":[{"x":1,"y":[{"x":2}]},{"x":1}]}`:      "",
-		`{"a":[{"x":1,"y":[{"x":2}],"x":3}]}`:        "x",
-		`{"headers":{"X-A":"1","x-a":"2"}}`:          "x-a",
-		"{" + many + "}":                             "",
-		"{" + many + `,"F0":1}`:                      "F0",
-		"[{" + many + `},{"f0":1}]`:                  "",
-		`{"` + strings.Repeat("x", 300) + `":1,"b"}`: "",
-		`{"a":"a","b":{},"a`:                         "a",
-		`["a","a"]`:                                  "",
+		`{"to":1,"cc":2}`:                              "",
+		`{"to":1,"to":2}`:                              "to",
+		`{"to" :1, "cc":"to", "To":2}`:                 "To",
+		`{"to":1,"\u0074\u006f":2}`:                    "to",
+		`{"kiss":1,"\u212ai\u017fs":2}`:                "\u212ai\u017fs",
+		`{"a":{"x":1},"b":{"x":1},"c":["x","x"]}`:      "",
+		`{"a":[{"x":1,"y":[{"x":2}]},{"x":1}]}`:        "",
+		`{"a":[{"x":1,"y":[{"x":2}],"x":3}]}`:          "x",
+		`{"headers":{"X-A":"1","x-a":"2"}}`:            "x-a",
+		`{"metadata":{"A":"1","a":"2"},"a":1,"A":2}`:   "A",
+		`{"metadata":{"A":"1","a":"2"},"a":1}`:         "",
+		`{"Metadata":{"A":"1","\u0041":"2"}}`:          "A",
+		`{"metadata":[{"a":1,"A":2}]}`:                 "A",
+		`{"a":{"metadata":{"a":1,"A":{"b":1,"B":2}}}}`: "B",
+		"{" + many + "}":                               "",
+		"{" + many + `,"F0":1}`:                        "F0",
+		"[{" + many + `},{"f0":1}]`:                    "",
+		`{"` + strings.Repeat("x", 300) + `":1,"b"}`:   "",
+		`{"a":"a","b":{},"a`:                           "a",
+		`["a","a"]`:                                    "",
+		// a name of the longest key of metadata, each of its letters escaped as a pair of surrogates
+		`{"` + long + `":1,"` + long + `":2}`: strings.Repeat("\U0001f4e7", 40),
 	} {
 		_, _, err := outline([]byte(doc), 1000)
 		var e *fieldTwice

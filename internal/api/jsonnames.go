@@ -20,21 +20,26 @@ func (e *fieldTwice) message() adapters.Text {
 }
 
 const (
-	maxName  = 256 // bytes of a name that is remembered: no field has a longer one
+	maxName  = 512 // bytes of a name that is remembered: no field has a longer one, though all of it be escaped
 	fewNames = 12  // that are compared one by one
 )
 
-// fieldNames are those of the fields of one object, folded.
+// ownNames is the field in which a client has names of its own: a pair "A" is not a pair "a".
+const ownNames = "metadata"
+
+// fieldNames are those of the fields of one object, folded where that makes them the same field.
 type fieldNames struct {
-	few  []string
-	many map[string]struct{} // all, where there are more than a few
+	few   []string
+	many  map[string]struct{} // all, where there are more than a few
+	exact bool                // the same letters alone are the same field
+	last  string              // that was added; empty: one that is not remembered
 }
 
-func (n *fieldNames) reset() { n.few, n.many = n.few[:0], nil }
+func (n *fieldNames) reset(exact bool) { *n = fieldNames{few: n.few[:0], exact: exact} }
 
 // add notes a name as JSON writes it between the quotes; the error is a *fieldTwice.
 func (n *fieldNames) add(quoted []byte) error {
-	if len(quoted) > maxName {
+	if n.last = ""; len(quoted) > maxName {
 		return nil
 	}
 	name := string(quoted)
@@ -44,7 +49,11 @@ func (n *fieldNames) add(quoted []byte) error {
 			name = unescaped
 		}
 	}
-	folded := foldName(name)
+	folded := name
+	if !n.exact {
+		folded = foldName(name)
+	}
+	n.last = folded
 	if n.many == nil {
 		if slices.Contains(n.few, folded) {
 			return &fieldTwice{name}
