@@ -43,10 +43,9 @@ func sendAll(ctx context.Context, a adapters.Adapter, out adapters.Outgoing) (ad
 			results[r.Address] = r.Err
 		}
 		for _, i := range left {
-			if err != nil {
-				receipt.Recipients[i].Err = adapters.AsError(err)
-			} else {
-				receipt.Recipients[i].Err = results[receipt.Recipients[i].Address]
+			rr := &receipt.Recipients[i]
+			if rr.Err = results[rr.Address]; rr.Err == nil && err != nil { // the error is of those whose own fate it does not tell
+				rr.Err = adapters.AsError(err)
 			}
 		}
 		if err != nil {

@@ -21,9 +21,8 @@ type narrow struct {
 }
 
 func (n *narrow) Send(_ context.Context, out adapters.Outgoing) (adapters.Receipt, error) {
-	if len(n.taken)+1 == n.fails {
-		return adapters.Receipt{}, &adapters.Error{Class: adapters.Unknown, Code: "lost"}
-	}
+	lost := &adapters.Error{Class: adapters.Unknown, Code: "lost"}
+	fails := len(n.taken)+1 == n.fails
 	var r adapters.Receipt
 	var took []string
 	for _, rcpt := range out.Envelope.Recipients {
@@ -35,8 +34,14 @@ func (n *narrow) Send(_ context.Context, out adapters.Outgoing) (adapters.Receip
 			result.Err = &adapters.Error{Class: adapters.Transient, Enhanced: "4.5.3"}
 		default:
 			took = append(took, rcpt.Address.String())
+			if fails {
+				result.Err = lost
+			}
 		}
 		r.Recipients = append(r.Recipients, result)
+	}
+	if fails {
+		return r, lost
 	}
 	n.taken = append(n.taken, took)
 	return r, nil
@@ -47,12 +52,13 @@ func TestSendAll(t *testing.T) {
 	for _, c := range []struct {
 		recipients, most, fails int
 		transactions, left      int
+		unsure                  int // of those left: they may have been mailed
 	}{
 		{recipients: 5, most: 10, transactions: 1},
 		{recipients: 25, most: 10, transactions: 3},
 		{recipients: 20, most: 10, transactions: 2},
-		{recipients: 5, most: 0, transactions: 2, left: 5}, // nothing moves: it ends
-		{recipients: 25, most: 10, fails: 2, transactions: 1, left: 15},
+		{recipients: 5, most: 0, transactions: 2, left: 5},                          // nothing moves: it ends
+		{recipients: 25, most: 10, fails: 2, transactions: 1, left: 15, unsure: 10}, // the last 5 were not in it
 	} {
 		a := &narrow{most: c.most, fails: c.fails}
 		out := adapters.Outgoing{Envelope: mime.Envelope{Recipients: []mime.Recipient{{Address: mailboxtest.Of("unknown@example.com")}}}}
@@ -64,14 +70,17 @@ func TestSendAll(t *testing.T) {
 		if err != nil || len(r.Recipients) != c.recipients+1 {
 			t.Errorf("%+v: %d results, %v", c, len(r.Recipients), err)
 		}
-		left, all := 0, slices.Concat(a.taken...)
+		left, unsure, all := 0, 0, slices.Concat(a.taken...)
 		for _, rr := range r.Recipients[1:] {
 			if rr.Err != nil {
 				left++
+				if rr.Err.Class == adapters.Unknown {
+					unsure++
+				}
 			}
 		}
-		if r.Recipients[0].Err == nil || left != c.left || len(a.taken) != c.transactions || len(all) != c.recipients-c.left {
-			t.Errorf("%+v: %d left, taken %q", c, left, a.taken)
+		if r.Recipients[0].Err == nil || left != c.left || unsure != c.unsure || len(a.taken) != c.transactions || len(all) != c.recipients-c.left {
+			t.Errorf("%+v: %d left, %d unsure, taken %q", c, left, unsure, a.taken)
 		}
 		slices.Sort(all)
 		if len(slices.Compact(all)) != c.recipients-c.left {

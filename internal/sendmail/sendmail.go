@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -103,7 +104,8 @@ func (o *Options) keeps(e *adapters.Error) bool {
 }
 
 // others sees to the recipients for whom the server did not take the message,
-// though it did for the rest: they are left in the maildrop or told of.
+// though it did for the rest: they are left in the maildrop or told of, each with
+// the reason.
 func (o *Options) others(env mime.Envelope, receipt adapters.Receipt, m *mime.Message) error {
 	failed := make(map[mime.Mailbox]*adapters.Error)
 	for _, r := range receipt.Recipients {
@@ -121,18 +123,28 @@ func (o *Options) others(env mime.Envelope, receipt adapters.Receipt, m *mime.Me
 			told = append(told, r)
 		}
 	}
-	var err error
+	var errs []error
 	if len(kept) > 0 {
 		env.Recipients = kept
-		err = maildrop.Write(o.Drop, env, m.ForSMTP())
+		if err := maildrop.Write(o.Drop, env, m.ForSMTP()); err != nil {
+			told, errs = append(told, kept...), append(errs, err)
+		}
 	}
-	if len(told) == 0 {
-		return err
+	reasons, alike := []string{}, map[string][]mime.Recipient{}
+	for _, r := range told {
+		reason := failed[r.Address].Message.String()
+		if alike[reason] == nil {
+			reasons = append(reasons, reason)
+		}
+		alike[reason] = append(alike[reason], r)
 	}
-	e := *failed[told[0].Address]
-	e.Message = mime.NewText("sendmail.not_for_all", "not sent to {addresses}: {reason}; sent to the others", "addresses", addresses(told),
-		"reason", e.Message)
-	return errors.Join(&e, err)
+	for i, reason := range reasons {
+		e := *failed[alike[reason][0].Address]
+		e.Message = mime.NewText("sendmail.not_for_all", "sent, but not to {addresses}: {reason}", "addresses",
+			addresses(alike[reason]), "reason", e.Message)
+		errs = slices.Insert(errs, i, error(&e))
+	}
+	return errors.Join(errs...)
 }
 
 // addresses names the first few.

@@ -82,9 +82,9 @@ func (s *server) Send(_ context.Context, out adapters.Outgoing) (adapters.Receip
 		case "later":
 			result.Err = &adapters.Error{Class: adapters.Transient}
 		case "unknown":
-			result.Err = &adapters.Error{Class: adapters.Permanent, Code: "recipient_unknown"}
+			result.Err = &adapters.Error{Class: adapters.Permanent, Code: "recipient_unknown", Message: mime.NewText("test.a", "no such mailbox")}
 		case "unsure":
-			result.Err = &adapters.Error{Class: adapters.Unknown}
+			result.Err = &adapters.Error{Class: adapters.Unknown, Message: mime.NewText("test.b", "no answer")}
 		}
 		r.Recipients = append(r.Recipients, result)
 	}
@@ -195,12 +195,15 @@ func TestSomeRecipients(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		to, dropped, told string
+		also              string // is told too
 		noDrop            bool
 	}{
 		{to: "a@x.it later@x.it b@x.it later@y.it", dropped: "later@x.it later@y.it"},
-		{to: "a@x.it unknown@x.it", told: "not sent to unknown@x.it: "},
-		{to: "a@x.it unknown@x.it later@x.it unsure@x.it", dropped: "later@x.it", told: "not sent to unknown@x.it, unsure@x.it: "},
-		{to: "a@x.it later@x.it", noDrop: true, told: "not sent to later@x.it: "},
+		{to: "a@x.it unknown@x.it", told: "sent, but not to unknown@x.it: no such mailbox"},
+		{to: "a@x.it unknown@x.it later@x.it unsure@x.it", dropped: "later@x.it", told: "sent, but not to unknown@x.it: no such mailbox",
+			also: "sent, but not to unsure@x.it: no answer"},
+		{to: "a@x.it unknown@x.it unknown@y.it", told: "sent, but not to unknown@x.it, unknown@y.it: no such mailbox"},
+		{to: "a@x.it later@x.it", noDrop: true, told: "sent, but not to later@x.it: "},
 		{to: "a@x.it b@x.it"},
 	} {
 		drop := t.TempDir()
@@ -209,7 +212,7 @@ func TestSomeRecipients(t *testing.T) {
 			o.Drop = ""
 		}
 		err := Run(t.Context(), Args{Mode: Deliver, Recipients: strings.Fields(c.to)}, o)
-		if (err != nil) != (c.told != "") || err != nil && !strings.Contains(err.Error(), c.told) {
+		if (err != nil) != (c.told != "") || err != nil && !(strings.Contains(err.Error(), c.told) && strings.Contains(err.Error(), c.also)) {
 			t.Errorf("%s: %v", c.to, err)
 		}
 		if e := adapters.AsError(err); err != nil && e.Class == "" {
@@ -234,6 +237,18 @@ func TestSomeRecipients(t *testing.T) {
 				t.Errorf("%s: %v, %v", c.to, got, err)
 			}
 		}
+	}
+}
+
+// Where the maildrop does not take them either, the program hears of each.
+func TestSomeRecipientsNotLeft(t *testing.T) {
+	t.Parallel()
+	err := Run(t.Context(), Args{Mode: Deliver, Recipients: strings.Fields("a@x.it later@x.it later@y.it")},
+		Options{Server: &server{}, Drop: filepath.Join(t.TempDir(), "none"), Host: "host.it", Stdin: strings.NewReader("From: me@x.it\n\nx\n"),
+			Stdout: io.Discard})
+	if err == nil || !strings.Contains(err.Error(), "sent, but not to later@x.it, later@y.it: ") ||
+		!strings.Contains(err.Error(), "does not exist") || adapters.AsError(err).Class != adapters.Transient {
+		t.Error(err)
 	}
 }
 
