@@ -127,7 +127,13 @@ func (c *checkup) shown(l *Listener, chain []*x509.Certificate) {
 	for _, one := range chain[1:] {
 		between.AddCert(one)
 	}
-	if _, err := leaf.Verify(x509.VerifyOptions{Roots: c.Roots, Intermediates: between, CurrentTime: leaf.NotAfter}); err != nil {
+	at := c.now() // where dates has told of the leaf's own time, of the rest
+	if at.After(leaf.NotAfter) {
+		at = leaf.NotAfter
+	} else if at.Before(leaf.NotBefore) {
+		at = leaf.NotBefore
+	}
+	if _, err := leaf.Verify(x509.VerifyOptions{Roots: c.Roots, Intermediates: between, CurrentTime: at}); err != nil {
 		c.warn("certificate", text("doctor.certificate_untrusted",
 			"programs that check certificates refuse that of the listener {address}: {reason}", "address", l.Address, "reason",
 			texterr.Reason{Err: err}), text("doctor.certificate_untrusted_hint",

@@ -64,7 +64,7 @@ func (f front) serve(conn net.Conn) {
 	}
 }
 
-// store writes a certificate and its key to files.
+// storeCertificate writes a certificate and its key to files.
 func storeCertificate(t *testing.T, c tls.Certificate) (cert, key string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -90,6 +90,8 @@ func TestListeners(t *testing.T) {
 	authority := certificate(t, "authority", now.Add(-day), now.Add(1000*day), nil)
 	roots := x509.NewCertPool()
 	roots.AddCert(authority.Leaf)
+	brief := certificate(t, "authority that ends before its certificates", now.Add(-day), now.Add(10*day), nil)
+	roots.AddCert(brief.Leaf)
 	stranger := certificate(t, "stranger", now.Add(-day), now.Add(1000*day), nil)
 	good := certificate(t, "mail.contoso.it", now.Add(-day), now.Add(100*day), &authority)
 	goodCert, goodKey := storeCertificate(t, good)
@@ -113,6 +115,8 @@ func TestListeners(t *testing.T) {
 			good.Leaf.NotAfter.UTC().Format(time.DateOnly) + ", login by PLAIN LOGIN", "con STARTTLS e un certificato valido fino al"},
 		{"TLS at once", with(func(f *front) { f.implicit = true }), "implicit", true, "listener", doctor.Good, "with TLS and a certificate until",
 			"con TLS e un certificato valido fino al"},
+		{"authority ends first", shows(certificate(t, "mail.contoso.it", now.Add(-day), now.Add(100*day), &brief)), "", false, "listener",
+			doctor.Good, "with STARTTLS and a certificate until", "con STARTTLS e un certificato valido fino al"},
 		{"without TLS", with(func(f *front) { f.plain = "AUTH_PLAIN" }), "none", false, "listener", doctor.Good, "answers, login by PLAIN",
 			"risponde, accesso con PLAIN"},
 		{"ended", shows(certificate(t, "mail.contoso.it", now.Add(-90*day), now.Add(-day), &authority)), "", false, "certificate", doctor.Bad,
