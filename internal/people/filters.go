@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/mime"
@@ -13,13 +14,13 @@ import (
 // Bounds of the searches of messages that a person keeps.
 const (
 	maxFilters    = 50
-	maxFilterName = 100 // bytes
+	maxFilterName = 100 // characters
 )
 
 // SaveFilter gives the person a search under its name, in place of one of the same name
 // in whatever letters. The error is a *FieldError.
 func SaveFilter(p *store.Person, f store.SavedFilter) error {
-	if f.Name == "" || len(f.Name) > maxFilterName || strings.ContainsFunc(f.Name, unicode.IsControl) {
+	if f.Name == "" || utf8.RuneCountInString(f.Name) > maxFilterName || strings.ContainsFunc(f.Name, unicode.IsControl) {
 		return &FieldError{"name", mime.NewText("people.filter_name", "a search is kept under a name of at most {max} characters", "max",
 			maxFilterName)}
 	}
