@@ -44,7 +44,7 @@ func sendAll(ctx context.Context, a adapters.Adapter, out adapters.Outgoing) (ad
 		}
 		for _, i := range left {
 			rr := &receipt.Recipients[i]
-			if rr.Err = results[rr.Address]; rr.Err == nil && err != nil { // the error is of those whose own fate it does not tell
+			if rr.Err = results[rr.Address]; rr.Err == nil && err != nil { // of those who have no error of their own
 				rr.Err = adapters.AsError(err)
 			}
 		}

@@ -79,7 +79,8 @@ func TestSendAll(t *testing.T) {
 				}
 			}
 		}
-		if r.Recipients[0].Err == nil || left != c.left || unsure != c.unsure || len(a.taken) != c.transactions || len(all) != c.recipients-c.left {
+		if r.Recipients[0].Err == nil || left != c.left ||
+			unsure != c.unsure || len(a.taken) != c.transactions || len(all) != c.recipients-c.left {
 			t.Errorf("%+v: %d left, %d unsure, taken %q", c, left, unsure, a.taken)
 		}
 		slices.Sort(all)
