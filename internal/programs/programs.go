@@ -138,8 +138,8 @@ func (r *Recorder) Run(ctx context.Context) {
 	}
 }
 
-// tried notes in the log when writing begins to fail and when it works again; what was
-// not written is written then, so that a try without anything to write is none.
+// tried notes in the log when writing begins to fail and when it works again; between
+// the two there is always something to write, which is what could not be written.
 func (r *Recorder) tried(failing *bool, err error) {
 	switch {
 	case err != nil && !*failing:

@@ -73,7 +73,7 @@ func (p *Progress) draw() {
 }
 
 func (p *Progress) drawLine(now time.Time) {
-	text := shortened(Line(p.text), widthOf(p.to)-1) // the last column would begin another line
+	text := shortened(Line(p.text), screenWidth(p.to)-1) // the last column would begin another line
 	n := Columns(text)
 	p.write("\r" + text + strings.Repeat(" ", max(0, p.shown-n)))
 	p.shown, p.drawn = n, now

@@ -14,7 +14,7 @@ const (
 )
 
 // A Table is columns of text, aligned. No cell can become two, or a row of its
-// own. Where the lines have a width (see Width), longer cells are cut, and
+// own. Where the lines have a width (widthOf), longer cells are cut, and
 // columns that find no room stand on further lines of their row. Everywhere
 // else, for programs, a row is one line and every cell is whole.
 type Table struct {

@@ -28,10 +28,14 @@ func widthOf(w io.Writer) int {
 	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
 		return n
 	}
-	f := file(w)
-	if f == nil {
-		return 0
+	if f := file(w); f != nil {
+		return screenWidth(f)
 	}
+	return 0
+}
+
+// screenWidth is how many columns a terminal has.
+func screenWidth(f *os.File) int {
 	columns, _, err := term.GetSize(int(f.Fd()))
 	if err != nil || columns <= 0 { // a serial line does not know
 		return 80

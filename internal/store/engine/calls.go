@@ -38,7 +38,7 @@ type SubqueueNeed struct {
 // A Settlement is a transition, with what comes before it.
 type Settlement struct {
 	store.Transition
-	// Begin returns the delivery, its attempt ended; Transit follows.
+	// Begin returns the delivery, its attempt ended; transit follows.
 	Begin func(w Work, now time.Time) (*DeliveryRow, error)
 }
 

@@ -47,7 +47,7 @@ func (p Ports) Close() error {
 // defaultInline is how large a body may be to live in a row.
 const defaultInline = 64 << 10
 
-// New returns the ports of a store that is being opened: inline 0 is DefaultInline.
+// New returns the ports of a store that is being opened: inline 0 is defaultInline.
 func New(db DB, schema Schema, sealer store.Sealer, inline int64) Ports {
 	if inline == 0 {
 		inline = defaultInline

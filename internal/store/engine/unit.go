@@ -317,7 +317,7 @@ func release(w Work, now time.Time, leases []store.Lease) error {
 	return nil
 }
 
-// Finish ends the attempt of f; Transit takes the step with what it returns.
+// Finish ends the attempt of f; transit takes the step with what it returns.
 func Finish(w Work, now time.Time, f *store.Finish) (*DeliveryRow, error) {
 	r, err := w.Delivery(f.Lease.Delivery)
 	if err != nil {

@@ -29,7 +29,7 @@ type Options struct {
 	Dir string
 	// Sealer keeps the connections' secrets; nil: none can be stored.
 	Sealer store.Sealer
-	// Inline is the size up to which bodies live in their message's row; 0: engine.DefaultInline.
+	// Inline is the size up to which bodies live in their message's row; 0: 64 KiB.
 	Inline int64
 	// Acquire is how long a call waits for a connection of the pool before it
 	// gives store.ErrUnavailable; 0: 5 s.

@@ -29,7 +29,7 @@ type Options struct {
 	Server bool
 	// Sealer keeps the connections' secrets; nil: none can be stored.
 	Sealer store.Sealer
-	// Inline is the size up to which bodies live in the database; 0: engine.DefaultInline.
+	// Inline is the size up to which bodies live in the database; 0: 64 KiB.
 	Inline int64
 	// Log tells of what the store recovers from by itself; nil: silent.
 	Log *slog.Logger
