@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -110,5 +111,39 @@ func TestAssetsAreServed(t *testing.T) {
 	}
 	if a := w.get(w.pages.assets.path("page.js"), "Accept-Encoding", "identity"); !strings.Contains(a.body, "postino") {
 		t.Error(a.header)
+	}
+}
+
+// A token that someone else put into the browser is not the one of the person who signs in then: neither
+// one that was made up nor that of the other's own session.
+func TestSessionIsNotFixed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	u, err := url.Parse(w.http.URL)
+	w.must(err)
+	token := func() string {
+		for _, c := range w.browser.Jar.Cookies(u) {
+			if c.Name == "postino_session" {
+				return c.Value
+			}
+		}
+		return ""
+	}
+	plant := func(value string) {
+		w.newBrowser()
+		w.browser.Jar.SetCookies(u, []*http.Cookie{{Name: "postino_session", Value: value, Path: "/"}})
+	}
+	w.signIn(w.operator)
+	for name, planted := range map[string]string{"made up": strings.Repeat("a", 43), "of the other": token()} {
+		plant(planted)
+		w.post("/login", "email", testAdmin, "password", testPassword).to("/")
+		if now := token(); now == "" || now == planted {
+			t.Errorf("%s: the token is the same after the sign-in", name)
+		}
+		w.get("/people").want(http.StatusOK, testOperator)
+		plant(planted)
+		if a := w.get("/people"); a.status == http.StatusOK {
+			t.Errorf("%s: the planted token opens what only an administrator sees", name)
+		}
 	}
 }
