@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -84,6 +85,41 @@ func TestSendmailPrograms(t *testing.T) {
 	}
 	m.gitSendEmail()
 	m.bsdMailx()
+	m.manyRecipients()
+}
+
+// manyRecipients sends to more than one transaction takes: each gets the message once.
+func (m *machine) manyRecipients() {
+	m.t.Helper()
+	const all = 2105 // two transactions of 1000, and one of 105
+	args := []string{"-i", "-f", "root"}
+	for i := range all {
+		args = append(args, fmt.Sprintf("r%d@example.com", i))
+	}
+	if code, out := m.call("From: root\nSubject: many\n\nx\n", m.sendmail, args...); code != 0 || out != "" {
+		m.t.Fatalf("%d recipients: exit %d: %s", all, code, out)
+	}
+	got := map[string]int{}
+	for len(got) < all { // next ends the test when nothing more arrives
+		d, _ := m.next()
+		for _, r := range d.Recipients {
+			got[r]++
+		}
+	}
+	for r, n := range got {
+		if n != 1 {
+			m.t.Errorf("%s got it %d times", r, n)
+		}
+	}
+	err := filepath.WalkDir(m.maildrop, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			m.t.Errorf("left in the maildrop: %s", path)
+		}
+		return err
+	})
+	if err != nil {
+		m.t.Error(err)
+	}
 }
 
 // everyone adds a route that takes the mail of any sender: root's too.
