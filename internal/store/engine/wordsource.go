@@ -95,7 +95,7 @@ func (l *listing) beginnings(ctx context.Context, q string, t terms.Term) (words
 // for their exact time.
 func (l *listing) onlyWords() bool {
 	f := &l.f
-	return len(f.States) == 0 && f.Connection == "" && f.Among == nil && f.Client == "" && f.Lane == ""
+	return len(f.States) == 0 && (l.among != nil || f.Connection == "" && f.Among == nil && f.Client == "" && f.Lane == "")
 }
 
 // hitKeys asks the index for keys alone. Where it answers in no order, all that it
@@ -106,6 +106,9 @@ func (l *listing) hitKeys(ctx context.Context, days []string, from any, n int) (
 	hits := formatted(s.Words.HitKeys, w.arg(s.Words.Query(l.sought, days)))
 	order, beyond := l.order()
 	l.within(w, "t."+s.Words.Key)
+	if l.among != nil {
+		w.and("t.flow "+s.Words.In, s.Words.Ints(l.among))
+	}
 	if from != nil {
 		w.and("t."+s.Words.Key+beyond, from)
 	}

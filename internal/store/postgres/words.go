@@ -24,7 +24,7 @@ func wordIndex() engine.WordIndex {
 		Table: "search", Key: "id", Query: tsquery,
 		// Without OFFSET the planner, which does not know the word, may rather read all ids.
 		Hits:    `(SELECT id FROM search WHERE terms @@ CAST(%s AS tsquery) OFFSET 0) s JOIN deliveries d ON d.id = s.id`,
-		HitKeys: `(SELECT id FROM search WHERE terms @@ CAST(%s AS tsquery) OFFSET 0)`,
+		HitKeys: `(SELECT id, flow FROM search WHERE terms @@ CAST(%s AS tsquery) OFFSET 0)`,
 		Cursor:  "d.id", In: "= ANY(%s)", Ints: func(ids []int64) any { return ids },
 		Keys: func(keys []any) any {
 			ids := make([][16]byte, 0, len(keys))
