@@ -115,7 +115,7 @@ func crash(t *testing.T, p plan) {
 	misbehave(w.sandbox)
 	begin := time.Now()
 	// A client is patient in proportion to what it has to send.
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute+time.Duration(p.messages)*100*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute+time.Duration(p.messages)*100*time.Millisecond)
 	defer cancel()
 	var clock sync.WaitGroup
 	clock.Go(func() { hasten(ctx, w.sandbox) })
