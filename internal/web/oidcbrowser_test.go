@@ -90,7 +90,7 @@ func providerFlow(t *testing.T, c *chrome) {
 			b.tap("Collega l'account")
 		}
 		link("sbagliata, del tutto")
-		b.sees("password")
+		b.sees("non corrispondono") // what only the answer says
 		b.check("settings, account not linked")
 		link(testPassword)
 		b.atProvider("anna")
