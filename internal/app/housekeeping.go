@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/config"
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -69,16 +70,15 @@ func (s *server) purge(ctx context.Context) {
 		if !res.More {
 			break
 		}
-		var pause time.Duration
-		r.Max, pause = batch.next(r.Max, time.Since(start))
+		var wait time.Duration
+		r.Max, wait = batch.next(r.Max, time.Since(start))
 		r.After = res.Next
 		if time.Since(told) > tellEvery {
 			report(false)
 			told = time.Now()
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause):
+		if pause.For(ctx, wait) != nil {
+			break
 		}
 	}
 	report(true)
@@ -100,14 +100,12 @@ func (s *server) sumHours(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			s.log.Warn("what happened in the last hours cannot be added up: the overview takes longer", "err", err)
 		}
-		pause := sumPause
+		wait := sumPause
 		if more && err == nil {
-			pause = 100 * time.Millisecond
+			wait = 100 * time.Millisecond
 		}
-		select {
-		case <-ctx.Done():
+		if pause.For(ctx, wait) != nil {
 			return
-		case <-time.After(pause):
 		}
 	}
 }
@@ -118,22 +116,20 @@ func (s *server) indexSearch(ctx context.Context) {
 	for {
 		start := time.Now()
 		more, err := s.store.IndexSearch(ctx, size)
-		pause := indexPause
+		wait := indexPause
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
 			s.log.Warn("new messages cannot be added to the search index: searches look at them one by one", "err", err)
-			pause = indexRetry
+			wait = indexRetry
 		case more:
-			size, pause = batch.next(size, time.Since(start))
+			size, wait = batch.next(size, time.Since(start))
 		case s.conf.Database != "": // they are written with their deliveries
-			pause = indexRetry
+			wait = indexRetry
 		}
-		select {
-		case <-ctx.Done():
+		if pause.For(ctx, wait) != nil {
 			return
-		case <-time.After(pause):
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/pause"
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/terminal"
@@ -215,7 +216,7 @@ func verify(ctx context.Context, a adapters.Adapter, out adapters.Outgoing, id s
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	for pause := time.Second; ; pause *= 2 {
+	for next := time.Second; ; next *= 2 {
 		verdict, receipt, err := v.Verify(ctx, adapters.VerifyRequest{Outgoing: out, ProviderID: id})
 		if err == nil && verdict == adapters.Sent {
 			return receipt, true
@@ -223,10 +224,8 @@ func verify(ctx context.Context, a adapters.Adapter, out adapters.Outgoing, id s
 		if err == nil && verdict == adapters.CannotTell {
 			return receipt, false
 		}
-		select {
-		case <-ctx.Done():
+		if pause.For(ctx, next) != nil {
 			return adapters.Receipt{}, false
-		case <-time.After(pause):
 		}
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/postino-mail/postino/internal/pause"
 )
 
 // A Peer is a real server, started by a script of testdata/peers.
@@ -77,12 +79,12 @@ func (p *Peer) Start(t *testing.T) {
 	t.Helper()
 	t.Cleanup(func() { p.Run(t, "stop") })
 	p.Run(t, "start")
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) { //nolint:forbidigo // a real server gives no signal
+	for deadline := time.Now().Add(20 * time.Second); ; {
 		err := p.greets(t.Context())
 		if err == nil {
 			return
 		}
-		if time.Now().After(deadline) {
+		if time.Now().After(deadline) || pause.For(t.Context(), 50*time.Millisecond) != nil {
 			t.Fatalf("%s does not greet: %v", p.script, err)
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"os/user"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -123,11 +122,11 @@ func (o *Options) others(env mime.Envelope, receipt adapters.Receipt, m *mime.Me
 			told = append(told, r)
 		}
 	}
-	var errs []error
+	var unkept error
 	if len(kept) > 0 {
 		env.Recipients = kept
-		if err := maildrop.Write(o.Drop, env, m.ForSMTP()); err != nil {
-			told, errs = append(told, kept...), append(errs, err)
+		if unkept = maildrop.Write(o.Drop, env, m.ForSMTP()); unkept != nil {
+			told = append(told, kept...)
 		}
 	}
 	reasons, alike := []string{}, map[string][]mime.Recipient{}
@@ -138,13 +137,14 @@ func (o *Options) others(env mime.Envelope, receipt adapters.Receipt, m *mime.Me
 		}
 		alike[reason] = append(alike[reason], r)
 	}
-	for i, reason := range reasons {
+	var errs []error
+	for _, reason := range reasons {
 		e := *failed[alike[reason][0].Address]
 		e.Message = mime.NewText("sendmail.not_for_all", "sent, but not to {addresses}: {reason}", "addresses",
 			addresses(alike[reason]), "reason", e.Message)
-		errs = slices.Insert(errs, i, error(&e))
+		errs = append(errs, &e)
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, unkept)...)
 }
 
 // addresses names the first few.

@@ -15,6 +15,7 @@ import (
 	"github.com/pressly/goose/v3"
 
 	"github.com/postino-mail/postino/internal/filelock"
+	"github.com/postino-mail/postino/internal/pause"
 )
 
 //go:embed migrations/*.sql
@@ -40,10 +41,8 @@ func lockSchema(ctx context.Context, dir string) (*os.File, error) {
 		if time.Now().After(end) {
 			return nil, fmt.Errorf("another postino is bringing the database up to date: try again later: %w", err)
 		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(10 * time.Millisecond):
+		if err := pause.For(ctx, 10*time.Millisecond); err != nil {
+			return nil, err
 		}
 	}
 }
