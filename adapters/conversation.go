@@ -1,10 +1,14 @@
 package adapters
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 )
@@ -90,8 +94,8 @@ func (c *Conversation) String() string {
 }
 
 // NotedTransport returns a transport with its requests noted in the conversation of
-// their contexts, by method, address, status and the provider's id of the request. Of an
-// address that carries its own permission in place of a token, the host alone is noted.
+// their contexts, by method, address, status and the provider's id of the request, and
+// with the reason of one that was refused. Of an address that carries its own permission in place of a token, the host alone is noted.
 func NotedTransport(t http.RoundTripper) http.RoundTripper {
 	if t == nil {
 		t = http.DefaultTransport
@@ -124,7 +128,62 @@ func (t *notedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	c.Note(line)
+	if res.StatusCode >= http.StatusBadRequest {
+		noteReason(c, res)
+	}
 	return res, err
+}
+
+// errorPart is how much of an answer is looked at for its reason.
+const errorPart = 16 << 10
+
+// noteReason notes why a request was refused: the code and the words of an error as
+// Microsoft and Google write it, and of nothing else. Who else answers (a proxy) may
+// repeat what it was sent.
+func noteReason(c *Conversation, res *http.Response) {
+	if media, _, _ := strings.Cut(res.Header.Get("Content-Type"), ";"); media != "application/json" {
+		return
+	}
+	body := res.Body
+	part, err := io.ReadAll(io.LimitReader(body, errorPart))
+	res.Body = &rest{Reader: io.MultiReader(bytes.NewReader(part), failing{err}, body), Closer: body}
+	var doc struct {
+		Error struct {
+			Code    any    `json:"code"` // a name of Microsoft's, a number of Google's
+			Status  string `json:"status"`
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	if err != nil || json.Unmarshal(part, &doc) != nil {
+		return
+	}
+	e := doc.Error
+	line := ""
+	if code, ok := e.Code.(string); ok {
+		line = code
+	}
+	if line = strings.TrimSpace(strings.TrimSpace(line+" "+e.Status) + " " + e.Message); line != "" {
+		c.Note("  " + longWord.ReplaceAllString(line, "***"))
+	}
+}
+
+// longWord is what may be a token: longer than any id that helps.
+var longWord = regexp.MustCompile(`[A-Za-z0-9+/=_.~-]{41,}`)
+
+// rest is a body of which a part was read already.
+type rest struct {
+	io.Reader
+	io.Closer
+}
+
+// failing is a reader that ends with err; with nil it is empty.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) {
+	if f.err != nil {
+		return 0, f.err
+	}
+	return 0, io.EOF
 }
 
 // notedAddress is the address of a request without user, query and fragment.

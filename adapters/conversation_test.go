@@ -2,6 +2,7 @@ package adapters_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -74,5 +75,47 @@ func TestNotedTransport(t *testing.T) {
 		if strings.Contains(s, secret) {
 			t.Errorf("%q is noted:\n%s", secret, s)
 		}
+	}
+}
+
+// TestReasonNoted: of a refusal the code and the words are noted, without what may be a
+// token, and the adapter still reads all of it; of other answers nothing.
+func TestReasonNoted(t *testing.T) {
+	t.Parallel()
+	token := "eyJ0eXAi." + strings.Repeat("Ab1", 30)
+	large := strings.Repeat("x", 100_000)
+	for body, want := range map[string]string{
+		`{"error":{"code":"ErrorSendAsDenied","message":"not\nallowed ` + token + `"},"echo":"b1"}`: "  ErrorSendAsDenied not allowed ***\n",
+		`{"error":{"code":403,"status":"PERMISSION_DENIED","message":"no"}}`:                        "  PERMISSION_DENIED no\n",
+		`{"error":"invalid_grant"}`:                                 "",
+		`<html>` + token:                                            "",
+		`{"error":{"code":"A","message":"` + large + `"}}`:          "",
+		`{"error":{"code":{"b1":1},"message":"m` + "\u202e" + `"}}`: "  m\u202e\n",
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json; charset=utf-8")
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = w.Write([]byte(body))
+		}))
+		c := &adapters.Conversation{}
+		r, err := http.NewRequestWithContext(adapters.WithConversation(t.Context(), c), http.MethodGet, server.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := adapters.NotedTransport(nil).RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(res.Body)
+		if err != nil || string(got) != body {
+			t.Errorf("%v: %.60q is left of %.60q", err, got, body)
+		}
+		if err := res.Body.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, after, _ := strings.Cut(c.String(), "-> 403\n"); after != want {
+			t.Errorf("%.60s: %q, want %q", body, after, want)
+		}
+		server.Close()
 	}
 }

@@ -263,7 +263,8 @@ func TestQueueCommands(t *testing.T) {
 	first := r.await("sent", 1)[0].Delivery
 	show := r.queue(0, "show", first.ID)
 	for _, want := range []string{"state           sent", "connection      graph", "anna@example.com: sent", "hidden@example.com: sent",
-		"attempt 1", "accepted", "202"} {
+		"attempt 1", "accepted", "202", "\n                127.0.0.1\n", "MAIL FROM:<erp@contoso.it> BODY=8BITMIME SMTPUTF8 -> 250",
+		"bytes) -> 250\n"} {
 		if !strings.Contains(show, want) {
 			t.Errorf("queue show has no %q:\n%s", want, show)
 		}

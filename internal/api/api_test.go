@@ -209,6 +209,10 @@ func TestSendAndRead(t *testing.T) {
 		detail.Deliveries[0].State != store.Queued || detail.Client != w.client.ID {
 		t.Errorf("%+v", detail)
 	}
+	if c := detail.Conversation; !strings.Contains(c, "\nPOST /v1/messages (application/json, ") ||
+		!strings.Contains(c, " -> 202 x-request-id "+a.header.Get("X-Request-Id")+"\n") || strings.Contains(c, w.key) {
+		t.Errorf("%q", c)
+	}
 	raw := w.want(w.do(w.key, "GET", "/v1/messages/"+got.ID+"/raw", nil), http.StatusOK)
 	if s := string(raw.body); strings.Contains(s, "capo@contoso.it") || !strings.Contains(s, "X-Order: 42\r\n") || !strings.Contains(s,
 		got.MessageID) {

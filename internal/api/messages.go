@@ -165,6 +165,8 @@ func trimBrackets(id string) string {
 type MessageDetail struct {
 	view.Message
 	Deliveries []view.Delivery `json:"deliveries"`
+
+	Conversation string `json:"conversation,omitempty" doc:"What was said at its submission, without secrets; at most 2 KB; not for operators"`
 }
 
 // message finds a message that the caller may see.
@@ -199,6 +201,9 @@ func (s *messageService) getMessage(ctx context.Context, in *MessagePath) (*body
 		return nil, err
 	}
 	out := MessageDetail{Message: view.OfMessage(m, language(in.Language)), Deliveries: []view.Delivery{}}
+	if caller(ctx).owner() == "" { // as for the client's name
+		out.Conversation = m.Conversation
+	}
 	for i := range list {
 		out.Deliveries = append(out.Deliveries, view.OfDelivery(&list[i], s.connections.reference(ctx, list[i].Route.Connection),
 			language(in.Language)))

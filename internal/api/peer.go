@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -23,4 +24,16 @@ func (s *submissionService) peer(r *http.Request) programs.Peer {
 		p.TLS = r.TLS.Version
 	}
 	return p
+}
+
+// said is a request that hands messages over, with its answer, for their records:
+// without query and without anything of its body.
+func said(r *http.Request) string {
+	media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	size := ""
+	if r.ContentLength >= 0 {
+		size = fmt.Sprintf(", %d bytes", r.ContentLength)
+	}
+	return fmt.Sprintf("%s %s (%s%s) -> %d %s %s", r.Method, r.URL.Path, media, size, http.StatusAccepted, strings.ToLower(requestIDHeader),
+		requestID(r.Context()))
 }

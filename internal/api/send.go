@@ -263,7 +263,7 @@ func (s *submissionService) handOver(w http.ResponseWriter, r *http.Request, lis
 	}
 	answer := answerOf(r.Context())
 	for i := range list {
-		list[i].Unheard, list[i].Peer = answer != nil, s.peer(r)
+		list[i].Unheard, list[i].Peer, list[i].Said = answer != nil, s.peer(r), said(r)
 	}
 	done, err := s.submit.SubmitAll(r.Context(), list, key)
 	if err != nil {

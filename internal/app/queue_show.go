@@ -30,10 +30,13 @@ type DeliveryDetail struct {
 	QueueEntry
 	Attempts []view.Attempt `json:"attempts"`
 	Waits    []string       `json:"waits,omitempty"` // for what, besides its time
+
+	Conversation string `json:"conversation,omitempty"` // at the submission
 }
 
 func (s *shownDelivery) view(lang string) DeliveryDetail {
-	d := DeliveryDetail{QueueEntry: s.listed.view(lang), Attempts: []view.Attempt{}, Waits: s.waits}
+	d := DeliveryDetail{QueueEntry: s.listed.view(lang), Attempts: []view.Attempt{}, Waits: s.waits,
+		Conversation: s.Message.Conversation}
 	for i := range s.attempts {
 		d.Attempts = append(d.Attempts, view.OfAttempt(&s.attempts[i], lang))
 	}
@@ -115,6 +118,7 @@ func (s *shownDelivery) write(w io.Writer, lang string) error {
 	t.Row(text("cli.field_size", "size").In(lang), m.Size)
 	t.Row(text("cli.field_received", "received").In(lang), text("cli.received_by", "{time} by {entry_point}", "time",
 		terminal.Time(m.ReceivedAt), "entry_point", view.EntryPointLabel(m.EntryPoint)).In(lang))
+	writeLines(t, m.Conversation)
 	if m.Routed.Rule != "" {
 		t.Row(text("cli.field_routed", "routed because").In(lang), submit.RuleCalled(m.Routed.Rule).Text().In(lang))
 	}
@@ -157,13 +161,18 @@ func (s *shownDelivery) write(w io.Writer, lang string) error {
 	}
 	for i := range s.attempts {
 		t.Row(text("cli.attempt", "attempt {number}", "number", s.attempts[i].No).In(lang), attemptText(&s.attempts[i], lang))
-		for line := range strings.SplitSeq(strings.TrimSuffix(s.attempts[i].Conversation, "\n"), "\n") {
-			if line != "" {
-				t.Row("", line)
-			}
-		}
+		writeLines(t, s.attempts[i].Conversation)
 	}
 	return t.Flush()
+}
+
+// writeLines shows what was said, under the row before.
+func writeLines(t *terminal.Table, conversation string) {
+	for line := range strings.SplitSeq(conversation, "\n") {
+		if line != "" {
+			t.Row("", line)
+		}
+	}
 }
 
 func attemptText(a *store.Attempt, lang string) string {

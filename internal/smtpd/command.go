@@ -9,6 +9,7 @@ import (
 // command replies to one command line.
 func (s *session) command(line []byte) {
 	verb, arg := splitCommand(line)
+	s.talk.command(verb, arg)
 	p := s.listener.policy
 	if p.TLS == tlsRequired && !s.secure {
 		switch verb {
@@ -152,6 +153,7 @@ func (s *session) startTLS(arg string) {
 }
 
 func (s *session) endTransaction() {
+	s.talk.forget()
 	if s.tx == nil {
 		return
 	}

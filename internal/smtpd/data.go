@@ -219,7 +219,7 @@ func (s *session) submit() {
 	res, err := s.srv.opt.Submit.Submit(s.context(), submit.Request{
 		Client: tx.client, EntryPoint: "smtp", Message: tx.body, Envelope: tx.env, Protocol: s.protocol(),
 		OwnFrom: s.listener.policy.MissingHeaders, Lenient: s.listener.policy.lenient(), Unheard: true,
-		Peer: s.peer(),
+		Peer: s.peer(), Said: s.talk.taken(tx.body.Size()),
 	})
 	if err != nil {
 		s.refuseError(err, "DATA")

@@ -20,6 +20,7 @@ const replyText = 480
 // code is left out (RFC 2034: greeting and EHLO).
 func (s *session) reply(code int, enhanced string, texts ...string) {
 	s.lastCode = code
+	s.talk.answered(code, enhanced, texts[0])
 	if code >= 500 {
 		s.log.Debug("SMTP refusal", "code", code, "enhanced", enhanced, "text", texts[0])
 	}

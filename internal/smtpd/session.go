@@ -48,6 +48,7 @@ type session struct {
 	mechanism  string
 	tlsVersion uint16
 	tx         *transaction
+	talk       transcript
 	closing    bool // end after the replies
 	lastCode   int  // of the last reply
 

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"hash/crc32"
+	"strings"
 	"time"
 
 	"github.com/postino-mail/postino/adapters"
@@ -28,13 +29,23 @@ type messageDoc struct {
 	Routed       Routed        `json:"w,omitzero"`
 	Metadata     Metadata      `json:"m,omitempty"`
 	Trace        string        `json:"x,omitempty"`
+	Conversation string        `json:"y,omitempty"`
 }
 
 // EncodeDoc returns the part of the message that is kept as JSON.
 func (m *Message) EncodeDoc() (string, error) {
-	b, err := json.Marshal(messageDoc{m.Subject, m.From, m.OriginalFrom, m.Envelope, m.EntryPoint, m.Class, m.Notification, m.NotBefore,
-		m.ResentOf, m.Names, m.Routed, m.Metadata, m.Trace})
-	return string(b), err
+	return encode(messageDoc{m.Subject, m.From, m.OriginalFrom, m.Envelope, m.EntryPoint, m.Class, m.Notification, m.NotBefore,
+		m.ResentOf, m.Names, m.Routed, m.Metadata, m.Trace, m.Conversation})
+}
+
+// encode returns v as JSON that is for no browser: with < and > as they are, which
+// addresses are full of, not with six bytes each.
+func encode(v any) (string, error) {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return strings.TrimSuffix(b.String(), "\n"), err
 }
 
 // DecodeDoc fills in what EncodeDoc gave. False: it is corrupt, and stays empty.
@@ -44,8 +55,8 @@ func (m *Message) DecodeDoc(doc []byte) bool {
 		return false
 	}
 	m.Subject, m.From, m.OriginalFrom, m.Envelope, m.EntryPoint, m.Class, m.Notification, m.NotBefore, m.ResentOf, m.Names,
-		m.Routed, m.Metadata, m.Trace = d.Subject, d.From, d.OriginalFrom, d.Envelope, d.EntryPoint, d.Class, d.Notification, d.NotBefore,
-		d.ResentOf, d.Names, d.Routed, d.Metadata, d.Trace
+		m.Routed, m.Metadata, m.Trace, m.Conversation = d.Subject, d.From, d.OriginalFrom, d.Envelope, d.EntryPoint, d.Class, d.Notification,
+		d.NotBefore, d.ResentOf, d.Names, d.Routed, d.Metadata, d.Trace, d.Conversation
 	return true
 }
 
@@ -116,8 +127,7 @@ func EncodeOutcome(o Outcome) (string, error) {
 			Error *keptError `json:"error"`
 		}{o, kept(o.Error)}
 	}
-	b, err := json.Marshal(doc)
-	return string(b), err
+	return encode(doc)
 }
 
 // DecodeOutcome fills in what EncodeOutcome gave; one that is corrupt says so.

@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"io"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/postino-mail/postino/internal/spool"
 	"github.com/postino-mail/postino/mime"
@@ -33,6 +35,33 @@ type Message struct {
 	ResentOf     ID            `json:"resent_of,omitzero"`    // the message that was sent once more as this one, under a new Message-ID
 	Routed       Routed        `json:"routed,omitzero"`       // why it took its first connection
 	Resubmitted  int           `json:"resubmitted,omitempty"` // how often its client sent it again because it had not heard the answer
+	// Conversation is what was said at its submission (Conversation); empty: nothing was,
+	// or it is not known.
+	Conversation string `json:"conversation,omitempty"`
+}
+
+// maxConversation bounds what is kept of a submission, in bytes.
+const maxConversation = 2 << 10
+
+// Conversation puts what was said at a submission together, or at those of siblings that
+// became one message: a line each, of visible characters, and at most 2 KB of it.
+func Conversation(parts ...string) string {
+	var b strings.Builder
+	for _, part := range parts {
+		for line := range strings.SplitSeq(part, "\n") {
+			if line != "" && b.Len()+len(line) < maxConversation {
+				b.WriteString(strings.ToValidUTF8(line, "?") + "\n")
+			}
+		}
+	}
+	return strings.Map(visible, b.String())
+}
+
+func visible(r rune) rune {
+	if r != '\n' && unicode.IsControl(r) {
+		return ' '
+	}
+	return r
 }
 
 // Routed says which connection was chosen for a message when it came in, and by which

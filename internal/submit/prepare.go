@@ -91,7 +91,7 @@ func (s *Submitter) prepare(ctx context.Context, r *Request, now time.Time, keye
 	if chosen.from != from {
 		msg.OriginalFrom = chosen.from
 	}
-	msg.Names = names(m)
+	msg.Names, msg.Conversation = names(m), conversation(r)
 	if r.Client != nil {
 		msg.Client = r.Client.ID
 	}

@@ -98,7 +98,7 @@ func (s *Submitter) prepareResend(ctx context.Context, r *Resend, content mime.S
 	}
 	msg := store.NewMessage{Head: m.Head(), Body: m.Body(), Message: *first}
 	msg.ID, msg.ResentOf, msg.MessageID, msg.EntryPoint = store.NewID(), first.ID, m.MessageID(), r.EntryPoint
-	msg.ReceivedAt, msg.NotBefore, msg.Resubmitted = now, time.Time{}, 0
+	msg.ReceivedAt, msg.NotBefore, msg.Resubmitted, msg.Conversation = now, time.Time{}, 0, ""
 	msg.Envelope.Recipients = nil
 	for _, part := range r.Parts {
 		env := first.Envelope

@@ -123,6 +123,9 @@ type Request struct {
 	// by another entry point. A file of the pickup folder is: no one waits for an answer to it.
 	Distinct bool
 	Peer     programs.Peer // who hands it over, as far as the entry point knows
+	// Said is what was said with its program, a line each, without anything secret and
+	// anything of the message's content.
+	Said string
 }
 
 // A Result is what will happen to a message that was taken.

@@ -142,6 +142,8 @@ func TestMessage(t *testing.T) {
 	at := "/mail/" + id
 	a := w.get(at).want(200, "Carla <carla@example.com>", "capo@example.com", "Cc", "Bcc", "Ufficio", "API", "What happened", "Attachments",
 		"Message-ID").without("<script>alert", "<img src=x")
+	a.want(200, "What was said with the program that submitted it", "POST /v1/messages (application/json, ",
+		") -> 202 x-request-id ", "127.0.0.1")
 	if !strings.Contains(a.body, `sandbox=""`) {
 		t.Error("the HTML has no empty sandbox")
 	}
@@ -237,7 +239,7 @@ func TestOperatorsMail(t *testing.T) {
 	w.signIn(w.operator)
 	own := w.send(func(m map[string]any) { m["from"], m["subject"] = "io@bruno.example", "Mia posta" })
 	w.get("/mail").want(200, "Mia posta", "One message").without("segreto")
-	w.get("/mail/"+own).want(200, "Mia posta")
+	w.get("/mail/"+own).want(200, "Mia posta").without("127.0.0.1", "submitted it") // addresses of programs are the administrators'
 	for _, path := range []string{"", "/html", "/raw", "/parts/1", "/confirm/cancel", "/resend"} {
 		w.get("/mail/" + id + path).want(404).without("segreto")
 	}

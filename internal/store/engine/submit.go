@@ -250,6 +250,7 @@ func join(w Work, now time.Time, m *NewMessage, out *store.Submitted) (bool, err
 		!d.Merge(s.Message, m.Deliveries[0].Recipients, m.Join.MaxRecipients) {
 		return false, nil
 	}
+	s.Message.Conversation = store.Conversation(s.Message.Conversation, m.Conversation)
 	*out = store.Submitted{ID: s.Message.ID, Deliveries: []store.ID{d.ID}, Joined: true}
 	return true, w.Grown(s)
 }

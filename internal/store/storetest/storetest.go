@@ -116,6 +116,7 @@ type letter struct {
 	tag                      string
 	warn                     time.Time
 	notification             bool
+	said                     string
 }
 
 func (l letter) message() store.NewMessage {
@@ -145,7 +146,7 @@ func (l letter) message() store.NewMessage {
 	return store.NewMessage{
 		Message: store.Message{ID: store.NewID(), MessageID: "<1@contoso.it>", Subject: "Fattura è pronta",
 			From: mailboxtest.Of("ERP@contoso.it"), OriginalFrom: mailboxtest.Of("o@contoso.it"), Envelope: env, Client: or(l.client,
-				"client-1"), EntryPoint: "smtp", Class: "transactional", Tag: l.tag, ReceivedAt: l.at,
+				"client-1"), EntryPoint: "smtp", Class: "transactional", Tag: l.tag, Conversation: store.Conversation(l.said), ReceivedAt: l.at,
 			Notification: l.notification},
 		Head: []byte("From: erp@contoso.it\r\nMessage-ID: <1@contoso.it>\r\n\r\n"),
 		Body: mime.Bytes(l.body),

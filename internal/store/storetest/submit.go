@@ -109,7 +109,8 @@ func testJoin(t *testing.T, h Harness) {
 	sibling := func(at float64, key string, max int, to ...string) store.Submitted {
 		t.Helper()
 		out, err := s.Submit(t.Context(), store.Submission{Now: after(at), Messages: []store.NewMessage{
-			letter{at: after(at), to: to, join: &store.Join{Key: key, Until: after(at + 2), MaxRecipients: max}}.message()}})
+			letter{at: after(at), to: to, said: "RCPT " + to[0], join: &store.Join{Key: key, Until: after(at + 2),
+				MaxRecipients: max}}.message()}})
 		must(t, err)
 		return out[0]
 	}
@@ -125,6 +126,7 @@ func testJoin(t *testing.T, h Harness) {
 	m, err := s.Message(t.Context(), a.ID)
 	must(t, err)
 	want(t, "envelope", len(m.Envelope.Recipients), 2)
+	want(t, "what was said for each", m.Conversation, "RCPT a@example.com\nRCPT b@example.com\n")
 	want(t, "due", d.NextAt, after(2))
 	want(t, "nothing is due while it waits", len(claim(t, s, n, after(1.9), 10)), 0)
 	want(t, "window over", sibling(2, "k", 0, "d@example.com").Joined, false)
