@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -128,8 +129,28 @@ func (v *visit) showSummary(f *form) error {
 	return compressed(v.w, v.r, http.StatusOK, page)
 }
 
+// testConnection tests a stored connection, and the right to send as the sender of the
+// form, where that has one.
 func (s *Server) testConnection(v *visit) error {
-	return v.testStored("", formOf())
+	f, err := newForm(v)
+	if err != nil {
+		return err
+	}
+	return v.testStored(testQuery(f, "from"), f)
+}
+
+// testQuery is the query of the API's operation with these fields of the form.
+func testQuery(f *form, fields ...string) string {
+	q := url.Values{}
+	for _, name := range fields {
+		if value := f.Get(name); value != "" {
+			q.Set(name, value)
+		}
+	}
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + q.Encode()
 }
 
 // testStored tests the connection of the address; query goes to the API's operation.
@@ -166,7 +187,8 @@ func (s *Server) askSendTest(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.showForm("sendtest", formOf("to", v.person.Email), c)
+	q := v.r.URL.Query()
+	return v.showForm("sendtest", formOf("from", q.Get("from"), "to", cmp.Or(q.Get("to"), v.person.Email)), c)
 }
 
 // sendTest sends a real message over a connection and follows it.
@@ -183,5 +205,5 @@ func (s *Server) sendTest(v *visit) error {
 		}
 		return v.showForm("sendtest", f, c)
 	}
-	return v.testStored("?"+url.Values{"to": {f.Get("to")}}.Encode(), f)
+	return v.testStored(testQuery(f, "from", "to"), f)
 }

@@ -178,7 +178,10 @@ func TestMessage(t *testing.T) {
 	}
 	w.get(at+"/confirm/cancel").want(200, "Cancel this message?")
 	w.post(at+"/act", "action", "hold").to(at)
-	w.get(at).want(200, "It is held until you release it.", "Release").without(`/confirm/hold"`)
+	a = w.get(at).want(200, "It is held until you release it.", "Release", "Test connection").without(`/confirm/hold"`)
+	if !strings.Contains(a.body, `/send?from=erp%40contoso.it&amp;to=anna%40example.com"`) {
+		t.Error("the test does not begin with the message's sender and recipient")
+	}
 	w.post(at+"/act", "action", "cancel").to(at)
 	w.get(at).want(200, "Cancelled: it is not sent.")
 	w.post(at+"/act", "action", "release").to(at)

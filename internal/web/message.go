@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 
 	"github.com/postino-mail/postino/internal/api"
@@ -111,6 +112,23 @@ func (m *messageScreen) read(v *visit, at string) error {
 		return err
 	}
 	return nil
+}
+
+// TestOf is where the connection of a delivery that did not leave is tested, with the
+// sender and a recipient of the message; empty: it left, or no one knows the connection.
+func (m *messageScreen) TestOf(d deliveryShown) string {
+	waits := d.State == store.Queued || d.State == store.Unverified
+	if d.Connection.Name == "" || d.State == store.Sent || d.State == store.Sending || d.State == store.Cancelled || waits && d.Error == nil {
+		return ""
+	}
+	q := url.Values{"from": {m.Message.From}}
+	for _, r := range d.Recipients {
+		if r.State != string(store.RecipientSent) {
+			q.Set("to", r.Address)
+			break
+		}
+	}
+	return path("/connections/", d.Connection.ID, "/send") + "?" + q.Encode()
 }
 
 // allow notes what can be done with a delivery.
