@@ -34,7 +34,8 @@ func (d *transcript) command(verb, arg string) {
 	switch verb {
 	case "EHLO", "HELO":
 		to = &d.opening
-	case "STARTTLS":
+	case "STARTTLS": // nothing learned before counts (RFC 3207 section 4.2)
+		d.opening = d.opening[:0]
 		to, arg = &d.opening, ""
 	case "AUTH":
 		to, arg = &d.opening, mechanismOf(arg)

@@ -63,10 +63,14 @@ func TestConversationKept(t *testing.T) {
 func TestTranscriptBounds(t *testing.T) {
 	t.Parallel()
 	var d transcript
-	for range 2 {
+	for round := range 2 {
 		for range 1000 {
 			d.command("EHLO", strings.Repeat("è", 500))
 			d.answered(250, "", "x")
+		}
+		if round == 1 {
+			d.command("STARTTLS", "x")
+			d.answered(220, "2.0.0", "ready")
 		}
 		d.command("MAIL", "FROM:<a@example.com>")
 		d.answered(250, "2.1.0", "ok")
@@ -85,6 +89,7 @@ func TestTranscriptBounds(t *testing.T) {
 			}
 		}
 		if len(s) >= 2<<10 || lost == 0 || strings.Count(s, "RCPT")+lost != 10_000 || !utf8.ValidString(s) ||
+			strings.HasPrefix(s, "STARTTLS -> 220\nMAIL") != (round == 1) ||
 			!strings.Contains(s, "MAIL FROM:<a@example.com> -> 250\nRCPT TO:<r00000@") || !strings.Contains(s, "<r09999@") ||
 			!strings.HasSuffix(s, "\nDATA -> 354\n(1099511627776 bytes) -> 250\n") {
 			t.Errorf("%d bytes, %d left out:\n%s", len(s), lost, s)
