@@ -277,6 +277,24 @@ func (d *document) example(s *schema, depth int) any {
 	return "…"
 }
 
+// filledPath is the path of an operation with words for what goes into it:
+// /v1/messages/MESSAGE_ID/parts/PART.
+func filledPath(path string) string {
+	parts := strings.Split(path, "/")
+	for i, part := range parts {
+		name, ok := strings.CutPrefix(part, "{")
+		if !ok || i == 0 {
+			continue
+		}
+		if name = strings.TrimSuffix(name, "}"); name == "id" {
+			of := strings.ReplaceAll(parts[i-1], "people", "persons")
+			name = strings.TrimSuffix(strings.ReplaceAll(of, "ies", "ys"), "s") + "_id"
+		}
+		parts[i] = strings.ToUpper(name)
+	}
+	return strings.Join(parts, "/")
+}
+
 // curl is a call of the operation on a command line.
 func (d *document) curl(base string, o *operation) string {
 	var b strings.Builder
@@ -287,7 +305,7 @@ func (d *document) curl(base string, o *operation) string {
 	if o.Scope != "" {
 		b.WriteString(` -H "Authorization: Bearer $POSTINO_KEY"`)
 	}
-	b.WriteString(" \\\n  '" + strings.TrimSuffix(base, "/") + o.Path)
+	b.WriteString(" \\\n  '" + strings.TrimSuffix(base, "/") + filledPath(o.Path))
 	join := "?"
 	for _, p := range o.Parameters {
 		if p.In == "query" && p.Required {

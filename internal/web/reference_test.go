@@ -33,7 +33,7 @@ func TestReference(t *testing.T) {
 			if !strings.Contains(list.body, `"/help/reference/`+o.ID+`"`) {
 				t.Errorf("%s is not listed", o.ID)
 			}
-			if o.ID == "" || !strings.Contains(d.curl("http://a/", o), o.Path) {
+			if o.ID == "" || !strings.Contains(d.curl("http://a/", o), filledPath(o.Path)) || strings.Contains(filledPath(o.Path), "{") {
 				t.Errorf("%s %s has no example", o.Method, o.Path)
 			}
 			if c := o.RequestBody.Content["application/json"]; c != nil {
@@ -46,5 +46,15 @@ func TestReference(t *testing.T) {
 	}
 	if n < 50 {
 		t.Errorf("%d operations", n)
+	}
+}
+
+func TestFilledPath(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{"/v1/messages/{id}/parts/{part}": "/v1/messages/MESSAGE_ID/parts/PART", "/v1/me": "/v1/me",
+		"/v1/people/{id}": "/v1/people/PERSON_ID", "/v1/deliveries/{id}": "/v1/deliveries/DELIVERY_ID"} {
+		if got := filledPath(in); got != want {
+			t.Errorf("%s: %s, want %s", in, got, want)
+		}
 	}
 }
