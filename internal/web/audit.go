@@ -78,7 +78,7 @@ func (s *Server) audit(v *visit) error {
 		return v.showForm("audit", f, out)
 	}
 	for i := range page.Items {
-		out.Items = append(out.Items, auditRowOf(&page.Items[i], v.lang))
+		out.Items = append(out.Items, v.auditRow(&page.Items[i]))
 	}
 	here := url.Values{}
 	for name, values := range v.r.URL.Query() {
@@ -97,7 +97,8 @@ func (s *Server) audit(v *visit) error {
 	return v.showForm("audit", f, out)
 }
 
-func auditRowOf(e *view.AuditEntry, lang string) auditRow {
+func (v *visit) auditRow(e *view.AuditEntry) auditRow {
+	lang := v.lang
 	r := auditRow{AuditEntry: *e, What: view.KindLabel(e.Kind).In(lang), Action: action(e.Action).In(lang), Who: e.Actor.Name,
 		Via: via(e.Actor.Via).In(lang)}
 	if r.Who == "" {
@@ -108,9 +109,18 @@ func auditRowOf(e *view.AuditEntry, lang string) auditRow {
 		r.Link = path(at, e.Object)
 	}
 	for _, c := range e.Changes {
-		r.Fields = append(r.Fields, auditField{c.Field, view.ValueText(c.Before), view.ValueText(c.After)})
+		r.Fields = append(r.Fields, auditField{c.Field, v.valueText(c.Before), v.valueText(c.After)})
 	}
 	return r
+}
+
+// valueText is a value of a change, a time in the form and the zone of the reader.
+func (v *visit) valueText(value any) string {
+	s := view.ValueText(value)
+	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
+		return v.exact(t)
+	}
+	return s
 }
 
 // auditCSV answers with all that the filter shows, as a table.
