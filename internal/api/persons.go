@@ -39,6 +39,8 @@ type (
 			Role     *string `json:"role,omitempty" enum:"admin,operator"`
 			Disabled *bool   `json:"disabled,omitempty"`
 			Unlink   bool    `json:"unlink,omitempty" doc:"Unlink their account at the identity provider; ends their sessions"`
+
+			RemoveFilter string `json:"remove_filter,omitempty" maxLength:"400" doc:"Name of a search that they share with everyone"`
 		}
 	}
 )
@@ -162,6 +164,9 @@ func (s *personService) patchPerson(ctx context.Context, in *personPatch) (*body
 		set(&p.Disabled, b.Disabled)
 		if b.Unlink {
 			p.Account = store.Account{}
+		}
+		if b.RemoveFilter != "" {
+			return people.RemoveSharedFilter(p, b.RemoveFilter)
 		}
 		return nil
 	})

@@ -45,6 +45,9 @@ type (
 			PasskeyName string          `json:"passkey_name,omitempty" maxLength:"100"`
 		}
 	}
+	meInput struct {
+		Filters bool `query:"filters" default:"true" doc:"False: without the searches"`
+	}
 	mePatch struct {
 		Body struct {
 			Name     *string `json:"name,omitempty" maxLength:"200"`
@@ -217,8 +220,11 @@ func (s *signInService) signOut(ctx context.Context, _ *struct{}) (*cookieOnly, 
 	return &cookieOnly{s.auth.sessionCookie(requestOf(ctx), nil)}, nil
 }
 
-func (s *signInService) me(ctx context.Context, _ *struct{}) (*bodyOf[view.Me], error) {
+func (s *signInService) me(ctx context.Context, in *meInput) (*bodyOf[view.Me], error) {
 	p := caller(ctx).person
+	if !in.Filters {
+		return &bodyOf[view.Me]{view.Me{Person: view.OfPerson(p)}}, nil
+	}
 	shared, err := s.people.SharedFilters(ctx)
 	if err != nil {
 		return nil, err
@@ -229,7 +235,7 @@ func (s *signInService) me(ctx context.Context, _ *struct{}) (*bodyOf[view.Me], 
 	}
 	for _, f := range shared {
 		if f.Person != p.ID {
-			out.SharedFilters = append(out.SharedFilters, view.SharedFilter{Filter: view.OfFilter(f.SavedFilter), By: f.By})
+			out.SharedFilters = append(out.SharedFilters, view.SharedFilter{Filter: view.OfFilter(f.SavedFilter), By: f.By, Person: f.Person})
 		}
 	}
 	return &bodyOf[view.Me]{out}, nil

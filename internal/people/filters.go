@@ -53,6 +53,14 @@ func RemoveFilter(p *store.Person, name string) error {
 	return nil
 }
 
+// RemoveSharedFilter is RemoveFilter for another person, who does not see what is not shared.
+func RemoveSharedFilter(p *store.Person, name string) error {
+	if i := filterNamed(p, name); i < 0 || !p.Filters[i].Shared {
+		return store.ErrNotFound
+	}
+	return RemoveFilter(p, name)
+}
+
 func filterNamed(p *store.Person, name string) int {
 	return slices.IndexFunc(p.Filters, func(f store.SavedFilter) bool { return strings.EqualFold(f.Name, name) })
 }

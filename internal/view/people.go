@@ -39,7 +39,8 @@ type Filter struct {
 // A SharedFilter is one of another person.
 type SharedFilter struct {
 	Filter
-	By string `json:"by" doc:"Address of who shares it"`
+	By     string `json:"by" doc:"Address of who shares it"`
+	Person string `json:"person" doc:"Their id"`
 }
 
 // OfFilter shows a search that is kept.

@@ -1,8 +1,8 @@
 package web
 
 import (
+	"errors"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/postino-mail/postino/internal/view"
@@ -13,18 +13,26 @@ type savedFilter struct {
 	view.Filter
 	Link    string
 	Current bool
+	By      string // address and id of the other administrator who shares it; empty: the reader's own
+	Person  string
 }
 
 // savedFilters are the searches of the reader and those that are shared with them; q is
 // the one that the list shows.
-func (v *visit) savedFilters(q mailQuery) (own, shared []savedFilter) {
-	for _, f := range v.me.Filters {
+func (v *visit) savedFilters(q mailQuery) (own, shared []savedFilter, err error) {
+	var me view.Me
+	if err := v.get("/v1/me", &me); err != nil {
+		return nil, nil, err
+	}
+	for _, f := range me.Filters {
 		own = append(own, ofFilter(f, q))
 	}
-	for _, f := range v.me.SharedFilters {
-		shared = append(shared, ofFilter(f.Filter, q))
+	for _, f := range me.SharedFilters {
+		kept := ofFilter(f.Filter, q)
+		kept.By, kept.Person = f.By, f.Person
+		shared = append(shared, kept)
 	}
-	return own, shared
+	return own, shared, nil
 }
 
 func ofFilter(f view.Filter, q mailQuery) savedFilter {
@@ -54,17 +62,20 @@ func (s *Server) saveFilter(v *visit) error {
 	return v.done("filter_saved", mailQuery{Q: q.Q}.address(""))
 }
 
-// removeFilter forgets a search of the reader, and goes back to the list.
+// removeFilter forgets a search of the reader, or one that another administrator shares,
+// and goes back to the list. One that is gone already leaves nothing to do.
 func (s *Server) removeFilter(v *visit) error {
 	f, err := newForm(v)
 	if err != nil {
 		return err
 	}
-	name := f.Get("filter")
-	if slices.ContainsFunc(v.me.Filters, func(k view.Filter) bool { return k.Name == name }) { // gone already: nothing is left to do
-		if err := v.call(http.MethodPatch, "/v1/me", map[string]any{"remove_filter": name}, nil); err != nil {
-			return err
-		}
+	at := "/v1/me"
+	if person := f.Get("person"); person != "" {
+		at = path("/v1/people/", person)
+	}
+	err = v.call(http.MethodPatch, at, map[string]any{"remove_filter": f.Get("filter")}, nil)
+	if p := (*problem)(nil); err != nil && (!errors.As(err, &p) || p.Status != http.StatusNotFound) {
+		return err
 	}
 	return v.done("removed", newMailQuery(f).address(""))
 }

@@ -48,8 +48,26 @@ func TestFilters(t *testing.T) {
 	w.post("/mail/filters", "q", "x", "filter_name", "n50").want(422, "50")
 	w.post("/mail/filters", "q", strings.Repeat("x", 2001), "filter_name", "n1").want(422)
 
+	// Another administrator takes away what is shared, an operator does not, and no one
+	// what is not shared.
+	w.post("/mail/filters/remove", "filter", "OFFERTE", "person", w.admin.ID).want(403)
+	carla := w.person("carla@contoso.it", store.RoleAdmin)
+	w.newBrowser()
+	w.signIn(carla)
+	w.get("/mail").want(200, "OFFERTE", "Shared by others", "of "+testAdmin+", for everyone")
+	w.post("/mail/filters/remove", "filter", evil, "person", w.admin.ID).to("/mail")
+	if n := len(w.fresh(w.admin.ID).Filters); n != 2 {
+		t.Errorf("%d searches are left", n)
+	}
+	w.post("/mail/filters", "q", "x", "filter_name", "Di Carla", "shared", "on").to("/mail?q=x")
+	w.newBrowser()
+	w.signIn(w.admin)
+	w.post("/mail/filters/remove", "filter", "di carla", "person", carla.ID, "q", "x").to("/mail?q=x")
+	w.get("/mail").want(200, "Removed.", "OFFERTE").without("Di Carla")
+	w.newBrowser()
+	w.signIn(w.operator)
+
 	// Who is no administrator any more shares nothing.
-	w.person("carla@contoso.it", store.RoleAdmin)
 	_, err := w.people.Change(t.Context(), w.admin.ID, func(p *store.Person) error { p.Role = store.RoleOperator; return nil })
 	w.must(err)
 	w.get("/mail").want(200).without("OFFERTE")

@@ -160,7 +160,10 @@ func (s *Server) mail(v *visit) error {
 func (s *Server) showMail(v *visit, f *form) error {
 	q := newMailQuery(f)
 	out := mailScreen{Query: q, Groups: q.glance(v.lang), Filtered: q.Q != "" || q.Group != ""}
-	out.Own, out.Shared = v.savedFilters(q)
+	var err error
+	if out.Own, out.Shared, err = v.savedFilters(q); err != nil {
+		return err
+	}
 	u := q.ofAPI(v.zone)
 	if after := f.Get("after"); after != "" {
 		u.Set("after", after)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +18,6 @@ type visit struct {
 	w      http.ResponseWriter
 	r      *http.Request
 	person *view.Person // nil: no one has signed in
-	me     view.Me      // the same, with the searches that they keep
 	lang   string
 	theme  string // light, dark; empty: as the system has it
 	zone   *time.Location
@@ -61,7 +59,7 @@ func (v *visit) override() { v.speak(v.r.URL.Query().Get("lang")) }
 
 // speak takes a language of the catalogue; another one changes nothing.
 func (v *visit) speak(lang string) {
-	if slices.Contains(locale.Languages(), lang) {
+	if locale.Match(lang) == lang {
 		v.lang = lang
 	}
 }
@@ -71,7 +69,7 @@ func accepted(header string) string {
 	for part := range strings.SplitSeq(header, ",") {
 		tag, _, _ := strings.Cut(strings.TrimSpace(part), ";")
 		main, _, _ := strings.Cut(strings.ToLower(tag), "-")
-		if slices.Contains(locale.Languages(), main) {
+		if locale.Match(main) == main {
 			return main
 		}
 	}
@@ -80,10 +78,11 @@ func accepted(header string) string {
 
 // identify finds who has signed in; no one becomes the way to sign in.
 func (v *visit) identify() error {
-	if err := v.get("/v1/me", &v.me); err != nil {
+	var me view.Person
+	if err := v.get("/v1/me?filters=false", &me); err != nil {
 		return err
 	}
-	v.person = &v.me.Person
+	v.person = &me
 	v.speak(v.person.Language)
 	v.override()
 	return nil
