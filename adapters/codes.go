@@ -40,7 +40,7 @@ const (
 	CodeWebPage           Code = "web_page"            // a web page came in place of an answer
 	CodeEmptyAnswer       Code = "empty_answer"        // the answer has no content
 	CodeRedirect          Code = "redirect"            // the answer leads elsewhere
-	CodeProxyLogin        Code = "proxy_auth"          // the proxy wants a login
+	CodeProxyAuth         Code = "proxy_auth"          // the proxy wants a login
 	CodeNoReply           Code = "no_reply"            // handed over, and no answer came: it may have been sent
 )
 

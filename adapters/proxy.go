@@ -98,7 +98,7 @@ func (e *proxyError) describe(out *Error, host string) {
 		"proxy", e.Proxy, "host", host, "status", e.Status)
 	switch e.Status {
 	case http.StatusProxyAuthRequired:
-		out.Code = CodeProxyLogin
+		out.Code = CodeProxyAuth
 		out.Hint = mime.NewText("network.proxy_auth_hint",
 			"put the proxy's user and password into {variable} (http://user:password@{proxy}), or have the proxy let "+
 				"this machine pass without",

@@ -75,7 +75,7 @@ func parsePEM(data []byte) (certs []*x509.Certificate, keys []crypto.PrivateKey,
 			continue // parameters, trust settings
 		}
 		if err != nil {
-			return nil, nil, certificateError(mime.NewText("token.holds_block_damaged", "holds a block {type} that is damaged", "type", b.Type))
+			return nil, nil, certificateError(mime.NewText("token.holds_block_corrupt", "holds a block {type} that is corrupt", "type", b.Type))
 		}
 		if cert != nil {
 			certs = append(certs, cert)

@@ -92,7 +92,7 @@ func (x *exchange) strange() row {
 	status := strconv.Itoa(x.status)
 	switch {
 	case x.status == http.StatusProxyAuthRequired:
-		return row{code: adapters.CodeProxyLogin, class: adapters.Transient, hint: proxy,
+		return row{code: adapters.CodeProxyAuth, class: adapters.Transient, hint: proxy,
 			message: mime.NewText("token.proxy_auth", "{host} is behind a proxy that wants a password", "host", x.host)}
 	case x.status == http.StatusTooManyRequests:
 		return row{code: adapters.CodeThrottled, class: adapters.Throttled, hint: again,

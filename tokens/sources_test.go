@@ -213,7 +213,7 @@ func TestCredentialFilesThatCannotBeUsed(t *testing.T) {
 		"EC":             {pemOf(t, selfSigned(t, ec, time.Now().AddDate(1, 0, 0)), ec), "certificate_file"},
 		"encrypted key": {append(pemOf(t, leaf), pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte{1}})...),
 			"certificate_file"},
-		"damaged block":   {pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte{1, 2}}), "certificate_file"},
+		"corrupt block":   {pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte{1, 2}}), "certificate_file"},
 		"wrong password":  {pfx, "certificate_password"},
 		"PFX cut in half": {pfx[:len(pfx)/2], "certificate_file"},
 	} {

@@ -79,7 +79,7 @@ func TestSplit(t *testing.T) {
 			"multipart/mixed(text/plain multipart/signed(application/pdf application/pkcs7-signature))"},
 		{"a signed message that is attached", mixed(text, "Content-Type: message/rfc822\n\nSubject: in\n"+signedPart(att("s.pdf", big))),
 			"message.eml", "multipart/mixed(text/plain)"},
-		{"damaged base64", mixed(text, att("a.pdf", big),
+		{"corrupt base64", mixed(text, att("a.pdf", big),
 			"Content-Type: application/pdf; name=b.pdf\nContent-Transfer-Encoding: base64\n\nQQ==\n"+base64Lines(mid)),
 			"a.pdf", "multipart/mixed(text/plain application/pdf)"},
 		{"yEnc", mixed(text, "Content-Type: application/pdf; name=b.pdf\nContent-Transfer-Encoding: x-yenc\n\n"+base64Lines(mid),

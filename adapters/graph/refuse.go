@@ -42,7 +42,7 @@ func (a *Adapter) protectedTooLarge() error {
 }
 
 // encodingTooLarge names the part that Graph cannot get as a file, because its
-// content is not known: its encoding is not, or it is damaged.
+// content is not known: its encoding is not, or it is corrupt.
 func (a *Adapter) encodingTooLarge(p *mime.Part) error {
 	name, enc := fileName(p), shorten(p.Encoding)
 	what := mime.NewText("graph.encoding_unknown",
@@ -50,7 +50,7 @@ func (a *Adapter) encodingTooLarge(p *mime.Part) error {
 			"Microsoft Graph takes such attachments decoded only",
 		"name", name, "encoding", enc)
 	if p.Decodable() {
-		what = mime.NewText("graph.encoding_damaged",
+		what = mime.NewText("graph.encoding_invalid",
 			"the message is over 3 MB, and its attachment {name} is not valid {encoding}: "+
 				"Microsoft Graph takes such attachments decoded only",
 			"name", name, "encoding", enc)

@@ -78,7 +78,7 @@ func (r *Recorder) Reach(ctx context.Context, hosts ...Host) bool {
 		if p.header == nil {
 			continue
 		}
-		m, what := Clock(p.host.Name, p.header, r.now())
+		m, what := clock(p.host.Name, p.header, r.now())
 		message = And(message, m)
 		if hint.IsZero() { // one word about this machine's clock is enough
 			hint = what

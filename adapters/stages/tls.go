@@ -86,9 +86,9 @@ func clean(s string) string {
 // clockTolerance is what Entra and Google allow at the least.
 const clockTolerance = 2 * time.Minute
 
-// Clock compares this machine's clock with that of an HTTP answer, and returns
+// clock compares this machine's clock with that of an HTTP answer, and returns
 // what to do where they differ.
-func Clock(host string, h http.Header, now time.Time) (message, hint adapters.Text) {
+func clock(host string, h http.Header, now time.Time) (message, hint adapters.Text) {
 	theirs, err := http.ParseTime(h.Get("Date"))
 	if err != nil {
 		return mime.NewText("test.answers", "{host} answers", "host", host), hint

@@ -91,7 +91,7 @@ func Of(secret adapters.Secret) (Public, error) {
 		}
 		c, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return Public{}, errors.New("clientcert: the certificate is damaged") // its own words could quote the content
+			return Public{}, errors.New("clientcert: the certificate is corrupt") // its own words could quote the content
 		}
 		return Public{c}, nil
 	}

@@ -147,7 +147,7 @@ func TestReadOnly(t *testing.T) {
 
 // Spool files that the disk lost, cut or changed are never sent as they are:
 // the delivery fails, its sender is told, and all others go on.
-func TestDamagedSpool(t *testing.T) {
+func TestCorruptSpool(t *testing.T) {
 	t.Parallel()
 	slow(t)
 	w := newWorld(t, app.Storage{Data: filepath.Join(t.TempDir(), "data")}, 1)
@@ -220,12 +220,12 @@ func TestDamagedSpool(t *testing.T) {
 		if d.State != want || len(got[token]) != n {
 			t.Errorf("%s: %v, arrived %d times (%v)", token, d.State, len(got[token]), d.Error)
 		}
-		if want == store.Failed && (d.Error == nil || d.Error.Code != "damaged" || d.Error.Hint.In("it") == "") {
+		if want == store.Failed && (d.Error == nil || d.Error.Code != "corrupt" || d.Error.Hint.In("it") == "") {
 			t.Errorf("%s: %+v", token, d.Error)
 		}
 	}
 	if told != 3 {
-		t.Errorf("%d notifications for three damaged messages", told)
+		t.Errorf("%d notifications for three corrupt messages", told)
 	}
 }
 

@@ -123,7 +123,7 @@ func (l ledger) story(token string) string {
 type score struct {
 	acked, spooled, large int
 	entryPoints           map[string]int // of what was acknowledged
-	lost, damaged         int
+	lost, corrupt         int
 	twice                 int // copies beyond the first
 	unknown               int // sends without an answer
 }
@@ -178,8 +178,8 @@ func count(t *testing.T, sb *sandbox.Sandbox, c *clients, l ledger) tally {
 				bad("%s went to %s, not to %s", token, d.Service, sent.provider)
 			}
 			if err := intact(sb, d); err != nil {
-				s.damaged++
-				bad("%s arrived damaged at %s over %s: %v", token, d.Service, d.Route, err)
+				s.corrupt++
+				bad("%s arrived corrupt at %s over %s: %v", token, d.Service, d.Route, err)
 			}
 		}
 		if len(copies) > 0 {
@@ -210,8 +210,8 @@ func count(t *testing.T, sb *sandbox.Sandbox, c *clients, l ledger) tally {
 func (y tally) judge(t *testing.T) {
 	t.Helper()
 	for provider, s := range y.by {
-		if s.lost > 0 || s.damaged > 0 {
-			t.Errorf("%s: %d messages lost, %d damaged", provider, s.lost, s.damaged)
+		if s.lost > 0 || s.corrupt > 0 {
+			t.Errorf("%s: %d messages lost, %d corrupt", provider, s.lost, s.corrupt)
 		}
 		if allowed := map[string]int{"smtp": s.unknown}[provider]; s.twice > allowed {
 			t.Errorf("%s: %d messages doubled, at most %d may be", provider, s.twice, allowed)
@@ -228,9 +228,9 @@ func (y tally) report(t *testing.T, kills int) {
 	for _, provider := range slices.Sorted(maps.Keys(y.by)) {
 		s := y.by[provider]
 		t.Logf("%-5s  %d acknowledged (%d by SMTP, %d by HTTP, %d by sendmail; %d in spool files, %d over 3 MB), %d kills, %d lost, %d "+
-			"damaged, %d duplicated, %d lost replies",
+			"corrupt, %d duplicated, %d lost replies",
 			provider, s.acked, s.entryPoints[entrySMTP], s.entryPoints[entryAPI], s.entryPoints[entrySendmail],
-			s.spooled, s.large, kills, s.lost, s.damaged, s.twice, s.unknown)
+			s.spooled, s.large, kills, s.lost, s.corrupt, s.twice, s.unknown)
 	}
 }
 

@@ -164,8 +164,8 @@ func (o *Outbox) verify(ctx context.Context, c store.Claimed, a adapters.Adapter
 }
 
 func corruptMessage(err error) *adapters.Error {
-	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Code: "damaged", Enhanced: "5.3.0", Err: err,
-		Message: mime.NewText("outbox.corrupt", "the stored message is damaged and was not sent"),
+	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Code: "corrupt", Enhanced: "5.3.0", Err: err,
+		Message: mime.NewText("outbox.corrupt", "the stored message is corrupt and was not sent"),
 		Hint:    mime.NewText("outbox.corrupt_hint", "send it again from the program it came from, and check this server's disk")}
 }
 

@@ -102,10 +102,17 @@ func publicAPI(t *testing.T, dir string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Whoever uses the library has not got the rows of docs/providers.md at hand: those
+	// stand in the code that follows them.
+	uncited := func(doc *ast.CommentGroup) {
+		if text := doc.Text(); citation.MatchString(text) || alone.MatchString(text) {
+			t.Errorf("%s: go doc shows a row of docs/providers.md: cite it in the code", fset.Position(doc.Pos()))
+		}
+	}
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "package %s // import %q\n", pkg.Name, pkg.ImportPath)
 	show := func(decl ast.Decl) {
-		silence(decl)
+		silence(decl, uncited)
 		var text bytes.Buffer
 		if err := format.Node(&text, fset, decl); err != nil {
 			t.Fatal(err)
@@ -135,21 +142,30 @@ func publicAPI(t *testing.T, dir string) string {
 	return out.String()
 }
 
-// silence removes comments and the bodies of functions: a golden file with
+// silence removes comments, which seen is shown, and the bodies of functions: a golden file with
 // prose would change with every sentence.
-func silence(decl ast.Decl) {
+func silence(decl ast.Decl, seen func(*ast.CommentGroup)) {
+	drop := func(docs ...**ast.CommentGroup) {
+		for _, doc := range docs {
+			if *doc != nil {
+				seen(*doc)
+				*doc = nil
+			}
+		}
+	}
 	ast.Inspect(decl, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.FuncDecl:
-			n.Doc, n.Body = nil, nil
+			drop(&n.Doc)
+			n.Body = nil
 		case *ast.GenDecl:
-			n.Doc = nil
+			drop(&n.Doc)
 		case *ast.Field:
-			n.Doc, n.Comment = nil, nil
+			drop(&n.Doc, &n.Comment)
 		case *ast.TypeSpec:
-			n.Doc, n.Comment = nil, nil
+			drop(&n.Doc, &n.Comment)
 		case *ast.ValueSpec:
-			n.Doc, n.Comment = nil, nil
+			drop(&n.Doc, &n.Comment)
 		}
 		return true
 	})

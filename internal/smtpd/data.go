@@ -169,7 +169,7 @@ func (s *session) finish(r *receiver, f smtpsyntax.Flaw) {
 			"alone there is a bare {end}, closing. Every line must end with CR LF (RFC 5321 section 2.3.8). For a device that cannot: "+
 			"bare_lf and networks of the listener", "end", lineEndOf(f)))
 	case f&smtpsyntax.FlawNUL != 0:
-		s.refuseContent(554, "5.6.0", mime.NewText("smtpd.nul", "there is a NUL in the message: a program or a file is damaged"))
+		s.refuseContent(554, "5.6.0", mime.NewText("smtpd.nul", "there is a NUL in the message: a program or a file is corrupt"))
 	case f != 0:
 		s.refuseContent(554, "5.6.0", mime.NewText("smtpd.bare_line_ends", "the message has lines that end with a bare {end}: every line must "+
 			"end with CR LF (RFC 5321 section 2.3.8). For a device that cannot: bare_lf and networks of the listener", "end", lineEndOf(f)))

@@ -161,7 +161,7 @@ func (l *Lane) DecodeColumns(reason, minute, day []byte) {
 // CorruptRecord is the error of a record that cannot be read.
 func CorruptRecord() *adapters.Error {
 	return &adapters.Error{Class: adapters.Permanent, Scope: adapters.ScopeMessage, Code: "corrupt_record", Enhanced: "5.3.0",
-		Message: mime.NewText("store.corrupt_record", "the store's record of this message is damaged; nothing of it is sent"),
+		Message: mime.NewText("store.corrupt_record", "the store's record of this message is corrupt; nothing of it is sent"),
 		Hint: mime.NewText("store.corrupt_record_hint", "check this server's disk, send the message again from the program it came from, "+
 			"then cancel this delivery")}
 }

@@ -44,7 +44,7 @@ func TestErrorsAreReadByTheVersionBefore(t *testing.T) {
 		Remedy     struct{ EN, IT string } `json:"remedy"`
 	}
 	e := &adapters.Error{Class: adapters.Throttled, Code: "corrupt_record", RetryAfter: time.Minute,
-		Message: mime.NewText("store.corrupt_record", "the store's record of this message is damaged; nothing of it is sent"),
+		Message: mime.NewText("store.corrupt_record", "the store's record of this message is corrupt; nothing of it is sent"),
 		Hint:    mime.NewText("", "wait")}
 	plain := Recipient{Recipient: mime.Recipient{Address: mailboxtest.Of("a@example.org")}, State: Pending}
 	failed := Recipient{Recipient: mime.Recipient{Address: mailboxtest.Of("b@example.org")}, State: RecipientFailed, Error: e}

@@ -221,14 +221,14 @@ func OpenConnection(doc, sealed []byte, s Sealer) (*gateway.Connection, error) {
 		return nil, fmt.Errorf("a stored connection cannot be read: %w", err)
 	}
 	secrets := map[string][]byte{}
-	damaged := json.Unmarshal(sealed, &secrets) != nil
+	corrupt := json.Unmarshal(sealed, &secrets) != nil
 	for _, f := range c.Secrets() {
 		b, ok := secrets[f.Path]
-		if !ok && !damaged {
+		if !ok && !corrupt {
 			continue
 		}
 		*f.Value = adapters.Redacted
-		if s == nil || damaged {
+		if s == nil || corrupt {
 			continue
 		}
 		if v, err := s.Open(c.ID, f.Path, b); err == nil {

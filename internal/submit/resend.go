@@ -47,7 +47,7 @@ func (s *Submitter) Resend(ctx context.Context, r Resend) (Result, error) {
 
 func (s *Submitter) resend(ctx context.Context, r Resend, trace string) (Result, error) {
 	if r.Message.From.IsZero() || len(r.Message.Envelope.Recipients) == 0 {
-		return Result{}, store.ErrCorrupt // its record is damaged: nothing of it is sent
+		return Result{}, store.ErrCorrupt // its record is corrupt: nothing of it is sent
 	}
 	content, err := s.opt.Store.Content(ctx, r.Message.ID)
 	if err != nil {

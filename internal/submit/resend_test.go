@@ -152,7 +152,7 @@ func TestResendRefused(t *testing.T) {
 		t.Errorf("to no one: %v", err)
 	}
 	if _, err := w.again(&store.Message{ID: m.ID}, part); !errors.Is(err, store.ErrCorrupt) {
-		t.Errorf("a record that is damaged: %v", err)
+		t.Errorf("a record that is corrupt: %v", err)
 	}
 	later := time.Now().Add(time.Hour)
 	if _, err := w.store.Act(t.Context(), store.Action{Verb: store.DoCancel, Now: time.Now(), Deliveries: []store.ID{dd[0].ID}}); err != nil {

@@ -2,7 +2,7 @@ package control
 
 // A Directory says who exists and who may send as whom. Where one is in force, an
 // address that does not stand in it has no mailbox, and a sender without the right is
-// refused (contracts B4.3, B9, D5).
+// refused.
 type Directory struct {
 	Mailboxes []Mailbox `json:"mailboxes"`
 	People    []Person  `json:"people,omitempty"`   // accounts without a mailbox
@@ -16,7 +16,7 @@ type Mailbox struct {
 	Aliases      []string `json:"aliases,omitempty"`        // it may send from them, and mail to them is its own
 	SendAs       []string `json:"send_as,omitempty"`        // further addresses that it may send as
 	SendOnBehalf []string `json:"send_on_behalf,omitempty"` // addresses that it may send for; Sender then shows the mailbox
-	// client ids of the applications that may use it; empty: all that have consent (contracts B8.2)
+	// client ids of the applications that may use it; empty: all that have consent
 	Applications []string `json:"applications,omitempty"`
 	Password     string   `json:"password,omitempty"` // of SMTP; empty: the one that SMTPConnection returns
 	// active (default), or how its providers refuse it: blocked, denied, disabled, full, moving, nolicense, onprem

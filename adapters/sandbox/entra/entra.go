@@ -33,9 +33,9 @@ const (
 
 	FederatedIssuer   = "https://issuer.sandbox.example/"       // an external identity provider that every application trusts
 	FederatedSubject  = "system:serviceaccount:postino:postino" // the one subject it is trusted for
-	FederatedAudience = "api://AzureADTokenExchange"            // contracts A1.4
-	GraphResource     = "https://graph.microsoft.com"           // A1.5
-	OutlookResource   = "https://outlook.office365.com"         // A1.5, D2.4
+	FederatedAudience = "api://AzureADTokenExchange"            // of its tokens
+	GraphResource     = "https://graph.microsoft.com"           // the audience of tokens for Graph
+	OutlookResource   = "https://outlook.office365.com"         // the audience of tokens for SMTP
 )
 
 // An application is an application registration with its service principal.
@@ -44,7 +44,7 @@ type application struct {
 	disabled  bool
 }
 
-// Server is the fake Entra: discovery and the token endpoint (contracts A).
+// Server is the fake Entra: discovery and the token endpoint.
 type Server struct {
 	core *core.Core
 	url  string                 // https://127.0.0.1:port

@@ -18,7 +18,7 @@ type Token struct {
 	Audience  string // GraphResource or OutlookResource
 	tenant    string
 	AppID     string
-	Roles     []string // empty under RBAC for Applications (A3.5, B8.5)
+	Roles     []string // empty under RBAC for Applications
 	Consented bool     // the application is allowed to do something, by role or by RBAC
 	expires   time.Time
 }

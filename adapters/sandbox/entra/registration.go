@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A Registration is what Graph shows of an application's credentials (contracts A7).
+// A Registration is what Graph shows of an application's credentials.
 type Registration struct {
 	Secrets      []RegisteredSecret
 	Certificates []*x509.Certificate

@@ -148,10 +148,11 @@ func recipientsOf(fields []core.Field, anyOrder bool) ([]string, *apiError) {
 	return out, nil
 }
 
-// RewriteFrom applies contracts C5.1 and C5.2 and returns the From that recipients
-// see. Addresses of the mailbox's domain that begin with "alias" are verified
+// RewriteFrom returns the From that recipients see: Gmail replaces one that the mailbox
+// may not use. Addresses of the mailbox's domain that begin with "alias" are verified
 // send-as addresses.
 func (g *Server) RewriteFrom(m *core.Message, mailbox string, set map[string]string) string {
+	// contracts C5.1, C5.2
 	given := m.Field("From")
 	list, err := core.HeaderAddresses(given)
 	if given != "" && (g.core.Switches().GmailFrom == "keep" || err == nil && len(list) > 0 && g.mayUse(list, mailbox)) {
@@ -198,8 +199,10 @@ func wellFormedID(id string) bool {
 	return len(labels) > 1 && !slices.Contains(labels, "")
 }
 
-// RewriteMessageID applies contracts C5.5 and returns the id that recipients see.
+// RewriteMessageID returns the id that recipients see: Gmail replaces one that is not
+// well formed.
 func RewriteMessageID(m *core.Message, set map[string]string) string {
+	// contracts C5.5
 	given := m.Field("Message-ID")
 	if wellFormedID(given) {
 		return given

@@ -19,7 +19,7 @@ const (
 	maxRecipients = 100
 )
 
-// Server is the Gmail API at the root of its own server (contracts C2.8):
+// Server is the Gmail API at the root of its own server:
 // send in all four forms, search by Message-ID, get and profile. Ops are
 // "send", "start" and "chunk" (resumable uploads; the last chunk is a "send"),
 // "search", "get", "profile" and "sendAs"; Match is the mailbox.

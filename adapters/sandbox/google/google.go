@@ -16,9 +16,8 @@ import (
 	"github.com/postino-mail/postino/adapters/sandbox/internal/core"
 )
 
-// The scopes that the sandbox's customer has delegated to the service account
-// (contracts C1.3, D3.2). Gmail's readonly scope follows
-// Switches.GmailReadScope.
+// The scopes that the sandbox's customer has delegated to the service account. Gmail's
+// readonly scope follows Switches.GmailReadScope.
 const (
 	ScopeMail   = "https://mail.google.com/"
 	ScopePrefix = "https://www.googleapis.com/auth/"
@@ -26,7 +25,8 @@ const (
 	ScopeRead   = ScopePrefix + "gmail.readonly"
 )
 
-// grantJWT is the one grant type of service accounts (contracts C6.1).
+// grantJWT is the one grant type of service accounts (contracts C6.1); what they may be
+// delegated is of C1.3 and D3.2.
 const grantJWT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 // Server is Google's token endpoint, POST /token, op "token"; Match is

@@ -32,9 +32,9 @@ const (
 // IAMURL is the root of the token exchange and of signJwt.
 func (g *Server) IAMURL() string { return g.base }
 
-// Metadata answers as the metadata server of a machine with the service account
-// (contracts C6.11).
+// Metadata answers as the metadata server of a machine with the service account.
 func (g *Server) Metadata(w http.ResponseWriter, r *http.Request) {
+	// contracts C6.11
 	g.core.Count("google.metadata")
 	w.Header().Set("Metadata-Flavor", "Google")
 	if _, answered := g.core.HTTPFault(w, r, "google", "metadata", "", writeAPIError); answered {

@@ -17,7 +17,7 @@ import (
 	"github.com/postino-mail/postino/adapters/sandbox/internal/core"
 )
 
-// Server is the fake Microsoft Graph (contracts B): Graph itself and, on
+// Server is the fake Microsoft Graph: Graph itself and, on
 // a port of its own, the upload host, which wants no token.
 type Server struct {
 	core      *core.Core

@@ -59,7 +59,7 @@ func unavailable(err error) error {
 	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
 		hint = "another program keeps the database locked"
 	case lib.SQLITE_CORRUPT, lib.SQLITE_NOTADB:
-		hint = "the database file is damaged: restore it from a backup"
+		hint = "the database file is corrupt: restore it from a backup"
 	}
 	return fmt.Errorf("%w: %s: %w", store.ErrUnavailable, hint, err)
 }

@@ -253,7 +253,7 @@ func TestSweepIncoming(t *testing.T) {
 	}
 }
 
-func TestDamagedSpoolFile(t *testing.T) {
+func TestCorruptSpoolFile(t *testing.T) {
 	t.Parallel()
 	body := bytes.Repeat([]byte("0123456789"), 20_000)
 	for name, damage := range map[string]func(file string) error{
@@ -284,7 +284,7 @@ func TestDamagedSpoolFile(t *testing.T) {
 	}
 }
 
-func TestDamagedRow(t *testing.T) {
+func TestCorruptRow(t *testing.T) {
 	t.Parallel()
 	s := open(t, Options{})
 	m, err := submitBody(t, s, []byte("hello"))

@@ -79,7 +79,7 @@ func TestWaitingClaimFails(t *testing.T) {
 				}
 				for _, p := range all {
 					if <-p.done; p.err == nil {
-						t.Errorf("claimed %d from a damaged row", len(p.got))
+						t.Errorf("claimed %d from a corrupt row", len(p.got))
 					}
 				}
 				if err := s.Ping(t.Context()); err != nil {
