@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -88,8 +89,34 @@ func BenchmarkManyConnections(b *testing.B) {
 				}
 				reportMilliseconds(b, took)
 			})
+			if engine == "postgres" {
+				b.Run("until another node has an edit", func(b *testing.B) { benchOtherNode(b, c, dir, database, many) })
+			}
 		})
 	}
+}
+
+// benchOtherNode measures how long after the answer to an edit another node of the same
+// database answers with it. The goal: 200 ms.
+func benchOtherNode(b *testing.B, c *socketCaller, dir, database string, many int) {
+	otherDir := filepath.Join(b.TempDir(), "data")
+	key, err := os.ReadFile(filepath.Join(dir, vault.FileName))
+	if err = errors.Join(err, os.MkdirAll(otherDir, 0o700), os.WriteFile(filepath.Join(otherDir, vault.FileName), key, 0o600)); err != nil {
+		b.Fatal(err)
+	}
+	other := serveConnections(b, otherDir, database)
+	took := make([]time.Duration, 0, b.N)
+	for i := range b.N {
+		path, name := "/v1/connections/"+seeded(i*7%many), fmt.Sprintf("Filiale %d", i)
+		c.do(b, http.MethodPatch, path, fmt.Sprintf(`{"display_name": %q}`, name))
+		for begin := time.Now(); ; {
+			if bytes.Contains(other.do(b, http.MethodGet, path, ""), []byte(name)) {
+				took = append(took, time.Since(begin))
+				break
+			}
+		}
+	}
+	reportMilliseconds(b, took)
 }
 
 func reportMilliseconds(b *testing.B, took []time.Duration) {
@@ -158,7 +185,7 @@ func seedConnections(b *testing.B, dir, database string, n int) {
 // A socketCaller speaks to a server by its unix socket.
 type socketCaller struct{ http.Client }
 
-func (c *socketCaller) do(b *testing.B, method, path, body string) {
+func (c *socketCaller) do(b *testing.B, method, path, body string) []byte {
 	b.Helper()
 	req, err := http.NewRequestWithContext(b.Context(), method, "http://localhost"+path, strings.NewReader(body))
 	if err != nil {
@@ -175,6 +202,7 @@ func (c *socketCaller) do(b *testing.B, method, path, body string) {
 	if err = errors.Join(err, res.Body.Close()); err != nil || res.StatusCode != http.StatusOK {
 		b.Fatalf("%s %s: %s %.300s %v", method, path, res.Status, out, err)
 	}
+	return out
 }
 
 func serveConnections(b *testing.B, dir, database string) *socketCaller {

@@ -59,10 +59,12 @@ func (id ID) String() string {
 // IsZero reports the zero ID.
 func (id ID) IsZero() bool { return id == ID{} }
 
-// Time is when the ID was made, to the millisecond.
+// Time is when the ID was made, to the millisecond (RFC 9562 section 5.7). A bound
+// that FirstID makes has a time too, though no version.
 func (id ID) Time() time.Time {
-	sec, nsec := uuid.UUID(id).Time().UnixTime()
-	return time.Unix(sec, nsec).UTC()
+	var b [8]byte
+	copy(b[2:], id[:6])
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(b[:]))).UTC()
 }
 
 // MarshalText and UnmarshalText are the text form, for JSON.

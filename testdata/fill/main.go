@@ -34,6 +34,7 @@ type options struct {
 	probe          int
 	days           int
 	only           string
+	rows           bool
 }
 
 // outcome is that of every attempt.
@@ -61,6 +62,7 @@ func main() {
 	flag.IntVar(&o.parts, "parts", 1, "how many parts the days have")
 	flag.IntVar(&o.probe, "probe", 0, "calls of each kind to measure")
 	flag.StringVar(&o.only, "only", "", "beginning of the names of the kinds of calls to measure")
+	flag.BoolVar(&o.rows, "rows", false, "print the rows for testdata/fill/sqlite.py instead")
 	flag.Parse()
 	if err := run(context.Background(), &o); err != nil {
 		fmt.Fprintln(os.Stderr, "fill:", err)
@@ -69,6 +71,9 @@ func main() {
 }
 
 func run(ctx context.Context, o *options) (err error) {
+	if o.rows {
+		return printRows(o)
+	}
 	st, err := open(ctx, o)
 	if err != nil {
 		return err

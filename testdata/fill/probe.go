@@ -6,20 +6,21 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 
 	"github.com/postino-mail/postino/internal/search/terms"
 	"github.com/postino-mail/postino/internal/store"
 )
 
-// probe measures calls of each kind, with other values each time.
+// probe measures calls of each kind, with values of other messages each time: of any time
+// that the store covers.
 func probe(ctx context.Context, st store.Store, o *options) error {
 	r := rand.New(rand.NewPCG(3, 4))
-	words := rand.NewZipf(r, 1.2, 3, 20_000)
-	people := rand.NewZipf(r, 1.05, 50, 500_000)
 	match := func(p terms.Part, v string) store.Filter {
 		return store.Filter{Match: []terms.Match{{Part: p, Value: v}}}
 	}
@@ -44,11 +45,22 @@ func probe(ctx context.Context, st store.Store, o *options) error {
 		}
 	}
 	ago := func() time.Time { return time.Now().Add(-time.Duration(r.IntN(o.days*24)) * time.Hour) }
-	some, err := st.List(ctx, store.ListRequest{Limit: 1000})
-	if err != nil {
-		return err
+	anyOf := func() *store.Entry {
+		for {
+			some, err := st.List(ctx, store.ListRequest{Filter: store.Filter{Before: ago()}, Limit: 1})
+			if err != nil {
+				fmt.Fprintln(os.Stderr, "fill:", err)
+				os.Exit(1)
+			}
+			if len(some.Entries) > 0 {
+				return &some.Entries[0]
+			}
+		}
 	}
-	anyOf := func() *store.Entry { return &some.Entries[r.IntN(len(some.Entries))] }
+	word := func() string {
+		words := strings.FieldsFunc(anyOf().Message.Subject, func(r rune) bool { return !unicode.IsLetter(r) })
+		return words[r.IntN(len(words))]
+	}
 	for _, k := range []struct {
 		name string
 		call func() func() (int, error)
@@ -78,58 +90,57 @@ func probe(ctx context.Context, st store.Store, o *options) error {
 		{"state failed", func() func() (int, error) { return list(store.Filter{States: []store.State{store.Failed}}) }},
 		{"state held", func() func() (int, error) { return list(store.Filter{States: []store.State{store.Held}}) }},
 		{"connection", func() func() (int, error) {
-			return list(store.Filter{Connection: fmt.Sprint("conn-", r.IntN(o.connections))})
+			return list(store.Filter{Connection: anyOf().Delivery.Route.Connection})
 		}},
 		{"connection, failed", func() func() (int, error) {
-			return list(store.Filter{Connection: fmt.Sprint("conn-", r.IntN(o.connections)), States: []store.State{store.Failed}})
+			return list(store.Filter{Connection: anyOf().Delivery.Route.Connection, States: []store.State{store.Failed}})
 		}},
-		{"client", func() func() (int, error) { return list(store.Filter{Client: fmt.Sprint("client-", r.IntN(50))}) }},
+		{"client", func() func() (int, error) { return list(store.Filter{Client: anyOf().Message.Client}) }},
 		{"operator of 500 connections", func() func() (int, error) { return list(store.Filter{Among: own}) }},
 		{"operator, failed or given up", func() func() (int, error) {
 			return list(store.Filter{Among: own, States: []store.State{store.Failed, store.Expired}})
 		}},
 		{"operator, failed", func() func() (int, error) { return list(store.Filter{Among: own, States: []store.State{store.Failed}}) }},
 		{"operator, word", func() func() (int, error) {
-			f := match(terms.Anywhere, word(words.Uint64()))
+			f := match(terms.Anywhere, word())
 			f.Among = own
 			return list(f)
 		}},
 		{"sender", func() func() (int, error) {
-			return list(match(terms.Sender, fmt.Sprintf("erp@customer%d.example", r.IntN(o.connections))))
+			return list(match(terms.Sender, anyOf().Message.From.String()))
 		}},
 		{"recipient", func() func() (int, error) {
-			p := people.Uint64()
-			return list(match(terms.Recipients, fmt.Sprintf("person%d@firm%d.example", p, p%20_000)))
+			return list(match(terms.Recipients, anyOf().Delivery.Recipients[0].Address.String()))
 		}},
 		{"domain of recipients", func() func() (int, error) {
-			return list(match(terms.Recipients, fmt.Sprintf("@firm%d.example", people.Uint64()%20_000)))
+			return list(match(terms.Recipients, "@"+anyOf().Delivery.Recipients[0].Address.Domain()))
 		}},
 		{"Message-ID", func() func() (int, error) { return list(match(terms.MessageID, anyOf().Message.MessageID)) }},
 		{"id", func() func() (int, error) { return list(store.Filter{ID: anyOf().Message.ID}) }},
 		{"word of every message", func() func() (int, error) { return list(match(terms.Anywhere, "fattura")) }},
-		{"word", func() func() (int, error) { return list(match(terms.Anywhere, word(words.Uint64()))) }},
+		{"word", func() func() (int, error) { return list(match(terms.Anywhere, word())) }},
 		{"two words", func() func() (int, error) {
-			return list(match(terms.Anywhere, word(words.Uint64())+" "+word(words.Uint64())))
+			return list(match(terms.Anywhere, word()+" "+word()))
 		}},
 		{"word of one message", func() func() (int, error) { return list(match(terms.Subject, fmt.Sprint(r.IntN(1_000_000)))) }},
 		{"word that no message has", func() func() (int, error) { return list(match(terms.Anywhere, "inesistente")) }},
 		{"beginning of a word", func() func() (int, error) {
-			f := match(terms.Subject, word(words.Uint64())[:4])
+			f := match(terms.Subject, beginning(word()))
 			f.Match[0].Prefix = true
 			return list(f)
 		}},
 		{"word, connection", func() func() (int, error) {
-			f := match(terms.Anywhere, word(words.Uint64()))
-			f.Connection = fmt.Sprint("conn-", r.IntN(o.connections))
+			f := match(terms.Anywhere, word())
+			f.Connection = anyOf().Delivery.Route.Connection
 			return list(f)
 		}},
 		{"word, failed", func() func() (int, error) {
-			f := match(terms.Anywhere, word(words.Uint64()))
+			f := match(terms.Anywhere, word())
 			f.States = []store.State{store.Failed}
 			return list(f)
 		}},
 		{"count of a word, up to 1,000", func() func() (int, error) {
-			f := match(terms.Anywhere, word(words.Uint64()))
+			f := match(terms.Anywhere, word())
 			return func() (int, error) { c, err := st.Count(ctx, f, 1000); return c.N, err }
 		}},
 	} {
@@ -158,6 +169,12 @@ func probe(ctx context.Context, st store.Store, o *options) error {
 			at(took, 1), at(used, 0.5), at(used, 0.95), float64(found)/float64(len(took)))
 	}
 	return nil
+}
+
+// beginning is the first half of a word.
+func beginning(word string) string {
+	letters := []rune(word)
+	return string(letters[:(len(letters)+1)/2])
 }
 
 // processor is the processor time that the process has used; of PostgreSQL that is

@@ -66,6 +66,24 @@ type Clause struct {
 	Not bool
 }
 
+// Rare reports that few records are expected: those with one recipient, or one Message-ID.
+func (c Clause) Rare() bool {
+	if c.Not {
+		return false
+	}
+	for _, some := range c.All {
+		rare := len(some) > 0
+		for _, t := range some {
+			address := strings.HasPrefix(t.Text, whole(kindRecipient, "")) && !strings.HasPrefix(t.Text, whole(kindRecipient, "@"))
+			rare = rare && !t.Prefix && (address || strings.HasPrefix(t.Text, whole(kindMessageID, "")))
+		}
+		if rare {
+			return true
+		}
+	}
+	return false
+}
+
 // Query writes what a clause asks for in the words of an index, without its Not: term
 // writes one term.
 func (c Clause) Query(or, and string, term func(Term) string) string {

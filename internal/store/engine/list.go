@@ -162,6 +162,7 @@ type listing struct {
 	// hitAmong is the condition that a hit of the index is one of few open deliveries:
 	// their keys are in an index, the hits' rows would be read for their states.
 	hitAmong string
+	openKeys string       // the query for the keys of the open deliveries that the states choose, where they are few
 	among    []int64      // the subqueues that the filter chooses; nil: all, or too many to be named
 	oldest   bool         // in the order of making; else the other way
 	look     int          // at most so many deliveries are looked at; 0: no bound
@@ -248,11 +249,12 @@ func (l *listing) collect(ctx context.Context, from any, n int) (out []found, er
 	}
 	looked := 0
 	for _, src := range sources {
-		for step := n; ; step = min(step*2, 1000) {
+		for step := n; ; {
 			got, next, err := src(ctx, from, step)
 			if err != nil {
 				return nil, err
 			}
+			before := len(out)
 			for i := range got {
 				if got[i].sure || len(l.text) == 0 || terms.Holds(l.text, TermsOf(&got[i].Message, &got[i].Delivery)) {
 					if out = append(out, got[i]); len(out) == n {
@@ -262,6 +264,11 @@ func (l *listing) collect(ctx context.Context, from any, n int) (out []found, er
 			}
 			if next == nil {
 				break
+			}
+			if len(out)-before == len(got) {
+				step = n - len(out)
+			} else { // of those that are left, more are refused
+				step = min(max(step, n)*2, 1000)
 			}
 			if looked += len(got); l.look > 0 && looked >= l.look && len(got) > 0 {
 				l.ended = &got[len(got)-1].row
@@ -293,6 +300,41 @@ func (l *listing) walk(table, cond string) source {
 		}
 		l.within(w, l.p.Schema.Cursor)
 		return l.read(ctx, `deliveries d`+table, w, from, n)
+	}
+}
+
+// byStates merges the deliveries of open states. In their index those of one state lie
+// in the order of the list; those of several would all have to be sorted for a page.
+func (l *listing) byStates(cond string) source {
+	s := &l.p.Schema
+	states := slices.Compact(slices.Sorted(slices.Values(l.f.States)))
+	return func(ctx context.Context, from any, n int) (out []found, next any, err error) {
+		for _, st := range states {
+			one := *l
+			one.f.States = []store.State{st}
+			got, _, err := one.walk(s.By("deliveries_open"), cond)(ctx, from, n)
+			if err != nil {
+				return nil, nil, err
+			}
+			out = append(out, got...)
+		}
+		keys := make(map[store.ID]any, len(out))
+		for i := range out {
+			if keys[out[i].row.D.ID], err = s.ParseMark(s.Mark(&out[i].row)); err != nil {
+				return nil, nil, err
+			}
+		}
+		slices.SortFunc(out, func(a, b found) int {
+			c := compareKeys(keys[a.row.D.ID], keys[b.row.D.ID])
+			if !l.oldest {
+				c = -c
+			}
+			return c
+		})
+		if len(out) < n {
+			return out, nil, nil
+		}
+		return out[:n], keys[out[n-1].row.D.ID], nil
 	}
 }
 

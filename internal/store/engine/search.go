@@ -46,18 +46,19 @@ func (l *listing) sources(ctx context.Context) ([]source, error) {
 	if len(subqueues) <= maxSubqueues {
 		l.among = subqueues
 	}
-	most, many, byOpen := few, chosen && len(subqueues) > manyOf, table
-	if many && !l.seeksWords() {
+	many := chosen && len(subqueues) > manyOf
+	most, byOpen := few, table
+	if chosen && !l.seeksWords() {
 		if most = countedMost; cond != "" && table == "" {
 			byOpen = s.By("deliveries_open")
 		}
 	}
 	open, mine := most, most
-	if cond != "" {
+	if cond != "" && (chosen || l.seeksWords()) {
 		rows := ` FROM deliveries d` + byOpen + ` WHERE ` + s.openStates(l.f, cond)
 		upTo := most
 		if l.seeksWords() {
-			upTo = countedMost
+			upTo = 2 * countedMost
 		}
 		if open, err = l.countUpTo(ctx, upTo, `SELECT 1`+rows, nil); err != nil {
 			return nil, err
@@ -65,15 +66,23 @@ func (l *listing) sources(ctx context.Context) ([]source, error) {
 		if open < upTo && s.Words.HitAmong != "" {
 			l.hitAmong = formatted(s.Words.HitAmong, `SELECT `+s.Cursor+rows)
 		}
+		if open < upTo && s.Words.HitOf != "" {
+			l.openKeys = `SELECT ` + s.Cursor + rows
+		}
 	}
-	if chosen && (!many && (open < few || l.seeksWords()) || many && few <= open && open < most) {
+	if chosen && (l.seeksWords() && !many || !l.seeksWords() && cond != "" && (!many || open >= few)) {
 		if mine, err = l.countUpTo(ctx, min(most, open), `SELECT 1 FROM `+s.Words.Table+` WHERE flow `+s.in("$1"),
 			[]any{s.Words.Ints(subqueues)}); err != nil {
 			return nil, err
 		}
 	}
-	if open < most && open <= mine {
-		return []source{l.walk(byOpen, cond)}, nil
+	inOrder := l.walk(table, cond)
+	if cond != "" && table == "" {
+		inOrder = l.byStates(cond)
+	}
+	// Where both are too many to be counted, open ones are the smaller part of all.
+	if cond != "" && open <= mine && (open < most || chosen && !l.seeksWords()) {
+		return []source{inOrder}, nil
 	}
 	x, err := l.p.readIndexed(ctx)
 	if err != nil {
@@ -88,7 +97,7 @@ func (l *listing) sources(ctx context.Context) ([]source, error) {
 		}
 		return l.zones(x, l.byWords(), true), nil
 	}
-	return []source{l.walk(table, cond)}, nil
+	return []source{inOrder}, nil
 }
 
 // seeksWords reports that there are words that must be there: an index finds them.

@@ -52,6 +52,9 @@ type WordIndex struct {
 	// HitKeys are the keys alone that a query (the argument %s) finds, where they come
 	// in no order; empty: they come in that of Cursor.
 	HitKeys string
+	// HitOf are those of the keys of a query (%k) that a query of words (the argument %s)
+	// finds, each key looked up: of a word of millions it gathers no more than these.
+	HitOf string
 	// In is the condition that a column is one of the values of one argument, which
 	// Ints and Keys make.
 	In   string

@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode"
 
@@ -12,9 +14,9 @@ import (
 
 // Spans of days in which an index that answers in no order is asked: a word of many
 // messages has a page of them in the first one, a word of few in the last, which
-// has no bound.
+// has no bound. The first one begins two days ahead, for clocks of other nodes.
 const (
-	firstSpan = 2
+	firstSpan = 4
 	lastSpan  = 128
 )
 
@@ -22,6 +24,8 @@ const day = 24 * time.Hour
 
 // dayOf is the number of the day on which an id was made.
 func dayOf(id store.ID) int64 { return id.Time().Unix() / int64(day/time.Second) }
+
+func firstOfDay(n int64) store.ID { return store.FirstID(time.Unix(n*int64(day/time.Second), 0)) }
 
 // DayTerm is the term of the day on which an id was made.
 func DayTerm(id store.ID) string { return dayTerm(dayOf(id)) }
@@ -104,6 +108,9 @@ func (l *listing) hitKeys(ctx context.Context, days []string, from any, n int) (
 	s := &l.p.Schema
 	w := &where{}
 	hits := formatted(s.Words.HitKeys, w.arg(s.Words.Query(l.sought, days)))
+	if days == nil && l.openKeys != "" {
+		hits = formatted(strings.Replace(s.Words.HitOf, "%k", l.openKeys, 1), "$1")
+	}
 	order, beyond := l.order()
 	l.within(w, "t."+s.Words.Key)
 	if l.among != nil {
@@ -124,7 +131,7 @@ func (l *listing) hitKeys(ctx context.Context, days []string, from any, n int) (
 // hits asks the index.
 func (l *listing) hits(ctx context.Context, days []string, from any, n int) (out []found, next any, err error) {
 	s := &l.p.Schema
-	if s.Words.HitKeys != "" && l.onlyWords() {
+	if s.Words.HitKeys != "" && (l.onlyWords() || days == nil && l.openKeys != "") {
 		keys, err := l.hitKeys(ctx, days, from, n)
 		if err != nil || len(keys) == 0 {
 			return nil, nil, err
@@ -157,22 +164,31 @@ func (l *listing) hits(ctx context.Context, days []string, from any, n int) (out
 }
 
 // inSpans asks the index for the newest days first, and for more and more of them.
+// What few deliveries have is asked for without a bound after the first ones: to ask for
+// each in many days takes longer than to gather all. So is what is sought among open
+// deliveries: each of them is looked up then.
 func (l *listing) inSpans() source {
-	span := int64(firstSpan)
+	span, most := int64(firstSpan), int64(lastSpan)
+	if l.openKeys != "" || slices.ContainsFunc(l.sought, terms.Clause.Rare) {
+		most = firstSpan
+	}
 	return func(ctx context.Context, from any, n int) ([]found, any, error) {
 		top := store.FirstID(time.Now().Add(2 * day))
 		if k, ok := earlier(l.hi, from).([16]byte); ok {
 			top = store.ID(k)
 		}
 		last := dayOf(top)
-		if last-span < 0 || span > lastSpan {
+		if top == firstOfDay(last) { // all ids before it are of earlier days
+			last--
+		}
+		if last-span < 0 || span > most {
 			return l.hits(ctx, nil, from, n)
 		}
 		var days []string
 		for d := last; d > last-span; d-- {
 			days = append(days, dayTerm(d))
 		}
-		floor := store.FirstID(time.Unix((last-span+1)*int64(day/time.Second), 0))
+		floor := firstOfDay(last - span + 1)
 		span *= 4
 		out, next, err := l.hits(ctx, days, from, n)
 		if next == nil && err == nil {

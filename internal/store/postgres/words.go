@@ -25,7 +25,9 @@ func wordIndex() engine.WordIndex {
 		// Without OFFSET the planner, which does not know the word, may rather read all ids.
 		Hits:    `(SELECT id FROM search WHERE terms @@ CAST(%s AS tsquery) OFFSET 0) s JOIN deliveries d ON d.id = s.id`,
 		HitKeys: `(SELECT id, flow FROM search WHERE terms @@ CAST(%s AS tsquery) OFFSET 0)`,
-		Cursor:  "d.id", In: "= ANY(%s)", Ints: func(ids []int64) any { return ids },
+		HitOf: `(SELECT s.id, s.flow FROM (%k OFFSET 0) o CROSS JOIN LATERAL (SELECT * FROM search WHERE id = o.id OFFSET 0) s
+			WHERE s.terms @@ CAST(%s AS tsquery))`,
+		Cursor: "d.id", In: "= ANY(%s)", Ints: func(ids []int64) any { return ids },
 		Keys: func(keys []any) any {
 			ids := make([][16]byte, 0, len(keys))
 			for _, k := range keys {
