@@ -282,14 +282,15 @@ func (t *tx) flushLane(l *lane) error {
 	case was == t.next:
 		t.next = 0
 	}
+	// Parameters with numbers would be looked up by name for each argument.
 	args := append(make([]any, 0, 16), l.LimitsOf, l.Limits.Concurrency, l.Limits.PerMinute, l.Limits.RecipientsPerDay,
-		engine.Micros(l.PausedUntil), reason, l.Cap, engine.Micros(l.CapUntil), l.InFlight, minute, day, l.NotBefore, l.Turn, l.ID)
+		engine.Micros(l.PausedUntil), reason, l.Cap, engine.Micros(l.CapUntil), l.InFlight, minute, day, l.NotBefore, l.Turn)
 	if l.Ready == was && l.Served == t.served[l.ID] { // the index stays as it is
-		return t.exec(`UPDATE lanes SET limits_of = ?1, concurrency = ?2, per_minute = ?3, per_day = ?4, paused_until = ?5, reason = ?6, cap = ?7,
-			cap_until = ?8, in_flight = ?9, minute = ?10, day = ?11, gate_at = ?12, turn_at = ?13 WHERE id = ?14`, args...)
+		return t.exec(`UPDATE lanes SET limits_of = ?, concurrency = ?, per_minute = ?, per_day = ?, paused_until = ?, reason = ?, cap = ?,
+			cap_until = ?, in_flight = ?, minute = ?, day = ?, gate_at = ?, turn_at = ? WHERE id = ?`, append(args, l.ID)...)
 	}
 	t.served[l.ID] = l.Served
-	return t.exec(`UPDATE lanes SET limits_of = ?1, concurrency = ?2, per_minute = ?3, per_day = ?4, paused_until = ?5, reason = ?6, cap = ?7,
-		cap_until = ?8, in_flight = ?9, minute = ?10, day = ?11, gate_at = ?12, turn_at = ?13, served = ?15, ready_at = ?16 WHERE id = ?14`,
-		append(args, l.Served, l.Ready)...)
+	return t.exec(`UPDATE lanes SET limits_of = ?, concurrency = ?, per_minute = ?, per_day = ?, paused_until = ?, reason = ?, cap = ?,
+		cap_until = ?, in_flight = ?, minute = ?, day = ?, gate_at = ?, turn_at = ?, served = ?, ready_at = ? WHERE id = ?`,
+		append(args, l.Served, l.Ready, l.ID)...)
 }
