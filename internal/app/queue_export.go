@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/postino-mail/postino/internal/private"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/internal/view"
@@ -34,7 +35,7 @@ func (k QueueCommands) Export(ctx context.Context, f QueueFilter, dir, format st
 		return k.exportList(ctx, f, format)
 	}
 	return withStore(ctx, k.Storage, func(st store.Store) error {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+		if err := private.MkdirAll(dir); err != nil {
 			return exit(ExitNoInput, err)
 		}
 		filter, err := f.filter(ctx, st)

@@ -10,6 +10,8 @@ import (
 	"strconv"
 
 	"github.com/postino-mail/postino/internal/config"
+	"github.com/postino-mail/postino/internal/private"
+	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/internal/winservice"
 	"github.com/postino-mail/postino/mime"
 )
@@ -81,51 +83,69 @@ func (k ServiceCommands) Install(s ServiceSpec) error {
 		if err != nil {
 			return err
 		}
-		args, err := s.args(os.Getenv("ProgramData"))
+		args, data, err := s.args(os.Getenv("ProgramData"))
 		if err != nil {
 			return err
 		}
-		return c.Install(winservice.Spec{Program: program, Args: args, Account: s.Account,
+		if err := c.Install(winservice.Spec{Program: program, Args: args, Account: s.Account,
 			Description: text("service.description",
-				"Outbound mail gateway: takes mail in from programs and devices, and sends it.").In(k.Language)})
+				"Outbound mail gateway: takes mail in from programs and devices, and sends it.").In(k.Language)}); err != nil {
+			return err
+		}
+		// Now, not before: Windows knows the user of a service once there is the service.
+		if err := dataFolder(data, s.Account); err != nil {
+			return errors.Join(texterr.Wrap(text("service.data_folder", "the data folder cannot be made ready for the service"), err),
+				k.Manager.Remove())
+		}
+		return nil
 	})
+}
+
+// dataFolder makes the folder of the store, and lets the user of the service in: else who
+// writes there first, as 'postino setup' does, would keep it for itself.
+func dataFolder(data, account string) error {
+	if err := private.MkdirAll(data); err != nil || account == "" {
+		return err
+	}
+	return private.Admit(data, account)
 }
 
 // args are those of the server. A service has no folder of its own to start from: each
 // path is absolute.
-func (s *ServiceSpec) args(programData string) ([]string, error) {
+func (s *ServiceSpec) args(programData string) (args []string, data string, err error) {
 	conf, err := config.Load(s.Config, func(string) string { return "" }) // a service has not the variables of a command prompt
 	if err == nil {
 		err = conf.Validate()
 	}
 	if err != nil {
-		return nil, exit(ExitConfig, err)
+		return nil, "", exit(ExitConfig, err)
 	}
-	data := s.Data
+	data = s.Data
 	if data == "" && s.Config != "" {
 		data = conf.Data
 	}
 	if data == "" || data == config.Default().Data {
 		if data = filepath.Join(programData, "postino", "data"); programData == "" {
-			return nil, wrong(ExitUsage, text("service.no_folder", "the variable ProgramData is missing: name the folder of the store with --data"))
+			return nil, "", wrong(ExitUsage, text("service.no_folder",
+				"the variable ProgramData is missing: name the folder of the store with --data"))
 		}
 	}
 	if !filepath.IsAbs(data) {
-		return nil, wrong(ExitConfig, text("service.relative", "data {value} in the configuration depends on where the service starts: "+
+		return nil, "", wrong(ExitConfig, text("service.relative", "data {value} in the configuration depends on where the service starts: "+
 			"write the whole path", "value", strconv.Quote(data)))
 	}
-	args := []string{"serve", "--data", data}
+	args = []string{"serve", "--data", data}
 	for _, flag := range [][2]string{{"--config", s.Config}, {"--ca-file", s.CAFile}} {
 		if flag[1] == "" {
 			continue
 		}
 		file, err := filepath.Abs(flag[1])
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		args = append(args, flag[0], file)
 	}
-	return args, nil
+	return args, data, nil
 }
 
 // Start starts the service.

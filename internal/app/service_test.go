@@ -77,7 +77,7 @@ func TestServiceArgs(t *testing.T) {
 		{ServiceSpec{Config: file("relative.toml", "data = 'mail'\n")}, dir, "", ExitConfig},
 		{ServiceSpec{Config: file("wrong.toml", "dat = 'mail'\n")}, dir, "", ExitConfig},
 	} {
-		args, err := c.spec.args(c.programData)
+		args, _, err := c.spec.args(c.programData)
 		if strings.Join(args, " ") != c.want || ExitCode(err) != c.code {
 			t.Errorf("%+v: %v, %v", c.spec, args, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 
+	"github.com/postino-mail/postino/internal/private"
 	"github.com/postino-mail/postino/internal/prompt"
 	"github.com/postino-mail/postino/internal/terminal"
 	"github.com/postino-mail/postino/internal/texterr"
@@ -83,7 +84,7 @@ func stateFile(name string, getenv func(string) string) (string, error) {
 
 // writable makes a folder and tries whether files can be made there.
 func writable(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := private.MkdirAll(dir); err != nil {
 		return err
 	}
 	f, err := os.CreateTemp(dir, ".try-*")

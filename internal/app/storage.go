@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/postino-mail/postino/internal/gateway"
+	"github.com/postino-mail/postino/internal/private"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/sqlite"
 	"github.com/postino-mail/postino/internal/texterr"
@@ -32,7 +33,7 @@ func OpenStore(ctx context.Context, s Storage, server bool, log *slog.Logger) (s
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := private.MkdirAll(dir); err != nil {
 		return nil, exit(ExitConfig, texterr.Wrap(mime.NewText("cli.data_not_made", "the data folder cannot be made"), err))
 	}
 	keys := new(storeKey)

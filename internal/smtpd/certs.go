@@ -19,6 +19,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/postino-mail/postino/internal/private"
 )
 
 // Names of the self-made certificate in the data folder.
@@ -166,7 +168,7 @@ func makeMissing(cert, key, host string) error {
 }
 
 func writeNew(name string, mode os.FileMode, b *pem.Block) error {
-	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+	if err := private.MkdirAll(filepath.Dir(name)); err != nil {
 		return err
 	}
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)

@@ -6,6 +6,7 @@ package winservice
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/postino-mail/postino/internal/pause"
@@ -119,7 +120,15 @@ func (c Control) Stop(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if state == Running || state == Starting {
+	if state == Starting { // Windows passes no stop on to a service that starts
+		if err := c.wait(ctx, Running); errors.Is(err, ErrEnded) {
+			return nil // it ended by itself
+		} else if err != nil {
+			return err
+		}
+		state = Running
+	}
+	if state == Running {
 		if err := c.Manager.Stop(); err != nil {
 			return err
 		}

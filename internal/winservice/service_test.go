@@ -27,8 +27,13 @@ func (f *fake) call(name string, next ...State) error {
 }
 func (f *fake) Install(s Spec) error { f.spec, f.state = s, Stopped; return f.call("install") }
 func (f *fake) Start() error         { return f.call("start", Starting, Starting, Running) }
-func (f *fake) Stop() error          { return f.call("stop", Stopping, Stopped) }
-func (f *fake) Remove() error        { f.state = NotInstalled; return f.call("remove") }
+func (f *fake) Stop() error {
+	if f.state != Running { // what Windows answers then
+		return errors.New("the service cannot accept control messages at this time")
+	}
+	return f.call("stop", Stopping, Stopped)
+}
+func (f *fake) Remove() error { f.state = NotInstalled; return f.call("remove") }
 func (f *fake) State() (State, error) {
 	if len(f.next) > 0 {
 		f.state, f.next = f.next[0], f.next[1:]
@@ -63,6 +68,10 @@ func TestControl(t *testing.T) {
 		{"it ends while it starts", fake{state: Starting, next: []State{Starting, Stopped}}, start, "", Stopped, ErrEnded},
 		{"it starts for ever", fake{state: Starting}, start, "", Starting, ErrSlow},
 		{"stop", fake{state: Running}, stop, "stop", Stopped, nil},
+		{"stop while it starts", fake{state: Starting, next: []State{Starting, Starting, Running}}, stop, "stop", Stopped, nil},
+		{"it ends while it is to be stopped", fake{state: Starting, next: []State{Starting, Stopped}}, stop, "", Stopped, nil},
+		{"stop while it starts for ever", fake{state: Starting}, stop, "", Starting, ErrSlow},
+		{"remove while it starts", fake{state: Starting, next: []State{Running}}, remove, "stop remove", NotInstalled, nil},
 		{"stop again", fake{state: Stopped}, stop, "", Stopped, nil},
 		{"stop of none", fake{}, stop, "", NotInstalled, ErrNotInstalled},
 		{"it does not stop", fake{state: Stopping}, stop, "", Stopping, ErrSlow},

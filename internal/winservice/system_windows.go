@@ -94,6 +94,9 @@ func (system) Start() error { return existing(func(s *mgr.Service) error { retur
 func (system) Stop() error {
 	return existing(func(s *mgr.Service) error {
 		_, err := s.Control(svc.Stop)
+		if errors.Is(err, windows.ERROR_SERVICE_NOT_ACTIVE) { // it ended meanwhile
+			err = nil
+		}
 		return err
 	})
 }

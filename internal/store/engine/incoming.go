@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/postino-mail/postino/internal/filelock"
+	"github.com/postino-mail/postino/internal/private"
 	"github.com/postino-mail/postino/internal/store"
 )
 
@@ -25,7 +26,7 @@ const incomingLock = ".lock"
 // OpenIncoming makes one in root, and root when it is missing.
 func OpenIncoming(root string) (in Incoming, err error) {
 	in.root = root
-	if err := os.MkdirAll(root, 0o700); err != nil {
+	if err := private.MkdirAll(root); err != nil {
 		return in, fmt.Errorf("%w: the spool folder cannot be made: %w", store.ErrUnavailable, err)
 	}
 	if in.Dir, err = os.MkdirTemp(root, "*"); err != nil {

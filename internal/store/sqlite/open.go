@@ -9,13 +9,13 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 
 	_ "modernc.org/sqlite" // the driver
 
 	"github.com/postino-mail/postino/internal/filelock"
+	"github.com/postino-mail/postino/internal/private"
 	"github.com/postino-mail/postino/internal/store"
 	"github.com/postino-mail/postino/internal/store/engine"
 )
@@ -62,7 +62,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if o.files == nil {
 		o.files = osFiles{}
 	}
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+	if err := private.MkdirAll(o.Dir); err != nil {
 		return nil, fmt.Errorf("the data folder cannot be made: %w", err)
 	}
 	s := &Store{opt: o, dir: o.Dir}
