@@ -25,17 +25,24 @@ type bill struct {
 // listed is a package as go list -json shows it.
 type listed struct {
 	ImportPath string
+	Dir        string
 	Imports    []string
-	Module     *struct{ Path string }
+	Module     *listedModule
+}
+
+type listedModule struct {
+	Path, Version, Dir string
+	Main               bool
 }
 
 // script is what the page takes from npm, embedded by internal/web.
 type script struct {
 	name, version, license string
 	files                  []string
+	text                   string // of the licence, in this folder
 }
 
-var scripts = []script{{"htmx.org", "4.0.1", "0BSD", []string{"htmx.min.js", "hx-sse.min.js"}}}
+var scripts = []script{{"htmx.org", "4.0.1", "0BSD", []string{"htmx.min.js", "hx-sse.min.js"}, "htmx.org.txt"}}
 
 // The parts of CycloneDX 1.6 that are used: https://cyclonedx.org/docs/1.6/json/
 type (

@@ -2,7 +2,10 @@
 // CycloneDX 1.6 JSON: every module that is linked into it, and the scripts of the page.
 //
 //	go run ./internal/sbom PROGRAM >PROGRAM.cdx.json
+//	go run ./internal/sbom --copyright PROGRAM >copyright
 //
+// With --copyright it writes who holds rights in them, and all their licences, in the form
+// of Debian; it fails where a module has no licence, or none that is known here.
 // It runs in the module that the program was built from, with SOURCE_DATE_EPOCH
 // set to the time of the commit. The same program makes the same bytes.
 package main
@@ -20,7 +23,9 @@ import (
 	"os"
 	"os/exec"
 	"path"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -32,8 +37,12 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
+	rights := len(args) == 2 && args[0] == "--copyright"
+	if rights {
+		args = args[1:]
+	}
 	if len(args) != 1 {
-		return errors.New("usage: sbom PROGRAM")
+		return errors.New("usage: sbom [--copyright] PROGRAM")
 	}
 	content, err := os.ReadFile(args[0])
 	if err != nil {
@@ -57,6 +66,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if b.packages, err = packages(ctx, setting(info, "GOOS"), setting(info, "GOARCH"), info.Path); err != nil {
 		return err
 	}
+	if rights {
+		return b.copyrights(ctx, out)
+	}
 	for _, s := range scripts {
 		for _, file := range s.files {
 			if b.embedded[file], err = os.ReadFile(path.Join("internal/web/assets", file)); err != nil {
@@ -74,9 +86,31 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return e.Encode(doc)
 }
 
+// copyrights writes those of all that is linked into the program.
+func (b bill) copyrights(ctx context.Context, out io.Writer) error {
+	root, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
+	if err != nil {
+		return fmt.Errorf("go env: %w", err)
+	}
+	all, err := parts(strings.TrimSpace(string(root)), b.packages)
+	if err != nil {
+		return err
+	}
+	for _, m := range b.info.Deps {
+		if !slices.ContainsFunc(all, func(p *part) bool { return p.name == m.Path }) {
+			return fmt.Errorf("module %s is linked into the program, and go list does not know it", m.Path)
+		}
+	}
+	own, err := os.ReadFile("LICENSE")
+	if err != nil {
+		return err
+	}
+	return copyrights(out, string(own), all)
+}
+
 // packages are those that go list finds in a program for a system.
 func packages(ctx context.Context, system, arch, main string) (out []listed, err error) {
-	list := exec.CommandContext(ctx, "go", "list", "-deps", "-json=ImportPath,Imports,Module", main)
+	list := exec.CommandContext(ctx, "go", "list", "-deps", "-json=ImportPath,Dir,Imports,Module", main)
 	list.Env = append(os.Environ(), "GOOS="+system, "GOARCH="+arch, "CGO_ENABLED=0")
 	list.Stderr = os.Stderr
 	found, err := list.Output()

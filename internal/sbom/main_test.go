@@ -25,7 +25,7 @@ func sum(s string) string {
 func in(path, module string, imports ...string) listed {
 	p := listed{ImportPath: path, Imports: imports}
 	if module != "" {
-		p.Module = &struct{ Path string }{module}
+		p.Module = &listedModule{Path: module}
 	}
 	return p
 }
