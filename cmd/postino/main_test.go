@@ -16,6 +16,16 @@ import (
 	"github.com/postino-mail/postino/internal/app"
 )
 
+// TestMain takes the width of the shell that runs the tests from them: it would be that
+// of each terminal they open.
+func TestMain(m *testing.M) {
+	code := 1
+	if err := os.Unsetenv("COLUMNS"); err == nil {
+		code = m.Run()
+	}
+	os.Exit(code)
+}
+
 // command runs one command line as a process would.
 func command(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
