@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/postino-mail/postino/internal/jsonfield"
 	"github.com/postino-mail/postino/mime"
 )
 
@@ -20,7 +21,7 @@ type Providers map[Provider]func() Settings
 // Decode reads the JSON of one connection. Members that a Connection does not have
 // go to the structs that also points to, for a program that keeps settings of its
 // own in the same object. Unknown members are errors: a misspelt limit must not be
-// silently without effect. The error is an *InvalidError. Nothing else is checked:
+// silently without effect; so is one that is there twice. The error is an *InvalidError. Nothing else is checked:
 // see Connection.Validate.
 func Decode(data []byte, known Providers, also ...any) (*Connection, error) {
 	return decode(data, known, true, also)
@@ -35,6 +36,11 @@ func DecodeStored(data []byte, known Providers, also ...any) (*Connection, error
 func decode(data []byte, known Providers, strict bool, also []any) (*Connection, error) {
 	var members map[string]json.RawMessage
 	v := NewValidator()
+	data = PlainText(data)
+	if name, above, twice := jsonfield.Twice(data); strict && twice { // what is stored was read once
+		v.Add(strings.Join(append(above, name), "."), jsonfield.TwiceMessage(name))
+		return nil, v.Err()
+	}
 	if decodeOne(data, &members, false, v); len(*v.fields) > 0 {
 		return nil, v.Err()
 	}

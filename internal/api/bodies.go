@@ -111,3 +111,39 @@ func joinClose(err error, c io.Closer) error {
 	}
 	return err
 }
+
+// An unmarkedBody is a body of JSON without the byte order mark before it: PowerShell
+// and other programs of Windows write one, and RFC 8259 section 8.1 lets a reader
+// overlook it.
+type unmarkedBody struct {
+	io.ReadCloser
+	begun bool
+	head  []byte // was read and not passed on
+	err   error  // came behind head
+}
+
+// Read implements io.Reader.
+func (b *unmarkedBody) Read(p []byte) (int, error) {
+	if !b.begun && len(p) > 0 {
+		b.begun = true
+		head := make([]byte, len(utf8Mark))
+		n, err := io.ReadFull(b.ReadCloser, head)
+		if errors.Is(err, io.ErrUnexpectedEOF) && n < len(head) {
+			err = nil // the next call returns what ended it
+		}
+		if b.head, b.err = head[:n], err; string(b.head) == utf8Mark {
+			b.head = nil
+		}
+	}
+	if len(b.head) > 0 {
+		n := copy(p, b.head)
+		b.head = b.head[n:]
+		return n, nil
+	}
+	if b.err != nil {
+		return 0, b.err
+	}
+	return b.ReadCloser.Read(p)
+}
+
+const utf8Mark = "\xef\xbb\xbf"

@@ -41,6 +41,9 @@ func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec := &recorder{ResponseWriter: w, control: control}
 	if r.Body != nil && r.Body != http.NoBody {
 		r.Body = &pacedBody{body: r.Body, control: control, start: start}
+		if strings.Contains(strings.ToLower(r.Header.Get("Content-Type")), "json") {
+			r.Body = &unmarkedBody{ReadCloser: r.Body}
+		}
 	}
 	h := w.Header()
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/postino-mail/postino/adapters"
+	"github.com/postino-mail/postino/internal/jsonfield"
 )
 
 // A fieldTwice error names a field that an object of JSON has two times. A decoder
@@ -16,7 +16,7 @@ type fieldTwice struct{ name string }
 func (e *fieldTwice) Error() string { return e.message().String() }
 
 func (e *fieldTwice) message() adapters.Text {
-	return text("api.form_field_twice", "{name} is there more than once", "name", clip(e.name))
+	return jsonfield.TwiceMessage(clip(e.name))
 }
 
 const (
@@ -51,7 +51,7 @@ func (n *fieldNames) add(quoted []byte) error {
 	}
 	folded := name
 	if !n.exact {
-		folded = foldName(name)
+		folded = jsonfield.Fold(name)
 	}
 	n.last = folded
 	if n.many == nil {
@@ -71,19 +71,4 @@ func (n *fieldNames) add(quoted []byte) error {
 	}
 	n.many[folded] = struct{}{}
 	return nil
-}
-
-// foldName makes equal what encoding/json takes for the same field: it reads names
-// in any letters.
-func foldName(name string) string {
-	return strings.Map(func(r rune) rune {
-		if r < unicode.MaxASCII && r != 'k' && r != 'K' && r != 's' && r != 'S' { // these two fold beyond ASCII
-			return unicode.ToLower(r)
-		}
-		least := r
-		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
-			least = min(least, f)
-		}
-		return least
-	}, name)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/connections"
+	"github.com/postino-mail/postino/internal/jsonfield"
 	"github.com/postino-mail/postino/internal/prompt"
 	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
@@ -62,6 +63,9 @@ func (k ConnectionCommands) document(ctx context.Context, c *ConnectionChanges, 
 		if err := json.Unmarshal(content, &doc); err != nil || doc == nil {
 			return nil, exit(ExitConfig, texterr.Wrap(notJSON, jsonError(err)))
 		}
+		if err := fieldTwice(content); err != nil {
+			return nil, exit(ExitConfig, err)
+		}
 	}
 	for path, v := range c.Settings {
 		connections.SetPath(doc, path, v)
@@ -104,6 +108,14 @@ func (k ConnectionCommands) document(ctx context.Context, c *ConnectionChanges, 
 		connections.SetPath(doc, path, secret)
 	}
 	return doc, nil
+}
+
+// fieldTwice refuses JSON that has a field two times: one of the values would have no effect.
+func fieldTwice(content []byte) error {
+	if name, above, twice := jsonfield.Twice(content); twice {
+		return texterr.New(jsonfield.TwiceMessage(strings.Join(append(above, name), ".")))
+	}
+	return nil
 }
 
 // jsonError is err, or that the document is null.

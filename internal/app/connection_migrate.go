@@ -138,6 +138,9 @@ func (k ConnectionCommands) successor(old *gateway.Connection, m Migration) (*ga
 	if err := json.Unmarshal(content, &doc); err != nil {
 		return nil, exit(ExitConfig, texterr.Wrap(text("cli.migrate_not_json", "the connection is no JSON object"), err))
 	}
+	if err := fieldTwice(content); err != nil {
+		return nil, exit(ExitConfig, err)
+	}
 	if strings.EqualFold(m.To, providerOf(doc, m.To)) {
 		c, err := connections.Successor(old, doc, m.To)
 		return c, exit(ExitConfig, err)

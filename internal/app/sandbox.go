@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -86,15 +87,18 @@ func readDirectory(file string) (*sandbox.Directory, error) {
 	if file == "" {
 		return nil, nil
 	}
-	data, err := os.Open(file)
+	content, err := os.ReadFile(file)
 	if err != nil {
 		return nil, exit(ExitNoInput, err)
 	}
-	defer data.Close()
+	content = adapters.PlainText(content)
 	d := new(sandbox.Directory)
-	dec := json.NewDecoder(data)
+	dec := json.NewDecoder(bytes.NewReader(content))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(d); err != nil {
+	if err = dec.Decode(d); err == nil {
+		err = fieldTwice(content)
+	}
+	if err != nil {
 		return nil, exit(ExitData, texterr.Wrap(text("sandbox.bad_directory", "{file} is no directory of mailboxes", "file", file), err))
 	}
 	return d, nil

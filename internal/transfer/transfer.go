@@ -16,6 +16,7 @@ import (
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/connections"
+	"github.com/postino-mail/postino/internal/jsonfield"
 	"github.com/postino-mail/postino/internal/table"
 	"github.com/postino-mail/postino/internal/texterr"
 	"github.com/postino-mail/postino/mime"
@@ -107,6 +108,9 @@ func formatOf(content []byte) string {
 
 // readJSON reads one connection, or an array of them.
 func readJSON(content []byte) ([]map[string]any, error) {
+	if name, above, twice := jsonfield.Twice(content); twice {
+		return nil, texterr.New(jsonfield.TwiceMessage(strings.Join(append(above, name), ".")))
+	}
 	var many []map[string]any
 	if err := json.Unmarshal(content, &many); err == nil && !slices.ContainsFunc(many, func(m map[string]any) bool { return m == nil }) {
 		return many, nil
