@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/postino-mail/postino/internal/doctor"
 	"github.com/postino-mail/postino/internal/view"
 )
@@ -13,7 +15,8 @@ import (
 // A checkupService looks at the installation.
 type checkupService struct {
 	installation *doctor.Installation
-	running      sync.Mutex // one at a time
+	running      sync.Mutex          // one at a time
+	calling      *semaphore.Weighted // of those that call the listeners alone: the next waits, as each takes seconds
 }
 
 func (s *checkupService) routes(rt *router) {
@@ -27,6 +30,10 @@ func (s *checkupService) check(ctx context.Context, in *struct {
 	Check    string `query:"check" enum:"listener" doc:"Only this check"`
 }) (*bodyOf[view.Checkup], error) {
 	if in.Check != "" {
+		if err := s.calling.Acquire(ctx, 1); err != nil {
+			return nil, err
+		}
+		defer s.calling.Release(1)
 		return &bodyOf[view.Checkup]{view.OfCheckup(s.installation.CheckListeners(ctx), language(in.Language))}, nil
 	}
 	if !s.running.TryLock() {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/doctor"
@@ -210,7 +211,7 @@ func (s *Server) routes() {
 		clients: clients, networks: o.ConnectionNetworks, ownListener: o.OwnListener, now: o.Now}
 	connections.routes(s.router)
 	if o.Installation != nil {
-		(&checkupService{installation: o.Installation}).routes(s.router)
+		(&checkupService{installation: o.Installation, calling: semaphore.NewWeighted(1)}).routes(s.router)
 	}
 	tests := newTestLimiter(o.Now)
 	if o.Doctor != nil {

@@ -17,15 +17,24 @@ func (t inTransactions) Send(ctx context.Context, out adapters.Outgoing) (adapte
 // sendAll sends out in as many transactions as the server wants: it may take
 // only so many recipients in one (RFC 5321 section 4.5.3.1.10, contracts D5).
 // The receipt is of the first, with the results of all recipients. Once somebody
-// has the message, what goes wrong is the result of those who have not: whoever
-// tries again must not mail all.
+// has the message, or may have it, what goes wrong is the result of those who have
+// not: whoever tries again must not mail all. Those whom the first transaction did
+// not take for their number alone surely have not, though it ended unknown.
 func sendAll(ctx context.Context, a adapters.Adapter, out adapters.Outgoing) (adapters.Receipt, error) {
 	receipt, err := a.Send(ctx, out)
+	left := tooMany(receipt)
 	if err != nil {
-		return receipt, err
+		failure := adapters.AsError(err)
+		if failure.Class != adapters.Unknown || len(left) == 0 {
+			return receipt, err
+		}
+		for i := range receipt.Recipients {
+			if rr := &receipt.Recipients[i]; rr.Err == nil {
+				rr.Err = failure
+			}
+		}
 	}
-	for {
-		left := tooMany(receipt)
+	for ; ; left = tooMany(receipt) {
 		if len(left) == 0 || len(left) == len(out.Envelope.Recipients) {
 			return receipt, nil
 		}

@@ -17,12 +17,14 @@ type narrow struct {
 	adapters.Adapter
 	most  int
 	fails int // the number of the transaction that fails, from 1; 0: none
+	begun int
 	taken [][]string
 }
 
 func (n *narrow) Send(_ context.Context, out adapters.Outgoing) (adapters.Receipt, error) {
 	lost := &adapters.Error{Class: adapters.Unknown, Code: "lost"}
-	fails := len(n.taken)+1 == n.fails
+	n.begun++
+	fails := n.begun == n.fails
 	var r adapters.Receipt
 	var took []string
 	for _, rcpt := range out.Envelope.Recipients {
@@ -58,6 +60,7 @@ func TestSendAll(t *testing.T) {
 		{recipients: 25, most: 10, transactions: 3},
 		{recipients: 20, most: 10, transactions: 2},
 		{recipients: 5, most: 0, transactions: 2, left: 5},                          // nothing moves: it ends
+		{recipients: 25, most: 10, fails: 1, transactions: 2, left: 10, unsure: 10}, // the other 15 were not in the first
 		{recipients: 25, most: 10, fails: 2, transactions: 1, left: 15, unsure: 10}, // the last 5 were not in it
 	} {
 		a := &narrow{most: c.most, fails: c.fails}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/postino-mail/postino/internal/texterr"
@@ -41,15 +42,35 @@ func (c *checkup) listeners(ctx context.Context) {
 	if c.Unasked != nil {
 		c.add(Finding{Check: "listener", Status: NotDone, Message: text("doctor.listeners_unasked",
 			"the server that runs does not tell where it listens ({reason}): the listeners of the configuration were called", "reason",
-			texterr.Reason{Err: c.Unasked}), Hint: text("doctor.listeners_unasked_hint", "run this as root or as the server's user")})
+			texterr.Reason{Err: c.Unasked}), Hint: unaskedHint(c.Unasked)})
 	}
 	running := slices.ContainsFunc(c.Listeners, func(l Listener) bool { return l.Running })
+	answers := make([]struct {
+		offered
+		err error
+	}, len(c.Listeners))
+	var calls sync.WaitGroup
+	for i := range c.Listeners { // side by side: those that are silent take their time, all of them no longer than one
+		if l := &c.Listeners[i]; l.Running || !running {
+			calls.Go(func() { answers[i].offered, answers[i].err = call(ctx, l) })
+		}
+	}
+	calls.Wait()
 	for i := range c.Listeners {
-		c.listener(ctx, &c.Listeners[i], running)
+		c.listener(&c.Listeners[i], running, answers[i].offered, answers[i].err)
 	}
 }
 
-func (c *checkup) listener(ctx context.Context, l *Listener, running bool) {
+// unaskedHint is what to do about a server that does not tell its listeners.
+func unaskedHint(err error) mime.Text {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return text("doctor.listeners_slow_hint", "look into the server's log for what keeps it busy, and run this again")
+	}
+	return text("doctor.listeners_unasked_hint", "run this as root or as the server's user")
+}
+
+// listener looks at what a listener has shown.
+func (c *checkup) listener(l *Listener, running bool, shown offered, err error) {
 	if running && !l.Running {
 		c.warn("listener", text("doctor.listener_not_running",
 			"the configuration names the listener {kind} {address}, and the server that runs does not listen there",
@@ -57,7 +78,6 @@ func (c *checkup) listener(ctx context.Context, l *Listener, running bool) {
 			"restart the server, if it runs with this configuration"))
 		return
 	}
-	shown, err := call(ctx, l)
 	switch {
 	case errors.Is(err, errNoSTARTTLS):
 		c.bad("listener", text("doctor.listener_no_starttls", "the listener {kind} {address} answers and does not offer STARTTLS", "kind",

@@ -5,6 +5,7 @@ import (
 	"net/mail"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/postino-mail/postino/adapters"
 	"github.com/postino-mail/postino/internal/store"
@@ -29,13 +30,16 @@ func languages() []string { return []string{"en", "it"} }
 // roles are those that a person can have.
 func roles() []store.Role { return []store.Role{store.RoleAdmin, store.RoleOperator} }
 
+// maxName is how many characters the name of a person has at most.
+const maxName = 200
+
 // check reports what is wrong with a person's fields; the error is a *FieldError.
 func check(p *store.Person) error {
 	a, err := mail.ParseAddress(p.Email)
 	if err != nil || a.Address != p.Email || len(p.Email) > 320 {
 		return &FieldError{"email", mime.NewText("people.email", "the address is none: write name@example.com")}
 	}
-	if len(p.Name) > 200 || strings.ContainsFunc(p.Name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	if utf8.RuneCountInString(p.Name) > maxName || strings.ContainsFunc(p.Name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return &FieldError{"name", mime.NewText("people.name", "the name is longer than 200 characters, or has control characters")}
 	}
 	if !slices.Contains(roles(), p.Role) {

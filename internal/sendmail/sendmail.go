@@ -140,8 +140,12 @@ func (o *Options) others(env mime.Envelope, receipt adapters.Receipt, m *mime.Me
 	var errs []error
 	for _, reason := range reasons {
 		e := *failed[alike[reason][0].Address]
-		e.Message = mime.NewText("sendmail.not_for_all", "sent, but not to {addresses}: {reason}", "addresses",
-			addresses(alike[reason]), "reason", e.Message)
+		if who := addresses(alike[reason]); e.Class == adapters.Unknown {
+			e.Message = mime.NewText("sendmail.not_known_for", "it is not known whether it was taken for {addresses}: {reason}", "addresses", who,
+				"reason", e.Message)
+		} else {
+			e.Message = mime.NewText("sendmail.not_for_all", "sent, but not to {addresses}: {reason}", "addresses", who, "reason", e.Message)
+		}
 		errs = append(errs, &e)
 	}
 	return errors.Join(append(errs, unkept)...)

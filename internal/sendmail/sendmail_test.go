@@ -201,7 +201,7 @@ func TestSomeRecipients(t *testing.T) {
 		{to: "a@x.it later@x.it b@x.it later@y.it", dropped: "later@x.it later@y.it"},
 		{to: "a@x.it unknown@x.it", told: "sent, but not to unknown@x.it: no such mailbox"},
 		{to: "a@x.it unknown@x.it later@x.it unsure@x.it", dropped: "later@x.it", told: "sent, but not to unknown@x.it: no such mailbox",
-			also: "sent, but not to unsure@x.it: no answer"},
+			also: "it is not known whether it was taken for unsure@x.it: no answer"},
 		{to: "a@x.it unknown@x.it unknown@y.it", told: "sent, but not to unknown@x.it, unknown@y.it: no such mailbox"},
 		{to: "a@x.it later@x.it", noDrop: true, told: "sent, but not to later@x.it: "},
 		{to: "a@x.it b@x.it"},

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/postino-mail/postino/adapters/sandbox/control"
 	"github.com/postino-mail/postino/adapters/sandbox/internal/core"
@@ -81,12 +82,36 @@ func (c *session) flush() bool {
 	return c.bw.Flush() == nil
 }
 
+// maxReply is how many octets a line of a reply has at most, with CR LF (RFC 5321 section 4.5.3.1.5).
+const maxReply = 512
+
+// folded cuts a reply that is too long for one line at spaces; each line has the codes.
+func folded(lines []string) (out []string) {
+	for _, line := range lines {
+		line = strings.TrimRight(line, "\r")
+		codes := ""
+		if len(line) >= 4 {
+			codes = line[:4] + strings.TrimSuffix(line[4:], withoutEnhanced(line[4:]))
+		}
+		for len(line) > maxReply-2 {
+			cut := strings.LastIndexByte(line[:maxReply-2], ' ')
+			if cut <= len(codes) {
+				for cut = maxReply - 2; !utf8.RuneStart(line[cut]); cut-- {
+				}
+			}
+			out = append(out, line[:cut])
+			line = codes + strings.TrimPrefix(line[cut:], " ")
+		}
+		out = append(out, line)
+	}
+	return out
+}
+
 // reply writes "code text", or several such lines; the hyphens are set here.
 func (c *session) reply(text string) {
-	lines := strings.Split(strings.TrimRight(text, "\r\n"), "\n")
+	lines := folded(strings.Split(strings.TrimRight(text, "\r\n"), "\n"))
 	plain := !c.offers("ENHANCEDSTATUSCODES")
 	for i, line := range lines {
-		line = strings.TrimRight(line, "\r")
 		if len(line) >= 4 && strings.Trim(line[:3], "0123456789") == "" {
 			rest := line[4:]
 			if plain {
