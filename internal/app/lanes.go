@@ -53,8 +53,12 @@ func (k QueueCommands) Lanes(ctx context.Context) error {
 func laneState(l *store.Lane, now time.Time, lang string) string {
 	switch {
 	case !l.PausedUntil.After(now):
-		if limit := l.Limits.RecipientsPerDay; limit > 0 && l.UsedToday(now) >= limit {
-			return text("cli.day_used_up", "the day's recipients are used up").In(lang)
+		if until := l.UsedUpUntil(now); !until.IsZero() {
+			return text("cli.day_used_up", "the day's recipients are used up until {time}", "time", terminal.Time(until)).In(lang)
+		}
+		if l.NoRoomUntil.After(now) && l.Queued > 0 {
+			return text("cli.lane_no_room", "waits until {time}: before that the day's recipients leave no room for the message that is "+
+				"first in line", "time", terminal.Time(l.NoRoomUntil)).In(lang)
 		}
 		return text("cli.ok", "ok").In(lang)
 	case l.PausedUntil.Before(store.Never()):

@@ -96,12 +96,17 @@ func waits(ctx context.Context, st store.Store, d *store.Delivery, lang string) 
 	if err != nil {
 		return nil, err
 	}
-	if l.PausedUntil.After(now) {
-		out = append(out, text("cli.waits_mailbox", "its mailbox is {state}", "state", laneState(l, now, lang)).In(lang))
+	fits, when := l.Fits(now, d.CountPending())
+	if l.PausedUntil.After(now) || fits && (!l.UsedUpUntil(now).IsZero() || l.NoRoomUntil.After(now)) {
+		out = append(out, text("cli.waits_mailbox", "its mailbox: {state}", "state", laneState(l, now, lang)).In(lang))
 	}
-	if fits, when := l.Fits(now, d.CountPending()); !fits {
+	if !fits {
 		out = append(out, text("cli.waits_day", "the day's recipients leave no room ({used}) before {time}", "used", budgetText(l, now), "time",
 			terminal.Time(when)).In(lang))
+		if until := d.GivesWayUntil(); !until.IsZero() {
+			out = append(out, text("cli.waits_gives_way", "others that have room pass it until {time}; after that they wait for it", "time",
+				terminal.Time(until)).In(lang))
+		}
 	}
 	return out, nil
 }

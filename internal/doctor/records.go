@@ -146,6 +146,11 @@ func (c *checkup) lanes(ctx context.Context) error {
 					l.Key, "limit", limit)
 				hint = text("doctor.lane_used_up_hint",
 					"its mail waits; name a fallback connection, or raise the limit if the provider allows more")
+			case l.NoRoomUntil.After(now) && l.Queued > 0:
+				message = text("doctor.lane_no_room", "the mail of {lane} waits until {time} for a large message that is first in line: the "+
+					"day's recipients leave no room for it before", "lane", l.Key, "time", terminal.UTC(l.NoRoomUntil))
+				hint = text("doctor.lane_no_room_hint", "nothing, if that is early enough; else hold or cancel the large message, "+
+					"'postino queue list --state queued' shows it, or raise the limit if the provider allows more")
 			case limit > 0 && l.UsedToday(now) >= limit*4/5:
 				message = text("doctor.lane_nearly", "the mailbox {lane} has used {used} of its {limit} recipients of this day",
 					"lane", l.Key,

@@ -154,7 +154,8 @@ func (s *sweep) moveFrom(ctx context.Context, c *gateway.Connection, l *store.La
 				fits, _ := l.Fits(s.now, e.Delivery.CountPending())
 				move = !fits
 			}
-			if move && !e.Delivery.NextAt.After(s.now.Add(s.opt.FailoverAfter)) {
+			due := !e.Delivery.NextAt.After(s.now.Add(s.opt.FailoverAfter)) || !e.Delivery.NoRoomSince.IsZero()
+			if move && due {
 				todo = append(todo, e)
 			}
 		}

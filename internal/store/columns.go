@@ -85,6 +85,7 @@ type progressDoc struct {
 	SenderNotified bool            `json:"told,omitempty"`
 	NotifyFailed   bool            `json:"not_told,omitempty"`
 	Origin         string          `json:"origin,omitempty"`
+	NoRoomSince    time.Time       `json:"no_room_since,omitzero"`
 }
 
 // EncodeProgress returns the column of the progress; it is empty for the zero Progress.

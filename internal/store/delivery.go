@@ -150,6 +150,55 @@ type Progress struct {
 	NotifyFailed   bool      `json:"notify_failed,omitempty"`   // a notification to the sender could not be made
 	// id of the connection with the chain of fallbacks that is followed, once Route left it
 	Origin string `json:"origin,omitempty"`
+	// since when it lets others pass, for want of room in its lane's day (Delivery.GiveWay)
+	NoRoomSince time.Time `json:"no_room_since,omitzero"`
+}
+
+// What has no room in its lane's day and is larger than this part of the day lets
+// others pass, for at most so long, and is looked at again and again meanwhile.
+const (
+	largePart   = 20
+	giveWayMost = 24 * time.Hour
+	lookAgain   = 5 * time.Minute
+)
+
+// GiveWay decides what becomes of a delivery that is first in line while its
+// lane's day has no room for it before when. True: it waits by itself, and others
+// that have room pass it; not for ever, or it would never leave a lane that is busy
+// day after day. False: the lane waits for it. That also holds for a small one: the
+// day is as good as used up then, and nothing is gained by going through the queue.
+func (d *Delivery) GiveWay(now, when time.Time, perDay int) bool {
+	if d.CountPending()*largePart <= perDay {
+		return false
+	}
+	since := d.NoRoomSince
+	if since.IsZero() || since.After(now) { // the clock was set back
+		since = now
+	}
+	until := d.givesWayUntil(since)
+	if !now.Before(until) {
+		return false
+	}
+	d.NoRoomSince = Micro(since)
+	for _, at := range []time.Time{until, now.Add(lookAgain)} {
+		if at.Before(when) {
+			when = at
+		}
+	}
+	d.NextAt = Micro(when)
+	return true
+}
+
+// GivesWayUntil is until when the delivery lets others pass; zero: it does not.
+func (d *Delivery) GivesWayUntil() time.Time {
+	if d.NoRoomSince.IsZero() || d.State != Queued {
+		return time.Time{}
+	}
+	return d.givesWayUntil(d.NoRoomSince)
+}
+
+func (d *Delivery) givesWayUntil(since time.Time) time.Time {
+	return since.Add(min(giveWayMost, d.ExpiresAt.Sub(since)/4))
 }
 
 // Pending are the addresses that still wait to be accepted.

@@ -24,12 +24,22 @@ type Lane struct {
 	InFlight    int                 `json:"in_flight"`        // leased deliveries, on all nodes
 	Queued      int                 `json:"queued"`           // Queued and Unverified ones
 	NextAt      time.Time           `json:"next_at,omitzero"` // when its next delivery is due, limits apart; zero: nothing waits
+	NoRoomUntil time.Time           `json:"-"`                // of a record: before, all wait for who is first in line (Delivery.GiveWay)
 	Minute      Window              `json:"-"`                // messages begun
 	Day         Window              `json:"-"`                // recipients asked for, less those that were refused
 }
 
 // UsedToday is how many recipients count against the daily budget at now.
 func (l *Lane) UsedToday(now time.Time) int { return int(l.Day.Sum(daySpan(), now)) }
+
+// UsedUpUntil is until when the day's recipients are used up; zero: they are not.
+func (l *Lane) UsedUpUntil(now time.Time) time.Time {
+	limit := int64(l.Limits.RecipientsPerDay)
+	if limit == 0 || l.Day.Sum(daySpan(), now) < limit {
+		return time.Time{}
+	}
+	return l.Day.freeAt(daySpan(), now, limit-1)
+}
 
 // A Room is what a lane's limits leave at one moment.
 type Room struct {

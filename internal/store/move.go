@@ -38,9 +38,10 @@ func (d *Delivery) Move(m MovedDelivery, now time.Time) Attempt {
 	switch {
 	case m.Release && d.State == Held:
 		d.Act(DoRelease, now, time.Time{})
-	case d.State == Queued && d.NextAt.After(now) && d.Class != "": // it waited for the old connection
+	case d.State == Queued && d.NextAt.After(now) && (d.Class != "" || !d.NoRoomSince.IsZero()): // it waited for the old connection
 		d.NextAt = now
 	}
+	d.NoRoomSince = time.Time{}
 	return Attempt{Delivery: d.ID, No: d.Attempts, Kind: Moved, Connection: d.Route.Connection, Lane: d.Route.Lane, Epoch: d.Epoch,
 		StartedAt: now, Outcome: Outcome{EndedAt: now}}
 }

@@ -262,6 +262,7 @@ func (s *Transition) Check() error {
 
 // Apply takes the step; the caller has compared the epoch.
 func (d *Delivery) Apply(s Transition) {
+	began := d.State == Sending
 	d.unlease()
 	d.State, d.NextAt = s.State, time.Time{}
 	if d.Waits() {
@@ -274,6 +275,9 @@ func (d *Delivery) Apply(s Transition) {
 		d.Recipients = s.Recipients
 	}
 	d.Progress = s.Progress
+	if s.Route != nil || began {
+		d.NoRoomSince = time.Time{}
+	}
 	d.UnknownSince, d.CallEnded = Micro(d.UnknownSince), Micro(d.CallEnded)
 	if !s.ExpiresAt.IsZero() {
 		d.ExpiresAt = Micro(s.ExpiresAt)
@@ -363,6 +367,7 @@ func (d *Delivery) Act(v Verb, now, expires time.Time) bool {
 		if d.State == Unverified && d.UnknownSince.IsZero() {
 			d.UnknownSince = now // so that a release verifies again
 		}
+		d.NoRoomSince = time.Time{}
 		d.State, d.NextAt, d.ExpiresAt = Held, time.Time{}, Never() // for as long as the person wants
 	case DoRelease:
 		if d.State != Held {

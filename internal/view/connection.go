@@ -119,6 +119,8 @@ type Lane struct {
 	Paused            bool      `json:"paused"`
 	PausedUntil       time.Time `json:"paused_until,omitzero" doc:"Absent when it waits for a person"`
 	Reason            string    `json:"reason,omitempty" doc:"Of the pause"`
+	UsedUpUntil       time.Time `json:"used_up_until,omitzero" doc:"The recipients of the last 24 hours reach their limit until then"`
+	NoRoomUntil       time.Time `json:"no_room_until,omitzero" doc:"All wait until then for a large one, first in line, to have room"`
 	Hours             []Hour    `json:"hours,omitempty" doc:"What happened, where hours were asked for"`
 }
 
@@ -130,6 +132,9 @@ func OfLane(l *store.Lane, now time.Time, lang string) Lane {
 	}
 	if v.Paused, v.PausedUntil = pause(l.PausedUntil, now); v.Paused {
 		v.Reason = l.Reason.In(lang)
+	}
+	if v.UsedUpUntil = l.UsedUpUntil(now); l.NoRoomUntil.After(now) && l.Queued > 0 {
+		v.NoRoomUntil = l.NoRoomUntil
 	}
 	return v
 }

@@ -22,6 +22,8 @@ type Delivery struct {
 	FinishedAt   time.Time     `json:"finished_at,omitzero"`
 	Duplicate    bool          `json:"possible_duplicate,omitempty" doc:"It may have gone out twice"`
 	UnknownSince time.Time     `json:"unknown_since,omitzero" doc:"It may have been sent: since then the outcome of an attempt is open"`
+	NoRoomSince  time.Time     `json:"no_room_since,omitzero" doc:"Its mailbox has no room for so many recipients; others pass it"`
+	GivesWay     time.Time     `json:"gives_way_until,omitzero" doc:"Until then others pass it; after that they wait for it"`
 	NotifyFailed bool          `json:"notify_failed,omitempty" doc:"The sender should have been notified and could not be: the log says why"`
 	Error        *Error        `json:"error,omitempty" doc:"Of the last attempt"`
 }
@@ -40,6 +42,9 @@ func OfDelivery(d *store.Delivery, c ConnectionRef, lang string) Delivery {
 		ID: d.ID.String(), Message: d.Message.String(), State: d.State, Connection: c, Lane: d.Route.Lane, Recipients: []Recipient{},
 		Attempts: d.Attempts, NextAt: d.NextAt, CreatedAt: d.CreatedAt, ExpiresAt: d.ExpiresAt, FinishedAt: d.FinishedAt,
 		Duplicate: d.Duplicate, UnknownSince: d.UnknownSince, NotifyFailed: d.NotifyFailed, Error: OfError(d.Error, lang),
+	}
+	if v.GivesWay = d.GivesWayUntil(); !v.GivesWay.IsZero() {
+		v.NoRoomSince = d.NoRoomSince
 	}
 	for _, r := range d.Recipients {
 		v.Recipients = append(v.Recipients, Recipient{Address: r.Address.String(), State: string(r.State), Error: OfError(r.Error,

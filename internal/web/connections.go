@@ -114,6 +114,10 @@ func (c *connection) Condition() condition {
 		return condition{State: "attention", Text: text("web.conn_failing", "Fails, will be tried again")}
 	case c.Lane != nil && c.Lane.Paused:
 		return condition{State: "attention", Text: text("web.conn_lane_paused", "Mailbox paused"), Until: c.Lane.PausedUntil}
+	case c.Lane != nil && !c.Lane.UsedUpUntil.IsZero():
+		return condition{State: "attention", Text: text("web.day_used_up", "Day used up"), Until: c.Lane.UsedUpUntil}
+	case c.Lane != nil && !c.Lane.NoRoomUntil.IsZero():
+		return condition{State: "attention", Text: text("web.no_room", "Waits for room"), Until: c.Lane.NoRoomUntil}
 	}
 	return condition{State: "ok", Text: text("web.conn_ok", "Active")}
 }

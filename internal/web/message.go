@@ -43,6 +43,7 @@ type deliveryShown struct {
 	Why      string // it takes this connection
 	Attempts []attemptShown
 	Asked    int // verifications
+	Waits    mime.Text
 }
 
 // An attemptShown is one line of the timeline.
@@ -89,10 +90,42 @@ func (s *Server) readMessage(v *visit) (*messageScreen, error) {
 				}
 			}
 		}
+		var err error
+		if d.Waits, err = v.waits(&d.Delivery); err != nil {
+			return nil, err
+		}
 		out.allow(&d.Delivery)
 		out.Deliveries = append(out.Deliveries, d)
 	}
 	return out, out.name(v)
+}
+
+// waits is what keeps a delivery back besides its own time: its mailbox.
+func (v *visit) waits(d *view.Delivery) (mime.Text, error) {
+	if d.State != store.Queued {
+		return mime.Text{}, nil
+	}
+	if !d.GivesWay.IsZero() {
+		return text("web.waits_gives_way", "Room: it has more recipients than the last 24 hours leave. Others pass it until {time}; after that "+
+			"they wait for it.", "time", v.exact(d.GivesWay)), nil
+	}
+	var lanes api.LaneList
+	if err := v.get("/v1/lanes?"+url.Values{"key": {d.Lane}}.Encode(), &lanes); err != nil || len(lanes.Items) == 0 {
+		return mime.Text{}, err
+	}
+	switch l := lanes.Items[0]; {
+	case l.Paused && l.PausedUntil.IsZero():
+		return text("web.waits_paused", "Its mailbox, which is paused: {reason}", "reason", l.Reason), nil
+	case l.Paused:
+		return text("web.waits_paused_until", "Its mailbox, which is paused until {time}: {reason}", "time", v.exact(l.PausedUntil), "reason",
+			l.Reason), nil
+	case !l.UsedUpUntil.IsZero():
+		return text("web.waits_used_up", "Its mailbox, with the recipients of 24 hours used up until {time}", "time", v.exact(l.UsedUpUntil)), nil
+	case !l.NoRoomUntil.IsZero():
+		return text("web.waits_no_room", "A large message that is first in line of its mailbox and has room at {time}", "time",
+			v.exact(l.NoRoomUntil)), nil
+	}
+	return mime.Text{}, nil
 }
 
 // read reads the content where it is kept.

@@ -113,6 +113,7 @@ func (c *Claims) fromLane(l *Lane, want int) (out []*ClaimedRow, err error) {
 
 // fromSubqueue claims up to n deliveries in the order in which they are due.
 func (c *Claims) fromSubqueue(l *Lane, f *Subqueue, n int) (out []*ClaimedRow, full bool, err error) {
+	keepsPlace := false
 	found, err := c.Read(f, n)
 	if err != nil {
 		return nil, false, err
@@ -127,7 +128,14 @@ func (c *Claims) fromSubqueue(l *Lane, f *Subqueue, n int) (out []*ClaimedRow, f
 		}
 		if d.State == store.Queued {
 			if ok, when := l.Fits(c.Now, d.CountPending()); !ok {
-				l.NotBefore, full = Micros(when), true
+				later := *d
+				if later.GiveWay(c.Now, when, l.Limits.RecipientsPerDay) {
+					if err := Save(c.Work, c.Now, &row.DeliveryRow, func(d *store.Delivery) { *d = later }); err != nil {
+						return nil, false, err
+					}
+					continue
+				}
+				l.NotBefore, full, keepsPlace = Micros(when), true, !d.NoRoomSince.IsZero()
 				break
 			}
 		}
@@ -139,8 +147,10 @@ func (c *Claims) fromSubqueue(l *Lane, f *Subqueue, n int) (out []*ClaimedRow, f
 		out = append(out, row)
 	}
 	left(c.Work, f, int64(len(out)))
-	f.Turn = Micros(c.Now)
-	f.Served++
+	if !keepsPlace { // what has let others pass for long enough is to be the first that gets room
+		f.Turn = Micros(c.Now)
+		f.Served++
+	}
 	return out, full, nil
 }
 

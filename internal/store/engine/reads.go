@@ -138,7 +138,7 @@ func scanLaneRecord(sc Scan, more ...any) (*store.Lane, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.Queued, l.NextAt = queued, At(due)
+	l.Queued, l.NextAt, l.NoRoomUntil = queued, At(due), At(l.NotBefore)
 	return &l.Lane, nil
 }
 

@@ -42,8 +42,8 @@ func Run(t *testing.T, h Harness) {
 	for name, part := range map[string]func(*testing.T, Harness){
 		"submit": testSubmit, "content": testContent, "join": testJoin, "idempotency": testIdempotency, "begin": testBegin,
 		"claim": testClaim, "claim concurrently": testClaimRace, "concurrency of a lane": testConcurrency, "pace": testPace,
-		"daily budget": testBudget, "edited limits": testEditedLimits, "waiting": testWaiting, "fairness": testFairness, "pause": testPause,
-		"wait": testWait, "wait for a moment": testWaitClock, "wait ends": testWaitEnds, "wait together": testWaitTogether,
+		"daily budget": testBudget, "large": testLarge, "edited limits": testEditedLimits, "waiting": testWaiting, "fairness": testFairness,
+		"pause": testPause, "wait": testWait, "wait for a moment": testWaitClock, "wait ends": testWaitEnds, "wait together": testWaitTogether,
 		"finish": testFinish, "leases": testLeases, "abandoned": testAbandoned, "late node": testLateNode, "release": testRelease,
 		"node restarts":     testRestart,
 		"settle and notify": testSettle, "fail over": testFailOver, "deadlines": testDeadlines,
