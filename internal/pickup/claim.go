@@ -148,7 +148,7 @@ func stands(path string, open fs.FileInfo) bool {
 
 // submit hands the message over and notes what was decided.
 func (f *folder) submit(ctx context.Context, now time.Time, file *os.File, path, id, original string, c *claim) {
-	result, err := f.send(ctx, now, file, id)
+	result, err := f.send(ctx, now, file, id, original)
 	switch r := submit.AsRefusal(err); {
 	case ctx.Err() != nil && err != nil: // the server stops: the next one takes it up
 	case err == nil:
@@ -174,12 +174,15 @@ func (f *folder) submit(ctx context.Context, now time.Time, file *os.File, path,
 // taken.
 const keyLife = 90 * 24 * time.Hour
 
-func (f *folder) send(ctx context.Context, now time.Time, file *os.File, id string) (submit.Result, error) {
+func (f *folder) send(ctx context.Context, now time.Time, file *os.File, id, original string) (submit.Result, error) {
 	r, err := f.read(ctx, file)
 	if err != nil {
 		return submit.Result{}, err
 	}
 	defer r.Message.Close()
+	if r.EntryPoint == "pickup" { // the names in the maildrop are our own
+		r.Said = original
+	}
 	out, err := f.opt.Submit.SubmitAll(ctx, []submit.Request{r},
 		&store.Idempotency{Client: "pickup", Key: id, Request: []byte(id), ExpiresAt: now.Add(keyLife)})
 	if err != nil {

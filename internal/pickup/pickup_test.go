@@ -110,7 +110,7 @@ func TestFolder(t *testing.T) {
 	p.Look(t.Context())
 	q := queued(t, st)
 	if len(q) != 1 || len(q[0].Delivery.Recipients) != 2 || q[0].Message.EntryPoint != "pickup" ||
-		q[0].Message.Envelope.From.String() != "erp@contoso.it" {
+		q[0].Message.Conversation != "one.EML\n" || q[0].Message.Envelope.From.String() != "erp@contoso.it" {
 		t.Fatalf("queued %+v", q)
 	}
 	if got := names(t, dir); got != "notes.txt" {
@@ -156,7 +156,7 @@ func TestMaildrop(t *testing.T) {
 	p.Look(t.Context())
 	q := queued(t, st)
 	if len(q) != 1 || len(q[0].Delivery.Recipients) != 1 || q[0].Delivery.Recipients[0].Address.String() != "only@x.it" ||
-		q[0].Message.EntryPoint != "sendmail" {
+		q[0].Message.EntryPoint != "sendmail" || q[0].Message.Conversation != "" {
 		t.Fatalf("queued %+v", q)
 	}
 	if got := names(t, dir) + names(t, filepath.Join(dir, "work")); got != "" {
