@@ -105,7 +105,7 @@ type condition struct {
 func (c *connection) Condition() condition {
 	switch {
 	case !c.IsActive():
-		return condition{State: "waiting", Text: text("web.conn_off", "Off")}
+		return condition{State: "off", Text: text("web.conn_off", "Off")}
 	case c.State.Closed:
 		return condition{State: "failed", Text: text("web.conn_closed", "Secret cannot be opened")}
 	case c.State.Paused:

@@ -31,7 +31,7 @@ func (testRun) State(s record.Stage) string {
 	case stages.Failed:
 		return "failed"
 	case stages.Skipped:
-		return "waiting"
+		return "off"
 	}
 	return "attention"
 }

@@ -250,6 +250,8 @@ func (v *visit) StateBadge(s store.State) string {
 		return "attention"
 	case store.Failed, store.Expired:
 		return "failed"
+	case store.Cancelled:
+		return "off"
 	}
 	return "waiting"
 }
