@@ -27,6 +27,8 @@ func parsePFX(data []byte, password string) ([]*x509.Certificate, []crypto.Priva
 			if key, cert, chain, err = pkcs12.DecodeChain(completed, password); err != nil {
 				if k, c, ch, plainErr := pkcs12.DecodeChain(data, ""); plainErr == nil { // neither MAC nor encryption
 					key, cert, chain, err = k, c, ch, nil
+				} else { // one in 256 wrong passwords decrypts to something without being found out
+					err = pkcs12.ErrIncorrectPassword
 				}
 			}
 		}

@@ -78,7 +78,7 @@ func TestUsageIsLocalised(t *testing.T) {
 		var out, errs bytes.Buffer
 		code := run(context.Background(), append(strings.Fields(line), "--lang=it"), stdio{strings.NewReader(""), &out, &errs})
 		if said := errs.String(); !strings.HasPrefix(said, "postino: "+want) || code != app.ExitUsage ||
-			!strings.Contains(said, "vedere 'postino --help'") {
+			!strings.Contains(said, "vedi 'postino --help'") {
 			t.Errorf("%s: %d, %s", line, code, errs.String())
 		}
 	}

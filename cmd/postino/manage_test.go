@@ -312,7 +312,7 @@ func TestQueueCommands(t *testing.T) {
 		t.Errorf("the pause is not shown:\n%s", out)
 	}
 	if out := r.queue(0, "show", r.entries("--state", "queued")[0].ID); !strings.Contains(out, "waits") ||
-		!strings.Contains(out, "its mailbox is paused until") {
+		!strings.Contains(out, "its mailbox: paused until") {
 		t.Errorf("what it waits for is not shown:\n%s", out)
 	}
 	if code, out, errOut := command(t, "", "connection", "resume", "graph", "--data", data); code != 0 {

@@ -208,10 +208,23 @@ func (s *connectionService) noLoop(ctx context.Context, c *gateway.Connection) e
 		text("api.connection_loops_hint", "enter host and port of the provider's server"))
 }
 
+// sameServer reports that both connections name the same host and port.
+func sameServer(a, b *gateway.Connection) bool {
+	x, named := a.Settings.(adapters.ServerSettings)
+	y, also := b.Settings.(adapters.ServerSettings)
+	if !named || !also {
+		return named == also
+	}
+	host, port := x.Server()
+	otherHost, otherPort := y.Server()
+	return host == otherHost && port == otherPort
+}
+
 // putConnection stores a connection, in place of old where there is one, and
 // answers when nothing goes out by the settings of before any more.
 func (s *connectionService) putConnection(ctx context.Context, c, old *gateway.Connection) (*bodyOf[view.Connection], error) {
-	if c.IsActive() {
+	// To look up a name may take as long as it does without an answer.
+	if c.IsActive() && (old == nil || !old.IsActive() || !sameServer(c, old)) {
 		if err := s.noLoop(ctx, c); err != nil {
 			return nil, err
 		}
