@@ -149,6 +149,10 @@ func TestSetupProcess(t *testing.T) {
 	os.Exit(run(context.Background(), args, stdio{os.Stdin, os.Stdout, os.Stderr}))
 }
 
+// ignoresHangup: the tests, and what they start, were started to outlive their terminal
+// (nohup). Asked before a test that runs a server listens for the signal.
+var ignoresHangup = signal.Ignored(syscall.SIGHUP)
+
 // Killed, or left by its terminal, setup goes on where it was.
 func TestSetupKilled(t *testing.T) {
 	t.Parallel()
@@ -157,7 +161,7 @@ func TestSetupKilled(t *testing.T) {
 		d, cmd := r.process()
 		r.goOn(d, max([]int{0, 1, 3, 6}[i], 0), n)
 		how := os.Kill
-		if i%2 == 1 && !signal.Ignored(syscall.SIGHUP) {
+		if i%2 == 1 && !ignoresHangup {
 			how = syscall.SIGHUP // the terminal is lost
 		}
 		if err := cmd.Process.Signal(how); err != nil {
