@@ -225,7 +225,9 @@ func (s *Server) routes() {
 	(&alertService{store: o.Store, now: o.Now}).routes(s.router)
 	(&eventService{store: o.Store, feed: s.events, who: s.auth.who, most: o.MaxStreams, stopping: s.stopping, log: o.Log}).routes(s.router)
 	(&personService{people: o.People, store: o.Store, connections: s.connections, publicURL: o.PublicURL, now: o.Now}).routes(s.router)
-	(&signInService{people: o.People, auth: s.auth, now: o.Now}).routes(s.router)
+	signIn := &signInService{people: o.People, auth: s.auth, now: o.Now}
+	signIn.routes(s.router)
+	(&scriptLinkService{signInService: signIn, connections: connections, publicURL: o.PublicURL}).routes(s.router)
 	(&auditService{store: o.Store, log: o.Log}).routes(s.router)
 	(&retirementService{store: o.Store, connections: o.Connections, now: o.Now}).routes(s.router)
 	(&webhookService{store: o.Store, clients: clients, sealer: o.Sealer, networks: o.WebhookNetworks, most: o.MaxWebhooks,

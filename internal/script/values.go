@@ -48,6 +48,17 @@ func Of(c *gateway.Connection) (Connection, error) {
 	return out, nil
 }
 
+// Targets are where scripts for a connection run; nil: it needs none.
+func Targets(c *gateway.Connection) []Target {
+	switch {
+	case clientcert.EntraOf(&c.Connection) != nil:
+		return []Target{Entra, Exchange}
+	case accountOf(&c.Connection) != nil:
+		return []Target{Google}
+	}
+	return nil
+}
+
 // accountOf returns the service account of a connection; nil: it has none.
 func accountOf(c *adapters.Connection) *credential.Google {
 	if holder, ok := c.Settings.(credential.Holder); ok {

@@ -40,6 +40,7 @@ type Person struct {
 	Disabled     bool          `json:"disabled,omitempty"`
 	Account      Account       `json:"account,omitzero"`  // of an identity provider, by which they sign in too; unique
 	Filters      []SavedFilter `json:"filters,omitempty"` // searches of messages that they keep, by name
+	ScriptLinks  []ScriptLink  `json:"script_links,omitempty"`
 	CreatedAt    time.Time     `json:"created_at"`
 	ChangedAt    time.Time     `json:"changed_at"`
 }

@@ -47,6 +47,8 @@ func screenList() []looked {
 		{name: "connection-found", path: "/connections/new?address=erp@contoso.it", who: "admin"},
 		{name: "connection-smtp", path: "/connections/new?provider=smtp", who: "admin"},
 		{name: "connection-graph", path: "/connections/new?provider=graph&graph.tenant=contoso.it&name=ERP&from=erp@contoso.it", who: "admin"},
+		{name: "script-link", path: "/connections/new?provider=graph&graph.tenant=contoso.it&name=ERP&from=erp@contoso.it", who: "admin",
+			press: "button[formaction='/connections/new/link']"},
 		{name: "connection-gmail", path: "/connections/new?provider=gmail", who: "admin"},
 		{name: "audit", path: "/audit", who: "admin"},
 		{name: "audit-none", path: "/audit?person=no@example.com", who: "admin"},

@@ -129,6 +129,7 @@ func (s *Server) routes() {
 	s.page("GET /help/reference", s.apiReference)
 	s.page("GET /help/reference/{operation}", s.apiOperation)
 	s.connectionRoutes()
+	s.scriptLinkRoutes()
 
 	s.mailRoutes()
 	s.messageRoutes()
