@@ -13,7 +13,7 @@ import (
 	"github.com/postino-mail/postino/internal/locale"
 	"github.com/postino-mail/postino/internal/people"
 	"github.com/postino-mail/postino/internal/script"
-	"github.com/postino-mail/postino/internal/store"
+	"github.com/postino-mail/postino/internal/view"
 )
 
 type (
@@ -23,9 +23,6 @@ type (
 			Settings   map[string]any `json:"settings,omitempty" doc:"Of one that is not: what its scripts show of it is kept, and no secret"`
 		}
 	}
-	scriptLinkPath struct {
-		ID string `path:"id" maxLength:"100"`
-	}
 	scriptLinkLookUp struct {
 		Language string `header:"Accept-Language"`
 		Body     struct {
@@ -33,20 +30,6 @@ type (
 		}
 	}
 )
-
-// A ScriptLink shows the scripts of a connection to whoever has it.
-type ScriptLink struct {
-	ID        string    `json:"id"`
-	Name      string    `json:"name" doc:"Of the connection"`
-	URL       string    `json:"url,omitempty" doc:"Shown once, when it is made"`
-	CreatedAt time.Time `json:"created_at"`
-	ExpiresAt time.Time `json:"expires_at"`
-}
-
-// A ScriptLinkList is the links of a person that are good.
-type ScriptLinkList struct {
-	Items []ScriptLink `json:"items"`
-}
 
 // LinkedScripts are what a link shows.
 type LinkedScripts struct {
@@ -68,15 +51,13 @@ func (s *scriptLinkService) routes(rt *router) {
 			"the connection's own values of this moment, and no secret. It is good for a week, until it is revoked or its person is disabled."))
 	create.DefaultStatus = http.StatusCreated
 	register(rt, create, s.create)
-	register(rt, op("list-script-links", http.MethodGet, "/v1/me/script-links", peopleTag, scopePerson, "List my links to scripts",
-		"Those that are good."), s.list)
 	register(rt, s.byBrowser(op("revoke-script-link", http.MethodDelete, "/v1/me/script-links/{id}", peopleTag, scopeSession,
-		"Revoke a link to scripts", "")), s.revoke)
+		"Revoke a link to scripts", "GET /v1/me has the links that are good.")), s.revoke)
 	register(rt, s.byBrowser(op("look-at-script-link", http.MethodPost, "/v1/script-links/look-up", peopleTag, "",
 		"See the scripts of a link", "Needs the token of the link alone. It stays good.")), s.lookUp)
 }
 
-func (s *scriptLinkService) create(ctx context.Context, in *scriptLinkInput) (*bodyOf[ScriptLink], error) {
+func (s *scriptLinkService) create(ctx context.Context, in *scriptLinkInput) (*bodyOf[view.ScriptLink], error) {
 	c, err := s.connection(ctx, in)
 	if err != nil {
 		return nil, err
@@ -100,9 +81,9 @@ func (s *scriptLinkService) create(ctx context.Context, in *scriptLinkInput) (*b
 	if err != nil {
 		return nil, personError(err)
 	}
-	out := ofScriptLink(link)
+	out := view.OfScriptLink(link)
 	out.URL = strings.TrimSuffix(s.publicURL, "/") + "/scripts/" + token.Reveal()
-	return &bodyOf[ScriptLink]{out}, nil
+	return &bodyOf[view.ScriptLink]{out}, nil
 }
 
 // connection is the one that the scripts are for.
@@ -135,23 +116,7 @@ func scriptsOf(values script.Connection, lang string) []Script {
 	return out
 }
 
-func ofScriptLink(l *store.ScriptLink) ScriptLink {
-	return ScriptLink{ID: l.ID, Name: l.Name, CreatedAt: l.CreatedAt, ExpiresAt: l.ExpiresAt}
-}
-
-func (s *scriptLinkService) list(ctx context.Context, _ *struct{}) (*bodyOf[ScriptLinkList], error) {
-	links, err := s.people.ScriptLinks(ctx, caller(ctx).person.ID)
-	if err != nil {
-		return nil, err
-	}
-	out := ScriptLinkList{Items: []ScriptLink{}}
-	for i := range links {
-		out.Items = append(out.Items, ofScriptLink(&links[i]))
-	}
-	return &bodyOf[ScriptLinkList]{out}, nil
-}
-
-func (s *scriptLinkService) revoke(ctx context.Context, in *scriptLinkPath) (*noBody, error) {
+func (s *scriptLinkService) revoke(ctx context.Context, in *sessionPath) (*noBody, error) {
 	if err := s.people.RevokeScriptLink(ctx, caller(ctx).person.ID, in.ID); err != nil {
 		return nil, personError(err)
 	}

@@ -46,7 +46,7 @@ type (
 		}
 	}
 	meInput struct {
-		Filters bool `query:"filters" default:"true" doc:"False: without the searches"`
+		Filters bool `query:"filters" default:"true" doc:"False: without searches and links"`
 	}
 	mePatch struct {
 		Body struct {
@@ -237,6 +237,13 @@ func (s *signInService) me(ctx context.Context, in *meInput) (*bodyOf[view.Me], 
 		if f.Person != p.ID {
 			out.SharedFilters = append(out.SharedFilters, view.SharedFilter{Filter: view.OfFilter(f.SavedFilter), By: f.By, Person: f.Person})
 		}
+	}
+	links, err := s.people.ScriptLinks(ctx, p.ID)
+	if err != nil {
+		return nil, err
+	}
+	for i := range links {
+		out.ScriptLinks = append(out.ScriptLinks, view.OfScriptLink(&links[i]))
 	}
 	return &bodyOf[view.Me]{out}, nil
 }

@@ -27,6 +27,21 @@ type Me struct {
 	Person
 	Filters       []Filter       `json:"filters,omitempty" doc:"My searches, by name"`
 	SharedFilters []SharedFilter `json:"shared_filters,omitempty" doc:"Those that other administrators share with everyone"`
+	ScriptLinks   []ScriptLink   `json:"script_links,omitempty" doc:"My links to scripts that are good"`
+}
+
+// A ScriptLink shows the scripts of a connection to whoever has it.
+type ScriptLink struct {
+	ID        string    `json:"id"`
+	Name      string    `json:"name" doc:"Of the connection"`
+	URL       string    `json:"url,omitempty" doc:"Shown once, when it is made"`
+	CreatedAt time.Time `json:"created_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// OfScriptLink shows a link, without what opens it.
+func OfScriptLink(l *store.ScriptLink) ScriptLink {
+	return ScriptLink{ID: l.ID, Name: l.Name, CreatedAt: l.CreatedAt, ExpiresAt: l.ExpiresAt}
 }
 
 // A Filter is a search of messages under a name.

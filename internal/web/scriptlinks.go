@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/postino-mail/postino/internal/api"
+	"github.com/postino-mail/postino/internal/view"
 )
 
 // scriptLinkRoutes are links for administrators of tenants, who have no account here.
@@ -18,18 +19,18 @@ func (s *Server) scriptLinkRoutes() {
 
 // A scriptLinksScreen is the links of the reader, and the one that was just made.
 type scriptLinksScreen struct {
-	Items []api.ScriptLink
+	Items []view.ScriptLink
 	Link  string // empty: none was made now
 }
 
 func (s *Server) scriptLinks(v *visit) error { return v.showScriptLinks("") }
 
 func (v *visit) showScriptLinks(link string) error {
-	var list api.ScriptLinkList
-	if err := v.get("/v1/me/script-links", &list); err != nil {
+	var me view.Me
+	if err := v.get("/v1/me", &me); err != nil {
 		return err
 	}
-	return v.show("scriptlinks", scriptLinksScreen{Items: list.Items, Link: link})
+	return v.show("scriptlinks", scriptLinksScreen{Items: me.ScriptLinks, Link: link})
 }
 
 // linkScripts makes a link to the scripts of a connection that is stored.
@@ -64,7 +65,7 @@ func (s *Server) linkNewScripts(v *visit) error {
 }
 
 func (v *visit) makeScriptLink(in map[string]any) error {
-	var link api.ScriptLink
+	var link view.ScriptLink
 	if err := v.call(http.MethodPost, "/v1/me/script-links", in, &link); err != nil {
 		return err
 	}
