@@ -27,7 +27,8 @@ type Connection struct {
 	SMTP        bool     // by SMTP with OAuth
 	Certificate []byte   // its public part, in DER; nil: none that postino knows
 
-	Account   string // of Google: the service account's address; may be empty
+	Google    bool   // by a service account of Google
+	Account   string // its address; may be empty
 	AccountID string // its numeric id
 	Project   string
 	Keyless   bool // no key file: IAM signs
@@ -64,12 +65,16 @@ func Write(target Target, c Connection, lang string) (string, error) {
 	return w.b.String(), nil
 }
 
-// Fits returns the targets of a connection: Microsoft and Google have scripts of their own.
+// Fits returns the targets of a connection: Microsoft and Google have scripts of their own, a
+// server that wants a password needs none.
 func (c Connection) Fits() []Target {
-	if c.Tenant != "" {
+	switch {
+	case c.Google:
+		return []Target{Google}
+	case c.Tenant != "":
 		return []Target{Entra, Exchange}
 	}
-	return []Target{Google}
+	return nil
 }
 
 func (c Connection) check(target Target) error {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/postino-mail/postino/internal/gateway"
 	"github.com/postino-mail/postino/internal/texterr"
 )
 
@@ -32,7 +33,7 @@ func domainOf(name string) Connection {
 }
 
 func googleOf(name string) Connection {
-	return Connection{Name: name, Mailbox: "erp@contoso.it", Account: "postino@contoso-mail.iam.gserviceaccount.com",
+	return Connection{Name: name, Google: true, Mailbox: "erp@contoso.it", Account: "postino@contoso-mail.iam.gserviceaccount.com",
 		AccountID: "104857600000000000001", Project: "contoso-mail"}
 }
 
@@ -227,6 +228,25 @@ func TestGoogleRuns(t *testing.T) {
 		}
 		if _, err := os.Stat(filepath.Join(dir, "INJECTED")); err == nil {
 			t.Errorf("%q was run", name)
+		}
+	}
+}
+
+// A server that wants a login and a password has no script, for whatever target.
+func TestNoScriptForAPassword(t *testing.T) {
+	t.Parallel()
+	c, err := gateway.DecodeShown([]byte(`{"name":"Aruba","provider":"smtp","from":"a@b.example",` +
+		`"smtp":{"host":"mail.example","encryption":"tls","login":"a@b.example"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	values, err := Of(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, target := range []Target{Entra, Exchange, Google} {
+		if script, err := Write(target, values, "en"); err == nil {
+			t.Errorf("%s:\n%s", target, script)
 		}
 	}
 }

@@ -33,7 +33,7 @@ func Of(c *gateway.Connection) (Connection, error) {
 	if g == nil {
 		return out, nil
 	}
-	out.Keyless, out.Account = g.WithoutKey(), g.ServiceAccount
+	out.Google, out.Keyless, out.Account = true, g.WithoutKey(), g.ServiceAccount
 	if out.Keyless {
 		return out, nil
 	}
