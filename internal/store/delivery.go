@@ -159,7 +159,8 @@ type Progress struct {
 const (
 	largePart   = 20
 	giveWayMost = 24 * time.Hour
-	lookAgain   = 5 * time.Minute
+	lookAgain   = 5 * time.Minute // at first, and more seldom the longer it waits
+	lookLater   = 30 * time.Minute
 )
 
 // GiveWay decides what becomes of a delivery that is first in line while its
@@ -177,10 +178,13 @@ func (d *Delivery) GiveWay(now, when time.Time, perDay int) bool {
 	}
 	until := d.givesWayUntil(since)
 	if !now.Before(until) {
-		return false
+		if when.Before(d.ExpiresAt) {
+			return false
+		}
+		until = d.ExpiresAt // there will be no room in its time: no one gains if others wait
 	}
 	d.NoRoomSince = Micro(since)
-	for _, at := range []time.Time{until, now.Add(lookAgain)} {
+	for _, at := range []time.Time{until, now.Add(max(lookAgain, min(lookLater, now.Sub(since)/2)))} {
 		if at.Before(when) {
 			when = at
 		}

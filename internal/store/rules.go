@@ -224,7 +224,7 @@ func (d *Delivery) Reap(now time.Time) Attempt {
 	if d.Kind == Send { // it may have gone on until its lease was over
 		d.CallEnded = now
 	}
-	d.Class, d.Error = a.Class, a.Error
+	d.Class, d.Error, d.NoRoomSince = a.Class, a.Error, time.Time{}
 	d.State, d.NextAt = Unverified, now
 	d.unlease()
 	return a
@@ -292,7 +292,7 @@ func (d *Delivery) Apply(s Transition) {
 func (d *Delivery) finish(now time.Time) {
 	d.FinishedAt = time.Time{}
 	if d.State.Final() {
-		d.FinishedAt = Micro(now)
+		d.FinishedAt, d.NoRoomSince = Micro(now), time.Time{}
 	}
 }
 

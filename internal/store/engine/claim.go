@@ -34,7 +34,12 @@ type Claims struct {
 	Read func(f *Subqueue, n int) ([]*ClaimedRow, error)
 	// Leased has a delivery written that is leased now.
 	Leased func(r *ClaimedRow) error
+
+	gaveWay int // deliveries that let others pass now
 }
+
+// gaveWayMost is how many let others pass in one transaction before it reads no more of a subqueue.
+const gaveWayMost = 256
 
 // From claims from lanes. Each gets an equal part of what is left; one that has
 // less due leaves the rest to the others in the next round.
@@ -93,6 +98,7 @@ func (c *Claims) fromLane(l *Lane, want int) (out []*ClaimedRow, err error) {
 				on = append(on, c.Queues[l][i:]...)
 				break
 			}
+			before := c.gaveWay
 			got, full, err := c.fromSubqueue(l, f, n)
 			if err != nil {
 				return nil, err
@@ -102,7 +108,7 @@ func (c *Claims) fromLane(l *Lane, want int) (out []*ClaimedRow, err error) {
 				c.Queues[l] = nil
 				return out, nil
 			}
-			if len(got) == n {
+			if len(got) == n || c.gaveWay > before && c.gaveWay < gaveWayMost { // those behind them may have room
 				on = append(on, f)
 			}
 		}
@@ -133,6 +139,7 @@ func (c *Claims) fromSubqueue(l *Lane, f *Subqueue, n int) (out []*ClaimedRow, f
 					if err := Save(c.Work, c.Now, &row.DeliveryRow, func(d *store.Delivery) { *d = later }); err != nil {
 						return nil, false, err
 					}
+					c.gaveWay++
 					continue
 				}
 				l.NotBefore, full, keepsPlace = Micros(when), true, !d.NoRoomSince.IsZero()

@@ -42,7 +42,8 @@ func Run(t *testing.T, h Harness) {
 	for name, part := range map[string]func(*testing.T, Harness){
 		"submit": testSubmit, "content": testContent, "join": testJoin, "idempotency": testIdempotency, "begin": testBegin,
 		"claim": testClaim, "claim concurrently": testClaimRace, "concurrency of a lane": testConcurrency, "pace": testPace,
-		"daily budget": testBudget, "large": testLarge, "edited limits": testEditedLimits, "waiting": testWaiting, "fairness": testFairness,
+		"daily budget": testBudget, "large": testLarge, "large, again": testLargeAgain, "large, in vain": testLargeInVain,
+		"many large": testManyLarge, "edited limits": testEditedLimits, "waiting": testWaiting, "fairness": testFairness,
 		"pause": testPause, "wait": testWait, "wait for a moment": testWaitClock, "wait ends": testWaitEnds, "wait together": testWaitTogether,
 		"finish": testFinish, "leases": testLeases, "abandoned": testAbandoned, "late node": testLateNode, "release": testRelease,
 		"node restarts":     testRestart,
