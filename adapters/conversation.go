@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"unicode"
 )
 
 // Bounds of a conversation: so many bytes of its beginning and of its end, and of a line.
@@ -46,13 +47,13 @@ func ConversationIn(ctx context.Context) *Conversation {
 	return c
 }
 
-// Note adds a line. Control characters become spaces.
+// Note adds a line. Control characters, those of direction too, become spaces.
 func (c *Conversation) Note(line string) {
 	if c == nil {
 		return
 	}
 	line = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
 			return ' '
 		}
 		return r
@@ -121,7 +122,7 @@ func (t *notedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return res, err
 	}
 	line += fmt.Sprintf(" -> %d", res.StatusCode)
-	for _, name := range [...]string{"Request-Id", "X-Guploader-Uploadid", "X-Request-Id"} {
+	for _, name := range [...]string{"Request-Id", "X-Request-Id"} {
 		if id := res.Header.Get(name); id != "" && len(id) <= 128 {
 			line += " " + strings.ToLower(name) + " " + id
 			break

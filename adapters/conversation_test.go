@@ -90,7 +90,7 @@ func TestReasonNoted(t *testing.T) {
 		`{"error":"invalid_grant"}`:                                 "",
 		`<html>` + token:                                            "",
 		`{"error":{"code":"A","message":"` + large + `"}}`:          "",
-		`{"error":{"code":{"b1":1},"message":"m` + "\u202e" + `"}}`: "  m\u202e\n",
+		`{"error":{"code":{"b1":1},"message":"m` + "\u202e" + `"}}`: "  m \n",
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json; charset=utf-8")

@@ -55,7 +55,7 @@ func RemoveFilter(p *store.Person, name string) error {
 
 // RemoveSharedFilter is RemoveFilter for another person, who does not see what is not shared.
 func RemoveSharedFilter(p *store.Person, name string) error {
-	if i := filterNamed(p, name); i < 0 || !p.Filters[i].Shared {
+	if i := filterNamed(p, name); i < 0 || !p.Filters[i].Shared || p.Role != store.RoleAdmin {
 		return store.ErrNotFound
 	}
 	return RemoveFilter(p, name)

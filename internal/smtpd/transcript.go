@@ -39,7 +39,14 @@ func (d *transcript) command(verb, arg string) {
 		to, arg = &d.opening, ""
 	case "AUTH":
 		to, arg = &d.opening, mechanismOf(arg)
-	case "MAIL", "RCPT", "BDAT":
+	case "MAIL":
+		arg = argumentOf(arg, "FROM:")
+	case "RCPT":
+		arg = argumentOf(arg, "TO:")
+	case "BDAT":
+		if arg != "" && (arg[0] < '0' || arg[0] > '9') {
+			arg = "***"
+		}
 	case "DATA":
 		arg = ""
 	default: // outside a transaction, or none
@@ -56,6 +63,15 @@ func (d *transcript) command(verb, arg string) {
 	}
 	*to = append(*to, '\n')
 	d.open = to
+}
+
+// argumentOf is the argument of a command where it begins as one does: a program that
+// sends its message though DATA was refused sends lines of it as commands.
+func argumentOf(arg, prefix string) string {
+	if arg == "" || len(arg) >= len(prefix) && strings.EqualFold(arg[:len(prefix)], prefix) {
+		return arg
+	}
+	return "***"
 }
 
 // mechanismOf is the mechanism of the argument of AUTH. A program that is set up badly

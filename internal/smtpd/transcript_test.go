@@ -97,3 +97,18 @@ func TestTranscriptBounds(t *testing.T) {
 		d.forget()
 	}
 }
+
+// A program that ignores the refusal of DATA sends its message as commands.
+func TestTranscriptNotesNoContent(t *testing.T) {
+	t.Parallel()
+	var d transcript
+	for _, c := range [][2]string{{"MAIL", "me at once, the PIN is 4711"}, {"RCPT", "4711"}, {"BDAT", "PIN 4711"}, {"RCPT", "TO"}} {
+		d.command(c[0], c[1])
+		d.answered(501, "5.5.4", "syntax error")
+	}
+	d.command("MAIL", "from:<a@b.example>")
+	d.answered(250, "", "ok")
+	if s := d.taken(1); strings.Contains(s, "4711") || !strings.Contains(s, "a@b.example") {
+		t.Error(s)
+	}
+}

@@ -58,7 +58,7 @@ func Conversation(parts ...string) string {
 }
 
 func visible(r rune) rune {
-	if r != '\n' && unicode.IsControl(r) {
+	if r != '\n' && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) { // of Cf: those that turn the direction
 		return ' '
 	}
 	return r

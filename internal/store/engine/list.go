@@ -331,9 +331,13 @@ func (l *listing) byStates(cond string) source {
 			}
 			return c
 		})
-		if len(out) < n {
+		full := len(out) >= n
+		// One that changed its state between two queries may be there twice.
+		out = slices.CompactFunc(out, func(a, b found) bool { return a.row.D.ID == b.row.D.ID })
+		if !full {
 			return out, nil, nil
 		}
+		n = min(n, len(out))
 		return out[:n], keys[out[n-1].row.D.ID], nil
 	}
 }
